@@ -1,0 +1,94 @@
+/// Declares [`DropReason`]: one line is the reason, the counter's name and its documentation.
+macro_rules! drops {
+    ($($variant:ident, $name:literal, $doc:literal;)*) => {
+        /// Why a frame was not processed further. One enum is the reason, the counter, the
+        /// metric and the documentation.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum DropReason { $(#[doc = $doc] $variant,)* }
+
+        /// Every reason, in the order of their discriminants.
+        pub const DROP_REASONS: &[DropReason] = &[$(DropReason::$variant,)*];
+
+        impl DropReason {
+            /// The counter's name: snake case, stable.
+            pub const fn name(self) -> &'static str {
+                match self { $(DropReason::$variant => $name,)* }
+            }
+
+            /// One sentence for the operator.
+            pub const fn describe(self) -> &'static str {
+                match self { $(DropReason::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+drops! {
+    FrameTruncated, "frame_truncated", "The frame ends inside a link, network or transport header.";
+    NotForUs, "not_for_us", "The frame's protocol or destination MAC is none of ours.";
+    LinkGroup, "link_group", "TCP in a link-layer broadcast or multicast frame (RFC 9293 MUST-57).";
+    IpHeader, "ip_header", "The IP version, header length or total length is impossible.";
+    IpChecksum, "ip_checksum", "The IPv4 header checksum is wrong.";
+    IpFragment, "ip_fragment", "The packet is a fragment; this stack does not reassemble.";
+    IpSourceRoute, "ip_source_route", "The packet carries a source route.";
+    IpExtension, "ip_extension", "An IPv6 extension header is unknown, malformed, or one of too many.";
+    SourceAddress, "source_address", "The source is a broadcast, multicast, loopback, zero or our own address (RFC 9293 MUST-63).";
+    DestinationAddress, "destination_address", "The destination is a broadcast or multicast address (RFC 9293 MUST-57).";
+    TcpHeader, "tcp_header", "The TCP data offset is below 5 or past the end of the segment.";
+    TcpOptions, "tcp_options", "A TCP option's length is illegal (RFC 9293 MUST-7).";
+    TcpChecksum, "tcp_checksum", "The TCP checksum is wrong (RFC 9293 MUST-3).";
+    TcpPartialChecksum, "tcp_partial_checksum", "The TCP checksum covers only the pseudo-header: the peer's transmit offload is on (ethtool -K PEER tx off).";
+    IcmpChecksum, "icmp_checksum", "The ICMP checksum is wrong.";
+    IcmpOther, "icmp_other", "An ICMP message that we neither answer nor act on.";
+    ArpOther, "arp_other", "An ARP packet that is not a request for an address of ours.";
+    ListenRst, "listen_rst", "A RST for a listener or a closed port: never answered (RFC 9293 3.10.7).";
+    ListenNoSyn, "listen_no_syn", "Neither SYN, ACK nor RST for a listener (RFC 9293 3.10.7.2, fourth).";
+    SynWithFin, "syn_with_fin", "SYN and FIN in one segment: never the start of a connection.";
+    TableFull, "table_full", "The index has no room in the buckets of this connection.";
+    SlotsFull, "slots_full", "Every connection slot of this core is taken.";
+    InsertRaced, "insert_raced", "Another core was creating the same connection at the same moment; the peer sends again.";
+    OutOfWindow, "out_of_window", "Sequence number outside the window: answered with an ACK (RFC 9293 3.10.7.4, first).";
+    Paws, "paws", "An old timestamp: answered with an ACK (RFC 7323 5.3).";
+    TimestampMissing, "timestamp_missing", "No timestamp although negotiated (RFC 7323 3.2).";
+    RstOutOfWindow, "rst_out_of_window", "A RST outside the window (RFC 5961 3.2).";
+    RstTimeWait, "rst_time_wait", "A RST for a connection in TIME-WAIT (RFC 1337).";
+    AckMissing, "ack_missing", "A segment without ACK in a synchronized state.";
+    AckUnacceptable, "ack_unacceptable", "An ACK for what was never sent, or far too old (RFC 5961 5).";
+    OutOfOrder, "out_of_order", "Data beyond a gap: acknowledged up to the gap, not kept.";
+    WindowClosed, "window_closed", "Data for which there is no room: a probe of a zero window is answered.";
+    AfterFin, "after_fin", "Data beyond the peer's FIN.";
+    DataAfterClose, "data_after_close", "Data for a connection whose user has closed: answered with a RST (RFC 9293 3.6.1).";
+    NoSendBuffer, "no_send_buffer", "No send buffer was free, so the data was not taken; the peer sends it again.";
+    ChallengeLimited, "challenge_limited", "A challenge ACK or duplicate ACK withheld by its per-connection limit (RFC 5961 10).";
+    RstLimited, "rst_limited", "A RST withheld by the rate limit.";
+    IcmpLimited, "icmp_limited", "An ICMP answer withheld by the rate limit.";
+    CookieInvalid, "cookie_invalid", "An ACK whose cookie does not verify: answered with a RST.";
+    MailboxFull, "mailbox_full", "The queue to the owning core was full.";
+    NoFrame, "no_frame", "No free frame to hold an answer.";
+    NoHop, "no_hop", "The way back is unknown: the table of link headers is full.";
+    TransmitFull, "transmit_full", "The transmit ring had no room.";
+    FaultDrop, "fault_drop", "A SYN dropped on purpose (--fault drop).";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_distinct_and_snake_case() {
+        let names: HashSet<_> = DROP_REASONS.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), DROP_REASONS.len());
+        assert!(
+            names.iter().all(|n| n.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit()))
+        );
+    }
+
+    #[test]
+    fn discriminants_index_the_list() {
+        for (index, reason) in DROP_REASONS.iter().enumerate() {
+            assert_eq!(*reason as usize, index);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What happened, by name: drop reasons and counters. A leaf that every layer may use; it
+//! imports nothing of this crate.
+
+mod counter;
+mod drops;
+
+pub use counter::Counter;
+pub use drops::{DROP_REASONS, DropReason};

@@ -1,0 +1,25 @@
+//! Bytes: link, network and transport headers, checksums, sequence numbers, flow keys.
+//!
+//! Pure: no state, no time, no allocation, no panic on any input. May use `observe` (drop
+//! reasons) and nothing else of this crate.
+
+pub mod arp;
+pub mod checksum;
+pub mod ethernet;
+pub mod flow_key;
+pub mod icmp;
+pub mod ipv4;
+pub mod ipv6;
+pub mod options;
+pub mod parse;
+pub mod policy;
+pub mod segment;
+pub mod seq;
+pub mod tcp;
+
+pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret};
+pub use options::{Options, Timestamps};
+pub use parse::{Packet, parse};
+pub use policy::Policy;
+pub use segment::{Emit, Flags, Segment, SegmentInfo};
+pub use seq::Seq;

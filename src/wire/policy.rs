@@ -1,0 +1,14 @@
+use ipnet::Ipv4Net;
+
+/// What the parser needs to know of the place it stands in. Fixed while running.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// The interface's MAC. A unicast frame for another one is not for us. `None`: any.
+    pub mac: Option<[u8; 6]>,
+    /// On-link IPv4 prefixes: their broadcast addresses are never an endpoint (RFC 9293
+    /// MUST-57, MUST-63).
+    pub subnets: Vec<Ipv4Net>,
+    /// Accept a TCP checksum that covers the pseudo-header only (a veth peer with transmit
+    /// offload on). Off by default: such a frame is dropped as `TcpPartialChecksum`.
+    pub accept_partial_checksum: bool,
+}

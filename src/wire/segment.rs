@@ -1,0 +1,96 @@
+use super::{Options, Seq};
+
+/// TCP control bits, in the header's own positions (RFC 9293 3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(transparent)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    pub const FIN: Flags = Flags(0x01);
+    pub const SYN: Flags = Flags(0x02);
+    pub const RST: Flags = Flags(0x04);
+    pub const PSH: Flags = Flags(0x08);
+    pub const ACK: Flags = Flags(0x10);
+    pub const URG: Flags = Flags(0x20);
+    pub const ECE: Flags = Flags(0x40);
+    pub const CWR: Flags = Flags(0x80);
+
+    #[inline]
+    pub const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    #[inline]
+    pub const fn with(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}
+
+/// What the TCP layer reads of an arriving segment: checked, independent of the address family
+/// and of where its bytes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    pub seq: Seq,
+    /// Meaningless unless `flags` has ACK.
+    pub ack: Seq,
+    pub flags: Flags,
+    /// As sent: not scaled.
+    pub window: u16,
+    /// Octets of payload.
+    pub payload_len: u16,
+    pub options: Options,
+}
+
+impl SegmentInfo {
+    /// SEG.LEN: payload, plus one each for SYN and FIN (RFC 9293 3.3.1).
+    #[inline]
+    pub fn seq_len(&self) -> u32 {
+        u32::from(self.payload_len)
+            + u32::from(self.flags.has(Flags::SYN))
+            + u32::from(self.flags.has(Flags::FIN))
+    }
+}
+
+/// A parsed, checked TCP segment and where its parts lie in the frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<K> {
+    /// From our point of view: remote is the frame's source.
+    pub key: K,
+    pub info: SegmentInfo,
+    /// Octets of link header, VLAN tags included: the network header starts here. 14, 18 or 22.
+    pub link_len: u8,
+    /// Where the payload starts in the frame, octets.
+    pub payload_at: u16,
+}
+
+/// A segment to send: everything but the addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Emit {
+    pub seq: Seq,
+    /// Written only with ACK in `flags`; zero otherwise.
+    pub ack: Seq,
+    pub flags: Flags,
+    /// As it goes on the wire: already scaled.
+    pub window: u16,
+    pub options: Options,
+}
+
+impl std::fmt::Debug for Flags {
+    /// The letters people know from tcpdump: `S.` is SYN, ACK; `-` is none.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const LETTERS: [(Flags, char); 8] = [
+            (Flags::SYN, 'S'),
+            (Flags::FIN, 'F'),
+            (Flags::RST, 'R'),
+            (Flags::PSH, 'P'),
+            (Flags::URG, 'U'),
+            (Flags::ECE, 'E'),
+            (Flags::CWR, 'W'),
+            (Flags::ACK, '.'),
+        ];
+        if self.0 == 0 {
+            return f.write_str("-");
+        }
+        LETTERS.iter().filter(|(flag, _)| self.has(*flag)).try_for_each(|(_, letter)| write!(f, "{letter}"))
+    }
+}
