@@ -19,5 +19,6 @@
 //! `cli → {lab, report, trace} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
 //! leaf that all may use. `tests/layers.rs` holds this.
 
+pub mod lab;
 pub mod observe;
 pub mod wire;
