@@ -21,4 +21,5 @@
 
 pub mod lab;
 pub mod observe;
+pub mod trace;
 pub mod wire;
