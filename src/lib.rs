@@ -23,3 +23,4 @@ pub mod lab;
 pub mod observe;
 pub mod trace;
 pub mod wire;
+pub mod xdp;
