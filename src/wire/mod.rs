@@ -17,9 +17,11 @@ pub mod segment;
 pub mod seq;
 pub mod tcp;
 
+pub use ethernet::{LinkHeader, Mac};
 pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret};
 pub use options::{Options, Timestamps};
 pub use parse::{Packet, parse};
 pub use policy::Policy;
 pub use segment::{Emit, Flags, Segment, SegmentInfo};
 pub use seq::Seq;
+pub use tcp::write_segment;
