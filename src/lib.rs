@@ -22,3 +22,4 @@
 pub mod observe;
 pub mod tcp;
 pub mod wire;
+pub mod xdp;

@@ -11,6 +11,7 @@ pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod options;
+pub mod owned;
 pub mod parse;
 pub mod policy;
 pub mod segment;
