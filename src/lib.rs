@@ -21,3 +21,4 @@
 
 pub mod observe;
 pub mod wire;
+pub mod xdp;

@@ -1,0 +1,35 @@
+//! AF_XDP: frames, queues and the interface they belong to.
+//!
+//! The only layer that talks to the kernel's XDP. It knows nothing of TCP, of tables or of the
+//! engine above it, and imports nothing of this crate but `observe`.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `queue.rs` | [`Queue`]: one socket on one receive queue, the packet path |
+//! | `open.rs` | setting a queue up, and every way in which that fails |
+//! | `config.rs` | what can be chosen for a queue, and what then is really active |
+//! | `frame.rs` | [`Frame`]: a buffer of the UMEM as a value that moves |
+//! | `ledger.rs` | who owns each frame |
+//! | `umem.rs`, `rings.rs` | the memory and the four rings shared with the kernel (`unsafe`) |
+//! | `options.rs` | socket options that xsk-rs does not offer (`unsafe`) |
+//! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
+//! | `error.rs` | what failed, where, and the command that fixes it |
+
+mod config;
+mod device;
+mod error;
+mod ethtool;
+mod frame;
+mod ledger;
+mod open;
+mod options;
+mod queue;
+mod rings;
+mod umem;
+
+pub use config::{Copy, Opened, QueueConfig};
+pub use device::{Device, Preference};
+pub use error::{Fault, XdpError};
+pub use frame::Frame;
+pub use ledger::Ledger;
+pub use queue::{MAX_BATCH, Queue, QueueCounters, Statistics};
