@@ -8,7 +8,13 @@ use crate::observe::{Counter, DropReason};
 use crate::wire::arp::{self, ArpRequest};
 use crate::wire::icmp::{self, EchoRequest, NeighbourSolicitation};
 
-pub(super) fn arp<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame, mac: [u8; 6], ask: &ArpRequest) {
+pub(super) fn arp<P: Port>(
+    core: &mut Core,
+    port: &mut P,
+    mut frame: P::Frame,
+    mac: [u8; 6],
+    ask: &ArpRequest,
+) {
     if !owned(core, IpAddr::V4(Ipv4Addr::from(ask.target))) {
         return drop(core, port, frame, DropReason::ArpOther);
     }
@@ -46,7 +52,7 @@ fn owned(core: &Core, address: IpAddr) -> bool {
 }
 
 fn drop<P: Port>(core: &Core, port: &mut P, frame: P::Frame, reason: DropReason) {
-    core.counters.drop(reason);
+    core.counters.dropped(reason);
     port.release(frame);
 }
 

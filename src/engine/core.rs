@@ -36,6 +36,18 @@ pub struct CoreConfig {
     pub icmp_rate: u32,
 }
 
+impl Default for CoreConfig {
+    fn default() -> CoreConfig {
+        CoreConfig {
+            half_open_bound: 65_536,
+            time_wait_budget: 262_144,
+            send_buffers: 4096,
+            rst_rate: 10_000,
+            icmp_rate: 1000,
+        }
+    }
+}
+
 /// Drawn from the system's randomness at start; a simulation may fix them.
 #[derive(Clone, Copy)]
 pub struct Secrets {
@@ -70,7 +82,14 @@ pub struct Core {
     pub(super) icmp_limit: TokenBucket,
     pub(super) dice: Dice,
     pub(super) now: Now,
+    /// By port: its device.
+    pub(super) devices: Vec<usize>,
+    /// How to wake each core that sleeps.
+    pub(super) wakers: Vec<Waker>,
 }
+
+/// Wakes a sleeping core.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
 impl Core {
     /// Core number `id` of those that share `shared`; `users` by index of the listeners' values.
@@ -94,7 +113,30 @@ impl Core {
             icmp_limit: TokenBucket::new(bounds.icmp_rate),
             dice: Dice(shared.secrets.fault | 1),
             now: Now::default(),
+            devices: Vec::new(),
+            wakers: Vec::new(),
             shared,
+        }
+    }
+}
+
+impl Core {
+    /// How to wake each core, by number. Without, nobody sleeps.
+    pub fn set_wakers(&mut self, wakers: Vec<Waker>) {
+        self.wakers = wakers;
+    }
+
+    pub(super) fn device_of(&self, port: u8) -> usize {
+        self.devices.get(usize::from(port)).copied().unwrap_or(0)
+    }
+
+    /// A letter was posted to `owner`.
+    pub(super) fn posted(&self, owner: usize) {
+        let Some(mailbox) = self.shared.mailboxes.get(owner) else { return };
+        if mailbox.must_wake()
+            && let Some(wake) = self.wakers.get(owner)
+        {
+            wake();
         }
     }
 }
@@ -104,9 +146,8 @@ impl Secrets {
     pub fn random() -> Result<Secrets, getrandom::Error> {
         let mut octets = [0; 56];
         getrandom::fill(&mut octets)?;
-        let word = |index: usize| {
-            octets[index * 8..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
-        };
+        let word =
+            |index: usize| octets[index * 8..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
         Ok(Secrets {
             hash: HashSecret(word(0), word(1)),
             isn: IsnSecret(word(2), word(3)),

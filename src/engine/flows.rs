@@ -109,8 +109,7 @@ impl<K: FlowKey> Flows<K> {
             return port.release(frame);
         };
         let bytes = port.bytes(&frame);
-        let mut step =
-            step(&core.shared, &core.counters, &mut core.buffers, &segment.key, hash, core.now);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, hash, core.now);
         let verdict = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, &mut **user);
         let timer = step.timer;
         if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
@@ -127,11 +126,11 @@ impl<K: FlowKey> Flows<K> {
             Verdict::Owes | Verdict::Quiet => port.release(frame),
             Verdict::Reply(emit) => reply(core, port, frame, link_len, &segment.key, &emit),
             Verdict::DropReply(reason, emit) => {
-                core.counters.drop(reason);
+                core.counters.dropped(reason);
                 reply(core, port, frame, link_len, &segment.key, &emit);
             }
             Verdict::Drop(reason) => {
-                core.counters.drop(reason);
+                core.counters.dropped(reason);
                 port.release(frame);
             }
             Verdict::Reopen { above } => {
@@ -224,7 +223,7 @@ impl<K: FlowKey> Flows<K> {
         let Some(key) = self.part.key(slot) else {
             return false;
         };
-        self.end(core, slot, key.hash(&core.shared.secrets.hash), Closed::TimeWaitEvicted);
+        self.end(core, slot, FlowKey::hash(&key, &core.shared.secrets.hash), Closed::TimeWaitEvicted);
         true
     }
 
@@ -241,7 +240,7 @@ impl<K: FlowKey> Flows<K> {
 
     fn expired<P: Port>(&mut self, core: &mut Core, ports: &mut [P], slot: Slot, timer: Timer) {
         let Some(key) = self.part.key(slot) else { return };
-        let hash = key.hash(&core.shared.secrets.hash);
+        let hash = FlowKey::hash(&key, &core.shared.secrets.hash);
         let Some(tcb) = self.part.value_mut(slot) else { return };
         let (before, hop) = (tcb.state, tcb.hop);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
@@ -284,7 +283,7 @@ pub(super) fn reply<K: FlowKey, P: Port>(
 ) {
     if emit.flags.has(Flags::RST) {
         if !core.rst_limit.take(core.now) {
-            core.counters.drop(DropReason::RstLimited);
+            core.counters.dropped(DropReason::RstLimited);
             return port.release(frame);
         }
         core.counters.resets_sent.bump();
@@ -308,10 +307,10 @@ fn send_unasked<K: FlowKey, P: Port>(
 ) {
     let way = (hop != NO_HOP).then(|| hops.at(hop)).flatten();
     let Some((hop, port)) = way.and_then(|hop| Some((hop, ports.get_mut(usize::from(hop.port))?))) else {
-        return counters.drop(DropReason::NoHop);
+        return counters.dropped(DropReason::NoHop);
     };
     let Some(mut frame) = port.allocate() else {
-        return counters.drop(DropReason::NoFrame);
+        return counters.dropped(DropReason::NoFrame);
     };
     let room = port.bytes_mut(&mut frame);
     let len = write_link(room, hop.link.as_bytes())
@@ -328,7 +327,7 @@ fn send<P: Port>(counters: &CoreCounters, port: &mut P, frame: P::Frame, len: Op
         }
         // Longer than a frame: no MSS that we accept makes one.
         None => {
-            counters.drop(DropReason::NoFrame);
+            counters.dropped(DropReason::NoFrame);
             port.release(frame);
         }
     }
@@ -345,7 +344,7 @@ fn forward<K, P: Port>(core: &Core, port: &mut P, number: u8, pending: Pending<K
         core.counters.forwarded_out.bump();
         core.posted(owner);
     } else {
-        core.counters.drop(DropReason::MailboxFull);
+        core.counters.dropped(DropReason::MailboxFull);
     }
     port.release(pending.frame);
 }

@@ -86,6 +86,13 @@ impl Port for MemoryPort {
         &mut self.buffers[frame.index as usize]
     }
 
+    fn copy_in(&mut self, bytes: &[u8]) -> Option<MemoryFrame> {
+        let mut frame = self.allocate()?;
+        self.bytes_mut(&mut frame).get_mut(..bytes.len())?.copy_from_slice(bytes);
+        frame.len = bytes.len() as u16;
+        Some(frame)
+    }
+
     fn allocate(&mut self) -> Option<MemoryFrame> {
         self.free.pop().map(|index| MemoryFrame { index, len: 0 })
     }

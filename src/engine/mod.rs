@@ -1,5 +1,6 @@
 //! One core's loop: frames in, segments through table and TCP, answers out.
 //!
+//! - `simulation`: a whole core on a `memory` port with a virtual clock.
 //! - `port`: where frames come from and go to; `memory` is one in memory, for tests and benchmarks.
 //! - `worker`: the loop's one turn, its phases in order; `batch` the arrays they share.
 //! - `flows`: connections of one address family: table, timers, the segment's way through TCP.
@@ -21,10 +22,11 @@ mod mailbox;
 pub mod memory;
 mod open;
 mod port;
+pub mod simulation;
 mod timers;
 mod worker;
 
-pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared};
+pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};
 pub use mailbox::Mailbox;
 pub use port::Port;
 pub use worker::{Turn, Worker};

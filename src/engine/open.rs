@@ -60,7 +60,8 @@ impl<K: FlowKey> Flows<K> {
             return reply(core, port, pending.frame, segment.link_len, &segment.key, &reset);
         };
         let window = core.users.get(usize::from(listener)).map_or(0, |user| user.window());
-        let step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, pending.hash, core.now);
+        let step =
+            step(&core.shared, &core.counters, &mut core.buffers, &segment.key, pending.hash, core.now);
         let tcb = tcp::accept_cookie(&offer, &segment.info, window, &step);
         let bytes = port.bytes(&pending.frame);
         match self.place(core, segment, bytes, number, pending.hash, listener, tcb) {
@@ -98,7 +99,8 @@ impl<K: FlowKey> Flows<K> {
         let segment = &pending.segment;
         let iss = isn_above(core, &segment.key, above);
         let window = core.users.get(usize::from(listener)).map_or(0, |user| user.window());
-        let made = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, pending.hash, core.now);
+        let made =
+            step(&core.shared, &core.counters, &mut core.buffers, &segment.key, pending.hash, core.now);
         let tcb = tcp::accept_syn(&segment.info, iss, window, &made);
         let bytes = port.bytes(&pending.frame);
         match self.place(core, segment, bytes, number, pending.hash, listener, tcb) {
@@ -113,13 +115,7 @@ impl<K: FlowKey> Flows<K> {
 
     /// The SYN-ACK, now or after the delay asked for.
     #[inline]
-    fn answer<P: Port>(
-        &mut self,
-        core: &mut Core,
-        port: &mut P,
-        pending: Pending<K, P::Frame>,
-        slot: Slot,
-    ) {
+    fn answer<P: Port>(&mut self, core: &mut Core, port: &mut P, pending: Pending<K, P::Frame>, slot: Slot) {
         let Pending { frame, segment, hash, .. } = pending;
         let delay = core.shared.fault.delay_ms;
         if delay > 0 {
@@ -187,7 +183,7 @@ fn cookie_offer<K: FlowKey>(core: &mut Core, segment: &Segment<K>, hash: u64) ->
     }
     let offer = core.cookies.verify(&segment.key, &segment.info, (hash >> 32) as u32, core.now);
     if offer.is_none() && core.cookies.lately_issued(core.now) {
-        core.counters.drop(DropReason::CookieInvalid);
+        core.counters.dropped(DropReason::CookieInvalid);
     }
     offer
 }
@@ -239,6 +235,6 @@ fn mistreat<K: FlowKey, P: Port>(
 }
 
 fn refuse<P: Port>(core: &Core, port: &mut P, frame: P::Frame, reason: DropReason) {
-    core.counters.drop(reason);
+    core.counters.dropped(reason);
     port.release(frame);
 }

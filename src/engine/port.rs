@@ -18,6 +18,9 @@ pub trait Port {
     /// The whole room of the frame.
     fn bytes_mut<'a>(&'a mut self, frame: &'a mut Self::Frame) -> &'a mut [u8];
 
+    /// A free frame that holds `bytes` as if it had received them.
+    fn copy_in(&mut self, bytes: &[u8]) -> Option<Self::Frame>;
+
     /// A free frame.
     fn allocate(&mut self) -> Option<Self::Frame>;
 
@@ -50,6 +53,10 @@ impl Port for xdp::Queue {
     #[inline]
     fn bytes_mut<'a>(&'a mut self, frame: &'a mut xdp::Frame) -> &'a mut [u8] {
         xdp::Queue::bytes_mut(self, frame)
+    }
+
+    fn copy_in(&mut self, bytes: &[u8]) -> Option<xdp::Frame> {
+        xdp::Queue::copy_in(self, bytes)
     }
 
     #[inline]

@@ -5,20 +5,27 @@ use super::flows::Flows;
 use super::port::{BATCH, Port};
 use crate::table::Part;
 use crate::tcp::{Now, Tcb};
-use crate::wire::{FlowKey, FlowKey4, FlowKey6, Packet, parse};
+use crate::wire::{FlowKey, FlowKey4, FlowKey6, Packet, Policy, parse};
 
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
     core: Core,
     ports: Vec<P>,
-    /// By port: which device, and its MAC.
-    devices: Vec<(usize, [u8; 6])>,
+    /// By port.
+    devices: Vec<Device>,
     /// By port: frames received and not parsed yet.
     inboxes: Vec<Vec<P::Frame>>,
     v4: Flows<FlowKey4>,
     v6: Flows<FlowKey6>,
     batch4: Batch<FlowKey4, P::Frame>,
     batch6: Batch<FlowKey6, P::Frame>,
+}
+
+/// The device a port belongs to.
+struct Device {
+    number: usize,
+    mac: [u8; 6],
+    policy: Policy,
 }
 
 /// What a turn came to.
@@ -40,11 +47,12 @@ impl<P: Port> Worker<P> {
         now: Now,
     ) -> Worker<P> {
         core.now = now;
-        let mac = |device: usize| {
-            core.shared.policies.get(device).and_then(|policy| policy.mac).unwrap_or_default()
+        let device = |number: usize| {
+            let policy = core.shared.policies.get(number).cloned().unwrap_or_default();
+            Device { number, mac: policy.mac.unwrap_or_default(), policy }
         };
-        let devices: Vec<_> = ports.iter().map(|(_, device)| (*device, mac(*device))).collect();
-        core.devices = devices.iter().map(|(device, _)| *device).collect();
+        let devices: Vec<_> = ports.iter().map(|(_, number)| device(*number)).collect();
+        core.devices = devices.iter().map(|device| device.number).collect();
         Worker {
             inboxes: ports.iter().map(|_| Vec::with_capacity(2 * BATCH)).collect(),
             devices,
@@ -102,18 +110,17 @@ impl<P: Port> Worker<P> {
     /// Phase 1 and 2: parse, answer what is not TCP, hash, and ask for the bucket.
     fn parse(&mut self, number: usize) {
         let Worker { core, ports, devices, inboxes, v4, v6, batch4, batch6 } = self;
-        let (port, (device, mac)) = (&mut ports[number], devices[number]);
-        let Some(policy) = core.shared.policies.get(device).cloned_ref() else { return };
+        let (port, Device { mac, policy, .. }) = (&mut ports[number], &devices[number]);
         for frame in inboxes[number].drain(..) {
             core.counters.frames_in.bump();
-            match parse(port.bytes(&frame), &policy) {
+            match parse(port.bytes(&frame), policy) {
                 Ok(Packet::Tcp4(segment)) => queue(core, v4, batch4, frame, segment),
                 Ok(Packet::Tcp6(segment)) => queue(core, v6, batch6, frame, segment),
-                Ok(Packet::Arp(ask)) => answers::arp(core, port, frame, mac, &ask),
-                Ok(Packet::Neighbour(ask)) => answers::neighbour(core, port, frame, mac, &ask),
+                Ok(Packet::Arp(ask)) => answers::arp(core, port, frame, *mac, &ask),
+                Ok(Packet::Neighbour(ask)) => answers::neighbour(core, port, frame, *mac, &ask),
                 Ok(Packet::Echo(ask)) => answers::echo(core, port, frame, &ask),
                 Err(reason) => {
-                    core.counters.drop(reason);
+                    core.counters.dropped(reason);
                     port.release(frame);
                 }
             }
@@ -150,13 +157,13 @@ impl<P: Port> Worker<P> {
         let Some(mailbox) = core.shared.mailboxes.get(core.id) else { return 0 };
         for opened in 0..BATCH {
             let Some(letter) = mailbox.take() else { return opened };
-            let number = devices.iter().position(|(device, _)| *device == letter.device).unwrap_or(0);
+            let number = devices.iter().position(|device| device.number == letter.device).unwrap_or(0);
             match ports.get_mut(number).and_then(|port| port.copy_in(letter.bytes())) {
                 Some(frame) => {
                     core.counters.forwarded_in.bump();
                     inboxes[number].push(frame);
                 }
-                None => core.counters.drop(crate::observe::DropReason::NoFrame),
+                None => core.counters.dropped(crate::observe::DropReason::NoFrame),
             }
             mailbox.give_back(letter);
         }
@@ -184,7 +191,7 @@ fn queue<K: FlowKey, F>(
     frame: F,
     segment: crate::wire::Segment<K>,
 ) {
-    let hash = segment.key.hash(&core.shared.secrets.hash);
+    let hash = FlowKey::hash(&segment.key, &core.shared.secrets.hash);
     flows.part.prefetch(hash);
     batch.segments.push(Pending { frame, segment, hash, found: None });
 }

@@ -89,7 +89,7 @@ pub struct CoreCounters {
 impl CoreCounters {
     /// Counts a drop under its name.
     #[inline]
-    pub fn drop(&self, reason: DropReason) {
+    pub fn dropped(&self, reason: DropReason) {
         self.drops[reason as usize].bump();
     }
 }

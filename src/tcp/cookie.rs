@@ -74,8 +74,7 @@ impl Cookies {
         timestamp_offset: u32,
         now: Now,
     ) -> Option<Offer> {
-        // Last issued in period `issued - 1`: older than the previous period, or never.
-        if now.seconds() / PERIOD_S > self.issued.load(Relaxed) || self.issued.load(Relaxed) == 0 {
+        if !self.lately_issued(now) {
             return None;
         }
         self.rotate(now);
@@ -94,6 +93,13 @@ impl Cookies {
             sack: kept.is_some_and(|(_, bits)| bits & SACK_BIT != 0),
             timestamp: kept.map(|(value, _)| value),
         })
+    }
+
+    /// Whether a cookie may still be valid.
+    pub fn lately_issued(&self, now: Now) -> bool {
+        let issued = self.issued.load(Relaxed);
+        // Last issued in period `issued - 1`: this one or the one before.
+        issued != 0 && now.seconds() / PERIOD_S <= issued
     }
 
     fn rotate(&mut self, now: Now) {

@@ -1,7 +1,7 @@
 use super::{Tcb, TcbFlags, rto::Rto};
 
 /// A send buffer, or none. Zero is none, so that a fresh connection has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(transparent)]
 pub struct BufferId(u32);
 
@@ -77,7 +77,7 @@ impl SendBuffers {
     }
 
     /// Gives the buffer back.
-    pub(super) fn release(&mut self, buffer: &mut BufferId) {
+    pub fn release(&mut self, buffer: &mut BufferId) {
         if let Some(index) = std::mem::take(buffer).index() {
             self.free.push(index as u32);
         }

@@ -3,7 +3,7 @@ use crate::wire::Seq;
 
 /// The states of RFC 9293 3.3.2 that a stored connection can be in. LISTEN is a listener, not a
 /// connection, and SYN-SENT belongs to the active side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(u8)]
 pub enum State {
     /// Not a connection: the slot is to be given back.
@@ -20,7 +20,7 @@ pub enum State {
 }
 
 /// What a connection has agreed on and owes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(transparent)]
 pub struct TcbFlags(pub u16);
 
@@ -63,7 +63,7 @@ impl TcbFlags {
 pub const NO_LINK: u32 = u32::MAX;
 
 /// A place in the engine's list of timers: slots, or a list's own mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, zerocopy::FromZeros)]
 #[repr(C)]
 pub struct Links {
     pub prev: u32,
@@ -78,7 +78,7 @@ pub struct Links {
 /// than the one that set it), ISS and IRS (SND.UNA and RCV.NXT - 1 in SYN-RECEIVED, not needed
 /// after), the urgent pointers, and everything of data in flight (in the send buffer, attached
 /// only while there is some).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, zerocopy::FromZeros)]
 #[repr(C)]
 pub struct Tcb {
     pub snd_una: Seq,

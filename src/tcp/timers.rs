@@ -6,7 +6,7 @@ use crate::observe::Closed;
 use crate::tcp::output::syn_ack;
 
 /// What is awaited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(u8)]
 pub enum Timer {
     #[default]

@@ -76,6 +76,11 @@ impl<'a> Handle<'a> {
         !self.tcb.has(TcbFlags::SEND_CLOSED) && self.buffers.append(self.tcb, data)
     }
 
+    /// Nothing more can be sent: [`Handle::shutdown`] or [`Handle::close`] was called.
+    pub fn is_sending_closed(&self) -> bool {
+        self.tcb.has(TcbFlags::SEND_CLOSED)
+    }
+
     /// Octets that [`Handle::send`] would take, if a buffer is free.
     pub fn room(&self) -> usize {
         self.buffers.room(self.tcb.buffer)

@@ -2,7 +2,7 @@ use std::ops::{Add, AddAssign, Sub};
 
 /// A TCP sequence number: modulo 2^32, so there is no `Ord`, only before and after within half
 /// the space (RFC 9293 3.4).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, zerocopy::FromZeros)]
 #[repr(transparent)]
 pub struct Seq(pub u32);
 

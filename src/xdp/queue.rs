@@ -153,6 +153,19 @@ impl Queue {
         Some(Frame { desc, pool: self.pool })
     }
 
+    /// A free frame that holds `bytes` as if it had received them; `None` if there is none, or
+    /// they do not fit.
+    pub fn copy_in(&mut self, bytes: &[u8]) -> Option<Frame> {
+        let mut frame = self.allocate()?;
+        let Some(room) = self.bytes_mut(&mut frame).get_mut(..bytes.len()) else {
+            self.release(frame);
+            return None;
+        };
+        room.copy_from_slice(bytes);
+        frame.desc = self.memory.resized(frame.desc, bytes.len());
+        Some(frame)
+    }
+
     /// Ends a frame that is not sent.
     #[inline]
     pub fn release(&mut self, frame: Frame) {
