@@ -20,4 +20,5 @@
 //! leaf that all may use. `tests/layers.rs` holds this.
 
 pub mod observe;
+pub mod table;
 pub mod wire;
