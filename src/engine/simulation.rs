@@ -10,7 +10,7 @@ use super::{Mailbox, Port, Worker};
 use crate::observe::CoreCounters;
 use crate::table::table;
 use crate::tcp::{Config, Cookies, Now, User};
-use crate::wire::{Owned, Policy};
+use crate::wire::{Policy, owned::Owned};
 
 /// Who answers for what: built once, for every core.
 pub type Service = (Owned, Box<dyn Fn() -> Box<dyn User>>);
