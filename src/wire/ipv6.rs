@@ -181,7 +181,10 @@ mod tests {
         packet
     }
 
-    fn upper(next: u8, payload: &[u8]) -> Result<(u8, usize), DropReason> {
+    /// The upper layer's number and length.
+    type Upper = Result<(u8, usize), DropReason>;
+
+    fn upper(next: u8, payload: &[u8]) -> Upper {
         Packet::parse(&packet(next, payload)).map(|p| (p.protocol, p.upper.len()))
     }
 
@@ -214,7 +217,7 @@ mod tests {
         // One extension of eight octets: next header, length, six octets of options.
         let ext = |next: u8, body: [u8; 6]| [&[next, 0][..], &body].concat();
         let pad = [1, 4, 0, 0, 0, 0];
-        let rows: [(&str, u8, Vec<u8>, Result<(u8, usize), DropReason>); 16] = [
+        let rows: [(&str, u8, Vec<u8>, Upper); 16] = [
             ("none", TCP, vec![9; 20], Ok((TCP, 20))),
             ("UDP", 17, vec![9; 8], Ok((17, 8))),
             ("no next header", 59, vec![], Ok((59, 0))),

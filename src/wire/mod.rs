@@ -26,3 +26,6 @@ pub use policy::Policy;
 pub use segment::{Emit, Flags, Segment, SegmentInfo};
 pub use seq::Seq;
 pub use tcp::write_segment;
+
+#[cfg(test)]
+mod tests;
