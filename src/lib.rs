@@ -19,6 +19,7 @@
 //! `cli → {lab, report, trace} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
 //! leaf that all may use. `tests/layers.rs` holds this.
 
+pub mod cli;
 pub mod engine;
 pub mod lab;
 pub mod observe;
