@@ -163,13 +163,15 @@ fn loading_without_capabilities_names_them() {
     if !privileged() {
         return;
     }
-    on_a_thread(|| {
-        caps::drop(None, CapSet::Effective, Capability::CAP_BPF).unwrap();
-        caps::drop(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap();
-        let error = Program::load(&rules(RULES), &[]).unwrap_err();
-        assert!(matches!(error, ProgramError::LoadPermission { .. }), "{error}");
-        assert!(error.to_string().contains("missing: CAP_BPF)"), "{error}");
-    });
+    for missing in [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN] {
+        on_a_thread(|| {
+            caps::drop(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap();
+            caps::drop(None, CapSet::Effective, missing).unwrap();
+            let error = Program::load(&rules(RULES), &[]).unwrap_err();
+            assert!(matches!(error, ProgramError::LoadPermission { .. }), "{error}");
+            assert!(error.to_string().contains(&format!("(missing: {missing})")), "{error}");
+        });
+    }
 }
 
 #[test]
