@@ -3,6 +3,7 @@
 mod attach;
 mod libbpf_log;
 mod link;
+mod mode;
 mod program;
 mod program_error;
 mod rules;
@@ -10,7 +11,7 @@ mod skeleton;
 mod steer;
 mod verdict;
 
-pub use attach::Mode;
+pub use mode::Mode;
 pub use program::Program;
 pub use program_error::{AttachError, Holder, ProgramError};
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};

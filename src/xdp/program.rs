@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle};
 
-use super::attach::{self, Mode};
-use super::libbpf_log;
+use super::mode::Mode;
 use super::program_error::{ProgramError, missing_capabilities};
 use super::rules::RuleSets;
 use super::skeleton::{SteerSkelBuilder, abi};
 use super::steer::flatten;
 use super::verdict::VerdictCounts;
+use super::{attach, libbpf_log};
 use crate::wire::owned::Owned;
 
 /// The steering program in the kernel: its code, its maps and, once attached, its link.
@@ -44,9 +44,10 @@ impl Program {
         Ok(program)
     }
 
-    /// Attaches to the interface of this network namespace that has this index and name. Taking
-    /// the place of an earlier attachment of this value, not of anybody else's.
+    /// Attaches to the interface of this network namespace that has this index and name. An earlier
+    /// attachment of this value ends first; somebody else's program is never replaced.
     pub fn attach(&mut self, ifindex: u32, interface: &str, mode: Mode) -> Result<(), ProgramError> {
+        self.detach();
         self.link = Some(attach::attach(self.code.as_fd(), ifindex, interface, mode)?);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::io;
 use caps::{CapSet, Capability};
 use thiserror::Error;
 
-use super::attach::Mode;
+use super::mode::Mode;
 
 /// Why the steering program could not be loaded, told its rules, or attached.
 #[derive(Debug, Error)]
@@ -12,8 +12,8 @@ pub enum ProgramError {
     #[error("cannot load the steering program: {source}; {}", capabilities())]
     LoadPermission { source: libbpf_rs::Error },
     #[error(
-        "cannot load the steering program: {source}; it needs Linux 5.9 or newer with CONFIG_BPF_SYSCALL, \
-         CONFIG_XDP_SOCKETS and CONFIG_DEBUG_INFO_BTF. libbpf and the kernel's verifier say:\n{log}"
+        "cannot load the steering program: {source}; it needs Linux 5.9 or newer with CONFIG_BPF_SYSCALL and \
+         CONFIG_XDP_SOCKETS. libbpf and the kernel's verifier say:\n{log}"
     )]
     Load { source: libbpf_rs::Error, log: String },
     #[error("the rules need {entries} entries, {max} fit: give fewer or wider prefixes")]
@@ -131,8 +131,10 @@ fn capabilities() -> String {
         [] => "all are present, but perhaps not in the initial user namespace".to_owned(),
         names => format!("missing: {}", names.join(", ")),
     };
+    let binary = std::env::current_exe().unwrap_or_else(|_| "BINARY".into());
     format!(
         "this needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN ({missing}): run as root, or \
-         `setcap cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw+ep` the binary"
+         `setcap cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw+ep {}`",
+        binary.display()
     )
 }

@@ -77,7 +77,6 @@ fn three_capabilities_are_enough() {
         caps::set(None, CapSet::Effective, &enough).unwrap();
         let mut program = program();
         attach(&mut program, Mode::Native).unwrap();
-        program.detach();
         attach(&mut program, Mode::Generic).unwrap();
     });
 }
@@ -90,6 +89,7 @@ impl Other {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "attach::the_other_process", "--ignored", "--nocapture"])
             .env(CHILD_MODE, mode.to_string())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -123,8 +123,8 @@ fn the_other_process() {
     let mut program = program();
     attach(&mut program, mode).unwrap();
     println!("attached");
-    // Until it is killed, or forgotten.
-    std::thread::sleep(std::time::Duration::from_secs(60));
+    // Until it is killed, or the one who started it is gone.
+    let _ = std::io::stdin().read_line(&mut String::new());
 }
 
 #[test]
