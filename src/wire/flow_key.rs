@@ -1,5 +1,4 @@
 use std::fmt::Debug;
-use std::hash::Hash;
 use std::mem::size_of;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -22,7 +21,7 @@ impl HashSecret {
 }
 
 /// A 4-tuple from our point of view, and the words it is stored as.
-pub trait FlowKey: Copy + Eq + Hash + Debug + Send + Sync + 'static {
+pub trait FlowKey: Copy + Eq + Debug + Send + Sync + 'static {
     /// `[u32; 3]` or `[u32; 9]`: what a slot's atomic words hold.
     type Words: Copy + AsRef<[u32]> + AsMut<[u32]> + Default + Send + Sync;
 
@@ -202,9 +201,9 @@ mod tests {
         assert_eq!((KEY4.ports(), KEY6.ports()), ((40_000, 80), (40_000, 80)));
     }
 
-    /// The standard library's default hasher is SipHash-1-3 with a zero key.
+    /// The standard library's default hasher is SipHash-1-3 with a zero key: not promised, but an
+    /// independent implementation.
     #[test]
-    #[allow(deprecated)]
     fn hash_is_siphash_1_3_of_the_octets() {
         let mut std = std::hash::DefaultHasher::new();
         std.write(KEY4.as_bytes());

@@ -1,4 +1,7 @@
-use std::{io, os::fd::RawFd};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, RawFd},
+};
 
 use nix::errno::Errno;
 use xsk_rs::FrameDesc;
@@ -76,6 +79,13 @@ pub struct Statistics {
     pub rx_ring_full: u64,
     pub rx_fill_ring_empty: u64,
     pub tx_ring_empty: u64,
+}
+
+/// The socket, for the program's XSKMAP and for poll.
+impl AsFd for Queue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.rings.as_fd()
+    }
 }
 
 impl Queue {
@@ -224,6 +234,16 @@ impl Queue {
     /// The socket, for the program's XSKMAP and for poll. Closed with the queue.
     pub fn fd(&self) -> RawFd {
         self.rings.fd()
+    }
+
+    /// The interface's name.
+    pub fn ifname(&self) -> &str {
+        &self.ifname
+    }
+
+    /// The queue's number on its interface.
+    pub fn number(&self) -> u32 {
+        self.queue
     }
 
     /// Whether the last wake-up found the interface down.
