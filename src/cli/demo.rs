@@ -234,16 +234,20 @@ impl Demo {
             self.body(&format!("  {count} × {failure}"));
         }
         if let Some((client, responder)) = processors {
-            let cores = |time: Duration| time.as_secs_f64() / tally.elapsed.as_secs_f64().max(0.001);
-            self.body(&format!(
-                "Processor time: the kernel client {:.2} cores, the responder {:.2}.",
-                cores(client),
-                cores(responder)
-            ));
+            self.limit(client, responder, tally.completed.max(1) as f64);
         }
+    }
+
+    /// Who held whom back, by the processor time that each took.
+    fn limit(&self, client: Duration, responder: Duration, connections: f64) {
+        let micros = |time: Duration| time.as_secs_f64() * 1e6 / connections;
+        let (client, responder) = (micros(client), micros(responder));
+        self.body(&format!(
+            "Processor time for each connection: kernel client {client:.1} µs, responder {responder:.1} µs."
+        ));
         self.body(
-            "The kernel client is the limit here: a socket, a port and TIME-WAIT for each connection\n\
-             cost it far more than the answer costs the responder.",
+            "The kernel client is the limit: it makes a socket for each connection, and what the link\n\
+             costs is shared between the two. `docs/benchmarks.md` has the responder's own rates.",
         );
     }
 
@@ -335,7 +339,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
             text.push(',');
         }
         text.push(digit);
