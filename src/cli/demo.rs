@@ -246,8 +246,8 @@ impl Demo {
             "Processor time for each connection: kernel client {client:.1} µs, responder {responder:.1} µs."
         ));
         self.body(
-            "The kernel client is the limit: it makes a socket for each connection, and what the link\n\
-             costs is shared between the two. `docs/benchmarks.md` has the responder's own rates.",
+            "The kernel client is the limit here: it makes a socket and finds a port for each\n\
+             connection, on the same cores, and pays for the link on both ends.",
         );
     }
 
