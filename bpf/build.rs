@@ -39,7 +39,9 @@ fn generate() -> Result<(), Box<dyn Error>> {
             .clang_args(["-Wall", "-Wextra", "-Werror", &headers]);
         builder
     };
-    compile("steer").build_and_generate(out.join("steer.skel.rs")).map_err(|error| failed("steer", &error))?;
+    compile("steer")
+        .build_and_generate(out.join("steer.skel.rs"))
+        .map_err(|error| failed("steer", &error))?;
     // Embedded as an object by src/lab/link_program.rs.
     compile("lab_link").build().map_err(|error| failed("lab_link", &error))?;
     Ok(())

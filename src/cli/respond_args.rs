@@ -8,8 +8,10 @@ use ipnet::IpNet;
 
 use super::Failure;
 use super::values::{self, Cores, Listen};
-use crate::engine::Fault;
-use crate::tcp::CookieMode;
+use crate::engine::responder::{Options, ServiceFactory};
+use crate::engine::{CoreConfig, Fault, Polling};
+use crate::tcp::{Config, CookieMode};
+use crate::wire::Owned;
 use crate::xdp::{Copy, Mode};
 
 /// Answer connections: handshake, a little data, both closes.
@@ -78,7 +80,7 @@ pub struct RespondArgs {
     /// How a core waits for frames: always spinning, or sleeping when there is no work
     #[arg(long, value_name = "HOW", default_value = "adaptive", help_heading = "Packet path",
           value_parser = PossibleValuesParser::new(["busy", "adaptive"]).map(|text| poll(&text)))]
-    pub poll: Poll,
+    pub poll: Polling,
 
     /// Take TCP segments whose checksum covers the pseudo-header only
     ///
@@ -106,11 +108,11 @@ pub struct RespondArgs {
     #[arg(long, value_name = "N", default_value_t = 2, help_heading = "Protocol", value_parser = clap::value_parser!(u8).range(0..=10))]
     pub synack_retries: u8,
 
-    /// Connections in all; their memory is taken at start
+    /// Connections of each address family; their room is set aside at start
     #[arg(long, value_name = "N", default_value = "1_048_576", help_heading = "Limits", value_parser = values::count)]
     pub max_connections: u32,
 
-    /// Half-open connections in all, above which `--cookies auto` sends cookies
+    /// Half-open connections for each core, above which `--cookies auto` sends cookies
     #[arg(long, value_name = "N", default_value = "65_536", help_heading = "Limits", value_parser = values::count)]
     pub half_open: u32,
 
@@ -164,43 +166,61 @@ Exit status:
 /// `--mode`; `None` is auto.
 pub type ModeChoice = Option<Mode>;
 
-/// How a core waits for frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Poll {
-    Busy,
-    Adaptive,
-}
-
 impl RespondArgs {
-    /// `--copy`, `--zerocopy`, or neither.
-    pub fn copy(&self) -> Copy {
+    /// What the engine is to be opened with. What was not given keeps the engine's own default.
+    pub fn options(&self) -> Options {
+        let defaults = Options::default();
+        Options {
+            devices: self.devices.clone(),
+            listen: self.listeners.iter().map(listener).collect(),
+            subnets: self.subnets.clone(),
+            cores: self.cores.clone().map_or(defaults.cores, |cores| cores.0),
+            mode: self.mode,
+            copy: self.copy(),
+            polling: self.poll,
+            config: Config {
+                cookies: self.cookies,
+                msl_ms: self.msl.as_millis() as u32,
+                syn_ack_retries: self.synack_retries,
+                ..defaults.config
+            },
+            mss: self.mss,
+            bounds: CoreConfig {
+                half_open_bound: self.half_open,
+                rst_rate: self.rst_rate,
+                icmp_rate: self.icmp_rate,
+                ..defaults.bounds
+            },
+            max_connections: self.max_connections,
+            fault: self.fault.unwrap_or_default(),
+            accept_partial_checksum: self.accept_partial_checksums,
+            ..Options::default()
+        }
+    }
+
+    /// What no single argument shows.
+    pub fn check(&self) -> Result<(), Failure> {
+        let mut devices = BTreeSet::new();
+        match self.devices.iter().find(|device| !devices.insert(*device)) {
+            Some(twice) => {
+                Err(Failure::new(format!("--dev {twice} is given twice")).fix("name each interface once"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn copy(&self) -> Copy {
         match (self.copy, self.zerocopy) {
             (true, _) => Copy::Copy,
             (_, true) => Copy::ZeroCopy,
             _ => Copy::Auto,
         }
     }
+}
 
-    /// What no single argument shows: repetitions, and more than there is room for.
-    pub fn check(&self) -> Result<(), Failure> {
-        const MAX_LISTENERS: usize = 1024;
-        let mut devices = BTreeSet::new();
-        if let Some(twice) = self.devices.iter().find(|device| !devices.insert(*device)) {
-            return Err(Failure::new(format!("--dev {twice} is given twice")).fix("name each interface once"));
-        }
-        if self.listeners.len() > MAX_LISTENERS {
-            let count = self.listeners.len();
-            return Err(Failure::new(format!("{count} listeners: there is room for {MAX_LISTENERS}"))
-                .fix("join neighbours into a prefix or a range of ports"));
-        }
-        let same =
-            |listen: &Listen| self.listeners.iter().filter(|other| other.owned == listen.owned).count() > 1;
-        if let Some(twice) = self.listeners.iter().find(|listen| same(listen)) {
-            return Err(Failure::new(format!("--listen {} is given twice", twice.owned))
-                .fix("keep one: addresses and ports have one service"));
-        }
-        Ok(())
-    }
+fn listener(listen: &Listen) -> (Owned, ServiceFactory) {
+    let service = listen.service;
+    (listen.owned.clone(), Box::new(move || service.user()))
 }
 
 fn mode(text: &str) -> ModeChoice {
@@ -211,8 +231,8 @@ fn mode(text: &str) -> ModeChoice {
     }
 }
 
-fn poll(text: &str) -> Poll {
-    if text == "busy" { Poll::Busy } else { Poll::Adaptive }
+fn poll(text: &str) -> Polling {
+    if text == "busy" { Polling::Busy } else { Polling::Adaptive }
 }
 
 fn cookies(text: &str) -> CookieMode {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::engine::Fault;
 use crate::service::Service;
-use crate::wire::owned::Owned;
+use crate::wire::Owned;
 
 /// What answers where there is no `=SERVICE`.
 const DEFAULT_SERVICE: Service = Service::Discard;
