@@ -3,13 +3,16 @@
 
 use std::{
     fs::File,
+    os::fd::AsFd,
     process::Command,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
 
-use handfast::xdp::{Copy, Device, Fault, Frame, MAX_BATCH, Mode, Program, Queue, QueueConfig, XdpError};
+use handfast::xdp::{
+    Copy, Device, Fault, Frame, MAX_BATCH, Mode, Preference, Program, Queue, QueueConfig, XdpError,
+};
 use nix::sched::{CloneFlags, setns};
 
 /// A veth pair with both ends in one namespace, so that one thread can hold both.
@@ -116,7 +119,7 @@ fn wired(mode: Mode) -> (Queue, Queue, Program) {
     let (near, far) = (open(NEAR), open(FAR));
     let owned = ["10.0.0.0/24:80".parse().expect("a rule")];
     let mut program = Program::load(&owned, &[]).expect("loading");
-    program.set_socket(0, near.fd()).expect("the socket map");
+    program.set_socket(0, near.as_fd()).expect("the socket map");
     program.attach(config(NEAR, 0).ifindex, NEAR, mode).expect("attaching");
     (near, far, program)
 }
@@ -171,7 +174,7 @@ fn devices_are_described() {
         assert!(device.up && device.is_veth() && device.mac.is_some(), "{device:?}");
         assert_eq!((device.rx_queues, device.paired_queues, device.mtu), (2, 2, 1500));
         assert!(device.addresses.contains(&([10, 0, 0, 1].into(), 24)), "{device:?}");
-        assert_eq!(device.preferred_mode(), Mode::Generic);
+        assert_eq!(device.preference(), Preference::Generic);
     });
 }
 

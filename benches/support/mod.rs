@@ -5,6 +5,7 @@ use std::{
     error::Error,
     fs,
     net::IpAddr,
+    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -15,7 +16,7 @@ use std::{
 use clap::Args;
 use handfast::{
     wire::owned::Owned,
-    xdp::{Copy, Device, Mode, Program, Queue, QueueConfig, Statistics},
+    xdp::{Copy, Device, Mode, Preference, Program, Queue, QueueConfig, Statistics},
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -67,7 +68,10 @@ impl Port {
         }
         pin(common.core)?;
         let mode = match common.mode.as_str() {
-            "auto" => device.preferred_mode(),
+            "auto" => match device.preference() {
+                Preference::Native => Mode::Native,
+                Preference::Generic => Mode::Generic,
+            },
             "native" => Mode::Native,
             "generic" => Mode::Generic,
             other => return Err(format!("--mode {other}: auto, native or generic").into()),
@@ -81,7 +85,7 @@ impl Port {
             config.copy = if common.copy { Copy::Copy } else { Copy::Auto };
             let (queue, opened) = Queue::open(&config)?;
             eprintln!("{} queue {number}: {opened:?}", device.name);
-            program.set_socket(number, queue.fd())?;
+            program.set_socket(number, queue.as_fd())?;
             queues.push(queue);
         }
         program.attach(device.index, &device.name, mode)?;

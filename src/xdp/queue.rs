@@ -1,4 +1,7 @@
-use std::{io, os::fd::RawFd};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, RawFd},
+};
 
 use nix::errno::Errno;
 use xsk_rs::FrameDesc;
@@ -78,6 +81,13 @@ pub struct Statistics {
     pub tx_ring_empty: u64,
 }
 
+/// The socket, for the program's XSKMAP and for poll.
+impl AsFd for Queue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.rings.as_fd()
+    }
+}
+
 impl Queue {
     /// Registers the memory, makes the socket and binds it. No program is loaded: the socket
     /// receives once a program redirects to it (see [`fd`](Queue::fd)).
@@ -153,6 +163,19 @@ impl Queue {
         Some(Frame { desc, pool: self.pool })
     }
 
+    /// A free frame that holds `bytes` as if it had received them; `None` if there is none, or
+    /// they do not fit.
+    pub fn copy_in(&mut self, bytes: &[u8]) -> Option<Frame> {
+        let mut frame = self.allocate()?;
+        let Some(room) = self.bytes_mut(&mut frame).get_mut(..bytes.len()) else {
+            self.release(frame);
+            return None;
+        };
+        room.copy_from_slice(bytes);
+        frame.desc = self.memory.resized(frame.desc, bytes.len());
+        Some(frame)
+    }
+
     /// Ends a frame that is not sent.
     #[inline]
     pub fn release(&mut self, frame: Frame) {
@@ -211,6 +234,16 @@ impl Queue {
     /// The socket, for the program's XSKMAP and for poll. Closed with the queue.
     pub fn fd(&self) -> RawFd {
         self.rings.fd()
+    }
+
+    /// The interface's name.
+    pub fn ifname(&self) -> &str {
+        &self.ifname
+    }
+
+    /// The queue's number on its interface.
+    pub fn number(&self) -> u32 {
+        self.queue
     }
 
     /// Whether the last wake-up found the interface down.
