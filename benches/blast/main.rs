@@ -152,6 +152,7 @@ fn report(port: &Port, options: &Options, tally: &Tally, seconds: f64) -> Result
         "wakeups": port.wakeups(),
         "rx_ring_full": kernel.rx_ring_full,
         "rx_dropped": kernel.rx_dropped,
+        "rx_fill_ring_empty": kernel.rx_fill_ring_empty,
         "lost_frames": port.queues.iter().map(Queue::lost).sum::<u32>(),
     });
     println!("{line}");

@@ -5,7 +5,8 @@ use std::{
     error::Error,
     fs,
     net::IpAddr,
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::fs::MetadataExt},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -42,7 +43,7 @@ pub struct Common {
     /// Copy mode even where the driver has zero-copy
     #[arg(long)]
     pub copy: bool,
-    /// Allow interfaces that are not veth, or outside of a network namespace
+    /// Allow interfaces that are not veth, or not in a namespace made by ip netns
     #[arg(long)]
     pub i_know: bool,
 }
@@ -111,11 +112,13 @@ impl Port {
     }
 }
 
+/// Whether this thread's namespace is one that `ip netns` has made. That of process 1 would say
+/// as much, but takes CAP_SYS_PTRACE to read.
 fn in_a_namespace() -> bool {
-    match (fs::read_link("/proc/1/ns/net"), fs::read_link("/proc/thread-self/ns/net")) {
-        (Ok(first), Ok(ours)) => first != ours,
-        _ => false,
-    }
+    let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let Some(ours) = identity(Path::new("/proc/thread-self/ns/net")) else { return false };
+    fs::read_dir("/run/netns")
+        .is_ok_and(|names| names.flatten().any(|name| identity(&name.path()) == Some(ours)))
 }
 
 fn pin(core: Option<usize>) -> Result<()> {
