@@ -129,7 +129,7 @@ fn opens_says_what_is_active_and_opens_again_after_closing() {
     privileged(|| {
         let _pair = Pair::enter(1);
         for _ in 0..3 {
-            let (queue, opened) = Queue::open(&config(NEAR, 0)).expect("the release is waited for");
+            let (queue, opened) = Queue::open(&config(NEAR, 0)).expect("opening");
             assert!(!opened.zero_copy, "veth has no zero-copy");
             assert!(opened.notes.iter().any(|note| note.contains("copied")), "{:?}", opened.notes);
             let ledger = queue.ledger();
@@ -137,6 +137,23 @@ fn opens_says_what_is_active_and_opens_again_after_closing() {
             assert_eq!((ledger.receiving, ledger.free, queue.lost()), (2048, 2048, 0));
             assert_eq!(queue.statistics().expect("statistics"), Default::default());
         }
+    });
+}
+
+/// The kernel releases a closed queue late: a busy one is tried again for a while.
+#[test]
+fn a_queue_that_is_about_to_be_released_is_waited_for() {
+    privileged(|| {
+        let _pair = Pair::enter(1);
+        let held = open(NEAR);
+        let release = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(150)); // the delay is what is tested
+            drop(held);
+        });
+        let started = Instant::now();
+        let _queue = open(NEAR);
+        assert!(started.elapsed() >= Duration::from_millis(100), "it was busy");
+        release.join().expect("released");
     });
 }
 
@@ -258,8 +275,12 @@ fn misuse_is_counted_and_harmless() {
         let mut frame = near.allocate().expect("free");
         assert!(far.bytes(&frame).is_empty() && far.bytes_mut(&mut frame).is_empty());
         assert_eq!(near.bytes_mut(&mut frame).len(), 1792);
+        let twin = far.allocate().expect("free");
+        assert_eq!(twin.address(), frame.address(), "the same place in another memory");
         far.release(frame); // not its own: lost to near, counted by far
-        assert_eq!((near.lost(), far.counters().misused), (1, 1));
+        assert_eq!((near.lost(), far.counters().misused, far.lost()), (1, 1, 1));
+        far.release(twin);
+        assert_eq!((far.counters().misused, far.lost()), (1, 0));
         for len in [0, 13, 1793, usize::MAX] {
             let frame = near.allocate().expect("free");
             near.transmit(frame, len);
@@ -286,6 +307,21 @@ fn a_short_transmit_ring_delays_and_loses_nothing() {
         assert_eq!(near.counters().transmitted, 1000);
         assert!(near.counters().tx_ring_full > 0);
         assert!(near.ledger().balanced());
+    });
+}
+
+/// A wake-up sends a budget's worth: the flush goes on until the ring is empty.
+#[test]
+fn one_flush_sends_many_budgets() {
+    privileged(|| {
+        let _pair = Pair::enter(1);
+        let _far = open(FAR);
+        let (mut near, opened) =
+            Queue::open(&QueueConfig { tx_budget: 32, ..config(NEAR, 0) }).expect("near");
+        assert_eq!(opened.tx_budget, 32);
+        send(&mut near, &segment(), 200);
+        assert_eq!((near.counters().transmitted, near.ledger().transmitting), (200, 0));
+        assert!((7..=8).contains(&near.counters().wakeups), "{:?}", near.counters());
     });
 }
 

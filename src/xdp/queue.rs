@@ -200,9 +200,10 @@ impl Queue {
         self.counters
     }
 
-    /// Who owns how many frames.
+    /// Who owns how many frames. The free ones are counted where they lie, so that one that is
+    /// marked free and cannot be found unbalances the ledger.
     pub fn ledger(&self) -> Ledger {
-        self.owners.ledger()
+        Ledger { free: self.free.len() as u32, ..self.owners.ledger() }
     }
 
     /// Frames that are neither with the kernel nor free nor queued. Between batches an engine
