@@ -249,7 +249,7 @@ impl Running {
     pub fn stop(self) -> Finished {
         let gone = self.fault();
         self.state.stop.store(true, Relaxed);
-        self.state.wakes.iter().for_each(|wake| drop(wake.write(1)));
+        self.state.wakes.iter().cloned().map(waker).for_each(|wake| wake());
         let elapsed = self.started.elapsed();
         let mut queues = Vec::new();
         let mut fault = None;

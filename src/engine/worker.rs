@@ -5,7 +5,7 @@ use super::flows::Flows;
 use super::port::{BATCH, Port};
 use crate::table::Part;
 use crate::tcp::{Now, Tcb};
-use crate::wire::{FlowKey, FlowKey4, FlowKey6, Packet, Policy, parse};
+use crate::wire::{FlowKey4, FlowKey6, Packet, PacketKey, Policy, parse};
 
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
@@ -184,14 +184,14 @@ impl<P: Port> Worker<P> {
 }
 
 #[inline]
-fn queue<K: FlowKey, F>(
+fn queue<K: PacketKey, F>(
     core: &Core,
     flows: &Flows<K>,
     batch: &mut Batch<K, F>,
     frame: F,
     segment: crate::wire::Segment<K>,
 ) {
-    let hash = FlowKey::hash(&segment.key, &core.shared.secrets.hash);
+    let hash = segment.key.hash(&core.shared.secrets.hash);
     flows.part.prefetch(hash);
     batch.segments.push(Pending { frame, segment, hash, found: None });
 }
