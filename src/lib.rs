@@ -23,6 +23,7 @@ pub mod cli;
 pub mod engine;
 pub mod lab;
 pub mod observe;
+pub mod report;
 pub mod service;
 pub mod table;
 pub mod tcp;

@@ -6,7 +6,6 @@ use std::io;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
-// Not `sync`: loom's atomics have no layout. The model check brings lines of its own.
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use zerocopy::FromZeros;

@@ -5,7 +5,7 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `queue.rs` | [`Queue`]: one socket on one receive queue, the packet path |
+//! | `queue.rs` | [`Queue`]: one socket on one receive queue; `queue/flush.rs` ends a batch |
 //! | `open.rs` | setting a queue up, and every way in which that fails |
 //! | `config.rs` | what can be chosen for a queue, and what then is really active |
 //! | `frame.rs` | [`Frame`]: a buffer of the UMEM as a value that moves |
