@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -29,6 +30,8 @@ impl ResponderProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Ctrl-C on the terminal is for us: we end it in our own order.
+            .process_group(0)
             .spawn()
             .map_err(|error| Failure::new(format!("cannot start the responder: {error}")))?;
         let (sender, lines) = mpsc::channel();
