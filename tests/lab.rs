@@ -175,6 +175,11 @@ fn a_connection_is_read_off_the_wire_with_the_states_of_both_sides() {
         );
         assert!(passed.contains(&(State::FinWait1, State::CloseWait)), "{drawn}");
         assert_eq!(passed.last(), Some(&(State::TimeWait, State::Closed)), "{drawn}");
+        let times: Vec<_> = conversation.lines.iter().map(|line| line.at).collect();
+        assert!(
+            times.is_sorted() && times.last() > times.first(),
+            "frames are stamped as they pass: {drawn}"
+        );
         let payload: u16 = conversation.lines.iter().map(|line| line.payload_len).sum();
         assert_eq!(payload, 10, "{drawn}");
     }

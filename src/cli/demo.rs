@@ -101,18 +101,22 @@ impl Demo {
 
     fn network(&self, lab: &Lab) {
         let (client, server) = (lab.client().name(), lab.server().name());
+        let first = client_addresses(self.spec.ipv6).next().map(|address| address.to_string());
+        let first = first.unwrap_or_default();
+        let width = client.len().max(server.len());
+        let column = first.len().max(self.prefix().len());
+        self.body(&format!(
+            "{client:<width$}  {CLIENT_DEVICE}  {first:<column$}  and more: the Linux kernel, our client"
+        ));
+        let prefix = self.prefix();
+        self.body(&format!(
+            "{server:<width$}  {SERVER_DEVICE}  {prefix:<column$}  nobody's addresses: handfast will answer"
+        ));
         let tag = self.spec.vlan.map(|id| format!(", VLAN {id}")).unwrap_or_default();
-        let first: Vec<String> =
-            client_addresses(self.spec.ipv6).take(1).map(|address| address.to_string()).collect();
         self.body(&format!(
-            "{client:<18} {CLIENT_DEVICE}  {} …   the Linux kernel: our client",
-            first.concat()
+            "one veth pair between them, {} each way{tag}",
+            counted(self.spec.queues, "queue")
         ));
-        self.body(&format!(
-            "{server:<18} {SERVER_DEVICE}  {}   nobody's address: handfast will answer",
-            self.prefix()
-        ));
-        self.body(&format!("one veth pair, {} queue(s) each way{tag}", self.spec.queues));
     }
 
     fn start(&self, lab: &Lab) -> Result<ResponderProcess, Failure> {
@@ -167,8 +171,9 @@ impl Demo {
         self.heading(&format!("Kernel clients, as fast as they can, for {seconds:.0} s"));
         let plan = self.plan();
         self.body(&format!(
-            "{} connections at a time, {} thread(s); each a full handshake, and closed by the responder",
-            plan.parallel, plan.threads
+            "{} connections at a time, on {}; each a full handshake, and closed by the responder",
+            plan.parallel,
+            counted(plan.threads as u32, "thread")
         ));
         let progress = Progress::default();
         let before = (own_processor_time(), responder.processor_time());
@@ -332,6 +337,11 @@ fn own_processor_time() -> Option<Duration> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `1 queue`, `2 queues`.
+pub(super) fn counted(number: u32, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// `1,048,576`.

@@ -47,13 +47,12 @@ fn description(lab: &Lab, spec: &Spec) -> String {
     format!(
         "{client:<width$}  {CLIENT_DEVICE}  {clients}\n\
          {server:<width$}  {SERVER_DEVICE}  {kernel}; free for the responder: {served}\n\
-         {queues} queue{s} each way, offloads off{tag}\n\
+         {queues} each way, offloads off{tag}\n\
          \n\
          next:  handfast lab exec{name} --side server -- handfast respond --dev {SERVER_DEVICE} --listen {SERVED_V4}:80=http\n\
          then:  handfast lab exec{name} -- curl http://198.18.1.1/\n\
          last:  handfast lab down{name}",
-        queues = spec.queues,
-        s = if spec.queues == 1 { "" } else { "s" },
+        queues = demo::counted(spec.queues, "queue"),
     )
 }
 
