@@ -2,7 +2,7 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
-use super::{Failure, demo};
+use super::{Failure, demo, stage};
 use crate::lab::{CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec};
 
 pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
@@ -52,7 +52,7 @@ fn description(lab: &Lab, spec: &Spec) -> String {
          next:  handfast lab exec{name} --side server -- handfast respond --dev {SERVER_DEVICE} --listen {SERVED_V4}:80=http\n\
          then:  handfast lab exec{name} -- curl http://198.18.1.1/\n\
          last:  handfast lab down{name}",
-        queues = demo::counted(spec.queues, "queue"),
+        queues = stage::counted(spec.queues, "queue"),
     )
 }
 
