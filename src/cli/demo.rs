@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Failure;
@@ -90,7 +91,7 @@ impl Demo {
             self.one_connection(lab)?;
         }
         if !self.is_interrupted() {
-            self.many_connections(lab, &responder)?;
+            self.many_connections(lab)?;
         }
         self.stage.heading("The responder's own account");
         responder.printed();
@@ -167,7 +168,7 @@ impl Demo {
         Ok(())
     }
 
-    fn many_connections(&self, lab: &Lab, responder: &ResponderProcess) -> Result<(), Failure> {
+    fn many_connections(&self, lab: &Lab) -> Result<(), Failure> {
         let seconds = self.duration.as_secs_f64();
         self.stage.heading(&format!("Kernel clients, as fast as they can, for {seconds:.0} s"));
         let plan = self.plan();
@@ -177,18 +178,14 @@ impl Demo {
             counted(plan.threads as u32, "thread")
         ));
         let progress = Progress::default();
-        let before = (own_processor_time(), responder.processor_time());
+        let before = processor_time();
         let tally = thread::scope(|scope| {
             let running = scope.spawn(|| lab.in_client(|| load::run(&plan, &progress)));
             self.watch(&progress, || running.is_finished());
             running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
         let tally = flatten(tally)?;
-        let used = (own_processor_time().zip(before.0), responder.processor_time().zip(before.1));
-        self.result(
-            &tally,
-            used.0.zip(used.1).map(|((a, b), (c, d))| (a.saturating_sub(b), c.saturating_sub(d))),
-        );
+        self.result(&tally, processor_time().zip(before).map(|(after, before)| after.saturating_sub(before)));
         Ok(())
     }
 
@@ -229,7 +226,7 @@ impl Demo {
         }
     }
 
-    fn result(&self, tally: &Tally, processors: Option<(Duration, Duration)>) {
+    fn result(&self, tally: &Tally, client: Option<Duration>) {
         let rate = self.stage.paint("1;32", &format!("{} connections/s", grouped(tally.rate() as u64)));
         self.stage.body(&format!(
             "\n{rate}: {} opened and closed, {} failed",
@@ -239,21 +236,13 @@ impl Demo {
         for (failure, count) in &tally.failures {
             self.stage.body(&format!("  {count} × {failure}"));
         }
-        if let Some((client, responder)) = processors {
-            self.limit(client, responder, tally.completed.max(1) as f64);
+        if let Some(client) = client {
+            let micros = client.as_secs_f64() * 1e6 / tally.completed.max(1) as f64;
+            self.stage.body(&format!("Each takes {micros:.0} µs of the kernel client's processor time."));
         }
-    }
-
-    /// Who held whom back, by the processor time that each took.
-    fn limit(&self, client: Duration, responder: Duration, connections: f64) {
-        let micros = |time: Duration| time.as_secs_f64() * 1e6 / connections;
-        let (client, responder) = (micros(client), micros(responder));
-        self.stage.body(&format!(
-            "Processor time for each connection: kernel client {client:.1} µs, responder {responder:.1} µs."
-        ));
         self.stage.body(
-            "The kernel client is the limit here: it makes a socket and finds a port for each\n\
-             connection, on the same cores, and pays for the link on both ends.",
+            "The kernel client is the limit here: it makes a socket, finds a port and closes again for\n\
+             each connection, on cores that it shares with the responder.",
         );
     }
 
@@ -311,12 +300,11 @@ fn flatten(tally: Result<nix::Result<Tally>, LabError>) -> Result<Tally, Failure
     tally?.map_err(|errno| Failure::new(format!("the client could not run: {errno}")))
 }
 
-fn own_processor_time() -> Option<Duration> {
+/// What this process, the kernel client, has used so far.
+fn processor_time() -> Option<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
-    let time = usage.user_time() + usage.system_time();
-    Some(Duration::from_micros(
-        u64::try_from(time.tv_sec()).ok()? * 1_000_000 + u64::try_from(time.tv_usec()).ok()?,
-    ))
+    let micros = (usage.user_time() + usage.system_time()).num_microseconds();
+    u64::try_from(micros).ok().map(Duration::from_micros)
 }
 
 fn text(bytes: &[u8]) -> String {
