@@ -93,10 +93,10 @@ fn constants(header: &str) -> Result<String, Box<dyn Error>> {
     let mut rust = String::new();
     for line in header.lines() {
         let mut words = line.split_whitespace();
-        if let (Some("#define"), Some(name), Some(number)) = (words.next(), words.next(), words.next()) {
-            if let Ok(number) = number.parse::<u32>() {
-                writeln!(rust, "pub const {name}: u32 = {number};")?;
-            }
+        if let (Some("#define"), Some(name), Some(number)) = (words.next(), words.next(), words.next())
+            && let Ok(number) = number.parse::<u32>()
+        {
+            writeln!(rust, "pub const {name}: u32 = {number};")?;
         }
     }
     Ok(rust)
