@@ -30,3 +30,8 @@ pub mod tcp;
 pub mod trace;
 pub mod wire;
 pub mod xdp;
+
+pub use engine::responder::{Options, Responder, Running};
+pub use service::Service;
+pub use tcp::{Accept, Handle, User};
+pub use wire::Owned;

@@ -3,7 +3,7 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --test loom_table --target-dir target/loom`
 //!
-//! Keys are single numbers in lines of loom's own, written and compared as the table's `lines` does.
+//! Keys are two words in lines of loom's own, written and compared as the table's `lines` does.
 #![cfg(loom)]
 #![allow(dead_code)] // of the protocol's files: what only the table calls
 
@@ -48,16 +48,24 @@ use word::{Generation, Tag, Word};
 
 const TAG: u64 = 5;
 
+/// Two words, so that a reader may see half of one key and half of another.
+type Key = [u32; 2];
+
+/// The key whose words are both `n`.
+fn key(n: u32) -> Key {
+    [n, n]
+}
+
 struct Model {
     buckets: Vec<Bucket>,
-    keys: Vec<AtomicU32>,
+    keys: Vec<[AtomicU32; 2]>,
 }
 
 impl Model {
     fn new() -> Self {
         Model {
             buckets: (0..SPAN).map(|_| Bucket::new()).collect(),
-            keys: (0..4).map(|_| AtomicU32::new(0)).collect(),
+            keys: (0..4).map(|_| [AtomicU32::new(0), AtomicU32::new(0)]).collect(),
         }
     }
 
@@ -65,24 +73,28 @@ impl Model {
         Probe::new(&self.buckets, Tag::of(TAG))
     }
 
-    fn insert(&self, key: u32, slot: u32, generation: Generation) -> Result<(), Refusal> {
-        let same = |other: u32| self.keys[other as usize].load(Relaxed) == key;
+    fn key_is(&self, slot: u32, key: Key) -> bool {
+        self.keys[slot as usize].iter().zip(key).all(|(word, wanted)| word.load(Relaxed) == wanted)
+    }
+
+    fn insert(&self, key: Key, slot: u32, generation: Generation) -> Result<(), Refusal> {
+        let same = |other| self.key_is(other, key);
         if let Some(word) = self.probe().find(same) {
             return Err(Refusal::Exists(word.slot()));
         }
-        self.keys[slot as usize].store(key, Relaxed);
+        self.keys[slot as usize].iter().zip(key).for_each(|(word, new)| word.store(new, Relaxed));
         self.probe().insert(Word::tentative(Tag::of(TAG), generation, slot), same)
     }
 
-    fn find(&self, key: u32) -> Option<Word> {
-        self.probe().find(|slot| self.keys[slot as usize].load(Relaxed) == key)
+    fn find(&self, key: Key) -> Option<Word> {
+        self.probe().find(|slot| self.key_is(slot, key))
     }
 
     /// Slots of the members with this key, when nobody moves any more.
-    fn members(&self, key: u32) -> Vec<u32> {
+    fn members(&self, key: Key) -> Vec<u32> {
         let places = self.buckets.iter().flat_map(|bucket| (0..WAYS).map(|way| bucket.load(way, SeqCst)));
         let members = places.filter(|word| word.is_member()).map(Word::slot);
-        members.filter(|slot| self.keys[*slot as usize].load(Relaxed) == key).collect()
+        members.filter(|slot| self.key_is(*slot, key)).collect()
     }
 
     /// Entries of any state, and counts of entries elsewhere.
@@ -103,13 +115,13 @@ fn check(run: impl Fn(Arc<Model>) + Send + Sync + 'static) {
 fn two_inserters(before: u32) {
     check(move |model| {
         for stranger in 0..before {
-            model.insert(100 + stranger, 2 + stranger, Generation::FIRST).unwrap();
+            model.insert(key(100 + stranger), 2 + stranger, Generation::FIRST).unwrap();
         }
         let other = Arc::clone(&model);
-        let rival = thread::spawn(move || other.insert(7, 1, Generation::FIRST));
-        let ours = model.insert(7, 0, Generation::FIRST);
+        let rival = thread::spawn(move || other.insert(key(7), 1, Generation::FIRST));
+        let ours = model.insert(key(7), 0, Generation::FIRST);
         let theirs = rival.join().unwrap();
-        let members = model.members(7);
+        let members = model.members(key(7));
         assert_eq!(members.len(), 1, "{ours:?} {theirs:?}");
         assert_eq!(ours.is_ok(), members == [0], "{ours:?}");
         assert_eq!(theirs.is_ok(), members == [1], "{theirs:?}");
@@ -139,14 +151,14 @@ fn of_two_inserters_elsewhere_one_succeeds() {
 #[test]
 fn an_inserter_in_a_place_just_freed_meets_one_elsewhere() {
     check(|model| {
-        model.insert(100, 2, Generation::FIRST).unwrap();
-        model.insert(101, 3, Generation::FIRST).unwrap();
+        model.insert(key(100), 2, Generation::FIRST).unwrap();
+        model.insert(key(101), 3, Generation::FIRST).unwrap();
         let other = Arc::clone(&model);
-        let rival = thread::spawn(move || other.insert(7, 1, Generation::FIRST));
+        let rival = thread::spawn(move || other.insert(key(7), 1, Generation::FIRST));
         model.probe().remove(2).unwrap();
-        let ours = model.insert(7, 0, Generation::FIRST);
+        let ours = model.insert(key(7), 0, Generation::FIRST);
         let theirs = rival.join().unwrap();
-        assert_eq!(model.members(7).len(), 1, "{ours:?} {theirs:?}");
+        assert_eq!(model.members(key(7)).len(), 1, "{ours:?} {theirs:?}");
         assert_eq!([ours, theirs].into_iter().filter(Result::is_ok).count(), 1);
         let elsewhere = model.buckets[1].select(SeqCst, Word::is_member).count();
         assert_eq!(model.leftovers(), (2, elsewhere));
@@ -158,34 +170,51 @@ fn an_inserter_in_a_place_just_freed_meets_one_elsewhere() {
 #[test]
 fn a_reader_never_takes_a_reused_slot_for_the_old_key() {
     check(|model| {
-        model.insert(7, 0, Generation::FIRST).unwrap();
+        model.insert(key(7), 0, Generation::FIRST).unwrap();
         let other = Arc::clone(&model);
         let owner = thread::spawn(move || {
             let word = other.probe().remove(0).unwrap();
-            other.insert(8, 0, word.generation().next()).unwrap();
+            other.insert(key(8), 0, word.generation().next()).unwrap();
         });
-        for (key, generation) in [(7, Generation::FIRST), (8, Generation::FIRST.next())] {
-            if let Some(word) = model.find(key) {
+        for (n, generation) in [(7, Generation::FIRST), (8, Generation::FIRST.next())] {
+            if let Some(word) = model.find(key(n)) {
                 assert_eq!((word.slot(), word.generation()), (0, generation));
             }
         }
         owner.join().unwrap();
-        assert_eq!(model.find(7), None);
-        assert!(model.find(8).is_some());
+        assert_eq!(model.find(key(7)), None);
+        assert!(model.find(key(8)).is_some());
     });
+}
+
+/// A reader that sees half of the old key and half of the new one takes neither for its own.
+#[test]
+fn a_torn_key_is_never_found() {
+    for torn in [[7, 8], [8, 7]] {
+        check(move |model| {
+            model.insert(key(7), 0, Generation::FIRST).unwrap();
+            let other = Arc::clone(&model);
+            let owner = thread::spawn(move || {
+                let word = other.probe().remove(0).unwrap();
+                other.insert(key(8), 0, word.generation().next()).unwrap();
+            });
+            assert_eq!(model.find(torn), None);
+            owner.join().unwrap();
+        });
+    }
 }
 
 /// A member is removed while another core inserts its key: refused or the only member.
 #[test]
 fn an_inserter_meets_a_removal() {
     check(|model| {
-        model.insert(7, 0, Generation::FIRST).unwrap();
+        model.insert(key(7), 0, Generation::FIRST).unwrap();
         let other = Arc::clone(&model);
         let owner = thread::spawn(move || other.probe().remove(0).unwrap());
-        let ours = model.insert(7, 1, Generation::FIRST);
+        let ours = model.insert(key(7), 1, Generation::FIRST);
         owner.join().unwrap();
         assert!(matches!(ours, Ok(()) | Err(Refusal::Exists(0))), "{ours:?}");
-        assert_eq!(model.members(7).len(), usize::from(ours.is_ok()));
+        assert_eq!(model.members(key(7)).len(), usize::from(ours.is_ok()));
         assert_eq!(model.leftovers(), (usize::from(ours.is_ok()), 0));
     });
 }
@@ -194,17 +223,17 @@ fn an_inserter_meets_a_removal() {
 #[test]
 fn a_member_that_stays_is_found() {
     check(|model| {
-        for (key, slot) in [(100, 0), (101, 1), (7, 2)] {
-            model.insert(key, slot, Generation::FIRST).unwrap();
+        for (n, slot) in [(100, 0), (101, 1), (7, 2)] {
+            model.insert(key(n), slot, Generation::FIRST).unwrap();
         }
         let other = Arc::clone(&model);
         let owner = thread::spawn(move || {
             let word = other.probe().remove(0).unwrap();
-            other.insert(102, 0, word.generation().next()).unwrap();
+            other.insert(key(102), 0, word.generation().next()).unwrap();
             other.probe().remove(1).unwrap();
         });
-        assert_eq!(model.find(7).map(Word::slot), Some(2));
-        assert_eq!(model.insert(7, 3, Generation::FIRST), Err(Refusal::Exists(2)));
+        assert_eq!(model.find(key(7)).map(Word::slot), Some(2));
+        assert_eq!(model.insert(key(7), 3, Generation::FIRST), Err(Refusal::Exists(2)));
         owner.join().unwrap();
     });
 }

@@ -6,11 +6,11 @@ use super::hops::NO_HOP;
 use super::port::Port;
 use super::timers::Timers;
 use crate::observe::{Closed, CoreCounters, DropReason};
-use crate::table::{Found, Part, Slot};
+use crate::table::{Found, Part, Slot, line_size};
 use crate::tcp::{self, Endpoints, Now, SendBuffers, State, Step, Tcb, Timer, TimerOp, Verdict};
 use crate::wire::ethernet::{turn_around, write_link};
 use crate::wire::tcp::write_segment;
-use crate::wire::{Emit, Flags, PacketKey, Seq};
+use crate::wire::{Emit, Flags, FlowKey4, FlowKey6, PacketKey, Seq};
 
 /// Timers that one turn serves at most, so that a wave of them does not starve the queues.
 const EXPIRIES: usize = 256;
@@ -21,6 +21,9 @@ pub(super) struct Flows<K: PacketKey> {
     pub(super) half_open: u32,
     pub(super) time_wait: u32,
 }
+
+// A half-open or idle connection is one cache line over IPv4, two over IPv6.
+const _: () = assert!(line_size::<FlowKey4, Tcb>() == 64 && line_size::<FlowKey6, Tcb>() == 128);
 
 /// What a step of one connection is made with; the fields it borrows are disjoint.
 pub(super) fn step<'a>(

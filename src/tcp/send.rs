@@ -116,11 +116,12 @@ impl SendBuffers {
         };
         let state = &mut self.states[index];
         let data = octets.min(u32::from(state.in_flight)) as u16;
-        if data == state.in_flight && data > 0 {
-            if let Some(sent_at) = state.sent_at_ms.take() {
-                state.rto.sample(now_ms.wrapping_sub(sent_at));
-                tcb.srtt_ms = state.rto.srtt_ms();
-            }
+        if data == state.in_flight
+            && data > 0
+            && let Some(sent_at) = state.sent_at_ms.take()
+        {
+            state.rto.sample(now_ms.wrapping_sub(sent_at));
+            tcb.srtt_ms = state.rto.srtt_ms();
         }
         state.in_flight -= data;
         state.held -= data;

@@ -51,7 +51,7 @@ impl ArpRequest {
         // An announcement asks for the sender's own address (RFC 5227 3): nothing to answer.
         let is_answerable = sender != target
             && (is_probe || ipv4::is_endpoint(sender, &[]))
-            && !ethernet::is_group(sender_mac);
+            && !ethernet::is_group(&sender_mac);
         if is_request && is_answerable {
             Ok(ArpRequest { sender, target, link_len })
         } else {

@@ -27,7 +27,7 @@ impl Sum {
 
     /// Adds octets that start at an even offset. An odd number of them is padded with a zero, so
     /// only the last part may be odd.
-    #[inline]
+    #[inline(always)]
     pub fn add_bytes(self, bytes: &[u8]) -> Sum {
         let words = bytes.chunks_exact(8);
         let tail = words.remainder();
@@ -78,7 +78,7 @@ pub fn update(checksum: u16, old: u16, new: u16) -> u16 {
 }
 
 /// Both 32-bit halves of an 8-octet word: their sum leaves room for carries.
-#[inline]
+#[inline(always)]
 fn halves(word: &[u8]) -> u64 {
     let Ok(word) = word.try_into() else { return 0 };
     let word = u64::from_ne_bytes(word);
@@ -86,7 +86,7 @@ fn halves(word: &[u8]) -> u64 {
 }
 
 /// Up to seven octets, padded with zeroes.
-#[inline]
+#[inline(always)]
 fn short(tail: &[u8]) -> u64 {
     let (sum, tail) = match tail {
         [a, b, c, d, rest @ ..] => (u64::from(u32::from_ne_bytes([*a, *b, *c, *d])), rest),

@@ -1,5 +1,3 @@
-use crate::observe::DropReason;
-
 /// An Ethernet hardware address.
 pub type Mac = [u8; 6];
 
@@ -15,40 +13,45 @@ pub const TAG_LEN: usize = 4;
 /// Octets of the longest link header: two VLAN tags.
 pub const MAX_HEADER_LEN: usize = HEADER_LEN + 2 * TAG_LEN;
 
-/// Who sent a frame to whom, and what lies behind its VLAN tags.
+/// What lies behind a frame's VLAN tags, and whether it went to many.
+///
+/// The addresses stay in the frame: copied out in pieces and compared as a whole, they would cost
+/// more than all other checks of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
-    pub destination: Mac,
-    pub source: Mac,
     /// The EtherType behind the tags.
     pub ethertype: u16,
     /// Octets, tags included: 14, 18 or 22.
     pub len: u8,
+    /// Whether the frame was sent to a broadcast or multicast address.
+    pub to_group: bool,
 }
 
 impl Link {
-    /// Reads the link header, with up to two VLAN tags.
-    ///
-    /// # Errors
-    /// `FrameTruncated` if the frame ends inside it.
-    #[inline]
-    pub fn parse(frame: &[u8]) -> Result<Link, DropReason> {
-        let (addresses, _) = frame.split_first_chunk::<12>().ok_or(DropReason::FrameTruncated)?;
-        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *addresses;
+    /// Reads the link header, with up to two VLAN tags. `None` if the frame ends inside it.
+    #[inline(always)]
+    pub fn parse(frame: &[u8]) -> Option<Link> {
         let (len, ethertype) = behind_tags(frame)?;
-        Ok(Link { destination: [d0, d1, d2, d3, d4, d5], source: [s0, s1, s2, s3, s4, s5], ethertype, len })
+        let to_group = frame.first().is_some_and(|first| first & 1 != 0);
+        Some(Link { ethertype, len, to_group })
     }
+}
 
-    /// Whether the frame was sent to a broadcast or multicast address.
-    #[inline]
-    pub fn to_group(&self) -> bool {
-        is_group(self.destination)
-    }
+/// The address a frame was sent to; `None` if it is too short.
+#[inline(always)]
+pub fn destination(frame: &[u8]) -> Option<&Mac> {
+    frame.first_chunk()
+}
+
+/// The address a frame was sent from; `None` if it is too short.
+#[inline(always)]
+pub fn source(frame: &[u8]) -> Option<&Mac> {
+    frame.get(6..)?.first_chunk()
 }
 
 /// Whether an address is broadcast or multicast (IEEE 802: the I/G bit).
 #[inline]
-pub fn is_group(mac: Mac) -> bool {
+pub fn is_group(mac: &Mac) -> bool {
     mac[0] & 1 != 0
 }
 
@@ -81,21 +84,20 @@ pub fn write_link(frame: &mut [u8], header: &[u8]) -> Option<usize> {
 
 /// The header length and the EtherType behind at most two tags. A third tag is left as an
 /// EtherType, which nobody takes.
-#[inline]
-fn behind_tags(frame: &[u8]) -> Result<(u8, u16), DropReason> {
+#[inline(always)]
+fn behind_tags(frame: &[u8]) -> Option<(u8, u16)> {
     for len in [HEADER_LEN, HEADER_LEN + TAG_LEN] {
         let ethertype = ethertype_before(frame, len)?;
         if !is_tag(ethertype) {
-            return Ok((len as u8, ethertype));
+            return Some((len as u8, ethertype));
         }
     }
-    Ok((MAX_HEADER_LEN as u8, ethertype_before(frame, MAX_HEADER_LEN)?))
+    Some((MAX_HEADER_LEN as u8, ethertype_before(frame, MAX_HEADER_LEN)?))
 }
 
-#[inline]
-fn ethertype_before(frame: &[u8], end: usize) -> Result<u16, DropReason> {
-    let octets = frame.get(end - 2..end).and_then(|octets| octets.first_chunk());
-    octets.map(|octets| u16::from_be_bytes(*octets)).ok_or(DropReason::FrameTruncated)
+#[inline(always)]
+fn ethertype_before(frame: &[u8], end: usize) -> Option<u16> {
+    frame.get(end - 2..end)?.first_chunk().map(|octets| u16::from_be_bytes(*octets))
 }
 
 /// 802.1Q, 802.1ad, and the value used for the outer tag before 802.1ad.
@@ -172,9 +174,10 @@ mod tests {
         for (types, len, ethertype) in rows {
             let frame = header(types);
             let link = Link::parse(&frame).unwrap();
-            assert_eq!(link, Link { destination: A, source: B, ethertype, len }, "{types:x?}");
+            assert_eq!(link, Link { ethertype, len, to_group: false }, "{types:x?}");
+            assert_eq!((destination(&frame), source(&frame)), (Some(&A), Some(&B)));
             for end in 0..usize::from(len) {
-                assert_eq!(Link::parse(&frame[..end]), Err(DropReason::FrameTruncated), "{types:x?} {end}");
+                assert_eq!(Link::parse(&frame[..end]), None, "{types:x?} {end}");
             }
         }
     }
@@ -194,10 +197,8 @@ mod tests {
         let header = LinkHeader::untagged(A, B, IPV4);
         let mut frame = [0; 20];
         assert_eq!(write_link(&mut frame, header.as_bytes()), Some(14));
-        assert_eq!(
-            Link::parse(&frame).unwrap(),
-            Link { destination: A, source: B, ethertype: IPV4, len: 14 }
-        );
+        assert_eq!(Link::parse(&frame), Some(Link { ethertype: IPV4, len: 14, to_group: false }));
+        assert_eq!((destination(&frame), source(&frame)), (Some(&A), Some(&B)));
         assert_eq!(write_link(&mut frame[..13], header.as_bytes()), None);
     }
 
@@ -212,8 +213,8 @@ mod tests {
 
     #[test]
     fn groups_have_the_lowest_bit_of_the_first_octet() {
-        assert!(is_group([0xff; 6]));
-        assert!(is_group([0x33, 0x33, 0, 0, 0, 1]));
-        assert!(!is_group(A));
+        assert!(is_group(&[0xff; 6]));
+        assert!(is_group(&[0x33, 0x33, 0, 0, 0, 1]));
+        assert!(!is_group(&A));
     }
 }

@@ -71,7 +71,7 @@ impl EchoRequest {
         header_len: usize,
         message: &[u8],
     ) -> Result<EchoRequest, DropReason> {
-        if link.to_group() {
+        if link.to_group {
             return Err(DropReason::IcmpOther);
         }
         let message_at =
@@ -217,7 +217,7 @@ pub fn advertise(frame: &mut [u8], request: &NeighbourSolicitation, our_mac: Mac
     let checksum = pseudo.add_bytes(message).finish();
     message[2..4].copy_from_slice(&checksum.to_be_bytes());
 
-    let asked_by = Link::parse(frame).ok()?.source;
+    let asked_by = *ethernet::source(frame)?;
     ethernet::write_addresses(frame, if unsolicited { ALL_NODES_MAC } else { asked_by }, our_mac)?;
     Some(start + ipv6::HEADER_LEN + ADVERTISEMENT_LEN)
 }

@@ -54,7 +54,7 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// In this order: `FrameTruncated`, `IpHeader` (version or a length), `IpChecksum`,
     /// `IpFragment`, `IpHeader` (a malformed option), `IpSourceRoute`.
-    #[inline]
+    #[inline(always)]
     pub fn parse(octets: &'a [u8]) -> Result<Packet<'a>, DropReason> {
         let (header, _) = Header::ref_from_prefix(octets).map_err(|_| DropReason::FrameTruncated)?;
         if header.version_and_length >> 4 != 4 {
@@ -101,7 +101,7 @@ fn check_options(mut rest: &[u8]) -> Result<(), DropReason> {
 ///
 /// # Errors
 /// `SourceAddress`, `DestinationAddress`.
-#[inline]
+#[inline(always)]
 pub fn check_endpoints(source: [u8; 4], destination: [u8; 4], subnets: &[Ipv4Net]) -> Result<(), DropReason> {
     if source == destination || !is_endpoint(source, subnets) {
         return Err(DropReason::SourceAddress);
@@ -112,9 +112,9 @@ pub fn check_endpoints(source: [u8; 4], destination: [u8; 4], subnets: &[Ipv4Net
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn is_endpoint(address: [u8; 4], subnets: &[Ipv4Net]) -> bool {
-    let never = matches!(address, [0 | 127 | 224..=239, ..] | [255, 255, 255, 255]);
+    let never = matches!(address[0], 0 | 127 | 224..=239) || address == [255; 4];
     !never && !subnets.iter().any(|subnet| is_broadcast_of(subnet, address))
 }
 

@@ -58,7 +58,7 @@ impl Options {
     ///
     /// # Errors
     /// `TcpOptions` if an option's length is below 2, past the end, or missing (RFC 9293 MUST-7).
-    #[inline]
+    #[inline(always)]
     pub fn parse(octets: &[u8], syn: bool) -> Result<Options, DropReason> {
         // Nearly every segment of an established connection has one of these two shapes.
         match *octets {
@@ -72,6 +72,7 @@ impl Options {
         }
     }
 
+    #[inline(always)]
     fn walk(mut rest: &[u8], syn: bool) -> Result<Options, DropReason> {
         let mut options = Options::default();
         loop {
@@ -89,7 +90,7 @@ impl Options {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, option: &[u8], syn: bool) {
         match *option {
             [MSS, 4, high, low] if syn => {

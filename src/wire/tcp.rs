@@ -38,7 +38,7 @@ impl<'a> Checked<'a> {
     ///
     /// # Errors
     /// In this order: `FrameTruncated`, `TcpHeader`, `TcpChecksum`, `TcpPartialChecksum`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse(segment: &'a [u8], pseudo: Sum, accept_partial: bool) -> Result<Self, DropReason> {
         let (header, _) = Header::ref_from_prefix(segment).map_err(|_| DropReason::FrameTruncated)?;
         let header_len = usize::from(header.data_offset >> 4) * 4;
@@ -65,7 +65,7 @@ impl<'a> Checked<'a> {
     ///
     /// # Errors
     /// `TcpOptions`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn info(&self) -> Result<SegmentInfo, DropReason> {
         let flags = Flags(self.header.flags);
         Ok(SegmentInfo {

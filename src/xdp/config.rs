@@ -44,7 +44,7 @@ pub struct QueueConfig {
 }
 
 impl QueueConfig {
-    /// One queue of an interface, everything else as measured best on veth.
+    /// One queue of an interface, everything else at its default.
     pub fn new(ifname: &str, ifindex: u32, queue: u32) -> QueueConfig {
         QueueConfig {
             ifname: ifname.to_owned(),

@@ -1,0 +1,238 @@
+//! SYN → SYN-ACK on one veth pair, beside its ceiling: the same client, the same frames, one core
+//! each side, runs interleaved. Ratios first.
+//!
+//! ```sh
+//! cargo build --release --bins --examples
+//! target/release/examples/synack --rounds 5 --mode generic
+//! ```
+//!
+//! Per round: a bare AF_XDP reflector behind the same steering program (the ceiling), the
+//! responder with `--cookies always`, the responder with `--cookies never` (one slot per SYN, all
+//! 4-tuples distinct), and the kernel's own listener with SYN cookies. Each answers `--count`
+//! SYNs of `blast`, from 4-tuples that are never used twice.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use clap::Parser;
+use handfast::lab::{CLIENT_DEVICE, CLIENT_MAC, Lab, SERVER_DEVICE, SERVER_MAC, Spec};
+use serde_json::Value;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const PEER: &str = "198.18.1.1:7000";
+const SOURCES: &str = "10.77.0.0/16";
+
+#[derive(Parser)]
+struct Arguments {
+    /// Interleaved rounds
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// SYNs per run: fewer than a second's worth, so that no SYN-ACK is sent twice
+    #[arg(long, default_value_t = 600_000)]
+    count: u64,
+    /// Where the programs run: generic or native
+    #[arg(long, default_value = "generic")]
+    mode: String,
+    /// SYNs without an answer at any moment
+    #[arg(long, default_value_t = 1024)]
+    window: u32,
+    /// Frames per batch of the reflector and of the client
+    #[arg(long, default_value_t = 64)]
+    batch: u32,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Device {
+    Reflector,
+    Cookies,
+    Stateful,
+    Kernel,
+}
+
+const DEVICES: [(Device, &str); 4] = [
+    (Device::Reflector, "bare reflector"),
+    (Device::Cookies, "handfast, cookies"),
+    (Device::Stateful, "handfast, stateful"),
+    (Device::Kernel, "kernel, cookies"),
+];
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let lab = Lab::up(&Spec::new(format!("b{}", std::process::id())))?;
+    let mut rates: Vec<Vec<f64>> = vec![Vec::new(); DEVICES.len()];
+    for round in 0..arguments.rounds {
+        for (at, (device, name)) in DEVICES.iter().enumerate() {
+            let rate = run(&lab, &arguments, *device)?;
+            eprintln!("round {round}: {name:20} {rate:9.0} /s");
+            rates[at].push(rate);
+        }
+    }
+    table(&arguments, &rates);
+    lab.remove()?;
+    Ok(())
+}
+
+/// One run: start what answers, send to it, stop it.
+fn run(lab: &Lab, arguments: &Arguments, device: Device) -> Result<f64> {
+    if device == Device::Kernel {
+        return kernel(lab, arguments);
+    }
+    let mut child = start(lab, arguments, device)?;
+    let answer = blast(lab, arguments);
+    let summary = stop(&mut child)?;
+    let answer = answer?;
+    if device == Device::Stateful {
+        let total = &summary.ok_or("the responder wrote no summary")?["total"];
+        let (syns, syn_acks) = (&total["syns"], &total["syn_acks"]);
+        if syns != syn_acks || total["connections"] != total["syns"] {
+            return Err(format!("not one slot per SYN: {syns} SYNs, {syn_acks} SYN-ACKs").into());
+        }
+    }
+    Ok(answer)
+}
+
+fn start(lab: &Lab, arguments: &Arguments, device: Device) -> Result<Child> {
+    let mut command = match device {
+        Device::Reflector => {
+            let mut command = lab.server().command(beside("examples/reflector")?);
+            command.args(["--own", PEER, "--batch", &arguments.batch.to_string()]);
+            command.args(["--core", "0"]);
+            command
+        }
+        _ => {
+            let cookies = if device == Device::Cookies { "always" } else { "never" };
+            let mut command = lab.server().command(beside("handfast")?);
+            command.args(["respond", "--listen", &format!("{PEER}=hold"), "--cores", "0", "--poll", "busy"]);
+            command.args([
+                "--cookies",
+                cookies,
+                "--interval",
+                "0",
+                "--json",
+                json_path().to_str().unwrap_or("-"),
+            ]);
+            command.args(["--max-connections", &(arguments.count * 2).to_string()]);
+            command
+        }
+    };
+    command.args(["--dev", SERVER_DEVICE, "--mode", &arguments.mode]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    wait_ready(&mut child, device)?;
+    Ok(child)
+}
+
+/// The responder says `ready`; the reflector names its queue on standard error.
+fn wait_ready(child: &mut Child, device: Device) -> Result<()> {
+    let found = match device {
+        Device::Reflector => {
+            let opened = first_line(child.stderr.as_mut().ok_or("no pipe")?, "queue");
+            // Its program is attached right after it has said so.
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            opened
+        }
+        _ => first_line(child.stdout.as_mut().ok_or("no pipe")?, "ready"),
+    };
+    if found { Ok(()) } else { Err("it ended before it was ready".into()) }
+}
+
+fn first_line(from: &mut dyn std::io::Read, with: &str) -> bool {
+    // The pipe stays open behind the reader: what is left is small and never fills it.
+    BufReader::with_capacity(1, from).lines().map_while(std::io::Result::ok).any(|line| line.contains(with))
+}
+
+fn stop(child: &mut Child) -> Result<Option<Value>> {
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT)?;
+    child.wait()?;
+    let text = std::fs::read_to_string(json_path()).ok();
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+fn json_path() -> PathBuf {
+    std::env::temp_dir().join(format!("hf-synack-{}.json", std::process::id()))
+}
+
+/// The kernel's listener, SYN cookies always, and a way back to the client's made-up addresses.
+fn kernel(lab: &Lab, arguments: &Arguments) -> Result<f64> {
+    let server = lab.server();
+    server.run(&["sysctl", "-qw", "net.ipv4.tcp_syncookies=2"])?;
+    server.run(&["ip", "addr", "replace", "198.18.1.1/16", "dev", SERVER_DEVICE])?;
+    server.run(&[
+        "ip",
+        "neigh",
+        "replace",
+        "198.18.0.1",
+        "lladdr",
+        CLIENT_MAC,
+        "dev",
+        SERVER_DEVICE,
+        "nud",
+        "permanent",
+    ])?;
+    server.run(&["ip", "route", "replace", SOURCES, "via", "198.18.0.1", "dev", SERVER_DEVICE])?;
+    let listener = lab.in_server(|| TcpListener::bind(PEER))??;
+    let rate = blast(lab, arguments);
+    drop(listener);
+    server.run(&["ip", "addr", "del", "198.18.1.1/16", "dev", SERVER_DEVICE])?;
+    rate
+}
+
+/// The client's answers per second.
+fn blast(lab: &Lab, arguments: &Arguments) -> Result<f64> {
+    let output = lab
+        .client()
+        .command(beside("examples/blast")?)
+        .args(["--dev", CLIENT_DEVICE, "--mode", &arguments.mode, "--core", "1"])
+        .args(["--peer", PEER, "--peer-mac", SERVER_MAC, "--source", SOURCES])
+        .args(["--window", &arguments.window.to_string(), "--batch", &arguments.batch.to_string()])
+        .args(["--count", &arguments.count.to_string(), "--seconds", "10"])
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().last().ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    let report: Value = serde_json::from_str(line)?;
+    report["rate"].as_f64().ok_or_else(|| format!("no rate in {line}").into())
+}
+
+/// A program built beside this one.
+fn beside(name: &str) -> Result<PathBuf> {
+    let release = std::env::current_exe()?;
+    let release = release.parent().and_then(|examples| examples.parent()).ok_or("not in target/")?;
+    let path = release.join(name);
+    match path.exists() {
+        true => Ok(path),
+        false => {
+            Err(format!("{} is not built: cargo build --release --bins --examples", path.display()).into())
+        }
+    }
+}
+
+fn table(arguments: &Arguments, rates: &[Vec<f64>]) {
+    println!(
+        "SYN to SYN-ACK, {} mode, {} rounds of {} SYNs, window {}, batch {}: medians",
+        arguments.mode, arguments.rounds, arguments.count, arguments.window, arguments.batch
+    );
+    println!("| answers | of the reflector | per second | least to most |\n|---|---|---|---|");
+    for (at, (_, name)) in DEVICES.iter().enumerate() {
+        let ratios: Vec<f64> =
+            rates[at].iter().zip(&rates[0]).map(|(rate, ceiling)| rate / ceiling).collect();
+        let least = rates[at].iter().copied().fold(f64::INFINITY, f64::min);
+        let most = rates[at].iter().copied().fold(0.0, f64::max);
+        println!(
+            "| {name} | {:.1} % | {:.0} k | {:.0} to {:.0} k |",
+            median(&ratios) * 100.0,
+            median(&rates[at]) / 1e3,
+            least / 1e3,
+            most / 1e3
+        );
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}

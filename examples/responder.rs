@@ -1,0 +1,53 @@
+//! A service of one's own on the engine: greets, then echoes in capitals.
+//!
+//! ```text
+//! cargo run --example responder -- INTERFACE ADDRESS:PORT [SECONDS]
+//! ```
+//! Needs root, or the capabilities that the error names. Try it in a lab:
+//! `handfast lab up`, then run it with `handfast lab exec --side server -- …`.
+
+use std::error::Error;
+use std::time::Duration;
+
+use handfast::observe::DropReason;
+use handfast::{Accept, Handle, Options, Owned, Responder, User};
+
+struct Shout;
+
+impl User for Shout {
+    fn opened(&mut self, connection: &mut Handle<'_>) {
+        connection.send(format!("hello {}\n", connection.remote().ip()).as_bytes());
+    }
+
+    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+        if !connection.send(&data.to_ascii_uppercase()) {
+            return Accept::Refused(DropReason::NoSendBuffer);
+        }
+        connection.read(data.len());
+        Accept::Taken
+    }
+
+    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+        connection.shutdown();
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let device = arguments.next().ok_or("which interface?")?;
+    let owned: Owned = arguments.next().ok_or("which address and port?")?.parse()?;
+    let seconds = arguments.next().map_or(Ok(60), |text| text.parse())?;
+
+    let responder = Responder::open(Options {
+        devices: vec![device],
+        listen: vec![(owned, Box::new(|| Box::new(Shout)))],
+        ..Options::default()
+    })?;
+    handfast::engine::drop_privileges()?;
+    let running = responder.run()?;
+    println!("ready");
+    std::thread::sleep(Duration::from_secs(seconds));
+    let finished = running.stop();
+    println!("{} connections", finished.snapshot.total().established);
+    Ok(())
+}

@@ -1,0 +1,27 @@
+use crate::engine::Polling;
+use crate::xdp::Mode;
+
+/// What is really active, on every device, after all fall-backs.
+#[derive(Clone, Debug)]
+pub struct Active {
+    pub devices: Vec<ActiveDevice>,
+    pub cpus: Vec<usize>,
+    pub polling: Polling,
+    pub max_connections: u32,
+    /// Octets of address space for the tables of both families; resident follows use.
+    pub table_bytes: usize,
+    /// What was asked for and could not be had, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// One device of [`Active`].
+#[derive(Clone, Debug)]
+pub struct ActiveDevice {
+    pub name: String,
+    pub driver: String,
+    pub mode: Mode,
+    pub zero_copy: bool,
+    pub queues: u32,
+    pub tx_budget: u32,
+    pub hugepages: bool,
+}

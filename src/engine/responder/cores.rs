@@ -1,0 +1,99 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use nix::sys::eventfd::EventFd;
+
+use super::devices::OpenDevice;
+use super::{Active, Options, StartError};
+use crate::engine::core::{Core, Secrets, Shared};
+use crate::engine::listeners::Listeners;
+use crate::engine::runner::{Runner, now, wake_event, waker};
+use crate::engine::{Mailbox, Worker};
+use crate::observe::CoreCounters;
+use crate::table::table;
+use crate::tcp::{Config, Cookies};
+use crate::wire::Policy;
+use crate::xdp::Queue;
+
+/// What a running or finished responder can be asked.
+pub(super) struct State {
+    pub(super) counters: Vec<Arc<CoreCounters>>,
+    pub(super) wakes: Vec<Arc<EventFd>>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// The CPUs to run on: those asked for, or as many of those available as there are queues.
+pub(super) fn choose_cpus(asked: &[usize], queues: u32) -> Result<Vec<usize>, StartError> {
+    let available: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
+    if let Some(cpu) = asked.iter().find(|cpu| !available.contains(cpu)) {
+        let available = available.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return Err(StartError::NoCpu { cpu: *cpu, available });
+    }
+    let from = if asked.is_empty() { &available } else { asked };
+    Ok(from.iter().copied().take((queues as usize).max(1)).collect())
+}
+
+/// The largest MSS that fits the MTU of every device: the packet less the two headers (MUST-67).
+fn announce(options: &Options, devices: &[OpenDevice]) -> Config {
+    let mtu = devices.iter().map(|open| open.device.mtu).min().unwrap_or(1500);
+    let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
+    let asked = options.mss.unwrap_or(u16::MAX);
+    Config {
+        mss4: asked.min(mtu.saturating_sub(40)),
+        mss6: asked.min(mtu.saturating_sub(60)),
+        ..options.config.clone()
+    }
+}
+
+/// One runner per core, around its queues; they share one table, one set of secrets.
+pub(super) fn start_cores(
+    options: Options,
+    listeners: Listeners<usize>,
+    policies: Vec<Policy>,
+    devices: &[OpenDevice],
+    ports: Vec<Vec<(Queue, usize)>>,
+    active: &mut Active,
+) -> Result<(Vec<Runner>, State), StartError> {
+    let cores = ports.len();
+    let secrets = Secrets::random().map_err(StartError::Randomness)?;
+    let per_core = options.max_connections.div_ceil(cores as u32);
+    let (v4, v6) = (table(cores, per_core)?, table(cores, per_core)?);
+    let bytes = |first: Option<usize>| first.unwrap_or(0);
+    active.table_bytes =
+        bytes(v4.first().map(|part| part.memory_bytes())) + bytes(v6.first().map(|part| part.memory_bytes()));
+    let shared = Arc::new(Shared {
+        config: announce(&options, devices),
+        listeners,
+        policies,
+        secrets,
+        fault: options.fault,
+        mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
+        core: options.bounds.clone(),
+    });
+    let cookies = Cookies::new(secrets.cookie);
+    let stop = Arc::new(AtomicBool::new(false));
+    let wakes = (0..cores).map(|_| wake_event().map(Arc::new)).collect::<nix::Result<Vec<_>>>();
+    let wakes = wakes.map_err(|errno| StartError::Thread(errno.into()))?;
+    let counters: Vec<Arc<CoreCounters>> = (0..cores).map(|_| Arc::default()).collect();
+    let epoch = Instant::now();
+    let parts = v4.into_iter().zip(v6).zip(ports);
+    let runners = parts.enumerate().map(|(id, ((v4, v6), ports))| {
+        let users = options.listen.iter().map(|(_, factory)| factory()).collect();
+        let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), users);
+        core.set_wakers(wakes.iter().cloned().map(waker).collect());
+        Runner {
+            worker: Worker::new(core, ports, v4, v6, now(epoch)),
+            cpu: active.cpus[id],
+            polling: options.polling,
+            epoch,
+            stop: stop.clone(),
+            wake: wakes[id].clone(),
+            mailbox: id,
+            mailboxes: shared.clone(),
+        }
+    });
+    let runners = runners.collect();
+    Ok((runners, State { counters, wakes, stop }))
+}

@@ -1,0 +1,88 @@
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::{Active, ActiveDevice, Options, StartError};
+use crate::wire::{Owned, Policy};
+use crate::xdp::{Device, Mode, Opened, Preference, Program, ProgramError, Queue, QueueConfig};
+
+/// An interface with the steering program on it, for as long as this lives.
+pub(super) struct OpenDevice {
+    pub(super) device: Device,
+    pub(super) program: Program,
+}
+
+/// Opens every queue of a device behind its steering program. A queue without a socket would
+/// drop what we own, so it is all of them or none.
+pub(super) fn open_device(
+    options: &Options,
+    device: Device,
+    active: &mut Active,
+) -> Result<(OpenDevice, Vec<Queue>), StartError> {
+    let mut config = QueueConfig::new(&device.name, device.index, 0);
+    config.copy = options.copy;
+    config.hugepages = options.hugepages;
+    device.check(config.frame_size)?;
+    let owned: Vec<Owned> = options.listen.iter().map(|(owned, _)| owned.clone()).collect();
+    let local: Vec<IpAddr> = device.addresses.iter().map(|(address, _)| *address).collect();
+    let mut program = Program::load(&owned, &local)?;
+    let mode = attach(options.mode, &mut program, &device, active)?;
+    let mut queues = Vec::new();
+    let mut what = None;
+    for number in 0..device.rx_queues {
+        config.queue = number;
+        let (queue, opened) = Queue::open(&config)?;
+        program.set_socket(number, queue.as_fd())?;
+        queues.push(queue);
+        let opened: &Opened = what.insert(opened);
+        active.notes.extend(
+            opened.notes.iter().filter(|note| !active.notes.contains(note)).cloned().collect::<Vec<_>>(),
+        );
+    }
+    active.devices.push(ActiveDevice {
+        name: device.name.clone(),
+        driver: device.driver.clone().unwrap_or_else(|| "unknown driver".to_owned()),
+        mode,
+        zero_copy: what.as_ref().is_some_and(|opened| opened.zero_copy),
+        queues: device.rx_queues,
+        tx_budget: what.as_ref().map_or(0, |opened| opened.tx_budget),
+        hugepages: what.as_ref().is_some_and(|opened| opened.hugepages),
+    });
+    Ok((OpenDevice { device, program }, queues))
+}
+
+/// In the mode asked for; or in the one that suits the driver, and if that fails in the other.
+fn attach(
+    asked: Option<Mode>,
+    program: &mut Program,
+    device: &Device,
+    active: &mut Active,
+) -> Result<Mode, ProgramError> {
+    let mut attach = |mode| program.attach(device.index, &device.name, mode).map(|()| mode);
+    if let Some(mode) = asked {
+        return attach(mode);
+    }
+    match device.preference() {
+        Preference::Generic => attach(Mode::Generic),
+        Preference::Native => attach(Mode::Native).or_else(|error| {
+            active.notes.push(format!("native mode failed, generic mode taken: {error}"));
+            attach(Mode::Generic)
+        }),
+    }
+}
+
+/// What the parser needs to know of the interface.
+pub(super) fn policy(options: &Options, device: &Device) -> Policy {
+    let own = device.addresses.iter().filter_map(|(address, length)| IpNet::new(*address, *length).ok());
+    let given = options.subnets.iter().copied();
+    let subnets: Vec<Ipv4Net> =
+        if options.subnets.is_empty() { own.collect() } else { given.collect::<Vec<_>>() }
+            .into_iter()
+            .filter_map(|net| match net {
+                IpNet::V4(net) => Some(net.trunc()),
+                IpNet::V6(_) => None,
+            })
+            .collect();
+    Policy { mac: device.mac, subnets, accept_partial_checksum: options.accept_partial_checksum }
+}

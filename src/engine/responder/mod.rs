@@ -1,0 +1,88 @@
+//! Devices, queues and threads around the engine: what `handfast respond` is, for any program.
+//!
+//! - `options`: what can be chosen, and why it may not start; `active`: what came of it.
+//! - `devices`: interfaces, their program and queues; `cores`: one runner per core around them.
+//! - `running`: a responder at work, and its end.
+
+mod active;
+mod cores;
+mod devices;
+mod options;
+mod running;
+
+use std::time::Instant;
+
+pub use active::{Active, ActiveDevice};
+pub use options::{Options, ServiceFactory, StartError};
+pub use running::{Finished, RunError, Running};
+
+use super::listeners::Listeners;
+use super::runner::Runner;
+use crate::xdp::{Device, Queue};
+use cores::{State, choose_cpus, start_cores};
+use devices::{OpenDevice, open_device, policy};
+
+/// Opened, attached and bound; no thread runs yet. Needs no privilege from here on.
+pub struct Responder {
+    devices: Vec<OpenDevice>,
+    runners: Vec<Runner>,
+    state: State,
+    /// What is really active.
+    pub active: Active,
+}
+
+impl Responder {
+    /// Loads, attaches and binds. Needs `CAP_BPF`, `CAP_NET_ADMIN` and `CAP_NET_RAW`.
+    ///
+    /// # Errors
+    /// [`StartError`]; every interface is then as it was found.
+    pub fn open(options: Options) -> Result<Responder, StartError> {
+        if options.devices.is_empty() {
+            return Err(StartError::NoDevice);
+        }
+        if options.listen.is_empty() {
+            return Err(StartError::NoListener);
+        }
+        let rules = options.listen.iter().enumerate();
+        let listeners =
+            Listeners::new(rules.map(|(index, (owned, _))| (owned.prefix, owned.ports.clone(), index)))?;
+        let found: Vec<Device> =
+            options.devices.iter().map(|name| Device::open(name)).collect::<Result<_, _>>()?;
+        let cpus = choose_cpus(&options.cores, found.iter().map(|device| device.rx_queues).sum())?;
+        let mut active = Active {
+            devices: Vec::new(),
+            cpus: cpus.clone(),
+            polling: options.polling,
+            max_connections: options.max_connections,
+            table_bytes: 0,
+            notes: Vec::new(),
+        };
+        let mut devices = Vec::new();
+        let mut ports: Vec<Vec<(Queue, usize)>> = cpus.iter().map(|_| Vec::new()).collect();
+        let mut next = 0;
+        for (number, device) in found.into_iter().enumerate() {
+            let (open, queues) = open_device(&options, device, &mut active)?;
+            for queue in queues {
+                ports[next % cpus.len()].push((queue, number));
+                next += 1;
+            }
+            devices.push(open);
+        }
+        let policies = devices.iter().map(|open| policy(&options, &open.device)).collect();
+        let (runners, state) = start_cores(options, listeners, policies, &devices, ports, &mut active)?;
+        Ok(Responder { devices, runners, state, active })
+    }
+
+    /// Starts one pinned thread per core.
+    pub fn run(self) -> Result<Running, StartError> {
+        let Responder { devices, runners, state, .. } = self;
+        let started = Instant::now();
+        let mut threads = Vec::new();
+        for runner in runners {
+            let name = format!("hf-core-{}", runner.cpu);
+            let thread = std::thread::Builder::new().name(name).spawn(move || runner.run());
+            threads.push(thread.map_err(StartError::Thread)?);
+        }
+        Ok(Running { devices, threads, state, started })
+    }
+}

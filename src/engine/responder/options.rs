@@ -1,0 +1,81 @@
+use ipnet::IpNet;
+
+use crate::engine::listeners::ListenerError;
+use crate::engine::{CoreConfig, Fault, Polling};
+use crate::table::TableError;
+use crate::tcp::{Config, User};
+use crate::wire::Owned;
+use crate::xdp::{self, Mode, ProgramError, XdpError};
+
+/// Makes one core's part of a service.
+pub type ServiceFactory = Box<dyn Fn() -> Box<dyn User> + Send>;
+
+/// Everything that can be chosen. [`Responder::open`] takes it.
+pub struct Options {
+    /// Interfaces, by name.
+    pub devices: Vec<String>,
+    /// What is ours, and who answers for it. Of several that contain a segment, the longest
+    /// prefix, then the narrowest port range.
+    pub listen: Vec<(Owned, ServiceFactory)>,
+    /// On-link prefixes; empty: those of the interfaces.
+    pub subnets: Vec<IpNet>,
+    /// CPUs; empty: the first ones, at most one per queue.
+    pub cores: Vec<usize>,
+    /// `None`: what is fastest on the driver.
+    pub mode: Option<Mode>,
+    pub copy: xdp::Copy,
+    pub hugepages: bool,
+    pub polling: Polling,
+    pub config: Config,
+    /// `None`: what the interface's MTU allows.
+    pub mss: Option<u16>,
+    pub bounds: CoreConfig,
+    /// Connections per address family, all cores together.
+    pub max_connections: u32,
+    pub fault: Fault,
+    pub accept_partial_checksum: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            devices: Vec::new(),
+            listen: Vec::new(),
+            subnets: Vec::new(),
+            cores: Vec::new(),
+            mode: None,
+            copy: xdp::Copy::Auto,
+            hugepages: false,
+            polling: Polling::default(),
+            config: Config::default(),
+            mss: None,
+            bounds: CoreConfig::default(),
+            max_connections: 1 << 20,
+            fault: Fault::default(),
+            accept_partial_checksum: false,
+        }
+    }
+}
+
+/// Why a responder cannot start, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("nothing to do: no interface was named (--dev IF)")]
+    NoDevice,
+    #[error("nothing to do: no listener was given (--listen ADDR:PORT)")]
+    NoListener,
+    #[error(transparent)]
+    Listeners(#[from] ListenerError),
+    #[error(transparent)]
+    Xdp(#[from] XdpError),
+    #[error("{0}")]
+    Program(#[from] ProgramError),
+    #[error("CPU {cpu} is not available to this process; available are {available}: choose with --cores")]
+    NoCpu { cpu: usize, available: String },
+    #[error("{0}; fewer connections take less: --max-connections")]
+    Table(#[from] TableError),
+    #[error("the system's randomness is not available: {0}")]
+    Randomness(getrandom::Error),
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
