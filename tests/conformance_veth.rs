@@ -1,0 +1,162 @@
+//! The packet scripts over a veth pair: against Linux, which shows that they are right, and against
+//! handfast. Needs root, iproute2 and ethtool.
+
+mod script;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use script::kernel_device;
+use script::language::{Role, Script, Setup};
+use script::netns::{DEVICE_LINK, DEVICE_V4, DEVICE_V6, Stack, Wire};
+use script::replay::Fault;
+use script::runner::play;
+use script::suite::{Outcome, all_scripts, play_all};
+
+/// Scripts that Linux passes, and that fail when what it answered is spoilt.
+#[test]
+fn kernel_passes_the_scripts() {
+    let Some(outcomes) = play_on_kernel(|script| !script.slow) else { return };
+    assert_all_passed(&outcomes);
+    assert_scripts_can_fail(&outcomes);
+}
+
+/// The same for scripts that wait for minutes.
+#[test]
+#[ignore = "takes three minutes"]
+fn kernel_passes_the_slow_scripts() {
+    let Some(outcomes) = play_on_kernel(|script| script.slow) else { return };
+    assert_all_passed(&outcomes);
+}
+
+#[test]
+fn handfast_passes_the_scripts() {
+    let mut outcomes = Vec::new();
+    for setup in [Setup::Plain, Setup::Cookies] {
+        let scripts = chosen(|script| !script.slow && script.setup == setup);
+        let Some(wire) = wire_or_skip(Stack::UserSpace) else { return };
+        let _device = Responder::start(&wire, setup);
+        outcomes.extend(play_all(scripts, &wire));
+    }
+    assert_all_passed(&outcomes);
+}
+
+/// Plays scripts on Linux, but for those where it rightly differs.
+fn play_on_kernel(choose: impl Fn(&Script) -> bool) -> Option<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for (setup, cookies) in [(Setup::Plain, 0), (Setup::Cookies, 2)] {
+        let scripts =
+            chosen(|script| choose(script) && script.setup == setup && script.kernel_skip.is_none());
+        let wire = wire_or_skip(Stack::Kernel)?;
+        wire.sysctl(&format!(
+            "net.ipv4.tcp_syncookies={cookies} net.ipv4.tcp_synack_retries=2 net.ipv4.tcp_no_metrics_save=1"
+        ))
+        .expect("the parameters exist");
+        kernel_device::serve(&wire);
+        outcomes.extend(play_all(scripts, &wire));
+    }
+    Some(outcomes)
+}
+
+/// `HF_SCRIPT=part-of-a-name` plays only some.
+fn chosen(choose: impl Fn(&Script) -> bool) -> Vec<Script> {
+    let part = std::env::var("HF_SCRIPT").unwrap_or_default();
+    all_scripts().into_iter().filter(|script| script.name.contains(&part) && choose(script)).collect()
+}
+
+fn wire_or_skip(stack: Stack) -> Option<Wire> {
+    match Wire::new(stack) {
+        Ok(wire) => Some(wire),
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "nothing may be skipped in CI: {error}");
+            eprintln!("SKIPPED: no network namespaces: {error}");
+            None
+        }
+    }
+}
+
+fn assert_all_passed(outcomes: &[Outcome]) {
+    let failures: Vec<&str> =
+        outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err().map(String::as_str)).collect();
+    println!("{} plays, {} failed", outcomes.len(), failures.len());
+    assert!(
+        failures.is_empty(),
+        "{} of {} plays failed:\n\n{}",
+        failures.len(),
+        outcomes.len(),
+        failures.join("\n")
+    );
+}
+
+/// Plays each recording again with one fault in one answer, and with one answer too many.
+fn assert_scripts_can_fail(outcomes: &[Outcome]) {
+    let mut tally: BTreeMap<Fault, (usize, usize)> = BTreeMap::new();
+    let mut unfailing = Vec::new();
+    for outcome in outcomes {
+        let Outcome { script, place, recording, .. } = outcome;
+        if let Err(error) = play(script, place, &mut recording.replay()) {
+            panic!("a recording that passed fails when it is replayed unchanged:\n{error}");
+        }
+        let mut noticed = 0;
+        for index in 0..recording.answers().min(40) {
+            for fault in Fault::ALL {
+                let failed = play(script, place, &mut recording.with_fault(index, fault).replay()).is_err();
+                let (found, tried) = tally.entry(fault).or_default();
+                *tried += 1;
+                *found += usize::from(failed);
+                noticed += usize::from(failed);
+            }
+        }
+        let intrusions = 1..=recording.sent().min(40);
+        let intruded = intrusions
+            .filter(|after| play(script, place, &mut recording.replay_with_intruder(*after)).is_err());
+        if noticed + intruded.count() == 0 {
+            unfailing.push(&script.name);
+        }
+    }
+    println!("faults noticed of those tried: {tally:?}");
+    assert!(unfailing.is_empty(), "no fault makes these fail: {unfailing:?}");
+}
+
+/// `handfast respond` in the device's namespace; killed when dropped.
+struct Responder(Child);
+
+impl Responder {
+    fn start(wire: &Wire, setup: Setup) -> Self {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &wire.device, env!("CARGO_BIN_EXE_handfast"), "respond"]);
+        command.args(["--dev", DEVICE_LINK, "--subnet", "192.0.2.0/24", "--subnet", "2001:db8:2::/64"]);
+        for role in Role::SERVED {
+            let (port, name) = (role.port(), role.name());
+            command.args(["--listen", &format!("{DEVICE_V4}:{port}={name}")]);
+            command.args(["--listen", &format!("[{DEVICE_V6}]:{port}={name}")]);
+        }
+        if setup == Setup::Cookies {
+            command.args(["--syn-cookies", "always"]);
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("handfast can be started");
+        let output = child.stdout.take().expect("its output is piped");
+        let responder = Self(child);
+        let (ready, is_ready) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if line.starts_with("ready") {
+                    let _ = ready.send(());
+                }
+            }
+        });
+        is_ready.recv_timeout(Duration::from_secs(10)).expect("handfast says `ready`");
+        responder
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
