@@ -53,7 +53,8 @@ fn play_on_kernel(choose: impl Fn(&Script) -> bool) -> Option<Vec<Outcome>> {
             chosen(|script| choose(script) && script.setup == setup && script.kernel_skip.is_none());
         let wire = wire_or_skip(Stack::Kernel)?;
         wire.sysctl(&format!(
-            "net.ipv4.tcp_syncookies={cookies} net.ipv4.tcp_synack_retries=2 net.ipv4.tcp_no_metrics_save=1"
+            "net.ipv4.tcp_syncookies={cookies} net.ipv4.tcp_synack_retries=2 \
+             net.ipv4.tcp_no_metrics_save=1 net.ipv4.conf.all.rp_filter=1"
         ))
         .expect("the parameters exist");
         kernel_device::serve(&wire);

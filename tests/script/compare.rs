@@ -13,7 +13,7 @@ pub fn compare(got: &Received, want: &Packet, conversation: &Conversation) -> Re
     match want.sequence {
         Number::Any => {}
         Number::Higher | Number::Different => conversation.unlike_before(want.sequence, got.sequence)?,
-        number => same("seq", got.sequence, conversation.of_device(number)?)?,
+        number => same("seq", got.sequence, conversation.expected_of_device(number)?)?,
     }
     match want.length {
         Length::Exactly(length) => same("length", got.payload.len() as u32, length)?,

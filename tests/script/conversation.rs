@@ -45,6 +45,8 @@ pub struct Conversation {
     pub theirs: Option<u32>,
     /// The number after the last that the device has sent.
     end: u32,
+    /// The same before the last segment came: what that segment is held against.
+    end_before: u32,
     /// Initial and end number of the device in the connection before `again` or `fresh`.
     previous: Option<(u32, u32)>,
     /// The device's last timestamp.
@@ -92,12 +94,21 @@ impl Conversation {
         }
     }
 
-    /// A number that counts the device's octets.
+    /// A number that counts the device's octets, as we would acknowledge it now.
     pub fn of_device(&self, number: Number) -> Result<u32, String> {
-        let isn = || self.theirs.ok_or("the device's ISN is not known yet: write `=N`");
+        self.counted_by_device(number, self.end)
+    }
+
+    /// The number that the segment which just came should begin with.
+    pub fn expected_of_device(&self, number: Number) -> Result<u32, String> {
+        self.counted_by_device(number, self.end_before)
+    }
+
+    fn counted_by_device(&self, number: Number, end: u32) -> Result<u32, String> {
+        let isn = || self.theirs.ok_or("the device's ISN is not known yet: write `=N`".to_owned());
         match number {
-            Number::Relative(offset) => Ok(isn()?.wrapping_add(offset as u32)),
-            Number::End(offset) => isn().map(|_| self.end.wrapping_add(offset as u32)).map_err(Into::into),
+            Number::Relative(offset) => isn().map(|isn| isn.wrapping_add(offset as u32)),
+            Number::End(offset) => isn().map(|_| end.wrapping_add(offset as u32)),
             Number::Absolute(value) => Ok(value),
             _ => Err(format!("{number:?} does not count the device's octets")),
         }
@@ -151,6 +162,7 @@ impl Conversation {
             self.window = u32::from(segment.window) << scale;
             self.acknowledged = segment.acknowledgement;
         }
+        self.end_before = self.end;
         self.advance_end(segment);
         self.check_payload(segment, role)
     }

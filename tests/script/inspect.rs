@@ -1,5 +1,6 @@
 //! Reads what the device sent, and checks what must hold for every packet of every TCP.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::frame::{Place, sum_words, tcp_checksum};
@@ -31,6 +32,19 @@ pub struct Options {
     pub timestamps: Option<(u32, u32)>,
     pub sack: Option<Vec<(u32, u32)>>,
     pub unknown: Vec<u8>,
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        words.extend(self.mss.map(|mss| format!("mss {mss}")));
+        words.extend(self.window_scale.map(|shift| format!("ws {shift}")));
+        words.extend(self.sack_permitted.then(|| "sack-ok".to_owned()));
+        words.extend(self.timestamps.map(|(value, echo)| format!("ts {value}:{echo}")));
+        words.extend(self.sack.as_ref().map(|blocks| format!("sack {blocks:?}")));
+        words.extend(self.unknown.iter().map(|kind| format!("option {kind}")));
+        write!(f, "[{}]", words.join(", "))
+    }
 }
 
 /// A frame that carries TCP: its addresses, and the segment or what is wrong with it.

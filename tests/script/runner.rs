@@ -15,6 +15,8 @@ use super::pattern::{ACK, Length, Modifier, Opt, PSH, Packet, RST, SYN, Value, f
 
 /// No answer may be on its way when a script is over.
 const QUIET_END: Duration = Duration::from_millis(40);
+/// A failure shows this many packets before it.
+const TRACE_LINES: usize = 40;
 const HANDSHAKE: Duration = Duration::from_millis(600);
 
 /// Plays `script` against the device behind `backend`. The error tells the line, what was wrong, and
@@ -52,7 +54,8 @@ struct Runner<'a> {
     last_wait: Duration,
     /// Addresses we sent from that are not ours: nothing may come back to them.
     disguises: Vec<IpAddr>,
-    trace: Vec<String>,
+    /// When, what, and how many times in a row.
+    trace: Vec<(f64, String, u32)>,
     started: Duration,
 }
 
@@ -70,12 +73,12 @@ impl Runner<'_> {
     }
 
     fn failure(&self, place: &str, error: &str) -> String {
-        format!(
-            "{} ({:?}): {place}\n    {error}\n      {}\n",
-            self.script.name,
-            self.script.family,
-            self.trace.join("\n      ")
-        )
+        let mut text = format!("{} ({:?}): {place}\n    {error}\n", self.script.name, self.script.family);
+        for (at, line, count) in self.trace.iter().rev().take(TRACE_LINES).rev() {
+            let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+            text += &format!("      {at:8.3} {line}{times}\n");
+        }
+        text
     }
 
     fn step(&mut self, step: &Step) -> Result<(), String> {
@@ -325,8 +328,10 @@ impl Runner<'_> {
 
     fn note(&mut self, direction: &str, text: &str) {
         let at = self.backend.now().saturating_sub(self.started).as_secs_f64();
-        if self.trace.len() < 200 {
-            self.trace.push(format!("{at:8.3} {direction} {text}"));
+        let line = format!("{direction} {text}");
+        match self.trace.last_mut() {
+            Some((_, last, count)) if *last == line => *count += 1,
+            _ => self.trace.push((at, line, 1)),
         }
     }
 
@@ -334,7 +339,7 @@ impl Runner<'_> {
         let sequence = got.sequence.wrapping_sub(self.conversation.theirs.unwrap_or(0));
         let ack = got.acknowledgement.wrapping_sub(self.conversation.isn);
         format!(
-            "{} {sequence} +{} ack {ack} win {} {:?}",
+            "{} {sequence} +{} ack {ack} win {} {}",
             flags_in_words(got.flags),
             got.payload.len(),
             got.window,
