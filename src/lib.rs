@@ -19,5 +19,10 @@
 //! `cli → {lab, report, trace} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
 //! leaf that all may use. `tests/layers.rs` holds this.
 
+pub mod engine;
 pub mod observe;
+pub mod service;
+pub mod table;
+pub mod tcp;
 pub mod wire;
+pub mod xdp;

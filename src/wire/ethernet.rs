@@ -1,1 +1,218 @@
+use crate::observe::DropReason;
 
+/// An Ethernet hardware address.
+pub type Mac = [u8; 6];
+
+/// EtherTypes that this stack takes.
+pub const IPV4: u16 = 0x0800;
+pub const ARP: u16 = 0x0806;
+pub const IPV6: u16 = 0x86dd;
+
+/// Octets of a link header without VLAN tags.
+pub const HEADER_LEN: usize = 14;
+/// Octets of one VLAN tag.
+pub const TAG_LEN: usize = 4;
+/// Octets of the longest link header: two VLAN tags.
+pub const MAX_HEADER_LEN: usize = HEADER_LEN + 2 * TAG_LEN;
+
+/// Who sent a frame to whom, and what lies behind its VLAN tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub destination: Mac,
+    pub source: Mac,
+    /// The EtherType behind the tags.
+    pub ethertype: u16,
+    /// Octets, tags included: 14, 18 or 22.
+    pub len: u8,
+}
+
+impl Link {
+    /// Reads the link header, with up to two VLAN tags.
+    ///
+    /// # Errors
+    /// `FrameTruncated` if the frame ends inside it.
+    #[inline]
+    pub fn parse(frame: &[u8]) -> Result<Link, DropReason> {
+        let (addresses, _) = frame.split_first_chunk::<12>().ok_or(DropReason::FrameTruncated)?;
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *addresses;
+        let (len, ethertype) = behind_tags(frame)?;
+        Ok(Link { destination: [d0, d1, d2, d3, d4, d5], source: [s0, s1, s2, s3, s4, s5], ethertype, len })
+    }
+
+    /// Whether the frame was sent to a broadcast or multicast address.
+    #[inline]
+    pub fn to_group(&self) -> bool {
+        is_group(self.destination)
+    }
+}
+
+/// Whether an address is broadcast or multicast (IEEE 802: the I/G bit).
+#[inline]
+pub fn is_group(mac: Mac) -> bool {
+    mac[0] & 1 != 0
+}
+
+/// Swaps the two addresses in place, so that the frame goes back where it came from; VLAN tags
+/// stay. A frame too short to hold both is left as it is.
+#[inline]
+pub fn turn_around(frame: &mut [u8]) {
+    if let Some(addresses) = frame.first_chunk_mut::<12>() {
+        addresses.rotate_left(6);
+    }
+}
+
+/// Writes both addresses and leaves tags and EtherType. `None` if the frame is too short.
+#[inline]
+pub(super) fn write_addresses(frame: &mut [u8], destination: Mac, source: Mac) -> Option<()> {
+    let addresses = frame.first_chunk_mut::<12>()?;
+    addresses[..6].copy_from_slice(&destination);
+    addresses[6..].copy_from_slice(&source);
+    Some(())
+}
+
+/// Writes a whole link header in front of a frame that was not made from a received one.
+/// Returns its length, where the network header starts. `None` if the frame is too short.
+#[inline]
+pub fn write_link(frame: &mut [u8], header: &[u8]) -> Option<usize> {
+    frame.get_mut(..header.len())?.copy_from_slice(header);
+    Some(header.len())
+}
+
+/// The header length and the EtherType behind at most two tags. A third tag is left as an
+/// EtherType, which nobody takes.
+#[inline]
+fn behind_tags(frame: &[u8]) -> Result<(u8, u16), DropReason> {
+    for len in [HEADER_LEN, HEADER_LEN + TAG_LEN] {
+        let ethertype = ethertype_before(frame, len)?;
+        if !is_tag(ethertype) {
+            return Ok((len as u8, ethertype));
+        }
+    }
+    Ok((MAX_HEADER_LEN as u8, ethertype_before(frame, MAX_HEADER_LEN)?))
+}
+
+#[inline]
+fn ethertype_before(frame: &[u8], end: usize) -> Result<u16, DropReason> {
+    let octets = frame.get(end - 2..end).and_then(|octets| octets.first_chunk());
+    octets.map(|octets| u16::from_be_bytes(*octets)).ok_or(DropReason::FrameTruncated)
+}
+
+/// 802.1Q, 802.1ad, and the value used for the outer tag before 802.1ad.
+#[inline]
+fn is_tag(ethertype: u16) -> bool {
+    matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
+}
+
+/// A link header kept apart from any frame: how to reach a peer when there is no frame of theirs
+/// to turn around.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct LinkHeader {
+    octets: [u8; MAX_HEADER_LEN],
+    len: u8,
+}
+
+impl LinkHeader {
+    /// A header without VLAN tags.
+    pub fn untagged(destination: Mac, source: Mac, ethertype: u16) -> LinkHeader {
+        let mut octets = [0; MAX_HEADER_LEN];
+        octets[..6].copy_from_slice(&destination);
+        octets[6..12].copy_from_slice(&source);
+        octets[12..HEADER_LEN].copy_from_slice(&ethertype.to_be_bytes());
+        LinkHeader { octets, len: HEADER_LEN as u8 }
+    }
+
+    /// The way back to the sender of a frame, through the same VLANs. `link_len` is the parsed
+    /// header's; `None` if the frame or that length is not one of a parsed frame.
+    #[inline]
+    pub fn back_to_sender(frame: &[u8], link_len: u8) -> Option<LinkHeader> {
+        let received = frame.get(..usize::from(link_len))?;
+        let mut octets = [0; MAX_HEADER_LEN];
+        octets.get_mut(..received.len())?.copy_from_slice(received);
+        turn_around(&mut octets);
+        Some(LinkHeader { octets, len: link_len })
+    }
+
+    /// The octets to put in front of a packet; see [`write_link`].
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Mac = [2, 0, 0, 0, 0, 0xa];
+    const B: Mac = [2, 0, 0, 0, 0, 0xb];
+
+    fn header(types: &[u16]) -> Vec<u8> {
+        let mut frame = [A, B].concat();
+        for (index, ethertype) in types.iter().enumerate() {
+            frame.extend(ethertype.to_be_bytes());
+            if index + 1 < types.len() {
+                frame.extend([0, 7]);
+            }
+        }
+        frame
+    }
+
+    #[test]
+    fn finds_the_ethertype_behind_the_tags() {
+        let rows: [(&[u16], u8, u16); 7] = [
+            (&[IPV4], 14, IPV4),
+            (&[IPV6], 14, IPV6),
+            (&[0x8100, IPV4], 18, IPV4),
+            (&[0x88a8, IPV4], 18, IPV4),
+            (&[0x88a8, 0x8100, IPV6], 22, IPV6),
+            (&[0x9100, 0x8100, ARP], 22, ARP),
+            (&[0x8100, 0x8100, 0x8100, IPV4], 22, 0x8100),
+        ];
+        for (types, len, ethertype) in rows {
+            let frame = header(types);
+            let link = Link::parse(&frame).unwrap();
+            assert_eq!(link, Link { destination: A, source: B, ethertype, len }, "{types:x?}");
+            for end in 0..usize::from(len) {
+                assert_eq!(Link::parse(&frame[..end]), Err(DropReason::FrameTruncated), "{types:x?} {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn turning_around_keeps_the_tags() {
+        let mut frame = header(&[0x88a8, 0x8100, IPV6]);
+        let tags = frame[12..].to_vec();
+        let back = LinkHeader::back_to_sender(&frame, 22).unwrap();
+        turn_around(&mut frame);
+        assert_eq!(frame, [&B[..], &A, &tags].concat());
+        assert_eq!(back.as_bytes(), frame);
+    }
+
+    #[test]
+    fn a_header_from_nothing_is_written_where_it_fits() {
+        let header = LinkHeader::untagged(A, B, IPV4);
+        let mut frame = [0; 20];
+        assert_eq!(write_link(&mut frame, header.as_bytes()), Some(14));
+        assert_eq!(
+            Link::parse(&frame).unwrap(),
+            Link { destination: A, source: B, ethertype: IPV4, len: 14 }
+        );
+        assert_eq!(write_link(&mut frame[..13], header.as_bytes()), None);
+    }
+
+    #[test]
+    fn short_frames_are_left_alone() {
+        let mut frame = [1; 11];
+        turn_around(&mut frame);
+        assert_eq!(frame, [1; 11]);
+        assert_eq!(LinkHeader::back_to_sender(&frame, 14), None);
+        assert_eq!(LinkHeader::back_to_sender(&[0; 64], 40), None);
+    }
+
+    #[test]
+    fn groups_have_the_lowest_bit_of_the_first_octet() {
+        assert!(is_group([0xff; 6]));
+        assert!(is_group([0x33, 0x33, 0, 0, 0, 1]));
+        assert!(!is_group(A));
+    }
+}

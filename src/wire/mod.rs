@@ -11,15 +11,21 @@ pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod options;
+pub mod owned;
 pub mod parse;
 pub mod policy;
 pub mod segment;
 pub mod seq;
 pub mod tcp;
 
+pub use ethernet::{LinkHeader, Mac};
 pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret};
 pub use options::{Options, Timestamps};
 pub use parse::{Packet, parse};
 pub use policy::Policy;
 pub use segment::{Emit, Flags, Segment, SegmentInfo};
 pub use seq::Seq;
+pub use tcp::write_segment;
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,10 @@
 use super::{
     FlowKey4, FlowKey6, Policy, Segment,
     arp::ArpRequest,
-    icmp::{EchoRequest, NeighbourSolicitation},
+    checksum::Sum,
+    ethernet::{self, Link},
+    icmp::{EchoRequest, Message6, NeighbourSolicitation},
+    ipv4, ipv6, tcp,
 };
 use crate::observe::DropReason;
 
@@ -17,7 +20,98 @@ pub enum Packet {
 }
 
 /// Checks every length, checksum and address of a frame, Ethernet header first.
+///
+/// Within each layer lengths come before the checksum, and the checksum before what it covers:
+/// addresses, then options. Whatever lies behind the IP packet is Ethernet padding and ignored.
+///
+/// # Errors
+/// The first reason found. UDP and other protocols are `NotForUs`.
+#[inline]
 pub fn parse(frame: &[u8], policy: &Policy) -> Result<Packet, DropReason> {
-    let _ = (frame, policy);
-    Err(DropReason::NotForUs)
+    let link = Link::parse(frame)?;
+    check_link(&link, policy)?;
+    let octets = frame.get(usize::from(link.len)..).ok_or(DropReason::FrameTruncated)?;
+    match link.ethertype {
+        ethernet::IPV4 => parse_v4(&ipv4::Packet::parse(octets)?, &link, policy),
+        ethernet::IPV6 => parse_v6(&ipv6::Packet::parse(octets)?, &link, policy),
+        ethernet::ARP => ArpRequest::parse(octets, link.len).map(Packet::Arp),
+        _ => Err(DropReason::NotForUs),
+    }
+}
+
+/// A group address is nobody's source (IEEE 802.3 3.2.3): an answer would go to all of it.
+#[inline]
+fn check_link(link: &Link, policy: &Policy) -> Result<(), DropReason> {
+    if ethernet::is_group(link.source) {
+        return Err(DropReason::LinkGroup);
+    }
+    match policy.mac {
+        Some(ours) if link.destination != ours && !link.to_group() => Err(DropReason::NotForUs),
+        _ => Ok(()),
+    }
+}
+
+#[inline]
+fn parse_v4(packet: &ipv4::Packet<'_>, link: &Link, policy: &Policy) -> Result<Packet, DropReason> {
+    let &ipv4::Packet { source, destination, protocol, header_len, upper } = packet;
+    match protocol {
+        ipv4::TCP => {
+            // An IPv4 packet's length has 16 bits.
+            let pseudo = Sum::pseudo_v4(source, destination, ipv4::TCP, upper.len() as u16);
+            let tcp = tcp::Checked::parse(upper, pseudo, policy.accept_partial_checksum)?;
+            check_group(link)?;
+            ipv4::check_endpoints(source, destination, &policy.subnets)?;
+            let (remote_port, local_port) = tcp.ports();
+            let key = FlowKey4 { remote: source, local: destination, remote_port, local_port };
+            segment(key, &tcp, link, header_len).map(Packet::Tcp4)
+        }
+        ipv4::ICMP => {
+            let echo = EchoRequest::parse_v4(packet, link)?;
+            ipv4::check_endpoints(source, destination, &policy.subnets)?;
+            Ok(Packet::Echo(echo))
+        }
+        _ => Err(DropReason::NotForUs),
+    }
+}
+
+#[inline]
+fn parse_v6(packet: &ipv6::Packet<'_>, link: &Link, policy: &Policy) -> Result<Packet, DropReason> {
+    let &ipv6::Packet { source, destination, protocol, header_len, upper, .. } = packet;
+    match protocol {
+        ipv6::TCP => {
+            // An IPv6 payload's length has 16 bits: jumbograms are refused with their option.
+            let pseudo = Sum::pseudo_v6(&source, &destination, ipv6::TCP, upper.len() as u16);
+            let tcp = tcp::Checked::parse(upper, pseudo, policy.accept_partial_checksum)?;
+            check_group(link)?;
+            ipv6::check_endpoints(&source, &destination)?;
+            let (remote_port, local_port) = tcp.ports();
+            let key = FlowKey6 { remote: source, local: destination, remote_port, local_port };
+            segment(key, &tcp, link, header_len).map(Packet::Tcp6)
+        }
+        ipv6::ICMPV6 => match Message6::parse(packet, link)? {
+            Message6::Echo(echo) => {
+                ipv6::check_endpoints(&source, &destination)?;
+                Ok(Packet::Echo(echo))
+            }
+            Message6::Neighbour(solicitation) => Ok(Packet::Neighbour(solicitation)),
+        },
+        _ => Err(DropReason::NotForUs),
+    }
+}
+
+#[inline]
+fn check_group(link: &Link) -> Result<(), DropReason> {
+    if link.to_group() { Err(DropReason::LinkGroup) } else { Ok(()) }
+}
+
+#[inline]
+fn segment<K>(
+    key: K,
+    tcp: &tcp::Checked<'_>,
+    link: &Link,
+    header_len: usize,
+) -> Result<Segment<K>, DropReason> {
+    // 22 of link, 40 and six times 2,048 of network, 60 of TCP: far below 2^16.
+    let payload_at = (usize::from(link.len) + header_len + tcp.header_len()) as u16;
+    Ok(Segment { key, info: tcp.info()?, link_len: link.len, payload_at })
 }

@@ -63,6 +63,15 @@ pub struct Segment<K> {
     pub payload_at: u16,
 }
 
+impl<K> Segment<K> {
+    /// The payload, out of the frame that was parsed. Empty if it is not that frame.
+    #[inline]
+    pub fn payload<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        let start = usize::from(self.payload_at);
+        frame.get(start..start + usize::from(self.info.payload_len)).unwrap_or_default()
+    }
+}
+
 /// A segment to send: everything but the addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Emit {

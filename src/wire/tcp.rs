@@ -1,1 +1,245 @@
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    byteorder::big_endian::{U16, U32},
+};
 
+use super::{Emit, Flags, FlowKey, Options, SegmentInfo, Seq, checksum::Sum};
+use crate::observe::DropReason;
+
+/// Octets of the header without options.
+pub const HEADER_LEN: usize = 20;
+
+/// RFC 9293 3.1. Reserved bits are ignored when read, and zero when written.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct Header {
+    source_port: U16,
+    destination_port: U16,
+    seq: U32,
+    ack: U32,
+    data_offset: u8,
+    flags: u8,
+    window: U16,
+    checksum: U16,
+    urgent: U16,
+}
+
+/// A TCP segment whose lengths and checksum hold. Its options are still unread: what is wrong
+/// with the addresses is to be said first.
+#[derive(Clone, Copy)]
+pub(super) struct Checked<'a> {
+    header: &'a Header,
+    options: &'a [u8],
+    payload_len: usize,
+}
+
+impl<'a> Checked<'a> {
+    /// `segment` is the whole upper layer of one packet, `pseudo` the sum of its pseudo-header.
+    ///
+    /// # Errors
+    /// In this order: `FrameTruncated`, `TcpHeader`, `TcpChecksum`, `TcpPartialChecksum`.
+    #[inline]
+    pub(super) fn parse(segment: &'a [u8], pseudo: Sum, accept_partial: bool) -> Result<Self, DropReason> {
+        let (header, _) = Header::ref_from_prefix(segment).map_err(|_| DropReason::FrameTruncated)?;
+        let header_len = usize::from(header.data_offset >> 4) * 4;
+        let options = segment.get(HEADER_LEN..header_len).ok_or(DropReason::TcpHeader)?;
+        if !pseudo.add_bytes(segment).is_intact() {
+            check_partial(header, pseudo, accept_partial)?;
+        }
+        Ok(Checked { header, options, payload_len: segment.len() - header_len })
+    }
+
+    /// Host order, as sent.
+    #[inline]
+    pub(super) fn ports(&self) -> (u16, u16) {
+        (self.header.source_port.get(), self.header.destination_port.get())
+    }
+
+    /// Octets, options included.
+    #[inline]
+    pub(super) fn header_len(&self) -> usize {
+        HEADER_LEN + self.options.len()
+    }
+
+    /// Reads the rest.
+    ///
+    /// # Errors
+    /// `TcpOptions`.
+    #[inline]
+    pub(super) fn info(&self) -> Result<SegmentInfo, DropReason> {
+        let flags = Flags(self.header.flags);
+        Ok(SegmentInfo {
+            seq: Seq(self.header.seq.get()),
+            ack: Seq(self.header.ack.get()),
+            flags,
+            window: self.header.window.get(),
+            // A segment lies within one IP packet, whose lengths have 16 bits.
+            payload_len: self.payload_len as u16,
+            options: Options::parse(self.options, flags.has(Flags::SYN))?,
+        })
+    }
+}
+
+/// A sender that leaves the checksum to its device writes the sum of the pseudo-header, not
+/// complemented, for the device to go on from.
+#[cold]
+fn check_partial(header: &Header, pseudo: Sum, accept: bool) -> Result<(), DropReason> {
+    match header.checksum.get() == pseudo.fold() {
+        true if accept => Ok(()),
+        true => Err(DropReason::TcpPartialChecksum),
+        false => Err(DropReason::TcpChecksum),
+    }
+}
+
+/// Writes network header, TCP header and payload behind a link header of `link_len` octets, which
+/// is left as it is, and both checksums. The packet goes from `key`'s local end to its remote end.
+///
+/// Returns the length of the whole frame, octets; `None` if `frame` has no room for it, or one IP
+/// packet cannot hold it.
+#[inline]
+pub fn write_segment<K: FlowKey>(
+    frame: &mut [u8],
+    link_len: usize,
+    key: &K,
+    emit: &Emit,
+    payload: &[u8],
+) -> Option<usize> {
+    debug_assert!(emit.flags.has(Flags::SYN) || !is_for_syn(&emit.options), "{emit:?}");
+    let options = emit.options.words();
+    let header_len = HEADER_LEN + options.as_slice().len() * 4;
+    let segment_len = u16::try_from(header_len + payload.len()).ok()?;
+    let network = frame.get_mut(link_len..)?;
+    let (network_header, segment) = network.split_at_mut_checked(K::NETWORK_LEN)?;
+    let (header, rest) = segment.split_at_mut_checked(header_len)?;
+    rest.get_mut(..payload.len())?.copy_from_slice(payload);
+    key.write_network_header(network_header, segment_len)?;
+    write_header(header, key, emit, options.as_slice(), key.pseudo_header(segment_len).add_bytes(payload))?;
+    Some(link_len + K::NETWORK_LEN + usize::from(segment_len))
+}
+
+/// `sum` covers pseudo-header and payload. The header is summed as numbers rather than read back:
+/// a load right behind narrower stores to the same octets would wait for them.
+#[inline]
+fn write_header<K: FlowKey>(at: &mut [u8], key: &K, emit: &Emit, options: &[u32], sum: Sum) -> Option<()> {
+    let (remote_port, local_port) = key.ports();
+    let ports = u32::from(local_port) << 16 | u32::from(remote_port);
+    let ack = if emit.flags.has(Flags::ACK) { emit.ack.0 } else { 0 };
+    let data_offset = ((HEADER_LEN / 4 + options.len()) as u8) << 4;
+    let [high, low] = emit.window.to_be_bytes();
+    let control = u32::from_be_bytes([data_offset, emit.flags.0, high, low]);
+    let sum = options.iter().fold(sum, |sum, word| sum.add_u32(*word));
+    let checksum = sum.add_u32(ports).add_u32(emit.seq.0).add_u32(ack).add_u32(control).finish();
+
+    let fixed = [ports, emit.seq.0, ack, control, u32::from(checksum) << 16].map(U32::new);
+    let (fixed_at, options_at) = at.split_at_mut_checked(HEADER_LEN)?;
+    fixed.write_to(fixed_at).ok()?;
+    for (place, word) in options_at.chunks_exact_mut(4).zip(options) {
+        place.copy_from_slice(&word.to_be_bytes());
+    }
+    Some(())
+}
+
+fn is_for_syn(options: &Options) -> bool {
+    options.mss.is_some() || options.window_scale.is_some() || options.sack_permitted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::FlowKey4;
+
+    const KEY: FlowKey4 =
+        FlowKey4 { remote: [192, 0, 2, 9], local: [192, 0, 2, 1], remote_port: 40_000, local_port: 80 };
+
+    /// A segment of `payload` octets of 0xee towards us, after `change`, with a checksum that fits.
+    fn segment(payload: usize, change: impl Fn(&mut [u8])) -> (Vec<u8>, Sum) {
+        let mut frame = vec![0; 40 + payload];
+        let emit = Emit { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 9, ..Emit::default() };
+        write_segment(&mut frame, 0, &KEY, &emit, &vec![0xee; payload]).unwrap();
+        let mut segment = frame.split_off(20);
+        change(&mut segment);
+        let pseudo = KEY.pseudo_header(segment.len() as u16);
+        segment[16..18].fill(0);
+        let sum = pseudo.add_bytes(&segment).finish();
+        segment[16..18].copy_from_slice(&sum.to_be_bytes());
+        (segment, pseudo)
+    }
+
+    #[test]
+    fn data_offsets() {
+        use DropReason::TcpHeader;
+        let rows = [
+            (0x00, Err(TcpHeader)),
+            (0x40, Err(TcpHeader)),
+            (0x50, Ok(20)),
+            (0x5f, Ok(20)),
+            (0x60, Ok(24)),
+            (0x70, Ok(28)),
+            (0x80, Err(TcpHeader)),
+            (0xf0, Err(TcpHeader)),
+        ];
+        for (octet, expected) in rows {
+            let (segment, pseudo) = segment(8, |s| s[12] = octet);
+            let parsed = Checked::parse(&segment, pseudo, false);
+            assert_eq!(parsed.map(|checked| checked.header_len()), expected, "{octet:#x}");
+            if let Ok(checked) = parsed {
+                assert_eq!(checked.payload_len + checked.header_len(), 28);
+            }
+        }
+    }
+
+    #[test]
+    fn too_short_for_a_header() {
+        let (segment, pseudo) = segment(0, |_| {});
+        for end in 0..HEADER_LEN {
+            assert_eq!(Checked::parse(&segment[..end], pseudo, true).err(), Some(DropReason::FrameTruncated));
+        }
+    }
+
+    #[test]
+    fn checksums_whole_partial_and_wrong() {
+        use DropReason::*;
+        let (mut segment, pseudo) = segment(3, |_| {});
+        assert!(Checked::parse(&segment, pseudo, false).is_ok());
+        segment[16..18].copy_from_slice(&pseudo.fold().to_be_bytes());
+        assert_eq!(Checked::parse(&segment, pseudo, false).err(), Some(TcpPartialChecksum));
+        assert!(Checked::parse(&segment, pseudo, true).is_ok());
+        segment[16..18].copy_from_slice(&pseudo.finish().to_be_bytes());
+        for accept_partial in [false, true] {
+            assert_eq!(Checked::parse(&segment, pseudo, accept_partial).err(), Some(TcpChecksum));
+        }
+    }
+
+    #[test]
+    fn options_are_read_after_the_checksum() {
+        let (segment, pseudo) = segment(4, |s| {
+            s[12] = 0x60;
+            s[20..24].copy_from_slice(&[2, 0, 0, 0]);
+        });
+        let checked = Checked::parse(&segment, pseudo, false).unwrap();
+        assert_eq!(checked.info(), Err(DropReason::TcpOptions));
+    }
+
+    #[test]
+    fn without_ack_no_acknowledgment_number_is_written() {
+        let mut frame = [0xff; 60];
+        let emit = Emit { ack: Seq(8), flags: Flags::RST, ..Emit::default() };
+        assert_eq!(write_segment(&mut frame, 0, &KEY, &emit, &[]), Some(40));
+        assert_eq!(frame[28..32], [0; 4]);
+        assert_eq!(frame[40..], [0xff; 20]);
+    }
+
+    #[test]
+    fn what_has_no_room_is_not_written() {
+        let emit = Emit { flags: Flags::ACK, ..Emit::default() };
+        let mut frame = vec![0; 70_000];
+        for room in 0..14 + 40 + 5 {
+            assert_eq!(write_segment(&mut frame[..room], 14, &KEY, &emit, &[1; 5]), None, "{room}");
+        }
+        assert_eq!(write_segment(&mut frame[..59], 14, &KEY, &emit, &[1; 5]), Some(59));
+        assert_eq!(write_segment(&mut frame, 14, &KEY, &emit, &vec![1; 65_495]), Some(65_549));
+        assert_eq!(write_segment(&mut frame, 14, &KEY, &emit, &vec![1; 65_496]), None);
+        assert_eq!(write_segment(&mut frame, 14, &KEY, &emit, &vec![1; 66_000]), None);
+        assert_eq!(write_segment(&mut frame, 70_001, &KEY, &emit, &[]), None);
+    }
+}

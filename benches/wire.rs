@@ -1,0 +1,112 @@
+//! What one frame costs in the wire layer: parse (both checksums verified), hash, write.
+//!
+//! Frames lie in the first-level cache: this is the floor, not what a receive ring sees.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use handfast::wire::{
+    Emit, Flags, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, Options, Policy, Seq, Timestamps,
+    ethernet, parse, write_segment,
+};
+
+const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const THEIRS: [u8; 6] = [2, 0, 0, 0, 0, 9];
+const KEY4: FlowKey4 =
+    FlowKey4 { remote: [192, 0, 2, 1], local: [192, 0, 2, 9], remote_port: 80, local_port: 40_000 };
+const KEY6: FlowKey6 = FlowKey6 {
+    remote: [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+    local: [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9],
+    remote_port: 80,
+    local_port: 40_000,
+};
+
+/// MSS only: a SYN of 58 octets over IPv4.
+fn mss_only() -> Options {
+    Options { mss: Some(1460), ..Options::default() }
+}
+
+/// What Linux sends on a SYN.
+fn linux() -> Options {
+    Options {
+        mss: Some(1460),
+        window_scale: Some(7),
+        sack_permitted: true,
+        timestamps: Some(Timestamps { value: 1, echo: 0 }),
+    }
+}
+
+fn syn(options: Options) -> Emit {
+    Emit { seq: Seq(0x1234_5678), flags: Flags::SYN, window: 64_240, options, ..Emit::default() }
+}
+
+fn ack() -> Emit {
+    let timestamps = Some(Timestamps { value: 2, echo: 3 });
+    let options = Options { timestamps, ..Options::default() };
+    Emit { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 502, options }
+}
+
+fn frame<K: FlowKey>(key: &K, emit: &Emit, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0; 2_048];
+    let link = LinkHeader::untagged(OURS, THEIRS, K::ETHERTYPE);
+    let link_len = ethernet::write_link(&mut frame, link.as_bytes()).unwrap();
+    let end = write_segment(&mut frame, link_len, key, emit, payload).unwrap();
+    frame.truncate(end);
+    frame
+}
+
+fn parsing(criterion: &mut Criterion) {
+    let policy =
+        Policy { mac: Some(OURS), subnets: vec!["192.0.2.0/24".parse().unwrap()], ..Policy::default() };
+    let frames = [
+        ("v4/syn, MSS only", frame(&KEY4, &syn(mss_only()), &[])),
+        ("v4/syn, as Linux", frame(&KEY4, &syn(linux()), &[])),
+        ("v4/ack with timestamps", frame(&KEY4, &ack(), &[])),
+        ("v4/1,448 octets", frame(&KEY4, &ack(), &[0xaa; 1_448])),
+        ("v6/syn, as Linux", frame(&KEY6, &syn(linux()), &[])),
+        ("v6/ack with timestamps", frame(&KEY6, &ack(), &[])),
+    ];
+    let mut group = criterion.benchmark_group("parse");
+    group.throughput(Throughput::Elements(1));
+    for (name, frame) in &frames {
+        assert!(parse(frame, &policy).is_ok(), "{name}");
+        group.bench_function(format!("{name} ({})", frame.len()), |bencher| {
+            bencher.iter(|| parse(black_box(frame), black_box(&policy)))
+        });
+    }
+}
+
+fn writing(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("write");
+    group.throughput(Throughput::Elements(1));
+    let syn_ack = Emit { ack: Seq(9), flags: Flags::SYN.with(Flags::ACK), ..syn(linux()) };
+    let data = [0xaa; 1_448];
+    let mut frame = vec![0; 2_048];
+    group.bench_function("v4/syn-ack, as Linux", |bencher| {
+        bencher.iter(|| write_segment(black_box(&mut frame), 14, black_box(&KEY4), black_box(&syn_ack), &[]))
+    });
+    group.bench_function("v6/syn-ack, as Linux", |bencher| {
+        bencher.iter(|| write_segment(black_box(&mut frame), 14, black_box(&KEY6), black_box(&syn_ack), &[]))
+    });
+    group.bench_function("v4/1,448 octets", |bencher| {
+        let payload = black_box(&data[..]);
+        bencher
+            .iter(|| write_segment(black_box(&mut frame), 14, black_box(&KEY4), black_box(&ack()), payload))
+    });
+}
+
+fn hashing(criterion: &mut Criterion) {
+    let secret = HashSecret(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
+    let mut group = criterion.benchmark_group("hash");
+    group
+        .bench_function("v4", |bencher| bencher.iter(|| FlowKey::hash(black_box(&KEY4), black_box(&secret))));
+    group
+        .bench_function("v6", |bencher| bencher.iter(|| FlowKey::hash(black_box(&KEY6), black_box(&secret))));
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(30);
+    targets = parsing, writing, hashing
+}
+criterion_main!(benches);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+/*
+ * Which frames are ours. Owned traffic goes to the AF_XDP socket of the queue it arrived on, all
+ * other traffic to the kernel, and what the kernel would answer in our place nowhere.
+ */
+#include "parse.h"
+
+static __always_inline void count(enum verdict verdict)
+{
+	__u32 only = 0;
+	struct counters *counters = bpf_map_lookup_elem(&counts, &only);
+
+	if (counters && verdict < VERDICT_COUNT)
+		counters->frames[verdict]++;
+}
+
+SEC("xdp")
+int steer(struct xdp_md *ctx)
+{
+	struct cursor cursor = {
+		.at = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+	};
+	enum verdict verdict = frame_verdict(&cursor);
+	int action = XDP_PASS;
+
+	if (verdict >= DROP_NO_SOCKET) {
+		action = XDP_DROP;
+	} else if (verdict >= SOCKET_TCP) {
+		/* XDP_DROP is what the helper returns when the queue has no socket. */
+		action = bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_DROP);
+		if (action != XDP_REDIRECT)
+			verdict = DROP_NO_SOCKET;
+	}
+	count(verdict);
+	return action;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

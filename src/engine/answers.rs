@@ -1,0 +1,74 @@
+//! ARP, neighbour discovery and echo for addresses that only we own: nobody else would answer.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::core::Core;
+use super::port::Port;
+use crate::observe::{Counter, DropReason};
+use crate::wire::arp::{self, ArpRequest};
+use crate::wire::icmp::{self, EchoRequest, NeighbourSolicitation};
+
+pub(super) fn arp<P: Port>(
+    core: &mut Core,
+    port: &mut P,
+    mut frame: P::Frame,
+    mac: [u8; 6],
+    ask: &ArpRequest,
+) {
+    if !owned(core, IpAddr::V4(Ipv4Addr::from(ask.target))) {
+        return drop(core, port, frame, DropReason::ArpOther);
+    }
+    let len = arp::reply(port.bytes_mut(&mut frame), ask.link_len, mac);
+    finish(core, port, frame, len, |core| &core.counters.arp_replies);
+}
+
+pub(super) fn neighbour<P: Port>(
+    core: &mut Core,
+    port: &mut P,
+    mut frame: P::Frame,
+    mac: [u8; 6],
+    ask: &NeighbourSolicitation,
+) {
+    if !owned(core, IpAddr::V6(Ipv6Addr::from(ask.target))) {
+        return drop(core, port, frame, DropReason::IcmpOther);
+    }
+    let len = icmp::advertise(port.bytes_mut(&mut frame), ask, mac);
+    finish(core, port, frame, len, |core| &core.counters.neighbour_adverts);
+}
+
+pub(super) fn echo<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame, ask: &EchoRequest) {
+    if !owned(core, ask.local) {
+        return drop(core, port, frame, DropReason::IcmpOther);
+    }
+    if !core.icmp_limit.take(core.now) {
+        return drop(core, port, frame, DropReason::IcmpLimited);
+    }
+    let len = icmp::echo_reply(port.bytes_mut(&mut frame), ask);
+    finish(core, port, frame, len, |core| &core.counters.echo_replies);
+}
+
+fn owned(core: &Core, address: IpAddr) -> bool {
+    core.shared.listeners.owns_address(address)
+}
+
+fn drop<P: Port>(core: &Core, port: &mut P, frame: P::Frame, reason: DropReason) {
+    core.counters.dropped(reason);
+    port.release(frame);
+}
+
+fn finish<P: Port>(
+    core: &Core,
+    port: &mut P,
+    frame: P::Frame,
+    len: Option<usize>,
+    counter: fn(&Core) -> &Counter,
+) {
+    match len {
+        Some(len) => {
+            counter(core).bump();
+            core.counters.frames_out.bump();
+            port.transmit(frame, len);
+        }
+        None => drop(core, port, frame, DropReason::FrameTruncated),
+    }
+}

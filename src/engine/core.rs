@@ -1,0 +1,181 @@
+use std::sync::Arc;
+
+use super::Mailbox;
+use super::hops::Hops;
+use super::listeners::Listeners;
+use crate::observe::CoreCounters;
+use crate::tcp::{Config, Cookies, IsnSecret, Now, SendBuffers, TokenBucket, User};
+use crate::wire::{HashSecret, Policy};
+
+/// What all cores share. Read only while running, but for the mailboxes.
+pub struct Shared {
+    pub config: Config,
+    /// (address, port) → index of the service.
+    pub listeners: Listeners<usize>,
+    /// One per device.
+    pub policies: Vec<Policy>,
+    pub secrets: Secrets,
+    pub fault: Fault,
+    /// One per core.
+    pub mailboxes: Vec<Mailbox>,
+    pub core: CoreConfig,
+}
+
+/// Bounds, each per core.
+#[derive(Clone, Debug)]
+pub struct CoreConfig {
+    /// Half-open connections above which cookies take over (`auto`).
+    pub half_open_bound: u32,
+    /// Connections in TIME-WAIT; beyond it the oldest goes.
+    pub time_wait_budget: u32,
+    /// Send buffers.
+    pub send_buffers: u32,
+    /// RSTs a second.
+    pub rst_rate: u32,
+    /// ICMP answers a second.
+    pub icmp_rate: u32,
+}
+
+impl Default for CoreConfig {
+    fn default() -> CoreConfig {
+        CoreConfig {
+            half_open_bound: 65_536,
+            time_wait_budget: 262_144,
+            send_buffers: 4096,
+            rst_rate: 10_000,
+            icmp_rate: 1000,
+        }
+    }
+}
+
+/// Drawn from the system's randomness at start; a simulation may fix them.
+#[derive(Clone, Copy)]
+pub struct Secrets {
+    pub hash: HashSecret,
+    pub isn: IsnSecret,
+    pub cookie: (u64, u64),
+    pub fault: u64,
+}
+
+/// How to mistreat SYNs on purpose, for people who test clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fault {
+    /// Share of SYNs not answered, 0 to 1.
+    pub drop: f64,
+    /// Share of SYNs answered with a RST, 0 to 1.
+    pub reset: f64,
+    /// How late every other SYN is answered, milliseconds.
+    pub delay_ms: u32,
+}
+
+/// What one core has beside its connections.
+pub struct Core {
+    pub(super) id: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) counters: Arc<CoreCounters>,
+    pub(super) buffers: SendBuffers,
+    pub(super) cookies: Cookies,
+    pub(super) hops: Hops,
+    /// By listener: one value serves all its connections on this core.
+    pub(super) users: Vec<Box<dyn User>>,
+    pub(super) rst_limit: TokenBucket,
+    pub(super) icmp_limit: TokenBucket,
+    pub(super) dice: Dice,
+    pub(super) now: Now,
+    /// By port: its device.
+    pub(super) devices: Vec<usize>,
+    /// How to wake each core that sleeps.
+    pub(super) wakers: Vec<Waker>,
+}
+
+/// Wakes a sleeping core.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+impl Core {
+    /// Core number `id` of those that share `shared`; `users` by index of the listeners' values.
+    /// All cores' `cookies` are clones of one.
+    pub fn new(
+        id: usize,
+        shared: Arc<Shared>,
+        counters: Arc<CoreCounters>,
+        cookies: Cookies,
+        users: Vec<Box<dyn User>>,
+    ) -> Core {
+        let bounds = &shared.core;
+        Core {
+            id,
+            counters,
+            buffers: SendBuffers::new(bounds.send_buffers),
+            cookies,
+            hops: Hops::new(),
+            users,
+            rst_limit: TokenBucket::new(bounds.rst_rate),
+            icmp_limit: TokenBucket::new(bounds.icmp_rate),
+            dice: Dice(shared.secrets.fault | 1),
+            now: Now::default(),
+            devices: Vec::new(),
+            wakers: Vec::new(),
+            shared,
+        }
+    }
+}
+
+impl Core {
+    /// How to wake each core, by number. Without, nobody sleeps.
+    pub fn set_wakers(&mut self, wakers: Vec<Waker>) {
+        self.wakers = wakers;
+    }
+
+    pub(super) fn device_of(&self, port: u8) -> usize {
+        self.devices.get(usize::from(port)).copied().unwrap_or(0)
+    }
+
+    /// A letter was posted to `owner`.
+    pub(super) fn posted(&self, owner: usize) {
+        let Some(mailbox) = self.shared.mailboxes.get(owner) else { return };
+        if mailbox.must_wake()
+            && let Some(wake) = self.wakers.get(owner)
+        {
+            wake();
+        }
+    }
+}
+
+impl Secrets {
+    /// From the system's randomness.
+    pub fn random() -> Result<Secrets, getrandom::Error> {
+        let mut octets = [0; 56];
+        getrandom::fill(&mut octets)?;
+        let word =
+            |index: usize| octets[index * 8..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
+        Ok(Secrets {
+            hash: HashSecret(word(0), word(1)),
+            isn: IsnSecret(word(2), word(3)),
+            cookie: (word(4), word(5)),
+            fault: word(6),
+        })
+    }
+
+    /// Always the same: for simulations that must repeat.
+    pub const fn fixed(seed: u64) -> Secrets {
+        Secrets {
+            hash: HashSecret(seed, !seed),
+            isn: IsnSecret(seed ^ 1, !seed),
+            cookie: (seed ^ 2, !seed),
+            fault: seed ^ 3,
+        }
+    }
+}
+
+/// xorshift64: decides which SYNs are mistreated; nothing secret hangs on it.
+pub(super) struct Dice(u64);
+
+impl Dice {
+    /// Uniform in 0 to 1.
+    pub(super) fn roll(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

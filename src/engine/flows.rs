@@ -1,0 +1,350 @@
+//! The connections of one address family on one core.
+
+use super::batch::{Batch, Debt, Pending};
+use super::core::{Core, Shared};
+use super::hops::NO_HOP;
+use super::port::Port;
+use super::timers::Timers;
+use crate::observe::{Closed, CoreCounters, DropReason};
+use crate::table::{Found, Part, Slot};
+use crate::tcp::{self, Endpoints, Now, SendBuffers, State, Step, Tcb, Timer, TimerOp, Verdict};
+use crate::wire::ethernet::{turn_around, write_link};
+use crate::wire::tcp::write_segment;
+use crate::wire::{Emit, Flags, FlowKey, Seq};
+
+/// Timers that one turn serves at most, so that a wave of them does not starve the queues.
+const EXPIRIES: usize = 256;
+
+pub(super) struct Flows<K: FlowKey> {
+    pub(super) part: Part<K, Tcb>,
+    pub(super) timers: Timers,
+    pub(super) half_open: u32,
+    pub(super) time_wait: u32,
+}
+
+/// What a step of one connection is made with; the fields it borrows are disjoint.
+pub(super) fn step<'a>(
+    shared: &'a Shared,
+    counters: &'a CoreCounters,
+    buffers: &'a mut SendBuffers,
+    endpoints: &'a dyn Endpoints,
+    hash: u64,
+    now: Now,
+) -> Step<'a> {
+    Step {
+        now,
+        config: &shared.config,
+        buffers,
+        counters,
+        timestamp_offset: (hash >> 32) as u32,
+        endpoints,
+        timer: TimerOp::Keep,
+    }
+}
+
+impl<K: FlowKey> Flows<K> {
+    pub(super) fn new(part: Part<K, Tcb>, now: Now) -> Flows<K> {
+        Flows { part, timers: Timers::new(now), half_open: 0, time_wait: 0 }
+    }
+
+    /// Phase 3: look up what phase 2 prefetched, and prefetch the connections found.
+    #[inline]
+    pub(super) fn look_up<F>(&self, batch: &mut Batch<K, F>) {
+        for pending in &mut batch.segments {
+            pending.found = self.part.find(&pending.segment.key, pending.hash);
+            if let Some(found) = pending.found {
+                self.part.prefetch_slot(found.slot);
+            }
+        }
+    }
+
+    /// Phase 4: one segment through TCP.
+    #[inline]
+    pub(super) fn segment<P: Port>(
+        &mut self,
+        core: &mut Core,
+        port: &mut P,
+        number: u8,
+        pending: Pending<K, P::Frame>,
+        debts: &mut Vec<Debt<K, P::Frame>>,
+    ) {
+        match self.still(&pending) {
+            Some(found) => self.known(core, port, number, pending, found, debts),
+            None => self.stranger(core, port, number, pending, None, debts),
+        }
+    }
+
+    /// The look-up's answer, after earlier segments of the batch may have made or ended the
+    /// connection.
+    #[inline]
+    fn still<F>(&self, pending: &Pending<K, F>) -> Option<Found> {
+        let key = &pending.segment.key;
+        match pending.found {
+            Some(found) if self.part.key(found.slot).is_none_or(|now| now == *key) => Some(found),
+            // A SYN needs no second look: inserting finds what is there.
+            None if pending.segment.info.flags.has(Flags::SYN) => None,
+            _ => self.part.find(key, pending.hash),
+        }
+    }
+
+    pub(super) fn known<P: Port>(
+        &mut self,
+        core: &mut Core,
+        port: &mut P,
+        number: u8,
+        pending: Pending<K, P::Frame>,
+        found: Found,
+        debts: &mut Vec<Debt<K, P::Frame>>,
+    ) {
+        if found.owner != core.id {
+            return forward(core, port, number, pending, found.owner);
+        }
+        let slot = found.slot;
+        let Pending { frame, segment, hash, .. } = pending;
+        let Some(tcb) = self.part.value_mut(slot) else {
+            return port.release(frame);
+        };
+        let before = tcb.state;
+        let Some(user) = core.users.get_mut(usize::from(tcb.listener)) else {
+            return port.release(frame);
+        };
+        let bytes = port.bytes(&frame);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, hash, core.now);
+        let verdict = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, &mut **user);
+        let timer = step.timer;
+        if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
+            tcb.hop = core.hops.number(bytes, segment.link_len, number, tcb.hop);
+        }
+        let listed = tcb.has(tcp::TcbFlags::LISTED);
+        if verdict == Verdict::Owes && !listed {
+            tcb.set(tcp::TcbFlags::LISTED);
+        }
+        self.after(core, slot, hash, before, timer);
+        let link_len = segment.link_len;
+        match verdict {
+            Verdict::Owes if !listed => debts.push(Debt { slot, key: segment.key, hash, frame, link_len }),
+            Verdict::Owes | Verdict::Quiet => port.release(frame),
+            Verdict::Reply(emit) => reply(core, port, frame, link_len, &segment.key, &emit),
+            Verdict::DropReply(reason, emit) => {
+                core.counters.dropped(reason);
+                reply(core, port, frame, link_len, &segment.key, &emit);
+            }
+            Verdict::Drop(reason) => {
+                core.counters.dropped(reason);
+                port.release(frame);
+            }
+            Verdict::Reopen { above } => {
+                self.end(core, slot, hash, Closed::TimeWaitReused);
+                let pending = Pending { frame, segment, hash, found: None };
+                self.stranger(core, port, number, pending, Some(above), debts);
+            }
+        }
+    }
+
+    /// Phase 5: one segment for each connection that owes one.
+    #[inline]
+    pub(super) fn settle<P: Port>(&mut self, core: &mut Core, port: &mut P, debt: Debt<K, P::Frame>) {
+        let Debt { slot, key, hash, mut frame, link_len } = debt;
+        let Some(tcb) = self.part.value_mut(slot) else {
+            return port.release(frame);
+        };
+        // Ended since it was listed, and perhaps its slot used again.
+        if !tcb.take(tcp::TcbFlags::LISTED) {
+            return port.release(frame);
+        }
+        let before = tcb.state;
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let out = tcp::output(tcb, &mut step);
+        let timer = step.timer;
+        self.after(core, slot, hash, before, timer);
+        let Some(out) = out else {
+            return port.release(frame);
+        };
+        let payload = if out.with_data { core.buffers.segment(out.buffer) } else { &[] };
+        let room = port.bytes_mut(&mut frame);
+        turn_around(room);
+        let len = write_segment(room, usize::from(link_len), &key, &out.emit, payload);
+        send(&core.counters, port, frame, len);
+    }
+
+    /// What follows from a step: the timer, the counts by state, the slot of a closed connection.
+    #[inline]
+    pub(super) fn after(&mut self, core: &mut Core, slot: Slot, hash: u64, before: State, timer: TimerOp) {
+        match timer {
+            TimerOp::Keep => {}
+            TimerOp::Stop => self.timers.stop(&mut self.part, slot),
+            TimerOp::Start { timer, after_ms } => {
+                self.timers.start(&mut self.part, slot, timer, after_ms, core.now);
+            }
+        }
+        let state = self.part.value(slot).map_or(State::Closed, |tcb| tcb.state);
+        if state == before {
+            return;
+        }
+        self.leave(before);
+        match state {
+            State::Closed => {
+                self.part.remove(slot, hash);
+            }
+            State::TimeWait => {
+                self.time_wait += 1;
+                if self.time_wait > core.shared.core.time_wait_budget {
+                    self.evict_time_wait(core);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn leave(&mut self, before: State) {
+        match before {
+            State::SynReceived => self.half_open -= 1,
+            State::TimeWait => self.time_wait -= 1,
+            _ => {}
+        }
+    }
+
+    /// Ends a connection from outside of TCP.
+    pub(super) fn end(&mut self, core: &mut Core, slot: Slot, hash: u64, how: Closed) {
+        self.timers.stop(&mut self.part, slot);
+        let Some(tcb) = self.part.value_mut(slot) else { return };
+        core.buffers.release(&mut tcb.buffer);
+        let before = std::mem::replace(&mut tcb.state, State::Closed);
+        core.counters.closed[how as usize].bump();
+        self.leave(before);
+        self.part.remove(slot, hash);
+    }
+
+    /// Gives up the oldest TIME-WAIT. False: there is none.
+    pub(super) fn evict_time_wait(&mut self, core: &mut Core) -> bool {
+        let Some(slot) = self.timers.oldest_time_wait() else {
+            return false;
+        };
+        let Some(key) = self.part.key(slot) else {
+            return false;
+        };
+        self.end(core, slot, FlowKey::hash(&key, &core.shared.secrets.hash), Closed::TimeWaitEvicted);
+        true
+    }
+
+    /// Serves expired timers; how many.
+    pub(super) fn expire<P: Port>(&mut self, core: &mut Core, ports: &mut [P]) -> usize {
+        for served in 0..EXPIRIES {
+            let Some((slot, timer)) = self.timers.expired(&mut self.part, core.now) else {
+                return served;
+            };
+            self.expired(core, ports, slot, timer);
+        }
+        EXPIRIES
+    }
+
+    fn expired<P: Port>(&mut self, core: &mut Core, ports: &mut [P], slot: Slot, timer: Timer) {
+        let Some(key) = self.part.key(slot) else { return };
+        let hash = FlowKey::hash(&key, &core.shared.secrets.hash);
+        let Some(tcb) = self.part.value_mut(slot) else { return };
+        let (before, hop) = (tcb.state, tcb.hop);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let (emit, data) = match tcp::expires(timer, tcb, &mut step) {
+            Verdict::Reply(emit) | Verdict::DropReply(_, emit) => (Some(emit), None),
+            Verdict::Owes => match tcp::output(tcb, &mut step) {
+                Some(out) => (Some(out.emit), out.with_data.then_some(out.buffer)),
+                None => (None, None),
+            },
+            Verdict::Quiet | Verdict::Drop(_) | Verdict::Reopen { .. } => (None, None),
+        };
+        let timer = step.timer;
+        self.after(core, slot, hash, before, timer);
+        if let Some(emit) = emit {
+            let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
+            send_unasked(&core.counters, &core.hops, ports, hop, &key, &emit, payload);
+        }
+    }
+}
+
+/// The ISN of a connection that follows one in TIME-WAIT: by the clock, but beyond all that the
+/// old one sent (RFC 1122 4.2.2.13).
+pub(super) fn isn_above<K: FlowKey>(core: &Core, key: &K, above: Option<Seq>) -> Seq {
+    let isn = core.shared.secrets.isn.isn(key, core.now);
+    match above {
+        Some(above) if !isn.after(above) => above + (1 << 16),
+        _ => isn,
+    }
+}
+
+/// An answer in the frame that asked.
+#[inline]
+pub(super) fn reply<K: FlowKey, P: Port>(
+    core: &mut Core,
+    port: &mut P,
+    mut frame: P::Frame,
+    link_len: u8,
+    key: &K,
+    emit: &Emit,
+) {
+    if emit.flags.has(Flags::RST) {
+        if !core.rst_limit.take(core.now) {
+            core.counters.dropped(DropReason::RstLimited);
+            return port.release(frame);
+        }
+        core.counters.resets_sent.bump();
+    }
+    let room = port.bytes_mut(&mut frame);
+    turn_around(room);
+    let len = write_segment(room, usize::from(link_len), key, emit, &[]);
+    send(&core.counters, port, frame, len);
+}
+
+/// A segment that nothing asked for just now: in a fresh frame, the way its connection is known
+/// to be reached.
+fn send_unasked<K: FlowKey, P: Port>(
+    counters: &CoreCounters,
+    hops: &super::hops::Hops,
+    ports: &mut [P],
+    hop: u16,
+    key: &K,
+    emit: &Emit,
+    payload: &[u8],
+) {
+    let way = (hop != NO_HOP).then(|| hops.at(hop)).flatten();
+    let Some((hop, port)) = way.and_then(|hop| Some((hop, ports.get_mut(usize::from(hop.port))?))) else {
+        return counters.dropped(DropReason::NoHop);
+    };
+    let Some(mut frame) = port.allocate() else {
+        return counters.dropped(DropReason::NoFrame);
+    };
+    let room = port.bytes_mut(&mut frame);
+    let len = write_link(room, hop.link.as_bytes())
+        .and_then(|link_len| write_segment(room, link_len, key, emit, payload));
+    send(counters, port, frame, len);
+}
+
+#[inline]
+fn send<P: Port>(counters: &CoreCounters, port: &mut P, frame: P::Frame, len: Option<usize>) {
+    match len {
+        Some(len) => {
+            counters.frames_out.bump();
+            port.transmit(frame, len);
+        }
+        // Longer than a frame: no MSS that we accept makes one.
+        None => {
+            counters.dropped(DropReason::NoFrame);
+            port.release(frame);
+        }
+    }
+}
+
+/// Hands a segment to the core that owns its connection.
+#[cold]
+fn forward<K, P: Port>(core: &Core, port: &mut P, number: u8, pending: Pending<K, P::Frame>, owner: usize) {
+    let posted = match core.shared.mailboxes.get(owner) {
+        Some(mailbox) => mailbox.post(port.bytes(&pending.frame), core.device_of(number)),
+        None => false,
+    };
+    if posted {
+        core.counters.forwarded_out.bump();
+        core.posted(owner);
+    } else {
+        core.counters.dropped(DropReason::MailboxFull);
+    }
+    port.release(pending.frame);
+}

@@ -1,0 +1,61 @@
+use std::collections::HashMap;
+
+use crate::wire::ethernet::LinkHeader;
+
+/// Ways back: link headers of peers and routers, and the port behind which they are. A
+/// connection keeps the number, two octets, for the segments it sends unasked.
+pub(super) struct Hops {
+    known: Vec<Hop>,
+    numbers: HashMap<Hop, u16>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Hop {
+    pub link: LinkHeader,
+    pub port: u8,
+}
+
+/// The number of a way that could not be kept.
+pub(super) const NO_HOP: u16 = u16::MAX;
+/// Neighbours on all links of one core. An on-link flood with invented MACs fills it; then
+/// answers still go back in the frame that came, and only what is sent unasked is lost, by name.
+const MOST: usize = 4096;
+
+impl Hops {
+    pub(super) fn new() -> Hops {
+        Hops { known: Vec::with_capacity(MOST), numbers: HashMap::with_capacity(MOST) }
+    }
+
+    /// The way with this number.
+    #[inline]
+    pub(super) fn at(&self, number: u16) -> Option<&Hop> {
+        self.known.get(usize::from(number))
+    }
+
+    /// The number of the way back for a frame; `current` is tried first.
+    #[inline]
+    pub(super) fn number(&mut self, frame: &[u8], link_len: u8, port: u8, current: u16) -> u16 {
+        let Some(link) = LinkHeader::back_to_sender(frame, link_len) else {
+            return NO_HOP;
+        };
+        let hop = Hop { link, port };
+        // Most segments come the way the last one came: the first hop of most links is number 0.
+        match self.at(current) {
+            Some(known) if *known == hop => current,
+            _ => self.learn(hop),
+        }
+    }
+
+    fn learn(&mut self, hop: Hop) -> u16 {
+        if let Some(number) = self.numbers.get(&hop) {
+            return *number;
+        }
+        if self.known.len() == MOST {
+            return NO_HOP;
+        }
+        let number = self.known.len() as u16;
+        self.known.push(hop);
+        self.numbers.insert(hop, number);
+        number
+    }
+}

@@ -1,0 +1,32 @@
+//! One core's loop: frames in, segments through table and TCP, answers out.
+//!
+//! - `simulation`: a whole core on a `memory` port with a virtual clock.
+//! - `port`: where frames come from and go to; `memory` is one in memory, for tests and benchmarks.
+//! - `worker`: the loop's one turn, its phases in order; `batch` the arrays they share.
+//! - `flows`: connections of one address family: table, timers, the segment's way through TCP.
+//! - `open`: segments of no connection: listeners, cookies, faults on purpose, resets.
+//! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
+//! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
+//! - `mailbox`: segments handed to the core that owns their connection.
+//! - `responder`: devices, queues and threads around it all; `runner` one thread.
+//!
+//! May use `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
+
+mod answers;
+mod batch;
+mod core;
+mod flows;
+mod hops;
+pub mod listeners;
+mod mailbox;
+pub mod memory;
+mod open;
+mod port;
+pub mod simulation;
+mod timers;
+mod worker;
+
+pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};
+pub use mailbox::Mailbox;
+pub use port::Port;
+pub use worker::{Turn, Worker};

@@ -1,0 +1,146 @@
+//! A whole core without a wire and without a clock: frames are put in and taken out by hand,
+//! time passes when told to. The same engine as on AF_XDP.
+
+use std::sync::Arc;
+
+use super::core::{Core, CoreConfig, Fault, Secrets, Shared};
+use super::listeners::Listeners;
+use super::memory::MemoryPort;
+use super::{Mailbox, Port, Worker};
+use crate::observe::CoreCounters;
+use crate::table::table;
+use crate::tcp::{Config, Cookies, Now, User};
+use crate::wire::{Policy, owned::Owned};
+
+/// Who answers for what: built once, for every core.
+pub type Service = (Owned, Box<dyn Fn() -> Box<dyn User>>);
+
+/// What a simulation is made of.
+pub struct Setup {
+    pub config: Config,
+    pub bounds: CoreConfig,
+    pub policy: Policy,
+    pub fault: Fault,
+    /// Connections per core and address family.
+    pub capacity: u32,
+    pub cores: usize,
+    /// Frames of each core's port.
+    pub frames: u32,
+    pub seed: u64,
+    pub start: Now,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup {
+            config: Config::default(),
+            bounds: CoreConfig::default(),
+            policy: Policy::default(),
+            fault: Fault::default(),
+            capacity: 4096,
+            cores: 1,
+            frames: 1024,
+            seed: 1,
+            start: Now::from_millis(1_000_000),
+        }
+    }
+}
+
+/// Cores that share one table, each with a memory port.
+pub struct Simulation {
+    workers: Vec<Worker<MemoryPort>>,
+    counters: Vec<Arc<CoreCounters>>,
+    now: Now,
+}
+
+impl Simulation {
+    /// # Panics
+    /// When the rules conflict or there is no memory: a simulation is for tests.
+    #[allow(clippy::expect_used, reason = "set-up of a test, not the packet path")]
+    pub fn new(setup: Setup, services: &[Service]) -> Simulation {
+        let rules = services
+            .iter()
+            .enumerate()
+            .map(|(index, (owned, _))| (owned.prefix, owned.ports.clone(), index))
+            .collect();
+        let shared = Arc::new(Shared {
+            config: setup.config,
+            listeners: Listeners::new(rules).expect("rules without conflict"),
+            policies: vec![setup.policy],
+            secrets: Secrets::fixed(setup.seed),
+            fault: setup.fault,
+            mailboxes: (0..setup.cores).map(|_| Mailbox::new()).collect(),
+            core: setup.bounds,
+        });
+        let cookies = Cookies::new(shared.secrets.cookie);
+        let v4 = table(setup.cores, setup.capacity).expect("memory for the IPv4 table");
+        let v6 = table(setup.cores, setup.capacity).expect("memory for the IPv6 table");
+        let counters: Vec<Arc<CoreCounters>> = (0..setup.cores).map(|_| Arc::default()).collect();
+        let workers = v4.into_iter().zip(v6).enumerate().map(|(id, (v4, v6))| {
+            let users = services.iter().map(|(_, user)| user()).collect();
+            let core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), users);
+            Worker::new(core, vec![(MemoryPort::new(setup.frames), 0)], v4, v6, setup.start)
+        });
+        Simulation { workers: workers.collect(), counters, now: setup.start }
+    }
+
+    /// Puts a frame on the wire towards core 0.
+    pub fn inject(&mut self, frame: &[u8]) -> bool {
+        self.inject_at(0, frame)
+    }
+
+    /// Puts a frame on the wire towards a core's queue.
+    pub fn inject_at(&mut self, core: usize, frame: &[u8]) -> bool {
+        self.workers[core].ports_mut()[0].inject(frame)
+    }
+
+    /// Lets every core work until none has anything to do.
+    pub fn run(&mut self) {
+        while self.workers.iter_mut().map(|worker| worker.turn(self.now).work).sum::<usize>() > 0 {}
+    }
+
+    /// Lets time pass, in steps no longer than what the timers ask for.
+    pub fn advance_ms(&mut self, millis: u32) {
+        let mut left = millis;
+        while left > 0 {
+            let idle = self.workers.iter().map(|worker| worker.idle_ms(left)).min().unwrap_or(left);
+            let step = idle.clamp(1, left);
+            self.now = Now { micros: self.now.micros + u64::from(step) * 1000 };
+            left -= step;
+            self.run();
+        }
+    }
+
+    /// Milliseconds until a timer may expire, at most `most`.
+    pub fn idle_ms(&self, most: u32) -> u32 {
+        self.workers.iter().map(|worker| worker.idle_ms(most)).min().unwrap_or(most)
+    }
+
+    /// The next frame that any core sent.
+    pub fn collect(&mut self) -> Option<Vec<u8>> {
+        self.workers.iter_mut().find_map(|worker| worker.ports_mut()[0].collect())
+    }
+
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    pub fn counters(&self, core: usize) -> &CoreCounters {
+        &self.counters[core]
+    }
+
+    /// Connections held by all cores.
+    pub fn connections(&self) -> usize {
+        self.workers.iter().map(|worker| worker.connections().0 + worker.connections().1).sum()
+    }
+
+    /// Frames that nobody owns, which must be none.
+    pub fn lost_frames(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.ports()[0].lost()).sum()
+    }
+
+    /// One core, to look at.
+    pub fn worker(&self, core: usize) -> &Worker<MemoryPort> {
+        &self.workers[core]
+    }
+}

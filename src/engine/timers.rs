@@ -1,0 +1,220 @@
+//! One core's timers: lists of slots threaded through the connections themselves, so that arming,
+//! moving and cancelling are O(1) and cost no memory.
+//!
+//! A fixed time-out is a queue: who starts later ends later, so only its head is looked at. A
+//! variable one (retransmission, persist) goes into a wheel.
+
+use crate::table::{Part, Slot};
+use crate::tcp::{Links, NO_LINK, Now, Tcb, Timer};
+use crate::wire::FlowKey;
+
+/// SYN-ACK time-outs by number of retransmissions, milliseconds.
+const SYN_ACK_MS: [u32; 7] = [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000];
+const DELAY: usize = SYN_ACK_MS.len();
+const TIME_WAIT: usize = DELAY + 1;
+const FIN_WAIT_2: usize = DELAY + 2;
+/// Queues come first in `lists`, the wheel's spokes after them.
+const QUEUES: usize = DELAY + 3;
+
+/// One turn of the wheel is `SPOKES * TICK_MS` = 4 s; longer time-outs go round.
+const SPOKES: usize = 512;
+const TICK_MS: u32 = 8;
+
+/// Marks a link that leads to a list's end, not to a slot. Slots stay below.
+const LIST_MARK: u32 = 1 << 31;
+
+#[derive(Clone, Copy)]
+struct List {
+    head: u32,
+    tail: u32,
+}
+
+pub(super) struct Timers {
+    lists: Box<[List]>,
+    /// The wheel's spoke that has been emptied last, in ticks modulo 2^32.
+    tick: u32,
+}
+
+impl Timers {
+    pub(super) fn new(now: Now) -> Timers {
+        let empty = List { head: NO_LINK, tail: NO_LINK };
+        Timers { lists: vec![empty; QUEUES + SPOKES].into(), tick: now.millis() / TICK_MS }
+    }
+
+    /// Arms the connection's timer, in place of any it has.
+    #[inline]
+    pub(super) fn start<K: FlowKey>(
+        &mut self,
+        part: &mut Part<K, Tcb>,
+        slot: Slot,
+        timer: Timer,
+        after_ms: u32,
+        now: Now,
+    ) {
+        self.stop(part, slot);
+        let deadline = now.millis().wrapping_add(after_ms);
+        let list = list_of(timer, after_ms).unwrap_or(QUEUES + spoke(deadline));
+        let tail = self.lists[list].tail;
+        let prev = if tail == NO_LINK { mark(list) } else { tail };
+        let Some(tcb) = part.value_mut(slot) else { return };
+        tcb.timer = timer;
+        tcb.deadline_ms = deadline;
+        tcb.links = Links { prev, next: mark(list) };
+        self.point_next(part, prev, slot.0);
+        self.lists[list].tail = slot.0;
+    }
+
+    /// Cancels the connection's timer, if it has one.
+    #[inline]
+    pub(super) fn stop<K: FlowKey>(&mut self, part: &mut Part<K, Tcb>, slot: Slot) {
+        let Some(tcb) = part.value_mut(slot) else { return };
+        let Links { prev, next } = tcb.links;
+        tcb.timer = Timer::None;
+        if prev == NO_LINK {
+            return;
+        }
+        tcb.links = Links { prev: NO_LINK, next: NO_LINK };
+        self.point_next(part, prev, next);
+        self.point_prev(part, next, prev);
+    }
+
+    /// Takes the next connection whose timer has expired, and which timer it was.
+    pub(super) fn expired<K: FlowKey>(&mut self, part: &mut Part<K, Tcb>, now: Now) -> Option<(Slot, Timer)> {
+        let due = (0..QUEUES)
+            .find_map(|list| self.due_head(part, list, now))
+            .or_else(|| self.turn_wheel(part, now))?;
+        let timer = part.value(due)?.timer;
+        self.stop(part, due);
+        Some((due, timer))
+    }
+
+    /// The connection that has been longest in TIME-WAIT.
+    pub(super) fn oldest_time_wait(&self) -> Option<Slot> {
+        let head = self.lists[TIME_WAIT].head;
+        (head != NO_LINK).then_some(Slot(head))
+    }
+
+    /// Milliseconds until something may expire, at most `most`: a time to wake up.
+    pub(super) fn next_ms<K: FlowKey>(&self, part: &Part<K, Tcb>, now: Now, most: u32) -> u32 {
+        let until = |deadline: u32| {
+            let ahead = deadline.wrapping_sub(now.millis());
+            if ahead > u32::MAX / 2 { 0 } else { ahead }
+        };
+        let queues = self.lists[..QUEUES]
+            .iter()
+            .filter_map(|list| part.value(Slot(list.head)))
+            .map(|tcb| until(tcb.deadline_ms));
+        let wheel = (1..=(most / TICK_MS).min(SPOKES as u32))
+            .find(|ahead| self.lists[QUEUES + self.spoke_after(*ahead)].head != NO_LINK)
+            .map(|ahead| until((self.tick.wrapping_add(ahead)).wrapping_mul(TICK_MS)));
+        queues.chain(wheel).fold(most, u32::min)
+    }
+
+    fn due_head<K: FlowKey>(&self, part: &Part<K, Tcb>, list: usize, now: Now) -> Option<Slot> {
+        let head = self.lists[list].head;
+        if head == NO_LINK {
+            return None;
+        }
+        is_due(part.value(Slot(head))?, now).then_some(Slot(head))
+    }
+
+    /// Visits the spokes up to now. What stands on a spoke and is not due goes round once more.
+    fn turn_wheel<K: FlowKey>(&mut self, part: &Part<K, Tcb>, now: Now) -> Option<Slot> {
+        let target = now.millis() / TICK_MS;
+        // After a long sleep one round visits every spoke.
+        let behind = target.wrapping_sub(self.tick);
+        if behind > u32::MAX / 2 {
+            return None;
+        }
+        if behind > SPOKES as u32 {
+            self.tick = target - SPOKES as u32;
+        }
+        while self.tick != target {
+            let list = QUEUES + self.spoke_after(1);
+            if let Some(slot) = self.due_on_spoke(part, list, now) {
+                return Some(slot);
+            }
+            self.tick = self.tick.wrapping_add(1);
+        }
+        None
+    }
+
+    fn due_on_spoke<K: FlowKey>(&self, part: &Part<K, Tcb>, list: usize, now: Now) -> Option<Slot> {
+        let mut at = self.lists[list].head;
+        while at & LIST_MARK == 0 {
+            let tcb = part.value(Slot(at))?;
+            if is_due(tcb, now) {
+                return Some(Slot(at));
+            }
+            at = tcb.links.next;
+        }
+        None
+    }
+
+    fn spoke_after(&self, ticks: u32) -> usize {
+        self.tick.wrapping_add(ticks) as usize % SPOKES
+    }
+
+    #[inline]
+    fn point_next<K: FlowKey>(&mut self, part: &mut Part<K, Tcb>, at: u32, next: u32) {
+        match list_at(at) {
+            Some(list) => self.lists[list].head = end_or(next),
+            None => {
+                if let Some(tcb) = part.value_mut(Slot(at)) {
+                    tcb.links.next = next;
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn point_prev<K: FlowKey>(&mut self, part: &mut Part<K, Tcb>, at: u32, prev: u32) {
+        match list_at(at) {
+            Some(list) => self.lists[list].tail = end_or(prev),
+            None => {
+                if let Some(tcb) = part.value_mut(Slot(at)) {
+                    tcb.links.prev = prev;
+                }
+            }
+        }
+    }
+}
+
+/// The queue of a fixed time-out; `None`: the wheel.
+#[inline]
+fn list_of(timer: Timer, after_ms: u32) -> Option<usize> {
+    match timer {
+        Timer::SynAck => SYN_ACK_MS.iter().position(|ms| *ms == after_ms),
+        Timer::SynAckDelay => Some(DELAY),
+        Timer::TimeWait => Some(TIME_WAIT),
+        Timer::FinWait2 => Some(FIN_WAIT_2),
+        Timer::None | Timer::Retransmit | Timer::Persist => None,
+    }
+}
+
+/// The first spoke that is visited at or after the deadline.
+#[inline]
+fn spoke(deadline_ms: u32) -> usize {
+    deadline_ms.div_ceil(TICK_MS) as usize % SPOKES
+}
+
+#[inline]
+fn mark(list: usize) -> u32 {
+    LIST_MARK | list as u32
+}
+
+#[inline]
+fn list_at(link: u32) -> Option<usize> {
+    (link & LIST_MARK != 0).then_some((link & !LIST_MARK) as usize)
+}
+
+/// A list's end holds a slot, or none.
+#[inline]
+fn end_or(link: u32) -> u32 {
+    if link & LIST_MARK != 0 { NO_LINK } else { link }
+}
+
+#[inline]
+fn is_due(tcb: &Tcb, now: Now) -> bool {
+    now.millis().wrapping_sub(tcb.deadline_ms) <= u32::MAX / 2
+}

@@ -1,0 +1,197 @@
+use super::answers;
+use super::batch::{Batch, Pending};
+use super::core::Core;
+use super::flows::Flows;
+use super::port::{BATCH, Port};
+use crate::table::Part;
+use crate::tcp::{Now, Tcb};
+use crate::wire::{FlowKey, FlowKey4, FlowKey6, Packet, Policy, parse};
+
+/// One core: its ports, its connections, and the turn that brings them together.
+pub struct Worker<P: Port> {
+    core: Core,
+    ports: Vec<P>,
+    /// By port.
+    devices: Vec<Device>,
+    /// By port: frames received and not parsed yet.
+    inboxes: Vec<Vec<P::Frame>>,
+    v4: Flows<FlowKey4>,
+    v6: Flows<FlowKey6>,
+    batch4: Batch<FlowKey4, P::Frame>,
+    batch6: Batch<FlowKey6, P::Frame>,
+}
+
+/// The device a port belongs to.
+struct Device {
+    number: usize,
+    mac: [u8; 6],
+    policy: Policy,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Frames taken and timers served: 0 means there was nothing to do.
+    pub work: usize,
+    /// A device is gone.
+    pub gone: bool,
+}
+
+impl<P: Port> Worker<P> {
+    /// `ports`: each with its device, an index into [`super::Shared::policies`].
+    pub fn new(
+        mut core: Core,
+        ports: Vec<(P, usize)>,
+        v4: Part<FlowKey4, Tcb>,
+        v6: Part<FlowKey6, Tcb>,
+        now: Now,
+    ) -> Worker<P> {
+        core.now = now;
+        let device = |number: usize| {
+            let policy = core.shared.policies.get(number).cloned().unwrap_or_default();
+            Device { number, mac: policy.mac.unwrap_or_default(), policy }
+        };
+        let devices: Vec<_> = ports.iter().map(|(_, number)| device(*number)).collect();
+        core.devices = devices.iter().map(|device| device.number).collect();
+        Worker {
+            inboxes: ports.iter().map(|_| Vec::with_capacity(2 * BATCH)).collect(),
+            devices,
+            ports: ports.into_iter().map(|(port, _)| port).collect(),
+            v4: Flows::new(v4, now),
+            v6: Flows::new(v6, now),
+            batch4: Batch::new(),
+            batch6: Batch::new(),
+            core,
+        }
+    }
+
+    /// One turn: everything that has arrived, everything that has expired, one flush per port.
+    /// Never blocks. Time stands still within a turn.
+    pub fn turn(&mut self, now: Now) -> Turn {
+        self.core.now = now;
+        let mut work = self.open_letters();
+        for number in 0..self.ports.len() {
+            let port = &mut self.ports[number];
+            work += port.receive(&mut self.inboxes[number], BATCH);
+            self.parse(number);
+            self.v4.look_up(&mut self.batch4);
+            self.v6.look_up(&mut self.batch6);
+            self.process(number);
+            self.settle(number);
+        }
+        work += self.v4.expire(&mut self.core, &mut self.ports);
+        work += self.v6.expire(&mut self.core, &mut self.ports);
+        let gone = !self.ports.iter_mut().fold(true, |fine, port| port.flush() && fine);
+        self.gauge(work);
+        Turn { work, gone }
+    }
+
+    /// Milliseconds until a timer may expire, at most `most`.
+    pub fn idle_ms(&self, most: u32) -> u32 {
+        let now = self.core.now;
+        self.v4.timers.next_ms(&self.v4.part, now, most).min(self.v6.timers.next_ms(&self.v6.part, now, most))
+    }
+
+    /// The ports, for whoever waits on them or owns their other end.
+    pub fn ports(&self) -> &[P] {
+        &self.ports
+    }
+
+    /// As [`Worker::ports`], to put frames in and take frames out.
+    pub fn ports_mut(&mut self) -> &mut [P] {
+        &mut self.ports
+    }
+
+    /// Connections held, IPv4 and IPv6.
+    pub fn connections(&self) -> (usize, usize) {
+        (self.v4.part.len(), self.v6.part.len())
+    }
+
+    /// Phase 1 and 2: parse, answer what is not TCP, hash, and ask for the bucket.
+    fn parse(&mut self, number: usize) {
+        let Worker { core, ports, devices, inboxes, v4, v6, batch4, batch6 } = self;
+        let (port, Device { mac, policy, .. }) = (&mut ports[number], &devices[number]);
+        for frame in inboxes[number].drain(..) {
+            core.counters.frames_in.bump();
+            match parse(port.bytes(&frame), policy) {
+                Ok(Packet::Tcp4(segment)) => queue(core, v4, batch4, frame, segment),
+                Ok(Packet::Tcp6(segment)) => queue(core, v6, batch6, frame, segment),
+                Ok(Packet::Arp(ask)) => answers::arp(core, port, frame, *mac, &ask),
+                Ok(Packet::Neighbour(ask)) => answers::neighbour(core, port, frame, *mac, &ask),
+                Ok(Packet::Echo(ask)) => answers::echo(core, port, frame, &ask),
+                Err(reason) => {
+                    core.counters.dropped(reason);
+                    port.release(frame);
+                }
+            }
+        }
+    }
+
+    /// Phase 4: every segment of the batch through TCP.
+    fn process(&mut self, number: usize) {
+        let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
+        let port = &mut ports[number];
+        for pending in batch4.segments.drain(..) {
+            v4.segment(core, port, number as u8, pending, &mut batch4.debts);
+        }
+        for pending in batch6.segments.drain(..) {
+            v6.segment(core, port, number as u8, pending, &mut batch6.debts);
+        }
+    }
+
+    /// Phase 5: what the batch left owing.
+    fn settle(&mut self, number: usize) {
+        let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
+        let port = &mut ports[number];
+        for debt in batch4.debts.drain(..) {
+            v4.settle(core, port, debt);
+        }
+        for debt in batch6.debts.drain(..) {
+            v6.settle(core, port, debt);
+        }
+    }
+
+    /// Segments that arrived on other cores' queues: as if they had come in here.
+    fn open_letters(&mut self) -> usize {
+        let Worker { core, ports, devices, inboxes, .. } = self;
+        let Some(mailbox) = core.shared.mailboxes.get(core.id) else { return 0 };
+        for opened in 0..BATCH {
+            let Some(letter) = mailbox.take() else { return opened };
+            let number = devices.iter().position(|device| device.number == letter.device).unwrap_or(0);
+            match ports.get_mut(number).and_then(|port| port.copy_in(letter.bytes())) {
+                Some(frame) => {
+                    core.counters.forwarded_in.bump();
+                    inboxes[number].push(frame);
+                }
+                None => core.counters.dropped(crate::observe::DropReason::NoFrame),
+            }
+            mailbox.give_back(letter);
+        }
+        BATCH
+    }
+
+    fn gauge(&self, work: usize) {
+        if work == 0 {
+            return;
+        }
+        let counters = &self.core.counters;
+        counters.batches.bump();
+        counters.half_open.set(u64::from(self.v4.half_open + self.v6.half_open));
+        counters.time_wait.set(u64::from(self.v4.time_wait + self.v6.time_wait));
+        counters.connections.set((self.v4.part.len() + self.v6.part.len()) as u64);
+        counters.frames_lost.set(self.ports.iter().map(Port::lost).sum());
+    }
+}
+
+#[inline]
+fn queue<K: FlowKey, F>(
+    core: &Core,
+    flows: &Flows<K>,
+    batch: &mut Batch<K, F>,
+    frame: F,
+    segment: crate::wire::Segment<K>,
+) {
+    let hash = FlowKey::hash(&segment.key, &core.shared.secrets.hash);
+    flows.part.prefetch(hash);
+    batch.segments.push(Pending { frame, segment, hash, found: None });
+}

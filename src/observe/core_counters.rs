@@ -1,0 +1,138 @@
+use super::{Counter, DROP_REASONS, DropReason};
+
+/// How a connection left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Closed {
+    /// The peer closed first, our FIN was acknowledged (LAST-ACK).
+    Passive,
+    /// We closed first and entered TIME-WAIT from FIN-WAIT-2.
+    Active,
+    /// Both FINs crossed (CLOSING), then TIME-WAIT.
+    Simultaneous,
+    /// An exact RST.
+    ResetByPeer,
+    /// The service aborted it.
+    Aborted,
+    /// Data came after the service had closed.
+    DataAfterClose,
+    /// The ACK of our SYN-ACK never came.
+    HandshakeTimeout,
+    /// The peer reset a half-open connection, or a SYN sent it back to LISTEN.
+    HandshakeReset,
+    /// Data or FIN was never acknowledged (R2).
+    RetransmitTimeout,
+    /// The peer's FIN never came.
+    FinWait2Timeout,
+    /// 2 MSL passed. (The connection was counted when it entered TIME-WAIT.)
+    TimeWaitEnded,
+    /// A newer SYN ended TIME-WAIT (RFC 6191).
+    TimeWaitReused,
+    /// TIME-WAIT's budget was full: the oldest went.
+    TimeWaitEvicted,
+    /// `--fault reset`.
+    FaultReset,
+}
+
+/// Every [`Closed`], with its name in reports.
+pub const CLOSED: [(Closed, &str); 14] = [
+    (Closed::Passive, "passive"),
+    (Closed::Active, "active"),
+    (Closed::Simultaneous, "simultaneous"),
+    (Closed::ResetByPeer, "reset_by_peer"),
+    (Closed::Aborted, "aborted"),
+    (Closed::DataAfterClose, "data_after_close"),
+    (Closed::HandshakeTimeout, "handshake_timeout"),
+    (Closed::HandshakeReset, "handshake_reset"),
+    (Closed::RetransmitTimeout, "retransmit_timeout"),
+    (Closed::FinWait2Timeout, "fin_wait_2_timeout"),
+    (Closed::TimeWaitEnded, "time_wait_ended"),
+    (Closed::TimeWaitReused, "time_wait_reused"),
+    (Closed::TimeWaitEvicted, "time_wait_evicted"),
+    (Closed::FaultReset, "fault_reset"),
+];
+
+/// One core's counters. On lines of their own: the reporter reads them, nobody else writes.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct CoreCounters {
+    pub frames_in: Counter,
+    pub frames_out: Counter,
+    pub batches: Counter,
+    pub syns: Counter,
+    /// First SYN-ACKs of connections that have a slot.
+    pub syn_acks: Counter,
+    pub syn_acks_cookie: Counter,
+    pub syn_ack_retransmissions: Counter,
+    pub established: Counter,
+    /// Of `established`: those from a cookie.
+    pub established_by_cookie: Counter,
+    pub retransmissions: Counter,
+    pub challenge_acks: Counter,
+    pub resets_sent: Counter,
+    pub arp_replies: Counter,
+    pub neighbour_adverts: Counter,
+    pub echo_replies: Counter,
+    /// Segments handed to the core that owns their connection.
+    pub forwarded_out: Counter,
+    pub forwarded_in: Counter,
+    /// Gauges.
+    pub half_open: Counter,
+    pub connections: Counter,
+    pub time_wait: Counter,
+    /// Frames nobody owns: must stay 0.
+    pub frames_lost: Counter,
+    pub closed: [Counter; CLOSED.len()],
+    pub drops: [Counter; DROP_REASONS.len()],
+}
+
+impl CoreCounters {
+    /// Counts a drop under its name.
+    #[inline]
+    pub fn dropped(&self, reason: DropReason) {
+        self.drops[reason as usize].bump();
+    }
+}
+
+impl Default for CoreCounters {
+    fn default() -> CoreCounters {
+        let zero = Counter::default;
+        CoreCounters {
+            frames_in: zero(),
+            frames_out: zero(),
+            batches: zero(),
+            syns: zero(),
+            syn_acks: zero(),
+            syn_acks_cookie: zero(),
+            syn_ack_retransmissions: zero(),
+            established: zero(),
+            established_by_cookie: zero(),
+            retransmissions: zero(),
+            challenge_acks: zero(),
+            resets_sent: zero(),
+            arp_replies: zero(),
+            neighbour_adverts: zero(),
+            echo_replies: zero(),
+            forwarded_out: zero(),
+            forwarded_in: zero(),
+            half_open: zero(),
+            connections: zero(),
+            time_wait: zero(),
+            frames_lost: zero(),
+            closed: std::array::from_fn(|_| zero()),
+            drops: std::array::from_fn(|_| zero()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_close_indexes_its_own_counter() {
+        for (index, (how, _)) in CLOSED.iter().enumerate() {
+            assert_eq!(*how as usize, index);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+use crate::observe::DropReason;
+use crate::tcp::{Accept, Handle, User};
+
+/// Answers any request with 200 and a fixed body, then closes.
+///
+/// The first data of a connection is the request, whatever it says: one segment is all this
+/// looks at. What comes after is read and thrown away, so that a client that sends more sees
+/// the answer rather than a RST.
+pub(super) struct Http;
+
+/// One segment, also over IPv6 with timestamps.
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
+    Server: handfast\r\n\
+    Content-Type: text/plain\r\n\
+    Content-Length: 22\r\n\
+    Connection: close\r\n\
+    \r\n\
+    Hello from userspace.\n";
+
+impl User for Http {
+    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+        if connection.is_sending_closed() {
+            connection.read(data.len());
+            return Accept::Taken;
+        }
+        if !connection.send(ANSWER) {
+            return Accept::Refused(DropReason::NoSendBuffer);
+        }
+        connection.read(data.len());
+        connection.shutdown();
+        Accept::Taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ANSWER;
+
+    #[test]
+    fn the_length_announced_is_the_body_s() {
+        let text = std::str::from_utf8(ANSWER).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
+    }
+}

@@ -1,0 +1,58 @@
+//! The buckets of the whole process, and which of them a hash names.
+
+use std::io;
+
+use super::bucket::{Bucket, SPAN};
+use super::probe::Probe;
+use super::region::Region;
+use super::word::Tag;
+
+/// Slots per home bucket: seven places filled to 57 % when every slot is in use, 16 octets each.
+const SLOTS_PER_HOME: u64 = 4;
+
+pub(super) struct Index {
+    /// The homes and, behind the last of them, the buckets it may overflow into.
+    buckets: Region<Bucket>,
+    homes: u64,
+}
+
+impl Index {
+    /// Buckets for that many slots, at most 2^28.
+    ///
+    /// # Errors
+    /// What mmap(2) says.
+    pub fn new(slots: u64) -> io::Result<Self> {
+        let homes = slots.div_ceil(SLOTS_PER_HOME).max(1);
+        Ok(Index { buckets: Region::zeroed(homes as usize + SPAN - 1)?, homes })
+    }
+
+    /// The position of a key's home: the highest of the low 32 bits, by multiply and shift, so
+    /// that the number of homes need not be a power of two. The high 32 bits are not looked at:
+    /// timestamps on the wire show them.
+    ///
+    /// 32 bits are enough up to 2^28 slots: 2^26 homes leave 6 bits that tell keys of one home
+    /// apart, and comparing keys does the rest.
+    #[inline]
+    fn home(&self, hash: u64) -> usize {
+        ((u64::from(hash as u32) * self.homes) >> 32) as usize
+    }
+
+    #[inline]
+    pub fn home_bucket(&self, hash: u64) -> Option<&Bucket> {
+        self.buckets.get(self.home(hash))
+    }
+
+    #[inline]
+    pub fn probe(&self, hash: u64) -> Probe<'_> {
+        let home = self.home(hash);
+        Probe::new(self.buckets.get(home..home + SPAN).unwrap_or_default(), Tag::of(hash))
+    }
+
+    pub fn buckets(&self) -> &[Bucket] {
+        &self.buckets
+    }
+
+    pub fn octets(&self) -> usize {
+        self.buckets.octets()
+    }
+}

@@ -1,0 +1,90 @@
+//! The connection table: one lock-free index from 4-tuple to connection, for all cores.
+//!
+//! [`table`] makes one [`Part`] per core. Any core finds any key; only the core that owns a slot
+//! reads and writes the value behind it and takes the slot in and out of the index. At most one
+//! entry per key is ever a member, also when two cores insert the same key at the same moment.
+//!
+//! - `part`: what a core holds; `view`: what every thread may do (find, list).
+//! - `probe`: the protocol on bucket words; `bucket`, `word`: their layout; `index`: where they lie.
+//! - `slab`: slots in and out of use; `lines`: a slot's memory; `region`: zeroed, untouched memory.
+//! - `sync`: the atomics, replaced by loom's in the model check (`model`).
+//!
+//! Imports `wire::flow_key` and nothing else of this crate. `unsafe` lives in `lines` (values have
+//! one owner), `region` (mmap) and `prefetch`.
+//!
+//! # Layout
+//!
+//! ```text
+//! bucket, 64 octets    7 words                                          1 word
+//!                      state 2 | tag 14 | generation 20 | slot 28       8 counts of 8 bits: entries whose home
+//!                                                                       is here but that live at distance 1..=8
+//! line, 64 or 128      key, 12 or 36 octets of atomic words | value, the owner's alone
+//! ```
+//!
+//! A miss reads the home bucket and, where its counts say so, the buckets counted: at full
+//! capacity 94.5 % of the misses end in one cache line. A hit reads the line as well.
+//!
+//! # Insertion
+//!
+//! Publish the word as tentative in an empty place; look at every place where the key may live;
+//! promote the word to member. On meeting the same key: a member wins, and so does the
+//! tentative word in the earlier place, whose inserter empties the later one. (After Purcell and
+//! Harris, "Non-blocking hashtables with open addressing", 2005, with bounded places instead of
+//! bounded probe lengths.) Lookups see members only.
+//!
+//! Why at most one: of two inserters one publishes first in the order of sequentially consistent
+//! operations, so the other's look-around, which follows its own publication, meets the first's
+//! word. If the other is in the later place, it withdraws. If it is in the earlier place, it empties
+//! the first's word, whose promotion then fails, or finds it promoted and withdraws.
+//!
+//! # Memory order
+//!
+//! | | access | order | matches |
+//! |---|---|---|---|
+//! | A | words of a new key: store | Relaxed | carried by C to E, by H to F |
+//! | B | count for a distance, up: add | SeqCst | D: published words are counted |
+//! | C | place, empty to tentative: CAS | SeqCst (release) | D of other inserters; E reads the key |
+//! | D | counts and places, looking around: load | SeqCst (acquire) | B, C, H |
+//! | E | places, finding: load | Acquire | C, G: the key's words are the entry's |
+//! | F | fence between key and second look at the word | Acquire | H: a word seen unchanged had this key |
+//! | G | place, tentative to member: CAS | Release | E; who sees the member sees what D saw removed |
+//! | H | place to empty (removed or withdrawn), then a fence | Release | D, E; the fence F, since the line is rewritten next |
+//! | I | count for a distance, down: sub | Release | D, E: who no longer sees the count sees the place emptied |
+//! | K | place, a rival's tentative to empty: CAS | Relaxed | carries nothing; the rival's G fails by coherence |
+//!
+//! A word that was emptied and returns with the same slot carries the next generation. For one to
+//! be mistaken for another, a core has to stand still between two loads while the same slot is
+//! reused 2^20 times and comes back to the same place with the same tag.
+
+mod bucket;
+mod index;
+mod lines;
+mod part;
+mod prefetch;
+mod probe;
+mod region;
+mod slab;
+mod sync;
+mod view;
+mod word;
+
+#[cfg(all(test, loom))]
+mod model;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+pub use lines::line_size;
+pub use part::{InsertError, Part, table};
+pub use view::{TableError, View};
+
+/// A connection's number in the whole process; it says which core owns it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Slot(pub u32);
+
+/// A member of the index: its slot, and the core that owns it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    pub slot: Slot,
+    /// Index of the [`Part`] whose slot this is.
+    pub owner: usize,
+}

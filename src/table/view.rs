@@ -1,0 +1,135 @@
+//! What every thread may do with the table: find a key, list all keys.
+
+use std::io;
+use std::sync::Arc;
+
+use thiserror::Error;
+use zerocopy::FromZeros;
+
+use super::bucket::{MAX_CORES, WAYS};
+use super::index::Index;
+use super::lines::{Lines, OwnLines};
+use super::prefetch::prefetch;
+use super::sync::Ordering::{Acquire, Relaxed};
+use super::sync::fence;
+use super::word::MAX_SLOTS;
+use super::{Found, Slot};
+use crate::wire::FlowKey;
+
+/// Why there is no table.
+#[derive(Debug, Error)]
+pub enum TableError {
+    #[error("a connection table for {cores} cores: between 1 and {MAX_CORES} can share one")]
+    Cores { cores: usize },
+    #[error(
+        "a connection table of {cores} cores times {per_core} connections: at least 1 and at most \
+         {MAX_SLOTS} in all; choose another number of connections"
+    )]
+    Capacity { cores: usize, per_core: u32 },
+    #[error(
+        "no address space for a connection table of {cores} cores times {per_core} connections: {source}; \
+         choose fewer connections, or raise the limit (ulimit -v, vm.overcommit_memory)"
+    )]
+    Memory { cores: usize, per_core: u32, source: io::Error },
+}
+
+/// The whole table, read only: for tools, and below every [`super::Part`].
+pub struct View<K: FlowKey, V> {
+    index: Arc<Index>,
+    lines: Arc<Lines<K, V>>,
+    per_core: u32,
+}
+
+impl<K: FlowKey, V> Clone for View<K, V> {
+    fn clone(&self) -> Self {
+        View { index: Arc::clone(&self.index), lines: Arc::clone(&self.lines), per_core: self.per_core }
+    }
+}
+
+impl<K: FlowKey, V: FromZeros + Copy + Send> View<K, V> {
+    /// Memory for the table, and the right to each core's values.
+    pub(super) fn new(cores: usize, per_core: u32) -> Result<(Self, Vec<OwnLines<K, V>>), TableError> {
+        if !(1..=MAX_CORES).contains(&cores) {
+            return Err(TableError::Cores { cores });
+        }
+        let slots = cores as u64 * u64::from(per_core);
+        if !(1..=MAX_SLOTS).contains(&slots) {
+            return Err(TableError::Capacity { cores, per_core });
+        }
+        let memory = |source| TableError::Memory { cores, per_core, source };
+        let index = Arc::new(Index::new(slots).map_err(memory)?);
+        let (lines, own) = Lines::split(cores, per_core).map_err(memory)?;
+        Ok((View { index, lines, per_core }, own))
+    }
+}
+
+impl<K: FlowKey, V> View<K, V> {
+    /// The member with this key, whichever core's. Wait-free.
+    ///
+    /// `hash` is [`FlowKey::hash`] of the key, with the same secret in the whole process.
+    #[inline]
+    pub fn find(&self, key: &K, hash: u64) -> Option<Found> {
+        let words = key.to_words();
+        self.index
+            .probe(hash)
+            .find(|slot| self.lines.key_is(slot, &words))
+            .map(|word| self.found(word.slot()))
+    }
+
+    /// The slot that [`View::find`] will most likely read, for [`View::prefetch_slot`]: the tag
+    /// matches, the key was not compared.
+    #[inline]
+    pub fn candidate(&self, hash: u64) -> Option<Slot> {
+        self.index.probe(hash).candidate().map(|word| Slot(word.slot()))
+    }
+
+    /// Starts to load the home bucket.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        prefetch(self.index.home_bucket(hash));
+    }
+
+    /// Starts to load the first cache line of a slot.
+    #[inline]
+    pub fn prefetch_slot(&self, slot: Slot) {
+        prefetch(self.lines.line(slot.0));
+    }
+
+    /// Calls `each` for every member there is while the listing passes by. A member that comes or
+    /// goes meanwhile is listed or not; each that is listed was a member.
+    pub fn for_each_key(&self, mut each: impl FnMut(K, Found)) {
+        for bucket in self.index.buckets() {
+            for way in 0..WAYS {
+                let word = bucket.load(way, Acquire); // E
+                if !word.is_member() {
+                    continue;
+                }
+                let key = self.lines.key(word.slot());
+                fence(Acquire); // F
+                if bucket.load(way, Relaxed) == word {
+                    each(K::from_words(key), self.found(word.slot()));
+                }
+            }
+        }
+    }
+
+    /// Octets of address space for index and lines. Resident is only what was touched.
+    pub fn memory_bytes(&self) -> usize {
+        self.index.octets() + self.lines.octets()
+    }
+
+    #[inline]
+    pub(super) fn found(&self, slot: u32) -> Found {
+        Found { slot: Slot(slot), owner: (slot / self.per_core) as usize }
+    }
+
+    #[inline]
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    #[inline]
+    pub(super) fn lines(&self) -> &Lines<K, V> {
+        &self.lines
+    }
+}

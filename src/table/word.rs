@@ -1,0 +1,119 @@
+//! One place of a bucket: who is there, in one word that changes by compare-and-swap.
+
+const SLOT_BITS: u32 = 28;
+const GENERATION_BITS: u32 = 20;
+const TAG_BITS: u32 = 14;
+
+const TAG_SHIFT: u32 = SLOT_BITS + GENERATION_BITS;
+const STATE_SHIFT: u32 = TAG_SHIFT + TAG_BITS;
+
+const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
+const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
+
+const TENTATIVE: u64 = 1;
+const MEMBER: u64 = 2;
+
+/// Slots that a word can name.
+pub(super) const MAX_SLOTS: u64 = 1 << SLOT_BITS;
+
+/// 14 bits of the hash, so that a bucket tells most strangers from the key without reading a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Tag(u64);
+
+impl Tag {
+    /// The lowest bits; the bucket's position comes from the highest of the low 32. With 2^22
+    /// buckets (16 M connections) 10 bits of the tag are news, and one miss in 250 reads a
+    /// stranger's line.
+    #[inline]
+    pub fn of(hash: u64) -> Self {
+        Tag(hash & TAG_MASK)
+    }
+}
+
+/// How often a slot was taken into use; wraps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Generation(u32);
+
+impl Generation {
+    pub const FIRST: Self = Generation(0);
+
+    #[inline]
+    pub fn from_bits(bits: u32) -> Self {
+        Generation(bits & GENERATION_MASK as u32)
+    }
+
+    #[inline]
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    #[inline]
+    pub fn next(self) -> Self {
+        Generation::from_bits(self.0.wrapping_add(1))
+    }
+}
+
+/// state 2 | tag 14 | generation 20 | slot 28. All zero: empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Word(u64);
+
+impl Word {
+    pub const EMPTY: Self = Word(0);
+
+    #[inline]
+    pub fn from_bits(bits: u64) -> Self {
+        Word(bits)
+    }
+
+    #[inline]
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// An entry that wants to become a member.
+    #[inline]
+    pub fn tentative(tag: Tag, generation: Generation, slot: u32) -> Self {
+        let generation = u64::from(generation.0) << SLOT_BITS;
+        Word(TENTATIVE << STATE_SHIFT | tag.0 << TAG_SHIFT | generation | u64::from(slot) & SLOT_MASK)
+    }
+
+    /// The same entry as a member.
+    #[inline]
+    pub fn member(self) -> Self {
+        Word(self.0 & !(3 << STATE_SHIFT) | MEMBER << STATE_SHIFT)
+    }
+
+    #[inline]
+    pub fn is_member(self) -> bool {
+        self.0 >> STATE_SHIFT == MEMBER
+    }
+
+    /// Whether it is a member with this tag.
+    #[inline]
+    pub fn is_member_tagged(self, tag: Tag) -> bool {
+        self.0 >> TAG_SHIFT == MEMBER << TAG_BITS | tag.0
+    }
+
+    /// Whether it is an entry, of either state, with this tag.
+    #[inline]
+    pub fn is_tagged(self, tag: Tag) -> bool {
+        self != Word::EMPTY && (self.0 >> TAG_SHIFT) & TAG_MASK == tag.0
+    }
+
+    /// Whether it is the member that lives in this slot.
+    #[inline]
+    pub fn is_member_of(self, slot: u32) -> bool {
+        self.0 & (3 << STATE_SHIFT | SLOT_MASK) == MEMBER << STATE_SHIFT | u64::from(slot)
+    }
+
+    #[inline]
+    pub fn slot(self) -> u32 {
+        (self.0 & SLOT_MASK) as u32
+    }
+
+    #[inline]
+    pub fn generation(self) -> Generation {
+        Generation::from_bits((self.0 >> SLOT_BITS) as u32)
+    }
+}

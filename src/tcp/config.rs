@@ -1,0 +1,45 @@
+/// When SYNs are answered without keeping state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CookieMode {
+    /// When half-open connections pass their bound, or no slot is free.
+    Auto,
+    Always,
+    Never,
+}
+
+/// What the protocol needs to know, fixed while running.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The MSS announced, octets: the largest IP payload we receive less 20, options not
+    /// subtracted (MUST-67). One each for IPv4 and IPv6.
+    pub mss4: u16,
+    pub mss6: u16,
+    /// Maximum segment lifetime, milliseconds. TIME-WAIT lasts twice this (MUST-13).
+    pub msl_ms: u32,
+    /// SYN-ACK retransmissions before a half-open connection is forgotten.
+    pub syn_ack_retries: u8,
+    /// Retransmissions of data or FIN before the connection is given up (R2). With back-off
+    /// from 1 s and a ceiling of 60 s, 7 make 123 s (SHLD-11 asks for at least 100 s).
+    pub retries: u8,
+    /// How long FIN-WAIT-2 waits for the peer's FIN, milliseconds. RFC 9293 has no limit; a
+    /// peer that vanished would stay for ever.
+    pub fin_wait_2_ms: u32,
+    /// The least interval between challenge ACKs of one connection, milliseconds (RFC 5961 7).
+    pub challenge_ms: u32,
+    pub cookies: CookieMode,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            mss4: 1460,
+            mss6: 1440,
+            msl_ms: 30_000,
+            syn_ack_retries: 2,
+            retries: 7,
+            fin_wait_2_ms: 60_000,
+            challenge_ms: 500,
+            cookies: CookieMode::Auto,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! SYN cookies (RFC 4987 3.6): the half-open connection travels in the SYN-ACK's sequence number
+//! and timestamp instead of a slot.
+//!
+//! The sequence number is SipHash-2-4(period's key; 4-tuple, the client's ISN) with a 3-bit index
+//! into a table of MSS values under its low bits: 29 bits of proof. Keys rotate: each period has
+//! its own, derived from one secret so that all cores agree without talking; the current one and
+//! the one before it are valid. Window scale and SACK go into the low bits of the timestamp where
+//! the client offers one; without a timestamp they are given up.
+
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use siphasher::sip::SipHasher24;
+
+use super::isn::keyed;
+use super::{Now, Offer};
+use crate::wire::{FlowKey, SegmentInfo, Seq};
+
+/// A period, seconds. A cookie is valid for one to two of them.
+const PERIOD_S: u64 = 64;
+/// Octets; the largest not above the client's is kept. Common paths: IPv6 minimum, PPPoE,
+/// Ethernet, jumbo frames.
+const MSS_TABLE: [u16; 8] = [LEAST, 536, 1220, 1360, 1440, 1452, 1460, 8940];
+const LEAST: u16 = 216;
+const INDEX_MASK: u32 = 7;
+
+/// The low bits of a cookie's timestamp that carry options: 4 of shift, 1 of SACK.
+pub const SYN_TIMESTAMP_MASK: u32 = 0x1f;
+const NO_SCALE: u32 = 0xf;
+const SACK_BIT: u32 = 0x10;
+
+/// One core's view of the process's cookies: an ACK may arrive on another core than its SYN did.
+#[derive(Clone)]
+pub struct Cookies {
+    secret: (u64, u64),
+    /// The last period in which any core issued a cookie, plus one; 0: never.
+    issued: Arc<AtomicU64>,
+    current: PeriodKey,
+    previous: PeriodKey,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct PeriodKey {
+    period: u64,
+    key: (u64, u64),
+}
+
+impl Cookies {
+    /// `secret` must be drawn from the system's randomness; clones share it.
+    pub fn new(secret: (u64, u64)) -> Cookies {
+        let first = PeriodKey::derive(secret, 0);
+        Cookies { secret, issued: Arc::new(AtomicU64::new(0)), current: first, previous: first }
+    }
+
+    /// The SYN-ACK's sequence number for a SYN.
+    pub fn issue<K: FlowKey>(&mut self, key: &K, irs: Seq, mss: u16, now: Now) -> Seq {
+        self.rotate(now);
+        let mark = self.current.period + 1;
+        // Written once a period, not once a SYN: the line stays shared between cores.
+        if self.issued.load(Relaxed) != mark {
+            self.issued.store(mark, Relaxed);
+        }
+        let index = MSS_TABLE.iter().rposition(|entry| *entry <= mss).unwrap_or(0) as u32;
+        Seq(self.current.mask(key, irs) ^ index)
+    }
+
+    /// What the SYN offered, from the ACK that answers its cookie; `None` if the cookie is
+    /// wrong, too old, or none was issued lately. `timestamp_offset` as it was added to ours.
+    pub fn verify<K: FlowKey>(
+        &mut self,
+        key: &K,
+        segment: &SegmentInfo,
+        timestamp_offset: u32,
+        now: Now,
+    ) -> Option<Offer> {
+        if !self.lately_issued(now) {
+            return None;
+        }
+        self.rotate(now);
+        let (irs, cookie) = (segment.seq - 1, (segment.ack - 1).0);
+        let index = [self.current, self.previous]
+            .iter()
+            .map(|period| cookie ^ period.mask(key, irs))
+            .find(|index| *index <= INDEX_MASK)?;
+        let kept = segment.options.timestamps.map(|ts| (ts.value, ts.echo.wrapping_sub(timestamp_offset)));
+        Some(Offer {
+            mss: MSS_TABLE[index as usize],
+            window_scale: kept
+                .map(|(_, bits)| bits & NO_SCALE)
+                .filter(|shift| *shift != NO_SCALE)
+                .map(|shift| shift as u8),
+            sack: kept.is_some_and(|(_, bits)| bits & SACK_BIT != 0),
+            timestamp: kept.map(|(value, _)| value),
+        })
+    }
+
+    /// Whether a cookie may still be valid.
+    pub fn lately_issued(&self, now: Now) -> bool {
+        let issued = self.issued.load(Relaxed);
+        // Last issued in period `issued - 1`: this one or the one before.
+        issued != 0 && now.seconds() / PERIOD_S <= issued
+    }
+
+    fn rotate(&mut self, now: Now) {
+        let period = now.seconds() / PERIOD_S;
+        if period != self.current.period {
+            self.previous = PeriodKey::derive(self.secret, period.saturating_sub(1));
+            self.current = PeriodKey::derive(self.secret, period);
+        }
+    }
+}
+
+impl PeriodKey {
+    fn derive(secret: (u64, u64), period: u64) -> PeriodKey {
+        let half = |which: u64| {
+            let mut hasher = SipHasher24::new_with_keys(secret.0, secret.1);
+            hasher.write_u64(period);
+            hasher.write_u64(which);
+            hasher.finish()
+        };
+        PeriodKey { period, key: (half(0), half(1)) }
+    }
+
+    /// 32 bits that only we can compute.
+    fn mask<K: FlowKey>(&self, key: &K, irs: Seq) -> u32 {
+        keyed(self.key.0, self.key.1, key, u64::from(irs.0)) as u32
+    }
+}
+
+/// Our clock with the offer in its low bits, never ahead of the clock itself.
+pub(super) fn timestamp_with(offer: &Offer, millis: u32) -> u32 {
+    let shift = offer.window_scale.map_or(NO_SCALE, u32::from);
+    let bits = shift | if offer.sack { SACK_BIT } else { 0 };
+    let stamp = millis & !SYN_TIMESTAMP_MASK | bits;
+    // "Ahead" modulo 2^32.
+    if (stamp.wrapping_sub(millis) as i32) > 0 { stamp.wrapping_sub(SYN_TIMESTAMP_MASK + 1) } else { stamp }
+}

@@ -1,0 +1,45 @@
+//! The protocol (RFC 9293), without I/O: (connection, segment, now) → what to send.
+//!
+//! Time, randomness and bytes are arguments. Nothing here blocks, allocates per segment, or
+//! panics on what a peer sends. May use `wire` and `observe`, nothing else of this crate.
+//!
+//! - [`arrives`] takes a segment for an existing connection; [`listen`] and [`closed`] take the
+//!   rest. Each returns a [`Verdict`].
+//! - [`expires`] takes a timer.
+//! - [`output`] composes the one segment a connection owes, after a whole batch has arrived
+//!   (MUST-58, MUST-59).
+//!
+//! One file per group of states under `state/`; the checks they share are in `acceptance.rs`.
+
+mod acceptance;
+mod clock;
+mod config;
+mod cookie;
+mod isn;
+mod limit;
+mod negotiate;
+mod output;
+mod reset;
+mod rto;
+mod send;
+mod state;
+mod step;
+mod tcb;
+mod timers;
+mod user;
+
+pub use clock::Now;
+pub use config::{Config, CookieMode};
+pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
+pub use isn::IsnSecret;
+pub use limit::TokenBucket;
+pub use negotiate::Offer;
+pub use output::{Out, output};
+pub use send::{BufferId, SendBuffers};
+pub use state::{
+    Arrival, accept_cookie, accept_syn, answer_syn, arrives, closed, cookie_answer, listen, owes,
+};
+pub use step::{Step, TimerOp, Verdict};
+pub use tcb::{Links, NO_LINK, State, Tcb, TcbFlags};
+pub use timers::{Timer, expires};
+pub use user::{Accept, Endpoints, Handle, User};

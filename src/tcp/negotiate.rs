@@ -1,0 +1,67 @@
+use super::{Now, State, Tcb, TcbFlags};
+use crate::wire::{Options, Seq, Timestamps};
+
+/// RFC 7323 2.3: a shift above 14 is taken as 14.
+const MAX_SHIFT: u8 = 14;
+/// MUST-15: without an MSS option.
+const DEFAULT_MSS4: u16 = 536;
+const DEFAULT_MSS6: u16 = 1220;
+/// Below this a peer's MSS leaves no room for options and data (RFC 791's 68-octet datagram,
+/// less 40 of headers and options).
+const LEAST_MSS: u16 = 48;
+
+/// What a SYN offers, reduced to what we keep: the same whether it was kept in a connection or
+/// travelled in a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The peer's MSS; never 0.
+    pub mss: u16,
+    pub window_scale: Option<u8>,
+    pub sack: bool,
+    /// TSval of the segment the offer is read from.
+    pub timestamp: Option<u32>,
+}
+
+impl Offer {
+    /// Reads a SYN's options.
+    pub fn from_syn(options: &Options, ipv6: bool) -> Offer {
+        let default = if ipv6 { DEFAULT_MSS6 } else { DEFAULT_MSS4 };
+        Offer {
+            mss: options.mss.unwrap_or(default).max(LEAST_MSS),
+            window_scale: options.window_scale.map(|shift| shift.min(MAX_SHIFT)),
+            sack: options.sack_permitted,
+            timestamp: options.timestamps.map(|timestamps| timestamps.value),
+        }
+    }
+
+    /// The options of the SYN-ACK: nothing that was not offered (RFC 7323 2.2, 3.2; RFC 2018 2).
+    pub(super) fn answer(&self, our_mss: u16, our_shift: u8, timestamp: u32) -> Options {
+        Options {
+            mss: Some(our_mss),
+            window_scale: self.window_scale.map(|_| our_shift),
+            sack_permitted: self.sack,
+            timestamps: self.timestamp.map(|echo| Timestamps { value: timestamp, echo }),
+        }
+    }
+
+    /// A connection in SYN-RECEIVED (RFC 9293 3.10.7.2, third).
+    /// `irs` and `iss` are the two initial sequence numbers, `window` the credit given at first.
+    pub(super) fn connection(&self, irs: Seq, iss: Seq, window: u16, now: Now) -> Tcb {
+        let mut tcb = Tcb::new(State::SynReceived, iss, iss + 1, irs + 1);
+        tcb.rcv_wnd = window;
+        tcb.mss = self.mss;
+        // Our own shift is 0: a credit of at most 65,535 needs none.
+        if let Some(shift) = self.window_scale {
+            tcb.shifts = shift << 4;
+            tcb.set(TcbFlags::SCALED);
+        }
+        if let Some(value) = self.timestamp {
+            tcb.set(TcbFlags::TIMESTAMPS);
+            tcb.set_ts_recent(value, now);
+        }
+        if self.sack {
+            tcb.set(TcbFlags::SACK);
+        }
+        tcb
+    }
+}

@@ -1,0 +1,156 @@
+//! Composes what a connection sends.
+
+use super::{BufferId, Step, Tcb, TcbFlags, Timer};
+use crate::tcp::{Config, Offer, State};
+use crate::wire::{Emit, Flags, Options, Seq, Timestamps};
+
+/// Octets of the timestamps option with its padding: in every segment once negotiated.
+const TIMESTAMPS_LEN: u16 = 12;
+
+/// A segment to send and where its payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Out {
+    pub emit: Emit,
+    /// The payload is what [`super::SendBuffers::segment`] holds in flight, if `with_data`.
+    pub buffer: BufferId,
+    pub with_data: bool,
+}
+
+/// The one segment the connection owes, if any: ACK, data and FIN together where they coincide.
+pub fn output(tcb: &mut Tcb, step: &mut Step<'_>) -> Option<Out> {
+    if tcb.take(TcbFlags::RETRANSMIT) {
+        return again(tcb, step);
+    }
+    let probe = tcb.take(TcbFlags::PROBE);
+    let fresh = data_allowed(tcb, step);
+    let fin = fin_allowed(tcb, step, fresh);
+    let owed = tcb.take(TcbFlags::ACK_NOW);
+    if fresh == 0 && !fin {
+        wait_for_window(tcb, step);
+        return match (probe, owed) {
+            (true, _) => Some(without_data(probe_of(tcb, step))),
+            (false, true) => Some(without_data(bare_ack(tcb, step))),
+            (false, false) => None,
+        };
+    }
+    let seq = tcb.snd_nxt;
+    step.buffers.sent(tcb.buffer, fresh as u16, step.now.millis());
+    tcb.snd_nxt += fresh + u32::from(fin);
+    tcb.clear(TcbFlags::PUSH_OUT);
+    if fresh > 0 {
+        tcb.set(TcbFlags::SENT_DATA);
+    }
+    if fin {
+        send_fin(tcb);
+    }
+    tcb.set_retries(0);
+    let timeout = step.buffers.timeout(tcb, 0);
+    step.start(Timer::Retransmit, timeout);
+    Some(Out { emit: segment(tcb, step, seq, fresh > 0, fin), buffer: tcb.buffer, with_data: fresh > 0 })
+}
+
+/// What is in flight, once more (RFC 6298 5.4): the data, the FIN, or both.
+fn again(tcb: &mut Tcb, step: &mut Step<'_>) -> Option<Out> {
+    tcb.clear(TcbFlags::ACK_NOW);
+    let in_flight = step.buffers.in_flight(tcb.buffer);
+    let fin = tcb.has(TcbFlags::FIN_SENT);
+    if tcb.snd_una == tcb.snd_nxt {
+        return None;
+    }
+    step.buffers.sent_again(tcb.buffer);
+    let timeout = step.buffers.timeout(tcb, tcb.retries());
+    step.start(Timer::Retransmit, timeout);
+    let emit = segment(tcb, step, tcb.snd_una, in_flight > 0, fin);
+    Some(Out { emit, buffer: tcb.buffer, with_data: in_flight > 0 })
+}
+
+/// Octets of new data that may go now: one segment in flight, within the peer's MSS and window,
+/// and no silly windows (MUST-38): less than a full segment only if it is all there is.
+fn data_allowed(tcb: &Tcb, step: &Step<'_>) -> u32 {
+    let unsent = step.buffers.unsent(tcb.buffer);
+    if unsent == 0 || tcb.snd_una != tcb.snd_nxt || tcb.has(TcbFlags::FIN_SENT) {
+        return 0;
+    }
+    let overhead = if tcb.has(TcbFlags::TIMESTAMPS) { TIMESTAMPS_LEN } else { 0 };
+    let wanted = unsent.min(u32::from(tcb.mss - overhead));
+    let possible = wanted.min(tcb.send_window());
+    if possible < wanted && !tcb.has(TcbFlags::PUSH_OUT) { 0 } else { possible }
+}
+
+/// A FIN goes when the user has closed and nothing is left behind `fresh` octets, in flight or
+/// queued; once.
+fn fin_allowed(tcb: &Tcb, step: &Step<'_>, fresh: u32) -> bool {
+    tcb.has(TcbFlags::SEND_CLOSED)
+        && !tcb.has(TcbFlags::FIN_SENT)
+        && matches!(tcb.state, State::Established | State::CloseWait)
+        && tcb.snd_una == tcb.snd_nxt
+        && step.buffers.unsent(tcb.buffer) == fresh
+}
+
+/// RFC 9293 3.10.4: CLOSE in ESTABLISHED leads to FIN-WAIT-1, in CLOSE-WAIT to LAST-ACK.
+fn send_fin(tcb: &mut Tcb) {
+    tcb.set(TcbFlags::FIN_SENT);
+    tcb.state = if tcb.state == State::CloseWait { State::LastAck } else { State::FinWait1 };
+}
+
+/// Data is queued that the peer's window does not let out: ask from time to time (MUST-36).
+fn wait_for_window(tcb: &mut Tcb, step: &mut Step<'_>) {
+    let waiting = step.buffers.unsent(tcb.buffer) > 0 && tcb.snd_una == tcb.snd_nxt;
+    if waiting && tcb.timer != Timer::Persist {
+        let timeout = step.buffers.timeout(tcb, tcb.retries());
+        step.start(Timer::Persist, timeout);
+    }
+}
+
+/// An ACK for something acknowledged long ago: any receiver answers it with its window.
+fn probe_of(tcb: &Tcb, step: &Step<'_>) -> Emit {
+    Emit { seq: tcb.snd_una - 1, ..bare_ack(tcb, step) }
+}
+
+/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>.
+pub(super) fn bare_ack(tcb: &Tcb, step: &Step<'_>) -> Emit {
+    segment(tcb, step, tcb.snd_nxt, false, false)
+}
+
+fn without_data(emit: Emit) -> Out {
+    Out { emit, buffer: BufferId::NONE, with_data: false }
+}
+
+#[inline]
+fn segment(tcb: &Tcb, step: &Step<'_>, seq: Seq, push: bool, fin: bool) -> Emit {
+    let mut flags = Flags::ACK;
+    if push {
+        // All there is goes out: the last of a user's data (MUST-61).
+        flags = flags.with(Flags::PSH);
+    }
+    if fin {
+        flags = flags.with(Flags::FIN);
+    }
+    let timestamps =
+        tcb.has(TcbFlags::TIMESTAMPS).then(|| Timestamps { value: step.timestamp(), echo: tcb.ts_recent });
+    let options = Options { timestamps, ..Options::default() };
+    Emit { seq, ack: tcb.rcv_nxt, flags, window: tcb.window_field(), options }
+}
+
+/// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: the window of a SYN is never scaled (RFC 7323 2.2).
+pub(super) fn syn_ack(tcb: &Tcb, step: &Step<'_>) -> Emit {
+    let offer = Offer {
+        mss: tcb.mss,
+        // Only whether there was one counts here: the answer carries ours.
+        window_scale: tcb.has(TcbFlags::SCALED).then_some(0),
+        sack: tcb.has(TcbFlags::SACK),
+        timestamp: tcb.has(TcbFlags::TIMESTAMPS).then_some(tcb.ts_recent),
+    };
+    let ipv6 = step.endpoints.local().is_ipv6();
+    Emit {
+        seq: tcb.snd_una,
+        ack: tcb.rcv_nxt,
+        flags: Flags::SYN.with(Flags::ACK),
+        window: tcb.rcv_wnd,
+        options: offer.answer(our_mss(step.config, ipv6), 0, step.timestamp()),
+    }
+}
+
+pub(super) fn our_mss(config: &Config, ipv6: bool) -> u16 {
+    if ipv6 { config.mss6 } else { config.mss4 }
+}

@@ -1,0 +1,66 @@
+//! FIN-WAIT-1, FIN-WAIT-2, CLOSING and LAST-ACK: our FIN is out.
+//!
+//! Why four segments: each direction closes by itself, with a FIN and its ACK. Where the second
+//! FIN rides on the first one's ACK, three segments do.
+
+use super::established::{common, text_and_fin};
+use super::settle;
+use crate::observe::Closed;
+use crate::tcp::{State, Step, Tcb, TcbFlags, Timer, User, Verdict};
+use crate::wire::SegmentInfo;
+
+pub(super) fn arrives(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    payload: &[u8],
+    step: &mut Step<'_>,
+    user: &mut dyn User,
+) -> Verdict {
+    if let Err(verdict) = common(tcb, segment, step, user) {
+        return verdict;
+    }
+    if tcb.fin_acked() {
+        our_fin_acked(tcb, step);
+    }
+    if tcb.state == State::Closed {
+        return Verdict::Quiet;
+    }
+    if let Err(verdict) = text_and_fin(tcb, segment, payload, step, user) {
+        return verdict;
+    }
+    settle(tcb, step)
+}
+
+/// RFC 9293 3.10.7.4, fifth.
+fn our_fin_acked(tcb: &mut Tcb, step: &mut Step<'_>) {
+    match tcb.state {
+        State::FinWait1 => {
+            tcb.state = State::FinWait2;
+            step.start(Timer::FinWait2, step.config.fin_wait_2_ms);
+        }
+        State::Closing => enter_time_wait(tcb, step, Closed::Simultaneous),
+        // The peer has acknowledged our FIN after sending its own: both know all is said.
+        State::LastAck => step.close(tcb, Closed::Passive),
+        _ => {}
+    }
+}
+
+/// The peer's FIN after ours (RFC 9293 3.10.7.4, eighth). From FIN-WAIT-1 it came before the
+/// ACK of ours: both FINs crossed.
+pub(super) fn peer_closed(tcb: &mut Tcb, step: &mut Step<'_>) {
+    match tcb.state {
+        State::FinWait1 => tcb.state = State::Closing,
+        State::FinWait2 => enter_time_wait(tcb, step, Closed::Active),
+        _ => {}
+    }
+}
+
+/// TIME-WAIT lasts 2 MSL: long enough for the last ACK to be repeated if the peer's FIN comes
+/// again, and for every segment of this connection to die before its 4-tuple is used anew.
+pub(super) fn enter_time_wait(tcb: &mut Tcb, step: &mut Step<'_>, how: Closed) {
+    tcb.state = State::TimeWait;
+    step.buffers.release(&mut tcb.buffer);
+    tcb.clear(TcbFlags::SEND_CLOSED);
+    step.counters.closed[how as usize].bump();
+    step.start(Timer::TimeWait, 2 * step.config.msl_ms);
+}

@@ -1,0 +1,160 @@
+//! ESTABLISHED and CLOSE-WAIT, and what the states after them share: ACK, text and FIN
+//! (RFC 9293 3.10.7.4, fifth to eighth).
+
+use super::{closing, data_after_close, settle};
+use crate::observe::DropReason;
+use crate::tcp::acceptance::{check, check_ack, remember_timestamp};
+use crate::tcp::output::bare_ack;
+use crate::tcp::{Accept, Handle, State, Step, Tcb, TcbFlags, Timer, TimerOp, User, Verdict};
+use crate::wire::{Flags, SegmentInfo, Seq};
+
+#[inline]
+pub(super) fn arrives(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    payload: &[u8],
+    step: &mut Step<'_>,
+    user: &mut dyn User,
+) -> Verdict {
+    if let Err(verdict) = common(tcb, segment, step, user) {
+        return verdict;
+    }
+    if let Err(verdict) = text_and_fin(tcb, segment, payload, step, user) {
+        return verdict;
+    }
+    settle(tcb, step)
+}
+
+/// First to fifth: what every synchronized state but TIME-WAIT does.
+#[inline]
+pub(super) fn common(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    step: &mut Step<'_>,
+    user: &mut dyn User,
+) -> Result<(), Verdict> {
+    check(tcb, segment, step)?;
+    check_ack(tcb, segment, step)?;
+    remember_timestamp(tcb, segment, step.now);
+    acknowledge(tcb, segment, step, user);
+    Ok(())
+}
+
+/// SND.UNA and SND.WND follow the segment; the retransmission timer follows them (RFC 6298 5.2,
+/// 5.3).
+#[inline]
+fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) {
+    if segment.ack.before(tcb.snd_una) {
+        return;
+    }
+    tcb.snd_wnd = segment.window;
+    if tcb.timer == Timer::Persist {
+        // The peer answers probes, so it is never given up; the interval stays long (MUST-37).
+        tcb.set_retries(tcb.retries().min(step.config.retries.saturating_sub(2)));
+    }
+    let octets = segment.ack.since(tcb.snd_una);
+    if octets == 0 {
+        return;
+    }
+    let data = step.buffers.acknowledged(tcb, octets, step.now.millis());
+    tcb.snd_una = segment.ack;
+    tcb.set_retries(0);
+    if tcb.snd_una == tcb.snd_nxt {
+        step.timer = TimerOp::Stop;
+    } else {
+        let timeout = step.buffers.timeout(tcb, 0);
+        step.start(Timer::Retransmit, timeout);
+    }
+    if data > 0 {
+        user.acknowledged(&mut Handle::new(tcb, step), usize::from(data));
+    }
+}
+
+/// Seventh and eighth. `Err` is final.
+#[inline]
+pub(super) fn text_and_fin(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    payload: &[u8],
+    step: &mut Step<'_>,
+    user: &mut dyn User,
+) -> Result<(), Verdict> {
+    if !payload.is_empty() {
+        text(tcb, segment, payload, step, user)?;
+    }
+    if !segment.flags.has(Flags::FIN) {
+        return Ok(());
+    }
+    let fin_at = segment.seq + u32::from(segment.payload_len);
+    if fin_at == tcb.rcv_nxt {
+        fin(tcb, step, user);
+    } else if fin_at.after(tcb.rcv_nxt) {
+        // Beyond a gap, or behind text there was no room for: it comes again.
+        return Err(Verdict::DropReply(DropReason::OutOfOrder, bare_ack(tcb, step)));
+    }
+    Ok(())
+}
+
+/// The part of the text that is new, in order and within the window goes to the user.
+fn text(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    payload: &[u8],
+    step: &mut Step<'_>,
+    user: &mut dyn User,
+) -> Result<(), Verdict> {
+    if segment.seq.after(tcb.rcv_nxt) {
+        return Err(Verdict::DropReply(DropReason::OutOfOrder, bare_ack(tcb, step)));
+    }
+    let known = tcb.rcv_nxt.since(segment.seq) as usize;
+    let Some(new) = payload.get(known..).filter(|new| !new.is_empty()) else {
+        // Nothing but old text, in a segment that reaches RCV.NXT with its FIN.
+        tcb.set(TcbFlags::ACK_NOW);
+        return Ok(());
+    };
+    if !matches!(tcb.state, State::Established | State::FinWait1 | State::FinWait2) {
+        return Err(Verdict::DropReply(DropReason::AfterFin, bare_ack(tcb, step)));
+    }
+    if tcb.has(TcbFlags::RECEIVE_CLOSED) {
+        return Err(data_after_close(tcb, step));
+    }
+    let taken = new.len().min(usize::from(tcb.rcv_wnd));
+    if taken == 0 {
+        return Err(Verdict::DropReply(DropReason::WindowClosed, bare_ack(tcb, step)));
+    }
+    tcb.rcv_nxt += taken as u32;
+    tcb.rcv_wnd -= taken as u16;
+    match user.data(&mut Handle::new(tcb, step), &new[..taken]) {
+        Accept::Taken => {
+            tcb.set(TcbFlags::ACK_NOW);
+            Ok(())
+        }
+        Accept::Refused(reason) => {
+            tcb.rcv_nxt = Seq(tcb.rcv_nxt.0.wrapping_sub(taken as u32));
+            tcb.rcv_wnd += taken as u16;
+            Err(Verdict::Drop(reason))
+        }
+    }
+}
+
+/// The peer closes its direction.
+fn fin(tcb: &mut Tcb, step: &mut Step<'_>, user: &mut dyn User) {
+    match tcb.state {
+        State::Established => {
+            accept_fin(tcb);
+            tcb.state = State::CloseWait;
+            user.peer_closed(&mut Handle::new(tcb, step));
+        }
+        State::FinWait1 | State::FinWait2 => {
+            accept_fin(tcb);
+            closing::peer_closed(tcb, step);
+        }
+        // RCV.NXT is beyond the FIN in all others: a FIN at RCV.NXT would be a second one.
+        _ => {}
+    }
+}
+
+fn accept_fin(tcb: &mut Tcb) {
+    tcb.rcv_nxt += 1;
+    tcb.set(TcbFlags::ACK_NOW);
+}

@@ -1,0 +1,90 @@
+//! LISTEN, and CLOSED: segments of no connection (RFC 9293 3.10.7.1, 3.10.7.2).
+
+use crate::observe::DropReason;
+use crate::tcp::cookie::timestamp_with;
+use crate::tcp::output::{our_mss, syn_ack};
+use crate::tcp::reset::stateless;
+use crate::tcp::timers::syn_ack_timeout;
+use crate::tcp::{Offer, Step, Tcb, Timer};
+use crate::wire::{Emit, Flags, Options, SegmentInfo, Seq, Timestamps};
+
+/// What a listener makes of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    Drop(DropReason),
+    /// An ACK: the answer to a cookie, or this RST.
+    Ack(Emit),
+    /// A SYN: the start of a connection.
+    Syn,
+}
+
+/// RFC 9293 3.10.7.2, in its order: RST, ACK, SYN, the rest.
+#[inline]
+pub fn listen(segment: &SegmentInfo) -> Arrival {
+    let flags = segment.flags;
+    if flags.has(Flags::RST) {
+        return Arrival::Drop(DropReason::ListenRst);
+    }
+    if flags.has(Flags::ACK) {
+        return Arrival::Ack(stateless(segment));
+    }
+    if !flags.has(Flags::SYN) {
+        return Arrival::Drop(DropReason::ListenNoSyn);
+    }
+    if flags.has(Flags::FIN) {
+        return Arrival::Drop(DropReason::SynWithFin);
+    }
+    Arrival::Syn
+}
+
+/// RFC 9293 3.10.7.1: a RST for everything but a RST.
+#[inline]
+pub fn closed(segment: &SegmentInfo) -> Result<Emit, DropReason> {
+    if segment.flags.has(Flags::RST) {
+        return Err(DropReason::ListenRst);
+    }
+    Ok(stateless(segment))
+}
+
+/// The connection that a SYN starts: SYN-RECEIVED. Data on the SYN is not taken; the peer sends
+/// it again, as our SYN-ACK does not acknowledge it.
+#[inline]
+pub fn accept_syn(segment: &SegmentInfo, iss: Seq, window: u16, step: &Step<'_>) -> Tcb {
+    let offer = Offer::from_syn(&segment.options, step.endpoints.local().is_ipv6());
+    let mut tcb = offer.connection(segment.seq, iss, window, step.now);
+    tcb.snd_wnd = segment.window;
+    tcb
+}
+
+/// The first SYN-ACK of a connection in SYN-RECEIVED; its timer starts.
+#[inline]
+pub fn answer_syn(tcb: &Tcb, step: &mut Step<'_>) -> Emit {
+    step.start(Timer::SynAck, syn_ack_timeout(0));
+    syn_ack(tcb, step)
+}
+
+/// A SYN-ACK that is all there is of its connection: `iss` is a cookie.
+#[inline]
+pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, step: &Step<'_>) -> Emit {
+    let ipv6 = step.endpoints.local().is_ipv6();
+    let offer = Offer::from_syn(&segment.options, ipv6);
+    // Without a timestamp to carry them, scale and SACK cannot be promised.
+    let carried = offer.timestamp.map(|echo| Timestamps {
+        value: timestamp_with(&offer, step.now.millis()).wrapping_add(step.timestamp_offset),
+        echo,
+    });
+    let options = Options {
+        mss: Some(our_mss(step.config, ipv6)),
+        window_scale: carried.and(offer.window_scale).map(|_| 0),
+        sack_permitted: carried.is_some() && offer.sack,
+        timestamps: carried,
+    };
+    Emit { seq: iss, ack: segment.seq + 1, flags: Flags::SYN.with(Flags::ACK), window, options }
+}
+
+/// The connection that a verified cookie stands for, as it would be in SYN-RECEIVED: the ACK
+/// then arrives for it like any other.
+#[inline]
+pub fn accept_cookie(offer: &Offer, segment: &SegmentInfo, window: u16, step: &Step<'_>) -> Tcb {
+    offer.connection(segment.seq - 1, segment.ack - 1, window, step.now)
+}

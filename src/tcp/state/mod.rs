@@ -1,0 +1,68 @@
+//! What each group of states does with a segment (RFC 9293 3.10.7). One file per group.
+
+mod closing;
+mod established;
+mod listen;
+mod syn_received;
+mod time_wait;
+
+pub use listen::{Arrival, accept_cookie, accept_syn, answer_syn, closed, cookie_answer, listen};
+
+use super::{State, Step, Tcb, TcbFlags, User, Verdict};
+use crate::observe::{Closed, DropReason};
+use crate::wire::{Emit, Flags, SegmentInfo};
+
+/// A segment arrives for an existing connection.
+#[inline]
+pub fn arrives(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    payload: &[u8],
+    step: &mut Step<'_>,
+    user: &mut dyn User,
+) -> Verdict {
+    match tcb.state {
+        State::SynReceived => syn_received::arrives(tcb, segment, payload, step, user),
+        State::Established | State::CloseWait => established::arrives(tcb, segment, payload, step, user),
+        State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck => {
+            closing::arrives(tcb, segment, payload, step, user)
+        }
+        State::TimeWait => time_wait::arrives(tcb, segment, step),
+        State::Closed => match closed(segment) {
+            Ok(reset) => Verdict::Reply(reset),
+            Err(reason) => Verdict::Drop(reason),
+        },
+    }
+}
+
+/// The end of a step that may have told the user something.
+fn settle(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+    if tcb.take(TcbFlags::ABORT) {
+        return abort(tcb, step, Closed::Aborted);
+    }
+    if owes(tcb, step) { Verdict::Owes } else { Verdict::Quiet }
+}
+
+/// Whether the connection may have a segment to send.
+#[inline]
+pub fn owes(tcb: &Tcb, step: &Step<'_>) -> bool {
+    tcb.has(TcbFlags::ACK_NOW)
+        || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT)
+        || step.buffers.unsent(tcb.buffer) > 0
+}
+
+/// <SEQ=SND.NXT><CTL=RST,ACK>, and the connection is gone (RFC 9293 3.10.5).
+fn abort(tcb: &mut Tcb, step: &mut Step<'_>, how: Closed) -> Verdict {
+    let reset =
+        Emit { seq: tcb.snd_nxt, ack: tcb.rcv_nxt, flags: Flags::RST.with(Flags::ACK), ..Emit::default() };
+    step.close(tcb, how);
+    Verdict::Reply(reset)
+}
+
+/// New data after the user has closed for good (SHLD-3).
+fn data_after_close(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+    match abort(tcb, step, Closed::DataAfterClose) {
+        Verdict::Reply(reset) => Verdict::DropReply(DropReason::DataAfterClose, reset),
+        other => other,
+    }
+}

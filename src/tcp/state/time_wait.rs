@@ -1,0 +1,47 @@
+//! TIME-WAIT: both directions are closed, we closed first, and stay 2 MSL to answer for it.
+
+use crate::observe::DropReason;
+use crate::tcp::acceptance::{challenge, in_window};
+use crate::tcp::output::bare_ack;
+use crate::tcp::{Step, Tcb, TcbFlags, Timer, Verdict};
+use crate::wire::{Flags, SegmentInfo};
+
+pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdict {
+    let flags = segment.flags;
+    if flags.has(Flags::RST) {
+        // RFC 1337: an old RST must not cut 2 MSL short.
+        return Verdict::Drop(DropReason::RstTimeWait);
+    }
+    if flags.has(Flags::SYN) {
+        return match !flags.has(Flags::ACK) && may_reopen(tcb, segment) {
+            true => Verdict::Reopen { above: tcb.snd_nxt },
+            false => challenge(tcb, step, DropReason::OutOfWindow),
+        };
+    }
+    if !flags.has(Flags::ACK) {
+        return Verdict::Drop(DropReason::AckMissing);
+    }
+    let end = segment.seq + segment.seq_len();
+    if flags.has(Flags::FIN) && end == tcb.rcv_nxt {
+        // The peer has not seen our ACK of its FIN: again, and 2 MSL from now.
+        step.start(Timer::TimeWait, 2 * step.config.msl_ms);
+        return Verdict::Reply(bare_ack(tcb, step));
+    }
+    if segment.seq_len() == 0 && in_window(tcb, segment) {
+        return Verdict::Quiet;
+    }
+    challenge(tcb, step, DropReason::OutOfWindow)
+}
+
+/// Whether this SYN is surely newer than everything of the old connection (RFC 6191 2, RFC 1122
+/// 4.2.2.13): by its timestamp where both have one, else by its sequence number.
+fn may_reopen(tcb: &Tcb, segment: &SegmentInfo) -> bool {
+    let higher = segment.seq.after(tcb.rcv_nxt);
+    match segment.options.timestamps {
+        Some(timestamps) if tcb.has(TcbFlags::TIMESTAMPS) => {
+            let newer = timestamps.value.wrapping_sub(tcb.ts_recent) as i32;
+            newer > 0 || newer == 0 && higher
+        }
+        _ => higher,
+    }
+}

@@ -1,0 +1,66 @@
+use super::{Config, Endpoints, Now, SendBuffers, Tcb, Timer};
+use crate::observe::{Closed, CoreCounters, DropReason};
+use crate::tcp::State;
+use crate::wire::{Emit, Seq};
+
+/// One step of one connection: what it may read, and what it leaves for the engine to do.
+pub struct Step<'a> {
+    pub now: Now,
+    pub config: &'a Config,
+    pub buffers: &'a mut SendBuffers,
+    pub counters: &'a CoreCounters,
+    /// Added to the timestamp clock: differs by 4-tuple, so that it tells nothing of others
+    /// (RFC 7323 5.4).
+    pub timestamp_offset: u32,
+    pub endpoints: &'a dyn Endpoints,
+    /// What the engine is to do with the connection's timer when the step is over.
+    pub timer: TimerOp,
+}
+
+/// The last word on a timer in a step wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerOp {
+    Keep,
+    Stop,
+    Start { timer: Timer, after_ms: u32 },
+}
+
+/// What becomes of an arriving segment or an expired timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// Done, nothing to send now.
+    Quiet,
+    /// The connection owes a segment: [`super::output`] composes it at the end of the batch.
+    Owes,
+    /// This segment goes out at once; its reason was counted.
+    Reply(Emit),
+    /// Counted under its name and answered with a segment.
+    DropReply(DropReason, Emit),
+    /// Counted under its name; the frame is free.
+    Drop(DropReason),
+    /// A SYN ends this TIME-WAIT (RFC 9293 MAY-2, RFC 6191): the old connection is over, the SYN
+    /// is for the listener, and the new ISN must be beyond `above`.
+    Reopen { above: Seq },
+}
+
+impl Step<'_> {
+    /// TSval of what we send now to this peer.
+    #[inline]
+    pub fn timestamp(&self) -> u32 {
+        self.now.millis().wrapping_add(self.timestamp_offset)
+    }
+
+    #[inline]
+    pub(super) fn start(&mut self, timer: Timer, after_ms: u32) {
+        self.timer = TimerOp::Start { timer, after_ms };
+    }
+
+    /// The connection is over: CLOSED, its buffer given back, its way counted.
+    pub fn close(&mut self, tcb: &mut Tcb, how: Closed) {
+        self.buffers.release(&mut tcb.buffer);
+        tcb.state = State::Closed;
+        self.timer = TimerOp::Stop;
+        self.counters.closed[how as usize].bump();
+    }
+}

@@ -1,0 +1,245 @@
+use super::{BufferId, Now, Timer, clock::millis_since};
+use crate::wire::Seq;
+
+/// The states of RFC 9293 3.3.2 that a stored connection can be in. LISTEN is a listener, not a
+/// connection, and SYN-SENT belongs to the active side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
+#[repr(u8)]
+pub enum State {
+    /// Not a connection: the slot is to be given back.
+    #[default]
+    Closed = 0,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    Closing,
+    TimeWait,
+    CloseWait,
+    LastAck,
+}
+
+/// What a connection has agreed on and owes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
+#[repr(transparent)]
+pub struct TcbFlags(pub u16);
+
+impl TcbFlags {
+    /// Timestamps were negotiated (RFC 7323 3.2).
+    pub const TIMESTAMPS: TcbFlags = TcbFlags(1);
+    /// The peer takes SACK blocks. We keep nothing out of order, so we send none.
+    pub const SACK: TcbFlags = TcbFlags(1 << 1);
+    /// An ACK is due at the end of the batch.
+    pub const ACK_NOW: TcbFlags = TcbFlags(1 << 2);
+    /// In the batch's list of connections that owe a segment.
+    pub const LISTED: TcbFlags = TcbFlags(1 << 3);
+    /// The user has nothing more to send: a FIN follows the data.
+    pub const SEND_CLOSED: TcbFlags = TcbFlags(1 << 4);
+    /// The user takes nothing more: new data is answered with a RST (RFC 9293 3.6.1, SHLD-3).
+    pub const RECEIVE_CLOSED: TcbFlags = TcbFlags(1 << 5);
+    /// SND.NXT counts our FIN.
+    pub const FIN_SENT: TcbFlags = TcbFlags(1 << 6);
+    /// The user wants the connection aborted.
+    pub const ABORT: TcbFlags = TcbFlags(1 << 7);
+    /// The next segment starts at SND.UNA again.
+    pub const RETRANSMIT: TcbFlags = TcbFlags(1 << 8);
+    /// The next segment probes a closed window.
+    pub const PROBE: TcbFlags = TcbFlags(1 << 9);
+    /// A SYN-ACK had to be sent again (RFC 6298 5.7).
+    pub const SYN_LOST: TcbFlags = TcbFlags(1 << 10);
+    /// Data has been sent: ACKs older than SND.UNA are possible.
+    pub const SENT_DATA: TcbFlags = TcbFlags(1 << 11);
+    /// Send even less than a full segment: the silly-window override has expired.
+    pub const PUSH_OUT: TcbFlags = TcbFlags(1 << 12);
+    /// Both sides' FINs crossed (CLOSING was passed).
+    pub const CROSSED: TcbFlags = TcbFlags(1 << 13);
+    /// A challenge ACK has been sent at `challenge`.
+    pub const CHALLENGED: TcbFlags = TcbFlags(1 << 14);
+    /// Window scaling was negotiated (RFC 7323 2.2).
+    pub const SCALED: TcbFlags = TcbFlags(1 << 15);
+}
+
+/// No neighbour in a list of timers.
+pub const NO_LINK: u32 = u32::MAX;
+
+/// A place in the engine's list of timers: slots, or a list's own mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, zerocopy::FromZeros)]
+#[repr(C)]
+pub struct Links {
+    pub prev: u32,
+    pub next: u32,
+}
+
+/// The state of one connection without its 4-tuple: 52 octets, so that with an IPv4 key it is
+/// one cache line, with an IPv6 key two.
+///
+/// What RFC 9293's TCB has and this has not: SND.WL1 and SND.WL2 (a window is taken only from
+/// segments with SEG.ACK >= SND.UNA and text in order, so the segment at hand is never older
+/// than the one that set it), ISS and IRS (SND.UNA and RCV.NXT - 1 in SYN-RECEIVED, not needed
+/// after), the urgent pointers, and everything of data in flight (in the send buffer, attached
+/// only while there is some).
+#[derive(Clone, Copy, Debug, zerocopy::FromZeros)]
+#[repr(C)]
+pub struct Tcb {
+    pub snd_una: Seq,
+    pub snd_nxt: Seq,
+    pub rcv_nxt: Seq,
+    /// TS.Recent (RFC 7323 4.3).
+    pub ts_recent: u32,
+    /// When `timer` expires, milliseconds modulo 2^32.
+    pub deadline_ms: u32,
+    pub links: Links,
+    pub buffer: BufferId,
+    /// SND.WND as on the wire: shift by `send_shift`.
+    pub snd_wnd: u16,
+    /// RCV.WND: octets the peer may still send. The right edge never moves left (SHLD-14).
+    pub rcv_wnd: u16,
+    /// The peer's MSS, octets.
+    pub mss: u16,
+    /// Smoothed round trip, milliseconds; 0: none. Seeds the send buffer's estimator.
+    pub srtt_ms: u16,
+    /// The way back: an entry of the engine's table of link headers.
+    pub hop: u16,
+    /// Which listener, and so which service.
+    pub listener: u16,
+    /// When the last challenge ACK went out, units of 8 ms modulo 2^16.
+    pub challenge: u16,
+    pub flags: TcbFlags,
+    pub state: State,
+    /// Send shift in the high half, receive shift in the low.
+    pub shifts: u8,
+    pub timer: Timer,
+    /// Low half: retransmissions so far of what `timer` guards. High half: when TS.Recent was
+    /// set, units of 2^29 ms (6.2 days) modulo 16.
+    marks: u8,
+}
+
+// The whole point of the layout.
+const _: () = assert!(size_of::<Tcb>() == 52 && align_of::<Tcb>() == 4);
+
+/// Units of 2^29 ms, modulo 16.
+#[inline]
+fn epoch(now: Now) -> u8 {
+    (now.micros / 1000 >> 29) as u8 & 0x0f
+}
+
+impl Tcb {
+    /// A connection that has agreed on nothing and owes nothing.
+    pub(super) fn new(state: State, una: Seq, nxt: Seq, rcv_nxt: Seq) -> Tcb {
+        Tcb {
+            snd_una: una,
+            snd_nxt: nxt,
+            rcv_nxt,
+            ts_recent: 0,
+            deadline_ms: 0,
+            links: Links { prev: NO_LINK, next: NO_LINK },
+            buffer: BufferId::NONE,
+            snd_wnd: 0,
+            rcv_wnd: 0,
+            mss: 0,
+            srtt_ms: 0,
+            hop: 0,
+            listener: 0,
+            challenge: 0,
+            flags: TcbFlags::default(),
+            state,
+            shifts: 0,
+            timer: Timer::None,
+            marks: 0,
+        }
+    }
+
+    #[inline]
+    pub fn has(&self, flag: TcbFlags) -> bool {
+        self.flags.0 & flag.0 != 0
+    }
+
+    #[inline]
+    pub fn set(&mut self, flag: TcbFlags) {
+        self.flags.0 |= flag.0;
+    }
+
+    #[inline]
+    pub fn clear(&mut self, flag: TcbFlags) {
+        self.flags.0 &= !flag.0;
+    }
+
+    /// Clears a flag and says whether it was set.
+    #[inline]
+    pub fn take(&mut self, flag: TcbFlags) -> bool {
+        let was = self.has(flag);
+        self.clear(flag);
+        was
+    }
+
+    /// Snd.Wind.Shift (RFC 7323 2.3).
+    #[inline]
+    pub fn send_shift(&self) -> u8 {
+        self.shifts >> 4
+    }
+
+    /// Rcv.Wind.Shift.
+    #[inline]
+    pub fn receive_shift(&self) -> u8 {
+        self.shifts & 0x0f
+    }
+
+    /// SND.WND in octets (MUST-1, REC-1).
+    #[inline]
+    pub fn send_window(&self) -> u32 {
+        u32::from(self.snd_wnd) << self.send_shift()
+    }
+
+    /// SEG.WND of what we send now. Rounded down to the shift: the edge stays honest.
+    #[inline]
+    pub(super) fn window_field(&self) -> u16 {
+        self.rcv_wnd >> self.receive_shift()
+    }
+
+    /// Retransmissions so far of what the timer guards.
+    #[inline]
+    pub fn retries(&self) -> u8 {
+        self.marks & 0x0f
+    }
+
+    pub(super) fn set_retries(&mut self, retries: u8) {
+        self.marks = self.marks & 0xf0 | retries.min(15);
+    }
+
+    /// Sets TS.Recent.
+    #[inline]
+    pub(super) fn set_ts_recent(&mut self, value: u32, now: Now) {
+        self.ts_recent = value;
+        self.marks = self.marks & 0x0f | epoch(now) << 4;
+    }
+
+    /// TS.Recent is so old that it tells nothing (RFC 7323 5.5): 18 to 24 days. A connection
+    /// silent for 99 days or more may be taken for a fresh one; half of a byte knows no better.
+    #[inline]
+    pub(super) fn ts_recent_outdated(&self, now: Now) -> bool {
+        (epoch(now).wrapping_sub(self.marks >> 4) & 0x0f) >= 4
+    }
+
+    /// Our FIN has been sent and acknowledged.
+    #[inline]
+    pub(super) fn fin_acked(&self) -> bool {
+        self.has(TcbFlags::FIN_SENT) && self.snd_una == self.snd_nxt
+    }
+
+    /// Whether a challenge ACK may go out at `now_ms`; if so, it is noted (RFC 5961 7).
+    pub(super) fn may_challenge(&mut self, now_ms: u32, interval_ms: u32) -> bool {
+        let now = (now_ms / 8) as u16;
+        let since = u32::from(now.wrapping_sub(self.challenge)) * 8;
+        if self.has(TcbFlags::CHALLENGED) && since < interval_ms {
+            return false;
+        }
+        self.set(TcbFlags::CHALLENGED);
+        self.challenge = now;
+        true
+    }
+
+    /// Milliseconds since this timer of `length_ms` was started.
+    pub(super) fn timer_age(&self, now_ms: u32, length_ms: u32) -> u32 {
+        millis_since(now_ms, self.deadline_ms.wrapping_sub(length_ms))
+    }
+}

@@ -1,0 +1,93 @@
+//! What a connection waits for, and what happens when it has waited long enough. A connection
+//! has at most one timer: what it waits for next. The engine keeps them in queues by time-out.
+
+use super::{Step, Tcb, TcbFlags, Verdict, rto};
+use crate::observe::Closed;
+use crate::tcp::output::syn_ack;
+
+/// What is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
+#[repr(u8)]
+pub enum Timer {
+    #[default]
+    None = 0,
+    /// The ACK of our SYN-ACK.
+    SynAck,
+    /// The moment to send the first SYN-ACK, delayed on purpose.
+    SynAckDelay,
+    /// The ACK of data or FIN (RFC 6298).
+    Retransmit,
+    /// The peer's window to open (RFC 9293 3.8.6.1).
+    Persist,
+    /// The peer's FIN in FIN-WAIT-2.
+    FinWait2,
+    /// The end of 2 MSL.
+    TimeWait,
+}
+
+/// The time-out of SYN-ACK number `retries`, milliseconds (RFC 6298 2.1, 5.5).
+pub(super) fn syn_ack_timeout(retries: u8) -> u32 {
+    rto::backed_off(rto::INITIAL_MS, retries)
+}
+
+/// `timer` has expired; the connection has none now.
+pub fn expires(timer: Timer, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+    match timer {
+        Timer::None => Verdict::Quiet,
+        Timer::SynAck => syn_ack_lost(tcb, step),
+        Timer::SynAckDelay => {
+            step.counters.syn_acks.bump();
+            step.start(Timer::SynAck, syn_ack_timeout(0));
+            Verdict::Reply(syn_ack(tcb, step))
+        }
+        Timer::Retransmit => retransmit(tcb, step),
+        Timer::Persist => probe(tcb, step),
+        Timer::FinWait2 => {
+            step.close(tcb, Closed::FinWait2Timeout);
+            Verdict::Quiet
+        }
+        Timer::TimeWait => {
+            step.close(tcb, Closed::TimeWaitEnded);
+            Verdict::Quiet
+        }
+    }
+}
+
+fn syn_ack_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+    let retries = tcb.retries();
+    if retries >= step.config.syn_ack_retries {
+        step.close(tcb, Closed::HandshakeTimeout);
+        return Verdict::Quiet;
+    }
+    tcb.set_retries(retries + 1);
+    tcb.set(TcbFlags::SYN_LOST);
+    step.counters.syn_ack_retransmissions.bump();
+    step.start(Timer::SynAck, syn_ack_timeout(retries + 1));
+    Verdict::Reply(syn_ack(tcb, step))
+}
+
+/// RFC 6298 5.4 to 5.6; at R2 the connection is given up (MUST-20).
+fn retransmit(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+    let retries = tcb.retries();
+    if retries >= step.config.retries {
+        step.close(tcb, Closed::RetransmitTimeout);
+        return Verdict::Quiet;
+    }
+    tcb.set_retries(retries + 1);
+    tcb.set(TcbFlags::RETRANSMIT);
+    step.counters.retransmissions.bump();
+    Verdict::Owes
+}
+
+/// Probes go on for as long as the peer answers them (MUST-37): an answer resets the count.
+fn probe(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+    let retries = tcb.retries();
+    if retries >= step.config.retries {
+        step.close(tcb, Closed::RetransmitTimeout);
+        return Verdict::Quiet;
+    }
+    tcb.set_retries(retries + 1);
+    // A small window is used after one time-out (MUST-38's override), a closed one is probed.
+    tcb.set(if tcb.snd_wnd > 0 { TcbFlags::PUSH_OUT } else { TcbFlags::PROBE });
+    Verdict::Owes
+}

@@ -1,0 +1,124 @@
+use std::net::SocketAddr;
+
+use super::{SendBuffers, Step, Tcb, TcbFlags};
+use crate::observe::DropReason;
+
+/// Both ends of a connection, for whoever asks.
+pub trait Endpoints {
+    fn local(&self) -> SocketAddr;
+    fn remote(&self) -> SocketAddr;
+}
+
+impl<K: crate::wire::FlowKey> Endpoints for K {
+    fn local(&self) -> SocketAddr {
+        crate::wire::FlowKey::local(self)
+    }
+
+    fn remote(&self) -> SocketAddr {
+        crate::wire::FlowKey::remote(self)
+    }
+}
+
+/// The answer to arriving data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accept {
+    /// Taken: it will be acknowledged.
+    Taken,
+    /// Not taken, for this reason: the peer sends it again.
+    Refused(DropReason),
+}
+
+/// The user's side of the user/TCP interface (RFC 9293 3.9.1): what a connection tells it. One
+/// value serves all connections of a listener on one core. Must not block.
+pub trait User: Send {
+    /// The octets the peer may send before anything is read.
+    fn window(&self) -> u16 {
+        u16::MAX
+    }
+
+    /// ESTABLISHED is reached.
+    fn opened(&mut self, connection: &mut Handle<'_>) {
+        let _ = connection;
+    }
+
+    /// Data, in order, once. Taking it uses window; [`Handle::read`] gives window back.
+    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+        connection.read(data.len());
+        Accept::Taken
+    }
+
+    /// `octets` of what was sent have been acknowledged, so there is room for more.
+    fn acknowledged(&mut self, connection: &mut Handle<'_>, octets: usize) {
+        let _ = (connection, octets);
+    }
+
+    /// The peer has closed its direction: no more data will come.
+    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+        connection.close();
+    }
+}
+
+/// What a user may do with a connection while it is told something.
+pub struct Handle<'a> {
+    tcb: &'a mut Tcb,
+    buffers: &'a mut SendBuffers,
+    endpoints: &'a dyn Endpoints,
+}
+
+impl<'a> Handle<'a> {
+    pub(super) fn new<'s: 'a>(tcb: &'a mut Tcb, step: &'a mut Step<'s>) -> Handle<'a> {
+        Handle { tcb, buffers: step.buffers, endpoints: step.endpoints }
+    }
+
+    /// Queues all of `data` behind what is queued already, or nothing.
+    /// False: no room or no free buffer, or the direction is closed.
+    pub fn send(&mut self, data: &[u8]) -> bool {
+        !self.tcb.has(TcbFlags::SEND_CLOSED) && self.buffers.append(self.tcb, data)
+    }
+
+    /// Nothing more can be sent: [`Handle::shutdown`] or [`Handle::close`] was called.
+    pub fn is_sending_closed(&self) -> bool {
+        self.tcb.has(TcbFlags::SEND_CLOSED)
+    }
+
+    /// Octets that [`Handle::send`] would take, if a buffer is free.
+    pub fn room(&self) -> usize {
+        self.buffers.room(self.tcb.buffer)
+    }
+
+    /// `octets` of what arrived have been used: the window opens by as much.
+    pub fn read(&mut self, octets: usize) {
+        let before = self.tcb.rcv_wnd;
+        let octets = u16::try_from(octets).unwrap_or(u16::MAX);
+        self.tcb.rcv_wnd = before.saturating_add(octets);
+        // A window that was too small for a segment and no longer is: tell (MUST-39's other
+        // half: not for less).
+        if before < self.tcb.mss && self.tcb.rcv_wnd >= self.tcb.mss {
+            self.tcb.set(TcbFlags::ACK_NOW);
+        }
+    }
+
+    /// Nothing more to send: FIN after what is queued. Data may still come (half-close).
+    pub fn shutdown(&mut self) {
+        self.tcb.set(TcbFlags::SEND_CLOSED);
+    }
+
+    /// Nothing more to send, and nothing more is read: new data draws a RST (SHLD-3).
+    pub fn close(&mut self) {
+        self.tcb.set(TcbFlags::SEND_CLOSED);
+        self.tcb.set(TcbFlags::RECEIVE_CLOSED);
+    }
+
+    /// RST now, whatever is queued.
+    pub fn abort(&mut self) {
+        self.tcb.set(TcbFlags::ABORT);
+    }
+
+    pub fn local(&self) -> SocketAddr {
+        self.endpoints.local()
+    }
+
+    pub fn remote(&self) -> SocketAddr {
+        self.endpoints.remote()
+    }
+}

@@ -1,0 +1,255 @@
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use thiserror::Error;
+
+/// Addresses and TCP ports that belong to this stack and not to the kernel.
+///
+/// Written `ADDR[/PREFIX]:PORT[-PORT]`, IPv6 in brackets: `10.0.0.0/24:80`, `[2001:db8::]/64:80-90`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owned {
+    /// No host bits are set.
+    pub prefix: IpNet,
+    /// Never empty, never with port 0.
+    pub ports: RangeInclusive<u16>,
+}
+
+impl Owned {
+    /// Whether this rule gives `port` at `address` to us.
+    pub fn covers(&self, address: IpAddr, port: u16) -> bool {
+        self.prefix.contains(&address) && self.ports.contains(&port)
+    }
+}
+
+impl fmt::Display for Owned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.prefix {
+            IpNet::V4(net) => write!(f, "{}", net.addr())?,
+            IpNet::V6(net) => write!(f, "[{}]", net.addr())?,
+        }
+        if self.prefix.prefix_len() < self.prefix.max_prefix_len() {
+            write!(f, "/{}", self.prefix.prefix_len())?;
+        }
+        write!(f, ":{}", self.ports.start())?;
+        if self.ports.start() < self.ports.end() {
+            write!(f, "-{}", self.ports.end())?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Owned {
+    type Err = OwnedError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (place, ports) = split_ports(text)?;
+        Ok(Self { prefix: parse_prefix(place)?, ports: parse_ports(ports)? })
+    }
+}
+
+/// Why a text is no [`Owned`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OwnedError {
+    #[error(
+        "\"{0}\" has no port: write ADDR[/PREFIX]:PORT[-PORT], for example 10.0.0.1:80 or [2001:db8::1]:80"
+    )]
+    MissingPort(String),
+    #[error("\"{0}\": an IPv6 address stands in brackets, for example [2001:db8::1]:80")]
+    MissingBrackets(String),
+    #[error("\"{0}\": the bracket is never closed, write [ADDR]:PORT")]
+    UnclosedBracket(String),
+    #[error("\"{0}\" is neither an IPv4 nor an IPv6 address")]
+    Address(String),
+    #[error("\"{0}\" is an IPv4 address inside IPv6: write {1}")]
+    Mapped(Ipv6Addr, Ipv4Addr),
+    #[error("\"{0}\" is a multicast address: TCP has none")]
+    Multicast(IpAddr),
+    #[error("\"{text}\" is no prefix length of {address}: write a number from 0 to {max}")]
+    Prefix { text: String, address: IpAddr, max: u8 },
+    #[error("the prefix length of \"{0}\" is written twice")]
+    TwoPrefixes(String),
+    #[error("\"{address}/{prefix_len}\" has bits behind its prefix: write {address} or {network}")]
+    HostBits { address: IpAddr, prefix_len: u8, network: IpNet },
+    #[error("\"{0}\" is no port: write a number from 1 to 65535")]
+    Port(String),
+    #[error("port 0 cannot be owned: write a number from 1 to 65535")]
+    PortZero,
+    #[error("the ports {0}-{1} run backwards: write {1}-{0}")]
+    Reversed(u16, u16),
+}
+
+/// The text in front of the port's colon, and behind it.
+fn split_ports(text: &str) -> Result<(&str, &str), OwnedError> {
+    let missing = || OwnedError::MissingPort(text.to_owned());
+    if text.starts_with('[') {
+        let close = text.find(']').ok_or_else(|| OwnedError::UnclosedBracket(text.to_owned()))?;
+        let colon = text[close..].find(':').ok_or_else(missing)? + close;
+        return Ok((&text[..colon], &text[colon + 1..]));
+    }
+    let (place, ports) = text.rsplit_once(':').ok_or_else(missing)?;
+    if place.contains(':') {
+        return Err(OwnedError::MissingBrackets(text.to_owned()));
+    }
+    Ok((place, ports))
+}
+
+/// `10.0.0.0/24`, `[2001:db8::]/64` or `[2001:db8::/64]`, without the prefix for one address.
+fn parse_prefix(place: &str) -> Result<IpNet, OwnedError> {
+    let Some(rest) = place.strip_prefix('[') else {
+        let (address, prefix_len) = split_prefix(place);
+        let address: Ipv4Addr = address.parse().map_err(|_| OwnedError::Address(address.to_owned()))?;
+        return network(address.into(), prefix_len);
+    };
+    let (inside, behind) =
+        rest.split_once(']').ok_or_else(|| OwnedError::UnclosedBracket(place.to_owned()))?;
+    let (address, inner_len) = split_prefix(inside);
+    let outer_len = match behind {
+        "" => None,
+        _ => Some(behind.strip_prefix('/').ok_or_else(|| OwnedError::Address(place.to_owned()))?),
+    };
+    if inner_len.is_some() && outer_len.is_some() {
+        return Err(OwnedError::TwoPrefixes(place.to_owned()));
+    }
+    let address: Ipv6Addr = address.parse().map_err(|_| OwnedError::Address(address.to_owned()))?;
+    if let Some(mapped) = address.to_ipv4_mapped() {
+        return Err(OwnedError::Mapped(address, mapped));
+    }
+    network(address.into(), inner_len.or(outer_len))
+}
+
+fn split_prefix(text: &str) -> (&str, Option<&str>) {
+    text.split_once('/').map_or((text, None), |(address, prefix_len)| (address, Some(prefix_len)))
+}
+
+fn network(address: IpAddr, prefix_len: Option<&str>) -> Result<IpNet, OwnedError> {
+    if address.is_multicast() {
+        return Err(OwnedError::Multicast(address));
+    }
+    let Some(text) = prefix_len else {
+        return Ok(address.into());
+    };
+    let max = if address.is_ipv4() { 32 } else { 128 };
+    let prefix_len = decimal::<u8>(text)
+        .filter(|&prefix_len| prefix_len <= max)
+        .ok_or_else(|| OwnedError::Prefix { text: text.to_owned(), address, max })?;
+    let net = match address {
+        IpAddr::V4(address) => Ipv4Net::new(address, prefix_len).map(IpNet::V4),
+        IpAddr::V6(address) => Ipv6Net::new(address, prefix_len).map(IpNet::V6),
+    }
+    .map_err(|_| OwnedError::Prefix { text: text.to_owned(), address, max })?;
+    if net.trunc() != net {
+        return Err(OwnedError::HostBits { address, prefix_len, network: net.trunc() });
+    }
+    Ok(net)
+}
+
+fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, OwnedError> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (parse_port(first)?, parse_port(last)?);
+    if first > last {
+        return Err(OwnedError::Reversed(first, last));
+    }
+    Ok(first..=last)
+}
+
+fn parse_port(text: &str) -> Result<u16, OwnedError> {
+    match decimal(text) {
+        Some(0) => Err(OwnedError::PortZero),
+        Some(port) => Ok(port),
+        None => Err(OwnedError::Port(text.to_owned())),
+    }
+}
+
+/// Digits only: `parse` alone would take a plus sign.
+fn decimal<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_every_form() {
+        for (text, written) in [
+            ("10.0.0.1:80", "10.0.0.1:80"),
+            ("10.0.0.1/32:80", "10.0.0.1:80"),
+            ("10.0.0.0/24:80-90", "10.0.0.0/24:80-90"),
+            ("0.0.0.0/0:1-65535", "0.0.0.0/0:1-65535"),
+            ("10.0.0.1:80-80", "10.0.0.1:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("[2001:db8::]/64:80-90", "[2001:db8::]/64:80-90"),
+            ("[2001:db8::/64]:80", "[2001:db8::]/64:80"),
+            ("[::]/0:443", "[::]/0:443"),
+        ] {
+            let owned: Owned = text.parse().unwrap();
+            assert_eq!(owned.to_string(), written);
+            assert_eq!(written.parse::<Owned>().unwrap(), owned);
+        }
+    }
+
+    #[test]
+    fn covers_its_prefix_and_ports() {
+        let owned: Owned = "10.0.0.0/24:80-90".parse().unwrap();
+        assert!(owned.covers([10, 0, 0, 255].into(), 80));
+        assert!(owned.covers([10, 0, 0, 0].into(), 90));
+        assert!(!owned.covers([10, 0, 1, 0].into(), 80));
+        assert!(!owned.covers([10, 0, 0, 1].into(), 91));
+        assert!(!owned.covers(Ipv6Addr::LOCALHOST.into(), 80));
+    }
+
+    #[test]
+    fn names_each_mistake() {
+        let text = String::from;
+        let v4 = |a, b, c, d| IpAddr::from([a, b, c, d]);
+        for (input, error) in [
+            ("", OwnedError::MissingPort(text(""))),
+            ("10.0.0.1", OwnedError::MissingPort(text("10.0.0.1"))),
+            ("[::1]", OwnedError::MissingPort(text("[::1]"))),
+            ("[::1]/64", OwnedError::MissingPort(text("[::1]/64"))),
+            ("::1:80", OwnedError::MissingBrackets(text("::1:80"))),
+            ("2001:db8::/64:80", OwnedError::MissingBrackets(text("2001:db8::/64:80"))),
+            ("[::1:80", OwnedError::UnclosedBracket(text("[::1:80"))),
+            ("10.0.0:80", OwnedError::Address(text("10.0.0"))),
+            ("10.0.0.256:80", OwnedError::Address(text("10.0.0.256"))),
+            ("example.org:80", OwnedError::Address(text("example.org"))),
+            (":80", OwnedError::Address(text(""))),
+            ("[10.0.0.1]:80", OwnedError::Address(text("10.0.0.1"))),
+            ("[::1]x:80", OwnedError::Address(text("[::1]x"))),
+            (
+                "[::ffff:10.0.0.1]:80",
+                OwnedError::Mapped("::ffff:10.0.0.1".parse().unwrap(), [10, 0, 0, 1].into()),
+            ),
+            ("224.0.0.1:80", OwnedError::Multicast(v4(224, 0, 0, 1))),
+            ("10.0.0.0/33:80", OwnedError::Prefix { text: text("33"), address: v4(10, 0, 0, 0), max: 32 }),
+            ("10.0.0.0/:80", OwnedError::Prefix { text: text(""), address: v4(10, 0, 0, 0), max: 32 }),
+            ("10.0.0.0/+8:80", OwnedError::Prefix { text: text("+8"), address: v4(10, 0, 0, 0), max: 32 }),
+            (
+                "[::]/129:80",
+                OwnedError::Prefix { text: text("129"), address: Ipv6Addr::UNSPECIFIED.into(), max: 128 },
+            ),
+            ("[::/64]/64:80", OwnedError::TwoPrefixes(text("[::/64]/64"))),
+            (
+                "10.0.0.1/24:80",
+                OwnedError::HostBits {
+                    address: v4(10, 0, 0, 1),
+                    prefix_len: 24,
+                    network: "10.0.0.0/24".parse().unwrap(),
+                },
+            ),
+            ("10.0.0.1:0", OwnedError::PortZero),
+            ("10.0.0.1:0-5", OwnedError::PortZero),
+            ("10.0.0.1:", OwnedError::Port(text(""))),
+            ("10.0.0.1:65536", OwnedError::Port(text("65536"))),
+            ("10.0.0.1:+80", OwnedError::Port(text("+80"))),
+            ("10.0.0.1:80-", OwnedError::Port(text(""))),
+            ("10.0.0.1:http", OwnedError::Port(text("http"))),
+            ("10.0.0.1:90-80", OwnedError::Reversed(90, 80)),
+        ] {
+            assert_eq!(input.parse::<Owned>(), Err(error), "{input}");
+        }
+    }
+}

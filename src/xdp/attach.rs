@@ -1,0 +1,99 @@
+use std::fmt;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use libbpf_rs::query::{LinkInfoIter, LinkTypeInfo, ProgInfoIter};
+use libbpf_rs::{Xdp, XdpFlags, libbpf_sys};
+use nix::net::if_::if_nametoindex;
+
+use super::program_error::{AttachError, Holder};
+use super::{libbpf_log, link};
+
+/// Where in the receive path the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// In the driver, before the kernel has made an skb.
+    Native,
+    /// In the network stack: every interface has it.
+    Generic,
+}
+
+impl Mode {
+    /// What `ip link set dev IF … off` calls the mode.
+    pub fn ip_link_keyword(self) -> &'static str {
+        match self {
+            Mode::Native => "xdpdrv",
+            Mode::Generic => "xdpgeneric",
+        }
+    }
+
+    fn flags(self) -> u32 {
+        match self {
+            Mode::Native => libbpf_sys::XDP_FLAGS_DRV_MODE,
+            Mode::Generic => libbpf_sys::XDP_FLAGS_SKB_MODE,
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mode::Native => "native",
+            Mode::Generic => "generic",
+        })
+    }
+}
+
+/// Attaches for as long as the returned descriptor is open: a killed process leaves nothing behind.
+pub fn attach(
+    program: BorrowedFd<'_>,
+    ifindex: u32,
+    interface: &str,
+    mode: Mode,
+) -> Result<OwnedFd, AttachError> {
+    libbpf_log::silence();
+    link::attach_xdp(program, ifindex, mode.flags())
+        .map_err(|source| explain(program, ifindex, interface, mode, source))
+}
+
+fn explain(
+    program: BorrowedFd<'_>,
+    ifindex: u32,
+    interface: &str,
+    mode: Mode,
+    source: io::Error,
+) -> AttachError {
+    let interface = interface.to_owned();
+    match source.raw_os_error() {
+        Some(libc::EBUSY | libc::EEXIST) => match holder(program, ifindex) {
+            Some(holder) => AttachError::Busy { interface, mode, holder, source },
+            None => AttachError::UpperDevice { interface, mode, source },
+        },
+        Some(libc::ERANGE) => AttachError::Mtu { interface, mode, source },
+        Some(libc::ENOSPC) => AttachError::Queues { interface, mode, source },
+        Some(libc::EOPNOTSUPP) => AttachError::Unsupported { interface, mode, source },
+        Some(libc::EPERM | libc::EACCES) => AttachError::Permission { interface, mode, source },
+        _ if if_nametoindex(interface.as_str()).ok() != Some(ifindex) => {
+            AttachError::NoInterface { interface, ifindex, mode, source }
+        }
+        Some(libc::EINVAL) => AttachError::Invalid { interface, mode, source },
+        _ => AttachError::Other { interface, mode, source },
+    }
+}
+
+/// The program that is attached already, as far as this process may know. `None`: there is none.
+fn holder(program: BorrowedFd<'_>, ifindex: u32) -> Option<Holder> {
+    let state = Xdp::new(program).query(i32::try_from(ifindex).ok()?, XdpFlags::NONE).ok()?;
+    let (program_id, mode) = match (state.drv_prog_id, state.skb_prog_id) {
+        (0, 0) => return None,
+        (0, generic) => (generic, Mode::Generic),
+        (native, _) => (native, Mode::Native),
+    };
+    let on_this_interface =
+        |info: &LinkTypeInfo| matches!(info, LinkTypeInfo::Xdp(xdp) if xdp.ifindex == ifindex);
+    let link_id = LinkInfoIter::default().find(|link| on_this_interface(&link.info)).map(|link| link.id);
+    let name = ProgInfoIter::default()
+        .find(|info| info.id == program_id)
+        .map(|info| info.name.to_string_lossy().into_owned());
+    Some(Holder { program_id, name, mode, link_id })
+}

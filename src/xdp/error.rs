@@ -1,0 +1,55 @@
+use std::io;
+
+use thiserror::Error;
+
+const PERMISSIONS: &str =
+    "run it as root, or: setcap cap_net_raw,cap_net_admin,cap_bpf+ep PATH_OF_THIS_BINARY";
+
+/// Why an interface or a queue cannot be used, and the command that changes that.
+#[derive(Debug, Error)]
+pub enum XdpError {
+    #[error("there is no interface {ifname:?} in this network namespace; there are: {existing} (ip link)")]
+    NoInterface { ifname: String, existing: String },
+    #[error("{ifname} is down: ip link set {ifname} up")]
+    InterfaceDown { ifname: String },
+    #[error(
+        "{ifname} has an MTU of {mtu}, and a frame has room for {most} behind the link header: \
+         ip link set {ifname} mtu {most}"
+    )]
+    Mtu { ifname: String, mtu: u32, most: u32 },
+    #[error("{ifname} queue {queue}: {what}")]
+    Config { ifname: String, queue: u32, what: String },
+    #[error("{ifname} queue {queue}: {call} is not permitted; {PERMISSIONS}")]
+    NotPermitted { ifname: String, queue: u32, call: &'static str },
+    #[error(
+        "{ifname} queue {queue} is in use by another AF_XDP socket (tried for {waited_ms} ms); \
+         see who: ss --xdp -p, or: bpftool net show dev {ifname}"
+    )]
+    QueueInUse { ifname: String, queue: u32, waited_ms: u64 },
+    #[error(
+        "{ifname} has no queue {queue}: it has {queues} that both receive and send, from 0; \
+         for more: ethtool -L {ifname} combined N (veth: rx N tx N)"
+    )]
+    NoQueue { ifname: String, queue: u32, queues: u32 },
+    #[error("{ifname} queue {queue}: its driver has no zero-copy; use --copy")]
+    NoZeroCopy { ifname: String, queue: u32 },
+    #[error(
+        "{ifname} queue {queue}: {mib} MiB of frames exceed the locked memory limit of {limit_kib} KiB: \
+         ulimit -l unlimited, or systemd's LimitMEMLOCK=infinity, or CAP_IPC_LOCK"
+    )]
+    Memlock { ifname: String, queue: u32, mib: u64, limit_kib: u64 },
+    #[error("{ifname} queue {queue}: {call} failed: {source}")]
+    Call { ifname: String, queue: u32, call: &'static str, source: io::Error },
+}
+
+/// Why a queue that worked no longer does. There is no way back: sockets cannot be made again
+/// after the privileges are gone.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Fault {
+    #[error(
+        "{ifname} queue {queue}: the interface is gone (removed, renamed into another namespace, or unbound)"
+    )]
+    DeviceGone { ifname: String, queue: u32 },
+    #[error("{ifname} queue {queue}: waking the kernel failed with {errno}")]
+    Wakeup { ifname: String, queue: u32, errno: nix::errno::Errno },
+}

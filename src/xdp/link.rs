@@ -1,0 +1,29 @@
+//! The one call for which libbpf-rs has no wrapper: a link with flags.
+
+#![allow(unsafe_code, reason = "bpf_link_create is a C function that returns a descriptor")]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use libbpf_rs::libbpf_sys;
+
+/// Attaches an XDP program to an interface of this network namespace for as long as the returned
+/// descriptor is open. `flags` is one of `XDP_FLAGS_DRV_MODE` and `XDP_FLAGS_SKB_MODE`.
+pub fn attach_xdp(program: BorrowedFd<'_>, ifindex: u32, flags: u32) -> io::Result<OwnedFd> {
+    let target = i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
+    let options = libbpf_sys::bpf_link_create_opts {
+        sz: size_of::<libbpf_sys::bpf_link_create_opts>() as libbpf_sys::size_t,
+        flags,
+        ..Default::default()
+    };
+    // SAFETY: `options` outlives the call and says its own size; both descriptors are plain numbers
+    // that the kernel checks.
+    let fd = unsafe {
+        libbpf_sys::bpf_link_create(program.as_raw_fd(), target, libbpf_sys::BPF_XDP, &raw const options)
+    };
+    if fd < 0 {
+        return Err(io::Error::from_raw_os_error(-fd));
+    }
+    // SAFETY: the kernel has just made this descriptor, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

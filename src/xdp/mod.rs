@@ -1,0 +1,52 @@
+//! AF_XDP: the steering program, frames, queues and the interface they belong to.
+//!
+//! The only layer that talks to the kernel's XDP. It knows nothing of TCP, of tables or of the
+//! engine above it. May use `wire` (which packets are owned) and `observe`.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `queue.rs` | [`Queue`]: one socket on one receive queue, the packet path |
+//! | `open.rs` | setting a queue up, and every way in which that fails |
+//! | `config.rs` | what can be chosen for a queue, and what then is really active |
+//! | `frame.rs` | [`Frame`]: a buffer of the UMEM as a value that moves |
+//! | `ledger.rs` | who owns each frame |
+//! | `umem.rs`, `rings.rs` | the memory and the four rings shared with the kernel (`unsafe`) |
+//! | `options.rs` | socket options that xsk-rs does not offer (`unsafe`) |
+//! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
+//! | `program.rs` | [`Program`]: the steering program, loaded; `skeleton.rs` is generated |
+//! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
+//! | `steer.rs`, `rules.rs` | what is owned, flattened to what the program looks up |
+//! | `verdict.rs` | the program's verdicts and their counts |
+//! | `error.rs`, `program_error.rs` | what failed, where, and the command that fixes it |
+
+mod attach;
+mod config;
+mod device;
+mod error;
+mod ethtool;
+mod frame;
+mod ledger;
+mod libbpf_log;
+mod link;
+mod open;
+mod options;
+mod program;
+mod program_error;
+mod queue;
+mod rings;
+mod rules;
+mod skeleton;
+mod steer;
+mod umem;
+mod verdict;
+
+pub use attach::Mode;
+pub use config::{Copy, Opened, QueueConfig};
+pub use device::{Device, Preference};
+pub use error::{Fault, XdpError};
+pub use frame::Frame;
+pub use ledger::Ledger;
+pub use program::Program;
+pub use program_error::{AttachError, Holder, ProgramError};
+pub use queue::{MAX_BATCH, Queue, QueueCounters, Statistics};
+pub use verdict::{VERDICTS, Verdict, VerdictCounts};

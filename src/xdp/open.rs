@@ -1,0 +1,144 @@
+use std::{
+    io,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    net::if_::if_nametoindex,
+    sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit},
+};
+
+use super::{Copy, Opened, QueueConfig, XdpError, device, ethtool, options, rings::Rings, umem::Memory};
+
+/// The kernel releases a closed queue some time later: as long as this a busy one is tried again.
+const BUSY_PATIENCE: Duration = Duration::from_secs(1);
+const BUSY_FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// What makes a queue.
+pub(super) struct Parts {
+    pub memory: Memory,
+    pub rings: Rings,
+    /// Distinct for every UMEM of this process.
+    pub pool: u32,
+    pub opened: Opened,
+}
+
+pub(super) fn open(config: &QueueConfig) -> Result<Parts, XdpError> {
+    config.check()?;
+    if if_nametoindex(config.ifname.as_str()).ok() != Some(config.ifindex) {
+        return Err(no_interface(config)); // gone, or another one by the same name
+    }
+    let mut notes = Vec::new();
+    let (memory, rings, hugepages) = bind_patiently(config, &mut notes)?;
+    let zero_copy = options::zero_copy(rings.fd()).map_err(|source| call(config, "XDP_OPTIONS", source))?;
+    if config.copy == Copy::Auto && !zero_copy {
+        notes.push("the driver has no zero-copy: frames are copied".to_owned());
+    }
+    let tx_budget = if zero_copy { config.tx_budget } else { tx_budget(config, &rings, &mut notes) };
+    static POOLS: AtomicU32 = AtomicU32::new(0);
+    let pool = POOLS.fetch_add(1, Relaxed); // only distinctness matters: no order to keep
+    Ok(Parts { memory, rings, pool, opened: Opened { zero_copy, hugepages, tx_budget, notes } })
+}
+
+fn tx_budget(config: &QueueConfig, rings: &Rings, notes: &mut Vec<String>) -> u32 {
+    options::raise_tx_budget(rings.fd(), config.tx_budget).unwrap_or_else(|error| {
+        notes.push(format!(
+            "XDP_MAX_TX_SKB_BUDGET stays at {}, since this kernel refuses {} ({error}; Linux 6.17 has it)",
+            options::DEFAULT_TX_BUDGET,
+            config.tx_budget
+        ));
+        options::DEFAULT_TX_BUDGET
+    })
+}
+
+/// Registers and binds, again and again while the queue is busy. A UMEM whose bind failed cannot
+/// be bound again (see `Rings::bind`), so each try has its own.
+fn bind_patiently(config: &QueueConfig, notes: &mut Vec<String>) -> Result<(Memory, Rings, bool), XdpError> {
+    let start = Instant::now();
+    let mut pause = BUSY_FIRST_PAUSE;
+    let mut hugepages = config.hugepages;
+    loop {
+        let memory = register(config, &mut hugepages, notes)?;
+        let source = match Rings::bind(config, &memory) {
+            Ok(rings) => return Ok((memory, rings, hugepages)),
+            Err(source) => source,
+        };
+        let waited = start.elapsed();
+        if source.raw_os_error() != Some(libc::EBUSY) {
+            return Err(bind_error(config, source));
+        }
+        if waited >= BUSY_PATIENCE {
+            return Err(XdpError::QueueInUse {
+                ifname: config.ifname.clone(),
+                queue: config.queue,
+                waited_ms: waited.as_millis() as u64,
+            });
+        }
+        drop(memory);
+        sleep(pause);
+        pause = (pause * 2).min(BUSY_PATIENCE / 4);
+    }
+}
+
+/// Registers the UMEM: without hugepages if there are none, with a higher limit if it may.
+fn register(config: &QueueConfig, hugepages: &mut bool, notes: &mut Vec<String>) -> Result<Memory, XdpError> {
+    if *hugepages {
+        match Memory::new(config, true) {
+            Ok(memory) => return Ok(memory),
+            Err(error) => notes.push(format!(
+                "no hugepages ({error}), using 4 KiB pages; to reserve some: sysctl vm.nr_hugepages=64"
+            )),
+        }
+        *hugepages = false;
+    }
+    let source = match Memory::new(config, false) {
+        Ok(memory) => return Ok(memory),
+        Err(source) => source,
+    };
+    if !matches!(source.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM)) {
+        return Err(call(config, "registering the UMEM (XDP_UMEM_REG)", source));
+    }
+    raise_memlock();
+    Memory::new(config, false).map_err(|_| XdpError::Memlock {
+        ifname: config.ifname.clone(),
+        queue: config.queue,
+        mib: (u64::from(config.frames) * u64::from(config.frame_size)) >> 20,
+        limit_kib: getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft >> 10),
+    })
+}
+
+/// As high as this process may. Failure shows in the registration that follows.
+fn raise_memlock() {
+    if setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).is_err()
+        && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK)
+    {
+        let _ = setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard);
+    }
+}
+
+/// What a refusal to bind means.
+fn bind_error(config: &QueueConfig, source: io::Error) -> XdpError {
+    let (ifname, queue) = (config.ifname.clone(), config.queue);
+    let queues = ethtool::channels(&ifname).map_or(0, |channels| channels.paired());
+    match source.raw_os_error() {
+        Some(libc::ENODEV) => no_interface(config),
+        Some(libc::ENETDOWN) => XdpError::InterfaceDown { ifname },
+        Some(libc::EINVAL) if queue >= queues => XdpError::NoQueue { ifname, queue, queues },
+        Some(libc::EOPNOTSUPP) if config.copy == Copy::ZeroCopy => XdpError::NoZeroCopy { ifname, queue },
+        _ => call(config, "binding the AF_XDP socket", source),
+    }
+}
+
+fn no_interface(config: &QueueConfig) -> XdpError {
+    XdpError::NoInterface { ifname: config.ifname.clone(), existing: device::existing() }
+}
+
+fn call(config: &QueueConfig, call: &'static str, source: io::Error) -> XdpError {
+    let (ifname, queue) = (config.ifname.clone(), config.queue);
+    match source.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => XdpError::NotPermitted { ifname, queue, call },
+        _ => XdpError::Call { ifname, queue, call, source },
+    }
+}

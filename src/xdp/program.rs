@@ -1,0 +1,109 @@
+use std::mem::MaybeUninit;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle};
+
+use super::attach::{self, Mode};
+use super::libbpf_log;
+use super::program_error::ProgramError;
+use super::rules::RuleSets;
+use super::skeleton::{SteerSkelBuilder, abi};
+use super::steer::flatten;
+use super::verdict::VerdictCounts;
+use crate::wire::owned::Owned;
+
+/// The steering program in the kernel: its code, its maps and, once attached, its link.
+///
+/// Loading and attaching need `CAP_BPF` and `CAP_NET_ADMIN`; everything after that needs only the
+/// descriptors held here. Dropping the value detaches the program, and so does the end of the
+/// process, whatever ended it.
+#[derive(Debug)]
+pub struct Program {
+    code: OwnedFd,
+    sockets: MapHandle,
+    rules: Mutex<RuleSets>,
+    counts: MapHandle,
+    link: Option<OwnedFd>,
+}
+
+impl Program {
+    /// Loads the program with `rules` in force. `local` are the addresses of the interface: there
+    /// the kernel keeps all that no rule takes. It is attached to nothing yet.
+    pub fn load(rules: &[Owned], local: &[IpAddr]) -> Result<Self, ProgramError> {
+        let (program, log) = libbpf_log::listen(load);
+        let program = program.map_err(|source| match source.kind() {
+            ErrorKind::PermissionDenied => ProgramError::LoadPermission { source },
+            _ => ProgramError::Load { source, log },
+        })?;
+        program.replace_rules(rules, local)?;
+        Ok(program)
+    }
+
+    /// Attaches to the interface of this network namespace that has this index and name. Taking
+    /// the place of an earlier attachment of this value, not of anybody else's.
+    pub fn attach(&mut self, ifindex: u32, interface: &str, mode: Mode) -> Result<(), ProgramError> {
+        self.link = Some(attach::attach(self.code.as_fd(), ifindex, interface, mode)?);
+        Ok(())
+    }
+
+    /// Leaves the interface to the kernel.
+    pub fn detach(&mut self) {
+        self.link = None;
+    }
+
+    /// Redirects what receive queue `queue` owns to this AF_XDP socket, until it is closed.
+    pub fn set_socket(&self, queue: u32, socket: BorrowedFd<'_>) -> Result<(), ProgramError> {
+        if queue >= abi::MAX_QUEUES {
+            return Err(ProgramError::Queue { queue, max: abi::MAX_QUEUES });
+        }
+        let fd = socket.as_raw_fd().to_ne_bytes();
+        self.sockets
+            .update(&queue.to_ne_bytes(), &fd, MapFlags::ANY)
+            .map_err(|source| ProgramError::Socket { queue, source })
+    }
+
+    /// Puts other rules in force, all at the same moment: no packet sees a mixture.
+    pub fn replace_rules(&self, rules: &[Owned], local: &[IpAddr]) -> Result<(), ProgramError> {
+        let entries = flatten(rules, local);
+        // A panic while the lock was held leaves the sets usable: what a set holds is recorded
+        // entry by entry.
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).replace(&entries)
+    }
+
+    /// Frames by verdict since the program was loaded.
+    pub fn counters(&self) -> Result<VerdictCounts, ProgramError> {
+        self.counts
+            .lookup_percpu(&0u32.to_ne_bytes(), MapFlags::ANY)
+            .map(|per_cpu| VerdictCounts::from_kernel(&per_cpu.unwrap_or_default()))
+            .map_err(|source| ProgramError::Counters { source })
+    }
+}
+
+/// The program's descriptor, for `BPF_PROG_TEST_RUN`.
+impl AsFd for Program {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.code.as_fd()
+    }
+}
+
+/// Loads the object and keeps descriptors of what it made; libbpf's own copy ends here.
+fn load() -> libbpf_rs::Result<Program> {
+    let mut object = MaybeUninit::uninit();
+    let skeleton = SteerSkelBuilder::default().open(&mut object)?.load()?;
+    let maps = &skeleton.maps;
+    let handle = |map| MapHandle::try_from(map);
+    Ok(Program {
+        code: skeleton.progs.steer.as_fd().try_clone_to_owned()?,
+        sockets: handle(&maps.sockets)?,
+        rules: Mutex::new(RuleSets::new(
+            handle(&maps.rules)?,
+            handle(&maps.rules_a)?,
+            handle(&maps.rules_b)?,
+        )),
+        counts: handle(&maps.counts)?,
+        link: None,
+    })
+}

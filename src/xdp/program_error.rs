@@ -1,0 +1,131 @@
+use std::fmt;
+use std::io;
+
+use caps::{CapSet, Capability};
+use thiserror::Error;
+
+use super::attach::Mode;
+
+/// Why the steering program could not be loaded, told its rules, or attached.
+#[derive(Debug, Error)]
+pub enum ProgramError {
+    #[error("cannot load the steering program: {source}; {}", capabilities())]
+    LoadPermission { source: libbpf_rs::Error },
+    #[error(
+        "cannot load the steering program: {source}; it needs Linux 5.9 or newer with CONFIG_BPF_SYSCALL, \
+         CONFIG_XDP_SOCKETS and CONFIG_DEBUG_INFO_BTF. libbpf and the kernel's verifier say:\n{log}"
+    )]
+    Load { source: libbpf_rs::Error, log: String },
+    #[error("the rules need {entries} entries, {max} fit: give fewer or wider prefixes")]
+    TooManyRules { entries: usize, max: usize },
+    #[error("cannot write the rules of the steering program: {source}; the rules in force stay")]
+    Rules { source: libbpf_rs::Error },
+    #[error("there is no queue {queue}: the steering program knows queues 0 to {}", max - 1)]
+    Queue { queue: u32, max: u32 },
+    #[error("cannot give queue {queue} its socket in the steering program: {source}")]
+    Socket { queue: u32, source: libbpf_rs::Error },
+    #[error("cannot read the counters of the steering program: {source}")]
+    Counters { source: libbpf_rs::Error },
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+}
+
+/// Why the program could not be attached to an interface, and what to do.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    #[error(
+        "cannot attach to {interface} in {mode} mode ({source}): {holder}. To remove it: {}",
+        holder.removal(interface)
+    )]
+    Busy { interface: String, mode: Mode, holder: Holder, source: io::Error },
+    #[error(
+        "cannot attach to {interface} in {mode} mode ({source}): a device on top of it (a bond, a bridge) has \
+         an XDP program: attach there, or remove it with `ip link set dev DEVICE xdp off`"
+    )]
+    UpperDevice { interface: String, mode: Mode, source: io::Error },
+    #[error(
+        "cannot attach to {interface} in {mode} mode ({source}): the MTU of {interface} or of its veth peer is \
+         above 3506. Lower it with `ip link set dev {interface} mtu 3498` (for veth: on both ends), or use \
+         generic mode"
+    )]
+    Mtu { interface: String, mode: Mode, source: io::Error },
+    #[error(
+        "cannot attach to {interface} in {mode} mode ({source}): the driver has too few queues: a veth needs at \
+         least as many receive queues as its peer has transmit queues (`ethtool -L {interface} rx N`), a NIC \
+         a spare queue for each CPU (`ethtool -L {interface} combined N`). Or use generic mode"
+    )]
+    Queues { interface: String, mode: Mode, source: io::Error },
+    #[error(
+        "cannot attach to {interface} in {mode} mode ({source}): its driver (`ethtool -i {interface}`) has no \
+         native XDP: use generic mode"
+    )]
+    Unsupported { interface: String, mode: Mode, source: io::Error },
+    #[error("cannot attach to {interface} in {mode} mode ({source}): {}", capabilities())]
+    Permission { interface: String, mode: Mode, source: io::Error },
+    #[error(
+        "cannot attach to {interface} in {mode} mode ({source}): this network namespace has no interface \
+         {interface} with index {ifindex}, see `ip link`"
+    )]
+    NoInterface { interface: String, ifindex: u32, mode: Mode, source: io::Error },
+    #[error(
+        "cannot attach to {interface} in {mode} mode ({source}): the kernel takes no XDP link there (Linux 5.9 \
+         or newer has them), or the driver wants receive offload off: `ethtool -K {interface} lro off`"
+    )]
+    Invalid { interface: String, mode: Mode, source: io::Error },
+    #[error("cannot attach to {interface} in {mode} mode: {source}; `dmesg | tail` may say more")]
+    Other { interface: String, mode: Mode, source: io::Error },
+}
+
+/// The program that an interface has already. What only `CAP_SYS_ADMIN` may see is `None` without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub program_id: u32,
+    pub name: Option<String>,
+    pub mode: Mode,
+    /// The link that keeps it attached; without one it was attached by netlink.
+    pub link_id: Option<u32>,
+}
+
+impl Holder {
+    /// The command that removes it.
+    fn removal(&self, interface: &str) -> String {
+        let netlink = format!("`ip link set dev {interface} {} off`", self.mode.ip_link_keyword());
+        match (self.link_id, &self.name) {
+            (Some(link), _) => format!("stop its process, or `bpftool link detach id {link}`"),
+            // The name was visible, so a link would have been as well.
+            (None, Some(_)) => netlink,
+            (None, None) => format!("{netlink}; if a link holds it, stop its process (`bpftool link`)"),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "program {}", self.program_id)?;
+        if let Some(name) = &self.name {
+            write!(f, " \"{name}\"")?;
+        }
+        write!(f, " is attached in {} mode", self.mode)?;
+        if let Some(link) = self.link_id {
+            write!(f, " by link {link}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Which capabilities the work needs, and which of them are missing.
+fn capabilities() -> String {
+    let missing: Vec<String> = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN]
+        .into_iter()
+        .filter(|&capability| !caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false))
+        .map(|capability| capability.to_string())
+        .collect();
+    let missing = match missing.as_slice() {
+        [] => "both are present, but not in the initial user namespace".to_owned(),
+        names => format!("missing: {}", names.join(", ")),
+    };
+    format!(
+        "this needs CAP_BPF and CAP_NET_ADMIN ({missing}): run as root, or \
+         `setcap cap_bpf,cap_net_admin,cap_net_raw+ep` the binary"
+    )
+}

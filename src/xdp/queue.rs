@@ -1,0 +1,367 @@
+use std::{io, os::fd::RawFd};
+
+use nix::errno::Errno;
+use xsk_rs::FrameDesc;
+
+use super::{
+    Fault, Frame, Ledger, Opened, QueueConfig, XdpError,
+    ledger::{Owner, Owners},
+    open::{self, Parts},
+    rings::Rings,
+    umem::Memory,
+};
+
+/// The most frames that one call moves to or from a ring.
+pub const MAX_BATCH: usize = 256;
+/// Octets of an Ethernet header: nothing shorter is sent.
+const MIN_FRAME: usize = 14;
+
+/// One AF_XDP socket on one receive queue, with a UMEM of its own.
+///
+/// A batch is: [`receive`](Queue::receive), look and write through [`bytes`](Queue::bytes) and
+/// [`bytes_mut`](Queue::bytes_mut), give every frame to [`transmit`](Queue::transmit) or
+/// [`release`](Queue::release), and one [`flush`](Queue::flush). Nothing here blocks, allocates
+/// or panics on what shared memory says.
+///
+/// Frames are conserved: see [`Ledger`]. One thread uses a queue at a time; it may be moved.
+#[derive(Debug)]
+pub struct Queue {
+    rings: Rings,
+    memory: Memory,
+    owners: Owners,
+    /// A stack: the frame used last is the one still in the cache.
+    free: Vec<FrameDesc>,
+    /// Passed to `Owner::Transmit`, not yet in the ring.
+    pending: Vec<FrameDesc>,
+    scratch: Box<[FrameDesc]>,
+    counters: QueueCounters,
+    fault: Option<Fault>,
+    link_down: bool,
+    pool: u32,
+    fill_target: u32,
+    tx_budget: u32,
+    /// Copy mode sends only when woken.
+    always_wake: bool,
+    ifname: String,
+    queue: u32,
+}
+
+/// What a queue counts itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueCounters {
+    pub received: u64,
+    /// Handed to the transmit ring.
+    pub transmitted: u64,
+    /// System calls made to send.
+    pub wakeups: u64,
+    /// Wake-ups that moved nothing (EAGAIN, EBUSY, ENOBUFS): tried again at the next flush.
+    pub wakeup_stalls: u64,
+    /// Wake-ups while the interface was down.
+    pub link_down: u64,
+    /// Flushes that left frames behind because the transmit ring was full.
+    pub tx_ring_full: u64,
+    /// Descriptors from the kernel that named no frame it had, or lay outside of one.
+    pub bad_descriptors: u64,
+    /// Frames given to `transmit` with an impossible length, or to a queue that is not theirs.
+    pub misused: u64,
+}
+
+/// What the kernel counts for a socket (`XDP_STATISTICS`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Dropped for other reasons, such as a frame that is too long.
+    pub rx_dropped: u64,
+    pub rx_invalid_descs: u64,
+    pub tx_invalid_descs: u64,
+    pub rx_ring_full: u64,
+    pub rx_fill_ring_empty: u64,
+    pub tx_ring_empty: u64,
+}
+
+impl Queue {
+    /// Registers the memory, makes the socket and binds it. No program is loaded: the socket
+    /// receives once a program redirects to it (see [`fd`](Queue::fd)).
+    pub fn open(config: &QueueConfig) -> Result<(Queue, Opened), XdpError> {
+        let Parts { memory, rings, pool, opened } = open::open(config)?;
+        let mut queue = Queue {
+            owners: Owners::new(config.frames),
+            free: memory.initial().iter().rev().copied().collect(),
+            pending: Vec::with_capacity(config.frames as usize),
+            scratch: vec![FrameDesc::default(); MAX_BATCH].into(),
+            counters: QueueCounters::default(),
+            fault: None,
+            link_down: false,
+            pool,
+            fill_target: config.fill_ring.min(config.frames / 2),
+            tx_budget: opened.tx_budget.max(1),
+            always_wake: !opened.zero_copy,
+            ifname: config.ifname.clone(),
+            queue: config.queue,
+            rings,
+            memory,
+        };
+        queue.refill();
+        Ok((queue, opened))
+    }
+
+    /// Takes up to `limit` received frames, and no more than [`MAX_BATCH`] or what fits into
+    /// `out` without growing it. Says how many.
+    #[inline]
+    pub fn receive(&mut self, out: &mut Vec<Frame>, limit: usize) -> usize {
+        let limit = limit.min(out.capacity() - out.len()).min(MAX_BATCH);
+        let got = self.rings.receive(&mut self.scratch[..limit]);
+        let before = out.len();
+        for desc in &self.scratch[..got] {
+            let index = self.memory.index(desc);
+            if !self.owners.pass(index, Owner::Receive, Owner::Held) {
+                self.counters.bad_descriptors += 1;
+            } else if self.memory.holds(desc) {
+                out.push(Frame { desc: *desc, pool: self.pool });
+            } else {
+                self.counters.bad_descriptors += 1;
+                self.owners.pass(index, Owner::Held, Owner::Free);
+                self.free.extend(self.memory.initial().get(index));
+            }
+        }
+        self.counters.received += (out.len() - before) as u64;
+        out.len() - before
+    }
+
+    /// What was received into a frame: Ethernet header first, without FCS.
+    #[inline]
+    pub fn bytes<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
+        if frame.pool != self.pool {
+            return &[];
+        }
+        self.memory.bytes(&frame.desc)
+    }
+
+    /// The whole room of a frame, from where its data starts. Empty for another queue's frame.
+    #[inline]
+    pub fn bytes_mut<'a>(&'a mut self, frame: &'a mut Frame) -> &'a mut [u8] {
+        if frame.pool != self.pool {
+            return &mut [];
+        }
+        self.memory.bytes_mut(&mut frame.desc)
+    }
+
+    /// A free frame with undefined contents; `None` if all are in use.
+    #[inline]
+    pub fn allocate(&mut self) -> Option<Frame> {
+        let desc = self.memory.fresh(self.free.pop()?);
+        self.owners.pass(self.memory.index(&desc), Owner::Free, Owner::Held);
+        Some(Frame { desc, pool: self.pool })
+    }
+
+    /// A free frame that holds `bytes` as if it had received them; `None` if there is none, or
+    /// they do not fit.
+    pub fn copy_in(&mut self, bytes: &[u8]) -> Option<Frame> {
+        let mut frame = self.allocate()?;
+        let Some(room) = self.bytes_mut(&mut frame).get_mut(..bytes.len()) else {
+            self.release(frame);
+            return None;
+        };
+        room.copy_from_slice(bytes);
+        frame.desc = self.memory.resized(frame.desc, bytes.len());
+        Some(frame)
+    }
+
+    /// Ends a frame that is not sent.
+    #[inline]
+    pub fn release(&mut self, frame: Frame) {
+        if self.settle(&frame, Owner::Free) {
+            self.free.push(frame.desc);
+        }
+    }
+
+    /// Sends the first `len` octets of a frame at the next [`flush`](Queue::flush). A length
+    /// under 14 or past the frame's room releases it and is counted.
+    #[inline]
+    pub fn transmit(&mut self, frame: Frame, len: usize) {
+        if len < MIN_FRAME || len > self.memory.capacity(&frame.desc) {
+            self.counters.misused += 1;
+            return self.release(frame);
+        }
+        if self.settle(&frame, Owner::Transmit) {
+            let mut desc = self.memory.resized(frame.desc, len);
+            desc.set_options(0); // anything else is an invalid descriptor to the kernel
+            self.pending.push(desc);
+        }
+    }
+
+    /// Ends a batch: hands what is to be sent to the kernel and wakes it once, takes back what
+    /// was sent, and gives free frames for reception. Frames that find no room stay for the next
+    /// flush. Once it has failed, it always fails.
+    #[inline]
+    pub fn flush(&mut self) -> Result<(), Fault> {
+        self.submit();
+        self.wake();
+        self.reap();
+        if !self.pending.is_empty() {
+            self.submit();
+            self.wake();
+            self.reap();
+            self.counters.tx_ring_full += u64::from(!self.pending.is_empty());
+        }
+        self.refill();
+        match &self.fault {
+            None => Ok(()),
+            Some(fault) => Err(fault.clone()),
+        }
+    }
+
+    /// Asks the kernel whether the interface is still there, for a loop that has nothing to send.
+    pub fn check(&mut self) -> Result<(), Fault> {
+        self.wake_once();
+        self.fault.clone().map_or(Ok(()), Err)
+    }
+
+    /// Waits up to `timeout_ms` for something to receive; returns at once if there is.
+    pub fn wait(&mut self, timeout_ms: i32) -> io::Result<bool> {
+        self.rings.wait(timeout_ms)
+    }
+
+    /// The socket, for the program's XSKMAP and for poll. Closed with the queue.
+    pub fn fd(&self) -> RawFd {
+        self.rings.fd()
+    }
+
+    /// Whether the last wake-up found the interface down.
+    pub fn link_down(&self) -> bool {
+        self.link_down
+    }
+
+    pub fn counters(&self) -> QueueCounters {
+        self.counters
+    }
+
+    /// Who owns how many frames.
+    pub fn ledger(&self) -> Ledger {
+        self.owners.ledger()
+    }
+
+    /// Frames that are neither with the kernel nor free nor queued. Between batches an engine
+    /// holds none, so that this is what it has lost.
+    pub fn lost(&self) -> u32 {
+        self.owners.count(Owner::Held)
+    }
+
+    /// The kernel's own counts. Needs no privileges.
+    pub fn statistics(&self) -> io::Result<Statistics> {
+        self.rings.statistics().map(|kernel| Statistics {
+            rx_dropped: kernel.rx_dropped(),
+            rx_invalid_descs: kernel.rx_invalid_descs(),
+            tx_invalid_descs: kernel.tx_invalid_descs(),
+            rx_ring_full: kernel.rx_ring_full(),
+            rx_fill_ring_empty: kernel.rx_fill_ring_empty_descs(),
+            tx_ring_empty: kernel.tx_ring_empty_descs(),
+        })
+    }
+
+    /// Ends a `Frame`. A frame of another queue stays lost to that queue, and is counted here.
+    #[inline]
+    fn settle(&mut self, frame: &Frame, to: Owner) -> bool {
+        let ours =
+            frame.pool == self.pool && self.owners.pass(self.memory.index(&frame.desc), Owner::Held, to);
+        self.counters.misused += u64::from(!ours);
+        ours
+    }
+
+    /// Moves pending frames to the transmit ring, as many as fit.
+    #[inline]
+    fn submit(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let room = self.rings.tx_room(self.pending.len()).min(self.pending.len());
+        let sent = self.rings.transmit(&self.pending[..room]);
+        self.pending.drain(..sent);
+        self.counters.transmitted += sent as u64;
+    }
+
+    /// Wakes the kernel until it has taken what is in the ring or takes no more: in copy mode one
+    /// call sends a budget's worth and says EAGAIN if there is more.
+    #[inline]
+    fn wake(&mut self) {
+        let mut waiting = self.rings.tx_waiting();
+        if waiting == 0 || !(self.always_wake || self.rings.tx_needs_wakeup()) {
+            return;
+        }
+        for _ in 0..=waiting / self.tx_budget {
+            if !self.wake_once() {
+                return;
+            }
+            let left = self.rings.tx_waiting();
+            if left == 0 {
+                return;
+            }
+            if left >= waiting {
+                self.counters.wakeup_stalls += 1;
+                return;
+            }
+            waiting = left;
+        }
+    }
+
+    /// One call. Whether another may help.
+    #[inline]
+    fn wake_once(&mut self) -> bool {
+        self.counters.wakeups += 1;
+        let result = self.rings.wake_tx();
+        self.link_down = result == Err(Errno::ENETDOWN);
+        match result {
+            Ok(()) => false,
+            Err(Errno::EAGAIN | Errno::EBUSY | Errno::ENOBUFS | Errno::EINTR) => true,
+            Err(Errno::ENETDOWN) => {
+                self.counters.link_down += 1;
+                false
+            }
+            Err(errno) => {
+                self.fail(errno);
+                false
+            }
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, errno: Errno) {
+        let (ifname, queue) = (self.ifname.clone(), self.queue);
+        self.fault.get_or_insert(match errno {
+            Errno::ENXIO | Errno::ENODEV | Errno::EBADF => Fault::DeviceGone { ifname, queue },
+            errno => Fault::Wakeup { ifname, queue, errno },
+        });
+    }
+
+    /// Takes back frames that were sent.
+    #[inline]
+    fn reap(&mut self) {
+        loop {
+            let got = self.rings.completed(&mut self.scratch);
+            for desc in &self.scratch[..got] {
+                if self.owners.pass(self.memory.index(desc), Owner::Transmit, Owner::Free) {
+                    self.free.push(*desc);
+                } else {
+                    self.counters.bad_descriptors += 1;
+                }
+            }
+            if got < MAX_BATCH {
+                return;
+            }
+        }
+    }
+
+    /// Gives free frames for reception, up to the target: the others stay for transmission.
+    #[inline]
+    fn refill(&mut self) {
+        let wanted = self.fill_target.saturating_sub(self.owners.count(Owner::Receive)) as usize;
+        let give = wanted.min(self.free.len());
+        if give > 0 {
+            let start = self.free.len() - give;
+            let given = self.rings.fill(&self.free[start..]);
+            for desc in self.free.drain(self.free.len() - given..) {
+                self.owners.pass(self.memory.index(&desc), Owner::Free, Owner::Receive);
+            }
+        }
+        self.rings.wake_fill();
+    }
+}

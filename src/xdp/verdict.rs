@@ -1,0 +1,89 @@
+use super::skeleton::types;
+
+include!(concat!(env!("OUT_DIR"), "/verdict.rs"));
+
+// The kernel's array has one count for each verdict.
+const _: () = assert!(size_of::<types::counters>() == size_of::<u64>() * VERDICTS.len());
+
+impl Verdict {
+    /// Whether the frame went to a socket of ours.
+    pub fn is_socket(self) -> bool {
+        (Verdict::SocketTcp..Verdict::DropNoSocket).contains(&self)
+    }
+
+    /// Whether the frame went nowhere.
+    pub fn is_drop(self) -> bool {
+        self >= Verdict::DropNoSocket
+    }
+}
+
+/// Frames by verdict, since the program was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerdictCounts {
+    per_cpu: Vec<Vec<u64>>,
+}
+
+impl VerdictCounts {
+    /// From the kernel's `struct counters` of each possible CPU.
+    pub(super) fn from_kernel(per_cpu: &[Vec<u8>]) -> Self {
+        let words = |bytes: &Vec<u8>| {
+            bytes.as_chunks().0.iter().take(VERDICTS.len()).copied().map(u64::from_ne_bytes).collect()
+        };
+        Self { per_cpu: per_cpu.iter().map(words).collect() }
+    }
+
+    /// Frames with this verdict, on all CPUs.
+    pub fn sum(&self, verdict: Verdict) -> u64 {
+        self.per_cpu(verdict).sum()
+    }
+
+    /// Frames with this verdict, on each possible CPU.
+    pub fn per_cpu(&self, verdict: Verdict) -> impl Iterator<Item = u64> + '_ {
+        self.per_cpu.iter().map(move |counts| counts.get(verdict as usize).copied().unwrap_or(0))
+    }
+
+    /// Every frame that the program has seen.
+    pub fn total(&self) -> u64 {
+        VERDICTS.iter().map(|&verdict| self.sum(verdict)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn discriminants_index_the_list() {
+        for (index, verdict) in VERDICTS.iter().enumerate() {
+            assert_eq!(*verdict as usize, index);
+        }
+    }
+
+    /// The kernel side tells the ways apart by order alone.
+    #[test]
+    fn names_say_the_way_a_frame_took() {
+        for verdict in VERDICTS {
+            let way = verdict.name().split('_').next();
+            let expected = match (verdict.is_socket(), verdict.is_drop()) {
+                (true, _) => "socket",
+                (_, true) => "drop",
+                _ => "pass",
+            };
+            assert_eq!(way, Some(expected), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn counts_add_up_over_cpus() {
+        let mut first = vec![0u64; VERDICTS.len()];
+        first[Verdict::SocketTcp as usize] = 3;
+        let mut second = first.clone();
+        second[Verdict::PassOther as usize] = 1;
+        let bytes: Vec<Vec<u8>> =
+            [first, second].iter().map(|cpu| cpu.iter().flat_map(|n| n.to_ne_bytes()).collect()).collect();
+        let counts = VerdictCounts::from_kernel(&bytes);
+        assert_eq!(counts.sum(Verdict::SocketTcp), 6);
+        assert_eq!(counts.per_cpu(Verdict::PassOther).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(counts.total(), 7);
+    }
+}
