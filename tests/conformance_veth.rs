@@ -3,7 +3,6 @@
 
 mod script;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -13,9 +12,7 @@ use std::time::Duration;
 use script::kernel_device;
 use script::language::{Role, Script, Setup};
 use script::netns::{DEVICE_LINK, DEVICE_V4, DEVICE_V6, Stack, Wire};
-use script::replay::Fault;
-use script::runner::play;
-use script::suite::{Outcome, all_scripts, play_all};
+use script::suite::{Outcome, assert_all_passed, assert_scripts_can_fail, chosen, play_all};
 
 /// Scripts that Linux passes, and that fail when what it answered is spoilt.
 #[test]
@@ -63,12 +60,6 @@ fn play_on_kernel(choose: impl Fn(&Script) -> bool) -> Option<Vec<Outcome>> {
     Some(outcomes)
 }
 
-/// `HF_SCRIPT=part-of-a-name` plays only some.
-fn chosen(choose: impl Fn(&Script) -> bool) -> Vec<Script> {
-    let part = std::env::var("HF_SCRIPT").unwrap_or_default();
-    all_scripts().into_iter().filter(|script| script.name.contains(&part) && choose(script)).collect()
-}
-
 fn wire_or_skip(stack: Stack) -> Option<Wire> {
     match Wire::new(stack) {
         Ok(wire) => Some(wire),
@@ -78,49 +69,6 @@ fn wire_or_skip(stack: Stack) -> Option<Wire> {
             None
         }
     }
-}
-
-fn assert_all_passed(outcomes: &[Outcome]) {
-    let failures: Vec<&str> =
-        outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err().map(String::as_str)).collect();
-    println!("{} plays, {} failed", outcomes.len(), failures.len());
-    assert!(
-        failures.is_empty(),
-        "{} of {} plays failed:\n\n{}",
-        failures.len(),
-        outcomes.len(),
-        failures.join("\n")
-    );
-}
-
-/// Plays each recording again with one fault in one answer, and with one answer too many.
-fn assert_scripts_can_fail(outcomes: &[Outcome]) {
-    let mut tally: BTreeMap<Fault, (usize, usize)> = BTreeMap::new();
-    let mut unfailing = Vec::new();
-    for outcome in outcomes {
-        let Outcome { script, place, recording, .. } = outcome;
-        if let Err(error) = play(script, place, &mut recording.replay()) {
-            panic!("a recording that passed fails when it is replayed unchanged:\n{error}");
-        }
-        let mut noticed = 0;
-        for index in 0..recording.answers().min(40) {
-            for fault in Fault::ALL {
-                let failed = play(script, place, &mut recording.with_fault(index, fault).replay()).is_err();
-                let (found, tried) = tally.entry(fault).or_default();
-                *tried += 1;
-                *found += usize::from(failed);
-                noticed += usize::from(failed);
-            }
-        }
-        let intrusions = 1..=recording.sent().min(40);
-        let intruded = intrusions
-            .filter(|after| play(script, place, &mut recording.replay_with_intruder(*after)).is_err());
-        if noticed + intruded.count() == 0 {
-            unfailing.push(&script.name);
-        }
-    }
-    println!("faults noticed of those tried: {tally:?}");
-    assert!(unfailing.is_empty(), "no fault makes these fail: {unfailing:?}");
 }
 
 /// `handfast respond` in the device's namespace; killed when dropped.

@@ -53,6 +53,7 @@ pub fn build(place: &Place, segment: &Segment, modifiers: &[Modifier]) -> Vec<u8
     for modifier in modifiers {
         match modifier {
             Modifier::Cut(length) => packet.truncate(*length),
+            Modifier::Trailer(octets) => packet.resize(packet.len() + octets, 0xa5),
             Modifier::Version(version) => packet[0] = packet[0] & 0x0f | version << 4,
             _ => {}
         }

@@ -8,6 +8,7 @@
 #![allow(dead_code)] // every test crate that includes this module uses a part of it
 
 pub mod backend;
+pub mod backend_memory;
 pub mod backend_veth;
 pub mod compare;
 pub mod conversation;

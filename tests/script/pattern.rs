@@ -72,6 +72,8 @@ pub enum Modifier {
     /// Only the first N octets of the IP packet are sent.
     Cut(usize),
     IpLength(u16),
+    /// N octets follow the IP packet in the frame.
+    Trailer(usize),
     HeaderLength(u8),
     Version(u8),
     Fragment,
@@ -216,6 +218,7 @@ fn parse_modifier(item: &str, family: Family) -> Result<Modifier, String> {
         "data-offset" => Modifier::DataOffset(unsigned(value, family)?),
         "reserved" => Modifier::Reserved(unsigned(value, family)?),
         "cut" => Modifier::Cut(unsigned(value, family)?),
+        "trailer" => Modifier::Trailer(unsigned(value, family)?),
         "ip-length" => Modifier::IpLength(unsigned(value, family)?),
         "ihl" => Modifier::HeaderLength(unsigned(value, family)?),
         "version" => Modifier::Version(unsigned(value, family)?),

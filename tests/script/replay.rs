@@ -216,23 +216,23 @@ impl Backend for Replay<'_> {
 /// A RST that answers a frame: both ends change places.
 fn turned_back(frame: &[u8]) -> Option<Vec<u8>> {
     let v4 = frame.get(12..14)? == [0x08, 0x00];
-    let (tcp, width, addresses) = if v4 { (34, 4, 26) } else { (54, 16, 22) };
-    let mut back = frame.get(..tcp + 20)?.to_vec();
-    back[..6].copy_from_slice(&frame[6..12]);
-    back[6..12].copy_from_slice(&frame[..6]);
-    back[addresses..addresses + width].copy_from_slice(&frame[addresses + width..addresses + 2 * width]);
-    back[addresses + width..addresses + 2 * width].copy_from_slice(&frame[addresses..addresses + width]);
-    back[tcp..tcp + 2].copy_from_slice(&frame[tcp + 2..tcp + 4]);
-    back[tcp + 2..tcp + 4].copy_from_slice(&frame[tcp..tcp + 2]);
+    let (ip, width, addresses) = if v4 { (20, 4, 26) } else { (40, 16, 22) };
+    let tcp = if v4 { 14 + usize::from(frame.get(14)? & 0x0f).max(5) * 4 } else { 54 };
+    let mut back = frame.get(..14 + ip)?.to_vec();
+    back.extend(frame.get(tcp..tcp + 20)?);
+    let tcp = 14 + ip;
+    back[..12].rotate_left(6);
+    back[addresses..addresses + 2 * width].rotate_left(width);
+    back[tcp..tcp + 4].rotate_left(2);
     back[tcp + 12] = 0x50;
     back[tcp + 13] = RST;
-    let total = (back.len() - 14) as u16;
     if v4 {
         back[14] = 0x45;
-        back[16..18].copy_from_slice(&total.to_be_bytes());
+        back[16..18].copy_from_slice(&40u16.to_be_bytes());
         back[20..22].fill(0);
     } else {
-        back[18..20].copy_from_slice(&(total - 40).to_be_bytes());
+        back[18..20].copy_from_slice(&20u16.to_be_bytes());
+        back[20] = 6;
     }
     restore_checksums(&mut back);
     Some(back)
