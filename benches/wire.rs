@@ -6,8 +6,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use handfast::wire::{
-    Emit, Flags, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, Options, Policy, Seq, Timestamps,
-    ethernet, parse, write_segment,
+    Emit, Flags, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, Options, PacketKey, Policy, Seq,
+    Timestamps, ethernet, parse, write_segment,
 };
 
 const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -46,7 +46,7 @@ fn ack() -> Emit {
     Emit { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 502, options }
 }
 
-fn frame<K: FlowKey>(key: &K, emit: &Emit, payload: &[u8]) -> Vec<u8> {
+fn frame<K: PacketKey>(key: &K, emit: &Emit, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0; 2_048];
     let link = LinkHeader::untagged(OURS, THEIRS, K::ETHERTYPE);
     let link_len = ethernet::write_link(&mut frame, link.as_bytes()).unwrap();

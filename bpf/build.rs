@@ -1,4 +1,5 @@
-//! Compiles `steer.bpf.c` into a skeleton, and the constants and verdicts of `abi.h` into Rust.
+//! Compiles `steer.bpf.c` into a skeleton and `lab_link.bpf.c` into an object, and turns the constants
+//! and verdicts of `abi.h` into Rust.
 
 use std::env;
 use std::error::Error;
@@ -28,12 +29,26 @@ fn generate() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("verdict.rs"), verdict_enum(&abi)?)?;
     fs::write(out.join("constants.rs"), constants(&abi)?)?;
     let clang = clang()?;
-    SkeletonBuilder::new()
-        .source(sources.join("steer.bpf.c"))
-        .clang(&clang)
-        .clang_args(["-Wall".into(), "-Wextra".into(), "-Werror".into(), kernel_headers(&clang)?])
+    let headers = kernel_headers(&clang)?;
+    let compile = |name: &str| {
+        let mut builder = SkeletonBuilder::new();
+        builder
+            .source(sources.join(name).with_extension("bpf.c"))
+            .obj(out.join(name).with_extension("bpf.o"))
+            .clang(&clang)
+            .clang_args(["-Wall", "-Wextra", "-Werror", &headers]);
+        builder
+    };
+    compile("steer")
         .build_and_generate(out.join("steer.skel.rs"))
-        .map_err(|error| format!("cannot compile bpf/steer.bpf.c: {error:#}\n{PACKAGES}").into())
+        .map_err(|error| failed("steer", &error))?;
+    // Embedded as an object by src/lab/link_program.rs.
+    compile("lab_link").build().map_err(|error| failed("lab_link", &error))?;
+    Ok(())
+}
+
+fn failed(name: &str, error: &dyn std::fmt::Display) -> String {
+    format!("cannot compile bpf/{name}.bpf.c: {error:#}\n{PACKAGES}")
 }
 
 /// The compiler to use: `$CLANG`, or `clang` from the path.

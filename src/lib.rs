@@ -19,10 +19,14 @@
 //! `cli → {lab, report, trace} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
 //! leaf that all may use. `tests/layers.rs` holds this.
 
+pub mod cli;
 pub mod engine;
+pub mod lab;
 pub mod observe;
+pub mod report;
 pub mod service;
 pub mod table;
 pub mod tcp;
+pub mod trace;
 pub mod wire;
 pub mod xdp;

@@ -41,7 +41,7 @@ impl Default for CoreConfig {
         CoreConfig {
             half_open_bound: 65_536,
             time_wait_budget: 262_144,
-            send_buffers: 4096,
+            send_buffers: 65_536,
             rst_rate: 10_000,
             icmp_rate: 1000,
         }

@@ -10,12 +10,12 @@ use crate::table::{Found, Part, Slot};
 use crate::tcp::{self, Endpoints, Now, SendBuffers, State, Step, Tcb, Timer, TimerOp, Verdict};
 use crate::wire::ethernet::{turn_around, write_link};
 use crate::wire::tcp::write_segment;
-use crate::wire::{Emit, Flags, FlowKey, Seq};
+use crate::wire::{Emit, Flags, PacketKey, Seq};
 
 /// Timers that one turn serves at most, so that a wave of them does not starve the queues.
 const EXPIRIES: usize = 256;
 
-pub(super) struct Flows<K: FlowKey> {
+pub(super) struct Flows<K: PacketKey> {
     pub(super) part: Part<K, Tcb>,
     pub(super) timers: Timers,
     pub(super) half_open: u32,
@@ -42,7 +42,7 @@ pub(super) fn step<'a>(
     }
 }
 
-impl<K: FlowKey> Flows<K> {
+impl<K: PacketKey> Flows<K> {
     pub(super) fn new(part: Part<K, Tcb>, now: Now) -> Flows<K> {
         Flows { part, timers: Timers::new(now), half_open: 0, time_wait: 0 }
     }
@@ -223,7 +223,7 @@ impl<K: FlowKey> Flows<K> {
         let Some(key) = self.part.key(slot) else {
             return false;
         };
-        self.end(core, slot, FlowKey::hash(&key, &core.shared.secrets.hash), Closed::TimeWaitEvicted);
+        self.end(core, slot, key.hash(&core.shared.secrets.hash), Closed::TimeWaitEvicted);
         true
     }
 
@@ -240,7 +240,7 @@ impl<K: FlowKey> Flows<K> {
 
     fn expired<P: Port>(&mut self, core: &mut Core, ports: &mut [P], slot: Slot, timer: Timer) {
         let Some(key) = self.part.key(slot) else { return };
-        let hash = FlowKey::hash(&key, &core.shared.secrets.hash);
+        let hash = key.hash(&core.shared.secrets.hash);
         let Some(tcb) = self.part.value_mut(slot) else { return };
         let (before, hop) = (tcb.state, tcb.hop);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
@@ -263,7 +263,7 @@ impl<K: FlowKey> Flows<K> {
 
 /// The ISN of a connection that follows one in TIME-WAIT: by the clock, but beyond all that the
 /// old one sent (RFC 1122 4.2.2.13).
-pub(super) fn isn_above<K: FlowKey>(core: &Core, key: &K, above: Option<Seq>) -> Seq {
+pub(super) fn isn_above<K: PacketKey>(core: &Core, key: &K, above: Option<Seq>) -> Seq {
     let isn = core.shared.secrets.isn.isn(key, core.now);
     match above {
         Some(above) if !isn.after(above) => above + (1 << 16),
@@ -273,7 +273,7 @@ pub(super) fn isn_above<K: FlowKey>(core: &Core, key: &K, above: Option<Seq>) ->
 
 /// An answer in the frame that asked.
 #[inline]
-pub(super) fn reply<K: FlowKey, P: Port>(
+pub(super) fn reply<K: PacketKey, P: Port>(
     core: &mut Core,
     port: &mut P,
     mut frame: P::Frame,
@@ -296,7 +296,7 @@ pub(super) fn reply<K: FlowKey, P: Port>(
 
 /// A segment that nothing asked for just now: in a fresh frame, the way its connection is known
 /// to be reached.
-fn send_unasked<K: FlowKey, P: Port>(
+fn send_unasked<K: PacketKey, P: Port>(
     counters: &CoreCounters,
     hops: &super::hops::Hops,
     ports: &mut [P],

@@ -22,11 +22,18 @@ mod mailbox;
 pub mod memory;
 mod open;
 mod port;
+mod privileges;
+pub mod responder;
+mod runner;
 pub mod simulation;
+mod snapshot;
 mod timers;
 mod worker;
 
 pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};
 pub use mailbox::Mailbox;
 pub use port::Port;
+pub use privileges::{PrivilegeError, drop_privileges};
+pub use runner::Polling;
+pub use snapshot::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot, Snapshot, SteeringSnapshot};
 pub use worker::{Turn, Worker};

@@ -7,7 +7,7 @@ use super::port::Port;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
 use crate::tcp::{self, Arrival, CookieMode, Offer, State, Tcb, Timer, TimerOp};
-use crate::wire::{Emit, Flags, FlowKey, Segment, Seq};
+use crate::wire::{Emit, Flags, PacketKey, Segment, Seq};
 
 /// What becomes of an insertion.
 enum Placed {
@@ -17,7 +17,7 @@ enum Placed {
     Refused(DropReason),
 }
 
-impl<K: FlowKey> Flows<K> {
+impl<K: PacketKey> Flows<K> {
     /// `above`: the SYN ended a TIME-WAIT whose sequence numbers reached this far.
     pub(super) fn stranger<P: Port>(
         &mut self,
@@ -177,7 +177,7 @@ impl<K: FlowKey> Flows<K> {
 }
 
 /// What the cookie in an ACK stands for, if it is one of ours.
-fn cookie_offer<K: FlowKey>(core: &mut Core, segment: &Segment<K>, hash: u64) -> Option<Offer> {
+fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>, hash: u64) -> Option<Offer> {
     if core.shared.config.cookies == CookieMode::Never || segment.info.flags.has(Flags::SYN) {
         return None;
     }
@@ -189,7 +189,7 @@ fn cookie_offer<K: FlowKey>(core: &mut Core, segment: &Segment<K>, hash: u64) ->
 }
 
 /// A SYN-ACK without a slot.
-fn answer_with_cookie<K: FlowKey, P: Port>(
+fn answer_with_cookie<K: PacketKey, P: Port>(
     core: &mut Core,
     port: &mut P,
     pending: Pending<K, P::Frame>,
@@ -208,7 +208,7 @@ fn answer_with_cookie<K: FlowKey, P: Port>(
 
 /// `--fault`: drops or resets a share of the SYNs. Gives back those that are to be answered.
 #[inline]
-fn mistreat<K: FlowKey, P: Port>(
+fn mistreat<K: PacketKey, P: Port>(
     core: &mut Core,
     port: &mut P,
     pending: Pending<K, P::Frame>,

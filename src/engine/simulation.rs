@@ -10,7 +10,7 @@ use super::{Mailbox, Port, Worker};
 use crate::observe::CoreCounters;
 use crate::table::table;
 use crate::tcp::{Config, Cookies, Now, User};
-use crate::wire::{Policy, owned::Owned};
+use crate::wire::{Owned, Policy};
 
 /// Who answers for what: built once, for every core.
 pub type Service = (Owned, Box<dyn Fn() -> Box<dyn User>>);
@@ -58,11 +58,8 @@ impl Simulation {
     /// When the rules conflict or there is no memory: a simulation is for tests.
     #[allow(clippy::expect_used, reason = "set-up of a test, not the packet path")]
     pub fn new(setup: Setup, services: &[Service]) -> Simulation {
-        let rules = services
-            .iter()
-            .enumerate()
-            .map(|(index, (owned, _))| (owned.prefix, owned.ports.clone(), index))
-            .collect();
+        let rules =
+            services.iter().enumerate().map(|(index, (owned, _))| (owned.prefix, owned.ports.clone(), index));
         let shared = Arc::new(Shared {
             config: setup.config,
             listeners: Listeners::new(rules).expect("rules without conflict"),

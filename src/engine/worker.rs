@@ -5,7 +5,7 @@ use super::flows::Flows;
 use super::port::{BATCH, Port};
 use crate::table::Part;
 use crate::tcp::{Now, Tcb};
-use crate::wire::{FlowKey, FlowKey4, FlowKey6, Packet, Policy, parse};
+use crate::wire::{FlowKey4, FlowKey6, Packet, PacketKey, Policy, parse};
 
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
@@ -81,7 +81,8 @@ impl<P: Port> Worker<P> {
         }
         work += self.v4.expire(&mut self.core, &mut self.ports);
         work += self.v6.expire(&mut self.core, &mut self.ports);
-        let gone = !self.ports.iter_mut().fold(true, |fine, port| port.flush() && fine);
+        // Every port, also behind one that is gone.
+        let gone = self.ports.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
         self.gauge(work);
         Turn { work, gone }
     }
@@ -184,14 +185,14 @@ impl<P: Port> Worker<P> {
 }
 
 #[inline]
-fn queue<K: FlowKey, F>(
+fn queue<K: PacketKey, F>(
     core: &Core,
     flows: &Flows<K>,
     batch: &mut Batch<K, F>,
     frame: F,
     segment: crate::wire::Segment<K>,
 ) {
-    let hash = FlowKey::hash(&segment.key, &core.shared.secrets.hash);
+    let hash = segment.key.hash(&core.shared.secrets.hash);
     flows.part.prefetch(hash);
     batch.segments.push(Pending { frame, segment, hash, found: None });
 }

@@ -1,19 +1,7 @@
-//! A bucket: one cache line of places, and the counts of entries that had to go elsewhere.
+//! A bucket: places, and the counts of entries that had to go elsewhere.
 
-use zerocopy::FromZeros;
-
-use super::sync::{AtomicU64, Ordering};
+use super::shape::{Bucket, OFFSETS, Ordering, WAYS};
 use super::word::Word;
-
-/// Places in a bucket. The model check uses small buckets, so that all interleavings are tried.
-pub(super) const WAYS: usize = if cfg!(all(test, loom)) { 2 } else { 7 };
-
-/// Where the buckets of a key lie, seen from its home: triangular steps, so that neighbours that
-/// overflow do not meet in the same buckets again. With four consecutive buckets a table of 16 M
-/// refused its first entry at 65 % of its capacity, with nine consecutive ones at 98.8 %, with
-/// these never.
-pub(super) const OFFSETS: &[usize] =
-    if cfg!(all(test, loom)) { &[0, 1] } else { &[0, 1, 3, 6, 10, 15, 21, 28, 36] };
 
 /// Buckets from a home to the last one its entries may be in.
 pub(super) const SPAN: usize = OFFSETS[OFFSETS.len() - 1] + 1;
@@ -23,22 +11,7 @@ pub(super) const SPAN: usize = OFFSETS[OFFSETS.len() - 1] + 1;
 pub(super) const MAX_CORES: usize = 128;
 
 const _: () = assert!(WAYS + MAX_CORES <= u8::MAX as usize && OFFSETS.len() <= 9);
-#[cfg(not(all(test, loom)))]
-const _: () = assert!(size_of::<Bucket>() == 64 && align_of::<Bucket>() == 64);
-
-#[cfg_attr(not(all(test, loom)), derive(FromZeros))]
-#[repr(C, align(64))]
-pub(super) struct Bucket {
-    places: [AtomicU64; WAYS],
-    elsewhere: AtomicU64,
-}
-
 impl Bucket {
-    #[cfg(all(test, loom))]
-    pub fn new() -> Self {
-        Bucket { places: std::array::from_fn(|_| AtomicU64::new(0)), elsewhere: AtomicU64::new(0) }
-    }
-
     /// The places whose word is wanted. All are read before any is acted upon: seven loads and
     /// compares without a branch.
     #[inline(always)]

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use super::bucket::{Bucket, SPAN};
+use super::bucket::SPAN;
 use super::probe::Probe;
 use super::region::Region;
+use super::shape::Bucket;
 use super::word::Tag;
 
 /// Slots per home bucket: seven places filled to 57 % when every slot is in use, 16 octets each.

@@ -6,7 +6,6 @@ use std::io;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
-// Not `sync`: loom's atomics have no layout. The model check brings lines of its own.
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use zerocopy::FromZeros;
@@ -48,6 +47,9 @@ impl<K: FlowKey, V> Line<K, V> {
 // with its `OwnLines`, and is never shared.
 unsafe impl<K: FlowKey, V: Send> Sync for Line<K, V> {}
 
+/// All lines for everybody, and each core's lines for that core.
+type Split<K, V> = (Arc<Lines<K, V>>, Vec<OwnLines<K, V>>);
+
 /// All lines, for the keys.
 pub(super) struct Lines<K: FlowKey, V>(Region<Line<K, V>>);
 
@@ -56,7 +58,7 @@ impl<K: FlowKey, V: FromZeros + Copy + Send> Lines<K, V> {
     ///
     /// # Errors
     /// What mmap(2) says.
-    pub fn split(cores: usize, per_core: u32) -> io::Result<(Arc<Self>, Vec<OwnLines<K, V>>)> {
+    pub fn split(cores: usize, per_core: u32) -> io::Result<Split<K, V>> {
         let len = cores.checked_mul(per_core as usize).filter(|&len| u32::try_from(len).is_ok());
         let all = Arc::new(Lines(Region::zeroed(len.ok_or(io::ErrorKind::OutOfMemory)?)?));
         let own = |core: usize| OwnLines {

@@ -5,9 +5,11 @@
 //! entry per key is ever a member, also when two cores insert the same key at the same moment.
 //!
 //! - `part`: what a core holds; `view`: what every thread may do (find, list).
-//! - `probe`: the protocol on bucket words; `bucket`, `word`: their layout; `index`: where they lie.
+//! - `probe`: the protocol on bucket words; `bucket`, `shape`, `word`: their layout; `index`: where
+//!   they lie.
 //! - `slab`: slots in and out of use; `lines`: a slot's memory; `region`: zeroed, untouched memory.
-//! - `sync`: the atomics, replaced by loom's in the model check (`model`).
+//!
+//! `tests/loom_table.rs` tries all interleavings of the protocol.
 //!
 //! Imports `wire::flow_key` and nothing else of this crate. `unsafe` lives in `lines` (values have
 //! one owner), `region` (mmap) and `prefetch`.
@@ -63,14 +65,12 @@ mod part;
 mod prefetch;
 mod probe;
 mod region;
+mod shape;
 mod slab;
-mod sync;
 mod view;
 mod word;
 
-#[cfg(all(test, loom))]
-mod model;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;
 
 pub use lines::line_size;

@@ -1,9 +1,8 @@
 //! The protocol on bucket words: find, insert, remove. The letters are those of the module's
 //! table of memory orders.
 
-use super::bucket::{Bucket, OFFSETS};
-use super::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use super::sync::{fence, published};
+use super::shape::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use super::shape::{Bucket, OFFSETS, fence, published};
 use super::word::{Tag, Word};
 
 /// Looks at one place that keeps changing under an inserter before it gives up its own entry.

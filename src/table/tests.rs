@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::SeqCst};
 
 use proptest::prelude::*;
 
-use super::bucket::{OFFSETS, WAYS};
+use super::shape::{OFFSETS, WAYS};
 use super::{Found, InsertError, Part, Slot, line_size, table};
 use crate::wire::{FlowKey, HashSecret};
 

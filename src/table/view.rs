@@ -6,12 +6,12 @@ use std::sync::Arc;
 use thiserror::Error;
 use zerocopy::FromZeros;
 
-use super::bucket::{MAX_CORES, WAYS};
+use super::bucket::MAX_CORES;
 use super::index::Index;
 use super::lines::{Lines, OwnLines};
 use super::prefetch::prefetch;
-use super::sync::Ordering::{Acquire, Relaxed};
-use super::sync::fence;
+use super::shape::Ordering::{Acquire, Relaxed};
+use super::shape::{WAYS, fence};
 use super::word::MAX_SLOTS;
 use super::{Found, Slot};
 use crate::wire::FlowKey;

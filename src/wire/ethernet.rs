@@ -57,7 +57,8 @@ pub fn is_group(mac: Mac) -> bool {
 #[inline]
 pub fn turn_around(frame: &mut [u8]) {
     if let Some(addresses) = frame.first_chunk_mut::<12>() {
-        addresses.rotate_left(6);
+        let (destination, source) = addresses.split_at_mut(6);
+        destination.swap_with_slice(source);
     }
 }
 

@@ -1,5 +1,4 @@
 use std::fmt::Debug;
-use std::hash::Hash;
 use std::mem::size_of;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -22,14 +21,9 @@ impl HashSecret {
 }
 
 /// A 4-tuple from our point of view, and the words it is stored as.
-pub trait FlowKey: Copy + Eq + Hash + Debug + Send + Sync + 'static {
+pub trait FlowKey: Copy + Eq + Debug + Send + Sync + 'static {
     /// `[u32; 3]` or `[u32; 9]`: what a slot's atomic words hold.
     type Words: Copy + AsRef<[u32]> + AsMut<[u32]> + Default + Send + Sync;
-
-    /// The EtherType of the family's packets.
-    const ETHERTYPE: u16;
-    /// Octets of the network header that we send: no options, no extensions.
-    const NETWORK_LEN: usize;
 
     fn to_words(self) -> Self::Words;
     fn from_words(words: Self::Words) -> Self;
@@ -39,6 +33,14 @@ pub trait FlowKey: Copy + Eq + Hash + Debug + Send + Sync + 'static {
     /// SipHash-1-3 of the key. A pseudo-random function: the table uses the low 32 bits, the
     /// timestamp offset (RFC 7323 5.4) the high 32, and neither tells anything of the other.
     fn hash(&self, secret: &HashSecret) -> u64;
+}
+
+/// A 4-tuple of an address family that we speak: what it takes to send to it.
+pub trait PacketKey: FlowKey {
+    /// The EtherType of the family's packets.
+    const ETHERTYPE: u16;
+    /// Octets of the network header that we send: no options, no extensions.
+    const NETWORK_LEN: usize;
 
     /// Host order: remote, local.
     fn ports(&self) -> (u16, u16);
@@ -79,9 +81,6 @@ const _: () = assert!(size_of::<FlowKey4>() == 12 && size_of::<FlowKey6>() == 36
 impl FlowKey for FlowKey4 {
     type Words = [u32; 3];
 
-    const ETHERTYPE: u16 = ethernet::IPV4;
-    const NETWORK_LEN: usize = ipv4::HEADER_LEN;
-
     #[inline]
     fn to_words(self) -> [u32; 3] {
         transmute!(self)
@@ -106,6 +105,11 @@ impl FlowKey for FlowKey4 {
     fn hash(&self, secret: &HashSecret) -> u64 {
         secret.hash(self.as_bytes())
     }
+}
+
+impl PacketKey for FlowKey4 {
+    const ETHERTYPE: u16 = ethernet::IPV4;
+    const NETWORK_LEN: usize = ipv4::HEADER_LEN;
 
     #[inline]
     fn ports(&self) -> (u16, u16) {
@@ -125,9 +129,6 @@ impl FlowKey for FlowKey4 {
 
 impl FlowKey for FlowKey6 {
     type Words = [u32; 9];
-
-    const ETHERTYPE: u16 = ethernet::IPV6;
-    const NETWORK_LEN: usize = ipv6::HEADER_LEN;
 
     #[inline]
     fn to_words(self) -> [u32; 9] {
@@ -153,6 +154,11 @@ impl FlowKey for FlowKey6 {
     fn hash(&self, secret: &HashSecret) -> u64 {
         secret.hash(self.as_bytes())
     }
+}
+
+impl PacketKey for FlowKey6 {
+    const ETHERTYPE: u16 = ethernet::IPV6;
+    const NETWORK_LEN: usize = ipv6::HEADER_LEN;
 
     #[inline]
     fn ports(&self) -> (u16, u16) {
@@ -202,9 +208,9 @@ mod tests {
         assert_eq!((KEY4.ports(), KEY6.ports()), ((40_000, 80), (40_000, 80)));
     }
 
-    /// The standard library's default hasher is SipHash-1-3 with a zero key.
+    /// The standard library's default hasher is SipHash-1-3 with a zero key: not promised, but an
+    /// independent implementation.
     #[test]
-    #[allow(deprecated)]
     fn hash_is_siphash_1_3_of_the_octets() {
         let mut std = std::hash::DefaultHasher::new();
         std.write(KEY4.as_bytes());

@@ -19,8 +19,9 @@ pub mod seq;
 pub mod tcp;
 
 pub use ethernet::{LinkHeader, Mac};
-pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret};
+pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret, PacketKey};
 pub use options::{Options, Timestamps};
+pub use owned::Owned;
 pub use parse::{Packet, parse};
 pub use policy::Policy;
 pub use segment::{Emit, Flags, Segment, SegmentInfo};

@@ -205,7 +205,7 @@ mod tests {
         let plain = Options { timestamps: None, ..full };
         assert_eq!(octets(plain), [2, 4, 5, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7]);
         assert_eq!(octets(with_ts()), [&[1, 1][..], &TS_OCTETS].concat());
-        assert_eq!(octets(Options::default()), []);
+        assert_eq!(octets(Options::default()), [0u8; 0]);
     }
 
     proptest! {

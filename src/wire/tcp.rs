@@ -3,7 +3,7 @@ use zerocopy::{
     byteorder::big_endian::{U16, U32},
 };
 
-use super::{Emit, Flags, FlowKey, Options, SegmentInfo, Seq, checksum::Sum};
+use super::{Emit, Flags, Options, PacketKey, SegmentInfo, Seq, checksum::Sum};
 use crate::observe::DropReason;
 
 /// Octets of the header without options.
@@ -97,7 +97,7 @@ fn check_partial(header: &Header, pseudo: Sum, accept: bool) -> Result<(), DropR
 /// Returns the length of the whole frame, octets; `None` if `frame` has no room for it, or one IP
 /// packet cannot hold it.
 #[inline]
-pub fn write_segment<K: FlowKey>(
+pub fn write_segment<K: PacketKey>(
     frame: &mut [u8],
     link_len: usize,
     key: &K,
@@ -120,7 +120,7 @@ pub fn write_segment<K: FlowKey>(
 /// `sum` covers pseudo-header and payload. The header is summed as numbers rather than read back:
 /// a load right behind narrower stores to the same octets would wait for them.
 #[inline]
-fn write_header<K: FlowKey>(at: &mut [u8], key: &K, emit: &Emit, options: &[u32], sum: Sum) -> Option<()> {
+fn write_header<K: PacketKey>(at: &mut [u8], key: &K, emit: &Emit, options: &[u32], sum: Sum) -> Option<()> {
     let (remote_port, local_port) = key.ports();
     let ports = u32::from(local_port) << 16 | u32::from(remote_port);
     let ack = if emit.flags.has(Flags::ACK) { emit.ack.0 } else { 0 };

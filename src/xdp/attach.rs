@@ -1,48 +1,13 @@
-use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use libbpf_rs::query::{LinkInfoIter, LinkTypeInfo, ProgInfoIter};
-use libbpf_rs::{Xdp, XdpFlags, libbpf_sys};
+use libbpf_rs::{Xdp, XdpFlags};
 use nix::net::if_::if_nametoindex;
 
+use super::mode::Mode;
 use super::program_error::{AttachError, Holder};
 use super::{libbpf_log, link};
-
-/// Where in the receive path the program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// In the driver, before the kernel has made an skb.
-    Native,
-    /// In the network stack: every interface has it.
-    Generic,
-}
-
-impl Mode {
-    /// What `ip link set dev IF … off` calls the mode.
-    pub fn ip_link_keyword(self) -> &'static str {
-        match self {
-            Mode::Native => "xdpdrv",
-            Mode::Generic => "xdpgeneric",
-        }
-    }
-
-    fn flags(self) -> u32 {
-        match self {
-            Mode::Native => libbpf_sys::XDP_FLAGS_DRV_MODE,
-            Mode::Generic => libbpf_sys::XDP_FLAGS_SKB_MODE,
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Mode::Native => "native",
-            Mode::Generic => "generic",
-        })
-    }
-}
 
 /// Attaches for as long as the returned descriptor is open: a killed process leaves nothing behind.
 pub fn attach(

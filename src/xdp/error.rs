@@ -3,7 +3,7 @@ use std::io;
 use thiserror::Error;
 
 const PERMISSIONS: &str =
-    "run it as root, or: setcap cap_net_raw,cap_net_admin,cap_bpf+ep PATH_OF_THIS_BINARY";
+    "run it as root, or: setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon+ep PATH_OF_THIS_BINARY";
 
 /// Why an interface or a queue cannot be used, and the command that changes that.
 #[derive(Debug, Error)]

@@ -5,7 +5,7 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `queue.rs` | [`Queue`]: one socket on one receive queue, the packet path |
+//! | `queue.rs` | [`Queue`]: one socket on one receive queue; `queue/flush.rs` ends a batch |
 //! | `open.rs` | setting a queue up, and every way in which that fails |
 //! | `config.rs` | what can be chosen for a queue, and what then is really active |
 //! | `frame.rs` | [`Frame`]: a buffer of the UMEM as a value that moves |
@@ -28,6 +28,7 @@ mod frame;
 mod ledger;
 mod libbpf_log;
 mod link;
+mod mode;
 mod open;
 mod options;
 mod program;
@@ -40,12 +41,12 @@ mod steer;
 mod umem;
 mod verdict;
 
-pub use attach::Mode;
 pub use config::{Copy, Opened, QueueConfig};
 pub use device::{Device, Preference};
 pub use error::{Fault, XdpError};
 pub use frame::Frame;
 pub use ledger::Ledger;
+pub use mode::Mode;
 pub use program::Program;
 pub use program_error::{AttachError, Holder, ProgramError};
 pub use queue::{MAX_BATCH, Queue, QueueCounters, Statistics};

@@ -6,19 +6,19 @@ use std::sync::{Mutex, PoisonError};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle};
 
-use super::attach::{self, Mode};
-use super::libbpf_log;
-use super::program_error::ProgramError;
+use super::mode::Mode;
+use super::program_error::{ProgramError, missing_capabilities};
 use super::rules::RuleSets;
 use super::skeleton::{SteerSkelBuilder, abi};
 use super::steer::flatten;
 use super::verdict::VerdictCounts;
+use super::{attach, libbpf_log};
 use crate::wire::owned::Owned;
 
 /// The steering program in the kernel: its code, its maps and, once attached, its link.
 ///
-/// Loading and attaching need `CAP_BPF` and `CAP_NET_ADMIN`; everything after that needs only the
-/// descriptors held here. Dropping the value detaches the program, and so does the end of the
+/// Loading and attaching need `CAP_BPF`, `CAP_PERFMON` and `CAP_NET_ADMIN`; everything after that
+/// needs only the descriptors held here. Dropping the value detaches the program, and so does the end of the
 /// process, whatever ended it.
 #[derive(Debug)]
 pub struct Program {
@@ -35,16 +35,19 @@ impl Program {
     pub fn load(rules: &[Owned], local: &[IpAddr]) -> Result<Self, ProgramError> {
         let (program, log) = libbpf_log::listen(load);
         let program = program.map_err(|source| match source.kind() {
-            ErrorKind::PermissionDenied => ProgramError::LoadPermission { source },
+            ErrorKind::PermissionDenied if is_about_capabilities(&log) => {
+                ProgramError::LoadPermission { source }
+            }
             _ => ProgramError::Load { source, log },
         })?;
         program.replace_rules(rules, local)?;
         Ok(program)
     }
 
-    /// Attaches to the interface of this network namespace that has this index and name. Taking
-    /// the place of an earlier attachment of this value, not of anybody else's.
+    /// Attaches to the interface of this network namespace that has this index and name. An earlier
+    /// attachment of this value ends first; somebody else's program is never replaced.
     pub fn attach(&mut self, ifindex: u32, interface: &str, mode: Mode) -> Result<(), ProgramError> {
+        self.detach();
         self.link = Some(attach::attach(self.code.as_fd(), ifindex, interface, mode)?);
         Ok(())
     }
@@ -87,6 +90,12 @@ impl AsFd for Program {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.code.as_fd()
     }
+}
+
+/// Without `CAP_PERFMON` the verifier refuses offsets that are read from the packet; with it, it may
+/// still refuse (with the same errno), and then its log has the reason.
+fn is_about_capabilities(log: &str) -> bool {
+    !missing_capabilities().is_empty() || !log.contains("BEGIN PROG LOAD LOG")
 }
 
 /// Loads the object and keeps descriptors of what it made; libbpf's own copy ends here.

@@ -4,7 +4,7 @@ use std::io;
 use caps::{CapSet, Capability};
 use thiserror::Error;
 
-use super::attach::Mode;
+use super::mode::Mode;
 
 /// Why the steering program could not be loaded, told its rules, or attached.
 #[derive(Debug, Error)]
@@ -12,8 +12,8 @@ pub enum ProgramError {
     #[error("cannot load the steering program: {source}; {}", capabilities())]
     LoadPermission { source: libbpf_rs::Error },
     #[error(
-        "cannot load the steering program: {source}; it needs Linux 5.9 or newer with CONFIG_BPF_SYSCALL, \
-         CONFIG_XDP_SOCKETS and CONFIG_DEBUG_INFO_BTF. libbpf and the kernel's verifier say:\n{log}"
+        "cannot load the steering program: {source}; it needs Linux 5.9 or newer with CONFIG_BPF_SYSCALL and \
+         CONFIG_XDP_SOCKETS. libbpf and the kernel's verifier say:\n{log}"
     )]
     Load { source: libbpf_rs::Error, log: String },
     #[error("the rules need {entries} entries, {max} fit: give fewer or wider prefixes")]
@@ -113,19 +113,28 @@ impl fmt::Display for Holder {
     }
 }
 
+/// Which of the needed capabilities this thread has not. `CAP_SYS_ADMIN` includes two of them.
+pub(super) fn missing_capabilities() -> Vec<Capability> {
+    let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
+    let implied = has(Capability::CAP_SYS_ADMIN);
+    [(Capability::CAP_BPF, implied), (Capability::CAP_PERFMON, implied), (Capability::CAP_NET_ADMIN, false)]
+        .into_iter()
+        .filter(|&(capability, implied)| !implied && !has(capability))
+        .map(|(capability, _)| capability)
+        .collect()
+}
+
 /// Which capabilities the work needs, and which of them are missing.
 fn capabilities() -> String {
-    let missing: Vec<String> = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN]
-        .into_iter()
-        .filter(|&capability| !caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false))
-        .map(|capability| capability.to_string())
-        .collect();
-    let missing = match missing.as_slice() {
-        [] => "both are present, but not in the initial user namespace".to_owned(),
+    let names: Vec<String> = missing_capabilities().iter().map(ToString::to_string).collect();
+    let missing = match names.as_slice() {
+        [] => "all are present, but perhaps not in the initial user namespace".to_owned(),
         names => format!("missing: {}", names.join(", ")),
     };
+    let binary = std::env::current_exe().unwrap_or_else(|_| "BINARY".into());
     format!(
-        "this needs CAP_BPF and CAP_NET_ADMIN ({missing}): run as root, or \
-         `setcap cap_bpf,cap_net_admin,cap_net_raw+ep` the binary"
+        "this needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN ({missing}): run as root, or \
+         `setcap cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw+ep {}`",
+        binary.display()
     )
 }

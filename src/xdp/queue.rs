@@ -1,6 +1,11 @@
-use std::{io, os::fd::RawFd};
+mod counters;
+mod flush;
 
-use nix::errno::Errno;
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, RawFd},
+};
+
 use xsk_rs::FrameDesc;
 
 use super::{
@@ -10,6 +15,8 @@ use super::{
     rings::Rings,
     umem::Memory,
 };
+
+pub use counters::{QueueCounters, Statistics};
 
 /// The most frames that one call moves to or from a ring.
 pub const MAX_BATCH: usize = 256;
@@ -46,36 +53,11 @@ pub struct Queue {
     queue: u32,
 }
 
-/// What a queue counts itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueueCounters {
-    pub received: u64,
-    /// Handed to the transmit ring.
-    pub transmitted: u64,
-    /// System calls made to send.
-    pub wakeups: u64,
-    /// Wake-ups that moved nothing (EAGAIN, EBUSY, ENOBUFS): tried again at the next flush.
-    pub wakeup_stalls: u64,
-    /// Wake-ups while the interface was down.
-    pub link_down: u64,
-    /// Flushes that left frames behind because the transmit ring was full.
-    pub tx_ring_full: u64,
-    /// Descriptors from the kernel that named no frame it had, or lay outside of one.
-    pub bad_descriptors: u64,
-    /// Frames given to `transmit` with an impossible length, or to a queue that is not theirs.
-    pub misused: u64,
-}
-
-/// What the kernel counts for a socket (`XDP_STATISTICS`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Dropped for other reasons, such as a frame that is too long.
-    pub rx_dropped: u64,
-    pub rx_invalid_descs: u64,
-    pub tx_invalid_descs: u64,
-    pub rx_ring_full: u64,
-    pub rx_fill_ring_empty: u64,
-    pub tx_ring_empty: u64,
+/// The socket, for the program's XSKMAP and for poll.
+impl AsFd for Queue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.rings.as_fd()
+    }
 }
 
 impl Queue {
@@ -189,33 +171,6 @@ impl Queue {
         }
     }
 
-    /// Ends a batch: hands what is to be sent to the kernel and wakes it once, takes back what
-    /// was sent, and gives free frames for reception. Frames that find no room stay for the next
-    /// flush. Once it has failed, it always fails.
-    #[inline]
-    pub fn flush(&mut self) -> Result<(), Fault> {
-        self.submit();
-        self.wake();
-        self.reap();
-        if !self.pending.is_empty() {
-            self.submit();
-            self.wake();
-            self.reap();
-            self.counters.tx_ring_full += u64::from(!self.pending.is_empty());
-        }
-        self.refill();
-        match &self.fault {
-            None => Ok(()),
-            Some(fault) => Err(fault.clone()),
-        }
-    }
-
-    /// Asks the kernel whether the interface is still there, for a loop that has nothing to send.
-    pub fn check(&mut self) -> Result<(), Fault> {
-        self.wake_once();
-        self.fault.clone().map_or(Ok(()), Err)
-    }
-
     /// Waits up to `timeout_ms` for something to receive; returns at once if there is.
     pub fn wait(&mut self, timeout_ms: i32) -> io::Result<bool> {
         self.rings.wait(timeout_ms)
@@ -224,6 +179,16 @@ impl Queue {
     /// The socket, for the program's XSKMAP and for poll. Closed with the queue.
     pub fn fd(&self) -> RawFd {
         self.rings.fd()
+    }
+
+    /// The interface's name.
+    pub fn ifname(&self) -> &str {
+        &self.ifname
+    }
+
+    /// The queue's number on its interface.
+    pub fn number(&self) -> u32 {
+        self.queue
     }
 
     /// Whether the last wake-up found the interface down.
@@ -235,9 +200,10 @@ impl Queue {
         self.counters
     }
 
-    /// Who owns how many frames.
+    /// Who owns how many frames. The free ones are counted where they lie, so that one that is
+    /// marked free and cannot be found unbalances the ledger.
     pub fn ledger(&self) -> Ledger {
-        self.owners.ledger()
+        Ledger { free: self.free.len() as u32, ..self.owners.ledger() }
     }
 
     /// Frames that are neither with the kernel nor free nor queued. Between batches an engine
@@ -265,103 +231,5 @@ impl Queue {
             frame.pool == self.pool && self.owners.pass(self.memory.index(&frame.desc), Owner::Held, to);
         self.counters.misused += u64::from(!ours);
         ours
-    }
-
-    /// Moves pending frames to the transmit ring, as many as fit.
-    #[inline]
-    fn submit(&mut self) {
-        if self.pending.is_empty() {
-            return;
-        }
-        let room = self.rings.tx_room(self.pending.len()).min(self.pending.len());
-        let sent = self.rings.transmit(&self.pending[..room]);
-        self.pending.drain(..sent);
-        self.counters.transmitted += sent as u64;
-    }
-
-    /// Wakes the kernel until it has taken what is in the ring or takes no more: in copy mode one
-    /// call sends a budget's worth and says EAGAIN if there is more.
-    #[inline]
-    fn wake(&mut self) {
-        let mut waiting = self.rings.tx_waiting();
-        if waiting == 0 || !(self.always_wake || self.rings.tx_needs_wakeup()) {
-            return;
-        }
-        for _ in 0..=waiting / self.tx_budget {
-            if !self.wake_once() {
-                return;
-            }
-            let left = self.rings.tx_waiting();
-            if left == 0 {
-                return;
-            }
-            if left >= waiting {
-                self.counters.wakeup_stalls += 1;
-                return;
-            }
-            waiting = left;
-        }
-    }
-
-    /// One call. Whether another may help.
-    #[inline]
-    fn wake_once(&mut self) -> bool {
-        self.counters.wakeups += 1;
-        let result = self.rings.wake_tx();
-        self.link_down = result == Err(Errno::ENETDOWN);
-        match result {
-            Ok(()) => false,
-            Err(Errno::EAGAIN | Errno::EBUSY | Errno::ENOBUFS | Errno::EINTR) => true,
-            Err(Errno::ENETDOWN) => {
-                self.counters.link_down += 1;
-                false
-            }
-            Err(errno) => {
-                self.fail(errno);
-                false
-            }
-        }
-    }
-
-    #[cold]
-    fn fail(&mut self, errno: Errno) {
-        let (ifname, queue) = (self.ifname.clone(), self.queue);
-        self.fault.get_or_insert(match errno {
-            Errno::ENXIO | Errno::ENODEV | Errno::EBADF => Fault::DeviceGone { ifname, queue },
-            errno => Fault::Wakeup { ifname, queue, errno },
-        });
-    }
-
-    /// Takes back frames that were sent.
-    #[inline]
-    fn reap(&mut self) {
-        loop {
-            let got = self.rings.completed(&mut self.scratch);
-            for desc in &self.scratch[..got] {
-                if self.owners.pass(self.memory.index(desc), Owner::Transmit, Owner::Free) {
-                    self.free.push(*desc);
-                } else {
-                    self.counters.bad_descriptors += 1;
-                }
-            }
-            if got < MAX_BATCH {
-                return;
-            }
-        }
-    }
-
-    /// Gives free frames for reception, up to the target: the others stay for transmission.
-    #[inline]
-    fn refill(&mut self) {
-        let wanted = self.fill_target.saturating_sub(self.owners.count(Owner::Receive)) as usize;
-        let give = wanted.min(self.free.len());
-        if give > 0 {
-            let start = self.free.len() - give;
-            let given = self.rings.fill(&self.free[start..]);
-            for desc in self.free.drain(self.free.len() - given..) {
-                self.owners.pass(self.memory.index(&desc), Owner::Free, Owner::Receive);
-            }
-        }
-        self.rings.wake_fill();
     }
 }

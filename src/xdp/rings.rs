@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, RawFd},
 };
 
 use nix::{
@@ -49,6 +49,11 @@ impl Rings {
 
     pub(super) fn fd(&self) -> RawFd {
         self.rx.fd().as_raw_fd()
+    }
+
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the socket is open for as long as `self.rx` lives, which the borrow ensures.
+        unsafe { BorrowedFd::borrow_raw(self.fd()) }
     }
 
     /// Gives frames to receive into. All or none; says how many.

@@ -1,3 +1,5 @@
+use zerocopy::FromBytes;
+
 use super::skeleton::types;
 
 include!(concat!(env!("OUT_DIR"), "/verdict.rs"));
@@ -20,16 +22,15 @@ impl Verdict {
 /// Frames by verdict, since the program was loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerdictCounts {
-    per_cpu: Vec<Vec<u64>>,
+    per_cpu: Vec<[u64; VERDICTS.len()]>,
 }
 
 impl VerdictCounts {
     /// From the kernel's `struct counters` of each possible CPU.
     pub(super) fn from_kernel(per_cpu: &[Vec<u8>]) -> Self {
-        let words = |bytes: &Vec<u8>| {
-            bytes.as_chunks().0.iter().take(VERDICTS.len()).copied().map(u64::from_ne_bytes).collect()
-        };
-        Self { per_cpu: per_cpu.iter().map(words).collect() }
+        // The length is right by the assertion above: no CPU's counts are zero by mistake.
+        let counts = |bytes: &Vec<u8>| FromBytes::read_from_bytes(bytes).unwrap_or([0; VERDICTS.len()]);
+        Self { per_cpu: per_cpu.iter().map(counts).collect() }
     }
 
     /// Frames with this verdict, on all CPUs.
@@ -39,7 +40,7 @@ impl VerdictCounts {
 
     /// Frames with this verdict, on each possible CPU.
     pub fn per_cpu(&self, verdict: Verdict) -> impl Iterator<Item = u64> + '_ {
-        self.per_cpu.iter().map(move |counts| counts.get(verdict as usize).copied().unwrap_or(0))
+        self.per_cpu.iter().map(move |counts| counts[verdict as usize])
     }
 
     /// Every frame that the program has seen.

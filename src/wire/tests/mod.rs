@@ -9,7 +9,7 @@ mod refused;
 use proptest::prelude::*;
 
 use super::{
-    Emit, Flags, FlowKey, FlowKey4, FlowKey6, LinkHeader, Mac, Options, Packet, Policy, SegmentInfo, Seq,
+    Emit, Flags, FlowKey4, FlowKey6, LinkHeader, Mac, Options, Packet, PacketKey, Policy, SegmentInfo, Seq,
     Timestamps, write_segment,
 };
 
@@ -47,7 +47,7 @@ fn frame_to_us<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: &[u8]
 }
 
 /// The same flow as the other end sees it.
-trait Reverse: FlowKey {
+trait Reverse: PacketKey {
     fn reverse(self) -> Self;
     fn of(packet: &Packet) -> Option<(Self, SegmentInfo, usize, usize)>;
 }

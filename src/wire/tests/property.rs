@@ -1,6 +1,6 @@
 use super::*;
 use crate::observe::DropReason;
-use crate::wire::parse;
+use crate::wire::{checksum::Sum, parse};
 
 /// What a peer wrote is what we read, wherever the parts lie.
 fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: &[u8], padding: usize) {
@@ -61,7 +61,7 @@ fn repair_v4(frame: &mut [u8]) {
     frame[16..18].copy_from_slice(&total.to_be_bytes());
     frame[20..22].fill(0);
     frame[24..26].fill(0);
-    let sum = super::super::checksum::Sum::default().add_bytes(&frame[14..34]).finish();
+    let sum = Sum::default().add_bytes(&frame[14..34]).finish();
     frame[24..26].copy_from_slice(&sum.to_be_bytes());
 }
 

@@ -1,17 +1,50 @@
-//! The bucket protocol under loom: every interleaving of a few operations on two small buckets.
+//! The table's bucket protocol under loom: every interleaving of a few operations on two small
+//! buckets, with at most three preemptions.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --lib --target-dir target/loom table::model`
+//! `RUSTFLAGS="--cfg loom" cargo test --test loom_table --target-dir target/loom`
 //!
-//! Keys are single numbers in lines of loom's own, written and compared as `lines` does.
+//! Keys are single numbers in lines of loom's own, written and compared as the table's `lines` does.
+#![cfg(loom)]
+#![allow(dead_code)] // of the protocol's files: what only the table calls
+
+#[path = "../src/table/bucket.rs"]
+mod bucket;
+#[path = "../src/table/probe.rs"]
+mod probe;
+#[path = "../src/table/word.rs"]
+mod word;
+
+/// In place of `src/table/shape.rs`.
+mod shape {
+    pub use loom::sync::atomic::{AtomicU64, Ordering, fence};
+
+    pub const WAYS: usize = 2;
+    pub const OFFSETS: &[usize] = &[0, 1];
+
+    pub struct Bucket {
+        pub places: [AtomicU64; WAYS],
+        pub elsewhere: AtomicU64,
+    }
+
+    impl Bucket {
+        pub fn new() -> Self {
+            Bucket { places: std::array::from_fn(|_| AtomicU64::new(0)), elsewhere: AtomicU64::new(0) }
+        }
+    }
+
+    pub fn published() {
+        fence(Ordering::SeqCst);
+    }
+}
 
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use loom::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use loom::thread;
 
-use super::bucket::{Bucket, SPAN, WAYS};
-use super::probe::{Probe, Refusal};
-use super::sync::Ordering::SeqCst;
-use super::word::{Generation, Tag, Word};
+use bucket::SPAN;
+use probe::{Probe, Refusal};
+use shape::{Bucket, WAYS};
+use word::{Generation, Tag, Word};
 
 const TAG: u64 = 5;
 

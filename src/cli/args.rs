@@ -1,0 +1,122 @@
+use clap::{Args, Parser, Subcommand};
+
+use super::RespondArgs;
+
+/// A TCP stack that bypasses the kernel through AF_XDP, built for handshakes.
+#[derive(Debug, Parser)]
+#[command(name = "handfast", version, about, arg_required_else_help = true)]
+#[command(after_help = "\
+`handfast COMMAND --help` explains a command, with examples. To see it work, without touching
+the network of this machine:
+
+    sudo handfast lab demo")]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    // Boxed: it is an order of magnitude larger than the other.
+    Respond(Box<RespondArgs>),
+    Lab(LabArgs),
+}
+
+/// Make, enter and remove a network on this machine to try things on.
+///
+/// A lab is two network namespaces, hf-NAME-client and hf-NAME-server, joined by a veth pair. The
+/// client's end (hf-c) has the addresses 198.18.0.1 to .32; the server's end (hf-s) has
+/// 198.18.255.1. 198.18.1.0/24 is on the same link and on no interface: the responder may own it.
+/// With --ipv6 the same stands for 2001:db8:18::1 to ::20, ::ff:1 and ::1:0/112.
+///
+/// Offloads are off at both ends, so that frames carry whole checksums and XDP sees VLAN tags.
+/// Nothing outside of the two namespaces is changed.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, after_long_help = LAB_EXAMPLES)]
+pub struct LabArgs {
+    #[command(subcommand)]
+    pub action: LabAction,
+}
+
+const LAB_EXAMPLES: &str = "\
+Examples:
+  A lab with two queues, a responder in it, and a client:
+
+    handfast lab up --queues 2
+    handfast lab exec --side server -- handfast respond --dev hf-s --listen 198.18.1.0/24:80=http &
+    handfast lab exec -- curl http://198.18.1.1/
+    handfast lab down
+
+  The whole story in half a minute:
+
+    handfast lab demo";
+
+#[derive(Debug, Subcommand)]
+pub enum LabAction {
+    /// Make a lab. What an earlier one of this name left behind is removed first.
+    Up(LabSpec),
+    /// Remove a lab, and end the processes inside it. Says what was removed; none is no error.
+    Down {
+        /// The lab's name
+        #[arg(long, default_value = "lab")]
+        name: String,
+    },
+    /// Run a command inside a lab, and end with its exit code.
+    Exec(LabExec),
+    /// Make a lab, answer a kernel client in it for some 20 seconds, show what happens, clean up.
+    Demo(LabDemo),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct LabSpec {
+    /// The lab's name: letters, digits and dashes
+    #[arg(long, default_value = "lab")]
+    pub name: String,
+    /// Receive and transmit queues of each end
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub queues: u32,
+    /// With IPv6 addresses; without it, IPv6 is off
+    #[arg(long)]
+    pub ipv6: bool,
+    /// Put an 802.1Q tag on everything that crosses the link
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
+    pub vlan: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub struct LabExec {
+    /// The lab's name
+    #[arg(long, default_value = "lab")]
+    pub name: String,
+    /// In which namespace
+    #[arg(long, value_enum, default_value_t = Side::Client)]
+    pub side: Side,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Side {
+    Client,
+    Server,
+}
+
+#[derive(Debug, Args)]
+pub struct LabDemo {
+    /// The lab's name; a lab of that name is replaced
+    #[arg(long, default_value = "demo")]
+    pub name: String,
+    /// Receive and transmit queues of each end
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub queues: u32,
+    /// Over IPv6
+    #[arg(long)]
+    pub ipv6: bool,
+    /// Put an 802.1Q tag on everything that crosses the link
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
+    pub vlan: Option<u16>,
+    /// How long the kernel client opens connections
+    #[arg(long, value_name = "SECS", default_value = "12", value_parser = super::values::seconds)]
+    pub duration: std::time::Duration,
+}

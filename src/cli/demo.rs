@@ -1,0 +1,361 @@
+//! The whole story in half a minute: a network, a responder, one connection looked at closely,
+//! then very many.
+
+use std::env;
+use std::io::{self, IsTerminal, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::Failure;
+use super::args::LabDemo;
+use super::responder_process::ResponderProcess;
+use crate::lab::load::{self, Dialogue, Plan, Progress, Tally};
+use crate::lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
+use crate::trace::{Capture, Conversation, Ladder, State};
+
+/// What a shell reports of a command that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+/// So long may the responder take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ECHO_PORT: u16 = 7;
+const HTTP_PORT: u16 = 80;
+const CLOSE_PORT: u16 = 7001;
+const MESSAGE: &[u8] = b"handfast";
+
+pub(super) fn run(arguments: &LabDemo) -> Result<ExitCode, Failure> {
+    let demo = Demo::new(arguments)?;
+    let began = Instant::now();
+    demo.heading("A network of two namespaces, in this machine only");
+    let lab = Lab::up(&demo.spec)?;
+    demo.network(&lab);
+    let outcome = demo.acts(&lab);
+
+    demo.heading("Cleaning up");
+    let removed: Removed = lab.remove()?;
+    demo.body(&removed.to_string());
+    match outcome? {
+        Ending::Interrupted => Ok(ExitCode::from(INTERRUPTED)),
+        Ending::Complete => {
+            demo.body(&format!("\nThat took {:.0} s.", began.elapsed().as_secs_f64()));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// How the acts ended.
+enum Ending {
+    Complete,
+    Interrupted,
+}
+
+struct Demo {
+    spec: Spec,
+    duration: Duration,
+    /// Ctrl-C or SIGTERM came.
+    interrupted: Arc<AtomicBool>,
+    colour: bool,
+}
+
+impl Demo {
+    fn new(arguments: &LabDemo) -> Result<Demo, Failure> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, interrupted.clone())
+                .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
+        }
+        let LabDemo { name, queues, ipv6, vlan, duration } = arguments;
+        Ok(Demo {
+            spec: Spec { queues: *queues, ipv6: *ipv6, vlan: *vlan, ..Spec::new(name) },
+            duration: *duration,
+            interrupted,
+            colour: io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none(),
+        })
+    }
+
+    /// Everything that needs the responder. It is gone when this returns.
+    fn acts(&self, lab: &Lab) -> Result<Ending, Failure> {
+        let responder = self.start(lab)?;
+        if !self.is_interrupted() {
+            self.fetch_page(lab)?;
+        }
+        if !self.is_interrupted() {
+            self.one_connection(lab)?;
+        }
+        if !self.is_interrupted() {
+            self.many_connections(lab, &responder)?;
+        }
+        self.heading("The responder's own account");
+        responder.printed();
+        for line in responder.stop(PATIENCE)? {
+            self.body(&line);
+        }
+        Ok(if self.is_interrupted() { Ending::Interrupted } else { Ending::Complete })
+    }
+
+    fn network(&self, lab: &Lab) {
+        let (client, server) = (lab.client().name(), lab.server().name());
+        let tag = self.spec.vlan.map(|id| format!(", VLAN {id}")).unwrap_or_default();
+        let first: Vec<String> =
+            client_addresses(self.spec.ipv6).take(1).map(|address| address.to_string()).collect();
+        self.body(&format!(
+            "{client:<18} {CLIENT_DEVICE}  {} …   the Linux kernel: our client",
+            first.concat()
+        ));
+        self.body(&format!(
+            "{server:<18} {SERVER_DEVICE}  {}   nobody's address: handfast will answer",
+            self.prefix()
+        ));
+        self.body(&format!("one veth pair, {} queue(s) each way{tag}", self.spec.queues));
+    }
+
+    fn start(&self, lab: &Lab) -> Result<ResponderProcess, Failure> {
+        self.heading("The responder, on the server's end");
+        let services = [(HTTP_PORT, "http"), (ECHO_PORT, "echo"), (CLOSE_PORT, "close")];
+        let mut arguments = vec!["respond".to_string(), "--dev".into(), SERVER_DEVICE.into()];
+        for (port, service) in services {
+            arguments.push("--listen".into());
+            arguments.push(format!("{}:{port}={service}", self.prefix()));
+        }
+        self.body(&self.paint("1", &format!("$ handfast {}", arguments.join(" "))));
+        let program =
+            env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))?;
+        let mut command = lab.server().command(program);
+        command.args(arguments);
+        let (responder, lines) = ResponderProcess::start(command, PATIENCE)?;
+        lines.iter().for_each(|line| self.body(line));
+        Ok(responder)
+    }
+
+    fn fetch_page(&self, lab: &Lab) -> Result<(), Failure> {
+        let url = format!("http://{}/", SocketAddr::new(self.target(), HTTP_PORT)).replace(":80/", "/");
+        let mut command = lab.client().command("curl");
+        let Ok(output) = command.args(["-sS", "-i", "--max-time", "5", &url]).output() else { return Ok(()) };
+        let (page, complaint) = (text(&output.stdout), text(&output.stderr));
+        // What `ip netns exec` says when there is no curl.
+        if complaint.contains("exec of \"curl\" failed") {
+            return Ok(());
+        }
+        self.heading("A page, fetched by curl");
+        self.body(&self.paint("1", &format!("$ curl -i {url}")));
+        self.body(page.trim_end());
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(Failure::new(format!("curl was not answered: {}", complaint.trim()))),
+        }
+    }
+
+    fn one_connection(&self, lab: &Lab) -> Result<(), Failure> {
+        self.heading("One connection, read off the wire at the client's end");
+        let target = SocketAddr::new(self.target(), ECHO_PORT);
+        let conversation = lab
+            .in_client(|| converse(target))?
+            .map_err(|error| Failure::new(format!("the connection to {target} failed: {error}")))?;
+        self.body(&Ladder { conversation: &conversation, colour: self.colour }.to_string());
+        self.body("The states follow from the segments; the message is 8 octets, echoed.");
+        Ok(())
+    }
+
+    fn many_connections(&self, lab: &Lab, responder: &ResponderProcess) -> Result<(), Failure> {
+        let seconds = self.duration.as_secs_f64();
+        self.heading(&format!("Kernel clients, as fast as they can, for {seconds:.0} s"));
+        let plan = self.plan();
+        self.body(&format!(
+            "{} connections at a time, {} thread(s); each a full handshake, and closed by the responder",
+            plan.parallel, plan.threads
+        ));
+        let progress = Progress::default();
+        let before = (own_processor_time(), responder.processor_time());
+        let tally = thread::scope(|scope| {
+            let running = scope.spawn(|| lab.in_client(|| load::run(&plan, &progress)));
+            self.watch(&progress, || running.is_finished());
+            running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        let tally = flatten(tally)?;
+        let used = (own_processor_time().zip(before.0), responder.processor_time().zip(before.1));
+        self.result(
+            &tally,
+            used.0.zip(used.1).map(|((a, b), (c, d))| (a.saturating_sub(b), c.saturating_sub(d))),
+        );
+        Ok(())
+    }
+
+    fn plan(&self) -> Plan {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Plan {
+            targets: (1..=8).map(|host| SocketAddr::new(self.address(host), CLOSE_PORT)).collect(),
+            sources: client_addresses(self.spec.ipv6).collect(),
+            dialogue: Dialogue::PeerCloses,
+            count: None,
+            duration: Some(self.duration),
+            parallel: 256,
+            threads: cores.saturating_sub(1).max(1),
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// A line each second until the load has ended; passes Ctrl-C on to it.
+    fn watch(&self, progress: &Progress, ended: impl Fn() -> bool) {
+        const TICK: Duration = Duration::from_millis(20);
+        let (mut second, mut last) = (0, 0);
+        let began = Instant::now();
+        while !ended() {
+            thread::sleep(TICK);
+            if self.is_interrupted() {
+                progress.stop();
+            }
+            if began.elapsed().as_secs() > second {
+                let completed = progress.completed();
+                second = began.elapsed().as_secs();
+                self.body(&format!(
+                    "{second:>4} s  {:>9}/s  {}",
+                    grouped(completed - last),
+                    bar(completed - last)
+                ));
+                last = completed;
+            }
+        }
+    }
+
+    fn result(&self, tally: &Tally, processors: Option<(Duration, Duration)>) {
+        let rate = self.paint("1;32", &format!("{} connections/s", grouped(tally.rate() as u64)));
+        self.body(&format!(
+            "\n{rate}: {} opened and closed, {} failed",
+            grouped(tally.completed),
+            grouped(tally.failed())
+        ));
+        for (failure, count) in &tally.failures {
+            self.body(&format!("  {count} × {failure}"));
+        }
+        if let Some((client, responder)) = processors {
+            let cores = |time: Duration| time.as_secs_f64() / tally.elapsed.as_secs_f64().max(0.001);
+            self.body(&format!(
+                "Processor time: the kernel client {:.2} cores, the responder {:.2}.",
+                cores(client),
+                cores(responder)
+            ));
+        }
+        self.body(
+            "The kernel client is the limit here: a socket, a port and TIME-WAIT for each connection\n\
+             cost it far more than the answer costs the responder.",
+        );
+    }
+
+    /// What the responder owns.
+    fn prefix(&self) -> &'static str {
+        if self.spec.ipv6 { "[2001:db8:18::1:0]/112" } else { "198.18.1.0/24" }
+    }
+
+    fn target(&self) -> IpAddr {
+        self.address(1)
+    }
+
+    /// One of the addresses that the responder owns.
+    fn address(&self, host: u8) -> IpAddr {
+        match self.spec.ipv6 {
+            false => IpAddr::from([198, 18, 1, host]),
+            true => IpAddr::from([0x2001, 0xdb8, 0x18, 0, 0, 0, 1, u16::from(host)]),
+        }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    fn heading(&self, title: &str) {
+        let rule = "─".repeat(92usize.saturating_sub(title.chars().count()));
+        println!("\n{} {}", self.paint("1;36", title), self.paint("2", &rule));
+    }
+
+    fn body(&self, text: &str) {
+        for line in text.lines() {
+            println!("  {line}");
+        }
+        // A reader behind a pipe sees it as it happens. If nobody reads, nothing is lost.
+        let _ = io::stdout().flush();
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+    }
+}
+
+/// Opens one connection, has a message echoed, closes first, and returns what the wire saw.
+fn converse(target: SocketAddr) -> io::Result<Conversation> {
+    let capture = Capture::open(CLIENT_DEVICE)?;
+    let mut stream = TcpStream::connect_timeout(&target, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let client = stream.local_addr()?;
+    stream.write_all(MESSAGE)?;
+    let mut answer = [0; MESSAGE.len()];
+    stream.read_exact(&mut answer)?;
+    if answer != MESSAGE {
+        return Err(io::Error::other("the echo is not what was sent"));
+    }
+    stream.shutdown(Shutdown::Write)?;
+    stream.read_to_end(&mut Vec::new())?;
+    drop(stream);
+    let mut frames = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        frames.extend(capture.drain()?);
+        let conversation = Conversation::pick(&frames, client, target);
+        let closed = conversation.lines.last().is_some_and(|line| line.server == State::Closed);
+        if closed || Instant::now() > deadline {
+            return Ok(conversation);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn flatten(tally: Result<nix::Result<Tally>, LabError>) -> Result<Tally, Failure> {
+    tally?.map_err(|errno| Failure::new(format!("the client could not run: {errno}")))
+}
+
+fn own_processor_time() -> Option<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+    let time = usage.user_time() + usage.system_time();
+    Some(Duration::from_micros(
+        u64::try_from(time.tv_sec()).ok()? * 1_000_000 + u64::try_from(time.tv_usec()).ok()?,
+    ))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `1,048,576`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// One block for each 2,000.
+fn bar(rate: u64) -> String {
+    "█".repeat((rate / 2_000).min(60) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_come_in_threes() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_048_576, "1,048,576")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+use std::error::Error;
+use std::fmt;
+
+use crate::lab::LabError;
+
+/// What an operator reads when a command fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    message: String,
+    fix: Option<String>,
+}
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Failure {
+        Failure { message: message.into(), fix: None }
+    }
+
+    /// With the command or the change that cures it.
+    pub fn fix(self, fix: impl Into<String>) -> Failure {
+        Failure { fix: Some(fix.into()), ..self }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "handfast: {}", self.message)?;
+        match &self.fix {
+            Some(fix) => write!(f, "\nfix: {fix}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Failure {}
+
+impl From<LabError> for Failure {
+    fn from(error: LabError) -> Failure {
+        Failure { message: error.to_string(), fix: error.fix() }
+    }
+}

@@ -1,0 +1,77 @@
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+
+use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
+use super::{Failure, demo};
+use crate::lab::{CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec};
+
+pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
+    match &arguments.action {
+        LabAction::Up(spec) => up(spec),
+        LabAction::Down { name } => down(name),
+        LabAction::Exec(exec) => self::exec(exec),
+        LabAction::Demo(arguments) => demo::run(arguments),
+    }
+}
+
+impl LabSpec {
+    pub(super) fn spec(&self) -> Spec {
+        let LabSpec { name, queues, ipv6, vlan } = self.clone();
+        Spec { queues, ipv6, vlan, ..Spec::new(name) }
+    }
+}
+
+fn up(arguments: &LabSpec) -> Result<ExitCode, Failure> {
+    let spec = arguments.spec();
+    let lab = Lab::up(&spec)?;
+    println!("{}", description(&lab, &spec));
+    lab.keep();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What there is now, and what to do with it.
+fn description(lab: &Lab, spec: &Spec) -> String {
+    let (client, server) = (lab.client().name(), lab.server().name());
+    let width = client.len().max(server.len());
+    let (mut kernel, mut served) = (KERNEL_V4.to_string(), SERVED_V4.to_string());
+    if spec.ipv6 {
+        kernel += &format!(", {KERNEL_V6}");
+        served += &format!(" and {SERVED_V6}");
+    }
+    let clients = if spec.ipv6 { "198.18.0.1 to .32, 2001:db8:18::1 to ::20" } else { "198.18.0.1 to .32" };
+    let tag = spec.vlan.map(|id| format!(", VLAN {id}")).unwrap_or_default();
+    let name = match lab.name() {
+        "lab" => String::new(),
+        name => format!(" --name {name}"),
+    };
+    format!(
+        "{client:<width$}  {CLIENT_DEVICE}  {clients}\n\
+         {server:<width$}  {SERVER_DEVICE}  {kernel}; free for the responder: {served}\n\
+         {queues} queue{s} each way, offloads off{tag}\n\
+         \n\
+         next:  handfast lab exec{name} --side server -- handfast respond --dev {SERVER_DEVICE} --listen {SERVED_V4}:80=http\n\
+         then:  handfast lab exec{name} -- curl http://198.18.1.1/\n\
+         last:  handfast lab down{name}",
+        queues = spec.queues,
+        s = if spec.queues == 1 { "" } else { "s" },
+    )
+}
+
+fn down(name: &str) -> Result<ExitCode, Failure> {
+    println!("{}", Lab::down(name)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
+    let lab = Lab::open(&arguments.name)?;
+    let namespace = match arguments.side {
+        Side::Client => lab.client(),
+        Side::Server => lab.server(),
+    };
+    let Some((program, rest)) = arguments.command.split_first() else {
+        return Err(Failure::new("no command to run"));
+    };
+    // From here on this process is the command: its signals, its exit code.
+    let error = namespace.command(program).args(rest).exec();
+    Err(Failure::new(format!("cannot run `ip`: {error}")).fix("apt-get install iproute2"))
+}

@@ -1,0 +1,37 @@
+//! Arguments in, exit code out. One file per subcommand, thin: each composes the layers below.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | failed: `handfast: …` on standard error, and `fix: …` where a fix is known |
+//! | 2 | the arguments are wrong |
+
+mod args;
+mod demo;
+mod failure;
+mod lab;
+mod respond;
+mod respond_args;
+mod responder_process;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+pub use failure::Failure;
+pub use respond_args::RespondArgs;
+pub use values::{Cores, Listen};
+
+/// Parses the process's arguments and does what they say.
+pub fn run() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Respond(arguments) => arguments.check().and_then(|()| respond::run(&arguments)),
+        Command::Lab(arguments) => lab::run(&arguments),
+    };
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("{failure}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,108 @@
+use std::fs::File;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::{Failure, RespondArgs};
+use crate::engine::drop_privileges;
+use crate::engine::responder::{Active, Responder, Running};
+use crate::report::{Rates, Summary, active_line, steering_note};
+
+/// How often signals, the duration and the interfaces are looked after.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Sets up, gives up privileges, runs to the end, reports.
+pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
+    let stop = stop_on_signals()?;
+    // Before anything else: it must be writable, and later nothing can be opened any more.
+    let mut json = json_file(arguments)?;
+    let responder = Responder::open(arguments.options()).map_err(failure)?;
+    drop_privileges().map_err(failure)?;
+    let active = responder.active.clone();
+    println!("{}", active_line(&active));
+    active.notes.iter().for_each(|note| println!("note: {note}"));
+    let running = responder.run().map_err(failure)?;
+    println!("ready: {}", listeners(arguments));
+    watch(arguments, &running, &stop);
+    let summary = finish(&active, running);
+    if let Some(file) = &mut json {
+        write_json(file, &summary).map_err(|error| cannot_write(arguments, &error))?;
+    }
+    match summary.fault {
+        Some(fault) => Err(Failure::new(fault)),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Until a signal, the duration, or a fault; a line of rates at each interval.
+fn watch(arguments: &RespondArgs, running: &Running, stop: &AtomicBool) {
+    let began = Instant::now();
+    let mut rates = Rates::default();
+    let mut next = arguments.interval;
+    loop {
+        let elapsed = began.elapsed();
+        let over = arguments.duration.is_some_and(|limit| elapsed >= limit);
+        if over || stop.load(Ordering::Relaxed) || running.fault().is_some() {
+            return;
+        }
+        if !arguments.interval.is_zero() && elapsed >= next {
+            println!("{}", rates.line(&running.snapshot(), elapsed));
+            next += arguments.interval;
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+fn finish(active: &Active, running: Running) -> Summary {
+    let finished = running.stop();
+    let summary = Summary::new(active, &finished);
+    print!("{summary}");
+    if let Some(note) = steering_note(&summary.total) {
+        println!("warning: {note}");
+    }
+    summary
+}
+
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The second one ends the process at once: the link goes with it.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone()).map_err(failure)?;
+        signal_hook::flag::register(signal, stop.clone()).map_err(failure)?;
+    }
+    Ok(stop)
+}
+
+fn json_file(arguments: &RespondArgs) -> Result<Option<File>, Failure> {
+    let create = |path| File::create(path).map_err(|error| cannot_write(arguments, &error));
+    arguments.json.as_ref().map(create).transpose()
+}
+
+fn write_json(file: &mut File, summary: &Summary) -> std::io::Result<()> {
+    serde_json::to_writer_pretty(&mut *file, summary)?;
+    file.write_all(b"\n")
+}
+
+fn cannot_write(arguments: &RespondArgs, error: &std::io::Error) -> Failure {
+    let path = arguments.json.as_deref().unwrap_or_else(|| "?".as_ref()).display();
+    Failure::new(format!("cannot write {path}: {error}"))
+        .fix("name a file in a directory that you may write to")
+}
+
+fn listeners(arguments: &RespondArgs) -> String {
+    const SHOWN: usize = 8;
+    let mut names: Vec<String> = arguments.listeners.iter().take(SHOWN).map(ToString::to_string).collect();
+    if arguments.listeners.len() > SHOWN {
+        names.push(format!("and {} more", arguments.listeners.len() - SHOWN));
+    }
+    names.join(" ")
+}
+
+fn failure(error: impl std::error::Error) -> Failure {
+    Failure::new(error.to_string())
+}

@@ -1,0 +1,133 @@
+//! `handfast respond` as a child process: started, listened to, ended.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, SysconfVar, sysconf};
+
+use super::Failure;
+
+/// What it prints, line by line. Dropping this ends it.
+#[derive(Debug)]
+pub(super) struct ResponderProcess {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl ResponderProcess {
+    /// Starts it and returns the lines up to the one that says `ready`.
+    pub fn start(
+        mut command: Command,
+        patience: Duration,
+    ) -> Result<(ResponderProcess, Vec<String>), Failure> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| Failure::new(format!("cannot start the responder: {error}")))?;
+        let (sender, lines) = mpsc::channel();
+        forward(child.stdout.take(), sender.clone());
+        forward(child.stderr.take(), sender);
+        let mut responder = ResponderProcess { child, lines };
+        let before = responder.lines_until_ready(patience)?;
+        Ok((responder, before))
+    }
+
+    /// What it printed since the last call.
+    pub fn printed(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
+    /// Time it has spent on processors so far.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let line = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        // The name, in parentheses, may hold anything; utime and stime are fields 14 and 15.
+        let (_, fields) = line.rsplit_once(')')?;
+        let ticks: u64 =
+            fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        let second = sysconf(SysconfVar::CLK_TCK).ok()??;
+        Some(Duration::from_secs_f64(ticks as f64 / second as f64))
+    }
+
+    /// Asks it to end, and returns what it printed on its way out.
+    pub fn stop(mut self, patience: Duration) -> Result<Vec<String>, Failure> {
+        self.signal(Signal::SIGTERM);
+        let deadline = Instant::now() + patience;
+        let mut printed = Vec::new();
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => printed.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(Failure::new(format!(
+                        "the responder did not end within {} s",
+                        patience.as_secs()
+                    )));
+                }
+            }
+        }
+        match self.child.wait() {
+            Ok(status) if status.success() => Ok(printed),
+            Ok(status) => {
+                Err(Failure::new(format!("the responder ended with {status}\n{}", printed.join("\n"))))
+            }
+            Err(error) => Err(Failure::new(format!("cannot wait for the responder: {error}"))),
+        }
+    }
+
+    fn lines_until_ready(&mut self, patience: Duration) -> Result<Vec<String>, Failure> {
+        let deadline = Instant::now() + patience;
+        let mut printed = Vec::new();
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    let ready = line.starts_with("ready");
+                    printed.push(line);
+                    if ready {
+                        return Ok(printed);
+                    }
+                }
+                Err(cause) => {
+                    let what = match cause {
+                        RecvTimeoutError::Disconnected => "ended before it was ready".to_string(),
+                        RecvTimeoutError::Timeout => format!("was not ready within {} s", patience.as_secs()),
+                    };
+                    return Err(Failure::new(format!("the responder {what}:\n{}", printed.join("\n"))));
+                }
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Ok(id) = i32::try_from(self.child.id()) {
+            // Ended already: just what is wanted.
+            let _ = kill(Pid::from_raw(id), signal);
+        }
+    }
+}
+
+impl Drop for ResponderProcess {
+    fn drop(&mut self) {
+        // Both fail once it has ended and was waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends each line of the stream on, until it ends.
+fn forward(stream: Option<impl Read + Send + 'static>, lines: Sender<String>) {
+    let Some(stream) = stream else { return };
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+}

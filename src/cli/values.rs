@@ -1,0 +1,231 @@
+//! Readers of single argument values. Each error says what was wrong and what would be right.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::engine::Fault;
+use crate::service::Service;
+use crate::wire::Owned;
+
+/// What answers where there is no `=SERVICE`.
+const DEFAULT_SERVICE: Service = Service::Discard;
+
+/// `ADDR[/PREFIX]:PORT[-PORT][=SERVICE]`: what is owned, and what answers there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub owned: Owned,
+    pub service: Service,
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Listen, String> {
+        let (owned, service) = match text.split_once('=') {
+            Some((owned, name)) => (owned, name.parse::<Service>().map_err(|error| error.to_string())?),
+            None => (text, DEFAULT_SERVICE),
+        };
+        let owned = owned.parse::<Owned>().map_err(|error| error.to_string())?;
+        Ok(Listen { owned, service })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.owned, self.service)
+    }
+}
+
+/// `0,2-3`: numbers of cores, each once, in the order given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cores(pub Vec<usize>);
+
+/// No machine has more: a range beyond it is a slip of the pen.
+const MAX_CORE: usize = 4095;
+
+impl FromStr for Cores {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Cores, String> {
+        let number = |word: &str| {
+            let number = word.parse::<usize>().ok().filter(|core| *core <= MAX_CORE);
+            number.ok_or_else(|| format!("`{word}` is no core: write numbers and ranges, as in 0,2-3"))
+        };
+        let mut cores = Vec::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (number(first)?, number(last)?);
+            if first > last {
+                return Err(format!("the cores {first}-{last} run backwards: write {last}-{first}"));
+            }
+            cores.extend(first..=last);
+        }
+        let mut seen = BTreeSet::new();
+        match cores.iter().find(|core| !seen.insert(**core)) {
+            Some(twice) => Err(format!("core {twice} is named twice")),
+            None => Ok(Cores(cores)),
+        }
+    }
+}
+
+/// `drop=P%,reset=P%,delay=MS`, each at most once, in any order.
+pub(super) fn fault(text: &str) -> Result<Fault, String> {
+    let mut fault = Fault::default();
+    let mut seen = BTreeSet::new();
+    for part in text.split(',') {
+        let (name, value) = part
+            .split_once('=')
+            .ok_or_else(|| format!("`{part}` is no fault: write drop=P%, reset=P% or delay=MS"))?;
+        if !seen.insert(name) {
+            return Err(format!("`{name}` is given twice"));
+        }
+        match name {
+            "drop" => fault.drop = share(value)?,
+            "reset" => fault.reset = share(value)?,
+            "delay" => fault.delay_ms = delay(value)?,
+            _ => return Err(format!("there is no fault `{name}`; there are drop, reset and delay")),
+        }
+    }
+    if fault.drop + fault.reset > 1.0 {
+        return Err("drop and reset together are more than 100% of the SYNs".into());
+    }
+    Ok(fault)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let wrong = || format!("`{text}` is no share: write a percentage from 0% to 100%, as in 2.5%");
+    let percent = text.strip_suffix('%').ok_or_else(wrong)?;
+    let percent = percent.parse::<f64>().ok().filter(|share| (0.0..=100.0).contains(share));
+    percent.map(|percent| percent / 100.0).ok_or_else(wrong)
+}
+
+fn delay(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix("ms").unwrap_or(text);
+    let millis = number.parse::<u32>().ok().filter(|millis| *millis <= 60_000);
+    millis.ok_or_else(|| format!("`{text}` is no delay: write milliseconds from 0 to 60000"))
+}
+
+/// Seconds, with a fraction if need be, above 0.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    match seconds_or_none(text) {
+        Ok(duration) if duration.is_zero() => Err("0 seconds is no time at all: write more".into()),
+        other => other,
+    }
+}
+
+/// Seconds, with a fraction if need be; 0 is allowed.
+pub(super) fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    // Longer than a century is a slip of the pen, and would not fit the timers.
+    const MAX: f64 = 3.0e9;
+    let number = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
+    number
+        .filter(|seconds| (0.0..=MAX).contains(seconds))
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| format!("`{text}` is no time: write seconds, as in 30 or 0.5"))
+}
+
+/// A number from 1 on, with `k` or `M` for thousands and millions, and `_` between digits.
+pub(super) fn count(text: &str) -> Result<u32, String> {
+    let (digits, factor) = match text.as_bytes().last() {
+        Some(b'k') => (&text[..text.len() - 1], 1_000),
+        Some(b'M') => (&text[..text.len() - 1], 1_000_000),
+        _ => (text, 1),
+    };
+    let number = digits.replace('_', "").parse::<u32>().ok();
+    number
+        .and_then(|number| number.checked_mul(factor))
+        .filter(|number| *number > 0)
+        .ok_or_else(|| format!("`{text}` is no number from 1 to {}: write 262144, 100k or 1M", u32::MAX))
+}
+
+/// An interface's name, as the kernel allows it.
+pub(super) fn device(text: &str) -> Result<String, String> {
+    let odd = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    match text {
+        "" => Err("an interface has a name".into()),
+        _ if text.len() > 15 => Err(format!("`{text}` is longer than the 15 octets of an interface's name")),
+        _ if text.contains(odd) => Err(format!("`{text}` is no interface's name")),
+        _ => Ok(text.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_name_what_they_own_and_what_answers() {
+        for (text, written) in [
+            ("10.0.0.1:80=http", "10.0.0.1:80=http"),
+            ("10.0.0.0/24:7000-7002=echo", "10.0.0.0/24:7000-7002=echo"),
+            ("[2001:db8::1]:9", "[2001:db8::1]:9=discard"),
+        ] {
+            assert_eq!(text.parse::<Listen>().expect(text).to_string(), written);
+        }
+        for (text, part) in [
+            ("10.0.0.1:80=telnet", "there is no service \"telnet\""),
+            ("10.0.0.1:80=", "there is no service \"\""),
+            ("10.0.0.1=http", "has no port"),
+            ("10.0.0.1:99999", "is no port"),
+        ] {
+            let error = text.parse::<Listen>().expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn cores_are_numbers_and_ranges() {
+        for (text, cores) in [("0", Ok(vec![0])), ("0,1", Ok(vec![0, 1])), ("2-4,0", Ok(vec![2, 3, 4, 0]))]
+            as [(&str, Result<Vec<usize>, &str>); 3]
+        {
+            assert_eq!(text.parse::<Cores>().map(|cores| cores.0), cores.map_err(String::from), "{text}");
+        }
+        for (text, part) in [
+            ("", "is no core"),
+            ("0,", "is no core"),
+            ("a", "`a` is no core"),
+            ("3-1", "run backwards: write 1-3"),
+            ("0-2,1", "core 1 is named twice"),
+            ("0-99999999999", "is no core"),
+        ] {
+            let error = text.parse::<Cores>().expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn faults_are_shares_of_the_syns_and_a_delay() {
+        let all = Fault { drop: 0.5, reset: 0.025, delay_ms: 30 };
+        assert_eq!(fault("drop=50%,reset=2.5%,delay=30"), Ok(all));
+        assert_eq!(fault("delay=30ms"), Ok(Fault { delay_ms: 30, ..Fault::default() }));
+        for (text, part) in [
+            ("", "`` is no fault"),
+            ("drop", "`drop` is no fault"),
+            ("drop=5", "write a percentage"),
+            ("drop=101%", "write a percentage"),
+            ("drop=NaN%", "write a percentage"),
+            ("drop=1%,drop=2%", "given twice"),
+            ("drop=60%,reset=60%", "more than 100%"),
+            ("delay=-1", "write milliseconds"),
+            ("lose=1%", "there is no fault `lose`"),
+        ] {
+            let error = fault(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn times_and_counts_have_their_units_and_bounds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
+        assert!(["", "0", "-1", "inf", "NaN", "1e30", "1m"].iter().all(|text| seconds(text).is_err()));
+        assert_eq!(count("1_048_576"), Ok(1_048_576));
+        assert_eq!(count("100k"), Ok(100_000));
+        assert_eq!(count("2M"), Ok(2_000_000));
+        assert!(["", "0", "k", "-1", "5000M", "1G"].iter().all(|text| count(text).is_err()));
+        assert!(["", "a/b", "a b", "sixteen-letters-", "a:1"].iter().all(|name| device(name).is_err()));
+    }
+}

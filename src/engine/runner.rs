@@ -1,0 +1,128 @@
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::EventFd;
+
+use super::Worker;
+use super::mailbox::Mailbox;
+use crate::tcp::Now;
+use crate::xdp::{Fault, Queue};
+
+/// What an idle core does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Polling {
+    /// Spins: no wake-up to wait for, a whole core used.
+    Busy,
+    /// Spins while there is work and a little longer, then sleeps until something comes.
+    #[default]
+    Adaptive,
+}
+
+/// How long `adaptive` spins without work before it sleeps: longer than the gap between two
+/// batches of a busy peer, shorter than what anybody would call load.
+const SPIN: Duration = Duration::from_micros(200);
+/// The longest sleep, milliseconds; stopping and timers cut it short.
+const NAP_MS: u32 = 1000;
+/// How often a core whose interface is down looks again.
+const LINK_DOWN_NAP: Duration = Duration::from_millis(20);
+
+/// One pinned thread around one worker.
+pub(super) struct Runner {
+    pub worker: Worker<Queue>,
+    pub cpu: usize,
+    pub polling: Polling,
+    pub epoch: Instant,
+    pub stop: Arc<AtomicBool>,
+    /// Readable when someone has posted a letter, or wants us to stop.
+    pub wake: Arc<EventFd>,
+    pub mailbox: usize,
+    pub mailboxes: Arc<super::Shared>,
+}
+
+/// Monotonic time since `epoch`, plus an hour, so that no clock of ours starts at zero.
+pub(super) fn now(epoch: Instant) -> Now {
+    Now { micros: epoch.elapsed().as_micros() as u64 + 3_600_000_000 }
+}
+
+impl Runner {
+    /// Runs until told to stop or until a device is gone, and gives the worker back.
+    pub(super) fn run(mut self) -> (Worker<Queue>, Option<Fault>) {
+        core_affinity::set_for_current(core_affinity::CoreId { id: self.cpu });
+        let mut busy_until = Instant::now() + SPIN;
+        while !self.stop.load(Relaxed) {
+            let turn = self.worker.turn(now(self.epoch));
+            if turn.gone {
+                break;
+            }
+            if turn.work > 0 {
+                busy_until = Instant::now() + SPIN;
+            } else if self.polling == Polling::Adaptive && Instant::now() >= busy_until {
+                if !self.nap() {
+                    break;
+                }
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+        let fault = self.worker.ports_mut().iter_mut().find_map(|queue| queue.check().err());
+        (self.worker, fault)
+    }
+
+    /// Sleeps until a frame, a letter, a timer or the end. False: a device is gone.
+    fn nap(&mut self) -> bool {
+        let idle = self.worker.idle_ms(NAP_MS);
+        if idle == 0 || !self.mailbox().fall_asleep() {
+            return true;
+        }
+        let troubled = self.wait(idle);
+        self.mailbox().wake();
+        // Reading resets it; nothing to read is fine.
+        let _ = self.wake.read();
+        !troubled || self.look_after_trouble()
+    }
+
+    /// True: some socket reports an error rather than frames.
+    fn wait(&self, idle_ms: u32) -> bool {
+        let wake: BorrowedFd<'_> = self.wake.as_fd();
+        let queues = self.worker.ports().iter().map(AsFd::as_fd);
+        let mut fds: Vec<PollFd<'_>> =
+            queues.chain([wake]).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let timeout = PollTimeout::try_from(idle_ms).unwrap_or(PollTimeout::MAX);
+        // EINTR is a short sleep.
+        let _ = poll(&mut fds, timeout);
+        let trouble = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+        fds.iter().any(|fd| fd.revents().is_some_and(|events| events.intersects(trouble)))
+    }
+
+    /// A link that is down comes back; a device that is gone does not.
+    fn look_after_trouble(&mut self) -> bool {
+        let alive = self.worker.ports_mut().iter_mut().all(|queue| queue.check().is_ok());
+        if alive {
+            std::thread::sleep(LINK_DOWN_NAP);
+        }
+        alive
+    }
+
+    fn mailbox(&self) -> &Mailbox {
+        &self.mailboxes.mailboxes[self.mailbox]
+    }
+}
+
+/// Wakes the core that waits on this.
+pub(super) fn waker(event: Arc<EventFd>) -> super::Waker {
+    Arc::new(move || {
+        // It fails only when the count is at its limit: then it is readable anyway.
+        let _ = event.write(1);
+    })
+}
+
+/// A descriptor to wake a core by.
+pub(super) fn wake_event() -> nix::Result<EventFd> {
+    use nix::sys::eventfd::EfdFlags;
+    let event = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+    debug_assert!(event.as_raw_fd() >= 0);
+    Ok(event)
+}

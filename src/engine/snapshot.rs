@@ -1,0 +1,202 @@
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS};
+use crate::xdp::{Device, Program, Queue, VERDICTS};
+
+/// Every count of a responder at one moment.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Snapshot {
+    pub cores: Vec<CoreSnapshot>,
+    /// Empty while running: queues belong to their threads.
+    pub queues: Vec<QueueSnapshot>,
+    pub steering: Vec<SteeringSnapshot>,
+}
+
+/// One core's counts.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CoreSnapshot {
+    pub frames_in: u64,
+    pub frames_out: u64,
+    pub batches: u64,
+    pub syns: u64,
+    pub syn_acks: u64,
+    pub syn_acks_cookie: u64,
+    pub syn_ack_retransmissions: u64,
+    pub established: u64,
+    pub established_by_cookie: u64,
+    pub retransmissions: u64,
+    pub challenge_acks: u64,
+    pub resets_sent: u64,
+    pub arp_replies: u64,
+    pub neighbour_adverts: u64,
+    pub echo_replies: u64,
+    pub forwarded_out: u64,
+    pub forwarded_in: u64,
+    pub half_open: u64,
+    pub connections: u64,
+    pub time_wait: u64,
+    pub frames_lost: u64,
+    /// By name, in the order of [`CLOSED`].
+    pub closed: Named,
+    /// By name, in the order of [`DROP_REASONS`].
+    pub drops: Named,
+}
+
+/// Counts by name; in JSON an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named(pub Vec<(&'static str, u64)>);
+
+/// One queue's counts, ours and the kernel's.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct QueueSnapshot {
+    pub device: String,
+    pub queue: u32,
+    /// Index of the core that serves it.
+    pub core: usize,
+    pub received: u64,
+    pub transmitted: u64,
+    pub wakeups: u64,
+    pub wakeup_stalls: u64,
+    pub tx_ring_full: u64,
+    pub link_down: u64,
+    pub bad_descriptors: u64,
+    /// The kernel's `XDP_STATISTICS`; `None` if the interface is gone.
+    pub kernel: Option<KernelSnapshot>,
+}
+
+/// What the kernel counts for a socket.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct KernelSnapshot {
+    pub rx_dropped: u64,
+    pub rx_ring_full: u64,
+    pub rx_fill_ring_empty: u64,
+    pub rx_invalid_descs: u64,
+    pub tx_invalid_descs: u64,
+}
+
+/// The steering program's verdicts on one device.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SteeringSnapshot {
+    pub device: String,
+    pub verdicts: Named,
+}
+
+impl Snapshot {
+    pub(super) fn new<'a>(
+        counters: &[Arc<CoreCounters>],
+        devices: impl Iterator<Item = (&'a Device, &'a Program)>,
+    ) -> Snapshot {
+        Snapshot {
+            cores: counters.iter().map(|counters| CoreSnapshot::of(counters)).collect(),
+            queues: Vec::new(),
+            steering: devices.map(|(device, program)| SteeringSnapshot::of(device, program)).collect(),
+        }
+    }
+
+    /// All cores together.
+    pub fn total(&self) -> CoreSnapshot {
+        self.cores.iter().fold(CoreSnapshot::default(), |total, core| total.plus(core))
+    }
+}
+
+/// Declares the plain counts once, for reading and for adding up.
+macro_rules! plain {
+    ($($field:ident)*) => {
+        impl CoreSnapshot {
+            fn of(counters: &CoreCounters) -> CoreSnapshot {
+                CoreSnapshot {
+                    $($field: counters.$field.value(),)*
+                    closed: Named::of(CLOSED.iter().map(|(_, name)| *name), &counters.closed),
+                    drops: Named::of(DROP_REASONS.iter().map(|reason| reason.name()), &counters.drops),
+                }
+            }
+
+            fn plus(&self, other: &CoreSnapshot) -> CoreSnapshot {
+                CoreSnapshot {
+                    $($field: self.$field + other.$field,)*
+                    closed: self.closed.plus(&other.closed),
+                    drops: self.drops.plus(&other.drops),
+                }
+            }
+        }
+    };
+}
+
+plain! {
+    frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions established
+    established_by_cookie retransmissions challenge_acks resets_sent arp_replies neighbour_adverts
+    echo_replies forwarded_out forwarded_in half_open connections time_wait frames_lost
+}
+
+impl Named {
+    fn of(names: impl Iterator<Item = &'static str>, counters: &[Counter]) -> Named {
+        Named(names.zip(counters.iter().map(Counter::value)).collect())
+    }
+
+    fn plus(&self, other: &Named) -> Named {
+        if self.0.is_empty() {
+            return other.clone();
+        }
+        Named(self.0.iter().zip(&other.0).map(|((name, a), (_, b))| (*name, a + b)).collect())
+    }
+
+    /// The count with this name; 0 if there is none.
+    pub fn named(&self, name: &str) -> u64 {
+        self.0.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count)
+    }
+
+    /// All of them together.
+    pub fn sum(&self) -> u64 {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Those that are not zero.
+    pub fn seen(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().copied().filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Serialize for Named {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+impl QueueSnapshot {
+    pub(super) fn of(core: usize, queue: &Queue) -> QueueSnapshot {
+        let own = queue.counters();
+        let kernel = queue.statistics().ok().map(|kernel| KernelSnapshot {
+            rx_dropped: kernel.rx_dropped,
+            rx_ring_full: kernel.rx_ring_full,
+            rx_fill_ring_empty: kernel.rx_fill_ring_empty,
+            rx_invalid_descs: kernel.rx_invalid_descs,
+            tx_invalid_descs: kernel.tx_invalid_descs,
+        });
+        QueueSnapshot {
+            device: queue.ifname().to_owned(),
+            queue: queue.number(),
+            core,
+            received: own.received,
+            transmitted: own.transmitted,
+            wakeups: own.wakeups,
+            wakeup_stalls: own.wakeup_stalls,
+            tx_ring_full: own.tx_ring_full,
+            link_down: own.link_down,
+            bad_descriptors: own.bad_descriptors,
+            kernel,
+        }
+    }
+}
+
+impl SteeringSnapshot {
+    fn of(device: &Device, program: &Program) -> SteeringSnapshot {
+        let counts = program.counters().ok();
+        let verdicts = VERDICTS
+            .iter()
+            .map(|verdict| (verdict.name(), counts.as_ref().map_or(0, |counts| counts.sum(*verdict))))
+            .collect();
+        SteeringSnapshot { device: device.name.clone(), verdicts: Named(verdicts) }
+    }
+}

@@ -1,0 +1,96 @@
+//! What the link does to frames on their way: `bpf/lab_link.bpf.c`, loaded and attached.
+
+use std::os::fd::AsFd;
+
+use libbpf_rs::{ObjectBuilder, Program, TC_EGRESS, TC_INGRESS, TcAttachPoint, TcHookBuilder};
+use nix::net::if_::if_nametoindex;
+
+use super::{LabError, Spec};
+
+static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lab_link.bpf.o"));
+
+/// Kinds of TCP segment, as a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SegmentKinds(u8);
+
+impl SegmentKinds {
+    pub const NONE: SegmentKinds = SegmentKinds(0);
+    /// SYN and SYN-ACK.
+    pub const SYN: SegmentKinds = SegmentKinds(1);
+    /// Any with payload.
+    pub const DATA: SegmentKinds = SegmentKinds(2);
+    pub const FIN: SegmentKinds = SegmentKinds(4);
+
+    pub const fn with(self, other: SegmentKinds) -> SegmentKinds {
+        SegmentKinds(self.0 | other.0)
+    }
+}
+
+/// The first copy of each segment of these kinds is lost; every later copy arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Lose {
+    pub to_server: SegmentKinds,
+    pub to_client: SegmentKinds,
+}
+
+impl Lose {
+    pub const NOTHING: Lose = Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::NONE };
+}
+
+/// Attaches to the client's end. To be called inside its namespace.
+pub(super) fn attach_client(device: &str, spec: &Spec) -> Result<(), LabError> {
+    let queues = if spec.scatter { spec.queues as u16 } else { 0 };
+    let config = Config { vlan: spec.vlan.unwrap_or(0), queues, lose: spec.lose };
+    attach(device, &config)
+}
+
+/// Attaches to the server's end, for its kernel's sake. To be called inside its namespace.
+pub(super) fn attach_server(device: &str, vlan: u16) -> Result<(), LabError> {
+    attach(device, &Config { vlan, queues: 0, lose: Lose::NOTHING })
+}
+
+/// `struct config` of the C program.
+struct Config {
+    vlan: u16,
+    queues: u16,
+    lose: Lose,
+}
+
+impl Config {
+    fn bytes(&self) -> [u8; 8] {
+        let ([v0, v1], [q0, q1]) = (self.vlan.to_ne_bytes(), self.queues.to_ne_bytes());
+        [v0, v1, q0, q1, self.lose.to_server.0, self.lose.to_client.0, 0, 0]
+    }
+}
+
+fn attach(device: &str, config: &Config) -> Result<(), LabError> {
+    let fail = |hook| move |source| LabError::LinkProgram { device: device.into(), hook, source };
+    let index = if_nametoindex(device)
+        .map_err(|errno| fail("interface")(libbpf_rs::Error::from_raw_os_error(errno as i32)))?;
+    let mut object = ObjectBuilder::default().open_memory(OBJECT).map_err(fail("open"))?;
+    for mut map in object.maps_mut() {
+        if map.name().to_string_lossy().ends_with(".rodata") {
+            map.set_initial_value(&config.bytes()).map_err(fail("configuration"))?;
+        }
+    }
+    let object = object.load().map_err(fail("load"))?;
+    for (turn, program) in object.progs().enumerate() {
+        let (hook, point) = match program.name().to_str() {
+            Some("outbound") => ("clsact egress", TC_EGRESS),
+            _ => ("clsact ingress", TC_INGRESS),
+        };
+        attach_one(&program, index as i32, point, turn == 0).map_err(fail(hook))?;
+    }
+    // The interface holds the programs, and they hold the map: the object may go.
+    Ok(())
+}
+
+/// `first`: the clsact queueing discipline, which serves both directions, is not there yet.
+fn attach_one(program: &Program<'_>, index: i32, point: TcAttachPoint, first: bool) -> libbpf_rs::Result<()> {
+    let mut builder = TcHookBuilder::new(program.as_fd());
+    let mut hook = builder.ifindex(index).replace(true).handle(1).priority(1).hook(point);
+    if first {
+        hook.create()?;
+    }
+    hook.attach().map(drop)
+}

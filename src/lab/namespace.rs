@@ -1,0 +1,129 @@
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::{panic, thread};
+
+use nix::sched::{CloneFlags, setns};
+
+use super::LabError;
+
+/// A named network namespace, as `ip netns` keeps it.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    pub(super) fn named(name: String) -> Namespace {
+        Namespace { name }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn exists(&self) -> bool {
+        self.path().exists()
+    }
+
+    /// A command that will run inside, with the namespace's own `/sys`. The child is the program
+    /// itself, not a wrapper: its id and its signals are the program's.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name]).arg(program);
+        command
+    }
+
+    /// Runs a command inside to its end and returns what it wrote to standard output.
+    ///
+    /// # Errors
+    /// The program cannot be started, or ends with another status than 0.
+    pub fn run(&self, arguments: &[&str]) -> Result<String, LabError> {
+        let mut all = vec!["netns", "exec", self.name.as_str()];
+        all.extend_from_slice(arguments);
+        run("ip", &all)
+    }
+
+    /// Calls `work` in a thread of its own that is inside the namespace. Sockets opened there
+    /// stay inside, whichever thread uses them later.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered. A panic of `work` goes on in the caller.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+        let inside = || -> io::Result<T> {
+            setns(File::open(self.path())?, CloneFlags::CLONE_NEWNET)?;
+            Ok(work())
+        };
+        thread::scope(|scope| scope.spawn(inside).join())
+            .unwrap_or_else(|panic| panic::resume_unwind(panic))
+            .map_err(|source| LabError::Enter { namespace: self.name.clone(), source })
+    }
+
+    pub(super) fn add(&self) -> Result<(), LabError> {
+        run("ip", &["netns", "add", &self.name]).map(drop)
+    }
+
+    pub(super) fn delete(&self) -> Result<(), LabError> {
+        run("ip", &["netns", "delete", &self.name]).map(drop)
+    }
+
+    /// Runs `ip` commands inside, one a line.
+    pub(super) fn ip_batch(&self, lines: &str) -> Result<(), LabError> {
+        let mut command = Command::new("ip");
+        command.args(["-n", &self.name, "-batch", "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|source| missing("ip", source))?;
+        let written = child.stdin.take().map(|mut stdin| stdin.write_all(lines.as_bytes()));
+        let output = child.wait_with_output().map_err(|source| missing("ip", source))?;
+        match written {
+            // `ip` says why it stopped reading: its message is the better one.
+            Some(Err(source)) if output.status.success() => Err(missing("ip", source)),
+            _ => checked(&format!("ip -n {} -batch -", self.name), output).map(drop),
+        }
+    }
+
+    /// The processes inside: their ids and names.
+    pub(super) fn processes(&self) -> Vec<(i32, String)> {
+        let Ok(listing) = run("ip", &["netns", "pids", &self.name]) else { return Vec::new() };
+        listing
+            .split_whitespace()
+            .filter_map(|pid| {
+                let pid = pid.parse().ok()?;
+                let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+                Some((pid, name.trim_end().to_string()))
+            })
+            .collect()
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from("/run/netns").join(&self.name)
+    }
+}
+
+/// Runs a program to its end and returns what it wrote to standard output.
+pub(super) fn run(program: &str, arguments: &[&str]) -> Result<String, LabError> {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| missing(program, source))?;
+    checked(&format!("{program} {}", arguments.join(" ")), output)
+}
+
+fn missing(program: &str, source: io::Error) -> LabError {
+    LabError::Tool { program: program.into(), source }
+}
+
+fn checked(command: &str, output: Output) -> Result<String, LabError> {
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let message = match complaint.trim() {
+        "" => output.status.to_string(),
+        text => text.to_string(),
+    };
+    Err(LabError::Command { command: command.into(), message })
+}

@@ -1,0 +1,265 @@
+use std::fmt::{self, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
+
+use super::namespace::run;
+use super::spec::{
+    CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, KERNEL_V6, SERVER_DEVICE, SERVER_MAC, Spec, check_name,
+    client_addresses,
+};
+use super::{LabError, Namespace, link_program, sysctl};
+
+/// So long may a process that is inside at removal take to end before it is killed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Two namespaces joined by a veth pair. Dropping it removes them, unless [`Lab::keep`] was
+/// called.
+#[derive(Debug)]
+pub struct Lab {
+    name: String,
+    client: Namespace,
+    server: Namespace,
+    removes: bool,
+}
+
+impl Lab {
+    /// Makes the lab. What an earlier one of the same name left behind is removed first.
+    ///
+    /// # Errors
+    /// Not root, `ip` or `ethtool` missing, or one of their calls refused; nothing is left then.
+    pub fn up(spec: &Spec) -> Result<Lab, LabError> {
+        spec.check()?;
+        Lab::down(&spec.name)?;
+        let mut lab = Lab::at(&spec.name);
+        lab.removes = true;
+        lab.client.add()?;
+        lab.server.add()?;
+        lab.join(spec)?;
+        lab.configure(&lab.client, CLIENT_DEVICE, spec, sysctl::CLIENT)?;
+        lab.configure(&lab.server, SERVER_DEVICE, spec, sysctl::SERVER)?;
+        lab.await_carrier();
+        if spec.needs_link_program() {
+            lab.client.enter(|| link_program::attach_client(CLIENT_DEVICE, spec))??;
+        }
+        Ok(lab)
+    }
+
+    /// The lab of that name that is up already. Dropping this one does not remove it.
+    pub fn open(name: &str) -> Result<Lab, LabError> {
+        check_name(name)?;
+        let lab = Lab::at(name);
+        match lab.client.exists() && lab.server.exists() {
+            true => Ok(lab),
+            false => Err(LabError::Absent { name: name.into() }),
+        }
+    }
+
+    /// Removes the lab of that name, whole or in pieces, and ends the processes inside it. No
+    /// lab: nothing is done and nothing is reported.
+    pub fn down(name: &str) -> Result<Removed, LabError> {
+        check_name(name)?;
+        if !geteuid().is_root() {
+            return Err(LabError::NotRoot);
+        }
+        let lab = Lab::at(name);
+        let mut removed = Removed::default();
+        for (namespace, device) in [(&lab.client, CLIENT_DEVICE), (&lab.server, SERVER_DEVICE)] {
+            if !namespace.exists() {
+                continue;
+            }
+            // The link first: a namespace outlives its name while a process is inside.
+            if run("ip", &["-n", namespace.name(), "link", "delete", device]).is_ok() {
+                removed.links.push(format!("{CLIENT_DEVICE} = {SERVER_DEVICE}"));
+            }
+            removed.processes.extend(end_processes(namespace));
+            namespace.delete()?;
+            removed.namespaces.push(namespace.name().to_string());
+        }
+        Ok(removed)
+    }
+
+    /// Removes this lab and says what that was.
+    pub fn remove(mut self) -> Result<Removed, LabError> {
+        self.removes = false;
+        Lab::down(&self.name)
+    }
+
+    /// Leaves the lab standing when this value is dropped.
+    pub fn keep(mut self) {
+        self.removes = false;
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn client(&self) -> &Namespace {
+        &self.client
+    }
+
+    pub fn server(&self) -> &Namespace {
+        &self.server
+    }
+
+    /// Calls `work` in a thread inside the client's namespace: see [`Namespace::enter`].
+    pub fn in_client<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+        self.client.enter(work)
+    }
+
+    /// Calls `work` in a thread inside the server's namespace: see [`Namespace::enter`].
+    pub fn in_server<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+        self.server.enter(work)
+    }
+
+    /// Lets the server's own kernel speak with this tag, so that it can stand in for the
+    /// responder in a lab with [`Spec::vlan`]. The responder needs nothing of the kind.
+    pub fn tag_server(&self, vlan: u16) -> Result<(), LabError> {
+        self.server.enter(|| link_program::attach_server(SERVER_DEVICE, vlan))?
+    }
+
+    fn at(name: &str) -> Lab {
+        Lab {
+            name: name.into(),
+            client: Namespace::named(format!("hf-{name}-client")),
+            server: Namespace::named(format!("hf-{name}-server")),
+            removes: false,
+        }
+    }
+
+    fn join(&self, spec: &Spec) -> Result<(), LabError> {
+        let queues = spec.queues.to_string();
+        let queues = ["numrxqueues", queues.as_str(), "numtxqueues", queues.as_str()];
+        let (client, server) = (self.client.name(), self.server.name());
+        let mut add = vec!["link", "add", CLIENT_DEVICE, "netns", client, "address", CLIENT_MAC];
+        add.extend(queues);
+        add.extend(["type", "veth", "peer", "name", SERVER_DEVICE, "netns", server, "address", SERVER_MAC]);
+        add.extend(queues);
+        run("ip", &add).map(drop)
+    }
+
+    /// Waits until both ends say that they are up, which the kernel settles in its own time. If
+    /// they never do, the first connection tells.
+    fn await_carrier(&self) {
+        let up = |namespace: &Namespace, device| {
+            run("ip", &["-n", namespace.name(), "-br", "link", "show", device])
+                .is_ok_and(|line| line.contains(" UP "))
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline
+            && !(up(&self.client, CLIENT_DEVICE) && up(&self.server, SERVER_DEVICE))
+        {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn configure(
+        &self,
+        namespace: &Namespace,
+        device: &str,
+        spec: &Spec,
+        settings: &[(&'static str, &'static str)],
+    ) -> Result<(), LabError> {
+        let family = if spec.ipv6 { sysctl::WITH_IPV6 } else { sysctl::WITHOUT_IPV6 };
+        namespace.enter(|| sysctl::apply(family).and_then(|()| sysctl::apply(settings)))??;
+        offloads_off(namespace, device)?;
+        if spec.queues > 1 {
+            let queues = spec.queues.to_string();
+            // Already so: ethtool refuses a change that changes nothing.
+            let _ = namespace.run(&["ethtool", "-L", device, "rx", &queues, "tx", &queues]);
+        }
+        namespace.ip_batch(&addressing(device, spec))
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.removes {
+            // Nothing can be done about a failure here; the next `up` tries again.
+            let _ = Lab::down(&self.name);
+        }
+    }
+}
+
+/// What [`Lab::down`] took away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    pub links: Vec<String>,
+    pub namespaces: Vec<String>,
+    /// Ended because they were inside: id and name.
+    pub processes: Vec<(i32, String)>,
+}
+
+impl Removed {
+    pub fn is_empty(&self) -> bool {
+        *self == Removed::default()
+    }
+}
+
+impl fmt::Display for Removed {
+    /// One line for each thing removed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing to remove");
+        }
+        let mut lines: Vec<String> =
+            self.processes.iter().map(|(pid, name)| format!("ended process      {pid} ({name})")).collect();
+        lines.extend(self.links.iter().map(|link| format!("removed veth pair  {link}")));
+        lines.extend(self.namespaces.iter().map(|name| format!("removed namespace  {name}")));
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// A kernel peer must send whole frames with whole checksums, and leave VLAN tags where XDP
+/// sees them.
+fn offloads_off(namespace: &Namespace, device: &str) -> Result<(), LabError> {
+    let mut command = vec!["ethtool", "-K", device];
+    for offload in ["tx", "rx", "gro", "gso", "tso", "txvlan", "rxvlan"] {
+        command.extend([offload, "off"]);
+    }
+    namespace.run(&command).map(drop)
+}
+
+/// The lines for `ip -batch` that raise one end's links and give it its addresses.
+fn addressing(device: &str, spec: &Spec) -> String {
+    let mut lines = format!("link set lo up\nlink set {device} up\n");
+    let mut add = |address: String| {
+        // A String takes any write.
+        let (address, flag) = address.split_once(' ').unwrap_or((&address, ""));
+        let _ = writeln!(lines, "address add {address} dev {device} {flag}");
+    };
+    if device == SERVER_DEVICE {
+        add(format!("{KERNEL_V4}/16"));
+    } else {
+        client_addresses(false).for_each(|address| add(format!("{address}/16")));
+    }
+    // Usable at once: nobody else is on this link, so no duplicate need be looked for.
+    if spec.ipv6 && device == SERVER_DEVICE {
+        add(format!("{KERNEL_V6}/64 nodad"));
+    } else if spec.ipv6 {
+        client_addresses(true).for_each(|address| add(format!("{address}/64 nodad")));
+    }
+    lines
+}
+
+/// Asks every process inside to end, then makes it. Not this one, if it is inside itself.
+fn end_processes(namespace: &Namespace) -> Vec<(i32, String)> {
+    let own = Pid::this().as_raw();
+    let inside = || namespace.processes().into_iter().filter(|(pid, _)| *pid != own).collect::<Vec<_>>();
+    let found = inside();
+    let signal_all = |processes: &[(i32, String)], signal| {
+        for (pid, _) in processes {
+            // Gone already: just what is wanted.
+            let _ = kill(Pid::from_raw(*pid), signal);
+        }
+    };
+    signal_all(&found, Signal::SIGTERM);
+    let deadline = Instant::now() + PATIENCE;
+    while !inside().is_empty() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(20));
+    }
+    signal_all(&inside(), Signal::SIGKILL);
+    found
+}

@@ -1,0 +1,12 @@
+//! What a run came to, for people and for programs: the line that says what is active, the line
+//! of rates, the summary as text and as JSON.
+//!
+//! May use `engine`. Writes nothing itself: everything here is text for the caller to print.
+
+mod active;
+mod rates;
+mod summary;
+
+pub use active::active_line;
+pub use rates::Rates;
+pub use summary::{Summary, steering_note};

@@ -1,0 +1,90 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Direction, Frame, Mirror, State};
+use crate::wire::flow_key::FlowKey;
+use crate::wire::{Flags, Packet, Policy, Segment, SegmentInfo, Seq, parse};
+
+/// The segments of one connection, in the order of the wire.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    pub client: SocketAddr,
+    pub server: SocketAddr,
+    pub lines: Vec<Line>,
+}
+
+/// One segment, and what it left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Since the connection's first segment.
+    pub at: Duration,
+    pub direction: Direction,
+    pub flags: Flags,
+    /// Counted from the sender's first sequence number.
+    pub seq: u32,
+    /// Counted from the receiver's first sequence number. `None` without ACK.
+    pub ack: Option<u32>,
+    /// Octets of payload.
+    pub payload_len: u16,
+    /// After this segment.
+    pub client: State,
+    /// After this segment.
+    pub server: State,
+}
+
+impl Conversation {
+    /// Picks the connection between these two out of what was captured. Frames that do not
+    /// parse, and those of other connections, are passed over.
+    pub fn pick(frames: &[Frame], client: SocketAddr, server: SocketAddr) -> Conversation {
+        let policy = Policy { accept_partial_checksum: true, ..Policy::default() };
+        let mut mirror = Mirror::default();
+        let mut first = None;
+        let mut lines = Vec::new();
+        for frame in frames {
+            let Some((source, destination, segment)) = segment_of(&frame.bytes, &policy) else { continue };
+            let direction = match (source, destination) {
+                ends if ends == (client, server) => Direction::ToServer,
+                ends if ends == (server, client) => Direction::ToClient,
+                _ => continue,
+            };
+            mirror.observe(direction, &segment);
+            let at = frame.at.saturating_sub(*first.get_or_insert(frame.at));
+            lines.push(Line::new(at, direction, &segment, &mirror));
+        }
+        Conversation { client, server, lines }
+    }
+}
+
+impl Line {
+    fn new(at: Duration, direction: Direction, segment: &SegmentInfo, mirror: &Mirror) -> Line {
+        let opposite = match direction {
+            Direction::ToServer => Direction::ToClient,
+            Direction::ToClient => Direction::ToServer,
+        };
+        // A reset of a side that never sent anything else has nothing to count from.
+        let relative = |seq: Seq, way| mirror.base(way).map_or(seq.0, |base| seq.since(base));
+        Line {
+            at,
+            direction,
+            flags: segment.flags,
+            seq: relative(segment.seq, direction),
+            ack: segment.flags.has(Flags::ACK).then(|| relative(segment.ack, opposite)),
+            payload_len: segment.payload_len,
+            client: mirror.client(),
+            server: mirror.server(),
+        }
+    }
+}
+
+/// Source, destination, and the checked segment.
+fn segment_of(frame: &[u8], policy: &Policy) -> Option<(SocketAddr, SocketAddr, SegmentInfo)> {
+    match parse(frame, policy).ok()? {
+        Packet::Tcp4(segment) => Some(ends(&segment)),
+        Packet::Tcp6(segment) => Some(ends(&segment)),
+        _ => None,
+    }
+}
+
+fn ends<K: FlowKey>(segment: &Segment<K>) -> (SocketAddr, SocketAddr, SegmentInfo) {
+    (segment.key.remote(), segment.key.local(), segment.info)
+}

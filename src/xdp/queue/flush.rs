@@ -1,0 +1,132 @@
+use nix::errno::Errno;
+
+use super::{MAX_BATCH, Queue};
+use crate::xdp::{Fault, ledger::Owner};
+
+/// The end of a batch: what passes between a queue and the kernel.
+impl Queue {
+    /// Ends a batch: hands what is to be sent to the kernel and wakes it once, takes back what
+    /// was sent, and gives free frames for reception. Frames that find no room stay for the next
+    /// flush. Once it has failed, it always fails.
+    #[inline]
+    pub fn flush(&mut self) -> Result<(), Fault> {
+        self.submit();
+        self.wake();
+        self.reap();
+        if !self.pending.is_empty() {
+            self.submit();
+            self.wake();
+            self.reap();
+            self.counters.tx_ring_full += u64::from(!self.pending.is_empty());
+        }
+        self.refill();
+        match &self.fault {
+            None => Ok(()),
+            Some(fault) => Err(fault.clone()),
+        }
+    }
+
+    /// Asks the kernel whether the interface is still there, for a loop that has nothing to send.
+    pub fn check(&mut self) -> Result<(), Fault> {
+        self.wake_once();
+        self.fault.clone().map_or(Ok(()), Err)
+    }
+
+    /// Moves pending frames to the transmit ring, as many as fit.
+    #[inline]
+    fn submit(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let room = self.rings.tx_room(self.pending.len()).min(self.pending.len());
+        let sent = self.rings.transmit(&self.pending[..room]);
+        self.pending.drain(..sent);
+        self.counters.transmitted += sent as u64;
+    }
+
+    /// Wakes the kernel until it has taken what is in the ring or takes no more: in copy mode one
+    /// call sends a budget's worth and says EAGAIN if there is more.
+    #[inline]
+    fn wake(&mut self) {
+        let mut waiting = self.rings.tx_waiting();
+        if waiting == 0 || !(self.always_wake || self.rings.tx_needs_wakeup()) {
+            return;
+        }
+        for _ in 0..=waiting / self.tx_budget {
+            if !self.wake_once() {
+                return;
+            }
+            let left = self.rings.tx_waiting();
+            if left == 0 {
+                return;
+            }
+            if left >= waiting {
+                self.counters.wakeup_stalls += 1;
+                return;
+            }
+            waiting = left;
+        }
+    }
+
+    /// One call. Whether another may help.
+    #[inline]
+    fn wake_once(&mut self) -> bool {
+        self.counters.wakeups += 1;
+        let result = self.rings.wake_tx();
+        self.link_down = result == Err(Errno::ENETDOWN);
+        match result {
+            Ok(()) => false,
+            Err(Errno::EAGAIN | Errno::EBUSY | Errno::ENOBUFS | Errno::EINTR) => true,
+            Err(Errno::ENETDOWN) => {
+                self.counters.link_down += 1;
+                false
+            }
+            Err(errno) => {
+                self.fail(errno);
+                false
+            }
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, errno: Errno) {
+        let (ifname, queue) = (self.ifname.clone(), self.queue);
+        self.fault.get_or_insert(match errno {
+            Errno::ENXIO | Errno::ENODEV | Errno::EBADF => Fault::DeviceGone { ifname, queue },
+            errno => Fault::Wakeup { ifname, queue, errno },
+        });
+    }
+
+    /// Takes back frames that were sent.
+    #[inline]
+    fn reap(&mut self) {
+        loop {
+            let got = self.rings.completed(&mut self.scratch);
+            for desc in &self.scratch[..got] {
+                if self.owners.pass(self.memory.index(desc), Owner::Transmit, Owner::Free) {
+                    self.free.push(*desc);
+                } else {
+                    self.counters.bad_descriptors += 1;
+                }
+            }
+            if got < MAX_BATCH {
+                return;
+            }
+        }
+    }
+
+    /// Gives free frames for reception, up to the target: the others stay for transmission.
+    #[inline]
+    pub(super) fn refill(&mut self) {
+        let wanted = self.fill_target.saturating_sub(self.owners.count(Owner::Receive)) as usize;
+        let give = wanted.min(self.free.len());
+        if give > 0 {
+            let start = self.free.len() - give;
+            let given = self.rings.fill(&self.free[start..]);
+            for desc in self.free.drain(self.free.len() - given..) {
+                self.owners.pass(self.memory.index(&desc), Owner::Free, Owner::Receive);
+            }
+        }
+        self.rings.wake_fill();
+    }
+}

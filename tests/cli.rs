@@ -1,0 +1,163 @@
+//! What the command line says of itself, and what it says of wrong arguments. Needs no rights.
+
+use assert_cmd::Command;
+
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn handfast(arguments: &[&str]) -> Ended {
+    let output = Command::cargo_bin("handfast").expect("built").args(arguments).output().expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Ended {
+        code: output.status.code().expect("not killed"),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+#[test]
+fn help_explains_each_command_with_examples() {
+    for (arguments, parts) in [
+        (&["--help"][..], &["respond", "lab", "handfast lab demo"][..]),
+        (
+            &["respond", "--help"],
+            &[
+                "--listen",
+                "ADDR[/PREFIX]:PORT[-PORT]",
+                "longest prefix",
+                "Examples:",
+                "Exit status:",
+                "--cookies",
+            ],
+        ),
+        (&["respond", "-h"], &["--dev <IF>", "--listen", "--duration"]),
+        (&["lab", "--help"], &["hf-NAME-client", "198.18.1.0/24", "Examples:", "exec"]),
+        (&["lab", "up", "--help"], &["--queues <N>", "--vlan <ID>", "--ipv6"]),
+        (&["lab", "exec", "--help"], &["--side <SIDE>", "client", "server"]),
+        (&["--version"], &[env!("CARGO_PKG_VERSION")]),
+    ] {
+        let ended = handfast(arguments);
+        assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.err);
+        for part in parts {
+            assert!(ended.out.contains(part), "{arguments:?} does not say {part:?}:\n{}", ended.out);
+        }
+    }
+}
+
+#[test]
+fn help_fits_the_terminal() {
+    for arguments in [&["respond", "--help"][..], &["lab", "--help"], &["lab", "demo", "--help"]] {
+        let mut command = Command::cargo_bin("handfast").expect("built");
+        let output = command.args(arguments).env("COLUMNS", "100").output().expect("runs");
+        let help = String::from_utf8(output.stdout).expect("UTF-8");
+        let long = help.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(long, None, "{arguments:?}");
+    }
+}
+
+#[test]
+fn no_arguments_show_help_and_fail() {
+    for arguments in [&[][..], &["lab"]] {
+        let ended = handfast(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        assert!(ended.err.contains("Usage:"), "{arguments:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn wrong_values_are_named_with_what_would_be_right() {
+    const LISTEN: [&str; 4] = ["--dev", "lo", "--listen", "10.9.9.9:80"];
+    for (wrong, parts) in [
+        (&["--listen", "10.0.0.1"][..], &["10.0.0.1", "has no port"][..]),
+        (&["--listen", "10.0.0.1:0"], &["port 0 cannot be owned"]),
+        (&["--listen", "10.0.0.1:70000"], &["70000", "1 to 65535"]),
+        (&["--listen", "10.0.0.1:90-80"], &["run backwards", "80-90"]),
+        (&["--listen", "10.0.0.300:80"], &["neither an IPv4 nor an IPv6 address"]),
+        (&["--listen", "10.0.0.1/24:80"], &["10.0.0.0/24"]),
+        (&["--listen", "::1:80"], &["brackets"]),
+        (&["--listen", "10.0.0.1:80=telnet"], &["no service", "hold, discard, close, reset, echo and http"]),
+        (&["--dev", "an-interface-name-too-long"], &["15 octets"]),
+        (&["--subnet", "10.0.0.0"], &["10.0.0.0"]),
+        (&["--cores", "1,x"], &["`x` is no core"]),
+        (&["--cores", "1,1"], &["core 1 is named twice"]),
+        (&["--mode", "fast"], &["auto, native, generic"]),
+        (&["--poll", "sometimes"], &["busy, adaptive"]),
+        (&["--cookies", "maybe"], &["auto, always, never"]),
+        (&["--copy", "--zerocopy"], &["--copy", "cannot be used with", "--zerocopy"]),
+        (&["--mss", "10"], &["10", "64..=1730"]),
+        (&["--msl", "0"], &["write more"]),
+        (&["--msl", "7200"], &["more than an hour"]),
+        (&["--max-connections", "0"], &["from 1 to"]),
+        (&["--synack-retries", "11"], &["0..=10"]),
+        (&["--fault", "drop=5"], &["write a percentage"]),
+        (&["--fault", "drop=60%,reset=60%"], &["more than 100%"]),
+        (&["--fault", "loss=1%"], &["no fault `loss`", "drop, reset and delay"]),
+        (&["--duration", "soon"], &["`soon` is no time", "0.5"]),
+        (&["--duration", "0"], &["write more"]),
+        (&["--interval=-1"], &["no time"]),
+        (&["--nonsense"], &["--nonsense"]),
+    ] {
+        let arguments = [&["respond"], &LISTEN[..], wrong].concat();
+        let ended = handfast(&arguments);
+        assert_eq!(ended.code, 2, "{wrong:?}: {}", ended.err);
+        for part in parts {
+            assert!(ended.err.contains(part), "{wrong:?} does not say {part:?}:\n{}", ended.err);
+        }
+        assert!(ended.out.is_empty(), "{wrong:?} writes errors to standard output");
+    }
+}
+
+#[test]
+fn required_arguments_are_asked_for() {
+    for (arguments, part) in [
+        (&["respond", "--dev", "lo"][..], "--listen"),
+        (&["respond", "--listen", "10.0.0.1:80"], "--dev"),
+        (&["lab", "exec"], "<CMD>"),
+    ] {
+        let ended = handfast(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        assert!(ended.err.contains(part), "{arguments:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn contradictions_fail_with_a_fix() {
+    const LISTEN: &str = "10.9.9.9:80";
+    for (arguments, parts) in [
+        (
+            &["respond", "--dev", "lo", "--dev", "lo", "--listen", LISTEN][..],
+            &["handfast: --dev lo is given twice", "fix: "][..],
+        ),
+        (
+            &["respond", "--dev", "lo", "--listen", LISTEN, "--listen", "10.9.9.9/32:80-80=http"],
+            &["handfast: --listen 10.9.9.9:80 is given twice", "fix: "],
+        ),
+        (
+            &["lab", "exec", "--name", "hf-none-such", "--", "true"],
+            &["handfast: there is no lab named hf-none-such", "fix: handfast lab up --name hf-none-such"],
+        ),
+        (&["lab", "down", "--name", "../etc"], &["handfast: ", "letters, digits or dashes"]),
+    ] {
+        let ended = handfast(arguments);
+        assert_eq!(ended.code, 1, "{arguments:?}: {}", ended.err);
+        for part in parts {
+            assert!(ended.err.contains(part), "{arguments:?} does not say {part:?}:\n{}", ended.err);
+        }
+    }
+}
+
+#[test]
+fn a_lab_without_its_limits_is_refused() {
+    for (arguments, part) in [
+        (&["lab", "up", "--queues", "0"][..], "1..=64"),
+        (&["lab", "up", "--vlan", "4095"], "1..=4094"),
+        (&["lab", "exec", "--side", "middle", "--", "true"], "client, server"),
+    ] {
+        let ended = handfast(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        assert!(ended.err.contains(part), "{arguments:?}: {}", ended.err);
+    }
+}

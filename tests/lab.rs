@@ -1,0 +1,232 @@
+//! The lab and its kernel client, with the kernel's own stack in the responder's place: what the
+//! link does to frames is shown before anything of ours is attached to it.
+//!
+//! Needs root. Everything happens in namespaces of this test's own, removed even when it fails.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use handfast::lab::load::{self, Dialogue, Plan, Progress, Tally};
+use handfast::lab::{
+    CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, Lose, SERVER_DEVICE, SegmentKinds, Spec,
+    client_addresses,
+};
+
+#[test]
+fn up_makes_both_ends_and_down_takes_them_away_once() {
+    let Some(spec) = spec() else { return };
+    let lab = Lab::up(&spec).expect("up");
+    let features = lab.server().run(&["ethtool", "-k", SERVER_DEVICE]).expect("ethtool");
+    for offload in ["tx-checksumming", "rx-checksumming", "generic-receive-offload", "rx-vlan-offload"] {
+        assert!(features.contains(&format!("{offload}: off")), "{offload} in\n{features}");
+    }
+    let stale = Lab::up(&spec).expect("up again replaces what is there");
+    std::mem::forget(lab);
+    let removed = stale.remove().expect("down");
+    assert_eq!(removed.namespaces, [format!("hf-{}-client", spec.name), format!("hf-{}-server", spec.name)]);
+    assert_eq!(removed.links.len(), 1, "{removed}");
+    let again = Lab::down(&spec.name).expect("down again");
+    assert!(again.is_empty(), "{again}");
+    assert!(matches!(Lab::open(&spec.name), Err(LabError::Absent { .. })));
+}
+
+#[test]
+fn dropping_the_guard_removes_the_lab_even_in_a_panic() {
+    let Some(spec) = spec() else { return };
+    let name = spec.name.clone();
+    let outcome = thread::spawn(move || {
+        let _lab = Lab::up(&spec).expect("up");
+        panic!("as a failing test does");
+    })
+    .join();
+    assert!(outcome.is_err());
+    assert!(matches!(Lab::open(&name), Err(LabError::Absent { .. })));
+}
+
+#[test]
+fn processes_inside_are_ended_and_named() {
+    let Some(spec) = spec() else { return };
+    let lab = Lab::up(&spec).expect("up");
+    let mut child = lab.server().command("sleep").arg("600").spawn().expect("sleep");
+    let id = child.id() as i32;
+    wait_until("the process is inside", || {
+        lab.server()
+            .run(&["ip", "netns", "pids", lab.server().name()])
+            .expect("pids")
+            .contains(&id.to_string())
+    });
+    // A process that has ended but was not waited for yet counts as inside.
+    let waiter = thread::spawn(move || child.wait());
+    let removed = lab.remove().expect("down");
+    assert_eq!(removed.processes, [(id, "sleep".to_string())]);
+    assert!(!waiter.join().expect("no panic").expect("waited").success());
+}
+
+#[test]
+fn ten_thousand_connections_one_after_another() {
+    let Some(spec) = spec() else { return };
+    let lab = Lab::up(&spec).expect("up");
+    let target = serve(&lab, SocketAddr::from((KERNEL_V4, 7001)), drop);
+    let tally = load(&lab, &Plan::sequential(target, 10_000));
+    assert_eq!((tally.completed, tally.failed()), (10_000, 0), "{tally}");
+}
+
+#[test]
+fn a_thousand_connections_at_a_time_over_both_families() {
+    let Some(spec) = spec() else { return };
+    let lab = Lab::up(&Spec { ipv6: true, queues: 2, ..spec }).expect("up");
+    for address in [SocketAddr::from((KERNEL_V4, 7)), SocketAddr::from((KERNEL_V6, 7))] {
+        let target = serve(&lab, address, echo);
+        let plan = Plan::parallel(target, 3_000, 1_000)
+            .sources(client_addresses(target.is_ipv6()))
+            .dialogue(Dialogue::Echo(b"one segment".into()));
+        let tally = load(&lab, &plan);
+        assert_eq!((tally.completed, tally.failed()), (3_000, 0), "{target}: {tally}");
+    }
+}
+
+#[test]
+fn a_tagged_lab_carries_tagged_frames_and_nothing_else() {
+    let Some(spec) = spec() else { return };
+    let lab = Lab::up(&Spec { vlan: Some(42), ipv6: true, ..spec }).expect("up");
+    let targets = [SocketAddr::from((KERNEL_V4, 7)), SocketAddr::from((KERNEL_V6, 7))];
+    for target in targets {
+        serve(&lab, target, echo);
+    }
+
+    let short = Duration::from_millis(300);
+    let untagged = Plan { timeout: short, ..Plan::sequential(targets[0], 1) }.dialogue(Dialogue::CloseFirst);
+    assert_eq!(load(&lab, &untagged).completed, 0, "a server without the tag is not heard");
+
+    lab.tag_server(42).expect("tag");
+    let capture = lab
+        .server()
+        .command("tcpdump")
+        .args(["-i", SERVER_DEVICE, "-e", "-n", "-l", "-c", "8", "-Q", "in", "vlan 42 and (tcp or vlan)"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("tcpdump");
+    let mut capture = Guard(capture);
+    let mut ready = [0; 256];
+    capture
+        .0
+        .stderr
+        .as_mut()
+        .expect("piped")
+        .read(&mut ready)
+        .map(drop)
+        .expect("tcpdump says that it listens");
+    for target in targets {
+        let tally = load(&lab, &Plan::sequential(target, 20).dialogue(Dialogue::Echo(b"tagged".into())));
+        assert_eq!((tally.completed, tally.failed()), (20, 0), "{target}: {tally}");
+    }
+    let mut lines = String::new();
+    capture.0.stdout.take().expect("piped").read_to_string(&mut lines).expect("text");
+    assert_eq!(lines.lines().filter(|line| line.contains("vlan 42")).count(), 8, "{lines}");
+}
+
+#[test]
+fn a_lossy_link_loses_each_data_segment_once_and_the_kernels_send_it_again() {
+    let Some(spec) = spec() else { return };
+    let lose = Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::DATA };
+    let lab = Lab::up(&Spec { lose, ..spec }).expect("up");
+    let target = serve(&lab, SocketAddr::from((KERNEL_V4, 7)), echo);
+    let before = retransmitted(&lab);
+    let tally = load(&lab, &Plan::parallel(target, 20, 20).dialogue(Dialogue::Echo(b"once more".into())));
+    assert_eq!((tally.completed, tally.failed()), (20, 0), "{tally}");
+    assert!(retransmitted(&lab) - before >= 20, "every answer was sent twice");
+}
+
+#[test]
+fn a_scattering_link_spreads_one_flow_over_all_queues() {
+    let Some(spec) = spec() else { return };
+    let lab = Lab::up(&Spec { queues: 2, scatter: true, ..spec }).expect("up");
+    // With GRO the veth end polls each queue, and counts.
+    lab.server().run(&["ethtool", "-K", SERVER_DEVICE, "gro", "on"]).expect("gro");
+    let target = serve(&lab, SocketAddr::from((KERNEL_V4, 7001)), drop);
+    let tally = load(&lab, &Plan::sequential(target, 500));
+    assert_eq!((tally.completed, tally.failed()), (500, 0), "{tally}");
+    let [first, second] = [0, 1].map(|queue| received(&lab, queue));
+    assert!(first > 700 && second > 700, "{first} and {second} of some 1,500 frames");
+}
+
+#[test]
+fn the_device_names_fit_the_kernel() {
+    // IFNAMSIZ is 16, with the terminating zero.
+    assert!([CLIENT_DEVICE, SERVER_DEVICE].iter().all(|name| name.len() <= 15));
+}
+
+/// A specification with a name of its own. `None`, said loudly, where the tests cannot run.
+fn spec() -> Option<Spec> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    if !nix::unistd::geteuid().is_root() {
+        assert!(std::env::var_os("CI").is_none(), "in CI no privileged test is skipped: run as root");
+        eprintln!("SKIPPED: network namespaces need root");
+        return None;
+    }
+    Some(Spec::new(format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))))
+}
+
+/// A kernel server inside the server's namespace that treats every connection so, each in a
+/// thread of its own. It ends with the test's process.
+fn serve(lab: &Lab, address: SocketAddr, treat: fn(TcpStream)) -> SocketAddr {
+    let listener = lab.in_server(|| TcpListener::bind(address)).expect("enter").expect("bind");
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || treat(stream));
+        }
+    });
+    address
+}
+
+fn echo(mut stream: TcpStream) {
+    let mut buffer = [0; 512];
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+        let _ = stream.write_all(&buffer[..length]);
+    }
+}
+
+fn load(lab: &Lab, plan: &Plan) -> Tally {
+    lab.in_client(|| load::run(plan, &Progress::default())).expect("enter").expect("epoll")
+}
+
+/// Segments that the server's kernel sent again.
+fn retransmitted(lab: &Lab) -> u64 {
+    let table = lab.server().run(&["cat", "/proc/net/snmp"]).expect("counters");
+    let mut rows = table.lines().filter(|line| line.starts_with("Tcp:"));
+    let (names, values) = (rows.next().expect("names"), rows.next().expect("values"));
+    let column = names.split_whitespace().position(|name| name == "RetransSegs").expect("column");
+    values.split_whitespace().nth(column).expect("value").parse().expect("number")
+}
+
+/// Frames that a queue of the server's end received.
+fn received(lab: &Lab, queue: u32) -> u64 {
+    let statistics = lab.server().run(&["ethtool", "-S", SERVER_DEVICE]).expect("statistics");
+    let name = format!("rx_queue_{queue}_xdp_packets:");
+    let value = statistics.lines().find_map(|line| line.trim().strip_prefix(&name));
+    value.unwrap_or_else(|| panic!("{name} in\n{statistics}")).trim().parse().expect("number")
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if holds() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("not within 5 s: {what}");
+}
+
+struct Guard(std::process::Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

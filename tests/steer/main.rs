@@ -1,0 +1,9 @@
+//! The steering program, frame in, verdict out, through `BPF_PROG_TEST_RUN`; and its attachment to
+//! a real interface. Needs CAP_BPF and CAP_NET_ADMIN.
+
+mod attach;
+mod frames;
+mod kernel;
+mod rules;
+mod truncation;
+mod verdicts;
