@@ -85,7 +85,7 @@ impl Responder {
             command.args(["--listen", &format!("[{DEVICE_V6}]:{port}={name}")]);
         }
         if setup == Setup::Cookies {
-            command.args(["--syn-cookies", "always"]);
+            command.args(["--cookies", "always"]);
         }
         let mut child = command.stdout(Stdio::piped()).spawn().expect("handfast can be started");
         let output = child.stdout.take().expect("its output is piped");
