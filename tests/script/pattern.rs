@@ -239,7 +239,7 @@ fn parse_modifier(item: &str, family: Family) -> Result<Modifier, String> {
 }
 
 fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
-    if text.len() % 2 != 0 || !text.is_ascii() {
+    if text.len() & 1 == 1 || !text.is_ascii() {
         return Err(format!("`{text}` is not pairs of hexadecimal digits"));
     }
     let pairs = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16));

@@ -10,14 +10,12 @@ use super::frame::{Place, Segment, build};
 use super::inspect::{Received, inspect};
 use super::language::{Action, Script, Step, When};
 use super::names::address;
-use super::number::Number;
-use super::pattern::{ACK, Length, Modifier, Opt, PSH, Packet, RST, SYN, Value, flags_in_words};
+use super::pattern::{Length, Modifier, Packet, Value, flags_in_words};
 
 /// No answer may be on its way when a script is over.
 const QUIET_END: Duration = Duration::from_millis(40);
 /// A failure shows this many packets before it.
 const TRACE_LINES: usize = 40;
-const HANDSHAKE: Duration = Duration::from_millis(600);
 
 /// Plays `script` against the device behind `backend`. The error tells the line, what was wrong, and
 /// every packet that went before.
@@ -41,16 +39,17 @@ pub fn play(script: &Script, place: &Place, backend: &mut dyn Backend) -> Result
     runner.play()
 }
 
-struct Runner<'a> {
+/// One script being played.
+pub(super) struct Runner<'a> {
     script: &'a Script,
     place: &'a Place,
-    backend: &'a mut dyn Backend,
+    pub(super) backend: &'a mut dyn Backend,
     dice: Dice,
-    conversation: Conversation,
+    pub(super) conversation: Conversation,
     /// A packet that came instead of one that may be missing.
     held: Option<Received>,
     /// When the last packet was sent or received, or a silence ended.
-    last: Duration,
+    pub(super) last: Duration,
     last_wait: Duration,
     /// Addresses we sent from that are not ours: nothing may come back to them.
     disguises: Vec<IpAddr>,
@@ -111,30 +110,7 @@ impl Runner<'_> {
         }
     }
 
-    /// SYN, SYN+ACK, ACK. Timestamps, if offered, go on from the one in the list.
-    fn connect(&mut self, options: &[Opt], window: u16) -> Result<(), String> {
-        let packet = |flags, sequence, acknowledgement: Option<i64>, options: Option<Vec<Opt>>| Packet {
-            flags,
-            sequence: Number::Relative(sequence),
-            length: Length::Exactly(0),
-            acknowledgement: acknowledgement.map(Number::Relative),
-            window: Some(Value::Exactly(u32::from(window))),
-            urgent: 0,
-            options,
-            modifiers: Vec::new(),
-        };
-        self.send(&packet(SYN, 0, None, Some(options.to_vec())))?;
-        let mut answer = packet(SYN | ACK, 0, Some(1), None);
-        answer.window = None;
-        self.expect(&[answer], false, When::Between(Duration::ZERO, HANDSHAKE))?;
-        let stamp = options.iter().find_map(|option| match option {
-            Opt::Timestamps(value, _) => Some(vec![Opt::Timestamps(*value, Value::Theirs)]),
-            _ => None,
-        });
-        self.send(&packet(ACK, 1, Some(1), stamp))
-    }
-
-    fn send(&mut self, packet: &Packet) -> Result<(), String> {
+    pub(super) fn send(&mut self, packet: &Packet) -> Result<(), String> {
         let Length::Exactly(length) = packet.length else { return Err("the length must be known".into()) };
         let sequence = self.conversation.ours(packet.sequence)?;
         let first = i64::from(sequence.wrapping_sub(self.conversation.isn) as i32);
@@ -193,7 +169,7 @@ impl Runner<'_> {
         Ok(copies)
     }
 
-    fn expect(&mut self, choices: &[Packet], or_nothing: bool, when: When) -> Result<(), String> {
+    pub(super) fn expect(&mut self, choices: &[Packet], or_nothing: bool, when: When) -> Result<(), String> {
         let (earliest, latest) = match when {
             When::Between(earliest, latest) => (earliest, latest),
             When::BackedOff => (self.last_wait.mul_f64(1.5), self.last_wait.mul_f64(3.0)),
@@ -250,59 +226,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Sends data as long as the device makes room.
-    fn fill(&mut self, size: u32) -> Result<(), String> {
-        let piece = |length: u32| Packet {
-            flags: ACK | PSH,
-            sequence: Number::Next(0),
-            length: Length::Exactly(length),
-            acknowledgement: Some(Number::Relative(1)),
-            window: None,
-            urgent: 0,
-            options: None,
-            modifiers: Vec::new(),
-        };
-        let patience = Duration::from_millis(400);
-        let mut sent: u64 = 0;
-        while sent < 8 << 20 {
-            let edge = self.conversation.acknowledged.wrapping_add(self.conversation.window);
-            let room = edge.wrapping_sub(self.conversation.ours(Number::Next(0))?) as i32;
-            if room > 0 {
-                self.send(&piece(size.min(room as u32)))?;
-                sent += u64::from(size);
-                self.next_segment(self.last)?;
-            } else if self.next_segment(self.backend.now() + patience)?.is_none() {
-                let all = self.conversation.acknowledged == self.conversation.ours(Number::Next(0))?;
-                self.last = self.backend.now();
-                return if all && self.conversation.window == 0 {
-                    Ok(())
-                } else {
-                    Err("the window is neither open nor closed".into())
-                };
-            }
-        }
-        Err(format!("the window is still open after {sent} octets"))
-    }
-
-    /// Leaves nothing behind: resets the connection, wherever it stands.
-    fn clean_up(&mut self) -> Result<(), String> {
-        if self.conversation.theirs.is_none() {
-            return Ok(());
-        }
-        self.send(&Packet {
-            flags: RST | ACK,
-            sequence: Number::Next(0),
-            length: Length::Exactly(0),
-            acknowledgement: Some(Number::End(0)),
-            window: None,
-            urgent: 0,
-            options: None,
-            modifiers: Vec::new(),
-        })
-    }
-
     /// The next segment that is for this script; `None` at the deadline.
-    fn next_segment(&mut self, deadline: Duration) -> Result<Option<Received>, String> {
+    pub(super) fn next_segment(&mut self, deadline: Duration) -> Result<Option<Received>, String> {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
