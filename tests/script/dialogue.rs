@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::frame::{Segment, icmp_error};
 use super::language::When;
 use super::number::Number;
 use super::pattern::{ACK, Length, Opt, PSH, Packet, RST, SYN, Value};
@@ -85,5 +86,24 @@ impl Runner<'_> {
             options: None,
             modifiers: Vec::new(),
         })
+    }
+
+    /// Says that a segment of the device did not arrive.
+    pub(super) fn icmp_error(&mut self, kind: u8, code: u8, quoted: Number) -> Result<(), String> {
+        let segment = Segment {
+            source: (self.place.device, self.script.role.port()),
+            destination: (self.place.client, self.conversation.port),
+            sequence: self.conversation.of_device(quoted)?,
+            acknowledgement: self.conversation.ours(Number::Next(0))?,
+            flags: ACK,
+            window: 0,
+            urgent: 0,
+            options: Vec::new(),
+            payload: Vec::new(),
+        };
+        self.note("<", &format!("ICMP type {kind} code {code}"));
+        self.backend.send(&icmp_error(self.place, kind, code, &segment));
+        self.last = self.backend.now();
+        Ok(())
     }
 }

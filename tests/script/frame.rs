@@ -10,6 +10,8 @@ const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPE_VLAN: u16 = 0x8100;
 const PROTOCOL_TCP: u8 = 6;
+const PROTOCOL_ICMP: u8 = 1;
+const PROTOCOL_ICMPV6: u8 = 58;
 const PROTOCOL_FRAGMENT: u8 = 44;
 
 /// Where a runner sits and whom it talks to.
@@ -42,12 +44,14 @@ pub struct Segment {
 pub fn build(place: &Place, segment: &Segment, modifiers: &[Modifier]) -> Vec<u8> {
     let tcp = tcp_segment(segment, modifiers);
     let (ethertype, mut packet) = match (segment.source.0, segment.destination.0) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            (ETHERTYPE_IPV4, ipv4_packet(source.octets(), destination.octets(), &tcp, modifiers))
-        }
-        (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            (ETHERTYPE_IPV6, ipv6_packet(source.octets(), destination.octets(), &tcp, modifiers))
-        }
+        (IpAddr::V4(source), IpAddr::V4(destination)) => (
+            ETHERTYPE_IPV4,
+            ipv4_packet(source.octets(), destination.octets(), PROTOCOL_TCP, &tcp, modifiers),
+        ),
+        (IpAddr::V6(source), IpAddr::V6(destination)) => (
+            ETHERTYPE_IPV6,
+            ipv6_packet(source.octets(), destination.octets(), PROTOCOL_TCP, &tcp, modifiers),
+        ),
         _ => panic!("both addresses of a packet are of one family"),
     };
     for modifier in modifiers {
@@ -66,6 +70,29 @@ pub fn build(place: &Place, segment: &Segment, modifiers: &[Modifier]) -> Vec<u8
         destination[5] ^= 0x40;
     }
     ethernet(destination, place.client_mac, place.vlan, ethertype, &packet)
+}
+
+/// An ICMP error about a segment of the device, as a router at our address would send it (RFC 792, RFC 4443).
+pub fn icmp_error(place: &Place, kind: u8, code: u8, quoted: &Segment) -> Vec<u8> {
+    let tcp = tcp_segment(quoted, &[]);
+    let mut message = vec![kind, code, 0, 0, 0, 0, 0, 0];
+    let (ethertype, packet) = match (place.client, place.device) {
+        (IpAddr::V4(client), IpAddr::V4(device)) => {
+            // The header and eight octets.
+            message.extend(&ipv4_packet(device.octets(), client.octets(), PROTOCOL_TCP, &tcp, &[])[..28]);
+            let sum = !sum_words(&[&message]);
+            message[2..4].copy_from_slice(&sum.to_be_bytes());
+            (ETHERTYPE_IPV4, ipv4_packet(client.octets(), device.octets(), PROTOCOL_ICMP, &message, &[]))
+        }
+        (IpAddr::V6(client), IpAddr::V6(device)) => {
+            message.extend(ipv6_packet(device.octets(), client.octets(), PROTOCOL_TCP, &tcp, &[]));
+            let sum = transport_checksum(place.client, place.device, PROTOCOL_ICMPV6, &message);
+            message[2..4].copy_from_slice(&sum.to_be_bytes());
+            (ETHERTYPE_IPV6, ipv6_packet(client.octets(), device.octets(), PROTOCOL_ICMPV6, &message, &[]))
+        }
+        _ => panic!("both addresses of a place are of one family"),
+    };
+    ethernet(place.device_mac, place.client_mac, place.vlan, ethertype, &packet)
 }
 
 /// An Ethernet frame, tagged if `vlan` is given.
@@ -107,7 +134,13 @@ fn tcp_segment(segment: &Segment, modifiers: &[Modifier]) -> Vec<u8> {
     bytes
 }
 
-fn ipv4_packet(source: [u8; 4], destination: [u8; 4], tcp: &[u8], modifiers: &[Modifier]) -> Vec<u8> {
+fn ipv4_packet(
+    source: [u8; 4],
+    destination: [u8; 4],
+    protocol: u8,
+    message: &[u8],
+    modifiers: &[Modifier],
+) -> Vec<u8> {
     let mut options: &[u8] = &[];
     let mut length = None;
     let mut header_words = None;
@@ -124,37 +157,43 @@ fn ipv4_packet(source: [u8; 4], destination: [u8; 4], tcp: &[u8], modifiers: &[M
         }
     }
     let header_length = 20 + options.len();
-    let total = length.unwrap_or((header_length + tcp.len()) as u16);
+    let total = length.unwrap_or((header_length + message.len()) as u16);
     let mut packet = vec![0x40 | header_words.unwrap_or((header_length / 4) as u8), 0];
     packet.extend(total.to_be_bytes());
     packet.extend([0x12, 0x34]);
     packet.extend(fragment.to_be_bytes());
-    packet.extend([hop_limit, PROTOCOL_TCP, 0, 0]);
+    packet.extend([hop_limit, protocol, 0, 0]);
     packet.extend(source);
     packet.extend(destination);
     packet.extend(options);
     let sum = !sum_words(&[&packet]);
     let sum = if modifiers.contains(&Modifier::BadIpChecksum) { sum ^ 0x0f0f } else { sum };
     packet[10..12].copy_from_slice(&sum.to_be_bytes());
-    packet.extend(tcp);
+    packet.extend(message);
     packet
 }
 
-fn ipv6_packet(source: [u8; 16], destination: [u8; 16], tcp: &[u8], modifiers: &[Modifier]) -> Vec<u8> {
+fn ipv6_packet(
+    source: [u8; 16],
+    destination: [u8; 16],
+    protocol: u8,
+    message: &[u8],
+    modifiers: &[Modifier],
+) -> Vec<u8> {
     let mut extension = Vec::new();
-    let mut next_header = PROTOCOL_TCP;
+    let mut next_header = protocol;
     let mut length = None;
     let mut hop_limit = 64;
     for modifier in modifiers {
         match modifier {
             Modifier::Fragment => {
                 next_header = PROTOCOL_FRAGMENT;
-                extension = vec![PROTOCOL_TCP, 0, 0, 1, 0, 0, 0x12, 0x34];
+                extension = vec![protocol, 0, 0, 1, 0, 0, 0x12, 0x34];
             }
             // A hop-by-hop header around the given options.
             Modifier::IpOptions(bytes) => {
                 next_header = 0;
-                extension = [&[PROTOCOL_TCP, (bytes.len() / 8) as u8], bytes.as_slice()].concat();
+                extension = [&[protocol, (bytes.len() / 8) as u8], bytes.as_slice()].concat();
             }
             Modifier::IpLength(octets) => length = Some(*octets),
             Modifier::HopLimit(hops) => hop_limit = *hops,
@@ -162,12 +201,12 @@ fn ipv6_packet(source: [u8; 16], destination: [u8; 16], tcp: &[u8], modifiers: &
         }
     }
     let mut packet = vec![0x60, 0, 0, 0];
-    packet.extend(length.unwrap_or((extension.len() + tcp.len()) as u16).to_be_bytes());
+    packet.extend(length.unwrap_or((extension.len() + message.len()) as u16).to_be_bytes());
     packet.extend([next_header, hop_limit]);
     packet.extend(source);
     packet.extend(destination);
     packet.extend(extension);
-    packet.extend(tcp);
+    packet.extend(message);
     packet
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::number::{Family, duration, integer, unsigned};
+use super::number::{Family, Number, duration, integer, unsigned};
 use super::pattern::{Opt, Packet};
 
 /// How long an answer may take when the script does not say.
@@ -103,6 +103,12 @@ pub enum Action {
     /// Sends data in segments of `size` octets until the device's window is closed.
     Fill {
         size: u32,
+    },
+    /// An ICMP error that quotes the device's segment with this number.
+    IcmpError {
+        kind: u8,
+        code: u8,
+        quoted: Number,
     },
     /// New client port and new initial sequence number.
     Fresh,
@@ -216,11 +222,22 @@ impl Action {
                 Ok(Self::Connect { options: syn.options.unwrap_or_default(), window })
             }
             "fill" => Ok(Self::Fill { size: unsigned(rest, family)? }),
+            "icmp" => Self::parse_icmp(rest, family),
             "fresh" => Ok(Self::Fresh),
             "again" if rest.is_empty() => Ok(Self::Again(None)),
             "again" => Ok(Self::Again(Some(integer(rest, family)?))),
             _ => Err(format!("no step `{verb}`")),
         }
+    }
+
+    /// `TYPE CODE quoting SEQ`.
+    fn parse_icmp(text: &str, family: Family) -> Result<Self, String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [kind, code, "quoting", quoted] = words[..] else {
+            return Err("write `icmp TYPE CODE quoting SEQ`".into());
+        };
+        let quoted = Number::parse(quoted, family)?;
+        Ok(Self::IcmpError { kind: unsigned(kind, family)?, code: unsigned(code, family)?, quoted })
     }
 
     fn parse_expectation(text: &str, family: Family) -> Result<Self, String> {

@@ -41,8 +41,8 @@ pub fn play(script: &Script, place: &Place, backend: &mut dyn Backend) -> Result
 
 /// One script being played.
 pub(super) struct Runner<'a> {
-    script: &'a Script,
-    place: &'a Place,
+    pub(super) script: &'a Script,
+    pub(super) place: &'a Place,
     pub(super) backend: &'a mut dyn Backend,
     dice: Dice,
     pub(super) conversation: Conversation,
@@ -98,6 +98,7 @@ impl Runner<'_> {
                 Ok(())
             }
             Action::Fill { size } => self.fill(*size),
+            Action::IcmpError { kind, code, quoted } => self.icmp_error(*kind, *code, *quoted),
             Action::Fresh => {
                 self.clean_up()?;
                 self.conversation = self.conversation.fresh(&mut self.dice);
@@ -251,7 +252,7 @@ impl Runner<'_> {
         Ok(None)
     }
 
-    fn note(&mut self, direction: &str, text: &str) {
+    pub(super) fn note(&mut self, direction: &str, text: &str) {
         let at = self.backend.now().saturating_sub(self.started).as_secs_f64();
         let line = format!("{direction} {text}");
         match self.trace.last_mut() {
