@@ -24,7 +24,7 @@ fn kernel_passes_the_scripts() {
 
 /// The same for scripts that wait for minutes.
 #[test]
-#[ignore = "takes three minutes"]
+#[ignore = "takes six minutes"]
 fn kernel_passes_the_slow_scripts() {
     let Some(outcomes) = play_on_kernel(|script| script.slow) else { return };
     assert_all_passed(&outcomes);

@@ -23,12 +23,13 @@ pub struct Memory {
 
 impl Memory {
     pub fn new(setup: language::Setup) -> Self {
-        let cookies = match setup {
-            language::Setup::Plain => CookieMode::Auto,
-            language::Setup::Cookies => CookieMode::Always,
-        };
+        Self::with(Config { cookies: cookie_mode(setup), ..Config::default() })
+    }
+
+    /// The same with another configuration.
+    pub fn with(config: Config) -> Self {
         let setup = Setup {
-            config: Config { cookies, ..Config::default() },
+            config,
             policy: Policy {
                 mac: Some(DEVICE_MAC),
                 subnets: vec!["192.0.2.0/24".parse().expect("a subnet")],
@@ -50,6 +51,13 @@ impl Memory {
     /// Frames that the engine has lost sight of.
     pub fn lost_frames(&self) -> u64 {
         self.simulation.lost_frames()
+    }
+}
+
+pub fn cookie_mode(setup: language::Setup) -> CookieMode {
+    match setup {
+        language::Setup::Plain => CookieMode::Auto,
+        language::Setup::Cookies => CookieMode::Always,
     }
 }
 

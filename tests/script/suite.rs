@@ -125,9 +125,9 @@ pub fn assert_scripts_can_fail(outcomes: &[Outcome]) {
             panic!("a recording that passed fails when it is replayed unchanged:\n{error}");
         }
         let mut noticed = 0;
-        // A flood's recording is long, and one answer more or less does not matter to it.
-        let spoilt = if recording.answers() > 1000 { 1 } else { recording.answers().min(SPOILT_ANSWERS) };
-        for index in 0..spoilt {
+        // A flood's recording is long, and one packet more or less does not matter to it.
+        let few = |packets: usize| if packets > 1000 { 1 } else { packets.min(SPOILT_ANSWERS) };
+        for index in 0..few(recording.answers()) {
             for fault in Fault::ALL {
                 let failed = play(script, place, &mut recording.with_fault(index, fault).replay()).is_err();
                 let (found, tried) = tally.entry(fault).or_default();
@@ -136,7 +136,7 @@ pub fn assert_scripts_can_fail(outcomes: &[Outcome]) {
                 noticed += usize::from(failed);
             }
         }
-        let intrusions = 1..=recording.sent().min(SPOILT_ANSWERS);
+        let intrusions = 1..=few(recording.sent());
         let intruded = intrusions
             .filter(|after| play(script, place, &mut recording.replay_with_intruder(*after)).is_err());
         if noticed + intruded.count() == 0 {
