@@ -5,7 +5,7 @@ mod script;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -14,9 +14,13 @@ use script::language::{Role, Script, Setup};
 use script::netns::{DEVICE_LINK, DEVICE_V4, DEVICE_V6, Stack, Wire};
 use script::suite::{Outcome, assert_all_passed, assert_scripts_can_fail, chosen, play_all};
 
+/// One device at a time: what a clock shows depends on who else wants the cores.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Scripts that Linux passes, and that fail when what it answered is spoilt.
 #[test]
 fn kernel_passes_the_scripts() {
+    let _turn = TURN.lock();
     let Some(outcomes) = play_on_kernel(|script| !script.slow) else { return };
     assert_all_passed(&outcomes);
     assert_scripts_can_fail(&outcomes);
@@ -26,12 +30,14 @@ fn kernel_passes_the_scripts() {
 #[test]
 #[ignore = "takes six minutes"]
 fn kernel_passes_the_slow_scripts() {
+    let _turn = TURN.lock();
     let Some(outcomes) = play_on_kernel(|script| script.slow) else { return };
     assert_all_passed(&outcomes);
 }
 
 #[test]
 fn handfast_passes_the_scripts() {
+    let _turn = TURN.lock();
     let mut outcomes = Vec::new();
     for setup in [Setup::Plain, Setup::Cookies] {
         let scripts = chosen(|script| !script.slow && script.setup == setup);

@@ -75,15 +75,21 @@ pub fn play_all(scripts: Vec<Script>, wire: &Wire) -> Vec<Outcome> {
     // Long scripts first, so that none is left alone at the end.
     let mut scripts = scripts;
     scripts.sort_by_key(|script| std::cmp::Reverse(script.shortest_time()));
+    let mut outcomes = crowd(scripts, wire);
+    for outcome in outcomes.iter_mut().filter(|outcome| outcome.result.is_err()) {
+        *outcome = alone(outcome, wire);
+    }
+    outcomes
+}
+
+fn crowd(scripts: Vec<Script>, wire: &Wire) -> Vec<Outcome> {
     let queue = Mutex::new(VecDeque::from(scripts));
     let outcomes = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for index in 0..PLAYERS {
             let (queue, outcomes) = (&queue, &outcomes);
             scope.spawn(move || {
-                enter(&wire.tester);
-                let addresses = [Family::V4, Family::V6].map(|family| client_address(family, index));
-                let mut veth = Veth::open(addresses.to_vec());
+                let mut veth = open(wire, index);
                 loop {
                     let Some(script) = queue.lock().expect("no player panicked").pop_front() else { break };
                     let place = wire.place(script.family, index);
@@ -94,6 +100,27 @@ pub fn play_all(scripts: Vec<Script>, wire: &Wire) -> Vec<Outcome> {
         }
     });
     outcomes.into_inner().expect("no player panicked")
+}
+
+/// Plays a script once more, when nothing else runs: on a crowded machine a real clock is a rough one, and
+/// a packet that was late to be seen makes the next look early. What is wrong is wrong again.
+fn alone(failed: &Outcome, wire: &Wire) -> Outcome {
+    if let Err(error) = &failed.result {
+        println!("played again: {error}");
+    }
+    thread::scope(|scope| {
+        let player = scope.spawn(|| {
+            let mut veth = open(wire, PLAYERS);
+            Outcome::of(failed.script.clone(), wire.place(failed.script.family, PLAYERS), &mut veth)
+        });
+        player.join().expect("the player did not panic")
+    })
+}
+
+/// A packet socket for client number `index`, for a thread of its own.
+fn open(wire: &Wire, index: u8) -> Veth {
+    enter(&wire.tester);
+    Veth::open([Family::V4, Family::V6].map(|family| client_address(family, index)).to_vec())
 }
 
 pub fn assert_all_passed(outcomes: &[Outcome]) {
