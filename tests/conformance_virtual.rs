@@ -37,7 +37,8 @@ fn every_script_fails_on_a_broken_device() {
 /// An engine whose settings are wrong in one way fails just the scripts that are about it.
 #[test]
 fn scripts_notice_wrong_settings() {
-    let wrong: [(&str, fn(&mut Config)); 9] = [
+    type Spoil = fn(&mut Config);
+    let wrong: [(&str, Spoil); 9] = [
         ("syn-received/retransmission", |config| config.syn_ack_retries = 1),
         ("syn-received/retransmission", |config| config.syn_ack_retries = 3),
         ("time-wait/ends", |config| config.msl_ms = 20_000),
