@@ -24,7 +24,7 @@ use crate::xdp::{Copy, Mode};
 /// solicitations and pings for it, and its closed ports with a RST. Of an address that the
 /// interface has, it takes only the ports listed.
 ///
-/// It needs the capabilities NET_RAW, NET_ADMIN and BPF (or root) to start, and gives all of them
+/// It needs the capabilities BPF, PERFMON, NET_ADMIN and NET_RAW (or root) to start, and gives all of them
 /// up before the first packet. The program leaves the interface when the process ends, however it
 /// ends.
 ///
