@@ -20,6 +20,9 @@ const QUEUES: usize = DELAY + 3;
 const SPOKES: usize = 512;
 const TICK_MS: u32 = 8;
 
+/// Ticks count modulo this: the millisecond clock wraps after 49.7 days.
+const TICKS: u32 = (u32::MAX / TICK_MS) + 1;
+
 /// Marks a link that leads to a list's end, not to a slot. Slots stay below.
 const LIST_MARK: u32 = 1 << 31;
 
@@ -31,7 +34,7 @@ struct List {
 
 pub(super) struct Timers {
     lists: Box<[List]>,
-    /// The wheel's spoke that has been emptied last, in ticks modulo 2^32.
+    /// The wheel's spoke that has been emptied last, modulo [`TICKS`].
     tick: u32,
 }
 
@@ -122,19 +125,19 @@ impl Timers {
     fn turn_wheel<K: FlowKey>(&mut self, part: &Part<K, Tcb>, now: Now) -> Option<Slot> {
         let target = now.millis() / TICK_MS;
         // After a long sleep one round visits every spoke.
-        let behind = target.wrapping_sub(self.tick);
-        if behind > u32::MAX / 2 {
+        let behind = target.wrapping_sub(self.tick) % TICKS;
+        if behind > TICKS / 2 {
             return None;
         }
         if behind > SPOKES as u32 {
-            self.tick = target - SPOKES as u32;
+            self.tick = target.wrapping_sub(SPOKES as u32) % TICKS;
         }
         while self.tick != target {
             let list = QUEUES + self.spoke_after(1);
             if let Some(slot) = self.due_on_spoke(part, list, now) {
                 return Some(slot);
             }
-            self.tick = self.tick.wrapping_add(1);
+            self.tick = (self.tick + 1) % TICKS;
         }
         None
     }
