@@ -145,10 +145,11 @@ impl<K: PacketKey> Flows<K> {
     #[inline]
     pub(super) fn settle<P: Port>(&mut self, core: &mut Core, port: &mut P, debt: Debt<K, P::Frame>) {
         let Debt { slot, key, hash, mut frame, link_len } = debt;
-        let Some(tcb) = self.part.value_mut(slot) else {
+        // Ended since it was listed, and perhaps its slot used again.
+        let same = self.part.key(slot) == Some(key);
+        let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return port.release(frame);
         };
-        // Ended since it was listed, and perhaps its slot used again.
         if !tcb.take(tcp::TcbFlags::LISTED) {
             return port.release(frame);
         }
