@@ -124,7 +124,8 @@ impl<K: PacketKey> Flows<K> {
         match verdict {
             Verdict::Owes if !listed => debts.push(Debt { slot, key: segment.key, hash, frame, link_len }),
             Verdict::Owes | Verdict::Quiet => port.release(frame),
-            Verdict::Reply(emit) => reply(core, port, frame, link_len, &segment.key, &emit),
+            // A RST of the connection's own is its end, once: not an answer that anybody can ask for.
+            Verdict::Reply(emit) => turn(&core.counters, port, frame, link_len, &segment.key, &emit),
             Verdict::DropReply(reason, emit) => {
                 core.counters.dropped(reason);
                 reply(core, port, frame, link_len, &segment.key, &emit);
@@ -189,7 +190,9 @@ impl<K: PacketKey> Flows<K> {
             }
             State::TimeWait => {
                 self.time_wait += 1;
-                if self.time_wait > core.shared.core.time_wait_budget {
+                // Never itself: its last ACK is still to be sent.
+                let over = self.time_wait > core.shared.core.time_wait_budget.max(1);
+                if over {
                     self.evict_time_wait(core);
                 }
             }
@@ -272,10 +275,27 @@ pub(super) fn isn_above<K: PacketKey>(core: &Core, key: &K, above: Option<Seq>) 
     }
 }
 
-/// An answer in the frame that asked.
+/// An answer in the frame that asked; RSTs within their limit.
 #[inline]
 pub(super) fn reply<K: PacketKey, P: Port>(
     core: &mut Core,
+    port: &mut P,
+    frame: P::Frame,
+    link_len: u8,
+    key: &K,
+    emit: &Emit,
+) {
+    if emit.flags.has(Flags::RST) && !core.rst_limit.take(core.now) {
+        core.counters.dropped(DropReason::RstLimited);
+        return port.release(frame);
+    }
+    turn(&core.counters, port, frame, link_len, key, emit);
+}
+
+/// A segment in the frame that asked for it.
+#[inline]
+fn turn<K: PacketKey, P: Port>(
+    counters: &CoreCounters,
     port: &mut P,
     mut frame: P::Frame,
     link_len: u8,
@@ -283,16 +303,12 @@ pub(super) fn reply<K: PacketKey, P: Port>(
     emit: &Emit,
 ) {
     if emit.flags.has(Flags::RST) {
-        if !core.rst_limit.take(core.now) {
-            core.counters.dropped(DropReason::RstLimited);
-            return port.release(frame);
-        }
-        core.counters.resets_sent.bump();
+        counters.resets_sent.bump();
     }
     let room = port.bytes_mut(&mut frame);
     turn_around(room);
     let len = write_segment(room, usize::from(link_len), key, emit, &[]);
-    send(&core.counters, port, frame, len);
+    send(counters, port, frame, len);
 }
 
 /// A segment that nothing asked for just now: in a fresh frame, the way its connection is known
