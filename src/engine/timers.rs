@@ -107,7 +107,8 @@ impl Timers {
             .iter()
             .filter_map(|list| part.value(Slot(list.head)))
             .map(|tcb| until(tcb.deadline_ms));
-        let wheel = (1..=(most / TICK_MS).min(SPOKES as u32))
+        // One more than `most` has ticks: now is somewhere within one.
+        let wheel = (1..=(most / TICK_MS + 1).min(SPOKES as u32))
             .find(|ahead| self.lists[QUEUES + self.spoke_after(*ahead)].head != NO_LINK)
             .map(|ahead| until((self.tick.wrapping_add(ahead)).wrapping_mul(TICK_MS)));
         queues.chain(wheel).fold(most, u32::min)
@@ -221,3 +222,6 @@ fn end_or(link: u32) -> u32 {
 fn is_due(tcb: &Tcb, now: Now) -> bool {
     now.millis().wrapping_sub(tcb.deadline_ms) <= u32::MAX / 2
 }
+
+#[cfg(test)]
+mod tests;
