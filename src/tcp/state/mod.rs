@@ -47,8 +47,8 @@ fn settle(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
 /// lets out, or what the user said meanwhile, is not left until the next one.
 fn settle_dropped(verdict: Verdict, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
     // An ACK alone went out with the verdict: one for each, so that the peer sees its loss soon.
-    let sendable = step.buffers.unsent(tcb.buffer) > 0
-        || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);
+    let sendable =
+        step.buffers.unsent(tcb.buffer) > 0 || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);
     let more = tcb.has(TcbFlags::ABORT) || sendable && tcb.snd_una == tcb.snd_nxt;
     match verdict {
         Verdict::Drop(reason) | Verdict::DropReply(reason, _) if tcb.state != State::Closed && more => {
