@@ -127,7 +127,8 @@ impl<K: PacketKey> Flows<K> {
         match verdict {
             Verdict::Owes if !listed => debts.push(Debt { slot, key: segment.key, hash, frame, link_len }),
             Verdict::Owes | Verdict::Quiet => port.release(frame),
-            Verdict::Reply(emit) => reply(core, port, frame, link_len, &segment.key, &emit),
+            // A RST of the connection's own is its end, once: not an answer that anybody can ask for.
+            Verdict::Reply(emit) => turn(&core.counters, port, frame, link_len, &segment.key, &emit),
             Verdict::DropReply(reason, emit) => {
                 core.counters.dropped(reason);
                 reply(core, port, frame, link_len, &segment.key, &emit);
@@ -148,10 +149,11 @@ impl<K: PacketKey> Flows<K> {
     #[inline]
     pub(super) fn settle<P: Port>(&mut self, core: &mut Core, port: &mut P, debt: Debt<K, P::Frame>) {
         let Debt { slot, key, hash, mut frame, link_len } = debt;
-        let Some(tcb) = self.part.value_mut(slot) else {
+        // Ended since it was listed, and perhaps its slot used again.
+        let same = self.part.key(slot) == Some(key);
+        let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return port.release(frame);
         };
-        // Ended since it was listed, and perhaps its slot used again.
         if !tcb.take(tcp::TcbFlags::LISTED) {
             return port.release(frame);
         }
@@ -191,7 +193,9 @@ impl<K: PacketKey> Flows<K> {
             }
             State::TimeWait => {
                 self.time_wait += 1;
-                if self.time_wait > core.shared.core.time_wait_budget {
+                // Never itself: its last ACK is still to be sent.
+                let over = self.time_wait > core.shared.core.time_wait_budget.max(1);
+                if over {
                     self.evict_time_wait(core);
                 }
             }
@@ -274,10 +278,27 @@ pub(super) fn isn_above<K: PacketKey>(core: &Core, key: &K, above: Option<Seq>) 
     }
 }
 
-/// An answer in the frame that asked.
+/// An answer in the frame that asked; RSTs within their limit.
 #[inline]
 pub(super) fn reply<K: PacketKey, P: Port>(
     core: &mut Core,
+    port: &mut P,
+    frame: P::Frame,
+    link_len: u8,
+    key: &K,
+    emit: &Emit,
+) {
+    if emit.flags.has(Flags::RST) && !core.rst_limit.take(core.now) {
+        core.counters.dropped(DropReason::RstLimited);
+        return port.release(frame);
+    }
+    turn(&core.counters, port, frame, link_len, key, emit);
+}
+
+/// A segment in the frame that asked for it.
+#[inline]
+fn turn<K: PacketKey, P: Port>(
+    counters: &CoreCounters,
     port: &mut P,
     mut frame: P::Frame,
     link_len: u8,
@@ -285,16 +306,12 @@ pub(super) fn reply<K: PacketKey, P: Port>(
     emit: &Emit,
 ) {
     if emit.flags.has(Flags::RST) {
-        if !core.rst_limit.take(core.now) {
-            core.counters.dropped(DropReason::RstLimited);
-            return port.release(frame);
-        }
-        core.counters.resets_sent.bump();
+        counters.resets_sent.bump();
     }
     let room = port.bytes_mut(&mut frame);
     turn_around(room);
     let len = write_segment(room, usize::from(link_len), key, emit, &[]);
-    send(&core.counters, port, frame, len);
+    send(counters, port, frame, len);
 }
 
 /// A segment that nothing asked for just now: in a fresh frame, the way its connection is known

@@ -94,7 +94,11 @@ impl<K: PacketKey> Flows<K> {
             return;
         };
         if self.wants_cookie(core) && above.is_none() {
-            return answer_with_cookie(core, port, pending, listener);
+            // Nothing is inserted, so nothing else would find what this batch has just made.
+            return match self.part.find(&pending.segment.key, pending.hash) {
+                Some(found) => self.known(core, port, number, pending, found, debts),
+                None => answer_with_cookie(core, port, pending, listener),
+            };
         }
         let segment = &pending.segment;
         let iss = isn_above(core, &segment.key, above);
@@ -106,7 +110,10 @@ impl<K: PacketKey> Flows<K> {
         match self.place(core, segment, bytes, number, pending.hash, listener, tcb) {
             Placed::At(slot) => self.answer(core, port, pending, slot),
             Placed::There(found) => self.known(core, port, number, pending, found, debts),
-            Placed::Refused(_) if core.shared.config.cookies == CookieMode::Auto => {
+            // Not when raced: the other core answers, and a cookie would be a second ISN.
+            Placed::Refused(DropReason::TableFull | DropReason::SlotsFull)
+                if core.shared.config.cookies == CookieMode::Auto =>
+            {
                 answer_with_cookie(core, port, pending, listener);
             }
             Placed::Refused(reason) => refuse(core, port, pending.frame, reason),

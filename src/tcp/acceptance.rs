@@ -10,9 +10,7 @@ use crate::wire::{Flags, SegmentInfo};
 #[inline]
 pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
     let rst = segment.flags.has(Flags::RST);
-    if tcb.has(TcbFlags::TIMESTAMPS) && !rst {
-        paws(tcb, segment, step)?;
-    }
+    paws(tcb, segment, step)?;
     if !in_window(tcb, segment) {
         return Err(outside(tcb, segment, step));
     }
@@ -29,7 +27,11 @@ pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -
 }
 
 /// R1 of RFC 7323 5.3.
-fn paws(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
+#[inline]
+pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
+    if !tcb.has(TcbFlags::TIMESTAMPS) || segment.flags.has(Flags::RST) {
+        return Ok(());
+    }
     let Some(timestamps) = segment.options.timestamps else {
         // A SYN may come from a peer that has forgotten us: it has its own answer below.
         if segment.flags.has(Flags::SYN) {

@@ -8,7 +8,7 @@ const DEFAULT_MSS4: u16 = 536;
 const DEFAULT_MSS6: u16 = 1220;
 /// Below this a peer's MSS leaves no room for options and data (RFC 791's 68-octet datagram,
 /// less 40 of headers and options).
-const LEAST_MSS: u16 = 48;
+pub(super) const LEAST_MSS: u16 = 48;
 
 /// What a SYN offers, reduced to what we keep: the same whether it was kept in a connection or
 /// travelled in a cookie.

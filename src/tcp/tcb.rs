@@ -94,7 +94,7 @@ pub struct Tcb {
     pub snd_wnd: u16,
     /// RCV.WND: octets the peer may still send. The right edge never moves left (SHLD-14).
     pub rcv_wnd: u16,
-    /// The peer's MSS, octets.
+    /// Octets of text and options we send at most in a segment: the peer's MSS or ours.
     pub mss: u16,
     /// Smoothed round trip, milliseconds; 0: none. Seeds the send buffer's estimator.
     pub srtt_ms: u16,
