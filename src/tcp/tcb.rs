@@ -120,7 +120,7 @@ const _: () = assert!(size_of::<Tcb>() == 52 && align_of::<Tcb>() == 4);
 /// Units of 2^29 ms, modulo 16.
 #[inline]
 fn epoch(now: Now) -> u8 {
-    (now.micros / 1000 >> 29) as u8 & 0x0f
+    ((now.micros / 1000) >> 29) as u8 & 0x0f
 }
 
 impl Tcb {
