@@ -81,7 +81,7 @@ impl<P: Port> Worker<P> {
         }
         work += self.v4.expire(&mut self.core, &mut self.ports);
         work += self.v6.expire(&mut self.core, &mut self.ports);
-        // Every port is flushed, whatever became of the ones before.
+        // Every port, also behind one that is gone.
         let gone = self.ports.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
         self.gauge(work);
         Turn { work, gone }
