@@ -29,17 +29,17 @@ fn the_offer_travels_in_the_cookie() {
     let stamp = Some(Timestamps { value: 7777, echo: 0 });
     let all = Options { mss: Some(1460), window_scale: Some(9), sack_permitted: true, timestamps: stamp };
     let rows = [
-        ("all of it", all, 1448, 5 << 9),
-        ("no timestamp: no scale", Options { timestamps: None, ..all }, 1460, 5),
-        ("no scale", Options { window_scale: None, ..all }, 1448, 5),
-        ("scale 14", Options { window_scale: Some(14), ..all }, 1448, 5 << 14),
-        ("scale 99 is 14", Options { window_scale: Some(99), ..all }, 1448, 5 << 14),
-        ("a small MSS, rounded down", Options { mss: Some(1400), ..all }, 1348, 5 << 9),
-        ("a tiny MSS", Options { mss: Some(100), timestamps: None, ..all }, 48, 5),
+        ("all of it", all, 1448, 60 << 9),
+        ("no timestamp: no scale", Options { timestamps: None, ..all }, 1460, 60),
+        ("no scale", Options { window_scale: None, ..all }, 1448, 60),
+        ("scale 14", Options { window_scale: Some(14), ..all }, 1448, 60 << 14),
+        ("scale 99 is 14", Options { window_scale: Some(99), ..all }, 1448, 60 << 14),
+        ("a small MSS, rounded down", Options { mss: Some(1400), ..all }, 1348, 60 << 9),
+        ("a tiny MSS", Options { mss: Some(100), timestamps: None, ..all }, 48, 60),
     ];
     for (what, offer, full, window) in rows {
         let mut lab = Lab::with(Service::Echo, always);
-        let mut client = Client { window: 5, ..Client::new(Family::V4, 4000) };
+        let mut client = Client { window: 60, ..Client::new(Family::V4, 4000) };
         let answer = client.handshake(&mut lab, offer).info.options;
         assert_eq!(answer.timestamps.is_some(), offer.timestamps.is_some(), "{what}");
         assert_eq!(answer.timestamps.map(|ts| ts.echo), offer.timestamps.map(|ts| ts.value), "{what}");

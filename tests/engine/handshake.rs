@@ -3,7 +3,8 @@
 use handfast::observe::{Closed::*, DropReason};
 use handfast::service::Service;
 
-use crate::client::{Client, FAMILIES, Lab, build, letters};
+use crate::client::{Client, FAMILIES, Lab};
+use crate::frames::{build, letters};
 use crate::trace::{opened, plain, table};
 use handfast::wire::{Emit, Seq};
 

@@ -1,6 +1,7 @@
 //! The engine in virtual time: every test plays the clients of one or two cores by hand.
 
 mod client;
+mod frames;
 mod trace;
 
 mod bounds;

@@ -5,7 +5,8 @@ use handfast::tcp::{CookieMode, Now};
 use handfast::wire::{Emit, Flags, Options, Seq, Timestamps};
 use proptest::prelude::*;
 
-use crate::client::{CLIENT_ISN, FAMILIES, Lab, build};
+use crate::client::{CLIENT_ISN, FAMILIES, Lab};
+use crate::frames::build;
 
 const CAPACITY: usize = 4;
 
@@ -36,9 +37,9 @@ fn near() -> impl Strategy<Value = u32> {
 }
 
 fn flags() -> impl Strategy<Value = u8> {
-    let usual =
-        [Flags::SYN, Flags::ACK, Flags::ACK.with(Flags::PSH), Flags::ACK.with(Flags::FIN), Flags::RST];
-    prop_oneof![8 => prop::sample::select(usual.map(|flags| flags.0).to_vec()), 1 => any::<u8>()]
+    let [ack, push, fin] = [Flags::default(), Flags::PSH, Flags::FIN].map(|more| Flags::ACK.with(more));
+    let usual = [Flags::SYN, ack, ack, push, push, fin].map(|flags| flags.0);
+    prop_oneof![12 => prop::sample::select(usual.to_vec()), 1 => Just(Flags::RST.0), 1 => any::<u8>()]
 }
 
 fn segment() -> impl Strategy<Value = Event> {
@@ -46,7 +47,7 @@ fn segment() -> impl Strategy<Value = Event> {
     let len = prop_oneof![3 => Just(0usize), 2 => 0..10usize, 1 => 0..1400usize];
     let ts = prop_oneof![3 => Just(None), 2 => near().prop_map(Some)];
     let mss = prop_oneof![Just(1460), any::<u16>()];
-    (0..2usize, 1..8u16, near(), near(), flags(), window, len, ts, mss).prop_map(
+    (0..2usize, 1..4u16, near(), near(), flags(), window, len, ts, mss).prop_map(
         |(family, port, seq, ack, flags, window, len, ts, mss)| Event::Segment {
             family,
             port,

@@ -11,7 +11,8 @@
 
 use handfast::wire::{Emit, Flags, Options, Seq};
 
-use crate::client::{CLIENT_ISN, Family, Lab, build, letters};
+use crate::client::{CLIENT_ISN, Family, Lab};
+use crate::frames::{build, letters};
 
 pub const PORT: u16 = 40_000;
 
