@@ -71,6 +71,13 @@ impl Responder {
         Responder { child, lines, printed: Vec::new(), directory }
     }
 
+    /// Waits for a line of rates that counts no open connection.
+    pub fn await_none_open(&mut self) {
+        while self.lines.try_recv().is_ok() {}
+        let none = self.read_until(|line| line.contains(" 0 open"));
+        assert!(none, "connections stay open:\n{}", self.printed.join("\n"));
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
