@@ -35,6 +35,12 @@ impl Summary {
         drops[name].as_u64().unwrap_or_else(|| panic!("no reason {name} in {drops}"))
     }
 
+    /// Frames that each queue received.
+    pub fn received_by_queue(&self) -> Vec<u64> {
+        let queues = self.json["queues"].as_array().expect("queues");
+        queues.iter().map(|queue| queue["received"].as_u64().expect("a count")).collect()
+    }
+
     /// Nothing was dropped, by us or by the kernel, but for what is named here.
     pub fn assert_no_drops_but(&self, expected: &[&str]) {
         let drops = self.json["total"]["drops"].as_object().expect("drops by name");
