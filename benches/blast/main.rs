@@ -83,9 +83,6 @@ fn run(options: &Options, port: &mut Port, pace: &mut Pace, syn: &mut Syn, tally
         }
         tally.expire(now, timeout);
         let left = if options.count == 0 { u64::MAX } else { options.count.saturating_sub(tally.sent) };
-        if left == 0 && tally.outstanding == 0 {
-            return Ok(());
-        }
         let may = match options.rate {
             Some(rate) => ((now.as_secs_f64() * rate) as u64).saturating_sub(tally.sent),
             None => u64::from(options.window.saturating_sub(tally.outstanding)),
@@ -93,6 +90,10 @@ fn run(options: &Options, port: &mut Port, pace: &mut Pace, syn: &mut Syn, tally
         send(&mut port.queues[0], may.min(left).min(batch_size as u64), syn, tally, now);
         for queue in &mut port.queues {
             queue.flush()?;
+        }
+        // Only now: the last ACKs had to go, too.
+        if left == 0 && tally.outstanding == 0 {
+            return Ok(());
         }
     }
     Ok(())

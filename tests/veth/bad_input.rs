@@ -2,14 +2,20 @@
 //! interface as it was found.
 
 use handfast::lab::{Lab, SERVER_DEVICE};
+use handfast::wire::Owned;
+use handfast::xdp::{Device, Mode, Program, Queue, QueueConfig};
 
 use crate::responder::{Ended, PROGRAM, Responder};
 use crate::stage::{lab, owned, tool};
 
 /// No responder of ours is on the interface, nor any other program.
 pub fn assert_untouched(lab: &Lab) {
-    let shown = lab.server().run(&["ip", "-d", "link", "show", SERVER_DEVICE]).expect("ip");
+    let shown = shown(lab);
     assert!(!shown.contains("xdp") && !shown.contains("prog/"), "{shown}");
+}
+
+fn shown(lab: &Lab) -> String {
+    lab.server().run(&["ip", "-d", "link", "show", SERVER_DEVICE]).expect("ip")
 }
 
 #[test]
@@ -69,7 +75,7 @@ fn without_capabilities_it_says_which_are_needed() {
         .expect("setpriv");
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    for part in ["CAP_NET_ADMIN", "CAP_BPF", "CAP_NET_RAW"] {
+    for part in ["CAP_NET_ADMIN", "CAP_BPF", "setcap", "cap_net_raw"] {
         assert!(text.contains(part), "no {part} in\n{text}");
     }
     assert_untouched(&lab);
@@ -88,6 +94,38 @@ fn a_second_responder_is_refused_and_the_first_goes_on() {
     }
     first.stop();
     assert_untouched(&lab);
+}
+
+#[test]
+fn a_program_that_is_there_already_stays_and_is_named() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let rules = [owned(false, "1-65535").parse::<Owned>().expect("a rule")];
+    let attach = || {
+        let mut program = Program::load(&rules, &[])?;
+        let device = Device::open(SERVER_DEVICE).expect("the lab's device");
+        program.attach(device.index, SERVER_DEVICE, Mode::Generic).map(|()| program)
+    };
+    let program = lab.in_server(attach).expect("the namespace").expect("attached");
+    let before = shown(&lab);
+    assert!(before.contains("prog/xdp"), "{before}");
+    let arguments = ["--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http")];
+    refused(&lab, &arguments, 1, &["cannot attach to hf-s", "To remove it"]);
+    assert_eq!(shown(&lab), before);
+    drop(program);
+}
+
+#[test]
+fn a_queue_in_use_is_named() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let open = || {
+        let device = Device::open(SERVER_DEVICE).expect("the lab's device");
+        Queue::open(&QueueConfig::new(SERVER_DEVICE, device.index, 0))
+    };
+    let taken = lab.in_server(open).expect("the namespace").expect("a free queue");
+    let arguments = ["--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http")];
+    refused(&lab, &arguments, 1, &["hf-s queue 0 is in use", "ss --xdp -p"]);
+    assert_untouched(&lab);
+    drop(taken);
 }
 
 fn set_link(lab: &Lab, change: &[&str]) {

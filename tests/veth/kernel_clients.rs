@@ -51,7 +51,7 @@ fn one_after_another(lab: &Lab, ipv6: bool) {
     let mut responder = start(lab, ipv6);
     clients(lab, &Plan::sequential(at(ipv6, CLOSE), SEQUENTIAL));
     clients(lab, &Plan::sequential(at(ipv6, DISCARD), SEQUENTIAL).dialogue(Dialogue::CloseFirst));
-    responder.await_none_open();
+    responder.await_open(0);
     let summary = responder.stop();
     assert_eq!(summary.total("established"), 2 * SEQUENTIAL, "{}", summary.text);
     assert_eq!(summary.closed("active"), SEQUENTIAL, "the server first: {}", summary.text);
@@ -67,7 +67,7 @@ fn many_at_once(lab: &Lab, ipv6: bool) {
     let send = Dialogue::Send(b"thrown away".into());
     clients(lab, &Plan::parallel(at(ipv6, DISCARD), AT_ONCE, AT_ONCE as usize).dialogue(send));
     lab.in_client(|| all_open_at_once(at(ipv6, ECHO))).expect("the namespace");
-    responder.await_none_open();
+    responder.await_open(0);
     let summary = responder.stop();
     assert_eq!(summary.total("established"), 3 * AT_ONCE, "{}", summary.text);
     assert_eq!(summary.closed("active"), AT_ONCE, "the server first: {}", summary.text);

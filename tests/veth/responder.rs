@@ -1,5 +1,6 @@
 //! The responder as a process of its own, in the server's namespace of a lab.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -42,7 +43,7 @@ impl Responder {
         Responder::start_program(PROGRAM, lab, arguments)
     }
 
-    pub fn start_program(program: &str, lab: &Lab, arguments: &[&str]) -> Responder {
+    pub fn start_program(program: impl AsRef<OsStr>, lab: &Lab, arguments: &[&str]) -> Responder {
         let mut responder = Responder::spawn(program, lab, &["--dev", SERVER_DEVICE], arguments);
         let ready = responder.read_until(|line| line.starts_with("ready"));
         assert!(ready, "{arguments:?} never became ready:\n{}", responder.printed.join("\n"));
@@ -54,7 +55,7 @@ impl Responder {
         Responder::spawn(PROGRAM, lab, &[], arguments).ended()
     }
 
-    fn spawn(program: &str, lab: &Lab, device: &[&str], arguments: &[&str]) -> Responder {
+    fn spawn(program: impl AsRef<OsStr>, lab: &Lab, device: &[&str], arguments: &[&str]) -> Responder {
         let directory = TempDir::new().expect("a directory");
         let mut command = lab.server().command(program);
         command.arg("respond").args(device).args(arguments);
@@ -71,11 +72,12 @@ impl Responder {
         Responder { child, lines, printed: Vec::new(), directory }
     }
 
-    /// Waits for a line of rates that counts no open connection.
-    pub fn await_none_open(&mut self) {
+    /// Waits for a new line of rates that counts so many open connections.
+    pub fn await_open(&mut self, connections: u64) {
         while self.lines.try_recv().is_ok() {}
-        let none = self.read_until(|line| line.contains(" 0 open"));
-        assert!(none, "connections stay open:\n{}", self.printed.join("\n"));
+        let wanted = format!(" {connections} open");
+        let found = self.read_until(|line| line.contains(&wanted));
+        assert!(found, "not{wanted}:\n{}", self.printed.join("\n"));
     }
 
     pub fn pid(&self) -> u32 {
@@ -108,8 +110,12 @@ impl Responder {
     pub fn processor_time(&self) -> Duration {
         let line = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it runs");
         let (_, fields) = line.rsplit_once(')').expect("a name in parentheses");
-        let ticks: u64 =
-            fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum();
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().expect("ticks"))
+            .sum();
         // USER_HZ is 100 on every architecture of Linux that we run on.
         Duration::from_millis(ticks * 10)
     }

@@ -42,9 +42,17 @@ fn nmap_tells_open_from_closed() {
         ("-sN", "open|filtered", "closed"),
     ] {
         let states = scan_ports(&scene.lab, scan, OWNED_V4);
-        assert_eq!(states, [(OPEN, open.into()), (CLOSED, closed.into()), (KERNEL_OPEN, closed.into())], "{scan}");
+        assert_eq!(
+            states,
+            [(OPEN, open.into()), (CLOSED, closed.into()), (KERNEL_OPEN, closed.into())],
+            "{scan}"
+        );
         let states = scan_ports(&scene.lab, scan, KERNEL);
-        assert_eq!(states, [(OPEN, open.into()), (CLOSED, closed.into()), (KERNEL_OPEN, open.into())], "{scan}");
+        assert_eq!(
+            states,
+            [(OPEN, open.into()), (CLOSED, closed.into()), (KERNEL_OPEN, open.into())],
+            "{scan}"
+        );
     }
     let summary = scene.responder.stop();
     assert!(summary.total("resets_sent") > 0, "{}", summary.text);

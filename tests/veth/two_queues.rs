@@ -30,7 +30,8 @@ fn run(scatter: bool) {
     // Native: in generic mode veth tells nobody on which queue a frame came, so that all count as
     // the first queue's.
     let listeners = [owned(false, "7=echo"), owned(false, "7001=close")];
-    let arguments = ["--mode", "native", "--cores", "0,1", "--listen", &listeners[0], "--listen", &listeners[1]];
+    let arguments =
+        ["--mode", "native", "--cores", "0,1", "--listen", &listeners[0], "--listen", &listeners[1]];
     let responder = Responder::start(&lab, &arguments);
     let sources = || client_addresses(false);
     let echo = Dialogue::Echo(b"there and back".into());
