@@ -2,7 +2,8 @@
 //!
 //! Closed loop (`--window`): at most so many unanswered, and what stays unanswered for
 //! `--timeout-ms` is given up, so that loss cannot stall it. Open loop (`--rate`): at that rate,
-//! whatever comes back. It never completes a handshake.
+//! whatever comes back. With `--establish` each SYN-ACK gets its ACK, so that connections become
+//! established, and stay; otherwise no handshake is completed.
 //!
 //! ```sh
 //! cargo run --release --example blast -- --dev veth1 --peer 10.0.0.1:80 --window 1024 --seconds 5 --core 1
@@ -48,6 +49,9 @@ struct Options {
     /// Stop after so many SYNs; 0 is no limit
     #[arg(long, default_value_t = 0)]
     count: u64,
+    /// Complete each handshake
+    #[arg(long)]
+    establish: bool,
 }
 
 fn main() -> Result<()> {
@@ -75,13 +79,10 @@ fn run(options: &Options, port: &mut Port, pace: &mut Pace, syn: &mut Syn, tally
     let mut batch = Vec::with_capacity(batch_size);
     while let Some(now) = pace.tick(tally.answers()) {
         for queue in &mut port.queues {
-            collect(queue, &mut batch, tally, now);
+            collect(queue, &mut batch, options.establish.then_some(&*syn), tally, now);
         }
         tally.expire(now, timeout);
         let left = if options.count == 0 { u64::MAX } else { options.count.saturating_sub(tally.sent) };
-        if left == 0 && tally.outstanding == 0 {
-            return Ok(());
-        }
         let may = match options.rate {
             Some(rate) => ((now.as_secs_f64() * rate) as u64).saturating_sub(tally.sent),
             None => u64::from(options.window.saturating_sub(tally.outstanding)),
@@ -90,15 +91,26 @@ fn run(options: &Options, port: &mut Port, pace: &mut Pace, syn: &mut Syn, tally
         for queue in &mut port.queues {
             queue.flush()?;
         }
+        // Only now: the last ACKs had to go, too.
+        if left == 0 && tally.outstanding == 0 {
+            return Ok(());
+        }
     }
     Ok(())
 }
 
-fn collect(queue: &mut Queue, batch: &mut Vec<Frame>, tally: &mut Tally, now: Duration) {
+/// `syn`: what the first SYN-ACKs are to be acknowledged with, if they are.
+fn collect(queue: &mut Queue, batch: &mut Vec<Frame>, syn: Option<&Syn>, tally: &mut Tally, now: Duration) {
     queue.receive(batch, batch.capacity());
-    for frame in batch.drain(..) {
-        tally.answer(queue.bytes(&frame), now);
-        queue.release(frame);
+    for mut frame in batch.drain(..) {
+        let answered = tally.answer(queue.bytes(&frame), now);
+        match (syn, answered) {
+            (Some(syn), Some((seq, isn))) => {
+                let len = syn.acknowledge(seq, isn, queue.bytes_mut(&mut frame));
+                queue.transmit(frame, len);
+            }
+            _ => queue.release(frame),
+        }
     }
 }
 

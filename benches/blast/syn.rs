@@ -4,6 +4,8 @@ use ipnet::Ipv4Net;
 
 /// Ethernet, IPv4, TCP with an MSS option.
 pub const LEN: usize = 14 + 20 + 24;
+/// Without options.
+const ACK_LEN: usize = 14 + 20 + 20;
 const IP: usize = 14;
 const TCP: usize = 34;
 const FIRST_PORT: u32 = 1024;
@@ -43,8 +45,7 @@ impl Syn {
     pub fn write(&mut self, frame: &mut [u8]) -> (usize, u32) {
         let seq = self.next;
         self.next = seq.wrapping_add(1);
-        let source = self.base + 1 + seq / PORTS % self.hosts;
-        let port = FIRST_PORT + seq % PORTS;
+        let (source, port) = self.source(seq);
         let addresses = (source >> 16) + (source & 0xffff);
         let numbers = (seq >> 16) + (seq & 0xffff) + port;
         let Some(frame) = frame.first_chunk_mut::<LEN>() else { return (0, seq) };
@@ -55,6 +56,30 @@ impl Syn {
         frame[TCP + 4..TCP + 8].copy_from_slice(&seq.to_be_bytes());
         frame[TCP + 16..TCP + 18].copy_from_slice(&folded(self.tcp_sum + addresses + numbers));
         (LEN, seq)
+    }
+
+    /// Turns the frame of a SYN-ACK into the ACK that completes the handshake of SYN `seq`, and
+    /// says how long it is.
+    pub fn acknowledge(&self, seq: u32, isn: u32, frame: &mut [u8]) -> usize {
+        let (source, port) = self.source(seq);
+        let Some(frame) = frame.first_chunk_mut::<ACK_LEN>() else { return 0 };
+        frame.copy_from_slice(&self.template[..ACK_LEN]);
+        frame[IP + 3] = 40;
+        frame[IP + 12..IP + 16].copy_from_slice(&source.to_be_bytes());
+        frame[TCP..TCP + 2].copy_from_slice(&(port as u16).to_be_bytes());
+        frame[TCP + 4..TCP + 8].copy_from_slice(&seq.wrapping_add(1).to_be_bytes());
+        frame[TCP + 8..TCP + 12].copy_from_slice(&isn.wrapping_add(1).to_be_bytes());
+        frame[TCP + 12..TCP + 14].copy_from_slice(&[0x50, 0x10]);
+        let ip_sum = folded(sum(&frame[IP..TCP]));
+        let tcp_sum = folded(sum(&frame[IP + 12..]) + 6 + 20);
+        frame[IP + 10..IP + 12].copy_from_slice(&ip_sum);
+        frame[TCP + 16..TCP + 18].copy_from_slice(&tcp_sum);
+        ACK_LEN
+    }
+
+    /// Whence a SYN comes: address and port.
+    fn source(&self, seq: u32) -> (u32, u32) {
+        (self.base + 1 + seq / PORTS % self.hosts, FIRST_PORT + seq % PORTS)
     }
 }
 
@@ -93,5 +118,23 @@ mod tests {
             assert!(tcp.syn() && !tcp.ack() && tcp.sequence_number() == number);
             assert!(seen.insert((header.source, tcp.source_port())), "{number}");
         }
+    }
+    #[test]
+    fn the_acknowledgement_comes_from_where_the_syn_came() {
+        let mut syn =
+            Syn::new([2; 6], [4; 6], "10.77.0.0/16".parse().unwrap(), "10.0.0.1:80".parse().unwrap());
+        syn.next = 70_000;
+        let (mut first, mut second) = ([0; LEN], [0xff; LEN]);
+        syn.write(&mut first);
+        let len = syn.acknowledge(70_000, u32::MAX, &mut second);
+        let packet = SlicedPacket::from_ethernet(&second[..len]).unwrap();
+        let Some(etherparse::NetSlice::Ipv4(ip)) = &packet.net else { panic!("IPv4") };
+        let header = ip.header().to_header();
+        assert_eq!(header.header_checksum, header.calc_header_checksum());
+        let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { panic!("TCP") };
+        assert_eq!(tcp.checksum(), tcp.calc_checksum_ipv4(header.source, header.destination).unwrap());
+        assert!(tcp.ack() && !tcp.syn());
+        assert_eq!((tcp.sequence_number(), tcp.acknowledgment_number()), (70_001, 0));
+        assert_eq!(first[IP + 12..TCP + 4], second[IP + 12..TCP + 4], "addresses and ports");
     }
 }

@@ -59,11 +59,12 @@ impl Tally {
     }
 
     /// Counts a frame by its TCP flags: Ethernet, IPv4 and TCP without options before them.
-    pub fn answer(&mut self, frame: &[u8], now: Duration) {
+    /// `Some`: the first SYN-ACK for that SYN, and its own sequence number.
+    pub fn answer(&mut self, frame: &[u8], now: Duration) -> Option<(u32, u32)> {
         let (Some(seq), Some(ack), Some(flags)) = (number(frame, 38), number(frame, 42), frame.get(47))
         else {
             self.other += 1;
-            return;
+            return None;
         };
         let (counter, of) = match flags & (SYN | RST | ACK) {
             both if both == SYN | ACK => (&mut self.syn_ack, ack.wrapping_sub(1)),
@@ -71,18 +72,19 @@ impl Tally {
             SYN => (&mut self.reflected, seq),
             _ => {
                 self.other += 1;
-                return;
+                return None;
             }
         };
         let (word, bit) = place(of);
         if self.unanswered[word] & bit == 0 {
             self.duplicate += 1;
-            return;
+            return None;
         }
         *counter += 1;
         self.unanswered[word] &= !bit;
         self.outstanding -= 1;
         self.last_answer = now;
+        (flags & (SYN | ACK) == SYN | ACK).then_some((of, seq))
     }
 
     /// Gives up what is unanswered once nothing has come for `timeout`.

@@ -1,0 +1,143 @@
+//! What cannot start says why and how to cure it, ends with the right code, and leaves the
+//! interface as it was found.
+
+use handfast::lab::{Lab, SERVER_DEVICE};
+use handfast::wire::Owned;
+use handfast::xdp::{Device, Mode, Program, Queue, QueueConfig};
+
+use crate::responder::{Ended, PROGRAM, Responder};
+use crate::stage::{lab, owned, tool};
+
+/// No responder of ours is on the interface, nor any other program.
+pub fn assert_untouched(lab: &Lab) {
+    let shown = shown(lab);
+    assert!(!shown.contains("xdp") && !shown.contains("prog/"), "{shown}");
+}
+
+fn shown(lab: &Lab) -> String {
+    lab.server().run(&["ip", "-d", "link", "show", SERVER_DEVICE]).expect("ip")
+}
+
+#[test]
+fn wrong_arguments_end_with_code_2() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    for (listener, parts) in [
+        ("198.18.1.1", &["has no port"][..]),
+        ("198.18.1.1:0-99999", &["99999"]),
+        ("198.18.1.300:80", &["198.18.1.300"]),
+        ("198.18.1.1:80=telnet", &["there is no service \"telnet\"", "http"]),
+        ("198.18.1.1/33:80", &["33"]),
+    ] {
+        refused(&lab, &["--dev", SERVER_DEVICE, "--listen", listener], 2, parts);
+    }
+    refused(&lab, &["--dev", SERVER_DEVICE], 2, &["--listen"]);
+    assert_untouched(&lab);
+}
+
+#[test]
+fn what_cannot_be_had_ends_with_code_1_and_its_cure() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let listener = owned(false, "80=http");
+    let listen = |device| ["--dev", device, "--listen", &listener];
+    refused(&lab, &listen("hf-x"), 1, &["no interface", "hf-x", SERVER_DEVICE, "ip link"]);
+
+    let equal = owned(false, "80=echo");
+    let twice = [&listen(SERVER_DEVICE)[..], &["--listen", &equal]].concat();
+    refused(&lab, &twice, 1, &["198.18.1.0/24", "80"]);
+    assert_untouched(&lab);
+
+    let core = [&listen(SERVER_DEVICE)[..], &["--cores", "4000"]].concat();
+    refused(&lab, &core, 1, &["CPU 4000", "--cores"]);
+    let zero_copy = [&listen(SERVER_DEVICE)[..], &["--zerocopy"]].concat();
+    refused(&lab, &zero_copy, 1, &["no zero-copy", "--copy"]);
+    assert_untouched(&lab);
+
+    set_link(&lab, &["mtu", "9000"]);
+    let native = [&listen(SERVER_DEVICE)[..], &["--mode", "native"]].concat();
+    refused(&lab, &native, 1, &["MTU", "ip link set", "mtu"]);
+    set_link(&lab, &["mtu", "1500"]);
+
+    set_link(&lab, &["down"]);
+    refused(&lab, &listen(SERVER_DEVICE), 1, &["hf-s is down", "ip link set hf-s up"]);
+    assert_untouched(&lab);
+}
+
+#[test]
+fn without_capabilities_it_says_which_are_needed() {
+    let (Some(()), Some(lab)) = (tool("setpriv"), lab(|spec| spec)) else { return };
+    let nobody = ["--reuid", "65534", "--clear-groups", "--bounding-set", "-all", "--inh-caps", "-all"];
+    let output = lab
+        .server()
+        .command("setpriv")
+        .args(nobody)
+        .args([PROGRAM, "respond", "--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http")])
+        .output()
+        .expect("setpriv");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in ["CAP_NET_ADMIN", "CAP_BPF", "setcap", "cap_net_raw"] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+    assert_untouched(&lab);
+}
+
+#[test]
+fn a_second_responder_is_refused_and_the_first_goes_on() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let listener = owned(false, "80=http");
+    let first = Responder::start(&lab, &["--listen", &listener]);
+    let arguments = ["--dev", SERVER_DEVICE, "--listen", &listener];
+    refused(&lab, &arguments, 1, &["hf-s", "bpftool"]);
+    let url = "http://198.18.1.1/";
+    if tool("curl").is_some() {
+        lab.client().run(&["curl", "-sS", "--max-time", "5", url]).expect("the first still answers");
+    }
+    first.stop();
+    assert_untouched(&lab);
+}
+
+#[test]
+fn a_program_that_is_there_already_stays_and_is_named() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let rules = [owned(false, "1-65535").parse::<Owned>().expect("a rule")];
+    let attach = || {
+        let mut program = Program::load(&rules, &[])?;
+        let device = Device::open(SERVER_DEVICE).expect("the lab's device");
+        program.attach(device.index, SERVER_DEVICE, Mode::Generic).map(|()| program)
+    };
+    let program = lab.in_server(attach).expect("the namespace").expect("attached");
+    let before = shown(&lab);
+    assert!(before.contains("prog/xdp"), "{before}");
+    let arguments = ["--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http")];
+    refused(&lab, &arguments, 1, &["cannot attach to hf-s", "To remove it"]);
+    assert_eq!(shown(&lab), before);
+    drop(program);
+}
+
+#[test]
+fn a_queue_in_use_is_named() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let open = || {
+        let device = Device::open(SERVER_DEVICE).expect("the lab's device");
+        Queue::open(&QueueConfig::new(SERVER_DEVICE, device.index, 0))
+    };
+    let taken = lab.in_server(open).expect("the namespace").expect("a free queue");
+    let arguments = ["--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http")];
+    refused(&lab, &arguments, 1, &["hf-s queue 0 is in use", "ss --xdp -p"]);
+    assert_untouched(&lab);
+    drop(taken);
+}
+
+fn set_link(lab: &Lab, change: &[&str]) {
+    let command = [&["ip", "link", "set", "dev", SERVER_DEVICE], change].concat();
+    lab.server().run(&command).expect("ip");
+}
+
+fn refused(lab: &Lab, arguments: &[&str], code: i32, parts: &[&str]) -> Ended {
+    let ended = Responder::run(lab, arguments);
+    assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.text);
+    for part in parts {
+        assert!(ended.text.contains(part), "{arguments:?}: no {part:?} in\n{}", ended.text);
+    }
+    ended
+}

@@ -1,0 +1,87 @@
+//! A link that loses the first copy of every data segment, each way. (The kernel of the lab needs
+//! no netem for that: the link's program drops it.)
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use handfast::lab::load::{Dialogue, Plan};
+use handfast::lab::{Lab, Lose, SegmentKinds, Spec};
+
+use crate::responder::Responder;
+use crate::stage::{at, clients, lab, owned, tool};
+
+/// What the client and the responder each lose once.
+const LOSSES: [Lose; 2] = [
+    Lose { to_server: SegmentKinds::DATA, to_client: SegmentKinds::NONE },
+    Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::DATA },
+];
+
+#[test]
+fn an_echo_is_whole_though_a_segment_is_lost_either_way() {
+    for lose in LOSSES {
+        let Some(lab) = lab(|spec| Spec { lose, ..spec }) else { return };
+        let responder = start(&lab);
+        let answer = lab.in_client(converse).expect("the namespace");
+        assert_eq!(answer, "a message that must arrive whole");
+        let summary = responder.stop();
+        assert_eq!(summary.total("established"), 1, "{}", summary.text);
+        assert_eq!(summary.closed("passive"), 1, "{}", summary.text);
+        let sent_again = summary.total("retransmissions");
+        assert_eq!(sent_again > 0, lose.to_client != SegmentKinds::NONE, "{lose:?}: {}", summary.text);
+    }
+}
+
+#[test]
+fn a_page_is_whole_though_a_segment_is_lost_either_way() {
+    for lose in LOSSES {
+        let Some(lab) = lab(|spec| Spec { lose, ..spec }) else { return };
+        let responder = start(&lab);
+        let request = b"GET / HTTP/1.1\r\nHost: handfast\r\n\r\n".to_vec();
+        let answer_starts = b"HTTP/1.1 200 OK\r\n".to_vec();
+        let dialogue = Dialogue::Request { request, answer_starts };
+        clients(&lab, &Plan::parallel(at(false, 80), 20, 20).dialogue(dialogue));
+        let summary = responder.stop();
+        let sent_again = summary.total("retransmissions");
+        match lose.to_client {
+            SegmentKinds::NONE => assert_eq!(sent_again, 0, "{}", summary.text),
+            _ => assert!(sent_again >= 20, "each page twice: {}", summary.text),
+        }
+    }
+}
+
+#[test]
+fn curl_gets_the_same_page_with_and_without_loss() {
+    let both = Lose { to_server: SegmentKinds::DATA, to_client: SegmentKinds::DATA };
+    let pages: Vec<String> = [Lose::NOTHING, both]
+        .into_iter()
+        .filter_map(|lose| {
+            tool("curl")?;
+            let lab = lab(|spec| Spec { lose, ..spec })?;
+            let responder = start(&lab);
+            let url = format!("http://{}/", at(false, 80));
+            let page = lab.client().run(&["curl", "-sS", "-i", "--max-time", "10", &url]).expect("curl");
+            let summary = responder.stop();
+            assert_eq!(summary.total("retransmissions") > 0, lose == both, "{}", summary.text);
+            Some(page)
+        })
+        .collect();
+    let [clean, lossy] = pages.as_slice() else { return };
+    assert!(clean.starts_with("HTTP/1.1 200 OK\r\n"), "{clean}");
+    assert_eq!(clean, lossy);
+}
+
+fn start(lab: &Lab) -> Responder {
+    Responder::start(lab, &["--listen", &owned(false, "7=echo"), "--listen", &owned(false, "80=http")])
+}
+
+fn converse() -> String {
+    let mut stream = TcpStream::connect(at(false, 7)).expect("established");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("an option");
+    let mut answer = vec![0; 32];
+    stream.write_all(b"a message that must arrive whole").expect("sent");
+    stream.read_exact(&mut answer).expect("the echo");
+    stream.shutdown(Shutdown::Write).expect("our FIN");
+    assert_eq!(stream.read(&mut [0; 1]).expect("a FIN"), 0, "nothing after the echo");
+    String::from_utf8(answer).expect("as sent")
+}

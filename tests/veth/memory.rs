@@ -1,0 +1,84 @@
+//! A million real connections, and what each costs: one cache line, or two over IPv6 (held at
+//! compile time in `src/engine/flows.rs`), and its share of the index.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use handfast::lab::{CLIENT_DEVICE, Lab};
+
+use crate::responder::{PROGRAM, Responder};
+use crate::stage::{lab, owned};
+
+const CONNECTIONS: u64 = 1_000_000;
+/// Octets: a line of 64 and 16 of the index make 80; the rest is for pages and queues of timers.
+const MOST_EACH: u64 = 96;
+
+#[test]
+fn a_half_open_connection_takes_at_most_96_octets() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let summary = fill(&lab, &["--synack-retries", "10"], &[]);
+    assert_eq!(summary.total("established"), 0, "{}", summary.text);
+    assert_eq!(summary.total("half_open"), CONNECTIONS, "{}", summary.text);
+}
+
+#[test]
+fn an_idle_established_connection_takes_at_most_96_octets() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let summary = fill(&lab, &[], &["--establish"]);
+    assert_eq!(summary.total("established"), CONNECTIONS, "{}", summary.text);
+}
+
+/// Opens the connections, and holds their memory to its bound while they are there.
+fn fill(lab: &Lab, arguments: &[&str], load: &[&str]) -> crate::summary::Summary {
+    let listener = owned(false, "80=hold");
+    let fixed = ["--cookies", "never", "--max-connections", "1000000", "--listen", &listener];
+    let program = optimized().join("handfast");
+    let mut responder = Responder::start_program(&program, lab, &[&fixed, arguments].concat());
+    let before = responder.resident();
+    blast(lab, load);
+    responder.await_open(CONNECTIONS);
+    let each = (responder.resident() - before) / CONNECTIONS;
+    let summary = responder.stop();
+    assert_eq!(summary.total("connections"), CONNECTIONS, "{}", summary.text);
+    eprintln!("{each} octets for each of {CONNECTIONS} connections {load:?}");
+    assert!(each <= MOST_EACH, "{each} octets for each connection");
+    summary
+}
+
+/// SYNs from a million different places, each answered.
+fn blast(lab: &Lab, load: &[&str]) {
+    let count = CONNECTIONS.to_string();
+    let fixed = ["--dev", CLIENT_DEVICE, "--peer", "198.18.1.1:80", "--peer-mac", handfast::lab::SERVER_MAC];
+    let bounds = ["--source", "10.77.0.0/16", "--count", &count, "--seconds", "120"];
+    // With an ACK for each SYN still fewer frames than the responder has posted, so that none is
+    // lost; and patience, since a SYN given up would not be sent again.
+    let pace = ["--window", "512", "--timeout-ms", "10000"];
+    let output = lab
+        .client()
+        .command(optimized().join("examples/blast"))
+        .args(fixed)
+        .args(bounds)
+        .args(pace)
+        .args(load)
+        .output()
+        .expect("ip netns exec");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let tally: serde_json::Value = serde_json::from_str(text.trim()).expect("one line of JSON");
+    assert_eq!((&tally["syn_ack"], &tally["lost"]), (&CONNECTIONS.into(), &0.into()), "{tally}");
+}
+
+/// Where the optimized programs are: the others would take minutes for a million connections.
+fn optimized() -> PathBuf {
+    static BUILT: LazyLock<()> = LazyLock::new(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--release", "--quiet", "--bin", "handfast", "--example", "blast"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(built.is_ok_and(|status| status.success()), "cargo build --release");
+    });
+    LazyLock::force(&BUILT);
+    let target = PathBuf::from(PROGRAM).ancestors().nth(2).expect("target/PROFILE/handfast").to_path_buf();
+    target.join("release")
+}

@@ -1,0 +1,87 @@
+//! The interface goes, or its link; the responder is killed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use handfast::lab::load::{Dialogue, Plan};
+use handfast::lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, Spec};
+
+use crate::bad_input::assert_untouched;
+use crate::responder::Responder;
+use crate::stage::{at, attempts, clients, lab, owned, wait_until};
+
+/// The looks of the responder at its interfaces are 50 ms apart, its longest sleep is 1 s.
+const SOON: Duration = Duration::from_secs(2);
+
+#[test]
+fn ends_by_itself_when_the_interface_is_deleted() {
+    for polling in ["busy", "adaptive"] {
+        for mode in ["generic", "native"] {
+            let Some(lab) = lab(|spec| spec) else { return };
+            let responder = start(&lab, &["--poll", polling, "--mode", mode]);
+            clients(&lab, &ping_pong());
+            lab.server().run(&["ip", "link", "delete", SERVER_DEVICE]).expect("ip");
+            let ended = responder.ended();
+            assert_eq!(ended.code, Some(1), "{polling} {mode}: {}", ended.text);
+            assert!(ended.after < SOON, "{polling} {mode}: {:?}\n{}", ended.after, ended.text);
+            for part in ["interface hf-s is gone", "start again"] {
+                assert!(ended.text.contains(part), "{polling} {mode}: no {part:?} in\n{}", ended.text);
+            }
+            assert!(ended.text.contains("summary of"), "{polling} {mode}: {}", ended.text);
+        }
+    }
+}
+
+#[test]
+fn goes_on_after_the_link_of_either_end_was_down() {
+    for mode in ["generic", "native"] {
+        let Some(lab) = lab(|spec| Spec { ipv6: true, ..spec }) else { return };
+        let responder = start(&lab, &["--mode", mode]);
+        clients(&lab, &ping_pong());
+        let ends = [(lab.client(), CLIENT_DEVICE), (lab.server(), SERVER_DEVICE)];
+        for (namespace, device) in ends {
+            set(namespace, device, "down");
+            let short = Plan { timeout: Duration::from_millis(200), ..ping_pong() };
+            assert_eq!(attempts(&lab, &short).completed, 0, "{device} is down");
+            set(namespace, device, "up");
+            // The carrier, and after it the neighbour entry, come back in the kernel's own time.
+            wait_until("it answers again", Duration::from_secs(10), || attempts(&lab, &short).failed() == 0);
+            clients(&lab, &ping_pong());
+        }
+        responder.stop();
+        assert_untouched(&lab);
+    }
+}
+
+#[test]
+fn killed_it_leaves_nothing_and_a_new_one_starts_at_once() {
+    for mode in ["generic", "native"] {
+        let Some(lab) = lab(|spec| spec) else { return };
+        let responder = start(&lab, &["--mode", mode]);
+        clients(&lab, &ping_pong());
+        responder.kill();
+        // The kernel drops a dead process's links a moment after it was waited for.
+        wait_until("the program is gone", SOON, || {
+            let shown = lab.server().run(&["ip", "-d", "link", "show", SERVER_DEVICE]).expect("ip");
+            !shown.contains("prog/")
+        });
+        assert_untouched(&lab);
+        let responder = start(&lab, &["--mode", mode]);
+        clients(&lab, &ping_pong());
+        responder.stop();
+    }
+}
+
+fn start(lab: &Lab, arguments: &[&str]) -> Responder {
+    Responder::start(lab, &[arguments, &["--listen", &owned(false, "7=echo")]].concat())
+}
+
+/// A few connections that echo, one after another.
+fn ping_pong() -> Plan {
+    let target: SocketAddr = at(false, 7);
+    Plan::sequential(target, 10).dialogue(Dialogue::Echo(b"still there?".into()))
+}
+
+fn set(namespace: &Namespace, device: &str, state: &str) {
+    namespace.run(&["ip", "link", "set", "dev", device, state]).expect("ip");
+}
