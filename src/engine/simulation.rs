@@ -118,6 +118,13 @@ impl Simulation {
         self.workers.iter_mut().find_map(|worker| worker.ports_mut()[0].collect())
     }
 
+    /// Looks at every frame that was sent, core by core, and frees it.
+    pub fn collect_all(&mut self, mut each: impl FnMut(&[u8])) {
+        for worker in &mut self.workers {
+            worker.ports_mut()[0].collect_all(&mut each);
+        }
+    }
+
     pub fn now(&self) -> Now {
         self.now
     }

@@ -90,11 +90,13 @@ impl Device {
     }
 
     /// What `--mode auto` means. veth's native mode converts every skb and copies it once more,
-    /// and is the slower one; a real driver's runs before there is an skb. No driver at all has
+    /// and is the slower one; but its generic mode delivers everything to queue 0, so more queues
+    /// want native. A real driver's native mode runs before there is an skb. No driver at all has
     /// no native mode.
     pub fn preference(&self) -> Preference {
         match self.driver.as_deref() {
-            None | Some("" | "veth") => Preference::Generic,
+            None | Some("") => Preference::Generic,
+            Some("veth") if self.rx_queues == 1 => Preference::Generic,
             Some(_) => Preference::Native,
         }
     }
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn only_veth_and_nameless_drivers_prefer_generic() {
+    fn one_queue_of_veth_and_nameless_drivers_prefer_generic() {
         let mut device = Device::open("lo").expect("lo");
         for (driver, preference) in [
             (None, Preference::Generic),
@@ -189,5 +191,8 @@ mod tests {
             device.driver = driver.map(str::to_owned);
             assert_eq!(device.preference(), preference, "{driver:?}");
         }
+        device.driver = Some("veth".to_owned());
+        device.rx_queues = 2;
+        assert_eq!(device.preference(), Preference::Native, "generic mode would leave queue 1 empty");
     }
 }
