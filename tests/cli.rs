@@ -133,7 +133,7 @@ fn contradictions_fail_with_a_fix() {
         ),
         (
             &["respond", "--dev", "lo", "--listen", LISTEN, "--listen", "10.9.9.9/32:80-80=http"],
-            &["handfast: --listen 10.9.9.9:80 is given twice", "fix: "],
+            &["both claim port 80", "narrow one of them"],
         ),
         (
             &["lab", "exec", "--name", "hf-none-such", "--", "true"],

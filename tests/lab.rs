@@ -15,6 +15,7 @@ use handfast::lab::{
     CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, Lose, SERVER_DEVICE, SegmentKinds, Spec,
     client_addresses,
 };
+use handfast::trace::{Capture, Conversation, Ladder, State};
 
 #[test]
 fn up_makes_both_ends_and_down_takes_them_away_once() {
@@ -156,6 +157,62 @@ fn a_scattering_link_spreads_one_flow_over_all_queues() {
 }
 
 #[test]
+fn a_connection_is_read_off_the_wire_with_the_states_of_both_sides() {
+    let Some(spec) = spec() else { return };
+    for (ipv6, vlan) in [(false, None), (true, None), (false, Some(7))] {
+        let lab = Lab::up(&Spec { ipv6, vlan, ..spec.clone() }).expect("up");
+        vlan.into_iter().for_each(|id| lab.tag_server(id).expect("tag"));
+        let address = if ipv6 { KERNEL_V6.into() } else { KERNEL_V4.into() };
+        let target = serve(&lab, SocketAddr::new(address, 7), echo);
+        let conversation = lab.in_client(|| converse(target)).expect("enter");
+        let drawn = Ladder { conversation: &conversation, colour: false }.to_string();
+        let passed: Vec<(State, State)> =
+            conversation.lines.iter().map(|line| (line.client, line.server)).collect();
+        assert_eq!(
+            passed[..2],
+            [(State::SynSent, State::SynReceived), (State::Established, State::SynReceived)],
+            "{drawn}"
+        );
+        assert!(passed.contains(&(State::FinWait1, State::CloseWait)), "{drawn}");
+        assert_eq!(passed.last(), Some(&(State::TimeWait, State::Closed)), "{drawn}");
+        let times: Vec<_> = conversation.lines.iter().map(|line| line.at).collect();
+        assert!(
+            times.is_sorted() && times.last() > times.first(),
+            "frames are stamped as they pass: {drawn}"
+        );
+        let payload: u16 = conversation.lines.iter().map(|line| line.payload_len).sum();
+        assert_eq!(payload, 10, "{drawn}");
+    }
+}
+
+#[test]
+fn the_command_makes_enters_and_removes_a_lab() {
+    let Some(Spec { name, .. }) = spec() else { return };
+    let _guard = Removal(name.clone());
+    let handfast = |arguments: &[&str]| {
+        let (action, rest) = arguments.split_first().expect("an action");
+        let mut command = assert_cmd::Command::cargo_bin("handfast").expect("built");
+        command.args(["lab", action, "--name", &name]).args(rest).output().expect("runs")
+    };
+    let up = handfast(&["up", "--queues", "2", "--ipv6"]);
+    assert!(up.status.success(), "{up:?}");
+    assert!(String::from_utf8_lossy(&up.stdout).contains("2 queues each way"), "{up:?}");
+
+    let addresses = handfast(&["exec", "--side", "server", "--", "ip", "-br", "address", "show", "hf-s"]);
+    assert!(String::from_utf8_lossy(&addresses.stdout).contains("198.18.255.1/16"), "{addresses:?}");
+    let code = handfast(&["exec", "--", "sh", "-c", "exit 42"]);
+    assert_eq!(code.status.code(), Some(42), "the command's exit code is passed on");
+    let link = handfast(&["exec", "--", "ip", "-br", "link", "show", "hf-c"]);
+    assert!(String::from_utf8_lossy(&link.stdout).contains(" UP "), "{link:?}");
+
+    for said in ["removed namespace", "nothing to remove"] {
+        let down = handfast(&["down"]);
+        assert!(down.status.success(), "{down:?}");
+        assert!(String::from_utf8_lossy(&down.stdout).contains(said), "{down:?}");
+    }
+}
+
+#[test]
 fn the_device_names_fit_the_kernel() {
     // IFNAMSIZ is 16, with the terminating zero.
     assert!([CLIENT_DEVICE, SERVER_DEVICE].iter().all(|name| name.len() <= 15));
@@ -191,6 +248,26 @@ fn echo(mut stream: TcpStream) {
     }
 }
 
+/// One connection with ten octets of payload, five each way, that the client closes first. Run
+/// inside the client's namespace.
+fn converse(target: SocketAddr) -> Conversation {
+    let capture = Capture::open(CLIENT_DEVICE).expect("capture");
+    let mut stream = TcpStream::connect(target).expect("connect");
+    let client = stream.local_addr().expect("bound");
+    stream.write_all(b"hello").expect("send");
+    stream.read_exact(&mut [0; 5]).expect("echo");
+    stream.shutdown(std::net::Shutdown::Write).expect("close");
+    stream.read_to_end(&mut Vec::new()).expect("the server's close");
+    let mut frames = Vec::new();
+    let mut conversation = Conversation::pick(&frames, client, target);
+    wait_until("the last acknowledgement is captured", || {
+        frames.extend(capture.drain().expect("drain"));
+        conversation = Conversation::pick(&frames, client, target);
+        conversation.lines.last().is_some_and(|line| line.server == State::Closed)
+    });
+    conversation
+}
+
 fn load(lab: &Lab, plan: &Plan) -> Tally {
     lab.in_client(|| load::run(plan, &Progress::default())).expect("enter").expect("epoll")
 }
@@ -220,6 +297,15 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
         thread::sleep(Duration::from_millis(10));
     }
     panic!("not within 5 s: {what}");
+}
+
+/// Removes the lab of that name, whoever made it.
+struct Removal(String);
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        let _ = Lab::down(&self.0);
+    }
 }
 
 struct Guard(std::process::Child);

@@ -2,7 +2,7 @@
 //! then very many.
 
 use std::env;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,11 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Failure;
 use super::args::LabDemo;
 use super::responder_process::ResponderProcess;
+use super::stage::{Stage, bar, counted, grouped};
 use crate::lab::load::{self, Dialogue, Plan, Progress, Tally};
 use crate::lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
 use crate::trace::{Capture, Conversation, Ladder, State};
@@ -32,18 +34,18 @@ const MESSAGE: &[u8] = b"handfast";
 pub(super) fn run(arguments: &LabDemo) -> Result<ExitCode, Failure> {
     let demo = Demo::new(arguments)?;
     let began = Instant::now();
-    demo.heading("A network of two namespaces, in this machine only");
+    demo.stage.heading("A network of two namespaces, in this machine only");
     let lab = Lab::up(&demo.spec)?;
     demo.network(&lab);
     let outcome = demo.acts(&lab);
 
-    demo.heading("Cleaning up");
+    demo.stage.heading("Cleaning up");
     let removed: Removed = lab.remove()?;
-    demo.body(&removed.to_string());
+    demo.stage.body(&removed.to_string());
     match outcome? {
         Ending::Interrupted => Ok(ExitCode::from(INTERRUPTED)),
         Ending::Complete => {
-            demo.body(&format!("\nThat took {:.0} s.", began.elapsed().as_secs_f64()));
+            demo.stage.body(&format!("\nThat took {:.0} s.", began.elapsed().as_secs_f64()));
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -60,7 +62,7 @@ struct Demo {
     duration: Duration,
     /// Ctrl-C or SIGTERM came.
     interrupted: Arc<AtomicBool>,
-    colour: bool,
+    stage: Stage,
 }
 
 impl Demo {
@@ -75,7 +77,7 @@ impl Demo {
             spec: Spec { queues: *queues, ipv6: *ipv6, vlan: *vlan, ..Spec::new(name) },
             duration: *duration,
             interrupted,
-            colour: io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none(),
+            stage: Stage::of_stdout(),
         })
     }
 
@@ -89,47 +91,51 @@ impl Demo {
             self.one_connection(lab)?;
         }
         if !self.is_interrupted() {
-            self.many_connections(lab, &responder)?;
+            self.many_connections(lab)?;
         }
-        self.heading("The responder's own account");
+        self.stage.heading("The responder's own account");
         responder.printed();
         for line in responder.stop(PATIENCE)? {
-            self.body(&line);
+            self.stage.body(&line);
         }
         Ok(if self.is_interrupted() { Ending::Interrupted } else { Ending::Complete })
     }
 
     fn network(&self, lab: &Lab) {
         let (client, server) = (lab.client().name(), lab.server().name());
+        let first = client_addresses(self.spec.ipv6).next().map(|address| address.to_string());
+        let first = first.unwrap_or_default();
+        let width = client.len().max(server.len());
+        let column = first.len().max(self.prefix().len());
+        self.stage.body(&format!(
+            "{client:<width$}  {CLIENT_DEVICE}  {first:<column$}  and more: the Linux kernel, our client"
+        ));
+        let prefix = self.prefix();
+        self.stage.body(&format!(
+            "{server:<width$}  {SERVER_DEVICE}  {prefix:<column$}  nobody's addresses: handfast will answer"
+        ));
         let tag = self.spec.vlan.map(|id| format!(", VLAN {id}")).unwrap_or_default();
-        let first: Vec<String> =
-            client_addresses(self.spec.ipv6).take(1).map(|address| address.to_string()).collect();
-        self.body(&format!(
-            "{client:<18} {CLIENT_DEVICE}  {} …   the Linux kernel: our client",
-            first.concat()
+        self.stage.body(&format!(
+            "one veth pair between them, {} each way{tag}",
+            counted(self.spec.queues, "queue")
         ));
-        self.body(&format!(
-            "{server:<18} {SERVER_DEVICE}  {}   nobody's address: handfast will answer",
-            self.prefix()
-        ));
-        self.body(&format!("one veth pair, {} queue(s) each way{tag}", self.spec.queues));
     }
 
     fn start(&self, lab: &Lab) -> Result<ResponderProcess, Failure> {
-        self.heading("The responder, on the server's end");
+        self.stage.heading("The responder, on the server's end");
         let services = [(HTTP_PORT, "http"), (ECHO_PORT, "echo"), (CLOSE_PORT, "close")];
         let mut arguments = vec!["respond".to_string(), "--dev".into(), SERVER_DEVICE.into()];
         for (port, service) in services {
             arguments.push("--listen".into());
             arguments.push(format!("{}:{port}={service}", self.prefix()));
         }
-        self.body(&self.paint("1", &format!("$ handfast {}", arguments.join(" "))));
+        self.stage.body(&self.stage.paint("1", &format!("$ handfast {}", arguments.join(" "))));
         let program =
             env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))?;
         let mut command = lab.server().command(program);
         command.args(arguments);
         let (responder, lines) = ResponderProcess::start(command, PATIENCE)?;
-        lines.iter().for_each(|line| self.body(line));
+        lines.iter().for_each(|line| self.stage.body(line));
         Ok(responder)
     }
 
@@ -142,9 +148,9 @@ impl Demo {
         if complaint.contains("exec of \"curl\" failed") {
             return Ok(());
         }
-        self.heading("A page, fetched by curl");
-        self.body(&self.paint("1", &format!("$ curl -i {url}")));
-        self.body(page.trim_end());
+        self.stage.heading("A page, fetched by curl");
+        self.stage.body(&self.stage.paint("1", &format!("$ curl -i {url}")));
+        self.stage.body(page.trim_end());
         match output.status.success() {
             true => Ok(()),
             false => Err(Failure::new(format!("curl was not answered: {}", complaint.trim()))),
@@ -152,37 +158,34 @@ impl Demo {
     }
 
     fn one_connection(&self, lab: &Lab) -> Result<(), Failure> {
-        self.heading("One connection, read off the wire at the client's end");
+        self.stage.heading("One connection, read off the wire at the client's end");
         let target = SocketAddr::new(self.target(), ECHO_PORT);
         let conversation = lab
             .in_client(|| converse(target))?
             .map_err(|error| Failure::new(format!("the connection to {target} failed: {error}")))?;
-        self.body(&Ladder { conversation: &conversation, colour: self.colour }.to_string());
-        self.body("The states follow from the segments; the message is 8 octets, echoed.");
+        self.stage.body(&Ladder { conversation: &conversation, colour: self.stage.colour }.to_string());
+        self.stage.body("The states follow from the segments; the message is 8 octets, echoed.");
         Ok(())
     }
 
-    fn many_connections(&self, lab: &Lab, responder: &ResponderProcess) -> Result<(), Failure> {
+    fn many_connections(&self, lab: &Lab) -> Result<(), Failure> {
         let seconds = self.duration.as_secs_f64();
-        self.heading(&format!("Kernel clients, as fast as they can, for {seconds:.0} s"));
+        self.stage.heading(&format!("Kernel clients, as fast as they can, for {seconds:.0} s"));
         let plan = self.plan();
-        self.body(&format!(
-            "{} connections at a time, {} thread(s); each a full handshake, and closed by the responder",
-            plan.parallel, plan.threads
+        self.stage.body(&format!(
+            "{} connections at a time, on {}; each a full handshake, and closed by the responder",
+            plan.parallel,
+            counted(plan.threads as u32, "thread")
         ));
         let progress = Progress::default();
-        let before = (own_processor_time(), responder.processor_time());
+        let before = processor_time();
         let tally = thread::scope(|scope| {
             let running = scope.spawn(|| lab.in_client(|| load::run(&plan, &progress)));
             self.watch(&progress, || running.is_finished());
             running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
         let tally = flatten(tally)?;
-        let used = (own_processor_time().zip(before.0), responder.processor_time().zip(before.1));
-        self.result(
-            &tally,
-            used.0.zip(used.1).map(|((a, b), (c, d))| (a.saturating_sub(b), c.saturating_sub(d))),
-        );
+        self.result(&tally, processor_time().zip(before).map(|(after, before)| after.saturating_sub(before)));
         Ok(())
     }
 
@@ -213,7 +216,7 @@ impl Demo {
             if began.elapsed().as_secs() > second {
                 let completed = progress.completed();
                 second = began.elapsed().as_secs();
-                self.body(&format!(
+                self.stage.body(&format!(
                     "{second:>4} s  {:>9}/s  {}",
                     grouped(completed - last),
                     bar(completed - last)
@@ -223,27 +226,23 @@ impl Demo {
         }
     }
 
-    fn result(&self, tally: &Tally, processors: Option<(Duration, Duration)>) {
-        let rate = self.paint("1;32", &format!("{} connections/s", grouped(tally.rate() as u64)));
-        self.body(&format!(
+    fn result(&self, tally: &Tally, client: Option<Duration>) {
+        let rate = self.stage.paint("1;32", &format!("{} connections/s", grouped(tally.rate() as u64)));
+        self.stage.body(&format!(
             "\n{rate}: {} opened and closed, {} failed",
             grouped(tally.completed),
             grouped(tally.failed())
         ));
         for (failure, count) in &tally.failures {
-            self.body(&format!("  {count} × {failure}"));
+            self.stage.body(&format!("  {count} × {failure}"));
         }
-        if let Some((client, responder)) = processors {
-            let cores = |time: Duration| time.as_secs_f64() / tally.elapsed.as_secs_f64().max(0.001);
-            self.body(&format!(
-                "Processor time: the kernel client {:.2} cores, the responder {:.2}.",
-                cores(client),
-                cores(responder)
-            ));
+        if let Some(client) = client {
+            let micros = client.as_secs_f64() * 1e6 / tally.completed.max(1) as f64;
+            self.stage.body(&format!("Each takes {micros:.0} µs of the kernel client's processor time."));
         }
-        self.body(
-            "The kernel client is the limit here: a socket, a port and TIME-WAIT for each connection\n\
-             cost it far more than the answer costs the responder.",
+        self.stage.body(
+            "The kernel client is the limit here: it makes a socket, finds a port and closes again for\n\
+             each connection, on cores that it shares with the responder.",
         );
     }
 
@@ -266,23 +265,6 @@ impl Demo {
 
     fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
-    }
-
-    fn heading(&self, title: &str) {
-        let rule = "─".repeat(92usize.saturating_sub(title.chars().count()));
-        println!("\n{} {}", self.paint("1;36", title), self.paint("2", &rule));
-    }
-
-    fn body(&self, text: &str) {
-        for line in text.lines() {
-            println!("  {line}");
-        }
-        // A reader behind a pipe sees it as it happens. If nobody reads, nothing is lost.
-        let _ = io::stdout().flush();
-    }
-
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
     }
 }
 
@@ -318,44 +300,13 @@ fn flatten(tally: Result<nix::Result<Tally>, LabError>) -> Result<Tally, Failure
     tally?.map_err(|errno| Failure::new(format!("the client could not run: {errno}")))
 }
 
-fn own_processor_time() -> Option<Duration> {
+/// What this process, the kernel client, has used so far.
+fn processor_time() -> Option<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
-    let time = usage.user_time() + usage.system_time();
-    Some(Duration::from_micros(
-        u64::try_from(time.tv_sec()).ok()? * 1_000_000 + u64::try_from(time.tv_usec()).ok()?,
-    ))
+    let micros = (usage.user_time() + usage.system_time()).num_microseconds();
+    u64::try_from(micros).ok().map(Duration::from_micros)
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// `1,048,576`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// One block for each 2,000.
-fn bar(rate: u64) -> String {
-    "█".repeat((rate / 2_000).min(60) as usize)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_come_in_threes() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_048_576, "1,048,576")] {
-            assert_eq!(grouped(number), text);
-        }
-    }
 }

@@ -2,7 +2,7 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
-use super::{Failure, demo};
+use super::{Failure, demo, stage};
 use crate::lab::{CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec};
 
 pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
@@ -47,13 +47,12 @@ fn description(lab: &Lab, spec: &Spec) -> String {
     format!(
         "{client:<width$}  {CLIENT_DEVICE}  {clients}\n\
          {server:<width$}  {SERVER_DEVICE}  {kernel}; free for the responder: {served}\n\
-         {queues} queue{s} each way, offloads off{tag}\n\
+         {queues} each way, offloads off{tag}\n\
          \n\
          next:  handfast lab exec{name} --side server -- handfast respond --dev {SERVER_DEVICE} --listen {SERVED_V4}:80=http\n\
          then:  handfast lab exec{name} -- curl http://198.18.1.1/\n\
          last:  handfast lab down{name}",
-        queues = spec.queues,
-        s = if spec.queues == 1 { "" } else { "s" },
+        queues = stage::counted(spec.queues, "queue"),
     )
 }
 

@@ -13,6 +13,7 @@ mod lab;
 mod respond;
 mod respond_args;
 mod responder_process;
+mod stage;
 mod values;
 
 use std::process::ExitCode;

@@ -24,9 +24,9 @@ use crate::xdp::{Copy, Mode};
 /// solicitations and pings for it, and its closed ports with a RST. Of an address that the
 /// interface has, it takes only the ports listed.
 ///
-/// It needs the capabilities NET_RAW, NET_ADMIN and BPF (or root) to start, and gives all of them
-/// up before the first packet. The program leaves the interface when the process ends, however it
-/// ends.
+/// It needs the capabilities BPF, PERFMON, NET_ADMIN and NET_RAW (or root) to start, and gives all
+/// of them up before the first packet. The program leaves the interface when the process ends,
+/// however it ends.
 ///
 /// It prints what is really active, then a line that starts with `ready`, then a line of rates
 /// each second, and a summary when it ends: on Ctrl-C, SIGTERM, or after --duration.
@@ -41,7 +41,7 @@ pub struct RespondArgs {
     ///
     /// IPv6 addresses stand in brackets: [2001:db8::1]:80. Where several listeners contain a
     /// segment, the longest prefix and then the narrowest port range decides; two equal ones are
-    /// an error. At most 1,024.
+    /// an error. Thousands are fine.
     ///
     /// SERVICE is one of
     ///   discard  reads and throws away, closes when the peer has (the default)
@@ -120,7 +120,7 @@ pub struct RespondArgs {
     #[arg(long, value_name = "N", default_value = "10_000", help_heading = "Limits", value_parser = values::count)]
     pub rst_rate: u32,
 
-    /// Answers to pings and neighbour solicitations a second, for each core
+    /// Answers to pings a second, for each core
     #[arg(long, value_name = "N", default_value = "1_000", help_heading = "Limits", value_parser = values::count)]
     pub icmp_rate: u32,
 

@@ -1,14 +1,14 @@
 //! `handfast respond` as a child process: started, listened to, ended.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
 
 use super::Failure;
 
@@ -29,6 +29,8 @@ impl ResponderProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Ctrl-C on the terminal is for us: we end it in our own order.
+            .process_group(0)
             .spawn()
             .map_err(|error| Failure::new(format!("cannot start the responder: {error}")))?;
         let (sender, lines) = mpsc::channel();
@@ -42,17 +44,6 @@ impl ResponderProcess {
     /// What it printed since the last call.
     pub fn printed(&self) -> Vec<String> {
         self.lines.try_iter().collect()
-    }
-
-    /// Time it has spent on processors so far.
-    pub fn processor_time(&self) -> Option<Duration> {
-        let line = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        // The name, in parentheses, may hold anything; utime and stime are fields 14 and 15.
-        let (_, fields) = line.rsplit_once(')')?;
-        let ticks: u64 =
-            fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        let second = sysconf(SysconfVar::CLK_TCK).ok()??;
-        Some(Duration::from_secs_f64(ticks as f64 / second as f64))
     }
 
     /// Asks it to end, and returns what it printed on its way out.

@@ -2,15 +2,15 @@
 
 use super::batch::{Batch, Debt, Pending};
 use super::core::{Core, Shared};
-use super::hops::NO_HOP;
+use super::desk::{Desk, send, send_unasked};
 use super::port::Port;
 use super::timers::Timers;
-use crate::observe::{Closed, CoreCounters, DropReason};
+use crate::observe::{Closed, CoreCounters};
 use crate::table::{Found, Part, Slot, line_size};
 use crate::tcp::{self, Endpoints, Now, SendBuffers, State, Step, Tcb, Timer, TimerOp, Verdict};
-use crate::wire::ethernet::{turn_around, write_link};
+use crate::wire::ethernet::turn_around;
 use crate::wire::tcp::write_segment;
-use crate::wire::{Emit, Flags, FlowKey4, FlowKey6, PacketKey, Seq};
+use crate::wire::{Flags, FlowKey4, FlowKey6, PacketKey, Seq};
 
 /// Timers that one turn serves at most, so that a wave of them does not starve the queues.
 const EXPIRIES: usize = 256;
@@ -65,15 +65,13 @@ impl<K: PacketKey> Flows<K> {
     #[inline]
     pub(super) fn segment<P: Port>(
         &mut self,
-        core: &mut Core,
-        port: &mut P,
-        number: u8,
+        desk: &mut Desk<'_, P>,
         pending: Pending<K, P::Frame>,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
         match self.still(&pending) {
-            Some(found) => self.known(core, port, number, pending, found, debts),
-            None => self.stranger(core, port, number, pending, None, debts),
+            Some(found) => self.known(desk, pending, found, debts),
+            None => self.stranger(desk, pending, None, debts),
         }
     }
 
@@ -92,16 +90,15 @@ impl<K: PacketKey> Flows<K> {
 
     pub(super) fn known<P: Port>(
         &mut self,
-        core: &mut Core,
-        port: &mut P,
-        number: u8,
+        desk: &mut Desk<'_, P>,
         pending: Pending<K, P::Frame>,
         found: Found,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
-        if found.owner != core.id {
-            return forward(core, port, number, pending, found.owner);
+        if found.owner != desk.core.id {
+            return desk.forward(pending, found.owner);
         }
+        let Desk { core, port, number } = desk;
         let slot = found.slot;
         let Pending { frame, segment, hash, .. } = pending;
         let Some(tcb) = self.part.value_mut(slot) else {
@@ -116,7 +113,7 @@ impl<K: PacketKey> Flows<K> {
         let verdict = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, &mut **user);
         let timer = step.timer;
         if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
-            tcb.hop = core.hops.number(bytes, segment.link_len, number, tcb.hop);
+            tcb.hop = core.hops.number(bytes, segment.link_len, *number, tcb.hop);
         }
         let listed = tcb.has(tcp::TcbFlags::LISTED);
         if verdict == Verdict::Owes && !listed {
@@ -127,31 +124,31 @@ impl<K: PacketKey> Flows<K> {
         match verdict {
             Verdict::Owes if !listed => debts.push(Debt { slot, key: segment.key, hash, frame, link_len }),
             Verdict::Owes | Verdict::Quiet => port.release(frame),
-            Verdict::Reply(emit) => reply(core, port, frame, link_len, &segment.key, &emit),
+            // A RST of the connection's own is its end, once: not an answer that anybody can ask for.
+            Verdict::Reply(emit) => desk.turn(frame, link_len, &segment.key, &emit),
             Verdict::DropReply(reason, emit) => {
                 core.counters.dropped(reason);
-                reply(core, port, frame, link_len, &segment.key, &emit);
+                desk.reply(frame, link_len, &segment.key, &emit);
             }
-            Verdict::Drop(reason) => {
-                core.counters.dropped(reason);
-                port.release(frame);
-            }
+            Verdict::Drop(reason) => desk.refuse(frame, reason),
             Verdict::Reopen { above } => {
                 self.end(core, slot, hash, Closed::TimeWaitReused);
                 let pending = Pending { frame, segment, hash, found: None };
-                self.stranger(core, port, number, pending, Some(above), debts);
+                self.stranger(desk, pending, Some(above), debts);
             }
         }
     }
 
     /// Phase 5: one segment for each connection that owes one.
     #[inline]
-    pub(super) fn settle<P: Port>(&mut self, core: &mut Core, port: &mut P, debt: Debt<K, P::Frame>) {
+    pub(super) fn settle<P: Port>(&mut self, desk: &mut Desk<'_, P>, debt: Debt<K, P::Frame>) {
+        let Desk { core, port, .. } = desk;
         let Debt { slot, key, hash, mut frame, link_len } = debt;
-        let Some(tcb) = self.part.value_mut(slot) else {
+        // Ended since it was listed, and perhaps its slot used again.
+        let same = self.part.key(slot) == Some(key);
+        let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return port.release(frame);
         };
-        // Ended since it was listed, and perhaps its slot used again.
         if !tcb.take(tcp::TcbFlags::LISTED) {
             return port.release(frame);
         }
@@ -167,7 +164,7 @@ impl<K: PacketKey> Flows<K> {
         let room = port.bytes_mut(&mut frame);
         turn_around(room);
         let len = write_segment(room, usize::from(link_len), &key, &out.emit, payload);
-        send(&core.counters, port, frame, len);
+        send(&core.counters, *port, frame, len);
     }
 
     /// What follows from a step: the timer, the counts by state, the slot of a closed connection.
@@ -191,7 +188,9 @@ impl<K: PacketKey> Flows<K> {
             }
             State::TimeWait => {
                 self.time_wait += 1;
-                if self.time_wait > core.shared.core.time_wait_budget {
+                // Never itself: its last ACK is still to be sent.
+                let over = self.time_wait > core.shared.core.time_wait_budget.max(1);
+                if over {
                     self.evict_time_wait(core);
                 }
             }
@@ -259,7 +258,7 @@ impl<K: PacketKey> Flows<K> {
         self.after(core, slot, hash, before, timer);
         if let Some(emit) = emit {
             let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
-            send_unasked(&core.counters, &core.hops, ports, hop, &key, &emit, payload);
+            send_unasked(&core.counters, &core.hops, ports, hop, &key, (&emit, payload));
         }
     }
 }
@@ -272,82 +271,4 @@ pub(super) fn isn_above<K: PacketKey>(core: &Core, key: &K, above: Option<Seq>) 
         Some(above) if !isn.after(above) => above + (1 << 16),
         _ => isn,
     }
-}
-
-/// An answer in the frame that asked.
-#[inline]
-pub(super) fn reply<K: PacketKey, P: Port>(
-    core: &mut Core,
-    port: &mut P,
-    mut frame: P::Frame,
-    link_len: u8,
-    key: &K,
-    emit: &Emit,
-) {
-    if emit.flags.has(Flags::RST) {
-        if !core.rst_limit.take(core.now) {
-            core.counters.dropped(DropReason::RstLimited);
-            return port.release(frame);
-        }
-        core.counters.resets_sent.bump();
-    }
-    let room = port.bytes_mut(&mut frame);
-    turn_around(room);
-    let len = write_segment(room, usize::from(link_len), key, emit, &[]);
-    send(&core.counters, port, frame, len);
-}
-
-/// A segment that nothing asked for just now: in a fresh frame, the way its connection is known
-/// to be reached.
-fn send_unasked<K: PacketKey, P: Port>(
-    counters: &CoreCounters,
-    hops: &super::hops::Hops,
-    ports: &mut [P],
-    hop: u16,
-    key: &K,
-    emit: &Emit,
-    payload: &[u8],
-) {
-    let way = (hop != NO_HOP).then(|| hops.at(hop)).flatten();
-    let Some((hop, port)) = way.and_then(|hop| Some((hop, ports.get_mut(usize::from(hop.port))?))) else {
-        return counters.dropped(DropReason::NoHop);
-    };
-    let Some(mut frame) = port.allocate() else {
-        return counters.dropped(DropReason::NoFrame);
-    };
-    let room = port.bytes_mut(&mut frame);
-    let len = write_link(room, hop.link.as_bytes())
-        .and_then(|link_len| write_segment(room, link_len, key, emit, payload));
-    send(counters, port, frame, len);
-}
-
-#[inline]
-fn send<P: Port>(counters: &CoreCounters, port: &mut P, frame: P::Frame, len: Option<usize>) {
-    match len {
-        Some(len) => {
-            counters.frames_out.bump();
-            port.transmit(frame, len);
-        }
-        // Longer than a frame: no MSS that we accept makes one.
-        None => {
-            counters.dropped(DropReason::NoFrame);
-            port.release(frame);
-        }
-    }
-}
-
-/// Hands a segment to the core that owns its connection.
-#[cold]
-fn forward<K, P: Port>(core: &Core, port: &mut P, number: u8, pending: Pending<K, P::Frame>, owner: usize) {
-    let posted = match core.shared.mailboxes.get(owner) {
-        Some(mailbox) => mailbox.post(port.bytes(&pending.frame), core.device_of(number)),
-        None => false,
-    };
-    if posted {
-        core.counters.forwarded_out.bump();
-        core.posted(owner);
-    } else {
-        core.counters.dropped(DropReason::MailboxFull);
-    }
-    port.release(pending.frame);
 }

@@ -5,6 +5,7 @@
 //! - `worker`: the loop's one turn, its phases in order; `batch` the arrays they share.
 //! - `flows`: connections of one address family: table, timers, the segment's way through TCP.
 //! - `open`: segments of no connection: listeners, cookies, faults on purpose, resets.
+//! - `desk`: the ways out of a batch: answered, refused, handed over.
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
 //! - `mailbox`: segments handed to the core that owns their connection.
@@ -15,6 +16,7 @@
 mod answers;
 mod batch;
 mod core;
+mod desk;
 mod flows;
 mod hops;
 pub mod listeners;

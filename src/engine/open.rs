@@ -2,7 +2,8 @@
 
 use super::batch::{Debt, Pending};
 use super::core::Core;
-use super::flows::{Flows, isn_above, reply, step};
+use super::desk::Desk;
+use super::flows::{Flows, isn_above, step};
 use super::port::Port;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
@@ -21,102 +22,102 @@ impl<K: PacketKey> Flows<K> {
     /// `above`: the SYN ended a TIME-WAIT whose sequence numbers reached this far.
     pub(super) fn stranger<P: Port>(
         &mut self,
-        core: &mut Core,
-        port: &mut P,
-        number: u8,
+        desk: &mut Desk<'_, P>,
         pending: Pending<K, P::Frame>,
         above: Option<Seq>,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
         let Segment { key, info, link_len, .. } = &pending.segment;
         let local = key.local();
-        let Some(listener) = core.shared.listeners.lookup(local.ip(), local.port()) else {
+        let Some(listener) = desk.core.shared.listeners.lookup(local.ip(), local.port()) else {
             return match tcp::closed(info) {
-                Ok(reset) => reply(core, port, pending.frame, *link_len, key, &reset),
-                Err(reason) => refuse(core, port, pending.frame, reason),
+                Ok(reset) => desk.reply(pending.frame, *link_len, key, &reset),
+                Err(reason) => desk.refuse(pending.frame, reason),
             };
         };
         match tcp::listen(info) {
-            Arrival::Drop(reason) => refuse(core, port, pending.frame, reason),
-            Arrival::Ack(reset) => self.ack(core, port, number, pending, listener.0, reset, debts),
-            Arrival::Syn => self.syn(core, port, number, pending, listener.0, above, debts),
+            Arrival::Drop(reason) => desk.refuse(pending.frame, reason),
+            Arrival::Ack(reset) => self.ack(desk, pending, listener.0, reset, debts),
+            Arrival::Syn => self.syn(desk, pending, listener.0, above, debts),
         }
     }
 
     /// An ACK to a listener: the answer to a cookie, or a RST (RFC 9293 3.10.7.2, second).
-    #[allow(clippy::too_many_arguments, reason = "the batch's context, spelled out")]
     fn ack<P: Port>(
         &mut self,
-        core: &mut Core,
-        port: &mut P,
-        number: u8,
+        desk: &mut Desk<'_, P>,
         pending: Pending<K, P::Frame>,
         listener: u16,
         reset: Emit,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
         let segment = &pending.segment;
-        let Some(offer) = cookie_offer(core, segment, pending.hash) else {
-            return reply(core, port, pending.frame, segment.link_len, &segment.key, &reset);
+        let Some(offer) = cookie_offer(desk.core, segment, pending.hash) else {
+            return desk.reply(pending.frame, segment.link_len, &segment.key, &reset);
         };
+        let core = &mut *desk.core;
         let window = core.users.get(usize::from(listener)).map_or(0, |user| user.window());
         let step =
             step(&core.shared, &core.counters, &mut core.buffers, &segment.key, pending.hash, core.now);
         let tcb = tcp::accept_cookie(&offer, &segment.info, window, &step);
-        let bytes = port.bytes(&pending.frame);
-        match self.place(core, segment, bytes, number, pending.hash, listener, tcb) {
+        match self.place(desk, &pending, listener, tcb) {
             Placed::At(slot) => {
-                core.counters.established_by_cookie.bump();
-                let found = Found { slot, owner: core.id };
-                self.known(core, port, number, pending, found, debts);
+                desk.core.counters.established_by_cookie.bump();
+                let found = Found { slot, owner: desk.core.id };
+                self.known(desk, pending, found, debts);
             }
-            Placed::There(found) => self.known(core, port, number, pending, found, debts),
+            Placed::There(found) => self.known(desk, pending, found, debts),
             // Silence: the client believes itself connected, and tries again with its data.
-            Placed::Refused(reason) => refuse(core, port, pending.frame, reason),
+            Placed::Refused(reason) => desk.refuse(pending.frame, reason),
         }
     }
 
     /// The start of a connection.
     #[inline]
-    #[allow(clippy::too_many_arguments, reason = "the batch's context, spelled out")]
     fn syn<P: Port>(
         &mut self,
-        core: &mut Core,
-        port: &mut P,
-        number: u8,
+        desk: &mut Desk<'_, P>,
         pending: Pending<K, P::Frame>,
         listener: u16,
         above: Option<Seq>,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
-        core.counters.syns.bump();
-        let Some(pending) = mistreat(core, port, pending) else {
+        desk.core.counters.syns.bump();
+        let Some(pending) = mistreat(desk, pending) else {
             return;
         };
-        if self.wants_cookie(core) && above.is_none() {
-            return answer_with_cookie(core, port, pending, listener);
+        if self.wants_cookie(desk.core) && above.is_none() {
+            // Nothing is inserted, so nothing else would find what this batch has just made.
+            return match self.part.find(&pending.segment.key, pending.hash) {
+                Some(found) => self.known(desk, pending, found, debts),
+                None => answer_with_cookie(desk, pending, listener),
+            };
         }
         let segment = &pending.segment;
+        let core = &mut *desk.core;
         let iss = isn_above(core, &segment.key, above);
         let window = core.users.get(usize::from(listener)).map_or(0, |user| user.window());
         let made =
             step(&core.shared, &core.counters, &mut core.buffers, &segment.key, pending.hash, core.now);
         let tcb = tcp::accept_syn(&segment.info, iss, window, &made);
-        let bytes = port.bytes(&pending.frame);
-        match self.place(core, segment, bytes, number, pending.hash, listener, tcb) {
-            Placed::At(slot) => self.answer(core, port, pending, slot),
-            Placed::There(found) => self.known(core, port, number, pending, found, debts),
-            Placed::Refused(_) if core.shared.config.cookies == CookieMode::Auto => {
-                answer_with_cookie(core, port, pending, listener);
+        match self.place(desk, &pending, listener, tcb) {
+            Placed::At(slot) => self.answer(desk, pending, slot),
+            Placed::There(found) => self.known(desk, pending, found, debts),
+            // Not when raced: the other core answers, and a cookie would be a second ISN.
+            Placed::Refused(DropReason::TableFull | DropReason::SlotsFull)
+                if desk.core.shared.config.cookies == CookieMode::Auto =>
+            {
+                answer_with_cookie(desk, pending, listener);
             }
-            Placed::Refused(reason) => refuse(core, port, pending.frame, reason),
+            Placed::Refused(reason) => desk.refuse(pending.frame, reason),
         }
     }
 
     /// The SYN-ACK, now or after the delay asked for.
     #[inline]
-    fn answer<P: Port>(&mut self, core: &mut Core, port: &mut P, pending: Pending<K, P::Frame>, slot: Slot) {
+    fn answer<P: Port>(&mut self, desk: &mut Desk<'_, P>, pending: Pending<K, P::Frame>, slot: Slot) {
         let Pending { frame, segment, hash, .. } = pending;
+        let Desk { core, port, .. } = desk;
         let delay = core.shared.fault.delay_ms;
         if delay > 0 {
             let timer = TimerOp::Start { timer: Timer::SynAckDelay, after_ms: delay };
@@ -131,25 +132,23 @@ impl<K: PacketKey> Flows<K> {
         let emit = tcp::answer_syn(tcb, &mut step);
         let timer = step.timer;
         self.after(core, slot, hash, State::SynReceived, timer);
-        reply(core, port, frame, segment.link_len, &segment.key, &emit);
+        desk.reply(frame, segment.link_len, &segment.key, &emit);
     }
 
     /// Puts a half-open connection into the table. Where no slot is free, the oldest TIME-WAIT
     /// makes room: it is worth least.
     #[inline]
-    #[allow(clippy::too_many_arguments, reason = "the batch's context, spelled out")]
-    fn place(
+    fn place<P: Port>(
         &mut self,
-        core: &mut Core,
-        segment: &Segment<K>,
-        frame: &[u8],
-        number: u8,
-        hash: u64,
+        desk: &mut Desk<'_, P>,
+        pending: &Pending<K, P::Frame>,
         listener: u16,
         mut tcb: Tcb,
     ) -> Placed {
+        let Pending { frame, segment, hash, .. } = pending;
+        let (core, hash) = (&mut *desk.core, *hash);
         tcb.listener = listener;
-        tcb.hop = core.hops.number(frame, segment.link_len, number, 0);
+        tcb.hop = core.hops.number(desk.port.bytes(frame), segment.link_len, desk.number, 0);
         let mut placed = self.part.insert(segment.key, hash, tcb);
         if matches!(placed, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
             placed = self.part.insert(segment.key, hash, tcb);
@@ -190,51 +189,45 @@ fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>, hash: u64) 
 
 /// A SYN-ACK without a slot.
 fn answer_with_cookie<K: PacketKey, P: Port>(
-    core: &mut Core,
-    port: &mut P,
+    desk: &mut Desk<'_, P>,
     pending: Pending<K, P::Frame>,
     listener: u16,
 ) {
     let Pending { frame, segment, hash, .. } = pending;
     let Segment { key, info, link_len, .. } = &segment;
+    let core = &mut *desk.core;
     let mss = Offer::from_syn(&info.options, key.local().is_ipv6()).mss;
     let iss = core.cookies.issue(key, info.seq, mss, core.now);
     let window = core.users.get(usize::from(listener)).map_or(0, |user| user.window());
     core.counters.syn_acks_cookie.bump();
     let step = step(&core.shared, &core.counters, &mut core.buffers, key, hash, core.now);
     let emit = tcp::cookie_answer(info, iss, window, &step);
-    reply(core, port, frame, *link_len, key, &emit);
+    desk.reply(frame, *link_len, key, &emit);
 }
 
 /// `--fault`: drops or resets a share of the SYNs. Gives back those that are to be answered.
 #[inline]
 fn mistreat<K: PacketKey, P: Port>(
-    core: &mut Core,
-    port: &mut P,
+    desk: &mut Desk<'_, P>,
     pending: Pending<K, P::Frame>,
 ) -> Option<Pending<K, P::Frame>> {
-    let fault = core.shared.fault;
+    let fault = desk.core.shared.fault;
     if fault.drop == 0.0 && fault.reset == 0.0 {
         return Some(pending);
     }
-    let roll = core.dice.roll();
+    let roll = desk.core.dice.roll();
     if roll < fault.drop {
-        refuse(core, port, pending.frame, DropReason::FaultDrop);
+        desk.refuse(pending.frame, DropReason::FaultDrop);
         return None;
     }
     if roll >= fault.drop + fault.reset {
         return Some(pending);
     }
-    core.counters.closed[Closed::FaultReset as usize].bump();
+    desk.core.counters.closed[Closed::FaultReset as usize].bump();
     let Segment { key, info, link_len, .. } = &pending.segment;
     match tcp::closed(info) {
-        Ok(reset) => reply(core, port, pending.frame, *link_len, key, &reset),
-        Err(reason) => refuse(core, port, pending.frame, reason),
+        Ok(reset) => desk.reply(pending.frame, *link_len, key, &reset),
+        Err(reason) => desk.refuse(pending.frame, reason),
     }
     None
-}
-
-fn refuse<P: Port>(core: &Core, port: &mut P, frame: P::Frame, reason: DropReason) {
-    core.counters.dropped(reason);
-    port.release(frame);
 }

@@ -26,6 +26,8 @@ pub enum Polling {
 const SPIN: Duration = Duration::from_micros(200);
 /// The longest sleep, milliseconds; stopping and timers cut it short.
 const NAP_MS: u32 = 1000;
+/// How long frames wait that the kernel has not taken, milliseconds.
+const UNSENT_NAP_MS: u32 = 1;
 /// How often a core whose interface is down looks again.
 const LINK_DOWN_NAP: Duration = Duration::from_millis(20);
 
@@ -73,7 +75,9 @@ impl Runner {
 
     /// Sleeps until a frame, a letter, a timer or the end. False: a device is gone.
     fn nap(&mut self) -> bool {
-        let idle = self.worker.idle_ms(NAP_MS);
+        // Nobody would tell us that the kernel takes frames again.
+        let unsent = self.worker.ports_mut().iter_mut().any(Queue::unsent);
+        let idle = self.worker.idle_ms(if unsent { UNSENT_NAP_MS } else { NAP_MS });
         if idle == 0 || !self.mailbox().fall_asleep() {
             return true;
         }

@@ -20,6 +20,9 @@ const QUEUES: usize = DELAY + 3;
 const SPOKES: usize = 512;
 const TICK_MS: u32 = 8;
 
+/// Ticks count modulo this: the millisecond clock wraps after 49.7 days.
+const TICKS: u32 = (u32::MAX / TICK_MS) + 1;
+
 /// Marks a link that leads to a list's end, not to a slot. Slots stay below.
 const LIST_MARK: u32 = 1 << 31;
 
@@ -31,7 +34,7 @@ struct List {
 
 pub(super) struct Timers {
     lists: Box<[List]>,
-    /// The wheel's spoke that has been emptied last, in ticks modulo 2^32.
+    /// The wheel's spoke that has been emptied last, modulo [`TICKS`].
     tick: u32,
 }
 
@@ -104,7 +107,8 @@ impl Timers {
             .iter()
             .filter_map(|list| part.value(Slot(list.head)))
             .map(|tcb| until(tcb.deadline_ms));
-        let wheel = (1..=(most / TICK_MS).min(SPOKES as u32))
+        // One more than `most` has ticks: now is somewhere within one.
+        let wheel = (1..=(most / TICK_MS + 1).min(SPOKES as u32))
             .find(|ahead| self.lists[QUEUES + self.spoke_after(*ahead)].head != NO_LINK)
             .map(|ahead| until((self.tick.wrapping_add(ahead)).wrapping_mul(TICK_MS)));
         queues.chain(wheel).fold(most, u32::min)
@@ -122,19 +126,19 @@ impl Timers {
     fn turn_wheel<K: FlowKey>(&mut self, part: &Part<K, Tcb>, now: Now) -> Option<Slot> {
         let target = now.millis() / TICK_MS;
         // After a long sleep one round visits every spoke.
-        let behind = target.wrapping_sub(self.tick);
-        if behind > u32::MAX / 2 {
+        let behind = target.wrapping_sub(self.tick) % TICKS;
+        if behind > TICKS / 2 {
             return None;
         }
         if behind > SPOKES as u32 {
-            self.tick = target - SPOKES as u32;
+            self.tick = target.wrapping_sub(SPOKES as u32) % TICKS;
         }
         while self.tick != target {
             let list = QUEUES + self.spoke_after(1);
             if let Some(slot) = self.due_on_spoke(part, list, now) {
                 return Some(slot);
             }
-            self.tick = self.tick.wrapping_add(1);
+            self.tick = (self.tick + 1) % TICKS;
         }
         None
     }
@@ -218,3 +222,6 @@ fn end_or(link: u32) -> u32 {
 fn is_due(tcb: &Tcb, now: Now) -> bool {
     now.millis().wrapping_sub(tcb.deadline_ms) <= u32::MAX / 2
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 use super::answers;
 use super::batch::{Batch, Pending};
 use super::core::Core;
+use super::desk::Desk;
 use super::flows::Flows;
 use super::port::{BATCH, Port};
 use crate::table::Part;
@@ -131,24 +132,24 @@ impl<P: Port> Worker<P> {
     /// Phase 4: every segment of the batch through TCP.
     fn process(&mut self, number: usize) {
         let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
-        let port = &mut ports[number];
+        let mut desk = Desk { core, port: &mut ports[number], number: number as u8 };
         for pending in batch4.segments.drain(..) {
-            v4.segment(core, port, number as u8, pending, &mut batch4.debts);
+            v4.segment(&mut desk, pending, &mut batch4.debts);
         }
         for pending in batch6.segments.drain(..) {
-            v6.segment(core, port, number as u8, pending, &mut batch6.debts);
+            v6.segment(&mut desk, pending, &mut batch6.debts);
         }
     }
 
     /// Phase 5: what the batch left owing.
     fn settle(&mut self, number: usize) {
         let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
-        let port = &mut ports[number];
+        let mut desk = Desk { core, port: &mut ports[number], number: number as u8 };
         for debt in batch4.debts.drain(..) {
-            v4.settle(core, port, debt);
+            v4.settle(&mut desk, debt);
         }
         for debt in batch6.debts.drain(..) {
-            v6.settle(core, port, debt);
+            v6.settle(&mut desk, debt);
         }
     }
 

@@ -10,9 +10,7 @@ use crate::wire::{Flags, SegmentInfo};
 #[inline]
 pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
     let rst = segment.flags.has(Flags::RST);
-    if tcb.has(TcbFlags::TIMESTAMPS) && !rst {
-        paws(tcb, segment, step)?;
-    }
+    paws(tcb, segment, step)?;
     if !in_window(tcb, segment) {
         return Err(outside(tcb, segment, step));
     }
@@ -29,7 +27,11 @@ pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -
 }
 
 /// R1 of RFC 7323 5.3.
-fn paws(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
+#[inline]
+pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
+    if !tcb.has(TcbFlags::TIMESTAMPS) || segment.flags.has(Flags::RST) {
+        return Ok(());
+    }
     let Some(timestamps) = segment.options.timestamps else {
         // A SYN may come from a peer that has forgotten us: it has its own answer below.
         if segment.flags.has(Flags::SYN) {
@@ -118,6 +120,89 @@ pub(super) fn remember_timestamp(tcb: &mut Tcb, segment: &SegmentInfo, now: Now)
         let newer = (timestamps.value.wrapping_sub(tcb.ts_recent) as i32) >= 0 || tcb.ts_recent_outdated(now);
         if tcb.has(TcbFlags::TIMESTAMPS) && newer && segment.seq.at_or_before(tcb.rcv_nxt) {
             tcb.set_ts_recent(timestamps.value, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::CoreCounters;
+    use crate::tcp::{Config, SendBuffers, State, TimerOp};
+    use crate::wire::{FlowKey4, Options, Seq};
+
+    fn segment(seq: Seq, ack: Seq, payload_len: u16) -> SegmentInfo {
+        SegmentInfo { seq, ack, flags: Flags::ACK, window: 0, payload_len, options: Options::default() }
+    }
+
+    /// RFC 9293 3.10.7.4, table 6, with RCV.NXT shortly before the wrap.
+    #[test]
+    fn the_four_cases_of_acceptability() {
+        // (RCV.WND, SEG.SEQ - RCV.NXT, SEG.LEN, acceptable)
+        let rows = [
+            (0, 0, 0, true),
+            (0, 1, 0, false),
+            (0, -1, 0, false),
+            (0, 0, 1, true), // as an ACK; its text is refused
+            (0, -1, 1, false),
+            (0, -1, 2, false),
+            (10, 0, 0, true),
+            (10, 9, 0, true),
+            (10, 10, 0, false),
+            (10, -1, 0, false),
+            (10, -1, 1, false),
+            (10, -1, 2, true),
+            (10, 9, 100, true),
+            (10, 10, 1, false),
+            (10, i32::MIN, 1, false),
+        ];
+        for (window, ahead, length, acceptable) in rows {
+            let mut tcb = Tcb::new(State::Established, Seq(0), Seq(0), Seq(u32::MAX - 1));
+            tcb.rcv_wnd = window;
+            let seq = tcb.rcv_nxt + ahead as u32;
+            let got = in_window(&tcb, &segment(seq, Seq(0), length));
+            assert_eq!(got, acceptable, "window {window}, {ahead}, {length} octets");
+        }
+    }
+
+    /// RFC 5961 5.2.
+    #[test]
+    fn acknowledgements_old_enough_to_be_honest() {
+        let key = FlowKey4 { remote: [10, 0, 0, 1], local: [10, 0, 0, 2], remote_port: 1, local_port: 80 };
+        // (data was sent, send window before the shift, shift, SEG.ACK - SND.UNA, acceptable);
+        // SND.NXT is SND.UNA + 5.
+        let rows = [
+            (false, 0, 0, 0, true),
+            (false, 0, 0, 5, true),
+            (false, 0, 0, 6, false),
+            (false, 0, 0, -1, true),
+            (false, 0, 0, -2, false),
+            (true, 0, 0, -65_535, true),
+            (true, 0, 0, -65_536, false),
+            (true, 65_535, 14, -65_535 << 14, true),
+            (true, 65_535, 14, (-65_535 << 14) - 1, false),
+            (true, 65_535, 14, 6, false),
+            (true, 65_535, 14, i32::MAX, false),
+        ];
+        for (sent, window, shift, ahead, acceptable) in rows {
+            let una = Seq(u32::MAX - 2);
+            let mut tcb = Tcb::new(State::Established, una, una + 5, Seq(0));
+            (tcb.snd_wnd, tcb.shifts) = (window, shift << 4);
+            if sent {
+                tcb.set(TcbFlags::SENT_DATA);
+            }
+            let (config, counters) = (Config::default(), CoreCounters::default());
+            let mut step = Step {
+                now: Now::from_millis(1),
+                config: &config,
+                buffers: &mut SendBuffers::new(0),
+                counters: &counters,
+                timestamp_offset: 0,
+                endpoints: &key,
+                timer: TimerOp::Keep,
+            };
+            let got = check_ack(&mut tcb, &segment(Seq(0), una + ahead as u32, 0), &mut step);
+            assert_eq!(got.is_ok(), acceptable, "{sent} {window} << {shift}, {ahead}");
         }
     }
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use siphasher::sip::SipHasher24;
 
 use super::isn::keyed;
+use super::negotiate::LEAST_MSS;
 use super::{Now, Offer};
 use crate::wire::{FlowKey, SegmentInfo, Seq};
 
@@ -21,8 +22,7 @@ use crate::wire::{FlowKey, SegmentInfo, Seq};
 const PERIOD_S: u64 = 64;
 /// Octets; the largest not above the client's is kept. Common paths: IPv6 minimum, PPPoE,
 /// Ethernet, jumbo frames.
-const MSS_TABLE: [u16; 8] = [LEAST, 536, 1220, 1360, 1440, 1452, 1460, 8940];
-const LEAST: u16 = 216;
+const MSS_TABLE: [u16; 8] = [LEAST_MSS, 536, 1220, 1360, 1440, 1452, 1460, 8940];
 const INDEX_MASK: u32 = 7;
 
 /// The low bits of a cookie's timestamp that carry options: 4 of shift, 1 of SACK.
@@ -57,9 +57,10 @@ impl Cookies {
     pub fn issue<K: FlowKey>(&mut self, key: &K, irs: Seq, mss: u16, now: Now) -> Seq {
         self.rotate(now);
         let mark = self.current.period + 1;
-        // Written once a period, not once a SYN: the line stays shared between cores.
-        if self.issued.load(Relaxed) != mark {
-            self.issued.store(mark, Relaxed);
+        // Written once a period, not once a SYN: the line stays shared between cores. Never back: a
+        // core whose batch began in the period before may come late.
+        if self.issued.load(Relaxed) < mark {
+            self.issued.fetch_max(mark, Relaxed);
         }
         let index = MSS_TABLE.iter().rposition(|entry| *entry <= mss).unwrap_or(0) as u32;
         Seq(self.current.mask(key, irs) ^ index)

@@ -8,7 +8,7 @@ const DEFAULT_MSS4: u16 = 536;
 const DEFAULT_MSS6: u16 = 1220;
 /// Below this a peer's MSS leaves no room for options and data (RFC 791's 68-octet datagram,
 /// less 40 of headers and options).
-const LEAST_MSS: u16 = 48;
+pub(super) const LEAST_MSS: u16 = 48;
 
 /// What a SYN offers, reduced to what we keep: the same whether it was kept in a connection or
 /// travelled in a cookie.
@@ -63,5 +63,54 @@ impl Offer {
             tcb.set(TcbFlags::SACK);
         }
         tcb
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syn_s_offer() {
+        let none = Options::default();
+        let rows = [
+            (none, false, Offer { mss: 536, window_scale: None, sack: false, timestamp: None }),
+            (none, true, Offer { mss: 1220, window_scale: None, sack: false, timestamp: None }),
+            (
+                Options {
+                    mss: Some(1),
+                    window_scale: Some(200),
+                    sack_permitted: true,
+                    timestamps: Some(Timestamps { value: 7, echo: 9 }),
+                },
+                false,
+                Offer { mss: LEAST_MSS, window_scale: Some(14), sack: true, timestamp: Some(7) },
+            ),
+        ];
+        for (options, ipv6, expected) in rows {
+            assert_eq!(Offer::from_syn(&options, ipv6), expected);
+        }
+    }
+
+    #[test]
+    fn only_what_was_offered_is_answered() {
+        for bits in 0..8 {
+            let (scale, sack, stamp) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
+            let offer =
+                Offer { mss: 1400, window_scale: scale.then_some(3), sack, timestamp: stamp.then_some(5) };
+            let answer = offer.answer(1460, 0, 77);
+            assert_eq!(answer.mss, Some(1460));
+            assert_eq!(answer.window_scale, scale.then_some(0));
+            assert_eq!(answer.sack_permitted, sack);
+            assert_eq!(answer.timestamps, stamp.then_some(Timestamps { value: 77, echo: 5 }));
+        }
+    }
+
+    #[test]
+    fn a_connection_begins_with_both_initial_numbers_used() {
+        let offer = Offer { mss: 1400, window_scale: Some(14), sack: true, timestamp: Some(5) };
+        let tcb = offer.connection(Seq(u32::MAX), Seq(u32::MAX), 100, Now::from_millis(1));
+        assert_eq!((tcb.rcv_nxt, tcb.snd_una, tcb.snd_nxt), (Seq(0), Seq(u32::MAX), Seq(0)));
+        assert_eq!((tcb.send_shift(), tcb.receive_shift(), tcb.ts_recent), (14, 0, 5));
     }
 }

@@ -16,7 +16,7 @@ pub(super) const MAX_MS: u32 = 60_000;
 impl Rto {
     /// `srtt_ms` 0: nothing measured yet.
     pub(super) fn new(srtt_ms: u16, syn_was_lost: bool) -> Rto {
-        if syn_was_lost {
+        if syn_was_lost && srtt_ms == 0 {
             return Rto { srtt: 0, rttvar: 0, rto: AFTER_SYN_LOSS_MS };
         }
         let mut rto = Rto { srtt: 0, rttvar: 0, rto: INITIAL_MS };
@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn a_lost_syn_ack_makes_the_first_data_patient() {
-        assert_eq!(Rto::new(5, true).timeout(0), 3000);
+        assert_eq!(Rto::new(0, true).timeout(0), 3000);
+        assert_eq!(Rto::new(5, true).timeout(0), 1000, "until a round trip has been measured");
     }
 
     #[test]

@@ -175,3 +175,63 @@ impl SendBuffers {
         self.states.get_mut(buffer.index()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::State;
+    use crate::wire::Seq;
+
+    fn tcb() -> Tcb {
+        Tcb::new(State::Established, Seq(0), Seq(0), Seq(0))
+    }
+
+    #[test]
+    fn octets_leave_in_the_order_in_which_they_came() {
+        let (mut buffers, mut tcb) = (SendBuffers::new(1), tcb());
+        assert!(buffers.append(&mut tcb, b"abcdef"));
+        buffers.sent(tcb.buffer, 4, 0);
+        assert_eq!((buffers.segment(tcb.buffer), buffers.unsent(tcb.buffer)), (&b"abcd"[..], 2));
+        assert_eq!(buffers.acknowledged(&mut tcb, 1, 10), 1);
+        assert_eq!(buffers.segment(tcb.buffer), b"bcd");
+        assert!(buffers.append(&mut tcb, b"gh"));
+        // A FIN is acknowledged with the data, and is none.
+        assert_eq!(buffers.acknowledged(&mut tcb, 3, 20), 3);
+        buffers.sent(tcb.buffer, 4, 30);
+        assert_eq!(buffers.segment(tcb.buffer), b"efgh");
+        assert_eq!(buffers.acknowledged(&mut tcb, 5, 40), 4);
+        assert_eq!((tcb.buffer, buffers.in_use()), (BufferId::NONE, 0));
+    }
+
+    #[test]
+    fn all_of_it_or_nothing() {
+        let (mut buffers, mut first, mut second) = (SendBuffers::new(1), tcb(), tcb());
+        assert!(buffers.append(&mut second, b""));
+        assert_eq!(second.buffer, BufferId::NONE);
+        assert!(!buffers.append(&mut first, &[0; SendBuffers::CAPACITY + 1]));
+        assert!(buffers.append(&mut first, &[0; SendBuffers::CAPACITY - 1]));
+        assert_eq!(buffers.room(first.buffer), 1);
+        assert!(!buffers.append(&mut first, b"ab"));
+        assert!(buffers.append(&mut first, b"a"));
+        assert!(!buffers.append(&mut second, b"a"), "no second buffer");
+        buffers.release(&mut first.buffer);
+        buffers.release(&mut first.buffer);
+        assert!(buffers.append(&mut second, b"a"));
+        assert_eq!(buffers.in_use(), 1);
+    }
+
+    /// Karn's rule: what went out twice tells nothing.
+    #[test]
+    fn round_trips_are_those_of_segments_sent_once() {
+        for (again, srtt) in [(false, 70), (true, 0)] {
+            let (mut buffers, mut tcb) = (SendBuffers::new(1), tcb());
+            buffers.append(&mut tcb, b"a");
+            buffers.sent(tcb.buffer, 1, u32::MAX - 9);
+            if again {
+                buffers.sent_again(tcb.buffer);
+            }
+            buffers.acknowledged(&mut tcb, 1, 60);
+            assert_eq!(tcb.srtt_ms, srtt);
+        }
+    }
+}

@@ -94,7 +94,7 @@ pub struct Tcb {
     pub snd_wnd: u16,
     /// RCV.WND: octets the peer may still send. The right edge never moves left (SHLD-14).
     pub rcv_wnd: u16,
-    /// The peer's MSS, octets.
+    /// Octets of text and options we send at most in a segment: the peer's MSS or ours.
     pub mss: u16,
     /// Smoothed round trip, milliseconds; 0: none. Seeds the send buffer's estimator.
     pub srtt_ms: u16,
@@ -241,5 +241,55 @@ impl Tcb {
     /// Milliseconds since this timer of `length_ms` was started.
     pub(super) fn timer_age(&self, now_ms: u32, length_ms: u32) -> u32 {
         millis_since(now_ms, self.deadline_ms.wrapping_sub(length_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tcb() -> Tcb {
+        Tcb::new(State::Established, Seq(0), Seq(0), Seq(0))
+    }
+
+    #[test]
+    fn challenges_keep_their_interval_across_the_wrap_of_their_clock() {
+        for start in [0, 8 * 65_535, u32::MAX - 100] {
+            let mut tcb = tcb();
+            let rows = [(0, true), (0, false), (480, false), (520, true), (1000, false), (1100, true)];
+            for (after, passes) in rows {
+                assert_eq!(tcb.may_challenge(start.wrapping_add(after), 500), passes, "{start} + {after}");
+            }
+        }
+    }
+
+    #[test]
+    fn ts_recent_is_outdated_after_18_to_24_days() {
+        const DAY_MS: u64 = 24 * 3_600_000;
+        for start in 0..40 {
+            let set_at = start * DAY_MS;
+            let mut tcb = tcb();
+            tcb.set_ts_recent(1, Now::from_millis(set_at));
+            let outdated = |days: u64| tcb.ts_recent_outdated(Now::from_millis(set_at + days * DAY_MS));
+            assert!((0..=18).all(|days| !outdated(days)), "set on day {start}");
+            assert!((25..=90).all(outdated), "set on day {start}");
+        }
+    }
+
+    #[test]
+    fn half_bytes_do_not_touch_each_other() {
+        let mut tcb = tcb();
+        tcb.set_ts_recent(1, Now::from_millis(15 << 29));
+        tcb.set_retries(200);
+        assert_eq!((tcb.retries(), tcb.marks >> 4), (15, 15));
+        tcb.set_ts_recent(1, Now::from_millis(3 << 29));
+        assert_eq!((tcb.retries(), tcb.marks >> 4), (15, 3));
+    }
+
+    #[test]
+    fn the_widest_window() {
+        let mut tcb = tcb();
+        (tcb.snd_wnd, tcb.shifts) = (u16::MAX, 14 << 4);
+        assert_eq!(tcb.send_window(), 65_535 << 14);
     }
 }

@@ -1,6 +1,8 @@
 use std::io::IoSliceMut;
+use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
@@ -11,6 +13,8 @@ use nix::sys::socket::{
 
 /// Room for what arrives between two calls of [`Capture::drain`], octets.
 const BUFFER: usize = 8 << 20;
+/// The longest wait for the kernel to begin stamping frames.
+const STAMPS: Duration = Duration::from_secs(1);
 
 /// A frame and when the kernel saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,11 +45,43 @@ impl Capture {
         let socket = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?;
         setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-        Ok(Capture { socket, interface })
+        let capture = Capture { socket, interface };
+        capture.await_timestamps()?;
+        Ok(capture)
     }
 
     /// What was captured since the last call, oldest first.
     pub fn drain(&self) -> Result<Vec<Frame>, Errno> {
+        let mut frames = self.drain_all()?;
+        frames.retain(|(interface, _)| *interface == self.interface);
+        Ok(frames.into_iter().map(|(_, frame)| frame).collect())
+    }
+
+    /// The kernel begins to stamp frames some time after the first socket asks for it; until then
+    /// a frame has the time of its reading, or none. Sends datagrams to itself until one comes
+    /// with the time at which it was sent. Without a loopback that is up, the limit ends it.
+    fn await_timestamps(&self) -> Result<(), Errno> {
+        let deadline = Instant::now() + STAMPS;
+        while Instant::now() < deadline {
+            let sent = since_epoch();
+            if UdpSocket::bind("127.0.0.1:0")
+                .and_then(|probe| probe.send_to(&[], probe.local_addr()?))
+                .is_err()
+            {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(2));
+            let before_reading = since_epoch();
+            let stamped = |(_, frame): &(usize, Frame)| sent <= frame.at && frame.at < before_reading;
+            if self.drain_all()?.iter().any(stamped) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// With the index of the interface of each: the socket hears all of the namespace.
+    fn drain_all(&self) -> Result<Vec<(usize, Frame)>, Errno> {
         let mut frames = Vec::new();
         let mut bytes = vec![0; 65_536];
         let mut control = nix::cmsg_space!(libc::timespec);
@@ -57,19 +93,23 @@ impl Capture {
                 Some(&mut control),
                 MsgFlags::empty(),
             );
-            let (length, at) = match received {
+            let (length, at, interface) = match received {
                 Err(Errno::EAGAIN) => return Ok(frames),
                 Err(Errno::EINTR) => continue,
                 Err(errno) => return Err(errno),
-                // The socket hears every interface of the namespace.
-                Ok(message) if message.address.is_none_or(|from| from.ifindex() != self.interface) => {
-                    continue;
-                }
-                Ok(message) => (message.bytes, timestamp(message.cmsgs()?)),
+                Ok(message) => (
+                    message.bytes,
+                    timestamp(message.cmsgs()?),
+                    message.address.map_or(0, |from| from.ifindex()),
+                ),
             };
-            frames.push(Frame { at, bytes: bytes[..length].to_vec() });
+            frames.push((interface, Frame { at, bytes: bytes[..length].to_vec() }));
         }
     }
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn timestamp(mut messages: impl Iterator<Item = ControlMessageOwned>) -> Duration {

@@ -32,7 +32,7 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Loads, attaches and binds. Needs `CAP_BPF`, `CAP_NET_ADMIN` and `CAP_NET_RAW`.
+    /// Loads, attaches and binds. Needs `CAP_BPF`, `CAP_PERFMON`, `CAP_NET_ADMIN` and `CAP_NET_RAW`.
     ///
     /// # Errors
     /// [`StartError`]; every interface is then as it was found.

@@ -201,10 +201,11 @@ impl<'a> Worker<'a> {
 /// Raises the soft limit on open files where the hard one allows it. If not, connections fail
 /// with EMFILE and are counted so.
 fn allow_descriptors(wanted: u64) {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < wanted
-    {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((soft, hard)) if soft < wanted => {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
+        }
+        _ => {}
     }
 }
 

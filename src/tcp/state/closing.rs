@@ -4,7 +4,7 @@
 //! FIN rides on the first one's ACK, three segments do.
 
 use super::established::{common, text_and_fin};
-use super::settle;
+use super::{settle, settle_dropped};
 use crate::observe::Closed;
 use crate::tcp::{State, Step, Tcb, TcbFlags, Timer, User, Verdict};
 use crate::wire::SegmentInfo;
@@ -25,10 +25,10 @@ pub(super) fn arrives(
     if tcb.state == State::Closed {
         return Verdict::Quiet;
     }
-    if let Err(verdict) = text_and_fin(tcb, segment, payload, step, user) {
-        return verdict;
+    match text_and_fin(tcb, segment, payload, step, user) {
+        Ok(()) => settle(tcb, step),
+        Err(verdict) => settle_dropped(verdict, tcb, step),
     }
-    settle(tcb, step)
 }
 
 /// RFC 9293 3.10.7.4, fifth.

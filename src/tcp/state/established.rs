@@ -1,7 +1,7 @@
 //! ESTABLISHED and CLOSE-WAIT, and what the states after them share: ACK, text and FIN
 //! (RFC 9293 3.10.7.4, fifth to eighth).
 
-use super::{closing, data_after_close, settle};
+use super::{closing, data_after_close, settle, settle_dropped};
 use crate::observe::DropReason;
 use crate::tcp::acceptance::{check, check_ack, remember_timestamp};
 use crate::tcp::output::bare_ack;
@@ -19,10 +19,10 @@ pub(super) fn arrives(
     if let Err(verdict) = common(tcb, segment, step, user) {
         return verdict;
     }
-    if let Err(verdict) = text_and_fin(tcb, segment, payload, step, user) {
-        return verdict;
+    match text_and_fin(tcb, segment, payload, step, user) {
+        Ok(()) => settle(tcb, step),
+        Err(verdict) => settle_dropped(verdict, tcb, step),
     }
-    settle(tcb, step)
 }
 
 /// First to fifth: what every synchronized state but TIME-WAIT does.
@@ -48,8 +48,10 @@ fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: 
         return;
     }
     tcb.snd_wnd = segment.window;
-    if tcb.timer == Timer::Persist {
-        // The peer answers probes, so it is never given up; the interval stays long (MUST-37).
+    let closed_over_data = tcb.snd_wnd == 0 && step.buffers.in_flight(tcb.buffer) > 0;
+    if tcb.timer == Timer::Persist || closed_over_data {
+        // The peer answers probes, so it is never given up; the interval stays long (MUST-35,
+        // MUST-37).
         tcb.set_retries(tcb.retries().min(step.config.retries.saturating_sub(2)));
     }
     let octets = segment.ack.since(tcb.snd_una);
@@ -127,11 +129,15 @@ fn text(
     match user.data(&mut Handle::new(tcb, step), &new[..taken]) {
         Accept::Taken => {
             tcb.set(TcbFlags::ACK_NOW);
+            if tcb.state == State::FinWait2 {
+                // Half-closed by us, and the peer is at work: it is not gone.
+                step.start(Timer::FinWait2, step.config.fin_wait_2_ms);
+            }
             Ok(())
         }
         Accept::Refused(reason) => {
             tcb.rcv_nxt = Seq(tcb.rcv_nxt.0.wrapping_sub(taken as u32));
-            tcb.rcv_wnd += taken as u16;
+            tcb.rcv_wnd = tcb.rcv_wnd.saturating_add(taken as u16);
             Err(Verdict::Drop(reason))
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::observe::DropReason;
 use crate::tcp::cookie::timestamp_with;
+use crate::tcp::negotiate::LEAST_MSS;
 use crate::tcp::output::{our_mss, syn_ack};
 use crate::tcp::reset::stateless;
 use crate::tcp::timers::syn_ack_timeout;
@@ -51,7 +52,7 @@ pub fn closed(segment: &SegmentInfo) -> Result<Emit, DropReason> {
 #[inline]
 pub fn accept_syn(segment: &SegmentInfo, iss: Seq, window: u16, step: &Step<'_>) -> Tcb {
     let offer = Offer::from_syn(&segment.options, step.endpoints.local().is_ipv6());
-    let mut tcb = offer.connection(segment.seq, iss, window, step.now);
+    let mut tcb = connection(&offer, segment.seq, iss, window, step);
     tcb.snd_wnd = segment.window;
     tcb
 }
@@ -86,5 +87,13 @@ pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, step: &Step<'
 /// then arrives for it like any other.
 #[inline]
 pub fn accept_cookie(offer: &Offer, segment: &SegmentInfo, window: u16, step: &Step<'_>) -> Tcb {
-    offer.connection(segment.seq - 1, segment.ack - 1, window, step.now)
+    connection(offer, segment.seq - 1, segment.ack - 1, window, step)
+}
+
+/// What we send must fit our own link as well as the peer's (RFC 9293 3.7.1, MUST-16).
+fn connection(offer: &Offer, irs: Seq, iss: Seq, window: u16, step: &Step<'_>) -> Tcb {
+    let ours = our_mss(step.config, step.endpoints.local().is_ipv6()).max(LEAST_MSS);
+    let mut tcb = offer.connection(irs, iss, window, step.now);
+    tcb.mss = tcb.mss.min(ours);
+    tcb
 }

@@ -43,6 +43,25 @@ fn settle(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
     if owes(tcb, step) { Verdict::Owes } else { Verdict::Quiet }
 }
 
+/// The end of a step whose text was dropped. The segment's ACK has counted all the same: what it
+/// lets out, or what the user said meanwhile, is not left until the next one.
+fn settle_dropped(verdict: Verdict, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+    // An ACK alone went out with the verdict: one for each, so that the peer sees its loss soon.
+    let sendable =
+        step.buffers.unsent(tcb.buffer) > 0 || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);
+    let more = tcb.has(TcbFlags::ABORT) || sendable && tcb.snd_una == tcb.snd_nxt;
+    match verdict {
+        Verdict::Drop(reason) | Verdict::DropReply(reason, _) if tcb.state != State::Closed && more => {
+            step.counters.dropped(reason);
+            if matches!(verdict, Verdict::DropReply(..)) {
+                tcb.set(TcbFlags::ACK_NOW);
+            }
+            settle(tcb, step)
+        }
+        other => other,
+    }
+}
+
 /// Whether the connection may have a segment to send.
 #[inline]
 pub fn owes(tcb: &Tcb, step: &Step<'_>) -> bool {

@@ -4,9 +4,9 @@
 //! our ISN shows that the peer lives and means this connection.
 
 use super::established::text_and_fin;
-use super::settle;
+use super::{settle, settle_dropped};
 use crate::observe::{Closed, DropReason};
-use crate::tcp::acceptance::{challenge, in_window, remember_timestamp};
+use crate::tcp::acceptance::{challenge, in_window, paws, remember_timestamp};
 use crate::tcp::output::syn_ack;
 use crate::tcp::reset::stateless;
 use crate::tcp::timers::syn_ack_timeout;
@@ -24,10 +24,10 @@ pub(super) fn arrives(
         return verdict;
     }
     establish(tcb, segment, step, user);
-    if let Err(verdict) = text_and_fin(tcb, segment, payload, step, user) {
-        return verdict;
+    match text_and_fin(tcb, segment, payload, step, user) {
+        Ok(()) => settle(tcb, step),
+        Err(verdict) => settle_dropped(verdict, tcb, step),
     }
-    settle(tcb, step)
 }
 
 /// Everything that is not the ACK we wait for.
@@ -38,6 +38,7 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<()
     if only_syn && segment.seq + 1 == tcb.rcv_nxt {
         return Err(syn_again(tcb, segment, step));
     }
+    paws(tcb, segment, step)?;
     if !in_window(tcb, segment) {
         return Err(match flags.has(Flags::RST) {
             true => Verdict::Drop(DropReason::RstOutOfWindow),

@@ -13,7 +13,7 @@ pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>)
         return Verdict::Drop(DropReason::RstTimeWait);
     }
     if flags.has(Flags::SYN) {
-        return match !flags.has(Flags::ACK) && may_reopen(tcb, segment) {
+        return match !flags.has(Flags::ACK.with(Flags::FIN)) && may_reopen(tcb, segment) {
             true => Verdict::Reopen { above: tcb.snd_nxt },
             false => challenge(tcb, step, DropReason::OutOfWindow),
         };
@@ -34,7 +34,8 @@ pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>)
 }
 
 /// Whether this SYN is surely newer than everything of the old connection (RFC 6191 2, RFC 1122
-/// 4.2.2.13): by its timestamp where both have one, else by its sequence number.
+/// 4.2.2.13): by its timestamp where both have one, else by its sequence number. Where only the
+/// SYN has one, PAWS keeps the old connection's segments, which have none, out of the new one.
 fn may_reopen(tcb: &Tcb, segment: &SegmentInfo) -> bool {
     let higher = segment.seq.after(tcb.rcv_nxt);
     match segment.options.timestamps {
@@ -42,6 +43,7 @@ fn may_reopen(tcb: &Tcb, segment: &SegmentInfo) -> bool {
             let newer = timestamps.value.wrapping_sub(tcb.ts_recent) as i32;
             newer > 0 || newer == 0 && higher
         }
-        _ => higher,
+        Some(_) => true,
+        None => higher,
     }
 }

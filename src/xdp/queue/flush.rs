@@ -26,6 +26,11 @@ impl Queue {
         }
     }
 
+    /// Whether frames wait for the next flush: the ring was full, or the kernel took no more.
+    pub fn unsent(&mut self) -> bool {
+        !self.pending.is_empty() || self.rings.tx_waiting() > 0
+    }
+
     /// Asks the kernel whether the interface is still there, for a loop that has nothing to send.
     pub fn check(&mut self) -> Result<(), Fault> {
         self.wake_once();

@@ -1,0 +1,78 @@
+//! What a command that tells a story prints: headings, indented text, numbers that people read.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+/// Columns that a heading with its rule takes.
+const WIDTH: usize = 93;
+
+/// Standard output, in colour where it is a terminal and `NO_COLOR` is not set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stage {
+    pub colour: bool,
+}
+
+impl Stage {
+    pub fn of_stdout() -> Stage {
+        Stage { colour: io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none() }
+    }
+
+    pub fn heading(&self, title: &str) {
+        let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 1));
+        print(&format!("\n{} {}\n", self.paint("1;36", title), self.paint("2", &rule)));
+    }
+
+    /// Text below the heading, line by line.
+    pub fn body(&self, text: &str) {
+        for line in text.lines() {
+            print(&format!("  {line}\n"));
+        }
+    }
+
+    /// With an ANSI code around it, in colour.
+    pub fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+    }
+}
+
+/// At once, for a reader behind a pipe. One that has gone away is no reason to stop before
+/// everything is cleaned up.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// `1 queue`, `2 queues`.
+pub(super) fn counted(number: u32, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `1,048,576`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// One block for each 2,000.
+pub(super) fn bar(rate: u64) -> String {
+    "█".repeat((rate / 2_000).min(60) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_come_in_threes() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_048_576, "1,048,576")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

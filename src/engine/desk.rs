@@ -1,0 +1,102 @@
+//! Where a batch is worked off: a core, the port the batch came from, and the ways out of it. Every
+//! frame ends in exactly one of them.
+
+use super::batch::Pending;
+use super::core::Core;
+use super::hops::{Hops, NO_HOP};
+use super::port::Port;
+use crate::observe::{CoreCounters, DropReason};
+use crate::wire::ethernet::{turn_around, write_link};
+use crate::wire::tcp::write_segment;
+use crate::wire::{Emit, Flags, PacketKey};
+
+pub(super) struct Desk<'a, P: Port> {
+    pub core: &'a mut Core,
+    pub port: &'a mut P,
+    /// The port's number on this core.
+    pub number: u8,
+}
+
+impl<P: Port> Desk<'_, P> {
+    /// An answer in the frame that asked; RSTs within their limit.
+    #[inline]
+    pub(super) fn reply<K: PacketKey>(&mut self, frame: P::Frame, link_len: u8, key: &K, emit: &Emit) {
+        if emit.flags.has(Flags::RST) && !self.core.rst_limit.take(self.core.now) {
+            return self.refuse(frame, DropReason::RstLimited);
+        }
+        self.turn(frame, link_len, key, emit);
+    }
+
+    /// A segment without data in the frame that asked for it.
+    #[inline]
+    pub(super) fn turn<K: PacketKey>(&mut self, mut frame: P::Frame, link_len: u8, key: &K, emit: &Emit) {
+        if emit.flags.has(Flags::RST) {
+            self.core.counters.resets_sent.bump();
+        }
+        let room = self.port.bytes_mut(&mut frame);
+        turn_around(room);
+        let len = write_segment(room, usize::from(link_len), key, emit, &[]);
+        send(&self.core.counters, self.port, frame, len);
+    }
+
+    /// Counted under its name; the frame is free.
+    #[inline]
+    pub(super) fn refuse(&mut self, frame: P::Frame, reason: DropReason) {
+        self.core.counters.dropped(reason);
+        self.port.release(frame);
+    }
+
+    /// Hands a segment to the core that owns its connection.
+    #[cold]
+    pub(super) fn forward<K>(&mut self, pending: Pending<K, P::Frame>, owner: usize) {
+        let posted = match self.core.shared.mailboxes.get(owner) {
+            Some(mailbox) => mailbox.post(self.port.bytes(&pending.frame), self.core.device_of(self.number)),
+            None => false,
+        };
+        if posted {
+            self.core.counters.forwarded_out.bump();
+            self.core.posted(owner);
+        } else {
+            self.core.counters.dropped(DropReason::MailboxFull);
+        }
+        self.port.release(pending.frame);
+    }
+}
+
+/// A segment that nothing asked for just now: in a fresh frame, the way its connection is known
+/// to be reached.
+pub(super) fn send_unasked<K: PacketKey, P: Port>(
+    counters: &CoreCounters,
+    hops: &Hops,
+    ports: &mut [P],
+    hop: u16,
+    key: &K,
+    (emit, payload): (&Emit, &[u8]),
+) {
+    let way = (hop != NO_HOP).then(|| hops.at(hop)).flatten();
+    let Some((hop, port)) = way.and_then(|hop| Some((hop, ports.get_mut(usize::from(hop.port))?))) else {
+        return counters.dropped(DropReason::NoHop);
+    };
+    let Some(mut frame) = port.allocate() else {
+        return counters.dropped(DropReason::NoFrame);
+    };
+    let room = port.bytes_mut(&mut frame);
+    let len = write_link(room, hop.link.as_bytes())
+        .and_then(|link_len| write_segment(room, link_len, key, emit, payload));
+    send(counters, port, frame, len);
+}
+
+#[inline]
+pub(super) fn send<P: Port>(counters: &CoreCounters, port: &mut P, frame: P::Frame, len: Option<usize>) {
+    match len {
+        Some(len) => {
+            counters.frames_out.bump();
+            port.transmit(frame, len);
+        }
+        // Longer than a frame: no MSS that we accept makes one.
+        None => {
+            counters.dropped(DropReason::NoFrame);
+            port.release(frame);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The engine in virtual time: every test plays the clients of one or two cores by hand.
+
+mod client;
+mod frames;
+mod trace;
+
+mod bounds;
+mod cookies;
+mod cores;
+mod data;
+mod faults;
+mod handshake;
+mod limits;
+mod property;
+mod recovery;
+mod teardown;
+mod timers;
