@@ -167,9 +167,14 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Closes the slot's connection and counts it. Closing takes it out of the epoll set.
+    /// Closes the slot's connection and counts it. Closing alone would take it out of the epoll
+    /// set only once no copy is left, and while another thread starts a process there is one: its
+    /// events would then count as the next connection's.
     fn release(&mut self, index: usize, failure: Option<Failure>) {
-        self.slots[index].connection = None;
+        if let Some(connection) = self.slots[index].connection.take() {
+            // It fails only for what is not in the set.
+            let _ = self.epoll.delete(&connection);
+        }
         self.free.push(index);
         match failure {
             Some(failure) => self.tally.fail(failure),
