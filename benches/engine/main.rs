@@ -31,7 +31,7 @@ fn main() {
 /// Processor time to answer `count` SYNs of different connections.
 fn answer(count: u32, cookies: CookieMode) -> Duration {
     let config = Config { cookies, ..Config::default() };
-    let setup = Setup { config, capacity: count, ..Setup::default() };
+    let setup = Setup { config, capacity: count, prefault: true, ..Setup::default() };
     let owned = "198.18.1.1:80".parse().expect("an address");
     let mut simulation = Simulation::new(setup, &[(owned, Box::new(|| Service::Hold.user()))]);
     let mut frame = [0; 128];

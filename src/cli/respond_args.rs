@@ -112,6 +112,13 @@ pub struct RespondArgs {
     #[arg(long, value_name = "N", default_value = "1_048_576", help_heading = "Limits", value_parser = values::count)]
     pub max_connections: u32,
 
+    /// Touch all memory of the tables at start
+    ///
+    /// The first use of each page costs a page fault, which a fresh responder at full rate feels.
+    /// With this, all of it is resident from the start, for both address families.
+    #[arg(long, help_heading = "Limits")]
+    pub prefault: bool,
+
     /// Half-open connections for each core, above which `--cookies auto` sends cookies
     #[arg(long, value_name = "N", default_value = "65_536", help_heading = "Limits", value_parser = values::count)]
     pub half_open: u32,
@@ -192,6 +199,7 @@ impl RespondArgs {
                 ..defaults.bounds
             },
             max_connections: self.max_connections,
+            prefault: self.prefault,
             fault: self.fault.unwrap_or_default(),
             accept_partial_checksum: self.accept_partial_checksums,
             ..Options::default()

@@ -8,9 +8,9 @@ use super::listeners::Listeners;
 use super::memory::MemoryPort;
 use super::{Mailbox, Port, Worker};
 use crate::observe::CoreCounters;
-use crate::table::table;
-use crate::tcp::{Config, Cookies, Now, User};
-use crate::wire::{Owned, Policy};
+use crate::table::{Part, table};
+use crate::tcp::{Config, Cookies, Now, Tcb, User};
+use crate::wire::{FlowKey4, Owned, Policy};
 
 /// Who answers for what: built once, for every core.
 pub type Service = (Owned, Box<dyn Fn() -> Box<dyn User>>);
@@ -28,6 +28,8 @@ pub struct Setup {
     pub frames: u32,
     pub seed: u64,
     pub start: Now,
+    /// Touch the IPv4 table's memory at start.
+    pub prefault: bool,
 }
 
 impl Default for Setup {
@@ -42,6 +44,7 @@ impl Default for Setup {
             frames: 1024,
             seed: 1,
             start: Now::from_millis(1_000_000),
+            prefault: false,
         }
     }
 }
@@ -70,8 +73,12 @@ impl Simulation {
             core: setup.bounds,
         });
         let cookies = Cookies::new(shared.secrets.cookie);
-        let v4 = table(setup.cores, setup.capacity).expect("memory for the IPv4 table");
+        let v4: Vec<Part<FlowKey4, Tcb>> =
+            table(setup.cores, setup.capacity).expect("memory for the IPv4 table");
         let v6 = table(setup.cores, setup.capacity).expect("memory for the IPv6 table");
+        if setup.prefault {
+            v4.first().map_or(Ok(()), |part| part.populate()).expect("memory for the whole table");
+        }
         let counters: Vec<Arc<CoreCounters>> = (0..setup.cores).map(|_| Arc::default()).collect();
         let workers = v4.into_iter().zip(v6).enumerate().map(|(id, (v4, v6))| {
             let users = services.iter().map(|(_, user)| user()).collect();

@@ -18,6 +18,11 @@ pub(super) struct Index {
 }
 
 impl Index {
+    /// Makes every page present.
+    pub fn populate(&self) -> std::io::Result<()> {
+        self.buckets.populate()
+    }
+
     /// Buckets for that many slots, at most 2^28.
     ///
     /// # Errors

@@ -73,6 +73,11 @@ impl<K: FlowKey, V: FromZeros + Copy + Send> Lines<K, V> {
 }
 
 impl<K: FlowKey, V> Lines<K, V> {
+    /// Makes every page present.
+    pub fn populate(&self) -> io::Result<()> {
+        self.0.populate()
+    }
+
     pub fn octets(&self) -> usize {
         self.0.octets()
     }

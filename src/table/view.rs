@@ -113,6 +113,16 @@ impl<K: FlowKey, V> View<K, V> {
         }
     }
 
+    /// Has the kernel give all memory of the table now, so that no connection pays for a page
+    /// fault later.
+    ///
+    /// # Errors
+    /// What madvise(2) says.
+    pub fn populate(&self) -> std::io::Result<()> {
+        self.index.populate()?;
+        self.lines.populate()
+    }
+
     /// Octets of address space for index and lines. Resident is only what was touched.
     pub fn memory_bytes(&self) -> usize {
         self.index.octets() + self.lines.octets()

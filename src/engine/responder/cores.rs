@@ -60,6 +60,10 @@ pub(super) fn start_cores(
     let secrets = Secrets::random().map_err(StartError::Randomness)?;
     let per_core = options.max_connections.div_ceil(cores as u32);
     let (v4, v6) = (table(cores, per_core)?, table(cores, per_core)?);
+    if options.prefault {
+        v4.first().map_or(Ok(()), |part| part.populate()).map_err(StartError::Prefault)?;
+        v6.first().map_or(Ok(()), |part| part.populate()).map_err(StartError::Prefault)?;
+    }
     let bytes = |first: Option<usize>| first.unwrap_or(0);
     active.table_bytes =
         bytes(v4.first().map(|part| part.memory_bytes())) + bytes(v6.first().map(|part| part.memory_bytes()));

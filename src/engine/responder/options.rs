@@ -32,6 +32,8 @@ pub struct Options {
     pub bounds: CoreConfig,
     /// Connections per address family, all cores together.
     pub max_connections: u32,
+    /// Touch all memory of the tables at start: no page faults later, all of it resident at once.
+    pub prefault: bool,
     pub fault: Fault,
     pub accept_partial_checksum: bool,
 }
@@ -51,6 +53,7 @@ impl Default for Options {
             mss: None,
             bounds: CoreConfig::default(),
             max_connections: 1 << 20,
+            prefault: false,
             fault: Fault::default(),
             accept_partial_checksum: false,
         }
@@ -72,6 +75,8 @@ pub enum StartError {
     Program(#[from] ProgramError),
     #[error("CPU {cpu} is not available to this process; available are {available}: choose with --cores")]
     NoCpu { cpu: usize, available: String },
+    #[error("cannot touch the tables' memory at start ({0}): start without --prefault, or --max-connections")]
+    Prefault(std::io::Error),
     #[error("{0}; fewer connections take less: --max-connections")]
     Table(#[from] TableError),
     #[error("the system's randomness is not available: {0}")]
