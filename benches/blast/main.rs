@@ -23,6 +23,9 @@ use support::{Common, Pace, Port, Result};
 use syn::Syn;
 use tally::Tally;
 
+/// How long frames wait for their batch to fill.
+const HOLD: Duration = Duration::from_micros(50);
+
 #[derive(Parser, Debug)]
 #[command(about = "Sends SYNs over AF_XDP and counts the answers")]
 struct Options {
@@ -77,6 +80,7 @@ fn run(options: &Options, port: &mut Port, pace: &mut Pace, syn: &mut Syn, tally
     let batch_size = options.common.batch.clamp(1, MAX_BATCH);
     let timeout = Duration::from_millis(options.timeout_ms);
     let mut batch = Vec::with_capacity(batch_size);
+    let mut held_since = None;
     while let Some(now) = pace.tick(tally.answers()) {
         for queue in &mut port.queues {
             collect(queue, &mut batch, options.establish.then_some(&*syn), tally, now);
@@ -87,7 +91,10 @@ fn run(options: &Options, port: &mut Port, pace: &mut Pace, syn: &mut Syn, tally
             Some(rate) => ((now.as_secs_f64() * rate) as u64).saturating_sub(tally.sent),
             None => u64::from(options.window.saturating_sub(tally.outstanding)),
         };
-        send(&mut port.queues[0], may.min(left).min(batch_size as u64), syn, tally, now);
+        if options.rate.is_some() || worthwhile(may.min(left), left, batch_size as u64, &mut held_since, now)
+        {
+            send(&mut port.queues[0], may.min(left).min(batch_size as u64), syn, tally, now);
+        }
         for queue in &mut port.queues {
             queue.flush()?;
         }
@@ -97,6 +104,18 @@ fn run(options: &Options, port: &mut Port, pace: &mut Pace, syn: &mut Syn, tally
         }
     }
     Ok(())
+}
+
+/// Whether to send now or to wait for a full batch: answers trickle in, and a system call for
+/// each handful of frames would make this client the bottleneck of what it measures. What does not
+/// fill a batch is held back for [`HOLD`] at most.
+fn worthwhile(may: u64, left: u64, batch: u64, held_since: &mut Option<Duration>, now: Duration) -> bool {
+    let full = may >= batch.min(left);
+    let waited = may > 0 && now - *held_since.get_or_insert(now) >= HOLD;
+    if full || waited {
+        *held_since = None;
+    }
+    may > 0 && (full || waited)
 }
 
 /// `syn`: what the first SYN-ACKs are to be acknowledged with, if they are.

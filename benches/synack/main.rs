@@ -16,6 +16,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use clap::Parser;
 use handfast::lab::{CLIENT_DEVICE, CLIENT_MAC, Lab, SERVER_DEVICE, SERVER_MAC, Spec};
@@ -23,6 +24,9 @@ use serde_json::Value;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+/// Until the kernel has cleared up behind the run before, and the reflector, which announces its
+/// queue just before it attaches, is ready.
+const SETTLE: Duration = Duration::from_secs(1);
 const PEER: &str = "198.18.1.1:7000";
 const SOURCES: &str = "10.77.0.0/16";
 
@@ -65,7 +69,9 @@ fn main() -> Result<()> {
     let lab = Lab::up(&Spec::new(format!("b{}", std::process::id())))?;
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); DEVICES.len()];
     for round in 0..arguments.rounds {
-        for (at, (device, name)) in DEVICES.iter().enumerate() {
+        // Each round in another order: what a run leaves behind meets a different one each time.
+        for at in (0..DEVICES.len()).map(|place| (place + round) % DEVICES.len()) {
+            let (device, name) = &DEVICES[at];
             let rate = run(&lab, &arguments, *device)?;
             eprintln!("round {round}: {name:20} {rate:9.0} /s");
             rates[at].push(rate);
@@ -82,6 +88,7 @@ fn run(lab: &Lab, arguments: &Arguments, device: Device) -> Result<f64> {
         return kernel(lab, arguments);
     }
     let mut child = start(lab, arguments, device)?;
+    std::thread::sleep(SETTLE);
     let answer = blast(lab, arguments);
     let summary = stop(&mut child)?;
     let answer = answer?;
@@ -128,12 +135,7 @@ fn start(lab: &Lab, arguments: &Arguments, device: Device) -> Result<Child> {
 /// The responder says `ready`; the reflector names its queue on standard error.
 fn wait_ready(child: &mut Child, device: Device) -> Result<()> {
     let found = match device {
-        Device::Reflector => {
-            let opened = first_line(child.stderr.as_mut().ok_or("no pipe")?, "queue");
-            // Its program is attached right after it has said so.
-            std::thread::sleep(std::time::Duration::from_millis(300));
-            opened
-        }
+        Device::Reflector => first_line(child.stderr.as_mut().ok_or("no pipe")?, "queue"),
         _ => first_line(child.stdout.as_mut().ok_or("no pipe")?, "ready"),
     };
     if found { Ok(()) } else { Err("it ended before it was ready".into()) }

@@ -83,9 +83,11 @@ impl<K: PacketKey> Flows<K> {
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
         desk.core.counters.syns.bump();
-        let Some(pending) = mistreat(desk, pending) else {
-            return;
-        };
+        match mistreatment(desk.core) {
+            Mistreatment::None => {}
+            Mistreatment::Drop => return desk.refuse(pending.frame, DropReason::FaultDrop),
+            Mistreatment::Reset => return reset_on_purpose(desk, pending),
+        }
         if self.wants_cookie(desk.core) && above.is_none() {
             // Nothing is inserted, so nothing else would find what this batch has just made.
             return match self.part.find(&pending.segment.key, pending.hash) {
@@ -205,29 +207,34 @@ fn answer_with_cookie<K: PacketKey, P: Port>(
     desk.reply(frame, *link_len, key, &emit);
 }
 
-/// `--fault`: drops or resets a share of the SYNs. Gives back those that are to be answered.
+/// What `--fault` does to a SYN.
+enum Mistreatment {
+    None,
+    Drop,
+    Reset,
+}
+
+/// Decides by the dice which share of the SYNs is mistreated.
 #[inline]
-fn mistreat<K: PacketKey, P: Port>(
-    desk: &mut Desk<'_, P>,
-    pending: Pending<K, P::Frame>,
-) -> Option<Pending<K, P::Frame>> {
-    let fault = desk.core.shared.fault;
+fn mistreatment(core: &mut Core) -> Mistreatment {
+    let fault = core.shared.fault;
     if fault.drop == 0.0 && fault.reset == 0.0 {
-        return Some(pending);
+        return Mistreatment::None;
     }
-    let roll = desk.core.dice.roll();
-    if roll < fault.drop {
-        desk.refuse(pending.frame, DropReason::FaultDrop);
-        return None;
+    match core.dice.roll() {
+        roll if roll < fault.drop => Mistreatment::Drop,
+        roll if roll < fault.drop + fault.reset => Mistreatment::Reset,
+        _ => Mistreatment::None,
     }
-    if roll >= fault.drop + fault.reset {
-        return Some(pending);
-    }
+}
+
+/// `--fault reset`: as if nobody listened.
+#[cold]
+fn reset_on_purpose<K: PacketKey, P: Port>(desk: &mut Desk<'_, P>, pending: Pending<K, P::Frame>) {
     desk.core.counters.closed[Closed::FaultReset as usize].bump();
     let Segment { key, info, link_len, .. } = &pending.segment;
     match tcp::closed(info) {
         Ok(reset) => desk.reply(pending.frame, *link_len, key, &reset),
         Err(reason) => desk.refuse(pending.frame, reason),
     }
-    None
 }

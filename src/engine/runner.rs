@@ -61,13 +61,11 @@ impl Runner {
             }
             if turn.work > 0 {
                 busy_until = Instant::now() + SPIN;
-            } else if self.polling == Polling::Adaptive && Instant::now() >= busy_until {
-                if !self.nap() {
-                    break;
-                }
-            } else {
-                std::hint::spin_loop();
+            } else if self.polling == Polling::Adaptive && Instant::now() >= busy_until && !self.nap() {
+                break;
             }
+            // No `spin_loop` hint: in a virtual machine a run of PAUSEs makes the hypervisor take
+            // the core away.
         }
         let fault = self.worker.ports_mut().iter_mut().find_map(|queue| queue.check().err());
         (self.worker, fault)

@@ -125,7 +125,7 @@ impl PeriodKey {
 
     /// 32 bits that only we can compute.
     fn mask<K: FlowKey>(&self, key: &K, irs: Seq) -> u32 {
-        keyed(self.key.0, self.key.1, key, u64::from(irs.0)) as u32
+        keyed(self.key.0, self.key.1, key, irs.0) as u32
     }
 }
 
