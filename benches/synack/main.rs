@@ -122,7 +122,7 @@ fn start(lab: &Lab, arguments: &Arguments, device: Device) -> Result<Child> {
                 "--json",
                 json_path().to_str().unwrap_or("-"),
             ]);
-            command.args(["--max-connections", &(arguments.count * 2).to_string()]);
+            command.args(["--max-connections", &arguments.count.to_string()]);
             command
         }
     };

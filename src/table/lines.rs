@@ -117,6 +117,12 @@ pub(super) struct OwnLines<K: FlowKey, V> {
 }
 
 impl<K: FlowKey, V> OwnLines<K, V> {
+    /// Any line, to prefetch it.
+    #[inline]
+    pub fn any(&self, slot: u32) -> Option<&impl Sized> {
+        self.all.line(slot)
+    }
+
     #[inline]
     pub fn first(&self) -> u32 {
         self.first

@@ -2,11 +2,14 @@
 //! so that memory that was never needed is never touched.
 
 use super::lines::OwnLines;
+use super::prefetch::prefetch;
 use super::word::Generation;
 use crate::wire::FlowKey;
 
 /// Ends the list of freed slots: no slot, since slots have 28 bits.
 const NONE: u32 = u32::MAX;
+/// Fresh lines are asked for so many insertions ahead.
+const AHEAD: u32 = 4;
 
 pub(super) struct Slab<K: FlowKey, V> {
     pub lines: OwnLines<K, V>,
@@ -38,6 +41,12 @@ impl<K: FlowKey, V> Slab<K, V> {
             None => return None,
         };
         self.live += 1;
+        // The line of an insertion to come: there is time for it to arrive until then.
+        prefetch(self.lines.any(if self.freed == NONE {
+            self.lines.first() + self.fresh + AHEAD
+        } else {
+            self.freed
+        }));
         Some(taken)
     }
 
