@@ -82,6 +82,7 @@ fn run(options: &Options, port: &mut Port, pace: &mut Pace, syn: &mut Syn, tally
     let mut batch = Vec::with_capacity(batch_size);
     let mut held_since = None;
     while let Some(now) = pace.tick(tally.answers()) {
+        let before = (tally.answers(), tally.sent);
         for queue in &mut port.queues {
             collect(queue, &mut batch, options.establish.then_some(&*syn), tally, now);
         }
@@ -97,6 +98,9 @@ fn run(options: &Options, port: &mut Port, pace: &mut Pace, syn: &mut Syn, tally
         }
         for queue in &mut port.queues {
             queue.flush()?;
+        }
+        if before == (tally.answers(), tally.sent) {
+            std::thread::yield_now();
         }
         // Only now: the last ACKs had to go, too.
         if left == 0 && tally.outstanding == 0 {

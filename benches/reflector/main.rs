@@ -40,8 +40,13 @@ fn main() -> Result<()> {
     let mut batch = Vec::with_capacity(options.common.batch.clamp(1, MAX_BATCH));
     let mut received = 0;
     while pace.tick(received).is_some() {
+        let before = received;
         for queue in &mut port.queues {
             received += turn(queue, &mut batch, &options)?;
+        }
+        if received == before {
+            // As the responder does: on veth the next frames may wait for ksoftirqd on this core.
+            std::thread::yield_now();
         }
     }
     report(&port, &options, received, pace.elapsed())

@@ -61,11 +61,15 @@ impl Runner {
             }
             if turn.work > 0 {
                 busy_until = Instant::now() + SPIN;
-            } else if self.polling == Polling::Adaptive && Instant::now() >= busy_until && !self.nap() {
+                continue;
+            }
+            if self.polling == Polling::Adaptive && Instant::now() >= busy_until && !self.nap() {
                 break;
             }
-            // No `spin_loop` hint: in a virtual machine a run of PAUSEs makes the hypervisor take
-            // the core away.
+            // Frames may wait for the kernel's own thread on this very core (ksoftirqd, on veth):
+            // whoever spins without yielding spins in front of its own packets. And no PAUSE: in
+            // a virtual machine a run of them makes the hypervisor take the core away.
+            std::thread::yield_now();
         }
         let fault = self.worker.ports_mut().iter_mut().find_map(|queue| queue.check().err());
         (self.worker, fault)
