@@ -1,4 +1,5 @@
 use siphasher::sip::SipHasher24;
+use zerocopy::IntoBytes;
 
 use super::Now;
 use crate::wire::{FlowKey, Seq};
@@ -16,21 +17,17 @@ impl IsnSecret {
     }
 }
 
-/// Octets of the longest 4-tuple.
-const LONGEST: usize = 36;
+/// Words of the longest 4-tuple.
+const LONGEST: usize = 9;
 
-/// SipHash-2-4 of a 4-tuple and four more octets, in one go: a hasher fed word by word buffers each.
+/// SipHash-2-4 of a 4-tuple and one more word, in one go: a hasher fed word by word buffers each.
 #[inline]
 pub(super) fn keyed<K: FlowKey>(k0: u64, k1: u64, key: &K, extra: u32) -> u64 {
-    let mut octets = [0; LONGEST + 4];
-    octets[..4].copy_from_slice(&extra.to_ne_bytes());
-    let words = key.to_words();
-    let mut len = 4;
-    for (at, word) in octets[4..].chunks_exact_mut(4).zip(words.as_ref()) {
-        at.copy_from_slice(&word.to_ne_bytes());
-        len += 4;
-    }
-    SipHasher24::new_with_keys(k0, k1).hash(&octets[..len])
+    let mut words = [extra; LONGEST + 1];
+    let key = key.to_words();
+    let len = key.as_ref().len().min(LONGEST);
+    words[1..=len].copy_from_slice(&key.as_ref()[..len]);
+    SipHasher24::new_with_keys(k0, k1).hash(words[..=len].as_bytes())
 }
 
 #[cfg(test)]
