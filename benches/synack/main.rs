@@ -36,7 +36,7 @@ struct Arguments {
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// SYNs per run: fewer than a second's worth, so that no SYN-ACK is sent twice
-    #[arg(long, default_value_t = 600_000)]
+    #[arg(long, default_value_t = 200_000)]
     count: u64,
     /// Where the programs run: generic or native
     #[arg(long, default_value = "generic")]
