@@ -12,11 +12,11 @@ use nix::sched::{CloneFlags, unshare};
 use crate::frames::RULES;
 use crate::kernel::{privileged, rules};
 
-const INTERFACE: &str = "hf-a";
+pub const INTERFACE: &str = "hf-a";
 const CHILD_MODE: &str = "HANDFAST_TEST_ATTACH";
 
 /// Runs `work` beside a veth pair hf-a, hf-b.
-fn beside_veth(work: impl FnOnce() + Send) {
+pub fn beside_veth(work: impl FnOnce() + Send) {
     if !privileged() {
         return;
     }
@@ -30,7 +30,7 @@ fn beside_veth(work: impl FnOnce() + Send) {
     });
 }
 
-fn ip(arguments: &str) -> String {
+pub fn ip(arguments: &str) -> String {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

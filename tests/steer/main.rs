@@ -4,6 +4,7 @@
 mod attach;
 mod frames;
 mod kernel;
+mod live;
 mod rules;
 mod truncation;
 mod verdicts;
