@@ -10,7 +10,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use handfast::observe::DropReason;
-use handfast::{Accept, Handle, Options, Owned, Responder, User};
+use handfast::{Accept, Handle, Options, Owned, Stack, User};
 
 struct Shout;
 
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let owned: Owned = arguments.next().ok_or("which address and port?")?.parse()?;
     let seconds = arguments.next().map_or(Ok(60), |text| text.parse())?;
 
-    let responder = Responder::open(Options {
+    let responder = Stack::open(Options {
         devices: vec![device],
         listen: vec![(owned, Box::new(|| Box::new(Shout)))],
         ..Options::default()

@@ -31,7 +31,7 @@ pub mod trace;
 pub mod wire;
 pub mod xdp;
 
-pub use engine::responder::{Options, Responder, Running};
+pub use engine::stack::{Options, Running, Stack};
 pub use service::Service;
 pub use tcp::{Accept, Handle, User};
 pub use wire::Owned;

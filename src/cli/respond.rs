@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{Failure, RespondArgs};
 use crate::engine::drop_privileges;
-use crate::engine::responder::{Active, Responder, Running};
+use crate::engine::stack::{Active, Running, Stack};
 use crate::report::{Rates, Summary, active_line, steering_note};
 
 /// How often signals, the duration and the interfaces are looked after.
@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
     let stop = stop_on_signals()?;
     // Before anything else: it must be writable, and later nothing can be opened any more.
     let mut json = json_file(arguments)?;
-    let responder = Responder::open(arguments.options()).map_err(failure)?;
+    let responder = Stack::open(arguments.options()).map_err(failure)?;
     drop_privileges().map_err(failure)?;
     let active = responder.active.clone();
     println!("{}", active_line(&active));

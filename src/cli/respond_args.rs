@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::Failure;
 use super::values::{self, Cores, Listen};
-use crate::engine::responder::{Options, ServiceFactory};
+use crate::engine::stack::{Options, ServiceFactory};
 use crate::engine::{CoreConfig, Fault, Polling};
 use crate::tcp::{Config, CookieMode};
 use crate::wire::Owned;

@@ -41,6 +41,7 @@ pub(super) fn step<'a>(
         counters,
         timestamp_offset: (hash >> 32) as u32,
         endpoints,
+        number: 0,
         timer: TimerOp::Keep,
     }
 }

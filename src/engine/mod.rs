@@ -9,12 +9,14 @@
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
 //! - `mailbox`: segments handed to the core that owns their connection.
-//! - `responder`: devices, queues and threads around it all; `runner` one thread.
+//! - `caller`: what opens connections from this side.
+//! - `stack`: devices, queues and threads around it all; `runner` one thread.
 //!
 //! May use `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
 
 mod answers;
 mod batch;
+mod caller;
 mod core;
 mod desk;
 mod flows;
@@ -25,14 +27,15 @@ pub mod memory;
 mod open;
 mod port;
 mod privileges;
-pub mod responder;
 mod runner;
 pub mod simulation;
 mod snapshot;
+pub mod stack;
 mod timers;
 mod worker;
 
 pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};
+pub use caller::{Caller, Ends, Line, OpenError};
 pub use mailbox::Mailbox;
 pub use port::Port;
 pub use privileges::{PrivilegeError, drop_privileges};

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS};
 use crate::xdp::{Device, Program, Queue, VERDICTS};
 
-/// Every count of a responder at one moment.
+/// Every count of a stack at one moment.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Snapshot {
     pub cores: Vec<CoreSnapshot>,

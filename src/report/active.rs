@@ -1,5 +1,5 @@
 use crate::engine::Polling;
-use crate::engine::responder::{Active, ActiveDevice};
+use crate::engine::stack::{Active, ActiveDevice};
 
 /// One line: what is really active, after all fall-backs.
 pub fn active_line(active: &Active) -> String {

@@ -2,7 +2,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
-use crate::engine::responder::{Active, Finished};
+use crate::engine::stack::{Active, Finished};
 use crate::engine::{CoreSnapshot, Named, QueueSnapshot, Snapshot};
 use crate::observe::DROP_REASONS;
 

@@ -199,6 +199,7 @@ mod tests {
                 counters: &counters,
                 timestamp_offset: 0,
                 endpoints: &key,
+                number: 0,
                 timer: TimerOp::Keep,
             };
             let got = check_ack(&mut tcb, &segment(Seq(0), una + ahead as u32, 0), &mut step);

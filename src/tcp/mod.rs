@@ -42,4 +42,4 @@ pub use state::{
 pub use step::{Step, TimerOp, Verdict};
 pub use tcb::{Links, NO_LINK, State, Tcb, TcbFlags};
 pub use timers::{Timer, expires};
-pub use user::{Accept, Endpoints, Handle, User};
+pub use user::{Accept, Ended, Endpoints, Handle, User};

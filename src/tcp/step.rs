@@ -13,6 +13,8 @@ pub struct Step<'a> {
     /// (RFC 7323 5.4).
     pub timestamp_offset: u32,
     pub endpoints: &'a dyn Endpoints,
+    /// The connection's number on its core.
+    pub number: u32,
     /// What the engine is to do with the connection's timer when the step is over.
     pub timer: TimerOp,
 }

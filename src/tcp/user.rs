@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
-use super::{SendBuffers, Step, Tcb, TcbFlags};
-use crate::observe::DropReason;
+use super::{Now, SendBuffers, Step, Tcb, TcbFlags};
+use crate::observe::{Closed, DropReason};
 
 /// Both ends of a connection, for whoever asks.
 pub trait Endpoints {
@@ -56,6 +56,21 @@ pub trait User: Send {
     fn peer_closed(&mut self, connection: &mut Handle<'_>) {
         connection.close();
     }
+
+    /// The connection is over for its user: closed in both directions, reset or given up. Told once
+    /// of every connection that was [`User::opened`], and of every one that a caller asked for.
+    /// What TIME-WAIT still has to do is no user's matter.
+    fn closed(&mut self, ended: &Ended<'_>, how: Closed) {
+        let _ = (ended, how);
+    }
+}
+
+/// A connection that is over.
+pub struct Ended<'a> {
+    /// As [`Handle::number`] was.
+    pub number: u32,
+    pub now: Now,
+    pub endpoints: &'a dyn Endpoints,
 }
 
 /// What a user may do with a connection while it is told something.
@@ -63,11 +78,24 @@ pub struct Handle<'a> {
     tcb: &'a mut Tcb,
     buffers: &'a mut SendBuffers,
     endpoints: &'a dyn Endpoints,
+    number: u32,
+    now: Now,
 }
 
 impl<'a> Handle<'a> {
     pub(super) fn new<'s: 'a>(tcb: &'a mut Tcb, step: &'a mut Step<'s>) -> Handle<'a> {
-        Handle { tcb, buffers: step.buffers, endpoints: step.endpoints }
+        Handle { tcb, buffers: step.buffers, endpoints: step.endpoints, number: step.number, now: step.now }
+    }
+
+    /// Below the core's number of connections, and no other connection's of this core and address
+    /// family as long as this one lives: a place to keep something about it.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The time of the turn.
+    pub fn now(&self) -> Now {
+        self.now
     }
 
     /// Queues all of `data` behind what is queued already, or nothing.

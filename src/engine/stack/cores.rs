@@ -16,7 +16,7 @@ use crate::tcp::{Config, Cookies};
 use crate::wire::Policy;
 use crate::xdp::Queue;
 
-/// What a running or finished responder can be asked.
+/// What a running or finished stack can be asked.
 pub(super) struct State {
     pub(super) counters: Vec<Arc<CoreCounters>>,
     pub(super) wakes: Vec<Arc<EventFd>>,

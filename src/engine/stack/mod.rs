@@ -2,7 +2,7 @@
 //!
 //! - `options`: what can be chosen, and why it may not start; `active`: what came of it.
 //! - `devices`: interfaces, their program and queues; `cores`: one runner per core around them.
-//! - `running`: a responder at work, and its end.
+//! - `running`: a stack at work, and its end.
 
 mod active;
 mod cores;
@@ -23,7 +23,7 @@ use cores::{State, choose_cpus, start_cores};
 use devices::{OpenDevice, open_device, policy};
 
 /// Opened, attached and bound; no thread runs yet. Needs no privilege from here on.
-pub struct Responder {
+pub struct Stack {
     devices: Vec<OpenDevice>,
     runners: Vec<Runner>,
     state: State,
@@ -31,12 +31,12 @@ pub struct Responder {
     pub active: Active,
 }
 
-impl Responder {
+impl Stack {
     /// Loads, attaches and binds. Needs `CAP_BPF`, `CAP_PERFMON`, `CAP_NET_ADMIN` and `CAP_NET_RAW`.
     ///
     /// # Errors
     /// [`StartError`]; every interface is then as it was found.
-    pub fn open(options: Options) -> Result<Responder, StartError> {
+    pub fn open(options: Options) -> Result<Stack, StartError> {
         if options.devices.is_empty() {
             return Err(StartError::NoDevice);
         }
@@ -70,12 +70,12 @@ impl Responder {
         }
         let policies = devices.iter().map(|open| policy(&options, &open.device)).collect();
         let (runners, state) = start_cores(options, listeners, policies, &devices, ports, &mut active)?;
-        Ok(Responder { devices, runners, state, active })
+        Ok(Stack { devices, runners, state, active })
     }
 
     /// Starts one pinned thread per core.
     pub fn run(self) -> Result<Running, StartError> {
-        let Responder { devices, runners, state, .. } = self;
+        let Stack { devices, runners, state, .. } = self;
         let started = Instant::now();
         let mut threads = Vec::new();
         for runner in runners {

@@ -11,7 +11,7 @@ use crate::engine::runner::waker;
 use crate::engine::snapshot::{QueueSnapshot, Snapshot};
 use crate::xdp::{self, Queue};
 
-/// A responder at work.
+/// A stack at work.
 pub struct Running {
     pub(super) devices: Vec<OpenDevice>,
     pub(super) threads: Vec<JoinHandle<(Worker<Queue>, Option<xdp::Fault>)>>,
@@ -27,7 +27,7 @@ pub struct Finished {
     pub fault: Option<RunError>,
 }
 
-/// Why a running responder ended by itself. There is no way back without privileges.
+/// Why a running stack ended by itself. There is no way back without privileges.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RunError {
     #[error("{0}; start again when it is back")]

@@ -10,7 +10,7 @@ use crate::xdp::{self, Mode, ProgramError, XdpError};
 /// Makes one core's part of a service.
 pub type ServiceFactory = Box<dyn Fn() -> Box<dyn User> + Send>;
 
-/// Everything that can be chosen. [`Responder::open`] takes it.
+/// Everything that can be chosen. [`Stack::open`] takes it.
 pub struct Options {
     /// Interfaces, by name.
     pub devices: Vec<String>,
@@ -60,7 +60,7 @@ impl Default for Options {
     }
 }
 
-/// Why a responder cannot start, and what to do about it.
+/// Why a stack cannot start, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("nothing to do: no interface was named (--dev IF)")]

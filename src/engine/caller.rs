@@ -1,0 +1,57 @@
+//! The active side: who opens connections, and where.
+
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::tcp::{Handle, Now, User};
+
+/// Opens connections, and is the [`User`] of every connection it opens. One value per core.
+pub trait Caller: User {
+    /// Once a turn, after all that has arrived is answered: opens what is due.
+    fn call(&mut self, line: &mut dyn Line);
+
+    /// Milliseconds until [`Caller::call`] has something to do if nothing arrives, at most `most`;
+    /// 0: at once, so the core does not sleep.
+    fn due_ms(&self, now: Now, most: u32) -> u32;
+}
+
+/// Both ends of a connection to open, of one address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+}
+
+/// A core's way to the active side of TCP, during [`Caller::call`].
+pub trait Line {
+    /// Time stands still within a turn.
+    fn now(&self) -> Now;
+
+    /// OPEN, active (RFC 9293 3.10.1): the SYN is on its way. Returns the connection's number:
+    /// below [`Line::capacity`], and no other connection's of this core as long as it lives.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing was sent then.
+    fn open(&mut self, ends: Ends) -> Result<u32, OpenError>;
+
+    /// Lets `act` do something with a connection of this caller, and sends what follows from it.
+    /// False: there is no such connection (any more), and `act` was not called.
+    fn with(&mut self, number: u32, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool;
+
+    /// Connections that this core has room for; their numbers are below it.
+    fn capacity(&self) -> u32;
+}
+
+/// Why a connection was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum OpenError {
+    #[error("the 4-tuple is in use")]
+    InUse,
+    #[error("the table has no room")]
+    Full,
+    #[error("no free frame to send the SYN in")]
+    NoFrame,
+    #[error("the two ends are of different address families")]
+    Family,
+}
