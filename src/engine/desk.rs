@@ -1,7 +1,6 @@
 //! Where a batch is worked off: a core, the port the batch came from, and the ways out of it. Every
 //! frame ends in exactly one of them.
 
-use super::batch::Pending;
 use super::core::Core;
 use super::hops::{Hops, NO_HOP};
 use super::port::Port;
@@ -48,9 +47,9 @@ impl<P: Port> Desk<'_, P> {
 
     /// Hands a segment to the core that owns its connection.
     #[cold]
-    pub(super) fn forward<K>(&mut self, pending: Pending<K, P::Frame>, owner: usize) {
+    pub(super) fn forward(&mut self, frame: P::Frame, owner: usize) {
         let posted = match self.core.shared.mailboxes.get(owner) {
-            Some(mailbox) => mailbox.post(self.port.bytes(&pending.frame), self.core.device_of(self.number)),
+            Some(mailbox) => mailbox.post(self.port.bytes(&frame), self.core.device_of(self.number)),
             None => false,
         };
         if posted {
@@ -59,7 +58,7 @@ impl<P: Port> Desk<'_, P> {
         } else {
             self.core.counters.dropped(DropReason::MailboxFull);
         }
-        self.port.release(pending.frame);
+        self.port.release(frame);
     }
 }
 

@@ -1,12 +1,12 @@
 use super::answers;
-use super::batch::{Batch, Pending};
+use super::batch::{Arrived, Batch};
 use super::core::Core;
 use super::desk::Desk;
 use super::flows::Flows;
 use super::port::{BATCH, Port};
 use crate::table::Part;
 use crate::tcp::{Now, Tcb};
-use crate::wire::{FlowKey4, FlowKey6, Packet, PacketKey, Policy, parse};
+use crate::wire::{FlowKey4, FlowKey6, Packet, PacketKey, Policy, parse, parse_common};
 
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
@@ -115,6 +115,10 @@ impl<P: Port> Worker<P> {
         let (port, Device { mac, policy, .. }) = (&mut ports[number], &devices[number]);
         for frame in inboxes[number].drain(..) {
             core.counters.frames_in.bump();
+            if let Some(segment) = parse_common(port.bytes(&frame), policy) {
+                queue(core, v4, batch4, frame, segment);
+                continue;
+            }
             match parse(port.bytes(&frame), policy) {
                 Ok(Packet::Tcp4(segment)) => queue(core, v4, batch4, frame, segment),
                 Ok(Packet::Tcp6(segment)) => queue(core, v6, batch6, frame, segment),
@@ -133,12 +137,8 @@ impl<P: Port> Worker<P> {
     fn process(&mut self, number: usize) {
         let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
         let mut desk = Desk { core, port: &mut ports[number], number: number as u8 };
-        for pending in batch4.segments.drain(..) {
-            v4.segment(&mut desk, pending, &mut batch4.debts);
-        }
-        for pending in batch6.segments.drain(..) {
-            v6.segment(&mut desk, pending, &mut batch6.debts);
-        }
+        v4.segments(&mut desk, batch4);
+        v6.segments(&mut desk, batch6);
     }
 
     /// Phase 5: what the batch left owing.
@@ -199,5 +199,6 @@ fn queue<K: PacketKey, F>(
 ) {
     let hash = segment.key.hash(&core.shared.secrets.hash);
     flows.part.prefetch(hash);
-    batch.segments.push(Pending { frame, segment, hash, found: None });
+    batch.segments.push(Arrived { segment, hash, found: None });
+    batch.frames.push(frame);
 }

@@ -31,7 +31,7 @@ mod user;
 pub use clock::Now;
 pub use config::{Config, CookieMode};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
-pub use isn::IsnSecret;
+pub use isn::{Disguise, IsnSecret};
 pub use limit::TokenBucket;
 pub use negotiate::Offer;
 pub use output::{Out, output};

@@ -1,12 +1,13 @@
 use std::net::SocketAddr;
 
-use super::{Now, SendBuffers, Step, Tcb, TcbFlags};
+use super::{Disguise, IsnSecret, Now, SendBuffers, Step, Tcb, TcbFlags};
 use crate::observe::{Closed, DropReason};
 
 /// Both ends of a connection, for whoever asks.
 pub trait Endpoints {
     fn local(&self) -> SocketAddr;
     fn remote(&self) -> SocketAddr;
+    fn disguise(&self, secret: &IsnSecret) -> Disguise;
 }
 
 impl<K: crate::wire::FlowKey> Endpoints for K {
@@ -16,6 +17,10 @@ impl<K: crate::wire::FlowKey> Endpoints for K {
 
     fn remote(&self) -> SocketAddr {
         crate::wire::FlowKey::remote(self)
+    }
+
+    fn disguise(&self, secret: &IsnSecret) -> Disguise {
+        secret.disguise(self)
     }
 }
 
