@@ -72,13 +72,7 @@ impl<P: Port> Worker<P> {
         self.core.now = now;
         let mut work = self.open_letters();
         for number in 0..self.ports.len() {
-            let port = &mut self.ports[number];
-            work += port.receive(&mut self.inboxes[number], BATCH);
-            self.parse(number);
-            self.v4.look_up(&mut self.batch4);
-            self.v6.look_up(&mut self.batch6);
-            self.process(number);
-            self.settle(number);
+            work += self.serve(number);
         }
         work += self.v4.expire(&mut self.core, &mut self.ports);
         work += self.v6.expire(&mut self.core, &mut self.ports);
@@ -86,6 +80,27 @@ impl<P: Port> Worker<P> {
         let gone = self.ports.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
         self.gauge(work);
         Turn { work, gone }
+    }
+
+    /// Takes what a port has, and while that is worked off what comes meanwhile, up to a batch: a
+    /// wake-up costs as much as several segments, so none is spent on a few while more arrive.
+    fn serve(&mut self, number: usize) -> usize {
+        let mut taken = 0;
+        loop {
+            let arrived = self.ports[number].receive(&mut self.inboxes[number], BATCH - taken);
+            taken += arrived;
+            if self.inboxes[number].is_empty() {
+                return taken;
+            }
+            self.parse(number);
+            self.v4.look_up(&mut self.batch4);
+            self.v6.look_up(&mut self.batch6);
+            self.process(number);
+            self.settle(number);
+            if arrived == 0 || taken == BATCH {
+                return taken;
+            }
+        }
     }
 
     /// Milliseconds until a timer may expire, at most `most`.
