@@ -47,6 +47,11 @@ impl Hops {
             return NO_HOP;
         };
         let hop = Hop { link, port };
+        self.note(hop)
+    }
+
+    /// The number of a way, which is new or not.
+    pub(super) fn note(&mut self, hop: Hop) -> u16 {
         if let Some(number) = self.numbers.get(&hop) {
             return *number;
         }

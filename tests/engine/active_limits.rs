@@ -1,0 +1,1 @@
+//! What an active open meets when something is short.

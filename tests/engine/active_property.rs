@@ -1,0 +1,1 @@
+//! Whatever arrives for connections that we opened: no panic, no lost frame.
