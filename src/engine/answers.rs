@@ -48,7 +48,9 @@ pub(super) fn echo<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame, 
 }
 
 fn owned(core: &Core, address: IpAddr) -> bool {
-    core.shared.listeners.owns_address(address)
+    let shared = &core.shared;
+    shared.listeners.owns_address(address)
+        || shared.sources.iter().any(|owned| owned.prefix.contains(&address))
 }
 
 fn drop<P: Port>(core: &Core, port: &mut P, frame: P::Frame, reason: DropReason) {

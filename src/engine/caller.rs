@@ -16,6 +16,9 @@ pub trait Caller: User {
     fn due_ms(&self, now: Now, most: u32) -> u32;
 }
 
+/// Makes one core's caller, told the core's number and the number of cores.
+pub type CallerFactory = Box<dyn Fn(usize, usize) -> Box<dyn Caller> + Send>;
+
 /// Both ends of a connection to open, of one address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
@@ -28,15 +31,17 @@ pub trait Line {
     /// Time stands still within a turn.
     fn now(&self) -> Now;
 
-    /// OPEN, active (RFC 9293 3.10.1): the SYN is on its way. Returns the connection's number:
+    /// OPEN, active (RFC 9293 3.10.1): the SYN is on its way. Of a limited number a turn; beyond it
+    /// there is [`OpenError::NoFrame`], until the next turn. Returns the connection's number:
     /// below [`Line::capacity`], and no other connection's of this core as long as it lives.
     ///
     /// # Errors
     /// [`OpenError`]; nothing was sent then.
     fn open(&mut self, ends: Ends) -> Result<u32, OpenError>;
 
-    /// Lets `act` do something with a connection of this caller, and sends what follows from it.
-    /// False: there is no such connection (any more), and `act` was not called.
+    /// Lets `act` do something with a connection of this caller, and sends what follows from it when
+    /// [`Caller::call`] has returned; an end is told then. False: there is no such connection (any
+    /// more), and `act` was not called.
     fn with(&mut self, number: u32, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool;
 
     /// Connections that this core has room for; their numbers are below it.

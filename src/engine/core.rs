@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use super::Mailbox;
+use super::caller::Caller;
 use super::hops::Hops;
 use super::listeners::Listeners;
 use crate::observe::CoreCounters;
 use crate::tcp::{Config, Cookies, IsnSecret, Now, SendBuffers, TokenBucket, User};
-use crate::wire::{HashSecret, Policy};
+use crate::wire::{HashSecret, Mac, Owned, Policy};
 
 /// What all cores share. Read only while running, but for the mailboxes.
 pub struct Shared {
@@ -19,6 +20,8 @@ pub struct Shared {
     /// One per core.
     pub mailboxes: Vec<Mailbox>,
     pub core: CoreConfig,
+    /// Ours without a listener: where a caller's connections come from.
+    pub sources: Vec<Owned>,
 }
 
 /// Bounds, each per core.
@@ -78,6 +81,10 @@ pub struct Core {
     pub(super) hops: Hops,
     /// By listener: one value serves all its connections on this core.
     pub(super) users: Vec<Box<dyn User>>,
+    /// Who opens connections from here; not there while it is doing so.
+    pub(super) caller: Option<Box<dyn Caller>>,
+    /// Where its SYNs go.
+    pub(super) gateway: Option<Mac>,
     pub(super) rst_limit: TokenBucket,
     pub(super) icmp_limit: TokenBucket,
     pub(super) dice: Dice,
@@ -109,6 +116,8 @@ impl Core {
             cookies,
             hops: Hops::new(),
             users,
+            caller: None,
+            gateway: None,
             rst_limit: TokenBucket::new(bounds.rst_rate),
             icmp_limit: TokenBucket::new(bounds.icmp_rate),
             dice: Dice(shared.secrets.fault | 1),
@@ -124,6 +133,13 @@ impl Core {
     /// How to wake each core, by number. Without, nobody sleeps.
     pub fn set_wakers(&mut self, wakers: Vec<Waker>) {
         self.wakers = wakers;
+    }
+
+    /// Who opens connections from this core, and the next hop of their SYNs on the core's first
+    /// port. Before the core is given to its worker.
+    pub fn set_caller(&mut self, caller: Box<dyn Caller>, gateway: Mac) {
+        self.caller = Some(caller);
+        self.gateway = Some(gateway);
     }
 
     pub(super) fn device_of(&self, port: u8) -> usize {

@@ -8,7 +8,7 @@ use super::port::Port;
 use crate::observe::{CoreCounters, DropReason};
 use crate::wire::ethernet::{turn_around, write_link};
 use crate::wire::tcp::write_segment;
-use crate::wire::{Emit, Flags, PacketKey};
+use crate::wire::{Emit, Flags, LinkHeader, PacketKey};
 
 pub(super) struct Desk<'a, P: Port> {
     pub core: &'a mut Core,
@@ -73,17 +73,58 @@ pub(super) fn send_unasked<K: PacketKey, P: Port>(
     key: &K,
     (emit, payload): (&Emit, &[u8]),
 ) {
-    let way = (hop != NO_HOP).then(|| hops.at(hop)).flatten();
-    let Some((hop, port)) = way.and_then(|hop| Some((hop, ports.get_mut(usize::from(hop.port))?))) else {
-        return counters.dropped(DropReason::NoHop);
-    };
-    let Some(mut frame) = port.allocate() else {
-        return counters.dropped(DropReason::NoFrame);
-    };
-    let room = port.bytes_mut(&mut frame);
-    let len = write_link(room, hop.link.as_bytes())
-        .and_then(|link_len| write_segment(room, link_len, key, emit, payload));
-    send(counters, port, frame, len);
+    match fresh(hops, ports, hop) {
+        Ok(fresh) => fresh.send(counters, key, emit, payload),
+        Err(reason) => counters.dropped(reason),
+    }
+}
+
+/// A free frame on the port behind which a way begins.
+pub(super) struct Fresh<'a, P: Port> {
+    port: &'a mut P,
+    frame: P::Frame,
+    link: LinkHeader,
+}
+
+/// A frame for the way with this number.
+///
+/// # Errors
+/// `NoHop`, `NoFrame`.
+#[inline]
+pub(super) fn fresh<'a, P: Port>(
+    hops: &Hops,
+    ports: &'a mut [P],
+    hop: u16,
+) -> Result<Fresh<'a, P>, DropReason> {
+    let way = if hop == NO_HOP { None } else { hops.at(hop) };
+    let way = way.and_then(|hop| Some((hop.link, ports.get_mut(usize::from(hop.port))?)));
+    let (link, port) = way.ok_or(DropReason::NoHop)?;
+    let frame = port.allocate().ok_or(DropReason::NoFrame)?;
+    Ok(Fresh { port, frame, link })
+}
+
+impl<P: Port> Fresh<'_, P> {
+    #[inline]
+    pub(super) fn send<K: PacketKey>(
+        mut self,
+        counters: &CoreCounters,
+        key: &K,
+        emit: &Emit,
+        payload: &[u8],
+    ) {
+        if emit.flags.has(Flags::RST) {
+            counters.resets_sent.bump();
+        }
+        let room = self.port.bytes_mut(&mut self.frame);
+        let len = write_link(room, self.link.as_bytes())
+            .and_then(|link_len| write_segment(room, link_len, key, emit, payload));
+        send(counters, self.port, self.frame, len);
+    }
+
+    /// There is nothing to send.
+    pub(super) fn release(self) {
+        self.port.release(self.frame);
+    }
 }
 
 #[inline]

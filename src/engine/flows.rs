@@ -1,13 +1,18 @@
 //! The connections of one address family on one core.
 
 use super::batch::{Batch, Debt, Pending};
+use super::caller::Caller;
 use super::core::{Core, Shared};
 use super::desk::{Desk, send, send_unasked};
+use super::hops::NO_HOP;
+use super::owed::{OWED, Owed};
 use super::port::Port;
 use super::timers::Timers;
 use crate::observe::{Closed, CoreCounters};
 use crate::table::{Found, Part, Slot, line_size};
-use crate::tcp::{self, Endpoints, Now, SendBuffers, State, Step, Tcb, Timer, TimerOp, Verdict};
+use crate::tcp::{
+    self, Ended, Endpoints, Now, SendBuffers, State, Step, Tcb, TcbFlags, Timer, TimerOp, User, Verdict,
+};
 use crate::wire::ethernet::turn_around;
 use crate::wire::tcp::write_segment;
 use crate::wire::{Flags, FlowKey4, FlowKey6, PacketKey, Seq};
@@ -20,6 +25,12 @@ pub(super) struct Flows<K: PacketKey> {
     pub(super) timers: Timers,
     pub(super) half_open: u32,
     pub(super) time_wait: u32,
+    /// Connections that owe a segment no frame came for.
+    pub(super) owed: Vec<Owed<K>>,
+    /// The way of our SYNs.
+    pub(super) gateway: u16,
+    /// From a slot to its connection's number, modulo 2^32.
+    pub(super) to_number: u32,
 }
 
 // A half-open or idle connection is one cache line over IPv4, two over IPv6.
@@ -43,12 +54,28 @@ pub(super) fn step<'a>(
         endpoints,
         number: 0,
         timer: TimerOp::Keep,
+        ended: None,
     }
 }
 
 impl<K: PacketKey> Flows<K> {
-    pub(super) fn new(part: Part<K, Tcb>, now: Now) -> Flows<K> {
-        Flows { part, timers: Timers::new(now), half_open: 0, time_wait: 0 }
+    /// `numbers_from`: connections of this family are numbered from there on.
+    pub(super) fn new(part: Part<K, Tcb>, numbers_from: u32, now: Now) -> Flows<K> {
+        Flows {
+            timers: Timers::new(now),
+            half_open: 0,
+            time_wait: 0,
+            owed: Vec::with_capacity(OWED),
+            gateway: NO_HOP,
+            to_number: numbers_from.wrapping_sub(part.first().0),
+            part,
+        }
+    }
+
+    /// The number by which users know a connection.
+    #[inline]
+    pub(super) fn number(&self, slot: Slot) -> u32 {
+        slot.0.wrapping_add(self.to_number)
     }
 
     /// Phase 3: look up what phase 2 prefetched, and prefetch the connections found.
@@ -101,24 +128,29 @@ impl<K: PacketKey> Flows<K> {
         }
         let Desk { core, port, number } = desk;
         let slot = found.slot;
+        let of = self.number(slot);
         let Pending { frame, segment, hash, .. } = pending;
         let Some(tcb) = self.part.value_mut(slot) else {
             return port.release(frame);
         };
         let before = tcb.state;
-        let Some(user) = core.users.get_mut(usize::from(tcb.listener)) else {
+        let Some(user) = user_of(&mut core.users, &mut core.caller, tcb.listener) else {
             return port.release(frame);
         };
         let bytes = port.bytes(&frame);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, hash, core.now);
-        let verdict = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, &mut **user);
-        let timer = step.timer;
+        step.number = of;
+        let verdict = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, user);
+        let (timer, ended) = (step.timer, step.ended);
+        if let Some(how) = ended {
+            user.closed(&Ended { number: of, now: core.now, endpoints: &segment.key }, how);
+        }
         if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
             tcb.hop = core.hops.number(bytes, segment.link_len, *number, tcb.hop);
         }
-        let listed = tcb.has(tcp::TcbFlags::LISTED);
-        if verdict == Verdict::Owes && !listed {
-            tcb.set(tcp::TcbFlags::LISTED);
+        let listed = tcb.has(TcbFlags::LISTED);
+        if matches!(verdict, Verdict::Owes | Verdict::ReplyOwes(_)) && !listed {
+            tcb.set(TcbFlags::LISTED);
         }
         self.after(core, slot, hash, before, timer);
         let link_len = segment.link_len;
@@ -127,6 +159,12 @@ impl<K: PacketKey> Flows<K> {
             Verdict::Owes | Verdict::Quiet => port.release(frame),
             // A RST of the connection's own is its end, once: not an answer that anybody can ask for.
             Verdict::Reply(emit) => desk.turn(frame, link_len, &segment.key, &emit),
+            Verdict::ReplyOwes(emit) => {
+                if !listed {
+                    self.owe(core.now, Owed { slot, key: segment.key, hash });
+                }
+                desk.turn(frame, link_len, &segment.key, &emit);
+            }
             Verdict::DropReply(reason, emit) => {
                 core.counters.dropped(reason);
                 desk.reply(frame, link_len, &segment.key, &emit);
@@ -150,7 +188,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return port.release(frame);
         };
-        if !tcb.take(tcp::TcbFlags::LISTED) {
+        if !tcb.take(TcbFlags::LISTED) {
             return port.release(frame);
         }
         let before = tcb.state;
@@ -187,6 +225,8 @@ impl<K: PacketKey> Flows<K> {
             State::Closed => {
                 self.part.remove(slot, hash);
             }
+            // Two active opens that crossed: a passive one begins there.
+            State::SynReceived => self.half_open += 1,
             State::TimeWait => {
                 self.time_wait += 1;
                 // Never itself: its last ACK is still to be sent.
@@ -207,7 +247,7 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
-    /// Ends a connection from outside of TCP.
+    /// Ends a connection in TIME-WAIT from outside of TCP: its user was told before.
     pub(super) fn end(&mut self, core: &mut Core, slot: Slot, hash: u64, how: Closed) {
         self.timers.stop(&mut self.part, slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };
@@ -244,23 +284,52 @@ impl<K: PacketKey> Flows<K> {
     fn expired<P: Port>(&mut self, core: &mut Core, ports: &mut [P], slot: Slot, timer: Timer) {
         let Some(key) = self.part.key(slot) else { return };
         let hash = key.hash(&core.shared.secrets.hash);
+        if timer == Timer::Frame {
+            return self.owe_again(core.now, Owed { slot, key, hash });
+        }
+        let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };
-        let (before, hop) = (tcb.state, tcb.hop);
+        let (before, hop, listener) = (tcb.state, tcb.hop, tcb.listener);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
         let (emit, data) = match tcp::expires(timer, tcb, &mut step) {
-            Verdict::Reply(emit) | Verdict::DropReply(_, emit) => (Some(emit), None),
-            Verdict::Owes => match tcp::output(tcb, &mut step) {
+            Verdict::Reply(emit) | Verdict::DropReply(_, emit) | Verdict::ReplyOwes(emit) => {
+                (Some(emit), None)
+            }
+            Verdict::Owes => match tcp::unasked(tcb, &mut step) {
                 Some(out) => (Some(out.emit), out.with_data.then_some(out.buffer)),
                 None => (None, None),
             },
             Verdict::Quiet | Verdict::Drop(_) | Verdict::Reopen { .. } => (None, None),
         };
-        let timer = step.timer;
+        let (timer, ended) = (step.timer, step.ended);
+        if let Some(how) = ended {
+            tell(core, listener, &Ended { number: of, now: core.now, endpoints: &key }, how);
+        }
         self.after(core, slot, hash, before, timer);
         if let Some(emit) = emit {
             let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
             send_unasked(&core.counters, &core.hops, ports, hop, &key, (&emit, payload));
         }
+    }
+}
+
+/// Who is told what happens to a listener's connections, or to the caller's.
+#[inline]
+pub(super) fn user_of<'a>(
+    users: &'a mut [Box<dyn User>],
+    caller: &'a mut Option<Box<dyn Caller>>,
+    listener: u16,
+) -> Option<&'a mut dyn User> {
+    match users.get_mut(usize::from(listener)) {
+        Some(user) => Some(&mut **user),
+        None => caller.as_deref_mut().map(|caller| caller as &mut dyn User),
+    }
+}
+
+/// The end of a connection.
+pub(super) fn tell(core: &mut Core, listener: u16, ended: &Ended<'_>, how: Closed) {
+    if let Some(user) = user_of(&mut core.users, &mut core.caller, listener) {
+        user.closed(ended, how);
     }
 }
 

@@ -46,7 +46,8 @@ impl Hops {
         }
     }
 
-    fn learn(&mut self, hop: Hop) -> u16 {
+    /// The number of a way, which is new or not.
+    pub(super) fn learn(&mut self, hop: Hop) -> u16 {
         if let Some(number) = self.numbers.get(&hop) {
             return *number;
         }

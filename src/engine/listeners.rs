@@ -9,6 +9,8 @@ use std::ops::{BitAnd, RangeInclusive};
 use ipnet::IpNet;
 use thiserror::Error;
 
+use crate::tcp::CALLER;
+
 /// The rule that answers, by its number in the list given to [`Listeners::new`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(pub u16);
@@ -33,7 +35,7 @@ pub enum ListenerError {
         addresses = first.net
     )]
     Ambiguous { first: RuleName, second: RuleName, port: u16 },
-    #[error("{0} listeners are too many: at most 65536")]
+    #[error("{0} listeners are too many: at most 65535")]
     TooMany(usize),
 }
 
@@ -76,7 +78,9 @@ impl<T> Listeners<T> {
         let rules: Vec<_> = rules.collect();
         let mut by_net: BTreeMap<IpNet, Vec<Claim>> = BTreeMap::new();
         for (place, rule) in rules.iter().enumerate() {
-            let id = u16::try_from(place).map_err(|_| ListenerError::TooMany(rules.len()))?;
+            // The highest number is the mark of connections without a listener.
+            let id = u16::try_from(place).ok().filter(|id| *id != CALLER);
+            let id = id.ok_or(ListenerError::TooMany(rules.len()))?;
             if rule.ports.start() > rule.ports.end() {
                 return Err(ListenerError::NoPort(name(&rules, ListenerId(id))));
             }

@@ -9,7 +9,8 @@
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
 //! - `mailbox`: segments handed to the core that owns their connection.
-//! - `caller`: what opens connections from this side.
+//! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
+//!   `owed` what connections send without a frame to answer in.
 //! - `stack`: devices, queues and threads around it all; `runner` one thread.
 //!
 //! May use `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
@@ -17,6 +18,7 @@
 mod answers;
 mod batch;
 mod caller;
+mod calls;
 mod core;
 mod desk;
 mod flows;
@@ -25,6 +27,7 @@ pub mod listeners;
 mod mailbox;
 pub mod memory;
 mod open;
+mod owed;
 mod port;
 mod privileges;
 mod runner;
@@ -35,7 +38,7 @@ mod timers;
 mod worker;
 
 pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};
-pub use caller::{Caller, Ends, Line, OpenError};
+pub use caller::{Caller, CallerFactory, Ends, Line, OpenError};
 pub use mailbox::Mailbox;
 pub use port::Port;
 pub use privileges::{PrivilegeError, drop_privileges};

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::caller::CallerFactory;
 use super::core::{Core, CoreConfig, Fault, Secrets, Shared};
 use super::listeners::Listeners;
 use super::memory::MemoryPort;
@@ -10,7 +11,7 @@ use super::{Mailbox, Port, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Part, table};
 use crate::tcp::{Config, Cookies, Now, Tcb, User};
-use crate::wire::{FlowKey4, Owned, Policy};
+use crate::wire::{FlowKey4, Mac, Owned, Policy};
 
 /// Who answers for what: built once, for every core.
 pub type Service = (Owned, Box<dyn Fn() -> Box<dyn User>>);
@@ -30,6 +31,10 @@ pub struct Setup {
     pub start: Now,
     /// Touch the IPv4 table's memory at start.
     pub prefault: bool,
+    /// Who opens connections, from where, and the MAC that they go to.
+    pub caller: Option<CallerFactory>,
+    pub sources: Vec<Owned>,
+    pub gateway: Mac,
 }
 
 impl Default for Setup {
@@ -45,6 +50,9 @@ impl Default for Setup {
             seed: 1,
             start: Now::from_millis(1_000_000),
             prefault: false,
+            caller: None,
+            sources: Vec::new(),
+            gateway: [2, 0, 0, 0, 0, 9],
         }
     }
 }
@@ -71,6 +79,7 @@ impl Simulation {
             fault: setup.fault,
             mailboxes: (0..setup.cores).map(|_| Mailbox::new()).collect(),
             core: setup.bounds,
+            sources: setup.sources,
         });
         let cookies = Cookies::new(shared.secrets.cookie);
         let v4: Vec<Part<FlowKey4, Tcb>> =
@@ -82,7 +91,10 @@ impl Simulation {
         let counters: Vec<Arc<CoreCounters>> = (0..setup.cores).map(|_| Arc::default()).collect();
         let workers = v4.into_iter().zip(v6).enumerate().map(|(id, (v4, v6))| {
             let users = services.iter().map(|(_, user)| user()).collect();
-            let core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), users);
+            let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), users);
+            if let Some(caller) = &setup.caller {
+                core.set_caller(caller(id, setup.cores), setup.gateway);
+            }
             Worker::new(core, vec![(MemoryPort::new(setup.frames), 0)], v4, v6, setup.start)
         });
         Simulation { workers: workers.collect(), counters, now: setup.start }
@@ -100,7 +112,12 @@ impl Simulation {
 
     /// Lets every core work until none has anything to do.
     pub fn run(&mut self) {
-        while self.workers.iter_mut().map(|worker| worker.turn(self.now).work).sum::<usize>() > 0 {}
+        while self.turn() > 0 {}
+    }
+
+    /// One turn of every core; how much there was to do. For a caller that is never done.
+    pub fn turn(&mut self) -> usize {
+        self.workers.iter_mut().map(|worker| worker.turn(self.now).work).sum()
     }
 
     /// Lets time pass, in steps no longer than what the timers ask for.
@@ -115,7 +132,7 @@ impl Simulation {
         }
     }
 
-    /// Milliseconds until a timer may expire, at most `most`.
+    /// Milliseconds until a timer may expire or a caller has something to do, at most `most`.
     pub fn idle_ms(&self, most: u32) -> u32 {
         self.workers.iter().map(|worker| worker.idle_ms(most)).min().unwrap_or(most)
     }

@@ -24,6 +24,8 @@ pub struct CoreSnapshot {
     pub syn_acks: u64,
     pub syn_acks_cookie: u64,
     pub syn_ack_retransmissions: u64,
+    pub opens: u64,
+    pub syn_retransmissions: u64,
     pub established: u64,
     pub established_by_cookie: u64,
     pub retransmissions: u64,
@@ -32,6 +34,7 @@ pub struct CoreSnapshot {
     pub arp_replies: u64,
     pub neighbour_adverts: u64,
     pub echo_replies: u64,
+    pub icmp_errors: u64,
     pub forwarded_out: u64,
     pub forwarded_in: u64,
     pub half_open: u64,
@@ -125,9 +128,9 @@ macro_rules! plain {
 }
 
 plain! {
-    frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions established
-    established_by_cookie retransmissions challenge_acks resets_sent arp_replies neighbour_adverts
-    echo_replies forwarded_out forwarded_in half_open connections time_wait frames_lost
+    frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions opens
+    syn_retransmissions established established_by_cookie retransmissions challenge_acks resets_sent
+    arp_replies neighbour_adverts echo_replies icmp_errors forwarded_out forwarded_in half_open connections time_wait frames_lost
 }
 
 impl Named {

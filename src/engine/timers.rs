@@ -8,7 +8,7 @@ use crate::table::{Part, Slot};
 use crate::tcp::{Links, NO_LINK, Now, Tcb, Timer};
 use crate::wire::FlowKey;
 
-/// SYN-ACK time-outs by number of retransmissions, milliseconds.
+/// SYN and SYN-ACK time-outs by number of retransmissions, milliseconds.
 const SYN_ACK_MS: [u32; 7] = [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000];
 const DELAY: usize = SYN_ACK_MS.len();
 const TIME_WAIT: usize = DELAY + 1;
@@ -188,11 +188,11 @@ impl Timers {
 #[inline]
 fn list_of(timer: Timer, after_ms: u32) -> Option<usize> {
     match timer {
-        Timer::SynAck => SYN_ACK_MS.iter().position(|ms| *ms == after_ms),
+        Timer::Syn | Timer::SynAck => SYN_ACK_MS.iter().position(|ms| *ms == after_ms),
         Timer::SynAckDelay => Some(DELAY),
         Timer::TimeWait => Some(TIME_WAIT),
         Timer::FinWait2 => Some(FIN_WAIT_2),
-        Timer::None | Timer::Retransmit | Timer::Persist => None,
+        Timer::None | Timer::Retransmit | Timer::Persist | Timer::Frame => None,
     }
 }
 

@@ -1,12 +1,14 @@
 use super::answers;
 use super::batch::{Batch, Pending};
+use super::calls::Calls;
 use super::core::Core;
 use super::desk::Desk;
 use super::flows::Flows;
+use super::hops::Hop;
 use super::port::{BATCH, Port};
 use crate::table::Part;
 use crate::tcp::{Now, Tcb};
-use crate::wire::{FlowKey4, FlowKey6, Packet, PacketKey, Policy, parse};
+use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy, parse};
 
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
@@ -54,12 +56,18 @@ impl<P: Port> Worker<P> {
         };
         let devices: Vec<_> = ports.iter().map(|(_, number)| device(*number)).collect();
         core.devices = devices.iter().map(|device| device.number).collect();
+        let mut v4 = Flows::new(v4, 0, now);
+        let mut v6 = Flows::new(v6, v4.part.capacity() as u32, now);
+        if let (Some(gateway), Some(device)) = (core.gateway, devices.first()) {
+            v4.gateway = gateway_hop::<FlowKey4>(&mut core, gateway, device);
+            v6.gateway = gateway_hop::<FlowKey6>(&mut core, gateway, device);
+        }
         Worker {
             inboxes: ports.iter().map(|_| Vec::with_capacity(2 * BATCH)).collect(),
             devices,
             ports: ports.into_iter().map(|(port, _)| port).collect(),
-            v4: Flows::new(v4, now),
-            v6: Flows::new(v6, now),
+            v4,
+            v6,
             batch4: Batch::new(),
             batch6: Batch::new(),
             core,
@@ -82,16 +90,21 @@ impl<P: Port> Worker<P> {
         }
         work += self.v4.expire(&mut self.core, &mut self.ports);
         work += self.v6.expire(&mut self.core, &mut self.ports);
+        if self.core.caller.is_some() {
+            work += self.active_side();
+        }
         // Every port, also behind one that is gone.
         let gone = self.ports.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
         self.gauge(work);
         Turn { work, gone }
     }
 
-    /// Milliseconds until a timer may expire, at most `most`.
+    /// Milliseconds until a timer may expire or the caller has something to do, at most `most`.
     pub fn idle_ms(&self, most: u32) -> u32 {
         let now = self.core.now;
-        self.v4.timers.next_ms(&self.v4.part, now, most).min(self.v6.timers.next_ms(&self.v6.part, now, most))
+        let due = self.core.caller.as_ref().map_or(most, |caller| caller.due_ms(now, most));
+        let v4 = self.v4.timers.next_ms(&self.v4.part, now, most);
+        v4.min(self.v6.timers.next_ms(&self.v6.part, now, most)).min(due)
     }
 
     /// The ports, for whoever waits on them or owns their other end.
@@ -153,6 +166,25 @@ impl<P: Port> Worker<P> {
         }
     }
 
+    /// Phase 6: what arrivals and timers left owing goes first, so that new connections do not take
+    /// its frames; then the caller's turn.
+    fn active_side(&mut self) -> usize {
+        let mut work = self.pay();
+        // Away from its core meanwhile: nothing that happens in a call tells it anything.
+        let Some(mut caller) = self.core.caller.take() else { return work };
+        let Worker { core, ports, v4, v6, .. } = self;
+        let mut calls = Calls::new(core, ports, v4, v6, caller.window());
+        caller.call(&mut calls);
+        work += calls.done();
+        self.core.caller = Some(caller);
+        work + self.pay()
+    }
+
+    fn pay(&mut self) -> usize {
+        let Worker { core, ports, v4, v6, .. } = self;
+        v4.pay(core, ports) + v6.pay(core, ports)
+    }
+
     /// Segments that arrived on other cores' queues: as if they had come in here.
     fn open_letters(&mut self) -> usize {
         let Worker { core, ports, devices, inboxes, .. } = self;
@@ -187,6 +219,11 @@ impl<P: Port> Worker<P> {
         counters.connections.set((self.v4.part.len() + self.v6.part.len()) as u64);
         counters.frames_lost.set(self.ports.iter().map(Port::lost).sum());
     }
+}
+
+/// The way to the next hop of our own SYNs.
+fn gateway_hop<K: PacketKey>(core: &mut Core, gateway: Mac, device: &Device) -> u16 {
+    core.hops.learn(Hop { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
 }
 
 #[inline]

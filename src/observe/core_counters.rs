@@ -32,10 +32,16 @@ pub enum Closed {
     TimeWaitEvicted,
     /// `--fault reset`.
     FaultReset,
+    /// Our SYN, and all its repetitions, were never answered.
+    ConnectTimeout,
+    /// The peer answered our SYN with a RST.
+    ConnectRefused,
+    /// An ICMP error said of our SYN that the peer's port or protocol is unreachable.
+    Unreachable,
 }
 
 /// Every [`Closed`], with its name in reports.
-pub const CLOSED: [(Closed, &str); 14] = [
+pub const CLOSED: [(Closed, &str); 17] = [
     (Closed::Passive, "passive"),
     (Closed::Active, "active"),
     (Closed::Simultaneous, "simultaneous"),
@@ -50,6 +56,9 @@ pub const CLOSED: [(Closed, &str); 14] = [
     (Closed::TimeWaitReused, "time_wait_reused"),
     (Closed::TimeWaitEvicted, "time_wait_evicted"),
     (Closed::FaultReset, "fault_reset"),
+    (Closed::ConnectTimeout, "connect_timeout"),
+    (Closed::ConnectRefused, "connect_refused"),
+    (Closed::Unreachable, "unreachable"),
 ];
 
 /// One core's counters. On lines of their own: the reporter reads them, nobody else writes.
@@ -64,15 +73,21 @@ pub struct CoreCounters {
     pub syn_acks: Counter,
     pub syn_acks_cookie: Counter,
     pub syn_ack_retransmissions: Counter,
+    /// Connections opened from this side: first SYNs.
+    pub opens: Counter,
+    pub syn_retransmissions: Counter,
     pub established: Counter,
     /// Of `established`: those from a cookie.
     pub established_by_cookie: Counter,
+    /// Of data and FIN.
     pub retransmissions: Counter,
     pub challenge_acks: Counter,
     pub resets_sent: Counter,
     pub arp_replies: Counter,
     pub neighbour_adverts: Counter,
     pub echo_replies: Counter,
+    /// ICMP errors about segments that we had sent and that were still unacknowledged.
+    pub icmp_errors: Counter,
     /// Segments handed to the core that owns their connection.
     pub forwarded_out: Counter,
     pub forwarded_in: Counter,
@@ -105,6 +120,8 @@ impl Default for CoreCounters {
             syn_acks: zero(),
             syn_acks_cookie: zero(),
             syn_ack_retransmissions: zero(),
+            opens: zero(),
+            syn_retransmissions: zero(),
             established: zero(),
             established_by_cookie: zero(),
             retransmissions: zero(),
@@ -113,6 +130,7 @@ impl Default for CoreCounters {
             arp_replies: zero(),
             neighbour_adverts: zero(),
             echo_replies: zero(),
+            icmp_errors: zero(),
             forwarded_out: zero(),
             forwarded_in: zero(),
             half_open: zero(),

@@ -41,10 +41,14 @@ drops! {
     TcpPartialChecksum, "tcp_partial_checksum", "The TCP checksum covers only the pseudo-header: the peer's transmit offload is on (ethtool -K PEER tx off).";
     IcmpChecksum, "icmp_checksum", "The ICMP checksum is wrong.";
     IcmpOther, "icmp_other", "An ICMP message that we neither answer nor act on.";
+    IcmpForeign, "icmp_foreign", "An ICMP error about a packet that is none of our segments, or no longer in flight (RFC 5927 4.1).";
+    IcmpTooBig, "icmp_too_big", "An ICMP error that asks for smaller packets: this stack keeps its segment size.";
     ArpOther, "arp_other", "An ARP packet that is not a request for an address of ours.";
     ListenRst, "listen_rst", "A RST for a listener or a closed port: never answered (RFC 9293 3.10.7).";
     ListenNoSyn, "listen_no_syn", "Neither SYN, ACK nor RST for a listener (RFC 9293 3.10.7.2, fourth).";
     SynWithFin, "syn_with_fin", "SYN and FIN in one segment: never the start of a connection.";
+    RstUnproven, "rst_unproven", "A RST for a SYN of ours that does not acknowledge it (RFC 9293 3.10.7.3, second; RFC 5961 3).";
+    SynSentOther, "syn_sent_other", "Neither SYN nor RST while we wait for a SYN-ACK (RFC 9293 3.10.7.3, fifth).";
     TableFull, "table_full", "The index has no room in the buckets of this connection.";
     SlotsFull, "slots_full", "Every connection slot of this core is taken.";
     InsertRaced, "insert_raced", "Another core was creating the same connection at the same moment; the peer sends again.";

@@ -123,6 +123,12 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
         self.owns(slot).then(|| K::from_words(self.view.lines().key(slot.0)))
     }
 
+    /// The first of this core's slots, which lie side by side.
+    #[inline]
+    pub fn first(&self) -> Slot {
+        Slot(self.slab.lines.first())
+    }
+
     /// Whether the slot is this core's.
     #[inline]
     pub fn owns(&self, slot: Slot) -> bool {

@@ -201,6 +201,7 @@ mod tests {
                 endpoints: &key,
                 number: 0,
                 timer: TimerOp::Keep,
+                ended: None,
             };
             let got = check_ack(&mut tcb, &segment(Seq(0), una + ahead as u32, 0), &mut step);
             assert_eq!(got.is_ok(), acceptable, "{sent} {window} << {shift}, {ahead}");

@@ -7,6 +7,22 @@ pub enum CookieMode {
     Never,
 }
 
+/// Options of a SYN that opens a connection from this side. Only what both sides offer is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SynOffer {
+    /// With a shift of 0: a credit of at most 65,535 needs no more, and the peer may scale its own.
+    pub window_scale: bool,
+    pub sack: bool,
+    pub timestamps: bool,
+}
+
+impl Default for SynOffer {
+    /// All of them, as the usual clients do.
+    fn default() -> SynOffer {
+        SynOffer { window_scale: true, sack: true, timestamps: true }
+    }
+}
+
 /// What the protocol needs to know, fixed while running.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -16,6 +32,11 @@ pub struct Config {
     pub mss6: u16,
     /// Maximum segment lifetime, milliseconds. TIME-WAIT lasts twice this (MUST-13).
     pub msl_ms: u32,
+    /// SYN retransmissions before a connection that we open is given up; at most 15. With back-off
+    /// from 1 s, 5 make 63 s.
+    pub syn_retries: u8,
+    /// What a SYN of ours offers beside its MSS.
+    pub syn_offer: SynOffer,
     /// SYN-ACK retransmissions before a half-open connection is forgotten.
     pub syn_ack_retries: u8,
     /// Retransmissions of data or FIN before the connection is given up (R2). With back-off
@@ -35,6 +56,8 @@ impl Default for Config {
             mss4: 1460,
             mss6: 1440,
             msl_ms: 30_000,
+            syn_retries: 5,
+            syn_offer: SynOffer::default(),
             syn_ack_retries: 2,
             retries: 7,
             fin_wait_2_ms: 60_000,

@@ -5,9 +5,10 @@
 //!
 //! - [`arrives`] takes a segment for an existing connection; [`listen`] and [`closed`] take the
 //!   rest. Each returns a [`Verdict`].
-//! - [`expires`] takes a timer.
+//! - [`open`] makes a connection from this side, [`first_syn`] its SYN.
+//! - [`expires`] takes a timer; [`acts`] lets the user do something of its own accord.
 //! - [`output`] composes the one segment a connection owes, after a whole batch has arrived
-//!   (MUST-58, MUST-59).
+//!   (MUST-58, MUST-59); [`unasked`] does so where no frame came to answer in.
 //!
 //! One file per group of states under `state/`; the checks they share are in `acceptance.rs`.
 
@@ -29,17 +30,18 @@ mod timers;
 mod user;
 
 pub use clock::Now;
-pub use config::{Config, CookieMode};
+pub use config::{Config, CookieMode, SynOffer};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
 pub use isn::IsnSecret;
 pub use limit::TokenBucket;
 pub use negotiate::Offer;
-pub use output::{Out, output};
+pub use output::{Out, output, unasked};
 pub use send::{BufferId, SendBuffers};
 pub use state::{
-    Arrival, accept_cookie, accept_syn, answer_syn, arrives, closed, cookie_answer, listen, owes,
+    Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, first_syn, listen,
+    open, owes,
 };
 pub use step::{Step, TimerOp, Verdict};
-pub use tcb::{Links, NO_LINK, State, Tcb, TcbFlags};
+pub use tcb::{CALLER, Links, NO_LINK, State, Tcb, TcbFlags};
 pub use timers::{Timer, expires};
 pub use user::{Accept, Ended, Endpoints, Handle, User};

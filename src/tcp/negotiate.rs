@@ -1,4 +1,4 @@
-use super::{Now, State, Tcb, TcbFlags};
+use super::{Now, State, SynOffer, Tcb, TcbFlags};
 use crate::wire::{Options, Seq, Timestamps};
 
 /// RFC 7323 2.3: a shift above 14 is taken as 14.
@@ -44,11 +44,28 @@ impl Offer {
         }
     }
 
+    /// What both sides offer, when this is the answer to a SYN of ours.
+    pub(super) fn of_both(self, ours: SynOffer) -> Offer {
+        Offer {
+            mss: self.mss,
+            window_scale: self.window_scale.filter(|_| ours.window_scale),
+            sack: self.sack && ours.sack,
+            timestamp: self.timestamp.filter(|_| ours.timestamps),
+        }
+    }
+
     /// A connection in SYN-RECEIVED (RFC 9293 3.10.7.2, third).
     /// `irs` and `iss` are the two initial sequence numbers, `window` the credit given at first.
     pub(super) fn connection(&self, irs: Seq, iss: Seq, window: u16, now: Now) -> Tcb {
         let mut tcb = Tcb::new(State::SynReceived, iss, iss + 1, irs + 1);
         tcb.rcv_wnd = window;
+        self.agree(&mut tcb, now);
+        tcb
+    }
+
+    /// Puts what was agreed on into a connection.
+    #[inline]
+    pub(super) fn agree(&self, tcb: &mut Tcb, now: Now) {
         tcb.mss = self.mss;
         // Our own shift is 0: a credit of at most 65,535 needs none.
         if let Some(shift) = self.window_scale {
@@ -62,7 +79,6 @@ impl Offer {
         if self.sack {
             tcb.set(TcbFlags::SACK);
         }
-        tcb
     }
 }
 

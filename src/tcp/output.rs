@@ -1,7 +1,8 @@
 //! Composes what a connection sends.
 
 use super::{BufferId, Step, Tcb, TcbFlags, Timer};
-use crate::tcp::{Config, Offer, State};
+use crate::observe::Closed;
+use crate::tcp::{Config, Offer, State, SynOffer};
 use crate::wire::{Emit, Flags, Options, Seq, Timestamps};
 
 /// Octets of the timestamps option with its padding: in every segment once negotiated.
@@ -47,6 +48,29 @@ pub fn output(tcb: &mut Tcb, step: &mut Step<'_>) -> Option<Out> {
     let timeout = step.buffers.timeout(tcb, 0);
     step.start(Timer::Retransmit, timeout);
     Some(Out { emit: segment(tcb, step, seq, fresh > 0, fin), buffer: tcb.buffer, with_data: fresh > 0 })
+}
+
+/// As [`output`], for a connection that has no frame to answer in: what it does on its user's own
+/// accord, and what follows the ACK of a SYN-ACK. So it may also be the end.
+pub fn unasked(tcb: &mut Tcb, step: &mut Step<'_>) -> Option<Out> {
+    if tcb.state == State::SynSent {
+        // RFC 9293 3.10.4, 3.10.5: nobody knows of it yet, so nobody is told.
+        if tcb.has(TcbFlags::ABORT) || tcb.has(TcbFlags::SEND_CLOSED) {
+            step.close(tcb, Closed::Aborted);
+        }
+        return None;
+    }
+    if tcb.take(TcbFlags::ABORT) {
+        let reset = reset_of(tcb);
+        step.close(tcb, Closed::Aborted);
+        return Some(without_data(reset));
+    }
+    output(tcb, step)
+}
+
+/// <SEQ=SND.NXT><CTL=RST,ACK> (RFC 9293 3.10.5).
+pub(super) fn reset_of(tcb: &Tcb) -> Emit {
+    Emit { seq: tcb.snd_nxt, ack: tcb.rcv_nxt, flags: Flags::RST.with(Flags::ACK), ..Emit::default() }
 }
 
 /// What is in flight, once more (RFC 6298 5.4): the data, the FIN, or both.
@@ -130,6 +154,18 @@ fn segment(tcb: &Tcb, step: &Step<'_>, seq: Seq, push: bool, fin: bool) -> Emit 
         tcb.has(TcbFlags::TIMESTAMPS).then(|| Timestamps { value: step.timestamp(), echo: tcb.ts_recent });
     let options = Options { timestamps, ..Options::default() };
     Emit { seq, ack: tcb.rcv_nxt, flags, window: tcb.window_field(), options }
+}
+
+/// <SEQ=ISS><CTL=SYN>, with what we offer. The window of a SYN is never scaled (RFC 7323 2.2).
+pub(super) fn syn(tcb: &Tcb, step: &Step<'_>) -> Emit {
+    let SynOffer { window_scale, sack, timestamps } = step.config.syn_offer;
+    let options = Options {
+        mss: Some(our_mss(step.config, step.endpoints.local().is_ipv6())),
+        window_scale: window_scale.then_some(0),
+        sack_permitted: sack,
+        timestamps: timestamps.then(|| Timestamps { value: step.timestamp(), echo: 0 }),
+    };
+    Emit { seq: tcb.snd_una, flags: Flags::SYN, window: tcb.rcv_wnd, options, ..Emit::default() }
 }
 
 /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: the window of a SYN is never scaled (RFC 7323 2.2).

@@ -17,6 +17,8 @@ pub struct Step<'a> {
     pub number: u32,
     /// What the engine is to do with the connection's timer when the step is over.
     pub timer: TimerOp,
+    /// The connection is over for its user, who is to be told after the step.
+    pub ended: Option<Closed>,
 }
 
 /// The last word on a timer in a step wins.
@@ -37,6 +39,9 @@ pub enum Verdict {
     Owes,
     /// This segment goes out at once; its reason was counted.
     Reply(Emit),
+    /// As `Reply`, and the connection owes more: [`super::unasked`] composes it, in a frame of its
+    /// own behind this one.
+    ReplyOwes(Emit),
     /// Counted under its name and answered with a segment.
     DropReply(DropReason, Emit),
     /// Counted under its name; the frame is free.
@@ -61,6 +66,11 @@ impl Step<'_> {
     /// The connection is over: CLOSED, its buffer given back, its way counted.
     pub fn close(&mut self, tcb: &mut Tcb, how: Closed) {
         self.buffers.release(&mut tcb.buffer);
+        // Before TIME-WAIT the user was told; of a SYN that never became a connection it knows nothing.
+        let known = tcb.is_active() || tcb.state != State::SynReceived;
+        if known && tcb.state != State::TimeWait {
+            self.ended = Some(how);
+        }
         tcb.state = State::Closed;
         self.timer = TimerOp::Stop;
         self.counters.closed[how as usize].bump();

@@ -2,13 +2,14 @@ use super::{BufferId, Now, Timer, clock::millis_since};
 use crate::wire::Seq;
 
 /// The states of RFC 9293 3.3.2 that a stored connection can be in. LISTEN is a listener, not a
-/// connection, and SYN-SENT belongs to the active side.
+/// connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(u8)]
 pub enum State {
     /// Not a connection: the slot is to be given back.
     #[default]
     Closed = 0,
+    SynSent,
     SynReceived,
     Established,
     FinWait1,
@@ -43,9 +44,9 @@ impl TcbFlags {
     pub const ABORT: TcbFlags = TcbFlags(1 << 7);
     /// The next segment starts at SND.UNA again.
     pub const RETRANSMIT: TcbFlags = TcbFlags(1 << 8);
-    /// The next segment probes a closed window.
+    /// The next segment asks the peer for an ACK: of a closed window, or to see that it lives.
     pub const PROBE: TcbFlags = TcbFlags(1 << 9);
-    /// A SYN-ACK had to be sent again (RFC 6298 5.7).
+    /// A SYN or SYN-ACK had to be sent again (RFC 6298 5.7).
     pub const SYN_LOST: TcbFlags = TcbFlags(1 << 10);
     /// Data has been sent: ACKs older than SND.UNA are possible.
     pub const SENT_DATA: TcbFlags = TcbFlags(1 << 11);
@@ -58,6 +59,9 @@ impl TcbFlags {
     /// Window scaling was negotiated (RFC 7323 2.2).
     pub const SCALED: TcbFlags = TcbFlags(1 << 15);
 }
+
+/// In the place of a listener: the connection was opened from this side.
+pub const CALLER: u16 = u16::MAX;
 
 /// No neighbour in a list of timers.
 pub const NO_LINK: u32 = u32::MAX;
@@ -100,7 +104,7 @@ pub struct Tcb {
     pub srtt_ms: u16,
     /// The way back: an entry of the engine's table of link headers.
     pub hop: u16,
-    /// Which listener, and so which service.
+    /// Which listener, and so which service; or [`CALLER`].
     pub listener: u16,
     /// When the last challenge ACK went out, units of 8 ms modulo 2^16.
     pub challenge: u16,
@@ -147,6 +151,12 @@ impl Tcb {
             timer: Timer::None,
             marks: 0,
         }
+    }
+
+    /// Whether it was opened from this side (active OPEN).
+    #[inline]
+    pub fn is_active(&self) -> bool {
+        self.listener == CALLER
     }
 
     #[inline]

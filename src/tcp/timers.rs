@@ -3,7 +3,7 @@
 
 use super::{Step, Tcb, TcbFlags, Verdict, rto};
 use crate::observe::Closed;
-use crate::tcp::output::syn_ack;
+use crate::tcp::output::{syn, syn_ack};
 
 /// What is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
@@ -11,6 +11,8 @@ use crate::tcp::output::syn_ack;
 pub enum Timer {
     #[default]
     None = 0,
+    /// The answer to our SYN.
+    Syn,
     /// The ACK of our SYN-ACK.
     SynAck,
     /// The moment to send the first SYN-ACK, delayed on purpose.
@@ -23,21 +25,27 @@ pub enum Timer {
     FinWait2,
     /// The end of 2 MSL.
     TimeWait,
+    /// A frame for what is owed: there was none.
+    Frame,
 }
 
-/// The time-out of SYN-ACK number `retries`, milliseconds (RFC 6298 2.1, 5.5).
-pub(super) fn syn_ack_timeout(retries: u8) -> u32 {
+/// The time-out of SYN or SYN-ACK number `retries`, milliseconds (RFC 6298 2.1, 5.5).
+pub(super) fn syn_timeout(retries: u8) -> u32 {
     rto::backed_off(rto::INITIAL_MS, retries)
 }
+
+/// What [`Tcb::retries`] can count to.
+const MOST_RETRIES: u8 = 15;
 
 /// `timer` has expired; the connection has none now.
 pub fn expires(timer: Timer, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
     match timer {
         Timer::None => Verdict::Quiet,
+        Timer::Syn => syn_lost(tcb, step),
         Timer::SynAck => syn_ack_lost(tcb, step),
         Timer::SynAckDelay => {
             step.counters.syn_acks.bump();
-            step.start(Timer::SynAck, syn_ack_timeout(0));
+            step.start(Timer::SynAck, syn_timeout(0));
             Verdict::Reply(syn_ack(tcb, step))
         }
         Timer::Retransmit => retransmit(tcb, step),
@@ -46,6 +54,7 @@ pub fn expires(timer: Timer, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
             step.close(tcb, Closed::FinWait2Timeout);
             Verdict::Quiet
         }
+        Timer::Frame => Verdict::Owes,
         Timer::TimeWait => {
             step.close(tcb, Closed::TimeWaitEnded);
             Verdict::Quiet
@@ -53,16 +62,34 @@ pub fn expires(timer: Timer, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
     }
 }
 
+/// At R2 for SYNs the connection is given up (RFC 9293 3.8.3, MUST-23).
+fn syn_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+    let retries = tcb.retries();
+    if retries >= step.config.syn_retries.min(MOST_RETRIES) {
+        step.close(tcb, Closed::ConnectTimeout);
+        return Verdict::Quiet;
+    }
+    tcb.set_retries(retries + 1);
+    tcb.set(TcbFlags::SYN_LOST);
+    step.counters.syn_retransmissions.bump();
+    step.start(Timer::Syn, syn_timeout(retries + 1));
+    Verdict::Reply(syn(tcb, step))
+}
+
 fn syn_ack_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
     let retries = tcb.retries();
-    if retries >= step.config.syn_ack_retries {
-        step.close(tcb, Closed::HandshakeTimeout);
+    let (most, end) = match tcb.is_active() {
+        true => (step.config.syn_retries.min(MOST_RETRIES), Closed::ConnectTimeout),
+        false => (step.config.syn_ack_retries, Closed::HandshakeTimeout),
+    };
+    if retries >= most {
+        step.close(tcb, end);
         return Verdict::Quiet;
     }
     tcb.set_retries(retries + 1);
     tcb.set(TcbFlags::SYN_LOST);
     step.counters.syn_ack_retransmissions.bump();
-    step.start(Timer::SynAck, syn_ack_timeout(retries + 1));
+    step.start(Timer::SynAck, syn_timeout(retries + 1));
     Verdict::Reply(syn_ack(tcb, step))
 }
 

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use super::{Now, SendBuffers, Step, Tcb, TcbFlags};
+use super::{Now, SendBuffers, State, Step, Tcb, TcbFlags};
 use crate::observe::{Closed, DropReason};
 
 /// Both ends of a connection, for whoever asks.
@@ -57,6 +57,12 @@ pub trait User: Send {
         connection.close();
     }
 
+    /// An acceptable segment has arrived: the peer lives. Told only of connections that a caller
+    /// opened, before what else the segment brings.
+    fn heard(&mut self, connection: &mut Handle<'_>) {
+        let _ = connection;
+    }
+
     /// The connection is over for its user: closed in both directions, reset or given up. Told once
     /// of every connection that was [`User::opened`], and of every one that a caller asked for.
     /// What TIME-WAIT still has to do is no user's matter.
@@ -87,8 +93,8 @@ impl<'a> Handle<'a> {
         Handle { tcb, buffers: step.buffers, endpoints: step.endpoints, number: step.number, now: step.now }
     }
 
-    /// Below the core's number of connections, and no other connection's of this core and address
-    /// family as long as this one lives: a place to keep something about it.
+    /// Below the core's number of connections, and no other connection's of this core as long as
+    /// this one lives: a place to keep something about it.
     pub fn number(&self) -> u32 {
         self.number
     }
@@ -140,6 +146,14 @@ impl<'a> Handle<'a> {
     /// RST now, whatever is queued.
     pub fn abort(&mut self) {
         self.tcb.set(TcbFlags::ABORT);
+    }
+
+    /// Asks the peer for a sign of life: a segment that any peer that has this connection answers
+    /// with an ACK (RFC 9293 3.8.4). [`User::heard`] tells of it. Without effect in a handshake.
+    pub fn probe(&mut self) {
+        if !matches!(self.tcb.state, State::SynSent | State::SynReceived) {
+            self.tcb.set(TcbFlags::PROBE);
+        }
     }
 
     pub fn local(&self) -> SocketAddr {

@@ -75,6 +75,7 @@ pub(super) fn start_cores(
         fault: options.fault,
         mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
         core: options.bounds.clone(),
+        sources: options.owned.clone(),
     });
     let cookies = Cookies::new(secrets.cookie);
     let stop = Arc::new(AtomicBool::new(false));
@@ -86,6 +87,9 @@ pub(super) fn start_cores(
     let runners = parts.enumerate().map(|(id, ((v4, v6), ports))| {
         let users = options.listen.iter().map(|(_, factory)| factory()).collect();
         let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), users);
+        if let (Some(factory), Some(gateway)) = (&options.caller, options.gateway) {
+            core.set_caller(factory(id, cores), gateway);
+        }
         core.set_wakers(wakes.iter().cloned().map(waker).collect());
         Runner {
             worker: Worker::new(core, ports, v4, v6, now(epoch)),

@@ -24,7 +24,8 @@ pub(super) fn open_device(
     config.copy = options.copy;
     config.hugepages = options.hugepages;
     device.check(config.frame_size)?;
-    let owned: Vec<Owned> = options.listen.iter().map(|(owned, _)| owned.clone()).collect();
+    let listened = options.listen.iter().map(|(owned, _)| owned);
+    let owned: Vec<Owned> = listened.chain(&options.owned).cloned().collect();
     let local: Vec<IpAddr> = device.addresses.iter().map(|(address, _)| *address).collect();
     let mut program = Program::load(&owned, &local)?;
     let mode = attach(options.mode, &mut program, &device, active)?;

@@ -40,8 +40,10 @@ impl Stack {
         if options.devices.is_empty() {
             return Err(StartError::NoDevice);
         }
-        if options.listen.is_empty() {
-            return Err(StartError::NoListener);
+        match (&options.caller, options.gateway) {
+            (None, _) if options.listen.is_empty() => return Err(StartError::NoListener),
+            (Some(_), None) => return Err(StartError::NoGateway),
+            _ => {}
         }
         let rules = options.listen.iter().enumerate();
         let listeners =

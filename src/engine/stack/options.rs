@@ -1,10 +1,10 @@
 use ipnet::IpNet;
 
 use crate::engine::listeners::ListenerError;
-use crate::engine::{CoreConfig, Fault, Polling};
+use crate::engine::{CallerFactory, CoreConfig, Fault, Polling};
 use crate::table::TableError;
 use crate::tcp::{Config, User};
-use crate::wire::Owned;
+use crate::wire::{Mac, Owned};
 use crate::xdp::{self, Mode, ProgramError, XdpError};
 
 /// Makes one core's part of a service.
@@ -17,6 +17,12 @@ pub struct Options {
     /// What is ours, and who answers for it. Of several that contain a segment, the longest
     /// prefix, then the narrowest port range.
     pub listen: Vec<(Owned, ServiceFactory)>,
+    /// Ours without a listener: addresses and ports that a caller's connections come from.
+    pub owned: Vec<Owned>,
+    /// Who opens connections from this side.
+    pub caller: Option<CallerFactory>,
+    /// The next hop of its SYNs, on the first interface.
+    pub gateway: Option<Mac>,
     /// On-link prefixes; empty: those of the interfaces.
     pub subnets: Vec<IpNet>,
     /// CPUs; empty: the first ones, at most one per queue.
@@ -43,6 +49,9 @@ impl Default for Options {
         Options {
             devices: Vec::new(),
             listen: Vec::new(),
+            owned: Vec::new(),
+            caller: None,
+            gateway: None,
             subnets: Vec::new(),
             cores: Vec::new(),
             mode: None,
@@ -67,6 +76,8 @@ pub enum StartError {
     NoDevice,
     #[error("nothing to do: no listener was given (--listen ADDR:PORT)")]
     NoListener,
+    #[error("the next hop of the connections to open is not known: give its MAC address")]
+    NoGateway,
     #[error(transparent)]
     Listeners(#[from] ListenerError),
     #[error(transparent)]

@@ -62,5 +62,6 @@ pub(super) fn enter_time_wait(tcb: &mut Tcb, step: &mut Step<'_>, how: Closed) {
     step.buffers.release(&mut tcb.buffer);
     tcb.clear(TcbFlags::SEND_CLOSED);
     step.counters.closed[how as usize].bump();
+    step.ended = Some(how);
     step.start(Timer::TimeWait, 2 * step.config.msl_ms);
 }

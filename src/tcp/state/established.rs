@@ -37,6 +37,9 @@ pub(super) fn common(
     check_ack(tcb, segment, step)?;
     remember_timestamp(tcb, segment, step.now);
     acknowledge(tcb, segment, step, user);
+    if tcb.is_active() {
+        user.heard(&mut Handle::new(tcb, step));
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use crate::tcp::cookie::timestamp_with;
 use crate::tcp::negotiate::LEAST_MSS;
 use crate::tcp::output::{our_mss, syn_ack};
 use crate::tcp::reset::stateless;
-use crate::tcp::timers::syn_ack_timeout;
+use crate::tcp::timers::syn_timeout;
 use crate::tcp::{Offer, Step, Tcb, Timer};
 use crate::wire::{Emit, Flags, Options, SegmentInfo, Seq, Timestamps};
 
@@ -60,7 +60,7 @@ pub fn accept_syn(segment: &SegmentInfo, iss: Seq, window: u16, step: &Step<'_>)
 /// The first SYN-ACK of a connection in SYN-RECEIVED; its timer starts.
 #[inline]
 pub fn answer_syn(tcb: &Tcb, step: &mut Step<'_>) -> Emit {
-    step.start(Timer::SynAck, syn_ack_timeout(0));
+    step.start(Timer::SynAck, syn_timeout(0));
     syn_ack(tcb, step)
 }
 

@@ -4,13 +4,16 @@ mod closing;
 mod established;
 mod listen;
 mod syn_received;
+mod syn_sent;
 mod time_wait;
 
 pub use listen::{Arrival, accept_cookie, accept_syn, answer_syn, closed, cookie_answer, listen};
+pub use syn_sent::{first_syn, open};
 
-use super::{State, Step, Tcb, TcbFlags, User, Verdict};
+use super::{Handle, State, Step, Tcb, TcbFlags, User, Verdict};
 use crate::observe::{Closed, DropReason};
-use crate::wire::{Emit, Flags, SegmentInfo};
+use crate::tcp::output::reset_of;
+use crate::wire::SegmentInfo;
 
 /// A segment arrives for an existing connection.
 #[inline]
@@ -22,6 +25,7 @@ pub fn arrives(
     user: &mut dyn User,
 ) -> Verdict {
     match tcb.state {
+        State::SynSent => syn_sent::arrives(tcb, segment, step, user),
         State::SynReceived => syn_received::arrives(tcb, segment, payload, step, user),
         State::Established | State::CloseWait => established::arrives(tcb, segment, payload, step, user),
         State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck => {
@@ -62,18 +66,25 @@ fn settle_dropped(verdict: Verdict, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdi
     }
 }
 
+/// The user does something of its own accord. True: [`super::unasked`] may have something to send,
+/// or the connection's end is due.
+pub fn acts(tcb: &mut Tcb, step: &mut Step<'_>, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
+    act(&mut Handle::new(tcb, step));
+    tcb.has(TcbFlags::ABORT) || owes(tcb, step)
+}
+
 /// Whether the connection may have a segment to send.
 #[inline]
 pub fn owes(tcb: &Tcb, step: &Step<'_>) -> bool {
     tcb.has(TcbFlags::ACK_NOW)
+        || tcb.has(TcbFlags::PROBE)
         || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT)
         || step.buffers.unsent(tcb.buffer) > 0
 }
 
 /// <SEQ=SND.NXT><CTL=RST,ACK>, and the connection is gone (RFC 9293 3.10.5).
 fn abort(tcb: &mut Tcb, step: &mut Step<'_>, how: Closed) -> Verdict {
-    let reset =
-        Emit { seq: tcb.snd_nxt, ack: tcb.rcv_nxt, flags: Flags::RST.with(Flags::ACK), ..Emit::default() };
+    let reset = reset_of(tcb);
     step.close(tcb, how);
     Verdict::Reply(reset)
 }

@@ -1,7 +1,8 @@
-//! SYN-RECEIVED, from a passive open (RFC 9293 3.10.7.4).
+//! SYN-RECEIVED, from a passive open or from two active ones that crossed (RFC 9293 3.10.7.4).
 //!
 //! Why three segments: the SYN alone proves nothing, it may be an old duplicate. Only the ACK of
-//! our ISN shows that the peer lives and means this connection.
+//! our ISN shows that the peer lives and means this connection. Where two SYNs crossed, each side's
+//! SYN-ACK is that ACK for the other (RFC 9293 3.5, figure 7).
 
 use super::established::text_and_fin;
 use super::{settle, settle_dropped};
@@ -9,7 +10,7 @@ use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{challenge, in_window, paws, remember_timestamp};
 use crate::tcp::output::syn_ack;
 use crate::tcp::reset::stateless;
-use crate::tcp::timers::syn_ack_timeout;
+use crate::tcp::timers::syn_timeout;
 use crate::tcp::{Handle, State, Step, Tcb, TcbFlags, Timer, TimerOp, User, Verdict};
 use crate::wire::{Flags, SegmentInfo};
 
@@ -24,6 +25,9 @@ pub(super) fn arrives(
         return verdict;
     }
     establish(tcb, segment, step, user);
+    if segment.flags.has(Flags::SYN) {
+        return settle(tcb, step);
+    }
     match text_and_fin(tcb, segment, payload, step, user) {
         Ok(()) => settle(tcb, step),
         Err(verdict) => settle_dropped(verdict, tcb, step),
@@ -39,7 +43,7 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<()
         return Err(syn_again(tcb, segment, step));
     }
     paws(tcb, segment, step)?;
-    if !in_window(tcb, segment) {
+    if !in_window(tcb, segment) && !crosses(tcb, segment) {
         return Err(match flags.has(Flags::RST) {
             true => Verdict::Drop(DropReason::RstOutOfWindow),
             false => challenge(tcb, step, DropReason::OutOfWindow),
@@ -48,11 +52,8 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<()
     if flags.has(Flags::RST) && segment.seq != tcb.rcv_nxt {
         return Err(challenge(tcb, step, DropReason::RstOutOfWindow));
     }
-    // Back to LISTEN: by the peer's RST (it does not know our SYN-ACK: the SYN was an old
-    // duplicate), or by a SYN within the window.
     if flags.has(Flags::RST) || flags.has(Flags::SYN) {
-        step.close(tcb, Closed::HandshakeReset);
-        return Err(Verdict::Quiet);
+        back(tcb, segment, step)?;
     }
     if !flags.has(Flags::ACK) {
         return Err(Verdict::Drop(DropReason::AckMissing));
@@ -62,6 +63,26 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<()
         return Err(Verdict::DropReply(DropReason::AckUnacceptable, stateless(segment)));
     }
     Ok(())
+}
+
+/// A RST at its place, or a SYN. After a passive open back to LISTEN: the peer does not know our
+/// SYN-ACK, so the SYN was an old duplicate. After an active one the RST refuses, and the SYN is
+/// the peer's half of two that crossed, or is challenged as in every later state.
+fn back(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
+    match (tcb.is_active(), segment.flags.has(Flags::RST)) {
+        (false, _) => step.close(tcb, Closed::HandshakeReset),
+        (true, true) => step.close(tcb, Closed::ConnectRefused),
+        (true, false) if crosses(tcb, segment) => return Ok(()),
+        (true, false) => return Err(challenge(tcb, step, DropReason::OutOfWindow)),
+    }
+    Err(Verdict::Quiet)
+}
+
+/// The SYN-ACK of a peer whose SYN crossed ours: it starts before RCV.NXT, as its SYN did.
+fn crosses(tcb: &Tcb, segment: &SegmentInfo) -> bool {
+    let flags = segment.flags;
+    let syn_ack = flags.has(Flags::SYN) && flags.has(Flags::ACK) && !flags.has(Flags::RST);
+    tcb.is_active() && syn_ack && segment.seq + 1 == tcb.rcv_nxt
 }
 
 /// The peer has not seen our SYN-ACK: the same again, its timer untouched.
@@ -80,10 +101,12 @@ fn syn_again(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdi
 fn establish(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) {
     tcb.state = State::Established;
     tcb.snd_una = segment.ack;
-    tcb.snd_wnd = segment.window;
+    // A SYN's window is never scaled (RFC 7323 2.2).
+    let shift = if segment.flags.has(Flags::SYN) { tcb.send_shift() } else { 0 };
+    tcb.snd_wnd = segment.window >> shift;
     remember_timestamp(tcb, segment, step.now);
     if tcb.timer == Timer::SynAck && tcb.retries() == 0 && !tcb.has(TcbFlags::SYN_LOST) {
-        let rtt = tcb.timer_age(step.now.millis(), syn_ack_timeout(0));
+        let rtt = tcb.timer_age(step.now.millis(), syn_timeout(0));
         tcb.srtt_ms = rtt.clamp(1, u32::from(u16::MAX)) as u16;
     }
     tcb.set_retries(0);

@@ -1,0 +1,155 @@
+//! A caller's line into the tables of its core, for one turn.
+
+use std::net::SocketAddr;
+
+use super::caller::{Ends, Line, OpenError};
+use super::core::Core;
+use super::desk::fresh;
+use super::flows::{Flows, isn_above, step};
+use super::owed::Owed;
+use super::port::{BATCH, Port};
+use crate::table::{InsertError, Slot};
+use crate::tcp::{self, Handle, Now, State, Tcb, TcbFlags};
+use crate::wire::{FlowKey4, FlowKey6, PacketKey};
+
+/// Connections that one turn opens at most, so that a caller in a hurry does not starve the queues.
+const OPENS: usize = 2 * BATCH;
+
+pub(super) struct Calls<'a, P: Port> {
+    core: &'a mut Core,
+    ports: &'a mut [P],
+    v4: &'a mut Flows<FlowKey4>,
+    v6: &'a mut Flows<FlowKey6>,
+    /// The caller's: the credit that its SYNs announce.
+    window: u16,
+    opened: usize,
+    acted: usize,
+}
+
+impl<'a, P: Port> Calls<'a, P> {
+    pub(super) fn new(
+        core: &'a mut Core,
+        ports: &'a mut [P],
+        v4: &'a mut Flows<FlowKey4>,
+        v6: &'a mut Flows<FlowKey6>,
+        window: u16,
+    ) -> Calls<'a, P> {
+        Calls { core, ports, v4, v6, window, opened: 0, acted: 0 }
+    }
+
+    /// How much the caller has done.
+    pub(super) fn done(&self) -> usize {
+        self.opened + self.acted
+    }
+}
+
+impl<P: Port> Line for Calls<'_, P> {
+    fn now(&self) -> Now {
+        self.core.now
+    }
+
+    fn open(&mut self, ends: Ends) -> Result<u32, OpenError> {
+        if self.opened == OPENS {
+            return Err(OpenError::NoFrame);
+        }
+        let Calls { core, ports, v4, v6, window, .. } = self;
+        let number = match (ends.local, ends.remote) {
+            (SocketAddr::V4(local), SocketAddr::V4(remote)) => {
+                let key = FlowKey4 {
+                    remote: remote.ip().octets(),
+                    local: local.ip().octets(),
+                    remote_port: remote.port(),
+                    local_port: local.port(),
+                };
+                v4.open(core, ports, key, *window)
+            }
+            (SocketAddr::V6(local), SocketAddr::V6(remote)) => {
+                let key = FlowKey6 {
+                    remote: remote.ip().octets(),
+                    local: local.ip().octets(),
+                    remote_port: remote.port(),
+                    local_port: local.port(),
+                };
+                v6.open(core, ports, key, *window)
+            }
+            _ => Err(OpenError::Family),
+        }?;
+        self.opened += 1;
+        Ok(number)
+    }
+
+    fn with(&mut self, number: u32, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
+        let of_v6 = number as usize >= self.v4.part.capacity();
+        let found = match of_v6 {
+            false => self.v4.with(self.core, number, act),
+            true => self.v6.with(self.core, number, act),
+        };
+        self.acted += usize::from(found);
+        found
+    }
+
+    fn capacity(&self) -> u32 {
+        (self.v4.part.capacity() + self.v6.part.capacity()) as u32
+    }
+}
+
+impl<K: PacketKey> Flows<K> {
+    /// OPEN, active: SYN-SENT, and the SYN in a frame of its own.
+    fn open<P: Port>(
+        &mut self,
+        core: &mut Core,
+        ports: &mut [P],
+        key: K,
+        window: u16,
+    ) -> Result<u32, OpenError> {
+        let hash = key.hash(&core.shared.secrets.hash);
+        let frame = fresh(&core.hops, ports, self.gateway).map_err(|_| OpenError::NoFrame)?;
+        let iss = isn_above(core, &key, None);
+        let made = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let mut tcb = tcp::open(iss, window, &made);
+        tcb.hop = self.gateway;
+        let slot = match self.place_call(core, key, hash, tcb) {
+            Ok(slot) => slot,
+            Err(error) => {
+                frame.release();
+                return Err(error);
+            }
+        };
+        let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let emit = tcp::first_syn(&tcb, &mut made);
+        let timer = made.timer;
+        self.after(core, slot, hash, State::SynSent, timer);
+        frame.send(&core.counters, &key, &emit, &[]);
+        Ok(self.number(slot))
+    }
+
+    /// Where no slot is free, the oldest TIME-WAIT makes room, as it does for a SYN from outside.
+    fn place_call(&mut self, core: &mut Core, key: K, hash: u64, tcb: Tcb) -> Result<Slot, OpenError> {
+        let mut placed = self.part.insert(key, hash, tcb);
+        if matches!(placed, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
+            placed = self.part.insert(key, hash, tcb);
+        }
+        placed.map_err(|error| match error {
+            InsertError::Exists(_) | InsertError::Raced => OpenError::InUse,
+            InsertError::TableFull | InsertError::SlotsFull => OpenError::Full,
+        })
+    }
+
+    /// False: no such connection of the caller's, or only its TIME-WAIT.
+    fn with(&mut self, core: &mut Core, number: u32, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
+        let slot = Slot(number.wrapping_sub(self.to_number));
+        let Some(key) = self.part.key(slot) else { return false };
+        let Some(tcb) = self.part.value_mut(slot) else { return false };
+        if !tcb.is_active() || matches!(tcb.state, State::Closed | State::TimeWait) {
+            return false;
+        }
+        let hash = key.hash(&core.shared.secrets.hash);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        step.number = number;
+        if tcp::acts(tcb, &mut step, act) && !tcb.has(TcbFlags::LISTED) {
+            tcb.set(TcbFlags::LISTED);
+            self.owe(core.now, Owed { slot, key, hash });
+        }
+        true
+    }
+}

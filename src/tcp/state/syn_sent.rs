@@ -1,0 +1,111 @@
+//! SYN-SENT: opened from this side (RFC 9293 3.10.1, 3.10.7.3).
+//!
+//! Why three segments: the SYN-ACK shows us that the peer lives and has read our ISN. The peer
+//! knows as much of us only when our ACK has arrived: until then its SYN-ACK may be the answer to
+//! an old duplicate of a SYN, and we would refuse it with a RST.
+//!
+//! Where both sides open at once, two SYNs cross and no SYN-ACK comes: each side answers the SYN
+//! from SYN-RECEIVED, and there is one connection, not two (RFC 9293 3.5, figure 7).
+//!
+//! Neither data nor FIN is taken from a segment that carries a SYN: our ACK covers the SYN alone,
+//! and the peer sends the rest again.
+
+use super::owes;
+use crate::observe::{Closed, DropReason};
+use crate::tcp::negotiate::LEAST_MSS;
+use crate::tcp::output::{bare_ack, our_mss, syn, syn_ack};
+use crate::tcp::reset::stateless;
+use crate::tcp::timers::syn_timeout;
+use crate::tcp::{CALLER, Handle, Offer, State, Step, Tcb, TcbFlags, Timer, TimerOp, User, Verdict};
+use crate::wire::{Emit, Flags, SegmentInfo, Seq};
+
+/// OPEN, active: a connection in SYN-SENT that gives the peer a credit of `window`.
+pub fn open(iss: Seq, window: u16, step: &Step<'_>) -> Tcb {
+    let mut tcb = Tcb::new(State::SynSent, iss, iss + 1, Seq(0));
+    tcb.listener = CALLER;
+    tcb.rcv_wnd = window;
+    tcb.mss = our_mss(step.config, step.endpoints.local().is_ipv6()).max(LEAST_MSS);
+    tcb
+}
+
+/// The first SYN of a connection in SYN-SENT; its timer starts.
+pub fn first_syn(tcb: &Tcb, step: &mut Step<'_>) -> Emit {
+    step.counters.opens.bump();
+    step.start(Timer::Syn, syn_timeout(0));
+    syn(tcb, step)
+}
+
+/// In the order of RFC 9293 3.10.7.3: ACK, RST, SYN, the rest.
+pub(super) fn arrives(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    step: &mut Step<'_>,
+    user: &mut dyn User,
+) -> Verdict {
+    let flags = segment.flags;
+    let (ack, rst) = (flags.has(Flags::ACK), flags.has(Flags::RST));
+    if ack && !acknowledges(tcb, segment) {
+        // An answer to something old: the RST spares the peer a half-open connection.
+        return match rst {
+            true => Verdict::Drop(DropReason::RstUnproven),
+            false => Verdict::DropReply(DropReason::AckUnacceptable, stateless(segment)),
+        };
+    }
+    match (rst, flags.has(Flags::SYN), ack) {
+        (true, _, true) => {
+            step.close(tcb, Closed::ConnectRefused);
+            Verdict::Quiet
+        }
+        // Whoever has not seen our SYN cannot refuse it.
+        (true, _, false) => Verdict::Drop(DropReason::RstUnproven),
+        (false, true, true) => establish(tcb, segment, step, user),
+        (false, true, false) if flags.has(Flags::FIN) => Verdict::Drop(DropReason::SynWithFin),
+        (false, true, false) => cross(tcb, segment, step),
+        (false, false, _) => Verdict::Drop(DropReason::SynSentOther),
+    }
+}
+
+/// SND.UNA < SEG.ACK <= SND.NXT.
+fn acknowledges(tcb: &Tcb, segment: &SegmentInfo) -> bool {
+    segment.ack.after(tcb.snd_una) && segment.ack.at_or_before(tcb.snd_nxt)
+}
+
+/// The SYN-ACK: ESTABLISHED. Its ACK goes at once; what the user has to say goes behind it.
+fn establish(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) -> Verdict {
+    if tcb.timer == Timer::Syn && !tcb.has(TcbFlags::SYN_LOST) {
+        // Karn: of a SYN sent twice nobody knows which one was answered.
+        let rtt = tcb.timer_age(step.now.millis(), syn_timeout(0));
+        tcb.srtt_ms = rtt.clamp(1, u32::from(u16::MAX)) as u16;
+    }
+    agree(tcb, segment, step);
+    tcb.state = State::Established;
+    tcb.snd_una = segment.ack;
+    tcb.set_retries(0);
+    step.timer = TimerOp::Stop;
+    step.counters.established.bump();
+    user.opened(&mut Handle::new(tcb, step));
+    tcb.clear(TcbFlags::ACK_NOW);
+    let ack = bare_ack(tcb, step);
+    let more = tcb.has(TcbFlags::ABORT) || owes(tcb, step);
+    if more { Verdict::ReplyOwes(ack) } else { Verdict::Reply(ack) }
+}
+
+/// A SYN that acknowledges nothing: the peer opens, too. SYN-RECEIVED.
+fn cross(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdict {
+    agree(tcb, segment, step);
+    tcb.state = State::SynReceived;
+    tcb.set_retries(0);
+    step.start(Timer::SynAck, syn_timeout(0));
+    Verdict::Reply(syn_ack(tcb, step))
+}
+
+/// Takes the peer's initial sequence number, window and options. Its window is not scaled yet
+/// (RFC 7323 2.2): kept rounded down to what a scaled one can say.
+fn agree(tcb: &mut Tcb, segment: &SegmentInfo, step: &Step<'_>) {
+    let ipv6 = step.endpoints.local().is_ipv6();
+    let ours = tcb.mss;
+    Offer::from_syn(&segment.options, ipv6).of_both(step.config.syn_offer).agree(tcb, step.now);
+    tcb.mss = tcb.mss.min(ours);
+    tcb.rcv_nxt = segment.seq + 1;
+    tcb.snd_wnd = segment.window >> tcb.send_shift();
+}
