@@ -11,7 +11,7 @@ pub(super) const NEVER: u64 = u64::MAX;
 ///
 /// A connection counts if its *intended* start lies in `measured_from..measured_to`, whenever it
 /// ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeline {
     pub ramped_up: u64,
     pub measured_from: u64,
