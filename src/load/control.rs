@@ -79,9 +79,12 @@ impl Control {
 
     /// The part of core `core` of `cores`: what [`crate::engine::CallerFactory`] is to return.
     pub fn generator(self: &Arc<Control>, core: usize, cores: usize) -> Generator {
+        Generator::new(self.clone(), self.desk_of(core, cores), (core as u32, cores.max(1) as u32))
+    }
+
+    pub(super) fn desk_of(&self, core: usize, cores: usize) -> Arc<Desk> {
         let desks = self.desks.get_or_init(|| (0..cores.max(1)).map(|_| Arc::default()).collect());
-        let desk = desks.get(core).cloned().unwrap_or_default();
-        Generator::new(self.clone(), desk, (core as u32, desks.len() as u32))
+        desks.get(core).cloned().unwrap_or_default()
     }
 
     pub fn plan(&self) -> &Plan {

@@ -120,16 +120,19 @@ impl Entries {
         self.list.get_mut(number as usize).filter(|entry| entry.phase != Phase::Free)
     }
 
-    /// False: no room for this number.
-    pub(super) fn put(&mut self, number: u32, entry: Entry) -> bool {
-        let Some(place) = self.list.get_mut(number as usize) else { return false };
+    pub(super) fn has_room(&self, number: u32) -> bool {
+        (number as usize) < self.list.len()
+    }
+
+    /// There must be room for it.
+    pub(super) fn put(&mut self, number: u32, entry: Entry) {
+        let Some(place) = self.list.get_mut(number as usize) else { return };
         *place = entry;
         if self.high == 0 {
             self.low = number;
         }
         self.low = self.low.min(number);
         self.high = self.high.max(number + 1);
-        true
     }
 
     /// Takes it out.
@@ -160,14 +163,12 @@ mod tests {
     #[test]
     fn only_numbers_in_use_are_found() {
         let mut entries = Entries::default();
-        assert!(!entries.put(3, Entry::new(0, Ticket(0), true)), "no memory yet");
+        assert!(!entries.has_room(0), "no memory yet");
         entries.reserve(10);
         assert_eq!(entries.span(), 0..0);
-        assert!(
-            entries.put(7, Entry::new(5, Ticket(9), true))
-                && !entries.put(10, Entry::new(0, Ticket(0), true))
-        );
-        assert!(entries.put(4, Entry::new(5, Ticket(8), false)));
+        assert!(entries.has_room(9) && !entries.has_room(10));
+        entries.put(7, Entry::new(5, Ticket(9), true));
+        entries.put(4, Entry::new(5, Ticket(8), false));
         assert_eq!(entries.span(), 4..8);
         assert!(entries.get_mut(5).is_none() && entries.get_mut(99).is_none());
         let taken = entries.take(7).unwrap();

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::session::Session;
 use super::tuples::Exhausted;
 use super::turn::Wire;
+use super::workload::Act;
 use crate::engine::OpenError;
 use crate::tcp::Now;
 
@@ -17,8 +18,20 @@ const GIVEN_UP: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stall {
     Tuple(Exhausted),
+    /// Our own end still has the one that was next.
+    InUse,
     Slot,
     Frame,
+}
+
+/// What to do about a [`Stall`].
+enum Wait {
+    /// The next 4-tuple may do.
+    Not,
+    /// Another turn.
+    Turn,
+    /// No use: the connection has failed.
+    InVain(Failure),
 }
 
 impl Session {
@@ -28,14 +41,14 @@ impl Session {
         while opened < OPENS && given_up < GIVEN_UP {
             let Some(intended) = self.due(elapsed) else { return };
             let failed = if elapsed - intended > self.turn.timeout_us {
-                let waits = self.turn.stalled.is_some();
-                Some(if waits { Failure::NoFrame } else { Failure::ClientLate })
+                Some(self.too_late())
             } else {
                 match self.open_one(wire, now, intended, elapsed) {
                     Ok(()) => None,
-                    Err(stall) => match self.give_up_for(stall) {
-                        Some(failure) => Some(failure),
-                        None => return,
+                    Err(stall) => match self.stalled(stall) {
+                        Wait::Not => None,
+                        Wait::Turn => return,
+                        Wait::InVain(failure) => Some(failure),
                     },
                 }
             };
@@ -58,17 +71,18 @@ impl Session {
     fn open_one(&mut self, wire: &mut impl Wire, now: Now, intended: u64, elapsed: u64) -> Result<(), Stall> {
         let ends = self.tuples.peek(now).map_err(Stall::Tuple)?;
         match wire.open(ends) {
-            Ok(number) => {
+            Ok(number) if self.entries.has_room(number) => {
                 self.begin(number, intended, elapsed);
                 Ok(())
             }
+            Ok(number) => {
+                // There was no memory for the books.
+                wire.act(number, Act::ABORT);
+                Err(Stall::Slot)
+            }
             Err(OpenError::InUse) => {
-                // Our own end still has it: the next turn takes another one.
                 self.tuples.skip(now);
-                if let Some(job) = &mut self.job {
-                    job.tally.refused.in_use += 1;
-                }
-                Err(Stall::Frame)
+                Err(Stall::InUse)
             }
             Err(OpenError::NoFrame) => Err(Stall::Frame),
             // Families are checked with the plan.
@@ -103,25 +117,28 @@ impl Session {
 
     /// Notes what stands in the way. A closed loop waits for it; so does an open loop for a frame.
     /// What else an open loop lacks will not be there in time for all that is due: it has failed.
-    fn give_up_for(&mut self, stall: Stall) -> Option<Failure> {
+    fn stalled(&mut self, stall: Stall) -> Wait {
         self.turn.stalled = Some(stall);
-        let job = self.job.as_mut()?;
+        let Some(job) = &mut self.job else { return Wait::Turn };
         let refused = &mut job.tally.refused;
-        let failure = match stall {
-            Stall::Frame => {
-                refused.no_frame += 1;
-                return None;
-            }
-            Stall::Tuple(_) => {
-                refused.no_tuple += 1;
-                Failure::NoTuple
-            }
-            Stall::Slot => {
-                refused.no_slot += 1;
-                Failure::NoSlot
-            }
+        let (count, wait) = match stall {
+            Stall::InUse => (&mut refused.in_use, Wait::Not),
+            Stall::Frame => (&mut refused.no_frame, Wait::Turn),
+            Stall::Tuple(_) => (&mut refused.no_tuple, Wait::InVain(Failure::NoTuple)),
+            Stall::Slot => (&mut refused.no_slot, Wait::InVain(Failure::NoSlot)),
         };
-        job.pacer.is_open_loop().then_some(failure)
+        *count += 1;
+        if job.pacer.is_open_loop() || matches!(wait, Wait::Not) { wait } else { Wait::Turn }
+    }
+
+    /// Why the connection that is due has not been opened in time.
+    fn too_late(&self) -> Failure {
+        match self.turn.stalled {
+            None => Failure::ClientLate,
+            Some(Stall::Frame) => Failure::NoFrame,
+            Some(Stall::Slot) => Failure::NoSlot,
+            Some(Stall::Tuple(_) | Stall::InUse) => Failure::NoTuple,
+        }
     }
 
     /// The connection that was due is not opened.

@@ -29,7 +29,8 @@ pub struct Plan {
     /// How long after its connection's end a 4-tuple rests: twice the MSL of the end with the
     /// longer one, since either may hold TIME-WAIT. Zero: not at all.
     pub reuse_after: Duration,
-    /// How long connections in flight may take to end when nothing is opened any more.
+    /// How long connections in flight may take to end when nothing is opened any more. Longer than
+    /// `timeout`, or what the target never answers is in flight at the end rather than failed.
     pub drain: Duration,
     /// A connection that is not done this long after its intended start has failed.
     pub timeout: Duration,
@@ -68,7 +69,7 @@ impl Plan {
             connections: None,
             seed: 1,
             reuse_after: Duration::from_secs(60),
-            drain: Duration::from_secs(5),
+            drain: Duration::from_secs(12),
             timeout: Duration::from_secs(10),
             probes: Probes::default(),
         }

@@ -268,3 +268,6 @@ fn sleep_ms(gap_us: u64, most: u32) -> u32 {
         gap_ms => u32::try_from(gap_ms - 1).unwrap_or(most).min(most),
     }
 }
+
+#[cfg(test)]
+mod tests;
