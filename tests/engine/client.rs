@@ -6,6 +6,7 @@ use std::net::Ipv6Addr;
 use handfast::engine::simulation::{Setup, Simulation};
 use handfast::observe::{CLOSED, Closed, DROP_REASONS, DropReason};
 use handfast::service::Service;
+use handfast::tcp::Now;
 use handfast::wire::{Emit, Mac, Options, Policy, SegmentInfo, Seq, Timestamps};
 
 use crate::frames::{build, letters, read};
@@ -58,6 +59,11 @@ impl Lab {
         };
         let services = [user("192.0.2.1:80"), user("[2001:db8::1]:80")];
         Lab { sim: Simulation::new(setup, &services), replies: VecDeque::new(), start_ms }
+    }
+
+    /// Around a simulation made elsewhere, which starts at this time.
+    pub fn around(sim: Simulation, start: Now) -> Lab {
+        Lab { sim, replies: VecDeque::new(), start_ms: start.micros / 1000 }
     }
 
     /// One frame arrives at core 0, and every core works until nothing is left to do.

@@ -1,9 +1,14 @@
 //! The engine in virtual time: every test plays the clients of one or two cores by hand.
 
+mod caller;
 mod client;
 mod frames;
 mod trace;
 
+mod active;
+mod active_limits;
+mod active_pairs;
+mod active_property;
 mod bounds;
 mod cookies;
 mod cores;

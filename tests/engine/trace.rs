@@ -6,11 +6,14 @@
 //! > P. 1 1 len=10   ten octets
 //! & . 1 1           arrives in one batch with the next `>`
 //! + 1000            a second passes
+//! ! open            the stack's caller does something; `when` before it: whenever it is `opened`
 //! ```
 //! What the server sends beyond the `<` lines, and what it fails to send, ends the test.
 
+use handfast::observe::Closed;
 use handfast::wire::{Emit, Flags, Options, Seq};
 
+use crate::caller::{Act, Order, Script, Told, calling, ends};
 use crate::client::{CLIENT_ISN, Family, Lab};
 use crate::frames::{build, letters};
 
@@ -22,14 +25,21 @@ pub const OPEN: &str = "> S 0\n< S. 0 1\n> . 1 1\n";
 /// Plays a conversation.
 #[track_caller]
 pub fn play(lab: &mut Lab, family: Family, text: &str) {
-    let mut player = Player { family, isn: None };
+    play_with(lab, None, family, text);
+}
+
+/// As [`play`], of a stack that calls.
+#[track_caller]
+pub fn play_with(lab: &mut Lab, script: Option<&Script>, family: Family, text: &str) {
+    let mut player = Player { family, isn: None, script };
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         player.line(lab, line, text);
     }
     assert!(lab.reply().is_none_or(|reply| panic!("{reply:?}, after all of\n{text}")));
 }
 
-struct Player {
+struct Player<'a> {
+    script: Option<&'a Script>,
     family: Family,
     /// The server's.
     isn: Option<Seq>,
@@ -69,7 +79,7 @@ impl<'a> Words<'a> {
     }
 }
 
-impl Player {
+impl Player<'_> {
     fn line(&mut self, lab: &mut Lab, line: &str, all: &str) {
         let (what, rest) = line.split_at(1);
         if what != "<" {
@@ -80,10 +90,33 @@ impl Player {
                 assert!(lab.sim.inject(&self.frame(rest)));
                 lab.run();
             }
+            "!" => {
+                self.order(rest.trim());
+                lab.run();
+            }
             "&" => assert!(lab.sim.inject(&self.frame(rest))),
             "+" => lab.wait(rest.trim().parse().expect("milliseconds")),
             "<" => self.expect(lab, rest, line, all),
             _ => panic!("no line: {line}"),
+        }
+    }
+
+    fn order(&self, rest: &str) {
+        let script = self.script.expect("a stack that calls");
+        let number = script.board().opens.iter().flatten().next_back().copied();
+        let act = |word: &str| match word.split_once('=').unwrap_or((word, "0")) {
+            ("send", octets) => Act::Send(octets.parse().expect("octets")),
+            ("shutdown", _) => Act::Shutdown,
+            ("close", _) => Act::Close,
+            ("abort", _) => Act::Abort,
+            ("probe", _) => Act::Probe,
+            _ => panic!("no act: {word}"),
+        };
+        match rest.split_whitespace().collect::<Vec<_>>()[..] {
+            ["open"] => script.order(Order::Open(ends(self.family, PORT))),
+            ["when", word] => script.board().when_opened.push(act(word)),
+            [word] => script.order(Order::Act(number.expect("a connection"), act(word))),
+            _ => panic!("no order: {rest}"),
         }
     }
 
@@ -135,6 +168,34 @@ pub fn table(service: handfast::service::Service, rows: &[Row]) {
             lab.assert_closed(&row.closed);
             lab.assert_dropped(&row.dropped);
             lab.over();
+        }
+    }
+}
+
+/// As [`table`], of a stack that calls: its caller is told the end of every connection that it
+/// opened, once, and in the same way as it is counted.
+#[track_caller]
+pub fn calls(rows: &[Row]) {
+    for row in rows {
+        for family in crate::client::FAMILIES {
+            let (mut lab, script) = calling(|_| {});
+            println!("{} over {family:?}", row.what);
+            play_with(&mut lab, Some(&script), family, &row.text);
+            lab.assert_closed(&row.closed);
+            lab.assert_dropped(&row.dropped);
+            let opened = script.board().opens.iter().flatten().count();
+            let ends = script.told().into_iter().filter_map(|told| match told {
+                Told::Closed(_, how) => Some(how),
+                _ => None,
+            });
+            let ends: Vec<_> = ends.collect();
+            assert_eq!(ends.len(), opened, "{}: {ends:?}", row.what);
+            for (how, count) in row.closed.iter().filter(|(how, _)| *how != Closed::TimeWaitEnded) {
+                let told = ends.iter().filter(|end| *end == how).count() as u64;
+                assert_eq!(told, *count, "{}: {how:?}", row.what);
+            }
+            lab.over();
+            assert_eq!(lab.sim.counters(0).half_open.value(), 0, "{}", row.what);
         }
     }
 }

@@ -1,0 +1,172 @@
+//! A caller that does what a test says, and notes what it is told.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use handfast::engine::simulation::{Setup, Simulation};
+use handfast::engine::{Caller, Ends, Line, OpenError};
+use handfast::observe::Closed;
+use handfast::tcp::{Accept, Ended, Handle, Now, User};
+use handfast::wire::Policy;
+
+use crate::client::{Family, Lab, SERVER_MAC, SERVER4, SERVER6};
+
+/// What a user does with a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    Send(usize),
+    Shutdown,
+    Close,
+    Abort,
+    Probe,
+}
+
+/// What the caller is to do at its next turn.
+#[derive(Clone, Debug)]
+pub enum Order {
+    Open(Ends),
+    Act(u32, Act),
+}
+
+/// What the caller was told, and of which connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    Opened(u32),
+    Data(u32, usize),
+    Acknowledged(u32, usize),
+    PeerClosed(u32),
+    Heard(u32),
+    Closed(u32, Closed),
+}
+
+#[derive(Default)]
+pub struct Board {
+    pub orders: VecDeque<Order>,
+    pub told: Vec<Told>,
+    /// What [`Line::open`] said.
+    pub opens: Vec<Result<u32, OpenError>>,
+    /// What [`Line::with`] said.
+    pub found: Vec<bool>,
+    /// Done in `opened`.
+    pub when_opened: Vec<Act>,
+    /// Done with every acceptable segment.
+    pub when_heard: Vec<Act>,
+}
+
+/// The test's end of a caller. One board for all cores.
+#[derive(Clone, Default)]
+pub struct Script(Arc<Mutex<Board>>);
+
+impl Script {
+    pub fn board(&self) -> MutexGuard<'_, Board> {
+        self.0.lock().unwrap()
+    }
+
+    pub fn order(&self, order: Order) {
+        self.board().orders.push_back(order);
+    }
+
+    /// Since the last time, without [`Told::Heard`].
+    pub fn told(&self) -> Vec<Told> {
+        let told = std::mem::take(&mut self.board().told);
+        told.into_iter().filter(|told| !matches!(told, Told::Heard(_))).collect()
+    }
+
+    pub fn factory(&self) -> handfast::engine::CallerFactory {
+        let script = self.clone();
+        Box::new(move |_, _| Box::new(script.clone()))
+    }
+}
+
+fn act(connection: &mut Handle<'_>, act: &Act) {
+    match act {
+        // Refused where the direction is closed or there is no buffer.
+        Act::Send(octets) => drop(connection.send(&vec![b'x'; *octets])),
+        Act::Shutdown => connection.shutdown(),
+        Act::Close => connection.close(),
+        Act::Abort => connection.abort(),
+        Act::Probe => connection.probe(),
+    }
+}
+
+impl User for Script {
+    fn opened(&mut self, connection: &mut Handle<'_>) {
+        let mut board = self.board();
+        board.told.push(Told::Opened(connection.number()));
+        board.when_opened.iter().for_each(|what| act(connection, what));
+    }
+
+    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+        connection.read(data.len());
+        self.board().told.push(Told::Data(connection.number(), data.len()));
+        Accept::Taken
+    }
+
+    fn acknowledged(&mut self, connection: &mut Handle<'_>, octets: usize) {
+        self.board().told.push(Told::Acknowledged(connection.number(), octets));
+    }
+
+    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+        self.board().told.push(Told::PeerClosed(connection.number()));
+        connection.close();
+    }
+
+    fn heard(&mut self, connection: &mut Handle<'_>) {
+        let mut board = self.board();
+        board.told.push(Told::Heard(connection.number()));
+        board.when_heard.iter().for_each(|what| act(connection, what));
+    }
+
+    fn closed(&mut self, ended: &Ended<'_>, how: Closed) {
+        self.board().told.push(Told::Closed(ended.number, how));
+    }
+}
+
+impl Caller for Script {
+    fn call(&mut self, line: &mut dyn Line) {
+        let orders = std::mem::take(&mut self.board().orders);
+        for order in orders {
+            match order {
+                Order::Open(ends) => {
+                    let opened = line.open(ends);
+                    self.board().opens.push(opened);
+                }
+                Order::Act(number, what) => {
+                    let found = line.with(number, &mut |connection| act(connection, &what));
+                    self.board().found.push(found);
+                }
+            }
+        }
+    }
+
+    fn due_ms(&self, _: Now, most: u32) -> u32 {
+        if self.board().orders.is_empty() { most } else { 0 }
+    }
+}
+
+/// From the stack under test, port 80, to the test's port.
+pub fn ends(family: Family, port: u16) -> Ends {
+    match family {
+        Family::V4 => Ends {
+            local: SocketAddr::from((SERVER4, 80)),
+            remote: SocketAddr::from((Ipv4Addr::new(192, 0, 2, 9), port)),
+        },
+        Family::V6 => Ends {
+            local: SocketAddr::from((SERVER6, 80)),
+            remote: SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9), port)),
+        },
+    }
+}
+
+/// A lab whose stack calls and does not listen.
+pub fn calling(change: impl FnOnce(&mut Setup)) -> (Lab, Script) {
+    let script = Script::default();
+    let policy = Policy { mac: Some(SERVER_MAC), ..Policy::default() };
+    let mut setup = Setup { policy, capacity: 64, caller: Some(script.factory()), ..Setup::default() };
+    setup.sources = vec!["192.0.2.1:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap()];
+    setup.bounds.send_buffers = 64;
+    change(&mut setup);
+    let start = setup.start;
+    (Lab::around(Simulation::new(setup, &[]), start), script)
+}
