@@ -16,12 +16,13 @@
 //! ```
 //!
 //! Imports go down only:
-//! `cli → {lab, report, trace} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
+//! `cli → {lab, load, report, trace} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
 //! leaf that all may use. `tests/layers.rs` holds this.
 
 pub mod cli;
 pub mod engine;
 pub mod lab;
+pub mod load;
 pub mod observe;
 pub mod report;
 pub mod service;

@@ -16,7 +16,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("trace", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("report", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("lab", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
-    ("cli", &["lab", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
+    ("load", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
+    (
+        "cli",
+        &["lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire", "observe"],
+    ),
 ];
 
 /// Every file with `unsafe` in it, and why it needs it.

@@ -81,7 +81,8 @@ impl Script {
 
 fn act(connection: &mut Handle<'_>, act: &Act) {
     match act {
-        Act::Send(octets) => assert!(connection.send(&vec![b'x'; *octets])),
+        // Refused where the direction is closed or there is no buffer.
+        Act::Send(octets) => drop(connection.send(&vec![b'x'; *octets])),
         Act::Shutdown => connection.shutdown(),
         Act::Close => connection.close(),
         Act::Abort => connection.abort(),

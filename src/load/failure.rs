@@ -1,0 +1,128 @@
+use crate::observe::Closed;
+
+/// Why a connection failed. Every one that was attempted and measured is completed, in flight at
+/// the end, or failed for exactly one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Failure {
+    /// The SYN was answered with a RST.
+    Refused,
+    /// A RST after the handshake.
+    Reset,
+    /// The SYN was never answered, or not in time.
+    ConnectTimeout,
+    /// The SYN was never answered, but for an ICMP error.
+    Unreachable,
+    /// Established, and not done in time.
+    Timeout,
+    /// Closed by the peer before its answer was there, or before it was asked to.
+    ClosedEarly,
+    /// What came is no answer to what was asked.
+    WrongAnswer,
+    /// HTTP, and a status other than 2xx and 3xx.
+    HttpStatus,
+    /// A held connection that answered no probe.
+    ProbeLost,
+    /// No 4-tuple was free: sources are too few for the rate.
+    NoTuple,
+    /// The table had no room.
+    NoSlot,
+    /// There was no frame for the SYN until it was too late.
+    NoFrame,
+    /// There was no send buffer for the request.
+    NoBuffer,
+    /// This side was too slow: the connection was due, and was not opened in time.
+    ClientLate,
+}
+
+/// Every [`Failure`], with its name in reports.
+pub const FAILURES: [(Failure, &str); 14] = [
+    (Failure::Refused, "refused"),
+    (Failure::Reset, "reset"),
+    (Failure::ConnectTimeout, "connect-timeout"),
+    (Failure::Unreachable, "unreachable"),
+    (Failure::Timeout, "timeout"),
+    (Failure::ClosedEarly, "closed-early"),
+    (Failure::WrongAnswer, "wrong-answer"),
+    (Failure::HttpStatus, "http-status"),
+    (Failure::ProbeLost, "probe-lost"),
+    (Failure::NoTuple, "no-tuple"),
+    (Failure::NoSlot, "no-slot"),
+    (Failure::NoFrame, "no-frame"),
+    (Failure::NoBuffer, "no-buffer"),
+    (Failure::ClientLate, "client-late"),
+];
+
+impl Failure {
+    pub fn name(self) -> &'static str {
+        FAILURES[self as usize].1
+    }
+
+    /// Whether it is this side's own shortage, and says nothing of the target.
+    pub fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Failure::NoTuple | Failure::NoSlot | Failure::NoFrame | Failure::NoBuffer | Failure::ClientLate
+        )
+    }
+
+    /// Of a handshake that ended so. `told`: an ICMP error came meanwhile.
+    pub(super) fn of_handshake(how: Closed, told: bool) -> Failure {
+        match how {
+            Closed::ConnectRefused | Closed::HandshakeReset | Closed::ResetByPeer | Closed::FaultReset => {
+                Failure::Refused
+            }
+            Closed::Unreachable => Failure::Unreachable,
+            _ if told => Failure::Unreachable,
+            _ => Failure::ConnectTimeout,
+        }
+    }
+
+    /// Of an established connection that ended so, before it was done.
+    pub(super) fn of_connection(how: Closed) -> Failure {
+        match how {
+            Closed::ResetByPeer | Closed::HandshakeReset | Closed::FaultReset => Failure::Reset,
+            Closed::Unreachable => Failure::Unreachable,
+            Closed::DataAfterClose => Failure::WrongAnswer,
+            Closed::Passive | Closed::Active | Closed::Simultaneous => Failure::ClosedEarly,
+            _ => Failure::Timeout,
+        }
+    }
+}
+
+/// Both directions were closed by FINs that were acknowledged.
+pub(super) fn is_orderly(how: Closed) -> bool {
+    matches!(how, Closed::Passive | Closed::Active | Closed::Simultaneous)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::CLOSED;
+
+    #[test]
+    fn every_failure_has_its_name() {
+        for (index, (failure, name)) in FAILURES.iter().enumerate() {
+            assert_eq!((*failure as usize, failure.name()), (index, *name));
+        }
+    }
+
+    #[test]
+    fn every_end_has_its_reason() {
+        for (how, name) in CLOSED {
+            let handshake = Failure::of_handshake(how, false);
+            let expected = match name {
+                "connect_refused" | "reset_by_peer" | "handshake_reset" | "fault_reset" => Failure::Refused,
+                "unreachable" => Failure::Unreachable,
+                _ => Failure::ConnectTimeout,
+            };
+            assert_eq!(handshake, expected, "{name}");
+            let told = Failure::of_handshake(how, true);
+            assert!(told == Failure::Unreachable || told == Failure::Refused, "{name}");
+        }
+        assert_eq!(Failure::of_connection(Closed::ResetByPeer), Failure::Reset);
+        assert_eq!(Failure::of_connection(Closed::RetransmitTimeout), Failure::Timeout);
+        assert_eq!(Failure::of_connection(Closed::FinWait2Timeout), Failure::Timeout);
+        assert_eq!(Failure::of_connection(Closed::Passive), Failure::ClosedEarly);
+    }
+}

@@ -1,0 +1,53 @@
+//! The load generator: what connections are opened, when, from where, and what came of them.
+//!
+//! - `source`, `space`, `tuples`: the 4-tuples, and which one comes next.
+//! - `timeline`, `schedule`, `pace`: the stages of a run, and when the next connection is due.
+//! - `workload`: what a connection does; `http` reads as much of a response as that takes;
+//!   `failure` why it did not.
+//! - `plan`: everything that is chosen, and whether it can be run.
+//! - `session`: one core's books, `entry` a line in them. `turn` is what a core does once a turn,
+//!   with `opens`, `sweep` and `probing` as its parts.
+//! - `generator`: the session at the engine, as its caller.
+//! - `tally`: what is counted; `live` what can be watched meanwhile; `control` the end that other
+//!   threads hold.
+//! - `search`: the highest rate that holds.
+//!
+//! May use `engine`, `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
+
+mod control;
+mod entry;
+mod failure;
+mod generator;
+mod http;
+mod live;
+mod opens;
+mod pace;
+mod plan;
+mod probing;
+mod random;
+mod schedule;
+mod search;
+mod session;
+mod source;
+mod space;
+mod sweep;
+mod tally;
+mod timeline;
+mod tuples;
+mod turn;
+mod workload;
+
+pub use control::{BeginError, Control};
+pub use failure::{FAILURES, Failure};
+pub use generator::Generator;
+pub use live::Progress;
+pub use pace::Load;
+pub use plan::{Plan, PlanError, Probes};
+pub use schedule::Arrivals;
+pub use search::{FindMax, Outcome, Search, Verdict};
+pub use source::{Asked, DEFAULT_PORTS, Source, SourceError};
+pub use space::{Space, Target};
+pub use tally::{Lag, MOST_LATENCY_US, Refused, Second, Tally};
+pub use timeline::{Stage, Timeline};
+pub use tuples::{Exhausted, Ticket, Tuples};
+pub use workload::{Answer, Closer, Workload};

@@ -1,0 +1,176 @@
+//! Opening what is due, and giving up what cannot be opened any more.
+
+use super::entry::Entry;
+use super::failure::Failure;
+use super::session::Session;
+use super::tuples::Exhausted;
+use super::turn::Wire;
+use super::workload::Act;
+use crate::engine::OpenError;
+use crate::tcp::Now;
+
+/// Connections opened in one turn at most: what has arrived must not wait for long.
+const OPENS: usize = 128;
+/// Connections that are due and given up in one turn at most: no packet is sent for these.
+const GIVEN_UP: usize = 4096;
+
+/// What stands in the way of the connection that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stall {
+    Tuple(Exhausted),
+    /// Our own end still has the one that was next.
+    InUse,
+    Slot,
+    Frame,
+}
+
+/// What to do about a [`Stall`].
+enum Wait {
+    /// The next 4-tuple may do.
+    Not,
+    /// Another turn.
+    Turn,
+    /// No use: the connection has failed.
+    InVain(Failure),
+}
+
+impl Session {
+    /// Opens what is due, as far as the line takes it.
+    pub(super) fn open_due(&mut self, wire: &mut impl Wire, now: Now, elapsed: u64) {
+        let (mut opened, mut given_up) = (0, 0);
+        while opened < OPENS && given_up < GIVEN_UP {
+            let Some(intended) = self.due(elapsed) else { return };
+            let failed = if elapsed - intended > self.turn.timeout_us {
+                Some(self.too_late())
+            } else {
+                match self.open_one(wire, now, intended, elapsed) {
+                    Ok(()) => None,
+                    Err(stall) => match self.stalled(stall) {
+                        Wait::Not => None,
+                        Wait::Turn => return,
+                        Wait::InVain(failure) => Some(failure),
+                    },
+                }
+            };
+            match failed {
+                None => opened += 1,
+                Some(failure) => {
+                    self.give_up(intended, elapsed, failure);
+                    given_up += 1;
+                }
+            }
+        }
+    }
+
+    /// The intended start of the connection that is due.
+    fn due(&self, elapsed: u64) -> Option<u64> {
+        let job = self.job.as_ref().filter(|job| job.quota != Some(0))?;
+        job.pacer.due(elapsed, self.paced_in_flight()).filter(|intended| *intended < job.line.opens_to)
+    }
+
+    fn open_one(&mut self, wire: &mut impl Wire, now: Now, intended: u64, elapsed: u64) -> Result<(), Stall> {
+        let ends = self.tuples.peek(now).map_err(Stall::Tuple)?;
+        match wire.open(ends) {
+            Ok(number) if self.entries.has_room(number) => {
+                self.begin(number, intended, elapsed);
+                Ok(())
+            }
+            Ok(number) => {
+                // There was no memory for the books.
+                wire.act(number, Act::ABORT);
+                Err(Stall::Slot)
+            }
+            Err(OpenError::InUse) => {
+                self.tuples.skip(now);
+                Err(Stall::InUse)
+            }
+            Err(OpenError::NoFrame) => Err(Stall::Frame),
+            // Families are checked with the plan.
+            Err(OpenError::Full | OpenError::Family) => Err(Stall::Slot),
+        }
+    }
+
+    /// A connection is on its way.
+    fn begin(&mut self, number: u32, intended: u64, elapsed: u64) {
+        let ticket = self.tuples.take();
+        self.turn.stalled = None;
+        let Some(job) = &mut self.job else { return };
+        let counts = job.line.counts(intended);
+        let start = self.start_us.wrapping_add(intended) as u32;
+        self.entries.put(number, Entry::new(start, ticket, counts));
+        self.live += 1;
+        self.opening += 1;
+        job.pacer.begun();
+        self.desk.live.attempted.bump();
+        if let Some(second) = job.tally.second(elapsed) {
+            second.attempted += 1;
+        }
+        if counts {
+            self.measured_live += 1;
+            job.tally.attempted += 1;
+            job.quota = job.quota.map(|left| left.saturating_sub(1));
+            if job.pacer.is_open_loop() {
+                job.tally.late(elapsed - intended);
+            }
+        }
+    }
+
+    /// Notes what stands in the way. A closed loop waits for it; so does an open loop for a frame.
+    /// What else an open loop lacks will not be there in time for all that is due: it has failed.
+    fn stalled(&mut self, stall: Stall) -> Wait {
+        self.turn.stalled = Some(stall);
+        let Some(job) = &mut self.job else { return Wait::Turn };
+        let refused = &mut job.tally.refused;
+        let (count, wait) = match stall {
+            Stall::InUse => (&mut refused.in_use, Wait::Not),
+            Stall::Frame => (&mut refused.no_frame, Wait::Turn),
+            Stall::Tuple(_) => (&mut refused.no_tuple, Wait::InVain(Failure::NoTuple)),
+            Stall::Slot => (&mut refused.no_slot, Wait::InVain(Failure::NoSlot)),
+        };
+        *count += 1;
+        if job.pacer.is_open_loop() || matches!(wait, Wait::Not) { wait } else { Wait::Turn }
+    }
+
+    /// Why the connection that is due has not been opened in time.
+    fn too_late(&self) -> Failure {
+        match self.turn.stalled {
+            None => Failure::ClientLate,
+            Some(Stall::Frame) => Failure::NoFrame,
+            Some(Stall::Slot) => Failure::NoSlot,
+            Some(Stall::Tuple(_) | Stall::InUse) => Failure::NoTuple,
+        }
+    }
+
+    /// The connection that was due is not opened.
+    fn give_up(&mut self, intended: u64, elapsed: u64, why: Failure) {
+        let Some(job) = &mut self.job else { return };
+        job.pacer.begun();
+        self.desk.live.attempted.bump();
+        self.desk.live.failed.bump();
+        if let Some(second) = job.tally.second(elapsed) {
+            second.attempted += 1;
+            second.failed += 1;
+        }
+        if job.line.counts(intended) {
+            job.tally.attempted += 1;
+            job.tally.fail(why);
+            job.quota = job.quota.map(|left| left.saturating_sub(1));
+            self.last_end_us = elapsed;
+        }
+    }
+
+    /// The time for opening is over: what was due before and has not been opened never will be.
+    /// False: there is more of it than one turn may take.
+    pub(super) fn give_up_rest(&mut self, elapsed: u64) -> bool {
+        if !self.job.as_ref().is_some_and(|job| job.pacer.is_open_loop()) {
+            return true;
+        }
+        for _ in 0..GIVEN_UP {
+            match self.due(elapsed) {
+                Some(intended) => self.give_up(intended, elapsed, Failure::ClientLate),
+                None => return true,
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,260 @@
+use std::time::Duration;
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use super::{Load, Source, Space, Target, Workload};
+use crate::tcp::SendBuffers;
+
+/// Everything that is chosen about a run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub target: Target,
+    pub sources: Vec<Source>,
+    pub workload: Workload,
+    pub load: Load,
+    /// The load grows evenly over this time, before anything else.
+    pub ramp_up: Duration,
+    /// Full load that does not count yet.
+    pub warm_up: Duration,
+    /// The measured time; of [`Workload::Hold`]: how long connections are kept before they are
+    /// probed. `None`: until `connections`, or until told to stop.
+    pub duration: Option<Duration>,
+    /// An open loop's load goes down over this time, after the measured time.
+    pub ramp_down: Duration,
+    /// Connections to measure. `None`: as many as the duration allows.
+    pub connections: Option<u64>,
+    /// The same seed gives the same intended starts and the same order of 4-tuples.
+    pub seed: u64,
+    /// How long after its connection's end a 4-tuple rests: twice the MSL of the end with the
+    /// longer one, since either may hold TIME-WAIT. Zero: not at all.
+    pub reuse_after: Duration,
+    /// How long connections in flight may take to end when nothing is opened any more. Longer than
+    /// `timeout`, or what the target never answers is in flight at the end rather than failed.
+    pub drain: Duration,
+    /// A connection that is not done this long after its intended start has failed.
+    pub timeout: Duration,
+    pub probes: Probes,
+}
+
+/// How held connections are probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probes {
+    /// Over all cores.
+    pub per_second: u32,
+    /// Between the last probe of a round and the first of the next one.
+    pub wait: Duration,
+    /// Rounds; from the second one on only those that stayed silent are asked.
+    pub rounds: u8,
+}
+
+impl Default for Probes {
+    fn default() -> Probes {
+        Probes { per_second: 100_000, wait: Duration::from_secs(1), rounds: 3 }
+    }
+}
+
+impl Plan {
+    /// A closed loop of one connection at a time, for ten seconds: a start to change.
+    pub fn new(target: Target, sources: Vec<Source>, workload: Workload) -> Plan {
+        Plan {
+            target,
+            sources,
+            workload,
+            load: Load::Concurrency(1),
+            ramp_up: Duration::ZERO,
+            warm_up: Duration::ZERO,
+            duration: Some(Duration::from_secs(10)),
+            ramp_down: Duration::ZERO,
+            connections: None,
+            seed: 1,
+            reuse_after: Duration::from_secs(60),
+            drain: Duration::from_secs(12),
+            timeout: Duration::from_secs(10),
+            probes: Probes::default(),
+        }
+    }
+
+    /// All 4-tuples of this plan.
+    pub fn space(&self) -> Space {
+        Space::new(&self.sources, &self.target)
+    }
+
+    /// Whether this can be run at all, on so many cores; and what will not go as wished.
+    ///
+    /// # Errors
+    /// [`PlanError`].
+    pub fn check(&self, cores: u32) -> Result<Vec<String>, PlanError> {
+        self.check_sources()?;
+        let tuples = self.space().len();
+        if tuples < u64::from(cores) {
+            return Err(PlanError::FewerThanCores { tuples, cores });
+        }
+        self.check_load(tuples)?;
+        self.check_workload(tuples)?;
+        if self.timeout.is_zero() || self.timeout > MOST_TIMEOUT {
+            return Err(PlanError::Timeout);
+        }
+        Ok(self.warnings(tuples))
+    }
+
+    fn check_sources(&self) -> Result<(), PlanError> {
+        if self.sources.is_empty() {
+            return Err(PlanError::NoSource);
+        }
+        for (index, source) in self.sources.iter().enumerate() {
+            if source.net.addr().is_ipv4() != self.target.address.is_ipv4() {
+                return Err(PlanError::Family(source.clone(), self.target.clone()));
+            }
+            if source.net.contains(&IpNet::from(self.target.address)) {
+                return Err(PlanError::TargetAmongSources(source.clone(), self.target.clone()));
+            }
+            if let Some(other) = self.sources[..index].iter().find(|other| other.overlaps(source)) {
+                return Err(PlanError::Overlap(other.clone(), source.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_load(&self, tuples: u64) -> Result<(), PlanError> {
+        match self.load {
+            Load::Concurrency(0) => Err(PlanError::NoConcurrency),
+            Load::Rate { per_second: 0 | MOST_RATE.., .. } => Err(PlanError::Rate(MOST_RATE - 1)),
+            Load::Concurrency(asked) if u64::from(asked) > tuples => {
+                Err(PlanError::Concurrency { asked, tuples })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_workload(&self, tuples: u64) -> Result<(), PlanError> {
+        match (&self.workload, self.connections) {
+            (_, Some(0)) | (Workload::Hold, None) => Err(PlanError::NoConnections),
+            (Workload::Hold, Some(asked)) if asked > tuples => Err(PlanError::Hold { asked, tuples }),
+            (Workload::Request { request, .. }, _) if request.is_empty() => Err(PlanError::NoRequest),
+            (Workload::Request { request, .. }, _) if request.len() > SendBuffers::CAPACITY => {
+                Err(PlanError::RequestTooLong { octets: request.len(), most: SendBuffers::CAPACITY })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn warnings(&self, tuples: u64) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let seconds = self.reuse_after.as_secs_f64();
+        let total = (self.ramp_up + self.warm_up + self.ramp_down).as_secs_f64()
+            + self.duration.map_or(f64::INFINITY, |time| time.as_secs_f64());
+        if let Load::Rate { per_second, .. } = self.load {
+            let lasts = tuples as f64 / per_second as f64;
+            if lasts < seconds && lasts < total {
+                warnings.push(format!(
+                    "{tuples} 4-tuples last {lasts:.1} s at {per_second} connections per second, and each \
+                     rests {seconds:.0} s after its end: from then on {:.0} % find none and fail as no-tuple. \
+                     Add addresses or ports to --source, or let them rest for a shorter time",
+                    100.0 * (1.0 - lasts / seconds)
+                ));
+            }
+        }
+        if self.workload == Workload::Hold && (!self.warm_up.is_zero() || !self.ramp_down.is_zero()) {
+            warnings.push("hold measures every connection: warm-up and ramp-down are left out".to_owned());
+        }
+        warnings
+    }
+}
+
+/// Latencies are kept modulo 2^32 microseconds, 71 minutes.
+const MOST_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Fewer than this a second, so that sums of microseconds stay exact.
+const MOST_RATE: u64 = 1_000_000_001;
+
+/// Why a plan cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlanError {
+    #[error("there is nowhere to open connections from: name addresses with --source CIDR[:PORTS]")]
+    NoSource,
+    #[error("source {0} and target {1} are of different address families: give both in one")]
+    Family(Source, Target),
+    #[error("the target {1} lies within the source {0}: choose other source addresses")]
+    TargetAmongSources(Source, Target),
+    #[error("the sources {0} and {1} overlap: a 4-tuple would be used twice at a time")]
+    Overlap(Source, Source),
+    #[error("{tuples} 4-tuples are too few for {cores} cores: add addresses or ports to --source")]
+    FewerThanCores { tuples: u64, cores: u32 },
+    #[error("a concurrency of 0 opens nothing: write 1 or more")]
+    NoConcurrency,
+    #[error("a rate is a number from 1 to {0} connections per second")]
+    Rate(u64),
+    #[error(
+        "{asked} connections at a time need as many 4-tuples, and there are {tuples}: add addresses or ports to --source"
+    )]
+    Concurrency { asked: u32, tuples: u64 },
+    #[error("say how many connections with --connections N, 1 or more")]
+    NoConnections,
+    #[error(
+        "{asked} connections to hold need as many 4-tuples, and there are {tuples}: add addresses or ports to --source"
+    )]
+    Hold { asked: u64, tuples: u64 },
+    #[error("there is nothing to send: give --payload or --http")]
+    NoRequest,
+    #[error("the request has {octets} octets, and {most} fit into a send buffer: send a shorter one")]
+    RequestTooLong { octets: usize, most: usize },
+    #[error("a connection's time limit is longer than 0 and at most an hour")]
+    Timeout,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::Asked;
+    use super::super::{Answer, Arrivals};
+    use super::*;
+
+    fn sources(texts: &[&str]) -> Vec<Source> {
+        texts.iter().flat_map(|text| text.parse::<Asked>().unwrap().resolve(None).unwrap()).collect()
+    }
+
+    fn plan(texts: &[&str]) -> Plan {
+        Plan::new("10.9.0.1:80".parse().unwrap(), sources(texts), Workload::Handshake)
+    }
+
+    #[test]
+    fn what_cannot_run_says_why() {
+        let good = plan(&["10.0.0.0/24"]);
+        assert_eq!(good.check(4), Ok(vec![]));
+        let rate = |per_second| Load::Rate { per_second, arrivals: Arrivals::Steady };
+        let request = |length| Workload::Request { request: vec![0; length], answer: Answer::Segment };
+        let few = plan(&["10.0.0.1:1-3"]);
+        for (plan, part) in [
+            (plan(&[]), "--source"),
+            (plan(&["2001:db8::/64"]), "different address families"),
+            (plan(&["10.9.0.0/24"]), "lies within the source"),
+            (plan(&["10.0.0.0/24", "10.0.0.7"]), "overlap"),
+            (few.clone(), "3 4-tuples are too few for 4 cores"),
+            (Plan { load: Load::Concurrency(0), ..good.clone() }, "1 or more"),
+            (Plan { load: Load::Concurrency(u32::MAX), ..good.clone() }, "at a time need"),
+            (Plan { load: rate(0), ..good.clone() }, "a rate is"),
+            (Plan { load: rate(u64::MAX), ..good.clone() }, "a rate is"),
+            (Plan { connections: Some(0), ..good.clone() }, "--connections"),
+            (Plan { workload: Workload::Hold, ..good.clone() }, "--connections"),
+            (Plan { workload: Workload::Hold, connections: Some(1 << 40), ..good.clone() }, "to hold need"),
+            (Plan { workload: request(0), ..good.clone() }, "nothing to send"),
+            (Plan { workload: request(5000), ..good.clone() }, "5000 octets"),
+            (Plan { timeout: Duration::ZERO, ..good.clone() }, "time limit"),
+            (Plan { timeout: Duration::from_secs(3601), ..good.clone() }, "time limit"),
+        ] {
+            let error = plan.check(4).expect_err(part).to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_range_too_small_for_the_rate_is_told_before() {
+        let load = Load::Rate { per_second: 10_000, arrivals: Arrivals::Steady };
+        let small = Plan { load, ..plan(&["10.0.0.1"]) };
+        let warnings = small.check(1).unwrap();
+        assert!(warnings[0].contains("last 6.5 s") && warnings[0].contains("89 %"), "{warnings:?}");
+        let short = Plan { duration: Some(Duration::from_secs(5)), ..small.clone() };
+        assert_eq!(short.check(1), Ok(vec![]));
+        let unrested = Plan { reuse_after: Duration::ZERO, ..small };
+        assert_eq!(unrested.check(1), Ok(vec![]));
+    }
+}

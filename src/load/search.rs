@@ -1,0 +1,208 @@
+//! The highest rate that holds, in the manner of RFC 9411 7.2 (TCP connections per second): each
+//! step ramps up, sustains, ramps down; what a step came to decides the next one's rate.
+
+/// What counts as holding, and how finely to look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Search {
+    /// The first rate, connections per second.
+    pub start: u64,
+    /// Never more than this.
+    pub most: u64,
+    /// Share of connections that may fail, 0 to 1.
+    pub loss: f64,
+    /// How far below the asked rate the achieved one may be, 0 to 1.
+    pub shortfall: f64,
+    /// The search ends when the rate is known to within this share, 0 to 1.
+    pub resolution: f64,
+}
+
+impl Default for Search {
+    fn default() -> Search {
+        Search { start: 10_000, most: 10_000_000, loss: 0.001, shortfall: 0.01, resolution: 0.02 }
+    }
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// Connections per second.
+    pub asked: u64,
+    /// Completed connections per second.
+    pub achieved: f64,
+    /// Share of the attempted that failed, 0 to 1: [`super::Tally::loss`].
+    pub loss: f64,
+}
+
+/// The end of a search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// The highest rate that held, and the lowest one that twice did not.
+    Found { held: Outcome, failed_at: u64 },
+    /// [`Search::most`] holds: the limit is beyond it.
+    BeyondMost(Outcome),
+    /// Not even one connection per second held.
+    Nothing(Outcome),
+}
+
+/// Doubles while the rate holds, halves while none has held, then bisects. A step that fails is
+/// tried a second time before it counts, since one hiccup of the machine is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct FindMax {
+    search: Search,
+    held: Option<Outcome>,
+    /// The lowest rate that failed twice.
+    failed_at: Option<u64>,
+    trying: u64,
+    /// It has failed once.
+    again: bool,
+    verdict: Option<Verdict>,
+}
+
+impl FindMax {
+    pub fn new(search: Search) -> FindMax {
+        let most = search.most.max(1);
+        FindMax {
+            search: Search { most, ..search },
+            held: None,
+            failed_at: None,
+            trying: search.start.clamp(1, most),
+            again: false,
+            verdict: None,
+        }
+    }
+
+    /// The rate of the next step; `None`: there is a verdict.
+    pub fn rate(&self) -> Option<u64> {
+        if self.verdict.is_some() { None } else { Some(self.trying) }
+    }
+
+    /// The step is being tried for the second time.
+    pub fn is_again(&self) -> bool {
+        self.again
+    }
+
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.verdict
+    }
+
+    /// Whether a step that came to this holds.
+    pub fn holds(&self, outcome: &Outcome) -> bool {
+        let floor = outcome.asked as f64 * (1.0 - self.search.shortfall);
+        outcome.loss <= self.search.loss && outcome.achieved >= floor
+    }
+
+    /// What the step at [`FindMax::rate`] came to.
+    pub fn tell(&mut self, outcome: Outcome) {
+        if self.verdict.is_some() {
+            return;
+        }
+        if self.holds(&outcome) {
+            self.held = Some(outcome);
+        } else if !self.again {
+            self.again = true;
+            return;
+        } else {
+            self.failed_at = Some(self.trying);
+        }
+        self.again = false;
+        self.go_on(outcome);
+    }
+
+    fn go_on(&mut self, last: Outcome) {
+        let most = self.search.most;
+        match (self.held, self.failed_at) {
+            (Some(held), None) if self.trying >= most => self.verdict = Some(Verdict::BeyondMost(held)),
+            (Some(_), None) => self.trying = self.trying.saturating_mul(2).min(most),
+            (None, _) if self.trying <= 1 => self.verdict = Some(Verdict::Nothing(last)),
+            (None, _) => self.trying /= 2,
+            (Some(held), Some(failed_at)) => {
+                let gap = failed_at.saturating_sub(held.asked);
+                if gap <= 1 || gap as f64 <= held.asked as f64 * self.search.resolution {
+                    self.verdict = Some(Verdict::Found { held, failed_at });
+                } else {
+                    self.trying = held.asked + gap / 2;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A target that does `limit` a second, and loses the rest.
+    fn target(asked: u64, limit: u64) -> Outcome {
+        let achieved = asked.min(limit) as f64;
+        Outcome { asked, achieved, loss: 1.0 - achieved / asked as f64 }
+    }
+
+    fn search(find: &mut FindMax, mut step: impl FnMut(u64) -> Outcome) -> (Verdict, usize) {
+        for steps in 0..200 {
+            match find.rate() {
+                Some(rate) => find.tell(step(rate)),
+                None => return (find.verdict().unwrap(), steps),
+            }
+        }
+        panic!("the search does not end");
+    }
+
+    #[test]
+    fn one_hiccup_is_no_limit() {
+        let mut find = FindMax::new(Search { start: 1000, most: 4000, ..Search::default() });
+        let mut asked = Vec::new();
+        let (verdict, _) = search(&mut find, |rate| {
+            asked.push(rate);
+            target(rate, if asked.len() == 2 { 10 } else { u64::MAX })
+        });
+        assert_eq!(asked, [1000, 2000, 2000, 4000]);
+        assert_eq!(verdict, Verdict::BeyondMost(target(4000, 4000)));
+    }
+
+    #[test]
+    fn both_loss_and_shortfall_count() {
+        let find = FindMax::new(Search::default());
+        for (loss, achieved, holds) in
+            [(0.0, 1000.0, true), (0.001, 990.0, true), (0.0011, 1000.0, false), (0.0, 989.0, false)]
+        {
+            assert_eq!(find.holds(&Outcome { asked: 1000, achieved, loss }), holds, "{loss} {achieved}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_does_nothing_ends_the_search() {
+        let mut find = FindMax::new(Search::default());
+        let (verdict, steps) = search(&mut find, |rate| target(rate, 0));
+        assert!(matches!(verdict, Verdict::Nothing(_)) && steps < 40, "{verdict:?} after {steps}");
+    }
+
+    proptest! {
+        /// Whatever the limit and wherever it begins: the rate found holds, is within the
+        /// resolution of the limit, and takes few steps.
+        #[test]
+        fn the_limit_is_found(limit in 1u64..5_000_000, start in 1u64..1_000_000) {
+            let most = 10_000_000;
+            let mut find = FindMax::new(Search { start, most, shortfall: 0.0, loss: 0.0, resolution: 0.02 });
+            let (verdict, steps) = search(&mut find, |rate| target(rate, limit));
+            let Verdict::Found { held, failed_at } = verdict else { panic!("{verdict:?}") };
+            prop_assert!(held.asked <= limit && failed_at > limit);
+            prop_assert!((failed_at - held.asked) as f64 <= (held.asked as f64 * 0.02).max(1.0));
+            prop_assert!(steps <= 80, "{steps}");
+        }
+
+        /// Every tenth step fails for no reason: the result is as good.
+        #[test]
+        fn noise_does_not_mislead(limit in 1000u64..5_000_000, phase in 0usize..10) {
+            let mut find = FindMax::new(Search { start: 1000, ..Search::default() });
+            let mut count = phase;
+            let (verdict, _) = search(&mut find, |rate| {
+                count += 1;
+                target(rate, if count % 10 == 0 { 1 } else { limit })
+            });
+            let Verdict::Found { held, .. } = verdict else { panic!("{verdict:?}") };
+            prop_assert!(held.asked as f64 >= limit as f64 * 0.97, "{held:?} of {limit}");
+        }
+    }
+}

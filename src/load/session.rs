@@ -1,0 +1,231 @@
+//! One core's books: which connections there are, how each stands, what it counts for. Events come
+//! in, what to do with the connection comes out; `turn` has what is done without an event.
+
+use std::sync::Arc;
+
+use super::control::{Control, Desk, Job};
+use super::entry::{Entries, Entry, Phase};
+use super::failure::Failure;
+use super::tuples::Tuples;
+use super::turn::Turn;
+use super::workload::{Act, Standing, Workload};
+use crate::observe::Closed;
+use crate::tcp::Now;
+
+pub(super) struct Session {
+    pub(super) control: Arc<Control>,
+    pub(super) desk: Arc<Desk>,
+    pub(super) tuples: Tuples,
+    pub(super) entries: Entries,
+    /// The step at work.
+    pub(super) job: Option<Box<Job>>,
+    /// When it began, microseconds.
+    pub(super) start_us: u64,
+    /// Connections that live.
+    pub(super) live: u32,
+    /// Of these: without an answer to their SYN.
+    pub(super) opening: u32,
+    /// Of these: those that count.
+    pub(super) measured_live: u64,
+    /// When the last of those that count ended, since the start.
+    pub(super) last_end_us: u64,
+    pub(super) turn: Turn,
+}
+
+/// Microseconds modulo 2^32.
+#[inline]
+pub(super) fn short(now: Now) -> u32 {
+    now.micros as u32
+}
+
+impl Session {
+    pub(super) fn new(control: Arc<Control>, desk: Arc<Desk>, share: (u32, u32)) -> Session {
+        let plan = control.plan();
+        let reuse_us = super::timeline::micros(plan.reuse_after);
+        Session {
+            tuples: Tuples::new(control.space().clone(), share, plan.seed, reuse_us),
+            turn: Turn::new(plan, share),
+            entries: Entries::default(),
+            job: None,
+            start_us: 0,
+            live: 0,
+            opening: 0,
+            measured_live: 0,
+            last_end_us: 0,
+            control,
+            desk,
+        }
+    }
+
+    pub(super) fn workload(&self) -> &Workload {
+        &self.control.plan().workload
+    }
+
+    pub(super) fn elapsed(&self, now: Now) -> u64 {
+        now.micros.saturating_sub(self.start_us)
+    }
+
+    /// ESTABLISHED.
+    #[inline]
+    pub(super) fn opened(&mut self, number: u32, now: Now) -> Act {
+        let elapsed = self.elapsed(now);
+        let Session { control, desk, entries, job, opening, .. } = self;
+        let Some(entry) = entries.get_mut(number) else { return Act::ABORT };
+        if entry.phase != Phase::Opening {
+            return Act::NOTHING;
+        }
+        let age = entry.age(short(now));
+        *opening = opening.saturating_sub(1);
+        desk.live.established.bump();
+        if let Some(job) = job {
+            if let Some(second) = job.tally.second(elapsed) {
+                second.established += 1;
+            }
+            if entry.is_measured() {
+                job.tally.established += 1;
+                job.tally.connect.saturating_record(u64::from(age));
+            }
+        }
+        entry.phase = Phase::Open;
+        let (act, standing) = control.plan().workload.opened();
+        settle(entry, standing, age);
+        act
+    }
+
+    /// Data has arrived.
+    #[inline]
+    pub(super) fn data(&mut self, number: u32, now: Now, data: &[u8]) -> Act {
+        let Session { control, entries, .. } = self;
+        let Some(entry) = entries.get_mut(number).filter(|entry| entry.phase == Phase::Open) else {
+            return Act::NOTHING;
+        };
+        let mut response = entry.response;
+        let (act, standing) = control.plan().workload.data(&mut response, data);
+        entry.response = response;
+        settle(entry, standing, entry.age(short(now)));
+        act
+    }
+
+    /// The peer's FIN has arrived.
+    #[inline]
+    pub(super) fn peer_closed(&mut self, number: u32, now: Now) -> Act {
+        let Session { control, entries, .. } = self;
+        let Some(entry) = entries.get_mut(number) else { return Act::CLOSE };
+        match entry.phase {
+            Phase::Open | Phase::Probed => {
+                let (act, standing) = control.plan().workload.peer_closed(&{ entry.response });
+                settle(entry, standing, entry.age(short(now)));
+                act
+            }
+            _ => Act::CLOSE,
+        }
+    }
+
+    /// An acceptable segment has arrived: an answer, if a probe was sent.
+    #[inline]
+    pub(super) fn heard(&mut self, number: u32, now: Now) {
+        if let Some(entry) = self.entries.get_mut(number).filter(|entry| entry.phase == Phase::Probed) {
+            entry.set(Phase::Done, short(now).wrapping_sub(entry.note()));
+        }
+    }
+
+    /// An ICMP error about it has come, which alone ends nothing.
+    pub(super) fn unreachable(&mut self, number: u32) {
+        if let Some(entry) = self.entries.get_mut(number) {
+            entry.tell_unreachable();
+        }
+    }
+
+    /// Its request found no send buffer.
+    pub(super) fn unsent(&mut self, number: u32) {
+        self.doom(number, Some(Failure::NoBuffer));
+    }
+
+    /// It will end by our RST; this is what it counts for then. `None`: in flight.
+    pub(super) fn doom(&mut self, number: u32, why: Option<Failure>) {
+        let Some(entry) = self.entries.get_mut(number) else { return };
+        if entry.phase == Phase::Opening {
+            self.opening = self.opening.saturating_sub(1);
+        }
+        entry.doom(why);
+    }
+
+    /// It is over.
+    #[inline]
+    pub(super) fn closed(&mut self, number: u32, now: Now, how: Closed) {
+        let Some(entry) = self.entries.take(number) else { return };
+        self.tuples.give_back(entry.ticket(), now);
+        self.live = self.live.saturating_sub(1);
+        self.measured_live = self.measured_live.saturating_sub(u64::from(entry.is_measured()));
+        let age = entry.age(short(now));
+        let workload = self.workload();
+        match entry.phase {
+            Phase::Free | Phase::Opening => {
+                self.opening = self.opening.saturating_sub(1);
+                let failure = Failure::of_handshake(how, entry.is_told_unreachable());
+                self.count(&entry, now, Err(Some(failure)));
+            }
+            Phase::Open | Phase::Probed => {
+                let result = workload.ended(how).map_or(Ok(age), |failure| Err(Some(failure)));
+                self.count(&entry, now, result);
+            }
+            Phase::Done => {
+                let result = workload.ended_done(how).map_or(Ok(entry.note()), |failure| Err(Some(failure)));
+                self.count(&entry, now, result);
+            }
+            Phase::Doomed => self.count(&entry, now, Err(entry.doom_reason())),
+        }
+    }
+
+    /// What a connection came to: complete after so many microseconds, failed, or (`Err(None)`)
+    /// still in flight.
+    fn count(&mut self, entry: &Entry, now: Now, result: Result<u32, Option<Failure>>) {
+        let elapsed = self.elapsed(now);
+        let live = &self.desk.live;
+        match result {
+            Ok(_) => live.completed.bump(),
+            Err(Some(_)) => live.failed.bump(),
+            Err(None) => {}
+        }
+        let Some(job) = &mut self.job else { return };
+        if let Some(second) = job.tally.second(elapsed) {
+            second.completed += u32::from(result.is_ok());
+            second.failed += u32::from(matches!(result, Err(Some(_))));
+        }
+        if !entry.is_measured() {
+            return;
+        }
+        match result {
+            Ok(latency) => {
+                job.tally.completed += 1;
+                job.tally.completion.saturating_record(u64::from(latency));
+            }
+            Err(Some(failure)) => job.tally.fail(failure),
+            Err(None) => {
+                job.tally.in_flight += 1;
+                return;
+            }
+        }
+        self.last_end_us = elapsed;
+    }
+}
+
+/// Notes how a connection stands.
+#[inline]
+fn settle(entry: &mut Entry, standing: Standing, age: u32) {
+    match standing {
+        Standing::Goes => {}
+        Standing::Done => entry.set(Phase::Done, age),
+        Standing::Failed(failure) => entry.doom(Some(failure)),
+    }
+}
+
+impl Drop for Session {
+    /// The core has ended, perhaps in the middle of a step: what it counted is not lost.
+    fn drop(&mut self) {
+        if let Some(job) = &mut self.job {
+            job.tally.in_flight += self.measured_live;
+        }
+        self.desk.leave(self.job.take());
+    }
+}

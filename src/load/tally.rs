@@ -1,0 +1,255 @@
+use hdrhistogram::Histogram;
+
+use super::failure::{FAILURES, Failure};
+use super::timeline::{NEVER, Timeline};
+
+/// The longest latency told apart, microseconds: five minutes. What is longer counts as this.
+pub const MOST_LATENCY_US: u64 = 300_000_000;
+/// Seconds that have a line of their own: a week. Later ones are in the totals alone.
+const MOST_SECONDS: u64 = 7 * 86_400;
+
+/// What one core counted, or all of them.
+///
+/// Counts and latencies are of the connections whose *intended* start lies in the measured time,
+/// whenever they ended: `attempted` is always `completed` + `failed` + `in_flight`. The seconds
+/// count events, of any connection, when they happened.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// Opened, or due and given up.
+    pub attempted: u64,
+    pub established: u64,
+    pub completed: u64,
+    /// Neither completed nor failed when the run was over.
+    pub in_flight: u64,
+    failed: [u64; FAILURES.len()],
+    /// Intended start to ESTABLISHED, microseconds.
+    pub connect: Histogram<u64>,
+    /// Intended start to done, microseconds; what done means is the workload's
+    /// ([`super::Workload`]).
+    pub completion: Histogram<u64>,
+    pub lag: Lag,
+    pub refused: Refused,
+    /// Whole seconds of the measured time.
+    pub seconds: Vec<Second>,
+    /// How long was measured. Where a number of connections ended the run: until the last of them
+    /// had ended.
+    pub measured_us: u64,
+    clock: Clock,
+}
+
+/// What happened in one second of the measured time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Second {
+    pub attempted: u32,
+    pub established: u32,
+    pub completed: u32,
+    pub failed: u32,
+}
+
+/// How late connections were opened, in an open loop: this side's own slowness.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    pub opened: u64,
+    pub sum_us: u64,
+    pub max_us: u64,
+}
+
+impl Lag {
+    pub fn mean_us(&self) -> f64 {
+        if self.opened == 0 { 0.0 } else { self.sum_us as f64 / self.opened as f64 }
+    }
+}
+
+/// How often something due could not be opened at once. The connections themselves came later, or
+/// are counted as failed: these are the turns, also before and after the measured time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    pub no_tuple: u64,
+    pub no_slot: u64,
+    pub no_frame: u64,
+    /// 4-tuples passed over, since our own end still had them.
+    pub in_use: u64,
+}
+
+/// Which line of the seconds is being written, without a division per event.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    from_us: u64,
+    to_us: u64,
+    index: usize,
+    ends_us: u64,
+}
+
+impl Tally {
+    /// All memory that it will need.
+    #[allow(clippy::expect_used, reason = "bounds that are constant and valid; not the packet path")]
+    pub(super) fn new(line: &Timeline) -> Tally {
+        let histogram = || Histogram::new_with_bounds(1, MOST_LATENCY_US, 3).expect("bounds that make sense");
+        let measured = line.measured_to.saturating_sub(line.measured_from);
+        let seconds = (measured / 1_000_000).min(MOST_SECONDS) as usize;
+        Tally {
+            attempted: 0,
+            established: 0,
+            completed: 0,
+            in_flight: 0,
+            failed: [0; FAILURES.len()],
+            connect: histogram(),
+            completion: histogram(),
+            lag: Lag::default(),
+            refused: Refused::default(),
+            seconds: vec![Second::default(); seconds],
+            measured_us: if line.measured_to == NEVER { 0 } else { measured },
+            clock: Clock {
+                from_us: line.measured_from,
+                to_us: line.measured_to,
+                index: 0,
+                ends_us: line.measured_from.saturating_add(1_000_000),
+            },
+        }
+    }
+
+    pub fn failed_by(&self, failure: Failure) -> u64 {
+        self.failed[failure as usize]
+    }
+
+    pub fn failed(&self) -> u64 {
+        self.failed.iter().sum()
+    }
+
+    /// Every reason that occurred, by name.
+    pub fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        FAILURES
+            .iter()
+            .zip(self.failed)
+            .filter(|(_, count)| *count > 0)
+            .map(|((_, name), count)| (*name, count))
+    }
+
+    /// Share of the attempted that failed, 0 to 1: what [`super::FindMax`] calls loss.
+    pub fn loss(&self) -> f64 {
+        self.failed() as f64 / self.attempted.max(1) as f64
+    }
+
+    /// Completed connections per second of the measured time.
+    pub fn rate(&self) -> f64 {
+        if self.measured_us == 0 { 0.0 } else { self.completed as f64 * 1e6 / self.measured_us as f64 }
+    }
+
+    /// Adds what another core counted over the same time.
+    pub fn merge(&mut self, other: &Tally) {
+        self.attempted += other.attempted;
+        self.established += other.established;
+        self.completed += other.completed;
+        self.in_flight += other.in_flight;
+        self.failed.iter_mut().zip(other.failed).for_each(|(all, more)| *all += more);
+        // All have the same bounds, so nothing can be out of range.
+        let _ = self.connect.add(&other.connect);
+        let _ = self.completion.add(&other.completion);
+        self.lag = Lag {
+            opened: self.lag.opened + other.lag.opened,
+            sum_us: self.lag.sum_us + other.lag.sum_us,
+            max_us: self.lag.max_us.max(other.lag.max_us),
+        };
+        self.refused.no_tuple += other.refused.no_tuple;
+        self.refused.no_slot += other.refused.no_slot;
+        self.refused.no_frame += other.refused.no_frame;
+        self.refused.in_use += other.refused.in_use;
+        self.seconds.resize(self.seconds.len().max(other.seconds.len()), Second::default());
+        for (all, more) in self.seconds.iter_mut().zip(&other.seconds) {
+            all.attempted += more.attempted;
+            all.established += more.established;
+            all.completed += more.completed;
+            all.failed += more.failed;
+        }
+        self.measured_us = self.measured_us.max(other.measured_us);
+    }
+
+    /// The line of the second that `elapsed_us` lies in.
+    #[inline]
+    pub(super) fn second(&mut self, elapsed_us: u64) -> Option<&mut Second> {
+        let clock = &mut self.clock;
+        if elapsed_us < clock.from_us || elapsed_us >= clock.to_us {
+            return None;
+        }
+        if elapsed_us >= clock.ends_us {
+            clock.index = ((elapsed_us - clock.from_us) / 1_000_000) as usize;
+            clock.ends_us = clock.from_us.saturating_add((clock.index as u64 + 1) * 1_000_000);
+        }
+        self.seconds.get_mut(clock.index)
+    }
+
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.failed[failure as usize] += 1;
+    }
+
+    /// Opened this much after its time.
+    #[inline]
+    pub(super) fn late(&mut self, late_us: u64) {
+        self.lag.opened += 1;
+        self.lag.sum_us += late_us;
+        self.lag.max_us = self.lag.max_us.max(late_us);
+    }
+
+    /// The run is over, and was measured so long: seconds that are not whole are left out.
+    pub(super) fn finish(&mut self, measured_us: u64) {
+        self.measured_us = measured_us;
+        self.seconds.truncate((measured_us / 1_000_000) as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally() -> Tally {
+        Tally::new(&Timeline {
+            ramped_up: 0,
+            measured_from: 500_000,
+            measured_to: 3_500_000,
+            opens_to: NEVER,
+        })
+    }
+
+    #[test]
+    fn seconds_begin_with_the_measured_time() {
+        let mut tally = tally();
+        for at in [0, 499_999, 3_500_000, 9_000_000] {
+            assert!(tally.second(at).is_none(), "{at}");
+        }
+        for at in [500_000, 1_499_999, 1_500_000, 3_499_999, 3_499_999] {
+            tally.second(at).unwrap().completed += 1;
+        }
+        let completed: Vec<u32> = tally.seconds.iter().map(|second| second.completed).collect();
+        assert_eq!(completed, [2, 1, 2]);
+        tally.finish(2_999_999);
+        assert_eq!(tally.seconds.len(), 2, "the last one is not whole");
+    }
+
+    #[test]
+    fn cores_add_up() {
+        let (mut one, mut other) = (tally(), tally());
+        for (tally, latency, late) in [(&mut one, 100, 5), (&mut other, 9_000, 50)] {
+            tally.attempted = 4;
+            tally.completed = 2;
+            tally.fail(Failure::Reset);
+            tally.fail(Failure::NoTuple);
+            tally.completion.saturating_record(latency);
+            tally.late(late);
+            tally.second(600_000).unwrap().failed += 2;
+        }
+        one.merge(&other);
+        assert_eq!((one.attempted, one.completed, one.failed()), (8, 4, 4));
+        assert_eq!(one.failures().collect::<Vec<_>>(), [("reset", 2), ("no-tuple", 2)]);
+        assert_eq!((one.completion.len(), one.completion.min(), one.lag.max_us), (2, 100, 50));
+        assert_eq!((one.lag.mean_us(), one.loss(), one.seconds[0].failed), (27.5, 0.5, 4));
+        assert!((one.rate() - 4.0 / 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_latencies_saturate() {
+        let mut tally = Tally::new(&Timeline { measured_to: NEVER, ..Timeline::default() });
+        assert_eq!(tally.seconds.len() as u64, MOST_SECONDS);
+        tally.connect.saturating_record(u64::MAX);
+        assert!(tally.connect.max() >= MOST_LATENCY_US && !tally.connect.is_auto_resize());
+    }
+}

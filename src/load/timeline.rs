@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+/// Never.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// When what happens in a step, each in microseconds since its start:
+///
+/// ```text
+///  0 ── ramp-up ── ramped_up ── warm-up ── measured_from ── measured ── measured_to ── ramp-down ── opens_to ── drain
+/// ```
+///
+/// A connection counts if its *intended* start lies in `measured_from..measured_to`, whenever it
+/// ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeline {
+    pub ramped_up: u64,
+    pub measured_from: u64,
+    pub measured_to: u64,
+    /// From here on nothing is opened.
+    pub opens_to: u64,
+}
+
+/// Where a core is in its step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Stage {
+    /// Waits for a step.
+    #[default]
+    Idle,
+    /// Ramp-up and warm-up: what is opened now does not count.
+    WarmUp,
+    Measured,
+    /// Opens what does not count any more, or waits for what is in flight.
+    Drain,
+    /// Everything has ended; the tally is there.
+    Finished,
+}
+
+const STAGES: [Stage; 5] = [Stage::Idle, Stage::WarmUp, Stage::Measured, Stage::Drain, Stage::Finished];
+
+impl Stage {
+    /// Of its number.
+    pub(super) fn of(number: u64) -> Stage {
+        STAGES.get(number as usize).copied().unwrap_or_default()
+    }
+}
+
+/// Microseconds, at most an age.
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(NEVER)
+}
+
+impl Timeline {
+    /// `measured`: `None`: until something else ends it.
+    pub(super) fn new(
+        ramp_up: Duration,
+        warm_up: Duration,
+        measured: Option<Duration>,
+        ramp_down: Duration,
+    ) -> Timeline {
+        let ramped_up = micros(ramp_up);
+        let measured_from = ramped_up.saturating_add(micros(warm_up));
+        let measured_to = measured.map_or(NEVER, |time| measured_from.saturating_add(micros(time)));
+        Timeline {
+            ramped_up,
+            measured_from,
+            measured_to,
+            opens_to: measured_to.saturating_add(micros(ramp_down)),
+        }
+    }
+
+    /// Nothing is opened from `elapsed_us` on, and what is intended for later does not count.
+    pub(super) fn cut(&mut self, elapsed_us: u64) {
+        self.opens_to = self.opens_to.min(elapsed_us);
+        self.measured_to = self.measured_to.min(elapsed_us);
+    }
+
+    /// Whether a connection intended for then counts.
+    pub(super) fn counts(&self, intended_us: u64) -> bool {
+        (self.measured_from..self.measured_to).contains(&intended_us)
+    }
+
+    /// The stage by the time alone.
+    pub(super) fn stage(&self, elapsed_us: u64) -> Stage {
+        match elapsed_us {
+            _ if elapsed_us >= self.measured_to => Stage::Drain,
+            _ if elapsed_us >= self.measured_from => Stage::Measured,
+            _ => Stage::WarmUp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ramps_and_warm_up_do_not_count() {
+        let second = Duration::from_secs(1);
+        let mut line = Timeline::new(second, 2 * second, Some(10 * second), second);
+        assert_eq!(line.opens_to, 14_000_000);
+        for (at, counts, stage) in [
+            (0, false, Stage::WarmUp),
+            (2_999_999, false, Stage::WarmUp),
+            (3_000_000, true, Stage::Measured),
+            (12_999_999, true, Stage::Measured),
+            (13_000_000, false, Stage::Drain),
+        ] {
+            assert_eq!((line.counts(at), line.stage(at)), (counts, stage), "{at}");
+        }
+        line.cut(5_000_000);
+        assert!(line.counts(4_999_999) && !line.counts(5_000_000));
+        assert_eq!((line.opens_to, line.stage(5_000_000)), (5_000_000, Stage::Drain));
+    }
+
+    #[test]
+    fn endless_is_endless() {
+        let line = Timeline::new(Duration::ZERO, Duration::ZERO, None, Duration::from_secs(1));
+        assert!(line.counts(NEVER - 1) && line.opens_to == NEVER);
+    }
+
+    #[test]
+    fn stages_have_numbers() {
+        STAGES.iter().for_each(|stage| assert_eq!(Stage::of(*stage as u64), *stage));
+    }
+}

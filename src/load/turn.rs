@@ -1,0 +1,273 @@
+//! What a core does once a turn, whether anything has arrived or not: opens what is due, gives up
+//! what takes too long, goes from one stage to the next.
+
+use super::Plan;
+use super::opens::Stall;
+use super::pace::split;
+use super::probing::Probing;
+use super::session::Session;
+use super::sweep::Sweep;
+use super::timeline::{NEVER, Stage, micros};
+use super::tuples::Exhausted;
+use super::workload::{Act, Workload};
+use crate::engine::{Ends, OpenError};
+use crate::tcp::Now;
+
+/// How long the last RSTs may take, microseconds.
+const GRACE_US: u64 = 1_000_000;
+/// As [`Plan::drain`], after [`super::Control::stop`].
+const STOPPED_DRAIN_US: u64 = 1_000_000;
+/// The longest sleep while there is a step, and while there is none, milliseconds: how late a
+/// stop or a new step may be seen.
+const NAP_MS: u32 = 50;
+const IDLE_NAP_MS: u32 = 10;
+
+/// The way to the engine. [`crate::engine::Line`] behind a handle is one, a script in a test is
+/// another.
+pub(super) trait Wire {
+    fn now(&self) -> Now;
+    fn open(&mut self, ends: Ends) -> Result<u32, OpenError>;
+    /// False: no such connection.
+    fn act(&mut self, number: u32, act: Act) -> bool;
+    fn capacity(&self) -> u32;
+}
+
+/// Where a core is in its step, and what its turns go on with.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) course: Course,
+    /// This core's share.
+    probes_per_second: u32,
+    pub(super) timeout_us: u64,
+    /// A stop has been seen.
+    stopped: bool,
+    /// Why the connection that is due was not opened.
+    pub(super) stalled: Option<Stall>,
+    pub(super) sweep: Sweep,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Course {
+    Opening,
+    /// Nothing is opened any more; what is in flight may end, until then.
+    Draining {
+        until: u64,
+    },
+    /// [`Workload::Hold`]: all are attempted, the last ones not established yet.
+    Settling,
+    Holding {
+        until: u64,
+    },
+    Probing(Probing),
+    /// All that is left gets a RST; `cursor` is the next number to look at.
+    Closing {
+        cursor: u32,
+        until: u64,
+        lost: bool,
+    },
+    /// Nothing is left.
+    Over,
+}
+
+impl Turn {
+    pub(super) fn new(plan: &Plan, share: (u32, u32)) -> Turn {
+        let timeout_us = micros(plan.timeout);
+        Turn {
+            course: Course::Over,
+            probes_per_second: split(u64::from(plan.probes.per_second), share).max(1) as u32,
+            timeout_us,
+            stopped: false,
+            stalled: None,
+            sweep: Sweep::new(timeout_us),
+        }
+    }
+}
+
+impl Session {
+    /// One turn.
+    pub(super) fn turn(&mut self, wire: &mut impl Wire) {
+        self.entries.reserve(wire.capacity());
+        let now = wire.now();
+        if self.job.is_none() && !self.adopt(now) {
+            return;
+        }
+        if now.micros < self.start_us {
+            return;
+        }
+        let elapsed = self.elapsed(now);
+        if !self.turn.stopped && self.control.is_stopped() {
+            self.stop(elapsed);
+        }
+        // Opens come first: an abort's end is told after this turn, and its number must not have
+        // become another connection's by then.
+        self.go(wire, now, elapsed);
+        self.sweep(wire, now, elapsed);
+        self.tell(elapsed);
+    }
+
+    /// Milliseconds until there is something to do, at most `most`.
+    pub(super) fn due_ms(&self, now: Now, most: u32) -> u32 {
+        let Some(job) = &self.job else { return most.min(IDLE_NAP_MS) };
+        if now.micros < self.start_us {
+            return sleep_ms(self.start_us - now.micros, most);
+        }
+        let elapsed = self.elapsed(now);
+        let next = match self.turn.course {
+            Course::Opening if job.quota == Some(0) => elapsed,
+            Course::Opening => self.next_open_us(elapsed).min(job.line.opens_to),
+            Course::Draining { .. } if self.live == 0 => elapsed,
+            Course::Draining { until } | Course::Holding { until } => until,
+            Course::Settling if self.opening == 0 => elapsed,
+            Course::Settling => NEVER,
+            Course::Probing(_) | Course::Closing { .. } | Course::Over => elapsed,
+        };
+        let sweep = if self.live == 0 { NEVER } else { self.turn.sweep.next_us() };
+        sleep_ms(next.min(sweep).saturating_sub(elapsed), most.min(NAP_MS))
+    }
+
+    /// When the next connection is due, or can be opened if something stands in its way.
+    fn next_open_us(&self, elapsed: u64) -> u64 {
+        let Some(job) = &self.job else { return NEVER };
+        let due = job.pacer.next_us(elapsed, self.paced_in_flight());
+        match self.turn.stalled {
+            Some(Stall::Tuple(Exhausted { free_at })) if !job.pacer.is_open_loop() => {
+                free_at.map_or(NEVER, |free_at| self.elapsed(free_at))
+            }
+            Some(Stall::Slot) if !job.pacer.is_open_loop() => elapsed + 2_000,
+            _ => due,
+        }
+    }
+
+    /// Begins the step that waits, if one does.
+    fn adopt(&mut self, now: Now) -> bool {
+        let Some(job) = self.desk.adopt() else { return false };
+        self.start_us = self.control.start(now);
+        self.desk.live.clear();
+        self.turn.course = Course::Opening;
+        self.turn.stopped = false;
+        self.turn.stalled = None;
+        self.turn.sweep = Sweep::new(self.turn.timeout_us);
+        self.last_end_us = 0;
+        self.job = Some(job);
+        true
+    }
+
+    fn stop(&mut self, elapsed: u64) {
+        self.turn.stopped = true;
+        let Some(job) = &mut self.job else { return };
+        job.line.cut(elapsed);
+        match self.turn.course {
+            Course::Draining { until } => {
+                self.turn.course = Course::Draining { until: until.min(elapsed + STOPPED_DRAIN_US) };
+            }
+            Course::Settling | Course::Holding { .. } | Course::Probing(_) => self.close(elapsed, false),
+            Course::Opening | Course::Closing { .. } | Course::Over => {}
+        }
+    }
+
+    fn go(&mut self, wire: &mut impl Wire, now: Now, elapsed: u64) {
+        match self.turn.course {
+            Course::Opening => self.opening(wire, now, elapsed),
+            Course::Draining { .. } if self.live == 0 => self.turn.course = Course::Over,
+            Course::Draining { until } if elapsed >= until => self.close(elapsed, false),
+            Course::Settling if self.opening == 0 => {
+                let hold = self.control.plan().duration.map_or(0, micros);
+                self.turn.course = Course::Holding { until: elapsed.saturating_add(hold) };
+            }
+            Course::Holding { until } if elapsed >= until => {
+                self.turn.course = Course::Probing(Probing::new(self.entries.span().start, elapsed));
+            }
+            Course::Probing(probing) => {
+                let rate = self.turn.probes_per_second;
+                match self.probe(probing, rate, wire, now, elapsed) {
+                    Some(further) => self.turn.course = Course::Probing(further),
+                    None => self.close(elapsed, true),
+                }
+            }
+            Course::Closing { cursor, until, lost } => {
+                self.closing(wire, now, cursor, lost);
+                let walked = matches!(self.turn.course, Course::Closing { cursor, .. }
+                    if cursor >= self.entries.span().end);
+                if self.live == 0 || walked && elapsed >= until {
+                    self.turn.course = Course::Over;
+                }
+            }
+            Course::Draining { .. } | Course::Settling | Course::Holding { .. } | Course::Over => {}
+        }
+        if matches!(self.turn.course, Course::Over) {
+            self.finish(elapsed);
+        }
+    }
+
+    fn opening(&mut self, wire: &mut impl Wire, now: Now, elapsed: u64) {
+        self.open_due(wire, now, elapsed);
+        let Some(job) = &self.job else { return };
+        let all = job.quota == Some(0);
+        if !all && (elapsed < job.line.opens_to || !self.give_up_rest(elapsed)) {
+            return;
+        }
+        let hold = *self.workload() == Workload::Hold;
+        match (hold, self.turn.stopped) {
+            (true, true) => self.close(elapsed, false),
+            (true, false) => self.turn.course = Course::Settling,
+            (false, stopped) => {
+                let drain = micros(self.control.plan().drain);
+                let drain = if stopped { drain.min(STOPPED_DRAIN_US) } else { drain };
+                self.turn.course = Course::Draining { until: elapsed.saturating_add(drain) };
+            }
+        }
+    }
+
+    /// What a closed loop counts: held connections are no load.
+    pub(super) fn paced_in_flight(&self) -> u32 {
+        if *self.workload() == Workload::Hold { self.opening } else { self.live }
+    }
+
+    /// Ends all that is left. `lost`: what was probed and never answered has failed.
+    fn close(&mut self, elapsed: u64, lost: bool) {
+        let cursor = self.entries.span().start;
+        self.turn.course = Course::Closing { cursor, until: elapsed.saturating_add(GRACE_US), lost };
+    }
+
+    /// Everything has ended: the tally is handed in.
+    fn finish(&mut self, elapsed: u64) {
+        let Some(mut job) = self.job.take() else { return };
+        // Connections that the engine never told the end of, if there should ever be any.
+        job.tally.in_flight += std::mem::take(&mut self.measured_live);
+        let from = job.line.measured_from;
+        let by_number = job.quota == Some(0) || job.line.measured_to == NEVER;
+        let to = if by_number { self.last_end_us } else { job.line.measured_to };
+        job.tally.finish(to.saturating_sub(from));
+        if let Err(job) = self.desk.hand_in(job) {
+            // The other side is looking right now: again in the next turn.
+            self.job = Some(job);
+            return;
+        }
+        if self.live > 0 {
+            self.entries.forget();
+        }
+        self.tell(elapsed);
+    }
+
+    /// For whoever watches.
+    fn tell(&self, elapsed: u64) {
+        let stage = match (&self.job, self.turn.course) {
+            (None, _) => Stage::Finished,
+            (Some(_), Course::Draining { .. } | Course::Closing { .. } | Course::Over) => Stage::Drain,
+            (Some(job), _) => job.line.stage(elapsed),
+        };
+        self.desk.live.stage.set(stage as u64);
+        self.desk.live.in_flight.set(u64::from(self.live));
+    }
+}
+
+/// 0 below two milliseconds: a sleep may be late by one, and connections are due by the microsecond.
+fn sleep_ms(gap_us: u64, most: u32) -> u32 {
+    match gap_us / 1000 {
+        0 | 1 => 0,
+        gap_ms => u32::try_from(gap_ms - 1).unwrap_or(most).min(most),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,500 @@
+//! Whole runs against a script instead of an engine, in virtual time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::source::Asked;
+use super::super::{Answer, Arrivals, Closer, Control, Failure, Load, Probes, Tally};
+use super::*;
+use crate::load::control::Desk;
+use crate::observe::Closed;
+
+/// What the peer does with a connection, and how long after the SYN.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    /// Plays along: SYN-ACK after `connect_us`, all else after as much again.
+    Answers,
+    Silent,
+    Refuses,
+    /// Establishes, and then nothing.
+    Dies,
+    /// Establishes and resets.
+    Resets,
+}
+
+/// The script: an engine and a peer in one.
+struct Script {
+    now: Now,
+    peer: Box<dyn Fn(u32) -> Peer>,
+    connect_us: u64,
+    answer: &'static [u8],
+    /// What [`Wire::open`] says instead of opening.
+    refusal: Option<OpenError>,
+    capacity: u32,
+    opened: u32,
+    /// When what happens, by number.
+    events: BTreeMap<(u64, u32), Event>,
+    alive: BTreeMap<u32, Peer>,
+    probes: Vec<u32>,
+    deaf: Box<dyn Fn(u32) -> bool>,
+    aborts_per_turn: Vec<u32>,
+    opens_per_turn: Vec<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Opened,
+    Data,
+    PeerClosed,
+    Heard,
+    Closed(Closed),
+}
+
+impl Script {
+    fn new(peer: impl Fn(u32) -> Peer + 'static) -> Script {
+        Script {
+            now: Now::from_millis(3_600_000),
+            peer: Box::new(peer),
+            connect_us: 100,
+            answer: b"pong",
+            refusal: None,
+            capacity: 100_000,
+            opened: 0,
+            events: BTreeMap::new(),
+            alive: BTreeMap::new(),
+            probes: Vec::new(),
+            deaf: Box::new(|_| false),
+            aborts_per_turn: Vec::new(),
+            opens_per_turn: Vec::new(),
+        }
+    }
+
+    fn after(&mut self, number: u32, times: u64, event: Event) {
+        self.events.insert((self.now.micros + times * self.connect_us, number), event);
+    }
+}
+
+impl Wire for Script {
+    fn now(&self) -> Now {
+        self.now
+    }
+
+    fn open(&mut self, _: Ends) -> Result<u32, OpenError> {
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
+        }
+        let number = (0..self.capacity).find(|number| !self.alive.contains_key(number));
+        let number = number.ok_or(OpenError::Full)?;
+        let peer = (self.peer)(self.opened);
+        self.opened += 1;
+        *self.opens_per_turn.last_mut().unwrap() += 1;
+        self.alive.insert(number, peer);
+        match peer {
+            Peer::Silent => {}
+            Peer::Refuses => self.after(number, 1, Event::Closed(Closed::ConnectRefused)),
+            _ => self.after(number, 1, Event::Opened),
+        }
+        Ok(number)
+    }
+
+    fn act(&mut self, number: u32, act: Act) -> bool {
+        let Some(peer) = self.alive.get(&number).copied() else { return false };
+        match (act, peer) {
+            (Act { abort: true, .. }, _) => {
+                *self.aborts_per_turn.last_mut().unwrap() += 1;
+                self.events.insert((self.now.micros, number), Event::Closed(Closed::Aborted));
+            }
+            (_, Peer::Resets) => self.after(number, 1, Event::Closed(Closed::ResetByPeer)),
+            (_, Peer::Dies) => {}
+            (Act { probe: true, .. }, _) => {
+                self.probes.push(number);
+                if !(self.deaf)(number) {
+                    self.after(number, 1, Event::Heard);
+                }
+            }
+            (Act { send: true, .. }, _) => self.after(number, 1, Event::Data),
+            (Act { shutdown: true, .. }, _) => self.after(number, 1, Event::Closed(Closed::Active)),
+            (Act { close: true, .. }, _) => self.after(number, 1, Event::Closed(Closed::Passive)),
+            (_, _) => self.after(number, 1, Event::PeerClosed),
+        }
+        true
+    }
+
+    fn capacity(&self) -> u32 {
+        self.capacity
+    }
+}
+
+/// A session with a script as its engine.
+struct Bench {
+    control: Arc<Control>,
+    session: Session,
+    script: Script,
+    turns: u64,
+}
+
+impl Bench {
+    fn new(plan: Plan, script: Script) -> Bench {
+        let warnings = plan.check(1);
+        assert!(warnings.is_ok(), "{warnings:?}");
+        let control = Control::new(plan);
+        let desk: Arc<Desk> = control.desk_of(0, 1);
+        control.begin().unwrap();
+        Bench { session: Session::new(control.clone(), desk, (0, 1)), control, script, turns: 0 }
+    }
+
+    /// One turn: what has arrived by now, then the caller's.
+    fn turn(&mut self) {
+        self.turns += 1;
+        self.script.aborts_per_turn.push(0);
+        self.script.opens_per_turn.push(0);
+        self.session.turn(&mut self.script);
+        // Ends by our own acts are told after the call.
+        self.deliver();
+    }
+
+    fn deliver(&mut self) {
+        while let Some(((at, number), event)) = self.script.events.pop_first() {
+            if at > self.script.now.micros {
+                self.script.events.insert((at, number), event);
+                return;
+            }
+            if !self.script.alive.contains_key(&number) {
+                continue;
+            }
+            let (session, now) = (&mut self.session, self.script.now);
+            if self.script.alive[&number] != Peer::Silent {
+                session.heard(number, now);
+            }
+            let act = match event {
+                Event::Opened => session.opened(number, now),
+                Event::Data => session.data(number, now, self.script.answer),
+                Event::PeerClosed => session.peer_closed(number, now),
+                Event::Heard => continue,
+                Event::Closed(how) => {
+                    self.script.alive.remove(&number);
+                    self.script.events.retain(|(_, other), _| *other != number);
+                    session.closed(number, now, how);
+                    continue;
+                }
+            };
+            let waits = act == Act::NOTHING && *self.session.workload() == Workload::Hold;
+            if !waits {
+                self.script.act(number, act);
+            }
+        }
+    }
+
+    /// On to the next moment when something happens, or is due.
+    fn pass(&mut self) {
+        let now = self.script.now.micros;
+        let due = match self.session.due_ms(self.script.now, 1000) {
+            0 => 20,
+            millis => u64::from(millis) * 1000,
+        };
+        let event = self.script.events.keys().next().map_or(u64::MAX, |(at, _)| (*at).max(now + 1));
+        self.script.now.micros = event.min(now + due);
+        self.deliver();
+    }
+
+    fn run(&mut self) -> Tally {
+        self.run_until(|_| false)
+    }
+
+    /// To the end, or until `stop` says so, which stops the run.
+    fn run_until(&mut self, stop: impl Fn(&Bench) -> bool) -> Tally {
+        for _ in 0..3_000_000 {
+            self.turn();
+            if let Some(tally) = self.control.take() {
+                assert_eq!(tally.attempted, tally.completed + tally.failed() + tally.in_flight, "{tally:?}");
+                assert_eq!(tally.connect.len(), tally.established);
+                assert_eq!(tally.completion.len(), tally.completed);
+                assert_eq!(self.session.live, 0, "all have ended");
+                return tally;
+            }
+            if stop(self) {
+                self.control.stop();
+            }
+            self.pass();
+        }
+        panic!("the run does not end: {:?}", self.session.turn);
+    }
+}
+
+fn plan(workload: Workload, load: Load) -> Plan {
+    let sources = "10.0.0.0/24".parse::<Asked>().unwrap().resolve(None).unwrap();
+    Plan {
+        load,
+        duration: Some(Duration::from_secs(2)),
+        ..Plan::new("10.9.0.1:80".parse().unwrap(), sources, workload)
+    }
+}
+
+const LIFECYCLE: Workload = Workload::Lifecycle { closer: Closer::Client };
+
+fn steady(per_second: u64) -> Load {
+    Load::Rate { per_second, arrivals: Arrivals::Steady }
+}
+
+#[test]
+fn an_open_loop_opens_exactly_what_it_should() {
+    let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Answers));
+    let tally = bench.run();
+    assert_eq!((tally.attempted, tally.established, tally.completed), (2000, 2000, 2000));
+    assert_eq!((tally.measured_us, tally.seconds.len()), (2_000_000, 2));
+    assert!(tally.seconds.iter().all(|second| second.completed.abs_diff(1000) <= 1), "{:?}", tally.seconds);
+    // The peer takes 100 µs for each leg, the core looks every 20 µs.
+    assert!((100..=120).contains(&tally.connect.max()), "{}", tally.connect.max());
+    assert!((200..=220).contains(&tally.completion.min()), "{}", tally.completion.min());
+    assert!(tally.lag.max_us <= 20, "{:?}", tally.lag);
+}
+
+#[test]
+fn what_is_opened_while_warming_up_does_not_count() {
+    let second = Duration::from_secs(1);
+    let plan = Plan { ramp_up: second, warm_up: second, ramp_down: second, ..plan(LIFECYCLE, steady(500)) };
+    let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+    let tally = bench.run();
+    assert_eq!((tally.attempted, tally.completed), (1000, 1000));
+    assert_eq!(bench.script.opened, 250 + 500 + 1000 + 250);
+    assert_eq!(bench.control.progress().attempted, 2000);
+}
+
+#[test]
+fn a_closed_loop_keeps_its_number_in_flight() {
+    let mut bench = Bench::new(plan(LIFECYCLE, Load::Concurrency(300)), Script::new(|_| Peer::Answers));
+    bench.script.connect_us = 5_000;
+    let mut most = 0;
+    for _ in 0..2000 {
+        bench.turn();
+        most = most.max(bench.session.live);
+        bench.pass();
+    }
+    assert_eq!(most, 300);
+    assert!(bench.script.opens_per_turn.iter().all(|opens| *opens <= 128), "no herd at the start");
+    let tally = bench.run();
+    // Each takes 10 ms.
+    assert!(tally.completed.abs_diff(60_000) < 1_000, "{}", tally.completed);
+    assert_eq!(tally.lag.opened, 0, "nothing is late in a closed loop");
+}
+
+#[test]
+fn every_workload_completes_with_a_peer_that_plays_along() {
+    let segment = Workload::Request { request: b"ping".to_vec(), answer: Answer::Segment };
+    for workload in [
+        Workload::Handshake,
+        LIFECYCLE,
+        Workload::Lifecycle { closer: Closer::Server },
+        segment,
+        Workload::http("x", "/"),
+    ] {
+        let name = workload.name();
+        let mut bench = Bench::new(plan(workload, Load::Concurrency(4)), Script::new(|_| Peer::Answers));
+        bench.script.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+        let tally = bench.run();
+        assert!(tally.completed > 1000 && tally.failed() == 0, "{name}: {tally:?}");
+        assert!(tally.in_flight == 0 && tally.seconds.len() == 2, "{name}");
+    }
+}
+
+#[test]
+fn every_failure_is_counted_under_its_name() {
+    for (peer, workload, failure) in [
+        (Peer::Refuses, LIFECYCLE, Failure::Refused),
+        (Peer::Silent, LIFECYCLE, Failure::ConnectTimeout),
+        (Peer::Dies, LIFECYCLE, Failure::Timeout),
+        (Peer::Resets, LIFECYCLE, Failure::Reset),
+        (Peer::Answers, Workload::http("x", "/"), Failure::WrongAnswer),
+    ] {
+        let plan = Plan { timeout: Duration::from_millis(800), ..plan(workload, steady(100)) };
+        let mut bench =
+            Bench::new(plan, Script::new(move |count| if count % 2 == 0 { peer } else { Peer::Silent }));
+        let tally = bench.run();
+        let silent = if failure == Failure::ConnectTimeout { 0 } else { 100 };
+        assert_eq!(tally.failed_by(failure), 200 - silent, "{:?}", tally.failures().collect::<Vec<_>>());
+        assert_eq!(tally.failed(), 200);
+    }
+}
+
+#[test]
+fn an_icmp_error_names_the_time_out() {
+    let plan = Plan { connections: Some(1), ..plan(LIFECYCLE, Load::Concurrency(1)) };
+    let mut bench = Bench::new(plan, Script::new(|_| Peer::Silent));
+    while bench.script.opened == 0 {
+        bench.turn();
+        bench.pass();
+    }
+    bench.session.unreachable(0);
+    assert_eq!(bench.run().failed_by(Failure::Unreachable), 1);
+}
+
+#[test]
+fn a_number_of_connections_ends_the_run() {
+    let plan = Plan { connections: Some(777), duration: None, ..plan(LIFECYCLE, Load::Concurrency(10)) };
+    let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+    let tally = bench.run();
+    assert_eq!((tally.attempted, tally.completed, bench.script.opened), (777, 777, 777));
+    // 78 rounds of ten, 200 µs each.
+    assert!((15_000..25_000).contains(&tally.measured_us), "{}", tally.measured_us);
+}
+
+#[test]
+fn what_is_in_flight_after_the_drain_is_neither_completed_nor_failed() {
+    let plan = Plan {
+        drain: Duration::from_millis(100),
+        connections: Some(500),
+        ..plan(LIFECYCLE, Load::Concurrency(500))
+    };
+    let mut bench =
+        Bench::new(plan, Script::new(|count| if count < 300 { Peer::Dies } else { Peer::Answers }));
+    let tally = bench.run();
+    assert_eq!((tally.completed, tally.in_flight, tally.failed()), (200, 300, 0));
+    assert!(bench.script.aborts_per_turn.iter().all(|aborts| *aborts <= 128), "in portions");
+}
+
+#[test]
+fn a_stop_ends_the_run_with_what_there_is() {
+    let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Answers));
+    let start = bench.script.now.micros;
+    let tally = bench.run_until(|bench| bench.script.now.micros > start + 1_520_000);
+    assert!((1495..=1560).contains(&tally.attempted), "{}", tally.attempted);
+    assert_eq!((tally.completed, tally.seconds.len()), (tally.attempted, 1));
+    assert!((1_490_000..1_560_000).contains(&tally.measured_us), "{}", tally.measured_us);
+}
+
+#[test]
+fn too_few_4_tuples_are_said_by_name_and_never_spun_on() {
+    let sources = "10.0.0.1:1000-1099".parse::<Asked>().unwrap().resolve(None).unwrap();
+    let open = Plan { sources: sources.clone(), ..plan(LIFECYCLE, steady(1000)) };
+    let mut bench = Bench::new(open, Script::new(|_| Peer::Answers));
+    let tally = bench.run();
+    assert_eq!((tally.completed, tally.failed_by(Failure::NoTuple)), (100, 1900));
+    // A closed loop waits for them to be free again.
+    let reuse_after = Duration::from_millis(500);
+    let closed = Plan { sources, reuse_after, ..plan(LIFECYCLE, Load::Concurrency(10)) };
+    let mut bench = Bench::new(closed, Script::new(|_| Peer::Answers));
+    let tally = bench.run();
+    assert!((400..=500).contains(&tally.completed) && tally.failed() == 0, "{}", tally.completed);
+    assert!(tally.refused.no_tuple > 0 && bench.turns < 20_000, "{} turns", bench.turns);
+}
+
+#[test]
+fn a_line_that_refuses_makes_connections_late_and_then_fail() {
+    for (refusal, failure) in [(OpenError::NoFrame, Failure::NoFrame), (OpenError::Full, Failure::NoSlot)] {
+        let plan = Plan { timeout: Duration::from_millis(300), ..plan(LIFECYCLE, steady(100)) };
+        let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+        bench.script.refusal = Some(refusal);
+        let start = bench.script.now.micros;
+        while bench.script.now.micros < start + 1_020_000 {
+            bench.turn();
+            bench.pass();
+        }
+        bench.script.refusal = None;
+        let tally = bench.run();
+        let late = if failure == Failure::NoFrame { 70 } else { 100 };
+        assert!(tally.failed_by(failure).abs_diff(late) <= 2, "{:?}", tally.failures().collect::<Vec<_>>());
+        assert_eq!(tally.failed() + tally.completed, 200);
+        if failure == Failure::NoFrame {
+            // What was opened late took so long from its intended start.
+            assert!((250_000..=305_000).contains(&tally.connect.max()), "{}", tally.connect.max());
+            assert!((250_000..=305_000).contains(&tally.lag.max_us));
+        }
+    }
+}
+
+#[test]
+fn a_4_tuple_in_use_is_passed_over() {
+    let mut bench = Bench::new(plan(LIFECYCLE, steady(100)), Script::new(|_| Peer::Answers));
+    bench.script.refusal = Some(OpenError::InUse);
+    let start = bench.script.now.micros;
+    while bench.script.now.micros < start + 50_000 {
+        bench.turn();
+        bench.pass();
+    }
+    bench.script.refusal = None;
+    let tally = bench.run();
+    assert_eq!(tally.completed, 200);
+    assert!(tally.refused.in_use > 0 && tally.refused.in_use <= 128 * bench.turns);
+}
+
+#[test]
+fn a_client_that_is_too_slow_says_so() {
+    let plan = Plan { timeout: Duration::from_millis(100), ..plan(LIFECYCLE, steady(1000)) };
+    let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+    let mut tally = None;
+    while tally.is_none() {
+        bench.turn();
+        tally = bench.control.take();
+        // A core that gets its turn every half second only.
+        bench.script.now.micros += 500_000;
+        bench.deliver();
+    }
+    let tally = tally.unwrap();
+    assert_eq!((tally.attempted, tally.completed + tally.failed()), (2000, 2000));
+    assert!(tally.failed_by(Failure::ClientLate) > 1500, "{:?}", tally.failures().collect::<Vec<_>>());
+}
+
+fn hold(connections: u64) -> Plan {
+    Plan {
+        connections: Some(connections),
+        probes: Probes { per_second: 10_000, ..Probes::default() },
+        ..plan(Workload::Hold, Load::Concurrency(50))
+    }
+}
+
+#[test]
+fn held_connections_are_all_kept_and_probed() {
+    let mut bench = Bench::new(hold(3000), Script::new(|_| Peer::Answers));
+    let start = bench.script.now.micros;
+    let mut most = 0;
+    while bench.script.probes.is_empty() {
+        bench.turn();
+        most = most.max(bench.session.live);
+        bench.pass();
+    }
+    assert_eq!(most, 3000, "all at a time, though only 50 handshakes are");
+    assert!(bench.script.now.micros - start >= 2_000_000, "kept for the duration");
+    let before = bench.script.now.micros;
+    let tally = bench.run();
+    assert_eq!((tally.established, tally.completed, bench.script.probes.len()), (3000, 3000, 3000));
+    assert!(bench.script.now.micros - before >= 290_000, "at the rate for probes");
+    assert!((100..=120).contains(&tally.completion.max()), "{}", tally.completion.max());
+}
+
+#[test]
+fn the_silent_are_asked_again_and_then_lost() {
+    let mut bench = Bench::new(hold(100), Script::new(|_| Peer::Answers));
+    bench.script.deaf = Box::new(|number| number < 10);
+    let tally = bench.run();
+    assert_eq!((tally.completed, tally.failed_by(Failure::ProbeLost)), (90, 10));
+    assert_eq!(bench.script.probes.len(), 100 + 10 + 10);
+}
+
+#[test]
+fn steps_follow_one_another_and_4_tuples_rest_between_them() {
+    let sources = "10.0.0.1:1000-1999".parse::<Asked>().unwrap().resolve(None).unwrap();
+    let plan = Plan { sources, ..plan(LIFECYCLE, steady(300)) };
+    let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+    assert_eq!(bench.control.begin(), Err(crate::load::BeginError::Busy));
+    assert_eq!(bench.run().completed, 600);
+    assert_eq!(bench.control.progress().stage, Stage::Finished);
+    bench.control.step(steady(400)).unwrap();
+    let tally = bench.run();
+    assert_eq!((tally.completed, tally.failed_by(Failure::NoTuple)), (400, 400));
+}
+
+#[test]
+fn a_core_that_ends_in_the_middle_hands_in_what_it_has() {
+    let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Dies));
+    let start = bench.script.now.micros;
+    while bench.script.now.micros < start + 1_000_000 {
+        bench.turn();
+        bench.pass();
+    }
+    assert!(bench.control.take().is_none());
+    let Bench { session, control, .. } = bench;
+    drop(session);
+    let tally = control.take().unwrap();
+    assert!(tally.in_flight > 900 && tally.attempted == tally.in_flight, "{tally:?}");
+}
