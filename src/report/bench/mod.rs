@@ -1,0 +1,29 @@
+//! What a benchmark came to: results that can be believed, joined and looked at.
+//!
+//! - `measured`: what the command hands over; `cpu` what the cores did meanwhile.
+//! - `results`: the JSON, its fields in `docs/bench-schema.md`; `latency` its distributions,
+//!   `stats` its statistics, `bottleneck` who was the limit; `json` how it is written.
+//! - `file`: results read back; `merge`: several made one.
+//! - `text`, `html` with `page` and `plots`: for people.
+//! - `comparison`: contestants side by side.
+
+mod bottleneck;
+pub mod cpu;
+mod format;
+mod json;
+mod latency;
+mod measured;
+mod results;
+#[cfg(test)]
+pub(crate) mod sample;
+mod stats;
+
+pub use bottleneck::{Bottleneck, Verdict};
+pub use json::write_json;
+pub use latency::{Encoded, HistogramError, Latency};
+pub use measured::{Measured, Run, Traffic};
+pub use results::{
+    Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, RATE_UNIT, Rate, Results, SCHEMA,
+    Second,
+};
+pub use stats::{Stats, median};
