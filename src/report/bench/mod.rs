@@ -9,21 +9,27 @@
 
 mod bottleneck;
 pub mod cpu;
+mod file;
 mod format;
 mod json;
 mod latency;
 mod measured;
+mod merge;
 mod results;
 #[cfg(test)]
 pub(crate) mod sample;
 mod stats;
+mod text;
 
 pub use bottleneck::{Bottleneck, Verdict};
+pub use file::{ReadError, schema_of};
 pub use json::write_json;
 pub use latency::{Encoded, HistogramError, Latency};
 pub use measured::{Measured, Run, Traffic};
+pub use merge::{MergeError, merge};
 pub use results::{
     Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, RATE_UNIT, Rate, Results, SCHEMA,
     Second,
 };
 pub use stats::{Stats, median};
+pub use text::progress;

@@ -216,6 +216,15 @@ fn mode(active: &Active) -> String {
     modes.join("+")
 }
 
+impl Loop {
+    pub fn name(self) -> &'static str {
+        match self {
+            Loop::Closed => "closed",
+            Loop::Open => "open",
+        }
+    }
+}
+
 impl Connections {
     pub fn failures(&self) -> u64 {
         self.failed.values().sum()
