@@ -11,10 +11,13 @@ mod bottleneck;
 pub mod cpu;
 mod file;
 mod format;
+mod html;
 mod json;
 mod latency;
 mod measured;
 mod merge;
+mod page;
+mod plots;
 mod results;
 #[cfg(test)]
 pub(crate) mod sample;

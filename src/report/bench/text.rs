@@ -16,7 +16,7 @@ const NAMES: usize = 22;
 /// second; `established`, `failed`: so far; `in_flight`: now.
 pub fn progress(second: u64, rate: u64, established: u64, in_flight: u64, failed: u64) -> String {
     format!(
-        "{second:>4} s {:>10}/s {:>9} in flight {:>13} established {:>9} failed",
+        "{second:>4} s {:>10}/s {:>9} in flight {:>11} established {:>9} failed",
         count(rate),
         count(in_flight),
         count(established),
@@ -267,8 +267,7 @@ mod tests {
 
     #[test]
     fn progress_lines_are_aligned() {
-        let lines =
-            [progress(1, 9, 10, 1, 0), progress(3600, 1_400_000, 990_000_000, 1_000_000, 9_999_999)];
+        let lines = [progress(1, 9, 10, 1, 0), progress(3600, 1_400_000, 990_000_000, 1_000_000, 9_999_999)];
         let lengths = lines.each_ref().map(|line| line.chars().count());
         assert!(lengths.iter().all(|length| *length <= WIDTH), "{lines:#?}");
         assert!(lines[0].contains(" 9/s ") && lines[1].contains("1,400,000/s"), "{lines:#?}");
