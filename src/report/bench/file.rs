@@ -64,10 +64,8 @@ impl Results {
         if !(0.0..1e9).contains(&self.duration_s) {
             return Err(ReadError::Number("duration_s"));
         }
-        let failed = self.connections.failed.values();
-        failed
-            .fold(Some(0u64), |sum, n| sum?.checked_add(*n))
-            .ok_or(ReadError::Number("connections.failed"))?;
+        let mut failed = self.connections.failed.values();
+        failed.try_fold(0u64, |sum, n| sum.checked_add(*n)).ok_or(ReadError::Number("connections.failed"))?;
         if self.packets.received.checked_add(self.packets.sent).is_none() {
             return Err(ReadError::Number("packets"));
         }

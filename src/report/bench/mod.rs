@@ -8,7 +8,10 @@
 //! - `comparison`: contestants side by side.
 
 mod bottleneck;
+pub mod comparison;
 pub mod cpu;
+#[cfg(test)]
+mod documented;
 mod file;
 mod format;
 mod html;

@@ -94,13 +94,16 @@ pub(super) fn latency(connect: &Histogram<u64>, completion: &Histogram<u64>) -> 
     let most = curves.iter().map(|(_, histogram, _)| histogram.max()).max().unwrap_or(1);
     let filled = curves.iter().filter(|(_, histogram, _)| !histogram.is_empty());
     let least = filled.map(|(_, histogram, _)| histogram.min()).min().unwrap_or(1).max(1);
+    // A decade at least, so that some times are named.
+    let low = least as f64 * 0.8;
+    let high = (most as f64 * 1.25).max(low * 10.0);
     let end = curves.iter().map(|(_, histogram, _)| nines(histogram)).fold(1.0, f64::max);
     draw(CHART_HEIGHT + 20, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
             .x_label_area_size(40)
             .y_label_area_size(90)
-            .build_cartesian_2d(0.0..end, (least as f64 * 0.8..(most as f64 * 1.25).max(10.0)).log_scale())?;
+            .build_cartesian_2d(0.0..end, (low..high).log_scale())?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -111,7 +114,7 @@ pub(super) fn latency(connect: &Histogram<u64>, completion: &Histogram<u64>) -> 
             .x_labels(end as usize + 2)
             .x_label_formatter(&|nines| percentile(*nines))
             .y_desc("time from the intended start")
-            .y_label_formatter(&|time| micros(*time))
+            .y_label_formatter(&|time| logarithmic(*time))
             .draw()?;
         for (name, histogram, colour) in curves.iter().filter(|(_, histogram, _)| !histogram.is_empty()) {
             let steps = (nines(histogram) * 40.0) as u32;
@@ -132,6 +135,15 @@ pub(super) fn latency(connect: &Histogram<u64>, completion: &Histogram<u64>) -> 
             .draw()?;
         Ok(())
     })
+}
+
+/// Times that begin with 1, 2 or 5: between them there is no room.
+fn logarithmic(time: f64) -> String {
+    let digit = time / 10f64.powf(time.log10().floor());
+    match [1.0, 2.0, 5.0, 10.0].iter().any(|named| (digit - named).abs() < 1e-6) {
+        true => micros(time),
+        false => String::new(),
+    }
 }
 
 /// `0 %`, `90 %`, `99 %`, `99.9 %`: whole nines only.
@@ -208,6 +220,12 @@ mod tests {
     fn percentiles_are_named_at_whole_nines() {
         let names = [0.0, 0.5, 1.0, 2.0, 3.0, 5.0].map(percentile);
         assert_eq!(names, ["0 %", "", "90 %", "99 %", "99.9 %", "99.999 %"]);
+    }
+
+    #[test]
+    fn times_are_named_where_there_is_room() {
+        let names = [1.0, 2.0, 3.0, 50.0, 90.0, 999.999_999_9, 1000.0, 2e6].map(logarithmic);
+        assert_eq!(names, ["1 µs", "2 µs", "", "50 µs", "", "1.00 ms", "1.00 ms", "2.00 s"]);
     }
 
     #[test]
