@@ -1,5 +1,7 @@
 //! Results read back. Every error says what is wrong with the text; its reader knows the file.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -64,14 +66,23 @@ impl Results {
         if !(0.0..1e9).contains(&self.duration_s) {
             return Err(ReadError::Number("duration_s"));
         }
-        let mut failed = self.connections.failed.values();
-        failed.try_fold(0u64, |sum, n| sum.checked_add(*n)).ok_or(ReadError::Number("connections.failed"))?;
+        addable(&self.drops, "drops")?;
+        addable(&self.connections.failed, "connections.failed")?;
+        self.parts
+            .iter()
+            .try_for_each(|part| addable(&part.connections.failed, "parts.connections.failed"))?;
         if self.packets.received.checked_add(self.packets.sent).is_none() {
             return Err(ReadError::Number("packets"));
         }
         check_histogram("connect", &self.histograms.connect, &self.latency_us.connect)?;
         check_histogram("completion", &self.histograms.completion, &self.latency_us.completion)
     }
+}
+
+/// Whoever shows them adds them up.
+fn addable(counts: &BTreeMap<String, u64>, name: &'static str) -> Result<(), ReadError> {
+    let sum = counts.values().try_fold(0u64, |sum, count| sum.checked_add(*count));
+    sum.map(|_| ()).ok_or(ReadError::Number(name))
 }
 
 fn check_histogram(name: &'static str, cells: &Encoded, latency: &Latency) -> Result<(), ReadError> {
@@ -86,7 +97,7 @@ fn check_histogram(name: &'static str, cells: &Encoded, latency: &Latency) -> Re
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::{sample, write_json};
+    use super::super::{merge, sample, write_json};
     use super::*;
 
     fn written(results: &Results) -> String {
@@ -137,5 +148,39 @@ mod tests {
             let error = Results::parse(&text).unwrap_err().to_string();
             assert!(error.contains(part), "{part:?} is not in: {error}");
         }
+    }
+
+    /// Pointers to all numbers, of long lists to the first ones.
+    fn numbers(value: &Value, at: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(k, v)| numbers(v, &format!("{at}/{k}"), found)),
+            Value::Array(list) => {
+                list.iter().take(2).enumerate().for_each(|(n, v)| numbers(v, &format!("{at}/{n}"), found));
+            }
+            Value::Number(_) | Value::Null => found.push(at.to_owned()),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn no_number_in_a_file_breaks_the_reader() {
+        let inputs = ["a", "b"].map(|name| (name.to_owned(), sample::small()));
+        let sum = merge(&inputs, false).unwrap();
+        let good: Value = serde_json::from_str(&written(&sum)).unwrap();
+        let mut pointers = Vec::new();
+        numbers(&good, "", &mut pointers);
+        let mut read = 0;
+        for pointer in &pointers {
+            for extreme in [json!(0), json!(u64::MAX), json!(1e300), json!(-1e300), json!(255)] {
+                let mut value = good.clone();
+                *value.pointer_mut(pointer).unwrap() = extreme;
+                let Ok(results) = Results::parse(&value.to_string()) else { continue };
+                read += 1;
+                assert!(!results.text().contains("NaN"));
+                assert!(!results.html().unwrap().contains("NaN"), "{pointer}");
+                let _ = merge(&[("c".to_owned(), results), inputs[0].clone()], true);
+            }
+        }
+        assert!(pointers.len() > 80 && read > 200, "{} {read}", pointers.len());
     }
 }

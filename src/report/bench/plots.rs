@@ -54,12 +54,14 @@ const MOST_NINES: f64 = 5.0;
 pub(super) fn rate(series: &[Second], mean: f64) -> String {
     draw(CHART_HEIGHT, |area| {
         let most = series.iter().map(|second| second.completed).max().unwrap_or(0) as f64;
-        let end = (series.len().max(2)) as f64;
+        let (top, end) = ((most * 1.1).max(1.0), series.len().max(2) as f64);
+        // The crate's arithmetic wants nothing far outside of its axes.
+        let mean = mean.clamp(0.0, top);
         let mut chart = ChartBuilder::on(area)
             .margin(12)
             .x_label_area_size(40)
             .y_label_area_size(90)
-            .build_cartesian_2d(0.5..end + 0.5, 0.0..(most * 1.1).max(1.0))?;
+            .build_cartesian_2d(0.5..end + 0.5, 0.0..top)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)

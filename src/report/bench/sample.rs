@@ -112,3 +112,8 @@ pub(crate) fn lag(mean: f64) -> Option<Lag> {
 pub(crate) fn results() -> Results {
     Results::new(&run(), &active(), &measured(8, 123_456))
 }
+
+/// With few different times.
+pub(crate) fn small() -> Results {
+    Results::new(&run(), &active(), &measured(4, 5))
+}
