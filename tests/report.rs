@@ -104,7 +104,7 @@ fn one_run_and_a_comparison_are_shown() {
 
     let ended = report(&["show", text(&kept("comparison.json")), "--html", text(&page)]);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(ended.out.contains("handfast             95.0 %     2.85 x     285,000"), "{}", ended.out);
+    assert!(ended.out.contains("handfast             95.0 %     2.85 x   285,000"), "{}", ended.out);
     assert!(fs::read_to_string(&page).expect("a page").contains("bare replay"));
 }
 

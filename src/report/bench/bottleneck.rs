@@ -177,9 +177,10 @@ fn failed_at_target(results: &Results, least: f64) -> Option<Bottleneck> {
 
 /// What the commonest failures usually mean.
 fn meaning(reason: &str) -> &'static str {
-    const MEANINGS: [(&str, &str); 5] = [
+    const MEANINGS: [(&str, &str); 6] = [
         ("connect-timeout", ": SYNs stay unanswered; address, route, next hop and firewall decide that"),
         ("refused", ": nothing listens there, or its backlog was full"),
+        ("connect-refused", ": nothing listens there, or its backlog was full"),
         ("unreachable", ": ICMP errors say that the target cannot be reached"),
         ("reset", ": it resets connections that it had taken"),
         ("timeout", ": it took connections and then did not go on with them"),

@@ -103,6 +103,15 @@ impl Traffic {
     }
 }
 
+/// For [`Measured::spare`]: of the core that had least to spare from one snapshot to a later one.
+pub fn spare(before: &Snapshot, after: &Snapshot, duration_s: f64) -> Option<f64> {
+    let shares = before.cores.iter().zip(&after.cores).map(|(was, is)| {
+        let seconds = is.spare_ns.saturating_sub(was.spare_ns) as f64 / 1e9;
+        seconds / duration_s
+    });
+    shares.filter(|share| share.is_finite()).min_by(f64::total_cmp).map(|share| share.min(1.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +138,18 @@ mod tests {
         assert_eq!(traffic.retransmissions, 6);
         let drops: Vec<_> = traffic.drops.iter().map(|(name, count)| (name.as_str(), *count)).collect();
         assert_eq!(drops, [("kernel_rx_ring_full", 6), ("paws", 6)]);
+    }
+
+    #[test]
+    fn the_busiest_core_says_how_much_was_to_spare() {
+        let at = |times: &[u64]| {
+            let cores = times.iter().map(|&spare_ns| CoreSnapshot { spare_ns, ..CoreSnapshot::default() });
+            Snapshot { cores: cores.collect(), ..Snapshot::default() }
+        };
+        let (before, after) = (at(&[1_000_000_000, 0]), at(&[2_000_000_000, 3_000_000_000]));
+        assert_eq!(spare(&before, &after, 4.0), Some(0.25));
+        assert_eq!(spare(&before, &after, 0.5), Some(1.0));
+        assert_eq!(spare(&at(&[]), &at(&[]), 4.0), None);
+        assert_eq!(spare(&before, &before, 0.0), None);
     }
 }

@@ -31,7 +31,7 @@ pub use bottleneck::{Bottleneck, Verdict};
 pub use file::{ReadError, schema_of};
 pub use json::write_json;
 pub use latency::{Encoded, HistogramError, Latency};
-pub use measured::{Measured, Run, Traffic};
+pub use measured::{Measured, Run, Traffic, spare};
 pub use merge::{MergeError, merge};
 pub use results::{
     Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, RATE_UNIT, Rate, Results, SCHEMA,

@@ -65,15 +65,15 @@ fn the_terminal_has_a_table_for_each_workload_ratios_first() {
     let text = comparison().text();
     let expected = "\
 lifecycle, generic mode
-  contestant   of bare replay  of kernel  per second    least     most  runs  failed
-  bare replay         100.0 %     3.00 x     300,000  150,000  600,000     3       1
-  kernel               33.3 %     1.00 x     100,000   50,000  200,000     3       1
-  handfast             95.0 %     2.85 x     285,000  142,500  570,000     3       1
+  contestant   of bare replay  of kernel  median/s    least     most  runs  failed
+  bare replay         100.0 %     3.00 x   300,000  150,000  600,000     3       1
+  kernel               33.3 %     1.00 x   100,000   50,000  200,000     3       1
+  handfast             95.0 %     2.85 x   285,000  142,500  570,000     3       1
 
 request, generic mode
-  contestant  of bare replay  of kernel  per second   least     most  runs  failed
-  handfast                 -     3.75 x     150,000  75,000  300,000     3       1
-  kernel                   -     1.00 x      40,000  20,000   80,000     3       1
+  contestant  of bare replay  of kernel  median/s   least     most  runs  failed
+  handfast                 -     3.75 x   150,000  75,000  300,000     3       1
+  kernel                   -     1.00 x    40,000  20,000   80,000     3       1
 
 Figures from veth are not NIC figures.
 ";

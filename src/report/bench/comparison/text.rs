@@ -54,7 +54,7 @@ impl Comparison {
     pub(super) fn header(&self) -> Vec<String> {
         let mut header = vec!["contestant".to_owned()];
         header.extend(self.references.iter().map(|reference| format!("of {reference}")));
-        header.extend(["per second", "least", "most", "runs", "failed"].map(str::to_owned));
+        header.extend(["median/s", "least", "most", "runs", "failed"].map(str::to_owned));
         header
     }
 

@@ -13,7 +13,7 @@ use crate::report::bench::format::percent;
 const BAR: i32 = 20;
 const BAR_STEP: i32 = 30;
 /// Where bars begin and end, pixels: names before, numbers behind.
-const BARS_FROM: i32 = 190;
+const BARS_FROM: i32 = 235;
 const BARS_TO: i32 = 760;
 /// One bar: its name, its length, and what is written behind it.
 pub(in crate::report::bench) struct Bar {
@@ -83,7 +83,7 @@ fn tops() -> impl Iterator<Item = i32> {
 
 /// The name before a bar, cut at its front where it is too long.
 fn name(area: &Drawing<'_>, name: &str, top: i32) -> Drawn {
-    const MOST: usize = 24;
+    const MOST: usize = 32;
     let characters = name.chars().count();
     let shown: String = match characters > MOST {
         true => "…".chars().chain(name.chars().skip(characters - MOST + 1)).collect(),
