@@ -46,6 +46,21 @@ fn changed(folder: &TempDir, name: &str, pointer: &str, new: Value) -> PathBuf {
 }
 
 #[test]
+fn help_explains_with_examples_and_fits_the_terminal() {
+    for (arguments, part) in [
+        (&["--help"][..], "handfast report merge left.json right.json"),
+        (&["merge", "--help"], "--force"),
+        (&["show", "--help"], "--html <FILE>"),
+    ] {
+        let mut command = Command::cargo_bin("handfast").expect("built");
+        let output = command.arg("report").args(arguments).env("COLUMNS", "100").output().expect("runs");
+        let help = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(help.contains(part), "{help}");
+        assert_eq!(help.lines().find(|line| line.chars().count() > 100), None, "{arguments:?}");
+    }
+}
+
+#[test]
 fn two_machines_are_one_report() {
     let folder = TempDir::new().expect("a folder");
     let (out, page) = (folder.path().join("sum.json"), folder.path().join("sum.html"));

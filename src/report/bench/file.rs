@@ -171,7 +171,7 @@ mod tests {
         numbers(&good, "", &mut pointers);
         let mut read = 0;
         for pointer in &pointers {
-            for extreme in [json!(0), json!(u64::MAX), json!(1e300), json!(-1e300), json!(255)] {
+            for extreme in [json!(0), json!(u64::MAX), json!(1e300), json!(-1e300)] {
                 let mut value = good.clone();
                 *value.pointer_mut(pointer).unwrap() = extreme;
                 let Ok(results) = Results::parse(&value.to_string()) else { continue };
