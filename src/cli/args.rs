@@ -1,6 +1,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use super::RespondArgs;
+use super::report_args::ReportArgs;
 
 /// A TCP stack that bypasses the kernel through AF_XDP, built for handshakes.
 #[derive(Debug, Parser)]
@@ -20,6 +21,7 @@ pub enum Command {
     // Boxed: it is an order of magnitude larger than the other.
     Respond(Box<RespondArgs>),
     Lab(LabArgs),
+    Report(ReportArgs),
 }
 
 /// Make, enter and remove a network on this machine to try things on.

@@ -10,6 +10,8 @@ mod args;
 mod demo;
 mod failure;
 mod lab;
+mod report;
+mod report_args;
 mod respond;
 mod respond_args;
 mod responder_process;
@@ -30,6 +32,7 @@ pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Respond(arguments) => arguments.check().and_then(|()| respond::run(&arguments)),
         Command::Lab(arguments) => lab::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");

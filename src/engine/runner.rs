@@ -44,9 +44,17 @@ pub(super) struct Runner {
     pub mailboxes: Arc<super::Shared>,
 }
 
+/// A turn without work that takes longer was somebody else's time on this core, most often the
+/// kernel's, which moves our own packets: not to spare.
+const SHORT: Duration = Duration::from_micros(20);
+
 /// Monotonic time since `epoch`, plus an hour, so that no clock of ours starts at zero.
 pub(super) fn now(epoch: Instant) -> Now {
-    Now { micros: epoch.elapsed().as_micros() as u64 + 3_600_000_000 }
+    at(epoch, Instant::now())
+}
+
+fn at(epoch: Instant, moment: Instant) -> Now {
+    Now { micros: moment.duration_since(epoch).as_micros() as u64 + 3_600_000_000 }
 }
 
 impl Runner {
@@ -55,7 +63,8 @@ impl Runner {
         core_affinity::set_for_current(core_affinity::CoreId { id: self.cpu });
         let mut busy_until = Instant::now() + SPIN;
         while !self.stop.load(Relaxed) {
-            let turn = self.worker.turn(now(self.epoch));
+            let began = Instant::now();
+            let turn = self.worker.turn(at(self.epoch, began));
             if turn.gone {
                 break;
             }
@@ -70,6 +79,10 @@ impl Runner {
             // whoever spins without yielding spins in front of its own packets. And no PAUSE: in
             // a virtual machine a run of them makes the hypervisor take the core away.
             std::thread::yield_now();
+            let unused = began.elapsed();
+            if unused < SHORT {
+                self.worker.spare(unused);
+            }
         }
         let fault = self.worker.ports_mut().iter_mut().find_map(|queue| queue.check().err());
         (self.worker, fault)
@@ -83,7 +96,9 @@ impl Runner {
         if idle == 0 || !self.mailbox().fall_asleep() {
             return true;
         }
+        let asleep = Instant::now();
         let troubled = self.wait(idle);
+        self.worker.spare(asleep.elapsed());
         self.mailbox().wake();
         // Reading resets it; nothing to read is fine.
         let _ = self.wake.read();

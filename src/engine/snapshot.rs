@@ -40,6 +40,7 @@ pub struct CoreSnapshot {
     pub half_open: u64,
     pub connections: u64,
     pub time_wait: u64,
+    pub spare_ns: u64,
     pub frames_lost: u64,
     /// By name, in the order of [`CLOSED`].
     pub closed: Named,
@@ -130,7 +131,8 @@ macro_rules! plain {
 plain! {
     frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions opens
     syn_retransmissions established established_by_cookie retransmissions challenge_acks resets_sent
-    arp_replies neighbour_adverts echo_replies icmp_errors forwarded_out forwarded_in half_open connections time_wait frames_lost
+    arp_replies neighbour_adverts echo_replies icmp_errors forwarded_out forwarded_in half_open
+    connections time_wait spare_ns frames_lost
 }
 
 impl Named {

@@ -122,6 +122,11 @@ impl<P: Port> Worker<P> {
         v4.min(self.v6.timers.next_ms(&self.v6.part, now, most)).min(due)
     }
 
+    /// Counts time in which there was nothing to do.
+    pub(super) fn spare(&self, time: std::time::Duration) {
+        self.core.counters.spare_ns.add(time.as_nanos() as u64);
+    }
+
     /// The ports, for whoever waits on them or owns their other end.
     pub fn ports(&self) -> &[P] {
         &self.ports

@@ -95,6 +95,8 @@ pub struct CoreCounters {
     pub half_open: Counter,
     pub connections: Counter,
     pub time_wait: Counter,
+    /// Nanoseconds in which the core's loop had nothing to do and nobody else wanted the core.
+    pub spare_ns: Counter,
     /// Frames nobody owns: must stay 0.
     pub frames_lost: Counter,
     pub closed: [Counter; CLOSED.len()],
@@ -136,6 +138,7 @@ impl Default for CoreCounters {
             half_open: zero(),
             connections: zero(),
             time_wait: zero(),
+            spare_ns: zero(),
             frames_lost: zero(),
             closed: std::array::from_fn(|_| zero()),
             drops: std::array::from_fn(|_| zero()),

@@ -1,12 +1,13 @@
 //! What a run came to, for people and for programs: the line that says what is active, the line
-//! of rates, the summary as text and as JSON.
+//! of rates, the summary as text and as JSON; and in `bench` the results of a benchmark.
 //!
 //! May use `engine`. Writes nothing itself: everything here is text for the caller to print.
 
 mod active;
+pub mod bench;
 mod rates;
 mod summary;
 
 pub use active::active_line;
 pub use rates::Rates;
-pub use summary::{Summary, steering_note};
+pub use summary::{ActiveReport, DeviceReport, Summary, steering_note};

@@ -1,9 +1,9 @@
 use std::fmt::{self, Display, Formatter};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::stack::{Active, Finished};
-use crate::engine::{CoreSnapshot, Named, QueueSnapshot, Snapshot};
+use crate::engine::{CoreSnapshot, Named, Polling, QueueSnapshot, Snapshot};
 use crate::observe::DROP_REASONS;
 
 /// What a run came to. `Display` is the text, `Serialize` the JSON.
@@ -22,17 +22,19 @@ pub struct Summary {
 }
 
 /// [`Active`] for programs.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActiveReport {
     pub devices: Vec<DeviceReport>,
     pub cpus: Vec<usize>,
+    /// `busy` or `adaptive`.
+    pub polling: String,
     pub max_connections: u32,
     pub table_bytes: usize,
     pub notes: Vec<String>,
 }
 
 /// One device of [`ActiveReport`].
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceReport {
     pub name: String,
     pub driver: String,
@@ -44,6 +46,20 @@ pub struct DeviceReport {
 
 impl Summary {
     pub fn new(active: &Active, finished: &Finished) -> Summary {
+        Summary {
+            schema: 1,
+            version: env!("CARGO_PKG_VERSION"),
+            duration_s: finished.elapsed.as_secs_f64(),
+            active: ActiveReport::new(active),
+            total: finished.snapshot.total(),
+            detail: finished.snapshot.clone(),
+            fault: finished.fault.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl ActiveReport {
+    pub fn new(active: &Active) -> ActiveReport {
         let devices = active.devices.iter().map(|device| DeviceReport {
             name: device.name.clone(),
             driver: device.driver.clone(),
@@ -52,20 +68,17 @@ impl Summary {
             queues: device.queues,
             tx_budget: device.tx_budget,
         });
-        Summary {
-            schema: 1,
-            version: env!("CARGO_PKG_VERSION"),
-            duration_s: finished.elapsed.as_secs_f64(),
-            active: ActiveReport {
-                devices: devices.collect(),
-                cpus: active.cpus.clone(),
-                max_connections: active.max_connections,
-                table_bytes: active.table_bytes,
-                notes: active.notes.clone(),
-            },
-            total: finished.snapshot.total(),
-            detail: finished.snapshot.clone(),
-            fault: finished.fault.as_ref().map(ToString::to_string),
+        let polling = match active.polling {
+            Polling::Busy => "busy",
+            Polling::Adaptive => "adaptive",
+        };
+        ActiveReport {
+            devices: devices.collect(),
+            cpus: active.cpus.clone(),
+            polling: polling.to_owned(),
+            max_connections: active.max_connections,
+            table_bytes: active.table_bytes,
+            notes: active.notes.clone(),
         }
     }
 }
@@ -207,7 +220,7 @@ mod tests {
         let active = Active {
             devices: Vec::new(),
             cpus: vec![0],
-            polling: crate::engine::Polling::Adaptive,
+            polling: Polling::Adaptive,
             max_connections: 1,
             table_bytes: 1,
             notes: Vec::new(),

@@ -1,0 +1,298 @@
+//! Who was the limit: the client, the target, or neither. Decided from what was measured, in this
+//! order; the first that holds is the verdict:
+//!
+//! 1. nothing was attempted: unknown;
+//! 2. the client had no 4-tuple, slot or frame for some connections: the client;
+//! 3. open loop, and connections were opened too few or too late: the client;
+//! 4. its receive rings overflowed: the client;
+//! 5. many connections failed: the target (whatever the client's cores did meanwhile);
+//! 6. closed loop, and the client's cores had no time left: the client. (In an open loop that was
+//!    kept to the schedule, a core that spins between two connections is no limit.)
+//! 7. some failed, too few were completed in time, or the target became slower: the target;
+//! 8. neither.
+
+use serde::{Deserialize, Serialize};
+
+use super::format::{count, percent, rate, share, spoken, whole};
+use super::results::{Loop, Results, Second};
+
+/// Failures for want of something of the client's own, and what helps.
+const LOCAL: [(&str, &str, &str); 3] = [
+    ("no-tuple", "a free 4-tuple", "give more source addresses or ports (--source)"),
+    ("no-slot", "a free connection slot", "raise --max-connections"),
+    ("no-frame", "a free frame to send in", "lower the load, or give it more cores"),
+];
+/// Drops that tell that the client took frames too slowly.
+const OVERFLOWS: [&str; 3] = ["kernel_rx_ring_full", "kernel_fill_ring_empty", "kernel_rx_dropped"];
+/// Shares of connections or frames below this are noise.
+const NOTICEABLE: f64 = 0.001;
+/// A share of failures that no figure can be taken seriously beside.
+const MANY: f64 = 0.1;
+/// A rate below this part of the asked one has not reached it.
+const REACHED: f64 = 0.99;
+/// Microseconds by which connections may be late on average: a turn of the loop is far shorter.
+const LATE_US: f64 = 1000.0;
+/// A core with less than this share to spare is busy.
+const SPARE: f64 = 0.05;
+/// A share of steal that deserves mention.
+const STOLEN: f64 = 0.05;
+/// By how much the last quarter of the run must differ from the first.
+const GREW: f64 = 1.5;
+const FELL: f64 = 0.8;
+/// Fewer connections in flight than this say nothing when they grow.
+const FEW: f64 = 10.0;
+/// A share of softirq that deserves mention on veth.
+const SHARED_SOFTIRQ: f64 = 0.1;
+
+/// Who was the limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Client,
+    /// Or the path to it: from the client both look the same.
+    Target,
+    Neither,
+    #[default]
+    Unknown,
+}
+
+/// Who was the limit, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bottleneck {
+    pub verdict: Verdict,
+    pub sentence: String,
+}
+
+impl Bottleneck {
+    /// From everything else in `results`.
+    pub fn find(results: &Results) -> Bottleneck {
+        let rules: [fn(&Results) -> Option<Bottleneck>; 8] = [
+            nothing,
+            out_of_something,
+            behind_the_schedule,
+            overflow,
+            many_failures,
+            busy_client,
+            failures,
+            slow_target,
+        ];
+        let mut found = rules.iter().find_map(|rule| rule(results)).unwrap_or_else(|| neither(results));
+        if let Some(note) = shared_cores(results) {
+            found.sentence += &note;
+        }
+        found
+    }
+
+    fn client(why: String) -> Option<Bottleneck> {
+        Some(Bottleneck { verdict: Verdict::Client, sentence: format!("the client was the limit: {why}") })
+    }
+
+    fn target(why: String) -> Option<Bottleneck> {
+        let sentence = format!("the target (or the path to it) was the limit: {why}");
+        Some(Bottleneck { verdict: Verdict::Target, sentence })
+    }
+}
+
+fn nothing(results: &Results) -> Option<Bottleneck> {
+    (results.connections.attempted == 0).then(|| Bottleneck {
+        verdict: Verdict::Unknown,
+        sentence: "unknown: no connection was attempted in the measured time".to_owned(),
+    })
+}
+
+fn out_of_something(results: &Results) -> Option<Bottleneck> {
+    let short = |&(reason, what, fix): &(&str, &'static str, &'static str)| {
+        let failed = failed_by(results, reason);
+        (results.connections.share(failed) >= NOTICEABLE).then_some((failed, what, fix))
+    };
+    let (failed, what, fix) = LOCAL.iter().find_map(short)?;
+    Bottleneck::client(format!(
+        "for {} of {} connections it had not {what}; {fix}",
+        count(failed),
+        count(results.connections.attempted)
+    ))
+}
+
+fn behind_the_schedule(results: &Results) -> Option<Bottleneck> {
+    let (asked, lag) = (asked_rate(results)?, results.load.lag_us.unwrap_or_default());
+    let opened = per_second(results, results.connections.attempted);
+    let late = lag.mean > LATE_US;
+    if opened >= REACHED * asked && !late {
+        return None;
+    }
+    let mut why = format!("it opened {} of the asked {} connections/s", rate(opened), rate(asked));
+    if late {
+        why += &format!(", on average {:.1} ms late", lag.mean / 1e3);
+    }
+    Bottleneck::client(why + &cores(results))
+}
+
+fn overflow(results: &Results) -> Option<Bottleneck> {
+    let lost: u64 = OVERFLOWS.iter().filter_map(|name| results.drops.get(*name)).sum();
+    let all = results.packets.received.saturating_add(lost);
+    (lost > 0 && lost as f64 >= NOTICEABLE * all as f64).then_some(())?;
+    Bottleneck::client(format!(
+        "it lost {} of the {} packets that came, as its receive ring was full{}",
+        count(lost),
+        count(all),
+        cores(results)
+    ))
+}
+
+fn many_failures(results: &Results) -> Option<Bottleneck> {
+    failed_at_target(results, MANY)
+}
+
+fn busy_client(results: &Results) -> Option<Bottleneck> {
+    if results.load.kind == Loop::Open {
+        return None;
+    }
+    let busy = match results.cpu.client_spare {
+        Some(spare) => spare < SPARE,
+        None => results.cpu.client_cores().any(|core| core.busy() + core.steal > 1.0 - SPARE),
+    };
+    busy.then(|| Bottleneck::client(format!("it had no time left{}", cores(results)))).flatten()
+}
+
+fn failures(results: &Results) -> Option<Bottleneck> {
+    failed_at_target(results, NOTICEABLE)
+}
+
+fn failed_at_target(results: &Results, least: f64) -> Option<Bottleneck> {
+    let connections = &results.connections;
+    let local = |name: &str| LOCAL.iter().any(|(reason, ..)| same(reason, name));
+    let mut reasons: Vec<_> = connections.failed.iter().filter(|(name, _)| !local(name)).collect();
+    reasons.sort_by_key(|(_, failed)| std::cmp::Reverse(**failed));
+    let all = reasons.iter().fold(0u64, |sum, (_, failed)| sum.saturating_add(**failed));
+    (connections.share(all) >= least).then_some(())?;
+    let (name, most) = reasons.first()?;
+    Bottleneck::target(format!(
+        "{} of the connections failed, most of them ({}) by {}{}",
+        share(connections.share(all)),
+        count(**most),
+        spoken(name),
+        meaning(name)
+    ))
+}
+
+/// What the commonest failures usually mean.
+fn meaning(reason: &str) -> &'static str {
+    const MEANINGS: [(&str, &str); 6] = [
+        ("connect-timeout", ": SYNs stay unanswered; address, route, next hop and firewall decide that"),
+        ("refused", ": nothing listens there, or its backlog was full"),
+        ("connect-refused", ": nothing listens there, or its backlog was full"),
+        ("unreachable", ": ICMP errors say that the target cannot be reached"),
+        ("reset", ": it resets connections that it had taken"),
+        ("timeout", ": it took connections and then did not go on with them"),
+    ];
+    MEANINGS.iter().find(|(known, _)| same(known, reason)).map_or("", |(_, meaning)| meaning)
+}
+
+fn slow_target(results: &Results) -> Option<Bottleneck> {
+    let completed = per_second(results, results.connections.completed);
+    let asked = asked_rate(results);
+    if let Some((first, last)) = quarters(results, |second| second.in_flight)
+        && asked.is_some()
+        && last > GREW * first
+        && last > FEW
+    {
+        return Bottleneck::target(format!(
+            "it became slower: connections in flight grew from {} to {}",
+            whole(first),
+            whole(last)
+        ));
+    }
+    if let Some(asked) = asked.filter(|asked| completed < REACHED * asked) {
+        return Bottleneck::target(format!(
+            "{} of the asked {} connections/s were completed, though all were opened in time",
+            rate(completed),
+            rate(asked)
+        ));
+    }
+    let (first, last) = quarters(results, |second| second.completed)?;
+    (asked.is_none() && last < FELL * first).then_some(())?;
+    Bottleneck::target(format!(
+        "the rate fell from {} to {} connections/s while the client had time left",
+        whole(first),
+        whole(last)
+    ))
+}
+
+fn neither(results: &Results) -> Bottleneck {
+    let completed = per_second(results, results.connections.completed);
+    let sentence = match (results.load.rate, results.load.concurrency) {
+        (Some(asked), _) => format!(
+            "neither: the load asked for was reached, {} of {} connections/s",
+            rate(completed),
+            rate(asked)
+        ),
+        (None, Some(concurrency)) => format!(
+            "neither: the load asked for was reached, {} connections at a time, and the client had time \
+             left; more at a time (--concurrency) may give more",
+            count(concurrency)
+        ),
+        (None, None) => "neither: the load asked for was reached".to_owned(),
+    };
+    Bottleneck { verdict: Verdict::Neither, sentence }
+}
+
+/// What the busiest of the client's cores did.
+fn cores(results: &Results) -> String {
+    let busiest = results.cpu.client_cores().min_by(|a, b| a.idle.total_cmp(&b.idle));
+    let Some(core) = busiest else { return String::new() };
+    let mut text = format!(
+        "; core {} was busy for {} of the time (user {}, system {}, softirq {})",
+        core.core,
+        percent(core.busy()),
+        percent(core.user),
+        percent(core.system),
+        percent(core.softirq)
+    );
+    if core.steal >= STOLEN {
+        text += &format!(", and the hypervisor took {} of it away", percent(core.steal));
+    }
+    text
+}
+
+/// veth has no hardware: whoever sends does the other end's work as well.
+fn shared_cores(results: &Results) -> Option<String> {
+    let veth = results.active.devices.iter().any(|device| device.driver == "veth");
+    let most = results.cpu.client_cores().map(|core| core.softirq).fold(0.0, f64::max);
+    (veth && most >= SHARED_SOFTIRQ).then(|| {
+        format!(
+            ". Cores are shared: on veth the kernel does part of the target's work on the client's cores \
+             (softirq {})",
+            percent(most)
+        )
+    })
+}
+
+fn asked_rate(results: &Results) -> Option<f64> {
+    results.load.rate.filter(|_| results.load.kind == Loop::Open)
+}
+
+fn per_second(results: &Results, number: u64) -> f64 {
+    if results.duration_s > 0.0 { number as f64 / results.duration_s } else { 0.0 }
+}
+
+fn failed_by(results: &Results, reason: &str) -> u64 {
+    results.connections.failed.iter().filter(|(name, _)| same(name, reason)).map(|(_, failed)| failed).sum()
+}
+
+/// Names with dashes or underscores.
+fn same(a: &str, b: &str) -> bool {
+    a.replace('_', "-") == b.replace('_', "-")
+}
+
+/// Means over the first and the last quarter of the seconds, of four seconds at least.
+fn quarters(results: &Results, of: impl Fn(&Second) -> u64) -> Option<(f64, f64)> {
+    let quarter = results.series.len() / 4;
+    let mean = |seconds: &[Second]| seconds.iter().map(&of).sum::<u64>() as f64 / quarter as f64;
+    (quarter > 0).then_some(())?;
+    let first = results.series.get(..quarter)?;
+    let last = results.series.get(results.series.len() - quarter..)?;
+    Some((mean(first), mean(last)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+use std::collections::BTreeMap;
+
+use super::super::sample::{active, lag, measured, open_loop, run, samples};
+use super::super::{Measured, Results, Run};
+use super::*;
+
+/// A run that shows no limit: 10 s, 1,000/s.
+fn quiet() -> Measured {
+    Measured { failed: BTreeMap::new(), attempted: 10_030, cpu: samples(10, 60), ..measured(10, 1000) }
+}
+
+fn failed(reason: &str, count: u64) -> Measured {
+    let mut measured = quiet();
+    measured.completed -= count;
+    measured.failed = BTreeMap::from([(reason.to_owned(), count)]);
+    measured
+}
+
+fn verdict(run: &Run, measured: &Measured) -> Bottleneck {
+    Results::new(run, &active(), measured).bottleneck
+}
+
+#[test]
+fn each_limit_is_known_by_what_was_measured() {
+    let series = |of: fn(u64) -> Second| (0..10).map(of).collect::<Vec<_>>();
+    let growing = |n| Second { completed: 1000, in_flight: 100 + 100 * n, ..Second::default() };
+    let falling = |n| Second { completed: 1500 - 100 * n, in_flight: 512, ..Second::default() };
+    let mut ring_full = quiet();
+    ring_full.traffic.drops = BTreeMap::from([("kernel_rx_ring_full".into(), 400)]);
+    let (closed, asked) = (run(), open_loop(1000.0));
+    let busy = Measured { cpu: samples(10, 1), ..quiet() };
+    let cases: [(&str, &Run, Measured, Verdict, &str); 18] = [
+        ("nothing", &closed, Measured { attempted: 0, ..quiet() }, Verdict::Unknown, "no connection"),
+        ("no tuple", &closed, failed("no-tuple", 100), Verdict::Client, "--source"),
+        ("no slot", &asked, failed("no_slot", 100), Verdict::Client, "--max-connections"),
+        ("too few opened", &open_loop(1020.0), quiet(), Verdict::Client, "1,003 of the asked 1,020"),
+        ("opened late", &asked, Measured { lag: lag(2500.0), ..quiet() }, Verdict::Client, "2.5 ms late"),
+        (
+            "a little late",
+            &asked,
+            Measured { lag: lag(900.0), ..quiet() },
+            Verdict::Neither,
+            "1,000 of 1,000",
+        ),
+        ("ring full", &closed, ring_full, Verdict::Client, "400 of the 30,400 packets"),
+        ("busy", &closed, busy.clone(), Verdict::Client, "core 0 was busy for 99 %"),
+        ("busy, on schedule", &asked, busy.clone(), Verdict::Neither, "was reached"),
+        ("spins", &closed, Measured { spare: Some(0.4), ..busy.clone() }, Verdict::Neither, "512"),
+        ("works", &closed, Measured { spare: Some(0.04), ..quiet() }, Verdict::Client, "no time left"),
+        ("unanswered", &closed, failed("connect-timeout", 9000), Verdict::Target, "89.73 %"),
+        (
+            "unanswered and spins",
+            &closed,
+            Measured { cpu: samples(10, 0), ..failed("refused", 9000) },
+            Verdict::Target,
+            "nothing listens",
+        ),
+        ("some failed", &asked, failed("reset", 50), Verdict::Target, "by reset"),
+        ("few failed", &asked, failed("reset", 5), Verdict::Neither, "was reached"),
+        ("slower", &asked, Measured { series: series(growing), ..quiet() }, Verdict::Target, "150 to 950"),
+        ("falling", &closed, Measured { series: series(falling), ..quiet() }, Verdict::Target, "fell from"),
+        ("quiet", &closed, quiet(), Verdict::Neither, "--concurrency"),
+    ];
+    for (name, run, measured, expected, part) in cases {
+        let found = verdict(run, &measured);
+        assert_eq!(found.verdict, expected, "{name}: {}", found.sentence);
+        assert!(found.sentence.contains(part), "{name}: {}", found.sentence);
+    }
+}
+
+#[test]
+fn completed_too_late_is_the_targets_fault() {
+    let slow = Measured { completed: 9000, in_flight: 1030, ..quiet() };
+    let found = verdict(&open_loop(1000.0), &slow);
+    assert_eq!(found.verdict, Verdict::Target);
+    assert!(found.sentence.contains("900 of the asked 1,000"), "{}", found.sentence);
+}
+
+#[test]
+fn shared_cores_and_steal_are_told() {
+    let found = verdict(&run(), &quiet());
+    assert!(
+        found.sentence.contains("Cores are shared") && found.sentence.contains("softirq 20 %"),
+        "{found:?}"
+    );
+    let mut nic = active();
+    nic.devices.iter_mut().for_each(|device| device.driver = "ixgbe".into());
+    let found = Results::new(&run(), &nic, &quiet()).bottleneck;
+    assert!(!found.sentence.contains("shared"), "{found:?}");
+
+    let mut stolen = Measured { cpu: samples(10, 0), ..quiet() };
+    for (second, sample) in stolen.cpu.iter_mut().enumerate() {
+        sample.cores.values_mut().for_each(|ticks| ticks.steal = 50 * second as u64);
+    }
+    let found = verdict(&run(), &stolen);
+    assert!(found.sentence.contains("hypervisor took 33 %"), "{found:?}");
+}
+
+#[test]
+fn short_runs_are_judged_without_a_trend() {
+    for seconds in 0..4 {
+        let mut short =
+            Measured { failed: BTreeMap::new(), cpu: samples(seconds, 60), ..measured(seconds, 1000) };
+        short.duration_s += 0.5;
+        let found = verdict(&run(), &short);
+        assert_eq!(found.verdict, Verdict::Neither, "{seconds} s: {found:?}");
+    }
+}

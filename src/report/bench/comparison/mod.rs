@@ -1,0 +1,171 @@
+//! Contestants side by side: medians, ratios to named references, spreads.
+//!
+//! A ratio is that of one round's runs, which were made one after the other on the same machine;
+//! the table has the median over the rounds. So what changes from round to round cancels out.
+
+mod html;
+mod text;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::{ReadError, schema_of};
+use super::stats::median;
+
+/// Of this layout.
+pub const SCHEMA: &str = "handfast-comparison/1";
+
+/// One run of one contestant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Runs of one round are compared with one another.
+    pub round: u32,
+    pub contestant: String,
+    pub workload: String,
+    /// `native` or `generic`.
+    pub mode: String,
+    /// Completed per second.
+    pub rate: f64,
+    pub failures: u64,
+}
+
+/// What the figures were measured on, and with what.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The command line.
+    pub command: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// Processor, cores, kernel.
+    pub machine: String,
+    /// What a reader must know beside the figures, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// The runs of all contestants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    pub schema: String,
+    /// The program's version.
+    pub handfast: String,
+    #[serde(flatten)]
+    pub setting: Setting,
+    /// Contestants that the others are measured against.
+    pub references: Vec<String>,
+    /// One for each workload, mode and contestant, in the order of the first runs.
+    pub rows: Vec<Row>,
+    pub runs: Vec<Run>,
+}
+
+/// One contestant in one workload and mode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub contestant: String,
+    pub workload: String,
+    pub mode: String,
+    pub runs: usize,
+    pub failures: u64,
+    /// Of the rates.
+    pub rate: Spread,
+    /// By reference: this rate divided by the reference's of the same round. Without those that
+    /// have no run in a round of ours.
+    pub ratios: BTreeMap<String, Spread>,
+}
+
+/// Some values.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+impl Spread {
+    /// `None` without values.
+    pub fn of(values: &[f64]) -> Option<Spread> {
+        Some(Spread {
+            median: median(values)?,
+            least: values.iter().copied().fold(f64::INFINITY, f64::min),
+            most: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        })
+    }
+}
+
+impl Comparison {
+    /// Of these runs; `references` are names of contestants.
+    pub fn new(setting: Setting, references: &[&str], runs: Vec<Run>) -> Comparison {
+        let mut names: Vec<(&str, &str, &str)> = Vec::new();
+        for run in &runs {
+            let name = (run.workload.as_str(), run.mode.as_str(), run.contestant.as_str());
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        // Rows of one table stand together, in the order of the tables' first runs.
+        let tables: Vec<_> = names.iter().map(|(workload, mode, _)| (*workload, *mode)).collect();
+        names.sort_by_key(|(workload, mode, _)| tables.iter().position(|table| *table == (*workload, *mode)));
+        let rows = names.iter().filter_map(|name| row(*name, references, &runs)).collect();
+        Comparison {
+            schema: SCHEMA.to_owned(),
+            handfast: env!("CARGO_PKG_VERSION").to_owned(),
+            setting,
+            references: references.iter().map(|&name| name.to_owned()).collect(),
+            rows,
+            runs,
+        }
+    }
+
+    /// Reads what [`super::write_json`] wrote.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn parse(text: &str) -> Result<Comparison, ReadError> {
+        match schema_of(text)? {
+            schema if schema == SCHEMA => serde_json::from_str(text).map_err(ReadError::Fields),
+            other => Err(ReadError::Schema(other)),
+        }
+    }
+
+    /// A contestant's row.
+    pub fn row(&self, workload: &str, mode: &str, contestant: &str) -> Option<&Row> {
+        self.rows
+            .iter()
+            .find(|row| row.workload == workload && row.mode == mode && row.contestant == contestant)
+    }
+
+    /// The rows of each workload and mode, in order.
+    pub fn tables(&self) -> impl Iterator<Item = &[Row]> {
+        self.rows.chunk_by(|a, b| a.workload == b.workload && a.mode == b.mode)
+    }
+}
+
+fn row(name: (&str, &str, &str), references: &[&str], runs: &[Run]) -> Option<Row> {
+    let (workload, mode, contestant) = name;
+    let of = |contestant: &str| {
+        let found = runs.iter().filter(move |run| run.workload == workload && run.mode == mode);
+        found.filter(|run| run.contestant == contestant).collect::<Vec<_>>()
+    };
+    let own = of(contestant);
+    let rates: Vec<f64> = own.iter().map(|run| run.rate).collect();
+    let ratio = |&reference: &&str| {
+        let theirs = of(reference);
+        let pairs = own.iter().filter_map(|run| {
+            let other = theirs.iter().find(|other| other.round == run.round)?;
+            (other.rate > 0.0).then(|| run.rate / other.rate)
+        });
+        Some((reference.to_owned(), Spread::of(&pairs.collect::<Vec<_>>())?))
+    };
+    Some(Row {
+        contestant: contestant.to_owned(),
+        workload: workload.to_owned(),
+        mode: mode.to_owned(),
+        runs: own.len(),
+        failures: own.iter().fold(0, |sum, run| sum.saturating_add(run.failures)),
+        rate: Spread::of(&rates)?,
+        ratios: references.iter().filter_map(ratio).collect(),
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,100 @@
+use super::{Comparison, Row};
+use crate::report::bench::format::{rate, wrapped};
+use crate::report::bench::text::WIDTH;
+
+/// A dash where there is no ratio.
+const NONE: &str = "-";
+
+impl Comparison {
+    /// Tables for a terminal, ratios first.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for rows in self.tables() {
+            let Some(first) = rows.first() else { continue };
+            text += &format!("{}, {} mode\n", first.workload, first.mode);
+            let (header, cells) = (self.header(), self.cells(rows));
+            let widths: Vec<usize> = (0..header.len())
+                .map(|column| {
+                    let of = |line: &Vec<String>| line.get(column).map_or(0, |cell| cell.chars().count());
+                    cells.iter().chain([&header]).map(of).max().unwrap_or(0)
+                })
+                .collect();
+            for line in [&header].into_iter().chain(&cells) {
+                text += &aligned(line, &widths);
+            }
+            text.push('\n');
+        }
+        for note in &self.setting.notes {
+            for line in wrapped(note, WIDTH) {
+                text += &line;
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// Tables for a document.
+    pub fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let mut text = String::new();
+        for rows in self.tables() {
+            let Some(first) = rows.first() else { continue };
+            text += &format!("**{}, {} mode**\n\n", marked(&first.workload), marked(&first.mode));
+            let header: Vec<String> = self.header().iter().map(|cell| marked(cell)).collect();
+            text += &line(&header);
+            text += &format!("|---{}\n", "|---:".repeat(header.len() - 1) + "|");
+            for cells in self.cells(rows) {
+                text += &line(&cells.iter().map(|cell| marked(cell)).collect::<Vec<_>>());
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    pub(super) fn header(&self) -> Vec<String> {
+        let mut header = vec!["contestant".to_owned()];
+        header.extend(self.references.iter().map(|reference| format!("of {reference}")));
+        header.extend(["median/s", "least", "most", "runs", "failed"].map(str::to_owned));
+        header
+    }
+
+    pub(super) fn cells(&self, rows: &[Row]) -> Vec<Vec<String>> {
+        let ratios: Vec<Vec<String>> = self.references.iter().map(|name| ratios(rows, name)).collect();
+        let cells = |(index, row): (usize, &Row)| {
+            let mut cells = vec![row.contestant.clone()];
+            cells.extend(ratios.iter().filter_map(|column| column.get(index).cloned()));
+            cells.extend([row.rate.median, row.rate.least, row.rate.most].map(rate));
+            cells.extend([row.runs.to_string(), row.failures.to_string()]);
+            cells
+        };
+        rows.iter().enumerate().map(cells).collect()
+    }
+}
+
+/// A column of ratios: as shares, or as factors where one of them is above two.
+fn ratios(rows: &[Row], reference: &str) -> Vec<String> {
+    let ratio = |row: &Row| row.ratios.get(reference).map(|spread| spread.median);
+    let factors = rows.iter().filter_map(ratio).any(|ratio| ratio > 2.0);
+    let text = |ratio: f64| match factors {
+        true => format!("{ratio:.2} x"),
+        false => format!("{:.1} %", 100.0 * ratio),
+    };
+    rows.iter().map(|row| ratio(row).map_or_else(|| NONE.to_owned(), text)).collect()
+}
+
+/// The first column to the left, numbers to the right.
+fn aligned(cells: &[String], widths: &[usize]) -> String {
+    let mut line = String::from(" ");
+    for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        line += &match index {
+            0 => format!(" {cell:<width$}"),
+            _ => format!("  {cell:>width$}"),
+        };
+    }
+    line + "\n"
+}
+
+/// What Markdown would take for its own.
+fn marked(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('|', "\\|").replace('*', "\\*").replace('<', "&lt;")
+}

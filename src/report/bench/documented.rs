@@ -1,0 +1,59 @@
+//! Holds `docs/bench-schema.md`: every field is in it, and it has no other.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::sample::{active, lag, measured, open_loop, results};
+use super::{Measured, Results, comparison, merge};
+
+const PAGE: &str = include_str!("../../../docs/bench-schema.md");
+/// Objects whose names are data.
+const NAMED: [&str; 5] =
+    ["options", "drops", "connections.failed", "parts[].connections.failed", "rows[].ratios"];
+
+/// The paths of all values: `a.b`, `a[]`, `a.*` where names are data.
+fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let name = if NAMED.contains(&at) { "*" } else { name };
+                let path = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
+                paths(value, &path, found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| paths(value, &format!("{at}[]"), found)),
+        // What is not there in one sample is there in the other.
+        Value::Null => {}
+        _ => _ = found.insert(at.to_owned()),
+    }
+}
+
+/// The fields that a part of the page has in its tables' first column.
+fn documented(page: &str) -> BTreeSet<String> {
+    let field = |line: &str| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned());
+    page.lines().filter_map(field).collect()
+}
+
+#[test]
+fn every_field_is_documented_and_no_other() {
+    let mut late = Measured { lag: lag(10.0), spare: Some(0.5), ..measured(8, 1000) };
+    late.cpu.iter_mut().for_each(|sample| sample.cores.values_mut().for_each(|ticks| ticks.steal = 1));
+    let open = Results::new(&open_loop(1000.0), &active(), &late);
+    let sum = merge(&[("a".to_owned(), open), ("b".to_owned(), results())], true).unwrap();
+    let (results_page, comparison_page) = PAGE.split_once("# The JSON of a comparison").unwrap();
+    let comparison = comparison::tests::comparison();
+    for (value, page, object) in [
+        (serde_json::to_value(&sum).unwrap(), results_page, "load.lag_us"),
+        (serde_json::to_value(&comparison).unwrap(), comparison_page, ""),
+    ] {
+        let mut found = BTreeSet::new();
+        paths(&value, "", &mut found);
+        let mut documented = documented(page);
+        // `null` or an object: it has a line of its own.
+        assert!(object.is_empty() || documented.remove(object));
+        assert_eq!(found.difference(&documented).collect::<Vec<_>>(), Vec::<&String>::new(), "undocumented");
+        assert_eq!(documented.difference(&found).collect::<Vec<_>>(), Vec::<&String>::new(), "not there");
+        assert!(found.len() > 20);
+    }
+}

@@ -1,0 +1,186 @@
+//! Results read back. Every error says what is wrong with the text; its reader knows the file.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::latency::{Encoded, HistogramError, Latency};
+use super::results::{Results, SCHEMA};
+
+/// Why a text is no result of a benchmark.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    #[error("it is no JSON: {0}")]
+    NoJson(serde_json::Error),
+    #[error("it has no field `schema`: it is no result of `handfast bench`")]
+    NoSchema,
+    #[error("its schema is {0}; this is handfast {version}, which reads {SCHEMA}", version = env!("CARGO_PKG_VERSION"))]
+    Schema(String),
+    #[error("it is not as {SCHEMA} wants it: {0}")]
+    Fields(serde_json::Error),
+    #[error("its histogram of {name} times is none: {error}")]
+    Histogram { name: &'static str, error: HistogramError },
+    #[error("its histogram of {name} times has {counted} measurements, its latencies {said}")]
+    Count { name: &'static str, counted: u64, said: u64 },
+    #[error("its {0} is no number that a run can have")]
+    Number(&'static str),
+}
+
+/// What every version has.
+#[derive(Deserialize)]
+struct Header {
+    schema: Option<serde_json::Value>,
+}
+
+/// The schema that a text names.
+///
+/// # Errors
+/// [`ReadError`]: it is no JSON, or names none.
+pub fn schema_of(text: &str) -> Result<String, ReadError> {
+    let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::NoJson)?;
+    let header: Header = serde_json::from_value(value).map_err(|_| ReadError::NoSchema)?;
+    match header.schema {
+        Some(serde_json::Value::String(name)) => Ok(name),
+        Some(other) => Ok(other.to_string()),
+        None => Err(ReadError::NoSchema),
+    }
+}
+
+impl Results {
+    /// Reads what [`super::write_json`] wrote, and checks what its reader relies on.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn parse(text: &str) -> Result<Results, ReadError> {
+        let schema = schema_of(text)?;
+        if schema != SCHEMA {
+            return Err(ReadError::Schema(schema));
+        }
+        let results: Results = serde_json::from_str(text).map_err(ReadError::Fields)?;
+        results.check()?;
+        Ok(results)
+    }
+
+    fn check(&self) -> Result<(), ReadError> {
+        if !(0.0..1e9).contains(&self.duration_s) {
+            return Err(ReadError::Number("duration_s"));
+        }
+        addable(&self.drops, "drops")?;
+        addable(&self.connections.failed, "connections.failed")?;
+        self.parts
+            .iter()
+            .try_for_each(|part| addable(&part.connections.failed, "parts.connections.failed"))?;
+        if self.packets.received.checked_add(self.packets.sent).is_none() {
+            return Err(ReadError::Number("packets"));
+        }
+        check_histogram("connect", &self.histograms.connect, &self.latency_us.connect)?;
+        check_histogram("completion", &self.histograms.completion, &self.latency_us.completion)
+    }
+}
+
+/// Whoever shows them adds them up.
+fn addable(counts: &BTreeMap<String, u64>, name: &'static str) -> Result<(), ReadError> {
+    let sum = counts.values().try_fold(0u64, |sum, count| sum.checked_add(*count));
+    sum.map(|_| ()).ok_or(ReadError::Number(name))
+}
+
+fn check_histogram(name: &'static str, cells: &Encoded, latency: &Latency) -> Result<(), ReadError> {
+    let histogram = cells.decode().map_err(|error| ReadError::Histogram { name, error })?;
+    match histogram.len() == latency.count {
+        true => Ok(()),
+        false => Err(ReadError::Count { name, counted: histogram.len(), said: latency.count }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::{merge, sample, write_json};
+    use super::*;
+
+    fn written(results: &Results) -> String {
+        let mut text = Vec::new();
+        write_json(&mut text, results).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let results = sample::results();
+        assert_eq!(Results::parse(&written(&results)).unwrap(), results);
+    }
+
+    #[test]
+    fn fields_of_a_later_version_do_no_harm() {
+        let mut value: Value = serde_json::from_str(&written(&sample::results())).unwrap();
+        value["something_new"] = json!({"a": 1});
+        assert!(Results::parse(&value.to_string()).is_ok());
+    }
+
+    #[test]
+    fn bad_files_are_told_apart() {
+        let good: Value = serde_json::from_str(&written(&sample::results())).unwrap();
+        let changed = |pointer: &str, new: Value| {
+            let mut value = good.clone();
+            *value.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = new;
+            value.to_string()
+        };
+        let cut = written(&sample::results());
+        let cases = [
+            (String::new(), "no JSON"),
+            (cut[..cut.len() / 2].to_owned(), "line"),
+            ("[1, 2]".to_owned(), "no field `schema`"),
+            ("{}".to_owned(), "no field `schema`"),
+            (changed("/schema", json!(1)), "its schema is 1;"),
+            (changed("/schema", json!("handfast-bench/2")), "reads handfast-bench/1"),
+            (changed("/duration_s", json!("ten")), "expected f64"),
+            (changed("/duration_s", json!(-1.0)), "duration_s"),
+            (changed("/connections", json!({})), "attempted"),
+            (changed("/connections/failed", json!({"a": u64::MAX, "b": 1})), "connections.failed"),
+            (changed("/packets/sent", json!(u64::MAX)), "packets"),
+            (changed("/histograms/connect/significant_digits", json!(9)), "9 digits"),
+            (changed("/histograms/completion/counts", json!([[5, 1]])), "has 1 measurements"),
+            (changed("/latency_us/connect/count", json!(3)), "its latencies 3"),
+        ];
+        for (text, part) in cases {
+            let error = Results::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(part), "{part:?} is not in: {error}");
+        }
+    }
+
+    /// Pointers to all numbers, of long lists to the first ones.
+    fn numbers(value: &Value, at: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(k, v)| numbers(v, &format!("{at}/{k}"), found)),
+            Value::Array(list) => {
+                list.iter().take(2).enumerate().for_each(|(n, v)| numbers(v, &format!("{at}/{n}"), found));
+            }
+            Value::Number(_) | Value::Null => found.push(at.to_owned()),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn no_number_in_a_file_breaks_the_reader() {
+        let inputs = ["a", "b"].map(|name| (name.to_owned(), sample::small()));
+        let sum = merge(&inputs, false).unwrap();
+        let good: Value = serde_json::from_str(&written(&sum)).unwrap();
+        let mut pointers = Vec::new();
+        numbers(&good, "", &mut pointers);
+        let mut read = 0;
+        for pointer in &pointers {
+            for extreme in [json!(0), json!(u64::MAX), json!(1e300), json!(-1e300)] {
+                let mut value = good.clone();
+                *value.pointer_mut(pointer).unwrap() = extreme;
+                let Ok(results) = Results::parse(&value.to_string()) else { continue };
+                read += 1;
+                assert!(!results.text().contains("NaN"));
+                assert!(!results.html().unwrap().contains("NaN"), "{pointer}");
+                let _ = merge(&[("c".to_owned(), results), inputs[0].clone()], true);
+            }
+        }
+        assert!(pointers.len() > 80 && read > 200, "{} {read}", pointers.len());
+    }
+}

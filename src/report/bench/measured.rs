@@ -1,0 +1,155 @@
+//! What a benchmark hands over: plain numbers, whoever counted them.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use hdrhistogram::Histogram;
+
+use super::cpu::Sample;
+use super::results::{Lag, Load, Second};
+use crate::engine::Snapshot;
+
+/// What was asked for, in words that a reader of the report understands.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its name: `lifecycle`, `handshake`, …
+    pub workload: String,
+    /// What else decides the figures, by name: the closer, the MSL, the seed, the sources, …
+    pub options: BTreeMap<String, String>,
+    pub load: Load,
+    /// Address and port.
+    pub target: String,
+    /// The command line.
+    pub command: String,
+    /// When the measured time began.
+    pub started_at: SystemTime,
+    /// What a reader must know beside the figures, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What was counted over the measured time: after warm-up and ramp-up, before ramp-down and drain.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    pub duration_s: f64,
+    /// One for each whole second of `duration_s`; what is beyond is left out of the rates.
+    pub series: Vec<Second>,
+    pub attempted: u64,
+    /// Of the attempted: those whose handshake was completed.
+    pub established: u64,
+    /// Of the attempted: those that went to their end as the workload wants it.
+    pub completed: u64,
+    /// Of the attempted: those that were neither completed nor failed when the run ended.
+    pub in_flight: u64,
+    /// Of the attempted, by reason: those that failed.
+    pub failed: BTreeMap<String, u64>,
+    /// Microseconds from the intended start to ESTABLISHED.
+    pub connect_us: Histogram<u64>,
+    /// Microseconds from the intended start to the end.
+    pub completion_us: Histogram<u64>,
+    pub traffic: Traffic,
+    /// How late connections were opened; of an open loop.
+    pub lag: Option<Lag>,
+    /// At the start, each second, and at the end.
+    pub cpu: Vec<Sample>,
+    /// Least share of the time, of the client's loops, with nothing to do and nobody else who
+    /// wanted the core; `None` if it was not measured.
+    pub spare: Option<f64>,
+}
+
+/// What went over the wire, both ways, and what did not come through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    pub packets_received: u64,
+    pub packets_sent: u64,
+    /// Segments sent again: SYN, data, FIN.
+    pub retransmissions: u64,
+    /// By name; those that did not happen are left out.
+    pub drops: BTreeMap<String, u64>,
+}
+
+impl Traffic {
+    /// From one snapshot to a later one. Queues are counted by the kernel from their start, and
+    /// only a snapshot of a stopped stack has them: theirs are counts of the whole run.
+    pub fn between(before: &Snapshot, after: &Snapshot) -> Traffic {
+        let (was, is) = (before.total(), after.total());
+        let mut drops = BTreeMap::new();
+        let mut add = |name: &str, count: u64| {
+            if count > 0 {
+                *drops.entry(name.to_owned()).or_default() += count;
+            }
+        };
+        for (name, count) in is.drops.seen() {
+            add(name, count.saturating_sub(was.drops.named(name)));
+        }
+        for queue in &after.queues {
+            add("tx_ring_full", queue.tx_ring_full);
+            add("bad_descriptors", queue.bad_descriptors);
+            add("link_down", queue.link_down);
+            if let Some(kernel) = &queue.kernel {
+                add("kernel_rx_dropped", kernel.rx_dropped);
+                add("kernel_rx_ring_full", kernel.rx_ring_full);
+                add("kernel_fill_ring_empty", kernel.rx_fill_ring_empty);
+                add("kernel_tx_invalid", kernel.tx_invalid_descs);
+            }
+        }
+        add("frames_lost", is.frames_lost.saturating_sub(was.frames_lost));
+        Traffic {
+            packets_received: is.frames_in.saturating_sub(was.frames_in),
+            packets_sent: is.frames_out.saturating_sub(was.frames_out),
+            retransmissions: (is.retransmissions + is.syn_ack_retransmissions)
+                .saturating_sub(was.retransmissions + was.syn_ack_retransmissions),
+            drops,
+        }
+    }
+}
+
+/// For [`Measured::spare`]: of the core that had least to spare from one snapshot to a later one.
+pub fn spare(before: &Snapshot, after: &Snapshot, duration_s: f64) -> Option<f64> {
+    let shares = before.cores.iter().zip(&after.cores).map(|(was, is)| {
+        let seconds = is.spare_ns.saturating_sub(was.spare_ns) as f64 / 1e9;
+        seconds / duration_s
+    });
+    shares.filter(|share| share.is_finite()).min_by(f64::total_cmp).map(|share| share.min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot};
+
+    fn snapshot(frames: u64, paws: u64) -> Snapshot {
+        let core = CoreSnapshot {
+            frames_in: frames,
+            frames_out: 2 * frames,
+            retransmissions: paws,
+            drops: Named(vec![("paws", paws), ("no_frame", 4)]),
+            ..CoreSnapshot::default()
+        };
+        Snapshot { cores: vec![core.clone(), core], ..Snapshot::default() }
+    }
+
+    #[test]
+    fn traffic_is_the_difference_and_names_only_what_happened() {
+        let mut after = snapshot(110, 5);
+        let kernel = KernelSnapshot { rx_ring_full: 6, ..KernelSnapshot::default() };
+        after.queues = vec![QueueSnapshot { kernel: Some(kernel), ..QueueSnapshot::default() }];
+        let traffic = Traffic::between(&snapshot(10, 2), &after);
+        assert_eq!((traffic.packets_received, traffic.packets_sent), (200, 400));
+        assert_eq!(traffic.retransmissions, 6);
+        let drops: Vec<_> = traffic.drops.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        assert_eq!(drops, [("kernel_rx_ring_full", 6), ("paws", 6)]);
+    }
+
+    #[test]
+    fn the_busiest_core_says_how_much_was_to_spare() {
+        let at = |times: &[u64]| {
+            let cores = times.iter().map(|&spare_ns| CoreSnapshot { spare_ns, ..CoreSnapshot::default() });
+            Snapshot { cores: cores.collect(), ..Snapshot::default() }
+        };
+        let (before, after) = (at(&[1_000_000_000, 0]), at(&[2_000_000_000, 3_000_000_000]));
+        assert_eq!(spare(&before, &after, 4.0), Some(0.25));
+        assert_eq!(spare(&before, &after, 0.5), Some(1.0));
+        assert_eq!(spare(&at(&[]), &at(&[]), 4.0), None);
+        assert_eq!(spare(&before, &before, 0.0), None);
+    }
+}

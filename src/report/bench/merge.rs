@@ -1,0 +1,154 @@
+//! Several results made one: runs of several machines against one target at the same time.
+
+mod differences;
+mod sums;
+
+use thiserror::Error;
+
+use super::bottleneck::{Bottleneck, Verdict};
+use super::cpu::Cpu;
+use super::latency::{HistogramError, Latency};
+use super::results::{Histograms, Latencies, Part, Rate, Results};
+use differences::{differences, notes};
+use sums::{added, series};
+
+/// Why results cannot be merged.
+#[derive(Debug, Error)]
+pub enum MergeError {
+    #[error("there is nothing to merge")]
+    Nothing,
+    #[error("they are not of one benchmark: {}", .0.join("; "))]
+    Different(Vec<String>),
+    #[error("{source_name}: {error}")]
+    Histogram { source_name: String, error: HistogramError },
+    #[error("the counts of {0} are too large to add up")]
+    Count(String),
+}
+
+/// Adds results up. Each comes with its name, by which the sum tells its parts and cores apart.
+/// Their seconds are taken to be the same seconds, from the start of each. `force`: differences
+/// between the runs become notes.
+///
+/// # Errors
+/// [`MergeError`]: they differ in what they measured, or cannot be added.
+pub fn merge(inputs: &[(String, Results)], force: bool) -> Result<Results, MergeError> {
+    let ((first_name, first), others) = inputs.split_first().ok_or(MergeError::Nothing)?;
+    let differences = differences(inputs);
+    if !differences.is_empty() && !force {
+        return Err(MergeError::Different(differences));
+    }
+    let mut sum = Results { cpu: named_cpu(first_name, &first.cpu), notes: Vec::new(), ..first.clone() };
+    for (name, other) in others {
+        add(&mut sum, name, other)?;
+    }
+    let all = || inputs.iter().map(|(_, results)| results);
+    sum.parts = inputs.iter().flat_map(|(name, results)| parts(name, results)).collect();
+    sum.handfast = joined(all().map(|results| &results.handfast));
+    sum.kernel = joined(all().map(|results| &results.kernel));
+    sum.host = joined(all().map(|results| &results.host));
+    sum.command = joined(all().map(|results| &results.command));
+    sum.target = joined(all().map(|results| &results.target));
+    sum.workload = joined(all().map(|results| &results.workload));
+    sum.mode = joined(all().map(|results| &results.mode));
+    sum.started_at = all().map(|results| results.started_at.clone()).min().unwrap_or_default();
+    // Seconds in which one did not run any more say nothing about all together.
+    let common = all().map(|results| results.series.len()).min().unwrap_or(0);
+    sum.rate =
+        Rate::of(sum.series.get(..common).unwrap_or_default(), sum.connections.completed, sum.duration_s);
+    sum.packets_per_connection = sum.packets.per(sum.connections.completed);
+    sum.latency_us = latencies(&sum.histograms).map_err(|error| histogram(first_name, error))?;
+    sum.cpu = sum.cpu.completing(sum.connections.completed);
+    sum.bottleneck = bottleneck(&sum.parts);
+    sum.notes = differences.into_iter().chain(notes(inputs)).collect();
+    Ok(sum)
+}
+
+/// Everything that adds up.
+fn add(sum: &mut Results, name: &str, other: &Results) -> Result<(), MergeError> {
+    let too_large = || MergeError::Count(name.to_owned());
+    let histogram = |error| histogram(name, error);
+    sum.duration_s = sum.duration_s.max(other.duration_s);
+    sum.connections = sum.connections.plus(&other.connections).ok_or_else(too_large)?;
+    sum.packets = sum.packets.plus(&other.packets).ok_or_else(too_large)?;
+    sum.retransmissions = sum.retransmissions.checked_add(other.retransmissions).ok_or_else(too_large)?;
+    sum.drops = added(&sum.drops, &other.drops).ok_or_else(too_large)?;
+    sum.series = series(&sum.series, &other.series).ok_or_else(too_large)?;
+    sum.load = sum.load.plus(&other.load);
+    sum.histograms = Histograms {
+        connect: sum.histograms.connect.plus(&other.histograms.connect).map_err(histogram)?,
+        completion: sum.histograms.completion.plus(&other.histograms.completion).map_err(histogram)?,
+    };
+    sum.cpu = sum.cpu.plus(&named_cpu(name, &other.cpu));
+    sum.active = sum.active.plus(&other.active);
+    Ok(())
+}
+
+fn histogram(name: &str, error: HistogramError) -> MergeError {
+    MergeError::Histogram { source_name: name.to_owned(), error }
+}
+
+fn latencies(histograms: &Histograms) -> Result<Latencies, HistogramError> {
+    Ok(Latencies {
+        connect: Latency::of(&histograms.connect.decode()?),
+        completion: Latency::of(&histograms.completion.decode()?),
+    })
+}
+
+/// Each once, in order.
+fn joined<'a>(texts: impl Iterator<Item = &'a String>) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    for text in texts {
+        if !seen.contains(&text.as_str()) {
+            seen.push(text);
+        }
+    }
+    seen.join(", ")
+}
+
+fn named_cpu(name: &str, cpu: &Cpu) -> Cpu {
+    let mut cpu = cpu.clone();
+    cpu.per_core.iter_mut().for_each(|core| core.source = below(name, &core.source));
+    cpu
+}
+
+/// A part's name within what it was merged into.
+fn below(name: &str, part: &str) -> String {
+    if part.is_empty() { name.to_owned() } else { format!("{name}: {part}") }
+}
+
+/// A single run is its own part; a sum has those it was made of.
+fn parts(name: &str, results: &Results) -> Vec<Part> {
+    if results.parts.is_empty() {
+        return vec![Part {
+            source: name.to_owned(),
+            host: results.host.clone(),
+            started_at: results.started_at.clone(),
+            command: results.command.clone(),
+            duration_s: results.duration_s,
+            connections: results.connections.clone(),
+            mean_rate: results.rate.stats.mean,
+            bottleneck: results.bottleneck.clone(),
+        }];
+    }
+    let renamed = |part: &Part| Part { source: below(name, &part.source), ..part.clone() };
+    results.parts.iter().map(renamed).collect()
+}
+
+/// The client if one of the clients was, else the target, else neither.
+fn bottleneck(parts: &[Part]) -> Bottleneck {
+    for verdict in [Verdict::Client, Verdict::Target, Verdict::Neither] {
+        let mut such = parts.iter().filter(|part| part.bottleneck.verdict == verdict);
+        if let Some(part) = such.next() {
+            let more = match such.count() {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            let sentence = format!("{}{more}: {}", part.source, part.bottleneck.sentence);
+            return Bottleneck { verdict, sentence };
+        }
+    }
+    parts.first().map(|part| part.bottleneck.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! What a benchmark came to: results that can be believed, joined and looked at.
+//!
+//! - `measured`: what the command hands over; `cpu` what the cores did meanwhile.
+//! - `results`: the JSON, its fields in `docs/bench-schema.md`; `latency` its distributions,
+//!   `stats` its statistics, `bottleneck` who was the limit; `json` how it is written.
+//! - `file`: results read back; `merge`: several made one.
+//! - `text`, `html` with `page` and `plots`: for people.
+//! - `comparison`: contestants side by side.
+
+mod bottleneck;
+pub mod comparison;
+pub mod cpu;
+#[cfg(test)]
+mod documented;
+mod file;
+mod format;
+mod html;
+mod json;
+mod latency;
+mod measured;
+mod merge;
+mod page;
+mod plots;
+mod results;
+#[cfg(test)]
+pub(crate) mod sample;
+mod stats;
+mod text;
+
+pub use bottleneck::{Bottleneck, Verdict};
+pub use file::{ReadError, schema_of};
+pub use json::write_json;
+pub use latency::{Encoded, HistogramError, Latency};
+pub use measured::{Measured, Run, Traffic, spare};
+pub use merge::{MergeError, merge};
+pub use results::{
+    Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, RATE_UNIT, Rate, Results, SCHEMA,
+    Second,
+};
+pub use stats::{Stats, median};
+pub use text::progress;

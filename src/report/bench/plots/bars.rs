@@ -1,0 +1,113 @@
+//! Horizontal bars: a name, a length, a number.
+
+use std::error::Error;
+
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::{BLUE, Colour, Drawing, Drawn, GREEN, INK, ORANGE, PALE, RED, draw, label, nothing};
+use crate::report::bench::cpu::Core;
+use crate::report::bench::format::percent;
+
+/// Of a bar and the space below, pixels.
+const BAR: i32 = 20;
+const BAR_STEP: i32 = 30;
+/// Where bars begin and end, pixels: names before, numbers behind.
+const BARS_FROM: i32 = 235;
+const BARS_TO: i32 = 760;
+/// One bar: its name, its length, and what is written behind it.
+pub(in crate::report::bench) struct Bar {
+    pub(in crate::report::bench) name: String,
+    pub(in crate::report::bench) value: f64,
+    pub(in crate::report::bench) text: String,
+    pub(in crate::report::bench) emphasis: bool,
+}
+
+/// Bars of one colour; those with emphasis of another.
+pub(in crate::report::bench) fn bars(bars: &[Bar]) -> String {
+    let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
+    draw(height(bars.len()), |area| {
+        for (bar, top) in bars.iter().zip(tops()) {
+            let part = if most > 0.0 { bar.value / most } else { 0.0 };
+            let colour = if bar.emphasis { &ORANGE } else { &BLUE };
+            name(area, &bar.name, top)?;
+            let end = rectangle(area, (BARS_FROM, top), part, colour)?;
+            write(area, &bar.text, (end + 8, top), HPos::Left, &INK)?;
+        }
+        Ok(())
+    })
+}
+
+/// What each core did, as shares of the time: user, system, softirq with irq, steal, idle.
+pub(in crate::report::bench) fn cpu(cores: &[Core]) -> String {
+    if cores.is_empty() {
+        return nothing("nothing was measured");
+    }
+    let legend =
+        [("user", &BLUE), ("system", &GREEN), ("softirq, irq", &ORANGE), ("steal", &RED), ("idle", &PALE)];
+    draw(height(cores.len() + 1), |area| {
+        for ((text, colour), left) in legend.iter().zip((BARS_FROM..).step_by(115)) {
+            area.draw(&Rectangle::new([(left, 8), (left + 14, 22)], colour.rgb.filled()))?;
+            write(area, text, (left + 20, 5), HPos::Left, &INK)?;
+        }
+        for (core, top) in cores.iter().zip(tops().skip(1)) {
+            let shares = [core.user, core.system, core.softirq + core.irq, core.steal, core.idle];
+            name(area, &core_name(core), top)?;
+            let mut left = BARS_FROM;
+            for (share, (_, colour)) in shares.iter().zip(&legend) {
+                left = rectangle(area, (left, top), *share, colour)?;
+            }
+            write(area, &format!("{} busy", percent(core.busy())), (BARS_TO + 8, top), HPos::Left, &INK)?;
+        }
+        Ok(())
+    })
+}
+
+fn core_name(core: &Core) -> String {
+    let whose = if core.client { " (client)" } else { "" };
+    match core.source.as_str() {
+        "" => format!("core {}{whose}", core.core),
+        source => format!("{source} core {}{whose}", core.core),
+    }
+}
+
+/// Pixels for so many bars.
+fn height(bars: usize) -> u32 {
+    10 + BAR_STEP.unsigned_abs() * u32::try_from(bars).unwrap_or(1).max(1)
+}
+
+/// Upper edges of bars.
+fn tops() -> impl Iterator<Item = i32> {
+    (5..).step_by(BAR_STEP.unsigned_abs() as usize)
+}
+
+/// The name before a bar, cut at its front where it is too long.
+fn name(area: &Drawing<'_>, name: &str, top: i32) -> Drawn {
+    const MOST: usize = 32;
+    let characters = name.chars().count();
+    let shown: String = match characters > MOST {
+        true => "…".chars().chain(name.chars().skip(characters - MOST + 1)).collect(),
+        false => name.to_owned(),
+    };
+    write(area, &shown, (BARS_FROM - 10, top), HPos::Right, &INK)
+}
+
+/// A bar's piece for a share of its full length; returns where it ends.
+fn rectangle(
+    area: &Drawing<'_>,
+    (left, top): (i32, i32),
+    share: f64,
+    colour: &Colour,
+) -> Result<i32, Box<dyn Error>> {
+    let length = (share.clamp(0.0, 1.0) * f64::from(BARS_TO - BARS_FROM)).round() as i32;
+    if length > 0 {
+        area.draw(&Rectangle::new([(left, top), (left + length, top + BAR)], colour.rgb.filled()))?;
+    }
+    Ok(left + length)
+}
+
+/// Text in the middle of a bar's height.
+fn write(area: &Drawing<'_>, text: &str, (x, top): (i32, i32), side: HPos, colour: &Colour) -> Drawn {
+    let style = label(colour).pos(Pos::new(side, VPos::Center));
+    Ok(area.draw(&Text::new(text, (x, top + BAR / 2), style))?)
+}

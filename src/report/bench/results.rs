@@ -1,0 +1,292 @@
+//! The JSON of a benchmark: `docs/bench-schema.md` says what each field means.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::bottleneck::Bottleneck;
+use super::cpu::{self, Cpu};
+use super::latency::{Encoded, Latency};
+use super::stats::Stats;
+use super::{Measured, Run};
+use crate::engine::stack::Active;
+use crate::report::ActiveReport;
+
+/// Of this layout: fields are added under the same name, never changed or removed.
+pub const SCHEMA: &str = "handfast-bench/1";
+/// Of [`Rate::unit`].
+pub const RATE_UNIT: &str = "completed connections per second";
+
+/// What a benchmark came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    pub schema: String,
+    /// The program's version.
+    pub handfast: String,
+    pub kernel: String,
+    pub host: String,
+    /// RFC 3339.
+    pub started_at: String,
+    pub command: String,
+    pub target: String,
+    pub workload: String,
+    pub options: BTreeMap<String, String>,
+    pub load: Load,
+    /// `native` or `generic`.
+    pub mode: String,
+    pub active: ActiveReport,
+    pub duration_s: f64,
+    pub connections: Connections,
+    pub rate: Rate,
+    pub latency_us: Latencies,
+    pub packets: Packets,
+    /// `None` if none was completed.
+    pub packets_per_connection: Option<f64>,
+    pub retransmissions: u64,
+    pub drops: BTreeMap<String, u64>,
+    pub cpu: Cpu,
+    pub bottleneck: Bottleneck,
+    pub notes: Vec<String>,
+    /// The runs that this is the sum of; empty for a single one.
+    pub parts: Vec<Part>,
+    pub series: Vec<Second>,
+    pub histograms: Histograms,
+}
+
+/// How much was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    #[serde(rename = "loop")]
+    pub kind: Loop,
+    /// Connections at a time; of a closed loop.
+    pub concurrency: Option<u64>,
+    /// Asked rate, connections per second; of an open loop.
+    pub rate: Option<f64>,
+    /// `steady` or `poisson`; of an open loop.
+    pub arrivals: Option<String>,
+    pub ramp_s: f64,
+    pub warmup_s: f64,
+    pub lag_us: Option<Lag>,
+}
+
+/// What decides when the next connection is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loop {
+    /// The end of one before it.
+    #[default]
+    Closed,
+    /// A schedule.
+    Open,
+}
+
+/// By how much connections were opened later than intended, microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lag {
+    pub mean: f64,
+    pub max: u64,
+}
+
+/// Connections of the measured time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connections {
+    pub attempted: u64,
+    pub established: u64,
+    pub completed: u64,
+    pub in_flight: u64,
+    pub failed: BTreeMap<String, u64>,
+}
+
+/// The completed connections of each whole second.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    #[serde(flatten)]
+    pub stats: Stats,
+    pub unit: String,
+    /// How many whole seconds.
+    pub seconds: usize,
+}
+
+/// Microseconds from the intended start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latencies {
+    pub connect: Latency,
+    pub completion: Latency,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packets {
+    pub received: u64,
+    pub sent: u64,
+}
+
+/// One second of the measured time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Second {
+    pub completed: u64,
+    pub established: u64,
+    pub failed: u64,
+    /// At its end.
+    pub in_flight: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Histograms {
+    pub connect: Encoded,
+    pub completion: Encoded,
+}
+
+/// One of several runs that were merged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// The file it came from.
+    pub source: String,
+    pub host: String,
+    pub started_at: String,
+    pub command: String,
+    pub duration_s: f64,
+    pub connections: Connections,
+    pub mean_rate: f64,
+    pub bottleneck: Bottleneck,
+}
+
+impl Results {
+    pub fn new(run: &Run, active: &Active, measured: &Measured) -> Results {
+        let cpu = Cpu::over(&measured.cpu, &active.cpus, cpu::ticks_per_second());
+        let packets =
+            Packets { received: measured.traffic.packets_received, sent: measured.traffic.packets_sent };
+        let (kernel, host) = machine();
+        let mut results = Results {
+            schema: SCHEMA.to_owned(),
+            handfast: env!("CARGO_PKG_VERSION").to_owned(),
+            kernel,
+            host,
+            started_at: humantime::format_rfc3339_millis(run.started_at).to_string(),
+            command: run.command.clone(),
+            target: run.target.clone(),
+            workload: run.workload.clone(),
+            options: run.options.clone(),
+            load: Load { lag_us: measured.lag, ..run.load.clone() },
+            mode: mode(active),
+            active: ActiveReport::new(active),
+            duration_s: measured.duration_s,
+            connections: Connections {
+                attempted: measured.attempted,
+                established: measured.established,
+                completed: measured.completed,
+                in_flight: measured.in_flight,
+                failed: measured.failed.clone(),
+            },
+            rate: Rate::of(&measured.series, measured.completed, measured.duration_s),
+            latency_us: Latencies {
+                connect: Latency::of(&measured.connect_us),
+                completion: Latency::of(&measured.completion_us),
+            },
+            packets,
+            packets_per_connection: packets.per(measured.completed),
+            retransmissions: measured.traffic.retransmissions,
+            drops: measured.traffic.drops.clone(),
+            cpu: Cpu { client_spare: measured.spare, ..cpu }.completing(measured.completed),
+            bottleneck: Bottleneck::default(),
+            notes: active.notes.iter().chain(&run.notes).cloned().collect(),
+            parts: Vec::new(),
+            series: measured.series.clone(),
+            histograms: Histograms {
+                connect: Encoded::of(&measured.connect_us),
+                completion: Encoded::of(&measured.completion_us),
+            },
+        };
+        results.bottleneck = Bottleneck::find(&results);
+        results
+    }
+}
+
+/// Kernel release and name of this machine.
+fn machine() -> (String, String) {
+    let Ok(names) = nix::sys::utsname::uname() else { return Default::default() };
+    let text = |name: &std::ffi::OsStr| name.to_string_lossy().into_owned();
+    (text(names.release()), text(names.nodename()))
+}
+
+/// One word if all devices agree.
+fn mode(active: &Active) -> String {
+    let mut modes: Vec<String> = active.devices.iter().map(|device| device.mode.to_string()).collect();
+    modes.sort();
+    modes.dedup();
+    modes.join("+")
+}
+
+impl Loop {
+    pub fn name(self) -> &'static str {
+        match self {
+            Loop::Closed => "closed",
+            Loop::Open => "open",
+        }
+    }
+}
+
+impl Connections {
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Attempts that are in none of the counts: a fault of whoever counted, if not 0.
+    pub fn unaccounted(&self) -> u64 {
+        let known = self.completed.saturating_add(self.in_flight).saturating_add(self.failures());
+        self.attempted.abs_diff(known)
+    }
+
+    /// `part` of those attempted, from 0 to 1.
+    pub fn share(&self, part: u64) -> f64 {
+        if self.attempted == 0 { 0.0 } else { part as f64 / self.attempted as f64 }
+    }
+}
+
+impl Packets {
+    /// For each completed connection.
+    pub fn per(&self, completed: u64) -> Option<f64> {
+        (completed > 0).then(|| (self.received + self.sent) as f64 / completed as f64)
+    }
+}
+
+impl Rate {
+    /// Over whole seconds; of a run without one, its average.
+    pub fn of(series: &[Second], completed: u64, duration_s: f64) -> Rate {
+        let seconds: Vec<f64> = series.iter().map(|second| second.completed as f64).collect();
+        let average = if duration_s > 0.0 { completed as f64 / duration_s } else { 0.0 };
+        let flat =
+            Stats { mean: average, median: average, min: average, max: average, stddev: None, ci95: None };
+        Rate {
+            stats: Stats::of(&seconds).unwrap_or(flat),
+            unit: RATE_UNIT.to_owned(),
+            seconds: seconds.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_of_whole_seconds_or_else_the_average() {
+        let second = |completed| Second { completed, ..Second::default() };
+        let rate = Rate::of(&[second(10), second(30)], 45, 2.5);
+        assert_eq!((rate.stats.mean, rate.stats.max, rate.seconds), (20.0, 30.0, 2));
+        let rate = Rate::of(&[], 45, 0.5);
+        assert_eq!((rate.stats.mean, rate.stats.stddev, rate.seconds), (90.0, None, 0));
+        assert_eq!(Rate::of(&[], 0, 0.0).stats.mean, 0.0);
+    }
+
+    #[test]
+    fn every_attempt_is_accounted_for() {
+        let failed = BTreeMap::from([("reset".to_owned(), 3)]);
+        let mut connections =
+            Connections { attempted: 10, established: 8, completed: 6, in_flight: 1, failed };
+        assert_eq!((connections.failures(), connections.unaccounted()), (3, 0));
+        connections.completed = 5;
+        assert_eq!(connections.unaccounted(), 1);
+        assert_eq!(connections.share(5), 0.5);
+        assert_eq!(Connections::default().share(0), 0.0);
+    }
+}
