@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::cpu::Sample;
 use super::results::{Lag, Load, Second};
-use crate::engine::Snapshot;
+use crate::engine::{CoreSnapshot, Snapshot};
 
 /// What was asked for, in words that a reader of the report understands.
 #[derive(Clone, Debug)]
@@ -96,11 +96,15 @@ impl Traffic {
         Traffic {
             packets_received: is.frames_in.saturating_sub(was.frames_in),
             packets_sent: is.frames_out.saturating_sub(was.frames_out),
-            retransmissions: (is.retransmissions + is.syn_ack_retransmissions)
-                .saturating_sub(was.retransmissions + was.syn_ack_retransmissions),
+            retransmissions: resent(&is).saturating_sub(resent(&was)),
             drops,
         }
     }
+}
+
+/// SYN, SYN-ACK, data and FIN sent again.
+fn resent(of: &CoreSnapshot) -> u64 {
+    of.syn_retransmissions + of.syn_ack_retransmissions + of.retransmissions
 }
 
 /// For [`Measured::spare`]: of the core that had least to spare from one snapshot to a later one.
