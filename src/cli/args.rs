@@ -1,7 +1,7 @@
 use clap::{Args, Parser, Subcommand};
 
-use super::RespondArgs;
 use super::report_args::ReportArgs;
+use super::{BenchArgs, RespondArgs};
 
 /// A TCP stack that bypasses the kernel through AF_XDP, built for handshakes.
 #[derive(Debug, Parser)]
@@ -20,6 +20,7 @@ pub struct Arguments {
 pub enum Command {
     // Boxed: it is an order of magnitude larger than the other.
     Respond(Box<RespondArgs>),
+    Bench(Box<BenchArgs>),
     Lab(LabArgs),
     Report(ReportArgs),
 }

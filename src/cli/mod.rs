@@ -7,14 +7,21 @@
 //! | 2 | the arguments are wrong |
 
 mod args;
+mod bench;
+mod bench_args;
+mod bench_results;
+mod bench_setup;
+mod bench_watch;
 mod demo;
 mod failure;
 mod lab;
+mod next_hop;
 mod report;
 mod report_args;
 mod respond;
 mod respond_args;
 mod responder_process;
+mod signals;
 mod stage;
 mod values;
 
@@ -23,6 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Arguments, Command};
+pub use bench_args::BenchArgs;
 pub use failure::Failure;
 pub use respond_args::RespondArgs;
 pub use values::{Cores, Listen};
@@ -31,6 +39,7 @@ pub use values::{Cores, Listen};
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Respond(arguments) => arguments.check().and_then(|()| respond::run(&arguments)),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
     };

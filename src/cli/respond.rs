@@ -1,14 +1,11 @@
 use std::fs::File;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-
-use super::{Failure, RespondArgs};
+use super::{Failure, RespondArgs, signals};
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Active, Running, Stack};
 use crate::report::{Rates, Summary, active_line, steering_note};
@@ -18,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Sets up, gives up privileges, runs to the end, reports.
 pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
-    let stop = stop_on_signals()?;
+    let stop = signals::stop()?;
     // Before anything else: it must be writable, and later nothing can be opened any more.
     let mut json = json_file(arguments)?;
     let responder = Stack::open(arguments.options()).map_err(failure)?;
@@ -66,16 +63,6 @@ fn finish(active: &Active, running: Running) -> Summary {
         println!("warning: {note}");
     }
     summary
-}
-
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // The second one ends the process at once: the link goes with it.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone()).map_err(failure)?;
-        signal_hook::flag::register(signal, stop.clone()).map_err(failure)?;
-    }
-    Ok(stop)
 }
 
 fn json_file(arguments: &RespondArgs) -> Result<Option<File>, Failure> {

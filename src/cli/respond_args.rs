@@ -231,7 +231,7 @@ fn listener(listen: &Listen) -> (Owned, ServiceFactory) {
     (listen.owned.clone(), Box::new(move || service.user()))
 }
 
-fn mode(text: &str) -> ModeChoice {
+pub(super) fn mode(text: &str) -> ModeChoice {
     match text {
         "native" => Some(Mode::Native),
         "generic" => Some(Mode::Generic),
@@ -239,7 +239,7 @@ fn mode(text: &str) -> ModeChoice {
     }
 }
 
-fn poll(text: &str) -> Polling {
+pub(super) fn poll(text: &str) -> Polling {
     if text == "busy" { Polling::Busy } else { Polling::Adaptive }
 }
 
@@ -252,7 +252,7 @@ fn cookies(text: &str) -> CookieMode {
 }
 
 /// Up to an hour: twice that fits the timers' milliseconds with room.
-fn msl(text: &str) -> Result<Duration, String> {
+pub(super) fn msl(text: &str) -> Result<Duration, String> {
     let limit = Duration::from_secs(3600);
     match values::seconds(text)? {
         long if long > limit => Err(format!("`{text}` is more than an hour")),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::engine::Fault;
 use crate::service::Service;
-use crate::wire::Owned;
+use crate::wire::{Mac, Owned};
 
 /// What answers where there is no `=SERVICE`.
 const DEFAULT_SERVICE: Service = Service::Discard;
@@ -138,6 +138,16 @@ pub(super) fn count(text: &str) -> Result<u32, String> {
         .and_then(|number| number.checked_mul(factor))
         .filter(|number| *number > 0)
         .ok_or_else(|| format!("`{text}` is no number from 1 to {}: write 262144, 100k or 1M", u32::MAX))
+}
+
+/// A MAC address: six octets in hexadecimal, with colons.
+pub(super) fn mac(text: &str) -> Result<Mac, String> {
+    let mut octets = text.split(':').map(|part| {
+        u8::from_str_radix(part, 16).ok().filter(|_| (1..=2).contains(&part.len()) && !part.starts_with('+'))
+    });
+    let mac: Option<Vec<u8>> = octets.by_ref().collect();
+    mac.and_then(|octets| octets.try_into().ok())
+        .ok_or_else(|| format!("`{text}` is no MAC address: write it as in 02:00:00:00:00:01"))
 }
 
 /// An interface's name, as the kernel allows it.

@@ -44,6 +44,12 @@ pub struct Device {
     pub tx_checksum: Option<bool>,
 }
 
+/// Every address of every interface, in the calling thread's network namespace.
+pub fn addresses() -> Vec<IpAddr> {
+    let entries = getifaddrs().into_iter().flatten();
+    entries.filter_map(|entry| address(&entry)).map(|(address, _)| address).collect()
+}
+
 impl Device {
     /// Looks an interface up.
     pub fn open(name: &str) -> Result<Device, XdpError> {

@@ -42,7 +42,7 @@ mod umem;
 mod verdict;
 
 pub use config::{Copy, Opened, QueueConfig};
-pub use device::{Device, Preference};
+pub use device::{Device, Preference, addresses};
 pub use error::{Fault, XdpError};
 pub use frame::Frame;
 pub use ledger::Ledger;

@@ -1,0 +1,148 @@
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::bench_args::BenchArgs;
+use super::bench_results::results;
+use super::bench_setup::{options, sources};
+use super::bench_watch::{Observed, step};
+use super::{Failure, next_hop, signals};
+use crate::engine::drop_privileges;
+use crate::engine::stack::{Running, Stack};
+use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict};
+use crate::report::active_line;
+use crate::report::bench::{Results, write_json};
+use crate::xdp::Device;
+
+/// Sets up, gives up privileges, runs, reports.
+pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
+    let stop = signals::stop()?;
+    // Before anything else: they must be writable, and later nothing can be opened any more.
+    let mut files = Files::create(arguments)?;
+    let device = Device::open(&arguments.device).map_err(failure)?;
+    let plan = arguments.plan(sources(arguments, &device)?);
+    // What cannot run at all says so before anything is touched.
+    plan.check(1).map_err(failure)?;
+    let gateway = match arguments.gateway {
+        Some(mac) => mac,
+        None => next_hop::find(&arguments.device, arguments.target.address)?,
+    };
+    let control = Control::new(plan);
+    let stack = Stack::open(options(arguments, &control, gateway)).map_err(failure)?;
+    let active = stack.active.clone();
+    let mut notes = control.plan().check(active.cpus.len() as u32).map_err(failure)?;
+    drop_privileges().map_err(failure)?;
+    println!("{}", active_line(&active));
+    notes.extend(active.notes.iter().cloned());
+    notes.iter().for_each(|note| println!("note: {note}"));
+    let running = stack.run().map_err(failure)?;
+    let (load, observed) = match arguments.search() {
+        Some(search) => find_max(&control, FindMax::new(search), &running, &stop, arguments, &mut notes)?,
+        None => {
+            let load = control.plan().load;
+            (load, step(&control, load, &running, &stop, arguments.quiet)?)
+        }
+    };
+    let finished = running.stop();
+    if let Some(fault) = &finished.fault {
+        notes.push(format!("the run ended early: {fault}"));
+    } else if stop.load(Ordering::Relaxed) {
+        notes.push("the run was ended early, by a signal".to_owned());
+    }
+    let results = results(arguments, control.plan(), load, &active, observed, &finished, notes);
+    print!("{}", results.text());
+    files.write(&results)?;
+    match finished.fault {
+        Some(fault) => Err(Failure::new(fault.to_string())),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Steps of the search, one line each; the step whose rate was the highest that held, or the last.
+fn find_max(
+    control: &Control,
+    mut search: FindMax,
+    running: &Running,
+    stop: &AtomicBool,
+    arguments: &BenchArgs,
+    notes: &mut Vec<String>,
+) -> Result<(Load, Observed), Failure> {
+    let mut best = None;
+    loop {
+        let per_second = search.rate().unwrap_or(1);
+        let load = Load::Rate { per_second, arrivals: arguments.arrivals() };
+        let observed = step(control, load, running, stop, arguments.quiet)?;
+        let outcome = outcome(per_second, &observed.tally);
+        let held = search.holds(&outcome);
+        println!(
+            "{per_second:>10}/s asked, {:>10.0}/s completed, {:>7.3} % failed: {}",
+            outcome.achieved,
+            outcome.loss * 100.0,
+            if held { "holds" } else { "does not hold" }
+        );
+        if held || best.is_none() {
+            best = Some((load, observed));
+        }
+        search.tell(outcome);
+        let ended = stop.load(Ordering::Relaxed) || running.fault().is_some();
+        if (ended || search.rate().is_none())
+            && let Some(best) = best.take()
+        {
+            notes.push(found(search.verdict()));
+            return Ok(best);
+        }
+    }
+}
+
+fn outcome(asked: u64, tally: &Tally) -> Outcome {
+    Outcome { asked, achieved: tally.rate(), loss: tally.loss() }
+}
+
+fn found(verdict: Option<Verdict>) -> String {
+    match verdict {
+        Some(Verdict::Found { held, failed_at }) => {
+            format!("the highest rate that holds is {} per second; {failed_at} twice did not", held.asked)
+        }
+        Some(Verdict::BeyondMost(held)) => format!("{} per second hold: the limit is beyond", held.asked),
+        Some(Verdict::Nothing(_)) => "not even one connection per second holds".to_owned(),
+        None => "the search was ended before its end".to_owned(),
+    }
+}
+
+/// Where results go beside the terminal.
+struct Files<'a> {
+    json: Option<(&'a Path, File)>,
+    html: Option<(&'a Path, File)>,
+}
+
+impl Files<'_> {
+    fn create(arguments: &BenchArgs) -> Result<Files<'_>, Failure> {
+        let create = |path: &'_ Path| File::create(path).map_err(|error| cannot_write(path, &error));
+        Ok(Files {
+            json: arguments.json.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
+            html: arguments.html.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
+        })
+    }
+
+    fn write(&mut self, results: &Results) -> Result<(), Failure> {
+        if let Some((path, file)) = &mut self.json {
+            write_json(BufWriter::new(file), results).map_err(|error| cannot_write(path, &error))?;
+        }
+        if let Some((path, file)) = &mut self.html {
+            let page = results.html().map_err(failure)?;
+            file.write_all(page.as_bytes()).map_err(|error| cannot_write(path, &error))?;
+        }
+        Ok(())
+    }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot write {}: {error}", path.display()))
+        .fix("name a file in a directory that you may write to")
+}
+
+fn failure(error: impl std::error::Error) -> Failure {
+    Failure::new(error.to_string())
+}

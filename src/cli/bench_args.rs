@@ -1,0 +1,276 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+
+use super::respond_args::{ModeChoice, mode, msl, poll};
+use super::values::{self, Cores};
+use crate::engine::Polling;
+use crate::load::{Answer, Arrivals, Asked, Closer, Load, Plan, Search, Source, Target, Workload};
+use crate::wire::Mac;
+
+/// Open connections and measure: how many a second, how fast, and what went wrong.
+///
+/// Opens real TCP connections from the addresses given with --source, with handfast's own engine on
+/// AF_XDP, and reports completed connections per second, latency, failures by reason, processor time,
+/// and whether this side or the target was the limit.
+///
+/// A closed loop (--concurrency) keeps so many connections in flight. An open loop (--rate) opens on a
+/// schedule, whatever becomes of the connections, and counts latency from the intended start.
+/// --find-max looks for the highest rate that holds.
+///
+/// It needs the capabilities BPF, PERFMON, NET_ADMIN and NET_RAW (or root) to start, and gives all
+/// of them up before the first packet. Only send to what is yours to test.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = EXAMPLES, verbatim_doc_comment)]
+pub struct BenchArgs {
+    /// The interface to send from
+    #[arg(long = "dev", value_name = "IF", value_parser = values::device)]
+    pub device: String,
+
+    /// ADDR:PORT[-PORT]: what to open connections to
+    #[arg(value_name = "TARGET")]
+    pub target: Target,
+
+    /// CIDR[:PORT[-PORT]]: where connections come from; give it again for more
+    ///
+    /// Addresses on no interface belong to handfast alone, which answers ARP for them. Of an address that
+    /// the interface has, the ports that the kernel gives out to its own connections are left to
+    /// it. [default: the interface's own addresses]
+    #[arg(long = "source", value_name = "CIDR:PORTS")]
+    pub sources: Vec<Asked>,
+
+    /// The next hop's MAC address [default: from the kernel's routes and neighbours]
+    #[arg(long, value_name = "MAC", value_parser = values::mac)]
+    pub gateway: Option<Mac>,
+
+    /// What a connection does
+    #[arg(long, value_enum, default_value_t = Kind::Lifecycle, help_heading = "Workload")]
+    pub workload: Kind,
+
+    /// Who sends the first FIN of a lifecycle
+    #[arg(long, value_enum, default_value_t = Side::Client, help_heading = "Workload")]
+    pub closer: Side,
+
+    /// What a request sends, in one segment
+    #[arg(long, value_name = "TEXT", default_value = "handfast\n", help_heading = "Workload")]
+    pub payload: String,
+
+    /// Request this path over HTTP; the answer's status must be 2xx or 3xx
+    #[arg(long, value_name = "PATH", help_heading = "Workload")]
+    pub http: Option<String>,
+
+    /// The maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293: 120)
+    #[arg(long, value_name = "SECS", default_value = "30", help_heading = "Workload", value_parser = msl)]
+    pub msl: Duration,
+
+    /// How long a 4-tuple rests behind its connection's end; 0: not at all [default: 2 MSL]
+    #[arg(long, value_name = "SECS", help_heading = "Workload", value_parser = values::seconds_or_none)]
+    pub reuse_after: Option<Duration>,
+
+    /// How often a SYN is sent again
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Workload", value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub syn_retries: u8,
+
+    /// A connection that is not done so long after its intended start has failed
+    #[arg(long, value_name = "SECS", default_value = "10", help_heading = "Workload", value_parser = values::seconds)]
+    pub timeout: Duration,
+
+    /// Closed loop: so many connections in flight
+    #[arg(long, value_name = "N", default_value = "256", help_heading = "Load", value_parser = values::count)]
+    pub concurrency: u32,
+
+    /// Open loop: so many connections a second
+    #[arg(long, value_name = "R", help_heading = "Load", conflicts_with = "concurrency", value_parser = values::count)]
+    pub rate: Option<u32>,
+
+    /// Open loop: at random, as independent clients would come, not at equal distances
+    #[arg(long, requires = "rate", help_heading = "Load")]
+    pub poisson: bool,
+
+    /// Look for the highest rate that holds (after RFC 9411 7.2: ramp up, sustain, ramp down)
+    #[arg(long, help_heading = "Load", conflicts_with_all = ["concurrency", "rate", "connections"])]
+    pub find_max: bool,
+
+    /// Share of connections that may fail at a rate that holds, for --find-max
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, help_heading = "Load", value_parser = share)]
+    pub loss: f64,
+
+    /// The load grows evenly over so many seconds; an open loop's goes down as well
+    #[arg(long, value_name = "SECS", default_value = "0", help_heading = "Load", value_parser = values::seconds_or_none)]
+    pub ramp: Duration,
+
+    /// Full load that is not measured yet
+    #[arg(long, value_name = "SECS", default_value = "0", help_heading = "Load", value_parser = values::seconds_or_none)]
+    pub warmup: Duration,
+
+    /// How long to measure; of `hold`: how long to keep the connections before they are probed
+    /// [default: 10, or until --connections are done]
+    #[arg(long, value_name = "SECS", help_heading = "Load", value_parser = values::seconds)]
+    pub duration: Option<Duration>,
+
+    /// Measure so many connections
+    #[arg(long, value_name = "N", help_heading = "Load", value_parser = values::count)]
+    pub connections: Option<u32>,
+
+    /// The same seed gives the same schedule and the same order of 4-tuples
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
+    pub seed: u64,
+
+    /// The cores to run on, as in 0,2-3 [default: as many as there are queues, from 0 on]
+    #[arg(long, value_name = "LIST", help_heading = "Packet path")]
+    pub cores: Option<Cores>,
+
+    /// Where the eBPF program runs: in the driver (native) or in the network stack (generic)
+    #[arg(long, value_name = "MODE", default_value = "auto", help_heading = "Packet path",
+          value_parser = PossibleValuesParser::new(["auto", "native", "generic"]).map(|text| mode(&text)))]
+    pub mode: ModeChoice,
+
+    /// How a core waits for frames: always spinning, or sleeping when there is no work
+    #[arg(long, value_name = "HOW", default_value = "busy", help_heading = "Packet path",
+          value_parser = PossibleValuesParser::new(["busy", "adaptive"]).map(|text| poll(&text)))]
+    pub poll: Polling,
+
+    /// Take TCP segments whose checksum covers the pseudo-header only
+    #[arg(long, help_heading = "Packet path")]
+    pub accept_partial_checksums: bool,
+
+    /// Connections that there is room for, those in TIME-WAIT included
+    #[arg(long, value_name = "N", default_value = "4_194_304", help_heading = "Packet path", value_parser = values::count)]
+    pub max_connections: u32,
+
+    /// Write the results to this file as well, as JSON (docs/bench-schema.md)
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub json: Option<PathBuf>,
+
+    /// Write the results to this file as well, as one page with plots
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub html: Option<PathBuf>,
+
+    /// No line a second, only the summary
+    #[arg(long, short, help_heading = "Report")]
+    pub quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  How many connections a second does this server complete?
+
+    handfast bench --dev eth0 --source 10.0.1.0/24 10.0.0.50:80
+
+  20,000 HTTP requests a second on a schedule, for a minute, with a page to show:
+
+    handfast bench --dev eth0 --source 10.0.1.0/24 10.0.0.50:80 --workload request --http / \\
+        --rate 20k --duration 60 --html run.html
+
+  The highest rate at which at most one connection in a thousand fails:
+
+    handfast bench --dev eth0 --source 10.0.1.0/24 10.0.0.50:80 --find-max
+
+  Do a million connections stay?
+
+    handfast bench --dev eth0 --source 10.0.1.0/24 10.0.0.50:7 --workload hold --connections 1M
+
+Exit status:
+  0 ended as asked, whatever the connections did; 1 could not start, or the interface vanished;
+  2 wrong arguments.";
+
+/// `--workload`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// SYN, SYN-ACK, ACK, then RST
+    Handshake,
+    /// Three-way handshake and four-way close, no data
+    Lifecycle,
+    /// One segment out, its answer, close
+    Request,
+    /// Open --connections, keep them for --duration, then probe every one
+    Hold,
+}
+
+/// `--closer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    Client,
+    Server,
+}
+
+/// How long one step of a search is sustained.
+const STEP: Duration = Duration::from_secs(5);
+const STEP_RAMP: Duration = Duration::from_secs(1);
+const DURATION: Duration = Duration::from_secs(10);
+/// Beyond a connection's time limit, so that what is never answered has failed and is not in flight.
+const DRAIN_BEYOND: Duration = Duration::from_secs(2);
+
+impl BenchArgs {
+    pub fn plan(&self, sources: Vec<Source>) -> Plan {
+        let mut plan = Plan::new(self.target.clone(), sources, self.workload());
+        plan.load = self.load();
+        plan.ramp_up = self.ramp;
+        plan.ramp_down = if self.is_open_loop() { self.ramp } else { Duration::ZERO };
+        plan.warm_up = self.warmup;
+        plan.duration = match (self.duration, self.connections) {
+            (None, Some(_)) => None,
+            (given, _) => Some(given.unwrap_or(DURATION)),
+        };
+        if self.find_max {
+            plan.duration = Some(self.duration.unwrap_or(STEP));
+            if self.ramp.is_zero() {
+                (plan.ramp_up, plan.ramp_down) = (STEP_RAMP, STEP_RAMP);
+            }
+        }
+        if self.workload == Kind::Hold && self.duration.is_none() {
+            plan.duration = Some(Duration::ZERO);
+        }
+        plan.connections = self.connections.map(u64::from);
+        plan.seed = self.seed;
+        plan.reuse_after = self.reuse_after.unwrap_or(2 * self.msl);
+        plan.timeout = self.timeout;
+        plan.drain = self.timeout + DRAIN_BEYOND;
+        plan
+    }
+
+    pub fn search(&self) -> Option<Search> {
+        self.find_max.then(|| Search { loss: self.loss, ..Search::default() })
+    }
+
+    fn workload(&self) -> Workload {
+        match (self.workload, &self.http) {
+            (Kind::Handshake, _) => Workload::Handshake,
+            (Kind::Lifecycle, _) => Workload::Lifecycle { closer: self.closer() },
+            (Kind::Request, Some(path)) => Workload::http(&self.target.to_string(), path),
+            (Kind::Request, None) => {
+                Workload::Request { request: self.payload.clone().into_bytes(), answer: Answer::Segment }
+            }
+            (Kind::Hold, _) => Workload::Hold,
+        }
+    }
+
+    fn closer(&self) -> Closer {
+        match self.closer {
+            Side::Client => Closer::Client,
+            Side::Server => Closer::Server,
+        }
+    }
+
+    fn load(&self) -> Load {
+        match self.rate {
+            Some(rate) => Load::Rate { per_second: u64::from(rate), arrivals: self.arrivals() },
+            None => Load::Concurrency(self.concurrency),
+        }
+    }
+
+    pub fn arrivals(&self) -> Arrivals {
+        if self.poisson { Arrivals::Poisson } else { Arrivals::Steady }
+    }
+
+    fn is_open_loop(&self) -> bool {
+        self.rate.is_some() || self.find_max
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or_else(|| format!("`{text}` is no share: write a number from 0 to below 1, as in 0.001"))
+}

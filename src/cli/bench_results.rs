@@ -1,0 +1,107 @@
+//! From what was counted to what is reported.
+
+use std::collections::BTreeMap;
+
+use super::bench_args::BenchArgs;
+use super::bench_watch::Observed;
+use crate::engine::Snapshot;
+use crate::engine::stack::{Active, Finished};
+use crate::load::{self, Arrivals, Closer, Load, Plan, Source, Workload};
+use crate::report::bench::{self, Lag, Loop, Measured, Results, Run, Second, Traffic};
+
+pub(super) fn results(
+    arguments: &BenchArgs,
+    plan: &Plan,
+    load: Load,
+    active: &Active,
+    observed: Observed,
+    finished: &Finished,
+    notes: Vec<String>,
+) -> Results {
+    let run = Run {
+        workload: plan.workload.name().to_owned(),
+        options: named(arguments, plan),
+        load: report_load(plan, load),
+        target: plan.target.to_string(),
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        started_at: observed.started_at,
+        notes,
+    };
+    Results::new(&run, active, &measured(plan, load, observed, finished))
+}
+
+/// What else decides the figures.
+fn named(arguments: &BenchArgs, plan: &Plan) -> BTreeMap<String, String> {
+    let list = |sources: &[Source]| sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let mut options = BTreeMap::from([
+        ("dev".to_owned(), arguments.device.clone()),
+        ("source".to_owned(), list(&plan.sources)),
+        ("seed".to_owned(), plan.seed.to_string()),
+        ("msl_s".to_owned(), arguments.msl.as_secs_f64().to_string()),
+        ("reuse_after_s".to_owned(), plan.reuse_after.as_secs_f64().to_string()),
+        ("timeout_s".to_owned(), plan.timeout.as_secs_f64().to_string()),
+        ("syn_retries".to_owned(), arguments.syn_retries.to_string()),
+    ]);
+    if let Workload::Lifecycle { closer } = plan.workload {
+        let name = if closer == Closer::Client { "client" } else { "server" };
+        options.insert("closer".to_owned(), name.to_owned());
+    }
+    if let Some(path) = &arguments.http {
+        options.insert("http".to_owned(), path.clone());
+    }
+    options
+}
+
+fn report_load(plan: &Plan, load: Load) -> bench::Load {
+    let common = bench::Load {
+        ramp_s: plan.ramp_up.as_secs_f64(),
+        warmup_s: plan.warm_up.as_secs_f64(),
+        ..bench::Load::default()
+    };
+    match load {
+        Load::Concurrency(most) => {
+            bench::Load { kind: Loop::Closed, concurrency: Some(u64::from(most)), ..common }
+        }
+        Load::Rate { per_second, arrivals } => bench::Load {
+            kind: Loop::Open,
+            rate: Some(per_second as f64),
+            arrivals: Some(if arrivals == Arrivals::Poisson { "poisson" } else { "steady" }.to_owned()),
+            ..common
+        },
+    }
+}
+
+fn measured(plan: &Plan, load: Load, observed: Observed, finished: &Finished) -> Measured {
+    let tally = &observed.tally;
+    // Where nothing but the measured connections was opened, their packets are all there are.
+    let alone = plan.ramp_up.is_zero() && plan.warm_up.is_zero() && plan.ramp_down.is_zero();
+    let (before, after) = if alone { &observed.whole } else { &observed.measured };
+    let after = Snapshot { queues: finished.snapshot.queues.clone(), ..after.clone() };
+    let seconds = tally.seconds.iter().enumerate();
+    let in_flight = |index: usize| observed.in_flight.get(index).or(observed.in_flight.last()).copied();
+    let lag = Lag { mean: tally.lag.mean_us(), max: tally.lag.max_us };
+    Measured {
+        duration_s: tally.measured_us as f64 / 1e6,
+        series: seconds.map(|(index, second)| series(second, in_flight(index).unwrap_or(0))).collect(),
+        attempted: tally.attempted,
+        established: tally.established,
+        completed: tally.completed,
+        in_flight: tally.in_flight,
+        failed: tally.failures().map(|(name, count)| (name.to_owned(), count)).collect(),
+        connect_us: tally.connect.clone(),
+        completion_us: tally.completion.clone(),
+        traffic: Traffic::between(before, &after),
+        lag: matches!(load, Load::Rate { .. }).then_some(lag),
+        cpu: observed.cpu,
+        spare: bench::spare(&observed.measured.0, &observed.measured.1, observed.measured_for.as_secs_f64()),
+    }
+}
+
+fn series(second: &load::Second, in_flight: u64) -> Second {
+    Second {
+        completed: u64::from(second.completed),
+        established: u64::from(second.established),
+        failed: u64::from(second.failed),
+        in_flight,
+    }
+}

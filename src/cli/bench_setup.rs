@@ -1,0 +1,71 @@
+//! From arguments to what the engine is opened with.
+
+use std::fs;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::Failure;
+use super::bench_args::BenchArgs;
+use crate::engine::CoreConfig;
+use crate::engine::stack::Options;
+use crate::load::{Asked, Control, Source};
+use crate::tcp::Config;
+use crate::wire::Mac;
+use crate::xdp::{Device, addresses};
+
+/// The kernel's ephemeral ports, for both families.
+const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/// The sources asked for, without the ports that the kernel gives out on addresses of its own.
+pub(super) fn sources(arguments: &BenchArgs, device: &Device) -> Result<Vec<Source>, Failure> {
+    let own = addresses();
+    let mut asked = arguments.sources.clone();
+    if asked.is_empty() {
+        let family = arguments.target.address.is_ipv4();
+        let addresses = device.addresses.iter().map(|(address, _)| *address);
+        let own = addresses.filter(|address| address.is_ipv4() == family);
+        asked.extend(own.map(|address| Asked { net: address.into(), ports: None }));
+    }
+    let mut sources = Vec::new();
+    for source in asked {
+        let shared = own.iter().any(|address| source.net.contains(&IpNet::from(*address)));
+        let kernel = if shared { Some(kernel_ports()?) } else { None };
+        sources.extend(source.resolve(kernel).map_err(|error| Failure::new(error.to_string()))?);
+    }
+    Ok(sources)
+}
+
+fn kernel_ports() -> Result<RangeInclusive<u16>, Failure> {
+    let text = fs::read_to_string(PORT_RANGE).unwrap_or_default();
+    let mut numbers = text.split_whitespace().map(str::parse::<u16>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(first)), Some(Ok(last))) => Ok(first..=last),
+        _ => Err(Failure::new(format!("cannot read {PORT_RANGE}")).fix("mount -t proc proc /proc")),
+    }
+}
+
+pub(super) fn options(arguments: &BenchArgs, control: &Arc<Control>, gateway: Mac) -> Options {
+    let defaults = Options::default();
+    let generators = control.clone();
+    Options {
+        devices: vec![arguments.device.clone()],
+        owned: control.plan().sources.iter().map(Source::owned).collect(),
+        caller: Some(Box::new(move |core, cores| Box::new(generators.generator(core, cores)))),
+        gateway: Some(gateway),
+        cores: arguments.cores.clone().map_or(defaults.cores, |cores| cores.0),
+        mode: arguments.mode,
+        polling: arguments.poll,
+        config: Config {
+            msl_ms: arguments.msl.as_millis() as u32,
+            syn_retries: arguments.syn_retries,
+            ..defaults.config
+        },
+        // Of the room there is, TIME-WAIT may take what is left.
+        bounds: CoreConfig { time_wait_budget: arguments.max_connections, ..defaults.bounds },
+        max_connections: arguments.max_connections,
+        accept_partial_checksum: arguments.accept_partial_checksums,
+        ..Options::default()
+    }
+}

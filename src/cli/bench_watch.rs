@@ -1,0 +1,129 @@
+//! One step of a benchmark, watched from outside: progress, samples, snapshots.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Failure;
+use crate::engine::Snapshot;
+use crate::engine::stack::Running;
+use crate::load::{Control, Load, Progress, Stage, Tally};
+use crate::report::bench::cpu::Sample;
+use crate::report::bench::progress as progress_line;
+
+const LOOK: Duration = Duration::from_millis(5);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What was seen of a step.
+pub(super) struct Observed {
+    pub(super) tally: Tally,
+    pub(super) started_at: SystemTime,
+    /// Around everything, and around the measured time.
+    pub(super) whole: (Snapshot, Snapshot),
+    pub(super) measured: (Snapshot, Snapshot),
+    pub(super) measured_for: Duration,
+    pub(super) cpu: Vec<Sample>,
+    /// Connections in flight at the end of each second of the measured time.
+    pub(super) in_flight: Vec<u64>,
+}
+
+/// What is collected on the way.
+struct Watch {
+    begun: Option<(Instant, SystemTime, Snapshot)>,
+    ended: Option<(Duration, Snapshot)>,
+    cpu: Vec<Sample>,
+    in_flight: Vec<u64>,
+}
+
+/// Runs a step to its end, or to a signal or the interface's end.
+pub(super) fn step(
+    control: &Control,
+    load: Load,
+    running: &Running,
+    stop: &AtomicBool,
+    quiet: bool,
+) -> Result<Observed, Failure> {
+    let mut watch = Watch { begun: None, ended: None, cpu: Vec::new(), in_flight: Vec::new() };
+    let first = running.snapshot();
+    let (began, started_at) = (Instant::now(), SystemTime::now());
+    let mut ticker = Ticker { second: 0, completed: 0 };
+    control.step(load).map_err(|error| Failure::new(error.to_string()))?;
+    let tally = loop {
+        if stop.load(Ordering::Relaxed) || running.fault().is_some() {
+            control.stop();
+        }
+        let progress = control.progress();
+        watch.look(&progress, running).map_err(unreadable)?;
+        if !quiet {
+            ticker.tick(began.elapsed(), &progress);
+        }
+        if let Some(tally) = control.take() {
+            break tally;
+        }
+        thread::sleep(LOOK);
+    };
+    let last = running.snapshot();
+    // Shorter than a look: all of it is the measured time.
+    let (begun, started_at, before) = watch.begun.unwrap_or((began, started_at, first.clone()));
+    let (measured_for, after) = watch.ended.unwrap_or_else(|| (begun.elapsed(), last.clone()));
+    if watch.cpu.len() < 2 {
+        watch.cpu.push(Sample::read().map_err(unreadable)?);
+    }
+    Ok(Observed {
+        tally,
+        started_at,
+        whole: (first, last),
+        measured: (before, after),
+        measured_for,
+        cpu: watch.cpu,
+        in_flight: watch.in_flight,
+    })
+}
+
+impl Watch {
+    fn look(&mut self, progress: &Progress, running: &Running) -> io::Result<()> {
+        match (&self.begun, progress.stage) {
+            (None, Stage::Measured) => {
+                self.begun = Some((Instant::now(), SystemTime::now(), running.snapshot()));
+                self.cpu.push(Sample::read()?);
+            }
+            (Some((begun, ..)), Stage::Measured) => {
+                if begun.elapsed() >= SECOND * self.cpu.len() as u32 {
+                    self.cpu.push(Sample::read()?);
+                    self.in_flight.push(progress.in_flight);
+                }
+            }
+            (Some((begun, ..)), Stage::Drain | Stage::Finished) if self.ended.is_none() => {
+                self.ended = Some((begun.elapsed(), running.snapshot()));
+                self.cpu.push(Sample::read()?);
+                self.in_flight.push(progress.in_flight);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// A line a second.
+struct Ticker {
+    second: u64,
+    completed: u64,
+}
+
+impl Ticker {
+    fn tick(&mut self, elapsed: Duration, progress: &Progress) {
+        if elapsed.as_secs() <= self.second {
+            return;
+        }
+        let seconds = elapsed.as_secs() - self.second;
+        let rate = progress.completed.saturating_sub(self.completed) / seconds;
+        (self.second, self.completed) = (elapsed.as_secs(), progress.completed);
+        let Progress { established, in_flight, failed, .. } = *progress;
+        eprintln!("{}", progress_line(self.second, rate, established, in_flight, failed));
+    }
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::new(format!("cannot read /proc/stat: {error}")).fix("mount -t proc proc /proc")
+}

@@ -1,0 +1,118 @@
+//! Where SYNs go: the next hop's MAC, from the kernel's own tables. It is found before the
+//! steering program is attached, so the kernel resolves it as it would for itself.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::Failure;
+use crate::wire::Mac;
+
+/// How long a neighbour may take to answer, retries by the kernel included.
+const PATIENCE: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(20);
+/// RFC 863: whatever arrives there is thrown away.
+const DISCARD: u16 = 9;
+/// States in which the kernel's entry has an address to send to.
+const USABLE: [&str; 6] = ["REACHABLE", "STALE", "DELAY", "PROBE", "PERMANENT", "NOARP"];
+
+/// The MAC that frames for `target` go to on `device`.
+pub(super) fn find(device: &str, target: IpAddr) -> Result<Mac, Failure> {
+    let hop = route(device, target)?;
+    if let Some(mac) = neighbour(device, hop)? {
+        return Ok(mac);
+    }
+    provoke(hop).map_err(|error| {
+        Failure::new(format!("cannot send to the next hop {hop} on {device}: {error}"))
+            .fix(format!("ip link set {device} up"))
+    })?;
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        if let Some(mac) = neighbour(device, hop)? {
+            return Ok(mac);
+        }
+        thread::sleep(LOOK);
+    }
+    Err(Failure::new(format!("the next hop {hop} does not answer on {device}"))
+        .fix("check the link and its other end, or name the next hop's MAC with --gateway"))
+}
+
+/// The address that frames for `target` are sent to: a router's, or its own.
+fn route(device: &str, target: IpAddr) -> Result<IpAddr, Failure> {
+    let no_route = || {
+        Failure::new(format!("the kernel has no route to {target} through {device}"))
+            .fix(format!("ip route add {target} dev {device}, or name the next hop's MAC with --gateway"))
+    };
+    let target_text = target.to_string();
+    let routes = ip(&["route", "get", &target_text, "oif", device])?.ok_or_else(no_route)?;
+    let route = routes.get(0).ok_or_else(no_route)?;
+    if route["type"].as_str().is_some_and(|kind| kind == "local") {
+        return Err(Failure::new(format!("{target} is an address of this machine's own kernel"))
+            .fix("choose a target behind the interface; two ends on one machine need two namespaces"));
+    }
+    match route["gateway"].as_str() {
+        Some(gateway) => gateway.parse().map_err(|_| no_route()),
+        None => Ok(target),
+    }
+}
+
+/// What the kernel knows of a neighbour.
+fn neighbour(device: &str, hop: IpAddr) -> Result<Option<Mac>, Failure> {
+    let hop = hop.to_string();
+    let known = ip(&["neigh", "show", "to", &hop, "dev", device])?;
+    let entries = known.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+    Ok(entries.iter().find_map(usable))
+}
+
+fn usable(entry: &Value) -> Option<Mac> {
+    let states = entry["state"].as_array()?;
+    let good = states.iter().filter_map(Value::as_str).any(|state| USABLE.contains(&state));
+    super::values::mac(entry["lladdr"].as_str()?).ok().filter(|_| good)
+}
+
+/// One empty datagram to the next hop: the kernel asks for its address to send it.
+fn provoke(hop: IpAddr) -> std::io::Result<()> {
+    let any: SocketAddr = match hop {
+        IpAddr::V4(_) => ([0; 4], 0).into(),
+        IpAddr::V6(_) => ([0u16; 8], 0).into(),
+    };
+    UdpSocket::bind(any)?.send_to(&[], (hop, DISCARD)).map(|_| ())
+}
+
+/// What `ip -json` says; `None`: it says no.
+fn ip(arguments: &[&str]) -> Result<Option<Value>, Failure> {
+    let output = Command::new("ip").arg("-json").args(arguments).output().map_err(|error| {
+        Failure::new(format!("cannot run the ip command: {error}"))
+            .fix("apt-get install iproute2, or name the next hop's MAC with --gateway")
+    })?;
+    if !output.status.success() {
+        return Ok(None);
+    }
+    // No neighbour at all is no JSON at all.
+    Ok(serde_json::from_slice(&output.stdout).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_an_entry_with_an_address_to_send_to_counts() {
+        let mac = "02:00:00:00:00:01";
+        for (entry, found) in [
+            (json!({"lladdr": mac, "state": ["REACHABLE"]}), true),
+            (json!({"lladdr": mac, "state": ["STALE"]}), true),
+            (json!({"lladdr": mac, "state": ["FAILED"]}), false),
+            (json!({"state": ["INCOMPLETE"]}), false),
+            (json!({"lladdr": "nonsense", "state": ["REACHABLE"]}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(usable(&entry).is_some(), found, "{entry}");
+        }
+    }
+}

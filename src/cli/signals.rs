@@ -1,0 +1,18 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::Failure;
+
+/// Becomes true on Ctrl-C or SIGTERM. The second one ends the process at once: the link goes with
+/// it, and with it the program on the interface.
+pub(super) fn stop() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let failed = |error: std::io::Error| Failure::new(error.to_string());
+        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone()).map_err(failed)?;
+        signal_hook::flag::register(signal, stop.clone()).map_err(failed)?;
+    }
+    Ok(stop)
+}
