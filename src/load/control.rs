@@ -147,7 +147,8 @@ impl Control {
 
     /// How it goes.
     pub fn progress(&self) -> Progress {
-        let mut sum = Progress { stage: Stage::Finished, ..Progress::default() };
+        let stage = if self.desks().is_empty() { Stage::Idle } else { Stage::Finished };
+        let mut sum = Progress { stage, ..Progress::default() };
         self.desks().iter().for_each(|desk| desk.live.add_to(&mut sum));
         sum
     }

@@ -20,6 +20,12 @@ impl Generator {
         Generator { session: Session::new(control, desk, share) }
     }
 
+    /// An ICMP error about this connection has come. Alone it ends nothing (RFC 9293 MUST-56); a
+    /// time-out after it is counted as unreachable.
+    pub fn unreachable(&mut self, number: u32) {
+        self.session.unreachable(number);
+    }
+
     #[inline]
     fn apply(&mut self, act: Act, connection: &mut Handle<'_>) {
         if act.send && !connection.send(self.session.workload().request()) {

@@ -270,4 +270,6 @@ fn sleep_ms(gap_us: u64, most: u32) -> u32 {
 }
 
 #[cfg(test)]
+mod script;
+#[cfg(test)]
 mod tests;

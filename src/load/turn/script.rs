@@ -1,0 +1,223 @@
+//! A peer and an engine in one, for whole runs of a session in virtual time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::control::{Control, Desk};
+use super::super::{Plan, Tally, Workload};
+use super::{Act, Session, Wire};
+use crate::engine::{Ends, OpenError};
+use crate::observe::Closed;
+use crate::tcp::Now;
+
+/// What the peer does with a connection, and how long after the SYN.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// Plays along: SYN-ACK after `connect_us`, all else after as much again.
+    Answers,
+    Silent,
+    Refuses,
+    /// Establishes, and then nothing.
+    Dies,
+    /// Establishes and resets.
+    Resets,
+}
+
+/// The script: an engine and a peer in one.
+pub(super) struct Script {
+    pub(super) now: Now,
+    pub(super) peer: Box<dyn Fn(u32) -> Peer>,
+    pub(super) connect_us: u64,
+    pub(super) answer: &'static [u8],
+    /// What [`Wire::open`] says instead of opening.
+    pub(super) refusal: Option<OpenError>,
+    pub(super) capacity: u32,
+    pub(super) opened: u32,
+    /// When what happens, by number.
+    pub(super) events: BTreeMap<(u64, u32), Event>,
+    pub(super) alive: BTreeMap<u32, Peer>,
+    pub(super) probes: Vec<u32>,
+    pub(super) deaf: Box<dyn Fn(u32) -> bool>,
+    pub(super) aborts_per_turn: Vec<u32>,
+    pub(super) opens_per_turn: Vec<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    Opened,
+    Data,
+    PeerClosed,
+    Heard,
+    Closed(Closed),
+}
+
+impl Script {
+    pub(super) fn new(peer: impl Fn(u32) -> Peer + 'static) -> Script {
+        Script {
+            now: Now::from_millis(3_600_000),
+            peer: Box::new(peer),
+            connect_us: 100,
+            answer: b"pong",
+            refusal: None,
+            capacity: 100_000,
+            opened: 0,
+            events: BTreeMap::new(),
+            alive: BTreeMap::new(),
+            probes: Vec::new(),
+            deaf: Box::new(|_| false),
+            aborts_per_turn: Vec::new(),
+            opens_per_turn: Vec::new(),
+        }
+    }
+
+    fn after(&mut self, number: u32, times: u64, event: Event) {
+        self.events.insert((self.now.micros + times * self.connect_us, number), event);
+    }
+}
+
+impl Wire for Script {
+    fn now(&self) -> Now {
+        self.now
+    }
+
+    fn open(&mut self, _: Ends) -> Result<u32, OpenError> {
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
+        }
+        let number = (0..self.capacity).find(|number| !self.alive.contains_key(number));
+        let number = number.ok_or(OpenError::Full)?;
+        let peer = (self.peer)(self.opened);
+        self.opened += 1;
+        *self.opens_per_turn.last_mut().unwrap() += 1;
+        self.alive.insert(number, peer);
+        match peer {
+            Peer::Silent => {}
+            Peer::Refuses => self.after(number, 1, Event::Closed(Closed::ConnectRefused)),
+            _ => self.after(number, 1, Event::Opened),
+        }
+        Ok(number)
+    }
+
+    fn act(&mut self, number: u32, act: Act) -> bool {
+        let Some(peer) = self.alive.get(&number).copied() else { return false };
+        match (act, peer) {
+            (Act { abort: true, .. }, _) => {
+                *self.aborts_per_turn.last_mut().unwrap() += 1;
+                self.events.insert((self.now.micros, number), Event::Closed(Closed::Aborted));
+            }
+            (_, Peer::Resets) => self.after(number, 1, Event::Closed(Closed::ResetByPeer)),
+            (_, Peer::Dies) => {}
+            (Act { probe: true, .. }, _) => {
+                self.probes.push(number);
+                if !(self.deaf)(number) {
+                    self.after(number, 1, Event::Heard);
+                }
+            }
+            (Act { send: true, .. }, _) => self.after(number, 1, Event::Data),
+            (Act { shutdown: true, .. }, _) => self.after(number, 1, Event::Closed(Closed::Active)),
+            (Act { close: true, .. }, _) => self.after(number, 1, Event::Closed(Closed::Passive)),
+            (_, _) => self.after(number, 1, Event::PeerClosed),
+        }
+        true
+    }
+
+    fn capacity(&self) -> u32 {
+        self.capacity
+    }
+}
+
+/// A session with a script as its engine.
+pub(super) struct Bench {
+    pub(super) control: Arc<Control>,
+    pub(super) session: Session,
+    pub(super) script: Script,
+    pub(super) turns: u64,
+}
+
+impl Bench {
+    pub(super) fn new(plan: Plan, script: Script) -> Bench {
+        let warnings = plan.check(1);
+        assert!(warnings.is_ok(), "{warnings:?}");
+        let control = Control::new(plan);
+        let desk: Arc<Desk> = control.desk_of(0, 1);
+        control.begin().unwrap();
+        Bench { session: Session::new(control.clone(), desk, (0, 1)), control, script, turns: 0 }
+    }
+
+    /// One turn: what has arrived by now, then the caller's.
+    pub(super) fn turn(&mut self) {
+        self.turns += 1;
+        self.script.aborts_per_turn.push(0);
+        self.script.opens_per_turn.push(0);
+        self.session.turn(&mut self.script);
+        // Ends by our own acts are told after the call.
+        self.deliver();
+    }
+
+    pub(super) fn deliver(&mut self) {
+        while let Some(((at, number), event)) = self.script.events.pop_first() {
+            if at > self.script.now.micros {
+                self.script.events.insert((at, number), event);
+                return;
+            }
+            if !self.script.alive.contains_key(&number) {
+                continue;
+            }
+            let (session, now) = (&mut self.session, self.script.now);
+            if self.script.alive[&number] != Peer::Silent {
+                session.heard(number, now);
+            }
+            let act = match event {
+                Event::Opened => session.opened(number, now),
+                Event::Data => session.data(number, now, self.script.answer),
+                Event::PeerClosed => session.peer_closed(number, now),
+                Event::Heard => continue,
+                Event::Closed(how) => {
+                    self.script.alive.remove(&number);
+                    self.script.events.retain(|(_, other), _| *other != number);
+                    session.closed(number, now, how);
+                    continue;
+                }
+            };
+            let waits = act == Act::NOTHING && *self.session.workload() == Workload::Hold;
+            if !waits {
+                self.script.act(number, act);
+            }
+        }
+    }
+
+    /// On to the next moment when something happens, or is due.
+    pub(super) fn pass(&mut self) {
+        let now = self.script.now.micros;
+        let due = match self.session.due_ms(self.script.now, 1000) {
+            0 => 20,
+            millis => u64::from(millis) * 1000,
+        };
+        let event = self.script.events.keys().next().map_or(u64::MAX, |(at, _)| (*at).max(now + 1));
+        self.script.now.micros = event.min(now + due);
+        self.deliver();
+    }
+
+    pub(super) fn run(&mut self) -> Tally {
+        self.run_until(|_| false)
+    }
+
+    /// To the end, or until `stop` says so, which stops the run.
+    pub(super) fn run_until(&mut self, stop: impl Fn(&Bench) -> bool) -> Tally {
+        for _ in 0..3_000_000 {
+            self.turn();
+            if let Some(tally) = self.control.take() {
+                assert_eq!(tally.attempted, tally.completed + tally.failed() + tally.in_flight, "{tally:?}");
+                assert_eq!(tally.connect.len(), tally.established);
+                assert_eq!(tally.completion.len(), tally.completed);
+                assert_eq!(self.session.live, 0, "all have ended");
+                return tally;
+            }
+            if stop(self) {
+                self.control.stop();
+            }
+            self.pass();
+        }
+        panic!("the run does not end: {:?}", self.session.turn);
+    }
+}
