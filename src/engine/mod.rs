@@ -8,6 +8,7 @@
 //! - `desk`: the ways out of a batch: answered, refused, handed over.
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
+//! - `errors`: ICMP errors about segments of ours.
 //! - `mailbox`: segments handed to the core that owns their connection.
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
 //!   `owed` what connections send without a frame to answer in.
@@ -21,6 +22,7 @@ mod caller;
 mod calls;
 mod core;
 mod desk;
+mod errors;
 mod flows;
 mod hops;
 pub mod listeners;

@@ -8,6 +8,7 @@ pub mod checksum;
 pub mod ethernet;
 pub mod flow_key;
 pub mod icmp;
+pub mod icmp_error;
 pub mod ipv4;
 pub mod ipv6;
 pub mod options;
@@ -20,6 +21,7 @@ pub mod tcp;
 
 pub use ethernet::{LinkHeader, Mac};
 pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret, PacketKey};
+pub use icmp_error::{ErrorMessage, IcmpError};
 pub use options::{Options, Timestamps};
 pub use owned::Owned;
 pub use parse::{Packet, parse};

@@ -66,6 +66,11 @@ fn settle_dropped(verdict: Verdict, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdi
     }
 }
 
+/// Whether the handshake is still under way.
+pub fn opening(tcb: &Tcb) -> bool {
+    matches!(tcb.state, State::SynSent | State::SynReceived)
+}
+
 /// The user does something of its own accord. True: [`super::unasked`] may have something to send,
 /// or the connection's end is due.
 pub fn acts(tcb: &mut Tcb, step: &mut Step<'_>, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
