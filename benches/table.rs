@@ -4,56 +4,22 @@
 //! engine's batches make: what is measured is mostly the wait for memory.
 
 use std::hint::black_box;
-use std::net::SocketAddr;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use handfast::table::{Part, table};
-use handfast::wire::{FlowKey, HashSecret};
-
-/// As large as an IPv4 4-tuple; hashing is measured elsewhere.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Key([u32; 3]);
-
-impl FlowKey for Key {
-    type Words = [u32; 3];
-
-    fn to_words(self) -> [u32; 3] {
-        self.0
-    }
-
-    fn from_words(words: [u32; 3]) -> Self {
-        Key(words)
-    }
-
-    fn local(&self) -> SocketAddr {
-        SocketAddr::from(([0, 0, 0, 0], 0))
-    }
-
-    fn remote(&self) -> SocketAddr {
-        SocketAddr::from(([0, 0, 0, 0], 0))
-    }
-
-    fn hash(&self, secret: &HashSecret) -> u64 {
-        mix(u64::from(self.0[0]) ^ secret.0)
-    }
-}
+use handfast::wire::{FlowKey, FlowKey4, HashSecret};
 
 type State = [u32; 13];
 
-fn mix(x: u64) -> u64 {
-    let x = (x.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
 /// Key number `n`, and its hash.
-fn key(n: u32) -> (Key, u64) {
-    let key = Key([n, 0x0a00_0001, 0x01bb_c000]);
-    (key, key.hash(&HashSecret(1, 2)))
+fn key(n: u32) -> (FlowKey4, u32) {
+    let key =
+        FlowKey4 { remote: n.to_be_bytes(), local: [10, 0, 0, 1], remote_port: 443, local_port: 49_152 };
+    (key, key.hash(&HashSecret::fixed(1)))
 }
 
 /// The first of `cores` parts that together hold keys 0 to `members`.
-fn filled(cores: usize, members: u32) -> Part<Key, State> {
+fn filled(cores: usize, members: u32) -> Part<FlowKey4, State> {
     // One slot more, for the insertions.
     let mut parts = table(cores, members + 1).expect("address space for a table");
     for n in 0..members {
@@ -70,7 +36,7 @@ fn lookups(c: &mut Criterion) {
             let mut n = 0u32;
             let mut draw = move |from: u32| {
                 n = n.wrapping_add(1);
-                from + (mix(u64::from(n)) as u32 & (members - 1))
+                from + (n.wrapping_mul(0x9e37_79b1).rotate_right(16) & (members - 1))
             };
             let mut group = c.benchmark_group(format!("table/{name}"));
             group.bench_function(BenchmarkId::new("hit", cores), |b| {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::caller::{Ends, Line, OpenError};
 use super::core::Core;
 use super::desk::fresh;
-use super::flows::{Flows, isn_above, step};
+use super::flows::{Flows, step};
 use super::owed::Owed;
 use super::port::{BATCH, Port};
 use crate::table::{InsertError, Slot};
@@ -104,8 +104,9 @@ impl<K: PacketKey> Flows<K> {
     ) -> Result<u32, OpenError> {
         let hash = key.hash(&core.shared.secrets.hash);
         let frame = fresh(&core.hops, ports, self.gateway).map_err(|_| OpenError::NoFrame)?;
-        let iss = isn_above(core, &key, None);
-        let made = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let disguise = core.shared.secrets.isn.disguise(&key);
+        let iss = disguise.isn(core.now);
+        let made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
         let mut tcb = tcp::open(iss, window, &made);
         tcb.hop = self.gateway;
         let slot = match self.place_call(core, key, hash, tcb) {
@@ -115,7 +116,7 @@ impl<K: PacketKey> Flows<K> {
                 return Err(error);
             }
         };
-        let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
         let emit = tcp::first_syn(&tcb, &mut made);
         let timer = made.timer;
         self.after(core, slot, hash, State::SynSent, timer);
@@ -124,7 +125,7 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// Where no slot is free, the oldest TIME-WAIT makes room, as it does for a SYN from outside.
-    fn place_call(&mut self, core: &mut Core, key: K, hash: u64, tcb: Tcb) -> Result<Slot, OpenError> {
+    fn place_call(&mut self, core: &mut Core, key: K, hash: u32, tcb: Tcb) -> Result<Slot, OpenError> {
         let mut placed = self.part.insert(key, hash, tcb);
         if matches!(placed, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
             placed = self.part.insert(key, hash, tcb);
@@ -144,7 +145,7 @@ impl<K: PacketKey> Flows<K> {
             return false;
         }
         let hash = key.hash(&core.shared.secrets.hash);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         step.number = number;
         if tcp::acts(tcb, &mut step, act) && !tcb.has(TcbFlags::LISTED) {
             tcb.set(TcbFlags::LISTED);

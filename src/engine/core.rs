@@ -135,6 +135,12 @@ impl Core {
         self.wakers = wakers;
     }
 
+    /// The window that a listener's service gives a new connection.
+    #[inline]
+    pub(super) fn window(&self, listener: u16) -> u16 {
+        self.users.get(usize::from(listener)).map_or(0, |user| user.window())
+    }
+
     /// Who opens connections from this core, and the next hop of their SYNs on the core's first
     /// port. Before the core is given to its worker.
     pub fn set_caller(&mut self, caller: Box<dyn Caller>, gateway: Mac) {
@@ -160,22 +166,19 @@ impl Core {
 impl Secrets {
     /// From the system's randomness.
     pub fn random() -> Result<Secrets, getrandom::Error> {
-        let mut octets = [0; 56];
-        getrandom::fill(&mut octets)?;
-        let word =
-            |index: usize| octets[index * 8..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
-        Ok(Secrets {
-            hash: HashSecret(word(0), word(1)),
-            isn: IsnSecret(word(2), word(3)),
-            cookie: (word(4), word(5)),
-            fault: word(6),
-        })
+        let mut hash = [0; HashSecret::WORDS];
+        let mut others = [0; 5];
+        for word in hash.iter_mut().chain(&mut others) {
+            *word = getrandom::u64()?;
+        }
+        let [isn0, isn1, cookie0, cookie1, fault] = others;
+        Ok(Secrets { hash: HashSecret(hash), isn: IsnSecret(isn0, isn1), cookie: (cookie0, cookie1), fault })
     }
 
     /// Always the same: for simulations that must repeat.
     pub const fn fixed(seed: u64) -> Secrets {
         Secrets {
-            hash: HashSecret(seed, !seed),
+            hash: HashSecret::fixed(seed),
             isn: IsnSecret(seed ^ 1, !seed),
             cookie: (seed ^ 2, !seed),
             fault: seed ^ 3,

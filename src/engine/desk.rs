@@ -1,7 +1,6 @@
 //! Where a batch is worked off: a core, the port the batch came from, and the ways out of it. Every
 //! frame ends in exactly one of them.
 
-use super::batch::Pending;
 use super::core::Core;
 use super::hops::{Hops, NO_HOP};
 use super::port::Port;
@@ -48,8 +47,8 @@ impl<P: Port> Desk<'_, P> {
 
     /// Hands a segment to the core that owns its connection.
     #[cold]
-    pub(super) fn forward<K>(&mut self, pending: Pending<K, P::Frame>, owner: usize) {
-        hand_over(self.core, self.port, self.number, pending.frame, owner);
+    pub(super) fn forward(&mut self, frame: P::Frame, owner: usize) {
+        hand_over(self.core, self.port, self.number, frame, owner);
     }
 }
 

@@ -30,13 +30,13 @@ pub(super) fn icmp_error<K: PacketKey, P: Port>(
 }
 
 impl<K: PacketKey> Flows<K> {
-    fn icmp_error(&mut self, core: &mut Core, slot: Slot, hash: u64, message: &ErrorMessage<K>) {
+    fn icmp_error(&mut self, core: &mut Core, slot: Slot, hash: u32, message: &ErrorMessage<K>) {
         let ErrorMessage { key, error, seq } = *message;
         let number = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };
         let (before, listener) = (tcb.state, tcb.listener);
         let Some(user) = user_of(&mut core.users, &mut core.caller, listener) else { return };
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         step.number = number;
         let verdict = tcp::icmp_error(tcb, error, seq, &mut step, user);
         let (timer, ended) = (step.timer, step.ended);

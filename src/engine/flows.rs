@@ -1,21 +1,23 @@
 //! The connections of one address family on one core.
 
-use super::batch::{Batch, Debt, Pending};
+use super::batch::{Arrived, Batch, Debt};
 use super::caller::Caller;
 use super::core::{Core, Shared};
 use super::desk::{Desk, send, send_unasked};
 use super::hops::NO_HOP;
+use super::listeners::ListenerId;
 use super::owed::{OWED, Owed};
 use super::port::Port;
 use super::timers::Timers;
 use crate::observe::{Closed, CoreCounters};
 use crate::table::{Found, Part, Slot, line_size};
 use crate::tcp::{
-    self, Ended, Endpoints, Now, SendBuffers, State, Step, Tcb, TcbFlags, Timer, TimerOp, User, Verdict,
+    self, Disguise, Ended, Endpoints, Now, SendBuffers, State, Step, Tcb, TcbFlags, Timer, TimerOp, User,
+    Verdict,
 };
 use crate::wire::ethernet::turn_around;
 use crate::wire::tcp::write_segment;
-use crate::wire::{Flags, FlowKey4, FlowKey6, PacketKey, Seq};
+use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
 /// Timers that one turn serves at most, so that a wave of them does not starve the queues.
 const EXPIRIES: usize = 256;
@@ -25,6 +27,8 @@ pub(super) struct Flows<K: PacketKey> {
     pub(super) timers: Timers,
     pub(super) half_open: u32,
     pub(super) time_wait: u32,
+    /// Who was asked for last, and who answers for it.
+    pub(super) last_listener: Option<(K, ListenerId)>,
     /// Connections that owe a segment no frame came for.
     pub(super) owed: Vec<Owed<K>>,
     /// The way of our SYNs.
@@ -42,7 +46,7 @@ pub(super) fn step<'a>(
     counters: &'a CoreCounters,
     buffers: &'a mut SendBuffers,
     endpoints: &'a dyn Endpoints,
-    hash: u64,
+    disguise: Option<Disguise>,
     now: Now,
 ) -> Step<'a> {
     Step {
@@ -50,7 +54,8 @@ pub(super) fn step<'a>(
         config: &shared.config,
         buffers,
         counters,
-        timestamp_offset: (hash >> 32) as u32,
+        disguise,
+        secret: &shared.secrets.isn,
         endpoints,
         number: 0,
         timer: TimerOp::Keep,
@@ -65,6 +70,7 @@ impl<K: PacketKey> Flows<K> {
             timers: Timers::new(now),
             half_open: 0,
             time_wait: 0,
+            last_listener: None,
             owed: Vec::with_capacity(OWED),
             gateway: NO_HOP,
             to_number: numbers_from.wrapping_sub(part.first().0),
@@ -81,55 +87,55 @@ impl<K: PacketKey> Flows<K> {
     /// Phase 3: look up what phase 2 prefetched, and prefetch the connections found.
     #[inline]
     pub(super) fn look_up<F>(&self, batch: &mut Batch<K, F>) {
-        for pending in &mut batch.segments {
-            pending.found = self.part.find(&pending.segment.key, pending.hash);
-            if let Some(found) = pending.found {
+        // Most SYNs are strangers, and an earlier one of this batch may be the same: they are
+        // looked up when it is their turn.
+        for arrived in batch.segments.iter_mut().filter(|arrived| !arrived.starts()) {
+            arrived.found = self.part.find(&arrived.segment.key, arrived.hash);
+            if let Some(found) = arrived.found {
                 self.part.prefetch_slot(found.slot);
             }
         }
     }
 
-    /// Phase 4: one segment through TCP.
+    /// Phase 4: every segment through TCP.
     #[inline]
-    pub(super) fn segment<P: Port>(
-        &mut self,
-        desk: &mut Desk<'_, P>,
-        pending: Pending<K, P::Frame>,
-        debts: &mut Vec<Debt<K, P::Frame>>,
-    ) {
-        match self.still(&pending) {
-            Some(found) => self.known(desk, pending, found, debts),
-            None => self.stranger(desk, pending, None, debts),
+    pub(super) fn segments<P: Port>(&mut self, desk: &mut Desk<'_, P>, batch: &mut Batch<K, P::Frame>) {
+        let Batch { segments, frames, debts } = batch;
+        for (arrived, frame) in segments.iter().zip(frames.drain(..)) {
+            match self.still(arrived) {
+                Some(found) => self.known(desk, arrived, frame, found, debts),
+                None => self.stranger(desk, arrived, frame, None, debts),
+            }
         }
+        segments.clear();
     }
 
     /// The look-up's answer, after earlier segments of the batch may have made or ended the
     /// connection.
     #[inline]
-    fn still<F>(&self, pending: &Pending<K, F>) -> Option<Found> {
-        let key = &pending.segment.key;
-        match pending.found {
+    fn still(&self, arrived: &Arrived<K>) -> Option<Found> {
+        let key = &arrived.segment.key;
+        match arrived.found {
             Some(found) if self.part.key(found.slot).is_none_or(|now| now == *key) => Some(found),
-            // A SYN needs no second look: inserting finds what is there.
-            None if pending.segment.info.flags.has(Flags::SYN) => None,
-            _ => self.part.find(key, pending.hash),
+            _ => self.part.find(key, arrived.hash),
         }
     }
 
     pub(super) fn known<P: Port>(
         &mut self,
         desk: &mut Desk<'_, P>,
-        pending: Pending<K, P::Frame>,
+        arrived: &Arrived<K>,
+        frame: P::Frame,
         found: Found,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
         if found.owner != desk.core.id {
-            return desk.forward(pending, found.owner);
+            return desk.forward(frame, found.owner);
         }
         let Desk { core, port, number } = desk;
         let slot = found.slot;
         let of = self.number(slot);
-        let Pending { frame, segment, hash, .. } = pending;
+        let &Arrived { ref segment, hash, .. } = arrived;
         let Some(tcb) = self.part.value_mut(slot) else {
             return port.release(frame);
         };
@@ -138,7 +144,7 @@ impl<K: PacketKey> Flows<K> {
             return port.release(frame);
         };
         let bytes = port.bytes(&frame);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, hash, core.now);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         step.number = of;
         let verdict = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, user);
         let (timer, ended) = (step.timer, step.ended);
@@ -172,8 +178,7 @@ impl<K: PacketKey> Flows<K> {
             Verdict::Drop(reason) => desk.refuse(frame, reason),
             Verdict::Reopen { above } => {
                 self.end(core, slot, hash, Closed::TimeWaitReused);
-                let pending = Pending { frame, segment, hash, found: None };
-                self.stranger(desk, pending, Some(above), debts);
+                self.stranger(desk, arrived, frame, Some(above), debts);
             }
         }
     }
@@ -192,7 +197,7 @@ impl<K: PacketKey> Flows<K> {
             return port.release(frame);
         }
         let before = tcb.state;
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let out = tcp::output(tcb, &mut step);
         let timer = step.timer;
         self.after(core, slot, hash, before, timer);
@@ -208,7 +213,7 @@ impl<K: PacketKey> Flows<K> {
 
     /// What follows from a step: the timer, the counts by state, the slot of a closed connection.
     #[inline]
-    pub(super) fn after(&mut self, core: &mut Core, slot: Slot, hash: u64, before: State, timer: TimerOp) {
+    pub(super) fn after(&mut self, core: &mut Core, slot: Slot, hash: u32, before: State, timer: TimerOp) {
         match timer {
             TimerOp::Keep => {}
             TimerOp::Stop => self.timers.stop(&mut self.part, slot),
@@ -248,7 +253,7 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// Ends a connection in TIME-WAIT from outside of TCP: its user was told before.
-    pub(super) fn end(&mut self, core: &mut Core, slot: Slot, hash: u64, how: Closed) {
+    pub(super) fn end(&mut self, core: &mut Core, slot: Slot, hash: u32, how: Closed) {
         self.timers.stop(&mut self.part, slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };
         core.buffers.release(&mut tcb.buffer);
@@ -290,7 +295,7 @@ impl<K: PacketKey> Flows<K> {
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };
         let (before, hop, listener) = (tcb.state, tcb.hop, tcb.listener);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let (emit, data) = match tcp::expires(timer, tcb, &mut step) {
             Verdict::Reply(emit) | Verdict::DropReply(_, emit) | Verdict::ReplyOwes(emit) => {
                 (Some(emit), None)
@@ -330,15 +335,5 @@ pub(super) fn user_of<'a>(
 pub(super) fn tell(core: &mut Core, listener: u16, ended: &Ended<'_>, how: Closed) {
     if let Some(user) = user_of(&mut core.users, &mut core.caller, listener) {
         user.closed(ended, how);
-    }
-}
-
-/// The ISN of a connection that follows one in TIME-WAIT: by the clock, but beyond all that the
-/// old one sent (RFC 1122 4.2.2.13).
-pub(super) fn isn_above<K: PacketKey>(core: &Core, key: &K, above: Option<Seq>) -> Seq {
-    let isn = core.shared.secrets.isn.isn(key, core.now);
-    match above {
-        Some(above) if !isn.after(above) => above + (1 << 16),
-        _ => isn,
     }
 }

@@ -35,19 +35,23 @@ impl Hops {
     /// The number of the way back for a frame; `current` is tried first.
     #[inline]
     pub(super) fn number(&mut self, frame: &[u8], link_len: u8, port: u8, current: u16) -> u16 {
+        // Most segments come the way the last one came: the first hop of most links is number 0.
+        match self.at(current) {
+            Some(known) if known.port == port && known.link.leads_back(frame, link_len) => current,
+            _ => self.learn(frame, link_len, port),
+        }
+    }
+
+    fn learn(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
         let Some(link) = LinkHeader::back_to_sender(frame, link_len) else {
             return NO_HOP;
         };
         let hop = Hop { link, port };
-        // Most segments come the way the last one came: the first hop of most links is number 0.
-        match self.at(current) {
-            Some(known) if *known == hop => current,
-            _ => self.learn(hop),
-        }
+        self.note(hop)
     }
 
     /// The number of a way, which is new or not.
-    pub(super) fn learn(&mut self, hop: Hop) -> u16 {
+    pub(super) fn note(&mut self, hop: Hop) -> u16 {
         if let Some(number) = self.numbers.get(&hop) {
             return *number;
         }

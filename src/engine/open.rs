@@ -1,13 +1,14 @@
 //! Segments of no connection: LISTEN and CLOSED, cookies, faults on purpose.
 
-use super::batch::{Debt, Pending};
+use super::batch::{Arrived, Debt};
 use super::core::Core;
 use super::desk::Desk;
-use super::flows::{Flows, isn_above, step};
+use super::flows::{Flows, step};
+use super::listeners::ListenerId;
 use super::port::Port;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
-use crate::tcp::{self, Arrival, CookieMode, Offer, State, Tcb, Timer, TimerOp};
+use crate::tcp::{self, Arrival, CookieMode, Disguise, Offer, State, Tcb, Timer, TimerOp};
 use crate::wire::{Emit, Flags, PacketKey, Segment, Seq};
 
 /// What becomes of an insertion.
@@ -23,22 +24,22 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn stranger<P: Port>(
         &mut self,
         desk: &mut Desk<'_, P>,
-        pending: Pending<K, P::Frame>,
+        arrived: &Arrived<K>,
+        frame: P::Frame,
         above: Option<Seq>,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
-        let Segment { key, info, link_len, .. } = &pending.segment;
-        let local = key.local();
-        let Some(listener) = desk.core.shared.listeners.lookup(local.ip(), local.port()) else {
+        let Segment { key, info, link_len, .. } = &arrived.segment;
+        let Some(listener) = self.listener(desk.core, key) else {
             return match tcp::closed(info) {
-                Ok(reset) => desk.reply(pending.frame, *link_len, key, &reset),
-                Err(reason) => desk.refuse(pending.frame, reason),
+                Ok(reset) => desk.reply(frame, *link_len, key, &reset),
+                Err(reason) => desk.refuse(frame, reason),
             };
         };
         match tcp::listen(info) {
-            Arrival::Drop(reason) => desk.refuse(pending.frame, reason),
-            Arrival::Ack(reset) => self.ack(desk, pending, listener.0, reset, debts),
-            Arrival::Syn => self.syn(desk, pending, listener.0, above, debts),
+            Arrival::Drop(reason) => desk.refuse(frame, reason),
+            Arrival::Ack(reset) => self.ack(desk, arrived, frame, listener.0, reset, debts),
+            Arrival::Syn => self.syn(desk, arrived, frame, listener.0, above, debts),
         }
     }
 
@@ -46,29 +47,29 @@ impl<K: PacketKey> Flows<K> {
     fn ack<P: Port>(
         &mut self,
         desk: &mut Desk<'_, P>,
-        pending: Pending<K, P::Frame>,
+        arrived: &Arrived<K>,
+        frame: P::Frame,
         listener: u16,
         reset: Emit,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
-        let segment = &pending.segment;
-        let Some(offer) = cookie_offer(desk.core, segment, pending.hash) else {
-            return desk.reply(pending.frame, segment.link_len, &segment.key, &reset);
+        let segment = &arrived.segment;
+        let Some(offer) = cookie_offer(desk.core, segment) else {
+            return desk.reply(frame, segment.link_len, &segment.key, &reset);
         };
         let core = &mut *desk.core;
-        let window = core.users.get(usize::from(listener)).map_or(0, |user| user.window());
-        let step =
-            step(&core.shared, &core.counters, &mut core.buffers, &segment.key, pending.hash, core.now);
+        let window = core.window(listener);
+        let step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         let tcb = tcp::accept_cookie(&offer, &segment.info, window, &step);
-        match self.place(desk, &pending, listener, tcb) {
+        match self.place(desk, arrived, &frame, listener, tcb) {
             Placed::At(slot) => {
                 desk.core.counters.established_by_cookie.bump();
                 let found = Found { slot, owner: desk.core.id };
-                self.known(desk, pending, found, debts);
+                self.known(desk, arrived, frame, found, debts);
             }
-            Placed::There(found) => self.known(desk, pending, found, debts),
+            Placed::There(found) => self.known(desk, arrived, frame, found, debts),
             // Silence: the client believes itself connected, and tries again with its data.
-            Placed::Refused(reason) => desk.refuse(pending.frame, reason),
+            Placed::Refused(reason) => desk.refuse(frame, reason),
         }
     }
 
@@ -77,7 +78,8 @@ impl<K: PacketKey> Flows<K> {
     fn syn<P: Port>(
         &mut self,
         desk: &mut Desk<'_, P>,
-        pending: Pending<K, P::Frame>,
+        arrived: &Arrived<K>,
+        frame: P::Frame,
         listener: u16,
         above: Option<Seq>,
         debts: &mut Vec<Debt<K, P::Frame>>,
@@ -85,40 +87,44 @@ impl<K: PacketKey> Flows<K> {
         desk.core.counters.syns.bump();
         match mistreatment(desk.core) {
             Mistreatment::None => {}
-            Mistreatment::Drop => return desk.refuse(pending.frame, DropReason::FaultDrop),
-            Mistreatment::Reset => return reset_on_purpose(desk, pending),
+            Mistreatment::Drop => return desk.refuse(frame, DropReason::FaultDrop),
+            Mistreatment::Reset => return reset_on_purpose(desk, arrived, frame),
         }
         if self.wants_cookie(desk.core) && above.is_none() {
-            // Nothing is inserted, so nothing else would find what this batch has just made.
-            return match self.part.find(&pending.segment.key, pending.hash) {
-                Some(found) => self.known(desk, pending, found, debts),
-                None => answer_with_cookie(desk, pending, listener),
-            };
+            return answer_with_cookie(desk, arrived, frame, listener);
         }
-        let segment = &pending.segment;
+        let segment = &arrived.segment;
         let core = &mut *desk.core;
-        let iss = isn_above(core, &segment.key, above);
-        let window = core.users.get(usize::from(listener)).map_or(0, |user| user.window());
+        let disguise = core.shared.secrets.isn.disguise(&segment.key);
+        let iss = isn_above(disguise.isn(core.now), above);
+        let window = core.window(listener);
         let made =
-            step(&core.shared, &core.counters, &mut core.buffers, &segment.key, pending.hash, core.now);
+            step(&core.shared, &core.counters, &mut core.buffers, &segment.key, Some(disguise), core.now);
         let tcb = tcp::accept_syn(&segment.info, iss, window, &made);
-        match self.place(desk, &pending, listener, tcb) {
-            Placed::At(slot) => self.answer(desk, pending, slot),
-            Placed::There(found) => self.known(desk, pending, found, debts),
+        match self.place(desk, arrived, &frame, listener, tcb) {
+            Placed::At(slot) => self.answer(desk, arrived, frame, slot, disguise),
+            Placed::There(found) => self.known(desk, arrived, frame, found, debts),
             // Not when raced: the other core answers, and a cookie would be a second ISN.
             Placed::Refused(DropReason::TableFull | DropReason::SlotsFull)
                 if desk.core.shared.config.cookies == CookieMode::Auto =>
             {
-                answer_with_cookie(desk, pending, listener);
+                answer_with_cookie(desk, arrived, frame, listener);
             }
-            Placed::Refused(reason) => desk.refuse(pending.frame, reason),
+            Placed::Refused(reason) => desk.refuse(frame, reason),
         }
     }
 
     /// The SYN-ACK, now or after the delay asked for.
     #[inline]
-    fn answer<P: Port>(&mut self, desk: &mut Desk<'_, P>, pending: Pending<K, P::Frame>, slot: Slot) {
-        let Pending { frame, segment, hash, .. } = pending;
+    fn answer<P: Port>(
+        &mut self,
+        desk: &mut Desk<'_, P>,
+        arrived: &Arrived<K>,
+        frame: P::Frame,
+        slot: Slot,
+        disguise: Disguise,
+    ) {
+        let &Arrived { ref segment, hash, .. } = arrived;
         let Desk { core, port, .. } = desk;
         let delay = core.shared.fault.delay_ms;
         if delay > 0 {
@@ -130,10 +136,12 @@ impl<K: PacketKey> Flows<K> {
             return port.release(frame);
         };
         core.counters.syn_acks.bump();
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, hash, core.now);
+        let mut step =
+            step(&core.shared, &core.counters, &mut core.buffers, &segment.key, Some(disguise), core.now);
         let emit = tcp::answer_syn(tcb, &mut step);
-        let timer = step.timer;
-        self.after(core, slot, hash, State::SynReceived, timer);
+        if let TimerOp::Start { timer, after_ms } = step.timer {
+            self.timers.start_idle(&mut self.part, slot, timer, after_ms, core.now);
+        }
         desk.reply(frame, segment.link_len, &segment.key, &emit);
     }
 
@@ -143,17 +151,18 @@ impl<K: PacketKey> Flows<K> {
     fn place<P: Port>(
         &mut self,
         desk: &mut Desk<'_, P>,
-        pending: &Pending<K, P::Frame>,
+        arrived: &Arrived<K>,
+        frame: &P::Frame,
         listener: u16,
         mut tcb: Tcb,
     ) -> Placed {
-        let Pending { frame, segment, hash, .. } = pending;
-        let (core, hash) = (&mut *desk.core, *hash);
+        let &Arrived { ref segment, hash, .. } = arrived;
+        let core = &mut *desk.core;
         tcb.listener = listener;
         tcb.hop = core.hops.number(desk.port.bytes(frame), segment.link_len, desk.number, 0);
-        let mut placed = self.part.insert(segment.key, hash, tcb);
+        let mut placed = self.part.insert_absent(segment.key, hash, tcb);
         if matches!(placed, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
-            placed = self.part.insert(segment.key, hash, tcb);
+            placed = self.part.insert_absent(segment.key, hash, tcb);
         }
         match placed {
             Ok(slot) => {
@@ -167,6 +176,20 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
+    /// The listener for the local end. Most segments are for the same one as the last.
+    #[inline]
+    fn listener(&mut self, core: &Core, key: &K) -> Option<ListenerId> {
+        if let Some((last, listener)) = self.last_listener
+            && last.same_local(key)
+        {
+            return Some(listener);
+        }
+        let local = key.local();
+        let listener = core.shared.listeners.lookup(local.ip(), local.port())?;
+        self.last_listener = Some((*key, listener));
+        Some(listener)
+    }
+
     #[inline]
     fn wants_cookie(&self, core: &Core) -> bool {
         match core.shared.config.cookies {
@@ -178,11 +201,15 @@ impl<K: PacketKey> Flows<K> {
 }
 
 /// What the cookie in an ACK stands for, if it is one of ours.
-fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>, hash: u64) -> Option<Offer> {
+fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>) -> Option<Offer> {
     if core.shared.config.cookies == CookieMode::Never || segment.info.flags.has(Flags::SYN) {
         return None;
     }
-    let offer = core.cookies.verify(&segment.key, &segment.info, (hash >> 32) as u32, core.now);
+    let offset = match segment.info.options.timestamps {
+        Some(_) => core.shared.secrets.isn.disguise(&segment.key).timestamp_offset(),
+        None => 0,
+    };
+    let offer = core.cookies.verify(&segment.key, &segment.info, offset, core.now);
     if offer.is_none() && core.cookies.lately_issued(core.now) {
         core.counters.dropped(DropReason::CookieInvalid);
     }
@@ -192,17 +219,17 @@ fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>, hash: u64) 
 /// A SYN-ACK without a slot.
 fn answer_with_cookie<K: PacketKey, P: Port>(
     desk: &mut Desk<'_, P>,
-    pending: Pending<K, P::Frame>,
+    arrived: &Arrived<K>,
+    frame: P::Frame,
     listener: u16,
 ) {
-    let Pending { frame, segment, hash, .. } = pending;
-    let Segment { key, info, link_len, .. } = &segment;
+    let Segment { key, info, link_len, .. } = &arrived.segment;
     let core = &mut *desk.core;
     let mss = Offer::from_syn(&info.options, key.local().is_ipv6()).mss;
     let iss = core.cookies.issue(key, info.seq, mss, core.now);
-    let window = core.users.get(usize::from(listener)).map_or(0, |user| user.window());
+    let window = core.window(listener);
     core.counters.syn_acks_cookie.bump();
-    let step = step(&core.shared, &core.counters, &mut core.buffers, key, hash, core.now);
+    let step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
     let emit = tcp::cookie_answer(info, iss, window, &step);
     desk.reply(frame, *link_len, key, &emit);
 }
@@ -230,11 +257,21 @@ fn mistreatment(core: &mut Core) -> Mistreatment {
 
 /// `--fault reset`: as if nobody listened.
 #[cold]
-fn reset_on_purpose<K: PacketKey, P: Port>(desk: &mut Desk<'_, P>, pending: Pending<K, P::Frame>) {
+fn reset_on_purpose<K: PacketKey, P: Port>(desk: &mut Desk<'_, P>, arrived: &Arrived<K>, frame: P::Frame) {
     desk.core.counters.closed[Closed::FaultReset as usize].bump();
-    let Segment { key, info, link_len, .. } = &pending.segment;
+    let Segment { key, info, link_len, .. } = &arrived.segment;
     match tcp::closed(info) {
-        Ok(reset) => desk.reply(pending.frame, *link_len, key, &reset),
-        Err(reason) => desk.refuse(pending.frame, reason),
+        Ok(reset) => desk.reply(frame, *link_len, key, &reset),
+        Err(reason) => desk.refuse(frame, reason),
+    }
+}
+
+/// The ISN of a connection that follows one in TIME-WAIT: by the clock, but beyond all that the
+/// old one sent (RFC 1122 4.2.2.13).
+#[inline]
+fn isn_above(isn: Seq, above: Option<Seq>) -> Seq {
+    match above {
+        Some(above) if !isn.after(above) => above + (1 << 16),
+        _ => isn,
     }
 }

@@ -21,7 +21,7 @@ const WAIT_MS: u32 = 1;
 pub(super) struct Owed<K> {
     pub slot: Slot,
     pub key: K,
-    pub hash: u64,
+    pub hash: u32,
 }
 
 impl<K: PacketKey> Flows<K> {
@@ -73,7 +73,7 @@ impl<K: PacketKey> Flows<K> {
         }
         tcb.clear(TcbFlags::LISTED);
         let (before, listener) = (tcb.state, tcb.listener);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, hash, core.now);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let out = tcp::unasked(tcb, &mut step);
         let (timer, ended) = (step.timer, step.ended);
         if let Some(how) = ended {

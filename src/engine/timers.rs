@@ -55,6 +55,19 @@ impl Timers {
         now: Now,
     ) {
         self.stop(part, slot);
+        self.start_idle(part, slot, timer, after_ms, now);
+    }
+
+    /// As [`Timers::start`], for a connection that has no timer.
+    #[inline]
+    pub(super) fn start_idle<K: FlowKey>(
+        &mut self,
+        part: &mut Part<K, Tcb>,
+        slot: Slot,
+        timer: Timer,
+        after_ms: u32,
+        now: Now,
+    ) {
         let deadline = now.millis().wrapping_add(after_ms);
         let list = list_of(timer, after_ms).unwrap_or(QUEUES + spoke(deadline));
         let tail = self.lists[list].tail;

@@ -1,5 +1,5 @@
 use super::answers;
-use super::batch::{Batch, Pending};
+use super::batch::{Arrived, Batch};
 use super::calls::Calls;
 use super::core::Core;
 use super::desk::Desk;
@@ -9,7 +9,7 @@ use super::hops::Hop;
 use super::port::{BATCH, Port};
 use crate::table::Part;
 use crate::tcp::{Now, Tcb};
-use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy, parse};
+use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy, parse, parse_common};
 
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
@@ -81,13 +81,7 @@ impl<P: Port> Worker<P> {
         self.core.now = now;
         let mut work = self.open_letters();
         for number in 0..self.ports.len() {
-            let port = &mut self.ports[number];
-            work += port.receive(&mut self.inboxes[number], BATCH);
-            self.parse(number);
-            self.v4.look_up(&mut self.batch4);
-            self.v6.look_up(&mut self.batch6);
-            self.process(number);
-            self.settle(number);
+            work += self.serve(number);
         }
         work += self.v4.expire(&mut self.core, &mut self.ports);
         work += self.v6.expire(&mut self.core, &mut self.ports);
@@ -96,6 +90,27 @@ impl<P: Port> Worker<P> {
         let gone = self.ports.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
         self.gauge(work);
         Turn { work, gone }
+    }
+
+    /// Takes what a port has, and while that is worked off what comes meanwhile, up to a batch: a
+    /// wake-up costs as much as several segments, so none is spent on a few while more arrive.
+    fn serve(&mut self, number: usize) -> usize {
+        let mut taken = 0;
+        loop {
+            let arrived = self.ports[number].receive(&mut self.inboxes[number], BATCH - taken);
+            taken += arrived;
+            if self.inboxes[number].is_empty() {
+                return taken;
+            }
+            self.parse(number);
+            self.v4.look_up(&mut self.batch4);
+            self.v6.look_up(&mut self.batch6);
+            self.process(number);
+            self.settle(number);
+            if arrived == 0 || taken == BATCH {
+                return taken;
+            }
+        }
     }
 
     /// Milliseconds until a timer may expire or the caller has something to do, at most `most`.
@@ -127,6 +142,10 @@ impl<P: Port> Worker<P> {
         let (port, Device { mac, policy, .. }) = (&mut ports[number], &devices[number]);
         for frame in inboxes[number].drain(..) {
             core.counters.frames_in.bump();
+            if let Some(segment) = parse_common(port.bytes(&frame), policy) {
+                queue(core, v4, batch4, frame, segment);
+                continue;
+            }
             match parse(port.bytes(&frame), policy) {
                 Ok(Packet::Tcp4(segment)) => queue(core, v4, batch4, frame, segment),
                 Ok(Packet::Tcp6(segment)) => queue(core, v6, batch6, frame, segment),
@@ -147,12 +166,8 @@ impl<P: Port> Worker<P> {
     fn process(&mut self, number: usize) {
         let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
         let mut desk = Desk { core, port: &mut ports[number], number: number as u8 };
-        for pending in batch4.segments.drain(..) {
-            v4.segment(&mut desk, pending, &mut batch4.debts);
-        }
-        for pending in batch6.segments.drain(..) {
-            v6.segment(&mut desk, pending, &mut batch6.debts);
-        }
+        v4.segments(&mut desk, batch4);
+        v6.segments(&mut desk, batch6);
     }
 
     /// Phase 5: what the batch left owing.
@@ -224,7 +239,7 @@ impl<P: Port> Worker<P> {
 
 /// The way to the next hop of our own SYNs.
 fn gateway_hop<K: PacketKey>(core: &mut Core, gateway: Mac, device: &Device) -> u16 {
-    core.hops.learn(Hop { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
+    core.hops.note(Hop { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
 }
 
 #[inline]
@@ -237,5 +252,6 @@ fn queue<K: PacketKey, F>(
 ) {
     let hash = segment.key.hash(&core.shared.secrets.hash);
     flows.part.prefetch(hash);
-    batch.segments.push(Pending { frame, segment, hash, found: None });
+    batch.segments.push(Arrived { segment, hash, found: None });
+    batch.frames.push(frame);
 }

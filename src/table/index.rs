@@ -39,17 +39,17 @@ impl Index {
     /// 32 bits are enough up to 2^28 slots: 2^26 homes leave 6 bits that tell keys of one home
     /// apart, and comparing keys does the rest.
     #[inline]
-    fn home(&self, hash: u64) -> usize {
-        ((u64::from(hash as u32) * self.homes) >> 32) as usize
+    fn home(&self, hash: u32) -> usize {
+        ((u64::from(hash) * self.homes) >> 32) as usize
     }
 
     #[inline]
-    pub fn home_bucket(&self, hash: u64) -> Option<&Bucket> {
+    pub fn home_bucket(&self, hash: u32) -> Option<&Bucket> {
         self.buckets.get(self.home(hash))
     }
 
     #[inline]
-    pub fn probe(&self, hash: u64) -> Probe<'_> {
+    pub fn probe(&self, hash: u32) -> Probe<'_> {
         let home = self.home(hash);
         Probe::new(self.buckets.get(home..home + SPAN).unwrap_or_default(), Tag::of(hash))
     }

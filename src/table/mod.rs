@@ -53,6 +53,7 @@
 //! | H | place to empty (removed or withdrawn), then a fence | Release | D, E; the fence F, since the line is rewritten next |
 //! | I | count for a distance, down: sub | Release | D, E: who no longer sees the count sees the place emptied |
 //! | K | place, a rival's tentative to empty: CAS | Relaxed | carries nothing; the rival's G fails by coherence |
+//! | L | place, empty to member where one core inserts: store | Release | E: as G |
 //!
 //! A word that was emptied and returns with the same slot carries the next generation. For one to
 //! be mistaken for another, a core has to stand still between two loads while the same slot is

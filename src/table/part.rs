@@ -45,8 +45,7 @@ pub enum InsertError {
 
 /// What one core holds: its slots, and a view of the whole. Send, neither Clone nor Sync.
 ///
-/// Every `hash` is [`FlowKey::hash`] of the key, with the same secret in the whole process; of it
-/// the low 32 bits count. A slot that is not this core's gives `None`, never a panic.
+/// Every `hash` is [`FlowKey::hash`] of the key, with the same secret in the whole process. A slot that is not this core's gives `None`, never a panic.
 pub struct Part<K: FlowKey, V> {
     view: View<K, V>,
     slab: Slab<K, V>,
@@ -70,13 +69,23 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
     /// # Errors
     /// [`InsertError`]; the table is then as before.
     #[inline]
-    pub fn insert(&mut self, key: K, hash: u64, value: V) -> Result<Slot, InsertError> {
+    pub fn insert(&mut self, key: K, hash: u32, value: V) -> Result<Slot, InsertError> {
+        match self.view.find(&key, hash) {
+            Some(found) => Err(InsertError::Exists(found)),
+            None => self.insert_absent(key, hash, value),
+        }
+    }
+
+    /// As [`Part::insert`], for a caller that has just looked for the key and not found it. Another
+    /// core may have inserted it since, and is met; this core must not have.
+    ///
+    /// # Errors
+    /// [`InsertError`]; the table is then as before.
+    #[inline]
+    pub fn insert_absent(&mut self, key: K, hash: u32, value: V) -> Result<Slot, InsertError> {
         let words = key.to_words();
         let probe = self.view.index().probe(hash);
         let same = |slot| self.view.lines().key_is(slot, &words);
-        if let Some(word) = probe.find(same) {
-            return Err(InsertError::Exists(self.view.found(word.slot())));
-        }
         let (slot, generation) = self.slab.take().ok_or(InsertError::SlotsFull)?;
         self.slab.lines.store_key(slot, &words);
         let entry = Word::tentative(Tag::of(hash), generation, slot);
@@ -98,7 +107,7 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
     /// Takes the connection in `slot` out and returns its state. None when the slot is not this
     /// core's, not in use, or not under this hash.
     #[inline]
-    pub fn remove(&mut self, slot: Slot, hash: u64) -> Option<V> {
+    pub fn remove(&mut self, slot: Slot, hash: u32) -> Option<V> {
         let value = *self.slab.lines.value(slot.0)?;
         let word = self.view.index().probe(hash).remove(slot.0)?;
         self.slab.give(slot.0, word.generation());

@@ -79,10 +79,18 @@ impl<'a> Probe<'a> {
         verdict
     }
 
-    /// As [`Probe::insert`] where nobody else inserts: the caller has looked for the key.
+    /// As [`Probe::insert`] where nobody else inserts: the caller has looked for the key, and an
+    /// empty place stays empty until it is written.
     #[inline]
     pub fn insert_alone(&self, entry: Word) -> Result<(), Refusal> {
-        self.publish(entry.member()).map(|_| ()).ok_or(Refusal::Full)
+        let published = (0..OFFSETS.len()).find_map(|distance| {
+            let bucket = self.bucket(distance)?;
+            let way = bucket.select(Relaxed, |word| word == Word::EMPTY).next()?;
+            self.announce(distance);
+            bucket.store(way, entry.member(), Release); // L
+            Some(())
+        });
+        published.ok_or(Refusal::Full)
     }
 
     /// Removes the member in `slot`, which the caller owns: no other core changes a member's word.

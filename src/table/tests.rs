@@ -33,8 +33,8 @@ macro_rules! flow_key {
                 SocketAddr::from(([0, 0, 0, 0], 0))
             }
 
-            fn hash(&self, secret: &HashSecret) -> u64 {
-                mix(u64::from(self.0) ^ secret.0)
+            fn hash(&self, secret: &HashSecret) -> u32 {
+                mix(u64::from(self.0) ^ secret.0[0]) as u32
             }
         }
     };
@@ -54,8 +54,8 @@ fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-fn hash(key: u32) -> u64 {
-    mix(u64::from(key) + 1)
+fn hash(key: u32) -> u32 {
+    mix(u64::from(key) + 1) as u32
 }
 
 fn parts(cores: usize, per_core: u32) -> Vec<Part<Key4, u32>> {

@@ -68,7 +68,7 @@ impl<K: FlowKey, V> View<K, V> {
     ///
     /// `hash` is [`FlowKey::hash`] of the key, with the same secret in the whole process.
     #[inline]
-    pub fn find(&self, key: &K, hash: u64) -> Option<Found> {
+    pub fn find(&self, key: &K, hash: u32) -> Option<Found> {
         let words = key.to_words();
         self.index
             .probe(hash)
@@ -79,13 +79,13 @@ impl<K: FlowKey, V> View<K, V> {
     /// The slot that [`View::find`] will most likely read, for [`View::prefetch_slot`]: the tag
     /// matches, the key was not compared.
     #[inline]
-    pub fn candidate(&self, hash: u64) -> Option<Slot> {
+    pub fn candidate(&self, hash: u32) -> Option<Slot> {
         self.index.probe(hash).candidate().map(|word| Slot(word.slot()))
     }
 
     /// Starts to load the home bucket.
     #[inline]
-    pub fn prefetch(&self, hash: u64) {
+    pub fn prefetch(&self, hash: u32) {
         prefetch(self.index.home_bucket(hash));
     }
 

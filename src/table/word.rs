@@ -22,12 +22,12 @@ pub(super) const MAX_SLOTS: u64 = 1 << SLOT_BITS;
 pub(super) struct Tag(u64);
 
 impl Tag {
-    /// The lowest bits; the bucket's position comes from the highest of the low 32. With 2^22
+    /// The lowest bits; the bucket's position comes from the highest. With 2^22
     /// buckets (16 M connections) 10 bits of the tag are news, and one miss in 250 reads a
     /// stranger's line.
     #[inline]
-    pub fn of(hash: u64) -> Self {
-        Tag(hash & TAG_MASK)
+    pub fn of(hash: u32) -> Self {
+        Tag(u64::from(hash) & TAG_MASK)
     }
 }
 

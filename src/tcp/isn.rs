@@ -9,11 +9,29 @@ use crate::wire::{FlowKey, Seq};
 pub struct IsnSecret(pub u64, pub u64);
 
 impl IsnSecret {
-    /// ISN = M + F(4-tuple, secret) (RFC 6528 3): M a 4 µs clock, F SipHash-2-4. An outsider
-    /// who sees the ISNs of its own connections learns nothing of another 4-tuple's.
+    /// SipHash-2-4 of the 4-tuple: a pseudo-random function, of which an outsider who sees it for
+    /// its own connections learns nothing of another 4-tuple's.
     #[inline]
-    pub fn isn<K: FlowKey>(&self, key: &K, now: Now) -> Seq {
-        Seq(now.isn_tick()) + keyed(self.0, self.1, key, 0) as u32
+    pub fn disguise<K: FlowKey>(&self, key: &K) -> Disguise {
+        Disguise(SipHasher24::new_with_keys(self.0, self.1).hash(key.to_words().as_ref().as_bytes()))
+    }
+}
+
+/// What hides our clocks from the peers of one 4-tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disguise(u64);
+
+impl Disguise {
+    /// ISN = M + F(4-tuple, secret) (RFC 6528 3): M a 4 µs clock.
+    #[inline]
+    pub fn isn(self, now: Now) -> Seq {
+        Seq(now.isn_tick()) + self.0 as u32
+    }
+
+    /// Added to the timestamp clock (RFC 7323 5.4). The other half: neither tells of the other.
+    #[inline]
+    pub fn timestamp_offset(self) -> u32 {
+        (self.0 >> 32) as u32
     }
 }
 
@@ -42,16 +60,17 @@ mod tests {
     #[test]
     fn one_tuple_advances_by_the_clock() {
         let secret = IsnSecret(1, 2);
-        let first = secret.isn(&key(1000), Now::from_millis(5));
-        let later = secret.isn(&key(1000), Now::from_millis(6));
+        let disguise = secret.disguise(&key(1000));
+        let (first, later) = (disguise.isn(Now::from_millis(5)), disguise.isn(Now::from_millis(6)));
         assert_eq!(later.since(first), 250, "1 ms is 250 ticks of 4 us");
     }
 
     #[test]
     fn tuples_and_secrets_are_unrelated() {
-        let now = Now::from_millis(5);
-        let base = IsnSecret(1, 2).isn(&key(1000), now);
-        assert_ne!(base, IsnSecret(1, 2).isn(&key(1001), now));
-        assert_ne!(base, IsnSecret(1, 3).isn(&key(1000), now));
+        let base = IsnSecret(1, 2).disguise(&key(1000));
+        for other in [IsnSecret(1, 2).disguise(&key(1001)), IsnSecret(1, 3).disguise(&key(1000))] {
+            assert_ne!(base.isn(Now::default()), other.isn(Now::default()));
+            assert_ne!(base.timestamp_offset(), other.timestamp_offset());
+        }
     }
 }

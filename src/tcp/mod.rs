@@ -36,7 +36,7 @@ pub use clock::Now;
 pub use config::{Config, CookieMode, SynOffer};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
 pub use icmp::icmp_error;
-pub use isn::IsnSecret;
+pub use isn::{Disguise, IsnSecret};
 pub use limit::TokenBucket;
 pub use negotiate::Offer;
 pub use output::{Out, output, unasked};

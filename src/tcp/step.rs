@@ -1,4 +1,4 @@
-use super::{Config, Endpoints, Now, SendBuffers, Tcb, Timer};
+use super::{Config, Disguise, Endpoints, IsnSecret, Now, SendBuffers, Tcb, Timer};
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::State;
 use crate::wire::{Emit, Seq};
@@ -9,9 +9,9 @@ pub struct Step<'a> {
     pub config: &'a Config,
     pub buffers: &'a mut SendBuffers,
     pub counters: &'a CoreCounters,
-    /// Added to the timestamp clock: differs by 4-tuple, so that it tells nothing of others
-    /// (RFC 7323 5.4).
-    pub timestamp_offset: u32,
+    /// Known already, or made of `endpoints` and `secret` when a timestamp is sent.
+    pub disguise: Option<Disguise>,
+    pub secret: &'a IsnSecret,
     pub endpoints: &'a dyn Endpoints,
     /// The connection's number on its core.
     pub number: u32,
@@ -55,7 +55,13 @@ impl Step<'_> {
     /// TSval of what we send now to this peer.
     #[inline]
     pub fn timestamp(&self) -> u32 {
-        self.now.millis().wrapping_add(self.timestamp_offset)
+        self.now.millis().wrapping_add(self.timestamp_offset())
+    }
+
+    /// Differs by 4-tuple, so that it tells nothing of others (RFC 7323 5.4).
+    #[inline]
+    pub(super) fn timestamp_offset(&self) -> u32 {
+        self.disguise.unwrap_or_else(|| self.endpoints.disguise(self.secret)).timestamp_offset()
     }
 
     #[inline]

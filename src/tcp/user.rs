@@ -1,13 +1,14 @@
 use std::net::SocketAddr;
 
 use super::state::opening;
-use super::{IcmpError, Now, SendBuffers, Step, Tcb, TcbFlags};
+use super::{Disguise, IcmpError, IsnSecret, Now, SendBuffers, Step, Tcb, TcbFlags};
 use crate::observe::{Closed, DropReason};
 
 /// Both ends of a connection, for whoever asks.
 pub trait Endpoints {
     fn local(&self) -> SocketAddr;
     fn remote(&self) -> SocketAddr;
+    fn disguise(&self, secret: &IsnSecret) -> Disguise;
 }
 
 impl<K: crate::wire::FlowKey> Endpoints for K {
@@ -17,6 +18,10 @@ impl<K: crate::wire::FlowKey> Endpoints for K {
 
     fn remote(&self) -> SocketAddr {
         crate::wire::FlowKey::remote(self)
+    }
+
+    fn disguise(&self, secret: &IsnSecret) -> Disguise {
+        secret.disguise(self)
     }
 }
 

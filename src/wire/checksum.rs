@@ -51,11 +51,11 @@ impl Sum {
     /// own correct checksum.
     #[inline]
     pub fn fold(self) -> u16 {
-        let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
-        let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        u16::from_be(sum as u16)
+        // Added to itself with its halves swapped, the upper half is the sum of both, and the carry
+        // out of the lower half is the carry that one's complement adds at the other end.
+        let sum = (self.0.wrapping_add(self.0.rotate_right(32)) >> 32) as u32;
+        let sum = (sum.wrapping_add(sum.rotate_right(16)) >> 16) as u16;
+        u16::from_be(sum)
     }
 
     /// The checksum to write: the complement of the sum over data whose checksum field is zero.

@@ -135,6 +135,21 @@ impl LinkHeader {
         Some(LinkHeader { octets, len: link_len })
     }
 
+    /// Whether this is the way back to the sender of a frame whose link header has `link_len` octets.
+    #[inline]
+    pub fn leads_back(&self, frame: &[u8], link_len: u8) -> bool {
+        let (Some(received), Some(ours)) = (frame.first_chunk::<14>(), self.octets.first_chunk::<14>())
+        else {
+            return false;
+        };
+        let untagged = received[..6] == ours[6..12]
+            && received[6..12] == ours[..6]
+            && received[12..] == ours[12..]
+            && link_len == self.len;
+        let tags = HEADER_LEN..usize::from(link_len);
+        untagged && (tags.is_empty() || frame.get(tags.clone()) == self.octets.get(tags))
+    }
+
     /// The octets to put in front of a packet; see [`write_link`].
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -158,6 +173,22 @@ mod tests {
             }
         }
         frame
+    }
+
+    #[test]
+    fn a_way_back_is_told_from_all_others() {
+        for types in [&[IPV4][..], &[0x8100, IPV4], &[0x88a8, 0x8100, IPV6]] {
+            let frame = header(types);
+            let len = frame.len() as u8;
+            let back = LinkHeader::back_to_sender(&frame, len).unwrap();
+            assert!(back.leads_back(&frame, len));
+            for octet in 0..frame.len() {
+                let mut other = frame.clone();
+                other[octet] ^= 1;
+                assert!(!back.leads_back(&other, len), "octet {octet} of {types:x?}");
+            }
+            assert!(!back.leads_back(&frame, len - 4) && !back.leads_back(&frame[..13], len));
+        }
     }
 
     #[test]

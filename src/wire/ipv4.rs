@@ -17,7 +17,7 @@ pub const HEADER_LEN: usize = 20;
 /// TTL of what we send.
 const TTL: u8 = 64;
 const DONT_FRAGMENT: u16 = 0x4000;
-const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
+pub(super) const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
 
 /// RFC 791 3.1.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]

@@ -68,6 +68,8 @@ impl Options {
                 let echo = u32::from_be_bytes([e0, e1, e2, e3]);
                 Ok(Options { timestamps: Some(Timestamps { value, echo }), ..Options::default() })
             }
+            // The bare one of a generator.
+            [MSS, 4, high, low] if syn => Ok(Options { mss: some_mss(high, low), ..Options::default() }),
             _ => Options::walk(octets, syn),
         }
     }
@@ -93,9 +95,7 @@ impl Options {
     #[inline(always)]
     fn take(&mut self, option: &[u8], syn: bool) {
         match *option {
-            [MSS, 4, high, low] if syn => {
-                self.mss = Some(u16::from_be_bytes([high, low])).filter(|mss| *mss != 0)
-            }
+            [MSS, 4, high, low] if syn => self.mss = some_mss(high, low),
             [WINDOW_SCALE, 3, shift] if syn => self.window_scale = Some(shift),
             [SACK_PERMITTED, 2] if syn => self.sack_permitted = true,
             [TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
@@ -130,6 +130,12 @@ impl Options {
         }
         words
     }
+}
+
+/// An MSS of 0 is none.
+#[inline(always)]
+fn some_mss(high: u8, low: u8) -> Option<u16> {
+    Some(u16::from_be_bytes([high, low])).filter(|mss| *mss != 0)
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl SegmentInfo {
 }
 
 /// A parsed, checked TCP segment and where its parts lie in the frame.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<K> {
     /// From our point of view: remote is the frame's source.
     pub key: K,

@@ -71,7 +71,7 @@ pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, step: &Step<'
     let offer = Offer::from_syn(&segment.options, ipv6);
     // Without a timestamp to carry them, scale and SACK cannot be promised.
     let carried = offer.timestamp.map(|echo| Timestamps {
-        value: timestamp_with(&offer, step.now.millis()).wrapping_add(step.timestamp_offset),
+        value: timestamp_with(&offer, step.now.millis()).wrapping_add(step.timestamp_offset()),
         echo,
     });
     let options = Options {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::observe::DropReason;
-use crate::wire::{checksum::Sum, parse};
+use crate::wire::{checksum::Sum, parse, parse_common};
 
 /// What a peer wrote is what we read, wherever the parts lie.
 fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: &[u8], padding: usize) {
@@ -23,6 +23,10 @@ fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: 
     assert_eq!(payload_at + payload.len(), whole);
     if let Packet::Tcp4(segment) = packet {
         assert_eq!(segment.payload(&frame), payload);
+        // The short way takes just what it is made for, and reads the same.
+        assert_eq!(parse_common(&frame, &policy()), tags.is_empty().then_some(segment));
+    } else {
+        assert_eq!(parse_common(&frame, &policy()), None);
     }
 }
 
@@ -39,6 +43,7 @@ fn check_every_bit<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: &
             flipped[octet] ^= 1 << bit;
             let read = parse(&flipped, &policy());
             assert!(read.is_err(), "octet {octet} bit {bit}: {read:?}");
+            assert_eq!(parse_common(&flipped, &policy()), None, "octet {octet} bit {bit}");
         }
     }
 }
@@ -47,6 +52,7 @@ fn check_every_cut<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: &
     let frame = frame_to_us(tags, key, emit, payload);
     for end in 0..frame.len() {
         let reason = parse(&frame[..end], &policy()).err();
+        assert_eq!(parse_common(&frame[..end], &policy()), None, "{end}");
         assert!(
             matches!(reason, Some(DropReason::FrameTruncated | DropReason::IpHeader)),
             "{end}: {reason:?}"
@@ -65,10 +71,26 @@ fn repair_v4(frame: &mut [u8]) {
     frame[24..26].copy_from_slice(&sum.to_be_bytes());
 }
 
+fn repair_tcp_v4(frame: &mut [u8]) {
+    frame[50..52].fill(0);
+    let length = (frame.len() - 34) as u16;
+    let sum = Sum::default().add_bytes(&frame[26..34]).add_u16(6).add_u16(length);
+    let sum = sum.add_bytes(&frame[34..]).finish();
+    frame[50..52].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// Whatever the short way takes, the long way reads just so.
+fn check_both_ways(frame: &[u8], policy: &Policy) {
+    let long = parse(frame, policy);
+    if let Some(segment) = parse_common(frame, policy) {
+        assert!(matches!(long, Ok(Packet::Tcp4(other)) if other == segment), "{long:?}, not {segment:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_octets_are_survived(frame in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = parse(&frame, &Policy::default());
+        check_both_ways(&frame, &Policy::default());
     }
 
     /// The same, past the first checks: link header and IP version are right.
@@ -87,7 +109,7 @@ proptest! {
             0x86dd => (frame[at], frame[at + 4], frame[at + 6]) = (0x60, 0, protocol),
             _ => {}
         }
-        let _ = parse(&frame, &policy());
+        check_both_ways(&frame, &policy());
     }
 
     #[test]
@@ -99,6 +121,12 @@ proptest! {
         frame[23] = if tcp { 6 } else { 1 };
         repair_v4(&mut frame);
         prop_assert_ne!(parse(&frame, &policy()).err(), Some(DropReason::IpChecksum));
+        check_both_ways(&frame, &policy());
+        if tcp && frame.len() >= 54 {
+            repair_tcp_v4(&mut frame);
+            prop_assert_ne!(parse(&frame, &policy()).err(), Some(DropReason::TcpChecksum));
+            check_both_ways(&frame, &policy());
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 use super::*;
 use crate::observe::DropReason::{self, *};
-use crate::wire::{ethernet, parse};
+use crate::wire::{ethernet, parse, parse_common};
 
 fn reason(frame: &[u8]) -> Option<DropReason> {
-    parse(frame, &policy()).err()
+    let reason = parse(frame, &policy()).err();
+    let short = parse_common(frame, &policy());
+    assert!(reason.is_none() || short.is_none(), "{reason:?}, but read as {short:?}");
+    reason
 }
 
 fn from_to4(remote: [u8; 4], local: [u8; 4]) -> Vec<u8> {
