@@ -15,7 +15,7 @@ const ROUTER6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 
 /// A router's complaint about a frame that we sent, of which it quotes `octets` behind the network
 /// header.
-fn complaint(family: Family, kind: (u8, u8), sent: &[u8], octets: usize) -> Vec<u8> {
+pub fn complaint(family: Family, kind: (u8, u8), sent: &[u8], octets: usize) -> Vec<u8> {
     let network_len = if family == Family::V4 { 20 } else { 40 };
     let quoted = &sent[14..14 + network_len + octets];
     let mut message = [&[kind.0, kind.1, 0, 0, 0, 0, 0, 0][..], quoted].concat();

@@ -81,8 +81,7 @@ pub fn acts(tcb: &mut Tcb, step: &mut Step<'_>, act: &mut dyn FnMut(&mut Handle<
 /// Whether the connection may have a segment to send.
 #[inline]
 pub fn owes(tcb: &Tcb, step: &Step<'_>) -> bool {
-    tcb.has(TcbFlags::ACK_NOW)
-        || tcb.has(TcbFlags::PROBE)
+    tcb.has(TcbFlags::ACK_NOW.with(TcbFlags::PROBE))
         || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT)
         || step.buffers.unsent(tcb.buffer) > 0
 }
