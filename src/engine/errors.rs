@@ -2,9 +2,10 @@
 
 use super::core::Core;
 use super::desk::hand_over;
-use super::flows::{Flows, step, tell, user_of};
+use super::flows::{Flows, step};
 use super::owed::Owed;
 use super::port::Port;
+use super::tell::{tell, user_of};
 use crate::observe::DropReason;
 use crate::table::Slot;
 use crate::tcp::{self, Ended, TcbFlags, Verdict};

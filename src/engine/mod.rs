@@ -3,7 +3,8 @@
 //! - `simulation`: a whole core on a `memory` port with a virtual clock.
 //! - `port`: where frames come from and go to; `memory` is one in memory, for tests and benchmarks.
 //! - `worker`: the loop's one turn, its phases in order; `batch` the arrays they share.
-//! - `flows`: connections of one address family: table, timers, the segment's way through TCP.
+//! - `flows`: connections of one address family: table, timers, the segment's way through TCP;
+//!   `expiry` the timer's; `tell` whom to tell of it.
 //! - `open`: segments of no connection: listeners, cookies, faults on purpose, resets.
 //! - `desk`: the ways out of a batch: answered, refused, handed over.
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
@@ -23,6 +24,7 @@ mod calls;
 mod core;
 mod desk;
 mod errors;
+mod expiry;
 mod flows;
 mod hops;
 pub mod listeners;
@@ -36,6 +38,7 @@ mod runner;
 pub mod simulation;
 mod snapshot;
 pub mod stack;
+mod tell;
 mod timers;
 mod worker;
 
