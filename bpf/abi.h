@@ -28,6 +28,7 @@
 	X(SOCKET_ARP, "ARP for an exclusive address.") \
 	X(SOCKET_NEIGHBOUR, "IPv6 neighbour discovery for an exclusive address.") \
 	X(SOCKET_ECHO, "An echo request to an exclusive address.") \
+	X(SOCKET_ERROR, "An ICMP error about a segment from an owned address and port.") \
 	X(DROP_NO_SOCKET, "Ours, but the receive queue has no socket: the kernel must not answer.") \
 	X(DROP_FRAGMENT, "A TCP fragment to an owned address: nobody reassembles it.") \
 	X(DROP_EXTENSION, "An IPv6 extension header that is unknown, misplaced, or one of too many.") \

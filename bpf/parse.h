@@ -26,6 +26,12 @@
 #define IPPROTO_TEST2 254
 
 /* linux/icmp.h would bring in the C library's headers. */
+#define ICMP_UNREACHABLE 3
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETER_PROBLEM 12
+#define ICMPV6_LAST_KNOWN_ERROR 4 /* from 1 on (RFC 4443 section 2.1) */
+/* Octets between the type and the packet that an error is about. */
+#define ICMP_ERROR_REST 7
 #define ICMP_ECHO_REQUEST 8
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_NEIGHBOUR_SOLICITATION 135
@@ -102,16 +108,67 @@ static __always_inline enum verdict tcp_verdict(struct cursor *cursor, const str
 	return is_exclusive(owned) ? SOCKET_PORT : PASS_PORT;
 }
 
+/* The packet that an error quotes is one we may have sent: its source decides. */
+static __always_inline enum verdict quoted_tcp_verdict(struct cursor *cursor, const struct owned *owned)
+{
+	struct tcp_ports *tcp = take(cursor, sizeof(*tcp));
+
+	if (!tcp)
+		return DROP_TRUNCATED;
+	return owns_port(owned, bpf_ntohs(tcp->source)) ? SOCKET_ERROR : PASS_PROTOCOL;
+}
+
+static __always_inline enum verdict icmp_error_verdict(struct cursor *cursor)
+{
+	struct owned *owned;
+	struct iphdr *ip;
+
+	if (!take(cursor, ICMP_ERROR_REST))
+		return DROP_TRUNCATED;
+	ip = take(cursor, sizeof(*ip));
+	if (!ip)
+		return DROP_TRUNCATED;
+	/* What we send has no options; a later fragment has no ports. */
+	if (ip->version != 4 || ip->ihl != 5 || ip->protocol != IPPROTO_TCP ||
+	    ip->frag_off & bpf_htons(0x1fff))
+		return PASS_PROTOCOL;
+	owned = owned_at_ipv4(ip->saddr);
+	return owned ? quoted_tcp_verdict(cursor, owned) : PASS_PROTOCOL;
+}
+
+/* What we send has no extension headers. */
+static __always_inline enum verdict icmpv6_error_verdict(struct cursor *cursor)
+{
+	struct owned *owned;
+	struct ipv6hdr *ip;
+
+	if (!take(cursor, ICMP_ERROR_REST))
+		return DROP_TRUNCATED;
+	ip = take(cursor, sizeof(*ip));
+	if (!ip)
+		return DROP_TRUNCATED;
+	if (ip->version != 6 || ip->nexthdr != IPPROTO_TCP)
+		return PASS_PROTOCOL;
+	owned = owned_at_ipv6(ip->saddr.in6_u.u6_addr8);
+	return owned ? quoted_tcp_verdict(cursor, owned) : PASS_PROTOCOL;
+}
+
 static __always_inline enum verdict icmp_verdict(struct cursor *cursor, const struct owned *owned)
 {
-	__u8 *type;
+	__u8 *type = take(cursor, sizeof(*type));
 
-	if (!is_exclusive(owned))
-		return PASS_PROTOCOL;
-	type = take(cursor, sizeof(*type));
 	if (!type)
 		return DROP_TRUNCATED;
-	return *type == ICMP_ECHO_REQUEST ? SOCKET_ECHO : PASS_PROTOCOL;
+	switch (*type) {
+	case ICMP_UNREACHABLE:
+	case ICMP_TIME_EXCEEDED:
+	case ICMP_PARAMETER_PROBLEM:
+		return icmp_error_verdict(cursor);
+	case ICMP_ECHO_REQUEST:
+		return is_exclusive(owned) ? SOCKET_ECHO : PASS_PROTOCOL;
+	default:
+		return PASS_PROTOCOL;
+	}
 }
 
 /* A solicitation is mostly addressed to a group: the target decides, not the destination. */
@@ -133,11 +190,13 @@ static __always_inline enum verdict icmpv6_verdict(struct cursor *cursor, const 
 	__u8 *type = take(cursor, sizeof(*type));
 
 	if (!type)
-		return is_exclusive(owned) ? DROP_TRUNCATED : PASS_SHORT;
+		return owned ? DROP_TRUNCATED : PASS_SHORT;
 	if (*type == ICMPV6_NEIGHBOUR_SOLICITATION)
 		return neighbour_verdict(cursor, owned);
 	if (!owned)
 		return PASS_NOT_OWNED;
+	if (*type >= 1 && *type <= ICMPV6_LAST_KNOWN_ERROR)
+		return icmpv6_error_verdict(cursor);
 	if (!is_exclusive(owned))
 		return PASS_PROTOCOL;
 	/* The answer to our own solicitation comes back to the address that asked. */

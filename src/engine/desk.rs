@@ -48,18 +48,24 @@ impl<P: Port> Desk<'_, P> {
     /// Hands a segment to the core that owns its connection.
     #[cold]
     pub(super) fn forward(&mut self, frame: P::Frame, owner: usize) {
-        let posted = match self.core.shared.mailboxes.get(owner) {
-            Some(mailbox) => mailbox.post(self.port.bytes(&frame), self.core.device_of(self.number)),
-            None => false,
-        };
-        if posted {
-            self.core.counters.forwarded_out.bump();
-            self.core.posted(owner);
-        } else {
-            self.core.counters.dropped(DropReason::MailboxFull);
-        }
-        self.port.release(frame);
+        hand_over(self.core, self.port, self.number, frame, owner);
     }
+}
+
+/// Posts a frame to the core that it concerns. `number` is the port's.
+#[cold]
+pub(super) fn hand_over<P: Port>(core: &Core, port: &mut P, number: u8, frame: P::Frame, owner: usize) {
+    let posted = match core.shared.mailboxes.get(owner) {
+        Some(mailbox) => mailbox.post(port.bytes(&frame), core.device_of(number)),
+        None => false,
+    };
+    if posted {
+        core.counters.forwarded_out.bump();
+        core.posted(owner);
+    } else {
+        core.counters.dropped(DropReason::MailboxFull);
+    }
+    port.release(frame);
 }
 
 /// A segment that nothing asked for just now: in a fresh frame, the way its connection is known

@@ -1,26 +1,22 @@
 //! The connections of one address family on one core.
 
 use super::batch::{Arrived, Batch, Debt};
-use super::caller::Caller;
 use super::core::{Core, Shared};
-use super::desk::{Desk, send, send_unasked};
+use super::desk::{Desk, send};
 use super::hops::NO_HOP;
 use super::listeners::ListenerId;
 use super::owed::{OWED, Owed};
 use super::port::Port;
+use super::tell::user_of;
 use super::timers::Timers;
 use crate::observe::{Closed, CoreCounters};
 use crate::table::{Found, Part, Slot, line_size};
 use crate::tcp::{
-    self, Disguise, Ended, Endpoints, Now, SendBuffers, State, Step, Tcb, TcbFlags, Timer, TimerOp, User,
-    Verdict,
+    self, Disguise, Ended, Endpoints, Now, SendBuffers, State, Step, Tcb, TcbFlags, TimerOp, Verdict,
 };
 use crate::wire::ethernet::turn_around;
 use crate::wire::tcp::write_segment;
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
-
-/// Timers that one turn serves at most, so that a wave of them does not starve the queues.
-const EXPIRIES: usize = 256;
 
 pub(super) struct Flows<K: PacketKey> {
     pub(super) part: Part<K, Tcb>,
@@ -273,67 +269,5 @@ impl<K: PacketKey> Flows<K> {
         };
         self.end(core, slot, key.hash(&core.shared.secrets.hash), Closed::TimeWaitEvicted);
         true
-    }
-
-    /// Serves expired timers; how many.
-    pub(super) fn expire<P: Port>(&mut self, core: &mut Core, ports: &mut [P]) -> usize {
-        for served in 0..EXPIRIES {
-            let Some((slot, timer)) = self.timers.expired(&mut self.part, core.now) else {
-                return served;
-            };
-            self.expired(core, ports, slot, timer);
-        }
-        EXPIRIES
-    }
-
-    fn expired<P: Port>(&mut self, core: &mut Core, ports: &mut [P], slot: Slot, timer: Timer) {
-        let Some(key) = self.part.key(slot) else { return };
-        let hash = key.hash(&core.shared.secrets.hash);
-        if timer == Timer::Frame {
-            return self.owe_again(core.now, Owed { slot, key, hash });
-        }
-        let of = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return };
-        let (before, hop, listener) = (tcb.state, tcb.hop, tcb.listener);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let (emit, data) = match tcp::expires(timer, tcb, &mut step) {
-            Verdict::Reply(emit) | Verdict::DropReply(_, emit) | Verdict::ReplyOwes(emit) => {
-                (Some(emit), None)
-            }
-            Verdict::Owes => match tcp::unasked(tcb, &mut step) {
-                Some(out) => (Some(out.emit), out.with_data.then_some(out.buffer)),
-                None => (None, None),
-            },
-            Verdict::Quiet | Verdict::Drop(_) | Verdict::Reopen { .. } => (None, None),
-        };
-        let (timer, ended) = (step.timer, step.ended);
-        if let Some(how) = ended {
-            tell(core, listener, &Ended { number: of, now: core.now, endpoints: &key }, how);
-        }
-        self.after(core, slot, hash, before, timer);
-        if let Some(emit) = emit {
-            let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
-            send_unasked(&core.counters, &core.hops, ports, hop, &key, (&emit, payload));
-        }
-    }
-}
-
-/// Who is told what happens to a listener's connections, or to the caller's.
-#[inline]
-pub(super) fn user_of<'a>(
-    users: &'a mut [Box<dyn User>],
-    caller: &'a mut Option<Box<dyn Caller>>,
-    listener: u16,
-) -> Option<&'a mut dyn User> {
-    match users.get_mut(usize::from(listener)) {
-        Some(user) => Some(&mut **user),
-        None => caller.as_deref_mut().map(|caller| caller as &mut dyn User),
-    }
-}
-
-/// The end of a connection.
-pub(super) fn tell(core: &mut Core, listener: u16, ended: &Ended<'_>, how: Closed) {
-    if let Some(user) = user_of(&mut core.users, &mut core.caller, listener) {
-        user.closed(ended, how);
     }
 }

@@ -3,11 +3,13 @@
 //! - `simulation`: a whole core on a `memory` port with a virtual clock.
 //! - `port`: where frames come from and go to; `memory` is one in memory, for tests and benchmarks.
 //! - `worker`: the loop's one turn, its phases in order; `batch` the arrays they share.
-//! - `flows`: connections of one address family: table, timers, the segment's way through TCP.
+//! - `flows`: connections of one address family: table, timers, the segment's way through TCP;
+//!   `expiry` the timer's; `tell` whom to tell of it.
 //! - `open`: segments of no connection: listeners, cookies, faults on purpose, resets.
 //! - `desk`: the ways out of a batch: answered, refused, handed over.
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
+//! - `errors`: ICMP errors about segments of ours.
 //! - `mailbox`: segments handed to the core that owns their connection.
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
 //!   `owed` what connections send without a frame to answer in.
@@ -21,6 +23,8 @@ mod caller;
 mod calls;
 mod core;
 mod desk;
+mod errors;
+mod expiry;
 mod flows;
 mod hops;
 pub mod listeners;
@@ -34,6 +38,7 @@ mod runner;
 pub mod simulation;
 mod snapshot;
 pub mod stack;
+mod tell;
 mod timers;
 mod worker;
 

@@ -4,8 +4,9 @@
 
 use super::core::Core;
 use super::desk::fresh;
-use super::flows::{Flows, step, tell};
+use super::flows::{Flows, step};
 use super::port::Port;
+use super::tell::tell;
 use crate::observe::DropReason;
 use crate::table::Slot;
 use crate::tcp::{self, Ended, Now, State, TcbFlags, Timer};

@@ -3,6 +3,7 @@ use super::batch::{Arrived, Batch};
 use super::calls::Calls;
 use super::core::Core;
 use super::desk::Desk;
+use super::errors::icmp_error;
 use super::flows::Flows;
 use super::hops::Hop;
 use super::port::{BATCH, Port};
@@ -84,9 +85,7 @@ impl<P: Port> Worker<P> {
         }
         work += self.v4.expire(&mut self.core, &mut self.ports);
         work += self.v6.expire(&mut self.core, &mut self.ports);
-        if self.core.caller.is_some() {
-            work += self.active_side();
-        }
+        work += self.own_accord();
         // Every port, also behind one that is gone.
         let gone = self.ports.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
         self.gauge(work);
@@ -158,6 +157,8 @@ impl<P: Port> Worker<P> {
                 Ok(Packet::Arp(ask)) => answers::arp(core, port, frame, *mac, &ask),
                 Ok(Packet::Neighbour(ask)) => answers::neighbour(core, port, frame, *mac, &ask),
                 Ok(Packet::Echo(ask)) => answers::echo(core, port, frame, &ask),
+                Ok(Packet::Error4(error)) => icmp_error(core, v4, port, number as u8, frame, &error),
+                Ok(Packet::Error6(error)) => icmp_error(core, v6, port, number as u8, frame, &error),
                 Err(reason) => {
                     core.counters.dropped(reason);
                     port.release(frame);
@@ -186,12 +187,12 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// Phase 6: what arrivals and timers left owing goes first, so that new connections do not take
-    /// its frames; then the caller's turn.
-    fn active_side(&mut self) -> usize {
+    /// Phase 6: what is owed without a frame goes first, so that new connections do not take the
+    /// frames; then the caller's turn.
+    fn own_accord(&mut self) -> usize {
         let mut work = self.pay();
-        // Away from its core meanwhile: nothing that happens in a call tells it anything.
         let Some(mut caller) = self.core.caller.take() else { return work };
+        // Away from its core meanwhile: nothing that happens in a call tells it anything.
         let Worker { core, ports, v4, v6, .. } = self;
         let mut calls = Calls::new(core, ports, v4, v6, caller.window());
         caller.call(&mut calls);

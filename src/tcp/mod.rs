@@ -5,6 +5,7 @@
 //!
 //! - [`arrives`] takes a segment for an existing connection; [`listen`] and [`closed`] take the
 //!   rest. Each returns a [`Verdict`].
+//! - [`icmp_error`] takes an error about a segment of ours.
 //! - [`open`] makes a connection from this side, [`first_syn`] its SYN.
 //! - [`expires`] takes a timer; [`acts`] lets the user do something of its own accord.
 //! - [`output`] composes the one segment a connection owes, after a whole batch has arrived
@@ -16,6 +17,7 @@ mod acceptance;
 mod clock;
 mod config;
 mod cookie;
+mod icmp;
 mod isn;
 mod limit;
 mod negotiate;
@@ -29,9 +31,11 @@ mod tcb;
 mod timers;
 mod user;
 
+pub use crate::wire::IcmpError;
 pub use clock::Now;
 pub use config::{Config, CookieMode, SynOffer};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
+pub use icmp::icmp_error;
 pub use isn::{Disguise, IsnSecret};
 pub use limit::TokenBucket;
 pub use negotiate::Offer;

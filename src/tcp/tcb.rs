@@ -58,6 +58,11 @@ impl TcbFlags {
     pub const CHALLENGED: TcbFlags = TcbFlags(1 << 14);
     /// Window scaling was negotiated (RFC 7323 2.2).
     pub const SCALED: TcbFlags = TcbFlags(1 << 15);
+
+    /// Either; for [`Tcb::has`].
+    pub(super) const fn with(self, other: TcbFlags) -> TcbFlags {
+        TcbFlags(self.0 | other.0)
+    }
 }
 
 /// In the place of a listener: the connection was opened from this side.
@@ -159,6 +164,7 @@ impl Tcb {
         self.listener == CALLER
     }
 
+    /// Whether any of these is set.
     #[inline]
     pub fn has(&self, flag: TcbFlags) -> bool {
         self.flags.0 & flag.0 != 0

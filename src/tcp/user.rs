@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
-use super::{Disguise, IsnSecret, Now, SendBuffers, State, Step, Tcb, TcbFlags};
+use super::state::opening;
+use super::{Disguise, IcmpError, IsnSecret, Now, SendBuffers, Step, Tcb, TcbFlags};
 use crate::observe::{Closed, DropReason};
 
 /// Both ends of a connection, for whoever asks.
@@ -66,6 +67,12 @@ pub trait User: Send {
     /// opened, before what else the segment brings.
     fn heard(&mut self, connection: &mut Handle<'_>) {
         let _ = connection;
+    }
+
+    /// An ICMP error came for a segment in flight. The connection goes on: it may be a passing
+    /// trouble of some router. If it is given up later, this may be why.
+    fn unreachable(&mut self, connection: &mut Handle<'_>, error: IcmpError) {
+        let _ = (connection, error);
     }
 
     /// The connection is over for its user: closed in both directions, reset or given up. Told once
@@ -156,7 +163,7 @@ impl<'a> Handle<'a> {
     /// Asks the peer for a sign of life: a segment that any peer that has this connection answers
     /// with an ACK (RFC 9293 3.8.4). [`User::heard`] tells of it. Without effect in a handshake.
     pub fn probe(&mut self) {
-        if !matches!(self.tcb.state, State::SynSent | State::SynReceived) {
+        if !opening(self.tcb) {
             self.tcb.set(TcbFlags::PROBE);
         }
     }

@@ -3,6 +3,8 @@ use std::net::IpAddr;
 use super::{
     checksum::{self, Sum},
     ethernet::{self, Link, Mac},
+    flow_key::FlowKey6,
+    icmp_error::ErrorMessage,
     ipv4, ipv6,
 };
 use crate::observe::DropReason;
@@ -81,16 +83,18 @@ impl EchoRequest {
     }
 }
 
-/// The ICMPv6 messages that get an answer.
+/// The ICMPv6 messages that get an answer or are acted on.
 pub(super) enum Message6 {
+    Error(ErrorMessage<FlowKey6>),
     Echo(EchoRequest),
     Neighbour(NeighbourSolicitation),
 }
 
 impl Message6 {
     /// # Errors
-    /// `FrameTruncated`, `IcmpChecksum`, `IcmpOther` for all but echo requests and valid neighbour
-    /// solicitations. Addresses of an echo request are not checked, those of a solicitation are.
+    /// `FrameTruncated`, `IcmpChecksum`, `IcmpOther` for all but echo requests, valid neighbour
+    /// solicitations and errors; those of [`ErrorMessage::parse`]. Addresses of an echo request and
+    /// an error are not checked, those of a solicitation are.
     pub(super) fn parse(packet: &ipv6::Packet<'_>, link: &Link) -> Result<Message6, DropReason> {
         let length = u16::try_from(packet.upper.len()).map_err(|_| DropReason::IcmpOther)?;
         let pseudo = Sum::pseudo_v6(&packet.source, &packet.destination, ipv6::ICMPV6, length);
@@ -99,13 +103,15 @@ impl Message6 {
             ((SOLICITATION, 0), body) => {
                 solicitation(packet, body, link).map(Message6::Neighbour).ok_or(DropReason::IcmpOther)
             }
-            _ => Err(DropReason::IcmpOther),
+            (kind, quoted) => {
+                ErrorMessage::<FlowKey6>::parse(packet, kind, quoted, link).map(Message6::Error)
+            }
         }
     }
 }
 
 /// Type and code, and what follows the header, of an intact message.
-fn check(message: &[u8], pseudo: Sum) -> Result<((u8, u8), &[u8]), DropReason> {
+pub(super) fn check(message: &[u8], pseudo: Sum) -> Result<((u8, u8), &[u8]), DropReason> {
     let (&[kind, code, ..], body) =
         message.split_first_chunk::<HEADER_LEN>().ok_or(DropReason::FrameTruncated)?;
     if pseudo.add_bytes(message).is_intact() {

@@ -4,6 +4,7 @@ use super::{
     checksum::Sum,
     ethernet::{self, Link},
     icmp::{EchoRequest, Message6, NeighbourSolicitation},
+    icmp_error::ErrorMessage,
     ipv4, ipv6, tcp,
 };
 use crate::observe::DropReason;
@@ -17,6 +18,9 @@ pub enum Packet {
     Arp(ArpRequest),
     Neighbour(NeighbourSolicitation),
     Echo(EchoRequest),
+    /// About a segment of ours, if its sequence number is in flight.
+    Error4(ErrorMessage<FlowKey4>),
+    Error6(ErrorMessage<FlowKey6>),
 }
 
 /// Checks every length, checksum and address of a frame, Ethernet header first.
@@ -71,11 +75,19 @@ fn parse_v4(packet: &ipv4::Packet<'_>, link: Link, policy: &Policy) -> Result<Pa
             segment(key, &tcp, link, header_len).map(Packet::Tcp4)
         }
         ipv4::ICMP => {
-            let echo = EchoRequest::parse_v4(packet, &link)?;
+            let message = parse_icmp(packet, &link)?;
             ipv4::check_endpoints(source, destination, &policy.subnets)?;
-            Ok(Packet::Echo(echo))
+            Ok(message)
         }
         _ => Err(DropReason::NotForUs),
+    }
+}
+
+/// An echo request, or an error: told apart by the type, which is there when the rest is.
+fn parse_icmp(packet: &ipv4::Packet<'_>, link: &Link) -> Result<Packet, DropReason> {
+    match packet.upper.first() {
+        Some(3 | 11 | 12) => ErrorMessage::<FlowKey4>::parse(packet, link).map(Packet::Error4),
+        _ => EchoRequest::parse_v4(packet, link).map(Packet::Echo),
     }
 }
 
@@ -97,6 +109,10 @@ fn parse_v6(packet: &ipv6::Packet<'_>, link: Link, policy: &Policy) -> Result<Pa
             Message6::Echo(echo) => {
                 ipv6::check_endpoints(&source, &destination)?;
                 Ok(Packet::Echo(echo))
+            }
+            Message6::Error(error) => {
+                ipv6::check_endpoints(&source, &destination)?;
+                Ok(Packet::Error6(error))
             }
             Message6::Neighbour(solicitation) => Ok(Packet::Neighbour(solicitation)),
         },

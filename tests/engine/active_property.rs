@@ -7,9 +7,10 @@ use handfast::tcp::Now;
 use handfast::wire::{Emit, Flags, Options, Seq, Timestamps};
 use proptest::prelude::*;
 
+use crate::active_errors::complaint;
 use crate::caller::{Act, Order, Script, Told, calling, ends};
 use crate::client::{CLIENT_ISN, FAMILIES, Lab};
-use crate::frames::build;
+use crate::frames::{build, read};
 
 const CAPACITY: u32 = 4;
 
@@ -27,6 +28,8 @@ enum Event {
         len: usize,
         ts: Option<u32>,
     },
+    /// An ICMP error about the last frame that the stack sent, this far beside it.
+    Error(u8, u8, u32),
     Octets(Vec<u8>),
     /// Milliseconds pass.
     Wait(u32),
@@ -62,6 +65,7 @@ fn event() -> impl Strategy<Value = Event> {
         12 => segment.prop_map(|(family, port, seq, ack, flags, window, len, ts)| Event::Segment {
             family, port, seq, ack, flags, window, len, ts,
         }),
+        2 => (1..13u8, 0..6u8, near()).prop_map(|(kind, code, beside)| Event::Error(kind, code, beside)),
         1 => prop::collection::vec(any::<u8>(), 0..200).prop_map(Event::Octets),
         2 => prop_oneof![0..50u32, 0..5_000u32, 0..200_000u32].prop_map(Event::Wait),
     ]
@@ -74,7 +78,17 @@ fn place(family: usize, port: u16) -> usize {
     usize::from(port) * 2 + family
 }
 
-fn happens(lab: &mut Lab, script: &Script, places: &Places, event: &Event) {
+/// What a router says of a frame that we sent, its sequence number changed by `beside`.
+fn error(sent: &[u8], kind: (u8, u8), beside: u32) -> Vec<u8> {
+    let family = FAMILIES[usize::from(sent[12] == 0x86)];
+    let at = 14 + if sent[12] == 0x86 { 40 } else { 20 } + 4;
+    let mut sent = sent.to_vec();
+    let seq = u32::from_be_bytes(sent[at..at + 4].try_into().unwrap()).wrapping_add(beside);
+    sent[at..at + 4].copy_from_slice(&seq.to_be_bytes());
+    complaint(family, kind, &sent, 8)
+}
+
+fn happens(lab: &mut Lab, script: &Script, places: &Places, last: &[u8], event: &Event) {
     match event {
         Event::Open(family, port) => script.order(Order::Open(ends(FAMILIES[*family], *port))),
         Event::Act(number, act) => script.order(Order::Act(*number, act.clone())),
@@ -91,6 +105,10 @@ fn happens(lab: &mut Lab, script: &Script, places: &Places, event: &Event) {
             let emit = Emit { seq, ack, flags: Flags(*flags), window: *window, options };
             assert!(lab.sim.inject(&build(FAMILIES[*family], *port, 80, &emit, &vec![7; *len])));
         }
+        Event::Error(kind, code, beside) if !last.is_empty() => {
+            assert!(lab.sim.inject(&error(last, (*kind, *code), *beside)));
+        }
+        Event::Error(..) => {}
         Event::Octets(octets) => assert!(lab.sim.inject(octets)),
         Event::Wait(millis) => lab.sim.advance_ms(*millis),
     }
@@ -122,13 +140,15 @@ fn run(frames: u32, start: u64, when_opened: &[Act], events: &[Event]) {
     script.board().when_opened = when_opened.to_vec();
     let mut places: Places = [(CLIENT_ISN, Seq(0)); 8];
     let mut live = HashSet::new();
+    let mut last = Vec::new();
     for event in events {
-        happens(&mut lab, &script, &places, event);
+        happens(&mut lab, &script, &places, &last, event);
         account(&script, &mut live);
         let mut answers = 0;
-        for reply in lab.replies_or_others() {
+        while let Some(frame) = lab.sim.collect() {
             answers += 1;
-            let Some(reply) = reply else { continue };
+            let Some(reply) = read(&frame) else { continue };
+            last = frame;
             let family = FAMILIES.iter().position(|family| *family == reply.family).unwrap_or(0);
             let Some(known) = places.get_mut(place(family, reply.port)) else { continue };
             if !reply.info.flags.has(Flags::RST) {

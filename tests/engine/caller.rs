@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use handfast::engine::simulation::{Setup, Simulation};
 use handfast::engine::{Caller, Ends, Line, OpenError};
 use handfast::observe::Closed;
-use handfast::tcp::{Accept, Ended, Handle, Now, User};
+use handfast::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
 use handfast::wire::Policy;
 
 use crate::client::{Family, Lab, SERVER_MAC, SERVER4, SERVER6};
@@ -37,6 +37,7 @@ pub enum Told {
     Acknowledged(u32, usize),
     PeerClosed(u32),
     Heard(u32),
+    Unreachable(u32, IcmpError),
     Closed(u32, Closed),
 }
 
@@ -50,6 +51,8 @@ pub struct Board {
     pub found: Vec<bool>,
     /// Done in `opened`.
     pub when_opened: Vec<Act>,
+    /// Done with every ICMP error.
+    pub when_unreachable: Vec<Act>,
     /// Done with every acceptable segment.
     pub when_heard: Vec<Act>,
 }
@@ -116,6 +119,12 @@ impl User for Script {
         let mut board = self.board();
         board.told.push(Told::Heard(connection.number()));
         board.when_heard.iter().for_each(|what| act(connection, what));
+    }
+
+    fn unreachable(&mut self, connection: &mut Handle<'_>, error: IcmpError) {
+        let mut board = self.board();
+        board.told.push(Told::Unreachable(connection.number(), error));
+        board.when_unreachable.iter().for_each(|what| act(connection, what));
     }
 
     fn closed(&mut self, ended: &Ended<'_>, how: Closed) {

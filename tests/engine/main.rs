@@ -6,6 +6,7 @@ mod frames;
 mod trace;
 
 mod active;
+mod active_errors;
 mod active_limits;
 mod active_pairs;
 mod active_property;

@@ -122,6 +122,26 @@ pub fn icmp_type(number: u8) -> Vec<u8> {
     [[number].as_slice(), &[0; 15]].concat()
 }
 
+/// An ICMP error of this type about a TCP segment from `from` and port, to anywhere.
+pub fn icmp_error(number: u8, from: Ipv4Addr, port: u16, options: &[u8], protocol: u8) -> Vec<u8> {
+    let Packet(_, mut quoted) = ipv4_with(FOREIGN4, protocol, options, 0x4000, &quoted_ports(port));
+    quoted[12..16].copy_from_slice(&from.octets());
+    [[number, 1, 0, 0, 0, 0, 0, 0].as_slice(), &quoted].concat()
+}
+
+/// As [`icmp_error`], of ICMPv6.
+pub fn icmpv6_error(number: u8, from: Ipv6Addr, port: u16, protocol: u8) -> Vec<u8> {
+    let Packet(_, mut quoted) = ipv6(FOREIGN6, protocol, &quoted_ports(port));
+    quoted[8..24].copy_from_slice(&from.octets());
+    [[number, 1, 0, 0, 0, 0, 0, 0].as_slice(), &quoted].concat()
+}
+
+/// The first eight octets of TCP: all that RFC 792 promises.
+fn quoted_ports(source: u16) -> Vec<u8> {
+    let [high, low] = source.to_be_bytes();
+    vec![high, low, 0, 80, 0, 0, 0, 1]
+}
+
 /// A neighbour solicitation (135) or advertisement (136) for `target`.
 pub fn neighbour(number: u8, target: Ipv6Addr) -> Vec<u8> {
     [[number, 0, 0, 0, 0, 0, 0, 0].as_slice(), &target.octets()].concat()

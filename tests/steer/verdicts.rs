@@ -10,7 +10,16 @@ const TAGS: [&[u16]; 6] = [&[], &[0x8100], &[0x88a8], &[0x9100], &[0x88a8, 0x810
 
 /// What, where to, and the verdict.
 pub fn table() -> Vec<(&'static str, Packet, Verdict)> {
-    [ipv4_rows(), ipv6_rows(), neighbour_rows(), fragment_rows(), extension_rows(), malformed_rows()].concat()
+    [
+        ipv4_rows(),
+        ipv6_rows(),
+        neighbour_rows(),
+        error_rows(),
+        fragment_rows(),
+        extension_rows(),
+        malformed_rows(),
+    ]
+    .concat()
 }
 
 fn ipv4_rows() -> Vec<(&'static str, Packet, Verdict)> {
@@ -38,7 +47,7 @@ fn ipv4_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("echo request, shared address", ipv4(SHARED4, ICMP, &echo_request()), PassProtocol),
         ("echo request, foreign address", ipv4(FOREIGN4, ICMP, &echo_request()), PassNotOwned),
         ("echo reply", ipv4(OURS4, ICMP, &icmp_type(0)), PassProtocol),
-        ("ICMP unreachable", ipv4(OURS4, ICMP, &icmp_type(3)), PassProtocol),
+        ("ICMP redirect", ipv4(OURS4, ICMP, &icmp_type(5)), PassProtocol),
         ("a group", ipv4(group, TCP, &syn(80)), PassNotOwned),
         ("no IP", Packet(EtherType(0x88cc), vec![0; 46]), PassOther),
     ]
@@ -58,8 +67,52 @@ fn ipv6_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("echo request 6", ipv6(OURS6, ICMPV6, &icmp_type(128)), SocketEcho),
         ("echo request, shared address 6", ipv6(SHARED6, ICMPV6, &icmp_type(128)), PassProtocol),
         ("echo reply 6", ipv6(OURS6, ICMPV6, &icmp_type(129)), PassProtocol),
-        ("packet too big", ipv6(OURS6, ICMPV6, &icmp_type(2)), PassProtocol),
+        ("an error of an unknown kind", ipv6(OURS6, ICMPV6, &icmp_type(5)), PassProtocol),
         ("a group 6", ipv6(solicited_node(OURS6), TCP, &syn(80)), PassNotOwned),
+    ]
+}
+
+/// ICMP errors, by the packet that they quote.
+fn error_rows() -> Vec<(&'static str, Packet, Verdict)> {
+    let about4 = |to, from, port| ipv4(to, ICMP, &icmp_error(3, from, port, &[], TCP));
+    let about6 = |to, from, port| ipv6(to, ICMPV6, &icmpv6_error(1, from, port, TCP));
+    let kind4 = |number| ipv4(OURS4, ICMP, &icmp_error(number, OURS4, 80, &[], TCP));
+    let kind6 = |number| ipv6(OURS6, ICMPV6, &icmpv6_error(number, OURS6, 80, TCP));
+    let later_fragment = {
+        let mut message = icmp_error(3, OURS4, 80, &[], TCP);
+        message[15] = 1;
+        ipv4(OURS4, ICMP, &message)
+    };
+    vec![
+        ("unreachable", about4(OURS4, OURS4, 80), SocketError),
+        ("unreachable, last port", about4(OURS4, OURS4, 90), SocketError),
+        ("unreachable, port not owned", about4(OURS4, OURS4, 91), PassProtocol),
+        ("unreachable, shared address", about4(SHARED4, SHARED4, 80), SocketError),
+        ("unreachable, the kernel's port", about4(SHARED4, SHARED4, 22), PassProtocol),
+        ("unreachable, quotes a foreign address", about4(OURS4, FOREIGN4, 80), PassProtocol),
+        ("unreachable, foreign address", about4(FOREIGN4, OURS4, 80), PassNotOwned),
+        (
+            "unreachable, quotes options",
+            ipv4(OURS4, ICMP, &icmp_error(3, OURS4, 80, &[1; 8], TCP)),
+            PassProtocol,
+        ),
+        ("unreachable, quotes UDP", ipv4(OURS4, ICMP, &icmp_error(3, OURS4, 80, &[], UDP)), PassProtocol),
+        ("unreachable, quotes a later fragment", later_fragment, PassProtocol),
+        ("unreachable, quotes nothing", ipv4(OURS4, ICMP, &icmp_type(3)), DropTruncated),
+        ("time exceeded", kind4(11), SocketError),
+        ("parameter problem", kind4(12), SocketError),
+        ("source quench", kind4(4), PassProtocol),
+        ("unreachable 6", about6(OURS6, OURS6, 80), SocketError),
+        ("unreachable, port not owned 6", about6(OURS6, OURS6, 91), PassProtocol),
+        ("unreachable, shared address 6", about6(SHARED6, SHARED6, 80), SocketError),
+        ("unreachable, the kernel's port 6", about6(SHARED6, SHARED6, 22), PassProtocol),
+        ("unreachable, quotes a foreign address 6", about6(OURS6, FOREIGN6, 80), PassProtocol),
+        ("unreachable, quotes UDP 6", ipv6(OURS6, ICMPV6, &icmpv6_error(1, OURS6, 80, UDP)), PassProtocol),
+        ("unreachable, quotes nothing 6", ipv6(OURS6, ICMPV6, &icmp_type(1)), DropTruncated),
+        ("packet too big", kind6(2), SocketError),
+        ("time exceeded 6", kind6(3), SocketError),
+        ("parameter problem 6", kind6(4), SocketError),
+        ("type 0 6", kind6(0), PassProtocol),
     ]
 }
 

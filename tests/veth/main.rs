@@ -3,6 +3,7 @@
 //! fails. Needs root; what cannot run says `SKIPPED` and why, and in CI is a failure.
 
 mod bad_input;
+mod caller;
 mod kernel_clients;
 mod loss;
 mod memory;

@@ -66,6 +66,11 @@ fn settle_dropped(verdict: Verdict, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdi
     }
 }
 
+/// Whether the handshake is still under way.
+pub fn opening(tcb: &Tcb) -> bool {
+    matches!(tcb.state, State::SynSent | State::SynReceived)
+}
+
 /// The user does something of its own accord. True: [`super::unasked`] may have something to send,
 /// or the connection's end is due.
 pub fn acts(tcb: &mut Tcb, step: &mut Step<'_>, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
@@ -76,8 +81,7 @@ pub fn acts(tcb: &mut Tcb, step: &mut Step<'_>, act: &mut dyn FnMut(&mut Handle<
 /// Whether the connection may have a segment to send.
 #[inline]
 pub fn owes(tcb: &Tcb, step: &Step<'_>) -> bool {
-    tcb.has(TcbFlags::ACK_NOW)
-        || tcb.has(TcbFlags::PROBE)
+    tcb.has(TcbFlags::ACK_NOW.with(TcbFlags::PROBE))
         || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT)
         || step.buffers.unsent(tcb.buffer) > 0
 }

@@ -13,7 +13,7 @@ const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 const SOLICITED_NODE: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 1];
 
 /// An ICMP message with its checksum set.
-fn message(kind: u8, code: u8, body: &[u8], pseudo: Sum) -> Vec<u8> {
+pub(super) fn message(kind: u8, code: u8, body: &[u8], pseudo: Sum) -> Vec<u8> {
     let mut message = [&[kind, code, 0, 0][..], body].concat();
     let sum = pseudo.add_bytes(&message).finish();
     message[2..4].copy_from_slice(&sum.to_be_bytes());
@@ -21,7 +21,7 @@ fn message(kind: u8, code: u8, body: &[u8], pseudo: Sum) -> Vec<u8> {
 }
 
 /// An ICMP message towards us in a tagged IPv4 frame, behind IP options, in front of padding.
-fn frame4(message: &[u8], options: &[u8]) -> Vec<u8> {
+pub(super) fn frame4(message: &[u8], options: &[u8]) -> Vec<u8> {
     let mut header = vec![0; 20];
     let upper_len = (message.len() + options.len()) as u16;
     ipv4::write_header(&mut header, REMOTE4, LOCAL4, ipv4::ICMP, upper_len).unwrap();
@@ -33,7 +33,13 @@ fn frame4(message: &[u8], options: &[u8]) -> Vec<u8> {
     [&link(&TAG, ethernet::IPV4)[..], &header, message, &[0xaa; 5]].concat()
 }
 
-fn frame6(source: [u8; 16], destination: [u8; 16], hop_limit: u8, kind: (u8, u8), body: &[u8]) -> Vec<u8> {
+pub(super) fn frame6(
+    source: [u8; 16],
+    destination: [u8; 16],
+    hop_limit: u8,
+    kind: (u8, u8),
+    body: &[u8],
+) -> Vec<u8> {
     let length = body.len() as u16 + 4;
     let mut header = vec![0; 40];
     ipv6::write_header(&mut header, &source, &destination, ipv6::ICMPV6, hop_limit, length).unwrap();
@@ -88,11 +94,11 @@ fn echo_that_gets_no_answer() {
     let rows = [
         ("a reply", frame4(&message(0, 0, &body, Sum::default()), &[]), IcmpOther),
         ("code 1", frame4(&message(8, 1, &body, Sum::default()), &[]), IcmpOther),
-        ("unreachable", frame4(&message(3, 1, &body, Sum::default()), &[]), IcmpOther),
+        ("redirect", frame4(&message(5, 1, &body, Sum::default()), &[]), IcmpOther),
         ("wrong checksum", frame4(&[8, 0, 1, 1, 0, 0, 0, 0], &[]), IcmpChecksum),
         ("cut short", frame4(&[8, 0, 0xf7, 0xff, 0, 0, 0], &[]), FrameTruncated),
         ("v6 reply", frame6(REMOTE6, LOCAL6, 64, (129, 0), &body), IcmpOther),
-        ("v6 too big", frame6(REMOTE6, LOCAL6, 64, (2, 0), &body), IcmpOther),
+        ("v6 unassigned error", frame6(REMOTE6, LOCAL6, 64, (5, 0), &body), IcmpOther),
         ("v6 to a group", frame6(REMOTE6, ALL_NODES, 64, (128, 0), &body), DestinationAddress),
         ("v6 from a group", frame6(ALL_NODES, LOCAL6, 64, (128, 0), &body), SourceAddress),
     ];

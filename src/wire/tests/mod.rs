@@ -1,7 +1,8 @@
 //! The layer as a whole, frames in and packets out: `property` for any input, `refused` for what
-//! is dropped and why, `answers` for replies in place, `oracle` against etherparse.
+//! is dropped and why, `answers` for replies in place, `errors` for ICMP errors, `oracle` against etherparse.
 
 mod answers;
+mod errors;
 mod oracle;
 mod property;
 mod refused;

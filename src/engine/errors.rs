@@ -1,0 +1,59 @@
+//! ICMP errors on their way to the connection whose segment they quote.
+
+use super::core::Core;
+use super::desk::hand_over;
+use super::flows::{Flows, step};
+use super::owed::Owed;
+use super::port::Port;
+use super::tell::{tell, user_of};
+use crate::observe::DropReason;
+use crate::table::Slot;
+use crate::tcp::{self, Ended, TcbFlags, Verdict};
+use crate::wire::{ErrorMessage, PacketKey};
+
+/// Rare, so without the batch's prefetches. `number` is the port's.
+#[cold]
+pub(super) fn icmp_error<K: PacketKey, P: Port>(
+    core: &mut Core,
+    flows: &mut Flows<K>,
+    port: &mut P,
+    number: u8,
+    frame: P::Frame,
+    message: &ErrorMessage<K>,
+) {
+    let hash = message.key.hash(&core.shared.secrets.hash);
+    match flows.part.find(&message.key, hash) {
+        Some(found) if found.owner != core.id => return hand_over(core, port, number, frame, found.owner),
+        Some(found) => flows.icmp_error(core, found.slot, hash, message),
+        None => core.counters.dropped(DropReason::IcmpForeign),
+    }
+    port.release(frame);
+}
+
+impl<K: PacketKey> Flows<K> {
+    fn icmp_error(&mut self, core: &mut Core, slot: Slot, hash: u32, message: &ErrorMessage<K>) {
+        let ErrorMessage { key, error, seq } = *message;
+        let number = self.number(slot);
+        let Some(tcb) = self.part.value_mut(slot) else { return };
+        let (before, listener) = (tcb.state, tcb.listener);
+        let Some(user) = user_of(&mut core.users, &mut core.caller, listener) else { return };
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        step.number = number;
+        let verdict = tcp::icmp_error(tcb, error, seq, &mut step, user);
+        let (timer, ended) = (step.timer, step.ended);
+        let owes = verdict == Verdict::Owes && !tcb.has(TcbFlags::LISTED);
+        if owes {
+            tcb.set(TcbFlags::LISTED);
+        }
+        if let Verdict::Drop(reason) = verdict {
+            core.counters.dropped(reason);
+        }
+        if let Some(how) = ended {
+            tell(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
+        }
+        self.after(core, slot, hash, before, timer);
+        if owes {
+            self.owe(core.now, Owed { slot, key, hash });
+        }
+    }
+}

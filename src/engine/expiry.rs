@@ -1,0 +1,58 @@
+//! What follows from an expired timer.
+
+use super::core::Core;
+use super::desk::send_unasked;
+use super::flows::{Flows, step};
+use super::owed::Owed;
+use super::port::Port;
+use super::tell::tell;
+use crate::table::Slot;
+use crate::tcp::{self, Ended, Timer, Verdict};
+use crate::wire::PacketKey;
+
+/// Timers that one turn serves at most, so that a wave of them does not starve the queues.
+const EXPIRIES: usize = 256;
+
+impl<K: PacketKey> Flows<K> {
+    /// Serves expired timers; how many.
+    pub(super) fn expire<P: Port>(&mut self, core: &mut Core, ports: &mut [P]) -> usize {
+        for served in 0..EXPIRIES {
+            let Some((slot, timer)) = self.timers.expired(&mut self.part, core.now) else {
+                return served;
+            };
+            self.expired(core, ports, slot, timer);
+        }
+        EXPIRIES
+    }
+
+    fn expired<P: Port>(&mut self, core: &mut Core, ports: &mut [P], slot: Slot, timer: Timer) {
+        let Some(key) = self.part.key(slot) else { return };
+        let hash = key.hash(&core.shared.secrets.hash);
+        if timer == Timer::Frame {
+            return self.owe_again(core.now, Owed { slot, key, hash });
+        }
+        let of = self.number(slot);
+        let Some(tcb) = self.part.value_mut(slot) else { return };
+        let (before, hop, listener) = (tcb.state, tcb.hop, tcb.listener);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        let (emit, data) = match tcp::expires(timer, tcb, &mut step) {
+            Verdict::Reply(emit) | Verdict::DropReply(_, emit) | Verdict::ReplyOwes(emit) => {
+                (Some(emit), None)
+            }
+            Verdict::Owes => match tcp::unasked(tcb, &mut step) {
+                Some(out) => (Some(out.emit), out.with_data.then_some(out.buffer)),
+                None => (None, None),
+            },
+            Verdict::Quiet | Verdict::Drop(_) | Verdict::Reopen { .. } => (None, None),
+        };
+        let (timer, ended) = (step.timer, step.ended);
+        if let Some(how) = ended {
+            tell(core, listener, &Ended { number: of, now: core.now, endpoints: &key }, how);
+        }
+        self.after(core, slot, hash, before, timer);
+        if let Some(emit) = emit {
+            let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
+            send_unasked(&core.counters, &core.hops, ports, hop, &key, (&emit, payload));
+        }
+    }
+}

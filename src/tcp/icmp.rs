@@ -1,0 +1,36 @@
+//! ICMP errors about a connection's segments (RFC 9293 3.9.2.2, RFC 1122 4.2.3.9, RFC 5927).
+
+use super::state::{acts, opening};
+use super::{Step, Tcb, User, Verdict};
+use crate::observe::{Closed, DropReason};
+use crate::tcp::State;
+use crate::wire::{IcmpError, Seq};
+
+/// An ICMP error quotes a segment that starts at `seq`. Whoever has not seen our segments hits
+/// what is in flight only by luck (RFC 5927 4.1). A hard error ends an attempt to connect; nothing
+/// ends a connection that is established (RFC 5927 5.2, MUST-56): the user is told, so that it can
+/// name the cause if the connection times out.
+pub fn icmp_error(
+    tcb: &mut Tcb,
+    error: IcmpError,
+    seq: Seq,
+    step: &mut Step<'_>,
+    user: &mut dyn User,
+) -> Verdict {
+    if seq.before(tcb.snd_una) || !seq.before(tcb.snd_nxt) {
+        return Verdict::Drop(DropReason::IcmpForeign);
+    }
+    step.counters.icmp_errors.bump();
+    if tcb.is_active() && opening(tcb) && error.is_hard() {
+        step.close(tcb, Closed::Unreachable);
+        return Verdict::Quiet;
+    }
+    // Of a half-open connection from outside no user knows yet.
+    if tcb.state == State::SynReceived && !tcb.is_active() {
+        return Verdict::Quiet;
+    }
+    match acts(tcb, step, &mut |connection| user.unreachable(connection, error)) {
+        true => Verdict::Owes,
+        false => Verdict::Quiet,
+    }
+}

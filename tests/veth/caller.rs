@@ -1,0 +1,160 @@
+//! Connections that we open over AF_XDP, to this machine's kernel: its listener, its closed port,
+//! its router.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use handfast::engine::{Caller, Ends, Line};
+use handfast::lab::{CLIENT_MAC, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE};
+use handfast::observe::Closed;
+use handfast::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
+use handfast::{Options, Stack};
+
+use crate::stage::{OWNED_V4, OWNED_V6, lab, wait_until};
+
+const MANY: u16 = 200;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the caller was told, in all.
+#[derive(Default)]
+struct Tally {
+    opened: usize,
+    octets: usize,
+    unreachable: Vec<IcmpError>,
+    closed: Vec<Closed>,
+}
+
+/// Opens [`MANY`] connections to `to` as fast as it may, says five octets on each, and closes it
+/// when the answer is there.
+struct Greeter {
+    to: SocketAddr,
+    next: u16,
+    tally: Arc<Mutex<Tally>>,
+}
+
+impl User for Greeter {
+    fn opened(&mut self, connection: &mut Handle<'_>) {
+        self.tally.lock().unwrap().opened += 1;
+        assert!(connection.send(b"hello"));
+    }
+
+    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+        connection.read(data.len());
+        connection.close();
+        self.tally.lock().unwrap().octets += data.len();
+        Accept::Taken
+    }
+
+    fn unreachable(&mut self, _: &mut Handle<'_>, error: IcmpError) {
+        self.tally.lock().unwrap().unreachable.push(error);
+    }
+
+    fn closed(&mut self, _: &Ended<'_>, how: Closed) {
+        self.tally.lock().unwrap().closed.push(how);
+    }
+}
+
+impl Caller for Greeter {
+    fn call(&mut self, line: &mut dyn Line) {
+        while self.next < MANY {
+            let source: IpAddr = if self.to.is_ipv4() { OWNED_V4 } else { OWNED_V6 };
+            let local = SocketAddr::new(source, 20_000 + self.next);
+            if line.open(Ends { local, remote: self.to }).is_err() {
+                return;
+            }
+            self.next += 1;
+        }
+    }
+
+    fn due_ms(&self, _: Now, most: u32) -> u32 {
+        if self.next < MANY { 0 } else { most }
+    }
+}
+
+/// Calls `to` from the lab's server side, until the tally is as it should be.
+fn call(lab: &Lab, to: SocketAddr, done: impl Fn(&Tally) -> bool + Sync) -> Tally {
+    let tally = Arc::<Mutex<Tally>>::default();
+    let shared = tally.clone();
+    let (prefix, brackets) = if to.is_ipv4() { (SERVED_V4, ("", "")) } else { (SERVED_V6, ("[", "]")) };
+    let (address, len) = prefix.split_once('/').unwrap();
+    let source = format!("{}{address}{}/{len}:20000-29999", brackets.0, brackets.1);
+    let mac = CLIENT_MAC.split(':').map(|octet| u8::from_str_radix(octet, 16).unwrap());
+    let options = Options {
+        devices: vec![SERVER_DEVICE.to_owned()],
+        owned: vec![source.parse().unwrap()],
+        gateway: Some(mac.collect::<Vec<_>>().try_into().unwrap()),
+        caller: Some(Box::new(move |_, _| Box::new(Greeter { to, next: 0, tally: shared.clone() }))),
+        cores: vec![0],
+        max_connections: 1 << 12,
+        ..Options::default()
+    };
+    lab.in_server(|| {
+        let running = Stack::open(options).unwrap().run().unwrap();
+        wait_until("every end told", PATIENCE, || done(&tally.lock().unwrap()));
+        let finished = running.stop();
+        assert!(finished.fault.is_none(), "{:?}", finished.fault);
+        let total = finished.snapshot.total();
+        assert_eq!((total.opens, total.frames_lost), (u64::from(MANY), 0), "{:?}", total.drops);
+    })
+    .unwrap();
+    Arc::into_inner(tally).map(|tally| tally.into_inner().unwrap()).expect("the stack is gone")
+}
+
+/// A kernel's echo for `MANY` connections.
+fn listener(lab: &Lab, ipv6: bool) -> (SocketAddr, thread::JoinHandle<usize>) {
+    let address: IpAddr = handfast::lab::client_addresses(ipv6).next().unwrap();
+    let listener = lab.in_client(|| TcpListener::bind((address, 0)).unwrap()).unwrap();
+    let at = listener.local_addr().unwrap();
+    let echo = thread::spawn(move || {
+        let serve = |stream: std::io::Result<std::net::TcpStream>| {
+            let mut stream = stream.unwrap();
+            let mut said = [0; 5];
+            stream.read_exact(&mut said).unwrap();
+            stream.write_all(&said).unwrap();
+            // Until the caller closes.
+            assert_eq!(stream.read(&mut said).unwrap(), 0);
+            said.len()
+        };
+        listener.incoming().take(usize::from(MANY)).map(serve).sum()
+    });
+    (at, echo)
+}
+
+#[test]
+fn a_kernel_s_listener_is_greeted_two_hundred_times() {
+    for ipv6 in [false, true] {
+        let Some(lab) = lab(|spec| handfast::lab::Spec { ipv6, ..spec }) else { return };
+        let (at, echo) = listener(&lab, ipv6);
+        let tally = call(&lab, at, |tally| tally.closed.len() == usize::from(MANY));
+        assert_eq!(echo.join().unwrap(), 5 * usize::from(MANY));
+        assert_eq!((tally.opened, tally.octets), (usize::from(MANY), 5 * usize::from(MANY)));
+        assert!(tally.closed.iter().all(|how| *how == Closed::Active), "{:?}", tally.closed);
+    }
+}
+
+#[test]
+fn a_kernel_s_closed_port_refuses() {
+    for ipv6 in [false, true] {
+        let Some(lab) = lab(|spec| handfast::lab::Spec { ipv6, ..spec }) else { return };
+        let address = handfast::lab::client_addresses(ipv6).next().unwrap();
+        let closed = |tally: &Tally| tally.closed.len() == usize::from(MANY);
+        let tally = call(&lab, SocketAddr::new(address, 9), closed);
+        assert!(tally.closed.iter().all(|how| *how == Closed::ConnectRefused), "{:?}", tally.closed);
+        assert_eq!(tally.opened, 0);
+    }
+}
+
+/// The client's kernel as a router without a route: its ICMP errors are told, and end nothing.
+#[test]
+fn a_router_s_errors_are_told() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    lab.in_client(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap()).unwrap();
+    lab.client().run(&["ip", "route", "add", "unreachable", "198.18.77.0/24"]).unwrap();
+    let nowhere = SocketAddr::from(([198, 18, 77, 1], 80));
+    let tally = call(&lab, nowhere, |tally| !tally.unreachable.is_empty());
+    assert!(tally.unreachable.iter().all(|error| *error == IcmpError::HostUnreachable));
+    assert_eq!((tally.opened, tally.closed.len()), (0, 0));
+}
