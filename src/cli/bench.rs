@@ -35,8 +35,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(failure)?;
     drop_privileges().map_err(failure)?;
     println!("{}", active_line(&active));
-    notes.extend(active.notes.iter().cloned());
-    notes.iter().for_each(|note| println!("note: {note}"));
+    notes.iter().chain(&active.notes).for_each(|note| println!("note: {note}"));
     let running = stack.run().map_err(failure)?;
     let (load, observed) = match arguments.search() {
         Some(search) => find_max(&control, FindMax::new(search), &running, &stop, arguments, &mut notes)?,

@@ -8,7 +8,7 @@ use super::turn::Wire;
 use super::workload::Act;
 use crate::engine::{Caller, Ends, Line, OpenError};
 use crate::observe::Closed;
-use crate::tcp::{Accept, Ended, Handle, Now, User};
+use crate::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
 
 /// One core's load generator. [`Control::generator`] makes it.
 pub struct Generator {
@@ -18,12 +18,6 @@ pub struct Generator {
 impl Generator {
     pub(super) fn new(control: Arc<Control>, desk: Arc<Desk>, share: (u32, u32)) -> Generator {
         Generator { session: Session::new(control, desk, share) }
-    }
-
-    /// An ICMP error about this connection has come. Alone it ends nothing (RFC 9293 MUST-56); a
-    /// time-out after it is counted as unreachable.
-    pub fn unreachable(&mut self, number: u32) {
-        self.session.unreachable(number);
     }
 
     #[inline]
@@ -74,6 +68,11 @@ impl User for Generator {
 
     fn heard(&mut self, connection: &mut Handle<'_>) {
         self.session.heard(connection.number(), connection.now());
+    }
+
+    /// Alone it ends nothing (RFC 9293 MUST-56); a time-out after it counts as unreachable.
+    fn unreachable(&mut self, connection: &mut Handle<'_>, _: IcmpError) {
+        self.session.unreachable(connection.number());
     }
 
     fn closed(&mut self, ended: &Ended<'_>, how: Closed) {
