@@ -63,6 +63,11 @@ pub enum LabAction {
     },
     /// Run a command inside a lab, and end with its exit code.
     Exec(LabExec),
+    /// The kernel's own stack as a server: what handfast is compared with
+    ServeKernel(super::lab_bench::ServeKernelArgs),
+    /// Bare programs that move the same frames without a TCP: what handfast is measured against
+    #[command(hide = true)]
+    Ceiling(super::lab_bench::CeilingArgs),
     /// Make a lab, answer a kernel client in it for some 20 seconds, show what happens, clean up.
     Demo(LabDemo),
 }
@@ -81,6 +86,9 @@ pub struct LabSpec {
     /// Put an 802.1Q tag on everything that crosses the link
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
     pub vlan: Option<u16>,
+    /// Put a bridge in the middle, in hf-NAME-bridge, where a capture sees every frame
+    #[arg(long)]
+    pub bridge: bool,
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +108,7 @@ pub struct LabExec {
 pub enum Side {
     Client,
     Server,
+    Bridge,
 }
 
 #[derive(Debug, Args)]

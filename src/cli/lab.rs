@@ -2,7 +2,7 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
-use super::{Failure, demo, stage};
+use super::{Failure, demo, lab_bench, stage};
 use crate::lab::{CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec};
 
 pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
@@ -10,14 +10,16 @@ pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
         LabAction::Up(spec) => up(spec),
         LabAction::Down { name } => down(name),
         LabAction::Exec(exec) => self::exec(exec),
+        LabAction::ServeKernel(arguments) => lab_bench::serve_kernel(arguments),
+        LabAction::Ceiling(arguments) => lab_bench::ceiling(arguments),
         LabAction::Demo(arguments) => demo::run(arguments),
     }
 }
 
 impl LabSpec {
     pub(super) fn spec(&self) -> Spec {
-        let LabSpec { name, queues, ipv6, vlan } = self.clone();
-        Spec { queues, ipv6, vlan, ..Spec::new(name) }
+        let LabSpec { name, queues, ipv6, vlan, bridge } = self.clone();
+        Spec { queues, ipv6, vlan, bridge, ..Spec::new(name) }
     }
 }
 
@@ -66,6 +68,10 @@ fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
     let namespace = match arguments.side {
         Side::Client => lab.client(),
         Side::Server => lab.server(),
+        Side::Bridge => lab.bridge().ok_or_else(|| {
+            Failure::new(format!("lab {} has no bridge", arguments.name))
+                .fix(format!("handfast lab up --bridge --name {}", arguments.name))
+        })?,
     };
     let Some((program, rest)) = arguments.command.split_first() else {
         return Err(Failure::new("no command to run"));

@@ -10,6 +10,7 @@ mod args;
 mod demo;
 mod failure;
 mod lab;
+mod lab_bench;
 mod respond;
 mod respond_args;
 mod responder_process;
