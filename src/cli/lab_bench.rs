@@ -137,9 +137,9 @@ struct ReplayClientArgs {
     /// Connections per second, instead of a window
     #[arg(long)]
     rate: Option<f64>,
-    /// When those under way are given up, after the last that moved
-    #[arg(long, default_value_t = 1000)]
-    timeout_ms: u64,
+    /// When those under way are given up, after the last that moved [default: 20 for syn, else 1000]
+    #[arg(long)]
+    timeout_ms: Option<u64>,
     /// Stop after so many connections
     #[arg(long)]
     count: Option<u64>,
@@ -276,6 +276,7 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
         (IpAddr::V6(_), IpNet::V4(_)) => crate::lab::SOURCES_V6.parse().unwrap_or(*source),
         _ => *source,
     };
+    let usual_timeout = if pattern.workload == Workload::Syn { 20 } else { 1_000 };
     let options = ClientOptions {
         port: port.options(),
         peer: *peer,
@@ -284,7 +285,7 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
         pattern: pattern.pattern(),
         window: *window,
         rate: *rate,
-        timeout: Duration::from_millis(*timeout_ms),
+        timeout: Duration::from_millis(timeout_ms.unwrap_or(usual_timeout)),
         count: *count,
         duration: port.seconds,
     };

@@ -17,6 +17,7 @@ mod responder_process;
 mod stage;
 mod values;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -28,7 +29,12 @@ pub use values::{Cores, Listen};
 
 /// Parses the process's arguments and does what they say.
 pub fn run() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    run_with(std::env::args_os())
+}
+
+/// The same with these arguments, the program's name first.
+pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let outcome = match Arguments::parse_from(arguments).command {
         Command::Respond(arguments) => arguments.check().and_then(|()| respond::run(&arguments)),
         Command::Lab(arguments) => lab::run(&arguments),
     };

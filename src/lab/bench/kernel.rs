@@ -68,9 +68,8 @@ pub struct KernelReport {
     pub accepted: u64,
     pub closed: u64,
     pub failed: u64,
+    /// Of the accepted, those whose peer was not done yet.
     pub waited: u64,
-    /// Connections closed per second.
-    pub rate: f64,
 }
 
 /// Where one connection stands after a look.
@@ -135,7 +134,6 @@ impl KernelServer {
             closed,
             failed,
             waited,
-            rate: closed as f64 / seconds,
         })
     }
 

@@ -7,6 +7,7 @@
 //! - `contest`: starts, pins, times and stops them, run by run, in an order that changes.
 
 pub mod bare;
+pub mod contest;
 pub mod kernel;
 pub mod workload;
 pub mod xdp_tx;

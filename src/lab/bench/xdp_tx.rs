@@ -45,9 +45,8 @@ pub struct XdpTxReport {
     pub dev: String,
     pub mode: String,
     pub seconds: f64,
+    /// Frames.
     pub answered: u64,
-    /// Frames answered per second.
-    pub rate: f64,
 }
 
 impl XdpTx {
@@ -84,7 +83,6 @@ impl XdpTx {
             mode: self.mode.to_string(),
             seconds,
             answered,
-            rate: answered as f64 / seconds,
         })
     }
 

@@ -100,12 +100,13 @@ impl Client {
         let pace = Pace::start(options.duration, stop);
         let size = options.port.batch();
         let mut batch = Vec::with_capacity(size);
+        let next = sources.by_clock();
         let mut caller = Caller {
             options: &options,
             templates,
             sources,
             tally: Tally::new(),
-            next: 0,
+            next,
             replied: false,
             held: None,
         };

@@ -1,4 +1,5 @@
 use std::net::{IpAddr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
 
@@ -68,6 +69,13 @@ impl Sources {
     #[inline]
     pub fn next(&self, number: u32) -> u32 {
         ((u64::from(number) + 1) % (u64::from(self.hosts) * PORTS)) as u32
+    }
+
+    /// A number that no program started before has reached, unless it began more than a million
+    /// connections a second: a server may hold the 4-tuples of an earlier run in TIME-WAIT.
+    pub fn by_clock(&self) -> u32 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        (since.as_micros() % u128::from(u64::from(self.hosts) * PORTS)) as u32
     }
 
     fn last_word(&self, flow: &Flow) -> u32 {

@@ -1,0 +1,130 @@
+use std::fmt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::str::FromStr;
+
+use super::{PORT, Run};
+use crate::lab::bench::workload::{Closer, Pattern, Workload};
+use crate::lab::{Lab, SERVER_DEVICE};
+
+/// What answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Contestant {
+    /// The kernel's stack: `handfast lab serve-kernel`.
+    Kernel,
+    /// `handfast respond`.
+    Handfast,
+    /// Ceiling: the same packets without a TCP.
+    Replay,
+    /// Ceiling: every frame back, from user space.
+    Reflector,
+    /// Ceiling: every frame back, from the driver.
+    XdpTx,
+}
+
+impl Contestant {
+    pub const ALL: [Contestant; 5] = [
+        Contestant::Kernel,
+        Contestant::Handfast,
+        Contestant::Replay,
+        Contestant::Reflector,
+        Contestant::XdpTx,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Contestant::Kernel => "kernel",
+            Contestant::Handfast => "handfast",
+            Contestant::Replay => "replay",
+            Contestant::Reflector => "reflector",
+            Contestant::XdpTx => "xdp-tx",
+        }
+    }
+
+    pub fn is_ceiling(self) -> bool {
+        !matches!(self, Contestant::Kernel | Contestant::Handfast)
+    }
+
+    /// Answers one frame with one, whatever it says: a ceiling in round trips.
+    pub fn is_one_to_one(self) -> bool {
+        matches!(self, Contestant::Reflector | Contestant::XdpTx)
+    }
+
+    /// The program that plays this part in that run.
+    pub(super) fn command(self, run: &Run<'_>, lab: &Lab) -> Command {
+        let mut command = lab.server().command(&run.contest.program);
+        let (target, core) = (run.target().to_string(), run.contest.cores.server.to_string());
+        match self {
+            Contestant::Kernel => {
+                command.args(["lab", "serve-kernel", "--listen", &target, "--core", &core]);
+                command.args(pattern_arguments(&run.pattern));
+                return command;
+            }
+            Contestant::Handfast => {
+                let listen = format!("{target}={}", service(&run.pattern));
+                command.args(["respond", "--listen", &listen, "--cores", &core, "--poll", "busy"]);
+                command.args(["--cookies", "never", "--msl", "1", "--interval", "0"]);
+                command.arg("--json").arg(report_file(run));
+            }
+            Contestant::Replay => {
+                command.args(["lab", "ceiling", "replay-server", "--own", &target, "--core", &core]);
+                command.args(pattern_arguments(&run.pattern));
+            }
+            Contestant::Reflector => {
+                command.args(["lab", "ceiling", "reflector", "--own", &target, "--core", &core]);
+            }
+            Contestant::XdpTx => {
+                let port = PORT.to_string();
+                command.args(["lab", "ceiling", "xdp-tx", "--tcp-port", &port, "--core", &core]);
+            }
+        }
+        command.args(["--dev", SERVER_DEVICE, "--mode", &run.mode.to_string()]);
+        command
+    }
+
+    /// Where it writes its report, if not to standard output.
+    pub(super) fn report_file(self, run: &Run<'_>) -> Option<PathBuf> {
+        (self == Contestant::Handfast).then(|| report_file(run))
+    }
+}
+
+fn report_file(run: &Run<'_>) -> PathBuf {
+    std::env::temp_dir().join(format!("hf-{}-{}.json", run.contest.name, std::process::id()))
+}
+
+/// Arguments that tell a bare program or the kernel's server what to play.
+pub(super) fn pattern_arguments(pattern: &Pattern) -> Vec<String> {
+    let Pattern { workload, closer, timestamps, request, response } = pattern;
+    let mut arguments: Vec<String> = vec!["--workload".into(), workload.to_string()];
+    arguments.extend(["--closer".into(), closer.to_string()]);
+    arguments.extend(["--request".into(), request.to_string(), "--response".into(), response.to_string()]);
+    arguments.extend(timestamps.then(|| "--timestamps".into()));
+    arguments
+}
+
+/// The responder's service that plays the server's part.
+fn service(pattern: &Pattern) -> &'static str {
+    match (pattern.workload, pattern.closer) {
+        (Workload::Lifecycle, Closer::Client) => "discard",
+        (Workload::Lifecycle, Closer::Server) => "close",
+        (Workload::Request, Closer::Server) => "http",
+        (Workload::Request, Closer::Client) => "echo",
+        (Workload::Syn | Workload::Establish | Workload::Handshake, _) => "hold",
+    }
+}
+
+impl FromStr for Contestant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Contestant, String> {
+        let names = Contestant::ALL.map(Contestant::name);
+        let found = Contestant::ALL.into_iter().find(|contestant| contestant.name() == text);
+        found.ok_or_else(|| format!("`{text}` is no contestant; there are {}", names.join(", ")))
+    }
+}
+
+impl fmt::Display for Contestant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
