@@ -27,7 +27,9 @@ pub enum Command {
 /// A lab is two network namespaces, hf-NAME-client and hf-NAME-server, joined by a veth pair. The
 /// client's end (hf-c) has the addresses 198.18.0.1 to .32; the server's end (hf-s) has
 /// 198.18.255.1. 198.18.1.0/24 is on the same link and on no interface: the responder may own it.
-/// With --ipv6 the same stands for 2001:db8:18::1 to ::20, ::ff:1 and ::1:0/112.
+/// With --ipv6 the same stands for 2001:db8:18::1 to ::20, ::ff:1 and ::1:0/112. The server's kernel
+/// answers 10.78.0.0/16 (2001:db8:78::/64) by way of the client: where a load generator may call
+/// from. With --bridge a third namespace, hf-NAME-bridge, lies between the two, for captures.
 ///
 /// Offloads are off at both ends, so that frames carry whole checksums and XDP sees VLAN tags.
 /// Nothing outside of the two namespaces is changed.
@@ -63,11 +65,12 @@ pub enum LabAction {
     },
     /// Run a command inside a lab, and end with its exit code.
     Exec(LabExec),
-    /// The kernel's own stack as a server: what handfast is compared with
     ServeKernel(super::lab_bench::ServeKernelArgs),
     /// Bare programs that move the same frames without a TCP: what handfast is measured against
     #[command(hide = true)]
     Ceiling(super::lab_bench::CeilingArgs),
+    #[command(hide = true)]
+    Bench(super::lab_contest::LabBenchArgs),
     /// Make a lab, answer a kernel client in it for some 20 seconds, show what happens, clean up.
     Demo(LabDemo),
 }

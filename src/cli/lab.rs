@@ -2,8 +2,10 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
-use super::{Failure, demo, lab_bench, stage};
-use crate::lab::{CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec};
+use super::{Failure, demo, lab_bench, lab_contest, stage};
+use crate::lab::{
+    BRIDGE_DEVICE, CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec,
+};
 
 pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
     match &arguments.action {
@@ -12,6 +14,7 @@ pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
         LabAction::Exec(exec) => self::exec(exec),
         LabAction::ServeKernel(arguments) => lab_bench::serve_kernel(arguments),
         LabAction::Ceiling(arguments) => lab_bench::ceiling(arguments),
+        LabAction::Bench(arguments) => lab_contest::run(arguments),
         LabAction::Demo(arguments) => demo::run(arguments),
     }
 }
@@ -46,9 +49,16 @@ fn description(lab: &Lab, spec: &Spec) -> String {
         "lab" => String::new(),
         name => format!(" --name {name}"),
     };
+    let bridge = match lab.bridge() {
+        Some(bridge) => {
+            format!("{:<width$}  {BRIDGE_DEVICE}  between the two, for captures\n", bridge.name())
+        }
+        None => String::new(),
+    };
     format!(
         "{client:<width$}  {CLIENT_DEVICE}  {clients}\n\
          {server:<width$}  {SERVER_DEVICE}  {kernel}; free for the responder: {served}\n\
+         {bridge}\
          {queues} each way, offloads off{tag}\n\
          \n\
          next:  handfast lab exec{name} --side server -- handfast respond --dev {SERVER_DEVICE} --listen {SERVED_V4}:80=http\n\

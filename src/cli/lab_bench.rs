@@ -307,7 +307,7 @@ fn finish(report: Result<impl Serialize, BareError>) -> Result<ExitCode, Failure
     Ok(ExitCode::SUCCESS)
 }
 
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())

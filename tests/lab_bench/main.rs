@@ -6,6 +6,7 @@
 mod bridge;
 mod ceilings;
 mod contest;
+mod help;
 mod kernel;
 mod mark;
 mod stage;
