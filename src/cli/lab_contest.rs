@@ -35,7 +35,8 @@ pub struct LabBenchArgs {
     /// Seconds of each run
     #[arg(long, value_name = "SECS", default_value = "3", value_parser = values::seconds)]
     seconds: Duration,
-    /// Who takes part, as in kernel,handfast [default: kernel,handfast,replay,reflector,xdp-tx]
+    /// Who takes part, as in kernel,handfast [default: all:
+    /// kernel,kernel-rps,handfast,replay,reflector,xdp-tx]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     contestants: Vec<Contestant>,
     /// What each connection does [default: handshake,lifecycle,request]

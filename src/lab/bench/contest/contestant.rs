@@ -5,13 +5,16 @@ use std::str::FromStr;
 
 use super::{PORT, Run};
 use crate::lab::bench::workload::{Closer, Pattern, Workload};
-use crate::lab::{Lab, SERVER_DEVICE};
+use crate::lab::{Lab, LabError, SERVER_DEVICE};
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contestant {
-    /// The kernel's stack: `handfast lab serve-kernel`.
+    /// The kernel's stack: `handfast lab serve-kernel`. On veth the sender's core does the receiving
+    /// for it.
     Kernel,
+    /// The same with receive packet steering to the server's core, as a NIC's interrupts would be.
+    KernelRps,
     /// `handfast respond`.
     Handfast,
     /// Ceiling: the same packets without a TCP.
@@ -23,8 +26,9 @@ pub enum Contestant {
 }
 
 impl Contestant {
-    pub const ALL: [Contestant; 5] = [
+    pub const ALL: [Contestant; 6] = [
         Contestant::Kernel,
+        Contestant::KernelRps,
         Contestant::Handfast,
         Contestant::Replay,
         Contestant::Reflector,
@@ -34,6 +38,7 @@ impl Contestant {
     pub fn name(self) -> &'static str {
         match self {
             Contestant::Kernel => "kernel",
+            Contestant::KernelRps => "kernel-rps",
             Contestant::Handfast => "handfast",
             Contestant::Replay => "replay",
             Contestant::Reflector => "reflector",
@@ -42,7 +47,11 @@ impl Contestant {
     }
 
     pub fn is_ceiling(self) -> bool {
-        !matches!(self, Contestant::Kernel | Contestant::Handfast)
+        !self.is_kernel() && self != Contestant::Handfast
+    }
+
+    pub fn is_kernel(self) -> bool {
+        matches!(self, Contestant::Kernel | Contestant::KernelRps)
     }
 
     /// Answers one frame with one, whatever it says: a ceiling in round trips.
@@ -55,7 +64,7 @@ impl Contestant {
         let mut command = lab.server().command(&run.contest.program);
         let (target, core) = (run.target().to_string(), run.contest.cores.server.to_string());
         match self {
-            Contestant::Kernel => {
+            Contestant::Kernel | Contestant::KernelRps => {
                 command.args(["lab", "serve-kernel", "--listen", &target, "--core", &core]);
                 command.args(pattern_arguments(&run.pattern));
                 return command;
@@ -82,10 +91,25 @@ impl Contestant {
         command
     }
 
+    /// Sets up the server's end for this contestant, whatever the one before needed.
+    pub(super) fn prepare(self, run: &Run<'_>, lab: &Lab) -> Result<(), LabError> {
+        let cores = match self {
+            Contestant::KernelRps => core_mask(run.contest.cores.server),
+            _ => "0".to_string(),
+        };
+        let queue = format!("/sys/class/net/{SERVER_DEVICE}/queues/rx-0/rps_cpus");
+        lab.server().run(&["sh", "-c", &format!("echo {cores} > {queue}")]).map(drop)
+    }
+
     /// Where it writes its report, if not to standard output.
     pub(super) fn report_file(self, run: &Run<'_>) -> Option<PathBuf> {
         (self == Contestant::Handfast).then(|| report_file(run))
     }
+}
+
+/// One core, as the kernel reads sets of them: groups of 32 bits, the highest first.
+fn core_mask(core: usize) -> String {
+    format!("{:x}{}", 1u32 << (core % 32), ",00000000".repeat(core / 32))
 }
 
 fn report_file(run: &Run<'_>) -> PathBuf {
@@ -126,5 +150,19 @@ impl FromStr for Contestant {
 impl fmt::Display for Contestant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_written_as_the_kernel_reads_them() {
+        for (core, mask) in
+            [(0, "1"), (1, "2"), (31, "80000000"), (32, "1,00000000"), (70, "40,00000000,00000000")]
+        {
+            assert_eq!(core_mask(core), mask);
+        }
     }
 }

@@ -114,7 +114,8 @@ impl Contest {
             settle: Duration::from_millis(500),
             cores: Cores { client: 0, server: 1 },
             ipv6: false,
-            window: 1024,
+            // With two frames each, still fewer than wait for a core at most (net.core.netdev_max_backlog).
+            window: 256,
         }
     }
 
@@ -178,11 +179,11 @@ impl Contest {
 impl Run<'_> {
     /// Where the contestant answers. The kernel has an address of its own; the others own theirs.
     pub fn target(&self) -> SocketAddr {
-        let address = match (self.contestant, self.contest.ipv6) {
-            (Contestant::Kernel, false) => IpAddr::from(KERNEL_V4),
-            (Contestant::Kernel, true) => KERNEL_V6.into(),
-            (_, false) => IpAddr::from([198, 18, 1, 1]),
-            (_, true) => IpAddr::from([0x2001, 0xdb8, 0x18, 0, 0, 0, 1, 1]),
+        let address = match (self.contestant.is_kernel(), self.contest.ipv6) {
+            (true, false) => IpAddr::from(KERNEL_V4),
+            (true, true) => KERNEL_V6.into(),
+            (false, false) => IpAddr::from([198, 18, 1, 1]),
+            (false, true) => IpAddr::from([0x2001, 0xdb8, 0x18, 0, 0, 0, 1, 1]),
         };
         SocketAddr::new(address, PORT)
     }
@@ -202,6 +203,7 @@ impl Run<'_> {
         wait(self.contest.settle, stop)?;
         let client: &dyn ClientCommand = if self.contestant.is_ceiling() { &BareClient } else { client };
         let name = self.contestant.name();
+        self.contestant.prepare(self, lab)?;
         let mut server = Child::start(name, self.contestant.command(self, lab))?;
         server.wait_ready(stop)?;
         let calling = Child::start("client", client.command(self, lab))?;
