@@ -32,4 +32,5 @@ pub use spec::{
     BRIDGE_DEVICE, BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, KERNEL_V6,
     SERVED_V4, SERVED_V6, SERVER_DEVICE, SERVER_MAC, SOURCES_V4, SOURCES_V6, Spec, client_addresses,
 };
+pub use sysctl::SERVER as SERVER_SETTINGS;
 pub use topology::{Lab, Removed};

@@ -86,7 +86,7 @@ fn the_links_ceilings_answer_every_syn() {
             let arguments = ["lab", "ceiling", program, "--dev", SERVER_DEVICE, "--mode", mode];
             let server = Server::start(lab.server(), &[&arguments[..], own].concat());
             let client = ["--workload", "syn", "--count", "2000", "--window", "128", "--mode", mode];
-            let report = replay_client(&lab, peer, &client);
+            let report = replay_client(&lab, peer, &[&client[..], &["--timeout-ms", "5000"]].concat());
             let found = counts(&report, [counter, "lost", "other"]);
             assert_eq!(found, [2000, 0, 0], "{program} {own:?} {peer} {mode}: {report}");
             let answered = server.stop();
