@@ -65,10 +65,10 @@ pub enum LabAction {
     },
     /// Run a command inside a lab, and end with its exit code.
     Exec(LabExec),
-    ServeKernel(super::lab_bench::ServeKernelArgs),
+    ServeKernel(super::lab_bench_args::ServeKernelArgs),
     /// Bare programs that move the same frames without a TCP: what handfast is measured against
     #[command(hide = true)]
-    Ceiling(super::lab_bench::CeilingArgs),
+    Ceiling(super::lab_bench_args::CeilingArgs),
     #[command(hide = true)]
     Bench(super::lab_contest::LabBenchArgs),
     /// Make a lab, answer a kernel client in it for some 20 seconds, show what happens, clean up.

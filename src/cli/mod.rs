@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod lab;
 mod lab_bench;
+mod lab_bench_args;
 mod lab_contest;
 mod respond;
 mod respond_args;

@@ -71,7 +71,7 @@ fn the_bare_client_calls_the_kernel_from_routed_sources() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn an_address_that_is_not_the_kernels_is_named() {
     let Some(lab) = stage::lab(|spec| spec) else { return };
     let listen = "198.18.255.77:7000";
     let mut command = lab.server().command(stage::PROGRAM);

@@ -7,6 +7,7 @@
 //! - `server`: answers; `client` asks, and keeps a `tally`; `reflector` sends everything back.
 
 mod client;
+mod client_report;
 mod heard;
 mod pace;
 mod play;
@@ -17,7 +18,8 @@ mod sources;
 mod tally;
 mod template;
 
-pub use client::{Client, ClientOptions, ClientReport};
+pub use client::{Client, ClientOptions};
+pub use client_report::ClientReport;
 pub use pace::Pace;
 pub(super) use port::pin;
 pub use port::{BareError, Port, PortOptions, PortReport};
