@@ -145,6 +145,7 @@ mod tests {
                 flow.addresses[..8].copy_from_slice(&[10, 78, 1, 2, 198, 18, 1, 1]);
                 if ipv6 {
                     flow.addresses = [0x20; 32];
+                    flow.addresses[31] = 1;
                 }
                 let numbers = Numbers { seq: number, ack: !number, echo: number ^ 0xff };
                 let mut frame = [0xee; ROOM];
