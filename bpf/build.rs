@@ -1,5 +1,5 @@
-//! Compiles `steer.bpf.c` into a skeleton and `lab_link.bpf.c` into an object, and turns the constants
-//! and verdicts of `abi.h` into Rust.
+//! Compiles `steer.bpf.c` into a skeleton, `lab_link.bpf.c` and `reflect_tx.bpf.c` into objects, and
+//! turns the constants and verdicts of `abi.h` into Rust.
 
 use std::env;
 use std::error::Error;
@@ -42,8 +42,10 @@ fn generate() -> Result<(), Box<dyn Error>> {
     compile("steer")
         .build_and_generate(out.join("steer.skel.rs"))
         .map_err(|error| failed("steer", &error))?;
-    // Embedded as an object by src/lab/link_program.rs.
-    compile("lab_link").build().map_err(|error| failed("lab_link", &error))?;
+    // Embedded as objects by src/lab/link_program.rs and src/lab/bench/xdp_tx.rs.
+    for name in ["lab_link", "reflect_tx"] {
+        compile(name).build().map_err(|error| failed(name, &error))?;
+    }
     Ok(())
 }
 

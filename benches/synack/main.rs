@@ -24,8 +24,7 @@ use serde_json::Value;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Until the kernel has cleared up behind the run before, and the reflector, which announces its
-/// queue just before it attaches, is ready.
+/// Until the kernel has cleared up behind the run before.
 const SETTLE: Duration = Duration::from_secs(1);
 const PEER: &str = "198.18.1.1:7000";
 const SOURCES: &str = "10.77.0.0/16";
@@ -128,17 +127,10 @@ fn start(lab: &Lab, arguments: &Arguments, device: Device) -> Result<Child> {
     };
     command.args(["--dev", SERVER_DEVICE, "--mode", &arguments.mode]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    wait_ready(&mut child, device)?;
-    Ok(child)
-}
-
-/// The responder says `ready`; the reflector names its queue on standard error.
-fn wait_ready(child: &mut Child, device: Device) -> Result<()> {
-    let found = match device {
-        Device::Reflector => first_line(child.stderr.as_mut().ok_or("no pipe")?, "queue"),
-        _ => first_line(child.stdout.as_mut().ok_or("no pipe")?, "ready"),
-    };
-    if found { Ok(()) } else { Err("it ended before it was ready".into()) }
+    match first_line(child.stdout.as_mut().ok_or("no pipe")?, "ready") {
+        true => Ok(child),
+        false => Err("it ended before it was ready".into()),
+    }
 }
 
 fn first_line(from: &mut dyn std::io::Read, with: &str) -> bool {

@@ -30,7 +30,9 @@ pub enum Command {
 /// A lab is two network namespaces, hf-NAME-client and hf-NAME-server, joined by a veth pair. The
 /// client's end (hf-c) has the addresses 198.18.0.1 to .32; the server's end (hf-s) has
 /// 198.18.255.1. 198.18.1.0/24 is on the same link and on no interface: the responder may own it.
-/// With --ipv6 the same stands for 2001:db8:18::1 to ::20, ::ff:1 and ::1:0/112.
+/// With --ipv6 the same stands for 2001:db8:18::1 to ::20, ::ff:1 and ::1:0/112. The server's kernel
+/// answers 10.78.0.0/16 (2001:db8:78::/64) by way of the client: where a load generator may call
+/// from. With --bridge a third namespace, hf-NAME-bridge, lies between the two, for captures.
 ///
 /// Offloads are off at both ends, so that frames carry whole checksums and XDP sees VLAN tags.
 /// Nothing outside of the two namespaces is changed.
@@ -66,6 +68,12 @@ pub enum LabAction {
     },
     /// Run a command inside a lab, and end with its exit code.
     Exec(LabExec),
+    ServeKernel(super::lab_bench_args::ServeKernelArgs),
+    /// Bare programs that move the same frames without a TCP: what handfast is measured against
+    #[command(hide = true)]
+    Ceiling(super::lab_bench_args::CeilingArgs),
+    #[command(hide = true)]
+    Bench(super::lab_contest::LabBenchArgs),
     /// Make a lab, answer a kernel client in it for some 20 seconds, show what happens, clean up.
     Demo(LabDemo),
 }
@@ -84,6 +92,9 @@ pub struct LabSpec {
     /// Put an 802.1Q tag on everything that crosses the link
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
     pub vlan: Option<u16>,
+    /// Put a bridge in the middle, in hf-NAME-bridge, where a capture sees every frame
+    #[arg(long)]
+    pub bridge: bool,
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +114,7 @@ pub struct LabExec {
 pub enum Side {
     Client,
     Server,
+    Bridge,
 }
 
 #[derive(Debug, Args)]

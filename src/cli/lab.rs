@@ -2,22 +2,27 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
-use super::{Failure, demo, stage};
-use crate::lab::{CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec};
+use super::{Failure, demo, lab_bench, lab_contest, stage};
+use crate::lab::{
+    BRIDGE_DEVICE, CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec,
+};
 
 pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
     match &arguments.action {
         LabAction::Up(spec) => up(spec),
         LabAction::Down { name } => down(name),
         LabAction::Exec(exec) => self::exec(exec),
+        LabAction::ServeKernel(arguments) => lab_bench::serve_kernel(arguments),
+        LabAction::Ceiling(arguments) => lab_bench::ceiling(arguments),
+        LabAction::Bench(arguments) => lab_contest::run(arguments),
         LabAction::Demo(arguments) => demo::run(arguments),
     }
 }
 
 impl LabSpec {
     pub(super) fn spec(&self) -> Spec {
-        let LabSpec { name, queues, ipv6, vlan } = self.clone();
-        Spec { queues, ipv6, vlan, ..Spec::new(name) }
+        let LabSpec { name, queues, ipv6, vlan, bridge } = self.clone();
+        Spec { queues, ipv6, vlan, bridge, ..Spec::new(name) }
     }
 }
 
@@ -44,9 +49,16 @@ fn description(lab: &Lab, spec: &Spec) -> String {
         "lab" => String::new(),
         name => format!(" --name {name}"),
     };
+    let bridge = match lab.bridge() {
+        Some(bridge) => {
+            format!("{:<width$}  {BRIDGE_DEVICE}  between the two, for captures\n", bridge.name())
+        }
+        None => String::new(),
+    };
     format!(
         "{client:<width$}  {CLIENT_DEVICE}  {clients}\n\
          {server:<width$}  {SERVER_DEVICE}  {kernel}; free for the responder: {served}\n\
+         {bridge}\
          {queues} each way, offloads off{tag}\n\
          \n\
          next:  handfast lab exec{name} --side server -- handfast respond --dev {SERVER_DEVICE} --listen {SERVED_V4}:80=http\n\
@@ -66,6 +78,10 @@ fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
     let namespace = match arguments.side {
         Side::Client => lab.client(),
         Side::Server => lab.server(),
+        Side::Bridge => lab.bridge().ok_or_else(|| {
+            Failure::new(format!("lab {} has no bridge", arguments.name))
+                .fix(format!("handfast lab up --bridge --name {}", arguments.name))
+        })?,
     };
     let Some((program, rest)) = arguments.command.split_first() else {
         return Err(Failure::new("no command to run"));

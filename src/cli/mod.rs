@@ -15,6 +15,9 @@ mod bench_watch;
 mod demo;
 mod failure;
 mod lab;
+mod lab_bench;
+mod lab_bench_args;
+mod lab_contest;
 mod next_hop;
 mod report;
 mod report_args;
@@ -25,6 +28,7 @@ mod signals;
 mod stage;
 mod values;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -37,7 +41,12 @@ pub use values::{Cores, Listen};
 
 /// Parses the process's arguments and does what they say.
 pub fn run() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    run_with(std::env::args_os())
+}
+
+/// The same with these arguments, the program's name first.
+pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let outcome = match Arguments::parse_from(arguments).command {
         Command::Respond(arguments) => arguments.check().and_then(|()| respond::run(&arguments)),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),

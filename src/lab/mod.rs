@@ -8,12 +8,17 @@
 //!                                                          the responder may own it
 //! ```
 //!
-//! Knows nothing of the engine: everything here is the kernel's. May use `wire` and `observe`,
-//! and uses neither.
+//! With `Spec::bridge` there are two veth pairs, and a bridge between them in `hf-NAME-bridge`.
+//!
+//! `bench` is the comparison: what is measured side by side on one veth pair, and the bare AF_XDP
+//! programs that are its ceilings. The rest is the kernel's alone. May use `wire` and `xdp`.
 
+mod addressing;
+pub mod bench;
 mod error;
 mod link_program;
 pub mod load;
+mod mark;
 mod namespace;
 mod spec;
 mod sysctl;
@@ -21,9 +26,11 @@ mod topology;
 
 pub use error::LabError;
 pub use link_program::{Lose, SegmentKinds};
+pub use mark::{WhyNot, is_lab_interface};
 pub use namespace::Namespace;
 pub use spec::{
-    CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, KERNEL_V6, SERVED_V4, SERVED_V6, SERVER_DEVICE, SERVER_MAC, Spec,
-    client_addresses,
+    BRIDGE_DEVICE, BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, KERNEL_V6,
+    SERVED_V4, SERVED_V6, SERVER_DEVICE, SERVER_MAC, SOURCES_V4, SOURCES_V6, Spec, client_addresses,
 };
+pub use sysctl::SERVER as SERVER_SETTINGS;
 pub use topology::{Lab, Removed};

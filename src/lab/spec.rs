@@ -6,6 +6,10 @@ use super::{LabError, Lose};
 pub const CLIENT_DEVICE: &str = "hf-c";
 /// The server's end of the veth pair: what the responder is given with `--dev`.
 pub const SERVER_DEVICE: &str = "hf-s";
+/// In the bridge's namespace, where there is one: the bridge, and its ports towards either side.
+pub const BRIDGE_DEVICE: &str = "hf-b";
+pub const BRIDGE_TO_CLIENT: &str = "hf-bc";
+pub const BRIDGE_TO_SERVER: &str = "hf-bs";
 pub const CLIENT_MAC: &str = "02:00:00:12:00:01";
 pub const SERVER_MAC: &str = "02:00:00:12:00:02";
 
@@ -17,6 +21,15 @@ pub const SERVED_V6: &str = "2001:db8:18::1:0/112";
 /// The server's kernel answers here, so that the two stacks can be compared on one link.
 pub const KERNEL_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 255, 1);
 pub const KERNEL_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x18, 0, 0, 0, 0xff, 1);
+
+/// On no interface, and routed to the client's first address: where a load generator in user space
+/// may call from. One gateway, so that the server's neighbour table holds one entry for all.
+pub const SOURCES_V4: &str = "10.78.0.0/16";
+/// As [`SOURCES_V4`].
+pub const SOURCES_V6: &str = "2001:db8:78::/64";
+
+/// In front of the lab's name, in the alias of its interfaces.
+pub(super) const MARK: &str = "handfast-lab:";
 
 /// So many addresses has the client: 32 times 64,512 ports for each address and port served.
 const CLIENT_ADDRESSES: u8 = 32;
@@ -36,12 +49,23 @@ pub struct Spec {
     pub scatter: bool,
     /// What the link loses, once each.
     pub lose: Lose,
+    /// A bridge in a namespace of its own, `hf-NAME-bridge`, between two veth pairs: a capture there
+    /// sees every frame, also those that AF_XDP sends to an end with XDP. For captures, not rates.
+    pub bridge: bool,
 }
 
 impl Spec {
     /// A lab with one queue, IPv4, no tag, and no loss.
     pub fn new(name: impl Into<String>) -> Spec {
-        Spec { name: name.into(), queues: 1, ipv6: false, vlan: None, scatter: false, lose: Lose::NOTHING }
+        Spec {
+            name: name.into(),
+            queues: 1,
+            ipv6: false,
+            vlan: None,
+            scatter: false,
+            lose: Lose::NOTHING,
+            bridge: false,
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), LabError> {
@@ -55,8 +79,22 @@ impl Spec {
         }
     }
 
+    /// What [`is_lab_interface`](super::is_lab_interface) looks for: every interface of the lab
+    /// carries it as its alias.
+    pub(super) fn mark(&self) -> String {
+        format!("{MARK}{}", self.name)
+    }
+
     pub(super) fn needs_link_program(&self) -> bool {
         self.vlan.is_some() || self.scatter || self.lose != Lose::NOTHING
+    }
+}
+
+/// The client's address that [`SOURCES_V4`] or [`SOURCES_V6`] is routed to.
+pub(super) fn gateway(ipv6: bool) -> IpAddr {
+    match ipv6 {
+        false => IpAddr::from([198, 18, 0, 1]),
+        true => IpAddr::from([0x2001, 0xdb8, 0x18, 0, 0, 0, 0, 1]),
     }
 }
 

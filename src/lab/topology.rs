@@ -5,23 +5,25 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
+use super::addressing::addressing;
 use super::namespace::run;
 use super::spec::{
-    CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, KERNEL_V6, SERVER_DEVICE, SERVER_MAC, Spec, check_name,
-    client_addresses,
+    BRIDGE_DEVICE, BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, SERVER_DEVICE, SERVER_MAC,
+    Spec, check_name,
 };
 use super::{LabError, Namespace, link_program, sysctl};
 
 /// So long may a process that is inside at removal take to end before it is killed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Two namespaces joined by a veth pair. Dropping it removes them, unless [`Lab::keep`] was
+/// Two namespaces joined by a veth pair, or by two and a bridge. Dropping it removes them, unless [`Lab::keep`] was
 /// called.
 #[derive(Debug)]
 pub struct Lab {
     name: String,
     client: Namespace,
     server: Namespace,
+    bridge: Namespace,
     removes: bool,
 }
 
@@ -38,6 +40,9 @@ impl Lab {
         lab.client.add()?;
         lab.server.add()?;
         lab.join(spec)?;
+        if spec.bridge {
+            lab.configure_bridge(spec)?;
+        }
         lab.configure(&lab.client, CLIENT_DEVICE, spec, sysctl::CLIENT)?;
         lab.configure(&lab.server, SERVER_DEVICE, spec, sysctl::SERVER)?;
         lab.await_carrier();
@@ -66,13 +71,23 @@ impl Lab {
         }
         let lab = Lab::at(name);
         let mut removed = Removed::default();
-        for (namespace, device) in [(&lab.client, CLIENT_DEVICE), (&lab.server, SERVER_DEVICE)] {
+        let (beside_client, beside_server) = match lab.bridge.exists() {
+            true => (BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER),
+            false => (SERVER_DEVICE, CLIENT_DEVICE),
+        };
+        for (namespace, device, peer) in [
+            (&lab.client, CLIENT_DEVICE, beside_client),
+            (&lab.server, SERVER_DEVICE, beside_server),
+            (&lab.bridge, BRIDGE_DEVICE, ""),
+        ] {
             if !namespace.exists() {
                 continue;
             }
-            // The link first: a namespace outlives its name while a process is inside.
-            if run("ip", &["-n", namespace.name(), "link", "delete", device]).is_ok() {
-                removed.links.push(format!("{CLIENT_DEVICE} = {SERVER_DEVICE}"));
+            // The link first: a namespace outlives its name while a process is inside. It takes
+            // its peer along, so that only the first of the two is there to be deleted.
+            let deleted = run("ip", &["-n", namespace.name(), "link", "delete", device]).is_ok();
+            if deleted && !peer.is_empty() {
+                removed.links.push(format!("{device} = {peer}"));
             }
             removed.processes.extend(end_processes(namespace));
             namespace.delete()?;
@@ -104,6 +119,12 @@ impl Lab {
         &self.server
     }
 
+    /// Where a lab with [`Spec::bridge`] can be watched: [`BRIDGE_DEVICE`] and its two ports.
+    /// `None`: this lab has no bridge.
+    pub fn bridge(&self) -> Option<&Namespace> {
+        Some(&self.bridge).filter(|bridge| bridge.exists())
+    }
+
     /// Calls `work` in a thread inside the client's namespace: see [`Namespace::enter`].
     pub fn in_client<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
         self.client.enter(work)
@@ -120,24 +141,43 @@ impl Lab {
         self.server.enter(|| link_program::attach_server(SERVER_DEVICE, vlan))?
     }
 
-    fn at(name: &str) -> Lab {
+    pub(super) fn at(name: &str) -> Lab {
         Lab {
             name: name.into(),
             client: Namespace::named(format!("hf-{name}-client")),
             server: Namespace::named(format!("hf-{name}-server")),
+            bridge: Namespace::named(format!("hf-{name}-bridge")),
             removes: false,
         }
     }
 
     fn join(&self, spec: &Spec) -> Result<(), LabError> {
-        let queues = spec.queues.to_string();
-        let queues = ["numrxqueues", queues.as_str(), "numtxqueues", queues.as_str()];
         let (client, server) = (self.client.name(), self.server.name());
-        let mut add = vec!["link", "add", CLIENT_DEVICE, "netns", client, "address", CLIENT_MAC];
-        add.extend(queues);
-        add.extend(["type", "veth", "peer", "name", SERVER_DEVICE, "netns", server, "address", SERVER_MAC]);
-        add.extend(queues);
-        run("ip", &add).map(drop)
+        let client = ["link", "add", CLIENT_DEVICE, "netns", client, "address", CLIENT_MAC];
+        let server = ["name", SERVER_DEVICE, "netns", server, "address", SERVER_MAC];
+        if !spec.bridge {
+            return pair(&client, &server, spec.queues);
+        }
+        self.bridge.add()?;
+        let bridge = self.bridge.name();
+        pair(&client, &["name", BRIDGE_TO_CLIENT, "netns", bridge], spec.queues)?;
+        pair(&["link", "add", BRIDGE_TO_SERVER, "netns", bridge], &server, spec.queues)
+    }
+
+    /// Nothing of its own on the wire: no spanning tree, no multicast, no addresses.
+    fn configure_bridge(&self, spec: &Spec) -> Result<(), LabError> {
+        self.bridge.enter(|| sysctl::apply(sysctl::WITHOUT_IPV6))??;
+        let mark = spec.mark();
+        let mut lines = format!(
+            "link add {BRIDGE_DEVICE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n\
+             link set {BRIDGE_DEVICE} up alias {mark}\n"
+        );
+        for port in [BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER] {
+            offloads_off(&self.bridge, port)?;
+            // A String takes any write.
+            let _ = writeln!(lines, "link set {port} master {BRIDGE_DEVICE} up alias {mark}");
+        }
+        self.bridge.ip_batch(&lines)
     }
 
     /// Waits until both ends say that they are up, which the kernel settles in its own time. If
@@ -212,6 +252,13 @@ impl fmt::Display for Removed {
     }
 }
 
+/// One veth pair; what the ends have in common is said here.
+fn pair(one: &[&str], other: &[&str], queues: u32) -> Result<(), LabError> {
+    let queues = queues.to_string();
+    let queues = ["numrxqueues", queues.as_str(), "numtxqueues", queues.as_str()];
+    run("ip", &[one, &queues, &["type", "veth", "peer"], other, &queues].concat()).map(drop)
+}
+
 /// A kernel peer must send whole frames with whole checksums, and leave VLAN tags where XDP
 /// sees them.
 fn offloads_off(namespace: &Namespace, device: &str) -> Result<(), LabError> {
@@ -220,28 +267,6 @@ fn offloads_off(namespace: &Namespace, device: &str) -> Result<(), LabError> {
         command.extend([offload, "off"]);
     }
     namespace.run(&command).map(drop)
-}
-
-/// The lines for `ip -batch` that raise one end's links and give it its addresses.
-fn addressing(device: &str, spec: &Spec) -> String {
-    let mut lines = format!("link set lo up\nlink set {device} up\n");
-    let mut add = |address: String| {
-        // A String takes any write.
-        let (address, flag) = address.split_once(' ').unwrap_or((&address, ""));
-        let _ = writeln!(lines, "address add {address} dev {device} {flag}");
-    };
-    if device == SERVER_DEVICE {
-        add(format!("{KERNEL_V4}/16"));
-    } else {
-        client_addresses(false).for_each(|address| add(format!("{address}/16")));
-    }
-    // Usable at once: nobody else is on this link, so no duplicate need be looked for.
-    if spec.ipv6 && device == SERVER_DEVICE {
-        add(format!("{KERNEL_V6}/64 nodad"));
-    } else if spec.ipv6 {
-        client_addresses(true).for_each(|address| add(format!("{address}/64 nodad")));
-    }
-    lines
 }
 
 /// Asks every process inside to end, then makes it. Not this one, if it is inside itself.

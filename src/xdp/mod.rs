@@ -41,6 +41,7 @@ mod steer;
 mod umem;
 mod verdict;
 
+pub use attach::attach;
 pub use config::{Copy, Opened, QueueConfig};
 pub use device::{Device, Preference, addresses};
 pub use error::{Fault, XdpError};

@@ -1,0 +1,133 @@
+//! The parts of a comparison, each a program of its own: `handfast lab serve-kernel` and
+//! `handfast lab ceiling …`. Servers say `ready` once they answer; each prints one line of JSON when
+//! it ends.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::Failure;
+use super::lab_bench_args::{
+    Ceiling, CeilingArgs, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs, XdpTxArgs,
+};
+use crate::lab::bench::bare::{
+    BareError, Client, ClientOptions, Reflector, ReflectorOptions, Server, ServerOptions,
+};
+use crate::lab::bench::kernel::{KernelOptions, KernelServer};
+use crate::lab::bench::workload::Workload;
+use crate::lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
+
+pub(super) fn serve_kernel(arguments: &ServeKernelArgs) -> Result<ExitCode, Failure> {
+    let ServeKernelArgs { listen, core, seconds, pattern } = arguments;
+    let stop = stop_on_signals()?;
+    let options =
+        KernelOptions { listen: *listen, pattern: pattern.pattern(), core: *core, duration: *seconds };
+    let server = KernelServer::open(options)?;
+    say(&format!("ready: {listen}"));
+    finish(server.run(&stop))
+}
+
+pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
+    let stop = stop_on_signals()?;
+    match &arguments.program {
+        Ceiling::ReplayServer(arguments) => replay_server(arguments, &stop),
+        Ceiling::ReplayClient(arguments) => replay_client(arguments, &stop),
+        Ceiling::Reflector(ReflectorArgs { port, own, swap_ip, drop }) => {
+            let options = ReflectorOptions {
+                port: port.options(),
+                own: own.clone(),
+                swap_ip: *swap_ip,
+                drop: *drop,
+                duration: port.seconds,
+            };
+            let reflector = Reflector::open(options)?;
+            say(&format!("ready: {}", port.dev));
+            finish(reflector.run(&stop))
+        }
+        Ceiling::XdpTx(XdpTxArgs { port, tcp_port, reflect_syns }) => {
+            let options = XdpTxOptions {
+                port: port.options(),
+                tcp_port: *tcp_port,
+                reflect_syns: *reflect_syns,
+                duration: port.seconds,
+            };
+            let answering = XdpTx::open(options)?;
+            say(&format!("ready: {}", port.dev));
+            finish(answering.run(&stop))
+        }
+    }
+}
+
+fn replay_server(arguments: &ReplayServerArgs, stop: &AtomicBool) -> Result<ExitCode, Failure> {
+    let ReplayServerArgs { port, own, pattern } = arguments;
+    let options = ServerOptions {
+        port: port.options(),
+        own: own.clone(),
+        pattern: pattern.pattern(),
+        duration: port.seconds,
+    };
+    let server = Server::open(options)?;
+    say(&format!("ready: {own}"));
+    finish(server.run(stop))
+}
+
+fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<ExitCode, Failure> {
+    let ReplayClientArgs { port, peer, peer_mac, source, window, rate, timeout_ms, count, pattern } =
+        arguments;
+    // The default is of the one family that needs no brackets.
+    let source = match (peer.ip(), source) {
+        (IpAddr::V6(_), IpNet::V4(_)) => crate::lab::SOURCES_V6.parse().unwrap_or(*source),
+        _ => *source,
+    };
+    let usual_timeout = if pattern.workload == Workload::Syn { 20 } else { 1_000 };
+    let options = ClientOptions {
+        port: port.options(),
+        peer: *peer,
+        peer_mac: *peer_mac,
+        source,
+        pattern: pattern.pattern(),
+        window: *window,
+        rate: *rate,
+        timeout: Duration::from_millis(timeout_ms.unwrap_or(usual_timeout)),
+        count: *count,
+        duration: port.seconds,
+    };
+    if count.is_none() && port.seconds.is_none() {
+        return Err(Failure::new("it would never end").fix("give --count or --seconds"));
+    }
+    finish(Client::open(options)?.run(stop))
+}
+
+/// At once, for whoever waits behind a pipe.
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn finish(report: Result<impl Serialize, BareError>) -> Result<ExitCode, Failure> {
+    let line = serde_json::to_string(&report?).map_err(|error| Failure::new(error.to_string()))?;
+    say(&line);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, stop.clone())
+            .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
+    }
+    Ok(stop)
+}
+
+impl From<BareError> for Failure {
+    fn from(error: BareError) -> Failure {
+        Failure::new(error.to_string())
+    }
+}

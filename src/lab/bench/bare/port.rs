@@ -1,0 +1,160 @@
+use std::fs;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::wire::Owned;
+use crate::xdp::{
+    Copy, Device, Fault, MAX_BATCH, Mode, Preference, Program, ProgramError, Queue, QueueConfig, XdpError,
+};
+
+/// Why a bare program cannot start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum BareError {
+    #[error(transparent)]
+    Device(#[from] XdpError),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error("{0} is not a veth inside a network namespace; --i-know if you do")]
+    RealNetwork(String),
+    #[error("cannot run on core {0}")]
+    Core(usize),
+    #[error("cannot read the socket's statistics: {0}")]
+    Statistics(std::io::Error),
+    #[error("{0}")]
+    Argument(String),
+    #[error("cannot {step} the answering program on {dev}: {source}")]
+    Object { dev: String, step: &'static str, source: libbpf_rs::Error },
+}
+
+/// What can be chosen for the interface of a bare program.
+#[derive(Clone, Debug)]
+pub struct PortOptions {
+    pub dev: String,
+    /// `None`: what is fastest on this driver, as [`Device::preference`] says.
+    pub mode: Option<Mode>,
+    pub core: Option<usize>,
+    /// Frames per batch.
+    pub batch: usize,
+    /// Copy mode even where the driver has zero-copy.
+    pub copy: bool,
+    /// Also on interfaces that are not veth, or not in a namespace made by `ip netns`.
+    pub anywhere: bool,
+}
+
+impl PortOptions {
+    /// Everything but the interface at its default.
+    pub fn new(dev: impl Into<String>) -> PortOptions {
+        PortOptions { dev: dev.into(), mode: None, core: None, batch: 64, copy: false, anywhere: false }
+    }
+
+    /// The interface, if it may be used, and the mode it will be used in. Pins this thread.
+    pub(in crate::lab::bench) fn device(&self) -> Result<(Device, Mode), BareError> {
+        let device = Device::open(&self.dev)?;
+        let confined = device.is_veth() && in_a_namespace();
+        if !self.anywhere && !confined {
+            return Err(BareError::RealNetwork(device.name));
+        }
+        pin(self.core)?;
+        let preferred = match device.preference() {
+            Preference::Native => Mode::Native,
+            Preference::Generic => Mode::Generic,
+        };
+        let mode = self.mode.unwrap_or(preferred);
+        Ok((device, mode))
+    }
+
+    pub(super) fn batch(&self) -> usize {
+        self.batch.clamp(1, MAX_BATCH)
+    }
+}
+
+/// An interface with a socket on every queue behind the steering program.
+#[derive(Debug)]
+pub struct Port {
+    pub device: Device,
+    pub mode: Mode,
+    pub queues: Vec<Queue>,
+    _program: Program,
+}
+
+impl Port {
+    /// Opens it, and pins this thread.
+    pub fn open(options: &PortOptions, rules: &[Owned]) -> Result<Port, BareError> {
+        let (device, mode) = options.device()?;
+        let local: Vec<IpAddr> = device.addresses.iter().map(|(address, _)| *address).collect();
+        let mut program = Program::load(rules, &local)?;
+        let mut queues = Vec::new();
+        for number in 0..device.rx_queues {
+            let mut config = QueueConfig::new(&device.name, device.index, number);
+            device.check(config.frame_size)?;
+            config.copy = if options.copy { Copy::Copy } else { Copy::Auto };
+            let (queue, _) = Queue::open(&config)?;
+            program.set_socket(number, queue.as_fd())?;
+            queues.push(queue);
+        }
+        program.attach(device.index, &device.name, mode)?;
+        Ok(Port { device, mode, queues, _program: program })
+    }
+
+    pub(super) fn report(&self, batch: usize) -> Result<PortReport, BareError> {
+        let mut report = PortReport {
+            dev: self.device.name.clone(),
+            mode: self.mode.to_string(),
+            queues: self.queues.len(),
+            batch,
+            ..PortReport::default()
+        };
+        for queue in &self.queues {
+            let kernel = queue.statistics().map_err(BareError::Statistics)?;
+            let counters = queue.counters();
+            report.frames_in += counters.received;
+            report.frames_out += counters.transmitted;
+            report.wakeups += counters.wakeups;
+            report.rx_dropped += kernel.rx_dropped;
+            report.rx_ring_full += kernel.rx_ring_full;
+            report.rx_fill_ring_empty += kernel.rx_fill_ring_empty;
+            report.lost_frames += u64::from(queue.lost());
+        }
+        Ok(report)
+    }
+}
+
+/// What every bare program reports of its interface.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PortReport {
+    pub dev: String,
+    pub mode: String,
+    pub queues: usize,
+    pub batch: usize,
+    pub frames_in: u64,
+    pub frames_out: u64,
+    /// System calls made to send.
+    pub wakeups: u64,
+    pub rx_ring_full: u64,
+    pub rx_dropped: u64,
+    pub rx_fill_ring_empty: u64,
+    /// Must be 0.
+    pub lost_frames: u64,
+}
+
+/// Whether this thread's namespace is one that `ip netns` has made. That of process 1 would say
+/// as much, but takes CAP_SYS_PTRACE to read.
+fn in_a_namespace() -> bool {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let Some(ours) = identity(Path::new("/proc/thread-self/ns/net")) else { return false };
+    fs::read_dir("/run/netns")
+        .is_ok_and(|names| names.flatten().any(|name| identity(&name.path()) == Some(ours)))
+}
+
+pub(in crate::lab::bench) fn pin(core: Option<usize>) -> Result<(), BareError> {
+    match core {
+        Some(id) if !core_affinity::set_for_current(core_affinity::CoreId { id }) => Err(BareError::Core(id)),
+        _ => Ok(()),
+    }
+}

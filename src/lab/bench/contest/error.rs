@@ -1,0 +1,22 @@
+use std::io;
+
+use crate::lab::LabError;
+
+/// Why a contest could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ContestError {
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error("cannot start the {who}: {source}")]
+    Start { who: &'static str, source: io::Error },
+    #[error("the {who} ended before it was ready:\n{text}")]
+    Early { who: &'static str, text: String },
+    #[error("the {who} {what} within {seconds} s:\n{text}")]
+    Late { who: &'static str, what: &'static str, seconds: u64, text: String },
+    #[error("the {who} ended with {status}:\n{text}")]
+    Failed { who: &'static str, status: String, text: String },
+    #[error("the {who} printed no report that can be read:\n{text}")]
+    Report { who: &'static str, text: String },
+    #[error("interrupted")]
+    Interrupted,
+}

@@ -1,0 +1,118 @@
+use std::fmt;
+use std::str::FromStr;
+
+/// What each connection does. The packets named are those of a side that merges what can be merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Workload {
+    /// SYN; any answer ends it.
+    Syn,
+    /// SYN, SYN-ACK, ACK: it stays established.
+    Establish,
+    /// SYN, SYN-ACK, ACK, RST-ACK.
+    Handshake,
+    /// SYN, SYN-ACK, ACK, FIN-ACK, FIN-ACK, ACK.
+    Lifecycle,
+    /// SYN, SYN-ACK, ACK, one segment, one segment with FIN back, FIN-ACK, ACK.
+    Request,
+}
+
+/// Who sends the first FIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Closer {
+    Client,
+    Server,
+}
+
+/// Everything that decides which frames cross the link, and how long they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    pub workload: Workload,
+    pub closer: Closer,
+    /// As Linux asks for by default: SYNs of 74 octets instead of 58, 12 more on what follows.
+    pub timestamps: bool,
+    /// Octets of payload out, for `request`.
+    pub request: u16,
+    /// Octets of payload back, for `request`.
+    pub response: u16,
+}
+
+impl Pattern {
+    /// A small request, and an answer as long as that of `respond`'s http service.
+    pub fn new(workload: Workload) -> Pattern {
+        let closer = workload.usual_closer();
+        Pattern { workload, closer, timestamps: false, request: 64, response: RESPONSE.len() as u16 }
+    }
+}
+
+/// What the servers send back that send anything, cut off or filled up to the length asked for.
+pub(super) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
+    Server: bench-lab\r\n\
+    Content-Type: text/plain\r\n\
+    Content-Length: 21\r\n\
+    Connection: close\r\n\
+    \r\n\
+    Hello from the other\n";
+
+impl Workload {
+    /// What a comparison runs.
+    pub const COMPARED: [Workload; 3] = [Workload::Handshake, Workload::Lifecycle, Workload::Request];
+
+    /// Who closes where nothing else is said.
+    pub fn usual_closer(self) -> Closer {
+        match self {
+            Workload::Request => Closer::Server,
+            _ => Closer::Client,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Workload::Syn => "syn",
+            Workload::Establish => "establish",
+            Workload::Handshake => "handshake",
+            Workload::Lifecycle => "lifecycle",
+            Workload::Request => "request",
+        }
+    }
+}
+
+impl FromStr for Workload {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Workload, String> {
+        use Workload::*;
+        let found = [Syn, Establish, Handshake, Lifecycle, Request].into_iter().find(|w| w.name() == text);
+        found.ok_or_else(|| {
+            format!(
+                "there is no workload `{text}`; there are syn, establish, handshake, lifecycle and request"
+            )
+        })
+    }
+}
+
+impl FromStr for Closer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Closer, String> {
+        match text {
+            "client" => Ok(Closer::Client),
+            "server" => Ok(Closer::Server),
+            _ => Err(format!("`{text}` closes nothing: write client or server")),
+        }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Closer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Closer::Client => "client",
+            Closer::Server => "server",
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! A capture in the bridge's namespace sees what AF_XDP sends to AF_XDP.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use handfast::lab::{BRIDGE_DEVICE, BRIDGE_TO_CLIENT, Lab, SERVER_DEVICE, Spec};
+
+use crate::stage::{self, Server, counts, replay_client};
+
+#[test]
+fn tcpdump_on_the_bridge_sees_the_six_packets_between_two_af_xdp_ends() {
+    for mode in ["generic", "native"] {
+        let Some(lab) = stage::lab(|spec| Spec { bridge: true, ..spec }) else { return };
+        let arguments = ["lab", "ceiling", "replay-server", "--dev", SERVER_DEVICE, "--mode", mode];
+        let server = Server::start(lab.server(), &[&arguments[..], &["--own", "198.18.1.1:7000"]].concat());
+        let capture = Tcpdump::start(&lab, 6);
+        let report = replay_client(&lab, "198.18.1.1:7000", &["--count", "1", "--mode", mode]);
+        assert_eq!(counts(&report, ["completed", "frames_out", "frames_in"]), [1, 4, 2], "{mode}: {report}");
+        let seen = capture.flags();
+        assert_eq!(seen, ["S", "S.", ".", "F.", "F.", "."], "{mode}");
+        assert_eq!(counts(&server.stop(), ["syns", "fins", "lost_frames"]), [1, 1, 0], "{mode}");
+    }
+}
+
+#[test]
+fn kernel_clients_reach_the_kernel_across_the_bridge() {
+    use handfast::lab::load::{self, Plan, Progress};
+    let Some(lab) = stage::lab(|spec| Spec { bridge: true, ipv6: true, ..spec }) else { return };
+    for address in [handfast::lab::KERNEL_V4.into(), handfast::lab::KERNEL_V6.into()] {
+        let target = std::net::SocketAddr::new(address, 7001);
+        let listener = lab.in_server(|| std::net::TcpListener::bind(target)).expect("inside").expect("bind");
+        std::thread::spawn(move || listener.incoming().flatten().for_each(drop));
+        let plan = Plan { timeout: Duration::from_secs(5), ..Plan::sequential(target, 50) };
+        let tally = lab.in_client(|| load::run(&plan, &Progress::default())).expect("inside").expect("epoll");
+        assert_eq!((tally.completed, tally.failed()), (50, 0), "{target}: {tally}");
+    }
+    let ports = lab.bridge().expect("a bridge").run(&["ip", "-br", "link", "show", "master", BRIDGE_DEVICE]);
+    assert_eq!(ports.expect("ip").lines().count(), 2);
+}
+
+/// A capture of so many TCP segments on the bridge's port towards the client.
+struct Tcpdump(Child);
+
+impl Tcpdump {
+    /// Returns once it listens.
+    fn start(lab: &Lab, count: u32) -> Tcpdump {
+        let bridge = lab.bridge().expect("a bridge");
+        let mut command = bridge.command("tcpdump");
+        command.args([
+            "-i",
+            BRIDGE_TO_CLIENT,
+            "-n",
+            "-l",
+            "-t",
+            "--immediate-mode",
+            "-c",
+            &count.to_string(),
+        ]);
+        let command = command.arg("tcp").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut capture = Tcpdump(command.spawn().expect("ip netns exec"));
+        let said = BufReader::new(capture.0.stderr.take().expect("piped"));
+        let ready = said.lines().map_while(Result::ok).any(|line| line.contains("listening on"));
+        assert!(ready, "tcpdump listens (apt-get install tcpdump)");
+        capture
+    }
+
+    /// The flags of the segments, in order, once all have come.
+    fn flags(mut self) -> Vec<String> {
+        let lines = BufReader::new(self.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        let flags = |line: String| Some(line.split_once("Flags [")?.1.split_once(']')?.0.to_string());
+        lines.filter_map(flags).collect()
+    }
+}
+
+impl Drop for Tcpdump {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,69 @@
+//! What the command line says of these programs. Needs no rights.
+
+use std::process::Command;
+
+use crate::stage::PROGRAM;
+
+fn help(arguments: &[&str]) -> String {
+    let output =
+        Command::new(PROGRAM).args(arguments).arg("--help").env("COLUMNS", "100").output().expect("runs");
+    assert!(output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn the_kernels_server_is_shown_and_the_ceilings_are_hidden() {
+    let lab = help(&["lab"]);
+    assert!(lab.contains("serve-kernel") && lab.contains("--bridge"), "{lab}");
+    assert!(!lab.contains("ceiling") && !help(&[]).contains("serve-kernel"), "{lab}");
+    for (arguments, part) in [
+        (&["lab", "serve-kernel"][..], "SO_REUSEPORT"),
+        (&["lab", "ceiling"], "replay-server"),
+        (&["lab", "ceiling", "replay-client"], "--peer-mac"),
+        (&["lab", "ceiling", "xdp-tx"], "--tcp-port"),
+        (&["lab", "up"], "--bridge"),
+    ] {
+        let text = help(arguments);
+        assert!(text.contains(part), "{arguments:?} does not say {part}:\n{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    }
+}
+
+#[test]
+fn wrong_values_are_named_with_what_would_be_right() {
+    for (arguments, part) in [
+        (&["serve-kernel", "--listen", "198.18.255.1"][..], "198.18.255.1"),
+        (
+            &["serve-kernel", "--listen", "198.18.255.1:7", "--workload", "talk"],
+            "establish, handshake, lifecycle",
+        ),
+        (
+            &["serve-kernel", "--listen", "198.18.255.1:7", "--workload", "syn"],
+            "handshake, lifecycle or request",
+        ),
+        (&["serve-kernel", "--listen", "198.18.255.1:7", "--closer", "both"], "client or server"),
+        (
+            &["ceiling", "replay-client", "--dev", "lo", "--peer", "10.0.0.1:7", "--peer-mac", "2:0:0"],
+            "six pairs",
+        ),
+        (
+            &[
+                "ceiling",
+                "replay-client",
+                "--dev",
+                "lo",
+                "--peer",
+                "10.0.0.1:7",
+                "--peer-mac",
+                "02:00:00:00:00:01",
+            ],
+            "--count or --seconds",
+        ),
+        (&["bench", "--contestants", "kernel,nobody"], "xdp-tx"),
+        (&["bench", "--cores", "1"], "two cores"),
+    ] {
+        let output = Command::new(PROGRAM).arg("lab").args(arguments).output().expect("runs");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && complaint.contains(part), "{arguments:?}: {complaint}");
+    }
+}

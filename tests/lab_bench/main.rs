@@ -1,0 +1,12 @@
+//! The parts of a comparison, as they are shipped, in labs of this test's own (`hf-b…`), removed
+//! even when it fails: the mark that says what may be flooded, the bridge that shows what crosses
+//! the link, the kernel's server, the ceilings, and the harness around them. Needs root; what cannot
+//! run says `SKIPPED` and why, and in CI is a failure.
+
+mod bridge;
+mod ceilings;
+mod contest;
+mod help;
+mod kernel;
+mod mark;
+mod stage;
