@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
 use crate::engine::Polling;
 use crate::load::{Answer, Arrivals, Asked, Closer, Load, Plan, Search, Source, Target, Workload};
+use crate::tcp::SynOffer;
 use crate::wire::Mac;
 
 /// Open connections and measure: how many a second, how fast, and what went wrong.
@@ -72,6 +74,10 @@ pub struct BenchArgs {
     /// How often a SYN is sent again
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Workload", value_parser = clap::value_parser!(u8).range(0..=10))]
     pub syn_retries: u8,
+
+    /// What a SYN offers: its MSS alone, or as the usual clients do window scale, SACK and timestamps too
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = SynOptions::Full, help_heading = "Workload")]
+    pub syn_options: SynOptions,
 
     /// A connection that is not done so long after its intended start has failed
     #[arg(long, value_name = "SECS", default_value = "10", help_heading = "Workload", value_parser = values::seconds)]
@@ -194,6 +200,26 @@ pub enum Kind {
 pub enum Side {
     Client,
     Server,
+}
+
+/// `--syn-options`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SynOptions {
+    Mss,
+    Full,
+}
+
+impl fmt::Display for SynOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == SynOptions::Mss { "mss" } else { "full" })
+    }
+}
+
+impl SynOptions {
+    pub fn offer(self) -> SynOffer {
+        let full = self == SynOptions::Full;
+        SynOffer { window_scale: full, sack: full, timestamps: full }
+    }
 }
 
 /// How long one step of a search is sustained.

@@ -41,6 +41,7 @@ fn named(arguments: &BenchArgs, plan: &Plan) -> BTreeMap<String, String> {
         ("reuse_after_s".to_owned(), plan.reuse_after.as_secs_f64().to_string()),
         ("timeout_s".to_owned(), plan.timeout.as_secs_f64().to_string()),
         ("syn_retries".to_owned(), arguments.syn_retries.to_string()),
+        ("syn_options".to_owned(), arguments.syn_options.to_string()),
     ]);
     if let Workload::Lifecycle { closer } = plan.workload {
         let name = if closer == Closer::Client { "client" } else { "server" };

@@ -60,6 +60,7 @@ pub(super) fn options(arguments: &BenchArgs, control: &Arc<Control>, gateway: Ma
         config: Config {
             msl_ms: arguments.msl.as_millis() as u32,
             syn_retries: arguments.syn_retries,
+            syn_offer: arguments.syn_options.offer(),
             ..defaults.config
         },
         // Of the room there is, TIME-WAIT may take what is left.

@@ -1,87 +1,132 @@
-//! `handfast lab bench`: the contestants and their ceilings side by side, with the bare client.
+//! `handfast lab bench`: the contestants and their ceilings side by side.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use super::bench_args::SynOptions;
 use super::lab_bench::stop_on_signals;
 use super::stage::grouped;
-use super::{Failure, values};
-use crate::lab::bench::contest::{BareClient, Contest, ContestError, Contestant, Cores, Row};
+use super::{Failure, lab_comparison, values};
+use crate::lab::bench::contest::{BenchClient, Contest, ContestError, Contestant, Cores, News};
 use crate::lab::bench::workload::{Pattern, Workload};
+use crate::report::bench::comparison::Comparison;
+use crate::report::bench::write_json;
 use crate::xdp::Mode;
 
 /// What a shell reports of a command that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-/// Compare the kernel's stack, handfast and their ceilings on one veth pair.
+/// Compare handfast with the kernel's stack and with their ceilings, on one veth pair.
 ///
 /// Makes a lab of its own and removes it. Each round runs everything once, in another order each
-/// time; ratios are those of one round's runs, and medians are over the rounds. Figures from veth are
-/// not NIC figures.
-#[derive(Debug, Args)]
+/// time. The servers that are a TCP are called by `handfast bench`, the ceilings by a program as bare
+/// as they are:
+///
+///   kernel      the kernel's stack: accept and close in a tight loop
+///   kernel-rps  the same, its packets received on the server's core
+///   handfast    handfast respond
+///   replay      ceiling: the same packets from templates, without a TCP
+///   reflector   ceiling: every frame back, over AF_XDP, in round trips
+///   xdp-tx      ceiling: every frame back, without user space, in round trips
+///
+/// Ratios are those of one round's runs; the table has medians over the rounds. Figures from veth are
+/// not NIC figures. docs/benchmarking.md explains all of it.
+#[derive(Clone, Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Exit status:
+  0 everything was run; 1 something could not be: the table is of the rest; 130 interrupted."
+)]
 pub struct LabBenchArgs {
     /// The lab's name; a lab of that name is replaced
     #[arg(long, default_value = "bench")]
     name: String,
     /// Rounds
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// Seconds of each run
-    #[arg(long, value_name = "SECS", default_value = "3", value_parser = values::seconds)]
+    #[arg(long, value_name = "SECS", default_value = "2", value_parser = values::seconds)]
     seconds: Duration,
-    /// Who takes part, as in kernel,handfast [default: all:
-    /// kernel,kernel-rps,handfast,replay,reflector,xdp-tx]
+    /// Who takes part, as in kernel,handfast [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     contestants: Vec<Contestant>,
-    /// What each connection does [default: handshake,lifecycle,request]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    workloads: Vec<Workload>,
+    /// What each connection does, as in lifecycle,request [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
+    workloads: Vec<Compared>,
     /// Where the eBPF programs run: generic, native or both
     #[arg(long, default_value = "both", value_parser = ["generic", "native", "both"])]
     mode: String,
     /// Over IPv6
     #[arg(long)]
     ipv6: bool,
-    /// With TCP timestamps
+    /// What a SYN offers: its MSS alone, or window scale, SACK and timestamps too
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = SynOptions::Full)]
+    syn_options: SynOptions,
+    /// Connections in flight
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    concurrency: u32,
+    /// The client's core and the server's [default: the first two that this process may use]
+    #[arg(long, value_name = "CLIENT,SERVER")]
+    cores: Option<values::Cores>,
+    /// Print the tables as Markdown
     #[arg(long)]
-    timestamps: bool,
-    /// Connections under way at a time
-    #[arg(long, default_value_t = 256)]
-    window: u32,
-    /// The client's core and the server's
-    #[arg(long, value_name = "CLIENT,SERVER", default_value = "0,1")]
-    cores: values::Cores,
-    /// Write every run to this file, as JSON
+    markdown: bool,
+    /// Write the comparison to this file, as JSON (docs/bench-schema.md)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the comparison to this file, as one page with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write what either side of every run reported to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    raw: Option<PathBuf>,
+    /// No line for each run, only the tables
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// `--workloads`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compared {
+    Handshake,
+    Lifecycle,
+    Request,
+}
+
+impl Compared {
+    fn workload(self) -> Workload {
+        match self {
+            Compared::Handshake => Workload::Handshake,
+            Compared::Lifecycle => Workload::Lifecycle,
+            Compared::Request => Workload::Request,
+        }
+    }
 }
 
 impl LabBenchArgs {
     fn contest(&self) -> Result<Contest, Failure> {
-        let program =
-            env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))?;
-        let [client, server] = self.cores.0[..] else {
-            return Err(Failure::new("--cores names two cores").fix("--cores 0,1"));
-        };
-        let usual = Contest::new(&self.name, program);
+        let usual = Contest::new(&self.name, program()?);
         let workloads = match &self.workloads[..] {
-            [] => &Workload::COMPARED[..],
-            given => given,
+            [] => Workload::COMPARED.to_vec(),
+            given => given.iter().map(|compared| compared.workload()).collect(),
         };
-        let pattern =
-            |workload: &Workload| Pattern { timestamps: self.timestamps, ..Pattern::new(*workload) };
+        let timestamps = self.syn_options == SynOptions::Full;
         Ok(Contest {
             contestants: match &self.contestants[..] {
                 [] => usual.contestants,
                 given => given.to_vec(),
             },
-            patterns: workloads.iter().map(pattern).collect(),
+            patterns: workloads
+                .into_iter()
+                .map(|workload| Pattern { timestamps, ..Pattern::new(workload) })
+                .collect(),
             modes: match self.mode.as_str() {
                 "generic" => vec![Mode::Generic],
                 "native" => vec![Mode::Native],
@@ -89,81 +134,114 @@ impl LabBenchArgs {
             },
             rounds: self.rounds,
             duration: self.seconds,
-            cores: Cores { client, server },
+            cores: self.cores()?,
             ipv6: self.ipv6,
-            window: self.window,
+            window: self.concurrency,
             ..usual
         })
+    }
+
+    fn cores(&self) -> Result<Cores, Failure> {
+        match &self.cores {
+            None => two_cores()
+                .ok_or_else(|| Failure::new("this process may use one core, and each side needs its own")),
+            Some(values::Cores(cores)) => match cores[..] {
+                [client, server] => Ok(Cores { client, server }),
+                _ => Err(Failure::new("--cores names two cores").fix("--cores 0,1")),
+            },
+        }
+    }
+
+    fn report(&self, comparison: &Comparison) -> String {
+        let heading = format!("{}\n\n", comparison.setting.machine);
+        if !self.markdown {
+            return heading + &comparison.text();
+        }
+        let notes = comparison.setting.notes.iter().map(|note| format!("- {note}\n"));
+        heading + &comparison.markdown() + &notes.collect::<String>()
+    }
+}
+
+/// What every contestant is a subcommand of.
+pub(super) fn program() -> Result<PathBuf, Failure> {
+    env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))
+}
+
+/// The first two that this process may use.
+pub(super) fn two_cores() -> Option<Cores> {
+    match core_affinity::get_core_ids()?[..] {
+        [client, server, ..] => Some(Cores { client: client.id, server: server.id }),
+        _ => None,
     }
 }
 
 pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
-    let stop = stop_on_signals()?;
     let contest = arguments.contest()?;
-    let json = arguments.json.as_ref().map(|path| {
-        File::create(path).map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
-    });
-    let json = json.transpose()?;
-    let finished = contest.run(&BareClient, &stop, &mut |row| {
-        eprintln!(
-            "round {}  {:8} {:10} {:10} {:>9} /s  {} failed",
-            row.round,
+    // Before minutes have gone into them.
+    let [json, html, raw] = [&arguments.json, &arguments.html, &arguments.raw].map(Option::as_deref);
+    for path in [json, html, raw].into_iter().flatten() {
+        create(path)?;
+    }
+    let stop = stop_on_signals()?;
+    let started_at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let tell = |line: &str| {
+        if !arguments.quiet {
+            eprintln!("{line}");
+        }
+    };
+    let runs = contest.round(0).len();
+    tell(&format!("{runs} runs in each of {} rounds: about {}", contest.rounds, spoken(contest.expected())));
+    let finished = contest.run(&BenchClient, &stop, &mut |news| tell(&line(news)))?;
+    let command = env::args().collect::<Vec<_>>().join(" ");
+    let comparison = lab_comparison::comparison(&contest, &finished, command, started_at);
+    print!("{}", arguments.report(&comparison));
+    if let Some(path) = json {
+        write_json(BufWriter::new(create(path)?), &comparison).map_err(|error| cannot_write(path, &error))?;
+    }
+    if let Some(path) = html {
+        create(path)?.write_all(comparison.html().as_bytes()).map_err(|error| cannot_write(path, &error))?;
+    }
+    if let Some(path) = raw {
+        write_json(BufWriter::new(create(path)?), &finished.rows)
+            .map_err(|error| cannot_write(path, &error))?;
+    }
+    Ok(match (finished.interrupted, finished.lost.is_empty()) {
+        (true, _) => ExitCode::from(INTERRUPTED),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::FAILURE,
+    })
+}
+
+fn line(news: News<'_>) -> String {
+    match news {
+        News::Row(row) => format!(
+            "round {}  {:7}  {:9}  {:10}  {:>9}/s  {} failed",
+            row.round + 1,
             row.mode,
             row.workload,
             row.contestant,
             grouped(row.rate as u64),
-            row.failures
-        );
-    })?;
-    print!("{}", table(&finished.rows));
-    if let Some(file) = json {
-        serde_json::to_writer_pretty(file, &finished.rows)
-            .map_err(|error| Failure::new(format!("cannot write the JSON: {error}")))?;
+            grouped(row.failures)
+        ),
+        News::Lost(lost) => lab_comparison::lost(lost),
     }
-    Ok(if finished.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
-/// One contestant's, by round.
-type Runs<'a> = BTreeMap<u32, &'a Row>;
-
-/// Medians over the rounds; ratios to the kernel and to the ceiling of the same packets.
-fn table(rows: &[Row]) -> String {
-    let mut groups: BTreeMap<(&str, &str), BTreeMap<&str, Runs<'_>>> = BTreeMap::new();
-    for row in rows {
-        let group = groups.entry((&row.mode, &row.workload)).or_default();
-        group.entry(row.contestant).or_default().insert(row.round, row);
+/// `4 minutes`, or seconds below two.
+fn spoken(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 120.0 => format!("{seconds:.0} seconds"),
+        seconds => format!("{:.0} minutes", seconds / 60.0),
     }
-    let mut text = format!(
-        "{:8} {:10} {:10} {:>9}  {:>9} {:>9}  {:>10} {:>8}  {:>6}\n",
-        "mode", "workload", "answers", "median/s", "least", "most", "of kernel", "of ceil.", "failed"
-    );
-    for ((mode, workload), contestants) in &groups {
-        for (name, runs) in contestants {
-            let rates: Vec<f64> = runs.values().map(|row| row.rate).collect();
-            let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = rates.iter().copied().fold(0.0, f64::max);
-            let of = |other: &str| {
-                let other = contestants.get(other)?;
-                let ratios = runs.iter().filter_map(|(round, row)| Some(row.rate / other.get(round)?.rate));
-                median(ratios.collect()).map(|ratio| format!("{:.0} %", ratio * 100.0))
-            };
-            let failed: u64 = runs.values().map(|row| row.failures).sum();
-            text += &format!(
-                "{mode:8} {workload:10} {name:10} {:>9}  {:>9} {:>9}  {:>10} {:>8}  {failed:>6}\n",
-                grouped(median(rates).unwrap_or(0.0) as u64),
-                grouped(least as u64),
-                grouped(most as u64),
-                of("kernel").unwrap_or_default(),
-                of("replay").unwrap_or_default(),
-            );
-        }
-    }
-    text
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+fn create(path: &Path) -> Result<File, Failure> {
+    File::create(path).map_err(|error| cannot_write(path, &error))
+}
+
+fn cannot_write(path: &Path, error: &dyn std::error::Error) -> Failure {
+    Failure::new(format!("cannot write {}: {error}", path.display()))
+        .fix("name a file in a directory that you may write to")
 }
 
 impl From<ContestError> for Failure {
@@ -172,42 +250,5 @@ impl From<ContestError> for Failure {
             ContestError::Lab(error) => error.into(),
             other => Failure::new(other.to_string()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ratios_are_those_of_one_round() {
-        let row = |contestant, round, rate| Row {
-            contestant,
-            ceiling: contestant == "replay",
-            workload: "lifecycle".into(),
-            closer: "client".into(),
-            mode: "native".into(),
-            round,
-            rate,
-            completed: 1,
-            failures: 1,
-            client: serde_json::Value::Null,
-            server: serde_json::Value::Null,
-        };
-        let rows = [
-            row("kernel", 0, 100.0),
-            row("handfast", 0, 300.0),
-            row("replay", 0, 400.0),
-            row("kernel", 1, 10.0),
-            row("handfast", 1, 40.0),
-            row("replay", 1, 50.0),
-            row("kernel", 2, 1000.0),
-            row("handfast", 2, 2000.0),
-        ];
-        let text = table(&rows);
-        let line = text.lines().find(|line| line.contains("handfast")).expect("a line");
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let expected = ["native", "lifecycle", "handfast", "300", "40", "2,000", "300", "%", "80", "%", "3"];
-        assert_eq!(words, expected, "{text}");
     }
 }

@@ -17,6 +17,7 @@ mod failure;
 mod lab;
 mod lab_bench;
 mod lab_bench_args;
+mod lab_comparison;
 mod lab_contest;
 mod next_hop;
 mod report;

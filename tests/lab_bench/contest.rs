@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use handfast::lab::bench::contest::{
-    BareClient, ClientCommand, Contest, ContestError, Contestant, Outcome, Row, Run,
+    BareClient, BenchClient, ClientCommand, Contest, Contestant, News, Outcome, Row, Run,
 };
 use handfast::lab::bench::workload::{Pattern, Workload};
 use handfast::lab::{Lab, LabError};
+use handfast::report::bench::comparison::Comparison;
 use handfast::xdp::Mode;
 use serde_json::Value;
 
@@ -90,7 +91,7 @@ fn an_interruption_keeps_the_rows_and_removes_the_lab() {
 }
 
 #[test]
-fn an_error_is_told_with_what_was_printed_and_the_lab_is_gone() {
+fn what_cannot_run_is_told_and_the_others_go_on() {
     let Some(()) = stage::root() else { return };
     struct Broken;
     impl ClientCommand for Broken {
@@ -104,16 +105,91 @@ fn an_error_is_told_with_what_was_printed_and_the_lab_is_gone() {
             None
         }
     }
-    let contest = Contest { contestants: vec![Contestant::Kernel], ..short() };
-    let error = contest.run(&Broken, &AtomicBool::new(false), &mut |_| {}).expect_err("it cannot run");
-    assert!(matches!(error, ContestError::Failed { who: "client", .. }), "{error}");
-    assert!(error.to_string().contains("cannot find the wire"), "{error}");
+    let contestants = vec![Contestant::Kernel, Contestant::Replay];
+    let patterns = vec![Pattern::new(Workload::Lifecycle)];
+    let contest = Contest { contestants, patterns, rounds: 3, ..short() };
+    let mut told = 0;
+    let seen = &mut |news: News<'_>| told += u32::from(matches!(news, News::Lost(_)));
+    let finished = contest.run(&Broken, &AtomicBool::new(false), seen).expect("the others run");
+    // The ceiling has a client of its own.
+    let ran: Vec<&str> = finished.rows.iter().map(|row| row.contestant).collect();
+    assert_eq!(ran, ["replay"; 3]);
+    let lost: Vec<_> = finished.lost.iter().map(|lost| (lost.contestant, lost.round)).collect();
+    assert_eq!((lost, told), (vec![("kernel", 0), ("kernel", 1)], 2), "not tried a third time");
+    let reason = &finished.lost[0].reason;
+    assert!(reason.contains("the client ended with") && reason.contains("cannot find the wire"), "{reason}");
     assert_gone(&contest);
 
     let missing = Contest { program: "/nowhere/handfast".into(), ..contest };
-    let error = missing.run(&BareClient, &AtomicBool::new(false), &mut |_| {}).expect_err("it cannot run");
-    assert!(error.to_string().contains("kernel"), "{error}");
+    let finished = missing.run(&BareClient, &AtomicBool::new(false), &mut |_| {}).expect("a contest");
+    assert!(finished.rows.is_empty() && finished.lost[0].reason.contains("kernel"), "{finished:?}");
     assert_gone(&missing);
+}
+
+#[test]
+fn runs_are_numbered_through() {
+    let contest = Contest { rounds: 3, ..Contest::new("numbers", "handfast") };
+    let numbers: Vec<u32> = (0..3).flat_map(|round| contest.round(round)).map(|run| run.number).collect();
+    assert_eq!(numbers, (0..84).collect::<Vec<_>>());
+}
+
+/// With the client that is a TCP: what `handfast bench` opens, both servers close.
+#[test]
+fn the_real_client_completes_what_it_opens_with_every_server_that_is_a_tcp() {
+    let Some(()) = stage::root() else { return };
+    for timestamps in [true, false] {
+        let patterns = Workload::COMPARED.map(|workload| Pattern { timestamps, ..Pattern::new(workload) });
+        let contestants = vec![Contestant::Kernel, Contestant::KernelRps, Contestant::Handfast];
+        let contest = Contest { contestants, patterns: patterns.to_vec(), ..short() };
+        let finished = contest.run(&BenchClient, &AtomicBool::new(false), &mut |_| {}).expect("a contest");
+        assert_eq!((finished.rows.len(), &finished.lost[..]), (9, &[][..]));
+        for row in &finished.rows {
+            assert!(row.completed > 0 && row.failures == 0, "{row:?}");
+            served_what_was_called(row);
+        }
+        assert_gone(&contest);
+    }
+}
+
+/// The command itself: everybody's table, the reason for what could not run, every file.
+#[test]
+fn the_command_reports_what_it_ran() {
+    let Some(()) = stage::root() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (json, html, raw) = (file("c.json"), file("c.html"), file("raw.json"));
+    let name = stage::name();
+    let output = Command::new(stage::PROGRAM)
+        .args(["lab", "bench", "--name", &name, "--rounds", "1", "--seconds", "1", "--mode", "generic"])
+        .args(["--contestants", "kernel,handfast,replay,reflector", "--workloads", "lifecycle"])
+        .args(["--json", &json, "--html", &html, "--raw", &raw])
+        .output()
+        .expect("runs");
+    let (text, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}{told}");
+    assert!(told.starts_with("4 runs in each of 1 rounds: about"), "{told}");
+    let header = text.lines().find(|line| line.contains("contestant")).expect("a table");
+    for column in ["of replay", "of kernel", "of reflector/3", "median/s"] {
+        assert!(header.contains(column), "{column}: {text}");
+    }
+    for row in ["  kernel ", "  handfast ", "  replay ", "  reflector/3 "] {
+        let line = text.lines().find(|line| line.starts_with(row)).unwrap_or_else(|| panic!("{row}: {text}"));
+        assert!(line.trim_end().ends_with(" 0"), "no failures: {line}");
+        assert_eq!(line.matches('%').count() + line.matches(" x").count(), 3, "three ratios: {line}");
+    }
+    for part in ["Linux ", "2 cores", "The MSL of handfast is 1 s", "not NIC figures", "syn, generic mode"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let read = |path: &str| std::fs::read_to_string(path).expect("written");
+    let comparison = Comparison::parse(&read(&json)).expect("a comparison");
+    let handfast = comparison.row("lifecycle", "generic", "handfast").expect("a row");
+    assert_eq!((handfast.failures, handfast.ratios.len()), (0, 3), "{handfast:?}");
+    assert!(read(&html).contains("<svg"));
+    let raw: Value = serde_json::from_str(&read(&raw)).expect("JSON");
+    let ours =
+        raw.as_array().expect("rows").iter().find(|row| row["contestant"] == "handfast").expect("ours");
+    let packets = ours["client"]["packets_per_connection"].as_f64().expect("a number");
+    assert!((5.9..6.1).contains(&packets), "six packets each: {packets}");
 }
 
 /// One quick round of everything in generic mode.

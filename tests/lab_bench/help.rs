@@ -14,7 +14,9 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn the_kernels_server_is_shown_and_the_ceilings_are_hidden() {
     let lab = help(&["lab"]);
-    assert!(lab.contains("serve-kernel") && lab.contains("--bridge"), "{lab}");
+    for part in ["serve-kernel", "--bridge", "bench"] {
+        assert!(lab.contains(part), "{part}: {lab}");
+    }
     assert!(!lab.contains("ceiling") && !help(&[]).contains("serve-kernel"), "{lab}");
     for (arguments, part) in [
         (&["lab", "serve-kernel"][..], "SO_REUSEPORT"),
@@ -22,6 +24,8 @@ fn the_kernels_server_is_shown_and_the_ceilings_are_hidden() {
         (&["lab", "ceiling", "replay-client"], "--peer-mac"),
         (&["lab", "ceiling", "xdp-tx"], "--tcp-port"),
         (&["lab", "up"], "--bridge"),
+        (&["lab", "bench"], "--contestants"),
+        (&["bench"], "--syn-options"),
     ] {
         let text = help(arguments);
         assert!(text.contains(part), "{arguments:?} does not say {part}:\n{text}");
@@ -61,6 +65,9 @@ fn wrong_values_are_named_with_what_would_be_right() {
         ),
         (&["bench", "--contestants", "kernel,nobody"], "xdp-tx"),
         (&["bench", "--cores", "1"], "two cores"),
+        (&["bench", "--workloads", "syn"], "handshake, lifecycle, request"),
+        (&["bench", "--rounds", "0"], "1..=1000"),
+        (&["bench", "--json", "/nowhere/x.json"], "directory that you may write to"),
     ] {
         let output = Command::new(PROGRAM).arg("lab").args(arguments).output().expect("runs");
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();

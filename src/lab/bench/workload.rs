@@ -44,6 +44,8 @@ impl Pattern {
     }
 }
 
+/// What the clients send, cut off or filled up to the length asked for.
+pub(super) const REQUEST: &str = "GET / HTTP/1.1\r\n\r\n";
 /// What the servers send back that send anything, cut off or filled up to the length asked for.
 pub(super) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Server: bench-lab\r\n\
@@ -54,6 +56,17 @@ pub(super) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Hello from the other\n";
 
 impl Workload {
+    /// Frames that cross the link for each connection, of sides that merge what can be merged.
+    pub fn packets(self) -> u32 {
+        match self {
+            Workload::Syn => 2,
+            Workload::Establish => 3,
+            Workload::Handshake => 4,
+            Workload::Lifecycle => 6,
+            Workload::Request => 7,
+        }
+    }
+
     /// What a comparison runs.
     pub const COMPARED: [Workload; 3] = [Workload::Handshake, Workload::Lifecycle, Workload::Request];
 

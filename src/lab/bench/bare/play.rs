@@ -2,7 +2,7 @@
 
 use super::heard::Heard;
 use super::template::Template;
-use crate::lab::bench::workload::{Closer, Pattern, RESPONSE, Workload};
+use crate::lab::bench::workload::{Closer, Pattern, REQUEST, RESPONSE, Workload};
 use crate::wire::{Flags, Mac};
 
 /// The segments there are.
@@ -37,7 +37,7 @@ impl Kind {
 
     fn payload(self, pattern: &Pattern) -> Vec<u8> {
         match self {
-            Kind::Request => filled(b"GET / HTTP/1.1\r\n\r\n", pattern.request),
+            Kind::Request => filled(REQUEST.as_bytes(), pattern.request),
             Kind::Response => filled(RESPONSE, pattern.response),
             _ => Vec::new(),
         }

@@ -57,16 +57,22 @@ impl Child {
         }
     }
 
-    /// Waits for its end, which is due after `duration`, and returns its report.
-    pub fn finish(mut self, duration: Duration, stop: &AtomicBool) -> Result<Value, ContestError> {
+    /// Waits for its end, which is due after `duration`, and returns its report: from that file, or
+    /// from what it printed.
+    pub fn finish(
+        mut self,
+        duration: Duration,
+        file: Option<&Path>,
+        stop: &AtomicBool,
+    ) -> Result<Value, ContestError> {
         let patience = duration + PATIENCE;
         match self.read(Instant::now() + patience, Some(stop), |_| false)? {
             Reading::Late => Err(self.late("did not end", patience)),
-            _ => self.report(None),
+            _ => self.report(file),
         }
     }
 
-    /// Asks it to end, and returns its report: from that file, or from what it printed.
+    /// Asks it to end, and returns its report: as [`Child::finish`].
     pub fn stop(mut self, file: Option<&Path>) -> Result<Value, ContestError> {
         if let Ok(id) = i32::try_from(self.child.id()) {
             // Ended already: the report tells.
@@ -201,7 +207,8 @@ mod tests {
             Child::start("shell", command).expect("sh")
         };
         let stop = AtomicBool::new(false);
-        let error = shell("echo no luck >&2; exit 3").finish(Duration::ZERO, &stop).expect_err("failed");
+        let error =
+            shell("echo no luck >&2; exit 3").finish(Duration::ZERO, None, &stop).expect_err("failed");
         assert!(error.to_string().contains("no luck") && error.to_string().contains('3'), "{error}");
         let error = shell("echo hello").wait_ready(&stop).expect_err("never ready");
         assert!(matches!(error, ContestError::Early { .. }), "{error}");
@@ -210,7 +217,7 @@ mod tests {
         ready.wait_ready(&stop).expect("ready");
         assert_eq!(ready.stop(None).expect("a report")["a"], 1);
         stop.store(true, Relaxed);
-        let error = shell("sleep 60").finish(Duration::ZERO, &stop).expect_err("interrupted");
+        let error = shell("sleep 60").finish(Duration::ZERO, None, &stop).expect_err("interrupted");
         assert!(matches!(error, ContestError::Interrupted), "{error}");
     }
 }

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
@@ -12,6 +13,11 @@ use crate::lab::{CLIENT_DEVICE, Lab, SERVER_MAC};
 pub trait ClientCommand {
     /// For this run: on [`CLIENT_DEVICE`], in the run's mode, pinned to the client's core.
     fn command(&self, run: &Run<'_>, lab: &Lab) -> Command;
+
+    /// Where it writes its report, if not to standard output.
+    fn report_file(&self, _run: &Run<'_>) -> Option<PathBuf> {
+        None
+    }
 
     /// What the report comes to; `None`: it is not one.
     fn read(&self, report: &Value) -> Option<Outcome>;

@@ -35,7 +35,7 @@ impl Contestant {
         Contestant::XdpTx,
     ];
 
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Contestant::Kernel => "kernel",
             Contestant::KernelRps => "kernel-rps",

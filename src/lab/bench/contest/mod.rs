@@ -1,33 +1,37 @@
 //! Runs that can be compared: one veth pair, the same client, a core for each side, one contestant
 //! at a time, in an order that changes from round to round.
 
+mod bench_client;
 mod child;
 mod client;
 mod contestant;
 mod error;
+mod run;
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Serialize;
-use serde_json::Value;
 
+pub use bench_client::{BenchClient, KERNEL_TIME_WAIT_S, MSL_S, SOURCE_TURNS};
 pub use client::{BareClient, ClientCommand, Outcome};
 pub use contestant::Contestant;
 pub use error::ContestError;
+pub use run::{Lost, Row, Run};
 
 use super::workload::{Pattern, Workload};
-use crate::lab::{KERNEL_V4, KERNEL_V6, Lab, SOURCES_V4, SOURCES_V6, Spec};
+use crate::lab::{Lab, Spec};
 use crate::xdp::Mode;
-use child::Child;
 
 /// The port that every contestant answers on.
 const PORT: u16 = 7000;
 /// How often signals are looked at while something else is waited for.
 pub(super) const LOOK: Duration = Duration::from_millis(10);
+/// What starting and ending the programs of a run takes, about.
+const OVERHEAD: Duration = Duration::from_millis(500);
+/// What failed so often is out.
+const TRIES: usize = 2;
 
 /// What is compared, and how.
 #[derive(Clone, Debug)]
@@ -60,42 +64,19 @@ pub struct Cores {
     pub server: usize,
 }
 
-/// One run of one contestant.
-#[derive(Clone, Debug)]
-pub struct Run<'a> {
-    pub contest: &'a Contest,
-    pub contestant: Contestant,
-    pub pattern: Pattern,
-    pub mode: Mode,
-    /// From 0.
-    pub round: u32,
-}
-
-/// What came of a run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
-    pub contestant: &'static str,
-    /// A ceiling, and not a TCP.
-    pub ceiling: bool,
-    pub workload: String,
-    pub closer: String,
-    pub mode: String,
-    pub round: u32,
-    /// Connections (or round trips, with the workload `syn`) per second.
-    pub rate: f64,
-    pub completed: u64,
-    /// As the client and the server count them, together.
-    pub failures: u64,
-    /// The client's own report.
-    pub client: Value,
-    /// The contestant's own report.
-    pub server: Value,
+/// What a contest tells while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum News<'a> {
+    Row(&'a Row),
+    Lost(&'a Lost),
 }
 
 /// What came of a contest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finished {
     pub rows: Vec<Row>,
+    /// Runs that could not be made. What is lost twice is not tried again.
+    pub lost: Vec<Lost>,
     /// It was stopped before the last run; the run under way is not among the rows.
     pub interrupted: bool,
 }
@@ -121,7 +102,8 @@ impl Contest {
 
     /// The runs of one round, in its order: what a run leaves behind meets another one each time.
     pub fn round(&self, round: u32) -> Vec<Run<'_>> {
-        let run = |contestant, pattern, mode| Run { contest: self, contestant, pattern, mode, round };
+        let run =
+            |contestant, pattern, mode| Run { contest: self, contestant, pattern, mode, round, number: 0 };
         let mut runs = Vec::new();
         for &mode in &self.modes {
             let (link, others): (Vec<Contestant>, Vec<Contestant>) =
@@ -138,109 +120,68 @@ impl Contest {
         if round % 2 == 1 {
             runs.reverse();
         }
+        for (place, run) in runs.iter_mut().enumerate() {
+            run.number = round * places as u32 + place as u32;
+        }
         runs
     }
 
-    /// Makes the lab, runs every round, and removes the lab, also after an error. `client` is what
-    /// calls the contestants that are a TCP; the ceilings are called by a bare program. `seen` is
-    /// told each row as it comes.
+    /// About how long it takes.
+    pub fn expected(&self) -> Duration {
+        (self.duration + self.settle + OVERHEAD) * self.rounds * self.round(0).len() as u32
+    }
+
+    /// Makes the lab, runs every round, and removes the lab, also after an error.
     ///
     /// # Errors
-    /// The lab cannot be made, or a program cannot be run, ends early, or says what cannot be read.
+    /// As [`Contest::run_in`], and the lab cannot be made.
     pub fn run(
         &self,
         client: &dyn ClientCommand,
         stop: &AtomicBool,
-        seen: &mut dyn FnMut(&Row),
+        seen: &mut dyn FnMut(News<'_>),
     ) -> Result<Finished, ContestError> {
         let lab = Lab::up(&Spec { ipv6: self.ipv6, ..Spec::new(&self.name) })?;
-        let mut rows = Vec::new();
-        let mut interrupted = false;
-        'rounds: for round in 0..self.rounds {
-            for run in self.round(round) {
-                match run.carry_out(&lab, client, stop) {
-                    Ok(row) => {
-                        seen(&row);
-                        rows.push(row);
-                    }
-                    Err(ContestError::Interrupted) => {
-                        interrupted = true;
-                        break 'rounds;
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-        }
+        let finished = self.run_in(&lab, client, stop, seen)?;
         lab.remove()?;
-        Ok(Finished { rows, interrupted })
-    }
-}
-
-impl Run<'_> {
-    /// Where the contestant answers. The kernel has an address of its own; the others own theirs.
-    pub fn target(&self) -> SocketAddr {
-        let address = match (self.contestant.is_kernel(), self.contest.ipv6) {
-            (true, false) => IpAddr::from(KERNEL_V4),
-            (true, true) => KERNEL_V6.into(),
-            (false, false) => IpAddr::from([198, 18, 1, 1]),
-            (false, true) => IpAddr::from([0x2001, 0xdb8, 0x18, 0, 0, 0, 1, 1]),
-        };
-        SocketAddr::new(address, PORT)
+        Ok(finished)
     }
 
-    /// Where the client calls from: routed to it in the server's namespace.
-    pub fn sources(&self) -> IpNet {
-        let text = if self.contest.ipv6 { SOURCES_V6 } else { SOURCES_V4 };
-        text.parse().unwrap_or_default()
-    }
-
-    fn carry_out(
+    /// Runs every round in this lab. `client` is what calls the contestants that are a TCP; the
+    /// ceilings are called by a bare program. `seen` is told each row as it comes. A run that cannot
+    /// be made is told and kept, and the others go on.
+    ///
+    /// # Errors
+    /// The lab is not as it should be.
+    pub fn run_in(
         &self,
         lab: &Lab,
         client: &dyn ClientCommand,
         stop: &AtomicBool,
-    ) -> Result<Row, ContestError> {
-        wait(self.contest.settle, stop)?;
-        let client: &dyn ClientCommand = if self.contestant.is_ceiling() { &BareClient } else { client };
-        let name = self.contestant.name();
-        self.contestant.prepare(self, lab)?;
-        let mut server = Child::start(name, self.contestant.command(self, lab))?;
-        server.wait_ready(stop)?;
-        let calling = Child::start("client", client.command(self, lab))?;
-        let said = calling.finish(self.contest.duration, stop);
-        // The server's own words may explain what the client could not do.
-        let server = server.stop(self.contestant.report_file(self).as_deref());
-        let (said, server) = (said?, server?);
-        let outcome = client
-            .read(&said)
-            .ok_or_else(|| ContestError::Report { who: "client", text: said.to_string() })?;
-        let failed = server.get("failed").and_then(Value::as_u64).unwrap_or(0);
-        Ok(Row {
-            contestant: name,
-            ceiling: self.contestant.is_ceiling(),
-            workload: self.pattern.workload.to_string(),
-            closer: self.pattern.closer.to_string(),
-            mode: self.mode.to_string(),
-            round: self.round,
-            rate: outcome.rate,
-            completed: outcome.completed,
-            failures: outcome.failures + failed,
-            client: said,
-            server,
-        })
-    }
-}
-
-/// Lets time pass, unless told to stop.
-fn wait(time: Duration, stop: &AtomicBool) -> Result<(), ContestError> {
-    let until = Instant::now() + time;
-    loop {
-        if stop.load(Relaxed) {
-            return Err(ContestError::Interrupted);
+        seen: &mut dyn FnMut(News<'_>),
+    ) -> Result<Finished, ContestError> {
+        let mut finished = Finished { rows: Vec::new(), lost: Vec::new(), interrupted: false };
+        for run in (0..self.rounds).flat_map(|round| self.round(round)) {
+            if finished.lost.iter().filter(|lost| run.is(lost)).count() >= TRIES {
+                continue;
+            }
+            match run.carry_out(lab, client, stop) {
+                Ok(row) => {
+                    seen(News::Row(&row));
+                    finished.rows.push(row);
+                }
+                Err(ContestError::Interrupted) => {
+                    finished.interrupted = true;
+                    break;
+                }
+                Err(ContestError::Lab(error)) => return Err(error.into()),
+                Err(error) => {
+                    let lost = run.lost(&error);
+                    seen(News::Lost(&lost));
+                    finished.lost.push(lost);
+                }
+            }
         }
-        match until.checked_duration_since(Instant::now()) {
-            Some(left) => std::thread::sleep(left.min(LOOK)),
-            None => return Ok(()),
-        }
+        Ok(finished)
     }
 }

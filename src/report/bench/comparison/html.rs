@@ -15,12 +15,12 @@ impl Comparison {
         for note in &self.setting.notes {
             body += &format!("<p>Note: {}</p>\n", escape(note));
         }
-        let header = self.header();
-        let header: Vec<&str> = header.iter().map(String::as_str).collect();
         for rows in self.tables() {
             let Some(first) = rows.first() else { continue };
             let title = format!("{}, {} mode", first.workload, first.mode);
             body += &figure(&title, &bars(&rows.iter().map(|row| self.bar(row)).collect::<Vec<_>>()));
+            let header = self.header(rows);
+            let header: Vec<&str> = header.iter().map(String::as_str).collect();
             body += &table(&header, &self.cells(rows), 1);
         }
         let setting = [("command", &self.setting.command), ("machine", &self.setting.machine)];

@@ -12,7 +12,7 @@ impl Comparison {
         for rows in self.tables() {
             let Some(first) = rows.first() else { continue };
             text += &format!("{}, {} mode\n", first.workload, first.mode);
-            let (header, cells) = (self.header(), self.cells(rows));
+            let (header, cells) = (self.header(rows), self.cells(rows));
             let widths: Vec<usize> = (0..header.len())
                 .map(|column| {
                     let of = |line: &Vec<String>| line.get(column).map_or(0, |cell| cell.chars().count());
@@ -40,7 +40,7 @@ impl Comparison {
         for rows in self.tables() {
             let Some(first) = rows.first() else { continue };
             text += &format!("**{}, {} mode**\n\n", marked(&first.workload), marked(&first.mode));
-            let header: Vec<String> = self.header().iter().map(|cell| marked(cell)).collect();
+            let header: Vec<String> = self.header(rows).iter().map(|cell| marked(cell)).collect();
             text += &line(&header);
             text += &format!("|---{}\n", "|---:".repeat(header.len() - 1) + "|");
             for cells in self.cells(rows) {
@@ -51,15 +51,15 @@ impl Comparison {
         text
     }
 
-    pub(super) fn header(&self) -> Vec<String> {
+    pub(super) fn header(&self, rows: &[Row]) -> Vec<String> {
         let mut header = vec!["contestant".to_owned()];
-        header.extend(self.references.iter().map(|reference| format!("of {reference}")));
+        header.extend(self.references_of(rows).map(|reference| format!("of {reference}")));
         header.extend(["median/s", "least", "most", "runs", "failed"].map(str::to_owned));
         header
     }
 
     pub(super) fn cells(&self, rows: &[Row]) -> Vec<Vec<String>> {
-        let ratios: Vec<Vec<String>> = self.references.iter().map(|name| ratios(rows, name)).collect();
+        let ratios: Vec<Vec<String>> = self.references_of(rows).map(|name| ratios(rows, name)).collect();
         let cells = |(index, row): (usize, &Row)| {
             let mut cells = vec![row.contestant.clone()];
             cells.extend(ratios.iter().filter_map(|column| column.get(index).cloned()));
@@ -68,6 +68,11 @@ impl Comparison {
             cells
         };
         rows.iter().enumerate().map(cells).collect()
+    }
+
+    /// Those that something in this table is measured against.
+    fn references_of(&self, rows: &[Row]) -> impl Iterator<Item = &String> {
+        self.references.iter().filter(|name| rows.iter().any(|row| row.ratios.contains_key(*name)))
     }
 }
 

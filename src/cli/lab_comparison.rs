@@ -1,0 +1,235 @@
+//! From the rows of a contest to the comparison that is reported.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::Value;
+
+use super::stage::counted;
+use crate::lab::bench::contest::{
+    Contest, Contestant, Finished, KERNEL_TIME_WAIT_S, Lost, MSL_S, Row, SOURCE_TURNS,
+};
+use crate::lab::bench::workload::{Pattern, Workload};
+use crate::report::bench::comparison::{Comparison, Run, Setting};
+use crate::report::bench::median;
+
+/// The ceiling in round trips that is a reference.
+const REFLECTOR: &str = Contestant::Reflector.name();
+
+/// `command`: the command line; `started_at`: RFC 3339.
+pub(super) fn comparison(
+    contest: &Contest,
+    finished: &Finished,
+    command: String,
+    started_at: String,
+) -> Comparison {
+    let mut references = vec![Contestant::Replay.name().to_owned(), Contestant::Kernel.name().to_owned()];
+    let shares = contest.patterns.iter().map(|pattern| share_name(REFLECTOR, pattern));
+    references.extend(shares);
+    let references: Vec<&str> = references.iter().map(String::as_str).collect();
+    let notes = notes(contest, finished);
+    let setting = Setting { command, started_at, machine: machine(), notes };
+    Comparison::new(setting, &references, runs(contest, &finished.rows))
+}
+
+/// The rows, and what the ceilings in round trips come to in connections.
+fn runs(contest: &Contest, rows: &[Row]) -> Vec<Run> {
+    let run = |row: &Row| Run {
+        round: row.round + 1,
+        contestant: row.contestant.to_owned(),
+        workload: row.workload.clone(),
+        mode: row.mode.clone(),
+        rate: row.rate,
+        failures: row.failures,
+    };
+    let mut runs: Vec<Run> = rows.iter().map(run).collect();
+    for pattern in &contest.patterns {
+        let round_trips = rows.iter().filter(|row| row.workload == Workload::Syn.to_string());
+        runs.extend(round_trips.map(|row| Run {
+            contestant: share_name(row.contestant, pattern),
+            workload: pattern.workload.to_string(),
+            rate: row.rate / round_trips_of(pattern),
+            ..run(row)
+        }));
+    }
+    runs
+}
+
+/// `reflector/3`: its round trips in connections of three each.
+fn share_name(contestant: &str, pattern: &Pattern) -> String {
+    format!("{contestant}/{}", round_trips_of(pattern))
+}
+
+/// So many frames go out and come back for a connection, at least.
+fn round_trips_of(pattern: &Pattern) -> f64 {
+    f64::from(pattern.workload.packets()) / 2.0
+}
+
+fn notes(contest: &Contest, finished: &Finished) -> Vec<String> {
+    let Contest { rounds, duration, cores, ipv6, window, .. } = contest;
+    let full = contest.patterns.iter().any(|pattern| pattern.timestamps);
+    let mut notes = vec![
+        format!(
+            "{} of {} s each, everything once a round and in another order each time. Ratios are of runs \
+             of the same round; the tables have medians.",
+            counted(*rounds, "round"),
+            duration.as_secs_f64()
+        ),
+        format!(
+            "One veth pair, IPv{}; client on core {}, server on core {}; {} in flight; SYNs offer {}. The mode \
+             is that of every eBPF program on either end; the kernel's server has none.",
+            if *ipv6 { 6 } else { 4 },
+            cores.client,
+            cores.server,
+            counted(*window, "connection"),
+            if full { "MSS, window scale, SACK and timestamps" } else { "their MSS alone" },
+        ),
+        format!(
+            "The MSL of handfast is {MSL_S} s on either side, so its TIME-WAIT lasts {} s; the kernel's lasts \
+             {KERNEL_TIME_WAIT_S} s. No 4-tuple meets one: each run calls from addresses that the \
+             {} before it did not use.",
+            2 * MSL_S,
+            SOURCE_TURNS - 1,
+        ),
+    ];
+    notes.extend(divided(contest, &finished.rows));
+    notes.extend(packets(&finished.rows));
+    notes.extend(finished.lost.iter().map(lost));
+    if finished.interrupted {
+        notes.push("It was interrupted: rounds are missing.".into());
+    }
+    notes.push("Figures from veth are not NIC figures.".into());
+    notes
+}
+
+fn divided(contest: &Contest, rows: &[Row]) -> Option<String> {
+    let row = rows.iter().find(|row| row.workload == Workload::Syn.to_string())?;
+    let example = contest.patterns.first()?;
+    Some(format!(
+        "{} is the rate of round trips of the ceiling in `syn`, divided by half of the {} packets of a \
+         {} connection.",
+        share_name(row.contestant, example),
+        example.workload.packets(),
+        example.workload,
+    ))
+}
+
+/// How many packets a connection took, as `handfast bench` counted them: medians.
+fn packets(rows: &[Row]) -> Vec<String> {
+    let mut found: BTreeMap<&str, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
+    for row in rows {
+        if let Some(packets) = row.client.get("packets_per_connection").and_then(Value::as_f64) {
+            found.entry(&row.workload).or_default().entry(row.contestant).or_default().push(packets);
+        }
+    }
+    let list = |contestants: &BTreeMap<&str, Vec<f64>>| {
+        let each = contestants
+            .iter()
+            .map(|(name, values)| format!("{name} {:.2}", median(values).unwrap_or_default()));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    found
+        .iter()
+        .map(|(workload, contestants)| format!("Packets for each {workload}: {}.", list(contestants)))
+        .collect()
+}
+
+/// On one line.
+pub(super) fn lost(lost: &Lost) -> String {
+    let reason: Vec<&str> = lost.reason.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    format!(
+        "No run of {} ({}, {} mode, round {}): {}",
+        lost.contestant,
+        lost.workload,
+        lost.mode,
+        lost.round + 1,
+        reason.join("; ")
+    )
+}
+
+/// Processor, cores, kernel.
+pub(super) fn machine() -> String {
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let name = name.map_or("unknown processor", |(_, name)| name.trim());
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{name}, {}, Linux {}", counted(cores as u32, "core"), kernel.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(contestant: &'static str, workload: &str, round: u32, rate: f64) -> Row {
+        Row {
+            contestant,
+            ceiling: contestant != "handfast",
+            workload: workload.into(),
+            closer: "client".into(),
+            mode: "generic".into(),
+            round,
+            rate,
+            completed: 1,
+            failures: 1,
+            client: json!({"packets_per_connection": 6.001}),
+            server: Value::Null,
+        }
+    }
+
+    fn finished() -> Finished {
+        let rows = [(0, 1.0), (1, 0.5)].map(|(round, speed)| {
+            [
+                row("handfast", "lifecycle", round, 280.0 * speed),
+                row("reflector", "syn", round, 900.0 * speed),
+            ]
+        });
+        let reason = "the kernel ended with 1:\nno port\n\n  fix: another\n".to_owned();
+        let lost = Lost {
+            contestant: "kernel",
+            workload: "lifecycle".into(),
+            mode: "generic".into(),
+            round: 0,
+            reason,
+        };
+        Finished { rows: rows.concat(), lost: vec![lost], interrupted: false }
+    }
+
+    #[test]
+    fn round_trips_are_set_beside_the_connections_they_would_make() {
+        let contest = Contest::new("x", "handfast");
+        let comparison = comparison(&contest, &finished(), "handfast lab bench".into(), "now".into());
+        let handfast = comparison.row("lifecycle", "generic", "handfast").expect("a row");
+        assert!((handfast.ratios["reflector/3"].median - 280.0 / 300.0).abs() < 1e-9, "{handfast:?}");
+        for (workload, contestant, rate) in [
+            ("lifecycle", "reflector/3", 225.0),
+            ("handshake", "reflector/2", 337.5),
+            ("request", "reflector/3.5", 675.0 / 3.5),
+            ("syn", "reflector", 675.0),
+        ] {
+            let row = comparison.row(workload, "generic", contestant).expect(contestant);
+            assert!((row.rate.median - rate).abs() < 1e-9, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_run_and_what_was_set_are_said() {
+        let mut finished = finished();
+        finished.interrupted = true;
+        let text = comparison(&Contest::new("x", "handfast"), &finished, String::new(), String::new()).text();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "No run of kernel (lifecycle, generic mode, round 1): the kernel ended with 1:; no port; fix: another",
+            "Packets for each lifecycle: handfast 6.00.",
+            "The MSL of handfast is 1 s",
+            "10 rounds of 3 s each",
+            "client on core 0, server on core 1; 256 connections in flight",
+            "It was interrupted",
+            "not NIC figures",
+        ] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+    }
+}
