@@ -1,14 +1,16 @@
-# What a newcomer needs: `make demo` shows it, `make test` checks it. Both install what is missing.
+# What a newcomer needs: `make demo` shows it, `make bench` measures it, `make test` checks it. They
+# install what is missing.
 
 # Rust's installer puts cargo where not every shell looks, Debian's ip and ethtool likewise.
 export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # Network namespaces need root.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test lint setup clean
+.PHONY: help demo bench test lint setup clean
 
 help:
-	@echo "make demo    a network, a responder, real clients, in half a minute (needs root)"
+	@echo "make demo    a network, a responder, real clients, in three quarters of a minute (needs root)"
+	@echo "make bench   handfast beside the kernel's stack and the ceilings, in 4 minutes (needs root)"
 	@echo "make test    format, lints, and every test; as root the privileged ones too"
 	@echo "make lint    format and lints alone"
 	@echo "make setup   install the Debian packages that are missing, and nothing else"
@@ -18,6 +20,18 @@ demo:
 	@tools/setup demo
 	cargo build --release --locked --bin handfast
 	$(AS_ROOT) target/release/handfast lab demo
+
+# More rounds, or what else `handfast lab bench --help` lists: make bench BENCH="--rounds 10"
+BENCH =
+
+bench:
+	@tools/setup demo
+	cargo build --release --locked --bin handfast
+	@mkdir -p target/bench
+	@echo "3 to 4 minutes, unless BENCH says otherwise; a quiet machine gives quiet figures"
+	$(AS_ROOT) target/release/handfast lab bench --json target/bench/comparison.json \
+		--html target/bench/comparison.html --raw target/bench/runs.json $(BENCH)
+	@echo "target/bench: comparison.json, comparison.html, runs.json"
 
 test: setup lint
 	@tools/test

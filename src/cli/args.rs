@@ -52,11 +52,11 @@ Examples:
     handfast lab exec -- curl http://198.18.1.1/
     handfast lab down
 
-  What this machine does a second, beside the kernel's stack and the ceilings, in 4 minutes:
+  What this machine does a second, beside the kernel's stack, in 4 minutes:
 
     handfast lab bench --html bench.html
 
-  The whole story in half a minute:
+  The whole story in three quarters of a minute:
 
     handfast lab demo";
 
@@ -78,7 +78,7 @@ pub enum LabAction {
     Ceiling(super::lab_bench_args::CeilingArgs),
     // Boxed: larger than the others.
     Bench(Box<super::lab_contest::LabBenchArgs>),
-    /// Make a lab, answer a kernel client in it for some 20 seconds, show what happens, clean up.
+    /// Make a lab, answer a kernel client in it, compare with the kernel's stack, clean up.
     Demo(LabDemo),
 }
 
@@ -136,6 +136,9 @@ pub struct LabDemo {
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
     pub vlan: Option<u16>,
     /// How long the kernel client opens connections
-    #[arg(long, value_name = "SECS", default_value = "12", value_parser = super::values::seconds)]
+    #[arg(long, value_name = "SECS", default_value = "8", value_parser = super::values::seconds)]
     pub duration: std::time::Duration,
+    /// Rounds of the comparison at the end; 0: leave it out
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=100))]
+    pub rounds: u32,
 }

@@ -1,5 +1,5 @@
-//! The whole story in half a minute: a network, a responder, one connection looked at closely,
-//! then very many.
+//! The whole story in three quarters of a minute: a network, a responder, one connection looked at
+//! closely, then very many, then as many as two cores do.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -14,10 +14,10 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::Failure;
 use super::args::LabDemo;
 use super::responder_process::ResponderProcess;
 use super::stage::{Stage, bar, counted, grouped};
+use super::{Failure, demo_comparison};
 use crate::lab::load::{self, Dialogue, Plan, Progress, Tally};
 use crate::lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
 use crate::trace::{Capture, Conversation, Ladder, State};
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &LabDemo) -> Result<ExitCode, Failure> {
     demo.stage.heading("A network of two namespaces, in this machine only");
     let lab = Lab::up(&demo.spec)?;
     demo.network(&lab);
-    let outcome = demo.acts(&lab);
+    let outcome = demo.acts(&lab).and_then(|ending| demo.comparison(&lab, ending));
 
     demo.stage.heading("Cleaning up");
     let removed: Removed = lab.remove()?;
@@ -60,6 +60,8 @@ enum Ending {
 struct Demo {
     spec: Spec,
     duration: Duration,
+    /// Of the comparison; 0: none.
+    rounds: u32,
     /// Ctrl-C or SIGTERM came.
     interrupted: Arc<AtomicBool>,
     stage: Stage,
@@ -72,10 +74,11 @@ impl Demo {
             signal_hook::flag::register(signal, interrupted.clone())
                 .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
         }
-        let LabDemo { name, queues, ipv6, vlan, duration } = arguments;
+        let LabDemo { name, queues, ipv6, vlan, duration, rounds } = arguments;
         Ok(Demo {
             spec: Spec { queues: *queues, ipv6: *ipv6, vlan: *vlan, ..Spec::new(name) },
             duration: *duration,
+            rounds: *rounds,
             interrupted,
             stage: Stage::of_stdout(),
         })
@@ -99,6 +102,15 @@ impl Demo {
             self.stage.body(&line);
         }
         Ok(if self.is_interrupted() { Ending::Interrupted } else { Ending::Complete })
+    }
+
+    /// The responder has gone: the link is free.
+    fn comparison(&self, lab: &Lab, ending: Ending) -> Result<Ending, Failure> {
+        if self.rounds == 0 || self.is_interrupted() {
+            return Ok(ending);
+        }
+        demo_comparison::run(&self.stage, lab, &self.spec, self.rounds, &self.interrupted)?;
+        Ok(if self.is_interrupted() { Ending::Interrupted } else { ending })
     }
 
     fn network(&self, lab: &Lab) {
@@ -173,7 +185,7 @@ impl Demo {
         self.stage.heading(&format!("Kernel clients, as fast as they can, for {seconds:.0} s"));
         let plan = self.plan();
         self.stage.body(&format!(
-            "{} connections at a time, on {}; each a full handshake, and closed by the responder",
+            "{} connections at a time, on {}; each opened, and closed by the responder",
             plan.parallel,
             counted(plan.threads as u32, "thread")
         ));
@@ -241,8 +253,8 @@ impl Demo {
             self.stage.body(&format!("Each takes {micros:.0} µs of the kernel client's processor time."));
         }
         self.stage.body(
-            "The kernel client is the limit here: it makes a socket, finds a port and closes again for\n\
-             each connection, on cores that it shares with the responder.",
+            "The kernel client is the limit here: it makes a socket, finds a port and closes\n\
+             again for each connection, on cores that it shares with the responder.",
         );
     }
 

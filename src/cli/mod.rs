@@ -13,6 +13,7 @@ mod bench_results;
 mod bench_setup;
 mod bench_watch;
 mod demo;
+mod demo_comparison;
 mod failure;
 mod lab;
 mod lab_bench;

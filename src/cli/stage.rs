@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 
 /// Columns that a heading with its rule takes.
-const WIDTH: usize = 93;
+const WIDTH: usize = 80;
 
 /// Standard output, in colour where it is a terminal and `NO_COLOR` is not set.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,11 @@ impl Stage {
     pub fn paint(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
     }
+}
+
+/// An empty line.
+pub(super) fn blank() {
+    print("\n");
 }
 
 /// At once, for a reader behind a pipe. One that has gone away is no reason to stop before

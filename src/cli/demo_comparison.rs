@@ -1,0 +1,80 @@
+//! The end of the demo: the kernel's stack, handfast and the ceiling of both, in a short form of
+//! `handfast lab bench`.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::lab_contest::{program, two_cores};
+use super::stage::{Stage, blank, grouped};
+use super::{Failure, lab_comparison};
+use crate::lab::bench::contest::{BenchClient, Contest, Contestant, Finished, News};
+use crate::lab::bench::workload::{Pattern, Workload};
+use crate::lab::{Lab, Spec};
+use crate::report::bench::comparison::{Comparison, Setting};
+use crate::xdp::Mode;
+
+/// Two rounds of three runs: a quarter of a minute.
+const DURATION: Duration = Duration::from_secs(2);
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// Runs in this lab, while nothing else does.
+pub(super) fn run(
+    stage: &Stage,
+    lab: &Lab,
+    spec: &Spec,
+    rounds: u32,
+    stop: &AtomicBool,
+) -> Result<(), Failure> {
+    stage.heading("Side by side: lifecycles, six packets each, one core on either end");
+    if spec.queues > 1 || spec.vlan.is_some() {
+        stage.body("Left out: the ceiling is one queue without a tag.");
+        return Ok(());
+    }
+    let Some(cores) = two_cores() else {
+        stage.body("Left out: this process may use one core only.");
+        return Ok(());
+    };
+    let contest = Contest {
+        contestants: vec![Contestant::Kernel, Contestant::Handfast, Contestant::Replay],
+        patterns: vec![Pattern { timestamps: true, ..Pattern::new(Workload::Lifecycle) }],
+        // On veth the faster one.
+        modes: vec![Mode::Generic],
+        rounds,
+        duration: DURATION,
+        settle: SETTLE,
+        cores,
+        ipv6: spec.ipv6,
+        ..Contest::new(lab.name(), program()?)
+    };
+    stage.body("The client is handfast bench: it opens and closes each, 256 at a time.");
+    let finished = contest.run_in(lab, &BenchClient, stop, &mut |news| stage.body(&line(news)))?;
+    show(stage, &contest, &finished);
+    Ok(())
+}
+
+fn line(news: News<'_>) -> String {
+    match news {
+        News::Row(row) => {
+            format!("  round {}  {:8}  {:>9}/s", row.round + 1, row.contestant, grouped(row.rate as u64))
+        }
+        News::Lost(lost) => lab_comparison::lost(lost),
+    }
+}
+
+fn show(stage: &Stage, contest: &Contest, finished: &Finished) {
+    let whole = lab_comparison::comparison(contest, finished, String::new(), String::new());
+    // Its notes are for a report.
+    let comparison = Comparison { setting: Setting::default(), ..whole };
+    blank();
+    for line in comparison.text().lines().filter(|line| !line.is_empty()) {
+        let ours = line.trim_start().starts_with(Contestant::Handfast.name());
+        stage.body(&if ours { stage.paint("1;32", line) } else { line.to_owned() });
+    }
+    blank();
+    stage.body(
+        "kernel: Linux's own stack, accept and close in a tight loop. replay: the same\n\
+         packets from templates, without a TCP: the ceiling. Both ends share this\n\
+         machine, and figures from veth are not NIC figures.",
+    );
+    stage.body(&stage.paint("1", "More of this, in 4 minutes: handfast lab bench"));
+}
