@@ -107,7 +107,7 @@ fn divided(contest: &Contest, rows: &[Row]) -> Option<String> {
     let example = contest.patterns.first()?;
     Some(format!(
         "{} is the rate of round trips of the ceiling in `syn`, divided by half of the {} packets of a \
-         {} connection.",
+         {} connection; the others likewise.",
         share_name(row.contestant, example),
         example.workload.packets(),
         example.workload,

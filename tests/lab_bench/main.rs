@@ -6,6 +6,7 @@
 mod bridge;
 mod ceilings;
 mod contest;
+mod demo;
 mod help;
 mod kernel;
 mod mark;

@@ -81,6 +81,16 @@ Figures from veth are not NIC figures.
 }
 
 #[test]
+fn one_far_ahead_does_not_make_factors_of_shares() {
+    let runs = [("bare replay", 100.0), ("handfast", 95.0), ("kernel", 40.0), ("driver", 310.0)];
+    let runs = runs.map(|(contestant, rate)| run(1, contestant, "lifecycle", rate));
+    let text = Comparison::new(Setting::default(), &REFERENCES, runs.to_vec()).text();
+    let line = text.lines().find(|line| line.contains("handfast")).unwrap();
+    assert!(line.contains("95.0 %") && line.contains("2.38 x"), "{text}");
+    assert!(text.contains("310.0 %"), "{text}");
+}
+
+#[test]
 fn a_document_has_the_same_figures() {
     let text = comparison().markdown();
     assert!(text.contains("| handfast | 95.0 % | 2.85 x | 285,000 | 142,500 | 570,000 | 3 | 1 |"), "{text}");

@@ -76,10 +76,14 @@ impl Comparison {
     }
 }
 
-/// A column of ratios: as shares, or as factors where one of them is above two.
+/// A column of ratios: as shares, or as factors where at least half of the others are well above
+/// the reference.
 fn ratios(rows: &[Row], reference: &str) -> Vec<String> {
+    const WELL_ABOVE: f64 = 1.5;
     let ratio = |row: &Row| row.ratios.get(reference).map(|spread| spread.median);
-    let factors = rows.iter().filter_map(ratio).any(|ratio| ratio > 2.0);
+    let others: Vec<f64> = rows.iter().filter(|row| row.contestant != reference).filter_map(ratio).collect();
+    let above = others.iter().filter(|ratio| **ratio > WELL_ABOVE).count();
+    let factors = above > 0 && 2 * above >= others.len();
     let text = |ratio: f64| match factors {
         true => format!("{ratio:.2} x"),
         false => format!("{:.1} %", 100.0 * ratio),
