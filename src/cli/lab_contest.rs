@@ -22,7 +22,7 @@ use crate::xdp::Mode;
 /// What a shell reports of a command that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-/// Compare handfast with the kernel's stack and with their ceilings, on one veth pair.
+/// Compare handfast with the kernel's stack, and both with what the link can do.
 ///
 /// Makes a lab of its own and removes it. Each round runs everything once, in another order each
 /// time. The servers that are a TCP are called by `handfast bench`, the ceilings by a program as bare
