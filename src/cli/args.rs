@@ -74,6 +74,7 @@ pub enum LabAction {
     Ceiling(super::lab_bench_args::CeilingArgs),
     #[command(hide = true)]
     Bench(super::lab_contest::LabBenchArgs),
+    Engine(super::lab_engine::LabEngineArgs),
     /// Make a lab, answer a kernel client in it for some 20 seconds, show what happens, clean up.
     Demo(LabDemo),
 }
