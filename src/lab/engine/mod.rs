@@ -91,8 +91,14 @@ impl EngineRun {
             connections_per_s_per_core: sum(Share::rate) / self.cores.len() as f64,
             ns_per_segment: sum(|share| share.spent.as_nanos() as f64) / segments.max(1) as f64,
             stages_ns,
-            bytes_per_connection: (self.live >= FEW && self.cores.len() == 1).then(|| bytes / filled),
+            bytes_per_connection: (self.fills() && self.live >= FEW && self.cores.len() == 1)
+                .then(|| bytes / filled),
         })
+    }
+
+    /// Whether connections are in the table before anything is measured.
+    fn fills(&self) -> bool {
+        self.workload != EngineWorkload::Cookie
     }
 
     fn once(&self, account_stages: bool, time: Duration) -> Result<Vec<Share>, String> {
