@@ -78,6 +78,7 @@ pub enum LabAction {
     Ceiling(super::lab_bench_args::CeilingArgs),
     // Boxed: larger than the others.
     Bench(Box<super::lab_contest::LabBenchArgs>),
+    Engine(super::lab_engine::LabEngineArgs),
     /// Make a lab, answer a kernel client in it, compare with the kernel's stack, clean up.
     Demo(LabDemo),
 }

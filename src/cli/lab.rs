@@ -2,7 +2,7 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
-use super::{Failure, demo, lab_bench, lab_contest, stage};
+use super::{Failure, demo, lab_bench, lab_contest, lab_engine, stage};
 use crate::lab::{
     BRIDGE_DEVICE, CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec,
 };
@@ -15,6 +15,7 @@ pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
         LabAction::ServeKernel(arguments) => lab_bench::serve_kernel(arguments),
         LabAction::Ceiling(arguments) => lab_bench::ceiling(arguments),
         LabAction::Bench(arguments) => lab_contest::run(arguments),
+        LabAction::Engine(arguments) => lab_engine::run(arguments),
         LabAction::Demo(arguments) => demo::run(arguments),
     }
 }

@@ -20,6 +20,7 @@ mod lab_bench;
 mod lab_bench_args;
 mod lab_comparison;
 mod lab_contest;
+mod lab_engine;
 mod next_hop;
 mod report;
 mod report_args;

@@ -37,6 +37,8 @@ pub struct CoreConfig {
     pub rst_rate: u32,
     /// ICMP answers a second.
     pub icmp_rate: u32,
+    /// Count the nanoseconds of each stage: a clock reading per stage and batch.
+    pub account_stages: bool,
 }
 
 impl Default for CoreConfig {
@@ -47,6 +49,7 @@ impl Default for CoreConfig {
             send_buffers: 65_536,
             rst_rate: 10_000,
             icmp_rate: 1000,
+            account_stages: false,
         }
     }
 }

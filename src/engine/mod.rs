@@ -38,6 +38,7 @@ mod runner;
 pub mod simulation;
 mod snapshot;
 pub mod stack;
+mod stopwatch;
 mod tell;
 mod timers;
 mod worker;

@@ -59,9 +59,11 @@ impl<K: PacketKey> Flows<K> {
         };
         let core = &mut *desk.core;
         let window = core.window(listener);
-        let step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
-        let tcb = tcp::accept_cookie(&offer, &segment.info, window, &step);
-        match self.place(desk, arrived, &frame, listener, tcb) {
+        let make = |core: &mut Core| {
+            let step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
+            tcp::accept_cookie(&offer, &segment.info, window, &step)
+        };
+        match self.place(desk, arrived, &frame, listener, make) {
             Placed::At(slot) => {
                 desk.core.counters.established_by_cookie.bump();
                 let found = Found { slot, owner: desk.core.id };
@@ -98,10 +100,12 @@ impl<K: PacketKey> Flows<K> {
         let disguise = core.shared.secrets.isn.disguise(&segment.key);
         let iss = isn_above(disguise.isn(core.now), above);
         let window = core.window(listener);
-        let made =
-            step(&core.shared, &core.counters, &mut core.buffers, &segment.key, Some(disguise), core.now);
-        let tcb = tcp::accept_syn(&segment.info, iss, window, &made);
-        match self.place(desk, arrived, &frame, listener, tcb) {
+        let make = |core: &mut Core| {
+            let (shared, key) = (&core.shared, &segment.key);
+            let made = step(shared, &core.counters, &mut core.buffers, key, Some(disguise), core.now);
+            tcp::accept_syn(&segment.info, iss, window, &made)
+        };
+        match self.place(desk, arrived, &frame, listener, make) {
             Placed::At(slot) => self.answer(desk, arrived, frame, slot, disguise),
             Placed::There(found) => self.known(desk, arrived, frame, found, debts),
             // Not when raced: the other core answers, and a cookie would be a second ISN.
@@ -154,15 +158,19 @@ impl<K: PacketKey> Flows<K> {
         arrived: &Arrived<K>,
         frame: &P::Frame,
         listener: u16,
-        mut tcb: Tcb,
+        make: impl Fn(&mut Core) -> Tcb,
     ) -> Placed {
         let &Arrived { ref segment, hash, .. } = arrived;
         let core = &mut *desk.core;
-        tcb.listener = listener;
-        tcb.hop = core.hops.number(desk.port.bytes(frame), segment.link_len, desk.number, 0);
-        let mut placed = self.part.insert_absent(segment.key, hash, tcb);
+        let hop = core.hops.number(desk.port.bytes(frame), segment.link_len, desk.number, 0);
+        let tcb = |core: &mut Core| {
+            let mut tcb = make(core);
+            (tcb.listener, tcb.hop) = (listener, hop);
+            tcb
+        };
+        let mut placed = self.part.insert_absent(segment.key, hash, || tcb(core));
         if matches!(placed, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
-            placed = self.part.insert_absent(segment.key, hash, tcb);
+            placed = self.part.insert_absent(segment.key, hash, || tcb(core));
         }
         match placed {
             Ok(slot) => {

@@ -100,6 +100,15 @@ impl Simulation {
         Simulation { workers: workers.collect(), counters, now: setup.start }
     }
 
+    /// One simulation per core, all around the same table: for threads of their own.
+    pub fn split(self) -> Vec<Simulation> {
+        let now = self.now;
+        let cores = self.workers.into_iter().zip(self.counters);
+        cores
+            .map(|(worker, counters)| Simulation { workers: vec![worker], counters: vec![counters], now })
+            .collect()
+    }
+
     /// Puts a frame on the wire towards core 0.
     pub fn inject(&mut self, frame: &[u8]) -> bool {
         self.inject_at(0, frame)

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS};
+use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS, STAGES};
 use crate::xdp::{Device, Program, Queue, VERDICTS};
 
 /// Every count of a stack at one moment.
@@ -42,6 +42,8 @@ pub struct CoreSnapshot {
     pub time_wait: u64,
     pub spare_ns: u64,
     pub frames_lost: u64,
+    /// By name, in the order of [`STAGES`]; all 0 unless accounting was on.
+    pub stages_ns: Named,
     /// By name, in the order of [`CLOSED`].
     pub closed: Named,
     /// By name, in the order of [`DROP_REASONS`].
@@ -112,6 +114,7 @@ macro_rules! plain {
             fn of(counters: &CoreCounters) -> CoreSnapshot {
                 CoreSnapshot {
                     $($field: counters.$field.value(),)*
+                    stages_ns: Named::of(STAGES.iter().map(|(_, name)| *name), counters.stages.all()),
                     closed: Named::of(CLOSED.iter().map(|(_, name)| *name), &counters.closed),
                     drops: Named::of(DROP_REASONS.iter().map(|reason| reason.name()), &counters.drops),
                 }
@@ -120,6 +123,7 @@ macro_rules! plain {
             fn plus(&self, other: &CoreSnapshot) -> CoreSnapshot {
                 CoreSnapshot {
                     $($field: self.$field + other.$field,)*
+                    stages_ns: self.stages_ns.plus(&other.stages_ns),
                     closed: self.closed.plus(&other.closed),
                     drops: self.drops.plus(&other.drops),
                 }

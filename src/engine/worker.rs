@@ -7,6 +7,8 @@ use super::errors::icmp_error;
 use super::flows::Flows;
 use super::hops::Hop;
 use super::port::{BATCH, Port};
+use super::stopwatch::Stopwatch;
+use crate::observe::Stage;
 use crate::table::Part;
 use crate::tcp::{Now, Tcb};
 use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy, parse, parse_common};
@@ -23,6 +25,7 @@ pub struct Worker<P: Port> {
     v6: Flows<FlowKey6>,
     batch4: Batch<FlowKey4, P::Frame>,
     batch6: Batch<FlowKey6, P::Frame>,
+    watch: Stopwatch,
 }
 
 /// The device a port belongs to.
@@ -71,6 +74,7 @@ impl<P: Port> Worker<P> {
             v6,
             batch4: Batch::new(),
             batch6: Batch::new(),
+            watch: Stopwatch::new(core.shared.core.account_stages),
             core,
         }
     }
@@ -79,15 +83,19 @@ impl<P: Port> Worker<P> {
     /// Never blocks. Time stands still within a turn.
     pub fn turn(&mut self, now: Now) -> Turn {
         self.core.now = now;
+        self.watch.start();
         let mut work = self.open_letters();
         for number in 0..self.ports.len() {
             work += self.serve(number);
         }
         work += self.v4.expire(&mut self.core, &mut self.ports);
         work += self.v6.expire(&mut self.core, &mut self.ports);
+        self.watch.lap(Stage::Timers);
         work += self.own_accord();
+        self.watch.lap(Stage::Calls);
         // Every port, also behind one that is gone.
         let gone = self.ports.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
+        self.watch.lap(Stage::Flush);
         self.gauge(work);
         Turn { work, gone }
     }
@@ -99,14 +107,19 @@ impl<P: Port> Worker<P> {
         loop {
             let arrived = self.ports[number].receive(&mut self.inboxes[number], BATCH - taken);
             taken += arrived;
+            self.watch.lap(Stage::Receive);
             if self.inboxes[number].is_empty() {
                 return taken;
             }
             self.parse(number);
+            self.watch.lap(Stage::Parse);
             self.v4.look_up(&mut self.batch4);
             self.v6.look_up(&mut self.batch6);
+            self.watch.lap(Stage::LookUp);
             self.process(number);
+            self.watch.lap(Stage::Tcp);
             self.settle(number);
+            self.watch.lap(Stage::Settle);
             if arrived == 0 || taken == BATCH {
                 return taken;
             }
@@ -143,7 +156,7 @@ impl<P: Port> Worker<P> {
 
     /// Phase 1 and 2: parse, answer what is not TCP, hash, and ask for the bucket.
     fn parse(&mut self, number: usize) {
-        let Worker { core, ports, devices, inboxes, v4, v6, batch4, batch6 } = self;
+        let Worker { core, ports, devices, inboxes, v4, v6, batch4, batch6, .. } = self;
         let (port, Device { mac, policy, .. }) = (&mut ports[number], &devices[number]);
         for frame in inboxes[number].drain(..) {
             core.counters.frames_in.bump();
@@ -234,6 +247,7 @@ impl<P: Port> Worker<P> {
             return;
         }
         let counters = &self.core.counters;
+        self.watch.count(&counters.stages);
         counters.batches.bump();
         counters.half_open.set(u64::from(self.v4.half_open + self.v6.half_open));
         counters.time_wait.set(u64::from(self.v4.time_wait + self.v6.time_wait));

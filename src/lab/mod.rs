@@ -15,6 +15,7 @@
 
 mod addressing;
 pub mod bench;
+pub mod engine;
 mod error;
 mod link_program;
 pub mod load;

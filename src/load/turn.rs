@@ -185,11 +185,13 @@ impl Session {
                 }
             }
             Course::Closing { cursor, until, lost } => {
+                let walked = cursor >= self.entries.span().end;
                 self.closing(wire, now, cursor, lost);
-                let walked = matches!(self.turn.course, Course::Closing { cursor, .. }
-                    if cursor >= self.entries.span().end);
                 if self.live == 0 || walked && elapsed >= until {
                     self.turn.course = Course::Over;
+                } else if let (false, Course::Closing { until, .. }) = (walked, &mut self.turn.course) {
+                    // The grace is for the last RST, however long the walk to it took.
+                    *until = elapsed.saturating_add(GRACE_US);
                 }
             }
             Course::Draining { .. } | Course::Settling | Course::Holding { .. } | Course::Over => {}

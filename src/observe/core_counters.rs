@@ -1,4 +1,4 @@
-use super::{Counter, DROP_REASONS, DropReason};
+use super::{Counter, DROP_REASONS, DropReason, StageTimes};
 
 /// How a connection left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,8 @@ pub struct CoreCounters {
     pub spare_ns: Counter,
     /// Frames nobody owns: must stay 0.
     pub frames_lost: Counter,
+    /// Where the time goes, if accounting is on.
+    pub stages: StageTimes,
     pub closed: [Counter; CLOSED.len()],
     pub drops: [Counter; DROP_REASONS.len()],
 }
@@ -139,6 +141,7 @@ impl Default for CoreCounters {
             connections: zero(),
             time_wait: zero(),
             spare_ns: zero(),
+            stages: StageTimes::default(),
             frames_lost: zero(),
             closed: std::array::from_fn(|_| zero()),
             drops: std::array::from_fn(|_| zero()),

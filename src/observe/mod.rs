@@ -4,7 +4,9 @@
 mod core_counters;
 mod counter;
 mod drops;
+mod stages;
 
 pub use core_counters::{CLOSED, Closed, CoreCounters};
 pub use counter::Counter;
 pub use drops::{DROP_REASONS, DropReason};
+pub use stages::{STAGES, Stage, StageTimes};

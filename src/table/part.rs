@@ -72,17 +72,23 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
     pub fn insert(&mut self, key: K, hash: u32, value: V) -> Result<Slot, InsertError> {
         match self.view.find(&key, hash) {
             Some(found) => Err(InsertError::Exists(found)),
-            None => self.insert_absent(key, hash, value),
+            None => self.insert_absent(key, hash, || value),
         }
     }
 
     /// As [`Part::insert`], for a caller that has just looked for the key and not found it. Another
-    /// core may have inserted it since, and is met; this core must not have.
+    /// core may have inserted it since, and is met; this core must not have. `value` is made in its
+    /// place: copied there from a stack where it was just written in pieces, it would be waited for.
     ///
     /// # Errors
     /// [`InsertError`]; the table is then as before.
     #[inline]
-    pub fn insert_absent(&mut self, key: K, hash: u32, value: V) -> Result<Slot, InsertError> {
+    pub fn insert_absent(
+        &mut self,
+        key: K,
+        hash: u32,
+        value: impl FnOnce() -> V,
+    ) -> Result<Slot, InsertError> {
         let words = key.to_words();
         let probe = self.view.index().probe(hash);
         let same = |slot| self.view.lines().key_is(slot, &words);
@@ -93,7 +99,7 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
         match verdict {
             Ok(()) => {
                 if let Some(place) = self.slab.lines.value_mut(slot) {
-                    *place = value;
+                    *place = value();
                 }
                 Ok(Slot(slot))
             }

@@ -1,0 +1,178 @@
+use std::ops::Range;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+use super::peer::{Step, isn_of, write};
+use super::{CHUNK, EngineWorkload};
+use crate::engine::simulation::Simulation;
+use crate::observe::STAGES;
+use crate::wire::{Flags, Seq};
+
+/// Connections that take each step together: as many as a batch has segments.
+const BATCH: u32 = 64;
+
+/// Connections that have a number: many times what is in the table.
+const NUMBERS: u32 = 1 << 27;
+
+const SYN: Step = Step { flags: Flags::SYN, theirs: 0, acked: 0, answered: true };
+const ACK: Step = Step { flags: Flags::ACK, theirs: 1, acked: 1, answered: false };
+const FIN: Step = Step { flags: Flags::ACK.with(Flags::FIN), theirs: 1, acked: 1, answered: true };
+const LAST_ACK: Step = Step { flags: Flags::ACK, theirs: 2, acked: 2, answered: false };
+const RST: Step = Step { flags: Flags::RST, theirs: 1, acked: 0, answered: false };
+
+/// One core's part.
+pub(super) struct Work {
+    simulation: Simulation,
+    core: u32,
+    workload: EngineWorkload,
+    live: u32,
+    /// The connection to open next, and the oldest that `Replace` has not removed.
+    next: u32,
+    oldest: u32,
+    ours: Vec<Seq>,
+    share: Share,
+}
+
+/// What one core came to.
+#[derive(Default)]
+pub(super) struct Share {
+    pub spent: Duration,
+    pub connections: u64,
+    /// In and out.
+    pub segments: u64,
+    pub stages_ns: Vec<(&'static str, u64)>,
+    /// Octets that the first connections took.
+    pub resident: Option<f64>,
+}
+
+impl Share {
+    pub(super) fn rate(&self) -> f64 {
+        self.connections as f64 / self.spent.as_secs_f64().max(1e-9)
+    }
+}
+
+impl Work {
+    pub(super) fn new(simulation: Simulation, core: u32, workload: EngineWorkload, live: u32) -> Work {
+        let ours = vec![Seq(0); BATCH as usize];
+        Work { simulation, core, workload, live, next: 0, oldest: 0, ours, share: Share::default() }
+    }
+
+    /// Fills the table, goes through one chunk to warm up, and measures until `time` is spent.
+    pub(super) fn run(mut self, core: usize, time: Duration) -> Result<Share, String> {
+        if !core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
+            return Err(format!("CPU {core} is not available to this process: choose others with --cores"));
+        }
+        let before = resident();
+        self.fill()?;
+        self.share.resident = before.and_then(|before| Some(resident()? - before));
+        self.chunk(Duration::MAX)?;
+        self.share = Share { resident: self.share.resident, ..Share::default() };
+        let stages = self.stages();
+        while self.share.spent < time {
+            self.chunk(time)?;
+        }
+        let after = self.stages();
+        self.share.stages_ns =
+            STAGES.iter().zip(stages.iter().zip(after)).map(|((_, name), (a, b))| (*name, b - a)).collect();
+        Ok(self.share)
+    }
+
+    fn fill(&mut self) -> Result<(), String> {
+        let cookies = self.workload == EngineWorkload::Cookie;
+        while !cookies && self.next < self.live {
+            let numbers = self.next..self.next + BATCH;
+            self.take(numbers, &[SYN, ACK])?;
+            self.next += BATCH;
+        }
+        Ok(())
+    }
+
+    /// Connections that are added and, unless they end by themselves, cleared away unmeasured.
+    fn chunk(&mut self, time: Duration) -> Result<(), String> {
+        let steps: &[Step] = match self.workload {
+            EngineWorkload::SynAck | EngineWorkload::Cookie => &[SYN],
+            EngineWorkload::Handshake | EngineWorkload::Replace => &[SYN, ACK],
+            EngineWorkload::Lifecycle => &[SYN, ACK, FIN, LAST_ACK],
+        };
+        let (first, mut added) = (self.next, 0);
+        while added < CHUNK && self.share.spent < time {
+            self.take(self.next..self.next + BATCH, steps)?;
+            self.next = after(self.next);
+            if self.workload == EngineWorkload::Replace {
+                self.take(self.oldest..self.oldest + BATCH, &[RST])?;
+                self.oldest = after(self.oldest);
+            }
+            added += BATCH;
+            self.share.connections += u64::from(BATCH);
+        }
+        if matches!(self.workload, EngineWorkload::SynAck | EngineWorkload::Handshake) {
+            let kept = (self.share.spent, self.share.segments);
+            for from in (first..first + added).step_by(BATCH as usize) {
+                self.take(from..from + BATCH, &[RST])?;
+            }
+            (self.share.spent, self.share.segments) = kept;
+            self.next = first;
+        }
+        Ok(())
+    }
+
+    /// Takes connections through some steps.
+    fn take(&mut self, numbers: Range<u32>, steps: &[Step]) -> Result<(), String> {
+        for step in steps {
+            let mut frame = [0; 128];
+            for (number, ours) in numbers.clone().zip(&self.ours) {
+                let len = write(&mut frame, self.core, number, step, *ours);
+                self.simulation.inject(&frame[..len]);
+            }
+            let before = processor_time();
+            self.simulation.run();
+            self.share.spent += processor_time().saturating_sub(before);
+            self.answers(&numbers, step)?;
+        }
+        Ok(())
+    }
+
+    fn answers(&mut self, numbers: &Range<u32>, step: &Step) -> Result<(), String> {
+        let Work { simulation, ours, share, .. } = self;
+        let mut answers = 0;
+        simulation.collect_all(|answer| {
+            if let (true, Some(isn), Some(place)) =
+                (step.flags.has(Flags::SYN), isn_of(answer), ours.get_mut(answers))
+            {
+                *place = isn;
+            }
+            answers += 1;
+        });
+        let expected = if step.answered { numbers.len() } else { 0 };
+        share.segments += (numbers.len() + answers) as u64;
+        if answers != expected {
+            return Err(format!(
+                "{answers} answers instead of {expected} to {:?}: this is a bug",
+                step.flags
+            ));
+        }
+        Ok(())
+    }
+
+    fn stages(&self) -> Vec<u64> {
+        self.simulation.counters(0).stages.all().iter().map(|stage| stage.value()).collect()
+    }
+}
+
+/// The batch behind this one. Connections that are long gone come again.
+fn after(number: u32) -> u32 {
+    (number + BATCH) % NUMBERS
+}
+
+/// Of this thread. What a neighbour takes away of the wall clock's time is left out.
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+}
+
+/// Octets of this process.
+fn resident() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: f64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096.0)
+}
