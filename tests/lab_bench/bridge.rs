@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use handfast::lab::{BRIDGE_DEVICE, BRIDGE_TO_CLIENT, Lab, SERVER_DEVICE, Spec};
+use handfast::lab::{BRIDGE_DEVICE, BRIDGE_TO_CLIENT, CLIENT_DEVICE, Lab, SERVER_DEVICE, SERVER_MAC, Spec};
 
 use crate::stage::{self, Server, counts, replay_client};
 
@@ -20,6 +20,43 @@ fn tcpdump_on_the_bridge_sees_the_six_packets_between_two_af_xdp_ends() {
         let seen = capture.flags();
         assert_eq!(seen, ["S", "S.", ".", "F.", "F.", "."], "{mode}");
         assert_eq!(counts(&server.stop(), ["syns", "fins", "lost_frames"]), [1, 1, 0], "{mode}");
+    }
+}
+
+/// What the ceiling moves is what the TCPs move: frame by frame, and each as long.
+#[test]
+fn a_connection_and_its_replay_are_the_same_frames() {
+    let Some(lab) = stage::lab(|spec| Spec { bridge: true, ..spec }) else { return };
+    let target = "198.18.1.1:7000";
+    for (options, timestamps) in [("mss", &[][..]), ("full", &["--timestamps"])] {
+        for (workload, service, count) in
+            [("handshake", "hold", 4), ("lifecycle", "discard", 6), ("request", "http", 7)]
+        {
+            let arguments = ["lab", "ceiling", "replay-server", "--dev", SERVER_DEVICE, "--own", target];
+            let pattern = [&["--workload", workload], timestamps].concat();
+            let server = Server::start(lab.server(), &[&arguments[..], &pattern].concat());
+            let capture = Tcpdump::start(&lab, count);
+            replay_client(&lab, target, &[&["--count", "1"], &pattern[..]].concat());
+            let replayed = capture.frames();
+            assert_eq!(replayed.len(), count as usize, "{replayed:?}");
+            server.stop();
+
+            let listen = format!("{target}={service}");
+            let server =
+                Server::start(lab.server(), &["respond", "--dev", SERVER_DEVICE, "--listen", &listen]);
+            let capture = Tcpdump::start(&lab, count);
+            let mut bench = lab.client().command(stage::PROGRAM);
+            bench.args(["bench", target, "--dev", CLIENT_DEVICE, "--source", "10.78.0.0/24", "--quiet"]);
+            bench.args(["--gateway", SERVER_MAC, "--connections", "1", "--concurrency", "1"]);
+            bench.args(["--workload", workload, "--syn-options", options]);
+            if workload == "request" {
+                bench.args(["--payload", &"x".repeat(64)]);
+            }
+            let output = bench.output().expect("runs");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(capture.frames(), replayed, "{workload}, {options}");
+            server.end();
+        }
     }
 }
 
@@ -51,6 +88,7 @@ impl Tcpdump {
             "-i",
             BRIDGE_TO_CLIENT,
             "-n",
+            "-e",
             "-l",
             "-t",
             "--immediate-mode",
@@ -66,10 +104,20 @@ impl Tcpdump {
     }
 
     /// The flags of the segments, in order, once all have come.
-    fn flags(mut self) -> Vec<String> {
+    fn flags(self) -> Vec<String> {
+        self.frames().into_iter().map(|(flags, _)| flags).collect()
+    }
+
+    /// Flags, and octets of the frame.
+    fn frames(mut self) -> Vec<(String, u32)> {
         let lines = BufReader::new(self.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        let flags = |line: String| Some(line.split_once("Flags [")?.1.split_once(']')?.0.to_string());
-        lines.filter_map(flags).collect()
+        let between = |line: &str, start, end| -> Option<String> {
+            Some(line.split_once(start)?.1.split_once(end)?.0.to_string())
+        };
+        let frame = |line: String| {
+            Some((between(&line, "Flags [", ']')?, between(&line, ", length ", ':')?.parse().ok()?))
+        };
+        lines.filter_map(frame).collect()
     }
 }
 
