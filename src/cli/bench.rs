@@ -6,18 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::bench_args::BenchArgs;
 use super::bench_results::results;
-use super::bench_setup::{options, sources};
+use super::bench_setup::{check, options, sources};
 use super::bench_watch::{Observed, step};
 use super::{Failure, next_hop, signals};
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Running, Stack};
-use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict};
+use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict, Workload};
 use crate::report::active_line;
 use crate::report::bench::{Results, write_json};
 use crate::xdp::Device;
 
 /// Sets up, gives up privileges, runs, reports.
 pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
+    check(arguments)?;
     let stop = signals::stop()?;
     // Before anything else: they must be writable, and later nothing can be opened any more.
     let mut files = Files::create(arguments)?;
@@ -35,6 +36,9 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(failure)?;
     drop_privileges().map_err(failure)?;
     println!("{}", active_line(&active));
+    if control.plan().workload == Workload::Flood {
+        notes.push("a flood counts every SYN that it sent as completed; what answers them is dropped".to_owned());
+    }
     notes.iter().chain(&active.notes).for_each(|note| println!("note: {note}"));
     let running = stack.run().map_err(failure)?;
     let (load, observed) = match arguments.search() {

@@ -49,13 +49,13 @@ pub struct BenchArgs {
     #[arg(long, value_enum, default_value_t = Kind::Lifecycle, help_heading = "Workload")]
     pub workload: Kind,
 
-    /// Who sends the first FIN of a lifecycle
-    #[arg(long, value_enum, default_value_t = Side::Client, help_heading = "Workload")]
-    pub closer: Side,
+    /// Who sends the first FIN of a lifecycle [default: client]
+    #[arg(long, value_enum, help_heading = "Workload")]
+    pub closer: Option<Side>,
 
-    /// What a request sends, in one segment
-    #[arg(long, value_name = "TEXT", default_value = "handfast\n", help_heading = "Workload")]
-    pub payload: String,
+    /// What a request sends, in one segment [default: "handfast" and a line feed]
+    #[arg(long, value_name = "TEXT", help_heading = "Workload", conflicts_with = "http")]
+    pub payload: Option<String>,
 
     /// Request this path over HTTP; the answer's status must be 2xx or 3xx
     #[arg(long, value_name = "PATH", help_heading = "Workload")]
@@ -65,7 +65,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SECS", default_value = "30", help_heading = "Workload", value_parser = msl)]
     pub msl: Duration,
 
-    /// How long a 4-tuple rests behind its connection's end; 0: not at all [default: 2 MSL]
+    /// How long a 4-tuple rests behind its connection's end; 0: not at all [default: 2 MSL; of a flood: 0]
     #[arg(long, value_name = "SECS", help_heading = "Workload", value_parser = values::seconds_or_none)]
     pub reuse_after: Option<Duration>,
 
@@ -94,7 +94,8 @@ pub struct BenchArgs {
     pub find_max: bool,
 
     /// Share of connections that may fail at a rate that holds, for --find-max
-    #[arg(long, value_name = "SHARE", default_value_t = 0.001, help_heading = "Load", value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, help_heading = "Load", requires = "find_max",
+          value_parser = share)]
     pub loss: f64,
 
     /// The load grows evenly over so many seconds; an open loop's goes down as well
@@ -187,7 +188,18 @@ pub enum Kind {
     Request,
     /// Open --connections, keep them for --duration, then probe every one
     Hold,
+    /// SYNs alone, as many as --rate says or as fast as it goes; inside a lab only
+    Flood,
 }
+
+impl Kind {
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// What a request sends.
+const PAYLOAD: &str = "handfast\n";
 
 /// `--closer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -225,7 +237,9 @@ impl BenchArgs {
         }
         plan.connections = self.connections.map(u64::from);
         plan.seed = self.seed;
-        plan.reuse_after = self.reuse_after.unwrap_or(2 * self.msl);
+        // Of a flood nothing is kept that could stand in the way.
+        let rest = if self.workload == Kind::Flood { Duration::ZERO } else { 2 * self.msl };
+        plan.reuse_after = self.reuse_after.unwrap_or(rest);
         plan.timeout = self.timeout;
         plan.drain = self.timeout + DRAIN_BEYOND;
         plan
@@ -241,16 +255,18 @@ impl BenchArgs {
             (Kind::Lifecycle, _) => Workload::Lifecycle { closer: self.closer() },
             (Kind::Request, Some(path)) => Workload::http(&self.target.to_string(), path),
             (Kind::Request, None) => {
-                Workload::Request { request: self.payload.clone().into_bytes(), answer: Answer::Segment }
+                let request = self.payload.as_deref().unwrap_or(PAYLOAD).into();
+                Workload::Request { request, answer: Answer::Segment }
             }
             (Kind::Hold, _) => Workload::Hold,
+            (Kind::Flood, _) => Workload::Flood,
         }
     }
 
     fn closer(&self) -> Closer {
         match self.closer {
-            Side::Client => Closer::Client,
-            Side::Server => Closer::Server,
+            None | Some(Side::Client) => Closer::Client,
+            Some(Side::Server) => Closer::Server,
         }
     }
 

@@ -27,6 +27,8 @@ const IDLE_NAP_MS: u32 = 10;
 pub(super) trait Wire {
     fn now(&self) -> Now;
     fn open(&mut self, ends: Ends) -> Result<u32, OpenError>;
+    /// A SYN alone.
+    fn syn(&mut self, ends: Ends) -> Result<(), OpenError>;
     /// False: no such connection.
     fn act(&mut self, number: u32, act: Act) -> bool;
     fn capacity(&self) -> u32;
