@@ -37,7 +37,9 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     drop_privileges().map_err(failure)?;
     println!("{}", active_line(&active));
     if control.plan().workload == Workload::Flood {
-        notes.push("a flood counts every SYN that it sent as completed; what answers them is dropped".to_owned());
+        notes.push(
+            "a flood counts every SYN that it sent as completed; what answers them is dropped".to_owned(),
+        );
     }
     notes.iter().chain(&active.notes).for_each(|note| println!("note: {note}"));
     let running = stack.run().map_err(failure)?;

@@ -34,8 +34,11 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
         }
     }
     if arguments.find_max && matches!(kind, Kind::Hold | Kind::Flood) {
-        return Err(Failure::new(format!("--find-max has nothing to look for with --workload {}", kind.name()))
-            .fix("--workload handshake, lifecycle or request"));
+        return Err(Failure::new(format!(
+            "--find-max has nothing to look for with --workload {}",
+            kind.name()
+        ))
+        .fix("--workload handshake, lifecycle or request"));
     }
     if kind == Kind::Flood {
         is_lab_interface(&arguments.device)

@@ -88,9 +88,7 @@ impl Watch {
                 self.begun = Some((Instant::now(), SystemTime::now(), running.snapshot()));
                 self.cpu.push(Sample::read()?);
             }
-            (Some((begun, ..)), Stage::Measured)
-                if begun.elapsed() >= SECOND * self.cpu.len() as u32 =>
-            {
+            (Some((begun, ..)), Stage::Measured) if begun.elapsed() >= SECOND * self.cpu.len() as u32 => {
                 self.cpu.push(Sample::read()?);
                 self.in_flight.push(progress.in_flight);
             }

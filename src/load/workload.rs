@@ -140,7 +140,9 @@ impl Workload {
             Workload::Request { answer: Answer::Http, .. } if response.end() == Progress::Whole => {
                 (Act::CLOSE, Standing::Done)
             }
-            Workload::Request { .. } | Workload::Hold | Workload::Flood => (Act::ABORT, Standing::Failed(Failure::ClosedEarly)),
+            Workload::Request { .. } | Workload::Hold | Workload::Flood => {
+                (Act::ABORT, Standing::Failed(Failure::ClosedEarly))
+            }
         }
     }
 

@@ -1,0 +1,82 @@
+//! What the bench says of its packets and latencies, beside what a capture on a bridge between the
+//! two ends saw of the same run.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use handfast::lab::{BRIDGE_TO_CLIENT, Spec};
+use handfast::trace::{Capture, Conversation, Direction, Frame};
+use handfast::wire::{Flags, FlowKey, Packet, Policy, parse};
+
+use crate::process::Process;
+use crate::results::Results;
+use crate::stage::{SERVED, Stage, stage};
+
+/// The frames of a bench, as they passed the bridge on the client's side.
+fn captured(stage: &Stage, arguments: &str) -> (Results, Vec<Frame>) {
+    let bridge = stage.bridge().expect("a bridge");
+    let capture =
+        bridge.enter(|| Capture::open(BRIDGE_TO_CLIENT)).expect("the namespace").expect("a capture");
+    let bench: Process = stage.start(arguments);
+    let results = stage.report(bench);
+    let frames = capture.drain().expect("frames");
+    (results, frames)
+}
+
+/// Each SYN of the bench: who sent it, and when.
+fn syns(frames: &[Frame], wanted: Flags) -> Vec<(SocketAddr, Duration)> {
+    let policy = Policy::default();
+    let syn = |frame: &Frame| match parse(&frame.bytes, &policy) {
+        Ok(Packet::Tcp4(segment)) if segment.info.flags == wanted => {
+            let (from, to) = (segment.key.remote(), segment.key.local());
+            Some((if wanted == Flags::SYN { from } else { to }, frame.at))
+        }
+        _ => None,
+    };
+    frames.iter().filter_map(syn).collect()
+}
+
+#[test]
+fn a_lifecycle_is_the_six_packets_of_the_rfc() {
+    let Some(stage) = stage(|spec| Spec { bridge: true, ..spec }) else { return };
+    let _responder = stage.respond(&["9=discard"], "");
+    let (results, frames) = captured(&stage, &format!("{SERVED}:9 --connections 50 --concurrency 1"));
+    results.assert_flawless();
+    let clients = syns(&frames, Flags::SYN);
+    assert_eq!(clients.len(), 50);
+    let (to, back) = (Direction::ToServer, Direction::ToClient);
+    let (syn, ack, fin) = (Flags::SYN, Flags::ACK, Flags::FIN);
+    // RFC 9293 figures 6 and 12, the peer's ACK and FIN in one segment.
+    let expected =
+        [(to, syn), (back, syn.with(ack)), (to, ack), (to, fin.with(ack)), (back, fin.with(ack)), (to, ack)];
+    for (client, _) in clients {
+        let seen = Conversation::pick(&frames, client, (SERVED, 9).into());
+        let segments: Vec<_> = seen.lines.iter().map(|line| (line.direction, line.flags)).collect();
+        assert_eq!(segments, expected, "{client}");
+        assert!(seen.lines.iter().all(|line| line.payload_len == 0), "{client}");
+    }
+}
+
+/// The capture's clock is the kernel's, at the bridge; the bench's is its own, at both ends of the path. So
+/// the bench sees all that the capture sees and the way to the bridge and back as well.
+#[test]
+fn latency_agrees_with_the_capture() {
+    let Some(stage) = stage(|spec| Spec { bridge: true, ..spec }) else { return };
+    // So long that the way to the bridge and back, and what a machine in use adds, are small beside it.
+    let _responder = stage.respond(&["9=discard"], "--fault delay=10");
+    let (results, frames) = captured(&stage, &format!("{SERVED}:9 --rate 1000 --duration 3"));
+    results.assert_flawless();
+    let sent: BTreeMap<SocketAddr, Duration> = syns(&frames, Flags::SYN).into_iter().collect();
+    let mut times: Vec<Duration> = syns(&frames, Flags::SYN.with(Flags::ACK))
+        .into_iter()
+        .map(|(client, at)| at.saturating_sub(sent[&client]))
+        .collect();
+    assert_eq!((sent.len(), times.len()), (3000, 3000), "every SYN once");
+    times.sort();
+    let seen = times[times.len() / 2].as_secs_f64() * 1e6;
+    let said = results.number("latency_us.connect.p50");
+    eprintln!("connect p50: {said:.0} µs, on the bridge {seen:.0} µs");
+    assert!(said >= seen - 5.0, "{said} µs are less than the {seen} µs on the wire");
+    assert!(said <= 1.05 * seen + 50.0, "{said} µs, and {seen} µs on the wire");
+}
