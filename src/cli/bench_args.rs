@@ -77,9 +77,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SECS", default_value = "10", help_heading = "Workload", value_parser = values::seconds)]
     pub timeout: Duration,
 
-    /// Closed loop: so many connections in flight
-    #[arg(long, value_name = "N", default_value = "256", help_heading = "Load", value_parser = values::count)]
-    pub concurrency: u32,
+    /// Closed loop: so many connections in flight [default: 256, or as many as there are 4-tuples]
+    #[arg(long, value_name = "N", help_heading = "Load", value_parser = values::count)]
+    pub concurrency: Option<u32>,
 
     /// Open loop: so many connections a second
     #[arg(long, value_name = "R", help_heading = "Load", conflicts_with = "concurrency", value_parser = values::count)]
@@ -198,6 +198,8 @@ impl Kind {
     }
 }
 
+/// Connections in flight, if there is no other load.
+const CONCURRENCY: u32 = 256;
 /// What a request sends.
 const PAYLOAD: &str = "handfast\n";
 
@@ -218,7 +220,7 @@ const DRAIN_BEYOND: Duration = Duration::from_secs(2);
 impl BenchArgs {
     pub fn plan(&self, sources: Vec<Source>) -> Plan {
         let mut plan = Plan::new(self.target.clone(), sources, self.workload());
-        plan.load = self.load();
+        plan.load = self.load(plan.space().len());
         plan.ramp_up = self.ramp;
         plan.ramp_down = if self.is_open_loop() { self.ramp } else { Duration::ZERO };
         plan.warm_up = self.warmup;
@@ -270,10 +272,11 @@ impl BenchArgs {
         }
     }
 
-    fn load(&self) -> Load {
-        match self.rate {
-            Some(rate) => Load::Rate { per_second: u64::from(rate), arrivals: self.arrivals() },
-            None => Load::Concurrency(self.concurrency),
+    fn load(&self, tuples: u64) -> Load {
+        match (self.rate, self.concurrency) {
+            (Some(rate), _) => Load::Rate { per_second: u64::from(rate), arrivals: self.arrivals() },
+            (None, Some(asked)) => Load::Concurrency(asked),
+            (None, None) => Load::Concurrency(tuples.clamp(1, u64::from(CONCURRENCY)) as u32),
         }
     }
 

@@ -33,6 +33,10 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
                 .fix(format!("--workload {only}, or leave {name} out")));
         }
     }
+    if arguments.concurrency.is_some() && kind == Kind::Flood {
+        return Err(Failure::new("--concurrency says nothing to --workload flood: nothing is in flight")
+            .fix("--rate R, or leave it out to send as fast as it goes"));
+    }
     if arguments.find_max && matches!(kind, Kind::Hold | Kind::Flood) {
         return Err(Failure::new(format!(
             "--find-max has nothing to look for with --workload {}",

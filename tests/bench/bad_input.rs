@@ -64,6 +64,10 @@ fn what_cannot_be_had_ends_with_code_1_and_its_cure() {
     refused(&from("10.78.0.0/16", "--source 10.78.1.0/24"), &["overlap"]);
     refused(&from("10.78.0.1:5000-5009", "--concurrency 11"), &["11 connections at a time", "there are 10"]);
     refused(&from("10.78.0.1:5000-5009", "--workload hold"), &["--connections N"]);
+    refused(
+        &from("10.78.0.1:5000-5009", "--workload hold --connections 11"),
+        &["11 connections to hold need"],
+    );
     refused(&from("198.18.0.1:2000-3000", ""), &["overlap with those the kernel gives out", "sysctl -w"]);
     refused(&from("198.18.0.1", ""), &["none is left", "address that no interface has"]);
     refused(&from("10.78.0.0/16", "--html /nowhere/x.html"), &["cannot write /nowhere/x.html"]);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::thread;
 use std::time::Duration;
 
 use handfast::lab::{BRIDGE_TO_CLIENT, Spec};
@@ -19,8 +20,17 @@ fn captured(stage: &Stage, arguments: &str) -> (Results, Vec<Frame>) {
     let capture =
         bridge.enter(|| Capture::open(BRIDGE_TO_CLIENT)).expect("the namespace").expect("a capture");
     let bench: Process = stage.start(arguments);
-    let results = stage.report(bench);
-    let frames = capture.drain().expect("frames");
+    let (results, mut frames) = thread::scope(|scope| {
+        let report = scope.spawn(|| stage.report(bench));
+        let mut frames = Vec::new();
+        // The kernel keeps no more than some thousand.
+        while !report.is_finished() {
+            frames.extend(capture.drain().expect("frames"));
+            thread::sleep(Duration::from_millis(10));
+        }
+        (report.join().expect("a report"), frames)
+    });
+    frames.extend(capture.drain().expect("frames"));
     (results, frames)
 }
 

@@ -23,5 +23,6 @@ fn faults_are_counted_one_for_one() {
     }
     assert_eq!(results.at("bottleneck.verdict"), "target", "{}", results.text);
     let p50 = results.number("latency_us.connect.p50");
-    assert!(p50 >= 20_000.0, "every SYN-ACK is 20 ms late, not {p50} µs");
+    // Timers tick by the millisecond.
+    assert!(p50 >= 19_000.0, "every SYN-ACK is 20 ms late, not {p50} µs");
 }

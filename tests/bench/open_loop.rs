@@ -25,26 +25,25 @@ fn twenty_thousand_connections_stay_and_answer() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(&["82=hold"], "");
     let results =
-        stage.bench(&format!("{SERVED}:82 --workload hold --connections 20000 --rate 20000 --duration 1"));
+        stage.bench(&format!("{SERVED}:82 --workload hold --connections 20000 --rate 10000 --duration 0.5"));
     results.assert_flawless();
     assert_eq!(results.connections("completed"), 20_000);
     assert_eq!(results.number("latency_us.completion.count"), 20_000.0, "every probe's answer");
+    results.assert_says(&["neither: all connections were opened, and answered their probe"]);
     let server = responder.stop();
-    // Each was ended by the RST that follows the answer.
+    // Each was ended by the RST that follows the answer, no faster than the server took the probes.
     assert_eq!(
         (&server["established"], &server["closed"]["reset_by_peer"]),
         (&20_000.into(), &20_000.into())
     );
 }
 
-/// A short search against a server that takes one of two SYNs: nothing holds, and it says so; against
-/// one that answers, the limit of the search is found.
+/// Against a server that refuses everybody no rate holds, and that is what it says.
 #[test]
 fn a_search_ends_with_what_it_found() {
     let Some(stage) = stage(|spec| spec) else { return };
-    let _responder = stage.respond(&["9=discard"], "--fault drop=50%");
-    let results = stage.bench(&format!(
-        "{SERVED}:9 --find-max --loss 0.001 --duration 0.2 --ramp 0.05 --syn-retries 0 --timeout 0.5"
-    ));
+    let _responder = stage.respond(&["9=discard"], "--fault reset=100%");
+    let results =
+        stage.bench(&format!("{SERVED}:9 --find-max --loss 0.001 --duration 0.1 --ramp 0.02 --timeout 0.5"));
     results.assert_says(&["does not hold", "not even one connection per second holds"]);
 }
