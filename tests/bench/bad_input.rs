@@ -44,7 +44,7 @@ fn a_closed_port_refuses_and_a_router_says_unreachable() {
         .expect("sysctl");
     stage.server().run(&["ip", "route", "add", "unreachable", "198.18.78.0/24"]).expect("ip");
     stage.client().run(&["ip", "route", "add", "198.18.78.0/24", "via", "198.18.255.1"]).expect("ip");
-    let results = stage.bench(&format!("198.18.78.1:80 {SHORT} --concurrency 10"));
+    let results = stage.bench(&format!("198.18.78.1:80 {SHORT} --concurrency 50"));
     let (told, silent) = (results.failed("unreachable"), results.failed("connect-timeout"));
     assert_eq!((told + silent, results.failures()), (200, 200), "{}", results.text);
     // One for each route would do (net.ipv4.icmp_msgs_per_sec); most have their own.
