@@ -72,6 +72,11 @@ fn what_cannot_be_had_ends_with_code_1_and_its_cure() {
     refused(&from("198.18.0.1", ""), &["none is left", "address that no interface has"]);
     refused(&from("10.78.0.0/16", "--html /nowhere/x.html"), &["cannot write /nowhere/x.html"]);
 
+    // Nor is what an earlier run has left lost to one that cannot start.
+    std::fs::write(stage.file("bench.json"), "earlier").expect("written");
+    refused(&from("198.18.255.0/24", ""), &["lies within"]);
+    assert_eq!(std::fs::read_to_string(stage.file("bench.json")).expect("there"), "earlier");
+
     let elsewhere = stage.bare(&[&target, "--source", "10.78.0.0/16", "--json", "/nowhere/x.json"]).ended();
     refused(&elsewhere, &["cannot write /nowhere/x.json", "a directory that you may write to"]);
     let beyond = stage.bare(&["192.0.2.1:80", "--source", "10.78.0.0/16"]).ended();

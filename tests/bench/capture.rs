@@ -68,14 +68,10 @@ fn a_lifecycle_is_the_six_packets_of_the_rfc() {
     }
 }
 
-/// The capture's clock is the kernel's, at the bridge; the bench's is its own, at both ends of the path. So
-/// the bench sees all that the capture sees and the way to the bridge and back as well.
-#[test]
-fn latency_agrees_with_the_capture() {
-    let Some(stage) = stage(|spec| Spec { bridge: true, ..spec }) else { return };
-    // So long that the way to the bridge and back, and what a machine in use adds, are small beside it.
-    let _responder = stage.respond(&["9=discard"], "--fault delay=10");
-    let (results, frames) = captured(&stage, &format!("{SERVED}:9 --rate 1000 --duration 3"));
+/// What the bench says for the connect time's median, and what passed the bridge: from each SYN to its
+/// SYN-ACK, without the way from the bench to the bridge and back.
+fn said_and_seen(stage: &Stage) -> (Results, f64) {
+    let (results, frames) = captured(stage, &format!("{SERVED}:9 --rate 1000 --duration 3"));
     results.assert_flawless();
     let sent: BTreeMap<SocketAddr, Duration> = syns(&frames, Flags::SYN).into_iter().collect();
     let mut times: Vec<Duration> = syns(&frames, Flags::SYN.with(Flags::ACK))
@@ -85,8 +81,27 @@ fn latency_agrees_with_the_capture() {
     assert_eq!((sent.len(), times.len()), (3000, 3000), "every SYN once");
     times.sort();
     let seen = times[times.len() / 2].as_secs_f64() * 1e6;
-    let said = results.number("latency_us.connect.p50");
-    eprintln!("connect p50: {said:.0} µs, on the bridge {seen:.0} µs");
-    assert!(said >= seen - 5.0, "{said} µs are less than the {seen} µs on the wire");
-    assert!(said <= 1.05 * seen + 50.0, "{said} µs, and {seen} µs on the wire");
+    (results, seen)
+}
+
+/// The server takes 10 ms, beside which the way to the bridge and back is small. What others do on this
+/// machine meanwhile can only make the bench's figure larger, since it counts from the intended start:
+/// so one run of three without them is enough.
+#[test]
+fn latency_agrees_with_the_capture() {
+    let Some(stage) = stage(|spec| Spec { bridge: true, ..spec }) else { return };
+    let _responder = stage.respond(&["9=discard"], "--fault delay=10");
+    let mut tried = Vec::new();
+    for _ in 0..3 {
+        let (results, seen) = said_and_seen(&stage);
+        let (said, lag) = (results.number("latency_us.connect.p50"), results.number("load.lag_us.mean"));
+        tried.push(format!("connect p50 {said:.0} µs, on the bridge {seen:.0} µs; late by {lag:.0} µs"));
+        // Less than what passed the wire is never right; the histogram keeps three digits.
+        assert!(said >= 0.998 * seen - 5.0, "{tried:?}");
+        if said <= 1.05 * seen {
+            eprintln!("{tried:?}");
+            return;
+        }
+    }
+    panic!("never within 5 %: {tried:?}");
 }

@@ -21,7 +21,10 @@ fn faults_are_counted_one_for_one() {
     for (what, faults) in [("resets", resets), ("drops", drops)] {
         assert!((300..500).contains(&faults), "{faults} {what}");
     }
-    assert_eq!(results.at("bottleneck.verdict"), "target", "{}", results.text);
+    // A client that is starved of its core by others says that first.
+    if results.number("load.lag_us.mean") < 1000.0 {
+        assert_eq!(results.at("bottleneck.verdict"), "target", "{}", results.text);
+    }
     let p50 = results.number("latency_us.connect.p50");
     // Timers tick by the millisecond.
     assert!(p50 >= 19_000.0, "every SYN-ACK is 20 ms late, not {p50} µs");
