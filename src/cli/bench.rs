@@ -1,4 +1,4 @@
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,22 +6,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::bench_args::BenchArgs;
 use super::bench_results::results;
-use super::bench_setup::{options, sources};
+use super::bench_setup::{check, options, sources};
 use super::bench_watch::{Observed, step};
 use super::{Failure, next_hop, signals};
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Running, Stack};
-use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict};
+use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict, Workload};
 use crate::report::active_line;
 use crate::report::bench::{Results, write_json};
-use crate::xdp::Device;
+use crate::xdp::{Device, XdpError};
 
 /// Sets up, gives up privileges, runs, reports.
 pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
+    check(arguments)?;
     let stop = signals::stop()?;
     // Before anything else: they must be writable, and later nothing can be opened any more.
     let mut files = Files::create(arguments)?;
     let device = Device::open(&arguments.device).map_err(failure)?;
+    if !device.up {
+        return Err(failure(XdpError::InterfaceDown { ifname: device.name }));
+    }
     let plan = arguments.plan(sources(arguments, &device)?);
     // What cannot run at all says so before anything is touched.
     plan.check(1).map_err(failure)?;
@@ -35,6 +39,11 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(failure)?;
     drop_privileges().map_err(failure)?;
     println!("{}", active_line(&active));
+    if control.plan().workload == Workload::Flood {
+        notes.push(
+            "a flood counts every SYN that it sent as completed; what answers them is dropped".to_owned(),
+        );
+    }
     notes.iter().chain(&active.notes).for_each(|note| println!("note: {note}"));
     let running = stack.run().map_err(failure)?;
     let (load, observed) = match arguments.search() {
@@ -118,7 +127,10 @@ struct Files<'a> {
 
 impl Files<'_> {
     fn create(arguments: &BenchArgs) -> Result<Files<'_>, Failure> {
-        let create = |path: &'_ Path| File::create(path).map_err(|error| cannot_write(path, &error));
+        // What an earlier run left there stays until there is something better.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let create = |path: &'_ Path| options.open(path).map_err(|error| cannot_write(path, &error));
         Ok(Files {
             json: arguments.json.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
             html: arguments.html.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
@@ -126,6 +138,10 @@ impl Files<'_> {
     }
 
     fn write(&mut self, results: &Results) -> Result<(), Failure> {
+        for (_, file) in self.json.iter_mut().chain(&mut self.html) {
+            // A pipe has no length.
+            let _ = file.set_len(0);
+        }
         if let Some((path, file)) = &mut self.json {
             write_json(BufWriter::new(file), results).map_err(|error| cannot_write(path, &error))?;
         }

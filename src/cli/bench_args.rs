@@ -51,13 +51,13 @@ pub struct BenchArgs {
     #[arg(long, value_enum, default_value_t = Kind::Lifecycle, help_heading = "Workload")]
     pub workload: Kind,
 
-    /// Who sends the first FIN of a lifecycle
-    #[arg(long, value_enum, default_value_t = Side::Client, help_heading = "Workload")]
-    pub closer: Side,
+    /// Who sends the first FIN of a lifecycle [default: client]
+    #[arg(long, value_enum, help_heading = "Workload")]
+    pub closer: Option<Side>,
 
-    /// What a request sends, in one segment
-    #[arg(long, value_name = "TEXT", default_value = "handfast\n", help_heading = "Workload")]
-    pub payload: String,
+    /// What a request sends, in one segment [default: "handfast" and a line feed]
+    #[arg(long, value_name = "TEXT", help_heading = "Workload", conflicts_with = "http")]
+    pub payload: Option<String>,
 
     /// Request this path over HTTP; the answer's status must be 2xx or 3xx
     #[arg(long, value_name = "PATH", help_heading = "Workload")]
@@ -67,7 +67,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SECS", default_value = "30", help_heading = "Workload", value_parser = msl)]
     pub msl: Duration,
 
-    /// How long a 4-tuple rests behind its connection's end; 0: not at all [default: 2 MSL]
+    /// How long a 4-tuple rests behind its connection's end; 0: not at all [default: 2 MSL; of a flood: 0]
     #[arg(long, value_name = "SECS", help_heading = "Workload", value_parser = values::seconds_or_none)]
     pub reuse_after: Option<Duration>,
 
@@ -83,9 +83,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SECS", default_value = "10", help_heading = "Workload", value_parser = values::seconds)]
     pub timeout: Duration,
 
-    /// Closed loop: so many connections in flight
-    #[arg(long, value_name = "N", default_value = "256", help_heading = "Load", value_parser = values::count)]
-    pub concurrency: u32,
+    /// Closed loop: so many connections in flight [default: 256, or as many as there are 4-tuples]
+    #[arg(long, value_name = "N", help_heading = "Load", value_parser = values::count)]
+    pub concurrency: Option<u32>,
 
     /// Open loop: so many connections a second
     #[arg(long, value_name = "R", help_heading = "Load", conflicts_with = "concurrency", value_parser = values::count)]
@@ -100,7 +100,8 @@ pub struct BenchArgs {
     pub find_max: bool,
 
     /// Share of connections that may fail at a rate that holds, for --find-max
-    #[arg(long, value_name = "SHARE", default_value_t = 0.001, help_heading = "Load", value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, help_heading = "Load", requires = "find_max",
+          value_parser = share)]
     pub loss: f64,
 
     /// The load grows evenly over so many seconds; an open loop's goes down as well
@@ -193,7 +194,20 @@ pub enum Kind {
     Request,
     /// Open --connections, keep them for --duration, then probe every one
     Hold,
+    /// SYNs alone, as many as --rate says or as fast as it goes; inside a lab only
+    Flood,
 }
+
+impl Kind {
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// Connections in flight, if there is no other load.
+const CONCURRENCY: u32 = 256;
+/// What a request sends.
+const PAYLOAD: &str = "handfast\n";
 
 /// `--closer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -232,7 +246,7 @@ const DRAIN_BEYOND: Duration = Duration::from_secs(2);
 impl BenchArgs {
     pub fn plan(&self, sources: Vec<Source>) -> Plan {
         let mut plan = Plan::new(self.target.clone(), sources, self.workload());
-        plan.load = self.load();
+        plan.load = self.load(plan.space().len());
         plan.ramp_up = self.ramp;
         plan.ramp_down = if self.is_open_loop() { self.ramp } else { Duration::ZERO };
         plan.warm_up = self.warmup;
@@ -251,7 +265,9 @@ impl BenchArgs {
         }
         plan.connections = self.connections.map(u64::from);
         plan.seed = self.seed;
-        plan.reuse_after = self.reuse_after.unwrap_or(2 * self.msl);
+        // Of a flood nothing is kept that could stand in the way.
+        let rest = if self.workload == Kind::Flood { Duration::ZERO } else { 2 * self.msl };
+        plan.reuse_after = self.reuse_after.unwrap_or(rest);
         plan.timeout = self.timeout;
         plan.drain = self.timeout + DRAIN_BEYOND;
         plan
@@ -267,23 +283,26 @@ impl BenchArgs {
             (Kind::Lifecycle, _) => Workload::Lifecycle { closer: self.closer() },
             (Kind::Request, Some(path)) => Workload::http(&self.target.to_string(), path),
             (Kind::Request, None) => {
-                Workload::Request { request: self.payload.clone().into_bytes(), answer: Answer::Segment }
+                let request = self.payload.as_deref().unwrap_or(PAYLOAD).into();
+                Workload::Request { request, answer: Answer::Segment }
             }
             (Kind::Hold, _) => Workload::Hold,
+            (Kind::Flood, _) => Workload::Flood,
         }
     }
 
     fn closer(&self) -> Closer {
         match self.closer {
-            Side::Client => Closer::Client,
-            Side::Server => Closer::Server,
+            None | Some(Side::Client) => Closer::Client,
+            Some(Side::Server) => Closer::Server,
         }
     }
 
-    fn load(&self) -> Load {
-        match self.rate {
-            Some(rate) => Load::Rate { per_second: u64::from(rate), arrivals: self.arrivals() },
-            None => Load::Concurrency(self.concurrency),
+    fn load(&self, tuples: u64) -> Load {
+        match (self.rate, self.concurrency) {
+            (Some(rate), _) => Load::Rate { per_second: u64::from(rate), arrivals: self.arrivals() },
+            (None, Some(asked)) => Load::Concurrency(asked),
+            (None, None) => Load::Concurrency(tuples.clamp(1, u64::from(CONCURRENCY)) as u32),
         }
     }
 

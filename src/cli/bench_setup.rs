@@ -7,9 +7,10 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::Failure;
-use super::bench_args::BenchArgs;
+use super::bench_args::{BenchArgs, Kind};
 use crate::engine::CoreConfig;
 use crate::engine::stack::Options;
+use crate::lab::is_lab_interface;
 use crate::load::{Asked, Control, Source};
 use crate::tcp::Config;
 use crate::wire::Mac;
@@ -17,6 +18,38 @@ use crate::xdp::{Device, addresses};
 
 /// The kernel's ephemeral ports, for both families.
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/// What contradicts itself, and what must not be sent here.
+pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
+    let kind = arguments.workload;
+    for (given, name, only) in [
+        (arguments.http.is_some(), "--http", Kind::Request),
+        (arguments.payload.is_some(), "--payload", Kind::Request),
+        (arguments.closer.is_some(), "--closer", Kind::Lifecycle),
+    ] {
+        if given && kind != only {
+            let (kind, only) = (kind.name(), only.name());
+            return Err(Failure::new(format!("{name} says nothing to --workload {kind}"))
+                .fix(format!("--workload {only}, or leave {name} out")));
+        }
+    }
+    if arguments.concurrency.is_some() && kind == Kind::Flood {
+        return Err(Failure::new("--concurrency says nothing to --workload flood: nothing is in flight")
+            .fix("--rate R, or leave it out to send as fast as it goes"));
+    }
+    if arguments.find_max && matches!(kind, Kind::Hold | Kind::Flood) {
+        return Err(Failure::new(format!(
+            "--find-max has nothing to look for with --workload {}",
+            kind.name()
+        ))
+        .fix("--workload handshake, lifecycle or request"));
+    }
+    if kind == Kind::Flood {
+        is_lab_interface(&arguments.device)
+            .map_err(|why| Failure::new(format!("a flood stays inside a lab: {why}")).fix(why.fix()))?;
+    }
+    Ok(())
+}
 
 /// The sources asked for, without the ports that the kernel gives out on addresses of its own.
 pub(super) fn sources(arguments: &BenchArgs, device: &Device) -> Result<Vec<Source>, Failure> {

@@ -88,11 +88,9 @@ impl Watch {
                 self.begun = Some((Instant::now(), SystemTime::now(), running.snapshot()));
                 self.cpu.push(Sample::read()?);
             }
-            (Some((begun, ..)), Stage::Measured) => {
-                if begun.elapsed() >= SECOND * self.cpu.len() as u32 {
-                    self.cpu.push(Sample::read()?);
-                    self.in_flight.push(progress.in_flight);
-                }
+            (Some((begun, ..)), Stage::Measured) if begun.elapsed() >= SECOND * self.cpu.len() as u32 => {
+                self.cpu.push(Sample::read()?);
+                self.in_flight.push(progress.in_flight);
             }
             (Some((begun, ..)), Stage::Drain | Stage::Finished) if self.ended.is_none() => {
                 self.ended = Some((begun.elapsed(), running.snapshot()));

@@ -1,11 +1,13 @@
 //! Where SYNs go: the next hop's MAC, from the kernel's own tables. It is found before the
 //! steering program is attached, so the kernel resolves it as it would for itself.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::Value;
 
 use super::Failure;
@@ -25,7 +27,7 @@ pub(super) fn find(device: &str, target: IpAddr) -> Result<Mac, Failure> {
     if let Some(mac) = neighbour(device, hop)? {
         return Ok(mac);
     }
-    provoke(hop).map_err(|error| {
+    provoke(device, hop).map_err(|error| {
         Failure::new(format!("cannot send to the next hop {hop} on {device}: {error}"))
             .fix(format!("ip link set {device} up"))
     })?;
@@ -47,6 +49,8 @@ fn route(device: &str, target: IpAddr) -> Result<IpAddr, Failure> {
             .fix(format!("ip route add {target} dev {device}, or name the next hop's MAC with --gateway"))
     };
     let target_text = target.to_string();
+    // Asked with an interface, the kernel makes a route up where it has none, but for `fibmatch`.
+    let _ = ip(&["route", "get", "fibmatch", &target_text, "oif", device])?.ok_or_else(no_route)?;
     let routes = ip(&["route", "get", &target_text, "oif", device])?.ok_or_else(no_route)?;
     let route = routes.get(0).ok_or_else(no_route)?;
     if route["type"].as_str().is_some_and(|kind| kind == "local") {
@@ -74,12 +78,15 @@ fn usable(entry: &Value) -> Option<Mac> {
 }
 
 /// One empty datagram to the next hop: the kernel asks for its address to send it.
-fn provoke(hop: IpAddr) -> std::io::Result<()> {
+fn provoke(device: &str, hop: IpAddr) -> std::io::Result<()> {
     let any: SocketAddr = match hop {
         IpAddr::V4(_) => ([0; 4], 0).into(),
         IpAddr::V6(_) => ([0u16; 8], 0).into(),
     };
-    UdpSocket::bind(any)?.send_to(&[], (hop, DISCARD)).map(|_| ())
+    let socket = UdpSocket::bind(any)?;
+    // Another interface may have a better route to it.
+    setsockopt(&socket, sockopt::BindToDevice, &OsString::from(device))?;
+    socket.send_to(&[], (hop, DISCARD)).map(|_| ())
 }
 
 /// What `ip -json` says; `None`: it says no.

@@ -14,6 +14,12 @@ pub trait Caller: User {
     /// Milliseconds until [`Caller::call`] has something to do if nothing arrives, at most `most`;
     /// 0: at once, so the core does not sleep.
     fn due_ms(&self, now: Now, most: u32) -> u32;
+
+    /// Whether it sends SYNs with [`Line::syn`]: what answers them belongs to no connection, and is
+    /// dropped by name instead of being answered with a RST.
+    fn floods(&self) -> bool {
+        false
+    }
 }
 
 /// Makes one core's caller, told the core's number and the number of cores.
@@ -38,6 +44,13 @@ pub trait Line {
     /// # Errors
     /// [`OpenError`]; nothing was sent then.
     fn open(&mut self, ends: Ends) -> Result<u32, OpenError>;
+
+    /// A SYN, and nothing kept of it: for a flood. As [`Line::open`], of a limited number a turn.
+    /// [`Caller::floods`] must be true, or what answers it gets a RST.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing was sent then.
+    fn syn(&mut self, ends: Ends) -> Result<(), OpenError>;
 
     /// Lets `act` do something with a connection of this caller, and sends what follows from it when
     /// [`Caller::call`] has returned; an end is told then. False: there is no such connection (any

@@ -53,29 +53,25 @@ impl<P: Port> Line for Calls<'_, P> {
             return Err(OpenError::NoFrame);
         }
         let Calls { core, ports, v4, v6, window, .. } = self;
-        let number = match (ends.local, ends.remote) {
-            (SocketAddr::V4(local), SocketAddr::V4(remote)) => {
-                let key = FlowKey4 {
-                    remote: remote.ip().octets(),
-                    local: local.ip().octets(),
-                    remote_port: remote.port(),
-                    local_port: local.port(),
-                };
-                v4.open(core, ports, key, *window)
-            }
-            (SocketAddr::V6(local), SocketAddr::V6(remote)) => {
-                let key = FlowKey6 {
-                    remote: remote.ip().octets(),
-                    local: local.ip().octets(),
-                    remote_port: remote.port(),
-                    local_port: local.port(),
-                };
-                v6.open(core, ports, key, *window)
-            }
-            _ => Err(OpenError::Family),
+        let number = match key(ends)? {
+            Key::V4(key) => v4.open(core, ports, key, *window),
+            Key::V6(key) => v6.open(core, ports, key, *window),
         }?;
         self.opened += 1;
         Ok(number)
+    }
+
+    fn syn(&mut self, ends: Ends) -> Result<(), OpenError> {
+        if self.opened == OPENS {
+            return Err(OpenError::NoFrame);
+        }
+        let Calls { core, ports, v4, v6, window, .. } = self;
+        match key(ends)? {
+            Key::V4(key) => v4.syn_alone(core, ports, key, *window),
+            Key::V6(key) => v6.syn_alone(core, ports, key, *window),
+        }?;
+        self.opened += 1;
+        Ok(())
     }
 
     fn with(&mut self, number: u32, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
@@ -90,6 +86,28 @@ impl<P: Port> Line for Calls<'_, P> {
 
     fn capacity(&self) -> u32 {
         (self.v4.part.capacity() + self.v6.part.capacity()) as u32
+    }
+}
+
+/// A connection's key, of either family.
+enum Key {
+    V4(FlowKey4),
+    V6(FlowKey6),
+}
+
+#[inline]
+fn key(ends: Ends) -> Result<Key, OpenError> {
+    let (remote_port, local_port) = (ends.remote.port(), ends.local.port());
+    match (ends.local, ends.remote) {
+        (SocketAddr::V4(local), SocketAddr::V4(remote)) => {
+            let (remote, local) = (remote.ip().octets(), local.ip().octets());
+            Ok(Key::V4(FlowKey4 { remote, local, remote_port, local_port }))
+        }
+        (SocketAddr::V6(local), SocketAddr::V6(remote)) => {
+            let (remote, local) = (remote.ip().octets(), local.ip().octets());
+            Ok(Key::V6(FlowKey6 { remote, local, remote_port, local_port }))
+        }
+        _ => Err(OpenError::Family),
     }
 }
 
@@ -122,6 +140,24 @@ impl<K: PacketKey> Flows<K> {
         self.after(core, slot, hash, State::SynSent, timer);
         frame.send(&core.counters, &key, &emit, &[]);
         Ok(self.number(slot))
+    }
+
+    /// The SYN of a connection that there will never be.
+    fn syn_alone<P: Port>(
+        &mut self,
+        core: &mut Core,
+        ports: &mut [P],
+        key: K,
+        window: u16,
+    ) -> Result<(), OpenError> {
+        let frame = fresh(&core.hops, ports, self.gateway).map_err(|_| OpenError::NoFrame)?;
+        let disguise = core.shared.secrets.isn.disguise(&key);
+        let iss = disguise.isn(core.now);
+        let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
+        let tcb = tcp::open(iss, window, &made);
+        let emit = tcp::first_syn(&tcb, &mut made);
+        frame.send(&core.counters, &key, &emit, &[]);
+        Ok(())
     }
 
     /// Where no slot is free, the oldest TIME-WAIT makes room, as it does for a SYN from outside.

@@ -31,6 +31,9 @@ impl<K: PacketKey> Flows<K> {
     ) {
         let Segment { key, info, link_len, .. } = &arrived.segment;
         let Some(listener) = self.listener(desk.core, key) else {
+            if desk.core.caller.as_ref().is_some_and(|caller| caller.floods()) {
+                return desk.refuse(frame, DropReason::FloodAnswer);
+            }
             return match tcp::closed(info) {
                 Ok(reset) => desk.reply(frame, *link_len, key, &reset),
                 Err(reason) => desk.refuse(frame, reason),

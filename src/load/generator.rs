@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::control::{Control, Desk};
 use super::session::Session;
 use super::turn::Wire;
-use super::workload::Act;
+use super::workload::{Act, Workload};
 use crate::engine::{Caller, Ends, Line, OpenError};
 use crate::observe::Closed;
 use crate::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
@@ -88,6 +88,10 @@ impl Caller for Generator {
     fn due_ms(&self, now: Now, most: u32) -> u32 {
         self.session.due_ms(now, most)
     }
+
+    fn floods(&self) -> bool {
+        *self.session.workload() == Workload::Flood
+    }
 }
 
 /// The engine's line.
@@ -100,6 +104,10 @@ impl Wire for OnLine<'_> {
 
     fn open(&mut self, ends: Ends) -> Result<u32, OpenError> {
         self.0.open(ends)
+    }
+
+    fn syn(&mut self, ends: Ends) -> Result<(), OpenError> {
+        self.0.syn(ends)
     }
 
     fn act(&mut self, number: u32, act: Act) -> bool {

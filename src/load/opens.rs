@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::session::Session;
 use super::tuples::Exhausted;
 use super::turn::Wire;
-use super::workload::Act;
+use super::workload::{Act, Workload};
 use crate::engine::OpenError;
 use crate::tcp::Now;
 
@@ -70,6 +70,16 @@ impl Session {
 
     fn open_one(&mut self, wire: &mut impl Wire, now: Now, intended: u64, elapsed: u64) -> Result<(), Stall> {
         let ends = self.tuples.peek(now).map_err(Stall::Tuple)?;
+        if *self.workload() == Workload::Flood {
+            return match wire.syn(ends) {
+                Ok(()) => {
+                    self.sent(now, intended, elapsed);
+                    Ok(())
+                }
+                Err(OpenError::Family) => Err(Stall::Slot),
+                Err(_) => Err(Stall::Frame),
+            };
+        }
         match wire.open(ends) {
             Ok(number) if self.entries.has_room(number) => {
                 self.begin(number, intended, elapsed);
@@ -93,26 +103,49 @@ impl Session {
     /// A connection is on its way.
     fn begin(&mut self, number: u32, intended: u64, elapsed: u64) {
         let ticket = self.tuples.take();
-        self.turn.stalled = None;
-        let Some(job) = &mut self.job else { return };
-        let counts = job.line.counts(intended);
+        let counts = self.attempted(intended, elapsed);
         let start = self.start_us.wrapping_add(intended) as u32;
         self.entries.put(number, Entry::new(start, ticket, counts));
         self.live += 1;
         self.opening += 1;
+        self.measured_live += u64::from(counts);
+    }
+
+    /// The SYN of a flood is out, which is all there is to it.
+    fn sent(&mut self, now: Now, intended: u64, elapsed: u64) {
+        let ticket = self.tuples.take();
+        self.tuples.give_back(ticket, now);
+        let counts = self.attempted(intended, elapsed);
+        self.desk.live.completed.bump();
+        let Some(job) = &mut self.job else { return };
+        if let Some(second) = job.tally.second(elapsed) {
+            second.completed += 1;
+        }
+        if counts {
+            job.tally.completed += 1;
+            self.last_end_us = elapsed;
+        }
+    }
+
+    /// Counts what has been opened, and says whether it is one to measure.
+    #[inline]
+    fn attempted(&mut self, intended: u64, elapsed: u64) -> bool {
+        self.turn.stalled = None;
+        let Some(job) = &mut self.job else { return false };
+        let counts = job.line.counts(intended);
         job.pacer.begun();
         self.desk.live.attempted.bump();
         if let Some(second) = job.tally.second(elapsed) {
             second.attempted += 1;
         }
         if counts {
-            self.measured_live += 1;
             job.tally.attempted += 1;
             job.quota = job.quota.map(|left| left.saturating_sub(1));
             if job.pacer.is_open_loop() {
                 job.tally.late(elapsed - intended);
             }
         }
+        counts
     }
 
     /// Notes what stands in the way. A closed loop waits for it; so does an open loop for a frame.

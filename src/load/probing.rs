@@ -11,6 +11,12 @@ use crate::tcp::Now;
 /// Probes sent in one turn at most.
 const PROBES: u64 = 128;
 
+/// Probes without an answer at a time. Faster than the peer answers they would be lost in its rings,
+/// and what lives would be taken for dead.
+const WINDOW: u64 = 1024;
+/// No answer for so long: those that are out are given up, until the next round.
+const STALL_US: u64 = 50_000;
+
 /// Rounds over all connections; from the second one on only the silent ones are asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probing {
@@ -20,19 +26,56 @@ pub(super) struct Probing {
     /// When the round began, and probes sent in it.
     began_us: u64,
     sent: u64,
+    /// Answers in the step when the round began, answers in the round, and when the last was seen.
+    base: u64,
+    answered: u64,
+    answered_us: u64,
+    /// Of those sent: no longer waited for, and when that was looked at.
+    given_up: u64,
+    given_up_us: u64,
     /// The round's last probe is out: until then answers have time.
     pause: Option<u64>,
 }
 
 impl Probing {
-    pub(super) fn new(first: u32, elapsed: u64) -> Probing {
-        Probing { rounds: 0, cursor: first, began_us: elapsed, sent: 0, pause: None }
+    /// `answers`: in the step so far.
+    pub(super) fn new(first: u32, answers: u64, elapsed: u64) -> Probing {
+        Probing {
+            rounds: 0,
+            cursor: first,
+            began_us: elapsed,
+            sent: 0,
+            base: answers,
+            answered: 0,
+            answered_us: elapsed,
+            given_up: 0,
+            given_up_us: elapsed,
+            pause: None,
+        }
+    }
+
+    /// Looks at how many have answered.
+    fn see(&mut self, answers: u64, elapsed: u64) {
+        let answered = answers.saturating_sub(self.base);
+        if answered > self.answered {
+            (self.answered, self.answered_us, self.given_up_us) = (answered, elapsed, elapsed);
+        } else if elapsed - self.given_up_us >= STALL_US {
+            self.given_up = self.sent.saturating_sub(answered);
+            self.given_up_us = elapsed;
+        }
     }
 
     /// How many more may be sent by now.
     fn allowance(&self, per_second: u32, elapsed: u64) -> u64 {
         let by_now = u128::from(elapsed - self.began_us) * u128::from(per_second) / 1_000_000 + 1;
-        (by_now as u64).saturating_sub(self.sent).min(PROBES)
+        let out = self.sent.saturating_sub(self.answered + self.given_up);
+        (by_now as u64).saturating_sub(self.sent).min(WINDOW.saturating_sub(out)).min(PROBES)
+    }
+
+    /// Probes a second that were answered in time.
+    fn pace(&self) -> u64 {
+        let took = u128::from(self.answered_us.saturating_sub(self.began_us).max(1));
+        (u128::from(self.answered) * 1_000_000 / took) as u64
     }
 }
 
@@ -47,15 +90,22 @@ impl Session {
         elapsed: u64,
     ) -> Option<Probing> {
         let plan = self.control.plan().probes;
+        probing.see(self.answers, elapsed);
         if let Some(until) = probing.pause {
-            if elapsed < until {
+            let all = probing.answered >= probing.sent;
+            if elapsed < until && !all {
                 return Some(probing);
             }
+            if probing.rounds == 0 && probing.answered > 0 {
+                self.turn.aborts_per_second = Some(probing.pace());
+            }
             let rounds = probing.rounds + 1;
-            if rounds >= plan.rounds || probing.sent == 0 {
+            // A peer that answered nothing at all is not asked again.
+            if rounds >= plan.rounds || all || (rounds == 1 && probing.answered == 0) {
                 return None;
             }
-            return Some(Probing { rounds, ..Probing::new(self.entries.span().start, elapsed) });
+            let next = Probing::new(self.entries.span().start, self.answers, elapsed);
+            return Some(Probing { rounds, ..next });
         }
         let mut allowance = probing.allowance(per_second, elapsed);
         let end = self.entries.span().end;

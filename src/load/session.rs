@@ -29,6 +29,8 @@ pub(super) struct Session {
     pub(super) measured_live: u64,
     /// When the last of those that count ended, since the start.
     pub(super) last_end_us: u64,
+    /// Probes that were answered.
+    pub(super) answers: u64,
     pub(super) turn: Turn,
 }
 
@@ -52,6 +54,7 @@ impl Session {
             opening: 0,
             measured_live: 0,
             last_end_us: 0,
+            answers: 0,
             control,
             desk,
         }
@@ -126,6 +129,7 @@ impl Session {
     pub(super) fn heard(&mut self, number: u32, now: Now) {
         if let Some(entry) = self.entries.get_mut(number).filter(|entry| entry.phase == Phase::Probed) {
             entry.set(Phase::Done, short(now).wrapping_sub(entry.note()));
+            self.answers += 1;
         }
     }
 

@@ -81,13 +81,14 @@ impl Session {
         }
     }
 
-    /// Ends what is left, from `cursor` on.
-    pub(super) fn closing(&mut self, wire: &mut impl Wire, now: Now, cursor: u32, lost: bool) {
+    /// Ends what is left, from `cursor` on, `most` at most.
+    pub(super) fn closing(&mut self, wire: &mut impl Wire, now: Now, (cursor, most): (u32, u64), lost: bool) {
         let end = self.entries.span().end;
         let hold = *self.workload() == Workload::Hold;
         let (mut number, mut aborts) = (cursor, 0);
         let look_to = cursor.saturating_add(LOOKS).min(end);
-        while number < look_to && aborts < ABORTS {
+        let most = (ABORTS as u64).min(most);
+        while number < look_to && aborts < most {
             let phase = self.entries.get_mut(number).map(|entry| entry.phase);
             match phase {
                 None | Some(Phase::Free | Phase::Doomed) => {}
@@ -102,6 +103,7 @@ impl Session {
             }
             number += 1;
         }
+        self.turn.aborted += aborts;
         if let Course::Closing { cursor, .. } = &mut self.turn.course {
             *cursor = number;
         }

@@ -27,6 +27,8 @@ const IDLE_NAP_MS: u32 = 10;
 pub(super) trait Wire {
     fn now(&self) -> Now;
     fn open(&mut self, ends: Ends) -> Result<u32, OpenError>;
+    /// A SYN alone.
+    fn syn(&mut self, ends: Ends) -> Result<(), OpenError>;
     /// False: no such connection.
     fn act(&mut self, number: u32, act: Act) -> bool;
     fn capacity(&self) -> u32;
@@ -41,6 +43,12 @@ pub(super) struct Turn {
     pub(super) timeout_us: u64,
     /// A stop has been seen.
     stopped: bool,
+    /// Held connections that the peer can take the end of, as it answered their probes. `None`: as
+    /// fast as it goes.
+    pub(super) aborts_per_second: Option<u64>,
+    /// When the end began, and how many have been ended since.
+    closing_us: u64,
+    pub(super) aborted: u64,
     /// Why the connection that is due was not opened.
     pub(super) stalled: Option<Stall>,
     pub(super) sweep: Sweep,
@@ -77,9 +85,19 @@ impl Turn {
             probes_per_second: split(u64::from(plan.probes.per_second), share).max(1) as u32,
             timeout_us,
             stopped: false,
+            aborts_per_second: None,
+            closing_us: 0,
+            aborted: 0,
             stalled: None,
             sweep: Sweep::new(timeout_us),
         }
+    }
+
+    /// How many more may be ended by now.
+    fn aborts(&self, elapsed: u64) -> u64 {
+        let Some(per_second) = self.aborts_per_second else { return u64::MAX };
+        let by_now = u128::from(elapsed - self.closing_us) * u128::from(per_second) / 1_000_000 + 1;
+        (by_now as u64).saturating_sub(self.aborted)
     }
 }
 
@@ -175,7 +193,8 @@ impl Session {
                 self.turn.course = Course::Holding { until: elapsed.saturating_add(hold) };
             }
             Course::Holding { until } if elapsed >= until => {
-                self.turn.course = Course::Probing(Probing::new(self.entries.span().start, elapsed));
+                self.turn.course =
+                    Course::Probing(Probing::new(self.entries.span().start, self.answers, elapsed));
             }
             Course::Probing(probing) => {
                 let rate = self.turn.probes_per_second;
@@ -185,12 +204,13 @@ impl Session {
                 }
             }
             Course::Closing { cursor, until, lost } => {
-                let walked = cursor >= self.entries.span().end;
-                self.closing(wire, now, cursor, lost);
+                self.closing(wire, now, (cursor, self.turn.aborts(elapsed)), lost);
+                let walked = matches!(self.turn.course, Course::Closing { cursor, .. }
+                    if cursor >= self.entries.span().end);
                 if self.live == 0 || walked && elapsed >= until {
                     self.turn.course = Course::Over;
-                } else if let (false, Course::Closing { until, .. }) = (walked, &mut self.turn.course) {
-                    // The grace is for the last RST, however long the walk to it took.
+                } else if !walked && let Course::Closing { until, .. } = &mut self.turn.course {
+                    // Behind the last one.
                     *until = elapsed.saturating_add(GRACE_US);
                 }
             }
@@ -228,6 +248,7 @@ impl Session {
     /// Ends all that is left. `lost`: what was probed and never answered has failed.
     fn close(&mut self, elapsed: u64, lost: bool) {
         let cursor = self.entries.span().start;
+        (self.turn.closing_us, self.turn.aborted) = (elapsed, 0);
         self.turn.course = Course::Closing { cursor, until: elapsed.saturating_add(GRACE_US), lost };
     }
 

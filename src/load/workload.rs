@@ -18,6 +18,8 @@ pub enum Workload {
     /// Opened, kept, probed at the end, reset: complete when the probe was answered; completion
     /// latency is the probe's.
     Hold,
+    /// A SYN, and nothing kept of it: complete when sent. What answers it is dropped.
+    Flood,
 }
 
 /// Who sends the first FIN.
@@ -90,6 +92,7 @@ impl Workload {
             Workload::Lifecycle { .. } => "lifecycle",
             Workload::Request { .. } => "request",
             Workload::Hold => "hold",
+            Workload::Flood => "flood",
         }
     }
 
@@ -109,7 +112,7 @@ impl Workload {
             Workload::Lifecycle { closer: Closer::Client } => (Act::SHUTDOWN, Standing::Goes),
             Workload::Lifecycle { closer: Closer::Server } => GO_ON,
             Workload::Request { .. } => (Act::SEND, Standing::Goes),
-            Workload::Hold => (Act::NOTHING, Standing::Goes),
+            Workload::Hold | Workload::Flood => GO_ON,
         }
     }
 
@@ -125,7 +128,7 @@ impl Workload {
                 Progress::Garbage => (Act::ABORT, Standing::Failed(Failure::WrongAnswer)),
             },
             // A server may talk: nobody listens.
-            Workload::Handshake | Workload::Lifecycle { .. } | Workload::Hold => GO_ON,
+            Workload::Handshake | Workload::Lifecycle { .. } | Workload::Hold | Workload::Flood => GO_ON,
         }
     }
 
@@ -137,7 +140,9 @@ impl Workload {
             Workload::Request { answer: Answer::Http, .. } if response.end() == Progress::Whole => {
                 (Act::CLOSE, Standing::Done)
             }
-            Workload::Request { .. } | Workload::Hold => (Act::ABORT, Standing::Failed(Failure::ClosedEarly)),
+            Workload::Request { .. } | Workload::Hold | Workload::Flood => {
+                (Act::ABORT, Standing::Failed(Failure::ClosedEarly))
+            }
         }
     }
 

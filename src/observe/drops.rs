@@ -72,6 +72,7 @@ drops! {
     NoFrame, "no_frame", "No free frame to hold an answer.";
     NoHop, "no_hop", "The way back is unknown: the table of link headers is full.";
     TransmitFull, "transmit_full", "The transmit ring had no room.";
+    FloodAnswer, "flood_answer", "An answer to a SYN of a flood, of which nothing was kept (--workload flood).";
     FaultDrop, "fault_drop", "A SYN dropped on purpose (--fault drop).";
 }
 

@@ -26,6 +26,7 @@ pub enum Act {
 #[derive(Clone, Debug)]
 pub enum Order {
     Open(Ends),
+    Syn(Ends),
     Act(u32, Act),
 }
 
@@ -47,6 +48,10 @@ pub struct Board {
     pub told: Vec<Told>,
     /// What [`Line::open`] said.
     pub opens: Vec<Result<u32, OpenError>>,
+    /// What [`Line::syn`] said.
+    pub syns: Vec<Result<(), OpenError>>,
+    /// Whether it floods.
+    pub floods: bool,
     /// What [`Line::with`] said.
     pub found: Vec<bool>,
     /// Done in `opened`.
@@ -141,6 +146,10 @@ impl Caller for Script {
                     let opened = line.open(ends);
                     self.board().opens.push(opened);
                 }
+                Order::Syn(ends) => {
+                    let sent = line.syn(ends);
+                    self.board().syns.push(sent);
+                }
                 Order::Act(number, what) => {
                     let found = line.with(number, &mut |connection| act(connection, &what));
                     self.board().found.push(found);
@@ -151,6 +160,10 @@ impl Caller for Script {
 
     fn due_ms(&self, _: Now, most: u32) -> u32 {
         if self.board().orders.is_empty() { most } else { 0 }
+    }
+
+    fn floods(&self) -> bool {
+        self.board().floods
     }
 }
 

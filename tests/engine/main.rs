@@ -15,6 +15,7 @@ mod cookies;
 mod cores;
 mod data;
 mod faults;
+mod flood;
 mod handshake;
 mod limits;
 mod property;

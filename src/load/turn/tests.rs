@@ -252,8 +252,55 @@ fn the_silent_are_asked_again_and_then_lost() {
     let mut bench = Bench::new(hold(100), Script::new(|_| Peer::Answers));
     bench.script.deaf = Box::new(|number| number < 10);
     let tally = bench.run();
-    assert_eq!((tally.completed, tally.failed_by(Failure::ProbeLost)), (90, 10));
+    assert_eq!((tally.completed, tally.failed_by(Failure::ProbeLost)), (90, 10), "{tally:?}");
     assert_eq!(bench.script.probes.len(), 100 + 10 + 10);
+}
+
+#[test]
+fn a_peer_that_is_slow_to_answer_probes_is_not_asked_faster() {
+    // 20 ms each: a window of 1024 is some 50,000 a second, and the rate for probes is ten times that.
+    let probes = Probes { per_second: 500_000, ..Probes::default() };
+    let mut bench = Bench::new(Plan { probes, ..hold(3000) }, Script::new(|_| Peer::Answers));
+    bench.script.connect_us = 20_000;
+    while bench.script.probes.is_empty() {
+        bench.turn();
+        bench.pass();
+    }
+    let before = bench.script.now.micros;
+    let tally = bench.run();
+    assert_eq!((tally.completed, bench.script.probes.len()), (3000, 3000));
+    let took = bench.script.now.micros - before;
+    // And the end comes no faster than the answers did.
+    assert!((100_000..300_000).contains(&took), "{took}");
+}
+
+#[test]
+fn a_peer_that_answers_no_probe_at_all_is_not_asked_twice() {
+    let mut bench = Bench::new(hold(5000), Script::new(|_| Peer::Answers));
+    bench.script.deaf = Box::new(|_| true);
+    let tally = bench.run();
+    assert_eq!((tally.completed, tally.failed_by(Failure::ProbeLost)), (0, 5000));
+    assert_eq!(bench.script.probes.len(), 5000);
+}
+
+#[test]
+fn a_flood_sends_at_its_rate_and_waits_for_nothing() {
+    let mut bench = Bench::new(plan(Workload::Flood, steady(10_000)), Script::new(|_| Peer::Silent));
+    let tally = bench.run();
+    assert_eq!((tally.attempted, tally.completed, tally.established), (20_000, 20_000, 0));
+    assert!(tally.seconds.iter().all(|second| second.completed.abs_diff(10_000) <= 1), "{:?}", tally.seconds);
+    assert!(tally.lag.max_us <= 20, "{:?}", tally.lag);
+}
+
+#[test]
+fn without_a_rate_a_flood_is_as_fast_as_the_line() {
+    let plan = Plan { connections: Some(5000), ..plan(Workload::Flood, Load::Concurrency(1)) };
+    let mut bench = Bench::new(plan, Script::new(|_| Peer::Silent));
+    let tally = bench.run();
+    assert_eq!((tally.completed, bench.script.opened), (5000, 5000));
+    assert!(bench.script.opens_per_turn.iter().all(|opens| *opens <= 64));
+    let turns = bench.script.opens_per_turn.iter().filter(|opens| **opens > 0).count();
+    assert_eq!(turns, 5000usize.div_ceil(64), "none is left out");
 }
 
 #[test]

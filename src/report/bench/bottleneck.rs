@@ -18,9 +18,9 @@ use super::results::{Loop, Results, Second};
 
 /// Failures for want of something of the client's own, and what helps.
 const LOCAL: [(&str, &str, &str); 3] = [
-    ("no-tuple", "a free 4-tuple", "give more source addresses or ports (--source)"),
-    ("no-slot", "a free connection slot", "raise --max-connections"),
-    ("no-frame", "a free frame to send in", "lower the load, or give it more cores"),
+    ("no-tuple", "free 4-tuple", "give more source addresses or ports (--source)"),
+    ("no-slot", "free connection slot", "raise --max-connections"),
+    ("no-frame", "free frame to send in", "lower the load, or give it more cores"),
 ];
 /// Drops that tell that the client took frames too slowly.
 const OVERFLOWS: [&str; 3] = ["kernel_rx_ring_full", "kernel_fill_ring_empty", "kernel_rx_dropped"];
@@ -107,7 +107,7 @@ fn out_of_something(results: &Results) -> Option<Bottleneck> {
     };
     let (failed, what, fix) = LOCAL.iter().find_map(short)?;
     Bottleneck::client(format!(
-        "for {} of {} connections it had not {what}; {fix}",
+        "for {} of {} connections it had no {what}; {fix}",
         count(failed),
         count(results.connections.attempted)
     ))
@@ -117,17 +117,25 @@ fn behind_the_schedule(results: &Results) -> Option<Bottleneck> {
     let (asked, lag) = (asked_rate(results)?, results.load.lag_us.unwrap_or_default());
     let opened = per_second(results, results.connections.attempted);
     let late = lag.mean > LATE_US;
-    if opened >= REACHED * asked && !late {
+    // Connections to hold are opened for a part of the time only.
+    if (opened >= REACHED * asked || is_held(results)) && !late {
         return None;
     }
-    let mut why = format!("it opened {} of the asked {} connections/s", rate(opened), rate(asked));
-    if late {
+    let mut why = match is_held(results) {
+        true => format!("it opened connections {:.1} ms late on average", lag.mean / 1e3),
+        false => format!("it opened {} of the asked {} connections/s", rate(opened), rate(asked)),
+    };
+    if late && !is_held(results) {
         why += &format!(", on average {:.1} ms late", lag.mean / 1e3);
     }
     Bottleneck::client(why + &cores(results))
 }
 
 fn overflow(results: &Results) -> Option<Bottleneck> {
+    // Nobody waits for what answers a flood.
+    if results.workload == "flood" {
+        return None;
+    }
     let lost: u64 = OVERFLOWS.iter().filter_map(|name| results.drops.get(*name)).sum();
     let all = results.packets.received.saturating_add(lost);
     (lost > 0 && lost as f64 >= NOTICEABLE * all as f64).then_some(())?;
@@ -189,6 +197,9 @@ fn meaning(reason: &str) -> &'static str {
 }
 
 fn slow_target(results: &Results) -> Option<Bottleneck> {
+    if is_held(results) {
+        return None;
+    }
     let completed = per_second(results, results.connections.completed);
     let asked = asked_rate(results);
     if let Some((first, last)) = quarters(results, |second| second.in_flight)
@@ -221,6 +232,7 @@ fn slow_target(results: &Results) -> Option<Bottleneck> {
 fn neither(results: &Results) -> Bottleneck {
     let completed = per_second(results, results.connections.completed);
     let sentence = match (results.load.rate, results.load.concurrency) {
+        _ if is_held(results) => "neither: all connections were opened, and answered their probe".to_owned(),
         (Some(asked), _) => format!(
             "neither: the load asked for was reached, {} of {} connections/s",
             rate(completed),
@@ -265,6 +277,11 @@ fn shared_cores(results: &Results) -> Option<String> {
             percent(most)
         )
     })
+}
+
+/// Connections that are kept complete all at the end: their rate says nothing.
+fn is_held(results: &Results) -> bool {
+    results.workload == "hold"
 }
 
 fn asked_rate(results: &Results) -> Option<f64> {

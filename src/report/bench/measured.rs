@@ -86,7 +86,9 @@ impl Traffic {
             add("bad_descriptors", queue.bad_descriptors);
             add("link_down", queue.link_down);
             if let Some(kernel) = &queue.kernel {
-                add("kernel_rx_dropped", kernel.rx_dropped);
+                // Copying, the kernel counts a frame for want of a free one under both names.
+                let others = kernel.rx_dropped.saturating_sub(kernel.rx_fill_ring_empty);
+                add("kernel_rx_dropped", others);
                 add("kernel_rx_ring_full", kernel.rx_ring_full);
                 add("kernel_fill_ring_empty", kernel.rx_fill_ring_empty);
                 add("kernel_tx_invalid", kernel.tx_invalid_descs);
@@ -135,13 +137,18 @@ mod tests {
     #[test]
     fn traffic_is_the_difference_and_names_only_what_happened() {
         let mut after = snapshot(110, 5);
-        let kernel = KernelSnapshot { rx_ring_full: 6, ..KernelSnapshot::default() };
+        let kernel = KernelSnapshot {
+            rx_ring_full: 6,
+            rx_fill_ring_empty: 9,
+            rx_dropped: 9,
+            ..KernelSnapshot::default()
+        };
         after.queues = vec![QueueSnapshot { kernel: Some(kernel), ..QueueSnapshot::default() }];
         let traffic = Traffic::between(&snapshot(10, 2), &after);
         assert_eq!((traffic.packets_received, traffic.packets_sent), (200, 400));
         assert_eq!(traffic.retransmissions, 6);
         let drops: Vec<_> = traffic.drops.iter().map(|(name, count)| (name.as_str(), *count)).collect();
-        assert_eq!(drops, [("kernel_rx_ring_full", 6), ("paws", 6)]);
+        assert_eq!(drops, [("kernel_fill_ring_empty", 9), ("kernel_rx_ring_full", 6), ("paws", 6)]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::report::ActiveReport;
 pub const SCHEMA: &str = "handfast-bench/1";
 /// Of [`Rate::unit`].
 pub const RATE_UNIT: &str = "completed connections per second";
+/// Of a flood, which has none.
+const FLOOD_UNIT: &str = "SYNs sent per second";
 
 /// What a benchmark came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -196,6 +198,7 @@ impl Results {
                 completion: Encoded::of(&measured.completion_us),
             },
         };
+        results.rate.unit = Rate::unit(&results.workload).to_owned();
         results.bottleneck = Bottleneck::find(&results);
         results
     }
@@ -250,6 +253,11 @@ impl Packets {
 }
 
 impl Rate {
+    /// What is counted, of a workload.
+    pub fn unit(workload: &str) -> &'static str {
+        if workload == "flood" { FLOOD_UNIT } else { RATE_UNIT }
+    }
+
     /// Over whole seconds; of a run without one, its average.
     pub fn of(series: &[Second], completed: u64, duration_s: f64) -> Rate {
         let seconds: Vec<f64> = series.iter().map(|second| second.completed as f64).collect();

@@ -65,7 +65,7 @@ impl Results {
                 count(connections.completed)
             ),
         );
-        if let Some(asked) = self.load.rate {
+        if let Some(asked) = self.load.rate.filter(|_| self.workload != "hold") {
             row(
                 text,
                 "reached",

@@ -106,3 +106,20 @@ fn short_runs_are_judged_without_a_trend() {
         assert_eq!(found.verdict, Verdict::Neither, "{seconds} s: {found:?}");
     }
 }
+
+#[test]
+fn what_is_held_or_flooded_is_not_judged_by_what_it_is_not() {
+    let held = Run { workload: "hold".to_owned(), ..open_loop(20_000.0) };
+    let Bottleneck { verdict: found, sentence } = verdict(&held, &quiet());
+    assert_eq!(found, Verdict::Neither, "{sentence}");
+    assert!(sentence.contains("answered their probe"), "{sentence}");
+    let late = verdict(&held, &Measured { lag: lag(2500.0), ..quiet() });
+    assert!(late.verdict == Verdict::Client && late.sentence.contains("2.5 ms late"), "{}", late.sentence);
+
+    let flood = Run { workload: "flood".to_owned(), ..open_loop(1000.0) };
+    let mut answers_lost = quiet();
+    answers_lost.traffic.drops = BTreeMap::from([("kernel_rx_ring_full".into(), 400)]);
+    let results = Results::new(&flood, &active(), &answers_lost);
+    assert_eq!(results.bottleneck.verdict, Verdict::Neither, "{}", results.bottleneck.sentence);
+    assert_eq!(results.rate.unit, "SYNs sent per second");
+}

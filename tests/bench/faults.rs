@@ -1,0 +1,31 @@
+//! What the server did on purpose is what the bench counts, one for one.
+
+use crate::stage::{SERVED, stage};
+
+/// Without a second SYN each connection meets one fault or none.
+#[test]
+fn faults_are_counted_one_for_one() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let responder = stage.respond(&["9=discard"], "--fault drop=10%,reset=10%,delay=20");
+    // Each drop holds its place for the second that a SYN is waited for.
+    let results = stage.bench(&format!("{SERVED}:9 --rate 2000 --duration 2 --syn-retries 0"));
+    let server = responder.stop();
+    let count = |value: &serde_json::Value| value.as_u64().expect("a count");
+    let (resets, drops) = (count(&server["closed"]["fault_reset"]), count(&server["drops"]["fault_drop"]));
+    assert_eq!(results.connections("attempted"), 4000, "{}", results.text);
+    assert_eq!(count(&server["syns"]), 4000);
+    assert_eq!((results.failed("refused"), results.failed("connect-timeout")), (resets, drops));
+    assert_eq!(results.failures(), resets + drops, "{}", results.text);
+    assert_eq!(results.connections("established"), count(&server["established"]));
+    // Dice: 400 expected of each, with a deviation of 19.
+    for (what, faults) in [("resets", resets), ("drops", drops)] {
+        assert!((300..500).contains(&faults), "{faults} {what}");
+    }
+    // A client that is starved of its core by others says that first.
+    if results.number("load.lag_us.mean") < 1000.0 {
+        assert_eq!(results.at("bottleneck.verdict"), "target", "{}", results.text);
+    }
+    let p50 = results.number("latency_us.connect.p50");
+    // Timers tick by the millisecond.
+    assert!(p50 >= 19_000.0, "every SYN-ACK is 20 ms late, not {p50} µs");
+}

@@ -1,0 +1,17 @@
+//! `handfast bench`, the program as it is shipped: against the Linux kernel, nginx and `handfast
+//! respond`, against targets that misbehave, and against a capture of its own packets. Each test makes
+//! a lab of its own (`hf-n…`) and removes it even when it fails; only one runs at a time, since what
+//! they look at are rates and latencies. Needs root; what cannot run says `SKIPPED` and why, and in
+//! CI is a failure.
+
+mod arguments;
+mod bad_input;
+mod capture;
+mod faults;
+mod flood;
+mod mishaps;
+mod open_loop;
+mod process;
+mod results;
+mod servers;
+mod stage;

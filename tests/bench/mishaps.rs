@@ -1,0 +1,88 @@
+//! What goes wrong on the way: loss, a server that dies, too few 4-tuples, Ctrl-C.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use handfast::lab::{KERNEL_V4, Lose, SERVER_DEVICE, SegmentKinds, Spec};
+use nix::sys::signal::Signal;
+
+use crate::stage::{SERVED, stage};
+
+/// The link program sees what the client's kernel sends: so the kernel is the server here, on the
+/// client's side, and the bench calls from the server's.
+#[test]
+fn half_of_the_syn_acks_lost_cost_time_and_no_connection() {
+    let lose = Lose { to_server: SegmentKinds::SYN, ..Lose::NOTHING };
+    let Some(stage) = stage(|spec| Spec { lose, ..spec }) else { return };
+    let at: SocketAddr = ([198, 18, 0, 1], 7000).into();
+    let _kernel = stage.serve_kernel_at(stage.client(), at, "--workload lifecycle");
+    let bench = stage.start_at(
+        (stage.server(), SERVER_DEVICE, "198.18.1.1"),
+        &format!("{at} --connections 200 --concurrency 200 --timeout 5"),
+    );
+    let results = stage.report(bench);
+    results.assert_flawless();
+    // Each handshake's first SYN-ACK is lost: a second passes (RFC 6298 2.1) before the next one.
+    assert!(results.number("retransmissions") >= 200.0, "{}", results.text);
+    let p50 = results.number("latency_us.connect.p50");
+    assert!((900_000.0..2_500_000.0).contains(&p50), "{}", results.text);
+}
+
+#[test]
+fn a_server_that_dies_is_a_report_and_bounded_memory() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let responder = stage.respond(&["9=discard"], "");
+    let bench = stage.start(&format!("{SERVED}:9 --rate 4000 --duration 3 --timeout 1 --connections 100000"));
+    thread::sleep(Duration::from_millis(1000));
+    let before = bench.resident();
+    responder.process.signal(Signal::SIGKILL);
+    thread::sleep(Duration::from_millis(1800));
+    let after = bench.resident();
+    let results = stage.report(bench);
+    assert!(results.connections("completed") > 1000, "{}", results.text);
+    assert!(results.failures() > 1000, "{}", results.text);
+    let (silence, ours) = (results.failed("connect-timeout"), results.failed("timeout"));
+    // The kernel behind the dead responder knows nothing of its addresses, nor answers for them.
+    assert_eq!(silence + ours + results.failed("unreachable"), results.failures(), "{}", results.text);
+    assert_eq!(results.at("bottleneck.verdict"), "target", "{}", results.text);
+    // At most a second's connections live at a time, 4000 of a few hundred octets.
+    assert!(after < before + (8 << 20), "{before} octets before, {after} after");
+}
+
+#[test]
+fn a_port_range_too_small_for_the_rate_is_said_before_and_after() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let _responder = stage.respond(&["9=discard"], "");
+    let few = (stage.client(), "hf-c", "10.78.0.1:5000-5999");
+    let results = stage.report(stage.start_at(few, &format!("{SERVED}:9 --rate 1000 --duration 3")));
+    results.assert_says(&[
+        "note: 1000 4-tuples last 1.0 s at 1000 connections per second",
+        "Add addresses or ports to --source",
+        "no tuple",
+        "the client was the limit",
+        "give more source addresses or ports",
+    ]);
+    let (attempted, missing) = (results.connections("attempted"), results.failed("no-tuple"));
+    assert_eq!((attempted, missing), (3000, results.failures()), "{}", results.text);
+    // 1000 at once, and each again two seconds (2 MSL) later: of three seconds the middle one lacks.
+    // A machine in use ends them later, and then more of the third second lacks as well.
+    assert!((900..2000).contains(&missing), "{}", results.text);
+}
+
+#[test]
+fn ctrl_c_still_prints_everything() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let at = SocketAddr::new(KERNEL_V4.into(), 7000);
+    let _kernel = stage.serve_kernel(at, "--workload lifecycle");
+    for (load, workload) in [("--concurrency 8", "lifecycle"), ("--connections 500", "hold")] {
+        let mut bench = stage.start(&format!("{at} {load} --workload {workload} --duration 60"));
+        bench.await_line("active");
+        thread::sleep(Duration::from_millis(600));
+        bench.signal(Signal::SIGINT);
+        let results = stage.report(bench);
+        results.assert_says(&["the run was ended early, by a signal", "limit", "p99.9"]);
+        assert!(results.connections("attempted") > 0 && results.failures() == 0, "{}", results.text);
+        assert!(results.number("duration_s") < 5.0, "{}", results.text);
+    }
+}

@@ -1,0 +1,49 @@
+//! An open loop opens what it was asked for; what is held stays.
+
+use crate::stage::{SERVED, stage};
+
+#[test]
+fn the_rate_asked_for_is_the_rate_achieved() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let _responder = stage.respond(&["9=discard"], "");
+    for arrivals in ["", " --poisson"] {
+        let results = stage.bench(&format!("{SERVED}:9 --rate 5000 --duration 3{arrivals}"));
+        results.assert_flawless();
+        let attempted = results.connections("attempted") as f64;
+        // The schedule is exact; at random, the deviation of 15,000 is 122.
+        let (least, most) = if arrivals.is_empty() { (15_000.0, 15_000.0) } else { (14_400.0, 15_600.0) };
+        assert!((least..=most).contains(&attempted), "{attempted}");
+        // What is completed in its own seconds: a machine that is busy with others may be late.
+        let mean = results.number("rate.mean");
+        assert!((mean - attempted / 3.0).abs() <= 0.02 * 5000.0, "{}", results.text);
+        assert_eq!(results.json["series"].as_array().map(Vec::len), Some(3));
+    }
+}
+
+#[test]
+fn twenty_thousand_connections_stay_and_answer() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let responder = stage.respond(&["82=hold"], "");
+    let results =
+        stage.bench(&format!("{SERVED}:82 --workload hold --connections 20000 --rate 10000 --duration 0.5"));
+    results.assert_flawless();
+    assert_eq!(results.connections("completed"), 20_000);
+    assert_eq!(results.number("latency_us.completion.count"), 20_000.0, "every probe's answer");
+    results.assert_says(&["neither: all connections were opened, and answered their probe"]);
+    let server = responder.stop();
+    // Each was ended by the RST that follows the answer, no faster than the server took the probes.
+    assert_eq!(
+        (&server["established"], &server["closed"]["reset_by_peer"]),
+        (&20_000.into(), &20_000.into())
+    );
+}
+
+/// Against a server that refuses everybody no rate holds, and that is what it says.
+#[test]
+fn a_search_ends_with_what_it_found() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let _responder = stage.respond(&["9=discard"], "--fault reset=100%");
+    let results =
+        stage.bench(&format!("{SERVED}:9 --find-max --loss 0.001 --duration 0.1 --ramp 0.02 --timeout 0.5"));
+    results.assert_says(&["does not hold", "not even one connection per second holds"]);
+}

@@ -1,0 +1,111 @@
+//! Every workload against every kind of server: nothing fails that nobody can explain.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use handfast::lab::KERNEL_V4;
+use nix::sys::signal::Signal;
+use nix::unistd::{User, geteuid};
+
+use crate::stage::{SERVED, Stage, skipped, stage};
+
+const RUN: &str = "--duration 1 --concurrency 64";
+
+#[test]
+fn handfast_respond_completes_every_workload() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let listeners = ["7=echo", "9=discard", "80=http", "81=close", "82=hold"];
+    let responder = stage.respond(&listeners, "");
+    for (port, workload, packets) in [
+        (9, "--workload handshake", 4.0),
+        (9, "--workload lifecycle", 6.0),
+        (81, "--workload lifecycle --closer server", 6.0),
+        (7, "--workload request", 8.0),
+        (80, "--workload request --http /", 8.0),
+    ] {
+        let results = stage.bench(&format!("{SERVED}:{port} {workload} {RUN}"));
+        results.assert_flawless();
+        // Whatever was not sent again is what the workload is made of, and nothing besides.
+        assert_eq!(results.number("retransmissions"), 0.0, "{}", results.text);
+        let measured = results.number("packets_per_connection");
+        match workload.contains("request") {
+            // How segments and ACKs are merged is the peer's affair.
+            true => assert!((6.0..=10.0).contains(&measured), "{workload}: {measured}"),
+            false => assert_eq!(measured, packets, "{workload}: {}", results.text),
+        }
+        let (p50, max) = (results.number("latency_us.connect.p50"), results.number("latency_us.connect.max"));
+        assert!(p50 > 0.0 && p50 <= max, "{}", results.text);
+    }
+    held(&stage, &format!("{SERVED}:82"));
+    let total = responder.stop();
+    assert_eq!((&total["frames_lost"], &total["closed"]["handshake_timeout"]), (&0.into(), &0.into()));
+}
+
+fn held(stage: &Stage, target: &str) {
+    let results = stage.bench(&format!("{target} --workload hold --connections 2000 --concurrency 64"));
+    results.assert_flawless();
+    assert_eq!(results.connections("completed"), 2000);
+}
+
+#[test]
+fn the_kernel_completes_every_workload() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let at = SocketAddr::new(KERNEL_V4.into(), 7000);
+    for (workload, server) in [
+        ("--workload handshake", "--workload handshake"),
+        ("--workload lifecycle", "--workload lifecycle"),
+        ("--workload lifecycle --closer server", "--workload lifecycle --closer server"),
+        ("--workload request", "--workload request --closer client"),
+    ] {
+        let kernel = stage.serve_kernel(at, server);
+        let results = stage.bench(&format!("{at} {workload} {RUN}"));
+        results.assert_flawless();
+        kernel.signal(Signal::SIGTERM);
+        let ended = kernel.ended();
+        assert_eq!(ended.code, Some(0), "{}", ended.text);
+    }
+    // It waits for its peer to close first, which is long enough.
+    let _kernel = stage.serve_kernel(at, "--workload lifecycle");
+    held(&stage, &at.to_string());
+}
+
+#[test]
+fn nginx_answers_every_request() {
+    if !std::path::Path::new("/usr/sbin/nginx").exists() {
+        return skipped("nginx is not installed: apt-get install nginx-light").unwrap_or_default();
+    }
+    let Some(stage) = stage(|spec| spec) else { return };
+    let (at, files) = (SocketAddr::new(KERNEL_V4.into(), 8080), stage.file("nginx"));
+    fs::create_dir(&files).expect("a directory");
+    let directory = files.to_str().expect("UTF-8");
+    let user = User::from_uid(geteuid()).ok().flatten().map_or("root".to_owned(), |user| user.name);
+    let config = format!(
+        "daemon off;\nmaster_process off;\nuser {user};\npid {directory}/pid;\nerror_log stderr;\n\
+         events {{ worker_connections 4096; }}\n\
+         http {{\n\
+             access_log off;\n\
+             client_body_temp_path {directory}/body;\n\
+             proxy_temp_path {directory}/proxy;\n\
+             fastcgi_temp_path {directory}/fastcgi;\n\
+             uwsgi_temp_path {directory}/uwsgi;\n\
+             scgi_temp_path {directory}/scgi;\n\
+             server {{\n\
+                 listen {at} backlog=4096;\n\
+                 location = / {{ return 200 'hello\\n'; }}\n\
+             }}\n\
+         }}\n"
+    );
+    let file = files.join("nginx.conf");
+    fs::write(&file, config).expect("written");
+    let mut command = stage.server().command("/usr/sbin/nginx");
+    command.args(["-p", directory, "-c"]).arg(&file);
+    let nginx = stage.serve(command, at);
+
+    let results = stage.bench(&format!("{at} --workload request --http / {RUN}"));
+    results.assert_flawless();
+    let missing = stage.bench(&format!("{at} --workload request --http /none --connections 100"));
+    let failed = (missing.failed("http-status"), missing.connections("completed"));
+    assert_eq!(failed, (100, 0), "{}", missing.text);
+    nginx.signal(Signal::SIGTERM);
+    assert_eq!(nginx.ended().code, Some(0));
+}

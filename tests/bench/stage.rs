@@ -1,0 +1,164 @@
+//! The network of one test, the bench in it, and its targets.
+
+use std::fmt::Display;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use handfast::lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, SOURCES_V4, Spec};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::{Ended, Process};
+use crate::results::Results;
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_handfast");
+
+/// One of the addresses that belong to the responder alone.
+pub const SERVED: Ipv4Addr = Ipv4Addr::new(198, 18, 1, 1);
+
+/// A lab of this test's own, and the turn to use the machine.
+pub struct Stage {
+    lab: Lab,
+    directory: TempDir,
+    // Last: the next test's turn begins when the lab is gone.
+    _turn: Option<MutexGuard<'static, ()>>,
+}
+
+impl Deref for Stage {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        &self.lab
+    }
+}
+
+/// `None`, said loudly, where there can be no lab.
+pub fn stage(change: impl FnOnce(Spec) -> Spec) -> Option<Stage> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static TURN: Mutex<()> = Mutex::new(());
+    if !nix::unistd::geteuid().is_root() {
+        return skipped("network namespaces need root");
+    }
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = format!("n{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let lab = Lab::up(&change(Spec::new(name))).expect("the lab");
+    Some(Stage { lab, directory: TempDir::new().expect("a directory"), _turn: Some(turn) })
+}
+
+/// Says why a test does not run. In CI none may be left out.
+pub fn skipped<T>(why: impl Display) -> Option<T> {
+    assert!(std::env::var_os("CI").is_none(), "in CI no privileged test is skipped: {why}");
+    eprintln!("SKIPPED: {why}");
+    None
+}
+
+/// The core of the bench, and the one of its target: two, where there are two.
+fn cores() -> (String, String) {
+    let most = thread::available_parallelism().map_or(0, |number| number.get() - 1);
+    (most.to_string(), "0".to_owned())
+}
+
+impl Stage {
+    /// A file for a program of this test to write.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The bench on the client's device with these arguments and no other, as it starts.
+    pub fn bare(&self, arguments: &[&str]) -> Process {
+        let mut command = self.client().command(PROGRAM);
+        command.args(["bench", "--dev", CLIENT_DEVICE]).args(arguments);
+        Process::start(command)
+    }
+
+    /// The bench from the lab's sources, with a short MSL, as it starts.
+    pub fn start(&self, arguments: &str) -> Process {
+        self.start_at((self.client(), CLIENT_DEVICE, SOURCES_V4), arguments)
+    }
+
+    /// As [`Stage::start`], from another place.
+    pub fn start_at(&self, (at, device, source): (&Namespace, &str, &str), arguments: &str) -> Process {
+        let mut command = at.command(PROGRAM);
+        command.args(["bench", "--dev", device, "--source", source, "--cores", &cores().0]);
+        command.args(["--msl", "1", "--quiet", "--json"]).arg(self.file("bench.json"));
+        command.args(arguments.split_whitespace());
+        Process::start(command)
+    }
+
+    /// To its end, which must be a report.
+    pub fn bench(&self, arguments: &str) -> Results {
+        self.report(self.start(arguments))
+    }
+
+    pub fn report(&self, bench: Process) -> Results {
+        let Ended { code, text } = bench.ended();
+        assert_eq!(code, Some(0), "{text}");
+        Results::read(&self.file("bench.json"), text)
+    }
+
+    /// `handfast respond` with these services on [`SERVED`], as in `80=http`.
+    pub fn respond(&self, listeners: &[&str], arguments: &str) -> Responder {
+        let mut command = self.server().command(PROGRAM);
+        command.args(["respond", "--dev", SERVER_DEVICE, "--cores", &cores().1, "--msl", "1"]);
+        command.args(["--interval", "0", "--json"]).arg(self.file("respond.json"));
+        for listener in listeners {
+            command.args(["--listen", &format!("{SERVED}:{listener}")]);
+        }
+        command.args(arguments.split_whitespace());
+        let mut process = Process::start(command);
+        process.await_line("ready");
+        Responder { process, json: self.file("respond.json") }
+    }
+
+    /// `handfast lab serve-kernel`: the server's own kernel.
+    pub fn serve_kernel(&self, listen: SocketAddr, arguments: &str) -> Process {
+        self.serve_kernel_at(self.server(), listen, arguments)
+    }
+
+    pub fn serve_kernel_at(&self, at: &Namespace, listen: SocketAddr, arguments: &str) -> Process {
+        let mut command = at.command(PROGRAM);
+        command.args(["lab", "serve-kernel", "--core", &cores().1, "--listen", &listen.to_string()]);
+        let mut process = Process::start({
+            command.args(arguments.split_whitespace());
+            command
+        });
+        process.await_line("ready");
+        process
+    }
+
+    /// A program in the server's namespace, once it accepts connections at `at`.
+    pub fn serve(&self, command: Command, at: SocketAddr) -> Process {
+        let process = Process::start(command);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.in_server(|| TcpStream::connect(at).is_err()).expect("the namespace") {
+            assert!(Instant::now() < deadline, "nothing listens at {at}");
+            thread::sleep(Duration::from_millis(10));
+        }
+        process
+    }
+}
+
+/// A `handfast respond` at work.
+pub struct Responder {
+    pub process: Process,
+    json: PathBuf,
+}
+
+impl Responder {
+    /// Ends it. What it counted, all cores together.
+    pub fn stop(self) -> Value {
+        self.process.signal(Signal::SIGTERM);
+        let Ended { code, text } = self.process.ended();
+        assert_eq!(code, Some(0), "{text}");
+        let json = std::fs::read(&self.json).expect("--json writes its file");
+        let json: Value = serde_json::from_slice(&json).expect("JSON");
+        json["total"].clone()
+    }
+}
