@@ -47,7 +47,7 @@ fn runs(contest: &Contest, rows: &[Row]) -> Vec<Run> {
         let round_trips = rows.iter().filter(|row| row.workload == Workload::Syn.to_string());
         runs.extend(round_trips.map(|row| Run {
             contestant: share_name(row.contestant, pattern),
-            workload: pattern.workload.to_string(),
+            workload: pattern.name(),
             rate: row.rate / round_trips_of(pattern),
             ..run(row)
         }));

@@ -14,7 +14,7 @@ use super::lab_bench::stop_on_signals;
 use super::stage::grouped;
 use super::{Failure, lab_comparison, values};
 use crate::lab::bench::contest::{BenchClient, Contest, ContestError, Contestant, Cores, News};
-use crate::lab::bench::workload::{Pattern, Workload};
+use crate::lab::bench::workload::{Closer, Pattern, Workload};
 use crate::report::bench::comparison::Comparison;
 use crate::report::bench::write_json;
 use crate::xdp::Mode;
@@ -96,16 +96,22 @@ pub struct LabBenchArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Compared {
     Handshake,
+    /// The client sends the first FIN: four of the six packets are the client's
     Lifecycle,
+    /// The server sends the first FIN: three packets from each side
+    LifecycleServer,
     Request,
 }
 
 impl Compared {
-    fn workload(self) -> Workload {
+    fn pattern(self) -> Pattern {
         match self {
-            Compared::Handshake => Workload::Handshake,
-            Compared::Lifecycle => Workload::Lifecycle,
-            Compared::Request => Workload::Request,
+            Compared::Handshake => Pattern::new(Workload::Handshake),
+            Compared::Lifecycle => Pattern::new(Workload::Lifecycle),
+            Compared::LifecycleServer => {
+                Pattern { closer: Closer::Server, ..Pattern::new(Workload::Lifecycle) }
+            }
+            Compared::Request => Pattern::new(Workload::Request),
         }
     }
 }
@@ -113,20 +119,18 @@ impl Compared {
 impl LabBenchArgs {
     fn contest(&self) -> Result<Contest, Failure> {
         let usual = Contest::new(&self.name, program()?);
-        let workloads = match &self.workloads[..] {
-            [] => Workload::COMPARED.to_vec(),
-            given => given.iter().map(|compared| compared.workload()).collect(),
+        let compared = match &self.workloads[..] {
+            [] => Compared::value_variants(),
+            given => given,
         };
         let timestamps = self.syn_options == SynOptions::Full;
+        let pattern = |compared: &Compared| Pattern { timestamps, ..compared.pattern() };
         Ok(Contest {
             contestants: match &self.contestants[..] {
                 [] => usual.contestants,
                 given => given.to_vec(),
             },
-            patterns: workloads
-                .into_iter()
-                .map(|workload| Pattern { timestamps, ..Pattern::new(workload) })
-                .collect(),
+            patterns: compared.iter().map(pattern).collect(),
             modes: match self.mode.as_str() {
                 "generic" => vec![Mode::Generic],
                 "native" => vec![Mode::Native],

@@ -55,6 +55,16 @@ pub(super) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     \r\n\
     Hello from the other\n";
 
+impl Pattern {
+    /// How a comparison calls it: by the workload, and by the closer where that is not the usual one.
+    pub fn name(&self) -> String {
+        match self.closer == self.workload.usual_closer() {
+            true => self.workload.to_string(),
+            false => format!("{}-{}", self.workload, self.closer),
+        }
+    }
+}
+
 impl Workload {
     /// Frames that cross the link for each connection, of sides that merge what can be merged.
     pub fn packets(self) -> u32 {

@@ -77,7 +77,7 @@ impl Run<'_> {
     pub(super) fn lost(&self, error: &ContestError) -> Lost {
         Lost {
             contestant: self.contestant.name(),
-            workload: self.pattern.workload.to_string(),
+            workload: self.pattern.name(),
             mode: self.mode.to_string(),
             round: self.round,
             reason: error.to_string(),
@@ -114,7 +114,7 @@ impl Run<'_> {
         Ok(Row {
             contestant: name,
             ceiling: self.contestant.is_ceiling(),
-            workload: self.pattern.workload.to_string(),
+            workload: self.pattern.name(),
             closer: self.pattern.closer.to_string(),
             mode: self.mode.to_string(),
             round: self.round,
