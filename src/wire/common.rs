@@ -2,45 +2,21 @@
 //! TCP, nothing wrong with it. Each check that [`super::parse`] makes is made here too, but none
 //! is named: whatever fails one of them goes there, to be parsed in full or refused by name.
 
-use zerocopy::{
-    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
-    byteorder::big_endian::{U16, U32},
-};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, byteorder::big_endian::U16};
 
-use super::{Flags, FlowKey4, Options, Policy, Segment, SegmentInfo, Seq, checksum::Sum, ethernet, ipv4};
+use super::{
+    Flags, FlowKey4, Mac, Options, Policy, Segment, SegmentInfo, Seq, checksum::Sum, ethernet, ipv4, tcp,
+};
 
 /// The fixed parts of all three headers.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct Headers {
-    destination_mac: [u8; 6],
-    source_mac: [u8; 6],
+    destination_mac: Mac,
+    source_mac: Mac,
     ethertype: U16,
-    ip: IpHeader,
-    source_port: U16,
-    destination_port: U16,
-    seq: U32,
-    ack: U32,
-    data_offset: u8,
-    flags: u8,
-    window: U16,
-    checksum: U16,
-    urgent: U16,
-}
-
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct IpHeader {
-    version_and_length: u8,
-    service: u8,
-    total_length: U16,
-    identification: U16,
-    fragment: U16,
-    ttl: u8,
-    protocol: u8,
-    checksum: U16,
-    source: [u8; 4],
-    destination: [u8; 4],
+    ip: ipv4::Header,
+    tcp: tcp::Header,
 }
 
 const LINK_LEN: usize = ethernet::HEADER_LEN;
@@ -50,7 +26,7 @@ const TCP_AT: usize = LINK_LEN + ipv4::HEADER_LEN;
 #[inline(always)]
 pub fn parse_common(frame: &[u8], policy: &Policy) -> Option<Segment<FlowKey4>> {
     let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
-    let Headers { ip, .. } = headers;
+    let Headers { ip, tcp: head, .. } = headers;
     let plain = headers.ethertype.get() == ethernet::IPV4
         && ip.version_and_length == 0x45
         && ip.protocol == ipv4::TCP
@@ -59,29 +35,29 @@ pub fn parse_common(frame: &[u8], policy: &Policy) -> Option<Segment<FlowKey4>> 
         && !ethernet::is_group(&headers.destination_mac)
         && !ethernet::is_group(&headers.source_mac);
     let end = LINK_LEN + usize::from(ip.total_length.get());
-    let tcp = frame.get(TCP_AT..end)?;
-    let header_len = usize::from(headers.data_offset >> 4) * 4;
-    let options = tcp.get(20..header_len)?;
-    let pseudo = Sum::pseudo_v4(ip.source, ip.destination, ipv4::TCP, tcp.len() as u16);
-    let intact = Sum::default().add_bytes(ip.as_bytes()).is_intact() && pseudo.add_bytes(tcp).is_intact();
+    let segment = frame.get(TCP_AT..end)?;
+    let header_len = usize::from(head.data_offset >> 4) * 4;
+    let options = segment.get(tcp::HEADER_LEN..header_len)?;
+    let pseudo = Sum::pseudo_v4(ip.source, ip.destination, ipv4::TCP, segment.len() as u16);
+    let intact = Sum::default().add_bytes(ip.as_bytes()).is_intact() && pseudo.add_bytes(segment).is_intact();
     if !(plain && ours && intact) {
         return None;
     }
     ipv4::check_endpoints(ip.source, ip.destination, &policy.subnets).ok()?;
-    let flags = Flags(headers.flags);
+    let flags = Flags(head.flags);
     Some(Segment {
         key: FlowKey4 {
             remote: ip.source,
             local: ip.destination,
-            remote_port: headers.source_port.get(),
-            local_port: headers.destination_port.get(),
+            remote_port: head.source_port.get(),
+            local_port: head.destination_port.get(),
         },
         info: SegmentInfo {
-            seq: Seq(headers.seq.get()),
-            ack: Seq(headers.ack.get()),
+            seq: Seq(head.seq.get()),
+            ack: Seq(head.ack.get()),
             flags,
-            window: headers.window.get(),
-            payload_len: (tcp.len() - header_len) as u16,
+            window: head.window.get(),
+            payload_len: (segment.len() - header_len) as u16,
             options: Options::parse(options, flags.has(Flags::SYN)).ok()?,
         },
         link_len: LINK_LEN as u8,

@@ -22,17 +22,17 @@ pub(super) const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
 /// RFC 791 3.1.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
 #[repr(C)]
-struct Header {
-    version_and_length: u8,
-    service: u8,
-    total_length: U16,
-    identification: U16,
-    fragment: U16,
-    ttl: u8,
-    protocol: u8,
-    checksum: U16,
-    source: [u8; 4],
-    destination: [u8; 4],
+pub(super) struct Header {
+    pub version_and_length: u8,
+    pub service: u8,
+    pub total_length: U16,
+    pub identification: U16,
+    pub fragment: U16,
+    pub ttl: u8,
+    pub protocol: u8,
+    pub checksum: U16,
+    pub source: [u8; 4],
+    pub destination: [u8; 4],
 }
 
 /// A checked IPv4 packet: whole, intact, not a fragment, not source-routed. Its addresses are as

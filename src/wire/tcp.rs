@@ -12,16 +12,16 @@ pub const HEADER_LEN: usize = 20;
 /// RFC 9293 3.1. Reserved bits are ignored when read, and zero when written.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
 #[repr(C)]
-struct Header {
-    source_port: U16,
-    destination_port: U16,
-    seq: U32,
-    ack: U32,
-    data_offset: u8,
-    flags: u8,
-    window: U16,
-    checksum: U16,
-    urgent: U16,
+pub(super) struct Header {
+    pub source_port: U16,
+    pub destination_port: U16,
+    pub seq: U32,
+    pub ack: U32,
+    pub data_offset: u8,
+    pub flags: u8,
+    pub window: U16,
+    pub checksum: U16,
+    pub urgent: U16,
 }
 
 /// A TCP segment whose lengths and checksum hold. Its options are still unread: what is wrong
