@@ -65,7 +65,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
         ),
         (&["bench", "--contestants", "kernel,nobody"], "xdp-tx"),
         (&["bench", "--cores", "1"], "two cores"),
-        (&["bench", "--workloads", "syn"], "handshake, lifecycle, request"),
+        (&["bench", "--workloads", "syn"], "handshake, lifecycle, lifecycle-server, request"),
         (&["bench", "--rounds", "0"], "1..=1000"),
         (&["bench", "--json", "/nowhere/x.json"], "directory that you may write to"),
     ] {
