@@ -52,7 +52,7 @@ Examples:
     handfast lab exec -- curl http://198.18.1.1/
     handfast lab down
 
-  What this machine does a second, beside the kernel's stack, in 4 minutes:
+  What this machine does a second, beside the kernel's stack, in 5 minutes:
 
     handfast lab bench --html bench.html
 

@@ -76,5 +76,5 @@ fn show(stage: &Stage, contest: &Contest, finished: &Finished) {
          packets from templates, without a TCP: the ceiling. Both ends share this\n\
          machine, and figures from veth are not NIC figures.",
     );
-    stage.body(&stage.paint("1", "More of this, in 4 minutes: handfast lab bench"));
+    stage.body(&stage.paint("1", "More of this, in 5 minutes: handfast lab bench"));
 }
