@@ -22,22 +22,22 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
     // Before anything else: they must be writable, and later nothing can be opened any more.
     let mut files = Files::create(arguments)?;
-    let device = Device::open(&arguments.device).map_err(failure)?;
+    let device = Device::open(&arguments.device).map_err(Failure::of)?;
     if !device.up {
-        return Err(failure(XdpError::InterfaceDown { ifname: device.name }));
+        return Err(Failure::of(XdpError::InterfaceDown { ifname: device.name }));
     }
     let plan = arguments.plan(sources(arguments, &device)?);
     // What cannot run at all says so before anything is touched.
-    plan.check(1).map_err(failure)?;
+    plan.check(1).map_err(Failure::of)?;
     let gateway = match arguments.gateway {
         Some(mac) => mac,
         None => next_hop::find(&arguments.device, arguments.target.address)?,
     };
     let control = Control::new(plan);
-    let stack = Stack::open(options(arguments, &control, gateway)).map_err(failure)?;
+    let stack = Stack::open(options(arguments, &control, gateway)).map_err(Failure::of)?;
     let active = stack.active.clone();
-    let mut notes = control.plan().check(active.cpus.len() as u32).map_err(failure)?;
-    drop_privileges().map_err(failure)?;
+    let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
+    drop_privileges().map_err(Failure::of)?;
     println!("{}", active_line(&active));
     if control.plan().workload == Workload::Flood {
         notes.push(
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
         );
     }
     notes.iter().chain(&active.notes).for_each(|note| println!("note: {note}"));
-    let running = stack.run().map_err(failure)?;
+    let running = stack.run().map_err(Failure::of)?;
     let (load, observed) = match arguments.search() {
         Some(search) => find_max(&control, FindMax::new(search), &running, &stop, arguments, &mut notes)?,
         None => {
@@ -130,7 +130,7 @@ impl Files<'_> {
         // What an earlier run left there stays until there is something better.
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
-        let create = |path: &'_ Path| options.open(path).map_err(|error| cannot_write(path, &error));
+        let create = |path: &'_ Path| options.open(path).map_err(|error| Failure::cannot_write(path, &error));
         Ok(Files {
             json: arguments.json.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
             html: arguments.html.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
@@ -143,21 +143,12 @@ impl Files<'_> {
             let _ = file.set_len(0);
         }
         if let Some((path, file)) = &mut self.json {
-            write_json(BufWriter::new(file), results).map_err(|error| cannot_write(path, &error))?;
+            write_json(BufWriter::new(file), results).map_err(|error| Failure::cannot_write(path, &error))?;
         }
         if let Some((path, file)) = &mut self.html {
-            let page = results.html().map_err(failure)?;
-            file.write_all(page.as_bytes()).map_err(|error| cannot_write(path, &error))?;
+            let page = results.html().map_err(Failure::of)?;
+            file.write_all(page.as_bytes()).map_err(|error| Failure::cannot_write(path, &error))?;
         }
         Ok(())
     }
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {error}", path.display()))
-        .fix("name a file in a directory that you may write to")
-}
-
-fn failure(error: impl std::error::Error) -> Failure {
-    Failure::new(error.to_string())
 }

@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 
 use crate::lab::LabError;
 
@@ -13,6 +14,17 @@ pub struct Failure {
 impl Failure {
     pub fn new(message: impl Into<String>) -> Failure {
         Failure { message: message.into(), fix: None }
+    }
+
+    /// What an error of the layers below says.
+    pub fn of(error: impl Error) -> Failure {
+        Failure::new(error.to_string())
+    }
+
+    /// A file that results were to go to.
+    pub fn cannot_write(path: &Path, error: &dyn Error) -> Failure {
+        Failure::new(format!("cannot write {}: {error}", path.display()))
+            .fix("name a file in a directory that you may write to")
     }
 
     /// With the command or the change that cures it.

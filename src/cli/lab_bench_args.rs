@@ -7,11 +7,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
+use super::respond_args::{ModeChoice, mode};
 use super::values;
 use crate::lab::bench::bare::PortOptions;
 use crate::lab::bench::workload::{Closer, Pattern, Workload};
 use crate::wire::Owned;
-use crate::xdp::Mode;
 
 /// Serve with the kernel's own stack, as tightly as is fair.
 ///
@@ -162,18 +162,8 @@ pub struct XdpTxArgs {
     pub reflect_syns: bool,
 }
 
-/// `None`: auto.
-#[derive(Clone, Copy, Debug)]
-pub struct ModeChoice(pub Option<Mode>);
-
 fn mode_parser() -> impl TypedValueParser<Value = ModeChoice> {
-    PossibleValuesParser::new(["auto", "native", "generic"]).map(|text| {
-        ModeChoice(match text.as_str() {
-            "native" => Some(Mode::Native),
-            "generic" => Some(Mode::Generic),
-            _ => None,
-        })
-    })
+    PossibleValuesParser::new(["auto", "native", "generic"]).map(|text| mode(&text))
 }
 
 impl PatternArgs {
@@ -193,7 +183,7 @@ impl PortArgs {
     pub fn options(&self) -> PortOptions {
         PortOptions {
             dev: self.dev.clone(),
-            mode: self.mode.0,
+            mode: self.mode,
             core: self.core,
             batch: self.batch,
             copy: self.copy,

@@ -200,14 +200,17 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
     let comparison = lab_comparison::comparison(&contest, &finished, command, started_at);
     print!("{}", arguments.report(&comparison));
     if let Some(path) = json {
-        write_json(BufWriter::new(create(path)?), &comparison).map_err(|error| cannot_write(path, &error))?;
+        write_json(BufWriter::new(create(path)?), &comparison)
+            .map_err(|error| Failure::cannot_write(path, &error))?;
     }
     if let Some(path) = html {
-        create(path)?.write_all(comparison.html().as_bytes()).map_err(|error| cannot_write(path, &error))?;
+        create(path)?
+            .write_all(comparison.html().as_bytes())
+            .map_err(|error| Failure::cannot_write(path, &error))?;
     }
     if let Some(path) = raw {
         write_json(BufWriter::new(create(path)?), &finished.rows)
-            .map_err(|error| cannot_write(path, &error))?;
+            .map_err(|error| Failure::cannot_write(path, &error))?;
     }
     Ok(match (finished.interrupted, finished.lost.is_empty()) {
         (true, _) => ExitCode::from(INTERRUPTED),
@@ -240,12 +243,7 @@ fn spoken(time: Duration) -> String {
 }
 
 fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| cannot_write(path, &error))
-}
-
-fn cannot_write(path: &Path, error: &dyn std::error::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {error}", path.display()))
-        .fix("name a file in a directory that you may write to")
+    File::create(path).map_err(|error| Failure::cannot_write(path, &error))
 }
 
 impl From<ContestError> for Failure {

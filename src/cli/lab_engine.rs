@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &LabEngineArgs) -> Result<ExitCode, Failure> {
     if let Some(path) = &arguments.json {
         let written = std::fs::File::create(path)
             .and_then(|file| serde_json::to_writer_pretty(file, &report).map_err(Into::into));
-        written.map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
+        written.map_err(|error| Failure::cannot_write(path, &error))?;
     }
     Ok(ExitCode::SUCCESS)
 }

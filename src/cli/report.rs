@@ -90,15 +90,10 @@ fn write<T: Serialize>(
 ) -> Result<ExitCode, Failure> {
     if let Some(path) = &output.json {
         let written = File::create(path).and_then(|file| write_json(BufWriter::new(file), value));
-        written.map_err(|error| cannot_write(path, &error))?;
+        written.map_err(|error| Failure::cannot_write(path, &error))?;
     }
     if let Some(path) = &output.html {
-        fs::write(path, page()).map_err(|error| cannot_write(path, &error))?;
+        fs::write(path, page()).map_err(|error| Failure::cannot_write(path, &error))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {error}", path.display()))
-        .fix("name a file in a directory that you may write to")
 }

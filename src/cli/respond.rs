@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,17 +19,17 @@ pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
     // Before anything else: it must be writable, and later nothing can be opened any more.
     let mut json = json_file(arguments)?;
-    let responder = Stack::open(arguments.options()).map_err(failure)?;
-    drop_privileges().map_err(failure)?;
+    let responder = Stack::open(arguments.options()).map_err(Failure::of)?;
+    drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
     println!("{}", active_line(&active));
     active.notes.iter().for_each(|note| println!("note: {note}"));
-    let running = responder.run().map_err(failure)?;
+    let running = responder.run().map_err(Failure::of)?;
     println!("ready: {}", listeners(arguments));
     watch(arguments, &running, &stop);
     let summary = finish(&active, running);
-    if let Some(file) = &mut json {
-        write_json(file, &summary).map_err(|error| cannot_write(arguments, &error))?;
+    if let (Some(file), Some(path)) = (&mut json, &arguments.json) {
+        write_json(file, &summary).map_err(|error| Failure::cannot_write(path, &error))?;
     }
     match summary.fault {
         Some(fault) => Err(Failure::new(fault)),
@@ -66,19 +67,13 @@ fn finish(active: &Active, running: Running) -> Summary {
 }
 
 fn json_file(arguments: &RespondArgs) -> Result<Option<File>, Failure> {
-    let create = |path| File::create(path).map_err(|error| cannot_write(arguments, &error));
+    let create = |path: &PathBuf| File::create(path).map_err(|error| Failure::cannot_write(path, &error));
     arguments.json.as_ref().map(create).transpose()
 }
 
 fn write_json(file: &mut File, summary: &Summary) -> std::io::Result<()> {
     serde_json::to_writer_pretty(&mut *file, summary)?;
     file.write_all(b"\n")
-}
-
-fn cannot_write(arguments: &RespondArgs, error: &std::io::Error) -> Failure {
-    let path = arguments.json.as_deref().unwrap_or_else(|| "?".as_ref()).display();
-    Failure::new(format!("cannot write {path}: {error}"))
-        .fix("name a file in a directory that you may write to")
 }
 
 fn listeners(arguments: &RespondArgs) -> String {
@@ -88,8 +83,4 @@ fn listeners(arguments: &RespondArgs) -> String {
         names.push(format!("and {} more", arguments.listeners.len() - SHOWN));
     }
     names.join(" ")
-}
-
-fn failure(error: impl std::error::Error) -> Failure {
-    Failure::new(error.to_string())
 }
