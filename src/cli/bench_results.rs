@@ -80,7 +80,7 @@ fn measured(plan: &Plan, load: Load, observed: Observed, finished: &Finished) ->
     let after = Snapshot { queues: finished.snapshot.queues.clone(), ..after.clone() };
     let seconds = tally.seconds.iter().enumerate();
     let in_flight = |index: usize| observed.in_flight.get(index).or(observed.in_flight.last()).copied();
-    let lag = Lag { mean: tally.lag.mean_us(), max: tally.lag.max_us };
+    let lag = Lag { mean: tally.lag.mean(), p50: tally.lag.value_at_quantile(0.5), max: tally.lag.max() };
     Measured {
         duration_s: tally.measured_us as f64 / 1e6,
         series: seconds.map(|(index, second)| series(second, in_flight(index).unwrap_or(0))).collect(),

@@ -27,7 +27,8 @@ pub struct Tally {
     /// Intended start to done, microseconds; what done means is the workload's
     /// ([`super::Workload`]).
     pub completion: Histogram<u64>,
-    pub lag: Lag,
+    /// How late connections were opened in an open loop, microseconds: this side's own slowness.
+    pub lag: Histogram<u64>,
     pub refused: Refused,
     /// Whole seconds of the measured time.
     pub seconds: Vec<Second>,
@@ -44,20 +45,6 @@ pub struct Second {
     pub established: u32,
     pub completed: u32,
     pub failed: u32,
-}
-
-/// How late connections were opened, in an open loop: this side's own slowness.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lag {
-    pub opened: u64,
-    pub sum_us: u64,
-    pub max_us: u64,
-}
-
-impl Lag {
-    pub fn mean_us(&self) -> f64 {
-        if self.opened == 0 { 0.0 } else { self.sum_us as f64 / self.opened as f64 }
-    }
 }
 
 /// How often something due could not be opened at once. The connections themselves came later, or
@@ -95,7 +82,7 @@ impl Tally {
             failed: [0; FAILURES.len()],
             connect: histogram(),
             completion: histogram(),
-            lag: Lag::default(),
+            lag: histogram(),
             refused: Refused::default(),
             seconds: vec![Second::default(); seconds],
             measured_us: if line.measured_to == NEVER { 0 } else { measured },
@@ -145,11 +132,7 @@ impl Tally {
         // All have the same bounds, so nothing can be out of range.
         let _ = self.connect.add(&other.connect);
         let _ = self.completion.add(&other.completion);
-        self.lag = Lag {
-            opened: self.lag.opened + other.lag.opened,
-            sum_us: self.lag.sum_us + other.lag.sum_us,
-            max_us: self.lag.max_us.max(other.lag.max_us),
-        };
+        let _ = self.lag.add(&other.lag);
         self.refused.no_tuple += other.refused.no_tuple;
         self.refused.no_slot += other.refused.no_slot;
         self.refused.no_frame += other.refused.no_frame;
@@ -185,9 +168,7 @@ impl Tally {
     /// Opened this much after its time.
     #[inline]
     pub(super) fn late(&mut self, late_us: u64) {
-        self.lag.opened += 1;
-        self.lag.sum_us += late_us;
-        self.lag.max_us = self.lag.max_us.max(late_us);
+        self.lag.saturating_record(late_us);
     }
 
     /// The run is over, and was measured so long: seconds that are not whole are left out.
@@ -240,8 +221,8 @@ mod tests {
         one.merge(&other);
         assert_eq!((one.attempted, one.completed, one.failed()), (8, 4, 4));
         assert_eq!(one.failures().collect::<Vec<_>>(), [("reset", 2), ("no-tuple", 2)]);
-        assert_eq!((one.completion.len(), one.completion.min(), one.lag.max_us), (2, 100, 50));
-        assert_eq!((one.lag.mean_us(), one.loss(), one.seconds[0].failed), (27.5, 0.5, 4));
+        assert_eq!((one.completion.len(), one.completion.min(), one.lag.max()), (2, 100, 50));
+        assert_eq!((one.lag.mean(), one.loss(), one.seconds[0].failed), (27.5, 0.5, 4));
         assert!((one.rate() - 4.0 / 3.0).abs() < 1e-9);
     }
 

@@ -90,7 +90,12 @@ impl Results {
         if let Some(lag) = self.load.lag_us {
             rows.push(pair(
                 "opened later than intended by",
-                format!("{} mean, {} max", micros(lag.mean), micros(lag.max as f64)),
+                format!(
+                    "{} mean, {} median, {} max",
+                    micros(lag.mean),
+                    micros(lag.p50 as f64),
+                    micros(lag.max as f64)
+                ),
             ));
         }
         table(&[], &rows, 2)

@@ -86,6 +86,7 @@ pub enum Loop {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lag {
     pub mean: f64,
+    pub p50: u64,
     pub max: u64,
 }
 

@@ -106,7 +106,7 @@ pub(crate) fn samples(seconds: u64, idle: u64) -> Vec<Sample> {
 }
 
 pub(crate) fn lag(mean: f64) -> Option<Lag> {
-    Some(Lag { mean, max: 10 * mean as u64 })
+    Some(Lag { mean, p50: mean as u64, max: 10 * mean as u64 })
 }
 
 pub(crate) fn results() -> Results {

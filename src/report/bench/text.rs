@@ -104,7 +104,12 @@ impl Results {
             row(
                 text,
                 "opened late by",
-                &format!("{} mean, {} max", micros(lag.mean), micros(lag.max as f64)),
+                &format!(
+                    "{} mean, {} median, {} max",
+                    micros(lag.mean),
+                    micros(lag.p50 as f64),
+                    micros(lag.max as f64)
+                ),
             );
         }
     }
@@ -247,7 +252,7 @@ mod tests {
         let text = Results::new(&open_loop(1250.0), &active(), &measured).text();
         fits(&text);
         assert!(text.contains("reached             80.00 % of the asked 1,250/s"), "{text}");
-        assert!(text.contains("opened late by      1.50 ms mean, 15.0 ms max"), "{text}");
+        assert!(text.contains("opened late by      1.50 ms mean, 1.50 ms median, 15.0 ms max"), "{text}");
     }
 
     #[test]

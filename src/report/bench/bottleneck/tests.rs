@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::super::results::Lag;
 use super::super::sample::{active, lag, measured, open_loop, run, samples};
 use super::super::{Measured, Results, Run};
 use super::*;
@@ -29,7 +30,8 @@ fn each_limit_is_known_by_what_was_measured() {
     ring_full.traffic.drops = BTreeMap::from([("kernel_rx_ring_full".into(), 400)]);
     let (closed, asked) = (run(), open_loop(1000.0));
     let busy = Measured { cpu: samples(10, 1), ..quiet() };
-    let cases: [(&str, &Run, Measured, Verdict, &str); 18] = [
+    let paused = Some(Lag { mean: 14_000.0, p50: 100, max: 258_000 });
+    let cases: [(&str, &Run, Measured, Verdict, &str); 19] = [
         ("nothing", &closed, Measured { attempted: 0, ..quiet() }, Verdict::Unknown, "no connection"),
         ("no tuple", &closed, failed("no-tuple", 100), Verdict::Client, "--source"),
         ("no slot", &asked, failed("no_slot", 100), Verdict::Client, "--max-connections"),
@@ -41,6 +43,13 @@ fn each_limit_is_known_by_what_was_measured() {
             Measured { lag: lag(900.0), ..quiet() },
             Verdict::Neither,
             "1,000 of 1,000",
+        ),
+        (
+            "one pause",
+            &asked,
+            Measured { lag: paused, ..failed("timeout", 9000) },
+            Verdict::Target,
+            "89.73 %",
         ),
         ("ring full", &closed, ring_full, Verdict::Client, "400 of the 30,400 packets"),
         ("busy", &closed, busy.clone(), Verdict::Client, "core 0 was busy for 99 %"),

@@ -33,7 +33,9 @@ impl Load {
     /// Of the lags the larger: a mean over both would hide who was late.
     pub(super) fn plus(&self, other: &Load) -> Load {
         let lag = match (self.lag_us, other.lag_us) {
-            (Some(a), Some(b)) => Some(Lag { mean: a.mean.max(b.mean), max: a.max.max(b.max) }),
+            (Some(a), Some(b)) => {
+                Some(Lag { mean: a.mean.max(b.mean), p50: a.p50.max(b.p50), max: a.max.max(b.max) })
+            }
             (one, none) => one.or(none),
         };
         Load {
