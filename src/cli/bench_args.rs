@@ -147,6 +147,13 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value = "4_194_304", help_heading = "Packet path", value_parser = values::count)]
     pub max_connections: u32,
 
+    /// Touch all memory for connections at start
+    ///
+    /// The first use of each page costs a page fault, which a short run at full rate feels. With
+    /// this, all of it is resident from the start: --max-connections says how much.
+    #[arg(long, help_heading = "Packet path")]
+    pub prefault: bool,
+
     /// Write the results to this file as well, as JSON (docs/bench-schema.md)
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub json: Option<PathBuf>,

@@ -99,6 +99,7 @@ pub(super) fn options(arguments: &BenchArgs, control: &Arc<Control>, gateway: Ma
         // Of the room there is, TIME-WAIT may take what is left.
         bounds: CoreConfig { time_wait_budget: arguments.max_connections, ..defaults.bounds },
         max_connections: arguments.max_connections,
+        prefault: arguments.prefault,
         accept_partial_checksum: arguments.accept_partial_checksums,
         ..Options::default()
     }

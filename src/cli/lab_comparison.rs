@@ -96,6 +96,7 @@ fn notes(contest: &Contest, finished: &Finished) -> Vec<String> {
             2 * MSL_S,
             SOURCE_TURNS - 1,
         ),
+        "handfast has the memory of its tables before a run begins (--prefault).".to_owned(),
     ];
     notes.extend(divided(contest, &finished.rows));
     notes.extend(packets(&finished.rows));

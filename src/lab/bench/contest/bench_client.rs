@@ -5,8 +5,8 @@ use std::process::{Command, id};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::Run;
 use super::client::{ClientCommand, Outcome};
+use super::{RESIDENT, Run};
 use crate::lab::bench::workload::{REQUEST, Workload};
 use crate::lab::{CLIENT_DEVICE, Lab, SERVER_MAC};
 
@@ -41,6 +41,7 @@ impl ClientCommand for BenchClient {
             Workload::Request => command.args(["--payload", &payload(run.pattern.request)]),
             _ => &mut command,
         };
+        command.args(RESIDENT);
         command.args(["--syn-options", if run.pattern.timestamps { "full" } else { "mss" }]);
         command.args(["--concurrency", &contest.window.to_string(), "--timeout", "3"]);
         command.args(["--duration", &contest.duration.as_secs_f64().to_string(), "--quiet"]);

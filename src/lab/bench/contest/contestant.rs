@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::str::FromStr;
 
-use super::{PORT, Run};
+use super::{PORT, RESIDENT, Run};
 use crate::lab::bench::workload::{Closer, Pattern, Workload};
 use crate::lab::{Lab, LabError, SERVER_DEVICE};
 
@@ -73,6 +73,7 @@ impl Contestant {
                 let listen = format!("{target}={}", service(&run.pattern));
                 command.args(["respond", "--listen", &listen, "--cores", &core, "--poll", "busy"]);
                 command.args(["--cookies", "never", "--msl", "1", "--interval", "0"]);
+                command.args(RESIDENT);
                 command.arg("--json").arg(report_file(run));
             }
             Contestant::Replay => {
