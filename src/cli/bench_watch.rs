@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Failure;
 use crate::engine::Snapshot;
 use crate::engine::stack::Running;
-use crate::load::{Control, Load, Progress, Stage, Tally};
+use crate::load::{Control, Load, Progress, Stage, Tally, Workload};
 use crate::report::bench::cpu::Sample;
 use crate::report::bench::progress as progress_line;
 
@@ -47,7 +47,8 @@ pub(super) fn step(
     let mut watch = Watch { begun: None, ended: None, cpu: Vec::new(), in_flight: Vec::new() };
     let first = running.snapshot();
     let (began, started_at) = (Instant::now(), SystemTime::now());
-    let mut ticker = Ticker { second: 0, completed: 0 };
+    let holds = control.plan().workload == Workload::Hold;
+    let mut ticker = Ticker { holds, second: 0, counted: 0 };
     control.step(load).map_err(|error| Failure::new(error.to_string()))?;
     let tally = loop {
         if stop.load(Ordering::Relaxed) || running.fault().is_some() {
@@ -105,8 +106,10 @@ impl Watch {
 
 /// A line a second.
 struct Ticker {
+    /// Connections to hold complete all at the end: what is opened is counted instead.
+    holds: bool,
     second: u64,
-    completed: u64,
+    counted: u64,
 }
 
 impl Ticker {
@@ -115,8 +118,9 @@ impl Ticker {
             return;
         }
         let seconds = elapsed.as_secs() - self.second;
-        let rate = progress.completed.saturating_sub(self.completed) / seconds;
-        (self.second, self.completed) = (elapsed.as_secs(), progress.completed);
+        let counted = if self.holds { progress.established } else { progress.completed };
+        let rate = counted.saturating_sub(self.counted) / seconds;
+        (self.second, self.counted) = (elapsed.as_secs(), counted);
         let Progress { established, in_flight, failed, .. } = *progress;
         eprintln!("{}", progress_line(self.second, rate, established, in_flight, failed));
     }

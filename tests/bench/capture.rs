@@ -15,7 +15,7 @@ use crate::results::Results;
 use crate::stage::{SERVED, Stage, stage};
 
 /// The frames of a bench, as they passed the bridge on the client's side.
-fn captured(stage: &Stage, arguments: &str) -> (Results, Vec<Frame>) {
+pub fn captured(stage: &Stage, arguments: &str) -> (Results, Vec<Frame>) {
     let bridge = stage.bridge().expect("a bridge");
     let capture =
         bridge.enter(|| Capture::open(BRIDGE_TO_CLIENT)).expect("the namespace").expect("a capture");
@@ -47,6 +47,23 @@ fn syns(frames: &[Frame], wanted: Flags) -> Vec<(SocketAddr, Duration)> {
     frames.iter().filter_map(syn).collect()
 }
 
+/// What passed the bridge: from each SYN to its SYN-ACK, without the way from the bench to the bridge
+/// and back.
+pub struct Seen {
+    /// Of different connections.
+    pub syns: usize,
+    pub times: Vec<Duration>,
+}
+
+impl Seen {
+    pub fn of(frames: &[Frame]) -> Seen {
+        let sent: BTreeMap<SocketAddr, Duration> = syns(frames, Flags::SYN).into_iter().collect();
+        let answers = syns(frames, Flags::SYN.with(Flags::ACK));
+        let times = answers.into_iter().map(|(client, at)| at.saturating_sub(sent[&client]));
+        Seen { syns: sent.len(), times: times.collect() }
+    }
+}
+
 #[test]
 fn a_lifecycle_is_the_six_packets_of_the_rfc() {
     let Some(stage) = stage(|spec| Spec { bridge: true, ..spec }) else { return };
@@ -68,17 +85,12 @@ fn a_lifecycle_is_the_six_packets_of_the_rfc() {
     }
 }
 
-/// What the bench says for the connect time's median, and what passed the bridge: from each SYN to its
-/// SYN-ACK, without the way from the bench to the bridge and back.
+/// What the bench says, and the median of what passed the bridge, microseconds.
 fn said_and_seen(stage: &Stage) -> (Results, f64) {
     let (results, frames) = captured(stage, &format!("{SERVED}:9 --rate 1000 --duration 3"));
     results.assert_flawless();
-    let sent: BTreeMap<SocketAddr, Duration> = syns(&frames, Flags::SYN).into_iter().collect();
-    let mut times: Vec<Duration> = syns(&frames, Flags::SYN.with(Flags::ACK))
-        .into_iter()
-        .map(|(client, at)| at.saturating_sub(sent[&client]))
-        .collect();
-    assert_eq!((sent.len(), times.len()), (3000, 3000), "every SYN once");
+    let Seen { syns, mut times } = Seen::of(&frames);
+    assert_eq!((syns, times.len()), (3000, 3000), "every SYN once");
     times.sort();
     let seen = times[times.len() / 2].as_secs_f64() * 1e6;
     (results, seen)

@@ -8,6 +8,7 @@ mod arguments;
 mod bad_input;
 mod capture;
 mod faults;
+mod figures;
 mod flood;
 mod mishaps;
 mod open_loop;

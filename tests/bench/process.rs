@@ -70,6 +70,17 @@ impl Process {
         1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("kB")
     }
 
+    /// As [`Process::resident`]; `None` once it has ended.
+    pub fn resident_if_running(&mut self) -> Option<u64> {
+        match self.child.try_wait().expect("a child of ours") {
+            Some(_) => None,
+            None => fs::read_to_string(format!("/proc/{}/statm", self.child.id()))
+                .ok()
+                .and_then(|statm| statm.split(' ').nth(1)?.parse::<u64>().ok())
+                .map(|pages| 4096 * pages),
+        }
+    }
+
     /// False: it ended, or was silent for too long, before such a line.
     fn read_until(&mut self, wanted: impl Fn(&str) -> bool) -> bool {
         let deadline = Instant::now() + PATIENCE;

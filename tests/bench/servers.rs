@@ -3,12 +3,14 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use handfast::lab::KERNEL_V4;
+use handfast::lab::{CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, SOURCES_V6, Spec};
 use nix::sys::signal::Signal;
 use nix::unistd::{User, geteuid};
 
 use crate::stage::{SERVED, Stage, skipped, stage};
 
+/// One of the addresses that belong to the responder alone.
+const SERVED_6: &str = "2001:db8:18::1:1";
 const RUN: &str = "--duration 1 --concurrency 64";
 
 #[test]
@@ -39,6 +41,30 @@ fn handfast_respond_completes_every_workload() {
     held(&stage, &format!("{SERVED}:82"));
     let total = responder.stop();
     assert_eq!((&total["frames_lost"], &total["closed"]["handshake_timeout"]), (&0.into(), &0.into()));
+}
+
+/// Who waits for a next hop of IPv6, and who counts 20 octets more per packet.
+#[test]
+fn everything_goes_over_ipv6_too() {
+    let Some(stage) = stage(|spec| Spec { ipv6: true, ..spec }) else { return };
+    let responder = stage.respond(&[&format!("[{SERVED_6}]:9=discard")], "");
+    let bench = |target: &str, arguments: &str| {
+        let from = (stage.client(), CLIENT_DEVICE, SOURCES_V6);
+        stage.report(stage.start_at(from, &format!("{target} {RUN} {arguments}")))
+    };
+    for (workload, packets) in [("handshake", 4.0), ("lifecycle", 6.0)] {
+        let results = bench(&format!("[{SERVED_6}]:9"), &format!("--workload {workload}"));
+        results.assert_flawless();
+        assert_eq!(results.number("packets_per_connection"), packets, "{}", results.text);
+    }
+    responder.stop();
+    let at = SocketAddr::new(KERNEL_V6.into(), 7000);
+    let kernel = stage.serve_kernel(at, "--workload lifecycle");
+    bench(&at.to_string(), "").assert_flawless();
+    kernel.signal(Signal::SIGTERM);
+    assert_eq!(kernel.ended().code, Some(0));
+    let refused = bench(&SocketAddr::new(KERNEL_V6.into(), 7001).to_string(), "--connections 100");
+    assert_eq!((refused.failed("refused"), refused.connections("attempted")), (100, 100), "{}", refused.text);
 }
 
 fn held(stage: &Stage, target: &str) {

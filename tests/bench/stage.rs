@@ -97,6 +97,16 @@ impl Stage {
         self.report(self.start(arguments))
     }
 
+    /// To its end; with the most resident memory that it was seen to have, octets.
+    pub fn report_and_resident(&self, mut bench: Process) -> (Results, u64) {
+        let mut most = 0;
+        while let Some(resident) = bench.resident_if_running() {
+            most = most.max(resident);
+            thread::sleep(Duration::from_millis(50));
+        }
+        (self.report(bench), most)
+    }
+
     pub fn report(&self, bench: Process) -> Results {
         let Ended { code, text } = bench.ended();
         assert_eq!(code, Some(0), "{text}");
@@ -109,7 +119,9 @@ impl Stage {
         command.args(["respond", "--dev", SERVER_DEVICE, "--cores", &cores().1, "--msl", "1"]);
         command.args(["--interval", "0", "--json"]).arg(self.file("respond.json"));
         for listener in listeners {
-            command.args(["--listen", &format!("{SERVED}:{listener}")]);
+            // An IPv6 address is given with it.
+            let at = if listener.starts_with('[') { String::new() } else { format!("{SERVED}:") };
+            command.args(["--listen", &format!("{at}{listener}")]);
         }
         command.args(arguments.split_whitespace());
         let mut process = Process::start(command);

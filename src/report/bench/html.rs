@@ -1,6 +1,7 @@
 //! Results as one page: figures, plots, and everything that a reader needs to believe them.
 
 use super::bottleneck::Verdict;
+use super::counted::Counted;
 use super::format::{count, maybe_micros, micros, percent, rate, share, spoken, whole};
 use super::latency::HistogramError;
 use super::page::{escape, figure, page, table};
@@ -18,7 +19,9 @@ impl Results {
         let title = format!("{} against {}", self.workload, self.target);
         let mut body = self.head(&title);
         body += &self.figures();
-        body += &figure("Completed connections per second", &plots::rate(&self.series, self.rate.stats.mean));
+        let counted = Counted::of(&self.workload);
+        let heading = format!("Connections {} in each second", counted.word());
+        body += &figure(&heading, &plots::rate(&self.series, counted, self.rate.stats.mean));
         body += &self.rates_section();
         body += &self.latency_section()?;
         body += &self.connections_section();
@@ -54,12 +57,13 @@ impl Results {
     fn figures(&self) -> String {
         let connections = &self.connections;
         let per = self.packets_per_connection.map_or_else(|| "-".to_owned(), |per| format!("{per:.2}"));
+        let counted = Counted::of(&self.workload).word();
         let figures = [
-            (rate(self.rate.stats.mean), "completed per second, mean"),
-            (share(connections.share(connections.completed)), "of the attempted completed"),
-            (count(connections.failures()), "failed"),
-            (maybe_micros(self.latency_us.connect.p99), "to connect, p99"),
-            (per, "packets per connection"),
+            (rate(self.rate.stats.mean), format!("{counted} per second, mean")),
+            (share(connections.share(connections.completed)), "of the attempted completed".to_owned()),
+            (count(connections.failures()), "failed".to_owned()),
+            (maybe_micros(self.latency_us.connect.p99), "to connect, p99".to_owned()),
+            (per, "packets per connection".to_owned()),
         ];
         let tiles: String = figures
             .iter()
@@ -83,7 +87,7 @@ impl Results {
             rows.push(pair("standard deviation", rate(stddev)));
         }
         rows.push(pair("whole seconds", self.rate.seconds.to_string()));
-        if let Some(asked) = self.load.rate {
+        if let Some(asked) = self.load.rate.filter(|_| self.workload != "hold") {
             let reached = share(stats.mean / asked.max(f64::MIN_POSITIVE));
             rows.push(pair("asked for", format!("{}, of which {reached} were reached", rate(asked))));
         }

@@ -53,9 +53,7 @@ pub fn merge(inputs: &[(String, Results)], force: bool) -> Result<Results, Merge
     sum.started_at = all().map(|results| results.started_at.clone()).min().unwrap_or_default();
     // Seconds in which one did not run any more say nothing about all together.
     let common = all().map(|results| results.series.len()).min().unwrap_or(0);
-    sum.rate =
-        Rate::of(sum.series.get(..common).unwrap_or_default(), sum.connections.completed, sum.duration_s);
-    sum.rate.unit = Rate::unit(&sum.workload).to_owned();
+    sum.rate = Rate::of(&sum, sum.series.get(..common).unwrap_or_default());
     sum.packets_per_connection = sum.packets.per(sum.connections.completed);
     sum.latency_us = latencies(&sum.histograms).map_err(|error| histogram(first_name, error))?;
     sum.cpu = sum.cpu.completing(sum.connections.completed);

@@ -9,6 +9,7 @@
 
 mod bottleneck;
 pub mod comparison;
+mod counted;
 pub mod cpu;
 #[cfg(test)]
 mod documented;
@@ -34,8 +35,7 @@ pub use latency::{Encoded, HistogramError, Latency};
 pub use measured::{Measured, Run, Traffic, spare};
 pub use merge::{MergeError, merge};
 pub use results::{
-    Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, RATE_UNIT, Rate, Results, SCHEMA,
-    Second,
+    Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, Rate, Results, SCHEMA, Second,
 };
 pub use stats::{Stats, median};
 pub use text::progress;

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+use super::counted::Counted;
 use super::format::{micros, whole};
 use super::page::escape;
 use super::results::Second;
@@ -50,10 +51,10 @@ const FONT_SIZE: u32 = 16;
 /// The farthest percentile: 99.999 %.
 const MOST_NINES: f64 = 5.0;
 
-/// Completed connections in each second, and their mean.
-pub(super) fn rate(series: &[Second], mean: f64) -> String {
+/// Connections of each second, as the workload counts them, and their mean.
+pub(super) fn rate(series: &[Second], counted: Counted, mean: f64) -> String {
     draw(CHART_HEIGHT, |area| {
-        let most = series.iter().map(|second| second.completed).max().unwrap_or(0) as f64;
+        let most = series.iter().map(|second| counted.within(second)).max().unwrap_or(0) as f64;
         let (top, end) = ((most * 1.1).max(1.0), series.len().max(2) as f64);
         // The crate's arithmetic wants nothing far outside of its axes.
         let mean = mean.clamp(0.0, top);
@@ -70,12 +71,13 @@ pub(super) fn rate(series: &[Second], mean: f64) -> String {
             .label_style(label(&INK))
             .x_desc("second")
             .x_label_formatter(&|second| whole(*second))
-            .y_desc("completed per second")
+            .y_desc(format!("{} per second", counted.word()))
             .y_label_formatter(&|rate| whole(*rate))
             .x_labels(series.len().clamp(2, 12))
             .y_labels(6)
             .draw()?;
-        let points = || series.iter().zip(1u32..).map(|(second, n)| (f64::from(n), second.completed as f64));
+        let points =
+            || series.iter().zip(1u32..).map(|(second, n)| (f64::from(n), counted.within(second) as f64));
         let line = BLUE.rgb.stroke_width(2);
         chart.draw_series(LineSeries::new([(0.5, mean), (end + 0.5, mean)], MUTED.rgb.stroke_width(1)))?;
         chart.draw_series(LineSeries::new(points(), line))?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bottleneck::Bottleneck;
+use super::counted::Counted;
 use super::cpu::{self, Cpu};
 use super::latency::{Encoded, Latency};
 use super::stats::Stats;
@@ -14,10 +15,6 @@ use crate::report::ActiveReport;
 
 /// Of this layout: fields are added under the same name, never changed or removed.
 pub const SCHEMA: &str = "handfast-bench/1";
-/// Of [`Rate::unit`].
-pub const RATE_UNIT: &str = "completed connections per second";
-/// Of a flood, which has none.
-const FLOOD_UNIT: &str = "SYNs sent per second";
 
 /// What a benchmark came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,8 +97,8 @@ pub struct Connections {
     pub failed: BTreeMap<String, u64>,
 }
 
-/// The completed connections of each whole second.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The completed connections of each whole second, or what else the workload counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
     #[serde(flatten)]
     pub stats: Stats,
@@ -180,7 +177,7 @@ impl Results {
                 in_flight: measured.in_flight,
                 failed: measured.failed.clone(),
             },
-            rate: Rate::of(&measured.series, measured.completed, measured.duration_s),
+            rate: Rate::default(),
             latency_us: Latencies {
                 connect: Latency::of(&measured.connect_us),
                 completion: Latency::of(&measured.completion_us),
@@ -199,7 +196,7 @@ impl Results {
                 completion: Encoded::of(&measured.completion_us),
             },
         };
-        results.rate.unit = Rate::unit(&results.workload).to_owned();
+        results.rate = Rate::of(&results, &results.series);
         results.bottleneck = Bottleneck::find(&results);
         results
     }
@@ -254,20 +251,18 @@ impl Packets {
 }
 
 impl Rate {
-    /// What is counted, of a workload.
-    pub fn unit(workload: &str) -> &'static str {
-        if workload == "flood" { FLOOD_UNIT } else { RATE_UNIT }
-    }
-
-    /// Over whole seconds; of a run without one, its average.
-    pub fn of(series: &[Second], completed: u64, duration_s: f64) -> Rate {
-        let seconds: Vec<f64> = series.iter().map(|second| second.completed as f64).collect();
-        let average = if duration_s > 0.0 { completed as f64 / duration_s } else { 0.0 };
+    /// Of the connections of `results` over these whole seconds; without one, their average.
+    pub fn of(results: &Results, series: &[Second]) -> Rate {
+        let counted = Counted::of(&results.workload);
+        let within = |second| counted.within(second) as f64;
+        let seconds: Vec<f64> = counted.seconds(series).iter().map(within).collect();
+        let all = counted.total(&results.connections) as f64;
+        let average = if results.duration_s > 0.0 { all / results.duration_s } else { 0.0 };
         let flat =
             Stats { mean: average, median: average, min: average, max: average, stddev: None, ci95: None };
         Rate {
             stats: Stats::of(&seconds).unwrap_or(flat),
-            unit: RATE_UNIT.to_owned(),
+            unit: counted.unit().to_owned(),
             seconds: seconds.len(),
         }
     }
@@ -275,16 +270,30 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample;
     use super::*;
 
     #[test]
     fn a_rate_is_of_whole_seconds_or_else_the_average() {
         let second = |completed| Second { completed, ..Second::default() };
-        let rate = Rate::of(&[second(10), second(30)], 45, 2.5);
+        let mut results = sample::results();
+        (results.connections.completed, results.duration_s) = (45, 0.5);
+        let rate = Rate::of(&results, &[second(10), second(30)]);
         assert_eq!((rate.stats.mean, rate.stats.max, rate.seconds), (20.0, 30.0, 2));
-        let rate = Rate::of(&[], 45, 0.5);
+        let rate = Rate::of(&results, &[]);
         assert_eq!((rate.stats.mean, rate.stats.stddev, rate.seconds), (90.0, None, 0));
-        assert_eq!(Rate::of(&[], 0, 0.0).stats.mean, 0.0);
+        results.duration_s = 0.0;
+        assert_eq!(Rate::of(&results, &[]).stats.mean, 0.0);
+    }
+
+    #[test]
+    fn the_rate_of_what_is_held_is_that_of_opening() {
+        let second = |established, completed| Second { established, completed, ..Second::default() };
+        let mut results = sample::results();
+        results.workload = "hold".to_owned();
+        let rate = Rate::of(&results, &[second(100, 0), second(300, 0), second(0, 0), second(0, 400)]);
+        assert_eq!((rate.stats.mean, rate.stats.min, rate.seconds), (200.0, 100.0, 2));
+        assert_eq!(rate.unit, "established connections per second");
     }
 
     #[test]

@@ -6,7 +6,7 @@ const STUDENT: [f64; 10] = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3
 const NORMAL: f64 = 1.959_964;
 
 /// What some values come to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     pub mean: f64,
     pub median: f64,

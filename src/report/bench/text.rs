@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::counted::Counted;
 use super::format::{count, maybe_micros, micros, percent, rate, share, spoken, whole, wrapped};
 use super::latency::Latency;
 use super::results::{Connections, Results};
@@ -12,8 +13,8 @@ pub(super) const WIDTH: usize = 80;
 /// Columns of a line's name, the margin included.
 const NAMES: usize = 22;
 
-/// One line a second while a benchmark runs. `second`: since its start; `rate`: completed in this
-/// second; `established`, `failed`: so far; `in_flight`: now.
+/// One line a second while a benchmark runs. `second`: since its start; `rate`: in this second
+/// completed, or opened to be held; `established`, `failed`: so far; `in_flight`: now.
 pub fn progress(second: u64, rate: u64, established: u64, in_flight: u64, failed: u64) -> String {
     format!(
         "{second:>4} s {:>10}/s {:>9} in flight {:>11} established {:>9} failed",
@@ -55,10 +56,11 @@ impl Results {
 
     fn rates(&self, text: &mut String) {
         let (stats, connections) = (&self.rate.stats, &self.connections);
+        let counted = Counted::of(&self.workload);
         let completed = share(connections.share(connections.completed));
         row(
             text,
-            "completed",
+            if counted == Counted::Sent { "sent" } else { "completed" },
             &format!(
                 "{completed} of {} attempted: {}",
                 count(connections.attempted),
@@ -78,7 +80,7 @@ impl Results {
         }
         row(
             text,
-            "rate",
+            if counted == Counted::Established { "rate of opening" } else { "rate" },
             &format!(
                 "{}/s mean, {} median, {} to {}",
                 rate(stats.mean),

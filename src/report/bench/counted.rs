@@ -1,0 +1,62 @@
+use super::results::{Connections, Second};
+
+/// What the rate of a workload counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    Completed,
+    /// Connections to hold complete all at the end, when their probes are answered.
+    Established,
+    /// Of a flood, which opens nothing.
+    Sent,
+}
+
+impl Counted {
+    pub fn of(workload: &str) -> Counted {
+        match workload {
+            "hold" => Counted::Established,
+            "flood" => Counted::Sent,
+            _ => Counted::Completed,
+        }
+    }
+
+    pub fn unit(self) -> &'static str {
+        match self {
+            Counted::Completed => "completed connections per second",
+            Counted::Established => "established connections per second",
+            Counted::Sent => "SYNs sent per second",
+        }
+    }
+
+    /// One word for what was done to the connections.
+    pub fn word(self) -> &'static str {
+        match self {
+            Counted::Completed => "completed",
+            Counted::Established => "established",
+            Counted::Sent => "sent",
+        }
+    }
+
+    pub fn within(self, second: &Second) -> u64 {
+        match self {
+            Counted::Established => second.established,
+            Counted::Completed | Counted::Sent => second.completed,
+        }
+    }
+
+    pub fn total(self, connections: &Connections) -> u64 {
+        match self {
+            Counted::Established => connections.established,
+            Counted::Completed | Counted::Sent => connections.completed,
+        }
+    }
+
+    /// The seconds that the rate is about: those in which connections were opened, not those in which
+    /// they are held.
+    pub fn seconds(self, series: &[Second]) -> &[Second] {
+        let last = match self {
+            Counted::Established => series.iter().rposition(|second| second.established > 0),
+            Counted::Completed | Counted::Sent => None,
+        };
+        last.and_then(|last| series.get(..=last)).unwrap_or(series)
+    }
+}
