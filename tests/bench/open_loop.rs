@@ -33,7 +33,11 @@ fn twenty_thousand_connections_stay_and_answer() {
     results.assert_flawless();
     assert_eq!(results.connections("completed"), 20_000);
     assert_eq!(results.number("latency_us.completion.count"), 20_000.0, "every probe's answer");
-    results.assert_says(&["neither: all connections were opened, and answered their probe"]);
+    // What a machine that is busy with others keeps it from is told as its own slowness.
+    let late = results.number("load.lag_us.p50") > 1000.0;
+    let limit =
+        ["neither: all connections were opened, and answered their probe", "the client was the limit"];
+    results.assert_says(&[limit[usize::from(late)]]);
     let server = responder.stop();
     // Each was ended by the RST that follows the answer, no faster than the server took the probes.
     assert_eq!(
