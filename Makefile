@@ -36,7 +36,7 @@ bench:
 	@echo "6 to 8 minutes, unless BENCH says otherwise; a quiet machine gives quiet figures"
 	$(AS_ROOT) target/release/handfast lab bench --json target/bench/comparison.json \
 		--html target/bench/comparison.html --raw target/bench/runs.json $(BENCH)
-	cargo test --release --locked --test bench --test scaling $(TEST_AS_ROOT) figures -- --ignored --nocapture --test-threads 1
+	cargo test --release --locked --test bench $(TEST_AS_ROOT) figures -- --ignored --nocapture --test-threads 1
 	@echo "target/bench: comparison.json, comparison.html, runs.json"
 
 test: setup lint

@@ -1,4 +1,7 @@
 //! What a second core brings, on ports in memory: a figure, for a quiet machine of two cores.
+//!
+//! `cargo test --release --test scaling -- --ignored --nocapture`: a minute. Other programs take away
+//! caches as well as time, and under their load the rounds spread by a third.
 
 use std::time::Duration;
 
@@ -30,7 +33,7 @@ fn share(workload: EngineWorkload) -> f64 {
 }
 
 #[test]
-#[ignore = "figures: make bench"]
+#[ignore = "a figure of a quiet machine"]
 fn figures_of_two_cores_nearly_double_those_of_one() {
     let workloads = [EngineWorkload::SynAck, EngineWorkload::Cookie, EngineWorkload::Lifecycle];
     let short = workloads.map(|workload| (workload, share(workload)));
