@@ -138,9 +138,8 @@ const ENTRANTS: [Entrant; 9] = [
 ];
 
 fn seat<S: Seat + 'static>(seats: Vec<S>, size: &Size) -> Box<dyn Contestant> {
-    let share = size.entries / size.threads as u32;
     let filled = seats.into_iter().zip(0..).map(|(mut seat, number)| {
-        let walker = Walker::fill(number, share, &mut seat);
+        let walker = Walker::fill(number, size, &mut seat);
         (seat, walker)
     });
     Box::new(Seated(filled.collect()))

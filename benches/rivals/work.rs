@@ -4,10 +4,12 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
+
 use handfast::wire::FlowKey4;
 
 use super::key::{key, value};
-use super::{BATCH, Contestant, Seat, State};
+use super::{BATCH, Contestant, Seat, Size, State};
 
 /// What is done, with keys in random order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +58,45 @@ pub struct Until {
     pub time: Duration,
 }
 
+/// What a measurement looks at before and after.
+#[derive(Clone, Copy)]
+enum Clock {
+    /// Processor time of this thread: what a neighbour takes of the wall clock's time is left out.
+    Processor,
+    /// For contestants of several threads: waiting for another one costs them no processor time.
+    Wall,
+}
+
+/// An instant of either clock.
+enum Start {
+    Processor(Duration),
+    Wall(Instant),
+}
+
+impl Clock {
+    #[inline]
+    fn start(self) -> Start {
+        match self {
+            Clock::Processor => Start::Processor(processor_time()),
+            Clock::Wall => Start::Wall(Instant::now()),
+        }
+    }
+}
+
+impl Start {
+    #[inline]
+    fn elapsed(&self) -> Duration {
+        match self {
+            Start::Processor(start) => processor_time().saturating_sub(*start),
+            Start::Wall(start) => start.elapsed(),
+        }
+    }
+}
+
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("Linux has it").into()
+}
+
 /// Keys of one thread, as a power of two; as many again are never inserted.
 const NUMBER_BITS: u32 = 29;
 /// Operations between two looks at the clock. Their keys are drawn before the first.
@@ -70,18 +111,21 @@ pub struct Walker {
     oldest: u64,
     next: u64,
     chunk: u32,
+    clock: Clock,
     random: u64,
     keys: Vec<FlowKey4>,
 }
 
 impl Walker {
     /// Fills a contestant with a thread's share of the keys, and looks whether it finds them.
-    pub fn fill(thread: u32, share: u32, seat: &mut impl Seat) -> Walker {
+    pub fn fill(thread: u32, size: &Size, seat: &mut impl Seat) -> Walker {
+        let share = size.entries / size.threads as u32;
         let mut walker = Walker {
             base: thread << (NUMBER_BITS + 1),
             oldest: 0,
             next: 0,
             chunk: CHUNK.min(share / 8) & !(BATCH as u32 - 1),
+            clock: if size.threads == 1 { Clock::Processor } else { Clock::Wall },
             random: u64::from(thread) + 1,
             keys: Vec::with_capacity(CHUNK as usize),
         };
@@ -165,7 +209,7 @@ impl Walker {
             }
             Operation::Remove | Operation::Mixed => self.keys(Walker::leave),
         };
-        let start = Instant::now();
+        let start = self.clock.start();
         let changed = match operation {
             Operation::Insert => insert(seat, &keys, batched),
             Operation::Remove => remove(seat, &keys, batched),
@@ -191,7 +235,7 @@ impl Walker {
         let mut looked: Vec<_> = (0..count).map(|_| self.member()).collect();
         let come: Vec<_> = (0..count / NEW).map(|_| self.arrive()).collect();
         looked.iter_mut().step_by(NEW).zip(&come).for_each(|(key, new)| *key = *new);
-        let start = Instant::now();
+        let start = self.clock.start();
         let mut done = 0;
         for (batch, looked) in looked.chunks(BATCH).enumerate() {
             let of = |keys: Range<usize>| keys.start * BATCH / NEW..keys.end * BATCH / NEW;

@@ -19,17 +19,16 @@ const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(0x1C, 0x21, 0x26);
 const MUTED: RGBColor = RGBColor(0x5B, 0x65, 0x70);
 const GRID: RGBColor = RGBColor(0xD5, 0xDB, 0xE1);
-/// Of the table, then of the others in their order.
-const COLOURS: [RGBColor; 9] = [
-    RGBColor(0x1F, 0x6F, 0xB4),
-    RGBColor(0x2E, 0x8B, 0x57),
-    RGBColor(0xC8, 0x6A, 0x0A),
-    RGBColor(0x7A, 0x52, 0xA8),
-    RGBColor(0xC8, 0x33, 0x3D),
-    RGBColor(0x12, 0x8C, 0x9E),
-    RGBColor(0xA0, 0x6A, 0x4A),
-    RGBColor(0xD0, 0x4E, 0x9A),
-    RGBColor(0x7D, 0x86, 0x10),
+const COLOURS: [(&str, RGBColor); 9] = [
+    (OURS, RGBColor(0x1F, 0x6F, 0xB4)),
+    ("handfast per core", RGBColor(0x12, 0x8C, 0x9E)),
+    ("HashTable per core", RGBColor(0x2E, 0x8B, 0x57)),
+    ("hashbrown", RGBColor(0x7D, 0x86, 0x10)),
+    ("Mutex<hashbrown>", RGBColor(0x7A, 0x52, 0xA8)),
+    ("papaya", RGBColor(0xC8, 0x33, 0x3D)),
+    ("dashmap", RGBColor(0xC8, 0x6A, 0x0A)),
+    ("scc::HashMap", RGBColor(0xA0, 0x6A, 0x4A)),
+    ("scc::HashIndex", RGBColor(0xD0, 0x4E, 0x9A)),
 ];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -54,7 +53,7 @@ pub fn all(folder: &Path, results: &Results) -> Result<()> {
     }
     for entries in results.sizes(2) {
         let bars = bars(results, entries);
-        let height = 90 + 22 * bars.len() as u32;
+        let height = 60 + 22 * bars.len() as u32;
         draw(&folder.join("table-threads.svg"), height, |area| threads(area, entries, &bars))?;
     }
     Ok(())
@@ -72,13 +71,14 @@ fn text(size: u32) -> TextStyle<'static> {
     TextStyle::from((FONT, size).into_font()).color(&INK)
 }
 
-fn colour(at: usize) -> RGBColor {
-    COLOURS[at % COLOURS.len()]
+/// The same in all plots.
+fn colour(contestant: &str) -> RGBColor {
+    COLOURS.iter().find(|(name, _)| *name == contestant).map_or(MUTED, |(_, colour)| *colour)
 }
 
 fn curves(results: &Results, operation: Operation) -> Vec<Curve> {
     let mut curves = Vec::new();
-    for (at, name) in results.contestants(1).into_iter().enumerate() {
+    for name in results.contestants(1) {
         for batched in [true, false] {
             let point = |entries: u32| {
                 let case = Case { entries, made_for: 1, threads: 1, operation, batched };
@@ -98,7 +98,7 @@ fn curves(results: &Results, operation: Operation) -> Vec<Curve> {
                 continue;
             }
             let label = if batched { format!("{name}, batched") } else { name.to_owned() };
-            curves.push(Curve { name: label, colour: colour(at), ours: name == OURS, batched, points });
+            curves.push(Curve { name: label, colour: colour(name), ours: name == OURS, batched, points });
         }
     }
     curves
@@ -126,10 +126,10 @@ fn lines(area: &Area<'_>, operation: Operation, curves: &[Curve]) -> Result<()> 
         .bold_line_style(GRID)
         .axis_style(MUTED)
         .label_style(text(16))
-        .x_labels(0)
+        .x_label_formatter(&|_| String::new())
         .x_desc("entries")
         .y_desc("ns")
-        .y_labels(12)
+        .y_labels(40)
         .y_label_formatter(&|ns| named(*ns))
         .draw()?;
     let plotting = chart.plotting_area();
@@ -193,7 +193,7 @@ struct Bar {
 
 fn bars(results: &Results, entries: u32) -> Vec<Bar> {
     let mut bars = Vec::new();
-    for (at, name) in results.contestants(2).into_iter().enumerate() {
+    for name in results.contestants(2) {
         for batched in [true, false] {
             let case = |threads| Case { entries, made_for: 2, threads, operation: Operation::Hit, batched };
             let [Some(one), Some(two)] = [1, 2].map(|threads| results.find(name, case(threads))) else {
@@ -206,10 +206,10 @@ fn bars(results: &Results, entries: u32) -> Vec<Bar> {
                 name: Some(label),
                 rate: slow,
                 text: format!("{slow:.1}"),
-                colour: pale(colour(at)),
+                colour: pale(colour(name)),
             });
             let text = format!("{fast:.1}, {scale:.2} x");
-            bars.push(Bar { name: None, rate: fast, text, colour: colour(at) });
+            bars.push(Bar { name: None, rate: fast, text, colour: colour(name) });
         }
     }
     bars
