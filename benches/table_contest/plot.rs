@@ -11,10 +11,10 @@ use crate::Result;
 use crate::report::{Case, Results, short};
 use crate::rivals::{OURS, Operation};
 
-const WIDTH: u32 = 900;
+const WIDTH: u32 = 940;
 const HEIGHT: u32 = 440;
 /// Room for the names on the right.
-const NAMES: u32 = 210;
+const NAMES: u32 = 260;
 const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(0x1C, 0x21, 0x26);
 const MUTED: RGBColor = RGBColor(0x5B, 0x65, 0x70);
@@ -109,7 +109,8 @@ fn lines(area: &Area<'_>, operation: Operation, curves: &[Curve]) -> Result<()> 
     let (low, high) = all().fold((f64::MAX, 0.0_f64), |(low, high), (_, ns)| (low.min(*ns), high.max(*ns)));
     let (first, last) =
         all().fold((f64::MAX, 0.0_f64), |(first, last), (at, _)| (first.min(*at), last.max(*at)));
-    let (low, high) = (low / 1.3, high * 1.3);
+    // From a power of ten on: the crate names nothing below the first one.
+    let (low, high) = (10f64.powf(low.log10().floor()), high * 1.3);
     let title = format!("{}: nanoseconds per operation, one thread", operation.name());
     area.draw_text(&title, &text(20), (70, 14))?;
     let (chart_area, names) = area.margin(40, 0, 0, 0).split_horizontally(WIDTH - NAMES);
