@@ -147,6 +147,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value = "4_194_304", help_heading = "Packet path", value_parser = values::count)]
     pub max_connections: u32,
 
+    /// Frames of each ring of each queue, a power of two: a longer pause of the loop fits into more
+    #[arg(long, value_name = "FRAMES", default_value = "8192", help_heading = "Packet path", value_parser = values::ring)]
+    pub ring: u32,
+
     /// Touch all memory for connections at start
     ///
     /// The first use of each page costs a page fault, which a short run at full rate feels. With

@@ -100,6 +100,7 @@ pub(super) fn options(arguments: &BenchArgs, control: &Arc<Control>, gateway: Ma
         bounds: CoreConfig { time_wait_budget: arguments.max_connections, ..defaults.bounds },
         max_connections: arguments.max_connections,
         prefault: arguments.prefault,
+        ring: arguments.ring,
         accept_partial_checksum: arguments.accept_partial_checksums,
         ..Options::default()
     }

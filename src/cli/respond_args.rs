@@ -82,6 +82,10 @@ pub struct RespondArgs {
           value_parser = PossibleValuesParser::new(["busy", "adaptive"]).map(|text| poll(&text)))]
     pub poll: Polling,
 
+    /// Frames of each ring of each queue, a power of two; each takes 4 KiB of memory
+    #[arg(long, value_name = "FRAMES", default_value = "2048", help_heading = "Packet path", value_parser = values::ring)]
+    pub ring: u32,
+
     /// Take TCP segments whose checksum covers the pseudo-header only
     ///
     /// So a veth peer sends them while its transmit offload is on. The better cure is
@@ -200,6 +204,7 @@ impl RespondArgs {
             },
             max_connections: self.max_connections,
             prefault: self.prefault,
+            ring: self.ring,
             fault: self.fault.unwrap_or_default(),
             accept_partial_checksum: self.accept_partial_checksums,
             ..Options::default()

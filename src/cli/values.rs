@@ -140,6 +140,15 @@ pub(super) fn count(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("`{text}` is no number from 1 to {}: write 262144, 100k or 1M", u32::MAX))
 }
 
+/// Frames of a ring.
+pub(super) fn ring(text: &str) -> Result<u32, String> {
+    let fits = |frames: &u32| frames.is_power_of_two() && (64..=65_536).contains(frames);
+    count(text)
+        .ok()
+        .filter(fits)
+        .ok_or_else(|| format!("`{text}` is no power of two from 64 to 65536: write 2048, 4096 or 8192"))
+}
+
 /// A MAC address: six octets in hexadecimal, with colons.
 pub(super) fn mac(text: &str) -> Result<Mac, String> {
     let mut octets = text.split(':').map(|part| {

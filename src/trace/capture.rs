@@ -11,8 +11,9 @@ use nix::sys::socket::{
     setsockopt, socket, sockopt,
 };
 
-/// Room for what arrives between two calls of [`Capture::drain`], octets.
-const BUFFER: usize = 8 << 20;
+/// Room for what arrives between two calls of [`Capture::drain`], octets: some 200,000 small frames,
+/// each of which the kernel counts with its own bookkeeping. Taken as frames come.
+const BUFFER: usize = 256 << 20;
 /// The longest wait for the kernel to begin stamping frames.
 const STAMPS: Duration = Duration::from_secs(1);
 

@@ -15,6 +15,9 @@ pub enum Copy {
     ZeroCopy,
 }
 
+/// Frames of a ring, if nothing else is said.
+pub const RING: u32 = 2048;
+
 /// What can be chosen for a queue. Sizes of rings are powers of two, in frames.
 #[derive(Clone, Debug)]
 pub struct QueueConfig {
@@ -50,17 +53,23 @@ impl QueueConfig {
             ifname: ifname.to_owned(),
             ifindex,
             queue,
-            frames: 4096,
+            frames: 2 * RING,
             frame_size: 2048,
-            fill_ring: 2048,
-            rx_ring: 2048,
-            tx_ring: 2048,
-            completion_ring: 2048,
+            fill_ring: RING,
+            rx_ring: RING,
+            tx_ring: RING,
+            completion_ring: RING,
             copy: Copy::Auto,
             need_wakeup: true,
             hugepages: false,
             tx_budget: 512,
         }
+    }
+
+    /// All rings with room for so many frames, and twice as many frames.
+    pub fn set_rings(&mut self, frames: u32) {
+        (self.fill_ring, self.rx_ring, self.tx_ring, self.completion_ring) = (frames, frames, frames, frames);
+        self.frames = frames.saturating_mul(2);
     }
 
     /// Octets a frame holds.

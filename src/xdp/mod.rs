@@ -42,7 +42,7 @@ mod umem;
 mod verdict;
 
 pub use attach::attach;
-pub use config::{Copy, Opened, QueueConfig};
+pub use config::{Copy, Opened, QueueConfig, RING};
 pub use device::{Device, Preference, addresses};
 pub use error::{Fault, XdpError};
 pub use frame::Frame;

@@ -1,23 +1,27 @@
 //! An open loop opens what it was asked for; what is held stays.
 
-use crate::stage::{SERVED, stage};
+use crate::stage::{SERVED, Stage, stage, undisturbed};
 
 #[test]
 fn the_rate_asked_for_is_the_rate_achieved() {
     let Some(stage) = stage(|spec| spec) else { return };
     let _responder = stage.respond(&["9=discard"], "");
     for arrivals in ["", " --poisson"] {
-        let results = stage.bench(&format!("{SERVED}:9 --rate 5000 --duration 3{arrivals}"));
-        results.assert_flawless();
-        let attempted = results.connections("attempted") as f64;
-        // The schedule is exact; at random, the deviation of 15,000 is 122.
-        let (least, most) = if arrivals.is_empty() { (15_000.0, 15_000.0) } else { (14_400.0, 15_600.0) };
-        assert!((least..=most).contains(&attempted), "{attempted}");
-        // What is completed in its own seconds: a machine that is busy with others may be late.
-        let mean = results.number("rate.mean");
-        assert!((mean - attempted / 3.0).abs() <= 0.02 * 5000.0, "{}", results.text);
-        assert_eq!(results.json["series"].as_array().map(Vec::len), Some(3));
+        undisturbed(|| keeps_its_rate(&stage, arrivals));
     }
+}
+
+fn keeps_its_rate(stage: &Stage, arrivals: &str) -> Result<(), String> {
+    let results = stage.bench(&format!("{SERVED}:9 --rate 5000 --duration 3{arrivals}"));
+    results.assert_flawless();
+    let attempted = results.connections("attempted") as f64;
+    // The schedule is exact; at random, the deviation of 15,000 is 122.
+    let (least, most) = if arrivals.is_empty() { (15_000.0, 15_000.0) } else { (14_400.0, 15_600.0) };
+    assert!((least..=most).contains(&attempted), "{attempted}");
+    assert_eq!(results.json["series"].as_array().map(Vec::len), Some(3));
+    // What is completed in its own seconds.
+    let mean = results.number("rate.mean");
+    if (mean - attempted / 3.0).abs() <= 0.01 * 5000.0 { Ok(()) } else { Err(results.text) }
 }
 
 #[test]
@@ -29,7 +33,11 @@ fn twenty_thousand_connections_stay_and_answer() {
     results.assert_flawless();
     assert_eq!(results.connections("completed"), 20_000);
     assert_eq!(results.number("latency_us.completion.count"), 20_000.0, "every probe's answer");
-    results.assert_says(&["neither: all connections were opened, and answered their probe"]);
+    // What a machine that is busy with others keeps it from is told as its own slowness.
+    let late = results.number("load.lag_us.p50") > 1000.0;
+    let limit =
+        ["neither: all connections were opened, and answered their probe", "the client was the limit"];
+    results.assert_says(&[limit[usize::from(late)]]);
     let server = responder.stop();
     // Each was ended by the RST that follows the answer, no faster than the server took the probes.
     assert_eq!(

@@ -21,6 +21,7 @@ pub(super) fn open_device(
     active: &mut Active,
 ) -> Result<(OpenDevice, Vec<Queue>), StartError> {
     let mut config = QueueConfig::new(&device.name, device.index, 0);
+    config.set_rings(options.ring);
     config.copy = options.copy;
     config.hugepages = options.hugepages;
     device.check(config.frame_size)?;

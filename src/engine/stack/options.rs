@@ -40,6 +40,8 @@ pub struct Options {
     pub max_connections: u32,
     /// Touch all memory of the tables at start: no page faults later, all of it resident at once.
     pub prefault: bool,
+    /// Frames of each ring of each queue; a power of two. The UMEM has twice as many.
+    pub ring: u32,
     pub fault: Fault,
     pub accept_partial_checksum: bool,
 }
@@ -63,6 +65,7 @@ impl Default for Options {
             bounds: CoreConfig::default(),
             max_connections: 1 << 20,
             prefault: false,
+            ring: xdp::RING,
             fault: Fault::default(),
             accept_partial_checksum: false,
         }

@@ -105,6 +105,8 @@ pub(super) fn latency(connect: &Histogram<u64>, completion: &Histogram<u64>) -> 
     draw(CHART_HEIGHT + 20, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
+            // Half of the last percentile's name.
+            .margin_right(36)
             .x_label_area_size(40)
             .y_label_area_size(90)
             .build_cartesian_2d(0.0..end, (low..high).log_scale())?;
@@ -191,7 +193,7 @@ mod tests {
         let (results, measured) = (results(), measured(8, 1000));
         let bar = |name: &str, emphasis| Bar { name: name.into(), value: 2.0, text: "2".into(), emphasis };
         [
-            rate(&results.series, 1000.0),
+            rate(&results.series, Counted::Completed, 1000.0),
             latency(&measured.connect_us, &measured.completion_us),
             bars(&[bar("<b>", false), bar("b", true)]),
             cpu(&results.cpu.per_core),
@@ -237,7 +239,7 @@ mod tests {
         let empty = Histogram::new_with_bounds(1, 1000, 3).unwrap();
         assert!(latency(&empty, &empty).contains("nothing was measured"));
         assert!(cpu(&[]).contains("nothing was measured"));
-        for svg in [rate(&[], 0.0), bars(&[])] {
+        for svg in [rate(&[], Counted::Completed, 0.0), bars(&[])] {
             assert!(svg.starts_with("<svg") && !svg.contains("NaN"), "{svg}");
         }
         let one = measured(1, 1);
