@@ -4,9 +4,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::time::{ClockId, clock_gettime};
-
 use handfast::wire::FlowKey4;
+use nix::time::{ClockId, clock_gettime};
 
 use super::key::{key, value};
 use super::{BATCH, Contestant, Seat, Size, State};
@@ -67,7 +66,6 @@ enum Clock {
     Wall,
 }
 
-/// An instant of either clock.
 enum Start {
     Processor(Duration),
     Wall(Instant),
@@ -182,7 +180,7 @@ impl Walker {
         keys
     }
 
-    /// As often as until says; how many operations, and how long they took.
+    /// As often as until says: how many operations, how long they took.
     fn run(&mut self, seat: &mut impl Seat, task: Task, until: Until) -> (u64, Duration) {
         let (mut done, mut spent) = (0, Duration::ZERO);
         while done < until.operations && spent < until.time {
@@ -207,7 +205,7 @@ impl Walker {
                 self.keys = gone;
                 self.keys(Walker::arrive)
             }
-            Operation::Remove | Operation::Mixed => self.keys(Walker::leave),
+            _ => self.keys(Walker::leave),
         };
         let start = self.clock.start();
         let changed = match operation {
@@ -288,7 +286,7 @@ impl<S: Seat> Contestant for Seated<S> {
         let rate: f64 = thread::scope(|scope| {
             let work = |((seat, walker), core): (&'_ mut (S, Walker), usize)| {
                 let start = &start;
-                // Refused where there are fewer cores: then the kernel places it.
+                // Where there are fewer cores the kernel places it.
                 core_affinity::set_for_current(core_affinity::CoreId { id: core });
                 start.wait();
                 of(walker.run(seat, task, until))
