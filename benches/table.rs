@@ -105,7 +105,7 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(50))
         .measurement_time(Duration::from_millis(250))
-        .nresamples(1000);
+        .nresamples(2000);
     targets = by_size, by_filling, by_threads
 }
 criterion_main!(benches);

@@ -74,7 +74,7 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(1))
         .measurement_time(Duration::from_millis(200))
-        .nresamples(1000);
+        .nresamples(2000);
     targets = workloads, mixed::mixed, timers::timers
 }
 criterion_main!(benches);
