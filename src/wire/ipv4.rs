@@ -115,7 +115,8 @@ pub fn check_endpoints(source: [u8; 4], destination: [u8; 4], subnets: &[Ipv4Net
 #[inline(always)]
 pub(super) fn is_endpoint(address: [u8; 4], subnets: &[Ipv4Net]) -> bool {
     let never = matches!(address[0], 0 | 127 | 224..=239) || address == [255; 4];
-    !never && !subnets.iter().any(|subnet| is_broadcast_of(subnet, address))
+    // The last two bits of every broadcast address are ones: most addresses end here.
+    !never && (address[3] & 3 != 3 || !subnets.iter().any(|subnet| is_broadcast_of(subnet, address)))
 }
 
 /// Prefixes of 31 and 32 bits have no broadcast address (RFC 3021).
