@@ -63,41 +63,80 @@ const IP_MASKS: (u64, u64) = (
 const IP_WANTED: (u64, u64) =
     (u64::from_ne_bytes([0x45, 0, 0, 0, 0, 0, 0, 0]), u64::from_ne_bytes([0, ipv4::TCP, 0, 0, 0, 0, 0, 0]));
 
+/// A common segment whose options are still unread.
+pub struct Common<'a> {
+    segment: Segment<FlowKey4>,
+    options: &'a [u8],
+}
+
+impl Common<'_> {
+    pub fn key(&self) -> &FlowKey4 {
+        &self.segment.key
+    }
+
+    /// The segment without its options: for the place where it will stay. See [`Common::finish`].
+    #[inline(always)]
+    pub fn unfinished(&self) -> Segment<FlowKey4> {
+        self.segment
+    }
+
+    /// Reads the options into a copy of [`Common::unfinished`]. False: they are wrong, and the
+    /// segment is not to be used.
+    #[inline(always)]
+    #[must_use]
+    pub fn finish(&self, segment: &mut Segment<FlowKey4>) -> bool {
+        let syn = self.segment.info.flags.has(Flags::SYN);
+        segment.info.options.read(self.options, syn).is_ok()
+    }
+}
+
 /// As [`super::parse`], for the common segment; `None` says nothing about any other frame.
 #[inline(always)]
 pub fn parse_common(frame: &[u8], policy: &Policy) -> Option<Segment<FlowKey4>> {
-    let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
-    let (words, _) = Words::ref_from_prefix(frame).ok()?;
-    let Headers { ip, tcp: head, .. } = headers;
-    let end = LINK_LEN + usize::from(ip.total_length.get());
-    let behind = frame.get(OPTIONS_AT..end)?;
-    let options = behind.get(..(usize::from(head.data_offset >> 4) * 4).wrapping_sub(tcp::HEADER_LEN))?;
-    if !is_plain(words) || !intact(words, ip, behind) {
-        return None;
+    let common = Common::parse(frame, policy)?;
+    let mut segment = common.unfinished();
+    common.finish(&mut segment).then_some(segment)
+}
+
+impl<'a> Common<'a> {
+    /// Everything but the options.
+    #[inline(always)]
+    pub fn parse(frame: &'a [u8], policy: &Policy) -> Option<Common<'a>> {
+        let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
+        let (words, _) = Words::ref_from_prefix(frame).ok()?;
+        let Headers { ip, tcp: head, .. } = headers;
+        let end = LINK_LEN + usize::from(ip.total_length.get());
+        let behind = frame.get(OPTIONS_AT..end)?;
+        let options = behind.get(..(usize::from(head.data_offset >> 4) * 4).wrapping_sub(tcp::HEADER_LEN))?;
+        if !is_plain(words) || !intact(words, ip, behind) {
+            return None;
+        }
+        if policy.mac.is_some_and(|mac| mac != headers.destination_mac) {
+            return None;
+        }
+        if !both_endpoints(ip, policy) {
+            return None;
+        }
+        let segment = Segment {
+            key: FlowKey4 {
+                remote: ip.source,
+                local: ip.destination,
+                remote_port: head.source_port.get(),
+                local_port: head.destination_port.get(),
+            },
+            info: SegmentInfo {
+                seq: Seq(head.seq.get()),
+                ack: Seq(head.ack.get()),
+                flags: Flags(head.flags),
+                window: head.window.get(),
+                payload_len: (behind.len() - options.len()) as u16,
+                options: Options::default(),
+            },
+            link_len: LINK_LEN as u8,
+            payload_at: (OPTIONS_AT + options.len()) as u16,
+        };
+        Some(Common { segment, options })
     }
-    if policy.mac.is_some_and(|mac| mac != headers.destination_mac) {
-        return None;
-    }
-    ipv4::check_endpoints(ip.source, ip.destination, &policy.subnets).ok()?;
-    let flags = Flags(head.flags);
-    Some(Segment {
-        key: FlowKey4 {
-            remote: ip.source,
-            local: ip.destination,
-            remote_port: head.source_port.get(),
-            local_port: head.destination_port.get(),
-        },
-        info: SegmentInfo {
-            seq: Seq(head.seq.get()),
-            ack: Seq(head.ack.get()),
-            flags,
-            window: head.window.get(),
-            payload_len: (behind.len() - options.len()) as u16,
-            options: Options::parse(options, flags.has(Flags::SYN)).ok()?,
-        },
-        link_len: LINK_LEN as u8,
-        payload_at: (OPTIONS_AT + options.len()) as u16,
-    })
 }
 
 /// Whether it is IPv4 without options, not a fragment, TCP, and neither from nor to a group.
@@ -108,6 +147,29 @@ fn is_plain(words: &Words) -> bool {
         | words.macs.get() & GROUP
         | u64::from(words.ethertype.get() ^ ethernet::IPV4);
     differing == 0
+}
+
+/// First octets that say all there is to say of an address but whether it is a subnet's broadcast
+/// address. 255 is left to the full parser.
+static ORDINARY: [bool; 256] = {
+    let mut ordinary = [true; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        ordinary[octet] = !matches!(octet, 0 | 127 | 224..=239 | 255);
+        octet += 1;
+    }
+    ordinary
+};
+
+/// As [`ipv4::check_endpoints`], but for what is left to the full parser.
+#[inline(always)]
+fn both_endpoints(ip: &ipv4::Header, policy: &Policy) -> bool {
+    let ([from, ..], [to, ..]) = (ip.source, ip.destination);
+    ORDINARY[usize::from(from)]
+        && ORDINARY[usize::from(to)]
+        && ip.source != ip.destination
+        && !ipv4::is_broadcast(ip.source, &policy.subnets)
+        && !ipv4::is_broadcast(ip.destination, &policy.subnets)
 }
 
 /// Both checksums. `behind`: what follows the fixed TCP header.

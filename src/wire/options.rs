@@ -50,21 +50,43 @@ impl Options {
     /// `TcpOptions` if an option's length is below 2, past the end, or missing (RFC 9293 MUST-7).
     #[inline(always)]
     pub fn parse(octets: &[u8], syn: bool) -> Result<Options, DropReason> {
-        // Nearly every segment of an established connection has one of these two shapes.
-        match *octets {
-            [] => Ok(Options::default()),
-            [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
-                let value = u32::from_be_bytes([v0, v1, v2, v3]);
-                let echo = u32::from_be_bytes([e0, e1, e2, e3]);
-                Ok(Options { timestamps: Some(Timestamps { value, echo }), ..Options::default() })
-            }
-            // The bare one of a generator.
-            [MSS, 4, high, low] if syn => Ok(Options { mss: some_mss(high, low), ..Options::default() }),
-            _ => Options::walk(octets, syn),
-        }
+        let mut options = Options::default();
+        options.read(octets, syn)?;
+        Ok(options)
     }
 
+    /// As [`Options::parse`], into options that are none as yet. Where they lie in memory they are
+    /// written there: returned in pieces and copied whole, they would be waited for.
+    ///
+    /// # Errors
+    /// As [`Options::parse`].
     #[inline(always)]
+    pub(super) fn read(&mut self, octets: &[u8], syn: bool) -> Result<(), DropReason> {
+        // Nearly every segment has one of these shapes.
+        match *octets {
+            [] => {}
+            [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
+                self.timestamps = some_timestamps([v0, v1, v2, v3], [e0, e1, e2, e3]);
+            }
+            // The bare one of a generator.
+            [MSS, 4, high, low] if syn => self.mss = some_mss(high, low),
+            // What the Linux kernel offers.
+            #[rustfmt::skip]
+            [MSS, 4, high, low, SACK_PERMITTED, 2, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3,
+                NO_OPERATION, WINDOW_SCALE, 3, shift] if syn =>
+            {
+                self.mss = some_mss(high, low);
+                self.sack_permitted = true;
+                self.timestamps = some_timestamps([v0, v1, v2, v3], [e0, e1, e2, e3]);
+                self.window_scale = Some(shift);
+            }
+            _ => *self = Options::walk(octets, syn)?,
+        }
+        Ok(())
+    }
+
+    /// Out of line: its variables would take the registers of the loop over a batch.
+    #[inline(never)]
     fn walk(mut rest: &[u8], syn: bool) -> Result<Options, DropReason> {
         let mut options = Options::default();
         loop {
@@ -89,9 +111,7 @@ impl Options {
             [WINDOW_SCALE, 3, shift] if syn => self.window_scale = Some(shift),
             [SACK_PERMITTED, 2] if syn => self.sack_permitted = true,
             [TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
-                let value = u32::from_be_bytes([v0, v1, v2, v3]);
-                let echo = u32::from_be_bytes([e0, e1, e2, e3]);
-                self.timestamps = Some(Timestamps { value, echo });
+                self.timestamps = some_timestamps([v0, v1, v2, v3], [e0, e1, e2, e3]);
             }
             _ => {}
         }
@@ -152,6 +172,11 @@ fn mss_word(mss: u16) -> u32 {
 #[inline(always)]
 fn scale_word(shift: u8) -> u32 {
     u32::from_be_bytes([NO_OPERATION, WINDOW_SCALE, 3, shift])
+}
+
+#[inline(always)]
+fn some_timestamps(value: [u8; 4], echo: [u8; 4]) -> Option<Timestamps> {
+    Some(Timestamps { value: u32::from_be_bytes(value), echo: u32::from_be_bytes(echo) })
 }
 
 /// An MSS of 0 is none.
@@ -257,6 +282,17 @@ mod tests {
             let timestamps = stamps.map(|(value, echo)| Timestamps { value, echo });
             let options = Options { mss, window_scale, sack_permitted, timestamps };
             prop_assert_eq!(Options::parse(&octets(options), true), Ok(options));
+        }
+
+        #[test]
+        fn shortcut_for_syns_agrees(mss: u16, value: u32, echo: u32, shift: u8, at in 0usize..20, octet in 0u8..12, syn: bool) {
+            let timestamps = Some(Timestamps { value, echo });
+            let options =
+                Options { mss: Some(mss), window_scale: Some(shift), sack_permitted: true, timestamps };
+            let mut octets = octets(options);
+            prop_assert_eq!(Options::parse(&octets, syn), Options::walk(&octets, syn));
+            octets[at] = octet;
+            prop_assert_eq!(Options::parse(&octets, syn), Options::walk(&octets, syn));
         }
 
         /// The quick shapes are no other language than the walk.

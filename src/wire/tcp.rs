@@ -96,7 +96,7 @@ fn check_partial(header: &Header, pseudo: Sum, accept: bool) -> Result<(), DropR
 ///
 /// Returns the length of the whole frame, octets; `None` if `frame` has no room for it, or one IP
 /// packet cannot hold it.
-#[inline]
+#[inline(always)]
 pub fn write_segment<K: PacketKey>(
     frame: &mut [u8],
     link_len: usize,
