@@ -1,5 +1,5 @@
 use super::answers;
-use super::batch::{Arrived, Batch};
+use super::batch::{Batch, queue, queue_common};
 use super::calls::Calls;
 use super::core::Core;
 use super::desk::Desk;
@@ -11,9 +11,7 @@ use super::stopwatch::Stopwatch;
 use crate::observe::Stage;
 use crate::table::Part;
 use crate::tcp::{Now, Tcb};
-use crate::wire::{
-    Common, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, Mac, Packet, PacketKey, Policy, parse,
-};
+use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy, parse};
 
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
@@ -273,38 +271,4 @@ impl<P: Port> Worker<P> {
 /// The way to the next hop of our own SYNs.
 fn gateway_hop<K: PacketKey>(core: &mut Core, gateway: Mac, device: &Device) -> u16 {
     core.hops.note(Hop { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
-}
-
-/// Parses and queues the common segment; false: it is another. Out of line, so that its numbers
-/// stay in registers.
-#[inline(never)]
-fn queue_common(
-    bytes: &[u8],
-    policy: &Policy,
-    secret: &HashSecret,
-    part: &Part<FlowKey4, Tcb>,
-    segments: &mut Vec<Arrived<FlowKey4>>,
-) -> bool {
-    let Some(common) = Common::parse(bytes, policy) else { return false };
-    let hash = common.key().hash(secret);
-    part.prefetch(hash);
-    segments.push(Arrived { segment: common.unfinished(), hash, found: None });
-    if !segments.last_mut().is_some_and(|arrived| common.finish(&mut arrived.segment)) {
-        segments.pop();
-        return false;
-    }
-    true
-}
-
-fn queue<K: PacketKey, F>(
-    core: &Core,
-    flows: &Flows<K>,
-    batch: &mut Batch<K, F>,
-    frame: F,
-    segment: crate::wire::Segment<K>,
-) {
-    let hash = segment.key.hash(&core.shared.secrets.hash);
-    flows.part.prefetch(hash);
-    batch.segments.push(Arrived { segment, hash, found: None });
-    batch.frames.push(frame);
 }

@@ -20,7 +20,8 @@ pub mod segment;
 pub mod seq;
 pub mod tcp;
 
-pub use common::{Common, parse_common};
+pub(crate) use common::Common;
+pub use common::parse_common;
 pub use ethernet::{LinkHeader, Mac};
 pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret, PacketKey};
 pub use icmp_error::{ErrorMessage, IcmpError};
