@@ -79,6 +79,7 @@ pub enum LabAction {
     // Boxed: larger than the others.
     Bench(Box<super::lab_contest::LabBenchArgs>),
     Engine(super::lab_engine::LabEngineArgs),
+    Trace(super::lab_trace::LabTraceArgs),
     /// Make a lab, answer a kernel client in it, compare with the kernel's stack, clean up.
     Demo(LabDemo),
 }

@@ -21,6 +21,7 @@ mod lab_bench_args;
 mod lab_comparison;
 mod lab_contest;
 mod lab_engine;
+mod lab_trace;
 mod next_hop;
 mod report;
 mod report_args;
@@ -29,6 +30,7 @@ mod respond_args;
 mod responder_process;
 mod signals;
 mod stage;
+mod trace_output;
 mod values;
 
 use std::ffi::OsString;

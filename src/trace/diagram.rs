@@ -118,6 +118,20 @@ impl Diagram {
     }
 }
 
+impl Diagram {
+    /// The same, had a handshake two segments: the server is ESTABLISHED by the SYN alone, and what
+    /// the client would say in a third is never said.
+    pub fn in_two_ways(mut self) -> Diagram {
+        let objects = |row: &Row| matches!(&row.what, What::Segment(arrow) if arrow.flags.has(Flags::RST));
+        let end = self.rows.iter().position(objects).unwrap_or(self.rows.len());
+        self.rows.truncate(end);
+        for row in self.rows.iter_mut().filter(|row| row.server == State::SynReceived) {
+            row.server = State::Established;
+        }
+        self
+    }
+}
+
 /// The states at the beginning, as far as what follows tells.
 fn start(record: &Record) -> Mirror {
     let Some((direction, first)) = record.segments.first() else { return Mirror::default() };

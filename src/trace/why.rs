@@ -147,7 +147,12 @@ fn first(arrow: &Arrow, step: &Step, cookies: bool) -> Option<String> {
         ((Established, FinWait1), _) if flags.has(Flags::FIN) => format!(
             "The {from} has nothing more to send. FIN counts as one octet, so that it can be acknowledged."
         ),
-        (_, (FinWait1, FinWait2)) if arrow.payload_len == 0 => {
+        (_, (FinWait1, FinWait2)) if arrow.payload_len > 0 => {
+            format!(
+                "The FIN is acknowledged, and data comes with it: only the {to} has promised to be silent."
+            )
+        }
+        (_, (FinWait1, FinWait2)) => {
             format!("One direction is closed. The other stays open for as long as the {from} likes.")
         }
         (_, (FinWait1, TimeWait)) => format!(
