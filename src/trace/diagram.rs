@@ -67,13 +67,22 @@ pub enum Path {
 }
 
 /// What the segments do not say.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Knowledge {
+    /// Shorter silences are no part of the story.
+    pub least_wait: Duration,
     /// The server answers SYNs by cookie.
     pub cookies: bool,
     /// Own sentences in place of the usual ones, by segment, for the row in which it leaves (or the
     /// only one), or the row in which it arrives.
     pub notes: Vec<Note>,
+}
+
+impl Default for Knowledge {
+    /// The shortest time-out in use, that of Linux, is 0.2 s.
+    fn default() -> Knowledge {
+        Knowledge { least_wait: Duration::from_millis(150), cookies: false, notes: Vec::new() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +91,6 @@ pub struct Note {
     pub arrives: bool,
     pub text: &'static str,
 }
-
-/// Shorter silences are no part of the story.
-const WAIT: Duration = Duration::from_millis(250);
 
 impl Diagram {
     pub fn of(record: &Record, knowledge: &Knowledge) -> Diagram {
@@ -196,7 +202,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// A retransmission's wait is that since the last copy; else it is the silence.
+    /// The silence, if it is long; before a retransmission the time since the last copy.
     fn wait(&mut self, what: &What, at: Duration, last: Duration) -> Option<Duration> {
         let mut since = last;
         if let What::Segment(Arrow { number, path: Path::Whole | Path::Lost | Path::Leaves, .. }) = what {
@@ -206,7 +212,7 @@ impl Drawing<'_> {
                 since = before.unwrap_or(since);
             }
         }
-        Some(at.saturating_sub(since)).filter(|wait| *wait >= WAIT)
+        (at.saturating_sub(last) >= self.knowledge.least_wait).then(|| at.saturating_sub(since))
     }
 
     /// Lets the mirror see it, and counts its numbers as the mirror does then.
@@ -256,7 +262,12 @@ const EMPTY: SegmentInfo = SegmentInfo {
     options: crate::wire::Options { mss: None, window_scale: None, sack_permitted: false, timestamps: None },
 };
 
+/// What a retransmission has in common with the first copy. An ACK may join a FIN or data, but makes
+/// a SYN another segment.
 fn copy(direction: Direction, segment: &SegmentInfo) -> (bool, u32, u8, u16) {
-    let flags = segment.flags.0 & (Flags::SYN.with(Flags::FIN).with(Flags::RST)).0;
-    (direction == Direction::ToServer, segment.seq.0, flags, segment.payload_len)
+    let mut kind = segment.flags.0 & Flags::SYN.with(Flags::FIN).with(Flags::RST).0;
+    if segment.flags.has(Flags::SYN) {
+        kind |= segment.flags.0 & Flags::ACK.0;
+    }
+    (direction == Direction::ToServer, segment.seq.0, kind, segment.payload_len)
 }

@@ -19,12 +19,11 @@ pub struct Picture {
 /// Said of an imagined picture.
 pub(super) const IMAGINED: &str = "IMAGINED: this TCP does not exist";
 
-/// A silence, as people say it: to the half second below a second, then to the second. What a
-/// machine's mood adds to a time-out is no part of the story.
+/// A silence, as people say it: to the tenth below a second, then to the second. What a machine's mood
+/// adds to a time-out is no part of the story.
 pub(super) fn rounded(wait: std::time::Duration) -> String {
     match wait.as_millis() {
-        0..250 => "at once".into(),
-        250..750 => "0.5 s".into(),
+        millis @ 0..750 => format!("0.{} s", (millis + 50) / 100),
         millis => format!("{} s", (millis + 500) / 1000),
     }
 }

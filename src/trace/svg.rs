@@ -23,7 +23,7 @@ const LESSON: usize = 112;
 
 /// The picture, whole.
 pub fn draw(picture: &Picture) -> String {
-    let mut canvas = Canvas { out: String::new(), y: 34, leaves: HashMap::new() };
+    let mut canvas = Canvas { arrows: String::new(), out: String::new(), y: 34, leaves: HashMap::new() };
     canvas.heading(picture);
     let top = canvas.y;
     canvas.y += 26;
@@ -40,8 +40,9 @@ pub fn draw(picture: &Picture) -> String {
          viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{label}\">\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" rx=\"8\" fill=\"#ffffff\"/>\n\
          <g font-family=\"DejaVu Sans, Verdana, Arial, sans-serif\" font-size=\"13\" fill=\"#1f2328\">\n\
-         {lines}{body}</g>\n</svg>\n",
+         {lines}{arrows}{body}</g>\n</svg>\n",
         label = escape(&picture.title),
+        arrows = canvas.arrows,
         body = canvas.out,
     )
 }
@@ -106,6 +107,8 @@ impl States {
 }
 
 struct Canvas {
+    /// Below every text.
+    arrows: String,
     out: String,
     /// Where the next thing goes.
     y: u32,
@@ -206,7 +209,7 @@ impl Canvas {
             }
             Path::Appears => {
                 let _ = writeln!(
-                    self.out,
+                    self.arrows,
                     "<circle cx=\"{MIDDLE}\" cy=\"{}\" r=\"5\" fill=\"{colour}\"/>",
                     left + FALL / 2
                 );
@@ -219,11 +222,12 @@ impl Canvas {
         self.y = arrives + 20;
     }
 
-    /// Above the arrow, or at the sender's end of one that takes its time.
+    /// Above the arrow; at the sender's end while there is one that takes its time.
     fn label(&mut self, arrow: &Arrow, from: u32, y: u32, colour: &str) {
         let (x, anchor) = match (arrow.path, arrow.direction) {
-            (Path::Leaves, Direction::ToServer) => (from + 12, "start"),
-            (Path::Leaves, Direction::ToClient) => (from - 12, "end"),
+            (Path::Lost, _) => ((from + MIDDLE) / 2, "middle"),
+            (_, Direction::ToServer) if !self.leaves.is_empty() => (from + 12, "start"),
+            (_, Direction::ToClient) if !self.leaves.is_empty() => (from - 12, "end"),
             _ => (MIDDLE, "middle"),
         };
         let mut text = format!("{}   seq {}", flag_names(arrow.flags), arrow.seq);
@@ -244,7 +248,7 @@ impl Canvas {
     fn lost(&mut self, (x, y): (u32, u32), colour: &str) {
         let end = y + FALL / 2;
         let _ = writeln!(
-            self.out,
+            self.arrows,
             "<line x1=\"{x}\" y1=\"{y}\" x2=\"{MIDDLE}\" y2=\"{end}\" stroke=\"{colour}\" stroke-width=\"1.6\"/>\n\
              <path d=\"M{} {}l14 14m0 -14l-14 14\" stroke=\"#cf222e\" stroke-width=\"3\" fill=\"none\"/>",
             MIDDLE - 7,
@@ -256,7 +260,7 @@ impl Canvas {
         let (dx, dy) = (f64::from(x2) - f64::from(x1), f64::from(y2) - f64::from(y1));
         let angle = dy.atan2(dx).to_degrees();
         let _ = writeln!(
-            self.out,
+            self.arrows,
             "<line x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\" stroke=\"{colour}\" stroke-width=\"1.6\"{style}/>\n\
              <path d=\"M0 0l-11 -4.5v9z\" fill=\"{colour}\" transform=\"translate({x2} {y2}) rotate({angle:.1})\"/>"
         );

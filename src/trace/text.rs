@@ -76,7 +76,10 @@ impl Text<'_> {
     fn names(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Picture { client, server, .. } = self.picture;
         let time = if self.has_time() { format!("{:>TIME$}{:GAP$}", "time", "") } else { String::new() };
-        let between = (STATE + 1 + self.between() + 1).max(client.chars().count() + 1);
+        // Above the server's states, or further left where it is too long for them.
+        let drawn = 2 * (STATE + 1) + self.between();
+        let place = (STATE + 1 + self.between() + 1).min(drawn.saturating_sub(server.chars().count()));
+        let between = place.max(client.chars().count() + 1);
         writeln!(f, "{time}{client:<between$}{server}")
     }
 

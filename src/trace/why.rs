@@ -120,10 +120,10 @@ fn first(arrow: &Arrow, step: &Step, cookies: bool) -> Option<String> {
         _ if flags.has(Flags::RST) => return reset(flags, step),
         (_, (TimeWait, SynReceived)) => {
             "A SYN that is surely newer than everything of the old connection, by its timestamp or its \
-             sequence number: TIME-WAIT may end early (RFC 6191)."
+             sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 again."
                 .into()
         }
-        ((SynReceived | SynSent, SynReceived), (SynReceived, Established)) => {
+        (_, (SynReceived, Established)) if flags.has(Flags::SYN) => {
             "Each SYN has its acknowledgement: one connection, not two.".into()
         }
         (_, (SynSent, SynReceived)) => {
@@ -142,7 +142,7 @@ fn first(arrow: &Arrow, step: &Step, cookies: bool) -> Option<String> {
             "The number acknowledged is the cookie: it proves that the {from} got the SYN-ACK, and the connection begins to exist here."
         ),
         (_, (SynReceived, Established)) => format!(
-            "Only now the {to} knows that its number has arrived, and that the SYN was no old duplicate: why three."
+            "Only now does the {to} know that its number has arrived, and that the SYN was no old duplicate: why three."
         ),
         ((Established, FinWait1), _) if flags.has(Flags::FIN) => format!(
             "The {from} has nothing more to send. FIN counts as one octet, so that it can be acknowledged."
@@ -162,7 +162,7 @@ fn first(arrow: &Arrow, step: &Step, cookies: bool) -> Option<String> {
             format!("Now the {from} closes its direction, too: why four.")
         }
         (_, (FinWait1, Closing)) => {
-            "A FIN that does not acknowledge the own one: the two have crossed.".into()
+            "A FIN, but not one that acknowledges what was sent: the two have crossed.".into()
         }
         (_, (Closing, TimeWait)) => "Both have sent the first FIN, so both must wait.".into(),
         (_, (LastAck, Closed)) => format!(

@@ -114,7 +114,8 @@ pub static SCENARIOS: &[Scenario] = &[
         name: "simultaneous-open",
         title: "Both open at once: one connection, not two",
         lesson: "Neither side listens: each calls the port that the other calls from, and the SYNs cross (RFC 9293 figure 7).",
-        notes: &[leaving(0, "Both users open at the same moment."), leaving(2, "")],
+        client: Peer::Handfast,
+        notes: &[leaving(0, "Both users open at the same moment.")],
         wire: scripts::cross_opening,
         script: scripts::simultaneous_open,
         ..USUAL
@@ -193,6 +194,7 @@ pub static SCENARIOS: &[Scenario] = &[
             leaving(4, ""),
             leaving(5, ""),
         ],
+        either: false,
         script: scripts::time_wait_reuse,
         ..USUAL
     },

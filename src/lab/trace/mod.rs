@@ -25,6 +25,9 @@ use crate::trace::{Diagram, Knowledge, Picture};
 /// The longest wait for what must come. Time-outs of TCP in the scenarios take a second.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Waits in the scenarios take a second; what is shorter is this machine's mood.
+const LEAST_WAIT: Duration = Duration::from_millis(750);
+
 /// Who is at an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
@@ -58,7 +61,8 @@ impl Scenario {
         }
         let play = play::Play::new(lab, client, self.server, (self.wire)())?;
         let record = (self.script)(&play)?;
-        let knowledge = Knowledge { cookies: self.cookies, notes: self.notes.to_vec() };
+        let knowledge =
+            Knowledge { least_wait: LEAST_WAIT, cookies: self.cookies, notes: self.notes.to_vec() };
         let diagram = Diagram::of(&record, &knowledge);
         Ok(Picture {
             title: self.title.into(),

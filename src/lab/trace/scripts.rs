@@ -17,7 +17,7 @@ use crate::wire::{Flags, SegmentInfo};
 type Outcome = Result<Record, TraceError>;
 
 /// A user takes its time, long enough to be drawn.
-const THINKS: Duration = Duration::from_millis(500);
+const THINKS: Duration = Duration::from_secs(1);
 /// In front of what is next, and inside the window.
 const AHEAD: u32 = 1_000;
 
