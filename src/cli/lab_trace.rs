@@ -1,16 +1,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use clap::{Args, ValueEnum};
 
 use super::Failure;
 use super::trace_output::Drawing;
-use crate::lab::trace::{Peer, SCENARIOS, Scenario, TraceError};
-use crate::trace::{Picture, html, svg};
+use crate::lab::trace::{Peer, SCENARIOS, Scenario, TraceError, play_all};
+use crate::trace::{html, svg};
 
 /// Play a scenario of TCP for real, and draw it as a textbook would.
 ///
@@ -65,9 +62,6 @@ enum PeerName {
     Kernel,
     Handfast,
 }
-
-/// Labs at a time: most of a scenario's time is waiting.
-const TOGETHER: usize = 4;
 
 pub(super) fn run(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
     if arguments.all {
@@ -127,8 +121,8 @@ fn all(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
     for directory in [&arguments.drawing.svg, &arguments.drawing.html].into_iter().flatten() {
         fs::create_dir_all(directory).map_err(|error| Failure::cannot_write(directory, &error))?;
     }
-    for picture in play_all(&arguments.name, arguments.peer())? {
-        let (scenario, picture) = picture;
+    for (scenario, played) in play_all(&arguments.name, arguments.peer()) {
+        let picture = played.map_err(|error| failure(error).of_what(scenario.name))?;
         if arguments.drawing.svg.is_none() && arguments.drawing.html.is_none() {
             println!("{}", arguments.drawing.text(&picture));
         }
@@ -150,35 +144,4 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     fs::write(path, text).map_err(|error| Failure::cannot_write(path, &error))?;
     println!("{}", path.display());
     Ok(())
-}
-
-/// A peer that a scenario does not allow is left out there.
-fn play_all(lab: &str, peer: Option<Peer>) -> Result<Vec<(&'static Scenario, Picture)>, Failure> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for lane in 0..TOGETHER {
-            let (next, done) = (&next, &done);
-            scope.spawn(move || {
-                while let Some((index, scenario)) = take(next) {
-                    let peer = peer.filter(|_| scenario.either);
-                    let played = scenario.play(&format!("{lab}-{lane}"), peer);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, scenario, played));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, ..)| *index);
-    done.into_iter()
-        .map(|(_, scenario, played)| match played {
-            Ok(picture) => Ok((scenario, picture)),
-            Err(error) => Err(failure(error).of_what(scenario.name)),
-        })
-        .collect()
-}
-
-fn take(next: &AtomicUsize) -> Option<(usize, &'static Scenario)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    SCENARIOS.get(index).map(|scenario| (index, scenario))
 }

@@ -84,7 +84,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "old-duplicate-syn",
         title: "An old SYN arrives: why three segments",
-        lesson: "A SYN can be late by minutes. The third segment is the client's chance to say no (RFC 9293 3.5).",
+        lesson: "A SYN can be late by minutes. The third segment is the client's chance to say no (as in RFC 9293 figure 8).",
         either: false,
         notes: &[
             leaving(0, HELD_UP),

@@ -15,6 +15,9 @@ mod play;
 mod relay;
 mod scripts;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 pub use catalogue::{SCENARIOS, Scenario};
@@ -74,4 +77,32 @@ impl Scenario {
             more: 0,
         })
     }
+}
+
+/// Labs at a time: most of a scenario's time is waiting.
+const TOGETHER: usize = 4;
+
+/// Plays all scenarios, a few at a time, in labs whose names begin with `lab`; in the order of the
+/// list. A client that a scenario does not allow is left out there.
+pub fn play_all(lab: &str, client: Option<Peer>) -> Vec<(&'static Scenario, Result<Picture, TraceError>)> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for lane in 0..TOGETHER {
+            let (next, done) = (&next, &done);
+            scope.spawn(move || {
+                while let Some((index, scenario)) = take(next) {
+                    let played = scenario.play(&format!("{lab}-{lane}"), client.filter(|_| scenario.either));
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, scenario, played));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, ..)| *index);
+    done.into_iter().map(|(_, scenario, played)| (scenario, played)).collect()
+}
+
+fn take(next: &AtomicUsize) -> Option<(usize, &'static Scenario)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    SCENARIOS.get(index).map(|scenario| (index, scenario))
 }

@@ -19,8 +19,8 @@ const LOOK_MS: u32 = 2;
 /// Connections that an end has room for.
 const ROOM: u32 = 64;
 
-/// Half a second of TIME-WAIT is enough to be seen.
-const MSL_MS: u32 = 500;
+/// Twice this is TIME-WAIT: longer than the time-out, 1 s, of a FIN that is to be answered from it.
+const MSL_MS: u32 = 1_000;
 
 /// Our engine at work on one interface. Stops when dropped.
 pub(super) struct Ours {

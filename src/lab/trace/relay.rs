@@ -81,13 +81,13 @@ impl Relay {
             stop: AtomicBool::new(false),
             record: Mutex::default(),
         });
-        let rules = rules.into_iter().map(|rule| (rule, Vec::new())).collect();
         let wire = Wire {
             shared: shared.clone(),
             commands: receiver,
             ports,
             ends,
-            rules,
+            rules: rules.into(),
+            crossing: None,
             held: Vec::new(),
             delayed: Vec::new(),
         };
@@ -151,8 +151,9 @@ struct Wire {
     /// Towards the client, and towards the server.
     ports: [OwnedFd; 2],
     ends: (SocketAddr, SocketAddr),
-    /// With what each has collected.
-    rules: VecDeque<(Rule, Vec<Flying>)>,
+    rules: VecDeque<Rule>,
+    /// The first of two that are to cross.
+    crossing: Option<(Direction, SegmentInfo, Vec<u8>)>,
     held: Vec<Flying>,
     delayed: Vec<(Instant, Flying)>,
 }
@@ -204,18 +205,16 @@ impl Wire {
         let Some(segment) = self.watched(direction, &frame) else {
             return self.deliver(&Flying { direction, number: None, frame });
         };
-        let fits = |(rule, collected): &(Rule, Vec<Flying>)| {
-            (rule.fits)(direction, &segment) && collected.iter().all(|one| one.direction != direction)
-        };
-        let then = self.rules.front().filter(|rule| fits(rule)).map(|(rule, _)| rule.then);
-        let number = Some(self.add(direction, segment));
-        let one = Flying { direction, number, frame };
-        match then {
-            Some(Then::Cross) => return self.cross(one),
-            Some(_) => drop(self.rules.pop_front()),
-            None => {}
+        let waits_already = self.crossing.as_ref().is_some_and(|(waiting, ..)| *waiting == direction);
+        let rule = self.rules.front().filter(|rule| (rule.fits)(direction, &segment) && !waits_already);
+        let then = rule.map(|rule| rule.then);
+        if let Some(Then::Cross) = then {
+            return self.cross(direction, segment, frame);
         }
-        self.happens(&one, Event::Left);
+        if then.is_some() {
+            self.rules.pop_front();
+        }
+        let one = self.leaves(direction, segment, frame);
         match then {
             Some(Then::Lose) => self.happens(&one, Event::Lost),
             Some(Then::Delay(time)) => self.delayed.push((Instant::now() + time, one)),
@@ -226,17 +225,26 @@ impl Wire {
 
     /// The first of two waits for the other. Neither knew of the other, so the order is ours to
     /// choose, and is always the same.
-    fn cross(&mut self, one: Flying) {
-        let Some((_, collected)) = self.rules.front_mut() else { return };
-        collected.push(one);
-        if collected.len() < 2 {
+    fn cross(&mut self, direction: Direction, segment: SegmentInfo, frame: Vec<u8>) {
+        let Some((_, first, first_frame)) = self.crossing.take() else {
+            self.crossing = Some((direction, segment, frame));
             return;
-        }
-        let both = self.rules.pop_front().map(|(_, both)| both).unwrap_or_default();
-        let (to_server, to_client): (Vec<_>, Vec<_>) =
-            both.into_iter().partition(|one| one.direction == Direction::ToServer);
-        to_server.iter().chain(&to_client).for_each(|one| self.happens(one, Event::Left));
-        to_client.iter().chain(&to_server).for_each(|one| self.deliver(one));
+        };
+        self.rules.pop_front();
+        let ((up, up_frame), (down, down_frame)) = match direction {
+            Direction::ToServer => ((segment, frame), (first, first_frame)),
+            Direction::ToClient => ((first, first_frame), (segment, frame)),
+        };
+        let up = self.leaves(Direction::ToServer, up, up_frame);
+        let down = self.leaves(Direction::ToClient, down, down_frame);
+        self.deliver(&down);
+        self.deliver(&up);
+    }
+
+    fn leaves(&self, direction: Direction, segment: SegmentInfo, frame: Vec<u8>) -> Flying {
+        let one = Flying { direction, number: Some(self.add(direction, segment)), frame };
+        self.happens(&one, Event::Left);
+        one
     }
 
     fn deliver(&self, one: &Flying) {
