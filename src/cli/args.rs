@@ -23,6 +23,7 @@ pub enum Command {
     Bench(Box<BenchArgs>),
     Lab(LabArgs),
     Report(ReportArgs),
+    Trace(super::trace::TraceArgs),
 }
 
 /// Make, enter and remove a network on this machine to try things on.

@@ -30,6 +30,7 @@ mod respond_args;
 mod responder_process;
 mod signals;
 mod stage;
+mod trace;
 mod trace_output;
 mod values;
 
@@ -56,6 +57,7 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");

@@ -4,6 +4,7 @@
 //! - `record`: what left, arrived and was lost, in order; `mirror`: the states that follow from it.
 //! - `diagram`: a row for each thing that a textbook would draw; `why`: a sentence for it.
 //! - `picture`: the diagram and its heading; `text`, `svg`, `html`: drawn. `ladder`: without a word.
+//! - `pcap`: the captures of others.
 //!
 //! May use `wire`. Deliberately not `tcp`: what judges the engine shares no code with it.
 
@@ -13,6 +14,7 @@ mod diagram;
 pub mod html;
 mod ladder;
 mod mirror;
+pub mod pcap;
 mod picture;
 mod record;
 mod state;

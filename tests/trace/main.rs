@@ -2,6 +2,7 @@
 //! the drawings' forms, and captures of every kind. Each test that needs a network makes its own
 //! (`hf-t…`) and removes it; what cannot run says `SKIPPED` and why, and in CI is a failure.
 
+mod captures;
 mod command;
 mod expected;
 mod scenarios;
