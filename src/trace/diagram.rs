@@ -271,3 +271,6 @@ fn copy(direction: Direction, segment: &SegmentInfo) -> (bool, u32, u8, u16) {
     }
     (direction == Direction::ToServer, segment.seq.0, kind, segment.payload_len)
 }
+
+#[cfg(test)]
+mod tests;

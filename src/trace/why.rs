@@ -180,9 +180,11 @@ fn reset(flags: Flags, step: &Step) -> Option<String> {
     use State::*;
     let Step { from, to, receiver, .. } = step;
     let text = match receiver {
-        (SynSent, Closed) if flags.has(Flags::ACK) => format!(
-            "Nobody listens. The RST acknowledges the SYN, which only somebody who saw it can (RFC 9293 3.5.2)."
-        ),
+        (SynSent, Closed) if flags.has(Flags::ACK) => {
+            "Nobody listens. The RST acknowledges the SYN, which only somebody who saw it can (RFC 9293 \
+             3.5.2)."
+                .into()
+        }
         (SynReceived, Listen) => format!(
             "The {from} asked for nothing. Its RST has the number that the SYN-ACK acknowledged, so the {to} believes it and forgets: no connection appears."
         ),
