@@ -1,13 +1,15 @@
 //! A picture as SVG: two life lines, time running down. Nothing in it depends on when or how fast it
 //! happened, so that the same story gives the same octets.
 
+mod palette;
+
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use self::palette::{arrow_colour, bar_colour, text_colour};
 use super::diagram::{Arrow, Path, Row, What};
 use super::picture::{IMAGINED, Picture, flag_names, rounded, wrap};
 use super::{Direction, Side, Silent, State};
-use crate::wire::Flags;
 
 /// Pixels.
 const WIDTH: u32 = 860;
@@ -280,39 +282,6 @@ impl Canvas {
             self.y,
             escape(text)
         );
-    }
-}
-
-/// Green opens, orange closes, red breaks, blue carries.
-fn arrow_colour(flags: Flags) -> &'static str {
-    match flags {
-        flags if flags.has(Flags::RST) => "#cf222e",
-        flags if flags.has(Flags::SYN) => "#1a7f37",
-        flags if flags.has(Flags::FIN) => "#bc4c00",
-        flags if flags.has(Flags::PSH) => "#0969da",
-        _ => "#424a53",
-    }
-}
-
-fn bar_colour(state: State) -> &'static str {
-    match state {
-        State::Closed => "#c4c9cf",
-        State::Listen => "#9fc6f5",
-        State::SynSent | State::SynReceived => "#f0c85a",
-        State::Established => "#5fbf77",
-        State::TimeWait => "#b59ae6",
-        _ => "#f0a46b",
-    }
-}
-
-fn text_colour(state: State) -> &'static str {
-    match state {
-        State::Closed => "#6e7781",
-        State::Listen => "#0550ae",
-        State::SynSent | State::SynReceived => "#7d4e00",
-        State::Established => "#116329",
-        State::TimeWait => "#6639ba",
-        _ => "#953800",
     }
 }
 

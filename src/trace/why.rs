@@ -68,7 +68,7 @@ fn lost(arrow: &Arrow, step: &Step) -> Option<String> {
     let Step { from, to, sender, receiver } = step;
     let (flags, from, to) = (arrow.flags, *from, *to);
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
-        (true, false) => format!("Lost. The {to} knows of nothing, so only the {from} can repair it."),
+        (true, false) => format!("Lost. The {to} knows of nothing: only the {from} can repair it."),
         (true, true) => format!("Lost. Both sides wait now: the {to} for an answer, the {from} for an ACK."),
         _ if flags.has(Flags::FIN) => format!("Lost. The {from} will send its FIN again."),
         _ if arrow.payload_len > 0 => format!("Lost. The {from} keeps the data until it is acknowledged."),
