@@ -6,11 +6,12 @@ export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # Network namespaces need root.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo bench test counts counts-update lint setup clean
+.PHONY: help demo bench pictures test counts counts-update lint setup clean
 
 help:
 	@echo "make demo    a network, a responder, real clients, in three quarters of a minute (needs root)"
 	@echo "make bench   handfast beside the kernel's stack and the ceilings, in 8 minutes (needs root)"
+	@echo "make pictures  plays every scenario of docs/handshake.md and draws it anew, in 10 seconds (needs root)"
 	@echo "make test    format, lints, and every test; as root the privileged ones too"
 	@echo "make counts  instructions of the hot paths beside docs/instructions.txt, in 20 seconds; make test does it too"
 	@echo "make counts-update  record them"
@@ -38,6 +39,12 @@ bench:
 		--html target/bench/comparison.html --raw target/bench/runs.json $(BENCH)
 	cargo test --release --locked --test bench $(TEST_AS_ROOT) figures -- --ignored --nocapture --test-threads 1
 	@echo "target/bench: comparison.json, comparison.html, runs.json"
+
+# tests/trace compares them with what is drawn then.
+pictures:
+	@tools/setup demo
+	cargo build --locked --bin handfast
+	$(AS_ROOT) target/debug/handfast lab trace --all --svg docs/trace
 
 test: setup lint
 	@tools/test

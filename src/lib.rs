@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Imports go down only:
-//! `cli → {lab, load, report, trace} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
+//! `cli → {lab → trace, load, report} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
 //! leaf that all may use. `tests/layers.rs` holds this.
 
 pub mod cli;

@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["service", "tcp", "table", "xdp", "wire", "observe"]),
     ("trace", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("report", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
-    ("lab", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
+    ("lab", &["trace", "engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("load", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     (
         "cli",

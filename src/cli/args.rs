@@ -23,6 +23,7 @@ pub enum Command {
     Bench(Box<BenchArgs>),
     Lab(LabArgs),
     Report(ReportArgs),
+    Trace(super::trace::TraceArgs),
 }
 
 /// Make, enter and remove a network on this machine to try things on.
@@ -79,6 +80,7 @@ pub enum LabAction {
     // Boxed: larger than the others.
     Bench(Box<super::lab_contest::LabBenchArgs>),
     Engine(super::lab_engine::LabEngineArgs),
+    Trace(super::lab_trace::LabTraceArgs),
     /// Make a lab, answer a kernel client in it, compare with the kernel's stack, clean up.
     Demo(LabDemo),
 }

@@ -27,6 +27,11 @@ impl Failure {
             .fix("name a file in a directory that you may write to")
     }
 
+    /// Of which of several things it is said.
+    pub fn of_what(self, what: &str) -> Failure {
+        Failure { message: format!("{what}: {}", self.message), ..self }
+    }
+
     /// With the command or the change that cures it.
     pub fn fix(self, fix: impl Into<String>) -> Failure {
         Failure { fix: Some(fix.into()), ..self }

@@ -2,7 +2,7 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
-use super::{Failure, demo, lab_bench, lab_contest, lab_engine, stage};
+use super::{Failure, demo, lab_bench, lab_contest, lab_engine, lab_trace, stage};
 use crate::lab::{
     BRIDGE_DEVICE, CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec,
 };
@@ -16,6 +16,7 @@ pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
         LabAction::Ceiling(arguments) => lab_bench::ceiling(arguments),
         LabAction::Bench(arguments) => lab_contest::run(arguments),
         LabAction::Engine(arguments) => lab_engine::run(arguments),
+        LabAction::Trace(arguments) => lab_trace::run(arguments),
         LabAction::Demo(arguments) => demo::run(arguments),
     }
 }

@@ -21,6 +21,7 @@ mod lab_bench_args;
 mod lab_comparison;
 mod lab_contest;
 mod lab_engine;
+mod lab_trace;
 mod next_hop;
 mod report;
 mod report_args;
@@ -29,6 +30,8 @@ mod respond_args;
 mod responder_process;
 mod signals;
 mod stage;
+mod trace;
+mod trace_output;
 mod values;
 
 use std::ffi::OsString;
@@ -54,6 +57,7 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");

@@ -11,7 +11,8 @@
 //! With `Spec::bridge` there are two veth pairs, and a bridge between them in `hf-NAME-bridge`.
 //!
 //! `bench` is the comparison: what is measured side by side on one veth pair, and the bare AF_XDP
-//! programs that are its ceilings. The rest is the kernel's alone. May use `wire` and `xdp`.
+//! programs that are its ceilings. `trace` plays scenarios of TCP between the two. The rest is the
+//! kernel's alone. May use `trace`, `engine` and what is below.
 
 mod addressing;
 pub mod bench;
@@ -24,6 +25,7 @@ mod namespace;
 mod spec;
 mod sysctl;
 mod topology;
+pub mod trace;
 
 pub use error::LabError;
 pub use link_program::{Lose, SegmentKinds};

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::{Direction, Frame, Mirror, State};
 use crate::wire::flow_key::FlowKey;
-use crate::wire::{Flags, Packet, Policy, Segment, SegmentInfo, Seq, parse};
+use crate::wire::{Flags, Packet, Policy, Segment, SegmentInfo, parse};
 
 /// The segments of one connection, in the order of the wire.
 #[derive(Clone, Debug)]
@@ -57,18 +57,13 @@ impl Conversation {
 
 impl Line {
     fn new(at: Duration, direction: Direction, segment: &SegmentInfo, mirror: &Mirror) -> Line {
-        let opposite = match direction {
-            Direction::ToServer => Direction::ToClient,
-            Direction::ToClient => Direction::ToServer,
-        };
-        // A reset of a side that never sent anything else has nothing to count from.
-        let relative = |seq: Seq, way| mirror.base(way).map_or(seq.0, |base| seq.since(base));
+        let (seq, ack) = mirror.relative(direction, segment);
         Line {
             at,
             direction,
             flags: segment.flags,
-            seq: relative(segment.seq, direction),
-            ack: segment.flags.has(Flags::ACK).then(|| relative(segment.ack, opposite)),
+            seq,
+            ack,
             payload_len: segment.payload_len,
             client: mirror.client(),
             server: mirror.server(),
@@ -77,7 +72,7 @@ impl Line {
 }
 
 /// Source, destination, and the checked segment.
-fn segment_of(frame: &[u8], policy: &Policy) -> Option<(SocketAddr, SocketAddr, SegmentInfo)> {
+pub fn segment_of(frame: &[u8], policy: &Policy) -> Option<(SocketAddr, SocketAddr, SegmentInfo)> {
     match parse(frame, policy).ok()? {
         Packet::Tcp4(segment) => Some(ends(&segment)),
         Packet::Tcp6(segment) => Some(ends(&segment)),

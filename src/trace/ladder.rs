@@ -1,11 +1,9 @@
 use std::fmt;
-use std::time::Duration;
 
-use super::{Conversation, Direction, Line, State};
-use crate::wire::Flags;
+use super::diagram::{Arrow, Path, Row, What};
+use super::{Conversation, Diagram, Picture, State, Text};
 
-/// A conversation drawn: the client's states on the left, the server's on the right, one line
-/// for each segment between them. 93 columns wide.
+/// A conversation drawn without a word: [`Text`] with times, 93 columns wide.
 #[derive(Clone, Copy, Debug)]
 pub struct Ladder<'a> {
     pub conversation: &'a Conversation,
@@ -13,112 +11,41 @@ pub struct Ladder<'a> {
     pub colour: bool,
 }
 
-/// The widths of the two state columns and of the segment's text, in characters.
-const STATE: usize = 13;
-const TEXT: usize = 44;
-
 impl fmt::Display for Ladder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Conversation { client, server, lines } = self.conversation;
-        let (client, server) = (client.to_string(), server.to_string());
-        let between = STATE + 1 + TEXT + 8 + 1;
-        writeln!(f, "{:>11}  {client:<between$}{server}", "time")?;
-        let (mut client, mut server) = (State::Closed, State::Listen);
-        self.states(f, (client, true), (server, true))?;
-        for line in lines {
-            self.line(f, line, line.client != client, line.server != server)?;
-            (client, server) = (line.client, line.server);
-        }
-        Ok(())
-    }
-}
-
-impl Ladder<'_> {
-    /// The states before the first segment.
-    fn states(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        client: (State, bool),
-        server: (State, bool),
-    ) -> fmt::Result {
-        let [client, server] = [client, server].map(|(state, changed)| self.state(state, changed));
-        writeln!(f, "{:13}{client} {:width$} {server}", "", "", width = TEXT + 8)
-    }
-
-    fn line(&self, f: &mut fmt::Formatter<'_>, line: &Line, client: bool, server: bool) -> fmt::Result {
-        let text = self.paint(colour_of(line.flags), &text(line));
-        let (left, right) = match line.direction {
-            Direction::ToServer => ("─── ", " ──▶"),
-            Direction::ToClient => ("◀── ", " ───"),
-        };
-        writeln!(
-            f,
-            "{:>11}  {} {left}{text}{right} {}",
-            time(line.at),
-            self.state(line.client, client),
-            self.state(line.server, server)
-        )
-    }
-
-    /// A state that has changed stands out.
-    fn state(&self, state: State, changed: bool) -> String {
-        self.paint(if changed { "1" } else { "2" }, &format!("{state:<STATE$}"))
-    }
-
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
-    }
-}
-
-fn text(line: &Line) -> String {
-    let ack = line.ack.map(|ack| format!("ack {ack}")).unwrap_or_default();
-    let text = format!(
-        "{:<11} {:<12} {ack:<12} len {}",
-        flags(line.flags),
-        format!("seq {}", line.seq),
-        line.payload_len
-    );
-    format!("{text:<TEXT$}")
-}
-
-fn flags(flags: Flags) -> String {
-    const NAMES: [(Flags, &str); 8] = [
-        (Flags::SYN, "SYN"),
-        (Flags::FIN, "FIN"),
-        (Flags::RST, "RST"),
-        (Flags::PSH, "PSH"),
-        (Flags::URG, "URG"),
-        (Flags::ECE, "ECE"),
-        (Flags::CWR, "CWR"),
-        (Flags::ACK, "ACK"),
-    ];
-    let names: Vec<&str> = NAMES.iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, name)| *name).collect();
-    names.join(" ")
-}
-
-/// Green opens, yellow closes, red breaks, cyan carries.
-fn colour_of(flags: Flags) -> &'static str {
-    match flags {
-        flags if flags.has(Flags::RST) => "31",
-        flags if flags.has(Flags::SYN) => "32",
-        flags if flags.has(Flags::FIN) => "33",
-        flags if flags.has(Flags::PSH) => "36",
-        _ => "39",
-    }
-}
-
-fn time(at: Duration) -> String {
-    let micros = at.as_micros();
-    match micros {
-        0..10_000 => format!("{micros} µs"),
-        10_000..10_000_000 => format!("{:.2} ms", micros as f64 / 1e3),
-        _ => format!("{:.2} s", micros as f64 / 1e6),
+        let rows = lines.iter().enumerate().map(|(number, line)| Row {
+            at: line.at,
+            wait: None,
+            what: What::Segment(Arrow {
+                number,
+                direction: line.direction,
+                path: Path::Whole,
+                flags: line.flags,
+                seq: line.seq,
+                ack: line.ack,
+                payload_len: line.payload_len,
+                again: false,
+            }),
+            client: line.client,
+            server: line.server,
+            why: None,
+        });
+        let diagram =
+            Diagram { client: Some(State::Closed), server: Some(State::Listen), rows: rows.collect() };
+        let picture =
+            Picture { client: client.to_string(), server: server.to_string(), diagram, ..Picture::default() };
+        Text { picture: &picture, width: 93, ascii: false, colour: self.colour }.fmt(f)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::trace::{Direction, Line};
+    use crate::wire::Flags;
 
     fn line(
         at: u64,

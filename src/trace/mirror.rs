@@ -1,4 +1,4 @@
-use super::State;
+use super::{Side as End, Silent, State};
 use crate::wire::{Flags, SegmentInfo, Seq};
 
 /// Which way a segment goes.
@@ -8,10 +8,27 @@ pub enum Direction {
     ToClient,
 }
 
+impl Direction {
+    pub const fn sender(self) -> End {
+        match self {
+            Direction::ToServer => End::Client,
+            Direction::ToClient => End::Server,
+        }
+    }
+
+    pub const fn opposite(self) -> Direction {
+        match self {
+            Direction::ToServer => Direction::ToClient,
+            Direction::ToClient => Direction::ToServer,
+        }
+    }
+}
+
 /// What the states of both sides must be, judged by the segments alone (RFC 9293 3.10).
 ///
-/// Every segment is taken to arrive; where one did not, the next acknowledgement puts it right.
-/// What no segment shows, the end of TIME-WAIT above all, is not seen.
+/// [`Mirror::observe`] takes every segment to arrive; where one did not, the next acknowledgement
+/// puts it right. Who knows more says [`Mirror::departs`] and [`Mirror::arrives`]. What no segment
+/// shows, the end of TIME-WAIT above all, is not seen, only told.
 #[derive(Clone, Debug)]
 pub struct Mirror {
     client: Side,
@@ -25,17 +42,70 @@ impl Default for Mirror {
 }
 
 impl Mirror {
+    /// Before the first segment, as somebody else knows it.
+    pub fn starting(client: State, server: State) -> Mirror {
+        Mirror { client: Side::new(client), server: Side::new(server) }
+    }
+
+    /// The server answers by SYN cookie: it stays in LISTEN until the cookie comes back (RFC 4987
+    /// 3.6).
+    pub fn with_cookies(mut self) -> Mirror {
+        self.server.stateless = true;
+        self
+    }
+
+    /// A connection whose beginning nobody saw, established before this segment.
+    pub fn midway(direction: Direction, segment: &SegmentInfo) -> Mirror {
+        let mut mirror = Mirror::starting(State::Established, State::Established);
+        let (sender, receiver) = mirror.ends(direction);
+        (sender.first, receiver.next) = (Some(segment.seq), Some(segment.seq));
+        if segment.flags.has(Flags::ACK) {
+            (receiver.first, sender.next) = (Some(segment.ack), Some(segment.ack));
+        }
+        mirror
+    }
+
     /// Takes the next segment into account.
     pub fn observe(&mut self, direction: Direction, segment: &SegmentInfo) {
+        self.departs(direction, segment);
+        self.arrives(direction, segment);
+    }
+
+    /// A segment leaves its sender.
+    pub fn departs(&mut self, direction: Direction, segment: &SegmentInfo) {
         if direction == Direction::ToServer && self.begins_anew(segment) {
+            let stateless = self.server.stateless;
             *self = Mirror::default();
+            self.server.stateless = stateless;
         }
-        let (sender, receiver) = match direction {
+        self.ends(direction).0.sends(segment);
+    }
+
+    /// A segment reaches its receiver.
+    pub fn arrives(&mut self, direction: Direction, segment: &SegmentInfo) {
+        self.ends(direction).1.receives(segment);
+    }
+
+    /// Something that no segment shows.
+    pub fn told(&mut self, end: End, what: Silent) {
+        let side = match end {
+            End::Client => &mut self.client,
+            End::Server => &mut self.server,
+        };
+        side.state = match (what, side.state) {
+            // Elsewhere the FIN tells of it (RFC 9293 3.10.4).
+            (Silent::Close, State::SynSent | State::Listen) => State::Closed,
+            (Silent::TwoMsl, State::TimeWait) => State::Closed,
+            (_, state) => state,
+        };
+    }
+
+    /// Sender and receiver.
+    fn ends(&mut self, direction: Direction) -> (&mut Side, &mut Side) {
+        match direction {
             Direction::ToServer => (&mut self.client, &mut self.server),
             Direction::ToClient => (&mut self.server, &mut self.client),
-        };
-        sender.sends(segment);
-        receiver.receives(segment);
+        }
     }
 
     pub fn client(&self) -> State {
@@ -53,6 +123,14 @@ impl Mirror {
             Direction::ToServer => self.client.first,
             Direction::ToClient => self.server.first,
         }
+    }
+
+    /// A segment's sequence and acknowledgement number, counted from where its side began.
+    pub fn relative(&self, direction: Direction, segment: &SegmentInfo) -> (u32, Option<u32>) {
+        // A reset of a side that never sent anything else has nothing to count from.
+        let relative = |seq: Seq, way| self.base(way).map_or(seq.0, |base| seq.since(base));
+        let ack = segment.flags.has(Flags::ACK).then(|| relative(segment.ack, direction.opposite()));
+        (relative(segment.seq, direction), ack)
     }
 
     /// A new connection on the same 4-tuple, after the old one's end (RFC 6191).
@@ -74,11 +152,13 @@ struct Side {
     peer_fin: Option<Seq>,
     /// RCV.NXT.
     next: Option<Seq>,
+    /// Keeps no state before the handshake is complete.
+    stateless: bool,
 }
 
 impl Side {
     fn new(state: State) -> Side {
-        Side { state, first: None, own_fin: None, peer_fin: None, next: None }
+        Side { state, first: None, own_fin: None, peer_fin: None, next: None, stateless: false }
     }
 
     fn sends(&mut self, segment: &SegmentInfo) {
@@ -95,6 +175,7 @@ impl Side {
         if segment.flags.has(Flags::SYN) {
             self.state = match self.state {
                 State::Closed if !acknowledges => State::SynSent,
+                State::Listen if self.stateless => State::Listen,
                 State::Closed | State::Listen | State::SynSent if acknowledges => State::SynReceived,
                 other => other,
             };
@@ -152,6 +233,7 @@ impl Side {
 
     fn receives_syn(&mut self, segment: &SegmentInfo) {
         self.state = match self.state {
+            State::Listen if self.stateless => State::Listen,
             State::Listen if !segment.flags.has(Flags::ACK) => State::SynReceived,
             // Its acknowledgement, if it has one, is looked at next.
             State::SynSent => State::SynReceived,
@@ -162,7 +244,8 @@ impl Side {
 
     fn receives_ack(&mut self, ack: Seq) {
         let covers = |end: Option<Seq>| end.is_some_and(|end| end.at_or_before(ack));
-        if self.state == State::SynReceived && covers(self.first.map(|first| first + 1)) {
+        let waits = self.state == State::SynReceived || self.stateless && self.state == State::Listen;
+        if waits && covers(self.first.map(|first| first + 1)) {
             self.state = State::Established;
         }
         if covers(self.own_fin) {
@@ -193,181 +276,4 @@ impl Side {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::State::*;
-    use super::*;
-    use crate::wire::Options;
-
-    /// Direction, flags as tcpdump writes them, seq, ack, payload; client's and server's state.
-    type Row = (char, &'static str, u32, u32, u16, State, State);
-
-    const C: u32 = 0xffff_fffe; // the client's ISN: the space wraps at once
-    const S: u32 = 5_000;
-
-    const HANDSHAKE: [Row; 3] = [
-        ('>', "S", 0, 0, 0, SynSent, SynReceived),
-        ('<', "S.", 0, 1, 0, Established, SynReceived),
-        ('>', ".", 1, 1, 0, Established, Established),
-    ];
-
-    fn check(name: &str, rows: &[Row]) {
-        let mut mirror = Mirror::default();
-        for (number, &(way, letters, seq, ack, payload_len, client, server)) in rows.iter().enumerate() {
-            let (direction, own, peer) = match way {
-                '>' => (Direction::ToServer, C, S),
-                _ => (Direction::ToClient, S, C),
-            };
-            let segment = SegmentInfo {
-                seq: Seq(own) + seq,
-                ack: Seq(peer) + ack,
-                flags: flags(letters),
-                window: 1000,
-                payload_len,
-                options: Options::default(),
-            };
-            mirror.observe(direction, &segment);
-            let states = (mirror.client(), mirror.server());
-            assert_eq!(states, (client, server), "{name}: after segment {number}, {way}{letters}");
-        }
-    }
-
-    fn flags(letters: &str) -> Flags {
-        letters.chars().fold(Flags(0), |flags, letter| {
-            flags.with(match letter {
-                'S' => Flags::SYN,
-                'F' => Flags::FIN,
-                'R' => Flags::RST,
-                'P' => Flags::PSH,
-                _ => Flags::ACK,
-            })
-        })
-    }
-
-    fn after_handshake(name: &str, rows: &[Row]) {
-        check(name, &[&HANDSHAKE, rows].concat());
-    }
-
-    #[test]
-    fn closes_in_four_segments_from_either_side() {
-        after_handshake(
-            "the client first (RFC 9293 figure 12)",
-            &[
-                ('>', "F.", 1, 1, 0, FinWait1, CloseWait),
-                ('<', ".", 1, 2, 0, FinWait2, CloseWait),
-                ('<', "F.", 1, 2, 0, TimeWait, LastAck),
-                ('>', ".", 2, 2, 0, TimeWait, Closed),
-            ],
-        );
-        after_handshake(
-            "the server first",
-            &[
-                ('<', "F.", 1, 1, 0, CloseWait, FinWait1),
-                ('>', ".", 1, 2, 0, CloseWait, FinWait2),
-                ('>', "F.", 1, 2, 0, LastAck, TimeWait),
-                ('<', ".", 2, 2, 0, Closed, TimeWait),
-            ],
-        );
-    }
-
-    #[test]
-    fn closes_in_three_when_fin_and_ack_share_a_segment() {
-        after_handshake(
-            "the client first",
-            &[
-                ('>', "F.", 1, 1, 0, FinWait1, CloseWait),
-                ('<', "F.", 1, 2, 0, TimeWait, LastAck),
-                ('>', ".", 2, 2, 0, TimeWait, Closed),
-            ],
-        );
-        after_handshake(
-            "with a request and an answer, the FIN on the answer",
-            &[
-                ('>', "P.", 1, 1, 80, Established, Established),
-                ('<', "FP.", 1, 81, 200, CloseWait, FinWait1),
-                ('>', "F.", 81, 202, 0, LastAck, TimeWait),
-                ('<', ".", 202, 82, 0, Closed, TimeWait),
-            ],
-        );
-    }
-
-    #[test]
-    fn fins_that_cross_meet_in_closing() {
-        after_handshake(
-            "RFC 9293 figure 13",
-            &[
-                ('>', "F.", 1, 1, 0, FinWait1, CloseWait),
-                // It does not cover the client's FIN: the server had not seen it.
-                ('<', "F.", 1, 1, 0, Closing, Closing),
-                ('>', ".", 2, 2, 0, Closing, TimeWait),
-                ('<', ".", 2, 2, 0, TimeWait, TimeWait),
-            ],
-        );
-    }
-
-    #[test]
-    fn resets_end_a_connection_only_where_they_are_valid() {
-        check(
-            "a closed port",
-            &[('>', "S", 0, 0, 0, SynSent, SynReceived), ('<', "R.", 0, 1, 0, Closed, Closed)],
-        );
-        check(
-            "a half-open connection given up by the client",
-            &[
-                ('>', "S", 0, 0, 0, SynSent, SynReceived),
-                ('<', "S.", 0, 1, 0, Established, SynReceived),
-                ('>', "R", 1, 0, 0, Closed, Listen),
-            ],
-        );
-        after_handshake("by the server", &[('<', "R.", 1, 1, 0, Closed, Closed)]);
-        after_handshake(
-            "outside what is next: the receiver stays",
-            &[('>', "R", 500, 0, 0, Closed, Established)],
-        );
-    }
-
-    #[test]
-    fn retransmissions_and_gaps_change_no_state_twice() {
-        after_handshake(
-            "a FIN sent again, after a hole that the acknowledgement shows filled",
-            &[
-                ('<', "P.", 101, 1, 50, Established, Established),
-                ('<', "F.", 151, 1, 0, Established, FinWait1),
-                ('<', "P.", 1, 1, 100, Established, FinWait1),
-                ('>', ".", 1, 152, 0, CloseWait, FinWait2),
-                ('<', "F.", 151, 1, 0, CloseWait, FinWait2),
-                ('>', "F.", 1, 152, 0, LastAck, TimeWait),
-                ('>', "F.", 1, 152, 0, LastAck, TimeWait),
-                ('<', ".", 152, 2, 0, Closed, TimeWait),
-            ],
-        );
-    }
-
-    #[test]
-    fn a_syn_after_the_end_begins_anew() {
-        after_handshake(
-            "the same 4-tuple again",
-            &[
-                ('<', "R.", 1, 1, 0, Closed, Closed),
-                ('>', "S", 90_000, 0, 0, SynSent, SynReceived),
-                ('<', "S.", 70_000, 90_001, 0, Established, SynReceived),
-            ],
-        );
-    }
-
-    #[test]
-    fn simultaneous_open_meets_in_syn_received() {
-        let mut mirror = Mirror::default();
-        mirror.server.state = Closed;
-        let segment = |flags: &str, seq, ack| SegmentInfo {
-            seq: Seq(seq),
-            ack: Seq(ack),
-            flags: self::flags(flags),
-            window: 0,
-            payload_len: 0,
-            options: Options::default(),
-        };
-        mirror.observe(Direction::ToServer, &segment("S", 10, 0));
-        mirror.observe(Direction::ToClient, &segment("S", 70, 0));
-        assert_eq!(mirror.client(), SynReceived);
-    }
-}
+mod tests;

@@ -1,0 +1,52 @@
+//! Where a drawn connection goes: the terminal, or a file.
+
+use std::env;
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use clap::Args;
+use terminal_size::{Width, terminal_size};
+
+use super::Failure;
+use crate::trace::{Picture, Text, html, svg};
+
+/// Columns where there is no terminal to ask.
+const COLUMNS: usize = 100;
+
+#[derive(Debug, Args)]
+pub(super) struct Drawing {
+    /// Write an SVG drawing to this file, instead of drawing in the terminal
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Write a page with the drawing, and the same as text, to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Nothing but ASCII in the terminal
+    #[arg(long)]
+    pub ascii: bool,
+    /// Columns to draw in; from 93 on with the time of each segment [default: the terminal's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(60..=1000))]
+    pub width: Option<u16>,
+}
+
+impl Drawing {
+    pub fn draw(&self, picture: &Picture) -> Result<(), Failure> {
+        if self.svg.is_none() && self.html.is_none() {
+            print!("{}", self.text(picture));
+        }
+        for (path, content) in [(&self.svg, svg::draw as fn(&Picture) -> String), (&self.html, html::page)] {
+            if let Some(path) = path {
+                fs::write(path, content(picture)).map_err(|error| Failure::cannot_write(path, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn text(&self, picture: &Picture) -> String {
+        let colour = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
+        let found = || terminal_size().map_or(COLUMNS, |(Width(columns), _)| columns.into());
+        let width = self.width.map_or_else(found, usize::from);
+        Text { picture, width, ascii: self.ascii, colour }.to_string()
+    }
+}

@@ -1,0 +1,222 @@
+use super::play::Play;
+use super::relay::Rule;
+use super::{Peer, TraceError, scripts};
+use crate::trace::{Note, Record};
+
+/// One story of TCP.
+pub struct Scenario {
+    /// As on the command line.
+    pub name: &'static str,
+    pub title: &'static str,
+    /// What it shows.
+    pub lesson: &'static str,
+    /// Who is there, unless told otherwise.
+    pub client: Peer,
+    pub server: Peer,
+    /// The client may be the other one as well.
+    pub either: bool,
+    /// Drawn as it would be with a two-way handshake, which is not what happened.
+    pub imagined: bool,
+    pub(super) cookies: bool,
+    /// Sentences that the segments alone do not tell.
+    pub(super) notes: &'static [Note],
+    pub(super) wire: fn() -> Vec<Rule>,
+    pub(super) script: fn(&Play) -> Result<Record, TraceError>,
+}
+
+const USUAL: Scenario = Scenario {
+    name: "",
+    title: "",
+    lesson: "",
+    client: Peer::Kernel,
+    server: Peer::Handfast,
+    either: true,
+    imagined: false,
+    cookies: false,
+    notes: &[],
+    wire: scripts::undisturbed,
+    script: scripts::handshake,
+};
+
+/// Of the segment with this number, as it leaves.
+const fn leaving(segment: usize, text: &'static str) -> Note {
+    Note { segment, arrives: false, text }
+}
+
+const fn arriving(segment: usize, text: &'static str) -> Note {
+    Note { segment, arrives: true, text }
+}
+
+const HELD_UP: &str = "The client asks for a connection, but the network holds the SYN up in some queue.";
+
+/// All of them, in the order in which they explain each other.
+pub static SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "handshake",
+        title: "Opening: three segments",
+        lesson: "Each side says its own first sequence number and hears that it has arrived (RFC 9293 figure 6).",
+        ..USUAL
+    },
+    Scenario {
+        name: "lost-syn",
+        title: "The SYN is lost",
+        lesson: "The server never heard of it: the client repairs it.",
+        wire: scripts::lose_syn,
+        script: scripts::lost_syn,
+        ..USUAL
+    },
+    Scenario {
+        name: "lost-synack",
+        title: "The SYN-ACK is lost",
+        lesson: "Both sides have sent something without an answer, so either may repair it. Here the client's time-out comes first.",
+        wire: scripts::lose_syn_ack,
+        script: scripts::lost_answer,
+        ..USUAL
+    },
+    Scenario {
+        name: "lost-final-ack",
+        title: "The final ACK of the handshake is lost",
+        lesson: "The client is ESTABLISHED and says nothing, the server is not: its SYN-ACK comes again. With data, the client's next segment would have done it.",
+        wire: scripts::lose_final_ack,
+        script: scripts::lost_answer,
+        ..USUAL
+    },
+    Scenario {
+        name: "old-duplicate-syn",
+        title: "An old SYN arrives: why three segments",
+        lesson: "A SYN can be late by minutes. The third segment is the client's chance to say no (as in RFC 9293 figure 8).",
+        either: false,
+        notes: &[
+            leaving(0, HELD_UP),
+            arriving(0, "The old SYN arrives. To the server it looks like any other."),
+            leaving(1, "The server asks back: it is not a connection yet."),
+        ],
+        wire: scripts::hold_syn,
+        script: scripts::old_duplicate_syn,
+        ..USUAL
+    },
+    Scenario {
+        name: "two-way-would-fail",
+        title: "The same old SYN, if two segments were enough",
+        lesson: "The segments are those of the real run, without the RST. The server is left with a connection that nobody has, and would send into it.",
+        either: false,
+        imagined: true,
+        notes: &[
+            leaving(0, HELD_UP),
+            arriving(0, "The old SYN alone makes the connection: the server believes in it at once."),
+            leaving(1, "The second and last segment. There is no third in which the client could object."),
+        ],
+        wire: scripts::hold_syn,
+        script: scripts::old_duplicate_syn,
+        ..USUAL
+    },
+    Scenario {
+        name: "simultaneous-open",
+        title: "Both open at once: one connection, not two",
+        lesson: "Neither side listens: each calls the port that the other calls from, and the SYNs cross (RFC 9293 figure 7).",
+        client: Peer::Handfast,
+        notes: &[leaving(0, "Both users open at the same moment.")],
+        wire: scripts::cross_opening,
+        script: scripts::simultaneous_open,
+        ..USUAL
+    },
+    Scenario {
+        name: "syn-cookie",
+        title: "Opening without keeping state: a SYN cookie",
+        lesson: "The same three segments on the wire, but the server remembers nothing before the third: a flood of SYNs finds nothing to fill.",
+        cookies: true,
+        script: scripts::syn_cookie,
+        ..USUAL
+    },
+    Scenario {
+        name: "refused",
+        title: "Nobody listens",
+        lesson: "A closed port answers a SYN with a RST.",
+        script: scripts::refused,
+        ..USUAL
+    },
+    Scenario {
+        name: "close",
+        title: "Closing: four segments, the client first",
+        lesson: "Each direction is closed for itself, and each FIN has its ACK (RFC 9293 figure 12).",
+        client: Peer::Handfast,
+        server: Peer::Kernel,
+        either: false,
+        script: scripts::close,
+        ..USUAL
+    },
+    Scenario {
+        name: "close-server",
+        title: "Closing: four segments, the server first",
+        lesson: "Who closes first waits in TIME-WAIT: here it is the server.",
+        script: scripts::close_by_server,
+        ..USUAL
+    },
+    Scenario {
+        name: "half-close",
+        title: "Half-close: data after the peer's FIN",
+        lesson: "A FIN says that no more will be sent, not that no more is read: the other direction goes on.",
+        script: scripts::half_close,
+        ..USUAL
+    },
+    Scenario {
+        name: "fin-ack-merged",
+        title: "Closing in three segments",
+        lesson: "Where the second side has nothing left to say, its ACK and its FIN are one segment.",
+        script: scripts::fin_ack_merged,
+        ..USUAL
+    },
+    Scenario {
+        name: "simultaneous-close",
+        title: "Both close at once",
+        lesson: "The FINs cross: each side goes by CLOSING, and both wait in TIME-WAIT (RFC 9293 figure 13).",
+        wire: scripts::cross_closing,
+        script: scripts::simultaneous_close,
+        ..USUAL
+    },
+    Scenario {
+        name: "lost-last-ack",
+        title: "The last ACK is lost: why TIME-WAIT",
+        lesson: "Somebody must be there to answer when the FIN comes again. That is whoever closed first, for 2 MSL.",
+        wire: scripts::lose_last_ack,
+        script: scripts::lost_last_ack,
+        ..USUAL
+    },
+    Scenario {
+        name: "time-wait-reuse",
+        title: "A new connection on the same four numbers, out of TIME-WAIT",
+        lesson: "TIME-WAIT keeps old segments out of a new connection. A SYN that is surely newer needs no protection.",
+        notes: &[
+            leaving(0, ""),
+            leaving(1, ""),
+            leaving(2, ""),
+            leaving(3, ""),
+            leaving(4, ""),
+            leaving(5, ""),
+        ],
+        either: false,
+        script: scripts::time_wait_reuse,
+        ..USUAL
+    },
+    Scenario {
+        name: "reset",
+        title: "A reset ends it at once",
+        lesson: "ABORT instead of CLOSE: one segment, and both sides have forgotten.",
+        notes: &[leaving(0, ""), leaving(1, ""), leaving(2, "")],
+        script: scripts::reset,
+        ..USUAL
+    },
+    Scenario {
+        name: "challenge-ack",
+        title: "A forged reset draws a challenge",
+        lesson: "A stranger who guesses a number inside the window, but not the exact one, breaks nothing (RFC 5961).",
+        notes: &[
+            leaving(0, ""),
+            leaving(1, ""),
+            leaving(2, ""),
+            leaving(5, "The client never asked for a reset: the connection goes on."),
+        ],
+        script: scripts::challenge_ack,
+        ..USUAL
+    },
+];

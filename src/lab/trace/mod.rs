@@ -1,0 +1,108 @@
+//! Scenarios of TCP, played for real and written down: one end is our engine, the other the Linux
+//! kernel or our engine as well, and the wire between them is in our hands (`relay`), so that what is
+//! lost, late or crossing is no accident.
+//!
+//! - `catalogue`: the scenarios, and what is said of them; `scripts`: what happens in each.
+//! - `play`: what a script stands on; `ours`, `kernel`: the ends; `relay`: the wire.
+//!
+//! May use `engine`, `service` and `trace`.
+
+mod catalogue;
+mod error;
+mod kernel;
+mod ours;
+mod play;
+mod relay;
+mod scripts;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+pub use catalogue::{SCENARIOS, Scenario};
+pub use error::TraceError;
+
+use crate::trace::{Diagram, Knowledge, Picture};
+
+/// The longest wait for what must come. Time-outs of TCP in the scenarios take a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits in the scenarios take a second; what is shorter is this machine's mood.
+const LEAST_WAIT: Duration = Duration::from_millis(750);
+
+/// Who is at an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    Kernel,
+    Handfast,
+}
+
+impl Peer {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Peer::Kernel => "Linux kernel",
+            Peer::Handfast => "handfast",
+        }
+    }
+}
+
+impl Scenario {
+    /// The scenario of that name.
+    pub fn named(name: &str) -> Option<&'static Scenario> {
+        SCENARIOS.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// Plays it in a lab of that name, which is made and removed. `client`: instead of the usual one.
+    ///
+    /// # Errors
+    /// [`TraceError`]; nothing is left then.
+    pub fn play(&self, lab: &str, client: Option<Peer>) -> Result<Picture, TraceError> {
+        let client = client.unwrap_or(self.client);
+        if client != self.client && !self.either {
+            return Err(TraceError::Peer { scenario: self.name, peer: client.name() });
+        }
+        let play = play::Play::new(lab, client, self.server, (self.wire)())?;
+        let record = (self.script)(&play)?;
+        let knowledge =
+            Knowledge { least_wait: LEAST_WAIT, cookies: self.cookies, notes: self.notes.to_vec() };
+        let diagram = Diagram::of(&record, &knowledge);
+        Ok(Picture {
+            title: self.title.into(),
+            lesson: self.lesson.into(),
+            client: format!("client ({})", client.name()),
+            server: format!("server ({})", self.server.name()),
+            diagram: if self.imagined { diagram.in_two_ways() } else { diagram },
+            imagined: self.imagined,
+            more: 0,
+        })
+    }
+}
+
+/// Labs at a time: most of a scenario's time is waiting.
+const TOGETHER: usize = 4;
+
+/// Plays all scenarios, a few at a time, in labs whose names begin with `lab`; in the order of the
+/// list. A client that a scenario does not allow is left out there.
+pub fn play_all(lab: &str, client: Option<Peer>) -> Vec<(&'static Scenario, Result<Picture, TraceError>)> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for lane in 0..TOGETHER {
+            let (next, done) = (&next, &done);
+            scope.spawn(move || {
+                while let Some((index, scenario)) = take(next) {
+                    let played = scenario.play(&format!("{lab}-{lane}"), client.filter(|_| scenario.either));
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, scenario, played));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, ..)| *index);
+    done.into_iter().map(|(_, scenario, played)| (scenario, played)).collect()
+}
+
+fn take(next: &AtomicUsize) -> Option<(usize, &'static Scenario)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    SCENARIOS.get(index).map(|scenario| (index, scenario))
+}

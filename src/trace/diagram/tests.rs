@@ -1,0 +1,168 @@
+use super::Path::*;
+use super::*;
+use crate::trace::{Picture, Text, svg};
+use crate::wire::{Options, Seq};
+
+const C: u32 = 100;
+const S: u32 = 300;
+
+fn segment(direction: Direction, flags: Flags, seq: u32, ack: u32) -> (Direction, SegmentInfo) {
+    let (own, peer) = if direction == Direction::ToServer { (C, S) } else { (S, C) };
+    let segment = SegmentInfo {
+        seq: Seq(own + seq),
+        ack: Seq(peer + ack),
+        flags,
+        window: 0,
+        payload_len: 0,
+        options: Options::default(),
+    };
+    (direction, segment)
+}
+
+const SYN_ACK: Flags = Flags::SYN.with(Flags::ACK);
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// The handshake, at these times.
+fn handshake(at: [u64; 3]) -> Record {
+    let mut record = Record::default();
+    for (at, (direction, segment)) in at.into_iter().zip([
+        segment(Direction::ToServer, Flags::SYN, 0, 0),
+        segment(Direction::ToClient, SYN_ACK, 0, 1),
+        segment(Direction::ToServer, Flags::ACK, 1, 1),
+    ]) {
+        record.passes(ms(at), direction, segment);
+    }
+    record
+}
+
+fn paths(diagram: &Diagram) -> Vec<Path> {
+    let path = |row: &Row| match &row.what {
+        What::Segment(arrow) => Some(arrow.path),
+        What::Told(..) => None,
+    };
+    diagram.rows.iter().filter_map(path).collect()
+}
+
+fn of(record: &Record) -> Diagram {
+    Diagram::of(record, &Knowledge::default())
+}
+
+#[test]
+fn only_long_silences_are_rows_of_the_story() {
+    for (at, waits) in [
+        ([0, 1, 2], [None, None, None]),
+        ([0, 149, 151], [None, None, None]),
+        ([0, 150, 1_150], [None, Some(ms(150)), Some(ms(1_000))]),
+    ] {
+        let diagram = of(&handshake(at));
+        let got: Vec<_> = diagram.rows.iter().map(|row| row.wait).collect();
+        assert_eq!(got, waits, "{at:?}");
+    }
+}
+
+/// Also if something else came shortly before: not the silence, but the time-out is the reason.
+#[test]
+fn a_retransmission_waits_since_its_last_copy() {
+    let mut record = Record::default();
+    let syn = segment(Direction::ToServer, Flags::SYN, 0, 0);
+    record.passes(ms(0), syn.0, syn.1);
+    let (direction, answer) = segment(Direction::ToClient, SYN_ACK, 0, 1);
+    let lost = record.add(direction, answer);
+    record.happens(ms(300), Event::Left(lost));
+    record.happens(ms(300), Event::Lost(lost));
+    record.passes(ms(1_000), syn.0, syn.1);
+    let diagram = of(&record);
+    assert_eq!(paths(&diagram), [Whole, Lost, Whole]);
+    assert_eq!(diagram.rows[2].wait, Some(ms(1_000)));
+    let again: Vec<bool> =
+        diagram.rows.iter().map(|row| matches!(&row.what, What::Segment(arrow) if arrow.again)).collect();
+    assert_eq!(again, [false, false, true]);
+    assert_eq!((diagram.rows[1].client, diagram.rows[1].server), (State::SynSent, State::SynReceived));
+}
+
+/// RFC 9293 figure 7.
+#[test]
+fn segments_that_cross_have_two_rows() {
+    let mut record = Record::default();
+    let up = segment(Direction::ToServer, Flags::SYN, 0, 0);
+    let down = segment(Direction::ToClient, Flags::SYN, 0, 0);
+    let (up, down) = (record.add(up.0, up.1), record.add(down.0, down.1));
+    for event in [Event::Left(up), Event::Left(down), Event::Arrived(down), Event::Arrived(up)] {
+        record.happens(ms(0), event);
+    }
+    let diagram = of(&record);
+    assert_eq!((diagram.client, diagram.server), (Some(State::Closed), Some(State::Closed)));
+    assert_eq!(paths(&diagram), [Leaves, Whole, Arrives]);
+    let states: Vec<_> = diagram.rows.iter().map(|row| (row.client, row.server)).collect();
+    let (sent, received) = (State::SynSent, State::SynReceived);
+    assert_eq!(states, [(sent, State::Closed), (received, sent), (received, received)]);
+}
+
+#[test]
+fn a_cookie_keeps_the_server_in_listen() {
+    let knowledge = Knowledge { cookies: true, ..Knowledge::default() };
+    let diagram = Diagram::of(&handshake([0, 1, 2]), &knowledge);
+    let server: Vec<_> = diagram.rows.iter().map(|row| row.server).collect();
+    assert_eq!(server, [State::Listen, State::Listen, State::Established]);
+}
+
+#[test]
+fn two_msl_and_close_are_told() {
+    let mut record = handshake([0, 1, 2]);
+    let fin = Flags::FIN.with(Flags::ACK);
+    for (direction, flags, seq, ack) in [
+        (Direction::ToServer, fin, 1, 1),
+        (Direction::ToClient, fin, 1, 2),
+        (Direction::ToServer, Flags::ACK, 2, 2),
+    ] {
+        let (direction, segment) = segment(direction, flags, seq, ack);
+        record.passes(ms(3), direction, segment);
+    }
+    assert_eq!(of(&record).rows.last().map(|row| row.client), Some(State::TimeWait));
+    // Where nobody is in TIME-WAIT it means nothing.
+    record.happens(ms(4), Event::Told(Side::Server, Silent::TwoMsl));
+    record.happens(ms(5), Event::Told(Side::Client, Silent::TwoMsl));
+    let diagram = of(&record);
+    let [.., before, last] = diagram.rows.as_slice() else { panic!("rows") };
+    assert_eq!((before.client, before.server), (State::TimeWait, State::Closed));
+    assert_eq!((last.client, last.server), (State::Closed, State::Closed));
+}
+
+#[test]
+fn two_ways_end_before_anybody_objects() {
+    let mut record = handshake([0, 1, 2]);
+    record.segments[2] = segment(Direction::ToServer, Flags::RST, 1, 0);
+    let real = of(&record);
+    assert_eq!(real.rows.last().map(|row| row.server), Some(State::Listen));
+    let imagined = real.in_two_ways();
+    let server: Vec<_> = imagined.rows.iter().map(|row| row.server).collect();
+    assert_eq!(server, [State::Established; 2]);
+}
+
+#[test]
+fn a_sentence_is_said_once_and_notes_go_before() {
+    let mut knowledge = Knowledge::default();
+    knowledge.notes.push(Note { segment: 0, arrives: false, text: "first" });
+    knowledge.notes.push(Note { segment: 1, arrives: false, text: "first" });
+    knowledge.notes.push(Note { segment: 2, arrives: false, text: "" });
+    let diagram = Diagram::of(&handshake([0, 1, 2]), &knowledge);
+    let said: Vec<_> = diagram.rows.iter().map(|row| row.why.as_deref()).collect();
+    assert_eq!(said, [Some("first"), None, None]);
+}
+
+/// The same story at another pace is the same picture; in characters only the times differ.
+#[test]
+fn a_picture_does_not_depend_on_the_machine() {
+    let picture =
+        |at| Picture { title: "A <title> & more".into(), diagram: of(&handshake(at)), ..Picture::default() };
+    let (fast, slow) = (picture([0, 1, 1_000]), picture([0, 90, 1_190]));
+    assert_eq!(svg::draw(&fast), svg::draw(&slow));
+    assert!(svg::draw(&fast).contains("A &lt;title&gt; &amp; more"));
+    assert_ne!(svg::draw(&fast), svg::draw(&picture([0, 1, 2])), "a wait is part of it");
+    let text = |picture: &Picture, width| Text { picture, width, ascii: true, colour: false }.to_string();
+    assert_eq!(text(&fast, 80), text(&slow, 80));
+    assert_ne!(text(&fast, 93), text(&slow, 93));
+}

@@ -1,0 +1,290 @@
+//! A picture as SVG: two life lines, time running down. Nothing in it depends on when or how fast it
+//! happened, so that the same story gives the same octets.
+
+mod palette;
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use self::palette::{arrow_colour, bar_colour, text_colour};
+use super::diagram::{Arrow, Path, Row, What};
+use super::picture::{IMAGINED, Picture, flag_names, rounded, wrap};
+use super::{Direction, Side, Silent, State};
+
+/// Pixels.
+const WIDTH: u32 = 860;
+const LEFT: u32 = 175;
+const RIGHT: u32 = 685;
+const MIDDLE: u32 = (LEFT + RIGHT) / 2;
+/// From the departure of a segment down to its arrival.
+const FALL: u32 = 14;
+const LINE: u32 = 16;
+/// Characters of a sentence, between the life lines and below the title.
+const SENTENCE: usize = 66;
+const LESSON: usize = 112;
+
+/// The picture, whole.
+pub fn draw(picture: &Picture) -> String {
+    let mut canvas = Canvas { arrows: String::new(), out: String::new(), y: 34, leaves: HashMap::new() };
+    canvas.heading(picture);
+    let top = canvas.y;
+    canvas.y += 26;
+    let mut states = States::new(picture, top);
+    for row in &picture.diagram.rows {
+        canvas.row(row, &mut states);
+    }
+    canvas.more(picture.more);
+    let bottom = canvas.y + 6;
+    let lines = states.lines(bottom);
+    let height = bottom + 18;
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
+         viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{label}\">\n\
+         <rect width=\"{WIDTH}\" height=\"{height}\" rx=\"8\" fill=\"#ffffff\"/>\n\
+         <g font-family=\"DejaVu Sans, Verdana, Arial, sans-serif\" font-size=\"13\" fill=\"#1f2328\">\n\
+         {lines}{arrows}{body}</g>\n</svg>\n",
+        label = escape(&picture.title),
+        arrows = canvas.arrows,
+        body = canvas.out,
+    )
+}
+
+/// The states of both sides, as they change on the way down.
+struct States {
+    /// Since which height, for the client and the server.
+    current: [(Option<State>, u32); 2],
+    drawn: String,
+}
+
+impl States {
+    fn new(picture: &Picture, top: u32) -> States {
+        let Picture { diagram, .. } = picture;
+        let mut states = States { current: [(None, top), (None, top)], drawn: String::new() };
+        for (side, state) in [(Side::Client, diagram.client), (Side::Server, diagram.server)] {
+            state.into_iter().for_each(|state| states.becomes(side, state, top + 10));
+        }
+        states
+    }
+
+    /// Names a state beside its life line if it is a new one.
+    fn becomes(&mut self, side: Side, state: State, y: u32) {
+        let (before, since) = self.current[side as usize];
+        if before == Some(state) {
+            return;
+        }
+        self.bar(side, before, since, y);
+        self.current[side as usize] = (Some(state), y);
+        let (x, anchor) = match side {
+            Side::Client => (LEFT - 14, "end"),
+            Side::Server => (RIGHT + 14, "start"),
+        };
+        let colour = text_colour(state);
+        let _ = writeln!(
+            self.drawn,
+            "<text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\" font-weight=\"bold\" font-size=\"12\" fill=\"{colour}\">{state}</text>",
+            y + 4
+        );
+    }
+
+    /// The piece of the life line on which one state lasted.
+    fn bar(&mut self, side: Side, state: Option<State>, from: u32, to: u32) {
+        let x = if side == Side::Client { LEFT } else { RIGHT };
+        let (colour, width) = match state {
+            None | Some(State::Closed) => ("#c4c9cf", 2),
+            Some(state) => (bar_colour(state), 6),
+        };
+        let _ = writeln!(
+            self.drawn,
+            "<line x1=\"{x}\" y1=\"{from}\" x2=\"{x}\" y2=\"{to}\" stroke=\"{colour}\" stroke-width=\"{width}\"/>"
+        );
+    }
+
+    fn lines(mut self, bottom: u32) -> String {
+        for side in [Side::Client, Side::Server] {
+            let (state, since) = self.current[side as usize];
+            self.bar(side, state, since, bottom);
+        }
+        self.drawn
+    }
+}
+
+struct Canvas {
+    /// Below every text.
+    arrows: String,
+    out: String,
+    /// Where the next thing goes.
+    y: u32,
+    /// Segments under way: the height at which they left.
+    leaves: HashMap<usize, u32>,
+}
+
+impl Canvas {
+    fn heading(&mut self, picture: &Picture) {
+        if picture.imagined {
+            self.text(MIDDLE, "middle", "font-weight=\"bold\" fill=\"#cf222e\"", IMAGINED);
+            self.y += 24;
+        }
+        self.text(MIDDLE, "middle", "font-size=\"17\" font-weight=\"bold\"", &picture.title);
+        self.y += 22;
+        for line in wrap(&picture.lesson, LESSON) {
+            self.text(MIDDLE, "middle", "fill=\"#57606a\"", &line);
+            self.y += LINE + 2;
+        }
+        self.y += 14;
+        for (x, name) in [(LEFT, &picture.client), (RIGHT, &picture.server)] {
+            self.text(x, "middle", "font-weight=\"bold\"", name);
+        }
+        self.y += 10;
+    }
+
+    fn row(&mut self, row: &Row, states: &mut States) {
+        if let Some(wait) = row.wait {
+            self.silence(&rounded(wait));
+        }
+        match &row.what {
+            What::Told(side, what) => self.told(row, *side, *what, states),
+            What::Segment(arrow) => self.segment(row, arrow, states),
+        }
+        for line in wrap(row.why.as_deref().unwrap_or_default(), SENTENCE) {
+            self.text(MIDDLE, "middle", "font-size=\"12\" fill=\"#57606a\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\"", &line);
+            self.y += LINE;
+        }
+        self.y += 18;
+    }
+
+    /// A gap in both life lines' time.
+    fn silence(&mut self, text: &str) {
+        for x in [LEFT, RIGHT] {
+            for (dy, colour) in [(2, "#ffffff"), (8, "#ffffff"), (14, "#ffffff")] {
+                let y = self.y + dy;
+                let _ = writeln!(
+                    self.out,
+                    "<line x1=\"{}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"{colour}\" stroke-width=\"3\"/>",
+                    x - 5,
+                    x + 5
+                );
+            }
+        }
+        self.y += 13;
+        self.text(MIDDLE, "middle", "font-style=\"italic\" fill=\"#57606a\"", &format!("{text} later"));
+        self.y += 26;
+    }
+
+    fn told(&mut self, row: &Row, side: Side, what: Silent, states: &mut States) {
+        let (x, anchor) = match side {
+            Side::Client => (LEFT + 14, "start"),
+            Side::Server => (RIGHT - 14, "end"),
+        };
+        let text = match what {
+            Silent::Close => "(CLOSE)",
+            Silent::TwoMsl => "(2 MSL)",
+        };
+        states.becomes(Side::Client, row.client, self.y);
+        states.becomes(Side::Server, row.server, self.y);
+        self.y += 4;
+        self.text(x, anchor, "font-style=\"italic\"", text);
+        self.y += LINE;
+    }
+
+    fn segment(&mut self, row: &Row, arrow: &Arrow, states: &mut States) {
+        let (left, arrives) = (self.y, self.y + FALL);
+        let sender = arrow.direction.sender();
+        for (side, state) in [(Side::Client, row.client), (Side::Server, row.server)] {
+            states.becomes(
+                side,
+                state,
+                if side == sender && arrow.path != Path::Arrives { left } else { arrives },
+            );
+        }
+        let (from, to) = match arrow.direction {
+            Direction::ToServer => (LEFT + 5, RIGHT - 5),
+            Direction::ToClient => (RIGHT - 5, LEFT + 5),
+        };
+        let colour = arrow_colour(arrow.flags);
+        match arrow.path {
+            Path::Whole => self.arrow((from, left), (to, arrives), colour, ""),
+            Path::Lost => self.lost((from, left), colour),
+            Path::Leaves => drop(self.leaves.insert(arrow.number, left)),
+            Path::Arrives => {
+                let start = self.leaves.remove(&arrow.number).unwrap_or(left);
+                self.arrow((from, start), (to, arrives), colour, " stroke-dasharray=\"7 3\"");
+            }
+            Path::Appears => {
+                let _ = writeln!(
+                    self.arrows,
+                    "<circle cx=\"{MIDDLE}\" cy=\"{}\" r=\"5\" fill=\"{colour}\"/>",
+                    left + FALL / 2
+                );
+                self.arrow((MIDDLE, left + FALL / 2), (to, arrives), colour, "");
+            }
+        }
+        if arrow.path != Path::Arrives {
+            self.label(arrow, from, left, colour);
+        }
+        self.y = arrives + 20;
+    }
+
+    /// Above the arrow; at the sender's end while there is one that takes its time.
+    fn label(&mut self, arrow: &Arrow, from: u32, y: u32, colour: &str) {
+        let (x, anchor) = match (arrow.path, arrow.direction) {
+            (Path::Lost, _) => ((from + MIDDLE) / 2, "middle"),
+            (_, Direction::ToServer) if !self.leaves.is_empty() => (from + 12, "start"),
+            (_, Direction::ToClient) if !self.leaves.is_empty() => (from - 12, "end"),
+            _ => (MIDDLE, "middle"),
+        };
+        let mut text = format!("{}   seq {}", flag_names(arrow.flags), arrow.seq);
+        arrow.ack.into_iter().for_each(|ack| text += &format!("   ack {ack}"));
+        if arrow.payload_len > 0 {
+            text += &format!("   {} octets", arrow.payload_len);
+        }
+        let style = format!(
+            "fill=\"{colour}\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\" xml:space=\"preserve\""
+        );
+        let line = self.y;
+        self.y = y - 3;
+        self.text(x, anchor, &style, &text);
+        self.y = line;
+    }
+
+    /// Half the way, and a cross.
+    fn lost(&mut self, (x, y): (u32, u32), colour: &str) {
+        let end = y + FALL / 2;
+        let _ = writeln!(
+            self.arrows,
+            "<line x1=\"{x}\" y1=\"{y}\" x2=\"{MIDDLE}\" y2=\"{end}\" stroke=\"{colour}\" stroke-width=\"1.6\"/>\n\
+             <path d=\"M{} {}l14 14m0 -14l-14 14\" stroke=\"#cf222e\" stroke-width=\"3\" fill=\"none\"/>",
+            MIDDLE - 7,
+            end - 7
+        );
+    }
+
+    fn arrow(&mut self, (x1, y1): (u32, u32), (x2, y2): (u32, u32), colour: &str, style: &str) {
+        let (dx, dy) = (f64::from(x2) - f64::from(x1), f64::from(y2) - f64::from(y1));
+        let angle = dy.atan2(dx).to_degrees();
+        let _ = writeln!(
+            self.arrows,
+            "<line x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\" stroke=\"{colour}\" stroke-width=\"1.6\"{style}/>\n\
+             <path d=\"M0 0l-11 -4.5v9z\" fill=\"{colour}\" transform=\"translate({x2} {y2}) rotate({angle:.1})\"/>"
+        );
+    }
+
+    fn more(&mut self, more: u64) {
+        if more > 0 {
+            self.text(MIDDLE, "middle", "font-style=\"italic\"", &format!("and {more} more segments"));
+            self.y += LINE;
+        }
+    }
+
+    fn text(&mut self, x: u32, anchor: &str, style: &str, text: &str) {
+        let _ = writeln!(
+            self.out,
+            "<text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\" {style}>{}</text>",
+            self.y,
+            escape(text)
+        );
+    }
+}
+
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,218 @@
+use std::fmt;
+use std::time::Duration;
+
+use super::diagram::{Arrow, Path, Row, What};
+use super::picture::{IMAGINED, Picture, flag_names, rounded, wrap};
+use super::{Direction, Side, Silent, State};
+use crate::wire::Flags;
+
+/// A picture in characters: the client's states on the left, the server's on the right, one line for
+/// each segment between them, and what is to be said of it below.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    pub picture: &'a Picture,
+    /// Columns. From 93 on there is the time of each segment; below 80 the numbers stand closer.
+    pub width: usize,
+    /// Nothing but ASCII.
+    pub ascii: bool,
+    /// With ANSI colours.
+    pub colour: bool,
+}
+
+/// The columns of a state.
+const STATE: usize = 13;
+/// The columns of a time, and the space behind it.
+const TIME: usize = 11;
+const GAP: usize = 2;
+/// The columns of an arrow's end.
+const ARROW: usize = 4;
+/// The columns of flags and numbers, at most and at least.
+const TEXT: usize = 44;
+const LEAST_TEXT: usize = 24;
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.heading(f)?;
+        self.names(f)?;
+        let diagram = &self.picture.diagram;
+        let (mut client, mut server) = (diagram.client, diagram.server);
+        if let (Some(client), Some(server)) = (client, server) {
+            let middle = " ".repeat(self.between());
+            self.line(f, "", (client, true), &middle, (server, true))?;
+        }
+        for row in &diagram.rows {
+            if let Some(wait) = row.wait {
+                let dots = if self.ascii { ":" } else { "⋮" };
+                self.indented(f, &self.paint("2", &format!("{dots} {}", rounded(wait))))?;
+            }
+            let states = ((row.client, client != Some(row.client)), (row.server, server != Some(row.server)));
+            self.line(f, &time(row.at), states.0, &self.middle(row), states.1)?;
+            (client, server) = (Some(row.client), Some(row.server));
+            for line in wrap(row.why.as_deref().unwrap_or_default(), self.text()) {
+                self.indented(f, &self.paint("2", &self.plain(&line)))?;
+            }
+        }
+        match self.picture.more {
+            0 => Ok(()),
+            more => writeln!(f, "\nand {more} more segments, not drawn"),
+        }
+    }
+}
+
+impl Text<'_> {
+    fn heading(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.picture.imagined {
+            writeln!(f, "{}", self.paint("1;31", IMAGINED))?;
+        }
+        if !self.picture.title.is_empty() {
+            writeln!(f, "{}", self.paint("1", &self.plain(&self.picture.title)))?;
+        }
+        for line in wrap(&self.picture.lesson, self.columns()) {
+            writeln!(f, "{}", self.plain(&line))?;
+        }
+        if self.picture.title.is_empty() { Ok(()) } else { writeln!(f) }
+    }
+
+    fn names(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Picture { client, server, .. } = self.picture;
+        let time = if self.has_time() { format!("{:>TIME$}{:GAP$}", "time", "") } else { String::new() };
+        // Above the server's states, or further left where it is too long for them.
+        let drawn = 2 * (STATE + 1) + self.between();
+        let place = (STATE + 1 + self.between() + 1).min(drawn.saturating_sub(server.chars().count()));
+        let between = place.max(client.chars().count() + 1);
+        writeln!(f, "{time}{client:<between$}{server}")
+    }
+
+    fn line(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        time: &str,
+        client: (State, bool),
+        middle: &str,
+        server: (State, bool),
+    ) -> fmt::Result {
+        if self.has_time() {
+            write!(f, "{:>TIME$}{:GAP$}", self.plain(time), "")?;
+        }
+        writeln!(
+            f,
+            "{}{:width$} {middle} {}",
+            self.state(client),
+            "",
+            self.state(server),
+            width = STATE - client.0.name().len()
+        )
+    }
+
+    /// Below the middle.
+    fn indented(&self, f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+        let time = if self.has_time() { TIME + GAP } else { 0 };
+        writeln!(f, "{:indent$}{text}", "", indent = time + STATE + 1 + ARROW)
+    }
+
+    /// What lies between the two columns of states.
+    fn middle(&self, row: &Row) -> String {
+        match &row.what {
+            What::Told(side, what) => {
+                let text = match what {
+                    Silent::Close => "(CLOSE)",
+                    Silent::TwoMsl => "(2 MSL)",
+                };
+                let width = self.between();
+                self.paint(
+                    "2",
+                    &match side {
+                        Side::Client => format!("{text:<width$}"),
+                        Side::Server => format!("{text:>width$}"),
+                    },
+                )
+            }
+            What::Segment(arrow) => {
+                let width = self.text();
+                let text = self.paint(colour_of(arrow.flags), &format!("{:<width$}", self.detail(arrow)));
+                let (left, right) = self.ends(arrow);
+                format!("{left}{text}{right}")
+            }
+        }
+    }
+
+    fn detail(&self, arrow: &Arrow) -> String {
+        let ack = arrow.ack.map(|ack| format!("ack {ack}")).unwrap_or_default();
+        let (flags, seq) = (flag_names(arrow.flags), format!("seq {}", arrow.seq));
+        if self.text() == TEXT {
+            return format!("{flags:<11} {seq:<12} {ack:<12} len {}", arrow.payload_len);
+        }
+        let len = if arrow.payload_len > 0 { format!("len {}", arrow.payload_len) } else { String::new() };
+        let parts = [flags, seq, ack, len];
+        parts.iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The arrow before and behind the text. What is still in the network has dots, as in the RFC.
+    fn ends(&self, arrow: &Arrow) -> (&'static str, &'static str) {
+        let (line, right, left, cross, dots) = match self.ascii {
+            false => (["─── ", " ───"], " ──▶", "◀── ", [" ─✗ ", " ✗─ "], ["··· ", " ···"]),
+            true => (["--- ", " ---"], " -->", "<-- ", [" -X ", " X- "], ["... ", " ..."]),
+        };
+        match (arrow.direction, arrow.path) {
+            (Direction::ToServer, Path::Whole) => (line[0], right),
+            (Direction::ToServer, Path::Lost) => (line[0], cross[0]),
+            (Direction::ToServer, Path::Leaves) => (line[0], dots[1]),
+            (Direction::ToServer, Path::Arrives | Path::Appears) => (dots[0], right),
+            (Direction::ToClient, Path::Whole) => (left, line[1]),
+            (Direction::ToClient, Path::Lost) => (cross[1], line[1]),
+            (Direction::ToClient, Path::Leaves) => (dots[0], line[1]),
+            (Direction::ToClient, Path::Arrives | Path::Appears) => (left, dots[1]),
+        }
+    }
+
+    fn has_time(&self) -> bool {
+        self.width >= TIME + GAP + STATE + 1 + ARROW + TEXT + ARROW + 1 + STATE
+    }
+
+    fn text(&self) -> usize {
+        self.width.saturating_sub(2 * (STATE + 1 + ARROW)).clamp(LEAST_TEXT, TEXT)
+    }
+
+    fn between(&self) -> usize {
+        ARROW + self.text() + ARROW
+    }
+
+    /// Of the whole drawing.
+    fn columns(&self) -> usize {
+        let time = if self.has_time() { TIME + GAP } else { 0 };
+        time + 2 * (STATE + 1) + self.between()
+    }
+
+    /// A state that has changed stands out.
+    fn state(&self, (state, changed): (State, bool)) -> String {
+        self.paint(if changed { "1" } else { "2" }, state.name())
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+    }
+
+    fn plain(&self, text: &str) -> String {
+        if self.ascii { text.replace('µ', "u").replace('’', "'") } else { text.into() }
+    }
+}
+
+/// Green opens, yellow closes, red breaks, cyan carries.
+fn colour_of(flags: Flags) -> &'static str {
+    match flags {
+        flags if flags.has(Flags::RST) => "31",
+        flags if flags.has(Flags::SYN) => "32",
+        flags if flags.has(Flags::FIN) => "33",
+        flags if flags.has(Flags::PSH) => "36",
+        _ => "39",
+    }
+}
+
+fn time(at: Duration) -> String {
+    let micros = at.as_micros();
+    match micros {
+        0..10_000 => format!("{micros} µs"),
+        10_000..10_000_000 => format!("{:.2} ms", micros as f64 / 1e3),
+        _ => format!("{:.2} s", micros as f64 / 1e6),
+    }
+}

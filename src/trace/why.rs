@@ -1,0 +1,212 @@
+//! One sentence for each row where something happens that is worth a reason.
+
+use super::diagram::{Arrow, Path, Row, What};
+use super::{Side, Silent, State};
+use crate::wire::Flags;
+
+/// What is said of a row, if anything: it depends on what the segment does to both sides.
+pub(super) fn sentence(
+    row: &Row,
+    before: (State, State),
+    previous: Option<&Row>,
+    cookies: bool,
+) -> Option<String> {
+    let arrow = match &row.what {
+        What::Told(side, what) => return told(*side, *what, before),
+        What::Segment(arrow) => arrow,
+    };
+    let step = Step::new(arrow, row, before);
+    let text = match arrow.path {
+        Path::Lost => lost(arrow, &step),
+        Path::Appears if arrow.flags.has(Flags::RST) && step.receiver_stays() => Some(
+            "A RST from a stranger, inside the window but not exactly at the next number: perhaps a \
+             blind attack, so it resets nothing (RFC 5961 3.2)."
+                .into(),
+        ),
+        _ if arrow.again => again(arrow, &step),
+        _ => first(arrow, &step, cookies),
+    };
+    text.or_else(|| challenge(arrow, &step, previous))
+}
+
+/// A segment and its two ends.
+struct Step {
+    from: &'static str,
+    to: &'static str,
+    sender: (State, State),
+    receiver: (State, State),
+}
+
+impl Step {
+    fn new(arrow: &Arrow, row: &Row, before: (State, State)) -> Step {
+        let (client, server) = ((before.0, row.client), (before.1, row.server));
+        match arrow.direction.sender() {
+            Side::Client => Step { from: "client", to: "server", sender: client, receiver: server },
+            Side::Server => Step { from: "server", to: "client", sender: server, receiver: client },
+        }
+    }
+
+    fn receiver_stays(&self) -> bool {
+        self.receiver.0 == self.receiver.1
+    }
+}
+
+fn told(side: Side, what: Silent, before: (State, State)) -> Option<String> {
+    let state = if side == Side::Client { before.0 } else { before.1 };
+    match (what, state) {
+        (Silent::Close, State::SynSent) => Some("Its user gives up: nothing is left of the attempt.".into()),
+        (Silent::TwoMsl, _) => Some(
+            "Twice the longest life of a segment: the peer had time to send its FIN again, and whatever \
+             of this connection was still under way is gone."
+                .into(),
+        ),
+        _ => None,
+    }
+}
+
+fn lost(arrow: &Arrow, step: &Step) -> Option<String> {
+    let Step { from, to, sender, receiver } = step;
+    let (flags, from, to) = (arrow.flags, *from, *to);
+    let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
+        (true, false) => format!("Lost. The {to} knows of nothing: only the {from} can repair it."),
+        (true, true) => format!("Lost. Both sides wait now: the {to} for an answer, the {from} for an ACK."),
+        _ if flags.has(Flags::FIN) => format!("Lost. The {from} will send its FIN again."),
+        _ if arrow.payload_len > 0 => format!("Lost. The {from} keeps the data until it is acknowledged."),
+        _ if sender.1 == State::Established && receiver.1 == State::SynReceived => format!(
+            "Lost. The {from} believes in the connection, the {to} does not yet. An ACK is not \
+             acknowledged, so the {from} cannot notice."
+        ),
+        _ if sender.1 == State::TimeWait => format!(
+            "Lost. The {to} stays in LAST-ACK: it cannot know that its FIN arrived. Had the {from} \
+             forgotten the connection now, the FIN that comes again would draw a RST."
+        ),
+        _ => return None,
+    };
+    Some(text)
+}
+
+fn again(arrow: &Arrow, step: &Step) -> Option<String> {
+    let Step { from, to, receiver, .. } = step;
+    let (flags, from, to) = (arrow.flags, *from, *to);
+    let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
+        (true, false) if receiver.0 == State::SynReceived => {
+            format!("The same SYN again. The {to} knows it and says its SYN-ACK again.")
+        }
+        (true, false) => {
+            format!("No answer within the time-out: the {from} sends the same SYN again (RFC 6298).")
+        }
+        (true, true) if receiver.0 == State::Established => format!(
+            "No ACK within the time-out: the {from} sends its SYN-ACK again, and the {to} learns that its ACK was lost."
+        ),
+        (true, true) => "The same SYN-ACK, with the same sequence number.".into(),
+        _ if flags.has(Flags::FIN) && receiver.0 == State::TimeWait => {
+            "The FIN comes again, and somebody is still there to answer: this is what TIME-WAIT is for. \
+             2 MSL start anew."
+                .into()
+        }
+        _ if arrow.payload_len > 0 || flags.has(Flags::FIN) => {
+            format!("Not acknowledged within the time-out: the {from} sends it again (RFC 6298).")
+        }
+        _ => return None,
+    };
+    Some(text)
+}
+
+fn first(arrow: &Arrow, step: &Step, cookies: bool) -> Option<String> {
+    use State::*;
+    let (flags, from, to) = (arrow.flags, step.from, step.to);
+    let whole = arrow.path != Path::Leaves;
+    let text = match (step.sender, step.receiver) {
+        _ if flags.has(Flags::RST) => return reset(flags, step),
+        (_, (TimeWait, SynReceived)) => {
+            "A SYN that is surely newer than everything of the old connection, by its timestamp or its \
+             sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 again."
+                .into()
+        }
+        (_, (SynReceived, Established)) if flags.has(Flags::SYN) => {
+            "Each SYN has its acknowledgement: one connection, not two.".into()
+        }
+        (_, (SynSent, SynReceived)) => {
+            format!("A SYN where a SYN-ACK was expected: the {from} opens as well. No harm: both answer.")
+        }
+        ((Closed, SynSent), (Listen | SynReceived, _)) if whole => format!(
+            "The {from} asks for a connection, and says with which sequence number it begins: its ISN, here 0."
+        ),
+        ((Listen, Listen), _) if flags.has(Flags::SYN) && cookies => format!(
+            "The {from} keeps nothing: what it must remember is coded in the sequence number of its answer, a cookie (RFC 4987 3.6)."
+        ),
+        (_, (SynSent, Established)) => {
+            format!("Two in one: it acknowledges the {to}'s number and says the {from}'s own.")
+        }
+        (_, (Listen, Established)) => format!(
+            "The number acknowledged is the cookie: it proves that the {from} got the SYN-ACK, and the connection begins to exist here."
+        ),
+        (_, (SynReceived, Established)) => format!(
+            "Only now does the {to} know that its number has arrived, and that the SYN was no old duplicate: why three."
+        ),
+        ((Established, FinWait1), _) if flags.has(Flags::FIN) => format!(
+            "The {from} has nothing more to send. FIN counts as one octet, so that it can be acknowledged."
+        ),
+        (_, (FinWait1, FinWait2)) if arrow.payload_len > 0 => {
+            format!(
+                "The FIN is acknowledged, and data comes with it: only the {to} has promised to be silent."
+            )
+        }
+        (_, (FinWait1, FinWait2)) => {
+            format!("One direction is closed. The other stays open for as long as the {from} likes.")
+        }
+        (_, (FinWait1, TimeWait)) => format!(
+            "The {from}'s user closed at once, so ACK and FIN share a segment: FIN-WAIT-2 is skipped."
+        ),
+        ((CloseWait, LastAck), _) => {
+            format!("Now the {from} closes its direction, too: why four.")
+        }
+        (_, (FinWait1, Closing)) => {
+            "A FIN, but not one that acknowledges what was sent: the two have crossed.".into()
+        }
+        (_, (Closing, TimeWait)) => "Both have sent the first FIN, so both must wait.".into(),
+        (_, (LastAck, Closed)) => format!(
+            "The {to} is done. The {from} stays in TIME-WAIT: it cannot know whether this ACK arrives."
+        ),
+        (_, (FinWait2, FinWait2)) if arrow.payload_len > 0 => {
+            format!("Data after the {to}'s FIN: only the {to} has promised to be silent.")
+        }
+        _ => return None,
+    };
+    Some(text)
+}
+
+fn reset(flags: Flags, step: &Step) -> Option<String> {
+    use State::*;
+    let Step { from, to, receiver, .. } = step;
+    let text = match receiver {
+        (SynSent, Closed) if flags.has(Flags::ACK) => {
+            "Nobody listens. The RST acknowledges the SYN, which only somebody who saw it can (RFC 9293 \
+             3.5.2)."
+                .into()
+        }
+        (SynReceived, Listen) => format!(
+            "The {from} asked for nothing. Its RST has the number that the SYN-ACK acknowledged, so the {to} believes it and forgets: no connection appears."
+        ),
+        (Listen | Closed, _) => return None,
+        (_, Closed) => {
+            format!("The {from}'s user aborts: no FIN, no TIME-WAIT, and what was under way is thrown away.")
+        }
+        _ => return None,
+    };
+    Some(text)
+}
+
+/// An ACK that answers what was not believed.
+fn challenge(arrow: &Arrow, step: &Step, previous: Option<&Row>) -> Option<String> {
+    let What::Segment(cause) = &previous?.what else { return None };
+    let doubted = cause.direction != arrow.direction
+        && (cause.flags.has(Flags::RST) || cause.flags.has(Flags::SYN) && !cause.flags.has(Flags::ACK));
+    (doubted && step.sender.1 == State::Established && arrow.flags == Flags::ACK).then(|| {
+        format!(
+            "A challenge ACK: if the {} really has no such connection, it answers with a RST that has \
+             exactly the right number.",
+            step.to
+        )
+    })
+}

@@ -1,0 +1,67 @@
+//! `handfast lab trace` as it is typed.
+
+use std::fs;
+
+use handfast::lab::trace::SCENARIOS;
+use tempfile::TempDir;
+
+use crate::stage::{complaint, lab, printed};
+
+#[test]
+fn without_a_name_it_lists_every_scenario() {
+    let listing = printed(&["lab", "trace"]);
+    for scenario in SCENARIOS {
+        let line = listing.lines().find(|line| line.trim_start().starts_with(&format!("{} ", scenario.name)));
+        assert!(line.is_some_and(|line| line.contains(scenario.title)), "{}: {listing}", scenario.name);
+    }
+}
+
+#[test]
+fn what_there_is_not_is_said_with_the_way_out() {
+    for (arguments, says) in [
+        (&["lab", "trace", "handshak"][..], "fix: handfast lab trace lists them"),
+        (&["lab", "trace", "reset", "--closer", "server"], "fix: handfast lab trace close --closer server"),
+        (&["lab", "trace", "old-duplicate-syn", "--peer", "handfast"], "fix: leave --peer out"),
+    ] {
+        let text = complaint(arguments);
+        assert!(text.contains(says), "{arguments:?}: {text}");
+    }
+}
+
+/// At 60 columns, at 80, and with times.
+#[test]
+fn a_drawing_fits_its_columns() {
+    let Some(lab) = lab() else { return };
+    for width in ["62", "80", "120"] {
+        let text = printed(&["lab", "trace", "close", "--name", &lab, "--width", width]);
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= width.parse().ok(), "{widest:?} in {width}:\n{text}");
+        assert_eq!(text.contains(" µs"), width == "120", "{text}");
+        for state in ["FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "TIME-WAIT"] {
+            assert!(text.contains(state), "{state} in\n{text}");
+        }
+    }
+}
+
+#[test]
+fn ascii_is_nothing_but_ascii() {
+    let Some(lab) = lab() else { return };
+    let text = printed(&["lab", "trace", "lost-syn", "--name", &lab, "--ascii", "--width", "100"]);
+    assert!(text.is_ascii(), "{text}");
+    assert!(text.contains(" -X ") && text.contains(" -->") && text.contains("<-- "), "{text}");
+}
+
+#[test]
+fn the_closer_is_chosen_and_both_files_are_written() {
+    let Some(lab) = lab() else { return };
+    let directory = TempDir::new().expect("a directory");
+    let [svg, html] = ["close.svg", "close.html"].map(|name| directory.path().join(name));
+    let paths = [svg.to_str().expect("UTF-8"), html.to_str().expect("UTF-8")];
+    let arguments = [
+        "lab", "trace", "close", "--closer", "server", "--name", &lab, "--svg", paths[0], "--html", paths[1],
+    ];
+    assert_eq!(printed(&arguments), "", "what goes to files does not go to the terminal");
+    let (svg, html) = (fs::read_to_string(svg).expect("SVG"), fs::read_to_string(html).expect("HTML"));
+    assert!(svg.starts_with("<svg ") && svg.contains("the server first"), "{svg}");
+    assert!(html.contains(svg.trim_end()) && html.contains("<pre>"), "{html}");
+}

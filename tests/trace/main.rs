@@ -1,0 +1,9 @@
+//! `handfast lab trace` and `handfast trace`: every scenario segment by segment, the committed pictures,
+//! the drawings' forms, and captures of every kind. Each test that needs a network makes its own
+//! (`hf-t…`) and removes it; what cannot run says `SKIPPED` and why, and in CI is a failure.
+
+mod captures;
+mod command;
+mod expected;
+mod scenarios;
+mod stage;

@@ -1,0 +1,110 @@
+//! Every scenario as it is played here and now, beside what the RFC says and what the committed
+//! pictures show.
+
+use std::fs;
+use std::path::Path;
+
+use handfast::lab::trace::{Peer, SCENARIOS, Scenario, play_all};
+use handfast::trace::{self, Direction, Picture, Row, Side, What, svg};
+
+use crate::expected::EXPECTED;
+use crate::stage::lab;
+
+/// A row as the tables in `expected` write it.
+fn row(row: &Row) -> String {
+    let what = match &row.what {
+        What::Told(Side::Client, what) => format!("client {what:?}"),
+        What::Told(Side::Server, what) => format!("server {what:?}"),
+        What::Segment(arrow) => {
+            let way = match (arrow.direction, arrow.path) {
+                (Direction::ToServer, trace::Path::Whole) => "-->",
+                (Direction::ToServer, trace::Path::Lost) => "-X ",
+                (Direction::ToServer, trace::Path::Leaves) => "--.",
+                (Direction::ToServer, trace::Path::Arrives) => ".->",
+                (Direction::ToServer, trace::Path::Appears) => " *>",
+                (Direction::ToClient, trace::Path::Whole) => "<--",
+                (Direction::ToClient, trace::Path::Lost) => " X-",
+                (Direction::ToClient, trace::Path::Leaves) => ".--",
+                (Direction::ToClient, trace::Path::Arrives) => "<-.",
+                (Direction::ToClient, trace::Path::Appears) => "<* ",
+            };
+            let ack = arrow.ack.map(|ack| format!("/{ack}")).unwrap_or_default();
+            format!("{way} {:?} {}{ack}", arrow.flags, arrow.seq)
+        }
+    };
+    format!("{what:<15} {:<13}{}", row.client.name(), row.server.name())
+}
+
+fn rows(picture: &Picture) -> Vec<String> {
+    let diagram = &picture.diagram;
+    let name = |state: Option<trace::State>| state.expect("a state").name();
+    let before = format!("{:<15} {:<13}{}", "", name(diagram.client), name(diagram.server));
+    std::iter::once(before).chain(diagram.rows.iter().map(row)).collect()
+}
+
+fn expected(scenario: &Scenario) -> Vec<&'static str> {
+    let (_, table) = EXPECTED
+        .iter()
+        .find(|(name, _)| *name == scenario.name)
+        .unwrap_or_else(|| panic!("{} has a table of what to expect", scenario.name));
+    table.lines().filter(|line| !line.trim().is_empty()).collect()
+}
+
+/// What is wrong with one picture.
+fn look(scenario: &Scenario, picture: &Picture, committed: bool) -> Result<(), String> {
+    let (got, wanted) = (rows(picture), expected(scenario));
+    if got != wanted {
+        return Err(format!("{}:\n{}\nexpected\n{}", scenario.name, got.join("\n"), wanted.join("\n")));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/trace/{}.svg", scenario.name));
+    if committed && fs::read_to_string(&path).ok().as_ref() != Some(&svg::draw(picture)) {
+        return Err(format!("{} is not what is drawn now: make pictures", path.display()));
+    }
+    Ok(())
+}
+
+/// Plays all; what was spoilt, perhaps by others who use this machine, is played again up to twice.
+fn play(client: Option<Peer>, check: impl Fn(&Scenario, &Picture) -> Result<(), String>) {
+    let Some(lab) = lab() else { return };
+    for (scenario, mut played) in play_all(&lab, client) {
+        let mut spoilt = Vec::new();
+        loop {
+            let outcome = played.map_err(|error| error.to_string());
+            match outcome.and_then(|picture| check(scenario, &picture)) {
+                Ok(()) => break,
+                Err(why) => spoilt.push(why),
+            }
+            assert!(spoilt.len() < 3, "{}, three times: {}", scenario.name, spoilt.join("\n"));
+            played = scenario.play(&lab, client.filter(|_| scenario.either));
+        }
+    }
+}
+
+#[test]
+fn every_scenario_is_what_the_rfc_says_and_what_the_committed_picture_shows() {
+    play(None, |scenario, picture| look(scenario, picture, true));
+}
+
+/// The engine at both ends: the same segments, for one whose ACKs are its own.
+#[test]
+fn the_same_with_our_engine_at_both_ends() {
+    play(Some(Peer::Handfast), |scenario, picture| look(scenario, picture, false));
+}
+
+#[test]
+fn every_picture_and_every_table_has_its_scenario() {
+    let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    assert!(EXPECTED.iter().all(|(name, _)| names.contains(name)));
+    assert_eq!(EXPECTED.len(), names.len());
+    let story = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/handshake.md"));
+    let story = story.expect("docs/handshake.md");
+    for name in &names {
+        assert!(story.contains(&format!("(trace/{name}.svg)")), "docs/handshake.md shows {name}");
+    }
+    let pictures =
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/trace")).expect("docs/trace");
+    for picture in pictures {
+        let file = picture.expect("an entry").file_name().into_string().expect("UTF-8");
+        assert!(names.iter().any(|name| file == format!("{name}.svg")), "docs/trace/{file} is nobody's");
+    }
+}
