@@ -6,13 +6,15 @@ export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # Network namespaces need root.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo bench pictures test lint setup clean
+.PHONY: help demo bench pictures test counts counts-update lint setup clean
 
 help:
 	@echo "make demo    a network, a responder, real clients, in three quarters of a minute (needs root)"
 	@echo "make bench   handfast beside the kernel's stack and the ceilings, in 8 minutes (needs root)"
 	@echo "make pictures  plays every scenario of docs/handshake.md and draws it anew, in 10 seconds (needs root)"
 	@echo "make test    format, lints, and every test; as root the privileged ones too"
+	@echo "make counts  instructions of the hot paths beside docs/instructions.txt, in 20 seconds; make test does it too"
+	@echo "make counts-update  record them"
 	@echo "make lint    format and lints alone"
 	@echo "make setup   install the Debian packages that are missing, and nothing else"
 	@echo "make clean   remove what was built"
@@ -46,10 +48,27 @@ pictures:
 
 test: setup lint
 	@tools/test
+	@$(MAKE) --no-print-directory counts
+
+# Instructions do not hang on what else the machine does, so a rise of 3 % fails.
+COUNT := target/release/instructions
+COUNTS := docs/instructions.txt
+
+counts: $(COUNT)
+	@$(COUNT) check $(COUNTS)
+
+counts-update: $(COUNT)
+	@$(COUNT) update $(COUNTS)
+
+# cargo knows what is up to date.
+.PHONY: $(COUNT)
+$(COUNT):
+	@tools/setup counts
+	cargo build --release --locked --package handfast-instructions
 
 lint:
-	cargo fmt --check
-	cargo clippy --all-targets --locked -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 setup:
 	@tools/setup test

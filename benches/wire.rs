@@ -1,13 +1,15 @@
-//! What one frame costs in the wire layer: parse (both checksums verified), hash, write.
+//! What one frame costs in the wire layer: parse (both checksums verified), hash, write, and a
+//! checksum alone. `common` is the parser for what nearly all frames are, which the engine tries first.
 //!
 //! Frames lie in the first-level cache: this is the floor, not what a receive ring sees.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use handfast::wire::{
     Emit, Flags, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, Options, PacketKey, Policy, Seq,
-    Timestamps, ethernet, parse, write_segment,
+    Timestamps, checksum::Sum, ethernet, parse, parse_common, write_segment,
 };
 
 const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -55,6 +57,12 @@ fn frame<K: PacketKey>(key: &K, emit: &Emit, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// The same frame in VLAN 7.
+fn tagged(frame: &[u8]) -> Vec<u8> {
+    let (addresses, rest) = frame.split_at(12);
+    [addresses, &[0x81, 0x00, 0, 7], rest].concat()
+}
+
 fn parsing(criterion: &mut Criterion) {
     let policy =
         Policy { mac: Some(OURS), subnets: vec!["192.0.2.0/24".parse().unwrap()], ..Policy::default() };
@@ -63,6 +71,7 @@ fn parsing(criterion: &mut Criterion) {
         ("v4/syn, as Linux", frame(&KEY4, &syn(linux()), &[])),
         ("v4/ack with timestamps", frame(&KEY4, &ack(), &[])),
         ("v4/1,448 octets", frame(&KEY4, &ack(), &[0xaa; 1_448])),
+        ("v4/syn, as Linux, VLAN", tagged(&frame(&KEY4, &syn(linux()), &[]))),
         ("v6/syn, as Linux", frame(&KEY6, &syn(linux()), &[])),
         ("v6/ack with timestamps", frame(&KEY6, &ack(), &[])),
     ];
@@ -73,6 +82,11 @@ fn parsing(criterion: &mut Criterion) {
         group.bench_function(format!("{name} ({})", frame.len()), |bencher| {
             bencher.iter(|| parse(black_box(frame), black_box(&policy)))
         });
+        if parse_common(frame, &policy).is_some() {
+            group.bench_function(format!("{name} ({}), common", frame.len()), |bencher| {
+                bencher.iter(|| parse_common(black_box(frame), black_box(&policy)))
+            });
+        }
     }
 }
 
@@ -88,11 +102,25 @@ fn writing(criterion: &mut Criterion) {
     group.bench_function("v6/syn-ack, as Linux", |bencher| {
         bencher.iter(|| write_segment(black_box(&mut frame), 14, black_box(&KEY6), black_box(&syn_ack), &[]))
     });
+    group.bench_function("v4/ack with timestamps", |bencher| {
+        bencher.iter(|| write_segment(black_box(&mut frame), 14, black_box(&KEY4), black_box(&ack()), &[]))
+    });
     group.bench_function("v4/1,448 octets", |bencher| {
         let payload = black_box(&data[..]);
         bencher
             .iter(|| write_segment(black_box(&mut frame), 14, black_box(&KEY4), black_box(&ack()), payload))
     });
+}
+
+fn summing(criterion: &mut Criterion) {
+    let data: Vec<u8> = (0..=255).cycle().take(1500).collect();
+    let mut group = criterion.benchmark_group("checksum");
+    for octets in [64, 128, 256, 512, 1024, 1500] {
+        group.throughput(Throughput::Bytes(octets as u64));
+        group.bench_function(octets.to_string(), |bencher| {
+            bencher.iter(|| Sum::default().add_bytes(black_box(&data[..octets])).finish())
+        });
+    }
 }
 
 fn hashing(criterion: &mut Criterion) {
@@ -106,7 +134,11 @@ fn hashing(criterion: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(30);
-    targets = parsing, writing, hashing
+    config = Criterion::default()
+        .sample_size(30)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_secs(1))
+        .nresamples(10_000);
+    targets = parsing, writing, summing, hashing
 }
 criterion_main!(benches);

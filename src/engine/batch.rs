@@ -1,6 +1,9 @@
+use super::core::Core;
+use super::flows::Flows;
 use super::port::BATCH;
-use crate::table::{Found, Slot};
-use crate::wire::{Flags, Segment};
+use crate::table::{Found, Part, Slot};
+use crate::tcp::Tcb;
+use crate::wire::{Common, Flags, FlowKey, FlowKey4, HashSecret, PacketKey, Policy, Segment};
 
 /// One address family's share of a batch, between the phases of a turn. Room is made once.
 pub(super) struct Batch<K, F> {
@@ -44,4 +47,40 @@ impl<K, F> Batch<K, F> {
             debts: Vec::with_capacity(2 * BATCH),
         }
     }
+}
+
+/// Parses and queues the common segment; false: it is another. Out of line, so that its numbers
+/// stay in registers.
+#[inline(never)]
+pub(super) fn queue_common(
+    bytes: &[u8],
+    policy: &Policy,
+    secret: &HashSecret,
+    part: &Part<FlowKey4, Tcb>,
+    segments: &mut Vec<Arrived<FlowKey4>>,
+) -> bool {
+    let Some(common) = Common::parse(bytes, policy) else { return false };
+    let hash = FlowKey::hash(common.key(), secret);
+    part.prefetch(hash);
+    segments.push(Arrived { segment: common.unfinished(), hash, found: None });
+    if !segments.last_mut().is_some_and(|arrived| common.finish(&mut arrived.segment)) {
+        segments.pop();
+        return false;
+    }
+    true
+}
+
+/// Queues any other segment.
+#[inline]
+pub(super) fn queue<K: PacketKey, F>(
+    core: &Core,
+    flows: &Flows<K>,
+    batch: &mut Batch<K, F>,
+    frame: F,
+    segment: Segment<K>,
+) {
+    let hash = FlowKey::hash(&segment.key, &core.shared.secrets.hash);
+    flows.part.prefetch(hash);
+    batch.segments.push(Arrived { segment, hash, found: None });
+    batch.frames.push(frame);
 }

@@ -91,6 +91,8 @@ pub struct Core {
     pub(super) rst_limit: TokenBucket,
     pub(super) icmp_limit: TokenBucket,
     pub(super) dice: Dice,
+    /// Whether `--fault` mistreats any SYN.
+    pub(super) faulty: bool,
     pub(super) now: Now,
     /// By port: its device.
     pub(super) devices: Vec<usize>,
@@ -124,6 +126,7 @@ impl Core {
             rst_limit: TokenBucket::new(bounds.rst_rate),
             icmp_limit: TokenBucket::new(bounds.icmp_rate),
             dice: Dice(shared.secrets.fault | 1),
+            faulty: shared.fault != Fault::default(),
             now: Now::default(),
             devices: Vec::new(),
             wakers: Vec::new(),

@@ -27,15 +27,18 @@ impl<P: Port> Desk<'_, P> {
     }
 
     /// A segment without data in the frame that asked for it.
-    #[inline]
-    pub(super) fn turn<K: PacketKey>(&mut self, mut frame: P::Frame, link_len: u8, key: &K, emit: &Emit) {
+    #[inline(never)]
+    pub(super) fn turn<K: PacketKey>(&mut self, frame: P::Frame, link_len: u8, key: &K, emit: &Emit) {
         if emit.flags.has(Flags::RST) {
             self.core.counters.resets_sent.bump();
         }
-        let room = self.port.bytes_mut(&mut frame);
-        turn_around(room);
-        let len = write_segment(room, usize::from(link_len), key, emit, &[]);
-        send(&self.core.counters, self.port, frame, len);
+        self.answer(frame, link_len, key, emit);
+    }
+
+    /// As [`Desk::turn`], no RST, and inlined with all below it: for SYN-ACKs.
+    #[inline(always)]
+    pub(super) fn answer<K: PacketKey>(&mut self, frame: P::Frame, link_len: u8, key: &K, emit: &Emit) {
+        reuse(&self.core.counters, self.port, frame, link_len, key, (emit, &[]));
     }
 
     /// Counted under its name; the frame is free.
@@ -50,6 +53,22 @@ impl<P: Port> Desk<'_, P> {
     pub(super) fn forward(&mut self, frame: P::Frame, owner: usize) {
         hand_over(self.core, self.port, self.number, frame, owner);
     }
+}
+
+/// Sends a segment in the frame that came, back where it came from.
+#[inline(always)]
+pub(super) fn reuse<K: PacketKey, P: Port>(
+    counters: &CoreCounters,
+    port: &mut P,
+    mut frame: P::Frame,
+    link_len: u8,
+    key: &K,
+    (emit, payload): (&Emit, &[u8]),
+) {
+    let room = port.bytes_mut(&mut frame);
+    turn_around(room);
+    let len = write_segment(room, usize::from(link_len), key, emit, payload);
+    send(counters, port, frame, len);
 }
 
 /// Posts a frame to the core that it concerns. `number` is the port's.
@@ -132,7 +151,7 @@ impl<P: Port> Fresh<'_, P> {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn send<P: Port>(counters: &CoreCounters, port: &mut P, frame: P::Frame, len: Option<usize>) {
     match len {
         Some(len) => {

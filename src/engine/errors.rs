@@ -40,7 +40,7 @@ impl<K: PacketKey> Flows<K> {
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         step.number = number;
         let verdict = tcp::icmp_error(tcb, error, seq, &mut step, user);
-        let (timer, ended) = (step.timer, step.ended);
+        let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
         let owes = verdict == Verdict::Owes && !tcb.has(TcbFlags::LISTED);
         if owes {
             tcb.set(TcbFlags::LISTED);
@@ -51,7 +51,7 @@ impl<K: PacketKey> Flows<K> {
         if let Some(how) = ended {
             tell(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
         }
-        self.after(core, slot, hash, before, timer);
+        self.after(core, slot, hash, states, timer);
         if owes {
             self.owe(core.now, Owed { slot, key, hash });
         }

@@ -45,11 +45,11 @@ impl<K: PacketKey> Flows<K> {
             },
             Verdict::Quiet | Verdict::Drop(_) | Verdict::Reopen { .. } => (None, None),
         };
-        let (timer, ended) = (step.timer, step.ended);
+        let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
         if let Some(how) = ended {
             tell(core, listener, &Ended { number: of, now: core.now, endpoints: &key }, how);
         }
-        self.after(core, slot, hash, before, timer);
+        self.after(core, slot, hash, states, timer);
         if let Some(emit) = emit {
             let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
             send_unasked(&core.counters, &core.hops, ports, hop, &key, (&emit, payload));

@@ -2,7 +2,7 @@
 
 use super::batch::{Arrived, Batch, Debt};
 use super::core::{Core, Shared};
-use super::desk::{Desk, send};
+use super::desk::{Desk, reuse};
 use super::hops::NO_HOP;
 use super::listeners::ListenerId;
 use super::owed::{OWED, Owed};
@@ -14,8 +14,6 @@ use crate::table::{Found, Part, Slot, line_size};
 use crate::tcp::{
     self, Disguise, Ended, Endpoints, Now, SendBuffers, State, Step, Tcb, TcbFlags, TimerOp, Verdict,
 };
-use crate::wire::ethernet::turn_around;
-use crate::wire::tcp::write_segment;
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
 pub(super) struct Flows<K: PacketKey> {
@@ -150,11 +148,12 @@ impl<K: PacketKey> Flows<K> {
         if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
             tcb.hop = core.hops.number(bytes, segment.link_len, *number, tcb.hop);
         }
+        let states = (before, tcb.state);
         let listed = tcb.has(TcbFlags::LISTED);
         if matches!(verdict, Verdict::Owes | Verdict::ReplyOwes(_)) && !listed {
             tcb.set(TcbFlags::LISTED);
         }
-        self.after(core, slot, hash, before, timer);
+        self.after(core, slot, hash, states, timer);
         let link_len = segment.link_len;
         match verdict {
             Verdict::Owes if !listed => debts.push(Debt { slot, key: segment.key, hash, frame, link_len }),
@@ -183,7 +182,7 @@ impl<K: PacketKey> Flows<K> {
     #[inline]
     pub(super) fn settle<P: Port>(&mut self, desk: &mut Desk<'_, P>, debt: Debt<K, P::Frame>) {
         let Desk { core, port, .. } = desk;
-        let Debt { slot, key, hash, mut frame, link_len } = debt;
+        let Debt { slot, key, hash, frame, link_len } = debt;
         // Ended since it was listed, and perhaps its slot used again.
         let same = self.part.key(slot) == Some(key);
         let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
@@ -196,20 +195,26 @@ impl<K: PacketKey> Flows<K> {
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let out = tcp::output(tcb, &mut step);
         let timer = step.timer;
-        self.after(core, slot, hash, before, timer);
+        let states = (before, tcb.state);
+        self.after(core, slot, hash, states, timer);
         let Some(out) = out else {
             return port.release(frame);
         };
         let payload = if out.with_data { core.buffers.segment(out.buffer) } else { &[] };
-        let room = port.bytes_mut(&mut frame);
-        turn_around(room);
-        let len = write_segment(room, usize::from(link_len), &key, &out.emit, payload);
-        send(&core.counters, *port, frame, len);
+        reuse(&core.counters, *port, frame, link_len, &key, (&out.emit, payload));
     }
 
-    /// What follows from a step: the timer, the counts by state, the slot of a closed connection.
-    #[inline]
-    pub(super) fn after(&mut self, core: &mut Core, slot: Slot, hash: u32, before: State, timer: TimerOp) {
+    /// What follows from a step that left the connection in `state`: the timer, the counts by
+    /// state, the slot of a closed connection.
+    #[inline(always)]
+    pub(super) fn after(
+        &mut self,
+        core: &mut Core,
+        slot: Slot,
+        hash: u32,
+        (before, state): (State, State),
+        timer: TimerOp,
+    ) {
         match timer {
             TimerOp::Keep => {}
             TimerOp::Stop => self.timers.stop(&mut self.part, slot),
@@ -217,10 +222,12 @@ impl<K: PacketKey> Flows<K> {
                 self.timers.start(&mut self.part, slot, timer, after_ms, core.now);
             }
         }
-        let state = self.part.value(slot).map_or(State::Closed, |tcb| tcb.state);
-        if state == before {
-            return;
+        if state != before {
+            self.moved(core, slot, hash, (before, state));
         }
+    }
+
+    fn moved(&mut self, core: &mut Core, slot: Slot, hash: u32, (before, state): (State, State)) {
         self.leave(before);
         match state {
             State::Closed => {

@@ -42,6 +42,7 @@ impl Hops {
         }
     }
 
+    #[cold]
     fn learn(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
         let Some(link) = LinkHeader::back_to_sender(frame, link_len) else {
             return NO_HOP;

@@ -74,7 +74,7 @@ impl Port for MemoryPort {
 
     fn receive(&mut self, into: &mut Vec<MemoryFrame>, limit: usize) -> usize {
         let count = limit.min(self.arrived.len());
-        into.extend(self.arrived.drain(..count));
+        into.extend((0..count).map_while(|_| self.arrived.pop_front()));
         count
     }
 

@@ -8,7 +8,7 @@ use super::listeners::ListenerId;
 use super::port::Port;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
-use crate::tcp::{self, Arrival, CookieMode, Disguise, Offer, State, Tcb, Timer, TimerOp};
+use crate::tcp::{self, Arrival, CookieMode, Disguise, Offer, Tcb, Timer, TimerOp};
 use crate::wire::{Emit, Flags, PacketKey, Segment, Seq};
 
 /// What becomes of an insertion.
@@ -90,10 +90,12 @@ impl<K: PacketKey> Flows<K> {
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
         desk.core.counters.syns.bump();
-        match mistreatment(desk.core) {
-            Mistreatment::None => {}
-            Mistreatment::Drop => return desk.refuse(frame, DropReason::FaultDrop),
-            Mistreatment::Reset => return reset_on_purpose(desk, arrived, frame),
+        if desk.core.faulty {
+            match mistreatment(desk.core) {
+                Mistreatment::None => {}
+                Mistreatment::Drop => return desk.refuse(frame, DropReason::FaultDrop),
+                Mistreatment::Reset => return reset_on_purpose(desk, arrived, frame),
+            }
         }
         if self.wants_cookie(desk.core) && above.is_none() {
             return answer_with_cookie(desk, arrived, frame, listener);
@@ -122,7 +124,7 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// The SYN-ACK, now or after the delay asked for.
-    #[inline]
+    #[inline(always)]
     fn answer<P: Port>(
         &mut self,
         desk: &mut Desk<'_, P>,
@@ -131,12 +133,11 @@ impl<K: PacketKey> Flows<K> {
         slot: Slot,
         disguise: Disguise,
     ) {
-        let &Arrived { ref segment, hash, .. } = arrived;
+        let Arrived { segment, .. } = arrived;
         let Desk { core, port, .. } = desk;
-        let delay = core.shared.fault.delay_ms;
-        if delay > 0 {
-            let timer = TimerOp::Start { timer: Timer::SynAckDelay, after_ms: delay };
-            self.after(core, slot, hash, State::SynReceived, timer);
+        if core.faulty && core.shared.fault.delay_ms > 0 {
+            let after_ms = core.shared.fault.delay_ms;
+            self.timers.start(&mut self.part, slot, Timer::SynAckDelay, after_ms, core.now);
             return port.release(frame);
         }
         let Some(tcb) = self.part.value(slot) else {
@@ -149,7 +150,7 @@ impl<K: PacketKey> Flows<K> {
         if let TimerOp::Start { timer, after_ms } = step.timer {
             self.timers.start_idle(&mut self.part, slot, timer, after_ms, core.now);
         }
-        desk.reply(frame, segment.link_len, &segment.key, &emit);
+        desk.answer(frame, segment.link_len, &segment.key, &emit);
     }
 
     /// Puts a half-open connection into the table. Where no slot is free, the oldest TIME-WAIT
@@ -242,7 +243,7 @@ fn answer_with_cookie<K: PacketKey, P: Port>(
     core.counters.syn_acks_cookie.bump();
     let step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
     let emit = tcp::cookie_answer(info, iss, window, &step);
-    desk.reply(frame, *link_len, key, &emit);
+    desk.answer(frame, *link_len, key, &emit);
 }
 
 /// What `--fault` does to a SYN.
@@ -253,7 +254,7 @@ enum Mistreatment {
 }
 
 /// Decides by the dice which share of the SYNs is mistreated.
-#[inline]
+#[cold]
 fn mistreatment(core: &mut Core) -> Mistreatment {
     let fault = core.shared.fault;
     if fault.drop == 0.0 && fault.reset == 0.0 {

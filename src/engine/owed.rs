@@ -76,11 +76,11 @@ impl<K: PacketKey> Flows<K> {
         let (before, listener) = (tcb.state, tcb.listener);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let out = tcp::unasked(tcb, &mut step);
-        let (timer, ended) = (step.timer, step.ended);
+        let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
         if let Some(how) = ended {
             tell(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
         }
-        self.after(core, slot, hash, before, timer);
+        self.after(core, slot, hash, states, timer);
         match (frame, out) {
             (Ok(frame), Some(out)) => {
                 let payload = if out.with_data { core.buffers.segment(out.buffer) } else { &[] };

@@ -45,7 +45,7 @@ impl Timers {
     }
 
     /// Arms the connection's timer, in place of any it has.
-    #[inline]
+    #[inline(never)]
     pub(super) fn start<K: FlowKey>(
         &mut self,
         part: &mut Part<K, Tcb>,
@@ -59,7 +59,7 @@ impl Timers {
     }
 
     /// As [`Timers::start`], for a connection that has no timer.
-    #[inline]
+    #[inline(always)]
     pub(super) fn start_idle<K: FlowKey>(
         &mut self,
         part: &mut Part<K, Tcb>,

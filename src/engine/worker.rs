@@ -1,5 +1,5 @@
 use super::answers;
-use super::batch::{Arrived, Batch};
+use super::batch::{Batch, queue, queue_common};
 use super::calls::Calls;
 use super::core::Core;
 use super::desk::Desk;
@@ -11,7 +11,7 @@ use super::stopwatch::Stopwatch;
 use crate::observe::Stage;
 use crate::table::Part;
 use crate::tcp::{Now, Tcb};
-use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy, parse, parse_common};
+use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy, parse};
 
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
@@ -156,26 +156,38 @@ impl<P: Port> Worker<P> {
 
     /// Phase 1 and 2: parse, answer what is not TCP, hash, and ask for the bucket.
     fn parse(&mut self, number: usize) {
-        let Worker { core, ports, devices, inboxes, v4, v6, batch4, batch6, .. } = self;
-        let (port, Device { mac, policy, .. }) = (&mut ports[number], &devices[number]);
-        for frame in inboxes[number].drain(..) {
-            core.counters.frames_in.bump();
-            if let Some(segment) = parse_common(port.bytes(&frame), policy) {
-                queue(core, v4, batch4, frame, segment);
-                continue;
+        // Taken out meanwhile, room and all: what else a frame may be wants the whole worker.
+        let mut inbox = std::mem::take(&mut self.inboxes[number]);
+        self.core.counters.frames_in.add(inbox.len() as u64);
+        for frame in inbox.drain(..) {
+            let Worker { core, ports, devices, v4, batch4, .. } = self;
+            let (bytes, policy) = (ports[number].bytes(&frame), &devices[number].policy);
+            if queue_common(bytes, policy, &core.shared.secrets.hash, &v4.part, &mut batch4.segments) {
+                batch4.frames.push(frame);
+            } else {
+                self.parse_other(number, frame);
             }
-            match parse(port.bytes(&frame), policy) {
-                Ok(Packet::Tcp4(segment)) => queue(core, v4, batch4, frame, segment),
-                Ok(Packet::Tcp6(segment)) => queue(core, v6, batch6, frame, segment),
-                Ok(Packet::Arp(ask)) => answers::arp(core, port, frame, *mac, &ask),
-                Ok(Packet::Neighbour(ask)) => answers::neighbour(core, port, frame, *mac, &ask),
-                Ok(Packet::Echo(ask)) => answers::echo(core, port, frame, &ask),
-                Ok(Packet::Error4(error)) => icmp_error(core, v4, port, number as u8, frame, &error),
-                Ok(Packet::Error6(error)) => icmp_error(core, v6, port, number as u8, frame, &error),
-                Err(reason) => {
-                    core.counters.dropped(reason);
-                    port.release(frame);
-                }
+        }
+        self.inboxes[number] = inbox;
+    }
+
+    /// What is not the common segment: parsed in full. Out of line, so that the loop above keeps
+    /// its variables in registers.
+    #[inline(never)]
+    fn parse_other(&mut self, number: usize, frame: P::Frame) {
+        let Worker { core, ports, devices, v4, v6, batch4, batch6, .. } = self;
+        let (port, Device { mac, policy, .. }) = (&mut ports[number], &devices[number]);
+        match parse(port.bytes(&frame), policy) {
+            Ok(Packet::Tcp4(segment)) => queue(core, v4, batch4, frame, segment),
+            Ok(Packet::Tcp6(segment)) => queue(core, v6, batch6, frame, segment),
+            Ok(Packet::Arp(ask)) => answers::arp(core, port, frame, *mac, &ask),
+            Ok(Packet::Neighbour(ask)) => answers::neighbour(core, port, frame, *mac, &ask),
+            Ok(Packet::Echo(ask)) => answers::echo(core, port, frame, &ask),
+            Ok(Packet::Error4(error)) => icmp_error(core, v4, port, number as u8, frame, &error),
+            Ok(Packet::Error6(error)) => icmp_error(core, v6, port, number as u8, frame, &error),
+            Err(reason) => {
+                core.counters.dropped(reason);
+                port.release(frame);
             }
         }
     }
@@ -259,18 +271,4 @@ impl<P: Port> Worker<P> {
 /// The way to the next hop of our own SYNs.
 fn gateway_hop<K: PacketKey>(core: &mut Core, gateway: Mac, device: &Device) -> u16 {
     core.hops.note(Hop { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
-}
-
-#[inline]
-fn queue<K: PacketKey, F>(
-    core: &Core,
-    flows: &Flows<K>,
-    batch: &mut Batch<K, F>,
-    frame: F,
-    segment: crate::wire::Segment<K>,
-) {
-    let hash = segment.key.hash(&core.shared.secrets.hash);
-    flows.part.prefetch(hash);
-    batch.segments.push(Arrived { segment, hash, found: None });
-    batch.frames.push(frame);
 }

@@ -9,7 +9,7 @@
 //!   they lie.
 //! - `slab`: slots in and out of use; `lines`: a slot's memory; `region`: zeroed, untouched memory.
 //!
-//! `tests/loom_table.rs` tries all interleavings of the protocol.
+//! `tests/model/` tries all interleavings of the protocol, with loom and with shuttle.
 //!
 //! Imports `wire::flow_key` and nothing else of this crate. `unsafe` lives in `lines` (values have
 //! one owner), `region` (mmap) and `prefetch`.

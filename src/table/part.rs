@@ -112,7 +112,7 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
 
     /// Takes the connection in `slot` out and returns its state. None when the slot is not this
     /// core's, not in use, or not under this hash.
-    #[inline]
+    #[inline(always)]
     pub fn remove(&mut self, slot: Slot, hash: u32) -> Option<V> {
         let value = *self.slab.lines.value(slot.0)?;
         let word = self.view.index().probe(hash).remove(slot.0)?;

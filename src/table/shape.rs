@@ -1,5 +1,6 @@
-//! A bucket's memory, and the atomics it is made of. The model check (`tests/loom_table.rs`) runs
-//! the protocol with a shape of its own: loom's atomics in small buckets.
+//! A bucket's memory, and the atomics it is made of. The model checks
+//! (`tests/model/`) run the protocol with a shape of their own: loom's or shuttle's atomics in small
+//! buckets.
 
 pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
 

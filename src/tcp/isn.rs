@@ -1,7 +1,5 @@
-use siphasher::sip::SipHasher24;
-use zerocopy::IntoBytes;
-
 use super::Now;
+use super::siphash::siphash24;
 use crate::wire::{FlowKey, Seq};
 
 /// The secret of the ISN's pseudo-random part, drawn at start (MUST-9).
@@ -11,9 +9,9 @@ pub struct IsnSecret(pub u64, pub u64);
 impl IsnSecret {
     /// SipHash-2-4 of the 4-tuple: a pseudo-random function, of which an outsider who sees it for
     /// its own connections learns nothing of another 4-tuple's.
-    #[inline]
+    #[inline(always)]
     pub fn disguise<K: FlowKey>(&self, key: &K) -> Disguise {
-        Disguise(SipHasher24::new_with_keys(self.0, self.1).hash(key.to_words().as_ref().as_bytes()))
+        Disguise(siphash24((self.0, self.1), key.to_words().as_ref()))
     }
 }
 
@@ -38,14 +36,14 @@ impl Disguise {
 /// Words of the longest 4-tuple.
 const LONGEST: usize = 9;
 
-/// SipHash-2-4 of a 4-tuple and one more word, in one go: a hasher fed word by word buffers each.
-#[inline]
+/// SipHash-2-4 of a 4-tuple and one more word, in one go.
+#[inline(always)]
 pub(super) fn keyed<K: FlowKey>(k0: u64, k1: u64, key: &K, extra: u32) -> u64 {
     let mut words = [extra; LONGEST + 1];
     let key = key.to_words();
     let len = key.as_ref().len().min(LONGEST);
     words[1..=len].copy_from_slice(&key.as_ref()[..len]);
-    SipHasher24::new_with_keys(k0, k1).hash(words[..=len].as_bytes())
+    siphash24((k0, k1), &words[..=len])
 }
 
 #[cfg(test)]

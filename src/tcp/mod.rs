@@ -25,6 +25,7 @@ mod output;
 mod reset;
 mod rto;
 mod send;
+mod siphash;
 mod state;
 mod step;
 mod tcb;

@@ -169,6 +169,7 @@ pub(super) fn syn(tcb: &Tcb, step: &Step<'_>) -> Emit {
 }
 
 /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: the window of a SYN is never scaled (RFC 7323 2.2).
+#[inline(always)]
 pub(super) fn syn_ack(tcb: &Tcb, step: &Step<'_>) -> Emit {
     let offer = Offer {
         mss: tcb.mss,
@@ -187,6 +188,7 @@ pub(super) fn syn_ack(tcb: &Tcb, step: &Step<'_>) -> Emit {
     }
 }
 
+#[inline(always)]
 pub(super) fn our_mss(config: &Config, ipv6: bool) -> u16 {
     if ipv6 { config.mss6 } else { config.mss4 }
 }

@@ -12,6 +12,7 @@ pub trait Endpoints {
 }
 
 impl<K: crate::wire::FlowKey> Endpoints for K {
+    #[inline(always)]
     fn local(&self) -> SocketAddr {
         crate::wire::FlowKey::local(self)
     }

@@ -1,8 +1,17 @@
 //! The segment that nearly all are: untagged Ethernet to our own address, IPv4 without options,
 //! TCP, nothing wrong with it. Each check that [`super::parse`] makes is made here too, but none
 //! is named: whatever fails one of them goes there, to be parsed in full or refused by name.
+//!
+//! The headers are read twice: by field, and in words of eight octets, of which one comparison
+//! checks several fields and one addition sums four.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, byteorder::big_endian::U16};
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    byteorder::{
+        big_endian::U16,
+        native_endian::{U32 as Word32, U64 as Word64},
+    },
+};
 
 use super::{
     Flags, FlowKey4, Mac, Options, Policy, Segment, SegmentInfo, Seq, checksum::Sum, ethernet, ipv4, tcp,
@@ -19,48 +28,163 @@ struct Headers {
     tcp: tcp::Header,
 }
 
+/// The same octets in words.
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Words {
+    /// The destination's address, and two octets of the source's.
+    macs: Word64,
+    source_mac: Word32,
+    ethertype: U16,
+    /// Up to the fragment offset, up to the source address, the destination address.
+    ip0: Word64,
+    ip1: Word64,
+    ip2: Word32,
+    /// Up to the sequence number, up to the window less two octets, checksum and urgent pointer.
+    tcp0: Word64,
+    tcp1: Word64,
+    tcp2: Word32,
+}
+
+const _: () = assert!(size_of::<Headers>() == size_of::<Words>());
+
 const LINK_LEN: usize = ethernet::HEADER_LEN;
 const TCP_AT: usize = LINK_LEN + ipv4::HEADER_LEN;
+const OPTIONS_AT: usize = TCP_AT + tcp::HEADER_LEN;
+
+/// Bits of [`Words::macs`] that group addresses have.
+const GROUP: u64 = u64::from_ne_bytes([1, 0, 0, 0, 0, 0, 1, 0]);
+const FRAGMENT: [u8; 2] = ipv4::MORE_FRAGMENTS_OR_OFFSET.to_be_bytes();
+/// Version 4 and five words of header; no fragment; TCP.
+const IP_MASKS: (u64, u64) = (
+    u64::from_ne_bytes([0xff, 0, 0, 0, 0, 0, FRAGMENT[0], FRAGMENT[1]]),
+    u64::from_ne_bytes([0, 0xff, 0, 0, 0, 0, 0, 0]),
+);
+const IP_WANTED: (u64, u64) =
+    (u64::from_ne_bytes([0x45, 0, 0, 0, 0, 0, 0, 0]), u64::from_ne_bytes([0, ipv4::TCP, 0, 0, 0, 0, 0, 0]));
+
+/// A common segment whose options are still unread.
+pub struct Common<'a> {
+    segment: Segment<FlowKey4>,
+    options: &'a [u8],
+}
+
+impl Common<'_> {
+    pub fn key(&self) -> &FlowKey4 {
+        &self.segment.key
+    }
+
+    /// The segment without its options: for the place where it will stay. See [`Common::finish`].
+    #[inline(always)]
+    pub fn unfinished(&self) -> Segment<FlowKey4> {
+        self.segment
+    }
+
+    /// Reads the options into a copy of [`Common::unfinished`]. False: they are wrong, and the
+    /// segment is not to be used.
+    #[inline(always)]
+    #[must_use]
+    pub fn finish(&self, segment: &mut Segment<FlowKey4>) -> bool {
+        let syn = self.segment.info.flags.has(Flags::SYN);
+        segment.info.options.read(self.options, syn).is_ok()
+    }
+}
 
 /// As [`super::parse`], for the common segment; `None` says nothing about any other frame.
 #[inline(always)]
 pub fn parse_common(frame: &[u8], policy: &Policy) -> Option<Segment<FlowKey4>> {
-    let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
-    let Headers { ip, tcp: head, .. } = headers;
-    let plain = headers.ethertype.get() == ethernet::IPV4
-        && ip.version_and_length == 0x45
-        && ip.protocol == ipv4::TCP
-        && ip.fragment.get() & ipv4::MORE_FRAGMENTS_OR_OFFSET == 0;
-    let ours = policy.mac.is_none_or(|mac| mac == headers.destination_mac)
-        && !ethernet::is_group(&headers.destination_mac)
-        && !ethernet::is_group(&headers.source_mac);
-    let end = LINK_LEN + usize::from(ip.total_length.get());
-    let segment = frame.get(TCP_AT..end)?;
-    let header_len = usize::from(head.data_offset >> 4) * 4;
-    let options = segment.get(tcp::HEADER_LEN..header_len)?;
-    let pseudo = Sum::pseudo_v4(ip.source, ip.destination, ipv4::TCP, segment.len() as u16);
-    let intact = Sum::default().add_bytes(ip.as_bytes()).is_intact() && pseudo.add_bytes(segment).is_intact();
-    if !(plain && ours && intact) {
-        return None;
+    let common = Common::parse(frame, policy)?;
+    let mut segment = common.unfinished();
+    common.finish(&mut segment).then_some(segment)
+}
+
+impl<'a> Common<'a> {
+    /// Everything but the options.
+    #[inline(always)]
+    pub fn parse(frame: &'a [u8], policy: &Policy) -> Option<Common<'a>> {
+        let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
+        let (words, _) = Words::ref_from_prefix(frame).ok()?;
+        let Headers { ip, tcp: head, .. } = headers;
+        let end = LINK_LEN + usize::from(ip.total_length.get());
+        let behind = frame.get(OPTIONS_AT..end)?;
+        let options = behind.get(..(usize::from(head.data_offset >> 4) * 4).wrapping_sub(tcp::HEADER_LEN))?;
+        if !is_plain(words) || !intact(words, ip, behind) {
+            return None;
+        }
+        if policy.mac.is_some_and(|mac| mac != headers.destination_mac) {
+            return None;
+        }
+        if !both_endpoints(ip, policy) {
+            return None;
+        }
+        let segment = Segment {
+            key: FlowKey4 {
+                remote: ip.source,
+                local: ip.destination,
+                remote_port: head.source_port.get(),
+                local_port: head.destination_port.get(),
+            },
+            info: SegmentInfo {
+                seq: Seq(head.seq.get()),
+                ack: Seq(head.ack.get()),
+                flags: Flags(head.flags),
+                window: head.window.get(),
+                payload_len: (behind.len() - options.len()) as u16,
+                options: Options::default(),
+            },
+            link_len: LINK_LEN as u8,
+            payload_at: (OPTIONS_AT + options.len()) as u16,
+        };
+        Some(Common { segment, options })
     }
-    ipv4::check_endpoints(ip.source, ip.destination, &policy.subnets).ok()?;
-    let flags = Flags(head.flags);
-    Some(Segment {
-        key: FlowKey4 {
-            remote: ip.source,
-            local: ip.destination,
-            remote_port: head.source_port.get(),
-            local_port: head.destination_port.get(),
-        },
-        info: SegmentInfo {
-            seq: Seq(head.seq.get()),
-            ack: Seq(head.ack.get()),
-            flags,
-            window: head.window.get(),
-            payload_len: (segment.len() - header_len) as u16,
-            options: Options::parse(options, flags.has(Flags::SYN)).ok()?,
-        },
-        link_len: LINK_LEN as u8,
-        payload_at: (TCP_AT + header_len) as u16,
-    })
+}
+
+/// Whether it is IPv4 without options, not a fragment, TCP, and neither from nor to a group.
+#[inline(always)]
+fn is_plain(words: &Words) -> bool {
+    let differing = (words.ip0.get() & IP_MASKS.0) ^ IP_WANTED.0
+        | (words.ip1.get() & IP_MASKS.1) ^ IP_WANTED.1
+        | words.macs.get() & GROUP
+        | u64::from(words.ethertype.get() ^ ethernet::IPV4);
+    differing == 0
+}
+
+/// First octets that say all there is to say of an address but whether it is a subnet's broadcast
+/// address. 255 is left to the full parser.
+static ORDINARY: [bool; 256] = {
+    let mut ordinary = [true; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        ordinary[octet] = !matches!(octet, 0 | 127 | 224..=239 | 255);
+        octet += 1;
+    }
+    ordinary
+};
+
+/// As [`ipv4::check_endpoints`], but for what is left to the full parser.
+#[inline(always)]
+fn both_endpoints(ip: &ipv4::Header, policy: &Policy) -> bool {
+    let ([from, ..], [to, ..]) = (ip.source, ip.destination);
+    ORDINARY[usize::from(from)]
+        && ORDINARY[usize::from(to)]
+        && ip.source != ip.destination
+        && !ipv4::is_broadcast(ip.source, &policy.subnets)
+        && !ipv4::is_broadcast(ip.destination, &policy.subnets)
+}
+
+/// Both checksums. `behind`: what follows the fixed TCP header.
+#[inline(always)]
+fn intact(words: &Words, ip: &ipv4::Header, behind: &[u8]) -> bool {
+    let (ip0, ip1, ip2) = (words.ip0.get(), words.ip1.get(), words.ip2.get());
+    let (tcp0, tcp1, tcp2) = (words.tcp0.get(), words.tcp1.get(), words.tcp2.get());
+    let segment_len = (tcp::HEADER_LEN + behind.len()) as u16;
+    let sum = Sum::pseudo_v4(ip.source, ip.destination, ipv4::TCP, segment_len);
+    let sum = match *behind {
+        [] => sum,
+        // A bare MSS.
+        [a, b, c, d] => sum.add_u32(u32::from_be_bytes([a, b, c, d])),
+        _ => sum.add_bytes(behind),
+    };
+    Sum::default().is_intact_with([ip0, ip1, u64::from(ip2)])
+        & sum.is_intact_with([tcp0, tcp1, u64::from(tcp2)])
 }

@@ -59,10 +59,19 @@ pub fn is_group(mac: &Mac) -> bool {
 /// stay. A frame too short to hold both is left as it is.
 #[inline]
 pub fn turn_around(frame: &mut [u8]) {
-    if let Some(addresses) = frame.first_chunk_mut::<12>() {
-        let (destination, source) = addresses.split_at_mut(6);
-        destination.swap_with_slice(source);
+    if let Some((eight, rest)) = frame.split_first_chunk_mut::<8>()
+        && let Some(four) = rest.first_chunk_mut::<4>()
+    {
+        (*eight, *four) = swapped(*eight, *four);
     }
+}
+
+/// The two addresses, in 8 and 4 octets, the other way round: two words instead of four pieces.
+#[inline(always)]
+fn swapped(eight: [u8; 8], four: [u8; 4]) -> ([u8; 8], [u8; 4]) {
+    let (low, high) = (u64::from_le_bytes(eight), u32::from_le_bytes(four));
+    let first = low >> 48 | u64::from(high) << 16 | low << 48;
+    (first.to_le_bytes(), ((low >> 16) as u32).to_le_bytes())
 }
 
 /// Writes both addresses and leaves tags and EtherType. `None` if the frame is too short.
@@ -106,6 +115,22 @@ fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
 }
 
+/// The first 14 octets, in the pieces that [`swapped`] takes.
+struct Words {
+    eight: [u8; 8],
+    four: [u8; 4],
+    ethertype: [u8; 2],
+}
+
+impl Words {
+    #[inline(always)]
+    fn of(frame: &[u8]) -> Option<Words> {
+        let (eight, rest) = frame.split_first_chunk()?;
+        let (four, rest) = rest.split_first_chunk()?;
+        Some(Words { eight: *eight, four: *four, ethertype: *rest.first_chunk()? })
+    }
+}
+
 /// A link header kept apart from any frame: how to reach a peer when there is no frame of theirs
 /// to turn around.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -138,14 +163,11 @@ impl LinkHeader {
     /// Whether this is the way back to the sender of a frame whose link header has `link_len` octets.
     #[inline]
     pub fn leads_back(&self, frame: &[u8], link_len: u8) -> bool {
-        let (Some(received), Some(ours)) = (frame.first_chunk::<14>(), self.octets.first_chunk::<14>())
-        else {
+        let (Some(received), Some(ours)) = (Words::of(frame), Words::of(&self.octets)) else {
             return false;
         };
-        let untagged = received[..6] == ours[6..12]
-            && received[6..12] == ours[..6]
-            && received[12..] == ours[12..]
-            && link_len == self.len;
+        let there = swapped(received.eight, received.four) == (ours.eight, ours.four);
+        let untagged = there && received.ethertype == ours.ethertype && link_len == self.len;
         let tags = HEADER_LEN..usize::from(link_len);
         untagged && (tags.is_empty() || frame.get(tags.clone()) == self.octets.get(tags))
     }

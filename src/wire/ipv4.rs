@@ -115,7 +115,13 @@ pub fn check_endpoints(source: [u8; 4], destination: [u8; 4], subnets: &[Ipv4Net
 #[inline(always)]
 pub(super) fn is_endpoint(address: [u8; 4], subnets: &[Ipv4Net]) -> bool {
     let never = matches!(address[0], 0 | 127 | 224..=239) || address == [255; 4];
-    !never && !subnets.iter().any(|subnet| is_broadcast_of(subnet, address))
+    !never && !is_broadcast(address, subnets)
+}
+
+/// The last two bits of every broadcast address are ones: most addresses are done there.
+#[inline(always)]
+pub(super) fn is_broadcast(address: [u8; 4], subnets: &[Ipv4Net]) -> bool {
+    address[3] & 3 == 3 && subnets.iter().any(|subnet| is_broadcast_of(subnet, address))
 }
 
 /// Prefixes of 31 and 32 bits have no broadcast address (RFC 3021).
@@ -127,7 +133,7 @@ fn is_broadcast_of(subnet: &Ipv4Net, address: [u8; 4]) -> bool {
 /// Writes a header without options in front of `upper_len` octets: DF set, and so an
 /// identification of zero (RFC 6864 4.1). `None` if there is no room, or the packet's length does
 /// not fit in 16 bits.
-#[inline]
+#[inline(always)]
 pub fn write_header(
     at: &mut [u8],
     source: [u8; 4],

@@ -20,6 +20,7 @@ pub mod segment;
 pub mod seq;
 pub mod tcp;
 
+pub(crate) use common::Common;
 pub use common::parse_common;
 pub use ethernet::{LinkHeader, Mac};
 pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret, PacketKey};

@@ -27,28 +27,18 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const TIMESTAMPS: u8 = 8;
 
-/// Options as 32-bit words in host order: every option we write fills whole words.
-pub(super) struct Words {
-    words: [u32; Words::MAX],
-    count: usize,
-}
-
-impl Words {
-    /// MSS, SACK-permitted with timestamps, window scale: 20 octets.
-    const MAX: usize = 5;
-
-    #[inline]
-    pub(super) fn as_slice(&self) -> &[u32] {
-        self.words.get(..self.count).unwrap_or_default()
-    }
-
-    #[inline]
-    fn push(&mut self, word: u32) {
-        if let Some(place) = self.words.get_mut(self.count) {
-            *place = word;
-            self.count += 1;
-        }
-    }
+/// Options as 32-bit words in host order: every option we write fills whole words. The shapes that
+/// nearly all segments have are told apart, so that each is written without a loop.
+pub(super) enum Words {
+    None,
+    /// MSS: of a SYN to or from a generator.
+    One([u32; 1]),
+    /// Timestamps.
+    Three([u32; 3]),
+    /// MSS, SACK-permitted with timestamps, window scale: a SYN's, from any kernel.
+    Five([u32; 5]),
+    /// The first so many.
+    Some([u32; 5], usize),
 }
 
 impl Options {
@@ -60,21 +50,43 @@ impl Options {
     /// `TcpOptions` if an option's length is below 2, past the end, or missing (RFC 9293 MUST-7).
     #[inline(always)]
     pub fn parse(octets: &[u8], syn: bool) -> Result<Options, DropReason> {
-        // Nearly every segment of an established connection has one of these two shapes.
-        match *octets {
-            [] => Ok(Options::default()),
-            [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
-                let value = u32::from_be_bytes([v0, v1, v2, v3]);
-                let echo = u32::from_be_bytes([e0, e1, e2, e3]);
-                Ok(Options { timestamps: Some(Timestamps { value, echo }), ..Options::default() })
-            }
-            // The bare one of a generator.
-            [MSS, 4, high, low] if syn => Ok(Options { mss: some_mss(high, low), ..Options::default() }),
-            _ => Options::walk(octets, syn),
-        }
+        let mut options = Options::default();
+        options.read(octets, syn)?;
+        Ok(options)
     }
 
+    /// As [`Options::parse`], into options that are none as yet. Where they lie in memory they are
+    /// written there: returned in pieces and copied whole, they would be waited for.
+    ///
+    /// # Errors
+    /// As [`Options::parse`].
     #[inline(always)]
+    pub(super) fn read(&mut self, octets: &[u8], syn: bool) -> Result<(), DropReason> {
+        // Nearly every segment has one of these shapes.
+        match *octets {
+            [] => {}
+            [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
+                self.timestamps = some_timestamps([v0, v1, v2, v3], [e0, e1, e2, e3]);
+            }
+            // The bare one of a generator.
+            [MSS, 4, high, low] if syn => self.mss = some_mss(high, low),
+            // What the Linux kernel offers.
+            #[rustfmt::skip]
+            [MSS, 4, high, low, SACK_PERMITTED, 2, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3,
+                NO_OPERATION, WINDOW_SCALE, 3, shift] if syn =>
+            {
+                self.mss = some_mss(high, low);
+                self.sack_permitted = true;
+                self.timestamps = some_timestamps([v0, v1, v2, v3], [e0, e1, e2, e3]);
+                self.window_scale = Some(shift);
+            }
+            _ => *self = Options::walk(octets, syn)?,
+        }
+        Ok(())
+    }
+
+    /// Out of line: its variables would take the registers of the loop over a batch.
+    #[inline(never)]
     fn walk(mut rest: &[u8], syn: bool) -> Result<Options, DropReason> {
         let mut options = Options::default();
         loop {
@@ -99,37 +111,72 @@ impl Options {
             [WINDOW_SCALE, 3, shift] if syn => self.window_scale = Some(shift),
             [SACK_PERMITTED, 2] if syn => self.sack_permitted = true,
             [TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
-                let value = u32::from_be_bytes([v0, v1, v2, v3]);
-                let echo = u32::from_be_bytes([e0, e1, e2, e3]);
-                self.timestamps = Some(Timestamps { value, echo });
+                self.timestamps = some_timestamps([v0, v1, v2, v3], [e0, e1, e2, e3]);
             }
             _ => {}
         }
     }
 
     /// The options to write, in the order that the Linux kernel uses.
-    #[inline]
+    #[inline(always)]
     pub(super) fn words(&self) -> Words {
-        const NOPS: u32 = u32::from_be_bytes([NO_OPERATION, NO_OPERATION, 0, 0]);
-        const SACK: u32 = u32::from_be_bytes([SACK_PERMITTED, 2, 0, 0]);
-        let mut words = Words { words: [0; Words::MAX], count: 0 };
-        if let Some(mss) = self.mss {
-            words.push(u32::from_be_bytes([MSS, 4, 0, 0]) | u32::from(mss));
+        match *self {
+            Options { mss: None, timestamps: None, sack_permitted: false, window_scale: None } => Words::None,
+            Options { mss: Some(mss), timestamps: None, sack_permitted: false, window_scale: None } => {
+                Words::One([mss_word(mss)])
+            }
+            Options { mss: None, timestamps: Some(stamps), sack_permitted: false, window_scale: None } => {
+                Words::Three([NOPS | STAMPS, stamps.value, stamps.echo])
+            }
+            Options {
+                mss: Some(mss),
+                timestamps: Some(stamps),
+                sack_permitted: true,
+                window_scale: Some(shift),
+            } => {
+                let Timestamps { value, echo } = stamps;
+                Words::Five([mss_word(mss), SACK | STAMPS, value, echo, scale_word(shift)])
+            }
+            _ => self.any_words(),
         }
-        if let Some(Timestamps { value, echo }) = self.timestamps {
-            // SACK-permitted takes the place of the padding in front of the timestamps.
-            let front = if self.sack_permitted { SACK } else { NOPS };
-            words.push(front | u32::from(u16::from_be_bytes([TIMESTAMPS, 10])));
-            words.push(value);
-            words.push(echo);
-        } else if self.sack_permitted {
-            words.push(NOPS | SACK >> 16);
-        }
-        if let Some(shift) = self.window_scale {
-            words.push(u32::from_be_bytes([NO_OPERATION, WINDOW_SCALE, 3, shift]));
-        }
-        words
     }
+
+    #[cold]
+    fn any_words(&self) -> Words {
+        // SACK-permitted takes the place of the padding in front of the timestamps.
+        let front = if self.sack_permitted { SACK } else { NOPS };
+        let alone = (self.sack_permitted && self.timestamps.is_none()).then_some(NOPS | SACK >> 16);
+        let stamps = self.timestamps.map(|stamps| [front | STAMPS, stamps.value, stamps.echo]);
+        let all = (self.mss.map(mss_word).into_iter())
+            .chain(stamps.into_iter().flatten())
+            .chain(alone)
+            .chain(self.window_scale.map(scale_word));
+        let (mut words, mut count) = ([0; 5], 0);
+        for (place, word) in words.iter_mut().zip(all) {
+            *place = word;
+            count += 1;
+        }
+        Words::Some(words, count)
+    }
+}
+
+const NOPS: u32 = u32::from_be_bytes([NO_OPERATION, NO_OPERATION, 0, 0]);
+const SACK: u32 = u32::from_be_bytes([SACK_PERMITTED, 2, 0, 0]);
+const STAMPS: u32 = u32::from_be_bytes([0, 0, TIMESTAMPS, 10]);
+
+#[inline(always)]
+fn mss_word(mss: u16) -> u32 {
+    u32::from_be_bytes([MSS, 4, 0, 0]) | u32::from(mss)
+}
+
+#[inline(always)]
+fn scale_word(shift: u8) -> u32 {
+    u32::from_be_bytes([NO_OPERATION, WINDOW_SCALE, 3, shift])
+}
+
+#[inline(always)]
+fn some_timestamps(value: [u8; 4], echo: [u8; 4]) -> Option<Timestamps> {
+    Some(Timestamps { value: u32::from_be_bytes(value), echo: u32::from_be_bytes(echo) })
 }
 
 /// An MSS of 0 is none.
@@ -139,96 +186,4 @@ fn some_mss(high: u8, low: u8) -> Option<u16> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const TS: Timestamps = Timestamps { value: 0x01020304, echo: 0x05060708 };
-    const TS_OCTETS: [u8; 10] = [8, 10, 1, 2, 3, 4, 5, 6, 7, 8];
-
-    fn with_ts() -> Options {
-        Options { timestamps: Some(TS), ..Options::default() }
-    }
-
-    #[test]
-    fn read_from_a_syn() {
-        let mss = |mss| Options { mss: Some(mss), ..Options::default() };
-        let none = Options::default();
-        let linux = Options { mss: Some(1460), window_scale: Some(7), sack_permitted: true, ..with_ts() };
-        let rows: [(&str, Vec<u8>, Options); 14] = [
-            ("none", vec![], none),
-            ("Linux", [&[2, 4, 5, 0xb4, 4, 2][..], &TS_OCTETS, &[1, 3, 3, 7]].concat(), linux),
-            ("MSS", vec![2, 4, 5, 0xb4], mss(1460)),
-            ("MSS 0", vec![2, 4, 0, 0], none),
-            ("MSS of length 5", vec![2, 5, 5, 0xb4, 0], none),
-            ("MSS of length 3, MSS", vec![2, 3, 9, 2, 4, 0, 88], mss(88)),
-            ("two MSS", vec![2, 4, 1, 1, 2, 4, 2, 2], mss(0x202)),
-            ("scale past 14", vec![3, 3, 255], Options { window_scale: Some(255), ..none }),
-            ("unaligned", [&[1][..], &TS_OCTETS, &[1]].concat(), with_ts()),
-            ("aligned", [&[1, 1][..], &TS_OCTETS].concat(), with_ts()),
-            ("unknown, MSS", vec![254, 5, 1, 2, 3, 2, 4, 0, 88], mss(88)),
-            ("shortest unknown, MSS", vec![30, 2, 2, 4, 0, 88], mss(88)),
-            ("end, then rubbish", vec![2, 4, 0, 88, 0, 2, 4, 9, 9, 7], mss(88)),
-            ("only no operation", vec![1; 40], none),
-        ];
-        for (what, octets, expected) in rows {
-            assert_eq!(Options::parse(&octets, true), Ok(expected), "{what}");
-        }
-    }
-
-    #[test]
-    fn off_a_syn_only_timestamps_count() {
-        let linux = [&[2, 4, 5, 0xb4, 4, 2][..], &TS_OCTETS, &[1, 3, 3, 7]].concat();
-        assert_eq!(Options::parse(&linux, false), Ok(with_ts()));
-        assert_eq!(Options::parse(&[&[1, 1][..], &TS_OCTETS].concat(), false), Ok(with_ts()));
-    }
-
-    #[test]
-    fn illegal_lengths() {
-        let rows: [&[u8]; 8] = [
-            &[2, 0],
-            &[2, 1, 0, 0],
-            &[2, 4, 1],
-            &[8, 10, 0],
-            &[2],
-            &[1, 1, 1, 254],
-            &[1, 99, 0, 0],
-            &[2, 4, 0, 9, 30, 3],
-        ];
-        for octets in rows {
-            for syn in [false, true] {
-                assert_eq!(Options::parse(octets, syn), Err(DropReason::TcpOptions), "{octets:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn written_as_the_kernel_does() {
-        let octets = |options: Options| {
-            options.words().as_slice().iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>()
-        };
-        let full = Options { mss: Some(1460), window_scale: Some(7), sack_permitted: true, ..with_ts() };
-        assert_eq!(octets(full), [&[2, 4, 5, 0xb4, 4, 2][..], &TS_OCTETS, &[1, 3, 3, 7]].concat());
-        let plain = Options { timestamps: None, ..full };
-        assert_eq!(octets(plain), [2, 4, 5, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7]);
-        assert_eq!(octets(with_ts()), [&[1, 1][..], &TS_OCTETS].concat());
-        assert_eq!(octets(Options::default()), [0u8; 0]);
-    }
-
-    proptest! {
-        /// The quick shapes are no other language than the walk.
-        #[test]
-        fn shortcuts_agree_with_the_walk(octets in prop::collection::vec(0u8..12, 0..40), syn: bool) {
-            prop_assert_eq!(Options::parse(&octets, syn), Options::walk(&octets, syn));
-        }
-
-        #[test]
-        fn shortcut_for_timestamps_agrees(value: u32, echo: u32, syn: bool) {
-            let timestamps = Some(Timestamps { value, echo });
-            let words = Options { timestamps, ..Options::default() }.words();
-            let octets: Vec<u8> = words.as_slice().iter().flat_map(|word| word.to_be_bytes()).collect();
-            prop_assert_eq!(Options::parse(&octets, syn), Options::walk(&octets, syn));
-            prop_assert_eq!(Options::parse(&octets, syn).unwrap().timestamps, timestamps);
-        }
-    }
-}
+mod tests;

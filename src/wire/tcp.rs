@@ -3,7 +3,7 @@ use zerocopy::{
     byteorder::big_endian::{U16, U32},
 };
 
-use super::{Emit, Flags, Options, PacketKey, SegmentInfo, Seq, checksum::Sum};
+use super::{Emit, Flags, Options, PacketKey, SegmentInfo, Seq, checksum::Sum, options::Words};
 use crate::observe::DropReason;
 
 /// Octets of the header without options.
@@ -96,7 +96,7 @@ fn check_partial(header: &Header, pseudo: Sum, accept: bool) -> Result<(), DropR
 ///
 /// Returns the length of the whole frame, octets; `None` if `frame` has no room for it, or one IP
 /// packet cannot hold it.
-#[inline]
+#[inline(always)]
 pub fn write_segment<K: PacketKey>(
     frame: &mut [u8],
     link_len: usize,
@@ -105,38 +105,65 @@ pub fn write_segment<K: PacketKey>(
     payload: &[u8],
 ) -> Option<usize> {
     debug_assert!(emit.flags.has(Flags::SYN) || !is_for_syn(&emit.options), "{emit:?}");
-    let options = emit.options.words();
-    let header_len = HEADER_LEN + options.as_slice().len() * 4;
-    let segment_len = u16::try_from(header_len + payload.len()).ok()?;
-    let network = frame.get_mut(link_len..)?;
-    let (network_header, segment) = network.split_at_mut_checked(K::NETWORK_LEN)?;
-    let (header, rest) = segment.split_at_mut_checked(header_len)?;
-    rest.get_mut(..payload.len())?.copy_from_slice(payload);
-    key.write_network_header(network_header, segment_len)?;
-    write_header(header, key, emit, options.as_slice(), key.pseudo_header(segment_len).add_bytes(payload))?;
-    Some(link_len + K::NETWORK_LEN + usize::from(segment_len))
+    let out = Outgoing { key, emit, payload };
+    match emit.options.words() {
+        Words::None => out.write(frame, link_len, []),
+        Words::One(options) => out.write(frame, link_len, options),
+        Words::Three(options) => out.write(frame, link_len, options),
+        Words::Five(options) => out.write(frame, link_len, options),
+        Words::Some([a, b, ..], 2) => out.write(frame, link_len, [a, b]),
+        // Three are timestamps; one more is MSS or window scale.
+        Words::Some([a, ..], 1) => out.write(frame, link_len, [a]),
+        Words::Some([a, b, c, ..], 3) => out.write(frame, link_len, [a, b, c]),
+        Words::Some([a, b, c, d, _], 4) => out.write(frame, link_len, [a, b, c, d]),
+        Words::Some(options, _) => out.write(frame, link_len, options),
+    }
 }
 
-/// `sum` covers pseudo-header and payload. The header is summed as numbers rather than read back:
-/// a load right behind narrower stores to the same octets would wait for them.
-#[inline]
-fn write_header<K: PacketKey>(at: &mut [u8], key: &K, emit: &Emit, options: &[u32], sum: Sum) -> Option<()> {
-    let (remote_port, local_port) = key.ports();
-    let ports = u32::from(local_port) << 16 | u32::from(remote_port);
-    let ack = if emit.flags.has(Flags::ACK) { emit.ack.0 } else { 0 };
-    let data_offset = ((HEADER_LEN / 4 + options.len()) as u8) << 4;
-    let [high, low] = emit.window.to_be_bytes();
-    let control = u32::from_be_bytes([data_offset, emit.flags.0, high, low]);
-    let sum = options.iter().fold(sum, |sum, word| sum.add_u32(*word));
-    let checksum = sum.add_u32(ports).add_u32(emit.seq.0).add_u32(ack).add_u32(control).finish();
+/// A segment on its way into a frame.
+struct Outgoing<'a, K> {
+    key: &'a K,
+    emit: &'a Emit,
+    payload: &'a [u8],
+}
 
-    let fixed = [ports, emit.seq.0, ack, control, u32::from(checksum) << 16].map(U32::new);
-    let (fixed_at, options_at) = at.split_at_mut_checked(HEADER_LEN)?;
-    fixed.write_to(fixed_at).ok()?;
-    for (place, word) in options_at.chunks_exact_mut(4).zip(options) {
-        place.copy_from_slice(&word.to_be_bytes());
+impl<K: PacketKey> Outgoing<'_, K> {
+    /// One copy for each number of options: lengths are constants, and no store waits for a loop.
+    #[inline(always)]
+    fn write<const N: usize>(&self, frame: &mut [u8], link_len: usize, options: [u32; N]) -> Option<usize> {
+        let header_len = HEADER_LEN + 4 * N;
+        let segment_len = u16::try_from(header_len + self.payload.len()).ok()?;
+        let network = frame.get_mut(link_len..)?;
+        let (network_header, segment) = network.split_at_mut_checked(K::NETWORK_LEN)?;
+        let (header, rest) = segment.split_at_mut_checked(header_len)?;
+        let mut sum = self.key.pseudo_header(segment_len);
+        if !self.payload.is_empty() {
+            rest.get_mut(..self.payload.len())?.copy_from_slice(self.payload);
+            sum = sum.add_bytes(self.payload);
+        }
+        self.key.write_network_header(network_header, segment_len)?;
+        self.write_header(header, options, sum)?;
+        Some(link_len + K::NETWORK_LEN + usize::from(segment_len))
     }
-    Some(())
+
+    /// `sum` covers pseudo-header and payload. The header is summed as numbers rather than read
+    /// back: a load right behind narrower stores to the same octets would wait for them.
+    #[inline(always)]
+    fn write_header<const N: usize>(&self, at: &mut [u8], options: [u32; N], sum: Sum) -> Option<()> {
+        let Emit { seq, ack, flags, window, .. } = *self.emit;
+        let (remote_port, local_port) = self.key.ports();
+        let ports = u32::from(local_port) << 16 | u32::from(remote_port);
+        let ack = if flags.has(Flags::ACK) { ack.0 } else { 0 };
+        let data_offset = ((HEADER_LEN / 4 + N) as u32) << 28;
+        let control = data_offset | u32::from(flags.0) << 16 | u32::from(window);
+        let sum = options.iter().fold(sum, |sum, word| sum.add_u32(*word));
+        let checksum = sum.add_u32(ports).add_u32(seq.0).add_u32(ack).add_u32(control).finish();
+
+        let fixed = [ports, seq.0, ack, control, u32::from(checksum) << 16].map(U32::new);
+        let (fixed_at, options_at) = at.split_at_mut_checked(HEADER_LEN)?;
+        fixed.write_to(fixed_at).ok()?;
+        options.map(U32::new).write_to(options_at).ok()
+    }
 }
 
 fn is_for_syn(options: &Options) -> bool {

@@ -93,22 +93,26 @@ fn slowdown(results: &Results) -> (f64, f64) {
     (mean(&opened[1..4]), mean(&opened[end - 2..end]))
 }
 
-const HELD: u32 = 1_200_000;
+/// How many are held: HELD=10000000 takes three minutes and 2 GiB.
+fn held() -> u32 {
+    std::env::var("HELD").map_or(1_200_000, |held| held.parse().expect("HELD is a number"))
+}
 
 fn hold(stage: &Stage, arguments: &str) -> (Results, [f64; 2]) {
+    let held = held();
     let responder =
-        stage.respond(&["82=hold"], &format!("--max-connections {HELD} --cookies never {arguments}"));
+        stage.respond(&["82=hold"], &format!("--max-connections {held} --cookies never {arguments}"));
     let before = responder.process.resident();
     let bench = stage.start(&format!(
-        "{SERVED}:82 --workload hold --connections {HELD} --concurrency 256 --max-connections {HELD} \
+        "{SERVED}:82 --workload hold --connections {held} --concurrency 256 --max-connections {held} \
          --duration 1 --timeout 10 {arguments}"
     ));
     let (results, most) = stage.report_and_resident(bench);
     let grown = responder.process.resident().saturating_sub(before);
     results.assert_flawless();
-    assert_eq!(results.connections("completed"), u64::from(HELD), "{WHY}: {}", results.text);
+    assert_eq!(results.connections("completed"), u64::from(held), "{WHY}: {}", results.text);
     drop(responder);
-    (results, [grown, most].map(|octets| octets as f64 / f64::from(HELD)))
+    (results, [grown, most].map(|octets| octets as f64 / f64::from(held)))
 }
 
 /// A million and more: each answers its probe at the end, at few octets, and the last are opened as
@@ -119,20 +123,19 @@ fn a_million_held_leave_room_and_speed_for_more() {
     let Some(stage) = stage(|spec| spec) else { return };
     let (_, [responder, bench]) = hold(&stage, "");
     println!(
-        "{HELD} held, octets of resident memory each: {responder:.0} at the responder, {bench:.0} at the bench (start included)"
+        "{} held, octets of resident memory each: {responder:.0} at the responder, {bench:.0} at the bench (start included)",
+        held()
     );
     assert!(responder < 256.0 && bench < 256.0);
     let mut ratios = Vec::new();
-    for _ in 0..3 {
+    let (runs, least) = if held() > 2_000_000 { (1, 0.7) } else { (3, 0.9) };
+    for _ in 0..runs {
         let (results, _) = hold(&stage, "--prefault");
         let (first, last) = slowdown(&results);
-        println!(
-            "first seconds {first:.0}/s, above a million held {last:.0}/s: {:.1} %",
-            100.0 * last / first
-        );
+        println!("first seconds {first:.0}/s, last seconds {last:.0}/s: {:.1} %", 100.0 * last / first);
         ratios.push(last / first);
     }
     let median = quantile(&column(ratios), 0.5);
     println!("median {:.1} %", 100.0 * median);
-    assert!(median >= 0.9);
+    assert!(median >= least);
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use handfast::lab::CLIENT_DEVICE;
 
 use crate::process::Process;
-use crate::stage::{PROGRAM, SERVED, Stage, stage, undisturbed};
+use crate::stage::{PROGRAM, SERVED, Stage, stage};
 
 fn refused(command: Command, parts: &[&str]) {
     let ended = Process::start(command).ended();
@@ -42,10 +42,6 @@ fn untouched(stage: &Stage) {
 #[test]
 fn a_flood_sends_what_was_asked_for_and_nothing_else() {
     let Some(stage) = stage(|spec| spec) else { return };
-    undisturbed(|| sends_what_was_asked_for(&stage));
-}
-
-fn sends_what_was_asked_for(stage: &Stage) -> Result<(), String> {
     let responder = stage.respond(&["9=discard"], "");
     let results = stage.bench(&format!("{SERVED}:9 --workload flood --rate 4000 --duration 2"));
     let server = responder.stop();
@@ -58,7 +54,10 @@ fn sends_what_was_asked_for(stage: &Stage) -> Result<(), String> {
     assert_eq!(results.number("packets.sent"), 8000.0);
     assert_eq!(results.at("rate.unit"), "SYNs sent per second");
     results.assert_says(&["counts every SYN that it sent as completed", "flood_answer"]);
-    if (results.number("rate.mean") - 4000.0).abs() <= 80.0 { Ok(()) } else { Err(results.text) }
+    // What was not sent in its own second was late: a busy machine.
+    let (missing, late) =
+        (8000.0 - 2.0 * results.number("rate.mean"), results.number("load.lag_us.max") / 1e6);
+    assert!((0.0..=4000.0 * late + 80.0).contains(&missing), "{missing}, {}", results.text);
 }
 
 #[test]

@@ -1,17 +1,23 @@
 //! An open loop opens what it was asked for; what is held stays.
 
-use crate::stage::{SERVED, Stage, stage, undisturbed};
+use crate::results::Results;
+use crate::stage::{SERVED, Stage, stage};
 
 #[test]
 fn the_rate_asked_for_is_the_rate_achieved() {
     let Some(stage) = stage(|spec| spec) else { return };
     let _responder = stage.respond(&["9=discard"], "");
     for arrivals in ["", " --poisson"] {
-        undisturbed(|| keeps_its_rate(&stage, arrivals));
+        keeps_its_rate(&stage, arrivals);
     }
 }
 
-fn keeps_its_rate(stage: &Stage, arrivals: &str) -> Result<(), String> {
+/// Seconds from an intended start to the end of that connection, at most.
+fn slowest(results: &Results) -> f64 {
+    results.number("latency_us.completion.max") / 1e6
+}
+
+fn keeps_its_rate(stage: &Stage, arrivals: &str) {
     let results = stage.bench(&format!("{SERVED}:9 --rate 5000 --duration 3{arrivals}"));
     results.assert_flawless();
     let attempted = results.connections("attempted") as f64;
@@ -19,9 +25,10 @@ fn keeps_its_rate(stage: &Stage, arrivals: &str) -> Result<(), String> {
     let (least, most) = if arrivals.is_empty() { (15_000.0, 15_000.0) } else { (14_400.0, 15_600.0) };
     assert!((least..=most).contains(&attempted), "{attempted}");
     assert_eq!(results.json["series"].as_array().map(Vec::len), Some(3));
-    // What is completed in its own seconds.
-    let mean = results.number("rate.mean");
-    if (mean - attempted / 3.0).abs() <= 0.01 * 5000.0 { Ok(()) } else { Err(results.text) }
+    // What is not completed in these seconds had no more time left than the slowest one took. On a
+    // quiet machine that is next to nothing: `figures` holds the rate to one percent.
+    let (missing, slowest) = (attempted - 3.0 * results.number("rate.mean"), slowest(&results));
+    assert!((0.0..=5000.0 * slowest + 150.0).contains(&missing), "{missing}, {}", results.text);
 }
 
 #[test]
@@ -33,7 +40,11 @@ fn twenty_thousand_connections_stay_and_answer() {
     results.assert_flawless();
     assert_eq!(results.connections("completed"), 20_000);
     assert_eq!(results.number("latency_us.completion.count"), 20_000.0, "every probe's answer");
-    results.assert_says(&["neither: all connections were opened, and answered their probe"]);
+    // What a machine that is busy with others keeps it from is told as its own slowness.
+    let late = results.number("load.lag_us.p50") > 1000.0;
+    let limit =
+        ["neither: all connections were opened, and answered their probe", "the client was the limit"];
+    results.assert_says(&[limit[usize::from(late)]]);
     let server = responder.stop();
     // Each was ended by the RST that follows the answer, no faster than the server took the probes.
     assert_eq!(

@@ -59,16 +59,6 @@ pub fn skipped<T>(why: impl Display) -> Option<T> {
     None
 }
 
-/// Looks up to three times at something that others who use this machine meanwhile can spoil, but
-/// not improve.
-pub fn undisturbed(look: impl Fn() -> Result<(), String>) {
-    let mut spoilt = Vec::new();
-    while let Err(why) = look() {
-        spoilt.push(why);
-        assert!(spoilt.len() < 3, "three times: {}", spoilt.join("\n"));
-    }
-}
-
 /// The core of the bench, and the one of its target: two, where there are two.
 fn cores() -> (String, String) {
     let most = thread::available_parallelism().map_or(0, |number| number.get() - 1);

@@ -11,10 +11,13 @@
 //! 7. some failed, too few were completed in time, or the target became slower: the target;
 //! 8. neither.
 
+mod words;
+
 use serde::{Deserialize, Serialize};
 
-use super::format::{count, percent, rate, share, spoken, whole};
+use super::format::{count, rate, share, spoken, whole};
 use super::results::{Loop, Results, Second};
+use words::{cores, meaning, same, shared_cores};
 
 /// Failures for want of something of the client's own, and what helps.
 const LOCAL: [(&str, &str, &str); 3] = [
@@ -35,15 +38,11 @@ const REACHED: f64 = 0.99;
 const LATE_US: u64 = 1000;
 /// A core with less than this share to spare is busy.
 const SPARE: f64 = 0.05;
-/// A share of steal that deserves mention.
-const STOLEN: f64 = 0.05;
 /// By how much the last quarter of the run must differ from the first.
 const GREW: f64 = 1.5;
 const FELL: f64 = 0.8;
 /// Fewer connections in flight than this say nothing when they grow.
 const FEW: f64 = 10.0;
-/// A share of softirq that deserves mention on veth.
-const SHARED_SOFTIRQ: f64 = 0.1;
 
 /// Who was the limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,19 +183,6 @@ fn failed_at_target(results: &Results, least: f64) -> Option<Bottleneck> {
     ))
 }
 
-/// What the commonest failures usually mean.
-fn meaning(reason: &str) -> &'static str {
-    const MEANINGS: [(&str, &str); 6] = [
-        ("connect-timeout", ": SYNs stay unanswered; address, route, next hop and firewall decide that"),
-        ("refused", ": nothing listens there, or its backlog was full"),
-        ("connect-refused", ": nothing listens there, or its backlog was full"),
-        ("unreachable", ": ICMP errors say that the target cannot be reached"),
-        ("reset", ": it resets connections that it had taken"),
-        ("timeout", ": it took connections and then did not go on with them"),
-    ];
-    MEANINGS.iter().find(|(known, _)| same(known, reason)).map_or("", |(_, meaning)| meaning)
-}
-
 fn slow_target(results: &Results) -> Option<Bottleneck> {
     if is_held(results) {
         return None;
@@ -249,37 +235,6 @@ fn neither(results: &Results) -> Bottleneck {
     Bottleneck { verdict: Verdict::Neither, sentence }
 }
 
-/// What the busiest of the client's cores did.
-fn cores(results: &Results) -> String {
-    let busiest = results.cpu.client_cores().min_by(|a, b| a.idle.total_cmp(&b.idle));
-    let Some(core) = busiest else { return String::new() };
-    let mut text = format!(
-        "; core {} was busy for {} of the time (user {}, system {}, softirq {})",
-        core.core,
-        percent(core.busy()),
-        percent(core.user),
-        percent(core.system),
-        percent(core.softirq)
-    );
-    if core.steal >= STOLEN {
-        text += &format!(", and the hypervisor took {} of it away", percent(core.steal));
-    }
-    text
-}
-
-/// veth has no hardware: whoever sends does the other end's work as well.
-fn shared_cores(results: &Results) -> Option<String> {
-    let veth = results.active.devices.iter().any(|device| device.driver == "veth");
-    let most = results.cpu.client_cores().map(|core| core.softirq).fold(0.0, f64::max);
-    (veth && most >= SHARED_SOFTIRQ).then(|| {
-        format!(
-            ". Cores are shared: on veth the kernel does part of the target's work on the client's cores \
-             (softirq {})",
-            percent(most)
-        )
-    })
-}
-
 /// Connections that are kept complete all at the end: their rate says nothing.
 fn is_held(results: &Results) -> bool {
     results.workload == "hold"
@@ -295,11 +250,6 @@ fn per_second(results: &Results, number: u64) -> f64 {
 
 fn failed_by(results: &Results, reason: &str) -> u64 {
     results.connections.failed.iter().filter(|(name, _)| same(name, reason)).map(|(_, failed)| failed).sum()
-}
-
-/// Names with dashes or underscores.
-fn same(a: &str, b: &str) -> bool {
-    a.replace('_', "-") == b.replace('_', "-")
 }
 
 /// Means over the first and the last quarter of the seconds, of four seconds at least.

@@ -105,6 +105,8 @@ pub(super) fn latency(connect: &Histogram<u64>, completion: &Histogram<u64>) -> 
     draw(CHART_HEIGHT + 20, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
+            // Half of the last percentile's name.
+            .margin_right(36)
             .x_label_area_size(40)
             .y_label_area_size(90)
             .build_cartesian_2d(0.0..end, (low..high).log_scale())?;

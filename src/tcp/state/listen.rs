@@ -58,7 +58,7 @@ pub fn accept_syn(segment: &SegmentInfo, iss: Seq, window: u16, step: &Step<'_>)
 }
 
 /// The first SYN-ACK of a connection in SYN-RECEIVED; its timer starts.
-#[inline]
+#[inline(always)]
 pub fn answer_syn(tcb: &Tcb, step: &mut Step<'_>) -> Emit {
     step.start(Timer::SynAck, syn_timeout(0));
     syn_ack(tcb, step)

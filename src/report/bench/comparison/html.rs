@@ -3,6 +3,9 @@ use crate::report::bench::format::rate;
 use crate::report::bench::page::{escape, figure, page, table};
 use crate::report::bench::plots::{Bar, bars};
 
+/// Who is compared with the others.
+const SUBJECT: &str = env!("CARGO_PKG_NAME");
+
 impl Comparison {
     /// One page: bars and a table for each workload and mode.
     pub fn html(&self) -> String {
@@ -18,7 +21,7 @@ impl Comparison {
         for rows in self.tables() {
             let Some(first) = rows.first() else { continue };
             let title = format!("{}, {} mode", first.workload, first.mode);
-            body += &figure(&title, &bars(&rows.iter().map(|row| self.bar(row)).collect::<Vec<_>>()));
+            body += &figure(&title, &bars(&rows.iter().map(Self::bar).collect::<Vec<_>>()));
             let header = self.header(rows);
             let header: Vec<&str> = header.iter().map(String::as_str).collect();
             body += &table(&header, &self.cells(rows), 1);
@@ -30,13 +33,13 @@ impl Comparison {
         page("handfast lab bench", &body)
     }
 
-    /// References are of another colour.
-    fn bar(&self, row: &Row) -> Bar {
+    /// What is beside us, kernel and ceilings, is of another colour.
+    fn bar(row: &Row) -> Bar {
         Bar {
             name: row.contestant.clone(),
             value: row.rate.median,
             text: format!("{}/s", rate(row.rate.median)),
-            emphasis: !self.references.contains(&row.contestant),
+            emphasis: row.contestant == SUBJECT,
         }
     }
 }

@@ -1,114 +1,39 @@
 //! The table's bucket protocol under loom: every interleaving of a few operations on two small
 //! buckets, with at most three preemptions.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --test loom_table --target-dir target/loom`
-//!
-//! Keys are two words in lines of loom's own, written and compared as the table's `lines` does.
-#![cfg(loom)]
+//! `cargo test -p handfast-model --test loom`
 #![allow(dead_code)] // of the protocol's files: what only the table calls
 
-#[path = "../src/table/bucket.rs"]
+#[path = "../../src/table/bucket.rs"]
 mod bucket;
-#[path = "../src/table/probe.rs"]
+mod model;
+#[path = "../../src/table/probe.rs"]
 mod probe;
-#[path = "../src/table/word.rs"]
+mod shape;
+#[path = "../../src/table/word.rs"]
 mod word;
 
-/// In place of `src/table/shape.rs`.
-mod shape {
-    pub use loom::sync::atomic::{AtomicU64, Ordering, fence};
+/// The atomics that the protocol is compiled with.
+mod sync {
+    pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-    pub const WAYS: usize = 2;
-    pub const OFFSETS: &[usize] = &[0, 1];
-
-    pub struct Bucket {
-        pub places: [AtomicU64; WAYS],
-        pub elsewhere: AtomicU64,
-    }
-
-    impl Bucket {
-        pub fn new() -> Self {
-            Bucket { places: std::array::from_fn(|_| AtomicU64::new(0)), elsewhere: AtomicU64::new(0) }
-        }
-    }
-
+    /// Loom takes SeqCst accesses for acquire-release, and knows only the fence.
     pub fn published() {
         fence(Ordering::SeqCst);
     }
 }
 
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use loom::thread;
 
-use bucket::SPAN;
-use probe::{Probe, Refusal};
-use shape::{Bucket, WAYS};
-use word::{Generation, Tag, Word};
-
-const TAG: u64 = 5;
-
-/// Two words, so that a reader may see half of one key and half of another.
-type Key = [u32; 2];
-
-/// The key whose words are both `n`.
-fn key(n: u32) -> Key {
-    [n, n]
-}
-
-struct Model {
-    buckets: Vec<Bucket>,
-    keys: Vec<[AtomicU32; 2]>,
-}
-
-impl Model {
-    fn new() -> Self {
-        Model {
-            buckets: (0..SPAN).map(|_| Bucket::new()).collect(),
-            keys: (0..4).map(|_| [AtomicU32::new(0), AtomicU32::new(0)]).collect(),
-        }
-    }
-
-    fn probe(&self) -> Probe<'_> {
-        Probe::new(&self.buckets, Tag::of(TAG))
-    }
-
-    fn key_is(&self, slot: u32, key: Key) -> bool {
-        self.keys[slot as usize].iter().zip(key).all(|(word, wanted)| word.load(Relaxed) == wanted)
-    }
-
-    fn insert(&self, key: Key, slot: u32, generation: Generation) -> Result<(), Refusal> {
-        let same = |other| self.key_is(other, key);
-        if let Some(word) = self.probe().find(same) {
-            return Err(Refusal::Exists(word.slot()));
-        }
-        self.keys[slot as usize].iter().zip(key).for_each(|(word, new)| word.store(new, Relaxed));
-        self.probe().insert(Word::tentative(Tag::of(TAG), generation, slot), same)
-    }
-
-    fn find(&self, key: Key) -> Option<Word> {
-        self.probe().find(|slot| self.key_is(slot, key))
-    }
-
-    /// Slots of the members with this key, when nobody moves any more.
-    fn members(&self, key: Key) -> Vec<u32> {
-        let places = self.buckets.iter().flat_map(|bucket| (0..WAYS).map(|way| bucket.load(way, SeqCst)));
-        let members = places.filter(|word| word.is_member()).map(Word::slot);
-        members.filter(|slot| self.key_is(*slot, key)).collect()
-    }
-
-    /// Entries of any state, and counts of entries elsewhere.
-    fn leftovers(&self) -> (usize, usize) {
-        let entries =
-            self.buckets.iter().map(|bucket| bucket.select(SeqCst, |word| word != Word::EMPTY).count());
-        (entries.sum(), self.buckets.iter().map(|bucket| bucket.elsewhere(SeqCst).count()).sum())
-    }
-}
+use model::{Model, key};
+use probe::Refusal;
+use word::{Generation, Word};
 
 fn check(run: impl Fn(Arc<Model>) + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
-    model.check(move || run(Arc::new(Model::new())));
+    model.check(move || run(Arc::new(Model::new(4))));
 }
 
 /// Two cores insert one key; `before` strangers are in the home bucket already.
@@ -155,13 +80,12 @@ fn an_inserter_in_a_place_just_freed_meets_one_elsewhere() {
         model.insert(key(101), 3, Generation::FIRST).unwrap();
         let other = Arc::clone(&model);
         let rival = thread::spawn(move || other.insert(key(7), 1, Generation::FIRST));
-        model.probe().remove(2).unwrap();
+        model.remove(2).unwrap();
         let ours = model.insert(key(7), 0, Generation::FIRST);
         let theirs = rival.join().unwrap();
         assert_eq!(model.members(key(7)).len(), 1, "{ours:?} {theirs:?}");
         assert_eq!([ours, theirs].into_iter().filter(Result::is_ok).count(), 1);
-        let elsewhere = model.buckets[1].select(SeqCst, Word::is_member).count();
-        assert_eq!(model.leftovers(), (2, elsewhere));
+        assert_eq!(model.leftovers(), (2, model.away()));
     });
 }
 
@@ -173,7 +97,7 @@ fn a_reader_never_takes_a_reused_slot_for_the_old_key() {
         model.insert(key(7), 0, Generation::FIRST).unwrap();
         let other = Arc::clone(&model);
         let owner = thread::spawn(move || {
-            let word = other.probe().remove(0).unwrap();
+            let word = other.remove(0).unwrap();
             other.insert(key(8), 0, word.generation().next()).unwrap();
         });
         for (n, generation) in [(7, Generation::FIRST), (8, Generation::FIRST.next())] {
@@ -195,7 +119,7 @@ fn a_torn_key_is_never_found() {
             model.insert(key(7), 0, Generation::FIRST).unwrap();
             let other = Arc::clone(&model);
             let owner = thread::spawn(move || {
-                let word = other.probe().remove(0).unwrap();
+                let word = other.remove(0).unwrap();
                 other.insert(key(8), 0, word.generation().next()).unwrap();
             });
             assert_eq!(model.find(torn), None);
@@ -210,7 +134,7 @@ fn an_inserter_meets_a_removal() {
     check(|model| {
         model.insert(key(7), 0, Generation::FIRST).unwrap();
         let other = Arc::clone(&model);
-        let owner = thread::spawn(move || other.probe().remove(0).unwrap());
+        let owner = thread::spawn(move || other.remove(0).unwrap());
         let ours = model.insert(key(7), 1, Generation::FIRST);
         owner.join().unwrap();
         assert!(matches!(ours, Ok(()) | Err(Refusal::Exists(0))), "{ours:?}");
@@ -228,9 +152,9 @@ fn a_member_that_stays_is_found() {
         }
         let other = Arc::clone(&model);
         let owner = thread::spawn(move || {
-            let word = other.probe().remove(0).unwrap();
+            let word = other.remove(0).unwrap();
             other.insert(key(102), 0, word.generation().next()).unwrap();
-            other.probe().remove(1).unwrap();
+            other.remove(1).unwrap();
         });
         assert_eq!(model.find(key(7)).map(Word::slot), Some(2));
         assert_eq!(model.insert(key(7), 3, Generation::FIRST), Err(Refusal::Exists(2)));

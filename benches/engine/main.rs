@@ -1,0 +1,81 @@
+//! The engine on its port in memory: what a connection costs with that many others live. Processor
+//! time of the engine alone for what `handfast lab engine` has too, what the generator of the frames
+//! takes being outside of it; time on the wall for `mixed` and `timers`.
+//!
+//! ```sh
+//! cargo bench --bench engine                                # 1 k, 64 k and 1 M live
+//! HANDFAST_BENCH_LIVE=8M cargo bench --bench engine         # minutes, and 1.4 GB
+//! ```
+//!
+//! - SYN to SYN-ACK, cookies, handshakes, replacement and lifecycles are those of
+//!   `handfast lab engine`, which also tells the stages.
+//! - `mixed`: batches in which every step of a connection's life occurs, cookies' ACKs among them.
+//! - `timers`: arming, cancelling and expiry with that many armed, through the engine: there is no
+//!   other way to them. A timer's own share is the difference to the same step elsewhere.
+
+mod mixed;
+#[path = "../../src/lab/engine/peer.rs"]
+#[allow(dead_code)] // its tests' share
+mod peer;
+mod scene;
+mod timers;
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use handfast::lab::engine::{EngineRun, EngineWorkload};
+// Where `peer` looks for it.
+use handfast::wire;
+
+/// Processor time of one sample.
+const SAMPLE: Duration = Duration::from_millis(25);
+
+const WORKLOADS: [EngineWorkload; 5] = [
+    EngineWorkload::SynAck,
+    EngineWorkload::Cookie,
+    EngineWorkload::Handshake,
+    EngineWorkload::Replace,
+    EngineWorkload::Lifecycle,
+];
+
+/// How many are live, and what that is called: powers of 1024.
+pub fn live() -> Vec<(String, u32)> {
+    let list = std::env::var("HANDFAST_BENCH_LIVE").unwrap_or_else(|_| "1k,64k,1M".to_owned());
+    let number = |text: &str| {
+        let (digits, unit) = match text.strip_suffix('k') {
+            Some(digits) => (digits, 1 << 10),
+            None => text.strip_suffix('M').map_or((text, 1), |digits| (digits, 1 << 20)),
+        };
+        digits.parse::<u32>().unwrap_or_else(|_| panic!("HANDFAST_BENCH_LIVE: {text} is no number")) * unit
+    };
+    list.split(',').map(|text| (text.to_owned(), number(text))).collect()
+}
+
+fn workloads(criterion: &mut Criterion) {
+    for (name, live) in live() {
+        let mut group = criterion.benchmark_group(format!("engine/{name} live"));
+        group.throughput(Throughput::Elements(1));
+        for workload in WORKLOADS {
+            // Every sample fills a table of its own, so there is no use in more of them.
+            let run = EngineRun { workload, live, cores: vec![0], time: SAMPLE };
+            group.bench_function(workload.to_string(), |bencher| {
+                bencher.iter_custom(|iterations| {
+                    let report = run.measure().expect("a workload that goes to its end");
+                    Duration::from_secs_f64(iterations as f64 / report.connections_per_s_per_core)
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(1))
+        .measurement_time(Duration::from_millis(200))
+        .nresamples(2000);
+    targets = workloads, mixed::mixed, timers::timers
+}
+criterion_main!(benches);

@@ -1,0 +1,83 @@
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use handfast::engine::CoreConfig;
+use handfast::engine::simulation::{Setup, Simulation};
+use handfast::service::Service;
+use handfast::tcp::{Config, CookieMode};
+use handfast::wire::{Flags, Seq};
+
+use crate::peer::{OURS, Step, isn_of, write};
+
+pub const SYN: Step = Step { flags: Flags::SYN, theirs: 0, acked: 0, answered: true };
+pub const ACK: Step = Step { flags: Flags::ACK, theirs: 1, acked: 1, answered: false };
+pub const FIN: Step = Step { flags: Flags::ACK.with(Flags::FIN), theirs: 1, acked: 1, answered: true };
+pub const LAST_ACK: Step = Step { flags: Flags::ACK, theirs: 2, acked: 2, answered: false };
+pub const RST: Step = Step { flags: Flags::RST, theirs: 1, acked: 0, answered: false };
+
+/// Connections that take a step together: as many as a batch has segments.
+pub const BATCH: u32 = 64;
+
+/// A core that answers, and our initial sequence numbers as its peers learned them.
+pub struct Scene {
+    pub simulation: Simulation,
+    /// By connection, modulo their number.
+    ours: Vec<Seq>,
+}
+
+impl Scene {
+    /// Room for `capacity` connections, any number of which may be half open.
+    pub fn new(capacity: u32, cookies: CookieMode) -> Scene {
+        Scene::with_frames(capacity, cookies, Setup::default().frames)
+    }
+
+    /// As [`Scene::new`], with another number of frames than usual.
+    pub fn with_frames(capacity: u32, cookies: CookieMode, frames: u32) -> Scene {
+        let bounds = CoreConfig { half_open_bound: u32::MAX, ..CoreConfig::default() };
+        let config = Config { cookies, ..Config::default() };
+        let setup = Setup { config, bounds, capacity, frames, prefault: true, ..Setup::default() };
+        let owned = OURS.parse().expect("an address and a port");
+        let simulation = Simulation::new(setup, &[(owned, Box::new(|| Service::Discard.user()))]);
+        Scene { simulation, ours: vec![Seq(0); capacity as usize] }
+    }
+
+    /// Puts a connection's segment on the wire.
+    pub fn send(&mut self, number: u32, step: &Step) {
+        let mut frame = [0; 128];
+        let ours = self.ours[number as usize % self.ours.len()];
+        let len = write(&mut frame, 0, number, step, ours);
+        assert!(self.simulation.inject(&frame[..len]), "a free frame");
+    }
+
+    /// Lets the engine work; for how long. `opened` are the connections whose SYNs it finds, in
+    /// their order; it is to give `expected` answers.
+    pub fn run(&mut self, opened: Range<u32>, expected: usize) -> Duration {
+        let start = Instant::now();
+        self.simulation.run();
+        let spent = start.elapsed();
+        let Scene { simulation, ours } = self;
+        let (len, mut numbers, mut answers) = (ours.len(), opened, 0);
+        simulation.collect_all(|answer| {
+            answers += 1;
+            if answer[47] & Flags::SYN.0 == 0 {
+                return;
+            }
+            let (Some(number), Some(isn)) = (numbers.next(), isn_of(answer)) else { return };
+            ours[number as usize % len] = isn;
+        });
+        assert_eq!((answers, numbers.len()), (expected, 0), "answers, and SYNs without one");
+        spent
+    }
+
+    /// One step for many connections, a batch at a time.
+    pub fn step(&mut self, numbers: Range<u32>, step: &Step) -> Duration {
+        let mut spent = Duration::ZERO;
+        for first in numbers.clone().step_by(BATCH as usize) {
+            let batch = first..(first + BATCH).min(numbers.end);
+            batch.clone().for_each(|number| self.send(number, step));
+            let opened = if step.flags == Flags::SYN { batch.clone() } else { 0..0 };
+            spent += self.run(opened, if step.answered { batch.len() } else { 0 });
+        }
+        spent
+    }
+}

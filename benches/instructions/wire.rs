@@ -1,0 +1,94 @@
+//! Bytes: the same frame again and again.
+
+use std::hint::black_box;
+
+use handfast::wire::checksum::Sum;
+use handfast::wire::{
+    Emit, Flags, FlowKey, FlowKey4, HashSecret, LinkHeader, Options, PacketKey, Policy, Seq, Timestamps,
+    ethernet, parse, parse_common, write_segment,
+};
+
+use super::{Path, only_this_is_counted};
+
+pub const PATHS: &[Path] = &[
+    ("wire/parse-syn", || parsing(&syn(Flags::SYN))),
+    ("wire/parse-ack", || parsing(&ack())),
+    ("wire/parse-in-full", parsing_in_full),
+    ("wire/emit-syn-ack", || writing(&syn(Flags::SYN.with(Flags::ACK)))),
+    ("wire/emit-ack", || writing(&ack())),
+    ("wire/checksum-1460", checksum),
+    ("wire/hash", hash),
+];
+
+const TIMES: u64 = 1 << 14;
+const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const THEIRS: [u8; 6] = [2, 0, 0, 0, 0, 9];
+const KEY: FlowKey4 =
+    FlowKey4 { remote: [192, 0, 2, 1], local: [192, 0, 2, 9], remote_port: 80, local_port: 40_000 };
+
+fn times<R>(mut operation: impl FnMut() -> R) -> u64 {
+    only_this_is_counted(&mut || {
+        for _ in 0..TIMES {
+            black_box(operation());
+        }
+    });
+    TIMES
+}
+
+/// With the options of a Linux SYN.
+fn syn(flags: Flags) -> Emit {
+    let options = Options {
+        mss: Some(1460),
+        window_scale: Some(7),
+        sack_permitted: true,
+        timestamps: Some(Timestamps { value: 1, echo: 0 }),
+    };
+    Emit { seq: Seq(0x1234_5678), ack: Seq(9), flags, window: 64_240, options }
+}
+
+fn ack() -> Emit {
+    let timestamps = Some(Timestamps { value: 2, echo: 3 });
+    let options = Options { timestamps, ..Options::default() };
+    Emit { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 502, options }
+}
+
+fn frame(emit: &Emit) -> Vec<u8> {
+    let mut frame = vec![0; 128];
+    let link = LinkHeader::untagged(OURS, THEIRS, FlowKey4::ETHERTYPE);
+    let written = ethernet::write_link(&mut frame, link.as_bytes())
+        .and_then(|at| write_segment(&mut frame, at, &KEY, emit, &[]));
+    frame.truncate(written.expect("room in the frame"));
+    frame
+}
+
+fn policy() -> Policy {
+    Policy { mac: Some(OURS), ..Policy::default() }
+}
+
+fn parsing(emit: &Emit) -> u64 {
+    let (frame, policy) = (frame(emit), policy());
+    assert!(parse_common(&frame, &policy).is_some(), "a segment that nearly all are");
+    times(|| parse_common(black_box(&frame), black_box(&policy)))
+}
+
+/// The way that everything but the common segment takes.
+fn parsing_in_full() -> u64 {
+    let (frame, policy) = (frame(&syn(Flags::SYN)), policy());
+    assert!(parse(&frame, &policy).is_ok());
+    times(|| parse(black_box(&frame), black_box(&policy)))
+}
+
+fn writing(emit: &Emit) -> u64 {
+    let mut frame = vec![0; 128];
+    times(|| write_segment(black_box(&mut frame), 14, black_box(&KEY), black_box(emit), &[]))
+}
+
+fn checksum() -> u64 {
+    let octets = [0xa5; 1460];
+    times(|| Sum::default().add_bytes(black_box(&octets)).finish())
+}
+
+fn hash() -> u64 {
+    let secret = HashSecret::fixed(1);
+    times(|| black_box(&KEY).hash(black_box(&secret)))
+}

@@ -1,0 +1,58 @@
+//! What is said beside a verdict.
+
+use crate::report::bench::format::percent;
+use crate::report::bench::results::Results;
+
+/// A share of steal that deserves mention.
+const STOLEN: f64 = 0.05;
+/// A share of softirq that deserves mention on veth.
+const SHARED_SOFTIRQ: f64 = 0.1;
+
+/// What the commonest failures usually mean.
+pub(super) fn meaning(reason: &str) -> &'static str {
+    const MEANINGS: [(&str, &str); 6] = [
+        ("connect-timeout", ": SYNs stay unanswered; address, route, next hop and firewall decide that"),
+        ("refused", ": nothing listens there, or its backlog was full"),
+        ("connect-refused", ": nothing listens there, or its backlog was full"),
+        ("unreachable", ": ICMP errors say that the target cannot be reached"),
+        ("reset", ": it resets connections that it had taken"),
+        ("timeout", ": it took connections and then did not go on with them"),
+    ];
+    MEANINGS.iter().find(|(known, _)| same(known, reason)).map_or("", |(_, meaning)| meaning)
+}
+
+/// What the busiest of the client's cores did.
+pub(super) fn cores(results: &Results) -> String {
+    let busiest = results.cpu.client_cores().min_by(|a, b| a.idle.total_cmp(&b.idle));
+    let Some(core) = busiest else { return String::new() };
+    let mut text = format!(
+        "; core {} was busy for {} of the time (user {}, system {}, softirq {})",
+        core.core,
+        percent(core.busy()),
+        percent(core.user),
+        percent(core.system),
+        percent(core.softirq)
+    );
+    if core.steal >= STOLEN {
+        text += &format!(", and the hypervisor took {} of it away", percent(core.steal));
+    }
+    text
+}
+
+/// veth has no hardware: whoever sends does the other end's work as well.
+pub(super) fn shared_cores(results: &Results) -> Option<String> {
+    let veth = results.active.devices.iter().any(|device| device.driver == "veth");
+    let most = results.cpu.client_cores().map(|core| core.softirq).fold(0.0, f64::max);
+    (veth && most >= SHARED_SOFTIRQ).then(|| {
+        format!(
+            ". Cores are shared: on veth the kernel does part of the target's work on the client's cores \
+             (softirq {})",
+            percent(most)
+        )
+    })
+}
+
+/// Names with dashes or underscores.
+pub(super) fn same(a: &str, b: &str) -> bool {
+    a.replace('_', "-") == b.replace('_', "-")
+}

@@ -1,0 +1,81 @@
+//! The table without its memory: the protocol, and keys to go with it, two words that are written
+//! and compared as the table's `lines` does.
+
+use crate::bucket::SPAN;
+use crate::probe::{Probe, Refusal};
+use crate::shape::{Bucket, WAYS};
+use crate::sync::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
+use crate::word::{Generation, Tag, Word};
+
+const TAG: u32 = 5;
+
+/// Two words, so that a reader may see half of one key and half of another.
+pub type Key = [u32; 2];
+
+/// The key whose words are both `n`.
+pub fn key(n: u32) -> Key {
+    [n, n]
+}
+
+pub struct Model {
+    buckets: Vec<Bucket>,
+    keys: Vec<[AtomicU32; 2]>,
+}
+
+impl Model {
+    pub fn new(slots: usize) -> Self {
+        Model {
+            buckets: (0..SPAN).map(|_| Bucket::new()).collect(),
+            keys: (0..slots).map(|_| [AtomicU32::new(0), AtomicU32::new(0)]).collect(),
+        }
+    }
+
+    fn probe(&self) -> Probe<'_> {
+        Probe::new(&self.buckets, Tag::of(TAG))
+    }
+
+    fn key_is(&self, slot: u32, key: Key) -> bool {
+        self.keys[slot as usize].iter().zip(key).all(|(word, wanted)| word.load(Relaxed) == wanted)
+    }
+
+    pub fn insert(&self, key: Key, slot: u32, generation: Generation) -> Result<(), Refusal> {
+        let same = |other| self.key_is(other, key);
+        if let Some(word) = self.probe().find(same) {
+            return Err(Refusal::Exists(word.slot()));
+        }
+        self.keys[slot as usize].iter().zip(key).for_each(|(word, new)| word.store(new, Relaxed));
+        self.probe().insert(Word::tentative(Tag::of(TAG), generation, slot), same)
+    }
+
+    pub fn remove(&self, slot: u32) -> Option<Word> {
+        self.probe().remove(slot)
+    }
+
+    pub fn find(&self, key: Key) -> Option<Word> {
+        self.probe().find(|slot| self.key_is(slot, key))
+    }
+
+    /// Slots of the members with this key, when nobody moves any more.
+    pub fn members(&self, key: Key) -> Vec<u32> {
+        let places = self.buckets.iter().flat_map(|bucket| (0..WAYS).map(|way| bucket.load(way, SeqCst)));
+        let members = places.filter(|word| word.is_member()).map(Word::slot);
+        members.filter(|slot| self.key_is(*slot, key)).collect()
+    }
+
+    /// Members with any key.
+    pub fn all_members(&self) -> usize {
+        self.buckets.iter().map(|bucket| bucket.select(SeqCst, Word::is_member).count()).sum()
+    }
+
+    /// Members that do not live at home.
+    pub fn away(&self) -> usize {
+        self.buckets[1..].iter().map(|bucket| bucket.select(SeqCst, Word::is_member).count()).sum()
+    }
+
+    /// Entries of any state, and counts of entries elsewhere.
+    pub fn leftovers(&self) -> (usize, usize) {
+        let entries =
+            self.buckets.iter().map(|bucket| bucket.select(SeqCst, |word| word != Word::EMPTY).count());
+        (entries.sum(), self.buckets.iter().map(|bucket| bucket.elsewhere(SeqCst).count()).sum())
+    }
+}
