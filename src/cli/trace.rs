@@ -51,7 +51,7 @@ Lab scenarios, made to be drawn: handfast lab trace --help";
 const LISTED: usize = 50;
 
 pub(super) fn run(arguments: &TraceArgs) -> Result<ExitCode, Failure> {
-    let mut found = Flows::of(&mut open(arguments)?);
+    let mut found = Flows::of(&mut open(arguments)?, arguments.flow);
     let trouble = found.trouble.take();
     let flow = match choose(arguments, &found) {
         Ok(flow) => flow,

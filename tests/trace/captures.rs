@@ -263,6 +263,28 @@ fn a_cut_capture_shows_what_it_has() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// More connections than are told apart, and the wanted one behind them.
+#[test]
+fn beyond_the_limit_connections_are_counted_and_the_wanted_one_is_found() {
+    use handfast::trace::pcap::MOST_FLOWS;
+    let syn = |port: usize| {
+        let mut packet = Vec::new();
+        let tcp = PacketBuilder::ipv4([10, 0, 0, 9], SERVER.0, 64).tcp(port as u16, 80, 1, 1_000).syn();
+        tcp.write(&mut packet, b"").expect("a packet");
+        packet
+    };
+    let mut packets: Vec<Vec<u8>> = (0..MOST_FLOWS).map(|flow| syn(1_000 + flow)).collect();
+    packets.extend(conversation());
+    let saved = save(&pcap(101, &packets, 65_535));
+    let listing = saved.trace(printed, &[]);
+    assert!(
+        listing.contains("10,000 connections") && listing.contains("and 10 segments of still others"),
+        "{listing}"
+    );
+    let text = saved.trace(printed, &["--flow", "10.0.0.7:41022-10.0.0.50:80"]);
+    assert_eq!(rows(&text), DRAWN, "{text}");
+}
+
 /// Whatever the octets, there is an end and no panic.
 #[test]
 fn damaged_at_any_place() {
@@ -274,7 +296,7 @@ fn damaged_at_any_place() {
                 let mut octets = file.clone();
                 octets[place] = value;
                 if let Ok(mut packets) = Packets::open(&octets[..]) {
-                    assert!(Flows::of(&mut packets).packets <= 20);
+                    assert!(Flows::of(&mut packets, None).packets <= 20);
                 }
             }
         }

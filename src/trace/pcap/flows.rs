@@ -72,8 +72,8 @@ pub struct Flows {
 }
 
 impl Flows {
-    /// Reads all of it.
-    pub fn of<R: Read>(packets: &mut Packets<R>) -> Flows {
+    /// Reads all of it. The connection that is `wanted` is told apart in any case.
+    pub fn of<R: Read>(packets: &mut Packets<R>, wanted: Option<Selection>) -> Flows {
         let mut found = Flows::default();
         let mut places: HashMap<Selection, usize> = HashMap::new();
         loop {
@@ -83,7 +83,7 @@ impl Flows {
                 Err(trouble) => return Flows { trouble: Some(trouble), ..found },
             };
             let key = Selection::new(segment.source, segment.destination);
-            if !places.contains_key(&key) && found.flows.len() == MOST_FLOWS {
+            if !places.contains_key(&key) && found.flows.len() >= MOST_FLOWS && wanted != Some(key) {
                 found.unlisted += 1;
                 continue;
             }
