@@ -17,7 +17,7 @@
 //!
 //! Imports go down only:
 //! `cli → {lab → trace, load, report} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
-//! leaf that all may use. `tests/layers.rs` holds this.
+//! leaf that all may use, `text` one for what people read. `tests/layers.rs` holds this.
 
 pub mod cli;
 pub mod engine;
@@ -28,6 +28,7 @@ pub mod report;
 pub mod service;
 pub mod table;
 pub mod tcp;
+mod text;
 pub mod trace;
 pub mod wire;
 pub mod xdp;

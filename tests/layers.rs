@@ -7,19 +7,23 @@ use std::path::{Path, PathBuf};
 /// Each folder of src/ and what it may use. A folder may always use itself.
 const LAYERS: &[(&str, &[&str])] = &[
     ("observe", &[]),
+    ("text", &[]),
     ("wire", &["observe"]),
     ("table", &["wire"]),
     ("tcp", &["wire", "observe"]),
     ("xdp", &["wire", "observe"]),
     ("service", &["tcp", "observe"]),
     ("engine", &["service", "tcp", "table", "xdp", "wire", "observe"]),
-    ("trace", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
-    ("report", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
+    ("trace", &["engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
+    ("report", &["engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("lab", &["trace", "engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("load", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     (
         "cli",
-        &["lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire", "observe"],
+        &[
+            "lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire", "observe",
+            "text",
+        ],
     ),
 ];
 

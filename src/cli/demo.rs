@@ -16,10 +16,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::args::LabDemo;
 use super::responder_process::ResponderProcess;
-use super::stage::{Stage, bar, counted, grouped};
+use super::stage::{Stage, bar, counted};
 use super::{Failure, demo_comparison};
 use crate::lab::load::{self, Dialogue, Plan, Progress, Tally};
 use crate::lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
+use crate::text::grouped;
 use crate::trace::{Capture, Conversation, Ladder, State};
 
 /// What a shell reports of a command that Ctrl-C ended.

@@ -5,12 +5,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::lab_contest::{program, two_cores};
-use super::stage::{Stage, blank, grouped};
+use super::stage::{Stage, blank};
 use super::{Failure, lab_comparison};
 use crate::lab::bench::contest::{BenchClient, Contest, Contestant, Finished, News};
 use crate::lab::bench::workload::{Pattern, Workload};
 use crate::lab::{Lab, Spec};
 use crate::report::bench::comparison::{Comparison, Setting};
+use crate::text::grouped;
 use crate::xdp::Mode;
 
 /// Two rounds of three runs: a quarter of a minute.

@@ -11,12 +11,12 @@ use clap::{Args, ValueEnum};
 
 use super::bench_args::SynOptions;
 use super::lab_bench::stop_on_signals;
-use super::stage::grouped;
 use super::{Failure, lab_comparison, values};
 use crate::lab::bench::contest::{BenchClient, Contest, ContestError, Contestant, Cores, News};
 use crate::lab::bench::workload::{Closer, Pattern, Workload};
 use crate::report::bench::comparison::Comparison;
 use crate::report::bench::write_json;
+use crate::text::grouped;
 use crate::xdp::Mode;
 
 /// What a shell reports of a command that Ctrl-C ended.

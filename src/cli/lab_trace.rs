@@ -1,5 +1,4 @@
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -7,7 +6,6 @@ use clap::{Args, ValueEnum};
 use super::Failure;
 use super::trace_output::Drawing;
 use crate::lab::trace::{Peer, SCENARIOS, Scenario, TraceError, play_all};
-use crate::trace::{html, svg};
 
 /// Play a scenario of TCP for real, and draw it as a textbook would.
 ///
@@ -118,30 +116,17 @@ fn failure(error: TraceError) -> Failure {
 
 /// Plays everything, a few at a time; draws it in the order of the list.
 fn all(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
-    for directory in [&arguments.drawing.svg, &arguments.drawing.html].into_iter().flatten() {
+    for directory in arguments.drawing.files() {
         fs::create_dir_all(directory).map_err(|error| Failure::cannot_write(directory, &error))?;
     }
     for (scenario, played) in play_all(&arguments.name, arguments.peer()) {
         let picture = played.map_err(|error| failure(error).of_what(scenario.name))?;
-        if arguments.drawing.svg.is_none() && arguments.drawing.html.is_none() {
-            println!("{}", arguments.drawing.text(&picture));
-        }
-        if let Some(directory) = &arguments.drawing.svg {
-            write(&place(directory, scenario, "svg"), &svg::draw(&picture))?;
-        }
-        if let Some(directory) = &arguments.drawing.html {
-            write(&place(directory, scenario, "html"), &html::page(&picture))?;
+        let drawing = arguments.drawing.of_several(scenario.name);
+        drawing.draw(&picture)?;
+        match drawing.files().count() {
+            0 => println!(),
+            _ => drawing.files().for_each(|path| println!("{}", path.display())),
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn place(directory: &Path, scenario: &Scenario, ending: &str) -> PathBuf {
-    directory.join(format!("{}.{ending}", scenario.name))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| Failure::cannot_write(path, &error))?;
-    println!("{}", path.display());
-    Ok(())
 }

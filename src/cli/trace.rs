@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Failure;
-use super::stage::grouped;
 use super::trace_output::Drawing;
+use crate::text::grouped;
 use crate::trace::pcap::{Flow, Flows, Packets, PcapError, Selection, record};
 use crate::trace::{Diagram, Knowledge, Picture};
 

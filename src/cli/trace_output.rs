@@ -1,14 +1,13 @@
 //! Where a drawn connection goes: the terminal, or a file.
 
-use std::env;
 use std::fs;
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
 use terminal_size::{Width, terminal_size};
 
 use super::Failure;
+use super::stage::Stage;
 use crate::trace::{Picture, Text, html, svg};
 
 /// Columns where there is no terminal to ask.
@@ -43,10 +42,21 @@ impl Drawing {
         Ok(())
     }
 
-    pub fn text(&self, picture: &Picture) -> String {
-        let colour = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
+    /// The same for one of several: its files have its name, in the directories that are given.
+    pub fn of_several(&self, name: &str) -> Drawing {
+        let file = |directory: &Option<PathBuf>, ending| {
+            directory.as_ref().map(|directory| directory.join(format!("{name}.{ending}")))
+        };
+        Drawing { svg: file(&self.svg, "svg"), html: file(&self.html, "html"), ..*self }
+    }
+
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.svg.iter().chain(&self.html)
+    }
+
+    fn text(&self, picture: &Picture) -> String {
         let found = || terminal_size().map_or(COLUMNS, |(Width(columns), _)| columns.into());
         let width = self.width.map_or_else(found, usize::from);
-        Text { picture, width, ascii: self.ascii, colour }.to_string()
+        Text { picture, width, ascii: self.ascii, colour: Stage::of_stdout().colour }.to_string()
     }
 }

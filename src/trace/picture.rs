@@ -28,24 +28,6 @@ pub(super) fn rounded(wait: std::time::Duration) -> String {
     }
 }
 
-/// `text` in lines of at most `width` characters, where its words allow it.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let length = lines.last().map_or(0, |line| line.chars().count());
-        match lines.last_mut() {
-            Some(line) if length == 0 => line.push_str(word),
-            Some(line) if length + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.retain(|line| !line.is_empty());
-    lines
-}
-
 /// As a textbook names them, in the order of reading: what it does, then ACK.
 pub(super) fn flag_names(flags: crate::wire::Flags) -> String {
     use crate::wire::Flags;

@@ -19,6 +19,16 @@ pub enum Silent {
     TwoMsl,
 }
 
+impl Silent {
+    /// As the RFC's figures write it.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Silent::Close => "(CLOSE)",
+            Silent::TwoMsl => "(2 MSL)",
+        }
+    }
+}
+
 /// One connection as it happened: what left, what arrived, what was lost, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {

@@ -8,8 +8,9 @@ use std::fmt::Write;
 
 use self::palette::{arrow_colour, bar_colour, text_colour};
 use super::diagram::{Arrow, Path, Row, What};
-use super::picture::{IMAGINED, Picture, flag_names, rounded, wrap};
+use super::picture::{IMAGINED, Picture, flag_names, rounded};
 use super::{Direction, Side, Silent, State};
+use crate::text::wrapped;
 
 /// Pixels.
 const WIDTH: u32 = 860;
@@ -126,7 +127,7 @@ impl Canvas {
         }
         self.text(MIDDLE, "middle", "font-size=\"17\" font-weight=\"bold\"", &picture.title);
         self.y += 22;
-        for line in wrap(&picture.lesson, LESSON) {
+        for line in wrapped(&picture.lesson, LESSON) {
             self.text(MIDDLE, "middle", "fill=\"#57606a\"", &line);
             self.y += LINE + 2;
         }
@@ -145,7 +146,7 @@ impl Canvas {
             What::Told(side, what) => self.told(row, *side, *what, states),
             What::Segment(arrow) => self.segment(row, arrow, states),
         }
-        for line in wrap(row.why.as_deref().unwrap_or_default(), SENTENCE) {
+        for line in wrapped(row.why.as_deref().unwrap_or_default(), SENTENCE) {
             self.text(MIDDLE, "middle", "font-size=\"12\" fill=\"#57606a\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\"", &line);
             self.y += LINE;
         }
@@ -155,11 +156,10 @@ impl Canvas {
     /// A gap in both life lines' time.
     fn silence(&mut self, text: &str) {
         for x in [LEFT, RIGHT] {
-            for (dy, colour) in [(2, "#ffffff"), (8, "#ffffff"), (14, "#ffffff")] {
-                let y = self.y + dy;
+            for y in [2, 8, 14].map(|down| self.y + down) {
                 let _ = writeln!(
                     self.out,
-                    "<line x1=\"{}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"{colour}\" stroke-width=\"3\"/>",
+                    "<line x1=\"{}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"#ffffff\" stroke-width=\"3\"/>",
                     x - 5,
                     x + 5
                 );
@@ -175,14 +175,10 @@ impl Canvas {
             Side::Client => (LEFT + 14, "start"),
             Side::Server => (RIGHT - 14, "end"),
         };
-        let text = match what {
-            Silent::Close => "(CLOSE)",
-            Silent::TwoMsl => "(2 MSL)",
-        };
         states.becomes(Side::Client, row.client, self.y);
         states.becomes(Side::Server, row.server, self.y);
         self.y += 4;
-        self.text(x, anchor, "font-style=\"italic\"", text);
+        self.text(x, anchor, "font-style=\"italic\"", what.label());
         self.y += LINE;
     }
 

@@ -2,8 +2,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::diagram::{Arrow, Path, Row, What};
-use super::picture::{IMAGINED, Picture, flag_names, rounded, wrap};
-use super::{Direction, Side, Silent, State};
+use super::picture::{IMAGINED, Picture, flag_names, rounded};
+use super::{Direction, Side, State};
+use crate::text::wrapped;
 use crate::wire::Flags;
 
 /// A picture in characters: the client's states on the left, the server's on the right, one line for
@@ -48,7 +49,7 @@ impl fmt::Display for Text<'_> {
             let states = ((row.client, client != Some(row.client)), (row.server, server != Some(row.server)));
             self.line(f, &time(row.at), states.0, &self.middle(row), states.1)?;
             (client, server) = (Some(row.client), Some(row.server));
-            for line in wrap(row.why.as_deref().unwrap_or_default(), self.text()) {
+            for line in wrapped(row.why.as_deref().unwrap_or_default(), self.text()) {
                 self.indented(f, &self.paint("2", &self.plain(&line)))?;
             }
         }
@@ -67,7 +68,7 @@ impl Text<'_> {
         if !self.picture.title.is_empty() {
             writeln!(f, "{}", self.paint("1", &self.plain(&self.picture.title)))?;
         }
-        for line in wrap(&self.picture.lesson, self.columns()) {
+        for line in wrapped(&self.picture.lesson, self.columns()) {
             writeln!(f, "{}", self.plain(&line))?;
         }
         if self.picture.title.is_empty() { Ok(()) } else { writeln!(f) }
@@ -114,11 +115,7 @@ impl Text<'_> {
     fn middle(&self, row: &Row) -> String {
         match &row.what {
             What::Told(side, what) => {
-                let text = match what {
-                    Silent::Close => "(CLOSE)",
-                    Silent::TwoMsl => "(2 MSL)",
-                };
-                let width = self.between();
+                let (text, width) = (what.label(), self.between());
                 self.paint(
                     "2",
                     &match side {

@@ -24,6 +24,7 @@ pub use catalogue::{SCENARIOS, Scenario};
 pub use error::TraceError;
 
 use crate::trace::{Diagram, Knowledge, Picture};
+use crate::wire::Mac;
 
 /// The longest wait for what must come. Time-outs of TCP in the scenarios take a second.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -105,4 +106,10 @@ pub fn play_all(lab: &str, client: Option<Peer>) -> Vec<(&'static Scenario, Resu
 fn take(next: &AtomicUsize) -> Option<(usize, &'static Scenario)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
     SCENARIOS.get(index).map(|scenario| (index, scenario))
+}
+
+/// Of one of the lab's own addresses.
+fn mac(text: &str) -> Mac {
+    let mut octets = text.split(':').map(|octet| u8::from_str_radix(octet, 16).unwrap_or_default());
+    std::array::from_fn(|_| octets.next().unwrap_or_default())
 }

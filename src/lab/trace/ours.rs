@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -101,20 +101,15 @@ enum Order {
 pub(super) struct Puppet {
     pub engine: Ours,
     orders: Sender<Order>,
-    seen: Arc<Seen>,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    opened: AtomicU32,
+    opened: Arc<AtomicBool>,
 }
 
 impl Puppet {
     /// A caller at `local`, whose next hop is `gateway`. To be called inside the namespace of `device`.
     pub fn ready(device: &str, local: SocketAddr, gateway: Mac) -> Result<Puppet, TraceError> {
         let (orders, receiver) = mpsc::channel();
-        let seen = Arc::<Seen>::default();
-        let strings = Mutex::new(Some(Strings { orders: receiver, number: None, seen: seen.clone() }));
+        let opened = Arc::<AtomicBool>::default();
+        let strings = Mutex::new(Some(Strings { orders: receiver, number: None, opened: opened.clone() }));
         let options = Options {
             owned: vec![owned(local)?],
             gateway: Some(gateway),
@@ -125,7 +120,7 @@ impl Puppet {
             })),
             ..options(device, CookieMode::Never)
         };
-        Ok(Puppet { engine: Ours::start(options)?, orders, seen })
+        Ok(Puppet { engine: Ours::start(options)?, orders, opened })
     }
 
     pub fn open(&self, local: SocketAddr, remote: SocketAddr) {
@@ -133,7 +128,7 @@ impl Puppet {
     }
 
     pub fn is_open(&self) -> bool {
-        self.seen.opened.load(Ordering::Relaxed) > 0
+        self.opened.load(Ordering::Relaxed)
     }
 
     pub fn send(&self, data: &'static [u8]) {
@@ -160,12 +155,12 @@ impl Puppet {
 struct Strings {
     orders: Receiver<Order>,
     number: Option<u32>,
-    seen: Arc<Seen>,
+    opened: Arc<AtomicBool>,
 }
 
 impl User for Strings {
     fn opened(&mut self, _: &mut Handle<'_>) {
-        self.seen.opened.fetch_add(1, Ordering::Relaxed);
+        self.opened.store(true, Ordering::Relaxed);
     }
 
     fn peer_closed(&mut self, _: &mut Handle<'_>) {}

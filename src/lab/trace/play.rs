@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use super::kernel::{Opening, abort};
 use super::ours::{Ours, Puppet};
 use super::relay::{Relay, Rule};
-use super::{PATIENCE, Peer, TraceError};
+use super::{PATIENCE, Peer, TraceError, mac};
 use crate::lab::{
     BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, Lab, SERVER_DEVICE, SERVER_MAC,
     Spec,
 };
 use crate::tcp::User;
 use crate::trace::{Direction, Record};
-use crate::wire::{Emit, Flags, FlowKey4, Mac, Seq, write_segment};
+use crate::wire::{Emit, Flags, FlowKey4, LinkHeader, PacketKey, Seq, write_segment};
 
 /// The kernel's client, ours, and our server; the kernel's server is at [`KERNEL_V4`].
 const KERNEL_CLIENT: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
@@ -24,8 +24,6 @@ const CLIENT_PORT: u16 = 40_000;
 pub(super) const SERVER_PORT: u16 = 80;
 /// After the last segment that is expected: one that is not would come by then.
 const AFTERWARDS: Duration = Duration::from_millis(80);
-/// Octets of an Ethernet header.
-const LINK: usize = 14;
 
 /// One scenario's stage.
 pub(super) struct Play {
@@ -133,14 +131,11 @@ impl Play {
             remote: self.server.ip().octets(),
             remote_port: self.server.port(),
         };
-        let mut frame = vec![0; 128];
-        for (place, octet) in
-            frame.iter_mut().zip(mac(SERVER_MAC).into_iter().chain(mac(CLIENT_MAC)).chain([8, 0]))
-        {
-            *place = octet;
-        }
+        let link = LinkHeader::untagged(mac(SERVER_MAC), mac(CLIENT_MAC), FlowKey4::ETHERTYPE);
+        let mut frame = link.as_bytes().to_vec();
+        frame.resize(128, 0);
         let emit = Emit { seq: next + ahead, flags: Flags::RST, ..Emit::default() };
-        let length = write_segment(&mut frame, LINK, &key, &emit, &[]).unwrap_or_default();
+        let length = write_segment(&mut frame, link.as_bytes().len(), &key, &emit, &[]).unwrap_or_default();
         frame.truncate(length);
         self.relay.inject(Direction::ToServer, frame);
         Ok(())
@@ -155,11 +150,6 @@ fn take_wire(lab: &Lab, ends: (SocketAddr, SocketAddr), rules: Vec<Rule>) -> Res
         bridge.run(&["ip", "link", "set", port, "nomaster"])?;
     }
     Ok(bridge.enter(|| Relay::start(ends, rules))??)
-}
-
-fn mac(text: &str) -> Mac {
-    let mut octets = text.split(':').map(|octet| u8::from_str_radix(octet, 16).unwrap_or_default());
-    std::array::from_fn(|_| octets.next().unwrap_or_default())
 }
 
 /// The end that opens.

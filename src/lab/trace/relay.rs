@@ -18,9 +18,10 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, bind, recv, send, socket,
 };
 
-use crate::lab::{BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER};
+use super::mac;
+use crate::lab::{BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_MAC, SERVER_MAC};
 use crate::trace::{Direction, Event, Record, Side, Silent, segment_of};
-use crate::wire::{Policy, SegmentInfo};
+use crate::wire::{Mac, Policy, SegmentInfo};
 
 /// The longest sleep, so that delayed frames and commands are seen, milliseconds.
 const NAP_MS: u8 = 1;
@@ -106,17 +107,22 @@ impl Relay {
     }
 
     pub fn told(&self, side: Side, what: Silent) {
-        let at = self.shared.began.elapsed();
-        self.record_mut().happens(at, Event::Told(side, what));
+        self.shared.happens(Event::Told(side, what));
     }
 
     /// What happened so far.
     pub fn record(&self) -> Record {
-        self.record_mut().clone()
+        self.shared.record().clone()
+    }
+}
+
+impl Shared {
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record_mut(&self) -> MutexGuard<'_, Record> {
-        self.shared.record.lock().unwrap_or_else(PoisonError::into_inner)
+    fn happens(&self, event: Event) {
+        self.record().happens(self.began.elapsed(), event);
     }
 }
 
@@ -161,6 +167,7 @@ struct Wire {
 impl Wire {
     fn run(mut self) {
         let mut frame = vec![0; 65_536];
+        let macs = [mac(CLIENT_MAC), mac(SERVER_MAC)];
         while !self.shared.stop.load(Ordering::Relaxed) {
             self.carry_out();
             self.deliver_due();
@@ -169,7 +176,7 @@ impl Wire {
                     self.ports.get(from).map(|port| recv(port.as_raw_fd(), &mut frame, MsgFlags::empty()))
                 {
                     let octets = frame.get(..length).unwrap_or_default();
-                    if !from_the_other_side(octets, direction) {
+                    if !from_the_other_side(octets, direction, macs) {
                         self.take(direction, octets.to_vec());
                     }
                 }
@@ -268,28 +275,18 @@ impl Wire {
     }
 
     fn add(&self, direction: Direction, segment: SegmentInfo) -> usize {
-        self.record().add(direction, segment)
+        self.shared.record().add(direction, segment)
     }
 
     fn happens(&self, one: &Flying, event: fn(usize) -> Event) {
         if let Some(number) = one.number {
-            self.record().happens(self.shared.began.elapsed(), event(number));
+            self.shared.happens(event(number));
         }
-    }
-
-    fn record(&self) -> MutexGuard<'_, Record> {
-        self.shared.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A socket hears its own frames as well, and those have the other end's source.
-fn from_the_other_side(frame: &[u8], direction: Direction) -> bool {
-    let own = match direction {
-        Direction::ToServer => crate::lab::CLIENT_MAC,
-        Direction::ToClient => crate::lab::SERVER_MAC,
-    };
-    frame.get(6..12).is_some_and(|source| {
-        let octets = own.split(':').map(|octet| u8::from_str_radix(octet, 16).unwrap_or_default());
-        !octets.eq(source.iter().copied())
-    })
+fn from_the_other_side(frame: &[u8], direction: Direction, macs: [Mac; 2]) -> bool {
+    let own = if direction == Direction::ToServer { macs[0] } else { macs[1] };
+    frame.get(6..12).is_some_and(|source| source != own)
 }

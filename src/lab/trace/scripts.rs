@@ -1,7 +1,6 @@
 //! What the ends do in each scenario, step by step, and what the wire does to them. Each returns what
 //! happened. The numbers are those of segments: a script waits for what must come.
 
-use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -115,11 +114,7 @@ pub(super) fn close(play: &Play) -> Outcome {
         puppet.engine.await_forgotten(PATIENCE)?;
         play.relay.told(Side::Client, Silent::TwoMsl);
     }
-    Ok(finish(play, server))
-}
-
-fn finish(play: &Play, _alive: TcpStream) -> Record {
-    play.record()
+    Ok(play.record())
 }
 
 pub(super) fn close_by_server(play: &Play) -> Outcome {

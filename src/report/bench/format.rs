@@ -1,17 +1,6 @@
 //! Numbers for people.
 
-/// `1,234,567`.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(super) use crate::text::{grouped as count, wrapped};
 
 /// Rounded to a whole number, with commas.
 pub(super) fn whole(number: f64) -> String {
@@ -67,21 +56,6 @@ pub(super) fn spoken(name: &str) -> String {
     name.replace(['_', '-'], " ")
 }
 
-/// Lines of at most `width` characters, broken between words.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,13 +84,5 @@ mod tests {
         ] {
             assert_eq!(micros(number), text, "{number}");
         }
-    }
-
-    #[test]
-    fn lines_are_broken_between_words_and_lose_none() {
-        let text = "the client was the limit: its cores were busy averylongwordthatfitsnowhere";
-        let lines = wrapped(text, 20);
-        assert_eq!(lines.join(" "), text);
-        assert!(lines.iter().all(|line| line.len() <= 20 || !line.contains(' ')), "{lines:?}");
     }
 }

@@ -82,8 +82,9 @@ impl Interfaces {
             let length = octets.len() as u32;
             return Err(PcapError::Length { packet: input.packet, octet: input.octet, length });
         }
-        let link = word(octets, 0, self.big) & 0xffff;
-        let link = if self.big { word(octets, 0, true) >> 16 } else { link };
+        // Two octets, and two reserved ones behind them.
+        let link = word(octets, 0, self.big);
+        let link = if self.big { link >> 16 } else { link & 0xffff };
         let rate = self.rate(octets.get(8..).unwrap_or_default());
         self.known.push(Interface { link, rate, snap: word(octets, 4, self.big) });
         Ok(())
