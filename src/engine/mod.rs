@@ -13,6 +13,7 @@
 //! - `mailbox`: segments handed to the core that owns their connection.
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
 //!   `owed` what connections send without a frame to answer in.
+//! - `orders`: what other threads have a core do between two turns.
 //! - `stack`: devices, queues and threads around it all; `runner` one thread.
 //!
 //! May use `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
@@ -31,6 +32,7 @@ pub mod listeners;
 mod mailbox;
 pub mod memory;
 mod open;
+mod orders;
 mod owed;
 mod port;
 mod privileges;
@@ -46,6 +48,7 @@ mod worker;
 pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};
 pub use caller::{Caller, CallerFactory, Ends, Line, OpenError};
 pub use mailbox::Mailbox;
+pub use orders::{Order, Refused};
 pub use port::Port;
 pub use privileges::{PrivilegeError, drop_privileges};
 pub use runner::Polling;

@@ -8,6 +8,7 @@ use nix::sys::eventfd::EventFd;
 
 use super::Worker;
 use super::mailbox::Mailbox;
+use super::orders::Orders;
 use crate::tcp::Now;
 use crate::xdp::{Fault, Queue};
 
@@ -40,6 +41,7 @@ pub(super) struct Runner {
     pub stop: Arc<AtomicBool>,
     /// Readable when someone has posted a letter, or wants us to stop.
     pub wake: Arc<EventFd>,
+    pub orders: Arc<Orders>,
     pub mailbox: usize,
     pub mailboxes: Arc<super::Shared>,
 }
@@ -63,6 +65,9 @@ impl Runner {
         core_affinity::set_for_current(core_affinity::CoreId { id: self.cpu });
         let mut busy_until = Instant::now() + SPIN;
         while !self.stop.load(Relaxed) {
+            if let Some(order) = self.orders.next() {
+                order(&mut self.worker);
+            }
             let began = Instant::now();
             let turn = self.worker.turn(at(self.epoch, began));
             if turn.gone {

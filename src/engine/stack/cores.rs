@@ -8,6 +8,7 @@ use super::devices::OpenDevice;
 use super::{Active, Options, StartError};
 use crate::engine::core::{Core, Secrets, Shared};
 use crate::engine::listeners::Listeners;
+use crate::engine::orders::Orders;
 use crate::engine::runner::{Runner, now, wake_event, waker};
 use crate::engine::{Mailbox, Worker};
 use crate::observe::CoreCounters;
@@ -20,6 +21,7 @@ use crate::xdp::Queue;
 pub(super) struct State {
     pub(super) counters: Vec<Arc<CoreCounters>>,
     pub(super) wakes: Vec<Arc<EventFd>>,
+    pub(super) orders: Vec<Arc<Orders>>,
     pub(super) stop: Arc<AtomicBool>,
 }
 
@@ -82,6 +84,7 @@ pub(super) fn start_cores(
     let wakes = (0..cores).map(|_| wake_event().map(Arc::new)).collect::<nix::Result<Vec<_>>>();
     let wakes = wakes.map_err(|errno| StartError::Thread(errno.into()))?;
     let counters: Vec<Arc<CoreCounters>> = (0..cores).map(|_| Arc::default()).collect();
+    let orders: Vec<_> = wakes.iter().cloned().map(|wake| Orders::new(waker(wake))).collect();
     let epoch = Instant::now();
     let parts = v4.into_iter().zip(v6).zip(ports);
     let runners = parts.enumerate().map(|(id, ((v4, v6), ports))| {
@@ -98,10 +101,11 @@ pub(super) fn start_cores(
             epoch,
             stop: stop.clone(),
             wake: wakes[id].clone(),
+            orders: orders[id].clone(),
             mailbox: id,
             mailboxes: shared.clone(),
         }
     });
     let runners = runners.collect();
-    Ok((runners, State { counters, wakes, stop }))
+    Ok((runners, State { counters, wakes, orders, stop }))
 }

@@ -6,9 +6,9 @@ use nix::net::if_::if_nametoindex;
 
 use super::cores::State;
 use super::devices::OpenDevice;
-use crate::engine::Worker;
 use crate::engine::runner::waker;
 use crate::engine::snapshot::{QueueSnapshot, Snapshot};
+use crate::engine::{Order, Refused, Worker};
 use crate::xdp::{self, Queue};
 
 /// A stack at work.
@@ -44,6 +44,20 @@ impl Running {
     /// The counts so far; queues' own come with [`Running::stop`].
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(&self.state.counters, self.devices.iter().map(|open| (&open.device, &open.program)))
+    }
+
+    /// Has a core do something between two turns; soon, but not before this returns.
+    ///
+    /// # Errors
+    /// [`Refused`]: the core takes no more.
+    pub fn order(&self, core: usize, order: Order) -> Result<(), Refused> {
+        let given = self.state.orders.get(core).is_some_and(|orders| orders.give(order));
+        given.then_some(()).ok_or(Refused(core))
+    }
+
+    /// How many cores there are.
+    pub fn cores(&self) -> usize {
+        self.state.orders.len()
     }
 
     /// Why it no longer works, if so. Cheap: look as often as you like.
