@@ -1,7 +1,9 @@
 //! Asks for a cache line ahead of its use.
-#![allow(unsafe_code)] // the prefetch instruction takes a raw pointer
+#![allow(unsafe_code)] // PREFETCHW has no intrinsic: inline assembly
 
-/// Starts to load the line of `target`, if there is one, into all cache levels.
+/// Starts to load the line of `target`, if there is one, to be written: nearly every line that is
+/// looked at is written soon, and one that another core wrote last would otherwise be fetched twice,
+/// for reading and again for writing.
 #[inline(always)]
 pub(super) fn prefetch<T>(target: Option<&T>) {
     #[cfg(target_arch = "x86_64")]
