@@ -17,5 +17,5 @@ mod server;
 
 pub use answer::Pages;
 pub use catalogue::{Kind, Metric, all, documentation};
-pub use page::Source;
+pub use page::{Source, page};
 pub use server::{BindError, Bound, Serving};

@@ -1,7 +1,7 @@
 //! The text of a scrape, in Prometheus' text format 0.0.4.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric as Sample, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
@@ -29,14 +29,14 @@ impl Source {
     /// Every metric, as it is now.
     pub fn text(&self) -> Vec<u8> {
         let bench = self.bench.as_ref().map(|control| control.totals());
-        let uptime = self.started.elapsed().as_secs_f64();
-        text(&self.active, &self.watch.snapshot(), bench.as_ref(), uptime)
+        page(&self.active, &self.watch.snapshot(), bench.as_ref(), self.started.elapsed())
     }
 }
 
-pub(super) fn text(active: &Active, snapshot: &Snapshot, bench: Option<&Totals>, uptime: f64) -> Vec<u8> {
+/// Every metric of these counts.
+pub fn page(active: &Active, snapshot: &Snapshot, bench: Option<&Totals>, uptime: Duration) -> Vec<u8> {
     let mut page = Page::default();
-    page.program(active, uptime);
+    page.program(active, uptime.as_secs_f64());
     page.cores(&snapshot.cores);
     page.queues(&snapshot.queues);
     let steering = snapshot.steering.iter().flat_map(|steering| {
