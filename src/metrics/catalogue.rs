@@ -1,7 +1,6 @@
 //! Every metric, once: names, units and suffixes by Prometheus' conventions.
 
 use crate::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot};
-use crate::observe::{DROP_REASONS, STAGES};
 
 /// What a metric is to Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +58,8 @@ pub(super) const PER_CORE: &[PerCore] = &[
     (counter("handfast_frames_received_total", CORE, "Frames taken from the receive rings."), |c| {
         c.frames_in
     }),
-    (counter("handfast_frames_sent_total", CORE, "Frames given to the transmit rings."), |c| c.frames_out),
-    (counter("handfast_batches_total", CORE, "Turns of the loop that had frames."), |c| c.batches),
+    (counter("handfast_frames_sent_total", CORE, "Frames given to the queues to send."), |c| c.frames_out),
+    (counter("handfast_batches_total", CORE, "Turns of the loop that had work."), |c| c.batches),
     (counter("handfast_syns_received_total", CORE, "SYNs for a listener."), |c| c.syns),
     (counter("handfast_syn_acks_sent_total", CORE, "First SYN-ACKs of connections that have a slot."), |c| {
         c.syn_acks
@@ -270,7 +269,8 @@ pub fn all() -> Vec<Metric> {
     groups().into_iter().flat_map(|(_, metrics)| metrics).collect()
 }
 
-fn groups() -> [(&'static str, Vec<Metric>); 4] {
+/// The same under the titles they are documented with.
+pub(super) fn groups() -> [(&'static str, Vec<Metric>); 4] {
     let cores = PER_CORE.iter().map(|(metric, _)| *metric).chain(OF_CORES);
     let queues = PER_QUEUE.iter().map(|(metric, _)| *metric).chain(OF_DEVICES);
     [
@@ -279,30 +279,6 @@ fn groups() -> [(&'static str, Vec<Metric>); 4] {
         ("Queues and interfaces", queues.collect()),
         ("handfast bench", OF_BENCH.to_vec()),
     ]
-}
-
-/// The tables of `docs/metrics.md`.
-pub fn documentation() -> String {
-    let mut text = String::new();
-    for (title, metrics) in groups() {
-        text += &format!("### {title}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n");
-        for Metric { name, kind, labels, help } in metrics {
-            let kind = if kind == Kind::Counter { "counter" } else { "gauge" };
-            text += &format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", "));
-        }
-        text.push('\n');
-    }
-    let reasons = DROP_REASONS.iter().map(|reason| (reason.name(), reason.describe()));
-    text += &named("Reasons of `handfast_drops_total`", reasons);
-    let events = EVENTS.iter().map(|(name, meaning, _)| (*name, *meaning));
-    text += &named("Events of `handfast_queue_kernel_events_total`", events);
-    let stages: Vec<String> = STAGES.iter().map(|(_, name)| format!("`{name}`")).collect();
-    text + &format!("### Stages of `handfast_stage_seconds_total`\n\n{}\n", stages.join(", "))
-}
-
-fn named(title: &str, rows: impl Iterator<Item = (&'static str, &'static str)>) -> String {
-    let rows: String = rows.map(|(name, meaning)| format!("| `{name}` | {meaning} |\n")).collect();
-    format!("### {title}\n\n| value | meaning |\n|---|---|\n{rows}\n")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What Prometheus scrapes: every count of a stack by name, over HTTP.
 //!
-//! - `catalogue`: every metric: its name, type, labels and help; `docs/metrics.md` is held to it.
+//! - `catalogue`: every metric: its name, type, labels and help;
+//!   `documentation` makes the tables of `docs/metrics.md` of it.
 //! - `page`: the text of a scrape, out of one snapshot.
 //! - `server`: the address it is served at; `client` one request; `answer` what is said to it.
 //!
@@ -12,10 +13,12 @@
 mod answer;
 mod catalogue;
 mod client;
+mod documentation;
 mod page;
 mod server;
 
 pub use answer::Pages;
-pub use catalogue::{Kind, Metric, all, documentation};
+pub use catalogue::{Kind, Metric, all};
+pub use documentation::documentation;
 pub use page::{Source, page};
 pub use server::{BindError, Bound, Serving};
