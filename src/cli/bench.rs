@@ -8,7 +8,8 @@ use super::bench_args::BenchArgs;
 use super::bench_results::results;
 use super::bench_setup::{check, options, sources};
 use super::bench_watch::{Observed, step};
-use super::{Failure, next_hop, signals};
+use super::notify::Notifier;
+use super::{Failure, metrics_args, next_hop, signals};
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Running, Stack};
 use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict, Workload};
@@ -34,6 +35,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
         None => next_hop::find(&arguments.device, arguments.target.address)?,
     };
     let control = Control::new(plan);
+    let metrics = arguments.metrics.bind()?;
     let stack = Stack::open(options(arguments, &control, gateway)).map_err(Failure::of)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
@@ -46,13 +48,19 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     }
     notes.iter().chain(&active.notes).for_each(|note| println!("note: {note}"));
     let running = stack.run().map_err(Failure::of)?;
+    let _serving = metrics_args::serve(metrics, &active, &running, Some(&control))?;
+    let mut notifier = Notifier::new();
+    notifier.ready();
     let (load, observed) = match arguments.search() {
-        Some(search) => find_max(&control, FindMax::new(search), &running, &stop, arguments, &mut notes)?,
+        Some(search) => {
+            find_max(&control, FindMax::new(search), &running, &stop, arguments, &mut notes, &mut notifier)?
+        }
         None => {
             let load = control.plan().load;
-            (load, step(&control, load, &running, &stop, arguments.quiet)?)
+            (load, step(&control, load, &running, &stop, arguments.quiet, &mut notifier)?)
         }
     };
+    notifier.stopping();
     let finished = running.stop();
     if let Some(fault) = &finished.fault {
         notes.push(format!("the run ended early: {fault}"));
@@ -76,12 +84,13 @@ fn find_max(
     stop: &AtomicBool,
     arguments: &BenchArgs,
     notes: &mut Vec<String>,
+    notifier: &mut Notifier,
 ) -> Result<(Load, Observed), Failure> {
     let mut best = None;
     loop {
         let per_second = search.rate().unwrap_or(1);
         let load = Load::Rate { per_second, arrivals: arguments.arrivals() };
-        let observed = step(control, load, running, stop, arguments.quiet)?;
+        let observed = step(control, load, running, stop, arguments.quiet, notifier)?;
         let outcome = outcome(per_second, &observed.tally);
         let held = search.holds(&outcome);
         println!(

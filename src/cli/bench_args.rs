@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::MetricsArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
 use crate::engine::Polling;
@@ -165,6 +166,9 @@ pub struct BenchArgs {
     /// Write the results to this file as well, as one page with plots
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub html: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 
     /// No line a second, only the summary
     #[arg(long, short, help_heading = "Report")]

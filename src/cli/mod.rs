@@ -22,7 +22,9 @@ mod lab_comparison;
 mod lab_contest;
 mod lab_engine;
 mod lab_trace;
+mod metrics_args;
 mod next_hop;
+mod notify;
 mod report;
 mod report_args;
 mod respond;
@@ -42,6 +44,7 @@ use clap::Parser;
 use args::{Arguments, Command};
 pub use bench_args::BenchArgs;
 pub use failure::Failure;
+pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;
 pub use values::{Cores, Listen};
 

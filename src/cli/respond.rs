@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Failure, RespondArgs, signals};
+use super::notify::Notifier;
+use super::{Failure, RespondArgs, metrics_args, signals};
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Active, Running, Stack};
 use crate::report::{Rates, Summary, active_line, steering_note};
@@ -19,14 +20,19 @@ pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
     // Before anything else: it must be writable, and later nothing can be opened any more.
     let mut json = json_file(arguments)?;
+    let metrics = arguments.metrics.bind()?;
     let responder = Stack::open(arguments.options()).map_err(Failure::of)?;
     drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
     println!("{}", active_line(&active));
     active.notes.iter().for_each(|note| println!("note: {note}"));
     let running = responder.run().map_err(Failure::of)?;
+    let _serving = metrics_args::serve(metrics, &active, &running, None)?;
     println!("ready: {}", listeners(arguments));
-    watch(arguments, &running, &stop);
+    let mut notifier = Notifier::new();
+    notifier.ready();
+    watch(arguments, &running, &stop, &mut notifier);
+    notifier.stopping();
     let summary = finish(&active, running);
     if let (Some(file), Some(path)) = (&mut json, &arguments.json) {
         write_json(file, &summary).map_err(|error| Failure::cannot_write(path, &error))?;
@@ -38,9 +44,9 @@ pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Until a signal, the duration, or a fault; a line of rates at each interval.
-fn watch(arguments: &RespondArgs, running: &Running, stop: &AtomicBool) {
+fn watch(arguments: &RespondArgs, running: &Running, stop: &AtomicBool, notifier: &mut Notifier) {
     let began = Instant::now();
-    let mut rates = Rates::default();
+    let (mut rates, mut told) = (Rates::default(), Rates::default());
     let mut next = arguments.interval;
     loop {
         let elapsed = began.elapsed();
@@ -52,6 +58,7 @@ fn watch(arguments: &RespondArgs, running: &Running, stop: &AtomicBool) {
             println!("{}", rates.line(&running.snapshot(), elapsed));
             next += arguments.interval;
         }
+        notifier.tick(|| told.line(&running.snapshot(), elapsed));
         thread::sleep(LOOK);
     }
 }

@@ -1,15 +1,12 @@
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS, STAGES};
-use crate::xdp::{Device, Program, Queue, VERDICTS};
+use crate::xdp::{QueueWatch, VERDICTS, VerdictWatch};
 
 /// Every count of a stack at one moment.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Snapshot {
     pub cores: Vec<CoreSnapshot>,
-    /// Empty while running: queues belong to their threads.
     pub queues: Vec<QueueSnapshot>,
     pub steering: Vec<SteeringSnapshot>,
 }
@@ -68,7 +65,7 @@ pub struct QueueSnapshot {
     pub tx_ring_full: u64,
     pub link_down: u64,
     pub bad_descriptors: u64,
-    /// The kernel's `XDP_STATISTICS`; `None` if the interface is gone.
+    /// The kernel's `XDP_STATISTICS`; `None` once the socket is closed.
     pub kernel: Option<KernelSnapshot>,
 }
 
@@ -90,17 +87,6 @@ pub struct SteeringSnapshot {
 }
 
 impl Snapshot {
-    pub(super) fn new<'a>(
-        counters: &[Arc<CoreCounters>],
-        devices: impl Iterator<Item = (&'a Device, &'a Program)>,
-    ) -> Snapshot {
-        Snapshot {
-            cores: counters.iter().map(|counters| CoreSnapshot::of(counters)).collect(),
-            queues: Vec::new(),
-            steering: devices.map(|(device, program)| SteeringSnapshot::of(device, program)).collect(),
-        }
-    }
-
     /// All cores together.
     pub fn total(&self) -> CoreSnapshot {
         self.cores.iter().fold(CoreSnapshot::default(), |total, core| total.plus(core))
@@ -111,7 +97,7 @@ impl Snapshot {
 macro_rules! plain {
     ($($field:ident)*) => {
         impl CoreSnapshot {
-            fn of(counters: &CoreCounters) -> CoreSnapshot {
+            pub(super) fn of(counters: &CoreCounters) -> CoreSnapshot {
                 CoreSnapshot {
                     $($field: counters.$field.value(),)*
                     stages_ns: Named::of(STAGES.iter().map(|(_, name)| *name), counters.stages.all()),
@@ -174,7 +160,7 @@ impl Serialize for Named {
 }
 
 impl QueueSnapshot {
-    pub(super) fn of(core: usize, queue: &Queue) -> QueueSnapshot {
+    pub(super) fn of(core: usize, queue: &QueueWatch) -> QueueSnapshot {
         let own = queue.counters();
         let kernel = queue.statistics().ok().map(|kernel| KernelSnapshot {
             rx_dropped: kernel.rx_dropped,
@@ -200,12 +186,12 @@ impl QueueSnapshot {
 }
 
 impl SteeringSnapshot {
-    fn of(device: &Device, program: &Program) -> SteeringSnapshot {
-        let counts = program.counters().ok();
+    pub(super) fn of(device: &str, verdicts: &VerdictWatch) -> SteeringSnapshot {
+        let counts = verdicts.counters().ok();
         let verdicts = VERDICTS
             .iter()
             .map(|verdict| (verdict.name(), counts.as_ref().map_or(0, |counts| counts.sum(*verdict))))
             .collect();
-        SteeringSnapshot { device: device.name.clone(), verdicts: Named(verdicts) }
+        SteeringSnapshot { device: device.to_owned(), verdicts: Named(verdicts) }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use nix::sys::eventfd::EventFd;
 
 use super::devices::OpenDevice;
-use super::{Active, Options, StartError};
+use super::{Active, Options, StartError, Watch};
 use crate::engine::core::{Core, Secrets, Shared};
 use crate::engine::listeners::Listeners;
 use crate::engine::orders::Orders;
@@ -19,7 +19,7 @@ use crate::xdp::Queue;
 
 /// What a running or finished stack can be asked.
 pub(super) struct State {
-    pub(super) counters: Vec<Arc<CoreCounters>>,
+    pub(super) watch: Watch,
     pub(super) wakes: Vec<Arc<EventFd>>,
     pub(super) orders: Vec<Arc<Orders>>,
     pub(super) stop: Arc<AtomicBool>,
@@ -85,6 +85,7 @@ pub(super) fn start_cores(
     let wakes = wakes.map_err(|errno| StartError::Thread(errno.into()))?;
     let counters: Vec<Arc<CoreCounters>> = (0..cores).map(|_| Arc::default()).collect();
     let orders: Vec<_> = wakes.iter().cloned().map(|wake| Orders::new(waker(wake))).collect();
+    let watch = Watch::new(counters.clone(), &ports, devices);
     let epoch = Instant::now();
     let parts = v4.into_iter().zip(v6).zip(ports);
     let runners = parts.enumerate().map(|(id, ((v4, v6), ports))| {
@@ -107,5 +108,5 @@ pub(super) fn start_cores(
         }
     });
     let runners = runners.collect();
-    Ok((runners, State { counters, wakes, orders, stop }))
+    Ok((runners, State { watch, wakes, orders, stop }))
 }

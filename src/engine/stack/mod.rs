@@ -2,19 +2,21 @@
 //!
 //! - `options`: what can be chosen, and why it may not start; `active`: what came of it.
 //! - `devices`: interfaces, their program and queues; `cores`: one runner per core around them.
-//! - `running`: a stack at work, and its end.
+//! - `running`: a stack at work, and its end; `watch` its counts, for any thread.
 
 mod active;
 mod cores;
 mod devices;
 mod options;
 mod running;
+mod watch;
 
 use std::time::Instant;
 
 pub use active::{Active, ActiveDevice};
 pub use options::{Options, ServiceFactory, StartError};
 pub use running::{Finished, RunError, Running};
+pub use watch::Watch;
 
 use super::listeners::Listeners;
 use super::runner::Runner;

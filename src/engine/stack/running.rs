@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 
+use super::Watch;
 use super::cores::State;
 use super::devices::OpenDevice;
 use crate::engine::runner::waker;
-use crate::engine::snapshot::{QueueSnapshot, Snapshot};
-use crate::engine::{Order, Refused, Worker};
+use crate::engine::{Order, Refused, Snapshot, Worker};
 use crate::xdp::{self, Queue};
 
 /// A stack at work.
@@ -41,9 +41,14 @@ pub enum RunError {
 }
 
 impl Running {
-    /// The counts so far; queues' own come with [`Running::stop`].
+    /// The counts so far. The cores are not disturbed.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(&self.state.counters, self.devices.iter().map(|open| (&open.device, &open.program)))
+        self.state.watch.snapshot()
+    }
+
+    /// The counts for another thread, which may keep this longer than the stack runs.
+    pub fn watch(&self) -> Watch {
+        self.state.watch.clone()
     }
 
     /// Has a core do something between two turns; soon, but not before this returns.
@@ -78,20 +83,20 @@ impl Running {
         self.state.stop.store(true, Relaxed);
         self.state.wakes.iter().cloned().map(waker).for_each(|wake| wake());
         let elapsed = self.started.elapsed();
-        let mut queues = Vec::new();
+        let mut workers = Vec::new();
         let mut fault = None;
-        for (core, thread) in self.threads.into_iter().enumerate() {
+        for thread in self.threads {
             match thread.join() {
                 Ok((worker, trouble)) => {
-                    queues.extend(worker.ports().iter().map(|queue| QueueSnapshot::of(core, queue)));
+                    workers.push(worker);
                     fault = fault.or(trouble.map(RunError::Device));
                 }
                 Err(_) => fault = Some(RunError::Thread),
             }
         }
-        let devices = self.devices.iter().map(|open| (&open.device, &open.program));
-        let mut snapshot = Snapshot::new(&self.state.counters, devices);
-        snapshot.queues = queues;
+        // The workers have the sockets: the kernel counts for as long as these are open.
+        let snapshot = self.state.watch.snapshot();
+        drop(workers);
         let fault = match gone {
             Some(RunError::InterfaceGone(name)) => Some(RunError::InterfaceGone(name)),
             other => fault.or(other),
