@@ -18,11 +18,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("report", &["engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("lab", &["trace", "engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("load", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
+    ("control", &["report", "load", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     (
         "cli",
         &[
-            "lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire", "observe",
-            "text",
+            "control", "lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire",
+            "observe", "text",
         ],
     ),
 ];

@@ -3,12 +3,14 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use super::bench_args::BenchArgs;
 use super::bench_results::results;
 use super::bench_setup::{check, options, sources};
 use super::bench_watch::{Observed, step};
 use super::{Failure, next_hop, signals};
+use crate::control::Subject;
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Running, Stack};
 use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict, Workload};
@@ -34,6 +36,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
         None => next_hop::find(&arguments.device, arguments.target.address)?,
     };
     let control = Control::new(plan);
+    let socket = arguments.control.open()?;
     let stack = Stack::open(options(arguments, &control, gateway)).map_err(Failure::of)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
@@ -44,15 +47,20 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
             "a flood counts every SYN that it sent as completed; what answers them is dropped".to_owned(),
         );
     }
-    notes.iter().chain(&active.notes).for_each(|note| println!("note: {note}"));
+    let said = notes.iter().chain(&active.notes).map(String::as_str).chain(socket.note());
+    said.for_each(|note| println!("note: {note}"));
     let running = stack.run().map_err(Failure::of)?;
-    let (load, observed) = match arguments.search() {
-        Some(search) => find_max(&control, FindMax::new(search), &running, &stop, arguments, &mut notes)?,
-        None => {
-            let load = control.plan().load;
-            (load, step(&control, load, &running, &stop, arguments.quiet)?)
+    let subject = Subject::bench(&active, &control);
+    let (load, observed) = thread::scope(|scope| {
+        let _serving = socket.serve(scope, &subject, &running)?;
+        match arguments.search() {
+            Some(search) => find_max(&control, FindMax::new(search), &running, &stop, arguments, &mut notes),
+            None => {
+                let load = control.plan().load;
+                Ok((load, step(&control, load, &running, &stop, arguments.quiet)?))
+            }
         }
-    };
+    })?;
     let finished = running.stop();
     if let Some(fault) = &finished.fault {
         notes.push(format!("the run ended early: {fault}"));

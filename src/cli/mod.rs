@@ -12,6 +12,7 @@ mod bench_args;
 mod bench_results;
 mod bench_setup;
 mod bench_watch;
+mod control_args;
 mod demo;
 mod demo_comparison;
 mod failure;

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Failure, RespondArgs, signals};
+use crate::control::Subject;
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Active, Running, Stack};
 use crate::report::{Rates, Summary, active_line, steering_note};
@@ -19,14 +20,21 @@ pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
     // Before anything else: it must be writable, and later nothing can be opened any more.
     let mut json = json_file(arguments)?;
+    let control = arguments.control.open()?;
     let responder = Stack::open(arguments.options()).map_err(Failure::of)?;
     drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
     println!("{}", active_line(&active));
-    active.notes.iter().for_each(|note| println!("note: {note}"));
+    let notes = active.notes.iter().map(String::as_str).chain(control.note());
+    notes.for_each(|note| println!("note: {note}"));
     let running = responder.run().map_err(Failure::of)?;
-    println!("ready: {}", listeners(arguments));
-    watch(arguments, &running, &stop);
+    let subject = Subject::responder(&active, arguments.listeners.iter().map(ToString::to_string));
+    thread::scope(|scope| {
+        let _serving = control.serve(scope, &subject, &running)?;
+        println!("ready: {}", listeners(arguments));
+        watch(arguments, &running, &stop);
+        Ok::<_, Failure>(())
+    })?;
     let summary = finish(&active, running);
     if let (Some(file), Some(path)) = (&mut json, &arguments.json) {
         write_json(file, &summary).map_err(|error| Failure::cannot_write(path, &error))?;

@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
 
 use super::Failure;
+use super::control_args::ControlArgs;
 use super::values::{self, Cores, Listen};
 use crate::engine::stack::{Options, ServiceFactory};
 use crate::engine::{CoreConfig, Fault, Polling};
@@ -152,6 +153,9 @@ pub struct RespondArgs {
     /// Write the summary to this file as well, as JSON
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub json: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub control: ControlArgs,
 }
 
 const EXAMPLES: &str = "\
