@@ -3,7 +3,7 @@
 //! A Unix socket, one JSON request per line, JSON lines back. Root and the user who started the
 //! program are answered, nobody else. A client that is slow, silent or wrong costs its own thread
 //! some time and a core nothing: counts are read as the reporter reads them, and what belongs to a
-//! core it tells itself, between two turns ([`crate::engine::Questions`]).
+//! core it tells itself, between two turns ([`crate::engine::Question`]).
 //!
 //! - `request`: what can be asked, and the lines that answer.
 //! - `status`: everything that is counted, and by whom; `subject`: where it comes from.
@@ -14,6 +14,9 @@
 //! May use `report`, `load`, `engine` and what is below.
 
 mod client;
+mod connection;
+mod filter;
+mod listing;
 mod request;
 mod server;
 mod socket;
@@ -22,8 +25,10 @@ mod subject;
 mod talk;
 
 pub use client::{AskError, Client, Found, find};
-pub use request::{Reply, Request};
+pub use connection::{Connection, TimerLeft};
+pub use filter::{Filter, Place, StateName};
+pub use request::{End, Reply, Request};
 pub use server::Serving;
 pub use socket::{Socket, SocketError};
-pub use status::{BenchStatus, Status};
+pub use status::{BenchStatus, ControlStatus, Status};
 pub use subject::Subject;

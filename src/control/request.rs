@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::Status;
+use super::{Connection, Filter, Status};
 
 /// One line to the program. In JSON: `{"ask":"status"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +14,10 @@ pub enum Request {
         #[serde(default)]
         states: bool,
     },
+    /// Answered by a [`Reply::Connection`] for each, in no order, and a [`Reply::End`].
+    Connections(Filter),
+    /// Answered by one [`Reply::States`].
+    Count(Filter),
 }
 
 /// One line back. In JSON: `{"status":{…}}`.
@@ -19,6 +25,18 @@ pub enum Request {
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     Status(Box<Status>),
+    Connection(Box<Connection>),
+    /// Connections by state.
+    States(BTreeMap<String, u64>),
+    End(End),
     /// Nothing was done; why, in a sentence.
     Error(String),
+}
+
+/// The end of a listing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    pub listed: u64,
+    /// There may be more: the filter's limit was reached.
+    pub limited: bool,
 }

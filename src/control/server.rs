@@ -1,3 +1,4 @@
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::getuid;
 
 use super::talk::{MOST_REQUEST, Over, Talk};
-use super::{Reply, Request, Socket, Subject};
+use super::{Connection, End, Filter, Reply, Request, Socket, Subject, listing};
 use crate::engine::stack::Running;
 
 /// Clients at a time.
@@ -150,7 +151,42 @@ fn answer(mut talk: Talk<'_>, desk: Desk<'_>) {
 }
 
 fn fulfil(request: &Request, talk: &mut Talk<'_>, desk: Desk<'_>) -> Result<(), Over> {
+    let Desk { subject, running, .. } = desk;
     match request {
-        Request::Status { .. } => talk.say(&Reply::Status(Box::new(desk.subject.status(desk.running)))),
+        Request::Status { states } => {
+            let mut status = subject.status(running);
+            if *states {
+                match listing::count(running, &Filter::default()) {
+                    Ok(states) => status.states = Some(states),
+                    Err(silent) => return talk.say(&Reply::Error(silent.to_string())),
+                }
+            }
+            talk.say(&Reply::Status(Box::new(status)))
+        }
+        Request::Count(filter) => match listing::count(running, filter) {
+            Ok(states) => talk.say(&Reply::States(states)),
+            Err(silent) => talk.say(&Reply::Error(silent.to_string())),
+        },
+        Request::Connections(filter) => list(filter, talk, desk),
+    }
+}
+
+fn list(filter: &Filter, talk: &mut Talk<'_>, desk: Desk<'_>) -> Result<(), Over> {
+    let listeners = desk.subject.listeners();
+    let mut end = End::default();
+    let mut told = Ok(());
+    let listed = listing::list(desk.running, filter, &mut |seen| {
+        if filter.limit == Some(end.listed) {
+            end.limited = true;
+            return ControlFlow::Break(());
+        }
+        told = talk.say(&Reply::Connection(Box::new(Connection::new(seen, &listeners))));
+        end.listed += 1;
+        if told.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    told?;
+    match listed {
+        Ok(()) => talk.say(&Reply::End(end)),
+        Err(silent) => talk.say(&Reply::Error(silent.to_string())),
     }
 }

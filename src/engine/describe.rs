@@ -54,12 +54,6 @@ pub struct Question<K> {
     pub facts: Option<Facts>,
 }
 
-/// Connections of one core, at most [`DESCRIBED`].
-pub enum Questions {
-    V4(Vec<Question<FlowKey4>>),
-    V6(Vec<Question<FlowKey6>>),
-}
-
 /// What a core knows of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -76,12 +70,15 @@ pub struct Facts {
 }
 
 impl<P: Port> Worker<P> {
-    /// Answers each question that is about a connection of this core. Takes no memory.
-    pub fn describe(&self, questions: &mut Questions) {
-        match questions {
-            Questions::V4(asked) => self.v4.describe(asked, self.core.now.millis()),
-            Questions::V6(asked) => self.v6.describe(asked, self.core.now.millis()),
-        }
+    /// Answers each question that is about a connection of this core, at most [`DESCRIBED`]. Takes
+    /// no memory.
+    pub fn describe4(&self, asked: &mut [Question<FlowKey4>]) {
+        self.v4.describe(asked, self.core.now.millis());
+    }
+
+    /// As [`Worker::describe4`].
+    pub fn describe6(&self, asked: &mut [Question<FlowKey6>]) {
+        self.v6.describe(asked, self.core.now.millis());
     }
 }
 
