@@ -5,24 +5,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use crossbeam::queue::ArrayQueue;
-use thiserror::Error;
 
 use super::Filter;
+use super::ask::{Silent, ask};
 use crate::engine::stack::Running;
 use crate::engine::{DESCRIBED, Facts, Question, Tables, Worker, state_name};
 use crate::table::View;
 use crate::tcp::Tcb;
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 use crate::xdp::Queue;
-
-/// So long may a core take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How often the answer is looked for: a core that had to wake somebody would pay for it.
-const LOOK: Duration = Duration::from_micros(50);
 
 /// A connection, and what its core says of it.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +23,6 @@ pub(super) struct Seen {
     pub core: usize,
     pub facts: Facts,
 }
-
-/// A core does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("core {0} does not answer: it has ended, or does not get to run")]
-pub(super) struct Silent(usize);
 
 /// Calls `each` for every connection that passes, until it has enough. What comes or goes meanwhile
 /// is listed or not; what is listed was so at a moment of the listing.
@@ -130,7 +116,7 @@ impl Listing<'_> {
         if self.end.is_some() {
             return;
         }
-        match asked(self.running, core, std::mem::take(chunk)) {
+        match ask(self.running, core, std::mem::take(chunk), |worker, asked| K::describe(worker, asked)) {
             Ok(answers) => *chunk = answers,
             Err(silent) => self.end = Some(End::Silent(silent)),
         }
@@ -142,33 +128,5 @@ impl Listing<'_> {
                 return;
             }
         }
-    }
-}
-
-/// The core answers between two turns. The memory goes to it and comes back: it neither takes nor
-/// frees any but the order itself.
-fn asked<K: Family>(
-    running: &Running,
-    core: usize,
-    questions: Vec<Question<K>>,
-) -> Result<Vec<Question<K>>, Silent> {
-    let answers = Arc::new(ArrayQueue::new(1));
-    let give = answers.clone();
-    let order = Box::new(move |worker: &mut Worker<Queue>| {
-        let mut asked = questions;
-        K::describe(worker, &mut asked);
-        // It has room for one, and this is the one.
-        let _ = give.push(asked);
-    });
-    running.order(core, order).map_err(|_| Silent(core))?;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answers) = answers.pop() {
-            return Ok(answers);
-        }
-        if Instant::now() >= deadline {
-            return Err(Silent(core));
-        }
-        std::thread::sleep(LOOK);
     }
 }

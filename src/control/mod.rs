@@ -7,12 +7,14 @@
 //!
 //! - `request`: what can be asked, and the lines that answer.
 //! - `status`: everything that is counted, and by whom; `subject`: where it comes from.
-//! - `connection`: a connection as it is listed; `filter` which ones; `listing` how they are read.
+//! - `connection`: a connection as it is listed; `filter` which ones; `listing` how they are read,
+//!   over `ask`: a core fills a form in.
 //! - `socket`: the socket's file: made, found, removed. `server` answers, over a `talk` with each
 //!   client; `client` asks.
 //!
 //! May use `report`, `load`, `engine` and what is below.
 
+mod ask;
 mod client;
 mod connection;
 mod filter;
@@ -30,5 +32,5 @@ pub use filter::{Filter, Place, StateName};
 pub use request::{End, Reply, Request};
 pub use server::Serving;
 pub use socket::{Socket, SocketError};
-pub use status::{BenchStatus, ControlStatus, Status};
+pub use status::{BenchStatus, ControlStatus, LatencyStatus, Status};
 pub use subject::Subject;

@@ -61,4 +61,18 @@ pub struct BenchStatus {
     pub completed: u64,
     pub failed: u64,
     pub in_flight: u64,
+    /// Microseconds from the intended start to ESTABLISHED, of what was measured so far.
+    pub connect_us: Option<LatencyStatus>,
+    /// To the end.
+    pub completion_us: Option<LatencyStatus>,
+}
+
+/// Quantiles so far, microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyStatus {
+    pub count: u64,
+    pub p50: u64,
+    pub p99: u64,
+    pub p999: u64,
+    pub max: u64,
 }

@@ -5,9 +5,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use nix::unistd::{User, getuid};
 
-use super::status::{BenchStatus, ControlStatus, Status};
+use super::ask::ask;
+use super::status::{BenchStatus, ControlStatus, LatencyStatus, Status};
 use crate::engine::stack::{Active, Running};
-use crate::load::{Control, Progress, Stage};
+use crate::load::{Control, Latencies, Latency, Progress, Stage};
 use crate::report::ActiveReport;
 
 /// Who is asked: a program, and what it has beside its stack.
@@ -90,7 +91,7 @@ impl Subject {
             total: detail.total(),
             detail,
             states: None,
-            bench: self.load.as_deref().map(bench),
+            bench: self.load.as_deref().map(|load| bench(load, running)),
             control: self.counts.read(),
         }
     }
@@ -107,7 +108,7 @@ impl Counts {
     }
 }
 
-fn bench(load: &Control) -> BenchStatus {
+fn bench(load: &Control, running: &Running) -> BenchStatus {
     let Progress { stage, attempted, established, completed, failed, in_flight } = load.progress();
     BenchStatus {
         workload: load.plan().workload.name().to_owned(),
@@ -118,7 +119,24 @@ fn bench(load: &Control) -> BenchStatus {
         completed,
         failed,
         in_flight,
+        connect_us: latency(running, Latency::Connect),
+        completion_us: latency(running, Latency::Completion),
     }
+}
+
+/// Every core adds its own. `None`: nothing was measured yet, or a core does not answer.
+fn latency(running: &Running, of: Latency) -> Option<LatencyStatus> {
+    let all = (0..running.cores()).try_fold(Latencies::new(of), |form, core| {
+        ask(running, core, form, |worker, form| worker.ask_caller(form)).ok()
+    })?;
+    let us = all.histogram;
+    (!us.is_empty()).then(|| LatencyStatus {
+        count: us.len(),
+        p50: us.value_at_quantile(0.5),
+        p99: us.value_at_quantile(0.99),
+        p999: us.value_at_quantile(0.999),
+        max: us.max(),
+    })
 }
 
 fn stage_name(stage: Stage) -> &'static str {

@@ -1,6 +1,8 @@
 //! What a core tells of its connections to those who ask. Keys are read by any thread, off the
 //! table; what lies behind a key is its core's alone, so the core is asked, by an order.
 
+use std::any::Any;
+
 use super::Worker;
 use super::flows::Flows;
 use super::port::Port;
@@ -74,6 +76,13 @@ impl<P: Port> Worker<P> {
     /// no memory.
     pub fn describe4(&self, asked: &mut [Question<FlowKey4>]) {
         self.v4.describe(asked, self.core.now.millis());
+    }
+
+    /// Has the caller fill a form in, if there is one.
+    pub fn ask_caller(&self, form: &mut dyn Any) {
+        if let Some(caller) = &self.core.caller {
+            caller.fill_in(form);
+        }
     }
 
     /// As [`Worker::describe4`].
