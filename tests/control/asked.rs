@@ -26,7 +26,8 @@ pub struct Said {
 
 impl Asked {
     pub fn start(lab: &Lab, arguments: &[&str]) -> Asked {
-        Asked::start_program(PROGRAM, lab, arguments)
+        // A small table: a program that is not optimized takes a second to look through a large one.
+        Asked::start_program(PROGRAM, lab, &[arguments, &["--max-connections", "20000"]].concat())
     }
 
     pub fn start_program(program: impl AsRef<std::ffi::OsStr>, lab: &Lab, arguments: &[&str]) -> Asked {
