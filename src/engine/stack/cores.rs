@@ -23,7 +23,7 @@ pub(super) struct State {
     pub(super) counters: Vec<Arc<CoreCounters>>,
     pub(super) wakes: Vec<Arc<EventFd>>,
     pub(super) orders: Vec<Arc<Orders>>,
-    pub(super) tables: Option<Tables>,
+    pub(super) tables: Option<Box<Tables>>,
     pub(super) stop: Arc<AtomicBool>,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn start_cores(
     let bytes = |first: Option<usize>| first.unwrap_or(0);
     active.table_bytes =
         bytes(v4.first().map(|part| part.memory_bytes())) + bytes(v6.first().map(|part| part.memory_bytes()));
-    let tables = Tables::of(&v4, &v6);
+    let tables = Tables::of(&v4, &v6).map(Box::new);
     let shared = Arc::new(Shared {
         config: announce(&options, devices),
         listeners,

@@ -58,7 +58,7 @@ impl Running {
 
     /// Every connection's key, for any thread to list.
     pub fn tables(&self) -> Option<&Tables> {
-        self.state.tables.as_ref()
+        self.state.tables.as_deref()
     }
 
     /// How many cores there are.
