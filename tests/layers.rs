@@ -19,11 +19,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lab", &["trace", "engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("load", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("metrics", &["load", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
+    ("control", &["report", "load", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     (
         "cli",
         &[
-            "lab", "metrics", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire",
-            "observe", "text",
+            "control", "lab", "metrics", "load", "trace", "report", "engine", "service", "tcp", "table",
+            "xdp", "wire", "observe", "text",
         ],
     ),
 ];

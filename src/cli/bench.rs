@@ -3,6 +3,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use super::bench_args::BenchArgs;
 use super::bench_results::results;
@@ -10,6 +11,7 @@ use super::bench_setup::{check, options, sources};
 use super::bench_watch::{Observed, step};
 use super::notify::Notifier;
 use super::{Failure, metrics_args, next_hop, signals};
+use crate::control::Subject;
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Running, Stack};
 use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict, Workload};
@@ -36,6 +38,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     };
     let control = Control::new(plan);
     let metrics = arguments.metrics.bind()?;
+    let socket = arguments.control.open()?;
     let stack = Stack::open(options(arguments, &control, gateway)).map_err(Failure::of)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
@@ -46,20 +49,26 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
             "a flood counts every SYN that it sent as completed; what answers them is dropped".to_owned(),
         );
     }
-    notes.iter().chain(&active.notes).for_each(|note| println!("note: {note}"));
+    let said = notes.iter().chain(&active.notes).map(String::as_str).chain(socket.note());
+    said.for_each(|note| println!("note: {note}"));
     let running = stack.run().map_err(Failure::of)?;
-    let _serving = metrics_args::serve(metrics, &active, &running, Some(&control))?;
+    let _metrics = metrics_args::serve(metrics, &active, &running, Some(&control))?;
     let mut notifier = Notifier::new();
     notifier.ready();
-    let (load, observed) = match arguments.search() {
-        Some(search) => {
-            find_max(&control, FindMax::new(search), &running, &stop, arguments, &mut notes, &mut notifier)?
+    let subject = Subject::bench(&active, &control);
+    let (load, observed) = thread::scope(|scope| {
+        let _serving = socket.serve(scope, &subject, &running)?;
+        match arguments.search() {
+            Some(search) => {
+                let search = FindMax::new(search);
+                find_max(&control, search, &running, &stop, arguments, &mut notes, &mut notifier)
+            }
+            None => {
+                let load = control.plan().load;
+                Ok((load, step(&control, load, &running, &stop, arguments.quiet, &mut notifier)?))
+            }
         }
-        None => {
-            let load = control.plan().load;
-            (load, step(&control, load, &running, &stop, arguments.quiet, &mut notifier)?)
-        }
-    };
+    })?;
     notifier.stopping();
     let finished = running.stop();
     if let Some(fault) = &finished.fault {

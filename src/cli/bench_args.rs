@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::MetricsArgs;
+use super::control_args::ControlArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
 use crate::engine::Polling;
@@ -173,6 +174,9 @@ pub struct BenchArgs {
     /// No line a second, only the summary
     #[arg(long, short, help_heading = "Report")]
     pub quiet: bool,
+
+    #[command(flatten)]
+    pub control: ControlArgs,
 }
 
 const EXAMPLES: &str = "\

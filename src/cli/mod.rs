@@ -12,6 +12,8 @@ mod bench_args;
 mod bench_results;
 mod bench_setup;
 mod bench_watch;
+mod connections;
+mod control_args;
 mod demo;
 mod demo_comparison;
 mod failure;
@@ -58,6 +60,7 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
     let outcome = match Arguments::parse_from(arguments).command {
         Command::Respond(arguments) => arguments.check().and_then(|()| respond::run(&arguments)),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Connections(arguments) => connections::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::notify::Notifier;
 use super::{Failure, RespondArgs, metrics_args, signals};
+use crate::control::Subject;
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Active, Running, Stack};
 use crate::report::{Rates, Summary, active_line, steering_note};
@@ -21,17 +22,24 @@ pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
     // Before anything else: it must be writable, and later nothing can be opened any more.
     let mut json = json_file(arguments)?;
     let metrics = arguments.metrics.bind()?;
+    let control = arguments.control.open()?;
     let responder = Stack::open(arguments.options()).map_err(Failure::of)?;
     drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
     println!("{}", active_line(&active));
-    active.notes.iter().for_each(|note| println!("note: {note}"));
+    let notes = active.notes.iter().map(String::as_str).chain(control.note());
+    notes.for_each(|note| println!("note: {note}"));
     let running = responder.run().map_err(Failure::of)?;
-    let _serving = metrics_args::serve(metrics, &active, &running, None)?;
-    println!("ready: {}", listeners(arguments));
+    let _metrics = metrics_args::serve(metrics, &active, &running, None)?;
+    let subject = Subject::responder(&active, arguments.listeners.iter().map(ToString::to_string));
     let mut notifier = Notifier::new();
-    notifier.ready();
-    watch(arguments, &running, &stop, &mut notifier);
+    thread::scope(|scope| {
+        let _serving = control.serve(scope, &subject, &running)?;
+        println!("ready: {}", listeners(arguments));
+        notifier.ready();
+        watch(arguments, &running, &stop, &mut notifier);
+        Ok::<_, Failure>(())
+    })?;
     notifier.stopping();
     let summary = finish(&active, running);
     if let (Some(file), Some(path)) = (&mut json, &arguments.json) {

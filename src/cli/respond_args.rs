@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
 
+use super::control_args::ControlArgs;
 use super::values::{self, Cores, Listen};
 use super::{Failure, MetricsArgs};
 use crate::engine::stack::{Options, ServiceFactory};
@@ -155,6 +156,9 @@ pub struct RespondArgs {
 
     #[command(flatten)]
     pub metrics: MetricsArgs,
+
+    #[command(flatten)]
+    pub control: ControlArgs,
 }
 
 const EXAMPLES: &str = "\

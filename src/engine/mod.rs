@@ -13,7 +13,8 @@
 //! - `mailbox`: segments handed to the core that owns their connection.
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
 //!   `owed` what connections send without a frame to answer in.
-//! - `orders`: what other threads have a core do between two turns.
+//! - `orders`: what other threads have a core do between two turns; `describe`: what a core tells of
+//!   its connections that way.
 //! - `stack`: devices, queues and threads around it all; `runner` one thread.
 //!
 //! May use `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
@@ -23,6 +24,7 @@ mod batch;
 mod caller;
 mod calls;
 mod core;
+mod describe;
 mod desk;
 mod errors;
 mod expiry;
@@ -47,6 +49,7 @@ mod worker;
 
 pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};
 pub use caller::{Caller, CallerFactory, Ends, Line, OpenError};
+pub use describe::{DESCRIBED, Facts, Question, STATES, Tables, state_name};
 pub use mailbox::Mailbox;
 pub use orders::{Order, Refused};
 pub use port::Port;

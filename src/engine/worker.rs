@@ -15,14 +15,14 @@ use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy
 
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
-    core: Core,
+    pub(super) core: Core,
     ports: Vec<P>,
     /// By port.
     devices: Vec<Device>,
     /// By port: frames received and not parsed yet.
     inboxes: Vec<Vec<P::Frame>>,
-    v4: Flows<FlowKey4>,
-    v6: Flows<FlowKey6>,
+    pub(super) v4: Flows<FlowKey4>,
+    pub(super) v6: Flows<FlowKey6>,
     batch4: Batch<FlowKey4, P::Frame>,
     batch6: Batch<FlowKey6, P::Frame>,
     watch: Stopwatch,

@@ -1,3 +1,6 @@
+use hdrhistogram::Histogram;
+
+use super::Tally;
 use super::failure::{FAILURES, Failure};
 use super::timeline::Stage;
 use crate::observe::Counter;
@@ -16,6 +19,40 @@ pub(super) struct LiveCore {
     pub(super) stage: Counter,
     /// The four sums when the step began.
     before: [Counter; 4],
+}
+
+/// Latencies of one kind, of the step at work so far: a form that each core's generator adds its own
+/// to ([`crate::engine::Caller::fill_in`]). Two of a kind in one form would take a core too long.
+#[derive(Clone, Debug)]
+pub struct Latencies {
+    of: Latency,
+    /// Microseconds.
+    pub histogram: Histogram<u64>,
+}
+
+/// Which latency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latency {
+    /// Intended start to ESTABLISHED.
+    Connect,
+    /// Intended start to done.
+    Completion,
+}
+
+impl Latencies {
+    /// None yet, with all memory that they will need.
+    pub fn new(of: Latency) -> Latencies {
+        Latencies { of, histogram: Tally::histogram() }
+    }
+
+    pub(super) fn add(&mut self, tally: &Tally) {
+        let more = match self.of {
+            Latency::Connect => &tally.connect,
+            Latency::Completion => &tally.completion,
+        };
+        // It fails for a histogram of other bounds alone.
+        let _ = self.histogram.add(more);
+    }
 }
 
 /// All cores' events of a step at a moment, measured or not.

@@ -41,7 +41,7 @@ pub fn page(active: &Active, snapshot: &Snapshot, bench: Option<&Totals>, uptime
     page.queues(&snapshot.queues);
     let steering = snapshot.steering.iter().flat_map(|steering| {
         let verdicts = steering.verdicts.0.iter();
-        verdicts.map(|(name, count)| (vec![steering.device.clone(), (*name).to_owned()], *count as f64))
+        verdicts.map(|(name, count)| (vec![steering.device.clone(), name.to_string()], *count as f64))
     });
     page.add(&names::STEERING, steering);
     if let Some(totals) = bench {
@@ -98,7 +98,7 @@ impl Page {
         if cores.iter().any(|core| core.stages_ns.sum() > 0) {
             let stages = by_core(cores).flat_map(|(id, core)| {
                 let stages = core.stages_ns.0.iter();
-                stages.map(move |(stage, ns)| (vec![id.clone(), (*stage).to_owned()], seconds(*ns)))
+                stages.map(move |(stage, ns)| (vec![id.clone(), stage.to_string()], seconds(*ns)))
             });
             self.add(&names::STAGE, stages);
         }
@@ -109,7 +109,7 @@ impl Page {
         for (metric, named) in names::PER_NAME {
             let values = by_core(cores).flat_map(|(id, core)| {
                 let counts = named(core).0.iter();
-                counts.map(move |(name, count)| (vec![id.clone(), (*name).to_owned()], *count as f64))
+                counts.map(move |(name, count)| (vec![id.clone(), name.to_string()], *count as f64))
             });
             self.add(metric, values);
         }
@@ -135,7 +135,7 @@ impl Page {
         self.one(&names::ESTABLISHED, Vec::new(), totals.established as f64);
         self.one(&names::COMPLETED, Vec::new(), totals.completed as f64);
         let failed = FAILURES.iter().zip(totals.failed);
-        self.add(&names::FAILED, failed.map(|((_, name), count)| (vec![(*name).to_owned()], count as f64)));
+        self.add(&names::FAILED, failed.map(|((_, name), count)| (vec![name.to_string()], count as f64)));
         self.one(&names::IN_FLIGHT, Vec::new(), totals.in_flight as f64);
     }
 
@@ -153,7 +153,7 @@ fn sample(metric: &Metric, values: Vec<String>, value: f64) -> Sample {
     debug_assert_eq!(metric.labels.len(), values.len(), "{}", metric.name);
     let labels = metric.labels.iter().zip(values).map(|(name, value)| {
         let mut pair = LabelPair::default();
-        pair.set_name((*name).to_owned());
+        pair.set_name(name.to_string());
         pair.set_value(value);
         pair
     });

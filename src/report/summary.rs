@@ -208,8 +208,8 @@ mod tests {
                 cores: vec![CoreSnapshot {
                     syns: 5,
                     syn_acks: 5,
-                    drops: Named(vec![("paws", 2), ("ip_header", 0)]),
-                    closed: Named(vec![("passive", 3)]),
+                    drops: Named(vec![("paws".into(), 2), ("ip_header".into(), 0)]),
+                    closed: Named(vec![("passive".into(), 3)]),
                     ..CoreSnapshot::default()
                 }],
                 ..Snapshot::default()

@@ -14,6 +14,7 @@ mod bounds;
 mod cookies;
 mod cores;
 mod data;
+mod describe;
 mod faults;
 mod flood;
 mod handshake;

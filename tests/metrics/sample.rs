@@ -36,7 +36,7 @@ pub fn active() -> Active {
 }
 
 fn named(names: impl Iterator<Item = &'static str>, first: u64) -> Named {
-    Named(names.zip(first..).collect())
+    Named(names.map(Into::into).zip(first..).collect())
 }
 
 fn core(base: u64) -> CoreSnapshot {

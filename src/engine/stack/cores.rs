@@ -7,6 +7,7 @@ use nix::sys::eventfd::EventFd;
 use super::devices::OpenDevice;
 use super::{Active, Options, StartError, Watch};
 use crate::engine::core::{Core, Secrets, Shared};
+use crate::engine::describe::Tables;
 use crate::engine::listeners::Listeners;
 use crate::engine::orders::Orders;
 use crate::engine::runner::{Runner, now, wake_event, waker};
@@ -22,6 +23,7 @@ pub(super) struct State {
     pub(super) watch: Watch,
     pub(super) wakes: Vec<Arc<EventFd>>,
     pub(super) orders: Vec<Arc<Orders>>,
+    pub(super) tables: Option<Box<Tables>>,
     pub(super) stop: Arc<AtomicBool>,
 }
 
@@ -69,6 +71,7 @@ pub(super) fn start_cores(
     let bytes = |first: Option<usize>| first.unwrap_or(0);
     active.table_bytes =
         bytes(v4.first().map(|part| part.memory_bytes())) + bytes(v6.first().map(|part| part.memory_bytes()));
+    let tables = Tables::of(&v4, &v6).map(Box::new);
     let shared = Arc::new(Shared {
         config: announce(&options, devices),
         listeners,
@@ -108,5 +111,5 @@ pub(super) fn start_cores(
         }
     });
     let runners = runners.collect();
-    Ok((runners, State { watch, wakes, orders, stop }))
+    Ok((runners, State { watch, wakes, orders, tables, stop }))
 }

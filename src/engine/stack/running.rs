@@ -7,6 +7,7 @@ use nix::net::if_::if_nametoindex;
 use super::Watch;
 use super::cores::State;
 use super::devices::OpenDevice;
+use crate::engine::describe::Tables;
 use crate::engine::runner::waker;
 use crate::engine::{Order, Refused, Snapshot, Worker};
 use crate::xdp::{self, Queue};
@@ -58,6 +59,11 @@ impl Running {
     pub fn order(&self, core: usize, order: Order) -> Result<(), Refused> {
         let given = self.state.orders.get(core).is_some_and(|orders| orders.give(order));
         given.then_some(()).ok_or(Refused(core))
+    }
+
+    /// Every connection's key, for any thread to list.
+    pub fn tables(&self) -> Option<&Tables> {
+        self.state.tables.as_deref()
     }
 
     /// How many cores there are.
