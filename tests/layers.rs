@@ -11,18 +11,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wire", &["observe"]),
     ("table", &["wire"]),
     ("tcp", &["wire", "observe"]),
-    ("xdp", &["wire", "observe"]),
+    ("capture", &["wire", "observe"]),
+    ("xdp", &["capture", "wire", "observe"]),
     ("service", &["tcp", "observe"]),
-    ("engine", &["service", "tcp", "table", "xdp", "wire", "observe"]),
+    ("engine", &["service", "tcp", "table", "xdp", "capture", "wire", "observe"]),
     ("trace", &["engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
-    ("report", &["engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
+    ("report", &["engine", "capture", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("lab", &["trace", "engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("load", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     (
         "cli",
         &[
             "lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire", "observe",
-            "text",
+            "capture", "text",
         ],
     ),
 ];

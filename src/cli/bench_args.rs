@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::CaptureArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
 use crate::engine::Polling;
@@ -169,6 +170,9 @@ pub struct BenchArgs {
     /// No line a second, only the summary
     #[arg(long, short, help_heading = "Report")]
     pub quiet: bool,
+
+    #[command(flatten)]
+    pub capture: CaptureArgs,
 }
 
 const EXAMPLES: &str = "\

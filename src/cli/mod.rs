@@ -12,6 +12,7 @@ mod bench_args;
 mod bench_results;
 mod bench_setup;
 mod bench_watch;
+mod capture_args;
 mod demo;
 mod demo_comparison;
 mod failure;
@@ -41,6 +42,7 @@ use clap::Parser;
 
 use args::{Arguments, Command};
 pub use bench_args::BenchArgs;
+pub use capture_args::CaptureArgs;
 pub use failure::Failure;
 pub use respond_args::RespondArgs;
 pub use values::{Cores, Listen};

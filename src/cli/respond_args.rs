@@ -6,8 +6,8 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
 
-use super::Failure;
 use super::values::{self, Cores, Listen};
+use super::{CaptureArgs, Failure};
 use crate::engine::stack::{Options, ServiceFactory};
 use crate::engine::{CoreConfig, Fault, Polling};
 use crate::tcp::{Config, CookieMode};
@@ -152,6 +152,9 @@ pub struct RespondArgs {
     /// Write the summary to this file as well, as JSON
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub json: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub capture: CaptureArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -168,6 +171,10 @@ Examples:
   How does my client take a server that ignores a tenth of its SYNs?
 
     handfast respond --dev eth0 --listen 10.0.0.50:80=http --fault drop=10%
+
+  What do my sockets see of port 80? (docs/capture.md)
+
+    handfast respond --dev eth0 --listen 10.0.0.50:80=http --pcap run.pcapng --filter 80
 
   To try it without touching a real interface: handfast lab --help
 

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::capture::Report;
 use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS, STAGES};
 use crate::xdp::{Device, Program, Queue, VERDICTS};
 
@@ -12,6 +13,8 @@ pub struct Snapshot {
     /// Empty while running: queues belong to their threads.
     pub queues: Vec<QueueSnapshot>,
     pub steering: Vec<SteeringSnapshot>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Report>,
 }
 
 /// One core's counts.
@@ -98,6 +101,7 @@ impl Snapshot {
             cores: counters.iter().map(|counters| CoreSnapshot::of(counters)).collect(),
             queues: Vec::new(),
             steering: devices.map(|(device, program)| SteeringSnapshot::of(device, program)).collect(),
+            capture: None,
         }
     }
 

@@ -5,9 +5,11 @@
 
 mod active;
 pub mod bench;
+mod capture;
 mod rates;
 mod summary;
 
 pub use active::active_line;
+pub use capture::{capture_notes, capture_text};
 pub use rates::Rates;
 pub use summary::{ActiveReport, DeviceReport, Summary, steering_note};

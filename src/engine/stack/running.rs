@@ -6,6 +6,7 @@ use nix::net::if_::if_nametoindex;
 
 use super::cores::State;
 use super::devices::OpenDevice;
+use crate::capture::Writing;
 use crate::engine::runner::waker;
 use crate::engine::snapshot::{QueueSnapshot, Snapshot};
 use crate::engine::{Order, Refused, Worker};
@@ -16,6 +17,7 @@ pub struct Running {
     pub(super) devices: Vec<OpenDevice>,
     pub(super) threads: Vec<JoinHandle<(Worker<Queue>, Option<xdp::Fault>)>>,
     pub(super) state: State,
+    pub(super) capture: Option<Writing>,
     pub(super) started: Instant,
 }
 
@@ -43,7 +45,14 @@ pub enum RunError {
 impl Running {
     /// The counts so far; queues' own come with [`Running::stop`].
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(&self.state.counters, self.devices.iter().map(|open| (&open.device, &open.program)))
+        let devices = self.devices.iter().map(|open| (&open.device, &open.program));
+        let capture = self.capture.as_ref().map(Writing::report);
+        Snapshot { capture, ..Snapshot::new(&self.state.counters, devices) }
+    }
+
+    /// Why nothing is captured any more, if so. Cheap: look as often as you like.
+    pub fn capture_failure(&self) -> Option<String> {
+        self.capture.as_ref().and_then(Writing::failure)
     }
 
     /// Has a core do something between two turns; soon, but not before this returns.
@@ -92,6 +101,8 @@ impl Running {
         let devices = self.devices.iter().map(|open| (&open.device, &open.program));
         let mut snapshot = Snapshot::new(&self.state.counters, devices);
         snapshot.queues = queues;
+        // The queues are gone, and their taps with them.
+        snapshot.capture = self.capture.map(Writing::finish);
         let fault = match gone {
             Some(RunError::InterfaceGone(name)) => Some(RunError::InterfaceGone(name)),
             other => fault.or(other),

@@ -1,0 +1,85 @@
+//! Frames of several rings in the order of their time stamps.
+//!
+//! A connection may come in on one queue and be answered on another: side by side in the file, an
+//! answer would stand before its question. Every ring is in order by itself, so that the oldest first
+//! is the order, once every queue has put in what it saw until then.
+
+use rtrb::Consumer;
+
+use super::pcapng::{self, STAMPED};
+
+/// The writer's end of a ring.
+pub(super) struct Source {
+    ring: Consumer<u8>,
+    /// Time and length of the block that is next, if it was looked at.
+    next: Option<(u64, usize)>,
+}
+
+impl Source {
+    pub(super) fn new(ring: Consumer<u8>) -> Source {
+        Source { ring, next: None }
+    }
+
+    fn next(&mut self) -> Option<(u64, usize)> {
+        if self.next.is_none() {
+            let chunk = self.ring.read_chunk(STAMPED).ok()?;
+            let (one, other) = chunk.as_slices();
+            let mut octets = [0; STAMPED];
+            for (place, octet) in octets.iter_mut().zip(one.iter().chain(other)) {
+                *place = *octet;
+            }
+            let (_, length, at) = pcapng::begin(&octets);
+            self.next = Some((at, length));
+        }
+        self.next
+    }
+
+    /// Little time is left until frames are dropped.
+    fn is_crowded(&self) -> bool {
+        2 * self.ring.slots() > self.ring.buffer().capacity()
+    }
+
+    /// Moves the next block behind what is in `to`.
+    fn pop(&mut self, length: usize, to: &mut Vec<u8>) {
+        self.next = None;
+        // A block is put in as a whole.
+        if let Ok(chunk) = self.ring.read_chunk(length) {
+            let (one, other) = chunk.as_slices();
+            to.extend_from_slice(one);
+            to.extend_from_slice(other);
+            chunk.commit_all();
+        }
+    }
+}
+
+/// Moves blocks with time stamps up to `until` into a buffer, until it is full. False: there are no
+/// more. Order is worth less than a frame: a ring that fills up is emptied without waiting for the
+/// others.
+pub(super) fn merge(sources: &mut [Source], until: u64, buffer: &mut impl Buffer) -> bool {
+    let until = if sources.iter().any(Source::is_crowded) { u64::MAX } else { until };
+    while !buffer.is_full() {
+        let heads = sources.iter_mut().enumerate();
+        let heads = heads.filter_map(|(index, source)| source.next().map(|(at, length)| (at, index, length)));
+        match heads.min() {
+            Some((at, index, length)) if at <= until => {
+                if let Some(source) = sources.get_mut(index) {
+                    source.pop(length, buffer.room());
+                }
+                buffer.added(index);
+            }
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Where blocks go.
+pub(super) trait Buffer {
+    fn room(&mut self) -> &mut Vec<u8>;
+
+    /// A block of this interface is behind the others.
+    fn added(&mut self, interface: usize);
+
+    /// Whether it wants to be emptied first.
+    fn is_full(&self) -> bool;
+}
