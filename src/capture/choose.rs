@@ -113,3 +113,103 @@ fn between(source: u128, destination: u128, tcp: &[u8]) -> Option<Ends> {
     let one = (source, u16::from_be_bytes([a, b]));
     Some(Ends { one, other: (destination, u16::from_be_bytes([c, d])) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use etherparse::PacketBuilder;
+
+    use super::*;
+
+    const CLIENT: [u8; 4] = [10, 0, 0, 7];
+    const SERVER: [u8; 4] = [10, 0, 0, 50];
+
+    fn built(builder: etherparse::PacketBuilderStep<etherparse::TcpHeader>) -> Vec<u8> {
+        let mut frame = Vec::new();
+        builder.write(&mut frame, b"data").expect("a frame");
+        frame
+    }
+
+    fn segment(from: ([u8; 4], u16), to: ([u8; 4], u16)) -> Vec<u8> {
+        let link = PacketBuilder::ethernet2([2; 6], [4; 6]);
+        built(link.ipv4(from.0, to.0, 64).tcp(from.1, to.1, 1, 1))
+    }
+
+    /// An error about `quoted` from a router.
+    fn error(quoted: &[u8]) -> Vec<u8> {
+        let quote = quoted.get(14..).expect("an IP packet");
+        let link = PacketBuilder::ethernet2([2; 6], [4; 6]);
+        let icmp = link.ipv4([10, 0, 0, 1], CLIENT, 64).icmpv4_raw(3, 1, [0; 4]);
+        let mut frame = Vec::new();
+        icmp.write(&mut frame, quote).expect("a frame");
+        frame
+    }
+
+    fn choice(port: Option<u16>, sample: u32) -> Choice {
+        let sample = NonZeroU32::new(sample).expect("a sample");
+        Choice::new(&Settings { port, sample, ..Settings::default() })
+    }
+
+    #[test]
+    fn a_port_s_segments_pass_in_both_directions_and_with_what_is_said_of_them() {
+        let filter = choice(Some(80), 1);
+        let out = segment((CLIENT, 4_000), (SERVER, 80));
+        for frame in [&out, &segment((SERVER, 80), (CLIENT, 4_000)), &error(&out)] {
+            assert!(filter.takes(frame), "{frame:?}");
+        }
+        let other = segment((CLIENT, 4_000), (SERVER, 81));
+        for frame in [&other, &error(&other), &error(&error(&out)), &vec![0xff; 60]] {
+            assert!(!filter.takes(frame), "{frame:?}");
+        }
+    }
+
+    #[test]
+    fn tags_options_and_extension_headers_are_in_nobody_s_way() {
+        let filter = choice(Some(80), 1);
+        let link = || PacketBuilder::ethernet2([2; 6], [4; 6]);
+        let tagged = link().double_vlan(1.try_into().unwrap(), 2.try_into().unwrap());
+        assert!(filter.takes(&built(tagged.ipv4(CLIENT, SERVER, 64).tcp(1, 80, 1, 1))));
+        let v6 = built(link().ipv6([1; 16], [2; 16], 64).tcp(80, 1, 1, 1));
+        assert!(filter.takes(&v6));
+        // Hop-by-hop options of 8 octets between the headers.
+        let mut extended = v6.clone();
+        extended[20] = 0;
+        extended.splice(54..54, [6, 0, 1, 4, 0, 0, 0, 0]);
+        assert!(filter.takes(&extended));
+        let mut optioned = segment((CLIENT, 80), (SERVER, 1));
+        optioned[14] = 0x46;
+        optioned.splice(34..34, [1, 1, 1, 0]);
+        assert!(filter.takes(&optioned));
+    }
+
+    /// Wherever a frame ends or whatever it says, there is an answer.
+    #[test]
+    fn broken_frames_are_left_out_by_a_filter_and_kept_by_a_sample() {
+        let whole = error(&segment((CLIENT, 80), (SERVER, 80)));
+        // The link, two IP headers, 8 octets of ICMP, and the ports.
+        for end in 0..14 + 20 + 8 + 20 + 4 {
+            assert!(!choice(Some(80), 1).takes(&whole[..end]), "{end}");
+            assert!(choice(None, 1_000).takes(&whole[..end]), "{end}");
+        }
+        let mut fragment = segment((CLIENT, 80), (SERVER, 80));
+        fragment[21] = 1;
+        assert!(!choice(Some(80), 1).takes(&fragment));
+    }
+
+    #[test]
+    fn a_sample_takes_its_share_of_connections_and_both_directions_of_each() {
+        for sample in [2, 10, 100] {
+            let choice = choice(None, sample);
+            let mut taken = 0;
+            for number in 0..20_000_u32 {
+                let client = ([10, 78, (number >> 12) as u8, number as u8], 1_024 + (number >> 8) as u16);
+                let (there, back) = (segment(client, (SERVER, 80)), segment((SERVER, 80), client));
+                assert_eq!(choice.takes(&there), choice.takes(&back));
+                taken += u32::from(choice.takes(&there));
+            }
+            let share = f64::from(taken) * f64::from(sample) / 20_000.0;
+            assert!((0.75..1.25).contains(&share), "1/{sample}: {share}");
+        }
+    }
+}

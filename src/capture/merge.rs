@@ -83,3 +83,71 @@ pub(super) trait Buffer {
     /// Whether it wants to be emptied first.
     fn is_full(&self) -> bool;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Direction;
+    use crate::capture::pcapng::Packet;
+    use crate::capture::start::ring;
+
+    #[derive(Default)]
+    struct Order {
+        room: Vec<u8>,
+        of: Vec<(usize, u64)>,
+    }
+
+    impl Buffer for Order {
+        fn room(&mut self) -> &mut Vec<u8> {
+            self.room.clear();
+            &mut self.room
+        }
+
+        fn added(&mut self, interface: usize) {
+            let (_, length, at) = pcapng::begin(self.room.first_chunk().expect("a block"));
+            assert_eq!(length, self.room.len());
+            self.of.push((interface, at));
+        }
+
+        fn is_full(&self) -> bool {
+            self.of.len() == 6
+        }
+    }
+
+    fn block(at: u64) -> Vec<u8> {
+        let mut block = Vec::new();
+        let packet =
+            Packet { interface: 0, at, direction: Direction::In, length: 4, data: &[1; 4], lost_before: 0 };
+        pcapng::packet(&mut block, &packet);
+        block
+    }
+
+    /// One queue saw the question, the other sent the answer; what is younger waits.
+    #[test]
+    fn the_oldest_comes_first_whatever_its_queue() {
+        let (mut one, first) = ring(1024);
+        let (mut other, second) = ring(1024);
+        for (at, producer) in [(1, true), (2, false), (2, true), (5, true), (3, false), (9, false), (8, true)]
+        {
+            let producer = if producer { &mut one } else { &mut other };
+            producer.push_entire_slice(&block(at)).expect("room");
+        }
+        let (mut sources, mut order) = (vec![first, second], Order::default());
+        assert!(!merge(&mut sources, 5, &mut order));
+        assert_eq!(order.of, [(0, 1), (0, 2), (1, 2), (1, 3), (0, 5)]);
+        assert!(merge(&mut sources, u64::MAX, &mut order), "the buffer is full before the rings are empty");
+        assert_eq!(order.of.last(), Some(&(0, 8)));
+    }
+
+    #[test]
+    fn a_ring_that_fills_up_does_not_wait() {
+        let (mut one, first) = ring(128);
+        one.push_entire_slice(&block(7)).expect("room");
+        let (mut sources, mut order) = (vec![first], Order::default());
+        merge(&mut sources, 6, &mut order);
+        assert_eq!(order.of, []);
+        one.push_entire_slice(&block(7)).expect("room");
+        merge(&mut sources, 6, &mut order);
+        assert_eq!(order.of, [(0, 7), (0, 7)]);
+    }
+}

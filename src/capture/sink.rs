@@ -175,3 +175,95 @@ impl<T: Target> Buffer for Sink<T> {
         self.buffer.len() >= WRITE
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Direction;
+    use crate::capture::pcapng::Packet;
+
+    /// A disk with so much room, that takes at most 100 octets at a time.
+    #[derive(Default)]
+    struct Disk {
+        octets: Arc<std::sync::Mutex<Vec<u8>>>,
+        room: usize,
+        is_pipe: bool,
+    }
+
+    impl Target for Disk {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            let mut disk = self.octets.lock().expect("one thread");
+            let length = octets.len().min(100).min(self.room - disk.len());
+            if length == 0 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            disk.extend(&octets[..length]);
+            Ok(length)
+        }
+
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            if self.is_pipe {
+                return Err(ErrorKind::InvalidInput.into());
+            }
+            self.octets.lock().expect("one thread").truncate(length as usize);
+            Ok(())
+        }
+    }
+
+    /// Two interfaces in turn; 60 octets each.
+    fn packets(sink: &mut Sink<Disk>, number: u32) {
+        for index in 0..number {
+            let mut block = Vec::new();
+            let (interface, direction) = (index % 2, Direction::In);
+            let packet = Packet { interface, at: 1, direction, length: 16, data: &[1; 16], lost_before: 0 };
+            pcapng::packet(&mut block, &packet);
+            sink.room().extend(block);
+            sink.added(interface as usize);
+        }
+    }
+
+    #[test]
+    fn what_fits_is_written_in_pieces_and_counted() {
+        let disk = Disk { room: 10_000, ..Disk::default() };
+        let octets = disk.octets.clone();
+        let mut sink = Sink::new(disk, 2);
+        packets(&mut sink, 5);
+        sink.flush(|_| unreachable!("nothing failed"));
+        assert_eq!((sink.written(), sink.octets()), (&[3, 2][..], 300));
+        assert_eq!(octets.lock().unwrap().len(), 300);
+    }
+
+    /// Whatever the room: whole blocks, the statistics behind them if they fit, and true counts.
+    #[test]
+    fn a_full_disk_keeps_whole_blocks_and_their_counts() {
+        for room in 300..620 {
+            let disk = Disk { room, ..Disk::default() };
+            let octets = disk.octets.clone();
+            let mut sink = Sink::new(disk, 2);
+            packets(&mut sink, 5);
+            sink.flush(|_| vec![9; 80]);
+            packets(&mut sink, 6);
+            sink.flush(|_| vec![9; 80]);
+            let (written, disk) = (sink.written().iter().sum::<u64>() as usize, octets.lock().unwrap());
+            assert!(sink.failure().is_some(), "{room}");
+            assert!(disk.starts_with(&[0, 0, 0, 6]) || disk.starts_with(&[6, 0, 0, 0]));
+            let is_there = disk.len() == 60 * written + 80 && disk.ends_with(&[9; 80]);
+            assert!(is_there || disk.len() == 60 * written && room < 380, "{room}: {} octets", disk.len());
+            assert!(written >= 5 && 60 * (written + 1) + 80 > room, "{room}: {written}");
+            assert_eq!(sink.octets() as usize, disk.len());
+            drop(disk);
+            // Nothing is written any more.
+            packets(&mut sink, 6);
+            sink.flush(|_| unreachable!("it failed already"));
+            assert_eq!(sink.octets() as usize, octets.lock().unwrap().len());
+        }
+    }
+
+    #[test]
+    fn of_a_pipe_nothing_is_taken_back_but_it_is_counted_right() {
+        let mut sink = Sink::new(Disk { room: 130, is_pipe: true, ..Disk::default() }, 2);
+        packets(&mut sink, 5);
+        sink.flush(|_| Vec::new());
+        assert_eq!(sink.written(), [1, 1]);
+    }
+}

@@ -161,3 +161,6 @@ impl Tap {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
