@@ -35,7 +35,7 @@ impl Source {
     }
 
     /// Little time is left until frames are dropped.
-    fn is_crowded(&self) -> bool {
+    pub(super) fn is_crowded(&self) -> bool {
         2 * self.ring.slots() > self.ring.buffer().capacity()
     }
 
@@ -53,10 +53,8 @@ impl Source {
 }
 
 /// Moves blocks with time stamps up to `until` into a buffer, until it is full. False: there are no
-/// more. Order is worth less than a frame: a ring that fills up is emptied without waiting for the
-/// others.
+/// more.
 pub(super) fn merge(sources: &mut [Source], until: u64, buffer: &mut impl Buffer) -> bool {
-    let until = if sources.iter().any(Source::is_crowded) { u64::MAX } else { until };
     while !buffer.is_full() {
         let heads = sources.iter_mut().enumerate();
         let heads = heads.filter_map(|(index, source)| source.next().map(|(at, length)| (at, index, length)));
@@ -140,14 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_that_fills_up_does_not_wait() {
-        let (mut one, first) = ring(128);
+    fn a_ring_says_when_it_is_more_than_half_full() {
+        let (mut one, source) = ring(128);
         one.push_entire_slice(&block(7)).expect("room");
-        let (mut sources, mut order) = (vec![first], Order::default());
-        merge(&mut sources, 6, &mut order);
-        assert_eq!(order.of, []);
+        assert!(!source.is_crowded());
         one.push_entire_slice(&block(7)).expect("room");
-        merge(&mut sources, 6, &mut order);
-        assert_eq!(order.of, [(0, 7), (0, 7)]);
+        assert!(source.is_crowded());
     }
 }

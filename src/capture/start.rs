@@ -20,8 +20,13 @@ use crate::observe::Counter;
 
 /// Between two looks at the rings: at 2 M frames a second they are a sixth full by then.
 const NAP: Duration = Duration::from_millis(5);
-/// Nanoseconds after which every queue has put in what it saw, if there are several.
-const HOLD: u64 = 30_000_000;
+/// Between two looks while nothing is captured.
+const IDLE_NAP: Duration = Duration::from_millis(20);
+/// Nanoseconds after which every queue has put in what it saw, if there are several: also one whose
+/// core was taken away in the middle of a batch.
+const HOLD: u64 = 100_000_000;
+/// The same while a ring fills up: then order is worth less than a frame.
+const SHORT_HOLD: u64 = 2_000_000;
 /// The lowest priority that still gets some time beside a core that spins.
 const NICE: i32 = 19;
 
@@ -197,10 +202,10 @@ impl<T: Target> Writer<T> {
     fn run(mut self) {
         // Refused only where it is lower already.
         let _ = rustix::process::setpriority_process(None, NICE);
-        let hold = if self.sources.len() > 1 { HOLD } else { 0 };
         loop {
             let stopping = self.shared.stopping.load(Relaxed);
-            let until = if stopping { u64::MAX } else { self.clock.now().saturating_sub(hold) };
+            let until = if stopping { u64::MAX } else { self.clock.now().saturating_sub(self.hold()) };
+            let before = self.sink.octets();
             while merge(&mut self.sources, until, &mut self.sink) {
                 self.flush();
             }
@@ -208,12 +213,21 @@ impl<T: Target> Writer<T> {
             if stopping {
                 break;
             }
-            thread::sleep(NAP);
+            thread::sleep(if self.sink.octets() > before { NAP } else { IDLE_NAP });
         }
         if self.sink.failure().is_none() {
             let last = statistics(&self.counts, self.began, self.clock.now(), self.sink.written());
             self.sink.put(&last);
             self.flush();
+        }
+    }
+
+    /// How long a frame waits for older ones of other queues.
+    fn hold(&self) -> u64 {
+        match self.sources.len() {
+            0 | 1 => 0,
+            _ if self.sources.iter().any(Source::is_crowded) => SHORT_HOLD,
+            _ => HOLD,
         }
     }
 

@@ -10,8 +10,8 @@ use crate::reader::{Capture, assert_clean, tshark};
 use crate::stage::{PROGRAM, SERVED, at, stage};
 
 fn request() -> Dialogue {
-    let answer_starts = b"HTTP/1.1 200 ".to_vec().into();
-    Dialogue::Request { request: b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec().into(), answer_starts }
+    let answer_starts = b"HTTP/1.1 200 ".to_vec();
+    Dialogue::Request { request: b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), answer_starts }
 }
 
 /// All of the core's time may be used: a busy machine must not make a frame miss.
