@@ -1,5 +1,7 @@
 //! Captures that miss nothing.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use handfast::lab::load::{Dialogue, Plan};
@@ -98,4 +100,38 @@ fn the_bench_captures_too_and_says_so() {
     // Neither side sent what the other did not get.
     let server = responder.stop().capture();
     assert_eq!(server.packets.iter().filter(|packet| packet.connection.is_some()).count(), 600);
+}
+
+/// The writer is the least important thread there is, and may do nothing that the others may not.
+#[test]
+fn the_writer_has_no_privileges_and_the_lowest_priority() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let responder = stage.respond(ALL);
+    let threads = threads_of(stage.file("run.pcapng").to_str().expect("UTF-8"));
+    let writer: Vec<_> =
+        threads.iter().filter(|thread| read(thread, "comm").starts_with("hf-capture")).collect();
+    assert_eq!(writer.len(), 1, "{threads:?}");
+    let status = read(writer[0], "status");
+    assert!(status.contains("CapEff:\t0000000000000000") && status.contains("CapPrm:\t0000000000000000"));
+    // The 19th field, counted behind the name: 17 others are before it.
+    let stat = read(writer[0], "stat");
+    let nice = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(16));
+    assert_eq!(nice, Some("19"), "{stat}");
+    responder.stop();
+}
+
+/// Of the program that was given this argument and is not the `ip` that starts it.
+fn threads_of(argument: &str) -> Vec<PathBuf> {
+    let programs = fs::read_dir("/proc").expect("/proc").filter_map(|entry| Some(entry.ok()?.path()));
+    let ours = programs.filter(|program| {
+        let line = fs::read(program.join("cmdline")).unwrap_or_default();
+        let mut words = line.split(|octet| *octet == 0);
+        words.any(|word| word == argument.as_bytes())
+    });
+    let tasks = ours.filter_map(|program| fs::read_dir(program.join("task")).ok()).flatten();
+    tasks.filter_map(|task| Some(task.ok()?.path())).collect()
+}
+
+fn read(thread: &std::path::Path, name: &str) -> String {
+    fs::read_to_string(thread.join(name)).unwrap_or_default()
 }
