@@ -16,7 +16,7 @@
 //! - `orders`: what other threads have a core do between two turns.
 //! - `stack`: devices, queues and threads around it all; `runner` one thread.
 //!
-//! May use `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
+//! May use `service`, `tcp`, `table`, `xdp`, `capture`, `wire`, `observe`.
 
 mod answers;
 mod batch;

@@ -4,11 +4,12 @@ use std::fs;
 use std::process::Command;
 
 use handfast::lab::load::Plan;
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
 use crate::process::Process;
 use crate::reader::{Capture, tshark};
-use crate::stage::{PROGRAM, at, stage};
+use crate::stage::{PROGRAM, at, stage, wait_until};
 
 /// On a disk of 64 KiB, in a mount namespace of the process's own: the capture ends with whole packets
 /// and true counts, connections go on.
@@ -70,10 +71,10 @@ fn a_pipe_is_read_while_it_goes_on() {
     };
     // Opened for reading and writing, so that it neither waits for a writer nor ends before it.
     let mut cat = reader("exec 3<>\"$1\"; echo >\"$2\".there; exec head -c 60000 <&3 >\"$2\"");
-    crate::stage::wait_until(|| kept.with_extension("pcapng.there").exists());
+    wait_until(|| kept.with_extension("pcapng.there").exists());
     let responder = stage.respond_to(fifo.clone(), "--pcap-share 100");
     stage.clients(&Plan::sequential(at(81), 300));
-    crate::stage::wait_until(|| cat.try_wait().expect("a child").is_some());
+    wait_until(|| cat.try_wait().expect("a child").is_some());
     stage.clients(&Plan::sequential(at(81), 300));
     let run = responder.stop();
     assert_eq!(run.number("total.established"), 600);
@@ -83,6 +84,38 @@ fn a_pipe_is_read_while_it_goes_on() {
     let ours = Command::new(PROGRAM).args(["trace", "--pcap"]).arg(&kept).output().expect("runs");
     let text = String::from_utf8_lossy(&ours.stdout);
     assert!(text.contains("connections in"), "{text}");
+}
+
+/// A reader that stops reading holds up neither the responder nor its end.
+#[test]
+fn a_pipe_that_nobody_empties_is_given_up_at_the_end() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let fifo = stage.file("fifo");
+    nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).expect("a pipe");
+    let _reader = fs::File::options().read(true).write(true).open(&fifo).expect("both ends");
+    let responder = stage.respond_to(fifo, "--pcap-share 100");
+    stage.clients(&Plan::parallel(at(81), 300, 10));
+    let run = responder.stop();
+    assert_eq!(run.number("total.established"), 300);
+    assert!(run.number("capture.dropped.unwritten") > 300, "{}", run.text);
+    assert!(run.text.contains("the pipe's reader takes nothing"), "{}", run.text);
+}
+
+/// What a killed responder leaves can be read.
+#[test]
+fn whoever_is_killed_leaves_whole_packets() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let pcap = stage.file("run.pcapng");
+    let mut command = stage.command();
+    command.args(["--pcap-share", "100", "--pcap"]).arg(&pcap);
+    let mut process = Process::start(command);
+    process.await_line("ready");
+    stage.clients(&Plan::sequential(at(81), 50));
+    // ARP, and six segments or more of each.
+    wait_until(|| fs::metadata(&pcap).is_ok_and(|file| file.len() > 300 * (44 + 68)));
+    process.signal(Signal::SIGKILL);
+    assert_eq!(process.ended().code, None);
+    assert!(Capture::read(&pcap).packets.len() >= 300);
 }
 
 /// One percent of a core's time is too little for a flood: what is left out is counted, the file says
