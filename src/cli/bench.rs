@@ -13,10 +13,10 @@ use super::notify::Notifier;
 use super::{Failure, metrics_args, next_hop, signals};
 use crate::control::Subject;
 use crate::engine::drop_privileges;
-use crate::engine::stack::{Running, Stack};
+use crate::engine::stack::{Options, Running, Stack};
 use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict, Workload};
-use crate::report::active_line;
 use crate::report::bench::{Results, write_json};
+use crate::report::{active_line, capture_notes, capture_text};
 use crate::xdp::{Device, XdpError};
 
 /// Sets up, gives up privileges, runs, reports.
@@ -25,6 +25,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
     // Before anything else: they must be writable, and later nothing can be opened any more.
     let mut files = Files::create(arguments)?;
+    let capture = arguments.capture.create()?;
     let device = Device::open(&arguments.device).map_err(Failure::of)?;
     if !device.up {
         return Err(Failure::of(XdpError::InterfaceDown { ifname: device.name }));
@@ -39,7 +40,8 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let control = Control::new(plan);
     let metrics = arguments.metrics.bind()?;
     let socket = arguments.control.open()?;
-    let stack = Stack::open(options(arguments, &control, gateway)).map_err(Failure::of)?;
+    let options = Options { capture, ..options(arguments, &control, gateway) };
+    let stack = Stack::open(options).map_err(Failure::of)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
     drop_privileges().map_err(Failure::of)?;
@@ -75,6 +77,10 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
         notes.push(format!("the run ended early: {fault}"));
     } else if stop.load(Ordering::Relaxed) {
         notes.push("the run was ended early, by a signal".to_owned());
+    }
+    if let Some(capture) = &finished.snapshot.capture {
+        notes.push(format!("captured {}", capture_text(capture)));
+        notes.extend(capture_notes(capture));
     }
     let results = results(arguments, control.plan(), load, &active, observed, &finished, notes);
     print!("{}", results.text());

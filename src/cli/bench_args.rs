@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::MetricsArgs;
 use super::control_args::ControlArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
+use super::{CaptureArgs, MetricsArgs};
 use crate::engine::Polling;
 use crate::load::{Answer, Arrivals, Asked, Closer, Load, Plan, Search, Source, Target, Workload};
 use crate::tcp::SynOffer;
@@ -177,6 +177,9 @@ pub struct BenchArgs {
 
     #[command(flatten)]
     pub control: ControlArgs,
+
+    #[command(flatten)]
+    pub capture: CaptureArgs,
 }
 
 const EXAMPLES: &str = "\

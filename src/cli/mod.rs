@@ -12,6 +12,7 @@ mod bench_args;
 mod bench_results;
 mod bench_setup;
 mod bench_watch;
+mod capture_args;
 mod connections;
 mod control_args;
 mod demo;
@@ -45,6 +46,7 @@ use clap::Parser;
 
 use args::{Arguments, Command};
 pub use bench_args::BenchArgs;
+pub use capture_args::CaptureArgs;
 pub use failure::Failure;
 pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;

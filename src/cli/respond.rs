@@ -10,8 +10,8 @@ use super::notify::Notifier;
 use super::{Failure, RespondArgs, metrics_args, signals};
 use crate::control::Subject;
 use crate::engine::drop_privileges;
-use crate::engine::stack::{Active, Running, Stack};
-use crate::report::{Rates, Summary, active_line, steering_note};
+use crate::engine::stack::{Active, Options, Running, Stack};
+use crate::report::{Rates, Summary, active_line, capture_notes, steering_note};
 
 /// How often signals, the duration and the interfaces are looked after.
 const LOOK: Duration = Duration::from_millis(50);
@@ -23,7 +23,8 @@ pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
     let mut json = json_file(arguments)?;
     let metrics = arguments.metrics.bind()?;
     let control = arguments.control.open()?;
-    let responder = Stack::open(arguments.options()).map_err(Failure::of)?;
+    let capture = arguments.capture.create()?;
+    let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(Failure::of)?;
     drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
     println!("{}", active_line(&active));
@@ -56,11 +57,16 @@ fn watch(arguments: &RespondArgs, running: &Running, stop: &AtomicBool, notifier
     let began = Instant::now();
     let (mut rates, mut told) = (Rates::default(), Rates::default());
     let mut next = arguments.interval;
+    let mut captures = true;
     loop {
         let elapsed = began.elapsed();
         let over = arguments.duration.is_some_and(|limit| elapsed >= limit);
         if over || stop.load(Ordering::Relaxed) || running.fault().is_some() {
             return;
+        }
+        if let (true, Some(error)) = (captures, running.capture_failure()) {
+            captures = false;
+            println!("warning: the capture has ended, the responder goes on: {error}");
         }
         if !arguments.interval.is_zero() && elapsed >= next {
             println!("{}", rates.line(&running.snapshot(), elapsed));
@@ -78,6 +84,8 @@ fn finish(active: &Active, running: Running) -> Summary {
     if let Some(note) = steering_note(&summary.total) {
         println!("warning: {note}");
     }
+    let notes = finished.snapshot.capture.as_ref().map(capture_notes).unwrap_or_default();
+    notes.iter().for_each(|note| println!("note: {note}"));
     summary
 }
 

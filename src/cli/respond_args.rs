@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::control_args::ControlArgs;
 use super::values::{self, Cores, Listen};
-use super::{Failure, MetricsArgs};
+use super::{CaptureArgs, Failure, MetricsArgs};
 use crate::engine::stack::{Options, ServiceFactory};
 use crate::engine::{CoreConfig, Fault, Polling};
 use crate::tcp::{Config, CookieMode};
@@ -159,6 +159,9 @@ pub struct RespondArgs {
 
     #[command(flatten)]
     pub control: ControlArgs,
+
+    #[command(flatten)]
+    pub capture: CaptureArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -175,6 +178,10 @@ Examples:
   How does my client take a server that ignores a tenth of its SYNs?
 
     handfast respond --dev eth0 --listen 10.0.0.50:80=http --fault drop=10%
+
+  What do my sockets see of port 80? (docs/capture.md)
+
+    handfast respond --dev eth0 --listen 10.0.0.50:80=http --pcap run.pcapng --filter 80
 
   To try it without touching a real interface: handfast lab --help
 

@@ -17,7 +17,7 @@
 //!   its connections that way.
 //! - `stack`: devices, queues and threads around it all; `runner` one thread.
 //!
-//! May use `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
+//! May use `service`, `tcp`, `table`, `xdp`, `capture`, `wire`, `observe`.
 
 mod answers;
 mod batch;

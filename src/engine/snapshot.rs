@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::capture::Report;
 use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS, STAGES};
 use crate::xdp::{QueueWatch, VERDICTS, VerdictWatch};
 
@@ -12,6 +13,8 @@ pub struct Snapshot {
     pub cores: Vec<CoreSnapshot>,
     pub queues: Vec<QueueSnapshot>,
     pub steering: Vec<SteeringSnapshot>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Report>,
 }
 
 /// One core's counts.

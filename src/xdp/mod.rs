@@ -1,7 +1,7 @@
 //! AF_XDP: the steering program, frames, queues and the interface they belong to.
 //!
 //! The only layer that talks to the kernel's XDP. It knows nothing of TCP, of tables or of the
-//! engine above it. May use `wire` (which packets are owned) and `observe`.
+//! engine above it. May use `wire` (which packets are owned), `capture` (a queue's tap) and `observe`.
 //!
 //! | file | what lives there |
 //! |---|---|

@@ -17,6 +17,7 @@ use super::{
     rings::Rings,
     umem::Memory,
 };
+use crate::capture::{Direction, Tap};
 
 use counters::LiveCounters;
 pub use counters::{QueueCounters, QueueWatch, Statistics};
@@ -57,6 +58,8 @@ pub struct Queue {
     always_wake: bool,
     ifname: String,
     queue: u32,
+    /// Boxed, so that a queue without one is none the larger.
+    tap: Option<Box<Tap>>,
 }
 
 /// The socket, for the program's XSKMAP and for poll.
@@ -86,6 +89,7 @@ impl Queue {
             always_wake: !opened.zero_copy,
             ifname: config.ifname.clone(),
             queue: config.queue,
+            tap: None,
             rings,
             memory,
         };
@@ -113,7 +117,16 @@ impl Queue {
             }
         }
         self.counters.received.add((out.len() - before) as u64);
+        if let (Some(tap), true) = (&mut self.tap, out.len() > before) {
+            // Now: the answer overwrites a frame where it lies.
+            tap.take(Direction::In, out[before..].iter().map(|frame| self.memory.bytes(&frame.desc)));
+        }
         out.len() - before
+    }
+
+    /// From now on, everything that is received or handed to the kernel passes this tap.
+    pub fn set_tap(&mut self, tap: Tap) {
+        self.tap = Some(Box::new(tap));
     }
 
     /// What was received into a frame: Ethernet header first, without FCS.

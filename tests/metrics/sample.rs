@@ -65,6 +65,7 @@ pub fn snapshot() -> Snapshot {
         cores: vec![core(0), core(100)],
         queues: vec![queue],
         steering: vec![SteeringSnapshot { device: DEVICE.to_owned(), verdicts }],
+        ..Snapshot::default()
     }
 }
 

@@ -20,6 +20,7 @@ pub use watch::Watch;
 
 use super::listeners::Listeners;
 use super::runner::Runner;
+use crate::capture::Capture;
 use crate::xdp::{Device, Queue};
 use cores::{State, choose_cpus, start_cores};
 use devices::{OpenDevice, open_device, policy};
@@ -29,6 +30,7 @@ pub struct Stack {
     devices: Vec<OpenDevice>,
     runners: Vec<Runner>,
     state: State,
+    capture: Option<Capture>,
     /// What is really active.
     pub active: Active,
 }
@@ -38,7 +40,7 @@ impl Stack {
     ///
     /// # Errors
     /// [`StartError`]; every interface is then as it was found.
-    pub fn open(options: Options) -> Result<Stack, StartError> {
+    pub fn open(mut options: Options) -> Result<Stack, StartError> {
         if options.devices.is_empty() {
             return Err(StartError::NoDevice);
         }
@@ -66,20 +68,26 @@ impl Stack {
         let mut next = 0;
         for (number, device) in found.into_iter().enumerate() {
             let (open, queues) = open_device(&options, device, &mut active)?;
-            for queue in queues {
+            for mut queue in queues {
+                if let Some(capture) = &mut options.capture {
+                    queue.set_tap(capture.tap(queue.ifname(), queue.number()));
+                }
                 ports[next % cpus.len()].push((queue, number));
                 next += 1;
             }
             devices.push(open);
         }
         let policies = devices.iter().map(|open| policy(&options, &open.device)).collect();
+        let capture = options.capture.take();
         let (runners, state) = start_cores(options, listeners, policies, &devices, ports, &mut active)?;
-        Ok(Stack { devices, runners, state, active })
+        Ok(Stack { devices, runners, state, capture, active })
     }
 
     /// Starts one pinned thread per core.
     pub fn run(self) -> Result<Running, StartError> {
-        let Stack { devices, runners, state, .. } = self;
+        let Stack { devices, runners, state, capture, .. } = self;
+        // Not earlier: a thread keeps the privileges it was started with.
+        let capture = capture.map(Capture::start).transpose().map_err(StartError::Capture)?;
         let started = Instant::now();
         let mut threads = Vec::new();
         for runner in runners {
@@ -87,6 +95,6 @@ impl Stack {
             let thread = std::thread::Builder::new().name(name).spawn(move || runner.run());
             threads.push(thread.map_err(StartError::Thread)?);
         }
-        Ok(Running { devices, threads, state, started })
+        Ok(Running { devices, threads, state, capture, started })
     }
 }

@@ -7,6 +7,7 @@ use nix::net::if_::if_nametoindex;
 use super::Watch;
 use super::cores::State;
 use super::devices::OpenDevice;
+use crate::capture::Writing;
 use crate::engine::describe::Tables;
 use crate::engine::runner::waker;
 use crate::engine::{Order, Refused, Snapshot, Worker};
@@ -17,6 +18,7 @@ pub struct Running {
     pub(super) devices: Vec<OpenDevice>,
     pub(super) threads: Vec<JoinHandle<(Worker<Queue>, Option<xdp::Fault>)>>,
     pub(super) state: State,
+    pub(super) capture: Option<Writing>,
     pub(super) started: Instant,
 }
 
@@ -44,12 +46,18 @@ pub enum RunError {
 impl Running {
     /// The counts so far. The cores are not disturbed.
     pub fn snapshot(&self) -> Snapshot {
-        self.state.watch.snapshot()
+        let capture = self.capture.as_ref().map(Writing::report);
+        Snapshot { capture, ..self.state.watch.snapshot() }
     }
 
     /// The counts for another thread, which may keep this longer than the stack runs.
     pub fn watch(&self) -> Watch {
         self.state.watch.clone()
+    }
+
+    /// Why nothing is captured any more, if so. Cheap: look as often as you like.
+    pub fn capture_failure(&self) -> Option<String> {
+        self.capture.as_ref().and_then(Writing::failure)
     }
 
     /// Has a core do something between two turns; soon, but not before this returns.
@@ -101,8 +109,10 @@ impl Running {
             }
         }
         // The workers have the sockets: the kernel counts for as long as these are open.
-        let snapshot = self.state.watch.snapshot();
+        let mut snapshot = self.state.watch.snapshot();
         drop(workers);
+        // The queues are gone, and their taps with them.
+        snapshot.capture = self.capture.map(Writing::finish);
         let fault = match gone {
             Some(RunError::InterfaceGone(name)) => Some(RunError::InterfaceGone(name)),
             other => fault.or(other),

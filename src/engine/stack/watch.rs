@@ -42,6 +42,8 @@ impl Watch {
             cores: cores.iter().map(|counters| CoreSnapshot::of(counters)).collect(),
             queues: queues.iter().map(|(core, queue)| QueueSnapshot::of(*core, queue)).collect(),
             steering: steering.map(|(device, verdicts)| SteeringSnapshot::of(device, verdicts)).collect(),
+            // Told by the writer, not by cores.
+            capture: None,
         }
     }
 }

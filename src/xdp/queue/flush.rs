@@ -1,6 +1,7 @@
 use nix::errno::Errno;
 
 use super::{MAX_BATCH, Queue};
+use crate::capture::Direction;
 use crate::xdp::{Fault, ledger::Owner};
 
 /// The end of a batch: what passes between a queue and the kernel.
@@ -44,6 +45,10 @@ impl Queue {
             return;
         }
         let room = self.rings.tx_room(self.pending.len()).min(self.pending.len());
+        if let Some(tap) = &mut self.tap {
+            // Before the kernel has them.
+            tap.take(Direction::Out, self.pending[..room].iter().map(|desc| self.memory.bytes(desc)));
+        }
         let sent = self.rings.transmit(&self.pending[..room]);
         self.pending.drain(..sent);
         self.counters.transmitted.add(sent as u64);
