@@ -16,10 +16,11 @@
 //! ```
 //!
 //! Imports go down only:
-//! `cli → {lab → trace, load, report} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
+//! `cli → {doctor → lab → trace, load, report} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
 //! leaf that all may use, `text` one for what people read. `tests/layers.rs` holds this.
 
 pub mod cli;
+pub mod doctor;
 pub mod engine;
 pub mod lab;
 pub mod load;

@@ -17,11 +17,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("trace", &["engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("report", &["engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("lab", &["trace", "engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
+    ("doctor", &["lab", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("load", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     (
         "cli",
         &[
-            "lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire", "observe",
+            "doctor", "lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire", "observe",
             "text",
         ],
     ),
