@@ -22,8 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "doctor", "lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire", "observe",
-            "text",
+            "doctor", "lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire",
+            "observe", "text",
         ],
     ),
 ];

@@ -34,7 +34,8 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
         None => next_hop::find(&arguments.device, arguments.target.address)?,
     };
     let control = Control::new(plan);
-    let stack = Stack::open(options(arguments, &control, gateway)).map_err(Failure::of)?;
+    let failed = |error| Failure::to_start(error, std::slice::from_ref(&arguments.device));
+    let stack = Stack::open(options(arguments, &control, gateway)).map_err(failed)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
     drop_privileges().map_err(Failure::of)?;

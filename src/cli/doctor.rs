@@ -7,9 +7,9 @@ use serde::Serialize;
 use terminal_size::{Width, terminal_size};
 
 use super::stage::Stage;
-use super::{Failure, values};
+use super::{Failure, signals, values};
 use crate::doctor::measure::{End, Measured, Plan, measure};
-use crate::doctor::{Applied, Report, Table, apply, examine};
+use crate::doctor::{Applied, Report, SCHEMA, Table, apply, examine};
 
 /// Columns where there is no terminal to ask.
 const COLUMNS: usize = 100;
@@ -65,6 +65,7 @@ Examples:
 /// What --json prints.
 #[derive(Serialize)]
 struct Output<'a> {
+    schema: u32,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     report: Option<&'a Report>,
     /// What --fix did, before the checks were made again.
@@ -93,8 +94,12 @@ pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
     }
     let measured = arguments.measure.then(|| measured(arguments)).transpose()?;
     if arguments.json {
-        let output =
-            Output { report: report.as_ref(), applied: applied.as_deref(), measured: measured.as_ref() };
+        let output = Output {
+            schema: SCHEMA,
+            report: report.as_ref(),
+            applied: applied.as_deref(),
+            measured: measured.as_ref(),
+        };
         let text = serde_json::to_string_pretty(&output).map_err(Failure::of)?;
         say(&format!("{text}\n"));
     } else if let Some(measured) = &measured {
@@ -110,7 +115,9 @@ fn measured(arguments: &DoctorArgs) -> Result<Measured, Failure> {
     let DoctorArgs { pair, seconds, rounds, .. } = arguments;
     let plan = Plan { pair: pair.clone(), duration: *seconds, rounds: *rounds };
     let watched = io::stderr().is_terminal();
-    measure(&plan, |what| {
+    // Ended by a signal, it still removes what it has made.
+    let stop = signals::stop()?;
+    measure(&plan, &stop, |what| {
         if watched {
             eprintln!("measuring: {what}");
         }

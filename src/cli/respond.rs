@@ -19,7 +19,8 @@ pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
     // Before anything else: it must be writable, and later nothing can be opened any more.
     let mut json = json_file(arguments)?;
-    let responder = Stack::open(arguments.options()).map_err(Failure::of)?;
+    let failed = |error| Failure::to_start(error, &arguments.devices);
+    let responder = Stack::open(arguments.options()).map_err(failed)?;
     drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
     println!("{}", active_line(&active));

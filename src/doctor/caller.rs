@@ -45,7 +45,8 @@ fn capabilities() -> Check {
         return Check::ok("capabilities", named(&NEEDED));
     }
     let check = Check::error("capabilities", format!("missing: {}", named(&missing)));
-    let why = "handfast needs them to load, attach and bind; it gives all of them up before the first packet.";
+    let why =
+        "handfast needs them to load, attach and bind; it gives all of them up before the first packet.";
     // What the bounding set lacks, no file can give.
     match missing.iter().all(|capability| has(CapSet::Bounding, *capability)) {
         true => check.why(why).fix(grant()),

@@ -9,17 +9,7 @@ pub struct Group {
 pub const CATALOGUE: &[Group] = &[
     Group {
         title: "interface",
-        checks: &[
-            "interface",
-            "link",
-            "carrier",
-            "mtu",
-            "driver",
-            "xdp-modes",
-            "zero-copy",
-            "queues",
-            "rss",
-        ],
+        checks: &["interface", "link", "carrier", "mtu", "driver", "xdp-modes", "zero-copy", "queues", "rss"],
     },
     Group { title: "in the way", checks: &["programs", "queue-sockets", "traffic-control", "listeners"] },
     Group {
@@ -31,7 +21,15 @@ pub const CATALOGUE: &[Group] = &[
     Group { title: "permissions", checks: &["capabilities", "locked-memory", "unprivileged-bpf"] },
     Group {
         title: "kernel",
-        checks: &["release", "af-xdp", "need-wakeup", "transmit-budget", "steering-program", "xdp-link", "btf"],
+        checks: &[
+            "release",
+            "af-xdp",
+            "need-wakeup",
+            "transmit-budget",
+            "steering-program",
+            "xdp-link",
+            "btf",
+        ],
     },
     Group {
         title: "machine",

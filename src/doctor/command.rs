@@ -30,8 +30,9 @@ pub enum CommandError {
 pub fn act(action: &Action) -> Result<(), CommandError> {
     match action {
         Action::Run(words) => output(words).map(drop),
-        Action::Write { value, path } => std::fs::write(path, value)
-            .map_err(|source| CommandError::Write { path: path.clone(), source }),
+        Action::Write { value, path } => {
+            std::fs::write(path, value).map_err(|source| CommandError::Write { path: path.clone(), source })
+        }
     }
 }
 

@@ -19,7 +19,9 @@ pub(super) fn absent(name: &str, error: &XdpError) -> Check {
     match elsewhere {
         Some(place) => {
             let why = format!("There is an interface of that name in {}.", place.described());
-            check.why(why).fix(Fix::by_hand(place.action(["handfast", "doctor", "--dev", name])))
+            let program =
+                std::env::current_exe().map_or("handfast".into(), |path| path.display().to_string());
+            check.why(why).fix(Fix::by_hand(place.action([program.as_str(), "doctor", "--dev", name])))
         }
         None => check
             .why("Nothing can be said of an interface that is not there.")
@@ -39,8 +41,13 @@ pub(super) fn no_tools(error: &CommandError) -> Check {
 }
 
 pub(super) fn checks(host: &Host) -> Vec<Check> {
-    let addresses = host.device.addresses.len();
-    let found = format!("{}, index {}, {addresses} addresses", host.name(), host.device.index);
+    let addresses: Vec<String> =
+        host.device.addresses.iter().map(|(address, length)| format!("{address}/{length}")).collect();
+    let found = match addresses.as_slice() {
+        [] => format!("index {}, no address", host.device.index),
+        [first] => format!("index {}, {first}", host.device.index),
+        [first, more @ ..] => format!("index {}, {first} and {} more", host.device.index, more.len()),
+    };
     vec![
         Check::ok("interface", found),
         link(host),

@@ -69,7 +69,8 @@ fn isolation() -> Check {
 fn smt(cpus: &[usize]) -> Check {
     let of = |cpu: &usize| line(format!("{CPU}/cpu{cpu}/topology/thread_siblings_list"));
     let siblings: BTreeSet<String> = cpus.iter().filter_map(of).collect();
-    let shared: Vec<&str> = siblings.iter().map(String::as_str).filter(|list| list.contains([',', '-'])).collect();
+    let shared: Vec<&str> =
+        siblings.iter().map(String::as_str).filter(|list| list.contains([',', '-'])).collect();
     match (siblings.is_empty(), shared.as_slice()) {
         (true, _) => Check::unknown("smt", "the kernel does not say"),
         (false, []) => Check::ok("smt", "every CPU is a core of its own"),
@@ -99,10 +100,11 @@ fn irqbalance(host: &Host) -> Check {
         true if host.device.is_veth() => Check::ok("irqbalance", "runs; a veth has no interrupts"),
         true => Check::warning("irqbalance", "runs")
             .why("It moves the NIC's interrupts from core to core while a loop is bound to one.")
-            .fix(
-                Fix::by_hand(Action::run(["systemctl", "stop", "irqbalance"]))
-                    .undone_by(Action::run(["systemctl", "start", "irqbalance"])),
-            ),
+            .fix(Fix::by_hand(Action::run(["systemctl", "stop", "irqbalance"])).undone_by(Action::run([
+                "systemctl",
+                "start",
+                "irqbalance",
+            ]))),
     }
 }
 

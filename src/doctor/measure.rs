@@ -25,7 +25,8 @@ use crate::wire::{Mac, Owned};
 use crate::xdp::{Device, Mode, XdpError};
 
 /// Where frames are sent to: from the range for benchmarks (RFC 2544), on the pair alone.
-const TARGET: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 18, 1, 1)), 7000);
+const TARGET: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 18, 1, 1)), 7000);
 /// Frames under way.
 const WINDOW: u32 = 1024;
 /// After this a frame is given up.
@@ -77,10 +78,14 @@ pub enum MeasureError {
     Device { end: String, source: XdpError },
     #[error("cannot enter namespace {namespace}: {source}")]
     Enter { namespace: String, source: io::Error },
-    #[error("{0} and {1} are not the two ends of a veth pair: `ip -details link show` names the peer of each")]
+    #[error(
+        "{0} and {1} are not the two ends of a veth pair: `ip -details link show` names the peer of each"
+    )]
     NotAPair(String, String),
     #[error("{0}: no frame came back")]
     Silent(String),
+    #[error("stopped before the end")]
+    Stopped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +114,7 @@ impl Program {
 ///
 /// # Errors
 /// No root, a pair that is none or is in use, or a program that cannot start.
-pub fn measure(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Measured, MeasureError> {
+pub fn measure(plan: &Plan, stop: &AtomicBool, mut tell: impl FnMut(&str)) -> Result<Measured, MeasureError> {
     let (lab, (client, server)) = match &plan.pair {
         Some(pair) => (None, pair.clone()),
         None => {
@@ -123,11 +128,16 @@ pub fn measure(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Measured, Meas
         }
     };
     let target = check_pair(&client, &server)?;
+    let bench = Bench { client: &client, server: &server, target, duration: plan.duration };
     let mut rates = RUNS.map(|_| Vec::new());
     for round in 0..plan.rounds {
         for ((program, mode), rates) in RUNS.iter().zip(&mut rates) {
             tell(&format!("round {} of {}: {} {mode}", round + 1, plan.rounds, program.name()));
-            rates.push(run(*program, *mode, &client, &server, target, plan.duration)?);
+            let rate = bench.run(*program, *mode, stop);
+            if stop.load(Relaxed) {
+                return Err(MeasureError::Stopped);
+            }
+            rates.push(rate?);
         }
     }
     drop(lab);
@@ -138,7 +148,11 @@ pub fn measure(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Measured, Meas
         rates,
     });
     Ok(Measured {
-        pair: if plan.pair.is_some() { format!("{client} and {server}") } else { "a veth pair of its own".into() },
+        pair: if plan.pair.is_some() {
+            format!("{client} and {server}")
+        } else {
+            "a veth pair of its own".into()
+        },
         seconds: plan.duration.as_secs_f64(),
         ceilings: ceilings.collect(),
     })
@@ -160,63 +174,64 @@ fn check_pair(client: &End, server: &End) -> Result<Mac, MeasureError> {
     }
 }
 
-/// One program answers on one end, and is called from the other; two cores, if there are two.
-fn run(
-    program: Program,
-    mode: Mode,
-    client: &End,
-    server: &End,
+/// A pair that is one, and how long each run takes.
+struct Bench<'a> {
+    client: &'a End,
+    server: &'a End,
+    /// The server's MAC.
     target: Mac,
     duration: Duration,
-) -> Result<f64, MeasureError> {
-    let cores: Vec<usize> =
-        core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
-    let core = |index: usize| cores.get(index).copied().filter(|_| cores.len() > 1);
-    let port = |end: &End, index: usize| PortOptions {
-        mode: Some(mode),
-        core: core(index),
-        anywhere: true,
-        ..PortOptions::new(end.interface.clone())
-    };
-    let stop = AtomicBool::new(false);
-    let (ready, is_ready) = mpsc::channel();
-    thread::scope(|scope| {
-        let answering = scope.spawn(|| {
-            // Moved in here, so that it is dropped, and nobody waits, if this ends early.
-            let ready = ready;
-            let tell = || {
-                // Whoever no longer waits has failed, and says so.
-                let _ = ready.send(());
-            };
-            server.bare(|| answer(program, port(server, 0), &stop, tell))
-        });
-        let calling = is_ready.recv().map(|()| {
-            let options = ClientOptions {
-                port: port(client, 1),
-                peer: TARGET,
-                peer_mac: target,
-                source: SOURCES_V4.parse().unwrap_or(IpNet::from(TARGET.ip())),
-                pattern: Pattern::new(Workload::Syn),
-                window: WINDOW,
-                rate: None,
-                timeout: LOST,
-                count: None,
-                duration: Some(duration),
-            };
-            client.bare(|| Client::open(options)?.run(&AtomicBool::new(false)))
-        });
-        stop.store(true, Relaxed);
-        let answered = answering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        answered?;
-        match calling {
-            Ok(report) => Ok(report?).map(|report| report.reflected as f64 / report.seconds),
-            Err(_) => Ok(0.0),
+}
+
+impl Bench<'_> {
+    /// One program answers on one end, and is called from the other. Frames there and back per second.
+    fn run(&self, program: Program, mode: Mode, stop: &AtomicBool) -> Result<f64, MeasureError> {
+        let over = AtomicBool::new(false);
+        let (ready, is_ready) = mpsc::channel();
+        let rate = thread::scope(|scope| {
+            let answering = scope.spawn(|| {
+                // Moved in here, so that it is dropped, and nobody waits, if this ends early.
+                let ready = ready;
+                let tell = || {
+                    // Whoever no longer waits has failed, and says so.
+                    let _ = ready.send(());
+                };
+                self.server.bare(|| answer(program, port(self.server, mode, 0), &over, tell))
+            });
+            let called = is_ready.recv().map(|()| self.call(mode, stop));
+            over.store(true, Relaxed);
+            answering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            called.unwrap_or(Ok(0.0))
+        })?;
+        match rate > 0.0 {
+            true => Ok(rate),
+            false => Err(MeasureError::Silent(format!("{} {mode} on {}", program.name(), self.server))),
         }
-    })
-    .and_then(|rate| match rate > 0.0 {
-        true => Ok(rate),
-        false => Err(MeasureError::Silent(format!("{} {mode} on {server}", program.name()))),
-    })
+    }
+
+    fn call(&self, mode: Mode, stop: &AtomicBool) -> Result<f64, MeasureError> {
+        let options = ClientOptions {
+            port: port(self.client, mode, 1),
+            peer: TARGET,
+            peer_mac: self.target,
+            source: SOURCES_V4.parse().unwrap_or(IpNet::from(TARGET.ip())),
+            pattern: Pattern::new(Workload::Syn),
+            window: WINDOW,
+            rate: None,
+            timeout: LOST,
+            count: None,
+            duration: Some(self.duration),
+        };
+        let report = self.client.bare(|| Client::open(options)?.run(stop))?;
+        Ok(report.reflected as f64 / report.seconds)
+    }
+}
+
+/// `side`: a core of its own for each, if there are two.
+fn port(end: &End, mode: Mode, side: usize) -> PortOptions {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let core = cores.get(side).filter(|_| cores.len() > 1).map(|core| core.id);
+    PortOptions { mode: Some(mode), core, anywhere: true, ..PortOptions::new(end.interface.clone()) }
 }
 
 fn answer(
@@ -263,10 +278,8 @@ impl End {
             }
             Ok(work())
         };
-        let enter = |source| MeasureError::Enter {
-            namespace: self.namespace.clone().unwrap_or_default(),
-            source,
-        };
+        let enter =
+            |source| MeasureError::Enter { namespace: self.namespace.clone().unwrap_or_default(), source };
         thread::scope(|scope| scope.spawn(there).join())
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             .map_err(enter)
@@ -285,7 +298,8 @@ impl FromStr for End {
             Some((namespace, interface)) => (Some(namespace.to_owned()), interface),
             None => (None, text),
         };
-        let odd = |part: &str| part.is_empty() || part.contains(['/', ',']) || part.contains(char::is_whitespace);
+        let odd =
+            |part: &str| part.is_empty() || part.contains(['/', ',']) || part.contains(char::is_whitespace);
         if odd(interface) || namespace.as_deref().is_some_and(|name| odd(name) || name.starts_with('.')) {
             return Err(format!("`{text}` is not IF or NAMESPACE:IF"));
         }
@@ -310,9 +324,10 @@ impl std::fmt::Display for Measured {
         writeln!(f, "  {:<18}{:>12}{:>12}", "", "native", "generic")?;
         for program in [Program::AfXdp, Program::XdpTx] {
             let of = |mode: Mode| {
-                let found = self.ceilings.iter().find(|ceiling| {
-                    ceiling.program == program.name() && ceiling.mode == mode.to_string()
-                });
+                let found = self
+                    .ceilings
+                    .iter()
+                    .find(|ceiling| ceiling.program == program.name() && ceiling.mode == mode.to_string());
                 grouped(found.map_or(0.0, |ceiling| ceiling.median) as u64)
             };
             writeln!(f, "  {:<18}{:>12}{:>12}", program.name(), of(Mode::Native), of(Mode::Generic))?;
@@ -327,7 +342,8 @@ mod tests {
 
     #[test]
     fn ends_are_read_and_paths_refused() {
-        let end = |namespace: Option<&str>| End { namespace: namespace.map(str::to_owned), interface: "a".into() };
+        let end =
+            |namespace: Option<&str>| End { namespace: namespace.map(str::to_owned), interface: "a".into() };
         assert_eq!("a".parse(), Ok(end(None)));
         assert_eq!("hf-x-client:a".parse(), Ok(end(Some("hf-x-client"))));
         for odd in ["", ":a", "n:", "../x:a", "n:a/b", "..:a"] {
@@ -337,7 +353,8 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle() {
-        for (rates, expected) in [(&[][..], 0.0), (&[3.0], 3.0), (&[9.0, 1.0, 2.0], 2.0), (&[4.0, 2.0], 3.0)] {
+        for (rates, expected) in [(&[][..], 0.0), (&[3.0], 3.0), (&[9.0, 1.0, 2.0], 2.0), (&[4.0, 2.0], 3.0)]
+        {
             assert_eq!(median(rates), expected);
         }
     }

@@ -6,7 +6,8 @@ use super::host::Host;
 use super::sniff::{Heard, listen};
 
 pub(super) fn checks(host: &Host) -> Vec<Check> {
-    let merging = "Frames are merged into packets that no frame of the UMEM holds; most drivers refuse native XDP.";
+    let merging =
+        "Frames are merged into packets that no frame of the UMEM holds; most drivers refuse native XDP.";
     let tags = "The NIC takes the VLAN tag out of the frame, where XDP cannot see it. Without VLANs it does not \
                 matter.";
     let mut checks = vec![

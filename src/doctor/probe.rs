@@ -6,8 +6,10 @@ use crate::xdp::{Copy, Device, Opened, Queue, QueueConfig, XdpError};
 
 /// Queues that are tried: as many as the steering program knows.
 const MOST: u32 = 64;
-/// Frames of each ring: enough for a socket that moves nothing.
+/// Frames of the rings of a socket that moves nothing.
 const RING: u32 = 64;
+/// Frames of the two rings for sending: a wake-up may send no more than the ring holds.
+const SEND_RING: u32 = 512;
 
 /// What came of binding to every queue.
 #[derive(Debug, Default)]
@@ -52,6 +54,7 @@ impl Probe {
 fn bind(device: &Device, queue: u32) -> Result<Opened, XdpError> {
     let mut config = QueueConfig::new(&device.name, device.index, queue);
     config.set_rings(RING);
+    (config.tx_ring, config.completion_ring) = (SEND_RING, SEND_RING);
     config.copy = Copy::Copy;
     Queue::open(&config).map(|(_, opened)| opened)
 }

@@ -8,7 +8,6 @@ pub const SCHEMA: u32 = 1;
 /// What an examination came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    pub schema: u32,
     pub interface: String,
     pub counts: Counts,
     pub checks: Vec<Check>,
@@ -32,7 +31,7 @@ impl Report {
             warning: of(Level::Warning),
             error: of(Level::Error),
         };
-        Report { schema: SCHEMA, interface: interface.to_owned(), counts, checks }
+        Report { interface: interface.to_owned(), counts, checks }
     }
 
     pub fn check(&self, name: &str) -> Option<&Check> {

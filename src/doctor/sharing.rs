@@ -74,11 +74,12 @@ fn queue_sockets(host: &Host) -> Check {
         (true, true, None) => Check::unknown(name, "the interface is down: nothing can be bound"),
         (true, false, _) => Check::ok(name, found),
         (false, true, _) if ours(host) => Check::ok(name, format!("{found}, by {}", listed(holders))),
-        (false, false, _) if ours(host) => {
-            Check::error(name, format!("{found}; a handfast is at work ({})", listed(holders)))
-                .why("What arrives on a queue without a socket is dropped: the kernel would answer it with a RST.")
-                .fix(fewer_queues(host))
-        }
+        (false, false, _) if ours(host) => Check::error(
+            name,
+            format!("{found}; a handfast is at work ({})", listed(holders)),
+        )
+        .why("What arrives on a queue without a socket is dropped: the kernel would answer it with a RST.")
+        .fix(fewer_queues(host)),
         _ => {
             let who = if holders.is_empty() { String::new() } else { format!(", by {}", listed(holders)) };
             let look = || Action::run(["ss", "--xdp", "-p"]);

@@ -144,7 +144,10 @@ hf-s: 1 error, 0 warnings, 1 ok, 1 unknown; `handfast doctor --dev hf-s --fix` s
     fn a_narrow_one_has_the_text_below_and_whole_commands() {
         let report = report();
         let text = Table { report: &report, width: 40, colour: false }.to_string();
-        assert!(text.contains("\n  error    mtu\n      9000 octets, 1770 fit\n      A packet must fit"), "{text}");
+        assert!(
+            text.contains("\n  error    mtu\n      9000 octets, 1770 fit\n      A packet must fit"),
+            "{text}"
+        );
         assert!(text.contains("      fix:  ip link set dev hf-s mtu 1770\n"), "{text}");
         let (checks, _) = text.rsplit_once("\n\n").expect("a sum");
         let long = checks.lines().find(|line| line.len() > 40 && !line.contains("ip link"));
