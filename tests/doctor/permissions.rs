@@ -44,7 +44,7 @@ fn a_user_is_told_how_to_give_the_program_what_it_needs() {
     type_into(lab.server(), &found.fix("capabilities"));
     examine(&mut as_nobody(&lab, &copy)).assert_content();
     let mut command = as_nobody(&lab, &copy);
-    let output = command.args(respond()).args(["--duration", "100ms"]).output().expect("setpriv");
+    let output = command.args(respond()).args(["--duration", "0.2"]).output().expect("setpriv");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("\nready: "), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -92,7 +92,7 @@ pub fn type_into(namespace: &Namespace, line: &str) {
 /// Whether the responder becomes ready on the lab's device, and ends well.
 pub fn assert_responds(lab: &Lab) {
     let mut command = lab.server().command(PROGRAM);
-    let output = command.args(respond()).args(["--duration", "100ms"]).output().expect("ip netns exec");
+    let output = command.args(respond()).args(["--duration", "0.2"]).output().expect("ip netns exec");
     let (said, complaint) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("\nready: "), "{said}{complaint}");
