@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_wide_terminal_has_three_columns() {
         let report = report();
-        let text = Table { report: &report, width: 100, colour: false }.to_string();
+        let text = Table { report: &report, width: 110, colour: false }.to_string();
         let expected = "\
 interface
   ok       link               up

@@ -1,12 +1,15 @@
 //! One thing is spoilt at a time: doctor names it, and its command, typed as printed, cures it.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use handfast::lab::{CLIENT_DEVICE, KERNEL_V4, Lab, SERVER_DEVICE};
 
-use crate::stage::{self, Examination, PROGRAM, assert_responds, examine, examine_with, type_into};
+use crate::stage::{
+    self, Background, Examination, PROGRAM, assert_responds, examine, examine_with, type_into,
+};
 
 /// Where a command is typed.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,26 @@ fn a_start_that_fails_points_to_doctor() {
     let output = lab.server().command(PROGRAM).args(stage::respond()).output().expect("ip netns exec");
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(complaint.contains("handfast doctor --dev hf-s"), "{complaint}");
+}
+
+#[test]
+fn a_peer_in_a_namespace_without_a_name_is_found_by_its_process() {
+    let Some(lab) = stage::lab(|spec| spec) else { return };
+    // As a container is: a process in a namespace that `ip netns` does not know.
+    let mut command = Command::new("unshare");
+    command.args(["--net", "sh", "-c", "echo ready; exec sleep 60"]);
+    let container = Background::start(command);
+    let id = container.id();
+    type_into(lab.client(), &format!("ip link set dev {CLIENT_DEVICE} netns {id}"));
+    type_into(lab.server(), &format!("nsenter --net=/proc/{id}/ns/net ethtool -K {CLIENT_DEVICE} tx on"));
+    let found = examine(&lab);
+    let said = found.check("peer")["found"].as_str().expect("text");
+    assert_eq!(said, format!("{CLIENT_DEVICE} in the namespace of process {id}"));
+    assert_eq!(found.errors(), ["carrier", "peer-checksum"], "moving takes a link down: {:#}", found.json);
+    for name in found.errors() {
+        type_into(lab.server(), &found.fix(name));
+    }
+    examine(&lab).assert_content();
 }
 
 #[test]
