@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Action;
 
 /// No command that is run here takes longer, unless something is stuck.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_micros(500);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 

@@ -45,10 +45,12 @@ pub(super) fn listed(processes: &[Process]) -> String {
     processes.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
-/// `None`: there is none to end.
+/// Ends the one. `None`: there is none, or which of several it is cannot be said.
 pub(super) fn end(processes: &[Process]) -> Option<Action> {
-    let ids = processes.iter().map(|process| process.id.to_string());
-    (!processes.is_empty()).then(|| Action::run(["kill".to_owned()].into_iter().chain(ids)))
+    match processes {
+        [only] => Some(Action::run(["kill", &only.id.to_string()])),
+        _ => None,
+    }
 }
 
 /// A mapped fill ring (`XDP_UMEM_PGOFF_FILL_RING`) of a socket: no other socket has one there.
@@ -81,6 +83,14 @@ fn linked_program(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_ended_who_may_be_innocent() {
+        let process = |id| Process { id, name: "capture".into() };
+        assert_eq!(end(&[process(7)]).map(|action| action.to_string()), Some("kill 7".into()));
+        assert_eq!(end(&[process(7), process(8)]), None);
+        assert_eq!(end(&[]), None);
+    }
 
     #[test]
     fn rings_are_told_from_other_mappings() {

@@ -72,16 +72,18 @@ fn link(host: &Host) -> Check {
 }
 
 fn carrier(host: &Host) -> Check {
-    if !host.device.up {
-        return Check::unknown("carrier", "the interface is down");
+    // Known also while our own end is down, so that both can be cured at once.
+    if let Some(end) = host.peer.end().filter(|end| !end.link.has("UP")) {
+        return Check::error("carrier", format!("none: {} is down", end.link.ifname))
+            .why("Nothing arrives while the other end of the pair is down.")
+            .fix(end.up());
     }
-    if host.link.has("LOWER_UP") {
-        return Check::ok("carrier", "yes");
-    }
-    let check = Check::error("carrier", "none").why("Nothing is connected, or the other end is down.");
-    match host.peer.end().filter(|end| !end.link.has("UP")) {
-        Some(end) => check.fix(end.up()),
-        None => check.fix(Fix::by_hand(Action::run(["ethtool", host.name()]))),
+    match (host.device.up, host.link.has("LOWER_UP")) {
+        (false, _) => Check::unknown("carrier", "the interface is down"),
+        (true, true) => Check::ok("carrier", "yes"),
+        (true, false) => Check::error("carrier", "none")
+            .why("No cable, or the other end is off.")
+            .fix(Fix::by_hand(Action::run(["ethtool", host.name()]))),
     }
 }
 

@@ -81,7 +81,12 @@ fn queue_sockets(host: &Host) -> Check {
         .why("What arrives on a queue without a socket is dropped: the kernel would answer it with a RST.")
         .fix(fewer_queues(host)),
         _ => {
-            let who = if holders.is_empty() { String::new() } else { format!(", by {}", listed(holders)) };
+            let who = match holders.as_slice() {
+                [] => String::new(),
+                [_] => format!(", by {}", listed(holders)),
+                // Whose sockets are on this very interface is not told in /proc.
+                _ => format!(", by one of {}", listed(holders)),
+            };
             let look = || Action::run(["ss", "--xdp", "-p"]);
             Check::error(name, format!("{found}{who}"))
                 .why("A queue has one AF_XDP socket, and handfast needs one on every queue of the interface.")

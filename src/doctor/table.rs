@@ -39,11 +39,13 @@ impl Table<'_> {
     fn check(&self, f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         let level = self.paint(colour_of(check.level), &format!("{:<LEVEL$}", check.level));
         let beside = INDENT + LEVEL + NAME;
-        let (indent, mut found) = match self.width.saturating_sub(beside) {
-            columns if columns >= LEAST => (beside, wrapped(&check.found, columns).into_iter()),
-            _ => (BELOW, wrapped(&check.found, self.width.saturating_sub(BELOW)).into_iter()),
-        };
-        let first = if indent == beside { found.next().unwrap_or_default() } else { String::new() };
+        let columns = self.width.saturating_sub(beside);
+        let indent = if columns >= LEAST { beside } else { BELOW };
+        // Beside its name, if there is room for text at all, or for all of this one.
+        let starts_beside = columns >= LEAST || check.found.chars().count() <= columns;
+        let width = if starts_beside { columns } else { self.width.saturating_sub(indent) };
+        let mut found = wrapped(&check.found, width).into_iter();
+        let first = if starts_beside { found.next().unwrap_or_default() } else { String::new() };
         let line = format!("{:INDENT$}{level}{:<NAME$}{first}", "", check.name);
         writeln!(f, "{}", line.trim_end())?;
         let columns = self.width.saturating_sub(indent);
@@ -145,7 +147,9 @@ hf-s: 1 error, 0 warnings, 1 ok, 1 unknown; `handfast doctor --dev hf-s --fix` s
         let report = report();
         let text = Table { report: &report, width: 40, colour: false }.to_string();
         assert!(
-            text.contains("\n  error    mtu\n      9000 octets, 1770 fit\n      A packet must fit"),
+            text.contains(
+                "link               up\n  error    mtu\n      9000 octets, 1770 fit\n      A packet must fit"
+            ),
             "{text}"
         );
         assert!(text.contains("      fix:  ip link set dev hf-s mtu 1770\n"), "{text}");

@@ -1,7 +1,7 @@
 //! `--measure`: all ceilings have a rate, and nothing is left behind.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use handfast::lab::{CLIENT_DEVICE, SERVER_DEVICE};
 use serde_json::Value;
@@ -10,7 +10,15 @@ use crate::stage::{self, PROGRAM};
 
 fn measure(options: &[&str]) -> Output {
     let mut command = Command::new(PROGRAM);
-    command.args(["doctor", "--measure", "--seconds", "0.2"]).args(options).output().expect("it runs")
+    command.args(["doctor", "--measure", "--seconds", "0.2"]).args(options);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let namespaces = format!("hf-dr{}-", child.id());
+    let output = child.wait_with_output().expect("it ends");
+    let names = fs::read_dir("/run/netns").into_iter().flatten().flatten();
+    let names = names.map(|name| name.file_name().to_string_lossy().into_owned());
+    let left: Vec<String> = names.filter(|name| name.starts_with(&namespaces)).collect();
+    assert_eq!(left, Vec::<String>::new(), "it removes what it made");
+    output
 }
 
 fn assert_rates(output: &Output, rounds: usize) {
@@ -26,13 +34,6 @@ fn assert_rates(output: &Output, rounds: usize) {
     }
 }
 
-/// Namespaces that a measurement has made.
-fn left() -> Vec<String> {
-    let names = fs::read_dir("/run/netns").into_iter().flatten().flatten();
-    let names = names.map(|name| name.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with("hf-dr")).collect()
-}
-
 #[test]
 fn on_a_pair_of_its_own_which_is_gone_afterwards() {
     let Some(()) = stage::root() else { return };
@@ -41,7 +42,6 @@ fn on_a_pair_of_its_own_which_is_gone_afterwards() {
     for part in ["native     generic", "AF_XDP reflector", "XDP_TX reflector", "no NIC"] {
         assert!(text.contains(part), "{text}");
     }
-    assert_eq!(left(), Vec::<String>::new());
 }
 
 #[test]
