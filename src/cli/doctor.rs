@@ -8,7 +8,7 @@ use terminal_size::{Width, terminal_size};
 
 use super::stage::Stage;
 use super::{Failure, signals, values};
-use crate::doctor::measure::{End, Measured, Plan, measure};
+use crate::doctor::measure::{End, MeasureError, Measured, Plan, measure};
 use crate::doctor::{Applied, Report, SCHEMA, Table, apply, examine};
 
 /// Columns where there is no terminal to ask.
@@ -122,7 +122,10 @@ fn measured(arguments: &DoctorArgs) -> Result<Measured, Failure> {
             eprintln!("measuring: {what}");
         }
     })
-    .map_err(Failure::of)
+    .map_err(|error| match error {
+        MeasureError::Lab(error) => error.into(),
+        other => Failure::of(other),
+    })
 }
 
 /// What was done, and how to take it back, last thing first.

@@ -1,26 +1,27 @@
 //! The bare ceilings of a veth pair: how many frames a second go there and back when nothing is
 //! done to them. What any TCP on this machine can reach lies below.
 
-use std::fs::File;
+mod end;
+mod measured;
+
 use std::io;
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use nix::sched::{CloneFlags, setns};
-use serde::Serialize;
+
+pub use end::End;
+use measured::median;
+pub use measured::{Ceiling, Measured};
 
 use super::link::Link;
-use super::place::Place;
 use crate::lab::bench::bare::{BareError, Client, ClientOptions, PortOptions, Reflector, ReflectorOptions};
 use crate::lab::bench::workload::{Pattern, Workload};
 use crate::lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
 use crate::lab::{CLIENT_DEVICE, Lab, LabError, SERVER_DEVICE, SOURCES_V4, Spec};
-use crate::text::grouped;
 use crate::wire::{Mac, Owned};
 use crate::xdp::{Device, Mode, XdpError};
 
@@ -32,13 +33,6 @@ const WINDOW: u32 = 1024;
 /// After this a frame is given up.
 const LOST: Duration = Duration::from_millis(20);
 
-/// One end of a pair: `IF`, or `NAMESPACE:IF`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
-    namespace: Option<String>,
-    interface: String,
-}
-
 /// What is measured, and for how long.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -47,25 +41,6 @@ pub struct Plan {
     /// Of each run.
     pub duration: Duration,
     pub rounds: u32,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Measured {
-    pub pair: String,
-    /// Of each run.
-    pub seconds: f64,
-    pub ceilings: Vec<Ceiling>,
-}
-
-/// Frames there and back per second.
-#[derive(Clone, Debug, Serialize)]
-pub struct Ceiling {
-    pub program: &'static str,
-    pub mode: String,
-    /// One for each round.
-    pub rates: Vec<f64>,
-    pub median: f64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -119,11 +94,7 @@ pub fn measure(plan: &Plan, stop: &AtomicBool, mut tell: impl FnMut(&str)) -> Re
         Some(pair) => (None, pair.clone()),
         None => {
             let lab = Lab::up(&Spec::new(format!("dr{}", std::process::id())))?;
-            let end = |namespace: &crate::lab::Namespace, interface: &str| End {
-                namespace: Some(namespace.name().to_owned()),
-                interface: interface.to_owned(),
-            };
-            let ends = (end(lab.client(), CLIENT_DEVICE), end(lab.server(), SERVER_DEVICE));
+            let ends = (End::of_lab(lab.client(), CLIENT_DEVICE), End::of_lab(lab.server(), SERVER_DEVICE));
             (Some(lab), ends)
         }
     };
@@ -163,8 +134,7 @@ fn check_pair(client: &End, server: &End) -> Result<Mac, MeasureError> {
     let look = |end: &End| {
         let device = end.inside(|| Device::open(&end.interface))?;
         let device = device.map_err(|source| MeasureError::Device { end: end.to_string(), source })?;
-        let place = end.namespace.clone().map_or(Place::Here, Place::Named);
-        Ok::<_, MeasureError>((device, Link::ask(&place, &end.interface).unwrap_or_default()))
+        Ok::<_, MeasureError>((device, Link::ask(&end.place(), &end.interface).unwrap_or_default()))
     };
     let ((one, one_link), (other, other_link)) = (look(client)?, look(server)?);
     let joined = one_link.link_index == Some(other.index) && other_link.link_index == Some(one.index);
@@ -254,108 +224,6 @@ fn answer(
             let answering = XdpTx::open(options)?;
             ready();
             answering.run(stop).map(drop)
-        }
-    }
-}
-
-fn median(rates: &[f64]) -> f64 {
-    let mut sorted = rates.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
-    match sorted.len() {
-        0 => 0.0,
-        count if count % 2 == 1 => middle(count / 2),
-        count => (middle(count / 2 - 1) + middle(count / 2)) / 2.0,
-    }
-}
-
-impl End {
-    /// Calls `work` in a thread that is in the end's namespace.
-    fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, MeasureError> {
-        let there = || -> io::Result<T> {
-            if let Some(name) = &self.namespace {
-                setns(File::open(format!("/run/netns/{name}"))?, CloneFlags::CLONE_NEWNET)?;
-            }
-            Ok(work())
-        };
-        let enter =
-            |source| MeasureError::Enter { namespace: self.namespace.clone().unwrap_or_default(), source };
-        thread::scope(|scope| scope.spawn(there).join())
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            .map_err(enter)
-    }
-
-    fn bare<T: Send>(&self, work: impl FnOnce() -> Result<T, BareError> + Send) -> Result<T, MeasureError> {
-        self.inside(work)?.map_err(|source| MeasureError::Bare { end: self.to_string(), source })
-    }
-}
-
-impl FromStr for End {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<End, String> {
-        let (namespace, interface) = match text.rsplit_once(':') {
-            Some((namespace, interface)) => (Some(namespace.to_owned()), interface),
-            None => (None, text),
-        };
-        let odd =
-            |part: &str| part.is_empty() || part.contains(['/', ',']) || part.contains(char::is_whitespace);
-        if odd(interface) || namespace.as_deref().is_some_and(|name| odd(name) || name.starts_with('.')) {
-            return Err(format!("`{text}` is not IF or NAMESPACE:IF"));
-        }
-        Ok(End { namespace, interface: interface.to_owned() })
-    }
-}
-
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{namespace}:{}", self.interface),
-            None => f.write_str(&self.interface),
-        }
-    }
-}
-
-/// The medians, beside each other.
-impl std::fmt::Display for Measured {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let rounds = self.ceilings.first().map_or(0, |ceiling| ceiling.rates.len());
-        writeln!(f, "ceilings of {}: frames there and back a second", self.pair)?;
-        writeln!(f, "  {:<18}{:>12}{:>12}", "", "native", "generic")?;
-        for program in [Program::AfXdp, Program::XdpTx] {
-            let of = |mode: Mode| {
-                let found = self
-                    .ceilings
-                    .iter()
-                    .find(|ceiling| ceiling.program == program.name() && ceiling.mode == mode.to_string());
-                grouped(found.map_or(0.0, |ceiling| ceiling.median) as u64)
-            };
-            writeln!(f, "  {:<18}{:>12}{:>12}", program.name(), of(Mode::Native), of(Mode::Generic))?;
-        }
-        writeln!(f, "  Medians of {rounds} runs of {} s, one core each side. A veth is no NIC.", self.seconds)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ends_are_read_and_paths_refused() {
-        let end =
-            |namespace: Option<&str>| End { namespace: namespace.map(str::to_owned), interface: "a".into() };
-        assert_eq!("a".parse(), Ok(end(None)));
-        assert_eq!("hf-x-client:a".parse(), Ok(end(Some("hf-x-client"))));
-        for odd in ["", ":a", "n:", "../x:a", "n:a/b", "..:a"] {
-            assert!(odd.parse::<End>().is_err(), "{odd:?}");
-        }
-    }
-
-    #[test]
-    fn the_median_is_the_middle() {
-        for (rates, expected) in [(&[][..], 0.0), (&[3.0], 3.0), (&[9.0, 1.0, 2.0], 2.0), (&[4.0, 2.0], 3.0)]
-        {
-            assert_eq!(median(rates), expected);
         }
     }
 }
