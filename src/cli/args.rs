@@ -25,6 +25,7 @@ pub enum Command {
     Lab(LabArgs),
     Report(ReportArgs),
     Trace(super::trace::TraceArgs),
+    Doctor(super::doctor::DoctorArgs),
 }
 
 /// Make, enter and remove a network on this machine to try things on.

@@ -41,7 +41,8 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let metrics = arguments.metrics.bind()?;
     let socket = arguments.control.open()?;
     let options = Options { capture, ..options(arguments, &control, gateway) };
-    let stack = Stack::open(options).map_err(Failure::of)?;
+    let failed = |error| Failure::to_start(error, std::slice::from_ref(&arguments.device));
+    let stack = Stack::open(options).map_err(failed)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
     drop_privileges().map_err(Failure::of)?;

@@ -17,6 +17,7 @@ mod connections;
 mod control_args;
 mod demo;
 mod demo_comparison;
+mod doctor;
 mod failure;
 mod lab;
 mod lab_bench;
@@ -66,6 +67,7 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");

@@ -24,7 +24,8 @@ pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
     let metrics = arguments.metrics.bind()?;
     let control = arguments.control.open()?;
     let capture = arguments.capture.create()?;
-    let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(Failure::of)?;
+    let failed = |error| Failure::to_start(error, &arguments.devices);
+    let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(failed)?;
     drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
     println!("{}", active_line(&active));

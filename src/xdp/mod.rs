@@ -17,6 +17,7 @@
 //! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
 //! | `steer.rs`, `rules.rs` | what is owned, flattened to what the program looks up |
 //! | `verdict.rs` | the program's verdicts and their counts |
+//! | `inspect.rs` | what the kernel tells about XDP without anything being attached |
 //! | `error.rs`, `program_error.rs` | what failed, where, and the command that fixes it |
 
 mod attach;
@@ -25,6 +26,7 @@ mod device;
 mod error;
 mod ethtool;
 mod frame;
+pub mod inspect;
 mod ledger;
 mod libbpf_log;
 mod link;
