@@ -6,6 +6,7 @@ use nix::net::if_::if_nametoindex;
 
 use super::cores::State;
 use super::devices::OpenDevice;
+use super::listening::Listening;
 use crate::engine::runner::waker;
 use crate::engine::snapshot::{QueueSnapshot, Snapshot};
 use crate::engine::{Order, Refused, Worker};
@@ -16,6 +17,7 @@ pub struct Running {
     pub(super) devices: Vec<OpenDevice>,
     pub(super) threads: Vec<JoinHandle<(Worker<Queue>, Option<xdp::Fault>)>>,
     pub(super) state: State,
+    pub(super) listening: Listening,
     pub(super) started: Instant,
 }
 
