@@ -12,6 +12,7 @@ mod bench_args;
 mod bench_results;
 mod bench_setup;
 mod bench_watch;
+mod config;
 mod demo;
 mod demo_comparison;
 mod failure;
@@ -23,6 +24,7 @@ mod lab_contest;
 mod lab_engine;
 mod lab_trace;
 mod next_hop;
+mod reload;
 mod report;
 mod report_args;
 mod respond;
@@ -37,7 +39,7 @@ mod values;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Arguments, Command};
 pub use bench_args::BenchArgs;
@@ -52,8 +54,10 @@ pub fn run() -> ExitCode {
 
 /// The same with these arguments, the program's name first.
 pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
-    let outcome = match Arguments::parse_from(arguments).command {
-        Command::Respond(arguments) => arguments.check().and_then(|()| respond::run(&arguments)),
+    let matches = Arguments::command().get_matches_from(arguments);
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let outcome = match arguments.command {
+        Command::Respond(arguments) => respond::start(*arguments, matches.subcommand_matches("respond")),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use super::cores::Tables;
 use super::devices::OpenDevice;
 use super::{Running, ServiceFactory};
-use crate::engine::rules::{Book, Change, Plan, RulesError};
+use crate::engine::rules::{Book, Change, RulesError};
 use crate::engine::{Fault, Refused};
 use crate::wire::{FlowKey, Owned};
 use crate::xdp::{Device, ProgramError};
@@ -68,7 +68,7 @@ impl Running {
     /// Needs no capability (Linux 5.19 or newer). From any thread, one change at a time.
     ///
     /// # Errors
-    /// [`ListenError`]; all but `Refused` and `Slow` leave everything as it was.
+    /// [`ListenError`]; `Rules` and `Steering` leave everything as it was.
     pub fn listen(&self, wanted: Vec<(Owned, Answer)>, fault: Fault) -> Result<(), ListenError> {
         let mut book = self.listening.book.lock().unwrap_or_else(PoisonError::into_inner);
         let is_before = |answer: &Answer| matches!(answer, Answer::AsBefore);
@@ -80,16 +80,17 @@ impl Running {
                 _ => unreachable!("a rule that begins comes with its service"),
             })
         };
-        self.put_in_force(&book, &plan, change)?;
+        self.steer(&book, &plan.book)?;
+        let taken = self.hand_out(change);
         *book = plan.book;
-        Ok(())
+        taken
     }
 
     /// Gives back what was given up and has no connections any more: from then on it is the
     /// kernel's. Reads the whole table where there is anything to give back; how many rules were.
     ///
     /// # Errors
-    /// [`ListenError`]; nothing was given back.
+    /// [`ListenError`].
     pub fn release(&self) -> Result<usize, ListenError> {
         let mut book = self.listening.book.lock().unwrap_or_else(PoisonError::into_inner);
         let leaving: Vec<&Owned> = book.leaving().collect();
@@ -99,8 +100,10 @@ impl Running {
         let in_use = in_use(&leaving, &self.state.tables);
         let Some(plan) = book.forget(&in_use) else { return Ok(0) };
         let change = || plan.for_core(|_| unreachable!("no rule begins"));
-        self.put_in_force(&book, &plan, change)?;
+        self.steer(&book, &plan.book)?;
+        let taken = self.hand_out(change);
         *book = plan.book;
+        taken?;
         Ok(in_use.iter().filter(|in_use| !**in_use).count())
     }
 
@@ -109,13 +112,9 @@ impl Running {
         self.listening.book.lock().unwrap_or_else(PoisonError::into_inner).leaving().count()
     }
 
-    fn put_in_force(
-        &self,
-        before: &Book,
-        plan: &Plan,
-        change: impl Fn() -> Change,
-    ) -> Result<(), ListenError> {
-        self.steer(before, &plan.book)?;
+    /// To every core, and waits until all have it. What was given out is taken, sooner or later, so
+    /// there is no way back from here.
+    fn hand_out(&self, change: impl Fn() -> Change) -> Result<(), ListenError> {
         let (sender, done) = sync_channel(self.cores());
         for core in 0..self.cores() {
             self.hand_to(core, &change, &sender)?;
