@@ -114,7 +114,8 @@ impl fmt::Display for Place<'_> {
         let one_wide = |c: char| if c.is_control() { ' ' } else { c };
         let shown: String = self.line.chars().skip(cut).take(WIDTH).map(one_wide).collect();
         let width = self.width.min((WIDTH + cut).saturating_sub(before)).max(1);
-        writeln!(f, " {} | {}", self.number, shown.trim_end())?;
+        let head = format!(" {} | {shown}", self.number);
+        writeln!(f, "{}", head.trim_end())?;
         write!(f, " {:margin$} | {:before$}{:^<width$}", "", "", "^", before = before - cut)
     }
 }
