@@ -53,7 +53,7 @@ fn each_mistake_has_its_place() {
         ("ring = 1000", "F:1:8:", &["`1000` is no power of two", "write 2048"]),
         ("mode = 'fast'", "F:1:8:", &["`mode` cannot be `fast`; it is one of auto, native, generic"]),
         ("mss = 5", "F:1:7:", &["5 is not in 64..=1730"]),
-        ("mss = -0x5", "F:1:8:", &[]),
+        ("mss = -0x5", "F:1:7:", &["cannot be signed"]),
         ("mss = 'x'", "F:1:7:", &["`mss` cannot be `x`: invalid digit"]),
         ("msl = 1e9", "F:1:7:", &["more than an hour"]),
         ("cores = '3-1'", "F:1:9:", &["write 1-3"]),
