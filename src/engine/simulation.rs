@@ -65,7 +65,7 @@ pub struct Simulation {
     workers: Vec<Worker<MemoryPort>>,
     counters: Vec<Arc<CoreCounters>>,
     now: Now,
-    book: Book,
+    book: Box<Book>,
 }
 
 impl Simulation {
@@ -100,7 +100,7 @@ impl Simulation {
             }
             Worker::new(core, vec![(MemoryPort::new(setup.frames), 0)], v4, v6, setup.start)
         });
-        Simulation { workers: workers.collect(), counters, now: setup.start, book }
+        Simulation { workers: workers.collect(), counters, now: setup.start, book: Box::new(book) }
     }
 
     /// Other rules, as [`super::stack::Running::listen`] puts them in force; where nothing is
@@ -123,7 +123,7 @@ impl Simulation {
             self.workers[core].adopt(&mut change);
             between(core + 1, self);
         }
-        self.book = plan.book;
+        *self.book = plan.book;
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl Simulation {
             for worker in &mut self.workers {
                 worker.adopt(&mut plan.for_core(|_| unreachable!("no rule begins")));
             }
-            self.book = plan.book;
+            *self.book = plan.book;
         }
         self.book.leaving().count()
     }

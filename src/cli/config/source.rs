@@ -110,7 +110,7 @@ impl fmt::Display for Place<'_> {
         let margin = self.number.to_string().len();
         // A long line is cut in front of what is meant; a tab is as wide as any character.
         let before = self.column - 1;
-        let cut = if before > WIDTH / 2 { before - WIDTH / 2 } else { 0 };
+        let cut = before.saturating_sub(WIDTH / 2);
         let one_wide = |c: char| if c.is_control() { ' ' } else { c };
         let shown: String = self.line.chars().skip(cut).take(WIDTH).map(one_wide).collect();
         let width = self.width.min((WIDTH + cut).saturating_sub(before)).max(1);

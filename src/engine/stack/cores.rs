@@ -24,7 +24,7 @@ pub(super) struct State {
     pub(super) orders: Vec<Arc<Orders>>,
     pub(super) stop: Arc<AtomicBool>,
     /// Every connection, for whoever wants to know which there are.
-    pub(super) tables: Tables,
+    pub(super) tables: Box<Tables>,
 }
 
 /// The connections of both families, to look at.
@@ -72,8 +72,8 @@ pub(super) fn start_cores(
     let per_core = options.max_connections.div_ceil(cores as u32);
     let v4: Vec<Part<FlowKey4, Tcb>> = table(cores, per_core)?;
     let v6: Vec<Part<FlowKey6, Tcb>> = table(cores, per_core)?;
-    let tables =
-        Tables { v4: v4.first().map(|part| View::clone(part)), v6: v6.first().map(|part| View::clone(part)) };
+    let views = (v4.first().map(|part| View::clone(part)), v6.first().map(|part| View::clone(part)));
+    let tables = Box::new(Tables { v4: views.0, v6: views.1 });
     if options.prefault {
         v4.first().map_or(Ok(()), |part| part.populate()).map_err(StartError::Prefault)?;
         v6.first().map_or(Ok(()), |part| part.populate()).map_err(StartError::Prefault)?;

@@ -31,7 +31,7 @@ pub struct Stack {
     devices: Vec<OpenDevice>,
     runners: Vec<Runner>,
     state: State,
-    listening: Listening,
+    listening: Box<Listening>,
     /// What is really active.
     pub active: Active,
 }
@@ -75,7 +75,7 @@ impl Stack {
             devices.push(open);
         }
         let policies = devices.iter().map(|open| policy(&options, &open.device)).collect();
-        let listening = Listening::new(book, options.owned.clone());
+        let listening = Box::new(Listening::new(book, options.owned.clone()));
         let (runners, state) = start_cores(options, rules, policies, &devices, ports, &mut active)?;
         Ok(Stack { devices, runners, state, listening, active })
     }

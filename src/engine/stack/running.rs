@@ -17,7 +17,7 @@ pub struct Running {
     pub(super) devices: Vec<OpenDevice>,
     pub(super) threads: Vec<JoinHandle<(Worker<Queue>, Option<xdp::Fault>)>>,
     pub(super) state: State,
-    pub(super) listening: Listening,
+    pub(super) listening: Box<Listening>,
     pub(super) started: Instant,
 }
 
