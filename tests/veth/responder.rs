@@ -51,6 +51,7 @@ impl Responder {
     }
 
     /// As [`Responder::start`], with these arguments and no others: the device is among them.
+    #[allow(dead_code, reason = "for tests/config")]
     pub fn start_alone(lab: &Lab, arguments: &[&str]) -> Responder {
         let mut responder = Responder::spawn(PROGRAM, lab, &[], arguments);
         let ready = responder.read_until(|line| line.starts_with("ready"));
@@ -140,6 +141,7 @@ impl Responder {
     }
 
     /// Waits for such a line, and returns it.
+    #[allow(dead_code, reason = "for tests/config")]
     pub fn await_line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         let found = self.read_until(wanted);
         assert!(found, "no such line:\n{}", self.printed.join("\n"));
