@@ -13,6 +13,7 @@ mod bench_results;
 mod bench_setup;
 mod bench_watch;
 mod capture_args;
+mod config;
 mod connections;
 mod control_args;
 mod demo;
@@ -29,10 +30,12 @@ mod lab_trace;
 mod metrics_args;
 mod next_hop;
 mod notify;
+mod reload;
 mod report;
 mod report_args;
 mod respond;
 mod respond_args;
+mod respond_watch;
 mod responder_process;
 mod signals;
 mod stage;
@@ -43,7 +46,7 @@ mod values;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Arguments, Command};
 pub use bench_args::BenchArgs;
@@ -60,8 +63,10 @@ pub fn run() -> ExitCode {
 
 /// The same with these arguments, the program's name first.
 pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
-    let outcome = match Arguments::parse_from(arguments).command {
-        Command::Respond(arguments) => arguments.check().and_then(|()| respond::run(&arguments)),
+    let matches = Arguments::command().get_matches_from(arguments);
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let outcome = match arguments.command {
+        Command::Respond(arguments) => respond::start(*arguments, matches.subcommand_matches("respond")),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Connections(arguments) => connections::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),

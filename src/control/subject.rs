@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,7 +19,7 @@ pub struct Subject {
     started: SystemTime,
     since: Instant,
     active: ActiveReport,
-    listeners: RwLock<Vec<String>>,
+    listeners: RwLock<BTreeMap<u16, String>>,
     load: Option<Arc<Control>>,
     pub(super) counts: Counts,
 }
@@ -35,11 +36,9 @@ pub(super) struct Counts {
 }
 
 impl Subject {
-    /// `handfast respond`; the listeners by number.
-    pub fn responder(active: &Active, listeners: impl IntoIterator<Item = String>) -> Subject {
-        let subject = Subject::new("respond", active, None);
-        subject.set_listeners(listeners);
-        subject
+    /// `handfast respond`.
+    pub fn responder(active: &Active) -> Subject {
+        Subject::new("respond", active, None)
     }
 
     /// `handfast bench`.
@@ -62,8 +61,8 @@ impl Subject {
         }
     }
 
-    /// From now on it answers here.
-    pub fn set_listeners(&self, listeners: impl IntoIterator<Item = String>) {
+    /// From now on it answers here; by the number that connections have.
+    pub fn set_listeners(&self, listeners: impl IntoIterator<Item = (u16, String)>) {
         *self.listeners.write().unwrap_or_else(PoisonError::into_inner) = listeners.into_iter().collect();
     }
 
@@ -72,7 +71,7 @@ impl Subject {
         &self.user
     }
 
-    pub(super) fn listeners(&self) -> Vec<String> {
+    pub(super) fn listeners(&self) -> BTreeMap<u16, String> {
         self.listeners.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -87,7 +86,7 @@ impl Subject {
             started: self.started.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
             uptime_s: self.since.elapsed().as_secs_f64(),
             active: self.active.clone(),
-            listeners: self.listeners(),
+            listeners: self.listeners().into_values().collect(),
             total: detail.total(),
             detail,
             states: None,

@@ -7,6 +7,7 @@ use nix::net::if_::if_nametoindex;
 use super::Watch;
 use super::cores::State;
 use super::devices::OpenDevice;
+use super::listening::Listening;
 use crate::capture::Writing;
 use crate::engine::describe::Tables;
 use crate::engine::runner::waker;
@@ -19,6 +20,7 @@ pub struct Running {
     pub(super) threads: Vec<JoinHandle<(Worker<Queue>, Option<xdp::Fault>)>>,
     pub(super) state: State,
     pub(super) capture: Option<Writing>,
+    pub(super) listening: Box<Listening>,
     pub(super) started: Instant,
 }
 
