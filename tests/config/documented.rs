@@ -50,6 +50,9 @@ fn the_example_is_taken_and_has_every_key() {
     assert!(missing.is_empty(), "the example does not have {missing:?}");
 }
 
+/// Keys that mean nothing without `pcap`.
+const WITH_PCAP: [&str; 4] = ["snaplen", "sample", "filter", "pcap-share"];
+
 /// What is commented out in the example is right as well, one by one.
 #[test]
 fn the_example_is_right_where_it_is_commented_out() {
@@ -65,7 +68,10 @@ fn the_example_is_right_where_it_is_commented_out() {
     let lines: Vec<&str> = text.lines().filter(is_key).collect();
     assert!(lines.len() > 10, "{lines:?}");
     for line in lines {
-        fs::write(&path, text.replace(line, line.trim_start_matches("# "))).expect("written");
+        let with_pcap = WITH_PCAP.iter().any(|key| line.starts_with(&format!("# {key} = ")));
+        let beside = if with_pcap { "pcap = \"x.pcapng\"\n" } else { "" };
+        let whole = format!("{beside}{}", text.replace(line, line.trim_start_matches("# ")));
+        fs::write(&path, whole).expect("written");
         let mut command = Command::cargo_bin("handfast").expect("built");
         let output = command.args(["respond", "--check", "--config"]).arg(&path).output().expect("runs");
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
