@@ -17,14 +17,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::args::LabDemo;
 use super::responder_process::ResponderProcess;
 use super::stage::{Stage, bar, counted};
-use super::{Failure, demo_comparison};
+use super::{Failure, demo_comparison, signals};
 use crate::lab::load::{self, Dialogue, Plan, Progress, Tally};
 use crate::lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
 use crate::text::grouped;
 use crate::trace::{Capture, Conversation, Ladder, State};
 
-/// What a shell reports of a command that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 /// So long may the responder take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 const ECHO_PORT: u16 = 7;
@@ -44,7 +42,7 @@ pub(super) fn run(arguments: &LabDemo) -> Result<ExitCode, Failure> {
     let removed: Removed = lab.remove()?;
     demo.stage.body(&removed.to_string());
     match outcome? {
-        Ending::Interrupted => Ok(ExitCode::from(INTERRUPTED)),
+        Ending::Interrupted => Ok(ExitCode::from(signals::INTERRUPTED)),
         Ending::Complete => {
             demo.stage.body(&format!("\nThat took {:.0} s.", began.elapsed().as_secs_f64()));
             Ok(ExitCode::SUCCESS)

@@ -11,16 +11,13 @@ use clap::{Args, ValueEnum};
 
 use super::bench_args::SynOptions;
 use super::lab_bench::stop_on_signals;
-use super::{Failure, lab_comparison, values};
+use super::{Failure, lab_comparison, signals, values};
 use crate::lab::bench::contest::{BenchClient, Contest, ContestError, Contestant, Cores, News};
 use crate::lab::bench::workload::{Closer, Pattern, Workload};
 use crate::report::bench::comparison::Comparison;
 use crate::report::bench::write_json;
 use crate::text::grouped;
 use crate::xdp::Mode;
-
-/// What a shell reports of a command that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 
 /// Compare handfast with the kernel's stack, and both with what the link can do.
 ///
@@ -213,7 +210,7 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::cannot_write(path, &error))?;
     }
     Ok(match (finished.interrupted, finished.lost.is_empty()) {
-        (true, _) => ExitCode::from(INTERRUPTED),
+        (true, _) => ExitCode::from(signals::INTERRUPTED),
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::FAILURE,
     })

@@ -1,10 +1,11 @@
 use std::fs;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use clap::{Args, ValueEnum};
 
-use super::Failure;
 use super::trace_output::Drawing;
+use super::{Failure, signals};
 use crate::lab::trace::{Peer, SCENARIOS, Scenario, TraceError, play_all};
 
 /// Play a scenario of TCP for real, and draw it as a textbook would.
@@ -70,7 +71,13 @@ pub(super) fn run(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     let scenario = find(name, arguments.closer)?;
-    let picture = scenario.play(&arguments.name, arguments.peer()).map_err(failure)?;
+    // A scenario takes seconds: it plays to its end, and its lab is taken down as ever.
+    let stop = signals::stop()?;
+    let played = scenario.play(&arguments.name, arguments.peer());
+    if stop.load(Ordering::Relaxed) {
+        return Ok(ExitCode::from(signals::INTERRUPTED));
+    }
+    let picture = played.map_err(failure)?;
     arguments.drawing.draw(&picture)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -119,7 +126,12 @@ fn all(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
     for directory in arguments.drawing.files() {
         fs::create_dir_all(directory).map_err(|error| Failure::cannot_write(directory, &error))?;
     }
-    for (scenario, played) in play_all(&arguments.name, arguments.peer()) {
+    let stop = signals::stop()?;
+    let all = play_all(&arguments.name, arguments.peer(), &stop);
+    if stop.load(Ordering::Relaxed) {
+        return Ok(ExitCode::from(signals::INTERRUPTED));
+    }
+    for (scenario, played) in all {
         let picture = played.map_err(|error| failure(error).of_what(scenario.name))?;
         let drawing = arguments.drawing.of_several(scenario.name);
         drawing.draw(&picture)?;

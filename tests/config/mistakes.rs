@@ -83,6 +83,7 @@ fn each_mistake_has_its_place() {
             "F:4:1:",
             &["'--copy' cannot be used with '--zerocopy'", "F:3:1: the other one"],
         ),
+        ("dev = 'a'\nlisten = '10.0.0.1:80'\nsnaplen = 96", "F: `pcap` is missing", &["other keys"]),
         ("listen = \"10.0.0.1:80\"", "F: no interface", &["dev = [\"eth0\"]", "--dev"]),
         ("dev = \"eth0\"\nlisten = []", "F: nothing to listen to", &["--listen"]),
         ("", "F: no interface", &[]),

@@ -1,8 +1,12 @@
 //! `handfast lab trace` as it is typed.
 
-use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use handfast::lab::trace::SCENARIOS;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::stage::{complaint, lab, printed};
@@ -64,4 +68,27 @@ fn the_closer_is_chosen_and_both_files_are_written() {
     let (svg, html) = (fs::read_to_string(svg).expect("SVG"), fs::read_to_string(html).expect("HTML"));
     assert!(svg.starts_with("<svg ") && svg.contains("the server first"), "{svg}");
     assert!(html.contains(svg.trim_end()) && html.contains("<pre>"), "{html}");
+}
+
+/// Ctrl-C while a scenario plays: nothing is drawn, and its network is gone.
+#[test]
+fn an_interrupted_scenario_leaves_no_network_behind() {
+    let Some(lab) = lab() else { return };
+    let namespaces = || {
+        let entries = fs::read_dir("/run/netns").into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with(&format!("hf-{lab}-"))).count()
+    };
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_handfast"));
+    // The one that waits a second for a SYN to be sent again.
+    let child = command.args(["lab", "trace", "lost-syn", "--name", &lab]).stdout(Stdio::piped()).spawn();
+    let child = child.expect("runs");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while namespaces() < 3 {
+        assert!(Instant::now() < deadline, "no network was made");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).expect("it runs");
+    let output = child.wait_with_output().expect("a child of ours");
+    assert_eq!((output.status.code(), output.stdout.len(), namespaces()), (Some(130), 0, 0));
 }

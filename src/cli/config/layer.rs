@@ -137,7 +137,11 @@ fn parse(
 ) -> Result<(), clap::Error> {
     let mut line = vec![OsString::from("respond"), with_value("config", path)];
     line.extend(values.iter().map(|value| with_value(&setting.key, &OsString::from(&value.text))));
-    command.try_get_matches_from_mut(line).map(|_| ())
+    match command.try_get_matches_from_mut(line) {
+        // What else it needs may stand elsewhere in the file: `together` sees.
+        Err(error) if error.kind() != ErrorKind::MissingRequiredArgument => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Why a value is refused, and what is allowed.
@@ -157,7 +161,7 @@ fn reason(setting: &Setting, value: &Value, error: &clap::Error) -> String {
 
 /// What is wrong with values that are right each by itself.
 fn together(settings: &[Setting], error: &clap::Error) -> Mistake {
-    let message = first_line(error);
+    let message = missing(error).unwrap_or_else(|| first_line(error));
     let named = |setting: &&Setting| {
         let option = format!("--{}", setting.key);
         message.split(|c: char| c != '-' && !c.is_alphanumeric()).any(|word| word == option)
@@ -170,6 +174,19 @@ fn together(settings: &[Setting], error: &clap::Error) -> Mistake {
         (Some(only), None) => Mistake::at(only.key_at.clone(), &message),
         _ => Mistake::nowhere(&message),
     }
+}
+
+/// What some key needs beside it.
+fn missing(error: &clap::Error) -> Option<String> {
+    let (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(options))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    else {
+        return None;
+    };
+    let key =
+        |option: &String| format!("`{}`", option.trim_start_matches('-').split(' ').next().unwrap_or(option));
+    let keys: Vec<String> = options.iter().map(key).collect();
+    Some(format!("{} is missing: other keys mean nothing without it", keys.join(", ")))
 }
 
 fn first_line(error: &clap::Error) -> String {

@@ -15,7 +15,7 @@ mod play;
 mod relay;
 mod scripts;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -84,14 +84,19 @@ impl Scenario {
 const TOGETHER: usize = 4;
 
 /// Plays all scenarios, a few at a time, in labs whose names begin with `lab`; in the order of the
-/// list. A client that a scenario does not allow is left out there.
-pub fn play_all(lab: &str, client: Option<Peer>) -> Vec<(&'static Scenario, Result<Picture, TraceError>)> {
+/// list. A client that a scenario does not allow is left out there. Those that play when `stop`
+/// becomes true are the last.
+pub fn play_all(
+    lab: &str,
+    client: Option<Peer>,
+    stop: &AtomicBool,
+) -> Vec<(&'static Scenario, Result<Picture, TraceError>)> {
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for lane in 0..TOGETHER {
             let (next, done) = (&next, &done);
             scope.spawn(move || {
-                while let Some((index, scenario)) = take(next) {
+                while let Some((index, scenario)) = take(next).filter(|_| !stop.load(Ordering::Relaxed)) {
                     let played = scenario.play(&format!("{lab}-{lane}"), client.filter(|_| scenario.either));
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((index, scenario, played));
                 }
