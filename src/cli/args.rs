@@ -24,6 +24,8 @@ pub enum Command {
     Lab(LabArgs),
     Report(ReportArgs),
     Trace(super::trace::TraceArgs),
+    Completions(super::completions::CompletionsArgs),
+    Man(super::man::ManArgs),
 }
 
 /// Make, enter and remove a network on this machine to try things on.

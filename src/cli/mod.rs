@@ -12,6 +12,7 @@ mod bench_args;
 mod bench_results;
 mod bench_setup;
 mod bench_watch;
+mod completions;
 mod demo;
 mod demo_comparison;
 mod failure;
@@ -22,6 +23,8 @@ mod lab_comparison;
 mod lab_contest;
 mod lab_engine;
 mod lab_trace;
+mod man;
+mod man_page;
 mod next_hop;
 mod report;
 mod report_args;
@@ -58,6 +61,8 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");
