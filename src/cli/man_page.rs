@@ -52,8 +52,12 @@ fn text(command: &Command, others: &[String]) -> String {
     let sections = sections(&after(command));
     // What comes after the help has sections of its own here.
     let bare = command.clone().after_help(None::<&str>).after_long_help(None::<&str>);
+    let usage = bare.clone().render_usage().to_string();
+    let bare = bare.override_usage(usage.trim_start_matches("Usage: ").to_owned());
     let man = Man::new(bare)
         .title(name(command).to_uppercase())
+        // None: that of the release would be one more thing to keep true.
+        .date("\"\"")
         .source(concat!("handfast ", env!("CARGO_PKG_VERSION")))
         .manual("handfast");
     let mut rendered = Vec::new();
@@ -125,10 +129,15 @@ fn tidy(text: &str) -> String {
             out.push_str(if indented { ".nf\n" } else { ".fi\n" });
             keeps = indented;
         }
-        match line {
+        match line.trim_end() {
             // One is enough; none before a macro that makes its own.
             "" if out.ends_with(".sp\n") || lines.peek().is_none_or(|next| next.starts_with('.')) => {}
             "" => out.push_str(".sp\n"),
+            // Twice in a row it stands for an empty line.
+            ".br" if out.ends_with(".br\n") => {
+                out.truncate(out.len() - ".br\n".len());
+                out.push_str(".sp\n");
+            }
             line => {
                 out.push_str(&line.replace(r"\\", r"\(rs"));
                 out.push('\n');
@@ -139,4 +148,73 @@ fn tidy(text: &str) -> String {
         out.push_str(".fi\n");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::args::Arguments;
+
+    fn page(file: &str) -> String {
+        pages(Arguments::command()).into_iter().find(|page| page.file == file).expect("there is one").text
+    }
+
+    /// `handfast lab up` as `handfast-lab-up.1`, counted another way than the pages are made.
+    fn files(command: &Command, path: &str, found: &mut BTreeSet<String>) {
+        found.insert(format!("{path}.1"));
+        for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+            files(inner, &format!("{path}-{}", inner.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn every_command_that_help_shows_has_a_page() {
+        let mut wanted = BTreeSet::new();
+        files(&Arguments::command(), "handfast", &mut wanted);
+        let there: BTreeSet<String> = pages(Arguments::command()).into_iter().map(|page| page.file).collect();
+        assert_eq!(there, wanted);
+        assert!(
+            there.contains("handfast-lab-up.1") && !there.contains("handfast-lab-ceiling.1"),
+            "{there:?}"
+        );
+    }
+
+    #[test]
+    fn a_page_says_what_the_help_says_in_sections() {
+        let page = page("handfast-respond.1");
+        for part in [
+            ".TH HANDFAST\\-RESPOND 1",
+            "handfast respond [OPTIONS] \\-\\-dev <IF>",
+            ".SH \"PACKET PATH\"",
+            ".SH EXAMPLES",
+            ".nf\n  handfast respond \\-\\-dev eth0",
+            ".SH \"EXIT STATUS\"\n0 ended as asked; 1 could not start",
+            ".SH \"SEE ALSO\"\n\\fBhandfast\\fR(1),",
+            // A backslash at a line's end, and quotation marks that a shell takes.
+            "\\(rs\n",
+            "\\*(Aq[2001:db8:18::1:0]/112:1\\-65535\\*(Aq",
+        ] {
+            assert!(page.contains(part), "there is no {part:?} in:\n{page}");
+        }
+        assert_eq!(page.matches(".nf\n").count(), page.matches(".fi\n").count(), "{page}");
+    }
+
+    #[test]
+    fn a_page_without_an_exit_status_of_its_own_has_the_common_one() {
+        assert!(page("handfast-lab-up.1").contains(&format!(".SH \"EXIT STATUS\"\n{EXIT_STATUS}")));
+        assert!(page("handfast-lab-bench.1").contains("130 interrupted"));
+    }
+
+    #[test]
+    fn what_follows_the_help_is_cut_at_its_headings() {
+        let cut = sections("Free text.\n\nExamples:\n  One:\n\n    a b\n\nExit status:\n  0 done.");
+        let expected =
+            [("NOTES", "Free text.\n\n"), ("EXAMPLES", "One:\n\n  a b\n\n"), ("EXIT STATUS", "0 done.\n")];
+        let cut: Vec<(&str, &str)> = cut.iter().map(|(heading, body)| (&**heading, &**body)).collect();
+        assert_eq!(cut, expected);
+    }
 }
