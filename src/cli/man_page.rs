@@ -187,8 +187,8 @@ mod tests {
     fn a_page_says_what_the_help_says_in_sections() {
         let page = page("handfast-respond.1");
         for part in [
-            ".TH HANDFAST\\-RESPOND 1",
-            "handfast respond [OPTIONS] \\-\\-dev <IF>",
+            ".TH HANDFAST-RESPOND 1 \"\" \"handfast ",
+            "handfast respond\\fR [OPTIONS]",
             ".SH \"PACKET PATH\"",
             ".SH EXAMPLES",
             ".nf\n  handfast respond \\-\\-dev eth0",
