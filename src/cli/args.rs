@@ -21,9 +21,11 @@ pub enum Command {
     // Boxed: it is an order of magnitude larger than the other.
     Respond(Box<RespondArgs>),
     Bench(Box<BenchArgs>),
+    Connections(super::connections::ConnectionsArgs),
     Lab(LabArgs),
     Report(ReportArgs),
     Trace(super::trace::TraceArgs),
+    Doctor(super::doctor::DoctorArgs),
     Completions(super::completions::CompletionsArgs),
     Man(super::man::ManArgs),
 }

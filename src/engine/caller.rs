@@ -1,5 +1,6 @@
 //! The active side: who opens connections, and where.
 
+use std::any::Any;
 use std::net::SocketAddr;
 
 use thiserror::Error;
@@ -19,6 +20,12 @@ pub trait Caller: User {
     /// dropped by name instead of being answered with a RST.
     fn floods(&self) -> bool {
         false
+    }
+
+    /// Fills in a form that only it understands, for somebody who had an order given: between two
+    /// turns, in microseconds, without taking memory.
+    fn fill_in(&self, form: &mut dyn Any) {
+        let _ = form;
     }
 }
 

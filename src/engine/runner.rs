@@ -66,6 +66,8 @@ impl Runner {
         let mut busy_until = Instant::now() + SPIN;
         while !self.stop.load(Relaxed) {
             if let Some(order) = self.orders.next() {
+                // It may have slept since its last turn, and an order may look at timers.
+                self.worker.core.now = now(self.epoch);
                 order(&mut self.worker);
             }
             let began = Instant::now();

@@ -1,21 +1,25 @@
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::capture::Report;
 use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS, STAGES};
-use crate::xdp::{Device, Program, Queue, VERDICTS};
+use crate::xdp::{QueueWatch, VERDICTS, VerdictWatch};
 
 /// Every count of a stack at one moment.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshot {
     pub cores: Vec<CoreSnapshot>,
-    /// Empty while running: queues belong to their threads.
     pub queues: Vec<QueueSnapshot>,
     pub steering: Vec<SteeringSnapshot>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Report>,
 }
 
 /// One core's counts.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CoreSnapshot {
     pub frames_in: u64,
     pub frames_out: u64,
@@ -50,12 +54,13 @@ pub struct CoreSnapshot {
     pub drops: Named,
 }
 
-/// Counts by name; in JSON an object.
+/// Counts by name; in JSON an object. The names are the program's own, or those that it was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named(pub Vec<(&'static str, u64)>);
+pub struct Named(pub Vec<(Cow<'static, str>, u64)>);
 
 /// One queue's counts, ours and the kernel's.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct QueueSnapshot {
     pub device: String,
     pub queue: u32,
@@ -68,12 +73,13 @@ pub struct QueueSnapshot {
     pub tx_ring_full: u64,
     pub link_down: u64,
     pub bad_descriptors: u64,
-    /// The kernel's `XDP_STATISTICS`; `None` if the interface is gone.
+    /// The kernel's `XDP_STATISTICS`; `None` once the socket is closed.
     pub kernel: Option<KernelSnapshot>,
 }
 
 /// What the kernel counts for a socket.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct KernelSnapshot {
     pub rx_dropped: u64,
     pub rx_ring_full: u64,
@@ -83,24 +89,14 @@ pub struct KernelSnapshot {
 }
 
 /// The steering program's verdicts on one device.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SteeringSnapshot {
     pub device: String,
     pub verdicts: Named,
 }
 
 impl Snapshot {
-    pub(super) fn new<'a>(
-        counters: &[Arc<CoreCounters>],
-        devices: impl Iterator<Item = (&'a Device, &'a Program)>,
-    ) -> Snapshot {
-        Snapshot {
-            cores: counters.iter().map(|counters| CoreSnapshot::of(counters)).collect(),
-            queues: Vec::new(),
-            steering: devices.map(|(device, program)| SteeringSnapshot::of(device, program)).collect(),
-        }
-    }
-
     /// All cores together.
     pub fn total(&self) -> CoreSnapshot {
         self.cores.iter().fold(CoreSnapshot::default(), |total, core| total.plus(core))
@@ -111,7 +107,7 @@ impl Snapshot {
 macro_rules! plain {
     ($($field:ident)*) => {
         impl CoreSnapshot {
-            fn of(counters: &CoreCounters) -> CoreSnapshot {
+            pub(super) fn of(counters: &CoreCounters) -> CoreSnapshot {
                 CoreSnapshot {
                     $($field: counters.$field.value(),)*
                     stages_ns: Named::of(STAGES.iter().map(|(_, name)| *name), counters.stages.all()),
@@ -141,19 +137,19 @@ plain! {
 
 impl Named {
     fn of(names: impl Iterator<Item = &'static str>, counters: &[Counter]) -> Named {
-        Named(names.zip(counters.iter().map(Counter::value)).collect())
+        Named(names.map(Cow::Borrowed).zip(counters.iter().map(Counter::value)).collect())
     }
 
     fn plus(&self, other: &Named) -> Named {
         if self.0.is_empty() {
             return other.clone();
         }
-        Named(self.0.iter().zip(&other.0).map(|((name, a), (_, b))| (*name, a + b)).collect())
+        Named(self.0.iter().zip(&other.0).map(|((name, a), (_, b))| (name.clone(), a + b)).collect())
     }
 
     /// The count with this name; 0 if there is none.
     pub fn named(&self, name: &str) -> u64 {
-        self.0.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count)
+        self.0.iter().find(|(known, _)| known == name).map_or(0, |(_, count)| *count)
     }
 
     /// All of them together.
@@ -162,19 +158,42 @@ impl Named {
     }
 
     /// Those that are not zero.
-    pub fn seen(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.0.iter().copied().filter(|(_, count)| *count > 0)
+    pub fn seen(&self) -> impl Iterator<Item = (&str, u64)> + '_ {
+        self.0.iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.as_ref(), *count))
     }
 }
 
 impl Serialize for Named {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().copied())
+        serializer.collect_map(self.0.iter().map(|(name, count)| (name, count)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
+        struct Names;
+        impl<'de> serde::de::Visitor<'de> for Names {
+            type Value = Named;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("counts by name")
+            }
+
+            /// In the order in which they were written.
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Named, A::Error> {
+                let mut named = Vec::new();
+                while let Some((name, count)) = map.next_entry::<String, u64>()? {
+                    named.push((Cow::Owned(name), count));
+                }
+                Ok(Named(named))
+            }
+        }
+        deserializer.deserialize_map(Names)
     }
 }
 
 impl QueueSnapshot {
-    pub(super) fn of(core: usize, queue: &Queue) -> QueueSnapshot {
+    pub(super) fn of(core: usize, queue: &QueueWatch) -> QueueSnapshot {
         let own = queue.counters();
         let kernel = queue.statistics().ok().map(|kernel| KernelSnapshot {
             rx_dropped: kernel.rx_dropped,
@@ -200,12 +219,14 @@ impl QueueSnapshot {
 }
 
 impl SteeringSnapshot {
-    fn of(device: &Device, program: &Program) -> SteeringSnapshot {
-        let counts = program.counters().ok();
+    pub(super) fn of(device: &str, verdicts: &VerdictWatch) -> SteeringSnapshot {
+        let counts = verdicts.counters().ok();
         let verdicts = VERDICTS
             .iter()
-            .map(|verdict| (verdict.name(), counts.as_ref().map_or(0, |counts| counts.sum(*verdict))))
+            .map(|verdict| {
+                (Cow::Borrowed(verdict.name()), counts.as_ref().map_or(0, |counts| counts.sum(*verdict)))
+            })
             .collect();
-        SteeringSnapshot { device: device.name.clone(), verdicts: Named(verdicts) }
+        SteeringSnapshot { device: device.to_owned(), verdicts: Named(verdicts) }
     }
 }

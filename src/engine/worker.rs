@@ -7,6 +7,7 @@ use super::errors::icmp_error;
 use super::flows::Flows;
 use super::hops::Hop;
 use super::port::{BATCH, Port};
+use super::rules::Change;
 use super::stopwatch::Stopwatch;
 use crate::observe::Stage;
 use crate::table::Part;
@@ -15,14 +16,14 @@ use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy
 
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
-    core: Core,
+    pub(super) core: Core,
     ports: Vec<P>,
     /// By port.
     devices: Vec<Device>,
     /// By port: frames received and not parsed yet.
     inboxes: Vec<Vec<P::Frame>>,
-    v4: Flows<FlowKey4>,
-    v6: Flows<FlowKey6>,
+    pub(super) v4: Flows<FlowKey4>,
+    pub(super) v6: Flows<FlowKey6>,
     batch4: Batch<FlowKey4, P::Frame>,
     batch6: Batch<FlowKey6, P::Frame>,
     watch: Stopwatch,
@@ -137,6 +138,13 @@ impl<P: Port> Worker<P> {
     /// Counts time in which there was nothing to do.
     pub(super) fn spare(&self, time: std::time::Duration) {
         self.core.counters.spare_ns.add(time.as_nanos() as u64);
+    }
+
+    /// Other rules: between two turns, so that every segment of a batch meets the same ones. What
+    /// they replace is in `change` then.
+    pub fn adopt(&mut self, change: &mut Change) {
+        self.core.adopt(change);
+        (self.v4.last_listener, self.v6.last_listener) = (None, None);
     }
 
     /// The ports, for whoever waits on them or owns their other end.

@@ -1,8 +1,10 @@
 //! The thin layer between [`Session`], which decides, and the engine, which does.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use super::control::{Control, Desk};
+use super::live::Latencies;
 use super::session::Session;
 use super::turn::Wire;
 use super::workload::{Act, Workload};
@@ -91,6 +93,13 @@ impl Caller for Generator {
 
     fn floods(&self) -> bool {
         *self.session.workload() == Workload::Flood
+    }
+
+    /// [`Latencies`].
+    fn fill_in(&self, form: &mut dyn Any) {
+        if let (Some(form), Some(job)) = (form.downcast_mut::<Latencies>(), &self.session.job) {
+            form.add(&job.tally);
+        }
     }
 }
 

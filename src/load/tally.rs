@@ -68,10 +68,15 @@ struct Clock {
 }
 
 impl Tally {
-    /// All memory that it will need.
+    /// For latencies, with all memory that it will need.
     #[allow(clippy::expect_used, reason = "bounds that are constant and valid; not the packet path")]
+    pub(super) fn histogram() -> Histogram<u64> {
+        Histogram::new_with_bounds(1, MOST_LATENCY_US, 3).expect("bounds that make sense")
+    }
+
+    /// All memory that it will need.
     pub(super) fn new(line: &Timeline) -> Tally {
-        let histogram = || Histogram::new_with_bounds(1, MOST_LATENCY_US, 3).expect("bounds that make sense");
+        let histogram = Tally::histogram;
         let measured = line.measured_to.saturating_sub(line.measured_from);
         let seconds = (measured / 1_000_000).min(MOST_SECONDS) as usize;
         Tally {

@@ -2,6 +2,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
+use super::capture_text;
 use crate::engine::stack::{Active, Finished};
 use crate::engine::{CoreSnapshot, Named, Polling, QueueSnapshot, Snapshot};
 use crate::observe::DROP_REASONS;
@@ -129,6 +130,9 @@ impl Display for Summary {
         for steering in &self.detail.steering {
             row(f, &format!("{} steering", steering.device), &list(&steering.verdicts))?;
         }
+        if let Some(capture) = &self.detail.capture {
+            row(f, "captured", &capture_text(capture))?;
+        }
         if total.frames_lost > 0 {
             row(f, "lost frames", &format!("{} (a bug: please report it)", total.frames_lost))?;
         }
@@ -208,8 +212,8 @@ mod tests {
                 cores: vec![CoreSnapshot {
                     syns: 5,
                     syn_acks: 5,
-                    drops: Named(vec![("paws", 2), ("ip_header", 0)]),
-                    closed: Named(vec![("passive", 3)]),
+                    drops: Named(vec![("paws".into(), 2), ("ip_header".into(), 0)]),
+                    closed: Named(vec![("passive".into(), 3)]),
                     ..CoreSnapshot::default()
                 }],
                 ..Snapshot::default()

@@ -128,7 +128,7 @@ mod tests {
             frames_in: frames,
             frames_out: 2 * frames,
             retransmissions: paws,
-            drops: Named(vec![("paws", paws), ("no_frame", 4)]),
+            drops: Named(vec![("paws".into(), paws), ("no_frame".into(), 4)]),
             ..CoreSnapshot::default()
         };
         Snapshot { cores: vec![core.clone(), core], ..Snapshot::default() }

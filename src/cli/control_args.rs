@@ -1,0 +1,103 @@
+use std::path::PathBuf;
+use std::thread::Scope;
+
+use clap::Args;
+
+use super::Failure;
+use crate::control::{AskError, Client, Serving, Socket, SocketError, Subject, find};
+use crate::engine::stack::Running;
+
+/// Where a program can be asked, of `respond` and `bench`.
+#[derive(Clone, Debug, Args)]
+pub struct ControlArgs {
+    /// Where `handfast top` and `handfast connections` ask this program; `none`: nowhere
+    ///
+    /// A Unix socket. Root and the user who starts the program are answered, nobody else.
+    /// [default: /run/handfast/PID.sock, or handfast/PID.sock in $XDG_RUNTIME_DIR for other users than root]
+    #[arg(long = "control", value_name = "PATH|none", help_heading = "Report")]
+    control: Option<PathBuf>,
+}
+
+/// A socket, or why there is none.
+pub(super) enum ControlSocket {
+    Open(Socket),
+    None(Option<String>),
+}
+
+impl ControlArgs {
+    /// Makes it: before privileges are given up. One that was not asked for may fail.
+    pub(super) fn open(&self) -> Result<ControlSocket, Failure> {
+        let asked = self.control.as_deref();
+        if asked.is_some_and(|path| path.as_os_str() == "none") {
+            return Ok(ControlSocket::None(None));
+        }
+        match asked.map_or_else(Socket::at_default, Socket::at) {
+            Ok(socket) => Ok(ControlSocket::Open(socket)),
+            Err(error) if asked.is_some() => Err(failure(&error)),
+            Err(error) => Ok(ControlSocket::None(Some(format!(
+                "handfast connections and top cannot ask this program: {error}; {}",
+                error.fix()
+            )))),
+        }
+    }
+}
+
+impl ControlSocket {
+    /// What the operator should know.
+    pub(super) fn note(&self) -> Option<&str> {
+        match self {
+            ControlSocket::None(Some(note)) => Some(note),
+            _ => None,
+        }
+    }
+
+    /// Answers, for as long as the value lives.
+    pub(super) fn serve<'scope>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        subject: &'scope Subject,
+        running: &'scope Running,
+    ) -> Result<Option<Serving>, Failure> {
+        match self {
+            ControlSocket::Open(socket) => socket.serve(scope, subject, running).map(Some).map_err(|error| {
+                Failure::new(format!("cannot answer at the control socket: {error}")).fix("--control none")
+            }),
+            ControlSocket::None(_) => Ok(None),
+        }
+    }
+}
+
+fn failure(error: &SocketError) -> Failure {
+    Failure::new(error.to_string()).fix(error.fix())
+}
+
+/// Which running program to ask.
+#[derive(Clone, Debug, Args)]
+pub struct WhomArgs {
+    /// The program with this process number [default: the only one that is running]
+    #[arg(long, value_name = "N")]
+    pid: Option<u32>,
+
+    /// The program that was started with --control PATH
+    #[arg(long, value_name = "PATH", conflicts_with = "pid")]
+    socket: Option<PathBuf>,
+}
+
+impl WhomArgs {
+    pub(super) fn connect(&self) -> Result<Client, Failure> {
+        let client = match &self.socket {
+            Some(path) => Client::connect(path),
+            None => find(self.pid).and_then(|found| Client::connect(&found.socket)),
+        };
+        client.map_err(|error| unanswered(&error))
+    }
+}
+
+/// What an operator reads when there is no answer.
+pub(super) fn unanswered(error: &AskError) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match error.fix() {
+        Some(fix) => failure.fix(fix),
+        None => failure,
+    }
+}

@@ -1,0 +1,231 @@
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Pid, Uid, geteuid};
+use thiserror::Error;
+
+/// Where root's programs have theirs.
+const OF_ROOT: &str = "/run/handfast";
+/// Where the service has its own: packaging/handfast.service runs it as a user that is gone afterwards.
+const OF_SERVICE: &str = "/run/handfast-respond/handfast";
+/// Where each other user's run-time folder is.
+const OF_USERS: &str = "/run/user";
+
+/// The socket of this program, listening. Dropping it removes its file.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// Why there is no control socket.
+#[derive(Debug, Error)]
+pub enum SocketError {
+    #[error("there is no folder for a control socket: XDG_RUNTIME_DIR is not set")]
+    NoFolder,
+    #[error("{} is not a folder that belongs to this user alone", .0.display())]
+    FolderOpen(PathBuf),
+    #[error("another program answers at {}", .0.display())]
+    InUse(PathBuf),
+    #[error("{} is there, and is no socket", .0.display())]
+    NoSocket(PathBuf),
+    #[error("cannot make the control socket {}: {source}", path.display())]
+    Cannot { path: PathBuf, source: io::Error },
+}
+
+impl SocketError {
+    /// What to do about it.
+    pub fn fix(&self) -> String {
+        match self {
+            SocketError::NoFolder => "--control PATH names a place for it".to_owned(),
+            SocketError::FolderOpen(folder) => {
+                format!("rm -r {}, or --control PATH for another place", folder.display())
+            }
+            SocketError::InUse(_) => "--control PATH for another place".to_owned(),
+            SocketError::NoSocket(path) => format!("rm {}, or --control PATH", path.display()),
+            SocketError::Cannot { .. } => {
+                "--control PATH in a folder that you may write to, or --control none".to_owned()
+            }
+        }
+    }
+}
+
+impl Socket {
+    /// Where clients look: `PID.sock` in [`folder`]. What programs left there that were killed is
+    /// removed.
+    ///
+    /// # Errors
+    /// [`SocketError`].
+    pub fn at_default() -> Result<Socket, SocketError> {
+        let folder = folder().ok_or(SocketError::NoFolder)?;
+        make(&folder)?;
+        left_behind(&folder).iter().for_each(|path| {
+            // Another program that starts now may be faster.
+            let _ = fs::remove_file(path);
+        });
+        Socket::at(&folder.join(format!("{}.sock", std::process::id())))
+    }
+
+    /// Here. A socket that nobody answers any more is replaced.
+    ///
+    /// # Errors
+    /// [`SocketError`].
+    pub fn at(path: &Path) -> Result<Socket, SocketError> {
+        let cannot = |source| SocketError::Cannot { path: path.to_owned(), source };
+        match fs::symlink_metadata(path) {
+            Ok(there) if !there.file_type().is_socket() => {
+                return Err(SocketError::NoSocket(path.to_owned()));
+            }
+            Ok(_) if !is_deserted(path) => return Err(SocketError::InUse(path.to_owned())),
+            Ok(_) => fs::remove_file(path).map_err(cannot)?,
+            Err(_) => {}
+        }
+        // Of the whole process, but it has one thread yet.
+        let before = umask(Mode::from_bits_truncate(0o177));
+        let bound = UnixListener::bind(path);
+        umask(before);
+        let listener = bound.map_err(cannot)?;
+        listener.set_nonblocking(true).map_err(cannot)?;
+        Ok(Socket { listener, path: path.to_owned() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next client, if there is one.
+    pub(super) fn accept(&self) -> Option<UnixStream> {
+        self.listener.accept().ok().map(|(stream, _)| stream)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The folder of this user's sockets.
+pub(super) fn folder() -> Option<PathBuf> {
+    if geteuid().is_root() {
+        return Some(OF_ROOT.into());
+    }
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|name| !name.is_empty())?;
+    Some(PathBuf::from(runtime).join("handfast"))
+}
+
+/// Every socket that this user may be answered at, with its program's number.
+pub(super) fn all() -> Vec<(u32, PathBuf)> {
+    let mut folders: Vec<PathBuf> = folder().into_iter().collect();
+    if geteuid().is_root() {
+        let users = fs::read_dir(OF_USERS).into_iter().flatten().flatten();
+        folders.extend(users.map(|user| user.path().join("handfast")));
+        folders.push(OF_SERVICE.into());
+    }
+    let mut found: Vec<(u32, PathBuf)> = folders.iter().flat_map(|folder| sockets(folder)).collect();
+    found.retain(|(_, path)| !is_deserted(path));
+    found.sort();
+    found
+}
+
+/// `PID.sock` in a folder.
+fn sockets(folder: &Path) -> Vec<(u32, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let numbered = entries.filter_map(|entry| {
+        let path = entry.path();
+        let number = path.file_name()?.to_str()?.strip_suffix(".sock")?.parse().ok()?;
+        Some((number, path))
+    });
+    numbered.collect()
+}
+
+/// Sockets whose program is gone. Both are looked at: one that has bound and does not listen yet is
+/// deserted for a moment, and numbers are used again.
+fn left_behind(folder: &Path) -> Vec<PathBuf> {
+    let gone = |number: u32| kill(Pid::from_raw(number as i32), None) == Err(Errno::ESRCH);
+    let dead = sockets(folder).into_iter().filter(|(number, path)| gone(*number) && is_deserted(path));
+    dead.map(|(_, path)| path).collect()
+}
+
+/// Nobody listens there.
+fn is_deserted(path: &Path) -> bool {
+    matches!(UnixStream::connect(path), Err(error) if error.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// A folder of this user's own, that nobody else may enter.
+fn make(folder: &Path) -> Result<(), SocketError> {
+    let cannot = |source| SocketError::Cannot { path: folder.to_owned(), source };
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(cannot(error)),
+        _ => {}
+    }
+    let is = fs::symlink_metadata(folder).map_err(cannot)?;
+    let ours = is.is_dir() && Uid::from_raw(is.uid()) == geteuid() && is.mode() & 0o077 == 0;
+    if ours { Ok(()) } else { Err(SocketError::FolderOpen(folder.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_is_its_users_alone_and_goes_with_its_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("here.sock");
+        let socket = Socket::at(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(matches!(Socket::at(&path), Err(SocketError::InUse(_))));
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_deserted_socket_is_replaced_and_anything_else_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("here.sock");
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        drop(Socket::at(&path).unwrap());
+        fs::write(&path, "a file").unwrap();
+        assert!(matches!(Socket::at(&path), Err(SocketError::NoSocket(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a file");
+    }
+
+    #[test]
+    fn sockets_of_programs_that_are_gone_are_found_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        // No process has this number: it is beyond the kernel's largest.
+        let gone = folder.path().join("1073741823.sock");
+        let alive = folder.path().join(format!("{}.sock", std::process::id()));
+        let named = folder.path().join("other.sock");
+        for path in [&gone, &alive, &named] {
+            drop(UnixListener::bind(path).unwrap());
+        }
+        assert_eq!(left_behind(folder.path()), [gone]);
+    }
+
+    #[test]
+    fn a_folder_that_others_may_enter_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("handfast");
+        make(&folder).unwrap();
+        make(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(make(&folder), Err(SocketError::FolderOpen(_))));
+    }
+}

@@ -1,0 +1,149 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use nix::unistd::{User, getuid};
+
+use super::ask::ask;
+use super::status::{BenchStatus, ControlStatus, LatencyStatus, Status};
+use crate::engine::stack::{Active, Running};
+use crate::load::{Control, Latencies, Latency, Progress, Stage};
+use crate::report::ActiveReport;
+
+/// Who is asked: a program, and what it has beside its stack.
+pub struct Subject {
+    program: &'static str,
+    user: String,
+    started: SystemTime,
+    since: Instant,
+    active: ActiveReport,
+    listeners: RwLock<BTreeMap<u16, String>>,
+    load: Option<Arc<Control>>,
+    pub(super) counts: Counts,
+}
+
+/// [`ControlStatus`], counted.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) clients: AtomicU64,
+    pub(super) strangers: AtomicU64,
+    pub(super) too_many: AtomicU64,
+    pub(super) bad_requests: AtomicU64,
+    /// Clients that are being answered.
+    pub(super) present: AtomicUsize,
+}
+
+impl Subject {
+    /// `handfast respond`.
+    pub fn responder(active: &Active) -> Subject {
+        Subject::new("respond", active, None)
+    }
+
+    /// `handfast bench`.
+    pub fn bench(active: &Active, load: &Arc<Control>) -> Subject {
+        Subject::new("bench", active, Some(load.clone()))
+    }
+
+    fn new(program: &'static str, active: &Active, load: Option<Arc<Control>>) -> Subject {
+        let uid = getuid();
+        let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+        Subject {
+            program,
+            user,
+            started: SystemTime::now(),
+            since: Instant::now(),
+            active: ActiveReport::new(active),
+            listeners: RwLock::default(),
+            load,
+            counts: Counts::default(),
+        }
+    }
+
+    /// From now on it answers here; by the number that connections have.
+    pub fn set_listeners(&self, listeners: impl IntoIterator<Item = (u16, String)>) {
+        *self.listeners.write().unwrap_or_else(PoisonError::into_inner) = listeners.into_iter().collect();
+    }
+
+    /// Who started the program.
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    pub(super) fn listeners(&self) -> BTreeMap<u16, String> {
+        self.listeners.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn status(&self, running: &Running) -> Status {
+        let detail = running.snapshot();
+        Status {
+            schema: 1,
+            program: self.program.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            user: self.user.clone(),
+            started: self.started.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
+            uptime_s: self.since.elapsed().as_secs_f64(),
+            active: self.active.clone(),
+            listeners: self.listeners().into_values().collect(),
+            total: detail.total(),
+            detail,
+            states: None,
+            bench: self.load.as_deref().map(|load| bench(load, running)),
+            control: self.counts.read(),
+        }
+    }
+}
+
+impl Counts {
+    fn read(&self) -> ControlStatus {
+        ControlStatus {
+            clients: self.clients.load(Relaxed),
+            strangers: self.strangers.load(Relaxed),
+            too_many: self.too_many.load(Relaxed),
+            bad_requests: self.bad_requests.load(Relaxed),
+        }
+    }
+}
+
+fn bench(load: &Control, running: &Running) -> BenchStatus {
+    let Progress { stage, attempted, established, completed, failed, in_flight } = load.progress();
+    BenchStatus {
+        workload: load.plan().workload.name().to_owned(),
+        target: load.plan().target.to_string(),
+        stage: stage_name(stage).to_owned(),
+        attempted,
+        established,
+        completed,
+        failed,
+        in_flight,
+        connect_us: latency(running, Latency::Connect),
+        completion_us: latency(running, Latency::Completion),
+    }
+}
+
+/// Every core adds its own. `None`: nothing was measured yet, or a core does not answer.
+fn latency(running: &Running, of: Latency) -> Option<LatencyStatus> {
+    let all = (0..running.cores()).try_fold(Latencies::new(of), |form, core| {
+        ask(running, core, form, |worker, form| worker.ask_caller(form)).ok()
+    })?;
+    let us = all.histogram;
+    (!us.is_empty()).then(|| LatencyStatus {
+        count: us.len(),
+        p50: us.value_at_quantile(0.5),
+        p99: us.value_at_quantile(0.99),
+        p999: us.value_at_quantile(0.999),
+        max: us.max(),
+    })
+}
+
+fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Idle => "idle",
+        Stage::WarmUp => "warm_up",
+        Stage::Measured => "measured",
+        Stage::Drain => "drain",
+        Stage::Finished => "finished",
+    }
+}

@@ -1,0 +1,127 @@
+//! What a core tells of its connections to those who ask. Keys are read by any thread, off the
+//! table; what lies behind a key is its core's alone, so the core is asked, by an order.
+
+use std::any::Any;
+
+use super::Worker;
+use super::flows::Flows;
+use super::port::Port;
+use crate::table::{Part, Slot, View};
+use crate::tcp::{CALLER, State, Tcb, Timer};
+use crate::wire::{FlowKey4, FlowKey6, PacketKey};
+
+/// Connections in one question: the order that asks for so many takes a core some microseconds.
+pub const DESCRIBED: usize = 256;
+
+/// How far ahead lines are loaded.
+const AHEAD: usize = 12;
+
+/// The states that a connection can be found in, as RFC 9293 writes them.
+pub const STATES: [(State, &str); 9] = [
+    (State::SynSent, "SYN-SENT"),
+    (State::SynReceived, "SYN-RECEIVED"),
+    (State::Established, "ESTABLISHED"),
+    (State::FinWait1, "FIN-WAIT-1"),
+    (State::FinWait2, "FIN-WAIT-2"),
+    (State::CloseWait, "CLOSE-WAIT"),
+    (State::Closing, "CLOSING"),
+    (State::LastAck, "LAST-ACK"),
+    (State::TimeWait, "TIME-WAIT"),
+];
+
+/// As RFC 9293 writes it.
+pub fn state_name(state: State) -> &'static str {
+    STATES.iter().find(|(known, _)| *known == state).map_or("CLOSED", |(_, name)| name)
+}
+
+/// The tables of both address families, for any thread to list keys.
+pub struct Tables {
+    pub v4: View<FlowKey4, Tcb>,
+    pub v6: View<FlowKey6, Tcb>,
+}
+
+impl Tables {
+    /// Those that these parts belong to; `None` without a core.
+    pub(super) fn of(v4: &[Part<FlowKey4, Tcb>], v6: &[Part<FlowKey6, Tcb>]) -> Option<Tables> {
+        Some(Tables { v4: View::clone(v4.first()?), v6: View::clone(v6.first()?) })
+    }
+}
+
+/// A connection seen in a table, and what its core says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<K> {
+    pub key: K,
+    pub slot: Slot,
+    /// `None`: not asked yet, or it has ended since it was seen.
+    pub facts: Option<Facts>,
+}
+
+/// What a core knows of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub state: State,
+    /// The listener's number; `None`: it was opened from this side.
+    pub listener: Option<u16>,
+    pub timer: Timer,
+    /// Milliseconds until `timer` expires; 0 without one.
+    pub timer_ms: u32,
+    /// Retransmissions so far of what `timer` guards.
+    pub retries: u8,
+    /// Smoothed round trip, milliseconds; 0: none was measured.
+    pub srtt_ms: u16,
+}
+
+impl<P: Port> Worker<P> {
+    /// Answers each question that is about a connection of this core, at most [`DESCRIBED`]. Takes
+    /// no memory.
+    pub fn describe4(&self, asked: &mut [Question<FlowKey4>]) {
+        self.v4.describe(asked, self.core.now.millis());
+    }
+
+    /// Has the caller fill a form in, if there is one.
+    pub fn ask_caller(&self, form: &mut dyn Any) {
+        if let Some(caller) = &self.core.caller {
+            caller.fill_in(form);
+        }
+    }
+
+    /// As [`Worker::describe4`].
+    pub fn describe6(&self, asked: &mut [Question<FlowKey6>]) {
+        self.v6.describe(asked, self.core.now.millis());
+    }
+}
+
+impl<K: PacketKey> Flows<K> {
+    fn describe(&self, asked: &mut [Question<K>], now_ms: u32) {
+        for at in 0..asked.len().min(DESCRIBED) {
+            if let Some(ahead) = asked.get(at + AHEAD) {
+                self.part.prefetch_slot(ahead.slot);
+            }
+            if let Some(question) = asked.get_mut(at) {
+                question.facts = self.facts(question.slot, question.key, now_ms);
+            }
+        }
+    }
+
+    /// `None`: the slot is not this core's, or holds that connection no more. Its key stays behind
+    /// when it ends, but then its state is CLOSED.
+    fn facts(&self, slot: Slot, key: K, now_ms: u32) -> Option<Facts> {
+        let tcb = self.part.value(slot).filter(|tcb| tcb.state != State::Closed)?;
+        (self.part.key(slot) == Some(key)).then(|| Facts::of(tcb, now_ms))
+    }
+}
+
+impl Facts {
+    fn of(tcb: &Tcb, now_ms: u32) -> Facts {
+        let left = tcb.deadline_ms.wrapping_sub(now_ms);
+        let expired = left > u32::MAX / 2;
+        Facts {
+            state: tcb.state,
+            listener: (tcb.listener != CALLER).then_some(tcb.listener),
+            timer: tcb.timer,
+            timer_ms: if tcb.timer == Timer::None || expired { 0 } else { left },
+            retries: tcb.retries(),
+            srtt_ms: tcb.srtt_ms,
+        }
+    }
+}

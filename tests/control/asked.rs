@@ -1,0 +1,77 @@
+//! A responder with a control socket of its own, and `handfast connections` to ask it.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use handfast::control::{Client, Status};
+use handfast::lab::Lab;
+use tempfile::TempDir;
+
+use crate::responder::{PROGRAM, Responder};
+
+/// A responder that answers at a place only this test knows.
+pub struct Asked {
+    pub responder: Responder,
+    pub socket: PathBuf,
+    _folder: TempDir,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Asked {
+    pub fn start(lab: &Lab, arguments: &[&str]) -> Asked {
+        // A small table: a program that is not optimized takes a second to look through a large one.
+        Asked::start_program(PROGRAM, lab, &[arguments, &["--max-connections", "20000"]].concat())
+    }
+
+    pub fn start_program(program: impl AsRef<std::ffi::OsStr>, lab: &Lab, arguments: &[&str]) -> Asked {
+        let folder = TempDir::new().expect("a directory");
+        let socket = folder.path().join("control.sock");
+        let place = socket.to_str().expect("UTF-8").to_owned();
+        let responder = Responder::start_program(program, lab, &[arguments, &["--control", &place]].concat());
+        Asked { responder, socket, _folder: folder }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(&self.socket).expect("it answers")
+    }
+
+    pub fn status(&self) -> Status {
+        self.client().status().expect("a status")
+    }
+
+    /// `handfast connections` with these arguments.
+    pub fn connections(&self, arguments: &[&str]) -> Said {
+        let place = self.socket.to_str().expect("UTF-8");
+        handfast(&[&["connections", "--socket", place], arguments].concat())
+    }
+
+    /// The connections it lists, which must be no failure.
+    pub fn listed(&self, arguments: &[&str]) -> Vec<serde_json::Value> {
+        let said = self.connections(&[&["--json"], arguments].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+        said.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// States and how many are in each.
+    pub fn counted(&self, arguments: &[&str]) -> serde_json::Value {
+        let mut lines = self.listed(&[&["--count"], arguments].concat());
+        lines.pop().expect("one object")
+    }
+}
+
+pub fn handfast(arguments: &[&str]) -> Said {
+    said(Command::new(PROGRAM).args(arguments))
+}
+
+pub fn said(command: &mut Command) -> Said {
+    let output = command.output().expect("it runs");
+    let text = |octets: Vec<u8>| String::from_utf8(octets).expect("UTF-8");
+    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}

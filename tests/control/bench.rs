@@ -1,0 +1,41 @@
+use std::time::Duration;
+
+use handfast::control::Client;
+use handfast::lab::{CLIENT_DEVICE, SOURCES_V4};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::asked::Asked;
+use crate::responder::PROGRAM;
+use crate::stage::{lab, owned, wait_until};
+
+/// A benchmark tells how far it is, and lists the connections that it opened.
+#[test]
+fn a_benchmark_tells_its_progress() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let asked = Asked::start(&lab, &["--cores", "0", "--listen", &owned(false, "80=hold")]);
+    let socket = asked.socket.with_file_name("bench.sock");
+    let mut command = lab.client().command(PROGRAM);
+    command.args(["bench", "--dev", CLIENT_DEVICE, "--source", SOURCES_V4, "198.18.1.1:80", "--quiet"]);
+    command.args(["--workload", "hold", "--connections", "50", "--duration", "600", "--poll", "adaptive"]);
+    command.arg("--control").arg(&socket).stdout(std::process::Stdio::null());
+    let mut bench = command.spawn().expect("ip netns exec");
+
+    let status = || Client::connect(&socket).ok()?.status().ok();
+    wait_until("all are open", Duration::from_secs(30), || {
+        status().and_then(|status| status.bench).is_some_and(|bench| bench.established == 50)
+    });
+    let status = status().expect("it answers");
+    let progress = status.bench.expect("of a benchmark");
+    assert_eq!((status.program.as_str(), progress.workload.as_str()), ("bench", "hold"));
+    assert_eq!(progress.target, "198.18.1.1:80");
+    assert_eq!((progress.attempted, progress.in_flight, progress.failed), (50, 50, 0));
+    let connect = progress.connect_us.expect("measured");
+    assert_eq!(connect.count, 50);
+    assert!(connect.p50 > 0 && connect.p50 <= connect.p99 && connect.p999 <= connect.max, "{connect:?}");
+    assert_eq!(asked.counted(&[]), serde_json::json!({"ESTABLISHED": 50}));
+    kill(Pid::from_raw(bench.id() as i32), Signal::SIGTERM).expect("it runs");
+    assert!(bench.wait().expect("a child of ours").success());
+    assert!(!socket.exists());
+    asked.responder.stop();
+}

@@ -1,0 +1,100 @@
+//! Strangers, nonsense, crowds and the silent: none of them disturbs those who may ask.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::asked::{Asked, said};
+use crate::responder::PROGRAM;
+use crate::stage::{lab, owned, wait_until};
+
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn another_user_is_told_that_he_is_not_answered() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let asked = Asked::start(&lab, &["--listen", &owned(false, "80=http")]);
+    // Where everybody gets to it; the file's own mode would be enough.
+    let public = TempDir::new().expect("a directory");
+    let program = public.path().join("handfast");
+    fs::copy(PROGRAM, &program).expect("a copy");
+    let open = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+    open(public.path(), 0o755);
+    open(&program, 0o755);
+    let connections = || {
+        let mut command = Command::new(&program);
+        said(command.args(["connections", "--socket"]).arg(&asked.socket).uid(NOBODY).gid(NOBODY))
+    };
+    let shut = connections();
+    assert_eq!(shut.code, Some(1), "{shut:?}");
+    assert!(shut.err.contains("nobody answers at") && shut.err.contains("ask as root"), "{shut:?}");
+
+    open(asked.socket.parent().expect("a folder"), 0o755);
+    open(&asked.socket, 0o666);
+    let stranger = connections();
+    assert_eq!(stranger.code, Some(1), "{stranger:?}");
+    assert_eq!(stranger.err, "handfast: only root and root are answered here\n");
+    assert!(stranger.out.is_empty(), "{stranger:?}");
+    let control = asked.status().control;
+    assert_eq!((control.strangers, control.clients), (1, 1), "{control:?}");
+    asked.responder.stop();
+}
+
+#[test]
+fn nonsense_is_named_and_disturbs_nobody() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let asked = Asked::start(&lab, &["--listen", &owned(false, "80=http")]);
+    let open = || {
+        let stream = UnixStream::connect(&asked.socket).expect("it answers");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+        stream
+    };
+    let line = |stream: &UnixStream| {
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).expect("a line");
+        line
+    };
+    let mut stream = open();
+    for (request, part) in [
+        ("\n", "not a request"),
+        ("{}\n", "missing field"),
+        ("{\"ask\":\"password\"}\n", "unknown variant"),
+        ("{\"ask\":\"connections\",\"state\":[\"open\"]}\n", "`open` is no state"),
+        ("{\"ask\":\"connections\",\"local\":\"here\"}\n", "`here` is no place"),
+        ("{\"ask\":\"connections\",\"limit\":-1}\n", "not a request"),
+    ] {
+        stream.write_all(request.as_bytes()).expect("sent");
+        let answer = line(&stream);
+        assert!(answer.starts_with("{\"error\":") && answer.contains(part), "{request}: {answer}");
+    }
+    // Huge: told, and shut out.
+    let mut huge = open();
+    let _ = huge.write_all(&vec![b'x'; 1 << 20]);
+    assert!(line(&huge).contains("at most 4096 octets"));
+    assert_eq!(asked.status().control.bad_requests, 7);
+    asked.responder.stop();
+}
+
+#[test]
+fn a_crowd_is_bounded_and_the_silent_do_not_hold_up_the_end() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let asked = Asked::start(&lab, &["--listen", &owned(false, "80=http")]);
+    let mut crowd: Vec<_> = (0..8).map(|_| asked.client()).collect();
+    crowd.iter_mut().for_each(|client| assert!(client.status().is_ok()));
+    let refused = asked.client().status().expect_err("one too many").to_string();
+    assert!(refused.contains("8 clients are being answered already"), "{refused}");
+    crowd.pop();
+    wait_until("there is room again", Duration::from_secs(5), || asked.client().status().is_ok());
+    assert!(crowd[0].status().expect("still answered").control.too_many >= 1);
+    // Seven are connected and silent; `stop` waits for the end, with a limit.
+    let began = std::time::Instant::now();
+    asked.responder.stop();
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    drop(crowd);
+}

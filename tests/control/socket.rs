@@ -1,0 +1,102 @@
+//! The socket's file, and which program is asked.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::asked::{Asked, handfast};
+use crate::responder::Responder;
+use crate::stage::{lab, owned};
+
+const FOLDER: &str = "/run/handfast";
+
+fn of(pid: u32) -> PathBuf {
+    Path::new(FOLDER).join(format!("{pid}.sock"))
+}
+
+#[test]
+fn it_is_roots_alone_and_goes_with_the_program() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let responder = Responder::start(&lab, &["--listen", &owned(false, "80=http")]);
+    let path = of(responder.pid());
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert!(fs::metadata(&path).expect("it is there").file_type().is_socket());
+    assert_eq!((mode(&path), mode(Path::new(FOLDER))), (0o600, 0o700));
+    responder.stop();
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_next_program_removes_what_a_killed_one_left() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let listener = owned(false, "80=http");
+    let killed = Responder::start(&lab, &["--listen", &listener]);
+    let left = of(killed.pid());
+    killed.kill();
+    assert!(left.exists(), "SIGKILL leaves it");
+    let next = Responder::start(&lab, &["--listen", &listener]);
+    assert!(!left.exists());
+    assert!(of(next.pid()).exists());
+    next.stop();
+}
+
+#[test]
+fn of_two_programs_one_is_chosen_by_its_number() {
+    let (Some(one), Some(two)) = (lab(|spec| spec), lab(|spec| spec)) else { return };
+    let first = Responder::start(&one, &["--listen", &owned(false, "7=echo")]);
+    let second = Responder::start(&two, &["--listen", &owned(false, "80=http")]);
+    let several = handfast(&["connections"]);
+    assert_eq!(several.code, Some(1), "{several:?}");
+    assert!(
+        several.err.contains("several are running") && several.err.contains("fix: --pid N"),
+        "{several:?}"
+    );
+    for responder in [&first, &second] {
+        let pid = responder.pid().to_string();
+        assert!(several.err.contains(&format!("  {pid}: respond on hf-s, for ")), "{several:?}");
+        let counted = handfast(&["connections", "--count", "--pid", &pid]);
+        assert_eq!(
+            (counted.code, counted.out.as_str()),
+            (Some(0), "total                   0\n"),
+            "{counted:?}"
+        );
+    }
+    first.stop();
+    second.stop();
+}
+
+#[test]
+fn who_is_not_there_is_named() {
+    let nobody = handfast(&["connections", "--pid", "1073741823"]);
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
+    assert!(nobody.err.contains("process number 1073741823"), "{nobody:?}");
+    let nowhere = handfast(&["connections", "--socket", "/nonexistent/control.sock"]);
+    assert_eq!(nowhere.code, Some(1), "{nowhere:?}");
+    assert!(nowhere.err.contains("nobody answers at /nonexistent/control.sock"), "{nowhere:?}");
+}
+
+#[test]
+fn a_socket_that_was_asked_for_must_be_made_and_none_is_none() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let listener = owned(false, "80=http");
+    let wrong = ["--dev", "hf-s", "--listen", &listener, "--control", "/nonexistent/control.sock"];
+    let ended = Responder::run(&lab, &wrong);
+    assert_eq!(ended.code, Some(1), "{}", ended.text);
+    assert!(
+        ended.text.contains("cannot make the control socket /nonexistent/control.sock"),
+        "{}",
+        ended.text
+    );
+    assert!(ended.text.contains("fix: --control PATH"), "{}", ended.text);
+
+    let asked = Asked::start(&lab, &["--listen", &listener]);
+    assert!(!of(asked.responder.pid()).exists());
+    let place = asked.socket.to_str().expect("UTF-8");
+    let second = Responder::run(&lab, &["--dev", "hf-s", "--listen", &listener, "--control", place]);
+    assert!(second.text.contains("another program answers at"), "{}", second.text);
+    asked.responder.stop();
+
+    let mute = Responder::start(&lab, &["--listen", &listener, "--control", "none"]);
+    assert!(!of(mute.pid()).exists());
+    mute.stop();
+}

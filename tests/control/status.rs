@@ -1,0 +1,50 @@
+use std::time::Duration;
+
+use handfast::lab::load::Plan;
+use handfast::lab::{Spec, client_addresses};
+
+use crate::asked::Asked;
+use crate::stage::{at, clients, lab, owned, wait_until};
+
+/// Once traffic has stopped, the socket tells what the summary will.
+#[test]
+fn the_status_is_the_summary_when_nothing_moves() {
+    let Some(lab) = lab(|spec| Spec { queues: 2, ..spec }) else { return };
+    let listener = owned(false, "7001=close");
+    let asked = Asked::start(&lab, &["--cores", "0,1", "--listen", &listener]);
+    clients(&lab, &Plan::parallel(at(false, 7001), 1_000, 50).sources(client_addresses(false)));
+
+    // The clients are done before their last ACKs have arrived.
+    wait_until("every connection has closed", Duration::from_secs(10), || {
+        asked.status().total.closed.named("active") == 1_000
+    });
+    let status = asked.status();
+    assert_eq!((status.schema, status.program.as_str()), (1, "respond"));
+    assert_eq!((status.pid, status.user.as_str()), (asked.responder.pid(), "root"));
+    assert_eq!(status.listeners, [listener]);
+    assert_eq!(status.active.cpus, [0, 1]);
+    assert!(status.bench.is_none() && status.states.is_none());
+    assert_eq!(status.detail.cores.len(), 2);
+    assert!(status.uptime_s > 0.0 && status.started > 1.6e9);
+    assert_eq!(status.total.established, 1_000);
+
+    let told = serde_json::to_value(&status.total).expect("JSON");
+    let summary = asked.responder.stop();
+    for (name, count) in told.as_object().expect("counts by name") {
+        // Time goes on, and a wake-up without work too.
+        if name == "spare_ns" || name == "batches" {
+            continue;
+        }
+        match count.as_object() {
+            Some(named) => {
+                let all = match name.as_str() {
+                    "closed" => named.iter().map(|(how, count)| (summary.closed(how), count)).collect(),
+                    "drops" => named.iter().map(|(why, count)| (summary.dropped(why), count)).collect(),
+                    _ => Vec::new(),
+                };
+                assert!(all.iter().all(|(count, told)| *told == count), "{name}: {named:?}");
+            }
+            None => assert_eq!(count, summary.total(name), "{name}\n{}", summary.text),
+        }
+    }
+}
