@@ -80,6 +80,7 @@ deb-test: deb
 	@tools/setup package
 	lintian --fail-on error target/debian/*.deb
 	$(AS_ROOT) env $(if $(BASE),BASE=$(BASE)) tests/packaging/fresh-root.sh target/debian/*.deb
+	$(AS_ROOT) env $(if $(BASE),BASE=$(BASE)) tests/packaging/service.sh target/debian/*.deb
 
 setup:
 	@tools/setup test
