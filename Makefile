@@ -6,7 +6,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # Network namespaces need root.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo bench pictures test counts counts-update lint setup clean
+.PHONY: help demo bench pictures test counts counts-update lint deb deb-test setup clean
 
 help:
 	@echo "make demo    a network, a responder, real clients, in three quarters of a minute (needs root)"
@@ -16,6 +16,8 @@ help:
 	@echo "make counts  instructions of the hot paths beside docs/instructions.txt, in 20 seconds; make test does it too"
 	@echo "make counts-update  record them"
 	@echo "make lint    format and lints alone"
+	@echo "make deb     the Debian package, in target/debian"
+	@echo "make deb-test  installs it in a fresh Debian root and uses it there, in 4 minutes (needs root and the network)"
 	@echo "make setup   install the Debian packages that are missing, and nothing else"
 	@echo "make clean   remove what was built"
 
@@ -69,6 +71,16 @@ $(COUNT):
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deb:
+	@tools/setup build
+	@tools/deb
+
+deb-test: deb
+	@tools/setup package
+	lintian --fail-on error target/debian/*.deb
+	$(AS_ROOT) env $(if $(BASE),BASE=$(BASE)) tests/packaging/fresh-root.sh target/debian/*.deb
+	$(AS_ROOT) env $(if $(BASE),BASE=$(BASE)) tests/packaging/service.sh target/debian/*.deb
 
 setup:
 	@tools/setup test

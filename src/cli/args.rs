@@ -26,6 +26,8 @@ pub enum Command {
     Report(ReportArgs),
     Trace(super::trace::TraceArgs),
     Doctor(super::doctor::DoctorArgs),
+    Completions(super::completions::CompletionsArgs),
+    Man(super::man::ManArgs),
 }
 
 /// Make, enter and remove a network on this machine to try things on.
