@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Imports go down only:
-//! `cli → {lab → trace, control → {load, report}} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
+//! `cli → {lab → trace, top → control → {load, report}} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
 //! leaf that all may use, `text` one for what people read. `tests/layers.rs` holds this.
 
 pub mod cli;
@@ -30,6 +30,7 @@ pub mod service;
 pub mod table;
 pub mod tcp;
 mod text;
+pub mod top;
 pub mod trace;
 pub mod wire;
 pub mod xdp;

@@ -19,11 +19,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lab", &["trace", "engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("load", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("control", &["report", "load", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
+    ("top", &["control", "report", "engine", "xdp", "observe", "text"]),
     (
         "cli",
         &[
-            "control", "lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp", "wire",
-            "observe", "text",
+            "top", "control", "lab", "load", "trace", "report", "engine", "service", "tcp", "table", "xdp",
+            "wire", "observe", "text",
         ],
     ),
 ];

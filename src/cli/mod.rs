@@ -32,6 +32,7 @@ mod respond_args;
 mod responder_process;
 mod signals;
 mod stage;
+mod top;
 mod trace;
 mod trace_output;
 mod values;
@@ -60,6 +61,7 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Connections(arguments) => connections::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Top(arguments) => top::run_top(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {

@@ -8,6 +8,7 @@ use nix::unistd::{User, getuid};
 use super::ask::ask;
 use super::status::{BenchStatus, ControlStatus, LatencyStatus, Status};
 use crate::engine::stack::{Active, Running};
+use crate::engine::{QueueSnapshot, Snapshot};
 use crate::load::{Control, Latencies, Latency, Progress, Stage};
 use crate::report::ActiveReport;
 
@@ -77,7 +78,9 @@ impl Subject {
     }
 
     pub(super) fn status(&self, running: &Running) -> Status {
-        let detail = running.snapshot();
+        // First: asking wakes a core that sleeps, which then counts how long it did.
+        let queues = queues(&self.active, running);
+        let detail = Snapshot { queues, ..running.snapshot() };
         Status {
             schema: 1,
             program: self.program.to_owned(),
@@ -106,6 +109,18 @@ impl Counts {
             bad_requests: self.bad_requests.load(Relaxed),
         }
     }
+}
+
+/// Every core tells of its own. One that does not answer is left out.
+fn queues(active: &ActiveReport, running: &Running) -> Vec<QueueSnapshot> {
+    let most: usize = active.devices.iter().map(|device| device.queues as usize).sum();
+    let mut queues = Vec::with_capacity(most);
+    for core in 0..running.cores() {
+        let blanks: Vec<QueueSnapshot> = (0..most).map(|_| QueueSnapshot::blank(core)).collect();
+        let filled = ask(running, core, blanks, |worker, blanks| worker.describe_queues(blanks));
+        queues.extend(filled.into_iter().flatten().filter(|queue| !queue.device.is_empty()));
+    }
+    queues
 }
 
 fn bench(load: &Control, running: &Running) -> BenchStatus {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Worker;
 use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS, STAGES};
 use crate::xdp::{Device, Program, Queue, VERDICTS};
 
@@ -11,7 +12,7 @@ use crate::xdp::{Device, Program, Queue, VERDICTS};
 #[serde(default)]
 pub struct Snapshot {
     pub cores: Vec<CoreSnapshot>,
-    /// Empty while running: queues belong to their threads.
+    /// Empty while running, unless the cores were asked ([`Worker::describe_queues`]).
     pub queues: Vec<QueueSnapshot>,
     pub steering: Vec<SteeringSnapshot>,
 }
@@ -204,27 +205,42 @@ impl<'de> Deserialize<'de> for Named {
 
 impl QueueSnapshot {
     pub(super) fn of(core: usize, queue: &Queue) -> QueueSnapshot {
+        let mut snapshot = QueueSnapshot { core, ..QueueSnapshot::default() };
+        snapshot.fill(queue);
+        snapshot
+    }
+
+    /// One to be filled in by a core, which then need not allocate.
+    pub fn blank(core: usize) -> QueueSnapshot {
+        QueueSnapshot { device: String::with_capacity(libc::IFNAMSIZ), core, ..QueueSnapshot::default() }
+    }
+
+    fn fill(&mut self, queue: &Queue) {
         let own = queue.counters();
-        let kernel = queue.statistics().ok().map(|kernel| KernelSnapshot {
+        self.device.push_str(queue.ifname());
+        self.queue = queue.number();
+        self.received = own.received;
+        self.transmitted = own.transmitted;
+        self.wakeups = own.wakeups;
+        self.wakeup_stalls = own.wakeup_stalls;
+        self.tx_ring_full = own.tx_ring_full;
+        self.link_down = own.link_down;
+        self.bad_descriptors = own.bad_descriptors;
+        self.kernel = queue.statistics().ok().map(|kernel| KernelSnapshot {
             rx_dropped: kernel.rx_dropped,
             rx_ring_full: kernel.rx_ring_full,
             rx_fill_ring_empty: kernel.rx_fill_ring_empty,
             rx_invalid_descs: kernel.rx_invalid_descs,
             tx_invalid_descs: kernel.tx_invalid_descs,
         });
-        QueueSnapshot {
-            device: queue.ifname().to_owned(),
-            queue: queue.number(),
-            core,
-            received: own.received,
-            transmitted: own.transmitted,
-            wakeups: own.wakeups,
-            wakeup_stalls: own.wakeup_stalls,
-            tx_ring_full: own.tx_ring_full,
-            link_down: own.link_down,
-            bad_descriptors: own.bad_descriptors,
-            kernel,
-        }
+    }
+}
+
+impl Worker<Queue> {
+    /// Fills in a blank for each of the core's queues, as far as there are blanks; those that are
+    /// left over keep an empty device. By an order, between two turns: one system call per queue.
+    pub fn describe_queues(&self, blanks: &mut [QueueSnapshot]) {
+        self.ports().iter().zip(blanks).for_each(|(queue, blank)| blank.fill(queue));
     }
 }
 
