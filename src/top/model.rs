@@ -125,7 +125,7 @@ impl Model {
         self.named(&self.now.total.closed, |status| &status.total.closed)
     }
 
-    /// Verdicts of the steering program that were seen, of all devices together.
+    /// Verdicts of the steering program that were seen, of all devices together, the most first.
     pub fn verdicts(&self) -> Vec<Rated> {
         let all = |status: &Status, name: &str| {
             status.detail.steering.iter().map(|device| device.verdicts.named(name)).sum::<u64>()
@@ -136,7 +136,9 @@ impl Model {
             total: all(&self.now, name),
             name: name.to_string(),
         });
-        rated.filter(|verdict| verdict.total > 0).collect()
+        let mut seen: Vec<Rated> = rated.filter(|verdict| verdict.total > 0).collect();
+        seen.sort_by_key(|verdict| std::cmp::Reverse(verdict.total));
+        seen
     }
 
     /// By number.

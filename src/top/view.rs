@@ -16,7 +16,7 @@ const PANES: [Pane; 5] = [Pane::Connections, Pane::Drops, Pane::Cores, Pane::Que
 pub struct View {
     pub pane: Pane,
     /// The row that is chosen in each pane; the picture takes the last one if there are fewer.
-    rows: [usize; PANES.len()],
+    pub rows: [usize; 5],
     pub help: bool,
     pub paused: bool,
     /// `false`: nothing but bold and reverse.

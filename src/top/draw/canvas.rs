@@ -58,21 +58,27 @@ impl<'a> Canvas<'a> {
     /// The first line: a rule with the pane's name, and the columns' names over them.
     pub(super) fn heading(&mut self, area: Rect, name: &str, columns: &str, chosen: bool) {
         let width = usize::from(area.width);
-        let rule = ruled(&format!("{columns:<width$}"));
-        let style = self.ink(Color::DarkGray);
-        self.styled(area, 0, &rule, style);
+        let rule = self.ink(Color::DarkGray);
+        self.styled(area, 0, &ruled(&format!("{columns:<width$}")), rule);
         let style = self.ink(Color::Cyan).add_modifier(Modifier::BOLD);
         let style = if chosen { style.add_modifier(Modifier::REVERSED) } else { style };
-        self.styled(
-            Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area },
-            0,
-            &format!(" {name} "),
-            style,
-        );
+        let place = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
+        self.styled(place, 0, &format!(" {name} "), style);
+    }
+
+    /// A heading and rows. Where there is one line for several, the heading says which one it is.
+    pub(super) fn pane(&mut self, area: Rect, name: &str, columns: &str, list: &List<'_>) {
+        let row = list.row.min(list.rows.len().saturating_sub(1)) + 1;
+        let name = match list.rows.len() {
+            rows if rows > 1 && area.height == 2 => format!("{name} {row}/{rows}"),
+            _ => name.to_owned(),
+        };
+        self.heading(area, &name, columns, list.chosen);
+        self.list(area, list);
     }
 
     /// Rows below the heading. Where not all of them fit, the last line says how many follow.
-    pub(super) fn list(&mut self, area: Rect, list: &List<'_>) {
+    fn list(&mut self, area: Rect, list: &List<'_>) {
         let room = usize::from(area.height.saturating_sub(1));
         if room == 0 {
             return;
@@ -87,7 +93,7 @@ impl<'a> Canvas<'a> {
             self.styled(area, line, &text, style);
         }
         let behind = list.rows.len() - first - shown;
-        if behind > 0 {
+        if behind > 0 && room > 1 {
             let style = self.ink(Color::DarkGray);
             self.styled(area, area.height - 1, &format!(" … {behind} more"), style);
         }
@@ -131,8 +137,9 @@ fn ruled(text: &str) -> String {
     if let Some(end) = letters.first_mut().filter(|end| **end == ' ') {
         *end = '─';
     }
-    if let Some(end) = letters.last_mut().filter(|end| **end == ' ') {
-        *end = '─';
+    if letters.ends_with(&['─', ' ']) {
+        letters.pop();
+        letters.push('─');
     }
     letters.into_iter().collect()
 }

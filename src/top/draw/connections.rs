@@ -17,11 +17,10 @@ pub(super) fn split(area: Rect) -> (Rect, Rect) {
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &View) {
     let all = count(model.status().total.connections);
-    canvas.heading(area, "connections", &format!("{all:>31}"), view.is_chosen(Pane::Connections));
     let rows = rows(model, canvas.buffer().area.width);
-    let list =
-        List { rows: &rows, row: view.row(Pane::Connections), chosen: view.is_chosen(Pane::Connections) };
-    canvas.list(area, &list);
+    let chosen = view.is_chosen(Pane::Connections);
+    let list = List { rows: &rows, row: view.row(Pane::Connections), chosen };
+    canvas.pane(area, "connections", &format!("{all:>31}"), &list);
 }
 
 /// By state in the order of a connection's life, or what the counters say if they were not counted;
@@ -51,11 +50,11 @@ pub(super) fn ended(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     if area.width == 0 {
         return;
     }
-    canvas.heading(area, "ended", &format!("{:>31}{:>13}", "a second", "total"), false);
     let row = |way: crate::top::model::Rated| {
         format!(" {:<19}{:>11}{:>13}", way.name, rate(way.per_second), count(way.total))
     };
     let rows: Vec<String> = model.closed().into_iter().map(row).collect();
     let none = [" none".to_owned()];
-    canvas.list(area, &List { rows: if rows.is_empty() { &none } else { &rows }, row: 0, chosen: false });
+    let list = List { rows: if rows.is_empty() { &none } else { &rows }, row: 0, chosen: false };
+    canvas.pane(area, "ended", &format!("{:>31}{:>13}", "a second", "total"), &list);
 }

@@ -23,14 +23,15 @@ pub(super) fn split(area: Rect) -> (Rect, Rect) {
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &View) {
     let drops = model.drops();
     let chosen = view.is_chosen(Pane::Drops);
-    canvas.heading(area, "drops", &format!("{:>32}{:>15}", "a second", "total"), chosen);
+    let columns = format!("{:>32}{:>15}", "a second", "total");
     let row = |drop: &crate::top::model::Rated| {
         format!(" {:<20}{:>11}{:>15}", drop.name, rate(drop.per_second), count(drop.total))
     };
     let rows: Vec<String> = drops.iter().map(row).collect();
     let at = view.row(Pane::Drops).min(rows.len().saturating_sub(1));
     let Some(drop) = drops.get(at) else {
-        canvas.line(area, 1, " none");
+        let none = [" none".to_owned()];
+        canvas.pane(area, "drops", &columns, &List { rows: &none, row: 0, chosen });
         return;
     };
     // What the chosen one means, below: a row stays seen, whatever it takes.
@@ -38,7 +39,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &Vi
     let room = area.height.saturating_sub(2);
     let lines = u16::try_from(meaning.len()).unwrap_or(room).min(room);
     let list = Rect { height: area.height - lines, ..area };
-    canvas.list(list, &List { rows: &rows, row: at, chosen });
+    canvas.pane(list, "drops", &columns, &List { rows: &rows, row: at, chosen });
     let shown = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(list.height.saturating_sub(1));
     let style = canvas.ink(Color::Yellow);
     for (line, text) in (1 + shown..).zip(meaning.iter().take(usize::from(lines))) {

@@ -7,7 +7,7 @@ const LATENCY: u16 = 3;
 /// The least of the connections and drops, with their heading.
 const MIDDLE: u16 = 5;
 /// What they get before the others get more than their least.
-const MIDDLE_FIRST: u16 = 7;
+const MIDDLE_FIRST: u16 = 6;
 /// The least of cores, queues and steering: a heading and a line.
 const LEAST: u16 = 2;
 
@@ -57,10 +57,8 @@ impl Layout {
         queues += grant(wants.queues.saturating_sub(queues));
         steering += grant(wants.steering.saturating_sub(steering));
         middle += grant(wants.middle.saturating_sub(middle));
-        // A bar of two lines tells twice as much.
-        if left >= RATES {
-            rates += RATES;
-        }
+        // A bar of three lines tells three times as much.
+        rates += RATES * (left / RATES).min(2);
         let mut from = area.y;
         let mut take = |height: u16| {
             let part = Rect { y: from, height, ..area };

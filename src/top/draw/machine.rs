@@ -1,5 +1,4 @@
 use ratatui::layout::Rect;
-use ratatui::style::Color;
 
 use super::WIDE;
 use super::canvas::{Canvas, List, average, count, cut, rate};
@@ -15,10 +14,10 @@ const VERDICT: usize = 40;
 pub(super) fn cores(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &View) {
     let heads = ["busy", "frames in", "frames out", "batches", "of", "connections"].map(str::to_owned);
     let chosen = view.is_chosen(Pane::Cores);
-    canvas.heading(area, "cores", &core_line("", "", &heads), chosen);
     let rows: Vec<String> =
         model.cores().iter().enumerate().map(|(number, core)| core_row(number, core)).collect();
-    canvas.list(area, &List { rows: &rows, row: view.row(Pane::Cores), chosen });
+    let list = List { rows: &rows, row: view.row(Pane::Cores), chosen };
+    canvas.pane(area, "cores", &core_line("", "", &heads), &list);
 }
 
 fn core_row(number: usize, core: &CoreRow) -> String {
@@ -57,11 +56,11 @@ pub(super) fn queues(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &
         "frames a wake-up",
     ];
     let chosen = view.is_chosen(Pane::Queues);
-    canvas.heading(area, "queues", &queue_line("", &heads.map(str::to_owned), wide), chosen);
     let rows: Vec<String> = model.queues().iter().map(|queue| queue_row(queue, wide)).collect();
     let none = [" not told: the program is older than this".to_owned()];
     let rows = if rows.is_empty() { &none[..] } else { &rows };
-    canvas.list(area, &List { rows, row: view.row(Pane::Queues), chosen });
+    let columns = queue_line("", &heads.map(str::to_owned), wide);
+    canvas.pane(area, "queues", &columns, &List { rows, row: view.row(Pane::Queues), chosen });
 }
 
 fn queue_row(queue: &QueueRow, wide: bool) -> String {
@@ -91,23 +90,21 @@ fn queue_line(name: &str, cells: &[String; 9], wide: bool) -> String {
 
 pub(super) fn steering(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &View) {
     let columns = columns(area.width);
-    let head = format!("{:>25}{:>14}", "a second", "total");
+    let head = format!("{:>26}{:>14}", "a second", "total");
     let heads = if columns == 1 { head.clone() } else { format!("{head:<VERDICT$}").repeat(columns) };
     let chosen = view.is_chosen(Pane::Steering);
-    canvas.heading(area, "steering", heads.trim_end(), chosen);
     let verdicts = model.verdicts();
     let rows: Vec<String> = verdicts.chunks(columns).map(|verdicts| verdict_row(verdicts, columns)).collect();
-    if rows.is_empty() {
-        canvas.styled(area, 1, " no frame came", canvas.ink(Color::DarkGray));
-    }
-    canvas.list(area, &List { rows: &rows, row: view.row(Pane::Steering), chosen });
+    let none = [" no frame came".to_owned()];
+    let rows = if rows.is_empty() { &none[..] } else { &rows };
+    let list = List { rows, row: view.row(Pane::Steering), chosen };
+    canvas.pane(area, "steering", heads.trim_end(), &list);
 }
 
 /// Wide: one to a line, with what it means.
 fn verdict_row(verdicts: &[Rated], columns: usize) -> String {
     let cell = |verdict: &Rated| {
-        let figures = format!("{:>9}{:>14}", rate(verdict.per_second), count(verdict.total));
-        format!(" {:<16}{figures:>22} ", verdict.name)
+        format!(" {:<16}{:>9}{:>14}", verdict.name, rate(verdict.per_second), count(verdict.total))
     };
     let row = verdicts.iter().map(cell).collect::<String>();
     match verdicts.first().filter(|_| columns == 1) {

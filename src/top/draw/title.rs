@@ -11,7 +11,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let room = usize::from(area.width).saturating_sub(right.chars().count() + 2);
     let program = format!(" handfast {}", status.program);
     let bold = canvas.ink(Color::Green).add_modifier(Modifier::BOLD);
-    canvas.styled(area, 0, &cut(&format!("{program} on {}", devices(status)), room), Style::new());
+    let named = format!("{program} on {}", devices(status));
+    let polling = format!("{named}, {} polling", status.active.polling);
+    let first = if polling.chars().count() <= room { polling } else { cut(&named, room) };
+    canvas.line(area, 0, &first);
     canvas.styled(area, 0, &program, bold);
     canvas.right(area, 0, &right, Style::new());
     let second = status.bench.as_ref().map_or_else(|| listeners(status), progress);
@@ -33,7 +36,7 @@ fn devices(status: &Status) -> String {
         false => format!("{} {}", device.name, what(at)),
     });
     let names = named.collect::<Vec<_>>().join(", ");
-    if same { format!("{names} {}, {} polling", what(0), status.active.polling) } else { names }
+    if same { format!("{names} {}", what(0)) } else { names }
 }
 
 fn listeners(status: &Status) -> String {
@@ -45,14 +48,13 @@ fn listeners(status: &Status) -> String {
 
 fn progress(bench: &BenchStatus) -> String {
     format!(
-        " calls {}: {}, {}; {} begun, {} done, {} failed, {} in flight",
+        " calls {}: {}, {}; {} failed, {} in flight of {} begun",
         bench.target,
         bench.workload,
         bench.stage.replace('_', " "),
-        count(bench.attempted),
-        count(bench.completed),
         count(bench.failed),
         count(bench.in_flight),
+        count(bench.attempted),
     )
 }
 
