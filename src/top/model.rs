@@ -73,8 +73,12 @@ impl Model {
 
     /// The next that was told.
     pub fn take(&mut self, sample: Sample) {
-        if sample.states.is_some() {
-            self.states = sample.states;
+        if let Some(mut states) = sample.states {
+            // A state that nobody is in any more keeps its row: rows that come and go are hard to read.
+            for name in self.states.iter().flat_map(BTreeMap::keys) {
+                states.entry(name.clone()).or_insert(0);
+            }
+            self.states = Some(states);
         }
         self.before = Some(std::mem::replace(&mut self.now, sample.status));
         let series = Series::of(&self.now);

@@ -13,7 +13,7 @@ use crate::stage::{lab, owned, wait_until};
 
 /// A responder, and a benchmark that calls it until it is dropped.
 pub struct Pair {
-    pub responder: Responder,
+    _responder: Responder,
     pub bench: Child,
     /// Of the responder, of the benchmark.
     pub sockets: [PathBuf; 2],
@@ -45,7 +45,7 @@ impl Pair {
         command.args(["--duration", "600", "--poll", "adaptive", "--cores", "1"]).args(workload);
         command.arg("--control").arg(&sockets[1]).stdout(Stdio::null());
         let bench = command.spawn().expect("ip netns exec");
-        let pair = Pair { responder, bench, sockets, _folder: folder, _lab: lab };
+        let pair = Pair { _responder: responder, bench, sockets, _folder: folder, _lab: lab };
         wait_until("connections", Duration::from_secs(30), || {
             status(&pair.sockets[1]).is_some_and(|status| status.total.established > 100)
         });

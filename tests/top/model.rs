@@ -39,6 +39,16 @@ fn histories_are_as_long_as_the_watch_and_have_an_end() {
     assert_eq!(rate.round() as u64, newest);
 }
 
+/// Rows that come and go are hard to read.
+#[test]
+fn a_state_that_was_seen_keeps_its_row() {
+    let mut model = watched(2, |second| responder(1, second));
+    let fewer = [("ESTABLISHED".to_owned(), 7)].into();
+    model.take(Sample { status: responder(1, 3), states: Some(fewer) });
+    let states = model.states().expect("counted");
+    assert_eq!((states["ESTABLISHED"], states["LAST-ACK"], states.len()), (7, 0, 4));
+}
+
 #[test]
 fn the_end_of_time_wait_is_no_second_end() {
     let model = watched(2, |second| responder(1, second));

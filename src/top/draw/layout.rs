@@ -52,7 +52,7 @@ impl Layout {
         let latency = grant(if wants.latency { LATENCY } else { 0 });
         let mut middle = grant(MIDDLE);
         let (mut cores, mut queues, mut steering) = (grant(LEAST), grant(LEAST), grant(LEAST));
-        middle += grant(wants.middle.min(MIDDLE_FIRST).saturating_sub(middle));
+        middle += grant(MIDDLE_FIRST - MIDDLE);
         cores += grant(wants.cores.saturating_sub(cores));
         queues += grant(wants.queues.saturating_sub(queues));
         steering += grant(wants.steering.saturating_sub(steering));

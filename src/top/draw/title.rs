@@ -48,13 +48,12 @@ fn listeners(status: &Status) -> String {
 
 fn progress(bench: &BenchStatus) -> String {
     format!(
-        " calls {}: {}, {}; {} failed, {} in flight of {} begun",
+        " calls {}: {}, {}; {} failed, {} in flight",
         bench.target,
         bench.workload,
         bench.stage.replace('_', " "),
         count(bench.failed),
         count(bench.in_flight),
-        count(bench.attempted),
     )
 }
 
