@@ -1,9 +1,11 @@
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::thread::{Builder, JoinHandle};
+use std::collections::BTreeMap;
+use std::io;
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use super::Sample;
-use crate::control::{AskError, Client, Filter, Reply, Request};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+
+use crate::control::{AskError, Client, Filter, Reply, Request, Status};
 
 /// States are counted no oftener.
 const STATES_AT_LEAST: Duration = Duration::from_secs(1);
@@ -17,9 +19,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Times are since the start of the view.
-    pub fn is_due(self, now: Duration) -> bool {
-        now >= self.next
+    /// When the next count is due, since the start of the view.
+    pub fn next(self) -> Duration {
+        self.next
     }
 
     /// A count began then, and took so long.
@@ -31,17 +33,19 @@ impl Pace {
 /// What a feed says.
 #[derive(Debug)]
 pub enum Told {
-    Sample(Box<Sample>),
+    Status(Box<Status>),
+    /// Connections by state.
+    States(BTreeMap<String, u64>),
     /// There is nothing more to come.
     Ended(AskError),
 }
 
-/// Asks a program on a thread of its own: one that does not answer keeps nobody from leaving.
+/// Asks a program on threads of its own: one that does not answer keeps nobody from leaving, and a
+/// count of many connections no rate from being told.
 pub struct Feed {
     told: Receiver<Told>,
-    /// Closed: the thread ends.
-    _stop: SyncSender<()>,
-    _thread: JoinHandle<()>,
+    /// Closed: the threads end.
+    _stop: Sender<()>,
 }
 
 impl Feed {
@@ -49,12 +53,17 @@ impl Feed {
     ///
     /// # Errors
     /// No thread is left.
-    pub fn start(client: Client, interval: Duration) -> std::io::Result<Feed> {
-        let (say, told) = channel();
-        let (_stop, stopped) = sync_channel(0);
-        let thread = move || feed(client, interval, &say, &stopped);
-        let _thread = Builder::new().name("hf-top-feed".to_owned()).spawn(thread)?;
-        Ok(Feed { told, _stop, _thread })
+    pub fn start(client: Client, interval: Duration) -> io::Result<Feed> {
+        let ((say, told), (_stop, stopped)) = (unbounded(), bounded(0));
+        // Without a second talk there are rates all the same.
+        if let Ok(client) = client.again() {
+            let (say, stopped) = (say.clone(), stopped.clone());
+            let thread = move || count(client, &say, &stopped);
+            Builder::new().name("hf-top-count".to_owned()).spawn(thread)?;
+        }
+        let thread = move || ask(client, interval, &say, &stopped);
+        Builder::new().name("hf-top-ask".to_owned()).spawn(thread)?;
+        Ok(Feed { told, _stop })
     }
 
     /// What was told since the last call, if anything.
@@ -62,19 +71,18 @@ impl Feed {
         self.told.try_recv().ok()
     }
 
-    /// The next that is told.
-    pub fn next(&self) -> Option<Told> {
-        self.told.recv().ok()
+    /// The next that is told; `None`: nothing, for so long.
+    pub fn next(&self, patience: Duration) -> Option<Told> {
+        self.told.recv_timeout(patience).ok()
     }
 }
 
-fn feed(mut client: Client, interval: Duration, say: &Sender<Told>, stopped: &Receiver<()>) {
+fn ask(mut client: Client, interval: Duration, say: &Sender<Told>, stopped: &Receiver<()>) {
     let start = Instant::now();
-    let mut pace = Pace::default();
     let mut due = Duration::ZERO;
     loop {
-        let told = match sample(&mut client, &mut pace, start) {
-            Ok(sample) => Told::Sample(Box::new(sample)),
+        let told = match client.status() {
+            Ok(status) => Told::Status(Box::new(status)),
             Err(error) => Told::Ended(error),
         };
         let ended = matches!(told, Told::Ended(_));
@@ -83,28 +91,37 @@ fn feed(mut client: Client, interval: Duration, say: &Sender<Told>, stopped: &Re
         }
         // Behind after a slow answer: go on from now, rather than catch up.
         due = (due + interval).max(start.elapsed());
-        let pause = due.saturating_sub(start.elapsed());
-        if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+        if !waits(stopped, due.saturating_sub(start.elapsed())) {
             return;
         }
     }
 }
 
-fn sample(client: &mut Client, pace: &mut Pace, start: Instant) -> Result<Sample, AskError> {
-    let status = client.status()?;
-    let began = start.elapsed();
-    if !pace.is_due(began) {
-        return Ok(Sample { status, states: None });
+fn count(mut client: Client, say: &Sender<Told>, stopped: &Receiver<()>) {
+    let (start, mut pace) = (Instant::now(), Pace::default());
+    loop {
+        let began = start.elapsed();
+        match client.ask(&Request::Count(Filter::default())).and_then(|()| client.next()) {
+            Ok(Reply::States(states)) => {
+                if say.send(Told::States(states)).is_err() {
+                    return;
+                }
+            }
+            // A core that is busy with something longer may answer the next time.
+            Ok(_) | Err(AskError::Refused(_)) => {}
+            // The other talk says why.
+            Err(_) => return,
+        }
+        pace.counted(began, start.elapsed() - began);
+        if !waits(stopped, pace.next().saturating_sub(start.elapsed())) {
+            return;
+        }
     }
-    client.ask(&Request::Count(Filter::default()))?;
-    let states = match client.next() {
-        Ok(Reply::States(states)) => Some(states),
-        // A core that is busy with something longer: its counters are told all the same.
-        Ok(_) | Err(AskError::Refused(_)) => None,
-        Err(error) => return Err(error),
-    };
-    pace.counted(began, start.elapsed() - began);
-    Ok(Sample { status, states })
+}
+
+/// False: the end.
+fn waits(stopped: &Receiver<()>, pause: Duration) -> bool {
+    stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
 }
 
 #[cfg(test)]
@@ -114,10 +131,10 @@ mod tests {
     #[test]
     fn states_are_counted_once_a_second_and_seldom_if_it_takes_long() {
         let (ms, mut pace) = (Duration::from_millis, Pace::default());
-        assert!(pace.is_due(ms(0)));
+        assert_eq!(pace.next(), ms(0));
         pace.counted(ms(0), ms(1));
-        assert!(!pace.is_due(ms(999)) && pace.is_due(ms(1000)));
-        pace.counted(ms(1000), ms(400));
-        assert!(!pace.is_due(ms(8_999)) && pace.is_due(ms(9_000)));
+        assert_eq!(pace.next(), ms(1_000));
+        pace.counted(ms(1_000), ms(400));
+        assert_eq!(pace.next(), ms(9_000));
     }
 }

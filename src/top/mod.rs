@@ -23,7 +23,7 @@ mod view;
 
 pub use draw::draw;
 pub use feed::{Feed, Pace, Told};
-pub use model::{Model, Sample};
+pub use model::Model;
 pub use once::{Once, once};
 pub use run::{Interactive, TopError, run};
 pub use series::Series;

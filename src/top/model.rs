@@ -7,20 +7,15 @@ use crate::engine::{CoreSnapshot, Named, QueueSnapshot};
 /// Rates that are kept for a picture: the widest terminal's.
 const KEPT: usize = 600;
 
-/// What the program told at one moment.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    pub status: Status,
-    /// Connections by state, if they were counted this time.
-    pub states: Option<BTreeMap<String, u64>>,
-}
-
 /// What was told so far.
 #[derive(Clone, Debug)]
 pub struct Model {
     now: Status,
     before: Option<Status>,
     states: Option<BTreeMap<String, u64>>,
+    /// When the first was told, by the program's clock, and how many were since.
+    begun: f64,
+    taken: u32,
     /// Rates, the newest last.
     histories: [VecDeque<u64>; 6],
 }
@@ -67,20 +62,24 @@ pub struct QueueRow {
 }
 
 impl Model {
-    pub fn new(first: Sample) -> Model {
-        Model { now: first.status, before: None, states: first.states, histories: Default::default() }
+    pub fn new(first: Status) -> Model {
+        let begun = first.uptime_s;
+        Model { now: first, before: None, states: None, begun, taken: 0, histories: Default::default() }
     }
 
-    /// The next that was told.
-    pub fn take(&mut self, sample: Sample) {
-        if let Some(mut states) = sample.states {
-            // A state that nobody is in any more keeps its row: rows that come and go are hard to read.
-            for name in self.states.iter().flat_map(BTreeMap::keys) {
-                states.entry(name.clone()).or_insert(0);
-            }
-            self.states = Some(states);
+    /// Connections by state, counted anew.
+    pub fn count(&mut self, mut states: BTreeMap<String, u64>) {
+        // A state that nobody is in any more keeps its row: rows that come and go are hard to read.
+        for name in self.states.iter().flat_map(BTreeMap::keys) {
+            states.entry(name.clone()).or_insert(0);
         }
-        self.before = Some(std::mem::replace(&mut self.now, sample.status));
+        self.states = Some(states);
+    }
+
+    /// The next status.
+    pub fn take(&mut self, status: Status) {
+        self.before = Some(std::mem::replace(&mut self.now, status));
+        self.taken += 1;
         let series = Series::of(&self.now);
         for (at, series) in series.into_iter().enumerate() {
             let rate = self.rate(|status| series.count(status)).round() as u64;
@@ -115,6 +114,11 @@ impl Model {
     pub fn seconds(&self) -> Option<f64> {
         let seconds = self.now.uptime_s - self.before.as_ref()?.uptime_s;
         (seconds > 0.0).then_some(seconds)
+    }
+
+    /// The same on the average of all that was told: what a column of a history stands for.
+    pub fn seconds_each(&self) -> Option<f64> {
+        (self.taken > 0).then(|| (self.now.uptime_s - self.begun) / f64::from(self.taken))
     }
 
     /// Drops that were seen, the most first.

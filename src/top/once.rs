@@ -1,11 +1,14 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::run::{TopError, ended};
-use super::{Feed, Model, Told, View, draw};
+use super::run::{PATIENCE, TopError, ended, first};
+use super::{Feed, Told, View, draw};
 use crate::control::Client;
+
+/// So long are states waited for, when everything else is there.
+const STATES: Duration = Duration::from_secs(5);
 
 /// One picture.
 #[derive(Clone, Debug)]
@@ -28,20 +31,27 @@ pub struct Once {
 pub fn once(client: Client, wanted: &Once) -> Result<Buffer, TopError> {
     let feed = Feed::start(client, wanted.interval).map_err(TopError::Thread)?;
     let mut view = wanted.view.clone();
-    let mut model: Option<Model> = None;
-    for _ in 0..wanted.statuses {
-        match (feed.next(), &mut model) {
-            (Some(Told::Sample(sample)), Some(model)) => model.take(*sample),
-            (Some(Told::Sample(sample)), none) => *none = Some(Model::new(*sample)),
-            (Some(Told::Ended(error)), Some(_)) => {
+    let mut model = first(&feed)?;
+    let mut left = wanted.statuses.saturating_sub(1);
+    let mut deadline = None;
+    // Then the states, if they take longer: but not for ever.
+    while left > 0 || model.states().is_none() {
+        let end = (left == 0).then(|| *deadline.get_or_insert_with(|| Instant::now() + STATES));
+        let patience = end.map_or(PATIENCE, |end| end.saturating_duration_since(Instant::now()));
+        match feed.next(patience) {
+            Some(Told::Status(status)) if left > 0 => {
+                model.take(*status);
+                left -= 1;
+            }
+            Some(Told::Status(_)) => {}
+            Some(Told::States(states)) => model.count(states),
+            Some(Told::Ended(error)) => {
                 view.ended = Some(ended(&error));
                 break;
             }
-            (Some(Told::Ended(error)), None) => return Err(TopError::Ask(error)),
-            (None, _) => break,
+            None => break,
         }
     }
-    let model = model.ok_or(TopError::Silent)?;
     let height = wanted.height.unwrap_or_else(|| super::draw::height(&model, wanted.width));
     let area = Rect::new(0, 0, wanted.width, height);
     let mut buffer = Buffer::empty(area);

@@ -14,6 +14,9 @@ use crate::control::{AskError, Client};
 /// How often is looked whether something was told, or a signal came. A key comes at once.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// So long may a status take: longer than the talk itself waits.
+pub(super) const PATIENCE: Duration = Duration::from_secs(45);
+
 /// A view that is watched.
 pub struct Interactive {
     pub interval: Duration,
@@ -42,12 +45,7 @@ pub enum TopError {
 pub fn run(client: Client, how: &Interactive) -> Result<(), TopError> {
     let feed = Feed::start(client, how.interval).map_err(TopError::Thread)?;
     // An error of the first answer belongs on the screen that was there before.
-    let first = match feed.next().ok_or(TopError::Silent)? {
-        Told::Sample(sample) => *sample,
-        Told::Ended(error) => return Err(error.into()),
-    };
-    let mut watch =
-        Watch { model: Model::new(first), frozen: None, view: View::watched(how.colour), width: 0 };
+    let mut watch = Watch { model: first(&feed)?, frozen: None, view: View::watched(how.colour), width: 0 };
     let mut screen = Screen::open()?;
     let mut changed = true;
     while !how.stop.load(Relaxed) {
@@ -64,6 +62,22 @@ pub fn run(client: Client, how: &Interactive) -> Result<(), TopError> {
         }
     }
     Ok(())
+}
+
+/// A model of the first status.
+pub(super) fn first(feed: &Feed) -> Result<Model, TopError> {
+    let mut early = None;
+    loop {
+        match feed.next(PATIENCE).ok_or(TopError::Silent)? {
+            Told::Status(status) => {
+                let mut model = Model::new(*status);
+                early.into_iter().for_each(|states| model.count(states));
+                return Ok(model);
+            }
+            Told::States(states) => early = Some(states),
+            Told::Ended(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// What an operator reads when a program tells nothing more.
@@ -108,7 +122,8 @@ struct Watch {
 impl Watch {
     fn told(&mut self, told: Told) {
         match told {
-            Told::Sample(sample) => self.model.take(*sample),
+            Told::Status(status) => self.model.take(*status),
+            Told::States(states) => self.model.count(states),
             Told::Ended(error) => self.view.ended = Some(ended(&error)),
         }
     }

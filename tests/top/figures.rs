@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use handfast::control::{BenchStatus, ControlStatus, LatencyStatus, Status};
 use handfast::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot, Snapshot, SteeringSnapshot};
 use handfast::report::{ActiveReport, DeviceReport};
-use handfast::top::{Model, Sample};
+use handfast::top::Model;
 
 /// Connections a second and core, at its steadiest.
 const RATE: u64 = 15_000;
@@ -138,8 +138,8 @@ pub fn states() -> BTreeMap<String, u64> {
 
 /// What is known after so many seconds of being told each second.
 pub fn watched(seconds: u64, status: impl Fn(u64) -> Status) -> Model {
-    let sample = |second| Sample { status: status(second), states: Some(states()) };
-    let mut model = Model::new(sample(1));
-    (2..=seconds).for_each(|second| model.take(sample(second)));
+    let mut model = Model::new(status(1));
+    model.count(states());
+    (2..=seconds).for_each(|second| model.take(status(second)));
     model
 }

@@ -31,15 +31,18 @@ impl Drop for Pair {
 impl Pair {
     /// Called all the time; `None` where there is no lab.
     pub fn start(workload: &[&str]) -> Option<Pair> {
-        let lab = lab(|spec| Spec { queues: 2, ..spec })?;
+        Pair::on(2, &["--cores", "0,1"], workload)
+    }
+
+    /// With so many queues, and these arguments to either side.
+    pub fn on(queues: u32, answers: &[&str], workload: &[&str]) -> Option<Pair> {
+        let lab = lab(|spec| Spec { queues, ..spec })?;
         let folder = TempDir::new().expect("a directory");
         let sockets = ["respond.sock", "bench.sock"].map(|name| folder.path().join(name));
         let listener = owned(false, "80=close");
         let place = sockets[0].to_str().expect("UTF-8");
-        let responder = Responder::start(
-            &lab,
-            &["--cores", "0,1", "--listen", &listener, "--max-connections", "20000", "--control", place],
-        );
+        let answers = [answers, &["--listen", &listener, "--max-connections", "20000", "--control", place]];
+        let responder = Responder::start(&lab, &answers.concat());
         let mut command = lab.client().command(PROGRAM);
         command.args(["bench", "--dev", CLIENT_DEVICE, "--source", SOURCES_V4, "198.18.1.1:80", "--quiet"]);
         command.args(["--duration", "600", "--poll", "adaptive", "--cores", "1"]).args(workload);

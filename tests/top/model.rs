@@ -1,4 +1,4 @@
-use handfast::top::{Model, Sample};
+use handfast::top::Model;
 
 use crate::figures::{bench, named, responder, states, watched};
 
@@ -20,7 +20,7 @@ fn one_status_has_counts_and_no_rates() {
 fn rates_are_differences_over_the_programs_own_time() {
     let mut model = watched(1, |second| responder(2, second));
     // 4 seconds later.
-    model.take(Sample { status: responder(2, 5), states: None });
+    model.take(responder(2, 5));
     let (before, now) = (responder(2, 1).total, responder(2, 5).total);
     assert_eq!(rate(&model, "established"), (now.established - before.established) as f64 / 4.0);
     assert_eq!(rate(&model, "SYN"), (now.syns - before.syns) as f64 / 4.0);
@@ -44,7 +44,7 @@ fn histories_are_as_long_as_the_watch_and_have_an_end() {
 fn a_state_that_was_seen_keeps_its_row() {
     let mut model = watched(2, |second| responder(1, second));
     let fewer = [("ESTABLISHED".to_owned(), 7)].into();
-    model.take(Sample { status: responder(1, 3), states: Some(fewer) });
+    model.count(fewer);
     let states = model.states().expect("counted");
     assert_eq!((states["ESTABLISHED"], states["LAST-ACK"], states.len()), (7, 0, 4));
 }
@@ -80,7 +80,7 @@ fn a_core_is_busy_for_what_it_does_not_spare() {
     let mut model = watched(1, |second| responder(1, second));
     let mut status = responder(1, 2);
     status.detail.cores[0].spare_ns = 5_000_000_000;
-    model.take(Sample { status, states: None });
+    model.take(status);
     assert_eq!(model.cores()[0].busy, 0.0);
 }
 
@@ -107,7 +107,7 @@ fn a_count_that_begins_anew_grows_by_nothing() {
     if let Some(bench) = &mut status.bench {
         bench.failed = 0;
     }
-    model.take(Sample { status, states: None });
+    model.take(status);
     assert_eq!(rate(&model, "failed"), 0.0);
 }
 

@@ -90,7 +90,7 @@ fn queue_line(name: &str, cells: &[String; 9], wide: bool) -> String {
 
 pub(super) fn steering(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &View) {
     let columns = columns(area.width);
-    let head = format!("{:>26}{:>14}", "a second", "total");
+    let head = format!("{:>26}{:>13}", "a second", "total");
     let heads = if columns == 1 { head.clone() } else { format!("{head:<VERDICT$}").repeat(columns) };
     let chosen = view.is_chosen(Pane::Steering);
     let verdicts = model.verdicts();
@@ -104,7 +104,7 @@ pub(super) fn steering(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view:
 /// Wide: one to a line, with what it means.
 fn verdict_row(verdicts: &[Rated], columns: usize) -> String {
     let cell = |verdict: &Rated| {
-        format!(" {:<16}{:>9}{:>14}", verdict.name, rate(verdict.per_second), count(verdict.total))
+        format!(" {:<16}{:>9}{:>13} ", verdict.name, rate(verdict.per_second), count(verdict.total))
     };
     let row = verdicts.iter().map(cell).collect::<String>();
     match verdicts.first().filter(|_| columns == 1) {

@@ -11,11 +11,11 @@ const FIGURES: u16 = 42;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let bars = area.width.saturating_sub(FIGURES);
-    let most = model.series().flat_map(|(_, history)| history.iter().rev().take(usize::from(bars))).max();
-    let span = model.seconds().map_or_else(String::new, |seconds| {
+    // With one column there is nothing to compare.
+    let columns = model.series().map(|(_, history)| history.len()).max().unwrap_or(0);
+    let span = model.seconds_each().filter(|_| columns > 1).map_or_else(String::new, |seconds| {
         format!("the last {:.0} s, each by its most", seconds * f64::from(bars))
     });
-    let span = if most.is_none() { String::new() } else { span };
     canvas.heading(area, "rates", &format!("{:>24}{:>15}  {span}", "a second", "total"), false);
     let tall = area.height.saturating_sub(1) / RATES;
     for (number, (rated, history)) in (0..).zip(model.series()) {
