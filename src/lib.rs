@@ -16,14 +16,18 @@
 //! ```
 //!
 //! Imports go down only:
-//! `cli → {lab → trace, top → control → {load, report}} → engine → {service → tcp, table, xdp} → wire`; `observe` is a
-//! leaf that all may use, `text` one for what people read. `tests/layers.rs` holds this.
+//! `cli → {doctor → lab → trace, top → control → report, metrics} → load → engine → {service → tcp, table,
+//! xdp → capture} → wire`; `observe` is a leaf that all may use, `text` one for what people read.
+//! `tests/layers.rs` holds this.
 
+pub mod capture;
 pub mod cli;
 pub mod control;
+pub mod doctor;
 pub mod engine;
 pub mod lab;
 pub mod load;
+pub mod metrics;
 pub mod observe;
 pub mod report;
 pub mod service;

@@ -325,6 +325,28 @@ fn one_flush_sends_many_budgets() {
     });
 }
 
+/// Who looks on from another thread reads what the queue counts, the kernel's counts as well, and
+/// does not keep the socket: another one has the queue at once.
+#[test]
+fn a_watch_reads_along_and_keeps_nothing() {
+    privileged(|| {
+        let _pair = Pair::enter(1);
+        let _far = open(FAR);
+        let mut near = open(NEAR);
+        let watch = near.watch();
+        assert_eq!((watch.ifname(), watch.number(), watch.counters().transmitted), (NEAR, 0, 0));
+        send(&mut near, &segment(), 8);
+        let (counters, kernel) = thread::scope(|scope| {
+            scope.spawn(|| (watch.counters(), watch.statistics())).join().expect("no panic")
+        });
+        assert_eq!((counters.transmitted, counters), (8, near.counters()));
+        assert_eq!(kernel.expect("the socket is open"), near.statistics().expect("and here"));
+        drop(near);
+        assert!(watch.statistics().is_err() && watch.counters().transmitted == 8);
+        drop(open(NEAR));
+    });
+}
+
 #[test]
 fn a_link_that_goes_down_is_reported_and_survived() {
     privileged(|| {

@@ -26,6 +26,7 @@ pub enum Command {
     Report(ReportArgs),
     Top(super::top::TopArgs),
     Trace(super::trace::TraceArgs),
+    Doctor(super::doctor::DoctorArgs),
 }
 
 /// Make, enter and remove a network on this machine to try things on.

@@ -9,13 +9,14 @@ use super::bench_args::BenchArgs;
 use super::bench_results::results;
 use super::bench_setup::{check, options, sources};
 use super::bench_watch::{Observed, step};
-use super::{Failure, next_hop, signals};
+use super::notify::Notifier;
+use super::{Failure, metrics_args, next_hop, signals};
 use crate::control::Subject;
 use crate::engine::drop_privileges;
-use crate::engine::stack::{Running, Stack};
+use crate::engine::stack::{Options, Running, Stack};
 use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict, Workload};
-use crate::report::active_line;
 use crate::report::bench::{Results, write_json};
+use crate::report::{active_line, capture_notes, capture_text};
 use crate::xdp::{Device, XdpError};
 
 /// Sets up, gives up privileges, runs, reports.
@@ -24,6 +25,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
     // Before anything else: they must be writable, and later nothing can be opened any more.
     let mut files = Files::create(arguments)?;
+    let capture = arguments.capture.create()?;
     let device = Device::open(&arguments.device).map_err(Failure::of)?;
     if !device.up {
         return Err(Failure::of(XdpError::InterfaceDown { ifname: device.name }));
@@ -36,8 +38,11 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
         None => next_hop::find(&arguments.device, arguments.target.address)?,
     };
     let control = Control::new(plan);
+    let metrics = arguments.metrics.bind()?;
     let socket = arguments.control.open()?;
-    let stack = Stack::open(options(arguments, &control, gateway)).map_err(Failure::of)?;
+    let options = Options { capture, ..options(arguments, &control, gateway) };
+    let failed = |error| Failure::to_start(error, std::slice::from_ref(&arguments.device));
+    let stack = Stack::open(options).map_err(failed)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
     drop_privileges().map_err(Failure::of)?;
@@ -50,22 +55,33 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let said = notes.iter().chain(&active.notes).map(String::as_str).chain(socket.note());
     said.for_each(|note| println!("note: {note}"));
     let running = stack.run().map_err(Failure::of)?;
+    let _metrics = metrics_args::serve(metrics, &active, &running, Some(&control))?;
+    let mut notifier = Notifier::new();
+    notifier.ready();
     let subject = Subject::bench(&active, &control);
     let (load, observed) = thread::scope(|scope| {
         let _serving = socket.serve(scope, &subject, &running)?;
         match arguments.search() {
-            Some(search) => find_max(&control, FindMax::new(search), &running, &stop, arguments, &mut notes),
+            Some(search) => {
+                let search = FindMax::new(search);
+                find_max(&control, search, &running, &stop, arguments, &mut notes, &mut notifier)
+            }
             None => {
                 let load = control.plan().load;
-                Ok((load, step(&control, load, &running, &stop, arguments.quiet)?))
+                Ok((load, step(&control, load, &running, &stop, arguments.quiet, &mut notifier)?))
             }
         }
     })?;
+    notifier.stopping();
     let finished = running.stop();
     if let Some(fault) = &finished.fault {
         notes.push(format!("the run ended early: {fault}"));
     } else if stop.load(Ordering::Relaxed) {
         notes.push("the run was ended early, by a signal".to_owned());
+    }
+    if let Some(capture) = &finished.snapshot.capture {
+        notes.push(format!("captured {}", capture_text(capture)));
+        notes.extend(capture_notes(capture));
     }
     let results = results(arguments, control.plan(), load, &active, observed, &finished, notes);
     print!("{}", results.text());
@@ -84,12 +100,13 @@ fn find_max(
     stop: &AtomicBool,
     arguments: &BenchArgs,
     notes: &mut Vec<String>,
+    notifier: &mut Notifier,
 ) -> Result<(Load, Observed), Failure> {
     let mut best = None;
     loop {
         let per_second = search.rate().unwrap_or(1);
         let load = Load::Rate { per_second, arrivals: arguments.arrivals() };
-        let observed = step(control, load, running, stop, arguments.quiet)?;
+        let observed = step(control, load, running, stop, arguments.quiet, notifier)?;
         let outcome = outcome(per_second, &observed.tally);
         let held = search.holds(&outcome);
         println!(

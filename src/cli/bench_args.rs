@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::control_args::ControlArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
+use super::{CaptureArgs, MetricsArgs};
 use crate::engine::Polling;
 use crate::load::{Answer, Arrivals, Asked, Closer, Load, Plan, Search, Source, Target, Workload};
 use crate::tcp::SynOffer;
@@ -167,12 +168,18 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub html: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+
     /// No line a second, only the summary
     #[arg(long, short, help_heading = "Report")]
     pub quiet: bool,
 
     #[command(flatten)]
     pub control: ControlArgs,
+
+    #[command(flatten)]
+    pub capture: CaptureArgs,
 }
 
 const EXAMPLES: &str = "\

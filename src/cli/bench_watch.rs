@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Failure;
+use super::notify::Notifier;
 use crate::engine::Snapshot;
 use crate::engine::stack::Running;
 use crate::load::{Control, Load, Progress, Stage, Tally, Workload};
@@ -43,6 +44,7 @@ pub(super) fn step(
     running: &Running,
     stop: &AtomicBool,
     quiet: bool,
+    notifier: &mut Notifier,
 ) -> Result<Observed, Failure> {
     let mut watch = Watch { begun: None, ended: None, cpu: Vec::new(), in_flight: Vec::new() };
     let first = running.snapshot();
@@ -59,6 +61,12 @@ pub(super) fn step(
         if !quiet {
             ticker.tick(began.elapsed(), &progress);
         }
+        notifier.tick(|| {
+            let Progress { established, completed, in_flight, failed, .. } = progress;
+            format!(
+                "{completed} completed, {established} established, {failed} failed, {in_flight} in flight"
+            )
+        });
         if let Some(tally) = control.take() {
             break tally;
         }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Failure;
 use super::control_args::{WhomArgs, unanswered};
-use crate::control::{Client, Connection, Filter, Place, Reply, Request, StateName};
+use crate::control::{Client, Connection, Filter, Place, Reply, Request, StateName, printable};
 use crate::text::grouped;
 
 /// List the connections of a running program, as `ss -tan` does the kernel's.
@@ -92,7 +92,7 @@ fn count(
     mut out: impl Write,
 ) -> Result<io::Result<()>, Failure> {
     client.ask(&Request::Count(filter)).map_err(|error| unanswered(&error))?;
-    match client.next().map_err(|error| unanswered(&error))? {
+    match client.answer().map_err(|error| unanswered(&error))? {
         Reply::States(states) if json => Ok(write_json(&mut out, &states)),
         Reply::States(states) => Ok(table(&states, &mut out)),
         _ => Err(out_of_order()),
@@ -100,8 +100,8 @@ fn count(
 }
 
 fn table(states: &BTreeMap<String, u64>, out: &mut impl Write) -> io::Result<()> {
-    let total = [("total", states.values().sum())];
-    let rows = states.iter().map(|(name, count)| (name.as_str(), *count)).chain(total);
+    let total = [("total".to_owned(), states.values().sum())];
+    let rows = states.iter().map(|(name, count)| (printable(name), *count)).chain(total);
     for (name, count) in rows {
         writeln!(out, "{name:<13}{:>12}", grouped(count))?;
     }
@@ -117,7 +117,7 @@ fn list(
     client.ask(&Request::Connections(filter)).map_err(|error| unanswered(&error))?;
     let mut columns = Columns { local: 21, peer: 21, begun: false };
     loop {
-        let written = match client.next().map_err(|error| unanswered(&error))? {
+        let written = match client.answer().map_err(|error| unanswered(&error))? {
             Reply::Connection(connection) if json => write_json(&mut out, &connection),
             Reply::Connection(connection) => columns.line(&connection, &mut out),
             Reply::End(end) => {
@@ -153,10 +153,15 @@ impl Columns {
         }
         let timer = connection.timer.as_ref().map_or_else(String::new, |timer| {
             let again = if timer.retries > 0 { format!(" x{}", timer.retries) } else { String::new() };
-            format!("{} {:.1}s{again}", timer.name.replace('_', "-"), f64::from(timer.left_ms) / 1e3)
+            format!(
+                "{} {:.1}s{again}",
+                printable(&timer.name).replace('_', "-"),
+                f64::from(timer.left_ms) / 1e3
+            )
         });
-        let service = connection.listener.as_deref().unwrap_or("(opened here)");
-        self.row([&connection.state, &local, &peer, &connection.core.to_string(), &timer, service], out)
+        let service = connection.listener.as_deref().map_or_else(|| "(opened here)".to_owned(), printable);
+        let (state, core) = (printable(&connection.state), connection.core.to_string());
+        self.row([&state, &local, &peer, &core, &timer, &service], out)
     }
 
     fn head(&mut self, out: &mut impl Write) -> io::Result<()> {

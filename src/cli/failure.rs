@@ -2,6 +2,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::Path;
 
+use crate::engine::stack::StartError;
 use crate::lab::LabError;
 
 /// What an operator reads when a command fails.
@@ -19,6 +20,19 @@ impl Failure {
     /// What an error of the layers below says.
     pub fn of(error: impl Error) -> Failure {
         Failure::new(error.to_string())
+    }
+
+    /// A stack that could not start on these interfaces.
+    pub fn to_start(error: StartError, devices: &[String]) -> Failure {
+        let failure = Failure::of(&error);
+        let named = devices.iter().find(|device| failure.message.contains(device.as_str()));
+        match (error, named.or(devices.first())) {
+            (StartError::Xdp(_) | StartError::Program(_), Some(device)) => {
+                let fix = format!("`handfast doctor --dev {device}` tells more");
+                failure.fix(fix)
+            }
+            _ => failure,
+        }
     }
 
     /// A file that results were to go to.

@@ -12,10 +12,13 @@ mod bench_args;
 mod bench_results;
 mod bench_setup;
 mod bench_watch;
+mod capture_args;
+mod config;
 mod connections;
 mod control_args;
 mod demo;
 mod demo_comparison;
+mod doctor;
 mod failure;
 mod lab;
 mod lab_bench;
@@ -24,11 +27,15 @@ mod lab_comparison;
 mod lab_contest;
 mod lab_engine;
 mod lab_trace;
+mod metrics_args;
 mod next_hop;
+mod notify;
+mod reload;
 mod report;
 mod report_args;
 mod respond;
 mod respond_args;
+mod respond_watch;
 mod responder_process;
 mod signals;
 mod stage;
@@ -40,11 +47,13 @@ mod values;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Arguments, Command};
 pub use bench_args::BenchArgs;
+pub use capture_args::CaptureArgs;
 pub use failure::Failure;
+pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;
 pub use values::{Cores, Listen};
 
@@ -55,14 +64,17 @@ pub fn run() -> ExitCode {
 
 /// The same with these arguments, the program's name first.
 pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
-    let outcome = match Arguments::parse_from(arguments).command {
-        Command::Respond(arguments) => arguments.check().and_then(|()| respond::run(&arguments)),
+    let matches = Arguments::command().get_matches_from(arguments);
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let outcome = match arguments.command {
+        Command::Respond(arguments) => respond::start(*arguments, matches.subcommand_matches("respond")),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Connections(arguments) => connections::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Top(arguments) => top::run_top(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");

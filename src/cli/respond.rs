@@ -2,39 +2,75 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use super::{Failure, RespondArgs, signals};
+use clap::ArgMatches;
+
+use super::config::Config;
+use super::notify::Notifier;
+use super::reload::Reloader;
+use super::respond_watch::Watch;
+use super::{Failure, RespondArgs, metrics_args, signals};
 use crate::control::Subject;
 use crate::engine::drop_privileges;
-use crate::engine::stack::{Active, Running, Stack};
-use crate::report::{Rates, Summary, active_line, steering_note};
+use crate::engine::stack::{Active, Options, Running, Stack};
+use crate::report::{Summary, active_line, capture_notes, steering_note};
 
-/// How often signals, the duration and the interfaces are looked after.
-const LOOK: Duration = Duration::from_millis(50);
+/// Exit code, as clap's.
+const WRONG_ARGUMENTS: u8 = 2;
+
+/// With what the file says, if there is one.
+pub(super) fn start(arguments: RespondArgs, matches: Option<&ArgMatches>) -> Result<ExitCode, Failure> {
+    let (Some(path), Some(matches)) = (&arguments.config, matches) else {
+        arguments.check()?;
+        return run(&arguments, None);
+    };
+    match Config::open(path, matches) {
+        Ok((_, whole)) if whole.check || arguments.check => {
+            println!(
+                "{}: fine; listens to {} on {}",
+                path.display(),
+                listeners(&whole),
+                whole.devices.join(" ")
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok((config, whole)) => run(&whole, Some(config)),
+        Err(bad) => {
+            eprintln!("handfast: {bad}");
+            Ok(ExitCode::from(WRONG_ARGUMENTS))
+        }
+    }
+}
 
 /// Sets up, gives up privileges, runs to the end, reports.
-pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
+fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
+    let reloader = config.map(|config| Reloader::new(config, arguments)).transpose()?;
     // Before anything else: it must be writable, and later nothing can be opened any more.
     let mut json = json_file(arguments)?;
+    let metrics = arguments.metrics.bind()?;
     let control = arguments.control.open()?;
-    let responder = Stack::open(arguments.options()).map_err(Failure::of)?;
+    let capture = arguments.capture.create()?;
+    let failed = |error| Failure::to_start(error, &arguments.devices);
+    let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(failed)?;
     drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
     println!("{}", active_line(&active));
     let notes = active.notes.iter().map(String::as_str).chain(control.note());
     notes.for_each(|note| println!("note: {note}"));
     let running = responder.run().map_err(Failure::of)?;
-    let subject = Subject::responder(&active, arguments.listeners.iter().map(ToString::to_string));
+    let _metrics = metrics_args::serve(metrics, &active, &running, None)?;
+    let subject = Subject::responder(&active);
+    let mut notifier = Notifier::new();
     thread::scope(|scope| {
         let _serving = control.serve(scope, &subject, &running)?;
         println!("ready: {}", listeners(arguments));
-        watch(arguments, &running, &stop);
+        notifier.ready();
+        Watch::new(&running, &subject, reloader).until_the_end(arguments, &stop, &mut notifier);
         Ok::<_, Failure>(())
     })?;
+    notifier.stopping();
     let summary = finish(&active, running);
     if let (Some(file), Some(path)) = (&mut json, &arguments.json) {
         write_json(file, &summary).map_err(|error| Failure::cannot_write(path, &error))?;
@@ -45,25 +81,6 @@ pub(super) fn run(arguments: &RespondArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Until a signal, the duration, or a fault; a line of rates at each interval.
-fn watch(arguments: &RespondArgs, running: &Running, stop: &AtomicBool) {
-    let began = Instant::now();
-    let mut rates = Rates::default();
-    let mut next = arguments.interval;
-    loop {
-        let elapsed = began.elapsed();
-        let over = arguments.duration.is_some_and(|limit| elapsed >= limit);
-        if over || stop.load(Ordering::Relaxed) || running.fault().is_some() {
-            return;
-        }
-        if !arguments.interval.is_zero() && elapsed >= next {
-            println!("{}", rates.line(&running.snapshot(), elapsed));
-            next += arguments.interval;
-        }
-        thread::sleep(LOOK);
-    }
-}
-
 fn finish(active: &Active, running: Running) -> Summary {
     let finished = running.stop();
     let summary = Summary::new(active, &finished);
@@ -71,6 +88,8 @@ fn finish(active: &Active, running: Running) -> Summary {
     if let Some(note) = steering_note(&summary.total) {
         println!("warning: {note}");
     }
+    let notes = finished.snapshot.capture.as_ref().map(capture_notes).unwrap_or_default();
+    notes.iter().for_each(|note| println!("note: {note}"));
     summary
 }
 
@@ -85,10 +104,16 @@ fn write_json(file: &mut File, summary: &Summary) -> std::io::Result<()> {
 }
 
 fn listeners(arguments: &RespondArgs) -> String {
+    some(arguments.listeners.iter())
+}
+
+/// The first few, and how many more there are.
+pub(super) fn some<T: ToString>(items: impl ExactSizeIterator<Item = T>) -> String {
     const SHOWN: usize = 8;
-    let mut names: Vec<String> = arguments.listeners.iter().take(SHOWN).map(ToString::to_string).collect();
-    if arguments.listeners.len() > SHOWN {
-        names.push(format!("and {} more", arguments.listeners.len() - SHOWN));
+    let more = items.len().saturating_sub(SHOWN);
+    let mut names: Vec<String> = items.take(SHOWN).map(|item| item.to_string()).collect();
+    if more > 0 {
+        names.push(format!("and {more} more"));
     }
     names.join(" ")
 }

@@ -6,9 +6,9 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
 
-use super::Failure;
 use super::control_args::ControlArgs;
 use super::values::{self, Cores, Listen};
+use super::{CaptureArgs, Failure, MetricsArgs};
 use crate::engine::stack::{Options, ServiceFactory};
 use crate::engine::{CoreConfig, Fault, Polling};
 use crate::tcp::{Config, CookieMode};
@@ -35,7 +35,7 @@ use crate::xdp::{Copy, Mode};
 #[command(after_long_help = EXAMPLES, verbatim_doc_comment)]
 pub struct RespondArgs {
     /// The interface to answer on; give it again for more interfaces
-    #[arg(long = "dev", value_name = "IF", required = true, value_parser = values::device)]
+    #[arg(long = "dev", value_name = "IF", required_unless_present = "config", value_parser = values::device)]
     pub devices: Vec<String>,
 
     /// ADDR[/PREFIX]:PORT[-PORT][=SERVICE]: what to own, and what answers there
@@ -51,8 +51,24 @@ pub struct RespondArgs {
     ///   close    closes first, right after the handshake
     ///   reset    resets, right after the handshake
     ///   hold     accepts, never reads, never closes
-    #[arg(long = "listen", value_name = "ADDR:PORT=SERVICE", required = true, verbatim_doc_comment)]
+    #[arg(
+        long = "listen",
+        value_name = "ADDR:PORT=SERVICE",
+        required_unless_present = "config",
+        verbatim_doc_comment
+    )]
     pub listeners: Vec<Listen>,
+
+    /// Take what is not given here from a TOML file, and its listeners again at each SIGHUP
+    ///
+    /// Its keys are the names of these options: dev = ["eth0"], listen = ["10.0.0.50:80=http"],
+    /// max-connections = "4M". What is given here wins. docs/configuration.md has an example.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Only say whether the file of --config is right
+    #[arg(long, requires = "config")]
+    pub check: bool,
 
     /// An on-link prefix, so that its broadcast address is known [default: the interface's own]
     #[arg(long = "subnet", value_name = "CIDR")]
@@ -155,7 +171,13 @@ pub struct RespondArgs {
     pub json: Option<PathBuf>,
 
     #[command(flatten)]
+    pub metrics: MetricsArgs,
+
+    #[command(flatten)]
     pub control: ControlArgs,
+
+    #[command(flatten)]
+    pub capture: CaptureArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -173,10 +195,18 @@ Examples:
 
     handfast respond --dev eth0 --listen 10.0.0.50:80=http --fault drop=10%
 
+  What do my sockets see of port 80? (docs/capture.md)
+
+    handfast respond --dev eth0 --listen 10.0.0.50:80=http --pcap run.pcapng --filter 80
+
+  The same from a file; `kill -HUP` changes the listeners and keeps every connection:
+
+    handfast respond --config handfast.toml --check && handfast respond --config handfast.toml
+
   To try it without touching a real interface: handfast lab --help
 
 Exit status:
-  0 ended as asked; 1 could not start, or the interface vanished; 2 wrong arguments.";
+  0 ended as asked; 1 could not start, or the interface vanished; 2 wrong arguments, or a wrong file.";
 
 /// `--mode`; `None` is auto.
 pub type ModeChoice = Option<Mode>;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::Failure;
 
@@ -15,4 +15,12 @@ pub(super) fn stop() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::flag::register(signal, stop.clone()).map_err(failed)?;
     }
     Ok(stop)
+}
+
+/// Becomes true on SIGHUP. Only for whoever has something to read again: without, a hangup of the
+/// terminal ends the process, as it does any other.
+pub(super) fn hangup() -> Result<Arc<AtomicBool>, Failure> {
+    let hangup = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, hangup.clone()).map_err(Failure::of)?;
+    Ok(hangup)
 }

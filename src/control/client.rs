@@ -1,4 +1,4 @@
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +9,9 @@ use super::{Reply, Request, Status, socket};
 
 /// So long may a program take for its next line.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Octets of a line at most: root may be answered by a program of somebody else's.
+const MOST_ANSWER: u64 = 16 << 20;
 
 /// A running program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,11 @@ pub fn find(pid: Option<u32>) -> Result<Found, AskError> {
     }
 }
 
+/// What a terminal cannot take for a command.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
 /// As an operator tells them apart.
 fn described(found: &Found) -> String {
     match Client::connect(&found.socket).and_then(|mut client| client.status()) {
@@ -87,10 +95,10 @@ fn described(found: &Found) -> String {
             format!(
                 "{}: {} on {}, for {:.0} s, of {}",
                 found.pid,
-                status.program,
-                devices.join(" "),
+                printable(&status.program),
+                printable(&devices.join(" ")),
                 status.uptime_s,
-                status.user
+                printable(&status.user)
             )
         }
         Err(error) => format!("{}: {error}", found.pid),
@@ -132,13 +140,13 @@ impl Client {
     /// [`AskError`].
     pub fn status(&mut self) -> Result<Status, AskError> {
         self.ask(&Request::Status { states: false })?;
-        match self.next()? {
+        match self.answer()? {
             Reply::Status(status) => Ok(*status),
             other => Err(AskError::Refused(format!("no status: {other:?}"))),
         }
     }
 
-    /// Sends a request; [`Client::next`] has what is answered.
+    /// Sends a request; [`Client::answer`] has what is answered.
     ///
     /// # Errors
     /// [`AskError::Broken`].
@@ -156,9 +164,9 @@ impl Client {
     ///
     /// # Errors
     /// [`AskError`], what the program refuses among them.
-    pub fn next(&mut self) -> Result<Reply, AskError> {
+    pub fn answer(&mut self) -> Result<Reply, AskError> {
         let mut line = Vec::new();
-        match self.stream.read_until(b'\n', &mut line) {
+        match self.stream.by_ref().take(MOST_ANSWER).read_until(b'\n', &mut line) {
             Err(source) => return Err(self.broken(source)),
             Ok(_) if !line.ends_with(b"\n") => {
                 return Err(self.broken(io::ErrorKind::UnexpectedEof.into()));
@@ -166,7 +174,7 @@ impl Client {
             Ok(_) => {}
         }
         match serde_json::from_slice(&line).map_err(|source| self.strange(source))? {
-            Reply::Error(why) => Err(AskError::Refused(why)),
+            Reply::Error(why) => Err(AskError::Refused(printable(&why))),
             reply => Ok(reply),
         }
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -35,10 +36,10 @@ pub struct TimerLeft {
 }
 
 impl Connection {
-    pub(super) fn new(seen: &Seen, listeners: &[String]) -> Connection {
+    pub(super) fn new(seen: &Seen, listeners: &BTreeMap<u16, String>) -> Connection {
         let Seen { local, peer, core, facts } = *seen;
         let listener = facts.listener.map(|number| {
-            let text = listeners.get(usize::from(number));
+            let text = listeners.get(&number);
             text.map_or_else(|| format!("listener {number}"), String::clone)
         });
         Connection {

@@ -26,7 +26,7 @@ mod status;
 mod subject;
 mod talk;
 
-pub use client::{AskError, Client, Found, find};
+pub use client::{AskError, Client, Found, find, printable};
 pub use connection::{Connection, TimerLeft};
 pub use filter::{Filter, Place, StateName};
 pub use request::{End, Reply, Request};

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,7 +9,6 @@ use nix::unistd::{User, getuid};
 use super::ask::ask;
 use super::status::{BenchStatus, ControlStatus, LatencyStatus, Status};
 use crate::engine::stack::{Active, Running};
-use crate::engine::{QueueSnapshot, Snapshot};
 use crate::load::{Control, Latencies, Latency, Progress, Stage};
 use crate::report::ActiveReport;
 
@@ -19,7 +19,7 @@ pub struct Subject {
     started: SystemTime,
     since: Instant,
     active: ActiveReport,
-    listeners: RwLock<Vec<String>>,
+    listeners: RwLock<BTreeMap<u16, String>>,
     load: Option<Arc<Control>>,
     pub(super) counts: Counts,
 }
@@ -36,11 +36,9 @@ pub(super) struct Counts {
 }
 
 impl Subject {
-    /// `handfast respond`; the listeners by number.
-    pub fn responder(active: &Active, listeners: impl IntoIterator<Item = String>) -> Subject {
-        let subject = Subject::new("respond", active, None);
-        subject.set_listeners(listeners);
-        subject
+    /// `handfast respond`.
+    pub fn responder(active: &Active) -> Subject {
+        Subject::new("respond", active, None)
     }
 
     /// `handfast bench`.
@@ -63,8 +61,8 @@ impl Subject {
         }
     }
 
-    /// From now on it answers here.
-    pub fn set_listeners(&self, listeners: impl IntoIterator<Item = String>) {
+    /// From now on it answers here; by the number that connections have.
+    pub fn set_listeners(&self, listeners: impl IntoIterator<Item = (u16, String)>) {
         *self.listeners.write().unwrap_or_else(PoisonError::into_inner) = listeners.into_iter().collect();
     }
 
@@ -73,14 +71,14 @@ impl Subject {
         &self.user
     }
 
-    pub(super) fn listeners(&self) -> Vec<String> {
+    pub(super) fn listeners(&self) -> BTreeMap<u16, String> {
         self.listeners.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn status(&self, running: &Running) -> Status {
-        // First: asking wakes a core that sleeps, which then counts how long it did.
-        let queues = queues(&self.active, running);
-        let detail = Snapshot { queues, ..running.snapshot() };
+        // First: a core that sleeps counts how long it did when it wakes.
+        wake(running);
+        let detail = running.snapshot();
         Status {
             schema: 1,
             program: self.program.to_owned(),
@@ -90,7 +88,7 @@ impl Subject {
             started: self.started.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
             uptime_s: self.since.elapsed().as_secs_f64(),
             active: self.active.clone(),
-            listeners: self.listeners(),
+            listeners: self.listeners().into_values().collect(),
             total: detail.total(),
             detail,
             states: None,
@@ -111,16 +109,11 @@ impl Counts {
     }
 }
 
-/// Every core tells of its own. One that does not answer is left out.
-fn queues(active: &ActiveReport, running: &Running) -> Vec<QueueSnapshot> {
-    let most: usize = active.devices.iter().map(|device| device.queues as usize).sum();
-    let mut queues = Vec::with_capacity(most);
+/// Has every core take a turn. One that does not is told of as it stands.
+fn wake(running: &Running) {
     for core in 0..running.cores() {
-        let blanks: Vec<QueueSnapshot> = (0..most).map(|_| QueueSnapshot::blank(core)).collect();
-        let filled = ask(running, core, blanks, |worker, blanks| worker.describe_queues(blanks));
-        queues.extend(filled.into_iter().flatten().filter(|queue| !queue.device.is_empty()));
+        let _ = ask(running, core, (), |_, ()| ());
     }
-    queues
 }
 
 fn bench(load: &Control, running: &Running) -> BenchStatus {

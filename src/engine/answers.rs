@@ -48,9 +48,8 @@ pub(super) fn echo<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame, 
 }
 
 fn owned(core: &Core, address: IpAddr) -> bool {
-    let shared = &core.shared;
-    shared.listeners.owns_address(address)
-        || shared.sources.iter().any(|owned| owned.prefix.contains(&address))
+    core.rules.owns_address(address)
+        || core.shared.sources.iter().any(|owned| owned.prefix.contains(&address))
 }
 
 fn drop<P: Port>(core: &Core, port: &mut P, frame: P::Frame, reason: DropReason) {

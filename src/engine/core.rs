@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::Mailbox;
 use super::caller::Caller;
 use super::hops::Hops;
-use super::listeners::Listeners;
+use super::rules::{Change, Rules};
 use crate::observe::CoreCounters;
 use crate::tcp::{Config, Cookies, IsnSecret, Now, SendBuffers, TokenBucket, User};
 use crate::wire::{HashSecret, Mac, Owned, Policy};
@@ -11,12 +11,9 @@ use crate::wire::{HashSecret, Mac, Owned, Policy};
 /// What all cores share. Read only while running, but for the mailboxes.
 pub struct Shared {
     pub config: Config,
-    /// (address, port) → index of the service.
-    pub listeners: Listeners<usize>,
     /// One per device.
     pub policies: Vec<Policy>,
     pub secrets: Secrets,
-    pub fault: Fault,
     /// One per core.
     pub mailboxes: Vec<Mailbox>,
     pub core: CoreConfig,
@@ -78,11 +75,13 @@ pub struct Fault {
 pub struct Core {
     pub(super) id: usize,
     pub(super) shared: Arc<Shared>,
+    /// Who answers for what: its own, so that it can be given others.
+    pub(super) rules: Arc<Rules>,
     pub(super) counters: Arc<CoreCounters>,
     pub(super) buffers: SendBuffers,
     pub(super) cookies: Cookies,
     pub(super) hops: Hops,
-    /// By listener: one value serves all its connections on this core.
+    /// By listener's number: one value serves all its connections on this core.
     pub(super) users: Vec<Box<dyn User>>,
     /// Who opens connections from here; not there while it is doing so.
     pub(super) caller: Option<Box<dyn Caller>>,
@@ -104,14 +103,14 @@ pub struct Core {
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
 impl Core {
-    /// Core number `id` of those that share `shared`; `users` by index of the listeners' values.
-    /// All cores' `cookies` are clones of one.
+    /// Core number `id` of those that share `shared`; `users` by the numbers of `rules`. All cores'
+    /// `cookies` are clones of one.
     pub fn new(
         id: usize,
         shared: Arc<Shared>,
         counters: Arc<CoreCounters>,
         cookies: Cookies,
-        users: Vec<Box<dyn User>>,
+        (rules, users): (Arc<Rules>, Vec<Box<dyn User>>),
     ) -> Core {
         let bounds = &shared.core;
         Core {
@@ -126,11 +125,12 @@ impl Core {
             rst_limit: TokenBucket::new(bounds.rst_rate),
             icmp_limit: TokenBucket::new(bounds.icmp_rate),
             dice: Dice(shared.secrets.fault | 1),
-            faulty: shared.fault != Fault::default(),
+            faulty: rules.fault != Fault::default(),
             now: Now::default(),
             devices: Vec::new(),
             wakers: Vec::new(),
             shared,
+            rules,
         }
     }
 }
@@ -139,6 +139,12 @@ impl Core {
     /// How to wake each core, by number. Without, nobody sleeps.
     pub fn set_wakers(&mut self, wakers: Vec<Waker>) {
         self.wakers = wakers;
+    }
+
+    /// Other rules, from now on; what they replace is in their place then.
+    pub(super) fn adopt(&mut self, change: &mut Change) {
+        change.trade(&mut self.rules, &mut self.users);
+        self.faulty = self.rules.fault != Fault::default();
     }
 
     /// The window that a listener's service gives a new connection.

@@ -11,7 +11,8 @@ use thiserror::Error;
 
 use crate::tcp::CALLER;
 
-/// The rule that answers, by its number in the list given to [`Listeners::new`].
+/// The rule that answers, by its place in the list given to [`Listeners::new`], or by the number
+/// that [`Listeners::numbered`] took instead.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(pub u16);
 
@@ -138,15 +139,20 @@ impl<T> Listeners<T> {
         }
     }
 
-    /// The rule with this id.
-    #[inline]
-    pub fn rule(&self, id: ListenerId) -> Option<&Listener<T>> {
-        self.rules.get(usize::from(id.0))
-    }
-
-    /// All rules, in the order of their ids.
+    /// All rules, in the order given.
     pub fn rules(&self) -> &[Listener<T>] {
         &self.rules
+    }
+}
+
+impl Listeners<u16> {
+    /// Where the services are numbers: these become the ids, in the place of the places, for
+    /// numbers that outlive a list.
+    pub(super) fn numbered(mut self) -> Self {
+        let numbers: Vec<u16> = self.rules.iter().map(|rule| rule.service).collect();
+        self.v4.number(&numbers);
+        self.v6.number(&numbers);
+        self
     }
 }
 
@@ -191,6 +197,13 @@ impl<A: Copy + Eq + Hash + BitAnd<Output = A>> Family<A> {
             let segment = segments.get(behind.checked_sub(1)?)?;
             (port <= segment.last).then_some(segment.id)
         })
+    }
+
+    fn number(&mut self, numbers: &[u16]) {
+        let ports = self.0.iter_mut().flat_map(|level| level.nets.values_mut());
+        for segment in ports.flat_map(|segments| segments.iter_mut()) {
+            segment.id = ListenerId(numbers[usize::from(segment.id.0)]);
+        }
     }
 
     #[inline]

@@ -9,6 +9,7 @@
 //! - `desk`: the ways out of a batch: answered, refused, handed over.
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
+//! - `listeners`: rules, looked up; `rules`: their numbers, and giving a running core other ones.
 //! - `errors`: ICMP errors about segments of ours.
 //! - `mailbox`: segments handed to the core that owns their connection.
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
@@ -17,7 +18,7 @@
 //!   its connections that way.
 //! - `stack`: devices, queues and threads around it all; `runner` one thread.
 //!
-//! May use `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
+//! May use `service`, `tcp`, `table`, `xdp`, `capture`, `wire`, `observe`.
 
 mod answers;
 mod batch;
@@ -38,6 +39,7 @@ mod orders;
 mod owed;
 mod port;
 mod privileges;
+mod rules;
 mod runner;
 pub mod simulation;
 mod snapshot;
@@ -54,6 +56,7 @@ pub use mailbox::Mailbox;
 pub use orders::{Order, Refused};
 pub use port::Port;
 pub use privileges::{PrivilegeError, drop_privileges};
+pub use rules::{Change, Numbered, Rules, RulesError};
 pub use runner::Polling;
 pub use snapshot::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot, Snapshot, SteeringSnapshot};
 pub use worker::{Turn, Worker};

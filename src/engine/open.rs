@@ -135,8 +135,8 @@ impl<K: PacketKey> Flows<K> {
     ) {
         let Arrived { segment, .. } = arrived;
         let Desk { core, port, .. } = desk;
-        if core.faulty && core.shared.fault.delay_ms > 0 {
-            let after_ms = core.shared.fault.delay_ms;
+        if core.faulty && core.rules.fault.delay_ms > 0 {
+            let after_ms = core.rules.fault.delay_ms;
             self.timers.start(&mut self.part, slot, Timer::SynAckDelay, after_ms, core.now);
             return port.release(frame);
         }
@@ -196,8 +196,7 @@ impl<K: PacketKey> Flows<K> {
         {
             return Some(listener);
         }
-        let local = key.local();
-        let listener = core.shared.listeners.lookup(local.ip(), local.port())?;
+        let listener = core.rules.lookup(key.local())?;
         self.last_listener = Some((*key, listener));
         Some(listener)
     }
@@ -256,7 +255,7 @@ enum Mistreatment {
 /// Decides by the dice which share of the SYNs is mistreated.
 #[cold]
 fn mistreatment(core: &mut Core) -> Mistreatment {
-    let fault = core.shared.fault;
+    let fault = core.rules.fault;
     if fault.drop == 0.0 && fault.reset == 0.0 {
         return Mistreatment::None;
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::caller::CallerFactory;
 use super::core::{Core, CoreConfig, Fault, Secrets, Shared};
-use super::listeners::Listeners;
 use super::memory::MemoryPort;
+use super::rules::{Book, RulesError};
 use super::{Mailbox, Port, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Part, table};
@@ -14,7 +14,10 @@ use crate::tcp::{Config, Cookies, Now, Tcb, User};
 use crate::wire::{FlowKey4, Mac, Owned, Policy};
 
 /// Who answers for what: built once, for every core.
-pub type Service = (Owned, Box<dyn Fn() -> Box<dyn User>>);
+pub type Service = (Owned, MakeUser);
+
+/// Makes one core's part of a service.
+pub type MakeUser = Box<dyn Fn() -> Box<dyn User>>;
 
 /// What a simulation is made of.
 pub struct Setup {
@@ -62,6 +65,7 @@ pub struct Simulation {
     workers: Vec<Worker<MemoryPort>>,
     counters: Vec<Arc<CoreCounters>>,
     now: Now,
+    book: Box<Book>,
 }
 
 impl Simulation {
@@ -69,14 +73,12 @@ impl Simulation {
     /// When the rules conflict or there is no memory: a simulation is for tests.
     #[allow(clippy::expect_used, reason = "set-up of a test, not the packet path")]
     pub fn new(setup: Setup, services: &[Service]) -> Simulation {
-        let rules =
-            services.iter().enumerate().map(|(index, (owned, _))| (owned.prefix, owned.ports.clone(), index));
+        let owned = services.iter().map(|(owned, _)| owned.clone());
+        let (book, rules) = Book::new(owned, setup.fault).expect("rules without conflict");
         let shared = Arc::new(Shared {
             config: setup.config,
-            listeners: Listeners::new(rules).expect("rules without conflict"),
             policies: vec![setup.policy],
             secrets: Secrets::fixed(setup.seed),
-            fault: setup.fault,
             mailboxes: (0..setup.cores).map(|_| Mailbox::new()).collect(),
             core: setup.bounds,
             sources: setup.sources,
@@ -91,22 +93,63 @@ impl Simulation {
         let counters: Vec<Arc<CoreCounters>> = (0..setup.cores).map(|_| Arc::default()).collect();
         let workers = v4.into_iter().zip(v6).enumerate().map(|(id, (v4, v6))| {
             let users = services.iter().map(|(_, user)| user()).collect();
-            let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), users);
+            let answers = (rules.clone(), users);
+            let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), answers);
             if let Some(caller) = &setup.caller {
                 core.set_caller(caller(id, setup.cores), setup.gateway);
             }
             Worker::new(core, vec![(MemoryPort::new(setup.frames), 0)], v4, v6, setup.start)
         });
-        Simulation { workers: workers.collect(), counters, now: setup.start }
+        Simulation { workers: workers.collect(), counters, now: setup.start, book: Box::new(book) }
+    }
+
+    /// Other rules, as [`super::stack::Running::listen`] puts them in force; where nothing is
+    /// given to make a user with, the one before stays. One core after another: `between` is
+    /// called with the number of cores that have them.
+    ///
+    /// # Errors
+    /// [`RulesError`]; nothing has changed.
+    pub fn listen(
+        &mut self,
+        wanted: &[(Owned, Option<MakeUser>)],
+        fault: Fault,
+        mut between: impl FnMut(usize, &mut Simulation),
+    ) -> Result<(), RulesError> {
+        let asked: Vec<_> = wanted.iter().map(|(owned, make)| (owned.clone(), make.is_none())).collect();
+        let plan = self.book.change(&asked, fault)?;
+        for core in 0..self.workers.len() {
+            let user = |place: usize| wanted[place].1.as_ref().map(|make| make());
+            let mut change = plan.for_core(|place| user(place).expect("a rule that begins has one"));
+            self.workers[core].adopt(&mut change);
+            between(core + 1, self);
+        }
+        *self.book = plan.book;
+        Ok(())
+    }
+
+    /// Forgets the given up rules that `in_use` does not say to be in use; how many are left.
+    pub fn forget(&mut self, in_use: impl Fn(&Owned) -> bool) -> usize {
+        let in_use: Vec<bool> = self.book.leaving().map(in_use).collect();
+        if let Some(plan) = self.book.forget(&in_use) {
+            for worker in &mut self.workers {
+                worker.adopt(&mut plan.for_core(|_| unreachable!("no rule begins")));
+            }
+            *self.book = plan.book;
+        }
+        self.book.leaving().count()
     }
 
     /// One simulation per core, all around the same table: for threads of their own.
     pub fn split(self) -> Vec<Simulation> {
-        let now = self.now;
+        let (now, book) = (self.now, self.book);
         let cores = self.workers.into_iter().zip(self.counters);
-        cores
-            .map(|(worker, counters)| Simulation { workers: vec![worker], counters: vec![counters], now })
-            .collect()
+        let one = |(worker, counters)| Simulation {
+            workers: vec![worker],
+            counters: vec![counters],
+            now,
+            book: book.clone(),
+        };
+        cores.map(one).collect()
     }
 
     /// Puts a frame on the wire towards core 0.

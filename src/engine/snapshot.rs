@@ -1,20 +1,20 @@
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Worker;
+use crate::capture::Report;
 use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS, STAGES};
-use crate::xdp::{Device, Program, Queue, VERDICTS};
+use crate::xdp::{QueueWatch, VERDICTS, VerdictWatch};
 
 /// Every count of a stack at one moment.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Snapshot {
     pub cores: Vec<CoreSnapshot>,
-    /// Empty while running, unless the cores were asked ([`Worker::describe_queues`]).
     pub queues: Vec<QueueSnapshot>,
     pub steering: Vec<SteeringSnapshot>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Report>,
 }
 
 /// One core's counts.
@@ -73,7 +73,7 @@ pub struct QueueSnapshot {
     pub tx_ring_full: u64,
     pub link_down: u64,
     pub bad_descriptors: u64,
-    /// The kernel's `XDP_STATISTICS`; `None` if the interface is gone.
+    /// The kernel's `XDP_STATISTICS`; `None` once the socket is closed.
     pub kernel: Option<KernelSnapshot>,
 }
 
@@ -97,17 +97,6 @@ pub struct SteeringSnapshot {
 }
 
 impl Snapshot {
-    pub(super) fn new<'a>(
-        counters: &[Arc<CoreCounters>],
-        devices: impl Iterator<Item = (&'a Device, &'a Program)>,
-    ) -> Snapshot {
-        Snapshot {
-            cores: counters.iter().map(|counters| CoreSnapshot::of(counters)).collect(),
-            queues: Vec::new(),
-            steering: devices.map(|(device, program)| SteeringSnapshot::of(device, program)).collect(),
-        }
-    }
-
     /// All cores together.
     pub fn total(&self) -> CoreSnapshot {
         self.cores.iter().fold(CoreSnapshot::default(), |total, core| total.plus(core))
@@ -118,7 +107,7 @@ impl Snapshot {
 macro_rules! plain {
     ($($field:ident)*) => {
         impl CoreSnapshot {
-            fn of(counters: &CoreCounters) -> CoreSnapshot {
+            pub(super) fn of(counters: &CoreCounters) -> CoreSnapshot {
                 CoreSnapshot {
                     $($field: counters.$field.value(),)*
                     stages_ns: Named::of(STAGES.iter().map(|(_, name)| *name), counters.stages.all()),
@@ -204,55 +193,40 @@ impl<'de> Deserialize<'de> for Named {
 }
 
 impl QueueSnapshot {
-    pub(super) fn of(core: usize, queue: &Queue) -> QueueSnapshot {
-        let mut snapshot = QueueSnapshot { core, ..QueueSnapshot::default() };
-        snapshot.fill(queue);
-        snapshot
-    }
-
-    /// One to be filled in by a core, which then need not allocate.
-    pub fn blank(core: usize) -> QueueSnapshot {
-        QueueSnapshot { device: String::with_capacity(libc::IFNAMSIZ), core, ..QueueSnapshot::default() }
-    }
-
-    fn fill(&mut self, queue: &Queue) {
+    pub(super) fn of(core: usize, queue: &QueueWatch) -> QueueSnapshot {
         let own = queue.counters();
-        self.device.push_str(queue.ifname());
-        self.queue = queue.number();
-        self.received = own.received;
-        self.transmitted = own.transmitted;
-        self.wakeups = own.wakeups;
-        self.wakeup_stalls = own.wakeup_stalls;
-        self.tx_ring_full = own.tx_ring_full;
-        self.link_down = own.link_down;
-        self.bad_descriptors = own.bad_descriptors;
-        self.kernel = queue.statistics().ok().map(|kernel| KernelSnapshot {
+        let kernel = queue.statistics().ok().map(|kernel| KernelSnapshot {
             rx_dropped: kernel.rx_dropped,
             rx_ring_full: kernel.rx_ring_full,
             rx_fill_ring_empty: kernel.rx_fill_ring_empty,
             rx_invalid_descs: kernel.rx_invalid_descs,
             tx_invalid_descs: kernel.tx_invalid_descs,
         });
-    }
-}
-
-impl Worker<Queue> {
-    /// Fills in a blank for each of the core's queues, as far as there are blanks; those that are
-    /// left over keep an empty device. By an order, between two turns: one system call per queue.
-    pub fn describe_queues(&self, blanks: &mut [QueueSnapshot]) {
-        self.ports().iter().zip(blanks).for_each(|(queue, blank)| blank.fill(queue));
+        QueueSnapshot {
+            device: queue.ifname().to_owned(),
+            queue: queue.number(),
+            core,
+            received: own.received,
+            transmitted: own.transmitted,
+            wakeups: own.wakeups,
+            wakeup_stalls: own.wakeup_stalls,
+            tx_ring_full: own.tx_ring_full,
+            link_down: own.link_down,
+            bad_descriptors: own.bad_descriptors,
+            kernel,
+        }
     }
 }
 
 impl SteeringSnapshot {
-    fn of(device: &Device, program: &Program) -> SteeringSnapshot {
-        let counts = program.counters().ok();
+    pub(super) fn of(device: &str, verdicts: &VerdictWatch) -> SteeringSnapshot {
+        let counts = verdicts.counters().ok();
         let verdicts = VERDICTS
             .iter()
             .map(|verdict| {
                 (Cow::Borrowed(verdict.name()), counts.as_ref().map_or(0, |counts| counts.sum(*verdict)))
             })
             .collect();
-        SteeringSnapshot { device: device.name.clone(), verdicts: Named(verdicts) }
+        SteeringSnapshot { device: device.to_owned(), verdicts: Named(verdicts) }
     }
 }

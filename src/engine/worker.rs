@@ -7,6 +7,7 @@ use super::errors::icmp_error;
 use super::flows::Flows;
 use super::hops::Hop;
 use super::port::{BATCH, Port};
+use super::rules::Change;
 use super::stopwatch::Stopwatch;
 use crate::observe::Stage;
 use crate::table::Part;
@@ -137,6 +138,13 @@ impl<P: Port> Worker<P> {
     /// Counts time in which there was nothing to do.
     pub(super) fn spare(&self, time: std::time::Duration) {
         self.core.counters.spare_ns.add(time.as_nanos() as u64);
+    }
+
+    /// Other rules: between two turns, so that every segment of a batch meets the same ones. What
+    /// they replace is in `change` then.
+    pub fn adopt(&mut self, change: &mut Change) {
+        self.core.adopt(change);
+        (self.v4.last_listener, self.v6.last_listener) = (None, None);
     }
 
     /// The ports, for whoever waits on them or owns their other end.

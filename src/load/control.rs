@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::live::{LiveCore, Progress};
+use super::live::{LiveCore, Progress, Totals};
 use super::pace::{Pacer, split};
 use super::timeline::{Stage, Timeline};
 use super::{Generator, Load, Plan, Space, Tally, Workload};
@@ -150,6 +150,13 @@ impl Control {
         let stage = if self.desks().is_empty() { Stage::Idle } else { Stage::Finished };
         let mut sum = Progress { stage, ..Progress::default() };
         self.desks().iter().for_each(|desk| desk.live.add_to(&mut sum));
+        sum
+    }
+
+    /// What has come of the run so far, over all its steps.
+    pub fn totals(&self) -> Totals {
+        let mut sum = Totals::default();
+        self.desks().iter().for_each(|desk| desk.live.add_to_totals(&mut sum));
         sum
     }
 

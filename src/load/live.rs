@@ -1,21 +1,24 @@
 use hdrhistogram::Histogram;
 
 use super::Tally;
+use super::failure::{FAILURES, Failure};
 use super::timeline::Stage;
 use crate::observe::Counter;
 
-/// What a core tells while it runs, for whoever watches; on lines of its own. Everything since the
-/// step began, measured or not.
+/// What a core tells while it runs, for whoever watches; on lines of its own. Events of any
+/// connection, measured or not. They only grow: a step has what came since it began.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct LiveCore {
     pub(super) attempted: Counter,
     pub(super) established: Counter,
     pub(super) completed: Counter,
-    pub(super) failed: Counter,
+    failed: [Counter; FAILURES.len()],
     /// Gauges.
     pub(super) in_flight: Counter,
     pub(super) stage: Counter,
+    /// The four sums when the step began.
+    before: [Counter; 4],
 }
 
 /// Latencies of one kind, of the step at work so far: a form that each core's generator adds its own
@@ -52,7 +55,7 @@ impl Latencies {
     }
 }
 
-/// All cores' [`LiveCore`] at a moment.
+/// All cores' events of a step at a moment, measured or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Of the core that is the least far.
@@ -64,20 +67,78 @@ pub struct Progress {
     pub in_flight: u64,
 }
 
+/// All cores' events since the run began, over all of its steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Opened, or due and given up.
+    pub attempted: u64,
+    pub established: u64,
+    pub completed: u64,
+    /// In the order of [`FAILURES`].
+    pub failed: [u64; FAILURES.len()],
+    /// A gauge.
+    pub in_flight: u64,
+}
+
 impl LiveCore {
     /// A new step begins.
-    pub(super) fn clear(&self) {
-        for counter in [&self.attempted, &self.established, &self.completed, &self.failed] {
-            counter.set(0);
-        }
+    pub(super) fn begin(&self) {
+        self.before.iter().zip(self.sums()).for_each(|(before, sum)| before.set(sum));
+    }
+
+    #[inline]
+    pub(super) fn fail(&self, why: Failure) {
+        self.failed[why as usize].bump();
+    }
+
+    /// Attempted, established, completed, failed.
+    fn sums(&self) -> [u64; 4] {
+        let failed = self.failed.iter().map(Counter::value).sum();
+        [self.attempted.value(), self.established.value(), self.completed.value(), failed]
     }
 
     pub(super) fn add_to(&self, sum: &mut Progress) {
+        let [attempted, established, completed, failed] = self.sums();
+        let since = |now: u64, before: usize| now.saturating_sub(self.before[before].value());
         sum.stage = sum.stage.min(Stage::of(self.stage.value()));
+        sum.attempted += since(attempted, 0);
+        sum.established += since(established, 1);
+        sum.completed += since(completed, 2);
+        sum.failed += since(failed, 3);
+        sum.in_flight += self.in_flight.value();
+    }
+
+    pub(super) fn add_to_totals(&self, sum: &mut Totals) {
         sum.attempted += self.attempted.value();
         sum.established += self.established.value();
         sum.completed += self.completed.value();
-        sum.failed += self.failed.value();
+        sum.failed.iter_mut().zip(&self.failed).for_each(|(sum, failed)| *sum += failed.value());
         sum.in_flight += self.in_flight.value();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_what_came_since_it_began_and_totals_only_grow() {
+        let live = LiveCore::default();
+        for step in 1..=2 {
+            live.begin();
+            live.attempted.add(5);
+            live.established.add(4);
+            live.completed.add(3);
+            live.fail(Failure::Refused);
+            live.fail(Failure::ClientLate);
+            let (mut progress, mut totals) = (Progress::default(), Totals::default());
+            live.add_to(&mut progress);
+            live.add_to_totals(&mut totals);
+            let Progress { attempted, established, completed, failed, .. } = progress;
+            assert_eq!((attempted, established, completed, failed), (5, 4, 3, 2));
+            assert_eq!((totals.attempted, totals.completed), (5 * step, 3 * step));
+            assert_eq!(totals.failed[Failure::Refused as usize], step);
+            assert_eq!(totals.failed.iter().sum::<u64>(), 2 * step);
+        }
     }
 }

@@ -40,7 +40,7 @@ mod workload;
 pub use control::{BeginError, Control};
 pub use failure::{FAILURES, Failure};
 pub use generator::Generator;
-pub use live::{Latencies, Latency, Progress};
+pub use live::{Latencies, Latency, Progress, Totals};
 pub use pace::Load;
 pub use plan::{Plan, PlanError, Probes};
 pub use schedule::Arrivals;

@@ -179,7 +179,7 @@ impl Session {
         let Some(job) = &mut self.job else { return };
         job.pacer.begun();
         self.desk.live.attempted.bump();
-        self.desk.live.failed.bump();
+        self.desk.live.fail(why);
         if let Some(second) = job.tally.second(elapsed) {
             second.attempted += 1;
             second.failed += 1;

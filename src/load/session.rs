@@ -188,7 +188,7 @@ impl Session {
         let live = &self.desk.live;
         match result {
             Ok(_) => live.completed.bump(),
-            Err(Some(_)) => live.failed.bump(),
+            Err(Some(failure)) => live.fail(failure),
             Err(None) => {}
         }
         let Some(job) = &mut self.job else { return };

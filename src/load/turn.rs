@@ -160,7 +160,7 @@ impl Session {
     fn adopt(&mut self, now: Now) -> bool {
         let Some(job) = self.desk.adopt() else { return false };
         self.start_us = self.control.start(now);
-        self.desk.live.clear();
+        self.desk.live.begin();
         self.turn.course = Course::Opening;
         self.turn.stopped = false;
         self.turn.stalled = None;

@@ -1,13 +1,15 @@
 //! What a run came to, for people and for programs: the line that says what is active, the line
 //! of rates, the summary as text and as JSON; and in `bench` the results of a benchmark.
 //!
-//! May use `engine`. Writes nothing itself: everything here is text for the caller to print.
+//! May use `engine` and `capture`. Writes nothing itself: everything here is text for the caller to print.
 
 mod active;
 pub mod bench;
+mod capture;
 mod rates;
 mod summary;
 
 pub use active::active_line;
+pub use capture::{capture_notes, capture_text};
 pub use rates::Rates;
 pub use summary::{ActiveReport, DeviceReport, Summary, steering_note};

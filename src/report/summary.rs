@@ -2,6 +2,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
+use super::capture_text;
 use crate::engine::stack::{Active, Finished};
 use crate::engine::{CoreSnapshot, Named, Polling, QueueSnapshot, Snapshot};
 use crate::observe::DROP_REASONS;
@@ -128,6 +129,9 @@ impl Display for Summary {
         }
         for steering in &self.detail.steering {
             row(f, &format!("{} steering", steering.device), &list(&steering.verdicts))?;
+        }
+        if let Some(capture) = &self.detail.capture {
+            row(f, "captured", &capture_text(capture))?;
         }
         if total.frames_lost > 0 {
             row(f, "lost frames", &format!("{} (a bug: please report it)", total.frames_lost))?;

@@ -72,6 +72,14 @@ fn one_at(distance: usize) -> u64 {
 #[derive(Clone, Copy)]
 pub(super) struct Ways(u32);
 
+impl Ways {
+    /// Whether it is this place, and no other.
+    #[inline]
+    pub fn is_only(self, way: usize) -> bool {
+        self.0 == 1 << way
+    }
+}
+
 impl Iterator for Ways {
     type Item = usize;
 
@@ -88,6 +96,13 @@ impl Iterator for Ways {
 /// A set of distances, nearest first.
 #[derive(Clone, Copy)]
 pub(super) struct Distances(u64);
+
+impl Distances {
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
 
 impl Iterator for Distances {
     type Item = usize;

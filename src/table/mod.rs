@@ -32,7 +32,8 @@
 //! promote the word to member. On meeting the same key: a member wins, and so does the
 //! tentative word in the earlier place, whose inserter empties the later one. (After Purcell and
 //! Harris, "Non-blocking hashtables with open addressing", 2005, with bounded places instead of
-//! bounded probe lengths.) Lookups see members only.
+//! bounded probe lengths.) Lookups see members only. Nearly always the home has an empty place and no
+//! other word with the key's tag: then looking around is one pass over one line.
 //!
 //! Why at most one: of two inserters one publishes first in the order of sequentially consistent
 //! operations, so the other's look-around, which follows its own publication, meets the first's

@@ -1,14 +1,17 @@
 //! Asks for a cache line ahead of its use.
-#![allow(unsafe_code)] // the prefetch instruction takes a raw pointer
+#![allow(unsafe_code)] // PREFETCHW has no intrinsic: inline assembly
 
-/// Starts to load the line of `target`, if there is one, into all cache levels.
+/// Starts to load the line of `target`, if there is one, to be written: nearly every line that is
+/// looked at is written soon, and one that another core wrote last would otherwise be fetched twice,
+/// for reading and again for writing.
 #[inline(always)]
 pub(super) fn prefetch<T>(target: Option<&T>) {
     #[cfg(target_arch = "x86_64")]
     if let Some(target) = target {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch has no effect on memory, and SSE is part of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(target).cast()) };
+        // SAFETY: a prefetch has no effect on memory; a processor without PREFETCHW takes it for a NOP.
+        unsafe {
+            std::arch::asm!("prefetchw [{0}]", in(reg) std::ptr::from_ref(target), options(nostack, preserves_flags, readonly));
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = target;

@@ -70,9 +70,10 @@ impl<'a> Probe<'a> {
     /// Makes `entry`, a tentative word whose slot has the key already, a member.
     #[inline]
     pub fn insert(&self, entry: Word, same: impl Fn(u32) -> bool) -> Result<(), Refusal> {
-        let place = self.publish(entry).ok_or(Refusal::Full)?;
+        let place = self.publish_at_home(entry).or_else(|| self.publish(entry)).ok_or(Refusal::Full)?;
         published();
-        let verdict = self.look_around(place, &same).and_then(|()| self.promote(place, entry));
+        let met = if self.is_alone(place) { Ok(()) } else { self.look_around(place, &same) };
+        let verdict = met.and_then(|()| self.promote(place, entry));
         if verdict.is_err() {
             self.withdraw(place, entry);
         }
@@ -117,8 +118,16 @@ impl<'a> Probe<'a> {
         look(home).or_else(|| home.elsewhere(Acquire).find_map(|distance| look(self.bucket(distance)?)))
     }
 
+    /// Puts the word into the first empty place of the home, where nearly all go.
+    #[inline(always)]
+    fn publish_at_home(&self, word: Word) -> Option<Place> {
+        let home = self.home()?;
+        let way = home.select(Relaxed, |word| word == Word::EMPTY).next()?;
+        home.swap(way, Word::EMPTY, word, SeqCst).then_some(Place { distance: 0, way }) // C
+    }
+
     /// Puts the word into the first empty place. Elsewhere than at home it is announced first.
-    #[inline]
+    #[cold]
     fn publish(&self, word: Word) -> Option<Place> {
         (0..OFFSETS.len()).find_map(|distance| {
             let bucket = self.bucket(distance)?;
@@ -133,8 +142,17 @@ impl<'a> Probe<'a> {
         })
     }
 
+    /// Whether no other entry can have the key: at home none has its tag, and none lives elsewhere.
+    /// With the tag 0 every empty place looks like one that has it, and `look_around` decides.
+    #[inline(always)]
+    fn is_alone(&self, own: Place) -> bool {
+        let Some(home) = self.home() else { return false };
+        let tagged = home.select(SeqCst, |word| word.has_tag(self.tag)); // D
+        own.distance == 0 && tagged.is_only(own.way) && home.elsewhere(SeqCst).is_empty() // D
+    }
+
     /// Meets every other entry that may have the key.
-    #[inline]
+    #[cold]
     fn look_around(&self, own: Place, same: &impl Fn(u32) -> bool) -> Result<(), Refusal> {
         self.look_into(0, own, same)?;
         let Some(home) = self.home() else { return Ok(()) };

@@ -98,7 +98,13 @@ impl Word {
     /// Whether it is an entry, of either state, with this tag.
     #[inline]
     pub fn is_tagged(self, tag: Tag) -> bool {
-        self != Word::EMPTY && (self.0 >> TAG_SHIFT) & TAG_MASK == tag.0
+        self != Word::EMPTY && self.has_tag(tag)
+    }
+
+    /// Whether its tag is this one; an empty place has the tag 0.
+    #[inline]
+    pub fn has_tag(self, tag: Tag) -> bool {
+        (self.0 >> TAG_SHIFT) & TAG_MASK == tag.0
     }
 
     /// Whether it is the member that lives in this slot.

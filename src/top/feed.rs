@@ -101,7 +101,7 @@ fn count(mut client: Client, say: &Sender<Told>, stopped: &Receiver<()>) {
     let (start, mut pace) = (Instant::now(), Pace::default());
     loop {
         let began = start.elapsed();
-        match client.ask(&Request::Count(Filter::default())).and_then(|()| client.next()) {
+        match client.ask(&Request::Count(Filter::default())).and_then(|()| client.answer()) {
             Ok(Reply::States(states)) => {
                 if say.send(Told::States(states)).is_err() {
                     return;

@@ -1,7 +1,7 @@
 //! AF_XDP: the steering program, frames, queues and the interface they belong to.
 //!
 //! The only layer that talks to the kernel's XDP. It knows nothing of TCP, of tables or of the
-//! engine above it. May use `wire` (which packets are owned) and `observe`.
+//! engine above it. May use `wire` (which packets are owned), `capture` (a queue's tap) and `observe`.
 //!
 //! | file | what lives there |
 //! |---|---|
@@ -17,6 +17,7 @@
 //! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
 //! | `steer.rs`, `rules.rs` | what is owned, flattened to what the program looks up |
 //! | `verdict.rs` | the program's verdicts and their counts |
+//! | `inspect.rs` | what the kernel tells about XDP without anything being attached |
 //! | `error.rs`, `program_error.rs` | what failed, where, and the command that fixes it |
 
 mod attach;
@@ -25,6 +26,7 @@ mod device;
 mod error;
 mod ethtool;
 mod frame;
+pub mod inspect;
 mod ledger;
 mod libbpf_log;
 mod link;
@@ -48,7 +50,7 @@ pub use error::{Fault, XdpError};
 pub use frame::Frame;
 pub use ledger::Ledger;
 pub use mode::Mode;
-pub use program::Program;
+pub use program::{Program, VerdictWatch};
 pub use program_error::{AttachError, Holder, ProgramError};
-pub use queue::{MAX_BATCH, Queue, QueueCounters, Statistics};
+pub use queue::{MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};

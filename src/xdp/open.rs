@@ -1,5 +1,6 @@
 use std::{
     io,
+    os::fd::OwnedFd,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
     thread::sleep,
     time::{Duration, Instant},
@@ -20,6 +21,8 @@ const BUSY_FIRST_PAUSE: Duration = Duration::from_millis(5);
 pub(super) struct Parts {
     pub memory: Memory,
     pub rings: Rings,
+    /// A duplicate of the socket's descriptor.
+    pub watched: OwnedFd,
     /// Distinct for every UMEM of this process.
     pub pool: u32,
     pub opened: Opened,
@@ -37,9 +40,11 @@ pub(super) fn open(config: &QueueConfig) -> Result<Parts, XdpError> {
         notes.push("the driver has no zero-copy: frames are copied".to_owned());
     }
     let tx_budget = if zero_copy { config.tx_budget } else { tx_budget(config, &rings, &mut notes) };
+    let watched = rings.as_fd().try_clone_to_owned();
+    let watched = watched.map_err(|source| call(config, "duplicating the socket's descriptor", source))?;
     static POOLS: AtomicU32 = AtomicU32::new(0);
     let pool = POOLS.fetch_add(1, Relaxed); // only distinctness matters: no order to keep
-    Ok(Parts { memory, rings, pool, opened: Opened { zero_copy, hugepages, tx_budget, notes } })
+    Ok(Parts { memory, rings, watched, pool, opened: Opened { zero_copy, hugepages, tx_budget, notes } })
 }
 
 fn tx_budget(config: &QueueConfig, rings: &Rings, notes: &mut Vec<String>) -> u32 {

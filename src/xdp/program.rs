@@ -1,7 +1,7 @@
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle};
@@ -25,7 +25,7 @@ pub struct Program {
     code: OwnedFd,
     sockets: MapHandle,
     rules: Mutex<RuleSets>,
-    counts: MapHandle,
+    counts: VerdictWatch,
     link: Option<OwnedFd>,
 }
 
@@ -78,7 +78,26 @@ impl Program {
 
     /// Frames by verdict since the program was loaded.
     pub fn counters(&self) -> Result<VerdictCounts, ProgramError> {
-        self.counts
+        self.counts.counters()
+    }
+
+    /// The same, for another thread to read, also when the program is gone.
+    pub fn watch(&self) -> VerdictWatch {
+        self.counts.clone()
+    }
+}
+
+/// A program's verdicts, for any thread to read.
+#[derive(Clone, Debug)]
+pub struct VerdictWatch(Arc<MapHandle>);
+
+impl VerdictWatch {
+    /// Frames by verdict since the program was loaded.
+    ///
+    /// # Errors
+    /// [`ProgramError::Counters`].
+    pub fn counters(&self) -> Result<VerdictCounts, ProgramError> {
+        self.0
             .lookup_percpu(&0u32.to_ne_bytes(), MapFlags::ANY)
             .map(|per_cpu| VerdictCounts::from_kernel(&per_cpu.unwrap_or_default()))
             .map_err(|source| ProgramError::Counters { source })
@@ -112,7 +131,7 @@ fn load() -> libbpf_rs::Result<Program> {
             handle(&maps.rules_a)?,
             handle(&maps.rules_b)?,
         )),
-        counts: handle(&maps.counts)?,
+        counts: VerdictWatch(Arc::new(handle(&maps.counts)?)),
         link: None,
     })
 }

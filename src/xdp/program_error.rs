@@ -18,7 +18,7 @@ pub enum ProgramError {
     Load { source: libbpf_rs::Error, log: String },
     #[error("the rules need {entries} entries, {max} fit: give fewer or wider prefixes")]
     TooManyRules { entries: usize, max: usize },
-    #[error("cannot write the rules of the steering program: {source}; the rules in force stay")]
+    #[error("cannot write the rules of the steering program: {source}{}; the rules in force stay", too_old(.source))]
     Rules { source: libbpf_rs::Error },
     #[error("there is no queue {queue}: the steering program knows queues 0 to {}", max - 1)]
     Queue { queue: u32, max: u32 },
@@ -137,4 +137,15 @@ fn capabilities() -> String {
          `setcap cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw+ep {}`",
         binary.display()
     )
+}
+
+/// Why a process without capabilities may not, if that is it.
+fn too_old(source: &libbpf_rs::Error) -> &'static str {
+    match source.kind() {
+        libbpf_rs::ErrorKind::PermissionDenied => {
+            " (without capabilities it takes Linux 5.19 or newer, or sysctl kernel.unprivileged_bpf_disabled=0; \
+             start again for other rules)"
+        }
+        _ => "",
+    }
 }

@@ -3,7 +3,8 @@ mod flush;
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd, RawFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
+    sync::Arc,
 };
 
 use xsk_rs::FrameDesc;
@@ -12,11 +13,14 @@ use super::{
     Fault, Frame, Ledger, Opened, QueueConfig, XdpError,
     ledger::{Owner, Owners},
     open::{self, Parts},
+    options,
     rings::Rings,
     umem::Memory,
 };
+use crate::capture::{Direction, Tap};
 
-pub use counters::{QueueCounters, Statistics};
+use counters::LiveCounters;
+pub use counters::{QueueCounters, QueueWatch, Statistics};
 
 /// The most frames that one call moves to or from a ring.
 pub const MAX_BATCH: usize = 256;
@@ -41,7 +45,10 @@ pub struct Queue {
     /// Passed to `Owner::Transmit`, not yet in the ring.
     pending: Vec<FrameDesc>,
     scratch: Box<[FrameDesc]>,
-    counters: QueueCounters,
+    /// One writer, this queue; others read through a [`QueueWatch`].
+    counters: Arc<LiveCounters>,
+    /// The socket once more, for those who ask the kernel for its counts from another thread.
+    watched: Arc<OwnedFd>,
     fault: Option<Fault>,
     link_down: bool,
     pool: u32,
@@ -51,6 +58,8 @@ pub struct Queue {
     always_wake: bool,
     ifname: String,
     queue: u32,
+    /// Boxed, so that a queue without one is none the larger.
+    tap: Option<Box<Tap>>,
 }
 
 /// The socket, for the program's XSKMAP and for poll.
@@ -64,13 +73,14 @@ impl Queue {
     /// Registers the memory, makes the socket and binds it. No program is loaded: the socket
     /// receives once a program redirects to it (see [`fd`](Queue::fd)).
     pub fn open(config: &QueueConfig) -> Result<(Queue, Opened), XdpError> {
-        let Parts { memory, rings, pool, opened } = open::open(config)?;
+        let Parts { memory, rings, watched, pool, opened } = open::open(config)?;
         let mut queue = Queue {
             owners: Owners::new(config.frames),
             free: memory.initial().iter().rev().copied().collect(),
             pending: Vec::with_capacity(config.frames as usize),
             scratch: vec![FrameDesc::default(); MAX_BATCH].into(),
-            counters: QueueCounters::default(),
+            counters: Arc::default(),
+            watched: Arc::new(watched),
             fault: None,
             link_down: false,
             pool,
@@ -79,6 +89,7 @@ impl Queue {
             always_wake: !opened.zero_copy,
             ifname: config.ifname.clone(),
             queue: config.queue,
+            tap: None,
             rings,
             memory,
         };
@@ -96,17 +107,26 @@ impl Queue {
         for desc in &self.scratch[..got] {
             let index = self.memory.index(desc);
             if !self.owners.pass(index, Owner::Receive, Owner::Held) {
-                self.counters.bad_descriptors += 1;
+                self.counters.bad_descriptors.bump();
             } else if self.memory.holds(desc) {
                 out.push(Frame { desc: *desc, pool: self.pool });
             } else {
-                self.counters.bad_descriptors += 1;
+                self.counters.bad_descriptors.bump();
                 self.owners.pass(index, Owner::Held, Owner::Free);
                 self.free.extend(self.memory.initial().get(index));
             }
         }
-        self.counters.received += (out.len() - before) as u64;
+        self.counters.received.add((out.len() - before) as u64);
+        if let (Some(tap), true) = (&mut self.tap, out.len() > before) {
+            // Now: the answer overwrites a frame where it lies.
+            tap.take(Direction::In, out[before..].iter().map(|frame| self.memory.bytes(&frame.desc)));
+        }
         out.len() - before
+    }
+
+    /// From now on, everything that is received or handed to the kernel passes this tap.
+    pub fn set_tap(&mut self, tap: Tap) {
+        self.tap = Some(Box::new(tap));
     }
 
     /// What was received into a frame: Ethernet header first, without FCS.
@@ -161,7 +181,7 @@ impl Queue {
     #[inline]
     pub fn transmit(&mut self, frame: Frame, len: usize) {
         if len < MIN_FRAME || len > self.memory.capacity(&frame.desc) {
-            self.counters.misused += 1;
+            self.counters.misused.bump();
             return self.release(frame);
         }
         if self.settle(&frame, Owner::Transmit) {
@@ -197,7 +217,17 @@ impl Queue {
     }
 
     pub fn counters(&self) -> QueueCounters {
-        self.counters
+        self.counters.read()
+    }
+
+    /// The counts of this queue, ours and the kernel's, for another thread.
+    pub fn watch(&self) -> QueueWatch {
+        QueueWatch {
+            ifname: self.ifname.clone(),
+            queue: self.queue,
+            counters: self.counters.clone(),
+            socket: Arc::downgrade(&self.watched),
+        }
     }
 
     /// Who owns how many frames. The free ones are counted where they lie, so that one that is
@@ -214,14 +244,7 @@ impl Queue {
 
     /// The kernel's own counts. Needs no privileges.
     pub fn statistics(&self) -> io::Result<Statistics> {
-        self.rings.statistics().map(|kernel| Statistics {
-            rx_dropped: kernel.rx_dropped(),
-            rx_invalid_descs: kernel.rx_invalid_descs(),
-            tx_invalid_descs: kernel.tx_invalid_descs(),
-            rx_ring_full: kernel.rx_ring_full(),
-            rx_fill_ring_empty: kernel.rx_fill_ring_empty_descs(),
-            tx_ring_empty: kernel.tx_ring_empty_descs(),
-        })
+        options::statistics(self.fd())
     }
 
     /// Ends a `Frame`. A frame of another queue stays lost to that queue, and is counted here.
@@ -229,7 +252,7 @@ impl Queue {
     fn settle(&mut self, frame: &Frame, to: Owner) -> bool {
         let ours =
             frame.pool == self.pool && self.owners.pass(self.memory.index(&frame.desc), Owner::Held, to);
-        self.counters.misused += u64::from(!ours);
+        self.counters.misused.add(u64::from(!ours));
         ours
     }
 }

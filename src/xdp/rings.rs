@@ -13,7 +13,6 @@ use nix::{
 use xsk_rs::{
     CompQueue, FillQueue, FrameDesc, RxQueue, Socket, TxQueue,
     config::{BindFlags, LibxdpFlags, QueueSize, SocketConfig},
-    socket::XdpStatistics,
 };
 
 use super::{
@@ -120,10 +119,6 @@ impl Rings {
     /// Waits until there is something to receive, or for `timeout_ms`.
     pub(super) fn wait(&mut self, timeout_ms: i32) -> io::Result<bool> {
         self.rx.poll(timeout_ms)
-    }
-
-    pub(super) fn statistics(&self) -> io::Result<XdpStatistics> {
-        self.rx.fd().xdp_statistics()
     }
 }
 

@@ -6,17 +6,15 @@ use crate::capture::{Seen, captured};
 use crate::results::Results;
 use crate::stage::{SERVED, Stage, stage};
 
-const WHY: &str = "a connection was lost";
-
-fn column(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
+fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values
 }
 
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted[rank.clamp(1, sorted.len()) - 1]
+fn quantile(ascending: &[f64], share: f64) -> f64 {
+    let rank = (share * ascending.len() as f64).ceil() as usize;
+    ascending[rank.clamp(1, ascending.len()) - 1]
 }
 
 /// From the slowest schedule to 80 % of what the closed loop reaches: within 1 % of what was asked.
@@ -36,8 +34,8 @@ fn an_open_loop_keeps_its_rate_up_to_80_percent_of_the_maximum() {
     for share in [0.05, 0.2, 0.4, 0.6, 0.8] {
         let asked = (share * most).round();
         let results: Vec<Results> = (0..3).map(|_| run(&format!("--rate {asked}"))).collect();
-        let parts = column(results.iter().map(|results| 100.0 * results.number("rate.mean") / asked));
-        let late = column(results.iter().map(|results| results.number("load.lag_us.p50")));
+        let parts = sorted(results.iter().map(|results| 100.0 * results.number("rate.mean") / asked));
+        let late = sorted(results.iter().map(|results| results.number("load.lag_us.p50")));
         let achieved: String = parts.iter().map(|part| format!("{part:>8.2} %")).collect();
         println!("{:>10.0} % {asked:>12.0} {achieved} {:>12.0} µs", 100.0 * share, late[1]);
         assert!((parts[1] - 100.0).abs() <= 1.0, "{}", results[0].text);
@@ -73,7 +71,7 @@ fn medians(stage: &Stage, name: &str) -> (f64, f64) {
     results.assert_flawless();
     let seen = Seen::of(&frames);
     assert_eq!((seen.syns, seen.times.len()), (20_000, 20_000), "every SYN once, and its answer");
-    let times = column(seen.times.iter().map(|time| time.as_secs_f64() * 1e6));
+    let times = sorted(seen.times.iter().map(|time| time.as_secs_f64() * 1e6));
     let seen = SHARES.map(|(share, _)| quantile(&times, share));
     let said = SHARES.map(|(_, name)| results.number(&format!("latency_us.connect.{name}")));
     let line = |figures: [f64; 3]| figures.map(|figure| format!("{figure:>9.0} µs")).concat();
@@ -110,7 +108,7 @@ fn hold(stage: &Stage, arguments: &str) -> (Results, [f64; 2]) {
     let (results, most) = stage.report_and_resident(bench);
     let grown = responder.process.resident().saturating_sub(before);
     results.assert_flawless();
-    assert_eq!(results.connections("completed"), u64::from(held), "{WHY}: {}", results.text);
+    assert_eq!(results.connections("completed"), u64::from(held), "a connection was lost: {}", results.text);
     drop(responder);
     (results, [grown, most].map(|octets| octets as f64 / f64::from(held)))
 }
@@ -135,7 +133,7 @@ fn a_million_held_leave_room_and_speed_for_more() {
         println!("first seconds {first:.0}/s, last seconds {last:.0}/s: {:.1} %", 100.0 * last / first);
         ratios.push(last / first);
     }
-    let median = quantile(&column(ratios), 0.5);
+    let median = quantile(&sorted(ratios), 0.5);
     println!("median {:.1} %", 100.0 * median);
     assert!(median >= least);
 }

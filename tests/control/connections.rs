@@ -140,3 +140,17 @@ fn a_half_open_connection_shows_what_it_waits_for() {
     assert!(half_open.iter().all(|one| one["timer"]["name"] == "syn_ack"), "{half_open:?}");
     asked.responder.stop();
 }
+
+#[test]
+fn wrong_filters_are_named() {
+    for (arguments, part) in [
+        (&["--state", "open"][..], "`open` is no state: there are SYN-SENT, SYN-RECEIVED, ESTABLISHED"),
+        (&["--local", "here"], "`here` is no place: write 10.0.0.1"),
+        (&["--peer", "10.0.0.1:99999"], "`10.0.0.1:99999` is no place"),
+        (&["--count", "--limit", "1"], "cannot be used with"),
+        (&["--pid", "1", "--socket", "/tmp/x"], "cannot be used with"),
+    ] {
+        let said = crate::asked::handfast(&[&["connections"], arguments].concat());
+        assert!(said.code == Some(2) && said.err.contains(part), "{arguments:?}: {said:?}");
+    }
+}

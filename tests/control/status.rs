@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use handfast::lab::load::Plan;
 use handfast::lab::{Spec, client_addresses};
 
 use crate::asked::Asked;
-use crate::stage::{at, clients, lab, owned};
+use crate::stage::{at, clients, lab, owned, wait_until};
 
 /// Once traffic has stopped, the socket tells what the summary will.
 #[test]
@@ -12,6 +14,10 @@ fn the_status_is_the_summary_when_nothing_moves() {
     let asked = Asked::start(&lab, &["--cores", "0,1", "--listen", &listener]);
     clients(&lab, &Plan::parallel(at(false, 7001), 1_000, 50).sources(client_addresses(false)));
 
+    // The clients are done before their last ACKs have arrived.
+    wait_until("every connection has closed", Duration::from_secs(10), || {
+        asked.status().total.closed.named("active") == 1_000
+    });
     let status = asked.status();
     assert_eq!((status.schema, status.program.as_str()), (1, "respond"));
     assert_eq!((status.pid, status.user.as_str()), (asked.responder.pid(), "root"));

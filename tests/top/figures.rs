@@ -78,7 +78,8 @@ pub fn responder(cores: u32, seconds: u64) -> Status {
     let each: Vec<CoreSnapshot> = (0..cores).map(|_| core(seconds)).collect();
     let queues = each.iter().zip(0..).map(|(core, number)| queue(number, core)).collect();
     let frames: u64 = each.iter().map(|core| core.frames_in).sum();
-    let detail = Snapshot { cores: each, queues, steering: vec![steering(frames + 21)] };
+    let detail =
+        Snapshot { cores: each, queues, steering: vec![steering(frames + 21)], ..Snapshot::default() };
     let device = DeviceReport {
         name: "enp3s0f0".into(),
         driver: "ice".into(),

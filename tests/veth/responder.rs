@@ -50,6 +50,15 @@ impl Responder {
         responder
     }
 
+    /// As [`Responder::start`], with these arguments and no others: the device is among them.
+    #[allow(dead_code, reason = "for tests/config")]
+    pub fn start_alone(lab: &Lab, arguments: &[&str]) -> Responder {
+        let mut responder = Responder::spawn(PROGRAM, lab, &[], arguments);
+        let ready = responder.read_until(|line| line.starts_with("ready"));
+        assert!(ready, "{arguments:?} never became ready:\n{}", responder.printed.join("\n"));
+        responder
+    }
+
     /// Starts what is expected to end by itself, and waits for that.
     pub fn run(lab: &Lab, arguments: &[&str]) -> Ended {
         Responder::spawn(PROGRAM, lab, &[], arguments).ended()
@@ -127,8 +136,16 @@ impl Responder {
         1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("kB")
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid() as i32), signal).expect("it runs");
+    }
+
+    /// Waits for such a line, and returns it.
+    #[allow(dead_code, reason = "for tests/config")]
+    pub fn await_line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        let found = self.read_until(wanted);
+        assert!(found, "no such line:\n{}", self.printed.join("\n"));
+        self.printed.last().cloned().unwrap_or_default()
     }
 
     /// False: it ended, or was silent for too long, before such a line.

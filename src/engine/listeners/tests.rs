@@ -45,8 +45,19 @@ fn the_longest_prefix_then_the_fewest_ports_answer() {
         let found = listeners.lookup(addr.parse().unwrap(), port);
         assert_eq!(found, wanted.map(ListenerId), "{addr} port {port}");
     }
-    assert_eq!(listeners.rule(ListenerId(6)).unwrap().service, 60);
-    assert_eq!(listeners.rule(ListenerId(8)), None);
+    assert_eq!(listeners.rules()[6].service, 60);
+}
+
+#[test]
+fn numbers_take_the_place_of_places() {
+    let rule = |net: &str, ports, number| (net.parse().unwrap(), ports, number);
+    let rules = [rule("10.0.0.0/24", 1..=9, 700), rule("10.0.0.0/24", 3..=4, 5), rule("::/0", 1..=9, 0)];
+    let listeners = Listeners::new(rules).unwrap().numbered();
+    for (addr, port, number) in
+        [("10.0.0.1", 1, 700), ("10.0.0.1", 4, 5), ("10.0.0.1", 5, 700), ("::1", 9, 0)]
+    {
+        assert_eq!(listeners.lookup(addr.parse().unwrap(), port), Some(ListenerId(number)), "{addr} {port}");
+    }
 }
 
 #[test]

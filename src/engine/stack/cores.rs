@@ -5,25 +5,25 @@ use std::time::Instant;
 use nix::sys::eventfd::EventFd;
 
 use super::devices::OpenDevice;
-use super::{Active, Options, StartError};
+use super::{Active, Options, StartError, Watch};
 use crate::engine::core::{Core, Secrets, Shared};
 use crate::engine::describe::Tables;
-use crate::engine::listeners::Listeners;
 use crate::engine::orders::Orders;
+use crate::engine::rules::Rules;
 use crate::engine::runner::{Runner, now, wake_event, waker};
 use crate::engine::{Mailbox, Worker};
 use crate::observe::CoreCounters;
-use crate::table::table;
-use crate::tcp::{Config, Cookies};
-use crate::wire::Policy;
+use crate::table::{Part, table};
+use crate::tcp::{Config, Cookies, Tcb};
+use crate::wire::{FlowKey4, FlowKey6, Policy};
 use crate::xdp::Queue;
 
 /// What a running or finished stack can be asked.
 pub(super) struct State {
-    pub(super) counters: Vec<Arc<CoreCounters>>,
+    pub(super) watch: Watch,
     pub(super) wakes: Vec<Arc<EventFd>>,
     pub(super) orders: Vec<Arc<Orders>>,
-    pub(super) tables: Option<Tables>,
+    pub(super) tables: Option<Box<Tables>>,
     pub(super) stop: Arc<AtomicBool>,
 }
 
@@ -54,7 +54,7 @@ fn announce(options: &Options, devices: &[OpenDevice]) -> Config {
 /// One runner per core, around its queues; they share one table, one set of secrets.
 pub(super) fn start_cores(
     options: Options,
-    listeners: Listeners<usize>,
+    rules: Arc<Rules>,
     policies: Vec<Policy>,
     devices: &[OpenDevice],
     ports: Vec<Vec<(Queue, usize)>>,
@@ -63,7 +63,8 @@ pub(super) fn start_cores(
     let cores = ports.len();
     let secrets = Secrets::random().map_err(StartError::Randomness)?;
     let per_core = options.max_connections.div_ceil(cores as u32);
-    let (v4, v6) = (table(cores, per_core)?, table(cores, per_core)?);
+    let v4: Vec<Part<FlowKey4, Tcb>> = table(cores, per_core)?;
+    let v6: Vec<Part<FlowKey6, Tcb>> = table(cores, per_core)?;
     if options.prefault {
         v4.first().map_or(Ok(()), |part| part.populate()).map_err(StartError::Prefault)?;
         v6.first().map_or(Ok(()), |part| part.populate()).map_err(StartError::Prefault)?;
@@ -71,13 +72,11 @@ pub(super) fn start_cores(
     let bytes = |first: Option<usize>| first.unwrap_or(0);
     active.table_bytes =
         bytes(v4.first().map(|part| part.memory_bytes())) + bytes(v6.first().map(|part| part.memory_bytes()));
-    let tables = Tables::of(&v4, &v6);
+    let tables = Tables::of(&v4, &v6).map(Box::new);
     let shared = Arc::new(Shared {
         config: announce(&options, devices),
-        listeners,
         policies,
         secrets,
-        fault: options.fault,
         mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
         core: options.bounds.clone(),
         sources: options.owned.clone(),
@@ -88,11 +87,13 @@ pub(super) fn start_cores(
     let wakes = wakes.map_err(|errno| StartError::Thread(errno.into()))?;
     let counters: Vec<Arc<CoreCounters>> = (0..cores).map(|_| Arc::default()).collect();
     let orders: Vec<_> = wakes.iter().cloned().map(|wake| Orders::new(waker(wake))).collect();
+    let watch = Watch::new(counters.clone(), &ports, devices);
     let epoch = Instant::now();
     let parts = v4.into_iter().zip(v6).zip(ports);
     let runners = parts.enumerate().map(|(id, ((v4, v6), ports))| {
         let users = options.listen.iter().map(|(_, factory)| factory()).collect();
-        let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), users);
+        let answers = (rules.clone(), users);
+        let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), answers);
         if let (Some(factory), Some(gateway)) = (&options.caller, options.gateway) {
             core.set_caller(factory(id, cores), gateway);
         }
@@ -110,5 +111,5 @@ pub(super) fn start_cores(
         }
     });
     let runners = runners.collect();
-    Ok((runners, State { counters, wakes, orders, tables, stop }))
+    Ok((runners, State { watch, wakes, orders, tables, stop }))
 }

@@ -2,31 +2,40 @@
 //!
 //! - `options`: what can be chosen, and why it may not start; `active`: what came of it.
 //! - `devices`: interfaces, their program and queues; `cores`: one runner per core around them.
-//! - `running`: a stack at work, and its end.
+//! - `listening`: other listeners for a stack at work.
+//! - `running`: a stack at work, and its end; `watch` its counts, for any thread.
 
 mod active;
 mod cores;
 mod devices;
+mod listening;
 mod options;
 mod running;
+mod watch;
 
 use std::time::Instant;
 
 pub use active::{Active, ActiveDevice};
+pub use listening::{Answer, ListenError};
 pub use options::{Options, ServiceFactory, StartError};
 pub use running::{Finished, RunError, Running};
+pub use watch::Watch;
 
-use super::listeners::Listeners;
+use super::rules::Book;
 use super::runner::Runner;
+use crate::capture::Capture;
 use crate::xdp::{Device, Queue};
 use cores::{State, choose_cpus, start_cores};
 use devices::{OpenDevice, open_device, policy};
+use listening::Listening;
 
 /// Opened, attached and bound; no thread runs yet. Needs no privilege from here on.
 pub struct Stack {
     devices: Vec<OpenDevice>,
     runners: Vec<Runner>,
     state: State,
+    capture: Option<Capture>,
+    listening: Box<Listening>,
     /// What is really active.
     pub active: Active,
 }
@@ -36,7 +45,7 @@ impl Stack {
     ///
     /// # Errors
     /// [`StartError`]; every interface is then as it was found.
-    pub fn open(options: Options) -> Result<Stack, StartError> {
+    pub fn open(mut options: Options) -> Result<Stack, StartError> {
         if options.devices.is_empty() {
             return Err(StartError::NoDevice);
         }
@@ -45,9 +54,8 @@ impl Stack {
             (Some(_), None) => return Err(StartError::NoGateway),
             _ => {}
         }
-        let rules = options.listen.iter().enumerate();
-        let listeners =
-            Listeners::new(rules.map(|(index, (owned, _))| (owned.prefix, owned.ports.clone(), index)))?;
+        let listen = options.listen.iter().map(|(owned, _)| owned.clone());
+        let (book, rules) = Book::new(listen, options.fault)?;
         let found: Vec<Device> =
             options.devices.iter().map(|name| Device::open(name)).collect::<Result<_, _>>()?;
         let cpus = choose_cpus(&options.cores, found.iter().map(|device| device.rx_queues).sum())?;
@@ -64,20 +72,27 @@ impl Stack {
         let mut next = 0;
         for (number, device) in found.into_iter().enumerate() {
             let (open, queues) = open_device(&options, device, &mut active)?;
-            for queue in queues {
+            for mut queue in queues {
+                if let Some(capture) = &mut options.capture {
+                    queue.set_tap(capture.tap(queue.ifname(), queue.number()));
+                }
                 ports[next % cpus.len()].push((queue, number));
                 next += 1;
             }
             devices.push(open);
         }
         let policies = devices.iter().map(|open| policy(&options, &open.device)).collect();
-        let (runners, state) = start_cores(options, listeners, policies, &devices, ports, &mut active)?;
-        Ok(Stack { devices, runners, state, active })
+        let capture = options.capture.take();
+        let listening = Box::new(Listening::new(book, options.owned.clone()));
+        let (runners, state) = start_cores(options, rules, policies, &devices, ports, &mut active)?;
+        Ok(Stack { devices, runners, state, capture, listening, active })
     }
 
     /// Starts one pinned thread per core.
     pub fn run(self) -> Result<Running, StartError> {
-        let Stack { devices, runners, state, .. } = self;
+        let Stack { devices, runners, state, capture, listening, .. } = self;
+        // Not earlier: a thread keeps the privileges it was started with.
+        let capture = capture.map(Capture::start).transpose().map_err(StartError::Capture)?;
         let started = Instant::now();
         let mut threads = Vec::new();
         for runner in runners {
@@ -85,6 +100,6 @@ impl Stack {
             let thread = std::thread::Builder::new().name(name).spawn(move || runner.run());
             threads.push(thread.map_err(StartError::Thread)?);
         }
-        Ok(Running { devices, threads, state, started })
+        Ok(Running { devices, threads, state, capture, listening, started })
     }
 }

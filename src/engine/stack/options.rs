@@ -1,5 +1,6 @@
 use ipnet::IpNet;
 
+use crate::capture::Capture;
 use crate::engine::listeners::ListenerError;
 use crate::engine::{CallerFactory, CoreConfig, Fault, Polling};
 use crate::table::TableError;
@@ -44,6 +45,8 @@ pub struct Options {
     pub ring: u32,
     pub fault: Fault,
     pub accept_partial_checksum: bool,
+    /// Where to write what the queues see and send.
+    pub capture: Option<Capture>,
 }
 
 impl Default for Options {
@@ -68,6 +71,7 @@ impl Default for Options {
             ring: xdp::RING,
             fault: Fault::default(),
             accept_partial_checksum: false,
+            capture: None,
         }
     }
 }
@@ -95,6 +99,8 @@ pub enum StartError {
     Table(#[from] TableError),
     #[error("the system's randomness is not available: {0}")]
     Randomness(getrandom::Error),
+    #[error("cannot write the capture: {0}; give another file: --pcap FILE")]
+    Capture(std::io::Error),
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }

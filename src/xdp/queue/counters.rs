@@ -1,3 +1,11 @@
+use std::{
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    sync::{Arc, Weak},
+};
+
+use crate::{observe::Counter, xdp::options};
+
 /// What a queue counts itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueCounters {
@@ -18,6 +26,36 @@ pub struct QueueCounters {
     pub misused: u64,
 }
 
+/// [`QueueCounters`] as the queue writes them: on lines of their own, so that who reads them costs
+/// the queue nothing.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(in crate::xdp) struct LiveCounters {
+    pub(super) received: Counter,
+    pub(super) transmitted: Counter,
+    pub(super) wakeups: Counter,
+    pub(super) wakeup_stalls: Counter,
+    pub(super) link_down: Counter,
+    pub(super) tx_ring_full: Counter,
+    pub(super) bad_descriptors: Counter,
+    pub(super) misused: Counter,
+}
+
+impl LiveCounters {
+    pub(super) fn read(&self) -> QueueCounters {
+        QueueCounters {
+            received: self.received.value(),
+            transmitted: self.transmitted.value(),
+            wakeups: self.wakeups.value(),
+            wakeup_stalls: self.wakeup_stalls.value(),
+            link_down: self.link_down.value(),
+            tx_ring_full: self.tx_ring_full.value(),
+            bad_descriptors: self.bad_descriptors.value(),
+            misused: self.misused.value(),
+        }
+    }
+}
+
 /// What the kernel counts for a socket (`XDP_STATISTICS`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -28,4 +66,39 @@ pub struct Statistics {
     pub rx_ring_full: u64,
     pub rx_fill_ring_empty: u64,
     pub tx_ring_empty: u64,
+}
+
+/// A queue's counts for other threads, while it works and after its end. It does not keep the
+/// socket: the queue's end is its socket's end, however many look on.
+#[derive(Clone, Debug)]
+pub struct QueueWatch {
+    pub(super) ifname: String,
+    pub(super) queue: u32,
+    pub(super) counters: Arc<LiveCounters>,
+    pub(super) socket: Weak<OwnedFd>,
+}
+
+impl QueueWatch {
+    /// The interface's name.
+    pub fn ifname(&self) -> &str {
+        &self.ifname
+    }
+
+    /// The queue's number on its interface.
+    pub fn number(&self) -> u32 {
+        self.queue
+    }
+
+    pub fn counters(&self) -> QueueCounters {
+        self.counters.read()
+    }
+
+    /// The kernel's own counts. Needs no privileges.
+    ///
+    /// # Errors
+    /// The queue has ended, or what the kernel says.
+    pub fn statistics(&self) -> io::Result<Statistics> {
+        let socket = self.socket.upgrade().ok_or(io::ErrorKind::NotConnected)?;
+        options::statistics(socket.as_raw_fd())
+    }
 }

@@ -1,6 +1,7 @@
 use nix::errno::Errno;
 
 use super::{MAX_BATCH, Queue};
+use crate::capture::Direction;
 use crate::xdp::{Fault, ledger::Owner};
 
 /// The end of a batch: what passes between a queue and the kernel.
@@ -17,7 +18,7 @@ impl Queue {
             self.submit();
             self.wake();
             self.reap();
-            self.counters.tx_ring_full += u64::from(!self.pending.is_empty());
+            self.counters.tx_ring_full.add(u64::from(!self.pending.is_empty()));
         }
         self.refill();
         match &self.fault {
@@ -44,9 +45,13 @@ impl Queue {
             return;
         }
         let room = self.rings.tx_room(self.pending.len()).min(self.pending.len());
+        if let Some(tap) = &mut self.tap {
+            // Before the kernel has them.
+            tap.take(Direction::Out, self.pending[..room].iter().map(|desc| self.memory.bytes(desc)));
+        }
         let sent = self.rings.transmit(&self.pending[..room]);
         self.pending.drain(..sent);
-        self.counters.transmitted += sent as u64;
+        self.counters.transmitted.add(sent as u64);
     }
 
     /// Wakes the kernel until it has taken what is in the ring or takes no more: in copy mode one
@@ -66,7 +71,7 @@ impl Queue {
                 return;
             }
             if left >= waiting {
-                self.counters.wakeup_stalls += 1;
+                self.counters.wakeup_stalls.bump();
                 return;
             }
             waiting = left;
@@ -76,14 +81,14 @@ impl Queue {
     /// One call. Whether another may help.
     #[inline]
     fn wake_once(&mut self) -> bool {
-        self.counters.wakeups += 1;
+        self.counters.wakeups.bump();
         let result = self.rings.wake_tx();
         self.link_down = result == Err(Errno::ENETDOWN);
         match result {
             Ok(()) => false,
             Err(Errno::EAGAIN | Errno::EBUSY | Errno::ENOBUFS | Errno::EINTR) => true,
             Err(Errno::ENETDOWN) => {
-                self.counters.link_down += 1;
+                self.counters.link_down.bump();
                 false
             }
             Err(errno) => {
@@ -111,7 +116,7 @@ impl Queue {
                 if self.owners.pass(self.memory.index(desc), Owner::Transmit, Owner::Free) {
                     self.free.push(*desc);
                 } else {
-                    self.counters.bad_descriptors += 1;
+                    self.counters.bad_descriptors.bump();
                 }
             }
             if got < MAX_BATCH {

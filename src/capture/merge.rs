@@ -1,0 +1,148 @@
+//! Frames of several rings in the order of their time stamps.
+//!
+//! A connection may come in on one queue and be answered on another: side by side in the file, an
+//! answer would stand before its question. Every ring is in order by itself, so that the oldest first
+//! is the order, once every queue has put in what it saw until then.
+
+use rtrb::Consumer;
+
+use super::pcapng::{self, STAMPED};
+
+/// The writer's end of a ring.
+pub(super) struct Source {
+    ring: Consumer<u8>,
+    /// Time and length of the block that is next, if it was looked at.
+    next: Option<(u64, usize)>,
+}
+
+impl Source {
+    pub(super) fn new(ring: Consumer<u8>) -> Source {
+        Source { ring, next: None }
+    }
+
+    fn next(&mut self) -> Option<(u64, usize)> {
+        if self.next.is_none() {
+            let chunk = self.ring.read_chunk(STAMPED).ok()?;
+            let (one, other) = chunk.as_slices();
+            let mut octets = [0; STAMPED];
+            for (place, octet) in octets.iter_mut().zip(one.iter().chain(other)) {
+                *place = *octet;
+            }
+            let (_, length, at) = pcapng::begin(&octets);
+            self.next = Some((at, length));
+        }
+        self.next
+    }
+
+    /// Little time is left until frames are dropped.
+    pub(super) fn is_crowded(&self) -> bool {
+        2 * self.ring.slots() > self.ring.buffer().capacity()
+    }
+
+    /// Moves the next block behind what is in `to`.
+    fn pop(&mut self, length: usize, to: &mut Vec<u8>) {
+        self.next = None;
+        // A block is put in as a whole.
+        if let Ok(chunk) = self.ring.read_chunk(length) {
+            let (one, other) = chunk.as_slices();
+            to.extend_from_slice(one);
+            to.extend_from_slice(other);
+            chunk.commit_all();
+        }
+    }
+}
+
+/// Moves blocks with time stamps up to `until` into a buffer, until it is full. False: there are no
+/// more.
+pub(super) fn merge(sources: &mut [Source], until: u64, buffer: &mut impl Buffer) -> bool {
+    while !buffer.is_full() {
+        let heads = sources.iter_mut().enumerate();
+        let heads = heads.filter_map(|(index, source)| source.next().map(|(at, length)| (at, index, length)));
+        match heads.min() {
+            Some((at, index, length)) if at <= until => {
+                if let Some(source) = sources.get_mut(index) {
+                    source.pop(length, buffer.room());
+                }
+                buffer.added(index);
+            }
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Where blocks go.
+pub(super) trait Buffer {
+    fn room(&mut self) -> &mut Vec<u8>;
+
+    /// A block of this interface is behind the others.
+    fn added(&mut self, interface: usize);
+
+    /// Whether it wants to be emptied first.
+    fn is_full(&self) -> bool;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Direction;
+    use crate::capture::pcapng::Packet;
+    use crate::capture::start::ring;
+
+    #[derive(Default)]
+    struct Order {
+        room: Vec<u8>,
+        of: Vec<(usize, u64)>,
+    }
+
+    impl Buffer for Order {
+        fn room(&mut self) -> &mut Vec<u8> {
+            self.room.clear();
+            &mut self.room
+        }
+
+        fn added(&mut self, interface: usize) {
+            let (_, length, at) = pcapng::begin(self.room.first_chunk().expect("a block"));
+            assert_eq!(length, self.room.len());
+            self.of.push((interface, at));
+        }
+
+        fn is_full(&self) -> bool {
+            self.of.len() == 6
+        }
+    }
+
+    fn block(at: u64) -> Vec<u8> {
+        let mut block = Vec::new();
+        let packet =
+            Packet { interface: 0, at, direction: Direction::In, length: 4, data: &[1; 4], lost_before: 0 };
+        pcapng::packet(&mut block, &packet);
+        block
+    }
+
+    /// One queue saw the question, the other sent the answer; what is younger waits.
+    #[test]
+    fn the_oldest_comes_first_whatever_its_queue() {
+        let (mut one, first) = ring(1024);
+        let (mut other, second) = ring(1024);
+        for (at, producer) in [(1, true), (2, false), (2, true), (5, true), (3, false), (9, false), (8, true)]
+        {
+            let producer = if producer { &mut one } else { &mut other };
+            producer.push_entire_slice(&block(at)).expect("room");
+        }
+        let (mut sources, mut order) = (vec![first, second], Order::default());
+        assert!(!merge(&mut sources, 5, &mut order));
+        assert_eq!(order.of, [(0, 1), (0, 2), (1, 2), (1, 3), (0, 5)]);
+        assert!(merge(&mut sources, u64::MAX, &mut order), "the buffer is full before the rings are empty");
+        assert_eq!(order.of.last(), Some(&(0, 8)));
+    }
+
+    #[test]
+    fn a_ring_says_when_it_is_more_than_half_full() {
+        let (mut one, source) = ring(128);
+        one.push_entire_slice(&block(7)).expect("room");
+        assert!(!source.is_crowded());
+        one.push_entire_slice(&block(7)).expect("room");
+        assert!(source.is_crowded());
+    }
+}

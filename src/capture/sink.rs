@@ -1,0 +1,269 @@
+//! The file's end: whole blocks in it, whatever happens.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::merge::Buffer;
+use super::pcapng::{self, STAMPED};
+
+/// Octets that are worth a call to write them.
+const WRITE: usize = 256 << 10;
+/// A pipe's reader that takes nothing is waited for so long once the run is over.
+const PATIENCE: Duration = Duration::from_secs(1);
+const LOOK_MS: u16 = 50;
+
+/// What a capture is written to.
+pub(super) trait Target: Send {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize>;
+
+    /// Takes back what was written behind the first `length` octets.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+/// A file, or a pipe that must not hold up the end of the run.
+pub(super) struct FileTarget {
+    pub file: File,
+    pub stopping: Arc<AtomicBool>,
+}
+
+impl Target for FileTarget {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let mut stopping_since = None;
+        loop {
+            match self.file.write(octets) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
+            // Interrupted or not: it is tried again.
+            let _ = poll(&mut fds, PollTimeout::from(LOOK_MS));
+            if self.stopping.load(Relaxed)
+                && stopping_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE
+            {
+                return Err(io::Error::new(ErrorKind::TimedOut, "the pipe's reader takes nothing"));
+            }
+        }
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)?;
+        self.file.seek(SeekFrom::Start(length)).map(drop)
+    }
+}
+
+/// Blocks on their way into the file.
+pub(super) struct Sink<T> {
+    target: T,
+    buffer: Vec<u8>,
+    /// By interface, frames in `buffer`.
+    waiting: Vec<u64>,
+    /// By interface, frames in the file.
+    written: Vec<u64>,
+    octets: u64,
+    failure: Option<io::Error>,
+    /// It has failed, and what there is was left in order.
+    is_closed: bool,
+}
+
+impl<T: Target> Sink<T> {
+    pub(super) fn new(target: T, interfaces: usize) -> Sink<T> {
+        Sink {
+            target,
+            buffer: Vec::with_capacity(WRITE + (8 << 10)),
+            waiting: vec![0; interfaces],
+            written: vec![0; interfaces],
+            octets: 0,
+            failure: None,
+            is_closed: false,
+        }
+    }
+
+    pub(super) fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    pub(super) fn written(&self) -> &[u64] {
+        &self.written
+    }
+
+    /// Why nothing is written any more.
+    pub(super) fn failure(&self) -> Option<&io::Error> {
+        self.failure.as_ref()
+    }
+
+    /// A block that is no packet.
+    pub(super) fn put(&mut self, block: &[u8]) {
+        self.buffer.extend_from_slice(block);
+    }
+
+    /// Writes what is waiting. `last`: what the file ends with if that fails, in its stead.
+    pub(super) fn flush(&mut self, last: impl Fn(&[u64]) -> Vec<u8>) {
+        let mut done = 0;
+        while self.failure.is_none() && done < self.buffer.len() {
+            match self.target.write(&self.buffer[done..]) {
+                Ok(octets) if octets > 0 => done += octets,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                other => self.failure = Some(other.err().unwrap_or_else(|| ErrorKind::WriteZero.into())),
+            }
+        }
+        if self.failure.is_some() && !self.is_closed {
+            self.is_closed = true;
+            self.salvage(done, last);
+        }
+        if self.failure.is_none() {
+            self.octets += done as u64;
+            self.written.iter_mut().zip(&self.waiting).for_each(|(written, waiting)| *written += waiting);
+        }
+        self.buffer.clear();
+        self.waiting.fill(0);
+    }
+
+    /// The first `done` octets were written and there is room for no more: leaves whole blocks, and the
+    /// statistics in the place of the last ones.
+    fn salvage(&mut self, done: usize, last: impl Fn(&[u64]) -> Vec<u8>) {
+        let room = done.saturating_sub(last(&self.written).len());
+        let kept = self.whole_blocks(room);
+        // Of a pipe nothing can be taken back.
+        if self.target.cut(self.octets + kept as u64).is_err() {
+            return;
+        }
+        self.octets += kept as u64;
+        let last = last(&self.written);
+        if self.target.write(&last).is_ok_and(|octets| octets == last.len()) {
+            self.octets += last.len() as u64;
+        } else {
+            let _ = self.target.cut(self.octets);
+        }
+    }
+
+    /// Counts the whole blocks within the first `room` octets as written, and says where they end.
+    fn whole_blocks(&mut self, room: usize) -> usize {
+        let mut end = 0;
+        while let Some(head) = self.buffer.get(end..).and_then(|rest| rest.first_chunk::<STAMPED>()) {
+            let (kind, length, _) = pcapng::begin(head);
+            if length == 0 || end + length > room {
+                break;
+            }
+            let interface = pcapng::interface_of(head);
+            if let (pcapng::PACKET, Some(written)) = (kind, self.written.get_mut(interface)) {
+                *written += 1;
+            }
+            end += length;
+        }
+        end
+    }
+}
+
+impl<T: Target> Buffer for Sink<T> {
+    fn room(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    fn added(&mut self, interface: usize) {
+        if let Some(waiting) = self.waiting.get_mut(interface) {
+            *waiting += 1;
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.buffer.len() >= WRITE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Direction;
+    use crate::capture::pcapng::Packet;
+
+    /// A disk with so much room, that takes at most 100 octets at a time.
+    #[derive(Default)]
+    struct Disk {
+        octets: Arc<std::sync::Mutex<Vec<u8>>>,
+        room: usize,
+        is_pipe: bool,
+    }
+
+    impl Target for Disk {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            let mut disk = self.octets.lock().expect("one thread");
+            let length = octets.len().min(100).min(self.room - disk.len());
+            if length == 0 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            disk.extend(&octets[..length]);
+            Ok(length)
+        }
+
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            if self.is_pipe {
+                return Err(ErrorKind::InvalidInput.into());
+            }
+            self.octets.lock().expect("one thread").truncate(length as usize);
+            Ok(())
+        }
+    }
+
+    /// Two interfaces in turn; 60 octets each.
+    fn packets(sink: &mut Sink<Disk>, number: u32) {
+        for index in 0..number {
+            let mut block = Vec::new();
+            let (interface, direction) = (index % 2, Direction::In);
+            let packet = Packet { interface, at: 1, direction, length: 16, data: &[1; 16], lost_before: 0 };
+            pcapng::packet(&mut block, &packet);
+            sink.room().extend(block);
+            sink.added(interface as usize);
+        }
+    }
+
+    #[test]
+    fn what_fits_is_written_in_pieces_and_counted() {
+        let disk = Disk { room: 10_000, ..Disk::default() };
+        let octets = disk.octets.clone();
+        let mut sink = Sink::new(disk, 2);
+        packets(&mut sink, 5);
+        sink.flush(|_| unreachable!("nothing failed"));
+        assert_eq!((sink.written(), sink.octets()), (&[3, 2][..], 300));
+        assert_eq!(octets.lock().unwrap().len(), 300);
+    }
+
+    /// Whatever the room: whole blocks, the statistics behind them if they fit, and true counts.
+    #[test]
+    fn a_full_disk_keeps_whole_blocks_and_their_counts() {
+        for room in 300..620 {
+            let disk = Disk { room, ..Disk::default() };
+            let octets = disk.octets.clone();
+            let mut sink = Sink::new(disk, 2);
+            packets(&mut sink, 5);
+            sink.flush(|_| vec![9; 80]);
+            packets(&mut sink, 6);
+            sink.flush(|_| vec![9; 80]);
+            let (written, disk) = (sink.written().iter().sum::<u64>() as usize, octets.lock().unwrap());
+            assert!(sink.failure().is_some(), "{room}");
+            assert!(disk.starts_with(&[0, 0, 0, 6]) || disk.starts_with(&[6, 0, 0, 0]));
+            let is_there = disk.len() == 60 * written + 80 && disk.ends_with(&[9; 80]);
+            assert!(is_there || disk.len() == 60 * written && room < 380, "{room}: {} octets", disk.len());
+            assert!(written >= 5 && 60 * (written + 1) + 80 > room, "{room}: {written}");
+            assert_eq!(sink.octets() as usize, disk.len());
+            drop(disk);
+            // Nothing is written any more.
+            packets(&mut sink, 6);
+            sink.flush(|_| unreachable!("it failed already"));
+            assert_eq!(sink.octets() as usize, octets.lock().unwrap().len());
+        }
+    }
+
+    #[test]
+    fn of_a_pipe_nothing_is_taken_back_but_it_is_counted_right() {
+        let mut sink = Sink::new(Disk { room: 130, is_pipe: true, ..Disk::default() }, 2);
+        packets(&mut sink, 5);
+        sink.flush(|_| Vec::new());
+        assert_eq!(sink.written(), [1, 1]);
+    }
+}

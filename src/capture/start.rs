@@ -1,0 +1,288 @@
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rtrb::{Producer, RingBuffer};
+
+use super::choose::Choice;
+use super::merge::{Source, merge};
+use super::pcapng::{self, Interface, Statistics};
+use super::report::{Dropped, Report};
+use super::settings::Settings;
+use super::sink::{FileTarget, Sink, Target};
+use super::tap::{Clock, Counts, Parts, RING, Tap};
+use crate::observe::Counter;
+
+/// Between two looks at the rings: at 2 M frames a second they are a sixth full by then.
+const NAP: Duration = Duration::from_millis(5);
+/// Between two looks while nothing is captured.
+const IDLE_NAP: Duration = Duration::from_millis(20);
+/// Nanoseconds after which every queue has put in what it saw, if there are several: also one whose
+/// core was taken away in the middle of a batch.
+const HOLD: u64 = 100_000_000;
+/// The same while a ring fills up: then order is worth less than a frame.
+const SHORT_HOLD: u64 = 2_000_000;
+/// The lowest priority that still gets some time beside a core that spins.
+const NICE: i32 = 19;
+
+/// A capture whose file is there and whose taps are being handed out.
+pub struct Capture {
+    target: FileTarget,
+    settings: Settings,
+    clock: Clock,
+    header: Vec<u8>,
+    sources: Vec<Source>,
+    shared: Arc<Shared>,
+}
+
+/// A capture at work.
+pub struct Writing {
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+}
+
+/// What the writer and those who ask have in common.
+struct Shared {
+    file: String,
+    counts: Mutex<Vec<Arc<Counts>>>,
+    captured: Counter,
+    octets: Counter,
+    failure: Mutex<Option<String>>,
+    /// Nothing can be written any more.
+    ended: Arc<AtomicBool>,
+    /// No tap puts in anything any more.
+    stopping: Arc<AtomicBool>,
+}
+
+impl Capture {
+    /// Makes the file, or empties it. The last part of a capture that may need a privilege.
+    ///
+    /// # Errors
+    /// ENXIO: a named pipe that nobody reads.
+    pub fn create(path: &Path, settings: Settings) -> io::Result<Capture> {
+        // Of a pipe: neither wait for a reader for ever, nor for one that has stopped reading.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK);
+        let file = options.open(path)?;
+        let stopping = Arc::<AtomicBool>::default();
+        let target = FileTarget { file, stopping: stopping.clone() };
+        let program = concat!("handfast ", env!("CARGO_PKG_VERSION"));
+        let shared = Shared {
+            file: path.display().to_string(),
+            counts: Mutex::default(),
+            captured: Counter::default(),
+            octets: Counter::default(),
+            failure: Mutex::default(),
+            ended: Arc::default(),
+            stopping,
+        };
+        Ok(Capture {
+            target,
+            header: pcapng::section(program, &system(), &settings.describe()),
+            settings,
+            clock: Clock::new(),
+            sources: Vec::new(),
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// The file's name and what the settings make of it, for people.
+    pub fn describe(&self) -> String {
+        format!("{}: {}", self.shared.file, self.settings.describe())
+    }
+
+    /// A tap for one queue of a device. Sets aside and touches its memory.
+    pub fn tap(&mut self, device: &str, queue: u32) -> Tap {
+        let description = format!("AF_XDP socket on receive queue {queue} of {device}");
+        let interface = self.sources.len() as u32;
+        self.header.extend(pcapng::interface(&Interface {
+            name: &format!("{device}:{queue}"),
+            description: &description,
+            snaplen: self.settings.snaplen.map_or(0, Into::into),
+            filter: self.settings.filter().as_deref(),
+        }));
+        let (ring, source) = ring(RING);
+        self.sources.push(source);
+        let counts = Arc::<Counts>::default();
+        locked(&self.shared.counts).push(counts.clone());
+        Tap::new(Parts {
+            interface,
+            choice: Choice::new(&self.settings),
+            snaplen: self.settings.snaplen.map(|octets| octets.get() as usize),
+            share_percent: self.settings.share_percent,
+            clock: self.clock,
+            ring,
+            counts,
+            ended: self.shared.ended.clone(),
+        })
+    }
+
+    /// Starts the writer. Whatever privileges the calling thread has, that has too.
+    ///
+    /// # Errors
+    /// The file takes not even its header, or there is no thread.
+    pub fn start(self) -> io::Result<Writing> {
+        let Capture { target, header, sources, shared, clock, .. } = self;
+        let mut sink = Sink::new(target, sources.len());
+        sink.put(&header);
+        sink.flush(|_| Vec::new());
+        if let Some(error) = sink.failure() {
+            return Err(io::Error::new(error.kind(), error.to_string()));
+        }
+        let counts = locked(&shared.counts).clone();
+        let writer = Writer { sink, sources, shared: shared.clone(), clock, began: clock.now(), counts };
+        let thread = thread::Builder::new().name("hf-capture".to_owned()).spawn(move || writer.run())?;
+        Ok(Writing { shared, thread })
+    }
+}
+
+impl Writing {
+    /// What it has come to so far.
+    pub fn report(&self) -> Report {
+        self.shared.report()
+    }
+
+    /// Why nothing is written any more, if so. Cheap: look as often as you like.
+    pub fn failure(&self) -> Option<String> {
+        let ended = self.shared.ended.load(Relaxed);
+        ended.then(|| locked(&self.shared.failure).clone()).flatten()
+    }
+
+    /// Ends it, once nothing uses a tap any more: what is in the rings is written first.
+    pub fn finish(self) -> Report {
+        self.shared.stopping.store(true, Relaxed);
+        if self.thread.join().is_err() {
+            locked(&self.shared.failure).get_or_insert_with(|| "its thread ended: this is a bug".to_owned());
+        }
+        self.shared.ended.store(true, Relaxed);
+        self.shared.report()
+    }
+}
+
+impl Shared {
+    fn report(&self) -> Report {
+        let counts = locked(&self.counts);
+        let sum = |count: fn(&Counts) -> &Counter| counts.iter().map(|each| count(each).value()).sum::<u64>();
+        let captured = self.captured.value();
+        // While it goes on, these are only on their way.
+        let ended = self.ended.load(Relaxed);
+        let lost = if ended { sum(|counts| &counts.copied).saturating_sub(captured) } else { 0 };
+        Report {
+            file: self.file.clone(),
+            octets: self.octets.value(),
+            seen: sum(|counts| &counts.seen),
+            captured,
+            left_out: sum(|counts| &counts.left_out),
+            dropped: Dropped {
+                ring_full: sum(|counts| &counts.ring_full),
+                over_share: sum(|counts| &counts.over_share),
+                unwritten: lost + sum(|counts| &counts.after_end),
+            },
+            error: locked(&self.failure).clone(),
+        }
+    }
+}
+
+/// The thread of low priority.
+struct Writer<T> {
+    sink: Sink<T>,
+    sources: Vec<Source>,
+    shared: Arc<Shared>,
+    clock: Clock,
+    began: u64,
+    counts: Vec<Arc<Counts>>,
+}
+
+impl<T: Target> Writer<T> {
+    fn run(mut self) {
+        // Refused only where it is lower already.
+        let _ = rustix::process::setpriority_process(None, NICE);
+        loop {
+            let stopping = self.shared.stopping.load(Relaxed);
+            let until = if stopping { u64::MAX } else { self.clock.now().saturating_sub(self.hold()) };
+            let before = self.sink.octets();
+            while merge(&mut self.sources, until, &mut self.sink) {
+                self.flush();
+            }
+            self.flush();
+            if stopping {
+                break;
+            }
+            thread::sleep(if self.sink.octets() > before { NAP } else { IDLE_NAP });
+        }
+        if self.sink.failure().is_none() {
+            let last = statistics(&self.counts, self.began, self.clock.now(), self.sink.written());
+            self.sink.put(&last);
+            self.flush();
+        }
+    }
+
+    /// How long a frame waits for older ones of other queues.
+    fn hold(&self) -> u64 {
+        match self.sources.len() {
+            0 | 1 => 0,
+            _ if self.sources.iter().any(Source::is_crowded) => SHORT_HOLD,
+            _ => HOLD,
+        }
+    }
+
+    fn flush(&mut self) {
+        let Writer { sink, shared, clock, began, counts, .. } = self;
+        sink.flush(|written| statistics(counts, *began, clock.now(), written));
+        shared.octets.set(sink.octets());
+        shared.captured.set(sink.written().iter().sum());
+        if let Some(error) = sink.failure() {
+            locked(&shared.failure).get_or_insert_with(|| error.to_string());
+            shared.ended.store(true, Relaxed);
+        }
+    }
+}
+
+/// The blocks that a file ends with, one of each interface.
+fn statistics(counts: &[Arc<Counts>], began: u64, ended: u64, written: &[u64]) -> Vec<u8> {
+    let each = counts.iter().zip(written).enumerate().map(|(interface, (counts, captured))| {
+        let unwritten = counts.copied.value().saturating_sub(*captured) + counts.after_end.value();
+        let statistics = Statistics {
+            began,
+            ended,
+            seen: counts.seen.value(),
+            dropped: counts.ring_full.value() + counts.over_share.value() + unwritten,
+            chosen: counts.seen.value().saturating_sub(counts.left_out.value()),
+            captured: *captured,
+        };
+        pcapng::statistics(interface as u32, &statistics)
+    });
+    each.collect::<Vec<_>>().concat()
+}
+
+/// A ring all of whose memory has been touched: no page fault later.
+pub(super) fn ring(octets: usize) -> (Producer<u8>, Source) {
+    let (mut producer, mut consumer) = RingBuffer::new(octets);
+    if let Ok(mut chunk) = producer.write_chunk(octets) {
+        chunk.as_mut_slices().0.fill(1);
+        chunk.commit_all();
+    }
+    if let Ok(chunk) = consumer.read_chunk(octets) {
+        chunk.commit_all();
+    }
+    (producer, Source::new(consumer))
+}
+
+/// The kernel's name and release.
+fn system() -> String {
+    let name = nix::sys::utsname::uname();
+    let part = |part: &std::ffi::OsStr| part.to_string_lossy().into_owned();
+    name.map_or_else(
+        |_| "Linux".to_owned(),
+        |name| format!("{} {}", part(name.sysname()), part(name.release())),
+    )
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

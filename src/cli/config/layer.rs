@@ -1,0 +1,179 @@
+//! The command line above, the file below: together what `handfast respond` is told.
+//!
+//! The keys of a file are the options' own names, and its values go through the options' own
+//! parsers: an option that is added is in the file by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use super::source::{Mistake, Source};
+use super::values::{Setting, Value, settings};
+use crate::cli::RespondArgs;
+
+/// Options that make no sense in the file.
+const NOT_KEYS: [&str; 3] = ["config", "check", "help"];
+
+/// What each option was given, by its name: `true` for a switch.
+pub(super) type Given = BTreeMap<String, Vec<OsString>>;
+
+/// The file's part of what came together.
+pub(super) struct Layered {
+    pub arguments: RespondArgs,
+    pub given: Given,
+    /// What of the file is in force: the command line says nothing of it.
+    pub settings: Vec<Setting>,
+}
+
+/// `handfast respond`, alone.
+pub(super) fn command() -> Command {
+    let mut command = RespondArgs::augment_args(Command::new("respond"));
+    command.build();
+    command
+}
+
+/// The options that a file may set.
+pub(super) fn options(command: &Command) -> Vec<&Arg> {
+    let named = |option: &&Arg| option.get_long().is_some_and(|name| !NOT_KEYS.contains(&name));
+    command.get_arguments().filter(named).collect()
+}
+
+/// What the command line gives; defaults are nothing given.
+pub(super) fn given(matches: &ArgMatches) -> Given {
+    let command = command();
+    let by_hand =
+        |option: &&Arg| matches.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine);
+    let texts = |option: &Arg| {
+        let raw = matches.get_raw(option.get_id().as_str()).into_iter().flatten();
+        Some((option.get_long()?.to_owned(), raw.map(OsString::from).collect()))
+    };
+    options(&command).into_iter().filter(by_hand).filter_map(texts).collect()
+}
+
+/// Lays the command line over the file. `path` is the file's, as it was given.
+pub(super) fn layer(source: &Source, path: &OsString, above: &Given) -> Result<Layered, Vec<Mistake>> {
+    let mut command = command();
+    let settings = settings(source, &options(&command))?;
+    let mistakes: Vec<Mistake> =
+        settings.iter().flat_map(|setting| refused(&mut command, path, setting)).collect();
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let settled: BTreeSet<String> = above.keys().flat_map(|name| rivals(&command, name)).collect();
+    let settings: Vec<Setting> =
+        settings.into_iter().filter(|setting| !settled.contains(&setting.key)).collect();
+    let mut given = above.clone();
+    for setting in settings.iter().filter(|setting| !setting.values.is_empty()) {
+        let texts = setting.values.iter().map(|value| OsString::from(&value.text));
+        given.insert(setting.key.clone(), texts.collect());
+    }
+    let line = line(&command, path, &given);
+    let arguments = command.try_get_matches_from_mut(line);
+    let arguments = arguments.and_then(|matches| RespondArgs::from_arg_matches(&matches));
+    match arguments {
+        Ok(arguments) => Ok(Layered { arguments, given, settings }),
+        Err(error) => Err(vec![together(&settings, &error)]),
+    }
+}
+
+/// An option, and all that cannot stand beside it: what the file says of them is not heard.
+fn rivals(command: &Command, name: &str) -> Vec<String> {
+    let named = |option: &&Arg| option.get_long() == Some(name);
+    let Some(option) = command.get_arguments().find(named) else { return Vec::new() };
+    let conflicts = |one: &Arg, other: &Arg| {
+        command.get_arg_conflicts_with(one).iter().any(|rival| rival.get_id() == other.get_id())
+    };
+    let rival = |other: &&Arg| {
+        other.get_id() == option.get_id() || conflicts(option, other) || conflicts(other, option)
+    };
+    let names = command.get_arguments().filter(rival).filter_map(Arg::get_long);
+    names.map(str::to_owned).collect()
+}
+
+/// A command line that says the same.
+fn line(command: &Command, path: &OsString, given: &Given) -> Vec<OsString> {
+    let is_switch = |name: &str| {
+        let option = command.get_arguments().find(|option| option.get_long() == Some(name));
+        option.is_some_and(|option| matches!(option.get_action(), ArgAction::SetTrue))
+    };
+    let mut line = vec![OsString::from("respond"), with_value("config", path)];
+    for (name, texts) in given {
+        match is_switch(name) {
+            true => line.push(OsString::from(format!("--{name}"))),
+            false => line.extend(texts.iter().map(|text| with_value(name, text))),
+        }
+    }
+    line
+}
+
+fn with_value(name: &str, value: &OsString) -> OsString {
+    let mut word = OsString::from(format!("--{name}="));
+    word.push(value);
+    word
+}
+
+/// What the option's own parser says of each value: all at once first, for there may be thousands.
+fn refused(command: &mut Command, path: &OsString, setting: &Setting) -> Vec<Mistake> {
+    let is_switch = setting.values.iter().all(|value| value.text == "true");
+    if is_switch || parse(command, path, setting, &setting.values).is_ok() {
+        return Vec::new();
+    }
+    let said = |value: &Value| {
+        let error = parse(command, path, setting, std::slice::from_ref(value)).err()?;
+        Some(Mistake::at(value.at.clone(), reason(setting, value, &error)))
+    };
+    setting.values.iter().filter_map(said).collect()
+}
+
+fn parse(
+    command: &mut Command,
+    path: &OsString,
+    setting: &Setting,
+    values: &[Value],
+) -> Result<(), clap::Error> {
+    let mut line = vec![OsString::from("respond"), with_value("config", path)];
+    line.extend(values.iter().map(|value| with_value(&setting.key, &OsString::from(&value.text))));
+    command.try_get_matches_from_mut(line).map(|_| ())
+}
+
+/// Why a value is refused, and what is allowed.
+fn reason(setting: &Setting, value: &Value, error: &clap::Error) -> String {
+    let (key, text) = (&setting.key, &value.text);
+    if let (ErrorKind::InvalidValue, Some(ContextValue::Strings(allowed))) =
+        (error.kind(), error.get(ContextKind::ValidValue))
+    {
+        return format!("`{key}` cannot be `{text}`; it is one of {}", allowed.join(", "));
+    }
+    match error.source().map(ToString::to_string) {
+        Some(reason) if reason.contains(text.as_str()) => format!("`{key}`: {reason}"),
+        Some(reason) => format!("`{key}` cannot be `{text}`: {reason}"),
+        None => format!("`{key}`: {}", first_line(error)),
+    }
+}
+
+/// What is wrong with values that are right each by itself.
+fn together(settings: &[Setting], error: &clap::Error) -> Mistake {
+    let message = first_line(error);
+    let named = |setting: &&Setting| {
+        let option = format!("--{}", setting.key);
+        message.split(|c: char| c != '-' && !c.is_alphanumeric()).any(|word| word == option)
+    };
+    let mut places = settings.iter().filter(named);
+    match (places.next(), places.next()) {
+        (Some(first), Some(second)) => {
+            Mistake::at(second.key_at.clone(), &message).also(first.key_at.clone(), "the other one")
+        }
+        (Some(only), None) => Mistake::at(only.key_at.clone(), &message),
+        _ => Mistake::nowhere(&message),
+    }
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let line = text.lines().next().unwrap_or("refused");
+    line.trim_start_matches("error: ").to_owned()
+}

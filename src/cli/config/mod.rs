@@ -1,0 +1,152 @@
+//! `handfast respond --config FILE`: a TOML file with the names of the options.
+//!
+//! - `source`: the text, and mistakes shown where they are; `values`: from TOML to what would stand
+//!   on the command line; `layer`: the command line laid over the file, by the options' own parsers.
+
+mod layer;
+mod source;
+mod values;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+
+use super::RespondArgs;
+use crate::engine::listeners::{ListenerError, Listeners};
+use layer::{Given, Layered, layer};
+use source::{Mistake, Source};
+use values::Setting;
+
+/// Where the settings of a run come from: read again at each SIGHUP.
+pub struct Config {
+    path: PathBuf,
+    /// The command line, which wins.
+    above: Given,
+    /// What the run began with.
+    begun: Given,
+}
+
+/// Why a file is not taken: every mistake that was found, each with its place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadConfig {
+    text: String,
+}
+
+impl fmt::Display for BadConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Mistakes shown at most.
+const SHOWN: usize = 10;
+
+impl BadConfig {
+    fn new(source: &Source, mistakes: &[Mistake]) -> BadConfig {
+        let mut shown: Vec<String> =
+            mistakes.iter().take(SHOWN).map(|mistake| source.show(mistake).to_string()).collect();
+        if mistakes.len() > SHOWN {
+            shown.push(format!("and {} mistakes more", mistakes.len() - SHOWN));
+        }
+        BadConfig { text: shown.join("\n") }
+    }
+}
+
+impl Config {
+    /// Reads the file for the first time. `matches` are those of `handfast respond`.
+    ///
+    /// # Errors
+    /// [`BadConfig`].
+    pub fn open(path: &Path, matches: &ArgMatches) -> Result<(Config, RespondArgs), BadConfig> {
+        let above = layer::given(matches);
+        let Layered { arguments, given, .. } = read(path, &above)?;
+        Ok((Config { path: path.to_owned(), above, begun: given }, arguments))
+    }
+
+    /// Reads the file again.
+    ///
+    /// # Errors
+    /// [`BadConfig`].
+    pub fn again(&self) -> Result<Reread, BadConfig> {
+        let Layered { arguments, given, .. } = read(&self.path, &self.above)?;
+        let names = self.begun.keys().chain(given.keys());
+        let differs = |name: &&String| self.begun.get(*name) != given.get(*name);
+        let live = |name: &&String| !LIVE.contains(&name.as_str());
+        let mut restart: Vec<String> = names.filter(differs).filter(live).cloned().collect();
+        restart.sort();
+        restart.dedup();
+        Ok(Reread { arguments, restart })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What a running stack can take.
+const LIVE: [&str; 2] = ["listen", "fault"];
+
+/// A file that was read again.
+pub struct Reread {
+    pub arguments: RespondArgs,
+    /// Keys that differ from what the run began with, and cannot change while it runs.
+    pub restart: Vec<String>,
+}
+
+fn read(path: &Path, above: &Given) -> Result<Layered, BadConfig> {
+    let source = Source::read(path).map_err(|text| BadConfig { text })?;
+    let layered = layer(&source, &OsString::from(path), above);
+    let layered = layered.map_err(|mistakes| BadConfig::new(&source, &mistakes))?;
+    match check(&layered) {
+        Some(mistake) => Err(BadConfig::new(&source, &[mistake])),
+        None => Ok(layered),
+    }
+}
+
+/// What no single value shows.
+fn check(layered: &Layered) -> Option<Mistake> {
+    let Layered { arguments, settings, .. } = layered;
+    if arguments.devices.is_empty() {
+        return Some(Mistake::nowhere("no interface: write dev = [\"eth0\"], or give --dev IF"));
+    }
+    if arguments.listeners.is_empty() {
+        return Some(Mistake::nowhere(
+            "nothing to listen to: write listen = [\"10.0.0.50:80=http\"], or give --listen",
+        ));
+    }
+    device_twice(settings).or_else(|| collision(arguments, settings)).or_else(|| {
+        let failure = arguments.check().err()?;
+        Some(Mistake::nowhere(failure.to_string().trim_start_matches("handfast: ")))
+    })
+}
+
+fn device_twice(settings: &[Setting]) -> Option<Mistake> {
+    let devices = &settings.iter().find(|setting| setting.key == "dev")?.values;
+    let before = |place: usize| devices[..place].iter().find(|device| device.text == devices[place].text);
+    let (twice, first) = (0..devices.len()).find_map(|place| Some((&devices[place], before(place)?)))?;
+    let mistake = Mistake::at(twice.at.clone(), format!("interface {} is named twice", twice.text));
+    Some(mistake.also(first.at.clone(), "here for the first time"))
+}
+
+/// Two listeners of which neither is the narrower one.
+fn collision(arguments: &RespondArgs, settings: &[Setting]) -> Option<Mistake> {
+    let rule = |listen: &super::Listen| (listen.owned.prefix, listen.owned.ports.clone(), ());
+    let error = Listeners::new(arguments.listeners.iter().map(rule)).err()?;
+    let setting = settings.iter().find(|setting| setting.key == "listen");
+    let place = |place: usize| setting?.values.get(place - 1).map(|value| value.at.clone());
+    let ListenerError::Ambiguous { first, second, port } = &error else {
+        let at = setting.map(|setting| setting.key_at.clone());
+        return Some(Mistake { message: error.to_string(), at, also: None });
+    };
+    let message = format!(
+        "port {port} of {} is claimed twice, and neither listener has the longer prefix or fewer ports: \
+         narrow one of them",
+        second.net
+    );
+    match (place(first.place), place(second.place)) {
+        (Some(first), Some(second)) => Some(Mistake::at(second, message).also(first, "the other one")),
+        _ => Some(Mistake::nowhere(error.to_string())),
+    }
+}

@@ -1,0 +1,177 @@
+//! The text of a configuration file, and mistakes shown where they are.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+/// Octets. A file of 65,535 listeners has fewer.
+const MOST: u64 = 16 << 20;
+/// Characters of a line that are shown.
+const WIDTH: usize = 120;
+
+/// Octets of the text, from and to.
+pub(super) type Span = Range<usize>;
+
+/// A file's text and its name.
+pub(super) struct Source {
+    pub name: String,
+    pub text: String,
+}
+
+/// What is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    pub message: String,
+    /// Nowhere: something is missing, or it is in the arguments.
+    pub at: Option<Span>,
+    /// Another place that has to do with it, and what it is.
+    pub also: Option<(Span, String)>,
+}
+
+impl Mistake {
+    pub fn at(span: Span, message: impl Into<String>) -> Mistake {
+        Mistake { message: message.into(), at: Some(span), also: None }
+    }
+
+    pub fn nowhere(message: impl Into<String>) -> Mistake {
+        Mistake { message: message.into(), at: None, also: None }
+    }
+
+    pub fn also(self, span: Span, what: impl Into<String>) -> Mistake {
+        Mistake { also: Some((span, what.into())), ..self }
+    }
+}
+
+impl Source {
+    /// # Errors
+    /// One sentence: it cannot be read, is too long, or is no text.
+    pub fn read(path: &Path) -> Result<Source, String> {
+        let name = path.display().to_string();
+        let cannot = |error: io::Error| format!("cannot read {name}: {error}");
+        // Asked before it is opened: opening a pipe would wait for somebody to write.
+        if !path.metadata().map_err(cannot)?.is_file() {
+            return Err(format!("{name} is no regular file: it is read again at each SIGHUP"));
+        }
+        let mut octets = Vec::new();
+        File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut octets)).map_err(cannot)?;
+        if octets.len() as u64 > MOST {
+            return Err(format!("{name} is longer than {} MiB", MOST >> 20));
+        }
+        let text = String::from_utf8(octets).map_err(|error| {
+            let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+            let (line, column) = (good.split('\n').count(), good.rsplit('\n').next().map_or(0, count) + 1);
+            format!("{name}:{line}:{column}: this is no UTF-8")
+        })?;
+        Ok(Source { name, text })
+    }
+
+    /// The mistake with its line, for people.
+    pub fn show<'a>(&'a self, mistake: &'a Mistake) -> impl fmt::Display + 'a {
+        Shown { source: self, mistake }
+    }
+
+    fn place(&self, span: &Span) -> Place<'_> {
+        let start = self.boundary(span.start);
+        let begin = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
+        let line = self.text[begin..end].trim_end_matches('\r');
+        let marked = self.boundary(span.end).clamp(start, end.max(start));
+        Place {
+            number: self.text[..begin].matches('\n').count() + 1,
+            column: count(&self.text[begin..start]) + 1,
+            width: count(&self.text[start..marked]).max(1),
+            line,
+        }
+    }
+
+    /// The nearest octet from which a character begins, not behind the end.
+    fn boundary(&self, at: usize) -> usize {
+        (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
+    }
+}
+
+fn count(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// A line, and what of it is meant.
+struct Place<'a> {
+    /// From 1, as `column`; in characters, as `width`.
+    number: usize,
+    column: usize,
+    width: usize,
+    line: &'a str,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let margin = self.number.to_string().len();
+        // A long line is cut in front of what is meant; a tab is as wide as any character.
+        let before = self.column - 1;
+        let cut = before.saturating_sub(WIDTH / 2);
+        let one_wide = |c: char| if c.is_control() { ' ' } else { c };
+        let shown: String = self.line.chars().skip(cut).take(WIDTH).map(one_wide).collect();
+        let width = self.width.min((WIDTH + cut).saturating_sub(before)).max(1);
+        let head = format!(" {} | {shown}", self.number);
+        writeln!(f, "{}", head.trim_end())?;
+        write!(f, " {:margin$} | {:before$}{:^<width$}", "", "", "^", before = before - cut)
+    }
+}
+
+struct Shown<'a> {
+    source: &'a Source,
+    mistake: &'a Mistake,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shown { source, mistake } = self;
+        let Some(span) = &mistake.at else {
+            return write!(f, "{}: {}", source.name, mistake.message);
+        };
+        let place = source.place(span);
+        write!(f, "{}:{}:{}: {}\n{place}", source.name, place.number, place.column, mistake.message)?;
+        match &mistake.also {
+            Some((span, what)) => {
+                let place = source.place(span);
+                write!(f, "\n{}:{}:{}: {what}\n{place}", source.name, place.number, place.column)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, span: Span) -> String {
+        let source = Source { name: "f".into(), text: text.into() };
+        source.show(&Mistake::at(span, "wrong")).to_string()
+    }
+
+    #[test]
+    fn a_place_is_line_and_column_in_characters() {
+        assert_eq!(shown("a = 1\nb = 22\n", 10..12), "f:2:5: wrong\n 2 | b = 22\n   |     ^^");
+        assert_eq!(shown("\u{fc}\t= 1\r\n", 5..6), "f:1:5: wrong\n 1 | \u{fc} = 1\n   |     ^");
+        assert_eq!(shown("a = [\n1,\n2]", 4..11), "f:1:5: wrong\n 1 | a = [\n   |     ^");
+    }
+
+    #[test]
+    fn the_end_and_beyond_are_places_too() {
+        assert_eq!(shown("a =", 3..3), "f:1:4: wrong\n 1 | a =\n   |    ^");
+        assert_eq!(shown("", 7..9), "f:1:1: wrong\n 1 |\n   | ^");
+        assert_eq!(shown("\u{fc}", 1..2), "f:1:1: wrong\n 1 | \u{fc}\n   | ^");
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_that_is_meant_is_shown() {
+        let text = format!("{}X{}", "a".repeat(1000), "b".repeat(1000));
+        let shown = shown(&text, 1000..1001);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines[0].starts_with("f:1:1001:") && lines[1].len() < 130, "{shown}");
+        assert_eq!(lines[1].find('X'), lines[2].find('^'));
+    }
+}

@@ -1,0 +1,157 @@
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use terminal_size::{Width, terminal_size};
+
+use super::stage::Stage;
+use super::{Failure, signals, values};
+use crate::doctor::measure::{End, MeasureError, Measured, Plan, measure};
+use crate::doctor::{Applied, Report, SCHEMA, Table, apply, examine};
+
+/// Columns where there is no terminal to ask.
+const COLUMNS: usize = 100;
+
+/// Look for what keeps handfast from working on an interface, or from working well.
+///
+/// Looks at the interface, its driver and queues, who uses it already, the peer of a veth, offloads,
+/// permissions, the kernel and the machine. Changes nothing, unless --fix says so. Each finding comes
+/// with the command that changes it and the one that takes that back; docs/doctor.md explains them.
+///
+/// Ends with 0 if there is no error, warnings or not, and with 1 if there is one.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct DoctorArgs {
+    /// The interface
+    #[arg(long, value_name = "IF", value_parser = values::device, required_unless_present = "measure")]
+    dev: Option<String>,
+    /// Do what is safe: offloads, MTU, polling and up; say how to undo it, and look again
+    #[arg(long, requires = "dev")]
+    fix: bool,
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Measure what bare AF_XDP and XDP_TX programs reach on a veth pair, made for it
+    #[arg(long)]
+    measure: bool,
+    /// Measure on this pair instead; both must be free
+    #[arg(long, value_name = "[NS:]IF,[NS:]IF", requires = "measure", value_parser = pair)]
+    pair: Option<(End, End)>,
+    /// Of each run of --measure
+    #[arg(long, value_name = "SECS", requires = "measure", default_value = "2", value_parser = values::seconds)]
+    seconds: Duration,
+    /// Runs of --measure of each program and mode, of which the median is printed
+    #[arg(long, value_name = "N", requires = "measure", default_value_t = 3,
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Why does it not start, or not answer?
+
+    sudo handfast doctor --dev eth0
+
+  Inside a lab (handfast lab up):
+
+    handfast lab exec --side server -- handfast doctor --dev hf-s --fix
+
+  How fast can anything be on a veth pair of this machine, in 25 s:
+
+    sudo handfast doctor --measure";
+
+/// What --json prints.
+#[derive(Serialize)]
+struct Output<'a> {
+    schema: u32,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    report: Option<&'a Report>,
+    /// What --fix did, before the checks were made again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied: Option<&'a [Applied]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<&'a Measured>,
+}
+
+pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
+    let mut report = arguments.dev.as_deref().map(examine);
+    let mut applied = None;
+    if arguments.fix
+        && let Some(before) = &report
+    {
+        let done = apply(before);
+        if !arguments.json {
+            say(&told(&done));
+        }
+        report = arguments.dev.as_deref().map(examine);
+        applied = Some(done);
+    }
+    if let Some(report) = report.as_ref().filter(|_| !arguments.json) {
+        let width = terminal_size().map_or(COLUMNS, |(Width(columns), _)| columns.into());
+        say(&Table { report, width, colour: Stage::of_stdout().colour }.to_string());
+    }
+    let measured = arguments.measure.then(|| measured(arguments)).transpose()?;
+    if arguments.json {
+        let output = Output {
+            schema: SCHEMA,
+            report: report.as_ref(),
+            applied: applied.as_deref(),
+            measured: measured.as_ref(),
+        };
+        let text = serde_json::to_string_pretty(&output).map_err(Failure::of)?;
+        say(&format!("{text}\n"));
+    } else if let Some(measured) = &measured {
+        say(&format!("{}{measured}", if report.is_some() { "\n" } else { "" }));
+    }
+    match report {
+        Some(report) if report.counts.error > 0 => Ok(ExitCode::FAILURE),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn measured(arguments: &DoctorArgs) -> Result<Measured, Failure> {
+    let DoctorArgs { pair, seconds, rounds, .. } = arguments;
+    let plan = Plan { pair: pair.clone(), duration: *seconds, rounds: *rounds };
+    let watched = io::stderr().is_terminal();
+    // Ended by a signal, it still removes what it has made.
+    let stop = signals::stop()?;
+    measure(&plan, &stop, |what| {
+        if watched {
+            eprintln!("measuring: {what}");
+        }
+    })
+    .map_err(|error| match error {
+        MeasureError::Lab(error) => error.into(),
+        other => Failure::of(other),
+    })
+}
+
+/// What was done, and how to take it back, last thing first.
+fn told(applied: &[Applied]) -> String {
+    if applied.is_empty() {
+        return "nothing that is safe to fix\n\n".into();
+    }
+    let mut lines: Vec<String> = applied
+        .iter()
+        .map(|one| match &one.error {
+            None => format!("ran:  {}", one.command),
+            Some(error) => format!("failed: {}: {error}", one.command),
+        })
+        .collect();
+    let done = applied.iter().rev().filter(|one| one.error.is_none());
+    lines.extend(done.filter_map(|one| one.undo.as_ref()).map(|undo| format!("undo: {undo}")));
+    lines.join("\n") + "\n\n"
+}
+
+fn pair(text: &str) -> Result<(End, End), String> {
+    let (one, other) = text.split_once(',').ok_or("two interfaces, with a comma between")?;
+    Ok((one.parse()?, other.parse()?))
+}
+
+/// A reader behind a pipe that has gone away is no reason to fail.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

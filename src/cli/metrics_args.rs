@@ -1,0 +1,49 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::Failure;
+use crate::engine::stack::{Active, Running};
+use crate::load::Control;
+use crate::metrics::{Bound, Serving, Source};
+
+/// Metrics of a run, for whatever runs one.
+#[derive(Clone, Debug, Default, Args)]
+pub struct MetricsArgs {
+    /// Serve metrics for Prometheus at http://ADDR:PORT/metrics
+    ///
+    /// An IPv6 address stands in brackets: [::1]:9464. Whoever reaches the address may read them, so name
+    /// one of a trusted network. Every metric is in docs/metrics.md.
+    #[arg(long = "metrics", value_name = "ADDR:PORT", help_heading = "Report", value_parser = address)]
+    pub address: Option<SocketAddr>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("`{text}` is no address with a port: write 127.0.0.1:9464, [::1]:9464, or 0.0.0.0:9464 for every address")
+    })
+}
+
+impl MetricsArgs {
+    /// Listens, if it is wanted: before anything else, while there are privileges to do so.
+    pub(super) fn bind(&self) -> Result<Option<Bound>, Failure> {
+        let bind =
+            |address| Bound::bind(address).map_err(|error| Failure::new(error.to_string()).fix(error.fix()));
+        self.address.map(bind).transpose()
+    }
+}
+
+/// Answers from here on, without privileges, until the value is dropped.
+pub(super) fn serve(
+    bound: Option<Bound>,
+    active: &Active,
+    running: &Running,
+    bench: Option<&Arc<Control>>,
+) -> Result<Option<Serving>, Failure> {
+    let Some(bound) = bound else { return Ok(None) };
+    println!("metrics: http://{}/metrics", bound.address());
+    let source = Source::new(active.clone(), running.watch(), bench.cloned());
+    let serving = bound.serve(Box::new(move || source.text()));
+    serving.map(Some).map_err(|error| Failure::new(format!("cannot start a thread: {error}")))
+}

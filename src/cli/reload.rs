@@ -1,0 +1,128 @@
+//! SIGHUP: the file is read again, and the stack at work listens to what it says now.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::config::{Config, Reread};
+use super::respond::some;
+use super::{Failure, Listen, RespondArgs, signals};
+use crate::engine::Fault;
+use crate::engine::stack::{Answer, ListenError, Running};
+
+/// How often it is looked whether what was given up has connections left, while there is any.
+const RELEASE: Duration = Duration::from_secs(5);
+/// A look reads the whole table: it may take this share of the time.
+const SHARE: u32 = 100;
+
+const UNCHANGED: &str = "nothing was changed: what ran before goes on";
+
+/// Between the signal and the stack.
+pub(super) struct Reloader {
+    config: Config,
+    hangup: Arc<AtomicBool>,
+    listeners: Vec<Listen>,
+    fault: Fault,
+    /// When to look for what can be given back.
+    release: Instant,
+}
+
+impl Reloader {
+    /// From here on SIGHUP does not end the process.
+    pub fn new(config: Config, arguments: &RespondArgs) -> Result<Reloader, Failure> {
+        Ok(Reloader {
+            config,
+            hangup: signals::hangup()?,
+            listeners: arguments.listeners.clone(),
+            fault: arguments.fault.unwrap_or_default(),
+            release: Instant::now() + RELEASE,
+        })
+    }
+
+    /// Does what is due; whether there was anything. Returns soon; several signals since the last
+    /// look are one.
+    pub fn look(&mut self, running: &Running) -> bool {
+        let (hangup, release) = (self.hangup.swap(false, Ordering::Relaxed), Instant::now() >= self.release);
+        if hangup {
+            self.reload(running);
+        }
+        if release {
+            self.give_back(running);
+        }
+        hangup || release
+    }
+
+    /// Those in force.
+    pub fn listeners(&self) -> &[Listen] {
+        &self.listeners
+    }
+
+    fn reload(&mut self, running: &Running) {
+        let path = self.config.path().display().to_string();
+        match self.config.again() {
+            Ok(Reread { arguments, restart }) => match self.listen(running, &arguments) {
+                Ok(changes) => {
+                    println!("reloaded {path}: {changes}");
+                    restart.iter().for_each(|key| {
+                        println!("note: `{key}` differs from what runs: it needs a restart");
+                    });
+                }
+                Err(error @ (ListenError::Rules(_) | ListenError::Steering { .. })) => {
+                    eprintln!("handfast: {path}: {error}\n{UNCHANGED}");
+                }
+                Err(error) => eprintln!("handfast: {path}: {error}"),
+            },
+            Err(bad) => eprintln!("handfast: {bad}\n{UNCHANGED}"),
+        }
+    }
+
+    /// What has changed, in one line.
+    fn listen(&mut self, running: &Running, arguments: &RespondArgs) -> Result<String, ListenError> {
+        let fault = arguments.fault.unwrap_or_default();
+        let before: HashSet<String> = self.listeners.iter().map(ToString::to_string).collect();
+        let after: HashSet<String> = arguments.listeners.iter().map(ToString::to_string).collect();
+        let without = |these: &[Listen], those: &HashSet<String>, sign: char| -> Vec<String> {
+            let names = these.iter().map(ToString::to_string).filter(|name| !those.contains(name));
+            names.map(|name| format!("{sign}{name}")).collect()
+        };
+        let added = without(&arguments.listeners, &before, '+');
+        let removed = without(&self.listeners, &after, '-');
+        if added.is_empty() && removed.is_empty() && fault == self.fault {
+            return Ok("the listeners are the same".into());
+        }
+        let answer = |listen: &Listen| {
+            let service = listen.service;
+            match before.contains(&listen.to_string()) {
+                true => Answer::AsBefore,
+                false => Answer::With(Box::new(move || service.user())),
+            }
+        };
+        let wanted = arguments.listeners.iter().map(|listen| (listen.owned.clone(), answer(listen)));
+        let taken = running.listen(wanted.collect(), fault);
+        if matches!(taken, Err(ListenError::Rules(_) | ListenError::Steering { .. })) {
+            return taken.map(|()| String::new());
+        }
+        let same = arguments.listeners.len() - added.len();
+        let mut parts = Vec::new();
+        for changed in [added, removed].into_iter().filter(|changed| !changed.is_empty()) {
+            parts.push(some(changed.into_iter()));
+        }
+        parts.push(format!("{same} as before"));
+        if fault != self.fault {
+            parts.push("other faults".into());
+        }
+        self.listeners.clone_from(&arguments.listeners);
+        self.fault = fault;
+        // A core that does not get to run takes it later.
+        taken.map(|()| parts.join(", "))
+    }
+
+    fn give_back(&mut self, running: &Running) {
+        let began = Instant::now();
+        if let Err(error) = running.release() {
+            eprintln!("handfast: {error}; what was given up stays with handfast meanwhile");
+        }
+        self.release = Instant::now() + RELEASE.max(began.elapsed() * SHARE);
+    }
+}

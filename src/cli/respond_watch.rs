@@ -1,0 +1,122 @@
+//! A responder at work: what its main thread looks after until it ends.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::notify::Notifier;
+use super::reload::Reloader;
+use super::{Listen, RespondArgs};
+use crate::control::Subject;
+use crate::engine::Numbered;
+use crate::engine::stack::Running;
+use crate::report::Rates;
+
+/// How often signals, the duration and the interfaces are looked after.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Whom it tells, and what it may be told.
+pub(super) struct Watch<'a> {
+    running: &'a Running,
+    subject: &'a Subject,
+    reloader: Option<Reloader>,
+    names: BTreeMap<u16, String>,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(running: &'a Running, subject: &'a Subject, reloader: Option<Reloader>) -> Watch<'a> {
+        Watch { running, subject, reloader, names: BTreeMap::new() }
+    }
+
+    /// Until a signal, the duration, or a fault; a line of rates at each interval.
+    pub(super) fn until_the_end(
+        &mut self,
+        arguments: &RespondArgs,
+        stop: &AtomicBool,
+        notifier: &mut Notifier,
+    ) {
+        let running = self.running;
+        let began = Instant::now();
+        let (mut rates, mut told) = (Rates::default(), Rates::default());
+        let mut next = arguments.interval;
+        let mut captures = true;
+        self.name(&arguments.listeners);
+        loop {
+            let elapsed = began.elapsed();
+            let over = arguments.duration.is_some_and(|limit| elapsed >= limit);
+            if over || stop.load(Ordering::Relaxed) || running.fault().is_some() {
+                return;
+            }
+            if let (true, Some(error)) = (captures, running.capture_failure()) {
+                captures = false;
+                println!("warning: the capture has ended, the responder goes on: {error}");
+            }
+            if !arguments.interval.is_zero() && elapsed >= next {
+                println!("{}", rates.line(&running.snapshot(), elapsed));
+                next += arguments.interval;
+            }
+            notifier.tick(|| told.line(&running.snapshot(), elapsed));
+            self.reload();
+            thread::sleep(LOOK);
+        }
+    }
+
+    fn reload(&mut self) {
+        let Some(reloader) = &mut self.reloader else { return };
+        if reloader.look(self.running) {
+            let listeners = reloader.listeners().to_vec();
+            self.name(&listeners);
+        }
+    }
+
+    /// Connections know their listener by number: its name for those who ask.
+    fn name(&mut self, listeners: &[Listen]) {
+        self.names = names(&self.names, self.running.listeners(), listeners);
+        self.subject.set_listeners(self.names.clone());
+    }
+}
+
+const GIVEN_UP: &str = " (given up)";
+
+/// By number. What was given up keeps the name it had.
+fn names(
+    before: &BTreeMap<u16, String>,
+    rules: Vec<Numbered>,
+    listeners: &[Listen],
+) -> BTreeMap<u16, String> {
+    let name = |rule: &Numbered| match (rule.leaving, before.get(&rule.number)) {
+        (true, Some(name)) if name.ends_with(GIVEN_UP) => name.clone(),
+        (true, Some(name)) => format!("{name}{GIVEN_UP}"),
+        (true, None) => format!("{}{GIVEN_UP}", rule.owned),
+        (false, _) => {
+            let listen = listeners.iter().find(|listen| listen.owned == rule.owned);
+            listen.map_or_else(|| rule.owned.to_string(), ToString::to_string)
+        }
+    };
+    rules.iter().map(|rule| (rule.number, name(rule))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listens(texts: &[&str]) -> Vec<Listen> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn rule(number: u16, owned: &str, leaving: bool) -> Numbered {
+        Numbered { number, owned: owned.parse().unwrap(), leaving }
+    }
+
+    #[test]
+    fn a_service_that_was_traded_keeps_its_name_while_it_has_connections() {
+        let first =
+            names(&BTreeMap::new(), vec![rule(0, "10.0.0.1:80", false)], &listens(&["10.0.0.1:80=echo"]));
+        assert_eq!(first[&0], "10.0.0.1:80=echo");
+        let rules = vec![rule(1, "10.0.0.1:80", false), rule(0, "10.0.0.1:80", true)];
+        let then = names(&first, rules.clone(), &listens(&["10.0.0.1:80=http"]));
+        assert_eq!((&*then[&1], &*then[&0]), ("10.0.0.1:80=http", "10.0.0.1:80=echo (given up)"));
+        assert_eq!(names(&then, rules, &listens(&["10.0.0.1:80=http"])), then);
+    }
+}

@@ -1,0 +1,106 @@
+//! What the process that runs doctor may do: the same user's `handfast respond` may do no more.
+
+use caps::{CapSet, Capability};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use nix::unistd::geteuid;
+
+use super::Action;
+use super::check::{Check, Fix};
+use super::host::line;
+use crate::xdp::QueueConfig;
+
+const NEEDED: [Capability; 4] =
+    [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
+/// With the one that lifts the limit of locked memory.
+const GRANT: &str = "cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw,cap_ipc_lock+ep";
+
+/// `queues`: of the interface, if there is one.
+pub(super) fn checks(queues: u32) -> Vec<Check> {
+    vec![capabilities(), locked_memory(queues), unprivileged_bpf()]
+}
+
+/// Whether everything that is needed to start is there.
+pub(super) fn may_start() -> bool {
+    missing().is_empty()
+}
+
+fn has(set: CapSet, capability: Capability) -> bool {
+    caps::has_cap(None, set, capability).unwrap_or(false)
+}
+
+/// `CAP_SYS_ADMIN` includes two of them.
+fn missing() -> Vec<Capability> {
+    let implied = |capability: &Capability| {
+        matches!(capability, Capability::CAP_BPF | Capability::CAP_PERFMON)
+            && has(CapSet::Effective, Capability::CAP_SYS_ADMIN)
+    };
+    let lacks = |capability: &Capability| !has(CapSet::Effective, *capability) && !implied(capability);
+    NEEDED.into_iter().filter(lacks).collect()
+}
+
+fn capabilities() -> Check {
+    let missing = missing();
+    let named = |list: &[Capability]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if missing.is_empty() {
+        return Check::ok("capabilities", named(&NEEDED));
+    }
+    let check = Check::error("capabilities", format!("missing: {}", named(&missing)));
+    let why =
+        "handfast needs them to load, attach and bind; it gives all of them up before the first packet.";
+    // What the bounding set lacks, no file can give.
+    match missing.iter().all(|capability| has(CapSet::Bounding, *capability)) {
+        true => check.why(why).fix(grant()),
+        false => check.why(format!(
+            "{why} Whoever started this process withholds them: a container wants --cap-add for each, a systemd \
+             unit AmbientCapabilities= and CapabilityBoundingSet=."
+        )),
+    }
+}
+
+/// Gives this binary what it needs, whoever starts it.
+fn grant() -> Option<Fix> {
+    let path = std::env::current_exe().ok()?.display().to_string();
+    let undo = Action::run(["setcap", "-r", &path]);
+    Some(Fix::by_hand(Action::run(["setcap", GRANT, &path])).undone_by(undo))
+}
+
+fn locked_memory(queues: u32) -> Check {
+    let name = "locked-memory";
+    let exempt = [Capability::CAP_IPC_LOCK, Capability::CAP_SYS_RESOURCE]
+        .into_iter()
+        .any(|capability| has(CapSet::Effective, capability));
+    if exempt {
+        return Check::ok(name, "no limit for this process");
+    }
+    let config = QueueConfig::new("", 0, 0);
+    let needed = u64::from(queues.max(1)) * u64::from(config.frames) * u64::from(config.frame_size);
+    let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK) else {
+        return Check::unknown(name, "the limit cannot be read");
+    };
+    match hard {
+        RLIM_INFINITY => Check::ok(name, "no limit"),
+        _ => {
+            let found = format!("up to {} KiB, {} KiB are needed", hard >> 10, needed >> 10);
+            if hard >= needed {
+                return Check::ok(name, found);
+            }
+            let check = Check::error(name, found).why("The frames of every queue are locked memory.");
+            check.fix(if geteuid().is_root() { raise() } else { grant() })
+        }
+    }
+}
+
+/// For the shell that doctor was started from.
+fn raise() -> Option<Fix> {
+    let shell = nix::unistd::getppid().to_string();
+    Some(Fix::by_hand(Action::run(["prlimit", "--memlock=unlimited:unlimited", "--pid", &shell])))
+}
+
+fn unprivileged_bpf() -> Check {
+    let name = "unprivileged-bpf";
+    match line("/proc/sys/kernel/unprivileged_bpf_disabled").as_deref() {
+        Some("0") => Check::ok(name, "everybody may load some programs; of the kind needed here, nobody may"),
+        Some(_) => Check::ok(name, "off: loading takes CAP_BPF"),
+        None => Check::unknown(name, "the kernel does not say"),
+    }
+}

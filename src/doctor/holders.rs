@@ -1,0 +1,114 @@
+//! Who uses an interface: looked up in /proc, since not every kernel lists AF_XDP sockets.
+
+use std::fs;
+
+use super::Action;
+use super::place::{is_here, processes};
+
+/// A process, by id and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    pub id: u32,
+    pub name: String,
+}
+
+/// Processes that have a part in an interface, as far as this one may look.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Holders {
+    /// Have an AF_XDP socket in this network namespace, on whichever interface.
+    pub sockets: Vec<Process>,
+    /// Keep a program of the interface attached.
+    pub programs: Vec<Process>,
+}
+
+/// `programs`: the ids of those attached to the interface.
+pub(super) fn find(programs: &[u32]) -> Holders {
+    let mut found = Holders::default();
+    let own = std::process::id();
+    for id in processes().filter(|id| *id != own) {
+        let named = || {
+            let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+            Process { id, name: name.trim().to_owned() }
+        };
+        if !programs.is_empty() && keeps_one(id, programs) {
+            found.programs.push(named());
+        }
+        if is_here(id) && has_xdp_socket(id) {
+            found.sockets.push(named());
+        }
+    }
+    found
+}
+
+pub(super) fn listed(processes: &[Process]) -> String {
+    let named = |process: &Process| format!("{} ({})", process.name, process.id);
+    processes.iter().map(named).collect::<Vec<_>>().join(", ")
+}
+
+/// Ends the one. `None`: there is none, or which of several it is cannot be said.
+pub(super) fn end(processes: &[Process]) -> Option<Action> {
+    match processes {
+        [only] => Some(Action::run(["kill", &only.id.to_string()])),
+        _ => None,
+    }
+}
+
+/// A mapped fill ring (`XDP_UMEM_PGOFF_FILL_RING`) of a socket: no other socket has one there.
+fn has_xdp_socket(id: u32) -> bool {
+    let maps = fs::read_to_string(format!("/proc/{id}/maps")).unwrap_or_default();
+    maps.lines().any(is_fill_ring)
+}
+
+fn is_fill_ring(mapping: &str) -> bool {
+    let mut words = mapping.split_whitespace();
+    words.nth(2) == Some("100000000") && words.next_back().is_some_and(|name| name.starts_with("socket:["))
+}
+
+/// Whether it has the link of one of these programs open.
+fn keeps_one(id: u32, programs: &[u32]) -> bool {
+    let entries = fs::read_dir(format!("/proc/{id}/fdinfo")).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| fs::read_to_string(entry.path()).ok())
+        .filter_map(|text| linked_program(&text))
+        .any(|program| programs.contains(&program))
+}
+
+/// The program of a link's descriptor. That of a program has an id, too, but does not keep it attached.
+fn linked_program(text: &str) -> Option<u32> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    field("link_type:").filter(|kind| *kind == "xdp")?;
+    field("prog_id:")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_ended_who_may_be_innocent() {
+        let process = |id| Process { id, name: "capture".into() };
+        assert_eq!(end(&[process(7)]).map(|action| action.to_string()), Some("kill 7".into()));
+        assert_eq!(end(&[process(7), process(8)]), None);
+        assert_eq!(end(&[]), None);
+    }
+
+    #[test]
+    fn rings_are_told_from_other_mappings() {
+        for (mapping, expected) in [
+            ("7f6e-7f6f rw-s 100000000 00:09 46168700                  socket:[46168700]", true),
+            ("7f6e-7f6f rw-s 00000000 00:09 46168700                   socket:[46168700]", false),
+            ("7f6e-7f6f rw-s 100000000 00:09 12                        /var/socket", false),
+            ("7f6e-7f6f rw-p 00000000 00:00 0", false),
+        ] {
+            assert_eq!(is_fill_ring(mapping), expected, "{mapping}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_told_from_a_program() {
+        let link = "pos:\t0\nlink_type:\txdp\nlink_id:\t7\nprog_tag:\t31\nprog_id:\t75384\nifindex:\t2\n";
+        assert_eq!(linked_program(link), Some(75384));
+        assert_eq!(linked_program("pos:\t0\nprog_type:\t6\nprog_id:\t75384\n"), None);
+        assert_eq!(linked_program("link_type:\ttcx\nprog_id:\t75384\n"), None);
+    }
+}

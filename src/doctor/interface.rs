@@ -1,0 +1,207 @@
+//! The interface itself: whether it is there, up and of a size that fits; its driver and queues.
+
+use super::check::{Check, Fix};
+use super::command::output;
+use super::host::Host;
+use super::link::Link;
+use super::peer::Peer;
+use super::place::{self, Place};
+use super::{Action, CommandError};
+use crate::xdp::{XdpError, inspect};
+
+/// Namespaces that are searched for an interface that is not here.
+const SEARCHED: usize = 64;
+
+pub(super) fn absent(name: &str, error: &XdpError) -> Check {
+    let check = Check::error("interface", error.to_string());
+    let has_it = |place: &Place| Link::ask(place, name).is_ok();
+    let elsewhere = place::names().into_iter().take(SEARCHED).map(Place::Named).find(has_it);
+    match elsewhere {
+        Some(place) => {
+            let why = format!("There is an interface of that name in {}.", place.described());
+            let program =
+                std::env::current_exe().map_or("handfast".into(), |path| path.display().to_string());
+            check.why(why).fix(Fix::by_hand(place.action([program.as_str(), "doctor", "--dev", name])))
+        }
+        None => check
+            .why("Nothing can be said of an interface that is not there.")
+            .fix(Fix::by_hand(Action::run(["ip", "-brief", "link"]))),
+    }
+}
+
+pub(super) fn no_tools(error: &CommandError) -> Check {
+    let check = Check::error("interface", error.to_string())
+        .why("Most of what doctor looks at is asked of ip (iproute2) and ethtool.");
+    match error {
+        CommandError::Missing { .. } => {
+            check.fix(Fix::by_hand(Action::run(["apt-get", "install", "-y", "iproute2", "ethtool"])))
+        }
+        _ => check,
+    }
+}
+
+pub(super) fn checks(host: &Host) -> Vec<Check> {
+    let addresses: Vec<String> =
+        host.device.addresses.iter().map(|(address, length)| format!("{address}/{length}")).collect();
+    let found = match addresses.as_slice() {
+        [] => format!("index {}, no address", host.device.index),
+        [first] => format!("index {}, {first}", host.device.index),
+        [first, more @ ..] => format!("index {}, {first} and {} more", host.device.index, more.len()),
+    };
+    vec![
+        Check::ok("interface", found),
+        link(host),
+        carrier(host),
+        mtu(host),
+        driver(host),
+        modes(host),
+        zero_copy(host),
+        queues(host),
+        rss(host),
+    ]
+}
+
+fn link(host: &Host) -> Check {
+    let set = |to| Action::run(["ip", "link", "set", "dev", host.name(), to]);
+    match host.device.up {
+        true => Check::ok("link", "up"),
+        false => Check::error("link", "down")
+            .why("Nothing arrives, and an AF_XDP socket cannot be bound.")
+            .fix(Fix::safe(set("up"), set("down"))),
+    }
+}
+
+fn carrier(host: &Host) -> Check {
+    // Known also while our own end is down, so that both can be cured at once.
+    if let Some(end) = host.peer.end().filter(|end| !end.link.has("UP")) {
+        return Check::error("carrier", format!("none: {} is down", end.link.ifname))
+            .why("Nothing arrives while the other end of the pair is down.")
+            .fix(end.up());
+    }
+    match (host.device.up, host.link.has("LOWER_UP")) {
+        (false, _) => Check::unknown("carrier", "the interface is down"),
+        (true, true) => Check::ok("carrier", "yes"),
+        (true, false) => Check::error("carrier", "none")
+            .why("No cable, or the other end is off.")
+            .fix(Fix::by_hand(Action::run(["ethtool", host.name()]))),
+    }
+}
+
+fn mtu(host: &Host) -> Check {
+    let (mtu, most) = (host.device.mtu, host.most());
+    if mtu <= most {
+        return Check::ok("mtu", format!("{mtu} octets, {most} fit"));
+    }
+    let set = |mtu: u32| Action::run(["ip", "link", "set", "dev", host.name(), "mtu", &mtu.to_string()]);
+    Check::error("mtu", format!("{mtu} octets, {most} fit"))
+        .why(
+            "A packet must fit one frame of the UMEM: 2,048 octets, less 256 of the kernel's and 22 of a link \
+             header with two VLAN tags.",
+        )
+        .fix(Fix::safe(set(most), set(mtu)))
+}
+
+fn driver(host: &Host) -> Check {
+    match host.device.driver.as_deref() {
+        Some("") | None => Check::unknown("driver", "the kernel does not say"),
+        Some("veth") => Check::ok("driver", "veth: a pair inside this machine, its rates are no NIC's"),
+        Some(name) => Check::ok("driver", name),
+    }
+}
+
+fn modes(host: &Host) -> Check {
+    let Some(features) = inspect::features(host.device.index) else {
+        return Check::unknown("xdp-modes", "generic; of native, kernel or driver say nothing").why(
+            "Kernels before 6.3 do not tell, and drivers without native mode neither. `handfast respond --mode \
+             native` says whether it works.",
+        );
+    };
+    let preferred = match host.device.preference() {
+        crate::xdp::Preference::Native => "native",
+        crate::xdp::Preference::Generic => "generic",
+    };
+    match (features.native(), features.redirect()) {
+        (true, true) => Check::ok("xdp-modes", format!("native and generic; auto takes {preferred}")),
+        (true, false) => Check::warning("xdp-modes", "native without redirect, and generic")
+            .why("AF_XDP needs XDP_REDIRECT: only generic mode will work."),
+        (false, _) => Check::ok("xdp-modes", "generic only: the driver has no native mode"),
+    }
+}
+
+fn zero_copy(host: &Host) -> Check {
+    match inspect::features(host.device.index) {
+        Some(features) if features.zero_copy() => Check::ok("zero-copy", "the driver has it"),
+        Some(_) => Check::ok("zero-copy", "the driver has none: frames are copied"),
+        None => Check::unknown("zero-copy", "the kernel does not say; `handfast respond --zerocopy` tries"),
+    }
+}
+
+fn queues(host: &Host) -> Check {
+    let (receive, paired) = (host.device.rx_queues, host.device.paired_queues);
+    let found = format!("{receive} receive, {paired} of them also send");
+    if paired >= receive {
+        return Check::ok("queues", found);
+    }
+    let set = |queues: u32| Action::run(["ethtool", "-L", host.name(), "rx", &queues.to_string()]);
+    Check::error("queues", found)
+        .why("Each receive queue needs a socket, which must be able to send on the queue of the same number.")
+        .fix(Fix::by_hand(set(paired)).undone_by(set(receive)))
+}
+
+/// Whether the NIC's hash spreads connections over all queues, and by port.
+fn rss(host: &Host) -> Check {
+    let queues = host.device.rx_queues;
+    if queues <= 1 {
+        return Check::ok("rss", "one queue: nothing to spread");
+    }
+    if let Peer::Found(_) | Peer::Hidden(_) = host.peer {
+        return Check::ok("rss", "veth: the queue it is sent on is the queue it arrives on");
+    }
+    let Ok(table) = output(&["ethtool", "-x", host.name()]) else {
+        return Check::unknown("rss", "the driver does not show its table");
+    };
+    let used = queues_in(&table);
+    if used < queues as usize {
+        let spread = ["ethtool", "-X", host.name(), "equal", &queues.to_string()];
+        return Check::warning("rss", format!("{used} of {queues} queues get traffic"))
+            .why("The cores of the other queues have nothing to do.")
+            .fix(Fix::by_hand(Action::run(spread)));
+    }
+    match output(&["ethtool", "-n", host.name(), "rx-flow-hash", "tcp4"]) {
+        Ok(fields) if !fields.contains("L4 bytes") => {
+            Check::warning("rss", "the hash of TCP leaves the ports out")
+                .why("All connections between two addresses arrive on one queue, and so on one core.")
+                .fix(Fix::by_hand(Action::run([
+                    "ethtool",
+                    "-N",
+                    host.name(),
+                    "rx-flow-hash",
+                    "tcp4",
+                    "sdfn",
+                ])))
+        }
+        Ok(_) => Check::ok("rss", format!("all {queues} queues, by addresses and ports")),
+        Err(_) => Check::ok("rss", format!("all {queues} queues; by which fields is not told")),
+    }
+}
+
+/// How many queues an indirection table names (`ethtool -x`: "   8:   0  1  0  1").
+fn queues_in(table: &str) -> usize {
+    let rows = table.lines().filter_map(|line| line.trim_start().split_once(':'));
+    let rows = rows.filter(|(first, _)| first.parse::<u32>().is_ok());
+    let queues = rows.flat_map(|(_, row)| row.split_whitespace()).filter_map(|word| word.parse::<u32>().ok());
+    queues.collect::<std::collections::BTreeSet<_>>().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_of_an_indirection_table_are_counted() {
+        let table = "RX flow hash indirection table for eth0 with 4 RX ring(s):\n    0:      0     1     2     0\n\
+            \x20   8:      1     1     2     0\nRSS hash key:\n6d:5a:56:da\nRSS hash function:\n    toeplitz: on\n";
+        assert_eq!(queues_in(table), 3);
+        assert_eq!(queues_in(""), 0);
+    }
+}

@@ -1,0 +1,229 @@
+//! The bare ceilings of a veth pair: how many frames a second go there and back when nothing is
+//! done to them. What any TCP on this machine can reach lies below.
+
+mod end;
+mod measured;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+pub use end::End;
+use measured::median;
+pub use measured::{Ceiling, Measured};
+
+use super::link::Link;
+use crate::lab::bench::bare::{BareError, Client, ClientOptions, PortOptions, Reflector, ReflectorOptions};
+use crate::lab::bench::workload::{Pattern, Workload};
+use crate::lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
+use crate::lab::{CLIENT_DEVICE, Lab, LabError, SERVER_DEVICE, SOURCES_V4, Spec};
+use crate::wire::{Mac, Owned};
+use crate::xdp::{Device, Mode, XdpError};
+
+/// Where frames are sent to: from the range for benchmarks (RFC 2544), on the pair alone.
+const TARGET: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 18, 1, 1)), 7000);
+/// Frames under way.
+const WINDOW: u32 = 1024;
+/// After this a frame is given up.
+const LOST: Duration = Duration::from_millis(20);
+
+/// What is measured, and for how long.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// `None`: a pair is made in two namespaces, and removed.
+    pub pair: Option<(End, End)>,
+    /// Of each run.
+    pub duration: Duration,
+    pub rounds: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error("{end}: {source}")]
+    Bare { end: String, source: BareError },
+    #[error("{end}: {source}")]
+    Device { end: String, source: XdpError },
+    #[error("cannot enter namespace {namespace}: {source}")]
+    Enter { namespace: String, source: io::Error },
+    #[error(
+        "{0} and {1} are not the two ends of a veth pair: `ip -details link show` names the peer of each"
+    )]
+    NotAPair(String, String),
+    #[error("{0}: no frame came back")]
+    Silent(String),
+    #[error("stopped before the end")]
+    Stopped,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    AfXdp,
+    XdpTx,
+}
+
+const RUNS: [(Program, Mode); 4] = [
+    (Program::AfXdp, Mode::Native),
+    (Program::AfXdp, Mode::Generic),
+    (Program::XdpTx, Mode::Native),
+    (Program::XdpTx, Mode::Generic),
+];
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Program::AfXdp => "AF_XDP reflector",
+            Program::XdpTx => "XDP_TX reflector",
+        }
+    }
+}
+
+/// Measures; each program in each mode in turn, round after round. `tell` hears what comes next.
+///
+/// # Errors
+/// No root, a pair that is none or is in use, or a program that cannot start.
+pub fn measure(plan: &Plan, stop: &AtomicBool, mut tell: impl FnMut(&str)) -> Result<Measured, MeasureError> {
+    let (lab, (client, server)) = match &plan.pair {
+        Some(pair) => (None, pair.clone()),
+        None => {
+            let lab = Lab::up(&Spec::new(format!("dr{}", std::process::id())))?;
+            let ends = (End::of_lab(lab.client(), CLIENT_DEVICE), End::of_lab(lab.server(), SERVER_DEVICE));
+            (Some(lab), ends)
+        }
+    };
+    let target = check_pair(&client, &server)?;
+    let bench = Bench { client: &client, server: &server, target, duration: plan.duration };
+    let mut rates = RUNS.map(|_| Vec::new());
+    for round in 0..plan.rounds {
+        for ((program, mode), rates) in RUNS.iter().zip(&mut rates) {
+            tell(&format!("round {} of {}: {} {mode}", round + 1, plan.rounds, program.name()));
+            let rate = bench.run(*program, *mode, stop);
+            if stop.load(Relaxed) {
+                return Err(MeasureError::Stopped);
+            }
+            rates.push(rate?);
+        }
+    }
+    drop(lab);
+    let ceilings = RUNS.iter().zip(rates).map(|(&(program, mode), rates)| Ceiling {
+        program: program.name(),
+        mode: mode.to_string(),
+        median: median(&rates),
+        rates,
+    });
+    Ok(Measured {
+        pair: if plan.pair.is_some() {
+            format!("{client} and {server}")
+        } else {
+            "a veth pair of its own".into()
+        },
+        seconds: plan.duration.as_secs_f64(),
+        ceilings: ceilings.collect(),
+    })
+}
+
+/// The server's MAC, if the two are one pair.
+fn check_pair(client: &End, server: &End) -> Result<Mac, MeasureError> {
+    let look = |end: &End| {
+        let device = end.inside(|| Device::open(&end.interface))?;
+        let device = device.map_err(|source| MeasureError::Device { end: end.to_string(), source })?;
+        Ok::<_, MeasureError>((device, Link::ask(&end.place(), &end.interface).unwrap_or_default()))
+    };
+    let ((one, one_link), (other, other_link)) = (look(client)?, look(server)?);
+    let joined = one_link.link_index == Some(other.index) && other_link.link_index == Some(one.index);
+    match other.mac.filter(|_| joined && one.is_veth() && other.is_veth()) {
+        Some(mac) => Ok(mac),
+        None => Err(MeasureError::NotAPair(client.to_string(), server.to_string())),
+    }
+}
+
+/// A pair that is one, and how long each run takes.
+struct Bench<'a> {
+    client: &'a End,
+    server: &'a End,
+    /// The server's MAC.
+    target: Mac,
+    duration: Duration,
+}
+
+impl Bench<'_> {
+    /// One program answers on one end, and is called from the other. Frames there and back per second.
+    fn run(&self, program: Program, mode: Mode, stop: &AtomicBool) -> Result<f64, MeasureError> {
+        let over = AtomicBool::new(false);
+        let (ready, is_ready) = mpsc::channel();
+        let rate = thread::scope(|scope| {
+            let answering = scope.spawn(|| {
+                // Moved in here, so that it is dropped, and nobody waits, if this ends early.
+                let ready = ready;
+                let tell = || {
+                    // Whoever no longer waits has failed, and says so.
+                    let _ = ready.send(());
+                };
+                self.server.bare(|| answer(program, port(self.server, mode, 0), &over, tell))
+            });
+            let called = is_ready.recv().map(|()| self.call(mode, stop));
+            over.store(true, Relaxed);
+            answering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            called.unwrap_or(Ok(0.0))
+        })?;
+        match rate > 0.0 {
+            true => Ok(rate),
+            false => Err(MeasureError::Silent(format!("{} {mode} on {}", program.name(), self.server))),
+        }
+    }
+
+    fn call(&self, mode: Mode, stop: &AtomicBool) -> Result<f64, MeasureError> {
+        let options = ClientOptions {
+            port: port(self.client, mode, 1),
+            peer: TARGET,
+            peer_mac: self.target,
+            source: SOURCES_V4.parse().unwrap_or(IpNet::from(TARGET.ip())),
+            pattern: Pattern::new(Workload::Syn),
+            window: WINDOW,
+            rate: None,
+            timeout: LOST,
+            count: None,
+            duration: Some(self.duration),
+        };
+        let report = self.client.bare(|| Client::open(options)?.run(stop))?;
+        Ok(report.reflected as f64 / report.seconds)
+    }
+}
+
+/// `side`: a core of its own for each, if there are two.
+fn port(end: &End, mode: Mode, side: usize) -> PortOptions {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let core = cores.get(side).filter(|_| cores.len() > 1).map(|core| core.id);
+    PortOptions { mode: Some(mode), core, anywhere: true, ..PortOptions::new(end.interface.clone()) }
+}
+
+fn answer(
+    program: Program,
+    port: PortOptions,
+    stop: &AtomicBool,
+    ready: impl FnOnce(),
+) -> Result<(), BareError> {
+    let own = Owned { prefix: TARGET.ip().into(), ports: TARGET.port()..=TARGET.port() };
+    match program {
+        Program::AfXdp => {
+            let options =
+                ReflectorOptions { port, own: vec![own], swap_ip: false, drop: false, duration: None };
+            let reflector = Reflector::open(options)?;
+            ready();
+            reflector.run(stop).map(drop)
+        }
+        Program::XdpTx => {
+            let options = XdpTxOptions { port, tcp_port: TARGET.port(), reflect_syns: true, duration: None };
+            let answering = XdpTx::open(options)?;
+            ready();
+            answering.run(stop).map(drop)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Program;
+use crate::text::grouped;
+use crate::xdp::Mode;
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    pub pair: String,
+    /// Of each run.
+    pub seconds: f64,
+    pub ceilings: Vec<Ceiling>,
+}
+
+/// Frames there and back per second.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ceiling {
+    pub program: &'static str,
+    pub mode: String,
+    /// One for each round.
+    pub rates: Vec<f64>,
+    pub median: f64,
+}
+
+pub(super) fn median(rates: &[f64]) -> f64 {
+    let mut sorted = rates.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
+    match sorted.len() {
+        0 => 0.0,
+        count if count % 2 == 1 => middle(count / 2),
+        count => (middle(count / 2 - 1) + middle(count / 2)) / 2.0,
+    }
+}
+
+/// The medians, beside each other.
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounds = self.ceilings.first().map_or(0, |ceiling| ceiling.rates.len());
+        writeln!(f, "ceilings of {}: frames there and back a second", self.pair)?;
+        writeln!(f, "  {:<18}{:>12}{:>12}", "", "native", "generic")?;
+        for program in [Program::AfXdp, Program::XdpTx] {
+            let of = |mode: Mode| {
+                let found = self
+                    .ceilings
+                    .iter()
+                    .find(|ceiling| ceiling.program == program.name() && ceiling.mode == mode.to_string());
+                grouped(found.map_or(0.0, |ceiling| ceiling.median) as u64)
+            };
+            writeln!(f, "  {:<18}{:>12}{:>12}", program.name(), of(Mode::Native), of(Mode::Generic))?;
+        }
+        writeln!(f, "  Medians of {rounds} runs of {} s, one core each side. A veth is no NIC.", self.seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        for (rates, expected) in [(&[][..], 0.0), (&[3.0], 3.0), (&[9.0, 1.0, 2.0], 2.0), (&[4.0, 2.0], 3.0)]
+        {
+            assert_eq!(median(rates), expected);
+        }
+    }
+}

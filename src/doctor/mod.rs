@@ -1,0 +1,111 @@
+//! What is wrong with an interface, a kernel or a machine before handfast runs on it, and the
+//! command that cures it.
+//!
+//! A check is a value: what was looked at, what was found, how much it matters, what changes it and
+//! what takes that change back. Nothing is changed by looking. Settings are asked of `ip` and
+//! `ethtool` (decision 0010), everything else of the kernel.
+//!
+//! - `check`: what a check is; `catalogue` lists all of them; `report` is their sum, `table` its text.
+//! - `host`: what the checks of an interface are made from: `link` as `ip` and `ethtool` describe it,
+//!   `peer` the other end of a veth and `place` its namespace, `probe` what could be bound, `holders`
+//!   who is there already, `sniff` what arrives.
+//! - `interface`, `sharing`, `peer`, `offloads`, `napi`, `caller`, `kernel`, `machine`: the checks.
+//! - `remedy`: carries out the safe fixes; `command` runs what is run, with an end in time.
+//! - `measure`: the bare ceilings of a veth pair.
+//!
+//! May use `lab` and what is below.
+
+mod caller;
+mod catalogue;
+mod check;
+mod command;
+mod holders;
+mod host;
+mod interface;
+mod kernel;
+mod link;
+mod machine;
+pub mod measure;
+mod napi;
+mod offloads;
+mod peer;
+mod place;
+mod probe;
+mod remedy;
+mod report;
+mod sharing;
+mod sniff;
+mod table;
+
+pub use catalogue::{CATALOGUE, Group};
+pub use check::{Action, Check, Fix, Level};
+pub use command::CommandError;
+pub use remedy::{Applied, apply};
+pub use report::{Counts, Report, SCHEMA};
+pub use table::Table;
+
+use crate::xdp::Device;
+use host::Host;
+
+/// Looks at an interface of the calling thread's network namespace, and at what is around it.
+pub fn examine(interface: &str) -> Report {
+    let mut checks = look(interface);
+    // In the order of the catalogue, whoever made them.
+    let place = |name: &str| {
+        CATALOGUE.iter().flat_map(|group| group.checks).position(|known| *known == name).unwrap_or(usize::MAX)
+    };
+    checks.sort_by_key(|check| place(check.name));
+    Report::new(interface, checks)
+}
+
+fn look(name: &str) -> Vec<Check> {
+    let device = match Device::open(name) {
+        Ok(device) => device,
+        Err(error) => {
+            let mut checks = vec![interface::absent(name, &error)];
+            checks.extend(caller::checks(1));
+            return checks;
+        }
+    };
+    let queues = device.rx_queues;
+    let host = match Host::look(device) {
+        Ok(host) => host,
+        Err(error) => {
+            let mut checks = vec![interface::no_tools(&error)];
+            checks.extend(caller::checks(queues));
+            return checks;
+        }
+    };
+    let groups: [fn(&Host) -> Vec<Check>; 7] = [
+        interface::checks,
+        sharing::checks,
+        peer::checks,
+        offloads::checks,
+        napi::checks,
+        kernel::checks,
+        machine::checks,
+    ];
+    let mut checks: Vec<Check> = groups.iter().flat_map(|group| group(&host)).collect();
+    checks.extend(caller::checks(queues));
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_check_of_an_interface_is_in_the_catalogue_and_made_once() {
+        let report = examine("lo");
+        let names: Vec<&str> = report.checks.iter().map(|check| check.name).collect();
+        let known: Vec<&str> = CATALOGUE.iter().flat_map(|group| group.checks).copied().collect();
+        assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len(), "{names:?}");
+        // All but those of a veth's peer.
+        let missing: Vec<&str> =
+            known.into_iter().filter(|name| !names.contains(name) && !name.starts_with("peer")).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

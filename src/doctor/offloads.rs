@@ -1,0 +1,72 @@
+//! What the interface does to frames before or beside XDP.
+
+use super::Action;
+use super::check::{Check, Fix};
+use super::host::Host;
+use super::sniff::{Heard, listen};
+
+pub(super) fn checks(host: &Host) -> Vec<Check> {
+    let merging =
+        "Frames are merged into packets that no frame of the UMEM holds; most drivers refuse native XDP.";
+    let tags = "The NIC takes the VLAN tag out of the frame, where XDP cannot see it. Without VLANs it does not \
+                matter.";
+    let mut checks = vec![
+        should_be_off(host, "lro", "large-receive-offload", "lro", merging),
+        should_be_off(host, "gro-hw", "rx-gro-hw", "rx-gro-hw", merging),
+        should_be_off(host, "rx-vlan", "rx-vlan-offload", "rxvlan", tags),
+        transmit_checksum(host),
+    ];
+    checks.extend(partial_checksums(host));
+    checks
+}
+
+fn should_be_off(host: &Host, name: &'static str, long: &str, short: &str, why: &str) -> Check {
+    let feature = match &host.features {
+        Ok(features) => features.get(long),
+        Err(error) => return Check::unknown(name, error.to_string()),
+    };
+    let switch = |to| Action::run(["ethtool", "-K", host.name(), short, to]);
+    match feature {
+        Some(feature) if feature.on && feature.fixed => {
+            Check::warning(name, "on, and the driver cannot switch it off").why(why)
+        }
+        Some(feature) if feature.on => {
+            Check::warning(name, "on").why(why).fix(Fix::safe(switch("off"), switch("on")))
+        }
+        Some(_) => Check::ok(name, "off"),
+        None => Check::unknown(name, "ethtool does not say"),
+    }
+}
+
+fn transmit_checksum(host: &Host) -> Check {
+    let found = match host.device.tx_checksum {
+        Some(true) => "by the device for the kernel, by handfast for itself",
+        Some(false) => "in software",
+        None => return Check::unknown("tx-checksum", "the driver does not say"),
+    };
+    Check::ok("tx-checksum", found)
+}
+
+/// By listening for a moment to what arrives.
+fn partial_checksums(host: &Host) -> Option<Check> {
+    let name = "partial-checksums";
+    if !host.device.up {
+        return Some(Check::unknown(name, "the interface is down"));
+    }
+    let heard = match listen(host.device.index) {
+        Ok(heard) => heard,
+        Err(error) => return Some(Check::unknown(name, format!("cannot listen to the interface: {error}"))),
+    };
+    let Heard { segments, partial, milliseconds } = heard;
+    let found = format!("{partial} of {segments} TCP segments seen in {milliseconds} ms");
+    Some(match (segments, partial) {
+        (0, _) => Check::unknown(name, found).why("What XDP takes cannot be seen like this."),
+        (_, 0) => Check::ok(name, found),
+        _ => Check::error(name, found)
+            .why(
+                "Their checksum covers the pseudo-header alone, which is what a sender on this machine with \
+                 transmit offload sends. They are dropped as tcp_partial_checksum.",
+            )
+            .fix(host.peer.end().map(|end| end.offload_off("tx"))),
+    })
+}

@@ -1,0 +1,60 @@
+//! What the kernel takes, found by asking for it: an AF_XDP socket on each queue, released at once.
+
+use std::thread;
+
+use crate::xdp::{Copy, Device, Opened, Queue, QueueConfig, XdpError};
+
+/// Queues that are tried: as many as the steering program knows.
+const MOST: u32 = 64;
+/// Frames of the rings of a socket that moves nothing.
+const RING: u32 = 64;
+/// Frames of the two rings for sending: a wake-up may send no more than the ring holds.
+const SEND_RING: u32 = 512;
+
+/// What came of binding to every queue.
+#[derive(Debug, Default)]
+pub(super) struct Probe {
+    /// Somebody has a socket there.
+    pub taken: Vec<u32>,
+    pub free: Vec<u32>,
+    /// What a socket has here, by the first one that could be had.
+    pub opened: Option<Opened>,
+    /// Why nothing is known of a queue: the first such reason.
+    pub trouble: Option<XdpError>,
+}
+
+impl Probe {
+    pub(super) fn of(device: &Device) -> Probe {
+        let mut probe = Probe::default();
+        if !device.up {
+            return probe;
+        }
+        // All at once: a taken one is tried for a second, since a closed one is released late.
+        let results: Vec<(u32, Result<Opened, XdpError>)> = thread::scope(|scope| {
+            let tries: Vec<_> = (0..device.rx_queues.min(MOST))
+                .map(|queue| (queue, scope.spawn(move || bind(device, queue))))
+                .collect();
+            tries.into_iter().filter_map(|(queue, thread)| Some((queue, thread.join().ok()?))).collect()
+        });
+        for (queue, result) in results {
+            match result {
+                Ok(opened) => {
+                    probe.free.push(queue);
+                    probe.opened.get_or_insert(opened);
+                }
+                Err(XdpError::QueueInUse { .. }) => probe.taken.push(queue),
+                Err(error) => drop(probe.trouble.get_or_insert(error)),
+            }
+        }
+        probe
+    }
+}
+
+/// In copy mode: asking for zero-copy would have some drivers start their queues anew.
+fn bind(device: &Device, queue: u32) -> Result<Opened, XdpError> {
+    let mut config = QueueConfig::new(&device.name, device.index, queue);
+    config.set_rings(RING);
+    (config.tx_ring, config.completion_ring) = (SEND_RING, SEND_RING);
+    config.copy = Copy::Copy;
+    Queue::open(&config).map(|(_, opened)| opened)
+}

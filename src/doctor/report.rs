@@ -1,0 +1,45 @@
+use serde::Serialize;
+
+use super::check::{Check, Level};
+
+/// Of the JSON. It grows when a field changes its meaning or goes; new ones may come with it as it is.
+pub const SCHEMA: u32 = 1;
+
+/// What an examination came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub interface: String,
+    pub counts: Counts,
+    pub checks: Vec<Check>,
+}
+
+/// Checks by level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub ok: usize,
+    pub unknown: usize,
+    pub warning: usize,
+    pub error: usize,
+}
+
+impl Report {
+    pub(super) fn new(interface: &str, checks: Vec<Check>) -> Report {
+        let of = |level| checks.iter().filter(|check| check.level == level).count();
+        let counts = Counts {
+            ok: of(Level::Ok),
+            unknown: of(Level::Unknown),
+            warning: of(Level::Warning),
+            error: of(Level::Error),
+        };
+        Report { interface: interface.to_owned(), counts, checks }
+    }
+
+    pub fn check(&self, name: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.name == name)
+    }
+
+    /// How many findings `--fix` would act on.
+    pub fn fixable(&self) -> usize {
+        self.checks.iter().filter(|check| check.safe_fix().is_some()).count()
+    }
+}

@@ -1,0 +1,169 @@
+//! What others have on the interface: programs, AF_XDP sockets, tc filters, listeners.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::Action;
+use super::check::{Check, Fix};
+use super::command::output;
+use super::holders::{self, listed};
+use super::host::Host;
+use super::link::AttachedProgram;
+use crate::xdp::inspect;
+
+/// What handfast's own program is called (`bpf/steer.bpf.c`).
+const OURS: &str = "steer";
+/// Ports that are named; the others are counted.
+const NAMED: usize = 12;
+
+pub(super) fn checks(host: &Host) -> Vec<Check> {
+    vec![programs(host), queue_sockets(host), traffic_control(host), listeners()]
+}
+
+/// Whether a handfast is at work here.
+fn ours(host: &Host) -> bool {
+    host.link.programs().iter().any(is_ours) && !host.probe.taken.is_empty()
+}
+
+fn is_ours(program: &AttachedProgram) -> bool {
+    program.prog.name.as_deref() == Some(OURS)
+}
+
+fn programs(host: &Host) -> Check {
+    let attached = host.link.programs();
+    let named = |program: &AttachedProgram| {
+        let name = program.prog.name.as_deref().unwrap_or("of a name that only root may know");
+        format!("program {} \"{name}\" in {} mode", program.prog.id, program.mode())
+    };
+    let mut found = attached.iter().map(named).collect::<Vec<_>>().join(", ");
+    if !host.holders.programs.is_empty() {
+        found = format!("{found}, kept by {}", listed(&host.holders.programs));
+    }
+    match attached {
+        [] => Check::ok("programs", "no XDP program"),
+        _ if ours(host) => Check::ok("programs", format!("a handfast is at work: {found}")),
+        [first, ..] => Check::error("programs", found)
+            .why("An interface has one XDP program. Somebody else's is never replaced: its owner has to go first.")
+            .fix(Fix::by_hand(removal(host, first))),
+    }
+}
+
+/// The command that takes a program off the interface: it depends on how it got there.
+fn removal(host: &Host, program: &AttachedProgram) -> Action {
+    if let Some(end) = holders::end(&host.holders.programs) {
+        return end;
+    }
+    match inspect::link_of(program.prog.id) {
+        Some(link) => Action::run(["bpftool", "link", "detach", "id", &link.to_string()]),
+        None => Action::run(["ip", "link", "set", "dev", host.name(), program.keyword(), "off"]),
+    }
+}
+
+fn queue_sockets(host: &Host) -> Check {
+    let probe = &host.probe;
+    let name = "queue-sockets";
+    let (taken, free) = (numbers(&probe.taken), numbers(&probe.free));
+    let found = match (probe.taken.is_empty(), probe.free.is_empty()) {
+        (true, _) => format!("free: {free}"),
+        (_, true) => format!("taken: {taken}"),
+        _ => format!("taken: {taken}; free: {free}"),
+    };
+    let holders = &host.holders.sockets;
+    match (probe.taken.is_empty(), probe.free.is_empty(), &probe.trouble) {
+        (true, true, Some(error)) => Check::unknown(name, error.to_string()),
+        (true, true, None) => Check::unknown(name, "the interface is down: nothing can be bound"),
+        (true, false, _) => Check::ok(name, found),
+        (false, true, _) if ours(host) => Check::ok(name, format!("{found}, by {}", listed(holders))),
+        (false, false, _) if ours(host) => Check::error(
+            name,
+            format!("{found}; a handfast is at work ({})", listed(holders)),
+        )
+        .why("What arrives on a queue without a socket is dropped: the kernel would answer it with a RST.")
+        .fix(fewer_queues(host)),
+        _ => {
+            let who = match holders.as_slice() {
+                [] => String::new(),
+                [_] => format!(", by {}", listed(holders)),
+                // Whose sockets are on this very interface is not told in /proc.
+                _ => format!(", by one of {}", listed(holders)),
+            };
+            let look = || Action::run(["ss", "--xdp", "-p"]);
+            Check::error(name, format!("{found}{who}"))
+                .why("A queue has one AF_XDP socket, and handfast needs one on every queue of the interface.")
+                .fix(Fix::by_hand(holders::end(holders).unwrap_or_else(look)))
+        }
+    }
+}
+
+/// Back to the queues that have sockets, if those are the first ones; else the program has to start
+/// anew.
+fn fewer_queues(host: &Host) -> Option<Fix> {
+    let taken = &host.probe.taken;
+    if !taken.iter().copied().eq(0..taken.len() as u32) {
+        return holders::end(&host.holders.sockets).map(Fix::by_hand);
+    }
+    let set = |queues: usize| {
+        let count = queues.to_string();
+        let kinds = match host.device.is_veth() {
+            true => vec!["rx", &count, "tx", &count],
+            false => vec!["combined", &count],
+        };
+        Action::run(["ethtool", "-L", host.name()].into_iter().chain(kinds))
+    };
+    Some(Fix::by_hand(set(taken.len())).undone_by(set(taken.len() + host.probe.free.len())))
+}
+
+fn numbers(queues: &[u32]) -> String {
+    queues.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn traffic_control(host: &Host) -> Check {
+    let name = "traffic-control";
+    match output(&["tc", "qdisc", "show", "dev", host.name()]) {
+        Ok(said) if said.contains("clsact") || said.contains("ingress") => {
+            Check::ok(name, "filters on the way in: they see only what XDP leaves to the kernel")
+        }
+        Ok(_) => Check::ok(name, "no filters on the way in"),
+        Err(error) => Check::unknown(name, error.to_string()),
+    }
+}
+
+/// Listeners of this machine's kernel: what handfast takes of their addresses and ports goes past them.
+fn listeners() -> Check {
+    let mut ports = BTreeSet::new();
+    for file in ["tcp", "tcp6"] {
+        let text = fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
+        ports.extend(listening(&text));
+    }
+    if ports.is_empty() {
+        return Check::ok("listeners", "the kernel listens on no TCP port");
+    }
+    let mut shown: Vec<String> = ports.iter().take(NAMED).map(u16::to_string).collect();
+    if ports.len() > NAMED {
+        shown.push(format!("and {} more", ports.len() - NAMED));
+    }
+    Check::ok("listeners", format!("the kernel listens on TCP ports {}", shown.join(", ")))
+        .why("If handfast is given one of them on an address of the interface, it takes it from the kernel.")
+}
+
+/// Ports in state LISTEN (0A) of `/proc/net/tcp`.
+fn listening(table: &str) -> impl Iterator<Item = u16> {
+    table.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let (local, state) = (words.next()?, words.nth(1)?);
+        let (_, port) = local.rsplit_once(':').filter(|_| state == "0A")?;
+        u16::from_str_radix(port, 16).ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_are_told_from_connections() {
+        let table = "  sl  local_address rem_address   st tx_queue\n\
+            \x20  0: 00000000:0050 00000000:0000 0A 00000000\n   1: 0100007F:1F90 0100007F:0050 01 00000000\n";
+        assert_eq!(listening(table).collect::<Vec<_>>(), [80]);
+    }
+}

@@ -1,0 +1,67 @@
+//! Listening to an interface for a moment, as a packet socket does: nothing is taken from anybody.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket};
+
+use crate::observe::DropReason;
+use crate::wire::{Packet, Policy, parse};
+
+const MOMENT: Duration = Duration::from_millis(150);
+/// Frames after which enough is known, so that a busy interface costs no more than this.
+const ENOUGH: u64 = 4_096;
+/// `PACKET_OUTGOING`: sent by this machine.
+const OUTGOING: u8 = 4;
+
+/// TCP segments that arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub segments: u64,
+    /// Of these, those whose checksum covers the pseudo-header alone.
+    pub partial: u64,
+    pub milliseconds: u128,
+}
+
+pub(super) fn listen(ifindex: u32) -> io::Result<Heard> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?;
+    let mut heard = Heard::default();
+    let mut frame = vec![0; 1 << 16];
+    let began = Instant::now();
+    let mut frames = 0;
+    while frames < ENOUGH {
+        let left = MOMENT.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        let timeout = PollTimeout::try_from(left.as_millis().max(1)).unwrap_or(PollTimeout::ZERO);
+        poll(&mut [PollFd::new(std::os::fd::AsFd::as_fd(&socket), PollFlags::POLLIN)], timeout)?;
+        match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut frame) {
+            Ok((len, Some(from))) if from.ifindex() == ifindex as usize && from.pkttype() != OUTGOING => {
+                frames += 1;
+                heard.count(frame.get(..len).unwrap_or_default());
+            }
+            Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    heard.milliseconds = began.elapsed().as_millis();
+    Ok(heard)
+}
+
+impl Heard {
+    fn count(&mut self, frame: &[u8]) {
+        match parse(frame, &Policy::default()) {
+            Ok(Packet::Tcp4(_) | Packet::Tcp6(_)) | Err(DropReason::TcpChecksum) => self.segments += 1,
+            Err(DropReason::TcpPartialChecksum) => {
+                self.segments += 1;
+                self.partial += 1;
+            }
+            _ => {}
+        }
+    }
+}

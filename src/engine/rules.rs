@@ -1,0 +1,229 @@
+//! Who answers for what, as a core has it: replaced as a whole while the core runs.
+//!
+//! A connection knows its listener by number alone. So a rule that stays keeps its number through
+//! every change, and one that is given up keeps number and user until no connection is left that
+//! may be its own (docs/decisions/0021).
+
+use std::collections::{BTreeSet, HashMap};
+use std::mem::swap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use super::core::Fault;
+use super::listeners::{ListenerError, ListenerId, Listeners};
+use crate::tcp::{CALLER, User};
+use crate::wire::Owned;
+
+/// What the cores look up. Never changed: a core is given another one.
+pub struct Rules {
+    listeners: Listeners<u16>,
+    /// The prefixes of given up rules, whose connections go on: their peers still ask who has the
+    /// address.
+    leaving: Listeners<()>,
+    pub(super) fault: Fault,
+}
+
+impl Rules {
+    /// The listener of a local address and port, by its number.
+    #[inline]
+    pub(super) fn lookup(&self, local: SocketAddr) -> Option<ListenerId> {
+        self.listeners.lookup(local.ip(), local.port())
+    }
+
+    /// Whether ARP, neighbour discovery and ICMP answer for the address.
+    pub(super) fn owns_address(&self, address: IpAddr) -> bool {
+        self.listeners.owns_address(address) || self.leaving.owns_address(address)
+    }
+}
+
+/// Why other rules are not taken. The ones before stay in force.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RulesError {
+    #[error(transparent)]
+    Listeners(#[from] ListenerError),
+    #[error("{0} is to be answered as before, but nothing answers there")]
+    NotThere(Owned),
+    #[error(
+        "the numbers of listeners are used up: {leaving} given up ones still have connections; wait until \
+         these have ended, or start again"
+    )]
+    NoNumber { leaving: usize },
+}
+
+/// The rules in force and those given up, with their numbers. Cores never see it.
+#[derive(Clone)]
+pub(super) struct Book {
+    rules: Vec<Rule>,
+    leaving: Vec<Rule>,
+    fault: Fault,
+}
+
+#[derive(Clone)]
+struct Rule {
+    owned: Owned,
+    number: u16,
+}
+
+/// A rule, and the number that its connections know it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    pub number: u16,
+    pub owned: Owned,
+    /// Given up; connections of it may go on.
+    pub leaving: bool,
+}
+
+/// A change that can be made: what the cores are given, and what the book is then.
+pub(super) struct Plan {
+    pub(super) book: Book,
+    pub(super) rules: Arc<Rules>,
+    /// Of the rules that begin: the place in what was asked for, and the number.
+    fresh: Vec<(usize, u16)>,
+    keep: Arc<[u16]>,
+}
+
+/// One core's part of a change; after [`super::Worker::adopt`], what the core had before. It is
+/// large: whoever gave it frees it.
+pub struct Change {
+    pub(super) rules: Arc<Rules>,
+    /// By number.
+    pub(super) users: Vec<Box<dyn User>>,
+    keep: Arc<[u16]>,
+}
+
+/// In the place of a number that nobody has.
+struct Nobody;
+
+impl User for Nobody {}
+
+impl Book {
+    /// The first rules, numbered in the order given.
+    ///
+    /// # Errors
+    /// [`ListenerError`]: they contradict each other, or are too many.
+    pub(super) fn new(
+        owned: impl IntoIterator<Item = Owned>,
+        fault: Fault,
+    ) -> Result<(Book, Arc<Rules>), ListenerError> {
+        let rule = |(place, owned)| Rule { owned, number: place as u16 };
+        let rules = owned.into_iter().enumerate().map(rule).collect();
+        let book = Book { rules, leaving: Vec::new(), fault };
+        let rules = book.compile()?;
+        Ok((book, rules))
+    }
+
+    /// Everything that steering must bring: also what is only still owned.
+    pub(super) fn owned(&self) -> impl Iterator<Item = &Owned> {
+        self.rules.iter().chain(&self.leaving).map(|rule| &rule.owned)
+    }
+
+    pub(super) fn numbered(&self) -> impl Iterator<Item = Numbered> {
+        let of = |rules: &'_ [Rule], leaving| -> Vec<Numbered> {
+            rules
+                .iter()
+                .map(|rule| Numbered { number: rule.number, owned: rule.owned.clone(), leaving })
+                .collect()
+        };
+        of(&self.rules, false).into_iter().chain(of(&self.leaving, true))
+    }
+
+    /// Rules that were given up and may have connections.
+    pub(super) fn leaving(&self) -> impl Iterator<Item = &Owned> {
+        self.leaving.iter().map(|rule| &rule.owned)
+    }
+
+    /// Other rules: each with whether it is one of those in force, with its user.
+    ///
+    /// # Errors
+    /// [`RulesError`]; nothing has changed.
+    pub(super) fn change(&self, wanted: &[(Owned, bool)], fault: Fault) -> Result<Plan, RulesError> {
+        let before: HashMap<&Owned, u16> = self.rules.iter().map(|rule| (&rule.owned, rule.number)).collect();
+        let taken: BTreeSet<u16> = self.rules.iter().chain(&self.leaving).map(|rule| rule.number).collect();
+        let mut free = (0..CALLER).filter(|number| !taken.contains(number));
+        let (mut rules, mut fresh) = (Vec::with_capacity(wanted.len()), Vec::new());
+        for (place, (owned, as_before)) in wanted.iter().enumerate() {
+            let number = if *as_before {
+                *before.get(owned).ok_or_else(|| RulesError::NotThere(owned.clone()))?
+            } else {
+                let number = free.next().ok_or(RulesError::NoNumber { leaving: self.leaving.len() })?;
+                fresh.push((place, number));
+                number
+            };
+            rules.push(Rule { owned: owned.clone(), number });
+        }
+        let kept: BTreeSet<u16> = rules.iter().map(|rule| rule.number).collect();
+        let given_up = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
+        let leaving = self.leaving.iter().chain(given_up).cloned().collect();
+        Ok(Book { rules, leaving, fault }.plan(fresh)?)
+    }
+
+    /// Forgets given up rules of which none of these says that it is in use; they stand in the order
+    /// of [`Book::leaving`]. `None`: there is nothing to forget.
+    pub(super) fn forget(&self, in_use: &[bool]) -> Option<Plan> {
+        let mut in_use = in_use.iter();
+        let mut book = self.clone();
+        book.leaving.retain(|_| in_use.next().is_none_or(|in_use| *in_use));
+        let fewer = book.leaving.len() < self.leaving.len();
+        fewer.then(|| book.plan(Vec::new()).ok()).flatten()
+    }
+
+    fn plan(self, fresh: Vec<(usize, u16)>) -> Result<Plan, ListenerError> {
+        let rules = self.compile()?;
+        let begins: BTreeSet<u16> = fresh.iter().map(|(_, number)| *number).collect();
+        let all = self.rules.iter().chain(&self.leaving).map(|rule| rule.number);
+        let keep = all.filter(|number| !begins.contains(number)).collect();
+        Ok(Plan { book: self, rules, fresh, keep })
+    }
+
+    fn compile(&self) -> Result<Arc<Rules>, ListenerError> {
+        let rules = self.rules.iter().map(|rule| (rule.owned.prefix, rule.owned.ports.clone(), rule.number));
+        // Each prefix once, so that no two of them contradict each other.
+        let leaving: BTreeSet<IpNet> = self.leaving.iter().map(|rule| rule.owned.prefix).collect();
+        Ok(Arc::new(Rules {
+            listeners: Listeners::new(rules)?.numbered(),
+            leaving: Listeners::new(leaving.into_iter().map(|net| (net, 1..=u16::MAX, ())))?,
+            fault: self.fault,
+        }))
+    }
+
+    /// Room for the users of all numbers.
+    fn numbers(&self) -> usize {
+        let highest = self.rules.iter().chain(&self.leaving).map(|rule| rule.number).max();
+        highest.map_or(0, |highest| usize::from(highest) + 1)
+    }
+}
+
+impl Plan {
+    /// What one core is given. `make` makes the user of a rule that begins, by its place in what
+    /// was asked for.
+    pub(super) fn for_core(&self, make: impl Fn(usize) -> Box<dyn User>) -> Change {
+        // No allocation: Nobody has no size.
+        let mut users: Vec<Box<dyn User>> =
+            (0..self.book.numbers()).map(|_| Box::new(Nobody) as Box<dyn User>).collect();
+        for (place, number) in &self.fresh {
+            if let Some(user) = users.get_mut(usize::from(*number)) {
+                *user = make(*place);
+            }
+        }
+        Change { rules: Arc::clone(&self.rules), users, keep: Arc::clone(&self.keep) }
+    }
+}
+
+impl Change {
+    /// Trades places with what the core has; users that stay go over.
+    pub(super) fn trade(&mut self, rules: &mut Arc<Rules>, users: &mut Vec<Box<dyn User>>) {
+        for number in self.keep.iter().map(|number| usize::from(*number)) {
+            if let (Some(new), Some(old)) = (self.users.get_mut(number), users.get_mut(number)) {
+                swap(new, old);
+            }
+        }
+        swap(&mut self.users, users);
+        swap(&mut self.rules, rules);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+use super::*;
+use crate::tcp::Accept;
+
+fn book(texts: &[&str]) -> (Book, Arc<Rules>) {
+    Book::new(texts.iter().map(|text| text.parse().unwrap()), Fault::default()).unwrap()
+}
+
+fn wanted(rules: &[(&str, bool)]) -> Vec<(Owned, bool)> {
+    rules.iter().map(|(text, as_before)| (text.parse().unwrap(), *as_before)).collect()
+}
+
+fn change(book: &Book, rules: &[(&str, bool)]) -> Result<Plan, RulesError> {
+    book.change(&wanted(rules), Fault::default())
+}
+
+fn number(rules: &Rules, at: &str) -> Option<u16> {
+    rules.lookup(at.parse().unwrap()).map(|id| id.0)
+}
+
+#[test]
+fn a_rule_that_stays_keeps_its_number_and_a_new_one_takes_a_free_one() {
+    let (first, rules) = book(&["10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82"]);
+    assert_eq!(number(&rules, "10.0.0.1:82"), Some(2));
+    let plan = change(&first, &[("10.0.0.1:82", true), ("10.0.0.1:83", false)]).unwrap();
+    assert_eq!(number(&plan.rules, "10.0.0.1:82"), Some(2));
+    assert_eq!(number(&plan.rules, "10.0.0.1:83"), Some(3), "0 and 1 may still have connections");
+    assert_eq!(number(&plan.rules, "10.0.0.1:80"), None);
+    assert_eq!(plan.book.leaving().count(), 2);
+    let plan = plan.book.forget(&[false, true]).unwrap();
+    let plan = change(&plan.book, &[("10.0.0.1:84", false)]).unwrap();
+    assert_eq!(number(&plan.rules, "10.0.0.1:84"), Some(0), "given back and taken again");
+    assert!(plan.book.forget(&[true, true, true]).is_none(), "all are in use");
+}
+
+#[test]
+fn steering_and_arp_cover_what_is_leaving() {
+    let (first, _) = book(&["10.0.0.0/24:80", "10.0.0.0/24:81", "[2001:db8::1]:80"]);
+    let plan = change(&first, &[("10.1.0.1:80", false)]).unwrap();
+    assert_eq!(plan.book.owned().count(), 4);
+    for (address, owned) in
+        [("10.0.0.9", true), ("10.1.0.1", true), ("10.0.1.9", false), ("2001:db8::1", true)]
+    {
+        assert_eq!(plan.rules.owns_address(address.parse().unwrap()), owned, "{address}");
+    }
+    let plan = plan.book.forget(&[false, false, false]).unwrap();
+    assert_eq!(plan.book.owned().map(ToString::to_string).collect::<Vec<_>>(), ["10.1.0.1:80"]);
+    assert!(!plan.rules.owns_address("10.0.0.9".parse().unwrap()));
+}
+
+#[test]
+fn what_is_to_stay_must_be_there() {
+    let (first, _) = book(&["10.0.0.1:80"]);
+    let missing = change(&first, &[("10.0.0.1:81", true)]).err().unwrap();
+    assert_eq!(missing, RulesError::NotThere("10.0.0.1:81".parse().unwrap()));
+    let gone = change(&first, &[]).unwrap().book;
+    assert!(change(&gone, &[("10.0.0.1:80", true)]).is_err(), "given up is not there");
+}
+
+#[test]
+fn numbers_run_out_only_while_given_up_rules_have_connections() {
+    let rule =
+        |third: u8, n: u16| -> Owned { format!("10.{third}.{}.{}:80", n >> 8, n & 255).parse().unwrap() };
+    let (first, _) = Book::new((0..40_000).map(|n| rule(0, n)), Fault::default()).unwrap();
+    let second: Vec<_> = (0..40_000).map(|n| (rule(1, n), false)).collect();
+    let refused = first.change(&second, Fault::default()).err().unwrap();
+    assert_eq!(refused, RulesError::NoNumber { leaving: 0 });
+    let none = first.change(&[], Fault::default()).unwrap().book;
+    let refused = none.change(&second, Fault::default()).err().unwrap();
+    assert!(refused.to_string().contains("40000 given up ones still have connections"), "{refused}");
+    let free = none.forget(&vec![false; 40_000]).unwrap().book;
+    assert!(free.change(&second, Fault::default()).is_ok());
+}
+
+/// Tells itself from others by its window.
+struct Marked(u16);
+
+impl User for Marked {
+    fn window(&self) -> u16 {
+        self.0
+    }
+
+    fn data(&mut self, _: &mut crate::tcp::Handle<'_>, _: &[u8]) -> Accept {
+        Accept::Taken
+    }
+}
+
+fn marked(mark: u16) -> Box<dyn User> {
+    Box::new(Marked(mark))
+}
+
+#[test]
+fn users_that_stay_go_over_and_the_others_come_back_to_be_freed() {
+    let (first, mut rules) = book(&["10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82"]);
+    let mut users = vec![marked(10), marked(11), marked(12)];
+    let plan = change(&first, &[("10.0.0.1:82", true), ("10.0.0.1:83", false)]).unwrap();
+    let mut given = plan.for_core(|place| marked(100 + place as u16));
+    given.trade(&mut rules, &mut users);
+    let marks = |users: &[Box<dyn User>]| users.iter().map(|user| user.window()).collect::<Vec<_>>();
+    assert_eq!(marks(&users), [10, 11, 12, 101]);
+    assert_eq!(number(&rules, "10.0.0.1:83"), Some(3));
+    assert_eq!(number(&given.rules, "10.0.0.1:80"), Some(0), "the old rules");
+
+    let plan = plan.book.forget(&[false, true]).unwrap();
+    let mut given = plan.for_core(|_| panic!("none begins"));
+    given.trade(&mut rules, &mut users);
+    assert_eq!(marks(&users)[1..], [11, 12, 101]);
+    assert_eq!(marks(&given.users)[0], 10, "whose rule is forgotten");
+}

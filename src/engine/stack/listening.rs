@@ -1,0 +1,246 @@
+//! Other listeners for a stack at work, without losing a connection.
+//!
+//! Steering comes first: its new rules hold what is wanted, what goes on being listened to, and
+//! what is given up but has connections. So at no moment does a segment of a connection go to the
+//! kernel, which would answer with a RST. A SYN that comes before its core has the new listener
+//! meets a closed port. Then every core trades its rules between two turns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+
+use super::devices::OpenDevice;
+use super::{Running, ServiceFactory};
+use crate::engine::describe::Tables;
+use crate::engine::rules::{Book, Change, Numbered, RulesError};
+use crate::engine::{Fault, Refused};
+use crate::wire::{FlowKey, Owned};
+use crate::xdp::{Device, ProgramError};
+
+/// How long the cores may take: a turn is far shorter, but the machine may be busy with others.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a core that takes no more orders is left alone.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What of the listeners is nothing to the cores.
+pub(super) struct Listening {
+    book: Mutex<Book>,
+    /// Ours without a listener.
+    sources: Vec<Owned>,
+}
+
+/// Who answers at some addresses and ports from now on.
+pub enum Answer {
+    /// Who does now: at exactly these addresses and ports.
+    AsBefore,
+    /// Another service. Connections there are go on with theirs.
+    With(ServiceFactory),
+}
+
+/// Why there are no other listeners.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    #[error("{interface}: {source}")]
+    Steering { interface: String, source: ProgramError },
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("{missing} cores have not taken the listeners within {} s; they will when they get to run", PATIENCE.as_secs())]
+    Slow { missing: usize },
+}
+
+impl Listening {
+    pub(super) fn new(book: Book, sources: Vec<Owned>) -> Listening {
+        Listening { book: Mutex::new(book), sources }
+    }
+}
+
+impl Running {
+    /// Listens to `wanted` and nothing else from now on. Connections of what is given up go on with
+    /// their service until they end; new ones there are refused. `fault` is for all SYNs to come.
+    ///
+    /// Needs no capability (Linux 5.19 or newer). From any thread, one change at a time.
+    ///
+    /// # Errors
+    /// [`ListenError`]; `Rules` and `Steering` leave everything as it was.
+    pub fn listen(&self, wanted: Vec<(Owned, Answer)>, fault: Fault) -> Result<(), ListenError> {
+        let mut book = self.listening.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_before = |answer: &Answer| matches!(answer, Answer::AsBefore);
+        let asked: Vec<_> = wanted.iter().map(|(owned, answer)| (owned.clone(), is_before(answer))).collect();
+        let plan = book.change(&asked, fault)?;
+        let change = || {
+            plan.for_core(|place| match wanted.get(place) {
+                Some((_, Answer::With(factory))) => factory(),
+                _ => unreachable!("a rule that begins comes with its service"),
+            })
+        };
+        self.steer(&book, &plan.book)?;
+        let taken = self.hand_out(change);
+        *book = plan.book;
+        taken
+    }
+
+    /// Gives back what was given up and has no connections any more: from then on it is the
+    /// kernel's. Reads the whole table where there is anything to give back; how many rules were.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn release(&self) -> Result<usize, ListenError> {
+        let mut book = self.listening.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let leaving: Vec<&Owned> = book.leaving().collect();
+        if leaving.is_empty() {
+            return Ok(0);
+        }
+        let in_use = in_use(&leaving, self.tables());
+        let Some(plan) = book.forget(&in_use) else { return Ok(0) };
+        let change = || plan.for_core(|_| unreachable!("no rule begins"));
+        self.steer(&book, &plan.book)?;
+        let taken = self.hand_out(change);
+        *book = plan.book;
+        taken?;
+        Ok(in_use.iter().filter(|in_use| !**in_use).count())
+    }
+
+    /// What is owned, by the number that its connections have: also what was given up and may still
+    /// have some.
+    pub fn listeners(&self) -> Vec<Numbered> {
+        self.listening.book.lock().unwrap_or_else(PoisonError::into_inner).numbered().collect()
+    }
+
+    /// Rules that were given up and may still have connections.
+    pub fn leaving(&self) -> usize {
+        self.listening.book.lock().unwrap_or_else(PoisonError::into_inner).leaving().count()
+    }
+
+    /// To every core, and waits until all have it. What was given out is taken, sooner or later, so
+    /// there is no way back from here.
+    fn hand_out(&self, change: impl Fn() -> Change) -> Result<(), ListenError> {
+        let (sender, done) = sync_channel(self.cores());
+        for core in 0..self.cores() {
+            self.hand_to(core, &change, &sender)?;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        for taken in 0..self.cores() {
+            // What comes back is freed here.
+            if done.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_err() {
+                return Err(ListenError::Slow { missing: self.cores() - taken });
+            }
+        }
+        Ok(())
+    }
+
+    /// On every device or, if one fails, on none.
+    fn steer(&self, before: &Book, after: &Book) -> Result<(), ListenError> {
+        let sources = &self.listening.sources;
+        let rules = |book: &Book| book.owned().chain(sources).cloned().collect::<Vec<_>>();
+        let after = rules(after);
+        for (number, open) in self.devices.iter().enumerate() {
+            if let Err(source) = open.program.replace_rules(&after, &local(open)) {
+                let before = rules(before);
+                for done in &self.devices[..number] {
+                    // What was in force a moment ago fits again.
+                    let _ = done.program.replace_rules(&before, &local(done));
+                }
+                return Err(ListenError::Steering { interface: open.device.name.clone(), source });
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_to(
+        &self,
+        core: usize,
+        change: impl Fn() -> Change,
+        done: &SyncSender<Change>,
+    ) -> Result<(), ListenError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (mut change, done) = (change(), done.clone());
+            let order = Box::new(move |worker: &mut crate::engine::Worker<_>| {
+                worker.adopt(&mut change);
+                // There is room for every core's; nobody waits any more only after PATIENCE.
+                let _ = done.try_send(change);
+            });
+            match self.order(core, order) {
+                Err(refused) if Instant::now() >= deadline => return Err(refused.into()),
+                Err(_) => sleep(PAUSE),
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+}
+
+/// The interface's addresses as they are now, or as they were.
+fn local(open: &OpenDevice) -> Vec<IpAddr> {
+    let now = Device::open(&open.device.name).ok().filter(|device| device.index == open.device.index);
+    let addresses = now.map_or_else(|| open.device.addresses.clone(), |device| device.addresses);
+    addresses.into_iter().map(|(address, _)| address).collect()
+}
+
+/// Which of the rules some connection's local end lies in.
+fn in_use(rules: &[&Owned], tables: Option<&Tables>) -> Vec<bool> {
+    let mut finder = Finder::new(rules);
+    if let Some(tables) = tables {
+        tables.v4.for_each_key(|key, _| finder.note(key.local()));
+        tables.v6.for_each_key(|key, _| finder.note(key.local()));
+    }
+    finder.in_use
+}
+
+/// Rules by prefix: there may be thousands, and millions of connections.
+struct Finder<'a> {
+    rules: &'a [&'a Owned],
+    by_prefix: BTreeMap<IpNet, Vec<usize>>,
+    lengths: BTreeSet<u8>,
+    in_use: Vec<bool>,
+}
+
+impl<'a> Finder<'a> {
+    fn new(rules: &'a [&'a Owned]) -> Finder<'a> {
+        let mut by_prefix: BTreeMap<IpNet, Vec<usize>> = BTreeMap::new();
+        for (index, rule) in rules.iter().enumerate() {
+            by_prefix.entry(rule.prefix).or_default().push(index);
+        }
+        let lengths = rules.iter().map(|rule| rule.prefix.prefix_len()).collect();
+        Finder { rules, by_prefix, lengths, in_use: vec![false; rules.len()] }
+    }
+
+    fn note(&mut self, local: SocketAddr) {
+        for length in &self.lengths {
+            let prefix = IpNet::new(local.ip(), *length).map(|net| net.trunc());
+            let rules = prefix.ok().and_then(|prefix| self.by_prefix.get(&prefix));
+            for index in rules.into_iter().flatten() {
+                self.in_use[*index] |= self.rules[*index].ports.contains(&local.port());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_in_use_by_connections_to_its_addresses_and_ports() {
+        let texts = ["10.0.0.0/24:80-90", "10.0.0.7:443", "10.0.0.0/24:22", "[2001:db8::]/64:80"];
+        let rules: Vec<Owned> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        let rules: Vec<&Owned> = rules.iter().collect();
+        for (local, wanted) in [
+            ("10.0.0.7:80", [true, false, false, false]),
+            ("10.0.0.7:443", [false, true, false, false]),
+            ("10.0.0.8:443", [false; 4]),
+            ("10.0.1.7:80", [false; 4]),
+            ("[2001:db8::1]:80", [false, false, false, true]),
+        ] {
+            let mut finder = Finder::new(&rules);
+            finder.note(local.parse().unwrap());
+            assert_eq!(finder.in_use, wanted, "{local}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Every metric, once: names, units and suffixes by Prometheus' conventions.
+
+use crate::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot};
+
+/// What a metric is to Prometheus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, from 0 at the program's start.
+    Counter,
+    Gauge,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    /// One sentence.
+    pub help: &'static str,
+}
+
+const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Counter, labels, help }
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, labels, help }
+}
+
+const CORE: &[&str] = &["core"];
+const QUEUE: &[&str] = &["device", "queue", "core"];
+
+/// A metric of one value per core.
+pub(super) type PerCore = (Metric, fn(&CoreSnapshot) -> u64);
+/// A metric of one value per queue.
+pub(super) type PerQueue = (Metric, fn(&QueueSnapshot) -> u64);
+/// A metric of one value per core and name.
+pub(super) type PerName = (Metric, fn(&CoreSnapshot) -> &Named);
+
+pub(super) const BUILD: Metric =
+    gauge("handfast_build_info", &["version"], "Always 1; the program's version is a label.");
+pub(super) const UPTIME: Metric = gauge("handfast_uptime_seconds", &[], "Time since the cores were started.");
+pub(super) const CORES: Metric =
+    gauge("handfast_core_info", &["core", "cpu"], "Always 1; which processor each core's loop is pinned to.");
+pub(super) const DEVICES: Metric = gauge(
+    "handfast_device_info",
+    &["device", "driver", "mode", "copy"],
+    "Always 1; how each interface is used: XDP mode (generic or native), and copy or zero-copy.",
+);
+pub(super) const LIMIT: Metric = gauge(
+    "handfast_connections_limit",
+    &[],
+    "Connection slots of each address family, all cores together (--max-connections).",
+);
+
+pub(super) const PER_CORE: &[PerCore] = &[
+    (counter("handfast_frames_received_total", CORE, "Frames taken from the receive rings."), |c| {
+        c.frames_in
+    }),
+    (counter("handfast_frames_sent_total", CORE, "Frames given to the queues to send."), |c| c.frames_out),
+    (counter("handfast_batches_total", CORE, "Turns of the loop that had work."), |c| c.batches),
+    (counter("handfast_syns_received_total", CORE, "SYNs for a listener."), |c| c.syns),
+    (counter("handfast_syn_acks_sent_total", CORE, "First SYN-ACKs of connections that have a slot."), |c| {
+        c.syn_acks
+    }),
+    (
+        counter("handfast_syn_ack_cookies_sent_total", CORE, "SYN-ACKs that are cookies: nothing is kept."),
+        |c| c.syn_acks_cookie,
+    ),
+    (counter("handfast_syn_ack_retransmissions_total", CORE, "SYN-ACKs sent again."), |c| {
+        c.syn_ack_retransmissions
+    }),
+    (counter("handfast_opens_total", CORE, "Connections opened from this side: first SYNs."), |c| c.opens),
+    (counter("handfast_syn_retransmissions_total", CORE, "SYNs of ours sent again."), |c| {
+        c.syn_retransmissions
+    }),
+    (
+        counter(
+            "handfast_connections_established_total",
+            CORE,
+            "Connections that reached ESTABLISHED, from either side.",
+        ),
+        |c| c.established,
+    ),
+    (
+        counter(
+            "handfast_connections_established_by_cookie_total",
+            CORE,
+            "Of the established ones: those that a cookie's ACK made.",
+        ),
+        |c| c.established_by_cookie,
+    ),
+    (counter("handfast_retransmissions_total", CORE, "Segments of data or FIN sent again."), |c| {
+        c.retransmissions
+    }),
+    (counter("handfast_challenge_acks_sent_total", CORE, "Challenge ACKs (RFC 5961)."), |c| c.challenge_acks),
+    (counter("handfast_resets_sent_total", CORE, "RST segments sent."), |c| c.resets_sent),
+    (
+        counter("handfast_arp_replies_sent_total", CORE, "ARP replies for addresses that are ours alone."),
+        |c| c.arp_replies,
+    ),
+    (
+        counter(
+            "handfast_neighbour_advertisements_sent_total",
+            CORE,
+            "Neighbour advertisements for addresses that are ours alone.",
+        ),
+        |c| c.neighbour_adverts,
+    ),
+    (counter("handfast_echo_replies_sent_total", CORE, "Answers to pings."), |c| c.echo_replies),
+    (
+        counter(
+            "handfast_icmp_errors_received_total",
+            CORE,
+            "ICMP errors about segments of ours that were still unacknowledged.",
+        ),
+        |c| c.icmp_errors,
+    ),
+    (
+        counter(
+            "handfast_segments_forwarded_total",
+            CORE,
+            "Segments handed to the core that owns their connection.",
+        ),
+        |c| c.forwarded_out,
+    ),
+    (
+        counter("handfast_segments_taken_over_total", CORE, "Segments that other cores handed to this one."),
+        |c| c.forwarded_in,
+    ),
+    (
+        counter(
+            "handfast_frames_lost_total",
+            CORE,
+            "Frames that nobody owns: must stay 0, anything else is a bug.",
+        ),
+        |c| c.frames_lost,
+    ),
+];
+
+pub(super) const SPARE: Metric = counter(
+    "handfast_spare_seconds_total",
+    CORE,
+    "Time in which the core's loop had nothing to do and nobody else wanted the core.",
+);
+pub(super) const STAGE: Metric = counter(
+    "handfast_stage_seconds_total",
+    &["core", "stage"],
+    "Time by stage of the loop, of turns that had work; only where accounting is on.",
+);
+pub(super) const CONNECTIONS: Metric = gauge(
+    "handfast_connections",
+    &["core", "state"],
+    "Connections that have a slot now: half_open is SYN-RECEIVED, time_wait is TIME-WAIT, open is every \
+     other state, from SYN-SENT and ESTABLISHED to LAST-ACK.",
+);
+
+pub(super) const PER_NAME: &[PerName] = &[
+    (
+        counter(
+            "handfast_connections_closed_total",
+            &["core", "how"],
+            "Connections by the way they left; one that goes through TIME-WAIT counts at its entry, and at \
+             its end once more as time_wait_ended, time_wait_reused or time_wait_evicted.",
+        ),
+        |core| &core.closed,
+    ),
+    (
+        counter("handfast_drops_total", &["core", "reason"], "Frames not processed further, by reason."),
+        |core| &core.drops,
+    ),
+];
+
+pub(super) const PER_QUEUE: &[PerQueue] = &[
+    (counter("handfast_queue_frames_received_total", QUEUE, "Frames received by the queue's socket."), |q| {
+        q.received
+    }),
+    (counter("handfast_queue_frames_sent_total", QUEUE, "Frames put into the queue's transmit ring."), |q| {
+        q.transmitted
+    }),
+    (counter("handfast_queue_wakeups_total", QUEUE, "System calls made to send."), |q| q.wakeups),
+    (
+        counter(
+            "handfast_queue_wakeup_stalls_total",
+            QUEUE,
+            "Wake-ups that moved nothing (EAGAIN, EBUSY, ENOBUFS), to be tried again.",
+        ),
+        |q| q.wakeup_stalls,
+    ),
+    (
+        counter(
+            "handfast_queue_transmit_ring_full_total",
+            QUEUE,
+            "Batches that left frames behind for the next one, since the transmit ring was full.",
+        ),
+        |q| q.tx_ring_full,
+    ),
+    (counter("handfast_queue_link_down_total", QUEUE, "Wake-ups while the interface was down."), |q| {
+        q.link_down
+    }),
+    (
+        counter(
+            "handfast_queue_bad_descriptors_total",
+            QUEUE,
+            "Descriptors from the kernel that named no frame it had: must stay 0.",
+        ),
+        |q| q.bad_descriptors,
+    ),
+];
+
+pub(super) const KERNEL: Metric = counter(
+    "handfast_queue_kernel_events_total",
+    &["device", "queue", "core", "event"],
+    "What the kernel counts for the queue's socket (XDP_STATISTICS).",
+);
+type Event = (&'static str, &'static str, fn(&KernelSnapshot) -> u64);
+/// Each event, with its meaning.
+pub(super) const EVENTS: &[Event] = &[
+    (
+        "rx_dropped",
+        "Frames dropped for other reasons, such as no room in the fill ring or a frame too long.",
+        |k| k.rx_dropped,
+    ),
+    ("rx_ring_full", "Frames dropped because the receive ring was full: the core was too slow.", |k| {
+        k.rx_ring_full
+    }),
+    ("rx_fill_ring_empty", "Times the kernel found no frame to receive into.", |k| k.rx_fill_ring_empty),
+    ("rx_invalid_descs", "Descriptors of the fill ring that the kernel refused: must stay 0.", |k| {
+        k.rx_invalid_descs
+    }),
+    ("tx_invalid_descs", "Descriptors of the transmit ring that the kernel refused: must stay 0.", |k| {
+        k.tx_invalid_descs
+    }),
+];
+
+pub(super) const STEERING: Metric = counter(
+    "handfast_steering_frames_total",
+    &["device", "verdict"],
+    "Frames by the steering program's verdict: to a socket, on to the kernel (pass), or dropped.",
+);
+
+pub(super) const ATTEMPTED: Metric = counter(
+    "handfast_bench_attempted_total",
+    &[],
+    "Connections opened, or due and given up, measured or not, over all steps.",
+);
+pub(super) const ESTABLISHED: Metric = counter(
+    "handfast_bench_established_total",
+    &[],
+    "Connections of the benchmark that reached ESTABLISHED.",
+);
+pub(super) const COMPLETED: Metric =
+    counter("handfast_bench_completed_total", &[], "Connections that went to their proper end.");
+pub(super) const FAILED: Metric =
+    counter("handfast_bench_failed_total", &["reason"], "Connections that failed, by reason.");
+pub(super) const IN_FLIGHT: Metric =
+    gauge("handfast_bench_in_flight", &[], "Connections of the benchmark that live now.");
+
+/// Those that are there whatever runs.
+const GENERAL: [Metric; 5] = [BUILD, UPTIME, CORES, DEVICES, LIMIT];
+const OF_CORES: [Metric; 3] = [SPARE, STAGE, CONNECTIONS];
+const OF_DEVICES: [Metric; 2] = [KERNEL, STEERING];
+/// Those of `handfast bench` alone.
+const OF_BENCH: [Metric; 5] = [ATTEMPTED, ESTABLISHED, COMPLETED, FAILED, IN_FLIGHT];
+
+/// Every metric, in the order of a scrape.
+pub fn all() -> Vec<Metric> {
+    groups().into_iter().flat_map(|(_, metrics)| metrics).collect()
+}
+
+/// The same under the titles they are documented with.
+pub(super) fn groups() -> [(&'static str, Vec<Metric>); 4] {
+    let cores = PER_CORE.iter().map(|(metric, _)| *metric).chain(OF_CORES);
+    let queues = PER_QUEUE.iter().map(|(metric, _)| *metric).chain(OF_DEVICES);
+    [
+        ("The program", GENERAL.to_vec()),
+        ("Cores", cores.chain(PER_NAME.iter().map(|(metric, _)| *metric)).collect()),
+        ("Queues and interfaces", queues.collect()),
+        ("handfast bench", OF_BENCH.to_vec()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// <https://prometheus.io/docs/practices/naming/>
+    #[test]
+    fn names_follow_the_conventions() {
+        let names: BTreeSet<_> = all().iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), all().len(), "a name is given twice");
+        for Metric { name, kind, labels, help } in all() {
+            assert!(name.starts_with("handfast_"), "{name}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+            assert!(help.ends_with('.') && !labels.contains(&"le"), "{name}: {help}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The text of a scrape, in Prometheus' text format 0.0.4.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric as Sample, MetricFamily, MetricType};
+use prometheus::{Encoder, TextEncoder};
+
+use super::catalogue::{self as names, Kind, Metric};
+use crate::engine::stack::{Active, Watch};
+use crate::engine::{CoreSnapshot, QueueSnapshot, Snapshot};
+use crate::load::{Control, FAILURES, Totals};
+
+/// What a scrape reads.
+#[derive(Clone)]
+pub struct Source {
+    active: Active,
+    watch: Watch,
+    bench: Option<Arc<Control>>,
+    started: Instant,
+}
+
+impl Source {
+    /// Of a stack that has just been started; `bench` is there if it is one that calls.
+    pub fn new(active: Active, watch: Watch, bench: Option<Arc<Control>>) -> Source {
+        Source { active, watch, bench, started: Instant::now() }
+    }
+
+    /// Every metric, as it is now.
+    pub fn text(&self) -> Vec<u8> {
+        let bench = self.bench.as_ref().map(|control| control.totals());
+        page(&self.active, &self.watch.snapshot(), bench.as_ref(), self.started.elapsed())
+    }
+}
+
+/// Every metric of these counts.
+pub fn page(active: &Active, snapshot: &Snapshot, bench: Option<&Totals>, uptime: Duration) -> Vec<u8> {
+    let mut page = Page::default();
+    page.program(active, uptime.as_secs_f64());
+    page.cores(&snapshot.cores);
+    page.queues(&snapshot.queues);
+    let steering = snapshot.steering.iter().flat_map(|steering| {
+        let verdicts = steering.verdicts.0.iter();
+        verdicts.map(|(name, count)| (vec![steering.device.clone(), name.to_string()], *count as f64))
+    });
+    page.add(&names::STEERING, steering);
+    if let Some(totals) = bench {
+        page.bench(totals);
+    }
+    page.text()
+}
+
+/// Metrics in the order of their being added.
+#[derive(Default)]
+struct Page(Vec<MetricFamily>);
+
+impl Page {
+    /// A metric with a value for each list of its labels' values; none at all leaves it out.
+    fn add(&mut self, metric: &Metric, values: impl Iterator<Item = (Vec<String>, f64)>) {
+        let samples: Vec<Sample> = values.map(|(labels, value)| sample(metric, labels, value)).collect();
+        if samples.is_empty() {
+            return;
+        }
+        let mut family = MetricFamily::default();
+        family.set_name(metric.name.to_owned());
+        family.set_help(metric.help.to_owned());
+        family.set_field_type(match metric.kind {
+            Kind::Counter => MetricType::COUNTER,
+            Kind::Gauge => MetricType::GAUGE,
+        });
+        family.set_metric(samples);
+        self.0.push(family);
+    }
+
+    fn one(&mut self, metric: &Metric, labels: Vec<String>, value: f64) {
+        self.add(metric, std::iter::once((labels, value)));
+    }
+
+    fn program(&mut self, active: &Active, uptime: f64) {
+        self.one(&names::BUILD, vec![env!("CARGO_PKG_VERSION").to_owned()], 1.0);
+        self.one(&names::UPTIME, Vec::new(), uptime);
+        let cpus = active.cpus.iter().enumerate();
+        self.add(&names::CORES, cpus.map(|(core, cpu)| (vec![core.to_string(), cpu.to_string()], 1.0)));
+        let devices = active.devices.iter().map(|device| {
+            let copy = if device.zero_copy { "zero-copy" } else { "copy" };
+            let labels = [&device.name, &device.driver, &device.mode.to_string(), copy];
+            (labels.iter().map(ToString::to_string).collect(), 1.0)
+        });
+        self.add(&names::DEVICES, devices);
+        self.one(&names::LIMIT, Vec::new(), f64::from(active.max_connections));
+    }
+
+    fn cores(&mut self, cores: &[CoreSnapshot]) {
+        for (metric, value) in names::PER_CORE {
+            self.add(metric, by_core(cores).map(|(id, core)| (vec![id], value(core) as f64)));
+        }
+        self.add(&names::SPARE, by_core(cores).map(|(id, core)| (vec![id], seconds(core.spare_ns))));
+        if cores.iter().any(|core| core.stages_ns.sum() > 0) {
+            let stages = by_core(cores).flat_map(|(id, core)| {
+                let stages = core.stages_ns.0.iter();
+                stages.map(move |(stage, ns)| (vec![id.clone(), stage.to_string()], seconds(*ns)))
+            });
+            self.add(&names::STAGE, stages);
+        }
+        let connections = by_core(cores).flat_map(|(id, core)| {
+            states(core).map(|(state, count)| (vec![id.clone(), state.to_owned()], count as f64))
+        });
+        self.add(&names::CONNECTIONS, connections);
+        for (metric, named) in names::PER_NAME {
+            let values = by_core(cores).flat_map(|(id, core)| {
+                let counts = named(core).0.iter();
+                counts.map(move |(name, count)| (vec![id.clone(), name.to_string()], *count as f64))
+            });
+            self.add(metric, values);
+        }
+    }
+
+    fn queues(&mut self, queues: &[QueueSnapshot]) {
+        for (metric, value) in names::PER_QUEUE {
+            self.add(metric, queues.iter().map(|queue| (place(queue), value(queue) as f64)));
+        }
+        let events = queues.iter().filter_map(|queue| Some((queue, queue.kernel.as_ref()?)));
+        let events = events.flat_map(|(queue, kernel)| {
+            names::EVENTS.iter().map(move |(event, _, value)| {
+                let mut labels = place(queue);
+                labels.push((*event).to_owned());
+                (labels, value(kernel) as f64)
+            })
+        });
+        self.add(&names::KERNEL, events);
+    }
+
+    fn bench(&mut self, totals: &Totals) {
+        self.one(&names::ATTEMPTED, Vec::new(), totals.attempted as f64);
+        self.one(&names::ESTABLISHED, Vec::new(), totals.established as f64);
+        self.one(&names::COMPLETED, Vec::new(), totals.completed as f64);
+        let failed = FAILURES.iter().zip(totals.failed);
+        self.add(&names::FAILED, failed.map(|((_, name), count)| (vec![name.to_string()], count as f64)));
+        self.one(&names::IN_FLIGHT, Vec::new(), totals.in_flight as f64);
+    }
+
+    /// It fails only for a family without name or samples, of which there is none.
+    fn text(self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(32 << 10);
+        let encoded = TextEncoder::new().encode(&self.0, &mut text);
+        debug_assert!(encoded.is_ok(), "{encoded:?}");
+        text
+    }
+}
+
+/// A `u64` as `f64`: exact below 2^53, which is 15 years of 20 million a second.
+fn sample(metric: &Metric, values: Vec<String>, value: f64) -> Sample {
+    debug_assert_eq!(metric.labels.len(), values.len(), "{}", metric.name);
+    let labels = metric.labels.iter().zip(values).map(|(name, value)| {
+        let mut pair = LabelPair::default();
+        pair.set_name(name.to_string());
+        pair.set_value(value);
+        pair
+    });
+    let mut sample = Sample::from_label(labels.collect());
+    match metric.kind {
+        Kind::Counter => {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            sample.set_counter(counter);
+        }
+        Kind::Gauge => {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            sample.set_gauge(gauge);
+        }
+    }
+    sample
+}
+
+fn by_core(cores: &[CoreSnapshot]) -> impl Iterator<Item = (String, &CoreSnapshot)> {
+    cores.iter().enumerate().map(|(id, core)| (id.to_string(), core))
+}
+
+/// Connections by state. The three are read one after the other: none is below 0 for that.
+fn states(core: &CoreSnapshot) -> [(&'static str, u64); 3] {
+    let open = core.connections.saturating_sub(core.half_open).saturating_sub(core.time_wait);
+    [("half_open", core.half_open), ("open", open), ("time_wait", core.time_wait)]
+}
+
+fn place(queue: &QueueSnapshot) -> Vec<String> {
+    vec![queue.device.clone(), queue.queue.to_string(), queue.core.to_string()]
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}

@@ -1,0 +1,80 @@
+use crate::capture::Report;
+use crate::text::grouped;
+
+/// One line.
+pub fn capture_text(report: &Report) -> String {
+    let mut text = format!(
+        "{} of {} frames in {} ({} octets)",
+        grouped(report.captured),
+        grouped(report.seen),
+        report.file,
+        grouped(report.octets)
+    );
+    for (count, what) in
+        [(report.left_out, "left out by --filter or --sample"), (report.dropped.sum(), "dropped")]
+    {
+        if count > 0 || what == "dropped" {
+            text += &format!(", {} {what}", grouped(count));
+        }
+    }
+    text
+}
+
+/// What to tell the operator of frames that the file should have and has not.
+pub fn capture_notes(report: &Report) -> Vec<String> {
+    let dropped = &report.dropped;
+    let mut notes = Vec::new();
+    if let Some(error) = &report.error {
+        notes.push(format!(
+            "the capture ended early, {} frames are not in it: cannot write {}: {error}",
+            grouped(dropped.unwritten),
+            report.file
+        ));
+    }
+    if dropped.over_share > 0 {
+        notes.push(format!(
+            "{} frames were not captured because copying had used up its share of the core's time: \
+             --sample 1/N, --snaplen N or --filter PORT take less, --pcap-share PERCENT gives more",
+            grouped(dropped.over_share)
+        ));
+    }
+    if dropped.ring_full > 0 {
+        notes.push(format!(
+            "{} frames were not captured because the file was written too slowly: --sample 1/N, --snaplen N \
+             or --filter PORT write less; a file in memory (/dev/shm) or a core to spare is faster",
+            grouped(dropped.ring_full)
+        ));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Dropped;
+
+    fn report(dropped: Dropped, error: Option<&str>) -> Report {
+        let error = error.map(str::to_owned);
+        let file = "run.pcapng".to_owned();
+        Report { file, seen: 12_345, captured: 1_234, octets: 98_765, dropped, error, ..Report::default() }
+    }
+
+    #[test]
+    fn a_whole_capture_needs_no_note() {
+        let whole = report(Dropped::default(), None);
+        let text = capture_text(&whole);
+        assert_eq!(text, "1,234 of 12,345 frames in run.pcapng (98,765 octets), 0 dropped");
+        assert_eq!(capture_notes(&whole), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_way_to_drop_has_a_note_with_its_count_and_cure() {
+        let dropped = Dropped { ring_full: 1_001, over_share: 1_002, unwritten: 1_003 };
+        let notes = capture_notes(&report(dropped, Some("No space left on device"))).join("\n");
+        for part in
+            ["1,001", "1,002", "1,003", "No space left on device", "run.pcapng", "--sample", "--pcap-share"]
+        {
+            assert!(notes.contains(part), "no {part} in {notes}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Files that take no more, and too much to copy: the responder goes on.
+
+use std::fs;
+use std::process::Command;
+
+use handfast::lab::load::Plan;
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+
+use crate::process::Process;
+use crate::reader::{Capture, tshark};
+use crate::stage::{PROGRAM, at, stage, wait_until};
+
+/// On a disk of 64 KiB, in a mount namespace of the process's own: the capture ends with whole packets
+/// and true counts, connections go on.
+#[test]
+fn a_full_disk_ends_the_capture_and_nothing_else() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let (disk, kept) = (stage.file("disk"), stage.file("kept.pcapng"));
+    fs::create_dir(&disk).expect("a directory");
+    let pcap = disk.join("run.pcapng");
+    let respond = stage.command();
+    let responder: Vec<String> =
+        respond.get_args().skip(3).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let script = "disk=$1 kept=$2; shift 2; mount -t tmpfs -o size=64k none $disk &&
+        \"$@\" --pcap $disk/run.pcapng --pcap-share 100 --duration 4; code=$?
+        cp $disk/run.pcapng $kept; exit $code";
+    let mut command = stage.server().command("sh");
+    command.args(["-c", script, "sh"]).arg(&disk).arg(&kept).args(&responder);
+    let responder = stage.started(command, kept);
+    stage.clients(&Plan::parallel(at(81), 300, 10));
+    let run = responder.ended();
+    assert!(!pcap.exists(), "the disk was this process's alone");
+    assert_eq!(run.number("total.established"), 300);
+    for part in ["warning: the capture has ended", "No space left", "note: the capture ended early"] {
+        assert!(run.text.contains(part), "no {part:?} in\n{}", run.text);
+    }
+    assert!(run.number("capture.dropped.unwritten") > 500, "{}", run.text);
+    assert!(run.number("capture.octets") <= 65_536 && run.number("capture.captured") > 300, "{}", run.text);
+    // Whole blocks to the end.
+    run.capture().assert_in_order();
+    assert_eq!(tshark(&run.pcap, &["-Y", "_ws.malformed"]), "");
+}
+
+#[test]
+fn what_cannot_be_written_at_all_ends_it_before_it_starts() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let fifo = stage.file("fifo");
+    nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).expect("a pipe");
+    for (path, part) in [
+        (stage.file("nowhere/run.pcapng"), "fix: name a file in a directory"),
+        (fifo, "fix: start what reads the pipe first, as in: tshark -i "),
+    ] {
+        let mut command = stage.command();
+        command.arg("--pcap").arg(&path);
+        let ended = Process::start(command).ended();
+        assert_eq!(ended.code, Some(1), "{}", ended.text);
+        assert!(ended.text.contains("cannot write") && ended.text.contains(part), "{}", ended.text);
+    }
+}
+
+/// A reader of a pipe gets the file; one that goes away ends the capture.
+#[test]
+fn a_pipe_is_read_while_it_goes_on() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let (fifo, kept) = (stage.file("fifo"), stage.file("kept.pcapng"));
+    nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).expect("a pipe");
+    let reader = |command: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command, "sh"]).arg(&fifo).arg(&kept).spawn().expect("sh")
+    };
+    // Opened for reading and writing, so that it neither waits for a writer nor ends before it.
+    let mut cat = reader("exec 3<>\"$1\"; echo >\"$2\".there; exec head -c 60000 <&3 >\"$2\"");
+    wait_until(|| kept.with_extension("pcapng.there").exists());
+    let responder = stage.respond_to(fifo.clone(), "--pcap-share 100");
+    stage.clients(&Plan::sequential(at(81), 300));
+    wait_until(|| cat.try_wait().expect("a child").is_some());
+    stage.clients(&Plan::sequential(at(81), 300));
+    let run = responder.stop();
+    assert_eq!(run.number("total.established"), 600);
+    assert!(run.text.contains("the capture has ended") && run.text.contains("Broken pipe"), "{}", run.text);
+    let octets = fs::read(&kept).expect("what was read");
+    assert_eq!(octets.len(), 60_000);
+    let ours = Command::new(PROGRAM).args(["trace", "--pcap"]).arg(&kept).output().expect("runs");
+    let text = String::from_utf8_lossy(&ours.stdout);
+    assert!(text.contains("connections in"), "{text}");
+}
+
+/// A reader that stops reading holds up neither the responder nor its end.
+#[test]
+fn a_pipe_that_nobody_empties_is_given_up_at_the_end() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let fifo = stage.file("fifo");
+    nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).expect("a pipe");
+    let _reader = fs::File::options().read(true).write(true).open(&fifo).expect("both ends");
+    let responder = stage.respond_to(fifo, "--pcap-share 100");
+    stage.clients(&Plan::parallel(at(81), 300, 10));
+    let run = responder.stop();
+    assert_eq!(run.number("total.established"), 300);
+    assert!(run.number("capture.dropped.unwritten") > 300, "{}", run.text);
+    assert!(run.text.contains("the pipe's reader takes nothing"), "{}", run.text);
+}
+
+/// What a killed responder leaves can be read.
+#[test]
+fn whoever_is_killed_leaves_whole_packets() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let pcap = stage.file("run.pcapng");
+    let mut command = stage.command();
+    command.args(["--pcap-share", "100", "--pcap"]).arg(&pcap);
+    let mut process = Process::start(command);
+    process.await_line("ready");
+    stage.clients(&Plan::sequential(at(81), 50));
+    // ARP, and six segments or more of each.
+    wait_until(|| fs::metadata(&pcap).is_ok_and(|file| file.len() > 300 * (44 + 68)));
+    process.signal(Signal::SIGKILL);
+    assert_eq!(process.ended().code, None);
+    assert!(Capture::read(&pcap).packets.len() >= 300);
+}
+
+/// One percent of a core's time is too little for a flood: what is left out is counted, the file says
+/// where, and every SYN is answered all the same.
+#[test]
+fn copying_keeps_to_its_share_and_says_what_it_left_out() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let responder = stage.respond("--pcap-share 1 --cookies always --cores 0");
+    let mut command = stage.client().command(PROGRAM);
+    command.args(["bench", "--dev", handfast::lab::CLIENT_DEVICE, "--source", handfast::lab::SOURCES_V4]);
+    command.args(["198.18.1.1:81", "--workload", "flood", "--connections", "100000", "--quiet"]);
+    let ended = Process::start(command).ended();
+    assert_eq!(ended.code, Some(0), "{}", ended.text);
+    let run = responder.stop();
+    let over = run.number("capture.dropped.over_share");
+    assert!(over > 0 && run.text.contains("had used up its share"), "{}", run.text);
+    assert!(run.number("capture.captured") > 0, "{}", run.text);
+    let capture: Capture = run.capture();
+    capture.assert_in_order();
+    assert!(tshark(&run.pcap, &["-Y", "frame.drop_count > 0"]).lines().count() > 0, "the file says where");
+    assert_eq!(tshark(&run.pcap, &["-Y", "_ws.malformed"]), "");
+}

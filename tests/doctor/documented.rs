@@ -1,0 +1,67 @@
+//! docs/doctor.md explains every check, and no other; the JSON is as it says.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use handfast::doctor::{CATALOGUE, SCHEMA};
+
+use crate::stage::{Examination, PROGRAM};
+
+#[test]
+fn every_check_is_explained() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/doctor.md");
+    let text = std::fs::read_to_string(path).expect("docs/doctor.md");
+    // Rows of the tables begin with a check's name.
+    let explained: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
+        .map(|(name, _)| name)
+        .collect();
+    let known: Vec<&str> = CATALOGUE.iter().flat_map(|group| group.checks).copied().collect();
+    assert_eq!(explained, known, "in the catalogue's order");
+    for group in CATALOGUE {
+        assert!(text.contains(&format!("\n## {}\n", group.title)), "{} has a heading", group.title);
+    }
+}
+
+#[test]
+fn the_json_has_the_fields_of_its_schema() {
+    let output = Command::new(PROGRAM).args(["doctor", "--dev", "lo", "--json"]).output().expect("it runs");
+    let found = Examination::read(&output);
+    assert_eq!(found.json["schema"], SCHEMA);
+    assert_eq!(found.json["interface"], "lo");
+    let checks = found.json["checks"].as_array().expect("checks");
+    for check in checks {
+        let fields: BTreeSet<&str> =
+            check.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(fields, BTreeSet::from(["name", "level", "found", "why", "fix"]));
+        assert!(check["found"].as_str().is_some_and(|text| !text.is_empty()), "{check}");
+        let level = check["level"].as_str().expect("a level");
+        let fixed = check["fix"].is_null()
+            || (check["fix"]["command"].is_string() && check["fix"]["safe"].is_boolean());
+        assert!(fixed && ["ok", "unknown", "warning", "error"].contains(&level), "{check}");
+        // The loopback's packets fit no frame: an error with a fix, on every machine.
+        assert!(check["name"] != "mtu" || level == "error", "{check}");
+    }
+    let counted: u64 = ["ok", "unknown", "warning", "error"]
+        .iter()
+        .map(|level| found.json["counts"][level].as_u64().expect("a count"))
+        .sum();
+    assert_eq!(counted, checks.len() as u64);
+    assert_eq!(found.code, Some(1));
+}
+
+#[test]
+fn wrong_arguments_end_with_code_2() {
+    for arguments in [
+        &["doctor"][..],
+        &["doctor", "--dev", "a/b"],
+        &["doctor", "--measure", "--fix"],
+        &["doctor", "--dev", "lo", "--rounds", "2"],
+        &["doctor", "--measure", "--pair", "lo"],
+        &["doctor", "--measure", "--rounds", "0"],
+    ] {
+        let output = Command::new(PROGRAM).args(arguments).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}

@@ -1,0 +1,61 @@
+//! Without the capabilities: which are missing, and the command that gives them to the program.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use handfast::lab::{Lab, SERVER_DEVICE};
+
+use crate::stage::{self, Examination, PROGRAM, respond, type_into};
+
+/// In the server's namespace, without the rights of root.
+fn as_nobody(lab: &Lab, program: &str) -> Command {
+    let mut command = lab.server().command("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", program]);
+    command
+}
+
+fn examine(command: &mut Command) -> Examination {
+    let output = command.args(["doctor", "--dev", SERVER_DEVICE, "--json"]).output().expect("setpriv");
+    Examination::read(&output)
+}
+
+#[test]
+fn a_user_is_told_how_to_give_the_program_what_it_needs() {
+    let Some(lab) = stage::lab(|spec| spec) else { return };
+    // A copy: nobody may read a build directory, and it gets capabilities of its own.
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("ours");
+    let copy = directory.path().join("handfast").display().to_string();
+    fs::copy(PROGRAM, &copy).expect("a copy");
+
+    let found = examine(&mut as_nobody(&lab, &copy));
+    assert_eq!((found.level("capabilities"), found.code), ("error", Some(1)), "{:#}", found.json);
+    let said = found.check("capabilities")["found"].as_str().expect("text");
+    for name in ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_NET_RAW"] {
+        assert!(said.contains(name), "{said}");
+    }
+    assert_eq!(
+        found.errors(),
+        ["capabilities"],
+        "what it cannot see for lack of rights is unknown, not wrong"
+    );
+
+    type_into(lab.server(), &found.fix("capabilities"));
+    examine(&mut as_nobody(&lab, &copy)).assert_content();
+    let mut command = as_nobody(&lab, &copy);
+    let output = command.args(respond()).args(["--duration", "0.2"]).output().expect("setpriv");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("\nready: "), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_a_container_withholds_is_named_and_no_file_can_give_it() {
+    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let mut command = lab.server().command("setpriv");
+    command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin", PROGRAM]);
+    let found = examine(&mut command);
+    let check = found.check("capabilities");
+    assert_eq!(check["found"], "missing: CAP_NET_ADMIN", "{:#}", found.json);
+    assert!(check["fix"].is_null() && check["why"].as_str().is_some_and(|why| why.contains("--cap-add")));
+}

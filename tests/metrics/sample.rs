@@ -1,0 +1,77 @@
+//! A stack's counts that no two are equal of, without a stack.
+
+use std::time::Duration;
+
+use handfast::engine::stack::{Active, ActiveDevice};
+use handfast::engine::{
+    CoreSnapshot, KernelSnapshot, Named, Polling, QueueSnapshot, Snapshot, SteeringSnapshot,
+};
+use handfast::load::{FAILURES, Totals};
+use handfast::observe::{CLOSED, DROP_REASONS, STAGES};
+use handfast::xdp::{Mode, VERDICTS};
+
+/// The largest count that a scrape has without loss.
+pub const LARGEST: u64 = (1 << 53) - 1;
+/// A name that has to be escaped; the kernel allows it.
+pub const DEVICE: &str = r#"h"f\0"#;
+
+pub fn active() -> Active {
+    let device = ActiveDevice {
+        name: DEVICE.to_owned(),
+        driver: "veth".to_owned(),
+        mode: Mode::Generic,
+        zero_copy: false,
+        queues: 1,
+        tx_budget: 32,
+        hugepages: false,
+    };
+    Active {
+        devices: vec![device],
+        cpus: vec![3, 1],
+        polling: Polling::Busy,
+        max_connections: 1024,
+        table_bytes: 1 << 20,
+        notes: Vec::new(),
+    }
+}
+
+fn named(names: impl Iterator<Item = &'static str>, first: u64) -> Named {
+    Named(names.map(Into::into).zip(first..).collect())
+}
+
+fn core(base: u64) -> CoreSnapshot {
+    CoreSnapshot {
+        frames_in: LARGEST,
+        connections: base + 60,
+        half_open: 20,
+        time_wait: 30,
+        spare_ns: 1_500_000_000,
+        stages_ns: named(STAGES.iter().map(|(_, name)| *name), 1_000_000_000),
+        closed: named(CLOSED.iter().map(|(_, name)| *name), base),
+        drops: named(DROP_REASONS.iter().map(|reason| reason.name()), base + 1000),
+        ..CoreSnapshot::default()
+    }
+}
+
+pub fn snapshot() -> Snapshot {
+    let queue = QueueSnapshot {
+        device: DEVICE.to_owned(),
+        received: 11,
+        kernel: Some(KernelSnapshot { rx_ring_full: 12, ..KernelSnapshot::default() }),
+        ..QueueSnapshot::default()
+    };
+    let verdicts = named(VERDICTS.iter().map(|verdict| verdict.name()), 500);
+    Snapshot {
+        cores: vec![core(0), core(100)],
+        queues: vec![queue],
+        steering: vec![SteeringSnapshot { device: DEVICE.to_owned(), verdicts }],
+        ..Snapshot::default()
+    }
+}
+
+pub fn page(snapshot: &Snapshot, bench: bool) -> String {
+    let totals = Totals { attempted: 9, failed: [1; FAILURES.len()], ..Totals::default() };
+    let uptime = Duration::from_millis(1500);
+    let page = handfast::metrics::page(&active(), snapshot, bench.then_some(&totals), uptime);
+    String::from_utf8(page).expect("UTF-8")
+}
