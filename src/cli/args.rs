@@ -24,6 +24,7 @@ pub enum Command {
     Connections(super::connections::ConnectionsArgs),
     Lab(LabArgs),
     Report(ReportArgs),
+    Top(super::top::TopArgs),
     Trace(super::trace::TraceArgs),
     Doctor(super::doctor::DoctorArgs),
     Completions(super::completions::CompletionsArgs),

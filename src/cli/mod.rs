@@ -42,6 +42,7 @@ mod respond_watch;
 mod responder_process;
 mod signals;
 mod stage;
+mod top;
 mod trace;
 mod trace_output;
 mod values;
@@ -74,6 +75,7 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Connections(arguments) => connections::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Top(arguments) => top::run_top(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
