@@ -10,10 +10,10 @@ use crate::stage::{PROGRAM, Stage, stage};
 
 const ROUNDS: usize = 5;
 /// Some seconds' worth; a debug build shows only that the test works.
-const SYNS: u32 = if cfg!(debug_assertions) { 50_000 } else { 3_000_000 };
+const SYNS: u32 = if cfg!(debug_assertions) { 50_000 } else { 1_500_000 };
 
-/// SYN-ACKs a second, and what became of the frames.
-fn run(stage: &Stage, capture: &str) -> (f64, String) {
+/// SYN-ACKs a second, and what became of the frames. Reading millions takes tshark half a minute.
+fn run(stage: &Stage, capture: &str, read_it: bool) -> (f64, String) {
     let mut command = stage.command();
     command.args(["--cookies", "always", "--cores", "0"]).args(capture.split_whitespace());
     let pcap = stage.file("run.pcapng");
@@ -38,7 +38,7 @@ fn run(stage: &Stage, capture: &str) -> (f64, String) {
     let (server, client) = (read("respond.json"), read("flood"));
     let answered = server["total"]["syn_acks_cookie"].as_f64().expect("a count");
     let seconds = client["rate"]["mean"].as_f64().map(|rate| f64::from(SYNS) / rate).expect("a rate");
-    if !capture.is_empty() {
+    if !capture.is_empty() && read_it {
         assert_eq!(tshark(&pcap, &["-Y", "_ws.malformed"]), "");
     }
     let counts = &server["capture"];
@@ -64,9 +64,9 @@ fn what_a_capture_costs_at_full_rate() {
     let ways = ["", "--snaplen 96", "--snaplen 96 --pcap-share 1", "--snaplen 96 --sample 1/100"];
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); ways.len()];
     let mut last: Vec<String> = vec![String::new(); ways.len()];
-    for _ in 0..ROUNDS {
+    for round in 1..=ROUNDS {
         for (index, way) in ways.iter().enumerate() {
-            let (rate, what) = run(&stage, way);
+            let (rate, what) = run(&stage, way, round == ROUNDS);
             rates[index].push(rate);
             last[index] = what;
         }
