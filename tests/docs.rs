@@ -144,7 +144,8 @@ fn anywhere(command: &Command, option: &str) -> bool {
 }
 
 /// Options of other programs that the text speaks of.
-const FOREIGN: &[&str] = &["privileged", "security-opt", "network", "ulimit", "cap-add", "test-threads"];
+const FOREIGN: &[&str] =
+    &["privileged", "security-opt", "network", "ulimit", "cap-add", "test-threads", "cache-sim"];
 
 #[test]
 fn commands_parse() {
