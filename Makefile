@@ -6,16 +6,18 @@ export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # Network namespaces need root.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo bench pictures test counts counts-update lint setup clean
+.PHONY: help demo bench pictures test counts counts-update lint deb deb-test setup clean
 
 help:
 	@echo "make demo    a network, a responder, real clients, in three quarters of a minute (needs root)"
 	@echo "make bench   handfast beside the kernel's stack and the ceilings, in 8 minutes (needs root)"
-	@echo "make pictures  plays every scenario of docs/handshake.md and draws it anew, in 10 seconds (needs root)"
+	@echo "make pictures  plays every scenario of docs/handshake.md and draws it anew, and the live view, in a minute (needs root)"
 	@echo "make test    format, lints, and every test; as root the privileged ones too"
 	@echo "make counts  instructions of the hot paths beside docs/instructions.txt, in 20 seconds; make test does it too"
 	@echo "make counts-update  record them"
 	@echo "make lint    format and lints alone"
+	@echo "make deb     the Debian package, in target/debian"
+	@echo "make deb-test  installs it in a fresh Debian root and uses it there, in 4 minutes (needs root and the network)"
 	@echo "make setup   install the Debian packages that are missing, and nothing else"
 	@echo "make clean   remove what was built"
 
@@ -40,11 +42,12 @@ bench:
 	cargo test --release --locked --test bench $(TEST_AS_ROOT) figures -- --ignored --nocapture --test-threads 1
 	@echo "target/bench: comparison.json, comparison.html, runs.json"
 
-# tests/trace compares them with what is drawn then.
+# tests/trace compares the scenarios with what is drawn then; docs/top.svg is what it was that day.
 pictures:
 	@tools/setup demo
 	cargo build --locked --bin handfast
 	$(AS_ROOT) target/debug/handfast lab trace --all --svg docs/trace
+	cargo test --release --locked --test top $(TEST_AS_ROOT) picture:: -- --ignored
 
 test: setup lint
 	@tools/test
@@ -69,6 +72,16 @@ $(COUNT):
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deb:
+	@tools/setup build
+	@tools/deb
+
+deb-test: deb
+	@tools/setup package
+	lintian --fail-on error target/debian/*.deb
+	$(AS_ROOT) env $(if $(BASE),BASE=$(BASE)) tests/packaging/fresh-root.sh target/debian/*.deb
+	$(AS_ROOT) env $(if $(BASE),BASE=$(BASE)) tests/packaging/service.sh target/debian/*.deb
 
 setup:
 	@tools/setup test

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Imports go down only:
-//! `cli → {doctor → lab → trace, control → report, metrics} → load → engine → {service → tcp, table,
+//! `cli → {doctor → lab → trace, top → control → report, metrics} → load → engine → {service → tcp, table,
 //! xdp → capture} → wire`; `observe` is a leaf that all may use, `text` one for what people read.
 //! `tests/layers.rs` holds this.
 
@@ -34,6 +34,7 @@ pub mod service;
 pub mod table;
 pub mod tcp;
 mod text;
+pub mod top;
 pub mod trace;
 pub mod wire;
 pub mod xdp;

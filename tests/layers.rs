@@ -22,11 +22,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("load", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("metrics", &["load", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("control", &["report", "load", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
+    ("top", &["control", "report", "engine", "xdp", "observe", "text"]),
     (
         "cli",
         &[
-            "control", "doctor", "lab", "metrics", "load", "trace", "report", "engine", "service", "tcp",
-            "table", "xdp", "wire", "observe", "capture", "text",
+            "top", "control", "doctor", "lab", "metrics", "load", "trace", "report", "engine", "service",
+            "tcp", "table", "xdp", "wire", "observe", "capture", "text",
         ],
     ),
 ];

@@ -24,8 +24,11 @@ pub enum Command {
     Connections(super::connections::ConnectionsArgs),
     Lab(LabArgs),
     Report(ReportArgs),
+    Top(super::top::TopArgs),
     Trace(super::trace::TraceArgs),
     Doctor(super::doctor::DoctorArgs),
+    Completions(super::completions::CompletionsArgs),
+    Man(super::man::ManArgs),
 }
 
 /// Make, enter and remove a network on this machine to try things on.

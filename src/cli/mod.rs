@@ -13,6 +13,7 @@ mod bench_results;
 mod bench_setup;
 mod bench_watch;
 mod capture_args;
+mod completions;
 mod config;
 mod connections;
 mod control_args;
@@ -27,6 +28,8 @@ mod lab_comparison;
 mod lab_contest;
 mod lab_engine;
 mod lab_trace;
+mod man;
+mod man_page;
 mod metrics_args;
 mod next_hop;
 mod notify;
@@ -39,6 +42,7 @@ mod respond_watch;
 mod responder_process;
 mod signals;
 mod stage;
+mod top;
 mod trace;
 mod trace_output;
 mod values;
@@ -76,8 +80,11 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Connections(arguments) => connections::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Top(arguments) => top::run_top(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");

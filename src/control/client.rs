@@ -126,6 +126,14 @@ impl Client {
         Ok(Client { stream: BufReader::with_capacity(64 * 1024, stream), path: path.to_owned() })
     }
 
+    /// Another talk with the same program.
+    ///
+    /// # Errors
+    /// [`AskError::NoAnswer`].
+    pub fn again(&self) -> Result<Client, AskError> {
+        Client::connect(&self.path)
+    }
+
     /// Everything but what takes looking at every connection.
     ///
     /// # Errors

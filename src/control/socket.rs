@@ -13,6 +13,8 @@ use thiserror::Error;
 
 /// Where root's programs have theirs.
 const OF_ROOT: &str = "/run/handfast";
+/// Where the service has its own: packaging/handfast.service runs it as a user that is gone afterwards.
+const OF_SERVICE: &str = "/run/handfast-respond/handfast";
 /// Where each other user's run-time folder is.
 const OF_USERS: &str = "/run/user";
 
@@ -131,6 +133,7 @@ pub(super) fn all() -> Vec<(u32, PathBuf)> {
     if geteuid().is_root() {
         let users = fs::read_dir(OF_USERS).into_iter().flatten().flatten();
         folders.extend(users.map(|user| user.path().join("handfast")));
+        folders.push(OF_SERVICE.into());
     }
     let mut found: Vec<(u32, PathBuf)> = folders.iter().flat_map(|folder| sockets(folder)).collect();
     found.retain(|(_, path)| !is_deserted(path));

@@ -76,6 +76,8 @@ impl Subject {
     }
 
     pub(super) fn status(&self, running: &Running) -> Status {
+        // First: a core that sleeps counts how long it did when it wakes.
+        wake(running);
         let detail = running.snapshot();
         Status {
             schema: 1,
@@ -104,6 +106,13 @@ impl Counts {
             too_many: self.too_many.load(Relaxed),
             bad_requests: self.bad_requests.load(Relaxed),
         }
+    }
+}
+
+/// Has every core take a turn. One that does not is told of as it stands.
+fn wake(running: &Running) {
+    for core in 0..running.cores() {
+        let _ = ask(running, core, (), |_, ()| ());
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use handfast::lab::trace::{Peer, SCENARIOS, Scenario, play_all};
 use handfast::trace::{self, Direction, Picture, Row, Side, What, svg};
@@ -66,7 +67,7 @@ fn look(scenario: &Scenario, picture: &Picture, committed: bool) -> Result<(), S
 /// Plays all; what was spoilt, perhaps by others who use this machine, is played again up to twice.
 fn play(client: Option<Peer>, check: impl Fn(&Scenario, &Picture) -> Result<(), String>) {
     let Some(lab) = lab() else { return };
-    for (scenario, mut played) in play_all(&lab, client) {
+    for (scenario, mut played) in play_all(&lab, client, &AtomicBool::new(false)) {
         let mut spoilt = Vec::new();
         loop {
             let outcome = played.map_err(|error| error.to_string());

@@ -1,0 +1,51 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory};
+
+use super::args::Arguments;
+use super::man_page::pages;
+use super::{Failure, completions};
+
+/// Print the manual page of handfast, or write those of all commands to a directory.
+///
+/// They say what --help says. The Debian package has them in place already: man handfast-respond.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct ManArgs {
+    /// Write handfast.1, handfast-respond.1 and so on to this directory, which is made if missing
+    #[arg(value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Read it here:
+
+    handfast man | man -l -
+
+  For this user:
+
+    handfast man ~/.local/share/man/man1";
+
+pub(super) fn run(arguments: &ManArgs) -> Result<ExitCode, Failure> {
+    let pages = pages(Arguments::command());
+    let Some(directory) = &arguments.directory else {
+        return completions::print(pages.first().map_or(&[], |page| page.text.as_bytes()));
+    };
+    make(directory)?;
+    for page in &pages {
+        let path = directory.join(&page.file);
+        fs::write(&path, &page.text).map_err(|error| Failure::cannot_write(&path, &error))?;
+    }
+    println!("{} pages in {}", pages.len(), directory.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make(directory: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(directory).map_err(|error| {
+        Failure::new(format!("cannot make the directory {}: {error}", directory.display()))
+            .fix("name a directory that you may write to")
+    })
+}

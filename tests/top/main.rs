@@ -1,0 +1,22 @@
+//! `handfast top`: what two statuses come to, in virtual time; pictures on a terminal that is none,
+//! beside those in `*.txt` that somebody has looked at; and the command beside a responder and a
+//! benchmark in a lab of its own, printed and in a pseudo-terminal. The last needs root; what cannot
+//! run says `SKIPPED` and why, and in CI is a failure.
+
+mod figures;
+mod live;
+mod model;
+mod picture;
+mod pictures;
+mod pty;
+
+// As in tests/veth, where everything of them is used.
+#[allow(dead_code)]
+#[path = "../veth/responder.rs"]
+mod responder;
+#[allow(dead_code)]
+#[path = "../veth/stage.rs"]
+mod stage;
+#[allow(dead_code)]
+#[path = "../veth/summary.rs"]
+mod summary;

@@ -1,0 +1,188 @@
+//! The view in a terminal that a test holds the other end of.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{Termios, tcgetattr};
+use nix::unistd::Pid;
+
+use crate::live::Pair;
+use crate::responder::PROGRAM;
+
+/// So long may anything take: drawing, leaving.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// What a terminal is told on the way in and out: other screen, own screen, cursor.
+const ENTERED: &str = "\x1b[?1049h";
+const LEFT: &str = "\x1b[?1049l";
+const CURSOR: &str = "\x1b[?25h";
+
+/// `handfast top` in 80 columns and 24 lines. Killed when dropped.
+struct Watched {
+    child: Child,
+    terminal: OwnedFd,
+    keys: File,
+    output: Receiver<Vec<u8>>,
+    seen: String,
+    before: Termios,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Watched {
+    fn start(socket: &Path, environment: &[(&str, &str)]) -> Watched {
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let OpenptyResult { master, slave } = openpty(&size, None).expect("a pseudo-terminal");
+        let before = tcgetattr(&slave).expect("a terminal");
+        let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
+        // With the terminal as its own: a size is asked of that, and told to it.
+        let child = Command::new("setsid")
+            .args(["--ctty", PROGRAM, "top", "--interval", "0.2", "--socket"])
+            .arg(socket)
+            .env("TERM", "xterm-256color")
+            .env_remove("NO_COLOR")
+            .envs(environment.iter().copied())
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .expect("it runs");
+        let keys = File::from(master.try_clone().expect("a descriptor"));
+        let mut reader = File::from(master);
+        let (say, output) = channel();
+        thread::spawn(move || {
+            let mut octets = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut octets) {
+                if say.send(octets[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Watched { child, terminal: slave, keys, output, seen: String::new(), before }
+    }
+
+    /// Reads until it is there, behind what was read before.
+    fn sees(&mut self, what: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.seen.contains(what) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(octets) = self.output.recv_timeout(left) else {
+                panic!("no {what:?} in the end of it, {:?}", self.end())
+            };
+            self.seen += &String::from_utf8_lossy(&octets);
+        }
+    }
+
+    /// What comes from now on.
+    fn forget(&mut self) {
+        while self.output.recv_timeout(Duration::from_millis(50)).is_ok() {}
+        self.seen.clear();
+    }
+
+    /// Enough of what came last.
+    fn end(&self) -> String {
+        let letters: Vec<char> = self.seen.chars().rev().take(1_500).collect();
+        letters.into_iter().rev().collect()
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("a terminal");
+    }
+
+    /// It has left by itself, and the terminal is as it was.
+    fn left(mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let code = loop {
+            if let Some(code) = self.child.try_wait().expect("a child of ours") {
+                break code;
+            }
+            assert!(Instant::now() < deadline, "it does not leave: {:?}", self.end());
+            thread::sleep(Duration::from_millis(5));
+        };
+        assert!(code.success(), "{code}: {:?}", self.end());
+        self.sees(LEFT);
+        self.sees(CURSOR);
+        assert_eq!(tcgetattr(&self.terminal).expect("a terminal"), self.before);
+    }
+
+    fn resize(&self, columns: u16, lines: u16) {
+        let terminal = self.terminal.try_clone().expect("a descriptor");
+        let size = ["cols", &columns.to_string(), "rows", &lines.to_string()].map(str::to_owned);
+        let done = Command::new("stty").args(size).stdin(terminal).status().expect("it runs");
+        assert!(done.success());
+    }
+}
+
+#[test]
+fn it_is_watched_in_a_terminal_and_leaves_it_as_it_was() {
+    let Some(mut pair) = Pair::start(&["--rate", "500"]) else { return };
+    let mut watched = Watched::start(&pair.sockets[0], &[]);
+    for part in [ENTERED, "handfast respond", "established", "? help", "\x1b[38;5;"] {
+        watched.sees(part);
+    }
+    watched.press("?");
+    watched.sees("anything");
+    watched.press("x");
+    watched.forget();
+    watched.press("p");
+    watched.sees("paused: p goes on");
+    watched.press("p\t");
+    watched.sees("? help");
+    watched.forget();
+    watched.resize(160, 50);
+    watched.sees("frames a wake-up");
+    watched.resize(80, 24);
+    watched.press("q");
+    watched.left();
+
+    // A signal gives the terminal back as well; and where NO_COLOR is set, there was none.
+    let mut watched = Watched::start(&pair.sockets[0], &[("NO_COLOR", "1")]);
+    watched.sees("established");
+    assert!(!watched.seen.contains("\x1b[38;5;"), "{:?}", watched.end());
+    kill(Pid::from_raw(watched.child.id() as i32), Signal::SIGTERM).expect("it runs");
+    watched.left();
+
+    // A program that ends is said to have, with its figures; then any key leaves.
+    let mut watched = Watched::start(&pair.sockets[1], &[]);
+    watched.sees("p99.9");
+    watched.forget();
+    let running = handfast_pid(&pair);
+    kill(running, Signal::SIGTERM).expect("it runs");
+    pair.bench.wait().expect("a child of ours");
+    watched.sees("the program has ended: the last figures; any key leaves");
+    watched.press("x");
+    watched.left();
+}
+
+/// The benchmark itself, however it was started.
+fn handfast_pid(pair: &Pair) -> Pid {
+    let status = crate::live::status(&pair.sockets[1]).expect("it answers");
+    Pid::from_raw(status.pid as i32)
+}
+
+/// It answers nothing but takes keys: whoever asked can leave.
+#[test]
+fn a_program_that_hangs_keeps_nobody() {
+    let Some(pair) = Pair::start(&["--rate", "500"]) else { return };
+    let mut watched = Watched::start(&pair.sockets[1], &[]);
+    watched.sees("? help");
+    let running = handfast_pid(&pair);
+    kill(running, Signal::SIGSTOP).expect("it runs");
+    watched.press("?");
+    watched.sees("anything");
+    watched.press("xq");
+    watched.left();
+    kill(running, Signal::SIGCONT).expect("it runs");
+}
