@@ -60,6 +60,11 @@ pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;
 pub use values::{Cores, Listen};
 
+/// Every command and option there is, for those who write about them. It runs nothing.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// Parses the process's arguments and does what they say.
 pub fn run() -> ExitCode {
     run_with(std::env::args_os())

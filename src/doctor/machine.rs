@@ -115,7 +115,9 @@ fn hugepages() -> Check {
         value.and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok())
     };
     match (field("HugePages_Free"), field("Hugepagesize")) {
-        (Some(0), _) => Check::ok("hugepages", "none free: --hugepages would take pages of 4 KiB"),
+        (Some(0), _) => {
+            Check::ok("hugepages", "none free: who asks the library for them gets pages of 4 KiB")
+        }
         (Some(free), Some(size)) => Check::ok("hugepages", format!("{free} free, of {size} KiB")),
         _ => Check::unknown("hugepages", "the kernel does not say"),
     }
