@@ -18,7 +18,6 @@ pub fn svg(buffer: &Buffer, label: &str) -> String {
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">\n\
-         <style>text{{white-space:pre}}</style>\n\
          <rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"{PAPER}\"/>\n\
          <g font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"14\">\n",
         escaped(label)
@@ -75,7 +74,8 @@ fn letters(out: &mut String, run: &[&Cell], x: f64, y: f64, ink: &str, bold: boo
     let _ = writeln!(
         out,
         "<text x=\"{x:.1}\" y=\"{y:.1}\" textLength=\"{width:.1}\" fill=\"{ink}\"{weight}>{}</text>",
-        escaped(&text)
+        // Not every reader keeps spaces, whatever the file asks of it; these it keeps.
+        escaped(&text).replace(' ', "\u{a0}")
     );
 }
 
@@ -128,7 +128,7 @@ mod tests {
         buffer.set_string(0, 0, "a<b ▄█", Style::new());
         buffer.set_string(0, 1, "x", Style::new().fg(Color::Green).add_modifier(Modifier::REVERSED));
         let text = svg(&buffer, "\"top\"");
-        assert!(text.contains("a&lt;b ") && text.contains("&quot;top&quot;"), "{text}");
+        assert!(text.contains("a&lt;b\u{a0}") && text.contains("&quot;top&quot;"), "{text}");
         assert!(!text.contains('▄') && text.contains("height=\"9.00\""), "{text}");
         assert!(text.contains("height=\"18\" fill=\"#7fd1ae\""), "{text}");
     }
