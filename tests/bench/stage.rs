@@ -1,6 +1,8 @@
 //! The network of one test, the bench in it, and its targets.
 
-use std::fmt::Display;
+#[path = "../support/skip.rs"]
+mod skip;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -17,6 +19,8 @@ use tempfile::TempDir;
 
 use crate::process::{Ended, Process};
 use crate::results::Results;
+
+pub use skip::{root, skipped};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_handfast");
 
@@ -43,20 +47,11 @@ impl Deref for Stage {
 pub fn stage(change: impl FnOnce(Spec) -> Spec) -> Option<Stage> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     static TURN: Mutex<()> = Mutex::new(());
-    if !nix::unistd::geteuid().is_root() {
-        return skipped("network namespaces need root");
-    }
+    root()?;
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = format!("n{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let lab = Lab::up(&change(Spec::new(name))).expect("the lab");
     Some(Stage { lab, directory: TempDir::new().expect("a directory"), _turn: Some(turn) })
-}
-
-/// Says why a test does not run. In CI none may be left out.
-pub fn skipped<T>(why: impl Display) -> Option<T> {
-    assert!(std::env::var_os("CI").is_none(), "in CI no privileged test is skipped: {why}");
-    eprintln!("SKIPPED: {why}");
-    None
 }
 
 /// The core of the bench, and the one of its target: two, where there are two.

@@ -1,6 +1,8 @@
 //! The network of one test, and the responder in it that captures.
 
-use std::fmt::Display;
+#[path = "../support/skip.rs"]
+mod skip;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -17,6 +19,8 @@ use tempfile::TempDir;
 
 use crate::process::{Ended, Process};
 use crate::reader::Capture;
+
+pub use skip::{root, skipped};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_handfast");
 
@@ -39,9 +43,7 @@ impl Deref for Stage {
 /// A lab of this test's own. `None`, said loudly, where it or what reads a capture cannot be had.
 pub fn stage(change: impl FnOnce(Spec) -> Spec) -> Option<Stage> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    if !nix::unistd::geteuid().is_root() {
-        return skipped("network namespaces need root");
-    }
+    root()?;
     let tshark = Command::new("tshark").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if tshark.is_err() {
         return skipped("tshark is not installed: apt-get install tshark");
@@ -49,13 +51,6 @@ pub fn stage(change: impl FnOnce(Spec) -> Spec) -> Option<Stage> {
     let name = format!("p{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let lab = Lab::up(&change(Spec::new(name))).expect("the lab");
     Some(Stage { lab, directory: TempDir::new().expect("a directory") })
-}
-
-/// Says why a test does not run. In CI none may be left out.
-pub fn skipped<T>(why: impl Display) -> Option<T> {
-    assert!(std::env::var_os("CI").is_none(), "in CI no privileged test is skipped: {why}");
-    eprintln!("SKIPPED: {why}");
-    None
 }
 
 pub fn at(port: u16) -> SocketAddr {

@@ -1,9 +1,10 @@
 //! A million connections are listed while others come and go: all of them, none lost, in bounded
 //! memory.
 
-use std::path::PathBuf;
+#[path = "../support/optimized.rs"]
+mod optimized;
+
 use std::process::Command;
-use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,9 @@ use handfast::lab::{CLIENT_DEVICE, Lab};
 use serde_json::json;
 
 use crate::asked::Asked;
-use crate::responder::PROGRAM;
 use crate::stage::{at, clients, lab, owned};
+
+use optimized::optimized;
 
 const HELD: u64 = 1_000_000;
 const MEANWHILE: u64 = 5_000;
@@ -74,18 +76,4 @@ fn fill(lab: &Lab) {
         .output()
         .expect("ip netns exec");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Where the optimized programs are: the others would take minutes for a million connections.
-fn optimized() -> PathBuf {
-    static BUILT: LazyLock<()> = LazyLock::new(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--quiet", "--bin", "handfast", "--example", "blast"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status();
-        assert!(built.is_ok_and(|status| status.success()), "cargo build --release");
-    });
-    LazyLock::force(&BUILT);
-    let target = PathBuf::from(PROGRAM).ancestors().nth(2).expect("target/PROFILE/handfast").to_path_buf();
-    target.join("release")
 }

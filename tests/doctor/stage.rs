@@ -1,12 +1,16 @@
 //! The network of one test, and doctor in it.
 
-use std::fmt::Display;
+#[path = "../support/skip.rs"]
+mod skip;
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use handfast::lab::{Lab, Namespace, SERVED_V4, SERVER_DEVICE, Spec};
 use serde_json::Value;
+
+pub use skip::root;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_handfast");
 
@@ -16,18 +20,6 @@ pub fn lab(change: impl FnOnce(Spec) -> Spec) -> Option<Lab> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("d{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     Some(Lab::up(&change(Spec::new(name))).expect("the lab"))
-}
-
-/// `None`, said loudly, without root.
-pub fn root() -> Option<()> {
-    if nix::unistd::geteuid().is_root() { Some(()) } else { skipped("network namespaces need root") }
-}
-
-/// Says why a test does not run. In CI none may be left out.
-pub fn skipped<T>(why: impl Display) -> Option<T> {
-    assert!(std::env::var_os("CI").is_none(), "in CI no privileged test is skipped: {why}");
-    eprintln!("SKIPPED: {why}");
-    None
 }
 
 /// What doctor says in JSON, and how it ended.

@@ -1,6 +1,8 @@
 //! The network of one test, and the programs in it.
 
-use std::fmt::Display;
+#[path = "../support/skip.rs"]
+mod skip;
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,6 +11,8 @@ use handfast::lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_MAC, Spec};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+
+pub use skip::root;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_handfast");
 
@@ -22,18 +26,6 @@ pub fn name() -> String {
 pub fn lab(change: impl FnOnce(Spec) -> Spec) -> Option<Lab> {
     root()?;
     Some(Lab::up(&change(Spec::new(name()))).expect("the lab"))
-}
-
-/// `None`, said loudly, without root.
-pub fn root() -> Option<()> {
-    if nix::unistd::geteuid().is_root() { Some(()) } else { skipped("network namespaces need root") }
-}
-
-/// Says why a test does not run. In CI none may be left out.
-pub fn skipped<T>(why: impl Display) -> Option<T> {
-    assert!(std::env::var_os("CI").is_none(), "in CI no privileged test is skipped: {why}");
-    eprintln!("SKIPPED: {why}");
-    None
 }
 
 /// A server that has said `ready`. Dropping it ends it.

@@ -1,14 +1,15 @@
 //! A million real connections, and what each costs: one cache line, or two over IPv6 (held at
 //! compile time in `src/engine/flows.rs`), and its share of the index.
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::LazyLock;
+#[path = "../support/optimized.rs"]
+mod optimized;
 
 use handfast::lab::{CLIENT_DEVICE, Lab};
 
-use crate::responder::{PROGRAM, Responder};
+use crate::responder::Responder;
 use crate::stage::{lab, owned};
+
+use optimized::optimized;
 
 const CONNECTIONS: u64 = 1_000_000;
 /// Octets: a line of 64 and 16 of the index make 80; the rest is for pages and queues of timers.
@@ -67,18 +68,4 @@ fn blast(lab: &Lab, load: &[&str]) {
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     let tally: serde_json::Value = serde_json::from_str(text.trim()).expect("one line of JSON");
     assert_eq!((&tally["syn_ack"], &tally["lost"]), (&CONNECTIONS.into(), &0.into()), "{tally}");
-}
-
-/// Where the optimized programs are: the others would take minutes for a million connections.
-fn optimized() -> PathBuf {
-    static BUILT: LazyLock<()> = LazyLock::new(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--quiet", "--bin", "handfast", "--example", "blast"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status();
-        assert!(built.is_ok_and(|status| status.success()), "cargo build --release");
-    });
-    LazyLock::force(&BUILT);
-    let target = PathBuf::from(PROGRAM).ancestors().nth(2).expect("target/PROFILE/handfast").to_path_buf();
-    target.join("release")
 }

@@ -1,6 +1,8 @@
 //! The network of one test, and what runs in it besides the responder.
 
-use std::fmt::Display;
+#[path = "../support/skip.rs"]
+mod skip;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +12,8 @@ use std::time::{Duration, Instant};
 use handfast::lab::load::{self, Plan, Progress, Tally};
 use handfast::lab::{Lab, SERVED_V4, SERVED_V6, Spec};
 
+pub use skip::{root, skipped};
+
 /// One of the addresses that belong to the responder alone.
 pub const OWNED_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 18, 1, 1));
 pub const OWNED_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x18, 0, 0, 0, 1, 1));
@@ -17,18 +21,9 @@ pub const OWNED_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x18, 0, 0,
 /// A lab of this test's own. `None`, said loudly, where it cannot be made.
 pub fn lab(change: impl FnOnce(Spec) -> Spec) -> Option<Lab> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    if !nix::unistd::geteuid().is_root() {
-        return skipped("network namespaces need root");
-    }
+    root()?;
     let name = format!("v{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     Some(Lab::up(&change(Spec::new(name))).expect("the lab"))
-}
-
-/// Says why a test does not run. In CI none may be left out.
-pub fn skipped<T>(why: impl Display) -> Option<T> {
-    assert!(std::env::var_os("CI").is_none(), "in CI no privileged test is skipped: {why}");
-    eprintln!("SKIPPED: {why}");
-    None
 }
 
 /// Whether a tool of the test is there: skips if not.
