@@ -3,7 +3,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -122,7 +122,8 @@ impl Capture {
         })
     }
 
-    /// Starts the writer. Whatever privileges the calling thread has, that has too.
+    /// Starts the writer, and waits until its priority is the lowest. Whatever privileges the calling
+    /// thread has, that has too.
     ///
     /// # Errors
     /// The file takes not even its header, or there is no thread.
@@ -136,7 +137,16 @@ impl Capture {
         }
         let counts = locked(&shared.counts).clone();
         let writer = Writer { sink, sources, shared: shared.clone(), clock, began: clock.now(), counts };
-        let thread = thread::Builder::new().name("hf-capture".to_owned()).spawn(move || writer.run())?;
+        let (settled, awaited) = mpsc::channel::<()>();
+        let body = move || {
+            // Refused only where it is lower already.
+            let _ = rustix::process::setpriority_process(None, NICE);
+            drop(settled);
+            writer.run();
+        };
+        let thread = thread::Builder::new().name("hf-capture".to_owned()).spawn(body)?;
+        // Nothing is sent: the end of the channel is the word.
+        let _ = awaited.recv();
         Ok(Writing { shared, thread })
     }
 }
@@ -200,8 +210,6 @@ struct Writer<T> {
 
 impl<T: Target> Writer<T> {
     fn run(mut self) {
-        // Refused only where it is lower already.
-        let _ = rustix::process::setpriority_process(None, NICE);
         loop {
             let stopping = self.shared.stopping.load(Relaxed);
             let until = if stopping { u64::MAX } else { self.clock.now().saturating_sub(self.hold()) };

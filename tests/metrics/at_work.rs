@@ -106,6 +106,8 @@ fn it_serves_without_privileges_and_refuses_an_address_that_is_taken() {
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(second.text.contains("cannot serve metrics at 127.0.0.1:9464"), "{}", second.text);
     assert!(second.text.contains("fix: name another port"), "{}", second.text);
+    // Who answers has a name: a thread gives it to itself.
+    assert_eq!(responder.get("/metrics").status, 200);
     let mut seen = Vec::new();
     for task in fs::read_dir(format!("/proc/{}/task", responder.process.id())).expect("it runs") {
         let status = fs::read_to_string(task.expect("a thread").path().join("status")).expect("it runs");
