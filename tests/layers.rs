@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("trace", &["engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("report", &["engine", "capture", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("lab", &["trace", "engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
-    ("doctor", &["lab", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
+    ("doctor", &["report", "lab", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("load", &["engine", "service", "tcp", "table", "xdp", "wire", "observe"]),
     ("metrics", &["load", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),
     ("control", &["report", "load", "engine", "service", "tcp", "table", "xdp", "wire", "observe", "text"]),

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::args::LabDemo;
 use super::responder_process::ResponderProcess;
@@ -68,11 +67,7 @@ struct Demo {
 
 impl Demo {
     fn new(arguments: &LabDemo) -> Result<Demo, Failure> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, interrupted.clone())
-                .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
-        }
+        let interrupted = signals::interrupted()?;
         let LabDemo { name, queues, ipv6, vlan, duration, rounds } = arguments;
         Ok(Demo {
             spec: Spec { queues: *queues, ipv6: *ipv6, vlan: *vlan, ..Spec::new(name) },

@@ -5,18 +5,16 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Serialize;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::Failure;
 use super::lab_bench_args::{
     Ceiling, CeilingArgs, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs, XdpTxArgs,
 };
+use super::{Failure, signals};
 use crate::lab::bench::bare::{
     BareError, Client, ClientOptions, Reflector, ReflectorOptions, Server, ServerOptions,
 };
@@ -26,7 +24,7 @@ use crate::lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
 
 pub(super) fn serve_kernel(arguments: &ServeKernelArgs) -> Result<ExitCode, Failure> {
     let ServeKernelArgs { listen, core, seconds, pattern } = arguments;
-    let stop = stop_on_signals()?;
+    let stop = signals::interrupted()?;
     let options =
         KernelOptions { listen: *listen, pattern: pattern.pattern(), core: *core, duration: *seconds };
     let server = KernelServer::open(options)?;
@@ -35,7 +33,7 @@ pub(super) fn serve_kernel(arguments: &ServeKernelArgs) -> Result<ExitCode, Fail
 }
 
 pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
-    let stop = stop_on_signals()?;
+    let stop = signals::interrupted()?;
     match &arguments.program {
         Ceiling::ReplayServer(arguments) => replay_server(arguments, &stop),
         Ceiling::ReplayClient(arguments) => replay_client(arguments, &stop),
@@ -115,15 +113,6 @@ fn finish(report: Result<impl Serialize, BareError>) -> Result<ExitCode, Failure
     let line = serde_json::to_string(&report?).map_err(|error| Failure::new(error.to_string()))?;
     say(&line);
     Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, stop.clone())
-            .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
-    }
-    Ok(stop)
 }
 
 impl From<BareError> for Failure {

@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 
 use super::bench_args::SynOptions;
-use super::lab_bench::stop_on_signals;
 use super::{Failure, lab_comparison, signals, values};
 use crate::lab::bench::contest::{BenchClient, Contest, ContestError, Contestant, Cores, News};
 use crate::lab::bench::workload::{Closer, Pattern, Workload};
@@ -183,7 +182,7 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
     for path in [json, html, raw].into_iter().flatten() {
         create(path)?;
     }
-    let stop = stop_on_signals()?;
+    let stop = signals::interrupted()?;
     let started_at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let tell = |line: &str| {
         if !arguments.quiet {

@@ -20,6 +20,16 @@ pub(super) fn stop() -> Result<Arc<AtomicBool>, Failure> {
     Ok(stop)
 }
 
+/// Becomes true on Ctrl-C or SIGTERM, however often they come: what was made is always taken down.
+pub(super) fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, interrupted.clone())
+            .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
+    }
+    Ok(interrupted)
+}
+
 /// Becomes true on SIGHUP. Only for whoever has something to read again: without, a hangup of the
 /// terminal ends the process, as it does any other.
 pub(super) fn hangup() -> Result<Arc<AtomicBool>, Failure> {

@@ -7,7 +7,7 @@ use nix::unistd::geteuid;
 use super::Action;
 use super::check::{Check, Fix};
 use super::host::line;
-use crate::xdp::QueueConfig;
+use crate::xdp::{QueueConfig, missing_capabilities};
 
 const NEEDED: [Capability; 4] =
     [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
@@ -28,14 +28,9 @@ fn has(set: CapSet, capability: Capability) -> bool {
     caps::has_cap(None, set, capability).unwrap_or(false)
 }
 
-/// `CAP_SYS_ADMIN` includes two of them.
 fn missing() -> Vec<Capability> {
-    let implied = |capability: &Capability| {
-        matches!(capability, Capability::CAP_BPF | Capability::CAP_PERFMON)
-            && has(CapSet::Effective, Capability::CAP_SYS_ADMIN)
-    };
-    let lacks = |capability: &Capability| !has(CapSet::Effective, *capability) && !implied(capability);
-    NEEDED.into_iter().filter(lacks).collect()
+    let to_bind = (!has(CapSet::Effective, Capability::CAP_NET_RAW)).then_some(Capability::CAP_NET_RAW);
+    missing_capabilities().into_iter().chain(to_bind).collect()
 }
 
 fn capabilities() -> Check {

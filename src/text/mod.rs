@@ -1,5 +1,5 @@
-//! Text for people, for whoever prints or draws: numbers with commas, lines of a width. A leaf that
-//! everything above the packet path may use.
+//! Text for people, for whoever prints or draws: numbers with commas, lines of a width, markup. A
+//! leaf that everything above the packet path may use.
 
 /// `1,048,576`.
 pub fn grouped(number: u64) -> String {
@@ -27,6 +27,11 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// For the text and the attributes in double quotes of SVG and HTML.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

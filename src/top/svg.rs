@@ -3,6 +3,8 @@ use std::fmt::Write;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
+use crate::text::escaped;
+
 /// Of a cell, pixels: what 14 pixels of a fixed pitch take.
 const CELL: (f64, f64) = (8.43, 18.0);
 /// Around the picture, pixels.
@@ -109,10 +111,6 @@ fn colour(colour: Color) -> &'static str {
         Color::DarkGray => "#7a828b",
         _ => INK,
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

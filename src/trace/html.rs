@@ -1,7 +1,8 @@
 //! A picture as one page that needs nothing else: the drawing, and the same as text.
 
-use super::svg::{self, escape};
+use super::svg;
 use super::{Picture, Text};
+use crate::text::escaped;
 
 /// Columns of the text: with times.
 const WIDTH: usize = 100;
@@ -15,8 +16,8 @@ pub fn page(picture: &Picture) -> String {
          <style>body{{font-family:sans-serif;margin:2em auto;max-width:60em;background:#f6f8fa}}\
          svg{{max-width:100%;height:auto}}pre{{overflow-x:auto;line-height:1.25}}</style>\n</head>\n<body>\n\
          {svg}\n<h2>As text</h2>\n<pre>{text}</pre>\n</body>\n</html>\n",
-        title = escape(&picture.title),
+        title = escaped(&picture.title),
         svg = svg::draw(picture),
-        text = escape(&text),
+        text = escaped(&text),
     )
 }

@@ -10,7 +10,7 @@ use self::palette::{arrow_colour, bar_colour, text_colour};
 use super::diagram::{Arrow, Path, Row, What};
 use super::picture::{IMAGINED, Picture, flag_names, rounded};
 use super::{Direction, Side, Silent, State};
-use crate::text::wrapped;
+use crate::text::{escaped, wrapped};
 
 /// Pixels.
 const WIDTH: u32 = 860;
@@ -44,7 +44,7 @@ pub fn draw(picture: &Picture) -> String {
          <rect width=\"{WIDTH}\" height=\"{height}\" rx=\"8\" fill=\"#ffffff\"/>\n\
          <g font-family=\"DejaVu Sans, Verdana, Arial, sans-serif\" font-size=\"13\" fill=\"#1f2328\">\n\
          {lines}{arrows}{body}</g>\n</svg>\n",
-        label = escape(&picture.title),
+        label = escaped(&picture.title),
         arrows = canvas.arrows,
         body = canvas.out,
     )
@@ -276,11 +276,7 @@ impl Canvas {
             self.out,
             "<text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\" {style}>{}</text>",
             self.y,
-            escape(text)
+            escaped(text)
         );
     }
-}
-
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

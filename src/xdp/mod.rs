@@ -51,6 +51,6 @@ pub use frame::Frame;
 pub use ledger::Ledger;
 pub use mode::Mode;
 pub use program::{Program, VerdictWatch};
-pub use program_error::{AttachError, Holder, ProgramError};
+pub use program_error::{AttachError, Holder, ProgramError, missing_capabilities};
 pub use queue::{MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};

@@ -113,8 +113,8 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Which of the needed capabilities this thread has not. `CAP_SYS_ADMIN` includes two of them.
-pub(super) fn missing_capabilities() -> Vec<Capability> {
+/// Which of the capabilities to load and attach this thread has not. `CAP_SYS_ADMIN` includes two of them.
+pub fn missing_capabilities() -> Vec<Capability> {
     let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
     let implied = has(Capability::CAP_SYS_ADMIN);
     [(Capability::CAP_BPF, implied), (Capability::CAP_PERFMON, implied), (Capability::CAP_NET_ADMIN, false)]

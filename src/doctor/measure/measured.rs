@@ -25,15 +25,9 @@ pub struct Ceiling {
     pub median: f64,
 }
 
+/// 0 of no rounds.
 pub(super) fn median(rates: &[f64]) -> f64 {
-    let mut sorted = rates.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
-    match sorted.len() {
-        0 => 0.0,
-        count if count % 2 == 1 => middle(count / 2),
-        count => (middle(count / 2 - 1) + middle(count / 2)) / 2.0,
-    }
+    crate::report::bench::median(rates).unwrap_or(0.0)
 }
 
 /// The medians, beside each other.
