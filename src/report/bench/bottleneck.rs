@@ -3,13 +3,14 @@
 //!
 //! 1. nothing was attempted: unknown;
 //! 2. the client had no 4-tuple, slot or frame for some connections: the client;
-//! 3. open loop, and connections were opened too few or too late: the client;
-//! 4. its receive rings overflowed: the client;
-//! 5. many connections failed: the target (whatever the client's cores did meanwhile);
-//! 6. closed loop, and the client's cores had no time left: the client. (In an open loop that was
+//! 3. its receive rings overflowed: the client;
+//! 4. most connections failed: the target (a client that is late still gets its answers);
+//! 5. open loop, and connections were opened too few or too late: the client;
+//! 6. many connections failed: the target (whatever the client's cores did meanwhile);
+//! 7. closed loop, and the client's cores had no time left: the client. (In an open loop that was
 //!    kept to the schedule, a core that spins between two connections is no limit.)
-//! 7. some failed, too few were completed in time, or the target became slower: the target;
-//! 8. neither.
+//! 8. some failed, too few were completed in time, or the target became slower: the target;
+//! 9. neither.
 
 mod words;
 
@@ -31,6 +32,8 @@ const OVERFLOWS: [&str; 3] = ["kernel_rx_ring_full", "kernel_fill_ring_empty", "
 const NOTICEABLE: f64 = 0.001;
 /// A share of failures that no figure can be taken seriously beside.
 const MANY: f64 = 0.1;
+/// A share of failures that no want of speed explains.
+const MOST: f64 = 0.5;
 /// A rate below this part of the asked one has not reached it.
 const REACHED: f64 = 0.99;
 /// Microseconds by which half of the connections may be late: a turn of the loop is far shorter. The
@@ -66,11 +69,12 @@ pub struct Bottleneck {
 impl Bottleneck {
     /// From everything else in `results`.
     pub fn find(results: &Results) -> Bottleneck {
-        let rules: [fn(&Results) -> Option<Bottleneck>; 8] = [
+        let rules: [fn(&Results) -> Option<Bottleneck>; 9] = [
             nothing,
             out_of_something,
-            behind_the_schedule,
             overflow,
+            most_failures,
+            behind_the_schedule,
             many_failures,
             busy_client,
             failures,
@@ -145,6 +149,10 @@ fn overflow(results: &Results) -> Option<Bottleneck> {
         count(all),
         cores(results)
     ))
+}
+
+fn most_failures(results: &Results) -> Option<Bottleneck> {
+    failed_at_target(results, MOST)
 }
 
 fn many_failures(results: &Results) -> Option<Bottleneck> {

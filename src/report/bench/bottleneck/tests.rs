@@ -31,7 +31,7 @@ fn each_limit_is_known_by_what_was_measured() {
     let (closed, asked) = (run(), open_loop(1000.0));
     let busy = Measured { cpu: samples(10, 1), ..quiet() };
     let paused = Some(Lag { mean: 14_000.0, p50: 100, max: 258_000 });
-    let cases: [(&str, &Run, Measured, Verdict, &str); 19] = [
+    let cases: [(&str, &Run, Measured, Verdict, &str); 21] = [
         ("nothing", &closed, Measured { attempted: 0, ..quiet() }, Verdict::Unknown, "no connection"),
         ("no tuple", &closed, failed("no-tuple", 100), Verdict::Client, "--source"),
         ("no slot", &asked, failed("no_slot", 100), Verdict::Client, "--max-connections"),
@@ -50,6 +50,20 @@ fn each_limit_is_known_by_what_was_measured() {
             Measured { lag: paused, ..failed("timeout", 9000) },
             Verdict::Target,
             "89.73 %",
+        ),
+        (
+            "late and unanswered",
+            &asked,
+            Measured { lag: lag(2500.0), ..failed("connect-timeout", 9000) },
+            Verdict::Target,
+            "89.73 %",
+        ),
+        (
+            "late, some unanswered",
+            &asked,
+            Measured { lag: lag(2500.0), ..failed("connect-timeout", 2000) },
+            Verdict::Client,
+            "2.5 ms late",
         ),
         ("ring full", &closed, ring_full, Verdict::Client, "400 of the 30,400 packets"),
         ("busy", &closed, busy.clone(), Verdict::Client, "core 0 was busy for 99 %"),
