@@ -39,7 +39,8 @@ pub(super) fn listen(ifindex: u32) -> io::Result<Heard> {
             break;
         }
         let timeout = PollTimeout::try_from(left.as_millis().max(1)).unwrap_or(PollTimeout::ZERO);
-        poll(&mut [PollFd::new(std::os::fd::AsFd::as_fd(&socket), PollFlags::POLLIN)], timeout)?;
+        // Interrupted or timed out: there is nothing to read, and the loop looks at the time.
+        let _ = poll(&mut [PollFd::new(std::os::fd::AsFd::as_fd(&socket), PollFlags::POLLIN)], timeout);
         match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut frame) {
             Ok((len, Some(from))) if from.ifindex() == ifindex as usize && from.pkttype() != OUTGOING => {
                 frames += 1;

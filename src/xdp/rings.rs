@@ -116,9 +116,12 @@ impl Rings {
         unsafe { self.completion.consume(into) }
     }
 
-    /// Waits until there is something to receive, or for `timeout_ms`.
+    /// Waits until there is something to receive, for `timeout_ms`, or until a signal comes.
     pub(super) fn wait(&mut self, timeout_ms: i32) -> io::Result<bool> {
-        self.rx.poll(timeout_ms)
+        match self.rx.poll(timeout_ms) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            other => other,
+        }
     }
 }
 

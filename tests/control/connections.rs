@@ -50,7 +50,7 @@ fn each_state(lab: &Lab, ipv6: bool) {
     half_closed.shutdown(Shutdown::Write).expect("FIN");
     let fin_wait = connect(lab, ipv6, CLOSE);
     let mut time_wait = connect(lab, ipv6, CLOSE);
-    assert_eq!(time_wait.read(&mut [0]).expect("FIN"), 0);
+    assert_eq!(time_wait.read_to_end(&mut Vec::new()).expect("FIN"), 0);
     let gone = time_wait.local_addr().expect("bound");
     drop(time_wait);
     let all = json!({"ESTABLISHED": 1, "CLOSE-WAIT": 1, "FIN-WAIT-2": 1, "TIME-WAIT": 1});

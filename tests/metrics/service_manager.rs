@@ -1,6 +1,7 @@
 //! sd_notify(3), with the test as the service manager.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,13 @@ impl Manager {
 
     fn next(&self) -> String {
         let mut buffer = [0; 4096];
-        let length = self.socket.recv(&mut buffer).expect("the program tells something");
+        // A machine that was put to sleep meanwhile interrupts a call with a time limit.
+        let length = loop {
+            match self.socket.recv(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                told => break told.expect("the program tells something"),
+            }
+        };
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     }
 

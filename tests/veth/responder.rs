@@ -66,8 +66,9 @@ impl Responder {
 
     fn spawn(program: impl AsRef<OsStr>, lab: &Lab, device: &[&str], arguments: &[&str]) -> Responder {
         let directory = TempDir::new().expect("a directory");
-        let mut command = lab.server().command(program);
-        command.arg("respond").args(device).args(arguments);
+        // A hangup ends it, also where the tests themselves were told to survive one (nohup).
+        let mut command = lab.server().command("env");
+        command.arg("--default-signal=HUP").arg(program).arg("respond").args(device).args(arguments);
         command.arg("--json").arg(directory.path().join("summary.json"));
         Responder::of(command, directory)
     }
