@@ -21,9 +21,10 @@ const LOSSES: [Lose; 2] = [
 fn an_echo_is_whole_though_a_segment_is_lost_either_way() {
     for lose in LOSSES {
         let Some(lab) = lab(|spec| Spec { lose, ..spec }) else { return };
-        let responder = start(&lab);
+        let mut responder = start(&lab);
         let answer = lab.in_client(converse).expect("the namespace");
         assert_eq!(answer, "a message that must arrive whole");
+        responder.await_open(0);
         let summary = responder.stop();
         assert_eq!(summary.total("established"), 1, "{}", summary.text);
         assert_eq!(summary.closed("passive"), 1, "{}", summary.text);

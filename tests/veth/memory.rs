@@ -51,10 +51,10 @@ fn fill(lab: &Lab, arguments: &[&str], load: &[&str]) -> crate::summary::Summary
 fn blast(lab: &Lab, load: &[&str]) {
     let count = CONNECTIONS.to_string();
     let fixed = ["--dev", CLIENT_DEVICE, "--peer", "198.18.1.1:80", "--peer-mac", handfast::lab::SERVER_MAC];
-    let bounds = ["--source", "10.77.0.0/16", "--count", &count, "--seconds", "120"];
+    let bounds = ["--source", "10.77.0.0/16", "--count", &count, "--seconds", "240"];
     // With an ACK for each SYN still fewer frames than the responder has posted, so that none is
     // lost; and patience, since a SYN given up would not be sent again.
-    let pace = ["--window", "512", "--timeout-ms", "10000"];
+    let pace = ["--window", "512", "--timeout-ms", "40000"];
     let output = lab
         .client()
         .command(optimized().join("examples/blast"))

@@ -32,11 +32,12 @@ fn run(scatter: bool) {
     let listeners = [owned(false, "7=echo"), owned(false, "7001=close")];
     let arguments =
         ["--mode", "native", "--cores", "0,1", "--listen", &listeners[0], "--listen", &listeners[1]];
-    let responder = Responder::start(&lab, &arguments);
+    let mut responder = Responder::start(&lab, &arguments);
     let sources = || client_addresses(false);
     let echo = Dialogue::Echo(b"there and back".into());
     clients(&lab, &Plan::parallel(at(false, 7), CONNECTIONS / 2, 50).sources(sources()).dialogue(echo));
     clients(&lab, &Plan::parallel(at(false, 7001), CONNECTIONS / 2, 50).sources(sources()));
+    responder.await_open(0);
 
     let summary = responder.stop();
     // One connection for each 4-tuple: a second one would have been established, too.
