@@ -78,15 +78,16 @@ impl<K: PacketKey> Flows<K> {
         slot.0.wrapping_add(self.to_number)
     }
 
-    /// Phase 3: look up what phase 2 prefetched, and prefetch the connections found.
+    /// Phase 3: look into the buckets that phase 2 prefetched, and prefetch the connections that they
+    /// name. Keys are compared when their lines have come.
     #[inline]
     pub(super) fn look_up<F>(&self, batch: &mut Batch<K, F>) {
         // Most SYNs are strangers, and an earlier one of this batch may be the same: they are
         // looked up when it is their turn.
         for arrived in batch.segments.iter_mut().filter(|arrived| !arrived.starts()) {
-            arrived.found = self.part.find(&arrived.segment.key, arrived.hash);
-            if let Some(found) = arrived.found {
-                self.part.prefetch_slot(found.slot);
+            arrived.candidate = self.part.candidate(arrived.hash);
+            if let Some(slot) = arrived.candidate {
+                self.part.prefetch_slot(slot);
             }
         }
     }
@@ -96,7 +97,7 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn segments<P: Port>(&mut self, desk: &mut Desk<'_, P>, batch: &mut Batch<K, P::Frame>) {
         let Batch { segments, frames, debts } = batch;
         for (arrived, frame) in segments.iter().zip(frames.drain(..)) {
-            match self.still(arrived) {
+            match self.connection(arrived, desk.core.id) {
                 Some(found) => self.known(desk, arrived, frame, found, debts),
                 None => self.stranger(desk, arrived, frame, None, debts),
             }
@@ -104,13 +105,12 @@ impl<K: PacketKey> Flows<K> {
         segments.clear();
     }
 
-    /// The look-up's answer, after earlier segments of the batch may have made or ended the
-    /// connection.
+    /// Whose segment it is, now that earlier segments of the batch have made and ended connections.
     #[inline]
-    fn still(&self, arrived: &Arrived<K>) -> Option<Found> {
+    fn connection(&self, arrived: &Arrived<K>, owner: usize) -> Option<Found> {
         let key = &arrived.segment.key;
-        match arrived.found {
-            Some(found) if self.part.key(found.slot).is_none_or(|now| now == *key) => Some(found),
+        match arrived.candidate {
+            Some(slot) if self.part.holds(slot, key) => Some(Found { slot, owner }),
             _ => self.part.find(key, arrived.hash),
         }
     }
