@@ -56,7 +56,17 @@ impl Share {
 impl Work {
     pub(super) fn new(simulation: Simulation, core: u32, workload: EngineWorkload, live: u32) -> Work {
         let ours = vec![Seq(0); BATCH as usize];
-        Work { simulation, core, workload, live, next: 0, oldest: 0, ours, share: Share::default(), clock: Clock::default() }
+        Work {
+            simulation,
+            core,
+            workload,
+            live,
+            next: 0,
+            oldest: 0,
+            ours,
+            share: Share::default(),
+            clock: Clock::default(),
+        }
     }
 
     /// Fills the table, goes through one chunk to warm up, and measures until `time` is spent.
