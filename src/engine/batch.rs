@@ -1,7 +1,7 @@
 use super::core::Core;
 use super::flows::Flows;
 use super::port::BATCH;
-use crate::table::{Found, Part, Slot};
+use crate::table::{Part, Slot};
 use crate::tcp::Tcb;
 use crate::wire::{Common, Flags, FlowKey, FlowKey4, HashSecret, PacketKey, Policy, Segment};
 
@@ -18,7 +18,8 @@ pub(super) struct Batch<K, F> {
 pub(super) struct Arrived<K> {
     pub segment: Segment<K>,
     pub hash: u32,
-    pub found: Option<Found>,
+    /// Where its connection most likely is.
+    pub candidate: Option<Slot>,
 }
 
 impl<K> Arrived<K> {
@@ -62,7 +63,7 @@ pub(super) fn queue_common(
     let Some(common) = Common::parse(bytes, policy) else { return false };
     let hash = FlowKey::hash(common.key(), secret);
     part.prefetch(hash);
-    segments.push(Arrived { segment: common.unfinished(), hash, found: None });
+    segments.push(Arrived { segment: common.unfinished(), hash, candidate: None });
     if !segments.last_mut().is_some_and(|arrived| common.finish(&mut arrived.segment)) {
         segments.pop();
         return false;
@@ -81,6 +82,6 @@ pub(super) fn queue<K: PacketKey, F>(
 ) {
     let hash = FlowKey::hash(&segment.key, &core.shared.secrets.hash);
     flows.part.prefetch(hash);
-    batch.segments.push(Arrived { segment, hash, found: None });
+    batch.segments.push(Arrived { segment, hash, candidate: None });
     batch.frames.push(frame);
 }

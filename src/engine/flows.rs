@@ -5,15 +5,14 @@ use super::core::{Core, Shared};
 use super::desk::{Desk, reuse};
 use super::hops::NO_HOP;
 use super::listeners::ListenerId;
+use super::outcome::Outcome;
 use super::owed::{OWED, Owed};
 use super::port::Port;
 use super::tell::user_of;
 use super::timers::Timers;
 use crate::observe::{Closed, CoreCounters};
 use crate::table::{Found, Part, Slot, line_size};
-use crate::tcp::{
-    self, Disguise, Ended, Endpoints, Now, SendBuffers, State, Step, Tcb, TcbFlags, TimerOp, Verdict,
-};
+use crate::tcp::{self, Awaited, Disguise, Endpoints, Now, SendBuffers, State, Step, Tcb, TcbFlags, TimerOp};
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
 pub(super) struct Flows<K: PacketKey> {
@@ -78,15 +77,16 @@ impl<K: PacketKey> Flows<K> {
         slot.0.wrapping_add(self.to_number)
     }
 
-    /// Phase 3: look up what phase 2 prefetched, and prefetch the connections found.
+    /// Phase 3: look into the buckets that phase 2 prefetched, and prefetch the connections that they
+    /// name. Keys are compared when their lines have come.
     #[inline]
     pub(super) fn look_up<F>(&self, batch: &mut Batch<K, F>) {
         // Most SYNs are strangers, and an earlier one of this batch may be the same: they are
         // looked up when it is their turn.
         for arrived in batch.segments.iter_mut().filter(|arrived| !arrived.starts()) {
-            arrived.found = self.part.find(&arrived.segment.key, arrived.hash);
-            if let Some(found) = arrived.found {
-                self.part.prefetch_slot(found.slot);
+            arrived.candidate = self.part.candidate(arrived.hash);
+            if let Some(slot) = arrived.candidate {
+                self.part.prefetch_slot(slot);
             }
         }
     }
@@ -96,7 +96,7 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn segments<P: Port>(&mut self, desk: &mut Desk<'_, P>, batch: &mut Batch<K, P::Frame>) {
         let Batch { segments, frames, debts } = batch;
         for (arrived, frame) in segments.iter().zip(frames.drain(..)) {
-            match self.still(arrived) {
+            match self.connection(arrived, desk.core.id) {
                 Some(found) => self.known(desk, arrived, frame, found, debts),
                 None => self.stranger(desk, arrived, frame, None, debts),
             }
@@ -104,13 +104,12 @@ impl<K: PacketKey> Flows<K> {
         segments.clear();
     }
 
-    /// The look-up's answer, after earlier segments of the batch may have made or ended the
-    /// connection.
+    /// Whose segment it is, now that earlier segments of the batch have made and ended connections.
     #[inline]
-    fn still(&self, arrived: &Arrived<K>) -> Option<Found> {
+    fn connection(&self, arrived: &Arrived<K>, owner: usize) -> Option<Found> {
         let key = &arrived.segment.key;
-        match arrived.found {
-            Some(found) if self.part.key(found.slot).is_none_or(|now| now == *key) => Some(found),
+        match arrived.candidate {
+            Some(slot) if self.part.holds(slot, key) => Some(Found { slot, owner }),
             _ => self.part.find(key, arrived.hash),
         }
     }
@@ -126,14 +125,20 @@ impl<K: PacketKey> Flows<K> {
         if found.owner != desk.core.id {
             return desk.forward(frame, found.owner);
         }
-        let Desk { core, port, number } = desk;
+        let Desk { core, port, .. } = desk;
         let slot = found.slot;
         let of = self.number(slot);
-        let &Arrived { ref segment, hash, .. } = arrived;
+        let Arrived { segment, .. } = arrived;
         let Some(tcb) = self.part.value_mut(slot) else {
             return port.release(frame);
         };
         let before = tcb.state;
+        match tcp::awaited(tcb, &segment.info) {
+            Some(Awaited::AckOfSyn) => return self.opened(desk, arrived, frame, slot, debts),
+            Some(Awaited::Fin) => return self.peer_closed(desk, arrived, frame, slot, debts),
+            Some(Awaited::AckOfFin) => return self.closed(desk, arrived, frame, slot),
+            None => {}
+        }
         let Some(user) = user_of(&mut core.users, &mut core.caller, tcb.listener) else {
             return port.release(frame);
         };
@@ -141,41 +146,8 @@ impl<K: PacketKey> Flows<K> {
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         step.number = of;
         let verdict = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, user);
-        let (timer, ended) = (step.timer, step.ended);
-        if let Some(how) = ended {
-            user.closed(&Ended { number: of, now: core.now, endpoints: &segment.key }, how);
-        }
-        if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
-            tcb.hop = core.hops.number(bytes, segment.link_len, *number, tcb.hop);
-        }
-        let states = (before, tcb.state);
-        let listed = tcb.has(TcbFlags::LISTED);
-        if matches!(verdict, Verdict::Owes | Verdict::ReplyOwes(_)) && !listed {
-            tcb.set(TcbFlags::LISTED);
-        }
-        self.after(core, slot, hash, states, timer);
-        let link_len = segment.link_len;
-        match verdict {
-            Verdict::Owes if !listed => debts.push(Debt { slot, key: segment.key, hash, frame, link_len }),
-            Verdict::Owes | Verdict::Quiet => port.release(frame),
-            // A RST of the connection's own is its end, once: not an answer that anybody can ask for.
-            Verdict::Reply(emit) => desk.turn(frame, link_len, &segment.key, &emit),
-            Verdict::ReplyOwes(emit) => {
-                if !listed {
-                    self.owe(core.now, Owed { slot, key: segment.key, hash });
-                }
-                desk.turn(frame, link_len, &segment.key, &emit);
-            }
-            Verdict::DropReply(reason, emit) => {
-                core.counters.dropped(reason);
-                desk.reply(frame, link_len, &segment.key, &emit);
-            }
-            Verdict::Drop(reason) => desk.refuse(frame, reason),
-            Verdict::Reopen { above } => {
-                self.end(core, slot, hash, Closed::TimeWaitReused);
-                self.stranger(desk, arrived, frame, Some(above), debts);
-            }
-        }
+        let outcome = Outcome { before, verdict, timer: step.timer, ended: step.ended };
+        self.conclude(desk, arrived, frame, slot, outcome, debts);
     }
 
     /// Phase 5: one segment for each connection that owes one.
@@ -202,57 +174,6 @@ impl<K: PacketKey> Flows<K> {
         };
         let payload = if out.with_data { core.buffers.segment(out.buffer) } else { &[] };
         reuse(&core.counters, *port, frame, link_len, &key, (&out.emit, payload));
-    }
-
-    /// What follows from a step that left the connection in `state`: the timer, the counts by
-    /// state, the slot of a closed connection.
-    #[inline(always)]
-    pub(super) fn after(
-        &mut self,
-        core: &mut Core,
-        slot: Slot,
-        hash: u32,
-        (before, state): (State, State),
-        timer: TimerOp,
-    ) {
-        match timer {
-            TimerOp::Keep => {}
-            TimerOp::Stop => self.timers.stop(&mut self.part, slot),
-            TimerOp::Start { timer, after_ms } => {
-                self.timers.start(&mut self.part, slot, timer, after_ms, core.now);
-            }
-        }
-        if state != before {
-            self.moved(core, slot, hash, (before, state));
-        }
-    }
-
-    fn moved(&mut self, core: &mut Core, slot: Slot, hash: u32, (before, state): (State, State)) {
-        self.leave(before);
-        match state {
-            State::Closed => {
-                self.part.remove(slot, hash);
-            }
-            // Two active opens that crossed: a passive one begins there.
-            State::SynReceived => self.half_open += 1,
-            State::TimeWait => {
-                self.time_wait += 1;
-                // Never itself: its last ACK is still to be sent.
-                let over = self.time_wait > core.shared.core.time_wait_budget.max(1);
-                if over {
-                    self.evict_time_wait(core);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn leave(&mut self, before: State) {
-        match before {
-            State::SynReceived => self.half_open -= 1,
-            State::TimeWait => self.time_wait -= 1,
-            _ => {}
-        }
     }
 
     /// Ends a connection in TIME-WAIT from outside of TCP: its user was told before.

@@ -78,6 +78,7 @@ impl Port for MemoryPort {
         count
     }
 
+    #[inline]
     fn bytes<'a>(&'a self, frame: &'a MemoryFrame) -> &'a [u8] {
         &self.buffers[frame.index as usize][..usize::from(frame.len)]
     }

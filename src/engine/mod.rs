@@ -4,7 +4,8 @@
 //! - `port`: where frames come from and go to; `memory` is one in memory, for tests and benchmarks.
 //! - `worker`: the loop's one turn, its phases in order; `batch` the arrays they share.
 //! - `flows`: connections of one address family: table, timers, the segment's way through TCP;
-//!   `expiry` the timer's; `tell` whom to tell of it.
+//!   `expected` its way if it was waited for, `expiry` the timer's; `outcome` what follows from it,
+//!   `tell` whom to tell.
 //! - `open`: segments of no connection: listeners, cookies, faults on purpose, resets.
 //! - `desk`: the ways out of a batch: answered, refused, handed over.
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
@@ -28,6 +29,7 @@ mod core;
 mod describe;
 mod desk;
 mod errors;
+mod expected;
 mod expiry;
 mod flows;
 mod hops;
@@ -36,6 +38,7 @@ mod mailbox;
 pub mod memory;
 mod open;
 mod orders;
+mod outcome;
 mod owed;
 mod port;
 mod privileges;

@@ -138,6 +138,13 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
         self.owns(slot).then(|| K::from_words(self.view.lines().key(slot.0)))
     }
 
+    /// Whether the connection with this key lives in `slot`, one of this core's. A slot that is not in
+    /// use holds no key: its words are the slab's.
+    #[inline]
+    pub fn holds(&self, slot: Slot, key: &K) -> bool {
+        self.owns(slot) && self.view.lines().key_is(slot.0, &key.to_words())
+    }
+
     /// The first of this core's slots, which lie side by side.
     #[inline]
     pub fn first(&self) -> Slot {

@@ -14,6 +14,7 @@
 //! One file per group of states under `state/`; the checks they share are in `acceptance.rs`.
 
 mod acceptance;
+mod awaited;
 mod clock;
 mod config;
 mod cookie;
@@ -33,6 +34,7 @@ mod timers;
 mod user;
 
 pub use crate::wire::IcmpError;
+pub use awaited::{Awaited, awaited};
 pub use clock::Now;
 pub use config::{Config, CookieMode, SynOffer};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
@@ -43,8 +45,8 @@ pub use negotiate::Offer;
 pub use output::{Out, output, unasked};
 pub use send::{BufferId, SendBuffers};
 pub use state::{
-    Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, first_syn, listen,
-    open, owes,
+    Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, establish,
+    first_syn, hear_fin, listen, open, owes, settle,
 };
 pub use step::{Step, TimerOp, Verdict};
 pub use tcb::{CALLER, Links, NO_LINK, State, Tcb, TcbFlags};

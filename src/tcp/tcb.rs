@@ -60,7 +60,7 @@ impl TcbFlags {
     pub const SCALED: TcbFlags = TcbFlags(1 << 15);
 
     /// Either; for [`Tcb::has`].
-    pub(super) const fn with(self, other: TcbFlags) -> TcbFlags {
+    pub const fn with(self, other: TcbFlags) -> TcbFlags {
         TcbFlags(self.0 | other.0)
     }
 }

@@ -146,7 +146,16 @@ fn text(
     }
 }
 
+/// The FIN of a peer that has acknowledged all it was sent, without text.
+#[inline]
+pub fn hear_fin(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) {
+    remember_timestamp(tcb, segment, step.now);
+    tcb.snd_wnd = segment.window;
+    fin(tcb, step, user);
+}
+
 /// The peer closes its direction.
+#[inline]
 fn fin(tcb: &mut Tcb, step: &mut Step<'_>, user: &mut dyn User) {
     match tcb.state {
         State::Established => {

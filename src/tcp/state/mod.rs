@@ -7,7 +7,9 @@ mod syn_received;
 mod syn_sent;
 mod time_wait;
 
+pub use established::hear_fin;
 pub use listen::{Arrival, accept_cookie, accept_syn, answer_syn, closed, cookie_answer, listen};
+pub use syn_received::establish;
 pub use syn_sent::{first_syn, open};
 
 use super::{Handle, State, Step, Tcb, TcbFlags, User, Verdict};
@@ -40,7 +42,7 @@ pub fn arrives(
 }
 
 /// The end of a step that may have told the user something.
-fn settle(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+pub fn settle(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
     if tcb.take(TcbFlags::ABORT) {
         return abort(tcb, step, Closed::Aborted);
     }

@@ -97,8 +97,8 @@ fn syn_again(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdi
 }
 
 /// RFC 9293 3.10.7.4, fifth: SND.UNA < SEG.ACK <= SND.NXT.
-#[inline]
-fn establish(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) {
+#[inline(always)]
+pub fn establish(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) {
     tcb.state = State::Established;
     tcb.snd_una = segment.ack;
     // A SYN's window is never scaled (RFC 7323 2.2).

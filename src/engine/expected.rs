@@ -1,0 +1,129 @@
+//! The segments that a connection is waiting for, recognised by their headers (header prediction, RFC
+//! 7323 5.6): most there are. What happens is what `tcp` says of any segment in that state; what is
+//! left out is what cannot happen.
+
+use super::batch::{Arrived, Debt};
+use super::desk::{Desk, reuse};
+use super::flows::{Flows, step};
+use super::outcome::Outcome;
+use super::port::Port;
+use super::tell::{tell, user_of};
+use crate::observe::Closed;
+use crate::table::Slot;
+use crate::tcp::{self, BufferId, Ended, State, TcbFlags};
+use crate::wire::PacketKey;
+
+impl<K: PacketKey> Flows<K> {
+    /// SYN-RECEIVED, and our SYN is acknowledged: ESTABLISHED.
+    pub(super) fn opened<P: Port>(
+        &mut self,
+        desk: &mut Desk<'_, P>,
+        arrived: &Arrived<K>,
+        frame: P::Frame,
+        slot: Slot,
+        debts: &mut Vec<Debt<K, P::Frame>>,
+    ) {
+        let Desk { core, port, number } = desk;
+        let segment = &arrived.segment;
+        let of = self.number(slot);
+        let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
+        let Some(user) = user_of(&mut core.users, &mut core.caller, tcb.listener) else {
+            return port.release(frame);
+        };
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
+        step.number = of;
+        tcp::establish(tcb, &segment.info, &mut step, user);
+        tcb.hop = core.hops.number(port.bytes(&frame), segment.link_len, *number, tcb.hop);
+        let quiet = !tcb.has(SPEAKS) && tcb.buffer == BufferId::NONE;
+        self.timers.stop(&mut self.part, slot);
+        self.leave(State::SynReceived);
+        if quiet {
+            port.release(frame)
+        } else {
+            self.speaks(desk, arrived, frame, slot, State::Established, debts)
+        }
+    }
+
+    /// The user has something to say at once.
+    #[inline(never)]
+    fn speaks<P: Port>(
+        &mut self,
+        desk: &mut Desk<'_, P>,
+        arrived: &Arrived<K>,
+        frame: P::Frame,
+        slot: Slot,
+        before: State,
+        debts: &mut Vec<Debt<K, P::Frame>>,
+    ) {
+        let Desk { core, port, .. } = desk;
+        let of = self.number(slot);
+        let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
+        let key = &arrived.segment.key;
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
+        step.number = of;
+        let verdict = tcp::settle(tcb, &mut step);
+        let outcome = Outcome { before, verdict, timer: step.timer, ended: step.ended };
+        self.conclude(desk, arrived, frame, slot, outcome, debts);
+    }
+
+    /// ESTABLISHED, and the peer closes its direction: most users close theirs, and our FIN goes with
+    /// the ACK.
+    pub(super) fn peer_closed<P: Port>(
+        &mut self,
+        desk: &mut Desk<'_, P>,
+        arrived: &Arrived<K>,
+        frame: P::Frame,
+        slot: Slot,
+        debts: &mut Vec<Debt<K, P::Frame>>,
+    ) {
+        let Desk { core, port, number } = desk;
+        let &Arrived { ref segment, hash, .. } = arrived;
+        let of = self.number(slot);
+        let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
+        let Some(user) = user_of(&mut core.users, &mut core.caller, tcb.listener) else {
+            return port.release(frame);
+        };
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
+        step.number = of;
+        tcp::hear_fin(tcb, &segment.info, &mut step, user);
+        if tcb.has(TcbFlags::ABORT) || tcb.buffer != BufferId::NONE {
+            return self.speaks(desk, arrived, frame, slot, State::CloseWait, debts);
+        }
+        let out = tcp::output(tcb, &mut step);
+        let timer = step.timer;
+        tcb.hop = core.hops.number(port.bytes(&frame), segment.link_len, *number, tcb.hop);
+        let state = tcb.state;
+        self.after(core, slot, hash, (state, state), timer);
+        match out {
+            Some(out) => {
+                reuse(&core.counters, *port, frame, segment.link_len, &segment.key, (&out.emit, &[]))
+            }
+            None => port.release(frame),
+        }
+    }
+
+    /// LAST-ACK, and our FIN is acknowledged: the end.
+    pub(super) fn closed<P: Port>(
+        &mut self,
+        desk: &mut Desk<'_, P>,
+        arrived: &Arrived<K>,
+        frame: P::Frame,
+        slot: Slot,
+    ) {
+        let Desk { core, port, .. } = desk;
+        let key = &arrived.segment.key;
+        let of = self.number(slot);
+        let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
+        let listener = tcb.listener;
+        tcb.state = State::Closed;
+        core.counters.closed[Closed::Passive as usize].bump();
+        tell(core, listener, &Ended { number: of, now: core.now, endpoints: key }, Closed::Passive);
+        self.timers.stop(&mut self.part, slot);
+        self.part.remove(slot, arrived.hash);
+        port.release(frame);
+    }
+}
+
+/// What makes a connection owe a segment, besides data.
+const SPEAKS: TcbFlags =
+    TcbFlags::ABORT.with(TcbFlags::ACK_NOW).with(TcbFlags::PROBE).with(TcbFlags::SEND_CLOSED);

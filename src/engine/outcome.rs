@@ -1,0 +1,130 @@
+//! What follows from a step of one connection: its timer, the counts by state, its slot, who is told,
+//! and where the segment's frame goes.
+
+use super::batch::{Arrived, Debt};
+use super::core::Core;
+use super::desk::Desk;
+use super::flows::Flows;
+use super::owed::Owed;
+use super::port::Port;
+use super::tell::tell;
+use crate::observe::Closed;
+use crate::table::Slot;
+use crate::tcp::{Ended, State, TcbFlags, TimerOp, Verdict};
+use crate::wire::PacketKey;
+
+/// What came of a segment.
+pub(super) struct Outcome {
+    /// The state in which the connection was.
+    pub before: State,
+    pub verdict: Verdict,
+    pub timer: TimerOp,
+    pub ended: Option<Closed>,
+}
+
+impl<K: PacketKey> Flows<K> {
+    /// What follows from a segment for a connection.
+    #[inline(always)]
+    pub(super) fn conclude<P: Port>(
+        &mut self,
+        desk: &mut Desk<'_, P>,
+        arrived: &Arrived<K>,
+        frame: P::Frame,
+        slot: Slot,
+        Outcome { before, verdict, timer, ended }: Outcome,
+        debts: &mut Vec<Debt<K, P::Frame>>,
+    ) {
+        let Desk { core, port, number } = desk;
+        let of = self.number(slot);
+        let &Arrived { ref segment, hash, .. } = arrived;
+        let Some(tcb) = self.part.value_mut(slot) else {
+            return port.release(frame);
+        };
+        if let Some(how) = ended {
+            tell(core, tcb.listener, &Ended { number: of, now: core.now, endpoints: &segment.key }, how);
+        }
+        let bytes = port.bytes(&frame);
+        if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
+            tcb.hop = core.hops.number(bytes, segment.link_len, *number, tcb.hop);
+        }
+        let states = (before, tcb.state);
+        let listed = tcb.has(TcbFlags::LISTED);
+        if matches!(verdict, Verdict::Owes | Verdict::ReplyOwes(_)) && !listed {
+            tcb.set(TcbFlags::LISTED);
+        }
+        self.after(core, slot, hash, states, timer);
+        let link_len = segment.link_len;
+        match verdict {
+            Verdict::Owes if !listed => debts.push(Debt { slot, key: segment.key, hash, frame, link_len }),
+            Verdict::Owes | Verdict::Quiet => port.release(frame),
+            // A RST of the connection's own is its end, once: not an answer that anybody can ask for.
+            Verdict::Reply(emit) => desk.turn(frame, link_len, &segment.key, &emit),
+            Verdict::ReplyOwes(emit) => {
+                if !listed {
+                    self.owe(core.now, Owed { slot, key: segment.key, hash });
+                }
+                desk.turn(frame, link_len, &segment.key, &emit);
+            }
+            Verdict::DropReply(reason, emit) => {
+                core.counters.dropped(reason);
+                desk.reply(frame, link_len, &segment.key, &emit);
+            }
+            Verdict::Drop(reason) => desk.refuse(frame, reason),
+            Verdict::Reopen { above } => {
+                self.end(core, slot, hash, Closed::TimeWaitReused);
+                self.stranger(desk, arrived, frame, Some(above), debts);
+            }
+        }
+    }
+
+    /// What follows from a step that left the connection in `state`: the timer, the counts by
+    /// state, the slot of a closed connection.
+    #[inline(always)]
+    pub(super) fn after(
+        &mut self,
+        core: &mut Core,
+        slot: Slot,
+        hash: u32,
+        (before, state): (State, State),
+        timer: TimerOp,
+    ) {
+        match timer {
+            TimerOp::Keep => {}
+            TimerOp::Stop => self.timers.stop(&mut self.part, slot),
+            TimerOp::Start { timer, after_ms } => {
+                self.timers.start(&mut self.part, slot, timer, after_ms, core.now);
+            }
+        }
+        if state != before {
+            self.moved(core, slot, hash, (before, state));
+        }
+    }
+
+    fn moved(&mut self, core: &mut Core, slot: Slot, hash: u32, (before, state): (State, State)) {
+        self.leave(before);
+        match state {
+            State::Closed => {
+                self.part.remove(slot, hash);
+            }
+            // Two active opens that crossed: a passive one begins there.
+            State::SynReceived => self.half_open += 1,
+            State::TimeWait => {
+                self.time_wait += 1;
+                // Never itself: its last ACK is still to be sent.
+                let over = self.time_wait > core.shared.core.time_wait_budget.max(1);
+                if over {
+                    self.evict_time_wait(core);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn leave(&mut self, before: State) {
+        match before {
+            State::SynReceived => self.half_open -= 1,
+            State::TimeWait => self.time_wait -= 1,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Header prediction (RFC 7323 5.6): most segments are the one that their connection waits for. A few
+//! comparisons tell, and the checks of RFC 9293 3.10.7.4 need not be made: it passes all of them.
+
+use super::{BufferId, State, Tcb, TcbFlags};
+use crate::wire::{Flags, SegmentInfo};
+
+/// A segment without text, next in order, that acknowledges all that was sent, of a connection opened
+/// by the peer without a send buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// In SYN-RECEIVED: [`super::establish`].
+    AckOfSyn,
+    /// In ESTABLISHED, with nothing in flight: [`super::hear_fin`].
+    Fin,
+    /// In LAST-ACK: [`Step::close`](super::Step::close) as passive.
+    AckOfFin,
+}
+
+/// Which awaited segment it is. `None` says nothing about any other.
+#[inline(always)]
+pub fn awaited(tcb: &Tcb, segment: &SegmentInfo) -> Option<Awaited> {
+    let (awaited, flags) = match tcb.state {
+        State::SynReceived => (Awaited::AckOfSyn, Flags::ACK),
+        State::Established if tcb.snd_una == tcb.snd_nxt => (Awaited::Fin, Flags::ACK.with(Flags::FIN)),
+        State::LastAck => (Awaited::AckOfFin, Flags::ACK),
+        _ => return None,
+    };
+    let plain = segment.flags == flags && segment.payload_len == 0;
+    let exact = segment.seq == tcb.rcv_nxt && segment.ack == tcb.snd_nxt;
+    let simple = tcb.buffer == BufferId::NONE && !tcb.is_active() && !tcb.has(TcbFlags::LISTED);
+    (plain && exact && simple && in_time(tcb, segment)).then_some(awaited)
+}
+
+/// Passes PAWS (RFC 7323 5.3) without a look at how old TS.Recent is.
+#[inline(always)]
+fn in_time(tcb: &Tcb, segment: &SegmentInfo) -> bool {
+    match segment.options.timestamps {
+        _ if !tcb.has(TcbFlags::TIMESTAMPS) => true,
+        Some(timestamps) => (timestamps.value.wrapping_sub(tcb.ts_recent) as i32) >= 0,
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! What is recognised by its header fares as it would have fared without.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::observe::{Closed, CoreCounters, DropReason};
+use crate::tcp::{
+    Accept, CALLER, Config, Ended, Handle, IsnSecret, Now, Out, SendBuffers, Step, Timer, TimerOp, User,
+    Verdict, arrives, establish, hear_fin, output, settle,
+};
+use crate::wire::{FlowKey4, Options, Seq, Timestamps};
+
+/// What a user does when it is told that a connection has opened or that the peer has closed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Does {
+    Nothing,
+    Send,
+    Shutdown,
+    Close,
+    Answer,
+    Abort,
+    Probe,
+}
+
+/// Does that, and writes down what it is told.
+#[derive(Debug, PartialEq)]
+struct Actor(Does, Vec<String>);
+
+impl Actor {
+    fn told(&mut self, what: &str, connection: &mut Handle<'_>) {
+        self.1.push(format!("{what} {}", connection.number()));
+        match self.0 {
+            Does::Nothing => {}
+            Does::Send => drop(connection.send(b"hello")),
+            Does::Shutdown => connection.shutdown(),
+            Does::Close => connection.close(),
+            Does::Answer => {
+                connection.send(b"good bye");
+                connection.close();
+            }
+            Does::Abort => connection.abort(),
+            Does::Probe => connection.probe(),
+        }
+    }
+}
+
+impl User for Actor {
+    fn opened(&mut self, connection: &mut Handle<'_>) {
+        self.told("opened", connection);
+    }
+
+    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+        self.told("peer closed", connection);
+    }
+
+    fn acknowledged(&mut self, connection: &mut Handle<'_>, _: usize) {
+        self.told("acknowledged", connection);
+    }
+
+    fn heard(&mut self, connection: &mut Handle<'_>) {
+        self.told("heard", connection);
+    }
+
+    fn data(&mut self, _: &mut Handle<'_>, _: &[u8]) -> Accept {
+        Accept::Refused(DropReason::NoSendBuffer)
+    }
+
+    fn closed(&mut self, _: &Ended<'_>, how: Closed) {
+        self.1.push(format!("{how:?}"));
+    }
+}
+
+/// All that a step can change.
+#[derive(Debug, PartialEq)]
+struct After {
+    tcb: String,
+    verdict: Verdict,
+    out: Option<Out>,
+    timer: TimerOp,
+    ended: Option<Closed>,
+    user: Vec<String>,
+    established: u64,
+    closed: Vec<u64>,
+    dropped: u64,
+    buffers: usize,
+}
+
+fn after(
+    mut tcb: Tcb,
+    does: Does,
+    run: impl FnOnce(&mut Tcb, &mut Step<'_>, &mut Actor) -> Verdict,
+) -> After {
+    let key = FlowKey4 { remote: [10, 0, 0, 1], local: [10, 0, 0, 2], remote_port: 1, local_port: 80 };
+    let (config, counters) = (Config::default(), CoreCounters::default());
+    let mut buffers = SendBuffers::new(1);
+    let mut user = Actor(does, Vec::new());
+    let mut step = Step {
+        now: Now::from_millis(5000),
+        config: &config,
+        buffers: &mut buffers,
+        counters: &counters,
+        disguise: None,
+        secret: &IsnSecret(1, 2),
+        endpoints: &key,
+        number: 7,
+        timer: TimerOp::Keep,
+        ended: None,
+    };
+    let verdict = run(&mut tcb, &mut step, &mut user);
+    // As the engine does at the end of the batch.
+    let out = if verdict == Verdict::Owes { output(&mut tcb, &mut step) } else { None };
+    let (timer, ended) = (step.timer, step.ended);
+    After {
+        // Nobody reads what was agreed with a connection that is no more.
+        tcb: if tcb.state == State::Closed { String::new() } else { format!("{tcb:?}") },
+        verdict,
+        out,
+        timer,
+        ended,
+        user: user.1,
+        established: counters.established.value(),
+        closed: counters.closed.iter().map(|count| count.value()).collect(),
+        dropped: counters.drops.iter().map(|drops| drops.value()).sum(),
+        buffers: buffers.in_use(),
+    }
+}
+
+fn quickly(awaited: Awaited, tcb: Tcb, segment: &SegmentInfo, does: Does) -> After {
+    after(tcb, does, |tcb, step, user| match awaited {
+        Awaited::AckOfSyn => {
+            establish(tcb, segment, step, user);
+            settle(tcb, step)
+        }
+        Awaited::Fin => {
+            hear_fin(tcb, segment, step, user);
+            settle(tcb, step)
+        }
+        Awaited::AckOfFin => {
+            step.close(tcb, Closed::Passive);
+            Verdict::Quiet
+        }
+    })
+}
+
+fn tcbs() -> impl Strategy<Value = Tcb> {
+    use State::*;
+    let states = select(vec![
+        SynReceived,
+        Established,
+        LastAck,
+        CloseWait,
+        FinWait1,
+        FinWait2,
+        Closing,
+        TimeWait,
+        Closed,
+    ]);
+    let flags =
+        select(vec![0, TcbFlags::TIMESTAMPS.0, TcbFlags::SACK.0 | TcbFlags::SCALED.0, TcbFlags::LISTED.0]);
+    let more = select(vec![0, TcbFlags::SYN_LOST.0, TcbFlags::SENT_DATA.0, TcbFlags::CHALLENGED.0]);
+    let places = (any::<u32>(), 0..3u32, any::<u32>());
+    let windows = (select(vec![0u16, 1, 65_535]), select(vec![0u8, 0x77, 0xe0]));
+    let listeners = select(vec![0, 1, CALLER]);
+    (states, flags, more, places, windows, listeners, any::<u32>()).prop_map(
+        |(state, flags, more, (una, flight, rcv), (window, shifts), listener, recent)| {
+            let mut tcb = Tcb::new(state, Seq(una), Seq(una) + flight, Seq(rcv));
+            (tcb.rcv_wnd, tcb.shifts, tcb.listener, tcb.mss) = (window, shifts, listener, 1460);
+            tcb.flags = TcbFlags(flags | more);
+            if state == LastAck {
+                tcb.set(TcbFlags::FIN_SENT.with(TcbFlags::SEND_CLOSED));
+            }
+            let timer = if state == SynReceived { Timer::SynAck } else { Timer::None };
+            (tcb.timer, tcb.deadline_ms) = (timer, 5900);
+            tcb.set_ts_recent(recent, Now::from_millis(4000));
+            tcb
+        },
+    )
+}
+
+/// Segments that are what the connection waits for, or nearly.
+fn near(tcb: Tcb) -> impl Strategy<Value = (Tcb, SegmentInfo)> {
+    let flags =
+        [Flags::ACK, Flags::ACK.with(Flags::FIN), Flags::ACK, Flags::FIN, Flags::ACK.with(Flags::PSH)];
+    let others = [Flags::SYN, Flags::RST, Flags::ACK.with(Flags::RST), Flags::ACK.with(Flags::URG)];
+    let off = || select(vec![0u32, 0, 0, 0, 1, u32::MAX]);
+    let stamp = select(vec![None, Some(0u32), Some(1), Some(u32::MAX), Some(1 << 31)]);
+    let flags = select([&flags[..], &others].concat());
+    (flags, off(), off(), select(vec![0u16, 0, 0, 1]), any::<u16>(), stamp).prop_map(
+        move |(flags, seq, ack, payload_len, window, stamp)| {
+            let timestamps =
+                stamp.map(|ahead| Timestamps { value: tcb.ts_recent.wrapping_add(ahead), echo: 0 });
+            let options = Options { timestamps, ..Options::default() };
+            let (seq, ack) = (tcb.rcv_nxt + seq, tcb.snd_nxt + ack);
+            (tcb, SegmentInfo { seq, ack, flags, window, payload_len, options })
+        },
+    )
+}
+
+fn all() -> impl Strategy<Value = Does> {
+    use Does::*;
+    select(vec![Nothing, Send, Shutdown, Close, Answer, Abort, Probe])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #[test]
+    fn it_fares_as_any_segment((tcb, segment) in tcbs().prop_flat_map(near), does in all()) {
+        // In SYN-RECEIVED and LAST-ACK our SYN or FIN is always in flight.
+        let flies = !matches!(tcb.state, State::SynReceived | State::LastAck) || tcb.snd_una != tcb.snd_nxt;
+        if let (Some(awaited), true) = (awaited(&tcb, &segment), flies) {
+            let slowly = after(tcb, does, |tcb, step, user| arrives(tcb, &segment, &[], step, user));
+            prop_assert_eq!(slowly, quickly(awaited, tcb, &segment, does), "{:?}", awaited);
+        }
+    }
+}
+
+/// The property above is of something: each is recognised, and only as it should be.
+#[test]
+fn what_is_awaited() {
+    let ack = SegmentInfo {
+        seq: Seq(10),
+        ack: Seq(21),
+        flags: Flags::ACK,
+        window: 1000,
+        payload_len: 0,
+        options: Options::default(),
+    };
+    let fin = SegmentInfo { flags: Flags::ACK.with(Flags::FIN), ..ack };
+    let of = |state, una| Tcb::new(state, Seq(una), Seq(21), Seq(10));
+    let half_open = of(State::SynReceived, 20);
+    for (tcb, segment, found) in [
+        (half_open, ack, Some(Awaited::AckOfSyn)),
+        (half_open, fin, None),
+        (half_open, SegmentInfo { seq: Seq(9), ..ack }, None),
+        (half_open, SegmentInfo { ack: Seq(20), ..ack }, None),
+        (half_open, SegmentInfo { payload_len: 1, ..ack }, None),
+        (of(State::Established, 21), fin, Some(Awaited::Fin)),
+        (of(State::Established, 20), fin, None),
+        (of(State::Established, 21), ack, None),
+        (of(State::LastAck, 20), ack, Some(Awaited::AckOfFin)),
+        (of(State::LastAck, 20), fin, None),
+        (of(State::TimeWait, 21), ack, None),
+    ] {
+        assert_eq!(awaited(&tcb, &segment), found, "{:?} {segment:?}", tcb.state);
+    }
+    let mut stamped = half_open;
+    stamped.set(TcbFlags::TIMESTAMPS);
+    stamped.ts_recent = 100;
+    for (value, found) in [(Some(100), true), (Some(101), true), (Some(99), false), (None, false)] {
+        let timestamps = value.map(|value| Timestamps { value, echo: 0 });
+        let segment = SegmentInfo { options: Options { timestamps, ..Options::default() }, ..ack };
+        assert_eq!(awaited(&stamped, &segment).is_some(), found, "{value:?}");
+    }
+}
