@@ -153,15 +153,17 @@ impl Table {
     }
 }
 
-/// Of the bits that choose no bucket and are no octet of the ISN; never 0.
+/// Of the bits that choose no bucket and are no octet of the ISN. Never 0, which is empty, nor 1,
+/// which is one apart: see `matches`.
 #[inline(always)]
 fn tag(hash: u64) -> u8 {
-    ((hash >> 24) as u8).max(1)
+    ((hash >> 24) as u8).max(2)
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// The high bit of each octet that is `tag`. Above the first there may be wrong ones.
+/// The high bit of each octet that is `tag`. Above the first there may be wrong ones, in octets that are
+/// one apart from it: other entries, which have other keys, and no empty places.
 #[inline(always)]
 fn matches(tags: u64, tag: u8) -> u64 {
     let differ = tags ^ (u64::from(tag) * ONES);
