@@ -4,11 +4,9 @@
 //! Per batch of frames three passes, each asking for the cache lines of the next: parse, hash, ask for
 //! the bucket; look at the tags, ask for the entry; answer or establish.
 
-use std::mem::take;
-
 use crate::prefetch::prefetch;
 use crate::table::{Key, Table};
-use crate::words::{Sum, fold, octets, u16_at, u32_at, u64_at};
+use crate::words::{Sum, at, fold, halves, octets};
 
 /// Frames of a batch.
 pub const BATCH: usize = 64;
@@ -29,6 +27,9 @@ const WINDOW: u16 = 64_240;
 const DEFAULT_MSS: u16 = 536;
 const MSS: u16 = 1460;
 
+/// The protocol's number.
+const TCP: u8 = 6;
+
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
@@ -46,107 +47,125 @@ struct Segment {
     seq: u32,
     ack: u32,
     frame: u32,
+    /// Of the entry that is probably the connection's.
+    slot: u32,
     mss: u16,
     flags: u8,
 }
 
 pub struct Bare {
     table: Table,
+    place: Place,
+    /// Of a batch: reused.
+    segments: Box<[Segment; BATCH]>,
+}
+
+/// What frames are checked against.
+#[derive(Clone, Copy)]
+struct Place {
     /// Address and port that we listen at, as they lie in a frame.
     listen: (u32, u16),
     secret: [u64; 4],
-    segments: Vec<Segment>,
 }
 
 impl Bare {
     /// Room for `capacity` connections to one listener.
     pub fn new(capacity: u32, address: [u8; 4], port: u16, secret: [u64; 4]) -> Bare {
-        let listen = (u32::from_ne_bytes(address), port.to_be());
-        Bare { table: Table::new(capacity), listen, secret, segments: Vec::with_capacity(BATCH) }
+        let place = Place { listen: (octets(address), port.to_be()), secret };
+        Bare { table: Table::new(capacity), place, segments: Box::new([Segment::default(); BATCH]) }
     }
 
-    /// Takes frames and leaves the answers in them; `sent` says where.
+    /// Takes up to a batch of frames and leaves the answers in them; `sent` says where.
     #[inline(never)] // what callgrind collects
     pub fn batch(&mut self, frames: &mut [Frame], arrived: &[Descriptor], sent: &mut Vec<Descriptor>) {
-        let mut segments = take(&mut self.segments);
-        for place in arrived {
-            let Some(frame) = frames.get(place.index as usize) else { continue };
-            if let Some(mut segment) = self.parse(frame, place.len as usize) {
-                segment.frame = place.index;
-                prefetch(self.table.bucket(segment.hash));
-                segments.push(segment);
+        let Bare { table, place, segments } = self;
+        let mut count = 0;
+        for descriptor in arrived {
+            let Some(frame) = frames.get(descriptor.index as usize) else { continue };
+            let Some(segment) = segments.get_mut(count) else { break };
+            if place.parse(frame, descriptor, segment) {
+                prefetch(table.bucket(segment.hash));
+                count += 1;
             }
         }
+        let segments = &mut segments[..count];
         let mut new = 0;
-        for segment in &segments {
-            prefetch(self.table.likely(segment.hash, &mut new));
+        for segment in segments.iter_mut() {
+            segment.slot = table.likely(segment.hash, &mut new);
+            prefetch(table.entry(segment.slot));
         }
-        for segment in segments.drain(..) {
+        for segment in segments {
             match segment.flags & (FIN | SYN | RST | ACK) {
                 SYN => {
-                    let Some(isn) = self.open(&segment) else { continue };
+                    let Some(isn) = open(table, segment) else { continue };
                     let Some(frame) = frames.get_mut(segment.frame as usize) else { continue };
                     let Some(answer) = frame.first_chunk_mut() else { continue };
-                    syn_ack(answer, &segment, isn);
+                    syn_ack(answer, segment, isn);
                     sent.push(Descriptor { index: segment.frame, len: ANSWER as u32 });
                 }
-                ACK => self.establish(&segment),
+                ACK => establish(table, segment),
                 // How the generator clears away.
-                RST => self.reset(&segment),
+                RST => reset(table, segment),
                 _ => {}
             }
         }
-        self.segments = segments;
     }
 
     /// Whether the connection of a frame is established: to check by.
-    pub fn is_established(&self, frame: &Frame, len: usize) -> bool {
-        let segment = self.parse(frame, len);
-        let entry = segment.and_then(|segment| self.table.find(segment.key, segment.hash));
-        entry.is_some_and(|entry| entry.established)
+    pub fn is_established(&mut self, frame: &Frame, descriptor: &Descriptor) -> bool {
+        let mut segment = Segment::default();
+        let parsed = self.place.parse(frame, descriptor, &mut segment);
+        let entry = self.table.find(segment.key, segment.hash, segment.slot);
+        parsed && entry.is_some_and(|entry| entry.established)
     }
+}
 
+impl Place {
     /// Checks lengths, both checksums and who is meant: IPv4 without options, TCP without payload.
     #[inline(always)]
-    fn parse(&self, frame: &Frame, len: usize) -> Option<Segment> {
-        let head: &[u8; HEADERS] = frame.first_chunk()?;
-        let first = u32_at(head, 12) & octets([0xff, 0xff, 0xff, 0]);
-        let second = u32_at(head, 20) & octets([0x3f, 0xff, 0, 0xff]);
-        // IPv4, 20 octets of header, no fragment, TCP.
-        if first != octets([8, 0, 0x45, 0]) || second != octets([0, 0, 0, 6]) {
-            return None;
+    fn parse(&self, frame: &Frame, descriptor: &Descriptor, segment: &mut Segment) -> bool {
+        const MASK: u64 = u64::from_ne_bytes([0xff, 0, 0, 0, 0, 0, 0x3f, 0xff]);
+        const IPV4: u64 = u64::from_ne_bytes([0x45, 0, 0, 0, 0, 0, 0, 0]);
+        let Some(head) = frame.first_chunk() else { return false };
+        // From 14, the words of IPv4 and TCP, with the protocol's behind the first.
+        let start = u64::from_ne_bytes(at(head, 14));
+        let middle: [u8; 4] = at(head, 22);
+        let addresses = u64::from_ne_bytes(at(head, 26));
+        let (ports_seq, ack_flags) = (u64::from_ne_bytes(at(head, 34)), u64::from_ne_bytes(at(head, 42)));
+        let end = octets(at(head, 50));
+        // 20 octets of header, and no fragment.
+        if start & MASK != IPV4 || at(head, 12) != [8, 0] || middle[1] != TCP {
+            return false;
         }
-        let total = usize::from(u16::from_be(u16_at(head, 16)));
-        let header = usize::from(head[46] >> 4) * 4;
-        if header < 20 || total != 20 + header || len < 14 + total {
-            return None;
+        let [_, _, high, low, ..] = start.to_ne_bytes();
+        let total = usize::from(u16::from_be_bytes([high, low]));
+        let [a, b, c, d, offset, flags, ..] = ack_flags.to_ne_bytes();
+        let header = usize::from(offset >> 4) * 4;
+        if header < 20 || total != 20 + header || (descriptor.len as usize) < 14 + total {
+            return false;
         }
-        let options = frame.get(HEADERS..14 + total)?;
-        let addresses = u64_at(head, 26);
-        let ip = Sum(addresses).add(u64_at(head, 14)).add_u32(u32_at(head, 22));
-        let tcp = Sum(addresses).add(u64_at(head, 34)).add(u64_at(head, 42)).add_u32(u32_at(head, 50));
-        let tcp = tcp.add_u32(((header + 6) as u32).to_be());
-        let tcp = options.chunks_exact(4).fold(tcp, |sum, word| match word.first_chunk() {
-            Some(word) => sum.add_u32(octets(*word)),
-            None => sum,
-        });
-        if ip.fold() != 0xffff || tcp.fold() != 0xffff {
-            return None;
+        let ip = Sum(addresses).add(start).add_u32(octets(middle));
+        let tcp = Sum(addresses).add(ports_seq).add(ack_flags).add_u32(end);
+        let tcp = tcp.add_u32(u32::to_be(header as u32 + u32::from(TCP)));
+        let Some((tcp, mss)) = options(frame, header, tcp) else { return false };
+        let (_, local) = halves(addresses);
+        let (ports, seq) = halves(ports_seq);
+        let [_, _, port @ ..] = ports.to_ne_bytes();
+        if ip.fold() != 0xffff || tcp.fold() != 0xffff || (local, u16::from_ne_bytes(port)) != self.listen {
+            return false;
         }
-        if (u32_at(head, 30), u16_at(head, 36)) != self.listen {
-            return None;
-        }
-        let key = Key { addresses, ports: u32_at(head, 34) };
-        let flags = head[47];
-        Some(Segment {
+        let key = Key { addresses, ports };
+        *segment = Segment {
             key,
             hash: self.hash(key),
-            seq: u32::from_be(u32_at(head, 38)),
-            ack: u32::from_be(u32_at(head, 42)),
-            frame: 0,
-            mss: if flags & SYN != 0 { mss(options) } else { 0 },
+            seq: u32::from_be(seq),
+            ack: u32::from_be_bytes([a, b, c, d]),
+            frame: descriptor.index,
+            slot: 0,
+            mss,
             flags,
-        })
+        };
+        true
     }
 
     /// Bucket and tag from its lower half, the ISN is its upper one: 64 bits that nobody can tell in
@@ -156,38 +175,58 @@ impl Bare {
         let [a, b, c, d] = self.secret;
         fold(fold(key.addresses ^ a, u64::from(key.ports) ^ b) ^ c, d)
     }
+}
 
-    /// Our ISN, if the connection is new and there is room.
-    #[inline(always)]
-    fn open(&mut self, segment: &Segment) -> Option<u32> {
-        let isn = (segment.hash >> 32) as u32;
-        let entry = self.table.insert(segment.key, segment.hash)?;
-        entry.receive_next = segment.seq.wrapping_add(1);
-        entry.send_next = isn.wrapping_add(1);
-        entry.mss = segment.mss;
-        entry.established = false;
-        Some(isn)
+/// Adds the options to a sum, and reads the MSS: nearly always there are none, or that one alone.
+#[inline(always)]
+fn options(frame: &Frame, header: usize, sum: Sum) -> Option<(Sum, u16)> {
+    if header == 20 {
+        return Some((sum, DEFAULT_MSS));
     }
-
-    #[inline(always)]
-    fn establish(&mut self, segment: &Segment) {
-        if let Some(entry) = self.table.find_mut(segment.key, segment.hash)
-            && (entry.send_next, entry.receive_next) == (segment.ack, segment.seq)
-        {
-            entry.established = true;
+    let word: [u8; 4] = *frame.get(HEADERS..)?.first_chunk()?;
+    match word {
+        [2, 4, high, low] if header == 24 => {
+            Some((sum.add_u32(octets(word)), u16::from_be_bytes([high, low])))
         }
-    }
-
-    #[inline(never)]
-    fn reset(&mut self, segment: &Segment) {
-        let entry = self.table.find(segment.key, segment.hash);
-        if entry.is_some_and(|entry| entry.receive_next == segment.seq) {
-            self.table.remove(segment.key, segment.hash);
-        }
+        _ => other_options(frame.get(HEADERS..HEADERS + header - 20)?, sum),
     }
 }
 
+#[inline(never)]
+fn other_options(options: &[u8], sum: Sum) -> Option<(Sum, u16)> {
+    let words = options.chunks_exact(4).map(|word| word.first_chunk().map_or(0, |word| octets(*word)));
+    Some((words.fold(sum, Sum::add_u32), mss(options)))
+}
+
+/// Our ISN, if the connection is new and there is room.
 #[inline(always)]
+fn open(table: &mut Table, segment: &Segment) -> Option<u32> {
+    let isn = (segment.hash >> 32) as u32;
+    let entry = table.insert(segment.key, segment.hash)?;
+    entry.receive_next = segment.seq.wrapping_add(1);
+    entry.send_next = isn.wrapping_add(1);
+    entry.mss = segment.mss;
+    entry.established = false;
+    Some(isn)
+}
+
+#[inline(always)]
+fn establish(table: &mut Table, segment: &Segment) {
+    if let Some(entry) = table.find(segment.key, segment.hash, segment.slot)
+        && (entry.send_next, entry.receive_next) == (segment.ack, segment.seq)
+    {
+        entry.established = true;
+    }
+}
+
+#[inline(never)]
+fn reset(table: &mut Table, segment: &Segment) {
+    let entry = table.find(segment.key, segment.hash, segment.slot);
+    if entry.is_some_and(|entry| entry.receive_next == segment.seq) {
+        table.remove(segment.key, segment.hash);
+    }
+}
+
 fn mss(mut options: &[u8]) -> u16 {
     loop {
         options = match options {
@@ -206,17 +245,14 @@ fn syn_ack(frame: &mut [u8; ANSWER], segment: &Segment, isn: u32) {
     const PROTOCOL: [u8; 4] = [64, 6, 0, 0];
     const WORDS: [u8; 4] = [0x60, SYN | ACK, (WINDOW >> 8) as u8, WINDOW as u8];
     const OPTION: [u8; 4] = [2, 4, (MSS >> 8) as u8, MSS as u8];
-    const IP_SUM: u64 = Sum(u64::from_ne_bytes(IP)).halves() + octets(PROTOCOL) as u64;
+    const IP_SUM: u64 = Sum(u64::from_ne_bytes(IP)).in_33_bits() + octets(PROTOCOL) as u64;
     const TCP_SUM: u64 = octets(WORDS) as u64 + octets(OPTION) as u64 + octets([0, 6, 0, 24]) as u64;
 
-    let mut macs = [0; 12];
-    macs[..6].copy_from_slice(&frame[6..12]);
-    macs[6..].copy_from_slice(&frame[..6]);
     let (addresses, ports) = (segment.key.addresses.rotate_left(32), segment.key.ports.rotate_left(16));
     let (seq, ack) = (isn.to_be(), segment.seq.wrapping_add(1).to_be());
-    let both = Sum(addresses).halves();
+    let both = Sum(addresses).in_33_bits();
     let tcp = TCP_SUM + both + u64::from(ports) + u64::from(seq) + u64::from(ack);
-    frame[..12].copy_from_slice(&macs);
+    swap_macs(frame);
     frame[14..22].copy_from_slice(&IP);
     frame[22..26].copy_from_slice(&PROTOCOL);
     frame[24..26].copy_from_slice(&(!Sum(IP_SUM + both).fold()).to_ne_bytes());
@@ -228,4 +264,14 @@ fn syn_ack(frame: &mut [u8; ANSWER], segment: &Segment, isn: u32) {
     frame[50..52].copy_from_slice(&(!Sum(tcp).fold()).to_ne_bytes());
     frame[52..54].copy_from_slice(&[0, 0]);
     frame[54..58].copy_from_slice(&OPTION);
+}
+
+/// In two words: octets that were just stored one way and are loaded another way take longer.
+#[inline(always)]
+fn swap_macs(frame: &mut [u8; ANSWER]) {
+    let Some(head) = frame.first_chunk() else { return };
+    let (low, high) = (u64::from_le_bytes(at(head, 0)), u32::from_le_bytes(at(head, 8)));
+    let (ours, theirs) = (low << 16 >> 16, u64::from(high) << 16 | low >> 48);
+    frame[..8].copy_from_slice(&(theirs | ours << 48).to_le_bytes());
+    frame[8..12].copy_from_slice(&((ours >> 16) as u32).to_le_bytes());
 }

@@ -132,7 +132,7 @@ impl Drive {
     }
 
     /// What handfast's own parser says of the answers, and whether who acknowledged is established.
-    fn check(&self, numbers: &Range<u32>, step: &Step) -> Result<(), String> {
+    fn check(&mut self, numbers: &Range<u32>, step: &Step) -> Result<(), String> {
         let mut asked = [0; 128];
         for ((answer, number), ours) in self.sent.iter().zip(numbers.clone()).zip(&self.ours) {
             let len = peer::write(&mut asked, 0, number, step, *ours);
@@ -141,10 +141,10 @@ impl Drive {
                 return Err(format!("not the SYN-ACK of connection {number}: {octets:02x?}"));
             }
         }
-        let established =
-            |at: &Descriptor| self.bare.is_established(&self.frames[at.index as usize], at.len as usize);
+        let Drive { bare, frames, arrived, .. } = self;
+        let mut established = |at: &Descriptor| bare.is_established(&frames[at.index as usize], at);
         let acknowledged = step.flags == ACK.flags;
-        if !step.answered && self.arrived.iter().any(|at| established(at) != acknowledged) {
+        if !step.answered && arrived.iter().any(|at| established(at) != acknowledged) {
             return Err(format!("a connection in the wrong state after {:?}", step.flags));
         }
         Ok(())
@@ -165,7 +165,7 @@ impl Drive {
         for wrong in [Step { acked: 2, ..ACK }, Step { theirs: 2, ..ACK }] {
             self.write(free..free + STEP, &wrong);
             self.bare.batch(&mut self.frames, &self.arrived, &mut self.sent);
-            if self.bare.is_established(&self.frames[0], self.arrived[0].len as usize) {
+            if self.bare.is_established(&self.frames[0], &self.arrived[0]) {
                 return Err("established by an ACK of something else".to_owned());
             }
         }

@@ -20,6 +20,7 @@ pub struct Entry {
     pub send_next: u32,
     pub mss: u16,
     pub established: bool,
+    in_use: bool,
 }
 
 /// Eight places. A tag of 0 is an empty one.
@@ -57,55 +58,80 @@ impl Table {
         self.buckets.get(self.home(hash))
     }
 
-    /// The entry that a key of this hash probably has, or will have as one of the `new` ones.
     #[inline(always)]
-    pub fn likely(&self, hash: u64, new: &mut usize) -> Option<&Entry> {
-        let bucket = self.bucket(hash)?;
-        let hits = matches(bucket.tags, tag(hash));
-        let slot = if hits != 0 {
-            bucket.slots[place(hits)]
-        } else {
-            *new += 1;
-            *self.free.get(self.free.len().wrapping_sub(*new))?
-        };
+    pub fn entry(&self, slot: u32) -> Option<&Entry> {
         self.entries.get(slot as usize)
     }
 
+    /// The slot that a key of this hash probably has, or will have as one of the `new` ones.
     #[inline(always)]
-    pub fn find(&self, key: Key, hash: u64) -> Option<&Entry> {
-        let (bucket, place) = self.search(key, hash)?;
-        self.entries.get(self.buckets[bucket].slots[place] as usize)
+    pub fn likely(&self, hash: u64, new: &mut usize) -> u32 {
+        let Some(bucket) = self.bucket(hash) else { return 0 };
+        match matches(bucket.tags, tag(hash)) {
+            0 => {
+                *new += 1;
+                self.free.get(self.free.len().wrapping_sub(*new)).copied().unwrap_or(0)
+            }
+            hits => bucket.slots[place(hits)],
+        }
     }
 
+    /// The entry of a key that is in use; `likely` is its slot, or another one's.
     #[inline(always)]
-    pub fn find_mut(&mut self, key: Key, hash: u64) -> Option<&mut Entry> {
+    pub fn find(&mut self, key: Key, hash: u64, likely: u32) -> Option<&mut Entry> {
+        let slot = match self.entry(likely) {
+            Some(entry) if entry.key == key && entry.in_use => likely,
+            _ => self.slot_of(key, hash)?,
+        };
+        self.entries.get_mut(slot as usize)
+    }
+
+    #[inline(never)]
+    fn slot_of(&self, key: Key, hash: u64) -> Option<u32> {
         let (bucket, place) = self.search(key, hash)?;
-        self.entries.get_mut(self.buckets[bucket].slots[place] as usize)
+        Some(self.buckets[bucket].slots[place])
     }
 
     /// An entry with its key, the rest as it was left; `None` if the key is there, or no room.
     #[inline(always)]
     pub fn insert(&mut self, key: Key, hash: u64) -> Option<&mut Entry> {
+        let slot = *self.free.last()?;
+        let home = self.home(hash);
+        let bucket = self.buckets.get(home)?;
+        let empty = matches(bucket.tags, 0);
+        let (at, empty) = if matches(bucket.tags, tag(hash)) == 0 && bucket.passed == 0 && empty != 0 {
+            (home, empty)
+        } else {
+            self.pass(key, hash)?
+        };
+        let place = place(empty);
+        let bucket = self.buckets.get_mut(at)?;
+        bucket.tags |= u64::from(tag(hash)) << (place * 8);
+        bucket.slots[place] = slot;
+        self.free.pop();
+        let entry = self.entries.get_mut(slot as usize)?;
+        entry.key = key;
+        entry.in_use = true;
+        Some(entry)
+    }
+
+    /// The first bucket from home on with an empty place, and its empty places. The full ones before
+    /// it know that they were passed. `None` if the key is there.
+    #[inline(never)]
+    fn pass(&mut self, key: Key, hash: u64) -> Option<(usize, u64)> {
         if self.search(key, hash).is_some() {
             return None;
         }
-        let slot = self.free.pop()?;
         let mut at = self.home(hash);
         // A quarter of the places is empty.
-        let (bucket, empty) = loop {
+        loop {
             let bucket = &mut self.buckets[at];
             match matches(bucket.tags, 0) {
                 0 => bucket.passed += 1,
-                empty => break (bucket, empty),
+                empty => return Some((at, empty)),
             }
             at = self.behind(at);
-        };
-        let place = place(empty);
-        bucket.tags |= u64::from(tag(hash)) << (place * 8);
-        bucket.slots[place] = slot;
-        let entry = self.entries.get_mut(slot as usize)?;
-        entry.key = key;
-        Some(entry)
+        }
     }
 
     pub fn remove(&mut self, key: Key, hash: u64) {
@@ -117,11 +143,12 @@ impl Table {
         }
         let bucket = &mut self.buckets[found];
         bucket.tags &= !(0xff << (place * 8));
-        self.free.push(bucket.slots[place]);
+        let slot = bucket.slots[place];
+        self.free.push(slot);
+        self.entries[slot as usize].in_use = false;
     }
 
     /// Bucket and place.
-    #[inline(always)]
     fn search(&self, key: Key, hash: u64) -> Option<(usize, usize)> {
         let mut at = self.home(hash);
         loop {

@@ -1,24 +1,17 @@
 //! Words out of a frame, as they lie in memory, and their one's-complement sum, which does not depend on
 //! the order of octets (RFC 1071 2B).
 
+/// Octets of a frame's headers. Where they lie is known when this is compiled.
 #[inline(always)]
-pub fn u16_at(octets: &[u8; 54], at: usize) -> u16 {
-    u16::from_ne_bytes([octets[at], octets[at + 1]])
+pub fn at<const N: usize>(headers: &[u8; 54], at: usize) -> [u8; N] {
+    headers.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
 }
 
+/// The words of four octets that lie in one of eight, in their order in memory.
 #[inline(always)]
-pub fn u32_at(octets: &[u8; 54], at: usize) -> u32 {
-    u32::from_ne_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]])
-}
-
-#[inline(always)]
-pub fn u64_at(octets: &[u8; 54], at: usize) -> u64 {
-    let (low, high) = (u32_at(octets, at), u32_at(octets, at + 4));
-    if cfg!(target_endian = "little") {
-        u64::from(high) << 32 | u64::from(low)
-    } else {
-        u64::from(low) << 32 | u64::from(high)
-    }
+pub fn halves(word: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
+    (octets([a, b, c, d]), octets([e, f, g, h]))
 }
 
 pub const fn octets(octets: [u8; 4]) -> u32 {
@@ -51,7 +44,7 @@ impl Sum {
 
     /// The same sum in 33 bits: room for carries.
     #[inline(always)]
-    pub const fn halves(self) -> u64 {
+    pub const fn in_33_bits(self) -> u64 {
         (self.0 & 0xffff_ffff) + (self.0 >> 32)
     }
 
