@@ -98,13 +98,13 @@ impl Table {
         let slot = *self.free.last()?;
         let home = self.home(hash);
         let bucket = self.buckets.get(home)?;
-        let empty = matches(bucket.tags, 0);
-        let (at, empty) = if matches(bucket.tags, tag(hash)) == 0 && bucket.passed == 0 && empty != 0 {
-            (home, empty)
+        let here = empty(bucket.tags);
+        let (at, empty_places) = if matches(bucket.tags, tag(hash)) == 0 && bucket.passed == 0 && here != 0 {
+            (home, here)
         } else {
             self.pass(key, hash)?
         };
-        let place = place(empty);
+        let place = place(empty_places);
         let bucket = self.buckets.get_mut(at)?;
         bucket.tags |= u64::from(tag(hash)) << (place * 8);
         bucket.slots[place] = slot;
@@ -126,9 +126,9 @@ impl Table {
         // A quarter of the places is empty.
         loop {
             let bucket = &mut self.buckets[at];
-            match matches(bucket.tags, 0) {
+            match empty(bucket.tags) {
                 0 => bucket.passed += 1,
-                empty => return Some((at, empty)),
+                places => return Some((at, places)),
             }
             at = self.behind(at);
         }
@@ -180,21 +180,26 @@ impl Table {
     }
 }
 
-/// Of the bits that choose no bucket and are no octet of the ISN. Never 0, which is empty, nor 1,
-/// which is one apart: see `matches`.
+/// Seven of the bits that choose no bucket and are no octet of the ISN. The eighth says: not empty.
 #[inline(always)]
 fn tag(hash: u64) -> u8 {
-    ((hash >> 24) as u8).max(2)
+    (hash >> 24) as u8 | 0x80
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// The high bit of each octet that is `tag`. Above the first there may be wrong ones, in octets that are
-/// one apart from it: other entries, which have other keys, and no empty places.
+/// The high bit of each octet that is `tag`. Above the first there may be wrong ones, where an octet
+/// differs in the lowest bit alone: other entries, which have other keys, and no empty places.
 #[inline(always)]
 fn matches(tags: u64, tag: u8) -> u64 {
     let differ = tags ^ (u64::from(tag) * ONES);
     differ.wrapping_sub(ONES) & !differ & (ONES << 7)
+}
+
+/// The high bit of each octet that is empty.
+#[inline(always)]
+fn empty(tags: u64) -> u64 {
+    !tags & (ONES << 7)
 }
 
 /// Of the first match.
