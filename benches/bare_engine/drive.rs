@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use handfast::wire::{Flags, Options, Packet, Policy, Segment, Seq, parse};
+use handfast::wire::{
+    Emit, Flags, FlowKey4, Options, Packet, Policy, Segment, Seq, Timestamps, parse, write_segment,
+};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::bare::{BATCH, Bare, Descriptor, Frame};
@@ -63,6 +65,7 @@ impl Drive {
         }
         self.checking = true;
         self.damaged(live)?;
+        self.other_options(live)?;
         self.chunk(live, steps, f64::INFINITY)?;
         self.checking = false;
         self.spent = 0.0;
@@ -170,6 +173,32 @@ impl Drive {
             }
         }
         self.take(free..free + STEP, &[ACK, RST])
+    }
+
+    /// SYNs without options, and with those of a kernel, get their answer as well.
+    fn other_options(&mut self, free: u32) -> Result<(), String> {
+        let timestamps = Some(Timestamps { value: 1, echo: 0 });
+        let kernels = Options { mss: Some(1400), window_scale: Some(7), sack_permitted: true, timestamps };
+        for options in [Options::default(), kernels] {
+            self.write(free..free + STEP, &SYN);
+            let frame = &mut self.frames[0];
+            let Ok(Packet::Tcp4(Segment { key, info, .. })) = parse(&frame[..58], &Policy::default()) else {
+                return Err("the generator's SYN is none".to_owned());
+            };
+            let (remote, local) = (key.local, key.remote);
+            let (remote_port, local_port) = (key.local_port, key.remote_port);
+            let key = FlowKey4 { remote, local, remote_port, local_port };
+            let emit = Emit { seq: info.seq, flags: info.flags, options, ..Emit::default() };
+            let len = write_segment(frame, 14, &key, &emit, &[]).ok_or("a SYN that does not fit")?;
+            let syn = *frame;
+            let arrived = [Descriptor { index: 0, len: len as u32 }];
+            self.bare.batch(&mut self.frames, &arrived, &mut self.sent);
+            if self.sent.len() != 1 || !is_syn_ack(&self.frames[0][..58], &syn[..len]) {
+                return Err(format!("not the SYN-ACK of a SYN with {options:?}"));
+            }
+            self.take(free..free + STEP, &[RST])?;
+        }
+        Ok(())
     }
 }
 
