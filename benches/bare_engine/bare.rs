@@ -127,7 +127,7 @@ impl Place {
         const MASK: u64 = u64::from_ne_bytes([0xff, 0, 0, 0, 0, 0, 0x3f, 0xff]);
         const IPV4: u64 = u64::from_ne_bytes([0x45, 0, 0, 0, 0, 0, 0, 0]);
         let Some(head) = frame.first_chunk() else { return false };
-        // From 14, the words of IPv4 and TCP, with the protocol's behind the first.
+        // Both headers whole: these words are what the checksums cover.
         let start = u64::from_ne_bytes(at(head, 14));
         let middle: [u8; 4] = at(head, 22);
         let addresses = u64::from_ne_bytes(at(head, 26));
