@@ -1,0 +1,58 @@
+//! Words out of a frame, as they lie in memory, and their one's-complement sum, which does not depend on
+//! the order of octets (RFC 1071 2B).
+
+/// Octets of a frame's headers. Where they lie is known when this is compiled.
+#[inline(always)]
+pub fn at<const N: usize>(headers: &[u8; 54], at: usize) -> [u8; N] {
+    headers.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+}
+
+/// The words of four octets that lie in one of eight, in their order in memory.
+#[inline(always)]
+pub fn halves(word: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
+    (octets([a, b, c, d]), octets([e, f, g, h]))
+}
+
+pub const fn octets(octets: [u8; 4]) -> u32 {
+    u32::from_ne_bytes(octets)
+}
+
+/// Both halves of a product of 128 bits: each bit of the result depends on all of both numbers.
+#[inline(always)]
+pub fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// A one's-complement sum of 64 bits.
+#[derive(Clone, Copy)]
+pub struct Sum(pub u64);
+
+impl Sum {
+    /// The carry is added at the other end.
+    #[inline(always)]
+    pub fn add(self, word: u64) -> Sum {
+        let (sum, carry) = self.0.overflowing_add(word);
+        Sum(sum + u64::from(carry))
+    }
+
+    #[inline(always)]
+    pub fn add_u32(self, word: u32) -> Sum {
+        self.add(u64::from(word))
+    }
+
+    /// The same sum in 33 bits: room for carries.
+    #[inline(always)]
+    pub const fn in_33_bits(self) -> u64 {
+        (self.0 & 0xffff_ffff) + (self.0 >> 32)
+    }
+
+    /// To 16 bits, in the order of the octets. Added to itself with its halves swapped, the upper half
+    /// of a number is the sum of both, carry included.
+    #[inline(always)]
+    pub fn fold(self) -> u16 {
+        let sum = (self.0.wrapping_add(self.0.rotate_right(32)) >> 32) as u32;
+        (sum.wrapping_add(sum.rotate_right(16)) >> 16) as u16
+    }
+}
