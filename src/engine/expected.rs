@@ -1,16 +1,16 @@
 //! The segments that a connection is waiting for, recognised by their headers (header prediction, RFC
-//! 7323 5.6): most there are. What happens is what `tcp` says of any segment in that state; what is
-//! left out is what cannot happen.
+//! 7323 5.6): most segments are. What happens is what `tcp` says of any segment in that state; what
+//! is left out is what cannot happen.
 
 use super::batch::{Arrived, Debt};
-use super::desk::{Desk, reuse};
+use super::desk::Desk;
 use super::flows::{Flows, step};
 use super::outcome::Outcome;
 use super::port::Port;
 use super::tell::{tell, user_of};
 use crate::observe::Closed;
 use crate::table::Slot;
-use crate::tcp::{self, BufferId, Ended, State, TcbFlags};
+use crate::tcp::{self, Ended, State, TcbFlags};
 use crate::wire::PacketKey;
 
 impl<K: PacketKey> Flows<K> {
@@ -33,8 +33,8 @@ impl<K: PacketKey> Flows<K> {
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         step.number = of;
         tcp::establish(tcb, &segment.info, &mut step, user);
+        let quiet = tcp::is_silent(tcb);
         tcb.hop = core.hops.number(port.bytes(&frame), segment.link_len, *number, tcb.hop);
-        let quiet = !tcb.has(SPEAKS) && tcb.buffer == BufferId::NONE;
         self.timers.stop(&mut self.part, slot);
         self.leave(State::SynReceived);
         if quiet {
@@ -44,7 +44,7 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
-    /// The user has something to say at once.
+    /// The user has something to say at once, or wants no more of it.
     #[inline(never)]
     fn speaks<P: Port>(
         &mut self,
@@ -66,8 +66,8 @@ impl<K: PacketKey> Flows<K> {
         self.conclude(desk, arrived, frame, slot, outcome, debts);
     }
 
-    /// ESTABLISHED, and the peer closes its direction: most users close theirs, and our FIN goes with
-    /// the ACK.
+    /// ESTABLISHED, and the peer closes its direction. What the user answers, most often with its own
+    /// FIN, goes with the ACK at the end of the batch (MUST-59).
     pub(super) fn peer_closed<P: Port>(
         &mut self,
         desk: &mut Desk<'_, P>,
@@ -78,6 +78,7 @@ impl<K: PacketKey> Flows<K> {
     ) {
         let Desk { core, port, number } = desk;
         let &Arrived { ref segment, hash, .. } = arrived;
+        let (key, link_len) = (segment.key, segment.link_len);
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
         let Some(user) = user_of(&mut core.users, &mut core.caller, tcb.listener) else {
@@ -86,20 +87,12 @@ impl<K: PacketKey> Flows<K> {
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         step.number = of;
         tcp::hear_fin(tcb, &segment.info, &mut step, user);
-        if tcb.has(TcbFlags::ABORT) || tcb.buffer != BufferId::NONE {
+        if tcb.has(TcbFlags::ABORT) {
             return self.speaks(desk, arrived, frame, slot, State::CloseWait, debts);
         }
-        let out = tcp::output(tcb, &mut step);
-        let timer = step.timer;
-        tcb.hop = core.hops.number(port.bytes(&frame), segment.link_len, *number, tcb.hop);
-        let state = tcb.state;
-        self.after(core, slot, hash, (state, state), timer);
-        match out {
-            Some(out) => {
-                reuse(&core.counters, *port, frame, segment.link_len, &segment.key, (&out.emit, &[]))
-            }
-            None => port.release(frame),
-        }
+        tcb.hop = core.hops.number(port.bytes(&frame), link_len, *number, tcb.hop);
+        tcb.set(TcbFlags::LISTED);
+        debts.push(Debt { slot, key, hash, frame, link_len });
     }
 
     /// LAST-ACK, and our FIN is acknowledged: the end.
@@ -115,15 +108,13 @@ impl<K: PacketKey> Flows<K> {
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
         let listener = tcb.listener;
-        tcb.state = State::Closed;
-        core.counters.closed[Closed::Passive as usize].bump();
-        tell(core, listener, &Ended { number: of, now: core.now, endpoints: key }, Closed::Passive);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
+        step.close(tcb, Closed::Passive);
+        if let Some(how) = step.ended {
+            tell(core, listener, &Ended { number: of, now: core.now, endpoints: key }, how);
+        }
         self.timers.stop(&mut self.part, slot);
         self.part.remove(slot, arrived.hash);
         port.release(frame);
     }
 }
-
-/// What makes a connection owe a segment, besides data.
-const SPEAKS: TcbFlags =
-    TcbFlags::ABORT.with(TcbFlags::ACK_NOW).with(TcbFlags::PROBE).with(TcbFlags::SEND_CLOSED);

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Relaxed, Ordering::Release};
 
 use crossbeam::queue::ArrayQueue;
 
@@ -14,10 +15,14 @@ pub type Order = Box<dyn FnOnce(&mut Worker<Queue>) + Send>;
 /// The way in for everything that is no packet: questions about connections, new rules. A value
 /// that belongs to a core is read and changed by that core alone, so it needs no lock.
 ///
-/// A core without orders pays two loads per turn. One with orders does one per turn; each has to be
+/// A core without orders pays one load per turn. One with orders does one per turn; each has to be
 /// short, and leaves what it replaced to whoever gave it, so that nothing large is freed here.
 pub(super) struct Orders {
     queue: ArrayQueue<Order>,
+    /// May be true without an order, never false with one for longer than a wake-up takes. The queue's
+    /// own word would not do: it counts an order whose giver was stopped while putting it in, and a
+    /// core that took it would spin until the giver goes on.
+    any: AtomicBool,
     wake: Waker,
 }
 
@@ -28,12 +33,14 @@ pub struct Refused(pub usize);
 
 impl Orders {
     pub(super) fn new(wake: Waker) -> Arc<Orders> {
-        Arc::new(Orders { queue: ArrayQueue::new(WAITING), wake })
+        Arc::new(Orders { queue: ArrayQueue::new(WAITING), any: AtomicBool::new(false), wake })
     }
 
     /// From any thread. False: too many wait.
     pub(super) fn give(&self, order: Order) -> bool {
         let taken = self.queue.push(order).is_ok();
+        // Release, read by the swap below: a core that sees the mark sees the order.
+        self.any.store(true, Release);
         (self.wake)();
         taken
     }
@@ -41,8 +48,16 @@ impl Orders {
     /// By the core, between two turns.
     #[inline]
     pub(super) fn next(&self) -> Option<Order> {
-        // Two loads; `pop` alone would pay a fence for an empty queue as well.
-        if self.queue.is_empty() { None } else { self.queue.pop() }
+        if !self.any.load(Relaxed) {
+            return None;
+        }
+        // Before looking: an order that comes behind the look sets it again.
+        self.any.swap(false, AcqRel);
+        let order = self.queue.pop();
+        if !self.queue.is_empty() {
+            self.any.store(true, Relaxed);
+        }
+        order
     }
 }
 

@@ -138,8 +138,9 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
         self.owns(slot).then(|| K::from_words(self.view.lines().key(slot.0)))
     }
 
-    /// Whether the connection with this key lives in `slot`, one of this core's. A slot that is not in
-    /// use holds no key: its words are the slab's.
+    /// Whether the connection with this key lives in `slot`, one of this core's that was in use not
+    /// long ago: if it has been freed since, two words of its key are the slab's. Should they equal the
+    /// key's, the value is the last one's, which knows that it has ended.
     #[inline]
     pub fn holds(&self, slot: Slot, key: &K) -> bool {
         self.owns(slot) && self.view.lines().key_is(slot.0, &key.to_words())

@@ -76,8 +76,8 @@ impl<K: FlowKey, V> View<K, V> {
             .map(|word| self.found(word.slot()))
     }
 
-    /// The slot that [`View::find`] will most likely read, for [`View::prefetch_slot`]: the tag
-    /// matches, the key was not compared.
+    /// The slot that [`View::find`] will most likely read, for [`View::prefetch_slot`] and then
+    /// [`super::Part::holds`]: the tag matches, the key was not compared.
     #[inline]
     pub fn candidate(&self, hash: u32) -> Option<Slot> {
         self.index.probe(hash).candidate().map(|word| Slot(word.slot()))

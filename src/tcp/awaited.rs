@@ -12,7 +12,7 @@ pub enum Awaited {
     AckOfSyn,
     /// In ESTABLISHED, with nothing in flight: [`super::hear_fin`].
     Fin,
-    /// In LAST-ACK: [`Step::close`](super::Step::close) as passive.
+    /// In LAST-ACK: [`Step::close`](super::Step::close), passive.
     AckOfFin,
 }
 

@@ -46,7 +46,7 @@ pub use output::{Out, output, unasked};
 pub use send::{BufferId, SendBuffers};
 pub use state::{
     Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, establish,
-    first_syn, hear_fin, listen, open, owes, settle,
+    first_syn, hear_fin, is_silent, listen, open, owes, settle,
 };
 pub use step::{Step, TimerOp, Verdict};
 pub use tcb::{CALLER, Links, NO_LINK, State, Tcb, TcbFlags};

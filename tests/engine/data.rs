@@ -44,6 +44,8 @@ fn one_ack_for_one_batch() {
         opened("alone", "> P. 1 1 len=5\n< . 1 6\n> R 6", &over, &[]),
         opened("three", "& P. 1 1 len=5\n& P. 6 1 len=5\n> P. 11 1 len=5\n< . 1 16\n> R 16", &over, &[]),
         opened("with FIN", "& P. 1 1 len=5\n> F. 6 1 len=5\n< F. 1 12\n> R 12", &over, &[]),
+        opened("FIN, and no answer to a peer that is gone", "& F. 1 1\n> R 2", &over, &[]),
+        opened("FIN, and more behind it", "& F. 1 1\n> . 2 1\n< F. 1 2\n> R 2", &over, &[]),
     ];
     table(Service::Discard, &rows);
 }

@@ -91,6 +91,7 @@ pub fn accept_cookie(offer: &Offer, segment: &SegmentInfo, window: u16, step: &S
 }
 
 /// What we send must fit our own link as well as the peer's (RFC 9293 3.7.1, MUST-16).
+#[inline(always)]
 fn connection(offer: &Offer, irs: Seq, iss: Seq, window: u16, step: &Step<'_>) -> Tcb {
     let ours = our_mss(step.config, step.endpoints.local().is_ipv6()).max(LEAST_MSS);
     let mut tcb = offer.connection(irs, iss, window, step.now);

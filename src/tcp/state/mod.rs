@@ -12,7 +12,7 @@ pub use listen::{Arrival, accept_cookie, accept_syn, answer_syn, closed, cookie_
 pub use syn_received::establish;
 pub use syn_sent::{first_syn, open};
 
-use super::{Handle, State, Step, Tcb, TcbFlags, User, Verdict};
+use super::{BufferId, Handle, State, Step, Tcb, TcbFlags, User, Verdict};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::output::reset_of;
 use crate::wire::SegmentInfo;
@@ -86,6 +86,13 @@ pub fn owes(tcb: &Tcb, step: &Step<'_>) -> bool {
     tcb.has(TcbFlags::ACK_NOW.with(TcbFlags::PROBE))
         || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT)
         || step.buffers.unsent(tcb.buffer) > 0
+}
+
+/// Whether [`settle`] would find nothing to do, as far as the connection's line tells.
+#[inline]
+pub fn is_silent(tcb: &Tcb) -> bool {
+    let speaks = TcbFlags::ABORT.with(TcbFlags::ACK_NOW).with(TcbFlags::PROBE).with(TcbFlags::SEND_CLOSED);
+    tcb.buffer == BufferId::NONE && !tcb.has(speaks)
 }
 
 /// <SEQ=SND.NXT><CTL=RST,ACK>, and the connection is gone (RFC 9293 3.10.5).
