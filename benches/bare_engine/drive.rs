@@ -7,9 +7,9 @@ use std::time::Duration;
 use handfast::wire::{
     Emit, Flags, FlowKey4, Options, Packet, Policy, Segment, Seq, Timestamps, parse, write_segment,
 };
-use nix::time::{ClockId, clock_gettime};
 
 use crate::bare::{BATCH, Bare, Descriptor, Frame};
+use crate::clock::{Clock, processor_time};
 use crate::peer::{self, Step};
 
 /// Connections added between two clearings of what was added.
@@ -26,9 +26,8 @@ pub struct Drive {
     arrived: Vec<Descriptor>,
     sent: Vec<Descriptor>,
     ours: [Seq; BATCH],
-    /// Nanoseconds that two readings of the clock are apart with nothing between them.
-    clock: f64,
-    spent: f64,
+    clock: Clock,
+    spent: Duration,
     /// Whether each answer is looked at as a whole, and not for its ISN alone.
     checking: bool,
 }
@@ -48,8 +47,8 @@ impl Drive {
             arrived: Vec::with_capacity(BATCH),
             sent: Vec::with_capacity(BATCH),
             ours: [Seq(0); BATCH],
-            clock: clock_cost(),
-            spent: 0.0,
+            clock: Clock::calibrated(),
+            spent: Duration::ZERO,
             checking: false,
         })
     }
@@ -66,14 +65,14 @@ impl Drive {
         self.checking = true;
         self.damaged(live)?;
         self.other_options(live)?;
-        self.chunk(live, steps, f64::INFINITY)?;
+        self.chunk(live, steps, Duration::MAX)?;
         self.checking = false;
-        self.spent = 0.0;
+        self.spent = Duration::ZERO;
         let mut connections = 0;
-        while self.spent < time.as_nanos() as f64 {
-            connections += self.chunk(live, steps, time.as_nanos() as f64)?;
+        while self.spent < time {
+            connections += self.chunk(live, steps, time)?;
         }
-        Ok(self.spent / f64::from(connections))
+        Ok(self.spent.as_nanos() as f64 / f64::from(connections))
     }
 
     /// Takes so many connections through some steps, for callgrind to look at.
@@ -85,7 +84,7 @@ impl Drive {
     }
 
     /// Connections that are added, and then cleared away unmeasured; how many.
-    fn chunk(&mut self, first: u32, steps: &[Step], time: f64) -> Result<u32, String> {
+    fn chunk(&mut self, first: u32, steps: &[Step], time: Duration) -> Result<u32, String> {
         let mut next = first;
         while next - first < CHUNK && self.spent < time {
             self.take(next..next + STEP, steps)?;
@@ -104,7 +103,7 @@ impl Drive {
             self.write(numbers.clone(), step);
             let before = processor_time();
             self.bare.batch(&mut self.frames, &self.arrived, &mut self.sent);
-            self.spent += processor_time() - before - self.clock;
+            self.spent += self.clock.since(before);
             self.answers(&numbers, step)?;
         }
         Ok(())
@@ -215,22 +214,4 @@ fn is_syn_ack(answer: &[u8], syn: &[u8]) -> bool {
         && info.flags == Flags::SYN.with(Flags::ACK)
         && info.ack == syn.info.seq + 1
         && info.options == Options { mss: Some(1460), ..Options::default() }
-}
-
-/// Nanoseconds of this thread. What a neighbour takes away of the wall clock's time is left out.
-fn processor_time() -> f64 {
-    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from);
-    time.unwrap_or_default().as_nanos() as f64
-}
-
-/// Nanoseconds that are measured where nothing happens: the median.
-fn clock_cost() -> f64 {
-    let mut apart: Vec<f64> = (0..4097)
-        .map(|_| {
-            let before = processor_time();
-            processor_time() - before
-        })
-        .collect();
-    apart.sort_by(f64::total_cmp);
-    apart[apart.len() / 2]
 }

@@ -19,6 +19,8 @@ mod drive;
 mod table;
 mod words;
 
+#[path = "../../src/lab/engine/clock.rs"]
+mod clock;
 #[path = "../../src/lab/engine/peer.rs"]
 mod peer;
 #[path = "../../src/table/prefetch.rs"]

@@ -107,7 +107,7 @@ impl<K: PacketKey> Flows<K> {
     /// when it ends, but then its state is CLOSED.
     fn facts(&self, slot: Slot, key: K, now_ms: u32) -> Option<Facts> {
         let tcb = self.part.value(slot).filter(|tcb| tcb.state != State::Closed)?;
-        (self.part.key(slot) == Some(key)).then(|| Facts::of(tcb, now_ms))
+        self.part.holds(slot, &key).then(|| Facts::of(tcb, now_ms))
     }
 }
 

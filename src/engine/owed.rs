@@ -59,7 +59,7 @@ impl<K: PacketKey> Flows<K> {
     fn pay_one<P: Port>(&mut self, core: &mut Core, ports: &mut [P], owed: Owed<K>) {
         let Owed { slot, key, hash } = owed;
         // Ended since it was listed, and perhaps its slot used again.
-        let same = self.part.key(slot) == Some(key);
+        let same = self.part.holds(slot, &key);
         let number = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return;

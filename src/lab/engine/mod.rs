@@ -1,8 +1,9 @@
 //! The engine alone, on a port in memory: what this machine's cores can do without a wire.
 //!
 //! - `peer`: the other end: frames of many connections, made outside of the measured time.
-//! - `work`: one core's share of a workload.
+//! - `work`: one core's share of a workload; `clock` what it spends.
 
+mod clock;
 mod peer;
 mod work;
 

@@ -1,8 +1,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
-
+use super::clock::{Clock, processor_time};
 use super::peer::{Step, isn_of, write};
 use super::{CHUNK, EngineWorkload};
 use crate::engine::simulation::Simulation;
@@ -175,32 +174,6 @@ impl Work {
 /// The batch behind this one. Connections that are long gone come again.
 fn after(number: u32) -> u32 {
     (number + BATCH) % NUMBERS
-}
-
-/// Reading it costs as much as ten segments, so that is left out.
-#[derive(Default)]
-struct Clock {
-    /// Of looking twice at once.
-    cost: Duration,
-}
-
-impl Clock {
-    fn calibrated() -> Clock {
-        const LOOKS: usize = 1001;
-        let look = |_| Clock::default().since(processor_time());
-        let mut costs: Vec<_> = (0..LOOKS).map(look).collect();
-        costs.sort_unstable();
-        Clock { cost: costs[LOOKS / 2] }
-    }
-
-    fn since(&self, before: Duration) -> Duration {
-        processor_time().saturating_sub(before).saturating_sub(self.cost)
-    }
-}
-
-/// Of this thread. What a neighbour takes away of the wall clock's time is left out.
-fn processor_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
 }
 
 /// Octets of this process.
