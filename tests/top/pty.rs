@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{Termios, tcgetattr};
+use nix::sys::termios::{FlowArg, Termios, tcflow, tcgetattr};
 use nix::unistd::Pid;
 
 use crate::live::Pair;
@@ -19,6 +19,8 @@ use crate::responder::PROGRAM;
 
 /// So long may anything take: drawing, leaving.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Between two pictures.
+const INTERVAL: Duration = Duration::from_millis(200);
 /// What a terminal is told on the way in and out: other screen, own screen, cursor.
 const ENTERED: &str = "\x1b[?1049h";
 const LEFT: &str = "\x1b[?1049l";
@@ -49,8 +51,9 @@ impl Watched {
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
         // With the terminal as its own: a size is asked of that, and told to it.
         let child = Command::new("setsid")
-            .args(["--ctty", PROGRAM, "top", "--interval", "0.2", "--socket"])
+            .args(["--ctty", PROGRAM, "top", "--socket"])
             .arg(socket)
+            .args(["--interval", &INTERVAL.as_secs_f64().to_string()])
             .env("TERM", "xterm-256color")
             .env_remove("NO_COLOR")
             .envs(environment.iter().copied())
@@ -123,6 +126,17 @@ impl Watched {
         let done = Command::new("stty").args(size).stdin(terminal).status().expect("it runs");
         assert!(done.success());
     }
+
+    /// While its terminal takes no output, so that it finds both, the size first, when it looks next.
+    fn resize_and_press(&mut self, columns: u16, lines: u16, keys: &str) {
+        tcflow(&self.terminal, FlowArg::TCOOFF).expect("a terminal");
+        thread::sleep(2 * INTERVAL);
+        self.resize(columns, lines);
+        thread::sleep(INTERVAL / 4);
+        self.press(keys);
+        thread::sleep(INTERVAL / 4);
+        tcflow(&self.terminal, FlowArg::TCOON).expect("a terminal");
+    }
 }
 
 #[test]
@@ -145,9 +159,6 @@ fn it_is_watched_in_a_terminal_and_leaves_it_as_it_was() {
     watched.sees("frames a wake-up");
     watched.forget();
     watched.resize(80, 24);
-    // A key in the same moment as a change of size may wait for the next key (crossterm looks at one
-    // of two events), so as a person would: when it is drawn again.
-    watched.sees("? help");
     watched.press("q");
     watched.left();
 
@@ -174,6 +185,19 @@ fn it_is_watched_in_a_terminal_and_leaves_it_as_it_was() {
 fn handfast_pid(pair: &Pair) -> Pid {
     let status = crate::live::status(&pair.sockets[1]).expect("it answers");
     Pid::from_raw(status.pid as i32)
+}
+
+/// One of two events must not wait for a third: who presses a key while a window grows is heard.
+#[test]
+fn a_key_in_the_instant_of_a_new_size_is_heard() {
+    let Some(pair) = Pair::start(&["--rate", "500"]) else { return };
+    let mut watched = Watched::start(&pair.sockets[0], &[]);
+    watched.sees("? help");
+    watched.resize_and_press(120, 24, "?");
+    watched.sees("anything");
+    watched.resize_and_press(80, 24, "x");
+    watched.resize_and_press(160, 50, "q");
+    watched.left();
 }
 
 /// It answers nothing but takes keys: whoever asked can leave.
