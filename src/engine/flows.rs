@@ -156,7 +156,7 @@ impl<K: PacketKey> Flows<K> {
         let Desk { core, port, .. } = desk;
         let Debt { slot, key, hash, frame, link_len } = debt;
         // Ended since it was listed, and perhaps its slot used again.
-        let same = self.part.holds(slot, &key);
+        let same = self.part.key(slot) == Some(key);
         let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return port.release(frame);
         };
