@@ -9,7 +9,7 @@ use clap::Args;
 use super::Failure;
 use super::trace_output::Drawing;
 use crate::text::grouped;
-use crate::trace::pcap::{Flow, Flows, Packets, PcapError, Selection, record};
+use crate::trace::pcap::{Flow, Flows, Packets, PcapError, Recorded, Selection, record};
 use crate::trace::{Diagram, Knowledge, Picture};
 
 /// Draw a connection out of a capture, as a textbook would.
@@ -17,8 +17,9 @@ use crate::trace::{Diagram, Knowledge, Picture};
 /// Reads pcap and pcapng of any size: Ethernet with VLAN tags, Linux cooked, loopback and raw IP. Draws
 /// a line for each segment with its numbers, counted from 0, the state of each side as it follows from
 /// the segments (RFC 9293 3.3.2), long silences, and a sentence where it matters. A capture does not
-/// know what was lost behind it: each segment in it is taken to arrive, until the other side's
-/// acknowledgements say otherwise. Checksums are not looked at.
+/// know what was lost behind it: a segment is drawn as lost if it was sent again, after a time-out or
+/// because the other side asked for it, before anything acknowledged it; every other one is taken to
+/// arrive. Checksums are not looked at.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct TraceArgs {
@@ -125,11 +126,11 @@ fn listing(arguments: &TraceArgs, found: &Flows) -> String {
 }
 
 fn draw(arguments: &TraceArgs, flow: &Flow) -> Result<(), Failure> {
-    let (record, more) = record(&mut open(arguments)?, flow, arguments.most as usize);
+    let Recorded { record, lost, more } = record(&mut open(arguments)?, flow, arguments.most as usize);
     let name = arguments.pcap.file_name().unwrap_or_default().to_string_lossy();
     let picture = Picture {
         title: format!("{} to {}", flow.client, flow.server),
-        lesson: format!("{} segments in {name}", grouped(flow.segments)),
+        lesson: format!("{} segments in {name}{}", grouped(flow.segments), losses(lost)),
         client: flow.client.to_string(),
         server: flow.server.to_string(),
         diagram: Diagram::of(&record, &Knowledge::default()),
@@ -137,4 +138,12 @@ fn draw(arguments: &TraceArgs, flow: &Flow) -> Result<(), Failure> {
         more,
     };
     arguments.drawing.draw(&picture)
+}
+
+/// A capture shows what passed it, not what arrived.
+fn losses(lost: usize) -> String {
+    match lost {
+        0 => String::new(),
+        lost => format!(", {} of them drawn as lost: what came later tells", grouped(lost as u64)),
+    }
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::{Direction, Event, Mirror, Record, Side, Silent, State, why};
 use crate::wire::{Flags, SegmentInfo};
+use order::{Order, Sequence};
+
+pub(super) mod order;
 
 /// The rows of a sequence diagram, in the order of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,7 +100,14 @@ impl Diagram {
         let mirror = start(record);
         let mirror = if knowledge.cookies { mirror.with_cookies() } else { mirror };
         let (client, server) = (Some(mirror.client()), Some(mirror.server()));
-        let mut drawing = Drawing { record, knowledge, mirror, copies: HashMap::new(), said: Vec::new() };
+        let mut drawing = Drawing {
+            record,
+            knowledge,
+            mirror,
+            copies: HashMap::new(),
+            sequence: Sequence::default(),
+            said: Vec::new(),
+        };
         let mut rows: Vec<Row> = Vec::new();
         let mut moments = record.moments.iter().peekable();
         let first = record.moments.first().map_or(Duration::ZERO, |moment| moment.at);
@@ -107,6 +117,7 @@ impl Diagram {
             let (mut what, both) = drawing.what(moment.event, next);
             let before = (drawing.mirror.client(), drawing.mirror.server());
             let wait = drawing.wait(&what, moment.at, last);
+            let order = drawing.order(&what);
             drawing.take(&mut what);
             let row = Row {
                 at: moment.at.saturating_sub(first),
@@ -116,7 +127,7 @@ impl Diagram {
                 server: drawing.mirror.server(),
                 why: None,
             };
-            let why = drawing.why(&row, before, rows.last());
+            let why = drawing.why(&row, before, rows.last(), order);
             rows.push(Row { why, ..row });
             last = if both { moments.next().map_or(moment.at, |end| end.at) } else { moment.at };
         }
@@ -158,6 +169,7 @@ struct Drawing<'a> {
     mirror: Mirror,
     /// When a segment last left: by direction, sequence number, its flags and length.
     copies: HashMap<(bool, u32, u8, u16), Duration>,
+    sequence: Sequence,
     /// Every sentence is said once.
     said: Vec<String>,
 }
@@ -215,6 +227,19 @@ impl Drawing<'_> {
         (at.saturating_sub(last) >= self.knowledge.least_wait).then(|| at.saturating_sub(since))
     }
 
+    /// How a segment that leaves stands to those before it.
+    fn order(&mut self, what: &What) -> Order {
+        match what {
+            What::Segment(Arrow { number, path: Path::Whole | Path::Lost | Path::Leaves, again, .. }) => {
+                let Some((direction, segment)) = self.record.segments.get(*number) else {
+                    return Order::Next;
+                };
+                self.sequence.place(*direction, segment, *again)
+            }
+            _ => Order::Next,
+        }
+    }
+
     /// Lets the mirror see it, and counts its numbers as the mirror does then.
     fn take(&mut self, what: &mut What) {
         let arrow = match what {
@@ -232,7 +257,13 @@ impl Drawing<'_> {
     }
 
     /// A sentence that was not said yet.
-    fn why(&mut self, row: &Row, before: (State, State), previous: Option<&Row>) -> Option<String> {
+    fn why(
+        &mut self,
+        row: &Row,
+        before: (State, State),
+        previous: Option<&Row>,
+        order: Order,
+    ) -> Option<String> {
         let note = match &row.what {
             What::Segment(arrow) => {
                 let arrives = arrow.path == Path::Arrives;
@@ -243,7 +274,7 @@ impl Drawing<'_> {
         };
         let text = match note {
             Some(note) => note.text.to_owned(),
-            None => why::sentence(row, before, previous, self.knowledge.cookies)?,
+            None => why::sentence(row, before, previous, order, self.knowledge.cookies)?,
         };
         if text.is_empty() || self.said.contains(&text) {
             return None;

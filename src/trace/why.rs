@@ -1,5 +1,6 @@
 //! One sentence for each row where something happens that is worth a reason.
 
+use super::diagram::order::Order;
 use super::diagram::{Arrow, Path, Row, What};
 use super::{Side, Silent, State};
 use crate::wire::Flags;
@@ -9,6 +10,7 @@ pub(super) fn sentence(
     row: &Row,
     before: (State, State),
     previous: Option<&Row>,
+    order: Order,
     cookies: bool,
 ) -> Option<String> {
     let arrow = match &row.what {
@@ -23,10 +25,10 @@ pub(super) fn sentence(
              blind attack, so it resets nothing (RFC 5961 3.2)."
                 .into(),
         ),
-        _ if arrow.again => again(arrow, &step),
+        _ if arrow.again => again(arrow, &step, order, row.wait.is_some()),
         _ => first(arrow, &step, cookies),
     };
-    text.or_else(|| challenge(arrow, &step, previous))
+    text.or_else(|| challenge(arrow, &step, previous)).or_else(|| out_of_order(&step, order))
 }
 
 /// A segment and its two ends.
@@ -85,10 +87,15 @@ fn lost(arrow: &Arrow, step: &Step) -> Option<String> {
     Some(text)
 }
 
-fn again(arrow: &Arrow, step: &Step) -> Option<String> {
+/// `late`: after a silence.
+fn again(arrow: &Arrow, step: &Step, order: Order, late: bool) -> Option<String> {
     let Step { from, to, receiver, .. } = step;
     let (flags, from, to) = (arrow.flags, *from, *to);
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
+        _ if order == Order::Asked && !late => format!(
+            "The {to} has said by the same ACK again what it misses, so the {from} sends it before any time-out (fast retransmit, RFC 5681 3.2)."
+        ),
+        _ if !late && arrow.payload_len > 0 => "The same once more: sent again, or captured twice.".into(),
         (true, false) if receiver.0 == State::SynReceived => {
             format!("The same SYN again. The {to} knows it and says its SYN-ACK again.")
         }
@@ -209,4 +216,20 @@ fn challenge(arrow: &Arrow, step: &Step, previous: Option<&Row>) -> Option<Strin
             step.to
         )
     })
+}
+
+/// Numbers that do not follow on those before.
+fn out_of_order(step: &Step, order: Order) -> Option<String> {
+    let Step { from, to, .. } = step;
+    let text = match order {
+        Order::Next | Order::Asked => return None,
+        Order::Ahead { missing } => format!(
+            "The {missing} octets before it have not come past: lost on the way, overtaken, or not captured."
+        ),
+        Order::Late => "What was missing: sent again, or overtaken on the way.".into(),
+        Order::Repeats => format!(
+            "The same ACK again: something has come to the {from}, but not what follows there. The {to} may send that again at once."
+        ),
+    };
+    Some(text)
 }

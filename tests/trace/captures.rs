@@ -32,7 +32,7 @@ fn segment(to_server: bool, flags: &str, seq: u32, ack: u32, payload: &[u8]) -> 
     packet
 }
 
-/// A request and its answer; the FIN comes twice.
+/// A request and its answer; the FIN comes twice: the first was lost.
 fn conversation() -> Vec<Vec<u8>> {
     let (c, s) = (C.wrapping_add(1), S + 1);
     vec![
@@ -59,7 +59,7 @@ ESTABLISHED   --- ACK         seq 1        ack 1        len 0  --> ESTABLISHED
 ESTABLISHED   --- PSH ACK     seq 1        ack 1        len 5  --> ESTABLISHED
 ESTABLISHED   <-- PSH ACK     seq 1        ack 6        len 11 --- ESTABLISHED
 ESTABLISHED   --- ACK         seq 6        ack 12       len 0  --> ESTABLISHED
-FIN-WAIT-1    --- FIN ACK     seq 6        ack 12       len 0  --> CLOSE-WAIT
+FIN-WAIT-1    --- FIN ACK     seq 6        ack 12       len 0  -X  ESTABLISHED
 FIN-WAIT-1    --- FIN ACK     seq 6        ack 12       len 0  --> CLOSE-WAIT
 TIME-WAIT     <-- FIN ACK     seq 12       ack 7        len 0  --- LAST-ACK
 TIME-WAIT     --- ACK         seq 7        ack 13       len 0  --> CLOSED
@@ -72,9 +72,16 @@ fn link(header: &[u8]) -> impl Fn(Vec<u8>) -> Vec<u8> {
 
 const ETHERNET: &[u8] = &[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
 
-/// Milliseconds between packets; the second FIN comes 300 ms after the first.
-fn millis(index: usize) -> u64 {
-    index as u64 * 10 + if index > 6 { 290 } else { 0 }
+/// When each packet was captured, in milliseconds: a copy of the last one comes after a time-out.
+fn times(packets: &[Vec<u8>]) -> Vec<u64> {
+    let mut now = 0;
+    let gaps = packets.windows(2).map(|pair| if pair[0] == pair[1] { 300 } else { 10 });
+    std::iter::once(0)
+        .chain(gaps.map(|gap| {
+            now += gap;
+            now
+        }))
+        .collect()
 }
 
 fn pcap(link: u32, packets: &[Vec<u8>], snap: usize) -> Vec<u8> {
@@ -82,9 +89,9 @@ fn pcap(link: u32, packets: &[Vec<u8>], snap: usize) -> Vec<u8> {
     for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, link] {
         file.extend(word.to_le_bytes());
     }
-    for (index, packet) in packets.iter().enumerate() {
+    for (packet, millis) in packets.iter().zip(times(packets)) {
         let kept = packet.len().min(snap);
-        let micros = (millis(index) * 1_000) as u32;
+        let micros = (millis * 1_000) as u32;
         for word in [1_700_000_000, micros, kept as u32, packet.len() as u32] {
             file.extend(word.to_le_bytes());
         }
@@ -105,8 +112,8 @@ fn pcapng(link: u16, packets: &[Vec<u8>]) -> Vec<u8> {
     let described =
         [&link.to_be_bytes()[..], &[0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 9, 0, 0, 0, 0, 0, 0, 0]].concat();
     let mut file = [block(0x0a0d_0d0a, &section), block(1, &described), block(0x0bad, b"unknown")].concat();
-    for (index, packet) in packets.iter().enumerate() {
-        let stamp = 1_700_000_000_000_000_000_u64 + millis(index) * 1_000_000;
+    for (packet, millis) in packets.iter().zip(times(packets)) {
+        let stamp = 1_700_000_000_000_000_000_u64 + millis * 1_000_000;
         let mut body = vec![0; 4];
         body.extend(stamp.to_be_bytes());
         body.extend((packet.len() as u32).to_be_bytes());

@@ -166,3 +166,45 @@ fn a_picture_does_not_depend_on_the_machine() {
     assert_eq!(text(&fast, 80), text(&slow, 80));
     assert_ne!(text(&fast, 93), text(&slow, 93));
 }
+
+/// A segment with payload, as [`segment`].
+fn data(seq: u32, payload_len: u16) -> SegmentInfo {
+    SegmentInfo { payload_len, ..segment(Direction::ToServer, Flags::ACK, seq, 1).1 }
+}
+
+/// Numbers that do not follow on one another are explained, each way once.
+#[test]
+fn what_is_out_of_order_is_told() {
+    let ack = |ack| segment(Direction::ToClient, Flags::ACK, 1, ack).1;
+    let mut record = handshake([0, 1, 2]);
+    for (direction, segment) in [
+        (Direction::ToServer, data(1, 100)),
+        (Direction::ToServer, data(201, 100)),
+        (Direction::ToClient, ack(101)),
+        (Direction::ToClient, ack(101)),
+        (Direction::ToServer, data(101, 100)),
+        (Direction::ToServer, data(201, 100)),
+        (Direction::ToClient, ack(301)),
+        // A keep-alive.
+        (Direction::ToServer, data(300, 1)),
+    ] {
+        record.passes(ms(3), direction, segment);
+    }
+    let diagram = of(&record);
+    let said: Vec<&str> =
+        diagram.rows.iter().skip(3).map(|row| row.why.as_deref().unwrap_or_default()).collect();
+    let begins = [
+        "",
+        "The 100 octets before it",
+        "",
+        "The same ACK again",
+        "What was missing",
+        "The server has said",
+        "",
+        "",
+    ];
+    assert_eq!(said.len(), begins.len());
+    for (said, begins) in said.iter().zip(begins) {
+        assert!(said.starts_with(begins) && said.is_empty() == begins.is_empty(), "{said:?} {begins:?}");
+    }
+}

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::losses::infer;
 use super::{Packets, PcapError, Tcp, tcp};
 use crate::trace::{Direction, Record};
 use crate::wire::Flags;
@@ -110,9 +111,19 @@ fn ends(first: &Tcp) -> (SocketAddr, SocketAddr) {
     if from_client { (source, destination) } else { (destination, source) }
 }
 
-/// The first segments of one connection, at most so many, and how many more there are. What cannot be
-/// read ends it: [`Flows`] has told of it.
-pub fn record<R: Read>(packets: &mut Packets<R>, flow: &Flow, most: usize) -> (Record, u64) {
+/// The beginning of one connection.
+#[derive(Debug)]
+pub struct Recorded {
+    pub record: Record,
+    /// Segments in it that did not arrive, as far as the others tell.
+    pub lost: usize,
+    /// Segments that come after it.
+    pub more: u64,
+}
+
+/// The first segments of one connection, at most so many. What cannot be read ends it: [`Flows`] has
+/// told of it.
+pub fn record<R: Read>(packets: &mut Packets<R>, flow: &Flow, most: usize) -> Recorded {
     let (mut record, mut more, mut count) = (Record::default(), 0, 0);
     while let Ok(Some((at, Tcp { source, destination, segment }))) = next(packets, &mut count) {
         let direction = match (source, destination) {
@@ -125,7 +136,8 @@ pub fn record<R: Read>(packets: &mut Packets<R>, flow: &Flow, most: usize) -> (R
             false => more += 1,
         }
     }
-    (record, more)
+    let lost = infer(&mut record);
+    Recorded { record, lost, more }
 }
 
 /// The next segment, and when it was captured.

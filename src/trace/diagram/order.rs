@@ -1,0 +1,94 @@
+//! Whether segments come in the order of their numbers, as one who stands by sees it.
+
+use crate::trace::Direction;
+use crate::wire::{Flags, SegmentInfo, Seq};
+
+/// How a segment stands to those before it in its direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::trace) enum Order {
+    /// Nothing is to be said of it.
+    Next,
+    /// So many octets before it have not been seen.
+    Ahead { missing: u32 },
+    /// It begins before what has been seen, and is no copy.
+    Late,
+    /// A duplicate acknowledgement: nothing but the number of the last one, while more is under way (RFC
+    /// 5681 2).
+    Repeats,
+    /// A copy that duplicate acknowledgements have asked for.
+    Asked,
+}
+
+/// What has been seen of both directions.
+#[derive(Default)]
+pub(super) struct Sequence {
+    up: Way,
+    down: Way,
+}
+
+#[derive(Default)]
+struct Way {
+    /// Behind all that was seen.
+    end: Option<Seq>,
+    /// The last acknowledgement of it, with its window.
+    acknowledged: Option<(Seq, u16)>,
+    /// Duplicates of that.
+    repeats: u32,
+}
+
+impl Sequence {
+    /// Of the next segment. `again`: it is a copy.
+    pub(super) fn place(&mut self, direction: Direction, segment: &SegmentInfo, again: bool) -> Order {
+        let (own, peer) = match direction {
+            Direction::ToServer => (&mut self.up, &mut self.down),
+            Direction::ToClient => (&mut self.down, &mut self.up),
+        };
+        let flags = segment.flags;
+        if flags.has(Flags::RST) {
+            return Order::Next;
+        }
+        if flags.has(Flags::SYN) && !again {
+            // A new connection on the same 4-tuple counts anew.
+            *own = Way::default();
+        }
+        let repeats = flags.has(Flags::ACK) && peer.acknowledge(segment);
+        if segment.seq_len() == 0 {
+            return if repeats { Order::Repeats } else { Order::Next };
+        }
+        own.send(segment, again)
+    }
+}
+
+impl Way {
+    fn send(&mut self, segment: &SegmentInfo, again: bool) -> Order {
+        let behind = segment.seq + segment.seq_len();
+        let Some(end) = self.end else {
+            self.end = Some(behind);
+            return Order::Next;
+        };
+        if end.before(behind) {
+            self.end = Some(behind);
+        }
+        let asked =
+            self.repeats > 0 && self.acknowledged.is_some_and(|(ack, _)| ack.at_or_before(segment.seq));
+        match again {
+            true if asked => Order::Asked,
+            true => Order::Next,
+            false if end.before(segment.seq) => Order::Ahead { missing: segment.seq.since(end) },
+            // What has been acknowledged is not missing: a keep-alive, for one (RFC 9293 3.8.4).
+            false if self.acknowledged.is_some_and(|(ack, _)| behind.at_or_before(ack)) => Order::Next,
+            false if segment.seq.before(end) => Order::Late,
+            false => Order::Next,
+        }
+    }
+
+    /// By this segment of the peer's. True: by a duplicate.
+    fn acknowledge(&mut self, by: &SegmentInfo) -> bool {
+        let under_way = self.end.is_some_and(|end| by.ack.before(end));
+        let same = self.acknowledged == Some((by.ack, by.window));
+        let repeats = same && under_way && by.seq_len() == 0;
+        self.repeats = if repeats { self.repeats + 1 } else { 0 };
+        self.acknowledged = Some((by.ack, by.window));
+        repeats
+    }
+}

@@ -1,0 +1,166 @@
+//! What was lost behind the place of the capture, as far as what was sent again tells.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::trace::{Direction, Event, Record};
+use crate::wire::{Flags, SegmentInfo, Seq};
+
+/// A copy that comes later was sent after a time-out: Linux waits 0.2 s at least. One that comes sooner
+/// may be the same packet, captured twice.
+const TIME_OUT: Duration = Duration::from_millis(150);
+
+/// Marks as lost what has not arrived, and says how many segments that is:
+///
+/// - one that was sent again before anything acknowledged it, after a time-out or because the peer said
+///   its last acknowledgement again meanwhile (RFC 5681 3.2), perhaps with what it has (RFC 2018);
+/// - the ACK of a SYN or FIN that was sent again long after the ACK had come past.
+///
+/// The time-out may have been too short, and the first copy late. No capture tells.
+pub(super) fn infer(record: &mut Record) -> usize {
+    let mut search = Search { lost: vec![false; record.segments.len()], ..Search::default() };
+    for moment in &record.moments {
+        if let Event::Left(number) = moment.event {
+            search.see(record, number, moment.at);
+        }
+    }
+    for moment in &mut record.moments {
+        if let Event::Arrived(number) = moment.event
+            && search.lost.get(number) == Some(&true)
+        {
+            moment.event = Event::Lost(number);
+        }
+    }
+    search.lost.iter().filter(|lost| **lost).count()
+}
+
+#[derive(Default)]
+struct Search {
+    /// By segment.
+    lost: Vec<bool>,
+    /// By direction.
+    ways: [Way; 2],
+    /// When each segment came past.
+    times: Vec<Duration>,
+}
+
+/// What was sent in one direction.
+#[derive(Default)]
+struct Way {
+    sent: Vec<Sent>,
+    /// Places in `sent` of what nothing has acknowledged, in the order in which it was sent.
+    open: VecDeque<usize>,
+    /// Where the last copy is.
+    copies: HashMap<(Seq, Seq), usize>,
+    /// The last acknowledgement, and the segment that said it again while something was open.
+    asked: Option<(Seq, Option<usize>)>,
+}
+
+/// A segment with a sequence number of its own.
+struct Sent {
+    number: usize,
+    end: Seq,
+    /// The segment that acknowledged it first.
+    acknowledged: Option<usize>,
+}
+
+impl Search {
+    fn see(&mut self, record: &Record, number: usize, at: Duration) {
+        let Some((direction, segment)) = record.segments.get(number) else { return };
+        self.times.resize(number + 1, at);
+        let (own, peer) = self.ways(*direction);
+        if segment.flags.has(Flags::ACK) {
+            peer.acknowledge(segment, number);
+        }
+        if segment.seq_len() == 0 {
+            return;
+        }
+        let end = segment.seq + segment.seq_len();
+        if let Some(sent) = own.copies.get(&(segment.seq, end)).and_then(|place| own.sent.get(*place)) {
+            let (number, acknowledged) = (sent.number, sent.acknowledged);
+            let asked = own.asked.is_some_and(|(ack, by)| ack.at_or_before(segment.seq) && by > Some(number));
+            self.came_again(record, (number, segment), acknowledged, at, asked);
+        }
+        let (own, _) = self.ways(*direction);
+        own.copies.insert((segment.seq, end), own.sent.len());
+        own.open.push_back(own.sent.len());
+        own.sent.push(Sent { number, end, acknowledged: None });
+    }
+
+    /// Of the sender, of the receiver.
+    fn ways(&mut self, direction: Direction) -> (&mut Way, &mut Way) {
+        let [up, down] = &mut self.ways;
+        match direction {
+            Direction::ToServer => (up, down),
+            Direction::ToClient => (down, up),
+        }
+    }
+
+    fn came_again(
+        &mut self,
+        record: &Record,
+        (first, segment): (usize, &SegmentInfo),
+        acknowledged: Option<usize>,
+        at: Duration,
+        asked: bool,
+    ) {
+        let since =
+            |number: usize| self.times.get(number).map_or(Duration::ZERO, |then| at.saturating_sub(*then));
+        match acknowledged {
+            None if asked || since(first) >= TIME_OUT => self.lose(first),
+            Some(ack) if since(ack) >= TIME_OUT && segment.flags.0 & END.0 != 0 => {
+                self.lose_acks(record, ack, segment);
+            }
+            _ => {}
+        }
+    }
+
+    /// From `first` on: all that acknowledge the segment, unless one of them surely arrived.
+    fn lose_acks(&mut self, record: &Record, first: usize, segment: &SegmentInfo) {
+        let end = segment.seq + segment.seq_len();
+        let Some((way, _)) = record.segments.get(first) else { return };
+        let acks: Vec<usize> = (first..self.times.len())
+            .filter(|number| {
+                let it = record.segments.get(*number);
+                it.is_some_and(|(direction, it)| {
+                    direction == way && it.flags.has(Flags::ACK) && end.at_or_before(it.ack)
+                })
+            })
+            .collect();
+        let bare = |number: &usize| record.segments.get(*number).is_some_and(|(_, it)| it.seq_len() == 0);
+        if acks.iter().all(|number| bare(number) || self.lost.get(*number) == Some(&true)) {
+            acks.into_iter().for_each(|number| self.lose(number));
+        }
+    }
+
+    fn lose(&mut self, number: usize) {
+        if let Some(lost) = self.lost.get_mut(number) {
+            *lost = true;
+        }
+    }
+}
+
+/// What changes a state, so that the loss of its ACK does.
+const END: Flags = Flags::SYN.with(Flags::FIN);
+
+impl Way {
+    /// By this segment of the peer's.
+    fn acknowledge(&mut self, by: &SegmentInfo, number: usize) {
+        self.asked = match self.asked {
+            Some((ack, _)) if ack == by.ack && by.seq_len() == 0 && !self.open.is_empty() => {
+                Some((ack, Some(number)))
+            }
+            _ => Some((by.ack, None)),
+        };
+        while let Some(sent) = self.open.front().and_then(|place| self.sent.get_mut(*place)) {
+            if by.ack.before(sent.end) {
+                break;
+            }
+            sent.acknowledged = Some(number);
+            self.open.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
