@@ -161,11 +161,15 @@ pub struct Responder {
 impl Responder {
     /// Ends it. What it counted, all cores together.
     pub fn stop(self) -> Value {
+        self.report()["total"].clone()
+    }
+
+    /// Ends it. All that it says.
+    pub fn report(self) -> Value {
         self.process.signal(Signal::SIGTERM);
         let Ended { code, text } = self.process.ended();
         assert_eq!(code, Some(0), "{text}");
         let json = std::fs::read(&self.json).expect("--json writes its file");
-        let json: Value = serde_json::from_slice(&json).expect("JSON");
-        json["total"].clone()
+        serde_json::from_slice(&json).expect("JSON")
     }
 }
