@@ -80,6 +80,9 @@ impl Search {
             let (number, acknowledged) = (sent.number, sent.acknowledged);
             let asked = own.asked.is_some_and(|(ack, by)| ack.at_or_before(segment.seq) && by > Some(number));
             self.came_again(record, (number, segment), acknowledged, at, asked);
+        } else if segment.flags.has(Flags::SYN) {
+            // Another connection between the same ports: what the last one left open stays so.
+            (own.open, own.asked) = (VecDeque::new(), None);
         }
         let (own, _) = self.ways(*direction);
         own.copies.insert((segment.seq, end), own.sent.len());

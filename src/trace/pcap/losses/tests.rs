@@ -156,3 +156,19 @@ fn each_copy_but_the_last_may_be_lost() {
         .then(3_001, ToClient, "SA", (0, 1), 0);
     assert_eq!(story.lost(), [0, 1]);
 }
+
+/// What the first connection leaves unacknowledged is no part of the second.
+#[test]
+fn connections_between_the_same_ports_are_kept_apart() {
+    // The second counts from before the first.
+    let (c, s) = (u32::MAX - 1_000, u32::MAX - 2_000);
+    let story = Story::open()
+        .then(3, ToServer, "A", (1, 1), 100)
+        .then(1_000, ToServer, "S", (c, 0), 0)
+        .then(1_001, ToClient, "SA", (s, c + 1), 0)
+        .then(1_002, ToServer, "A", (c + 1, s + 1), 0)
+        .then(1_003, ToServer, "A", (c + 1, s + 1), 100)
+        .then(1_004, ToClient, "A", (s + 1, c + 101), 0)
+        .then(2_000, ToServer, "A", (c + 1, s + 1), 100);
+    assert_eq!(story.lost(), [0; 0]);
+}
