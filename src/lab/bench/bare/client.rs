@@ -18,7 +18,7 @@ use crate::xdp::{Frame, Queue};
 /// How long frames wait for their batch to fill.
 const HOLD: Duration = Duration::from_micros(50);
 /// How long connections that are under way at the end may take to come to theirs.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(5);
 
 /// What a [`Client`] does.
 #[derive(Clone, Debug)]

@@ -43,7 +43,7 @@ impl ClientCommand for BareClient {
         command.args(["lab", "ceiling", "replay-client", "--dev", CLIENT_DEVICE, "--peer-mac", SERVER_MAC]);
         command.args(["--peer", &run.target().to_string(), "--source", &run.sources().to_string()]);
         command.args(["--mode", &run.mode.to_string(), "--core", &contest.cores.client.to_string()]);
-        command.args(["--window", &contest.window.to_string(), "--timeout-ms", "1000"]);
+        command.args(["--window", &contest.window.to_string(), "--timeout-ms", "3000"]);
         command.args(["--seconds", &contest.duration.as_secs_f64().to_string()]);
         command.args(pattern_arguments(&run.pattern));
         command
