@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
         notes.push(format!("captured {}", capture_text(capture)));
         notes.extend(capture_notes(capture));
     }
-    let results = results(arguments, control.plan(), load, &active, observed, &finished, notes);
+    let results = results(arguments, control.plan(), load, &active, observed, notes);
     print!("{}", results.text());
     files.write(&results)?;
     match finished.fault {
@@ -111,7 +111,7 @@ fn find_max(
         let held = search.holds(&outcome);
         println!(
             "{per_second:>10}/s asked, {:>10.0}/s completed, {:>7.3} % failed: {}",
-            outcome.achieved,
+            outcome.achieved.min(outcome.meanwhile),
             outcome.loss * 100.0,
             if held { "holds" } else { "does not hold" }
         );
@@ -130,7 +130,7 @@ fn find_max(
 }
 
 fn outcome(asked: u64, tally: &Tally) -> Outcome {
-    Outcome { asked, achieved: tally.rate(), loss: tally.loss() }
+    Outcome { asked, achieved: tally.rate(), meanwhile: tally.rate_meanwhile(), loss: tally.loss() }
 }
 
 fn found(verdict: Option<Verdict>) -> String {

@@ -123,9 +123,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", help_heading = "Load", value_parser = values::count)]
     pub connections: Option<u32>,
 
-    /// The same seed gives the same schedule and the same order of 4-tuples
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
-    pub seed: u64,
+    /// The same seed gives the same schedule and the same order of 4-tuples [default: another each time,
+    /// so that no run meets the TIME-WAIT of the one before; --json has it]
+    #[arg(long, value_name = "N", help_heading = "Load")]
+    pub seed: Option<u64>,
 
     /// The cores to run on, as in 0,2-3 [default: as many as there are queues, from 0 on]
     #[arg(long, value_name = "LIST", help_heading = "Packet path")]
@@ -259,6 +260,11 @@ impl SynOptions {
 }
 
 /// How long one step of a search is sustained.
+/// Short enough to be typed again. Nothing secret hangs on it.
+fn any_seed() -> u64 {
+    getrandom::u32().map_or(1, u64::from)
+}
+
 const STEP: Duration = Duration::from_secs(5);
 const STEP_RAMP: Duration = Duration::from_secs(1);
 const DURATION: Duration = Duration::from_secs(10);
@@ -286,7 +292,7 @@ impl BenchArgs {
             plan.duration = Some(Duration::ZERO);
         }
         plan.connections = self.connections.map(u64::from);
-        plan.seed = self.seed;
+        plan.seed = self.seed.unwrap_or_else(any_seed);
         // Of a flood nothing is kept that could stand in the way.
         let rest = if self.workload == Kind::Flood { Duration::ZERO } else { 2 * self.msl };
         plan.reuse_after = self.reuse_after.unwrap_or(rest);

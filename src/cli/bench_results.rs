@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::bench_args::BenchArgs;
 use super::bench_watch::Observed;
-use crate::engine::Snapshot;
-use crate::engine::stack::{Active, Finished};
+use crate::engine::stack::Active;
 use crate::load::{self, Arrivals, Closer, Load, Plan, Source, Workload};
 use crate::report::bench::{self, Lag, Loop, Measured, Results, Run, Second, Traffic};
 
@@ -15,7 +14,6 @@ pub(super) fn results(
     load: Load,
     active: &Active,
     observed: Observed,
-    finished: &Finished,
     notes: Vec<String>,
 ) -> Results {
     let run = Run {
@@ -27,7 +25,7 @@ pub(super) fn results(
         started_at: observed.started_at,
         notes,
     };
-    Results::new(&run, active, &measured(plan, load, observed, finished))
+    Results::new(&run, active, &measured(plan, load, observed))
 }
 
 /// What else decides the figures.
@@ -72,12 +70,11 @@ fn report_load(plan: &Plan, load: Load) -> bench::Load {
     }
 }
 
-fn measured(plan: &Plan, load: Load, observed: Observed, finished: &Finished) -> Measured {
+fn measured(plan: &Plan, load: Load, observed: Observed) -> Measured {
     let tally = &observed.tally;
     // Where nothing but the measured connections was opened, their packets are all there are.
     let alone = plan.ramp_up.is_zero() && plan.warm_up.is_zero() && plan.ramp_down.is_zero();
     let (before, after) = if alone { &observed.whole } else { &observed.measured };
-    let after = Snapshot { queues: finished.snapshot.queues.clone(), ..after.clone() };
     let seconds = tally.seconds.iter().enumerate();
     let in_flight = |index: usize| observed.in_flight.get(index).or(observed.in_flight.last()).copied();
     let lag = Lag { mean: tally.lag.mean(), p50: tally.lag.value_at_quantile(0.5), max: tally.lag.max() };
@@ -91,7 +88,7 @@ fn measured(plan: &Plan, load: Load, observed: Observed, finished: &Finished) ->
         failed: tally.failures().map(|(name, count)| (name.to_owned(), count)).collect(),
         connect_us: tally.connect.clone(),
         completion_us: tally.completion.clone(),
-        traffic: Traffic::between(before, &after),
+        traffic: Traffic::between(before, after),
         lag: matches!(load, Load::Rate { .. }).then_some(lag),
         cpu: observed.cpu,
         spare: bench::spare(&observed.measured.0, &observed.measured.1, observed.measured_for.as_secs_f64()),

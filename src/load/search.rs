@@ -12,13 +12,16 @@ pub struct Search {
     pub loss: f64,
     /// How far below the asked rate the achieved one may be, 0 to 1.
     pub shortfall: f64,
+    /// How far below it what was completed in the measured time may be, 0 to 1. More than the
+    /// shortfall: a pause of the machine at the end of a step shifts connections beyond it.
+    pub late: f64,
     /// The search ends when the rate is known to within this share, 0 to 1.
     pub resolution: f64,
 }
 
 impl Default for Search {
     fn default() -> Search {
-        Search { start: 10_000, most: 10_000_000, loss: 0.001, shortfall: 0.01, resolution: 0.02 }
+        Search { start: 10_000, most: 10_000_000, loss: 0.001, shortfall: 0.01, late: 0.05, resolution: 0.02 }
     }
 }
 
@@ -27,8 +30,11 @@ impl Default for Search {
 pub struct Outcome {
     /// Connections per second.
     pub asked: u64,
-    /// Completed connections per second.
+    /// Completed connections per second, of those that were due in the measured time, whenever they
+    /// were completed.
     pub achieved: f64,
+    /// Completed per second while it was measured: what is left over when the load ends is not held.
+    pub meanwhile: f64,
     /// Share of the attempted that failed, 0 to 1: [`super::Tally::loss`].
     pub loss: f64,
 }
@@ -87,8 +93,9 @@ impl FindMax {
 
     /// Whether a step that came to this holds.
     pub fn holds(&self, outcome: &Outcome) -> bool {
-        let floor = outcome.asked as f64 * (1.0 - self.search.shortfall);
-        outcome.loss <= self.search.loss && outcome.achieved >= floor
+        let Search { loss, shortfall, late, .. } = self.search;
+        let reaches = |rate: f64, short: f64| rate >= outcome.asked as f64 * (1.0 - short);
+        outcome.loss <= loss && reaches(outcome.achieved, shortfall) && reaches(outcome.meanwhile, late)
     }
 
     /// What the step at [`FindMax::rate`] came to.
@@ -136,7 +143,7 @@ mod tests {
     /// A target that does `limit` a second, and loses the rest.
     fn target(asked: u64, limit: u64) -> Outcome {
         let achieved = asked.min(limit) as f64;
-        Outcome { asked, achieved, loss: 1.0 - achieved / asked as f64 }
+        Outcome { asked, achieved, meanwhile: achieved, loss: 1.0 - achieved / asked as f64 }
     }
 
     fn search(find: &mut FindMax, mut step: impl FnMut(u64) -> Outcome) -> (Verdict, usize) {
@@ -167,7 +174,18 @@ mod tests {
         for (loss, achieved, holds) in
             [(0.0, 1000.0, true), (0.001, 990.0, true), (0.0011, 1000.0, false), (0.0, 989.0, false)]
         {
-            assert_eq!(find.holds(&Outcome { asked: 1000, achieved, loss }), holds, "{loss} {achieved}");
+            let outcome = Outcome { asked: 1000, achieved, meanwhile: achieved, loss };
+            assert_eq!(find.holds(&outcome), holds, "{loss} {achieved}");
+        }
+    }
+
+    /// What a target has only put off is no rate that it holds, though all were completed in the end.
+    #[test]
+    fn what_is_completed_afterwards_is_not_held() {
+        let find = FindMax::new(Search::default());
+        for (meanwhile, holds) in [(522.0, false), (949.0, false), (950.0, true), (1010.0, true)] {
+            let outcome = Outcome { asked: 1000, achieved: 1000.0, meanwhile, loss: 0.0 };
+            assert_eq!(find.holds(&outcome), holds, "{meanwhile}");
         }
     }
 
@@ -184,7 +202,7 @@ mod tests {
         #[test]
         fn the_limit_is_found(limit in 1u64..5_000_000, start in 1u64..1_000_000) {
             let most = 10_000_000;
-            let mut find = FindMax::new(Search { start, most, shortfall: 0.0, loss: 0.0, resolution: 0.02 });
+            let mut find = FindMax::new(Search { start, most, shortfall: 0.0, late: 0.0, loss: 0.0, resolution: 0.02 });
             let (verdict, steps) = search(&mut find, |rate| target(rate, limit));
             let Verdict::Found { held, failed_at } = verdict else { panic!("{verdict:?}") };
             prop_assert!(held.asked <= limit && failed_at > limit);

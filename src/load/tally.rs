@@ -127,6 +127,17 @@ impl Tally {
         if self.measured_us == 0 { 0.0 } else { self.completed as f64 * 1e6 / self.measured_us as f64 }
     }
 
+    /// Connections per second that were completed while it was measured, whenever they were due: a
+    /// target that falls behind completes fewer than [`Tally::rate`] says. Without a whole second, the
+    /// same.
+    pub fn rate_meanwhile(&self) -> f64 {
+        let completed: u64 = self.seconds.iter().map(|second| u64::from(second.completed)).sum();
+        match self.seconds.len() {
+            0 => self.rate(),
+            seconds => completed as f64 / seconds as f64,
+        }
+    }
+
     /// Adds what another core counted over the same time.
     pub fn merge(&mut self, other: &Tally) {
         self.attempted += other.attempted;
@@ -222,6 +233,7 @@ mod tests {
             tally.completion.saturating_record(latency);
             tally.late(late);
             tally.second(600_000).unwrap().failed += 2;
+            tally.second(700_000).unwrap().completed += 3;
         }
         one.merge(&other);
         assert_eq!((one.attempted, one.completed, one.failed()), (8, 4, 4));
@@ -229,6 +241,9 @@ mod tests {
         assert_eq!((one.completion.len(), one.completion.min(), one.lag.max()), (2, 100, 50));
         assert_eq!((one.lag.mean(), one.loss(), one.seconds[0].failed), (27.5, 0.5, 4));
         assert!((one.rate() - 4.0 / 3.0).abs() < 1e-9);
+        assert!((one.rate_meanwhile() - 6.0 / one.seconds.len() as f64).abs() < 1e-9);
+        one.seconds.clear();
+        assert!((one.rate_meanwhile() - one.rate()).abs() < 1e-9, "no whole second");
     }
 
     #[test]

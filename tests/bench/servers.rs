@@ -43,6 +43,25 @@ fn handfast_respond_completes_every_workload() {
     assert_eq!((&total["frames_lost"], &total["closed"]["handshake_timeout"]), (&0.into(), &0.into()));
 }
 
+/// The server closes first, so it has every 4-tuple in TIME-WAIT when the next run comes.
+#[test]
+fn a_second_run_does_not_meet_what_the_first_left_behind() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let _responder = stage.respond(&["81=close"], "");
+    let run = |seed: &str| {
+        let arguments = "--closer server --connections 2000 --concurrency 64 --timeout 2 --syn-retries 0";
+        stage.bench(&format!("{SERVED}:81 {arguments} {seed}"))
+    };
+    for _ in 0..2 {
+        run("").assert_flawless();
+    }
+    // Asked for, it can be had, and is named.
+    run("--seed 7").assert_flawless();
+    let met = run("--seed 7");
+    assert!(met.failures() > 0, "{}", met.text);
+    met.assert_says(&["TIME-WAIT", "--seed"]);
+}
+
 /// Who waits for a next hop of IPv6, and who counts 20 octets more per packet.
 #[test]
 fn everything_goes_over_ipv6_too() {

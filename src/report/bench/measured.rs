@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::cpu::Sample;
 use super::results::{Lag, Load, Second};
-use crate::engine::{CoreSnapshot, Snapshot};
+use crate::engine::{CoreSnapshot, KernelSnapshot, QueueSnapshot, Snapshot};
 
 /// What was asked for, in words that a reader of the report understands.
 #[derive(Clone, Debug)]
@@ -68,8 +68,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// From one snapshot to a later one. Queues are counted by the kernel from their start, and
-    /// only a snapshot of a stopped stack has them: theirs are counts of the whole run.
+    /// From one snapshot to a later one.
     pub fn between(before: &Snapshot, after: &Snapshot) -> Traffic {
         let (was, is) = (before.total(), after.total());
         let mut drops = BTreeMap::new();
@@ -81,18 +80,9 @@ impl Traffic {
         for (name, count) in is.drops.seen() {
             add(name, count.saturating_sub(was.drops.named(name)));
         }
-        for queue in &after.queues {
-            add("tx_ring_full", queue.tx_ring_full);
-            add("bad_descriptors", queue.bad_descriptors);
-            add("link_down", queue.link_down);
-            if let Some(kernel) = &queue.kernel {
-                // Copying, the kernel counts a frame for want of a free one under both names.
-                let others = kernel.rx_dropped.saturating_sub(kernel.rx_fill_ring_empty);
-                add("kernel_rx_dropped", others);
-                add("kernel_rx_ring_full", kernel.rx_ring_full);
-                add("kernel_fill_ring_empty", kernel.rx_fill_ring_empty);
-                add("kernel_tx_invalid", kernel.tx_invalid_descs);
-            }
+        let (was_dropped, is_dropped) = (queue_drops(before), queue_drops(after));
+        for ((name, count), (_, earlier)) in is_dropped.into_iter().zip(was_dropped) {
+            add(name, count.saturating_sub(earlier));
         }
         add("frames_lost", is.frames_lost.saturating_sub(was.frames_lost));
         Traffic {
@@ -102,6 +92,24 @@ impl Traffic {
             drops,
         }
     }
+}
+
+/// What queues did not take or send, by name, since they were opened.
+fn queue_drops(of: &Snapshot) -> [(&'static str, u64); 7] {
+    let sum = |count: fn(&QueueSnapshot) -> u64| of.queues.iter().map(count).sum();
+    let kernel = |count: fn(&KernelSnapshot) -> u64| {
+        of.queues.iter().filter_map(|queue| queue.kernel.as_ref()).map(count).sum()
+    };
+    [
+        ("tx_ring_full", sum(|queue| queue.tx_ring_full)),
+        ("bad_descriptors", sum(|queue| queue.bad_descriptors)),
+        ("link_down", sum(|queue| queue.link_down)),
+        // Copying, the kernel counts a frame for want of a free one under both names.
+        ("kernel_rx_dropped", kernel(|is| is.rx_dropped.saturating_sub(is.rx_fill_ring_empty))),
+        ("kernel_rx_ring_full", kernel(|is| is.rx_ring_full)),
+        ("kernel_fill_ring_empty", kernel(|is| is.rx_fill_ring_empty)),
+        ("kernel_tx_invalid", kernel(|is| is.tx_invalid_descs)),
+    ]
 }
 
 /// SYN, SYN-ACK, data and FIN sent again.
@@ -121,7 +129,7 @@ pub fn spare(before: &Snapshot, after: &Snapshot, duration_s: f64) -> Option<f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot};
+    use crate::engine::Named;
 
     fn snapshot(frames: u64, paws: u64) -> Snapshot {
         let core = CoreSnapshot {
@@ -144,11 +152,19 @@ mod tests {
             ..KernelSnapshot::default()
         };
         after.queues = vec![QueueSnapshot { kernel: Some(kernel), ..QueueSnapshot::default() }];
-        let traffic = Traffic::between(&snapshot(10, 2), &after);
+        let mut before = snapshot(10, 2);
+        let kernel = KernelSnapshot {
+            rx_ring_full: 2,
+            rx_fill_ring_empty: 1,
+            rx_dropped: 1,
+            ..KernelSnapshot::default()
+        };
+        before.queues = vec![QueueSnapshot { kernel: Some(kernel), ..QueueSnapshot::default() }];
+        let traffic = Traffic::between(&before, &after);
         assert_eq!((traffic.packets_received, traffic.packets_sent), (200, 400));
         assert_eq!(traffic.retransmissions, 6);
         let drops: Vec<_> = traffic.drops.iter().map(|(name, count)| (name.as_str(), *count)).collect();
-        assert_eq!(drops, [("kernel_fill_ring_empty", 9), ("kernel_rx_ring_full", 6), ("paws", 6)]);
+        assert_eq!(drops, [("kernel_fill_ring_empty", 8), ("kernel_rx_ring_full", 4), ("paws", 6)]);
     }
 
     #[test]

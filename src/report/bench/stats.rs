@@ -5,6 +5,9 @@ const STUDENT: [f64; 10] = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3
 /// The 0.975 quantile of the normal distribution: Student's t for very many.
 const NORMAL: f64 = 1.959_964;
 
+/// Values that an interval is worth giving for.
+const ENOUGH: usize = 5;
+
 /// What some values come to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
@@ -14,7 +17,8 @@ pub struct Stats {
     pub max: f64,
     /// Of a sample (n - 1); `None` for one value.
     pub stddev: Option<f64>,
-    /// The 95 % confidence interval of the mean (Student's t); `None` for one value.
+    /// The 95 % confidence interval of the mean (Student's t); `None` for fewer than five values, of which
+    /// it would say next to nothing.
     pub ci95: Option<[f64; 2]>,
 }
 
@@ -30,9 +34,10 @@ impl Stats {
             let squares: f64 = sorted.iter().map(|value| (value - mean).powi(2)).sum();
             (squares / (n - 1) as f64).sqrt()
         });
-        let ci95 = stddev.map(|stddev| {
+        let ci95 = stddev.filter(|_| n >= ENOUGH).map(|stddev| {
             let half = student_975(n - 1) * stddev / (n as f64).sqrt();
-            [mean - half, mean + half]
+            // A rate or a time: below 0 there is none.
+            [(mean - half).max(0.0), mean + half]
         });
         Some(Stats { mean, median: median_of_sorted(&sorted), min, max, stddev, ci95 })
     }
@@ -84,6 +89,14 @@ mod tests {
         let stats = Stats::of(&[3.0]).unwrap();
         assert_eq!((stats.mean, stats.median, stats.stddev, stats.ci95), (3.0, 3.0, None, None));
         assert_eq!(Stats::of(&[]), None);
+    }
+
+    /// Two seconds once came to an interval from below zero to a multiple of the rate.
+    #[test]
+    fn an_interval_is_given_where_it_says_something() {
+        assert_eq!(Stats::of(&[20_000.0, 36_000.0]).unwrap().ci95, None);
+        let [low, high] = Stats::of(&[0.0, 0.0, 0.0, 0.0, 1_000.0]).unwrap().ci95.unwrap();
+        assert!(low == 0.0 && high > 200.0, "{low} {high}");
     }
 
     #[test]

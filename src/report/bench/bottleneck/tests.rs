@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::super::results::Lag;
-use super::super::sample::{active, lag, measured, open_loop, run, samples};
+use super::super::sample::{active, lag, measured, open_loop as poisson, run, samples};
 use super::super::{Measured, Results, Run};
 use super::*;
 
@@ -15,6 +15,13 @@ fn failed(reason: &str, count: u64) -> Measured {
     measured.completed -= count;
     measured.failed = BTreeMap::from([(reason.to_owned(), count)]);
     measured
+}
+
+/// On a schedule, not at random.
+fn open_loop(asked: f64) -> Run {
+    let mut run = poisson(asked);
+    run.load.arrivals = Some("steady".to_owned());
+    run
 }
 
 fn verdict(run: &Run, measured: &Measured) -> Bottleneck {
@@ -97,6 +104,32 @@ fn completed_too_late_is_the_targets_fault() {
     let found = verdict(&open_loop(1000.0), &slow);
     assert_eq!(found.verdict, Verdict::Target);
     assert!(found.sentence.contains("900 of the asked 1,000"), "{}", found.sentence);
+}
+
+/// 1,003 where 1,020 a second were expected is no want of anything.
+#[test]
+fn chance_is_nobodys_limit() {
+    let found = verdict(&poisson(1020.0), &quiet());
+    assert_eq!(found.verdict, Verdict::Neither, "{}", found.sentence);
+    let late = verdict(&poisson(1020.0), &Measured { lag: lag(2500.0), ..quiet() });
+    assert!(late.sentence.contains("it opened half of the connections 2.5 ms late"), "{}", late.sentence);
+}
+
+#[test]
+fn completed_after_the_measured_time_is_not_reached() {
+    let second = |_| Second { completed: 500, in_flight: 5, ..Second::default() };
+    let found = verdict(&open_loop(1000.0), &Measured { series: (0..3).map(second).collect(), ..quiet() });
+    assert_eq!(found.verdict, Verdict::Target, "{}", found.sentence);
+    assert!(found.sentence.contains("500 of the asked 1,000"), "{}", found.sentence);
+}
+
+#[test]
+fn what_an_earlier_run_left_behind_is_named() {
+    let mut left = failed("connect-timeout", 5000);
+    assert!(verdict(&run(), &left).sentence.contains("address, route, next hop and firewall"));
+    left.traffic.drops.insert("ack_unacceptable".into(), 80);
+    let found = verdict(&run(), &left);
+    assert!(found.sentence.contains("TIME-WAIT") && found.sentence.contains("--seed"), "{}", found.sentence);
 }
 
 #[test]

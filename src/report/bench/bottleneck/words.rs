@@ -9,7 +9,14 @@ const STOLEN: f64 = 0.05;
 const SHARED_SOFTIRQ: f64 = 0.1;
 
 /// What the commonest failures usually mean.
-pub(super) fn meaning(reason: &str) -> &'static str {
+pub(super) fn meaning(reason: &str, results: &Results) -> &'static str {
+    // What answers a SYN with an ACK has a connection of these ports and addresses (RFC 5961 4).
+    let old = results.drops.get("ack_unacceptable").is_some_and(|count| *count > 0);
+    if old && (same(reason, "connect-timeout")) {
+        return ": SYNs were answered by ACKs of earlier connections, which the target still keeps, in \
+                TIME-WAIT most likely; more sources or ports (--source), another --seed, or waiting \
+                for twice its MSL helps";
+    }
     const MEANINGS: [(&str, &str); 6] = [
         ("connect-timeout", ": SYNs stay unanswered; address, route, next hop and firewall decide that"),
         ("refused", ": nothing listens there, or its backlog was full"),
