@@ -97,7 +97,8 @@ pub struct BenchArgs {
     #[arg(long, requires = "rate", help_heading = "Load")]
     pub poisson: bool,
 
-    /// Look for the highest rate that holds (after RFC 9411 7.2: ramp up, sustain, ramp down)
+    /// Look for the highest rate that holds (after RFC 9411 7.2: ramp up, sustain, ramp down): 99 % of it
+    /// completed, 95 % while it was asked for, and no more failed than --loss allows
     #[arg(long, help_heading = "Load", conflicts_with_all = ["concurrency", "rate", "connections"])]
     pub find_max: bool,
 
