@@ -1,6 +1,9 @@
 //! What the command line says of itself, and what it says of wrong arguments. Needs no rights.
 
+use std::process::Stdio;
+
 use assert_cmd::Command;
+use tempfile::TempDir;
 
 struct Ended {
     code: i32,
@@ -146,6 +149,30 @@ fn contradictions_fail_with_a_fix() {
         for part in parts {
             assert!(ended.err.contains(part), "{arguments:?} does not say {part:?}:\n{}", ended.err);
         }
+    }
+}
+
+/// `| head` is no failure, and what goes to files gets there.
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("results.json");
+    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/report/right.json");
+    let file_argument = file.to_str().expect("UTF-8");
+    for (arguments, written) in [
+        (&["report", "show", results, "--json", file_argument][..], true),
+        (&["lab", "trace"], false),
+        (&["doctor", "--dev", "no-such"], false),
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_handfast"));
+        let output = command.args(arguments).stdout(writer).stderr(Stdio::piped()).spawn().expect("runs");
+        let output = output.wait_with_output().expect("ends");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{arguments:?}: {complaint}");
+        assert_eq!(complaint, "", "{arguments:?}");
+        assert!(!written || std::fs::metadata(&file).is_ok_and(|file| file.len() > 0), "{arguments:?}");
     }
 }
 

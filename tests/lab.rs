@@ -165,7 +165,7 @@ fn a_connection_is_read_off_the_wire_with_the_states_of_both_sides() {
         let address = if ipv6 { KERNEL_V6.into() } else { KERNEL_V4.into() };
         let target = serve(&lab, SocketAddr::new(address, 7), echo);
         let conversation = lab.in_client(|| converse(target)).expect("enter");
-        let drawn = Ladder { conversation: &conversation, colour: false }.to_string();
+        let drawn = Ladder { conversation: &conversation, width: 93, colour: false }.to_string();
         let passed: Vec<(State, State)> =
             conversation.lines.iter().map(|line| (line.client, line.server)).collect();
         assert_eq!(

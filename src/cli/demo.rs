@@ -16,6 +16,7 @@ use nix::sys::time::TimeValLike;
 use super::args::LabDemo;
 use super::responder_process::ResponderProcess;
 use super::stage::{Stage, bar, counted};
+use super::trace_output::columns;
 use super::{Failure, demo_comparison, signals};
 use crate::lab::load::{self, Dialogue, Plan, Progress, Tally};
 use crate::lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
@@ -131,17 +132,19 @@ impl Demo {
         self.stage.heading("The responder, on the server's end");
         let services = [(HTTP_PORT, "http"), (ECHO_PORT, "echo"), (CLOSE_PORT, "close")];
         let mut arguments = vec!["respond".to_string(), "--dev".into(), SERVER_DEVICE.into()];
+        let mut shown = format!("$ handfast {}", arguments.join(" "));
         for (port, service) in services {
-            arguments.push("--listen".into());
-            arguments.push(format!("{}:{port}={service}", self.prefix()));
+            let listener = format!("{}:{port}={service}", self.prefix());
+            shown += &format!(" \\\n    --listen {listener}");
+            arguments.extend(["--listen".into(), listener]);
         }
-        self.stage.body(&self.stage.paint("1", &format!("$ handfast {}", arguments.join(" "))));
+        shown.lines().for_each(|line| self.stage.body(&self.stage.paint("1", line)));
         let program =
             env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))?;
         let mut command = lab.server().command(program);
         command.args(arguments);
         let (responder, lines) = ResponderProcess::start(command, PATIENCE)?;
-        lines.iter().for_each(|line| self.stage.body(line));
+        lines.iter().for_each(|line| self.stage.prose(line));
         Ok(responder)
     }
 
@@ -169,7 +172,8 @@ impl Demo {
         let conversation = lab
             .in_client(|| converse(target))?
             .map_err(|error| Failure::new(format!("the connection to {target} failed: {error}")))?;
-        self.stage.body(&Ladder { conversation: &conversation, colour: self.stage.colour }.to_string());
+        // Not indented: it takes 80 columns.
+        print!("{}", Ladder { conversation: &conversation, width: columns(None), colour: self.stage.colour });
         self.stage.body("The states follow from the segments; the message is 8 octets, echoed.");
         Ok(())
     }

@@ -1,4 +1,4 @@
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -83,14 +83,14 @@ pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
     {
         let done = apply(before);
         if !arguments.json {
-            say(&told(&done));
+            print!("{}", told(&done));
         }
         report = arguments.dev.as_deref().map(examine);
         applied = Some(done);
     }
     if let Some(report) = report.as_ref().filter(|_| !arguments.json) {
         let width = terminal_size().map_or(COLUMNS, |(Width(columns), _)| columns.into());
-        say(&Table { report, width, colour: Stage::of_stdout().colour }.to_string());
+        print!("{}", Table { report, width, colour: Stage::of_stdout().colour });
     }
     let measured = arguments.measure.then(|| measured(arguments)).transpose()?;
     if arguments.json {
@@ -101,9 +101,9 @@ pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
             measured: measured.as_ref(),
         };
         let text = serde_json::to_string_pretty(&output).map_err(Failure::of)?;
-        say(&format!("{text}\n"));
+        println!("{text}");
     } else if let Some(measured) = &measured {
-        say(&format!("{}{measured}", if report.is_some() { "\n" } else { "" }));
+        print!("{}{measured}", if report.is_some() { "\n" } else { "" });
     }
     match report {
         Some(report) if report.counts.error > 0 => Ok(ExitCode::FAILURE),
@@ -148,10 +148,4 @@ fn told(applied: &[Applied]) -> String {
 fn pair(text: &str) -> Result<(End, End), String> {
     let (one, other) = text.split_once(',').ok_or("two interfaces, with a comma between")?;
     Ok((one.parse()?, other.parse()?))
-}
-
-/// A reader behind a pipe that has gone away is no reason to fail.
-fn say(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -2,7 +2,6 @@
 //! `handfast lab ceiling …`. Servers say `ready` once they answer; each prints one line of JSON when
 //! it ends.
 
-use std::io::{self, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -28,7 +27,7 @@ pub(super) fn serve_kernel(arguments: &ServeKernelArgs) -> Result<ExitCode, Fail
     let options =
         KernelOptions { listen: *listen, pattern: pattern.pattern(), core: *core, duration: *seconds };
     let server = KernelServer::open(options)?;
-    say(&format!("ready: {listen}"));
+    println!("ready: {listen}");
     finish(server.run(&stop))
 }
 
@@ -46,7 +45,7 @@ pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
                 duration: port.seconds,
             };
             let reflector = Reflector::open(options)?;
-            say(&format!("ready: {}", port.dev));
+            println!("ready: {}", port.dev);
             finish(reflector.run(&stop))
         }
         Ceiling::XdpTx(XdpTxArgs { port, tcp_port, reflect_syns }) => {
@@ -57,7 +56,7 @@ pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
                 duration: port.seconds,
             };
             let answering = XdpTx::open(options)?;
-            say(&format!("ready: {}", port.dev));
+            println!("ready: {}", port.dev);
             finish(answering.run(&stop))
         }
     }
@@ -72,7 +71,7 @@ fn replay_server(arguments: &ReplayServerArgs, stop: &AtomicBool) -> Result<Exit
         duration: port.seconds,
     };
     let server = Server::open(options)?;
-    say(&format!("ready: {own}"));
+    println!("ready: {own}");
     finish(server.run(stop))
 }
 
@@ -103,15 +102,9 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
     finish(Client::open(options)?.run(stop))
 }
 
-/// At once, for whoever waits behind a pipe.
-fn say(line: &str) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
 fn finish(report: Result<impl Serialize, BareError>) -> Result<ExitCode, Failure> {
     let line = serde_json::to_string(&report?).map_err(|error| Failure::new(error.to_string()))?;
-    say(&line);
+    println!("{line}");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,10 @@
 //! | 1 | failed: `handfast: …` on standard error, and `fix: …` where a fix is known |
 //! | 2 | the arguments are wrong |
 
+// First: its macros are for all below.
+#[macro_use]
+mod out;
+
 mod args;
 mod bench;
 mod bench_args;

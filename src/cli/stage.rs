@@ -1,10 +1,14 @@
 //! What a command that tells a story prints: headings, indented text, numbers that people read.
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
+
+use crate::text::wrapped;
 
 /// Columns that a heading with its rule takes.
 const WIDTH: usize = 80;
+/// Columns before the text below it.
+const INDENT: usize = 2;
 
 /// Standard output, in colour where it is a terminal and `NO_COLOR` is not set.
 #[derive(Clone, Copy, Debug)]
@@ -19,14 +23,19 @@ impl Stage {
 
     pub fn heading(&self, title: &str) {
         let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 1));
-        print(&format!("\n{} {}\n", self.paint("1;36", title), self.paint("2", &rule)));
+        println!("\n{} {}", self.paint("1;36", title), self.paint("2", &rule));
     }
 
     /// Text below the heading, line by line.
     pub fn body(&self, text: &str) {
         for line in text.lines() {
-            print(&format!("  {line}\n"));
+            println!("{:INDENT$}{line}", "");
         }
+    }
+
+    /// The same, of sentences that may be longer than the columns there are.
+    pub fn prose(&self, text: &str) {
+        wrapped(text, WIDTH - INDENT).iter().for_each(|line| self.body(line));
     }
 
     /// With an ANSI code around it, in colour.
@@ -37,14 +46,7 @@ impl Stage {
 
 /// An empty line.
 pub(super) fn blank() {
-    print("\n");
-}
-
-/// At once, for a reader behind a pipe. One that has gone away is no reason to stop before
-/// everything is cleaned up.
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    println!();
 }
 
 /// `1 queue`, `2 queues`.

@@ -55,8 +55,13 @@ impl Drawing {
     }
 
     fn text(&self, picture: &Picture) -> String {
-        let found = || terminal_size().map_or(COLUMNS, |(Width(columns), _)| columns.into());
-        let width = self.width.map_or_else(found, usize::from);
+        let width = columns(self.width);
         Text { picture, width, ascii: self.ascii, colour: Stage::of_stdout().colour }.to_string()
     }
+}
+
+/// What was asked for, or the terminal's.
+pub(super) fn columns(asked: Option<u16>) -> usize {
+    let found = || terminal_size().map_or(COLUMNS, |(Width(columns), _)| columns.into());
+    asked.map_or_else(found, usize::from)
 }

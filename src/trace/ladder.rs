@@ -3,10 +3,12 @@ use std::fmt;
 use super::diagram::{Arrow, Path, Row, What};
 use super::{Conversation, Diagram, Picture, State, Text};
 
-/// A conversation drawn without a word: [`Text`] with times, 93 columns wide.
+/// A conversation drawn without a word, as [`Text`] does it.
 #[derive(Clone, Copy, Debug)]
 pub struct Ladder<'a> {
     pub conversation: &'a Conversation,
+    /// Columns, as of [`Text`]: from 93 on with times.
+    pub width: usize,
     /// With ANSI colours.
     pub colour: bool,
 }
@@ -35,7 +37,7 @@ impl fmt::Display for Ladder<'_> {
             Diagram { client: Some(State::Closed), server: Some(State::Listen), rows: rows.collect() };
         let picture =
             Picture { client: client.to_string(), server: server.to_string(), diagram, ..Picture::default() };
-        Text { picture: &picture, width: 93, ascii: false, colour: self.colour }.fmt(f)
+        Text { picture: &picture, width: self.width, ascii: false, colour: self.colour }.fmt(f)
     }
 }
 
@@ -76,23 +78,39 @@ mod tests {
 
     #[test]
     fn draws_one_line_for_each_segment() {
-        let drawn = Ladder { conversation: &handshake(), colour: false }.to_string();
+        let drawn = Ladder { conversation: &handshake(), width: 93, colour: false }.to_string();
         let expected = [
             "       time  198.18.0.1:40312                                                   198.18.1.1:80",
             "             CLOSED                                                             LISTEN",
-            "       0 µs  SYN-SENT      ─── SYN         seq 0                     len 0  ──▶ SYN-RECEIVED",
-            "      41 µs  ESTABLISHED   ◀── SYN ACK     seq 0        ack 1        len 0  ─── SYN-RECEIVED",
-            "   12.34 ms  ESTABLISHED   ─── ACK         seq 1        ack 1        len 0  ──▶ ESTABLISHED",
+            "       0 µs  SYN-SENT      ─── SYN         seq 0                   len 0    ──▶ SYN-RECEIVED",
+            "      41 µs  ESTABLISHED   ◀── SYN ACK     seq 0       ack 1       len 0    ─── SYN-RECEIVED",
+            "   12.34 ms  ESTABLISHED   ─── ACK         seq 1       ack 1       len 0    ──▶ ESTABLISHED",
         ];
         let trimmed: Vec<&str> = drawn.lines().map(str::trim_end).collect();
         assert_eq!(trimmed, expected, "\n{drawn}");
     }
 
+    /// As tcpdump's 1448 octets of a full segment: nothing moves to the right.
+    #[test]
+    fn long_numbers_stay_in_their_columns_and_80_columns_suffice() {
+        let mut conversation = handshake();
+        let last = &mut conversation.lines[2];
+        (last.seq, last.ack, last.payload_len) = (1_000_000, Some(9_999_999), 1448);
+        for width in [80, 93] {
+            let drawn = Ladder { conversation: &conversation, width, colour: false }.to_string();
+            assert!(drawn.lines().all(|line| line.chars().count() <= width), "{width}:\n{drawn}");
+            let rows: Vec<Vec<char>> = drawn.lines().skip(2).map(|line| line.chars().collect()).collect();
+            let ends: Vec<_> = rows.iter().map(|row| row.iter().rposition(|c| "▶─".contains(*c))).collect();
+            assert!(ends[0].is_some() && ends.iter().all(|end| *end == ends[0]), "{width}:\n{drawn}");
+            assert_eq!(drawn.contains(" µs"), width == 93, "{drawn}");
+        }
+    }
+
     #[test]
     fn colour_changes_no_width_and_is_off_unless_asked() {
         let conversation = handshake();
-        let plain = Ladder { conversation: &conversation, colour: false }.to_string();
-        let coloured = Ladder { conversation: &conversation, colour: true }.to_string();
+        let plain = Ladder { conversation: &conversation, width: 93, colour: false }.to_string();
+        let coloured = Ladder { conversation: &conversation, width: 93, colour: true }.to_string();
         assert!(!plain.contains('\x1b'));
         let mut stripped = String::new();
         for (index, part) in coloured.split('\x1b').enumerate() {

@@ -137,7 +137,7 @@ impl Text<'_> {
         let ack = arrow.ack.map(|ack| format!("ack {ack}")).unwrap_or_default();
         let (flags, seq) = (flag_names(arrow.flags), format!("seq {}", arrow.seq));
         if self.text() == TEXT {
-            return format!("{flags:<11} {seq:<12} {ack:<12} len {}", arrow.payload_len);
+            return format!("{flags:<11} {seq:<11} {ack:<11} len {:<4}", arrow.payload_len);
         }
         let len = if arrow.payload_len > 0 { format!("len {}", arrow.payload_len) } else { String::new() };
         let parts = [flags, seq, ack, len];

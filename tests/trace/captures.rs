@@ -53,16 +53,16 @@ fn conversation() -> Vec<Vec<u8>> {
 const DRAWN: &str = "\
 10.0.0.7:41022                                                     10.0.0.50:80
 CLOSED                                                             LISTEN
-SYN-SENT      --- SYN         seq 0                     len 0  --> SYN-RECEIVED
-ESTABLISHED   <-- SYN ACK     seq 0        ack 1        len 0  --- SYN-RECEIVED
-ESTABLISHED   --- ACK         seq 1        ack 1        len 0  --> ESTABLISHED
-ESTABLISHED   --- PSH ACK     seq 1        ack 1        len 5  --> ESTABLISHED
-ESTABLISHED   <-- PSH ACK     seq 1        ack 6        len 11 --- ESTABLISHED
-ESTABLISHED   --- ACK         seq 6        ack 12       len 0  --> ESTABLISHED
-FIN-WAIT-1    --- FIN ACK     seq 6        ack 12       len 0  -X  ESTABLISHED
-FIN-WAIT-1    --- FIN ACK     seq 6        ack 12       len 0  --> CLOSE-WAIT
-TIME-WAIT     <-- FIN ACK     seq 12       ack 7        len 0  --- LAST-ACK
-TIME-WAIT     --- ACK         seq 7        ack 13       len 0  --> CLOSED
+SYN-SENT      --- SYN         seq 0                   len 0    --> SYN-RECEIVED
+ESTABLISHED   <-- SYN ACK     seq 0       ack 1       len 0    --- SYN-RECEIVED
+ESTABLISHED   --- ACK         seq 1       ack 1       len 0    --> ESTABLISHED
+ESTABLISHED   --- PSH ACK     seq 1       ack 1       len 5    --> ESTABLISHED
+ESTABLISHED   <-- PSH ACK     seq 1       ack 6       len 11   --- ESTABLISHED
+ESTABLISHED   --- ACK         seq 6       ack 12      len 0    --> ESTABLISHED
+FIN-WAIT-1    --- FIN ACK     seq 6       ack 12      len 0    -X  ESTABLISHED
+FIN-WAIT-1    --- FIN ACK     seq 6       ack 12      len 0    --> CLOSE-WAIT
+TIME-WAIT     <-- FIN ACK     seq 12      ack 7       len 0    --- LAST-ACK
+TIME-WAIT     --- ACK         seq 7       ack 13      len 0    --> CLOSED
 ";
 
 fn link(header: &[u8]) -> impl Fn(Vec<u8>) -> Vec<u8> {
@@ -216,8 +216,8 @@ fn a_beginning_that_nobody_saw() {
             .is_some_and(|line| line.starts_with("ESTABLISHED") && line.ends_with("ESTABLISHED")),
         "{text}"
     );
-    assert!(drawn.contains("--- PSH ACK     seq 0        ack 0        len 5  --> ESTABLISHED"), "{text}");
-    assert!(drawn.ends_with("--- ACK         seq 6        ack 12       len 0  --> CLOSED\n"), "{text}");
+    assert!(drawn.contains("--- PSH ACK     seq 0       ack 0       len 5    --> ESTABLISHED"), "{text}");
+    assert!(drawn.ends_with("--- ACK         seq 6       ack 12      len 0    --> CLOSED\n"), "{text}");
 }
 
 #[test]

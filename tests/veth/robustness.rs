@@ -1,13 +1,14 @@
 //! The interface goes, or its link; the responder is killed.
 
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::time::Duration;
 
 use handfast::lab::load::{Dialogue, Plan};
 use handfast::lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, Spec};
 
 use crate::bad_input::assert_untouched;
-use crate::responder::Responder;
+use crate::responder::{PROGRAM, Responder};
 use crate::stage::{at, attempts, clients, lab, owned, wait_until};
 
 /// The looks of the responder at its interfaces are 50 ms apart, its longest sleep is 1 s.
@@ -70,6 +71,27 @@ fn killed_it_leaves_nothing_and_a_new_one_starts_at_once() {
         clients(&lab, &ping_pong());
         responder.stop();
     }
+}
+
+/// `respond … | head`: nobody reads any more, and it goes on to its end and its summary.
+#[test]
+fn a_reader_of_its_output_that_has_gone_is_no_reason_to_end() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let summary = folder.path().join("summary.json");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = lab.server().command(PROGRAM);
+    command.args(["respond", "--dev", SERVER_DEVICE, "--listen", &owned(false, "7=echo")]);
+    command.args(["--duration", "0.3", "--interval", "0.1", "--json"]).arg(&summary);
+    let output = command.stdout(writer).stderr(Stdio::piped()).spawn().expect("runs");
+    let output = output.wait_with_output().expect("ends");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*complaint), (Some(0), ""));
+    let written = std::fs::read(&summary).expect("the summary");
+    assert!(
+        serde_json::from_slice::<serde_json::Value>(&written).is_ok_and(|json| json["total"].is_object())
+    );
 }
 
 fn start(lab: &Lab, arguments: &[&str]) -> Responder {
