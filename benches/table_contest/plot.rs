@@ -11,10 +11,13 @@ use crate::Result;
 use crate::report::{Case, Results, short};
 use crate::rivals::{OURS, Operation};
 
-const WIDTH: u32 = 940;
-const HEIGHT: u32 = 440;
-/// Room for the names on the right.
-const NAMES: u32 = 260;
+/// Of the lines and of the bars.
+const SIZE: (u32, u32) = (968, 440);
+const BARS_WIDTH: u32 = 940;
+/// What the lines have of the width: right of them stand the names.
+const CHART: u32 = 680;
+/// Room for the half of the turned "ns" that stands left of its anchor.
+const LEFT: i32 = 12;
 const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(0x1C, 0x21, 0x26);
 const MUTED: RGBColor = RGBColor(0x5B, 0x65, 0x70);
@@ -48,19 +51,19 @@ pub fn all(folder: &Path, results: &Results) -> Result<()> {
         let curves = curves(results, operation);
         if curves.iter().any(|curve| curve.points.len() > 1) {
             let name = folder.join(format!("table-{}.svg", operation.name()));
-            draw(&name, HEIGHT, |area| lines(area, operation, &curves))?;
+            draw(&name, SIZE, |area| lines(area, operation, &curves))?;
         }
     }
     for entries in results.sizes(2) {
         let bars = bars(results, entries);
         let height = 60 + 22 * bars.len() as u32;
-        draw(&folder.join("table-threads.svg"), height, |area| threads(area, entries, &bars))?;
+        draw(&folder.join("table-threads.svg"), (BARS_WIDTH, height), |area| threads(area, entries, &bars))?;
     }
     Ok(())
 }
 
-fn draw(path: &Path, height: u32, paint: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<()> {
-    let area = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
+fn draw(path: &Path, size: (u32, u32), paint: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<()> {
+    let area = SVGBackend::new(path, size).into_drawing_area();
     area.fill(&WHITE)?;
     paint(&area)?;
     area.present().map_err(|error| format!("{}: {error}", path.display()))?;
@@ -112,8 +115,8 @@ fn lines(area: &Area<'_>, operation: Operation, curves: &[Curve]) -> Result<()> 
     // From a power of ten on: the crate names nothing below the first one.
     let (low, high) = (10f64.powf(low.log10().floor()), high * 1.3);
     let title = format!("{}: nanoseconds per operation, one thread", operation.name());
-    area.draw_text(&title, &text(20), (70, 14))?;
-    let (chart_area, names) = area.margin(40, 0, 0, 0).split_horizontally(WIDTH - NAMES);
+    area.draw_text(&title, &text(20), (LEFT + 70, 14))?;
+    let (chart_area, names) = area.margin(40, 0, LEFT, 0).split_horizontally(CHART);
     let mut chart = ChartBuilder::on(&chart_area)
         .margin_right(16)
         .margin_bottom(8)
@@ -226,7 +229,7 @@ fn threads(area: &Area<'_>, entries: u32, bars: &[Bar]) -> Result<()> {
     let title = format!("Hits on {} entries: million per second, one thread (pale) and two", short(entries));
     area.draw_text(&title, &text(20), (20, 14))?;
     let most = bars.iter().map(|bar| bar.rate).fold(1.0, f64::max);
-    let (left, right) = (220, WIDTH as i32 - 120);
+    let (left, right) = (220, BARS_WIDTH as i32 - 120);
     for (bar, number) in bars.iter().zip(0..) {
         // Pairs stand together.
         let top = 52 + 22 * number - if number % 2 == 1 { 4 } else { 0 };

@@ -64,7 +64,7 @@ Examples:
     handfast connections --state established --local :80 --json";
 
 pub(super) fn run(arguments: &ConnectionsArgs) -> Result<ExitCode, Failure> {
-    let mut client = arguments.whom.connect()?;
+    let mut client = arguments.whom.connect("connections")?;
     let filter = Filter {
         state: arguments.states.clone(),
         local: arguments.local,

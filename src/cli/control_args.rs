@@ -84,13 +84,23 @@ pub struct WhomArgs {
 }
 
 impl WhomArgs {
-    pub(super) fn connect(&self) -> Result<Client, Failure> {
+    /// `command` is the one that asks.
+    pub(super) fn connect(&self, command: &str) -> Result<Client, Failure> {
         let client = match &self.socket {
             Some(path) => Client::connect(path),
             None => find(self.pid).and_then(|found| Client::connect(&found.socket)),
         };
-        client.map_err(|error| unanswered(&error))
+        client.map_err(|error| match &error {
+            AskError::Several(several) => unanswered(&error).fix(choices(command, several)),
+            error => unanswered(error),
+        })
     }
+}
+
+/// Commands to copy, one for each program that runs.
+fn choices(command: &str, several: &[(u32, String)]) -> String {
+    let choice = |(pid, _): &(u32, String)| format!("handfast {command} --pid {pid}");
+    several.iter().map(choice).collect::<Vec<_>>().join("\n or: ")
 }
 
 /// What an operator reads when there is no answer.

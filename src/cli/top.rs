@@ -72,7 +72,7 @@ pub(super) fn run_top(arguments: &TopArgs) -> Result<ExitCode, Failure> {
     if !io::stdout().is_terminal() {
         return Err(Failure::new("standard output is no terminal").fix("handfast top --once"));
     }
-    let client = arguments.whom.connect()?;
+    let client = arguments.whom.connect("top")?;
     let stop = Arc::new(AtomicBool::new(false));
     // The second one is as the first: the terminal is given back before anything else.
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
@@ -92,7 +92,7 @@ fn print(arguments: &TopArgs) -> Result<ExitCode, Failure> {
         height: arguments.height,
         view: if arguments.svg.is_some() { View::watched(true) } else { View::printed() },
     };
-    let picture = once(arguments.whom.connect()?, &wanted).map_err(failure)?;
+    let picture = once(arguments.whom.connect("top")?, &wanted).map_err(failure)?;
     if let Some(path) = &arguments.svg {
         let drawn = svg(&picture, "handfast top");
         fs::write(path, drawn).map_err(|error| Failure::cannot_write(path, &error))?;

@@ -25,8 +25,8 @@ pub struct Found {
 pub enum AskError {
     #[error("no handfast of yours is running")]
     NoneRunning,
-    #[error("several are running:\n{}", .0.iter().map(|one| format!("  {one}\n")).collect::<String>().trim_end())]
-    Several(Vec<String>),
+    #[error("several are running:\n{}", listed(.0))]
+    Several(Vec<(u32, String)>),
     #[error("there is no handfast with process number {0} that answers you")]
     NoSuch(u32),
     #[error("nobody answers at {}: {source}", path.display())]
@@ -76,7 +76,7 @@ pub fn find(pid: Option<u32>) -> Result<Found, AskError> {
         (None, _) => Err(AskError::NoneRunning),
         (Some(last), false) => {
             found.push(last);
-            Err(AskError::Several(found.iter().map(described).collect()))
+            Err(AskError::Several(found.iter().map(|found| (found.pid, described(found))).collect()))
         }
     }
 }
@@ -86,6 +86,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
+fn listed(several: &[(u32, String)]) -> String {
+    let lines: Vec<String> = several.iter().map(|(pid, what)| format!("  {pid}: {what}")).collect();
+    lines.join("\n")
+}
+
 /// As an operator tells them apart.
 fn described(found: &Found) -> String {
     match Client::connect(&found.socket).and_then(|mut client| client.status()) {
@@ -93,15 +98,14 @@ fn described(found: &Found) -> String {
             let devices: Vec<String> =
                 status.active.devices.iter().map(|device| device.name.clone()).collect();
             format!(
-                "{}: {} on {}, for {:.0} s, of {}",
-                found.pid,
+                "{} on {}, for {:.0} s, of {}",
                 printable(&status.program),
                 printable(&devices.join(" ")),
                 status.uptime_s,
                 printable(&status.user)
             )
         }
-        Err(error) => format!("{}: {error}", found.pid),
+        Err(error) => error.to_string(),
     }
 }
 

@@ -75,21 +75,21 @@ impl Lab {
             true => (BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER),
             false => (SERVER_DEVICE, CLIENT_DEVICE),
         };
-        for (namespace, device, peer) in [
+        let ends = [
             (&lab.client, CLIENT_DEVICE, beside_client),
             (&lab.server, SERVER_DEVICE, beside_server),
             (&lab.bridge, BRIDGE_DEVICE, ""),
-        ] {
-            if !namespace.exists() {
-                continue;
-            }
-            // The link first: a namespace outlives its name while a process is inside. It takes
+        ];
+        let there: Vec<_> = ends.into_iter().filter(|(namespace, ..)| namespace.exists()).collect();
+        // The processes first: one that loses its interface takes that for a failure.
+        removed.processes = end_processes(&there.iter().map(|(namespace, ..)| *namespace).collect::<Vec<_>>());
+        for (namespace, device, peer) in there {
+            // Then the link: a namespace outlives its name while a process is inside. It takes
             // its peer along, so that only the first of the two is there to be deleted.
             let deleted = run("ip", &["-n", namespace.name(), "link", "delete", device]).is_ok();
             if deleted && !peer.is_empty() {
                 removed.links.push(format!("{device} = {peer}"));
             }
-            removed.processes.extend(end_processes(namespace));
             namespace.delete()?;
             removed.namespaces.push(namespace.name().to_string());
         }
@@ -270,9 +270,12 @@ fn offloads_off(namespace: &Namespace, device: &str) -> Result<(), LabError> {
 }
 
 /// Asks every process inside to end, then makes it. Not this one, if it is inside itself.
-fn end_processes(namespace: &Namespace) -> Vec<(i32, String)> {
+fn end_processes(namespaces: &[&Namespace]) -> Vec<(i32, String)> {
     let own = Pid::this().as_raw();
-    let inside = || namespace.processes().into_iter().filter(|(pid, _)| *pid != own).collect::<Vec<_>>();
+    let inside = || -> Vec<(i32, String)> {
+        let all = namespaces.iter().flat_map(|namespace| namespace.processes());
+        all.filter(|(pid, _)| *pid != own).collect()
+    };
     let found = inside();
     let signal_all = |processes: &[(i32, String)], signal| {
         for (pid, _) in processes {

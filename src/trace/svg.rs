@@ -20,6 +20,9 @@ const MIDDLE: u32 = (LEFT + RIGHT) / 2;
 /// From the departure of a segment down to its arrival.
 const FALL: u32 = 14;
 const LINE: u32 = 16;
+/// A character's width on average, and the room beside a line that an arrow passes behind.
+const LETTER: u32 = 6;
+const PADDING: u32 = 8;
 /// Characters of a sentence, between the life lines and below the title.
 const SENTENCE: usize = 66;
 const LESSON: usize = 112;
@@ -147,10 +150,27 @@ impl Canvas {
             What::Segment(arrow) => self.segment(row, arrow, states),
         }
         for line in wrapped(row.why.as_deref().unwrap_or_default(), SENTENCE) {
+            self.backed(&line);
             self.text(MIDDLE, "middle", "font-size=\"12\" fill=\"#57606a\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\"", &line);
             self.y += LINE;
         }
         self.y += 18;
+    }
+
+    /// Keeps the arrow of a segment that is still under way out of a line in the middle: one that
+    /// takes its time passes behind several.
+    fn backed(&mut self, line: &str) {
+        if self.leaves.is_empty() {
+            return;
+        }
+        let width = u32::try_from(line.chars().count()).unwrap_or(0) * LETTER + 2 * PADDING;
+        let _ = writeln!(
+            self.out,
+            "<rect x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{}\" fill=\"#ffffff\"/>",
+            MIDDLE.saturating_sub(width / 2),
+            self.y - 13,
+            LINE + 2
+        );
     }
 
     /// A gap in both life lines' time.
@@ -166,7 +186,9 @@ impl Canvas {
             }
         }
         self.y += 13;
-        self.text(MIDDLE, "middle", "font-style=\"italic\" fill=\"#57606a\"", &format!("{text} later"));
+        let text = format!("{text} later");
+        self.backed(&text);
+        self.text(MIDDLE, "middle", "font-style=\"italic\" fill=\"#57606a\"", &text);
         self.y += 26;
     }
 

@@ -83,7 +83,11 @@ fn each_mistake_has_its_place() {
             "F:4:1:",
             &["'--copy' cannot be used with '--zerocopy'", "F:3:1: the other one"],
         ),
-        ("dev = 'a'\nlisten = '10.0.0.1:80'\nsnaplen = 96", "F: `pcap` is missing", &["other keys"]),
+        (
+            "dev = 'a'\nlisten = '10.0.0.1:80'\nsnaplen = 96\nmss = 500\nfilter = 80",
+            "F:3:1:",
+            &["`snaplen` means nothing without `pcap`\n 3 | snaplen", "F:5:1: `filter` means nothing without"],
+        ),
         ("listen = \"10.0.0.1:80\"", "F: no interface", &["dev = [\"eth0\"]", "--dev"]),
         ("dev = \"eth0\"\nlisten = []", "F: nothing to listen to", &["--listen"]),
         ("", "F: no interface", &[]),
@@ -147,6 +151,9 @@ fn the_command_line_wins() {
     // What the file says and is not heard is still to be right.
     let file = File::new(format!("{GOOD}ring = 65\n"));
     assert_eq!(check(&file.path(), &["--ring", "128"]).0, 2);
+    // It may also have what the file's keys need, or a key that needs what nobody gives.
+    let file = File::new(format!("{GOOD}snaplen = 96\n"));
+    assert_eq!(check(&file.path(), &["--pcap", "/tmp/f"]).0, 0);
     // A collision among the arguments has no place in the file.
     let file = File::new("dev = 'eth0'");
     let (code, said) = check(&file.path(), &["--listen", "10.0.0.1:80", "--listen", "10.0.0.1:80=echo"]);

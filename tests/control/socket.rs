@@ -47,13 +47,12 @@ fn of_two_programs_one_is_chosen_by_its_number() {
     let second = Responder::start(&two, &["--listen", &owned(false, "80=http")]);
     let several = handfast(&["connections"]);
     assert_eq!(several.code, Some(1), "{several:?}");
-    assert!(
-        several.err.contains("several are running") && several.err.contains("fix: --pid N"),
-        "{several:?}"
-    );
+    assert!(several.err.contains("several are running"), "{several:?}");
+    let choices = several.err.split_once("\nfix: ").expect("what to do").1;
     for responder in [&first, &second] {
         let pid = responder.pid().to_string();
         assert!(several.err.contains(&format!("  {pid}: respond on hf-s, for ")), "{several:?}");
+        assert!(choices.contains(&format!("handfast connections --pid {pid}\n")), "{several:?}");
         let counted = handfast(&["connections", "--count", "--pid", &pid]);
         assert_eq!(
             (counted.code, counted.out.as_str()),

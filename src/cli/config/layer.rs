@@ -76,7 +76,10 @@ pub(super) fn layer(source: &Source, path: &OsString, above: &Given) -> Result<L
     let arguments = arguments.and_then(|matches| RespondArgs::from_arg_matches(&matches));
     match arguments {
         Ok(arguments) => Ok(Layered { arguments, given, settings }),
-        Err(error) => Err(vec![together(&settings, &error)]),
+        Err(error) => {
+            let alone = alone(&mut command, path, &settings, &error);
+            Err(if alone.is_empty() { vec![together(&settings, &error)] } else { alone })
+        }
     }
 }
 
@@ -135,13 +138,20 @@ fn parse(
     setting: &Setting,
     values: &[Value],
 ) -> Result<(), clap::Error> {
+    // What else it needs may stand elsewhere in the file: `alone` sees.
+    by_itself(command, path, setting, values)
+        .or_else(|error| if missing(&error).is_empty() { Err(error) } else { Ok(()) })
+}
+
+fn by_itself(
+    command: &mut Command,
+    path: &OsString,
+    setting: &Setting,
+    values: &[Value],
+) -> Result<(), clap::Error> {
     let mut line = vec![OsString::from("respond"), with_value("config", path)];
     line.extend(values.iter().map(|value| with_value(&setting.key, &OsString::from(&value.text))));
-    match command.try_get_matches_from_mut(line) {
-        // What else it needs may stand elsewhere in the file: `together` sees.
-        Err(error) if error.kind() != ErrorKind::MissingRequiredArgument => Err(error),
-        _ => Ok(()),
-    }
+    command.try_get_matches_from_mut(line).map(drop)
 }
 
 /// Why a value is refused, and what is allowed.
@@ -161,7 +171,11 @@ fn reason(setting: &Setting, value: &Value, error: &clap::Error) -> String {
 
 /// What is wrong with values that are right each by itself.
 fn together(settings: &[Setting], error: &clap::Error) -> Mistake {
-    let message = missing(error).unwrap_or_else(|| first_line(error));
+    // The command line has what is alone, if nothing in the file has.
+    let message = match missing(error).as_slice() {
+        [] => first_line(error),
+        keys => format!("{} is missing: other keys mean nothing without it", keys.join(", ")),
+    };
     let named = |setting: &&Setting| {
         let option = format!("--{}", setting.key);
         message.split(|c: char| c != '-' && !c.is_alphanumeric()).any(|word| word == option)
@@ -176,17 +190,28 @@ fn together(settings: &[Setting], error: &clap::Error) -> Mistake {
     }
 }
 
-/// What some key needs beside it.
-fn missing(error: &clap::Error) -> Option<String> {
+/// The keys that need another one beside them, which nobody gives.
+fn alone(command: &mut Command, path: &OsString, settings: &[Setting], error: &clap::Error) -> Vec<Mistake> {
+    let wanted = missing(error);
+    let mut needs = |setting: &Setting| {
+        let error = by_itself(command, path, setting, &setting.values).err()?;
+        let needed = missing(&error).into_iter().find(|key| wanted.contains(key))?;
+        let message = format!("`{}` means nothing without {needed}", setting.key);
+        Some(Mistake::at(setting.key_at.clone(), message))
+    };
+    settings.iter().filter_map(|setting| needs(setting)).collect()
+}
+
+/// The keys that others need beside them.
+fn missing(error: &clap::Error) -> Vec<String> {
     let (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(options))) =
         (error.kind(), error.get(ContextKind::InvalidArg))
     else {
-        return None;
+        return Vec::new();
     };
     let key =
         |option: &String| format!("`{}`", option.trim_start_matches('-').split(' ').next().unwrap_or(option));
-    let keys: Vec<String> = options.iter().map(key).collect();
-    Some(format!("{} is missing: other keys mean nothing without it", keys.join(", ")))
+    options.iter().map(key).collect()
 }
 
 fn first_line(error: &clap::Error) -> String {
