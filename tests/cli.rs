@@ -151,6 +151,11 @@ fn contradictions_fail_with_a_fix() {
             &["lab", "exec", "--name", "hf-none-such", "--", "true"],
             &["handfast: there is no lab named hf-none-such", "fix: handfast lab up --name hf-none-such"],
         ),
+        (
+            1,
+            &["respond", "--dev", "lo", "--listen", LISTEN],
+            &["lo is the loopback", "`handfast lab up` makes a pair"],
+        ),
         (1, &["lab", "down", "--name", "../etc"], &["handfast: ", "letters, digits or dashes"]),
     ] {
         let ended = handfast(arguments);

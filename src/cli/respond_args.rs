@@ -81,9 +81,8 @@ pub struct RespondArgs {
 
     /// Where the eBPF program runs: in the driver (native) or in the network stack (generic)
     ///
-    /// auto takes generic on a veth with one queue, where it is the faster one, and native
-    /// elsewhere: on a veth with more queues too, for generic brings all frames to queue 0. Where
-    /// the driver has no XDP it is generic. What it came to is printed at start.
+    /// auto takes what is best on the interface's driver: generic on a veth with one queue, native
+    /// elsewhere, and generic where the driver has no XDP. What it came to is printed at start.
     #[arg(long, value_name = "MODE", default_value = "auto", help_heading = "Packet path",
           value_parser = PossibleValuesParser::new(["auto", "native", "generic"]).map(|text| mode(&text)))]
     pub mode: ModeChoice,
