@@ -32,7 +32,15 @@ impl User for Shout {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() {
+    // Its errors say what to do: to be read, not as `main` would print them.
+    if let Err(error) = run() {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let device = arguments.next().ok_or("which interface?")?;
     let owned: Owned = arguments.next().ok_or("which address and port?")?.parse()?;

@@ -75,6 +75,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
     const LISTEN: [&str; 4] = ["--dev", "lo", "--listen", "10.9.9.9:80"];
     for (wrong, parts) in [
         (&["--listen", "10.0.0.1"][..], &["10.0.0.1", "has no port"][..]),
+        (&["--listen", ":80"], &["\":80\" has no address", "ADDR:80"]),
         (&["--listen", "10.0.0.1:0"], &["port 0 cannot be owned"]),
         (&["--listen", "10.0.0.1:70000"], &["70000", "1 to 65535"]),
         (&["--listen", "10.0.0.1:90-80"], &["run backwards", "80-90"]),
@@ -85,6 +86,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
         (&["--dev", "an-interface-name-too-long"], &["15 octets"]),
         (&["--subnet", "10.0.0.0"], &["10.0.0.0"]),
         (&["--cores", "1,x"], &["`x` is no core"]),
+        (&["--cores", "0-"], &["`0-` is no core"]),
         (&["--cores", "1,1"], &["core 1 is named twice"]),
         (&["--mode", "fast"], &["auto, native, generic"]),
         (&["--poll", "sometimes"], &["busy, adaptive"]),
@@ -118,34 +120,46 @@ fn required_arguments_are_asked_for() {
     for (arguments, part) in [
         (&["respond", "--dev", "lo"][..], "--listen"),
         (&["respond", "--listen", "10.0.0.1:80"], "--dev"),
+        (&["respond"], "a file may say it instead: --config <FILE>"),
+        (&["respond", "--check"], "--config"),
         (&["lab", "exec"], "<CMD>"),
     ] {
         let ended = handfast(arguments);
         assert_eq!(ended.code, 2, "{arguments:?}");
         assert!(ended.err.contains(part), "{arguments:?}: {}", ended.err);
     }
+    let check = handfast(&["respond", "--check"]).err;
+    assert!(!check.contains("--listen") && !check.contains("--dev") && !check.contains("instead"), "{check}");
 }
 
 #[test]
 fn contradictions_fail_with_a_fix() {
     const LISTEN: &str = "10.9.9.9:80";
-    for (arguments, parts) in [
+    for (code, arguments, parts) in [
         (
+            2,
             &["respond", "--dev", "lo", "--dev", "lo", "--listen", LISTEN][..],
             &["handfast: --dev lo is given twice", "fix: "][..],
         ),
         (
+            2,
             &["respond", "--dev", "lo", "--listen", LISTEN, "--listen", "10.9.9.9/32:80-80=http"],
             &["both claim port 80", "narrow one of them"],
         ),
         (
+            1,
             &["lab", "exec", "--name", "hf-none-such", "--", "true"],
             &["handfast: there is no lab named hf-none-such", "fix: handfast lab up --name hf-none-such"],
         ),
-        (&["lab", "down", "--name", "../etc"], &["handfast: ", "letters, digits or dashes"]),
+        (
+            1,
+            &["respond", "--dev", "lo", "--listen", LISTEN],
+            &["lo is the loopback", "`handfast lab up` makes a pair"],
+        ),
+        (1, &["lab", "down", "--name", "../etc"], &["handfast: ", "letters, digits or dashes"]),
     ] {
         let ended = handfast(arguments);
-        assert_eq!(ended.code, 1, "{arguments:?}: {}", ended.err);
+        assert_eq!(ended.code, code, "{arguments:?}: {}", ended.err);
         for part in parts {
             assert!(ended.err.contains(part), "{arguments:?} does not say {part:?}:\n{}", ended.err);
         }

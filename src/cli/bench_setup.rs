@@ -1,6 +1,7 @@
 //! From arguments to what the engine is opened with.
 
 use std::fs;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -10,8 +11,8 @@ use super::Failure;
 use super::bench_args::{BenchArgs, Kind};
 use crate::engine::CoreConfig;
 use crate::engine::stack::Options;
-use crate::lab::is_lab_interface;
-use crate::load::{Asked, Control, Source};
+use crate::lab::{SOURCES_V4, SOURCES_V6, is_lab_interface};
+use crate::load::{Asked, Control, Source, SourceError};
 use crate::tcp::Config;
 use crate::wire::Mac;
 use crate::xdp::{Device, addresses};
@@ -65,9 +66,21 @@ pub(super) fn sources(arguments: &BenchArgs, device: &Device) -> Result<Vec<Sour
     for source in asked {
         let shared = own.iter().any(|address| source.net.contains(&IpNet::from(*address)));
         let kernel = if shared { Some(kernel_ports()?) } else { None };
-        sources.extend(source.resolve(kernel).map_err(|error| Failure::new(error.to_string()))?);
+        sources.extend(source.resolve(kernel).map_err(|error| no_source(&error, arguments.target.address))?);
     }
     Ok(sources)
+}
+
+/// With the one that every lab routes back, where an address of nobody is asked for.
+fn no_source(error: &SourceError, target: IpAddr) -> Failure {
+    let failure = Failure::of(error);
+    let free = if target.is_ipv4() { SOURCES_V4 } else { SOURCES_V6 };
+    match error {
+        SourceError::NoPortLeft(..) => failure.fix(format!(
+            "--source CIDR, a prefix that the target routes to this machine; in a lab: --source {free}"
+        )),
+        _ => failure,
+    }
 }
 
 fn kernel_ports() -> Result<RangeInclusive<u16>, Failure> {

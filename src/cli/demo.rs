@@ -15,12 +15,12 @@ use nix::sys::time::TimeValLike;
 
 use super::args::LabDemo;
 use super::responder_process::ResponderProcess;
-use super::stage::{Stage, bar, counted};
+use super::stage::{Stage, bar};
 use super::trace_output::columns;
 use super::{Failure, demo_comparison, signals};
 use crate::lab::load::{self, Dialogue, Plan, Progress, Tally};
 use crate::lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
-use crate::text::grouped;
+use crate::text::{counted, grouped};
 use crate::trace::{Capture, Conversation, Ladder, State};
 
 /// So long may the responder take to start or to end.
@@ -124,7 +124,7 @@ impl Demo {
         let tag = self.spec.vlan.map(|id| format!(", VLAN {id}")).unwrap_or_default();
         self.stage.body(&format!(
             "one veth pair between them, {} each way{tag}",
-            counted(self.spec.queues, "queue")
+            counted(self.spec.queues.into(), "queue")
         ));
     }
 
@@ -185,7 +185,7 @@ impl Demo {
         self.stage.body(&format!(
             "{} connections at a time, on {}; each opened, and closed by the responder",
             plan.parallel,
-            counted(plan.threads as u32, "thread")
+            counted(plan.threads as u64, "thread")
         ));
         let progress = Progress::default();
         let before = processor_time();

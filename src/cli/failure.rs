@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::engine::stack::StartError;
 use crate::lab::LabError;
+use crate::xdp::XdpError;
 
 /// What an operator reads when a command fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ impl Failure {
         let failure = Failure::of(&error);
         let named = devices.iter().find(|device| failure.message.contains(device.as_str()));
         match (error, named.or(devices.first())) {
+            // It says what else to take.
+            (StartError::Xdp(XdpError::Loopback { .. }), _) => failure,
             (StartError::Xdp(_) | StartError::Program(_), Some(device)) => {
                 let fix = format!("`handfast doctor --dev {device}` tells more");
                 failure.fix(fix)

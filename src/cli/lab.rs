@@ -1,11 +1,16 @@
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
+use caps::{CapSet, Capability};
+use nix::unistd::geteuid;
+
 use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
-use super::{Failure, demo, lab_bench, lab_contest, lab_engine, lab_trace, stage};
+use super::{Failure, demo, lab_bench, lab_contest, lab_engine, lab_trace};
 use crate::lab::{
-    BRIDGE_DEVICE, CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE, Spec,
+    BRIDGE_DEVICE, CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, SERVED_V4, SERVED_V6, SERVER_DEVICE,
+    Spec,
 };
+use crate::text::counted;
 
 pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
     match &arguments.action {
@@ -66,7 +71,7 @@ fn description(lab: &Lab, spec: &Spec) -> String {
          next:  handfast lab exec{name} --side server -- handfast respond --dev {SERVER_DEVICE} --listen {SERVED_V4}:80=http\n\
          then:  handfast lab exec{name} -- curl http://198.18.1.1/\n\
          last:  handfast lab down{name}",
-        queues = stage::counted(spec.queues, "queue"),
+        queues = counted(spec.queues.into(), "queue"),
     )
 }
 
@@ -88,6 +93,11 @@ fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
     let Some((program, rest)) = arguments.command.split_first() else {
         return Err(Failure::new("no command to run"));
     };
+    if !geteuid().is_root()
+        && !caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false)
+    {
+        return Err(LabError::NotRoot.into());
+    }
     // From here on this process is the command: its signals, its exit code.
     let error = namespace.command(program).args(rest).exec();
     Err(Failure::new(format!("cannot run `ip`: {error}")).fix("apt-get install iproute2"))

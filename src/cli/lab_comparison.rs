@@ -5,13 +5,13 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::stage::counted;
 use crate::lab::bench::contest::{
     Contest, Contestant, Finished, KERNEL_TIME_WAIT_S, Lost, MSL_S, Row, SOURCE_TURNS,
 };
 use crate::lab::bench::workload::{Pattern, Workload};
 use crate::report::bench::comparison::{Comparison, Run, Setting};
 use crate::report::bench::median;
+use crate::text::counted;
 
 /// The ceiling in round trips that is a reference.
 const REFLECTOR: &str = Contestant::Reflector.name();
@@ -77,7 +77,7 @@ fn notes(contest: &Contest, finished: &Finished) -> Vec<String> {
         format!(
             "{} of {} s each, everything once a round and in another order each time. Ratios are of runs \
              of the same round; the tables have medians.",
-            counted(*rounds, "round"),
+            counted((*rounds).into(), "round"),
             duration.as_secs_f64()
         ),
         format!(
@@ -86,7 +86,7 @@ fn notes(contest: &Contest, finished: &Finished) -> Vec<String> {
             if *ipv6 { 6 } else { 4 },
             cores.client,
             cores.server,
-            counted(*window, "connection"),
+            counted((*window).into(), "connection"),
             if full { "MSS, window scale, SACK and timestamps" } else { "their MSS alone" },
         ),
         format!(
@@ -160,7 +160,7 @@ pub(super) fn machine() -> String {
     let name = name.map_or("unknown processor", |(_, name)| name.trim());
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{name}, {}, Linux {}", counted(cores as u32, "core"), kernel.trim())
+    format!("{name}, {}, Linux {}", counted(cores as u64, "core"), kernel.trim())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::lab::bench::contest::{BenchClient, Contest, ContestError, Contestant,
 use crate::lab::bench::workload::{Closer, Pattern, Workload};
 use crate::report::bench::comparison::Comparison;
 use crate::report::bench::write_json;
-use crate::text::grouped;
+use crate::text::{counted, grouped};
 use crate::xdp::Mode;
 
 /// Compare handfast with the kernel's stack, and both with what the link can do.
@@ -189,8 +189,12 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
             eprintln!("{line}");
         }
     };
-    let runs = contest.round(0).len();
-    tell(&format!("{runs} runs in each of {} rounds: about {}", contest.rounds, spoken(contest.expected())));
+    let runs = counted(contest.round(0).len() as u64, "run");
+    let rounds = match contest.rounds {
+        1 => "one round".into(),
+        several => format!("each of {several} rounds"),
+    };
+    tell(&format!("{runs} in {rounds}: about {}", spoken(contest.expected())));
     let finished = contest.run(&BenchClient, &stop, &mut |news| tell(&line(news)))?;
     let command = env::args().collect::<Vec<_>>().join(" ");
     let comparison = lab_comparison::comparison(&contest, &finished, command, started_at);

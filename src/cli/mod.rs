@@ -54,6 +54,7 @@ mod values;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
 use args::{Arguments, Command};
@@ -69,6 +70,21 @@ pub fn command() -> clap::Command {
     Arguments::command()
 }
 
+/// What `respond` misses may also stand in a file.
+fn with_the_other_way(mut error: clap::Error) -> clap::Error {
+    let of_respond = error.to_string().contains("Usage: handfast respond ");
+    let (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    else {
+        return error;
+    };
+    if of_respond && missing.iter().all(|option| !option.starts_with("--config")) {
+        let tip = "a file may say it instead: --config <FILE>";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
 /// Parses the process's arguments and does what they say.
 pub fn run() -> ExitCode {
     run_with(std::env::args_os())
@@ -76,7 +92,8 @@ pub fn run() -> ExitCode {
 
 /// The same with these arguments, the program's name first.
 pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
-    let matches = Arguments::command().get_matches_from(arguments);
+    let matches = Arguments::command().try_get_matches_from(arguments);
+    let matches = matches.unwrap_or_else(|error| with_the_other_way(error).exit());
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let outcome = match arguments.command {
         Command::Respond(arguments) => respond::start(*arguments, matches.subcommand_matches("respond")),

@@ -22,8 +22,13 @@ const WRONG_ARGUMENTS: u8 = 2;
 /// With what the file says, if there is one.
 pub(super) fn start(arguments: RespondArgs, matches: Option<&ArgMatches>) -> Result<ExitCode, Failure> {
     let (Some(path), Some(matches)) = (&arguments.config, matches) else {
-        arguments.check()?;
-        return run(&arguments, None);
+        return match arguments.check() {
+            Ok(()) => run(&arguments, None),
+            Err(failure) => {
+                eprintln!("{failure}");
+                Ok(ExitCode::from(WRONG_ARGUMENTS))
+            }
+        };
     };
     match Config::open(path, matches) {
         Ok((_, whole)) if whole.check || arguments.check => {

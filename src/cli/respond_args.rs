@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::control_args::ControlArgs;
 use super::values::{self, Cores, Listen};
 use super::{CaptureArgs, Failure, MetricsArgs};
+use crate::engine::listeners::Listeners;
 use crate::engine::stack::{Options, ServiceFactory};
 use crate::engine::{CoreConfig, Fault, Polling};
 use crate::tcp::{Config, CookieMode};
@@ -35,7 +36,7 @@ use crate::xdp::{Copy, Mode};
 #[command(after_long_help = EXAMPLES, verbatim_doc_comment)]
 pub struct RespondArgs {
     /// The interface to answer on; give it again for more interfaces
-    #[arg(long = "dev", value_name = "IF", required_unless_present = "config", value_parser = values::device)]
+    #[arg(long = "dev", value_name = "IF", required_unless_present_any = ["config", "check"], value_parser = values::device)]
     pub devices: Vec<String>,
 
     /// ADDR[/PREFIX]:PORT[-PORT][=SERVICE]: what to own, and what answers there
@@ -54,7 +55,7 @@ pub struct RespondArgs {
     #[arg(
         long = "listen",
         value_name = "ADDR:PORT=SERVICE",
-        required_unless_present = "config",
+        required_unless_present_any = ["config", "check"],
         verbatim_doc_comment
     )]
     pub listeners: Vec<Listen>,
@@ -80,8 +81,8 @@ pub struct RespondArgs {
 
     /// Where the eBPF program runs: in the driver (native) or in the network stack (generic)
     ///
-    /// auto takes what is fastest on the interface's driver: generic on veth, native elsewhere,
-    /// and generic where the driver has no XDP. What it came to is printed at start.
+    /// auto takes what is best on the interface's driver: generic on a veth with one queue, native
+    /// elsewhere, and generic where the driver has no XDP. What it came to is printed at start.
     #[arg(long, value_name = "MODE", default_value = "auto", help_heading = "Packet path",
           value_parser = PossibleValuesParser::new(["auto", "native", "generic"]).map(|text| mode(&text)))]
     pub mode: ModeChoice,
@@ -248,12 +249,12 @@ impl RespondArgs {
     /// What no single argument shows.
     pub fn check(&self) -> Result<(), Failure> {
         let mut devices = BTreeSet::new();
-        match self.devices.iter().find(|device| !devices.insert(*device)) {
-            Some(twice) => {
-                Err(Failure::new(format!("--dev {twice} is given twice")).fix("name each interface once"))
-            }
-            None => Ok(()),
+        if let Some(twice) = self.devices.iter().find(|device| !devices.insert(*device)) {
+            let failure = Failure::new(format!("--dev {twice} is given twice"));
+            return Err(failure.fix("name each interface once"));
         }
+        let rule = |listen: &Listen| (listen.owned.prefix, listen.owned.ports.clone(), ());
+        Listeners::new(self.listeners.iter().map(rule)).map(drop).map_err(Failure::of)
     }
 
     fn copy(&self) -> Copy {

@@ -49,11 +49,6 @@ pub(super) fn blank() {
     println!();
 }
 
-/// `1 queue`, `2 queues`.
-pub(super) fn counted(number: u32, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
 /// One block for each 2,000.
 pub(super) fn bar(rate: u64) -> String {
     "█".repeat((rate / 2_000).min(60) as usize)

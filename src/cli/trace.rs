@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::Failure;
 use super::trace_output::Drawing;
-use crate::text::grouped;
+use crate::text::{counted, grouped, noun};
 use crate::trace::pcap::{Flow, Flows, Packets, PcapError, Recorded, Selection, record};
 use crate::trace::{Diagram, Knowledge, Picture};
 
@@ -89,7 +89,8 @@ fn choose(arguments: &TraceArgs, found: &Flows) -> Result<Option<Flow>, Failure>
     let path = arguments.pcap.display();
     match (arguments.flow, found.flows.as_slice()) {
         (_, []) => {
-            Err(Failure::new(format!("{path} has no TCP segment among its {} packets", found.packets)))
+            let packets = counted(found.packets, "packet");
+            Err(Failure::new(format!("{path} has no TCP segment among its {packets}")))
         }
         (Some(wanted), flows) => {
             let flow = flows.iter().find(|flow| flow.selection() == wanted).copied();
@@ -106,21 +107,27 @@ fn choose(arguments: &TraceArgs, found: &Flows) -> Result<Option<Flow>, Failure>
 fn listing(arguments: &TraceArgs, found: &Flows) -> String {
     let path = arguments.pcap.display();
     let mut text = format!(
-        "{path} has {} connections in {} packets. Choose one:\n\n",
-        grouped(found.flows.len() as u64),
-        grouped(found.packets)
+        "{path} has {}{} in {}. Choose one:\n\n",
+        if found.unlisted > 0 { "more than " } else { "" },
+        counted(found.flows.len() as u64, "connection"),
+        counted(found.packets, "packet")
     );
     let names: Vec<String> = found.flows.iter().take(LISTED).map(Flow::to_string).collect();
     let width = names.iter().map(String::len).max().unwrap_or_default();
     for (name, flow) in names.iter().zip(&found.flows) {
         // A String takes any write.
-        let _ = writeln!(text, "  --flow {name:<width$}  {:>9} segments", grouped(flow.segments));
+        let _ = writeln!(
+            text,
+            "  --flow {name:<width$}  {:>9} {}",
+            grouped(flow.segments),
+            noun(flow.segments, "segment")
+        );
     }
     if found.flows.len() > LISTED {
         let _ = writeln!(text, "  and {} more", grouped((found.flows.len() - LISTED) as u64));
     }
     if found.unlisted > 0 {
-        let _ = writeln!(text, "  and {} segments of still others", grouped(found.unlisted));
+        let _ = writeln!(text, "  and {} of still others", counted(found.unlisted, "segment"));
     }
     text
 }
@@ -130,7 +137,7 @@ fn draw(arguments: &TraceArgs, flow: &Flow) -> Result<(), Failure> {
     let name = arguments.pcap.file_name().unwrap_or_default().to_string_lossy();
     let picture = Picture {
         title: format!("{} to {}", flow.client, flow.server),
-        lesson: format!("{} segments in {name}{}", grouped(flow.segments), losses(lost)),
+        lesson: format!("{} in {name}{}", counted(flow.segments, "segment"), losses(lost)),
         client: flow.client.to_string(),
         server: flow.server.to_string(),
         diagram: Diagram::of(&record, &Knowledge::default()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::engine::Fault;
 use crate::service::Service;
+use crate::wire::owned::OwnedError;
 use crate::wire::{Mac, Owned};
 
 /// What answers where there is no `=SERVICE`.
@@ -27,7 +28,12 @@ impl FromStr for Listen {
             Some((owned, name)) => (owned, name.parse::<Service>().map_err(|error| error.to_string())?),
             None => (text, DEFAULT_SERVICE),
         };
-        let owned = owned.parse::<Owned>().map_err(|error| error.to_string())?;
+        let owned = owned.parse::<Owned>().map_err(|error| match error {
+            OwnedError::Address(address) if address.is_empty() => {
+                format!("\"{owned}\" has no address: write ADDR{owned}; every one is 0.0.0.0/0{owned}")
+            }
+            error => error.to_string(),
+        })?;
         Ok(Listen { owned, service })
     }
 }
@@ -51,7 +57,9 @@ impl FromStr for Cores {
     fn from_str(text: &str) -> Result<Cores, String> {
         let number = |word: &str| {
             let number = word.parse::<usize>().ok().filter(|core| *core <= MAX_CORE);
-            number.ok_or_else(|| format!("`{word}` is no core: write numbers and ranges, as in 0,2-3"))
+            // What was typed, where a number is missing.
+            let shown = if word.is_empty() { text } else { word };
+            number.ok_or_else(|| format!("`{shown}` is no core: write numbers and ranges, as in 0,2-3"))
         };
         let mut cores = Vec::new();
         for part in text.split(',') {
@@ -187,6 +195,7 @@ mod tests {
             ("10.0.0.1:80=telnet", "there is no service \"telnet\""),
             ("10.0.0.1:80=", "there is no service \"\""),
             ("10.0.0.1=http", "has no port"),
+            (":80", "\":80\" has no address: write ADDR:80"),
             ("10.0.0.1:99999", "is no port"),
         ] {
             let error = text.parse::<Listen>().expect_err(text);
@@ -203,7 +212,8 @@ mod tests {
         }
         for (text, part) in [
             ("", "is no core"),
-            ("0,", "is no core"),
+            ("0,", "`0,` is no core"),
+            ("0-", "`0-` is no core"),
             ("a", "`a` is no core"),
             ("3-1", "run backwards: write 1-3"),
             ("0-2,1", "core 1 is named twice"),

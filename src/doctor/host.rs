@@ -42,7 +42,7 @@ impl Host {
     /// Octets of the largest IP packet that a frame of the UMEM holds.
     pub(super) fn most(&self) -> u32 {
         let mut device = self.device.clone();
-        (device.up, device.mtu) = (true, u32::MAX);
+        (device.up, device.loopback, device.mtu) = (true, false, u32::MAX);
         match device.check(QueueConfig::new("", 0, 0).frame_size) {
             Err(XdpError::Mtu { most, .. }) => most,
             _ => u32::MAX,

@@ -7,6 +7,7 @@ use super::link::Link;
 use super::peer::Peer;
 use super::place::{self, Place};
 use super::{Action, CommandError};
+use crate::text::counted;
 use crate::xdp::{XdpError, inspect};
 
 /// Namespaces that are searched for an interface that is not here.
@@ -48,8 +49,15 @@ pub(super) fn checks(host: &Host) -> Vec<Check> {
         [first] => format!("index {}, {first}", host.device.index),
         [first, more @ ..] => format!("index {}, {first} and {} more", host.device.index, more.len()),
     };
+    let interface = match host.device.loopback {
+        false => Check::ok("interface", found),
+        true => Check::error("interface", "the loopback").why(
+            "It carries this machine's talk with itself and no frames to answer. Name another interface; \
+             `handfast lab up` makes a pair to try things on.",
+        ),
+    };
     vec![
-        Check::ok("interface", found),
+        interface,
         link(host),
         carrier(host),
         mtu(host),
@@ -138,10 +146,10 @@ fn zero_copy(host: &Host) -> Check {
 
 fn queues(host: &Host) -> Check {
     let (receive, paired) = (host.device.rx_queues, host.device.paired_queues);
-    let found = format!("{receive} receive, {paired} of them also send");
     if paired >= receive {
-        return Check::ok("queues", found);
+        return Check::ok("queues", format!("{}, to receive and to send", counted(receive.into(), "queue")));
     }
+    let found = format!("{} to receive, {paired} to send too", counted(receive.into(), "queue"));
     let set = |queues: u32| Action::run(["ethtool", "-L", host.name(), "rx", &queues.to_string()]);
     Check::error("queues", found)
         .why("Each receive queue needs a socket, which must be able to send on the queue of the same number.")

@@ -3,7 +3,7 @@ use std::fmt;
 use super::catalogue::CATALOGUE;
 use super::check::{Check, Fix, Level};
 use super::report::{Counts, Report};
-use crate::text::wrapped;
+use crate::text::{counted, wrapped};
 
 /// Columns of the level, and of the name.
 const LEVEL: usize = 9;
@@ -78,8 +78,8 @@ impl Table<'_> {
         };
         let sum = format!(
             "{interface}: {}, {}, {ok} ok, {unknown} unknown",
-            counted(error, "error"),
-            counted(warning, "warning")
+            counted(error as u64, "error"),
+            counted(warning as u64, "warning")
         );
         write!(f, "\n{}", self.paint(colour_of(worst), &sum))?;
         match self.report.fixable() {
@@ -100,10 +100,6 @@ fn colour_of(level: Level) -> &'static str {
         Level::Warning => "1;33",
         Level::Error => "1;31",
     }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

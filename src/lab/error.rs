@@ -29,7 +29,7 @@ impl LabError {
     /// The command or the change that cures it, where there is one.
     pub fn fix(&self) -> Option<String> {
         match self {
-            LabError::NotRoot => Some("run it as root: sudo handfast lab …".into()),
+            LabError::NotRoot => Some("run it as root, with sudo".into()),
             LabError::Tool { program, source } if source.kind() == io::ErrorKind::NotFound => {
                 Some(format!("apt-get install {}", package_of(program)))
             }

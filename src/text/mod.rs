@@ -14,6 +14,16 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 queue`, `2 queues`, `1,024 queues`.
+pub fn counted(number: u64, name: &str) -> String {
+    format!("{} {}", grouped(number), noun(number, name))
+}
+
+/// The noun alone.
+pub fn noun(number: u64, name: &str) -> String {
+    if number == 1 { name.into() } else { format!("{name}s") }
+}
+
 /// Lines of at most `width` characters, broken between words; a longer word has a line of its own.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -43,6 +53,12 @@ mod tests {
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_048_576, "1,048,576")] {
             assert_eq!(grouped(number), text);
         }
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let texts = [0, 1, 2, 1_024].map(|number| counted(number, "queue"));
+        assert_eq!(texts, ["0 queues", "1 queue", "2 queues", "1,024 queues"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use self::palette::{arrow_colour, bar_colour, text_colour};
 use super::diagram::{Arrow, Path, Row, What};
 use super::picture::{IMAGINED, Picture, flag_names, rounded};
 use super::{Direction, Side, Silent, State};
-use crate::text::{escaped, wrapped};
+use crate::text::{escaped, grouped, noun, wrapped};
 
 /// Pixels.
 const WIDTH: u32 = 860;
@@ -288,7 +288,12 @@ impl Canvas {
 
     fn more(&mut self, more: u64) {
         if more > 0 {
-            self.text(MIDDLE, "middle", "font-style=\"italic\"", &format!("and {more} more segments"));
+            self.text(
+                MIDDLE,
+                "middle",
+                "font-style=\"italic\"",
+                &format!("and {} more {}", grouped(more), noun(more, "segment")),
+            );
             self.y += LINE;
         }
     }

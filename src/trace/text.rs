@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::diagram::{Arrow, Path, Row, What};
 use super::picture::{IMAGINED, Picture, flag_names, rounded};
 use super::{Direction, Side, State};
-use crate::text::wrapped;
+use crate::text::{grouped, noun, wrapped};
 use crate::wire::Flags;
 
 /// A picture in characters: the client's states on the left, the server's on the right, one line for
@@ -55,7 +55,7 @@ impl fmt::Display for Text<'_> {
         }
         match self.picture.more {
             0 => Ok(()),
-            more => writeln!(f, "\nand {more} more segments, not drawn"),
+            more => writeln!(f, "\nand {} more {}, not drawn", grouped(more), noun(more, "segment")),
         }
     }
 }

@@ -36,6 +36,7 @@ pub struct Device {
     /// With prefix lengths.
     pub addresses: Vec<(IpAddr, u8)>,
     pub up: bool,
+    pub loopback: bool,
     pub numa_node: Option<u32>,
     /// Whether the driver verifies checksums on receive. On veth this means that a peer on this
     /// machine may send partial checksums.
@@ -72,6 +73,7 @@ impl Device {
             paired_queues,
             addresses: entries.iter().filter_map(address).collect(),
             up: entries.iter().any(|entry| entry.flags.contains(InterfaceFlags::IFF_UP)),
+            loopback: entries.iter().any(|entry| entry.flags.contains(InterfaceFlags::IFF_LOOPBACK)),
             numa_node: numa_node(name),
             rx_checksum,
             tx_checksum,
@@ -80,6 +82,9 @@ impl Device {
 
     /// Whether it can be used with frames of `frame_size` octets, buffer and headroom together.
     pub fn check(&self, frame_size: u32) -> Result<(), XdpError> {
+        if self.loopback {
+            return Err(XdpError::Loopback { ifname: self.name.clone() });
+        }
         if !self.up {
             return Err(XdpError::InterfaceDown { ifname: self.name.clone() });
         }
@@ -176,7 +181,9 @@ mod tests {
     #[test]
     fn mtu_and_state_are_checked() {
         let mut device = Device::open("lo").expect("lo");
-        (device.up, device.mtu) = (true, 1770);
+        let text = device.check(2048).expect_err("the loopback").to_string();
+        assert!(text.contains("`handfast lab up`") && !text.contains("mtu"), "{text}");
+        (device.up, device.loopback, device.mtu) = (true, false, 1770);
         assert!(device.check(2048).is_ok());
         device.mtu = 1771;
         let text = device.check(2048).expect_err("too long").to_string();

@@ -10,6 +10,11 @@ const PERMISSIONS: &str =
 pub enum XdpError {
     #[error("there is no interface {ifname:?} in this network namespace; there are: {existing} (ip link)")]
     NoInterface { ifname: String, existing: String },
+    #[error(
+        "{ifname} is the loopback, which carries this machine's talk with itself and no frames to answer: name \
+         another interface; `handfast lab up` makes a pair to try things on"
+    )]
+    Loopback { ifname: String },
     #[error("{ifname} is down: ip link set {ifname} up")]
     InterfaceDown { ifname: String },
     #[error(

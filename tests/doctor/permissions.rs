@@ -49,6 +49,24 @@ fn a_user_is_told_how_to_give_the_program_what_it_needs() {
     assert!(said.contains("\nready: "), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// What is typed again with sudo is what was typed.
+#[test]
+fn a_user_is_told_of_root_where_it_takes_root() {
+    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("ours");
+    let copy = directory.path().join("handfast");
+    fs::copy(PROGRAM, &copy).expect("a copy");
+    for arguments in [&["doctor", "--measure"][..], &["lab", "exec", "--name", lab.name(), "--", "true"]] {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
+        let output = command.arg(&copy).args(arguments).output().expect("setpriv");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("need root") && said.contains("fix: run it as root, with sudo"), "{said}");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+    }
+}
+
 #[test]
 fn what_a_container_withholds_is_named_and_no_file_can_give_it() {
     let Some(lab) = stage::lab(|spec| spec) else { return };

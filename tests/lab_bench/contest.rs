@@ -167,7 +167,7 @@ fn the_command_reports_what_it_ran() {
         .expect("runs");
     let (text, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}{told}");
-    assert!(told.starts_with("4 runs in each of 1 rounds: about"), "{told}");
+    assert!(told.starts_with("4 runs in one round: about"), "{told}");
     let header = text.lines().find(|line| line.contains("contestant")).expect("a table");
     for column in ["of replay", "of kernel", "of reflector/3", "median/s"] {
         assert!(header.contains(column), "{column}: {text}");

@@ -195,7 +195,7 @@ fn of_several_connections_one_is_chosen() {
     let listing = saved.trace(printed, &[]);
     assert!(listing.contains("2 connections in 11 packets"), "{listing}");
     assert!(listing.contains("--flow 10.0.0.7:41022-10.0.0.50:80         10 segments"), "{listing}");
-    assert!(listing.contains("--flow 10.0.0.8:5000-10.0.0.50:80           1 segments"), "{listing}");
+    assert!(listing.contains("--flow 10.0.0.8:5000-10.0.0.50:80           1 segment\n"), "{listing}");
     for flow in ["10.0.0.7:41022-10.0.0.50:80", "10.0.0.50:80-10.0.0.7:41022"] {
         assert_eq!(rows(&saved.trace(printed, &["--flow", flow])), DRAWN, "{flow}");
     }
@@ -227,7 +227,7 @@ fn long_connections_are_drawn_in_part_and_counted_whole() {
     packets.extend(std::iter::repeat_n(ack, 5_000));
     let text = save(&pcap(101, &packets, 65_535)).trace(printed, &["--most", "12"]);
     assert_eq!(rows(&text).lines().filter(|line| line.contains("seq")).count(), 12, "{text}");
-    assert!(text.contains("5,010 segments in capture") && text.contains("and 4998 more segments"), "{text}");
+    assert!(text.contains("5,010 segments in capture") && text.contains("and 4,998 more segments"), "{text}");
 }
 
 #[test]
@@ -248,10 +248,11 @@ fn what_is_broken_is_named_with_its_place() {
         (&absurd, "packet 1, at octet 40, claims 2147483647 octets".into()),
         (&nobody, "packet 1, at octet 80, names interface 7, which it never described".into()),
         (b"GET / HTTP/1.1\r\n", "it begins with [47, 45, 54, 20]".into()),
-        (b"", "at octet 0".into()),
+        (b"", "empty: there is not one octet in it".into()),
+        (&classic[..7], "in the middle of its header, at octet 7".into()),
         (&pcap(147, &packets, 65_535), "packet 1, at octet 24, is of link type 147".into()),
         (&pcap(1, &[], 65_535), "no TCP segment among its 0 packets".into()),
-        (&pcap(1, &[vec![0xff; 60]], 65_535), "no TCP segment among its 1 packets".into()),
+        (&pcap(1, &[vec![0xff; 60]], 65_535), "no TCP segment among its 1 packet\n".into()),
     ] {
         let text = save(octets).trace(complaint, &[]);
         assert!(text.starts_with("handfast: ") && text.contains(&says), "{says}: {text}");
@@ -285,7 +286,8 @@ fn beyond_the_limit_connections_are_counted_and_the_wanted_one_is_found() {
     let saved = save(&pcap(101, &packets, 65_535));
     let listing = saved.trace(printed, &[]);
     assert!(
-        listing.contains("10,000 connections") && listing.contains("and 10 segments of still others"),
+        listing.contains("more than 10,000 connections")
+            && listing.contains("and 10 segments of still others"),
         "{listing}"
     );
     let text = saved.trace(printed, &["--flow", "10.0.0.7:41022-10.0.0.50:80"]);

@@ -46,7 +46,11 @@ impl fmt::Display for Measured {
             };
             writeln!(f, "  {:<18}{:>12}{:>12}", program.name(), of(Mode::Native), of(Mode::Generic))?;
         }
-        writeln!(f, "  Medians of {rounds} runs of {} s, one core each side. A veth is no NIC.", self.seconds)
+        let runs = match rounds {
+            1 => "One run".into(),
+            several => format!("Medians of {several} runs"),
+        };
+        writeln!(f, "  {runs} of {} s, one core each side. A veth is no NIC.", self.seconds)
     }
 }
 

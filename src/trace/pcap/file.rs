@@ -11,7 +11,9 @@ const LONGEST: u32 = 1 << 20;
 pub enum PcapError {
     #[error("no capture: it begins with {0:02x?}, which is neither pcap nor pcapng")]
     Format([u8; 4]),
-    #[error("cut: it ends in the middle of packet {packet}, at octet {octet}")]
+    #[error("empty: there is not one octet in it")]
+    Empty,
+    #[error("cut: it ends in the middle of {}, at octet {octet}", part(*packet))]
     Cut { packet: u64, octet: u64 },
     #[error("damaged: packet {packet}, at octet {octet}, claims {length} octets")]
     Length { packet: u64, octet: u64, length: u32 },
@@ -25,6 +27,11 @@ pub enum PcapError {
     Link { packet: u64, octet: u64, link: u32 },
     #[error("cannot be read at octet {octet}: {source}")]
     Read { octet: u64, source: io::Error },
+}
+
+/// What a cut went through. Before the first packet there is a header.
+fn part(packet: u64) -> String {
+    if packet == 0 { "its header".into() } else { format!("packet {packet}") }
 }
 
 /// One packet, as much of it as was captured.
@@ -70,7 +77,7 @@ impl<R: Read> Packets<R> {
     /// It is not a capture, or has no whole header.
     pub fn open(reader: R) -> Result<Packets<R>, PcapError> {
         let mut input = Input { reader, octet: 0, packet: 0 };
-        let magic: [u8; 4] = input.array()?;
+        let magic: [u8; 4] = input.array_or_end()?.ok_or(PcapError::Empty)?;
         let (big, nanos) = match u32::from_le_bytes(magic) {
             0xa1b2_c3d4 => (false, false),
             0xa1b2_3c4d => (false, true),
