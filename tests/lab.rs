@@ -68,6 +68,25 @@ fn processes_inside_are_ended_and_named() {
 }
 
 #[test]
+fn a_process_is_told_to_end_while_its_interface_is_there() {
+    let Some(spec) = spec() else { return };
+    let lab = Lab::up(&spec).expect("up");
+    let script = format!(
+        "trap 'ls /sys/class/net/{SERVER_DEVICE}/mtu; exit' TERM; echo ready; while :; do sleep 0.05; done"
+    );
+    let mut child = lab.server().command("sh");
+    let mut child = child.args(["-c", &script]).stdout(Stdio::piped()).spawn().expect("sh");
+    let mut out = child.stdout.take().expect("piped");
+    out.read_exact(&mut [0; 6]).expect("the trap is set");
+    let waiter = thread::spawn(move || child.wait());
+    lab.remove().expect("down");
+    let mut said = String::new();
+    out.read_to_string(&mut said).expect("text");
+    assert_eq!(said, format!("/sys/class/net/{SERVER_DEVICE}/mtu\n"));
+    waiter.join().expect("no panic").expect("waited");
+}
+
+#[test]
 fn ten_thousand_connections_one_after_another() {
     let Some(spec) = spec() else { return };
     let lab = Lab::up(&spec).expect("up");

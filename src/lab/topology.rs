@@ -82,7 +82,8 @@ impl Lab {
         ];
         let there: Vec<_> = ends.into_iter().filter(|(namespace, ..)| namespace.exists()).collect();
         // The processes first: one that loses its interface takes that for a failure.
-        removed.processes = end_processes(&there.iter().map(|(namespace, ..)| *namespace).collect::<Vec<_>>());
+        removed.processes =
+            end_processes(&there.iter().map(|(namespace, ..)| *namespace).collect::<Vec<_>>());
         for (namespace, device, peer) in there {
             // Then the link: a namespace outlives its name while a process is inside. It takes
             // its peer along, so that only the first of the two is there to be deleted.

@@ -86,7 +86,10 @@ fn each_mistake_has_its_place() {
         (
             "dev = 'a'\nlisten = '10.0.0.1:80'\nsnaplen = 96\nmss = 500\nfilter = 80",
             "F:3:1:",
-            &["`snaplen` means nothing without `pcap`\n 3 | snaplen", "F:5:1: `filter` means nothing without"],
+            &[
+                "`snaplen` means nothing without `pcap`\n 3 | snaplen",
+                "F:5:1: `filter` means nothing without",
+            ],
         ),
         ("listen = \"10.0.0.1:80\"", "F: no interface", &["dev = [\"eth0\"]", "--dev"]),
         ("dev = \"eth0\"\nlisten = []", "F: nothing to listen to", &["--listen"]),

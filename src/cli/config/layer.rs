@@ -193,13 +193,13 @@ fn together(settings: &[Setting], error: &clap::Error) -> Mistake {
 /// The keys that need another one beside them, which nobody gives.
 fn alone(command: &mut Command, path: &OsString, settings: &[Setting], error: &clap::Error) -> Vec<Mistake> {
     let wanted = missing(error);
-    let mut needs = |setting: &Setting| {
+    let needs = |setting: &Setting| {
         let error = by_itself(command, path, setting, &setting.values).err()?;
         let needed = missing(&error).into_iter().find(|key| wanted.contains(key))?;
         let message = format!("`{}` means nothing without {needed}", setting.key);
         Some(Mistake::at(setting.key_at.clone(), message))
     };
-    settings.iter().filter_map(|setting| needs(setting)).collect()
+    settings.iter().filter_map(needs).collect()
 }
 
 /// The keys that others need beside them.
