@@ -249,7 +249,7 @@ fn neither(results: &Results) -> Bottleneck {
             rate(asked)
         ),
         (None, Some(concurrency)) => format!(
-            "neither: the load asked for was reached, {} connections at a time, and the client had time \
+            "neither: the load asked for was reached, {} at a time, and the client had time \
              left; more at a time (--concurrency) may give more",
             count(concurrency)
         ),
