@@ -76,7 +76,7 @@ fn trace_draws_a_connection_from_it() {
     let output = command.output().expect("runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
-    for part in ["SYN-RECEIVED", "ESTABLISHED", "TIME-WAIT", "SYN ACK     seq 0        ack 1"] {
+    for part in ["SYN-RECEIVED", "ESTABLISHED", "TIME-WAIT", "SYN ACK     seq 0       ack 1"] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
 }
