@@ -35,16 +35,20 @@ fn wrong_arguments_end_with_code_2() {
 }
 
 #[test]
+fn listeners_that_claim_the_same_are_wrong_arguments() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let [http, echo] = ["80=http", "80=echo"].map(|service| owned(false, service));
+    let twice = ["--dev", SERVER_DEVICE, "--listen", &http, "--listen", &echo];
+    refused(&lab, &twice, 2, &["198.18.1.0/24", "80"]);
+    assert_untouched(&lab);
+}
+
+#[test]
 fn what_cannot_be_had_ends_with_code_1_and_its_cure() {
     let Some(lab) = lab(|spec| spec) else { return };
     let listener = owned(false, "80=http");
     let listen = |device| ["--dev", device, "--listen", &listener];
     refused(&lab, &listen("hf-x"), 1, &["no interface", "hf-x", SERVER_DEVICE, "ip link"]);
-
-    let equal = owned(false, "80=echo");
-    let twice = [&listen(SERVER_DEVICE)[..], &["--listen", &equal]].concat();
-    refused(&lab, &twice, 1, &["198.18.1.0/24", "80"]);
-    assert_untouched(&lab);
 
     let core = [&listen(SERVER_DEVICE)[..], &["--cores", "4000"]].concat();
     refused(&lab, &core, 1, &["CPU 4000", "--cores"]);
