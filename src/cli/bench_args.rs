@@ -260,12 +260,12 @@ impl SynOptions {
     }
 }
 
-/// How long one step of a search is sustained.
 /// Short enough to be typed again. Nothing secret hangs on it.
 fn any_seed() -> u64 {
     getrandom::u32().map_or(1, u64::from)
 }
 
+/// How long one step of a search is sustained.
 const STEP: Duration = Duration::from_secs(5);
 const STEP_RAMP: Duration = Duration::from_secs(1);
 const DURATION: Duration = Duration::from_secs(10);

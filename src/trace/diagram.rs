@@ -231,10 +231,8 @@ impl Drawing<'_> {
     fn order(&mut self, what: &What) -> Order {
         match what {
             What::Segment(Arrow { number, path: Path::Whole | Path::Lost | Path::Leaves, again, .. }) => {
-                let Some((direction, segment)) = self.record.segments.get(*number) else {
-                    return Order::Next;
-                };
-                self.sequence.place(*direction, segment, *again)
+                let Some((direction, segment)) = self.segment(*number).copied() else { return Order::Next };
+                self.sequence.place(direction, &segment, *again)
             }
             _ => Order::Next,
         }

@@ -221,9 +221,7 @@ fn slow_target(results: &Results) -> Option<Bottleneck> {
         ));
     }
     let meanwhile = results.rate.stats.mean;
-    if let Some(asked) =
-        asked.filter(|asked| meanwhile < LATELY * asked.min(opened) && !results.series.is_empty())
-    {
+    if let Some(asked) = asked.filter(|asked| meanwhile < LATELY * asked.min(opened)) {
         return Bottleneck::target(format!(
             "{} of the asked {} connections/s were completed while it was measured, the others later",
             rate(meanwhile),

@@ -142,24 +142,18 @@ mod tests {
         Snapshot { cores: vec![core.clone(), core], ..Snapshot::default() }
     }
 
+    /// With a queue whose rings were full and empty so often. A frame for want of a free one counts twice.
+    fn with_queue(snapshot: Snapshot, rx_ring_full: u64, rx_fill_ring_empty: u64) -> Snapshot {
+        let rx_dropped = rx_fill_ring_empty;
+        let kernel =
+            KernelSnapshot { rx_ring_full, rx_fill_ring_empty, rx_dropped, ..KernelSnapshot::default() };
+        let queue = QueueSnapshot { kernel: Some(kernel), ..QueueSnapshot::default() };
+        Snapshot { queues: vec![queue], ..snapshot }
+    }
+
     #[test]
     fn traffic_is_the_difference_and_names_only_what_happened() {
-        let mut after = snapshot(110, 5);
-        let kernel = KernelSnapshot {
-            rx_ring_full: 6,
-            rx_fill_ring_empty: 9,
-            rx_dropped: 9,
-            ..KernelSnapshot::default()
-        };
-        after.queues = vec![QueueSnapshot { kernel: Some(kernel), ..QueueSnapshot::default() }];
-        let mut before = snapshot(10, 2);
-        let kernel = KernelSnapshot {
-            rx_ring_full: 2,
-            rx_fill_ring_empty: 1,
-            rx_dropped: 1,
-            ..KernelSnapshot::default()
-        };
-        before.queues = vec![QueueSnapshot { kernel: Some(kernel), ..QueueSnapshot::default() }];
+        let (before, after) = (with_queue(snapshot(10, 2), 2, 1), with_queue(snapshot(110, 5), 6, 9));
         let traffic = Traffic::between(&before, &after);
         assert_eq!((traffic.packets_received, traffic.packets_sent), (200, 400));
         assert_eq!(traffic.retransmissions, 6);

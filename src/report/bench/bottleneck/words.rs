@@ -12,7 +12,7 @@ const SHARED_SOFTIRQ: f64 = 0.1;
 pub(super) fn meaning(reason: &str, results: &Results) -> &'static str {
     // What answers a SYN with an ACK has a connection of these ports and addresses (RFC 5961 4).
     let old = results.drops.get("ack_unacceptable").is_some_and(|count| *count > 0);
-    if old && (same(reason, "connect-timeout")) {
+    if old && same(reason, "connect-timeout") {
         return ": SYNs were answered by ACKs of earlier connections, which the target still keeps, in \
                 TIME-WAIT most likely; more sources or ports (--source), another --seed, or waiting \
                 for twice its MSL helps";
