@@ -1,7 +1,8 @@
 //! Files that take no more, and too much to copy: the responder goes on.
 
-use std::fs;
 use std::process::Command;
+use std::time::Duration;
+use std::{fs, mem, thread};
 
 use handfast::lab::load::Plan;
 use nix::sys::signal::Signal;
@@ -106,6 +107,10 @@ fn a_pipe_that_nobody_empties_is_given_up_at_the_end() {
 /// What a killed responder leaves can be read.
 #[test]
 fn whoever_is_killed_leaves_whole_packets() {
+    /// Of 50 connections with five segments (the client's ACK and FIN in one) or six.
+    const PACKETS: usize = 200;
+    /// Octets of a block: its head and end, and the largest frame, Linux's SYN with its options.
+    const LARGEST: u64 = 44 + 80;
     let Some(stage) = stage(|spec| spec) else { return };
     let pcap = stage.file("run.pcapng");
     let mut command = stage.command();
@@ -113,11 +118,18 @@ fn whoever_is_killed_leaves_whole_packets() {
     let mut process = Process::start(command);
     process.await_line("ready");
     stage.clients(&Plan::sequential(at(81), 50));
-    // ARP, and six segments or more of each.
-    wait_until(|| fs::metadata(&pcap).is_ok_and(|file| file.len() > 300 * (44 + 68)));
+    // So many octets are so many packets, whichever they are. Then until the file has come to rest: a
+    // signal that kills may end a write between two pages.
+    let octets = || fs::metadata(&pcap).map_or(0, |file| file.len());
+    wait_until(|| octets() > PACKETS as u64 * LARGEST);
+    let mut before = 0;
+    wait_until(|| {
+        thread::sleep(Duration::from_millis(100));
+        octets() == mem::replace(&mut before, octets())
+    });
     process.signal(Signal::SIGKILL);
     assert_eq!(process.ended().code, None);
-    assert!(Capture::read(&pcap).packets.len() >= 300);
+    assert!(Capture::read(&pcap).packets.len() >= PACKETS);
 }
 
 /// One percent of a core's time is too little for a flood: what is left out is counted, the file says
