@@ -29,9 +29,7 @@ impl FromStr for Listen {
             None => (text, DEFAULT_SERVICE),
         };
         let owned = owned.parse::<Owned>().map_err(|error| match error {
-            OwnedError::Address(address) if address.is_empty() => {
-                format!("\"{owned}\" has no address: write ADDR{owned}; every one is 0.0.0.0/0{owned}")
-            }
+            OwnedError::MissingAddress(_) => format!("{error}; every one is 0.0.0.0/0{owned}"),
             error => error.to_string(),
         })?;
         Ok(Listen { owned, service })

@@ -65,6 +65,7 @@ impl FromStr for Asked {
             return Ok(Asked { net: whole.parse::<Owned>()?.prefix, ports: None });
         }
         match text.parse::<Owned>() {
+            _ if text.is_empty() => Err(OwnedError::Address(text.to_owned()).into()),
             Ok(owned) => Ok(Asked { net: owned.prefix, ports: Some(owned.ports) }),
             Err(OwnedError::MissingPort(_)) => {
                 Ok(Asked { net: format!("{text}:1").parse::<Owned>()?.prefix, ports: None })

@@ -57,6 +57,8 @@ pub enum OwnedError {
         "\"{0}\" has no port: write ADDR[/PREFIX]:PORT[-PORT], for example 10.0.0.1:80 or [2001:db8::1]:80"
     )]
     MissingPort(String),
+    #[error("\"{0}\" has no address: write ADDR{0} or ADDR/PREFIX{0}")]
+    MissingAddress(String),
     #[error("\"{0}\": an IPv6 address stands in brackets, for example [2001:db8::1]:80")]
     MissingBrackets(String),
     #[error("\"{0}\": the bracket is never closed, write [ADDR]:PORT")]
@@ -90,6 +92,9 @@ fn split_ports(text: &str) -> Result<(&str, &str), OwnedError> {
         return Ok((&text[..colon], &text[colon + 1..]));
     }
     let (place, ports) = text.rsplit_once(':').ok_or_else(missing)?;
+    if place.is_empty() {
+        return Err(OwnedError::MissingAddress(text.to_owned()));
+    }
     if place.contains(':') {
         return Err(OwnedError::MissingBrackets(text.to_owned()));
     }
@@ -216,7 +221,7 @@ mod tests {
             ("10.0.0:80", OwnedError::Address(text("10.0.0"))),
             ("10.0.0.256:80", OwnedError::Address(text("10.0.0.256"))),
             ("example.org:80", OwnedError::Address(text("example.org"))),
-            (":80", OwnedError::Address(text(""))),
+            (":80", OwnedError::MissingAddress(text(":80"))),
             ("[10.0.0.1]:80", OwnedError::Address(text("10.0.0.1"))),
             ("[::1]x:80", OwnedError::Address(text("[::1]x"))),
             (

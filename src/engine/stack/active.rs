@@ -10,7 +10,7 @@ pub struct Active {
     pub max_connections: u32,
     /// Octets of address space for the tables of both families; resident follows use.
     pub table_bytes: usize,
-    /// What was asked for and could not be had, one sentence each.
+    /// What was asked for and could not be had, and what it does to others; one sentence each.
     pub notes: Vec<String>,
 }
 

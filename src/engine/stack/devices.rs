@@ -3,7 +3,7 @@ use std::os::fd::AsFd;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::{Active, ActiveDevice, Options, StartError};
+use super::{Active, ActiveDevice, Options, StartError, notes};
 use crate::wire::{Owned, Policy};
 use crate::xdp::{Device, Mode, Opened, Preference, Program, ProgramError, Queue, QueueConfig};
 
@@ -30,6 +30,7 @@ pub(super) fn open_device(
     let local: Vec<IpAddr> = device.addresses.iter().map(|(address, _)| *address).collect();
     let mut program = Program::load(&owned, &local)?;
     let mode = attach(options.mode, &mut program, &device, active)?;
+    active.notes.extend(notes::whole_links(&device.name, &owned, &device.addresses));
     let mut queues = Vec::new();
     let mut what = None;
     for number in 0..device.rx_queues {

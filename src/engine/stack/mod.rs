@@ -2,6 +2,7 @@
 //!
 //! - `options`: what can be chosen, and why it may not start; `active`: what came of it.
 //! - `devices`: interfaces, their program and queues; `cores`: one runner per core around them.
+//! - `notes`: what the operator should know of it before the first frame.
 //! - `listening`: other listeners for a stack at work.
 //! - `running`: a stack at work, and its end; `watch` its counts, for any thread.
 
@@ -9,6 +10,7 @@ mod active;
 mod cores;
 mod devices;
 mod listening;
+mod notes;
 mod options;
 mod running;
 mod watch;
@@ -58,14 +60,15 @@ impl Stack {
         let (book, rules) = Book::new(listen, options.fault)?;
         let found: Vec<Device> =
             options.devices.iter().map(|name| Device::open(name)).collect::<Result<_, _>>()?;
-        let cpus = choose_cpus(&options.cores, found.iter().map(|device| device.rx_queues).sum())?;
+        let queues = found.iter().map(|device| device.rx_queues).sum();
+        let cpus = choose_cpus(&options.cores, queues)?;
         let mut active = Active {
             devices: Vec::new(),
             cpus: cpus.clone(),
             polling: options.polling,
             max_connections: options.max_connections,
             table_bytes: 0,
-            notes: Vec::new(),
+            notes: Vec::from_iter(notes::idle_cores(&options.cores, &cpus, queues)),
         };
         let mut devices = Vec::new();
         let mut ports: Vec<Vec<(Queue, usize)>> = cpus.iter().map(|_| Vec::new()).collect();

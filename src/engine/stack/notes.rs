@@ -1,0 +1,79 @@
+//! What an operator would want to know before the first frame: sentences, for [`super::Active`].
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::text::{counted, noun};
+use crate::wire::Owned;
+
+/// Cores that were asked for and get no queue. A queue belongs to one core.
+pub(super) fn idle_cores(asked: &[usize], taken: &[usize], queues: u32) -> Option<String> {
+    let idle: Vec<String> =
+        asked.iter().filter(|cpu| !taken.contains(cpu)).map(ToString::to_string).collect();
+    (!idle.is_empty()).then(|| {
+        let (number, queues) = (idle.len() as u64, counted(u64::from(queues), "queue"));
+        format!(
+            "there {} {queues} and a queue has one core: nothing for {} {} to do; \
+             ethtool -L IF combined N (veth: rx N tx N) makes more queues",
+            if queues.starts_with("1 ") { "is" } else { "are" },
+            noun(number, "core"),
+            idle.join(", "),
+        )
+    })
+}
+
+/// A link whose every address we take: ARP and neighbour discovery are answered for hosts that may be
+/// there. Not a link of two hosts, where the other one asks.
+pub(super) fn whole_links(name: &str, owned: &[Owned], addresses: &[(IpAddr, u8)]) -> Vec<String> {
+    let links = addresses.iter().filter_map(|(address, length)| IpNet::new(*address, *length).ok());
+    let links = links.map(|link| link.trunc()).filter(|link| {
+        let is_local = matches!(link.addr(), IpAddr::V6(address) if address.is_unicast_link_local());
+        link.max_prefix_len() - link.prefix_len() > 1 && !is_local
+    });
+    let taken =
+        links.filter_map(|link| Some((link, owned.iter().find(|owned| owned.prefix.contains(&link))?)));
+    let note = |(link, owned): (IpNet, &Owned)| {
+        format!(
+            "{owned} takes in all of {link}, the link of {name}: whoever asks there for the MAC of any address \
+             but this machine's gets ours, and hosts that have one lose what is sent to them"
+        )
+    };
+    taken.map(note).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_cores_that_were_asked_for_are_missed() {
+        assert_eq!(idle_cores(&[], &[0], 1), None);
+        assert_eq!(idle_cores(&[2, 3], &[2, 3], 2), None);
+        let note = idle_cores(&[0, 1], &[0], 1).expect("one too many");
+        assert!(note.starts_with("there is 1 queue") && note.contains("for core 1 to do"), "{note}");
+        let note = idle_cores(&[0, 1, 2, 3], &[0, 1], 2).expect("two too many");
+        assert!(note.starts_with("there are 2 queues") && note.contains("for cores 2, 3 to do"), "{note}");
+    }
+
+    #[test]
+    fn a_link_is_whole_with_every_address_of_it() {
+        let notes = |owned: &str, address: &str, length| {
+            whole_links("eth0", &[owned.parse().unwrap()], &[(address.parse().unwrap(), length)]).len()
+        };
+        for (owned, address, length, number) in [
+            ("0.0.0.0/0:80", "10.0.0.1", 24, 1),
+            ("10.0.0.0/24:80", "10.0.0.1", 24, 1),
+            ("[2001:db8::]/32:80", "2001:db8::1", 64, 1),
+            // A part of it, another, two hosts, one; the other family, what every interface has.
+            ("10.0.0.128/25:80", "10.0.0.1", 24, 0),
+            ("10.0.1.0/24:80", "10.0.0.1", 24, 0),
+            ("0.0.0.0/0:80", "10.0.0.0", 31, 0),
+            ("0.0.0.0/0:80", "10.0.0.1", 32, 0),
+            ("[::]/0:80", "10.0.0.1", 24, 0),
+            ("[::]/0:80", "fe80::1", 64, 0),
+        ] {
+            assert_eq!(notes(owned, address, length), number, "{owned} on {address}/{length}");
+        }
+    }
+}
