@@ -136,8 +136,11 @@ fn partial_checksums_are_seen_as_they_arrive() {
             scope.spawn(|| {
                 lab.in_client(|| {
                     while !over.load(Ordering::Relaxed) {
-                        let connection = TcpStream::connect_timeout(&address, Duration::from_secs(2));
-                        drop((connection.expect("the kernel answers"), listener.accept()));
+                        let connection = TcpStream::connect_timeout(&address, Duration::from_secs(10));
+                        let connection = connection.expect("the kernel answers");
+                        // The server first: TIME-WAIT at the client would use up its ports.
+                        drop(listener.accept());
+                        drop(connection);
                     }
                 })
             });

@@ -5,8 +5,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use handfast::lab::{Lab, SERVER_DEVICE};
+use tempfile::TempDir;
 
 use crate::stage::{self, Examination, PROGRAM, respond, type_into};
+
+/// A copy of the program: nobody may read a build directory, and it gets capabilities of its own. Made by
+/// a process that has ended: what another test starts meanwhile would inherit the file open for writing,
+/// and until it has become its own program nobody could run the copy (ETXTBSY).
+fn copy_into(directory: &TempDir) -> String {
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("ours");
+    let copy = directory.path().join("handfast").display().to_string();
+    assert!(Command::new("cp").args([PROGRAM, &copy]).status().expect("cp").success());
+    copy
+}
 
 /// In the server's namespace, without the rights of root.
 fn as_nobody(lab: &Lab, program: &str) -> Command {
@@ -23,11 +34,8 @@ fn examine(command: &mut Command) -> Examination {
 #[test]
 fn a_user_is_told_how_to_give_the_program_what_it_needs() {
     let Some(lab) = stage::lab(|spec| spec) else { return };
-    // A copy: nobody may read a build directory, and it gets capabilities of its own.
-    let directory = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("ours");
-    let copy = directory.path().join("handfast").display().to_string();
-    fs::copy(PROGRAM, &copy).expect("a copy");
+    let directory = TempDir::new().expect("a directory");
+    let copy = copy_into(&directory);
 
     let found = examine(&mut as_nobody(&lab, &copy));
     assert_eq!((found.level("capabilities"), found.code), ("error", Some(1)), "{:#}", found.json);
@@ -53,10 +61,8 @@ fn a_user_is_told_how_to_give_the_program_what_it_needs() {
 #[test]
 fn a_user_is_told_of_root_where_it_takes_root() {
     let Some(lab) = stage::lab(|spec| spec) else { return };
-    let directory = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("ours");
-    let copy = directory.path().join("handfast");
-    fs::copy(PROGRAM, &copy).expect("a copy");
+    let directory = TempDir::new().expect("a directory");
+    let copy = copy_into(&directory);
     for arguments in [&["doctor", "--measure"][..], &["lab", "exec", "--name", lab.name(), "--", "true"]] {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);

@@ -14,6 +14,11 @@ pub trait Backend {
 
     /// Time since some fixed moment.
     fn now(&self) -> Duration;
+
+    /// When the frame that `receive` returned last was there, however late that was looked for.
+    fn arrived(&self) -> Duration {
+        self.now()
+    }
 }
 
 impl<B: Backend + ?Sized> Backend for &mut B {
@@ -27,5 +32,9 @@ impl<B: Backend + ?Sized> Backend for &mut B {
 
     fn now(&self) -> Duration {
         (**self).now()
+    }
+
+    fn arrived(&self) -> Duration {
+        (**self).arrived()
     }
 }

@@ -1,15 +1,16 @@
 //! A packet socket on the tester's end of a veth pair, for one made-up client.
 
+use std::io::IoSliceMut;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::ifaddrs::getifaddrs;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::sockopt::RcvBuf;
+use nix::sys::socket::sockopt::{RcvBuf, ReceiveTimestampns};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, bind, recv, send, setsockopt,
-    socket,
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, bind,
+    recvmsg, send, setsockopt, socket,
 };
 
 use super::backend::Backend;
@@ -25,6 +26,7 @@ pub struct Veth {
     /// The client's addresses, one of each family.
     addresses: Vec<IpAddr>,
     started: Instant,
+    arrived: Duration,
     buffer: Vec<u8>,
 }
 
@@ -45,7 +47,25 @@ impl Veth {
             .expect("the namespace has the tester's interface");
         bind(socket.as_raw_fd(), &link).expect("the interface is up");
         setsockopt(&socket, RcvBuf, &RECEIVE_BUFFER).expect("a receive buffer can be asked for");
-        Self { socket, mac: CLIENT_MAC, addresses, started: Instant::now(), buffer: vec![0; 65_536] }
+        setsockopt(&socket, ReceiveTimestampns, &true).expect("the kernel stamps frames");
+        let (started, arrived, buffer) = (Instant::now(), Duration::ZERO, vec![0; 65_536]);
+        Self { socket, mac: CLIENT_MAC, addresses, started, arrived, buffer }
+    }
+
+    /// The length of a frame that is there, and by the kernel's stamp when it came: a thread that had to
+    /// wait for a core reads it later.
+    fn read(&mut self) -> Option<(usize, Duration)> {
+        let mut control = nix::cmsg_space!(libc::timespec);
+        let mut parts = [IoSliceMut::new(&mut self.buffer)];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let message = recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, Some(&mut control), flags).ok()?;
+        let stamp = message.cmsgs().ok()?.find_map(|control| match control {
+            ControlMessageOwned::ScmTimestampns(time) => Some(Duration::from(time)),
+            _ => None,
+        });
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age = stamp.map_or(Duration::ZERO, |stamp| since_epoch.saturating_sub(stamp));
+        Some((message.bytes, self.started.elapsed().saturating_sub(age)))
     }
 
     /// Whether a frame came from the device, and not for another runner's client.
@@ -81,16 +101,17 @@ impl Backend for Veth {
     fn receive(&mut self, timeout: Duration) -> Option<Vec<u8>> {
         let deadline = Instant::now() + timeout;
         loop {
-            match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::MSG_DONTWAIT) {
-                Ok(length) => {
+            match self.read() {
+                Some((length, arrived)) => {
                     let frame = &self.buffer[..length];
                     if let Some(reply) = neighbours::answer(frame, &self.addresses, self.mac) {
                         self.send(&reply);
                     } else if self.concerns_us(frame) {
+                        self.arrived = arrived;
                         return Some(frame.to_vec());
                     }
                 }
-                Err(_) => {
+                None => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return None;
@@ -106,5 +127,9 @@ impl Backend for Veth {
 
     fn now(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    fn arrived(&self) -> Duration {
+        self.arrived
     }
 }

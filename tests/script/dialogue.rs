@@ -57,7 +57,7 @@ impl Runner<'_> {
             if room > 0 {
                 self.send(&piece(size.min(room as u32)))?;
                 sent += u64::from(size);
-                self.next_segment(self.last)?;
+                self.next_segment(self.backend.now())?;
             } else if self.next_segment(self.backend.now() + PATIENCE)?.is_none() {
                 let all = self.conversation.acknowledged == self.conversation.ours(Number::Next(0))?;
                 self.last = self.backend.now();
@@ -102,8 +102,8 @@ impl Runner<'_> {
             payload: Vec::new(),
         };
         self.note("<", &format!("ICMP type {kind} code {code}"));
-        self.backend.send(&icmp_error(self.place, kind, code, &segment));
         self.last = self.backend.now();
+        self.backend.send(&icmp_error(self.place, kind, code, &segment));
         Ok(())
     }
 }

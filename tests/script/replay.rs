@@ -39,15 +39,15 @@ impl<'a> Recorder<'a> {
 
 impl Backend for Recorder<'_> {
     fn send(&mut self, frame: &[u8]) {
+        self.last_send = self.inner.now();
         self.inner.send(frame);
         self.recording.sent += 1;
-        self.last_send = self.inner.now();
     }
 
     fn receive(&mut self, timeout: Duration) -> Option<Vec<u8>> {
         let frame = self.inner.receive(timeout)?;
         if inspect(&frame, &self.place).is_some_and(|tcp| tcp.destination == self.place.client) {
-            let delay = self.inner.now().saturating_sub(self.last_send);
+            let delay = self.inner.arrived().saturating_sub(self.last_send);
             self.recording.answers.push(Answer { after: self.recording.sent, delay, frame: frame.clone() });
         }
         Some(frame)
@@ -55,6 +55,10 @@ impl Backend for Recorder<'_> {
 
     fn now(&self) -> Duration {
         self.inner.now()
+    }
+
+    fn arrived(&self) -> Duration {
+        self.inner.arrived()
     }
 }
 

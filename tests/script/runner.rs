@@ -30,6 +30,7 @@ pub fn play(script: &Script, place: &Place, backend: &mut dyn Backend) -> Result
         dice,
         conversation,
         held: None,
+        arrived: started,
         last: started,
         last_wait: Duration::ZERO,
         disguises: Vec::new(),
@@ -46,9 +47,11 @@ pub(super) struct Runner<'a> {
     pub(super) backend: &'a mut dyn Backend,
     dice: Dice,
     pub(super) conversation: Conversation,
-    /// A packet that came instead of one that may be missing.
-    held: Option<Received>,
-    /// When the last packet was sent or received, or a silence ended.
+    /// A packet that came instead of one that may be missing, or too late, and when it came.
+    held: Option<(Received, Duration)>,
+    /// When the segment that is looked at came.
+    arrived: Duration,
+    /// When the last packet was sent or came, or a silence ended.
     pub(super) last: Duration,
     last_wait: Duration,
     /// Addresses we sent from that are not ours: nothing may come back to them.
@@ -101,6 +104,7 @@ impl Runner<'_> {
             Action::IcmpError { kind, code, quoted } => self.icmp_error(*kind, *code, *quoted),
             Action::Fresh => {
                 self.clean_up()?;
+                self.held = None;
                 self.conversation = self.conversation.fresh(&mut self.dice);
                 Ok(())
             }
@@ -136,6 +140,8 @@ impl Runner<'_> {
             if copies.1 > 1 {
                 segment.source.1 = 20_000 + (self.conversation.port - 20_000 + copy as u16) % 40_000;
             }
+            // Before it is sent: what it is answered cannot come earlier.
+            self.last = self.backend.now();
             self.backend.send(&build(self.place, &segment, &packet.modifiers));
         }
         if !packet.modifiers.contains(&Modifier::Aside) {
@@ -146,7 +152,6 @@ impl Runner<'_> {
                 length,
             );
         }
-        self.last = self.backend.now();
         Ok(())
     }
 
@@ -179,7 +184,7 @@ impl Runner<'_> {
         let Some(got) = self.next_segment(before + latest)? else {
             return if or_nothing { Ok(()) } else { Err(format!("no answer in {latest:?}")) };
         };
-        let wait = self.backend.now().saturating_sub(before);
+        let wait = self.arrived.saturating_sub(before);
         if wait < earliest {
             return Err(format!("came after {wait:?}, too early: {}", self.describe(&got)));
         }
@@ -188,7 +193,7 @@ impl Runner<'_> {
             match compare(&got, choice, &self.conversation) {
                 Ok(()) => {
                     self.last_wait = wait;
-                    self.last = self.backend.now();
+                    self.last = self.arrived;
                     return Ok(());
                 }
                 Err(difference) => differences.push(difference),
@@ -200,8 +205,8 @@ impl Runner<'_> {
     fn maybe(&mut self, choice: &Packet, within: Duration) -> Result<(), String> {
         let Some(got) = self.next_segment(self.last + within)? else { return Ok(()) };
         match compare(&got, choice, &self.conversation) {
-            Ok(()) => self.last = self.backend.now(),
-            Err(_) => self.held = Some(got),
+            Ok(()) => self.last = self.arrived,
+            Err(_) => self.held = Some((got, self.arrived)),
         }
         Ok(())
     }
@@ -227,10 +232,10 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The next segment that is for this script; `None` at the deadline.
+    /// The next segment that is for this script; `None` if none came before the deadline.
     pub(super) fn next_segment(&mut self, deadline: Duration) -> Result<Option<Received>, String> {
-        if let Some(held) = self.held.take() {
-            return Ok(Some(held));
+        if let Some((got, arrived)) = self.held.take() {
+            return Ok(self.in_time(got, arrived, deadline));
         }
         while let Some(frame) = self.backend.receive(deadline.saturating_sub(self.backend.now())) {
             let Some(tcp) = inspect(&frame, self.place) else { continue };
@@ -247,9 +252,19 @@ impl Runner<'_> {
             let got = tcp.segment?;
             self.conversation.received(&got, self.script.role)?;
             self.note(">", &self.describe(&got));
-            return Ok(Some(got));
+            return Ok(self.in_time(got, self.backend.arrived(), deadline));
         }
         Ok(None)
+    }
+
+    /// Whoever looks late finds more than had come by the deadline: that is kept for what follows.
+    fn in_time(&mut self, got: Received, arrived: Duration, deadline: Duration) -> Option<Received> {
+        if arrived > deadline {
+            self.held = Some((got, arrived));
+            return None;
+        }
+        self.arrived = arrived;
+        Some(got)
     }
 
     pub(super) fn note(&mut self, direction: &str, text: &str) {

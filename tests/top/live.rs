@@ -89,15 +89,19 @@ fn figure(picture: &str, name: &str, place: usize) -> f64 {
 #[test]
 fn it_prints_what_both_sides_do() {
     let Some(pair) = Pair::start(&["--rate", "500"]) else { return };
-    let before = status(&pair.sockets[0]).expect("it answers").total.established;
+    let look = || status(&pair.sockets[0]).expect("it answers");
+    let before = look();
     let picture = printed(&pair.sockets[0], &["--interval", "2"]);
-    let after = status(&pair.sockets[0]).expect("it answers").total.established;
+    let after = look();
     assert!(picture.lines().all(|line| line.chars().count() <= 80), "{picture}");
     let total = figure(&picture, "established", 1);
-    assert!((before as f64..=after as f64).contains(&total), "{before} to {after}:\n{picture}");
-    // A debug build on cores that others use may be late, but not by half.
+    let around = before.total.established as f64..=after.total.established as f64;
+    assert!(around.contains(&total), "{around:?}:\n{picture}");
+    // 500 a second are asked for; how many there are is the machine's. But no more were established in the
+    // 2 s of the picture, a late first answer taken off, than in the time around them; nor far fewer.
     let rate = figure(&picture, "established", 0);
-    assert!((250.0..1_000.0).contains(&rate), "500/s are asked for:\n{picture}");
+    let (all, seconds) = (around.end() - around.start(), after.uptime_s - before.uptime_s);
+    assert!(1.5 * rate <= all && 4.0 * rate * seconds >= all, "{all} in {seconds} s:\n{picture}");
     for part in [
         "handfast respond on hf-s",
         "198.18.1.0/24:80=close",

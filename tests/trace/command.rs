@@ -80,8 +80,8 @@ fn an_interrupted_scenario_leaves_no_network_behind() {
         names.filter(|name| name.starts_with(&format!("hf-{lab}-"))).count()
     };
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_handfast"));
-    // The one that waits a second for a SYN to be sent again.
-    let child = command.args(["lab", "trace", "lost-syn", "--name", &lab]).stdout(Stdio::piped()).spawn();
+    // The one that takes longest: a second in CLOSE-WAIT, and two in TIME-WAIT.
+    let child = command.args(["lab", "trace", "close", "--name", &lab]).stdout(Stdio::piped()).spawn();
     let child = child.expect("runs");
     let deadline = Instant::now() + Duration::from_secs(20);
     while namespaces() < 3 {
