@@ -10,7 +10,7 @@ use crate::stage::{self, PROGRAM};
 
 fn measure(options: &[&str]) -> Output {
     let mut command = Command::new(PROGRAM);
-    command.args(["doctor", "--measure", "--seconds", "0.2"]).args(options);
+    command.args(["doctor", "--measure", "--seconds", "0.5"]).args(options);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     let namespaces = format!("hf-dr{}-", child.id());
     let output = child.wait_with_output().expect("it ends");
