@@ -16,6 +16,7 @@ use handfast::lab::{
     client_addresses,
 };
 use handfast::trace::{Capture, Conversation, Ladder, State};
+use socket2::SockRef;
 
 #[test]
 fn up_makes_both_ends_and_down_takes_them_away_once() {
@@ -246,10 +247,15 @@ fn spec() -> Option<Spec> {
     Some(Spec::new(format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))))
 }
 
+/// Connections that wait to be accepted: more than any plan has in flight. std's 128 overflow when the
+/// accepting thread waits for a core, and what is dropped then comes again after a second, or three.
+const BACKLOG: i32 = 4096;
+
 /// A kernel server inside the server's namespace that treats every connection so, each in a
 /// thread of its own. It ends with the test's process.
 fn serve(lab: &Lab, address: SocketAddr, treat: fn(TcpStream)) -> SocketAddr {
     let listener = lab.in_server(|| TcpListener::bind(address)).expect("enter").expect("bind");
+    SockRef::from(&listener).listen(BACKLOG).expect("listen again");
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             thread::spawn(move || treat(stream));
