@@ -194,8 +194,10 @@ fn a_connection_is_read_off_the_wire_with_the_states_of_both_sides() {
         assert!(passed.contains(&(State::FinWait1, State::CloseWait)), "{drawn}");
         assert_eq!(passed.last(), Some(&(State::TimeWait, State::Closed)), "{drawn}");
         let times: Vec<_> = conversation.lines.iter().map(|line| line.at).collect();
+        // An ACK and the answer that follows may come from two cores, and the second pass the first.
+        let [syn, syn_ack, rest @ ..] = &times[..] else { panic!("no handshake: {drawn}") };
         assert!(
-            times.is_sorted() && times.last() > times.first(),
+            syn < syn_ack && rest.iter().all(|time| time > syn_ack),
             "frames are stamped as they pass: {drawn}"
         );
         let payload: u16 = conversation.lines.iter().map(|line| line.payload_len).sum();
