@@ -93,7 +93,10 @@ fn call(lab: &Lab, to: SocketAddr, done: impl Fn(&Tally) -> bool + Sync) -> Tall
     };
     lab.in_server(|| {
         let running = Stack::open(options).unwrap().run().unwrap();
-        wait_until("every end told", PATIENCE, || done(&tally.lock().unwrap()));
+        // All are opened before what is told of the first ones ends it.
+        wait_until("every connection opened, and every end told", PATIENCE, || {
+            running.snapshot().total().opens == u64::from(MANY) && done(&tally.lock().unwrap())
+        });
         let finished = running.stop();
         assert!(finished.fault.is_none(), "{:?}", finished.fault);
         let total = finished.snapshot.total();

@@ -169,14 +169,14 @@ impl Responder {
     fn wait(&mut self) -> (ExitStatus, String) {
         self.read_until(|_| false);
         let text = self.printed.join("\n");
-        match self.child.try_wait().expect("a child of ours") {
-            Some(status) => (status, text),
-            // Its pipes are closed, so the end is near; or it never ended, and this says so.
-            None => {
-                thread::sleep(Duration::from_millis(200));
-                let status = self.child.try_wait().expect("a child of ours");
-                (status.unwrap_or_else(|| panic!("it did not end within {PATIENCE:?}\n{text}")), text)
+        // Its pipes are closed before its sockets, which the kernel takes its time for.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child of ours") {
+                return (status, text);
             }
+            assert!(Instant::now() < deadline, "it does not end:\n{text}");
+            thread::sleep(Duration::from_millis(5));
         }
     }
 }
