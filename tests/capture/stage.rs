@@ -90,11 +90,13 @@ impl Stage {
         Responder { stage: self, process, pcap }
     }
 
-    /// Carries the plan out as the client's kernel; every connection must go to its end.
+    /// Carries the plan out as the client's kernel; every connection must go to its end, also that the
+    /// client's FIN is acknowledged where the server closed first.
     pub fn clients(&self, plan: &Plan) {
         let tally: Tally =
             self.in_client(|| load::run(plan, &Progress::default())).expect("the namespace").expect("epoll");
         assert_eq!((Some(tally.completed), tally.failed()), (plan.count, 0), "{tally}");
+        wait_until(|| self.in_client(has_no_connection).expect("the namespace"));
     }
 }
 
@@ -159,6 +161,12 @@ impl Run {
         assert_eq!(octets, self.number("capture.octets"));
         capture
     }
+}
+
+/// Whether the namespace's kernel has none but those in TIME-WAIT, state 6.
+fn has_no_connection() -> bool {
+    let sockets = std::fs::read_to_string("/proc/thread-self/net/tcp").expect("sockets");
+    sockets.lines().skip(1).all(|line| line.split_whitespace().nth(3) == Some("06"))
 }
 
 /// Looks often, for a while.
