@@ -46,6 +46,8 @@ fn reloads_under_traffic(lab: &Lab, more: &str) -> Summary {
         over.store(true, Ordering::Relaxed);
         clients.join().expect("none was lost")
     });
+    // The clients are done before their last ACKs have arrived.
+    responder.await_open(0);
     let summary = responder.stop();
     assert_eq!(summary.total("established"), rounds * CONNECTIONS, "{}", summary.text);
     assert_eq!(summary.closed("passive"), rounds * CONNECTIONS, "{}", summary.text);
@@ -92,7 +94,11 @@ fn a_storm_of_hangups_is_weathered() {
         over.store(true, Ordering::Relaxed);
         clients.join().expect("none was lost");
     });
-    reload(&mut responder, &file, &listening("", &[&comes]), "reloaded");
+    // The answers to the storm, as many as there were, come before the one to this.
+    file.write(listening("", &[&comes]));
+    responder.signal(Signal::SIGHUP);
+    let removed = format!("-{stays}");
+    responder.await_line(|line| line.starts_with("reloaded") && line.contains(&removed));
     clients(&lab, &Plan::sequential(at(false, 9), 10).dialogue(Dialogue::Echo(b"new".into())));
     let summary = responder.stop();
     assert_eq!(summary.total("resets_sent"), 0, "{}", summary.text);
