@@ -135,6 +135,8 @@ fn a_half_open_connection_shows_what_it_waits_for() {
     ]);
     let flood = crate::asked::said(&mut command);
     assert_eq!(flood.code, Some(0), "{flood:?}");
+    let all = json!({"SYN-RECEIVED": 5});
+    wait_until("each SYN is taken", Duration::from_secs(10), || asked.counted(&[]) == all);
     let half_open = asked.listed(&["--state", "syn-received"]);
     assert_eq!(half_open.len(), 5, "{half_open:?}");
     assert!(half_open.iter().all(|one| one["timer"]["name"] == "syn_ack"), "{half_open:?}");

@@ -32,6 +32,9 @@ fn a_million_connections_are_listed_while_others_come_and_go() {
     let asked =
         Asked::start_program(&program, &lab, &[&arguments[..], &["--listen", &listeners[1]]].concat());
     fill(&lab);
+    // The last ACKs may still be on their way.
+    let all = json!({"ESTABLISHED": HELD});
+    crate::stage::wait_until("all are established", Duration::from_secs(30), || asked.counted(&[]) == all);
     let before = asked.responder.resident();
     thread::scope(|scope| {
         let traffic = scope.spawn(|| {

