@@ -1,9 +1,9 @@
 //! Responder, benchmark and Prometheus as processes, in the namespaces of a lab.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{fs, io};
 
 use handfast::lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE, SOURCES_V4};
 use nix::sys::signal::Signal;
@@ -50,7 +50,11 @@ impl<'a> Responder<'a> {
     }
 
     pub fn get(&self, path: &str) -> Response {
-        self.lab.in_server(|| http::get(METRICS, path)).expect("the namespace").expect("an answer")
+        self.try_get(path).expect("an answer")
+    }
+
+    pub fn try_get(&self, path: &str) -> io::Result<Response> {
+        self.lab.in_server(|| http::get(METRICS, path)).expect("the namespace")
     }
 
     /// Ends it. Its summary.
@@ -119,12 +123,15 @@ impl<'a> Prometheus<'a> {
         series.map(|one| Some((one["metric"].clone(), one["value"][1].as_str()?.parse().ok()?))).collect()
     }
 
-    /// The sum of a metric over the series with this label, or over all of them.
-    pub fn sum(&self, metric: &str, label: &str) -> f64 {
-        let query =
-            if label.is_empty() { format!("sum({metric})") } else { format!("sum({metric}{{{label}}})") };
-        let result = self.query(&query).unwrap_or_default();
-        result.first().unwrap_or_else(|| panic!("no {query}")).1
+    /// A metric, put together like this, as it was when last scraped: after a scrape that was late an
+    /// instant has no value.
+    pub fn last(&self, aggregation: &str, metric: &str) -> Vec<(Value, f64)> {
+        self.query(&format!("{aggregation} (last_over_time({metric}[5m]))")).expect("an answer")
+    }
+
+    /// The sum of a metric over all its series.
+    pub fn sum(&self, metric: &str) -> f64 {
+        self.last("sum", metric).first().unwrap_or_else(|| panic!("no {metric}")).1
     }
 
     pub fn stop(self) {
