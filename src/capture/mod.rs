@@ -9,7 +9,7 @@
 //! - `tap`: the packet path's end; `share` how long it may copy.
 //! - `pcapng`: the blocks of the file.
 //! - `start`: [`Capture`] and [`Writing`], a capture from its file to its report.
-//! - `merge`: one order out of the rings; `sink` where it goes, and what if that is full.
+//! - `merge`: one order out of the rings, as far as `progress` allows; `sink` where it goes, and what if that is full.
 //! - `report`: what it came to.
 //!
 //! May use `wire` and `observe`.
@@ -17,6 +17,7 @@
 mod choose;
 mod merge;
 mod pcapng;
+mod progress;
 mod report;
 mod settings;
 mod share;

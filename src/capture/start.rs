@@ -22,11 +22,9 @@ use crate::observe::Counter;
 const NAP: Duration = Duration::from_millis(5);
 /// Between two looks while nothing is captured.
 const IDLE_NAP: Duration = Duration::from_millis(20);
-/// Nanoseconds after which every queue has put in what it saw, if there are several: also one whose
-/// core was taken away in the middle of a batch.
-const HOLD: u64 = 100_000_000;
-/// The same while a ring fills up: then order is worth less than a frame.
-const SHORT_HOLD: u64 = 2_000_000;
+/// Nanoseconds that a frame waits for older ones of other queues, whatever their taps say: more than a
+/// core takes to show another what it has written.
+const HOLD: u64 = 2_000_000;
 /// The lowest priority that still gets some time beside a core that spins.
 const NICE: i32 = 19;
 
@@ -212,7 +210,7 @@ impl<T: Target> Writer<T> {
     fn run(mut self) {
         loop {
             let stopping = self.shared.stopping.load(Relaxed);
-            let until = if stopping { u64::MAX } else { self.clock.now().saturating_sub(self.hold()) };
+            let until = if stopping { u64::MAX } else { self.complete_until() };
             let before = self.sink.octets();
             while merge(&mut self.sources, until, &mut self.sink) {
                 self.flush();
@@ -230,13 +228,17 @@ impl<T: Target> Writer<T> {
         }
     }
 
-    /// How long a frame waits for older ones of other queues.
-    fn hold(&self) -> u64 {
-        match self.sources.len() {
-            0 | 1 => 0,
-            _ if self.sources.iter().any(Source::is_crowded) => SHORT_HOLD,
-            _ => HOLD,
+    /// Up to which time stamp every queue has put in what it saw. While a ring fills up, a tap in the
+    /// middle of a batch is not waited for: then order is worth less than a frame.
+    fn complete_until(&self) -> u64 {
+        // Before the taps are asked: see `Progress`.
+        let now = self.clock.now();
+        if self.sources.len() < 2 {
+            return now;
         }
+        let all = self.counts.iter().map(|counts| counts.progress.least()).min();
+        let least = all.filter(|_| !self.sources.iter().any(Source::is_crowded));
+        now.saturating_sub(HOLD).min(least.unwrap_or(u64::MAX))
     }
 
     fn flush(&mut self) {
@@ -294,3 +296,6 @@ fn system() -> String {
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use rtrb::Producer;
 
 use super::choose::Choice;
 use super::pcapng::{self, OVERHEAD, Packet};
+use super::progress::Progress;
 use super::share::Share;
 use crate::observe::Counter;
 
@@ -55,6 +56,8 @@ pub(super) struct Counts {
     pub over_share: Counter,
     /// Not looked at: nothing can be written any more.
     pub after_end: Counter,
+    /// No count, but of this tap as well.
+    pub progress: Progress,
 }
 
 /// A queue's end of a capture.
@@ -74,6 +77,8 @@ pub struct Tap {
     pub(super) ended: Arc<AtomicBool>,
     /// Dropped since the last frame that was not.
     lost: u64,
+    /// When the last batch ended.
+    last: u64,
     /// Room for the block of one frame.
     block: Vec<u8>,
 }
@@ -102,6 +107,7 @@ impl Tap {
             counts: parts.counts,
             ended: parts.ended,
             lost: 0,
+            last: 0,
             block: Vec::with_capacity(MOST_OCTETS + OVERHEAD),
         }
     }
@@ -120,20 +126,25 @@ impl Tap {
         frames: impl ExactSizeIterator<Item = &'a [u8]>,
         clock: impl Fn() -> u64,
     ) {
-        let began = clock();
         let number = frames.len() as u64;
         self.counts.seen.add(number);
         if self.ended.load(Relaxed) {
             return self.counts.after_end.add(number);
         }
-        if !self.share.allows(began) {
+        self.counts.progress.begin(self.last);
+        let began = clock();
+        self.last = began;
+        if self.share.allows(began) {
+            for frame in frames {
+                self.copy(direction, began, frame);
+            }
+            self.last = clock();
+            self.share.spend(self.last.saturating_sub(began));
+        } else {
             self.lost += number;
-            return self.counts.over_share.add(number);
+            self.counts.over_share.add(number);
         }
-        for frame in frames {
-            self.copy(direction, began, frame);
-        }
-        self.share.spend(clock().saturating_sub(began));
+        self.counts.progress.end();
     }
 
     fn copy(&mut self, direction: Direction, at: u64, frame: &[u8]) {
