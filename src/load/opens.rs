@@ -13,6 +13,10 @@ use crate::tcp::Now;
 const OPENS: usize = 128;
 /// Connections that are due and given up in one turn at most: no packet is sent for these.
 const GIVEN_UP: usize = 4096;
+/// How long after the time for opening what was due within it may still be opened, microseconds. A
+/// machine that pauses at the very end makes connections late as one in the middle does, and neither
+/// is too slow for its load.
+const CATCH_UP_US: u64 = 500_000;
 
 /// What stands in the way of the connection that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,11 +196,13 @@ impl Session {
         }
     }
 
-    /// The time for opening is over: what was due before and has not been opened never will be.
+    /// The time for opening is over: what was due before and is not opened soon never will be.
     /// False: there is more of it than one turn may take.
     pub(super) fn give_up_rest(&mut self, elapsed: u64) -> bool {
-        if !self.job.as_ref().is_some_and(|job| job.pacer.is_open_loop()) {
-            return true;
+        let Some(job) = self.job.as_ref().filter(|job| job.pacer.is_open_loop()) else { return true };
+        let soon = !self.turn.stopped && elapsed < job.line.opens_to.saturating_add(CATCH_UP_US);
+        if soon && self.due(elapsed).is_some() {
+            return false;
         }
         for _ in 0..GIVEN_UP {
             match self.due(elapsed) {

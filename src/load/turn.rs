@@ -42,7 +42,7 @@ pub(super) struct Turn {
     probes_per_second: u32,
     pub(super) timeout_us: u64,
     /// A stop has been seen.
-    stopped: bool,
+    pub(super) stopped: bool,
     /// Held connections that the peer can take the end of, as it answered their probes. `None`: as
     /// fast as it goes.
     pub(super) aborts_per_second: Option<u64>,

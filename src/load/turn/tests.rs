@@ -220,6 +220,27 @@ fn a_client_that_is_too_slow_says_so() {
     assert!(tally.failed_by(Failure::ClientLate) > 1500, "{:?}", tally.failures().collect::<Vec<_>>());
 }
 
+/// A pause is no want of speed, wherever in the run it falls: across its end as well.
+#[test]
+fn what_a_pause_at_the_end_has_put_off_is_still_opened() {
+    let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Answers));
+    let start = bench.script.now.micros;
+    while bench.script.now.micros < start + 1_800_000 {
+        bench.turn();
+        bench.pass();
+    }
+    bench.script.now.micros += 300_000;
+    let tally = bench.run();
+    assert_eq!(
+        (tally.attempted, tally.completed),
+        (2000, 2000),
+        "{:?}",
+        tally.failures().collect::<Vec<_>>()
+    );
+    assert!((200_000..=300_200).contains(&tally.lag.max()), "{}", tally.lag.max());
+    assert_eq!(tally.measured_us, 2_000_000);
+}
+
 fn hold(connections: u64) -> Plan {
     Plan {
         connections: Some(connections),
