@@ -29,6 +29,8 @@ const SPIN: Duration = Duration::from_micros(200);
 const NAP_MS: u32 = 1000;
 /// How long frames wait that the kernel has not taken, milliseconds.
 const UNSENT_NAP_MS: u32 = 1;
+/// Turns that a core takes once it is told to stop, at most: a full ring several times over.
+const LAST_TURNS: usize = 256;
 /// How often a core whose interface is down looks again.
 const LINK_DOWN_NAP: Duration = Duration::from_millis(20);
 
@@ -91,8 +93,20 @@ impl Runner {
                 self.worker.spare(unused);
             }
         }
+        self.finish();
         let fault = self.worker.ports_mut().iter_mut().find_map(|queue| queue.check().err());
         (self.worker, fault)
+    }
+
+    /// What arrived before the end is answered and counted like everything else, also by a core that was
+    /// kept from it for a while. Not for ever: some peers never stop sending.
+    fn finish(&mut self) {
+        for _ in 0..LAST_TURNS {
+            let turn = self.worker.turn(now(self.epoch));
+            if turn.gone || turn.work == 0 {
+                return;
+            }
+        }
     }
 
     /// Sleeps until a frame, a letter, a timer or the end. False: a device is gone.

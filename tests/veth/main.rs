@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod caller;
+mod ending;
 mod kernel_clients;
 mod loss;
 mod memory;
