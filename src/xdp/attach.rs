@@ -1,21 +1,22 @@
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 use libbpf_rs::query::{LinkInfoIter, LinkTypeInfo, ProgInfoIter};
 use libbpf_rs::{Xdp, XdpFlags};
 use nix::net::if_::if_nametoindex;
 
+use super::libbpf_log;
+use super::link::{self, Link};
 use super::mode::Mode;
 use super::program_error::{AttachError, Holder};
-use super::{libbpf_log, link};
 
-/// Attaches for as long as the returned descriptor is open: a killed process leaves nothing behind.
+/// Attaches for as long as the returned link is kept: a killed process leaves nothing behind.
 pub fn attach(
     program: BorrowedFd<'_>,
     ifindex: u32,
     interface: &str,
     mode: Mode,
-) -> Result<OwnedFd, AttachError> {
+) -> Result<Link, AttachError> {
     libbpf_log::silence();
     link::attach_xdp(program, ifindex, mode.flags())
         .map_err(|source| explain(program, ifindex, interface, mode, source))

@@ -49,6 +49,7 @@ pub use device::{Device, Preference, addresses};
 pub use error::{Fault, XdpError};
 pub use frame::Frame;
 pub use ledger::Ledger;
+pub use link::Link;
 pub use mode::Mode;
 pub use program::{Program, VerdictWatch};
 pub use program_error::{AttachError, Holder, ProgramError, missing_capabilities};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle};
 
+use super::link::Link;
 use super::mode::Mode;
 use super::program_error::{ProgramError, missing_capabilities};
 use super::rules::RuleSets;
@@ -26,7 +27,7 @@ pub struct Program {
     sockets: MapHandle,
     rules: Mutex<RuleSets>,
     counts: VerdictWatch,
-    link: Option<OwnedFd>,
+    link: Option<Link>,
 }
 
 impl Program {

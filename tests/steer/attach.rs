@@ -2,6 +2,7 @@
 //! which ends with the thread: there is no name to clean up.
 
 use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
 use caps::{CapSet, Capability};
@@ -10,7 +11,7 @@ use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
 
 use crate::frames::RULES;
-use crate::kernel::{privileged, rules};
+use crate::kernel::{copy, privileged, rules};
 
 pub const INTERFACE: &str = "hf-a";
 const CHILD_MODE: &str = "HANDFAST_TEST_ATTACH";
@@ -67,6 +68,32 @@ fn both_modes_attach_and_leave() {
             assert_eq!(program_on_interface(), None);
         });
     }
+}
+
+/// Another descriptor for each link of this process: what a process has that another thread is just
+/// starting.
+fn copies_of_links() -> Vec<OwnedFd> {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten().filter_map(|entry| {
+        let what = std::fs::read_link(entry.path()).ok()?;
+        what.to_str()?.contains("bpf_link").then_some(())?;
+        entry.file_name().to_str()?.parse().ok()
+    });
+    links.filter_map(copy).collect()
+}
+
+#[test]
+fn a_process_that_is_being_started_keeps_nothing_attached() {
+    beside_veth(|| {
+        let mut program = program();
+        attach(&mut program, Mode::Native).unwrap();
+        let copies = copies_of_links();
+        assert!(!copies.is_empty());
+        attach(&mut program, Mode::Generic).unwrap();
+        let others = copies_of_links();
+        drop(program);
+        assert_eq!(program_on_interface(), None);
+        drop((copies, others));
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The ceiling of the link: `bpf/reflect_tx.bpf.c`, loaded and attached.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use libbpf_rs::{MapCore, MapFlags, Object, ObjectBuilder};
 use serde::Serialize;
 
 use super::bare::{BareError, Pace, PortOptions};
-use crate::xdp::{Mode, ProgramError, attach};
+use crate::xdp::{Link, Mode, ProgramError, attach};
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/reflect_tx.bpf.o"));
 
@@ -36,7 +36,7 @@ pub struct XdpTx {
     options: XdpTxOptions,
     mode: Mode,
     object: Object,
-    _link: OwnedFd,
+    _link: Link,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
