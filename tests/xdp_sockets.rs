@@ -5,7 +5,7 @@ use std::{
     fs::File,
     os::fd::AsFd,
     process::Command,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -146,14 +146,16 @@ fn a_queue_that_is_about_to_be_released_is_waited_for() {
     privileged(|| {
         let _pair = Pair::enter(1);
         let held = open(NEAR);
-        let release = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(150)); // the delay is what is tested
-            drop(held);
+        let released = &AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                thread::sleep(Duration::from_millis(150)); // the delay is what is tested
+                released.store(true, Relaxed);
+                drop(held);
+            });
+            let _queue = open(NEAR);
+            assert!(released.load(Relaxed), "it was busy until then");
         });
-        let started = Instant::now();
-        let _queue = open(NEAR);
-        assert!(started.elapsed() >= Duration::from_millis(100), "it was busy");
-        release.join().expect("released");
     });
 }
 
@@ -236,9 +238,20 @@ fn the_ledger_balances_under_traffic() {
             let counters = near.counters();
             assert_eq!((counters.bad_descriptors, counters.misused), (0, 0));
             assert_eq!(near.statistics().expect("statistics").tx_invalid_descs, 0);
-            assert_eq!(near.ledger().transmitting, 0, "{mode}: everything sent has come back");
+            await_completions(&mut near);
         }
     });
+}
+
+/// Until everything sent has come back. Most often the kernel is done with it before the call that sent
+/// it returns; when a core is busy, some time later.
+fn await_completions(queue: &mut Queue) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while queue.ledger().transmitting > 0 {
+        assert!(Instant::now() < deadline, "{:?} {:?}", queue.ledger(), queue.counters());
+        queue.flush().expect("flushing");
+        thread::yield_now();
+    }
 }
 
 fn send(queue: &mut Queue, segment: &[u8], frames: usize) {
@@ -299,11 +312,7 @@ fn a_short_transmit_ring_delays_and_loses_nothing() {
         let mut near = Queue::open(&QueueConfig { tx_ring: 64, ..config(NEAR, 0) }).expect("near").0;
         let segment = segment();
         send(&mut near, &segment, 1000);
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while near.ledger().transmitting > 0 {
-            assert!(Instant::now() < deadline, "{:?}", near.counters());
-            near.flush().expect("flushing");
-        }
+        await_completions(&mut near);
         assert_eq!(near.counters().transmitted, 1000);
         assert!(near.counters().tx_ring_full > 0);
         assert!(near.ledger().balanced());
@@ -320,8 +329,9 @@ fn one_flush_sends_many_budgets() {
             Queue::open(&QueueConfig { tx_budget: 32, ..config(NEAR, 0) }).expect("near");
         assert_eq!(opened.tx_budget, 32);
         send(&mut near, &segment(), 200);
-        assert_eq!((near.counters().transmitted, near.ledger().transmitting), (200, 0));
+        assert_eq!((near.counters().transmitted, near.unsent()), (200, false));
         assert!((7..=8).contains(&near.counters().wakeups), "{:?}", near.counters());
+        await_completions(&mut near);
     });
 }
 
@@ -359,7 +369,8 @@ fn a_link_that_goes_down_is_reported_and_survived() {
         pair.ip(&["link", "set", NEAR, "up"]);
         near.flush().expect("up again");
         assert!(!near.link_down());
-        assert_eq!((near.ledger().transmitting, near.lost()), (0, 0));
+        await_completions(&mut near);
+        assert_eq!(near.lost(), 0);
     });
 }
 
