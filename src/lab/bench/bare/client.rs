@@ -73,7 +73,6 @@ impl Client {
 
     pub fn run(self, stop: &AtomicBool) -> Result<ClientReport, BareError> {
         let Client { options, mut port, templates, sources } = self;
-        let pace = Pace::start(options.duration, stop);
         let size = options.port.batch();
         let mut batch = Vec::with_capacity(size);
         let next = sources.by_clock();
@@ -86,6 +85,8 @@ impl Client {
             replied: false,
             held: None,
         };
+        // Not earlier: room for the tally takes its time, in which nothing is called.
+        let pace = Pace::start(options.duration, stop);
         while let Some(now) = pace.tick() {
             let before = (caller.tally.ended(), caller.tally.sent);
             caller.turn(&mut port.queues, &mut batch, now)?;
