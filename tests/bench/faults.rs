@@ -9,13 +9,21 @@ fn faults_are_counted_one_for_one() {
     let responder = stage.respond(&["9=discard"], "--fault drop=10%,reset=10%,delay=20");
     // Each drop holds its place for the second that a SYN is waited for.
     let results = stage.bench(&format!("{SERVED}:9 --rate 2000 --duration 2 --syn-retries 0"));
-    let server = responder.stop();
+    let report = responder.report();
+    let server = &report["total"];
     let count = |value: &serde_json::Value| value.as_u64().expect("a count");
     let (resets, drops) = (count(&server["closed"]["fault_reset"]), count(&server["drops"]["fault_drop"]));
     assert_eq!(results.connections("attempted"), 4000, "{}", results.text);
-    assert_eq!(count(&server["syns"]), 4000);
-    assert_eq!((results.failed("refused"), results.failed("connect-timeout")), (resets, drops));
-    assert_eq!(results.failures(), resets + drops, "{}", results.text);
+    // Nobody sends these SYNs again, nor a RST ever. What either kernel had no room for, while others took
+    // the machine, it says itself; most often that is nothing.
+    let (unseen, unheard) = (stage.unseen(&report), stage.unheard(&results));
+    let missing = 4000 - count(&server["syns"]);
+    assert!(missing <= unseen, "{missing} SYNs, of which {unseen} had no room");
+    let (refused, silent) = (results.failed("refused"), results.failed("connect-timeout"));
+    assert!(refused <= resets && resets <= refused + unheard, "{refused} of {resets}: {}", results.text);
+    let expected = drops + missing;
+    assert!((expected..=expected + unheard).contains(&silent), "{silent}, not {expected}: {}", results.text);
+    assert_eq!(results.failures(), refused + silent, "{}", results.text);
     assert_eq!(results.connections("established"), count(&server["established"]));
     // Dice: 400 expected of each, with a deviation of 19.
     for (what, faults) in [("resets", resets), ("drops", drops)] {

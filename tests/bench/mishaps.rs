@@ -19,35 +19,40 @@ fn half_of_the_syn_acks_lost_cost_time_and_no_connection() {
     let _kernel = stage.serve_kernel_at(stage.client(), at, "--workload lifecycle");
     let bench = stage.start_at(
         (stage.server(), SERVER_DEVICE, "198.18.1.1"),
-        &format!("{at} --connections 200 --concurrency 200 --timeout 5"),
+        &format!("{at} --rate 200 --duration 1 --timeout 5"),
     );
     let results = stage.report(bench);
     results.assert_flawless();
     // Each handshake's first SYN-ACK is lost: a second passes (RFC 6298 2.1) before the next one.
-    assert!(results.number("retransmissions") >= 200.0, "{}", results.text);
-    let p50 = results.number("latency_us.connect.p50");
-    assert!((900_000.0..2_500_000.0).contains(&p50), "{}", results.text);
+    let least = &results.at("histograms.connect.counts")[0][0];
+    assert!(least.as_u64().is_some_and(|least| least >= 900_000), "{least}, {}", results.text);
+    assert!(results.number("latency_us.connect.p50") < 2_500_000.0, "{}", results.text);
+    // Whichever end looks at its clock first brings it about. The kernel's ticks are coarser than ours,
+    // but a bench that does not get its core finds the kernel's SYN-ACK there when it does.
+    if results.number("load.lag_us.p50") < 1000.0 {
+        assert!(results.number("retransmissions") >= 20.0, "{}", results.text);
+    }
 }
 
 #[test]
 fn a_server_that_dies_is_a_report_and_bounded_memory() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(&["9=discard"], "");
-    let bench = stage.start(&format!("{SERVED}:9 --rate 4000 --duration 3 --timeout 1 --connections 100000"));
+    let mut bench =
+        stage.start(&format!("{SERVED}:9 --rate 4000 --duration 3 --timeout 1 --connections 100000"));
+    bench.await_line("active");
     thread::sleep(Duration::from_millis(1000));
     let before = bench.resident();
     responder.process.signal(Signal::SIGKILL);
-    thread::sleep(Duration::from_millis(1800));
-    let after = bench.resident();
-    let results = stage.report(bench);
-    assert!(results.connections("completed") > 1000, "{}", results.text);
+    let (results, most) = stage.report_and_resident(bench);
+    assert!(results.connections("completed") > 0, "{}", results.text);
     assert!(results.failures() > 1000, "{}", results.text);
     let (silence, ours) = (results.failed("connect-timeout"), results.failed("timeout"));
     // The kernel behind the dead responder knows nothing of its addresses, nor answers for them.
     assert_eq!(silence + ours + results.failed("unreachable"), results.failures(), "{}", results.text);
     assert_eq!(results.at("bottleneck.verdict"), "target", "{}", results.text);
     // At most a second's connections live at a time, 4000 of a few hundred octets.
-    assert!(after < before + (8 << 20), "{before} octets before, {after} after");
+    assert!(most < before + (8 << 20), "{before} octets before, {most} after");
 }
 
 #[test]
@@ -65,9 +70,11 @@ fn a_port_range_too_small_for_the_rate_is_said_before_and_after() {
     ]);
     let (attempted, missing) = (results.connections("attempted"), results.failed("no-tuple"));
     assert_eq!((attempted, missing), (3000, results.failures()), "{}", results.text);
-    // 1000 at once, and each again two seconds (2 MSL) later: of three seconds the middle one lacks.
-    // A machine in use ends them later, and then more of the third second lacks as well.
-    assert!((900..2000).contains(&missing), "{}", results.text);
+    // 1000 at once, and each again two seconds (2 MSL) after its end: of three seconds the middle one
+    // lacks, and of the third as much as the slowest took. On a quiet machine that is next to nothing.
+    let slowest = results.number("latency_us.completion.max") / 1e6;
+    let most = 1100 + (1000.0 * slowest) as u64;
+    assert!((1000..=most).contains(&missing), "{missing}, not {most} at most: {}", results.text);
 }
 
 #[test]
@@ -83,6 +90,6 @@ fn ctrl_c_still_prints_everything() {
         let results = stage.report(bench);
         results.assert_says(&["the run was ended early, by a signal", "limit", "p99.9"]);
         assert!(results.connections("attempted") > 0 && results.failures() == 0, "{}", results.text);
-        assert!(results.number("duration_s") < 5.0, "{}", results.text);
+        assert!(results.number("duration_s") < 30.0, "of 60 seconds: {}", results.text);
     }
 }

@@ -43,22 +43,29 @@ fn handfast_respond_completes_every_workload() {
     assert_eq!((&total["frames_lost"], &total["closed"]["handshake_timeout"]), (&0.into(), &0.into()));
 }
 
-/// The server closes first, so it has every 4-tuple in TIME-WAIT when the next run comes.
+/// The server closes first, so it has every 4-tuple in TIME-WAIT when the next run comes, and until
+/// the end of this test.
 #[test]
 fn a_second_run_does_not_meet_what_the_first_left_behind() {
     let Some(stage) = stage(|spec| spec) else { return };
-    let _responder = stage.respond(&["81=close"], "");
-    let run = |seed: &str| {
-        let arguments = "--closer server --connections 2000 --concurrency 64 --timeout 2 --syn-retries 0";
-        stage.bench(&format!("{SERVED}:81 {arguments} {seed}"))
+    let _responder = stage.respond(&["81=close"], "--msl 60");
+    let run = |arguments: &str| {
+        let common = "--closer server --concurrency 64 --timeout 2 --syn-retries 0";
+        stage.bench(&format!("{SERVED}:81 {common} {arguments}"))
     };
-    for _ in 0..2 {
-        run("").assert_flawless();
-    }
+    let passes = |arguments: &str| {
+        let results = run(&format!("--connections 2000 {arguments}"));
+        // Of four billion 4-tuples: in one run of a few hundred, one has been used before.
+        assert!(results.failures() <= 2, "{}", results.text);
+        assert_eq!(results.connections("completed"), 2000 - results.failures(), "{}", results.text);
+    };
+    passes("");
+    passes("");
     // Asked for, it can be had, and is named.
-    run("--seed 7").assert_flawless();
-    let met = run("--seed 7");
-    assert!(met.failures() > 0, "{}", met.text);
+    passes("--seed 7");
+    let met = run("--connections 64 --seed 7");
+    // Of the SYNs one in two has a number beyond the connection before, and is welcome (RFC 6191).
+    assert!(met.failures() > 8, "{}", met.text);
     met.assert_says(&["TIME-WAIT", "--seed"]);
 }
 

@@ -111,7 +111,10 @@ impl Stage {
     /// `handfast respond` with these services on [`SERVED`], as in `80=http`.
     pub fn respond(&self, listeners: &[&str], arguments: &str) -> Responder {
         let mut command = self.server().command(PROGRAM);
-        command.args(["respond", "--dev", SERVER_DEVICE, "--cores", &cores().1, "--msl", "1"]);
+        command.args(["respond", "--dev", SERVER_DEVICE, "--cores", &cores().1]);
+        if !arguments.contains("--msl") {
+            command.args(["--msl", "1"]);
+        }
         command.args(["--interval", "0", "--json"]).arg(self.file("respond.json"));
         for listener in listeners {
             // An IPv6 address is given with it.
@@ -122,6 +125,23 @@ impl Stage {
         let mut process = Process::start(command);
         process.await_line("ready");
         Responder { process, json: self.file("respond.json") }
+    }
+
+    /// Frames that the server's kernel had no room for, as it says itself: in the responder's rings (its
+    /// report has those), or before them. None, unless others take the machine.
+    pub fn unseen(&self, report: &Value) -> u64 {
+        let queues = report["queues"].as_array().unwrap_or_else(|| panic!("no queues: {report}"));
+        let kernel = |name: &str| -> u64 {
+            queues.iter().map(|queue| queue["kernel"][name].as_u64().expect("a count")).sum()
+        };
+        kernel("rx_ring_full") + kernel("rx_dropped") + dropped(self.server(), SERVER_DEVICE)
+    }
+
+    /// The same of the client's kernel and the bench.
+    pub fn unheard(&self, results: &Results) -> u64 {
+        let rings = ["kernel_rx_ring_full", "kernel_rx_dropped", "kernel_fill_ring_empty"];
+        let rings = rings.iter().map(|name| results.dropped(name)).sum::<u64>();
+        rings + dropped(self.client(), CLIENT_DEVICE)
     }
 
     /// `handfast lab serve-kernel`: the server's own kernel.
@@ -150,6 +170,12 @@ impl Stage {
         }
         process
     }
+}
+
+/// Frames that came to this device and found the core's backlog full.
+fn dropped(at: &Namespace, device: &str) -> u64 {
+    let file = format!("/sys/class/net/{device}/statistics/rx_dropped");
+    at.run(&["cat", &file]).expect("cat").trim().parse().expect("a count")
 }
 
 /// A `handfast respond` at work.
