@@ -4,20 +4,21 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::text::{counted, noun};
 use crate::wire::Owned;
 
 /// Cores that were asked for and get no queue. A queue belongs to one core.
 pub(super) fn idle_cores(asked: &[usize], taken: &[usize], queues: u32) -> Option<String> {
     let idle: Vec<String> =
         asked.iter().filter(|cpu| !taken.contains(cpu)).map(ToString::to_string).collect();
+    let queues = match queues {
+        1 => "is 1 queue".to_owned(),
+        more => format!("are {more} queues"),
+    };
+    let cores = if idle.len() == 1 { "core" } else { "cores" };
     (!idle.is_empty()).then(|| {
-        let (number, queues) = (idle.len() as u64, counted(u64::from(queues), "queue"));
         format!(
-            "there {} {queues} and a queue has one core: nothing for {} {} to do; \
+            "there {queues} and a queue has one core: nothing for {cores} {} to do; \
              ethtool -L IF combined N (veth: rx N tx N) makes more queues",
-            if queues.starts_with("1 ") { "is" } else { "are" },
-            noun(number, "core"),
             idle.join(", "),
         )
     })
