@@ -2,7 +2,7 @@
 //! order; the first that holds is the verdict:
 //!
 //! 1. nothing was attempted: unknown;
-//! 2. the client had no 4-tuple, slot or frame for some connections: the client;
+//! 2. the client had no 4-tuple, slot, frame, buffer or time for some connections: the client;
 //! 3. its receive rings overflowed: the client;
 //! 4. most connections failed: the target (a client that is late still gets its answers);
 //! 5. open loop, and connections were opened too few or too late: the client;
@@ -21,10 +21,12 @@ use super::results::{Loop, Results, Second};
 use words::{cores, meaning, same, shared_cores};
 
 /// Failures for want of something of the client's own, and what helps.
-const LOCAL: [(&str, &str, &str); 3] = [
+const LOCAL: [(&str, &str, &str); 5] = [
     ("no-tuple", "free 4-tuple", "give more source addresses or ports (--source)"),
     ("no-slot", "free connection slot", "raise --max-connections"),
     ("no-frame", "free frame to send in", "lower the load, or give it more cores"),
+    ("no-buffer", "buffer for a request", "lower the load, or give it more cores"),
+    ("client-late", "time left to open them", "lower the load, or give it more cores"),
 ];
 /// Drops that tell that the client took frames too slowly.
 const OVERFLOWS: [&str; 3] = ["kernel_rx_ring_full", "kernel_fill_ring_empty", "kernel_rx_dropped"];

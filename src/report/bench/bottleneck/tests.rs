@@ -38,10 +38,12 @@ fn each_limit_is_known_by_what_was_measured() {
     let (closed, asked) = (run(), open_loop(1000.0));
     let busy = Measured { cpu: samples(10, 1), ..quiet() };
     let paused = Some(Lag { mean: 14_000.0, p50: 100, max: 258_000 });
-    let cases: [(&str, &Run, Measured, Verdict, &str); 21] = [
+    let cases: [(&str, &Run, Measured, Verdict, &str); 23] = [
         ("nothing", &closed, Measured { attempted: 0, ..quiet() }, Verdict::Unknown, "no connection"),
         ("no tuple", &closed, failed("no-tuple", 100), Verdict::Client, "--source"),
         ("no slot", &asked, failed("no_slot", 100), Verdict::Client, "--max-connections"),
+        ("no buffer", &closed, failed("no-buffer", 100), Verdict::Client, "no buffer for a request"),
+        ("no time", &asked, failed("client-late", 9000), Verdict::Client, "no time left to open them"),
         ("too few opened", &open_loop(1020.0), quiet(), Verdict::Client, "1,003 of the asked 1,020"),
         ("opened late", &asked, Measured { lag: lag(2500.0), ..quiet() }, Verdict::Client, "2.5 ms late"),
         (
