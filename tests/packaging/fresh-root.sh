@@ -27,6 +27,8 @@ for program in debootstrap ip ethtool curl; do
 done
 
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/hf-root.XXXXXX")
+# It becomes `/`, which others than root get into.
+chmod 755 "$root"
 responder=
 clean() {
     [ -z "$responder" ] || kill "$responder" 2>/dev/null || true

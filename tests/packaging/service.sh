@@ -25,6 +25,8 @@ for program in debootstrap systemd-nspawn ip ethtool curl; do
 done
 
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/hf-root.XXXXXX")
+# It becomes `/`, which others than root get into.
+chmod 755 "$root"
 container=
 clean() {
     if [ -n "$container" ]; then
