@@ -11,6 +11,9 @@ mod refused;
 mod socket;
 mod status;
 
+#[path = "../support/copied.rs"]
+mod copied;
+
 // As in tests/veth, where everything of them is used.
 #[allow(dead_code)]
 #[path = "../veth/responder.rs"]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::asked::{Asked, said};
-use crate::responder::PROGRAM;
+use crate::copied::copy_into;
 use crate::stage::{lab, owned, wait_until};
 
 const NOBODY: u32 = 65_534;
@@ -22,13 +22,8 @@ fn another_user_is_told_that_he_is_not_answered() {
     let asked = Asked::start(&lab, &["--listen", &owned(false, "80=http")]);
     // Where everybody gets to it; the file's own mode would be enough.
     let public = TempDir::new().expect("a directory");
-    let program = public.path().join("handfast");
-    // By another process: what another thread of this one starts has the file open for writing until it
-    // is a program of its own, and what is open for writing cannot be run.
-    assert!(Command::new("cp").arg(PROGRAM).arg(&program).status().is_ok_and(|status| status.success()));
+    let program = copy_into(&public);
     let open = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
-    open(public.path(), 0o755);
-    open(&program, 0o755);
     let connections = || {
         let mut command = Command::new(&program);
         said(command.args(["connections", "--socket"]).arg(&asked.socket).uid(NOBODY).gid(NOBODY))

@@ -2,6 +2,8 @@
 //! commands it names cure them. Each test makes a lab of its own (`hf-d…`) and removes it even when
 //! it fails. Needs root; what cannot run says `SKIPPED` and why, and in CI is a failure.
 
+#[path = "../support/copied.rs"]
+mod copied;
 mod documented;
 mod findings;
 mod fixes;

@@ -1,28 +1,19 @@
 //! Without the capabilities: which are missing, and the command that gives them to the program.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use handfast::lab::{Lab, SERVER_DEVICE};
 use tempfile::TempDir;
 
+use crate::copied::copy_into;
 use crate::stage::{self, Examination, PROGRAM, respond, type_into};
 
-/// A copy of the program: nobody may read a build directory, and it gets capabilities of its own. Made by
-/// a process that has ended: what another test starts meanwhile would inherit the file open for writing,
-/// and until it has become its own program nobody could run the copy (ETXTBSY).
-fn copy_into(directory: &TempDir) -> String {
-    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("ours");
-    let copy = directory.path().join("handfast").display().to_string();
-    assert!(Command::new("cp").args([PROGRAM, &copy]).status().expect("cp").success());
-    copy
-}
-
 /// In the server's namespace, without the rights of root.
-fn as_nobody(lab: &Lab, program: &str) -> Command {
+fn as_nobody(lab: &Lab, program: &Path) -> Command {
     let mut command = lab.server().command("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", program]);
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
+    command.arg(program);
     command
 }
 
