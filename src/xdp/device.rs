@@ -1,6 +1,5 @@
 use std::{collections::BTreeSet, fs, io, net::IpAddr};
 
-use ipnet::IpNet;
 use nix::{
     ifaddrs::{InterfaceAddress, getifaddrs},
     net::if_::{InterfaceFlags, if_nametoindex},
@@ -79,12 +78,6 @@ impl Device {
             rx_checksum,
             tx_checksum,
         })
-    }
-
-    /// The networks of its addresses, without host bits.
-    pub fn networks(&self) -> impl Iterator<Item = IpNet> {
-        let network = |(address, length): &(IpAddr, u8)| IpNet::new(*address, *length).ok();
-        self.addresses.iter().filter_map(network).map(|network| network.trunc())
     }
 
     /// Whether it can be used with frames of `frame_size` octets, buffer and headroom together.

@@ -30,7 +30,7 @@ pub(super) fn open_device(
     let local: Vec<IpAddr> = device.addresses.iter().map(|(address, _)| *address).collect();
     let mut program = Program::load(&owned, &local)?;
     let mode = attach(options.mode, &mut program, &device, active)?;
-    active.notes.extend(notes::whole_links(&device.name, &owned, device.networks()));
+    active.notes.extend(notes::whole_links(&device.name, &owned, &device.addresses));
     let mut queues = Vec::new();
     let mut what = None;
     for number in 0..device.rx_queues {
@@ -77,9 +77,10 @@ fn attach(
 
 /// What the parser needs to know of the interface.
 pub(super) fn policy(options: &Options, device: &Device) -> Policy {
+    let own = device.addresses.iter().filter_map(|(address, length)| IpNet::new(*address, *length).ok());
     let given = options.subnets.iter().copied();
     let subnets: Vec<Ipv4Net> =
-        if options.subnets.is_empty() { device.networks().collect() } else { given.collect::<Vec<_>>() }
+        if options.subnets.is_empty() { own.collect() } else { given.collect::<Vec<_>>() }
             .into_iter()
             .filter_map(|net| match net {
                 IpNet::V4(net) => Some(net.trunc()),

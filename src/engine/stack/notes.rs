@@ -26,8 +26,9 @@ pub(super) fn idle_cores(asked: &[usize], taken: &[usize], queues: u32) -> Optio
 
 /// A link whose every address we take: ARP and neighbour discovery are answered for hosts that may be
 /// there. Not a link of two hosts, where the other one asks.
-pub(super) fn whole_links(name: &str, owned: &[Owned], links: impl Iterator<Item = IpNet>) -> Vec<String> {
-    let links = links.filter(|link| {
+pub(super) fn whole_links(name: &str, owned: &[Owned], addresses: &[(IpAddr, u8)]) -> Vec<String> {
+    let links = addresses.iter().filter_map(|(address, length)| IpNet::new(*address, *length).ok());
+    let links = links.map(|link| link.trunc()).filter(|link| {
         let is_local = matches!(link.addr(), IpAddr::V6(address) if address.is_unicast_link_local());
         link.max_prefix_len() - link.prefix_len() > 1 && !is_local
     });
@@ -59,8 +60,7 @@ mod tests {
     #[test]
     fn a_link_is_whole_with_every_address_of_it() {
         let notes = |owned: &str, address: &str, length| {
-            let link = IpNet::new(address.parse().unwrap(), length).unwrap().trunc();
-            whole_links("eth0", &[owned.parse().unwrap()], [link].into_iter()).len()
+            whole_links("eth0", &[owned.parse().unwrap()], &[(address.parse().unwrap(), length)]).len()
         };
         for (owned, address, length, number) in [
             ("0.0.0.0/0:80", "10.0.0.1", 24, 1),
