@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use clap::ArgMatches;
@@ -76,7 +77,7 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         Ok::<_, Failure>(())
     })?;
     notifier.stopping();
-    let summary = finish(&active, running);
+    let summary = finish(&active, running, &stop);
     if let (Some(file), Some(path)) = (&mut json, &arguments.json) {
         write_json(file, &summary).map_err(|error| Failure::cannot_write(path, &error))?;
     }
@@ -86,8 +87,10 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
     }
 }
 
-fn finish(active: &Active, running: Running) -> Summary {
-    let finished = running.stop();
+/// A signal that comes now cuts the end short, and the next one ends the process at once.
+fn finish(active: &Active, running: Running, stop: &AtomicBool) -> Summary {
+    stop.store(false, Ordering::Relaxed);
+    let finished = running.stop_unless(stop);
     let summary = Summary::new(active, &finished);
     print!("{summary}");
     if let Some(note) = steering_note(&summary.total) {

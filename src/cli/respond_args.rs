@@ -11,8 +11,8 @@ use super::values::{self, Cores, Listen};
 use super::{CaptureArgs, Failure, MetricsArgs};
 use crate::engine::listeners::Listeners;
 use crate::engine::stack::{Options, ServiceFactory};
-use crate::engine::{CoreConfig, Fault, Polling};
-use crate::tcp::{Config, CookieMode};
+use crate::engine::{CoreConfig, Farewell, Fault, OnStop, Polling};
+use crate::tcp::{Config, CookieMode, WhenFull};
 use crate::wire::Owned;
 use crate::xdp::{Copy, Mode};
 
@@ -118,6 +118,29 @@ pub struct RespondArgs {
           value_parser = PossibleValuesParser::new(["auto", "always", "never"]).map(|text| cookies(&text)))]
     pub cookies: CookieMode,
 
+    /// What a connection gets that there is no slot for: a RST, or nothing
+    ///
+    /// With reset, a SYN is still answered by cookie where cookies are sent, and its ACK by a RST if no
+    /// slot is free by then. With drop, the SYN is not answered, and the client sends it again.
+    #[arg(long, value_name = "HOW", default_value = "reset", help_heading = "Protocol",
+          value_parser = PossibleValuesParser::new(["reset", "drop"]).map(|text| when_full(&text)))]
+    pub when_full: WhenFull,
+
+    /// Take segments without the timestamps that were agreed on, or drop them
+    ///
+    /// lenient takes them, as Linux does: some clients and middleboxes leave them out. strict drops
+    /// them (RFC 7323 3.2), as timestamp_missing.
+    #[arg(long, value_name = "HOW", default_value = "lenient", help_heading = "Protocol",
+          value_parser = PossibleValuesParser::new(["lenient", "strict"]).map(|text| text == "strict"))]
+    pub timestamps: bool,
+
+    /// What the peers of open connections are sent at the end: a RST, a FIN, or nothing
+    ///
+    /// fin waits for the peers to close in turn, and answers data that still comes with a RST.
+    #[arg(long, value_name = "WHAT", default_value = "reset", help_heading = "Protocol",
+          value_parser = PossibleValuesParser::new(["reset", "fin", "none"]).map(|text| farewell(&text)))]
+    pub on_stop: Farewell,
+
     /// The largest segment to announce, octets [default: what the interface's MTU allows]
     #[arg(long, value_name = "N", help_heading = "Protocol", value_parser = clap::value_parser!(u16).range(64..=1730))]
     pub mss: Option<u16>,
@@ -152,6 +175,16 @@ pub struct RespondArgs {
     /// Answers to pings a second, for each core
     #[arg(long, value_name = "N", default_value = "1_000", help_heading = "Limits", value_parser = values::count)]
     pub icmp_rate: u32,
+
+    /// How long the end may take for --on-stop; what it did not reach is counted
+    ///
+    /// A second signal cuts it short, a third ends the process at once.
+    #[arg(long, value_name = "SECS", default_value = "5", help_heading = "Limits", value_parser = on_stop_within)]
+    pub on_stop_within: Duration,
+
+    /// RSTs or FINs a second of --on-stop, for each core
+    #[arg(long, value_name = "N", default_value = "250_000", help_heading = "Limits", value_parser = values::count)]
+    pub on_stop_rate: u32,
 
     /// Mistreat that share of incoming SYNs on purpose: drop=P%,reset=P%,delay=MS
     ///
@@ -228,6 +261,8 @@ impl RespondArgs {
                 cookies: self.cookies,
                 msl_ms: self.msl.as_millis() as u32,
                 syn_ack_retries: self.synack_retries,
+                when_full: self.when_full,
+                strict_timestamps: self.timestamps,
                 ..defaults.config
             },
             mss: self.mss,
@@ -242,6 +277,11 @@ impl RespondArgs {
             ring: self.ring,
             fault: self.fault.unwrap_or_default(),
             accept_partial_checksum: self.accept_partial_checksums,
+            on_stop: OnStop {
+                farewell: self.on_stop,
+                within_ms: self.on_stop_within.as_millis() as u32,
+                per_second: self.on_stop_rate,
+            },
             ..Options::default()
         }
     }
@@ -288,6 +328,27 @@ fn cookies(text: &str) -> CookieMode {
         "always" => CookieMode::Always,
         "never" => CookieMode::Never,
         _ => CookieMode::Auto,
+    }
+}
+
+fn when_full(text: &str) -> WhenFull {
+    if text == "drop" { WhenFull::Drop } else { WhenFull::Reset }
+}
+
+fn farewell(text: &str) -> Farewell {
+    match text {
+        "fin" => Farewell::Fin,
+        "none" => Farewell::Nothing,
+        _ => Farewell::Reset,
+    }
+}
+
+/// Up to five minutes: service managers do not wait longer.
+fn on_stop_within(text: &str) -> Result<Duration, String> {
+    let limit = Duration::from_secs(300);
+    match values::seconds(text)? {
+        long if long > limit => Err(format!("`{text}` is more than five minutes")),
+        within => Ok(within),
     }
 }
 

@@ -8,8 +8,8 @@ use super::Failure;
 /// Exit code of what was ended before it was done, as a shell reports SIGINT.
 pub(super) const INTERRUPTED: u8 = 130;
 
-/// Becomes true on Ctrl-C or SIGTERM. The second one ends the process at once: the link goes with
-/// it, and with it the program on the interface.
+/// Becomes true on Ctrl-C or SIGTERM. One that comes while it is true ends the process at once: the link
+/// goes with it, and with it the program on the interface.
 pub(super) fn stop() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

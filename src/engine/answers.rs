@@ -40,7 +40,7 @@ pub(super) fn echo<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame, 
     if !owned(core, ask.local) {
         return drop(core, port, frame, DropReason::IcmpOther);
     }
-    if !core.icmp_limit.take(core.now) {
+    if !core.icmp_limit.take(0, ask.remote, core.now) {
         return drop(core, port, frame, DropReason::IcmpLimited);
     }
     let len = icmp::echo_reply(port.bytes_mut(&mut frame), ask);

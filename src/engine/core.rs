@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use super::Mailbox;
 use super::caller::Caller;
+use super::fair::FairLimit;
 use super::hops::Hops;
 use super::rules::{Change, Rules};
 use crate::observe::CoreCounters;
-use crate::tcp::{Config, Cookies, IsnSecret, Now, SendBuffers, TokenBucket, User};
-use crate::wire::{HashSecret, Mac, Owned, Policy};
+use crate::tcp::{Config, Cookies, IsnSecret, Now, SendBuffers, User};
+use crate::wire::{Emit, Flags, HashSecret, Mac, Owned, Policy};
 
 /// What all cores share. Read only while running, but for the mailboxes.
 pub struct Shared {
@@ -57,7 +58,26 @@ pub struct Secrets {
     pub hash: HashSecret,
     pub isn: IsnSecret,
     pub cookie: (u64, u64),
+    /// Where the senders of what is answered within a limit are counted.
+    pub limit: (u64, u64),
     pub fault: u64,
+}
+
+/// What a RST answers. Each kind has a limit of its own, so that a flood of one leaves the other alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResetKind {
+    /// A segment with an ACK, of no connection.
+    Ack,
+    /// A SYN, or what has no ACK, at a closed port.
+    Syn,
+}
+
+impl ResetKind {
+    /// A RST takes its number from the ACK it answers, or else acknowledges (RFC 9293 3.10.7.1).
+    #[inline]
+    pub(super) fn of(reset: &Emit) -> ResetKind {
+        if reset.flags.has(Flags::ACK) { ResetKind::Syn } else { ResetKind::Ack }
+    }
 }
 
 /// How to mistreat SYNs on purpose, for people who test clients.
@@ -87,11 +107,14 @@ pub struct Core {
     pub(super) caller: Option<Box<dyn Caller>>,
     /// Where its SYNs go.
     pub(super) gateway: Option<Mac>,
-    pub(super) rst_limit: TokenBucket,
-    pub(super) icmp_limit: TokenBucket,
+    /// By [`ResetKind`].
+    pub(super) rst_limit: FairLimit<2>,
+    pub(super) icmp_limit: FairLimit<1>,
     pub(super) dice: Dice,
-    /// Whether `--fault` mistreats any SYN.
+    /// Whether `--fault` mistreats any SYN, or the core is stopping: SYNs are looked at more closely.
     pub(super) faulty: bool,
+    /// No new connections: the program ends.
+    pub(super) stopping: bool,
     pub(super) now: Now,
     /// By port: its device.
     pub(super) devices: Vec<usize>,
@@ -122,10 +145,11 @@ impl Core {
             users,
             caller: None,
             gateway: None,
-            rst_limit: TokenBucket::new(bounds.rst_rate),
-            icmp_limit: TokenBucket::new(bounds.icmp_rate),
+            rst_limit: FairLimit::new(bounds.rst_rate, shared.secrets.limit),
+            icmp_limit: FairLimit::new(bounds.icmp_rate, shared.secrets.limit),
             dice: Dice(shared.secrets.fault | 1),
             faulty: rules.fault != Fault::default(),
+            stopping: false,
             now: Now::default(),
             devices: Vec::new(),
             wakers: Vec::new(),
@@ -144,7 +168,12 @@ impl Core {
     /// Other rules, from now on; what they replace is in their place then.
     pub(super) fn adopt(&mut self, change: &mut Change) {
         change.trade(&mut self.rules, &mut self.users);
-        self.faulty = self.rules.fault != Fault::default();
+        self.faulty = self.stopping || self.rules.fault != Fault::default();
+    }
+
+    /// No new connections from now on.
+    pub(super) fn stop(&mut self) {
+        (self.stopping, self.faulty) = (true, true);
     }
 
     /// The window that a listener's service gives a new connection.
@@ -179,12 +208,18 @@ impl Secrets {
     /// From the system's randomness.
     pub fn random() -> Result<Secrets, getrandom::Error> {
         let mut hash = [0; HashSecret::WORDS];
-        let mut others = [0; 5];
+        let mut others = [0; 7];
         for word in hash.iter_mut().chain(&mut others) {
             *word = getrandom::u64()?;
         }
-        let [isn0, isn1, cookie0, cookie1, fault] = others;
-        Ok(Secrets { hash: HashSecret(hash), isn: IsnSecret(isn0, isn1), cookie: (cookie0, cookie1), fault })
+        let [isn0, isn1, cookie0, cookie1, limit0, limit1, fault] = others;
+        Ok(Secrets {
+            hash: HashSecret(hash),
+            isn: IsnSecret(isn0, isn1),
+            cookie: (cookie0, cookie1),
+            limit: (limit0, limit1),
+            fault,
+        })
     }
 
     /// Always the same: for simulations that must repeat.
@@ -193,6 +228,7 @@ impl Secrets {
             hash: HashSecret::fixed(seed),
             isn: IsnSecret(seed ^ 1, !seed),
             cookie: (seed ^ 2, !seed),
+            limit: (seed ^ 4, !seed),
             fault: seed ^ 3,
         }
     }

@@ -1,7 +1,7 @@
 //! Where a batch is worked off: a core, the port the batch came from, and the ways out of it. Every
 //! frame ends in exactly one of them.
 
-use super::core::Core;
+use super::core::{Core, ResetKind};
 use super::hops::{Hops, NO_HOP};
 use super::port::Port;
 use crate::observe::{CoreCounters, DropReason};
@@ -20,10 +20,16 @@ impl<P: Port> Desk<'_, P> {
     /// An answer in the frame that asked; RSTs within their limit.
     #[inline]
     pub(super) fn reply<K: PacketKey>(&mut self, frame: P::Frame, link_len: u8, key: &K, emit: &Emit) {
-        if emit.flags.has(Flags::RST) && !self.core.rst_limit.take(self.core.now) {
+        if emit.flags.has(Flags::RST) && !self.may_reset(key, emit) {
             return self.refuse(frame, DropReason::RstLimited);
         }
         self.turn(frame, link_len, key, emit);
+    }
+
+    #[cold]
+    fn may_reset<K: PacketKey>(&mut self, key: &K, reset: &Emit) -> bool {
+        let (sender, now) = (key.remote().ip(), self.core.now);
+        self.core.rst_limit.take(ResetKind::of(reset) as usize, sender, now)
     }
 
     /// A segment without data in the frame that asked for it.

@@ -9,12 +9,14 @@
 //! - `open`: segments of no connection: listeners, cookies, faults on purpose, resets.
 //! - `desk`: the ways out of a batch: answered, refused, handed over.
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
+//! - `fair`: rate limits that no sender uses up for the others.
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
 //! - `listeners`: rules, looked up; `rules`: their numbers, and giving a running core other ones.
 //! - `errors`: ICMP errors about segments of ours.
 //! - `mailbox`: segments handed to the core that owns their connection.
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
 //!   `owed` what connections send without a frame to answer in.
+//! - `ending`: what the peers of open connections are sent when the program ends.
 //! - `orders`: what other threads have a core do between two turns; `describe`: what a core tells of
 //!   its connections that way.
 //! - `stack`: devices, queues and threads around it all; `runner` one thread.
@@ -28,9 +30,11 @@ mod calls;
 mod core;
 mod describe;
 mod desk;
+mod ending;
 mod errors;
 mod expected;
 mod expiry;
+mod fair;
 mod flows;
 mod hops;
 pub mod listeners;
@@ -55,6 +59,7 @@ mod worker;
 pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};
 pub use caller::{Caller, CallerFactory, Ends, Line, OpenError};
 pub use describe::{DESCRIBED, Facts, Question, STATES, Tables, state_name};
+pub use ending::{Ending, Farewell, OnStop, Progress};
 pub use mailbox::Mailbox;
 pub use orders::{Order, Refused};
 pub use port::Port;

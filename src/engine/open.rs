@@ -8,7 +8,7 @@ use super::listeners::ListenerId;
 use super::port::Port;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
-use crate::tcp::{self, Arrival, CookieMode, Disguise, Offer, Tcb, Timer, TimerOp};
+use crate::tcp::{self, Arrival, CookieMode, Disguise, Offer, Tcb, Timer, TimerOp, WhenFull};
 use crate::wire::{Emit, Flags, PacketKey, Segment, Seq};
 
 /// What becomes of an insertion.
@@ -57,7 +57,8 @@ impl<K: PacketKey> Flows<K> {
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
         let segment = &arrived.segment;
-        let Some(offer) = cookie_offer(desk.core, segment) else {
+        let offer = if desk.core.stopping { None } else { cookie_offer(desk.core, segment) };
+        let Some(offer) = offer else {
             return desk.reply(frame, segment.link_len, &segment.key, &reset);
         };
         let core = &mut *desk.core;
@@ -73,8 +74,7 @@ impl<K: PacketKey> Flows<K> {
                 self.known(desk, arrived, frame, found, debts);
             }
             Placed::There(found) => self.known(desk, arrived, frame, found, debts),
-            // Silence: the client believes itself connected, and tries again with its data.
-            Placed::Refused(reason) => desk.refuse(frame, reason),
+            Placed::Refused(reason) => refuse_connected(desk, arrived, frame, reason, &reset),
         }
     }
 
@@ -95,9 +95,13 @@ impl<K: PacketKey> Flows<K> {
                 Mistreatment::None => {}
                 Mistreatment::Drop => return desk.refuse(frame, DropReason::FaultDrop),
                 Mistreatment::Reset => return reset_on_purpose(desk, arrived, frame),
+                Mistreatment::Stopping => return answer_closed(desk, arrived, frame),
             }
         }
         if self.wants_cookie(desk.core) && above.is_none() {
+            if self.is_full() && desk.core.shared.config.when_full == WhenFull::Drop {
+                return desk.refuse(frame, DropReason::SlotsFull);
+            }
             return answer_with_cookie(desk, arrived, frame, listener);
         }
         let segment = &arrived.segment;
@@ -113,13 +117,7 @@ impl<K: PacketKey> Flows<K> {
         match self.place(desk, arrived, &frame, listener, make) {
             Placed::At(slot) => self.answer(desk, arrived, frame, slot, disguise),
             Placed::There(found) => self.known(desk, arrived, frame, found, debts),
-            // Not when raced: the other core answers, and a cookie would be a second ISN.
-            Placed::Refused(DropReason::TableFull | DropReason::SlotsFull)
-                if desk.core.shared.config.cookies == CookieMode::Auto =>
-            {
-                answer_with_cookie(desk, arrived, frame, listener);
-            }
-            Placed::Refused(reason) => desk.refuse(frame, reason),
+            Placed::Refused(reason) => refuse_syn(desk, arrived, frame, listener, reason),
         }
     }
 
@@ -201,6 +199,11 @@ impl<K: PacketKey> Flows<K> {
         Some(listener)
     }
 
+    /// Every slot is taken, by connections that are worth more than a new one.
+    fn is_full(&self) -> bool {
+        self.part.len() == self.part.capacity() && self.time_wait == 0
+    }
+
     #[inline]
     fn wants_cookie(&self, core: &Core) -> bool {
         match core.shared.config.cookies {
@@ -245,16 +248,58 @@ fn answer_with_cookie<K: PacketKey, P: Port>(
     desk.answer(frame, *link_len, key, &emit);
 }
 
-/// What `--fault` does to a SYN.
+/// A SYN that there is no slot for. By cookie it may still find one: the ACK decides.
+#[cold]
+fn refuse_syn<K: PacketKey, P: Port>(
+    desk: &mut Desk<'_, P>,
+    arrived: &Arrived<K>,
+    frame: P::Frame,
+    listener: u16,
+    reason: DropReason,
+) {
+    let config = &desk.core.shared.config;
+    // Not when raced: the other core answers, and a cookie would be a second ISN.
+    match (reason, config.when_full, config.cookies) {
+        (DropReason::InsertRaced, ..) | (_, WhenFull::Drop, _) => desk.refuse(frame, reason),
+        (_, WhenFull::Reset, CookieMode::Never) => {
+            desk.core.counters.dropped(reason);
+            answer_closed(desk, arrived, frame);
+        }
+        (_, WhenFull::Reset, _) => answer_with_cookie(desk, arrived, frame, listener),
+    }
+}
+
+/// The ACK of a cookie that there is no slot for. Its sender takes itself for connected, and has shown
+/// that the address is its own: so it gets its RST beside the limit, which is for those who have not.
+#[cold]
+fn refuse_connected<K: PacketKey, P: Port>(
+    desk: &mut Desk<'_, P>,
+    arrived: &Arrived<K>,
+    frame: P::Frame,
+    reason: DropReason,
+    reset: &Emit,
+) {
+    if reason == DropReason::InsertRaced || desk.core.shared.config.when_full == WhenFull::Drop {
+        return desk.refuse(frame, reason);
+    }
+    desk.core.counters.dropped(reason);
+    desk.turn(frame, arrived.segment.link_len, &arrived.segment.key, reset);
+}
+
+/// What becomes of a SYN beside its connection: by `--fault`, or because the program ends.
 enum Mistreatment {
     None,
     Drop,
     Reset,
+    Stopping,
 }
 
 /// Decides by the dice which share of the SYNs is mistreated.
 #[cold]
 fn mistreatment(core: &mut Core) -> Mistreatment {
+    if core.stopping {
+        return Mistreatment::Stopping;
+    }
     let fault = core.rules.fault;
     if fault.drop == 0.0 && fault.reset == 0.0 {
         return Mistreatment::None;
@@ -270,6 +315,12 @@ fn mistreatment(core: &mut Core) -> Mistreatment {
 #[cold]
 fn reset_on_purpose<K: PacketKey, P: Port>(desk: &mut Desk<'_, P>, arrived: &Arrived<K>, frame: P::Frame) {
     desk.core.counters.closed[Closed::FaultReset as usize].bump();
+    answer_closed(desk, arrived, frame);
+}
+
+/// As a closed port would.
+#[cold]
+fn answer_closed<K: PacketKey, P: Port>(desk: &mut Desk<'_, P>, arrived: &Arrived<K>, frame: P::Frame) {
     let Segment { key, info, link_len, .. } = &arrived.segment;
     match tcp::closed(info) {
         Ok(reset) => desk.reply(frame, *link_len, key, &reset),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
-use super::Worker;
+use super::{OnStop, Progress, Worker};
 use super::mailbox::Mailbox;
 use super::orders::Orders;
 use crate::tcp::Now;
@@ -31,6 +31,10 @@ const NAP_MS: u32 = 1000;
 const UNSENT_NAP_MS: u32 = 1;
 /// Turns that a core takes once it is told to stop, at most: a full ring several times over.
 const LAST_TURNS: usize = 256;
+/// How long a core that ends waits for frames, peers, or the kernel, before it looks again; and how often
+/// it looks after what it has sent.
+const END_NAP: Duration = Duration::from_millis(1);
+const END_NAPS: usize = 100;
 /// How often a core whose interface is down looks again.
 const LINK_DOWN_NAP: Duration = Duration::from_millis(20);
 
@@ -41,6 +45,9 @@ pub(super) struct Runner {
     pub polling: Polling,
     pub epoch: Instant,
     pub stop: Arc<AtomicBool>,
+    /// There is no time for [`Runner::on_stop`] any more.
+    pub cut: Arc<AtomicBool>,
+    pub on_stop: OnStop,
     /// Readable when someone has posted a letter, or wants us to stop.
     pub wake: Arc<EventFd>,
     pub orders: Arc<Orders>,
@@ -103,9 +110,40 @@ impl Runner {
     fn finish(&mut self) {
         for _ in 0..LAST_TURNS {
             let turn = self.worker.turn(now(self.epoch));
-            if turn.gone || turn.work == 0 {
+            if turn.gone {
                 return;
             }
+            if turn.work == 0 {
+                break;
+            }
+        }
+        self.end_connections();
+    }
+
+    /// Then the peers of what is still open get to know of the end.
+    fn end_connections(&mut self) {
+        let mut ending = self.worker.begin_end(self.on_stop, now(self.epoch));
+        while !self.cut.load(Relaxed) {
+            let progress = self.worker.end_some(&mut ending, now(self.epoch));
+            if progress == Progress::Over {
+                break;
+            }
+            let turn = self.worker.turn(now(self.epoch));
+            if turn.gone {
+                break;
+            }
+            if progress == Progress::Waits && turn.work == 0 {
+                std::thread::sleep(END_NAP);
+            }
+        }
+        self.worker.count_left_open(&ending);
+        // In the transmit ring it is not on the wire yet, and the ring goes with the socket.
+        for _ in 0..END_NAPS {
+            let unsent = self.worker.ports_mut().iter_mut().any(Queue::unsent);
+            if !unsent || self.worker.turn(now(self.epoch)).gone {
+                break;
+            }
+            std::thread::sleep(END_NAP);
         }
     }
 

@@ -7,7 +7,7 @@ use super::caller::CallerFactory;
 use super::core::{Core, CoreConfig, Fault, Secrets, Shared};
 use super::memory::MemoryPort;
 use super::rules::{Book, RulesError};
-use super::{Mailbox, Port, Worker};
+use super::{Mailbox, OnStop, Port, Progress, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Part, table};
 use crate::tcp::{Config, Cookies, Now, Tcb, User};
@@ -182,6 +182,27 @@ impl Simulation {
             left -= step;
             self.run();
         }
+    }
+
+    /// The end of every core, as of a running stack's. `meanwhile` is called after each millisecond.
+    pub fn stop(&mut self, plan: OnStop, mut meanwhile: impl FnMut(&mut Simulation)) {
+        let start = self.now;
+        let mut endings: Vec<_> = self.workers.iter_mut().map(|worker| worker.begin_end(plan, start)).collect();
+        loop {
+            let now = self.now;
+            let steps = self.workers.iter_mut().zip(&mut endings);
+            let steps: Vec<_> = steps.map(|(worker, ending)| worker.end_some(ending, now)).collect();
+            if steps.iter().all(|step| *step == Progress::Over) {
+                break;
+            }
+            self.run();
+            if !steps.contains(&Progress::More) {
+                meanwhile(self);
+                self.now = Now { micros: self.now.micros + 1000 };
+            }
+        }
+        self.run();
+        self.workers.iter_mut().zip(&endings).for_each(|(worker, ending)| worker.count_left_open(ending));
     }
 
     /// Milliseconds until a timer may expire or a caller has something to do, at most `most`.

@@ -34,10 +34,13 @@ pub struct CoreSnapshot {
     pub established_by_cookie: u64,
     pub retransmissions: u64,
     pub challenge_acks: u64,
+    pub timestamps_missing: u64,
     pub resets_sent: u64,
     pub arp_replies: u64,
     pub neighbour_adverts: u64,
     pub echo_replies: u64,
+    pub stop_notices: u64,
+    pub left_open: u64,
     pub icmp_errors: u64,
     pub forwarded_out: u64,
     pub forwarded_in: u64,
@@ -130,9 +133,9 @@ macro_rules! plain {
 
 plain! {
     frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions opens
-    syn_retransmissions established established_by_cookie retransmissions challenge_acks resets_sent
-    arp_replies neighbour_adverts echo_replies icmp_errors forwarded_out forwarded_in half_open
-    connections time_wait spare_ns frames_lost
+    syn_retransmissions established established_by_cookie retransmissions challenge_acks
+    timestamps_missing resets_sent arp_replies neighbour_adverts echo_replies stop_notices left_open
+    icmp_errors forwarded_out forwarded_in half_open connections time_wait spare_ns frames_lost
 }
 
 impl Named {

@@ -157,6 +157,11 @@ impl<P: Port> Worker<P> {
         &mut self.ports
     }
 
+    /// What sends, and what is to be sent of.
+    pub(super) fn parts(&mut self) -> (&mut Core, &mut [P], &mut Flows<FlowKey4>, &mut Flows<FlowKey6>) {
+        (&mut self.core, &mut self.ports, &mut self.v4, &mut self.v6)
+    }
+
     /// Connections held, IPv4 and IPv6.
     pub fn connections(&self) -> (usize, usize) {
         (self.v4.part.len(), self.v6.part.len())
@@ -224,6 +229,9 @@ impl<P: Port> Worker<P> {
     /// frames; then the caller's turn.
     fn own_accord(&mut self) -> usize {
         let mut work = self.pay();
+        if self.core.stopping {
+            return work;
+        }
         let Some(mut caller) = self.core.caller.take() else { return work };
         // Away from its core meanwhile: nothing that happens in a call tells it anything.
         let Worker { core, ports, v4, v6, .. } = self;
@@ -269,6 +277,12 @@ impl<P: Port> Worker<P> {
         let counters = &self.core.counters;
         self.watch.count(&counters.stages);
         counters.batches.bump();
+        self.gauges();
+    }
+
+    /// What there is now, for those who read the counters.
+    pub(super) fn gauges(&self) {
+        let counters = &self.core.counters;
         counters.half_open.set(u64::from(self.v4.half_open + self.v6.half_open));
         counters.time_wait.set(u64::from(self.v4.time_wait + self.v6.time_wait));
         counters.connections.set((self.v4.part.len() + self.v6.part.len()) as u64);

@@ -95,6 +95,14 @@ pub(super) const PER_CORE: &[PerCore] = &[
         c.retransmissions
     }),
     (counter("handfast_challenge_acks_sent_total", CORE, "Challenge ACKs (RFC 5961)."), |c| c.challenge_acks),
+    (
+        counter(
+            "handfast_timestamps_missing_total",
+            CORE,
+            "Segments taken although they leave out the timestamps that were agreed on.",
+        ),
+        |c| c.timestamps_missing,
+    ),
     (counter("handfast_resets_sent_total", CORE, "RST segments sent."), |c| c.resets_sent),
     (
         counter("handfast_arp_replies_sent_total", CORE, "ARP replies for addresses that are ours alone."),
@@ -109,6 +117,22 @@ pub(super) const PER_CORE: &[PerCore] = &[
         |c| c.neighbour_adverts,
     ),
     (counter("handfast_echo_replies_sent_total", CORE, "Answers to pings."), |c| c.echo_replies),
+    (
+        counter(
+            "handfast_stop_notices_sent_total",
+            CORE,
+            "Connections whose peer was sent a RST or FIN because the program ended.",
+        ),
+        |c| c.stop_notices,
+    ),
+    (
+        counter(
+            "handfast_connections_left_open_total",
+            CORE,
+            "Connections whose peer the end of the program left without a RST or FIN.",
+        ),
+        |c| c.left_open,
+    ),
     (
         counter(
             "handfast_icmp_errors_received_total",
@@ -162,7 +186,7 @@ pub(super) const PER_NAME: &[PerName] = &[
             "handfast_connections_closed_total",
             &["core", "how"],
             "Connections by the way they left; one that goes through TIME-WAIT counts at its entry, and at \
-             its end once more as time_wait_ended, time_wait_reused or time_wait_evicted.",
+             its end once more as time_wait_ended, time_wait_reused, time_wait_evicted or time_wait_reset.",
         ),
         |core| &core.closed,
     ),

@@ -30,6 +30,8 @@ pub enum Closed {
     TimeWaitReused,
     /// TIME-WAIT's budget was full: the oldest went.
     TimeWaitEvicted,
+    /// A RST at RCV.NXT ended TIME-WAIT: the peer's answer to a challenge (RFC 9293 3.10.7.4, RFC 5961).
+    TimeWaitReset,
     /// `--fault reset`.
     FaultReset,
     /// Our SYN, and all its repetitions, were never answered.
@@ -38,10 +40,12 @@ pub enum Closed {
     ConnectRefused,
     /// An ICMP error said of our SYN that the peer's port or protocol is unreachable.
     Unreachable,
+    /// The program ended and reset it.
+    Stopped,
 }
 
 /// Every [`Closed`], with its name in reports.
-pub const CLOSED: [(Closed, &str); 17] = [
+pub const CLOSED: [(Closed, &str); 19] = [
     (Closed::Passive, "passive"),
     (Closed::Active, "active"),
     (Closed::Simultaneous, "simultaneous"),
@@ -55,10 +59,12 @@ pub const CLOSED: [(Closed, &str); 17] = [
     (Closed::TimeWaitEnded, "time_wait_ended"),
     (Closed::TimeWaitReused, "time_wait_reused"),
     (Closed::TimeWaitEvicted, "time_wait_evicted"),
+    (Closed::TimeWaitReset, "time_wait_reset"),
     (Closed::FaultReset, "fault_reset"),
     (Closed::ConnectTimeout, "connect_timeout"),
     (Closed::ConnectRefused, "connect_refused"),
     (Closed::Unreachable, "unreachable"),
+    (Closed::Stopped, "stopped"),
 ];
 
 /// One core's counters. On lines of their own: the reporter reads them, nobody else writes.
@@ -82,10 +88,16 @@ pub struct CoreCounters {
     /// Of data and FIN.
     pub retransmissions: Counter,
     pub challenge_acks: Counter,
+    /// Segments taken although they leave out the timestamps that were agreed on.
+    pub timestamps_missing: Counter,
     pub resets_sent: Counter,
     pub arp_replies: Counter,
     pub neighbour_adverts: Counter,
     pub echo_replies: Counter,
+    /// Connections whose peer was sent a RST or FIN because the program ended.
+    pub stop_notices: Counter,
+    /// Connections whose peer the program's end left without either.
+    pub left_open: Counter,
     /// ICMP errors about segments that we had sent and that were still unacknowledged.
     pub icmp_errors: Counter,
     /// Segments handed to the core that owns their connection.
@@ -130,10 +142,13 @@ impl Default for CoreCounters {
             established_by_cookie: zero(),
             retransmissions: zero(),
             challenge_acks: zero(),
+            timestamps_missing: zero(),
             resets_sent: zero(),
             arp_replies: zero(),
             neighbour_adverts: zero(),
             echo_replies: zero(),
+            stop_notices: zero(),
+            left_open: zero(),
             icmp_errors: zero(),
             forwarded_out: zero(),
             forwarded_in: zero(),

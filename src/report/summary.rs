@@ -123,6 +123,14 @@ impl Display for Summary {
             "between cores",
             &format!("{} forwarded, {} received", total.forwarded_out, total.forwarded_in),
         )?;
+        if total.timestamps_missing > 0 {
+            let text = format!("{} segments, taken without those agreed on", total.timestamps_missing);
+            row(f, "no timestamps", &text)?;
+        }
+        if total.stop_notices + total.left_open > 0 {
+            let text = format!("{} peers sent a RST or FIN, {} left open", total.stop_notices, total.left_open);
+            row(f, "at the end", &text)?;
+        }
         self.drops(f)?;
         for queue in &self.detail.queues {
             row(f, &format!("{} queue {}", queue.device, queue.queue), &queue_text(queue))?;

@@ -152,6 +152,12 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
         Slot(self.slab.lines.first())
     }
 
+    /// How many of this core's slots were ever in use: from the first one on.
+    #[inline]
+    pub fn used(&self) -> u32 {
+        self.slab.used()
+    }
+
     /// Whether the slot is this core's.
     #[inline]
     pub fn owns(&self, slot: Slot) -> bool {

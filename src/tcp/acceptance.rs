@@ -26,23 +26,34 @@ pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -
     Ok(())
 }
 
-/// R1 of RFC 7323 5.3.
+/// R1 of RFC 7323 5.3. A segment without the timestamps that were agreed on has nothing to be compared:
+/// it is taken, unless [`Config::strict_timestamps`](super::Config) says otherwise.
 #[inline]
 pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
     if !tcb.has(TcbFlags::TIMESTAMPS) || segment.flags.has(Flags::RST) {
         return Ok(());
     }
     let Some(timestamps) = segment.options.timestamps else {
-        // A SYN may come from a peer that has forgotten us: it has its own answer below.
-        if segment.flags.has(Flags::SYN) {
-            return Ok(());
-        }
-        return Err(Verdict::Drop(DropReason::TimestampMissing));
+        return without_timestamps(segment, step);
     };
     let older = (timestamps.value.wrapping_sub(tcb.ts_recent) as i32) < 0;
     if older && !tcb.ts_recent_outdated(step.now) && !segment.flags.has(Flags::SYN) {
         return Err(challenge_unless_data(tcb, segment, step, DropReason::Paws));
     }
+    Ok(())
+}
+
+/// RFC 7323 3.2: such a segment SHOULD be dropped. Decision 0007 has who sends them.
+#[cold]
+fn without_timestamps(segment: &SegmentInfo, step: &Step<'_>) -> Result<(), Verdict> {
+    // A SYN may come from a peer that has forgotten us: it has its own answer in each state.
+    if segment.flags.has(Flags::SYN) {
+        return Ok(());
+    }
+    if step.config.strict_timestamps {
+        return Err(Verdict::Drop(DropReason::TimestampMissing));
+    }
+    step.counters.timestamps_missing.bump();
     Ok(())
 }
 

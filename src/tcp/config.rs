@@ -7,6 +7,15 @@ pub enum CookieMode {
     Never,
 }
 
+/// What a peer gets that there is no slot for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// A RST, at the ACK of a cookie, or at the SYN without cookies.
+    Reset,
+    /// Nothing, from the SYN on: the peer sends it again.
+    Drop,
+}
+
 /// Options of a SYN that opens a connection from this side. Only what both sides offer is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SynOffer {
@@ -48,6 +57,9 @@ pub struct Config {
     /// The least interval between challenge ACKs of one connection, milliseconds (RFC 5961 7).
     pub challenge_ms: u32,
     pub cookies: CookieMode,
+    pub when_full: WhenFull,
+    /// Drop segments without the timestamps that were agreed on (RFC 7323 3.2), RSTs and SYNs excepted.
+    pub strict_timestamps: bool,
 }
 
 impl Default for Config {
@@ -63,6 +75,8 @@ impl Default for Config {
             fin_wait_2_ms: 60_000,
             challenge_ms: 500,
             cookies: CookieMode::Auto,
+            when_full: WhenFull::Reset,
+            strict_timestamps: false,
         }
     }
 }

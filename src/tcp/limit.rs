@@ -1,41 +1,64 @@
 use super::Now;
 
-/// A token bucket: at most `rate` a second, with bursts of up to `burst`.
+/// Tokens are counted in millionths, so that slow rates lose nothing to rounding.
+const TOKEN: u64 = 1_000_000;
+
+/// A token bucket: at most so many a second, with bursts of up to a second's worth.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
+    /// Millionths of a token per second, which is also a full bucket; at least one token, unless
+    /// nothing ever passes.
     rate: u64,
     burst: u64,
-    tokens: u64,
+    level: u64,
     filled_at: Now,
 }
 
 impl TokenBucket {
     /// `rate` per second; 0 means nothing ever passes. Starts full.
     pub fn new(rate: u32) -> TokenBucket {
-        let burst = u64::from(rate);
-        TokenBucket { rate: burst, burst, tokens: burst, filled_at: Now::default() }
+        TokenBucket::share(rate, 1)
+    }
+
+    /// One of `parts` equal parts of a rate.
+    pub fn share(rate: u32, parts: u32) -> TokenBucket {
+        let rate = u64::from(rate) * TOKEN / u64::from(parts.max(1));
+        let burst = if rate == 0 { 0 } else { rate.max(TOKEN) };
+        TokenBucket { rate, burst, level: burst, filled_at: Now::default() }
     }
 
     /// Takes a token, if there is one.
     #[inline]
     pub fn take(&mut self, now: Now) -> bool {
-        if self.tokens == 0 {
+        if self.level < TOKEN {
             self.refill(now);
         }
-        if self.tokens == 0 {
-            return false;
-        }
-        self.tokens -= 1;
-        true
+        self.spend()
     }
 
-    fn refill(&mut self, now: Now) {
+    /// What has been earned since the last time.
+    pub fn refill(&mut self, now: Now) {
         let elapsed = now.micros.saturating_sub(self.filled_at.micros);
-        let earned = (u128::from(elapsed) * u128::from(self.rate) / 1_000_000) as u64;
-        if earned > 0 {
-            self.tokens = earned.min(self.burst);
-            self.filled_at = now;
-        }
+        let earned = u128::from(elapsed) * u128::from(self.rate) / 1_000_000;
+        self.level = self.burst.min(self.level.saturating_add(u64::try_from(earned).unwrap_or(u64::MAX)));
+        self.filled_at = now;
+    }
+
+    /// A token of those that there were at the last refill. False: none.
+    pub fn spend(&mut self) -> bool {
+        let left = self.level.checked_sub(TOKEN);
+        self.level = left.unwrap_or(self.level);
+        left.is_some()
+    }
+
+    /// Whole tokens.
+    pub fn tokens(&self) -> u64 {
+        self.level / TOKEN
+    }
+
+    /// Whole tokens of a full bucket.
+    pub fn most(&self) -> u64 {
+        self.burst / TOKEN
     }
 }
 
@@ -57,5 +80,13 @@ mod tests {
     fn a_rate_of_zero_passes_nothing() {
         let mut bucket = TokenBucket::new(0);
         assert!(!bucket.take(Now::from_millis(1_000_000)));
+        assert!(!TokenBucket::share(0, 2).take(Now::from_millis(1_000_000)));
+    }
+
+    #[test]
+    fn half_of_one_a_second_is_one_in_two_seconds() {
+        let mut bucket = TokenBucket::share(1, 2);
+        let passed = (0..100u64).filter(|i| bucket.take(Now::from_millis(10_000 + i * 100))).count();
+        assert_eq!(passed, 5, "in ten seconds, the first at once");
     }
 }

@@ -36,13 +36,13 @@ mod user;
 pub use crate::wire::IcmpError;
 pub use awaited::{Awaited, awaited};
 pub use clock::Now;
-pub use config::{Config, CookieMode, SynOffer};
+pub use config::{Config, CookieMode, SynOffer, WhenFull};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
 pub use icmp::icmp_error;
 pub use isn::{Disguise, IsnSecret};
 pub use limit::TokenBucket;
 pub use negotiate::Offer;
-pub use output::{Out, output, unasked};
+pub use output::{Out, output, stopped, unasked};
 pub use send::{BufferId, SendBuffers};
 pub use state::{
     Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, establish,

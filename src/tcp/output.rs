@@ -68,6 +68,13 @@ pub fn unasked(tcb: &mut Tcb, step: &mut Step<'_>) -> Option<Out> {
     output(tcb, step)
 }
 
+/// The program ends: the connection is gone, and this RST says so.
+pub fn stopped(tcb: &mut Tcb, step: &mut Step<'_>) -> Emit {
+    let reset = reset_of(tcb);
+    step.close(tcb, Closed::Stopped);
+    reset
+}
+
 /// <SEQ=SND.NXT><CTL=RST,ACK> (RFC 9293 3.10.5).
 pub(super) fn reset_of(tcb: &Tcb) -> Emit {
     Emit { seq: tcb.snd_nxt, ack: tcb.rcv_nxt, flags: Flags::RST.with(Flags::ACK), ..Emit::default() }

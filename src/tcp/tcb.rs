@@ -164,6 +164,12 @@ impl Tcb {
         self.listener == CALLER
     }
 
+    /// Whether the peer knows a connection that it may wait on: synchronized, and not only TIME-WAIT.
+    pub fn is_open(&self) -> bool {
+        use State::*;
+        matches!(self.state, Established | FinWait1 | FinWait2 | Closing | CloseWait | LastAck)
+    }
+
     /// Whether any of these is set.
     #[inline]
     pub fn has(&self, flag: TcbFlags) -> bool {

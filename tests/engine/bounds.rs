@@ -1,8 +1,7 @@
 //! Full tables and floods: bounded, counted by name, and nobody established is lost.
 
-use handfast::observe::{Closed, DropReason};
+use handfast::observe::Closed;
 use handfast::service::Service;
-use handfast::tcp::CookieMode;
 
 use crate::client::{Client, FAMILIES, Family, Lab};
 
@@ -58,43 +57,6 @@ fn the_smallest_budget_still_sends_the_last_ack() {
         assert_eq!(lab.sim.connections(), 1);
     }
     lab.assert_closed(&[(Closed::Active, 3), (Closed::TimeWaitEvicted, 2)]);
-}
-
-#[test]
-fn full_slots_mean_cookies_or_a_refusal_by_name() {
-    for family in FAMILIES {
-        for mode in [CookieMode::Auto, CookieMode::Never] {
-            let mut lab = Lab::with(Service::Echo, |setup| {
-                setup.capacity = 4;
-                setup.config.cookies = mode;
-            });
-            let mut clients: Vec<_> =
-                (0..4).map(|port| Client::open(family, 4000 + port, &mut lab)).collect();
-            let mut late = Client::new(family, 4100);
-            lab.send(&late.syn());
-            if mode == CookieMode::Auto {
-                let answer = lab.expect("S.");
-                (late.seq, late.ack) = (late.seq + 1, answer.info.seq + 1);
-                lab.send(&late.segment(".", &[]));
-            }
-            lab.silent();
-            lab.assert_dropped(&[(DropReason::SlotsFull, 1)]);
-            for client in &mut clients {
-                let hello = client.say(b"still here");
-                lab.send(&hello);
-                assert_eq!(lab.expect("P.").payload, b"still here");
-                client.abort(&mut lab);
-            }
-            if mode == CookieMode::Auto {
-                // Its cookie still counts, now that there is room.
-                let hello = late.say(b"hello");
-                lab.send(&hello);
-                assert_eq!(lab.expect("P.").payload, b"hello");
-                late.abort(&mut lab);
-            }
-            lab.over();
-        }
-    }
 }
 
 #[test]

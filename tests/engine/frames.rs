@@ -46,6 +46,16 @@ pub fn build(family: Family, port: u16, server_port: u16, emit: &Emit, payload: 
     frame
 }
 
+/// A segment over IPv4 from any client to the server.
+pub fn build_from(source: [u8; 4], port: u16, server_port: u16, emit: &Emit) -> Vec<u8> {
+    let mut frame = vec![0; 128];
+    frame[..14].copy_from_slice(LinkHeader::untagged(SERVER_MAC, CLIENT_MAC, 0x0800).as_bytes());
+    let key = FlowKey4 { local: source, ..key4(port, server_port) };
+    let len = write_segment(&mut frame, 14, &key, emit, &[]);
+    frame.truncate(len.expect("room for the segment"));
+    frame
+}
+
 /// A frame from server to client, every checksum verified.
 pub fn read(frame: &[u8]) -> Option<Reply> {
     let policy = Policy { mac: Some(CLIENT_MAC), ..Policy::default() };

@@ -12,16 +12,17 @@ use crate::trace::{OPEN, play};
 fn resets_are_limited() {
     let mut lab = Lab::with(Service::Discard, |setup| setup.bounds.rst_rate = 10);
     let stray = Client::new(Family::V4, 4000).segment(".", &[]);
-    let mut answered = Vec::new();
-    for _ in 0..5 {
-        (0..100).for_each(|_| lab.send(&stray));
-        answered.push(lab.all().len());
-        lab.wait(1000);
+    for seconds in 1..=5 {
+        for _ in 0..100 {
+            lab.send(&stray);
+            lab.wait(10);
+        }
+        // A second's worth of tokens at the start.
+        let answered = lab.sim.counters(0).resets_sent.value();
+        assert!((seconds * 5..=(seconds + 1) * 10).contains(&answered), "{answered} in {seconds} s");
+        assert_eq!(lab.dropped(DropReason::RstLimited) + answered, seconds * 100);
     }
-    // A bucket of a second's worth, full at the start, and filled once more when first empty.
-    assert_eq!(answered, [20, 10, 10, 10, 10]);
-    assert_eq!(lab.dropped(DropReason::RstLimited), 500 - 60);
-    assert_eq!(lab.sim.counters(0).resets_sent.value(), 60);
+    lab.all();
     lab.over();
 }
 
@@ -76,10 +77,14 @@ fn checksum(octets: &[u8]) -> [u8; 2] {
 }
 
 fn ping(target: [u8; 4]) -> Vec<u8> {
+    ping_from([192, 0, 2, 9], target)
+}
+
+fn ping_from(source: [u8; 4], target: [u8; 4]) -> Vec<u8> {
     let mut icmp = vec![8, 0, 0, 0, 1, 2, 0, 1, b'p', b'i', b'n', b'g'];
     let sum = checksum(&icmp);
     icmp[2..4].copy_from_slice(&sum);
-    let mut ip = [&[0x45, 0, 0, 32, 0, 0, 0, 0, 64, 1, 0, 0, 192, 0, 2, 9][..], &target].concat();
+    let mut ip = [&[0x45, 0, 0, 32, 0, 0, 0, 0, 64, 1, 0, 0][..], &source, &target].concat();
     let sum = checksum(&ip);
     ip[10..12].copy_from_slice(&sum);
     frame(SERVER_MAC, IPV4, &[ip, icmp].concat())
@@ -139,8 +144,30 @@ fn only_owned_addresses_answer() {
 #[test]
 fn pings_are_limited() {
     let mut lab = Lab::with(Service::Discard, |setup| setup.bounds.icmp_rate = 5);
-    let answered = (0..100).filter(|_| raw(&mut lab, &ping(SERVER4)).is_some()).count();
-    assert_eq!(answered, 10);
-    assert_eq!(lab.dropped(DropReason::IcmpLimited), 90);
+    let mut answered = 0;
+    for _ in 0..100 {
+        answered += u64::from(raw(&mut lab, &ping(SERVER4)).is_some());
+        lab.wait(20);
+    }
+    // In two seconds, with a second's worth at the start.
+    assert!((5..=15).contains(&answered), "{answered}");
+    assert_eq!(lab.dropped(DropReason::IcmpLimited), 100 - answered);
     lab.over();
+}
+
+/// A flood of pings from one /24 leaves some for another.
+#[test]
+fn pings_of_others_are_answered_beside_a_flood() {
+    let mut lab = Lab::with(Service::Discard, |setup| setup.bounds.icmp_rate = 50);
+    let mut answered = 0;
+    for round in 0..2000u32 {
+        let greedy = ping_from([10, 0, 0, round as u8], SERVER4);
+        raw(&mut lab, &greedy);
+        if round % 100 == 50 {
+            answered += u32::from(raw(&mut lab, &ping(SERVER4)).is_some());
+        }
+        lab.wait(1);
+    }
+    assert_eq!(answered, 20);
+    assert!(lab.dropped(DropReason::IcmpLimited) > 1500);
 }

@@ -120,8 +120,19 @@ fn time_wait_answers_for_the_connection() {
         opened(what, &format!("< F. 1 1\n> F. 1 2\n< . 2 2\n{text}"), closed, dropped)
     };
     let reused = [(Active, 1), (TimeWaitReused, 1), (HandshakeReset, 1)];
+    let reset = [(Active, 1), (TimeWaitReset, 1)];
     let rows = [
-        row("RST is ignored (RFC 1337)", "> R 2\n+ 60000", &over, &[(RstTimeWait, 1)]),
+        row("RST at the number awaited", "> R 2\n> . 2 2\n< R 2", &reset, &[]),
+        row("RST with an ACK", "> R. 2 2", &reset, &[]),
+        row("RST near by (RFC 1337)", "> R 3\n> R 1\n> R 70000\n+ 60000", &over, &[(RstTimeWait, 3)]),
+        row("older SYN, and the RST it leads to", "> S -9\n< . 2 2\n> R 2", &reset, &[(OutOfWindow, 1)]),
+        row(
+            "older SYNs: the second one's challenge is withheld, its client comes again",
+            "> S -9\n< . 2 2\n+ 400\n> S -9\n+ 200\n> S -9\n< . 2 2\n> R 2",
+            &reset,
+            &[(OutOfWindow, 2), (ChallengeLimited, 1)],
+        ),
+        row("old data, and the RST it leads to", "> P. 1 2 len=1\n< . 2 2\n> R 2", &reset, &[(OutOfWindow, 1)]),
         row(
             "FIN again starts 2 MSL anew",
             "+ 40000\n> F. 1 2\n< . 2 2\n+ 59999\n> F. 1 2\n< . 2 2\n+ 60000",

@@ -25,6 +25,7 @@ pub(super) struct State {
     pub(super) orders: Vec<Arc<Orders>>,
     pub(super) tables: Option<Box<Tables>>,
     pub(super) stop: Arc<AtomicBool>,
+    pub(super) cut: Arc<AtomicBool>,
 }
 
 /// The CPUs to run on: those asked for, or as many of those available as there are queues.
@@ -82,7 +83,7 @@ pub(super) fn start_cores(
         sources: options.owned.clone(),
     });
     let cookies = Cookies::new(secrets.cookie);
-    let stop = Arc::new(AtomicBool::new(false));
+    let [stop, cut] = std::array::from_fn(|_| Arc::new(AtomicBool::new(false)));
     let wakes = (0..cores).map(|_| wake_event().map(Arc::new)).collect::<nix::Result<Vec<_>>>();
     let wakes = wakes.map_err(|errno| StartError::Thread(errno.into()))?;
     let counters: Vec<Arc<CoreCounters>> = (0..cores).map(|_| Arc::default()).collect();
@@ -104,6 +105,8 @@ pub(super) fn start_cores(
             polling: options.polling,
             epoch,
             stop: stop.clone(),
+            cut: cut.clone(),
+            on_stop: options.on_stop,
             wake: wakes[id].clone(),
             orders: orders[id].clone(),
             mailbox: id,
@@ -111,5 +114,5 @@ pub(super) fn start_cores(
         }
     });
     let runners = runners.collect();
-    Ok((runners, State { watch, wakes, orders, tables, stop }))
+    Ok((runners, State { watch, wakes, orders, tables, stop, cut }))
 }

@@ -2,7 +2,7 @@ use ipnet::IpNet;
 
 use crate::capture::Capture;
 use crate::engine::listeners::ListenerError;
-use crate::engine::{CallerFactory, CoreConfig, Fault, Polling};
+use crate::engine::{CallerFactory, CoreConfig, Fault, OnStop, Polling};
 use crate::table::TableError;
 use crate::tcp::{Config, User};
 use crate::wire::{Mac, Owned};
@@ -45,6 +45,8 @@ pub struct Options {
     pub ring: u32,
     pub fault: Fault,
     pub accept_partial_checksum: bool,
+    /// What the peers of open connections are sent at the end.
+    pub on_stop: OnStop,
     /// Where to write what the queues see and send.
     pub capture: Option<Capture>,
 }
@@ -71,6 +73,7 @@ impl Default for Options {
             ring: xdp::RING,
             fault: Fault::default(),
             accept_partial_checksum: false,
+            on_stop: OnStop::default(),
             capture: None,
         }
     }

@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,9 @@ use crate::engine::describe::Tables;
 use crate::engine::runner::waker;
 use crate::engine::{Order, Refused, Snapshot, Worker};
 use crate::xdp::{self, Queue};
+
+/// How often the end of the threads is looked after.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// A stack at work.
 pub struct Running {
@@ -93,12 +96,24 @@ impl Running {
         self.threads.iter().any(JoinHandle::is_finished).then_some(RunError::Thread)
     }
 
-    /// Ends all threads, then detaches the program from every interface.
+    /// Ends all connections and threads, then detaches the program from every interface. How, and how
+    /// long it may take, [`Options::on_stop`](super::Options) says.
     pub fn stop(self) -> Finished {
+        self.stop_unless(&AtomicBool::new(false))
+    }
+
+    /// As [`Running::stop`], but without waiting for connections once `cut` is true.
+    pub fn stop_unless(self, cut: &AtomicBool) -> Finished {
         let gone = self.fault();
         self.state.stop.store(true, Relaxed);
         self.state.wakes.iter().cloned().map(waker).for_each(|wake| wake());
         let elapsed = self.started.elapsed();
+        while !self.threads.iter().all(JoinHandle::is_finished) {
+            if cut.load(Relaxed) {
+                self.state.cut.store(true, Relaxed);
+            }
+            std::thread::sleep(LOOK);
+        }
         let mut workers = Vec::new();
         let mut fault = None;
         for thread in self.threads {

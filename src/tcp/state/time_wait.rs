@@ -1,6 +1,6 @@
 //! TIME-WAIT: both directions are closed, we closed first, and stay 2 MSL to answer for it.
 
-use crate::observe::DropReason;
+use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{challenge, in_window};
 use crate::tcp::output::bare_ack;
 use crate::tcp::{Step, Tcb, TcbFlags, Timer, Verdict};
@@ -9,8 +9,7 @@ use crate::wire::{Flags, SegmentInfo};
 pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdict {
     let flags = segment.flags;
     if flags.has(Flags::RST) {
-        // RFC 1337: an old RST must not cut 2 MSL short.
-        return Verdict::Drop(DropReason::RstTimeWait);
+        return reset(tcb, segment, step);
     }
     if flags.has(Flags::SYN) {
         return match !flags.has(Flags::ACK.with(Flags::FIN)) && may_reopen(tcb, segment) {
@@ -31,6 +30,17 @@ pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>)
         return Verdict::Quiet;
     }
     challenge(tcb, step, DropReason::OutOfWindow)
+}
+
+/// RFC 9293 3.10.7.4, second, with the exactness of RFC 5961 3.2: a RST at RCV.NXT is what a peer answers
+/// our challenge with, when it has forgotten the connection and opens another one. Any other RST is old
+/// and does not cut 2 MSL short (RFC 1337).
+fn reset(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdict {
+    if segment.seq != tcb.rcv_nxt {
+        return Verdict::Drop(DropReason::RstTimeWait);
+    }
+    step.close(tcb, Closed::TimeWaitReset);
+    Verdict::Quiet
 }
 
 /// Whether this SYN is surely newer than everything of the old connection (RFC 6191 2, RFC 1122
