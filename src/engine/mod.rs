@@ -17,7 +17,7 @@
 //!   `owed` what connections send without a frame to answer in.
 //! - `orders`: what other threads have a core do between two turns; `describe`: what a core tells of
 //!   its connections that way.
-//! - `stack`: devices, queues and threads around it all; `runner` one thread.
+//! - `stack`: devices, queues and threads around it all; `runner` one thread, `priority` its scheduling.
 //!
 //! May use `service`, `tcp`, `table`, `xdp`, `capture`, `wire`, `observe`.
 
@@ -41,6 +41,7 @@ mod orders;
 mod outcome;
 mod owed;
 mod port;
+mod priority;
 mod privileges;
 mod rules;
 mod runner;
@@ -58,6 +59,7 @@ pub use describe::{DESCRIBED, Facts, Question, STATES, Tables, state_name};
 pub use mailbox::Mailbox;
 pub use orders::{Order, Refused};
 pub use port::Port;
+pub use priority::{Priority, PriorityError};
 pub use privileges::{PrivilegeError, drop_privileges};
 pub use rules::{Change, Numbered, Rules, RulesError};
 pub use runner::Polling;
