@@ -156,6 +156,16 @@ fn contradictions_fail_with_a_fix() {
             &["respond", "--dev", "lo", "--listen", LISTEN],
             &["lo is the loopback", "`handfast lab up` makes a pair"],
         ),
+        (
+            1,
+            &["respond", "--dev", "lo", "--listen", LISTEN, "--priority", "fifo:10", "--poll", "busy"],
+            &["busy polling at a real-time priority", "fix: leave out --poll busy"],
+        ),
+        (
+            2,
+            &["respond", "--dev", "lo", "--listen", LISTEN, "--priority", "fifo:100"],
+            &["invalid priority `fifo:100`", "from 1 to 99"],
+        ),
         (1, &["lab", "down", "--name", "../etc"], &["handfast: ", "letters, digits or dashes"]),
     ] {
         let ended = handfast(arguments);

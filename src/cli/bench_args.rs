@@ -9,7 +9,7 @@ use super::control_args::ControlArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
 use super::{CaptureArgs, MetricsArgs};
-use crate::engine::Polling;
+use crate::engine::{Polling, Priority};
 use crate::load::{Answer, Arrivals, Asked, Closer, Load, Plan, Search, Source, Target, Workload};
 use crate::tcp::SynOffer;
 use crate::wire::Mac;
@@ -142,6 +142,14 @@ pub struct BenchArgs {
     #[arg(long, value_name = "HOW", default_value = "busy", help_heading = "Packet path",
           value_parser = PossibleValuesParser::new(["busy", "adaptive"]).map(|text| poll(&text)))]
     pub poll: Polling,
+
+    /// How the threads of the cores are scheduled: nice:N (-20 to 19) or fifo:N (1 to 99)
+    ///
+    /// On cores that other programs use as well, fifo:10 makes answers as prompt as the kernel's own:
+    /// the threads sleep when there is no work, and run at once when a frame arrives. nice:N gives them
+    /// more time, but not sooner. [default: as this program was started]
+    #[arg(long, value_name = "POLICY", default_value = "inherited", hide_default_value = true, help_heading = "Packet path")]
+    pub priority: Priority,
 
     /// Take TCP segments whose checksum covers the pseudo-header only
     #[arg(long, help_heading = "Packet path")]

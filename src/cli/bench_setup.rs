@@ -103,6 +103,7 @@ pub(super) fn options(arguments: &BenchArgs, control: &Arc<Control>, gateway: Ma
         cores: arguments.cores.clone().map_or(defaults.cores, |cores| cores.0),
         mode: arguments.mode,
         polling: arguments.poll,
+        priority: arguments.priority,
         config: Config {
             msl_ms: arguments.msl.as_millis() as u32,
             syn_retries: arguments.syn_retries,

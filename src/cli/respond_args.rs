@@ -11,7 +11,7 @@ use super::values::{self, Cores, Listen};
 use super::{CaptureArgs, Failure, MetricsArgs};
 use crate::engine::listeners::Listeners;
 use crate::engine::stack::{Options, ServiceFactory};
-use crate::engine::{CoreConfig, Farewell, Fault, OnStop, Polling};
+use crate::engine::{CoreConfig, Farewell, Fault, OnStop, Polling, Priority};
 use crate::tcp::{Config, CookieMode, WhenFull};
 use crate::wire::Owned;
 use crate::xdp::{Copy, Mode};
@@ -99,6 +99,14 @@ pub struct RespondArgs {
     #[arg(long, value_name = "HOW", default_value = "adaptive", help_heading = "Packet path",
           value_parser = PossibleValuesParser::new(["busy", "adaptive"]).map(|text| poll(&text)))]
     pub poll: Polling,
+
+    /// How the threads of the cores are scheduled: nice:N (-20 to 19) or fifo:N (1 to 99)
+    ///
+    /// On cores that other programs use as well, fifo:10 makes answers as prompt as the kernel's own:
+    /// the threads sleep when there is no work, and run at once when a frame arrives. nice:N gives them
+    /// more time, but not sooner. [default: as this program was started]
+    #[arg(long, value_name = "POLICY", default_value = "inherited", hide_default_value = true, help_heading = "Packet path")]
+    pub priority: Priority,
 
     /// Frames of each ring of each queue, a power of two; each takes 4 KiB of memory
     #[arg(long, value_name = "FRAMES", default_value = "2048", help_heading = "Packet path", value_parser = values::ring)]
@@ -257,6 +265,7 @@ impl RespondArgs {
             mode: self.mode,
             copy: self.copy(),
             polling: self.poll,
+            priority: self.priority,
             config: Config {
                 cookies: self.cookies,
                 msl_ms: self.msl.as_millis() as u32,

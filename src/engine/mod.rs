@@ -19,7 +19,7 @@
 //! - `ending`: what the peers of open connections are sent when the program ends.
 //! - `orders`: what other threads have a core do between two turns; `describe`: what a core tells of
 //!   its connections that way.
-//! - `stack`: devices, queues and threads around it all; `runner` one thread.
+//! - `stack`: devices, queues and threads around it all; `runner` one thread, `priority` its scheduling.
 //!
 //! May use `service`, `tcp`, `table`, `xdp`, `capture`, `wire`, `observe`.
 
@@ -45,6 +45,7 @@ mod orders;
 mod outcome;
 mod owed;
 mod port;
+mod priority;
 mod privileges;
 mod rules;
 mod runner;
@@ -63,6 +64,7 @@ pub use ending::{Ending, Farewell, OnStop, Progress};
 pub use mailbox::Mailbox;
 pub use orders::{Order, Refused};
 pub use port::Port;
+pub use priority::{Priority, PriorityError};
 pub use privileges::{PrivilegeError, drop_privileges};
 pub use rules::{Change, Numbered, Rules, RulesError};
 pub use runner::Polling;

@@ -9,6 +9,7 @@ use nix::sys::eventfd::EventFd;
 use super::{OnStop, Progress, Worker};
 use super::mailbox::Mailbox;
 use super::orders::Orders;
+use super::priority::Priority;
 use crate::tcp::Now;
 use crate::xdp::{Fault, Queue};
 
@@ -43,6 +44,7 @@ pub(super) struct Runner {
     pub worker: Worker<Queue>,
     pub cpu: usize,
     pub polling: Polling,
+    pub priority: Priority,
     pub epoch: Instant,
     pub stop: Arc<AtomicBool>,
     /// There is no time for [`Runner::on_stop`] any more.
@@ -72,7 +74,11 @@ impl Runner {
     /// Runs until told to stop or until a device is gone, and gives the worker back.
     pub(super) fn run(mut self) -> (Worker<Queue>, Option<Fault>) {
         core_affinity::set_for_current(core_affinity::CoreId { id: self.cpu });
-        let mut busy_until = Instant::now() + SPIN;
+        // `Stack::run` has tried it.
+        let _ = self.priority.apply();
+        // At a real-time priority a wake-up is immediate, and whoever spins keeps ksoftirqd from the CPU.
+        let spin = if self.priority.is_realtime() { Duration::ZERO } else { SPIN };
+        let mut busy_until = Instant::now() + spin;
         while !self.stop.load(Relaxed) {
             if let Some(order) = self.orders.next() {
                 // It may have slept since its last turn, and an order may look at timers.
@@ -85,7 +91,7 @@ impl Runner {
                 break;
             }
             if turn.work > 0 {
-                busy_until = Instant::now() + SPIN;
+                busy_until = Instant::now() + spin;
                 continue;
             }
             if self.polling == Polling::Adaptive && Instant::now() >= busy_until && !self.nap() {

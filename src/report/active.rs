@@ -1,4 +1,4 @@
-use crate::engine::Polling;
+use crate::engine::{Polling, Priority};
 use crate::engine::stack::{Active, ActiveDevice};
 
 /// One line: what is really active, after all fall-backs.
@@ -9,8 +9,12 @@ pub fn active_line(active: &Active) -> String {
         Polling::Busy => "busy polling",
         Polling::Adaptive => "adaptive polling",
     };
+    let priority = match active.priority {
+        Priority::Inherited => String::new(),
+        priority => format!(", {priority}"),
+    };
     format!(
-        "active: {}; core {}; {polling}; {} connections per family in {} MiB",
+        "active: {}; core {}; {polling}{priority}; {} connections per family in {} MiB",
         devices.join("; "),
         cpus.join(","),
         active.max_connections,
@@ -48,6 +52,7 @@ mod tests {
             devices: vec![device],
             cpus: vec![0, 1],
             polling: Polling::Adaptive,
+            priority: Priority::Fifo(10),
             max_connections: 1024,
             table_bytes: 1 << 20,
             notes: Vec::new(),
@@ -55,7 +60,7 @@ mod tests {
         assert_eq!(
             active_line(&active),
             "active: hf-s (veth) generic copy, 2 queues, 512 frames per wake-up; core 0,1; \
-             adaptive polling; 1024 connections per family in 1 MiB"
+             adaptive polling, fifo:10; 1024 connections per family in 1 MiB"
         );
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capture_text;
 use crate::engine::stack::{Active, Finished};
-use crate::engine::{CoreSnapshot, Named, Polling, QueueSnapshot, Snapshot};
+use crate::engine::{CoreSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot};
 use crate::observe::DROP_REASONS;
 
 /// What a run came to. `Display` is the text, `Serialize` the JSON.
@@ -29,9 +29,17 @@ pub struct ActiveReport {
     pub cpus: Vec<usize>,
     /// `busy` or `adaptive`.
     pub polling: String,
+    /// As `--priority` writes it.
+    #[serde(default = "inherited")]
+    pub priority: String,
     pub max_connections: u32,
     pub table_bytes: usize,
     pub notes: Vec<String>,
+}
+
+/// What a report of an older version does not say.
+fn inherited() -> String {
+    Priority::Inherited.to_string()
 }
 
 /// One device of [`ActiveReport`].
@@ -77,6 +85,7 @@ impl ActiveReport {
             devices: devices.collect(),
             cpus: active.cpus.clone(),
             polling: polling.to_owned(),
+            priority: active.priority.to_string(),
             max_connections: active.max_connections,
             table_bytes: active.table_bytes,
             notes: active.notes.clone(),
@@ -233,6 +242,7 @@ mod tests {
             devices: Vec::new(),
             cpus: vec![0],
             polling: Polling::Adaptive,
+            priority: Priority::Inherited,
             max_connections: 1,
             table_bytes: 1,
             notes: Vec::new(),

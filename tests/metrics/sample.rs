@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use handfast::engine::stack::{Active, ActiveDevice};
 use handfast::engine::{
-    CoreSnapshot, KernelSnapshot, Named, Polling, QueueSnapshot, Snapshot, SteeringSnapshot,
+    CoreSnapshot, KernelSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot, SteeringSnapshot,
 };
 use handfast::load::{FAILURES, Totals};
 use handfast::observe::{CLOSED, DROP_REASONS, STAGES};
@@ -29,6 +29,7 @@ pub fn active() -> Active {
         devices: vec![device],
         cpus: vec![3, 1],
         polling: Polling::Busy,
+        priority: Priority::Inherited,
         max_connections: 1024,
         table_bytes: 1 << 20,
         notes: Vec::new(),

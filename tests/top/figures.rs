@@ -100,6 +100,7 @@ pub fn responder(cores: u32, seconds: u64) -> Status {
             devices: vec![device],
             cpus: (0..cores as usize).collect(),
             polling: "busy".into(),
+            priority: "inherited".into(),
             max_connections: 1_000_000,
             table_bytes: 1 << 27,
             notes: Vec::new(),

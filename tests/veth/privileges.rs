@@ -5,9 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use handfast::lab::Spec;
+use handfast::lab::load::Plan;
 
 use crate::responder::Responder;
-use crate::stage::{lab, owned};
+use crate::stage::{at, clients, lab, owned, wait_until};
 
 #[test]
 fn no_thread_of_a_running_responder_has_a_capability() {
@@ -25,6 +26,46 @@ fn no_thread_of_a_running_responder_has_a_capability() {
     }
     assert!(threads >= 2, "the main thread and a core's");
     responder.stop();
+}
+
+/// Policy and real-time priority of the threads whose name begins so (proc_pid_stat(5), fields 40, 41).
+fn scheduling(pid: u32, name: &str) -> Vec<(u32, u32, i32)> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
+    let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+    let of = stats.filter(|stat| stat.contains(&format!("({name}")));
+    let fields = of.map(|stat| {
+        let rest = stat.rsplit(')').next().expect("fields").to_owned();
+        // The first field behind the name is number 3.
+        let field = |number: usize| rest.split_whitespace().nth(number - 3).expect("a field").to_owned();
+        let number = |at: usize| field(at).parse().expect("a number");
+        (number(41), number(40), field(19).parse().expect("a nice value"))
+    });
+    fields.collect()
+}
+
+#[test]
+fn the_threads_of_the_cores_are_scheduled_as_asked() {
+    const OTHER: u32 = 0;
+    const FIFO: u32 = 1;
+    let Some(lab) = lab(|spec| spec) else { return };
+    let rows: [(&[&str], (u32, u32, i32)); 3] = [
+        (&[], (OTHER, 0, 0)),
+        (&["--priority", "nice:-5"], (OTHER, 0, -5)),
+        (&["--priority", "fifo:7"], (FIFO, 7, 0)),
+    ];
+    for (priority, wanted) in rows {
+        let listener = owned(false, "80=http");
+        let arguments = [&["--cores", "0", "--listen", listener.as_str()], priority].concat();
+        let responder = Responder::start(&lab, &arguments);
+        // The thread takes its priority when it has begun to run.
+        wait_until("the core's scheduling", Duration::from_secs(10), || {
+            scheduling(responder.pid(), "hf-core") == [wanted]
+        });
+        let main = scheduling(responder.pid(), "handfast");
+        assert!(main.iter().all(|thread| *thread == (OTHER, 0, 0)), "{priority:?}: {main:?}");
+        clients(&lab, &Plan::sequential(at(false, 80), 4));
+        responder.stop();
+    }
 }
 
 #[test]

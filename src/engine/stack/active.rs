@@ -1,4 +1,4 @@
-use crate::engine::Polling;
+use crate::engine::{Polling, Priority};
 use crate::xdp::Mode;
 
 /// What is really active, on every device, after all fall-backs.
@@ -7,6 +7,7 @@ pub struct Active {
     pub devices: Vec<ActiveDevice>,
     pub cpus: Vec<usize>,
     pub polling: Polling,
+    pub priority: Priority,
     pub max_connections: u32,
     /// Octets of address space for the tables of both families; resident follows use.
     pub table_bytes: usize,

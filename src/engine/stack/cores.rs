@@ -103,6 +103,7 @@ pub(super) fn start_cores(
             worker: Worker::new(core, ports, v4, v6, now(epoch)),
             cpu: active.cpus[id],
             polling: options.polling,
+            priority: options.priority,
             epoch,
             stop: stop.clone(),
             cut: cut.clone(),

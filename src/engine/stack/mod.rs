@@ -23,6 +23,7 @@ pub use options::{Options, ServiceFactory, StartError};
 pub use running::{Finished, RunError, Running};
 pub use watch::Watch;
 
+use super::Polling;
 use super::rules::Book;
 use super::runner::Runner;
 use crate::capture::Capture;
@@ -58,6 +59,10 @@ impl Stack {
         }
         let listen = options.listen.iter().map(|(owned, _)| owned.clone());
         let (book, rules) = Book::new(listen, options.fault)?;
+        if options.priority.is_realtime() && options.polling == Polling::Busy {
+            return Err(StartError::BusyRealtime);
+        }
+        options.priority.permit()?;
         let found: Vec<Device> =
             options.devices.iter().map(|name| Device::open(name)).collect::<Result<_, _>>()?;
         let queues = found.iter().map(|device| device.rx_queues).sum();
@@ -66,6 +71,7 @@ impl Stack {
             devices: Vec::new(),
             cpus: cpus.clone(),
             polling: options.polling,
+            priority: options.priority,
             max_connections: options.max_connections,
             table_bytes: 0,
             notes: Vec::from_iter(notes::idle_cores(&options.cores, &cpus, queues)),
@@ -93,9 +99,13 @@ impl Stack {
 
     /// Starts one pinned thread per core.
     pub fn run(self) -> Result<Running, StartError> {
-        let Stack { devices, runners, state, capture, listening, .. } = self;
+        let Stack { devices, runners, state, capture, listening, active } = self;
         // Not earlier: a thread keeps the privileges it was started with.
         let capture = capture.map(Capture::start).transpose().map_err(StartError::Capture)?;
+        let priority = active.priority;
+        // In a thread that ends: the caller's own scheduling stays as it is.
+        let tried = std::thread::spawn(move || priority.apply()).join().unwrap_or_else(|_| Ok(()));
+        tried.map_err(|source| StartError::Schedule { priority, source })?;
         let started = Instant::now();
         let mut threads = Vec::new();
         for runner in runners {

@@ -2,7 +2,7 @@ use ipnet::IpNet;
 
 use crate::capture::Capture;
 use crate::engine::listeners::ListenerError;
-use crate::engine::{CallerFactory, CoreConfig, Fault, OnStop, Polling};
+use crate::engine::{CallerFactory, CoreConfig, Fault, OnStop, Polling, Priority, PriorityError};
 use crate::table::TableError;
 use crate::tcp::{Config, User};
 use crate::wire::{Mac, Owned};
@@ -33,6 +33,8 @@ pub struct Options {
     pub copy: xdp::Copy,
     pub hugepages: bool,
     pub polling: Polling,
+    /// How the threads of the cores are scheduled.
+    pub priority: Priority,
     pub config: Config,
     /// `None`: what the interface's MTU allows.
     pub mss: Option<u16>,
@@ -65,6 +67,7 @@ impl Default for Options {
             copy: xdp::Copy::Auto,
             hugepages: false,
             polling: Polling::default(),
+            priority: Priority::default(),
             config: Config::default(),
             mss: None,
             bounds: CoreConfig::default(),
@@ -104,6 +107,12 @@ pub enum StartError {
     Randomness(getrandom::Error),
     #[error("cannot write the capture: {0}; give another file: --pcap FILE")]
     Capture(std::io::Error),
+    #[error(transparent)]
+    Priority(#[from] PriorityError),
+    #[error("the kernel refuses priority {priority}: {source}")]
+    Schedule { priority: Priority, source: std::io::Error },
+    #[error("busy polling at a real-time priority leaves the kernel no time to move packets on that CPU")]
+    BusyRealtime,
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }

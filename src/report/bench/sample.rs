@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::cpu::{Sample, Ticks};
 use super::{Lag, Load, Loop, Measured, Results, Run, Second, Traffic};
-use crate::engine::Polling;
+use crate::engine::{Polling, Priority};
 use crate::engine::stack::{Active, ActiveDevice};
 use crate::xdp::Mode;
 
@@ -25,6 +25,7 @@ pub(crate) fn active() -> Active {
         devices: vec![device],
         cpus: vec![0],
         polling: Polling::Adaptive,
+        priority: Priority::Inherited,
         max_connections: 65_536,
         table_bytes: 8 << 20,
         notes: vec!["no hugepages <b>here</b>".into()],

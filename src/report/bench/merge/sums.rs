@@ -66,6 +66,7 @@ impl ActiveReport {
             devices: self.devices.iter().chain(&other.devices).cloned().collect(),
             cpus: self.cpus.iter().chain(&other.cpus).copied().collect(),
             polling: joined([&self.polling, &other.polling].into_iter()),
+            priority: joined([&self.priority, &other.priority].into_iter()),
             max_connections: self.max_connections.saturating_add(other.max_connections),
             table_bytes: self.table_bytes.saturating_add(other.table_bytes),
             notes: self.notes.iter().chain(&other.notes).cloned().collect(),
