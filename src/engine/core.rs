@@ -123,6 +123,7 @@ impl Core {
         (rules, users): (Arc<Rules>, Vec<Box<dyn User>>),
     ) -> Core {
         let bounds = &shared.core;
+        counters.send_buffers_limit.set(u64::from(bounds.send_buffers));
         let sweep_ms = sweep_ms(&users, &shared.config);
         Core {
             id,

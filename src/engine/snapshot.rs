@@ -47,6 +47,7 @@ pub struct CoreSnapshot {
     pub connections: u64,
     pub time_wait: u64,
     pub send_buffers: u64,
+    pub send_buffers_limit: u64,
     pub send_buffers_most: u64,
     pub send_buffer_shortages: u64,
     pub send_buffer_shortage_ms: u64,
@@ -139,7 +140,7 @@ plain! {
     frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions opens
     syn_retransmissions established established_by_cookie retransmissions keepalives window_probes challenge_acks resets_sent
     arp_replies neighbour_adverts echo_replies icmp_errors forwarded_out forwarded_in half_open
-    connections time_wait send_buffers send_buffers_most send_buffer_shortages
+    connections time_wait send_buffers send_buffers_limit send_buffers_most send_buffer_shortages
     send_buffer_shortage_ms send_buffers_short_ms spare_ns frames_lost
 }
 

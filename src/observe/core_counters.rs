@@ -114,8 +114,9 @@ pub struct CoreCounters {
     pub half_open: Counter,
     pub connections: Counter,
     pub time_wait: Counter,
-    /// Send buffers in use, and the most that ever were.
+    /// Send buffers in use, how many there are, and the most that ever were in use.
     pub send_buffers: Counter,
+    pub send_buffers_limit: Counter,
     pub send_buffers_most: Counter,
     /// Times that send buffers were short, and milliseconds of it that are over.
     pub send_buffer_shortages: Counter,
@@ -170,6 +171,7 @@ impl Default for CoreCounters {
             connections: zero(),
             time_wait: zero(),
             send_buffers: zero(),
+            send_buffers_limit: zero(),
             send_buffers_most: zero(),
             send_buffer_shortages: zero(),
             send_buffer_shortage_ms: zero(),
