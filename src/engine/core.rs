@@ -6,8 +6,9 @@ use super::fair::FairLimit;
 use super::hops::Hops;
 use super::rules::{Change, Rules};
 use crate::observe::CoreCounters;
-use crate::tcp::{Config, Cookies, IsnSecret, Now, SendBuffers, User};
+use crate::tcp::{Config, Cookies, IdleClock, IdleLimits, IsnSecret, Now, SendBuffers, User};
 use crate::wire::{Emit, Flags, HashSecret, Mac, Owned, Policy};
+use super::idle::sweep_ms;
 
 /// What all cores share. Read only while running, but for the mailboxes.
 pub struct Shared {
@@ -58,8 +59,8 @@ pub struct Secrets {
     pub hash: HashSecret,
     pub isn: IsnSecret,
     pub cookie: (u64, u64),
-    /// Where the senders of what is answered within a limit are counted.
-    pub limit: (u64, u64),
+    /// Under which sources are counted, for limits and shares.
+    pub sources: [u64; 2],
     pub fault: u64,
 }
 
@@ -116,6 +117,12 @@ pub struct Core {
     /// No new connections: the program ends.
     pub(super) stopping: bool,
     pub(super) now: Now,
+    /// How long idle connections have been so.
+    pub(super) idle: IdleClock,
+    /// How long a look at every connection may take, milliseconds; 0: none may be idle for too long.
+    pub(super) sweep_ms: u32,
+    /// Since when send buffers are short.
+    pub(super) short_since: Option<Now>,
     /// By port: its device.
     pub(super) devices: Vec<usize>,
     /// How to wake each core that sleeps.
@@ -136,21 +143,26 @@ impl Core {
         (rules, users): (Arc<Rules>, Vec<Box<dyn User>>),
     ) -> Core {
         let bounds = &shared.core;
+        counters.send_buffers_limit.set(u64::from(bounds.send_buffers));
+        let sweep_ms = sweep_ms(&users, &shared.config);
         Core {
             id,
             counters,
-            buffers: SendBuffers::new(bounds.send_buffers),
+            buffers: SendBuffers::new(bounds.send_buffers, shared.secrets.sources),
             cookies,
             hops: Hops::new(),
             users,
             caller: None,
             gateway: None,
-            rst_limit: FairLimit::new(bounds.rst_rate, shared.secrets.limit),
-            icmp_limit: FairLimit::new(bounds.icmp_rate, shared.secrets.limit),
+            rst_limit: FairLimit::new(bounds.rst_rate, shared.secrets.sources),
+            icmp_limit: FairLimit::new(bounds.icmp_rate, shared.secrets.sources),
             dice: Dice(shared.secrets.fault | 1),
             faulty: rules.fault != Fault::default(),
             stopping: false,
             now: Now::default(),
+            idle: IdleClock::default(),
+            sweep_ms,
+            short_since: None,
             devices: Vec::new(),
             wakers: Vec::new(),
             shared,
@@ -169,11 +181,18 @@ impl Core {
     pub(super) fn adopt(&mut self, change: &mut Change) {
         change.trade(&mut self.rules, &mut self.users);
         self.faulty = self.stopping || self.rules.fault != Fault::default();
+        self.sweep_ms = sweep_ms(&self.users, &self.shared.config);
     }
 
     /// No new connections from now on.
     pub(super) fn stop(&mut self) {
         (self.stopping, self.faulty) = (true, true);
+    }
+
+    /// How long a listener's connections may be silent.
+    pub(super) fn idle_limits(&self, listener: u16) -> IdleLimits {
+        let user = self.users.get(usize::from(listener));
+        user.and_then(|user| user.idle_limits()).unwrap_or(self.shared.config.idle)
     }
 
     /// The window that a listener's service gives a new connection.
@@ -212,12 +231,12 @@ impl Secrets {
         for word in hash.iter_mut().chain(&mut others) {
             *word = getrandom::u64()?;
         }
-        let [isn0, isn1, cookie0, cookie1, limit0, limit1, fault] = others;
+        let [isn0, isn1, cookie0, cookie1, source0, source1, fault] = others;
         Ok(Secrets {
             hash: HashSecret(hash),
             isn: IsnSecret(isn0, isn1),
             cookie: (cookie0, cookie1),
-            limit: (limit0, limit1),
+            sources: [source0, source1],
             fault,
         })
     }
@@ -228,7 +247,7 @@ impl Secrets {
             hash: HashSecret::fixed(seed),
             isn: IsnSecret(seed ^ 1, !seed),
             cookie: (seed ^ 2, !seed),
-            limit: (seed ^ 4, !seed),
+            sources: [seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 4, !seed.rotate_left(17)],
             fault: seed ^ 3,
         }
     }

@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use siphasher::sip::SipHasher13;
 
 use crate::tcp::{Now, TokenBucket};
+use crate::wire::source_prefix;
 
 /// Cells of a row. More senders than this at a time share cells.
 const CELLS: usize = 4096;
@@ -23,7 +24,7 @@ const WINDOW_MS: u64 = 1000;
 /// A limit for `KINDS` kinds of requests.
 pub(super) struct FairLimit<const KINDS: usize> {
     kinds: [Kind; KINDS],
-    key: (u64, u64),
+    key: [u64; 2],
 }
 
 struct Kind {
@@ -40,7 +41,7 @@ struct Cell {
 
 impl<const KINDS: usize> FairLimit<KINDS> {
     /// `rate` a second, all kinds together, with bursts of a second's worth.
-    pub(super) fn new(rate: u32, key: (u64, u64)) -> FairLimit<KINDS> {
+    pub(super) fn new(rate: u32, key: [u64; 2]) -> FairLimit<KINDS> {
         let row = || vec![Cell::default(); CELLS].into_boxed_slice();
         let kind = |_| Kind { budget: TokenBucket::share(rate, KINDS as u32), rows: [row(), row()] };
         FairLimit { kinds: std::array::from_fn(kind), key }
@@ -82,12 +83,8 @@ impl<const KINDS: usize> FairLimit<KINDS> {
 
     /// The sender's cell in each row.
     fn places(&self, sender: IpAddr) -> [usize; 2] {
-        let prefix = match sender {
-            IpAddr::V4(address) => u64::from(address.to_bits() >> 8),
-            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
-        };
-        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
-        hasher.write_u64(prefix);
+        let mut hasher = SipHasher13::new_with_keys(self.key[0], self.key[1]);
+        hasher.write_u64(source_prefix(sender));
         let hash = hasher.finish() as usize;
         [hash % CELLS, (hash >> 32) % CELLS]
     }

@@ -152,12 +152,6 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
         Slot(self.slab.lines.first())
     }
 
-    /// How many of this core's slots were ever in use: from the first one on.
-    #[inline]
-    pub fn used(&self) -> u32 {
-        self.slab.used()
-    }
-
     /// Whether the slot is this core's.
     #[inline]
     pub fn owns(&self, slot: Slot) -> bool {
@@ -173,6 +167,12 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Of this core's slots, how many were ever in use: they are the first ones.
+    #[inline]
+    pub fn used(&self) -> u32 {
+        self.slab.used()
     }
 
     /// Slots of this core.

@@ -32,6 +32,15 @@ impl Default for SynOffer {
     }
 }
 
+/// How long a connection that was opened by the peer may be silent; 0: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IdleLimits {
+    /// The peer is not heard for so long: keep-alives go out (RFC 9293 3.8.4), milliseconds.
+    pub keepalive_ms: u32,
+    /// No data goes either way for so long: the connection is reset, milliseconds.
+    pub timeout_ms: u32,
+}
+
 /// What the protocol needs to know, fixed while running.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -60,6 +69,15 @@ pub struct Config {
     pub when_full: WhenFull,
     /// Drop segments without the timestamps that were agreed on (RFC 7323 3.2), RSTs and SYNs excepted.
     pub strict_timestamps: bool,
+    /// Of connections whose user says nothing else ([`super::User::idle_limits`]).
+    pub idle: IdleLimits,
+    /// Keep-alives without an answer before the connection is given up; at most 15 (MUST-29).
+    pub keepalive_probes: u8,
+    /// Between two of them, milliseconds.
+    pub keepalive_interval_ms: u32,
+    /// A connection that was opened by the peer ends when its window has held data back for so long
+    /// without any progress, also if it answers probes, milliseconds; 0: never (MUST-37).
+    pub persist_timeout_ms: u32,
 }
 
 impl Default for Config {
@@ -77,6 +95,11 @@ impl Default for Config {
             cookies: CookieMode::Auto,
             when_full: WhenFull::Reset,
             strict_timestamps: false,
+            // Off unless asked for (MUST-25).
+            idle: IdleLimits::default(),
+            keepalive_probes: 3,
+            keepalive_interval_ms: 10_000,
+            persist_timeout_ms: 0,
         }
     }
 }

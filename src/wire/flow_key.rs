@@ -1,6 +1,6 @@
 use std::fmt::Debug;
 use std::mem::size_of;
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
@@ -107,6 +107,14 @@ pub struct FlowKey6 {
 }
 
 const _: () = assert!(size_of::<FlowKey4>() == 12 && size_of::<FlowKey6>() == 36);
+
+/// What one sender of packets can choose freely lies behind it: an IPv4 /24, an IPv6 /64.
+pub fn source_prefix(source: IpAddr) -> u64 {
+    match source {
+        IpAddr::V4(address) => u64::from(address.to_bits() >> 8),
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+    }
+}
 
 impl FlowKey for FlowKey4 {
     type Words = [u32; 3];

@@ -23,7 +23,7 @@ pub mod tcp;
 pub(crate) use common::Common;
 pub use common::parse_common;
 pub use ethernet::{LinkHeader, Mac};
-pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret, PacketKey};
+pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret, PacketKey, source_prefix};
 pub use icmp_error::{ErrorMessage, IcmpError};
 pub use options::{Options, Timestamps};
 pub use owned::Owned;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::*;
 
-const KEY: (u64, u64) = (1, 2);
+const KEY: [u64; 2] = [1, 2];
 const RATE: u32 = 10_000;
 /// Senders that ask once a second, each at a moment of its own.
 const HONEST: u32 = 200;
@@ -123,7 +123,9 @@ fn senders_are_told_apart_by_their_prefix() {
     for (what, greedy, other, passes) in rows {
         let mut limit = FairLimit::<1>::new(100, KEY);
         let now = Now::from_millis(10_000);
-        (0..1000).for_each(|_| drop(limit.take(0, greedy, now)));
+        for _ in 0..1000 {
+            limit.take(0, greedy, now);
+        }
         assert_eq!(limit.take(0, other, now), passes, "{what}");
     }
 }
