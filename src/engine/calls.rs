@@ -121,7 +121,7 @@ impl<K: PacketKey> Flows<K> {
         window: u16,
     ) -> Result<u32, OpenError> {
         let hash = key.hash(&core.shared.secrets.hash);
-        let frame = fresh(&core.hops, ports, self.gateway).map_err(|_| OpenError::NoFrame)?;
+        let frame = fresh(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
         let disguise = core.shared.secrets.isn.disguise(&key);
         let iss = disguise.isn(core.now);
         let made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
@@ -134,6 +134,7 @@ impl<K: PacketKey> Flows<K> {
                 return Err(error);
             }
         };
+        core.hops.join(self.gateway);
         let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
         let emit = tcp::first_syn(&tcb, &mut made);
         let timer = made.timer;
@@ -150,7 +151,7 @@ impl<K: PacketKey> Flows<K> {
         key: K,
         window: u16,
     ) -> Result<(), OpenError> {
-        let frame = fresh(&core.hops, ports, self.gateway).map_err(|_| OpenError::NoFrame)?;
+        let frame = fresh(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
         let disguise = core.shared.secrets.isn.disguise(&key);
         let iss = disguise.isn(core.now);
         let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);

@@ -2,7 +2,7 @@
 //! frame ends in exactly one of them.
 
 use super::core::Core;
-use super::hops::{Hops, NO_HOP};
+use super::hops::Hops;
 use super::port::Port;
 use crate::observe::{CoreCounters, DropReason};
 use crate::wire::ethernet::{turn_around, write_link};
@@ -93,11 +93,11 @@ pub(super) fn send_unasked<K: PacketKey, P: Port>(
     counters: &CoreCounters,
     hops: &Hops,
     ports: &mut [P],
-    hop: u16,
+    (hop, of): (u16, u32),
     key: &K,
     (emit, payload): (&Emit, &[u8]),
 ) {
-    match fresh(hops, ports, hop) {
+    match fresh(hops, ports, hop, of) {
         Ok(fresh) => fresh.send(counters, key, emit, payload),
         Err(reason) => counters.dropped(reason),
     }
@@ -110,7 +110,7 @@ pub(super) struct Fresh<'a, P: Port> {
     link: LinkHeader,
 }
 
-/// A frame for the way with this number.
+/// A frame for the way with this number, of connection `of`.
 ///
 /// # Errors
 /// `NoHop`, `NoFrame`.
@@ -119,9 +119,9 @@ pub(super) fn fresh<'a, P: Port>(
     hops: &Hops,
     ports: &'a mut [P],
     hop: u16,
+    of: u32,
 ) -> Result<Fresh<'a, P>, DropReason> {
-    let way = if hop == NO_HOP { None } else { hops.at(hop) };
-    let way = way.and_then(|hop| Some((hop.link, ports.get_mut(usize::from(hop.port))?)));
+    let way = hops.at(hop, of).and_then(|hop| Some((hop.link, ports.get_mut(usize::from(hop.port))?)));
     let (link, port) = way.ok_or(DropReason::NoHop)?;
     let frame = port.allocate().ok_or(DropReason::NoFrame)?;
     Ok(Fresh { port, frame, link })

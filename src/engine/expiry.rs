@@ -52,7 +52,7 @@ impl<K: PacketKey> Flows<K> {
         self.after(core, slot, hash, states, timer);
         if let Some(emit) = emit {
             let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
-            send_unasked(&core.counters, &core.hops, ports, hop, &key, (&emit, payload));
+            send_unasked(&core.counters, &core.hops, ports, (hop, of), &key, (&emit, payload));
         }
     }
 }

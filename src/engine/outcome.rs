@@ -45,7 +45,7 @@ impl<K: PacketKey> Flows<K> {
         }
         let bytes = port.bytes(&frame);
         if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
-            tcb.hop = core.hops.number(bytes, segment.link_len, *number, tcb.hop);
+            tcb.hop = core.hops.follow(bytes, segment.link_len, *number, tcb.hop, of);
         }
         let states = (before, tcb.state);
         let listed = tcb.has(TcbFlags::LISTED);
@@ -104,7 +104,9 @@ impl<K: PacketKey> Flows<K> {
         self.leave(before);
         match state {
             State::Closed => {
-                self.part.remove(slot, hash);
+                if let Some(tcb) = self.part.remove(slot, hash) {
+                    core.hops.leave(tcb.hop);
+                }
             }
             // Two active opens that crossed: a passive one begins there.
             State::SynReceived => self.half_open += 1,

@@ -67,7 +67,7 @@ impl<K: PacketKey> Flows<K> {
         if !tcb.has(TcbFlags::LISTED) {
             return;
         }
-        let frame = fresh(&core.hops, ports, tcb.hop);
+        let frame = fresh(&core.hops, ports, tcb.hop, number);
         // In SYN-SENT nothing can be owed but a silent end.
         if matches!(frame, Err(DropReason::NoFrame)) && tcb.state != State::SynSent {
             return self.wait_for_frame(core.now, slot);

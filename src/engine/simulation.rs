@@ -219,6 +219,11 @@ impl Simulation {
         self.workers.iter().map(|worker| worker.ports()[0].lost()).sum()
     }
 
+    /// Connections that share an entry in a core's table of link headers.
+    pub fn hop_users(&self) -> u64 {
+        self.workers.iter().map(Worker::hop_users).sum()
+    }
+
     /// One core, to look at.
     pub fn worker(&self, core: usize) -> &Worker<MemoryPort> {
         &self.workers[core]

@@ -5,7 +5,7 @@ use super::core::Core;
 use super::desk::Desk;
 use super::errors::icmp_error;
 use super::flows::Flows;
-use super::hops::Hop;
+use super::hops::{Hop, NO_HOP};
 use super::port::{BATCH, Port};
 use super::rules::Change;
 use super::stopwatch::Stopwatch;
@@ -61,6 +61,10 @@ impl<P: Port> Worker<P> {
         };
         let devices: Vec<_> = ports.iter().map(|(_, number)| device(*number)).collect();
         core.devices = devices.iter().map(|device| device.number).collect();
+        core.hops.reserve(v4.capacity() + v6.capacity());
+        for (port, device) in devices.iter().enumerate() {
+            core.hops.set_mac(port as u8, device.policy.mac);
+        }
         let mut v4 = Flows::new(v4, 0, now);
         let mut v6 = Flows::new(v6, v4.part.capacity() as u32, now);
         if let (Some(gateway), Some(device)) = (core.gateway, devices.first()) {
@@ -160,6 +164,13 @@ impl<P: Port> Worker<P> {
     /// Connections held, IPv4 and IPv6.
     pub fn connections(&self) -> (usize, usize) {
         (self.v4.part.len(), self.v6.part.len())
+    }
+
+    /// Connections that share an entry in the table of link headers: as many as there are, but for
+    /// those that keep their own.
+    pub fn hop_users(&self) -> u64 {
+        let gateways = [self.v4.gateway, self.v6.gateway].iter().filter(|hop| **hop != NO_HOP).count();
+        self.core.hops.users() - gateways as u64
     }
 
     /// Phase 1 and 2: parse, answer what is not TCP, hash, and ask for the bucket.
@@ -278,5 +289,5 @@ impl<P: Port> Worker<P> {
 
 /// The way to the next hop of our own SYNs.
 fn gateway_hop<K: PacketKey>(core: &mut Core, gateway: Mac, device: &Device) -> u16 {
-    core.hops.note(Hop { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
+    core.hops.enter_hop(Hop { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
 }
