@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::caller::{Ends, Line, OpenError};
 use super::core::Core;
 use super::desk::fresh;
+use super::far::Ports;
 use super::flows::{Flows, step};
 use super::owed::Owed;
 use super::port::{BATCH, Port};
@@ -17,7 +18,7 @@ const OPENS: usize = 2 * BATCH;
 
 pub(super) struct Calls<'a, P: Port> {
     core: &'a mut Core,
-    ports: &'a mut [P],
+    ports: &'a mut Ports<P>,
     v4: &'a mut Flows<FlowKey4>,
     v6: &'a mut Flows<FlowKey6>,
     /// The caller's: the credit that its SYNs announce.
@@ -29,7 +30,7 @@ pub(super) struct Calls<'a, P: Port> {
 impl<'a, P: Port> Calls<'a, P> {
     pub(super) fn new(
         core: &'a mut Core,
-        ports: &'a mut [P],
+        ports: &'a mut Ports<P>,
         v4: &'a mut Flows<FlowKey4>,
         v6: &'a mut Flows<FlowKey6>,
         window: u16,
@@ -116,7 +117,7 @@ impl<K: PacketKey> Flows<K> {
     fn open<P: Port>(
         &mut self,
         core: &mut Core,
-        ports: &mut [P],
+        ports: &mut Ports<P>,
         key: K,
         window: u16,
     ) -> Result<u32, OpenError> {
@@ -147,7 +148,7 @@ impl<K: PacketKey> Flows<K> {
     fn syn_alone<P: Port>(
         &mut self,
         core: &mut Core,
-        ports: &mut [P],
+        ports: &mut Ports<P>,
         key: K,
         window: u16,
     ) -> Result<(), OpenError> {

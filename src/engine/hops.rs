@@ -11,7 +11,7 @@ use zerocopy::FromZeros;
 
 use crate::wire::{LinkHeader, Mac};
 
-/// No way is known: nobody called, or there was no memory for lines at start.
+/// No way is known: nothing was set, or there was no memory for lines at start.
 pub(super) const NO_HOP: u16 = u16::MAX;
 /// The way lies in the connection's own line.
 const OWN_LINE: u16 = NO_HOP - 1;

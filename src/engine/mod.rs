@@ -12,7 +12,9 @@
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
 //! - `listeners`: rules, looked up; `rules`: their numbers, and giving a running core other ones.
 //! - `errors`: ICMP errors about segments of ours.
-//! - `mailbox`: segments handed to the core that owns their connection.
+//! - `mailbox`: segments handed to the core that owns their connection, and frames to a core that can
+//!   send them; `far`: devices that a core has no queue of;
+//!   `handed`: what other cores have handed over.
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
 //!   `owed` what connections send without a frame to answer in.
 //! - `orders`: what other threads have a core do between two turns; `describe`: what a core tells of
@@ -31,7 +33,9 @@ mod desk;
 mod errors;
 mod expected;
 mod expiry;
+mod far;
 mod flows;
+mod handed;
 mod hops;
 pub mod listeners;
 mod mailbox;

@@ -199,7 +199,13 @@ impl<K: PacketKey> Flows<K> {
 
     /// The table of link headers has no place for the way of a new connection.
     #[cold]
-    fn keep_hop<P: Port>(&mut self, desk: &mut Desk<'_, P>, segment: &Segment<K>, frame: &P::Frame, slot: Slot) {
+    fn keep_hop<P: Port>(
+        &mut self,
+        desk: &mut Desk<'_, P>,
+        segment: &Segment<K>,
+        frame: &P::Frame,
+        slot: Slot,
+    ) {
         let of = self.number(slot);
         if let Some(tcb) = self.part.value_mut(slot) {
             tcb.hop = desk.core.hops.keep(desk.port.bytes(frame), segment.link_len, desk.number, of);

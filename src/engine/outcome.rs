@@ -10,7 +10,7 @@ use super::port::Port;
 use super::tell::tell;
 use crate::observe::Closed;
 use crate::table::Slot;
-use crate::tcp::{Ended, State, TcbFlags, TimerOp, Verdict};
+use crate::tcp::{self, Ended, State, TcbFlags, TimerOp, Verdict};
 use crate::wire::PacketKey;
 
 /// What came of a segment.
@@ -44,7 +44,7 @@ impl<K: PacketKey> Flows<K> {
             tell(core, tcb.listener, &Ended { number: of, now: core.now, endpoints: &segment.key }, how);
         }
         let bytes = port.bytes(&frame);
-        if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
+        if tcp::shows_the_way(&verdict, tcb, &segment.info) {
             tcb.hop = core.hops.follow(bytes, segment.link_len, *number, tcb.hop, of);
         }
         let states = (before, tcb.state);

@@ -4,6 +4,7 @@
 
 use super::core::Core;
 use super::desk::fresh;
+use super::far::Ports;
 use super::flows::{Flows, step};
 use super::port::Port;
 use super::tell::tell;
@@ -46,7 +47,7 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// Sends what is owed, or lets it wait; how many connections were on the list.
-    pub(super) fn pay<P: Port>(&mut self, core: &mut Core, ports: &mut [P]) -> usize {
+    pub(super) fn pay<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) -> usize {
         let count = self.owed.len();
         for index in 0..count {
             let owed = self.owed[index];
@@ -56,7 +57,7 @@ impl<K: PacketKey> Flows<K> {
         count
     }
 
-    fn pay_one<P: Port>(&mut self, core: &mut Core, ports: &mut [P], owed: Owed<K>) {
+    fn pay_one<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, owed: Owed<K>) {
         let Owed { slot, key, hash } = owed;
         // Ended since it was listed, and perhaps its slot used again.
         let same = self.part.holds(slot, &key);

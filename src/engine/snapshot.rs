@@ -41,6 +41,8 @@ pub struct CoreSnapshot {
     pub icmp_errors: u64,
     pub forwarded_out: u64,
     pub forwarded_in: u64,
+    pub relayed_out: u64,
+    pub relayed_in: u64,
     pub half_open: u64,
     pub connections: u64,
     pub time_wait: u64,
@@ -131,7 +133,7 @@ macro_rules! plain {
 plain! {
     frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions opens
     syn_retransmissions established established_by_cookie retransmissions challenge_acks resets_sent
-    arp_replies neighbour_adverts echo_replies icmp_errors forwarded_out forwarded_in half_open
+    arp_replies neighbour_adverts echo_replies icmp_errors forwarded_out forwarded_in relayed_out relayed_in half_open
     connections time_wait spare_ns frames_lost
 }
 

@@ -121,7 +121,10 @@ impl Display for Summary {
         row(
             f,
             "between cores",
-            &format!("{} forwarded, {} received", total.forwarded_out, total.forwarded_in),
+            &format!(
+                "{} forwarded, {} received; {} relayed to another interface, {} sent for others",
+                total.forwarded_out, total.forwarded_in, total.relayed_out, total.relayed_in
+            ),
         )?;
         self.drops(f)?;
         for queue in &self.detail.queues {

@@ -19,6 +19,8 @@ mod faults;
 mod flood;
 mod handshake;
 mod limits;
+mod links;
+mod neighbours;
 mod other_rules;
 mod other_rules_property;
 mod property;

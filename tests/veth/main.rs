@@ -15,4 +15,5 @@ mod robustness;
 mod scanners;
 mod stage;
 mod summary;
+mod two_links;
 mod two_queues;
