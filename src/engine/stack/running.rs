@@ -39,7 +39,8 @@ pub enum RunError {
     Device(xdp::Fault),
     #[error(
         "interface {name} is gone: it was removed or moved to another namespace; start again when it is \
-         back{}", without(others)
+         back{}",
+        without(others)
     )]
     InterfaceGone { name: String, others: Vec<String> },
     #[error("a core's thread ended unexpectedly: this is a bug, please report it")]
