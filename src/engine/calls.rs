@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::caller::{Ends, Line, OpenError};
 use super::core::Core;
 use super::desk::fresh;
+use super::far::Ports;
 use super::flows::{Flows, step};
 use super::owed::Owed;
 use super::port::{BATCH, Port};
@@ -17,7 +18,7 @@ const OPENS: usize = 2 * BATCH;
 
 pub(super) struct Calls<'a, P: Port> {
     core: &'a mut Core,
-    ports: &'a mut [P],
+    ports: &'a mut Ports<P>,
     v4: &'a mut Flows<FlowKey4>,
     v6: &'a mut Flows<FlowKey6>,
     /// The caller's: the credit that its SYNs announce.
@@ -29,7 +30,7 @@ pub(super) struct Calls<'a, P: Port> {
 impl<'a, P: Port> Calls<'a, P> {
     pub(super) fn new(
         core: &'a mut Core,
-        ports: &'a mut [P],
+        ports: &'a mut Ports<P>,
         v4: &'a mut Flows<FlowKey4>,
         v6: &'a mut Flows<FlowKey6>,
         window: u16,
@@ -116,12 +117,12 @@ impl<K: PacketKey> Flows<K> {
     fn open<P: Port>(
         &mut self,
         core: &mut Core,
-        ports: &mut [P],
+        ports: &mut Ports<P>,
         key: K,
         window: u16,
     ) -> Result<u32, OpenError> {
         let hash = key.hash(&core.shared.secrets.hash);
-        let frame = fresh(&core.hops, ports, self.gateway).map_err(|_| OpenError::NoFrame)?;
+        let frame = fresh(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
         let disguise = core.shared.secrets.isn.disguise(&key);
         let iss = disguise.isn(core.now);
         let made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
@@ -134,6 +135,7 @@ impl<K: PacketKey> Flows<K> {
                 return Err(error);
             }
         };
+        core.hops.join(self.gateway);
         let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
         let emit = tcp::first_syn(&tcb, &mut made);
         let timer = made.timer;
@@ -146,11 +148,11 @@ impl<K: PacketKey> Flows<K> {
     fn syn_alone<P: Port>(
         &mut self,
         core: &mut Core,
-        ports: &mut [P],
+        ports: &mut Ports<P>,
         key: K,
         window: u16,
     ) -> Result<(), OpenError> {
-        let frame = fresh(&core.hops, ports, self.gateway).map_err(|_| OpenError::NoFrame)?;
+        let frame = fresh(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
         let disguise = core.shared.secrets.isn.disguise(&key);
         let iss = disguise.isn(core.now);
         let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);

@@ -18,6 +18,8 @@ pub struct Shared {
     pub secrets: Secrets,
     /// One per core.
     pub mailboxes: Vec<Mailbox>,
+    /// By device: the cores that have a queue of it.
+    pub servers: Vec<Vec<usize>>,
     pub core: CoreConfig,
     /// Ours without a listener: where a caller's connections come from.
     pub sources: Vec<Owned>,
@@ -123,7 +125,7 @@ pub struct Core {
     pub(super) sweep_ms: u32,
     /// Since when send buffers are short.
     pub(super) short_since: Option<Now>,
-    /// By port: its device.
+    /// By port, those of devices without a queue here included: its device.
     pub(super) devices: Vec<usize>,
     /// How to wake each core that sleeps.
     pub(super) wakers: Vec<Waker>,
@@ -214,13 +216,35 @@ impl Core {
 
     /// A letter was posted to `owner`.
     pub(super) fn posted(&self, owner: usize) {
-        let Some(mailbox) = self.shared.mailboxes.get(owner) else { return };
-        if mailbox.must_wake()
-            && let Some(wake) = self.wakers.get(owner)
-        {
-            wake();
+        wake_owner(&self.shared, &self.wakers, owner);
+    }
+}
+
+/// After something was posted to its mailbox: wakes a core that sleeps.
+pub(super) fn wake_owner(shared: &Shared, wakers: &[Waker], owner: usize) {
+    if let (Some(mailbox), Some(wake)) = (shared.mailboxes.get(owner), wakers.get(owner))
+        && mailbox.must_wake()
+    {
+        wake();
+    }
+}
+
+/// By device: the cores that have a queue of it; `ports`: by core, the device of each.
+pub(super) fn servers(
+    devices: usize,
+    ports: impl Iterator<Item = impl IntoIterator<Item = usize>>,
+) -> Vec<Vec<usize>> {
+    let mut servers = vec![Vec::new(); devices];
+    for (core, ports) in ports.enumerate() {
+        for device in ports {
+            if let Some(cores) = servers.get_mut(device)
+                && cores.last() != Some(&core)
+            {
+                cores.push(core);
+            }
         }
     }
+    servers
 }
 
 impl Secrets {

@@ -2,7 +2,9 @@
 //! frame ends in exactly one of them.
 
 use super::core::{Core, ResetKind};
-use super::hops::{Hops, NO_HOP};
+use super::hops::Hops;
+use super::far::{Far, FarFrame, FarPort, Ports};
+use super::mailbox::Task;
 use super::port::Port;
 use crate::observe::{CoreCounters, DropReason};
 use crate::wire::ethernet::{turn_around, write_link};
@@ -81,7 +83,7 @@ pub(super) fn reuse<K: PacketKey, P: Port>(
 #[cold]
 pub(super) fn hand_over<P: Port>(core: &Core, port: &mut P, number: u8, frame: P::Frame, owner: usize) {
     let posted = match core.shared.mailboxes.get(owner) {
-        Some(mailbox) => mailbox.post(port.bytes(&frame), core.device_of(number)),
+        Some(mailbox) => mailbox.post(port.bytes(&frame), core.device_of(number), Task::Receive),
         None => false,
     };
     if posted {
@@ -98,63 +100,88 @@ pub(super) fn hand_over<P: Port>(core: &Core, port: &mut P, number: u8, frame: P
 pub(super) fn send_unasked<K: PacketKey, P: Port>(
     counters: &CoreCounters,
     hops: &Hops,
-    ports: &mut [P],
-    hop: u16,
+    ports: &mut Ports<P>,
+    (hop, of): (u16, u32),
     key: &K,
     (emit, payload): (&Emit, &[u8]),
 ) {
-    match fresh(hops, ports, hop) {
+    match fresh(hops, ports, hop, of) {
         Ok(fresh) => fresh.send(counters, key, emit, payload),
         Err(reason) => counters.dropped(reason),
     }
 }
 
-/// A free frame on the port behind which a way begins.
+/// A free frame on the port behind which a way begins, and the header of that way.
 pub(super) struct Fresh<'a, P: Port> {
-    port: &'a mut P,
-    frame: P::Frame,
+    place: Place<'a, P>,
     link: LinkHeader,
 }
 
-/// A frame for the way with this number.
+enum Place<'a, P: Port> {
+    Own(&'a mut P, P::Frame),
+    Far(&'a mut FarPort, FarFrame),
+}
+
+/// A frame for the way with this number, of connection `of`.
 ///
 /// # Errors
 /// `NoHop`, `NoFrame`.
 #[inline]
 pub(super) fn fresh<'a, P: Port>(
     hops: &Hops,
-    ports: &'a mut [P],
+    ports: &'a mut Ports<P>,
     hop: u16,
+    of: u32,
 ) -> Result<Fresh<'a, P>, DropReason> {
-    let way = if hop == NO_HOP { None } else { hops.at(hop) };
-    let way = way.and_then(|hop| Some((hop.link, ports.get_mut(usize::from(hop.port))?)));
-    let (link, port) = way.ok_or(DropReason::NoHop)?;
-    let frame = port.allocate().ok_or(DropReason::NoFrame)?;
-    Ok(Fresh { port, frame, link })
+    let hop = hops.at(hop, of).ok_or(DropReason::NoHop)?;
+    let (number, own) = (usize::from(hop.port), ports.own.len());
+    let place = match ports.own.get_mut(number) {
+        Some(port) => port.allocate().map(|frame| Place::Own(port, frame)),
+        None => far_place(&mut ports.far, number - own)?,
+    };
+    Ok(Fresh { place: place.ok_or(DropReason::NoFrame)?, link: hop.link })
+}
+
+#[cold]
+fn far_place<P: Port>(far: &mut [Far], number: usize) -> Result<Option<Place<'_, P>>, DropReason> {
+    let port = &mut far.get_mut(number).ok_or(DropReason::NoHop)?.port;
+    Ok(port.allocate().map(|frame| Place::Far(port, frame)))
 }
 
 impl<P: Port> Fresh<'_, P> {
     #[inline]
-    pub(super) fn send<K: PacketKey>(
-        mut self,
-        counters: &CoreCounters,
-        key: &K,
-        emit: &Emit,
-        payload: &[u8],
-    ) {
+    pub(super) fn send<K: PacketKey>(self, counters: &CoreCounters, key: &K, emit: &Emit, payload: &[u8]) {
         if emit.flags.has(Flags::RST) {
             counters.resets_sent.bump();
         }
-        let room = self.port.bytes_mut(&mut self.frame);
-        let len = write_link(room, self.link.as_bytes())
-            .and_then(|link_len| write_segment(room, link_len, key, emit, payload));
-        send(counters, self.port, self.frame, len);
+        match self.place {
+            Place::Own(port, frame) => write(counters, port, frame, &self.link, key, (emit, payload)),
+            Place::Far(port, frame) => write(counters, port, frame, &self.link, key, (emit, payload)),
+        }
     }
 
     /// There is nothing to send.
     pub(super) fn release(self) {
-        self.port.release(self.frame);
+        match self.place {
+            Place::Own(port, frame) => port.release(frame),
+            Place::Far(port, frame) => port.release(frame),
+        }
     }
+}
+
+#[inline]
+fn write<K: PacketKey, P: Port>(
+    counters: &CoreCounters,
+    port: &mut P,
+    mut frame: P::Frame,
+    link: &LinkHeader,
+    key: &K,
+    (emit, payload): (&Emit, &[u8]),
+) {
+    let room = port.bytes_mut(&mut frame);
+    let len = write_link(room, link.as_bytes())
+        .and_then(|link_len| write_segment(room, link_len, key, emit, payload));
+    send(counters, port, frame, len);
 }
 
 #[inline(always)]

@@ -34,7 +34,7 @@ impl<K: PacketKey> Flows<K> {
         step.number = of;
         tcp::establish(tcb, &segment.info, &mut step, user);
         let quiet = tcp::is_silent(tcb);
-        tcb.hop = core.hops.number(port.bytes(&frame), segment.link_len, *number, tcb.hop);
+        tcb.hop = core.hops.follow(port.bytes(&frame), segment.link_len, *number, tcb.hop, of);
         self.timers.stop(&mut self.part, slot);
         self.leave(State::SynReceived);
         if quiet {
@@ -90,7 +90,7 @@ impl<K: PacketKey> Flows<K> {
         if tcb.has(TcbFlags::ABORT) {
             return self.speaks(desk, arrived, frame, slot, State::CloseWait, debts);
         }
-        tcb.hop = core.hops.number(port.bytes(&frame), link_len, *number, tcb.hop);
+        tcb.hop = core.hops.follow(port.bytes(&frame), link_len, *number, tcb.hop, of);
         tcb.heard(self.timers.idle_ms, true);
         tcb.set(TcbFlags::LISTED);
         debts.push(Debt { slot, key, hash, frame, link_len });
@@ -108,7 +108,7 @@ impl<K: PacketKey> Flows<K> {
         let key = &arrived.segment.key;
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
-        let listener = tcb.listener;
+        let (listener, hop) = (tcb.listener, tcb.hop);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
         step.close(tcb, Closed::Passive);
         if let Some(how) = step.ended {
@@ -116,6 +116,7 @@ impl<K: PacketKey> Flows<K> {
         }
         self.timers.stop(&mut self.part, slot);
         self.part.remove(slot, arrived.hash);
+        core.hops.leave(hop);
         port.release(frame);
     }
 }

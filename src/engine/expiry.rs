@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::desk::send_unasked;
+use super::far::Ports;
 use super::flows::{Flows, step};
 use super::owed::Owed;
 use super::port::Port;
@@ -15,7 +16,7 @@ const EXPIRIES: usize = 256;
 
 impl<K: PacketKey> Flows<K> {
     /// Serves expired timers; how many.
-    pub(super) fn expire<P: Port>(&mut self, core: &mut Core, ports: &mut [P]) -> usize {
+    pub(super) fn expire<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) -> usize {
         for served in 0..EXPIRIES {
             let Some((slot, timer)) = self.timers.expired(&mut self.part, core.now) else {
                 return served;
@@ -25,7 +26,7 @@ impl<K: PacketKey> Flows<K> {
         EXPIRIES
     }
 
-    fn expired<P: Port>(&mut self, core: &mut Core, ports: &mut [P], slot: Slot, timer: Timer) {
+    fn expired<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, slot: Slot, timer: Timer) {
         let Some(key) = self.part.key(slot) else { return };
         let hash = key.hash(&core.shared.secrets.hash);
         if timer == Timer::Frame {
@@ -52,7 +53,7 @@ impl<K: PacketKey> Flows<K> {
         self.after(core, slot, hash, states, timer);
         if let Some(emit) = emit {
             let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
-            send_unasked(&core.counters, &core.hops, ports, hop, &key, (&emit, payload));
+            send_unasked(&core.counters, &core.hops, ports, (hop, of), &key, (&emit, payload));
         }
     }
 }

@@ -192,6 +192,7 @@ impl<K: PacketKey> Flows<K> {
         core.buffers.release(&mut tcb.buffer);
         let before = std::mem::replace(&mut tcb.state, State::Closed);
         core.counters.closed[how as usize].bump();
+        core.hops.leave(tcb.hop);
         self.leave(before);
         self.part.remove(slot, hash);
     }

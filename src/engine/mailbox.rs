@@ -2,12 +2,13 @@ use crossbeam::queue::ArrayQueue;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
 
 /// Room for one frame on its way to another core.
-const LETTER_LEN: usize = 1792;
+pub(super) const FRAME_LEN: usize = 1792;
 /// Letters on their way to one core. On a veth pair whose queues change, about one batch of each
 /// other core is under way at a time.
 const LETTERS: usize = 1024;
 
-/// Segments that arrived on one core's queue and belong to another core's connection. Bounded;
+/// Frames for another core: segments that arrived on one core's queue and belong to another core's
+/// connection, and what a connection sends through a device that its core has no queue of. Bounded;
 /// letters are made once and go round, so that nothing is allocated on the way.
 pub struct Mailbox {
     full: ArrayQueue<Box<Letter>>,
@@ -18,9 +19,19 @@ pub struct Mailbox {
 
 pub(super) struct Letter {
     len: usize,
-    /// Which device the frame came from.
+    /// Which device the frame came from, or leaves by.
     pub device: usize,
-    bytes: [u8; LETTER_LEN],
+    pub task: Task,
+    bytes: [u8; FRAME_LEN],
+}
+
+/// What the receiver does with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// As if it had come in on a queue of its own.
+    Receive,
+    /// It is finished: to be sent by a queue of its device.
+    Send,
 }
 
 impl Mailbox {
@@ -30,20 +41,25 @@ impl Mailbox {
         let empty = ArrayQueue::new(LETTERS);
         for _ in 0..LETTERS {
             // The queue has room for all of them.
-            let _ = empty.push(Box::new(Letter { len: 0, device: 0, bytes: [0; LETTER_LEN] }));
+            let _ = empty.push(Box::new(Letter {
+                len: 0,
+                device: 0,
+                task: Task::Receive,
+                bytes: [0; FRAME_LEN],
+            }));
         }
         Mailbox { full: ArrayQueue::new(LETTERS), empty, sleeping: AtomicBool::new(false) }
     }
 
     /// Copies a frame in. False: no letter is free, or it is too long.
-    pub(super) fn post(&self, frame: &[u8], device: usize) -> bool {
+    pub(super) fn post(&self, frame: &[u8], device: usize, task: Task) -> bool {
         let Some(mut letter) = self.empty.pop() else {
             return false;
         };
-        let fits = frame.len() <= LETTER_LEN;
+        let fits = frame.len() <= FRAME_LEN;
         if fits {
             letter.len = frame.len();
-            letter.device = device;
+            (letter.device, letter.task) = (device, task);
             letter.bytes[..frame.len()].copy_from_slice(frame);
             // As many letters as places: there is room.
             let _ = self.full.push(letter);

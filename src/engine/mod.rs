@@ -13,7 +13,9 @@
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
 //! - `listeners`: rules, looked up; `rules`: their numbers, and giving a running core other ones.
 //! - `errors`: ICMP errors about segments of ours.
-//! - `mailbox`: segments handed to the core that owns their connection.
+//! - `mailbox`: segments handed to the core that owns their connection, and frames to a core that can
+//!   send them; `far`: devices that a core has no queue of;
+//!   `handed`: what other cores have handed over.
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
 //!   `owed` what connections send without a frame to answer in.
 //! - `ending`: what the peers of open connections are sent when the program ends.
@@ -35,7 +37,9 @@ mod errors;
 mod expected;
 mod expiry;
 mod fair;
+mod far;
 mod flows;
+mod handed;
 mod hops;
 mod idle;
 pub mod listeners;

@@ -4,6 +4,7 @@ use super::batch::{Arrived, Debt};
 use super::core::Core;
 use super::desk::Desk;
 use super::flows::{Flows, step};
+use super::hops::Hops;
 use super::listeners::ListenerId;
 use super::port::Port;
 use crate::observe::{Closed, DropReason};
@@ -165,7 +166,7 @@ impl<K: PacketKey> Flows<K> {
     ) -> Placed {
         let &Arrived { ref segment, hash, .. } = arrived;
         let core = &mut *desk.core;
-        let hop = core.hops.number(desk.port.bytes(frame), segment.link_len, desk.number, 0);
+        let hop = core.hops.enter(desk.port.bytes(frame), segment.link_len, desk.number);
         let tcb = |core: &mut Core| {
             let mut tcb = make(core);
             (tcb.listener, tcb.hop) = (listener, hop);
@@ -183,12 +184,35 @@ impl<K: PacketKey> Flows<K> {
         match placed {
             Ok(slot) => {
                 self.half_open += 1;
+                if Hops::needs_line(hop) {
+                    self.keep_hop(desk, segment, frame, slot);
+                }
                 Placed::At(slot)
             }
-            Err(InsertError::Exists(found)) => Placed::There(found),
-            Err(InsertError::TableFull) => Placed::Refused(DropReason::TableFull),
-            Err(InsertError::SlotsFull) => Placed::Refused(DropReason::SlotsFull),
-            Err(InsertError::Raced) => Placed::Refused(DropReason::InsertRaced),
+            Err(error) => {
+                core.hops.leave(hop);
+                match error {
+                    InsertError::Exists(found) => Placed::There(found),
+                    InsertError::TableFull => Placed::Refused(DropReason::TableFull),
+                    InsertError::SlotsFull => Placed::Refused(DropReason::SlotsFull),
+                    InsertError::Raced => Placed::Refused(DropReason::InsertRaced),
+                }
+            }
+        }
+    }
+
+    /// The table of link headers has no place for the way of a new connection.
+    #[cold]
+    fn keep_hop<P: Port>(
+        &mut self,
+        desk: &mut Desk<'_, P>,
+        segment: &Segment<K>,
+        frame: &P::Frame,
+        slot: Slot,
+    ) {
+        let of = self.number(slot);
+        if let Some(tcb) = self.part.value_mut(slot) {
+            tcb.hop = desk.core.hops.keep(desk.port.bytes(frame), segment.link_len, desk.number, of);
         }
     }
 

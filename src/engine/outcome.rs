@@ -10,7 +10,7 @@ use super::port::Port;
 use super::tell::tell;
 use crate::observe::Closed;
 use crate::table::Slot;
-use crate::tcp::{Ended, State, TcbFlags, TimerOp, Verdict};
+use crate::tcp::{self, Ended, State, TcbFlags, TimerOp, Verdict};
 use crate::wire::PacketKey;
 
 /// What came of a segment.
@@ -45,8 +45,10 @@ impl<K: PacketKey> Flows<K> {
         }
         let bytes = port.bytes(&frame);
         if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
-            tcb.hop = core.hops.number(bytes, segment.link_len, *number, tcb.hop);
             tcb.heard(self.timers.idle_ms, segment.info.payload_len > 0);
+        }
+        if tcp::shows_the_way(&verdict, tcb, &segment.info) {
+            tcb.hop = core.hops.follow(bytes, segment.link_len, *number, tcb.hop, of);
         }
         let states = (before, tcb.state);
         let listed = tcb.has(TcbFlags::LISTED);
@@ -105,7 +107,9 @@ impl<K: PacketKey> Flows<K> {
         self.leave(before);
         match state {
             State::Closed => {
-                self.part.remove(slot, hash);
+                if let Some(tcb) = self.part.remove(slot, hash) {
+                    core.hops.leave(tcb.hop);
+                }
             }
             // Two active opens that crossed: a passive one begins there.
             State::SynReceived => self.half_open += 1,

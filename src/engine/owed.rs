@@ -4,6 +4,7 @@
 
 use super::core::Core;
 use super::desk::fresh;
+use super::far::Ports;
 use super::flows::{Flows, step};
 use super::port::Port;
 use super::tell::tell;
@@ -46,7 +47,7 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// Sends what is owed, or lets it wait; how many connections were on the list.
-    pub(super) fn pay<P: Port>(&mut self, core: &mut Core, ports: &mut [P]) -> usize {
+    pub(super) fn pay<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) -> usize {
         let count = self.owed.len();
         for index in 0..count {
             let owed = self.owed[index];
@@ -56,7 +57,7 @@ impl<K: PacketKey> Flows<K> {
         count
     }
 
-    fn pay_one<P: Port>(&mut self, core: &mut Core, ports: &mut [P], owed: Owed<K>) {
+    fn pay_one<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, owed: Owed<K>) {
         let Owed { slot, key, hash } = owed;
         // Ended since it was listed, and perhaps its slot used again.
         let same = self.part.holds(slot, &key);
@@ -67,7 +68,7 @@ impl<K: PacketKey> Flows<K> {
         if !tcb.has(TcbFlags::LISTED) {
             return;
         }
-        let frame = fresh(&core.hops, ports, tcb.hop);
+        let frame = fresh(&core.hops, ports, tcb.hop, number);
         // In SYN-SENT nothing can be owed but a silent end.
         if matches!(frame, Err(DropReason::NoFrame)) && tcb.state != State::SynSent {
             return self.wait_for_frame(core.now, slot);

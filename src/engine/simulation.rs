@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::caller::CallerFactory;
-use super::core::{Core, CoreConfig, Fault, Secrets, Shared};
+use super::core::{Core, CoreConfig, Fault, Secrets, Shared, servers};
 use super::memory::MemoryPort;
 use super::rules::{Book, RulesError};
-use super::{Mailbox, OnStop, Port, Progress, Worker};
+use super::{Mailbox, OnStop, Progress, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Part, table};
 use crate::tcp::{Config, Cookies, Now, Tcb, User};
@@ -24,11 +24,15 @@ pub struct Setup {
     pub config: Config,
     pub bounds: CoreConfig,
     pub policy: Policy,
+    /// Devices behind the first one.
+    pub more_devices: Vec<Policy>,
+    /// By core: the device of each of its ports. Empty: one port of the first device each.
+    pub ports: Vec<Vec<usize>>,
     pub fault: Fault,
     /// Connections per core and address family.
     pub capacity: u32,
     pub cores: usize,
-    /// Frames of each core's port.
+    /// Frames of each port.
     pub frames: u32,
     pub seed: u64,
     pub start: Now,
@@ -46,6 +50,8 @@ impl Default for Setup {
             config: Config::default(),
             bounds: CoreConfig::default(),
             policy: Policy::default(),
+            more_devices: Vec::new(),
+            ports: Vec::new(),
             fault: Fault::default(),
             capacity: 4096,
             cores: 1,
@@ -60,7 +66,7 @@ impl Default for Setup {
     }
 }
 
-/// Cores that share one table, each with a memory port.
+/// Cores that share one table, each with memory ports.
 pub struct Simulation {
     workers: Vec<Worker<MemoryPort>>,
     counters: Vec<Arc<CoreCounters>>,
@@ -75,9 +81,12 @@ impl Simulation {
     pub fn new(setup: Setup, services: &[Service]) -> Simulation {
         let owned = services.iter().map(|(owned, _)| owned.clone());
         let (book, rules) = Book::new(owned, setup.fault).expect("rules without conflict");
+        let policies: Vec<Policy> = std::iter::once(setup.policy).chain(setup.more_devices).collect();
+        let ports = if setup.ports.is_empty() { vec![vec![0]; setup.cores] } else { setup.ports };
         let shared = Arc::new(Shared {
             config: setup.config,
-            policies: vec![setup.policy],
+            servers: servers(policies.len(), ports.iter().cloned()),
+            policies,
             secrets: Secrets::fixed(setup.seed),
             mailboxes: (0..setup.cores).map(|_| Mailbox::new()).collect(),
             core: setup.bounds,
@@ -98,7 +107,8 @@ impl Simulation {
             if let Some(caller) = &setup.caller {
                 core.set_caller(caller(id, setup.cores), setup.gateway);
             }
-            Worker::new(core, vec![(MemoryPort::new(setup.frames), 0)], v4, v6, setup.start)
+            let ports = ports[id].iter().map(|device| (MemoryPort::new(setup.frames), *device));
+            Worker::new(core, ports.collect(), v4, v6, setup.start)
         });
         Simulation { workers: workers.collect(), counters, now: setup.start, book: Box::new(book) }
     }
@@ -157,9 +167,14 @@ impl Simulation {
         self.inject_at(0, frame)
     }
 
-    /// Puts a frame on the wire towards a core's queue.
+    /// Puts a frame on the wire towards a core's first port.
     pub fn inject_at(&mut self, core: usize, frame: &[u8]) -> bool {
-        self.workers[core].ports_mut()[0].inject(frame)
+        self.inject_on(core, 0, frame)
+    }
+
+    /// Puts a frame on the wire towards one of a core's ports.
+    pub fn inject_on(&mut self, core: usize, port: usize, frame: &[u8]) -> bool {
+        self.workers[core].ports_mut()[port].inject(frame)
     }
 
     /// Lets every core work until none has anything to do.
@@ -218,13 +233,18 @@ impl Simulation {
 
     /// The next frame that any core sent.
     pub fn collect(&mut self) -> Option<Vec<u8>> {
-        self.workers.iter_mut().find_map(|worker| worker.ports_mut()[0].collect())
+        self.workers.iter_mut().flat_map(Worker::ports_mut).find_map(MemoryPort::collect)
+    }
+
+    /// The next frame that one of a core's ports sent.
+    pub fn collect_on(&mut self, core: usize, port: usize) -> Option<Vec<u8>> {
+        self.workers[core].ports_mut()[port].collect()
     }
 
     /// Looks at every frame that was sent, core by core, and frees it.
     pub fn collect_all(&mut self, mut each: impl FnMut(&[u8])) {
         for worker in &mut self.workers {
-            worker.ports_mut()[0].collect_all(&mut each);
+            worker.ports_mut().iter_mut().for_each(|port| port.collect_all(&mut each));
         }
     }
 
@@ -243,7 +263,12 @@ impl Simulation {
 
     /// Frames that nobody owns, which must be none.
     pub fn lost_frames(&self) -> u64 {
-        self.workers.iter().map(|worker| worker.ports()[0].lost()).sum()
+        self.workers.iter().map(Worker::lost_frames).sum()
+    }
+
+    /// Connections that share an entry in a core's table of link headers.
+    pub fn hop_users(&self) -> u64 {
+        self.workers.iter().map(Worker::hop_users).sum()
     }
 
     /// One core, to look at.

@@ -4,8 +4,9 @@ use super::calls::Calls;
 use super::core::Core;
 use super::desk::Desk;
 use super::errors::icmp_error;
+use super::far::{Far, Ports};
 use super::flows::Flows;
-use super::hops::Hop;
+use super::hops::{Hop, NO_HOP};
 use super::port::{BATCH, Port};
 use super::rules::Change;
 use super::stopwatch::Stopwatch;
@@ -17,11 +18,11 @@ use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
     pub(super) core: Core,
-    ports: Vec<P>,
-    /// By port.
-    devices: Vec<Device>,
-    /// By port: frames received and not parsed yet.
-    inboxes: Vec<Vec<P::Frame>>,
+    pub(super) ports: Ports<P>,
+    /// By own port.
+    pub(super) devices: Vec<Device>,
+    /// By own port: frames received and not parsed yet.
+    pub(super) inboxes: Vec<Vec<P::Frame>>,
     pub(super) v4: Flows<FlowKey4>,
     pub(super) v6: Flows<FlowKey6>,
     batch4: Batch<FlowKey4, P::Frame>,
@@ -30,8 +31,8 @@ pub struct Worker<P: Port> {
 }
 
 /// The device a port belongs to.
-struct Device {
-    number: usize,
+pub(super) struct Device {
+    pub(super) number: usize,
     mac: [u8; 6],
     policy: Policy,
 }
@@ -62,6 +63,11 @@ impl<P: Port> Worker<P> {
         };
         let devices: Vec<_> = ports.iter().map(|(_, number)| device(*number)).collect();
         core.devices = devices.iter().map(|device| device.number).collect();
+        let far = Far::all(&mut core);
+        core.hops.reserve(v4.capacity() + v6.capacity());
+        for (port, device) in core.devices.iter().enumerate() {
+            core.hops.set_mac(port as u8, core.shared.policies.get(*device).and_then(|policy| policy.mac));
+        }
         let mut v4 = Flows::new(v4, 0, now);
         let mut v6 = Flows::new(v6, v4.part.capacity() as u32, now);
         if let (Some(gateway), Some(device)) = (core.gateway, devices.first()) {
@@ -71,7 +77,7 @@ impl<P: Port> Worker<P> {
         Worker {
             inboxes: ports.iter().map(|_| Vec::with_capacity(2 * BATCH)).collect(),
             devices,
-            ports: ports.into_iter().map(|(port, _)| port).collect(),
+            ports: Ports { own: ports.into_iter().map(|(port, _)| port).collect(), far },
             v4,
             v6,
             batch4: Batch::new(),
@@ -90,7 +96,7 @@ impl<P: Port> Worker<P> {
         self.watch.start();
         let mut work = if self.core.buffers.pressed() { self.relieve() } else { 0 };
         work += self.open_letters();
-        for number in 0..self.ports.len() {
+        for number in 0..self.ports.own.len() {
             work += self.serve(number);
         }
         work += self.v4.expire(&mut self.core, &mut self.ports);
@@ -101,7 +107,7 @@ impl<P: Port> Worker<P> {
         work += self.own_accord();
         self.watch.lap(Stage::Calls);
         // Every port, also behind one that is gone.
-        let gone = self.ports.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
+        let gone = self.ports.own.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
         self.watch.lap(Stage::Flush);
         self.gauge(work);
         Turn { work, gone }
@@ -112,7 +118,7 @@ impl<P: Port> Worker<P> {
     fn serve(&mut self, number: usize) -> usize {
         let mut taken = 0;
         loop {
-            let arrived = self.ports[number].receive(&mut self.inboxes[number], BATCH - taken);
+            let arrived = self.ports.own[number].receive(&mut self.inboxes[number], BATCH - taken);
             taken += arrived;
             self.watch.lap(Stage::Receive);
             if self.inboxes[number].is_empty() {
@@ -157,12 +163,12 @@ impl<P: Port> Worker<P> {
 
     /// The ports, for whoever waits on them or owns their other end.
     pub fn ports(&self) -> &[P] {
-        &self.ports
+        &self.ports.own
     }
 
     /// As [`Worker::ports`], to put frames in and take frames out.
     pub fn ports_mut(&mut self) -> &mut [P] {
-        &mut self.ports
+        &mut self.ports.own
     }
 
     /// What sends, and what is to be sent of.
@@ -175,6 +181,18 @@ impl<P: Port> Worker<P> {
         (self.v4.part.len(), self.v6.part.len())
     }
 
+    /// Frames of all ports that nothing holds: must be 0 between turns.
+    pub fn lost_frames(&self) -> u64 {
+        self.ports.lost()
+    }
+
+    /// Connections that share an entry in the table of link headers: as many as there are, but for
+    /// those that keep their own.
+    pub fn hop_users(&self) -> u64 {
+        let gateways = [self.v4.gateway, self.v6.gateway].iter().filter(|hop| **hop != NO_HOP).count();
+        self.core.hops.users() - gateways as u64
+    }
+
     /// Phase 1 and 2: parse, answer what is not TCP, hash, and ask for the bucket.
     fn parse(&mut self, number: usize) {
         // Taken out meanwhile, room and all: what else a frame may be wants the whole worker.
@@ -182,7 +200,7 @@ impl<P: Port> Worker<P> {
         self.core.counters.frames_in.add(inbox.len() as u64);
         for frame in inbox.drain(..) {
             let Worker { core, ports, devices, v4, batch4, .. } = self;
-            let (bytes, policy) = (ports[number].bytes(&frame), &devices[number].policy);
+            let (bytes, policy) = (ports.own[number].bytes(&frame), &devices[number].policy);
             if queue_common(bytes, policy, &core.shared.secrets.hash, &v4.part, &mut batch4.segments) {
                 batch4.frames.push(frame);
             } else {
@@ -197,7 +215,7 @@ impl<P: Port> Worker<P> {
     #[inline(never)]
     fn parse_other(&mut self, number: usize, frame: P::Frame) {
         let Worker { core, ports, devices, v4, v6, batch4, batch6, .. } = self;
-        let (port, Device { mac, policy, .. }) = (&mut ports[number], &devices[number]);
+        let (port, Device { mac, policy, .. }) = (&mut ports.own[number], &devices[number]);
         match parse(port.bytes(&frame), policy) {
             Ok(Packet::Tcp4(segment)) => queue(core, v4, batch4, frame, segment),
             Ok(Packet::Tcp6(segment)) => queue(core, v6, batch6, frame, segment),
@@ -216,7 +234,7 @@ impl<P: Port> Worker<P> {
     /// Phase 4: every segment of the batch through TCP.
     fn process(&mut self, number: usize) {
         let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
-        let mut desk = Desk { core, port: &mut ports[number], number: number as u8 };
+        let mut desk = Desk { core, port: &mut ports.own[number], number: number as u8 };
         v4.segments(&mut desk, batch4);
         v6.segments(&mut desk, batch6);
     }
@@ -224,7 +242,7 @@ impl<P: Port> Worker<P> {
     /// Phase 5: what the batch left owing.
     fn settle(&mut self, number: usize) {
         let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
-        let mut desk = Desk { core, port: &mut ports[number], number: number as u8 };
+        let mut desk = Desk { core, port: &mut ports.own[number], number: number as u8 };
         for debt in batch4.debts.drain(..) {
             v4.settle(&mut desk, debt);
         }
@@ -257,29 +275,6 @@ impl<P: Port> Worker<P> {
         v4.pay(core, ports) + v6.pay(core, ports)
     }
 
-    /// Segments that arrived on other cores' queues: as if they had come in here.
-    fn open_letters(&mut self) -> usize {
-        let Worker { core, ports, devices, inboxes, .. } = self;
-        // A core that is alone gets no letters, and even an empty queue costs a fence to look at.
-        let Some(mailbox) = core.shared.mailboxes.get(core.id).filter(|_| core.shared.mailboxes.len() > 1)
-        else {
-            return 0;
-        };
-        for opened in 0..BATCH {
-            let Some(letter) = mailbox.take() else { return opened };
-            let number = devices.iter().position(|device| device.number == letter.device).unwrap_or(0);
-            match ports.get_mut(number).and_then(|port| port.copy_in(letter.bytes())) {
-                Some(frame) => {
-                    core.counters.forwarded_in.bump();
-                    inboxes[number].push(frame);
-                }
-                None => core.counters.dropped(crate::observe::DropReason::NoFrame),
-            }
-            mailbox.give_back(letter);
-        }
-        BATCH
-    }
-
     fn gauge(&self, work: usize) {
         if work == 0 {
             return;
@@ -301,11 +296,11 @@ impl<P: Port> Worker<P> {
         if buffers > counters.send_buffers_most.value() {
             counters.send_buffers_most.set(buffers);
         }
-        counters.frames_lost.set(self.ports.iter().map(Port::lost).sum());
+        counters.frames_lost.set(self.ports.lost());
     }
 }
 
 /// The way to the next hop of our own SYNs.
 fn gateway_hop<K: PacketKey>(core: &mut Core, gateway: Mac, device: &Device) -> u16 {
-    core.hops.note(Hop { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
+    core.hops.enter_hop(Hop { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
 }

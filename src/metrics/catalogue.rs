@@ -172,6 +172,22 @@ pub(super) const PER_CORE: &[PerCore] = &[
     ),
     (
         counter(
+            "handfast_frames_relayed_total",
+            CORE,
+            "Frames handed to a core that has a queue of their interface, to be sent there.",
+        ),
+        |c| c.relayed_out,
+    ),
+    (
+        counter(
+            "handfast_frames_sent_for_others_total",
+            CORE,
+            "Frames of other cores' connections sent by this core's queues.",
+        ),
+        |c| c.relayed_in,
+    ),
+    (
+        counter(
             "handfast_frames_lost_total",
             CORE,
             "Frames that nobody owns: must stay 0, anything else is a bug.",

@@ -122,6 +122,10 @@ pub struct CoreCounters {
     /// Segments handed to the core that owns their connection.
     pub forwarded_out: Counter,
     pub forwarded_in: Counter,
+    /// Frames handed to a core that has a queue of their interface, to be sent there.
+    pub relayed_out: Counter,
+    /// Frames of other cores' connections sent by this core's queues.
+    pub relayed_in: Counter,
     /// Gauges.
     pub half_open: Counter,
     pub connections: Counter,
@@ -182,6 +186,8 @@ impl Default for CoreCounters {
             icmp_errors: zero(),
             forwarded_out: zero(),
             forwarded_in: zero(),
+            relayed_out: zero(),
+            relayed_in: zero(),
             half_open: zero(),
             connections: zero(),
             time_wait: zero(),

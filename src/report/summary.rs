@@ -130,7 +130,10 @@ impl Display for Summary {
         row(
             f,
             "between cores",
-            &format!("{} forwarded, {} received", total.forwarded_out, total.forwarded_in),
+            &format!(
+                "{} forwarded, {} received; {} relayed to another interface, {} sent for others",
+                total.forwarded_out, total.forwarded_in, total.relayed_out, total.relayed_in
+            ),
         )?;
         if total.timestamps_missing > 0 {
             let text = format!("{} segments, taken without those agreed on", total.timestamps_missing);

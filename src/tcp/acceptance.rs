@@ -124,6 +124,38 @@ pub(super) fn check_ack(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_
     Ok(())
 }
 
+/// Whether segments that nothing asks for go from now on where this one came from: it was acceptable, or
+/// is the repetition of one that was, most often since our answer to that was lost with its link.
+#[inline]
+pub fn shows_the_way(verdict: &Verdict, tcb: &Tcb, segment: &SegmentInfo) -> bool {
+    match verdict {
+        Verdict::Drop(reason) | Verdict::DropReply(reason, _) => dropped_but_shows(*reason, tcb, segment),
+        _ => true,
+    }
+}
+
+#[cold]
+fn dropped_but_shows(reason: DropReason, tcb: &Tcb, segment: &SegmentInfo) -> bool {
+    match reason {
+        // Its text was not taken; everything before that was checked.
+        DropReason::OutOfOrder
+        | DropReason::WindowClosed
+        | DropReason::AfterFin
+        | DropReason::NoSendBuffer => true,
+        DropReason::OutOfWindow => is_repetition(tcb, segment),
+        _ => false,
+    }
+}
+
+/// Text, a FIN or a keep-alive from before RCV.NXT, with an ACK that is neither old nor of what was
+/// never sent. As hard to guess as an acceptable segment.
+fn is_repetition(tcb: &Tcb, segment: &SegmentInfo) -> bool {
+    let behind = tcb.rcv_nxt.since(segment.seq);
+    let plain = segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN.with(Flags::RST));
+    let current = segment.ack.since(tcb.snd_una) <= tcb.snd_nxt.since(tcb.snd_una);
+    plain && (1..=u32::from(u16::MAX)).contains(&behind) && current
+}
+
 /// R3 of RFC 7323 4.3: a segment that is not newer than what is expected next sets TS.Recent.
 #[inline]
 pub(super) fn remember_timestamp(tcb: &mut Tcb, segment: &SegmentInfo, now: Now) {

@@ -36,6 +36,7 @@ mod timers;
 mod user;
 
 pub use crate::wire::IcmpError;
+pub use acceptance::shows_the_way;
 pub use awaited::{Awaited, awaited};
 pub use clock::Now;
 pub use config::{Config, CookieMode, IdleLimits, SynOffer, WhenFull};

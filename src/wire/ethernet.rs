@@ -133,7 +133,7 @@ impl Words {
 
 /// A link header kept apart from any frame: how to reach a peer when there is no frame of theirs
 /// to turn around.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, zerocopy::FromZeros)]
 pub struct LinkHeader {
     octets: [u8; MAX_HEADER_LEN],
     len: u8,
@@ -158,6 +158,13 @@ impl LinkHeader {
         octets.get_mut(..received.len())?.copy_from_slice(received);
         turn_around(&mut octets);
         Some(LinkHeader { octets, len: link_len })
+    }
+
+    /// The same with another source address.
+    #[inline]
+    pub fn with_source(mut self, source: Mac) -> LinkHeader {
+        self.octets[6..12].copy_from_slice(&source);
+        self
     }
 
     /// Whether this is the way back to the sender of a frame whose link header has `link_len` octets.

@@ -165,6 +165,7 @@ impl Lab {
     pub fn over(&mut self) {
         self.silent();
         assert_eq!(self.sim.connections(), 0, "connections left");
+        assert_eq!(self.sim.hop_users(), 0, "link headers in use without a connection");
         self.sound();
     }
 

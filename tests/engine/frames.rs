@@ -2,7 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use handfast::wire::{Emit, Flags, FlowKey4, FlowKey6, LinkHeader, Packet, Policy, parse, write_segment};
+use handfast::wire::{
+    Emit, Flags, FlowKey4, FlowKey6, LinkHeader, Mac, Packet, Policy, parse, write_segment,
+};
 
 use crate::client::{CLIENT_MAC, Family, Reply, SERVER_MAC, SERVER4, SERVER6};
 
@@ -58,7 +60,18 @@ pub fn build_from(source: [u8; 4], port: u16, server_port: u16, emit: &Emit) -> 
 
 /// A frame from server to client, every checksum verified.
 pub fn read(frame: &[u8]) -> Option<Reply> {
-    let policy = Policy { mac: Some(CLIENT_MAC), ..Policy::default() };
+    read_at(CLIENT_MAC, frame)
+}
+
+/// A segment to any client, and the MAC it went to.
+#[track_caller]
+pub fn read_with_mac(frame: &[u8]) -> (Mac, Reply) {
+    let to = *handfast::wire::ethernet::destination(frame).expect("a link header");
+    (to, read_at(to, frame).unwrap_or_else(|| panic!("not a segment: {frame:02x?}")))
+}
+
+fn read_at(mac: Mac, frame: &[u8]) -> Option<Reply> {
+    let policy = Policy { mac: Some(mac), ..Policy::default() };
     let (family, port, info, payload) = match parse(frame, &policy) {
         Ok(Packet::Tcp4(s)) => (Family::V4, s.key.local_port, s.info, s.payload(frame)),
         Ok(Packet::Tcp6(s)) => (Family::V6, s.key.local_port, s.info, s.payload(frame)),

@@ -24,6 +24,8 @@ mod handshake;
 mod idle;
 mod idle_evicted;
 mod limits;
+mod links;
+mod neighbours;
 mod other_rules;
 mod other_rules_property;
 mod pressure;

@@ -32,6 +32,8 @@ const TOTALS: &[(&str, &str)] = &[
     ("icmp_errors", "handfast_icmp_errors_received_total"),
     ("forwarded_out", "handfast_segments_forwarded_total"),
     ("forwarded_in", "handfast_segments_taken_over_total"),
+    ("relayed_out", "handfast_frames_relayed_total"),
+    ("relayed_in", "handfast_frames_sent_for_others_total"),
     ("frames_lost", "handfast_frames_lost_total"),
     ("connections", "handfast_connections"),
 ];

@@ -16,4 +16,5 @@ mod scanners;
 mod soak;
 mod stage;
 mod summary;
+mod two_links;
 mod two_queues;

@@ -60,5 +60,6 @@ impl Summary {
     pub fn assert_sound(&self) {
         assert_eq!(self.total("frames_lost"), 0, "{}", self.text);
         assert_eq!(self.total("forwarded_in"), self.total("forwarded_out"), "{}", self.text);
+        assert_eq!(self.total("relayed_in"), self.total("relayed_out"), "{}", self.text);
     }
 }

@@ -6,7 +6,7 @@ use nix::sys::eventfd::EventFd;
 
 use super::devices::OpenDevice;
 use super::{Active, Options, StartError, Watch};
-use crate::engine::core::{Core, Secrets, Shared};
+use crate::engine::core::{Core, Secrets, Shared, servers};
 use crate::engine::describe::Tables;
 use crate::engine::orders::Orders;
 use crate::engine::rules::Rules;
@@ -79,6 +79,7 @@ pub(super) fn start_cores(
         policies,
         secrets,
         mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
+        servers: servers(devices.len(), ports.iter().map(|ports| ports.iter().map(|(_, device)| *device))),
         core: options.bounds.clone(),
         sources: options.owned.clone(),
     });

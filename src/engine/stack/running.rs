@@ -41,11 +41,21 @@ pub enum RunError {
     #[error("{0}; start again when it is back")]
     Device(xdp::Fault),
     #[error(
-        "interface {0} is gone: it was removed or moved to another namespace; start again when it is back"
+        "interface {name} is gone: it was removed or moved to another namespace; start again when it is \
+         back{}",
+        without(others)
     )]
-    InterfaceGone(String),
+    InterfaceGone { name: String, others: Vec<String> },
     #[error("a core's thread ended unexpectedly: this is a bug, please report it")]
     Thread,
+}
+
+/// The program serves all of its interfaces or none: a part of what was asked for would look whole.
+fn without(others: &[String]) -> String {
+    match others {
+        [] => String::new(),
+        _ => format!(", or without it now: --dev {}", others.join(" --dev ")),
+    }
 }
 
 impl Running {
@@ -90,8 +100,10 @@ impl Running {
             .devices
             .iter()
             .find(|open| if_nametoindex(open.device.name.as_str()).ok() != Some(open.device.index));
-        if let Some(open) = gone {
-            return Some(RunError::InterfaceGone(open.device.name.clone()));
+        if let Some(gone) = gone {
+            let others = self.devices.iter().filter(|open| open.device.index != gone.device.index);
+            let others = others.map(|open| open.device.name.clone()).collect();
+            return Some(RunError::InterfaceGone { name: gone.device.name.clone(), others });
         }
         self.threads.iter().any(JoinHandle::is_finished).then_some(RunError::Thread)
     }
@@ -131,9 +143,25 @@ impl Running {
         // The queues are gone, and their taps with them.
         snapshot.capture = self.capture.map(Writing::finish);
         let fault = match gone {
-            Some(RunError::InterfaceGone(name)) => Some(RunError::InterfaceGone(name)),
+            Some(gone @ RunError::InterfaceGone { .. }) => Some(gone),
             other => fault.or(other),
         };
         Finished { snapshot, elapsed, fault }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_of_one_interface_names_those_that_are_left() {
+        let gone = |others: &[&str]| {
+            let others = others.iter().map(|name| (*name).to_owned()).collect();
+            RunError::InterfaceGone { name: "eth0".into(), others }.to_string()
+        };
+        assert!(gone(&[]).ends_with("start again when it is back"));
+        assert!(gone(&["eth1"]).ends_with("when it is back, or without it now: --dev eth1"));
+        assert!(gone(&["eth1", "eth2"]).ends_with("--dev eth1 --dev eth2"));
     }
 }
