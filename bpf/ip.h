@@ -147,9 +147,9 @@ static __always_inline enum verdict ipv6_payload_verdict(struct cursor *cursor, 
 		    protocol != IPPROTO_FRAGMENT && !(protocol == IPPROTO_HOPOPTS && walked == 0))
 			break;
 		extension = take(cursor, sizeof(*extension));
-		/* The kernel refuses a first fragment without all headers (RFC 8200 section 4.5). */
+		/* A first fragment without all headers is no packet (RFC 8200 section 4.5). */
 		if (!extension)
-			return fragmented ? PASS_FRAGMENT : DROP_TRUNCATED;
+			return DROP_TRUNCATED;
 		rest = extension->len * 8;
 		if (protocol == IPPROTO_FRAGMENT) {
 			if (is_exclusive(owned) || extension->fragment & bpf_htons(IPV6_FRAGMENT_OFFSET))
@@ -158,7 +158,7 @@ static __always_inline enum verdict ipv6_payload_verdict(struct cursor *cursor, 
 			rest = 0;
 		}
 		if (!take(cursor, rest))
-			return fragmented ? PASS_FRAGMENT : DROP_TRUNCATED;
+			return DROP_TRUNCATED;
 		protocol = extension->next;
 	}
 	return fragmented ? first_fragment_verdict(cursor, protocol, owned)

@@ -2,6 +2,7 @@
 
 mod caller;
 mod client;
+mod datagrams;
 mod frames;
 mod trace;
 
@@ -25,3 +26,4 @@ mod property;
 mod recovery;
 mod teardown;
 mod timers;
+mod unreachable;

@@ -62,7 +62,11 @@ fn every_protocol_at_every_kind_of_address() {
         ] {
             for tags in [&[][..], &[0x8100], &[0x88a8, 0x8100]] {
                 let frame = packet.tagged(tags);
-                assert_eq!(bench.verdict(&frame), expected, "protocol {protocol}, tags {tags:x?}, {packet:?}");
+                assert_eq!(
+                    bench.verdict(&frame),
+                    expected,
+                    "protocol {protocol}, tags {tags:x?}, {packet:?}"
+                );
             }
         }
     }
