@@ -25,6 +25,7 @@ pub fn ipv4_from(source: [u8; 4], protocol: u8, options: &[u8], payload: &[u8]) 
     let mut header =
         Ipv4Header::new(payload.len() as u16, 3, IpNumber(protocol), source, SERVER4).expect("short");
     header.options = Ipv4Options::try_from(options).expect("words");
+    header.set_payload_len(payload.len()).expect("short");
     header.header_checksum = header.calc_header_checksum();
     Packet { ethertype: 0x0800, bytes: [header.to_bytes().as_slice(), payload].concat() }
 }

@@ -211,7 +211,7 @@ fn refusals_are_limited() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// No error is about an ICMP error, whatever its kind, and whatever it quotes.
     #[test]

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use handfast::lab::Lab;
+use handfast::lab::{Lab, Spec};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, sendto, socket,
 };
@@ -55,7 +55,7 @@ fn send_silent(to: SocketAddr) {
 
 #[test]
 fn a_datagram_is_refused() {
-    let Some(lab) = lab(|spec| spec) else { return };
+    let Some(lab) = lab(|spec| Spec { ipv6: true, ..spec }) else { return };
     let listeners = [owned(false, "80=http"), owned(true, "80=http")];
     let responder = Responder::start(&lab, &["--listen", &listeners[0], "--listen", &listeners[1]]);
     for ipv6 in [false, true] {
@@ -69,7 +69,9 @@ fn a_datagram_is_refused() {
 /// nmap -sU, nmap -sO and traceroute find a host.
 #[test]
 fn scanners_find_a_host() {
-    let (Some(()), Some(()), Some(lab)) = (tool("nmap"), tool("traceroute"), lab(|spec| spec)) else {
+    let (Some(()), Some(()), Some(lab)) =
+        (tool("nmap"), tool("traceroute"), lab(|spec| Spec { ipv6: true, ..spec }))
+    else {
         return;
     };
     let listeners = [owned(false, "80=http"), owned(true, "80=http")];
