@@ -22,7 +22,7 @@ fn send_datagram(lab: &Lab, to: SocketAddr) -> ErrorKind {
         let socket = UdpSocket::bind(if to.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" })?;
         socket.set_read_timeout(Some(Duration::from_secs(5)))?;
         socket.connect(to)?;
-        socket.send(b"anybody?")?;
+        socket.send(b"?")?;
         socket.recv(&mut [0; 16])
     };
     lab.in_client(ask).expect("the namespace").expect_err("no answer but an error").kind()
