@@ -21,19 +21,21 @@
 	X(PASS_SHORT, "The frame ends before its destination address.") \
 	X(PASS_NOT_OWNED, "No rule covers the destination address.") \
 	X(PASS_PORT, "TCP to a port that is not owned on a shared address.") \
-	X(PASS_PROTOCOL, "A protocol to an owned address that the kernel may answer.") \
-	X(PASS_FRAGMENT, "A fragment to an owned address that carries no TCP.") \
+	X(PASS_PROTOCOL, "What is not TCP, to a shared address or in a broadcast frame.") \
+	X(PASS_FRAGMENT, "A fragment to a shared address, or in a broadcast frame, that names no owned port.") \
 	X(SOCKET_TCP, "TCP to an owned address and port.") \
 	X(SOCKET_PORT, "TCP to a port that is not owned on an exclusive address: ours to refuse.") \
 	X(SOCKET_ARP, "ARP for an exclusive address.") \
 	X(SOCKET_NEIGHBOUR, "IPv6 neighbour discovery for an exclusive address.") \
 	X(SOCKET_ECHO, "An echo request to an exclusive address.") \
 	X(SOCKET_ERROR, "An ICMP error about a segment from an owned address and port.") \
+	X(SOCKET_PROTOCOL, "UDP, or another protocol, to an exclusive address: ours to refuse.") \
 	X(DROP_NO_SOCKET, "Ours, but the receive queue has no socket: the kernel must not answer.") \
-	X(DROP_FRAGMENT, "A TCP fragment to an owned address: nobody reassembles it.") \
-	X(DROP_EXTENSION, "An IPv6 extension header that is unknown, misplaced, or one of too many.") \
+	X(DROP_FRAGMENT, "A fragment to an exclusive address, or the one that names an owned port.") \
+	X(DROP_EXTENSION, "To an exclusive address: an IPv6 extension header that is unknown, misplaced, or one of too many.") \
 	X(DROP_HEADER, "An impossible IP header to an owned address.") \
-	X(DROP_TRUNCATED, "The frame ends inside the headers of a packet to an owned address.")
+	X(DROP_TRUNCATED, "The frame ends inside the headers of a packet to an owned address.") \
+	X(DROP_PROTOCOL, "ICMP or IGMP to an exclusive address that calls for no answer.")
 
 #define VERDICT_ENUM(name, doc) name,
 enum verdict { VERDICTS(VERDICT_ENUM) VERDICT_COUNT };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * From a frame to its verdict. Each function reads one header, bounds-checked, and hands on the
- * position behind it. Nothing here looks at the source address, at checksums or at TCP flags:
- * user space does, and drops by name.
+ * The verdicts on ARP, TCP, ICMP and neighbour discovery. Each function reads one header,
+ * bounds-checked, and hands on the position behind it. Nothing here looks at the source address, at
+ * checksums or at TCP flags: user space does, and drops by name.
  */
 #ifndef HANDFAST_PARSE_H
 #define HANDFAST_PARSE_H
@@ -14,16 +14,6 @@
 #include <bpf/bpf_endian.h>
 
 #include "maps.h"
-
-#define ETH_P_QINQ1 0x9100 /* in use before 802.1ad, never assigned */
-#define MAX_VLAN_TAGS 2
-#define MAX_EXTENSIONS 6
-
-/* IANA's "IPv6 Extension Header Types" that linux/in.h does not name. */
-#define IPPROTO_HIP 139
-#define IPPROTO_SHIM6 140
-#define IPPROTO_TEST1 253
-#define IPPROTO_TEST2 254
 
 /* linux/icmp.h would bring in the C library's headers. */
 #define ICMP_UNREACHABLE 3
@@ -54,11 +44,6 @@ static __always_inline void *take(struct cursor *cursor, __u32 size)
 	return header;
 }
 
-struct vlan_tag {
-	__be16 control;
-	__be16 protocol;
-};
-
 /* RFC 826, for IPv4 over Ethernet. */
 struct arp_ipv4 {
 	__be16 hardware;
@@ -77,12 +62,6 @@ struct tcp_ports {
 	__be16 destination;
 };
 
-struct extension {
-	__u8 next;
-	__u8 len; /* 8-octet units behind the first 8 octets */
-	__u8 body[6];
-};
-
 static __always_inline enum verdict arp_verdict(struct cursor *cursor)
 {
 	struct arp_ipv4 *arp = take(cursor, sizeof(*arp));
@@ -97,6 +76,18 @@ static __always_inline enum verdict arp_verdict(struct cursor *cursor)
 	return is_exclusive(owned_at_ipv4(target)) ? SOCKET_ARP : PASS_NOT_OWNED;
 }
 
+/* What the kernel may act on at an address of the machine, and nothing answers at an exclusive one. */
+static __always_inline enum verdict unanswered(const struct owned *owned)
+{
+	return is_exclusive(owned) ? DROP_PROTOCOL : PASS_PROTOCOL;
+}
+
+/* A protocol that nothing speaks at an exclusive address: user space says so to the sender. */
+static __always_inline enum verdict protocol_verdict(const struct owned *owned)
+{
+	return is_exclusive(owned) ? SOCKET_PROTOCOL : PASS_PROTOCOL;
+}
+
 static __always_inline enum verdict tcp_verdict(struct cursor *cursor, const struct owned *owned)
 {
 	struct tcp_ports *tcp = take(cursor, sizeof(*tcp));
@@ -108,7 +99,8 @@ static __always_inline enum verdict tcp_verdict(struct cursor *cursor, const str
 	return is_exclusive(owned) ? SOCKET_PORT : PASS_PORT;
 }
 
-/* The packet that an error quotes is one we may have sent: its source decides. */
+/* The packet that an error quotes is one we may have sent: its source decides. PASS_PROTOCOL says
+ * that it is none of ours, here and in the two functions below. */
 static __always_inline enum verdict quoted_tcp_verdict(struct cursor *cursor, const struct owned *owned)
 {
 	struct tcp_ports *tcp = take(cursor, sizeof(*tcp));
@@ -153,6 +145,12 @@ static __always_inline enum verdict icmpv6_error_verdict(struct cursor *cursor)
 	return owned ? quoted_tcp_verdict(cursor, owned) : PASS_PROTOCOL;
 }
 
+/* About a packet of another sender: the destination decides who takes the error. */
+static __always_inline enum verdict error_verdict(enum verdict quoted, const struct owned *owned)
+{
+	return quoted == PASS_PROTOCOL ? unanswered(owned) : quoted;
+}
+
 static __always_inline enum verdict icmp_verdict(struct cursor *cursor, const struct owned *owned)
 {
 	__u8 *type = take(cursor, sizeof(*type));
@@ -163,11 +161,11 @@ static __always_inline enum verdict icmp_verdict(struct cursor *cursor, const st
 	case ICMP_UNREACHABLE:
 	case ICMP_TIME_EXCEEDED:
 	case ICMP_PARAMETER_PROBLEM:
-		return icmp_error_verdict(cursor);
+		return error_verdict(icmp_error_verdict(cursor), owned);
 	case ICMP_ECHO_REQUEST:
 		return is_exclusive(owned) ? SOCKET_ECHO : PASS_PROTOCOL;
 	default:
-		return PASS_PROTOCOL;
+		return unanswered(owned);
 	}
 }
 
@@ -184,6 +182,12 @@ static __always_inline enum verdict neighbour_verdict(struct cursor *cursor, con
 	return is_exclusive(owned_at_ipv6(message->target)) ? SOCKET_NEIGHBOUR : PASS_NOT_OWNED;
 }
 
+/* A question about another address is for the machine only if it came to one of the machine's. */
+static __always_inline enum verdict solicitation_verdict(enum verdict target, const struct owned *owned)
+{
+	return target == PASS_NOT_OWNED && is_exclusive(owned) ? DROP_PROTOCOL : target;
+}
+
 /* `owned` is NULL for a group. */
 static __always_inline enum verdict icmpv6_verdict(struct cursor *cursor, const struct owned *owned)
 {
@@ -192,169 +196,17 @@ static __always_inline enum verdict icmpv6_verdict(struct cursor *cursor, const 
 	if (!type)
 		return owned ? DROP_TRUNCATED : PASS_SHORT;
 	if (*type == ICMPV6_NEIGHBOUR_SOLICITATION)
-		return neighbour_verdict(cursor, owned);
+		return solicitation_verdict(neighbour_verdict(cursor, owned), owned);
 	if (!owned)
 		return PASS_NOT_OWNED;
 	if (*type >= 1 && *type <= ICMPV6_LAST_KNOWN_ERROR)
-		return icmpv6_error_verdict(cursor);
+		return error_verdict(icmpv6_error_verdict(cursor), owned);
 	if (!is_exclusive(owned))
 		return PASS_PROTOCOL;
 	/* The answer to our own solicitation comes back to the address that asked. */
 	if (*type == ICMPV6_NEIGHBOUR_ADVERTISEMENT)
 		return SOCKET_NEIGHBOUR;
-	return *type == ICMPV6_ECHO_REQUEST ? SOCKET_ECHO : PASS_PROTOCOL;
-}
-
-static __always_inline enum verdict ipv4_verdict(struct cursor *cursor)
-{
-	struct iphdr *ip = take(cursor, sizeof(*ip));
-	struct owned *owned;
-
-	if (!ip)
-		return PASS_SHORT;
-	if (ip->version != 4)
-		return PASS_OTHER;
-	if ((ip->daddr & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000))
-		return PASS_NOT_OWNED; /* a group is no endpoint of TCP */
-	owned = owned_at_ipv4(ip->daddr);
-	if (!owned)
-		return PASS_NOT_OWNED;
-	if (ip->ihl < 5)
-		return DROP_HEADER;
-	/* More fragments, or an offset. */
-	if (ip->frag_off & bpf_htons(0x3fff))
-		return ip->protocol == IPPROTO_TCP ? DROP_FRAGMENT : PASS_FRAGMENT;
-	if (!take(cursor, (ip->ihl - 5) * 4))
-		return DROP_TRUNCATED;
-	switch (ip->protocol) {
-	case IPPROTO_TCP:
-		return tcp_verdict(cursor, owned);
-	case IPPROTO_ICMP:
-		return icmp_verdict(cursor, owned);
-	default:
-		return PASS_PROTOCOL;
-	}
-}
-
-/* On IANA's list of extension headers: behind it may be TCP. */
-static __always_inline int is_extension(__u8 protocol)
-{
-	switch (protocol) {
-	case IPPROTO_HOPOPTS:
-	case IPPROTO_ROUTING:
-	case IPPROTO_FRAGMENT:
-	case IPPROTO_ESP:
-	case IPPROTO_AH:
-	case IPPROTO_DSTOPTS:
-	case IPPROTO_MH:
-	case IPPROTO_HIP:
-	case IPPROTO_SHIM6:
-	case IPPROTO_TEST1:
-	case IPPROTO_TEST2:
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-static __always_inline enum verdict ipv6_fragment_verdict(struct cursor *cursor)
-{
-	struct extension *fragment = take(cursor, sizeof(*fragment));
-
-	if (!fragment)
-		return DROP_TRUNCATED;
-	if (fragment->next == IPPROTO_TCP)
-		return DROP_FRAGMENT;
-	return is_extension(fragment->next) ? DROP_EXTENSION : PASS_FRAGMENT;
-}
-
-static __always_inline enum verdict ipv6_upper_verdict(struct cursor *cursor, __u8 protocol,
-						       const struct owned *owned)
-{
-	switch (protocol) {
-	case IPPROTO_TCP:
-		return tcp_verdict(cursor, owned);
-	case IPPROTO_ICMPV6:
-		return icmpv6_verdict(cursor, owned);
-	case IPPROTO_FRAGMENT:
-		return ipv6_fragment_verdict(cursor);
-	default:
-		return is_extension(protocol) ? DROP_EXTENSION : PASS_PROTOCOL;
-	}
-}
-
-/* Behind the fixed header of a packet to an owned address. */
-static __always_inline enum verdict ipv6_payload_verdict(struct cursor *cursor, __u8 protocol,
-							 const struct owned *owned)
-{
-	struct extension *extension;
-	int walked;
-
-	for (walked = 0; walked < MAX_EXTENSIONS; walked++) {
-		/* Hop-by-hop options stand first or nowhere (RFC 8200 section 4.1). */
-		if (protocol != IPPROTO_ROUTING && protocol != IPPROTO_DSTOPTS &&
-		    !(protocol == IPPROTO_HOPOPTS && walked == 0))
-			break;
-		extension = take(cursor, sizeof(*extension));
-		if (!extension || !take(cursor, extension->len * 8))
-			return DROP_TRUNCATED;
-		protocol = extension->next;
-	}
-	return ipv6_upper_verdict(cursor, protocol, owned);
-}
-
-static __always_inline enum verdict ipv6_verdict(struct cursor *cursor)
-{
-	struct ipv6hdr *ip = take(cursor, sizeof(*ip));
-	struct owned *owned;
-
-	if (!ip)
-		return PASS_SHORT;
-	if (ip->version != 6)
-		return PASS_OTHER;
-	if (ip->daddr.in6_u.u6_addr8[0] == 0xff)
-		return ip->nexthdr == IPPROTO_ICMPV6 ? icmpv6_verdict(cursor, NULL) : PASS_NOT_OWNED;
-	owned = owned_at_ipv6(ip->daddr.in6_u.u6_addr8);
-	if (!owned)
-		return PASS_NOT_OWNED;
-	return ipv6_payload_verdict(cursor, ip->nexthdr, owned);
-}
-
-static __always_inline int is_vlan(__be16 protocol)
-{
-	return protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD) ||
-	       protocol == bpf_htons(ETH_P_QINQ1);
-}
-
-static __always_inline enum verdict frame_verdict(struct cursor *cursor)
-{
-	struct ethhdr *ethernet = take(cursor, sizeof(*ethernet));
-	struct vlan_tag *tag;
-	__be16 protocol;
-	int tags;
-
-	if (!ethernet)
-		return PASS_SHORT;
-	protocol = ethernet->h_proto;
-#pragma unroll
-	for (tags = 0; tags < MAX_VLAN_TAGS; tags++) {
-		if (!is_vlan(protocol))
-			break;
-		tag = take(cursor, sizeof(*tag));
-		if (!tag)
-			return PASS_SHORT;
-		protocol = tag->protocol;
-	}
-	switch (protocol) {
-	case bpf_htons(ETH_P_IP):
-		return ipv4_verdict(cursor);
-	case bpf_htons(ETH_P_IPV6):
-		return ipv6_verdict(cursor);
-	case bpf_htons(ETH_P_ARP):
-		return arp_verdict(cursor);
-	default:
-		return PASS_OTHER;
-	}
+	return *type == ICMPV6_ECHO_REQUEST ? SOCKET_ECHO : DROP_PROTOCOL;
 }
 
 #endif

@@ -3,7 +3,7 @@
  * Which frames are ours. Owned traffic goes to the AF_XDP socket of the queue it arrived on, all
  * other traffic to the kernel, and what the kernel would answer in our place nowhere.
  */
-#include "parse.h"
+#include "frame.h"
 
 static __always_inline void count(enum verdict verdict)
 {

@@ -194,7 +194,7 @@ pub struct RespondArgs {
     #[arg(long, value_name = "N", default_value = "10_000", help_heading = "Limits", value_parser = values::count)]
     pub rst_rate: u32,
 
-    /// Answers to pings a second, for each core
+    /// ICMP answers a second, for each core: to pings, and to other protocols than TCP
     #[arg(long, value_name = "N", default_value = "1_000", help_heading = "Limits", value_parser = values::count)]
     pub icmp_rate: u32,
 

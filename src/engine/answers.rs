@@ -1,4 +1,5 @@
-//! ARP, neighbour discovery and echo for addresses that only we own: nobody else would answer.
+//! ARP, neighbour discovery, echo, and the refusal of protocols other than TCP, for addresses that
+//! only we own: the kernel would not answer for them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,6 +8,7 @@ use super::port::Port;
 use crate::observe::{Counter, DropReason};
 use crate::wire::arp::{self, ArpRequest};
 use crate::wire::icmp::{self, EchoRequest, NeighbourSolicitation};
+use crate::wire::unreachable::{self, Undeliverable};
 
 pub(super) fn arp<P: Port>(
     core: &mut Core,
@@ -45,6 +47,18 @@ pub(super) fn echo<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame, 
     }
     let len = icmp::echo_reply(port.bytes_mut(&mut frame), ask);
     finish(core, port, frame, len, |core| &core.counters.echo_replies);
+}
+
+/// ICMP port or protocol unreachable.
+pub(super) fn refuse<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame, packet: &Undeliverable) {
+    if !owned(core, packet.local) {
+        return drop(core, port, frame, DropReason::NotForUs);
+    }
+    if !core.icmp_limit.take(core.now) {
+        return drop(core, port, frame, DropReason::IcmpLimited);
+    }
+    let len = unreachable::refuse(port.bytes_mut(&mut frame), packet);
+    finish(core, port, frame, len, |core| &core.counters.icmp_unreachables_sent);
 }
 
 fn owned(core: &Core, address: IpAddr) -> bool {

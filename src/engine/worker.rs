@@ -222,6 +222,7 @@ impl<P: Port> Worker<P> {
             Ok(Packet::Arp(ask)) => answers::arp(core, port, frame, *mac, &ask),
             Ok(Packet::Neighbour(ask)) => answers::neighbour(core, port, frame, *mac, &ask),
             Ok(Packet::Echo(ask)) => answers::echo(core, port, frame, &ask),
+            Ok(Packet::Undeliverable(packet)) => answers::refuse(core, port, frame, &packet),
             Ok(Packet::Error4(error)) => icmp_error(core, v4, port, number as u8, frame, &error),
             Ok(Packet::Error6(error)) => icmp_error(core, v6, port, number as u8, frame, &error),
             Err(reason) => {

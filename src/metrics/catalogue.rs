@@ -152,6 +152,14 @@ pub(super) const PER_CORE: &[PerCore] = &[
     ),
     (
         counter(
+            "handfast_icmp_unreachables_sent_total",
+            CORE,
+            "ICMP errors sent: nothing at this address speaks the protocol of the packet.",
+        ),
+        |c| c.icmp_unreachables_sent,
+    ),
+    (
+        counter(
             "handfast_icmp_errors_received_total",
             CORE,
             "ICMP errors about segments of ours that were still unacknowledged.",

@@ -117,6 +117,8 @@ pub struct CoreCounters {
     pub stop_notices: Counter,
     /// Connections whose peer the program's end left without either.
     pub left_open: Counter,
+    /// ICMP errors about packets of other protocols than TCP.
+    pub icmp_unreachables_sent: Counter,
     /// ICMP errors about segments that we had sent and that were still unacknowledged.
     pub icmp_errors: Counter,
     /// Segments handed to the core that owns their connection.
@@ -183,6 +185,7 @@ impl Default for CoreCounters {
             echo_replies: zero(),
             stop_notices: zero(),
             left_open: zero(),
+            icmp_unreachables_sent: zero(),
             icmp_errors: zero(),
             forwarded_out: zero(),
             forwarded_in: zero(),

@@ -26,8 +26,8 @@ macro_rules! drops {
 
 drops! {
     FrameTruncated, "frame_truncated", "The frame ends inside a link, network or transport header.";
-    NotForUs, "not_for_us", "The frame's protocol or destination MAC is none of ours.";
-    LinkGroup, "link_group", "TCP in a link-layer broadcast or multicast frame (RFC 9293 MUST-57).";
+    NotForUs, "not_for_us", "The destination MAC or address is none of ours, or the protocol one that is never answered.";
+    LinkGroup, "link_group", "TCP, or a packet that an ICMP error would answer, in a link-layer broadcast or multicast frame (RFC 9293 MUST-57, RFC 1122 3.2.2).";
     IpHeader, "ip_header", "The IP version, header length or total length is impossible.";
     IpChecksum, "ip_checksum", "The IPv4 header checksum is wrong.";
     IpFragment, "ip_fragment", "The packet is a fragment; this stack does not reassemble.";

@@ -71,6 +71,11 @@ impl<'a> Packet<'a> {
     }
 }
 
+/// Whether an extension header is walked over, where [`Packet::parse`] accepts it.
+pub(super) fn is_skipped(protocol: u8) -> bool {
+    matches!(protocol, HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS)
+}
+
 /// The upper layer's number and octets.
 fn behind_extensions(mut next: u8, mut rest: &[u8]) -> Result<(u8, &[u8]), DropReason> {
     for depth in 0..=MAX_EXTENSIONS {

@@ -19,6 +19,7 @@ pub mod policy;
 pub mod segment;
 pub mod seq;
 pub mod tcp;
+pub mod unreachable;
 
 pub(crate) use common::Common;
 pub use common::parse_common;

@@ -6,6 +6,7 @@ use super::{
     icmp::{EchoRequest, Message6, NeighbourSolicitation},
     icmp_error::ErrorMessage,
     ipv4, ipv6, tcp,
+    unreachable::Undeliverable,
 };
 use crate::observe::DropReason;
 
@@ -21,6 +22,8 @@ pub enum Packet {
     /// About a segment of ours, if its sequence number is in flight.
     Error4(ErrorMessage<FlowKey4>),
     Error6(ErrorMessage<FlowKey6>),
+    /// Neither TCP nor ICMP: the engine refuses it for addresses that only we own.
+    Undeliverable(Undeliverable),
 }
 
 /// Checks every length, checksum and address of a frame, Ethernet header first.
@@ -32,7 +35,7 @@ pub enum Packet {
 /// is stored in pieces and loaded whole, and waiting for those stores took longer than the checks.
 ///
 /// # Errors
-/// The first reason found. UDP and other protocols are `NotForUs`.
+/// The first reason found.
 #[inline]
 pub fn parse(frame: &[u8], policy: &Policy) -> Result<Packet, DropReason> {
     let link = Link::parse(frame).ok_or(DropReason::FrameTruncated)?;
@@ -79,7 +82,7 @@ fn parse_v4(packet: &ipv4::Packet<'_>, link: Link, policy: &Policy) -> Result<Pa
             ipv4::check_endpoints(source, destination, &policy.subnets)?;
             Ok(message)
         }
-        _ => Err(DropReason::NotForUs),
+        _ => Undeliverable::parse_v4(packet, &link, &policy.subnets).map(Packet::Undeliverable),
     }
 }
 
@@ -116,7 +119,7 @@ fn parse_v6(packet: &ipv6::Packet<'_>, link: Link, policy: &Policy) -> Result<Pa
             }
             Message6::Neighbour(solicitation) => Ok(Packet::Neighbour(solicitation)),
         },
-        _ => Err(DropReason::NotForUs),
+        _ => Undeliverable::parse_v6(packet, &link).map(Packet::Undeliverable),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod caller;
 mod client;
+mod datagrams;
 mod frames;
 mod trace;
 
@@ -36,3 +37,4 @@ mod silent_peers;
 mod teardown;
 mod timers;
 mod timestamps;
+mod unreachable;

@@ -24,7 +24,7 @@ pub const ICMP: u8 = 1;
 pub const ICMPV6: u8 = 58;
 
 /// Behind the link header: what the packet is, and its octets.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Packet(pub EtherType, pub Vec<u8>);
 
 impl Packet {

@@ -5,6 +5,7 @@ mod attach;
 mod frames;
 mod kernel;
 mod live;
+mod protocols;
 mod rules;
 mod truncation;
 mod verdicts;

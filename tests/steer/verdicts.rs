@@ -40,14 +40,14 @@ fn ipv4_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("40 octets of options", ipv4_with(OURS4, TCP, &forty, 0, &syn(80)), SocketTcp),
         ("options, shared address", ipv4_with(SHARED4, TCP, &forty, 0, &syn(22)), PassPort),
         ("DF set", ipv4_with(OURS4, TCP, &[], 0x4000, &syn(80)), SocketTcp),
-        ("UDP", ipv4(OURS4, UDP, &udp(80)), PassProtocol),
+        ("UDP", ipv4(OURS4, UDP, &udp(80)), SocketProtocol),
         ("UDP, shared address", ipv4(SHARED4, UDP, &udp(80)), PassProtocol),
         ("echo request", ipv4(OURS4, ICMP, &echo_request()), SocketEcho),
         ("echo request with options", ipv4_with(OURS4, ICMP, &forty, 0, &echo_request()), SocketEcho),
         ("echo request, shared address", ipv4(SHARED4, ICMP, &echo_request()), PassProtocol),
         ("echo request, foreign address", ipv4(FOREIGN4, ICMP, &echo_request()), PassNotOwned),
-        ("echo reply", ipv4(OURS4, ICMP, &icmp_type(0)), PassProtocol),
-        ("ICMP redirect", ipv4(OURS4, ICMP, &icmp_type(5)), PassProtocol),
+        ("echo reply", ipv4(OURS4, ICMP, &icmp_type(0)), DropProtocol),
+        ("ICMP redirect", ipv4(OURS4, ICMP, &icmp_type(5)), DropProtocol),
         ("a group", ipv4(group, TCP, &syn(80)), PassNotOwned),
         ("no IP", Packet(EtherType(0x88cc), vec![0; 46]), PassOther),
     ]
@@ -62,12 +62,11 @@ fn ipv6_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("other port 6", ipv6(OURS6, TCP, &syn(22)), SocketPort),
         ("other port, shared address 6", ipv6(SHARED6, TCP, &syn(22)), PassPort),
         ("an IPv4 rule covers no mapped address", ipv6(mapped, TCP, &syn(80)), PassNotOwned),
-        ("UDP 6", ipv6(OURS6, UDP, &udp(80)), PassProtocol),
-        ("no next header", ipv6(OURS6, 59, &[]), PassProtocol),
+        ("UDP 6", ipv6(OURS6, UDP, &udp(80)), SocketProtocol),
         ("echo request 6", ipv6(OURS6, ICMPV6, &icmp_type(128)), SocketEcho),
         ("echo request, shared address 6", ipv6(SHARED6, ICMPV6, &icmp_type(128)), PassProtocol),
-        ("echo reply 6", ipv6(OURS6, ICMPV6, &icmp_type(129)), PassProtocol),
-        ("an error of an unknown kind", ipv6(OURS6, ICMPV6, &icmp_type(5)), PassProtocol),
+        ("echo reply 6", ipv6(OURS6, ICMPV6, &icmp_type(129)), DropProtocol),
+        ("an error of an unknown kind", ipv6(OURS6, ICMPV6, &icmp_type(5)), DropProtocol),
         ("a group 6", ipv6(solicited_node(OURS6), TCP, &syn(80)), PassNotOwned),
     ]
 }
@@ -86,33 +85,33 @@ fn error_rows() -> Vec<(&'static str, Packet, Verdict)> {
     vec![
         ("unreachable", about4(OURS4, OURS4, 80), SocketError),
         ("unreachable, last port", about4(OURS4, OURS4, 90), SocketError),
-        ("unreachable, port not owned", about4(OURS4, OURS4, 91), PassProtocol),
+        ("unreachable, port not owned", about4(OURS4, OURS4, 91), DropProtocol),
         ("unreachable, shared address", about4(SHARED4, SHARED4, 80), SocketError),
         ("unreachable, the kernel's port", about4(SHARED4, SHARED4, 22), PassProtocol),
-        ("unreachable, quotes a foreign address", about4(OURS4, FOREIGN4, 80), PassProtocol),
+        ("unreachable, quotes a foreign address", about4(OURS4, FOREIGN4, 80), DropProtocol),
         ("unreachable, foreign address", about4(FOREIGN4, OURS4, 80), PassNotOwned),
         (
             "unreachable, quotes options",
             ipv4(OURS4, ICMP, &icmp_error(3, OURS4, 80, &[1; 8], TCP)),
-            PassProtocol,
+            DropProtocol,
         ),
-        ("unreachable, quotes UDP", ipv4(OURS4, ICMP, &icmp_error(3, OURS4, 80, &[], UDP)), PassProtocol),
-        ("unreachable, quotes a later fragment", later_fragment, PassProtocol),
+        ("unreachable, quotes UDP", ipv4(OURS4, ICMP, &icmp_error(3, OURS4, 80, &[], UDP)), DropProtocol),
+        ("unreachable, quotes a later fragment", later_fragment, DropProtocol),
         ("unreachable, quotes nothing", ipv4(OURS4, ICMP, &icmp_type(3)), DropTruncated),
         ("time exceeded", kind4(11), SocketError),
         ("parameter problem", kind4(12), SocketError),
-        ("source quench", kind4(4), PassProtocol),
+        ("source quench", kind4(4), DropProtocol),
         ("unreachable 6", about6(OURS6, OURS6, 80), SocketError),
-        ("unreachable, port not owned 6", about6(OURS6, OURS6, 91), PassProtocol),
+        ("unreachable, port not owned 6", about6(OURS6, OURS6, 91), DropProtocol),
         ("unreachable, shared address 6", about6(SHARED6, SHARED6, 80), SocketError),
         ("unreachable, the kernel's port 6", about6(SHARED6, SHARED6, 22), PassProtocol),
-        ("unreachable, quotes a foreign address 6", about6(OURS6, FOREIGN6, 80), PassProtocol),
-        ("unreachable, quotes UDP 6", ipv6(OURS6, ICMPV6, &icmpv6_error(1, OURS6, 80, UDP)), PassProtocol),
+        ("unreachable, quotes a foreign address 6", about6(OURS6, FOREIGN6, 80), DropProtocol),
+        ("unreachable, quotes UDP 6", ipv6(OURS6, ICMPV6, &icmpv6_error(1, OURS6, 80, UDP)), DropProtocol),
         ("unreachable, quotes nothing 6", ipv6(OURS6, ICMPV6, &icmp_type(1)), DropTruncated),
         ("packet too big", kind6(2), SocketError),
         ("time exceeded 6", kind6(3), SocketError),
         ("parameter problem 6", kind6(4), SocketError),
-        ("type 0 6", kind6(0), PassProtocol),
+        ("type 0 6", kind6(0), DropProtocol),
     ]
 }
 
@@ -128,6 +127,8 @@ fn neighbour_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("ARP of other hardware", other_hardware, PassOther),
         ("solicitation to the group", ipv6(solicited_node(OURS6), ICMPV6, &solicit(OURS6)), SocketNeighbour),
         ("solicitation to the address", ipv6(OURS6, ICMPV6, &solicit(OURS6)), SocketNeighbour),
+        ("solicitation to us, foreign target", ipv6(OURS6, ICMPV6, &solicit(FOREIGN6)), DropProtocol),
+        ("solicitation to the machine", ipv6(SHARED6, ICMPV6, &solicit(SHARED6)), PassNotOwned),
         (
             "solicitation, shared address",
             ipv6(solicited_node(SHARED6), ICMPV6, &solicit(SHARED6)),
@@ -148,53 +149,99 @@ fn neighbour_rows() -> Vec<(&'static str, Packet, Verdict)> {
     ]
 }
 
+/// Nothing of an exclusive address is for the kernel. A shared address keeps its fragments, but not
+/// the one that names an owned port: the kernel would reset the reassembled segment.
 fn fragment_rows() -> Vec<(&'static str, Packet, Verdict)> {
     let fragment4 = |to, protocol, fragment| ipv4_with(to, protocol, &[], fragment, &syn(80));
     let fragment6 = |to, protocol, fragment| ipv6_fragment(to, fragment, protocol, &syn(80));
+    let port4 = |to, port| ipv4_with(to, TCP, &[1; 40], 0x2000, &syn(port));
+    let port6 = |to, port| ipv6_fragment(to, 1, TCP, &syn(port));
     vec![
         ("first fragment", fragment4(OURS4, TCP, 0x2000), DropFragment),
         ("middle fragment", fragment4(OURS4, TCP, 0x2003), DropFragment),
         ("last fragment", fragment4(OURS4, TCP, 0x0003), DropFragment),
         ("furthest fragment", fragment4(OURS4, TCP, 0x1fff), DropFragment),
-        ("fragment, shared address", fragment4(SHARED4, TCP, 0x2000), DropFragment),
+        ("UDP fragment", fragment4(OURS4, UDP, 0x2000), DropFragment),
+        ("last UDP fragment", fragment4(OURS4, UDP, 0x0003), DropFragment),
+        ("ICMP fragment", fragment4(OURS4, ICMP, 0x2000), DropFragment),
         ("fragment, foreign address", fragment4(FOREIGN4, TCP, 0x2000), PassNotOwned),
-        ("UDP fragment", fragment4(OURS4, UDP, 0x2000), PassFragment),
-        ("ICMP fragment, shared address", fragment4(SHARED4, ICMP, 0x0003), PassFragment),
+        ("first fragment, shared", fragment4(SHARED4, TCP, 0x2000), DropFragment),
+        ("first fragment with options, shared", port4(SHARED4, 90), DropFragment),
+        ("first fragment, the kernel's port", port4(SHARED4, 91), PassFragment),
+        ("middle fragment, shared", fragment4(SHARED4, TCP, 0x2003), PassFragment),
+        ("last fragment, shared", fragment4(SHARED4, TCP, 0x0003), PassFragment),
+        ("first fragment without ports, shared", ipv4_with(SHARED4, TCP, &[], 0x2000, &[0]), DropTruncated),
+        ("UDP fragment, shared", fragment4(SHARED4, UDP, 0x2000), PassFragment),
+        ("ICMP fragment, shared", fragment4(SHARED4, ICMP, 0x0003), PassFragment),
         ("first fragment 6", fragment6(OURS6, TCP, 1), DropFragment),
         ("middle fragment 6", fragment6(OURS6, TCP, 9), DropFragment),
         ("last fragment 6", fragment6(OURS6, TCP, 8), DropFragment),
         ("atomic fragment 6", fragment6(OURS6, TCP, 0), DropFragment),
-        ("fragment, shared address 6", fragment6(SHARED6, TCP, 1), DropFragment),
-        ("fragment, foreign address 6", fragment6(FOREIGN6, TCP, 1), PassNotOwned),
-        ("UDP fragment 6", fragment6(OURS6, UDP, 1), PassFragment),
-        ("fragmented extension", fragment6(OURS6, 60, 1), DropExtension),
+        ("UDP fragment 6", fragment6(OURS6, UDP, 1), DropFragment),
+        ("ICMPv6 fragment", fragment6(OURS6, ICMPV6, 8), DropFragment),
+        ("fragmented extension", fragment6(OURS6, 60, 1), DropFragment),
         ("fragment behind an extension", ipv6_with(OURS6, &[(60, 8), (44, 8)], TCP, &syn(80)), DropFragment),
+        ("fragment, foreign address 6", fragment6(FOREIGN6, TCP, 1), PassNotOwned),
+        ("first fragment, shared 6", fragment6(SHARED6, TCP, 1), DropFragment),
+        ("atomic fragment, shared 6", fragment6(SHARED6, TCP, 0), DropFragment),
+        ("first fragment, the kernel's port 6", port6(SHARED6, 91), PassFragment),
+        ("middle fragment, shared 6", fragment6(SHARED6, TCP, 9), PassFragment),
+        ("last fragment, shared 6", fragment6(SHARED6, TCP, 8), PassFragment),
+        ("UDP fragment, shared 6", fragment6(SHARED6, UDP, 1), PassFragment),
+        ("ESP fragment, shared 6", fragment6(SHARED6, 50, 1), PassFragment),
+        (
+            "extensions on both sides of the fragment header, shared",
+            ipv6_with(SHARED6, &[(0, 8), (44, 8), (60, 16)], TCP, &syn(80)),
+            DropFragment,
+        ),
+        (
+            "the same, the kernel's port",
+            ipv6_with(SHARED6, &[(0, 8), (44, 8), (60, 16)], TCP, &syn(22)),
+            PassFragment,
+        ),
+        ("first fragment without all headers", fragment6_of_extension(24, 16), DropTruncated),
+        ("first fragment inside a header", fragment6_of_extension(8, 4), DropTruncated),
     ]
+}
+
+/// The first fragment of a packet whose destination options are `len` bytes long, of which `present`
+/// are there.
+fn fragment6_of_extension(len: usize, present: usize) -> Packet {
+    let mut packet = ipv6_with(SHARED6, &[(44, 8), (60, len)], TCP, &[]);
+    packet.1.truncate(48 + present);
+    packet.1[43] = 1;
+    packet
 }
 
 fn extension_rows() -> Vec<(&'static str, Packet, Verdict)> {
     let chain = |extensions: &[(u8, usize)]| ipv6_with(OURS6, extensions, TCP, &syn(80));
+    let shared = |extensions: &[(u8, usize)]| ipv6_with(SHARED6, extensions, TCP, &syn(80));
     let mut rows = vec![
         ("hop-by-hop", chain(&[(0, 8)]), SocketTcp),
         ("routing", chain(&[(43, 24)]), SocketTcp),
         ("destination options", chain(&[(60, 16)]), SocketTcp),
         ("the longest extension", chain(&[(60, 2048)]), SocketTcp),
         ("all three kinds", chain(&[(0, 8), (60, 8), (43, 24), (60, 8)]), SocketTcp),
+        ("all three kinds, shared", shared(&[(0, 8), (60, 8), (43, 24), (60, 8)]), SocketTcp),
         ("six extensions", chain(&[(0, 8), (60, 16), (60, 8), (43, 8), (60, 24), (60, 8)]), SocketTcp),
         ("seven extensions", chain(&[(60, 8); 7]), DropExtension),
         ("sixty extensions", chain(&[(60, 8); 60]), DropExtension),
         ("hop-by-hop, not first", chain(&[(60, 8), (0, 8)]), DropExtension),
         ("hop-by-hop twice", chain(&[(0, 8), (0, 8)]), DropExtension),
+        ("seven extensions, shared", shared(&[(60, 8); 7]), PassProtocol),
+        ("hop-by-hop, not first, shared", shared(&[(60, 8), (0, 8)]), PassProtocol),
         ("echo behind an extension", ipv6_with(OURS6, &[(60, 8)], ICMPV6, &icmp_type(128)), SocketEcho),
-        ("UDP behind an extension", ipv6_with(OURS6, &[(60, 8)], UDP, &udp(80)), PassProtocol),
+        ("UDP behind an extension", ipv6_with(OURS6, &[(60, 8)], UDP, &udp(80)), SocketProtocol),
+        ("UDP behind an extension, shared", ipv6_with(SHARED6, &[(60, 8)], UDP, &udp(80)), PassProtocol),
         ("other port behind an extension", ipv6_with(OURS6, &[(60, 8)], TCP, &syn(22)), SocketPort),
         ("shared, behind an extension", ipv6_with(SHARED6, &[(60, 8)], TCP, &syn(22)), PassPort),
-        ("unknown, shared", ipv6_with(SHARED6, &[(253, 8)], TCP, &syn(80)), DropExtension),
         ("unknown, foreign", ipv6_with(FOREIGN6, &[(253, 8)], TCP, &syn(80)), PassNotOwned),
     ];
     for number in [50, 51, 135, 139, 140, 253, 254] {
         rows.push(("unknown extension", chain(&[(number, 8)]), DropExtension));
         rows.push(("unknown behind a known one", chain(&[(60, 8), (number, 8)]), DropExtension));
+        rows.push(("unknown extension, shared", shared(&[(number, 8)]), PassProtocol));
+        rows.push(("unknown behind a known one, shared", shared(&[(60, 8), (number, 8)]), PassProtocol));
     }
     rows
 }

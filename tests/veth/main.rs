@@ -8,6 +8,7 @@ mod ending;
 mod kernel_clients;
 mod loss;
 mod memory;
+mod other_protocols;
 mod partial_checksums;
 mod privileges;
 mod responder;

@@ -35,6 +35,13 @@ impl Summary {
         drops[name].as_u64().unwrap_or_else(|| panic!("no reason {name} in {drops}"))
     }
 
+    /// Frames of the first device that the steering program gave this verdict.
+    #[allow(dead_code, reason = "for tests/veth")]
+    pub fn steering(&self, verdict: &str) -> u64 {
+        let verdicts = &self.json["steering"][0]["verdicts"];
+        verdicts[verdict].as_u64().unwrap_or_else(|| panic!("no verdict {verdict} in {verdicts}"))
+    }
+
     /// Frames that each queue received.
     pub fn received_by_queue(&self) -> Vec<u64> {
         let queues = self.json["queues"].as_array().expect("queues");

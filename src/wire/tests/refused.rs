@@ -111,7 +111,7 @@ fn partial_checksums_by_their_own_name() {
 fn protocols_that_are_none_of_ours() {
     let link = link(&[], ethernet::IPV4);
     let mut frame = [&link[..], &[0; 28]].concat();
-    crate::wire::ipv4::write_header(&mut frame[14..], REMOTE4, LOCAL4, 17, 8).unwrap();
+    crate::wire::ipv4::write_header(&mut frame[14..], REMOTE4, LOCAL4, 2, 8).unwrap();
     assert_eq!(reason(&frame), Some(NotForUs));
 }
 
