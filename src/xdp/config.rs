@@ -77,6 +77,16 @@ impl QueueConfig {
         self.frame_size.saturating_sub(KERNEL_HEADROOM)
     }
 
+    /// Frames that wait for reception: half of them at most, the others stay for transmission.
+    pub(super) fn fill_target(&self) -> u32 {
+        self.fill_ring.min(self.frames / 2)
+    }
+
+    /// Bytes of memory that the kernel pins.
+    pub fn memory(&self) -> u64 {
+        u64::from(self.frames) * u64::from(self.frame_size)
+    }
+
     /// What the kernel would refuse with a bare EINVAL, said in words.
     pub(super) fn check(&self) -> Result<(), XdpError> {
         let refuse =
