@@ -5,11 +5,7 @@ use std::{io, num::NonZeroUsize, ptr::NonNull, slice};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-use super::{
-    QueueConfig,
-    config::KERNEL_HEADROOM,
-    frame::Descriptor,
-};
+use super::{QueueConfig, config::KERNEL_HEADROOM, frame::Descriptor};
 
 /// Memory of equal frames, to be registered as a UMEM.
 ///
