@@ -58,6 +58,21 @@ static __always_inline enum verdict first_fragment_verdict(struct cursor *cursor
 	return owns_port(owned, bpf_ntohs(tcp->destination)) ? DROP_FRAGMENT : PASS_FRAGMENT;
 }
 
+static __always_inline enum verdict ipv4_upper_verdict(struct cursor *cursor, __u8 protocol,
+						       const struct owned *owned)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return tcp_verdict(cursor, owned);
+	case IPPROTO_ICMP:
+		return icmp_verdict(cursor, owned);
+	case IPPROTO_IGMP:
+		return unanswered(owned);
+	default:
+		return protocol_verdict(owned);
+	}
+}
+
 static __always_inline enum verdict ipv4_verdict(struct cursor *cursor)
 {
 	struct iphdr *ip = take(cursor, sizeof(*ip));
@@ -81,16 +96,8 @@ static __always_inline enum verdict ipv4_verdict(struct cursor *cursor)
 	if (ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS))
 		return is_exclusive(owned) ? DROP_FRAGMENT
 					   : first_fragment_verdict(cursor, ip->protocol, owned);
-	switch (ip->protocol) {
-	case IPPROTO_TCP:
-		return tcp_verdict(cursor, owned);
-	case IPPROTO_ICMP:
-		return icmp_verdict(cursor, owned);
-	case IPPROTO_IGMP:
-		return unanswered(owned);
-	default:
-		return protocol_verdict(owned);
-	}
+	return whole_verdict(ipv4_upper_verdict(cursor, ip->protocol, owned), ip, bpf_ntohs(ip->tot_len),
+			     cursor);
 }
 
 /* On IANA's list of extension headers: behind it may be TCP. */
@@ -179,7 +186,8 @@ static __always_inline enum verdict ipv6_verdict(struct cursor *cursor)
 	owned = owned_at_ipv6(ip->daddr.in6_u.u6_addr8);
 	if (!owned)
 		return PASS_NOT_OWNED;
-	return ipv6_payload_verdict(cursor, ip->nexthdr, owned);
+	return whole_verdict(ipv6_payload_verdict(cursor, ip->nexthdr, owned), ip,
+			     sizeof(*ip) + bpf_ntohs(ip->payload_len), cursor);
 }
 
 #endif

@@ -15,6 +15,10 @@
 
 #include "maps.h"
 
+/* Bytes of a frame from which on a packet that is longer is one that the driver has split: drivers'
+ * buffers are no smaller. What is shorter, user space drops as an impossible length. */
+#define LEAST_BUFFER 512
+
 /* linux/icmp.h would bring in the C library's headers. */
 #define ICMP_UNREACHABLE 3
 #define ICMP_TIME_EXCEEDED 11
@@ -86,6 +90,19 @@ static __always_inline enum verdict unanswered(const struct owned *owned)
 static __always_inline enum verdict protocol_verdict(const struct owned *owned)
 {
 	return is_exclusive(owned) ? SOCKET_PROTOCOL : PASS_PROTOCOL;
+}
+
+/*
+ * A packet of `len` bytes from `start` on that would be ours. A driver that receives into buffers
+ * smaller than the packet, for a program that takes one buffer alone, shows each piece as a frame.
+ * The first has the headers, and ends before the packet does.
+ */
+static __always_inline enum verdict whole_verdict(enum verdict verdict, void *start, __u32 len,
+						  const struct cursor *cursor)
+{
+	if (verdict < SOCKET_TCP || verdict >= DROP_NO_SOCKET || start + len <= cursor->end)
+		return verdict;
+	return start + LEAST_BUFFER <= cursor->end ? DROP_SPLIT : verdict;
 }
 
 static __always_inline enum verdict tcp_verdict(struct cursor *cursor, const struct owned *owned)

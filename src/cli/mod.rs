@@ -10,6 +10,7 @@
 #[macro_use]
 mod out;
 
+mod alarm;
 mod args;
 mod bench;
 mod bench_args;
@@ -52,6 +53,7 @@ mod stage;
 mod top;
 mod trace;
 mod trace_output;
+mod umem_args;
 mod values;
 
 use std::ffi::OsString;
@@ -69,6 +71,7 @@ pub use listen::Listen;
 pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;
 pub use values::Cores;
+pub use umem_args::UmemArgs;
 
 /// Every command and option there is, for those who write about them. It runs nothing.
 pub fn command() -> clap::Command {

@@ -74,7 +74,8 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         let _serving = control.serve(scope, &subject, &running)?;
         println!("ready: {}", listeners(arguments));
         notifier.ready();
-        Watch::new(&running, &subject, reloader).until_the_end(arguments, &stop, &mut notifier);
+        let watch = Watch::new(&running, &active, &subject, reloader);
+        watch.until_the_end(arguments, &stop, &mut notifier);
         Ok::<_, Failure>(())
     })?;
     notifier.stopping();
@@ -101,7 +102,7 @@ fn finish(active: &Active, running: Running, stop: &AtomicBool) -> Summary {
     let finished = running.stop_unless(stop);
     let summary = Summary::new(active, &finished);
     print!("{summary}");
-    if let Some(note) = steering_note(&summary.total) {
+    if let Some(note) = steering_note(&summary.total, &summary.active) {
         println!("warning: {note}");
     }
     let notes = finished.snapshot.capture.as_ref().map(capture_notes).unwrap_or_default();

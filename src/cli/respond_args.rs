@@ -8,14 +8,14 @@ use ipnet::IpNet;
 
 use super::control_args::ControlArgs;
 use super::respond_examples::EXAMPLES;
-use super::values::{self, Cores};
-use super::{CaptureArgs, Failure, IdleArgs, Listen, MetricsArgs};
+use super::values::{Cores, self};
+use super::{CaptureArgs, Failure, IdleArgs, Listen, MetricsArgs, UmemArgs};
 use crate::engine::listeners::Listeners;
 use crate::engine::stack::{Options, ServiceFactory};
 use crate::engine::{CoreConfig, Farewell, Fault, OnStop, Polling, Priority};
 use crate::tcp::{Config, CookieMode, WhenFull};
 use crate::wire::Owned;
-use crate::xdp::{Copy, Mode};
+use crate::xdp::Mode;
 
 /// Answer connections: handshake, a little data, both closes.
 ///
@@ -91,13 +91,8 @@ pub struct RespondArgs {
           value_parser = PossibleValuesParser::new(["auto", "native", "generic"]).map(|text| mode(&text)))]
     pub mode: ModeChoice,
 
-    /// Copy frames between driver and UMEM [default: zero-copy where the driver has it]
-    #[arg(long, conflicts_with = "zerocopy", help_heading = "Packet path")]
-    copy: bool,
-
-    /// Insist on zero-copy: an error where the driver does not have it
-    #[arg(long, help_heading = "Packet path")]
-    zerocopy: bool,
+    #[command(flatten)]
+    pub umem: UmemArgs,
 
     /// How a core waits for frames: always spinning, or sleeping when there is no work
     #[arg(long, value_name = "HOW", default_value = "adaptive", help_heading = "Packet path",
@@ -112,14 +107,14 @@ pub struct RespondArgs {
     #[arg(long, value_name = "POLICY", default_value = "inherited", hide_default_value = true, help_heading = "Packet path")]
     pub priority: Priority,
 
-    /// Frames of each ring of each queue, a power of two; each takes 4 KiB of memory
+    /// Frames of each ring of each queue, a power of two; each takes two frames of memory
     #[arg(long, value_name = "FRAMES", default_value = "2048", help_heading = "Packet path", value_parser = values::ring)]
     pub ring: u32,
 
     /// Take TCP segments whose checksum covers the pseudo-header only
     ///
-    /// So a veth peer sends them while its transmit offload is on. The better cure is
-    /// `ethtool -K PEER tx off`.
+    /// So a veth peer sends them while its transmit offload is on (the better cure is
+    /// `ethtool -K PEER tx off`), and so virtio-net has them in generic mode.
     #[arg(long, help_heading = "Packet path")]
     pub accept_partial_checksums: bool,
 
@@ -249,7 +244,8 @@ impl RespondArgs {
             subnets: self.subnets.clone(),
             cores: self.cores.clone().map_or(defaults.cores, |cores| cores.0),
             mode: self.mode,
-            copy: self.copy(),
+            copy: self.umem.copy(),
+            frame_size: self.umem.frame_size(),
             polling: self.poll,
             priority: self.priority,
             config: self.idle.apply(Config {
@@ -296,14 +292,6 @@ impl RespondArgs {
     fn listener(&self, listen: &Listen) -> (Owned, ServiceFactory) {
         let (own, limits) = (listen.clone(), self.idle.limits());
         (listen.owned.clone(), Box::new(move || own.user(limits)))
-    }
-
-    fn copy(&self) -> Copy {
-        match (self.copy, self.zerocopy) {
-            (true, _) => Copy::Copy,
-            (_, true) => Copy::ZeroCopy,
-            _ => Copy::Auto,
-        }
     }
 }
 
