@@ -56,6 +56,7 @@ pub(super) fn step(
         if stop.load(Ordering::Relaxed) || running.fault().is_some() {
             control.stop();
         }
+        running.news().iter().for_each(|news| eprintln!("note: {news}"));
         let progress = control.progress();
         watch.look(&progress, running).map_err(unreadable)?;
         if !quiet {

@@ -87,8 +87,10 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
 }
 
 fn finish(active: &Active, running: Running) -> Summary {
+    let mut active = active.clone();
+    active.devices.iter_mut().for_each(|device| device.name = running.device_name(&device.name));
     let finished = running.stop();
-    let summary = Summary::new(active, &finished);
+    let summary = Summary::new(&active, &finished);
     print!("{summary}");
     if let Some(note) = steering_note(&summary.total) {
         println!("warning: {note}");

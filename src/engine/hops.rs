@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use crate::wire::Mac;
 use crate::wire::ethernet::LinkHeader;
 
 /// Ways back: link headers of peers and routers, and the port behind which they are. A
@@ -49,6 +50,19 @@ impl Hops {
         };
         let hop = Hop { link, port };
         self.note(hop)
+    }
+
+    /// The port's MAC is another one from now on: what goes back through it comes from there.
+    /// Numbers stay.
+    pub(super) fn readdress(&mut self, port: u8, source: Mac) {
+        self.numbers.clear();
+        for (number, hop) in self.known.iter_mut().enumerate() {
+            if hop.port == port {
+                hop.link = hop.link.with_source(source);
+            }
+            // Of two ways that are one now, the first number is as good as the second.
+            self.numbers.entry(*hop).or_insert(number as u16);
+        }
     }
 
     /// The number of a way, which is new or not.

@@ -38,6 +38,7 @@ pub struct CoreSnapshot {
     pub arp_replies: u64,
     pub neighbour_adverts: u64,
     pub echo_replies: u64,
+    pub announcements: u64,
     pub icmp_errors: u64,
     pub forwarded_out: u64,
     pub forwarded_in: u64,
@@ -131,7 +132,7 @@ macro_rules! plain {
 plain! {
     frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions opens
     syn_retransmissions established established_by_cookie retransmissions challenge_acks resets_sent
-    arp_replies neighbour_adverts echo_replies icmp_errors forwarded_out forwarded_in half_open
+    arp_replies neighbour_adverts echo_replies announcements icmp_errors forwarded_out forwarded_in half_open
     connections time_wait spare_ns frames_lost
 }
 

@@ -86,6 +86,8 @@ pub struct CoreCounters {
     pub arp_replies: Counter,
     pub neighbour_adverts: Counter,
     pub echo_replies: Counter,
+    /// Gratuitous ARP and unsolicited neighbour advertisements.
+    pub announcements: Counter,
     /// ICMP errors about segments that we had sent and that were still unacknowledged.
     pub icmp_errors: Counter,
     /// Segments handed to the core that owns their connection.
@@ -134,6 +136,7 @@ impl Default for CoreCounters {
             arp_replies: zero(),
             neighbour_adverts: zero(),
             echo_replies: zero(),
+            announcements: zero(),
             icmp_errors: zero(),
             forwarded_out: zero(),
             forwarded_in: zero(),

@@ -110,12 +110,13 @@ impl Display for Summary {
             f,
             "answers",
             &format!(
-                "{} RST, {} challenge ACK, {} ARP, {} neighbour, {} ping",
+                "{} RST, {} challenge ACK, {} ARP, {} neighbour, {} ping; {} announcements",
                 total.resets_sent,
                 total.challenge_acks,
                 total.arp_replies,
                 total.neighbour_adverts,
-                total.echo_replies
+                total.echo_replies,
+                total.announcements
             ),
         )?;
         row(

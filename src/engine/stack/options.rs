@@ -13,7 +13,7 @@ pub type ServiceFactory = Box<dyn Fn() -> Box<dyn User> + Send>;
 
 /// Everything that can be chosen. [`Stack::open`] takes it.
 pub struct Options {
-    /// Interfaces, by name.
+    /// Interfaces, by name or alternative name.
     pub devices: Vec<String>,
     /// What is ours, and who answers for it. Of several that contain a segment, the longest
     /// prefix, then the narrowest port range.
@@ -45,6 +45,8 @@ pub struct Options {
     pub ring: u32,
     pub fault: Fault,
     pub accept_partial_checksum: bool,
+    /// How often each address that is ours alone is announced at start and when it becomes so.
+    pub announce: u32,
     /// Where to write what the queues see and send.
     pub capture: Option<Capture>,
 }
@@ -71,6 +73,7 @@ impl Default for Options {
             ring: xdp::RING,
             fault: Fault::default(),
             accept_partial_checksum: false,
+            announce: 0,
             capture: None,
         }
     }
@@ -81,6 +84,8 @@ impl Default for Options {
 pub enum StartError {
     #[error("nothing to do: no interface was named (--dev IF)")]
     NoDevice,
+    #[error("--dev {name} is given twice, once by its other name {also}: name each interface once")]
+    Twice { name: String, also: String },
     #[error("nothing to do: no listener was given (--listen ADDR:PORT)")]
     NoListener,
     #[error("the next hop of the connections to open is not known: give its MAC address")]
@@ -101,6 +106,8 @@ pub enum StartError {
     Randomness(getrandom::Error),
     #[error("cannot write the capture: {0}; give another file: --pcap FILE")]
     Capture(std::io::Error),
+    #[error("cannot hear of other addresses and interfaces (rtnetlink): {0}")]
+    Changes(std::io::Error),
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }

@@ -1,12 +1,14 @@
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::net::if_::if_nametoindex;
+use nix::net::if_::if_indextoname;
 
 use super::Watch;
 use super::cores::State;
 use super::devices::OpenDevice;
+use super::follow::Follower;
 use super::listening::Listening;
 use crate::capture::Writing;
 use crate::engine::describe::Tables;
@@ -16,11 +18,12 @@ use crate::xdp::{self, Queue};
 
 /// A stack at work.
 pub struct Running {
-    pub(super) devices: Vec<OpenDevice>,
+    pub(super) devices: Arc<[OpenDevice]>,
     pub(super) threads: Vec<JoinHandle<(Worker<Queue>, Option<xdp::Fault>)>>,
     pub(super) state: State,
     pub(super) capture: Option<Writing>,
-    pub(super) listening: Box<Listening>,
+    pub(super) listening: Arc<Listening>,
+    pub(super) follower: Follower,
     pub(super) started: Instant,
 }
 
@@ -83,19 +86,29 @@ impl Running {
 
     /// Why it no longer works, if so. Cheap: look as often as you like.
     pub fn fault(&self) -> Option<RunError> {
-        let gone = self
-            .devices
-            .iter()
-            .find(|open| if_nametoindex(open.device.name.as_str()).ok() != Some(open.device.index));
-        if let Some(open) = gone {
-            return Some(RunError::InterfaceGone(open.device.name.clone()));
+        let mut devices = self.devices.iter().map(|open| &open.device);
+        // By index: its name may be another one by now.
+        if let Some(gone) = devices.find(|device| if_indextoname(device.index).is_err()) {
+            return Some(RunError::InterfaceGone(self.state.watch.name(&gone.name)));
         }
         self.threads.iter().any(JoinHandle::is_finished).then_some(RunError::Thread)
     }
 
+    /// What an interface is called now that had this name at start.
+    pub fn device_name(&self, at_start: &str) -> String {
+        self.state.watch.name(at_start)
+    }
+
+    /// What has happened to the interfaces and their addresses since this was asked last; one
+    /// sentence each, for the operator.
+    pub fn news(&self) -> Vec<String> {
+        self.follower.news()
+    }
+
     /// Ends all threads, then detaches the program from every interface.
-    pub fn stop(self) -> Finished {
+    pub fn stop(mut self) -> Finished {
         let gone = self.fault();
+        self.follower.stop();
         self.state.stop.store(true, Relaxed);
         self.state.wakes.iter().cloned().map(waker).for_each(|wake| wake());
         let elapsed = self.started.elapsed();
