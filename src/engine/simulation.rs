@@ -219,6 +219,11 @@ impl Simulation {
         self.workers.iter().map(|worker| worker.ports()[0].lost()).sum()
     }
 
+    /// One core, to do to it what orders do.
+    pub fn worker_mut(&mut self, core: usize) -> &mut Worker<MemoryPort> {
+        &mut self.workers[core]
+    }
+
     /// One core, to look at.
     pub fn worker(&self, core: usize) -> &Worker<MemoryPort> {
         &self.workers[core]

@@ -18,6 +18,7 @@ mod describe;
 mod faults;
 mod flood;
 mod handshake;
+mod identity;
 mod limits;
 mod other_rules;
 mod other_rules_property;
