@@ -12,7 +12,7 @@
 /*
  * Every outcome of a frame. PASS_* goes to the kernel, SOCKET_* to this queue's socket, DROP_*
  * nowhere. "Owned": a rule's prefix covers the destination. "Exclusive": owned, and not an
- * address of the interface. "Shared": owned, and an address of the interface.
+ * address of this machine. "Shared": owned, and an address of this machine.
  *
  * build.rs expects one X(NAME, "sentence") a line.
  */
@@ -22,6 +22,7 @@
 	X(PASS_NOT_OWNED, "No rule covers the destination address.") \
 	X(PASS_PORT, "TCP to a port that is not owned on a shared address.") \
 	X(PASS_PROTOCOL, "What is not TCP, to a shared address or in a broadcast frame.") \
+	X(PASS_CONFLICT, "ARP or a neighbour advertisement in which another host claims an exclusive address (RFC 5227 2.4).") \
 	X(PASS_FRAGMENT, "A fragment to a shared address, or in a broadcast frame, that names no owned port.") \
 	X(SOCKET_TCP, "TCP to an owned address and port.") \
 	X(SOCKET_PORT, "TCP to a port that is not owned on an exclusive address: ours to refuse.") \
@@ -44,7 +45,7 @@ enum verdict { VERDICTS(VERDICT_ENUM) VERDICT_COUNT };
 
 /* Receive queues that can have a socket. */
 #define MAX_QUEUES 1024
-/* Entries of one set of rules: prefixes, and interface addresses inside them. */
+/* Entries of one set of rules: prefixes, and addresses of this machine inside them. */
 #define MAX_OWNED 16384
 
 /* Address families of `owned_key`, so that no IPv4 rule covers an IPv6 address. */
@@ -67,6 +68,14 @@ struct owned {
 	__u32 flags;       /* OWNED_EXCLUSIVE */
 	__u32 reserved;
 	__u64 ports[1024]; /* bit p % 64 of word p / 64: TCP port p */
+};
+
+/* An exclusive address, and the MAC of another host that says it has it. */
+struct claim {
+	__u32 family;      /* host order */
+	__u8 address[16];  /* network order; IPv4 in the first four bytes */
+	__u8 mac[6];
+	__u8 zero[2];
 };
 
 /* Frames by verdict, of one CPU. */

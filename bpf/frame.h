@@ -72,6 +72,7 @@ static __always_inline enum verdict frame_verdict(struct cursor *cursor)
 
 	if (!ethernet)
 		return PASS_SHORT;
+	cursor->sender = ethernet->h_source;
 	verdict = packet_verdict(cursor, ethernet->h_proto);
 	return ethernet->h_dest[0] & 1 ? to_link_group(verdict) : verdict;
 }

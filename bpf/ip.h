@@ -181,11 +181,12 @@ static __always_inline enum verdict ipv6_verdict(struct cursor *cursor)
 		return PASS_SHORT;
 	if (ip->version != 6)
 		return PASS_OTHER;
+	cursor->hop_limit = ip->hop_limit;
 	if (ip->daddr.in6_u.u6_addr8[0] == 0xff)
 		return ip->nexthdr == IPPROTO_ICMPV6 ? icmpv6_verdict(cursor, NULL) : PASS_NOT_OWNED;
 	owned = owned_at_ipv6(ip->daddr.in6_u.u6_addr8);
 	if (!owned)
-		return PASS_NOT_OWNED;
+		return ip->nexthdr == IPPROTO_ICMPV6 ? unowned_icmpv6_verdict(cursor) : PASS_NOT_OWNED;
 	return whole_verdict(ipv6_payload_verdict(cursor, ip->nexthdr, owned), ip,
 			     sizeof(*ip) + bpf_ntohs(ip->payload_len), cursor);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-/* The maps: sockets by queue, two sets of rules behind one switch, counters. */
+/* The maps: sockets by queue, two sets of rules behind one switch, counters, claims. */
 #ifndef HANDFAST_MAPS_H
 #define HANDFAST_MAPS_H
 
@@ -45,6 +45,31 @@ struct {
 	__type(key, __u32);
 	__type(value, struct counters);
 } counts SEC(".maps");
+
+/* Claims that are remembered; beyond it the least recent one goes. */
+#define MAX_CLAIMS 1024
+
+/* Frames by claim. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_CLAIMS);
+	__type(key, struct claim);
+	__type(value, __u64);
+} claims SEC(".maps");
+
+static __always_inline void note_claim(__u32 family, const void *address, __u32 size, const __u8 *mac)
+{
+	struct claim claim = { .family = family };
+	__u64 first = 1, *frames;
+
+	__builtin_memcpy(claim.address, address, size);
+	__builtin_memcpy(claim.mac, mac, sizeof(claim.mac));
+	frames = bpf_map_lookup_elem(&claims, &claim);
+	if (frames)
+		__sync_fetch_and_add(frames, 1);
+	else
+		bpf_map_update_elem(&claims, &claim, &first, BPF_ANY);
+}
 
 /* What is owned at this address; NULL when no rule covers it. */
 static __always_inline struct owned *owned_at(const struct owned_key *key)

@@ -31,10 +31,12 @@
 #define ICMPV6_NEIGHBOUR_SOLICITATION 135
 #define ICMPV6_NEIGHBOUR_ADVERTISEMENT 136
 
-/* Octets still to be read. */
+/* Bytes still to be read. */
 struct cursor {
 	void *at;
 	void *end;
+	const __u8 *sender;  /* the frame's source MAC */
+	__u8 hop_limit;      /* of IPv6 */
 };
 
 /* The next `size` octets, or NULL when the frame ends before. */
@@ -69,7 +71,8 @@ struct tcp_ports {
 static __always_inline enum verdict arp_verdict(struct cursor *cursor)
 {
 	struct arp_ipv4 *arp = take(cursor, sizeof(*arp));
-	__u32 target;
+	__u32 sender, target;
+	int ours;
 
 	if (!arp)
 		return PASS_SHORT;
@@ -77,7 +80,15 @@ static __always_inline enum verdict arp_verdict(struct cursor *cursor)
 	    arp->hardware_len != ETH_ALEN || arp->protocol_len != sizeof(target))
 		return PASS_OTHER;
 	__builtin_memcpy(&target, arp->target, sizeof(target));
-	return is_exclusive(owned_at_ipv4(target)) ? SOCKET_ARP : PASS_NOT_OWNED;
+	__builtin_memcpy(&sender, arp->sender, sizeof(sender));
+	ours = is_exclusive(owned_at_ipv4(target));
+	/* Who claims an address of ours may still ask for another one, of ours or of the kernel's. */
+	if (is_exclusive(owned_at_ipv4(sender))) {
+		note_claim(FAMILY_IPV4, arp->sender, sizeof(sender), arp->sender_mac);
+		if (!ours || sender == target)
+			return PASS_CONFLICT;
+	}
+	return ours ? SOCKET_ARP : PASS_NOT_OWNED;
 }
 
 /* What the kernel may act on at an address of the machine, and nothing answers at an exclusive one. */
@@ -205,6 +216,37 @@ static __always_inline enum verdict solicitation_verdict(enum verdict target, co
 	return target == PASS_NOT_OWNED && is_exclusive(owned) ? DROP_PROTOCOL : target;
 }
 
+/*
+ * To whomever it was sent, its target is said to be at the sender's. The answer to our own solicitation
+ * comes back to the address that asked. `owned` is NULL where no rule covers the destination.
+ */
+static __always_inline enum verdict advertisement_verdict(struct cursor *cursor, const struct owned *owned)
+{
+	struct {
+		__u8 rest_of_header[7];
+		__u8 target[16];
+	} *message = take(cursor, sizeof(*message));
+
+	/* From a router away it is invalid (RFC 4861 section 7.1.2). */
+	if (message && cursor->hop_limit == 255 && is_exclusive(owned_at_ipv6(message->target))) {
+		note_claim(FAMILY_IPV6, message->target, sizeof(message->target), cursor->sender);
+		return PASS_CONFLICT;
+	}
+	if (is_exclusive(owned))
+		return SOCKET_NEIGHBOUR;
+	return owned ? PASS_PROTOCOL : PASS_NOT_OWNED;
+}
+
+/* To an address that no rule covers, which may be one of the kernel's. */
+static __always_inline enum verdict unowned_icmpv6_verdict(struct cursor *cursor)
+{
+	__u8 *type = take(cursor, sizeof(*type));
+
+	if (type && *type == ICMPV6_NEIGHBOUR_ADVERTISEMENT)
+		return advertisement_verdict(cursor, NULL);
+	return PASS_NOT_OWNED;
+}
+
 /* `owned` is NULL for a group. */
 static __always_inline enum verdict icmpv6_verdict(struct cursor *cursor, const struct owned *owned)
 {
@@ -214,15 +256,14 @@ static __always_inline enum verdict icmpv6_verdict(struct cursor *cursor, const 
 		return owned ? DROP_TRUNCATED : PASS_SHORT;
 	if (*type == ICMPV6_NEIGHBOUR_SOLICITATION)
 		return solicitation_verdict(neighbour_verdict(cursor, owned), owned);
+	if (*type == ICMPV6_NEIGHBOUR_ADVERTISEMENT)
+		return advertisement_verdict(cursor, owned);
 	if (!owned)
 		return PASS_NOT_OWNED;
 	if (*type >= 1 && *type <= ICMPV6_LAST_KNOWN_ERROR)
 		return error_verdict(icmpv6_error_verdict(cursor), owned);
 	if (!is_exclusive(owned))
 		return PASS_PROTOCOL;
-	/* The answer to our own solicitation comes back to the address that asked. */
-	if (*type == ICMPV6_NEIGHBOUR_ADVERTISEMENT)
-		return SOCKET_NEIGHBOUR;
 	return *type == ICMPV6_ECHO_REQUEST ? SOCKET_ECHO : DROP_PROTOCOL;
 }
 

@@ -18,7 +18,7 @@ use crate::engine::stack::{Options, Stack};
 use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict, Workload};
 use crate::report::bench::{Results, write_json};
 use crate::report::{active_line, capture_notes, capture_text};
-use crate::xdp::{Device, XdpError};
+use crate::xdp::{Device, Network, XdpError};
 
 /// Sets up, gives up privileges, runs, reports.
 pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
@@ -27,16 +27,17 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     // Before anything else: they must be writable, and later nothing can be opened any more.
     let mut files = Files::create(arguments)?;
     let capture = arguments.capture.create()?;
-    let device = Device::open(&arguments.device).map_err(Failure::of)?;
+    let network = Network::read().map_err(Failure::of)?;
+    let device = Device::of(&network, &arguments.device).map_err(Failure::of)?;
     if !device.up {
         return Err(Failure::of(XdpError::InterfaceDown { ifname: device.name }));
     }
-    let plan = arguments.plan(sources(arguments, &device)?);
+    let plan = arguments.plan(sources(arguments, &device, &network)?);
     // What cannot run at all says so before anything is touched.
     plan.check(1).map_err(Failure::of)?;
     let gateway = match arguments.gateway {
         Some(mac) => mac,
-        None => next_hop::find(&arguments.device, arguments.target.address)?,
+        None => next_hop::find(&device.name, arguments.target.address)?,
     };
     let control = Control::new(plan);
     let metrics = arguments.metrics.bind()?;

@@ -15,7 +15,7 @@ use crate::lab::{SOURCES_V4, SOURCES_V6, is_lab_interface};
 use crate::load::{Asked, Control, Source, SourceError};
 use crate::tcp::Config;
 use crate::wire::Mac;
-use crate::xdp::{Device, addresses};
+use crate::xdp::{Device, Network};
 
 /// The kernel's ephemeral ports, for both families.
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
@@ -53,8 +53,12 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
 }
 
 /// The sources asked for, without the ports that the kernel gives out on addresses of its own.
-pub(super) fn sources(arguments: &BenchArgs, device: &Device) -> Result<Vec<Source>, Failure> {
-    let own = addresses();
+pub(super) fn sources(
+    arguments: &BenchArgs,
+    device: &Device,
+    network: &Network,
+) -> Result<Vec<Source>, Failure> {
+    let own = network.local();
     let mut asked = arguments.sources.clone();
     if asked.is_empty() {
         let family = arguments.target.address.is_ipv4();

@@ -61,6 +61,7 @@ pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> 
         if stop.load(Ordering::Relaxed) || running.fault().is_some() {
             control.stop();
         }
+        running.news().iter().for_each(|news| eprintln!("note: {news}"));
         let progress = control.progress();
         watch.look(&progress, running).map_err(unreadable)?;
         alarm.look(running).iter().for_each(|trouble| eprintln!("warning: {trouble}"));

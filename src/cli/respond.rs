@@ -99,8 +99,10 @@ fn send_buffers(arguments: &RespondArgs, active: &Active) -> String {
 /// A signal that comes now cuts the end short, and the next one ends the process at once.
 fn finish(active: &Active, running: Running, stop: &AtomicBool) -> Summary {
     stop.store(false, Ordering::Relaxed);
+    let mut active = active.clone();
+    active.devices.iter_mut().for_each(|device| device.name = running.device_name(&device.name));
     let finished = running.stop_unless(stop);
-    let summary = Summary::new(active, &finished);
+    let summary = Summary::new(&active, &finished);
     print!("{summary}");
     if let Some(note) = steering_note(&summary.total, &summary.active) {
         println!("warning: {note}");

@@ -23,9 +23,9 @@ use crate::xdp::Mode;
 /// itself, through an eBPF program on the interface and one AF_XDP socket for each of its receive
 /// queues. All other traffic goes on to the kernel as before.
 ///
-/// An address that is on no interface belongs to handfast alone: it answers ARP, neighbour
-/// solicitations and pings for it, and its closed ports with a RST. Of an address that the
-/// interface has, it takes only the ports listed.
+/// An address that is on no interface of this machine belongs to handfast alone: it answers ARP,
+/// neighbour solicitations and pings for it, and its closed ports with a RST. Of an address that
+/// some interface has, it takes only the ports listed. Addresses that come and go are followed.
 ///
 /// It needs the capabilities BPF, PERFMON, NET_ADMIN and NET_RAW (or root) to start, and gives all
 /// of them up before the first packet. The program leaves the interface when the process ends,
@@ -36,7 +36,7 @@ use crate::xdp::Mode;
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES, verbatim_doc_comment)]
 pub struct RespondArgs {
-    /// The interface to answer on; give it again for more interfaces
+    /// The interface to answer on, by name or alternative name; give it again for more interfaces
     #[arg(long = "dev", value_name = "IF", required_unless_present_any = ["config", "check"], value_parser = values::device)]
     pub devices: Vec<String>,
 
@@ -74,6 +74,21 @@ pub struct RespondArgs {
     /// Only say whether the file of --config is right
     #[arg(long, requires = "config")]
     pub check: bool,
+
+    /// How often to announce an address that is on no interface: at start, and when it becomes so
+    ///
+    /// By gratuitous ARP or an unsolicited neighbour advertisement, untagged, 2 s apart, and again
+    /// when the MAC of the interface changes; 0 announces nothing. Of each prefix the first 256
+    /// addresses, 1,024 in all, at most 320 a second; none of a prefix that takes in the whole link.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=16))]
+    pub announce: u32,
+
+    /// Answer neither ARP nor neighbour solicitations, and announce nothing
+    ///
+    /// For a server behind a load balancer that rewrites MACs only (direct server return): the
+    /// balancer owns the address on the link.
+    #[arg(long)]
+    pub no_arp: bool,
 
     /// An on-link prefix, so that its broadcast address is known [default: the interface's own]
     #[arg(long = "subnet", value_name = "CIDR")]
@@ -262,12 +277,14 @@ impl RespondArgs {
                 send_buffers: self.send_buffers,
                 rst_rate: self.rst_rate,
                 icmp_rate: self.icmp_rate,
+                no_arp: self.no_arp,
                 ..defaults.bounds
             },
             max_connections: self.max_connections,
             prefault: self.prefault,
             ring: self.ring,
             fault: self.fault.unwrap_or_default(),
+            announce: self.announce,
             accept_partial_checksum: self.accept_partial_checksums,
             on_stop: OnStop {
                 farewell: self.on_stop,

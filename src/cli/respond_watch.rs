@@ -55,6 +55,7 @@ impl<'a> Watch<'a> {
             if over || stop.load(Ordering::Relaxed) || running.fault().is_some() {
                 return;
             }
+            running.news().iter().for_each(|news| println!("note: {news}"));
             if let (true, Some(error)) = (captures, running.capture_failure()) {
                 captures = false;
                 println!("warning: the capture has ended, the responder goes on: {error}");

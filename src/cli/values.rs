@@ -149,9 +149,13 @@ pub(super) fn mac(text: &str) -> Result<Mac, String> {
 /// An interface's name, as the kernel allows it.
 pub(super) fn device(text: &str) -> Result<String, String> {
     let odd = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    // An alternative name may be longer than the name (ALTIFNAMSIZ of linux/if.h).
+    const LONGEST: usize = 127;
     match text {
         "" => Err("an interface has a name".into()),
-        _ if text.len() > 15 => Err(format!("`{text}` is longer than the 15 octets of an interface's name")),
+        _ if text.len() > LONGEST => {
+            Err(format!("`{text}` is longer than the {LONGEST} bytes of an interface's alternative name"))
+        }
         _ if text.contains(odd) => Err(format!("`{text}` is no interface's name")),
         _ => Ok(text.into()),
     }

@@ -79,6 +79,8 @@ impl Subject {
         // First: a core that sleeps counts how long it did when it wakes.
         wake(running);
         let detail = running.snapshot();
+        let mut active = self.active.clone();
+        active.devices.iter_mut().for_each(|device| device.name = running.device_name(&device.name));
         Status {
             schema: 1,
             program: self.program.to_owned(),
@@ -87,7 +89,7 @@ impl Subject {
             user: self.user.clone(),
             started: self.started.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
             uptime_s: self.since.elapsed().as_secs_f64(),
-            active: self.active.clone(),
+            active,
             listeners: self.listeners().into_values().collect(),
             total: detail.total(),
             detail,

@@ -20,6 +20,9 @@ pub(super) fn arp<P: Port>(
     if !owned(core, IpAddr::V4(Ipv4Addr::from(ask.target))) {
         return drop(core, port, frame, DropReason::ArpOther);
     }
+    if core.shared.core.no_arp {
+        return drop(core, port, frame, DropReason::NoArp);
+    }
     let len = arp::reply(port.bytes_mut(&mut frame), ask.link_len, mac);
     finish(core, port, frame, len, |core| &core.counters.arp_replies);
 }
@@ -33,6 +36,9 @@ pub(super) fn neighbour<P: Port>(
 ) {
     if !owned(core, IpAddr::V6(Ipv6Addr::from(ask.target))) {
         return drop(core, port, frame, DropReason::IcmpOther);
+    }
+    if core.shared.core.no_arp {
+        return drop(core, port, frame, DropReason::NoArp);
     }
     let len = icmp::advertise(port.bytes_mut(&mut frame), ask, mac);
     finish(core, port, frame, len, |core| &core.counters.neighbour_adverts);

@@ -38,6 +38,9 @@ pub struct CoreConfig {
     pub rst_rate: u32,
     /// ICMP answers a second.
     pub icmp_rate: u32,
+    /// Leave ARP requests and neighbour solicitations unanswered: another host answers for our
+    /// addresses, and sends on to us what comes.
+    pub no_arp: bool,
     /// Count the nanoseconds of each stage: a clock reading per stage and batch.
     pub account_stages: bool,
 }
@@ -50,6 +53,7 @@ impl Default for CoreConfig {
             send_buffers: 65_536,
             rst_rate: 10_000,
             icmp_rate: 1000,
+            no_arp: false,
             account_stages: false,
         }
     }

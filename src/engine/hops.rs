@@ -6,6 +6,7 @@
 //! of its own beside its slot: then each of its segments costs one cache line more, and nothing is lost.
 
 use std::hash::{BuildHasher, RandomState};
+use crate::wire::Mac;
 
 use zerocopy::FromZeros;
 

@@ -271,6 +271,11 @@ impl Simulation {
         self.workers.iter().map(Worker::hop_users).sum()
     }
 
+    /// One core, to do to it what orders do.
+    pub fn worker_mut(&mut self, core: usize) -> &mut Worker<MemoryPort> {
+        &mut self.workers[core]
+    }
+
     /// One core, to look at.
     pub fn worker(&self, core: usize) -> &Worker<MemoryPort> {
         &self.workers[core]

@@ -44,6 +44,7 @@ pub struct CoreSnapshot {
     pub stop_notices: u64,
     pub left_open: u64,
     pub icmp_unreachables_sent: u64,
+    pub announcements: u64,
     pub icmp_errors: u64,
     pub forwarded_out: u64,
     pub forwarded_in: u64,
@@ -165,9 +166,10 @@ plain! {
     frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions opens
     syn_retransmissions established established_by_cookie retransmissions keepalives window_probes
     challenge_acks timestamps_missing resets_sent arp_replies neighbour_adverts echo_replies
-    icmp_unreachables_sent stop_notices left_open icmp_errors forwarded_out forwarded_in relayed_out
-    relayed_in half_open connections time_wait send_buffers send_buffers_limit send_buffers_most
-    send_buffer_shortages send_buffer_shortage_ms send_buffers_short_ms spare_ns frames_lost
+    announcements icmp_unreachables_sent stop_notices left_open icmp_errors forwarded_out forwarded_in
+    relayed_out relayed_in half_open connections time_wait send_buffers send_buffers_limit
+    send_buffers_most send_buffer_shortages send_buffer_shortage_ms send_buffers_short_ms spare_ns
+    frames_lost
 }
 
 impl Named {

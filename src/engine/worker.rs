@@ -15,6 +15,8 @@ use crate::table::Part;
 use crate::tcp::{IdleClock, Now, Tcb};
 use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy, parse};
 
+mod identity;
+
 /// One core: its ports, its connections, and the turn that brings them together.
 pub struct Worker<P: Port> {
     pub(super) core: Core,

@@ -160,6 +160,14 @@ pub(super) const PER_CORE: &[PerCore] = &[
     ),
     (
         counter(
+            "handfast_announcements_sent_total",
+            CORE,
+            "Gratuitous ARP and unsolicited neighbour advertisements.",
+        ),
+        |c| c.announcements,
+    ),
+    (
+        counter(
             "handfast_icmp_errors_received_total",
             CORE,
             "ICMP errors about segments of ours that were still unacknowledged.",

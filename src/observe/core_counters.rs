@@ -119,6 +119,8 @@ pub struct CoreCounters {
     pub left_open: Counter,
     /// ICMP errors about packets of other protocols than TCP.
     pub icmp_unreachables_sent: Counter,
+    /// Gratuitous ARP and unsolicited neighbour advertisements.
+    pub announcements: Counter,
     /// ICMP errors about segments that we had sent and that were still unacknowledged.
     pub icmp_errors: Counter,
     /// Segments handed to the core that owns their connection.
@@ -186,6 +188,7 @@ impl Default for CoreCounters {
             stop_notices: zero(),
             left_open: zero(),
             icmp_unreachables_sent: zero(),
+            announcements: zero(),
             icmp_errors: zero(),
             forwarded_out: zero(),
             forwarded_in: zero(),

@@ -44,6 +44,7 @@ drops! {
     IcmpForeign, "icmp_foreign", "An ICMP error about a packet that is none of our segments, or no longer in flight (RFC 5927 4.1).";
     IcmpTooBig, "icmp_too_big", "An ICMP error that asks for smaller packets: this stack keeps its segment size.";
     ArpOther, "arp_other", "An ARP packet that is not a request for an address of ours.";
+    NoArp, "no_arp", "An ARP request or neighbour solicitation for an address of ours, left unanswered (--no-arp).";
     ListenRst, "listen_rst", "A RST for a listener or a closed port: never answered (RFC 9293 3.10.7).";
     ListenNoSyn, "listen_no_syn", "Neither SYN, ACK nor RST for a listener (RFC 9293 3.10.7.2, fourth).";
     SynWithFin, "syn_with_fin", "SYN and FIN in one segment: never the start of a connection.";

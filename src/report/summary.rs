@@ -132,13 +132,14 @@ impl Display for Summary {
             f,
             "answers",
             &format!(
-                "{} RST, {} challenge ACK, {} ARP, {} neighbour, {} ping, {} ICMP unreachable",
+                "{} RST, {} challenge ACK, {} ARP, {} neighbour, {} ping, {} ICMP unreachable; {} announcements",
                 total.resets_sent,
                 total.challenge_acks,
                 total.arp_replies,
                 total.neighbour_adverts,
                 total.echo_replies,
-                total.icmp_unreachables_sent
+                total.icmp_unreachables_sent,
+                total.announcements
             ),
         )?;
         row(

@@ -78,6 +78,26 @@ pub fn reply(frame: &mut [u8], link_len: u8, our_mac: Mac) -> Option<usize> {
     Some(start + size_of::<Message>())
 }
 
+/// Writes "`address` is at `mac`", said to the whole link unasked (an announcement, RFC 5227 2.3).
+/// Returns the frame's length without padding, bytes; `None` if there is no room.
+pub fn announce(frame: &mut [u8], address: [u8; 4], mac: Mac) -> Option<usize> {
+    let link = ethernet::LinkHeader::untagged(ethernet::BROADCAST, mac, ethernet::ARP);
+    let start = ethernet::write_link(frame, link.as_bytes())?;
+    let message = Message {
+        hardware_type: U16::new(1),
+        protocol_type: U16::new(ethernet::IPV4),
+        hardware_len: 6,
+        protocol_len: 4,
+        operation: U16::new(REQUEST),
+        sender_mac: mac,
+        sender: address,
+        target_mac: [0; 6],
+        target: address,
+    };
+    message.write_to_prefix(frame.get_mut(start..)?).ok()?;
+    Some(start + size_of::<Message>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +137,16 @@ mod tests {
             let cut = &request()[..end];
             assert_eq!(ArpRequest::parse(cut, 14), Err(DropReason::FrameTruncated), "{end}");
         }
+    }
+
+    #[test]
+    fn an_announcement_asks_all_for_its_own_address() {
+        let mut frame = [0xee; 60];
+        assert_eq!(announce(&mut frame, [192, 0, 2, 1], OURS), Some(42));
+        let kind = [8, 6, 0, 1, 8, 0, 6, 4, 0, 1];
+        let wanted = [&[0xff; 6][..], &OURS, &kind, &OURS, &[192, 0, 2, 1], &[0; 6], &[192, 0, 2, 1]];
+        assert_eq!(frame[..42], wanted.concat());
+        assert_eq!(announce(&mut frame[..41], [192, 0, 2, 1], OURS), None);
     }
 
     #[test]

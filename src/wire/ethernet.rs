@@ -6,6 +6,9 @@ pub const IPV4: u16 = 0x0800;
 pub const ARP: u16 = 0x0806;
 pub const IPV6: u16 = 0x86dd;
 
+/// Every station on the link.
+pub const BROADCAST: Mac = [0xff; 6];
+
 /// Octets of a link header without VLAN tags.
 pub const HEADER_LEN: usize = 14;
 /// Octets of one VLAN tag.
@@ -177,6 +180,12 @@ impl LinkHeader {
         let untagged = there && received.ethertype == ours.ethertype && link_len == self.len;
         let tags = HEADER_LEN..usize::from(link_len);
         untagged && (tags.is_empty() || frame.get(tags.clone()) == self.octets.get(tags))
+    }
+
+    /// The same way, from another address of ours.
+    pub fn with_source(mut self, source: Mac) -> LinkHeader {
+        self.octets[6..12].copy_from_slice(&source);
+        self
     }
 
     /// The octets to put in front of a packet; see [`write_link`].

@@ -197,6 +197,14 @@ fn turn_echo_around(message: &mut [u8]) -> Option<()> {
     Some(())
 }
 
+/// Writes "`address` is at `mac`", said to all nodes of the link unasked (RFC 4861 7.2.6). Returns
+/// the frame's length, bytes; `None` if there is no room.
+pub fn announce(frame: &mut [u8], address: [u8; 16], mac: Mac) -> Option<usize> {
+    let link = ethernet::LinkHeader::untagged(ALL_NODES_MAC, mac, ethernet::IPV6);
+    let link_len = ethernet::write_link(frame, link.as_bytes())? as u8;
+    advertise(frame, &NeighbourSolicitation { sender: [0; 16], target: address, link_len }, mac)
+}
+
 /// Turns the frame of a solicitation into the advertisement "the target is at `our_mac`"
 /// (RFC 4861 7.2.4): solicited to the sender, or unsolicited to all nodes if it gave no address.
 /// Returns the frame's length, octets; `None` if `frame` has no room. The answer may be longer

@@ -112,8 +112,10 @@ pub fn check_endpoints(source: [u8; 4], destination: [u8; 4], subnets: &[Ipv4Net
     Ok(())
 }
 
+/// Whether an address can be one end of a connection: no network's, group's, loopback or broadcast
+/// address (RFC 1122 3.2.1.3).
 #[inline(always)]
-pub(super) fn is_endpoint(address: [u8; 4], subnets: &[Ipv4Net]) -> bool {
+pub fn is_endpoint(address: [u8; 4], subnets: &[Ipv4Net]) -> bool {
     let never = matches!(address[0], 0 | 127 | 224..=239) || address == [255; 4];
     !never && !is_broadcast(address, subnets)
 }

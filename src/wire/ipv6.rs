@@ -139,8 +139,9 @@ pub fn check_endpoints(source: &[u8; 16], destination: &[u8; 16]) -> Result<(), 
     Ok(())
 }
 
+/// Whether an address can be one end of a connection: not unspecified, loopback, mapped or a group.
 #[inline]
-pub(super) fn is_endpoint(address: &[u8; 16]) -> bool {
+pub fn is_endpoint(address: &[u8; 16]) -> bool {
     let number = u128::from_be_bytes(*address);
     let mapped = number >> 32 == 0xffff;
     number > 1 && !mapped && !is_multicast(address)

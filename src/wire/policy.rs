@@ -1,7 +1,7 @@
 use ipnet::Ipv4Net;
 
-/// What the parser needs to know of the place it stands in. Fixed while running.
-#[derive(Clone, Debug, Default)]
+/// What the parser needs to know of the place it stands in. Replaced as a whole when the interface changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The interface's MAC. A unicast frame for another one is not for us. `None`: any.
     pub mac: Option<[u8; 6]>,

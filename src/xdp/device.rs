@@ -1,11 +1,6 @@
 use std::{collections::BTreeSet, fs, io, net::IpAddr};
 
-use nix::{
-    ifaddrs::{InterfaceAddress, getifaddrs},
-    net::if_::{InterfaceFlags, if_nametoindex},
-};
-
-use super::{XdpError, ethtool, sizing};
+use super::{Network, XdpError, ethtool, sizing};
 
 /// Where an XDP program runs best on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +14,13 @@ pub enum Preference {
 /// A network interface, as it was when looked at, in the calling thread's network namespace.
 #[derive(Clone, Debug)]
 pub struct Device {
+    /// Its real name, whichever name it was looked up by.
     pub name: String,
     pub index: u32,
+    /// What peers on its link know this machine by.
     pub mac: Option<[u8; 6]>,
+    /// `ARPHRD_*`.
+    pub hardware: u16,
     /// Octets of the largest IP packet.
     pub mtu: u32,
     /// `None`: the driver does not say.
@@ -30,7 +29,7 @@ pub struct Device {
     pub rx_queues: u32,
     /// Of these, how many have a transmit queue of the same number.
     pub paired_queues: u32,
-    /// With prefix lengths.
+    /// Of its link, with prefix lengths. Other interfaces have more: [`Network::local`].
     pub addresses: Vec<(IpAddr, u8)>,
     pub up: bool,
     pub loopback: bool,
@@ -42,38 +41,41 @@ pub struct Device {
     pub tx_checksum: Option<bool>,
 }
 
-/// Every address of every interface, in the calling thread's network namespace.
-pub fn addresses() -> Vec<IpAddr> {
-    let entries = getifaddrs().into_iter().flatten();
-    entries.filter_map(|entry| address(&entry)).map(|(address, _)| address).collect()
-}
-
 impl Device {
-    /// Looks an interface up.
+    /// Looks an interface up, by name or alternative name.
     pub fn open(name: &str) -> Result<Device, XdpError> {
-        let fail = |call, source| XdpError::Call { ifname: name.to_owned(), queue: 0, call, source };
-        let index = if_nametoindex(name)
-            .map_err(|_| XdpError::NoInterface { ifname: name.to_owned(), existing: existing() })?;
-        let entries: Vec<InterfaceAddress> = getifaddrs()
-            .map_err(|errno| fail("getifaddrs", errno.into()))?
-            .filter(|entry| entry.interface_name == name)
-            .collect();
-        let (rx_queues, paired_queues) = queues(name);
-        let (rx_checksum, tx_checksum) = ethtool::checksum_offload(name);
+        Device::of(&Network::read()?, name)
+    }
+
+    /// As [`Device::open`], of what was listed just now.
+    pub fn of(network: &Network, name: &str) -> Result<Device, XdpError> {
+        let interface = network
+            .named(name)
+            .ok_or_else(|| XdpError::NoInterface { ifname: name.to_owned(), existing: names(network) })?;
+        let (name, index) = (interface.name.clone(), interface.index);
+        let mtu = ethtool::mtu(&name).map_err(|source| XdpError::Call {
+            ifname: name.clone(),
+            queue: 0,
+            call: "SIOCGIFMTU",
+            source,
+        })?;
+        let (rx_queues, paired_queues) = queues(&name);
+        let (rx_checksum, tx_checksum) = ethtool::checksum_offload(&name);
         Ok(Device {
-            name: name.to_owned(),
             index,
-            mac: entries.iter().find_map(|entry| entry.address.as_ref()?.as_link_addr()?.addr()),
-            mtu: ethtool::mtu(name).map_err(|source| fail("SIOCGIFMTU", source))?,
-            driver: ethtool::driver(name).ok(),
+            mac: network.mac_of(index),
+            hardware: interface.hardware,
+            mtu,
+            driver: ethtool::driver(&name).ok(),
             rx_queues,
             paired_queues,
-            addresses: entries.iter().filter_map(address).collect(),
-            up: entries.iter().any(|entry| entry.flags.contains(InterfaceFlags::IFF_UP)),
-            loopback: entries.iter().any(|entry| entry.flags.contains(InterfaceFlags::IFF_LOOPBACK)),
-            numa_node: numa_node(name),
+            addresses: network.addresses_of(index),
+            up: interface.up,
+            loopback: interface.hardware == libc::ARPHRD_LOOPBACK,
+            numa_node: numa_node(&name),
             rx_checksum,
             tx_checksum,
+            name,
         })
     }
 
@@ -81,6 +83,9 @@ impl Device {
     pub fn check(&self, frame_size: u32) -> Result<(), XdpError> {
         if self.loopback {
             return Err(XdpError::Loopback { ifname: self.name.clone() });
+        }
+        if !self.is_ethernet() {
+            return Err(XdpError::NotEthernet { ifname: self.name.clone(), hardware: self.hardware });
         }
         if !self.up {
             return Err(XdpError::InterfaceDown { ifname: self.name.clone() });
@@ -91,6 +96,11 @@ impl Device {
             return Err(XdpError::Mtu { ifname: self.name.clone(), mtu: self.mtu, most, advised });
         }
         Ok(())
+    }
+
+    /// Whether its frames have an Ethernet header. Those of a tun device, WireGuard and PPP have not.
+    pub fn is_ethernet(&self) -> bool {
+        self.hardware == libc::ARPHRD_ETHER
     }
 
     /// Whether this is one end of a pair inside this machine.
@@ -113,9 +123,12 @@ impl Device {
 
 /// The names of all interfaces, for an error message.
 pub(super) fn existing() -> String {
-    let names: BTreeSet<String> =
-        getifaddrs().into_iter().flatten().map(|entry| entry.interface_name).collect();
-    if names.is_empty() { "none".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(" ") }
+    Network::read().map_or_else(|error| format!("unknown ({error})"), |network| names(&network))
+}
+
+fn names(network: &Network) -> String {
+    let names: BTreeSet<&str> = network.interfaces.iter().map(|interface| interface.name.as_str()).collect();
+    if names.is_empty() { "none".to_owned() } else { Vec::from_iter(names).join(" ") }
 }
 
 /// Receive queues, and how many of them also send. A driver without channels has what /sys shows
@@ -146,19 +159,6 @@ fn numa_node(name: &str) -> Option<u32> {
     fs::read_to_string(format!("/sys/class/net/{name}/device/numa_node")).ok()?.trim().parse().ok()
 }
 
-fn address(entry: &InterfaceAddress) -> Option<(IpAddr, u8)> {
-    let (address, mask) = (entry.address.as_ref()?, entry.netmask.as_ref());
-    if let Some(v4) = address.as_sockaddr_in() {
-        let ones =
-            mask.and_then(|mask| mask.as_sockaddr_in()).map_or(32, |mask| mask.ip().to_bits().count_ones());
-        return Some((v4.ip().into(), ones as u8));
-    }
-    let v6 = address.as_sockaddr_in6()?;
-    let ones =
-        mask.and_then(|mask| mask.as_sockaddr_in6()).map_or(128, |mask| mask.ip().to_bits().count_ones());
-    Some((v6.ip().into(), ones as u8))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +182,9 @@ mod tests {
         let text = device.check(2048).expect_err("the loopback").to_string();
         assert!(text.contains("`handfast lab up`") && !text.contains("mtu"), "{text}");
         (device.up, device.loopback, device.mtu) = (true, false, 1770);
+        let text = device.check(2048).expect_err("not Ethernet").to_string();
+        assert!(text.contains("no Ethernet") && text.contains("mode tap"), "{text}");
+        device.hardware = libc::ARPHRD_ETHER;
         assert!(device.check(2048).is_ok());
         device.mtu = 1771;
         let text = device.check(2048).expect_err("too long").to_string();

@@ -8,6 +8,8 @@ const PERMISSIONS: &str =
 /// Why an interface or a queue cannot be used, and the command that changes that.
 #[derive(Debug, Error)]
 pub enum XdpError {
+    #[error("cannot list the interfaces (rtnetlink): {0}")]
+    List(io::Error),
     #[error("there is no interface {ifname:?} in this network namespace; there are: {existing} (ip link)")]
     NoInterface { ifname: String, existing: String },
     #[error(
@@ -15,6 +17,12 @@ pub enum XdpError {
          another interface; `handfast lab up` makes a pair to try things on"
     )]
     Loopback { ifname: String },
+    #[error(
+        "{ifname} carries no Ethernet frames (its hardware type is {hardware}{}): handfast needs an interface \
+         with Ethernet headers; name the Ethernet interface that the tunnel's packets come in on, or make it one \
+         with headers: ip tuntap add {ifname} mode tap", hardware_name(*.hardware)
+    )]
+    NotEthernet { ifname: String, hardware: u16 },
     #[error("{ifname} is down: ip link set {ifname} up")]
     InterfaceDown { ifname: String },
     #[error(
@@ -49,6 +57,19 @@ pub enum XdpError {
     Memlock { ifname: String, queue: u32, mib: u64, limit_kib: u64 },
     #[error("{ifname} queue {queue}: {call} failed: {source}")]
     Call { ifname: String, queue: u32, call: &'static str, source: io::Error },
+}
+
+/// What an interface with this `ARPHRD_*` mostly is.
+fn hardware_name(hardware: u16) -> &'static str {
+    match hardware {
+        libc::ARPHRD_NONE => ", as of tun and WireGuard",
+        libc::ARPHRD_PPP => ", PPP",
+        libc::ARPHRD_INFINIBAND => ", InfiniBand",
+        libc::ARPHRD_TUNNEL | libc::ARPHRD_TUNNEL6 | libc::ARPHRD_SIT | libc::ARPHRD_IPGRE => {
+            ", an IP tunnel"
+        }
+        _ => "",
+    }
 }
 
 /// Why a queue that worked no longer does. There is no way back: sockets cannot be made again

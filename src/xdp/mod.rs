@@ -14,15 +14,18 @@
 //! | `umem.rs`, `rings.rs` | the memory and the four rings shared with the kernel (`unsafe`) |
 //! | `options.rs` | socket options that libxdp does not offer (`unsafe`) |
 //! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
+//! | `network.rs`, `rtnetlink.rs` | all interfaces and addresses of the namespace, and how the kernel lists them |
 //! | `program.rs` | [`Program`]: the steering program, loaded; `skeleton.rs` is generated |
 //! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
 //! | `steer.rs`, `rules.rs` | what is owned, flattened to what the program looks up |
+//! | `claims.rs` | who else says that an exclusive address is theirs |
 //! | `verdict.rs` | the program's verdicts and their counts |
 //! | `vlan.rs` | VLANs of an interface, and whether XDP sees their tags |
 //! | `inspect.rs` | what the kernel tells about XDP without anything being attached |
 //! | `error.rs`, `program_error.rs` | what failed, where, and the command that fixes it |
 
 mod attach;
+mod claims;
 mod config;
 mod device;
 mod error;
@@ -33,6 +36,7 @@ mod ledger;
 mod libbpf_log;
 mod link;
 mod mode;
+mod network;
 mod open;
 mod options;
 mod program;
@@ -40,6 +44,7 @@ mod program_error;
 mod queue;
 mod refusal;
 mod rings;
+mod rtnetlink;
 mod rules;
 pub mod sizing;
 mod skeleton;
@@ -49,14 +54,17 @@ mod verdict;
 pub mod vlan;
 
 pub use attach::attach;
+pub use claims::Claim;
 pub use config::{Copy, Opened, QueueConfig, RING};
-pub use device::{Device, Preference, addresses};
+pub use device::{Device, Preference};
 pub use error::{Fault, XdpError};
 pub use frame::Frame;
 pub use ledger::Ledger;
 pub use link::Link;
 pub use mode::Mode;
+pub use network::{Address, Interface, Network};
 pub use program::{Program, VerdictWatch};
 pub use program_error::{AttachError, Holder, ProgramError, missing_capabilities};
 pub use queue::{MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
+pub use rtnetlink::Changes;
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle};
 
+use super::claims::{self, Claim};
 use super::link::Link;
 use super::mode::Mode;
 use super::program_error::{ProgramError, missing_capabilities};
@@ -27,12 +28,14 @@ pub struct Program {
     sockets: MapHandle,
     rules: Mutex<RuleSets>,
     counts: VerdictWatch,
+    claims: MapHandle,
     link: Option<Link>,
 }
 
 impl Program {
-    /// Loads the program with `rules` in force. `local` are the addresses of the interface: there
-    /// the kernel keeps all that no rule takes. It is attached to nothing yet.
+    /// Loads the program with `rules` in force. `local` are the addresses of this machine, on
+    /// whichever interface: there the kernel keeps all that no rule takes. It is attached to nothing
+    /// yet.
     pub fn load(rules: &[Owned], local: &[IpAddr]) -> Result<Self, ProgramError> {
         let (program, log) = libbpf_log::listen(load);
         let program = program.map_err(|source| match source.kind() {
@@ -92,6 +95,12 @@ impl Program {
     pub fn watch(&self) -> VerdictWatch {
         self.counts.clone()
     }
+
+    /// Who else says that an exclusive address is theirs, and in how many frames so far; the last
+    /// 1,024 of them. Nothing where the kernel does not let them be read without privileges.
+    pub fn claims(&self) -> Vec<(Claim, u64)> {
+        claims::read(&self.claims)
+    }
 }
 
 /// A program's verdicts, for any thread to read.
@@ -139,6 +148,7 @@ fn load() -> libbpf_rs::Result<Program> {
             handle(&maps.rules_b)?,
         )),
         counts: VerdictWatch(Arc::new(handle(&maps.counts)?)),
+        claims: handle(&maps.claims)?,
         link: None,
     })
 }

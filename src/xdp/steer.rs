@@ -12,7 +12,7 @@ use crate::wire::owned::Owned;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub prefix: IpNet,
-    /// Not an address of the interface: the kernel has nothing to say there.
+    /// Not an address of this machine: the kernel has nothing to say there.
     pub exclusive: bool,
     pub ports: PortSet,
 }

@@ -24,6 +24,7 @@ mod full;
 mod handshake;
 mod idle;
 mod idle_evicted;
+mod identity;
 mod limits;
 mod links;
 mod neighbours;

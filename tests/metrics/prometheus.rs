@@ -30,6 +30,7 @@ const TOTALS: &[(&str, &str)] = &[
     ("neighbour_adverts", "handfast_neighbour_advertisements_sent_total"),
     ("echo_replies", "handfast_echo_replies_sent_total"),
     ("icmp_unreachables_sent", "handfast_icmp_unreachables_sent_total"),
+    ("announcements", "handfast_announcements_sent_total"),
     ("icmp_errors", "handfast_icmp_errors_received_total"),
     ("forwarded_out", "handfast_segments_forwarded_total"),
     ("forwarded_in", "handfast_segments_taken_over_total"),

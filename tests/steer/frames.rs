@@ -18,6 +18,8 @@ pub const OURS6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7);
 pub const SHARED6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 pub const FOREIGN6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 7);
 
+pub const SENDER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 pub const ICMP: u8 = 1;
@@ -33,7 +35,7 @@ impl Packet {
         let types: Vec<u16> = tags.iter().copied().chain([self.0.0]).collect();
         let ethernet = Ethernet2Header {
             destination: [2, 0, 0, 0, 0, 1],
-            source: [2, 0, 0, 0, 0, 2],
+            source: SENDER_MAC,
             ether_type: EtherType(types[0]),
         };
         let mut frame = ethernet.to_bytes().to_vec();
@@ -154,10 +156,15 @@ pub fn solicited_node(target: Ipv6Addr) -> Ipv6Addr {
 }
 
 pub fn arp(operation: ArpOperation, target: Ipv4Addr) -> Packet {
+    arp_from(operation, Ipv4Addr::new(10, 0, 1, 2), target)
+}
+
+/// From [`SENDER_MAC`].
+pub fn arp_from(operation: ArpOperation, sender: Ipv4Addr, target: Ipv4Addr) -> Packet {
     let packet: ArpPacket = ArpEthIpv4Packet {
         operation,
-        sender_mac: [2, 0, 0, 0, 0, 2],
-        sender_ipv4: [10, 0, 0, 2],
+        sender_mac: SENDER_MAC,
+        sender_ipv4: sender.octets(),
         target_mac: [0; 6],
         target_ipv4: target.octets(),
     }

@@ -1,11 +1,14 @@
 //! Every kind of header, with every number of VLAN tags, to every kind of address.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use etherparse::{ArpOperation, EtherType};
 use handfast::xdp::Verdict::{self, *};
 
 use crate::frames::*;
 use crate::kernel::{Bench, privileged, rules};
 
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const TAGS: [&[u16]; 6] = [&[], &[0x8100], &[0x88a8], &[0x9100], &[0x88a8, 0x8100], &[0x9100, 0x8100]];
 
 /// What, where to, and the verdict.
@@ -14,6 +17,7 @@ pub fn table() -> Vec<(&'static str, Packet, Verdict)> {
         ipv4_rows(),
         ipv6_rows(),
         neighbour_rows(),
+        conflict_rows(),
         error_rows(),
         fragment_rows(),
         extension_rows(),
@@ -171,16 +175,63 @@ fn neighbour_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ),
         ("advertisement to us", ipv6(OURS6, ICMPV6, &neighbour(136, FOREIGN6)), SocketNeighbour),
         ("advertisement, shared address", ipv6(SHARED6, ICMPV6, &neighbour(136, FOREIGN6)), PassProtocol),
-        (
-            "advertisement to a group",
-            ipv6(solicited_node(OURS6), ICMPV6, &neighbour(136, OURS6)),
-            PassNotOwned,
-        ),
+        ("advertisement, foreign address", ipv6(FOREIGN6, ICMPV6, &neighbour(136, FOREIGN6)), PassNotOwned),
     ]
 }
 
 /// Nothing of an exclusive address is for the kernel. A shared address keeps its fragments, but not
 /// the one that names an owned port: the kernel would reset the reassembled segment.
+/// Another host says that it has an exclusive address (RFC 5227 2.4).
+fn conflict_rows() -> Vec<(&'static str, Packet, Verdict)> {
+    let other = Ipv4Addr::new(10, 0, 0, 8);
+    let ask = |sender, target| arp_from(ArpOperation::REQUEST, sender, target);
+    let advertise = |to| ipv6(to, ICMPV6, &neighbour(136, OURS6));
+    let mut from_afar = advertise(ALL_NODES);
+    from_afar.1[7] = 254;
+    vec![
+        ("announcement", ask(OURS4, OURS4), PassConflict),
+        ("gratuitous reply", arp_from(ArpOperation::REPLY, OURS4, OURS4), PassConflict),
+        ("ARP reply to the kernel", arp_from(ArpOperation::REPLY, OURS4, SHARED4), PassConflict),
+        ("who claims asks for the kernel's", ask(OURS4, SHARED4), PassConflict),
+        ("who claims asks for a foreign one", ask(OURS4, FOREIGN4), PassConflict),
+        ("who claims asks for another of ours", ask(OURS4, other), SocketArp),
+        ("announcement of a shared address", ask(SHARED4, SHARED4), PassNotOwned),
+        ("announcement of a foreign address", ask(FOREIGN4, FOREIGN4), PassNotOwned),
+        ("probe", ask(Ipv4Addr::UNSPECIFIED, OURS4), SocketArp),
+        ("advertisement to all nodes", advertise(ALL_NODES), PassConflict),
+        ("advertisement to a group", advertise(solicited_node(OURS6)), PassConflict),
+        ("advertisement to one of ours", advertise(OURS6), PassConflict),
+        ("advertisement to the kernel", advertise(SHARED6), PassConflict),
+        ("advertisement to a foreign address", advertise(FOREIGN6), PassConflict),
+        ("advertisement through a router", from_afar, PassNotOwned),
+        ("advertisement, cut", ipv6(ALL_NODES, ICMPV6, &neighbour(136, OURS6)[..20]), PassNotOwned),
+        ("of a shared address", ipv6(ALL_NODES, ICMPV6, &neighbour(136, SHARED6)), PassNotOwned),
+    ]
+}
+
+#[test]
+fn claims_are_remembered_with_their_mac() {
+    if !privileged() {
+        return;
+    }
+    let bench = Bench::new(&rules(RULES), &LOCAL);
+    for (_, packet, _) in table() {
+        bench.verdict(&packet.frame());
+    }
+    let mut claims = bench.program.claims();
+    claims.sort_by_key(|(claim, _)| *claim);
+    let claims: Vec<_> = claims.iter().map(|(claim, frames)| (claim.address, claim.mac, *frames)).collect();
+    let conflicts = conflict_rows();
+    let named = |v6: bool| {
+        let of = |(name, packet, verdict): &&(&str, Packet, Verdict)| {
+            (*verdict == PassConflict || name.contains("another of ours"))
+                && (packet.0 == EtherType::IPV6) == v6
+        };
+        conflicts.iter().filter(of).count() as u64
+    };
+    assert_eq!(claims, [(OURS4.into(), SENDER_MAC, named(false)), (OURS6.into(), SENDER_MAC, named(true))]);
+}
+
 fn fragment_rows() -> Vec<(&'static str, Packet, Verdict)> {
     let fragment4 = |to, protocol, fragment| ipv4_with(to, protocol, &[], fragment, &syn(80));
     let fragment6 = |to, protocol, fragment| ipv6_fragment(to, fragment, protocol, &syn(80));

@@ -2,10 +2,12 @@
 //! hping3 on a veth pair. Each test makes a lab of its own (`hf-v…`) and removes it even when it
 //! fails. Needs root; what cannot run says `SKIPPED` and why, and in CI is a failure.
 
+mod addresses;
 mod bad_input;
 mod caller;
 mod ending;
 mod kernel_clients;
+mod link;
 mod loss;
 mod memory;
 mod other_protocols;

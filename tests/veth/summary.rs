@@ -42,6 +42,14 @@ impl Summary {
         verdicts[verdict].as_u64().unwrap_or_else(|| panic!("no verdict {verdict} in {verdicts}"))
     }
 
+    /// Frames with this verdict, on all devices, and the devices' names.
+    pub fn steered(&self, verdict: &str) -> (u64, Vec<&str>) {
+        let devices = self.json["steering"].as_array().expect("devices");
+        let count = |device: &Value| device["verdicts"][verdict].as_u64().expect("a verdict");
+        let names = devices.iter().map(|device| device["device"].as_str().expect("a name"));
+        (devices.iter().map(count).sum(), names.collect())
+    }
+
     /// Frames that each queue received.
     pub fn received_by_queue(&self) -> Vec<u64> {
         let queues = self.json["queues"].as_array().expect("queues");

@@ -1,12 +1,12 @@
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::{Active, ActiveDevice, Options, StartError, notes};
 use crate::wire::{Owned, Policy};
 use crate::xdp::sizing::{FRAME_SIZES, Sizing};
-use crate::xdp::{Copy, Device, Mode, Opened, Preference, Program, Queue, QueueConfig, inspect};
+use crate::xdp::{Copy, Device, Mode, Network, Opened, Preference, Program, Queue, QueueConfig, inspect};
 
 /// An interface with the steering program on it, for as long as this lives.
 pub(super) struct OpenDevice {
@@ -19,14 +19,14 @@ pub(super) struct OpenDevice {
 pub(super) fn open_device(
     options: &Options,
     device: Device,
+    local: &[IpAddr],
     active: &mut Active,
 ) -> Result<(OpenDevice, Vec<Queue>), StartError> {
     let [.., largest] = FRAME_SIZES;
     device.check(options.frame_size.unwrap_or(largest))?;
     let listened = options.listen.iter().map(|(owned, _)| owned);
     let owned: Vec<Owned> = listened.chain(&options.owned).cloned().collect();
-    let local: Vec<IpAddr> = device.addresses.iter().map(|(address, _)| *address).collect();
-    let mut program = Program::load(&owned, &local)?;
+    let mut program = Program::load(&owned, local)?;
     let started = start(options, &mut program, &device, active)?;
     active.notes.extend(notes::whole_links(&device.name, &owned, &device.addresses));
     active.notes.extend(notes::hidden_tags(&device.name));
@@ -114,17 +114,38 @@ fn in_mode(
     Ok(Started { mode, config, queues })
 }
 
-/// What the parser needs to know of the interface.
-pub(super) fn policy(options: &Options, device: &Device) -> Policy {
-    let own = device.addresses.iter().filter_map(|(address, length)| IpNet::new(*address, *length).ok());
-    let given = options.subnets.iter().copied();
-    let subnets: Vec<Ipv4Net> =
-        if options.subnets.is_empty() { own.collect() } else { given.collect::<Vec<_>>() }
-            .into_iter()
-            .filter_map(|net| match net {
-                IpNet::V4(net) => Some(net.trunc()),
-                IpNet::V6(_) => None,
-            })
-            .collect();
-    Policy { mac: device.mac, subnets, accept_partial_checksum: options.accept_partial_checksum }
+/// What the parser is told beside what the interface is.
+#[derive(Clone)]
+pub(super) struct Given {
+    /// On-link prefixes; empty: the interface's own.
+    pub(super) subnets: Vec<IpNet>,
+    pub(super) accept_partial_checksum: bool,
+}
+
+impl Given {
+    pub(super) fn of(options: &Options) -> Given {
+        let accept_partial_checksum = options.accept_partial_checksum;
+        Given { subnets: options.subnets.clone(), accept_partial_checksum }
+    }
+
+    /// What the parser needs to know of an interface.
+    pub(super) fn policy(&self, network: &Network, index: u32) -> Policy {
+        let links = if self.subnets.is_empty() { links(network, index) } else { self.subnets.clone() };
+        let v4 = |net: IpNet| match net {
+            IpNet::V4(net) => Some(net.trunc()),
+            IpNet::V6(_) => None,
+        };
+        Policy {
+            mac: network.mac_of(index),
+            subnets: links.into_iter().filter_map(v4).collect(),
+            accept_partial_checksum: self.accept_partial_checksum,
+        }
+    }
+}
+
+/// The prefixes on the link of an interface, by its addresses.
+pub(super) fn links(network: &Network, index: u32) -> Vec<IpNet> {
+    let addresses = network.addresses_of(index);
+    let links = addresses.iter().filter_map(|(address, length)| IpNet::new(*address, *length).ok());
+    links.map(|link| link.trunc()).collect()
 }

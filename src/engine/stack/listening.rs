@@ -6,9 +6,11 @@
 //! meets a closed port. Then every core trades its rules between two turns.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::replace;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -20,7 +22,7 @@ use crate::engine::describe::Tables;
 use crate::engine::rules::{Book, Change, Numbered, RulesError};
 use crate::engine::{Fault, Refused};
 use crate::wire::{FlowKey, Owned};
-use crate::xdp::{Device, ProgramError};
+use crate::xdp::ProgramError;
 
 /// How long the cores may take: a turn is far shorter, but the machine may be busy with others.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,6 +34,11 @@ pub(super) struct Listening {
     book: Mutex<Book>,
     /// Ours without a listener.
     sources: Vec<Owned>,
+    devices: Arc<[OpenDevice]>,
+    /// The machine's own addresses: there the kernel keeps the ports that no rule takes.
+    local: Mutex<Vec<IpAddr>>,
+    /// How often what is owned was changed.
+    changes: AtomicU64,
 }
 
 /// Who answers at some addresses and ports from now on.
@@ -56,8 +63,77 @@ pub enum ListenError {
 }
 
 impl Listening {
-    pub(super) fn new(book: Book, sources: Vec<Owned>) -> Listening {
-        Listening { book: Mutex::new(book), sources }
+    pub(super) fn new(
+        book: Book,
+        sources: Vec<Owned>,
+        devices: Arc<[OpenDevice]>,
+        local: Vec<IpAddr>,
+    ) -> Listening {
+        Listening {
+            book: Mutex::new(book),
+            sources,
+            devices,
+            local: Mutex::new(local),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    /// From now on these are the machine's own addresses. Needs no capability (Linux 5.19 or newer).
+    ///
+    /// # Errors
+    /// [`ListenError::Steering`]; everything is as it was.
+    pub(super) fn set_local(&self, local: Vec<IpAddr>) -> Result<(), ListenError> {
+        let book = self.book();
+        let before = replace(&mut *self.local(), local);
+        let steered = self.steer(&book, &book);
+        if steered.is_err() {
+            *self.local() = before;
+            // Of several devices the first ones may have the new rules.
+            let _ = self.steer(&book, &book);
+        }
+        steered
+    }
+
+    /// Everything that steering brings, in the order of the rules.
+    pub(super) fn owned(&self) -> Vec<Owned> {
+        self.book().owned().chain(&self.sources).cloned().collect()
+    }
+
+    /// Another number: what is owned is something else now.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Relaxed)
+    }
+
+    /// What is owned from now on.
+    fn set_book(&self, mut book: MutexGuard<'_, Book>, changed: Book) {
+        *book = changed;
+        // Whoever sees the number takes the lock to see the book.
+        self.changes.fetch_add(1, Relaxed);
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn local(&self) -> MutexGuard<'_, Vec<IpAddr>> {
+        self.local.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// On every device or, if one fails, on none.
+    fn steer(&self, before: &Book, after: &Book) -> Result<(), ListenError> {
+        let rules = |book: &Book| book.owned().chain(&self.sources).cloned().collect::<Vec<_>>();
+        let (after, local) = (rules(after), self.local().clone());
+        for (number, open) in self.devices.iter().enumerate() {
+            if let Err(source) = open.program.replace_rules(&after, &local) {
+                let before = rules(before);
+                for done in &self.devices[..number] {
+                    // What was in force a moment ago fits again.
+                    let _ = done.program.replace_rules(&before, &local);
+                }
+                return Err(ListenError::Steering { interface: open.device.name.clone(), source });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -70,7 +146,7 @@ impl Running {
     /// # Errors
     /// [`ListenError`]; `Rules` and `Steering` leave everything as it was.
     pub fn listen(&self, wanted: Vec<(Owned, Answer)>, fault: Fault) -> Result<(), ListenError> {
-        let mut book = self.listening.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = self.listening.book();
         let is_before = |answer: &Answer| matches!(answer, Answer::AsBefore);
         let asked: Vec<_> = wanted.iter().map(|(owned, answer)| (owned.clone(), is_before(answer))).collect();
         let plan = book.change(&asked, fault)?;
@@ -80,9 +156,9 @@ impl Running {
                 _ => unreachable!("a rule that begins comes with its service"),
             })
         };
-        self.steer(&book, &plan.book)?;
+        self.listening.steer(&book, &plan.book)?;
         let taken = self.hand_out(change);
-        *book = plan.book;
+        self.listening.set_book(book, plan.book);
         taken
     }
 
@@ -92,7 +168,7 @@ impl Running {
     /// # Errors
     /// [`ListenError`].
     pub fn release(&self) -> Result<usize, ListenError> {
-        let mut book = self.listening.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = self.listening.book();
         let leaving: Vec<&Owned> = book.leaving().collect();
         if leaving.is_empty() {
             return Ok(0);
@@ -100,9 +176,9 @@ impl Running {
         let in_use = in_use(&leaving, self.tables());
         let Some(plan) = book.forget(&in_use) else { return Ok(0) };
         let change = || plan.for_core(|_| unreachable!("no rule begins"));
-        self.steer(&book, &plan.book)?;
+        self.listening.steer(&book, &plan.book)?;
         let taken = self.hand_out(change);
-        *book = plan.book;
+        self.listening.set_book(book, plan.book);
         taken?;
         Ok(in_use.iter().filter(|in_use| !**in_use).count())
     }
@@ -110,12 +186,12 @@ impl Running {
     /// What is owned, by the number that its connections have: also what was given up and may still
     /// have some.
     pub fn listeners(&self) -> Vec<Numbered> {
-        self.listening.book.lock().unwrap_or_else(PoisonError::into_inner).numbered().collect()
+        self.listening.book().numbered().collect()
     }
 
     /// Rules that were given up and may still have connections.
     pub fn leaving(&self) -> usize {
-        self.listening.book.lock().unwrap_or_else(PoisonError::into_inner).leaving().count()
+        self.listening.book().leaving().count()
     }
 
     /// To every core, and waits until all have it. What was given out is taken, sooner or later, so
@@ -130,24 +206,6 @@ impl Running {
             // What comes back is freed here.
             if done.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_err() {
                 return Err(ListenError::Slow { missing: self.cores() - taken });
-            }
-        }
-        Ok(())
-    }
-
-    /// On every device or, if one fails, on none.
-    fn steer(&self, before: &Book, after: &Book) -> Result<(), ListenError> {
-        let sources = &self.listening.sources;
-        let rules = |book: &Book| book.owned().chain(sources).cloned().collect::<Vec<_>>();
-        let after = rules(after);
-        for (number, open) in self.devices.iter().enumerate() {
-            if let Err(source) = open.program.replace_rules(&after, &local(open)) {
-                let before = rules(before);
-                for done in &self.devices[..number] {
-                    // What was in force a moment ago fits again.
-                    let _ = done.program.replace_rules(&before, &local(done));
-                }
-                return Err(ListenError::Steering { interface: open.device.name.clone(), source });
             }
         }
         Ok(())
@@ -174,13 +232,6 @@ impl Running {
             }
         }
     }
-}
-
-/// The interface's addresses as they are now, or as they were.
-fn local(open: &OpenDevice) -> Vec<IpAddr> {
-    let now = Device::open(&open.device.name).ok().filter(|device| device.index == open.device.index);
-    let addresses = now.map_or_else(|| open.device.addresses.clone(), |device| device.addresses);
-    addresses.into_iter().map(|(address, _)| address).collect()
 }
 
 /// Which of the rules some connection's local end lies in.

@@ -3,18 +3,22 @@
 //! - `options`: what can be chosen, and why it may not start; `active`: what came of it.
 //! - `devices`: interfaces, their program and queues; `cores`: one runner per core around them.
 //! - `notes`: what the operator should know of it before the first frame.
-//! - `listening`: other listeners for a stack at work.
+//! - `listening`: other listeners for a stack at work; `follow`: other addresses, MACs and names of its
+//!   interfaces; `announce`: which addresses are announced, and when.
 //! - `running`: a stack at work, and its end; `watch` its counts, for any thread.
 
 mod active;
+mod announce;
 mod cores;
 mod devices;
+mod follow;
 mod listening;
 mod notes;
 mod options;
 mod running;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use active::{Active, ActiveDevice};
@@ -27,18 +31,20 @@ use super::Polling;
 use super::rules::Book;
 use super::runner::Runner;
 use crate::capture::Capture;
-use crate::xdp::{Device, Queue};
+use crate::xdp::{Changes, Device, Network, Queue};
 use cores::{State, choose_cpus, start_cores};
-use devices::{OpenDevice, open_device, policy};
+use devices::{Given, OpenDevice, open_device};
+use follow::{Follow, Followed};
 use listening::Listening;
 
 /// Opened, attached and bound; no thread runs yet. Needs no privilege from here on.
 pub struct Stack {
-    devices: Vec<OpenDevice>,
+    devices: Arc<[OpenDevice]>,
     runners: Vec<Runner>,
     state: State,
     capture: Option<Capture>,
-    listening: Box<Listening>,
+    listening: Arc<Listening>,
+    follow: Follow,
     /// What is really active.
     pub active: Active,
 }
@@ -63,8 +69,10 @@ impl Stack {
             return Err(StartError::BusyRealtime);
         }
         options.priority.permit()?;
-        let found: Vec<Device> =
-            options.devices.iter().map(|name| Device::open(name)).collect::<Result<_, _>>()?;
+        // First: what changes from here on is heard of.
+        let changes = Changes::subscribe().map_err(StartError::Changes)?;
+        let network = Network::read()?;
+        let found = find(&network, &options.devices)?;
         let queues = found.iter().map(|device| device.rx_queues).sum();
         let cpus = choose_cpus(&options.cores, queues)?;
         let mut active = Active {
@@ -76,11 +84,14 @@ impl Stack {
             table_bytes: 0,
             notes: Vec::from_iter(notes::idle_cores(&options.cores, &cpus, queues)),
         };
+        let local = network.local();
+        active.notes.extend(notes::shared(&book.owned().chain(&options.owned).collect::<Vec<_>>(), &network));
         let mut devices = Vec::new();
         let mut ports: Vec<Vec<(Queue, usize)>> = cpus.iter().map(|_| Vec::new()).collect();
-        let mut next = 0;
+        let (mut next, mut speakers) = (0, Vec::new());
         for (number, device) in found.into_iter().enumerate() {
-            let (open, queues) = open_device(&options, device, &mut active)?;
+            let (open, queues) = open_device(&options, device, &local, &mut active)?;
+            speakers.push(next % cpus.len());
             for mut queue in queues {
                 if let Some(capture) = &mut options.capture {
                     queue.set_tap(capture.tap(queue.ifname(), queue.number()));
@@ -90,16 +101,31 @@ impl Stack {
             }
             devices.push(open);
         }
-        let policies = devices.iter().map(|open| policy(&options, &open.device)).collect();
+        let devices: Arc<[OpenDevice]> = devices.into();
+        let given = Given::of(&options);
+        let policies: Vec<_> = devices.iter().map(|open| given.policy(&network, open.device.index)).collect();
         let capture = options.capture.take();
-        let listening = Box::new(Listening::new(book, options.owned.clone()));
-        let (runners, state) = start_cores(options, rules, policies, &devices, ports, &mut active)?;
-        Ok(Stack { devices, runners, state, capture, listening, active })
+        let listening = Arc::new(Listening::new(book, options.owned.clone(), devices.clone(), local));
+        let (announce, no_arp) = (options.announce, options.bounds.no_arp);
+        let (runners, state) = start_cores(options, rules, policies.clone(), &devices, ports, &mut active)?;
+        let followed = Followed {
+            changes,
+            devices: devices.clone(),
+            listening: listening.clone(),
+            orders: state.orders.clone(),
+            speakers,
+            given,
+            network,
+            policies,
+            names: state.watch.names(),
+        };
+        let follow = Follow::new(followed, announce, no_arp)?;
+        Ok(Stack { devices, runners, state, capture, listening, follow, active })
     }
 
     /// Starts one pinned thread per core.
     pub fn run(self) -> Result<Running, StartError> {
-        let Stack { devices, runners, state, capture, listening, active } = self;
+        let Stack { devices, runners, state, capture, listening, follow, active } = self;
         // Not earlier: a thread keeps the privileges it was started with.
         let capture = capture.map(Capture::start).transpose().map_err(StartError::Capture)?;
         let priority = active.priority;
@@ -113,6 +139,20 @@ impl Stack {
             let thread = std::thread::Builder::new().name(name).spawn(move || runner.run());
             threads.push(thread.map_err(StartError::Thread)?);
         }
-        Ok(Running { devices, threads, state, capture, listening, started })
+        let follower = follow.start().map_err(StartError::Thread)?;
+        Ok(Running { devices, threads, state, capture, listening, follower, started })
     }
+}
+
+/// The interfaces of these names. Two names may be one interface's.
+fn find(network: &Network, names: &[String]) -> Result<Vec<Device>, StartError> {
+    let mut found: Vec<Device> = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        let device = Device::of(network, name)?;
+        if let Some(before) = found.iter().position(|known| known.index == device.index) {
+            return Err(StartError::Twice { name: names[place].clone(), also: names[before].clone() });
+        }
+        found.push(device);
+    }
+    Ok(found)
 }

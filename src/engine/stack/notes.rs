@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::wire::Owned;
-use crate::xdp::vlan;
+use crate::xdp::{Network, vlan};
 
 /// Cores that were asked for and get no queue. A queue belongs to one core.
 pub(super) fn idle_cores(asked: &[usize], taken: &[usize], queues: u32) -> Option<String> {
@@ -56,9 +56,42 @@ pub(super) fn hidden_tags(name: &str) -> Option<String> {
     })
 }
 
+/// Addresses that are the machine's own: there the kernel keeps what is not listed.
+pub(super) fn shared(owned: &[&Owned], network: &Network) -> Option<String> {
+    const NAMED: usize = 8;
+    let local = network.local().into_iter().filter(|address| !address.is_loopback());
+    let shared: Vec<IpAddr> =
+        local.filter(|address| owned.iter().any(|owned| owned.prefix.contains(address))).collect();
+    let name = |address: &IpAddr| format!("{address} ({})", network.holder(*address).unwrap_or("?"));
+    let mut names: Vec<String> = shared.iter().take(NAMED).map(name).collect();
+    if shared.len() > NAMED {
+        names.push(format!("and {} more", shared.len() - NAMED));
+    }
+    (!shared.is_empty()).then(|| {
+        format!("shared with the kernel, which keeps all ports that are not listed: {}", names.join(" "))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xdp::{Address, Interface};
+
+    #[test]
+    fn addresses_of_every_interface_are_shared() {
+        let named = |index, name: &str| Interface { index, name: name.into(), ..Interface::default() };
+        let held =
+            |index, address: &str| Address { index, address: address.parse().unwrap(), prefix_len: 24 };
+        let network = Network {
+            interfaces: vec![named(1, "lo"), named(2, "eth0")],
+            addresses: vec![held(1, "127.0.0.1"), held(1, "10.1.1.1"), held(2, "10.0.0.5")],
+        };
+        let note = |owned: &str| shared(&[&owned.parse().unwrap()], &network);
+        let both = note("0.0.0.0/0:80").expect("two of them");
+        assert!(both.ends_with(": 10.0.0.5 (eth0) 10.1.1.1 (lo)"), "{both}");
+        assert!(note("10.1.1.1:80").is_some_and(|note| note.ends_with(": 10.1.1.1 (lo)")));
+        assert_eq!(note("10.2.0.0/16:80"), None);
+    }
 
     #[test]
     fn only_cores_that_were_asked_for_are_missed() {

@@ -13,7 +13,7 @@ pub type ServiceFactory = Box<dyn Fn() -> Box<dyn User> + Send>;
 
 /// Everything that can be chosen. [`Stack::open`] takes it.
 pub struct Options {
-    /// Interfaces, by name.
+    /// Interfaces, by name or alternative name.
     pub devices: Vec<String>,
     /// What is ours, and who answers for it. Of several that contain a segment, the longest
     /// prefix, then the narrowest port range.
@@ -51,6 +51,8 @@ pub struct Options {
     pub accept_partial_checksum: bool,
     /// What the peers of open connections are sent at the end.
     pub on_stop: OnStop,
+    /// How often each address that is ours alone is announced at start and when it becomes so.
+    pub announce: u32,
     /// Where to write what the queues see and send.
     pub capture: Option<Capture>,
 }
@@ -80,6 +82,7 @@ impl Default for Options {
             fault: Fault::default(),
             accept_partial_checksum: false,
             on_stop: OnStop::default(),
+            announce: 0,
             capture: None,
         }
     }
@@ -90,6 +93,8 @@ impl Default for Options {
 pub enum StartError {
     #[error("nothing to do: no interface was named (--dev IF)")]
     NoDevice,
+    #[error("--dev {name} is given twice, once by its other name {also}: name each interface once")]
+    Twice { name: String, also: String },
     #[error("nothing to do: no listener was given (--listen ADDR:PORT)")]
     NoListener,
     #[error("the next hop of the connections to open is not known: give its MAC address")]
@@ -116,6 +121,8 @@ pub enum StartError {
     Schedule { priority: Priority, source: std::io::Error },
     #[error("busy polling at a real-time priority leaves the kernel no time to move packets on that CPU")]
     BusyRealtime,
+    #[error("cannot hear of other addresses and interfaces (rtnetlink): {0}")]
+    Changes(std::io::Error),
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }

@@ -1,12 +1,14 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::net::if_::if_nametoindex;
+use nix::net::if_::if_indextoname;
 
 use super::Watch;
 use super::cores::State;
 use super::devices::OpenDevice;
+use super::follow::Follower;
 use super::listening::Listening;
 use crate::capture::Writing;
 use crate::engine::describe::Tables;
@@ -19,11 +21,12 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// A stack at work.
 pub struct Running {
-    pub(super) devices: Vec<OpenDevice>,
+    pub(super) devices: Arc<[OpenDevice]>,
     pub(super) threads: Vec<JoinHandle<(Worker<Queue>, Option<xdp::Fault>)>>,
     pub(super) state: State,
     pub(super) capture: Option<Writing>,
-    pub(super) listening: Box<Listening>,
+    pub(super) listening: Arc<Listening>,
+    pub(super) follower: Follower,
     pub(super) started: Instant,
 }
 
@@ -96,16 +99,25 @@ impl Running {
 
     /// Why it no longer works, if so. Cheap: look as often as you like.
     pub fn fault(&self) -> Option<RunError> {
-        let gone = self
-            .devices
-            .iter()
-            .find(|open| if_nametoindex(open.device.name.as_str()).ok() != Some(open.device.index));
+        // By index: its name may be another one by now.
+        let gone = self.devices.iter().find(|open| if_indextoname(open.device.index).is_err());
         if let Some(gone) = gone {
+            let name = |open: &OpenDevice| self.state.watch.name(&open.device.name);
             let others = self.devices.iter().filter(|open| open.device.index != gone.device.index);
-            let others = others.map(|open| open.device.name.clone()).collect();
-            return Some(RunError::InterfaceGone { name: gone.device.name.clone(), others });
+            return Some(RunError::InterfaceGone { name: name(gone), others: others.map(name).collect() });
         }
         self.threads.iter().any(JoinHandle::is_finished).then_some(RunError::Thread)
+    }
+
+    /// What an interface is called now that had this name at start.
+    pub fn device_name(&self, at_start: &str) -> String {
+        self.state.watch.name(at_start)
+    }
+
+    /// What has happened to the interfaces and their addresses since this was asked last; one
+    /// sentence each, for the operator.
+    pub fn news(&self) -> Vec<String> {
+        self.follower.news()
     }
 
     /// Ends all connections and threads, then detaches the program from every interface. How, and how
@@ -115,8 +127,9 @@ impl Running {
     }
 
     /// As [`Running::stop`], but without waiting for connections once `cut` is true.
-    pub fn stop_unless(self, cut: &AtomicBool) -> Finished {
+    pub fn stop_unless(mut self, cut: &AtomicBool) -> Finished {
         let gone = self.fault();
+        self.follower.stop();
         self.state.stop.store(true, Relaxed);
         self.state.wakes.iter().cloned().map(waker).for_each(|wake| wake());
         let elapsed = self.started.elapsed();

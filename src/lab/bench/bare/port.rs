@@ -1,5 +1,4 @@
 use std::fs;
-use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -8,8 +7,8 @@ use serde::Serialize;
 
 use crate::wire::Owned;
 use crate::xdp::{
-    Copy, Device, Fault, MAX_BATCH, Mode, Preference, Program, ProgramError, Queue, QueueConfig, XdpError,
-    inspect, sizing::Sizing,
+    Copy, Device, Fault, MAX_BATCH, Mode, Network, Preference, Program, ProgramError, Queue, QueueConfig,
+    XdpError, inspect, sizing::Sizing,
 };
 
 /// Why a bare program cannot start, or ended.
@@ -88,8 +87,7 @@ impl Port {
     /// Opens it, and pins this thread.
     pub fn open(options: &PortOptions, rules: &[Owned]) -> Result<Port, BareError> {
         let (device, mode) = options.device()?;
-        let local: Vec<IpAddr> = device.addresses.iter().map(|(address, _)| *address).collect();
-        let mut program = Program::load(rules, &local)?;
+        let mut program = Program::load(rules, &Network::read()?.local())?;
         let mut queues = Vec::new();
         for number in 0..device.rx_queues {
             let mut config = QueueConfig::new(&device.name, device.index, number);

@@ -1,0 +1,54 @@
+//! Who a core is on its links: other MACs and subnets while it runs, and saying so to the peers.
+
+use std::net::IpAddr;
+
+use super::{Device, Worker};
+use crate::engine::port::Port;
+use crate::observe::DropReason;
+use crate::wire::icmp;
+use crate::wire::{Mac, Policy, arp};
+
+impl<P: Port> Worker<P> {
+    /// What the parser needs to know of a device, from the next turn on. Segments of connections
+    /// that are there leave with the new MAC, too.
+    pub fn set_policy(&mut self, device: usize, policy: &Policy) {
+        for (number, known) in self.devices.iter_mut().enumerate().filter(|(_, known)| known.number == device)
+        {
+            let mac = policy.mac.unwrap_or_default();
+            if mac != known.mac {
+                self.core.hops.set_mac(number as u8, policy.mac);
+            }
+            *known = Device { number: device, mac, policy: policy.clone() };
+        }
+    }
+
+    /// Says on a device's link that these addresses are at its MAC: by gratuitous ARP (an
+    /// announcement of RFC 5227 2.3) and by unsolicited neighbour advertisements (RFC 4861 7.2.6).
+    /// Untagged; nothing if the core has no queue of the device. For a few addresses at a time.
+    pub fn announce(&mut self, device: usize, addresses: &[IpAddr]) {
+        let Some(number) = self.devices.iter().position(|known| known.number == device) else { return };
+        let (mac, port) = (self.devices[number].mac, &mut self.ports.own[number]);
+        let counters = &self.core.counters;
+        for address in addresses {
+            let Some(mut frame) = port.allocate() else {
+                counters.dropped(DropReason::NoFrame);
+                return;
+            };
+            match write(port.bytes_mut(&mut frame), *address, mac) {
+                Some(len) => {
+                    counters.announcements.bump();
+                    counters.frames_out.bump();
+                    port.transmit(frame, len);
+                }
+                None => port.release(frame),
+            }
+        }
+    }
+}
+
+fn write(frame: &mut [u8], address: IpAddr, mac: Mac) -> Option<usize> {
+    match address {
+        IpAddr::V4(address) => arp::announce(frame, address.octets(), mac),
+        IpAddr::V6(address) => icmp::announce(frame, address.octets(), mac),
+    }
+}
