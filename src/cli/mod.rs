@@ -70,8 +70,8 @@ pub use idle_args::IdleArgs;
 pub use listen::Listen;
 pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;
-pub use values::Cores;
 pub use umem_args::UmemArgs;
+pub use values::Cores;
 
 /// Every command and option there is, for those who write about them. It runs nothing.
 pub fn command() -> clap::Command {

@@ -10,6 +10,10 @@ use crate::wire::arp::{self, ArpRequest};
 use crate::wire::icmp::{self, EchoRequest, NeighbourSolicitation};
 use crate::wire::unreachable::{self, Undeliverable};
 
+/// What an ICMP answer is to. Each kind has a limit of its own.
+const ECHO: usize = 0;
+const UNREACHABLE: usize = 1;
+
 pub(super) fn arp<P: Port>(
     core: &mut Core,
     port: &mut P,
@@ -48,7 +52,7 @@ pub(super) fn echo<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame, 
     if !owned(core, ask.local) {
         return drop(core, port, frame, DropReason::IcmpOther);
     }
-    if !core.icmp_limit.take(0, ask.remote, core.now) {
+    if !core.icmp_limit.take(ECHO, ask.remote, core.now) {
         return drop(core, port, frame, DropReason::IcmpLimited);
     }
     let len = icmp::echo_reply(port.bytes_mut(&mut frame), ask);
@@ -60,7 +64,7 @@ pub(super) fn refuse<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame
     if !owned(core, packet.local) {
         return drop(core, port, frame, DropReason::NotForUs);
     }
-    if !core.icmp_limit.take(core.now) {
+    if !core.icmp_limit.take(UNREACHABLE, packet.remote, core.now) {
         return drop(core, port, frame, DropReason::IcmpLimited);
     }
     let len = unreachable::refuse(port.bytes_mut(&mut frame), packet);

@@ -4,11 +4,11 @@ use super::Mailbox;
 use super::caller::Caller;
 use super::fair::FairLimit;
 use super::hops::Hops;
+use super::idle::sweep_ms;
 use super::rules::{Change, Rules};
 use crate::observe::CoreCounters;
 use crate::tcp::{Config, Cookies, IdleClock, IdleLimits, IsnSecret, Now, SendBuffers, User};
 use crate::wire::{Emit, Flags, HashSecret, Mac, Owned, Policy};
-use super::idle::sweep_ms;
 
 /// What all cores share. Read only while running, but for the mailboxes.
 pub struct Shared {
@@ -116,7 +116,8 @@ pub struct Core {
     pub(super) gateway: Option<Mac>,
     /// By [`ResetKind`].
     pub(super) rst_limit: FairLimit<2>,
-    pub(super) icmp_limit: FairLimit<1>,
+    /// By the kinds of [`answers`](super::answers).
+    pub(super) icmp_limit: FairLimit<2>,
     pub(super) dice: Dice,
     /// Whether `--fault` mistreats any SYN, or the core is stopping: SYNs are looked at more closely.
     pub(super) faulty: bool,

@@ -2,8 +2,8 @@
 //! frame ends in exactly one of them.
 
 use super::core::{Core, ResetKind};
-use super::hops::Hops;
 use super::far::{Far, FarFrame, FarPort, Ports};
+use super::hops::{Hop, Hops};
 use super::mailbox::Task;
 use super::port::Port;
 use crate::observe::{CoreCounters, DropReason};
@@ -133,7 +133,12 @@ pub(super) fn fresh<'a, P: Port>(
     hop: u16,
     of: u32,
 ) -> Result<Fresh<'a, P>, DropReason> {
-    let hop = hops.at(hop, of).ok_or(DropReason::NoHop)?;
+    fresh_at(hops.at(hop, of).ok_or(DropReason::NoHop)?, ports)
+}
+
+/// As [`fresh`], for a way that was looked up before.
+#[inline]
+pub(super) fn fresh_at<P: Port>(hop: Hop, ports: &mut Ports<P>) -> Result<Fresh<'_, P>, DropReason> {
     let (number, own) = (usize::from(hop.port), ports.own.len());
     let place = match ports.own.get_mut(number) {
         Some(port) => port.allocate().map(|frame| Place::Own(port, frame)),

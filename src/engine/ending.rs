@@ -5,6 +5,7 @@
 use super::Worker;
 use super::core::Core;
 use super::desk::fresh;
+use super::far::Ports;
 use super::flows::{Flows, step};
 use super::owed::Owed;
 use super::port::Port;
@@ -166,7 +167,7 @@ impl<K: PacketKey> Flows<K> {
     fn end_from<P: Port>(
         &mut self,
         core: &mut Core,
-        ports: &mut [P],
+        ports: &mut Ports<P>,
         ending: &mut Ending,
         family: usize,
         most: u32,
@@ -198,11 +199,16 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// The RST, in a frame of its own.
-    fn reset<P: Port>(&mut self, core: &mut Core, ports: &mut [P], slot: Slot) -> Result<bool, DropReason> {
+    fn reset<P: Port>(
+        &mut self,
+        core: &mut Core,
+        ports: &mut Ports<P>,
+        slot: Slot,
+    ) -> Result<bool, DropReason> {
         let Some(key) = self.part.key(slot) else { return Ok(false) };
         let number = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return Ok(false) };
-        let frame = fresh(&core.hops, ports, tcb.hop)?;
+        let frame = fresh(&core.hops, ports, tcb.hop, number)?;
         let (before, listener) = (tcb.state, tcb.listener);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let emit = tcp::stopped(tcb, &mut step);

@@ -103,6 +103,12 @@ impl Far {
         })
     }
 
+    /// What the parser needs to know of the device from now on; the number of its port.
+    pub(super) fn set_policy(&mut self, policy: &Policy) -> u8 {
+        self.policy = policy.clone();
+        self.number
+    }
+
     /// The phases of a turn for what is in the inbox, as for the core's own queues.
     pub(super) fn serve(&mut self, core: &mut Core, v4: &mut Flows<FlowKey4>, v6: &mut Flows<FlowKey6>) {
         let Far { port, number, policy, inbox, batch4, batch6, .. } = self;

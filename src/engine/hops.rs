@@ -6,7 +6,6 @@
 //! of its own beside its slot: then each of its segments costs one cache line more, and nothing is lost.
 
 use std::hash::{BuildHasher, RandomState};
-use crate::wire::Mac;
 
 use zerocopy::FromZeros;
 

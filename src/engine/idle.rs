@@ -4,6 +4,7 @@
 
 use super::core::Core;
 use super::desk::fresh;
+use super::far::Ports;
 use super::flows::{Flows, step};
 use super::port::Port;
 use crate::observe::DropReason;
@@ -58,7 +59,7 @@ impl Sweep {
 impl<K: PacketKey> Flows<K> {
     /// Moves the hand on; how many lines it passed.
     #[inline]
-    pub(super) fn sweep<P: Port>(&mut self, core: &mut Core, ports: &mut [P]) -> usize {
+    pub(super) fn sweep<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) -> usize {
         if core.sweep_ms == 0 || self.part.is_empty() {
             return 0;
         }
@@ -87,13 +88,14 @@ impl<K: PacketKey> Flows<K> {
         }
         let passed = self.timers.idle_ms.wrapping_sub(sweep.begun_ms);
         let part = round_ms / PARTS;
-        let left = if sweep.hand < sweep.end { part - passed % part } else { round_ms.saturating_sub(passed) };
+        let left =
+            if sweep.hand < sweep.end { part - passed % part } else { round_ms.saturating_sub(passed) };
         left.min(most).min(LONGEST_SLEEP_MS)
     }
 
     /// False: there is no frame to say it with, so that the hand waits here.
     #[inline]
-    fn look_at<P: Port>(&mut self, core: &mut Core, ports: &mut [P], slot: Slot) -> bool {
+    fn look_at<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, slot: Slot) -> bool {
         let Some(tcb) = self.part.value(slot) else { return true };
         if tcp::idle_since(tcb).is_none() {
             return true;
@@ -110,10 +112,11 @@ impl<K: PacketKey> Flows<K> {
     }
 
     #[cold]
-    fn ask<P: Port>(&mut self, core: &mut Core, ports: &mut [P], slot: Slot) -> bool {
+    fn ask<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, slot: Slot) -> bool {
         let Some(key) = self.part.key(slot) else { return true };
+        let number = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return true };
-        let frame = fresh(&core.hops, ports, tcb.hop);
+        let frame = fresh(&core.hops, ports, tcb.hop, number);
         if matches!(frame, Err(DropReason::NoFrame)) {
             return false;
         }

@@ -100,7 +100,8 @@ impl<K: PacketKey> Flows<K> {
             }
         }
         if self.wants_cookie(desk.core) && above.is_none() {
-            if self.is_full() && desk.core.shared.config.when_full == WhenFull::Drop {
+            let drops = desk.core.shared.config.when_full == WhenFull::Drop;
+            if drops && self.is_full() && !self.may_evict(desk.core) {
                 return desk.refuse(frame, DropReason::SlotsFull);
             }
             return answer_with_cookie(desk, arrived, frame, listener);
@@ -118,7 +119,10 @@ impl<K: PacketKey> Flows<K> {
         match self.place(desk, arrived, &frame, listener, make) {
             Placed::At(slot) => self.answer(desk, arrived, frame, slot, disguise),
             Placed::There(found) => self.known(desk, arrived, frame, found, debts),
-            Placed::Refused(reason) => refuse_syn(desk, arrived, frame, listener, reason),
+            Placed::Refused(reason) => {
+                let by_cookie = reason == DropReason::SlotsFull && self.may_evict(desk.core);
+                refuse_syn(desk, arrived, frame, listener, (reason, by_cookie));
+            }
         }
     }
 
@@ -278,24 +282,27 @@ fn answer_with_cookie<K: PacketKey, P: Port>(
     desk.answer(frame, *link_len, key, &emit);
 }
 
-/// A SYN that there is no slot for. By cookie it may still find one: the ACK decides.
+/// A SYN that there is no slot for. By cookie it may still find one: the ACK decides. `gives_way`: a
+/// connection would give way to it then.
 #[cold]
 fn refuse_syn<K: PacketKey, P: Port>(
     desk: &mut Desk<'_, P>,
     arrived: &Arrived<K>,
     frame: P::Frame,
     listener: u16,
-    reason: DropReason,
+    (reason, gives_way): (DropReason, bool),
 ) {
     let config = &desk.core.shared.config;
     // Not when raced: the other core answers, and a cookie would be a second ISN.
     match (reason, config.when_full, config.cookies) {
-        (DropReason::InsertRaced, ..) | (_, WhenFull::Drop, _) => desk.refuse(frame, reason),
+        (DropReason::InsertRaced, ..) => desk.refuse(frame, reason),
+        (_, WhenFull::Drop, CookieMode::Never) => desk.refuse(frame, reason),
+        (_, WhenFull::Drop, _) if !gives_way => desk.refuse(frame, reason),
         (_, WhenFull::Reset, CookieMode::Never) => {
             desk.core.counters.dropped(reason);
             answer_closed(desk, arrived, frame);
         }
-        (_, WhenFull::Reset, _) => answer_with_cookie(desk, arrived, frame, listener),
+        _ => answer_with_cookie(desk, arrived, frame, listener),
     }
 }
 

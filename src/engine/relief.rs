@@ -3,8 +3,10 @@
 
 use super::Worker;
 use super::core::Core;
-use super::desk::send_unasked;
+use super::desk::fresh_at;
+use super::far::Ports;
 use super::flows::{Flows, step};
+use super::hops::Hop;
 use super::port::Port;
 use super::tell::tell;
 use crate::observe::{Closed, DropReason};
@@ -23,10 +25,11 @@ const SAMPLE: u32 = 1024;
 /// Of these, the longest idle that are kept: the next ones give way without a look.
 const KEPT: usize = 16;
 
-/// The RST to a peer whose connection gave way.
+/// The RST to a peer whose connection gave way, and its way: the connection's number of it may be
+/// another neighbour's by the time it is sent.
 pub(super) struct Farewell<K> {
     key: K,
-    hop: u16,
+    hop: Option<Hop>,
     emit: Emit,
 }
 
@@ -110,7 +113,7 @@ impl<K: PacketKey> Flows<K> {
         let hash = key.hash(&core.shared.secrets.hash);
         let number = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };
-        let (before, hop, listener) = (tcb.state, tcb.hop, tcb.listener);
+        let (before, hop, listener) = (tcb.state, core.hops.at(tcb.hop, number), tcb.listener);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let emit = tcp::give_up(tcb, how, &mut step);
         let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
@@ -127,9 +130,12 @@ impl<K: PacketKey> Flows<K> {
 
     /// Sends the RSTs that wait.
     #[inline]
-    pub(super) fn send_resets<P: Port>(&mut self, core: &mut Core, ports: &mut [P]) {
+    pub(super) fn send_resets<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) {
         for Farewell { key, hop, emit } in self.resets.drain(..) {
-            send_unasked(&core.counters, &core.hops, ports, hop, &key, (&emit, &[]));
+            match hop.ok_or(DropReason::NoHop).and_then(|hop| fresh_at(hop, ports)) {
+                Ok(fresh) => fresh.send(&core.counters, &key, &emit, &[]),
+                Err(reason) => core.counters.dropped(reason),
+            }
         }
     }
 
@@ -145,6 +151,23 @@ impl<K: PacketKey> Flows<K> {
             self.give_up(core, slot, Closed::IdleEvicted);
         }
         slot.is_some()
+    }
+
+    /// Whether a connection would give way to a peer that proves its address.
+    #[cold]
+    pub(super) fn may_evict(&mut self, core: &Core) -> bool {
+        if self.half_closed(core).is_some() {
+            return true;
+        }
+        let found = self.longest_idle().or_else(|| {
+            self.sample();
+            self.longest_idle()
+        });
+        let since = found.and_then(|slot| self.part.value(slot)).and_then(tcp::idle_since);
+        if let Some((slot, since)) = found.zip(since) {
+            self.oldest.note(self.timers.idle_ms, since, slot.0);
+        }
+        found.is_some()
     }
 
     /// The longest in FIN-WAIT-2: our side has said all, as in TIME-WAIT.

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
-use super::{OnStop, Progress, Worker};
 use super::mailbox::Mailbox;
 use super::orders::Orders;
 use super::priority::Priority;
+use super::{OnStop, Progress, Worker};
 use crate::tcp::Now;
 use crate::xdp::{Fault, Queue};
 

@@ -174,7 +174,7 @@ impl<P: Port> Worker<P> {
     }
 
     /// What sends, and what is to be sent of.
-    pub(super) fn parts(&mut self) -> (&mut Core, &mut [P], &mut Flows<FlowKey4>, &mut Flows<FlowKey6>) {
+    pub(super) fn parts(&mut self) -> (&mut Core, &mut Ports<P>, &mut Flows<FlowKey4>, &mut Flows<FlowKey6>) {
         (&mut self.core, &mut self.ports, &mut self.v4, &mut self.v6)
     }
 

@@ -38,7 +38,8 @@ pub struct Lose {
 }
 
 impl Lose {
-    pub const NOTHING: Lose = Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::NONE, one_in: 0 };
+    pub const NOTHING: Lose =
+        Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::NONE, one_in: 0 };
 }
 
 /// Attaches to the client's end. To be called inside its namespace.

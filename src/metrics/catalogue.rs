@@ -94,9 +94,10 @@ pub(super) const PER_CORE: &[PerCore] = &[
     (counter("handfast_retransmissions_total", CORE, "Segments of data or FIN sent again."), |c| {
         c.retransmissions
     }),
-    (counter("handfast_keepalives_sent_total", CORE, "Keep-alives sent to idle peers (RFC 9293 3.8.4)."), |c| {
-        c.keepalives
-    }),
+    (
+        counter("handfast_keepalives_sent_total", CORE, "Keep-alives sent to idle peers (RFC 9293 3.8.4)."),
+        |c| c.keepalives,
+    ),
     (
         counter("handfast_window_probes_sent_total", CORE, "Probes of closed windows (RFC 9293 3.8.6.1)."),
         |c| c.window_probes,

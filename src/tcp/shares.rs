@@ -144,9 +144,8 @@ impl Shares {
         listeners.into_iter().filter(|listener| self.by_listener[*listener] > 0).find_map(|listener| {
             let first = listener * SOURCES;
             let lists = self.lists[first..first + SOURCES].iter().enumerate();
-            let stalled = |(_, list): &(usize, &List)| {
-                list.count > 0 && now_ms.wrapping_sub(list.oldest_ms) >= age_ms
-            };
+            let stalled =
+                |(_, list): &(usize, &List)| list.count > 0 && now_ms.wrapping_sub(list.oldest_ms) >= age_ms;
             let (source, _) = lists.filter(stalled).max_by_key(|(_, list)| list.count)?;
             Some(Share((first + source) as u16))
         })

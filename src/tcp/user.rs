@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
-use super::state::opening;
 use super::send::Holder;
+use super::state::opening;
 use super::{Disguise, IcmpError, IdleLimits, IsnSecret, Now, SendBuffers, Step, Tcb, TcbFlags};
 use crate::observe::{Closed, DropReason};
 

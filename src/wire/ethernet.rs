@@ -182,12 +182,6 @@ impl LinkHeader {
         untagged && (tags.is_empty() || frame.get(tags.clone()) == self.octets.get(tags))
     }
 
-    /// The same way, from another address of ours.
-    pub fn with_source(mut self, source: Mac) -> LinkHeader {
-        self.octets[6..12].copy_from_slice(&source);
-        self
-    }
-
     /// The octets to put in front of a packet; see [`write_link`].
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {

@@ -43,8 +43,10 @@ fn every_synchronized_connection_is_reset_where_its_peer_expects_it() {
         lab.send(&Client::new(family, 5000).syn());
         lab.expect("S.");
         let (sent, took) = stop(&mut lab, RESET);
-        let got: Vec<_> = sent.iter().map(|r| (r.port, r.info.seq, r.info.ack, format!("{:?}", r.info.flags))).collect();
-        let want: Vec<_> = peers.iter().map(|peer| (peer.port, peer.ack, peer.seq, "R.".to_owned())).collect();
+        let got: Vec<_> =
+            sent.iter().map(|r| (r.port, r.info.seq, r.info.ack, format!("{:?}", r.info.flags))).collect();
+        let want: Vec<_> =
+            peers.iter().map(|peer| (peer.port, peer.ack, peer.seq, "R.".to_owned())).collect();
         assert_eq!(got, want);
         assert_eq!((counted(&lab), took), ((5, 5, 0), 0));
         assert_eq!(lab.sim.counters(0).connections.value(), 1, "the half-open one");
@@ -162,7 +164,8 @@ fn fin_waits_for_the_peers_to_close() {
             }
         });
         let got: Vec<_> = sent.iter().map(|reply| (reply.port, format!("{:?}", reply.info.flags))).collect();
-        let want = [(4000, "F."), (4001, "F."), (4000, "."), (4002, "R.")].map(|(port, flags)| (port, flags.to_owned()));
+        let want = [(4000, "F."), (4001, "F."), (4000, "."), (4002, "R.")]
+            .map(|(port, flags)| (port, flags.to_owned()));
         assert_eq!(got, want);
         assert_eq!((ms, counted(&lab)), (1000, (0, 2, 0)), "the other peer was waited for");
         lab.assert_closed(&[(Closed::Active, 1)]);

@@ -62,7 +62,10 @@ fn a_peer_that_answers_stays() {
                 }
             }
         }
-        assert!((120..=150).contains(&asked), "{asked} keep-alives in an hour, three in 80 s or a little more");
+        assert!(
+            (120..=150).contains(&asked),
+            "{asked} keep-alives in an hour, three in 80 s or a little more"
+        );
         lab.assert_closed(&[]);
         let hello = client.say(b"hello");
         lab.send(&hello);
@@ -119,7 +122,9 @@ fn the_idle_time_out_counts_data_alone() {
 /// CLOSE-WAIT with a service that never closes, and FIN-WAIT-2: no state stays when the peer is gone.
 #[test]
 fn no_state_outlasts_its_peer() {
-    for (service, ends) in [(Service::Hold, Closed::KeepaliveTimeout), (Service::Close, Closed::FinWait2Timeout)] {
+    for (service, ends) in
+        [(Service::Hold, Closed::KeepaliveTimeout), (Service::Close, Closed::FinWait2Timeout)]
+    {
         let mut lab = lab(service, 30_000, 0);
         let mut client = Client::open(Family::V4, 4000, &mut lab);
         if service == Service::Hold {

@@ -158,8 +158,12 @@ impl Crowd {
             self.outcomes.push((honest.started, false));
         }
         let due = |honest: &Honest| honest.open && now.saturating_sub(honest.asked) >= AGAIN;
-        let due: Vec<(Ends, Honest)> =
-            self.honest.iter().filter(|(_, honest)| due(honest)).map(|(ends, honest)| (*ends, *honest)).collect();
+        let due: Vec<(Ends, Honest)> = self
+            .honest
+            .iter()
+            .filter(|(_, honest)| due(honest))
+            .map(|(ends, honest)| (*ends, *honest))
+            .collect();
         for (ends, honest) in due {
             self.honest.get_mut(&ends).unwrap().asked = now;
             self.say(ends, "P.", (honest.seq, honest.ack), 65_535, REQUEST);

@@ -194,7 +194,8 @@ fn a_peer_that_takes_nothing_is_reset_where_that_is_bounded() {
                 let at = sent.info.seq + u32::from(sent.payload.is_empty());
                 let base = *base.get_or_insert(at);
                 for window in windows {
-                    let answer = Client { seq: una, ack: base, window: *window, ..Client::new(FAMILIES[0], PORT) };
+                    let answer =
+                        Client { seq: una, ack: base, window: *window, ..Client::new(FAMILIES[0], PORT) };
                     lab.send(&answer.segment(".", &[]));
                 }
             }

@@ -68,7 +68,9 @@ fn client(number: u16, end: Instant) {
         turn = turn.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let (_, port) = SERVICES[(turn >> 8) as usize % SERVICES.len()];
         // What fails here has lost too much: a client's own business.
-        let Ok(stream) = TcpStream::connect_timeout(&at(false, port), Duration::from_secs(5)) else { continue };
+        let Ok(stream) = TcpStream::connect_timeout(&at(false, port), Duration::from_secs(5)) else {
+            continue;
+        };
         let _ = converse(stream, (turn >> 16) % 6);
     }
 }

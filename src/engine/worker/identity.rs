@@ -20,6 +20,10 @@ impl<P: Port> Worker<P> {
             }
             *known = Device { number: device, mac, policy: policy.clone() };
         }
+        for far in self.ports.far.iter_mut().filter(|far| far.device == device) {
+            let number = far.set_policy(policy);
+            self.core.hops.set_mac(number, policy.mac);
+        }
     }
 
     /// Says on a device's link that these addresses are at its MAC: by gratuitous ARP (an
