@@ -91,7 +91,8 @@ fn options_and_extensions_are_quoted() {
     let mut far = far.concat();
     far.extend([&[1, 254][..], &[0; 254], &[1, 248], &[0; 248]].concat());
     far.resize(1280, 0);
-    let chains: [(&[(u8, &[u8])], u32); 5] = [
+    type Extensions<'a> = &'a [(u8, &'a [u8])];
+    let chains: [(Extensions<'_>, u32); 5] = [
         (&[(0, PADDING)], 40),
         (&[(60, LONG_PADDING)], 40),
         (&[(0, PADDING), (60, LONG_PADDING)], 48),
