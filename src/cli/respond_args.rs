@@ -11,7 +11,7 @@ use super::values::{self, Cores, Listen};
 use super::{CaptureArgs, Failure, MetricsArgs};
 use crate::engine::listeners::Listeners;
 use crate::engine::stack::{Options, ServiceFactory};
-use crate::engine::{CoreConfig, Farewell, Fault, OnStop, Polling};
+use crate::engine::{CoreConfig, StopNotice, Fault, OnStop, Polling};
 use crate::tcp::{Config, CookieMode, WhenFull};
 use crate::wire::Owned;
 use crate::xdp::{Copy, Mode};
@@ -138,8 +138,8 @@ pub struct RespondArgs {
     ///
     /// fin waits for the peers to close in turn, and answers data that still comes with a RST.
     #[arg(long, value_name = "WHAT", default_value = "reset", help_heading = "Protocol",
-          value_parser = PossibleValuesParser::new(["reset", "fin", "none"]).map(|text| farewell(&text)))]
-    pub on_stop: Farewell,
+          value_parser = PossibleValuesParser::new(["reset", "fin", "none"]).map(|text| notice(&text)))]
+    pub on_stop: StopNotice,
 
     /// The largest segment to announce, octets [default: what the interface's MTU allows]
     #[arg(long, value_name = "N", help_heading = "Protocol", value_parser = clap::value_parser!(u16).range(64..=1730))]
@@ -278,7 +278,7 @@ impl RespondArgs {
             fault: self.fault.unwrap_or_default(),
             accept_partial_checksum: self.accept_partial_checksums,
             on_stop: OnStop {
-                farewell: self.on_stop,
+                notice: self.on_stop,
                 within_ms: self.on_stop_within.as_millis() as u32,
                 per_second: self.on_stop_rate,
             },
@@ -335,11 +335,11 @@ fn when_full(text: &str) -> WhenFull {
     if text == "drop" { WhenFull::Drop } else { WhenFull::Reset }
 }
 
-fn farewell(text: &str) -> Farewell {
+fn notice(text: &str) -> StopNotice {
     match text {
-        "fin" => Farewell::Fin,
-        "none" => Farewell::Nothing,
-        _ => Farewell::Reset,
+        "fin" => StopNotice::Fin,
+        "none" => StopNotice::Nothing,
+        _ => StopNotice::Reset,
     }
 }
 

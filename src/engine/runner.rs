@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
-use super::{OnStop, Progress, Worker};
 use super::mailbox::Mailbox;
 use super::orders::Orders;
+use super::{OnStop, Progress, Worker};
 use crate::tcp::Now;
 use crate::xdp::{Fault, Queue};
 

@@ -187,7 +187,8 @@ impl Simulation {
     /// The end of every core, as of a running stack's. `meanwhile` is called after each millisecond.
     pub fn stop(&mut self, plan: OnStop, mut meanwhile: impl FnMut(&mut Simulation)) {
         let start = self.now;
-        let mut endings: Vec<_> = self.workers.iter_mut().map(|worker| worker.begin_end(plan, start)).collect();
+        let mut endings: Vec<_> =
+            self.workers.iter_mut().map(|worker| worker.begin_end(plan, start)).collect();
         loop {
             let now = self.now;
             let steps = self.workers.iter_mut().zip(&mut endings);

@@ -128,7 +128,8 @@ impl Display for Summary {
             row(f, "no timestamps", &text)?;
         }
         if total.stop_notices + total.left_open > 0 {
-            let text = format!("{} peers sent a RST or FIN, {} left open", total.stop_notices, total.left_open);
+            let text =
+                format!("{} peers sent a RST or FIN, {} left open", total.stop_notices, total.left_open);
             row(f, "at the end", &text)?;
         }
         self.drops(f)?;

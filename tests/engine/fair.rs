@@ -25,10 +25,10 @@ fn resets_of_others_are_sent_beside_a_flood_of_acks() {
             // Past the first second, which spends what a quiet time has left.
             if round >= 4000 && round % 200 == 100 {
                 let number = (round / 200) as u8;
-                for (heard, frame) in heard.iter_mut().zip([
-                    stray([172, 16, number, 1], 80, "."),
-                    stray([172, 17, number, 1], 4444, "S"),
-                ]) {
+                for (heard, frame) in heard
+                    .iter_mut()
+                    .zip([stray([172, 16, number, 1], 80, "."), stray([172, 17, number, 1], 4444, "S")])
+                {
                     lab.sim.run();
                     lab.replies_or_others();
                     lab.sim.inject(&frame);
@@ -51,6 +51,7 @@ fn resets_of_others_are_sent_beside_a_flood_of_acks() {
 
 /// A segment over IPv4 of no connection.
 fn stray(source: [u8; 4], port: u16, flags: &str) -> Vec<u8> {
-    let emit = Emit { seq: Seq(9), ack: Seq(5), flags: letters(flags), window: 512, options: Options::default() };
+    let emit =
+        Emit { seq: Seq(9), ack: Seq(5), flags: letters(flags), window: 512, options: Options::default() };
     build_from(source, 40_000, port, &emit)
 }

@@ -132,7 +132,12 @@ fn time_wait_answers_for_the_connection() {
             &reset,
             &[(OutOfWindow, 2), (ChallengeLimited, 1)],
         ),
-        row("old data, and the RST it leads to", "> P. 1 2 len=1\n< . 2 2\n> R 2", &reset, &[(OutOfWindow, 1)]),
+        row(
+            "old data, and the RST it leads to",
+            "> P. 1 2 len=1\n< . 2 2\n> R 2",
+            &reset,
+            &[(OutOfWindow, 1)],
+        ),
         row(
             "FIN again starts 2 MSL anew",
             "+ 40000\n> F. 1 2\n< . 2 2\n+ 59999\n> F. 1 2\n< . 2 2\n+ 60000",

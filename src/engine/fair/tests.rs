@@ -27,7 +27,11 @@ fn scattered(number: u64) -> u32 {
 }
 
 /// Percent of the honest requests that are answered, and the answers a second to all.
-fn beside(flood: impl Fn(u64) -> IpAddr, kind: usize, mut take: impl FnMut(usize, IpAddr, Now) -> bool) -> (f64, f64) {
+fn beside(
+    flood: impl Fn(u64) -> IpAddr,
+    kind: usize,
+    mut take: impl FnMut(usize, IpAddr, Now) -> bool,
+) -> (f64, f64) {
     let (mut heard, mut answered) = (0, 0u64);
     let every = FLOOD / HONEST;
     // The first second empties what a quiet time has left.
@@ -63,7 +67,7 @@ fn honest_requests_beside_a_flood() {
     let floods: [(&str, Source, f64, f64); 3] = [
         ("one prefix", one_prefix, 100.0, 100.0),
         ("1,000 prefixes", thousand_prefixes, 90.0, 100.0),
-        // 5,000 to 10,000 answers for 200,000 requests, whoever asks.
+        // 5,000 to 10,000 answers for 200,000 requests, regardless of the sender.
         ("random sources", random_sources, 2.5, 100.0),
     ];
     for (what, flood, least_ack, least_syn) in floods {
@@ -72,7 +76,9 @@ fn honest_requests_beside_a_flood() {
             let (before, _) = beside(flood, kind, |_, _, now| bucket.take(now));
             let mut limit = FairLimit::<2>::new(RATE, KEY);
             let (after, a_second) = beside(flood, kind, |kind, sender, now| limit.take(kind, sender, now));
-            println!("{what}, honest {name}: {before:.1} % before, {after:.1} % now, {a_second:.0} answers a second");
+            println!(
+                "{what}, honest {name}: {before:.1} % before, {after:.1} % now, {a_second:.0} answers a second"
+            );
             assert!(before < 10.0, "one bucket for all, {what}: {before}");
             assert!(after >= least, "{what}, honest {name}: {after} %");
             assert!(a_second <= f64::from(RATE) * 1.05, "{what}: {a_second} a second");
@@ -128,7 +134,7 @@ fn senders_are_told_apart_by_their_prefix() {
     }
 }
 
-/// The window's number comes round after 18 hours: a cell that was not asked for since holds nobody up.
+/// The window's number comes round after 18 hours: a cell that was not asked for since delays no sender.
 #[test]
 fn windows_end() {
     let mut limit = FairLimit::<1>::new(100, KEY);
