@@ -11,7 +11,7 @@ use super::values::{self, Cores, Listen};
 use super::{CaptureArgs, Failure, MetricsArgs};
 use crate::engine::listeners::Listeners;
 use crate::engine::stack::{Options, ServiceFactory};
-use crate::engine::{CoreConfig, StopNotice, Fault, OnStop, Polling};
+use crate::engine::{CoreConfig, Fault, OnStop, Polling, StopNotice};
 use crate::tcp::{Config, CookieMode, WhenFull};
 use crate::wire::Owned;
 use crate::xdp::{Copy, Mode};

@@ -1,6 +1,6 @@
 //! The end of the program: every peer that has a connection is sent a RST or a FIN.
 
-use handfast::engine::{StopNotice, OnStop};
+use handfast::engine::{OnStop, StopNotice};
 use handfast::observe::Closed;
 use handfast::service::Service;
 
