@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args};
 use ipnet::IpNet;
 
 use super::control_args::ControlArgs;
@@ -131,6 +131,7 @@ pub struct RespondArgs {
     /// lenient takes them, as Linux does: some clients and middleboxes leave them out. strict drops
     /// them (RFC 7323 3.2), as timestamp_missing.
     #[arg(long, value_name = "HOW", default_value = "lenient", help_heading = "Protocol",
+          action = ArgAction::Set,
           value_parser = PossibleValuesParser::new(["lenient", "strict"]).map(|text| text == "strict"))]
     pub timestamps: bool,
 
