@@ -13,8 +13,8 @@ use super::reload::Reloader;
 use super::respond_watch::Watch;
 use super::{Failure, RespondArgs, metrics_args, signals};
 use crate::control::Subject;
-use crate::engine::drop_privileges;
 use crate::engine::stack::{Active, Options, Running, Stack};
+use crate::engine::{CoreSnapshot, StopNotice, drop_privileges};
 use crate::report::{Summary, active_line, capture_notes, steering_note};
 use crate::tcp::SendBuffers;
 
@@ -79,7 +79,7 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         Ok::<_, Failure>(())
     })?;
     notifier.stopping();
-    let summary = finish(&active, running, &stop);
+    let summary = finish(arguments, &active, running, &stop);
     if let (Some(file), Some(path)) = (&mut json, &arguments.json) {
         write_json(file, &summary).map_err(|error| Failure::cannot_write(path, &error))?;
     }
@@ -97,10 +97,13 @@ fn send_buffers(arguments: &RespondArgs, active: &Active) -> String {
 }
 
 /// A signal that comes now cuts the end short, and the next one ends the process at once.
-fn finish(active: &Active, running: Running, stop: &AtomicBool) -> Summary {
+fn finish(arguments: &RespondArgs, active: &Active, running: Running, stop: &AtomicBool) -> Summary {
     stop.store(false, Ordering::Relaxed);
     let mut active = active.clone();
     active.devices.iter_mut().for_each(|device| device.name = running.device_name(&device.name));
+    if let Some(line) = ending(arguments, &running.snapshot().total()) {
+        println!("{line}");
+    }
     let finished = running.stop_unless(stop);
     let summary = Summary::new(&active, &finished);
     print!("{summary}");
@@ -110,6 +113,22 @@ fn finish(active: &Active, running: Running, stop: &AtomicBool) -> Summary {
     let notes = finished.snapshot.capture.as_ref().map(capture_notes).unwrap_or_default();
     notes.iter().for_each(|note| println!("note: {note}"));
     summary
+}
+
+/// What the end waits for, if anything.
+fn ending(arguments: &RespondArgs, total: &CoreSnapshot) -> Option<String> {
+    let open = total.connections.saturating_sub(total.half_open + total.time_wait);
+    let sent = match arguments.on_stop {
+        StopNotice::Nothing => return None,
+        StopNotice::Reset => "RST",
+        StopNotice::Fin => "FIN",
+    };
+    let seconds = arguments.on_stop_within.as_secs_f64();
+    (open > 0).then(|| {
+        format!(
+            "ending: a {sent} for each of {open} open connections, within {seconds} s; a signal cuts it short"
+        )
+    })
 }
 
 fn json_file(arguments: &RespondArgs) -> Result<Option<File>, Failure> {

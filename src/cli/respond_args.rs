@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args};
 use ipnet::IpNet;
 
 use super::control_args::ControlArgs;
@@ -12,7 +12,7 @@ use super::values::{self, Cores};
 use super::{CaptureArgs, Failure, IdleArgs, Listen, MetricsArgs, UmemArgs};
 use crate::engine::listeners::Listeners;
 use crate::engine::stack::{Options, ServiceFactory};
-use crate::engine::{CoreConfig, Farewell, Fault, OnStop, Polling, Priority};
+use crate::engine::{CoreConfig, Fault, OnStop, Polling, Priority, StopNotice};
 use crate::tcp::{Config, CookieMode, WhenFull};
 use crate::wire::Owned;
 use crate::xdp::Mode;
@@ -159,6 +159,7 @@ pub struct RespondArgs {
     /// lenient takes them, as Linux does: some clients and middleboxes leave them out. strict drops
     /// them (RFC 7323 3.2), as timestamp_missing.
     #[arg(long, value_name = "HOW", default_value = "lenient", help_heading = "Protocol",
+          action = ArgAction::Set,
           value_parser = PossibleValuesParser::new(["lenient", "strict"]).map(|text| text == "strict"))]
     pub timestamps: bool,
 
@@ -166,8 +167,8 @@ pub struct RespondArgs {
     ///
     /// fin waits for the peers to close in turn, and answers data that still comes with a RST.
     #[arg(long, value_name = "WHAT", default_value = "reset", help_heading = "Protocol",
-          value_parser = PossibleValuesParser::new(["reset", "fin", "none"]).map(|text| farewell(&text)))]
-    pub on_stop: Farewell,
+          value_parser = PossibleValuesParser::new(["reset", "fin", "none"]).map(|text| notice(&text)))]
+    pub on_stop: StopNotice,
 
     /// The largest segment to announce, octets [default: what the interface's MTU allows]
     #[arg(long, value_name = "N", help_heading = "Protocol", value_parser = clap::value_parser!(u16).range(64..=1730))]
@@ -293,7 +294,7 @@ impl RespondArgs {
             announce: self.announce,
             accept_partial_checksum: self.accept_partial_checksums,
             on_stop: OnStop {
-                farewell: self.on_stop,
+                notice: self.on_stop,
                 within_ms: self.on_stop_within.as_millis() as u32,
                 per_second: self.on_stop_rate,
             },
@@ -350,11 +351,11 @@ fn when_full(text: &str) -> WhenFull {
     if text == "drop" { WhenFull::Drop } else { WhenFull::Reset }
 }
 
-fn farewell(text: &str) -> Farewell {
+fn notice(text: &str) -> StopNotice {
     match text {
-        "fin" => Farewell::Fin,
-        "none" => Farewell::Nothing,
-        _ => Farewell::Reset,
+        "fin" => StopNotice::Fin,
+        "none" => StopNotice::Nothing,
+        _ => StopNotice::Reset,
     }
 }
 

@@ -24,7 +24,7 @@ const LINGER_US: u64 = 100_000;
 
 /// What the peers of open connections are sent when the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum StopNotice {
     Nothing,
     /// A RST: the peer's next call fails at once.
     Reset,
@@ -36,7 +36,7 @@ pub enum Farewell {
 /// How a core ends.
 #[derive(Clone, Copy, Debug)]
 pub struct OnStop {
-    pub farewell: Farewell,
+    pub notice: StopNotice,
     /// No longer than this, milliseconds.
     pub within_ms: u32,
     /// RSTs or FINs a second, for each core.
@@ -46,7 +46,7 @@ pub struct OnStop {
 impl Default for OnStop {
     /// A million connections of one core in four seconds.
     fn default() -> OnStop {
-        OnStop { farewell: Farewell::Reset, within_ms: 5000, per_second: 250_000 }
+        OnStop { notice: StopNotice::Reset, within_ms: 5000, per_second: 250_000 }
     }
 }
 
@@ -92,7 +92,7 @@ impl std::ops::Add for Left {
 impl<P: Port> Worker<P> {
     /// Takes no new connections from now on.
     pub fn begin_end(&mut self, plan: OnStop, now: Now) -> Ending {
-        if plan.farewell != Farewell::Nothing {
+        if plan.notice != StopNotice::Nothing {
             self.core.stop();
         }
         let established = self.core.counters.established.value();
@@ -104,7 +104,7 @@ impl<P: Port> Worker<P> {
         self.core.now = now;
         let elapsed = now.micros.saturating_sub(ending.began.micros);
         let late = elapsed >= u64::from(ending.plan.within_ms) * 1000;
-        if late || ending.plan.farewell == Farewell::Nothing {
+        if late || ending.plan.notice == StopNotice::Nothing {
             return Progress::Over;
         }
         if self.open() > 0 {
@@ -115,7 +115,7 @@ impl<P: Port> Worker<P> {
             }
         }
         let lingers = now.micros < ending.lingers_to;
-        let waits = self.open() > 0 && ending.plan.farewell == Farewell::Fin;
+        let waits = self.open() > 0 && ending.plan.notice == StopNotice::Fin;
         if lingers || waits { Progress::Waits } else { Progress::Over }
     }
 
@@ -144,7 +144,7 @@ impl<P: Port> Worker<P> {
     /// Counts the connections whose peers were sent nothing, at the end of it all.
     pub fn count_left_open(&mut self, ending: &Ending) {
         let counters = &self.core.counters;
-        if ending.plan.farewell != Farewell::Nothing && self.open() > 0 {
+        if ending.plan.notice != StopNotice::Nothing && self.open() > 0 {
             let left = self.v4.left_open() + self.v6.left_open();
             counters.left_open.add(left.never + left.asked);
             // Their FIN was still behind data.
@@ -178,12 +178,12 @@ impl<K: PacketKey> Flows<K> {
             let slot = Slot(self.part.first().0 + ending.places[family]);
             if let Some(tcb) = self.part.value(slot).filter(|tcb| tcb.is_open()) {
                 let in_flight = tcb.snd_una != tcb.snd_nxt;
-                let said = match ending.plan.farewell {
-                    Farewell::Nothing => Ok(false),
-                    Farewell::Reset => self.reset(core, ports, slot),
-                    Farewell::Fin => Ok(self.close(core, slot)),
+                let said = match ending.plan.notice {
+                    StopNotice::Nothing => Ok(false),
+                    StopNotice::Reset => self.reset(core, ports, slot),
+                    StopNotice::Fin => Ok(self.close(core, slot)),
                 };
-                if in_flight && ending.plan.farewell == Farewell::Reset {
+                if in_flight && ending.plan.notice == StopNotice::Reset {
                     ending.lingers_to = core.now.micros + LINGER_US;
                 }
                 match said {

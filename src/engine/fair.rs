@@ -6,7 +6,7 @@
 //! those that ask for little, many senders come to equal shares (the dynamic threshold of shared
 //! buffers, Choudhury and Hahne 1998). Senders are counted in two rows of cells by a keyed hash, and the
 //! lower count is believed (a count-min sketch), so that memory is fixed and a neighbour in one row
-//! does no harm. Sources that are all different cannot be told from honest ones: those are sampled.
+//! does no harm. Sources that are all different cannot be distinguished from honest ones: those are sampled.
 
 use std::hash::Hasher;
 use std::net::IpAddr;

@@ -66,7 +66,7 @@ mod worker;
 pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};
 pub use caller::{Caller, CallerFactory, Ends, Line, OpenError};
 pub use describe::{DESCRIBED, Facts, Question, STATES, Tables, state_name};
-pub use ending::{Ending, Farewell, OnStop, Progress};
+pub use ending::{Ending, OnStop, Progress, StopNotice};
 pub use mailbox::Mailbox;
 pub use orders::{Order, Refused};
 pub use port::Port;

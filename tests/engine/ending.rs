@@ -1,6 +1,6 @@
 //! The end of the program: every peer that has a connection is sent a RST or a FIN.
 
-use handfast::engine::{Farewell, OnStop};
+use handfast::engine::{OnStop, StopNotice};
 use handfast::observe::Closed;
 use handfast::service::Service;
 
@@ -13,7 +13,7 @@ fn open(lab: &mut Lab, ports: std::ops::Range<u16>) {
     }
 }
 
-const RESET: OnStop = OnStop { farewell: Farewell::Reset, within_ms: 1000, per_second: 1_000_000 };
+const RESET: OnStop = OnStop { notice: StopNotice::Reset, within_ms: 1000, per_second: 1_000_000 };
 
 /// What is sent at the end, and how long that takes, milliseconds.
 fn stop(lab: &mut Lab, plan: OnStop) -> (Vec<Reply>, u64) {
@@ -48,7 +48,8 @@ fn every_synchronized_connection_is_reset_where_its_peer_expects_it() {
         let want: Vec<_> =
             peers.iter().map(|peer| (peer.port, peer.ack, peer.seq, "R.".to_owned())).collect();
         assert_eq!(got, want);
-        assert_eq!((counted(&lab), took), ((5, 5, 0), 0));
+        assert_eq!(counted(&lab), (5, 5, 0));
+        assert!(took <= 1, "{took} ms: the rate begins with one");
         assert_eq!(lab.sim.counters(0).connections.value(), 1, "the half-open one");
         lab.sound();
     }
@@ -75,12 +76,12 @@ fn states_that_we_closed_first() {
 
 #[test]
 fn an_end_without_connections_takes_no_time() {
-    for farewell in [Farewell::Nothing, Farewell::Reset, Farewell::Fin] {
+    for notice in [StopNotice::Nothing, StopNotice::Reset, StopNotice::Fin] {
         let mut lab = Lab::new(Service::Hold);
         lab.send(&Client::new(Family::V4, 4000).syn());
         lab.expect("S.");
-        let (sent, took) = stop(&mut lab, OnStop { farewell, ..RESET });
-        assert_eq!((sent.len(), took), (0, 0), "{farewell:?}");
+        let (sent, took) = stop(&mut lab, OnStop { notice, ..RESET });
+        assert_eq!((sent.len(), took), (0, 0), "{notice:?}");
     }
 }
 
@@ -88,7 +89,7 @@ fn an_end_without_connections_takes_no_time() {
 fn nothing_is_sent_where_nothing_is_asked_for() {
     let mut lab = Lab::new(Service::Hold);
     Client::open(Family::V4, 4000, &mut lab);
-    let (sent, took) = stop(&mut lab, OnStop { farewell: Farewell::Nothing, ..RESET });
+    let (sent, took) = stop(&mut lab, OnStop { notice: StopNotice::Nothing, ..RESET });
     assert_eq!((sent.len(), took, counted(&lab)), (0, 0, (0, 0, 0)));
     assert_eq!(lab.sim.connections(), 1);
 }
@@ -150,7 +151,7 @@ fn fin_waits_for_the_peers_to_close() {
         let mut lab = Lab::new(Service::Hold);
         let mut polite = Client::open(family, 4000, &mut lab);
         Client::open(family, 4001, &mut lab);
-        let plan = OnStop { farewell: Farewell::Fin, ..RESET };
+        let plan = OnStop { notice: StopNotice::Fin, ..RESET };
         let mut sent = Vec::new();
         let mut ms = 0;
         lab.sim.stop(plan, |sim| {
@@ -164,7 +165,7 @@ fn fin_waits_for_the_peers_to_close() {
             }
         });
         let got: Vec<_> = sent.iter().map(|reply| (reply.port, format!("{:?}", reply.info.flags))).collect();
-        let want = [(4000, "F."), (4001, "F."), (4000, "."), (4002, "R.")]
+        let want = [(4000, "F."), (4001, "F."), (4002, "R."), (4000, ".")]
             .map(|(port, flags)| (port, flags.to_owned()));
         assert_eq!(got, want);
         assert_eq!((ms, counted(&lab)), (1000, (0, 2, 0)), "the other peer was waited for");
@@ -180,7 +181,7 @@ fn a_fin_goes_behind_the_data() {
     let hello = client.say(b"hello");
     lab.send(&hello);
     lab.expect(".");
-    let (sent, took) = stop(&mut lab, OnStop { farewell: Farewell::Fin, ..RESET });
+    let (sent, took) = stop(&mut lab, OnStop { notice: StopNotice::Fin, ..RESET });
     assert!(sent.iter().all(|reply| !format!("{:?}", reply.info.flags).contains('F')));
     assert_eq!((took, counted(&lab)), (1000, (0, 0, 1)));
 }
@@ -226,7 +227,7 @@ fn a_handshake_that_ends_meanwhile_is_reset_too() {
 }
 
 #[test]
-fn connections_that_we_opened_are_reset_and_their_caller_is_told() {
+fn connections_that_we_opened_are_reset() {
     let (mut lab, script) = calling(|_| {});
     script.order(Order::Open(ends(Family::V4, 7000)));
     script.order(Order::Open(ends(Family::V4, 7001)));

@@ -1,4 +1,4 @@
-//! No slot for a new connection: it is refused by name, and whoever was answered gets a RST.
+//! No slot for a new connection: it is refused by name, and a client that was answered gets a RST.
 
 use handfast::observe::DropReason;
 use handfast::service::Service;
@@ -23,7 +23,7 @@ fn full(family: Family, cookies: CookieMode, when_full: WhenFull) -> (Lab, Vec<C
 }
 
 /// A SYN, and what it is answered with.
-fn knock(lab: &mut Lab, family: Family, port: u16) -> (Client, Option<String>) {
+fn syn(lab: &mut Lab, family: Family, port: u16) -> (Client, Option<String>) {
     let mut client = Client::new(family, port);
     lab.send(&client.syn_with(Options { mss: Some(1460), ..Options::default() }));
     let Some(answer) = lab.reply() else { return (client, None) };
@@ -31,7 +31,7 @@ fn knock(lab: &mut Lab, family: Family, port: u16) -> (Client, Option<String>) {
     (client, Some(format!("{:?}", answer.info.flags)))
 }
 
-/// Those who have a slot are served, and leave.
+/// Connections that have a slot are served, and end.
 fn served(lab: &mut Lab, clients: &mut [Client]) {
     for client in clients {
         let hello = client.say(b"still here");
@@ -43,16 +43,16 @@ fn served(lab: &mut Lab, clients: &mut [Client]) {
 }
 
 #[test]
-fn nobody_is_left_connected_without_a_slot() {
+fn no_client_is_left_connected_without_a_slot() {
     for family in FAMILIES {
         for cookies in [CookieMode::Auto, CookieMode::Always] {
             for data in [&b""[..], b"GET /"] {
                 let (mut lab, mut clients) = full(family, cookies, WhenFull::Reset);
                 for port in 0..50 {
-                    let (late, answer) = knock(&mut lab, family, 4100 + port);
+                    let (late, answer) = syn(&mut lab, family, 4100 + port);
                     assert_eq!(answer.as_deref(), Some("S."), "{cookies:?}");
                     lab.send(&late.segment(if data.is_empty() { "." } else { "P." }, data));
-                    assert_eq!(lab.expect("R").info.seq, late.ack, "{cookies:?}, {} octets", data.len());
+                    assert_eq!(lab.expect("R").info.seq, late.ack, "{cookies:?}, {} bytes", data.len());
                 }
                 lab.assert_dropped(&[(DropReason::SlotsFull, 50)]);
                 served(&mut lab, &mut clients);
@@ -65,7 +65,7 @@ fn nobody_is_left_connected_without_a_slot() {
 fn without_cookies_the_syn_is_refused() {
     for family in FAMILIES {
         let (mut lab, mut clients) = full(family, CookieMode::Never, WhenFull::Reset);
-        let (_, answer) = knock(&mut lab, family, 4100);
+        let (_, answer) = syn(&mut lab, family, 4100);
         assert_eq!(answer.as_deref(), Some("R."));
         lab.assert_dropped(&[(DropReason::SlotsFull, 1)]);
         served(&mut lab, &mut clients);
@@ -77,12 +77,12 @@ fn silence_begins_at_the_syn() {
     for family in FAMILIES {
         for cookies in [CookieMode::Auto, CookieMode::Always, CookieMode::Never] {
             let (mut lab, mut clients) = full(family, cookies, WhenFull::Drop);
-            let (late, answer) = knock(&mut lab, family, 4100);
+            let (late, answer) = syn(&mut lab, family, 4100);
             assert_eq!(answer, None, "{cookies:?}");
             lab.assert_dropped(&[(DropReason::SlotsFull, 1)]);
             // The SYN comes again when there is room.
             clients.pop().unwrap().abort(&mut lab);
-            let (mut late, answer) = knock(&mut lab, family, late.port);
+            let (mut late, answer) = syn(&mut lab, family, late.port);
             assert_eq!(answer.as_deref(), Some("S."), "{cookies:?}");
             lab.send(&late.segment(".", &[]));
             let hello = late.say(b"hello");
@@ -100,7 +100,7 @@ fn a_cookie_that_comes_too_late() {
     for when_full in [WhenFull::Reset, WhenFull::Drop] {
         let (mut lab, mut clients) = full(Family::V4, CookieMode::Always, when_full);
         clients.pop().unwrap().abort(&mut lab);
-        let (mut late, answer) = knock(&mut lab, Family::V4, 4100);
+        let (mut late, answer) = syn(&mut lab, Family::V4, 4100);
         assert_eq!(answer.as_deref(), Some("S."));
         clients.push(Client::open(Family::V4, 4200, &mut lab));
         lab.send(&late.segment(".", &[]));
@@ -130,7 +130,7 @@ fn time_wait_makes_room_also_for_a_cookie() {
         setup.config.when_full = WhenFull::Drop;
     });
     for port in 0..6 {
-        let (mut client, answer) = knock(&mut lab, Family::V4, 4000 + port);
+        let (mut client, answer) = syn(&mut lab, Family::V4, 4000 + port);
         assert_eq!(answer.as_deref(), Some("S."), "client {port}");
         lab.send(&client.segment(".", &[]));
         let fin = lab.expect("F.");

@@ -48,7 +48,7 @@ fn a_whole_connection_without_them_is_taken_and_counted() {
     }
 }
 
-/// A probe begins below RCV.NXT, with no octet (Linux) or one of any value (Windows, BSD).
+/// A probe begins below RCV.NXT, with no byte (Linux) or one of any value (Windows, BSD).
 #[test]
 fn keep_alive_probes_without_them_are_answered() {
     for garbage in [&b""[..], b"\0", b"x"] {

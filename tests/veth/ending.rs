@@ -1,15 +1,21 @@
-//! The end of a stack whose core was kept from its frames: they have arrived, so they are counted.
+//! The end: what had arrived is counted, also by a core that was kept from its frames, and the peers of
+//! open connections get to know.
 
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use handfast::lab::{CLIENT_DEVICE, SERVER_DEVICE};
+use handfast::lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE};
 use handfast::service::Service;
 use handfast::xdp::{Device, Queue, QueueConfig};
 use handfast::{Options, Stack};
 
-use crate::stage::lab;
+use nix::sys::signal::Signal;
+
+use crate::responder::Responder;
+use crate::stage::{at, lab, owned};
 
 /// More than a turn takes, less than a ring holds.
 const FRAMES: u64 = 1000;
@@ -71,4 +77,62 @@ fn what_arrived_before_the_end_is_counted() {
     });
     let total = finished.expect("the namespace").snapshot.total();
     assert_eq!((total.frames_in, total.frames_lost), (FRAMES, 0));
+}
+
+const PEERS: usize = 20;
+
+/// Kernel clients, each with a connection.
+fn connected(lab: &Lab, timeout: Duration) -> Vec<TcpStream> {
+    let connect = |_| {
+        let stream = TcpStream::connect(at(false, 7)).expect("connected");
+        stream.set_read_timeout(Some(timeout)).expect("a time-out");
+        stream
+    };
+    lab.in_client(|| (0..PEERS).map(connect).collect()).expect("the namespace")
+}
+
+/// What a client reads that waits for data; its socket is closed then.
+fn read(mut stream: TcpStream) -> Result<usize, ErrorKind> {
+    stream.read(&mut [0]).map_err(|error| error.kind())
+}
+
+#[test]
+fn kernel_clients_hear_of_the_end() {
+    let patience = Duration::from_secs(20);
+    for (on_stop, timeout, wanted, closed) in [
+        ("reset", patience, Err(ErrorKind::ConnectionReset), "stopped"),
+        ("fin", patience, Ok(0), "active"),
+        ("none", Duration::from_millis(300), Err(ErrorKind::WouldBlock), ""),
+    ] {
+        let Some(lab) = lab(|spec| spec) else { return };
+        let listener = owned(false, "7=hold");
+        let responder = Responder::start(&lab, &["--listen", &listener, "--on-stop", on_stop]);
+        let streams = connected(&lab, timeout);
+        let readers: Vec<_> = streams.into_iter().map(|stream| thread::spawn(move || read(stream))).collect();
+        let summary = responder.stop();
+        let got: Vec<_> = readers.into_iter().map(|reader| reader.join().expect("a reader")).collect();
+        assert_eq!(got, [wanted; PEERS], "{on_stop}");
+        let notices = if closed.is_empty() { 0 } else { PEERS as u64 };
+        let counted = [summary.total("stop_notices"), summary.total("left_open")];
+        assert_eq!(counted, [notices, 0], "{on_stop}\n{}", summary.text);
+        assert!(closed.is_empty() || summary.closed(closed) == notices, "{on_stop}\n{}", summary.text);
+    }
+}
+
+#[test]
+fn a_second_signal_cuts_the_end_short_and_what_is_left_is_counted() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let listener = owned(false, "7=hold");
+    let slowly = ["--on-stop-rate", "1", "--on-stop-within", "300"];
+    let mut responder = Responder::start(&lab, &[&["--listen", &listener], &slowly[..]].concat());
+    let streams = connected(&lab, Duration::from_secs(1));
+    responder.await_open(PEERS as u64);
+    responder.signal(Signal::SIGTERM);
+    let line = responder.await_line(|line| line.starts_with("ending"));
+    assert!(line.contains(&format!("{PEERS} open")), "{line}");
+    // Signals once more, waits, and reads the summary.
+    let summary = responder.stop();
+    let (sent, left) = (summary.total("stop_notices"), summary.total("left_open"));
+    assert!(sent + left == PEERS as u64 && left > 0, "{sent} sent, {left} left\n{}", summary.text);
+    drop(streams);
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::TraceError;
 use crate::engine::stack::{Options, Running, Stack};
-use crate::engine::{Caller, Ends, Line};
+use crate::engine::{Caller, Ends, Line, OnStop, StopNotice};
 use crate::tcp::{Accept, Config, CookieMode, Handle, Now, User};
 use crate::wire::{Mac, Owned};
 
@@ -78,6 +78,8 @@ fn options(device: &str, cookies: CookieMode) -> Options {
         config: Config { cookies, msl_ms: MSL_MS, ..Config::default() },
         max_connections: ROOM,
         ring: 256,
+        // A scenario shows what it is about, and not the end of the stack.
+        on_stop: OnStop { notice: StopNotice::Nothing, ..OnStop::default() },
         ..Options::default()
     }
 }
