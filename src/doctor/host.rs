@@ -43,6 +43,7 @@ impl Host {
     pub(super) fn most(&self) -> u32 {
         let mut device = self.device.clone();
         (device.up, device.loopback, device.mtu) = (true, false, u32::MAX);
+        device.hardware = libc::ARPHRD_ETHER;
         match device.check(QueueConfig::new("", 0, 0).frame_size) {
             Err(XdpError::Mtu { most, .. }) => most,
             _ => u32::MAX,
