@@ -217,7 +217,7 @@ static __always_inline enum verdict solicitation_verdict(enum verdict target, co
 }
 
 /*
- * To whomever it was sent, its target is said to be at the sender's. The answer to our own solicitation
+ * Whatever its destination, its target is said to be at the sender's MAC. The answer to our own solicitation
  * comes back to the address that asked. `owned` is NULL where no rule covers the destination.
  */
 static __always_inline enum verdict advertisement_verdict(struct cursor *cursor, const struct owned *owned)
@@ -227,8 +227,10 @@ static __always_inline enum verdict advertisement_verdict(struct cursor *cursor,
 		__u8 target[16];
 	} *message = take(cursor, sizeof(*message));
 
+	if (!message)
+		return is_exclusive(owned) ? DROP_TRUNCATED : PASS_SHORT;
 	/* From a router away it is invalid (RFC 4861 section 7.1.2). */
-	if (message && cursor->hop_limit == 255 && is_exclusive(owned_at_ipv6(message->target))) {
+	if (cursor->hop_limit == 255 && is_exclusive(owned_at_ipv6(message->target))) {
 		note_claim(FAMILY_IPV6, message->target, sizeof(message->target), cursor->sender);
 		return PASS_CONFLICT;
 	}
@@ -242,9 +244,9 @@ static __always_inline enum verdict unowned_icmpv6_verdict(struct cursor *cursor
 {
 	__u8 *type = take(cursor, sizeof(*type));
 
-	if (type && *type == ICMPV6_NEIGHBOUR_ADVERTISEMENT)
-		return advertisement_verdict(cursor, NULL);
-	return PASS_NOT_OWNED;
+	if (!type)
+		return PASS_SHORT;
+	return *type == ICMPV6_NEIGHBOUR_ADVERTISEMENT ? advertisement_verdict(cursor, NULL) : PASS_NOT_OWNED;
 }
 
 /* `owned` is NULL for a group. */

@@ -217,6 +217,7 @@ mod tests {
         assert_eq!(count("100k"), Ok(100_000));
         assert_eq!(count("2M"), Ok(2_000_000));
         assert!(["", "0", "k", "-1", "5000M", "1G"].iter().all(|text| count(text).is_err()));
-        assert!(["", "a/b", "a b", "sixteen-letters-", "a:1"].iter().all(|name| device(name).is_err()));
+        assert!(device(&"a".repeat(127)).is_ok());
+        assert!(["", "a/b", "a b", "a".repeat(128).as_str(), "a:1"].iter().all(|name| device(name).is_err()));
     }
 }

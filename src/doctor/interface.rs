@@ -51,6 +51,13 @@ pub(super) fn checks(host: &Host) -> Vec<Check> {
         [first, more @ ..] => format!("index {}, {first} and {} more", host.device.index, more.len()),
     };
     let interface = match host.device.loopback {
+        false if !host.device.is_ethernet() => {
+            let found = format!("no Ethernet: hardware type {}", host.device.hardware);
+            Check::error("interface", found).why(
+                "Its frames have no Ethernet header, as of tun devices, WireGuard and PPP. Name the Ethernet \
+                 interface that its packets come in on.",
+            )
+        }
         false => Check::ok("interface", found),
         true => Check::error("interface", "the loopback").why(
             "It carries this machine's talk with itself and no frames to answer. Name another interface; \

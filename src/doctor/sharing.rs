@@ -143,7 +143,7 @@ fn listeners() -> Check {
         shown.push(format!("and {} more", ports.len() - NAMED));
     }
     Check::ok("listeners", format!("the kernel listens on TCP ports {}", shown.join(", ")))
-        .why("If handfast is given one of them on an address of the interface, it takes it from the kernel.")
+        .why("If handfast is given one of them on an address of this machine, it takes it from the kernel.")
 }
 
 /// Ports in state LISTEN (0A) of `/proc/net/tcp`.

@@ -52,7 +52,7 @@ fn every_interface_s_addresses_keep_their_other_ports() {
         assert!(connects(&lab, address, OURS), "{address}");
         assert!(connects(&lab, address, KERNEL), "{address}: the kernel's port");
     }
-    // What nobody has is taken whole.
+    // What is on no interface is taken whole.
     assert!(connects(&lab, "198.18.5.4", OURS));
     assert_eq!(connect(&lab, "198.18.5.4", KERNEL).expect_err("closed"), ErrorKind::ConnectionRefused);
     let summary = responder.stop();

@@ -63,7 +63,7 @@ fn exclusive_addresses_are_announced_at_start_and_from_another_mac() {
         plus(&mut first, announced(&socket, SERVER));
         first.0 >= 2 && first.1 >= 2
     });
-    // The client's kernel learns the MAC, old and new, from what it is told.
+    // The client's kernel learns the MAC, old and new, from the announcements.
     assert!(connects(&lab, 7001));
     ip(&lab, &["link", "set", SERVER_DEVICE, "address", OTHER_TEXT]);
     let line = responder.await_line(|line| line.contains("the MAC of hf-s"));

@@ -114,7 +114,7 @@ fn in_mode(
     Ok(Started { mode, config, queues })
 }
 
-/// What the parser is told beside what the interface is.
+/// What the parser is configured with, beside what the interface is.
 #[derive(Clone)]
 pub(super) struct Given {
     /// On-link prefixes; empty: the interface's own.

@@ -52,7 +52,7 @@ pub(super) struct Follow {
     followed: Followed,
     /// The addresses that steering knows as the machine's own.
     local: BTreeSet<IpAddr>,
-    /// Those that it was told of and could not take.
+    /// Those that it was given and could not take.
     refused: Option<BTreeSet<IpAddr>>,
     schedule: Schedule,
     /// Those that were announced or are being announced.

@@ -107,7 +107,7 @@ impl Listening {
     /// What is owned from now on.
     fn set_book(&self, mut book: MutexGuard<'_, Book>, changed: Book) {
         *book = changed;
-        // Whoever sees the number takes the lock to see the book.
+        // A reader of the number takes the lock to see the book.
         self.changes.fetch_add(1, Relaxed);
     }
 

@@ -86,7 +86,7 @@ impl Play {
                 let at = SocketAddr::from(self.client);
                 let puppet = self.lab.in_client(|| Puppet::ready(CLIENT_DEVICE, at, mac(SERVER_MAC)))??;
                 puppet.open(at, self.server.into());
-                Ok(Client::Ours(puppet))
+                Ok(Client::Ours(Box::new(puppet)))
             }
         }
     }
@@ -156,7 +156,7 @@ fn take_wire(lab: &Lab, ends: (SocketAddr, SocketAddr), rules: Vec<Rule>) -> Res
 pub(super) enum Client {
     Opening(Opening),
     Kernel(TcpStream),
-    Ours(Puppet),
+    Ours(Box<Puppet>),
 }
 
 impl Client {
@@ -204,7 +204,7 @@ impl Client {
             Client::Kernel(stream) => abort(stream)?,
             Client::Ours(puppet) => {
                 puppet.abort();
-                return Ok(Some(puppet));
+                return Ok(Some(*puppet));
             }
             Client::Opening(_) => {}
         }

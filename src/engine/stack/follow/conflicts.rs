@@ -12,16 +12,16 @@ const QUIET: Duration = Duration::from_secs(60);
 const NAMED: usize = 8;
 
 /// Who else says that an address of ours is theirs (RFC 5227 2.4). Counted by the steering program;
-/// here it is decided what the operator is told.
+/// here it is decided which are reported.
 #[derive(Default)]
 pub(super) struct Conflicts {
     /// Frames by interface and claim, as of the last look.
     counted: BTreeMap<(String, Claim), u64>,
-    told: BTreeMap<IpAddr, Instant>,
+    reported: BTreeMap<IpAddr, Instant>,
 }
 
 impl Conflicts {
-    /// `claims`: by the name of an interface. Not told of: what comes from an interface of this
+    /// `claims`: by the name of an interface. Not reported: what comes from an interface of this
     /// machine, and what is `expected`.
     pub(super) fn look(
         &mut self,
@@ -31,7 +31,7 @@ impl Conflicts {
         now: Instant,
     ) -> Vec<String> {
         let ours: BTreeSet<Mac> = network.interfaces.iter().filter_map(|interface| interface.mac).collect();
-        self.told.retain(|_, told| now.duration_since(*told) < QUIET);
+        self.reported.retain(|_, reported| now.duration_since(*reported) < QUIET);
         let before = std::mem::take(&mut self.counted);
         let (mut lines, mut more) = (Vec::new(), BTreeSet::new());
         for (name, claim, frames) in
@@ -41,14 +41,14 @@ impl Conflicts {
             let is_new = before.get(&key).is_none_or(|before| frames > *before);
             self.counted.insert(key, frames);
             let Claim { address, mac } = claim;
-            if !is_new || ours.contains(mac) || expected(address) || self.told.contains_key(address) {
+            if !is_new || ours.contains(mac) || expected(address) || self.reported.contains_key(address) {
                 continue;
             }
             if lines.len() == NAMED {
                 more.insert(*address);
                 continue;
             }
-            self.told.insert(*address, now);
+            self.reported.insert(*address, now);
             lines.push(words::conflict(name, claim, frames));
         }
         if !more.is_empty() {
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_told_of_once_a_minute() {
+    fn an_address_is_reported_once_a_minute() {
         let (mut conflicts, start) = (Conflicts::default(), Instant::now());
         let mut look = |claims: &[(Claim, u64)], seconds| {
             let claims = [("s0".to_owned(), claims.to_vec())];

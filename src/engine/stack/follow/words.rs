@@ -1,4 +1,4 @@
-//! What the operator is told of a change.
+//! The sentences that report a change.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
