@@ -11,7 +11,7 @@
 //! | `config.rs` | what can be chosen for a queue, and what then is really active |
 //! | `frame.rs` | [`Frame`]: a buffer of the UMEM as a value that moves |
 //! | `ledger.rs` | who owns each frame |
-//! | `umem.rs`, `rings.rs` | the memory and the four rings shared with the kernel (`unsafe`) |
+//! | `umem.rs`, `rings.rs`, `ring.rs` | the memory and the four rings shared with the kernel (`unsafe`) |
 //! | `options.rs` | socket options that libxdp does not offer (`unsafe`) |
 //! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
 //! | `network.rs`, `rtnetlink.rs` | all interfaces and addresses of the namespace, and how the kernel lists them |
@@ -43,6 +43,7 @@ mod program;
 mod program_error;
 mod queue;
 mod refusal;
+mod ring;
 mod rings;
 mod rtnetlink;
 mod rules;
