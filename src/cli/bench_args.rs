@@ -148,7 +148,13 @@ pub struct BenchArgs {
     /// On cores that other programs use as well, fifo:10 makes answers as prompt as the kernel's own:
     /// the threads sleep when there is no work, and run at once when a frame arrives. nice:N gives them
     /// more time, but not sooner. [default: as this program was started]
-    #[arg(long, value_name = "POLICY", default_value = "inherited", hide_default_value = true, help_heading = "Packet path")]
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value = "inherited",
+        hide_default_value = true,
+        help_heading = "Packet path"
+    )]
     pub priority: Priority,
 
     /// Take TCP segments whose checksum covers the pseudo-header only

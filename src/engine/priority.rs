@@ -87,7 +87,9 @@ impl FromStr for Priority {
 
     fn from_str(text: &str) -> Result<Priority, String> {
         let invalid = || {
-            format!("invalid priority `{text}`: write nice:N with N from -20 to 19, or fifo:N with N from 1 to 99")
+            format!(
+                "invalid priority `{text}`: write nice:N with N from -20 to 19, or fifo:N with N from 1 to 99"
+            )
         };
         let number = |number: &str, range: std::ops::RangeInclusive<i8>| {
             number.parse::<i8>().ok().filter(|number| range.contains(number)).ok_or_else(invalid)
@@ -95,7 +97,9 @@ impl FromStr for Priority {
         match text.split_once(':') {
             None if text == "inherited" => Ok(Priority::Inherited),
             Some(("nice", nice)) => number(nice, -20..=19).map(Priority::Nice),
-            Some(("fifo", priority)) => number(priority, 1..=99).map(|priority| Priority::Fifo(priority as u8)),
+            Some(("fifo", priority)) => {
+                number(priority, 1..=99).map(|priority| Priority::Fifo(priority as u8))
+            }
             _ => Err(invalid()),
         }
     }
@@ -110,22 +114,17 @@ mod tests {
         for text in ["inherited", "nice:-20", "nice:19", "fifo:1", "fifo:99"] {
             assert_eq!(text.parse::<Priority>().map(|priority| priority.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "fifo", "fifo:", "fifo:0", "fifo:100", "fifo:-1", "nice:20", "nice:-21", "rr:5", "10"] {
+        for text in
+            ["", "fifo", "fifo:", "fifo:0", "fifo:100", "fifo:-1", "nice:20", "nice:-21", "rr:5", "10"]
+        {
             assert!(text.parse::<Priority>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_limit_that_cannot_be_raised_is_named_with_what_is_needed() {
-        let error = PriorityError {
-            asked: Priority::Fifo(10),
-            limit: "RLIMIT_RTPRIO",
-            current: 0,
-            needed: 10,
-        };
-        assert_eq!(
-            error.to_string(),
-            "priority fifo:10 is not permitted: RLIMIT_RTPRIO is 0, 10 is needed"
-        );
+        let error =
+            PriorityError { asked: Priority::Fifo(10), limit: "RLIMIT_RTPRIO", current: 0, needed: 10 };
+        assert_eq!(error.to_string(), "priority fifo:10 is not permitted: RLIMIT_RTPRIO is 0, 10 is needed");
     }
 }

@@ -1,5 +1,5 @@
-use crate::engine::{Polling, Priority};
 use crate::engine::stack::{Active, ActiveDevice};
+use crate::engine::{Polling, Priority};
 
 /// One line: what is really active, after all fall-backs.
 pub fn active_line(active: &Active) -> String {

@@ -7,8 +7,8 @@ use hdrhistogram::Histogram;
 
 use super::cpu::{Sample, Ticks};
 use super::{Lag, Load, Loop, Measured, Results, Run, Second, Traffic};
-use crate::engine::{Polling, Priority};
 use crate::engine::stack::{Active, ActiveDevice};
+use crate::engine::{Polling, Priority};
 use crate::xdp::Mode;
 
 pub(crate) fn active() -> Active {
