@@ -39,6 +39,20 @@ const END_NAPS: usize = 100;
 /// How often a core whose interface is down looks again.
 const LINK_DOWN_NAP: Duration = Duration::from_millis(20);
 
+/// What came of a nap.
+enum Nap {
+    Slept,
+    /// There is something to do.
+    Awake,
+    /// A device is gone.
+    Gone,
+}
+
+/// A turn without work, with its yield, that takes longer was spent behind another thread on this CPU.
+const CROWDED: Duration = Duration::from_micros(100);
+/// How long a core then sleeps at once when it has nothing to do.
+const CROWDED_FOR: Duration = Duration::from_millis(100);
+
 /// One pinned thread around one worker.
 pub(super) struct Runner {
     pub worker: Worker<Queue>,
@@ -79,6 +93,9 @@ impl Runner {
         // At a real-time priority a wake-up is immediate, and whoever spins keeps ksoftirqd from the CPU.
         let spin = if self.priority.is_realtime() { Duration::ZERO } else { SPIN };
         let mut busy_until = Instant::now() + spin;
+        // The scheduler lets every other thread run before one that yields has its turn again, but one
+        // that is woken before those that have used their time.
+        let mut crowded_until = Instant::now();
         while !self.stop.load(Relaxed) {
             if let Some(order) = self.orders.next() {
                 // It may have slept since its last turn, and an order may look at timers.
@@ -91,11 +108,18 @@ impl Runner {
                 break;
             }
             if turn.work > 0 {
-                busy_until = Instant::now() + spin;
+                let now = Instant::now();
+                busy_until = if now < crowded_until { now } else { now + spin };
                 continue;
             }
-            if self.polling == Polling::Adaptive && Instant::now() >= busy_until && !self.nap() {
-                break;
+            if self.polling == Polling::Adaptive && Instant::now() >= busy_until {
+                match self.nap() {
+                    Nap::Gone => break,
+                    // What it was woken for comes first: on a CPU with other threads, a yield now would
+                    // let each of them use its time before the frame that has come is looked at.
+                    Nap::Slept => continue,
+                    Nap::Awake => {}
+                }
             }
             // Frames may wait for the kernel's own thread on this very core (ksoftirqd, on veth):
             // whoever spins without yielding spins in front of its own packets. And no PAUSE: in
@@ -104,6 +128,9 @@ impl Runner {
             let unused = began.elapsed();
             if unused < SHORT {
                 self.worker.spare(unused);
+            } else if unused > CROWDED {
+                busy_until = began;
+                crowded_until = Instant::now() + CROWDED_FOR;
             }
         }
         self.finish();
@@ -153,13 +180,13 @@ impl Runner {
         }
     }
 
-    /// Sleeps until a frame, a letter, a timer or the end. False: a device is gone.
-    fn nap(&mut self) -> bool {
+    /// Sleeps until a frame, a letter, a timer or the end.
+    fn nap(&mut self) -> Nap {
         // Nobody would tell us that the kernel takes frames again.
         let unsent = self.worker.ports_mut().iter_mut().any(Queue::unsent);
         let idle = self.worker.idle_ms(if unsent { UNSENT_NAP_MS } else { NAP_MS });
         if idle == 0 || !self.mailbox().fall_asleep() {
-            return true;
+            return Nap::Awake;
         }
         let asleep = Instant::now();
         let troubled = self.wait(idle);
@@ -167,7 +194,7 @@ impl Runner {
         self.mailbox().wake();
         // Reading resets it; nothing to read is fine.
         let _ = self.wake.read();
-        !troubled || self.look_after_trouble()
+        if !troubled || self.look_after_trouble() { Nap::Slept } else { Nap::Gone }
     }
 
     /// True: some socket reports an error rather than frames.
