@@ -58,7 +58,8 @@ test: setup lint
 SOAK = 20
 
 soak: setup
-	HF_SOAK_MINUTES=$(SOAK) cargo test --locked --test veth $(TEST_AS_ROOT) soak:: -- --ignored --nocapture
+	cargo test --locked --test veth \
+		--config 'target."cfg(unix)".runner="$(AS_ROOT) env HF_SOAK_MINUTES=$(SOAK)"' soak:: -- --ignored --nocapture
 
 # Instructions do not hang on what else the machine does, so a rise of 3 % fails.
 COUNT := target/release/instructions

@@ -62,17 +62,19 @@ const KINDS: [Kind; 4] = [Kind::Silent, Kind::Probed, Kind::Unacknowledged, Kind
 
 #[test]
 fn one_source_that_takes_nothing() {
-    KINDS.map(|kind| holds(Case { kind, sources: 1, honest_port: 80, neighbours: false }));
+    KINDS.into_iter().for_each(|kind| holds(Case { kind, sources: 1, honest_port: 80, neighbours: false }));
 }
 
 #[test]
 fn three_sources_that_take_nothing() {
-    KINDS.map(|kind| holds(Case { kind, sources: 3, honest_port: 80, neighbours: false }));
+    KINDS.into_iter().for_each(|kind| holds(Case { kind, sources: 3, honest_port: 80, neighbours: false }));
 }
 
 #[test]
 fn thousands_of_sources_that_take_nothing() {
-    KINDS.map(|kind| holds(Case { kind, sources: 4500, honest_port: 80, neighbours: false }));
+    KINDS
+        .into_iter()
+        .for_each(|kind| holds(Case { kind, sources: 4500, honest_port: 80, neighbours: false }));
 }
 
 #[test]
@@ -84,7 +86,7 @@ fn another_listener_goes_on() {
 
 #[test]
 fn so_do_neighbours_of_the_attacker() {
-    KINDS.map(|kind| holds(Case { kind, sources: 1, honest_port: 80, neighbours: true }));
+    KINDS.into_iter().for_each(|kind| holds(Case { kind, sources: 1, honest_port: 80, neighbours: true }));
 }
 
 /// Without an attack nothing gives way, and nothing is refused.

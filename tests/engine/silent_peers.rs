@@ -65,9 +65,11 @@ impl Line {
 
     /// Time passes, and clients answer what comes.
     fn wait(&mut self, millis: u32) {
-        self.lab.wait(millis);
-        while let Some(reply) = self.lab.reply() {
-            self.arrives(&reply);
+        for _ in 0..millis.div_ceil(500) {
+            self.lab.wait(millis.min(500));
+            while let Some(reply) = self.lab.reply() {
+                self.arrives(&reply);
+            }
         }
     }
 

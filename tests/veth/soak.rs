@@ -1,9 +1,6 @@
 //! Minutes of mixed kernel clients over a link that loses segments, every RST of theirs among them:
 //! `make soak`. At the end the responder has no connection left, and its memory has not grown.
 
-#[path = "../support/optimized.rs"]
-mod optimized;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
@@ -12,6 +9,7 @@ use std::time::{Duration, Instant};
 use handfast::lab::{Lose, SegmentKinds, Spec};
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 
+use crate::memory::optimized::optimized;
 use crate::responder::Responder;
 use crate::stage::{at, lab, owned};
 
@@ -35,7 +33,7 @@ fn nothing_is_left_and_memory_is_flat() {
     let fixed = ["--interval", "1", "--keepalive", "20", "--msl", "5"];
     let listen = listeners.iter().flat_map(|listener| ["--listen", listener]);
     let arguments: Vec<&str> = fixed.into_iter().chain(listen).collect();
-    let mut responder = Responder::start_program(optimized::optimized().join("handfast"), &lab, &arguments);
+    let mut responder = Responder::start_program(optimized().join("handfast"), &lab, &arguments);
     let end = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
     let resident = thread::scope(|scope| {
         for number in 0..CLIENTS {
