@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::{KernelSnapshot, Polling, SteeringSnapshot};
+use crate::engine::{KernelSnapshot, Polling, Priority, SteeringSnapshot};
 
 fn igb(zero_copy: bool, frame_size: u32) -> Active {
     let device = ActiveDevice {
@@ -18,6 +18,7 @@ fn igb(zero_copy: bool, frame_size: u32) -> Active {
         devices: vec![device],
         cpus: vec![0],
         polling: Polling::Busy,
+        priority: Priority::default(),
         max_connections: 1,
         table_bytes: 1,
         notes: Vec::new(),
