@@ -3,9 +3,10 @@ use std::sync::Arc;
 use super::Mailbox;
 use super::caller::Caller;
 use super::hops::Hops;
+use super::idle::sweep_ms;
 use super::rules::{Change, Rules};
 use crate::observe::CoreCounters;
-use crate::tcp::{Config, Cookies, IsnSecret, Now, SendBuffers, TokenBucket, User};
+use crate::tcp::{Config, Cookies, IdleClock, IdleLimits, IsnSecret, Now, SendBuffers, TokenBucket, User};
 use crate::wire::{HashSecret, Mac, Owned, Policy};
 
 /// What all cores share. Read only while running, but for the mailboxes.
@@ -57,6 +58,7 @@ pub struct Secrets {
     pub hash: HashSecret,
     pub isn: IsnSecret,
     pub cookie: (u64, u64),
+    pub sources: [u64; 2],
     pub fault: u64,
 }
 
@@ -93,6 +95,12 @@ pub struct Core {
     /// Whether `--fault` mistreats any SYN.
     pub(super) faulty: bool,
     pub(super) now: Now,
+    /// How long idle connections have been so.
+    pub(super) idle: IdleClock,
+    /// How long a look at every connection may take, milliseconds; 0: none may be idle for too long.
+    pub(super) sweep_ms: u32,
+    /// Since when send buffers are short.
+    pub(super) short_since: Option<Now>,
     /// By port: its device.
     pub(super) devices: Vec<usize>,
     /// How to wake each core that sleeps.
@@ -113,10 +121,12 @@ impl Core {
         (rules, users): (Arc<Rules>, Vec<Box<dyn User>>),
     ) -> Core {
         let bounds = &shared.core;
+        counters.send_buffers_limit.set(u64::from(bounds.send_buffers));
+        let sweep_ms = sweep_ms(&users, &shared.config);
         Core {
             id,
             counters,
-            buffers: SendBuffers::new(bounds.send_buffers),
+            buffers: SendBuffers::new(bounds.send_buffers, shared.secrets.sources),
             cookies,
             hops: Hops::new(),
             users,
@@ -127,6 +137,9 @@ impl Core {
             dice: Dice(shared.secrets.fault | 1),
             faulty: rules.fault != Fault::default(),
             now: Now::default(),
+            idle: IdleClock::default(),
+            sweep_ms,
+            short_since: None,
             devices: Vec::new(),
             wakers: Vec::new(),
             shared,
@@ -145,6 +158,13 @@ impl Core {
     pub(super) fn adopt(&mut self, change: &mut Change) {
         change.trade(&mut self.rules, &mut self.users);
         self.faulty = self.rules.fault != Fault::default();
+        self.sweep_ms = sweep_ms(&self.users, &self.shared.config);
+    }
+
+    /// How long a listener's connections may be silent.
+    pub(super) fn idle_limits(&self, listener: u16) -> IdleLimits {
+        let user = self.users.get(usize::from(listener));
+        user.and_then(|user| user.idle_limits()).unwrap_or(self.shared.config.idle)
     }
 
     /// The window that a listener's service gives a new connection.
@@ -179,12 +199,18 @@ impl Secrets {
     /// From the system's randomness.
     pub fn random() -> Result<Secrets, getrandom::Error> {
         let mut hash = [0; HashSecret::WORDS];
-        let mut others = [0; 5];
+        let mut others = [0; 7];
         for word in hash.iter_mut().chain(&mut others) {
             *word = getrandom::u64()?;
         }
-        let [isn0, isn1, cookie0, cookie1, fault] = others;
-        Ok(Secrets { hash: HashSecret(hash), isn: IsnSecret(isn0, isn1), cookie: (cookie0, cookie1), fault })
+        let [isn0, isn1, cookie0, cookie1, source0, source1, fault] = others;
+        Ok(Secrets {
+            hash: HashSecret(hash),
+            isn: IsnSecret(isn0, isn1),
+            cookie: (cookie0, cookie1),
+            sources: [source0, source1],
+            fault,
+        })
     }
 
     /// Always the same: for simulations that must repeat.
@@ -193,6 +219,7 @@ impl Secrets {
             hash: HashSecret::fixed(seed),
             isn: IsnSecret(seed ^ 1, !seed),
             cookie: (seed ^ 2, !seed),
+            sources: [seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 4, !seed.rotate_left(17)],
             fault: seed ^ 3,
         }
     }

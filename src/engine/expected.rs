@@ -91,6 +91,7 @@ impl<K: PacketKey> Flows<K> {
             return self.speaks(desk, arrived, frame, slot, State::CloseWait, debts);
         }
         tcb.hop = core.hops.number(port.bytes(&frame), link_len, *number, tcb.hop);
+        tcb.heard(self.timers.idle_ms, true);
         tcb.set(TcbFlags::LISTED);
         debts.push(Debt { slot, key, hash, frame, link_len });
     }

@@ -4,10 +4,12 @@ use super::batch::{Arrived, Batch, Debt};
 use super::core::{Core, Shared};
 use super::desk::{Desk, reuse};
 use super::hops::NO_HOP;
+use super::idle::Sweep;
 use super::listeners::ListenerId;
 use super::outcome::Outcome;
 use super::owed::{OWED, Owed};
 use super::port::Port;
+use super::relief::{Farewell, Oldest, RESETS};
 use super::tell::user_of;
 use super::timers::Timers;
 use crate::observe::{Closed, CoreCounters};
@@ -24,6 +26,10 @@ pub(super) struct Flows<K: PacketKey> {
     pub(super) last_listener: Option<(K, ListenerId)>,
     /// Connections that owe a segment no frame came for.
     pub(super) owed: Vec<Owed<K>>,
+    /// RSTs to peers whose connections gave way, for the end of the turn.
+    pub(super) resets: Vec<Farewell<K>>,
+    pub(super) sweep: Sweep,
+    pub(super) oldest: Oldest,
     /// The way of our SYNs.
     pub(super) gateway: u16,
     /// From a slot to its connection's number, modulo 2^32.
@@ -65,6 +71,9 @@ impl<K: PacketKey> Flows<K> {
             time_wait: 0,
             last_listener: None,
             owed: Vec::with_capacity(OWED),
+            resets: Vec::with_capacity(RESETS),
+            sweep: Sweep::default(),
+            oldest: Oldest::default(),
             gateway: NO_HOP,
             to_number: numbers_from.wrapping_sub(part.first().0),
             part,

@@ -154,7 +154,8 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// Puts a half-open connection into the table. Where no slot is free, the oldest TIME-WAIT
-    /// makes room: it is worth least.
+    /// makes room: it is worth least. Then, for a peer that has proved its address, or where nothing
+    /// else answers it, the connection that is idle for longest.
     #[inline]
     fn place<P: Port>(
         &mut self,
@@ -174,6 +175,11 @@ impl<K: PacketKey> Flows<K> {
         };
         let mut placed = self.part.insert_absent(segment.key, hash, || tcb(core));
         if matches!(placed, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
+            placed = self.part.insert_absent(segment.key, hash, || tcb(core));
+        }
+        let proved = segment.info.flags.has(Flags::ACK);
+        let or_never = proved || core.shared.config.cookies == CookieMode::Never;
+        if matches!(placed, Err(InsertError::SlotsFull)) && or_never && self.evict_idle(core) {
             placed = self.part.insert_absent(segment.key, hash, || tcb(core));
         }
         match placed {

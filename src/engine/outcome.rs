@@ -46,6 +46,7 @@ impl<K: PacketKey> Flows<K> {
         let bytes = port.bytes(&frame);
         if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
             tcb.hop = core.hops.number(bytes, segment.link_len, *number, tcb.hop);
+            tcb.heard(self.timers.idle_ms, segment.info.payload_len > 0);
         }
         let states = (before, tcb.state);
         let listed = tcb.has(TcbFlags::LISTED);

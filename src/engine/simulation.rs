@@ -184,6 +184,12 @@ impl Simulation {
         }
     }
 
+    /// Time passes and no core runs, as on a machine that is suspended.
+    pub fn suspend_ms(&mut self, millis: u32) {
+        self.now = Now { micros: self.now.micros + u64::from(millis) * 1000 };
+        self.run();
+    }
+
     /// Milliseconds until a timer may expire or a caller has something to do, at most `most`.
     pub fn idle_ms(&self, most: u32) -> u32 {
         self.workers.iter().map(|worker| worker.idle_ms(most)).min().unwrap_or(most)

@@ -33,6 +33,8 @@ pub struct CoreSnapshot {
     pub established: u64,
     pub established_by_cookie: u64,
     pub retransmissions: u64,
+    pub keepalives: u64,
+    pub window_probes: u64,
     pub challenge_acks: u64,
     pub resets_sent: u64,
     pub arp_replies: u64,
@@ -44,6 +46,12 @@ pub struct CoreSnapshot {
     pub half_open: u64,
     pub connections: u64,
     pub time_wait: u64,
+    pub send_buffers: u64,
+    pub send_buffers_limit: u64,
+    pub send_buffers_most: u64,
+    pub send_buffer_shortages: u64,
+    pub send_buffer_shortage_ms: u64,
+    pub send_buffers_short_ms: u64,
     pub spare_ns: u64,
     pub frames_lost: u64,
     /// By name, in the order of [`STAGES`]; all 0 unless accounting was on.
@@ -130,9 +138,10 @@ macro_rules! plain {
 
 plain! {
     frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions opens
-    syn_retransmissions established established_by_cookie retransmissions challenge_acks resets_sent
+    syn_retransmissions established established_by_cookie retransmissions keepalives window_probes challenge_acks resets_sent
     arp_replies neighbour_adverts echo_replies icmp_errors forwarded_out forwarded_in half_open
-    connections time_wait spare_ns frames_lost
+    connections time_wait send_buffers send_buffers_limit send_buffers_most send_buffer_shortages
+    send_buffer_shortage_ms send_buffers_short_ms spare_ns frames_lost
 }
 
 impl Named {

@@ -36,12 +36,14 @@ pub(super) struct Timers {
     lists: Box<[List]>,
     /// The wheel's spoke that has been emptied last, modulo [`TICKS`].
     tick: u32,
+    /// The idle clock as of this turn: a connection's last timer ends with what it waited for.
+    pub(super) idle_ms: u32,
 }
 
 impl Timers {
     pub(super) fn new(now: Now) -> Timers {
         let empty = List { head: NO_LINK, tail: NO_LINK };
-        Timers { lists: vec![empty; QUEUES + SPOKES].into(), tick: now.millis() / TICK_MS }
+        Timers { lists: vec![empty; QUEUES + SPOKES].into(), tick: now.millis() / TICK_MS, idle_ms: 0 }
     }
 
     /// Arms the connection's timer, in place of any it has.
@@ -89,7 +91,8 @@ impl Timers {
         if prev == NO_LINK {
             return;
         }
-        tcb.links = Links { prev: NO_LINK, next: NO_LINK };
+        tcb.links = Links { prev: NO_LINK, next: self.idle_ms };
+        tcb.deadline_ms = self.idle_ms;
         self.point_next(part, prev, next);
         self.point_prev(part, next, prev);
     }
@@ -102,6 +105,12 @@ impl Timers {
         let timer = part.value(due)?.timer;
         self.stop(part, due);
         Some((due, timer))
+    }
+
+    /// The connection that has been longest in FIN-WAIT-2 without data.
+    pub(super) fn oldest_fin_wait_2(&self) -> Option<Slot> {
+        let head = self.lists[FIN_WAIT_2].head;
+        (head != NO_LINK).then_some(Slot(head))
     }
 
     /// The connection that has been longest in TIME-WAIT.

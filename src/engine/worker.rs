@@ -11,7 +11,7 @@ use super::rules::Change;
 use super::stopwatch::Stopwatch;
 use crate::observe::Stage;
 use crate::table::Part;
-use crate::tcp::{Now, Tcb};
+use crate::tcp::{IdleClock, Now, Tcb};
 use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy, parse};
 
 /// One core: its ports, its connections, and the turn that brings them together.
@@ -55,6 +55,7 @@ impl<P: Port> Worker<P> {
         now: Now,
     ) -> Worker<P> {
         core.now = now;
+        core.idle = IdleClock::new(now);
         let device = |number: usize| {
             let policy = core.shared.policies.get(number).cloned().unwrap_or_default();
             Device { number, mac: policy.mac.unwrap_or_default(), policy }
@@ -84,13 +85,18 @@ impl<P: Port> Worker<P> {
     /// Never blocks. Time stands still within a turn.
     pub fn turn(&mut self, now: Now) -> Turn {
         self.core.now = now;
+        let idle_ms = self.core.idle.turn(now);
+        (self.v4.timers.idle_ms, self.v6.timers.idle_ms) = (idle_ms, idle_ms);
         self.watch.start();
-        let mut work = self.open_letters();
+        let mut work = if self.core.buffers.pressed() { self.relieve() } else { 0 };
+        work += self.open_letters();
         for number in 0..self.ports.len() {
             work += self.serve(number);
         }
         work += self.v4.expire(&mut self.core, &mut self.ports);
         work += self.v6.expire(&mut self.core, &mut self.ports);
+        work += self.v4.sweep(&mut self.core, &mut self.ports);
+        work += self.v6.sweep(&mut self.core, &mut self.ports);
         self.watch.lap(Stage::Timers);
         work += self.own_accord();
         self.watch.lap(Stage::Calls);
@@ -132,7 +138,9 @@ impl<P: Port> Worker<P> {
         let now = self.core.now;
         let due = self.core.caller.as_ref().map_or(most, |caller| caller.due_ms(now, most));
         let v4 = self.v4.timers.next_ms(&self.v4.part, now, most);
-        v4.min(self.v6.timers.next_ms(&self.v6.part, now, most)).min(due)
+        let timers = v4.min(self.v6.timers.next_ms(&self.v6.part, now, most)).min(due);
+        let round = self.core.sweep_ms;
+        timers.min(self.v4.sweep_due_ms(round, most)).min(self.v6.sweep_due_ms(round, most))
     }
 
     /// Counts time in which there was nothing to do.
@@ -236,6 +244,8 @@ impl<P: Port> Worker<P> {
 
     fn pay(&mut self) -> usize {
         let Worker { core, ports, v4, v6, .. } = self;
+        v4.send_resets(core, ports);
+        v6.send_resets(core, ports);
         v4.pay(core, ports) + v6.pay(core, ports)
     }
 
@@ -272,6 +282,11 @@ impl<P: Port> Worker<P> {
         counters.half_open.set(u64::from(self.v4.half_open + self.v6.half_open));
         counters.time_wait.set(u64::from(self.v4.time_wait + self.v6.time_wait));
         counters.connections.set((self.v4.part.len() + self.v6.part.len()) as u64);
+        let buffers = self.core.buffers.in_use() as u64;
+        counters.send_buffers.set(buffers);
+        if buffers > counters.send_buffers_most.value() {
+            counters.send_buffers_most.set(buffers);
+        }
         counters.frames_lost.set(self.ports.iter().map(Port::lost).sum());
     }
 }

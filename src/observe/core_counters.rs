@@ -38,10 +38,20 @@ pub enum Closed {
     ConnectRefused,
     /// An ICMP error said of our SYN that the peer's port or protocol is unreachable.
     Unreachable,
+    /// The peer's window held data back for too long, without any progress.
+    PersistTimeout,
+    /// Send buffers ran out: without progress for longest, it gave way.
+    StallEvicted,
+    /// Keep-alives were not answered.
+    KeepaliveTimeout,
+    /// No data went either way for the idle time-out.
+    IdleTimeout,
+    /// Slots ran out: idle for longest, it gave way.
+    IdleEvicted,
 }
 
 /// Every [`Closed`], with its name in reports.
-pub const CLOSED: [(Closed, &str); 17] = [
+pub const CLOSED: [(Closed, &str); 22] = [
     (Closed::Passive, "passive"),
     (Closed::Active, "active"),
     (Closed::Simultaneous, "simultaneous"),
@@ -59,6 +69,11 @@ pub const CLOSED: [(Closed, &str); 17] = [
     (Closed::ConnectTimeout, "connect_timeout"),
     (Closed::ConnectRefused, "connect_refused"),
     (Closed::Unreachable, "unreachable"),
+    (Closed::PersistTimeout, "persist_timeout"),
+    (Closed::StallEvicted, "stall_evicted"),
+    (Closed::KeepaliveTimeout, "keepalive_timeout"),
+    (Closed::IdleTimeout, "idle_timeout"),
+    (Closed::IdleEvicted, "idle_evicted"),
 ];
 
 /// One core's counters. On lines of their own: the reporter reads them, nobody else writes.
@@ -81,6 +96,10 @@ pub struct CoreCounters {
     pub established_by_cookie: Counter,
     /// Of data and FIN.
     pub retransmissions: Counter,
+    /// Empty segments that ask an idle peer for a sign of life (RFC 9293 3.8.4).
+    pub keepalives: Counter,
+    /// The same of a peer whose window is closed (RFC 9293 3.8.6.1).
+    pub window_probes: Counter,
     pub challenge_acks: Counter,
     pub resets_sent: Counter,
     pub arp_replies: Counter,
@@ -95,6 +114,15 @@ pub struct CoreCounters {
     pub half_open: Counter,
     pub connections: Counter,
     pub time_wait: Counter,
+    /// Send buffers in use, how many there are, and the most that ever were in use.
+    pub send_buffers: Counter,
+    pub send_buffers_limit: Counter,
+    pub send_buffers_most: Counter,
+    /// Times that send buffers were short, and milliseconds of it that are over.
+    pub send_buffer_shortages: Counter,
+    pub send_buffer_shortage_ms: Counter,
+    /// Milliseconds for which they have been short now; 0: they are not.
+    pub send_buffers_short_ms: Counter,
     /// Nanoseconds in which the core's loop had nothing to do and nobody else wanted the core.
     pub spare_ns: Counter,
     /// Frames nobody owns: must stay 0.
@@ -129,6 +157,8 @@ impl Default for CoreCounters {
             established: zero(),
             established_by_cookie: zero(),
             retransmissions: zero(),
+            keepalives: zero(),
+            window_probes: zero(),
             challenge_acks: zero(),
             resets_sent: zero(),
             arp_replies: zero(),
@@ -140,6 +170,12 @@ impl Default for CoreCounters {
             half_open: zero(),
             connections: zero(),
             time_wait: zero(),
+            send_buffers: zero(),
+            send_buffers_limit: zero(),
+            send_buffers_most: zero(),
+            send_buffer_shortages: zero(),
+            send_buffer_shortage_ms: zero(),
+            send_buffers_short_ms: zero(),
             spare_ns: zero(),
             stages: StageTimes::default(),
             frames_lost: zero(),

@@ -8,7 +8,10 @@ mod discard;
 mod echo;
 mod hold;
 mod http;
+mod limited;
 mod reset;
+
+pub use limited::limited;
 
 use std::fmt;
 use std::str::FromStr;

@@ -169,6 +169,12 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
         self.len() == 0
     }
 
+    /// Of this core's slots, how many were ever in use: they are the first ones.
+    #[inline]
+    pub fn used(&self) -> u32 {
+        self.slab.used()
+    }
+
     /// Slots of this core.
     #[inline]
     pub fn capacity(&self) -> usize {

@@ -58,6 +58,12 @@ impl<K: FlowKey, V> Slab<K, V> {
         self.live -= 1;
     }
 
+    /// Slots that were ever in use: the first ones.
+    #[inline]
+    pub fn used(&self) -> u32 {
+        self.fresh
+    }
+
     #[inline]
     pub fn live(&self) -> usize {
         self.live as usize

@@ -195,7 +195,7 @@ mod tests {
             let mut step = Step {
                 now: Now::from_millis(1),
                 config: &config,
-                buffers: &mut SendBuffers::new(0),
+                buffers: &mut SendBuffers::new(0, [1, 2]),
                 counters: &counters,
                 disguise: None,
                 secret: &crate::tcp::IsnSecret(1, 2),

@@ -23,6 +23,15 @@ impl Default for SynOffer {
     }
 }
 
+/// How long a connection that was opened by the peer may be silent; 0: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IdleLimits {
+    /// The peer is not heard for so long: keep-alives go out (RFC 9293 3.8.4), milliseconds.
+    pub keepalive_ms: u32,
+    /// No data goes either way for so long: the connection is reset, milliseconds.
+    pub timeout_ms: u32,
+}
+
 /// What the protocol needs to know, fixed while running.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -48,6 +57,15 @@ pub struct Config {
     /// The least interval between challenge ACKs of one connection, milliseconds (RFC 5961 7).
     pub challenge_ms: u32,
     pub cookies: CookieMode,
+    /// Of connections whose user says nothing else ([`super::User::idle_limits`]).
+    pub idle: IdleLimits,
+    /// Keep-alives without an answer before the connection is given up; at most 15 (MUST-29).
+    pub keepalive_probes: u8,
+    /// Between two of them, milliseconds.
+    pub keepalive_interval_ms: u32,
+    /// A connection that was opened by the peer ends when its window has held data back for so long
+    /// without any progress, also if it answers probes, milliseconds; 0: never (MUST-37).
+    pub persist_timeout_ms: u32,
 }
 
 impl Default for Config {
@@ -63,6 +81,11 @@ impl Default for Config {
             fin_wait_2_ms: 60_000,
             challenge_ms: 500,
             cookies: CookieMode::Auto,
+            // Off unless asked for (MUST-25).
+            idle: IdleLimits::default(),
+            keepalive_probes: 3,
+            keepalive_interval_ms: 10_000,
+            persist_timeout_ms: 0,
         }
     }
 }

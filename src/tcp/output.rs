@@ -127,7 +127,7 @@ fn wait_for_window(tcb: &mut Tcb, step: &mut Step<'_>) {
 }
 
 /// An ACK for something acknowledged long ago: any receiver answers it with its window.
-fn probe_of(tcb: &Tcb, step: &Step<'_>) -> Emit {
+pub(super) fn probe_of(tcb: &Tcb, step: &Step<'_>) -> Emit {
     Emit { seq: tcb.snd_una - 1, ..bare_ack(tcb, step) }
 }
 

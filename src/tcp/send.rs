@@ -1,4 +1,8 @@
-use super::{Tcb, TcbFlags, rto::Rto};
+//! Send buffers: attached to a connection only while it has data to send or to have acknowledged, and
+//! given up by the connection longest without progress when they run out (docs/decisions/0025).
+
+use super::shares::{Share, Shares};
+use super::{Endpoints, Tcb, TcbFlags, rto::Rto};
 
 /// A send buffer, or none. Zero is none, so that a fresh connection has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
@@ -23,36 +27,121 @@ struct SendState {
     /// When the segment in flight went out first; `None` once it was sent again (Karn).
     sent_at_ms: Option<u32>,
     rto: Rto,
+    /// The number of the connection that has the buffer.
+    holder: u32,
+    /// In a share: opened by the peer.
+    shared: bool,
 }
 
-/// One core's send buffers: a fixed number, attached to a connection only while it has data to
-/// send or to have acknowledged. Memory is touched when first used.
+/// Who wants a buffer, and when.
+pub(super) struct Holder<'a> {
+    /// The connection's number on its core.
+    pub number: u32,
+    pub endpoints: &'a dyn Endpoints,
+    pub now_ms: u32,
+}
+
+/// One core's send buffers: a fixed number. Memory is touched when first used.
 pub struct SendBuffers {
     octets: Vec<u8>,
     states: Vec<SendState>,
     free: Vec<u32>,
     /// Buffers never used so far start here.
     fresh: u32,
+    shares: Shares,
+    /// Buffers that are to be free again, since a connection found few or none; 0: enough are.
+    wanted: usize,
+    /// The share in which it did.
+    crowded: Option<Share>,
 }
+
+/// A connection without progress for this long, milliseconds, has lost a segment or its peer takes
+/// nothing: the least RTO of RFC 6298.
+const STALL_MS: u32 = 1000;
+/// The same when no buffer is left and data is in flight: a round trip of most peers.
+const STALL_IN_FLIGHT_MS: u32 = 200;
+/// The same when the peer's window holds all of it back.
+const STALL_CLOSED_MS: u32 = 20;
+/// One of so many buffers is to be free, for all and for each share: what a few turns bring.
+const RESERVE: usize = 16;
+/// Bytes of options that a full segment may hold in the place of data.
+const MOST_OPTIONS: u32 = 12;
 
 impl SendBuffers {
     /// Octets a connection can have queued: two full segments and a little.
     pub const CAPACITY: usize = 4096;
 
-    /// `count` buffers.
-    pub fn new(count: u32) -> SendBuffers {
-        let idle = SendState { held: 0, in_flight: 0, sent_at_ms: None, rto: Rto::new(0, false) };
+    /// `count` buffers; `secret` keys the hash of sources.
+    pub fn new(count: u32, secret: [u64; 2]) -> SendBuffers {
+        let rto = Rto::new(0, false);
+        let idle = SendState { held: 0, in_flight: 0, sent_at_ms: None, rto, holder: 0, shared: false };
         SendBuffers {
             octets: vec![0; count as usize * Self::CAPACITY],
             states: vec![idle; count as usize],
             free: Vec::with_capacity(count as usize),
             fresh: 0,
+            shares: Shares::new(count as usize, secret),
+            wanted: 0,
+            crowded: None,
         }
     }
 
     /// Buffers in use.
+    #[inline]
     pub fn in_use(&self) -> usize {
         self.fresh as usize - self.free.len()
+    }
+
+    /// All buffers.
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Whether a connection found few buffers, or none for it.
+    #[inline]
+    pub fn pressed(&self) -> bool {
+        self.wanted > 0
+    }
+
+    /// The number of the connection that is to give its buffer up; `None`: enough are free, or all
+    /// others make progress. How long it has to be without progress falls with what is free.
+    pub fn gives_way(&self, now_ms: u32) -> Option<u32> {
+        let room = self.tightest();
+        if room >= self.wanted {
+            return None;
+        }
+        let age_ms = (STALL_MS as usize * room / self.wanted) as u32;
+        let stalled = |share: Share| {
+            let oldest = self.shares.oldest(share)?;
+            self.is_stalled(oldest, now_ms, age_ms).then_some(self.states[oldest].holder)
+        };
+        let fullest = || self.shares.fullest(now_ms, age_ms.max(STALL_CLOSED_MS));
+        self.crowded.and_then(stalled).or_else(|| stalled(fullest()?))
+    }
+
+    /// The engine has done what can be done now.
+    pub fn relieved(&mut self) {
+        if self.tightest() >= self.wanted {
+            (self.wanted, self.crowded) = (0, None);
+        }
+    }
+
+    /// How long the connection has been without progress, milliseconds; 0 without a buffer.
+    pub(super) fn stalled_ms(&self, buffer: BufferId, now_ms: u32) -> u32 {
+        let shared = buffer.index().filter(|index| self.states[*index].shared);
+        shared.map_or(0, |index| now_ms.wrapping_sub(self.shares.progress_ms(index)))
+    }
+
+    fn is_stalled(&self, buffer: usize, now_ms: u32, age_ms: u32) -> bool {
+        let least = if self.states[buffer].in_flight > 0 { STALL_IN_FLIGHT_MS } else { STALL_CLOSED_MS };
+        now_ms.wrapping_sub(self.shares.progress_ms(buffer)) >= age_ms.max(least)
+    }
+
+    /// Room of the share that found little, or of all.
+    fn tightest(&self) -> usize {
+        let free = self.count() - self.in_use();
+        self.crowded.map_or(free, |share| self.shares.room(share, free))
     }
 
     pub(super) fn room(&self, buffer: BufferId) -> usize {
@@ -60,14 +149,14 @@ impl SendBuffers {
     }
 
     /// Queues all of `data`, or nothing.
-    pub(super) fn append(&mut self, tcb: &mut Tcb, data: &[u8]) -> bool {
+    pub(super) fn append(&mut self, tcb: &mut Tcb, data: &[u8], holder: &Holder<'_>) -> bool {
         if data.is_empty() {
             return true;
         }
         if data.len() > self.room(tcb.buffer) {
             return false;
         }
-        let Some(index) = tcb.buffer.index().or_else(|| self.attach(tcb)) else {
+        let Some(index) = tcb.buffer.index().or_else(|| self.attach(tcb, holder)) else {
             return false;
         };
         let start = index * Self::CAPACITY + usize::from(self.states[index].held);
@@ -79,6 +168,9 @@ impl SendBuffers {
     /// Gives the buffer back.
     pub fn release(&mut self, buffer: &mut BufferId) {
         if let Some(index) = std::mem::take(buffer).index() {
+            if self.states[index].shared {
+                self.shares.remove(index);
+            }
             self.free.push(index as u32);
         }
     }
@@ -125,12 +217,17 @@ impl SendBuffers {
         }
         state.in_flight -= data;
         state.held -= data;
-        let (held, start) = (usize::from(state.held), index * Self::CAPACITY);
+        let (held, start, shared) = (usize::from(state.held), index * Self::CAPACITY, state.shared);
         if held == 0 {
             self.release(&mut tcb.buffer);
         } else {
             let rest = start + usize::from(data);
             self.octets.copy_within(rest..rest + held, start);
+            // What a silly window takes, a byte at a time, is none.
+            if shared && u32::from(data) + MOST_OPTIONS >= u32::from(tcb.mss) {
+                let share = self.shares.remove(index);
+                self.shares.add(index, share, now_ms);
+            }
         }
         data
     }
@@ -152,7 +249,12 @@ impl SendBuffers {
         }
     }
 
-    fn attach(&mut self, tcb: &mut Tcb) -> Option<usize> {
+    fn attach(&mut self, tcb: &mut Tcb, holder: &Holder<'_>) -> Option<usize> {
+        // Our own calls are no peer's doing: they have no share, and never give way.
+        let share = (!tcb.is_active()).then(|| self.shares.of(tcb.listener, holder.endpoints.remote().ip()));
+        if share.is_some_and(|share| !self.admits(share)) {
+            return None;
+        }
         let index = match self.free.pop() {
             Some(index) => index as usize,
             None if (self.fresh as usize) < self.states.len() => {
@@ -161,10 +263,25 @@ impl SendBuffers {
             }
             None => return None,
         };
+        if let Some(share) = share {
+            self.shares.add(index, share, holder.now_ms);
+        }
         let rto = Rto::new(tcb.srtt_ms, tcb.has(TcbFlags::SYN_LOST));
-        self.states[index] = SendState { held: 0, in_flight: 0, sent_at_ms: None, rto };
+        let (holder, shared) = (holder.number, share.is_some());
+        self.states[index] = SendState { held: 0, in_flight: 0, sent_at_ms: None, rto, holder, shared };
         tcb.buffer = BufferId(index as u32 + 1);
         Some(index)
+    }
+
+    /// Whether the share may have one more; notes that it has little room, or none.
+    fn admits(&mut self, share: Share) -> bool {
+        let (free, reserve) = (self.count() - self.in_use(), self.count() / RESERVE);
+        let room = self.shares.room(share, free);
+        if room <= reserve {
+            self.wanted = reserve.max(1);
+            self.crowded = Some(share);
+        }
+        room > 0
     }
 
     fn state(&self, buffer: BufferId) -> Option<&SendState> {
@@ -177,61 +294,4 @@ impl SendBuffers {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tcp::State;
-    use crate::wire::Seq;
-
-    fn tcb() -> Tcb {
-        Tcb::new(State::Established, Seq(0), Seq(0), Seq(0))
-    }
-
-    #[test]
-    fn octets_leave_in_the_order_in_which_they_came() {
-        let (mut buffers, mut tcb) = (SendBuffers::new(1), tcb());
-        assert!(buffers.append(&mut tcb, b"abcdef"));
-        buffers.sent(tcb.buffer, 4, 0);
-        assert_eq!((buffers.segment(tcb.buffer), buffers.unsent(tcb.buffer)), (&b"abcd"[..], 2));
-        assert_eq!(buffers.acknowledged(&mut tcb, 1, 10), 1);
-        assert_eq!(buffers.segment(tcb.buffer), b"bcd");
-        assert!(buffers.append(&mut tcb, b"gh"));
-        // A FIN is acknowledged with the data, and is none.
-        assert_eq!(buffers.acknowledged(&mut tcb, 3, 20), 3);
-        buffers.sent(tcb.buffer, 4, 30);
-        assert_eq!(buffers.segment(tcb.buffer), b"efgh");
-        assert_eq!(buffers.acknowledged(&mut tcb, 5, 40), 4);
-        assert_eq!((tcb.buffer, buffers.in_use()), (BufferId::NONE, 0));
-    }
-
-    #[test]
-    fn all_of_it_or_nothing() {
-        let (mut buffers, mut first, mut second) = (SendBuffers::new(1), tcb(), tcb());
-        assert!(buffers.append(&mut second, b""));
-        assert_eq!(second.buffer, BufferId::NONE);
-        assert!(!buffers.append(&mut first, &[0; SendBuffers::CAPACITY + 1]));
-        assert!(buffers.append(&mut first, &[0; SendBuffers::CAPACITY - 1]));
-        assert_eq!(buffers.room(first.buffer), 1);
-        assert!(!buffers.append(&mut first, b"ab"));
-        assert!(buffers.append(&mut first, b"a"));
-        assert!(!buffers.append(&mut second, b"a"), "no second buffer");
-        buffers.release(&mut first.buffer);
-        buffers.release(&mut first.buffer);
-        assert!(buffers.append(&mut second, b"a"));
-        assert_eq!(buffers.in_use(), 1);
-    }
-
-    /// Karn's rule: what went out twice tells nothing.
-    #[test]
-    fn round_trips_are_those_of_segments_sent_once() {
-        for (again, srtt) in [(false, 70), (true, 0)] {
-            let (mut buffers, mut tcb) = (SendBuffers::new(1), tcb());
-            buffers.append(&mut tcb, b"a");
-            buffers.sent(tcb.buffer, 1, u32::MAX - 9);
-            if again {
-                buffers.sent_again(tcb.buffer);
-            }
-            buffers.acknowledged(&mut tcb, 1, 60);
-            assert_eq!(tcb.srtt_ms, srtt);
-        }
-    }
-}
+mod tests;

@@ -52,8 +52,6 @@ impl TcbFlags {
     pub const SENT_DATA: TcbFlags = TcbFlags(1 << 11);
     /// Send even less than a full segment: the silly-window override has expired.
     pub const PUSH_OUT: TcbFlags = TcbFlags(1 << 12);
-    /// Both sides' FINs crossed (CLOSING was passed).
-    pub const CROSSED: TcbFlags = TcbFlags(1 << 13);
     /// A challenge ACK has been sent at `challenge`.
     pub const CHALLENGED: TcbFlags = TcbFlags(1 << 14);
     /// Window scaling was negotiated (RFC 7323 2.2).
@@ -95,8 +93,11 @@ pub struct Tcb {
     pub rcv_nxt: Seq,
     /// TS.Recent (RFC 7323 4.3).
     pub ts_recent: u32,
-    /// When `timer` expires, milliseconds modulo 2^32.
+    /// When `timer` expires, milliseconds modulo 2^32. Without a timer: when the peer was heard last
+    /// or a keep-alive was sent, by the idle clock ([`super::IdleClock`]).
     pub deadline_ms: u32,
+    /// In the list of a timer. Without a timer: `next` is when data or a FIN went either way last,
+    /// by the idle clock.
     pub links: Links,
     pub buffer: BufferId,
     /// SND.WND as on the wire: shift by `send_shift`.
@@ -118,7 +119,8 @@ pub struct Tcb {
     /// Send shift in the high half, receive shift in the low.
     pub shifts: u8,
     pub timer: Timer,
-    /// Low half: retransmissions so far of what `timer` guards. High half: when TS.Recent was
+    /// Low half: retransmissions so far of what `timer` guards; without a timer, keep-alives that are
+    /// unanswered. High half: when TS.Recent was
     /// set, units of 2^29 ms (6.2 days) modulo 16.
     marks: u8,
 }

@@ -1,7 +1,7 @@
 //! What a connection waits for, and what happens when it has waited long enough. A connection
 //! has at most one timer: what it waits for next. The engine keeps them in queues by time-out.
 
-use super::{Step, Tcb, TcbFlags, Verdict, rto};
+use super::{Step, Tcb, TcbFlags, Verdict, give_up, rto};
 use crate::observe::Closed;
 use crate::tcp::output::{syn, syn_ack};
 
@@ -96,6 +96,9 @@ fn syn_ack_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
 /// RFC 6298 5.4 to 5.6; at R2 the connection is given up (MUST-20).
 fn retransmit(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
     let retries = tcb.retries();
+    if tcb.snd_wnd == 0 && takes_nothing(tcb, step) {
+        return Verdict::Reply(give_up(tcb, Closed::PersistTimeout, step));
+    }
     if retries >= step.config.retries {
         step.close(tcb, Closed::RetransmitTimeout);
         return Verdict::Quiet;
@@ -106,15 +109,30 @@ fn retransmit(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
     Verdict::Owes
 }
 
-/// Probes go on for as long as the peer answers them (MUST-37): an answer resets the count.
+/// Whether the peer has taken nothing for longer than it may.
+pub(super) fn takes_nothing(tcb: &Tcb, step: &Step<'_>) -> bool {
+    let limit = step.config.persist_timeout_ms;
+    limit > 0 && step.buffers.stalled_ms(tcb.buffer, step.now.millis()) >= limit
+}
+
+/// Probes go on for as long as the peer answers them (MUST-37), an answer resets the count; but no
+/// longer than `persist_timeout_ms` where that is set (RFC 6429).
 fn probe(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
     let retries = tcb.retries();
+    if takes_nothing(tcb, step) {
+        return Verdict::Reply(give_up(tcb, Closed::PersistTimeout, step));
+    }
     if retries >= step.config.retries {
         step.close(tcb, Closed::RetransmitTimeout);
         return Verdict::Quiet;
     }
     tcb.set_retries(retries + 1);
     // A small window is used after one time-out (MUST-38's override), a closed one is probed.
-    tcb.set(if tcb.snd_wnd > 0 { TcbFlags::PUSH_OUT } else { TcbFlags::PROBE });
+    if tcb.snd_wnd > 0 {
+        tcb.set(TcbFlags::PUSH_OUT);
+    } else {
+        tcb.set(TcbFlags::PROBE);
+        step.counters.window_probes.bump();
+    }
     Verdict::Owes
 }

@@ -1,7 +1,8 @@
 use std::net::SocketAddr;
 
+use super::send::Holder;
 use super::state::opening;
-use super::{Disguise, IcmpError, IsnSecret, Now, SendBuffers, Step, Tcb, TcbFlags};
+use super::{Disguise, IcmpError, IdleLimits, IsnSecret, Now, SendBuffers, Step, Tcb, TcbFlags};
 use crate::observe::{Closed, DropReason};
 
 /// Both ends of a connection, for whoever asks.
@@ -41,6 +42,11 @@ pub trait User: Send {
     /// The octets the peer may send before anything is read.
     fn window(&self) -> u16 {
         u16::MAX
+    }
+
+    /// How long its connections may be silent (RFC 9293 MUST-24); `None`: as [`super::Config`] says.
+    fn idle_limits(&self) -> Option<IdleLimits> {
+        None
     }
 
     /// ESTABLISHED is reached.
@@ -120,7 +126,9 @@ impl<'a> Handle<'a> {
     /// Queues all of `data` behind what is queued already, or nothing.
     /// False: no room or no free buffer, or the direction is closed.
     pub fn send(&mut self, data: &[u8]) -> bool {
-        !self.tcb.has(TcbFlags::SEND_CLOSED) && self.buffers.append(self.tcb, data)
+        let Handle { endpoints, number, now, .. } = *self;
+        let holder = Holder { number, endpoints, now_ms: now.millis() };
+        !self.tcb.has(TcbFlags::SEND_CLOSED) && self.buffers.append(self.tcb, data, &holder)
     }
 
     /// Nothing more can be sent: [`Handle::shutdown`] or [`Handle::close`] was called.

@@ -97,7 +97,7 @@ fn after(
 ) -> After {
     let key = FlowKey4 { remote: [10, 0, 0, 1], local: [10, 0, 0, 2], remote_port: 1, local_port: 80 };
     let (config, counters) = (Config::default(), CoreCounters::default());
-    let mut buffers = SendBuffers::new(1);
+    let mut buffers = SendBuffers::new(1, [1, 2]);
     let mut user = Actor(does, Vec::new());
     let mut step = Step {
         now: Now::from_millis(5000),

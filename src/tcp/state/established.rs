@@ -5,6 +5,7 @@ use super::{closing, data_after_close, settle, settle_dropped};
 use crate::observe::DropReason;
 use crate::tcp::acceptance::{check, check_ack, remember_timestamp};
 use crate::tcp::output::bare_ack;
+use crate::tcp::timers::takes_nothing;
 use crate::tcp::{Accept, Handle, State, Step, Tcb, TcbFlags, Timer, TimerOp, User, Verdict};
 use crate::wire::{Flags, SegmentInfo, Seq};
 
@@ -52,8 +53,8 @@ fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: 
     }
     tcb.snd_wnd = segment.window;
     let closed_over_data = tcb.snd_wnd == 0 && step.buffers.in_flight(tcb.buffer) > 0;
-    if tcb.timer == Timer::Persist || closed_over_data {
-        // The peer answers probes, so it is never given up; the interval stays long (MUST-35,
+    if (tcb.timer == Timer::Persist || closed_over_data) && !takes_nothing(tcb, step) {
+        // The peer answers probes, so it is not given up; the interval stays long (MUST-35,
         // MUST-37).
         tcb.set_retries(tcb.retries().min(step.config.retries.saturating_sub(2)));
     }

@@ -1,0 +1,203 @@
+//! Who gives way when something runs out: of send buffers the connection longest without progress
+//! (docs/decisions/0025), of slots the one idle for longest (docs/decisions/0026). Never one at work.
+
+use super::Worker;
+use super::core::Core;
+use super::desk::send_unasked;
+use super::flows::{Flows, step};
+use super::port::Port;
+use super::tell::tell;
+use crate::observe::{Closed, DropReason};
+use crate::table::Slot;
+use crate::tcp::{self, Ended};
+use crate::wire::{Emit, PacketKey};
+
+/// Connections that give their send buffers up in one turn, at most.
+const RELIEVED: usize = 128;
+/// RSTs that wait for the end of the turn, at most.
+pub(super) const RESETS: usize = 1024;
+/// A connection that was at work in this time does not give way, milliseconds.
+const LEAST_IDLE_MS: u32 = 1000;
+/// Lines that are looked at for the longest idle: all of a small table, a sample of a large one.
+const SAMPLE: u32 = 1024;
+/// Of these, the longest idle that are kept: the next ones give way without a look.
+const KEPT: usize = 16;
+
+/// The RST to a peer whose connection gave way.
+pub(super) struct Farewell<K> {
+    key: K,
+    hop: u16,
+    emit: Emit,
+}
+
+/// Connections that were found idle, the longest last. Looked at again before they give way.
+#[derive(Debug, Default)]
+pub(super) struct Oldest {
+    /// Since when, by the idle clock, and the slot.
+    found: [(u32, u32); KEPT],
+    count: usize,
+    /// Where the next sample begins: places from the first slot on.
+    hand: u32,
+    /// When the last sample was taken, so that a flood does not make one for each segment.
+    sampled_ms: u32,
+}
+
+impl Oldest {
+    /// Takes note of a connection, if it is among the longest idle.
+    fn note(&mut self, idle_ms: u32, since: u32, slot: u32) {
+        let age = |(since, _): &(u32, u32)| idle_ms.wrapping_sub(*since);
+        let at = self.found[..self.count].partition_point(|other| age(other) < age(&(since, slot)));
+        if self.count < KEPT {
+            self.found.copy_within(at..self.count, at + 1);
+            self.found[at] = (since, slot);
+            self.count += 1;
+        } else if at > 0 {
+            // The shortest idle of them makes room.
+            self.found.copy_within(1..at, 0);
+            self.found[at - 1] = (since, slot);
+        }
+    }
+
+    fn take(&mut self) -> Option<(u32, u32)> {
+        self.count = self.count.checked_sub(1)?;
+        Some(self.found[self.count])
+    }
+}
+
+impl<P: Port> Worker<P> {
+    /// Frees send buffers, and counts how long they are short; how many connections gave way.
+    #[cold]
+    pub(super) fn relieve(&mut self) -> usize {
+        let Worker { core, v4, v6, .. } = self;
+        let begun = *core.short_since.get_or_insert_with(|| {
+            core.counters.send_buffer_shortages.bump();
+            core.now
+        });
+        let mut given = 0;
+        while let Some(number) = core.buffers.gives_way(core.now.millis()).filter(|_| given < RELIEVED) {
+            let held = core.buffers.in_use();
+            match (number as usize) < v4.part.capacity() {
+                true => v4.give_up(core, v4.slot(number), Closed::StallEvicted),
+                false => v6.give_up(core, v6.slot(number), Closed::StallEvicted),
+            }
+            if core.buffers.in_use() == held {
+                break;
+            }
+            given += 1;
+        }
+        core.buffers.relieved();
+        let short_ms = core.now.micros.saturating_sub(begun.micros) / 1000;
+        if core.buffers.pressed() {
+            core.counters.send_buffers_short_ms.set(short_ms.max(1));
+        } else {
+            core.short_since = None;
+            core.counters.send_buffer_shortage_ms.add(short_ms);
+            core.counters.send_buffers_short_ms.set(0);
+        }
+        given
+    }
+}
+
+impl<K: PacketKey> Flows<K> {
+    /// The slot of the connection with this number.
+    pub(super) fn slot(&self, number: u32) -> Slot {
+        Slot(number.wrapping_sub(self.to_number))
+    }
+
+    /// Ends a connection, whatever it has under way; its peer is reset at the end of the turn.
+    pub(super) fn give_up(&mut self, core: &mut Core, slot: Slot, how: Closed) {
+        let Some(key) = self.part.key(slot) else { return };
+        let hash = key.hash(&core.shared.secrets.hash);
+        let number = self.number(slot);
+        let Some(tcb) = self.part.value_mut(slot) else { return };
+        let (before, hop, listener) = (tcb.state, tcb.hop, tcb.listener);
+        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        let emit = tcp::give_up(tcb, how, &mut step);
+        let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
+        if let Some(how) = ended {
+            tell(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
+        }
+        self.after(core, slot, hash, states, timer);
+        if self.resets.len() < RESETS {
+            self.resets.push(Farewell { key, hop, emit });
+        } else {
+            core.counters.dropped(DropReason::NoFrame);
+        }
+    }
+
+    /// Sends the RSTs that wait.
+    #[inline]
+    pub(super) fn send_resets<P: Port>(&mut self, core: &mut Core, ports: &mut [P]) {
+        for Farewell { key, hop, emit } in self.resets.drain(..) {
+            send_unasked(&core.counters, &core.hops, ports, hop, &key, (&emit, &[]));
+        }
+    }
+
+    /// Gives up the connection that is idle for longest. False: all are at work.
+    #[cold]
+    pub(super) fn evict_idle(&mut self, core: &mut Core) -> bool {
+        let half_closed = self.half_closed(core);
+        let slot = half_closed.or_else(|| self.longest_idle()).or_else(|| {
+            self.sample();
+            self.longest_idle()
+        });
+        if let Some(slot) = slot {
+            self.give_up(core, slot, Closed::IdleEvicted);
+        }
+        slot.is_some()
+    }
+
+    /// The longest in FIN-WAIT-2: our side has said all, as in TIME-WAIT.
+    fn half_closed(&self, core: &Core) -> Option<Slot> {
+        let slot = self.timers.oldest_fin_wait_2()?;
+        let tcb = self.part.value(slot).filter(|tcb| !tcb.is_active())?;
+        let left = tcb.deadline_ms.wrapping_sub(core.now.millis());
+        (left <= core.shared.config.fin_wait_2_ms.saturating_sub(LEAST_IDLE_MS)).then_some(slot)
+    }
+
+    /// The longest idle of those found that is still idle.
+    fn longest_idle(&mut self) -> Option<Slot> {
+        while let Some((since, slot)) = self.oldest.take() {
+            let slot = Slot(slot);
+            if self.part.value(slot).and_then(tcp::idle_since) == Some(since) {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    /// Looks for idle connections, once a millisecond at most.
+    fn sample(&mut self) {
+        let (idle_ms, used) = (self.timers.idle_ms, self.part.used());
+        if std::mem::replace(&mut self.oldest.sampled_ms, idle_ms) == idle_ms {
+            return;
+        }
+        for _ in 0..used.min(SAMPLE) {
+            self.oldest.hand = if self.oldest.hand + 1 < used { self.oldest.hand + 1 } else { 0 };
+            let slot = Slot(self.part.first().0 + self.oldest.hand);
+            if let Some(since) = self.part.value(slot).and_then(tcp::idle_since)
+                && idle_ms.wrapping_sub(since) >= LEAST_IDLE_MS
+            {
+                self.oldest.note(idle_ms, since, slot.0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_idle_are_kept_and_come_in_order() {
+        let mut oldest = Oldest::default();
+        let mut ages: Vec<u32> = (0..100).map(|at| (at * 37) % 101).collect();
+        for (slot, age) in ages.iter().enumerate() {
+            oldest.note(50, 50u32.wrapping_sub(*age), slot as u32);
+        }
+        let taken: Vec<u32> =
+            std::iter::from_fn(|| oldest.take()).map(|(_, slot)| ages[slot as usize]).collect();
+        ages.sort_unstable_by(|a, b| b.cmp(a));
+        assert_eq!(taken, ages[..KEPT]);
+    }
+}

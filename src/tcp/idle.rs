@@ -1,0 +1,155 @@
+//! Connections on which nothing happens: keep-alives (RFC 9293 3.8.4), and an end for those whose peer
+//! is gone. The engine looks at each connection from time to time; what a segment costs is one store.
+
+use super::output::{probe_of, reset_of};
+use super::{Config, IdleLimits, Now, State, Step, Tcb, Timer};
+use crate::observe::Closed;
+use crate::wire::Emit;
+
+/// Milliseconds, modulo 2^32, in which the core was at work. A machine that was suspended finds its
+/// connections as idle as they were, so that none ends before it was asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdleClock {
+    seen: Now,
+    ms: u32,
+}
+
+/// A core that runs takes a turn a second, so a longer gap is none of its peers' silence.
+const LONGEST_GAP_MS: u64 = 5000;
+
+impl IdleClock {
+    pub fn new(now: Now) -> IdleClock {
+        IdleClock { seen: now, ms: 0 }
+    }
+
+    /// Once a turn.
+    #[inline]
+    pub fn turn(&mut self, now: Now) -> u32 {
+        let passed = now.micros.wrapping_sub(self.seen.micros) / 1000;
+        self.seen.micros += passed * 1000;
+        self.ms = self.ms.wrapping_add(passed.min(LONGEST_GAP_MS) as u32);
+        self.ms
+    }
+}
+
+/// What an idle connection's silence calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// A keep-alive: [`keep_alive`].
+    Ask,
+    /// Its end: [`give_up`].
+    End(Closed),
+}
+
+impl Tcb {
+    /// An acceptable segment has come; `busy`: with data, or one that acknowledged some. Without a
+    /// timer the line has room for when.
+    #[inline(always)]
+    pub fn heard(&mut self, idle_ms: u32, busy: bool) {
+        if self.timer == Timer::None {
+            self.deadline_ms = idle_ms;
+            self.set_retries(0);
+            if busy {
+                self.links.next = idle_ms;
+            }
+        }
+    }
+}
+
+/// When data went last, by the idle clock; `None`: something is under way, or it is our own call.
+#[inline]
+pub fn idle_since(tcb: &Tcb) -> Option<u32> {
+    let open = !matches!(tcb.state, State::Closed | State::SynSent | State::SynReceived | State::TimeWait);
+    (tcb.timer == Timer::None && open && !tcb.is_active()).then_some(tcb.links.next)
+}
+
+/// What is to be done at `idle_ms`, of a connection that is idle.
+pub fn silence(tcb: &Tcb, idle_ms: u32, limits: IdleLimits, config: &Config) -> Option<Silence> {
+    let since_data = idle_ms.wrapping_sub(idle_since(tcb)?);
+    if limits.timeout_ms > 0 && since_data >= limits.timeout_ms {
+        return Some(Silence::End(Closed::IdleTimeout));
+    }
+    let (asked, quiet) = (tcb.retries(), idle_ms.wrapping_sub(tcb.deadline_ms));
+    match asked {
+        _ if limits.keepalive_ms == 0 => None,
+        0 => (quiet >= limits.keepalive_ms).then_some(Silence::Ask),
+        _ if quiet < config.keepalive_interval_ms => None,
+        asked if asked >= config.keepalive_probes.clamp(1, 15) => {
+            Some(Silence::End(Closed::KeepaliveTimeout))
+        }
+        _ => Some(Silence::Ask),
+    }
+}
+
+/// An empty segment below SND.UNA, which any peer that has the connection answers (SHLD-12).
+pub fn keep_alive(tcb: &mut Tcb, idle_ms: u32, step: &mut Step<'_>) -> Emit {
+    tcb.set_retries(tcb.retries() + 1);
+    tcb.deadline_ms = idle_ms;
+    step.counters.keepalives.bump();
+    probe_of(tcb, step)
+}
+
+/// The connection is over, whatever it has under way: the RST for its peer.
+pub fn give_up(tcb: &mut Tcb, how: Closed, step: &mut Step<'_>) -> Emit {
+    let reset = reset_of(tcb);
+    step.close(tcb, how);
+    reset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Seq;
+
+    const CONFIG: fn() -> Config = || Config { keepalive_interval_ms: 10, ..Config::default() };
+
+    fn tcb(idle_since: u32) -> Tcb {
+        let mut tcb = Tcb::new(State::Established, Seq(0), Seq(0), Seq(0));
+        tcb.heard(idle_since, true);
+        tcb
+    }
+
+    #[test]
+    fn a_suspended_machine_is_not_a_silent_peer() {
+        let mut clock = IdleClock::new(Now::from_millis(1));
+        assert_eq!(clock.turn(Now { micros: 2_999 }), 1);
+        assert_eq!(clock.turn(Now { micros: 3_000 }), 2, "fractions add up");
+        assert_eq!(clock.turn(Now::from_millis(1003)), 1002);
+        assert_eq!(clock.turn(Now::from_millis(86_400_000)), 6002);
+        assert_eq!(clock.turn(Now::from_millis(86_400_001)), 6003);
+    }
+
+    #[test]
+    fn asks_three_times_then_ends() {
+        let limits = IdleLimits { keepalive_ms: 60, timeout_ms: 0 };
+        for start in [0, u32::MAX - 65] {
+            let mut tcb = tcb(start);
+            let at = |ms: u32| start.wrapping_add(ms);
+            for (asked, due) in [(0, 60), (1, 70), (2, 80), (3, 90)] {
+                assert_eq!(silence(&tcb, at(due - 1), limits, &CONFIG()), None, "{asked}");
+                let wanted = if asked < 3 { Silence::Ask } else { Silence::End(Closed::KeepaliveTimeout) };
+                assert_eq!(silence(&tcb, at(due), limits, &CONFIG()), Some(wanted), "{asked}");
+                tcb.set_retries(asked + 1);
+                tcb.deadline_ms = at(due);
+            }
+            tcb.heard(at(95), false);
+            assert_eq!(silence(&tcb, at(154), limits, &CONFIG()), None, "it lives: from the beginning");
+            assert_eq!(silence(&tcb, at(155), limits, &CONFIG()), Some(Silence::Ask));
+        }
+    }
+
+    /// Answers to keep-alives are no data.
+    #[test]
+    fn idle_means_without_data() {
+        let limits = IdleLimits { keepalive_ms: 0, timeout_ms: 100 };
+        let mut tcb = tcb(0);
+        tcb.heard(90, false);
+        assert_eq!(silence(&tcb, 99, limits, &CONFIG()), None);
+        assert_eq!(silence(&tcb, 100, limits, &CONFIG()), Some(Silence::End(Closed::IdleTimeout)));
+        tcb.heard(90, true);
+        assert_eq!(silence(&tcb, 189, limits, &CONFIG()), None);
+        tcb.timer = Timer::Retransmit;
+        assert_eq!(silence(&tcb, 1000, limits, &CONFIG()), None, "something is under way");
+        assert_eq!(silence(&tcb, 1000, IdleLimits::default(), &CONFIG()), None);
+    }
+}
