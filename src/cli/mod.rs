@@ -25,6 +25,7 @@ mod demo;
 mod demo_comparison;
 mod doctor;
 mod failure;
+mod idle_args;
 mod lab;
 mod lab_bench;
 mod lab_bench_args;
@@ -32,6 +33,7 @@ mod lab_comparison;
 mod lab_contest;
 mod lab_engine;
 mod lab_trace;
+mod listen;
 mod man;
 mod man_page;
 mod metrics_args;
@@ -42,6 +44,7 @@ mod report;
 mod report_args;
 mod respond;
 mod respond_args;
+mod respond_examples;
 mod respond_watch;
 mod responder_process;
 mod signals;
@@ -61,9 +64,11 @@ use args::{Arguments, Command};
 pub use bench_args::BenchArgs;
 pub use capture_args::CaptureArgs;
 pub use failure::Failure;
+pub use idle_args::IdleArgs;
+pub use listen::Listen;
 pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;
-pub use values::{Cores, Listen};
+pub use values::Cores;
 
 /// Every command and option there is, for those who write about them. It runs nothing.
 pub fn command() -> clap::Command {

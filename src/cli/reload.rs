@@ -10,6 +10,7 @@ use super::respond::some;
 use super::{Failure, Listen, RespondArgs, signals};
 use crate::engine::Fault;
 use crate::engine::stack::{Answer, ListenError, Running};
+use crate::tcp::IdleLimits;
 
 /// How often it is looked whether what was given up has connections left, while there is any.
 const RELEASE: Duration = Duration::from_secs(5);
@@ -24,6 +25,7 @@ pub(super) struct Reloader {
     hangup: Arc<AtomicBool>,
     listeners: Vec<Listen>,
     fault: Fault,
+    limits: IdleLimits,
     /// When to look for what can be given back.
     release: Instant,
 }
@@ -36,6 +38,7 @@ impl Reloader {
             hangup: signals::hangup()?,
             listeners: arguments.listeners.clone(),
             fault: arguments.fault.unwrap_or_default(),
+            limits: arguments.idle.limits(),
             release: Instant::now() + RELEASE,
         })
     }
@@ -91,11 +94,13 @@ impl Reloader {
         if added.is_empty() && removed.is_empty() && fault == self.fault {
             return Ok("the listeners are the same".into());
         }
+        // What stands in the file of silent peers needs a restart, but for what a listener says itself.
+        let limits = self.limits;
         let answer = |listen: &Listen| {
-            let service = listen.service;
+            let own = listen.clone();
             match before.contains(&listen.to_string()) {
                 true => Answer::AsBefore,
-                false => Answer::With(Box::new(move || service.user())),
+                false => Answer::With(Box::new(move || own.user(limits))),
             }
         };
         let wanted = arguments.listeners.iter().map(|listen| (listen.owned.clone(), answer(listen)));

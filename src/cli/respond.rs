@@ -15,6 +15,7 @@ use crate::control::Subject;
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Active, Options, Running, Stack};
 use crate::report::{Summary, active_line, capture_notes, steering_note};
+use crate::tcp::SendBuffers;
 
 /// Exit code, as clap's.
 const WRONG_ARGUMENTS: u8 = 2;
@@ -61,7 +62,7 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
     let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(failed)?;
     drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
-    println!("{}", active_line(&active));
+    println!("{}; {}", active_line(&active), send_buffers(arguments, &active));
     let notes = active.notes.iter().map(String::as_str).chain(control.note());
     notes.for_each(|note| println!("note: {note}"));
     let running = responder.run().map_err(Failure::of)?;
@@ -84,6 +85,13 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         Some(fault) => Err(Failure::new(fault)),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// How many, and what memory they come to when all are used.
+fn send_buffers(arguments: &RespondArgs, active: &Active) -> String {
+    let each = u64::from(arguments.send_buffers);
+    let bytes = each * active.cpus.len() as u64 * SendBuffers::CAPACITY as u64;
+    format!("{each} send buffers for each core in up to {} MiB", bytes.div_ceil(1 << 20))
 }
 
 fn finish(active: &Active, running: Running) -> Summary {

@@ -7,8 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
 
 use super::control_args::ControlArgs;
-use super::values::{self, Cores, Listen};
-use super::{CaptureArgs, Failure, MetricsArgs};
+use super::respond_examples::EXAMPLES;
+use super::values::{self, Cores};
+use super::{CaptureArgs, Failure, IdleArgs, Listen, MetricsArgs};
 use crate::engine::listeners::Listeners;
 use crate::engine::stack::{Options, ServiceFactory};
 use crate::engine::{CoreConfig, Fault, Polling};
@@ -39,7 +40,7 @@ pub struct RespondArgs {
     #[arg(long = "dev", value_name = "IF", required_unless_present_any = ["config", "check"], value_parser = values::device)]
     pub devices: Vec<String>,
 
-    /// ADDR[/PREFIX]:PORT[-PORT][=SERVICE]: what to own, and what answers there
+    /// ADDR[/PREFIX]:PORT[-PORT][=SERVICE][,SETTING=VALUE]: what to own, and what answers there
     ///
     /// IPv6 addresses stand in brackets: [2001:db8::1]:80. Where several listeners contain a
     /// segment, the longest prefix and then the narrowest port range decides; two equal ones are
@@ -52,6 +53,9 @@ pub struct RespondArgs {
     ///   close    closes first, right after the handshake
     ///   reset    resets, right after the handshake
     ///   hold     accepts, never reads, never closes
+    ///
+    /// SETTING is `keepalive` or `idle-timeout`: seconds, in the place of --keepalive and
+    /// --idle-timeout, as in 10.0.0.50:80=http,idle-timeout=30
     #[arg(
         long = "listen",
         value_name = "ADDR:PORT=SERVICE",
@@ -130,6 +134,9 @@ pub struct RespondArgs {
     #[arg(long, value_name = "N", default_value_t = 2, help_heading = "Protocol", value_parser = clap::value_parser!(u8).range(0..=10))]
     pub synack_retries: u8,
 
+    #[command(flatten)]
+    pub idle: IdleArgs,
+
     /// Connections of each address family; their room is set aside at start
     #[arg(long, value_name = "N", default_value = "1_048_576", help_heading = "Limits", value_parser = values::count)]
     pub max_connections: u32,
@@ -144,6 +151,13 @@ pub struct RespondArgs {
     /// Half-open connections for each core, above which `--cookies auto` sends cookies
     #[arg(long, value_name = "N", default_value = "65_536", help_heading = "Limits", value_parser = values::count)]
     pub half_open: u32,
+
+    /// Send buffers for each core, of 4 KiB; memory follows use
+    ///
+    /// A connection has one while it has data to send or to have acknowledged. When they are short,
+    /// the connection longest without progress gives way (stall_evicted).
+    #[arg(long, value_name = "N", default_value = "65_536", help_heading = "Limits", value_parser = send_buffers)]
+    pub send_buffers: u32,
 
     /// Resets a second, for each core
     #[arg(long, value_name = "N", default_value = "10_000", help_heading = "Limits", value_parser = values::count)]
@@ -181,34 +195,6 @@ pub struct RespondArgs {
     pub capture: CaptureArgs,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  A web server of one page on an address that nobody has, and a port that counts connections:
-
-    handfast respond --dev eth0 --listen 10.0.0.50:80=http --listen 10.0.0.50:9000=close
-
-  A whole prefix, both families, on two cores, for a minute, with a summary to keep:
-
-    handfast respond --dev eth0 --cores 2,3 --listen 198.18.1.0/24:1-65535 \\
-        --listen '[2001:db8:18::1:0]/112:1-65535' --duration 60 --json run.json
-
-  How does my client take a server that ignores a tenth of its SYNs?
-
-    handfast respond --dev eth0 --listen 10.0.0.50:80=http --fault drop=10%
-
-  What do my sockets see of port 80? (docs/capture.md)
-
-    handfast respond --dev eth0 --listen 10.0.0.50:80=http --pcap run.pcapng --filter 80
-
-  The same from a file; `kill -HUP` changes the listeners and keeps every connection:
-
-    handfast respond --config handfast.toml --check && handfast respond --config handfast.toml
-
-  To try it without touching a real interface: handfast lab --help
-
-Exit status:
-  0 ended as asked; 1 could not start, or the interface vanished; 2 wrong arguments, or a wrong file.";
-
 /// `--mode`; `None` is auto.
 pub type ModeChoice = Option<Mode>;
 
@@ -218,21 +204,22 @@ impl RespondArgs {
         let defaults = Options::default();
         Options {
             devices: self.devices.clone(),
-            listen: self.listeners.iter().map(listener).collect(),
+            listen: self.listeners.iter().map(|listen| self.listener(listen)).collect(),
             subnets: self.subnets.clone(),
             cores: self.cores.clone().map_or(defaults.cores, |cores| cores.0),
             mode: self.mode,
             copy: self.copy(),
             polling: self.poll,
-            config: Config {
+            config: self.idle.apply(Config {
                 cookies: self.cookies,
                 msl_ms: self.msl.as_millis() as u32,
                 syn_ack_retries: self.synack_retries,
                 ..defaults.config
-            },
+            }),
             mss: self.mss,
             bounds: CoreConfig {
                 half_open_bound: self.half_open,
+                send_buffers: self.send_buffers,
                 rst_rate: self.rst_rate,
                 icmp_rate: self.icmp_rate,
                 ..defaults.bounds
@@ -257,6 +244,11 @@ impl RespondArgs {
         Listeners::new(self.listeners.iter().map(rule)).map(drop).map_err(Failure::of)
     }
 
+    fn listener(&self, listen: &Listen) -> (Owned, ServiceFactory) {
+        let (own, limits) = (listen.clone(), self.idle.limits());
+        (listen.owned.clone(), Box::new(move || own.user(limits)))
+    }
+
     fn copy(&self) -> Copy {
         match (self.copy, self.zerocopy) {
             (true, _) => Copy::Copy,
@@ -266,9 +258,12 @@ impl RespondArgs {
     }
 }
 
-fn listener(listen: &Listen) -> (Owned, ServiceFactory) {
-    let service = listen.service;
-    (listen.owned.clone(), Box::new(move || service.user()))
+/// Up to 4 GiB of them.
+fn send_buffers(text: &str) -> Result<u32, String> {
+    match values::count(text)? {
+        many if many > 1 << 20 => Err(format!("`{text}` is more than 1048576")),
+        count => Ok(count),
+    }
 }
 
 pub(super) fn mode(text: &str) -> ModeChoice {

@@ -1,46 +1,11 @@
 //! Readers of single argument values. Each error says what was wrong and what would be right.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::engine::Fault;
-use crate::service::Service;
-use crate::wire::owned::OwnedError;
-use crate::wire::{Mac, Owned};
-
-/// What answers where there is no `=SERVICE`.
-const DEFAULT_SERVICE: Service = Service::Discard;
-
-/// `ADDR[/PREFIX]:PORT[-PORT][=SERVICE]`: what is owned, and what answers there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    pub owned: Owned,
-    pub service: Service,
-}
-
-impl FromStr for Listen {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Listen, String> {
-        let (owned, service) = match text.split_once('=') {
-            Some((owned, name)) => (owned, name.parse::<Service>().map_err(|error| error.to_string())?),
-            None => (text, DEFAULT_SERVICE),
-        };
-        let owned = owned.parse::<Owned>().map_err(|error| match error {
-            OwnedError::MissingAddress(_) => format!("{error}; every one is 0.0.0.0/0{owned}"),
-            error => error.to_string(),
-        })?;
-        Ok(Listen { owned, service })
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.owned, self.service)
-    }
-}
+use crate::wire::Mac;
 
 /// `0,2-3`: numbers of cores, each once, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +97,22 @@ pub(super) fn seconds_or_none(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("`{text}` is no time: write seconds, as in 30 or 0.5"))
 }
 
+/// How long something may be silent: seconds, with a fraction if need be; 0 is for ever.
+pub(super) fn silence(text: &str) -> Result<Duration, String> {
+    // Timers compare milliseconds modulo 2^32.
+    let limit = Duration::from_secs(14 * 86_400);
+    match seconds_or_none(text)? {
+        long if long > limit => Err(format!("`{text}` is more than 14 days")),
+        silence => Ok(silence),
+    }
+}
+
+/// For the timers, milliseconds: at least one, if there is any.
+pub(super) fn timer_ms(time: Duration) -> u32 {
+    let millis = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    if time.is_zero() { 0 } else { millis.max(1) }
+}
+
 /// A number from 1 on, with `k` or `M` for thousands and millions, and `_` between digits.
 pub(super) fn count(text: &str) -> Result<u32, String> {
     let (digits, factor) = match text.as_bytes().last() {
@@ -179,27 +160,6 @@ pub(super) fn device(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn listeners_name_what_they_own_and_what_answers() {
-        for (text, written) in [
-            ("10.0.0.1:80=http", "10.0.0.1:80=http"),
-            ("10.0.0.0/24:7000-7002=echo", "10.0.0.0/24:7000-7002=echo"),
-            ("[2001:db8::1]:9", "[2001:db8::1]:9=discard"),
-        ] {
-            assert_eq!(text.parse::<Listen>().expect(text).to_string(), written);
-        }
-        for (text, part) in [
-            ("10.0.0.1:80=telnet", "there is no service \"telnet\""),
-            ("10.0.0.1:80=", "there is no service \"\""),
-            ("10.0.0.1=http", "has no port"),
-            (":80", "\":80\" has no address: write ADDR:80"),
-            ("10.0.0.1:99999", "is no port"),
-        ] {
-            let error = text.parse::<Listen>().expect_err(text);
-            assert!(error.contains(part), "{text}: {error}");
-        }
-    }
 
     #[test]
     fn cores_are_numbers_and_ranges() {

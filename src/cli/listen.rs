@@ -1,0 +1,137 @@
+//! What `--listen` takes: addresses and ports, what answers there, and how long it may be silent.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::values;
+use crate::service::{self, Service};
+use crate::tcp::{IdleLimits, User};
+use crate::wire::Owned;
+use crate::wire::owned::OwnedError;
+
+/// What answers where there is no `=SERVICE`.
+const DEFAULT_SERVICE: Service = Service::Discard;
+
+/// `ADDR[/PREFIX]:PORT[-PORT][=SERVICE][,keepalive=SECS][,idle-timeout=SECS]`: what is owned, what
+/// answers there, and its own limits of silence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub owned: Owned,
+    pub service: Service,
+    /// `None`: as `--keepalive` says; zero: none.
+    pub keepalive: Option<Duration>,
+    /// `None`: as `--idle-timeout` says; zero: none.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl Listen {
+    /// One core's part of the service. `limits` are those of listeners that say nothing else.
+    pub(super) fn user(&self, limits: IdleLimits) -> Box<dyn User> {
+        let user = self.service.user();
+        if self.keepalive.is_none() && self.idle_timeout.is_none() {
+            return user;
+        }
+        let limits = IdleLimits {
+            keepalive_ms: self.keepalive.map_or(limits.keepalive_ms, values::timer_ms),
+            timeout_ms: self.idle_timeout.map_or(limits.timeout_ms, values::timer_ms),
+        };
+        service::limited(user, limits)
+    }
+
+    fn set(&mut self, option: &str) -> Result<(), String> {
+        let (name, value) = option
+            .split_once('=')
+            .ok_or_else(|| format!("`{option}` is no setting: write keepalive=SECS or idle-timeout=SECS"))?;
+        let place = match name {
+            "keepalive" => &mut self.keepalive,
+            "idle-timeout" => &mut self.idle_timeout,
+            _ => {
+                return Err(format!("there is no setting `{name}`; there are keepalive and idle-timeout"));
+            }
+        };
+        match place.replace(values::silence(value)?) {
+            Some(_) => Err(format!("`{name}` is given twice")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Listen, String> {
+        let mut parts = text.split(',');
+        let place = parts.next().unwrap_or(text);
+        let (owned, service) = match place.split_once('=') {
+            Some((owned, name)) => (owned, name.parse::<Service>().map_err(|error| error.to_string())?),
+            None => (place, DEFAULT_SERVICE),
+        };
+        let owned = owned.parse::<Owned>().map_err(|error| match error {
+            OwnedError::MissingAddress(_) => format!("{error}; every one is 0.0.0.0/0{owned}"),
+            error => error.to_string(),
+        })?;
+        let mut listen = Listen { owned, service, keepalive: None, idle_timeout: None };
+        parts.try_for_each(|option| listen.set(option))?;
+        Ok(listen)
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.owned, self.service)?;
+        for (name, time) in [("keepalive", self.keepalive), ("idle-timeout", self.idle_timeout)] {
+            if let Some(time) = time {
+                write!(f, ",{name}={}", time.as_secs_f64())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_name_what_they_own_and_what_answers() {
+        for (text, written) in [
+            ("10.0.0.1:80=http", "10.0.0.1:80=http"),
+            ("10.0.0.0/24:7000-7002=echo", "10.0.0.0/24:7000-7002=echo"),
+            ("[2001:db8::1]:9", "[2001:db8::1]:9=discard"),
+            ("10.0.0.1:80=http,idle-timeout=30s", "10.0.0.1:80=http,idle-timeout=30"),
+            ("10.0.0.1:80,keepalive=0", "10.0.0.1:80=discard,keepalive=0"),
+            ("[::1]:7=echo,idle-timeout=0.5,keepalive=9", "[::1]:7=echo,keepalive=9,idle-timeout=0.5"),
+        ] {
+            let listen = text.parse::<Listen>().expect(text);
+            assert_eq!(listen.to_string(), written);
+            assert_eq!(written.parse(), Ok(listen));
+        }
+        for (text, part) in [
+            ("10.0.0.1:80=telnet", "there is no service \"telnet\""),
+            ("10.0.0.1:80=", "there is no service \"\""),
+            ("10.0.0.1=http", "has no port"),
+            (":80", "\":80\" has no address: write ADDR:80"),
+            ("10.0.0.1:99999", "is no port"),
+            ("10.0.0.1:80=http,", "`` is no setting"),
+            ("10.0.0.1:80=http,idle-timeout", "write keepalive=SECS"),
+            ("10.0.0.1:80=http,idle=3", "there is no setting `idle`"),
+            ("10.0.0.1:80=http,keepalive=1,keepalive=2", "given twice"),
+            ("10.0.0.1:80=http,keepalive=never", "is no time"),
+            ("10.0.0.1:80=http,keepalive=9999999", "more than 14 days"),
+        ] {
+            let error = text.parse::<Listen>().expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_listener_s_own_limits_win_one_by_one() {
+        let all = IdleLimits { keepalive_ms: 60_000, timeout_ms: 5 };
+        let limits = |text: &str| text.parse::<Listen>().expect(text).user(all).idle_limits();
+        assert_eq!(limits("10.0.0.1:80=http"), None);
+        let own = |keepalive_ms, timeout_ms| Some(IdleLimits { keepalive_ms, timeout_ms });
+        assert_eq!(limits("10.0.0.1:80,keepalive=0"), own(0, 5));
+        assert_eq!(limits("10.0.0.1:80,idle-timeout=1.5"), own(60_000, 1500));
+    }
+}
