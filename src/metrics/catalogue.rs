@@ -94,6 +94,24 @@ pub(super) const PER_CORE: &[PerCore] = &[
     (counter("handfast_retransmissions_total", CORE, "Segments of data or FIN sent again."), |c| {
         c.retransmissions
     }),
+    (
+        counter("handfast_keepalives_sent_total", CORE, "Keep-alives sent to idle peers (RFC 9293 3.8.4)."),
+        |c| c.keepalives,
+    ),
+    (
+        counter("handfast_window_probes_sent_total", CORE, "Probes of closed windows (RFC 9293 3.8.6.1)."),
+        |c| c.window_probes,
+    ),
+    (gauge("handfast_send_buffers", CORE, "Send buffers in use."), |c| c.send_buffers),
+    (gauge("handfast_send_buffers_limit", CORE, "Send buffers that there are (--send-buffers)."), |c| {
+        c.send_buffers_limit
+    }),
+    (gauge("handfast_send_buffers_short", CORE, "1 while send buffers are short, else 0."), |c| {
+        u64::from(c.send_buffers_short_ms > 0)
+    }),
+    (counter("handfast_send_buffer_shortages_total", CORE, "Times that send buffers became short."), |c| {
+        c.send_buffer_shortages
+    }),
     (counter("handfast_challenge_acks_sent_total", CORE, "Challenge ACKs (RFC 5961)."), |c| c.challenge_acks),
     (counter("handfast_resets_sent_total", CORE, "RST segments sent."), |c| c.resets_sent),
     (
@@ -143,6 +161,11 @@ pub(super) const SPARE: Metric = counter(
     "handfast_spare_seconds_total",
     CORE,
     "Time in which the core's loop had nothing to do and nobody else wanted the core.",
+);
+pub(super) const SHORTAGE: Metric = counter(
+    "handfast_send_buffer_shortage_seconds_total",
+    CORE,
+    "Time for which send buffers were short: connections without progress gave way (stall_evicted).",
 );
 pub(super) const STAGE: Metric = counter(
     "handfast_stage_seconds_total",
@@ -259,7 +282,7 @@ pub(super) const IN_FLIGHT: Metric =
 
 /// Those that are there whatever runs.
 const GENERAL: [Metric; 5] = [BUILD, UPTIME, CORES, DEVICES, LIMIT];
-const OF_CORES: [Metric; 3] = [SPARE, STAGE, CONNECTIONS];
+const OF_CORES: [Metric; 4] = [SPARE, SHORTAGE, STAGE, CONNECTIONS];
 const OF_DEVICES: [Metric; 2] = [KERNEL, STEERING];
 /// Those of `handfast bench` alone.
 const OF_BENCH: [Metric; 5] = [ATTEMPTED, ESTABLISHED, COMPLETED, FAILED, IN_FLIGHT];

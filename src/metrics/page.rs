@@ -95,6 +95,9 @@ impl Page {
             self.add(metric, by_core(cores).map(|(id, core)| (vec![id], value(core) as f64)));
         }
         self.add(&names::SPARE, by_core(cores).map(|(id, core)| (vec![id], seconds(core.spare_ns))));
+        let short =
+            |core: &CoreSnapshot| (core.send_buffer_shortage_ms + core.send_buffers_short_ms) as f64 / 1000.0;
+        self.add(&names::SHORTAGE, by_core(cores).map(|(id, core)| (vec![id], short(core))));
         if cores.iter().any(|core| core.stages_ns.sum() > 0) {
             let stages = by_core(cores).flat_map(|(id, core)| {
                 let stages = core.stages_ns.0.iter();

@@ -123,6 +123,8 @@ impl Display for Summary {
             "between cores",
             &format!("{} forwarded, {} received", total.forwarded_out, total.forwarded_in),
         )?;
+        row(f, "silent peers", &silent_peers(total))?;
+        row(f, "send buffers", &send_buffers(total))?;
         self.drops(f)?;
         for queue in &self.detail.queues {
             row(f, &format!("{} queue {}", queue.device, queue.queue), &queue_text(queue))?;
@@ -164,6 +166,35 @@ pub fn steering_note(total: &CoreSnapshot) -> Option<String> {
              (or accept them: --accept-partial-checksums)"
         )
     })
+}
+
+fn silent_peers(total: &CoreSnapshot) -> String {
+    format!(
+        "{} keep-alives sent, {} connections ended; {} idle ones gave way to new ones",
+        total.keepalives,
+        total.closed.named("keepalive_timeout") + total.closed.named("idle_timeout"),
+        total.closed.named("idle_evicted"),
+    )
+}
+
+/// How full they were; if they ever were short, how often, for how long, and what gave way.
+pub fn send_buffers(total: &CoreSnapshot) -> String {
+    let most = format!("at most {} of {} in use", total.send_buffers_most, total.send_buffers_limit);
+    if total.send_buffer_shortages == 0 {
+        return most;
+    }
+    let short_ms = total.send_buffer_shortage_ms + total.send_buffers_short_ms;
+    let often = match total.send_buffer_shortages {
+        1 => "once".to_owned(),
+        many => format!("{many} times"),
+    };
+    format!(
+        "{most}; short {often}, {:.1} s in all: {} connections without progress gave way, {} segments were \
+         left for later",
+        short_ms as f64 / 1000.0,
+        total.closed.named("stall_evicted"),
+        total.drops.named("no_send_buffer"),
+    )
 }
 
 fn row(f: &mut Formatter<'_>, name: &str, text: &str) -> fmt::Result {
@@ -212,6 +243,10 @@ mod tests {
                 cores: vec![CoreSnapshot {
                     syns: 5,
                     syn_acks: 5,
+                    send_buffers_most: 60,
+                    send_buffers_limit: 64,
+                    send_buffer_shortages: 2,
+                    send_buffer_shortage_ms: 1500,
                     drops: Named(vec![("paws".into(), 2), ("ip_header".into(), 0)]),
                     closed: Named(vec![("passive".into(), 3)]),
                     ..CoreSnapshot::default()
@@ -238,6 +273,14 @@ mod tests {
         assert!(text.contains("paws") && text.contains("An old timestamp"), "{text}");
         assert!(!text.contains("ip_header"), "{text}");
         assert!(text.contains("passive 3"), "{text}");
+    }
+
+    #[test]
+    fn text_says_how_often_send_buffers_were_short_and_what_gave_way() {
+        let wanted = "at most 60 of 64 in use; short 2 times, 1.5 s in all: 0 connections";
+        let text = summary().to_string();
+        assert!(text.contains(wanted), "{text}");
+        assert_eq!(send_buffers(&CoreSnapshot::default()), "at most 0 of 0 in use");
     }
 
     #[test]

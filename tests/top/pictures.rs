@@ -116,6 +116,23 @@ fn without_colours_there_are_none() {
     }
 }
 
+/// A named state: since when, and what gives way.
+#[test]
+fn a_shortage_of_send_buffers_takes_the_place_of_the_listeners() {
+    let short = |short_ms| {
+        let model = watched(60, |second| {
+            let mut status = responder(2, second);
+            status.detail.cores[1].send_buffers_short_ms = short_ms;
+            (status.total.send_buffers, status.total.send_buffers_limit) = (60_000, 65_536);
+            status
+        });
+        picture(&model, &View::watched(true), (120, 30))
+    };
+    let wanted = " send buffers are short for 1:01: 60,000 of 65,536 in use, ";
+    assert!(short(61_000).contains(wanted), "{}", short(61_000));
+    assert!(!short(0).contains("short") && short(0).contains("listens at"), "{}", short(0));
+}
+
 /// A program with more cores, queues and drops than lines: what is not seen is counted.
 #[test]
 fn what_does_not_fit_is_counted() {

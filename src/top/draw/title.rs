@@ -18,7 +18,24 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     canvas.styled(area, 0, &program, bold);
     canvas.right(area, 0, &right, Style::new());
     let second = status.bench.as_ref().map_or_else(|| listeners(status), progress);
-    canvas.line(area, 1, &second);
+    match shortage(status) {
+        Some(short) => canvas.styled(area, 1, &short, canvas.ink(Color::Red).add_modifier(Modifier::BOLD)),
+        None => canvas.line(area, 1, &second),
+    }
+}
+
+/// Send buffers are short: since when, and what gives way.
+fn shortage(status: &Status) -> Option<String> {
+    let total = &status.total;
+    let since = status.detail.cores.iter().map(|core| core.send_buffers_short_ms).max();
+    let since = since.filter(|ms| *ms > 0)?;
+    Some(format!(
+        " send buffers are short for {}: {} of {} in use, {} connections without progress gave way",
+        clock(since as f64 / 1000.0),
+        count(total.send_buffers),
+        count(total.send_buffers_limit),
+        count(total.closed.named("stall_evicted")),
+    ))
 }
 
 /// What each is, once if they are all the same.
