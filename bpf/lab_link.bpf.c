@@ -15,11 +15,13 @@
 
 #define FIN 0x01
 #define SYN 0x02
+#define RST 0x04
 
 // The kinds of segment, as src/lab/link_program.rs numbers them.
 #define KIND_SYN 1
 #define KIND_DATA 2
 #define KIND_FIN 4
+#define KIND_RST 8
 
 // Set before loading. The layout is that of `Config` in src/lab/link_program.rs.
 struct config {
@@ -27,7 +29,7 @@ struct config {
     __u16 queues;       // 0 or 1: the kernel chooses
     __u8 lose_outbound; // kinds of segment whose first copy is lost
     __u8 lose_inbound;
-    __u8 padding[2];
+    __u16 one_in;       // of so many TCP segments, one is lost by chance, each way; 0: none
 };
 const volatile struct config config = {};
 
@@ -91,20 +93,22 @@ static __always_inline __u32 tcp_at(struct __sk_buff *skb, __u32 *addresses, __u
     return 0;
 }
 
-// Whether this is the first copy of a segment of one of these kinds.
+// Whether this is the first copy of a segment of one of these kinds, or has bad luck.
 static __always_inline int loses(struct __sk_buff *skb, __u8 kinds) {
     struct segment segment = {};
     struct tcp_start tcp = {};
     __u32 end = 0;
     __u8 seen = 1;
-    if (!kinds)
+    if (!kinds && !config.one_in)
         return 0;
     __u32 at = tcp_at(skb, &segment.addresses, &end);
     if (!at || bpf_skb_load_bytes(skb, at, &tcp, 14))
         return 0;
+    if (config.one_in && bpf_get_prandom_u32() % config.one_in == 0)
+        return 1;
     __u32 payload = at + 4 * (tcp.offset >> 4);
     segment.kinds = (tcp.flags & SYN ? KIND_SYN : 0) | (end > payload ? KIND_DATA : 0) |
-                    (tcp.flags & FIN ? KIND_FIN : 0);
+                    (tcp.flags & FIN ? KIND_FIN : 0) | (tcp.flags & RST ? KIND_RST : 0);
     if (!(segment.kinds & kinds))
         return 0;
     segment.ports = tcp.ports;

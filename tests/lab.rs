@@ -152,7 +152,7 @@ fn a_tagged_lab_carries_tagged_frames_and_nothing_else() {
 #[test]
 fn a_lossy_link_loses_each_data_segment_once_and_the_kernels_send_it_again() {
     let Some(spec) = spec() else { return };
-    let lose = Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::DATA };
+    let lose = Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::DATA, ..Lose::NOTHING };
     let lab = Lab::up(&Spec { lose, ..spec }).expect("up");
     let target = serve(&lab, SocketAddr::from((KERNEL_V4, 7)), echo);
     let before = retransmitted(&lab);

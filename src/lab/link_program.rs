@@ -20,6 +20,8 @@ impl SegmentKinds {
     /// Any with payload.
     pub const DATA: SegmentKinds = SegmentKinds(2);
     pub const FIN: SegmentKinds = SegmentKinds(4);
+    /// A RST is sent once, so this loses all of them.
+    pub const RST: SegmentKinds = SegmentKinds(8);
 
     pub const fn with(self, other: SegmentKinds) -> SegmentKinds {
         SegmentKinds(self.0 | other.0)
@@ -31,10 +33,13 @@ impl SegmentKinds {
 pub struct Lose {
     pub to_server: SegmentKinds,
     pub to_client: SegmentKinds,
+    /// Of so many TCP segments, whichever they are, one is lost by chance, each way; 0: none.
+    pub one_in: u16,
 }
 
 impl Lose {
-    pub const NOTHING: Lose = Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::NONE };
+    pub const NOTHING: Lose =
+        Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::NONE, one_in: 0 };
 }
 
 /// Attaches to the client's end. To be called inside its namespace.
@@ -59,7 +64,8 @@ struct Config {
 impl Config {
     fn bytes(&self) -> [u8; 8] {
         let ([v0, v1], [q0, q1]) = (self.vlan.to_ne_bytes(), self.queues.to_ne_bytes());
-        [v0, v1, q0, q1, self.lose.to_server.0, self.lose.to_client.0, 0, 0]
+        let [n0, n1] = self.lose.one_in.to_ne_bytes();
+        [v0, v1, q0, q1, self.lose.to_server.0, self.lose.to_client.0, n0, n1]
     }
 }
 

@@ -13,8 +13,8 @@ use crate::stage::{at, clients, lab, owned, tool};
 
 /// What the client and the responder each lose once.
 const LOSSES: [Lose; 2] = [
-    Lose { to_server: SegmentKinds::DATA, to_client: SegmentKinds::NONE },
-    Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::DATA },
+    Lose { to_server: SegmentKinds::DATA, to_client: SegmentKinds::NONE, ..Lose::NOTHING },
+    Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::DATA, ..Lose::NOTHING },
 ];
 
 #[test]
@@ -53,7 +53,7 @@ fn a_page_is_whole_though_a_segment_is_lost_either_way() {
 
 #[test]
 fn curl_gets_the_same_page_with_and_without_loss() {
-    let both = Lose { to_server: SegmentKinds::DATA, to_client: SegmentKinds::DATA };
+    let both = Lose { to_server: SegmentKinds::DATA, to_client: SegmentKinds::DATA, ..Lose::NOTHING };
     let pages: Vec<String> = [Lose::NOTHING, both]
         .into_iter()
         .filter_map(|lose| {
