@@ -3,6 +3,7 @@
 use handfast::observe::Closed;
 use handfast::service::Service;
 use handfast::tcp::Now;
+use handfast::wire::Flags;
 
 use crate::client::{Client, FAMILIES, Lab, Reply};
 use crate::trace::{OPEN, PORT, play};
@@ -170,6 +171,41 @@ fn a_window_closed_over_data_in_flight_does_not_end_the_connection() {
     }
     assert_eq!(lab.sim.connections(), 1, "the peer answered for 20 minutes");
     lab.sound();
+}
+
+/// The same peers where that is bounded (RFC 6429): what answers for ever and takes nothing is reset,
+/// whether its window is closed, closes over data in flight, or opens from time to time.
+#[test]
+fn a_peer_that_takes_nothing_is_reset_where_that_is_bounded() {
+    for (name, text, windows) in [
+        ("closed", "> P. 1 1 len=5 win=0\n< . 1 6", &[0][..]),
+        ("closed over data in flight", "> P. 1 1 len=5\n< P. 1 6 len=5", &[0]),
+        ("opens and takes nothing", "> P. 1 1 len=5\n< P. 1 6 len=5", &[0, 500]),
+    ] {
+        let mut lab = Lab::with(Service::Echo, |setup| setup.config.persist_timeout_ms = 60_000);
+        play(&mut lab, FAMILIES[0], &format!("{OPEN}{text}"));
+        let una = Client::new(FAMILIES[0], PORT).seq + 6;
+        let mut base = None;
+        while lab.sim.connections() > 0 {
+            assert!(lab.now_ms() < 300_000, "{name}: still there after five minutes");
+            lab.wait(500);
+            for sent in lab.all().into_iter().filter(|sent| !sent.info.flags.has(Flags::RST)) {
+                // A probe lies one below SND.UNA, a retransmission at it.
+                let at = sent.info.seq + u32::from(sent.payload.is_empty());
+                let base = *base.get_or_insert(at);
+                for window in windows {
+                    let answer =
+                        Client { seq: una, ack: base, window: *window, ..Client::new(FAMILIES[0], PORT) };
+                    lab.send(&answer.segment(".", &[]));
+                }
+            }
+        }
+        assert!(lab.now_ms() >= 60_000, "{name}: {} ms", lab.now_ms());
+        let ended = lab.closed(Closed::PersistTimeout) + lab.closed(Closed::RetransmitTimeout);
+        assert_eq!(ended, 1, "{name}");
+        lab.all();
+        lab.over();
+    }
 }
 
 /// A small window is used after one time-out, not at once (RFC 9293 MUST-38).
