@@ -6,13 +6,14 @@ export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # Network namespaces need root.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo bench pictures test counts counts-update lint deb deb-test setup clean
+.PHONY: help demo bench pictures test soak counts counts-update lint deb deb-test setup clean
 
 help:
 	@echo "make demo    a network, a responder, real clients, in three quarters of a minute (needs root)"
 	@echo "make bench   handfast beside the kernel's stack and the ceilings, in 8 minutes (needs root)"
 	@echo "make pictures  plays every scenario of docs/handshake.md and draws it anew, and the live view, in a minute (needs root)"
 	@echo "make test    format, lints, and every test; as root the privileged ones too"
+	@echo "make soak    mixed clients over a line with loss for 20 minutes, or SOAK=5 (needs root): what is left?"
 	@echo "make counts  instructions of the hot paths beside docs/instructions.txt, in 20 seconds; make test does it too"
 	@echo "make counts-update  record them"
 	@echo "make lint    format and lints alone"
@@ -52,6 +53,13 @@ pictures:
 test: setup lint
 	@tools/test
 	@$(MAKE) --no-print-directory counts
+
+# Minutes of traffic; three more until the last keep-alive has had its time.
+SOAK = 20
+
+soak: setup
+	cargo test --locked --test veth \
+		--config 'target."cfg(unix)".runner="$(AS_ROOT) env HF_SOAK_MINUTES=$(SOAK)"' soak:: -- --ignored --nocapture
 
 # Instructions do not hang on what else the machine does, so a rise of 3 % fails.
 COUNT := target/release/instructions

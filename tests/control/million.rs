@@ -26,8 +26,18 @@ const MOST_MORE: u64 = 32 << 20;
 fn a_million_connections_are_listed_while_others_come_and_go() {
     let Some(lab) = lab(|spec| spec) else { return };
     let listeners = [owned(false, "80=hold"), owned(false, "9=close")];
-    let arguments =
-        ["--cookies", "never", "--max-connections", "1200000", "--cores", "0", "--listen", &listeners[0]];
+    let arguments = [
+        "--keepalive",
+        "0",
+        "--cookies",
+        "never",
+        "--max-connections",
+        "1200000",
+        "--cores",
+        "0",
+        "--listen",
+        &listeners[0],
+    ];
     let program = optimized().join("handfast");
     let asked =
         Asked::start_program(&program, &lab, &[&arguments[..], &["--listen", &listeners[1]]].concat());

@@ -13,6 +13,7 @@ mod privileges;
 mod responder;
 mod robustness;
 mod scanners;
+mod soak;
 mod stage;
 mod summary;
 mod two_queues;
