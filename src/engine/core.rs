@@ -128,8 +128,8 @@ pub struct Core {
     pub(super) idle: IdleClock,
     /// How long a look at every connection may take, milliseconds; 0: none may be idle for too long.
     pub(super) sweep_ms: u32,
-    /// Since when send buffers are short.
-    pub(super) short_since: Option<Now>,
+    /// Since when send buffers are short, and when they were last.
+    pub(super) short: Option<(Now, Now)>,
     /// By port, those of devices without a queue here included: its device.
     pub(super) devices: Vec<usize>,
     /// How to wake each core that sleeps.
@@ -169,7 +169,7 @@ impl Core {
             now: Now::default(),
             idle: IdleClock::default(),
             sweep_ms,
-            short_since: None,
+            short: None,
             devices: Vec::new(),
             wakers: Vec::new(),
             shared,

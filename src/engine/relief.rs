@@ -11,11 +11,13 @@ use super::port::Port;
 use super::tell::tell;
 use crate::observe::{Closed, DropReason};
 use crate::table::Slot;
-use crate::tcp::{self, Ended};
+use crate::tcp::{self, Ended, Now};
 use crate::wire::{Emit, PacketKey};
 
 /// Connections that give their send buffers up in one turn, at most.
 const RELIEVED: usize = 128;
+/// A shortage has ended when there was none for so long, milliseconds.
+const SHORTAGE_MS: u64 = 1000;
 /// RSTs that wait for the end of the turn, at most.
 pub(super) const RESETS: usize = 1024;
 /// A connection that was at work in this time does not give way, milliseconds.
@@ -72,10 +74,12 @@ impl<P: Port> Worker<P> {
     #[cold]
     pub(super) fn relieve(&mut self) -> usize {
         let Worker { core, v4, v6, .. } = self;
-        let begun = *core.short_since.get_or_insert_with(|| {
+        let (begun, last) = core.short.get_or_insert_with(|| {
             core.counters.send_buffer_shortages.bump();
-            core.now
+            (core.now, core.now)
         });
+        *last = core.now;
+        core.counters.send_buffers_short_ms.set((millis_between(*begun, core.now)).max(1));
         let mut given = 0;
         while let Some(number) = core.buffers.gives_way(core.now.millis()).filter(|_| given < RELIEVED) {
             let held = core.buffers.in_use();
@@ -89,16 +93,24 @@ impl<P: Port> Worker<P> {
             given += 1;
         }
         core.buffers.relieved();
-        let short_ms = core.now.micros.saturating_sub(begun.micros) / 1000;
-        if core.buffers.pressed() {
-            core.counters.send_buffers_short_ms.set(short_ms.max(1));
-        } else {
-            core.short_since = None;
-            core.counters.send_buffer_shortage_ms.add(short_ms);
-            core.counters.send_buffers_short_ms.set(0);
-        }
         given
     }
+
+    /// A shortage is over when there was none for a while: under attack it comes and goes with each turn.
+    #[cold]
+    pub(super) fn after_shortage(&mut self) {
+        let core = &mut self.core;
+        let Some((begun, last)) = core.short else { return };
+        if millis_between(last, core.now) >= SHORTAGE_MS {
+            core.short = None;
+            core.counters.send_buffer_shortage_ms.add(millis_between(begun, last));
+            core.counters.send_buffers_short_ms.set(0);
+        }
+    }
+}
+
+fn millis_between(earlier: Now, later: Now) -> u64 {
+    later.micros.saturating_sub(earlier.micros) / 1000
 }
 
 impl<K: PacketKey> Flows<K> {

@@ -97,6 +97,9 @@ impl<P: Port> Worker<P> {
         (self.v4.timers.idle_ms, self.v6.timers.idle_ms) = (idle_ms, idle_ms);
         self.watch.start();
         let mut work = if self.core.buffers.pressed() { self.relieve() } else { 0 };
+        if self.core.short.is_some() {
+            self.after_shortage();
+        }
         work += self.open_letters();
         for number in 0..self.ports.own.len() {
             work += self.serve(number);
