@@ -21,10 +21,14 @@ impl Doctor {
         let output = pair.command(End::Server, &["handfast", "doctor", "--dev", "eth0", "--json"]).output();
         let parsed = output.map_err(|error| error.to_string()).and_then(|output| {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            println!("{text}{}", String::from_utf8_lossy(&output.stderr));
+            print!("{}", String::from_utf8_lossy(&output.stderr));
             serde_json::from_str(&text).map_err(|error| format!("doctor's JSON: {error}"))
         });
-        Doctor(parsed)
+        let doctor = Doctor(parsed);
+        for name in ["link", "mtu", "xdp-modes", "zero-copy", "queues", "rss", "rx-vlan", "partial-checksums"] {
+            println!("doctor {name}: {:?}", doctor.check(name));
+        }
+        doctor
     }
 
     /// `mtu` has it as "1500 octets, 1770 fit".

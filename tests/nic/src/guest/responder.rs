@@ -1,9 +1,7 @@
 //! `handfast respond` at the server's end: started, looked at, ended.
 
 use std::fs::{self, File};
-use std::process::{Child, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -47,17 +45,14 @@ impl Responder {
         let mut ended = false;
         let waited = until("respond is ready", || {
             ended = responder.process.try_wait().is_ok_and(|status| status.is_some());
-            ended || responder.log().lines().any(|line| line == "ready")
+            ended || responder.log().lines().any(|line| line.starts_with("ready"))
         });
         if ended {
             return Ok(Started::Refused(reason(&responder.log())));
         }
         match waited {
             Ok(()) => Ok(Started::Runs(responder)),
-            Err(error) => {
-                responder.kill();
-                Err(error)
-            }
+            Err(error) => Err(format!("{error}: {}", reason(&responder.log()))),
         }
     }
 
@@ -68,25 +63,25 @@ impl Responder {
 
     /// Ends it in peace.
     pub fn stop(mut self) -> Result<Summary, String> {
-        let terminated = std::process::Command::new("kill").arg(self.process.id().to_string()).status();
-        terminated.map_err(|error| format!("kill: {error}"))?;
-        let ended = until("respond ends", || self.process.try_wait().is_ok_and(|status| status.is_some()));
         println!("{}", self.log());
-        if let Err(error) = ended {
-            self.kill();
-            return Err(error);
-        }
+        let terminated = Command::new("kill").arg(self.process.id().to_string()).status();
+        terminated.map_err(|error| format!("kill: {error}"))?;
+        until("respond ends", || self.process.try_wait().is_ok_and(|status| status.is_some()))?;
         let text = fs::read_to_string(SUMMARY).map_err(|error| format!("no summary: {error}"))?;
         serde_json::from_str(&text).map(Summary).map_err(|error| format!("the summary: {error}"))
     }
 
     /// Ends it by SIGKILL.
-    pub fn kill(mut self) {
-        println!("{}", self.log());
+    pub fn kill(self) {
+        drop(self);
+    }
+}
+
+/// None is left behind, whatever went wrong: the next one needs the interface.
+impl Drop for Responder {
+    fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        // The kernel releases queues some time later.
-        sleep(Duration::from_millis(100));
     }
 }
 

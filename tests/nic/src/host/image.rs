@@ -27,7 +27,7 @@ struct Archive {
 pub fn root(scratch: &Path, handfast: &Path) -> Result<Vec<u8>, String> {
     fs::create_dir_all(scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
     let mut archive = Archive { bytes: Vec::new(), entries: 0, directories: BTreeSet::new() };
-    for directory in ["dev", "proc", "sys", "run", "tmp", "modules", "etc"] {
+    for directory in ["bin", "dev", "proc", "sys", "run", "tmp", "modules", "etc"] {
         archive.directory(Path::new(directory));
     }
     // The first process has it open before /dev is mounted. Its number is 5, 1 everywhere.
