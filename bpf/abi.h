@@ -33,7 +33,8 @@
 	X(DROP_FRAGMENT, "A TCP fragment to an owned address: nobody reassembles it.") \
 	X(DROP_EXTENSION, "An IPv6 extension header that is unknown, misplaced, or one of too many.") \
 	X(DROP_HEADER, "An impossible IP header to an owned address.") \
-	X(DROP_TRUNCATED, "The frame ends inside the headers of a packet to an owned address.")
+	X(DROP_TRUNCATED, "The frame ends inside the headers of a packet to an owned address.") \
+	X(DROP_SPLIT, "The packet is longer than its frame: the driver has split it over several buffers.")
 
 #define VERDICT_ENUM(name, doc) name,
 enum verdict { VERDICTS(VERDICT_ENUM) VERDICT_COUNT };

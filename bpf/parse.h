@@ -18,6 +18,9 @@
 #define ETH_P_QINQ1 0x9100 /* in use before 802.1ad, never assigned */
 #define MAX_VLAN_TAGS 2
 #define MAX_EXTENSIONS 6
+/* Bytes of a frame from which on a packet that is longer is one that the driver has split: drivers'
+ * buffers are no smaller. What is shorter, user space drops as an impossible length. */
+#define LEAST_BUFFER 512
 
 /* IANA's "IPv6 Extension Header Types" that linux/in.h does not name. */
 #define IPPROTO_HIP 139
@@ -95,6 +98,19 @@ static __always_inline enum verdict arp_verdict(struct cursor *cursor)
 		return PASS_OTHER;
 	__builtin_memcpy(&target, arp->target, sizeof(target));
 	return is_exclusive(owned_at_ipv4(target)) ? SOCKET_ARP : PASS_NOT_OWNED;
+}
+
+/*
+ * A packet of `len` bytes from `start` on that would be ours. A driver that receives into buffers
+ * smaller than the packet, for a program that takes one buffer alone, shows each piece as a frame.
+ * The first has the headers, and ends before the packet does.
+ */
+static __always_inline enum verdict whole_verdict(enum verdict verdict, void *start, __u32 len,
+						  const struct cursor *cursor)
+{
+	if (verdict < SOCKET_TCP || verdict >= DROP_NO_SOCKET || start + len <= cursor->end)
+		return verdict;
+	return start + LEAST_BUFFER <= cursor->end ? DROP_SPLIT : verdict;
 }
 
 static __always_inline enum verdict tcp_verdict(struct cursor *cursor, const struct owned *owned)
@@ -208,6 +224,7 @@ static __always_inline enum verdict icmpv6_verdict(struct cursor *cursor, const 
 static __always_inline enum verdict ipv4_verdict(struct cursor *cursor)
 {
 	struct iphdr *ip = take(cursor, sizeof(*ip));
+	enum verdict verdict;
 	struct owned *owned;
 
 	if (!ip)
@@ -228,12 +245,15 @@ static __always_inline enum verdict ipv4_verdict(struct cursor *cursor)
 		return DROP_TRUNCATED;
 	switch (ip->protocol) {
 	case IPPROTO_TCP:
-		return tcp_verdict(cursor, owned);
+		verdict = tcp_verdict(cursor, owned);
+		break;
 	case IPPROTO_ICMP:
-		return icmp_verdict(cursor, owned);
+		verdict = icmp_verdict(cursor, owned);
+		break;
 	default:
 		return PASS_PROTOCOL;
 	}
+	return whole_verdict(verdict, ip, bpf_ntohs(ip->tot_len), cursor);
 }
 
 /* On IANA's list of extension headers: behind it may be TCP. */
@@ -317,7 +337,8 @@ static __always_inline enum verdict ipv6_verdict(struct cursor *cursor)
 	owned = owned_at_ipv6(ip->daddr.in6_u.u6_addr8);
 	if (!owned)
 		return PASS_NOT_OWNED;
-	return ipv6_payload_verdict(cursor, ip->nexthdr, owned);
+	return whole_verdict(ipv6_payload_verdict(cursor, ip->nexthdr, owned), ip,
+			     sizeof(*ip) + bpf_ntohs(ip->payload_len), cursor);
 }
 
 static __always_inline int is_vlan(__be16 protocol)

@@ -208,6 +208,41 @@ fn hugepages_are_used_or_missed_with_a_note() {
     });
 }
 
+/// Frames of 4,096 bytes hold what 2,048 do not.
+#[test]
+fn large_frames_hold_large_packets() {
+    privileged(|| {
+        let pair = Pair::enter(1);
+        for end in [NEAR, FAR] {
+            pair.ip(&["link", "set", end, "mtu", "3046"]);
+        }
+        let large = |end| {
+            let config = QueueConfig { frame_size: 4096, ..config(end, 0) };
+            Queue::open(&config).expect(end).0
+        };
+        let (mut near, mut far) = (large(NEAR), large(FAR));
+        let owned = ["10.0.0.0/24:80".parse().expect("a rule")];
+        let mut program = Program::load(&owned, &[]).expect("loading");
+        program.set_socket(0, near.as_fd()).expect("the socket map");
+        program.attach(config(NEAR, 0).ifindex, NEAR, Mode::Generic).expect("attaching");
+        let mut segment = Vec::new();
+        etherparse::PacketBuilder::ethernet2([2; 6], [4; 6])
+            .ipv4([10, 0, 1, 1], [10, 0, 0, 1], 64)
+            .tcp(40_000, 80, 7, 1024)
+            .write(&mut segment, &[7; 3006])
+            .expect("writing to a vector");
+        send(&mut far, &segment, 8);
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        assert!(near.wait(5_000).expect("poll"));
+        near.receive(&mut batch, MAX_BATCH);
+        for frame in batch.drain(..) {
+            assert!(near.bytes(&frame) == segment, "{} bytes", frame.len());
+            near.release(frame);
+        }
+        assert!(near.counters().received > 0 && near.ledger().balanced());
+    });
+}
+
 /// Every frame has one owner at every step, in both modes, while three UMEMs' worth goes through.
 #[test]
 fn the_ledger_balances_under_traffic() {

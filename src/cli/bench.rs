@@ -2,18 +2,19 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 
+use super::alarm::Alarm;
 use super::bench_args::BenchArgs;
 use super::bench_results::results;
 use super::bench_setup::{check, options, sources};
-use super::bench_watch::{Observed, step};
+use super::bench_watch::{Observed, Watcher, step};
 use super::notify::Notifier;
 use super::{Failure, metrics_args, next_hop, signals};
 use crate::control::Subject;
 use crate::engine::drop_privileges;
-use crate::engine::stack::{Options, Running, Stack};
+use crate::engine::stack::{Options, Stack};
 use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict, Workload};
 use crate::report::bench::{Results, write_json};
 use crate::report::{active_line, capture_notes, capture_text};
@@ -61,14 +62,18 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let subject = Subject::bench(&active, &control);
     let (load, observed) = thread::scope(|scope| {
         let _serving = socket.serve(scope, &subject, &running)?;
+        let mut watcher = Watcher {
+            running: &running,
+            stop: &stop,
+            quiet: arguments.quiet,
+            notifier: &mut notifier,
+            alarm: Alarm::new(&active),
+        };
         match arguments.search() {
-            Some(search) => {
-                let search = FindMax::new(search);
-                find_max(&control, search, &running, &stop, arguments, &mut notes, &mut notifier)
-            }
+            Some(search) => find_max(&control, FindMax::new(search), &mut watcher, arguments, &mut notes),
             None => {
                 let load = control.plan().load;
-                Ok((load, step(&control, load, &running, &stop, arguments.quiet, &mut notifier)?))
+                Ok((load, step(&control, load, &mut watcher)?))
             }
         }
     })?;
@@ -96,17 +101,15 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
 fn find_max(
     control: &Control,
     mut search: FindMax,
-    running: &Running,
-    stop: &AtomicBool,
+    watcher: &mut Watcher<'_>,
     arguments: &BenchArgs,
     notes: &mut Vec<String>,
-    notifier: &mut Notifier,
 ) -> Result<(Load, Observed), Failure> {
     let mut best = None;
     loop {
         let per_second = search.rate().unwrap_or(1);
         let load = Load::Rate { per_second, arrivals: arguments.arrivals() };
-        let observed = step(control, load, running, stop, arguments.quiet, notifier)?;
+        let observed = step(control, load, watcher)?;
         let outcome = outcome(per_second, &observed.tally);
         let held = search.holds(&outcome);
         println!(
@@ -119,7 +122,7 @@ fn find_max(
             best = Some((load, observed));
         }
         search.tell(outcome);
-        let ended = stop.load(Ordering::Relaxed) || running.fault().is_some();
+        let ended = watcher.stop.load(Ordering::Relaxed) || watcher.running.fault().is_some();
         if (ended || search.rate().is_none())
             && let Some(best) = best.take()
         {

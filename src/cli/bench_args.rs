@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::control_args::ControlArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
-use super::{CaptureArgs, MetricsArgs};
+use super::{CaptureArgs, MetricsArgs, UmemArgs};
 use crate::engine::Polling;
 use crate::load::{Answer, Arrivals, Asked, Closer, Load, Plan, Search, Source, Target, Workload};
 use crate::tcp::SynOffer;
@@ -137,6 +137,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "MODE", default_value = "auto", help_heading = "Packet path",
           value_parser = PossibleValuesParser::new(["auto", "native", "generic"]).map(|text| mode(&text)))]
     pub mode: ModeChoice,
+
+    #[command(flatten)]
+    pub umem: UmemArgs,
 
     /// How a core waits for frames: always spinning, or sleeping when there is no work
     #[arg(long, value_name = "HOW", default_value = "busy", help_heading = "Packet path",

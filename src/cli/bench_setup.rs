@@ -102,6 +102,8 @@ pub(super) fn options(arguments: &BenchArgs, control: &Arc<Control>, gateway: Ma
         gateway: Some(gateway),
         cores: arguments.cores.clone().map_or(defaults.cores, |cores| cores.0),
         mode: arguments.mode,
+        copy: arguments.umem.copy(),
+        frame_size: arguments.umem.frame_size(),
         polling: arguments.poll,
         config: Config {
             msl_ms: arguments.msl.as_millis() as u32,

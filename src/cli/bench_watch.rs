@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Failure;
+use super::alarm::Alarm;
 use super::notify::Notifier;
 use crate::engine::Snapshot;
 use crate::engine::stack::Running;
@@ -37,15 +38,19 @@ struct Watch {
     in_flight: Vec<u64>,
 }
 
+/// What every step of a run is watched with.
+pub(super) struct Watcher<'a> {
+    pub(super) running: &'a Running,
+    pub(super) stop: &'a AtomicBool,
+    pub(super) quiet: bool,
+    pub(super) notifier: &'a mut Notifier,
+    pub(super) alarm: Alarm,
+}
+
 /// Runs a step to its end, or to a signal or the interface's end.
-pub(super) fn step(
-    control: &Control,
-    load: Load,
-    running: &Running,
-    stop: &AtomicBool,
-    quiet: bool,
-    notifier: &mut Notifier,
-) -> Result<Observed, Failure> {
+pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> Result<Observed, Failure> {
+    let Watcher { running, stop, quiet, notifier, alarm } = watcher;
+    let (running, quiet) = (*running, *quiet);
     let mut watch = Watch { begun: None, ended: None, cpu: Vec::new(), in_flight: Vec::new() };
     let first = running.snapshot();
     let (began, started_at) = (Instant::now(), SystemTime::now());
@@ -58,6 +63,7 @@ pub(super) fn step(
         }
         let progress = control.progress();
         watch.look(&progress, running).map_err(unreadable)?;
+        alarm.look(running).iter().for_each(|trouble| eprintln!("warning: {trouble}"));
         if !quiet {
             ticker.tick(began.elapsed(), &progress);
         }

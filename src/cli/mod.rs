@@ -10,6 +10,7 @@
 #[macro_use]
 mod out;
 
+mod alarm;
 mod args;
 mod bench;
 mod bench_args;
@@ -49,6 +50,7 @@ mod stage;
 mod top;
 mod trace;
 mod trace_output;
+mod umem_args;
 mod values;
 
 use std::ffi::OsString;
@@ -63,6 +65,7 @@ pub use capture_args::CaptureArgs;
 pub use failure::Failure;
 pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;
+pub use umem_args::UmemArgs;
 pub use values::{Cores, Listen};
 
 /// Every command and option there is, for those who write about them. It runs nothing.

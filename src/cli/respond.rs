@@ -72,7 +72,8 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         let _serving = control.serve(scope, &subject, &running)?;
         println!("ready: {}", listeners(arguments));
         notifier.ready();
-        Watch::new(&running, &subject, reloader).until_the_end(arguments, &stop, &mut notifier);
+        let watch = Watch::new(&running, &active, &subject, reloader);
+        watch.until_the_end(arguments, &stop, &mut notifier);
         Ok::<_, Failure>(())
     })?;
     notifier.stopping();
@@ -90,7 +91,7 @@ fn finish(active: &Active, running: Running) -> Summary {
     let finished = running.stop();
     let summary = Summary::new(active, &finished);
     print!("{summary}");
-    if let Some(note) = steering_note(&summary.total) {
+    if let Some(note) = steering_note(&summary.total, &summary.active) {
         println!("warning: {note}");
     }
     let notes = finished.snapshot.capture.as_ref().map(capture_notes).unwrap_or_default();

@@ -8,13 +8,13 @@ use ipnet::IpNet;
 
 use super::control_args::ControlArgs;
 use super::values::{self, Cores, Listen};
-use super::{CaptureArgs, Failure, MetricsArgs};
+use super::{CaptureArgs, Failure, MetricsArgs, UmemArgs};
 use crate::engine::listeners::Listeners;
 use crate::engine::stack::{Options, ServiceFactory};
 use crate::engine::{CoreConfig, Fault, Polling};
 use crate::tcp::{Config, CookieMode};
 use crate::wire::Owned;
-use crate::xdp::{Copy, Mode};
+use crate::xdp::Mode;
 
 /// Answer connections: handshake, a little data, both closes.
 ///
@@ -87,27 +87,22 @@ pub struct RespondArgs {
           value_parser = PossibleValuesParser::new(["auto", "native", "generic"]).map(|text| mode(&text)))]
     pub mode: ModeChoice,
 
-    /// Copy frames between driver and UMEM [default: zero-copy where the driver has it]
-    #[arg(long, conflicts_with = "zerocopy", help_heading = "Packet path")]
-    copy: bool,
-
-    /// Insist on zero-copy: an error where the driver does not have it
-    #[arg(long, help_heading = "Packet path")]
-    zerocopy: bool,
+    #[command(flatten)]
+    pub umem: UmemArgs,
 
     /// How a core waits for frames: always spinning, or sleeping when there is no work
     #[arg(long, value_name = "HOW", default_value = "adaptive", help_heading = "Packet path",
           value_parser = PossibleValuesParser::new(["busy", "adaptive"]).map(|text| poll(&text)))]
     pub poll: Polling,
 
-    /// Frames of each ring of each queue, a power of two; each takes 4 KiB of memory
+    /// Frames of each ring of each queue, a power of two; each takes two frames of memory
     #[arg(long, value_name = "FRAMES", default_value = "2048", help_heading = "Packet path", value_parser = values::ring)]
     pub ring: u32,
 
     /// Take TCP segments whose checksum covers the pseudo-header only
     ///
-    /// So a veth peer sends them while its transmit offload is on. The better cure is
-    /// `ethtool -K PEER tx off`.
+    /// So a veth peer sends them while its transmit offload is on (the better cure is
+    /// `ethtool -K PEER tx off`), and so virtio-net has them in generic mode.
     #[arg(long, help_heading = "Packet path")]
     pub accept_partial_checksums: bool,
 
@@ -222,7 +217,8 @@ impl RespondArgs {
             subnets: self.subnets.clone(),
             cores: self.cores.clone().map_or(defaults.cores, |cores| cores.0),
             mode: self.mode,
-            copy: self.copy(),
+            copy: self.umem.copy(),
+            frame_size: self.umem.frame_size(),
             polling: self.poll,
             config: Config {
                 cookies: self.cookies,
@@ -255,14 +251,6 @@ impl RespondArgs {
         }
         let rule = |listen: &Listen| (listen.owned.prefix, listen.owned.ports.clone(), ());
         Listeners::new(self.listeners.iter().map(rule)).map(drop).map_err(Failure::of)
-    }
-
-    fn copy(&self) -> Copy {
-        match (self.copy, self.zerocopy) {
-            (true, _) => Copy::Copy,
-            (_, true) => Copy::ZeroCopy,
-            _ => Copy::Auto,
-        }
     }
 }
 

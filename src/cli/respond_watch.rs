@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::alarm::Alarm;
 use super::notify::Notifier;
 use super::reload::Reloader;
 use super::{Listen, RespondArgs};
 use crate::control::Subject;
 use crate::engine::Numbered;
-use crate::engine::stack::Running;
+use crate::engine::stack::{Active, Running};
 use crate::report::Rates;
 
 /// How often signals, the duration and the interfaces are looked after.
@@ -22,16 +23,22 @@ pub(super) struct Watch<'a> {
     subject: &'a Subject,
     reloader: Option<Reloader>,
     names: BTreeMap<u16, String>,
+    alarm: Alarm,
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(running: &'a Running, subject: &'a Subject, reloader: Option<Reloader>) -> Watch<'a> {
-        Watch { running, subject, reloader, names: BTreeMap::new() }
+    pub(super) fn new(
+        running: &'a Running,
+        active: &Active,
+        subject: &'a Subject,
+        reloader: Option<Reloader>,
+    ) -> Watch<'a> {
+        Watch { running, subject, reloader, names: BTreeMap::new(), alarm: Alarm::new(active) }
     }
 
     /// Until a signal, the duration, or a fault; a line of rates at each interval.
     pub(super) fn until_the_end(
-        &mut self,
+        mut self,
         arguments: &RespondArgs,
         stop: &AtomicBool,
         notifier: &mut Notifier,
@@ -52,6 +59,7 @@ impl<'a> Watch<'a> {
                 captures = false;
                 println!("warning: the capture has ended, the responder goes on: {error}");
             }
+            self.alarm.look(running).iter().for_each(|trouble| println!("warning: {trouble}"));
             if !arguments.interval.is_zero() && elapsed >= next {
                 println!("{}", rates.line(&running.snapshot(), elapsed));
                 next += arguments.interval;

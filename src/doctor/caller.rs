@@ -14,9 +14,9 @@ const NEEDED: [Capability; 4] =
 /// With the one that lifts the limit of locked memory.
 const GRANT: &str = "cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw,cap_ipc_lock+ep";
 
-/// `queues`: of the interface, if there is one.
-pub(super) fn checks(queues: u32) -> Vec<Check> {
-    vec![capabilities(), locked_memory(queues), unprivileged_bpf()]
+/// `queues`: of the interface, if there is one; `frame_size`: bytes of a frame of theirs.
+pub(super) fn checks(queues: u32, frame_size: u32) -> Vec<Check> {
+    vec![capabilities(), locked_memory(queues, frame_size), unprivileged_bpf()]
 }
 
 /// Whether everything that is needed to start is there.
@@ -59,7 +59,7 @@ fn grant() -> Option<Fix> {
     Some(Fix::by_hand(Action::run(["setcap", GRANT, &path])).undone_by(undo))
 }
 
-fn locked_memory(queues: u32) -> Check {
+fn locked_memory(queues: u32, frame_size: u32) -> Check {
     let name = "locked-memory";
     let exempt = [Capability::CAP_IPC_LOCK, Capability::CAP_SYS_RESOURCE]
         .into_iter()
@@ -67,8 +67,8 @@ fn locked_memory(queues: u32) -> Check {
     if exempt {
         return Check::ok(name, "no limit for this process");
     }
-    let config = QueueConfig::new("", 0, 0);
-    let needed = u64::from(queues.max(1)) * u64::from(config.frames) * u64::from(config.frame_size);
+    let config = QueueConfig { frame_size, ..QueueConfig::new("", 0, 0) };
+    let needed = u64::from(queues.max(1)) * config.memory();
     let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK) else {
         return Check::unknown(name, "the limit cannot be read");
     };

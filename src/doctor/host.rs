@@ -7,7 +7,8 @@ use super::link::{Features, Link};
 use super::peer::Peer;
 use super::place::Place;
 use super::probe::Probe;
-use crate::xdp::{Device, QueueConfig, XdpError};
+use crate::xdp::sizing::{self, Sizing};
+use crate::xdp::{Copy, Device, Mode, Preference, inspect};
 
 /// What all checks of one interface are made from, looked up once.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Host {
     pub probe: Probe,
     /// Processes that have a part in the interface.
     pub holders: Holders,
+    /// What the driver says of itself; `None`: the kernel does not tell.
+    pub driver: Option<inspect::XdpFeatures>,
 }
 
 impl Host {
@@ -30,6 +33,7 @@ impl Host {
             peer: Peer::of(&link),
             probe: Probe::of(&device),
             holders: find(&programs),
+            driver: inspect::features(device.index),
             link,
             device,
         })
@@ -39,13 +43,28 @@ impl Host {
         &self.device.name
     }
 
-    /// Octets of the largest IP packet that a frame of the UMEM holds.
-    pub(super) fn most(&self) -> u32 {
-        let mut device = self.device.clone();
-        (device.up, device.loopback, device.mtu) = (true, false, u32::MAX);
-        match device.check(QueueConfig::new("", 0, 0).frame_size) {
-            Err(XdpError::Mtu { most, .. }) => most,
-            _ => u32::MAX,
+    /// Bytes of the frames that the UMEM of a queue has at most.
+    pub(super) fn frame_size() -> u32 {
+        let [.., largest] = sizing::FRAME_SIZES;
+        largest
+    }
+
+    /// Bytes of the frames that `respond` takes if it is not told.
+    pub(super) fn frame_size_by_default(&self) -> u32 {
+        let mode = match self.device.preference() {
+            Preference::Native => Mode::Native,
+            Preference::Generic => Mode::Generic,
+        };
+        let sizing = Sizing::choose(&self.device, mode, Copy::Auto, None, self.driver);
+        sizing.map_or(Host::frame_size(), |sizing| sizing.frame_size)
+    }
+
+    /// The MTU, or the one to take instead of it.
+    pub(super) fn fitting_mtu(&self) -> u32 {
+        let size = Host::frame_size();
+        match self.device.mtu {
+            mtu if mtu > sizing::largest_mtu(size) => sizing::advised_mtu(size),
+            mtu => mtu,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The interface itself: whether it is there, up and of a size that fits; its driver and queues.
 
-use super::check::{Check, Fix};
+use super::check::{Check, Fix, Level};
 use super::command::output;
 use super::host::Host;
 use super::link::Link;
@@ -8,7 +8,8 @@ use super::peer::Peer;
 use super::place::{self, Place};
 use super::{Action, CommandError};
 use crate::text::counted;
-use crate::xdp::{XdpError, inspect};
+use crate::xdp::inspect::XdpFeatures;
+use crate::xdp::{Preference, XdpError, sizing};
 
 /// Namespaces that are searched for an interface that is not here.
 const SEARCHED: usize = 64;
@@ -96,17 +97,31 @@ fn carrier(host: &Host) -> Check {
 }
 
 fn mtu(host: &Host) -> Check {
-    let (mtu, most) = (host.device.mtu, host.most());
-    if mtu <= most {
-        return Check::ok("mtu", format!("{mtu} octets, {most} fit"));
-    }
     let set = |mtu: u32| Action::run(["ip", "link", "set", "dev", host.name(), "mtu", &mtu.to_string()]);
-    Check::error("mtu", format!("{mtu} octets, {most} fit"))
-        .why(
-            "A packet must fit one frame of the UMEM: 2,048 octets, less 256 of the kernel's and 22 of a link \
-             header with two VLAN tags.",
-        )
-        .fix(Fix::safe(set(most), set(mtu)))
+    let (mtu, size) = (host.device.mtu, Host::frame_size());
+    let zero_copy = host.driver.is_some_and(XdpFeatures::zero_copy);
+    let check = size_of_packets(mtu, size, zero_copy);
+    match check.level {
+        Level::Ok => check,
+        _ => check.fix(Fix::safe(set(sizing::advised_mtu(size)), set(mtu))),
+    }
+}
+
+/// Whether packets of this size fit a frame, and one in zero-copy mode.
+fn size_of_packets(mtu: u32, frame_size: u32, zero_copy: bool) -> Check {
+    let (most, whole) = (sizing::largest_mtu(frame_size), sizing::zero_copy_mtu(frame_size));
+    if mtu > most {
+        return Check::error("mtu", format!("{mtu} bytes, {most} fit")).why(
+            "A packet must fit one frame of the UMEM: 4,096 bytes, less 256 of the kernel's and 22 of a link \
+             header with two VLAN tags. Up to 3,046 zero-copy takes whole packets on every driver.",
+        );
+    }
+    if zero_copy && mtu > whole {
+        return Check::warning("mtu", format!("{mtu} bytes, {whole} with zero-copy")).why(
+            "Drivers whose buffers are whole KiB would split longer packets: frames are copied instead.",
+        );
+    }
+    Check::ok("mtu", format!("{mtu} bytes, {most} fit"))
 }
 
 fn driver(host: &Host) -> Check {
@@ -118,15 +133,17 @@ fn driver(host: &Host) -> Check {
 }
 
 fn modes(host: &Host) -> Check {
-    let Some(features) = inspect::features(host.device.index) else {
-        return Check::unknown("xdp-modes", "generic; of native, kernel or driver say nothing").why(
-            "Kernels before 6.3 do not tell, and drivers without native mode neither. `handfast respond --mode \
-             native` says whether it works.",
-        );
+    modes_of(host.driver, host.device.preference())
+}
+
+fn modes_of(driver: Option<XdpFeatures>, preference: Preference) -> Check {
+    let Some(features) = driver else {
+        return Check::unknown("xdp-modes", "generic; of native the kernel says nothing")
+            .why("Kernels before 6.3 do not tell. `handfast respond --mode native` says whether it works.");
     };
-    let preferred = match host.device.preference() {
-        crate::xdp::Preference::Native => "native",
-        crate::xdp::Preference::Generic => "generic",
+    let preferred = match preference {
+        Preference::Native => "native",
+        Preference::Generic => "generic",
     };
     match (features.native(), features.redirect()) {
         (true, true) => Check::ok("xdp-modes", format!("native and generic; auto takes {preferred}")),
@@ -137,8 +154,15 @@ fn modes(host: &Host) -> Check {
 }
 
 fn zero_copy(host: &Host) -> Check {
-    match inspect::features(host.device.index) {
-        Some(features) if features.zero_copy() => Check::ok("zero-copy", "the driver has it"),
+    zero_copy_of(host.driver)
+}
+
+fn zero_copy_of(driver: Option<XdpFeatures>) -> Check {
+    match driver {
+        Some(features) if features.zero_copy() => Check::ok(
+            "zero-copy",
+            "the driver says it has it; whether the kernel takes it for this device shows at start",
+        ),
         Some(_) => Check::ok("zero-copy", "the driver has none: frames are copied"),
         None => Check::unknown("zero-copy", "the kernel does not say; `handfast respond --zerocopy` tries"),
     }
@@ -168,7 +192,10 @@ fn rss(host: &Host) -> Check {
     let Ok(table) = output(&["ethtool", "-x", host.name()]) else {
         return Check::unknown("rss", "the driver does not show its table");
     };
-    let used = queues_in(&table);
+    let used = match queues_in(&table) {
+        0 => return Check::unknown("rss", "the driver does not show its table"),
+        used => used,
+    };
     if used < queues as usize {
         let spread = ["ethtool", "-X", host.name(), "equal", &queues.to_string()];
         return Check::warning("rss", format!("{used} of {queues} queues get traffic"))
@@ -211,5 +238,34 @@ mod tests {
             \x20   8:      1     1     2     0\nRSS hash key:\n6d:5a:56:da\nRSS hash function:\n    toeplitz: on\n";
         assert_eq!(queues_in(table), 3);
         assert_eq!(queues_in(""), 0);
+        let refused = "RX flow hash indirection table for eth0 with 2 RX ring(s):\nOperation not supported\n\
+            RSS hash key:\nOperation not supported\nRSS hash function:\n    toeplitz: on\n";
+        assert_eq!(queues_in(refused), 0, "no row is no table");
+    }
+
+    #[test]
+    fn a_packet_fits_or_the_largest_that_does_is_named() {
+        for (mtu, zero_copy, level, part) in [
+            (1500, true, Level::Ok, "3818 fit"),
+            (1770, true, Level::Ok, "3818 fit"),
+            (3046, true, Level::Ok, "3818 fit"),
+            (3047, true, Level::Warning, "3046 with zero-copy"),
+            (3047, false, Level::Ok, "3818 fit"),
+            (9000, false, Level::Error, "3818 fit"),
+        ] {
+            let check = size_of_packets(mtu, 4096, zero_copy);
+            assert_eq!(check.level, level, "{mtu}: {check:?}");
+            assert!(check.found.contains(part), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_driver_says_is_told_as_that() {
+        let ok = |check: &Check, part: &str| check.level == Level::Ok && check.found.contains(part);
+        let zero_copy = zero_copy_of(Some(XdpFeatures::of(true)));
+        assert!(ok(&zero_copy, "the driver says it has it"), "{zero_copy:?}");
+        let none = modes_of(Some(XdpFeatures::none()), Preference::Native);
+        assert!(ok(&none, "generic only"), "{none:?}");
+        assert_eq!(modes_of(None, Preference::Native).level, Level::Unknown);
     }
 }

@@ -7,8 +7,9 @@ use super::check::Check;
 use super::host::Host;
 use crate::xdp::{Program, ProgramError, inspect};
 
-/// The first release with everything that is used (README).
-const OLDEST: (u32, u32) = (5, 19);
+/// The first release that answers and measures, and the first in which that is all (README).
+const OLDEST: (u32, u32) = (5, 10);
+const WHOLE: (u32, u32) = (5, 19);
 /// `XDP_MAX_TX_SKB_BUDGET` where it does not exist.
 const SMALL_BUDGET: u32 = 32;
 
@@ -20,19 +21,23 @@ pub(super) fn checks(host: &Host) -> Vec<Check> {
 }
 
 fn release() -> Check {
-    let Ok(names) = uname() else { return Check::unknown("release", "the kernel does not say") };
-    let release = names.release().to_string_lossy().into_owned();
-    match version(&release) {
-        Some(version) if version < OLDEST => Check::warning("release", release)
-            .why("handfast is made for Linux 5.19 or newer: what this one lacks is told below."),
-        Some(_) => Check::ok("release", release),
-        None => Check::unknown("release", release),
+    match uname() {
+        Ok(names) => release_is(&names.release().to_string_lossy()),
+        Err(_) => Check::unknown("release", "the kernel does not say"),
     }
 }
 
-fn version(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+fn release_is(release: &str) -> Check {
+    match inspect::version(release) {
+        Some(version) if version < OLDEST => Check::warning("release", release)
+            .why("handfast takes Linux 5.10 or newer: what this one lacks is told below."),
+        Some(version) if version < WHOLE => Check::warning("release", release).why(
+            "It answers and measures. Other listeners at SIGHUP and the steering counters take Linux 5.19: \
+             before, they cannot be had without the capabilities that are given up at start.",
+        ),
+        Some(_) => Check::ok("release", release),
+        None => Check::unknown("release", release),
+    }
 }
 
 /// By the socket that could be bound to a queue.
@@ -100,15 +105,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn releases_are_compared_as_numbers() {
-        for (release, expected) in [
-            ("6.18.44-fc-v657", Some((6, 18))),
-            ("5.9.0", Some((5, 9))),
-            ("6.1.0-13-amd64", Some((6, 1))),
-            ("odd", None),
+    fn a_release_says_what_it_lacks() {
+        use crate::doctor::check::Level;
+        for (release, level, why) in [
+            ("5.9.0", Level::Warning, "5.10 or newer"),
+            ("5.10.223", Level::Warning, "steering counters"),
+            ("5.18.0-1", Level::Warning, "SIGHUP"),
+            ("5.19.0", Level::Ok, ""),
+            ("6.1.0-13-amd64", Level::Ok, ""),
+            ("odd", Level::Unknown, ""),
         ] {
-            assert_eq!(version(release), expected, "{release}");
+            let check = release_is(release);
+            assert_eq!(check.level, level, "{check:?}");
+            assert!(check.why.contains(why), "{check:?}");
         }
-        assert!((5, 9) < OLDEST && (6, 1) > OLDEST);
     }
 }

@@ -63,7 +63,7 @@ fn look(name: &str) -> Vec<Check> {
         Ok(device) => device,
         Err(error) => {
             let mut checks = vec![interface::absent(name, &error)];
-            checks.extend(caller::checks(1));
+            checks.extend(caller::checks(1, Host::frame_size()));
             return checks;
         }
     };
@@ -72,7 +72,7 @@ fn look(name: &str) -> Vec<Check> {
         Ok(host) => host,
         Err(error) => {
             let mut checks = vec![interface::no_tools(&error)];
-            checks.extend(caller::checks(queues));
+            checks.extend(caller::checks(queues, Host::frame_size()));
             return checks;
         }
     };
@@ -90,7 +90,7 @@ fn look(name: &str) -> Vec<Check> {
         // Nothing would come of them, and all that this machine runs depends on it.
         checks.iter_mut().for_each(|check| check.fix = None);
     }
-    checks.extend(caller::checks(queues));
+    checks.extend(caller::checks(queues, host.frame_size_by_default()));
     checks
 }
 

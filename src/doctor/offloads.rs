@@ -4,16 +4,28 @@ use super::Action;
 use super::check::{Check, Fix};
 use super::host::Host;
 use super::sniff::{Heard, listen};
+use crate::xdp::inspect::XdpFeatures;
+use crate::xdp::vlan;
 
 pub(super) fn checks(host: &Host) -> Vec<Check> {
-    let merging =
-        "Frames are merged into packets that no frame of the UMEM holds; most drivers refuse native XDP.";
-    let tags = "The NIC takes the VLAN tag out of the frame, where XDP cannot see it. Without VLANs it does not \
-                matter.";
+    let merging = "Frames are merged into packets that no frame of the UMEM holds. Some drivers switch it off for native XDP, \
+         others refuse.";
+    let tags = match vlan::devices(host.name()).as_slice() {
+        [] => {
+            "The NIC takes the VLAN tag out of the frame, where XDP cannot see it, and answers leave without one. \
+             Without VLANs it does not matter."
+                .to_owned()
+        }
+        some => format!(
+            "The NIC takes the VLAN tag out of the frame, where XDP cannot see it: what comes for {} would be \
+             answered without a tag, and arrive nowhere.",
+            some.join(" ")
+        ),
+    };
     let mut checks = vec![
         should_be_off(host, "lro", "large-receive-offload", "lro", merging),
         should_be_off(host, "gro-hw", "rx-gro-hw", "rx-gro-hw", merging),
-        should_be_off(host, "rx-vlan", "rx-vlan-offload", "rxvlan", tags),
+        should_be_off(host, "rx-vlan", "rx-vlan-offload", "rxvlan", &tags),
         transmit_checksum(host),
     ];
     checks.extend(partial_checksums(host));
@@ -47,6 +59,28 @@ fn transmit_checksum(host: &Host) -> Check {
     Check::ok("tx-checksum", found)
 }
 
+/// virtio-net takes segments from machines on the same host before their checksum is finished, as
+/// long as its driver says that it verifies them. Native mode switches that off.
+fn of_virtio(host: &Host, heard: &Heard) -> Option<Check> {
+    let is_virtio = host.device.driver.as_deref() == Some("virtio_net");
+    if !is_virtio || host.device.rx_checksum == Some(false) {
+        return None;
+    }
+    Some(virtio(host.driver.is_none_or(XdpFeatures::redirect), heard))
+}
+
+/// `native`: that is what auto takes.
+fn virtio(native: bool, heard: &Heard) -> Check {
+    let name = "partial-checksums";
+    let found = format!("virtio-net; {} of {} TCP segments seen", heard.partial, heard.segments);
+    let why = "Generic mode would drop what machines on the same host send, as tcp_partial_checksum: it takes \
+               --accept-partial-checksums. Native mode does not.";
+    match native {
+        true => Check::ok(name, format!("{found}; native mode, which auto takes, has whole ones")).why(why),
+        false => Check::warning(name, found).why(why),
+    }
+}
+
 /// By listening for a moment to what arrives.
 fn partial_checksums(host: &Host) -> Option<Check> {
     let name = "partial-checksums";
@@ -57,6 +91,9 @@ fn partial_checksums(host: &Host) -> Option<Check> {
         Ok(heard) => heard,
         Err(error) => return Some(Check::unknown(name, format!("cannot listen to the interface: {error}"))),
     };
+    if let Some(check) = of_virtio(host, &heard) {
+        return Some(check);
+    }
     let Heard { segments, partial, milliseconds } = heard;
     let found = format!("{partial} of {segments} TCP segments seen in {milliseconds} ms");
     Some(match (segments, partial) {
@@ -69,4 +106,21 @@ fn partial_checksums(host: &Host) -> Option<Check> {
             )
             .fix(host.peer.end().map(|end| end.offload_off("tx"))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::check::Level;
+
+    #[test]
+    fn virtio_is_told_what_generic_mode_takes() {
+        let heard = Heard { segments: 0, partial: 0, milliseconds: 300 };
+        for (native, level) in [(true, Level::Ok), (false, Level::Warning)] {
+            let check = virtio(native, &heard);
+            assert_eq!(check.level, level, "{check:?}");
+            assert!(check.why.contains("--accept-partial-checksums"), "{check:?}");
+            assert!(!check.why.contains("veth") && !check.found.contains("veth"), "{check:?}");
+        }
+    }
 }

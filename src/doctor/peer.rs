@@ -134,14 +134,15 @@ fn vlan(end: &PeerEnd) -> Check {
 
 fn mtu(host: &Host, end: &PeerEnd) -> Check {
     let (ours, theirs) = (host.device.mtu, end.link.mtu);
-    let found = format!("{theirs} octets, ours {ours}");
-    if theirs <= ours.min(host.most()) {
+    let found = format!("{theirs} bytes, ours {ours}");
+    let fits = host.fitting_mtu();
+    if theirs <= fits {
         return Check::ok("peer-mtu", found);
     }
     let set = |mtu: u32| end.command(&["ip", "link", "set", "dev", "IF", "mtu", &mtu.to_string()]);
     Check::warning("peer-mtu", found)
         .why("What the peer may send is larger than what arrives here: such packets vanish without a word.")
-        .fix(Fix::safe(set(ours.min(host.most())), set(theirs)))
+        .fix(Fix::safe(set(fits), set(theirs)))
 }
 
 /// Native mode of veth takes a pair only if each sender's queue has a receive queue over here.

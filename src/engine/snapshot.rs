@@ -73,6 +73,8 @@ pub struct QueueSnapshot {
     pub tx_ring_full: u64,
     pub link_down: u64,
     pub bad_descriptors: u64,
+    /// Descriptors of packets that lie in several frames, dropped.
+    pub split: u64,
     /// The kernel's `XDP_STATISTICS`; `None` once the socket is closed.
     pub kernel: Option<KernelSnapshot>,
 }
@@ -94,6 +96,23 @@ pub struct KernelSnapshot {
 pub struct SteeringSnapshot {
     pub device: String,
     pub verdicts: Named,
+    /// Why the verdicts cannot be read and stand at 0, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
+}
+
+impl KernelSnapshot {
+    /// Frames lost since none of ours was there to receive into. Copying, the kernel counts such a
+    /// frame under both names. In zero-copy mode the driver that looks again is counted each time,
+    /// and no frame with it.
+    pub fn lost_for_no_frame(&self) -> u64 {
+        self.rx_fill_ring_empty.min(self.rx_dropped)
+    }
+
+    /// Frames dropped for other reasons.
+    pub fn dropped_otherwise(&self) -> u64 {
+        self.rx_dropped - self.lost_for_no_frame()
+    }
 }
 
 impl Snapshot {
@@ -213,6 +232,7 @@ impl QueueSnapshot {
             tx_ring_full: own.tx_ring_full,
             link_down: own.link_down,
             bad_descriptors: own.bad_descriptors,
+            split: own.split,
             kernel,
         }
     }
@@ -220,13 +240,16 @@ impl QueueSnapshot {
 
 impl SteeringSnapshot {
     pub(super) fn of(device: &str, verdicts: &VerdictWatch) -> SteeringSnapshot {
-        let counts = verdicts.counters().ok();
+        let (counts, unreadable) = match verdicts.counters() {
+            Ok(counts) => (Some(counts), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
         let verdicts = VERDICTS
             .iter()
             .map(|verdict| {
                 (Cow::Borrowed(verdict.name()), counts.as_ref().map_or(0, |counts| counts.sum(*verdict)))
             })
             .collect();
-        SteeringSnapshot { device: device.to_owned(), verdicts: Named(verdicts) }
+        SteeringSnapshot { device: device.to_owned(), verdicts: Named(verdicts), unreadable }
     }
 }

@@ -207,6 +207,14 @@ pub(super) const PER_QUEUE: &[PerQueue] = &[
         ),
         |q| q.bad_descriptors,
     ),
+    (
+        counter(
+            "handfast_queue_split_total",
+            QUEUE,
+            "Descriptors of packets that the driver put into several frames: dropped, none is reassembled.",
+        ),
+        |q| q.split,
+    ),
 ];
 
 pub(super) const KERNEL: Metric = counter(

@@ -19,12 +19,25 @@ pub fn active_line(active: &Active) -> String {
 }
 
 fn device(device: &ActiveDevice) -> String {
-    let copy = if device.zero_copy { "zero-copy" } else { "copy" };
+    let copy = match device.zero_copy_queues.as_slice() {
+        [] => "copy".to_owned(),
+        _ if device.zero_copy => "zero-copy".to_owned(),
+        some => {
+            let some: Vec<String> = some.iter().map(ToString::to_string).collect();
+            format!("zero-copy on queue {}, copy on the others", some.join(","))
+        }
+    };
     let queues = if device.queues == 1 { "queue" } else { "queues" };
     let pages = if device.hugepages { ", hugepages" } else { "" };
     format!(
-        "{} ({}) {} {copy}, {} {queues}, {} frames per wake-up{pages}",
-        device.name, device.driver, device.mode, device.queues, device.tx_budget,
+        "{} ({}) {} {copy}, {} {queues} of {} MiB (frames of {} bytes), {} frames per wake-up{pages}",
+        device.name,
+        device.driver,
+        device.mode,
+        device.queues,
+        device.umem_bytes >> 20,
+        device.frame_size,
+        device.tx_budget,
     )
 }
 
@@ -40,12 +53,15 @@ mod tests {
             driver: "veth".into(),
             mode: Mode::Generic,
             zero_copy: false,
+            zero_copy_queues: Vec::new(),
             queues: 2,
+            frame_size: 2048,
+            umem_bytes: 8 << 20,
             tx_budget: 512,
             hugepages: false,
         };
         let active = Active {
-            devices: vec![device],
+            devices: vec![device.clone()],
             cpus: vec![0, 1],
             polling: Polling::Adaptive,
             max_connections: 1024,
@@ -54,8 +70,15 @@ mod tests {
         };
         assert_eq!(
             active_line(&active),
-            "active: hf-s (veth) generic copy, 2 queues, 512 frames per wake-up; core 0,1; \
-             adaptive polling; 1024 connections per family in 1 MiB"
+            "active: hf-s (veth) generic copy, 2 queues of 8 MiB (frames of 2048 bytes), 512 frames per \
+             wake-up; core 0,1; adaptive polling; 1024 connections per family in 1 MiB"
         );
+        let line = |zero_copy, queues: &[u32]| {
+            let device = ActiveDevice { zero_copy, zero_copy_queues: queues.to_vec(), ..device.clone() };
+            active_line(&Active { devices: vec![device], ..active.clone() })
+        };
+        assert!(line(true, &[0, 1]).contains("generic zero-copy, 2 queues"), "{}", line(true, &[0, 1]));
+        let mixed = line(false, &[1]);
+        assert!(mixed.contains("zero-copy on queue 1, copy on the others"), "{mixed}");
     }
 }

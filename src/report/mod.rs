@@ -8,8 +8,10 @@ pub mod bench;
 mod capture;
 mod rates;
 mod summary;
+mod trouble;
 
 pub use active::active_line;
 pub use capture::{capture_notes, capture_text};
 pub use rates::Rates;
 pub use summary::{ActiveReport, DeviceReport, Summary, steering_note};
+pub use trouble::{Counted, Trouble};

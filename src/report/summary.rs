@@ -40,9 +40,19 @@ pub struct DeviceReport {
     pub name: String,
     pub driver: String,
     pub mode: String,
+    /// Whether every queue is in zero-copy mode.
     pub zero_copy: bool,
+    /// The queues that are.
+    #[serde(default)]
+    pub zero_copy_queues: Vec<u32>,
     pub queues: u32,
     pub tx_budget: u32,
+    /// Bytes of a frame of the UMEM; 0: not known.
+    #[serde(default)]
+    pub frame_size: u32,
+    /// Bytes that the kernel pins for each queue; 0: not known.
+    #[serde(default)]
+    pub umem_bytes: u64,
 }
 
 impl Summary {
@@ -66,8 +76,11 @@ impl ActiveReport {
             driver: device.driver.clone(),
             mode: device.mode.to_string(),
             zero_copy: device.zero_copy,
+            zero_copy_queues: device.zero_copy_queues.clone(),
             queues: device.queues,
             tx_budget: device.tx_budget,
+            frame_size: device.frame_size,
+            umem_bytes: device.umem_bytes,
         });
         let polling = match active.polling {
             Polling::Busy => "busy",
@@ -128,7 +141,11 @@ impl Display for Summary {
             row(f, &format!("{} queue {}", queue.device, queue.queue), &queue_text(queue))?;
         }
         for steering in &self.detail.steering {
-            row(f, &format!("{} steering", steering.device), &list(&steering.verdicts))?;
+            let text = match &steering.unreadable {
+                None => list(&steering.verdicts),
+                Some(_) => UNREADABLE.to_owned(),
+            };
+            row(f, &format!("{} steering", steering.device), &text)?;
         }
         if let Some(capture) = &self.detail.capture {
             row(f, "captured", &capture_text(capture))?;
@@ -154,16 +171,26 @@ impl Summary {
     }
 }
 
+/// What stands in place of the verdicts.
+const UNREADABLE: &str =
+    "counters not readable on this kernel (without capabilities it takes Linux 5.19 or newer)";
+
 /// What to tell the operator of a run in which nothing was answered.
-pub fn steering_note(total: &CoreSnapshot) -> Option<String> {
+pub fn steering_note(total: &CoreSnapshot, active: &ActiveReport) -> Option<String> {
     let partial = total.drops.named("tcp_partial_checksum");
-    (partial > 0).then(|| {
-        format!(
-            "{partial} TCP segments had only a partial checksum: the peer's end of a veth pair leaves \
-             checksums to hardware it does not have; at the peer: ethtool -K PEER tx off \
-             (or accept them: --accept-partial-checksums)"
-        )
-    })
+    let virtio = active.devices.iter().any(|device| device.driver == "virtio_net");
+    let why = match virtio {
+        true => {
+            "virtio-net hands over what another machine on the same host has sent before its checksum is \
+             finished, which generic mode does not see: take native mode (--mode native), or accept them \
+             (--accept-partial-checksums)"
+        }
+        false => {
+            "the peer's end of a veth pair leaves checksums to hardware it does not have; at the peer: \
+             ethtool -K PEER tx off (or accept them: --accept-partial-checksums)"
+        }
+    };
+    (partial > 0).then(|| format!("{partial} TCP segments had only a partial checksum: {why}"))
 }
 
 fn row(f: &mut Formatter<'_>, name: &str, text: &str) -> fmt::Result {
@@ -184,13 +211,14 @@ fn queue_text(queue: &QueueSnapshot) -> String {
         return text;
     };
     for (name, count) in [
-        ("rx dropped", kernel.rx_dropped),
+        ("rx dropped", kernel.dropped_otherwise()),
         ("rx ring full", kernel.rx_ring_full),
-        ("fill ring empty", kernel.rx_fill_ring_empty),
+        ("fill ring empty", kernel.lost_for_no_frame()),
         ("rx invalid", kernel.rx_invalid_descs),
         ("tx invalid", kernel.tx_invalid_descs),
         ("tx ring full", queue.tx_ring_full),
         ("bad descriptors", queue.bad_descriptors),
+        ("split", queue.split),
         ("link down", queue.link_down),
     ] {
         if count > 0 {
@@ -205,6 +233,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::engine::{KernelSnapshot, SteeringSnapshot};
 
     fn summary() -> Summary {
         let finished = Finished {
@@ -238,6 +267,56 @@ mod tests {
         assert!(text.contains("paws") && text.contains("An old timestamp"), "{text}");
         assert!(!text.contains("ip_header"), "{text}");
         assert!(text.contains("passive 3"), "{text}");
+    }
+
+    #[test]
+    fn verdicts_that_cannot_be_read_are_not_none() {
+        let mut summary = summary();
+        let steering = SteeringSnapshot { device: "eth0".into(), ..SteeringSnapshot::default() };
+        summary.detail.steering = vec![steering.clone()];
+        assert!(summary.to_string().contains("eth0 steering    none"), "{summary}");
+        summary.detail.steering = vec![SteeringSnapshot { unreadable: Some("EPERM".into()), ..steering }];
+        let text = summary.to_string();
+        assert!(text.contains("eth0 steering    counters not readable on this kernel"), "{text}");
+        assert!(!text.contains("eth0 steering    none"), "{text}");
+    }
+
+    /// A driver in zero-copy mode that looks again at an empty fill ring loses nothing by it.
+    #[test]
+    fn an_empty_fill_ring_is_a_loss_only_with_a_frame() {
+        let text = |rx_dropped, rx_fill_ring_empty| {
+            let kernel = KernelSnapshot { rx_dropped, rx_fill_ring_empty, ..KernelSnapshot::default() };
+            queue_text(&QueueSnapshot { kernel: Some(kernel), ..QueueSnapshot::default() })
+        };
+        assert!(!text(0, 2817).contains("empty"), "{}", text(0, 2817));
+        let copied = text(7, 5);
+        assert!(copied.contains("rx dropped 2") && copied.contains("fill ring empty 5"), "{copied}");
+    }
+
+    #[test]
+    fn partial_checksums_have_the_cure_of_their_driver() {
+        let total =
+            CoreSnapshot { drops: Named(vec![("tcp_partial_checksum".into(), 3)]), ..Default::default() };
+        for (driver, cure, other) in
+            [("veth", "ethtool -K PEER tx off", "virtio"), ("virtio_net", "--mode native", "veth")]
+        {
+            let mut active = summary().active;
+            active.devices = vec![DeviceReport {
+                name: "eth0".into(),
+                driver: driver.into(),
+                mode: "generic".into(),
+                zero_copy: false,
+                zero_copy_queues: Vec::new(),
+                queues: 1,
+                tx_budget: 32,
+                frame_size: 2048,
+                umem_bytes: 1 << 23,
+            }];
+            let note = steering_note(&total, &active).expect("three of them");
+            assert!(note.contains(cure) && !note.contains(other), "{note}");
+            assert!(note.contains("--accept-partial-checksums"), "{note}");
+            assert_eq!(steering_note(&CoreSnapshot::default(), &active), None);
+        }
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Model {
             wakeups,
             frames_per_wakeup: quotient(transmitted, wakeups),
             rx_ring_full: kernel.rx_ring_full,
-            fill_ring_empty: kernel.rx_fill_ring_empty,
+            fill_ring_empty: kernel.lost_for_no_frame(),
             rx_dropped: kernel.rx_dropped + kernel.rx_invalid_descs,
             tx_ring_full: queue.tx_ring_full,
         }

@@ -22,6 +22,23 @@ pub fn attach(
         .map_err(|source| explain(program, ifindex, interface, mode, source))
 }
 
+/// Whether there is no program yet. The answer may be old when it is given: attaching says it again.
+pub(super) fn check_free(
+    program: BorrowedFd<'_>,
+    ifindex: u32,
+    interface: &str,
+    mode: Mode,
+) -> Result<(), AttachError> {
+    libbpf_log::silence();
+    match holder(program, ifindex) {
+        Some(holder) => {
+            let source = io::Error::from_raw_os_error(libc::EBUSY);
+            Err(AttachError::Busy { interface: interface.to_owned(), mode, holder, source })
+        }
+        None => Ok(()),
+    }
+}
+
 fn explain(
     program: BorrowedFd<'_>,
     ifindex: u32,

@@ -1,4 +1,4 @@
-use super::XdpError;
+use super::{XdpError, sizing::FRAME_SIZES};
 
 /// Octets the kernel keeps free in front of the data of every received frame
 /// (`XDP_PACKET_HEADROOM`).
@@ -27,7 +27,7 @@ pub struct QueueConfig {
     pub queue: u32,
     /// Buffers in the UMEM. Fixed while running.
     pub frames: u32,
-    /// Octets per buffer, 256 of which are the kernel's headroom: 2048 or 4096.
+    /// Bytes per buffer, 256 of which are the kernel's headroom: 2048 or 4096.
     pub frame_size: u32,
     /// Also the most frames that wait for reception: the others stay for transmission.
     pub fill_ring: u32,
@@ -77,6 +77,16 @@ impl QueueConfig {
         self.frame_size.saturating_sub(KERNEL_HEADROOM)
     }
 
+    /// Frames that wait for reception: half of them at most, the others stay for transmission.
+    pub(super) fn fill_target(&self) -> u32 {
+        self.fill_ring.min(self.frames / 2)
+    }
+
+    /// Bytes of memory that the kernel pins.
+    pub fn memory(&self) -> u64 {
+        u64::from(self.frames) * u64::from(self.frame_size)
+    }
+
     /// What the kernel would refuse with a bare EINVAL, said in words.
     pub(super) fn check(&self) -> Result<(), XdpError> {
         let refuse =
@@ -94,8 +104,8 @@ impl QueueConfig {
         if self.fill_ring < self.rx_ring || self.completion_ring < self.tx_ring {
             return refuse("the fill ring must hold the rx ring, and the completion ring the tx ring".into());
         }
-        if ![2048, 4096].contains(&self.frame_size) {
-            return refuse(format!("frames of {} octets; the kernel takes 2048 or 4096", self.frame_size));
+        if !FRAME_SIZES.contains(&self.frame_size) {
+            return refuse(format!("frames of {} bytes; the kernel takes 2048 or 4096", self.frame_size));
         }
         if self.frames < 2 || self.frames.checked_mul(self.frame_size).is_none() {
             return refuse(format!("{} frames; from 2 to 4 GiB in all", self.frames));

@@ -5,10 +5,7 @@ use nix::{
     net::if_::{InterfaceFlags, if_nametoindex},
 };
 
-use super::{XdpError, config::KERNEL_HEADROOM, ethtool};
-
-/// Octets of an Ethernet header with two VLAN tags.
-const LINK_HEADER: u32 = 22;
+use super::{XdpError, ethtool, sizing};
 
 /// Where an XDP program runs best on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +77,7 @@ impl Device {
         })
     }
 
-    /// Whether it can be used with frames of `frame_size` octets, buffer and headroom together.
+    /// Whether it can be used with frames of `frame_size` bytes, buffer and headroom together.
     pub fn check(&self, frame_size: u32) -> Result<(), XdpError> {
         if self.loopback {
             return Err(XdpError::Loopback { ifname: self.name.clone() });
@@ -88,9 +85,10 @@ impl Device {
         if !self.up {
             return Err(XdpError::InterfaceDown { ifname: self.name.clone() });
         }
-        let most = frame_size.saturating_sub(KERNEL_HEADROOM + LINK_HEADER);
+        let most = sizing::largest_mtu(frame_size);
         if self.mtu > most {
-            return Err(XdpError::Mtu { ifname: self.name.clone(), mtu: self.mtu, most });
+            let advised = sizing::advised_mtu(frame_size);
+            return Err(XdpError::Mtu { ifname: self.name.clone(), mtu: self.mtu, most, advised });
         }
         Ok(())
     }
@@ -188,6 +186,10 @@ mod tests {
         device.mtu = 1771;
         let text = device.check(2048).expect_err("too long").to_string();
         assert!(text.contains("ip link set lo mtu 1770"), "{text}");
+        assert!(device.check(4096).is_ok());
+        device.mtu = 9000;
+        let text = device.check(4096).expect_err("too long").to_string();
+        assert!(text.contains("room for 3818") && text.contains("ip link set lo mtu 3046"), "{text}");
         device.up = false;
         assert!(matches!(device.check(2048), Err(XdpError::InterfaceDown { .. })));
     }

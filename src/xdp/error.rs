@@ -19,9 +19,9 @@ pub enum XdpError {
     InterfaceDown { ifname: String },
     #[error(
         "{ifname} has an MTU of {mtu}, and a frame has room for {most} behind the link header: \
-         ip link set {ifname} mtu {most}"
+         ip link set {ifname} mtu {advised}"
     )]
-    Mtu { ifname: String, mtu: u32, most: u32 },
+    Mtu { ifname: String, mtu: u32, most: u32, advised: u32 },
     #[error("{ifname} queue {queue}: {what}")]
     Config { ifname: String, queue: u32, what: String },
     #[error("{ifname} queue {queue}: {call} is not permitted; {PERMISSIONS}")]
@@ -36,8 +36,12 @@ pub enum XdpError {
          for more: ethtool -L {ifname} combined N (veth: rx N tx N)"
     )]
     NoQueue { ifname: String, queue: u32, queues: u32 },
-    #[error("{ifname} queue {queue}: its driver has no zero-copy; use --copy")]
-    NoZeroCopy { ifname: String, queue: u32 },
+    #[error("{ifname} queue {queue}: zero-copy was refused: {why}. Without it: --copy")]
+    NoZeroCopy { ifname: String, queue: u32, why: String },
+    #[error(
+        "{ifname}: generic mode copies every frame; zero-copy takes --mode native, or leave --zerocopy out"
+    )]
+    ZeroCopyInGeneric { ifname: String },
     #[error(
         "{ifname} queue {queue}: {mib} MiB of frames exceed the locked memory limit of {limit_kib} KiB: \
          ulimit -l unlimited, or systemd's LimitMEMLOCK=infinity, or CAP_IPC_LOCK"

@@ -10,9 +10,17 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
 const ETHTOOL_GDRVINFO: u32 = 0x03;
+const ETHTOOL_GSTRINGS: u32 = 0x1b;
+const ETHTOOL_GSTATS: u32 = 0x1d;
 const ETHTOOL_GRXCSUM: u32 = 0x14;
 const ETHTOOL_GTXCSUM: u32 = 0x16;
+const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_GCHANNELS: u32 = 0x3c;
+/// `ETH_SS_STATS`, and the bytes of a name in it.
+const STATISTICS: u32 = 1;
+const NAME_LEN: usize = 32;
+/// `ETH_FLAG_RXVLAN`.
+const FLAG_RXVLAN: u32 = 1 << 8;
 
 /// `struct ethtool_channels`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,6 +55,14 @@ struct DriverInfo {
     rest: [u8; 160],
 }
 
+/// Where `n_stats` lies in `rest`.
+const N_STATS: usize = 144;
+/// More than any driver has.
+const MOST_STATISTICS: u32 = 8192;
+/// Entries that there is room for: the kernel writes as many as the driver has by then, which may
+/// be more than it has just said.
+const BUFFER: usize = 2 * MOST_STATISTICS as usize;
+
 /// `struct ethtool_value`.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
@@ -80,6 +96,46 @@ pub(super) fn checksum_offload(ifname: &str) -> (Option<bool>, Option<bool>) {
     (ask(ETHTOOL_GRXCSUM), ask(ETHTOOL_GTXCSUM))
 }
 
+/// The driver's own statistics (`ethtool -S`), by name.
+pub(super) fn statistics(ifname: &str) -> io::Result<Vec<(String, u64)>> {
+    let mut info = DriverInfo { cmd: ETHTOOL_GDRVINFO, driver: [0; 32], rest: [0; 160] };
+    ethtool(ifname, &mut info)?;
+    let count = u32::from_ne_bytes(info.rest[N_STATS..N_STATS + 4].try_into().unwrap_or_default());
+    if count > MOST_STATISTICS {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    // Both commands have two numbers of 32 bits in front, the first a third one behind them.
+    let mut names = vec![0u64; 2 + BUFFER * NAME_LEN / 8];
+    names[0] = pair(ETHTOOL_GSTRINGS, STATISTICS);
+    names[1] = pair(count, 0);
+    let mut values = vec![0u64; 1 + BUFFER];
+    values[0] = pair(ETHTOOL_GSTATS, count);
+    listed(ifname, &mut names)?;
+    listed(ifname, &mut values)?;
+    let bytes = names.iter().flat_map(|word| word.to_ne_bytes()).skip(12);
+    let bytes: Vec<u8> = bytes.take(count as usize * NAME_LEN).collect();
+    let text = |name: &[u8]| {
+        let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(name).into_owned()
+    };
+    Ok(bytes.chunks_exact(NAME_LEN).map(text).zip(values.into_iter().skip(1)).collect())
+}
+
+/// Two numbers as they lie beside each other.
+fn pair(first: u32, second: u32) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..4].copy_from_slice(&first.to_ne_bytes());
+    bytes[4..].copy_from_slice(&second.to_ne_bytes());
+    u64::from_ne_bytes(bytes)
+}
+
+/// Whether the device takes VLAN tags out of received frames.
+pub(super) fn takes_vlan_tag(ifname: &str) -> io::Result<bool> {
+    let mut flags = Value { cmd: ETHTOOL_GFLAGS, data: 0 };
+    ethtool(ifname, &mut flags)?;
+    Ok(flags.data & FLAG_RXVLAN != 0)
+}
+
 /// Octets of the largest IP packet.
 pub(super) fn mtu(ifname: &str) -> io::Result<u32> {
     let mut request = request(ifname)?;
@@ -101,6 +157,13 @@ fn ethtool<T: Command>(ifname: &str, command: &mut T) -> io::Result<()> {
     ioctl(SIOCETHTOOL, &mut request)
 }
 
+/// A command whose answer is as long as the driver's statistics are many: room for `BUFFER` of them.
+fn listed(ifname: &str, command: &mut [u64]) -> io::Result<()> {
+    let mut request = request(ifname)?;
+    request.ifr_ifru.ifru_data = command.as_mut_ptr().cast();
+    ioctl(SIOCETHTOOL, &mut request)
+}
+
 fn request(ifname: &str) -> io::Result<libc::ifreq> {
     // SAFETY: an ifreq is plain data, for which zero is a valid value.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
@@ -117,7 +180,8 @@ fn request(ifname: &str) -> io::Result<libc::ifreq> {
 fn ioctl(code: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
     let socket: OwnedFd = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     // SAFETY: the code belongs to `request`, which is live for the call; where it carries a
-    // pointer, `ethtool` has set it to a live `Command` of the size that its `cmd` stands for.
+    // pointer, `ethtool` has set it to a live `Command` of the size that its `cmd` stands for, or
+    // `listed` to a buffer for twice as many entries as any driver has.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), code, &raw mut *request) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -1,4 +1,30 @@
-use xsk_rs::FrameDesc;
+/// What the kernel sets in every descriptor of a packet but its last (`XDP_PKT_CONTD`).
+const CONTINUED: u32 = 1;
+
+/// One entry of the receive and transmit rings: `struct xdp_desc`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct Descriptor {
+    /// Bytes from the start of the UMEM to the data.
+    pub addr: u64,
+    /// Bytes of data.
+    pub len: u32,
+    pub options: u32,
+}
+
+impl Descriptor {
+    /// No data yet, from `addr` on.
+    #[inline]
+    pub(super) fn new(addr: u64) -> Descriptor {
+        Descriptor { addr, len: 0, options: 0 }
+    }
+
+    /// Whether the packet goes on in the next descriptor.
+    #[inline]
+    pub(super) fn is_continued(&self) -> bool {
+        self.options & CONTINUED != 0
+    }
+}
 
 /// One buffer of a queue's UMEM, owned by whoever holds this value.
 ///
@@ -19,17 +45,17 @@ use xsk_rs::FrameDesc;
 #[derive(Debug)]
 pub struct Frame {
     /// Where the data starts in the UMEM and how long it is. Checked against the UMEM's bounds
-    /// when the frame was made. xsk-rs lets nobody build one from an address, so it travels.
-    pub(super) desc: FrameDesc,
+    /// when the frame was made.
+    pub(super) desc: Descriptor,
     /// Which UMEM: an address means nothing in another one.
     pub(super) pool: u32,
 }
 
 impl Frame {
-    /// Octets received, Ethernet header first; 0 for a frame that was allocated.
+    /// Bytes received, Ethernet header first; 0 for a frame that was allocated.
     #[inline]
     pub fn len(&self) -> usize {
-        self.desc.lengths().data()
+        self.desc.len as usize
     }
 
     /// Whether nothing was received into this frame.
@@ -38,9 +64,9 @@ impl Frame {
         self.len() == 0
     }
 
-    /// Where the data starts, octets from the start of the UMEM.
+    /// Where the data starts, bytes from the start of the UMEM.
     #[inline]
     pub fn address(&self) -> usize {
-        self.desc.addr()
+        self.desc.addr as usize
     }
 }

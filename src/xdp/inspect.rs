@@ -6,14 +6,36 @@ use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Struct;
 use libbpf_rs::query::LinkInfoIter;
 use libbpf_rs::{Xdp, XdpFlags};
+use nix::sys::utsname::uname;
 
-use super::libbpf_log;
+use super::{ethtool, libbpf_log};
 
 /// What a driver says it can do (`NETDEV_XDP_ACT_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct XdpFeatures(u64);
 
+/// The first release in which drivers say what they can do.
+const DRIVERS_TELL: (u32, u32) = (6, 3);
+
 impl XdpFeatures {
+    /// Native mode with redirect, with zero-copy or without.
+    #[cfg(test)]
+    pub(crate) fn of(zero_copy: bool) -> XdpFeatures {
+        XdpFeatures(if zero_copy { 0b1011 } else { 0b11 })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn none() -> XdpFeatures {
+        XdpFeatures(0)
+    }
+
+    /// From the flags of the answer. None at all: an older kernel, which has no answer, or a driver
+    /// without any.
+    fn told(flags: u64, release: Option<(u32, u32)>) -> Option<XdpFeatures> {
+        let tells = flags != 0 || release.is_some_and(|release| release >= DRIVERS_TELL);
+        tells.then_some(XdpFeatures(flags))
+    }
+
     /// Runs programs in the driver, and takes their plain verdicts.
     pub fn native(self) -> bool {
         self.0 & 0b1 != 0
@@ -36,8 +58,40 @@ pub fn features(ifindex: u32) -> Option<XdpFeatures> {
     // Only attaching looks at the descriptor.
     let any = std::io::stdin();
     let state = Xdp::new(any.as_fd()).query(i32::try_from(ifindex).ok()?, XdpFlags::NONE).ok()?;
-    // A driver with none at all looks like a kernel that does not tell.
-    (state.feature_flags != 0).then_some(XdpFeatures(state.feature_flags))
+    XdpFeatures::told(state.feature_flags, release())
+}
+
+/// Names under which drivers count the frames that arrived at the port, whatever became of them.
+const ARRIVED: [&str; 5] =
+    ["rx_packets", "rx_pkts_nic", "rx_packets_phy", "port.rx_unicast", "rx_unicast.nic"];
+
+/// Frames that arrived, by the kernel's count or by the NIC's own, whichever is higher: some drivers
+/// tell the kernel only what their queues took. `None`: there is no such interface here.
+pub fn frames_counted(ifname: &str) -> Option<u64> {
+    let list = std::fs::read_to_string("/proc/thread-self/net/dev").ok()?;
+    let kernel = arrived(&list, ifname)?;
+    let statistics = ethtool::statistics(ifname).unwrap_or_default();
+    let port = statistics.iter().filter(|(name, _)| ARRIVED.contains(&name.as_str()));
+    Some(port.map(|(_, frames)| *frames).fold(kernel, u64::max))
+}
+
+/// Frames received, and those dropped for want of a buffer.
+fn arrived(list: &str, ifname: &str) -> Option<u64> {
+    let counts = list.lines().find_map(|line| line.trim_start().strip_prefix(ifname)?.strip_prefix(':'))?;
+    let counts: Vec<u64> = counts.split_whitespace().map_while(|count| count.parse().ok()).collect();
+    let [_bytes, packets, _errors, dropped, overruns, ..] = *counts.as_slice() else { return None };
+    Some(packets + dropped + overruns)
+}
+
+/// The running kernel's release: its first two numbers.
+pub fn release() -> Option<(u32, u32)> {
+    version(&uname().ok()?.release().to_string_lossy())
+}
+
+/// The first two numbers of a release.
+pub fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// The link that keeps a program attached; `None` also where only `CAP_SYS_ADMIN` may know.
@@ -50,4 +104,41 @@ pub fn kernel_has_type(name: &str) -> Option<bool> {
     libbpf_log::silence();
     let btf = Btf::from_vmlinux().ok()?;
     Some(btf.type_by_name::<Struct<'_>>(name).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_answer_means_none_where_drivers_tell() {
+        assert_eq!(XdpFeatures::told(0, Some((6, 2))), None);
+        assert_eq!(XdpFeatures::told(0, None), None);
+        assert_eq!(XdpFeatures::told(0, Some((6, 3))), Some(XdpFeatures(0)));
+        assert_eq!(XdpFeatures::told(0b1011, Some((5, 14))), Some(XdpFeatures::of(true))); // backported
+        assert!(!XdpFeatures(0).native() && !XdpFeatures(0).zero_copy());
+    }
+
+    #[test]
+    fn frames_of_an_interface_are_read_from_the_list() {
+        let list = "Inter-|   Receive                            |  Transmit\n \
+            face |bytes    packets errs drop fifo frame compressed multicast|bytes packets\n\
+            \x20 eth0: 1000    20    0    3    1     0          0         0     7     1 0 0 0 0 0 0\n\
+            eth01:5 6 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+        assert_eq!((arrived(list, "eth0"), arrived(list, "eth01")), (Some(24), Some(6)));
+        assert_eq!((arrived(list, "eth"), arrived(list, "eth1")), (None, None));
+        assert!(frames_counted("lo").is_some() && frames_counted("hf-nowhere").is_none());
+    }
+
+    #[test]
+    fn releases_are_compared_as_numbers() {
+        for (release, expected) in [
+            ("6.18.44-fc-v657", Some((6, 18))),
+            ("5.9.0", Some((5, 9))),
+            ("6.1.0-13-amd64", Some((6, 1))),
+            ("odd", None),
+        ] {
+            assert_eq!(version(release), expected, "{release}");
+        }
+    }
 }

@@ -7,16 +7,18 @@
 //! |---|---|
 //! | `queue.rs` | [`Queue`]: one socket on one receive queue; `queue/flush.rs` ends a batch |
 //! | `open.rs` | setting a queue up, and every way in which that fails |
+//! | `sizing.rs` | how large frames are; `refusal.rs` why there is no zero-copy |
 //! | `config.rs` | what can be chosen for a queue, and what then is really active |
 //! | `frame.rs` | [`Frame`]: a buffer of the UMEM as a value that moves |
 //! | `ledger.rs` | who owns each frame |
 //! | `umem.rs`, `rings.rs` | the memory and the four rings shared with the kernel (`unsafe`) |
-//! | `options.rs` | socket options that xsk-rs does not offer (`unsafe`) |
+//! | `options.rs` | socket options that libxdp does not offer (`unsafe`) |
 //! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
 //! | `program.rs` | [`Program`]: the steering program, loaded; `skeleton.rs` is generated |
 //! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
 //! | `steer.rs`, `rules.rs` | what is owned, flattened to what the program looks up |
 //! | `verdict.rs` | the program's verdicts and their counts |
+//! | `vlan.rs` | VLANs of an interface, and whether XDP sees their tags |
 //! | `inspect.rs` | what the kernel tells about XDP without anything being attached |
 //! | `error.rs`, `program_error.rs` | what failed, where, and the command that fixes it |
 
@@ -36,12 +38,15 @@ mod options;
 mod program;
 mod program_error;
 mod queue;
+mod refusal;
 mod rings;
 mod rules;
+pub mod sizing;
 mod skeleton;
 mod steer;
 mod umem;
 mod verdict;
+pub mod vlan;
 
 pub use attach::attach;
 pub use config::{Copy, Opened, QueueConfig, RING};

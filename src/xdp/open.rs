@@ -7,11 +7,17 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     net::if_::if_nametoindex,
     sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit},
 };
 
-use super::{Copy, Opened, QueueConfig, XdpError, device, ethtool, options, rings::Rings, umem::Memory};
+use super::{
+    Copy, Opened, QueueConfig, XdpError, device, ethtool, inspect, options,
+    refusal::Refusal,
+    rings::{Rings, Unbound},
+    umem::Memory,
+};
 
 /// The kernel releases a closed queue some time later: as long as this a busy one is tried again.
 const BUSY_PATIENCE: Duration = Duration::from_secs(1);
@@ -21,6 +27,8 @@ const BUSY_FIRST_PAUSE: Duration = Duration::from_millis(5);
 pub(super) struct Parts {
     pub memory: Memory,
     pub rings: Rings,
+    /// Frames in the fill ring since before the socket was bound: the first ones.
+    pub filled: usize,
     /// A duplicate of the socket's descriptor.
     pub watched: OwnedFd,
     /// Distinct for every UMEM of this process.
@@ -34,17 +42,22 @@ pub(super) fn open(config: &QueueConfig) -> Result<Parts, XdpError> {
         return Err(no_interface(config)); // gone, or another one by the same name
     }
     let mut notes = Vec::new();
-    let (memory, rings, hugepages) = bind_patiently(config, &mut notes)?;
+    let says = inspect::features(config.ifindex).map(inspect::XdpFeatures::zero_copy);
+    let Bound { memory, rings, filled, hugepages } = bind_as_can_be(config, says, &mut notes)?;
     let zero_copy = options::zero_copy(rings.fd()).map_err(|source| call(config, "XDP_OPTIONS", source))?;
-    if config.copy == Copy::Auto && !zero_copy {
-        notes.push("the driver has no zero-copy: frames are copied".to_owned());
-    }
     let tx_budget = if zero_copy { config.tx_budget } else { tx_budget(config, &rings, &mut notes) };
     let watched = rings.as_fd().try_clone_to_owned();
     let watched = watched.map_err(|source| call(config, "duplicating the socket's descriptor", source))?;
     static POOLS: AtomicU32 = AtomicU32::new(0);
     let pool = POOLS.fetch_add(1, Relaxed); // only distinctness matters: no order to keep
-    Ok(Parts { memory, rings, watched, pool, opened: Opened { zero_copy, hugepages, tx_budget, notes } })
+    Ok(Parts {
+        memory,
+        rings,
+        filled,
+        watched,
+        pool,
+        opened: Opened { zero_copy, hugepages, tx_budget, notes },
+    })
 }
 
 fn tx_budget(config: &QueueConfig, rings: &Rings, notes: &mut Vec<String>) -> u32 {
@@ -58,21 +71,67 @@ fn tx_budget(config: &QueueConfig, rings: &Rings, notes: &mut Vec<String>) -> u3
     })
 }
 
-/// Registers and binds, again and again while the queue is busy. A UMEM whose bind failed cannot
-/// be bound again (see `Rings::bind`), so each try has its own.
-fn bind_patiently(config: &QueueConfig, notes: &mut Vec<String>) -> Result<(Memory, Rings, bool), XdpError> {
+/// In zero-copy mode where the driver says that it has it, so that a refusal comes with its reason:
+/// asked for either, the kernel copies and does not say why.
+fn bind_as_can_be(
+    config: &QueueConfig,
+    says: Option<bool>,
+    notes: &mut Vec<String>,
+) -> Result<Bound, XdpError> {
+    let with = |copy| QueueConfig { copy, ..config.clone() };
+    match (config.copy, says) {
+        (Copy::Auto, Some(true)) => match bind_patiently(&with(Copy::ZeroCopy), says, notes) {
+            Err(XdpError::NoZeroCopy { why, .. }) => {
+                notes.push(format!("zero-copy was refused: {why}; frames are copied"));
+                bind_patiently(&with(Copy::Copy), says, notes)
+            }
+            other => other,
+        },
+        (Copy::Auto, Some(false)) => {
+            notes.push("the driver has no zero-copy: frames are copied".to_owned());
+            bind_patiently(&with(Copy::Copy), says, notes)
+        }
+        (Copy::Auto, None) => {
+            let bound = bind_patiently(config, says, notes)?;
+            let zero_copy = options::zero_copy(bound.rings.fd());
+            if !zero_copy.map_err(|source| call(config, "XDP_OPTIONS", source))? {
+                notes
+                    .push("the kernel took no zero-copy, and does not say why: frames are copied".to_owned());
+            }
+            Ok(bound)
+        }
+        _ => bind_patiently(config, says, notes),
+    }
+}
+
+/// What a try to bind leaves. The rings end before the memory that they speak of.
+struct Bound {
+    rings: Rings,
+    memory: Memory,
+    filled: usize,
+    hugepages: bool,
+}
+
+/// Registers, fills and binds, again and again while the queue is busy. Each try has a UMEM of its
+/// own: of another the kernel may have taken frames.
+fn bind_patiently(
+    config: &QueueConfig,
+    says: Option<bool>,
+    notes: &mut Vec<String>,
+) -> Result<Bound, XdpError> {
     let start = Instant::now();
     let mut pause = BUSY_FIRST_PAUSE;
     let mut hugepages = config.hugepages;
     loop {
-        let memory = register(config, &mut hugepages, notes)?;
-        let source = match Rings::bind(config, &memory) {
-            Ok(rings) => return Ok((memory, rings, hugepages)),
+        let (mut unbound, memory) = register(config, &mut hugepages, notes)?;
+        let filled = fill(&mut unbound, &memory, config);
+        let source = match unbound.bind(config) {
+            Ok(rings) => return Ok(Bound { rings, memory, filled, hugepages }),
             Err(source) => source,
         };
         let waited = start.elapsed();
         if source.raw_os_error() != Some(libc::EBUSY) {
-            return Err(bind_error(config, source));
+            return Err(bind_error(config, says, source));
         }
         if waited >= BUSY_PATIENCE {
             return Err(XdpError::QueueInUse {
@@ -87,31 +146,46 @@ fn bind_patiently(config: &QueueConfig, notes: &mut Vec<String>) -> Result<(Memo
     }
 }
 
-/// Registers the UMEM: without hugepages if there are none, with a higher limit if it may.
-fn register(config: &QueueConfig, hugepages: &mut bool, notes: &mut Vec<String>) -> Result<Memory, XdpError> {
+/// Gives the kernel its frames to receive into: how many, from the first on.
+fn fill(unbound: &mut Unbound, memory: &Memory, config: &QueueConfig) -> usize {
+    let frames: Vec<_> = memory.descriptors().take(config.fill_target() as usize).collect();
+    unbound.fill(&frames)
+}
+
+/// Maps and registers the UMEM: without hugepages if there are none, with a higher limit if it may.
+fn register(
+    config: &QueueConfig,
+    hugepages: &mut bool,
+    notes: &mut Vec<String>,
+) -> Result<(Unbound, Memory), XdpError> {
     if *hugepages {
-        match Memory::new(config, true) {
-            Ok(memory) => return Ok(memory),
+        match registered(config, true) {
+            Ok(both) => return Ok(both),
             Err(error) => notes.push(format!(
                 "no hugepages ({error}), using 4 KiB pages; to reserve some: sysctl vm.nr_hugepages=64"
             )),
         }
         *hugepages = false;
     }
-    let source = match Memory::new(config, false) {
-        Ok(memory) => return Ok(memory),
+    let source = match registered(config, false) {
+        Ok(both) => return Ok(both),
         Err(source) => source,
     };
     if !matches!(source.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM)) {
         return Err(call(config, "registering the UMEM (XDP_UMEM_REG)", source));
     }
     raise_memlock();
-    Memory::new(config, false).map_err(|_| XdpError::Memlock {
+    registered(config, false).map_err(|_| XdpError::Memlock {
         ifname: config.ifname.clone(),
         queue: config.queue,
-        mib: (u64::from(config.frames) * u64::from(config.frame_size)) >> 20,
+        mib: config.memory() >> 20,
         limit_kib: getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft >> 10),
     })
+}
+
+fn registered(config: &QueueConfig, hugepages: bool) -> io::Result<(Unbound, Memory)> {
+    let memory = Memory::new(config, hugepages)?;
+    Ok((Unbound::register(config, &memory)?, memory))
 }
 
 /// As high as this process may. Failure shows in the registration that follows.
@@ -124,14 +198,26 @@ fn raise_memlock() {
 }
 
 /// What a refusal to bind means.
-fn bind_error(config: &QueueConfig, source: io::Error) -> XdpError {
+fn bind_error(config: &QueueConfig, says: Option<bool>, source: io::Error) -> XdpError {
     let (ifname, queue) = (config.ifname.clone(), config.queue);
     let queues = ethtool::channels(&ifname).map_or(0, |channels| channels.paired());
     match source.raw_os_error() {
         Some(libc::ENODEV) => no_interface(config),
         Some(libc::ENETDOWN) => XdpError::InterfaceDown { ifname },
         Some(libc::EINVAL) if queue >= queues => XdpError::NoQueue { ifname, queue, queues },
-        Some(libc::EOPNOTSUPP) if config.copy == Copy::ZeroCopy => XdpError::NoZeroCopy { ifname, queue },
+        Some(libc::EPERM | libc::EACCES) => call(config, "binding the AF_XDP socket", source),
+        Some(errno) if config.copy == Copy::ZeroCopy => {
+            let driver = ethtool::driver(&ifname).ok();
+            let refusal = Refusal {
+                errno: Errno::from_raw(errno),
+                ifname: &ifname,
+                driver: driver.as_deref(),
+                says,
+                mtu: ethtool::mtu(&ifname).unwrap_or(0),
+                frame_size: config.frame_size,
+            };
+            XdpError::NoZeroCopy { why: refusal.why(), ifname, queue }
+        }
         _ => call(config, "binding the AF_XDP socket", source),
     }
 }

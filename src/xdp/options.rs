@@ -1,4 +1,4 @@
-//! AF_XDP socket options that xsk-rs does not offer.
+//! AF_XDP socket options that libxdp does not offer.
 #![allow(unsafe_code, reason = "getsockopt and setsockopt take pointers, and nix knows no SOL_XDP")]
 
 use std::{io, mem, os::fd::RawFd};

@@ -45,6 +45,12 @@ impl Program {
         Ok(program)
     }
 
+    /// Whether nothing is attached there that an attachment in this mode would meet: the error is
+    /// what [`Program::attach`] would say.
+    pub fn check_free(&self, ifindex: u32, interface: &str, mode: Mode) -> Result<(), ProgramError> {
+        Ok(attach::check_free(self.code.as_fd(), ifindex, interface, mode)?)
+    }
+
     /// Attaches to the interface of this network namespace that has this index and name. An earlier
     /// attachment of this value ends first; somebody else's program is never replaced.
     pub fn attach(&mut self, ifindex: u32, interface: &str, mode: Mode) -> Result<(), ProgramError> {

@@ -12,7 +12,7 @@ pub enum ProgramError {
     #[error("cannot load the steering program: {source}; {}", capabilities())]
     LoadPermission { source: libbpf_rs::Error },
     #[error(
-        "cannot load the steering program: {source}; it needs Linux 5.9 or newer with CONFIG_BPF_SYSCALL and \
+        "cannot load the steering program: {source}; it needs Linux 5.10 or newer with CONFIG_BPF_SYSCALL and \
          CONFIG_XDP_SOCKETS. libbpf and the kernel's verifier say:\n{log}"
     )]
     Load { source: libbpf_rs::Error, log: String },
@@ -68,7 +68,7 @@ pub enum AttachError {
     )]
     NoInterface { interface: String, ifindex: u32, mode: Mode, source: io::Error },
     #[error(
-        "cannot attach to {interface} in {mode} mode ({source}): the kernel takes no XDP link there (Linux 5.9 \
+        "cannot attach to {interface} in {mode} mode ({source}): the kernel takes no XDP link there (Linux 5.10 \
          or newer has them), or the driver wants receive offload off: `ethtool -K {interface} lro off`"
     )]
     Invalid { interface: String, mode: Mode, source: io::Error },

@@ -7,10 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use xsk_rs::FrameDesc;
-
 use super::{
     Fault, Frame, Ledger, Opened, QueueConfig, XdpError,
+    frame::Descriptor,
     ledger::{Owner, Owners},
     open::{self, Parts},
     options,
@@ -41,16 +40,18 @@ pub struct Queue {
     memory: Memory,
     owners: Owners,
     /// A stack: the frame used last is the one still in the cache.
-    free: Vec<FrameDesc>,
+    free: Vec<Descriptor>,
     /// Passed to `Owner::Transmit`, not yet in the ring.
-    pending: Vec<FrameDesc>,
-    scratch: Box<[FrameDesc]>,
+    pending: Vec<Descriptor>,
+    scratch: Box<[Descriptor]>,
     /// One writer, this queue; others read through a [`QueueWatch`].
     counters: Arc<LiveCounters>,
     /// The socket once more, for those who ask the kernel for its counts from another thread.
     watched: Arc<OwnedFd>,
     fault: Option<Fault>,
     link_down: bool,
+    /// The packet of the descriptor received last goes on in the next one.
+    continued: bool,
     pool: u32,
     fill_target: u32,
     tx_budget: u32,
@@ -70,21 +71,26 @@ impl AsFd for Queue {
 }
 
 impl Queue {
-    /// Registers the memory, makes the socket and binds it. No program is loaded: the socket
-    /// receives once a program redirects to it (see [`fd`](Queue::fd)).
+    /// Registers the memory, fills the fill ring, makes the socket and binds it. No program is
+    /// loaded: the socket receives once a program redirects to it (see [`fd`](Queue::fd)).
     pub fn open(config: &QueueConfig) -> Result<(Queue, Opened), XdpError> {
-        let Parts { memory, rings, watched, pool, opened } = open::open(config)?;
-        let mut queue = Queue {
-            owners: Owners::new(config.frames),
-            free: memory.initial().iter().rev().copied().collect(),
+        let Parts { memory, rings, filled, watched, pool, opened } = open::open(config)?;
+        let mut owners = Owners::new(config.frames);
+        for frame in 0..filled {
+            owners.pass(frame, Owner::Free, Owner::Receive);
+        }
+        let queue = Queue {
+            owners,
+            free: memory.descriptors().skip(filled).rev().collect(),
             pending: Vec::with_capacity(config.frames as usize),
-            scratch: vec![FrameDesc::default(); MAX_BATCH].into(),
+            scratch: vec![Descriptor::default(); MAX_BATCH].into(),
             counters: Arc::default(),
             watched: Arc::new(watched),
             fault: None,
             link_down: false,
+            continued: false,
             pool,
-            fill_target: config.fill_ring.min(config.frames / 2),
+            fill_target: config.fill_target(),
             tx_budget: opened.tx_budget.max(1),
             always_wake: !opened.zero_copy,
             ifname: config.ifname.clone(),
@@ -93,12 +99,12 @@ impl Queue {
             rings,
             memory,
         };
-        queue.refill();
         Ok((queue, opened))
     }
 
     /// Takes up to `limit` received frames, and no more than [`MAX_BATCH`] or what fits into
-    /// `out` without growing it. Says how many.
+    /// `out` without growing it. Says how many. Every piece of a packet that lies in several
+    /// frames is dropped and counted: it is no frame of its own.
     #[inline]
     pub fn receive(&mut self, out: &mut Vec<Frame>, limit: usize) -> usize {
         let limit = limit.min(out.capacity() - out.len()).min(MAX_BATCH);
@@ -106,14 +112,17 @@ impl Queue {
         let before = out.len();
         for desc in &self.scratch[..got] {
             let index = self.memory.index(desc);
+            let piece = desc.is_continued() | self.continued;
+            self.continued = desc.is_continued();
             if !self.owners.pass(index, Owner::Receive, Owner::Held) {
                 self.counters.bad_descriptors.bump();
-            } else if self.memory.holds(desc) {
+            } else if !piece && self.memory.holds(desc) {
                 out.push(Frame { desc: *desc, pool: self.pool });
             } else {
-                self.counters.bad_descriptors.bump();
+                let counter = if piece { &self.counters.split } else { &self.counters.bad_descriptors };
+                counter.bump();
                 self.owners.pass(index, Owner::Held, Owner::Free);
-                self.free.extend(self.memory.initial().get(index));
+                self.free.push(self.memory.empty(index));
             }
         }
         self.counters.received.add((out.len() - before) as u64);
@@ -144,15 +153,15 @@ impl Queue {
         if frame.pool != self.pool {
             return &mut [];
         }
-        self.memory.bytes_mut(&mut frame.desc)
+        self.memory.bytes_mut(&frame.desc)
     }
 
     /// A free frame with undefined contents; `None` if all are in use.
     #[inline]
     pub fn allocate(&mut self) -> Option<Frame> {
-        let desc = self.memory.fresh(self.free.pop()?);
-        self.owners.pass(self.memory.index(&desc), Owner::Free, Owner::Held);
-        Some(Frame { desc, pool: self.pool })
+        let index = self.memory.index(&self.free.pop()?);
+        self.owners.pass(index, Owner::Free, Owner::Held);
+        Some(Frame { desc: self.memory.empty(index), pool: self.pool })
     }
 
     /// A free frame that holds `bytes` as if it had received them; `None` if there is none, or
@@ -164,7 +173,7 @@ impl Queue {
             return None;
         };
         room.copy_from_slice(bytes);
-        frame.desc = self.memory.resized(frame.desc, bytes.len());
+        frame.desc.len = bytes.len() as u32; // no more than a frame's room
         Some(frame)
     }
 
@@ -185,9 +194,8 @@ impl Queue {
             return self.release(frame);
         }
         if self.settle(&frame, Owner::Transmit) {
-            let mut desc = self.memory.resized(frame.desc, len);
-            desc.set_options(0); // anything else is an invalid descriptor to the kernel
-            self.pending.push(desc);
+            // Any other option is an invalid descriptor to the kernel.
+            self.pending.push(Descriptor { len: len as u32, options: 0, ..frame.desc });
         }
     }
 

@@ -1,141 +1,384 @@
-//! The socket and its four rings.
-#![allow(unsafe_code, reason = "xsk-rs cannot know that the frames it is given are ours to give")]
+//! The UMEM's registration, the socket and its four rings, set up by libxdp.
+//!
+//! The fill ring exists from the registration on, and holds its frames before the socket is bound:
+//! a driver in zero-copy mode takes its first buffers while it binds, and one that finds none may
+//! not look again.
+#![allow(unsafe_code, reason = "libxdp is a C library, and its rings are shared with the kernel")]
 
 use std::{
+    ffi::CString,
     io,
-    os::fd::{AsRawFd, BorrowedFd, RawFd},
+    os::fd::{BorrowedFd, RawFd},
+    ptr::{self, NonNull},
 };
 
+use libxdp_sys::{
+    XDP_COPY, XDP_RING_NEED_WAKEUP, XDP_USE_NEED_WAKEUP, XDP_ZEROCOPY, XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+    xdp_desc, xsk_prod_nb_free, xsk_ring_cons, xsk_ring_cons__peek, xsk_ring_cons__release, xsk_ring_prod,
+    xsk_ring_prod__reserve, xsk_ring_prod__submit, xsk_socket, xsk_socket__create, xsk_socket__delete,
+    xsk_socket_config, xsk_socket_config__bindgen_ty_1, xsk_umem, xsk_umem__create, xsk_umem__delete,
+    xsk_umem__fd, xsk_umem_config,
+};
 use nix::{
     errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::socket::{MsgFlags, send},
-};
-use xsk_rs::{
-    CompQueue, FillQueue, FrameDesc, RxQueue, Socket, TxQueue,
-    config::{BindFlags, LibxdpFlags, QueueSize, SocketConfig},
 };
 
 use super::{
     Copy, QueueConfig,
-    umem::{Memory, errno, invalid},
+    frame::Descriptor,
+    umem::{Memory, invalid},
 };
+
+/// A registered UMEM with its fill and completion rings; no socket is bound to a queue yet.
+#[derive(Debug)]
+pub(super) struct Unbound(Rings);
 
 /// A bound socket. Each method is at most one call on one ring.
 ///
 /// Producing hands frames to the kernel: every descriptor must be of the socket's own memory,
-/// checked, and of a frame that nobody keeps. `Queue` proves it with its ledger.
+/// checked, and of a frame that has no other use. `Queue` proves it with its ledger.
 #[derive(Debug)]
 pub(super) struct Rings {
-    fill: FillQueue,
-    rx: RxQueue,
-    tx: TxQueue,
-    completion: CompQueue,
+    umem: NonNull<xsk_umem>,
+    /// Null until it is bound.
+    socket: *mut xsk_socket,
+    mapped: NonNull<Mapped>,
+    fd: RawFd,
     tx_size: u32,
 }
 
-impl Rings {
-    /// Makes the socket and binds it. The UMEM is used up if this fails: libxdp would share it
-    /// with the next socket.
-    pub(super) fn bind(config: &QueueConfig, memory: &Memory) -> io::Result<Rings> {
-        let interface = config.ifname.parse().map_err(|_| invalid())?;
-        // SAFETY: the UMEM is new and used for this one socket; no program is loaded by libxdp.
-        let (tx, rx, rings) =
-            unsafe { Socket::new(socket_config(config)?, memory.umem(), &interface, config.queue) }
-                .map_err(errno)?;
-        let (fill, completion) = rings.ok_or_else(invalid)?;
-        Ok(Rings { fill, rx, tx, completion, tx_size: config.tx_ring })
+/// libxdp's view of the rings. It keeps the addresses of these four to the end, so they stay in
+/// one place, and are reached through pointers alone.
+#[derive(Debug)]
+struct Mapped {
+    fill: xsk_ring_prod,
+    completion: xsk_ring_cons,
+    rx: xsk_ring_cons,
+    tx: xsk_ring_prod,
+}
+
+// SAFETY: the UMEM, the socket and the rings belong to this value alone. libxdp keeps nothing in
+// threads, and shares nothing between two UMEMs.
+unsafe impl Send for Rings {}
+
+impl Drop for Rings {
+    fn drop(&mut self) {
+        // SAFETY: both were made by libxdp and are ended once, here, the socket first; the rings,
+        // which it reads meanwhile to unmap them, are freed after it.
+        unsafe {
+            if !self.socket.is_null() {
+                xsk_socket__delete(self.socket);
+            }
+            xsk_umem__delete(self.umem.as_ptr());
+            drop(Box::from_raw(self.mapped.as_ptr()));
+        }
+    }
+}
+
+impl Unbound {
+    /// Registers the memory as a UMEM. It must outlive what comes of this.
+    pub(super) fn register(config: &QueueConfig, memory: &Memory) -> io::Result<Unbound> {
+        let (producer, consumer) = (no_producer(), no_consumer());
+        let mapped = Mapped { fill: producer, completion: consumer, rx: consumer, tx: producer };
+        let mapped = NonNull::from(Box::leak(Box::new(mapped)));
+        let mut umem = ptr::null_mut();
+        let sizes = xsk_umem_config {
+            fill_size: config.fill_ring,
+            comp_size: config.completion_ring,
+            frame_size: config.frame_size,
+            frame_headroom: 0,
+            flags: 0,
+        };
+        // SAFETY: the area is mapped and as long as it says, by the contract for as long as the
+        // UMEM lives; the rings live in `mapped`, which is freed after the UMEM.
+        let result = unsafe {
+            let at = mapped.as_ptr();
+            let (fill, completion) = (&raw mut (*at).fill, &raw mut (*at).completion);
+            let (area, len) = (memory.base().as_ptr().cast(), memory.len() as u64);
+            xsk_umem__create(&raw mut umem, area, len, fill, completion, &raw const sizes)
+        };
+        match NonNull::new(umem).filter(|_| result == 0) {
+            Some(umem) => {
+                // SAFETY: the UMEM was just made.
+                let fd = unsafe { xsk_umem__fd(umem.as_ptr()) };
+                Ok(Unbound(Rings { umem, socket: ptr::null_mut(), mapped, fd, tx_size: config.tx_ring }))
+            }
+            None => {
+                // SAFETY: from `Box::leak` above, and libxdp keeps no pointer when it fails.
+                drop(unsafe { Box::from_raw(mapped.as_ptr()) });
+                Err(from_libxdp(result))
+            }
+        }
     }
 
+    /// Gives frames to receive into. All or none; says how many.
+    pub(super) fn fill(&mut self, frames: &[Descriptor]) -> usize {
+        self.0.fill(frames)
+    }
+
+    /// Frames in the fill ring that the kernel has not taken.
+    #[cfg(test)]
+    pub(super) fn filled(&mut self) -> u32 {
+        // SAFETY: the ring is mapped, and `self` has it alone.
+        unsafe { (*self.0.mapped.as_ptr()).fill.size - xsk_prod_nb_free(self.0.fill_ring(), u32::MAX) }
+    }
+
+    /// Makes the rings to receive and to send, and binds the socket. No program is loaded.
+    pub(super) fn bind(mut self, config: &QueueConfig) -> io::Result<Rings> {
+        let rings = &mut self.0;
+        let ifname = CString::new(config.ifname.as_str()).map_err(|_| invalid())?;
+        let how = socket_config(config);
+        let at = rings.mapped.as_ptr();
+        // SAFETY: the UMEM has no socket yet; all that is pointed to outlives the call, and the
+        // rings outlive the socket.
+        let result = unsafe {
+            let (umem, rx, tx) = (rings.umem.as_ptr(), &raw mut (*at).rx, &raw mut (*at).tx);
+            xsk_socket__create(
+                &raw mut rings.socket,
+                ifname.as_ptr(),
+                config.queue,
+                umem,
+                rx,
+                tx,
+                &raw const how,
+            )
+        };
+        if result != 0 {
+            rings.socket = ptr::null_mut();
+            return Err(from_libxdp(result));
+        }
+        Ok(self.0)
+    }
+}
+
+impl Rings {
     pub(super) fn fd(&self) -> RawFd {
-        self.rx.fd().as_raw_fd()
+        self.fd
     }
 
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the socket is open for as long as `self.rx` lives, which the borrow ensures.
-        unsafe { BorrowedFd::borrow_raw(self.fd()) }
+        // SAFETY: the socket is open for as long as `self` lives, which the borrow ensures.
+        unsafe { BorrowedFd::borrow_raw(self.fd) }
+    }
+
+    fn fill_ring(&self) -> *mut xsk_ring_prod {
+        // SAFETY: `mapped` is live; only the address is taken.
+        unsafe { &raw mut (*self.mapped.as_ptr()).fill }
+    }
+
+    fn completion_ring(&self) -> *mut xsk_ring_cons {
+        // SAFETY: as above.
+        unsafe { &raw mut (*self.mapped.as_ptr()).completion }
+    }
+
+    fn rx_ring(&self) -> *mut xsk_ring_cons {
+        // SAFETY: as above.
+        unsafe { &raw mut (*self.mapped.as_ptr()).rx }
+    }
+
+    fn tx_ring(&self) -> *mut xsk_ring_prod {
+        // SAFETY: as above.
+        unsafe { &raw mut (*self.mapped.as_ptr()).tx }
     }
 
     /// Gives frames to receive into. All or none; says how many.
     #[inline]
-    pub(super) fn fill(&mut self, frames: &[FrameDesc]) -> usize {
-        // SAFETY: see the type; the caller has passed these frames to `Owner::Receive`.
-        unsafe { self.fill.produce(frames) }
+    pub(super) fn fill(&mut self, frames: &[Descriptor]) -> usize {
+        // SAFETY: the fill ring holds addresses; see the type for what may be given.
+        unsafe { produce(self.fill_ring(), frames, |desc| desc.addr) }
     }
 
     /// Wakes a driver that sleeps for want of frames, if it says so.
     #[inline]
     pub(super) fn wake_fill(&mut self) {
-        if self.fill.needs_wakeup() {
+        // SAFETY: the ring is mapped.
+        if unsafe { needs_wakeup(self.fill_ring()) } {
             // A poll that fails says nothing that the next wake-up to send does not.
-            let _ = self.fill.wakeup(self.rx.fd_mut(), 0);
+            let _ = self.poll(PollTimeout::ZERO);
         }
     }
 
     /// Takes received frames: their descriptors are unchecked.
     #[inline]
-    pub(super) fn receive(&mut self, into: &mut [FrameDesc]) -> usize {
-        // SAFETY: only descriptors are written; they are checked before any memory is touched.
-        unsafe { self.rx.consume(into) }
+    pub(super) fn receive(&mut self, into: &mut [Descriptor]) -> usize {
+        // SAFETY: the receive ring holds descriptors; `Descriptor` has their layout.
+        unsafe { consume(self.rx_ring(), into, |desc: &Descriptor| *desc) }
     }
 
     /// Room in the transmit ring, counted up to `wanted` where the kernel has moved on.
     #[inline]
     pub(super) fn tx_room(&mut self, wanted: usize) -> usize {
-        self.tx.nb_free(u32::try_from(wanted).unwrap_or(u32::MAX).min(self.tx_size)) as usize
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(self.tx_size);
+        // SAFETY: the ring is mapped, and `self` has it alone.
+        unsafe { xsk_prod_nb_free(self.tx_ring(), wanted) as usize }
     }
 
     /// Queues frames to send. All or none; says how many.
     #[inline]
-    pub(super) fn transmit(&mut self, frames: &[FrameDesc]) -> usize {
-        // SAFETY: see the type; the caller has passed these frames to `Owner::Transmit`.
-        unsafe { self.tx.produce(frames) }
+    pub(super) fn transmit(&mut self, frames: &[Descriptor]) -> usize {
+        // SAFETY: the transmit ring holds descriptors; see the type for what may be given.
+        unsafe { produce(self.tx_ring(), frames, |desc| *desc) }
     }
 
     /// Frames in the transmit ring that the kernel has not taken.
     #[inline]
     pub(super) fn tx_waiting(&mut self) -> u32 {
-        self.tx_size.saturating_sub(self.tx.nb_free_exact())
+        // SAFETY: the ring is mapped, and `self` has it alone. Asked for a whole ring's room,
+        // libxdp looks where the kernel is.
+        self.tx_size.saturating_sub(unsafe { xsk_prod_nb_free(self.tx_ring(), self.tx_size) })
     }
 
     /// Whether the driver asks to be woken to send.
     #[inline]
     pub(super) fn tx_needs_wakeup(&self) -> bool {
-        self.tx.needs_wakeup()
+        // SAFETY: the ring is mapped.
+        unsafe { needs_wakeup(self.tx_ring()) }
     }
 
     /// Has the kernel look at the transmit ring. Also fails if the interface is down or gone.
     #[inline]
     pub(super) fn wake_tx(&self) -> Result<(), Errno> {
-        send(self.fd(), &[], MsgFlags::MSG_DONTWAIT).map(drop)
+        send(self.fd, &[], MsgFlags::MSG_DONTWAIT).map(drop)
     }
 
     /// Takes frames that were sent: their descriptors are unchecked.
     #[inline]
-    pub(super) fn completed(&mut self, into: &mut [FrameDesc]) -> usize {
-        // SAFETY: only descriptors are written; they are checked before any memory is touched.
-        unsafe { self.completion.consume(into) }
+    pub(super) fn completed(&mut self, into: &mut [Descriptor]) -> usize {
+        // SAFETY: the completion ring holds addresses.
+        unsafe { consume(self.completion_ring(), into, |&addr: &u64| Descriptor::new(addr)) }
     }
 
     /// Waits until there is something to receive, for `timeout_ms`, or until a signal comes.
     pub(super) fn wait(&mut self, timeout_ms: i32) -> io::Result<bool> {
-        match self.rx.poll(timeout_ms) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-            other => other,
+        self.poll(PollTimeout::try_from(timeout_ms).unwrap_or(PollTimeout::NONE))
+    }
+
+    fn poll(&self, timeout: PollTimeout) -> io::Result<bool> {
+        match poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::EINTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
         }
     }
 }
 
-fn socket_config(config: &QueueConfig) -> io::Result<SocketConfig> {
-    let mut flags = match config.copy {
-        Copy::Auto => BindFlags::empty(),
-        Copy::Copy => BindFlags::XDP_COPY,
-        Copy::ZeroCopy => BindFlags::XDP_ZEROCOPY,
+/// Writes all entries, or none if there is no room for all; says how many.
+///
+/// # Safety
+/// `ring` is mapped, `T` is what its entries are, and no other call uses it at the same time.
+#[inline]
+unsafe fn produce<T>(
+    ring: *mut xsk_ring_prod,
+    from: &[Descriptor],
+    entry: impl Fn(&Descriptor) -> T,
+) -> usize {
+    let Ok(wanted @ 1..) = u32::try_from(from.len()) else { return 0 };
+    let mut index = 0;
+    // SAFETY: by the contract. libxdp reserves `wanted` entries from `index` on, or none; the mask
+    // keeps each of them inside the ring.
+    unsafe {
+        if xsk_ring_prod__reserve(ring, wanted, &raw mut index) == 0 {
+            return 0;
+        }
+        let (entries, mask) = ((*ring).ring.cast::<T>(), (*ring).mask);
+        for desc in from {
+            entries.add((index & mask) as usize).write(entry(desc));
+            index = index.wrapping_add(1);
+        }
+        xsk_ring_prod__submit(ring, wanted);
+    }
+    from.len()
+}
+
+/// Reads as many entries as there are, at most as many as `into` holds; says how many.
+///
+/// # Safety
+/// `ring` is mapped, `T` is what its entries are, and no other call uses it at the same time.
+#[inline]
+unsafe fn consume<T>(
+    ring: *mut xsk_ring_cons,
+    into: &mut [Descriptor],
+    descriptor: impl Fn(&T) -> Descriptor,
+) -> usize {
+    let Ok(wanted @ 1..) = u32::try_from(into.len()) else { return 0 };
+    let mut index = 0;
+    // SAFETY: by the contract. libxdp says that `count` entries from `index` on are filled, at most
+    // `wanted`; the mask keeps each of them inside the ring. Any bits are a valid `T`.
+    unsafe {
+        let count = xsk_ring_cons__peek(ring, wanted, &raw mut index).min(wanted);
+        let (entries, mask) = ((*ring).ring.cast::<T>(), (*ring).mask);
+        for desc in &mut into[..count as usize] {
+            *desc = descriptor(&*entries.add((index & mask) as usize));
+            index = index.wrapping_add(1);
+        }
+        if count > 0 {
+            xsk_ring_cons__release(ring, count);
+        }
+        count as usize
+    }
+}
+
+/// Whether the kernel asks to be woken (`XDP_USE_NEED_WAKEUP`).
+///
+/// # Safety
+/// `ring` is mapped.
+#[inline]
+unsafe fn needs_wakeup(ring: *const xsk_ring_prod) -> bool {
+    // SAFETY: by the contract. The kernel writes the flags at any time.
+    unsafe { (*ring).flags.read_volatile() & XDP_RING_NEED_WAKEUP != 0 }
+}
+
+const _: () = assert!(size_of::<Descriptor>() == size_of::<xdp_desc>());
+
+fn socket_config(config: &QueueConfig) -> xsk_socket_config {
+    let copy = match config.copy {
+        Copy::Auto => 0,
+        Copy::Copy => XDP_COPY,
+        Copy::ZeroCopy => XDP_ZEROCOPY,
     };
-    flags.set(BindFlags::XDP_USE_NEED_WAKEUP, config.need_wakeup);
-    Ok(SocketConfig::builder()
-        .rx_queue_size(QueueSize::new(config.rx_ring).map_err(|_| invalid())?)
-        .tx_queue_size(QueueSize::new(config.tx_ring).map_err(|_| invalid())?)
-        .bind_flags(flags)
-        .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
-        .build())
+    let wakeup = if config.need_wakeup { XDP_USE_NEED_WAKEUP } else { 0 };
+    xsk_socket_config {
+        rx_size: config.rx_ring,
+        tx_size: config.tx_ring,
+        __bindgen_anon_1: xsk_socket_config__bindgen_ty_1 {
+            libxdp_flags: XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+        },
+        xdp_flags: 0,
+        bind_flags: (copy | wakeup) as u16,
+    }
+}
+
+fn no_producer() -> xsk_ring_prod {
+    let (word, none) = (ptr::null_mut(), ptr::null_mut());
+    xsk_ring_prod {
+        cached_prod: 0,
+        cached_cons: 0,
+        mask: 0,
+        size: 0,
+        producer: word,
+        consumer: word,
+        ring: none,
+        flags: word,
+    }
+}
+
+fn no_consumer() -> xsk_ring_cons {
+    let (word, none) = (ptr::null_mut(), ptr::null_mut());
+    xsk_ring_cons {
+        cached_prod: 0,
+        cached_cons: 0,
+        mask: 0,
+        size: 0,
+        producer: word,
+        consumer: word,
+        ring: none,
+        flags: word,
+    }
+}
+
+/// libxdp returns negative error numbers.
+fn from_libxdp(result: i32) -> io::Error {
+    if result < 0 { io::Error::from_raw_os_error(-result) } else { invalid() }
 }

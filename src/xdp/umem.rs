@@ -1,127 +1,152 @@
-//! The memory shared with the kernel: registration, and the octets of a frame.
+//! The memory of a UMEM: the mapping, and the bytes of a frame.
 #![allow(unsafe_code, reason = "the kernel writes here too: Rust cannot see who owns which frame")]
 
-use std::{io, num::NonZeroU32, slice};
+use std::{io, num::NonZeroUsize, ptr::NonNull, slice};
 
-use xsk_rs::{
-    FrameDesc, Umem,
-    config::{FrameSize, QueueSize, UmemConfig},
-};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-use super::{QueueConfig, config::KERNEL_HEADROOM};
+use super::{QueueConfig, config::KERNEL_HEADROOM, frame::Descriptor};
 
-/// A UMEM of equal frames, and one descriptor for each, at the start of its data.
+/// Memory of equal frames, to be registered as a UMEM.
 ///
 /// Every method that takes a descriptor needs it checked by [`Memory::holds`] first, and the
 /// frame owned by the caller: `Queue` keeps both.
 #[derive(Debug)]
 pub(super) struct Memory {
-    umem: Umem,
-    initial: Box<[FrameDesc]>,
+    base: NonNull<u8>,
+    frames: u32,
     frame_shift: u32,
 }
 
+// SAFETY: the mapping belongs to this value alone, and is reached through it only.
+unsafe impl Send for Memory {}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: the whole mapping that `new` made; slices of it borrow `self`. What the kernel
+        // still uses it has pinned. Failure would leave the pages mapped, and harms nobody.
+        let _ = unsafe { munmap(self.base.cast(), self.len()) };
+    }
+}
+
 impl Memory {
-    /// Maps and registers the memory.
+    /// Maps the memory, all of its pages present.
     pub(super) fn new(config: &QueueConfig, hugepages: bool) -> io::Result<Memory> {
-        let frames = NonZeroU32::new(config.frames).ok_or_else(invalid)?;
-        let (umem, initial) = Umem::new(umem_config(config)?, frames, hugepages).map_err(errno)?;
-        Ok(Memory { umem, initial: initial.into(), frame_shift: config.frame_size.trailing_zeros() })
+        let len = config.frames as usize * config.frame_size as usize;
+        let len = NonZeroUsize::new(len).ok_or_else(invalid)?;
+        let mut flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
+        flags.set(MapFlags::MAP_HUGETLB, hugepages);
+        // SAFETY: a new mapping at an address that the kernel chooses touches no other.
+        let base = unsafe { mmap_anonymous(None, len, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags) }?;
+        let frame_shift = config.frame_size.trailing_zeros();
+        Ok(Memory { base: base.cast(), frames: config.frames, frame_shift })
     }
 
-    pub(super) fn umem(&self) -> &Umem {
-        &self.umem
+    pub(super) fn base(&self) -> NonNull<u8> {
+        self.base
     }
 
-    /// A descriptor for every frame, in order.
-    pub(super) fn initial(&self) -> &[FrameDesc] {
-        &self.initial
+    /// Bytes of the whole mapping.
+    pub(super) fn len(&self) -> usize {
+        (self.frames as usize) << self.frame_shift
+    }
+
+    fn frame_size(&self) -> usize {
+        1 << self.frame_shift
+    }
+
+    fn offset(&self, desc: &Descriptor) -> usize {
+        desc.addr as usize & (self.frame_size() - 1)
+    }
+
+    /// A descriptor for every frame, in order, without data.
+    pub(super) fn descriptors(&self) -> impl DoubleEndedIterator<Item = Descriptor> + ExactSizeIterator {
+        (0..self.frames).map(|frame| self.empty(frame as usize))
+    }
+
+    /// This frame with its data where the kernel would put it.
+    #[inline]
+    pub(super) fn empty(&self, frame: usize) -> Descriptor {
+        Descriptor::new(((frame << self.frame_shift) + KERNEL_HEADROOM as usize) as u64)
     }
 
     /// Which frame an address lies in. May be past the last one.
     #[inline]
-    pub(super) fn index(&self, desc: &FrameDesc) -> usize {
-        desc.addr() >> self.frame_shift
+    pub(super) fn index(&self, desc: &Descriptor) -> usize {
+        desc.addr as usize >> self.frame_shift
     }
 
     /// Whether a descriptor lies within one frame of this memory. Descriptors come from rings in
     /// shared memory: nothing they say is believed before this.
     #[inline]
-    pub(super) fn holds(&self, desc: &FrameDesc) -> bool {
-        let size = 1usize << self.frame_shift;
-        let offset = desc.addr() & (size - 1);
-        self.index(desc) < self.initial.len()
-            && desc.lengths().data() <= size - offset
-            && !desc.has_more_frames()
+    pub(super) fn holds(&self, desc: &Descriptor) -> bool {
+        self.index(desc) < self.frames as usize && desc.len as usize <= self.capacity(desc)
     }
 
-    /// Octets from the data's start to the end of its frame.
+    /// Bytes from the data's start to the end of its frame.
     #[inline]
-    pub(super) fn capacity(&self, desc: &FrameDesc) -> usize {
-        let size = 1usize << self.frame_shift;
-        size - (desc.addr() & (size - 1))
-    }
-
-    /// The same frame with its data where the kernel would put it, empty.
-    #[inline]
-    pub(super) fn fresh(&self, desc: FrameDesc) -> FrameDesc {
-        let offset = desc.addr() & ((1usize << self.frame_shift) - 1);
-        if offset == KERNEL_HEADROOM as usize {
-            return self.resized(desc, 0);
-        }
-        self.initial.get(self.index(&desc)).copied().unwrap_or(desc)
-    }
-
-    /// The same frame with a length, at most its capacity.
-    #[inline]
-    pub(super) fn resized(&self, mut desc: FrameDesc, len: usize) -> FrameDesc {
-        if desc.lengths().data() != len {
-            // SAFETY: the caller owns the frame and `holds` accepted the descriptor, so the slice
-            // that `data_mut` makes lies in this memory and nobody else uses it.
-            unsafe { self.umem.data_mut(&mut desc) }.cursor().set_pos(len);
-        }
-        desc
+    pub(super) fn capacity(&self, desc: &Descriptor) -> usize {
+        self.frame_size() - self.offset(desc)
     }
 
     /// What was received into the frame.
     #[inline]
-    pub(super) fn bytes(&self, desc: &FrameDesc) -> &[u8] {
+    pub(super) fn bytes(&self, desc: &Descriptor) -> &[u8] {
         // SAFETY: the caller owns the frame, so neither the kernel nor another `Frame` writes to
         // it while the slice lives; `holds` accepted its address and length.
-        unsafe { self.umem.data(desc) }.contents()
+        unsafe { slice::from_raw_parts(self.base.as_ptr().add(desc.addr as usize), desc.len as usize) }
     }
 
     /// The whole room from the data's start to the end of the frame.
     #[inline]
-    pub(super) fn bytes_mut<'a>(&'a mut self, desc: &'a mut FrameDesc) -> &'a mut [u8] {
-        let mut whole = *desc;
-        // SAFETY: the caller owns the frame and `holds` accepted its address.
-        let mut data = unsafe { self.umem.data_mut(&mut whole) };
-        data.cursor().set_pos(usize::MAX); // xsk-rs stops at the end of the frame
-        let contents = data.contents_mut();
-        let (start, len) = (contents.as_mut_ptr(), contents.len());
-        // SAFETY: start and length are those of a slice of this frame. xsk-rs ties it to `whole`
-        // although it is memory of the UMEM; the exclusive borrows of `self` and of the frame's
-        // descriptor keep every other slice of it away for `'a`.
-        unsafe { slice::from_raw_parts_mut(start, len) }
+    pub(super) fn bytes_mut(&mut self, desc: &Descriptor) -> &mut [u8] {
+        let capacity = self.capacity(desc);
+        // SAFETY: the caller owns the frame and `holds` accepted its address, from which
+        // `capacity` bytes are left in it; the exclusive borrow of `self` keeps other slices away.
+        unsafe { slice::from_raw_parts_mut(self.base.as_ptr().add(desc.addr as usize), capacity) }
     }
-}
-
-fn umem_config(config: &QueueConfig) -> io::Result<UmemConfig> {
-    UmemConfig::builder()
-        .frame_size(FrameSize::new(config.frame_size).map_err(|_| invalid())?)
-        .fill_queue_size(QueueSize::new(config.fill_ring).map_err(|_| invalid())?)
-        .comp_queue_size(QueueSize::new(config.completion_ring).map_err(|_| invalid())?)
-        .build()
-        .map_err(|_| invalid())
 }
 
 pub(super) fn invalid() -> io::Error {
     io::Error::from_raw_os_error(libc::EINVAL)
 }
 
-/// The system's error behind one of xsk-rs, which has it as its source.
-pub(super) fn errno(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
-    let code = error.source().and_then(|source| source.downcast_ref::<io::Error>()?.raw_os_error());
-    code.map_or_else(|| io::Error::other(error), io::Error::from_raw_os_error)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two frames of 2,048 bytes.
+    fn memory() -> Memory {
+        Memory::new(&QueueConfig { frames: 2, ..QueueConfig::new("eth0", 2, 0) }, false).expect("4 KiB")
+    }
+
+    #[test]
+    fn a_descriptor_lies_within_one_frame_or_is_refused() {
+        let memory = memory();
+        let at = |addr, len| Descriptor { addr, len, options: 0 };
+        for (desc, holds) in [
+            (at(256, 1792), true),
+            (at(2047, 1), true),
+            (at(0, 2048), true),
+            (at(256, 1793), false),
+            (at(2048 + 256, 1792), true),
+            (at(4096, 0), false), // past the last one
+            (at(u64::MAX, 1), false),
+            (at(256, u32::MAX), false),
+        ] {
+            assert_eq!(memory.holds(&desc), holds, "{desc:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_into_a_frame_is_read_from_it_and_from_no_other() {
+        let mut memory = memory();
+        let descs: Vec<Descriptor> = memory.descriptors().collect();
+        assert_eq!(descs.iter().map(|desc| desc.addr).collect::<Vec<_>>(), [256, 2304]);
+        assert_eq!(memory.bytes_mut(&descs[1]).len(), 1792);
+        memory.bytes_mut(&descs[1]).fill(7);
+        let whole = |desc: &Descriptor| Descriptor { len: 1792, ..*desc };
+        assert!(memory.bytes(&whole(&descs[1])).iter().all(|&byte| byte == 7));
+        assert!(memory.bytes(&whole(&descs[0])).iter().all(|&byte| byte == 0));
+    }
 }

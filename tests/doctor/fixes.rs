@@ -48,7 +48,7 @@ fn the_text_names_each_command_and_its_undo_in_reverse() {
     };
     let text = fix();
     let expected = "\
-ran:  ip link set dev hf-s mtu 1770
+ran:  ip link set dev hf-s mtu 3046
 ran:  ethtool -K hf-s rxvlan off
 undo: ethtool -K hf-s rxvlan on
 undo: ip link set dev hf-s mtu 9000

@@ -44,6 +44,7 @@ const QUEUE: &[(&str, &str)] = &[
     ("tx_ring_full", "handfast_queue_transmit_ring_full_total"),
     ("link_down", "handfast_queue_link_down_total"),
     ("bad_descriptors", "handfast_queue_bad_descriptors_total"),
+    ("split", "handfast_queue_split_total"),
 ];
 
 const CONNECTIONS: u64 = 2000;

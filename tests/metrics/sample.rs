@@ -21,7 +21,10 @@ pub fn active() -> Active {
         driver: "veth".to_owned(),
         mode: Mode::Generic,
         zero_copy: false,
+        zero_copy_queues: Vec::new(),
         queues: 1,
+        frame_size: 2048,
+        umem_bytes: 8 << 20,
         tx_budget: 32,
         hugepages: false,
     };
@@ -64,7 +67,7 @@ pub fn snapshot() -> Snapshot {
     Snapshot {
         cores: vec![core(0), core(100)],
         queues: vec![queue],
-        steering: vec![SteeringSnapshot { device: DEVICE.to_owned(), verdicts }],
+        steering: vec![SteeringSnapshot { device: DEVICE.to_owned(), verdicts, unreadable: None }],
         ..Snapshot::default()
     }
 }

@@ -18,8 +18,38 @@ pub fn table() -> Vec<(&'static str, Packet, Verdict)> {
         fragment_rows(),
         extension_rows(),
         malformed_rows(),
+        split_rows(),
     ]
     .concat()
+}
+
+/// What a driver whose buffers are too small shows: the first piece of a packet as a frame, and
+/// beside it the whole packet, shorter ones, and padding behind the packet.
+fn split_rows() -> Vec<(&'static str, Packet, Verdict)> {
+    let full = |port| [syn(port), vec![0; 1400]].concat();
+    let cut = |packet: Packet, len: usize| Packet(packet.0, packet.1[..len].to_vec());
+    let padded = |packet: Packet| Packet(packet.0, [packet.1, vec![0; 6]].concat());
+    let echo = [echo_request(), vec![0; 1400]].concat();
+    vec![
+        ("full size", ipv4(OURS4, TCP, &full(80)), SocketTcp),
+        ("first piece", cut(ipv4(OURS4, TCP, &full(80)), 1010), DropSplit),
+        ("all but an octet", cut(ipv4(OURS4, TCP, &full(80)), 1439), DropSplit),
+        ("first piece, port that is not owned", cut(ipv4(OURS4, TCP, &full(22)), 1010), DropSplit),
+        ("first piece, shared address", cut(ipv4(SHARED4, TCP, &full(80)), 1010), DropSplit),
+        ("first piece for the kernel", cut(ipv4(SHARED4, TCP, &full(22)), 1010), PassPort),
+        ("first piece, foreign address", cut(ipv4(FOREIGN4, TCP, &full(80)), 1010), PassNotOwned),
+        ("first piece of an echo request", cut(ipv4(OURS4, ICMP, &echo), 1010), DropSplit),
+        ("too short to be a buffer", cut(ipv4(OURS4, TCP, &full(80)), 500), SocketTcp),
+        ("padding", padded(ipv4(OURS4, TCP, &full(80))), SocketTcp),
+        ("full size 6", ipv6(OURS6, TCP, &full(80)), SocketTcp),
+        ("first piece 6", cut(ipv6(OURS6, TCP, &full(80)), 1010), DropSplit),
+        ("first piece 6 for the kernel", cut(ipv6(SHARED6, TCP, &full(22)), 1010), PassPort),
+        (
+            "first piece behind an extension",
+            cut(ipv6_with(OURS6, &[(60, 8)], TCP, &full(80)), 1010),
+            DropSplit,
+        ),
+    ]
 }
 
 fn ipv4_rows() -> Vec<(&'static str, Packet, Verdict)> {

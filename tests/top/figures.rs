@@ -70,7 +70,7 @@ fn steering(frames: u64) -> SteeringSnapshot {
         ("socket_arp", 20),
         ("drop_truncated", 1),
     ];
-    SteeringSnapshot { device: "enp3s0f0".into(), verdicts: named(&verdicts) }
+    SteeringSnapshot { device: "enp3s0f0".into(), verdicts: named(&verdicts), unreadable: None }
 }
 
 /// A responder of so many cores after so many seconds.
@@ -85,8 +85,11 @@ pub fn responder(cores: u32, seconds: u64) -> Status {
         driver: "ice".into(),
         mode: "native".into(),
         zero_copy: true,
+        zero_copy_queues: (0..cores).collect(),
         queues: cores,
         tx_budget: 512,
+        frame_size: 4096,
+        umem_bytes: 16 << 20,
     };
     Status {
         schema: 1,

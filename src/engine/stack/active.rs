@@ -20,8 +20,15 @@ pub struct ActiveDevice {
     pub name: String,
     pub driver: String,
     pub mode: Mode,
+    /// Whether every queue is in zero-copy mode.
     pub zero_copy: bool,
+    /// Those that are.
+    pub zero_copy_queues: Vec<u32>,
     pub queues: u32,
+    /// Bytes of a frame of the UMEM.
+    pub frame_size: u32,
+    /// Bytes of memory that the kernel pins for each queue.
+    pub umem_bytes: u64,
     pub tx_budget: u32,
     pub hugepages: bool,
 }

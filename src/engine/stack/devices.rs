@@ -5,7 +5,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::{Active, ActiveDevice, Options, StartError, notes};
 use crate::wire::{Owned, Policy};
-use crate::xdp::{Device, Mode, Opened, Preference, Program, ProgramError, Queue, QueueConfig};
+use crate::xdp::sizing::{FRAME_SIZES, Sizing};
+use crate::xdp::{Copy, Device, Mode, Opened, Preference, Program, Queue, QueueConfig, inspect};
 
 /// An interface with the steering program on it, for as long as this lives.
 pub(super) struct OpenDevice {
@@ -20,59 +21,97 @@ pub(super) fn open_device(
     device: Device,
     active: &mut Active,
 ) -> Result<(OpenDevice, Vec<Queue>), StartError> {
-    let mut config = QueueConfig::new(&device.name, device.index, 0);
-    config.set_rings(options.ring);
-    config.copy = options.copy;
-    config.hugepages = options.hugepages;
-    device.check(config.frame_size)?;
+    let [.., largest] = FRAME_SIZES;
+    device.check(options.frame_size.unwrap_or(largest))?;
     let listened = options.listen.iter().map(|(owned, _)| owned);
     let owned: Vec<Owned> = listened.chain(&options.owned).cloned().collect();
     let local: Vec<IpAddr> = device.addresses.iter().map(|(address, _)| *address).collect();
     let mut program = Program::load(&owned, &local)?;
-    let mode = attach(options.mode, &mut program, &device, active)?;
+    let started = start(options, &mut program, &device, active)?;
     active.notes.extend(notes::whole_links(&device.name, &owned, &device.addresses));
-    let mut queues = Vec::new();
-    let mut what = None;
-    for number in 0..device.rx_queues {
-        config.queue = number;
-        let (queue, opened) = Queue::open(&config)?;
-        program.set_socket(number, queue.as_fd())?;
-        queues.push(queue);
-        let opened: &Opened = what.insert(opened);
-        active.notes.extend(
-            opened.notes.iter().filter(|note| !active.notes.contains(note)).cloned().collect::<Vec<_>>(),
-        );
+    active.notes.extend(notes::hidden_tags(&device.name));
+    let (queues, opened): (Vec<Queue>, Vec<Opened>) = started.queues.into_iter().unzip();
+    for note in opened.iter().flat_map(|opened| &opened.notes) {
+        if !active.notes.contains(note) {
+            active.notes.push(note.clone());
+        }
     }
     active.devices.push(ActiveDevice {
         name: device.name.clone(),
         driver: device.driver.clone().unwrap_or_else(|| "unknown driver".to_owned()),
-        mode,
-        zero_copy: what.as_ref().is_some_and(|opened| opened.zero_copy),
+        mode: started.mode,
+        zero_copy: opened.iter().all(|opened| opened.zero_copy),
+        zero_copy_queues: (0..)
+            .zip(&opened)
+            .filter(|(_, opened)| opened.zero_copy)
+            .map(|(at, _)| at)
+            .collect(),
         queues: device.rx_queues,
-        tx_budget: what.as_ref().map_or(0, |opened| opened.tx_budget),
-        hugepages: what.as_ref().is_some_and(|opened| opened.hugepages),
+        frame_size: started.config.frame_size,
+        umem_bytes: started.config.memory(),
+        tx_budget: opened.iter().map(|opened| opened.tx_budget).min().unwrap_or(0),
+        hugepages: opened.iter().all(|opened| opened.hugepages),
     });
     Ok((OpenDevice { device, program }, queues))
 }
 
+/// Queues behind an attached program.
+struct Started {
+    mode: Mode,
+    config: QueueConfig,
+    queues: Vec<(Queue, Opened)>,
+}
+
 /// In the mode asked for; or in the one that suits the driver, and if that fails in the other.
-fn attach(
-    asked: Option<Mode>,
+fn start(
+    options: &Options,
     program: &mut Program,
     device: &Device,
     active: &mut Active,
-) -> Result<Mode, ProgramError> {
-    let mut attach = |mode| program.attach(device.index, &device.name, mode).map(|()| mode);
-    if let Some(mode) = asked {
-        return attach(mode);
+) -> Result<Started, StartError> {
+    let mut start = |mode, notes: &mut Vec<String>| in_mode(options, program, device, mode, notes);
+    if let Some(mode) = options.mode {
+        return start(mode, &mut active.notes);
     }
     match device.preference() {
-        Preference::Generic => attach(Mode::Generic),
-        Preference::Native => attach(Mode::Native).or_else(|error| {
-            active.notes.push(format!("native mode failed, generic mode taken: {error}"));
-            attach(Mode::Generic)
-        }),
+        Preference::Generic => start(Mode::Generic, &mut active.notes),
+        Preference::Native => match start(Mode::Native, &mut Vec::new()) {
+            Err(StartError::Program(error)) if options.copy != Copy::ZeroCopy => {
+                active.notes.push(format!("native mode failed, generic mode taken: {error}"));
+                start(Mode::Generic, &mut active.notes)
+            }
+            Err(error) => Err(error),
+            Ok(started) => Ok(started),
+        },
     }
+}
+
+/// The sockets first, the program last. From its first frame on every queue has a socket; and a
+/// driver that starts its queues anew for the program finds the sockets' memory, and frames in it.
+fn in_mode(
+    options: &Options,
+    program: &mut Program,
+    device: &Device,
+    mode: Mode,
+    notes: &mut Vec<String>,
+) -> Result<Started, StartError> {
+    program.check_free(device.index, &device.name, mode)?;
+    let says = inspect::features(device.index);
+    let sizing = Sizing::choose(device, mode, options.copy, options.frame_size, says)?;
+    notes.extend(sizing.note);
+    let mut config = QueueConfig::new(&device.name, device.index, 0);
+    config.set_rings(options.ring);
+    config.hugepages = options.hugepages;
+    (config.copy, config.frame_size) = (sizing.copy, sizing.frame_size);
+    let mut queues = Vec::new();
+    for number in 0..device.rx_queues {
+        config.queue = number;
+        let (queue, opened) = Queue::open(&config)?;
+        program.set_socket(number, queue.as_fd())?;
+        queues.push((queue, opened));
+    }
+    program.attach(device.index, &device.name, mode)?;
+    Ok(Started { mode, config, queues })
 }
 
 /// What the parser needs to know of the interface.

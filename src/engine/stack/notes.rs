@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::wire::Owned;
+use crate::xdp::vlan;
 
 /// Cores that were asked for and get no queue. A queue belongs to one core.
 pub(super) fn idle_cores(asked: &[usize], taken: &[usize], queues: u32) -> Option<String> {
@@ -41,6 +42,18 @@ pub(super) fn whole_links(name: &str, owned: &[Owned], addresses: &[(IpAddr, u8)
         )
     };
     taken.map(note).collect()
+}
+
+/// VLANs on an interface that takes the tag out of the frame: our answer would leave without it.
+pub(super) fn hidden_tags(name: &str) -> Option<String> {
+    let vlans = vlan::devices(name);
+    (vlan::is_hidden(name) && !vlans.is_empty()).then(|| {
+        format!(
+            "{name} has VLANs ({}), and its NIC takes the tag out of a received frame: what comes with a tag is \
+             answered without one; cure: ethtool -K {name} rxvlan off",
+            vlans.join(" ")
+        )
+    })
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub struct Options {
     pub prefault: bool,
     /// Frames of each ring of each queue; a power of two. The UMEM has twice as many.
     pub ring: u32,
+    /// Bytes of a frame of the UMEM, 2048 or 4096; `None`: what the mode and the MTU need.
+    pub frame_size: Option<u32>,
     pub fault: Fault,
     pub accept_partial_checksum: bool,
     /// Where to write what the queues see and send.
@@ -69,6 +71,7 @@ impl Default for Options {
             max_connections: 1 << 20,
             prefault: false,
             ring: xdp::RING,
+            frame_size: None,
             fault: Fault::default(),
             accept_partial_checksum: false,
             capture: None,

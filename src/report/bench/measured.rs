@@ -95,7 +95,7 @@ impl Traffic {
 }
 
 /// What queues did not take or send, by name, since they were opened.
-fn queue_drops(of: &Snapshot) -> [(&'static str, u64); 7] {
+fn queue_drops(of: &Snapshot) -> [(&'static str, u64); 8] {
     let sum = |count: fn(&QueueSnapshot) -> u64| of.queues.iter().map(count).sum();
     let kernel = |count: fn(&KernelSnapshot) -> u64| {
         of.queues.iter().filter_map(|queue| queue.kernel.as_ref()).map(count).sum()
@@ -103,11 +103,11 @@ fn queue_drops(of: &Snapshot) -> [(&'static str, u64); 7] {
     [
         ("tx_ring_full", sum(|queue| queue.tx_ring_full)),
         ("bad_descriptors", sum(|queue| queue.bad_descriptors)),
+        ("split", sum(|queue| queue.split)),
         ("link_down", sum(|queue| queue.link_down)),
-        // Copying, the kernel counts a frame for want of a free one under both names.
-        ("kernel_rx_dropped", kernel(|is| is.rx_dropped.saturating_sub(is.rx_fill_ring_empty))),
+        ("kernel_rx_dropped", kernel(KernelSnapshot::dropped_otherwise)),
         ("kernel_rx_ring_full", kernel(|is| is.rx_ring_full)),
-        ("kernel_fill_ring_empty", kernel(|is| is.rx_fill_ring_empty)),
+        ("kernel_fill_ring_empty", kernel(KernelSnapshot::lost_for_no_frame)),
         ("kernel_tx_invalid", kernel(|is| is.tx_invalid_descs)),
     ]
 }

@@ -17,7 +17,10 @@ pub(crate) fn active() -> Active {
         driver: "veth".into(),
         mode: Mode::Generic,
         zero_copy: false,
+        zero_copy_queues: Vec::new(),
         queues: 1,
+        frame_size: 2048,
+        umem_bytes: 8 << 20,
         tx_budget: 512,
         hugepages: false,
     };

@@ -22,6 +22,8 @@ pub struct QueueCounters {
     pub tx_ring_full: u64,
     /// Descriptors from the kernel that named no frame it had, or lay outside of one.
     pub bad_descriptors: u64,
+    /// Descriptors of packets that lie in several frames: we reassemble none.
+    pub split: u64,
     /// Frames given to `transmit` with an impossible length, or to a queue that is not theirs.
     pub misused: u64,
 }
@@ -38,6 +40,7 @@ pub(in crate::xdp) struct LiveCounters {
     pub(super) link_down: Counter,
     pub(super) tx_ring_full: Counter,
     pub(super) bad_descriptors: Counter,
+    pub(super) split: Counter,
     pub(super) misused: Counter,
 }
 
@@ -51,6 +54,7 @@ impl LiveCounters {
             link_down: self.link_down.value(),
             tx_ring_full: self.tx_ring_full.value(),
             bad_descriptors: self.bad_descriptors.value(),
+            split: self.split.value(),
             misused: self.misused.value(),
         }
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::wire::Owned;
 use crate::xdp::{
     Copy, Device, Fault, MAX_BATCH, Mode, Preference, Program, ProgramError, Queue, QueueConfig, XdpError,
+    inspect, sizing::Sizing,
 };
 
 /// Why a bare program cannot start, or ended.
@@ -92,8 +93,10 @@ impl Port {
         let mut queues = Vec::new();
         for number in 0..device.rx_queues {
             let mut config = QueueConfig::new(&device.name, device.index, number);
+            let copy = if options.copy { Copy::Copy } else { Copy::Auto };
+            let sizing = Sizing::choose(&device, mode, copy, None, inspect::features(device.index))?;
+            (config.copy, config.frame_size) = (sizing.copy, sizing.frame_size);
             device.check(config.frame_size)?;
-            config.copy = if options.copy { Copy::Copy } else { Copy::Auto };
             let (queue, _) = Queue::open(&config)?;
             program.set_socket(number, queue.as_fd())?;
             queues.push(queue);

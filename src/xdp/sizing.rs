@@ -1,0 +1,161 @@
+//! How large the frames of a queue are, and up to which MTU zero-copy takes whole packets into them.
+//!
+//! In zero-copy mode the driver receives into the UMEM's frames themselves. Of a frame the kernel
+//! keeps 256 bytes, and some drivers program the size of their buffers in whole KiB: of 2,048 bytes
+//! 1,024 are left, and a longer packet arrives as two frames. Of 4,096 bytes 3,072 are left.
+
+use super::{Copy, Device, Mode, XdpError, config::KERNEL_HEADROOM, inspect::XdpFeatures};
+
+/// What the kernel takes (chunks of a power of two, no larger than a page).
+pub const FRAME_SIZES: [u32; 2] = [2048, 4096];
+/// Bytes of an Ethernet header with two VLAN tags.
+const LINK_HEADER: u32 = 22;
+/// What drivers add to the MTU: header, FCS, two VLAN tags.
+const DRIVER_HEADER: u32 = 26;
+/// The coarsest unit in which drivers program their buffers, bytes (igb, igc, ixgbe).
+const BUFFER_UNIT: u32 = 1024;
+
+/// The largest MTU whose packets fit one frame of so many bytes.
+pub fn largest_mtu(frame_size: u32) -> u32 {
+    frame_size.saturating_sub(KERNEL_HEADROOM + LINK_HEADER)
+}
+
+/// The largest MTU whose packets fit one frame in zero-copy mode, whatever the driver rounds to.
+pub fn zero_copy_mtu(frame_size: u32) -> u32 {
+    let buffer = frame_size.saturating_sub(KERNEL_HEADROOM) / BUFFER_UNIT * BUFFER_UNIT;
+    buffer.saturating_sub(DRIVER_HEADER)
+}
+
+/// The MTU to take instead of one that does not fit: for zero-copy too, where that is any use.
+pub fn advised_mtu(frame_size: u32) -> u32 {
+    match zero_copy_mtu(frame_size) {
+        enough @ 1500.. => enough,
+        _ => largest_mtu(frame_size),
+    }
+}
+
+/// How the queues of a device are opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizing {
+    /// Bytes.
+    pub frame_size: u32,
+    pub copy: Copy,
+    /// What the operator should know of it.
+    pub note: Option<String>,
+}
+
+impl Sizing {
+    /// For one mode. `driver` is what the driver says of itself; `asked` a frame size in bytes.
+    ///
+    /// # Errors
+    /// Zero-copy is insisted on in generic mode, which copies every frame.
+    pub fn choose(
+        device: &Device,
+        mode: Mode,
+        copy: Copy,
+        asked: Option<u32>,
+        driver: Option<XdpFeatures>,
+    ) -> Result<Sizing, XdpError> {
+        let ifname = || device.name.clone();
+        if mode == Mode::Generic {
+            if copy == Copy::ZeroCopy {
+                return Err(XdpError::ZeroCopyInGeneric { ifname: ifname() });
+            }
+            return Ok(Sizing {
+                frame_size: asked.unwrap_or(room_for(device.mtu)),
+                copy: Copy::Copy,
+                note: None,
+            });
+        }
+        let has = driver.map_or(!device.is_veth(), XdpFeatures::zero_copy);
+        if copy == Copy::Copy || (copy == Copy::Auto && !has) {
+            return Ok(Sizing { frame_size: asked.unwrap_or(room_for(device.mtu)), copy, note: None });
+        }
+        let [_, large] = FRAME_SIZES;
+        let frame_size = asked.unwrap_or(large);
+        let most = zero_copy_mtu(frame_size);
+        if device.mtu <= most {
+            return Ok(Sizing { frame_size, copy, note: None });
+        }
+        let cure = match frame_size == large {
+            true => format!("ip link set {} mtu {most}", device.name),
+            false => format!("--frame-size {large}"),
+        };
+        let why = format!(
+            "an MTU of {} in frames of {frame_size} bytes: drivers whose buffers are whole KiB would split \
+             longer packets; cure: {cure}",
+            device.mtu
+        );
+        Ok(match copy {
+            Copy::Auto => Sizing {
+                frame_size,
+                copy: Copy::Copy,
+                note: Some(format!("{}: frames are copied, since zero-copy has {why}", device.name)),
+            },
+            _ => Sizing { frame_size, copy, note: Some(format!("{}: zero-copy with {why}", device.name)) },
+        })
+    }
+}
+
+/// The smallest frame that a packet of this MTU fits into.
+fn room_for(mtu: u32) -> u32 {
+    let [small, large] = FRAME_SIZES;
+    if mtu <= largest_mtu(small) { small } else { large }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xdp::inspect::XdpFeatures;
+
+    fn device(driver: &str, mtu: u32) -> Device {
+        let mut device = Device::open("lo").expect("lo");
+        (device.name, device.driver, device.mtu) = ("eth0".into(), Some(driver.into()), mtu);
+        device
+    }
+
+    #[test]
+    fn what_fits_a_frame() {
+        assert_eq!(FRAME_SIZES.map(largest_mtu), [1770, 3818]);
+        assert_eq!(FRAME_SIZES.map(zero_copy_mtu), [998, 3046]);
+        assert_eq!(FRAME_SIZES.map(advised_mtu), [1770, 3046]);
+    }
+
+    /// Driver, what it says, MTU, mode, copy, asked: frame size, copy, a part of the note.
+    #[test]
+    fn frames_are_large_where_zero_copy_may_be_taken() {
+        use crate::xdp::Copy::{Auto, Copy as Copied, ZeroCopy};
+        use Mode::{Generic, Native};
+        let with = Some(XdpFeatures::of(true));
+        let without = Some(XdpFeatures::of(false));
+        for (driver, says, mtu, mode, copy, asked, size, then, note) in [
+            ("igb", with, 1500, Native, Auto, None, 4096, Auto, ""),
+            ("igb", with, 1500, Native, ZeroCopy, None, 4096, ZeroCopy, ""),
+            ("igb", with, 1500, Native, Copied, None, 2048, Copied, ""),
+            ("igb", with, 1500, Generic, Auto, None, 2048, Copied, ""),
+            ("igb", with, 3046, Native, Auto, None, 4096, Auto, ""),
+            ("igb", with, 3047, Native, Auto, None, 4096, Copied, "ip link set eth0 mtu 3046"),
+            ("igb", with, 1500, Native, Auto, Some(2048), 2048, Copied, "--frame-size 4096"),
+            ("igb", with, 1500, Native, ZeroCopy, Some(2048), 2048, ZeroCopy, "--frame-size 4096"),
+            ("igb", without, 1500, Native, Auto, None, 2048, Auto, ""),
+            ("igb", None, 1500, Native, Auto, None, 4096, Auto, ""), // the kernel does not tell
+            ("veth", None, 1500, Native, Auto, None, 2048, Auto, ""),
+            ("veth", without, 1771, Native, Auto, None, 4096, Auto, ""),
+            ("veth", without, 1500, Generic, Auto, Some(4096), 4096, Copied, ""),
+        ] {
+            let row = format!("{driver} {says:?} {mtu} {mode} {copy:?} {asked:?}");
+            let sizing = Sizing::choose(&device(driver, mtu), mode, copy, asked, says).expect("possible");
+            assert_eq!((sizing.frame_size, sizing.copy), (size, then), "{row}");
+            let said = sizing.note.unwrap_or_default();
+            assert_eq!(said.is_empty(), note.is_empty(), "{row}: {said}");
+            assert!(said.contains(note), "{row}: {said}");
+        }
+    }
+
+    #[test]
+    fn generic_mode_has_no_zero_copy() {
+        let error = Sizing::choose(&device("igb", 1500), Mode::Generic, Copy::ZeroCopy, None, None);
+        let text = error.expect_err("impossible").to_string();
+        assert!(text.contains("eth0") && text.contains("--mode native"), "{text}");
+    }
+}
