@@ -233,3 +233,26 @@ fn call(config: &QueueConfig, call: &'static str, source: io::Error) -> XdpError
         _ => XdpError::Call { ifname, queue, call, source },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A driver in zero-copy mode takes its first buffers while the socket is bound.
+    #[test]
+    fn the_fill_ring_is_full_before_the_bind() {
+        if !nix::unistd::geteuid().is_root() {
+            assert!(std::env::var_os("CI").is_none(), "privileged tests must run in CI");
+            eprintln!("SKIPPED: needs root for AF_XDP");
+            return;
+        }
+        for (ring, frames, target) in [(2048, 4096, 2048), (64, 128, 64), (2048, 2048, 1024)] {
+            let mut config = QueueConfig::new("eth0", 2, 0);
+            config.set_rings(ring);
+            config.frames = frames;
+            let (mut unbound, memory) = registered(&config, false).expect("a UMEM");
+            assert_eq!(fill(&mut unbound, &memory, &config), target, "{ring} {frames}");
+            assert_eq!(unbound.filled(), target as u32, "{ring} {frames}: nothing has taken any");
+        }
+    }
+}

@@ -110,20 +110,8 @@ impl Queue {
         let limit = limit.min(out.capacity() - out.len()).min(MAX_BATCH);
         let got = self.rings.receive(&mut self.scratch[..limit]);
         let before = out.len();
-        for desc in &self.scratch[..got] {
-            let index = self.memory.index(desc);
-            let piece = desc.is_continued() | self.continued;
-            self.continued = desc.is_continued();
-            if !self.owners.pass(index, Owner::Receive, Owner::Held) {
-                self.counters.bad_descriptors.bump();
-            } else if !piece && self.memory.holds(desc) {
-                out.push(Frame { desc: *desc, pool: self.pool });
-            } else {
-                let counter = if piece { &self.counters.split } else { &self.counters.bad_descriptors };
-                counter.bump();
-                self.owners.pass(index, Owner::Held, Owner::Free);
-                self.free.push(self.memory.empty(index));
-            }
+        for at in 0..got {
+            out.extend(self.take(self.scratch[at]));
         }
         self.counters.received.add((out.len() - before) as u64);
         if let (Some(tap), true) = (&mut self.tap, out.len() > before) {
@@ -131,6 +119,26 @@ impl Queue {
             tap.take(Direction::In, out[before..].iter().map(|frame| self.memory.bytes(&frame.desc)));
         }
         out.len() - before
+    }
+
+    /// The frame of a descriptor from the kernel; `None`: it is counted, and its frame free again.
+    #[inline]
+    fn take(&mut self, desc: Descriptor) -> Option<Frame> {
+        let index = self.memory.index(&desc);
+        let piece = desc.is_continued() | self.continued;
+        self.continued = desc.is_continued();
+        if !self.owners.pass(index, Owner::Receive, Owner::Held) {
+            self.counters.bad_descriptors.bump();
+            return None;
+        }
+        if !piece && self.memory.holds(&desc) {
+            return Some(Frame { desc, pool: self.pool });
+        }
+        let counter = if piece { &self.counters.split } else { &self.counters.bad_descriptors };
+        counter.bump();
+        self.owners.pass(index, Owner::Held, Owner::Free);
+        self.free.push(self.memory.empty(index));
+        None
     }
 
     /// From now on, everything that is received or handed to the kernel passes this tap.
@@ -264,3 +272,6 @@ impl Queue {
         ours
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,12 @@ fn what_cannot_be_had_ends_with_code_1_and_its_cure() {
     set_link(&lab, &["mtu", "9000"]);
     let native = [&listen(SERVER_DEVICE)[..], &["--mode", "native"]].concat();
     refused(&lab, &native, 1, &["MTU", "ip link set", "mtu"]);
+    refused(&lab, &[&listen(SERVER_DEVICE)[..], &["--frame-size", "2048"]].concat(), 1, &["room for 1770"]);
     set_link(&lab, &["mtu", "1500"]);
+    let generic = [&listen(SERVER_DEVICE)[..], &["--mode", "generic", "--zerocopy"]].concat();
+    refused(&lab, &generic, 1, &["generic mode copies", "--mode native"]);
+    let odd = [&listen(SERVER_DEVICE)[..], &["--frame-size", "3000"]].concat();
+    refused(&lab, &odd, 2, &["3000", "2048", "4096"]);
 
     set_link(&lab, &["down"]);
     refused(&lab, &listen(SERVER_DEVICE), 1, &["hf-s is down", "ip link set hf-s up"]);
@@ -128,6 +133,24 @@ fn a_queue_in_use_is_named() {
     let taken = lab.in_server(open).expect("the namespace").expect("a free queue");
     let arguments = ["--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http")];
     refused(&lab, &arguments, 1, &["hf-s queue 0 is in use", "ss --xdp -p"]);
+    assert_untouched(&lab);
+    drop(taken);
+}
+
+/// Were the program attached first, its refusal would be what is said (veth, ERANGE), and frames
+/// that come meanwhile would meet no socket.
+#[test]
+fn the_sockets_are_bound_before_the_program_is_attached() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let open = || {
+        let device = Device::open(SERVER_DEVICE).expect("the lab's device");
+        Queue::open(&QueueConfig::new(SERVER_DEVICE, device.index, 0))
+    };
+    set_link(&lab, &["mtu", "3600"]);
+    let native = ["--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http"), "--mode", "native"];
+    refused(&lab, &native, 1, &["cannot attach to hf-s in native mode", "MTU"]);
+    let taken = lab.in_server(open).expect("the namespace").expect("a free queue");
+    refused(&lab, &native, 1, &["hf-s queue 0 is in use"]);
     assert_untouched(&lab);
     drop(taken);
 }

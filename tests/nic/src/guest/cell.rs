@@ -26,7 +26,19 @@ pub struct Tried {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Became {
     Refused,
-    Ran { mode: String, queues: u64, with_traffic: usize },
+    Ran {
+        mode: String,
+        queues: u64,
+        with_traffic: usize,
+        /// Whether any connection was answered.
+        answers: bool,
+    },
+}
+
+impl Became {
+    pub fn answers_nothing(&self) -> bool {
+        matches!(self, Became::Ran { answers: false, .. })
+    }
 }
 
 impl Tried {
@@ -65,13 +77,15 @@ impl Tried {
         };
         let connected = self.connect(CONNECTIONS)?;
         // What nothing answers does not echo either, and each attempt costs its time limit.
-        let echoed = match connected.starts_with("0 ") {
-            true => "echo not tried".to_owned(),
-            false => self.echo(&[950, 1024, MTU - HEADERS])?,
+        let answers = !connected.starts_with("0 ");
+        let echoed = match answers {
+            false => "echo not tried".to_owned(),
+            true => self.echo(&[950, 1024, MTU - HEADERS])?,
         };
         let summary = responder.stop()?;
         let (queues, with_traffic) = (summary.queues(), summary.queues_with_traffic());
-        self.became.push((name.to_owned(), Became::Ran { mode: summary.became(), queues, with_traffic }));
+        let became = Became::Ran { mode: summary.became(), queues, with_traffic, answers };
+        self.became.push((name.to_owned(), became));
         let well = connected == all_of(CONNECTIONS) && !echoed.contains("not");
         Ok(format!(
             "{}, {connected}, {echoed}, {with_traffic} of {queues} queues{}",

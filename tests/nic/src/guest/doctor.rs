@@ -12,6 +12,8 @@ pub struct Doctor(Result<Value, String>);
 enum Claim {
     Has,
     HasNot,
+    /// Only the driver says so: the start shows it.
+    Perhaps,
     Unknown,
 }
 
@@ -26,7 +28,7 @@ impl Doctor {
         });
         let doctor = Doctor(parsed);
         for name in ["link", "mtu", "xdp-modes", "zero-copy", "queues", "rss", "rx-vlan", "partial-checksums"] {
-            println!("doctor {name}: {:?}", doctor.check(name));
+            println!("doctor {name}: {}", doctor.finding(name).unwrap_or(&Value::Null));
         }
         doctor
     }
@@ -39,9 +41,13 @@ impl Doctor {
 
     /// Level and finding.
     fn check(&self, name: &str) -> Option<(&str, &str)> {
-        let checks = self.0.as_ref().ok()?["checks"].as_array()?;
-        let check = checks.iter().find(|check| check["name"] == name)?;
+        let check = self.finding(name)?;
         Some((check["level"].as_str()?, check["found"].as_str()?))
+    }
+
+    fn finding(&self, name: &str) -> Option<&Value> {
+        let checks = self.0.as_ref().ok()?["checks"].as_array()?;
+        checks.iter().find(|check| check["name"] == name)
     }
 
     /// Its claims, and each one that a cell contradicts.
@@ -54,11 +60,14 @@ impl Doctor {
             match name.as_str() {
                 "native" => disagree(&mut wrong, "native", native, became),
                 "zerocopy" => disagree(&mut wrong, "zero-copy", zero_copy, became),
+                "generic" if became.answers_nothing() && !self.speaks_of_generic() => {
+                    wrong.push("generic mode answers nothing, and partial-checksums does not name it".to_owned());
+                }
                 _ => {}
             }
         }
         let auto = cells.iter().find(|(name, _)| name == "auto").map(|(_, became)| became);
-        if let Some(Became::Ran { mode, queues, with_traffic }) = auto {
+        if let Some(Became::Ran { mode, queues, with_traffic, .. }) = auto {
             if zero_copy == Claim::HasNot && mode.ends_with("zero-copy") {
                 wrong.push("zero-copy: none, but auto has it".to_owned());
             }
@@ -75,6 +84,12 @@ impl Doctor {
         }
     }
 
+    /// A driver that leaves checksums to hardware is answered by native mode only: that has to be said.
+    fn speaks_of_generic(&self) -> bool {
+        let finding = self.finding("partial-checksums");
+        finding.is_some_and(|check| check.to_string().contains("generic"))
+    }
+
     fn errors(&self) -> impl Iterator<Item = &str> {
         let checks = self.0.as_ref().ok().and_then(|json| json["checks"].as_array());
         let errors = checks.into_iter().flatten().filter(|check| check["level"] == "error");
@@ -87,6 +102,7 @@ impl Claim {
         match self {
             Claim::Has => "yes",
             Claim::HasNot => "no",
+            Claim::Perhaps => "perhaps",
             Claim::Unknown => "unknown",
         }
     }
@@ -112,6 +128,7 @@ fn zero_copy((level, found): (&str, &str)) -> Claim {
     match (level, found) {
         ("unknown", _) => Claim::Unknown,
         (_, found) if found.contains("none") => Claim::HasNot,
+        (_, found) if found.contains("whether") => Claim::Perhaps,
         _ => Claim::Has,
     }
 }
@@ -132,7 +149,7 @@ mod tests {
     use super::*;
 
     fn ran(mode: &str, with_traffic: usize) -> Became {
-        Became::Ran { mode: mode.to_owned(), queues: 2, with_traffic }
+        Became::Ran { mode: mode.to_owned(), queues: 2, with_traffic, answers: with_traffic > 0 }
     }
 
     fn doctor(zero_copy: &str, rss: &str) -> Doctor {
@@ -151,6 +168,8 @@ mod tests {
         let cells = [("native".to_owned(), ran("native copy", 2)), ("zerocopy".to_owned(), Became::Refused)];
         let wrong = "native yes, zero-copy yes: not so: zero-copy: yes, but it was refused";
         assert_eq!(doctor.compare(&cells).unwrap(), wrong);
+        let hedged = self::doctor("the driver says it has it; whether the kernel takes it shows at start", "");
+        assert_eq!(hedged.compare(&cells).unwrap(), "native yes, zero-copy perhaps: as it was");
         assert_eq!(doctor.compare(&cells[..1]).unwrap(), "native yes, zero-copy yes: as it was");
     }
 
@@ -160,6 +179,8 @@ mod tests {
         let found = doctor("the driver has none: frames are copied", "0 of 2 queues get traffic");
         let wrong = found.compare(&cells).unwrap();
         assert!(wrong.contains("zero-copy: none, but auto has it"), "{wrong}");
+        let generic = [("generic".to_owned(), ran("generic copy", 0))];
+        assert!(found.compare(&generic).unwrap().contains("generic mode answers nothing"));
         assert!(wrong.contains("rss: 0 of 2 queues get traffic, but 2 did"), "{wrong}");
     }
 }
