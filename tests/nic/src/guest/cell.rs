@@ -119,10 +119,14 @@ impl Tried {
     /// First as the NIC comes. If it takes tags out of frames, XDP does not see them: then respond has to
     /// say so, and it must work without that offload.
     fn vlan(&self) -> Result<String, String> {
-        let client = |args: &[&str]| self.pair.on(End::Client, args);
-        client(&["ip", "link", "add", "link", "eth0", "name", "eth0.5", "type", "vlan", "id", VLAN])?;
+        for end in [End::Server, End::Client] {
+            let add = ["ip", "link", "add", "link", "eth0", "name", "eth0.5", "type", "vlan", "id", VLAN];
+            self.pair.on(end, &add)?;
+        }
         let result = self.in_vlan();
-        client(&["ip", "link", "del", "eth0.5"])?;
+        for end in [End::Server, End::Client] {
+            self.pair.on(end, &["ip", "link", "del", "eth0.5"])?;
+        }
         result
     }
 
@@ -203,9 +207,28 @@ impl Tried {
         let output = self.pair.on(
             End::Server,
             &[
-                "handfast", "bench", "--dev", "eth0", "--source", &sources, &listen, "--workload", "request",
-                "--http", "/", "--connections", &count, "--concurrency", "16", "--timeout", "60", "--quiet",
-                "--max-connections", "16384", "--json", "/tmp/bench.json",
+                "handfast",
+                "bench",
+                "--dev",
+                "eth0",
+                "--source",
+                &sources,
+                &listen,
+                "--workload",
+                "request",
+                "--http",
+                "/",
+                "--connections",
+                &count,
+                "--concurrency",
+                "16",
+                "--timeout",
+                "60",
+                "--quiet",
+                "--max-connections",
+                "16384",
+                "--json",
+                "/tmp/bench.json",
             ],
         );
         let _ = server.kill();

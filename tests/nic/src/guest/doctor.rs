@@ -27,7 +27,8 @@ impl Doctor {
             serde_json::from_str(&text).map_err(|error| format!("doctor's JSON: {error}"))
         });
         let doctor = Doctor(parsed);
-        for name in ["link", "mtu", "xdp-modes", "zero-copy", "queues", "rss", "rx-vlan", "partial-checksums"] {
+        for name in ["link", "mtu", "xdp-modes", "zero-copy", "queues", "rss", "rx-vlan", "partial-checksums"]
+        {
             println!("doctor {name}: {}", doctor.finding(name).unwrap_or(&Value::Null));
         }
         doctor
@@ -61,7 +62,9 @@ impl Doctor {
                 "native" => disagree(&mut wrong, "native", native, became),
                 "zerocopy" => disagree(&mut wrong, "zero-copy", zero_copy, became),
                 "generic" if became.answers_nothing() && !self.speaks_of_generic() => {
-                    wrong.push("generic mode answers nothing, and partial-checksums does not name it".to_owned());
+                    wrong.push(
+                        "generic mode answers nothing, and partial-checksums does not name it".to_owned(),
+                    );
                 }
                 _ => {}
             }
@@ -72,7 +75,8 @@ impl Doctor {
                 wrong.push("zero-copy: none, but auto has it".to_owned());
             }
             let rss = self.check("rss");
-            if rss.is_some_and(|(level, found)| level != "unknown" && !spreads(found, *queues, *with_traffic)) {
+            if rss.is_some_and(|(level, found)| level != "unknown" && !spreads(found, *queues, *with_traffic))
+            {
                 wrong.push(format!("rss: {}, but {with_traffic} did", rss.map_or("", |(_, found)| found)));
             }
             self.errors().for_each(|name| wrong.push(format!("{name}: an error, but auto works")));
@@ -168,7 +172,8 @@ mod tests {
         let cells = [("native".to_owned(), ran("native copy", 2)), ("zerocopy".to_owned(), Became::Refused)];
         let wrong = "native yes, zero-copy yes: not so: zero-copy: yes, but it was refused";
         assert_eq!(doctor.compare(&cells).unwrap(), wrong);
-        let hedged = self::doctor("the driver says it has it; whether the kernel takes it shows at start", "");
+        let hedged =
+            self::doctor("the driver says it has it; whether the kernel takes it shows at start", "");
         assert_eq!(hedged.compare(&cells).unwrap(), "native yes, zero-copy perhaps: as it was");
         assert_eq!(doctor.compare(&cells[..1]).unwrap(), "native yes, zero-copy yes: as it was");
     }

@@ -31,8 +31,20 @@ impl Responder {
         let errors = log.try_clone().map_err(|error| error.to_string())?;
         let (http, echo) = (format!("{address}:80=http"), format!("{address}:7=echo"));
         let fixed = [
-            "handfast", "respond", "--dev", "eth0", "--listen", &http, "--listen", &echo, "--json", SUMMARY,
-            "--max-connections", "16384", "--interval", "0",
+            "handfast",
+            "respond",
+            "--dev",
+            "eth0",
+            "--listen",
+            &http,
+            "--listen",
+            &echo,
+            "--json",
+            SUMMARY,
+            "--max-connections",
+            "16384",
+            "--interval",
+            "0",
         ];
         let process = pair
             .command(End::Server, &[&fixed, options].concat())

@@ -116,13 +116,7 @@ fn processor_time(pid: u32) -> Option<Duration> {
 
 /// QEMU in a network namespace of its own, which ends with it, and with it taps and bridges.
 /// Not KVM: where it is there, it may still not start a kernel.
-fn command(
-    run: &Run,
-    image: &Path,
-    console: &Path,
-    results: &Path,
-    errors: &Path,
-) -> Result<Child, String> {
+fn command(run: &Run, image: &Path, console: &Path, results: &Path, errors: &Path) -> Result<Child, String> {
     let chosen: Vec<&Nic> = run.nics.iter().filter_map(|name| cells::nic(name)).collect();
     let here = std::env::current_dir().map_err(|error| error.to_string())?;
     let unpacked = here.join("target/nic/root");
@@ -131,8 +125,23 @@ fn command(
     chosen.iter().for_each(|nic| script += &taps(nic));
     script += "exec \"$@\"";
     let mut args: Vec<String> = [
-        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "q35", "-accel",
-        "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "2", "-m", "1536", "-append", COMMAND_LINE,
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-machine",
+        "q35",
+        "-accel",
+        "tcg,thread=multi",
+        "-cpu",
+        "max,la57=off",
+        "-smp",
+        "2",
+        "-m",
+        "1536",
+        "-append",
+        COMMAND_LINE,
     ]
     .map(str::to_owned)
     .to_vec();

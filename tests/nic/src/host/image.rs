@@ -110,8 +110,8 @@ impl Archive {
         let links = if mode == DIRECTORY { 2 } else { 1 };
         let (size, name_size) = (contents.len() as u32, name.len() as u32 + 1);
         // Inode, mode, user, group, links, time, size, the file's device, its own, name's size, checksum.
-        let fields =
-            [self.entries, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name_size, 0].map(|n| format!("{n:08x}"));
+        let fields = [self.entries, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name_size, 0]
+            .map(|n| format!("{n:08x}"));
         self.bytes.extend_from_slice(b"070701");
         self.bytes.extend_from_slice(fields.concat().as_bytes());
         self.bytes.extend_from_slice(name.as_bytes());

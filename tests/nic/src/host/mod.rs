@@ -135,14 +135,17 @@ fn output(program: &str, args: &[&str]) -> Result<String, String> {
     let output = Command::new(program).args(args).output().map_err(|error| format!("{program}: {error}"))?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim())),
+        false => {
+            Err(format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
+        }
     }
 }
 
 /// A program of the system's, wherever it lies.
 fn program(name: &str) -> Result<PathBuf, String> {
     let path = std::env::var("PATH").unwrap_or_default();
-    let places = path.split(':').chain(["/usr/sbin", "/sbin", "target/nic/root/usr/bin", "target/nic/root/bin"]);
+    let places =
+        path.split(':').chain(["/usr/sbin", "/sbin", "target/nic/root/usr/bin", "target/nic/root/bin"]);
     let mut paths = places.map(|place| Path::new(place).join(name));
     paths.find(|path| path.is_file()).ok_or_else(|| format!("there is no {name}; fix: tools/setup nic"))
 }

@@ -29,7 +29,8 @@ fn place(page: &str, verdicts: &Verdicts) -> Result<String, String> {
             (from, page[after..end].find("<!-- kernel ").map_or(end, |next| after + next))
         }
     };
-    let before = if page[from..to].contains(&title(verdicts)) { results(&page[from..to]) } else { HashMap::new() };
+    let before =
+        if page[from..to].contains(&title(verdicts)) { results(&page[from..to]) } else { HashMap::new() };
     Ok(format!("{}{begin}{}\n{}", &page[..from], section(verdicts, &before), &page[to..]))
 }
 
@@ -92,7 +93,10 @@ mod tests {
         let rows = results(old);
         let row = |cell: &str| rows[&("igb".to_owned(), cell.to_owned())].as_str();
         assert_eq!((row("auto"), row("kill"), row("mtu")), ("copies", "gone", NOT_TRIED));
-        assert!(page.starts_with("# P\n<!-- kernel 6.1 -->\n### Linux 6.1.1\n") && page.ends_with(&format!("\n{END}\n")));
+        assert!(
+            page.starts_with("# P\n<!-- kernel 6.1 -->\n### Linux 6.1.1\n")
+                && page.ends_with(&format!("\n{END}\n"))
+        );
     }
 
     #[test]

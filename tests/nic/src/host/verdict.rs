@@ -22,9 +22,9 @@ pub struct Cell {
 impl Verdicts {
     /// Every cell is missing so far.
     pub fn new(kernel: &str, release: &str, nics: &[&'static str], cells: &[&'static str]) -> Verdicts {
-        let all = nics.iter().flat_map(|nic| {
-            cells.iter().map(|name| Cell { nic, name, result: None, as_expected: false })
-        });
+        let all = nics
+            .iter()
+            .flat_map(|nic| cells.iter().map(|name| Cell { nic, name, result: None, as_expected: false }));
         Verdicts {
             kernel: kernel.to_owned(),
             release: release.to_owned(),
@@ -43,7 +43,8 @@ impl Verdicts {
         cell.result = Some(result.to_owned());
         let mut text = format!("{:8} {nic:12} {name:8} {result}", self.kernel);
         if !cell.as_expected {
-            text += &format!("\n    DIFFERS, expected: {}", expected.unwrap_or("nothing is, for this kernel"));
+            text +=
+                &format!("\n    DIFFERS, expected: {}", expected.unwrap_or("nothing is, for this kernel"));
         }
         Some(text)
     }
@@ -86,7 +87,8 @@ mod tests {
 
     #[test]
     fn all_cells_as_expected_are_whole() {
-        let whole = verdicts(&["linux\t6.1.0", "cell\tigb\tauto\tnative copy", "cell\tigb\tkill\tgone", "done"]);
+        let whole =
+            verdicts(&["linux\t6.1.0", "cell\tigb\tauto\tnative copy", "cell\tigb\tkill\tgone", "done"]);
         assert!(whole.whole());
         assert_eq!(whole.to_string(), "Linux 6.1.0-50-amd64: 2 of 2 cells as expected, 0 differ, 0 missing");
     }
