@@ -223,7 +223,7 @@ impl Tried {
                 "--concurrency",
                 "16",
                 "--timeout",
-                "60",
+                "120",
                 "--quiet",
                 "--max-connections",
                 "16384",

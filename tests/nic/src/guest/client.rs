@@ -11,7 +11,7 @@ use std::time::Duration;
 /// In flight at a time, and how many of the first must all fail before the rest is not tried.
 const PARALLEL: u64 = 16;
 /// A connection whose next step takes longer has failed: many times what an emulated machine needs.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: nic-test\r\nConnection: close\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200";

@@ -91,7 +91,9 @@ impl Doctor {
     /// A driver that leaves checksums to hardware is answered by native mode only: that has to be said.
     fn speaks_of_generic(&self) -> bool {
         let finding = self.finding("partial-checksums");
-        finding.is_some_and(|check| check.to_string().contains("generic"))
+        finding.is_some_and(|check| {
+            ["generic", "native mode"].iter().any(|word| check.to_string().contains(word))
+        })
     }
 
     fn errors(&self) -> impl Iterator<Item = &str> {
