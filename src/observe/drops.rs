@@ -38,7 +38,7 @@ drops! {
     TcpHeader, "tcp_header", "The TCP data offset is below 5 or past the end of the segment.";
     TcpOptions, "tcp_options", "A TCP option's length is illegal (RFC 9293 MUST-7).";
     TcpChecksum, "tcp_checksum", "The TCP checksum is wrong (RFC 9293 MUST-3).";
-    TcpPartialChecksum, "tcp_partial_checksum", "The TCP checksum covers only the pseudo-header: the sender left it to hardware that is none (veth: ethtool -K PEER tx off; virtio-net: native mode; or --accept-partial-checksums).";
+    TcpPartialChecksum, "tcp_partial_checksum", "The TCP checksum covers only the pseudo-header: left to hardware (virtio: --mode native; veth: ethtool -K PEER tx off).";
     IcmpChecksum, "icmp_checksum", "The ICMP checksum is wrong.";
     IcmpOther, "icmp_other", "An ICMP message that we neither answer nor act on.";
     IcmpForeign, "icmp_foreign", "An ICMP error about a packet that is none of our segments, or no longer in flight (RFC 5927 4.1).";

@@ -3,7 +3,7 @@
 //! A sentence takes a sign that traffic of others cannot give: the interface counts frames and the
 //! program sees none at all; the program redirects and no socket receives; a piece of a packet.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::engine::stack::{Active, ActiveDevice};
 use crate::engine::{Named, QueueSnapshot, Snapshot};
@@ -35,7 +35,7 @@ struct Seen {
     program: Growth,
     sockets: Growth,
     /// What has been said of it.
-    said: BTreeMap<&'static str, ()>,
+    said: BTreeSet<&'static str>,
 }
 
 /// How one count has grown while another stood still.
@@ -85,7 +85,7 @@ impl Trouble {
                 ],
             };
             for (name, text) in found {
-                let first = text.is_some() && seen.said.insert(name, ()).is_none();
+                let first = text.is_some() && seen.said.insert(name);
                 new.extend(text.filter(|_| first));
             }
         }

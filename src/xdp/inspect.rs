@@ -15,7 +15,7 @@ use super::{ethtool, libbpf_log};
 pub struct XdpFeatures(u64);
 
 /// The first release in which drivers say what they can do.
-const DRIVERS_TELL: (u32, u32) = (6, 3);
+const DRIVERS_SAY: (u32, u32) = (6, 3);
 
 impl XdpFeatures {
     /// Native mode with redirect, with zero-copy or without.
@@ -32,8 +32,8 @@ impl XdpFeatures {
     /// From the flags of the answer. None at all: an older kernel, which has no answer, or a driver
     /// without any.
     fn told(flags: u64, release: Option<(u32, u32)>) -> Option<XdpFeatures> {
-        let tells = flags != 0 || release.is_some_and(|release| release >= DRIVERS_TELL);
-        tells.then_some(XdpFeatures(flags))
+        let says = flags != 0 || release.is_some_and(|release| release >= DRIVERS_SAY);
+        says.then_some(XdpFeatures(flags))
     }
 
     /// Runs programs in the driver, and takes their plain verdicts.
@@ -61,12 +61,13 @@ pub fn features(ifindex: u32) -> Option<XdpFeatures> {
     XdpFeatures::told(state.feature_flags, release())
 }
 
-/// Names under which drivers count the frames that arrived at the port, whatever became of them.
-const ARRIVED: [&str; 5] =
-    ["rx_packets", "rx_pkts_nic", "rx_packets_phy", "port.rx_unicast", "rx_unicast.nic"];
+/// Names under which drivers count the frames that passed the NIC's address filter, whatever became
+/// of them then (igb, igc, e1000e; ixgbe; ice, i40e). Not those of the port: it counts what the
+/// filter takes out as well.
+const ARRIVED: [&str; 3] = ["rx_packets", "rx_pkts_nic", "rx_unicast"];
 
 /// Frames that arrived, by the kernel's count or by the NIC's own, whichever is higher: some drivers
-/// tell the kernel only what their queues took. `None`: there is no such interface here.
+/// report to the kernel only what their queues took. `None`: there is no such interface here.
 pub fn frames_counted(ifname: &str) -> Option<u64> {
     let list = std::fs::read_to_string("/proc/thread-self/net/dev").ok()?;
     let kernel = arrived(&list, ifname)?;

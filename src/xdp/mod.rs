@@ -11,7 +11,7 @@
 //! | `config.rs` | what can be chosen for a queue, and what then is really active |
 //! | `frame.rs` | [`Frame`]: a buffer of the UMEM as a value that moves |
 //! | `ledger.rs` | who owns each frame |
-//! | `umem.rs`, `rings.rs` | the memory and the four rings shared with the kernel (`unsafe`) |
+//! | `umem.rs`, `rings.rs`, `ring.rs` | the memory and the four rings shared with the kernel (`unsafe`) |
 //! | `options.rs` | socket options that libxdp does not offer (`unsafe`) |
 //! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
 //! | `program.rs` | [`Program`]: the steering program, loaded; `skeleton.rs` is generated |
@@ -39,6 +39,7 @@ mod program;
 mod program_error;
 mod queue;
 mod refusal;
+mod ring;
 mod rings;
 mod rules;
 pub mod sizing;

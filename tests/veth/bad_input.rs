@@ -146,7 +146,7 @@ fn the_sockets_are_bound_before_the_program_is_attached() {
         let device = Device::open(SERVER_DEVICE).expect("the lab's device");
         Queue::open(&QueueConfig::new(SERVER_DEVICE, device.index, 0))
     };
-    set_link(&lab, &["mtu", "3600"]);
+    lab.client().run(&["ip", "link", "set", "dev", "hf-c", "mtu", "9000"]).expect("ip");
     let native = ["--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http"), "--mode", "native"];
     refused(&lab, &native, 1, &["cannot attach to hf-s in native mode", "MTU"]);
     let taken = lab.in_server(open).expect("the namespace").expect("a free queue");

@@ -73,10 +73,14 @@ fn start(
     if let Some(mode) = options.mode {
         return start(mode, &mut active.notes);
     }
+    if options.copy == Copy::ZeroCopy {
+        // Generic mode has none.
+        return start(Mode::Native, &mut active.notes);
+    }
     match device.preference() {
         Preference::Generic => start(Mode::Generic, &mut active.notes),
         Preference::Native => match start(Mode::Native, &mut Vec::new()) {
-            Err(StartError::Program(error)) if options.copy != Copy::ZeroCopy => {
+            Err(StartError::Program(error)) => {
                 active.notes.push(format!("native mode failed, generic mode taken: {error}"));
                 start(Mode::Generic, &mut active.notes)
             }

@@ -17,7 +17,7 @@ pub(crate) fn active() -> Active {
         driver: "veth".into(),
         mode: Mode::Generic,
         zero_copy: false,
-        zero_copy_queues: Vec::new(),
+        zero_copy_queues: vec![0],
         queues: 1,
         frame_size: 2048,
         umem_bytes: 8 << 20,
