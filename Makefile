@@ -18,7 +18,7 @@ help:
 	@echo "make lint    format and lints alone"
 	@echo "make deb     the Debian package, in target/debian"
 	@echo "make deb-test  installs it in a fresh Debian root and uses it there, in 4 minutes (needs root and the network)"
-	@echo "make nic-test  handfast on the NICs of guests under three kernels, 2 to 4 minutes each on a machine of its own; KERNELS=\"6.1\" NICS=\"igb\" CELLS=\"auto mtu\" choose (needs root and Debian's mirror)"
+	@echo "make nic-test  handfast on the NICs of guests under three kernels, some 6 minutes of processor time each; KERNELS=\"6.1\" NICS=\"igb\" CELLS=\"auto mtu\" choose (needs root and Debian's mirror)"
 	@echo "make setup   install the Debian packages that are missing, and nothing else"
 	@echo "make clean   remove what was built"
 

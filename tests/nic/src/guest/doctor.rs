@@ -81,6 +81,9 @@ impl Doctor {
             }
             self.errors().for_each(|name| wrong.push(format!("{name}: an error, but auto works")));
         }
+        if auto == Some(&Became::Refused) && self.errors().next().is_none() {
+            wrong.push("no error, but auto was refused".to_owned());
+        }
         let claims = format!("native {}, zero-copy {}", native.word(), zero_copy.word());
         match wrong.as_slice() {
             [] => Ok(format!("{claims}: as it was")),
@@ -178,6 +181,13 @@ mod tests {
             self::doctor("the driver says it has it; whether the kernel takes it shows at start", "");
         assert_eq!(hedged.compare(&cells).unwrap(), "native yes, zero-copy perhaps: as it was");
         assert_eq!(doctor.compare(&cells[..1]).unwrap(), "native yes, zero-copy yes: as it was");
+    }
+
+    #[test]
+    fn what_does_not_start_is_an_error_of_doctors() {
+        let cells = [("auto".to_owned(), Became::Refused)];
+        let wrong = doctor("the driver has it", "").compare(&cells).unwrap();
+        assert!(wrong.ends_with("not so: no error, but auto was refused"), "{wrong}");
     }
 
     #[test]
