@@ -123,6 +123,6 @@ mod tests {
                 seen += usize::from(result != NOT_TRIED);
             }
         }
-        assert!(seen > 100, "only {seen} cells are shown");
+        assert!(seen > 20, "only {seen} cells are shown");
     }
 }
