@@ -6,7 +6,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # Network namespaces need root.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo bench pictures test soak counts counts-update lint deb deb-test setup clean
+.PHONY: help demo bench pictures test soak counts counts-update lint deb deb-test nic-test setup clean
 
 help:
 	@echo "make demo    a network, a responder, real clients, in three quarters of a minute (needs root)"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint    format and lints alone"
 	@echo "make deb     the Debian package, in target/debian"
 	@echo "make deb-test  installs it in a fresh Debian root and uses it there, in 4 minutes (needs root and the network)"
+	@echo "make nic-test  handfast on the NICs of guests under three kernels, some 6 minutes of processor time each; KERNELS=\"6.1\" NICS=\"igb\" CELLS=\"auto mtu\" choose (needs root and Debian's mirror)"
 	@echo "make setup   install the Debian packages that are missing, and nothing else"
 	@echo "make clean   remove what was built"
 
@@ -90,6 +91,18 @@ deb-test: deb
 	lintian --fail-on error target/debian/*.deb
 	$(AS_ROOT) env $(if $(BASE),BASE=$(BASE)) tests/packaging/fresh-root.sh target/debian/*.deb
 	$(AS_ROOT) env $(if $(BASE),BASE=$(BASE)) tests/packaging/service.sh target/debian/*.deb
+
+# Series of kernels that the mirror serves, or newest. NICs and cells: tests/nic/src/cells.rs.
+KERNELS = 6.1 6.12 newest
+NICS =
+CELLS =
+
+nic-test:
+	@tools/setup nic
+	@tests/nic/fetch $(KERNELS)
+	cargo build --release --locked --bin handfast
+	cargo build --locked --package handfast-nic
+	$(AS_ROOT) env HANDFAST=target/release/handfast target/debug/nic-test run $(KERNELS) --nics "$(NICS)" --cells "$(CELLS)"
 
 setup:
 	@tools/setup test

@@ -111,9 +111,13 @@ static __always_inline enum verdict protocol_verdict(const struct owned *owned)
 static __always_inline enum verdict whole_verdict(enum verdict verdict, void *start, __u32 len,
 						  const struct cursor *cursor)
 {
-	if (verdict < SOCKET_TCP || verdict >= DROP_NO_SOCKET || start + len <= cursor->end)
+	/* A number, not a pointer: before Linux 6.8 the verifier knows no bounds of a length whose bytes
+	 * were swapped, and adds none without to a pointer. */
+	__u64 there = cursor->end - start;
+
+	if (verdict < SOCKET_TCP || verdict >= DROP_NO_SOCKET || len <= there)
 		return verdict;
-	return start + LEAST_BUFFER <= cursor->end ? DROP_SPLIT : verdict;
+	return there >= LEAST_BUFFER ? DROP_SPLIT : verdict;
 }
 
 static __always_inline enum verdict tcp_verdict(struct cursor *cursor, const struct owned *owned)
