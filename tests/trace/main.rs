@@ -5,5 +5,6 @@
 mod captures;
 mod command;
 mod expected;
+mod generated;
 mod scenarios;
 mod stage;

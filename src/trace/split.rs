@@ -1,0 +1,102 @@
+use super::{Direction, Segment};
+use crate::wire::{Flags, Seq};
+
+/// Sequence numbers this far before the first that was seen belong to the same connection: they were
+/// sent again. Bytes.
+const BEFORE: u32 = 1 << 24;
+/// Data that a SYN may carry, bytes: a SYN-ACK may acknowledge it as well (RFC 7413 4.1.3).
+const WITH_SYN: u32 = 1 << 16;
+
+/// Splits the segments between two ports into connections: each has an initial sequence number of its
+/// own on either side.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Splitter {
+    ways: [Way; 2],
+    any: bool,
+}
+
+/// What is known of the numbers of one direction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Way {
+    /// The initial sequence number, by the SYN or by what acknowledges it.
+    pub isn: Option<Seq>,
+    /// The first number behind it that was seen, by a segment or by what acknowledges one.
+    pub least: Option<Seq>,
+    /// The initial sequence number of the connection before.
+    previous: Option<Seq>,
+}
+
+impl Splitter {
+    /// Whether a connection begins with this segment.
+    pub fn begins(&mut self, direction: Direction, segment: &Segment) -> bool {
+        let begins = !self.any || self.is_other(direction, segment);
+        if begins && self.any {
+            self.ways = self.ways.map(|way| Way { previous: way.isn, ..Way::default() });
+        }
+        self.any = true;
+        self.learn(direction, segment);
+        begins
+    }
+
+    /// The numbers of that direction in the present connection.
+    pub fn way(&self, direction: Direction) -> &Way {
+        let [up, down] = &self.ways;
+        if direction == Direction::ToServer { up } else { down }
+    }
+
+    /// What looked like the client is the server.
+    pub fn turn(&mut self) {
+        self.ways.swap(0, 1);
+    }
+
+    fn is_other(&self, direction: Direction, segment: &Segment) -> bool {
+        if !segment.flags.has(Flags::SYN) || segment.flags.has(Flags::RST) {
+            return false;
+        }
+        let (own, peer) = (self.way(direction), self.way(direction.opposite()));
+        // A copy of the present connection's, or of the last one's that comes late.
+        if [own.isn, own.previous].contains(&Some(segment.seq)) {
+            return false;
+        }
+        let follows = own.least == Some(segment.seq + 1);
+        if segment.opens() {
+            return own.isn.is_some() || own.least.is_some() && !follows;
+        }
+        let answers = peer.isn.is_some_and(|isn| segment.ack.since(isn + 1) <= WITH_SYN);
+        let fits = answers || follows || peer.least == Some(segment.ack);
+        !fits && (own.isn.is_some() || own.least.is_some())
+    }
+
+    fn learn(&mut self, direction: Direction, segment: &Segment) {
+        let flags = segment.flags;
+        if flags.has(Flags::RST) {
+            return;
+        }
+        let [up, down] = &mut self.ways;
+        let (own, peer) = if direction == Direction::ToServer { (up, down) } else { (down, up) };
+        match flags.has(Flags::SYN) {
+            true => drop(own.isn.get_or_insert(segment.seq)),
+            false => own.saw(segment.seq),
+        }
+        if segment.is_syn_ack() && peer.isn.is_none() {
+            peer.isn = Some(segment.ack - 1);
+        }
+        if let Some(ack) = segment.acknowledges() {
+            peer.saw(ack);
+        }
+    }
+}
+
+impl Way {
+    fn saw(&mut self, number: Seq) {
+        match self.least {
+            Some(least) if least.since(number) > BEFORE => {}
+            _ => self.least = Some(number),
+        }
+    }
+
+    /// Where relative numbers count from.
+    pub fn base(&self) -> Option<Seq> {
+        self.isn.or(self.least)
+    }
+}
