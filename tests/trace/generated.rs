@@ -286,8 +286,8 @@ proptest! {
     ) {
         let mut packets = if double { doubled(&packets) } else { packets };
         for swap in swaps {
-            let place = swap.index(packets.len());
-            packets.swap(place, (place + 1).min(packets.len() - 1));
+            let (place, last) = (swap.index(packets.len()), packets.len() - 1);
+            packets.swap(place, (place + 1).min(last));
         }
         check_steps(&drawn(&packets).0);
     }

@@ -8,3 +8,4 @@ mod expected;
 mod generated;
 mod scenarios;
 mod stage;
+mod told;

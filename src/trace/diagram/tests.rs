@@ -1,6 +1,6 @@
 use super::Path::*;
 use super::*;
-use crate::trace::{Picture, Text, svg};
+use crate::trace::{Event, Picture, Segment, Text, svg};
 use crate::wire::Seq;
 
 const C: u32 = 100;
