@@ -1,7 +1,7 @@
 //! What a whole capture says of the connections in it, before any of it is drawn: a state that only
 //! later segments prove is not guessed.
 
-use super::split::Splitter;
+use super::split::{Splitter, Step};
 use super::{Direction, Segment};
 use crate::wire::{Flags, Seq};
 
@@ -16,9 +16,20 @@ pub(super) struct Evidence {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
     pub connection: usize,
-    /// Its numbers are those of the connection before, which one side still has: it doubts the SYN, or is
-    /// told that the other side has forgotten (RFC 9293 3.10.7.4, RFC 5961 4.2).
-    pub older: bool,
+    pub numbers: Numbers,
+}
+
+/// Whose numbers a segment has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Numbers {
+    #[default]
+    Own,
+    /// Those of a connection before that comes late.
+    Older,
+    /// Those of a connection before that its sender still has, so that it doubts the SYN (RFC 5961 4.2).
+    Doubts,
+    /// Those that its sender was asked for so: it has no such connection (RFC 9293 3.5.2).
+    Forgets,
 }
 
 /// One connection, as all of its segments show it.
@@ -79,13 +90,18 @@ impl Evidence {
         let (mut splitter, mut evidence) = (Splitter::default(), Evidence::default());
         let following = following(segments);
         for (number, (direction, segment)) in segments.iter().enumerate() {
-            if splitter.begins(*direction, segment) {
+            let step = splitter.step(*direction, segment);
+            if step == Step::Begins {
                 evidence.connections.push(Connection::new(*direction, segment));
             }
             let place = evidence.connections.len().saturating_sub(1);
             if let Some(connection) = evidence.connections.last_mut() {
-                let older = connection.take(number, *direction, segment, following.get(number).copied().flatten());
-                evidence.places.push(Place { connection: place, older });
+                let later = following.get(number).copied().unwrap_or_default();
+                let numbers = match step {
+                    Step::Stray => Numbers::Older,
+                    _ => connection.take(number, *direction, segment, &later),
+                };
+                evidence.places.push(Place { connection: place, numbers });
                 for direction in [Direction::ToServer, Direction::ToClient] {
                     connection.end_mut(direction).base = splitter.way(direction).base();
                 }
@@ -114,15 +130,27 @@ impl Evidence {
     }
 }
 
-/// After each segment, the next one of the other direction.
-fn following(segments: &[(Direction, Segment)]) -> Vec<Option<&Segment>> {
-    let (mut up, mut down) = (None, None);
-    let mut following: Vec<Option<&Segment>> = Vec::with_capacity(segments.len());
+/// What comes after a segment.
+#[derive(Clone, Copy, Default)]
+struct Following<'a> {
+    /// The next one of the other direction.
+    next: Option<&'a Segment>,
+    /// What the next SYN-ACK of either direction acknowledges.
+    syn_acks: [Option<Seq>; 2],
+}
+
+fn following(segments: &[(Direction, Segment)]) -> Vec<Following<'_>> {
+    let (mut up, mut down, mut syn_acks) = (None, None, [None; 2]);
+    let mut following = Vec::with_capacity(segments.len());
     for (direction, segment) in segments.iter().rev() {
-        let (own, peer) =
-            if *direction == Direction::ToServer { (&mut up, &down) } else { (&mut down, &up) };
-        following.push(*peer);
+        let (own, peer) = if *direction == Direction::ToServer { (&mut up, &down) } else { (&mut down, &up) };
+        following.push(Following { next: *peer, syn_acks });
         *own = Some(segment);
+        if segment.is_syn_ack()
+            && let Some(ack) = syn_acks.get_mut(*direction as usize)
+        {
+            *ack = Some(segment.ack);
+        }
     }
     following.reverse();
     following
@@ -180,20 +208,21 @@ impl Connection {
         self.ends.iter().all(|end| end.start.zip(end.top).is_some_and(|(start, top)| start.before(top)))
     }
 
-    /// True: the segment is of an older connection.
-    /// `next`: the other side's next one.
-    fn take(&mut self, number: usize, direction: Direction, segment: &Segment, next: Option<&Segment>) -> bool {
+    fn take(&mut self, number: usize, direction: Direction, segment: &Segment, later: &Following<'_>) -> Numbers {
         let (resets, answers) = (segment.flags.has(Flags::RST), self.opener == Some(direction.opposite()));
-        let older = self.whole && !self.answered && self.is_older(answers, segment, next);
+        let numbers = match self.whole && !self.answered {
+            true => self.numbers(answers, segment, later),
+            false => Numbers::Own,
+        };
         if self.whole && answers && self.answer == Answer::None {
-            self.answer = self.answer_of(direction, segment, older);
+            self.answer = self.answer_of(direction, segment, numbers);
         }
         self.end_mut(direction).seen = true;
-        if older && !resets {
+        if numbers == Numbers::Doubts {
             self.doubt = Some(segment.ack);
         }
-        if older || resets {
-            return older;
+        if numbers != Numbers::Own || resets {
+            return numbers;
         }
         if segment.is_syn_ack() && !self.accepted && self.answer == Answer::Older {
             self.late = Some(number);
@@ -209,25 +238,38 @@ impl Connection {
             peer.start.get_or_insert(ack);
             peer.reaches(ack);
         }
-        false
+        numbers
     }
 
-    /// Of the side that answers: an acknowledgement of what this connection never sent. Of the opener: the
-    /// RST that such a one draws (RFC 9293 3.5.2, group 2).
-    fn is_older(&self, answers: bool, segment: &Segment, next: Option<&Segment>) -> bool {
+    /// Before the opener has acknowledged anything. What acknowledges something that it never sent doubts its
+    /// SYN, and draws a RST (RFC 9293 3.5.2, group 2); what comes before the SYN-ACK otherwise is late.
+    fn numbers(&self, answers: bool, segment: &Segment, later: &Following<'_>) -> Numbers {
         let flags = segment.flags;
-        if !answers {
-            return flags.has(Flags::RST) && self.doubt == Some(segment.seq);
-        }
         let opener = self.opener.map(|opener| *self.end(opener)).unwrap_or_default();
-        let sent = opener.start.zip(opener.top);
-        let fits = sent.is_some_and(|(isn, top)| isn.before(segment.ack) && segment.ack.at_or_before(top));
+        let Some((isn, top)) = opener.start.zip(opener.top) else { return Numbers::Own };
+        if flags.has(Flags::SYN) || self.accepted {
+            return Numbers::Own;
+        }
+        let accepted = later.syn_acks.contains(&Some(isn + 1));
+        if !answers {
+            return match segment.seq {
+                seq if flags.has(Flags::RST) && self.doubt == Some(seq) => Numbers::Forgets,
+                seq if accepted && seq != isn + 1 => Numbers::Older,
+                _ => Numbers::Own,
+            };
+        }
+        let fits = isn.before(segment.ack) && segment.ack.at_or_before(top);
         // Otherwise it is an answer, and what came before it was not captured.
-        let waits_on = next.is_none_or(|next| next.opens() || next.flags.has(Flags::RST));
-        !flags.has(Flags::SYN) && !flags.has(Flags::RST) && !self.accepted && !fits && waits_on
+        let waits_on = later.next.is_none_or(|next| next.opens() || next.flags.has(Flags::RST));
+        match flags.has(Flags::RST) {
+            _ if fits => Numbers::Own,
+            false if waits_on => Numbers::Doubts,
+            _ if accepted => Numbers::Older,
+            _ => Numbers::Own,
+        }
     }
 
-    fn answer_of(&self, direction: Direction, segment: &Segment, older: bool) -> Answer {
+    fn answer_of(&self, direction: Direction, segment: &Segment, numbers: Numbers) -> Answer {
         let opened = self.end(direction.opposite()).start;
         let fits = opened.is_some_and(|isn| segment.ack == isn + 1);
         match (segment.flags.has(Flags::RST), segment.flags.has(Flags::SYN)) {
@@ -236,7 +278,7 @@ impl Connection {
             (true, _) => Answer::None,
             (false, true) if segment.flags.has(Flags::ACK) => Answer::SynAck,
             (false, true) => Answer::Syn,
-            (false, false) if older => Answer::Older,
+            (false, false) if numbers != Numbers::Own => Answer::Older,
             // What came before it was not captured.
             (false, false) => Answer::SynAck,
         }

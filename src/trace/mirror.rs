@@ -127,18 +127,19 @@ impl Mirror {
         let (sender, receiver) = self.ends(direction);
         if let Some(outlook) = outlook
             && !segment.flags.has(Flags::RST)
-            && !segment.flags.has(Flags::SYN)
         {
             let missed = segment.acknowledges().and_then(|ack| receiver.misses(ack, outlook.receiver.top));
             let skipped = sender.skips(segment, outlook.sender.top);
-            if missed == Some(true) || skipped == Some(true) {
+            // A SYN-ACK proves the SYN, and no more has been sent.
+            let syn = segment.flags.has(Flags::SYN);
+            if !syn && (missed == Some(true) || skipped == Some(true)) {
                 sender.doubt();
                 receiver.doubt();
             }
-            if missed.is_some() {
+            if !syn && missed.is_some() {
                 sender.hears();
             }
-            if skipped.is_some() {
+            if !syn && skipped.is_some() {
                 receiver.hears();
             }
         }

@@ -1,8 +1,7 @@
 use super::{Direction, Segment};
 use crate::wire::{Flags, Seq};
 
-/// Sequence numbers this far before the first that was seen belong to the same connection: they were
-/// sent again. Bytes.
+/// Sequence numbers this far from those that were seen belong to the same connection. Bytes.
 const BEFORE: u32 = 1 << 24;
 /// Data that a SYN may carry, bytes: a SYN-ACK may acknowledge it as well (RFC 7413 4.1.3).
 const WITH_SYN: u32 = 1 << 16;
@@ -22,20 +21,56 @@ pub(super) struct Way {
     pub isn: Option<Seq>,
     /// The first number behind it that was seen, by a segment or by what acknowledges one.
     pub least: Option<Seq>,
-    /// The initial sequence number of the connection before.
+    /// The last number that was seen.
+    latest: Option<Seq>,
+    /// Of the connection before: its initial sequence number, and the last one that was seen.
     previous: Option<Seq>,
+    before: Option<Seq>,
+}
+
+/// How a segment stands to the connection of those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Same,
+    /// Another connection begins with it.
+    Begins,
+    /// It comes late, and is of the connection before.
+    Stray,
 }
 
 impl Splitter {
-    /// Whether a connection begins with this segment.
-    pub fn begins(&mut self, direction: Direction, segment: &Segment) -> bool {
+    /// The next segment.
+    pub fn step(&mut self, direction: Direction, segment: &Segment) -> Step {
+        if self.is_near(direction, segment, |way| way.latest) == Some(false) {
+            let late = self.is_near(direction, segment, |way| way.before) == Some(true);
+            if late || segment.flags.has(Flags::RST) {
+                return Step::Stray;
+            }
+            // Its SYN was not captured.
+            self.anew();
+            self.learn(direction, segment);
+            return Step::Begins;
+        }
         let begins = !self.any || self.is_other(direction, segment);
         if begins && self.any {
-            self.ways = self.ways.map(|way| Way { previous: way.isn, ..Way::default() });
+            self.anew();
         }
         self.any = true;
         self.learn(direction, segment);
-        begins
+        if begins { Step::Begins } else { Step::Same }
+    }
+
+    fn anew(&mut self) {
+        self.ways =
+            self.ways.map(|way| Way { previous: way.isn, before: way.latest, ..Way::default() });
+    }
+
+    /// False: both of its numbers are far from those that were seen. One alone may be: then much was not
+    /// captured. `None`: that cannot be said.
+    fn is_near(&self, direction: Direction, segment: &Segment, of: fn(&Way) -> Option<Seq>) -> Option<bool> {
+        let (own, peer) = (of(self.way(direction))?, of(self.way(direction.opposite()))?);
+        let plain = segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN);
+        plain.then(|| !(far(own, segment.seq) && far(peer, segment.ack)))
     }
 
     /// The numbers of that direction in the present connection.
@@ -59,6 +94,10 @@ impl Splitter {
             return false;
         }
         let follows = own.least == Some(segment.seq + 1);
+        // After resets alone.
+        if [own, peer].iter().all(|way| way.base().is_none()) {
+            return true;
+        }
         if segment.opens() {
             return own.isn.is_some() || own.least.is_some() && !follows;
         }
@@ -75,7 +114,10 @@ impl Splitter {
         let [up, down] = &mut self.ways;
         let (own, peer) = if direction == Direction::ToServer { (up, down) } else { (down, up) };
         match flags.has(Flags::SYN) {
-            true => drop(own.isn.get_or_insert(segment.seq)),
+            true => {
+                own.isn.get_or_insert(segment.seq);
+                own.latest = Some(segment.seq);
+            }
             false => own.saw(segment.seq),
         }
         if segment.is_syn_ack() && peer.isn.is_none() {
@@ -87,8 +129,13 @@ impl Splitter {
     }
 }
 
+fn far(one: Seq, other: Seq) -> bool {
+    one.since(other).min(other.since(one)) > BEFORE
+}
+
 impl Way {
     fn saw(&mut self, number: Seq) {
+        self.latest = Some(number);
         match self.least {
             Some(least) if least.since(number) > BEFORE => {}
             _ => self.least = Some(number),

@@ -3,6 +3,7 @@
 use super::diagram::order::Order;
 use super::diagram::window::Remark;
 use super::diagram::{Arrow, Path, Row, What};
+use super::evidence::Numbers;
 use super::{Side, Silent, State};
 use crate::wire::Flags;
 
@@ -17,6 +18,7 @@ pub(super) struct View<'a> {
     pub begins: bool,
     /// A copy, so long after the last one that a time-out has passed.
     pub late: bool,
+    pub numbers: Numbers,
     /// The other side sends nothing in this capture.
     pub one_sided: bool,
     pub cookies: bool,
@@ -31,7 +33,7 @@ pub(super) fn sentence(row: &Row, view: &View<'_>) -> Option<String> {
     };
     let step = Step::new(arrow, row, before);
     if arrow.older {
-        return older(arrow, &step);
+        return Some(older(view.numbers, &step));
     }
     if let Some(remark) = view.remark {
         return Some(remarked(remark, &step));
@@ -50,17 +52,17 @@ pub(super) fn sentence(row: &Row, view: &View<'_>) -> Option<String> {
     text.or_else(|| challenge(arrow, &step, previous)).or_else(|| out_of_order(&step, order))
 }
 
-/// A segment of the connection before, which one side still has.
-fn older(arrow: &Arrow, step: &Step) -> Option<String> {
-    let Step { from, to, sender, .. } = step;
-    match (arrow.flags.has(Flags::RST), sender.0) {
-        (true, State::SynSent) => Some(format!(
+/// A segment with the numbers of a connection before.
+fn older(numbers: Numbers, step: &Step) -> String {
+    let Step { from, to, .. } = step;
+    match numbers {
+        Numbers::Forgets => format!(
             "The {from} knows of no such connection: its RST has exactly the number acknowledged, so the {to} forgets the older one (RFC 9293 3.5.2). The {from} still waits for a SYN-ACK."
-        )),
-        (false, _) if arrow.flags.has(Flags::ACK) => Some(format!(
+        ),
+        Numbers::Doubts => format!(
             "The {from} has an older connection between these ports, whose numbers these are, and doubts the SYN: a challenge ACK (RFC 5961 4.2)."
-        )),
-        _ => Some("Its numbers are not those of this connection.".into()),
+        ),
+        _ => "Its numbers are not those of this connection.".into(),
     }
 }
 

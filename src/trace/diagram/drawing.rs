@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::order::{Order, Sequence};
 use super::window::{Remark, Windows};
 use super::{Arrow, Knowledge, Path, Row, What};
-use crate::trace::evidence::{Evidence, Place};
+use crate::trace::evidence::{Evidence, Numbers, Place};
 use crate::trace::{Direction, Event, Mirror, Moment, Record, Segment, State, why};
 use crate::wire::{Flags, Seq};
 
@@ -92,6 +92,7 @@ impl<'a> Drawing<'a> {
             remark,
             begins,
             late: since.is_some_and(|since| since >= self.knowledge.least_wait),
+            numbers: self.numbers(&row),
             one_sided: self.is_one_sided(&row),
             cookies: self.knowledge.cookies,
         };
@@ -132,7 +133,7 @@ impl<'a> Drawing<'a> {
             ack: None,
             payload_len: segment.payload_len,
             again: path != Path::Arrives && self.copies.contains_key(&copy(direction, &segment)),
-            older: self.place(number).older,
+            older: self.place(number).numbers != Numbers::Own,
             window: None,
             labels: Vec::new(),
         }
@@ -176,6 +177,13 @@ impl<'a> Drawing<'a> {
         let copied = segment.seq_len() > 0;
         let before = copied.then(|| self.copies.insert(copy(direction, &segment), at)).flatten();
         before.map(|before| at.saturating_sub(before))
+    }
+
+    fn numbers(&self, row: &Row) -> Numbers {
+        match &row.what {
+            What::Segment(arrow) => self.place(arrow.number).numbers,
+            What::Told(..) => Numbers::Own,
+        }
     }
 
     /// Of a capture that has nothing of the receiver's.
@@ -235,7 +243,7 @@ impl<'a> Drawing<'a> {
         let (direction, number) = (arrow.direction, arrow.number);
         let Some(connection) = evidence.connection(evidence.place(number).connection) else { return };
         if arrow.older {
-            if segment.flags.has(Flags::RST) && arrow.path != Path::Lost {
+            if evidence.place(number).numbers == Numbers::Forgets && arrow.path != Path::Lost {
                 self.mirror.forgets(direction.opposite(), connection.accepted);
             }
             return;
@@ -263,8 +271,7 @@ impl<'a> Drawing<'a> {
         arrow.seq = relative(segment.seq, own);
         arrow.ack = segment.acknowledges().map(|ack| relative(ack, peer));
         // A number before the first: nothing of this connection has it.
-        arrow.older |= arrow.seq > FARTHEST && !segment.flags.has(Flags::RST)
-            || arrow.ack.is_some_and(|ack| ack > FARTHEST);
+        arrow.older |= arrow.seq > FARTHEST || arrow.ack.is_some_and(|ack| ack > FARTHEST);
         for (left, right) in segment.sack.blocks() {
             let (left, right) = (relative(*left, peer), relative(*right, peer));
             let known = peer.is_some() && left < right && right <= FARTHEST;

@@ -187,6 +187,9 @@ impl Side {
         }
         if self.next.is_some_and(|next| segment.seq.at_or_before(next)) {
             self.arrived_up_to(segment.end());
+        } else if segment.flags.has(Flags::FIN) && outlook.is_some() {
+            // What lies before it has arrived, or not: it was not captured.
+            self.doubt();
         }
     }
 
@@ -208,7 +211,9 @@ impl Side {
             (State::SynSent | State::Listen | State::Closed, _) => self.state,
             (_, true) if exact => State::Unknown,
             (_, true) => before,
-            (State::SynReceived, false) if exact => self.refused(),
+            // With an ACK, one that was not captured may have come before it.
+            (State::SynReceived, false) if exact && !segment.flags.has(Flags::ACK) => self.refused(),
+            (State::SynReceived, false) => State::Unknown,
             (_, false) if exact => State::Closed,
             // Where its window is, and whether it heeds RFC 5961, no capture shows.
             (_, false) => State::Unknown,

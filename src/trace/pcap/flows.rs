@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::recording::{Recorded, Recording};
 use super::{Others, Packets, PcapError, Tcp, tcp};
 use crate::trace::Direction;
-use crate::trace::split::Splitter;
+use crate::trace::split::{Splitter, Step};
 use crate::wire::Flags;
 
 /// Connections that are told apart; segments of more are counted.
@@ -159,7 +159,7 @@ impl Flows {
         let to_server = (tcp.source, tcp.destination) == (flow.client, flow.server);
         let direction = if to_server { Direction::ToServer } else { Direction::ToClient };
         flow.segments += 1;
-        flow.connections += u64::from(one.splitter.begins(direction, &tcp.segment));
+        flow.connections += u64::from(one.splitter.step(direction, &tcp.segment) == Step::Begins);
         if drawn == key {
             recording.take(at, direction, tcp);
         }
