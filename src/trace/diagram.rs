@@ -32,6 +32,8 @@ pub struct Row {
     pub client: State,
     /// After this row.
     pub server: State,
+    /// Another connection between the same ports begins with it.
+    pub begins: bool,
     /// One sentence, where it matters.
     pub why: Option<String>,
 }

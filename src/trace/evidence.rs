@@ -1,7 +1,7 @@
 //! What a whole capture says of the connections in it, before any of it is drawn: a state that only
 //! later segments prove is not guessed.
 
-use super::split::{Splitter, Step};
+use super::split::{Splitter, Step, far};
 use super::{Direction, Segment};
 use crate::wire::{Flags, Seq};
 
@@ -98,7 +98,7 @@ impl Evidence {
             if let Some(connection) = evidence.connections.last_mut() {
                 let later = following.get(number).copied().unwrap_or_default();
                 let numbers = match step {
-                    Step::Stray => Numbers::Older,
+                    Step::Stray if !connection.waits(*direction, segment, &later) => Numbers::Older,
                     _ => connection.take(number, *direction, segment, &later),
                 };
                 evidence.places.push(Place { connection: place, numbers });
@@ -241,6 +241,12 @@ impl Connection {
         numbers
     }
 
+    /// Something of an older connection, while the opener waits for its SYN-ACK.
+    fn waits(&self, direction: Direction, segment: &Segment, later: &Following<'_>) -> bool {
+        let answers = self.opener == Some(direction.opposite());
+        self.whole && !self.answered && self.numbers(answers, segment, later) != Numbers::Own
+    }
+
     /// Before the opener has acknowledged anything. What acknowledges something that it never sent doubts its
     /// SYN, and draws a RST (RFC 9293 3.5.2, group 2); what comes before the SYN-ACK otherwise is late.
     fn numbers(&self, answers: bool, segment: &Segment, later: &Following<'_>) -> Numbers {
@@ -260,7 +266,10 @@ impl Connection {
         }
         let fits = isn.before(segment.ack) && segment.ack.at_or_before(top);
         // Otherwise it is an answer, and what came before it was not captured.
-        let waits_on = later.next.is_none_or(|next| next.opens() || next.flags.has(Flags::RST));
+        let waits_on = match later.next {
+            Some(next) => next.opens() || next.flags.has(Flags::RST),
+            None => far(isn, segment.ack),
+        };
         match flags.has(Flags::RST) {
             _ if fits => Numbers::Own,
             false if waits_on => Numbers::Doubts,
@@ -273,7 +282,8 @@ impl Connection {
         let opened = self.end(direction.opposite()).start;
         let fits = opened.is_some_and(|isn| segment.ack == isn + 1);
         match (segment.flags.has(Flags::RST), segment.flags.has(Flags::SYN)) {
-            (true, _) if fits && segment.flags.has(Flags::ACK) => Answer::Reset,
+            // RFC 9293 3.5.2, group 1: a closed port has no number of its own.
+            (true, _) if fits && segment.flags.has(Flags::ACK) && segment.seq == Seq(0) => Answer::Reset,
             // Of an older connection.
             (true, _) => Answer::None,
             (false, true) if segment.flags.has(Flags::ACK) => Answer::SynAck,

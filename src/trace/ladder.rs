@@ -34,6 +34,7 @@ impl fmt::Display for Ladder<'_> {
             }),
             client: line.client,
             server: line.server,
+            begins: false,
             why: None,
         });
         let diagram =

@@ -41,9 +41,12 @@ pub(super) enum Step {
 impl Splitter {
     /// The next segment.
     pub fn step(&mut self, direction: Direction, segment: &Segment) -> Step {
+        let late = self.is_near(direction, segment, |way| way.before) == Some(true);
+        if late && !self.fits(direction, segment) {
+            return Step::Stray;
+        }
         if self.is_near(direction, segment, |way| way.latest) == Some(false) {
-            let late = self.is_near(direction, segment, |way| way.before) == Some(true);
-            if late || segment.flags.has(Flags::RST) {
+            if segment.flags.has(Flags::RST) {
                 return Step::Stray;
             }
             // Its SYN was not captured.
@@ -71,6 +74,12 @@ impl Splitter {
         let (own, peer) = (of(self.way(direction))?, of(self.way(direction.opposite()))?);
         let plain = segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN);
         plain.then(|| !(far(own, segment.seq) && far(peer, segment.ack)))
+    }
+
+    /// One of its numbers is near to those of the present connection.
+    fn fits(&self, direction: Direction, segment: &Segment) -> bool {
+        let (own, peer) = (self.way(direction).latest, self.way(direction.opposite()).latest);
+        own.is_some_and(|own| !far(own, segment.seq)) || peer.is_some_and(|peer| !far(peer, segment.ack))
     }
 
     /// The numbers of that direction in the present connection.
@@ -129,7 +138,7 @@ impl Splitter {
     }
 }
 
-fn far(one: Seq, other: Seq) -> bool {
+pub(super) fn far(one: Seq, other: Seq) -> bool {
     one.since(other).min(other.since(one)) > BEFORE
 }
 

@@ -14,8 +14,6 @@ pub(super) struct View<'a> {
     pub previous: Option<&'a Row>,
     pub order: Order,
     pub remark: Option<Remark>,
-    /// Another connection between the same ports begins.
-    pub begins: bool,
     /// A copy, so long after the last one that a time-out has passed.
     pub late: bool,
     pub numbers: Numbers,
@@ -45,7 +43,7 @@ pub(super) fn sentence(row: &Row, view: &View<'_>) -> Option<String> {
              blind attack, so it resets nothing (RFC 5961 3.2)."
                 .into(),
         ),
-        _ if view.begins => another(&step),
+        _ if row.begins => another(&step),
         _ if arrow.again => again(arrow, &step, view),
         _ => first(arrow, &step, view),
     };

@@ -84,13 +84,12 @@ impl<'a> Drawing<'a> {
         let order = self.order(&what);
         let remark = self.take(&mut what);
         let (client, server) = self.states();
-        let row = Row { at: moment.at.saturating_sub(first), wait, what, client, server, why: None };
+        let row = Row { at: moment.at.saturating_sub(first), wait, what, client, server, begins, why: None };
         let view = why::View {
             before,
             previous,
             order,
             remark,
-            begins,
             late: since.is_some_and(|since| since >= self.knowledge.least_wait),
             numbers: self.numbers(&row),
             one_sided: self.is_one_sided(&row),

@@ -105,7 +105,7 @@ impl Side {
         let says_more = segment.seq_len() > 0;
         self.state = match self.state {
             // RFC 9293 3.10.7.3: nothing but a SYN-ACK makes it acknowledge anything.
-            State::SynSent if peer_is_open || handshake && (outlook.receiver.seen || !says_more) => {
+            State::SynSent if peer_is_open || handshake && !says_more && !outlook.receiver.seen => {
                 State::Established
             }
             State::SynSent => State::Unknown,
@@ -175,6 +175,9 @@ impl Side {
         }
         if segment.flags.has(Flags::SYN) {
             self.receives_syn(segment);
+        } else if self.state == State::SynSent && outlook.is_some() {
+            // The SYN-ACK was not captured, nor what it has said since.
+            self.state = State::Unknown;
         }
         if segment.flags.has(Flags::ACK) {
             self.receives_ack(segment.ack);
