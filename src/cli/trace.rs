@@ -61,7 +61,8 @@ const LISTED: usize = 50;
 
 pub(super) fn run(arguments: &TraceArgs) -> Result<ExitCode, Failure> {
     let name = name(arguments);
-    let source = open(&arguments.pcap).map_err(|error| Failure::new(format!("cannot open {name}: {error}")))?;
+    let source =
+        open(&arguments.pcap).map_err(|error| Failure::new(format!("cannot open {name}: {error}")))?;
     let mut packets = Packets::open(source).map_err(|error| unreadable(&name, &error))?;
     let mut found = Flows::of(&mut packets, arguments.flow, arguments.most as usize);
     let trouble = found.trouble.take();
@@ -127,10 +128,13 @@ fn nothing(name: &str, found: &Flows) -> Failure {
     let instead = if found.others.total() > 0 { format!(": {}", found.others) } else { String::new() };
     let failure = Failure::new(format!("{name} has no TCP segment among its {packets}{instead}"));
     if found.others.of(Other::Cut) > 0 {
-        return failure.fix("capture with a larger snap length: tcpdump -s 128, or --snaplen 128 of handfast");
+        return failure
+            .fix("capture with a larger snap length: tcpdump -s 128, or --snaplen 128 of handfast");
     }
     if found.others.unread() > 0 {
-        return failure.fix("Ethernet, Linux cooked, PPP, loopback and raw IP can be read: capture at such an interface");
+        return failure.fix(
+            "Ethernet, Linux cooked, PPP, loopback and raw IP can be read: capture at such an interface",
+        );
     }
     failure
 }
@@ -174,7 +178,8 @@ fn picture(name: &str, flow: &Flow, recorded: &Recorded, found: &Flows) -> Pictu
     let knowledge = Knowledge { capture: true, ..Knowledge::default() };
     let diagram = Diagram::of(&recorded.record, &knowledge);
     let file = name.rsplit('/').next().unwrap_or(name);
-    let lesson = format!("{} in {file}{}", counted(flow.segments, "segment"), remarks(recorded, &diagram, found));
+    let lesson =
+        format!("{} in {file}{}", counted(flow.segments, "segment"), remarks(recorded, &diagram, found));
     Picture {
         title: format!("{} to {}", flow.client, flow.server),
         lesson,
@@ -197,7 +202,8 @@ fn remarks(recorded: &Recorded, diagram: &Diagram, found: &Flows) -> String {
         let _ = write!(text, ", {} of them captured twice and drawn once", grouped(recorded.doubled));
     }
     if recorded.lost > 0 {
-        let _ = write!(text, ", {} of them drawn as lost: what came later tells", grouped(recorded.lost as u64));
+        let _ =
+            write!(text, ", {} of them drawn as lost: what came later tells", grouped(recorded.lost as u64));
     }
     let seen = |way| recorded.record.segments.iter().any(|(direction, _)| *direction == way);
     for (way, side) in [(Direction::ToServer, "client"), (Direction::ToClient, "server")] {
@@ -209,7 +215,11 @@ fn remarks(recorded: &Recorded, diagram: &Diagram, found: &Flows) -> String {
         text.push_str(". A state of ? is one that these segments do not prove");
     }
     if found.others.unread() > 0 {
-        let _ = write!(text, ". Passed over: {}", counted(found.others.unread(), "packet") + " of link types that cannot be read");
+        let _ = write!(
+            text,
+            ". Passed over: {}",
+            counted(found.others.unread(), "packet") + " of link types that cannot be read"
+        );
     }
     text
 }

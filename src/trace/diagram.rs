@@ -105,7 +105,12 @@ pub struct Knowledge {
 impl Default for Knowledge {
     /// The shortest time-out in use, that of Linux, is 0.2 s.
     fn default() -> Knowledge {
-        Knowledge { least_wait: Duration::from_millis(150), capture: false, cookies: false, notes: Vec::new() }
+        Knowledge {
+            least_wait: Duration::from_millis(150),
+            capture: false,
+            cookies: false,
+            notes: Vec::new(),
+        }
     }
 }
 
@@ -130,12 +135,7 @@ impl Diagram {
             let both = next.is_some_and(|next| joins(moment.event, next));
             last = if both { moments.next().map_or(moment.at, |end| end.at) } else { moment.at };
         }
-        Diagram {
-            client: Some(client),
-            server: Some(server),
-            rows,
-            connections: drawing.connections(),
-        }
+        Diagram { client: Some(client), server: Some(server), rows, connections: drawing.connections() }
     }
 }
 

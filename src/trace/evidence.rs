@@ -208,7 +208,13 @@ impl Connection {
         self.ends.iter().all(|end| end.start.zip(end.top).is_some_and(|(start, top)| start.before(top)))
     }
 
-    fn take(&mut self, number: usize, direction: Direction, segment: &Segment, later: &Following<'_>) -> Numbers {
+    fn take(
+        &mut self,
+        number: usize,
+        direction: Direction,
+        segment: &Segment,
+        later: &Following<'_>,
+    ) -> Numbers {
         let (resets, answers) = (segment.flags.has(Flags::RST), self.opener == Some(direction.opposite()));
         let numbers = match self.whole && !self.answered {
             true => self.numbers(answers, segment, later),

@@ -37,8 +37,7 @@ impl fmt::Display for Ladder<'_> {
             begins: false,
             why: None,
         });
-        let diagram =
-            Diagram {
+        let diagram = Diagram {
             client: Some(State::Closed),
             server: Some(State::Listen),
             rows: rows.collect(),

@@ -41,6 +41,14 @@ pub(super) enum Step {
 impl Splitter {
     /// The next segment.
     pub fn step(&mut self, direction: Direction, segment: &Segment) -> Step {
+        // A SYN-ACK of the last connection that comes behind the next SYN.
+        let previous = self.way(direction.opposite()).previous;
+        if segment.is_syn_ack()
+            && previous.is_some_and(|isn| segment.ack == isn + 1)
+            && !self.answers(direction, segment)
+        {
+            return Step::Stray;
+        }
         let late = self.is_near(direction, segment, |way| way.before) == Some(true);
         if late && !self.fits(direction, segment) {
             return Step::Stray;
@@ -64,8 +72,7 @@ impl Splitter {
     }
 
     fn anew(&mut self) {
-        self.ways =
-            self.ways.map(|way| Way { previous: way.isn, before: way.latest, ..Way::default() });
+        self.ways = self.ways.map(|way| Way { previous: way.isn, before: way.latest, ..Way::default() });
     }
 
     /// False: both of its numbers are far from those that were seen. One alone may be: then much was not
@@ -110,9 +117,14 @@ impl Splitter {
         if segment.opens() {
             return own.isn.is_some() || own.least.is_some() && !follows;
         }
-        let answers = peer.isn.is_some_and(|isn| segment.ack.since(isn + 1) <= WITH_SYN);
-        let fits = answers || follows || peer.least == Some(segment.ack);
-        !fits && (own.isn.is_some() || own.least.is_some())
+        let fits = self.answers(direction, segment) || follows || peer.least == Some(segment.ack);
+        !fits && (own.isn.is_some() || own.least.is_some() || peer.isn.is_some())
+    }
+
+    /// A SYN-ACK answers the SYN of the present connection.
+    fn answers(&self, direction: Direction, segment: &Segment) -> bool {
+        let isn = self.way(direction.opposite()).isn;
+        isn.is_some_and(|isn| segment.ack.since(isn + 1) <= WITH_SYN)
     }
 
     fn learn(&mut self, direction: Direction, segment: &Segment) {

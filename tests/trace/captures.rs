@@ -196,7 +196,10 @@ fn cut_packets_count_whole() {
         assert_eq!(rows(&text), DRAWN, "{snap}: {text}");
     }
     let text = save(&pcap(1, &packets, 47)).trace(complaint, &[]);
-    assert!(text.contains("10 cut before the TCP flags") && text.contains("fix: capture with a larger"), "{text}");
+    assert!(
+        text.contains("10 cut before the TCP flags") && text.contains("fix: capture with a larger"),
+        "{text}"
+    );
 }
 
 /// The same Ethernet packet with twelve bytes of options.
@@ -223,7 +226,8 @@ fn what_is_in_a_tunnel_is_drawn() {
         outer(17, [&[0xc0, 0, (to >> 8) as u8, to as u8, length[0], length[1], 0, 0][..], &payload].concat())
     };
     let ethernet = |packet: Vec<u8>| [ETHERNET, &packet].concat();
-    let typed = |kind: [u8; 2], header: &[u8], packet: Vec<u8>| [&ETHERNET[..12], &kind, header, &packet].concat();
+    let typed =
+        |kind: [u8; 2], header: &[u8], packet: Vec<u8>| [&ETHERNET[..12], &kind, header, &packet].concat();
     let pppoe = |packet: Vec<u8>| {
         let length = (packet.len() as u16 + 2).to_be_bytes();
         typed([0x88, 0x64], &[0x11, 0, 0, 7, length[0], length[1], 0, 0x21], packet)
@@ -232,11 +236,17 @@ fn what_is_in_a_tunnel_is_drawn() {
     let gre = |header: &[u8], packet: Vec<u8>| outer(47, [header, &packet].concat());
     let ways: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>); 14] = [
         ("VXLAN", &vxlan),
-        ("VXLAN, Linux' port", &|packet| udp(8472, [&[8, 0, 0, 0, 0, 0, 42, 0][..], &ethernet(packet)].concat())),
-        ("Geneve", &|packet| udp(6081, [&[1, 0, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3, 4][..], &ethernet(packet)].concat())),
+        ("VXLAN, Linux' port", &|packet| {
+            udp(8472, [&[8, 0, 0, 0, 0, 0, 42, 0][..], &ethernet(packet)].concat())
+        }),
+        ("Geneve", &|packet| {
+            udp(6081, [&[1, 0, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3, 4][..], &ethernet(packet)].concat())
+        }),
         ("GTP-U", &|packet| udp(2152, [&[0x30, 255, 0, 0, 0, 0, 0, 1][..], &packet].concat())),
         ("GRE", &|packet| gre(&[0, 0, 8, 0], packet)),
-        ("GRE with checksum, key, number", &|packet| gre(&[[0xb0, 0, 8, 0], [0; 4], [0; 4], [0; 4]].concat(), packet)),
+        ("GRE with checksum, key, number", &|packet| {
+            gre(&[[0xb0, 0, 8, 0], [0; 4], [0; 4], [0; 4]].concat(), packet)
+        }),
         ("GRE with Ethernet", &|packet| gre(&[0, 0, 0x65, 0x58], ethernet(packet))),
         ("PPTP", &|packet| gre(&[0x30, 1, 0x88, 0x0b, 0, 9, 0, 1, 0, 0, 0, 5, 0xff, 3, 0, 0x21], packet)),
         ("ERSPAN II", &|packet| gre(&[&[0x10, 0, 0x88, 0xbe][..], &[0; 12]].concat(), ethernet(packet))),
@@ -268,7 +278,10 @@ fn what_is_not_tcp_is_counted_by_name() {
     fragment[20] = 0x20;
     packets.push(fragment);
     let text = save(&pcap(1, &packets, 65_535)).trace(complaint, &[]);
-    assert!(text.contains("no TCP segment among its 5 packets: 3 UDP, 1 ARP, 1 fragment of an IP packet"), "{text}");
+    assert!(
+        text.contains("no TCP segment among its 5 packets: 3 UDP, 1 ARP, 1 fragment of an IP packet"),
+        "{text}"
+    );
 }
 
 /// Blocks of pcapng: interfaces with these links, then packets.
@@ -422,7 +435,10 @@ fn what_is_broken_is_named_with_its_place() {
             "no TCP segment among its 10 packets: 10 link type 147, which cannot be read".into(),
         ),
         (&pcap(1, &[], 65_535), "no TCP segment among its 0 packets".into()),
-        (&pcap(1, &[vec![0xff; 60]], 65_535), "no TCP segment among its 1 packet: 1 EtherType 0xffff\n".into()),
+        (
+            &pcap(1, &[vec![0xff; 60]], 65_535),
+            "no TCP segment among its 1 packet: 1 EtherType 0xffff\n".into(),
+        ),
     ] {
         let text = save(octets).trace(complaint, &[]);
         assert!(text.starts_with("handfast: ") && text.contains(&says), "{says}: {text}");

@@ -30,8 +30,14 @@ struct Sent {
 #[derive(Clone, Copy, Debug)]
 enum End {
     /// Who closes first, whether the other sends data in between, and whether its ACK and FIN are one.
-    Close { client_first: bool, more: bool, merged: bool },
-    Reset { by_client: bool },
+    Close {
+        client_first: bool,
+        more: bool,
+        merged: bool,
+    },
+    Reset {
+        by_client: bool,
+    },
     Forgotten,
 }
 
@@ -148,7 +154,11 @@ fn drawn(packets: &[Sent]) -> (Diagram, u64) {
     let recorded = found.recorded.expect("the only connection");
     let mut diagram = Diagram::of(&recorded.record, &Knowledge { capture: true, ..Knowledge::default() });
     assert!(recorded.lost <= diagram.rows.len());
-    assert_eq!(diagram.rows.len() as u64 + recorded.doubled, packets.len() as u64, "as many as were captured");
+    assert_eq!(
+        diagram.rows.len() as u64 + recorded.doubled,
+        packets.len() as u64,
+        "as many as were captured"
+    );
     let picture = Picture { diagram: diagram.clone(), ..Picture::default() };
     assert!(!svg::draw(&picture).is_empty());
     assert!(Text { picture: &picture, width: 80, ascii: true, colour: false }.to_string().is_ascii());
@@ -177,7 +187,9 @@ fn may(from: State, to: State) -> bool {
     };
     // By a RST before ESTABLISHED (RFC 9293 3.10.7.4).
     let refused = (from, to) == (SynReceived, Listen);
-    refused || [from, Unknown, Closed].contains(&to) || after.iter().any(|state| *state == to || may(*state, to))
+    refused
+        || [from, Unknown, Closed].contains(&to)
+        || after.iter().any(|state| *state == to || may(*state, to))
 }
 
 fn opens(row: &Row) -> bool {
@@ -231,7 +243,8 @@ fn story() -> impl Strategy<Value = Story> {
 
 /// With an identification that counts, as IPv4 has it, or none, as IPv6.
 fn packets(most: usize) -> impl Strategy<Value = Vec<Sent>> {
-    (prop::collection::vec(story(), 1..=most), any::<bool>()).prop_map(|(stories, ids)| Player::play(&stories, ids))
+    (prop::collection::vec(story(), 1..=most), any::<bool>())
+        .prop_map(|(stories, ids)| Player::play(&stories, ids))
 }
 
 fn doubled(packets: &[Sent]) -> Vec<Sent> {
@@ -239,7 +252,7 @@ fn doubled(packets: &[Sent]) -> Vec<Sent> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Nothing is `?`, also where the 4-tuple is used again without a close.
     #[test]

@@ -114,7 +114,11 @@ fn a_port_that_is_used_again_has_another_connection() {
     steps.push(step(8_002, true, ".", 3_000_001, 8_000_001, 0));
     let text = drawn(steps);
     assert!(text.contains("2 connections one after another"), "{text}");
-    assert_eq!(lines(&text).iter().filter(|line| line.contains("SYN-SENT --- SYN seq 0")).count(), 2, "{text}");
+    assert_eq!(
+        lines(&text).iter().filter(|line| line.contains("SYN-SENT --- SYN seq 0")).count(),
+        2,
+        "{text}"
+    );
     assert!(all(&text).contains("How the last one ended was not captured"), "{text}");
 }
 
@@ -148,7 +152,8 @@ fn windows_are_shown_and_what_they_do_is_named() {
         step(60_001, false, ".", S + 1, C + 8_001, 0).window(500),
     ]);
     let text = drawn(steps);
-    let named: Vec<String> = lines(&text).into_iter().filter(|line| LABELS.contains(&line.as_str())).collect();
+    let named: Vec<String> =
+        lines(&text).into_iter().filter(|line| LABELS.contains(&line.as_str())).collect();
     assert_eq!(
         named,
         [
@@ -166,21 +171,17 @@ fn windows_are_shown_and_what_they_do_is_named() {
     assert!(!text.contains("-X") && !text.contains('?'), "{text}");
 }
 
-const LABELS: [&str; 7] = [
-    "window full",
-    "zero window",
-    "window probe",
-    "window update",
-    "keep-alive",
-    "keep-alive ACK",
-    "unused",
-];
+const LABELS: [&str; 7] =
+    ["window full", "zero window", "window probe", "window update", "keep-alive", "keep-alive ACK", "unused"];
 
 /// Without the SYNs nobody knows how a window is scaled.
 #[test]
 fn a_window_of_unknown_scale_is_as_it_was_sent() {
     let text = drawn(vec![step(0, true, ".", C, S, 10).window(500), step(1, false, ".", S, C + 10, 0)]);
-    assert!(text.contains("win 500? ") && text.contains("win 1000? ") && !text.contains("window full"), "{text}");
+    assert!(
+        text.contains("win 500? ") && text.contains("win 1000? ") && !text.contains("window full"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -259,8 +259,10 @@ impl<'a> Drawing<'a> {
 
     /// The numbers of a captured segment, counted from where the connection's begin.
     fn number(&self, arrow: &mut Arrow, segment: &Segment) {
-        let Some(connection) =
-            self.evidence.as_ref().and_then(|evidence| evidence.connection(self.place(arrow.number).connection))
+        let Some(connection) = self
+            .evidence
+            .as_ref()
+            .and_then(|evidence| evidence.connection(self.place(arrow.number).connection))
         else {
             return;
         };
@@ -287,7 +289,10 @@ impl<'a> Drawing<'a> {
         let note = match &row.what {
             What::Segment(arrow) => {
                 let arrives = arrow.path == Path::Arrives;
-                self.knowledge.notes.iter().find(|note| note.segment == arrow.number && note.arrives == arrives)
+                self.knowledge
+                    .notes
+                    .iter()
+                    .find(|note| note.segment == arrow.number && note.arrives == arrives)
             }
             What::Told(..) => None,
         };

@@ -109,7 +109,9 @@ impl Side {
                 State::Established
             }
             State::SynSent => State::Unknown,
-            State::SynReceived if says_more || said.is_some_and(|said| said.before(ack)) => State::Established,
+            State::SynReceived if says_more || said.is_some_and(|said| said.before(ack)) => {
+                State::Established
+            }
             State::Closed | State::Listen => match self.own_fin {
                 // The ACK of its FIN did not arrive after all.
                 Some(fin) if fin == segment.end() && says_more => State::LastAck,
@@ -142,7 +144,12 @@ impl Side {
     /// The peer acknowledges more than was seen to be sent: true if that may include a FIN. `top`: behind
     /// the last number that is seen of this side.
     pub fn misses(&mut self, ack: Seq, top: Option<Seq>) -> Option<bool> {
-        let sent = *self.sent.get_or_insert(ack);
+        let Some(sent) = self.sent else {
+            self.sent = Some(ack);
+            // Its SYN-ACK was not captured, nor what else.
+            let answered = matches!(self.state, State::Listen | State::SynReceived);
+            return answered.then(|| top.is_none_or(|top| top.at_or_before(ack)));
+        };
         if !sent.before(ack) {
             return None;
         }
@@ -211,6 +218,8 @@ impl Side {
         let Some(outlook) = outlook else { return };
         let exact = [self.next, self.acknowledged].contains(&Some(segment.seq));
         self.state = match (before, outlook.receiver_goes_on()) {
+            // What would explain its number was not captured.
+            (State::SynSent, false) if self.state == State::SynSent => State::Unknown,
             (State::SynSent | State::Listen | State::Closed, _) => self.state,
             (_, true) if exact => State::Unknown,
             (_, true) => before,

@@ -51,8 +51,11 @@ fn v6(rest: Rest<'_>) -> Result<Layer<'_>, Other> {
     let rest = rest.skip(40).ok_or(Other::Cut)?;
     // 0: a jumbogram, or the length is left to segmentation offload.
     let rest = if length == 0 { rest } else { rest.limit(length.into()) };
-    let header =
-        Header { source: Ipv6Addr::from(source).into(), destination: Ipv6Addr::from(destination).into(), id: None };
+    let header = Header {
+        source: Ipv6Addr::from(source).into(),
+        destination: Ipv6Addr::from(destination).into(),
+        id: None,
+    };
     extended(protocol, header, rest)
 }
 
@@ -75,7 +78,9 @@ fn extended(mut protocol: u8, header: Header, mut rest: Rest<'_>) -> Result<Laye
                 }
                 8
             }
-            one if is_v6 && EXTENSIONS.contains(&one) => (usize::from(rest.byte(1).ok_or(Other::Cut)?) + 1) * 8,
+            one if is_v6 && EXTENSIONS.contains(&one) => {
+                (usize::from(rest.byte(1).ok_or(Other::Cut)?) + 1) * 8
+            }
             other => return Ok(Layer::Inside(other, header, rest)),
         };
         protocol = rest.byte(0).ok_or(Other::Cut)?;

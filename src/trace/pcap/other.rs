@@ -131,7 +131,12 @@ impl fmt::Display for Others {
         }
         match kinds.get(LISTED..).unwrap_or_default() {
             [] => Ok(()),
-            more => write!(f, ", {} of {}", crate::text::grouped(more.iter().map(|(_, count)| **count).sum()), counted(more.len() as u64, "other kind")),
+            more => write!(
+                f,
+                ", {} of {}",
+                crate::text::grouped(more.iter().map(|(_, count)| **count).sum()),
+                counted(more.len() as u64, "other kind")
+            ),
         }
     }
 }

@@ -59,7 +59,14 @@ const TCP: u8 = 6;
 fn segment(header: &ip::Header, rest: Rest<'_>) -> Result<Tcp, Other> {
     let read = || {
         let [offset, flags] = rest.array(12)?;
-        Some((rest.half(0)?, rest.half(2)?, rest.word(4)?, rest.word(8)?, usize::from(offset >> 4) * 4, flags))
+        Some((
+            rest.half(0)?,
+            rest.half(2)?,
+            rest.word(4)?,
+            rest.word(8)?,
+            usize::from(offset >> 4) * 4,
+            flags,
+        ))
     };
     let (from, to, seq, ack, length, flags) = read().ok_or(Other::Cut)?;
     if length < 20 || length > rest.wire {
@@ -75,5 +82,10 @@ fn segment(header: &ip::Header, rest: Rest<'_>) -> Result<Tcp, Other> {
     };
     segment.read_options(rest.bytes.get(20..length.min(rest.bytes.len())).unwrap_or_default());
     let ends = |address: IpAddr, port| SocketAddr::new(address, port);
-    Ok(Tcp { source: ends(header.source, from), destination: ends(header.destination, to), id: header.id, segment })
+    Ok(Tcp {
+        source: ends(header.source, from),
+        destination: ends(header.destination, to),
+        id: header.id,
+        segment,
+    })
 }
