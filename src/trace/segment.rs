@@ -5,7 +5,7 @@ const MOST_BLOCKS: usize = 4;
 /// The largest shift count (RFC 7323 2.3).
 const MOST_SHIFT: u8 = 14;
 
-/// A segment as whoever watches the wire reads it: unchecked, and with what a diagram shows.
+/// A segment as an observer of the wire reads it: unchecked, and with what a diagram shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     pub seq: Seq,

@@ -174,7 +174,7 @@ fn windows_are_shown_and_what_they_do_is_named() {
 const LABELS: [&str; 7] =
     ["window full", "zero window", "window probe", "window update", "keep-alive", "keep-alive ACK", "unused"];
 
-/// Without the SYNs nobody knows how a window is scaled.
+/// How a window is scaled is in the SYNs alone.
 #[test]
 fn a_window_of_unknown_scale_is_as_it_was_sent() {
     let text = drawn(vec![step(0, true, ".", C, S, 10).window(500), step(1, false, ".", S, C + 10, 0)]);

@@ -92,7 +92,7 @@ impl Search {
         if let Some(sent) = own.copies.get(&(segment.seq, end)).and_then(|place| own.sent.get(*place)) {
             let (number, acknowledged) = (sent.number, sent.acknowledged);
             let asked = own.asked.is_some_and(|(ack, by)| ack.at_or_before(segment.seq) && by > Some(number));
-            // Whoever doubts a SYN has it (RFC 5961 4.2).
+            // A side that doubts a SYN has received it (RFC 5961 4.2).
             let doubted = segment.opens() && own.heard > Some(number);
             if !own.full && !doubted {
                 self.came_again(record, (number, segment), acknowledged, at, asked);
