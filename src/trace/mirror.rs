@@ -141,6 +141,9 @@ impl Mirror {
             }
             if !syn && skipped.is_some() {
                 receiver.hears();
+                if receiver.state == State::SynReceived {
+                    receiver.doubt();
+                }
             }
         }
         sender.sends(segment, outlook);

@@ -171,7 +171,7 @@ impl Side {
 
     /// Something has arrived that was not captured, perhaps what it waits for.
     pub fn hears(&mut self) {
-        if matches!(self.state, State::SynReceived | State::FinWait1 | State::Closing | State::LastAck) {
+        if matches!(self.state, State::FinWait1 | State::Closing | State::LastAck) {
             self.state = State::Unknown;
         }
     }
