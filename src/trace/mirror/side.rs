@@ -109,6 +109,8 @@ impl Side {
                 State::Established
             }
             State::SynSent => State::Unknown,
+            // Its SYN-ACK was not captured, nor what came between.
+            State::SynReceived if said.is_none() && !says_more => State::Unknown,
             State::SynReceived if says_more || said.is_some_and(|said| said.before(ack)) => {
                 State::Established
             }
