@@ -1,6 +1,10 @@
 //! Text for people, for whoever prints or draws: numbers with commas, lines of a width, markup. A
 //! leaf that everything above the packet path may use.
 
+mod printable;
+
+pub use printable::printable;
+
 /// `1,048,576`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Direction, Frame, Mirror, State};
+use super::{Direction, Frame, Mirror, Segment as Seen, State};
 use crate::wire::flow_key::FlowKey;
 use crate::wire::{Flags, Packet, Policy, Segment, SegmentInfo, parse};
 
@@ -25,7 +25,7 @@ pub struct Line {
     /// Counted from the receiver's first sequence number. `None` without ACK.
     pub ack: Option<u32>,
     /// Octets of payload.
-    pub payload_len: u16,
+    pub payload_len: u32,
     /// After this segment.
     pub client: State,
     /// After this segment.
@@ -47,6 +47,7 @@ impl Conversation {
                 ends if ends == (server, client) => Direction::ToClient,
                 _ => continue,
             };
+            let segment = Seen::from(segment);
             mirror.observe(direction, &segment);
             let at = frame.at.saturating_sub(*first.get_or_insert(frame.at));
             lines.push(Line::new(at, direction, &segment, &mirror));
@@ -56,7 +57,7 @@ impl Conversation {
 }
 
 impl Line {
-    fn new(at: Duration, direction: Direction, segment: &SegmentInfo, mirror: &Mirror) -> Line {
+    fn new(at: Duration, direction: Direction, segment: &Seen, mirror: &Mirror) -> Line {
         let (seq, ack) = mirror.relative(direction, segment);
         Line {
             at,

@@ -28,13 +28,21 @@ impl fmt::Display for Ladder<'_> {
                 ack: line.ack,
                 payload_len: line.payload_len,
                 again: false,
+                older: false,
+                window: None,
+                labels: Vec::new(),
             }),
             client: line.client,
             server: line.server,
+            begins: false,
             why: None,
         });
-        let diagram =
-            Diagram { client: Some(State::Closed), server: Some(State::Listen), rows: rows.collect() };
+        let diagram = Diagram {
+            client: Some(State::Closed),
+            server: Some(State::Listen),
+            rows: rows.collect(),
+            connections: 1,
+        };
         let picture =
             Picture { client: client.to_string(), server: server.to_string(), diagram, ..Picture::default() };
         Text { picture: &picture, width: self.width, ascii: false, colour: self.colour }.fmt(f)

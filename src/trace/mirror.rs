@@ -1,5 +1,9 @@
-use super::{Side as End, Silent, State};
-use crate::wire::{Flags, SegmentInfo, Seq};
+use self::side::Side;
+use super::evidence::{Answer, Connection, Outlook};
+use super::{Segment, Side as End, Silent, State};
+use crate::wire::{Flags, Seq};
+
+mod side;
 
 /// Which way a segment goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,36 +58,103 @@ impl Mirror {
         self
     }
 
-    /// A connection whose beginning nobody saw, established before this segment.
-    pub fn midway(direction: Direction, segment: &SegmentInfo) -> Mirror {
-        let mut mirror = Mirror::starting(State::Established, State::Established);
+    /// A connection whose beginning was not recorded, established before this segment.
+    pub fn midway(direction: Direction, segment: &Segment) -> Mirror {
+        let mut mirror = Mirror::default();
         let (sender, receiver) = mirror.ends(direction);
-        (sender.first, receiver.next) = (Some(segment.seq), Some(segment.seq));
-        if segment.flags.has(Flags::ACK) {
-            (receiver.first, sender.next) = (Some(segment.ack), Some(segment.ack));
-        }
+        *sender = Side::midway(Some(segment.seq), segment.acknowledges());
+        *receiver = Side::midway(segment.acknowledges(), Some(segment.seq));
         mirror
     }
 
-    /// Takes the next segment into account.
-    pub fn observe(&mut self, direction: Direction, segment: &SegmentInfo) {
-        self.departs(direction, segment);
-        self.arrives(direction, segment);
+    /// A connection of a capture begins here, with this segment.
+    pub(super) fn begin(&mut self, connection: &Connection, direction: Direction, first: &Segment) {
+        let (sender, receiver) = self.ends(direction);
+        match connection.opener {
+            Some(opener) if opener == direction => {
+                *sender = Side::new(State::Closed);
+                match connection.answer {
+                    Answer::SynAck => *receiver = Side::new(State::Listen),
+                    Answer::Reset | Answer::Syn => *receiver = Side::new(State::Closed),
+                    Answer::None => *receiver = Side::new(State::Unknown),
+                    // It still has an older connection, whose state is known or not.
+                    Answer::Older => {}
+                }
+            }
+            // It begins at the SYN-ACK, which proves the SYN.
+            Some(_) => {
+                *sender = Side::new(State::SynReceived);
+                *receiver = Side::opening(first.ack - 1);
+            }
+            None => {
+                *sender = Side::midway(Some(first.seq), first.acknowledges());
+                *receiver = Side::midway(first.acknowledges(), Some(first.seq));
+                if !connection.is_open() || first.flags.has(Flags::RST) {
+                    (sender.state, receiver.state) = (State::Unknown, State::Unknown);
+                }
+            }
+        }
+        self.hide_unseen(connection);
     }
 
-    /// A segment leaves its sender.
-    pub fn departs(&mut self, direction: Direction, segment: &SegmentInfo) {
-        if direction == Direction::ToServer && self.begins_anew(segment) {
+    /// Of a side that sends nothing in the capture nothing is known.
+    fn hide_unseen(&mut self, connection: &Connection) {
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            if !connection.end(direction).seen {
+                *self.ends(direction).0 = Side::new(State::Unknown);
+            }
+        }
+    }
+
+    /// A SYN-ACK at last, from a side that doubted the SYN, or the older connection is reset: it listens.
+    pub(super) fn forgets(&mut self, direction: Direction, listens: bool) {
+        *self.ends(direction).0 = Side::new(if listens { State::Listen } else { State::Unknown });
+    }
+
+    /// Takes the next segment into account.
+    pub fn observe(&mut self, direction: Direction, segment: &Segment) {
+        self.departs(direction, segment, None);
+        self.arrives(direction, segment, None);
+    }
+
+    /// A segment leaves its sender. With an outlook it is one of a capture.
+    pub(super) fn departs(&mut self, direction: Direction, segment: &Segment, outlook: Option<&Outlook>) {
+        if outlook.is_none() && direction == Direction::ToServer && self.begins_anew(segment) {
             let stateless = self.server.stateless;
             *self = Mirror::default();
             self.server.stateless = stateless;
         }
-        self.ends(direction).0.sends(segment);
+        let (sender, receiver) = self.ends(direction);
+        if let Some(outlook) = outlook
+            && !segment.flags.has(Flags::RST)
+        {
+            let missed = segment.acknowledges().and_then(|ack| receiver.misses(ack, outlook.receiver.top));
+            let skipped = sender.skips(segment, outlook.sender.top);
+            // A SYN-ACK proves the SYN, and no more has been sent.
+            let syn = segment.flags.has(Flags::SYN);
+            if !syn && (missed == Some(true) || skipped == Some(true)) {
+                sender.doubt();
+                receiver.doubt();
+            }
+            if !syn && missed.is_some() {
+                sender.hears();
+            }
+            if !syn && skipped.is_some() {
+                receiver.hears();
+                if receiver.state == State::SynReceived {
+                    receiver.doubt();
+                }
+            }
+        }
+        sender.sends(segment, outlook);
     }
 
     /// A segment reaches its receiver.
-    pub fn arrives(&mut self, direction: Direction, segment: &SegmentInfo) {
-        self.ends(direction).1.receives(segment);
+    pub(super) fn arrives(&mut self, direction: Direction, segment: &Segment, outlook: Option<&Outlook>) {
+        let hidden = outlook.is_some_and(|outlook| !outlook.receiver.seen);
+        if !hidden {
+            self.ends(direction).1.receives(segment, outlook);
+        }
     }
 
     /// Something that no segment shows.
@@ -126,7 +197,7 @@ impl Mirror {
     }
 
     /// A segment's sequence and acknowledgement number, counted from where its side began.
-    pub fn relative(&self, direction: Direction, segment: &SegmentInfo) -> (u32, Option<u32>) {
+    pub fn relative(&self, direction: Direction, segment: &Segment) -> (u32, Option<u32>) {
         // A reset of a side that never sent anything else has nothing to count from.
         let relative = |seq: Seq, way| self.base(way).map_or(seq.0, |base| seq.since(base));
         let ack = segment.flags.has(Flags::ACK).then(|| relative(segment.ack, direction.opposite()));
@@ -134,144 +205,10 @@ impl Mirror {
     }
 
     /// A new connection on the same 4-tuple, after the old one's end (RFC 6191).
-    fn begins_anew(&self, segment: &SegmentInfo) -> bool {
+    fn begins_anew(&self, segment: &Segment) -> bool {
         let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
         let over = matches!(self.client.state, State::Closed | State::TimeWait);
         opens && over && self.client.first.is_some()
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Side {
-    state: State,
-    /// The first sequence number sent.
-    first: Option<Seq>,
-    /// Behind our FIN.
-    own_fin: Option<Seq>,
-    /// Behind the peer's FIN, as far as it was sent.
-    peer_fin: Option<Seq>,
-    /// RCV.NXT.
-    next: Option<Seq>,
-    /// Keeps no state before the handshake is complete.
-    stateless: bool,
-}
-
-impl Side {
-    fn new(state: State) -> Side {
-        Side { state, first: None, own_fin: None, peer_fin: None, next: None, stateless: false }
-    }
-
-    fn sends(&mut self, segment: &SegmentInfo) {
-        let acknowledges = segment.flags.has(Flags::ACK);
-        if segment.flags.has(Flags::RST) {
-            self.state = State::Closed;
-            return;
-        }
-        self.first.get_or_insert(segment.seq);
-        if acknowledges {
-            // More than was seen to arrive in order: it has arrived all the same.
-            self.arrived_up_to(segment.ack);
-        }
-        if segment.flags.has(Flags::SYN) {
-            self.state = match self.state {
-                State::Closed if !acknowledges => State::SynSent,
-                State::Listen if self.stateless => State::Listen,
-                State::Closed | State::Listen | State::SynSent if acknowledges => State::SynReceived,
-                other => other,
-            };
-        }
-        if segment.flags.has(Flags::FIN) {
-            self.own_fin = Some(segment.seq + segment.seq_len());
-            self.state = self.after_own_fin(segment);
-        }
-    }
-
-    fn after_own_fin(&self, segment: &SegmentInfo) -> State {
-        match self.state {
-            State::SynReceived | State::Established => State::FinWait1,
-            // Sent before the peer's FIN came in: the two crossed.
-            State::CloseWait if self.peer_fin.is_some_and(|fin| segment.ack.before(fin)) => State::Closing,
-            State::CloseWait => State::LastAck,
-            other => other,
-        }
-    }
-
-    fn receives(&mut self, segment: &SegmentInfo) {
-        if segment.flags.has(Flags::RST) {
-            return self.receives_reset(segment);
-        }
-        if segment.flags.has(Flags::SYN) {
-            self.receives_syn(segment);
-        }
-        if segment.flags.has(Flags::ACK) {
-            self.receives_ack(segment.ack);
-        }
-        if self.next.is_none() && self.state != State::Listen && self.state != State::Closed {
-            self.next = Some(segment.seq);
-        }
-        let end = segment.seq + segment.seq_len();
-        if segment.flags.has(Flags::FIN) {
-            self.peer_fin = Some(end);
-        }
-        if self.next.is_some_and(|next| segment.seq.at_or_before(next)) {
-            self.arrived_up_to(end);
-        }
-    }
-
-    /// RFC 9293 3.5.3, and RFC 5961 3.2: only one that is exactly next resets.
-    fn receives_reset(&mut self, segment: &SegmentInfo) {
-        let acknowledges_syn =
-            segment.flags.has(Flags::ACK) && self.first.is_some_and(|first| segment.ack == first + 1);
-        self.state = match self.state {
-            State::SynSent if acknowledges_syn => State::Closed,
-            State::SynSent | State::Listen => self.state,
-            _ if self.next.is_some_and(|next| next != segment.seq) => self.state,
-            State::SynReceived => State::Listen,
-            _ => State::Closed,
-        };
-    }
-
-    fn receives_syn(&mut self, segment: &SegmentInfo) {
-        self.state = match self.state {
-            State::Listen if self.stateless => State::Listen,
-            State::Listen if !segment.flags.has(Flags::ACK) => State::SynReceived,
-            // Its acknowledgement, if it has one, is looked at next.
-            State::SynSent => State::SynReceived,
-            other => return self.state = other,
-        };
-        self.next = Some(segment.seq);
-    }
-
-    fn receives_ack(&mut self, ack: Seq) {
-        let covers = |end: Option<Seq>| end.is_some_and(|end| end.at_or_before(ack));
-        let waits = self.state == State::SynReceived || self.stateless && self.state == State::Listen;
-        if waits && covers(self.first.map(|first| first + 1)) {
-            self.state = State::Established;
-        }
-        if covers(self.own_fin) {
-            self.state = match self.state {
-                State::FinWait1 => State::FinWait2,
-                State::Closing => State::TimeWait,
-                State::LastAck => State::Closed,
-                other => other,
-            };
-        }
-    }
-
-    /// Everything before `end` has come in, the peer's FIN perhaps with it.
-    fn arrived_up_to(&mut self, end: Seq) {
-        if self.next.is_some_and(|next| next.before(end)) {
-            self.next = Some(end);
-        }
-        let has_fin = self.peer_fin.zip(self.next).is_some_and(|(fin, next)| fin.at_or_before(next));
-        if has_fin {
-            self.state = match self.state {
-                State::SynReceived | State::Established => State::CloseWait,
-                State::FinWait1 => State::Closing,
-                State::FinWait2 => State::TimeWait,
-                other => other,
-            };
-        }
     }
 }
 

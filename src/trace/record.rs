@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use super::Direction;
-use crate::wire::SegmentInfo;
+use super::{Direction, Segment};
 
 /// One of the two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +31,7 @@ impl Silent {
 /// One connection as it happened: what left, what arrived, what was lost, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
-    pub segments: Vec<(Direction, SegmentInfo)>,
+    pub segments: Vec<(Direction, Segment)>,
     pub moments: Vec<Moment>,
 }
 
@@ -55,7 +54,7 @@ pub enum Event {
 
 impl Record {
     /// A segment that nothing has happened to yet; its number.
-    pub fn add(&mut self, direction: Direction, segment: SegmentInfo) -> usize {
+    pub fn add(&mut self, direction: Direction, segment: Segment) -> usize {
         self.segments.push((direction, segment));
         self.segments.len() - 1
     }
@@ -65,7 +64,7 @@ impl Record {
     }
 
     /// A segment that nobody held up: as one point of the wire sees it.
-    pub fn passes(&mut self, at: Duration, direction: Direction, segment: SegmentInfo) {
+    pub fn passes(&mut self, at: Duration, direction: Direction, segment: Segment) {
         let number = self.add(direction, segment);
         self.happens(at, Event::Left(number));
         self.happens(at, Event::Arrived(number));

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// The states of RFC 9293 3.3.2.
+/// The states of RFC 9293 3.3.2, and none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Closed,
@@ -14,6 +14,8 @@ pub enum State {
     Closing,
     LastAck,
     TimeWait,
+    /// What was captured does not show it.
+    Unknown,
 }
 
 impl State {
@@ -31,6 +33,7 @@ impl State {
             State::Closing => "CLOSING",
             State::LastAck => "LAST-ACK",
             State::TimeWait => "TIME-WAIT",
+            State::Unknown => "?",
         }
     }
 }

@@ -149,6 +149,13 @@ impl Canvas {
             What::Told(side, what) => self.told(row, *side, *what, states),
             What::Segment(arrow) => self.segment(row, arrow, states),
         }
+        if let What::Segment(Arrow { labels, .. }) = &row.what {
+            for line in wrapped(&labels.join(" · "), SENTENCE) {
+                self.backed(&line);
+                self.text(MIDDLE, "middle", "font-size=\"12\" font-weight=\"bold\" fill=\"#424a53\"", &line);
+                self.y += LINE;
+            }
+        }
         for line in wrapped(row.why.as_deref().unwrap_or_default(), SENTENCE) {
             self.backed(&line);
             self.text(MIDDLE, "middle", "font-size=\"12\" fill=\"#57606a\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\"", &line);
@@ -250,10 +257,14 @@ impl Canvas {
             (_, Direction::ToClient) if !self.leaves.is_empty() => (from - 12, "end"),
             _ => (MIDDLE, "middle"),
         };
-        let mut text = format!("{}   seq {}", flag_names(arrow.flags), arrow.seq);
-        arrow.ack.into_iter().for_each(|ack| text += &format!("   ack {ack}"));
+        let number = |number: u32| if arrow.older { "?".to_owned() } else { number.to_string() };
+        let mut text = format!("{}   seq {}", flag_names(arrow.flags), number(arrow.seq));
+        arrow.ack.into_iter().for_each(|ack| text += &format!("   ack {}", number(ack)));
         if arrow.payload_len > 0 {
             text += &format!("   {} octets", arrow.payload_len);
+        }
+        if let Some(window) = arrow.window {
+            text += &format!("   win {}{}", window.bytes, if window.scaled { "" } else { "?" });
         }
         let style = format!(
             "fill=\"{colour}\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\" xml:space=\"preserve\""

@@ -12,7 +12,8 @@ use crate::wire::Flags;
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'a> {
     pub picture: &'a Picture,
-    /// Columns. From 93 on there is the time of each segment; below 80 the numbers stand closer.
+    /// Columns. From 93 on there is the time of each segment, or of a capture its window, and from 107 on
+    /// both; below 80 the numbers stand closer.
     pub width: usize,
     /// Nothing but ASCII.
     pub ascii: bool,
@@ -30,6 +31,8 @@ const ARROW: usize = 4;
 /// The columns of flags and numbers, at most and at least.
 const TEXT: usize = 44;
 const LEAST_TEXT: usize = 24;
+/// The columns of a window, and the space before it.
+const WINDOW: usize = 14;
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,6 +52,14 @@ impl fmt::Display for Text<'_> {
             let states = ((row.client, client != Some(row.client)), (row.server, server != Some(row.server)));
             self.line(f, &time(row.at), states.0, &self.middle(row), states.1)?;
             (client, server) = (Some(row.client), Some(row.server));
+            if let What::Segment(Arrow { labels, .. }) = &row.what
+                && !labels.is_empty()
+            {
+                let separator = if self.ascii { ", " } else { " · " };
+                for line in wrapped(&labels.join(separator), self.text()) {
+                    self.indented(f, &self.paint("1", &line))?;
+                }
+            }
             for line in wrapped(row.why.as_deref().unwrap_or_default(), self.text()) {
                 self.indented(f, &self.paint("2", &self.plain(&line)))?;
             }
@@ -136,8 +147,13 @@ impl Text<'_> {
     fn detail(&self, arrow: &Arrow) -> String {
         let ack = arrow.ack.map(|ack| format!("ack {ack}")).unwrap_or_default();
         let (flags, seq) = (flag_names(arrow.flags), format!("seq {}", arrow.seq));
-        if self.text() == TEXT {
-            return format!("{flags:<11} {seq:<11} {ack:<11} len {:<4}", arrow.payload_len);
+        let (seq, ack) = match arrow.older {
+            true => ("seq ?".into(), arrow.ack.map(|_| "ack ?".to_owned()).unwrap_or_default()),
+            false => (seq, ack),
+        };
+        if self.text() >= TEXT {
+            let text = format!("{flags:<11} {seq:<11} {ack:<11} len {:<4}", arrow.payload_len);
+            return if self.has_window() { format!("{text:<TEXT$} {}", window(arrow)) } else { text };
         }
         let len = if arrow.payload_len > 0 { format!("len {}", arrow.payload_len) } else { String::new() };
         let parts = [flags, seq, ack, len];
@@ -163,11 +179,20 @@ impl Text<'_> {
     }
 
     fn has_time(&self) -> bool {
-        self.width >= TIME + GAP + STATE + 1 + ARROW + TEXT + ARROW + 1 + STATE
+        self.width >= TIME + GAP + STATE + 1 + ARROW + self.text() + ARROW + 1 + STATE && self.text() >= TEXT
+    }
+
+    /// Where there are windows to show, and room for them.
+    fn has_window(&self) -> bool {
+        let shown = |row: &Row| matches!(&row.what, What::Segment(arrow) if arrow.window.is_some());
+        self.width >= 2 * (STATE + 1 + ARROW) + TEXT + WINDOW && self.picture.diagram.rows.iter().any(shown)
     }
 
     fn text(&self) -> usize {
-        self.width.saturating_sub(2 * (STATE + 1 + ARROW)).clamp(LEAST_TEXT, TEXT)
+        match self.has_window() {
+            true => TEXT + WINDOW,
+            false => self.width.saturating_sub(2 * (STATE + 1 + ARROW)).clamp(LEAST_TEXT, TEXT),
+        }
     }
 
     fn between(&self) -> usize {
@@ -192,6 +217,14 @@ impl Text<'_> {
     fn plain(&self, text: &str) -> String {
         if self.ascii { text.replace('µ', "u").replace('’', "'") } else { text.into() }
     }
+}
+
+/// `?` behind it: as sent, because the shift count was not captured.
+fn window(arrow: &Arrow) -> String {
+    arrow
+        .window
+        .map(|window| format!("win {}{}", window.bytes, if window.scaled { "" } else { "?" }))
+        .unwrap_or_default()
 }
 
 /// Green opens, yellow closes, red breaks, cyan carries.

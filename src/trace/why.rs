@@ -1,23 +1,41 @@
 //! One sentence for each row where something happens that is worth a reason.
 
 use super::diagram::order::Order;
+use super::diagram::window::Remark;
 use super::diagram::{Arrow, Path, Row, What};
+use super::evidence::Numbers;
 use super::{Side, Silent, State};
 use crate::wire::Flags;
 
+/// What stands around a row.
+pub(super) struct View<'a> {
+    /// The states of client and server.
+    pub before: (State, State),
+    pub previous: Option<&'a Row>,
+    pub order: Order,
+    pub remark: Option<Remark>,
+    /// A copy, so long after the last one that a time-out has passed.
+    pub late: bool,
+    pub numbers: Numbers,
+    /// The other side sends nothing in this capture.
+    pub one_sided: bool,
+    pub cookies: bool,
+}
+
 /// What is said of a row, if anything: it depends on what the segment does to both sides.
-pub(super) fn sentence(
-    row: &Row,
-    before: (State, State),
-    previous: Option<&Row>,
-    order: Order,
-    cookies: bool,
-) -> Option<String> {
+pub(super) fn sentence(row: &Row, view: &View<'_>) -> Option<String> {
+    let View { before, previous, order, .. } = *view;
     let arrow = match &row.what {
         What::Told(side, what) => return told(*side, *what, before),
         What::Segment(arrow) => arrow,
     };
     let step = Step::new(arrow, row, before);
+    if arrow.older {
+        return Some(older(view.numbers, &step));
+    }
+    if let Some(remark) = view.remark {
+        return Some(remarked(remark, &step));
+    }
     let text = match arrow.path {
         Path::Lost => lost(arrow, &step),
         Path::Appears if arrow.flags.has(Flags::RST) && step.receiver_stays() => Some(
@@ -25,10 +43,62 @@ pub(super) fn sentence(
              blind attack, so it resets nothing (RFC 5961 3.2)."
                 .into(),
         ),
-        _ if arrow.again => again(arrow, &step, order, row.wait.is_some()),
-        _ => first(arrow, &step, cookies),
+        _ if row.begins => another(&step),
+        _ if arrow.again => again(arrow, &step, view),
+        _ => first(arrow, &step, view),
     };
     text.or_else(|| challenge(arrow, &step, previous)).or_else(|| out_of_order(&step, order))
+}
+
+/// A segment with the numbers of a connection before.
+fn older(numbers: Numbers, step: &Step) -> String {
+    let Step { from, to, .. } = step;
+    match numbers {
+        Numbers::Forgets => format!(
+            "The {from} knows of no such connection: its RST has exactly the number acknowledged, so the {to} forgets the older one (RFC 9293 3.5.2). The {from} still waits for a SYN-ACK."
+        ),
+        Numbers::Doubts => format!(
+            "The {from} has an older connection between these ports, whose numbers these are, and doubts the SYN: a challenge ACK (RFC 5961 4.2)."
+        ),
+        _ => "Its numbers are not those of this connection.".into(),
+    }
+}
+
+/// A SYN on a 4-tuple that was used before.
+fn another(step: &Step) -> Option<String> {
+    let end = match step.receiver {
+        (State::TimeWait, State::SynReceived) => {
+            return Some(
+                "A SYN that is surely newer than everything of the old connection, by its timestamp or \
+                 its sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 again."
+                    .into(),
+            );
+        }
+        (State::Closed | State::Listen | State::TimeWait, _) => "",
+        _ => " How the last one ended was not captured.",
+    };
+    Some(format!("Another connection between the same ports: numbers count from 0 again.{end}"))
+}
+
+/// Flow control, and signs of life.
+fn remarked(remark: Remark, step: &Step) -> String {
+    let Step { from, to, .. } = step;
+    match remark {
+        Remark::ZeroWindow => format!(
+            "Zero window: the {from} has no room for more. The {to} may only ask whether there is some again (RFC 9293 3.8.6.1)."
+        ),
+        Remark::WindowUpdate => format!("The {from} has room again: the {to} may go on."),
+        Remark::WindowFull => {
+            format!("This fills the window of the {to}: the {from} must wait until it opens.")
+        }
+        Remark::WindowProbe => format!(
+            "A window probe: the {to} must answer it with its present window, and need not take what is in it."
+        ),
+        Remark::KeepAlive => format!(
+            "A keep-alive: a number that was acknowledged before, so that the {to} must answer if it is still there (RFC 9293 3.8.4)."
+        ),
+        Remark::KeepAliveAck => format!("The {from} is still there."),
+    }
 }
 
 /// A segment and its two ends.
@@ -87,15 +157,23 @@ fn lost(arrow: &Arrow, step: &Step) -> Option<String> {
     Some(text)
 }
 
-/// `late`: after a silence.
-fn again(arrow: &Arrow, step: &Step, order: Order, late: bool) -> Option<String> {
-    let Step { from, to, receiver, .. } = step;
+fn again(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
+    let Step { from, to, sender, receiver } = step;
     let (flags, from, to) = (arrow.flags, *from, *to);
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
-        _ if order == Order::Asked && !late => format!(
+        _ if view.order == Order::Asked && !view.late => format!(
             "The {to} has said by the same ACK again what it misses, so the {from} sends it before any time-out (fast retransmit, RFC 5681 3.2)."
         ),
-        _ if !late && arrow.payload_len > 0 => "The same once more: sent again, or captured twice.".into(),
+        _ if !view.late => "The same once more, before any time-out: sent again, or captured twice.".into(),
+        _ if view.one_sided => {
+            format!("The {from} sends it again. Nothing that the {to} may have said was captured.")
+        }
+        (true, false) if sender.0 == State::Closed => {
+            format!("The {from} was refused, and tries the same SYN again.")
+        }
+        (true, false) if view.previous.is_some_and(is_older) => {
+            "The same SYN again: no older connection is in its way any more.".into()
+        }
         (true, false) if receiver.0 == State::SynReceived => {
             format!("The same SYN again. The {to} knows it and says its SYN-ACK again.")
         }
@@ -119,12 +197,17 @@ fn again(arrow: &Arrow, step: &Step, order: Order, late: bool) -> Option<String>
     Some(text)
 }
 
-fn first(arrow: &Arrow, step: &Step, cookies: bool) -> Option<String> {
+fn is_older(row: &Row) -> bool {
+    matches!(&row.what, What::Segment(arrow) if arrow.older)
+}
+
+fn first(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
     use State::*;
+    let cookies = view.cookies;
     let (flags, from, to) = (arrow.flags, step.from, step.to);
     let whole = arrow.path != Path::Leaves;
     let text = match (step.sender, step.receiver) {
-        _ if flags.has(Flags::RST) => return reset(flags, step),
+        _ if flags.has(Flags::RST) => return reset(arrow, step, view),
         (_, (TimeWait, SynReceived)) => {
             "A SYN that is surely newer than everything of the old connection, by its timestamp or its \
              sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 again."
@@ -183,8 +266,9 @@ fn first(arrow: &Arrow, step: &Step, cookies: bool) -> Option<String> {
     Some(text)
 }
 
-fn reset(flags: Flags, step: &Step) -> Option<String> {
+fn reset(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
     use State::*;
+    let flags = arrow.flags;
     let Step { from, to, receiver, .. } = step;
     let text = match receiver {
         (SynSent, Closed) if flags.has(Flags::ACK) => {
@@ -196,12 +280,31 @@ fn reset(flags: Flags, step: &Step) -> Option<String> {
             "The {from} asked for nothing. Its RST has the number that the SYN-ACK acknowledged, so the {to} believes it and forgets: no connection appears."
         ),
         (Listen | Closed, _) => return None,
+        (_, Closed) if !flags.has(Flags::ACK) && view.previous.is_some_and(|row| draws(row, arrow)) => {
+            format!(
+                "The {from} knows nothing of this connection (any more): half-open. Its RST takes its number from the segment that it answers (RFC 9293 3.5.2)."
+            )
+        }
+        (_, Closed) if !flags.has(Flags::ACK) => format!(
+            "The {from} resets the connection: its user has aborted it, or it has forgotten it. The segments do not say which."
+        ),
         (_, Closed) => {
             format!("The {from}'s user aborts: no FIN, no TIME-WAIT, and what was under way is thrown away.")
         }
+        (_, Unknown) => format!(
+            "Whether the {to} heeds this RST cannot be seen: what it expects next was not captured, or it sends more afterwards."
+        ),
         _ => return None,
     };
     Some(text)
+}
+
+/// A RST without ACK answers a segment by the number that this acknowledges.
+fn draws(row: &Row, reset: &Arrow) -> bool {
+    match &row.what {
+        What::Segment(cause) => cause.direction != reset.direction && cause.ack == Some(reset.seq),
+        What::Told(..) => false,
+    }
 }
 
 /// An ACK that answers what was not believed.
@@ -226,6 +329,9 @@ fn out_of_order(step: &Step, order: Order) -> Option<String> {
         Order::Ahead { missing } => format!(
             "The {missing} octets before it have not come past: lost on the way, overtaken, or not captured."
         ),
+        Order::Seen => {
+            "These numbers have come past before: sent again in other pieces, or captured twice.".into()
+        }
         Order::Late => "What was missing: sent again, or overtaken on the way.".into(),
         Order::Repeats => format!(
             "The same ACK again: something has come to the {from}, but not what follows there. The {to} may send that again at once."

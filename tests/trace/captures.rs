@@ -85,14 +85,20 @@ fn times(packets: &[Vec<u8>]) -> Vec<u64> {
 }
 
 fn pcap(link: u32, packets: &[Vec<u8>], snap: usize) -> Vec<u8> {
+    let times = times(packets);
+    pcap_at(link, &times.into_iter().zip(packets.iter().cloned()).collect::<Vec<_>>(), snap)
+}
+
+/// With the millisecond of each packet.
+pub fn pcap_at(link: u32, packets: &[(u64, Vec<u8>)], snap: usize) -> Vec<u8> {
     let mut file = Vec::new();
     for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, link] {
         file.extend(word.to_le_bytes());
     }
-    for (packet, millis) in packets.iter().zip(times(packets)) {
+    for (millis, packet) in packets {
         let kept = packet.len().min(snap);
-        let micros = (millis * 1_000) as u32;
-        for word in [1_700_000_000, micros, kept as u32, packet.len() as u32] {
+        let (seconds, micros) = (1_700_000_000 + millis / 1_000, millis % 1_000 * 1_000);
+        for word in [seconds as u32, micros as u32, kept as u32, packet.len() as u32] {
             file.extend(word.to_le_bytes());
         }
         file.extend(&packet[..kept]);
@@ -124,12 +130,12 @@ fn pcapng(link: u16, packets: &[Vec<u8>]) -> Vec<u8> {
     file
 }
 
-struct Saved {
+pub struct Saved {
     _directory: TempDir,
-    path: PathBuf,
+    pub path: PathBuf,
 }
 
-fn save(octets: &[u8]) -> Saved {
+pub fn save(octets: &[u8]) -> Saved {
     let directory = TempDir::new().expect("a directory");
     let path = directory.path().join("capture");
     std::fs::write(&path, octets).expect("written");
@@ -175,12 +181,186 @@ fn every_link_and_both_formats_come_to_the_same() {
     }
 }
 
-/// As `tcpdump -s 54` leaves them: lengths are those of the wire.
+/// As `tcpdump -s 54` leaves them, with options or without: lengths are those of the wire. Down to the
+/// flags is enough; less is said.
 #[test]
 fn cut_packets_count_whole() {
     let packets: Vec<Vec<u8>> = conversation().into_iter().map(link(ETHERNET)).collect();
-    let text = save(&pcap(1, &packets, 54)).trace(printed, &[]);
+    for snap in [48, 50, 54] {
+        let text = save(&pcap(1, &packets, snap)).trace(printed, &[]);
+        assert_eq!(rows(&text), DRAWN, "{snap}: {text}");
+    }
+    let with_options: Vec<Vec<u8>> = packets.iter().cloned().map(timestamped).collect();
+    for snap in [54, 60, 65_535] {
+        let text = save(&pcap(1, &with_options, snap)).trace(printed, &[]);
+        assert_eq!(rows(&text), DRAWN, "{snap}: {text}");
+    }
+    let text = save(&pcap(1, &packets, 47)).trace(complaint, &[]);
+    assert!(
+        text.contains("10 cut before the TCP flags") && text.contains("fix: capture with a larger"),
+        "{text}"
+    );
+}
+
+/// The same Ethernet packet with twelve bytes of options.
+fn timestamped(mut packet: Vec<u8>) -> Vec<u8> {
+    let total = u16::from_be_bytes([packet[16], packet[17]]) + 12;
+    packet[16..18].copy_from_slice(&total.to_be_bytes());
+    packet[46] = 0x80;
+    packet.splice(54..54, [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2]);
+    packet
+}
+
+/// Every tunnel, and two in one another.
+#[test]
+fn what_is_in_a_tunnel_is_drawn() {
+    let outer = |protocol: u8, payload: Vec<u8>| {
+        let mut packet = Vec::new();
+        let ip = PacketBuilder::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64);
+        ip.write(&mut packet, etherparse::IpNumber(protocol), &payload).expect("a packet");
+        [ETHERNET, &packet].concat()
+    };
+    let ip = |packet: Vec<u8>| packet[14..].to_vec();
+    let udp = |to: u16, payload: Vec<u8>| {
+        let length = (payload.len() as u16 + 8).to_be_bytes();
+        outer(17, [&[0xc0, 0, (to >> 8) as u8, to as u8, length[0], length[1], 0, 0][..], &payload].concat())
+    };
+    let ethernet = |packet: Vec<u8>| [ETHERNET, &packet].concat();
+    let typed =
+        |kind: [u8; 2], header: &[u8], packet: Vec<u8>| [&ETHERNET[..12], &kind, header, &packet].concat();
+    let pppoe = |packet: Vec<u8>| {
+        let length = (packet.len() as u16 + 2).to_be_bytes();
+        typed([0x88, 0x64], &[0x11, 0, 0, 7, length[0], length[1], 0, 0x21], packet)
+    };
+    let vxlan = |packet| udp(4789, [&[8, 0, 0, 0, 0, 0, 42, 0][..], &ethernet(packet)].concat());
+    let gre = |header: &[u8], packet: Vec<u8>| outer(47, [header, &packet].concat());
+    let ways: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>); 14] = [
+        ("VXLAN", &vxlan),
+        ("VXLAN, Linux' port", &|packet| {
+            udp(8472, [&[8, 0, 0, 0, 0, 0, 42, 0][..], &ethernet(packet)].concat())
+        }),
+        ("Geneve", &|packet| {
+            udp(6081, [&[1, 0, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3, 4][..], &ethernet(packet)].concat())
+        }),
+        ("GTP-U", &|packet| udp(2152, [&[0x30, 255, 0, 0, 0, 0, 0, 1][..], &packet].concat())),
+        ("GRE", &|packet| gre(&[0, 0, 8, 0], packet)),
+        ("GRE with checksum, key, number", &|packet| {
+            gre(&[[0xb0, 0, 8, 0], [0; 4], [0; 4], [0; 4]].concat(), packet)
+        }),
+        ("GRE with Ethernet", &|packet| gre(&[0, 0, 0x65, 0x58], ethernet(packet))),
+        ("PPTP", &|packet| gre(&[0x30, 1, 0x88, 0x0b, 0, 9, 0, 1, 0, 0, 0, 5, 0xff, 3, 0, 0x21], packet)),
+        ("ERSPAN II", &|packet| gre(&[&[0x10, 0, 0x88, 0xbe][..], &[0; 12]].concat(), ethernet(packet))),
+        ("IPIP", &|packet| outer(4, packet)),
+        ("PPPoE", &pppoe),
+        ("MPLS", &|packet| typed([0x88, 0x47], &[0, 1, 0, 64, 0, 2, 1, 64], packet)),
+        ("Ethernet over MPLS", &|packet| typed([0x88, 0x47], &[0, 1, 1, 64, 0, 0, 0, 0], ethernet(packet))),
+        ("IPIP in GRE", &|packet| gre(&[0, 0, 8, 0], ip(outer(4, packet)))),
+    ];
+    for (name, way) in ways {
+        let packets: Vec<Vec<u8>> = conversation().into_iter().map(way).collect();
+        let text = save(&pcap(1, &packets, 65_535)).trace(printed, &[]);
+        assert_eq!(rows(&text), DRAWN, "{name}:\n{text}");
+    }
+}
+
+/// Packets of other links are passed over, and said; so is what else there is.
+#[test]
+fn what_is_not_tcp_is_counted_by_name() {
+    let mut packets: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..3 {
+        let mut udp = Vec::new();
+        let builder = PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(5, 53);
+        builder.write(&mut udp, b"?").expect("a packet");
+        packets.push([ETHERNET, &udp].concat());
+    }
+    packets.push([&ETHERNET[..12], &[8, 6], &[0; 28]].concat());
+    let mut fragment = [ETHERNET, &conversation()[3]].concat();
+    fragment[20] = 0x20;
+    packets.push(fragment);
+    let text = save(&pcap(1, &packets, 65_535)).trace(complaint, &[]);
+    assert!(
+        text.contains("no TCP segment among its 5 packets: 3 UDP, 1 ARP, 1 fragment of an IP packet"),
+        "{text}"
+    );
+}
+
+/// Blocks of pcapng: interfaces with these links, then packets.
+fn little_pcapng(links: &[u16], packets: &[(u32, u32, Vec<u8>)]) -> Vec<u8> {
+    let block = |kind: u32, body: &[u8]| {
+        let mut body = body.to_vec();
+        body.resize(body.len().next_multiple_of(4), 0);
+        let length = (body.len() as u32 + 12).to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, &body, &length].concat()
+    };
+    let mut file = block(0x0a0d_0d0a, &[&[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0][..], &[0xff; 8]].concat());
+    for link in links {
+        file.extend(block(1, &[&link.to_le_bytes()[..], &[0; 6]].concat()));
+    }
+    let bodies: Vec<Vec<u8>> = packets.iter().map(|(_, _, packet)| packet.clone()).collect();
+    for ((kind, interface, packet), millis) in packets.iter().zip(times(&bodies)) {
+        let (micros, length) = ((millis * 1_000).to_le_bytes(), (packet.len() as u32).to_le_bytes());
+        let mut body = interface.to_le_bytes().to_vec();
+        body.extend([&micros[4..], &micros[..4], &length, &length, packet].concat());
+        file.extend(block(*kind, &body));
+    }
+    file
+}
+
+#[test]
+fn other_links_are_passed_over_and_the_old_packet_block_is_read() {
+    const OLD: u32 = 2;
+    let ethernet = conversation().into_iter().map(link(ETHERNET));
+    let mut packets: Vec<(u32, u32, Vec<u8>)> = ethernet.map(|packet| (OLD, 1, packet)).collect();
+    packets.insert(2, (6, 0, vec![0; 40]));
+    let text = save(&little_pcapng(&[127, 1], &packets)).trace(printed, &[]);
     assert_eq!(rows(&text), DRAWN, "{text}");
+    assert!(text.contains("1 packet of link types that cannot be read"), "{text}");
+}
+
+/// From standard input and from a FIFO, packed or not.
+#[test]
+fn what_comes_from_a_pipe_is_drawn() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let packets: Vec<Vec<u8>> = conversation().into_iter().map(link(ETHERNET)).collect();
+    let plain = pcap(1, &packets, 65_535);
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(&plain).expect("packed");
+    let packed = packer.finish().expect("packed");
+    for octets in [&plain, &packed] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
+        command.args(["trace", "--pcap", "-", "--ascii", "--width", "80"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
+        child.stdin.take().expect("a pipe").write_all(octets).expect("written");
+        let output = child.wait_with_output().expect("a child of ours");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert_eq!(rows(&text), DRAWN, "{text}");
+        assert!(text.contains("10 segments in standard input"), "{text}");
+
+        let directory = TempDir::new().expect("a directory");
+        let path = directory.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+        let (writer, octets) = (path.clone(), octets.clone());
+        let thread = std::thread::spawn(move || std::fs::write(writer, octets));
+        let text = printed(&["trace", "--pcap", path.to_str().expect("UTF-8"), "--ascii", "--width", "80"]);
+        thread.join().expect("no panic").expect("written");
+        assert_eq!(rows(&text), DRAWN, "{text}");
+    }
+    let cut = save(&packed[..packed.len() / 2]).trace(complaint, &[]);
+    assert!(cut.contains("cannot be read") || cut.contains("ends in the middle"), "{cut}");
+}
+
+/// A file's name may be anything.
+#[test]
+fn a_name_moves_no_cursor() {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("a\x1b[2Jb");
+    std::fs::write(&path, b"no capture").expect("written");
+    let text = complaint(&["trace", "--pcap", path.to_str().expect("UTF-8")]);
+    assert!(!text.contains('\x1b') && text.contains("a\\u{1b}[2Jb"), "{text}");
+    std::fs::write(&path, pcap(101, &conversation(), 65_535)).expect("written");
+    let text = printed(&["trace", "--pcap", path.to_str().expect("UTF-8")]);
+    assert!(!text.contains('\x1b') && text.contains("a\\u{1b}[2Jb"), "{text}");
 }
 
 #[test]
@@ -250,9 +430,15 @@ fn what_is_broken_is_named_with_its_place() {
         (b"GET / HTTP/1.1\r\n", "it begins with [47, 45, 54, 20]".into()),
         (b"", "empty: there is not one octet in it".into()),
         (&classic[..7], "in the middle of its header, at octet 7".into()),
-        (&pcap(147, &packets, 65_535), "packet 1, at octet 24, is of link type 147".into()),
+        (
+            &pcap(147, &packets, 65_535),
+            "no TCP segment among its 10 packets: 10 link type 147, which cannot be read".into(),
+        ),
         (&pcap(1, &[], 65_535), "no TCP segment among its 0 packets".into()),
-        (&pcap(1, &[vec![0xff; 60]], 65_535), "no TCP segment among its 1 packet\n".into()),
+        (
+            &pcap(1, &[vec![0xff; 60]], 65_535),
+            "no TCP segment among its 1 packet: 1 EtherType 0xffff\n".into(),
+        ),
     ] {
         let text = save(octets).trace(complaint, &[]);
         assert!(text.starts_with("handfast: ") && text.contains(&says), "{says}: {text}");
@@ -305,7 +491,7 @@ fn damaged_at_any_place() {
                 let mut octets = file.clone();
                 octets[place] = value;
                 if let Ok(mut packets) = Packets::open(&octets[..]) {
-                    assert!(Flows::of(&mut packets, None).packets <= 20);
+                    assert!(Flows::of(&mut packets, None, 100).packets <= 20);
                 }
             }
         }

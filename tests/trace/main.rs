@@ -5,5 +5,7 @@
 mod captures;
 mod command;
 mod expected;
+mod generated;
 mod scenarios;
 mod stage;
+mod told;

@@ -65,8 +65,12 @@ impl Scenario {
         }
         let play = play::Play::new(lab, client, self.server, (self.wire)())?;
         let record = (self.script)(&play)?;
-        let knowledge =
-            Knowledge { least_wait: LEAST_WAIT, cookies: self.cookies, notes: self.notes.to_vec() };
+        let knowledge = Knowledge {
+            least_wait: LEAST_WAIT,
+            capture: false,
+            cookies: self.cookies,
+            notes: self.notes.to_vec(),
+        };
         let diagram = Diagram::of(&record, &knowledge);
         Ok(Picture {
             title: self.title.into(),

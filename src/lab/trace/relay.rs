@@ -275,7 +275,7 @@ impl Wire {
     }
 
     fn add(&self, direction: Direction, segment: SegmentInfo) -> usize {
-        self.shared.record().add(direction, segment)
+        self.shared.record().add(direction, segment.into())
     }
 
     fn happens(&self, one: &Flying, event: fn(usize) -> Event) {

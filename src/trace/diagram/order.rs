@@ -1,7 +1,9 @@
 //! Whether segments come in the order of their numbers, as one who stands by sees it.
 
-use crate::trace::Direction;
-use crate::wire::{Flags, SegmentInfo, Seq};
+use std::collections::VecDeque;
+
+use crate::trace::{Direction, Segment};
+use crate::wire::{Flags, Seq};
 
 /// How a segment stands to those before it in its direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub(in crate::trace) enum Order {
     Ahead { missing: u32 },
     /// It begins before what has been seen, and is no copy.
     Late,
+    /// It begins before what has been seen, none of it was missing, and it is no copy.
+    Seen,
     /// A duplicate acknowledgement: nothing but the number of the last one, while more is under way (RFC
     /// 5681 2).
     Repeats,
@@ -26,19 +30,24 @@ pub(super) struct Sequence {
     down: Way,
 }
 
+/// Holes that are remembered: so many are not filled at once.
+const MOST_HOLES: usize = 64;
+
 #[derive(Default)]
 struct Way {
     /// Behind all that was seen.
     end: Option<Seq>,
+    /// What was not seen before the end: from, and behind. The last ones.
+    holes: VecDeque<(Seq, Seq)>,
     /// The last acknowledgement of it, with its window.
-    acknowledged: Option<(Seq, u16)>,
+    acknowledged: Option<(Seq, Option<u16>)>,
     /// Duplicates of that.
     repeats: u32,
 }
 
 impl Sequence {
     /// Of the next segment. `again`: it is a copy.
-    pub(super) fn place(&mut self, direction: Direction, segment: &SegmentInfo, again: bool) -> Order {
+    pub(super) fn place(&mut self, direction: Direction, segment: &Segment, again: bool) -> Order {
         let (own, peer) = match direction {
             Direction::ToServer => (&mut self.up, &mut self.down),
             Direction::ToClient => (&mut self.down, &mut self.up),
@@ -60,7 +69,7 @@ impl Sequence {
 }
 
 impl Way {
-    fn send(&mut self, segment: &SegmentInfo, again: bool) -> Order {
+    fn send(&mut self, segment: &Segment, again: bool) -> Order {
         let behind = segment.seq + segment.seq_len();
         let Some(end) = self.end else {
             self.end = Some(behind);
@@ -74,16 +83,25 @@ impl Way {
         match again {
             true if asked => Order::Asked,
             true => Order::Next,
-            false if end.before(segment.seq) => Order::Ahead { missing: segment.seq.since(end) },
+            false if end.before(segment.seq) => {
+                if self.holes.len() == MOST_HOLES {
+                    self.holes.pop_front();
+                }
+                self.holes.push_back((end, segment.seq));
+                Order::Ahead { missing: segment.seq.since(end) }
+            }
             // What has been acknowledged is not missing: a keep-alive, for one (RFC 9293 3.8.4).
             false if self.acknowledged.is_some_and(|(ack, _)| behind.at_or_before(ack)) => Order::Next,
-            false if segment.seq.before(end) => Order::Late,
+            false if segment.seq.before(end) => {
+                let missing = |(from, to): &(Seq, Seq)| from.before(behind) && segment.seq.before(*to);
+                if self.holes.iter().any(missing) { Order::Late } else { Order::Seen }
+            }
             false => Order::Next,
         }
     }
 
     /// By this segment of the peer's. True: by a duplicate.
-    fn acknowledge(&mut self, by: &SegmentInfo) -> bool {
+    fn acknowledge(&mut self, by: &Segment) -> bool {
         let under_way = self.end.is_some_and(|end| by.ack.before(end));
         let same = self.acknowledged == Some((by.ack, by.window));
         let repeats = same && under_way && by.seq_len() == 0;

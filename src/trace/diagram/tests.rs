@@ -1,20 +1,20 @@
 use super::Path::*;
 use super::*;
-use crate::trace::{Picture, Text, svg};
-use crate::wire::{Options, Seq};
+use crate::trace::{Event, Picture, Segment, Text, svg};
+use crate::wire::Seq;
 
 const C: u32 = 100;
 const S: u32 = 300;
 
-fn segment(direction: Direction, flags: Flags, seq: u32, ack: u32) -> (Direction, SegmentInfo) {
+fn segment(direction: Direction, flags: Flags, seq: u32, ack: u32) -> (Direction, Segment) {
     let (own, peer) = if direction == Direction::ToServer { (C, S) } else { (S, C) };
-    let segment = SegmentInfo {
+    let segment = Segment {
         seq: Seq(own + seq),
         ack: Seq(peer + ack),
         flags,
-        window: 0,
+        window: Some(1_000),
         payload_len: 0,
-        options: Options::default(),
+        ..Segment::default()
     };
     (direction, segment)
 }
@@ -168,8 +168,8 @@ fn a_picture_does_not_depend_on_the_machine() {
 }
 
 /// A segment with payload, as [`segment`].
-fn data(seq: u32, payload_len: u16) -> SegmentInfo {
-    SegmentInfo { payload_len, ..segment(Direction::ToServer, Flags::ACK, seq, 1).1 }
+fn data(seq: u32, payload_len: u32) -> Segment {
+    Segment { payload_len, ..segment(Direction::ToServer, Flags::ACK, seq, 1).1 }
 }
 
 /// Numbers that do not follow on one another are explained, each way once.

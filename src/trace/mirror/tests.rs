@@ -1,9 +1,8 @@
 use super::State::*;
 use super::*;
-use crate::wire::Options;
 
 /// Direction, flags as tcpdump writes them, seq, ack, payload; client's and server's state.
-type Row = (char, &'static str, u32, u32, u16, State, State);
+type Row = (char, &'static str, u32, u32, u32, State, State);
 
 const C: u32 = 0xffff_fffe; // the client's ISN: the space wraps at once
 const S: u32 = 5_000;
@@ -21,13 +20,13 @@ fn check(name: &str, rows: &[Row]) {
             '>' => (Direction::ToServer, C, S),
             _ => (Direction::ToClient, S, C),
         };
-        let segment = SegmentInfo {
+        let segment = Segment {
             seq: Seq(own) + seq,
             ack: Seq(peer) + ack,
             flags: flags(letters),
-            window: 1000,
+            window: Some(1_000),
             payload_len,
-            options: Options::default(),
+            ..Segment::default()
         };
         mirror.observe(direction, &segment);
         let states = (mirror.client(), mirror.server());
@@ -162,13 +161,13 @@ fn a_syn_after_the_end_begins_anew() {
 fn simultaneous_open_meets_in_syn_received() {
     let mut mirror = Mirror::default();
     mirror.server.state = Closed;
-    let segment = |flags: &str, seq, ack| SegmentInfo {
+    let segment = |flags: &str, seq, ack| Segment {
         seq: Seq(seq),
         ack: Seq(ack),
         flags: self::flags(flags),
-        window: 0,
+        window: Some(1_000),
         payload_len: 0,
-        options: Options::default(),
+        ..Segment::default()
     };
     mirror.observe(Direction::ToServer, &segment("S", 10, 0));
     mirror.observe(Direction::ToClient, &segment("S", 70, 0));

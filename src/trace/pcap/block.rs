@@ -9,6 +9,8 @@ use super::file::{Input, Packet, PcapError, word};
 /// Section header; the same in either order of octets.
 pub(super) const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
+/// Obsolete, but written by old programs (section A of the draft above).
+const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 const BIG: [u8; 4] = [0x1a, 0x2b, 0x3c, 0x4d];
@@ -65,7 +67,7 @@ impl Interfaces {
                     let octets = input.octets(body)?;
                     self.describe(&octets, input)?;
                 }
-                ENHANCED_PACKET | SIMPLE_PACKET => {
+                ENHANCED_PACKET | SIMPLE_PACKET | PACKET => {
                     let octets = input.octets(body)?;
                     input.skip(4)?;
                     return self.packet(kind, &octets, octet, input).map(Some);
@@ -83,8 +85,7 @@ impl Interfaces {
             return Err(PcapError::Length { packet: input.packet, octet: input.octet, length });
         }
         // Two octets, and two reserved ones behind them.
-        let link = word(octets, 0, self.big);
-        let link = if self.big { link >> 16 } else { link & 0xffff };
+        let link = half(octets, self.big);
         let rate = self.rate(octets.get(8..).unwrap_or_default());
         self.known.push(Interface { link, rate, snap: word(octets, 4, self.big) });
         Ok(())
@@ -107,11 +108,16 @@ impl Interfaces {
 
     fn packet<R>(&self, kind: u32, octets: &[u8], octet: u64, input: &Input<R>) -> Result<Packet, PcapError> {
         let packet = input.packet;
-        let index = if kind == ENHANCED_PACKET { word(octets, 0, self.big) } else { 0 };
+        let index = match kind {
+            ENHANCED_PACKET => word(octets, 0, self.big),
+            // Two bytes, and a count of drops in two more.
+            PACKET => half(octets, self.big),
+            _ => 0,
+        };
         let interface = self.known.get(index as usize);
         let interface = interface.copied().ok_or(PcapError::Interface { packet, octet, interface: index })?;
         let (at, captured, length, start) = match kind {
-            ENHANCED_PACKET => {
+            ENHANCED_PACKET | PACKET => {
                 let [high, low, captured, length] = [4, 8, 12, 16].map(|at| word(octets, at, self.big));
                 (time(high, low, interface.rate), captured, length, 20)
             }
@@ -132,6 +138,12 @@ impl Interfaces {
             missing: length.saturating_sub(captured),
         })
     }
+}
+
+/// The first two bytes.
+fn half(octets: &[u8], big: bool) -> u32 {
+    let four = word(octets, 0, big);
+    if big { four >> 16 } else { four & 0xffff }
 }
 
 fn time(high: u32, low: u32, rate: u64) -> Duration {

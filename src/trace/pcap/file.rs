@@ -21,10 +21,6 @@ pub enum PcapError {
         "damaged: packet {packet}, at octet {octet}, names interface {interface}, which it never described"
     )]
     Interface { packet: u64, octet: u64, interface: u32 },
-    #[error(
-        "packet {packet}, at octet {octet}, is of link type {link}: Ethernet, Linux cooked, loopback and raw IP can be read"
-    )]
-    Link { packet: u64, octet: u64, link: u32 },
     #[error("cannot be read at octet {octet}: {source}")]
     Read { octet: u64, source: io::Error },
 }
@@ -154,11 +150,12 @@ impl<R: Read> Input<R> {
         if length > LONGEST {
             return Err(PcapError::Length { packet: self.packet, octet: self.octet, length });
         }
-        let mut octets = vec![0; length as usize];
-        match self.fill(&mut octets)? {
-            read if read == octets.len() => Ok(octets),
-            _ => Err(self.cut()),
-        }
+        // Grows as bytes come: a length that is not true takes no memory.
+        let mut octets = Vec::new();
+        let read = self.reader.by_ref().take(length.into()).read_to_end(&mut octets);
+        read.map_err(|source| PcapError::Read { octet: self.octet, source })?;
+        self.octet += octets.len() as u64;
+        if octets.len() == length as usize { Ok(octets) } else { Err(self.cut()) }
     }
 
     /// Passes over so many octets, however many.

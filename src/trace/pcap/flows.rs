@@ -1,3 +1,5 @@
+//! The connections of a capture, in one pass: what comes from a pipe cannot be read again.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
@@ -5,9 +7,10 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::losses::infer;
-use super::{Packets, PcapError, Tcp, tcp};
-use crate::trace::{Direction, Record};
+use super::recording::{Recorded, Recording};
+use super::{Others, Packets, PcapError, Tcp, tcp};
+use crate::trace::Direction;
+use crate::trace::split::{Splitter, Step};
 use crate::wire::Flags;
 
 /// Connections that are told apart; segments of more are counted.
@@ -19,6 +22,8 @@ pub struct Flow {
     pub client: SocketAddr,
     pub server: SocketAddr,
     pub segments: u64,
+    /// One after the other between these ends.
+    pub connections: u64,
 }
 
 /// `A:PORT-B:PORT`: two ends, either of which may be the client.
@@ -53,6 +58,12 @@ impl fmt::Display for Flow {
     }
 }
 
+impl Tcp {
+    fn selection(&self) -> Selection {
+        Selection::new(self.source, self.destination)
+    }
+}
+
 impl Flow {
     pub fn selection(&self) -> Selection {
         Selection::new(self.client, self.server)
@@ -66,36 +77,91 @@ pub struct Flows {
     pub flows: Vec<Flow>,
     /// Packets of any kind.
     pub packets: u64,
+    /// Packets without a segment that could be read.
+    pub others: Others,
     /// Segments of connections beyond [`MOST_FLOWS`].
     pub unlisted: u64,
+    /// The segments of the one that is wanted, or of the first.
+    pub recorded: Option<Recorded>,
     /// Why it was not read to its end.
     pub trouble: Option<PcapError>,
 }
 
+/// What is known of a flow while it is read.
+struct Known {
+    place: usize,
+    splitter: Splitter,
+    /// A SYN has shown who the client is.
+    sure: bool,
+}
+
 impl Flows {
-    /// Reads all of it. The connection that is `wanted` is told apart in any case.
-    pub fn of<R: Read>(packets: &mut Packets<R>, wanted: Option<Selection>) -> Flows {
+    /// Reads all of it. The connection that is `wanted`, or else the first, is told apart in any case, and at
+    /// most so many segments of it are kept.
+    pub fn of<R: Read>(packets: &mut Packets<R>, wanted: Option<Selection>, most: usize) -> Flows {
         let mut found = Flows::default();
-        let mut places: HashMap<Selection, usize> = HashMap::new();
+        let mut known: HashMap<Selection, Known> = HashMap::new();
+        let mut recording = Recording::new(most);
+        let mut recorded = wanted;
         loop {
-            let segment = match next(packets, &mut found.packets) {
-                Ok(Some((_, segment))) => segment,
-                Ok(None) => return found,
-                Err(trouble) => return Flows { trouble: Some(trouble), ..found },
+            let packet = match packets.next_packet() {
+                Ok(Some(packet)) => packet,
+                Ok(None) => break,
+                Err(trouble) => {
+                    found.trouble = Some(trouble);
+                    break;
+                }
             };
-            let key = Selection::new(segment.source, segment.destination);
-            if !places.contains_key(&key) && found.flows.len() >= MOST_FLOWS && wanted != Some(key) {
-                found.unlisted += 1;
-                continue;
+            found.packets += 1;
+            match tcp(&packet) {
+                Ok(segment) => {
+                    let drawn = *recorded.get_or_insert(segment.selection());
+                    found.take(&mut known, &segment, drawn, packet.at, &mut recording);
+                }
+                Err(other) => found.others.count(other),
             }
-            let place = *places.entry(key).or_insert(found.flows.len());
-            if place == found.flows.len() {
-                let (client, server) = ends(&segment);
-                found.flows.push(Flow { client, server, segments: 0 });
+        }
+        let drawn = recorded.is_some_and(|drawn| known.contains_key(&drawn));
+        Flows { recorded: drawn.then(|| recording.finish()), ..found }
+    }
+
+    /// The next segment of any connection; that of `drawn` is recorded.
+    fn take(
+        &mut self,
+        known: &mut HashMap<Selection, Known>,
+        tcp: &Tcp,
+        drawn: Selection,
+        at: Duration,
+        recording: &mut Recording,
+    ) {
+        let key = tcp.selection();
+        if !known.contains_key(&key) && self.flows.len() >= MOST_FLOWS && drawn != key {
+            self.unlisted += 1;
+            return;
+        }
+        let one = known.entry(key).or_insert_with(|| {
+            let (client, server) = ends(tcp);
+            self.flows.push(Flow { client, server, segments: 0, connections: 0 });
+            Known { place: self.flows.len() - 1, splitter: Splitter::default(), sure: false }
+        });
+        let Some(flow) = self.flows.get_mut(one.place) else { return };
+        if !one.sure && tcp.segment.flags.has(Flags::SYN) {
+            one.sure = true;
+            let (client, server) = ends(tcp);
+            if (client, server) != (flow.client, flow.server) {
+                (flow.client, flow.server) = (client, server);
+                one.splitter.turn();
+                if drawn == key {
+                    recording.turn();
+                }
             }
-            if let Some(flow) = found.flows.get_mut(place) {
-                flow.segments += 1;
-            }
+        }
+        let to_server = (tcp.source, tcp.destination) == (flow.client, flow.server);
+        let direction = if to_server { Direction::ToServer } else { Direction::ToClient };
+        flow.segments += 1;
+        flow.connections += u64::from(one.splitter.step(direction, &tcp.segment) == Step::Begins);
+        if drawn == key {
+            recording.take(at, direction, tcp);
         }
     }
 }
@@ -103,50 +169,10 @@ impl Flows {
 /// Who has called, by the first segment that was seen: the sender of a SYN, the receiver of a SYN-ACK,
 /// else whoever has the higher port.
 fn ends(first: &Tcp) -> (SocketAddr, SocketAddr) {
-    let Tcp { source, destination, segment } = *first;
+    let Tcp { source, destination, segment, .. } = *first;
     let from_client = match (segment.flags.has(Flags::SYN), segment.flags.has(Flags::ACK)) {
         (true, answers) => !answers,
         (false, _) => source.port() >= destination.port(),
     };
     if from_client { (source, destination) } else { (destination, source) }
-}
-
-/// The beginning of one connection.
-#[derive(Debug)]
-pub struct Recorded {
-    pub record: Record,
-    /// Segments in it that did not arrive, as far as the others tell.
-    pub lost: usize,
-    /// Segments that come after it.
-    pub more: u64,
-}
-
-/// The first segments of one connection, at most so many. What cannot be read ends it: [`Flows`] has
-/// told of it.
-pub fn record<R: Read>(packets: &mut Packets<R>, flow: &Flow, most: usize) -> Recorded {
-    let (mut record, mut more, mut count) = (Record::default(), 0, 0);
-    while let Ok(Some((at, Tcp { source, destination, segment }))) = next(packets, &mut count) {
-        let direction = match (source, destination) {
-            ends if ends == (flow.client, flow.server) => Direction::ToServer,
-            ends if ends == (flow.server, flow.client) => Direction::ToClient,
-            _ => continue,
-        };
-        match record.segments.len() < most {
-            true => record.passes(at, direction, segment),
-            false => more += 1,
-        }
-    }
-    let lost = infer(&mut record);
-    Recorded { record, lost, more }
-}
-
-/// The next segment, and when it was captured.
-fn next<R: Read>(packets: &mut Packets<R>, count: &mut u64) -> Result<Option<(Duration, Tcp)>, PcapError> {
-    while let Some(packet) = packets.next_packet()? {
-        *count += 1;
-        if let Some(segment) = tcp(&packet)? {
-            return Ok(Some((packet.at, segment)));
-        }
-    }
-    Ok(None)
 }

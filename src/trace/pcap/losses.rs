@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::trace::{Direction, Event, Record};
-use crate::wire::{Flags, SegmentInfo, Seq};
+use crate::trace::{Direction, Event, Record, Segment};
+use crate::wire::{Flags, Seq};
 
 /// A copy that comes later was sent after a time-out: Linux waits 0.2 s at least. One that comes sooner
 /// may be the same packet, captured twice.
@@ -16,8 +16,13 @@ const TIME_OUT: Duration = Duration::from_millis(150);
 ///   its last acknowledgement again meanwhile (RFC 5681 3.2), perhaps with what it has (RFC 2018);
 /// - the ACK of a SYN or FIN that was sent again long after the ACK had come past.
 ///
-/// The time-out may have been too short, and the first copy late. No capture tells.
+/// The time-out may have been too short, and the first copy late. No capture tells. Where nothing of the peer
+/// was captured, nothing is known of what arrived; where it had no room, what it did not take was not lost.
 pub(super) fn infer(record: &mut Record) -> usize {
+    let seen = |way| record.segments.iter().any(|(direction, _)| *direction == way);
+    if !(seen(Direction::ToServer) && seen(Direction::ToClient)) {
+        return 0;
+    }
     let mut search = Search { lost: vec![false; record.segments.len()], ..Search::default() };
     for moment in &record.moments {
         if let Event::Left(number) = moment.event {
@@ -52,6 +57,10 @@ struct Way {
     open: VecDeque<usize>,
     /// Where the last copy is.
     copies: HashMap<(Seq, Seq), usize>,
+    /// The peer has no room.
+    full: bool,
+    /// The number of the peer's last segment.
+    heard: Option<usize>,
     /// The last acknowledgement, and the segment that said it again while something was open.
     asked: Option<(Seq, Option<usize>)>,
 }
@@ -69,8 +78,12 @@ impl Search {
         let Some((direction, segment)) = record.segments.get(number) else { return };
         self.times.resize(number + 1, at);
         let (own, peer) = self.ways(*direction);
+        peer.heard = Some(number);
         if segment.flags.has(Flags::ACK) {
             peer.acknowledge(segment, number);
+            if !segment.flags.has(Flags::RST) {
+                peer.full = segment.window == Some(0);
+            }
         }
         if segment.seq_len() == 0 {
             return;
@@ -79,7 +92,11 @@ impl Search {
         if let Some(sent) = own.copies.get(&(segment.seq, end)).and_then(|place| own.sent.get(*place)) {
             let (number, acknowledged) = (sent.number, sent.acknowledged);
             let asked = own.asked.is_some_and(|(ack, by)| ack.at_or_before(segment.seq) && by > Some(number));
-            self.came_again(record, (number, segment), acknowledged, at, asked);
+            // A side that doubts a SYN has received it (RFC 5961 4.2).
+            let doubted = segment.opens() && own.heard > Some(number);
+            if !own.full && !doubted {
+                self.came_again(record, (number, segment), acknowledged, at, asked);
+            }
         } else if segment.flags.has(Flags::SYN) {
             // Another connection between the same ports: what the last one left open stays so.
             (own.open, own.asked) = (VecDeque::new(), None);
@@ -102,7 +119,7 @@ impl Search {
     fn came_again(
         &mut self,
         record: &Record,
-        (first, segment): (usize, &SegmentInfo),
+        (first, segment): (usize, &Segment),
         acknowledged: Option<usize>,
         at: Duration,
         asked: bool,
@@ -119,7 +136,7 @@ impl Search {
     }
 
     /// From `first` on: all that acknowledge the segment, unless one of them surely arrived.
-    fn lose_acks(&mut self, record: &Record, first: usize, segment: &SegmentInfo) {
+    fn lose_acks(&mut self, record: &Record, first: usize, segment: &Segment) {
         let end = segment.seq + segment.seq_len();
         let Some((way, _)) = record.segments.get(first) else { return };
         let acks: Vec<usize> = (first..self.times.len())
@@ -148,7 +165,7 @@ const END: Flags = Flags::SYN.with(Flags::FIN);
 
 impl Way {
     /// By this segment of the peer's.
-    fn acknowledge(&mut self, by: &SegmentInfo, number: usize) {
+    fn acknowledge(&mut self, by: &Segment, number: usize) {
         self.asked = match self.asked {
             Some((ack, _)) if ack == by.ack && by.seq_len() == 0 && !self.open.is_empty() => {
                 Some((ack, Some(number)))

@@ -1,79 +1,91 @@
 use std::net::{IpAddr, SocketAddr};
 
-use etherparse::{EtherType, LaxNetSlice, LaxSlicedPacket, TransportSlice};
-
-use super::{Packet, PcapError};
-use crate::wire::{Flags, Options, SegmentInfo, Seq};
+use super::rest::Rest;
+use super::{Other, Packet, ip, link};
+use crate::trace::Segment;
+use crate::wire::{Flags, Seq};
 
 /// A segment of anybody's, unchecked: a capture is taken as it is, checksums offloaded and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tcp {
     pub source: SocketAddr,
     pub destination: SocketAddr,
-    pub segment: SegmentInfo,
+    /// The identification of its IPv4 packet.
+    pub id: Option<u16>,
+    pub segment: Segment,
 }
 
-/// The link types that can be read (<https://www.tcpdump.org/linktypes.html>).
-const LOOPBACK: u32 = 0;
-const ETHERNET: u32 = 1;
-const RAW: [u32; 5] = [12, 14, 101, 228, 229];
-const OPENBSD_LOOPBACK: u32 = 108;
-const COOKED: u32 = 113;
-const COOKED_2: u32 = 276;
+/// Headers inside one another at most: a tunnel in a tunnel has a dozen.
+const DEEPEST: usize = 32;
 
-/// The segment in a packet. `None`: it is not TCP, or its header is not there.
-///
-/// # Errors
-/// [`PcapError::Link`].
-pub fn tcp(packet: &Packet) -> Result<Option<Tcp>, PcapError> {
-    let Packet { octets, link, .. } = packet;
-    let sliced = match *link {
-        ETHERNET => LaxSlicedPacket::from_ethernet(octets).ok(),
-        LOOPBACK | OPENBSD_LOOPBACK => octets.get(4..).and_then(ip),
-        link if RAW.contains(&link) => ip(octets),
-        COOKED => cooked(octets, 14, 16),
-        COOKED_2 => cooked(octets, 0, 20),
-        link => return Err(PcapError::Link { packet: packet.number, octet: packet.octet, link }),
+/// What a header says that follows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Layer<'a> {
+    Ethernet(Rest<'a>),
+    /// By EtherType.
+    Typed(u16, Rest<'a>),
+    /// By the number of a point-to-point protocol.
+    Ppp(u16, Rest<'a>),
+    PppOe(Rest<'a>),
+    Mpls(Rest<'a>),
+    /// IPv4 or IPv6, as its first four bits say.
+    Ip(Rest<'a>),
+    /// By IP protocol, behind a header with these addresses.
+    Inside(u8, ip::Header, Rest<'a>),
+}
+
+/// The segment in a packet, inside whatever tunnels; else what it is.
+pub fn tcp(packet: &Packet) -> Result<Tcp, Other> {
+    let rest = Rest { bytes: &packet.octets, wire: packet.octets.len() + packet.missing as usize };
+    let mut layer = link::first(packet.link, rest)?;
+    for _ in 0..DEEPEST {
+        layer = match layer {
+            Layer::Inside(TCP, header, rest) => return segment(&header, rest),
+            Layer::Inside(protocol, _, rest) => super::tunnel::inside(protocol, rest)?,
+            Layer::Ip(rest) => ip::header(rest)?,
+            Layer::Ethernet(rest) => link::ethernet(rest)?,
+            Layer::Typed(kind, rest) => link::typed(kind, rest)?,
+            Layer::Ppp(protocol, rest) => link::ppp(protocol, rest)?,
+            Layer::PppOe(rest) => link::pppoe(rest)?,
+            Layer::Mpls(rest) => link::mpls(rest)?,
+        };
+    }
+    Err(Other::Invalid)
+}
+
+const TCP: u8 = 6;
+
+/// Down to the control bits must be there; the window and the options may have been cut off.
+fn segment(header: &ip::Header, rest: Rest<'_>) -> Result<Tcp, Other> {
+    let read = || {
+        let [offset, flags] = rest.array(12)?;
+        Some((
+            rest.half(0)?,
+            rest.half(2)?,
+            rest.word(4)?,
+            rest.word(8)?,
+            usize::from(offset >> 4) * 4,
+            flags,
+        ))
     };
-    Ok(sliced.and_then(|sliced| segment(&sliced, packet.missing)))
-}
-
-fn ip(octets: &[u8]) -> Option<LaxSlicedPacket<'_>> {
-    LaxSlicedPacket::from_ip(octets).ok()
-}
-
-/// Linux cooked: the protocol somewhere in a header of fixed length.
-fn cooked(octets: &[u8], protocol: usize, header: usize) -> Option<LaxSlicedPacket<'_>> {
-    let protocol = <[u8; 2]>::try_from(octets.get(protocol..protocol + 2)?).ok()?;
-    let rest = octets.get(header..)?;
-    Some(LaxSlicedPacket::from_ether_type(EtherType(u16::from_be_bytes(protocol)), rest))
-}
-
-fn segment(sliced: &LaxSlicedPacket<'_>, missing: u32) -> Option<Tcp> {
-    let (source, destination, is_cut): (IpAddr, IpAddr, bool) = match sliced.net.as_ref()? {
-        LaxNetSlice::Ipv4(packet) => {
-            let header = packet.header();
-            (header.source_addr().into(), header.destination_addr().into(), packet.payload().incomplete)
-        }
-        LaxNetSlice::Ipv6(packet) => {
-            let header = packet.header();
-            (header.source_addr().into(), header.destination_addr().into(), packet.payload().incomplete)
-        }
-        _ => return None,
+    let (from, to, seq, ack, length, flags) = read().ok_or(Other::Cut)?;
+    if length < 20 || length > rest.wire {
+        return Err(Other::Invalid);
+    }
+    let mut segment = Segment {
+        seq: Seq(seq),
+        ack: Seq(ack),
+        flags: Flags(flags),
+        window: rest.half(14),
+        payload_len: u32::try_from(rest.wire - length).unwrap_or(u32::MAX),
+        ..Segment::default()
     };
-    let Some(TransportSlice::Tcp(tcp)) = &sliced.transport else { return None };
-    let payload = tcp.payload().len() + if is_cut { missing as usize } else { 0 };
-    Some(Tcp {
-        source: SocketAddr::new(source, tcp.source_port()),
-        destination: SocketAddr::new(destination, tcp.destination_port()),
-        segment: SegmentInfo {
-            seq: Seq(tcp.sequence_number()),
-            ack: Seq(tcp.acknowledgment_number()),
-            // The octet of the header in which the control bits are (RFC 9293 3.1).
-            flags: Flags(tcp.header_slice().get(13).copied().unwrap_or_default()),
-            window: tcp.window_size(),
-            payload_len: u16::try_from(payload).unwrap_or(u16::MAX),
-            options: Options::default(),
-        },
+    segment.read_options(rest.bytes.get(20..length.min(rest.bytes.len())).unwrap_or_default());
+    let ends = |address: IpAddr, port| SocketAddr::new(address, port);
+    Ok(Tcp {
+        source: ends(header.source, from),
+        destination: ends(header.destination, to),
+        id: header.id,
+        segment,
     })
 }

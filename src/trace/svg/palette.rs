@@ -15,6 +15,7 @@ pub(super) fn arrow_colour(flags: Flags) -> &'static str {
 /// Of a life line: grey is nothing, yellow opens, green is open, orange closes, violet waits.
 pub(super) fn bar_colour(state: State) -> &'static str {
     match state {
+        State::Unknown => "#eceff2",
         State::Closed => "#c4c9cf",
         State::Listen => "#9fc6f5",
         State::SynSent | State::SynReceived => "#f0c85a",
@@ -27,7 +28,7 @@ pub(super) fn bar_colour(state: State) -> &'static str {
 /// As [`bar_colour`], dark enough to read.
 pub(super) fn text_colour(state: State) -> &'static str {
     match state {
-        State::Closed => "#6e7781",
+        State::Closed | State::Unknown => "#6e7781",
         State::Listen => "#0550ae",
         State::SynSent | State::SynReceived => "#7d4e00",
         State::Established => "#116329",

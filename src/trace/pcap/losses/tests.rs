@@ -1,5 +1,4 @@
 use super::*;
-use crate::wire::Options;
 use Direction::{ToClient, ToServer};
 
 /// Client's and server's first numbers; the client's wrap at once.
@@ -8,7 +7,7 @@ const S: u32 = 9_000;
 
 /// Builds a record: milliseconds, direction, flags, numbers counted from 0, payload.
 #[derive(Default)]
-struct Story(Record);
+struct Story(Record, bool);
 
 impl Story {
     fn then(
@@ -17,7 +16,7 @@ impl Story {
         direction: Direction,
         flags: &str,
         (seq, ack): (u32, u32),
-        payload: u16,
+        payload: u32,
     ) -> Story {
         let (own, peer) = if direction == ToServer { (C, S) } else { (S, C) };
         let bit = |(letter, flag): (char, Flags)| if flags.contains(letter) { flag } else { Flags(0) };
@@ -25,13 +24,13 @@ impl Story {
             .map(bit)
             .into_iter()
             .fold(Flags(0), Flags::with);
-        let segment = SegmentInfo {
+        let segment = Segment {
             seq: Seq(own.wrapping_add(seq)),
             ack: Seq(peer.wrapping_add(ack)),
             flags,
-            window: 0,
+            window: Some(if self.1 { 0 } else { 1_000 }),
             payload_len: payload,
-            options: Options::default(),
+            ..Segment::default()
         };
         self.0.passes(Duration::from_millis(ms), direction, segment);
         self
@@ -45,6 +44,12 @@ impl Story {
             (1, 1),
             0,
         )
+    }
+
+    /// From now on no side has room.
+    fn full(mut self) -> Story {
+        self.1 = true;
+        self
     }
 
     fn lost(mut self) -> Vec<usize> {
@@ -81,8 +86,39 @@ fn a_segment_that_comes_again_unanswered_was_lost() {
             (0, 0),
             payload,
         );
+        let story = story.then(201, ToClient, "SA", (0, 1), 0);
         assert_eq!(story.lost(), [0], "{flags}");
     }
+}
+
+/// Nothing is known of what arrived.
+#[test]
+fn of_a_direction_alone_nothing_is_lost() {
+    let story = Story::default().then(0, ToServer, "S", (0, 0), 0).then(1_000, ToServer, "S", (0, 0), 0);
+    assert_eq!(story.lost(), [0; 0]);
+}
+
+/// It has reached a side that has an older connection.
+#[test]
+fn a_syn_that_is_challenged_was_not_lost() {
+    let story = Story::default()
+        .then(0, ToServer, "S", (0, 0), 0)
+        .then(1, ToClient, "A", (9, 90_000), 0)
+        .then(1_000, ToServer, "S", (0, 0), 0)
+        .then(1_001, ToClient, "SA", (0, 1), 0);
+    assert_eq!(story.lost(), [0; 0]);
+}
+
+#[test]
+fn a_window_probe_that_is_not_taken_was_not_lost() {
+    let story = Story::open()
+        .full()
+        .then(3, ToClient, "A", (1, 1), 0)
+        .then(300, ToServer, "A", (1, 1), 1)
+        .then(301, ToClient, "A", (1, 1), 0)
+        .then(900, ToServer, "A", (1, 1), 1)
+        .then(901, ToClient, "A", (1, 1), 0);
+    assert_eq!(story.lost(), [0; 0]);
 }
 
 /// Taken on every interface, a packet is captured twice.

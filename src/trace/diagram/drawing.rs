@@ -1,0 +1,330 @@
+//! A row at a time: what it shows, the states after it, and what is to be said of it.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::order::{Order, Sequence};
+use super::window::{Remark, Windows};
+use super::{Arrow, Knowledge, Path, Row, What};
+use crate::trace::evidence::{Evidence, Numbers, Place};
+use crate::trace::{Direction, Event, Mirror, Moment, Record, Segment, State, why};
+use crate::wire::{Flags, Seq};
+
+pub(super) struct Drawing<'a> {
+    record: &'a Record,
+    knowledge: &'a Knowledge,
+    mirror: Mirror,
+    /// Of a capture.
+    evidence: Option<Evidence>,
+    /// The connection that was drawn last.
+    connection: Option<usize>,
+    /// When a segment last left: by direction, sequence number, its flags and length.
+    copies: HashMap<(bool, u32, u8, u32), Duration>,
+    sequence: Sequence,
+    windows: Windows,
+    /// The segments that have left.
+    left: HashSet<usize>,
+    /// Every sentence is said once.
+    said: HashSet<String>,
+}
+
+/// Whether both are one row: a segment leaves, and comes to its end at once.
+pub(super) fn joins(event: Event, next: Event) -> bool {
+    match (event, next) {
+        (Event::Left(number), Event::Arrived(same) | Event::Lost(same)) => number == same,
+        _ => false,
+    }
+}
+
+impl<'a> Drawing<'a> {
+    pub fn new(record: &'a Record, knowledge: &'a Knowledge) -> Drawing<'a> {
+        let evidence = knowledge.capture.then(|| Evidence::of(&record.segments));
+        let mirror = match &evidence {
+            Some(_) => Mirror::starting(State::Unknown, State::Unknown),
+            None => start(record),
+        };
+        let mut drawing = Drawing {
+            record,
+            knowledge,
+            mirror: if knowledge.cookies { mirror.with_cookies() } else { mirror },
+            evidence,
+            connection: None,
+            copies: HashMap::new(),
+            sequence: Sequence::default(),
+            windows: Windows::default(),
+            left: HashSet::new(),
+            said: HashSet::new(),
+        };
+        drawing.begin(0);
+        drawing
+    }
+
+    pub fn states(&self) -> (State, State) {
+        (self.mirror.client(), self.mirror.server())
+    }
+
+    pub fn connections(&self) -> usize {
+        self.evidence.as_ref().map_or(1, Evidence::connections)
+    }
+
+    pub fn row(
+        &mut self,
+        moment: &Moment,
+        next: Option<Event>,
+        last: Duration,
+        previous: Option<&Row>,
+        first: Duration,
+    ) -> Row {
+        let mut what = self.what(moment.event, next);
+        let before = self.states();
+        let begins = self.begins(&what);
+        let since = self.leaves(&what, moment.at);
+        let silent = moment.at.saturating_sub(last);
+        let wait = (silent >= self.knowledge.least_wait).then(|| since.unwrap_or(silent));
+        let order = self.order(&what);
+        let remark = self.take(&mut what);
+        let (client, server) = self.states();
+        let row = Row { at: moment.at.saturating_sub(first), wait, what, client, server, begins, why: None };
+        let view = why::View {
+            before,
+            previous,
+            order,
+            remark,
+            late: since.is_some_and(|since| since >= self.knowledge.least_wait),
+            numbers: self.numbers(&row),
+            one_sided: self.is_one_sided(&row),
+            cookies: self.knowledge.cookies,
+        };
+        let why = self.why(&row, &view);
+        Row { why, ..row }
+    }
+
+    /// What this row shows.
+    fn what(&mut self, event: Event, next: Option<Event>) -> What {
+        let (number, path) = match (event, next) {
+            (Event::Told(side, what), _) => return What::Told(side, what),
+            (Event::Left(number), Some(Event::Arrived(same))) if number == same => (number, Path::Whole),
+            (Event::Left(number), Some(Event::Lost(same))) if number == same => (number, Path::Lost),
+            (Event::Left(number), _) => (number, Path::Leaves),
+            (Event::Lost(number), _) => (number, Path::Lost),
+            (Event::Arrived(number), _) if self.left.contains(&number) => (number, Path::Arrives),
+            (Event::Arrived(number), _) => (number, Path::Appears),
+        };
+        if matches!(event, Event::Left(_)) {
+            self.left.insert(number);
+        }
+        What::Segment(self.arrow(number, path))
+    }
+
+    fn segment(&self, number: usize) -> Option<&'a (Direction, Segment)> {
+        self.record.segments.get(number)
+    }
+
+    fn arrow(&self, number: usize, path: Path) -> Arrow {
+        let (direction, segment) =
+            self.segment(number).copied().unwrap_or((Direction::ToServer, Segment::default()));
+        Arrow {
+            number,
+            direction,
+            path,
+            flags: segment.flags,
+            seq: 0,
+            ack: None,
+            payload_len: segment.payload_len,
+            again: path != Path::Arrives && self.copies.contains_key(&copy(direction, &segment)),
+            older: self.place(number).numbers != Numbers::Own,
+            window: None,
+            labels: Vec::new(),
+        }
+    }
+
+    fn place(&self, number: usize) -> Place {
+        self.evidence.as_ref().map(|evidence| evidence.place(number)).unwrap_or_default()
+    }
+
+    /// Another connection begins in this row.
+    fn begins(&mut self, what: &What) -> bool {
+        match what {
+            What::Segment(arrow) => self.begin(arrow.number),
+            What::Told(..) => false,
+        }
+    }
+
+    /// With this segment, if it is the first of one. True: of another than before.
+    fn begin(&mut self, number: usize) -> bool {
+        let (Some(evidence), Some((direction, segment))) = (&self.evidence, self.segment(number)) else {
+            return false;
+        };
+        let place = evidence.place(number).connection;
+        if self.connection == Some(place) {
+            return false;
+        }
+        if let Some(connection) = evidence.connection(place) {
+            self.mirror.begin(connection, *direction, segment);
+        }
+        self.copies.clear();
+        (self.sequence, self.windows) = (Sequence::default(), Windows::default());
+        self.connection.replace(place).is_some()
+    }
+
+    /// The time since the last copy of a segment that leaves, if there was one.
+    fn leaves(&mut self, what: &What, at: Duration) -> Option<Duration> {
+        let What::Segment(Arrow { number, path: Path::Whole | Path::Lost | Path::Leaves, .. }) = what else {
+            return None;
+        };
+        let (direction, segment) = self.segment(*number).copied()?;
+        let copied = segment.seq_len() > 0;
+        let before = copied.then(|| self.copies.insert(copy(direction, &segment), at)).flatten();
+        before.map(|before| at.saturating_sub(before))
+    }
+
+    fn numbers(&self, row: &Row) -> Numbers {
+        match &row.what {
+            What::Segment(arrow) => self.place(arrow.number).numbers,
+            What::Told(..) => Numbers::Own,
+        }
+    }
+
+    /// Of a capture that has nothing of the receiver's.
+    fn is_one_sided(&self, row: &Row) -> bool {
+        let What::Segment(arrow) = &row.what else { return false };
+        let place = self.place(arrow.number).connection;
+        let connection = self.evidence.as_ref().and_then(|evidence| evidence.connection(place));
+        connection.is_some_and(|connection| !connection.end(arrow.direction.opposite()).seen)
+    }
+
+    /// How a segment that leaves stands to those before it.
+    fn order(&mut self, what: &What) -> Order {
+        match what {
+            What::Segment(Arrow { older: true, .. }) => Order::Next,
+            What::Segment(Arrow { number, path: Path::Whole | Path::Lost | Path::Leaves, again, .. }) => {
+                let Some((direction, segment)) = self.segment(*number).copied() else { return Order::Next };
+                self.sequence.place(direction, &segment, *again)
+            }
+            _ => Order::Next,
+        }
+    }
+
+    /// Lets the mirror see it, and counts its numbers as the mirror does then.
+    fn take(&mut self, what: &mut What) -> Option<Remark> {
+        let arrow = match what {
+            What::Told(side, what) => {
+                self.mirror.told(*side, *what);
+                return None;
+            }
+            What::Segment(arrow) => arrow,
+        };
+        let (direction, segment) = self.segment(arrow.number).copied()?;
+        match self.evidence.take() {
+            None => {
+                if matches!(arrow.path, Path::Whole | Path::Lost | Path::Leaves) {
+                    self.mirror.departs(direction, &segment, None);
+                }
+                if matches!(arrow.path, Path::Whole | Path::Arrives | Path::Appears) {
+                    self.mirror.arrives(direction, &segment, None);
+                }
+                (arrow.seq, arrow.ack) = self.mirror.relative(direction, &segment);
+                None
+            }
+            Some(evidence) => {
+                self.captured(&evidence, arrow, &segment);
+                self.evidence = Some(evidence);
+                self.number(arrow, &segment);
+                let remark = self.windows.see(direction, &segment, arrow);
+                arrow.labels.extend(remark.map(|remark| remark.label().to_owned()));
+                remark
+            }
+        }
+    }
+
+    /// A segment of a capture.
+    fn captured(&mut self, evidence: &Evidence, arrow: &Arrow, segment: &Segment) {
+        let (direction, number) = (arrow.direction, arrow.number);
+        let Some(connection) = evidence.connection(evidence.place(number).connection) else { return };
+        if arrow.older {
+            if evidence.place(number).numbers == Numbers::Forgets && arrow.path != Path::Lost {
+                self.mirror.forgets(direction.opposite(), connection.accepted);
+            }
+            return;
+        }
+        if segment.is_syn_ack() && connection.accepts_late(number) {
+            self.mirror.forgets(direction, true);
+        }
+        let outlook = evidence.outlook(number, direction);
+        self.mirror.departs(direction, segment, outlook.as_ref());
+        if arrow.path != Path::Lost {
+            self.mirror.arrives(direction, segment, outlook.as_ref());
+        }
+    }
+
+    /// The numbers of a captured segment, counted from where the connection's begin.
+    fn number(&self, arrow: &mut Arrow, segment: &Segment) {
+        let Some(connection) = self
+            .evidence
+            .as_ref()
+            .and_then(|evidence| evidence.connection(self.place(arrow.number).connection))
+        else {
+            return;
+        };
+        let base = |direction| connection.end(direction).base;
+        let relative = |number: Seq, base: Option<Seq>| base.map_or(0, |base| number.since(base));
+        let (own, peer) = (base(arrow.direction), base(arrow.direction.opposite()));
+        arrow.seq = relative(segment.seq, own);
+        arrow.ack = segment.acknowledges().map(|ack| relative(ack, peer));
+        // A number before the first: nothing of this connection has it.
+        arrow.older |= arrow.seq > FARTHEST || arrow.ack.is_some_and(|ack| ack > FARTHEST);
+        for (left, right) in segment.sack.blocks() {
+            let (left, right) = (relative(*left, peer), relative(*right, peer));
+            let known = peer.is_some() && left < right && right <= FARTHEST;
+            let twice = arrow.ack.is_some_and(|ack| right <= ack);
+            arrow.labels.extend(known.then(|| match twice {
+                true => format!("D-SACK {left}-{right}: has come twice"),
+                false => format!("SACK {left}-{right}"),
+            }));
+        }
+    }
+
+    /// A sentence that was not said yet.
+    fn why(&mut self, row: &Row, view: &why::View<'_>) -> Option<String> {
+        let note = match &row.what {
+            What::Segment(arrow) => {
+                let arrives = arrow.path == Path::Arrives;
+                self.knowledge
+                    .notes
+                    .iter()
+                    .find(|note| note.segment == arrow.number && note.arrives == arrives)
+            }
+            What::Told(..) => None,
+        };
+        let text = match note {
+            Some(note) => note.text.to_owned(),
+            None => why::sentence(row, view)?,
+        };
+        (!text.is_empty() && self.said.insert(text.clone())).then_some(text)
+    }
+}
+
+/// Relative numbers are below it: half of the space.
+const FARTHEST: u32 = u32::MAX / 2;
+
+/// The states at the beginning of what was played, as far as what follows tells.
+fn start(record: &Record) -> Mirror {
+    let Some((direction, first)) = record.segments.first() else { return Mirror::default() };
+    if !first.flags.has(Flags::SYN) && !first.flags.has(Flags::RST) {
+        return Mirror::midway(*direction, first);
+    }
+    let answer = record.segments.iter().find(|(direction, _)| *direction == Direction::ToClient);
+    // Who listens answers with SYN and ACK; a closed port with a RST; and a SYN alone is no answer.
+    let listens = answer.is_none_or(|(_, segment)| segment.is_syn_ack());
+    Mirror::starting(State::Closed, if listens { State::Listen } else { State::Closed })
+}
+
+/// What a retransmission has in common with the first copy. An ACK may join a FIN or data, but makes
+/// a SYN another segment.
+fn copy(direction: Direction, segment: &Segment) -> (bool, u32, u8, u32) {
+    let mut kind = segment.flags.0 & Flags::SYN.with(Flags::FIN).with(Flags::RST).0;
+    if segment.flags.has(Flags::SYN) {
+        kind |= segment.flags.0 & Flags::ACK.0;
+    }
+    (direction == Direction::ToServer, segment.seq.0, kind, segment.payload_len)
+}

@@ -1,0 +1,124 @@
+//! The receive windows of both sides: what a capture shows of flow control.
+
+use super::{Arrow, Window};
+use crate::trace::{Direction, Segment};
+use crate::wire::{Flags, Seq};
+
+/// What is named of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::trace) enum Remark {
+    /// Its sender has no room.
+    ZeroWindow,
+    /// It has room again.
+    WindowUpdate,
+    /// It fills what its receiver has room for.
+    WindowFull,
+    /// It asks whether its receiver has room again (RFC 9293 3.8.6.1).
+    WindowProbe,
+    /// It asks whether its receiver is still there (RFC 9293 3.8.4).
+    KeepAlive,
+    /// The answer to that.
+    KeepAliveAck,
+}
+
+impl Remark {
+    pub const fn label(self) -> &'static str {
+        match self {
+            Remark::ZeroWindow => "zero window",
+            Remark::WindowUpdate => "window update",
+            Remark::WindowFull => "window full",
+            Remark::WindowProbe => "window probe",
+            Remark::KeepAlive => "keep-alive",
+            Remark::KeepAliveAck => "keep-alive ACK",
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Windows {
+    up: Way,
+    down: Way,
+}
+
+/// Of one sender.
+#[derive(Clone, Copy, Default)]
+struct Way {
+    syn: bool,
+    scale: Option<u8>,
+    /// Its last window.
+    window: Option<Window>,
+    /// Its last acknowledgement.
+    acknowledged: Option<Seq>,
+    /// Behind what it has sent.
+    end: Option<Seq>,
+    /// It has asked whether the peer is still there, and was not answered yet.
+    asks: bool,
+}
+
+impl Windows {
+    /// Of the next segment, whose window it notes.
+    pub fn see(&mut self, direction: Direction, segment: &Segment, arrow: &mut Arrow) -> Option<Remark> {
+        if segment.flags.has(Flags::RST) || arrow.older {
+            return None;
+        }
+        let (own, peer) = match direction {
+            Direction::ToServer => (&mut self.up, &mut self.down),
+            Direction::ToClient => (&mut self.down, &mut self.up),
+        };
+        if segment.flags.has(Flags::SYN) {
+            (own.syn, own.scale) = (true, segment.window_scale);
+        }
+        arrow.window = own.window_of(segment, peer);
+        let remark = own.remark(segment, peer, arrow.window);
+        own.asks = remark == Some(Remark::KeepAlive);
+        peer.asks = false;
+        own.window = arrow.window.or(own.window);
+        own.acknowledged = segment.acknowledges().or(own.acknowledged);
+        if own.end.is_none_or(|end| end.before(segment.end())) {
+            own.end = Some(segment.end());
+        }
+        remark
+    }
+}
+
+impl Way {
+    /// A SYN's is never scaled; others are if both SYNs had the option (RFC 7323 2.2).
+    fn window_of(&self, segment: &Segment, peer: &Way) -> Option<Window> {
+        let raw = u32::from(segment.window?);
+        let scaled = self.syn && peer.syn;
+        let shift = match (self.scale, peer.scale) {
+            (Some(shift), Some(_)) if scaled && !segment.flags.has(Flags::SYN) => shift,
+            _ => 0,
+        };
+        // Without room there is nothing to scale.
+        Some(Window { bytes: raw << shift, scaled: scaled || raw == 0 || segment.flags.has(Flags::SYN) })
+    }
+
+    fn remark(&self, segment: &Segment, peer: &Way, window: Option<Window>) -> Option<Remark> {
+        let bare = segment.seq_len() == 0;
+        let opens_or_ends = segment.flags.has(Flags::SYN) || segment.flags.has(Flags::FIN);
+        let asks = !opens_or_ends && segment.payload_len <= 1 && self.end == Some(segment.seq + 1);
+        let peer_is_full = peer.window.is_some_and(|window| window.bytes == 0);
+        let had_none = self.window.is_some_and(|window| window.bytes == 0);
+        // Nothing is under way, so that nothing is sent again.
+        let idle = self.end.is_some() && peer.acknowledged == self.end;
+        let probes = peer_is_full && !opens_or_ends;
+        match window.map(|window| window.bytes) {
+            _ if probes && (asks || segment.payload_len == 1 && self.end == Some(segment.seq)) => {
+                Some(Remark::WindowProbe)
+            }
+            _ if asks && idle => Some(Remark::KeepAlive),
+            Some(0) => Some(Remark::ZeroWindow),
+            Some(_) if had_none => Some(Remark::WindowUpdate),
+            _ if bare && peer.asks => Some(Remark::KeepAliveAck),
+            _ if segment.payload_len > 0 && self.fills(segment, peer) => Some(Remark::WindowFull),
+            _ => None,
+        }
+    }
+
+    /// Exactly what the peer has room for.
+    fn fills(&self, segment: &Segment, peer: &Way) -> bool {
+        let room = peer.window.filter(|window| window.scaled && window.bytes > 0);
+        peer.acknowledged.zip(room).is_some_and(|(ack, room)| ack + room.bytes == segment.end())
+    }
+}

@@ -1,0 +1,36 @@
+/// What is left of a packet behind the headers that were read: the bytes that were captured, and how many
+/// there were on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rest<'a> {
+    pub bytes: &'a [u8],
+    pub wire: usize,
+}
+
+impl<'a> Rest<'a> {
+    /// `None`: not captured.
+    pub fn array<const N: usize>(self, at: usize) -> Option<[u8; N]> {
+        self.bytes.get(at..at.checked_add(N)?)?.try_into().ok()
+    }
+
+    pub fn byte(self, at: usize) -> Option<u8> {
+        self.bytes.get(at).copied()
+    }
+
+    pub fn half(self, at: usize) -> Option<u16> {
+        self.array(at).map(u16::from_be_bytes)
+    }
+
+    pub fn word(self, at: usize) -> Option<u32> {
+        self.array(at).map(u32::from_be_bytes)
+    }
+
+    /// Behind a header of that length. `None`: it was not captured whole, so nothing behind it was.
+    pub fn skip(self, length: usize) -> Option<Rest<'a>> {
+        Some(Rest { bytes: self.bytes.get(length..)?, wire: self.wire.saturating_sub(length) })
+    }
+
+    /// As long as a header says that it is: what follows is padding, or was not captured.
+    pub fn limit(self, length: usize) -> Rest<'a> {
+        Rest { bytes: self.bytes.get(..length).unwrap_or(self.bytes), wire: length }
+    }
+}
