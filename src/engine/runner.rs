@@ -38,15 +38,22 @@ const END_NAPS: usize = 100;
 /// How often a core whose interface is down looks again.
 const LINK_DOWN_NAP: Duration = Duration::from_millis(20);
 
+/// What a core is asked from outside.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// To end.
+    pub stop: AtomicBool,
+    /// To end at once: there is no time for [`Runner::on_stop`] any more.
+    pub cut: AtomicBool,
+}
+
 /// One pinned thread around one worker.
 pub(super) struct Runner {
     pub worker: Worker<Queue>,
     pub cpu: usize,
     pub polling: Polling,
     pub epoch: Instant,
-    pub stop: Arc<AtomicBool>,
-    /// There is no time for [`Runner::on_stop`] any more.
-    pub cut: Arc<AtomicBool>,
+    pub asked: Arc<Asked>,
     pub on_stop: OnStop,
     /// Readable when someone has posted a letter, or wants us to stop.
     pub wake: Arc<EventFd>,
@@ -73,7 +80,7 @@ impl Runner {
     pub(super) fn run(mut self) -> (Worker<Queue>, Option<Fault>) {
         core_affinity::set_for_current(core_affinity::CoreId { id: self.cpu });
         let mut busy_until = Instant::now() + SPIN;
-        while !self.stop.load(Relaxed) {
+        while !self.asked.stop.load(Relaxed) {
             if let Some(order) = self.orders.next() {
                 // It may have slept since its last turn, and an order may look at timers.
                 self.worker.core.now = now(self.epoch);
@@ -123,7 +130,7 @@ impl Runner {
     /// Then the peers of what is still open get to know of the end.
     fn end_connections(&mut self) {
         let mut ending = self.worker.begin_end(self.on_stop, now(self.epoch));
-        while !self.cut.load(Relaxed) {
+        while !self.asked.cut.load(Relaxed) {
             let progress = self.worker.end_some(&mut ending, now(self.epoch));
             if progress == Progress::Over {
                 break;

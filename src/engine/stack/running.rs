@@ -105,12 +105,12 @@ impl Running {
     /// As [`Running::stop`], but without waiting for connections once `cut` is true.
     pub fn stop_unless(self, cut: &AtomicBool) -> Finished {
         let gone = self.fault();
-        self.state.stop.store(true, Relaxed);
+        self.state.asked.stop.store(true, Relaxed);
         self.state.wakes.iter().cloned().map(waker).for_each(|wake| wake());
         let elapsed = self.started.elapsed();
         while !self.threads.iter().all(JoinHandle::is_finished) {
             if cut.load(Relaxed) {
-                self.state.cut.store(true, Relaxed);
+                self.state.asked.cut.store(true, Relaxed);
             }
             std::thread::sleep(LOOK);
         }
