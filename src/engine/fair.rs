@@ -93,10 +93,10 @@ impl<const KINDS: usize> FairLimit<KINDS> {
 impl Kind {
     /// What the sender got in this window, at most.
     fn got(&self, places: [usize; 2], now: Now) -> u16 {
-        let got = |(row, place): (&Box<[Cell]>, usize)| {
-            row.get(place).filter(|cell| cell.window == window(place, now)).map_or(0, |cell| cell.got)
-        };
-        self.rows.iter().zip(places).map(got).min().unwrap_or(0)
+        let cells = self.rows.iter().zip(places).map(|(row, place)| (row.get(place), window(place, now)));
+        let got =
+            cells.map(|(cell, window)| cell.filter(|cell| cell.window == window).map_or(0, |cell| cell.got));
+        got.min().unwrap_or(0)
     }
 
     fn note(&mut self, places: [usize; 2], got: u16, now: Now) {

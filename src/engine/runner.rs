@@ -53,6 +53,15 @@ const CROWDED: Duration = Duration::from_micros(100);
 /// How long a core then sleeps at once when it has nothing to do.
 const CROWDED_FOR: Duration = Duration::from_millis(100);
 
+/// What a core is asked from outside.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// To end.
+    pub stop: AtomicBool,
+    /// To end at once: there is no time for [`Runner::on_stop`] any more.
+    pub cut: AtomicBool,
+}
+
 /// One pinned thread around one worker.
 pub(super) struct Runner {
     pub worker: Worker<Queue>,
@@ -60,9 +69,7 @@ pub(super) struct Runner {
     pub polling: Polling,
     pub priority: Priority,
     pub epoch: Instant,
-    pub stop: Arc<AtomicBool>,
-    /// There is no time for [`Runner::on_stop`] any more.
-    pub cut: Arc<AtomicBool>,
+    pub asked: Arc<Asked>,
     pub on_stop: OnStop,
     /// Readable when someone has posted a letter, or wants us to stop.
     pub wake: Arc<EventFd>,
@@ -96,7 +103,7 @@ impl Runner {
         // The scheduler lets every other thread run before one that yields has its turn again, but one
         // that is woken before those that have used their time.
         let mut crowded_until = Instant::now();
-        while !self.stop.load(Relaxed) {
+        while !self.asked.stop.load(Relaxed) {
             if let Some(order) = self.orders.next() {
                 // It may have slept since its last turn, and an order may look at timers.
                 self.worker.core.now = now(self.epoch);
@@ -156,7 +163,7 @@ impl Runner {
     /// Then the peers of what is still open get to know of the end.
     fn end_connections(&mut self) {
         let mut ending = self.worker.begin_end(self.on_stop, now(self.epoch));
-        while !self.cut.load(Relaxed) {
+        while !self.asked.cut.load(Relaxed) {
             let progress = self.worker.end_some(&mut ending, now(self.epoch));
             if progress == Progress::Over {
                 break;

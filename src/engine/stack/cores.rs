@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use nix::sys::eventfd::EventFd;
@@ -10,7 +9,7 @@ use crate::engine::core::{Core, Secrets, Shared, servers};
 use crate::engine::describe::Tables;
 use crate::engine::orders::Orders;
 use crate::engine::rules::Rules;
-use crate::engine::runner::{Runner, now, wake_event, waker};
+use crate::engine::runner::{Asked, Runner, now, wake_event, waker};
 use crate::engine::{Mailbox, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Part, table};
@@ -24,8 +23,7 @@ pub(super) struct State {
     pub(super) wakes: Vec<Arc<EventFd>>,
     pub(super) orders: Vec<Arc<Orders>>,
     pub(super) tables: Option<Box<Tables>>,
-    pub(super) stop: Arc<AtomicBool>,
-    pub(super) cut: Arc<AtomicBool>,
+    pub(super) asked: Arc<Asked>,
 }
 
 /// The CPUs to run on: those asked for, or as many of those available as there are queues.
@@ -84,7 +82,7 @@ pub(super) fn start_cores(
         sources: options.owned.clone(),
     });
     let cookies = Cookies::new(secrets.cookie);
-    let [stop, cut] = std::array::from_fn(|_| Arc::new(AtomicBool::new(false)));
+    let asked = Arc::<Asked>::default();
     let wakes = (0..cores).map(|_| wake_event().map(Arc::new)).collect::<nix::Result<Vec<_>>>();
     let wakes = wakes.map_err(|errno| StartError::Thread(errno.into()))?;
     let counters: Vec<Arc<CoreCounters>> = (0..cores).map(|_| Arc::default()).collect();
@@ -106,8 +104,7 @@ pub(super) fn start_cores(
             polling: options.polling,
             priority: options.priority,
             epoch,
-            stop: stop.clone(),
-            cut: cut.clone(),
+            asked: asked.clone(),
             on_stop: options.on_stop,
             wake: wakes[id].clone(),
             orders: orders[id].clone(),
@@ -116,5 +113,5 @@ pub(super) fn start_cores(
         }
     });
     let runners = runners.collect();
-    Ok((runners, State { watch, wakes, orders, tables, stop, cut }))
+    Ok((runners, State { watch, wakes, orders, tables, asked }))
 }

@@ -130,12 +130,12 @@ impl Running {
     pub fn stop_unless(mut self, cut: &AtomicBool) -> Finished {
         let gone = self.fault();
         self.follower.stop();
-        self.state.stop.store(true, Relaxed);
+        self.state.asked.stop.store(true, Relaxed);
         self.state.wakes.iter().cloned().map(waker).for_each(|wake| wake());
         let elapsed = self.started.elapsed();
         while !self.threads.iter().all(JoinHandle::is_finished) {
             if cut.load(Relaxed) {
-                self.state.cut.store(true, Relaxed);
+                self.state.asked.cut.store(true, Relaxed);
             }
             std::thread::sleep(LOOK);
         }
