@@ -9,7 +9,7 @@ use super::pair::{End, Pair, until};
 use super::responder::{Responder, Started, Summary};
 use crate::cells::{CONNECTIONS, FEW};
 
-/// Octets of a packet that are not the client's data: IPv4, TCP, timestamps (RFC 7323).
+/// Bytes of a packet that are not the client's data: IPv4, TCP, timestamps (RFC 7323).
 const HEADERS: u32 = 20 + 20 + 12;
 const MTU: u32 = 1500;
 const VLAN: &str = "5";
@@ -137,7 +137,7 @@ impl Tried {
         let mut parts = Vec::new();
         if features.lines().any(|line| line.starts_with("rx-vlan-offload: on") && !line.contains("fixed")) {
             let (connected, log) = self.vlan_run()?;
-            let said = if log.contains("rxvlan") { "said at start" } else { "not a word of it" };
+            let said = if log.contains("rxvlan") { "said at start" } else { "not said at start" };
             parts.push(format!("rxvlan on: {connected}, {said}"));
             self.pair.on(End::Server, &["ethtool", "-K", "eth0", "rxvlan", "off"])?;
             self.pair.wait_for_carrier()?;
@@ -249,7 +249,7 @@ impl Tried {
         self.client(&format!("{}:80", self.pair.owned()), count, "http")
     }
 
-    /// `echo 950 1024 1448`: sizes, in octets of one segment, that came back each time.
+    /// `echo 950 1024 1448`: sizes, in bytes of one segment, that came back each time.
     fn echo(&self, sizes: &[u32]) -> Result<String, String> {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         for size in sizes {

@@ -34,7 +34,7 @@ impl Doctor {
         doctor
     }
 
-    /// `mtu` has it as "1500 octets, 1770 fit".
+    /// `mtu` has it as "1500 bytes, 1770 fit".
     pub fn largest_mtu(&self) -> Option<u32> {
         let (_, found) = self.check("mtu")?;
         found.split_once(" fit")?.0.rsplit(' ').next()?.parse().ok()
@@ -163,7 +163,7 @@ mod tests {
 
     fn doctor(zero_copy: &str, rss: &str) -> Doctor {
         Doctor(Ok(serde_json::json!({ "checks": [
-            { "name": "mtu", "level": "ok", "found": "1500 octets, 1770 fit" },
+            { "name": "mtu", "level": "ok", "found": "1500 bytes, 1770 fit" },
             { "name": "xdp-modes", "level": "ok", "found": "native and generic; auto takes native" },
             { "name": "zero-copy", "level": "ok", "found": zero_copy },
             { "name": "rss", "level": "warning", "found": rss },

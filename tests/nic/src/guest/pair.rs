@@ -111,7 +111,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<(), String> 
         }
         sleep(Duration::from_millis(100));
     }
-    Err(format!("waited in vain: {what}"))
+    Err(format!("a minute was too short: {what}"))
 }
 
 fn find(mac: &str) -> Result<String, String> {

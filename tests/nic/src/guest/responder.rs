@@ -73,7 +73,7 @@ impl Responder {
         fs::read_to_string(LOG).unwrap_or_default()
     }
 
-    /// Ends it in peace.
+    /// Ends it by SIGTERM, and reads its summary.
     pub fn stop(mut self) -> Result<Summary, String> {
         println!("{}", self.log());
         let terminated = Command::new("kill").arg(self.process.id().to_string()).status();
@@ -132,6 +132,6 @@ impl Summary {
 /// The error of a command that ended: the lines of its log that are not about its start.
 fn reason(log: &str) -> String {
     println!("{log}");
-    let lines = log.lines().filter_map(|line| line.strip_prefix("handfast: "));
-    lines.last().unwrap_or("without a word").to_owned()
+    let mut lines = log.lines().filter_map(|line| line.strip_prefix("handfast: "));
+    lines.next_back().unwrap_or("no error was printed").to_owned()
 }
