@@ -11,7 +11,8 @@ use crate::frames::{build_from, letters};
 #[test]
 fn resets_of_others_are_sent_beside_a_flood_of_acks() {
     // (the flood's sources, the least percent of honest ACKs answered, and of SYNs)
-    let floods: [(&str, fn(u32) -> [u8; 4], u32, u32); 3] = [
+    type Source = fn(u32) -> [u8; 4];
+    let floods: [(&str, Source, u32, u32); 3] = [
         ("one /24", |round| [10, 0, 0, round as u8], 100, 100),
         ("20 prefixes", |round| [10, 0, (round * 7 % 20) as u8, 9], 90, 100),
         ("all different", |round| round.wrapping_mul(0x9e37_79b1).to_be_bytes(), 0, 100),
