@@ -212,6 +212,9 @@ fn timestamped(mut packet: Vec<u8>) -> Vec<u8> {
 }
 
 /// Every tunnel, and two in one another.
+/// Wraps a packet.
+type Way = dyn Fn(Vec<u8>) -> Vec<u8>;
+
 #[test]
 fn what_is_in_a_tunnel_is_drawn() {
     let outer = |protocol: u8, payload: Vec<u8>| {
@@ -234,7 +237,7 @@ fn what_is_in_a_tunnel_is_drawn() {
     };
     let vxlan = |packet| udp(4789, [&[8, 0, 0, 0, 0, 0, 42, 0][..], &ethernet(packet)].concat());
     let gre = |header: &[u8], packet: Vec<u8>| outer(47, [header, &packet].concat());
-    let ways: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>); 14] = [
+    let ways: [(&str, &Way); 14] = [
         ("VXLAN", &vxlan),
         ("VXLAN, Linux' port", &|packet| {
             udp(8472, [&[8, 0, 0, 0, 0, 0, 42, 0][..], &ethernet(packet)].concat())

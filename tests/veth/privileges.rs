@@ -28,8 +28,11 @@ fn no_thread_of_a_running_responder_has_a_capability() {
     responder.stop();
 }
 
-/// Policy and real-time priority of the threads whose name begins so (proc_pid_stat(5), fields 40, 41).
-fn scheduling(pid: u32, name: &str) -> Vec<(u32, u32, i32)> {
+/// Policy, real-time priority and nice value of a thread.
+type Scheduling = (u32, u32, i32);
+
+/// Of the threads whose name begins so (proc_pid_stat(5), fields 41, 40 and 19).
+fn scheduling(pid: u32, name: &str) -> Vec<Scheduling> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
     let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
     let of = stats.filter(|stat| stat.contains(&format!("({name}")));
@@ -48,7 +51,7 @@ fn the_threads_of_the_cores_are_scheduled_as_asked() {
     const OTHER: u32 = 0;
     const FIFO: u32 = 1;
     let Some(lab) = lab(|spec| spec) else { return };
-    let rows: [(&[&str], (u32, u32, i32)); 3] = [
+    let rows: [(&[&str], Scheduling); 3] = [
         (&[], (OTHER, 0, 0)),
         (&["--priority", "nice:-5"], (OTHER, 0, -5)),
         (&["--priority", "fifo:7"], (FIFO, 7, 0)),

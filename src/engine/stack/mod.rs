@@ -130,7 +130,7 @@ impl Stack {
         let capture = capture.map(Capture::start).transpose().map_err(StartError::Capture)?;
         let priority = active.priority;
         // In a thread that ends: the caller's own scheduling stays as it is.
-        let tried = std::thread::spawn(move || priority.apply()).join().unwrap_or_else(|_| Ok(()));
+        let tried = std::thread::spawn(move || priority.apply()).join().unwrap_or(Ok(()));
         tried.map_err(|source| StartError::Schedule { priority, source })?;
         let started = Instant::now();
         let mut threads = Vec::new();
