@@ -200,7 +200,7 @@ fn a_connection_is_read_off_the_wire_with_the_states_of_both_sides() {
             syn < syn_ack && rest.iter().all(|time| time > syn_ack),
             "frames are stamped as they pass: {drawn}"
         );
-        let payload: u16 = conversation.lines.iter().map(|line| line.payload_len).sum();
+        let payload: u32 = conversation.lines.iter().map(|line| line.payload_len).sum();
         assert_eq!(payload, 10, "{drawn}");
     }
 }

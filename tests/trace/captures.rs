@@ -213,7 +213,7 @@ fn timestamped(mut packet: Vec<u8>) -> Vec<u8> {
 
 /// Every tunnel, and two in one another.
 /// Wraps a packet.
-type Way = dyn Fn(Vec<u8>) -> Vec<u8>;
+type Way<'a> = dyn Fn(Vec<u8>) -> Vec<u8> + 'a;
 
 #[test]
 fn what_is_in_a_tunnel_is_drawn() {
