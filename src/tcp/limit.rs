@@ -1,6 +1,6 @@
 use super::Now;
 
-/// Tokens are counted in millionths, so that slow rates lose nothing to rounding.
+/// Tokens are counted in millionths: slow rates lose nothing to rounding.
 const TOKEN: u64 = 1_000_000;
 
 /// A token bucket: at most so many a second, with bursts of up to a second's worth.
@@ -30,9 +30,7 @@ impl TokenBucket {
     /// Takes a token, if there is one.
     #[inline]
     pub fn take(&mut self, now: Now) -> bool {
-        if self.level < TOKEN {
-            self.refill(now);
-        }
+        self.refill(now);
         self.spend()
     }
 

@@ -38,13 +38,13 @@ fn beside(
     for number in 0..u64::from(FLOOD) * (SECONDS + 1) {
         let now = Now { micros: 1_000_000_000 + number * 1_000_000 / u64::from(FLOOD) };
         let counts = number >= u64::from(FLOOD);
-        answered += u64::from(take(ACK, flood(number), now) && counts);
         let round = number / u64::from(every);
         // At any moment between two refills.
         if number % u64::from(every) == u64::from(scattered(round) % every) {
             let passes = take(kind, honest((round % u64::from(HONEST)) as u32), now);
             (heard, answered) = (heard + u32::from(passes && counts), answered + u64::from(passes && counts));
         }
+        answered += u64::from(take(ACK, flood(number), now) && counts);
     }
     let asked = f64::from(HONEST) * SECONDS as f64;
     (f64::from(heard) * 100.0 / asked, answered as f64 / SECONDS as f64)
