@@ -83,7 +83,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
         (&["--listen", "10.0.0.1/24:80"], &["10.0.0.0/24"]),
         (&["--listen", "::1:80"], &["brackets"]),
         (&["--listen", "10.0.0.1:80=telnet"], &["no service", "hold, discard, close, reset, echo and http"]),
-        (&["--dev", "an-interface-name-too-long"], &["15 octets"]),
+        (&["--dev", &"n".repeat(128)], &["127 bytes"]),
         (&["--subnet", "10.0.0.0"], &["10.0.0.0"]),
         (&["--cores", "1,x"], &["`x` is no core"]),
         (&["--cores", "0-"], &["`0-` is no core"]),
