@@ -73,6 +73,7 @@ fn no_arguments_show_help_and_fail() {
 #[test]
 fn wrong_values_are_named_with_what_would_be_right() {
     const LISTEN: [&str; 4] = ["--dev", "lo", "--listen", "10.9.9.9:80"];
+    let long = "n".repeat(128);
     for (wrong, parts) in [
         (&["--listen", "10.0.0.1"][..], &["10.0.0.1", "has no port"][..]),
         (&["--listen", ":80"], &["\":80\" has no address", "ADDR:80"]),
@@ -83,7 +84,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
         (&["--listen", "10.0.0.1/24:80"], &["10.0.0.0/24"]),
         (&["--listen", "::1:80"], &["brackets"]),
         (&["--listen", "10.0.0.1:80=telnet"], &["no service", "hold, discard, close, reset, echo and http"]),
-        (&["--dev", &"n".repeat(128)], &["127 bytes"]),
+        (&["--dev", long.as_str()], &["127 bytes"]),
         (&["--subnet", "10.0.0.0"], &["10.0.0.0"]),
         (&["--cores", "1,x"], &["`x` is no core"]),
         (&["--cores", "0-"], &["`0-` is no core"]),
