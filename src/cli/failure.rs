@@ -34,11 +34,9 @@ impl Failure {
                 let fix = format!("`handfast doctor --dev {device}` tells more");
                 failure.fix(fix)
             }
-            (StartError::Priority(_), _) => failure.fix(
-                "start as root, or with CAP_SYS_RESOURCE; in a systemd unit: LimitRTPRIO=99, LimitNICE=-20",
-            ),
             (StartError::Schedule { .. }, _) => failure.fix(
-                "in a systemd unit: RestrictRealtime=no; in a container: a cgroup that may run real-time threads",
+                "start as root, or with CAP_SYS_NICE; in a systemd unit: LimitRTPRIO=99, LimitNICE=-20 and \
+                 RestrictRealtime=no; in a container: a cgroup that may run real-time threads",
             ),
             (StartError::BusyRealtime, _) => failure.fix("leave out --poll busy, or the fifo of --priority"),
             _ => failure,

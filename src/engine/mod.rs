@@ -70,7 +70,7 @@ pub use ending::{Ending, OnStop, Progress, StopNotice};
 pub use mailbox::Mailbox;
 pub use orders::{Order, Refused};
 pub use port::Port;
-pub use priority::{Priority, PriorityError};
+pub use priority::Priority;
 pub use privileges::{PrivilegeError, drop_privileges};
 pub use rules::{Change, Numbered, Rules, RulesError};
 pub use runner::Polling;

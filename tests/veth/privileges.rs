@@ -57,7 +57,7 @@ fn the_threads_of_the_cores_are_scheduled_as_asked() {
         (&["--priority", "fifo:7"], (FIFO, 7, 0)),
     ];
     for (priority, wanted) in rows {
-        let listener = owned(false, "80=http");
+        let listener = owned(false, "80=close");
         let arguments = [&["--cores", "0", "--listen", listener.as_str()], priority].concat();
         let responder = Responder::start(&lab, &arguments);
         // The thread takes its priority when it has begun to run.

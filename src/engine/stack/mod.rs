@@ -3,6 +3,7 @@
 //! - `options`: what can be chosen, and why it may not start; `active`: what came of it.
 //! - `devices`: interfaces, their program and queues; `cores`: one runner per core around them.
 //! - `notes`: what the operator should know of it before the first frame.
+//! - `launch`: starts the threads of the cores, scheduled as asked.
 //! - `listening`: other listeners for a stack at work; `follow`: other addresses, MACs and names of its
 //!   interfaces; `announce`: which addresses are announced, and when.
 //! - `running`: a stack at work, and its end; `watch` its counts, for any thread.
@@ -12,6 +13,7 @@ mod announce;
 mod cores;
 mod devices;
 mod follow;
+mod launch;
 mod listening;
 mod notes;
 mod options;
@@ -35,12 +37,14 @@ use crate::xdp::{Changes, Device, Network, Queue};
 use cores::{State, choose_cpus, start_cores};
 use devices::{Given, OpenDevice, open_device};
 use follow::{Follow, Followed};
+use launch::Launcher;
 use listening::Listening;
 
 /// Opened, attached and bound; no thread runs yet. Needs no privilege from here on.
 pub struct Stack {
     devices: Arc<[OpenDevice]>,
     runners: Vec<Runner>,
+    launcher: Launcher,
     state: State,
     capture: Option<Capture>,
     listening: Arc<Listening>,
@@ -68,7 +72,7 @@ impl Stack {
         if options.priority.is_realtime() && options.polling == Polling::Busy {
             return Err(StartError::BusyRealtime);
         }
-        options.priority.permit()?;
+        let launcher = Launcher::new(options.priority)?;
         // First: what changes from here on is heard of.
         let changes = Changes::subscribe().map_err(StartError::Changes)?;
         let network = Network::read()?;
@@ -120,25 +124,16 @@ impl Stack {
             names: state.watch.names(),
         };
         let follow = Follow::new(followed, announce, no_arp)?;
-        Ok(Stack { devices, runners, state, capture, listening, follow, active })
+        Ok(Stack { devices, runners, launcher, state, capture, listening, follow, active })
     }
 
     /// Starts one pinned thread per core.
     pub fn run(self) -> Result<Running, StartError> {
-        let Stack { devices, runners, state, capture, listening, follow, active } = self;
+        let Stack { devices, runners, launcher, state, capture, listening, follow, .. } = self;
         // Not earlier: a thread keeps the privileges it was started with.
         let capture = capture.map(Capture::start).transpose().map_err(StartError::Capture)?;
-        let priority = active.priority;
-        // In a thread that ends: the caller's own scheduling stays as it is.
-        let tried = std::thread::spawn(move || priority.apply()).join().unwrap_or(Ok(()));
-        tried.map_err(|source| StartError::Schedule { priority, source })?;
         let started = Instant::now();
-        let mut threads = Vec::new();
-        for runner in runners {
-            let name = format!("hf-core-{}", runner.cpu);
-            let thread = std::thread::Builder::new().name(name).spawn(move || runner.run());
-            threads.push(thread.map_err(StartError::Thread)?);
-        }
+        let threads = launcher.start(runners).map_err(StartError::Thread)?;
         let follower = follow.start().map_err(StartError::Thread)?;
         Ok(Running { devices, threads, state, capture, listening, follower, started })
     }

@@ -2,7 +2,7 @@ use ipnet::IpNet;
 
 use crate::capture::Capture;
 use crate::engine::listeners::ListenerError;
-use crate::engine::{CallerFactory, CoreConfig, Fault, OnStop, Polling, Priority, PriorityError};
+use crate::engine::{CallerFactory, CoreConfig, Fault, OnStop, Polling, Priority};
 use crate::table::TableError;
 use crate::tcp::{Config, User};
 use crate::wire::{Mac, Owned};
@@ -115,8 +115,6 @@ pub enum StartError {
     Randomness(getrandom::Error),
     #[error("cannot write the capture: {0}; give another file: --pcap FILE")]
     Capture(std::io::Error),
-    #[error(transparent)]
-    Priority(#[from] PriorityError),
     #[error("the kernel refuses priority {priority}: {source}")]
     Schedule { priority: Priority, source: std::io::Error },
     #[error("busy polling at a real-time priority leaves the kernel no time to move packets on that CPU")]

@@ -3,18 +3,19 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::net::if_::if_indextoname;
+use nix::net::if_::if_nametoindex;
 
 use super::Watch;
 use super::cores::State;
 use super::devices::OpenDevice;
 use super::follow::Follower;
+use super::launch::CoreThread;
 use super::listening::Listening;
 use crate::capture::Writing;
 use crate::engine::describe::Tables;
 use crate::engine::runner::waker;
-use crate::engine::{Order, Refused, Snapshot, Worker};
-use crate::xdp::{self, Queue};
+use crate::engine::{Order, Refused, Snapshot};
+use crate::xdp::{self, Network};
 
 /// How often the end of the threads is looked after.
 const LOOK: Duration = Duration::from_millis(2);
@@ -22,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// A stack at work.
 pub struct Running {
     pub(super) devices: Arc<[OpenDevice]>,
-    pub(super) threads: Vec<JoinHandle<(Worker<Queue>, Option<xdp::Fault>)>>,
+    pub(super) threads: Vec<CoreThread>,
     pub(super) state: State,
     pub(super) capture: Option<Writing>,
     pub(super) listening: Arc<Listening>,
@@ -99,14 +100,21 @@ impl Running {
 
     /// Why it no longer works, if so. Cheap: look as often as you like.
     pub fn fault(&self) -> Option<RunError> {
-        // By index: its name may be another one by now.
-        let gone = self.devices.iter().find(|open| if_indextoname(open.device.index).is_err());
+        let gone = self.devices.iter().find(|open| self.is_gone(open));
         if let Some(gone) = gone {
             let name = |open: &OpenDevice| self.state.watch.name(&open.device.name);
             let others = self.devices.iter().filter(|open| open.device.index != gone.device.index);
             return Some(RunError::InterfaceGone { name: name(gone), others: others.map(name).collect() });
         }
         self.threads.iter().any(JoinHandle::is_finished).then_some(RunError::Thread)
+    }
+
+    /// Whether an interface is gone, and has not just got another name. nix's `if_indextoname` does not
+    /// see that there is none.
+    fn is_gone(&self, open: &OpenDevice) -> bool {
+        let (index, name) = (open.device.index, self.state.watch.name(&open.device.name));
+        let renamed = || Network::read().is_ok_and(|network| network.at(index).is_some());
+        if_nametoindex(name.as_str()).ok() != Some(index) && !renamed()
     }
 
     /// What an interface is called now that had this name at start.
