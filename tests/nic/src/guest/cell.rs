@@ -142,7 +142,12 @@ impl Tried {
             self.pair.on(End::Server, &["ethtool", "-K", "eth0", "rxvlan", "off"])?;
             self.pair.wait_for_carrier()?;
         }
-        let without = self.vlan_run();
+        let mut without = self.vlan_run();
+        if without.as_ref().is_ok_and(|(connected, _)| connected.starts_with("0 of")) {
+            // The change of rxvlan resets the NIC, which may have been busy with that.
+            self.pair.wait_for_carrier()?;
+            without = self.vlan_run();
+        }
         if !parts.is_empty() {
             self.pair.on(End::Server, &["ethtool", "-K", "eth0", "rxvlan", "on"])?;
         }

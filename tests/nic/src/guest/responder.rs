@@ -80,7 +80,11 @@ impl Responder {
         terminated.map_err(|error| format!("kill: {error}"))?;
         until("respond ends", || self.process.try_wait().is_ok_and(|status| status.is_some()))?;
         let text = fs::read_to_string(SUMMARY).map_err(|error| format!("no summary: {error}"))?;
-        serde_json::from_str(&text).map(Summary).map_err(|error| format!("the summary: {error}"))
+        let summary: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| format!("the summary: {error}"))?;
+        // To look into a cell that is not as expected.
+        println!("{summary}");
+        Ok(Summary(summary))
     }
 
     /// Ends it by SIGKILL.
