@@ -120,8 +120,10 @@ impl<K: PacketKey> Flows<K> {
             Placed::At(slot) => self.answer(desk, arrived, frame, slot, disguise),
             Placed::There(found) => self.known(desk, arrived, frame, found, debts),
             Placed::Refused(reason) => {
-                let by_cookie = reason == DropReason::SlotsFull && self.may_evict(desk.core);
-                refuse_syn(desk, arrived, frame, listener, (reason, by_cookie));
+                // Only there does it decide: a flood of SYNs must not look for idle connections.
+                let drops = desk.core.shared.config.when_full == WhenFull::Drop;
+                let gives_way = drops && reason == DropReason::SlotsFull && self.may_evict(desk.core);
+                refuse_syn(desk, arrived, frame, listener, (reason, gives_way));
             }
         }
     }

@@ -95,7 +95,7 @@ impl Runner {
     /// Runs until told to stop or until a device is gone, and gives the worker back.
     pub(super) fn run(mut self) -> (Worker<Queue>, Option<Fault>) {
         core_affinity::set_for_current(core_affinity::CoreId { id: self.cpu });
-        // At a real-time priority a wake-up is immediate, and whoever spins keeps ksoftirqd from the CPU.
+        // At a real-time priority a wake-up is immediate, and a spinning thread keeps ksoftirqd from the CPU.
         let spin = if self.priority.is_realtime() { Duration::ZERO } else { SPIN };
         let mut busy_until = Instant::now() + spin;
         // The scheduler lets every other thread run before one that yields has its turn again, but one

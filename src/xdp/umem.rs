@@ -24,7 +24,7 @@ unsafe impl Send for Memory {}
 impl Drop for Memory {
     fn drop(&mut self) {
         // SAFETY: the whole mapping that `new` made; slices of it borrow `self`. What the kernel
-        // still uses it has pinned. Failure would leave the pages mapped, and harms nobody.
+        // still uses it has pinned. Failure would leave the pages mapped, which does no harm.
         let _ = unsafe { munmap(self.base.cast(), self.len()) };
     }
 }
