@@ -9,7 +9,7 @@
 //! Per round: a bare AF_XDP reflector behind the same steering program (the ceiling), the
 //! responder with `--cookies always`, the responder with `--cookies never` (one slot per SYN, all
 //! 4-tuples distinct), and the kernel's own listener with SYN cookies. Each answers `--count`
-//! SYNs of `blast`, from 4-tuples that are never used twice.
+//! SYNs of `handfast lab ceiling replay-client`, from 4-tuples that are never used twice.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};
@@ -88,7 +88,7 @@ fn run(lab: &Lab, arguments: &Arguments, device: Device) -> Result<f64> {
     }
     let mut child = start(lab, arguments, device)?;
     std::thread::sleep(SETTLE);
-    let answer = blast(lab, arguments);
+    let answer = replay(lab, arguments);
     let summary = stop(&mut child)?;
     let answer = answer?;
     if device == Device::Stateful {
@@ -169,17 +169,18 @@ fn kernel(lab: &Lab, arguments: &Arguments) -> Result<f64> {
     ])?;
     server.run(&["ip", "route", "replace", SOURCES, "via", "198.18.0.1", "dev", SERVER_DEVICE])?;
     let listener = lab.in_server(|| TcpListener::bind(PEER))??;
-    let rate = blast(lab, arguments);
+    let rate = replay(lab, arguments);
     drop(listener);
     server.run(&["ip", "addr", "del", "198.18.1.1/16", "dev", SERVER_DEVICE])?;
     rate
 }
 
 /// The client's answers per second.
-fn blast(lab: &Lab, arguments: &Arguments) -> Result<f64> {
+fn replay(lab: &Lab, arguments: &Arguments) -> Result<f64> {
     let output = lab
         .client()
-        .command(beside("examples/blast")?)
+        .command(beside("handfast")?)
+        .args(["lab", "ceiling", "replay-client", "--workload", "syn"])
         .args(["--dev", CLIENT_DEVICE, "--mode", &arguments.mode, "--core", "1"])
         .args(["--peer", PEER, "--peer-mac", SERVER_MAC, "--source", SOURCES])
         .args(["--window", &arguments.window.to_string(), "--batch", &arguments.batch.to_string()])

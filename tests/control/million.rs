@@ -38,7 +38,7 @@ fn a_million_connections_are_listed_while_others_come_and_go() {
         "--listen",
         &listeners[0],
     ];
-    let program = optimized().join("handfast");
+    let program = optimized();
     let asked =
         Asked::start_program(&program, &lab, &[&arguments[..], &["--listen", &listeners[1]]].concat());
     fill(&lab);
@@ -82,9 +82,10 @@ fn fill(lab: &Lab) {
     let count = HELD.to_string();
     let output = lab
         .client()
-        .command(optimized().join("examples/blast"))
+        .command(optimized())
+        .args(["lab", "ceiling", "replay-client"])
         .args(["--dev", CLIENT_DEVICE, "--peer", "198.18.1.1:80", "--peer-mac", handfast::lab::SERVER_MAC])
-        .args(["--source", "10.77.0.0/16", "--count", &count, "--seconds", "120", "--establish"])
+        .args(["--source", "10.77.0.0/16", "--count", &count, "--seconds", "120", "--workload", "establish"])
         .args(["--window", "512", "--timeout-ms", "10000"])
         .output()
         .expect("ip netns exec");

@@ -18,7 +18,7 @@ const MOST_EACH: u64 = 96;
 #[test]
 fn a_half_open_connection_takes_at_most_96_octets() {
     let Some(lab) = lab(|spec| spec) else { return };
-    let summary = fill(&lab, &["--synack-retries", "10"], &[]);
+    let summary = fill(&lab, &["--synack-retries", "10"], "syn");
     assert_eq!(summary.total("established"), 0, "{}", summary.text);
     assert_eq!(summary.total("half_open"), CONNECTIONS, "{}", summary.text);
 }
@@ -26,34 +26,34 @@ fn a_half_open_connection_takes_at_most_96_octets() {
 #[test]
 fn an_idle_established_connection_takes_at_most_96_octets() {
     let Some(lab) = lab(|spec| spec) else { return };
-    let summary = fill(&lab, &[], &["--establish"]);
+    let summary = fill(&lab, &[], "establish");
     assert_eq!(summary.total("established"), CONNECTIONS, "{}", summary.text);
 }
 
 /// Opens the connections, and holds their memory to its bound while they are there.
-fn fill(lab: &Lab, arguments: &[&str], load: &[&str]) -> crate::summary::Summary {
+fn fill(lab: &Lab, arguments: &[&str], workload: &str) -> crate::summary::Summary {
     let listener = owned(false, "80=hold");
     // No peer answers for them, and a slow machine takes its time.
     let fixed =
         ["--keepalive", "0", "--cookies", "never", "--max-connections", "1000000", "--listen", &listener];
-    let program = optimized().join("handfast");
+    let program = optimized();
     let mut responder = Responder::start_program(&program, lab, &[&fixed, arguments].concat());
     let before = responder.resident();
-    blast(lab, load);
+    open(lab, workload);
     responder.await_open(CONNECTIONS);
     let each = (responder.resident() - before) / CONNECTIONS;
     let summary = responder.stop();
     // Some are reset at the end, as many as its time allows.
     let ended = summary.closed("stopped");
     assert_eq!(summary.total("connections") + ended, CONNECTIONS, "{}", summary.text);
-    eprintln!("{each} octets for each of {CONNECTIONS} connections {load:?}");
+    eprintln!("{each} octets for each of {CONNECTIONS} connections ({workload})");
     assert!(each <= MOST_EACH, "{each} octets for each connection");
     summary
 }
 
 /// SYNs from a million different places. Which of them arrived the responder's own counts say: a
 /// machine that is busy may lose answers on their way back, and they are sent again.
-fn blast(lab: &Lab, load: &[&str]) {
+fn open(lab: &Lab, workload: &str) {
     let count = CONNECTIONS.to_string();
     let fixed = ["--dev", CLIENT_DEVICE, "--peer", "198.18.1.1:80", "--peer-mac", handfast::lab::SERVER_MAC];
     let bounds = ["--source", "10.77.0.0/16", "--count", &count, "--seconds", "240"];
@@ -62,11 +62,12 @@ fn blast(lab: &Lab, load: &[&str]) {
     let pace = ["--window", "512", "--timeout-ms", "40000"];
     let output = lab
         .client()
-        .command(optimized().join("examples/blast"))
+        .command(optimized())
+        .args(["lab", "ceiling", "replay-client"])
         .args(fixed)
         .args(bounds)
         .args(pace)
-        .args(load)
+        .args(["--workload", workload])
         .output()
         .expect("ip netns exec");
     let text = String::from_utf8_lossy(&output.stdout);

@@ -33,7 +33,7 @@ fn nothing_is_left_and_memory_is_flat() {
     let fixed = ["--interval", "1", "--keepalive", "20", "--msl", "5"];
     let listen = listeners.iter().flat_map(|listener| ["--listen", listener]);
     let arguments: Vec<&str> = fixed.into_iter().chain(listen).collect();
-    let mut responder = Responder::start_program(optimized().join("handfast"), &lab, &arguments);
+    let mut responder = Responder::start_program(optimized(), &lab, &arguments);
     let end = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
     let resident = thread::scope(|scope| {
         for number in 0..CLIENTS {
