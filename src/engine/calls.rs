@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use super::caller::{Ends, Line, OpenError};
 use super::core::Core;
-use super::desk::fresh;
 use super::far::Ports;
 use super::flows::{Flows, step};
 use super::owed::Owed;
 use super::port::{BATCH, Port};
+use super::reply::alloc_tx;
 use crate::table::{InsertError, Slot};
 use crate::tcp::{self, Handle, Now, State, Tcb, TcbFlags};
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
@@ -122,7 +122,7 @@ impl<K: PacketKey> Flows<K> {
         window: u16,
     ) -> Result<u32, OpenError> {
         let hash = key.hash(&core.shared.secrets.hash);
-        let frame = fresh(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
+        let frame = alloc_tx(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
         let disguise = core.shared.secrets.isn.disguise(&key);
         let iss = disguise.isn(core.now);
         let made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
@@ -152,7 +152,7 @@ impl<K: PacketKey> Flows<K> {
         key: K,
         window: u16,
     ) -> Result<(), OpenError> {
-        let frame = fresh(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
+        let frame = alloc_tx(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
         let disguise = core.shared.secrets.isn.disguise(&key);
         let iss = disguise.isn(core.now);
         let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);

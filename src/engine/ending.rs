@@ -4,11 +4,11 @@
 
 use super::Worker;
 use super::core::Core;
-use super::desk::fresh;
 use super::far::Ports;
 use super::flows::{Flows, step};
 use super::owed::Owed;
 use super::port::Port;
+use super::reply::alloc_tx;
 use super::tell::tell;
 use crate::observe::DropReason;
 use crate::table::Slot;
@@ -208,7 +208,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(key) = self.part.key(slot) else { return Ok(false) };
         let number = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return Ok(false) };
-        let frame = fresh(&core.hops, ports, tcb.hop, number)?;
+        let frame = alloc_tx(&core.hops, ports, tcb.hop, number)?;
         let (before, listener) = (tcb.state, tcb.listener);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let emit = tcp::stopped(tcb, &mut step);

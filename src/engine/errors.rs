@@ -1,10 +1,10 @@
 //! ICMP errors on their way to the connection whose segment they quote.
 
 use super::core::Core;
-use super::desk::hand_over;
 use super::flows::{Flows, step};
 use super::owed::Owed;
 use super::port::Port;
+use super::reply::forward_frame;
 use super::tell::{tell, user_of};
 use crate::observe::DropReason;
 use crate::table::Slot;
@@ -23,7 +23,9 @@ pub(super) fn icmp_error<K: PacketKey, P: Port>(
 ) {
     let hash = message.key.hash(&core.shared.secrets.hash);
     match flows.part.find(&message.key, hash) {
-        Some(found) if found.owner != core.id => return hand_over(core, port, number, frame, found.owner),
+        Some(found) if found.owner != core.id => {
+            return forward_frame(core, port, number, frame, found.owner);
+        }
         Some(found) => flows.icmp_error(core, found.slot, hash, message),
         None => core.counters.dropped(DropReason::IcmpForeign),
     }

@@ -3,10 +3,10 @@
 //! is left out is what cannot happen.
 
 use super::batch::{Arrived, Debt};
-use super::desk::Desk;
 use super::flows::{Flows, step};
 use super::outcome::Outcome;
 use super::port::Port;
+use super::reply::ReplyContext;
 use super::tell::{tell, user_of};
 use crate::observe::Closed;
 use crate::table::Slot;
@@ -17,13 +17,13 @@ impl<K: PacketKey> Flows<K> {
     /// SYN-RECEIVED, and our SYN is acknowledged: ESTABLISHED.
     pub(super) fn opened<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         slot: Slot,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
-        let Desk { core, port, number } = desk;
+        let ReplyContext { core, port, number } = ctx;
         let segment = &arrived.segment;
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
@@ -40,7 +40,7 @@ impl<K: PacketKey> Flows<K> {
         if quiet {
             port.release(frame)
         } else {
-            self.speaks(desk, arrived, frame, slot, State::Established, debts)
+            self.speaks(ctx, arrived, frame, slot, State::Established, debts)
         }
     }
 
@@ -48,14 +48,14 @@ impl<K: PacketKey> Flows<K> {
     #[inline(never)]
     fn speaks<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         slot: Slot,
         before: State,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
-        let Desk { core, port, .. } = desk;
+        let ReplyContext { core, port, .. } = ctx;
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
         let key = &arrived.segment.key;
@@ -63,20 +63,20 @@ impl<K: PacketKey> Flows<K> {
         step.number = of;
         let verdict = tcp::settle(tcb, &mut step);
         let outcome = Outcome { before, verdict, timer: step.timer, ended: step.ended };
-        self.conclude(desk, arrived, frame, slot, outcome, debts);
+        self.conclude(ctx, arrived, frame, slot, outcome, debts);
     }
 
     /// ESTABLISHED, and the peer closes its direction. What the user answers, most often with its own
     /// FIN, goes with the ACK at the end of the batch (MUST-59).
     pub(super) fn peer_closed<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         slot: Slot,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
-        let Desk { core, port, number } = desk;
+        let ReplyContext { core, port, number } = ctx;
         let &Arrived { ref segment, hash, .. } = arrived;
         let (key, link_len) = (segment.key, segment.link_len);
         let of = self.number(slot);
@@ -88,7 +88,7 @@ impl<K: PacketKey> Flows<K> {
         step.number = of;
         tcp::hear_fin(tcb, &segment.info, &mut step, user);
         if tcb.has(TcbFlags::ABORT) {
-            return self.speaks(desk, arrived, frame, slot, State::CloseWait, debts);
+            return self.speaks(ctx, arrived, frame, slot, State::CloseWait, debts);
         }
         tcb.hop = core.hops.follow(port.bytes(&frame), link_len, *number, tcb.hop, of);
         tcb.heard(self.timers.idle_ms, true);
@@ -99,12 +99,12 @@ impl<K: PacketKey> Flows<K> {
     /// LAST-ACK, and our FIN is acknowledged: the end.
     pub(super) fn closed<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         slot: Slot,
     ) {
-        let Desk { core, port, .. } = desk;
+        let ReplyContext { core, port, .. } = ctx;
         let key = &arrived.segment.key;
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };

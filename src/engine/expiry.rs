@@ -1,11 +1,11 @@
 //! What follows from an expired timer.
 
 use super::core::Core;
-use super::desk::send_unasked;
 use super::far::Ports;
 use super::flows::{Flows, step};
 use super::owed::Owed;
 use super::port::Port;
+use super::reply::send_new;
 use super::tell::tell;
 use crate::table::Slot;
 use crate::tcp::{self, Ended, Timer, Verdict};
@@ -53,7 +53,7 @@ impl<K: PacketKey> Flows<K> {
         self.after(core, slot, hash, states, timer);
         if let Some(emit) = emit {
             let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
-            send_unasked(&core.counters, &core.hops, ports, (hop, of), &key, (&emit, payload));
+            send_new(&core.counters, &core.hops, ports, (hop, of), &key, (&emit, payload));
         }
     }
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::batch::{Batch, queue};
 use super::core::{Core, Shared, Waker, wake_owner};
-use super::desk::Desk;
 use super::errors::icmp_error;
 use super::flows::Flows;
 use super::mailbox::{FRAME_LEN, Task};
 use super::port::{BATCH, Port};
+use super::reply::ReplyContext;
 use crate::observe::{CoreCounters, DropReason};
 use crate::wire::{FlowKey4, FlowKey6, Packet, Policy, parse};
 
@@ -120,26 +120,26 @@ impl Far {
                 Ok(Packet::Error4(error)) => icmp_error(core, v4, port, *number, frame, &error),
                 Ok(Packet::Error6(error)) => icmp_error(core, v6, port, *number, frame, &error),
                 // Nothing else is handed over: the core that it came to answers it.
-                Ok(_) => port.refuse(frame, DropReason::NotForUs),
-                Err(reason) => port.refuse(frame, reason),
+                Ok(_) => port.drop_frame(frame, DropReason::NotForUs),
+                Err(reason) => port.drop_frame(frame, reason),
             }
         }
         v4.look_up(batch4);
         v6.look_up(batch6);
-        let mut desk = Desk { core, port, number: *number };
-        v4.segments(&mut desk, batch4);
-        v6.segments(&mut desk, batch6);
+        let mut ctx = ReplyContext { core, port, number: *number };
+        v4.segments(&mut ctx, batch4);
+        v6.segments(&mut ctx, batch6);
         for debt in batch4.debts.drain(..) {
-            v4.settle(&mut desk, debt);
+            v4.settle(&mut ctx, debt);
         }
         for debt in batch6.debts.drain(..) {
-            v6.settle(&mut desk, debt);
+            v6.settle(&mut ctx, debt);
         }
     }
 }
 
 impl FarPort {
-    fn refuse(&mut self, frame: FarFrame, reason: DropReason) {
+    fn drop_frame(&mut self, frame: FarFrame, reason: DropReason) {
         self.counters.dropped(reason);
         self.release(frame);
     }

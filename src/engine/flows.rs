@@ -2,7 +2,6 @@
 
 use super::batch::{Arrived, Batch, Debt};
 use super::core::{Core, Shared};
-use super::desk::{Desk, reuse};
 use super::hops::NO_HOP;
 use super::idle::Sweep;
 use super::listeners::ListenerId;
@@ -10,6 +9,7 @@ use super::outcome::Outcome;
 use super::owed::{OWED, Owed};
 use super::port::Port;
 use super::relief::{Farewell, Oldest, RESETS};
+use super::reply::{ReplyContext, reply_in_place};
 use super::tell::user_of;
 use super::timers::Timers;
 use crate::observe::{Closed, CoreCounters};
@@ -102,12 +102,16 @@ impl<K: PacketKey> Flows<K> {
 
     /// Phase 4: every segment through TCP.
     #[inline]
-    pub(super) fn segments<P: Port>(&mut self, desk: &mut Desk<'_, P>, batch: &mut Batch<K, P::Frame>) {
+    pub(super) fn segments<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        batch: &mut Batch<K, P::Frame>,
+    ) {
         let Batch { segments, frames, debts } = batch;
         for (arrived, frame) in segments.iter().zip(frames.drain(..)) {
-            match self.connection(arrived, desk.core.id) {
-                Some(found) => self.known(desk, arrived, frame, found, debts),
-                None => self.stranger(desk, arrived, frame, None, debts),
+            match self.connection(arrived, ctx.core.id) {
+                Some(found) => self.known(ctx, arrived, frame, found, debts),
+                None => self.stranger(ctx, arrived, frame, None, debts),
             }
         }
         segments.clear();
@@ -125,16 +129,16 @@ impl<K: PacketKey> Flows<K> {
 
     pub(super) fn known<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         found: Found,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
-        if found.owner != desk.core.id {
-            return desk.forward(frame, found.owner);
+        if found.owner != ctx.core.id {
+            return ctx.forward(frame, found.owner);
         }
-        let Desk { core, port, .. } = desk;
+        let ReplyContext { core, port, .. } = ctx;
         let slot = found.slot;
         let of = self.number(slot);
         let Arrived { segment, .. } = arrived;
@@ -143,9 +147,9 @@ impl<K: PacketKey> Flows<K> {
         };
         let before = tcb.state;
         match tcp::awaited(tcb, &segment.info) {
-            Some(Awaited::AckOfSyn) => return self.opened(desk, arrived, frame, slot, debts),
-            Some(Awaited::Fin) => return self.peer_closed(desk, arrived, frame, slot, debts),
-            Some(Awaited::AckOfFin) => return self.closed(desk, arrived, frame, slot),
+            Some(Awaited::AckOfSyn) => return self.opened(ctx, arrived, frame, slot, debts),
+            Some(Awaited::Fin) => return self.peer_closed(ctx, arrived, frame, slot, debts),
+            Some(Awaited::AckOfFin) => return self.closed(ctx, arrived, frame, slot),
             None => {}
         }
         let Some(user) = user_of(&mut core.users, &mut core.caller, tcb.listener) else {
@@ -156,13 +160,13 @@ impl<K: PacketKey> Flows<K> {
         step.number = of;
         let verdict = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, user);
         let outcome = Outcome { before, verdict, timer: step.timer, ended: step.ended };
-        self.conclude(desk, arrived, frame, slot, outcome, debts);
+        self.conclude(ctx, arrived, frame, slot, outcome, debts);
     }
 
     /// Phase 5: one segment for each connection that owes one.
     #[inline]
-    pub(super) fn settle<P: Port>(&mut self, desk: &mut Desk<'_, P>, debt: Debt<K, P::Frame>) {
-        let Desk { core, port, .. } = desk;
+    pub(super) fn settle<P: Port>(&mut self, ctx: &mut ReplyContext<'_, P>, debt: Debt<K, P::Frame>) {
+        let ReplyContext { core, port, .. } = ctx;
         let Debt { slot, key, hash, frame, link_len } = debt;
         // Ended since it was listed, and perhaps its slot used again.
         let same = self.part.key(slot) == Some(key);
@@ -182,7 +186,7 @@ impl<K: PacketKey> Flows<K> {
             return port.release(frame);
         };
         let payload = if out.with_data { core.buffers.segment(out.buffer) } else { &[] };
-        reuse(&core.counters, *port, frame, link_len, &key, (&out.emit, payload));
+        reply_in_place(&core.counters, *port, frame, link_len, &key, (&out.emit, payload));
     }
 
     /// Ends a connection in TIME-WAIT from outside of TCP: its user was told before.

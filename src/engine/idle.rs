@@ -3,10 +3,10 @@
 //! and no timer is set for what almost never happens.
 
 use super::core::Core;
-use super::desk::fresh;
 use super::far::Ports;
 use super::flows::{Flows, step};
 use super::port::Port;
+use super::reply::alloc_tx;
 use crate::observe::DropReason;
 use crate::table::Slot;
 use crate::tcp::{self, Config, IdleLimits, Silence, User};
@@ -116,7 +116,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(key) = self.part.key(slot) else { return true };
         let number = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return true };
-        let frame = fresh(&core.hops, ports, tcb.hop, number);
+        let frame = alloc_tx(&core.hops, ports, tcb.hop, number);
         if matches!(frame, Err(DropReason::NoFrame)) {
             return false;
         }

@@ -7,7 +7,7 @@
 //!   `expected` its way if it was waited for, `expiry` the timer's; `outcome` what follows from it,
 //!   `tell` whom to tell.
 //! - `open`: segments of no connection: listeners, cookies, faults on purpose, resets.
-//! - `desk`: the ways out of a batch: answered, refused, handed over.
+//! - `reply`: the ways a received frame leaves: replied to, dropped, forwarded; and segments in new frames.
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
 //! - `fair`: rate limits that no sender uses up for the others.
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
@@ -31,7 +31,6 @@ mod caller;
 mod calls;
 mod core;
 mod describe;
-mod desk;
 mod ending;
 mod errors;
 mod expected;
@@ -53,6 +52,7 @@ mod port;
 mod priority;
 mod privileges;
 mod relief;
+mod reply;
 mod rules;
 mod runner;
 pub mod simulation;

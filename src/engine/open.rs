@@ -2,11 +2,11 @@
 
 use super::batch::{Arrived, Debt};
 use super::core::Core;
-use super::desk::Desk;
 use super::flows::{Flows, step};
 use super::hops::Hops;
 use super::listeners::ListenerId;
 use super::port::Port;
+use super::reply::ReplyContext;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
 use crate::tcp::{self, Arrival, CookieMode, Disguise, Offer, Tcb, Timer, TimerOp, WhenFull};
@@ -24,33 +24,33 @@ impl<K: PacketKey> Flows<K> {
     /// `above`: the SYN ended a TIME-WAIT whose sequence numbers reached this far.
     pub(super) fn stranger<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         above: Option<Seq>,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
         let Segment { key, info, link_len, .. } = &arrived.segment;
-        let Some(listener) = self.listener(desk.core, key) else {
-            if desk.core.caller.as_ref().is_some_and(|caller| caller.floods()) {
-                return desk.refuse(frame, DropReason::FloodAnswer);
+        let Some(listener) = self.listener(ctx.core, key) else {
+            if ctx.core.caller.as_ref().is_some_and(|caller| caller.floods()) {
+                return ctx.drop_frame(frame, DropReason::FloodAnswer);
             }
             return match tcp::closed(info) {
-                Ok(reset) => desk.reply(frame, *link_len, key, &reset),
-                Err(reason) => desk.refuse(frame, reason),
+                Ok(reset) => ctx.reply(frame, *link_len, key, &reset),
+                Err(reason) => ctx.drop_frame(frame, reason),
             };
         };
         match tcp::listen(info) {
-            Arrival::Drop(reason) => desk.refuse(frame, reason),
-            Arrival::Ack(reset) => self.ack(desk, arrived, frame, listener.0, reset, debts),
-            Arrival::Syn => self.syn(desk, arrived, frame, listener.0, above, debts),
+            Arrival::Drop(reason) => ctx.drop_frame(frame, reason),
+            Arrival::Ack(reset) => self.ack(ctx, arrived, frame, listener.0, reset, debts),
+            Arrival::Syn => self.syn(ctx, arrived, frame, listener.0, above, debts),
         }
     }
 
     /// An ACK to a listener: the answer to a cookie, or a RST (RFC 9293 3.10.7.2, second).
     fn ack<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         listener: u16,
@@ -58,24 +58,24 @@ impl<K: PacketKey> Flows<K> {
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
         let segment = &arrived.segment;
-        let offer = if desk.core.stopping { None } else { cookie_offer(desk.core, segment) };
+        let offer = if ctx.core.stopping { None } else { cookie_offer(ctx.core, segment) };
         let Some(offer) = offer else {
-            return desk.reply(frame, segment.link_len, &segment.key, &reset);
+            return ctx.reply(frame, segment.link_len, &segment.key, &reset);
         };
-        let core = &mut *desk.core;
+        let core = &mut *ctx.core;
         let window = core.window(listener);
         let make = |core: &mut Core| {
             let step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
             tcp::accept_cookie(&offer, &segment.info, window, &step)
         };
-        match self.place(desk, arrived, &frame, listener, make) {
+        match self.place(ctx, arrived, &frame, listener, make) {
             Placed::At(slot) => {
-                desk.core.counters.established_by_cookie.bump();
-                let found = Found { slot, owner: desk.core.id };
-                self.known(desk, arrived, frame, found, debts);
+                ctx.core.counters.established_by_cookie.bump();
+                let found = Found { slot, owner: ctx.core.id };
+                self.known(ctx, arrived, frame, found, debts);
             }
-            Placed::There(found) => self.known(desk, arrived, frame, found, debts),
-            Placed::Refused(reason) => refuse_connected(desk, arrived, frame, reason, &reset),
+            Placed::There(found) => self.known(ctx, arrived, frame, found, debts),
+            Placed::Refused(reason) => refuse_connected(ctx, arrived, frame, reason, &reset),
         }
     }
 
@@ -83,31 +83,31 @@ impl<K: PacketKey> Flows<K> {
     #[inline]
     fn syn<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         listener: u16,
         above: Option<Seq>,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
-        desk.core.counters.syns.bump();
-        if desk.core.faulty {
-            match mistreatment(desk.core) {
+        ctx.core.counters.syns.bump();
+        if ctx.core.faulty {
+            match mistreatment(ctx.core) {
                 Mistreatment::None => {}
-                Mistreatment::Drop => return desk.refuse(frame, DropReason::FaultDrop),
-                Mistreatment::Reset => return reset_on_purpose(desk, arrived, frame),
-                Mistreatment::Stopping => return answer_closed(desk, arrived, frame),
+                Mistreatment::Drop => return ctx.drop_frame(frame, DropReason::FaultDrop),
+                Mistreatment::Reset => return reset_on_purpose(ctx, arrived, frame),
+                Mistreatment::Stopping => return answer_closed(ctx, arrived, frame),
             }
         }
-        if self.wants_cookie(desk.core) && above.is_none() {
-            let drops = desk.core.shared.config.when_full == WhenFull::Drop;
-            if drops && self.is_full() && !self.may_evict(desk.core) {
-                return desk.refuse(frame, DropReason::SlotsFull);
+        if self.wants_cookie(ctx.core) && above.is_none() {
+            let drops = ctx.core.shared.config.when_full == WhenFull::Drop;
+            if drops && self.is_full() && !self.may_evict(ctx.core) {
+                return ctx.drop_frame(frame, DropReason::SlotsFull);
             }
-            return answer_with_cookie(desk, arrived, frame, listener);
+            return answer_with_cookie(ctx, arrived, frame, listener);
         }
         let segment = &arrived.segment;
-        let core = &mut *desk.core;
+        let core = &mut *ctx.core;
         let disguise = core.shared.secrets.isn.disguise(&segment.key);
         let iss = isn_above(disguise.isn(core.now), above);
         let window = core.window(listener);
@@ -116,14 +116,14 @@ impl<K: PacketKey> Flows<K> {
             let made = step(shared, &core.counters, &mut core.buffers, key, Some(disguise), core.now);
             tcp::accept_syn(&segment.info, iss, window, &made)
         };
-        match self.place(desk, arrived, &frame, listener, make) {
-            Placed::At(slot) => self.answer(desk, arrived, frame, slot, disguise),
-            Placed::There(found) => self.known(desk, arrived, frame, found, debts),
+        match self.place(ctx, arrived, &frame, listener, make) {
+            Placed::At(slot) => self.answer(ctx, arrived, frame, slot, disguise),
+            Placed::There(found) => self.known(ctx, arrived, frame, found, debts),
             Placed::Refused(reason) => {
                 // Only there does it decide: a flood of SYNs must not look for idle connections.
-                let drops = desk.core.shared.config.when_full == WhenFull::Drop;
-                let gives_way = drops && reason == DropReason::SlotsFull && self.may_evict(desk.core);
-                refuse_syn(desk, arrived, frame, listener, (reason, gives_way));
+                let drops = ctx.core.shared.config.when_full == WhenFull::Drop;
+                let gives_way = drops && reason == DropReason::SlotsFull && self.may_evict(ctx.core);
+                refuse_syn(ctx, arrived, frame, listener, (reason, gives_way));
             }
         }
     }
@@ -132,14 +132,14 @@ impl<K: PacketKey> Flows<K> {
     #[inline(always)]
     fn answer<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         slot: Slot,
         disguise: Disguise,
     ) {
         let Arrived { segment, .. } = arrived;
-        let Desk { core, port, .. } = desk;
+        let ReplyContext { core, port, .. } = ctx;
         if core.faulty && core.rules.fault.delay_ms > 0 {
             let after_ms = core.rules.fault.delay_ms;
             self.timers.start(&mut self.part, slot, Timer::SynAckDelay, after_ms, core.now);
@@ -155,7 +155,7 @@ impl<K: PacketKey> Flows<K> {
         if let TimerOp::Start { timer, after_ms } = step.timer {
             self.timers.start_idle(&mut self.part, slot, timer, after_ms, core.now);
         }
-        desk.answer(frame, segment.link_len, &segment.key, &emit);
+        ctx.reply_syn_ack(frame, segment.link_len, &segment.key, &emit);
     }
 
     /// Puts a half-open connection into the table. Where no slot is free, the oldest TIME-WAIT
@@ -164,15 +164,15 @@ impl<K: PacketKey> Flows<K> {
     #[inline]
     fn place<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: &P::Frame,
         listener: u16,
         make: impl Fn(&mut Core) -> Tcb,
     ) -> Placed {
         let &Arrived { ref segment, hash, .. } = arrived;
-        let core = &mut *desk.core;
-        let hop = core.hops.enter(desk.port.bytes(frame), segment.link_len, desk.number);
+        let core = &mut *ctx.core;
+        let hop = core.hops.enter(ctx.port.bytes(frame), segment.link_len, ctx.number);
         let tcb = |core: &mut Core| {
             let mut tcb = make(core);
             (tcb.listener, tcb.hop) = (listener, hop);
@@ -191,7 +191,7 @@ impl<K: PacketKey> Flows<K> {
             Ok(slot) => {
                 self.half_open += 1;
                 if Hops::needs_line(hop) {
-                    self.keep_hop(desk, segment, frame, slot);
+                    self.keep_hop(ctx, segment, frame, slot);
                 }
                 Placed::At(slot)
             }
@@ -211,14 +211,14 @@ impl<K: PacketKey> Flows<K> {
     #[cold]
     fn keep_hop<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         segment: &Segment<K>,
         frame: &P::Frame,
         slot: Slot,
     ) {
         let of = self.number(slot);
         if let Some(tcb) = self.part.value_mut(slot) {
-            tcb.hop = desk.core.hops.keep(desk.port.bytes(frame), segment.link_len, desk.number, of);
+            tcb.hop = ctx.core.hops.keep(ctx.port.bytes(frame), segment.link_len, ctx.number, of);
         }
     }
 
@@ -268,43 +268,43 @@ fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>) -> Option<O
 
 /// A SYN-ACK without a slot.
 fn answer_with_cookie<K: PacketKey, P: Port>(
-    desk: &mut Desk<'_, P>,
+    ctx: &mut ReplyContext<'_, P>,
     arrived: &Arrived<K>,
     frame: P::Frame,
     listener: u16,
 ) {
     let Segment { key, info, link_len, .. } = &arrived.segment;
-    let core = &mut *desk.core;
+    let core = &mut *ctx.core;
     let mss = Offer::from_syn(&info.options, key.local().is_ipv6()).mss;
     let iss = core.cookies.issue(key, info.seq, mss, core.now);
     let window = core.window(listener);
     core.counters.syn_acks_cookie.bump();
     let step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
     let emit = tcp::cookie_answer(info, iss, window, &step);
-    desk.answer(frame, *link_len, key, &emit);
+    ctx.reply_syn_ack(frame, *link_len, key, &emit);
 }
 
 /// A SYN that there is no slot for. By cookie it may still find one: the ACK decides. `gives_way`: a
 /// connection would give way to it then.
 #[cold]
 fn refuse_syn<K: PacketKey, P: Port>(
-    desk: &mut Desk<'_, P>,
+    ctx: &mut ReplyContext<'_, P>,
     arrived: &Arrived<K>,
     frame: P::Frame,
     listener: u16,
     (reason, gives_way): (DropReason, bool),
 ) {
-    let config = &desk.core.shared.config;
+    let config = &ctx.core.shared.config;
     // Not when raced: the other core answers, and a cookie would be a second ISN.
     match (reason, config.when_full, config.cookies) {
-        (DropReason::InsertRaced, ..) => desk.refuse(frame, reason),
-        (_, WhenFull::Drop, CookieMode::Never) => desk.refuse(frame, reason),
-        (_, WhenFull::Drop, _) if !gives_way => desk.refuse(frame, reason),
+        (DropReason::InsertRaced, ..) => ctx.drop_frame(frame, reason),
+        (_, WhenFull::Drop, CookieMode::Never) => ctx.drop_frame(frame, reason),
+        (_, WhenFull::Drop, _) if !gives_way => ctx.drop_frame(frame, reason),
         (_, WhenFull::Reset, CookieMode::Never) => {
-            desk.core.counters.dropped(reason);
-            answer_closed(desk, arrived, frame);
+            ctx.core.counters.dropped(reason);
+            answer_closed(ctx, arrived, frame);
         }
-        _ => answer_with_cookie(desk, arrived, frame, listener),
+        _ => answer_with_cookie(ctx, arrived, frame, listener),
     }
 }
 
@@ -312,17 +312,17 @@ fn refuse_syn<K: PacketKey, P: Port>(
 /// that the address is its own: so it gets its RST beside the limit, which is for those who have not.
 #[cold]
 fn refuse_connected<K: PacketKey, P: Port>(
-    desk: &mut Desk<'_, P>,
+    ctx: &mut ReplyContext<'_, P>,
     arrived: &Arrived<K>,
     frame: P::Frame,
     reason: DropReason,
     reset: &Emit,
 ) {
-    if reason == DropReason::InsertRaced || desk.core.shared.config.when_full == WhenFull::Drop {
-        return desk.refuse(frame, reason);
+    if reason == DropReason::InsertRaced || ctx.core.shared.config.when_full == WhenFull::Drop {
+        return ctx.drop_frame(frame, reason);
     }
-    desk.core.counters.dropped(reason);
-    desk.turn(frame, arrived.segment.link_len, &arrived.segment.key, reset);
+    ctx.core.counters.dropped(reason);
+    ctx.reply_unlimited(frame, arrived.segment.link_len, &arrived.segment.key, reset);
 }
 
 /// What becomes of a SYN beside its connection: by `--fault`, or because the program ends.
@@ -352,18 +352,26 @@ fn mistreatment(core: &mut Core) -> Mistreatment {
 
 /// `--fault reset`: as if nobody listened.
 #[cold]
-fn reset_on_purpose<K: PacketKey, P: Port>(desk: &mut Desk<'_, P>, arrived: &Arrived<K>, frame: P::Frame) {
-    desk.core.counters.closed[Closed::FaultReset as usize].bump();
-    answer_closed(desk, arrived, frame);
+fn reset_on_purpose<K: PacketKey, P: Port>(
+    ctx: &mut ReplyContext<'_, P>,
+    arrived: &Arrived<K>,
+    frame: P::Frame,
+) {
+    ctx.core.counters.closed[Closed::FaultReset as usize].bump();
+    answer_closed(ctx, arrived, frame);
 }
 
 /// As a closed port would.
 #[cold]
-fn answer_closed<K: PacketKey, P: Port>(desk: &mut Desk<'_, P>, arrived: &Arrived<K>, frame: P::Frame) {
+fn answer_closed<K: PacketKey, P: Port>(
+    ctx: &mut ReplyContext<'_, P>,
+    arrived: &Arrived<K>,
+    frame: P::Frame,
+) {
     let Segment { key, info, link_len, .. } = &arrived.segment;
     match tcp::closed(info) {
-        Ok(reset) => desk.reply(frame, *link_len, key, &reset),
-        Err(reason) => desk.refuse(frame, reason),
+        Ok(reset) => ctx.reply(frame, *link_len, key, &reset),
+        Err(reason) => ctx.drop_frame(frame, reason),
     }
 }
 

@@ -3,10 +3,10 @@
 
 use super::batch::{Arrived, Debt};
 use super::core::Core;
-use super::desk::Desk;
 use super::flows::Flows;
 use super::owed::Owed;
 use super::port::Port;
+use super::reply::ReplyContext;
 use super::tell::tell;
 use crate::observe::Closed;
 use crate::table::Slot;
@@ -27,14 +27,14 @@ impl<K: PacketKey> Flows<K> {
     #[inline(always)]
     pub(super) fn conclude<P: Port>(
         &mut self,
-        desk: &mut Desk<'_, P>,
+        ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         slot: Slot,
         Outcome { before, verdict, timer, ended }: Outcome,
         debts: &mut Vec<Debt<K, P::Frame>>,
     ) {
-        let Desk { core, port, number } = desk;
+        let ReplyContext { core, port, number } = ctx;
         let of = self.number(slot);
         let &Arrived { ref segment, hash, .. } = arrived;
         let Some(tcb) = self.part.value_mut(slot) else {
@@ -61,21 +61,21 @@ impl<K: PacketKey> Flows<K> {
             Verdict::Owes if !listed => debts.push(Debt { slot, key: segment.key, hash, frame, link_len }),
             Verdict::Owes | Verdict::Quiet => port.release(frame),
             // A RST of the connection's own is its end, once: not an answer that anybody can ask for.
-            Verdict::Reply(emit) => desk.turn(frame, link_len, &segment.key, &emit),
+            Verdict::Reply(emit) => ctx.reply_unlimited(frame, link_len, &segment.key, &emit),
             Verdict::ReplyOwes(emit) => {
                 if !listed {
                     self.owe(core.now, Owed { slot, key: segment.key, hash });
                 }
-                desk.turn(frame, link_len, &segment.key, &emit);
+                ctx.reply_unlimited(frame, link_len, &segment.key, &emit);
             }
             Verdict::DropReply(reason, emit) => {
                 core.counters.dropped(reason);
-                desk.reply(frame, link_len, &segment.key, &emit);
+                ctx.reply(frame, link_len, &segment.key, &emit);
             }
-            Verdict::Drop(reason) => desk.refuse(frame, reason),
+            Verdict::Drop(reason) => ctx.drop_frame(frame, reason),
             Verdict::Reopen { above } => {
                 self.end(core, slot, hash, Closed::TimeWaitReused);
-                self.stranger(desk, arrived, frame, Some(above), debts);
+                self.stranger(ctx, arrived, frame, Some(above), debts);
             }
         }
     }

@@ -3,10 +3,10 @@
 //! the connection waits a moment and asks again.
 
 use super::core::Core;
-use super::desk::fresh;
 use super::far::Ports;
 use super::flows::{Flows, step};
 use super::port::Port;
+use super::reply::alloc_tx;
 use super::tell::tell;
 use crate::observe::DropReason;
 use crate::table::Slot;
@@ -68,7 +68,7 @@ impl<K: PacketKey> Flows<K> {
         if !tcb.has(TcbFlags::LISTED) {
             return;
         }
-        let frame = fresh(&core.hops, ports, tcb.hop, number);
+        let frame = alloc_tx(&core.hops, ports, tcb.hop, number);
         // In SYN-SENT nothing can be owed but a silent end.
         if matches!(frame, Err(DropReason::NoFrame)) && tcb.state != State::SynSent {
             return self.wait_for_frame(core.now, slot);

@@ -3,11 +3,11 @@
 
 use super::Worker;
 use super::core::Core;
-use super::desk::fresh_at;
 use super::far::Ports;
 use super::flows::{Flows, step};
 use super::hops::Hop;
 use super::port::Port;
+use super::reply::alloc_tx_at;
 use super::tell::tell;
 use crate::observe::{Closed, DropReason};
 use crate::table::Slot;
@@ -144,8 +144,8 @@ impl<K: PacketKey> Flows<K> {
     #[inline]
     pub(super) fn send_resets<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) {
         for Farewell { key, hop, emit } in self.resets.drain(..) {
-            match hop.ok_or(DropReason::NoHop).and_then(|hop| fresh_at(hop, ports)) {
-                Ok(fresh) => fresh.send(&core.counters, &key, &emit, &[]),
+            match hop.ok_or(DropReason::NoHop).and_then(|hop| alloc_tx_at(hop, ports)) {
+                Ok(frame) => frame.send(&core.counters, &key, &emit, &[]),
                 Err(reason) => core.counters.dropped(reason),
             }
         }

@@ -2,12 +2,12 @@ use super::answers;
 use super::batch::{Batch, queue, queue_common};
 use super::calls::Calls;
 use super::core::Core;
-use super::desk::Desk;
 use super::errors::icmp_error;
 use super::far::{Far, Ports};
 use super::flows::Flows;
 use super::hops::{Hop, NO_HOP};
 use super::port::{BATCH, Port};
+use super::reply::ReplyContext;
 use super::rules::Change;
 use super::stopwatch::Stopwatch;
 use crate::observe::Stage;
@@ -240,20 +240,20 @@ impl<P: Port> Worker<P> {
     /// Phase 4: every segment of the batch through TCP.
     fn process(&mut self, number: usize) {
         let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
-        let mut desk = Desk { core, port: &mut ports.own[number], number: number as u8 };
-        v4.segments(&mut desk, batch4);
-        v6.segments(&mut desk, batch6);
+        let mut ctx = ReplyContext { core, port: &mut ports.own[number], number: number as u8 };
+        v4.segments(&mut ctx, batch4);
+        v6.segments(&mut ctx, batch6);
     }
 
     /// Phase 5: what the batch left owing.
     fn settle(&mut self, number: usize) {
         let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
-        let mut desk = Desk { core, port: &mut ports.own[number], number: number as u8 };
+        let mut ctx = ReplyContext { core, port: &mut ports.own[number], number: number as u8 };
         for debt in batch4.debts.drain(..) {
-            v4.settle(&mut desk, debt);
+            v4.settle(&mut ctx, debt);
         }
         for debt in batch6.debts.drain(..) {
-            v6.settle(&mut desk, debt);
+            v6.settle(&mut ctx, debt);
         }
     }
 

@@ -11,21 +11,21 @@ use crate::wire::ethernet::{turn_around, write_link};
 use crate::wire::tcp::write_segment;
 use crate::wire::{Emit, Flags, LinkHeader, PacketKey};
 
-pub(super) struct Desk<'a, P: Port> {
+pub(super) struct ReplyContext<'a, P: Port> {
     pub core: &'a mut Core,
     pub port: &'a mut P,
     /// The port's number on this core.
     pub number: u8,
 }
 
-impl<P: Port> Desk<'_, P> {
+impl<P: Port> ReplyContext<'_, P> {
     /// An answer in the frame that asked; RSTs within their limit.
     #[inline]
     pub(super) fn reply<K: PacketKey>(&mut self, frame: P::Frame, link_len: u8, key: &K, emit: &Emit) {
         if emit.flags.has(Flags::RST) && !self.may_reset(key, emit) {
-            return self.refuse(frame, DropReason::RstLimited);
+            return self.drop_frame(frame, DropReason::RstLimited);
         }
-        self.turn(frame, link_len, key, emit);
+        self.reply_unlimited(frame, link_len, key, emit);
     }
 
     #[cold]
@@ -36,22 +36,34 @@ impl<P: Port> Desk<'_, P> {
 
     /// A segment without data in the frame that asked for it.
     #[inline(never)]
-    pub(super) fn turn<K: PacketKey>(&mut self, frame: P::Frame, link_len: u8, key: &K, emit: &Emit) {
+    pub(super) fn reply_unlimited<K: PacketKey>(
+        &mut self,
+        frame: P::Frame,
+        link_len: u8,
+        key: &K,
+        emit: &Emit,
+    ) {
         if emit.flags.has(Flags::RST) {
             self.core.counters.resets_sent.bump();
         }
-        self.answer(frame, link_len, key, emit);
+        self.reply_syn_ack(frame, link_len, key, emit);
     }
 
-    /// As [`Desk::turn`], no RST, and inlined with all below it: for SYN-ACKs.
+    /// As [`ReplyContext::reply_unlimited`], no RST, and inlined with all below it: for SYN-ACKs.
     #[inline(always)]
-    pub(super) fn answer<K: PacketKey>(&mut self, frame: P::Frame, link_len: u8, key: &K, emit: &Emit) {
-        reuse(&self.core.counters, self.port, frame, link_len, key, (emit, &[]));
+    pub(super) fn reply_syn_ack<K: PacketKey>(
+        &mut self,
+        frame: P::Frame,
+        link_len: u8,
+        key: &K,
+        emit: &Emit,
+    ) {
+        reply_in_place(&self.core.counters, self.port, frame, link_len, key, (emit, &[]));
     }
 
     /// Counted under its name; the frame is free.
     #[inline]
-    pub(super) fn refuse(&mut self, frame: P::Frame, reason: DropReason) {
+    pub(super) fn drop_frame(&mut self, frame: P::Frame, reason: DropReason) {
         self.core.counters.dropped(reason);
         self.port.release(frame);
     }
@@ -59,13 +71,13 @@ impl<P: Port> Desk<'_, P> {
     /// Hands a segment to the core that owns its connection.
     #[cold]
     pub(super) fn forward(&mut self, frame: P::Frame, owner: usize) {
-        hand_over(self.core, self.port, self.number, frame, owner);
+        forward_frame(self.core, self.port, self.number, frame, owner);
     }
 }
 
 /// Sends a segment in the frame that came, back where it came from.
 #[inline(always)]
-pub(super) fn reuse<K: PacketKey, P: Port>(
+pub(super) fn reply_in_place<K: PacketKey, P: Port>(
     counters: &CoreCounters,
     port: &mut P,
     mut frame: P::Frame,
@@ -81,7 +93,7 @@ pub(super) fn reuse<K: PacketKey, P: Port>(
 
 /// Posts a frame to the core that it concerns. `number` is the port's.
 #[cold]
-pub(super) fn hand_over<P: Port>(core: &Core, port: &mut P, number: u8, frame: P::Frame, owner: usize) {
+pub(super) fn forward_frame<P: Port>(core: &Core, port: &mut P, number: u8, frame: P::Frame, owner: usize) {
     let posted = match core.shared.mailboxes.get(owner) {
         Some(mailbox) => mailbox.post(port.bytes(&frame), core.device_of(number), Task::Receive),
         None => false,
@@ -97,7 +109,7 @@ pub(super) fn hand_over<P: Port>(core: &Core, port: &mut P, number: u8, frame: P
 
 /// A segment that nothing asked for just now: in a fresh frame, the way its connection is known
 /// to be reached.
-pub(super) fn send_unasked<K: PacketKey, P: Port>(
+pub(super) fn send_new<K: PacketKey, P: Port>(
     counters: &CoreCounters,
     hops: &Hops,
     ports: &mut Ports<P>,
@@ -105,14 +117,14 @@ pub(super) fn send_unasked<K: PacketKey, P: Port>(
     key: &K,
     (emit, payload): (&Emit, &[u8]),
 ) {
-    match fresh(hops, ports, hop, of) {
-        Ok(fresh) => fresh.send(counters, key, emit, payload),
+    match alloc_tx(hops, ports, hop, of) {
+        Ok(frame) => frame.send(counters, key, emit, payload),
         Err(reason) => counters.dropped(reason),
     }
 }
 
 /// A free frame on the port behind which a way begins, and the header of that way.
-pub(super) struct Fresh<'a, P: Port> {
+pub(super) struct TxFrame<'a, P: Port> {
     place: Place<'a, P>,
     link: LinkHeader,
 }
@@ -127,24 +139,24 @@ enum Place<'a, P: Port> {
 /// # Errors
 /// `NoHop`, `NoFrame`.
 #[inline]
-pub(super) fn fresh<'a, P: Port>(
+pub(super) fn alloc_tx<'a, P: Port>(
     hops: &Hops,
     ports: &'a mut Ports<P>,
     hop: u16,
     of: u32,
-) -> Result<Fresh<'a, P>, DropReason> {
-    fresh_at(hops.at(hop, of).ok_or(DropReason::NoHop)?, ports)
+) -> Result<TxFrame<'a, P>, DropReason> {
+    alloc_tx_at(hops.at(hop, of).ok_or(DropReason::NoHop)?, ports)
 }
 
-/// As [`fresh`], for a way that was looked up before.
+/// As [`alloc_tx`], for a way that was looked up before.
 #[inline]
-pub(super) fn fresh_at<P: Port>(hop: Hop, ports: &mut Ports<P>) -> Result<Fresh<'_, P>, DropReason> {
+pub(super) fn alloc_tx_at<P: Port>(hop: Hop, ports: &mut Ports<P>) -> Result<TxFrame<'_, P>, DropReason> {
     let (number, own) = (usize::from(hop.port), ports.own.len());
     let place = match ports.own.get_mut(number) {
         Some(port) => port.allocate().map(|frame| Place::Own(port, frame)),
         None => far_place(&mut ports.far, number - own)?,
     };
-    Ok(Fresh { place: place.ok_or(DropReason::NoFrame)?, link: hop.link })
+    Ok(TxFrame { place: place.ok_or(DropReason::NoFrame)?, link: hop.link })
 }
 
 #[cold]
@@ -153,7 +165,7 @@ fn far_place<P: Port>(far: &mut [Far], number: usize) -> Result<Option<Place<'_,
     Ok(port.allocate().map(|frame| Place::Far(port, frame)))
 }
 
-impl<P: Port> Fresh<'_, P> {
+impl<P: Port> TxFrame<'_, P> {
     #[inline]
     pub(super) fn send<K: PacketKey>(self, counters: &CoreCounters, key: &K, emit: &Emit, payload: &[u8]) {
         if emit.flags.has(Flags::RST) {
