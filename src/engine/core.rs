@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::Mailbox;
+use super::ForwardQueue;
 use super::caller::Caller;
 use super::fair::FairLimit;
 use super::hops::Hops;
@@ -10,14 +10,14 @@ use crate::observe::CoreCounters;
 use crate::tcp::{Config, Cookies, IdleClock, IdleLimits, IsnSecret, Now, SendBuffers, User};
 use crate::wire::{Emit, Flags, HashSecret, Mac, Owned, Policy};
 
-/// What all cores share. Read only while running, but for the mailboxes.
+/// What all cores share. Read only while running, but for the forward_queues.
 pub struct Shared {
     pub config: Config,
     /// One per device.
     pub policies: Vec<Policy>,
     pub secrets: Secrets,
     /// One per core.
-    pub mailboxes: Vec<Mailbox>,
+    pub forward_queues: Vec<ForwardQueue>,
     /// By device: the cores that have a queue of it.
     pub servers: Vec<Vec<usize>>,
     pub core: CoreConfig,
@@ -219,16 +219,16 @@ impl Core {
         self.devices.get(usize::from(port)).copied().unwrap_or(0)
     }
 
-    /// A letter was posted to `owner`.
-    pub(super) fn posted(&self, owner: usize) {
+    /// Wakes `owner` if it sleeps, after a frame was forwarded to it.
+    pub(super) fn wake_owner(&self, owner: usize) {
         wake_owner(&self.shared, &self.wakers, owner);
     }
 }
 
-/// After something was posted to its mailbox: wakes a core that sleeps.
+/// Wakes a sleeping core, after a push to its forward queue.
 pub(super) fn wake_owner(shared: &Shared, wakers: &[Waker], owner: usize) {
-    if let (Some(mailbox), Some(wake)) = (shared.mailboxes.get(owner), wakers.get(owner))
-        && mailbox.must_wake()
+    if let (Some(queue), Some(wake)) = (shared.forward_queues.get(owner), wakers.get(owner))
+        && queue.needs_wakeup()
     {
         wake();
     }

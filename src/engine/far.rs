@@ -1,5 +1,5 @@
 //! Devices that this core has no queue of. An AF_XDP socket belongs to one core, so what a connection
-//! of this core sends through such a device goes, as a finished frame, to the mailbox of a core that
+//! of this core sends through such a device goes, as a finished frame, to the forward queue of a core that
 //! has a queue of it. For everything else the device is a port like others, numbered behind the core's
 //! own.
 
@@ -9,7 +9,7 @@ use super::batch::{Batch, queue};
 use super::core::{Core, Shared, Waker, wake_owner};
 use super::errors::icmp_error;
 use super::flows::Flows;
-use super::mailbox::{FRAME_LEN, Task};
+use super::forward::{FRAME_LEN, Task};
 use super::port::{BATCH, Port};
 use super::reply::ReplyContext;
 use crate::observe::{CoreCounters, DropReason};
@@ -148,7 +148,7 @@ impl FarPort {
 impl Port for FarPort {
     type Frame = FarFrame;
 
-    /// Segments come through the core's mailbox.
+    /// Segments come through the core's forward queue.
     fn receive(&mut self, _: &mut Vec<FarFrame>, _: usize) -> usize {
         0
     }
@@ -181,15 +181,15 @@ impl Port for FarPort {
     }
 
     fn transmit(&mut self, frame: FarFrame, len: usize) {
-        let posted = match (self.shared.mailboxes.get(self.server), frame.bytes.get(..len)) {
-            (Some(mailbox), Some(bytes)) => mailbox.post(bytes, self.device, Task::Send),
+        let forwarded = match (self.shared.forward_queues.get(self.server), frame.bytes.get(..len)) {
+            (Some(queue), Some(bytes)) => queue.push(bytes, self.device, Task::Send),
             _ => false,
         };
-        if posted {
+        if forwarded {
             self.counters.relayed_out.bump();
             wake_owner(&self.shared, &self.wakers, self.server);
         } else {
-            self.counters.dropped(DropReason::MailboxFull);
+            self.counters.dropped(DropReason::ForwardQueueFull);
         }
         self.release(frame);
     }

@@ -13,9 +13,9 @@
 //! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
 //! - `listeners`: rules, looked up; `rules`: their numbers, and giving a running core other ones.
 //! - `errors`: ICMP errors about segments of ours.
-//! - `mailbox`: segments handed to the core that owns their connection, and frames to a core that can
-//!   send them; `far`: devices that a core has no queue of;
-//!   `handed`: what other cores have handed over.
+//! - `forward`: the queues of frames between cores: segments for the core that owns their connection,
+//!   finished frames for a core that can send them; `forwarded` takes them out; `far`: devices that a
+//!   core has no queue of.
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
 //!   `owed` what connections send without a frame to answer in.
 //! - `ending`: what the peers of open connections are sent when the program ends.
@@ -38,11 +38,11 @@ mod expiry;
 mod fair;
 mod far;
 mod flows;
-mod handed;
+mod forward;
+mod forwarded;
 mod hops;
 mod idle;
 pub mod listeners;
-mod mailbox;
 pub mod memory;
 mod open;
 mod orders;
@@ -67,7 +67,7 @@ pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};
 pub use caller::{Caller, CallerFactory, Ends, Line, OpenError};
 pub use describe::{DESCRIBED, Facts, Question, STATES, Tables, state_name};
 pub use ending::{Ending, OnStop, Progress, StopNotice};
-pub use mailbox::Mailbox;
+pub use forward::ForwardQueue;
 pub use orders::{Order, Refused};
 pub use port::Port;
 pub use priority::Priority;

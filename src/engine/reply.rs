@@ -3,8 +3,8 @@
 
 use super::core::{Core, ResetKind};
 use super::far::{Far, FarFrame, FarPort, Ports};
+use super::forward::Task;
 use super::hops::{Hop, Hops};
-use super::mailbox::Task;
 use super::port::Port;
 use crate::observe::{CoreCounters, DropReason};
 use crate::wire::ethernet::{turn_around, write_link};
@@ -94,15 +94,15 @@ pub(super) fn reply_in_place<K: PacketKey, P: Port>(
 /// Posts a frame to the core that it concerns. `number` is the port's.
 #[cold]
 pub(super) fn forward_frame<P: Port>(core: &Core, port: &mut P, number: u8, frame: P::Frame, owner: usize) {
-    let posted = match core.shared.mailboxes.get(owner) {
-        Some(mailbox) => mailbox.post(port.bytes(&frame), core.device_of(number), Task::Receive),
+    let forwarded = match core.shared.forward_queues.get(owner) {
+        Some(queue) => queue.push(port.bytes(&frame), core.device_of(number), Task::Receive),
         None => false,
     };
-    if posted {
+    if forwarded {
         core.counters.forwarded_out.bump();
-        core.posted(owner);
+        core.wake_owner(owner);
     } else {
-        core.counters.dropped(DropReason::MailboxFull);
+        core.counters.dropped(DropReason::ForwardQueueFull);
     }
     port.release(frame);
 }

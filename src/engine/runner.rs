@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
-use super::mailbox::Mailbox;
+use super::forward::ForwardQueue;
 use super::orders::Orders;
 use super::priority::Priority;
 use super::{OnStop, Progress, Worker};
@@ -71,11 +71,12 @@ pub(super) struct Runner {
     pub epoch: Instant,
     pub asked: Arc<Asked>,
     pub on_stop: OnStop,
-    /// Readable when someone has posted a letter, or wants us to stop.
+    /// Readable when a frame was forwarded to this core, or the core is to stop.
     pub wake: Arc<EventFd>,
     pub orders: Arc<Orders>,
-    pub mailbox: usize,
-    pub mailboxes: Arc<super::Shared>,
+    /// The index of this core.
+    pub core: usize,
+    pub shared: Arc<super::Shared>,
 }
 
 /// A turn without work that takes longer was somebody else's time on this core, most often the
@@ -185,18 +186,18 @@ impl Runner {
         }
     }
 
-    /// Sleeps until a frame, a letter, a timer or the end.
+    /// Sleeps until a received or forwarded frame, a timer or the end.
     fn nap(&mut self) -> Nap {
         // Nobody would tell us that the kernel takes frames again.
         let unsent = self.worker.ports_mut().iter_mut().any(Queue::unsent);
         let idle = self.worker.idle_ms(if unsent { UNSENT_NAP_MS } else { NAP_MS });
-        if idle == 0 || !self.mailbox().fall_asleep() {
+        if idle == 0 || !self.forward_queue().prepare_sleep() {
             return Nap::Awake;
         }
         let asleep = Instant::now();
         let troubled = self.wait(idle);
         self.worker.spare(asleep.elapsed());
-        self.mailbox().wake();
+        self.forward_queue().awake();
         // Reading resets it; nothing to read is fine.
         let _ = self.wake.read();
         if !troubled || self.look_after_trouble() { Nap::Slept } else { Nap::Gone }
@@ -224,8 +225,8 @@ impl Runner {
         alive
     }
 
-    fn mailbox(&self) -> &Mailbox {
-        &self.mailboxes.mailboxes[self.mailbox]
+    fn forward_queue(&self) -> &ForwardQueue {
+        &self.shared.forward_queues[self.core]
     }
 }
 

@@ -7,7 +7,7 @@ use super::caller::CallerFactory;
 use super::core::{Core, CoreConfig, Fault, Secrets, Shared, servers};
 use super::memory::MemoryPort;
 use super::rules::{Book, RulesError};
-use super::{Mailbox, OnStop, Progress, Worker};
+use super::{ForwardQueue, OnStop, Progress, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Part, table};
 use crate::tcp::{Config, Cookies, Now, Tcb, User};
@@ -88,7 +88,7 @@ impl Simulation {
             servers: servers(policies.len(), ports.iter().cloned()),
             policies,
             secrets: Secrets::fixed(setup.seed),
-            mailboxes: (0..setup.cores).map(|_| Mailbox::new()).collect(),
+            forward_queues: (0..setup.cores).map(|_| ForwardQueue::new()).collect(),
             core: setup.bounds,
             sources: setup.sources,
         });

@@ -100,7 +100,7 @@ impl<P: Port> Worker<P> {
         if self.core.short.is_some() {
             self.after_shortage();
         }
-        work += self.open_letters();
+        work += self.drain_forwarded();
         for number in 0..self.ports.own.len() {
             work += self.serve(number);
         }

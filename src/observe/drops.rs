@@ -69,7 +69,7 @@ drops! {
     RstLimited, "rst_limited", "A RST withheld by the rate limit, or by the sender's share of it.";
     IcmpLimited, "icmp_limited", "An ICMP answer withheld by the rate limit, or by the sender's share of it.";
     CookieInvalid, "cookie_invalid", "An ACK whose cookie does not verify: answered with a RST.";
-    MailboxFull, "mailbox_full", "The queue to the owning core, or to the core that sends on another interface, was full.";
+    ForwardQueueFull, "forward_queue_full", "The forward queue to the owning core, or to the core that sends on another interface, was full.";
     NoFrame, "no_frame", "No free frame to hold an answer.";
     NoHop, "no_hop", "No way to the peer is known: at start there was no memory for the link headers that the table of each core has no place for.";
     TransmitFull, "transmit_full", "The transmit ring had no room.";

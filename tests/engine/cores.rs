@@ -75,13 +75,13 @@ fn one_syn_on_both_queues_is_one_connection() {
     }
 }
 
-/// The owner ends the connection before it opens the letter: nobody is left to forward to.
+/// The owner ends the connection before it takes the forwarded frame: there is no core left to forward to.
 #[test]
-fn a_letter_for_a_connection_that_has_gone() {
+fn a_frame_forwarded_for_a_connection_that_has_gone() {
     for family in FAMILIES {
         let mut lab = two(Service::Discard);
         let mut client = Client::open(family, 4000, &mut lab);
-        // Core 1 posts its letter in the same round in which core 0 takes the RST.
+        // Core 1 forwards its frame in the same round in which core 0 takes the RST.
         assert!(lab.sim.inject_at(0, &client.segment("R.", &[])));
         let late = client.say(b"late");
         assert!(lab.sim.inject_at(1, &late));
@@ -91,10 +91,10 @@ fn a_letter_for_a_connection_that_has_gone() {
     }
 }
 
-/// Three cores post 64 letters a turn each, the owner opens 64: what does not fit is counted, and
+/// Three cores forward 64 frames a turn each, the owner takes 64: what does not fit is counted, and
 /// every frame is accounted for.
 #[test]
-fn a_full_mailbox_is_counted() {
+fn a_full_forward_queue_is_counted() {
     let mut lab = Lab::with(Service::Discard, |setup| {
         setup.cores = 4;
         setup.frames = 4096;
@@ -106,7 +106,7 @@ fn a_full_mailbox_is_counted() {
         }
     }
     lab.run();
-    let full = |core: usize| lab.sim.counters(core).drops[DropReason::MailboxFull as usize].value();
+    let full = |core: usize| lab.sim.counters(core).drops[DropReason::ForwardQueueFull as usize].value();
     let out = |core: usize| lab.sim.counters(core).forwarded_out.value();
     for core in 1..4 {
         assert_eq!(full(core) + out(core), 2000);

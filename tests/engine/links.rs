@@ -121,7 +121,7 @@ impl Links {
     fn over(&mut self) {
         assert_eq!(self.sum(|core| core.relayed_out.value()), self.sum(|core| core.relayed_in.value()));
         assert_eq!(self.sum(|core| core.forwarded_out.value()), self.sum(|core| core.forwarded_in.value()));
-        for reason in [DropReason::NotForUs, DropReason::NoHop, DropReason::MailboxFull] {
+        for reason in [DropReason::NotForUs, DropReason::NoHop, DropReason::ForwardQueueFull] {
             let dropped =
                 (0..self.places.len()).map(|core| self.lab.sim.counters(core).drops[reason as usize].value());
             assert_eq!(dropped.sum::<u64>(), 0, "{}", reason.name());

@@ -44,7 +44,7 @@ fn run(scatter: bool) {
     assert_eq!(summary.total("established"), CONNECTIONS, "{}", summary.text);
     assert_eq!(summary.closed("passive"), CONNECTIONS / 2, "{}", summary.text);
     assert_eq!(summary.closed("active"), CONNECTIONS / 2, "{}", summary.text);
-    assert_eq!(summary.dropped("mailbox_full"), 0, "{}", summary.text);
+    assert_eq!(summary.dropped("forward_queue_full"), 0, "{}", summary.text);
     let [first, second] = summary.received_by_queue()[..] else { panic!("two queues: {}", summary.text) };
     assert!(first > 0 && second > 0, "{first} and {second} frames: {}", summary.text);
     let forwarded = summary.total("forwarded_out");

@@ -10,7 +10,7 @@ use crate::engine::describe::Tables;
 use crate::engine::orders::Orders;
 use crate::engine::rules::Rules;
 use crate::engine::runner::{Asked, Runner, now, wake_event, waker};
-use crate::engine::{Mailbox, Worker};
+use crate::engine::{ForwardQueue, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Part, table};
 use crate::tcp::{Config, Cookies, Tcb};
@@ -76,7 +76,7 @@ pub(super) fn start_cores(
         config: announce(&options, devices),
         policies,
         secrets,
-        mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
+        forward_queues: (0..cores).map(|_| ForwardQueue::new()).collect(),
         servers: servers(devices.len(), ports.iter().map(|ports| ports.iter().map(|(_, device)| *device))),
         core: options.bounds.clone(),
         sources: options.owned.clone(),
@@ -108,8 +108,8 @@ pub(super) fn start_cores(
             on_stop: options.on_stop,
             wake: wakes[id].clone(),
             orders: orders[id].clone(),
-            mailbox: id,
-            mailboxes: shared.clone(),
+            core: id,
+            shared: shared.clone(),
         }
     });
     let runners = runners.collect();

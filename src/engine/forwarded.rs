@@ -1,23 +1,23 @@
-//! What other cores have handed over.
+//! Frames that other cores have forwarded to this one.
 
-use super::mailbox::Task;
+use super::forward::Task;
 use super::port::{BATCH, Port};
 use super::worker::Worker;
 use crate::observe::DropReason;
 
 impl<P: Port> Worker<P> {
-    /// What other cores have handed over: their segments as if they had come in here, and frames of
-    /// theirs to send.
-    pub(super) fn open_letters(&mut self) -> usize {
-        // A core that is alone is handed nothing, and even an empty queue costs a fence to look at.
-        if self.core.shared.mailboxes.len() < 2 {
+    /// Takes up to a batch of forwarded frames: segments join the received ones of their device, finished
+    /// frames are sent. Returns the number taken.
+    pub(super) fn drain_forwarded(&mut self) -> usize {
+        // A single core receives none, and looking at an empty queue costs a fence.
+        if self.core.shared.forward_queues.len() < 2 {
             return 0;
         }
         let Worker { core, ports, devices, inboxes, .. } = self;
-        let Some(mailbox) = core.shared.mailboxes.get(core.id) else { return 0 };
-        let mut opened = 0;
-        while opened < BATCH
-            && let Some(item) = mailbox.take()
+        let Some(queue) = core.shared.forward_queues.get(core.id) else { return 0 };
+        let mut taken = 0;
+        while taken < BATCH
+            && let Some(item) = queue.pop()
         {
             let own = devices.iter().position(|device| device.number == item.device);
             let own = own.and_then(|number| Some((ports.own.get_mut(number)?, &mut inboxes[number])));
@@ -28,7 +28,7 @@ impl<P: Port> Worker<P> {
                     far.and_then(|far| receive(&mut far.port, &mut far.inbox, item.bytes()))
                 }
                 (Task::Send, Some((port, _))) => relay(port, item.bytes()),
-                // Posted only to a core with a queue of the device.
+                // Forwarded only to a core with a queue of the device.
                 (Task::Send, None) => None,
             };
             match (done, item.task) {
@@ -36,14 +36,14 @@ impl<P: Port> Worker<P> {
                 (Some(()), Task::Send) => core.counters.relayed_in.bump(),
                 (None, _) => core.counters.dropped(DropReason::NoFrame),
             }
-            mailbox.give_back(item);
-            opened += 1;
+            queue.recycle(item);
+            taken += 1;
         }
         self.serve_far();
-        opened
+        taken
     }
 
-    /// Segments that came in on devices which this core has no queue of.
+    /// Processes segments from devices that this core has no queue of.
     fn serve_far(&mut self) {
         let Worker { core, ports, v4, v6, .. } = self;
         for far in ports.far.iter_mut().filter(|far| !far.inbox.is_empty()) {
@@ -58,7 +58,7 @@ fn receive<P: Port>(port: &mut P, inbox: &mut Vec<P::Frame>, bytes: &[u8]) -> Op
     Some(())
 }
 
-/// A frame that another core has finished.
+/// A finished frame of another core.
 fn relay<P: Port>(port: &mut P, bytes: &[u8]) -> Option<()> {
     let frame = port.copy_in(bytes)?;
     port.transmit(frame, bytes.len());
