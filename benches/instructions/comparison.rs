@@ -15,7 +15,7 @@ pub struct Comparison {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Verdict {
+enum Action {
     Same,
     Rose,
     Fell,
@@ -37,13 +37,13 @@ impl Row<'_> {
         Some(self.now? / self.before? - 1.0)
     }
 
-    fn verdict(&self, bound: f64) -> Verdict {
+    fn verdict(&self, bound: f64) -> Action {
         match (self.change(), self.now) {
-            (Some(change), _) if change > bound => Verdict::Rose,
-            (Some(change), _) if change < -bound => Verdict::Fell,
-            (Some(_), _) => Verdict::Same,
-            (None, Some(_)) => Verdict::Unknown,
-            (None, None) => Verdict::Gone,
+            (Some(change), _) if change > bound => Action::Rose,
+            (Some(change), _) if change < -bound => Action::Fell,
+            (Some(_), _) => Action::Same,
+            (None, Some(_)) => Action::Unknown,
+            (None, None) => Action::Gone,
         }
     }
 }
@@ -56,14 +56,14 @@ impl Comparison {
 
     /// Whether a path rose, or the file has not the paths that there are.
     pub fn fails(&self) -> bool {
-        [Verdict::Rose, Verdict::Unknown, Verdict::Gone].into_iter().any(|verdict| self.any(verdict))
+        [Action::Rose, Action::Unknown, Action::Gone].into_iter().any(|verdict| self.any(verdict))
     }
 
     fn bound(&self) -> f64 {
         if self.differences.is_empty() { BOUND } else { BOUND_ELSEWHERE }
     }
 
-    fn any(&self, verdict: Verdict) -> bool {
+    fn any(&self, verdict: Action) -> bool {
         self.rows().any(|row| row.verdict(self.bound()) == verdict)
     }
 
@@ -78,7 +78,7 @@ impl Comparison {
     }
 
     fn advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.any(Verdict::Rose) {
+        if self.any(Action::Rose) {
             let percent = self.bound() * 100.0;
             writeln!(f, "FAILED: a path takes over {percent:.0} % more instructions than recorded")?;
             writeln!(
@@ -86,13 +86,13 @@ impl Comparison {
                 "fix: find the change that did it; if it is worth it, `make counts-update` and say why"
             )?;
         }
-        if self.any(Verdict::Unknown) || self.any(Verdict::Gone) {
+        if self.any(Action::Unknown) || self.any(Action::Gone) {
             writeln!(
                 f,
                 "FAILED: the file does not have the paths that there are\nfix: `make counts-update`"
             )?;
         }
-        if self.any(Verdict::Fell) {
+        if self.any(Action::Fell) {
             writeln!(f, "a path takes fewer instructions: `make counts-update`, so that it stays so")?;
         }
         Ok(())
@@ -106,11 +106,11 @@ impl fmt::Display for Comparison {
         for row in self.rows() {
             let change = row.change().map_or_else(String::new, percent);
             let said = match row.verdict(self.bound()) {
-                Verdict::Same => "",
-                Verdict::Rose => "  ROSE",
-                Verdict::Fell => "  fell",
-                Verdict::Unknown => "  NOT IN THE FILE",
-                Verdict::Gone => "  NOT COUNTED",
+                Action::Same => "",
+                Action::Rose => "  ROSE",
+                Action::Fell => "  fell",
+                Action::Unknown => "  NOT IN THE FILE",
+                Action::Gone => "  NOT COUNTED",
             };
             let (before, now) = (number(row.before), number(row.now));
             writeln!(f, "{:<30} {before:>9} {now:>9} {change:>9}{said}", row.path)?;

@@ -11,8 +11,8 @@ pub(super) struct Batch<K, F> {
     pub segments: Vec<Arrived<K>>,
     /// By segment: the frame it lies in.
     pub frames: Vec<F>,
-    /// Connections that owe a segment when all of the batch has arrived (MUST-58, MUST-59).
-    pub debts: Vec<Debt<K, F>>,
+    /// Connections with a segment to send once the whole batch has been processed (MUST-58, MUST-59).
+    pub replies: Vec<PendingReply<K, F>>,
 }
 
 pub(super) struct Arrived<K> {
@@ -31,8 +31,8 @@ impl<K> Arrived<K> {
     }
 }
 
-/// A connection, and the frame its segment will go back in.
-pub(super) struct Debt<K, F> {
+/// A connection with output, and the received frame its segment is sent in.
+pub(super) struct PendingReply<K, F> {
     pub slot: Slot,
     pub key: K,
     pub hash: u32,
@@ -45,7 +45,7 @@ impl<K, F> Batch<K, F> {
         Batch {
             segments: Vec::with_capacity(2 * BATCH),
             frames: Vec::with_capacity(2 * BATCH),
-            debts: Vec::with_capacity(2 * BATCH),
+            replies: Vec::with_capacity(2 * BATCH),
         }
     }
 }

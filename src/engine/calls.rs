@@ -6,7 +6,7 @@ use super::caller::{Ends, Line, OpenError};
 use super::core::Core;
 use super::far::Ports;
 use super::flows::{Flows, step};
-use super::owed::Owed;
+use super::pending::PendingTx;
 use super::port::{BATCH, Port};
 use super::reply::alloc_tx;
 use crate::table::{InsertError, Slot};
@@ -187,7 +187,7 @@ impl<K: PacketKey> Flows<K> {
         step.number = number;
         if tcp::acts(tcb, &mut step, act) && !tcb.has(TcbFlags::LISTED) {
             tcb.set(TcbFlags::LISTED);
-            self.owe(core.now, Owed { slot, key, hash });
+            self.queue_tx(core.now, PendingTx { slot, key, hash });
         }
         true
     }

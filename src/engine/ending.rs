@@ -6,7 +6,7 @@ use super::Worker;
 use super::core::Core;
 use super::far::Ports;
 use super::flows::{Flows, step};
-use super::owed::Owed;
+use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::alloc_tx;
 use super::tell::tell;
@@ -230,11 +230,11 @@ impl<K: PacketKey> Flows<K> {
             return false;
         }
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let owes = tcp::acts(tcb, &mut step, &mut |connection| connection.close());
-        if owes && !tcb.has(TcbFlags::LISTED) {
+        let has_output = tcp::acts(tcb, &mut step, &mut |connection| connection.close());
+        if has_output && !tcb.has(TcbFlags::LISTED) {
             tcb.set(TcbFlags::LISTED);
             let hash = key.hash(&core.shared.secrets.hash);
-            self.owe(core.now, Owed { slot, key, hash });
+            self.queue_tx(core.now, PendingTx { slot, key, hash });
         }
         true
     }

@@ -2,13 +2,13 @@
 
 use super::core::Core;
 use super::flows::{Flows, step};
-use super::owed::Owed;
+use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::forward_frame;
 use super::tell::{tell, user_of};
 use crate::observe::DropReason;
 use crate::table::Slot;
-use crate::tcp::{self, Ended, TcbFlags, Verdict};
+use crate::tcp::{self, Action, Ended, TcbFlags};
 use crate::wire::{ErrorMessage, PacketKey};
 
 /// Rare, so without the batch's prefetches. `number` is the port's.
@@ -41,21 +41,21 @@ impl<K: PacketKey> Flows<K> {
         let Some(user) = user_of(&mut core.users, &mut core.caller, listener) else { return };
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         step.number = number;
-        let verdict = tcp::icmp_error(tcb, error, seq, &mut step, user);
+        let action = tcp::icmp_error(tcb, error, seq, &mut step, user);
         let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
-        let owes = verdict == Verdict::Owes && !tcb.has(TcbFlags::LISTED);
-        if owes {
+        let has_output = action == Action::Output && !tcb.has(TcbFlags::LISTED);
+        if has_output {
             tcb.set(TcbFlags::LISTED);
         }
-        if let Verdict::Drop(reason) = verdict {
+        if let Action::Drop(reason) = action {
             core.counters.dropped(reason);
         }
         if let Some(how) = ended {
             tell(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
         }
         self.after(core, slot, hash, states, timer);
-        if owes {
-            self.owe(core.now, Owed { slot, key, hash });
+        if has_output {
+            self.queue_tx(core.now, PendingTx { slot, key, hash });
         }
     }
 }

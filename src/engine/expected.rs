@@ -2,7 +2,7 @@
 //! 7323 5.6): most segments are. What happens is what `tcp` says of any segment in that state; what
 //! is left out is what cannot happen.
 
-use super::batch::{Arrived, Debt};
+use super::batch::{Arrived, PendingReply};
 use super::flows::{Flows, step};
 use super::outcome::Outcome;
 use super::port::Port;
@@ -21,7 +21,7 @@ impl<K: PacketKey> Flows<K> {
         arrived: &Arrived<K>,
         frame: P::Frame,
         slot: Slot,
-        debts: &mut Vec<Debt<K, P::Frame>>,
+        replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         let ReplyContext { core, port, number } = ctx;
         let segment = &arrived.segment;
@@ -33,14 +33,14 @@ impl<K: PacketKey> Flows<K> {
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         step.number = of;
         tcp::establish(tcb, &segment.info, &mut step, user);
-        let quiet = tcp::is_silent(tcb);
+        let quiet = tcp::has_no_output(tcb);
         tcb.hop = core.hops.follow(port.bytes(&frame), segment.link_len, *number, tcb.hop, of);
         self.timers.stop(&mut self.part, slot);
         self.leave(State::SynReceived);
         if quiet {
             port.release(frame)
         } else {
-            self.speaks(ctx, arrived, frame, slot, State::Established, debts)
+            self.speaks(ctx, arrived, frame, slot, State::Established, replies)
         }
     }
 
@@ -53,7 +53,7 @@ impl<K: PacketKey> Flows<K> {
         frame: P::Frame,
         slot: Slot,
         before: State,
-        debts: &mut Vec<Debt<K, P::Frame>>,
+        replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         let ReplyContext { core, port, .. } = ctx;
         let of = self.number(slot);
@@ -61,9 +61,9 @@ impl<K: PacketKey> Flows<K> {
         let key = &arrived.segment.key;
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
         step.number = of;
-        let verdict = tcp::settle(tcb, &mut step);
-        let outcome = Outcome { before, verdict, timer: step.timer, ended: step.ended };
-        self.conclude(ctx, arrived, frame, slot, outcome, debts);
+        let action = tcp::finish_input(tcb, &mut step);
+        let outcome = Outcome { before, action, timer: step.timer, ended: step.ended };
+        self.conclude(ctx, arrived, frame, slot, outcome, replies);
     }
 
     /// ESTABLISHED, and the peer closes its direction. What the user answers, most often with its own
@@ -74,7 +74,7 @@ impl<K: PacketKey> Flows<K> {
         arrived: &Arrived<K>,
         frame: P::Frame,
         slot: Slot,
-        debts: &mut Vec<Debt<K, P::Frame>>,
+        replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         let ReplyContext { core, port, number } = ctx;
         let &Arrived { ref segment, hash, .. } = arrived;
@@ -88,12 +88,12 @@ impl<K: PacketKey> Flows<K> {
         step.number = of;
         tcp::hear_fin(tcb, &segment.info, &mut step, user);
         if tcb.has(TcbFlags::ABORT) {
-            return self.speaks(ctx, arrived, frame, slot, State::CloseWait, debts);
+            return self.speaks(ctx, arrived, frame, slot, State::CloseWait, replies);
         }
         tcb.hop = core.hops.follow(port.bytes(&frame), link_len, *number, tcb.hop, of);
         tcb.heard(self.timers.idle_ms, true);
         tcb.set(TcbFlags::LISTED);
-        debts.push(Debt { slot, key, hash, frame, link_len });
+        replies.push(PendingReply { slot, key, hash, frame, link_len });
     }
 
     /// LAST-ACK, and our FIN is acknowledged: the end.

@@ -3,12 +3,12 @@
 use super::core::Core;
 use super::far::Ports;
 use super::flows::{Flows, step};
-use super::owed::Owed;
+use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::send_new;
 use super::tell::tell;
 use crate::table::Slot;
-use crate::tcp::{self, Ended, Timer, Verdict};
+use crate::tcp::{self, Action, Ended, Timer};
 use crate::wire::PacketKey;
 
 /// Timers that one turn serves at most, so that a wave of them does not starve the queues.
@@ -30,21 +30,21 @@ impl<K: PacketKey> Flows<K> {
         let Some(key) = self.part.key(slot) else { return };
         let hash = key.hash(&core.shared.secrets.hash);
         if timer == Timer::Frame {
-            return self.owe_again(core.now, Owed { slot, key, hash });
+            return self.requeue_tx(core.now, PendingTx { slot, key, hash });
         }
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };
         let (before, hop, listener) = (tcb.state, tcb.hop, tcb.listener);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let (emit, data) = match tcp::expires(timer, tcb, &mut step) {
-            Verdict::Reply(emit) | Verdict::DropReply(_, emit) | Verdict::ReplyOwes(emit) => {
+            Action::Reply(emit) | Action::DropReply(_, emit) | Action::ReplyThenOutput(emit) => {
                 (Some(emit), None)
             }
-            Verdict::Owes => match tcp::unasked(tcb, &mut step) {
+            Action::Output => match tcp::unasked(tcb, &mut step) {
                 Some(out) => (Some(out.emit), out.with_data.then_some(out.buffer)),
                 None => (None, None),
             },
-            Verdict::Quiet | Verdict::Drop(_) | Verdict::Reopen { .. } => (None, None),
+            Action::None | Action::Drop(_) | Action::Reopen { .. } => (None, None),
         };
         let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
         if let Some(how) = ended {

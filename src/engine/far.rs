@@ -129,11 +129,11 @@ impl Far {
         let mut ctx = ReplyContext { core, port, number: *number };
         v4.segments(&mut ctx, batch4);
         v6.segments(&mut ctx, batch6);
-        for debt in batch4.debts.drain(..) {
-            v4.settle(&mut ctx, debt);
+        for pending in batch4.replies.drain(..) {
+            v4.flush_reply(&mut ctx, pending);
         }
-        for debt in batch6.debts.drain(..) {
-            v6.settle(&mut ctx, debt);
+        for pending in batch6.replies.drain(..) {
+            v6.flush_reply(&mut ctx, pending);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The connections of one address family on one core.
 
-use super::batch::{Arrived, Batch, Debt};
+use super::batch::{Arrived, Batch, PendingReply};
 use super::core::{Core, Shared};
 use super::hops::NO_HOP;
 use super::idle::Sweep;
 use super::listeners::ListenerId;
 use super::outcome::Outcome;
-use super::owed::{OWED, Owed};
+use super::pending::{MAX_PENDING, PendingTx};
 use super::port::Port;
 use super::relief::{Farewell, Oldest, RESETS};
 use super::reply::{ReplyContext, reply_in_place};
@@ -24,8 +24,8 @@ pub(super) struct Flows<K: PacketKey> {
     pub(super) time_wait: u32,
     /// Who was asked for last, and who answers for it.
     pub(super) last_listener: Option<(K, ListenerId)>,
-    /// Connections that owe a segment no frame came for.
-    pub(super) owed: Vec<Owed<K>>,
+    /// Connections with output and no received frame to send it in.
+    pub(super) pending: Vec<PendingTx<K>>,
     /// RSTs to peers whose connections gave way, for the end of the turn.
     pub(super) resets: Vec<Farewell<K>>,
     pub(super) sweep: Sweep,
@@ -70,7 +70,7 @@ impl<K: PacketKey> Flows<K> {
             half_open: 0,
             time_wait: 0,
             last_listener: None,
-            owed: Vec::with_capacity(OWED),
+            pending: Vec::with_capacity(MAX_PENDING),
             resets: Vec::with_capacity(RESETS),
             sweep: Sweep::default(),
             oldest: Oldest::default(),
@@ -107,11 +107,11 @@ impl<K: PacketKey> Flows<K> {
         ctx: &mut ReplyContext<'_, P>,
         batch: &mut Batch<K, P::Frame>,
     ) {
-        let Batch { segments, frames, debts } = batch;
+        let Batch { segments, frames, replies } = batch;
         for (arrived, frame) in segments.iter().zip(frames.drain(..)) {
             match self.connection(arrived, ctx.core.id) {
-                Some(found) => self.known(ctx, arrived, frame, found, debts),
-                None => self.stranger(ctx, arrived, frame, None, debts),
+                Some(found) => self.known(ctx, arrived, frame, found, replies),
+                None => self.stranger(ctx, arrived, frame, None, replies),
             }
         }
         segments.clear();
@@ -133,7 +133,7 @@ impl<K: PacketKey> Flows<K> {
         arrived: &Arrived<K>,
         frame: P::Frame,
         found: Found,
-        debts: &mut Vec<Debt<K, P::Frame>>,
+        replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         if found.owner != ctx.core.id {
             return ctx.forward(frame, found.owner);
@@ -147,8 +147,8 @@ impl<K: PacketKey> Flows<K> {
         };
         let before = tcb.state;
         match tcp::awaited(tcb, &segment.info) {
-            Some(Awaited::AckOfSyn) => return self.opened(ctx, arrived, frame, slot, debts),
-            Some(Awaited::Fin) => return self.peer_closed(ctx, arrived, frame, slot, debts),
+            Some(Awaited::AckOfSyn) => return self.opened(ctx, arrived, frame, slot, replies),
+            Some(Awaited::Fin) => return self.peer_closed(ctx, arrived, frame, slot, replies),
             Some(Awaited::AckOfFin) => return self.closed(ctx, arrived, frame, slot),
             None => {}
         }
@@ -158,16 +158,20 @@ impl<K: PacketKey> Flows<K> {
         let bytes = port.bytes(&frame);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         step.number = of;
-        let verdict = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, user);
-        let outcome = Outcome { before, verdict, timer: step.timer, ended: step.ended };
-        self.conclude(ctx, arrived, frame, slot, outcome, debts);
+        let action = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, user);
+        let outcome = Outcome { before, action, timer: step.timer, ended: step.ended };
+        self.conclude(ctx, arrived, frame, slot, outcome, replies);
     }
 
-    /// Phase 5: one segment for each connection that owes one.
+    /// Phase 5: sends the pending segment of one connection.
     #[inline]
-    pub(super) fn settle<P: Port>(&mut self, ctx: &mut ReplyContext<'_, P>, debt: Debt<K, P::Frame>) {
+    pub(super) fn flush_reply<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        pending: PendingReply<K, P::Frame>,
+    ) {
         let ReplyContext { core, port, .. } = ctx;
-        let Debt { slot, key, hash, frame, link_len } = debt;
+        let PendingReply { slot, key, hash, frame, link_len } = pending;
         // Ended since it was listed, and perhaps its slot used again.
         let same = self.part.key(slot) == Some(key);
         let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {

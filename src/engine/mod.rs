@@ -17,7 +17,7 @@
 //!   finished frames for a core that can send them; `forwarded` takes them out; `far`: devices that a
 //!   core has no queue of.
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
-//!   `owed` what connections send without a frame to answer in.
+//!   `pending`: output without a received frame to send it in.
 //! - `ending`: what the peers of open connections are sent when the program ends.
 //! - `orders`: what other threads have a core do between two turns; `describe`: what a core tells of
 //!   its connections that way.
@@ -47,7 +47,7 @@ pub mod memory;
 mod open;
 mod orders;
 mod outcome;
-mod owed;
+mod pending;
 mod port;
 mod priority;
 mod privileges;

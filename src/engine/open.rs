@@ -1,6 +1,6 @@
 //! Segments of no connection: LISTEN and CLOSED, cookies, faults on purpose.
 
-use super::batch::{Arrived, Debt};
+use super::batch::{Arrived, PendingReply};
 use super::core::Core;
 use super::flows::{Flows, step};
 use super::hops::Hops;
@@ -28,7 +28,7 @@ impl<K: PacketKey> Flows<K> {
         arrived: &Arrived<K>,
         frame: P::Frame,
         above: Option<Seq>,
-        debts: &mut Vec<Debt<K, P::Frame>>,
+        replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         let Segment { key, info, link_len, .. } = &arrived.segment;
         let Some(listener) = self.listener(ctx.core, key) else {
@@ -42,8 +42,8 @@ impl<K: PacketKey> Flows<K> {
         };
         match tcp::listen(info) {
             Arrival::Drop(reason) => ctx.drop_frame(frame, reason),
-            Arrival::Ack(reset) => self.ack(ctx, arrived, frame, listener.0, reset, debts),
-            Arrival::Syn => self.syn(ctx, arrived, frame, listener.0, above, debts),
+            Arrival::Ack(reset) => self.ack(ctx, arrived, frame, listener.0, reset, replies),
+            Arrival::Syn => self.syn(ctx, arrived, frame, listener.0, above, replies),
         }
     }
 
@@ -55,7 +55,7 @@ impl<K: PacketKey> Flows<K> {
         frame: P::Frame,
         listener: u16,
         reset: Emit,
-        debts: &mut Vec<Debt<K, P::Frame>>,
+        replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         let segment = &arrived.segment;
         let offer = if ctx.core.stopping { None } else { cookie_offer(ctx.core, segment) };
@@ -72,9 +72,9 @@ impl<K: PacketKey> Flows<K> {
             Placed::At(slot) => {
                 ctx.core.counters.established_by_cookie.bump();
                 let found = Found { slot, owner: ctx.core.id };
-                self.known(ctx, arrived, frame, found, debts);
+                self.known(ctx, arrived, frame, found, replies);
             }
-            Placed::There(found) => self.known(ctx, arrived, frame, found, debts),
+            Placed::There(found) => self.known(ctx, arrived, frame, found, replies),
             Placed::Refused(reason) => refuse_connected(ctx, arrived, frame, reason, &reset),
         }
     }
@@ -88,7 +88,7 @@ impl<K: PacketKey> Flows<K> {
         frame: P::Frame,
         listener: u16,
         above: Option<Seq>,
-        debts: &mut Vec<Debt<K, P::Frame>>,
+        replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         ctx.core.counters.syns.bump();
         if ctx.core.faulty {
@@ -118,7 +118,7 @@ impl<K: PacketKey> Flows<K> {
         };
         match self.place(ctx, arrived, &frame, listener, make) {
             Placed::At(slot) => self.answer(ctx, arrived, frame, slot, disguise),
-            Placed::There(found) => self.known(ctx, arrived, frame, found, debts),
+            Placed::There(found) => self.known(ctx, arrived, frame, found, replies),
             Placed::Refused(reason) => {
                 // Only there does it decide: a flood of SYNs must not look for idle connections.
                 let drops = ctx.core.shared.config.when_full == WhenFull::Drop;

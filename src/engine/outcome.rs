@@ -1,23 +1,23 @@
 //! What follows from a step of one connection: its timer, the counts by state, its slot, who is told,
 //! and where the segment's frame goes.
 
-use super::batch::{Arrived, Debt};
+use super::batch::{Arrived, PendingReply};
 use super::core::Core;
 use super::flows::Flows;
-use super::owed::Owed;
+use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::ReplyContext;
 use super::tell::tell;
 use crate::observe::Closed;
 use crate::table::Slot;
-use crate::tcp::{self, Ended, State, TcbFlags, TimerOp, Verdict};
+use crate::tcp::{self, Action, Ended, State, TcbFlags, TimerOp};
 use crate::wire::PacketKey;
 
 /// What came of a segment.
 pub(super) struct Outcome {
     /// The state in which the connection was.
     pub before: State,
-    pub verdict: Verdict,
+    pub action: Action,
     pub timer: TimerOp,
     pub ended: Option<Closed>,
 }
@@ -31,8 +31,8 @@ impl<K: PacketKey> Flows<K> {
         arrived: &Arrived<K>,
         frame: P::Frame,
         slot: Slot,
-        Outcome { before, verdict, timer, ended }: Outcome,
-        debts: &mut Vec<Debt<K, P::Frame>>,
+        Outcome { before, action, timer, ended }: Outcome,
+        replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         let ReplyContext { core, port, number } = ctx;
         let of = self.number(slot);
@@ -44,38 +44,40 @@ impl<K: PacketKey> Flows<K> {
             tell(core, tcb.listener, &Ended { number: of, now: core.now, endpoints: &segment.key }, how);
         }
         let bytes = port.bytes(&frame);
-        if !matches!(verdict, Verdict::Drop(_) | Verdict::DropReply(..)) {
+        if !matches!(action, Action::Drop(_) | Action::DropReply(..)) {
             tcb.heard(self.timers.idle_ms, segment.info.payload_len > 0);
         }
-        if tcp::shows_the_way(&verdict, tcb, &segment.info) {
+        if tcp::shows_the_way(&action, tcb, &segment.info) {
             tcb.hop = core.hops.follow(bytes, segment.link_len, *number, tcb.hop, of);
         }
         let states = (before, tcb.state);
         let listed = tcb.has(TcbFlags::LISTED);
-        if matches!(verdict, Verdict::Owes | Verdict::ReplyOwes(_)) && !listed {
+        if matches!(action, Action::Output | Action::ReplyThenOutput(_)) && !listed {
             tcb.set(TcbFlags::LISTED);
         }
         self.after(core, slot, hash, states, timer);
         let link_len = segment.link_len;
-        match verdict {
-            Verdict::Owes if !listed => debts.push(Debt { slot, key: segment.key, hash, frame, link_len }),
-            Verdict::Owes | Verdict::Quiet => port.release(frame),
+        match action {
+            Action::Output if !listed => {
+                replies.push(PendingReply { slot, key: segment.key, hash, frame, link_len })
+            }
+            Action::Output | Action::None => port.release(frame),
             // A RST of the connection's own is its end, once: not an answer that anybody can ask for.
-            Verdict::Reply(emit) => ctx.reply_unlimited(frame, link_len, &segment.key, &emit),
-            Verdict::ReplyOwes(emit) => {
+            Action::Reply(emit) => ctx.reply_unlimited(frame, link_len, &segment.key, &emit),
+            Action::ReplyThenOutput(emit) => {
                 if !listed {
-                    self.owe(core.now, Owed { slot, key: segment.key, hash });
+                    self.queue_tx(core.now, PendingTx { slot, key: segment.key, hash });
                 }
                 ctx.reply_unlimited(frame, link_len, &segment.key, &emit);
             }
-            Verdict::DropReply(reason, emit) => {
+            Action::DropReply(reason, emit) => {
                 core.counters.dropped(reason);
                 ctx.reply(frame, link_len, &segment.key, &emit);
             }
-            Verdict::Drop(reason) => ctx.drop_frame(frame, reason),
-            Verdict::Reopen { above } => {
+            Action::Drop(reason) => ctx.drop_frame(frame, reason),
+            Action::Reopen { above } => {
                 self.end(core, slot, hash, Closed::TimeWaitReused);
-                self.stranger(ctx, arrived, frame, Some(above), debts);
+                self.stranger(ctx, arrived, frame, Some(above), replies);
             }
         }
     }

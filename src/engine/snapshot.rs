@@ -264,8 +264,8 @@ impl SteeringSnapshot {
         };
         let verdicts = VERDICTS
             .iter()
-            .map(|verdict| {
-                (Cow::Borrowed(verdict.name()), counts.as_ref().map_or(0, |counts| counts.sum(*verdict)))
+            .map(|action| {
+                (Cow::Borrowed(action.name()), counts.as_ref().map_or(0, |counts| counts.sum(*action)))
             })
             .collect();
         SteeringSnapshot { device: device.to_owned(), verdicts: Named(verdicts), unreadable }

@@ -109,7 +109,7 @@ impl<P: Port> Worker<P> {
         work += self.v4.sweep(&mut self.core, &mut self.ports);
         work += self.v6.sweep(&mut self.core, &mut self.ports);
         self.watch.lap(Stage::Timers);
-        work += self.own_accord();
+        work += self.run_active();
         self.watch.lap(Stage::Calls);
         // Every port, also behind one that is gone.
         let gone = self.ports.own.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
@@ -136,7 +136,7 @@ impl<P: Port> Worker<P> {
             self.watch.lap(Stage::LookUp);
             self.process(number);
             self.watch.lap(Stage::Tcp);
-            self.settle(number);
+            self.flush_replies(number);
             self.watch.lap(Stage::Settle);
             if arrived == 0 || taken == BATCH {
                 return taken;
@@ -246,21 +246,21 @@ impl<P: Port> Worker<P> {
     }
 
     /// Phase 5: what the batch left owing.
-    fn settle(&mut self, number: usize) {
+    fn flush_replies(&mut self, number: usize) {
         let Worker { core, ports, v4, v6, batch4, batch6, .. } = self;
         let mut ctx = ReplyContext { core, port: &mut ports.own[number], number: number as u8 };
-        for debt in batch4.debts.drain(..) {
-            v4.settle(&mut ctx, debt);
+        for pending in batch4.replies.drain(..) {
+            v4.flush_reply(&mut ctx, pending);
         }
-        for debt in batch6.debts.drain(..) {
-            v6.settle(&mut ctx, debt);
+        for pending in batch6.replies.drain(..) {
+            v6.flush_reply(&mut ctx, pending);
         }
     }
 
-    /// Phase 6: what is owed without a frame goes first, so that new connections do not take the
-    /// frames; then the caller's turn.
-    fn own_accord(&mut self) -> usize {
-        let mut work = self.pay();
+    /// Phase 6: pending output first, so that new connections do not take its frames; then the active
+    /// opener.
+    fn run_active(&mut self) -> usize {
+        let mut work = self.transmit_pending();
         if self.core.stopping {
             return work;
         }
@@ -271,14 +271,14 @@ impl<P: Port> Worker<P> {
         caller.call(&mut calls);
         work += calls.done();
         self.core.caller = Some(caller);
-        work + self.pay()
+        work + self.transmit_pending()
     }
 
-    fn pay(&mut self) -> usize {
+    fn transmit_pending(&mut self) -> usize {
         let Worker { core, ports, v4, v6, .. } = self;
         v4.send_resets(core, ports);
         v6.send_resets(core, ports);
-        v4.pay(core, ports) + v6.pay(core, ports)
+        v4.transmit_pending(core, ports) + v6.transmit_pending(core, ports)
     }
 
     fn gauge(&self, work: usize) {

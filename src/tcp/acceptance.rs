@@ -1,14 +1,14 @@
 //! The checks that every state after SYN-RECEIVED makes of a segment, in the order of RFC 9293
 //! 3.10.7.4: sequence number (with PAWS before it, RFC 7323 5.3), RST, SYN, ACK.
 
-use super::{Now, Step, Tcb, TcbFlags, Verdict};
+use super::{Action, Now, Step, Tcb, TcbFlags};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::output::bare_ack;
 use crate::wire::{Flags, SegmentInfo};
 
 /// First to fourth check. `Err` is final.
 #[inline]
-pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
+pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Action> {
     let rst = segment.flags.has(Flags::RST);
     paws(tcb, segment, step)?;
     if !in_window(tcb, segment) {
@@ -21,7 +21,7 @@ pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -
         return Err(challenge(tcb, step, DropReason::OutOfWindow));
     }
     if !segment.flags.has(Flags::ACK) {
-        return Err(Verdict::Drop(DropReason::AckMissing));
+        return Err(Action::Drop(DropReason::AckMissing));
     }
     Ok(())
 }
@@ -29,7 +29,7 @@ pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -
 /// R1 of RFC 7323 5.3. A segment without the timestamps that were agreed on has nothing to be compared:
 /// it is taken, unless [`Config::strict_timestamps`](super::Config) says otherwise.
 #[inline]
-pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
+pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Action> {
     if !tcb.has(TcbFlags::TIMESTAMPS) || segment.flags.has(Flags::RST) {
         return Ok(());
     }
@@ -45,13 +45,13 @@ pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) ->
 
 /// RFC 7323 3.2: such a segment SHOULD be dropped. Decision 0007 has who sends them.
 #[cold]
-fn without_timestamps(segment: &SegmentInfo, step: &Step<'_>) -> Result<(), Verdict> {
+fn without_timestamps(segment: &SegmentInfo, step: &Step<'_>) -> Result<(), Action> {
     // A SYN may come from a peer that has forgotten us: it has its own answer in each state.
     if segment.flags.has(Flags::SYN) {
         return Ok(());
     }
     if step.config.strict_timestamps {
-        return Err(Verdict::Drop(DropReason::TimestampMissing));
+        return Err(Action::Drop(DropReason::TimestampMissing));
     }
     step.counters.timestamps_missing.bump();
     Ok(())
@@ -71,29 +71,29 @@ pub(super) fn in_window(tcb: &Tcb, segment: &SegmentInfo) -> bool {
 }
 
 /// Not acceptable: an ACK, unless it is a RST (RFC 9293 3.10.7.4, first).
-fn outside(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdict {
+fn outside(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
     if segment.flags.has(Flags::RST) {
-        return Verdict::Drop(DropReason::RstOutOfWindow);
+        return Action::Drop(DropReason::RstOutOfWindow);
     }
     challenge_unless_data(tcb, segment, step, DropReason::OutOfWindow)
 }
 
 /// RFC 5961 3.2: exactly RCV.NXT resets; elsewhere in the window it is challenged.
-fn reset(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdict {
+fn reset(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
     if segment.seq != tcb.rcv_nxt {
         return challenge(tcb, step, DropReason::RstOutOfWindow);
     }
     step.close(tcb, Closed::ResetByPeer);
-    Verdict::Quiet
+    Action::None
 }
 
 /// An ACK that asks the peer to prove itself, at most one per interval and connection.
-pub(super) fn challenge(tcb: &mut Tcb, step: &mut Step<'_>, reason: DropReason) -> Verdict {
+pub(super) fn challenge(tcb: &mut Tcb, step: &mut Step<'_>, reason: DropReason) -> Action {
     if !tcb.may_challenge(step.now.millis(), step.config.challenge_ms) {
-        return Verdict::Drop(DropReason::ChallengeLimited);
+        return Action::Drop(DropReason::ChallengeLimited);
     }
     step.counters.challenge_acks.bump();
-    Verdict::DropReply(reason, bare_ack(tcb, step))
+    Action::DropReply(reason, bare_ack(tcb, step))
 }
 
 /// A sender of data repeats it until it hears an ACK, so each gets one. Without data an answer
@@ -103,10 +103,10 @@ fn challenge_unless_data(
     segment: &SegmentInfo,
     step: &mut Step<'_>,
     reason: DropReason,
-) -> Verdict {
+) -> Action {
     let data = segment.payload_len > 0 && !segment.flags.has(Flags::SYN);
     if data || segment.flags.has(Flags::FIN) {
-        return Verdict::DropReply(reason, bare_ack(tcb, step));
+        return Action::DropReply(reason, bare_ack(tcb, step));
     }
     challenge(tcb, step, reason)
 }
@@ -114,7 +114,7 @@ fn challenge_unless_data(
 /// Fifth check for the synchronized states, RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <=
 /// SND.NXT. Below SND.UNA the segment's text still counts, its ACK and window do not.
 #[inline]
-pub(super) fn check_ack(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
+pub(super) fn check_ack(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Action> {
     // Nothing but our SYN was ever acknowledged: no older ACK can be honest.
     let oldest = if tcb.has(TcbFlags::SENT_DATA) { tcb.send_window().max(u32::from(u16::MAX)) } else { 1 };
     let span = oldest + tcb.snd_nxt.since(tcb.snd_una);
@@ -127,9 +127,9 @@ pub(super) fn check_ack(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_
 /// Whether segments that nothing asks for go from now on where this one came from: it was acceptable, or
 /// is the repetition of one that was, most often since our answer to that was lost with its link.
 #[inline]
-pub fn shows_the_way(verdict: &Verdict, tcb: &Tcb, segment: &SegmentInfo) -> bool {
-    match verdict {
-        Verdict::Drop(reason) | Verdict::DropReply(reason, _) => dropped_but_shows(*reason, tcb, segment),
+pub fn shows_the_way(action: &Action, tcb: &Tcb, segment: &SegmentInfo) -> bool {
+    match action {
+        Action::Drop(reason) | Action::DropReply(reason, _) => dropped_but_shows(*reason, tcb, segment),
         _ => true,
     }
 }

@@ -1,7 +1,7 @@
 //! ICMP errors about a connection's segments (RFC 9293 3.9.2.2, RFC 1122 4.2.3.9, RFC 5927).
 
 use super::state::{acts, opening};
-use super::{Step, Tcb, User, Verdict};
+use super::{Action, Step, Tcb, User};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::State;
 use crate::wire::{IcmpError, Seq};
@@ -16,21 +16,21 @@ pub fn icmp_error(
     seq: Seq,
     step: &mut Step<'_>,
     user: &mut dyn User,
-) -> Verdict {
+) -> Action {
     if seq.before(tcb.snd_una) || !seq.before(tcb.snd_nxt) {
-        return Verdict::Drop(DropReason::IcmpForeign);
+        return Action::Drop(DropReason::IcmpForeign);
     }
     step.counters.icmp_errors.bump();
     if tcb.is_active() && opening(tcb) && error.is_hard() {
         step.close(tcb, Closed::Unreachable);
-        return Verdict::Quiet;
+        return Action::None;
     }
     // Of a half-open connection from outside no user knows yet.
     if tcb.state == State::SynReceived && !tcb.is_active() {
-        return Verdict::Quiet;
+        return Action::None;
     }
     match acts(tcb, step, &mut |connection| user.unreachable(connection, error)) {
-        true => Verdict::Owes,
-        false => Verdict::Quiet,
+        true => Action::Output,
+        false => Action::None,
     }
 }

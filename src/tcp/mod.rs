@@ -4,11 +4,11 @@
 //! panics on what a peer sends. May use `wire` and `observe`, nothing else of this crate.
 //!
 //! - [`arrives`] takes a segment for an existing connection; [`listen`] and [`closed`] take the
-//!   rest. Each returns a [`Verdict`].
+//!   rest. Each returns an [`Action`].
 //! - [`icmp_error`] takes an error about a segment of ours.
 //! - [`open`] makes a connection from this side, [`first_syn`] its SYN.
 //! - [`expires`] takes a timer; [`acts`] lets the user do something of its own accord.
-//! - [`output`] composes the one segment a connection owes, after a whole batch has arrived
+//! - [`output`] composes the one segment a connection has to send, after a whole batch has arrived
 //!   (MUST-58, MUST-59); [`unasked`] does so where no frame came to answer in.
 //!
 //! One file per group of states under `state/`; the checks they share are in `acceptance.rs`.
@@ -50,9 +50,9 @@ pub use output::{Out, output, stopped, unasked};
 pub use send::{BufferId, SendBuffers};
 pub use state::{
     Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, establish,
-    first_syn, hear_fin, is_silent, listen, open, owes, settle,
+    finish_input, first_syn, has_no_output, has_output, hear_fin, listen, open,
 };
-pub use step::{Step, TimerOp, Verdict};
+pub use step::{Action, Step, TimerOp};
 pub use tcb::{CALLER, Links, NO_LINK, State, Tcb, TcbFlags};
 pub use timers::{Timer, expires};
 pub use user::{Accept, Ended, Endpoints, Handle, User};

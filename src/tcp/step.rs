@@ -32,16 +32,16 @@ pub enum TimerOp {
 /// What becomes of an arriving segment or an expired timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Verdict {
+pub enum Action {
     /// Done, nothing to send now.
-    Quiet,
-    /// The connection owes a segment: [`super::output`] composes it at the end of the batch.
-    Owes,
+    None,
+    /// The connection has_output a segment: [`super::output`] composes it at the end of the batch.
+    Output,
     /// This segment goes out at once; its reason was counted.
     Reply(Emit),
-    /// As `Reply`, and the connection owes more: [`super::unasked`] composes it, in a frame of its
+    /// As `Reply`, and the connection has_output more: [`super::unasked`] composes it, in a frame of its
     /// own behind this one.
-    ReplyOwes(Emit),
+    ReplyThenOutput(Emit),
     /// Counted under its name and answered with a segment.
     DropReply(DropReason, Emit),
     /// Counted under its name; the frame is free.

@@ -1,7 +1,7 @@
 //! What a connection waits for, and what happens when it has waited long enough. A connection
 //! has at most one timer: what it waits for next. The engine keeps them in queues by time-out.
 
-use super::{Step, Tcb, TcbFlags, Verdict, give_up, rto};
+use super::{Action, Step, Tcb, TcbFlags, give_up, rto};
 use crate::observe::Closed;
 use crate::tcp::output::{syn, syn_ack};
 
@@ -38,45 +38,45 @@ pub(super) fn syn_timeout(retries: u8) -> u32 {
 const MOST_RETRIES: u8 = 15;
 
 /// `timer` has expired; the connection has none now.
-pub fn expires(timer: Timer, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+pub fn expires(timer: Timer, tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
     match timer {
-        Timer::None => Verdict::Quiet,
+        Timer::None => Action::None,
         Timer::Syn => syn_lost(tcb, step),
         Timer::SynAck => syn_ack_lost(tcb, step),
         Timer::SynAckDelay => {
             step.counters.syn_acks.bump();
             step.start(Timer::SynAck, syn_timeout(0));
-            Verdict::Reply(syn_ack(tcb, step))
+            Action::Reply(syn_ack(tcb, step))
         }
         Timer::Retransmit => retransmit(tcb, step),
         Timer::Persist => probe(tcb, step),
         Timer::FinWait2 => {
             step.close(tcb, Closed::FinWait2Timeout);
-            Verdict::Quiet
+            Action::None
         }
-        Timer::Frame => Verdict::Owes,
+        Timer::Frame => Action::Output,
         Timer::TimeWait => {
             step.close(tcb, Closed::TimeWaitEnded);
-            Verdict::Quiet
+            Action::None
         }
     }
 }
 
 /// At R2 for SYNs the connection is given up (RFC 9293 3.8.3, MUST-23).
-fn syn_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+fn syn_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
     let retries = tcb.retries();
     if retries >= step.config.syn_retries.min(MOST_RETRIES) {
         step.close(tcb, Closed::ConnectTimeout);
-        return Verdict::Quiet;
+        return Action::None;
     }
     tcb.set_retries(retries + 1);
     tcb.set(TcbFlags::SYN_LOST);
     step.counters.syn_retransmissions.bump();
     step.start(Timer::Syn, syn_timeout(retries + 1));
-    Verdict::Reply(syn(tcb, step))
+    Action::Reply(syn(tcb, step))
 }
 
-fn syn_ack_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+fn syn_ack_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
     let retries = tcb.retries();
     let (most, end) = match tcb.is_active() {
         true => (step.config.syn_retries.min(MOST_RETRIES), Closed::ConnectTimeout),
@@ -84,29 +84,29 @@ fn syn_ack_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
     };
     if retries >= most {
         step.close(tcb, end);
-        return Verdict::Quiet;
+        return Action::None;
     }
     tcb.set_retries(retries + 1);
     tcb.set(TcbFlags::SYN_LOST);
     step.counters.syn_ack_retransmissions.bump();
     step.start(Timer::SynAck, syn_timeout(retries + 1));
-    Verdict::Reply(syn_ack(tcb, step))
+    Action::Reply(syn_ack(tcb, step))
 }
 
 /// RFC 6298 5.4 to 5.6; at R2 the connection is given up (MUST-20).
-fn retransmit(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+fn retransmit(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
     let retries = tcb.retries();
     if tcb.snd_wnd == 0 && takes_nothing(tcb, step) {
-        return Verdict::Reply(give_up(tcb, Closed::PersistTimeout, step));
+        return Action::Reply(give_up(tcb, Closed::PersistTimeout, step));
     }
     if retries >= step.config.retries {
         step.close(tcb, Closed::RetransmitTimeout);
-        return Verdict::Quiet;
+        return Action::None;
     }
     tcb.set_retries(retries + 1);
     tcb.set(TcbFlags::RETRANSMIT);
     step.counters.retransmissions.bump();
-    Verdict::Owes
+    Action::Output
 }
 
 /// Whether the peer has taken nothing for longer than it may.
@@ -117,14 +117,14 @@ pub(super) fn takes_nothing(tcb: &Tcb, step: &Step<'_>) -> bool {
 
 /// Probes go on for as long as the peer answers them (MUST-37), an answer resets the count; but no
 /// longer than `persist_timeout_ms` where that is set (RFC 6429).
-fn probe(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+fn probe(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
     let retries = tcb.retries();
     if takes_nothing(tcb, step) {
-        return Verdict::Reply(give_up(tcb, Closed::PersistTimeout, step));
+        return Action::Reply(give_up(tcb, Closed::PersistTimeout, step));
     }
     if retries >= step.config.retries {
         step.close(tcb, Closed::RetransmitTimeout);
-        return Verdict::Quiet;
+        return Action::None;
     }
     tcb.set_retries(retries + 1);
     // A small window is used after one time-out (MUST-38's override), a closed one is probed.
@@ -134,5 +134,5 @@ fn probe(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
         tcb.set(TcbFlags::PROBE);
         step.counters.window_probes.bump();
     }
-    Verdict::Owes
+    Action::Output
 }

@@ -10,8 +10,8 @@ use proptest::test_runner::TestRunner;
 use super::*;
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::{
-    Accept, CALLER, Config, Ended, Handle, IsnSecret, Now, Out, SendBuffers, Step, Timer, TimerOp, User,
-    Verdict, arrives, establish, hear_fin, is_silent, output, settle,
+    Accept, Action, CALLER, Config, Ended, Handle, IsnSecret, Now, Out, SendBuffers, Step, Timer, TimerOp,
+    User, arrives, establish, finish_input, has_no_output, hear_fin, output,
 };
 use crate::wire::{FlowKey4, Options, Seq, Timestamps};
 
@@ -79,7 +79,7 @@ impl User for Actor {
 #[derive(Debug, PartialEq)]
 struct After {
     tcb: String,
-    verdict: Verdict,
+    action: Action,
     out: Option<Out>,
     timer: TimerOp,
     ended: Option<Closed>,
@@ -90,11 +90,7 @@ struct After {
     buffers: usize,
 }
 
-fn after(
-    mut tcb: Tcb,
-    does: Does,
-    run: impl FnOnce(&mut Tcb, &mut Step<'_>, &mut Actor) -> Verdict,
-) -> After {
+fn after(mut tcb: Tcb, does: Does, run: impl FnOnce(&mut Tcb, &mut Step<'_>, &mut Actor) -> Action) -> After {
     let key = FlowKey4 { remote: [10, 0, 0, 1], local: [10, 0, 0, 2], remote_port: 1, local_port: 80 };
     let (config, counters) = (Config::default(), CoreCounters::default());
     let mut buffers = SendBuffers::new(1, [1, 2]);
@@ -111,14 +107,14 @@ fn after(
         timer: TimerOp::Keep,
         ended: None,
     };
-    let verdict = run(&mut tcb, &mut step, &mut user);
+    let action = run(&mut tcb, &mut step, &mut user);
     // As the engine does at the end of the batch.
-    let out = if verdict == Verdict::Owes { output(&mut tcb, &mut step) } else { None };
+    let out = if action == Action::Output { output(&mut tcb, &mut step) } else { None };
     let (timer, ended) = (step.timer, step.ended);
     After {
         // Nobody reads what was agreed with a connection that is no more.
         tcb: if tcb.state == State::Closed { String::new() } else { format!("{tcb:?}") },
-        verdict,
+        action,
         out,
         timer,
         ended,
@@ -134,18 +130,18 @@ fn quickly(awaited: Awaited, tcb: Tcb, segment: &SegmentInfo, does: Does) -> Aft
     after(tcb, does, |tcb, step, user| match awaited {
         Awaited::AckOfSyn => {
             establish(tcb, segment, step, user);
-            let silent = is_silent(tcb);
-            let verdict = settle(tcb, step);
-            assert!(!silent || verdict == Verdict::Quiet, "{verdict:?}");
-            verdict
+            let silent = has_no_output(tcb);
+            let action = finish_input(tcb, step);
+            assert!(!silent || action == Action::None, "{action:?}");
+            action
         }
         Awaited::Fin => {
             hear_fin(tcb, segment, step, user);
-            settle(tcb, step)
+            finish_input(tcb, step)
         }
         Awaited::AckOfFin => {
             step.close(tcb, Closed::Passive);
-            Verdict::Quiet
+            Action::None
         }
     })
 }

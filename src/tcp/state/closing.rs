@@ -4,9 +4,9 @@
 //! FIN rides on the first one's ACK, three segments do.
 
 use super::established::{common, text_and_fin};
-use super::{settle, settle_dropped};
+use super::{finish_dropped_input, finish_input};
 use crate::observe::Closed;
-use crate::tcp::{State, Step, Tcb, TcbFlags, Timer, User, Verdict};
+use crate::tcp::{Action, State, Step, Tcb, TcbFlags, Timer, User};
 use crate::wire::SegmentInfo;
 
 pub(super) fn arrives(
@@ -15,19 +15,19 @@ pub(super) fn arrives(
     payload: &[u8],
     step: &mut Step<'_>,
     user: &mut dyn User,
-) -> Verdict {
-    if let Err(verdict) = common(tcb, segment, step, user) {
-        return verdict;
+) -> Action {
+    if let Err(action) = common(tcb, segment, step, user) {
+        return action;
     }
     if tcb.fin_acked() {
         our_fin_acked(tcb, step);
     }
     if tcb.state == State::Closed {
-        return Verdict::Quiet;
+        return Action::None;
     }
     match text_and_fin(tcb, segment, payload, step, user) {
-        Ok(()) => settle(tcb, step),
-        Err(verdict) => settle_dropped(verdict, tcb, step),
+        Ok(()) => finish_input(tcb, step),
+        Err(action) => finish_dropped_input(action, tcb, step),
     }
 }
 

@@ -1,12 +1,12 @@
 //! ESTABLISHED and CLOSE-WAIT, and what the states after them share: ACK, text and FIN
 //! (RFC 9293 3.10.7.4, fifth to eighth).
 
-use super::{closing, data_after_close, settle, settle_dropped};
+use super::{closing, data_after_close, finish_dropped_input, finish_input};
 use crate::observe::DropReason;
 use crate::tcp::acceptance::{check, check_ack, remember_timestamp};
 use crate::tcp::output::bare_ack;
 use crate::tcp::timers::takes_nothing;
-use crate::tcp::{Accept, Handle, State, Step, Tcb, TcbFlags, Timer, TimerOp, User, Verdict};
+use crate::tcp::{Accept, Action, Handle, State, Step, Tcb, TcbFlags, Timer, TimerOp, User};
 use crate::wire::{Flags, SegmentInfo, Seq};
 
 #[inline]
@@ -16,13 +16,13 @@ pub(super) fn arrives(
     payload: &[u8],
     step: &mut Step<'_>,
     user: &mut dyn User,
-) -> Verdict {
-    if let Err(verdict) = common(tcb, segment, step, user) {
-        return verdict;
+) -> Action {
+    if let Err(action) = common(tcb, segment, step, user) {
+        return action;
     }
     match text_and_fin(tcb, segment, payload, step, user) {
-        Ok(()) => settle(tcb, step),
-        Err(verdict) => settle_dropped(verdict, tcb, step),
+        Ok(()) => finish_input(tcb, step),
+        Err(action) => finish_dropped_input(action, tcb, step),
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn common(
     segment: &SegmentInfo,
     step: &mut Step<'_>,
     user: &mut dyn User,
-) -> Result<(), Verdict> {
+) -> Result<(), Action> {
     check(tcb, segment, step)?;
     check_ack(tcb, segment, step)?;
     remember_timestamp(tcb, segment, step.now);
@@ -84,7 +84,7 @@ pub(super) fn text_and_fin(
     payload: &[u8],
     step: &mut Step<'_>,
     user: &mut dyn User,
-) -> Result<(), Verdict> {
+) -> Result<(), Action> {
     if !payload.is_empty() {
         text(tcb, segment, payload, step, user)?;
     }
@@ -96,7 +96,7 @@ pub(super) fn text_and_fin(
         fin(tcb, step, user);
     } else if fin_at.after(tcb.rcv_nxt) {
         // Beyond a gap, or behind text there was no room for: it comes again.
-        return Err(Verdict::DropReply(DropReason::OutOfOrder, bare_ack(tcb, step)));
+        return Err(Action::DropReply(DropReason::OutOfOrder, bare_ack(tcb, step)));
     }
     Ok(())
 }
@@ -108,9 +108,9 @@ fn text(
     payload: &[u8],
     step: &mut Step<'_>,
     user: &mut dyn User,
-) -> Result<(), Verdict> {
+) -> Result<(), Action> {
     if segment.seq.after(tcb.rcv_nxt) {
-        return Err(Verdict::DropReply(DropReason::OutOfOrder, bare_ack(tcb, step)));
+        return Err(Action::DropReply(DropReason::OutOfOrder, bare_ack(tcb, step)));
     }
     let known = tcb.rcv_nxt.since(segment.seq) as usize;
     let Some(new) = payload.get(known..).filter(|new| !new.is_empty()) else {
@@ -119,14 +119,14 @@ fn text(
         return Ok(());
     };
     if !matches!(tcb.state, State::Established | State::FinWait1 | State::FinWait2) {
-        return Err(Verdict::DropReply(DropReason::AfterFin, bare_ack(tcb, step)));
+        return Err(Action::DropReply(DropReason::AfterFin, bare_ack(tcb, step)));
     }
     if tcb.has(TcbFlags::RECEIVE_CLOSED) {
         return Err(data_after_close(tcb, step));
     }
     let taken = new.len().min(usize::from(tcb.rcv_wnd));
     if taken == 0 {
-        return Err(Verdict::DropReply(DropReason::WindowClosed, bare_ack(tcb, step)));
+        return Err(Action::DropReply(DropReason::WindowClosed, bare_ack(tcb, step)));
     }
     tcb.rcv_nxt += taken as u32;
     tcb.rcv_wnd -= taken as u16;
@@ -142,7 +142,7 @@ fn text(
         Accept::Refused(reason) => {
             tcb.rcv_nxt = Seq(tcb.rcv_nxt.0.wrapping_sub(taken as u32));
             tcb.rcv_wnd = tcb.rcv_wnd.saturating_add(taken as u16);
-            Err(Verdict::Drop(reason))
+            Err(Action::Drop(reason))
         }
     }
 }

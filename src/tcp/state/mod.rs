@@ -12,7 +12,7 @@ pub use listen::{Arrival, accept_cookie, accept_syn, answer_syn, closed, cookie_
 pub use syn_received::establish;
 pub use syn_sent::{first_syn, open};
 
-use super::{BufferId, Handle, State, Step, Tcb, TcbFlags, User, Verdict};
+use super::{Action, BufferId, Handle, State, Step, Tcb, TcbFlags, User};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::output::reset_of;
 use crate::wire::SegmentInfo;
@@ -25,7 +25,7 @@ pub fn arrives(
     payload: &[u8],
     step: &mut Step<'_>,
     user: &mut dyn User,
-) -> Verdict {
+) -> Action {
     match tcb.state {
         State::SynSent => syn_sent::arrives(tcb, segment, step, user),
         State::SynReceived => syn_received::arrives(tcb, segment, payload, step, user),
@@ -35,34 +35,34 @@ pub fn arrives(
         }
         State::TimeWait => time_wait::arrives(tcb, segment, step),
         State::Closed => match closed(segment) {
-            Ok(reset) => Verdict::Reply(reset),
-            Err(reason) => Verdict::Drop(reason),
+            Ok(reset) => Action::Reply(reset),
+            Err(reason) => Action::Drop(reason),
         },
     }
 }
 
 /// The end of a step that may have told the user something.
-pub fn settle(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+pub fn finish_input(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
     if tcb.take(TcbFlags::ABORT) {
         return abort(tcb, step, Closed::Aborted);
     }
-    if owes(tcb, step) { Verdict::Owes } else { Verdict::Quiet }
+    if has_output(tcb, step) { Action::Output } else { Action::None }
 }
 
 /// The end of a step whose text was dropped. The segment's ACK has counted all the same: what it
 /// lets out, or what the user said meanwhile, is not left until the next one.
-fn settle_dropped(verdict: Verdict, tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
-    // An ACK alone went out with the verdict: one for each, so that the peer sees its loss soon.
+fn finish_dropped_input(action: Action, tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
+    // An ACK alone went out with the action: one for each, so that the peer sees its loss soon.
     let sendable =
         step.buffers.unsent(tcb.buffer) > 0 || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);
     let more = tcb.has(TcbFlags::ABORT) || sendable && tcb.snd_una == tcb.snd_nxt;
-    match verdict {
-        Verdict::Drop(reason) | Verdict::DropReply(reason, _) if tcb.state != State::Closed && more => {
+    match action {
+        Action::Drop(reason) | Action::DropReply(reason, _) if tcb.state != State::Closed && more => {
             step.counters.dropped(reason);
-            if matches!(verdict, Verdict::DropReply(..)) {
+            if matches!(action, Action::DropReply(..)) {
                 tcb.set(TcbFlags::ACK_NOW);
             }
-            settle(tcb, step)
+            finish_input(tcb, step)
         }
         other => other,
     }
@@ -77,35 +77,35 @@ pub fn opening(tcb: &Tcb) -> bool {
 /// or the connection's end is due.
 pub fn acts(tcb: &mut Tcb, step: &mut Step<'_>, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
     act(&mut Handle::new(tcb, step));
-    tcb.has(TcbFlags::ABORT) || owes(tcb, step)
+    tcb.has(TcbFlags::ABORT) || has_output(tcb, step)
 }
 
 /// Whether the connection may have a segment to send.
 #[inline]
-pub fn owes(tcb: &Tcb, step: &Step<'_>) -> bool {
+pub fn has_output(tcb: &Tcb, step: &Step<'_>) -> bool {
     tcb.has(TcbFlags::ACK_NOW.with(TcbFlags::PROBE))
         || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT)
         || step.buffers.unsent(tcb.buffer) > 0
 }
 
-/// Whether [`settle`] would find nothing to do, as far as the connection's line tells.
+/// Whether [`finish_input`] would find nothing to do, as far as the connection's line tells.
 #[inline]
-pub fn is_silent(tcb: &Tcb) -> bool {
+pub fn has_no_output(tcb: &Tcb) -> bool {
     let speaks = TcbFlags::ABORT.with(TcbFlags::ACK_NOW).with(TcbFlags::PROBE).with(TcbFlags::SEND_CLOSED);
     tcb.buffer == BufferId::NONE && !tcb.has(speaks)
 }
 
 /// <SEQ=SND.NXT><CTL=RST,ACK>, and the connection is gone (RFC 9293 3.10.5).
-fn abort(tcb: &mut Tcb, step: &mut Step<'_>, how: Closed) -> Verdict {
+fn abort(tcb: &mut Tcb, step: &mut Step<'_>, how: Closed) -> Action {
     let reset = reset_of(tcb);
     step.close(tcb, how);
-    Verdict::Reply(reset)
+    Action::Reply(reset)
 }
 
 /// New data after the user has closed for good (SHLD-3).
-fn data_after_close(tcb: &mut Tcb, step: &mut Step<'_>) -> Verdict {
+fn data_after_close(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
     match abort(tcb, step, Closed::DataAfterClose) {
-        Verdict::Reply(reset) => Verdict::DropReply(DropReason::DataAfterClose, reset),
+        Action::Reply(reset) => Action::DropReply(DropReason::DataAfterClose, reset),
         other => other,
     }
 }

@@ -5,13 +5,13 @@
 //! SYN-ACK is that ACK for the other (RFC 9293 3.5, figure 7).
 
 use super::established::text_and_fin;
-use super::{settle, settle_dropped};
+use super::{finish_dropped_input, finish_input};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{challenge, in_window, paws, remember_timestamp};
 use crate::tcp::output::syn_ack;
 use crate::tcp::reset::stateless;
 use crate::tcp::timers::syn_timeout;
-use crate::tcp::{Handle, State, Step, Tcb, TcbFlags, Timer, TimerOp, User, Verdict};
+use crate::tcp::{Action, Handle, State, Step, Tcb, TcbFlags, Timer, TimerOp, User};
 use crate::wire::{Flags, SegmentInfo};
 
 pub(super) fn arrives(
@@ -20,23 +20,23 @@ pub(super) fn arrives(
     payload: &[u8],
     step: &mut Step<'_>,
     user: &mut dyn User,
-) -> Verdict {
-    if let Err(verdict) = check(tcb, segment, step) {
-        return verdict;
+) -> Action {
+    if let Err(action) = check(tcb, segment, step) {
+        return action;
     }
     establish(tcb, segment, step, user);
     if segment.flags.has(Flags::SYN) {
-        return settle(tcb, step);
+        return finish_input(tcb, step);
     }
     match text_and_fin(tcb, segment, payload, step, user) {
-        Ok(()) => settle(tcb, step),
-        Err(verdict) => settle_dropped(verdict, tcb, step),
+        Ok(()) => finish_input(tcb, step),
+        Err(action) => finish_dropped_input(action, tcb, step),
     }
 }
 
 /// Everything that is not the ACK we wait for.
 #[inline]
-fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
+fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Action> {
     let flags = segment.flags;
     let only_syn = flags.has(Flags::SYN) && !flags.has(Flags::ACK) && !flags.has(Flags::RST);
     if only_syn && segment.seq + 1 == tcb.rcv_nxt {
@@ -45,7 +45,7 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<()
     paws(tcb, segment, step)?;
     if !in_window(tcb, segment) && !crosses(tcb, segment) {
         return Err(match flags.has(Flags::RST) {
-            true => Verdict::Drop(DropReason::RstOutOfWindow),
+            true => Action::Drop(DropReason::RstOutOfWindow),
             false => challenge(tcb, step, DropReason::OutOfWindow),
         });
     }
@@ -56,11 +56,11 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<()
         back(tcb, segment, step)?;
     }
     if !flags.has(Flags::ACK) {
-        return Err(Verdict::Drop(DropReason::AckMissing));
+        return Err(Action::Drop(DropReason::AckMissing));
     }
     let acceptable = segment.ack.after(tcb.snd_una) && segment.ack.at_or_before(tcb.snd_nxt);
     if !acceptable {
-        return Err(Verdict::DropReply(DropReason::AckUnacceptable, stateless(segment)));
+        return Err(Action::DropReply(DropReason::AckUnacceptable, stateless(segment)));
     }
     Ok(())
 }
@@ -68,14 +68,14 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<()
 /// A RST at its place, or a SYN. After a passive open back to LISTEN: the peer does not know our
 /// SYN-ACK, so the SYN was an old duplicate. After an active one the RST refuses, and the SYN is
 /// the peer's half of two that crossed, or is challenged as in every later state.
-fn back(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Verdict> {
+fn back(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Action> {
     match (tcb.is_active(), segment.flags.has(Flags::RST)) {
         (false, _) => step.close(tcb, Closed::HandshakeReset),
         (true, true) => step.close(tcb, Closed::ConnectRefused),
         (true, false) if crosses(tcb, segment) => return Ok(()),
         (true, false) => return Err(challenge(tcb, step, DropReason::OutOfWindow)),
     }
-    Err(Verdict::Quiet)
+    Err(Action::None)
 }
 
 /// The SYN-ACK of a peer whose SYN crossed ours: it starts before RCV.NXT, as its SYN did.
@@ -86,14 +86,14 @@ fn crosses(tcb: &Tcb, segment: &SegmentInfo) -> bool {
 }
 
 /// The peer has not seen our SYN-ACK: the same again, its timer untouched.
-fn syn_again(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdict {
+fn syn_again(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
     if tcb.timer == Timer::SynAckDelay {
-        return Verdict::Quiet;
+        return Action::None;
     }
     remember_timestamp(tcb, segment, step.now);
     tcb.set(TcbFlags::SYN_LOST);
     step.counters.syn_ack_retransmissions.bump();
-    Verdict::Reply(syn_ack(tcb, step))
+    Action::Reply(syn_ack(tcb, step))
 }
 
 /// RFC 9293 3.10.7.4, fifth: SND.UNA < SEG.ACK <= SND.NXT.

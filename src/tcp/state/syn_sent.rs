@@ -10,13 +10,13 @@
 //! Neither data nor FIN is taken from a segment that carries a SYN: our ACK covers the SYN alone,
 //! and the peer sends the rest again.
 
-use super::owes;
+use super::has_output;
 use crate::observe::{Closed, DropReason};
 use crate::tcp::negotiate::LEAST_MSS;
 use crate::tcp::output::{bare_ack, our_mss, syn, syn_ack};
 use crate::tcp::reset::stateless;
 use crate::tcp::timers::syn_timeout;
-use crate::tcp::{CALLER, Handle, Offer, State, Step, Tcb, TcbFlags, Timer, TimerOp, User, Verdict};
+use crate::tcp::{Action, CALLER, Handle, Offer, State, Step, Tcb, TcbFlags, Timer, TimerOp, User};
 use crate::wire::{Emit, Flags, SegmentInfo, Seq};
 
 /// OPEN, active: a connection in SYN-SENT that gives the peer a credit of `window`.
@@ -41,27 +41,27 @@ pub(super) fn arrives(
     segment: &SegmentInfo,
     step: &mut Step<'_>,
     user: &mut dyn User,
-) -> Verdict {
+) -> Action {
     let flags = segment.flags;
     let (ack, rst) = (flags.has(Flags::ACK), flags.has(Flags::RST));
     if ack && !acknowledges(tcb, segment) {
         // An answer to something old: the RST spares the peer a half-open connection.
         return match rst {
-            true => Verdict::Drop(DropReason::RstUnproven),
-            false => Verdict::DropReply(DropReason::AckUnacceptable, stateless(segment)),
+            true => Action::Drop(DropReason::RstUnproven),
+            false => Action::DropReply(DropReason::AckUnacceptable, stateless(segment)),
         };
     }
     match (rst, flags.has(Flags::SYN), ack) {
         (true, _, true) => {
             step.close(tcb, Closed::ConnectRefused);
-            Verdict::Quiet
+            Action::None
         }
         // Whoever has not seen our SYN cannot refuse it.
-        (true, _, false) => Verdict::Drop(DropReason::RstUnproven),
+        (true, _, false) => Action::Drop(DropReason::RstUnproven),
         (false, true, true) => establish(tcb, segment, step, user),
-        (false, true, false) if flags.has(Flags::FIN) => Verdict::Drop(DropReason::SynWithFin),
+        (false, true, false) if flags.has(Flags::FIN) => Action::Drop(DropReason::SynWithFin),
         (false, true, false) => cross(tcb, segment, step),
-        (false, false, _) => Verdict::Drop(DropReason::SynSentOther),
+        (false, false, _) => Action::Drop(DropReason::SynSentOther),
     }
 }
 
@@ -71,7 +71,7 @@ fn acknowledges(tcb: &Tcb, segment: &SegmentInfo) -> bool {
 }
 
 /// The SYN-ACK: ESTABLISHED. Its ACK goes at once; what the user has to say goes behind it.
-fn establish(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) -> Verdict {
+fn establish(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) -> Action {
     if tcb.timer == Timer::Syn && !tcb.has(TcbFlags::SYN_LOST) {
         // Karn: of a SYN sent twice nobody knows which one was answered.
         let rtt = tcb.timer_age(step.now.millis(), syn_timeout(0));
@@ -86,17 +86,17 @@ fn establish(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &m
     user.opened(&mut Handle::new(tcb, step));
     tcb.clear(TcbFlags::ACK_NOW);
     let ack = bare_ack(tcb, step);
-    let more = tcb.has(TcbFlags::ABORT) || owes(tcb, step);
-    if more { Verdict::ReplyOwes(ack) } else { Verdict::Reply(ack) }
+    let more = tcb.has(TcbFlags::ABORT) || has_output(tcb, step);
+    if more { Action::ReplyThenOutput(ack) } else { Action::Reply(ack) }
 }
 
 /// A SYN that acknowledges nothing: the peer opens, too. SYN-RECEIVED.
-fn cross(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdict {
+fn cross(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
     agree(tcb, segment, step);
     tcb.state = State::SynReceived;
     tcb.set_retries(0);
     step.start(Timer::SynAck, syn_timeout(0));
-    Verdict::Reply(syn_ack(tcb, step))
+    Action::Reply(syn_ack(tcb, step))
 }
 
 /// Takes the peer's initial sequence number, window and options. Its window is not scaled yet

@@ -3,31 +3,31 @@
 use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{challenge, in_window};
 use crate::tcp::output::bare_ack;
-use crate::tcp::{Step, Tcb, TcbFlags, Timer, Verdict};
+use crate::tcp::{Action, Step, Tcb, TcbFlags, Timer};
 use crate::wire::{Flags, SegmentInfo};
 
-pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdict {
+pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
     let flags = segment.flags;
     if flags.has(Flags::RST) {
         return reset(tcb, segment, step);
     }
     if flags.has(Flags::SYN) {
         return match !flags.has(Flags::ACK.with(Flags::FIN)) && may_reopen(tcb, segment) {
-            true => Verdict::Reopen { above: tcb.snd_nxt },
+            true => Action::Reopen { above: tcb.snd_nxt },
             false => challenge(tcb, step, DropReason::OutOfWindow),
         };
     }
     if !flags.has(Flags::ACK) {
-        return Verdict::Drop(DropReason::AckMissing);
+        return Action::Drop(DropReason::AckMissing);
     }
     let end = segment.seq + segment.seq_len();
     if flags.has(Flags::FIN) && end == tcb.rcv_nxt {
         // The peer has not seen our ACK of its FIN: again, and 2 MSL from now.
         step.start(Timer::TimeWait, 2 * step.config.msl_ms);
-        return Verdict::Reply(bare_ack(tcb, step));
+        return Action::Reply(bare_ack(tcb, step));
     }
     if segment.seq_len() == 0 && in_window(tcb, segment) {
-        return Verdict::Quiet;
+        return Action::None;
     }
     challenge(tcb, step, DropReason::OutOfWindow)
 }
@@ -35,12 +35,12 @@ pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>)
 /// RFC 9293 3.10.7.4, second, with the exactness of RFC 5961 3.2: a RST at RCV.NXT is what a peer answers
 /// our challenge with, when it has forgotten the connection and opens another one. Any other RST is old
 /// and does not cut 2 MSL short (RFC 1337).
-fn reset(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Verdict {
+fn reset(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
     if segment.seq != tcb.rcv_nxt {
-        return Verdict::Drop(DropReason::RstTimeWait);
+        return Action::Drop(DropReason::RstTimeWait);
     }
     step.close(tcb, Closed::TimeWaitReset);
-    Verdict::Quiet
+    Action::None
 }
 
 /// Whether this SYN is surely newer than everything of the old connection (RFC 6191 2, RFC 1122

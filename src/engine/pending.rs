@@ -1,6 +1,6 @@
-//! What connections send without a frame to answer in: the FIN or RST behind the ACK of a SYN-ACK,
-//! and what a caller asks for of its own accord. Each takes a frame of its own. Where there is none,
-//! the connection waits a moment and asks again.
+//! Output without a received frame to send it in: the FIN or RST that follows the ACK of a SYN-ACK, and
+//! what an active opener asks for. Each segment takes a new frame. If none is free, the connection
+//! retries a moment later.
 
 use super::core::Core;
 use super::far::Ports;
@@ -13,14 +13,14 @@ use crate::table::Slot;
 use crate::tcp::{self, Ended, Now, State, TcbFlags, Timer};
 use crate::wire::PacketKey;
 
-/// Connections on the list at most: many times what a turn brings. Those beyond it wait a moment.
-pub(super) const OWED: usize = 4096;
-/// How long a connection waits for a frame, milliseconds: a flush or two.
+/// Connections on the list at most: many times what one poll adds. Others retry a moment later.
+pub(super) const MAX_PENDING: usize = 4096;
+/// Milliseconds until a connection without a frame retries: a flush or two.
 const WAIT_MS: u32 = 1;
 
-/// A connection that owes a segment.
+/// A connection with output.
 #[derive(Clone, Copy)]
-pub(super) struct Owed<K> {
+pub(super) struct PendingTx<K> {
     pub slot: Slot,
     pub key: K,
     pub hash: u32,
@@ -29,37 +29,37 @@ pub(super) struct Owed<K> {
 impl<K: PacketKey> Flows<K> {
     /// Lists a connection that was just marked as LISTED.
     #[inline]
-    pub(super) fn owe(&mut self, now: Now, owed: Owed<K>) {
-        if self.owed.len() < OWED {
-            self.owed.push(owed);
+    pub(super) fn queue_tx(&mut self, now: Now, pending: PendingTx<K>) {
+        if self.pending.len() < MAX_PENDING {
+            self.pending.push(pending);
         } else {
-            self.wait_for_frame(now, owed.slot);
+            self.wait_for_frame(now, pending.slot);
         }
     }
 
-    /// The wait is over.
-    pub(super) fn owe_again(&mut self, now: Now, owed: Owed<K>) {
-        let Some(tcb) = self.part.value_mut(owed.slot) else { return };
+    /// The retry timer has expired.
+    pub(super) fn requeue_tx(&mut self, now: Now, pending: PendingTx<K>) {
+        let Some(tcb) = self.part.value_mut(pending.slot) else { return };
         if !tcb.has(TcbFlags::LISTED) {
             tcb.set(TcbFlags::LISTED);
-            self.owe(now, owed);
+            self.queue_tx(now, pending);
         }
     }
 
-    /// Sends what is owed, or lets it wait; how many connections were on the list.
-    pub(super) fn pay<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) -> usize {
-        let count = self.owed.len();
+    /// Sends all pending output. Returns the number of connections on the list.
+    pub(super) fn transmit_pending<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) -> usize {
+        let count = self.pending.len();
         for index in 0..count {
-            let owed = self.owed[index];
-            self.pay_one(core, ports, owed);
+            let pending = self.pending[index];
+            self.transmit_one(core, ports, pending);
         }
-        self.owed.clear();
+        self.pending.clear();
         count
     }
 
-    fn pay_one<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, owed: Owed<K>) {
-        let Owed { slot, key, hash } = owed;
-        // Ended since it was listed, and perhaps its slot used again.
+    fn transmit_one<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, pending: PendingTx<K>) {
+        let PendingTx { slot, key, hash } = pending;
+        // The connection may have ended since it was listed, and its slot be in use again.
         let same = self.part.holds(slot, &key);
         let number = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
@@ -69,7 +69,7 @@ impl<K: PacketKey> Flows<K> {
             return;
         }
         let frame = alloc_tx(&core.hops, ports, tcb.hop, number);
-        // In SYN-SENT nothing can be owed but a silent end.
+        // In SYN-SENT only a silent end can be pending.
         if matches!(frame, Err(DropReason::NoFrame)) && tcb.state != State::SynSent {
             return self.wait_for_frame(core.now, slot);
         }
@@ -93,8 +93,8 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
-    /// No frame, or no place on the list. A connection that waits for something else already
-    /// speaks when that comes: an ACK can wait for it, and nothing else is owed then, but an abort.
+    /// No frame is free, or the list is full. If another timer runs, a pending ACK is sent when it
+    /// expires; only an abort needs a retry of its own.
     #[cold]
     fn wait_for_frame(&mut self, now: Now, slot: Slot) {
         let Some(tcb) = self.part.value_mut(slot) else { return };
