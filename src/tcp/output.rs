@@ -17,7 +17,7 @@ pub struct Out {
     pub with_data: bool,
 }
 
-/// The one segment the connection has_output, if any: ACK, data and FIN together where they coincide.
+/// The one segment the connection has to send, if any: ACK, data and FIN together where they coincide.
 pub fn output(tcb: &mut Tcb, step: &mut Step<'_>) -> Option<Out> {
     if tcb.take(TcbFlags::RETRANSMIT) {
         return again(tcb, step);

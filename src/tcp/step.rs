@@ -29,18 +29,18 @@ pub enum TimerOp {
     Start { timer: Timer, after_ms: u32 },
 }
 
-/// What becomes of an arriving segment or an expired timer.
+/// What the engine does with a received segment, or after an expired timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Action {
     /// Done, nothing to send now.
     None,
-    /// The connection has_output a segment: [`super::output`] composes it at the end of the batch.
+    /// The connection has a segment to send: [`super::output`] composes it at the end of the batch.
     Output,
     /// This segment goes out at once; its reason was counted.
     Reply(Emit),
-    /// As `Reply`, and the connection has_output more: [`super::unasked`] composes it, in a frame of its
-    /// own behind this one.
+    /// As `Reply`, and the connection has more to send: [`super::unasked`] composes it, in a
+    /// frame of its own after this one.
     ReplyThenOutput(Emit),
     /// Counted under its name and answered with a segment.
     DropReply(DropReason, Emit),

@@ -20,7 +20,7 @@ pub enum State {
     LastAck,
 }
 
-/// What a connection has agreed on and has_output.
+/// What a connection has negotiated, and its pending output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(transparent)]
 pub struct TcbFlags(pub u16);
@@ -135,7 +135,7 @@ fn epoch(now: Now) -> u8 {
 }
 
 impl Tcb {
-    /// A connection that has agreed on nothing and has_output nothing.
+    /// A connection with no negotiated options and no pending output.
     pub(super) fn new(state: State, una: Seq, nxt: Seq, rcv_nxt: Seq) -> Tcb {
         Tcb {
             snd_una: una,

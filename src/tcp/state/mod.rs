@@ -52,7 +52,7 @@ pub fn finish_input(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
 /// The end of a step whose text was dropped. The segment's ACK has counted all the same: what it
 /// lets out, or what the user said meanwhile, is not left until the next one.
 fn finish_dropped_input(action: Action, tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
-    // An ACK alone went out with the action: one for each, so that the peer sees its loss soon.
+    // An ACK without data was sent with the reply, one per segment, so that the peer sees its loss soon.
     let sendable =
         step.buffers.unsent(tcb.buffer) > 0 || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);
     let more = tcb.has(TcbFlags::ABORT) || sendable && tcb.snd_una == tcb.snd_nxt;
