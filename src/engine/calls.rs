@@ -139,7 +139,7 @@ impl<K: PacketKey> Flows<K> {
         let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
         let emit = tcp::first_syn(&tcb, &mut made);
         let timer = made.timer;
-        self.after(core, slot, hash, (State::SynSent, State::SynSent), timer);
+        self.apply_state(core, slot, hash, (State::SynSent, State::SynSent), timer);
         frame.send(&core.counters, &key, &emit, &[]);
         Ok(self.number(slot))
     }

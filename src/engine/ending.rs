@@ -6,10 +6,10 @@ use super::Worker;
 use super::core::Core;
 use super::far::Ports;
 use super::flows::{Flows, step};
+use super::notify::notify_closed;
 use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::alloc_tx;
-use super::tell::tell;
 use crate::observe::DropReason;
 use crate::table::Slot;
 use crate::tcp::{self, Ended, Now, TcbFlags};
@@ -214,10 +214,10 @@ impl<K: PacketKey> Flows<K> {
         let emit = tcp::stopped(tcb, &mut step);
         let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
         if let Some(how) = ended {
-            tell(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
+            notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
         }
         let hash = key.hash(&core.shared.secrets.hash);
-        self.after(core, slot, hash, states, timer);
+        self.apply_state(core, slot, hash, states, timer);
         frame.send(&core.counters, &key, &emit, &[]);
         Ok(true)
     }

@@ -2,10 +2,10 @@
 
 use super::core::Core;
 use super::flows::{Flows, step};
+use super::notify::{notify_closed, service_of};
 use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::forward_frame;
-use super::tell::{tell, user_of};
 use crate::observe::DropReason;
 use crate::table::Slot;
 use crate::tcp::{self, Action, Ended, TcbFlags};
@@ -38,7 +38,7 @@ impl<K: PacketKey> Flows<K> {
         let number = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };
         let (before, listener) = (tcb.state, tcb.listener);
-        let Some(user) = user_of(&mut core.users, &mut core.caller, listener) else { return };
+        let Some(user) = service_of(&mut core.users, &mut core.caller, listener) else { return };
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         step.number = number;
         let action = tcp::icmp_error(tcb, error, seq, &mut step, user);
@@ -51,9 +51,9 @@ impl<K: PacketKey> Flows<K> {
             core.counters.dropped(reason);
         }
         if let Some(how) = ended {
-            tell(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
+            notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
         }
-        self.after(core, slot, hash, states, timer);
+        self.apply_state(core, slot, hash, states, timer);
         if has_output {
             self.queue_tx(core.now, PendingTx { slot, key, hash });
         }

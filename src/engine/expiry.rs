@@ -3,10 +3,10 @@
 use super::core::Core;
 use super::far::Ports;
 use super::flows::{Flows, step};
+use super::notify::notify_closed;
 use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::send_new;
-use super::tell::tell;
 use crate::table::Slot;
 use crate::tcp::{self, Action, Ended, Timer};
 use crate::wire::PacketKey;
@@ -48,9 +48,9 @@ impl<K: PacketKey> Flows<K> {
         };
         let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
         if let Some(how) = ended {
-            tell(core, listener, &Ended { number: of, now: core.now, endpoints: &key }, how);
+            notify_closed(core, listener, &Ended { number: of, now: core.now, endpoints: &key }, how);
         }
-        self.after(core, slot, hash, states, timer);
+        self.apply_state(core, slot, hash, states, timer);
         if let Some(emit) = emit {
             let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
             send_new(&core.counters, &core.hops, ports, (hop, of), &key, (&emit, payload));

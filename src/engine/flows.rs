@@ -5,16 +5,18 @@ use super::core::{Core, Shared};
 use super::hops::NO_HOP;
 use super::idle::Sweep;
 use super::listeners::ListenerId;
-use super::outcome::Outcome;
+use super::notify::service_of;
 use super::pending::{MAX_PENDING, PendingTx};
 use super::port::Port;
 use super::relief::{Farewell, Oldest, RESETS};
 use super::reply::{ReplyContext, reply_in_place};
-use super::tell::user_of;
 use super::timers::Timers;
+use super::transition::Effects;
 use crate::observe::{Closed, CoreCounters};
 use crate::table::{Found, Part, Slot, line_size};
-use crate::tcp::{self, Awaited, Disguise, Endpoints, Now, SendBuffers, State, Step, Tcb, TcbFlags, TimerOp};
+use crate::tcp::{
+    self, Disguise, Endpoints, Now, Predicted, SendBuffers, State, Step, Tcb, TcbFlags, TimerOp,
+};
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
 pub(super) struct Flows<K: PacketKey> {
@@ -110,8 +112,8 @@ impl<K: PacketKey> Flows<K> {
         let Batch { segments, frames, replies } = batch;
         for (arrived, frame) in segments.iter().zip(frames.drain(..)) {
             match self.connection(arrived, ctx.core.id) {
-                Some(found) => self.known(ctx, arrived, frame, found, replies),
-                None => self.stranger(ctx, arrived, frame, None, replies),
+                Some(found) => self.on_matched(ctx, arrived, frame, found, replies),
+                None => self.on_unmatched(ctx, arrived, frame, None, replies),
             }
         }
         segments.clear();
@@ -127,7 +129,7 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
-    pub(super) fn known<P: Port>(
+    pub(super) fn on_matched<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
@@ -146,21 +148,21 @@ impl<K: PacketKey> Flows<K> {
             return port.release(frame);
         };
         let before = tcb.state;
-        match tcp::awaited(tcb, &segment.info) {
-            Some(Awaited::AckOfSyn) => return self.opened(ctx, arrived, frame, slot, replies),
-            Some(Awaited::Fin) => return self.peer_closed(ctx, arrived, frame, slot, replies),
-            Some(Awaited::AckOfFin) => return self.closed(ctx, arrived, frame, slot),
+        match tcp::predict(tcb, &segment.info) {
+            Some(Predicted::AckOfSyn) => return self.fast_handshake_ack(ctx, arrived, frame, slot, replies),
+            Some(Predicted::Fin) => return self.fast_fin(ctx, arrived, frame, slot, replies),
+            Some(Predicted::AckOfFin) => return self.fast_last_ack(ctx, arrived, frame, slot),
             None => {}
         }
-        let Some(user) = user_of(&mut core.users, &mut core.caller, tcb.listener) else {
+        let Some(user) = service_of(&mut core.users, &mut core.caller, tcb.listener) else {
             return port.release(frame);
         };
         let bytes = port.bytes(&frame);
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         step.number = of;
         let action = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, user);
-        let outcome = Outcome { before, action, timer: step.timer, ended: step.ended };
-        self.conclude(ctx, arrived, frame, slot, outcome, replies);
+        let effects = Effects { before, action, timer: step.timer, ended: step.ended };
+        self.apply(ctx, arrived, frame, slot, effects, replies);
     }
 
     /// Phase 5: sends the pending segment of one connection.
@@ -185,7 +187,7 @@ impl<K: PacketKey> Flows<K> {
         let out = tcp::output(tcb, &mut step);
         let timer = step.timer;
         let states = (before, tcb.state);
-        self.after(core, slot, hash, states, timer);
+        self.apply_state(core, slot, hash, states, timer);
         let Some(out) = out else {
             return port.release(frame);
         };
@@ -201,7 +203,7 @@ impl<K: PacketKey> Flows<K> {
         let before = std::mem::replace(&mut tcb.state, State::Closed);
         core.counters.closed[how as usize].bump();
         core.hops.leave(tcb.hop);
-        self.leave(before);
+        self.uncount_state(before);
         self.part.remove(slot, hash);
     }
 

@@ -3,10 +3,10 @@
 //! - `simulation`: a whole core on a `memory` port with a virtual clock.
 //! - `port`: where frames come from and go to; `memory` is one in memory, for tests and benchmarks.
 //! - `worker`: the loop's one turn, its phases in order; `batch` the arrays they share.
-//! - `flows`: connections of one address family: table, timers, the segment's way through TCP;
-//!   `expected` its way if it was waited for, `expiry` the timer's; `outcome` what follows from it,
-//!   `tell` whom to tell.
-//! - `open`: segments of no connection: listeners, cookies, faults on purpose, resets.
+//! - `flows`: the connections of one address family: table, timers, input of a segment; `fast_path`:
+//!   input of a predicted segment; `expiry`: an expired timer; `transition`: applies the effects of
+//!   each; `notify`: reports the end of a connection to its service.
+//! - `listen`: segments without a connection: listeners, cookies, injected faults, resets.
 //! - `reply`: the ways a received frame leaves: replied to, dropped, forwarded; and segments in new frames.
 //! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
 //! - `fair`: rate limits that no sender uses up for the others.
@@ -33,20 +33,20 @@ mod core;
 mod describe;
 mod ending;
 mod errors;
-mod expected;
 mod expiry;
 mod fair;
 mod far;
+mod fast_path;
 mod flows;
 mod forward;
 mod forwarded;
 mod hops;
 mod idle;
+mod listen;
 pub mod listeners;
 pub mod memory;
-mod open;
+mod notify;
 mod orders;
-mod outcome;
 mod pending;
 mod port;
 mod priority;
@@ -59,8 +59,8 @@ pub mod simulation;
 mod snapshot;
 pub mod stack;
 mod stopwatch;
-mod tell;
 mod timers;
+mod transition;
 mod worker;
 
 pub use self::core::{Core, CoreConfig, Fault, Secrets, Shared, Waker};

@@ -5,9 +5,9 @@
 use super::core::Core;
 use super::far::Ports;
 use super::flows::{Flows, step};
+use super::notify::notify_closed;
 use super::port::Port;
 use super::reply::alloc_tx;
-use super::tell::tell;
 use crate::observe::DropReason;
 use crate::table::Slot;
 use crate::tcp::{self, Ended, Now, State, TcbFlags, Timer};
@@ -79,9 +79,9 @@ impl<K: PacketKey> Flows<K> {
         let out = tcp::unasked(tcb, &mut step);
         let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
         if let Some(how) = ended {
-            tell(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
+            notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
         }
-        self.after(core, slot, hash, states, timer);
+        self.apply_state(core, slot, hash, states, timer);
         match (frame, out) {
             (Ok(frame), Some(out)) => {
                 let payload = if out.with_data { core.buffers.segment(out.buffer) } else { &[] };

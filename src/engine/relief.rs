@@ -6,9 +6,9 @@ use super::core::Core;
 use super::far::Ports;
 use super::flows::{Flows, step};
 use super::hops::Hop;
+use super::notify::notify_closed;
 use super::port::Port;
 use super::reply::alloc_tx_at;
-use super::tell::tell;
 use crate::observe::{Closed, DropReason};
 use crate::table::Slot;
 use crate::tcp::{self, Ended, Now};
@@ -130,9 +130,9 @@ impl<K: PacketKey> Flows<K> {
         let emit = tcp::give_up(tcb, how, &mut step);
         let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
         if let Some(how) = ended {
-            tell(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
+            notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
         }
-        self.after(core, slot, hash, states, timer);
+        self.apply_state(core, slot, hash, states, timer);
         if self.resets.len() < RESETS {
             self.resets.push(Farewell { key, hop, emit });
         } else {

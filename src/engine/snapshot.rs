@@ -186,7 +186,7 @@ impl Named {
 
     /// The count with this name; 0 if there is none.
     pub fn named(&self, name: &str) -> u64 {
-        self.0.iter().find(|(known, _)| known == name).map_or(0, |(_, count)| *count)
+        self.0.iter().find(|(on_matched, _)| on_matched == name).map_or(0, |(_, count)| *count)
     }
 
     /// All of them together.

@@ -110,7 +110,7 @@ impl<P: Port> Worker<P> {
         work += self.v6.sweep(&mut self.core, &mut self.ports);
         self.watch.lap(Stage::Timers);
         work += self.run_active();
-        self.watch.lap(Stage::Calls);
+        self.watch.lap(Stage::ActiveOpen);
         // Every port, also behind one that is gone.
         let gone = self.ports.own.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
         self.watch.lap(Stage::Flush);
@@ -137,7 +137,7 @@ impl<P: Port> Worker<P> {
             self.process(number);
             self.watch.lap(Stage::Tcp);
             self.flush_replies(number);
-            self.watch.lap(Stage::Settle);
+            self.watch.lap(Stage::Replies);
             if arrived == 0 || taken == BATCH {
                 return taken;
             }

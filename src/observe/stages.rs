@@ -1,24 +1,24 @@
 use super::Counter;
 
-/// What a core's loop does, one after the other, in a turn.
+/// The stages of one poll of a core, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stage {
-    /// Frames from the ring, and segments from other cores.
+    /// Frames from the receive ring, and forwarded frames.
     Receive,
-    /// Parse, hash, prefetch; answers that need no connection.
+    /// Parse, hash, prefetch; replies that need no connection.
     Parse,
-    /// The connection of each segment.
+    /// Find the connection of each segment.
     LookUp,
-    /// Each segment through TCP; new connections; answers at once.
+    /// Process each segment; create connections; immediate replies.
     Tcp,
-    /// Answers at the end of the batch.
-    Settle,
+    /// Replies at the end of the batch.
+    Replies,
     /// Expired timers.
     Timers,
-    /// What a caller does of its own accord, and what connections owe.
-    Calls,
-    /// Frames to the ring, and the wake-up.
+    /// Pending output, and the active opener.
+    ActiveOpen,
+    /// Frames to the transmit ring, and the wake-up.
     Flush,
 }
 
@@ -28,13 +28,13 @@ pub const STAGES: [(Stage, &str); 8] = [
     (Stage::Parse, "parse"),
     (Stage::LookUp, "look_up"),
     (Stage::Tcp, "tcp"),
-    (Stage::Settle, "settle"),
+    (Stage::Replies, "replies"),
     (Stage::Timers, "timers"),
-    (Stage::Calls, "calls"),
+    (Stage::ActiveOpen, "active_open"),
     (Stage::Flush, "flush"),
 ];
 
-/// Nanoseconds by stage, of turns that had work; all 0 unless accounting is on.
+/// Nanoseconds by stage, of polls that had work; all 0 unless accounting is on.
 #[derive(Debug)]
 pub struct StageTimes([Counter; STAGES.len()]);
 

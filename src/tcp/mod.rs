@@ -14,10 +14,10 @@
 //! One file per group of states under `state/`; the checks they share are in `acceptance.rs`.
 
 mod acceptance;
-mod awaited;
 mod clock;
 mod config;
 mod cookie;
+mod header_prediction;
 mod icmp;
 mod idle;
 mod isn;
@@ -37,10 +37,10 @@ mod user;
 
 pub use crate::wire::IcmpError;
 pub use acceptance::shows_the_way;
-pub use awaited::{Awaited, awaited};
 pub use clock::Now;
 pub use config::{Config, CookieMode, IdleLimits, SynOffer, WhenFull};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
+pub use header_prediction::{Predicted, predict};
 pub use icmp::icmp_error;
 pub use idle::{IdleClock, Silence, give_up, idle_since, keep_alive, silence};
 pub use isn::{Disguise, IsnSecret};
@@ -50,7 +50,7 @@ pub use output::{Out, output, stopped, unasked};
 pub use send::{BufferId, SendBuffers};
 pub use state::{
     Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, establish,
-    finish_input, first_syn, has_no_output, has_output, hear_fin, listen, open,
+    finish_input, first_syn, has_no_output, has_output, listen, on_predicted_fin, open,
 };
 pub use step::{Action, Step, TimerOp};
 pub use tcb::{CALLER, Links, NO_LINK, State, Tcb, TcbFlags};

@@ -149,7 +149,7 @@ fn text(
 
 /// The FIN of a peer that has acknowledged all it was sent, without text.
 #[inline]
-pub fn hear_fin(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) {
+pub fn on_predicted_fin(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) {
     remember_timestamp(tcb, segment, step.now);
     tcb.snd_wnd = segment.window;
     fin(tcb, step, user);

@@ -7,7 +7,7 @@ mod syn_received;
 mod syn_sent;
 mod time_wait;
 
-pub use established::hear_fin;
+pub use established::on_predicted_fin;
 pub use listen::{Arrival, accept_cookie, accept_syn, answer_syn, closed, cookie_answer, listen};
 pub use syn_received::establish;
 pub use syn_sent::{first_syn, open};

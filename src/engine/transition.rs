@@ -1,20 +1,20 @@
-//! What follows from a step of one connection: its timer, the counts by state, its slot, who is told,
-//! and where the segment's frame goes.
+//! Applies the effects of one event of a connection: its timer, the counts by state, its slot, the
+//! report to its service, and what happens to the segment's frame.
 
 use super::batch::{Arrived, PendingReply};
 use super::core::Core;
 use super::flows::Flows;
+use super::notify::notify_closed;
 use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::ReplyContext;
-use super::tell::tell;
 use crate::observe::Closed;
 use crate::table::Slot;
 use crate::tcp::{self, Action, Ended, State, TcbFlags, TimerOp};
 use crate::wire::PacketKey;
 
 /// What came of a segment.
-pub(super) struct Outcome {
+pub(super) struct Effects {
     /// The state in which the connection was.
     pub before: State,
     pub action: Action,
@@ -25,13 +25,13 @@ pub(super) struct Outcome {
 impl<K: PacketKey> Flows<K> {
     /// What follows from a segment for a connection.
     #[inline(always)]
-    pub(super) fn conclude<P: Port>(
+    pub(super) fn apply<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
         frame: P::Frame,
         slot: Slot,
-        Outcome { before, action, timer, ended }: Outcome,
+        Effects { before, action, timer, ended }: Effects,
         replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         let ReplyContext { core, port, number } = ctx;
@@ -41,7 +41,12 @@ impl<K: PacketKey> Flows<K> {
             return port.release(frame);
         };
         if let Some(how) = ended {
-            tell(core, tcb.listener, &Ended { number: of, now: core.now, endpoints: &segment.key }, how);
+            notify_closed(
+                core,
+                tcb.listener,
+                &Ended { number: of, now: core.now, endpoints: &segment.key },
+                how,
+            );
         }
         let bytes = port.bytes(&frame);
         if !matches!(action, Action::Drop(_) | Action::DropReply(..)) {
@@ -55,7 +60,7 @@ impl<K: PacketKey> Flows<K> {
         if matches!(action, Action::Output | Action::ReplyThenOutput(_)) && !listed {
             tcb.set(TcbFlags::LISTED);
         }
-        self.after(core, slot, hash, states, timer);
+        self.apply_state(core, slot, hash, states, timer);
         let link_len = segment.link_len;
         match action {
             Action::Output if !listed => {
@@ -77,7 +82,7 @@ impl<K: PacketKey> Flows<K> {
             Action::Drop(reason) => ctx.drop_frame(frame, reason),
             Action::Reopen { above } => {
                 self.end(core, slot, hash, Closed::TimeWaitReused);
-                self.stranger(ctx, arrived, frame, Some(above), replies);
+                self.on_unmatched(ctx, arrived, frame, Some(above), replies);
             }
         }
     }
@@ -85,7 +90,7 @@ impl<K: PacketKey> Flows<K> {
     /// What follows from a step that left the connection in `state`: the timer, the counts by
     /// state, the slot of a closed connection.
     #[inline(always)]
-    pub(super) fn after(
+    pub(super) fn apply_state(
         &mut self,
         core: &mut Core,
         slot: Slot,
@@ -101,12 +106,12 @@ impl<K: PacketKey> Flows<K> {
             }
         }
         if state != before {
-            self.moved(core, slot, hash, (before, state));
+            self.on_state_change(core, slot, hash, (before, state));
         }
     }
 
-    fn moved(&mut self, core: &mut Core, slot: Slot, hash: u32, (before, state): (State, State)) {
-        self.leave(before);
+    fn on_state_change(&mut self, core: &mut Core, slot: Slot, hash: u32, (before, state): (State, State)) {
+        self.uncount_state(before);
         match state {
             State::Closed => {
                 if let Some(tcb) = self.part.remove(slot, hash) {
@@ -127,7 +132,7 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
-    pub(super) fn leave(&mut self, before: State) {
+    pub(super) fn uncount_state(&mut self, before: State) {
         match before {
             State::SynReceived => self.half_open -= 1,
             State::TimeWait => self.time_wait -= 1,

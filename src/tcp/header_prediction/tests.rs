@@ -11,7 +11,7 @@ use super::*;
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::{
     Accept, Action, CALLER, Config, Ended, Handle, IsnSecret, Now, Out, SendBuffers, Step, Timer, TimerOp,
-    User, arrives, establish, finish_input, has_no_output, hear_fin, output,
+    User, arrives, establish, finish_input, has_no_output, on_predicted_fin, output,
 };
 use crate::wire::{FlowKey4, Options, Seq, Timestamps};
 
@@ -126,20 +126,20 @@ fn after(mut tcb: Tcb, does: Does, run: impl FnOnce(&mut Tcb, &mut Step<'_>, &mu
     }
 }
 
-fn quickly(awaited: Awaited, tcb: Tcb, segment: &SegmentInfo, does: Does) -> After {
-    after(tcb, does, |tcb, step, user| match awaited {
-        Awaited::AckOfSyn => {
+fn quickly(predicted: Predicted, tcb: Tcb, segment: &SegmentInfo, does: Does) -> After {
+    after(tcb, does, |tcb, step, user| match predicted {
+        Predicted::AckOfSyn => {
             establish(tcb, segment, step, user);
             let silent = has_no_output(tcb);
             let action = finish_input(tcb, step);
             assert!(!silent || action == Action::None, "{action:?}");
             action
         }
-        Awaited::Fin => {
-            hear_fin(tcb, segment, step, user);
+        Predicted::Fin => {
+            on_predicted_fin(tcb, segment, step, user);
             finish_input(tcb, step)
         }
-        Awaited::AckOfFin => {
+        Predicted::AckOfFin => {
             step.close(tcb, Closed::Passive);
             Action::None
         }
@@ -206,10 +206,10 @@ fn it_fares_as_any_segment() {
     let cases = (tcbs().prop_flat_map(near), select(DOES.to_vec()));
     let mut runner = TestRunner::new(ProptestConfig::with_cases(10_000));
     let outcome = runner.run(&cases, |((tcb, segment), does)| {
-        let Some(awaited) = awaited(&tcb, &segment) else { return Ok(()) };
-        *found.borrow_mut().entry(format!("{awaited:?}, {does:?}")).or_default() += 1;
+        let Some(predicted) = predict(&tcb, &segment) else { return Ok(()) };
+        *found.borrow_mut().entry(format!("{predicted:?}, {does:?}")).or_default() += 1;
         let slowly = after(tcb, does, |tcb, step, user| arrives(tcb, &segment, &[], step, user));
-        prop_assert_eq!(slowly, quickly(awaited, tcb, &segment, does), "{:?}", awaited);
+        prop_assert_eq!(slowly, quickly(predicted, tcb, &segment, does), "{:?}", predicted);
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
@@ -220,7 +220,7 @@ fn it_fares_as_any_segment() {
 
 /// Each is recognised, and nothing else.
 #[test]
-fn what_is_awaited() {
+fn what_is_predicted() {
     let ack = SegmentInfo {
         seq: Seq(10),
         ack: Seq(21),
@@ -233,19 +233,19 @@ fn what_is_awaited() {
     let of = |state, una| Tcb::new(state, Seq(una), Seq(21), Seq(10));
     let half_open = of(State::SynReceived, 20);
     for (tcb, segment, found) in [
-        (half_open, ack, Some(Awaited::AckOfSyn)),
+        (half_open, ack, Some(Predicted::AckOfSyn)),
         (half_open, fin, None),
         (half_open, SegmentInfo { seq: Seq(9), ..ack }, None),
         (half_open, SegmentInfo { ack: Seq(20), ..ack }, None),
         (half_open, SegmentInfo { payload_len: 1, ..ack }, None),
-        (of(State::Established, 21), fin, Some(Awaited::Fin)),
+        (of(State::Established, 21), fin, Some(Predicted::Fin)),
         (of(State::Established, 20), fin, None),
         (of(State::Established, 21), ack, None),
-        (of(State::LastAck, 20), ack, Some(Awaited::AckOfFin)),
+        (of(State::LastAck, 20), ack, Some(Predicted::AckOfFin)),
         (of(State::LastAck, 20), fin, None),
         (of(State::TimeWait, 21), ack, None),
     ] {
-        assert_eq!(awaited(&tcb, &segment), found, "{:?} {segment:?}", tcb.state);
+        assert_eq!(predict(&tcb, &segment), found, "{:?} {segment:?}", tcb.state);
     }
     let mut stamped = half_open;
     stamped.set(TcbFlags::TIMESTAMPS);
@@ -253,6 +253,6 @@ fn what_is_awaited() {
     for (value, found) in [(Some(100), true), (Some(101), true), (Some(99), false), (None, false)] {
         let timestamps = value.map(|value| Timestamps { value, echo: 0 });
         let segment = SegmentInfo { options: Options { timestamps, ..Options::default() }, ..ack };
-        assert_eq!(awaited(&stamped, &segment).is_some(), found, "{value:?}");
+        assert_eq!(predict(&stamped, &segment).is_some(), found, "{value:?}");
     }
 }

@@ -1,13 +1,12 @@
-//! The segments that a connection is waiting for, recognised by their headers (header prediction, RFC
-//! 7323 5.6): most segments are. What happens is what `tcp` says of any segment in that state; what
-//! is left out is what cannot happen.
+//! Input of the predicted segments (header prediction, RFC 7323 5.6): most segments are. The effects
+//! equal those of the general path in the same state; branches that cannot be taken are left out.
 
 use super::batch::{Arrived, PendingReply};
 use super::flows::{Flows, step};
-use super::outcome::Outcome;
+use super::notify::{notify_closed, service_of};
 use super::port::Port;
 use super::reply::ReplyContext;
-use super::tell::{tell, user_of};
+use super::transition::Effects;
 use crate::observe::Closed;
 use crate::table::Slot;
 use crate::tcp::{self, Ended, State, TcbFlags};
@@ -15,7 +14,7 @@ use crate::wire::PacketKey;
 
 impl<K: PacketKey> Flows<K> {
     /// SYN-RECEIVED, and our SYN is acknowledged: ESTABLISHED.
-    pub(super) fn opened<P: Port>(
+    pub(super) fn fast_handshake_ack<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
@@ -27,7 +26,7 @@ impl<K: PacketKey> Flows<K> {
         let segment = &arrived.segment;
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
-        let Some(user) = user_of(&mut core.users, &mut core.caller, tcb.listener) else {
+        let Some(user) = service_of(&mut core.users, &mut core.caller, tcb.listener) else {
             return port.release(frame);
         };
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
@@ -36,17 +35,17 @@ impl<K: PacketKey> Flows<K> {
         let quiet = tcp::has_no_output(tcb);
         tcb.hop = core.hops.follow(port.bytes(&frame), segment.link_len, *number, tcb.hop, of);
         self.timers.stop(&mut self.part, slot);
-        self.leave(State::SynReceived);
+        self.uncount_state(State::SynReceived);
         if quiet {
             port.release(frame)
         } else {
-            self.speaks(ctx, arrived, frame, slot, State::Established, replies)
+            self.send_now(ctx, arrived, frame, slot, State::Established, replies)
         }
     }
 
     /// The user has something to say at once, or wants no more of it.
     #[inline(never)]
-    fn speaks<P: Port>(
+    fn send_now<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
@@ -62,13 +61,13 @@ impl<K: PacketKey> Flows<K> {
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
         step.number = of;
         let action = tcp::finish_input(tcb, &mut step);
-        let outcome = Outcome { before, action, timer: step.timer, ended: step.ended };
-        self.conclude(ctx, arrived, frame, slot, outcome, replies);
+        let effects = Effects { before, action, timer: step.timer, ended: step.ended };
+        self.apply(ctx, arrived, frame, slot, effects, replies);
     }
 
     /// ESTABLISHED, and the peer closes its direction. What the user answers, most often with its own
     /// FIN, goes with the ACK at the end of the batch (MUST-59).
-    pub(super) fn peer_closed<P: Port>(
+    pub(super) fn fast_fin<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
@@ -81,14 +80,14 @@ impl<K: PacketKey> Flows<K> {
         let (key, link_len) = (segment.key, segment.link_len);
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
-        let Some(user) = user_of(&mut core.users, &mut core.caller, tcb.listener) else {
+        let Some(user) = service_of(&mut core.users, &mut core.caller, tcb.listener) else {
             return port.release(frame);
         };
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         step.number = of;
-        tcp::hear_fin(tcb, &segment.info, &mut step, user);
+        tcp::on_predicted_fin(tcb, &segment.info, &mut step, user);
         if tcb.has(TcbFlags::ABORT) {
-            return self.speaks(ctx, arrived, frame, slot, State::CloseWait, replies);
+            return self.send_now(ctx, arrived, frame, slot, State::CloseWait, replies);
         }
         tcb.hop = core.hops.follow(port.bytes(&frame), link_len, *number, tcb.hop, of);
         tcb.heard(self.timers.idle_ms, true);
@@ -97,7 +96,7 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// LAST-ACK, and our FIN is acknowledged: the end.
-    pub(super) fn closed<P: Port>(
+    pub(super) fn fast_last_ack<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
@@ -112,7 +111,7 @@ impl<K: PacketKey> Flows<K> {
         let mut step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
         step.close(tcb, Closed::Passive);
         if let Some(how) = step.ended {
-            tell(core, listener, &Ended { number: of, now: core.now, endpoints: key }, how);
+            notify_closed(core, listener, &Ended { number: of, now: core.now, endpoints: key }, how);
         }
         self.timers.stop(&mut self.part, slot);
         self.part.remove(slot, arrived.hash);

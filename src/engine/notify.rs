@@ -1,13 +1,13 @@
-//! Who is told what happens to a connection.
+//! The service of a connection, and how it learns of the end.
 
 use super::caller::Caller;
 use super::core::Core;
 use crate::observe::Closed;
 use crate::tcp::{Ended, User};
 
-/// Who is told what happens to a listener's connections, or to the caller's.
+/// The service of a listener's connections; the active opener for those that it opened.
 #[inline]
-pub(super) fn user_of<'a>(
+pub(super) fn service_of<'a>(
     users: &'a mut [Box<dyn User>],
     caller: &'a mut Option<Box<dyn Caller>>,
     listener: u16,
@@ -18,9 +18,9 @@ pub(super) fn user_of<'a>(
     }
 }
 
-/// The end of a connection.
-pub(super) fn tell(core: &mut Core, listener: u16, ended: &Ended<'_>, how: Closed) {
-    if let Some(user) = user_of(&mut core.users, &mut core.caller, listener) {
+/// Reports the end of a connection to its service.
+pub(super) fn notify_closed(core: &mut Core, listener: u16, ended: &Ended<'_>, how: Closed) {
+    if let Some(user) = service_of(&mut core.users, &mut core.caller, listener) {
         user.closed(ended, how);
     }
 }

@@ -22,7 +22,7 @@ enum Placed {
 
 impl<K: PacketKey> Flows<K> {
     /// `above`: the SYN ended a TIME-WAIT whose sequence numbers reached this far.
-    pub(super) fn stranger<P: Port>(
+    pub(super) fn on_unmatched<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         arrived: &Arrived<K>,
@@ -72,9 +72,9 @@ impl<K: PacketKey> Flows<K> {
             Placed::At(slot) => {
                 ctx.core.counters.established_by_cookie.bump();
                 let found = Found { slot, owner: ctx.core.id };
-                self.known(ctx, arrived, frame, found, replies);
+                self.on_matched(ctx, arrived, frame, found, replies);
             }
-            Placed::There(found) => self.known(ctx, arrived, frame, found, replies),
+            Placed::There(found) => self.on_matched(ctx, arrived, frame, found, replies),
             Placed::Refused(reason) => refuse_connected(ctx, arrived, frame, reason, &reset),
         }
     }
@@ -118,7 +118,7 @@ impl<K: PacketKey> Flows<K> {
         };
         match self.place(ctx, arrived, &frame, listener, make) {
             Placed::At(slot) => self.answer(ctx, arrived, frame, slot, disguise),
-            Placed::There(found) => self.known(ctx, arrived, frame, found, replies),
+            Placed::There(found) => self.on_matched(ctx, arrived, frame, found, replies),
             Placed::Refused(reason) => {
                 // Only there does it decide: a flood of SYNs must not look for idle connections.
                 let drops = ctx.core.shared.config.when_full == WhenFull::Drop;

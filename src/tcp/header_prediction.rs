@@ -7,28 +7,28 @@ use crate::wire::{Flags, SegmentInfo};
 /// A segment without text, next in order, that acknowledges all that was sent, of a connection opened
 /// by the peer without a send buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Awaited {
+pub enum Predicted {
     /// In SYN-RECEIVED: [`super::establish`].
     AckOfSyn,
-    /// In ESTABLISHED, with nothing in flight: [`super::hear_fin`].
+    /// In ESTABLISHED, with nothing in flight: [`super::on_predicted_fin`].
     Fin,
     /// In LAST-ACK: [`Step::close`](super::Step::close), passive.
     AckOfFin,
 }
 
-/// Which awaited segment it is. `None` says nothing about any other.
+/// The predicted segment that this is; `None`: take the general path.
 #[inline(always)]
-pub fn awaited(tcb: &Tcb, segment: &SegmentInfo) -> Option<Awaited> {
-    let (awaited, flags) = match tcb.state {
-        State::SynReceived => (Awaited::AckOfSyn, Flags::ACK),
-        State::Established if tcb.snd_una == tcb.snd_nxt => (Awaited::Fin, Flags::ACK.with(Flags::FIN)),
-        State::LastAck => (Awaited::AckOfFin, Flags::ACK),
+pub fn predict(tcb: &Tcb, segment: &SegmentInfo) -> Option<Predicted> {
+    let (predicted, flags) = match tcb.state {
+        State::SynReceived => (Predicted::AckOfSyn, Flags::ACK),
+        State::Established if tcb.snd_una == tcb.snd_nxt => (Predicted::Fin, Flags::ACK.with(Flags::FIN)),
+        State::LastAck => (Predicted::AckOfFin, Flags::ACK),
         _ => return None,
     };
     let plain = segment.flags == flags && segment.payload_len == 0;
     let exact = segment.seq == tcb.rcv_nxt && segment.ack == tcb.snd_nxt;
     let simple = tcb.buffer == BufferId::NONE && !tcb.is_active() && !tcb.has(TcbFlags::LISTED);
-    (plain && exact && simple && in_time(tcb, segment)).then_some(awaited)
+    (plain && exact && simple && in_time(tcb, segment)).then_some(predicted)
 }
 
 /// Passes PAWS (RFC 7323 5.3) without a look at how old TS.Recent is.
