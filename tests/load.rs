@@ -55,7 +55,7 @@ impl Pair {
     /// closed loop on a wire that takes no time, one connection's end is the next one's beginning.
     fn exchange(&mut self) {
         for _ in 0..20 {
-            self.near.turn();
+            self.near.poll();
             self.far.run();
             let before = self.frames;
             while let Some(frame) = self.near.collect() {

@@ -26,7 +26,7 @@ pub fn timers(criterion: &mut Criterion) {
         });
         group.bench_function("look, none expired", |bencher| {
             let timers = filled.get_or_insert_with(|| Armed::new(armed));
-            bencher.iter(|| timers.scene.simulation.turn());
+            bencher.iter(|| timers.scene.simulation.poll());
         });
         drop(filled);
         group.bench_function("expire (SYN-ACK sent again)", |bencher| {

@@ -126,7 +126,7 @@ impl Bench {
     }
 
     fn turn(&mut self, counted: bool) {
-        let mut turn = || assert!(self.simulation.turn() > 0);
+        let mut turn = || assert!(self.simulation.poll() > 0);
         if counted { only_this_is_counted(&mut turn) } else { turn() }
     }
 

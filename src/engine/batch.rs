@@ -5,7 +5,7 @@ use crate::table::{Part, Slot};
 use crate::tcp::Tcb;
 use crate::wire::{Common, Flags, FlowKey, FlowKey4, HashSecret, PacketKey, Policy, Segment};
 
-/// One address family's share of a batch, between the phases of a turn. Room is made once.
+/// One address family's share of a batch, between the phases of a poll. Room is made once.
 pub(super) struct Batch<K, F> {
     /// Parsed segments on their way through look-up and TCP.
     pub segments: Vec<Arrived<K>>,

@@ -9,7 +9,7 @@ use crate::tcp::{Handle, Now, User};
 
 /// Opens connections, and is the [`User`] of every connection it opens. One value per core.
 pub trait Caller: User {
-    /// Once a turn, after all that has arrived is answered: opens what is due.
+    /// Once a poll, after all that has arrived is answered: opens what is due.
     fn call(&mut self, line: &mut dyn Line);
 
     /// Milliseconds until [`Caller::call`] has something to do if nothing arrives, at most `most`;
@@ -23,7 +23,7 @@ pub trait Caller: User {
     }
 
     /// Fills in a form that only it understands, for somebody who had an order given: between two
-    /// turns, in microseconds, without taking memory.
+    /// polls, in microseconds, without taking memory.
     fn fill_in(&self, form: &mut dyn Any) {
         let _ = form;
     }
@@ -41,18 +41,18 @@ pub struct Ends {
 
 /// A core's way to the active side of TCP, during [`Caller::call`].
 pub trait Line {
-    /// Time stands still within a turn.
+    /// Time stands still within a poll.
     fn now(&self) -> Now;
 
-    /// OPEN, active (RFC 9293 3.10.1): the SYN is on its way. Of a limited number a turn; beyond it
-    /// there is [`OpenError::NoFrame`], until the next turn. Returns the connection's number:
+    /// OPEN, active (RFC 9293 3.10.1): the SYN is on its way. Of a limited number a poll; beyond it
+    /// there is [`OpenError::NoFrame`], until the next poll. Returns the connection's number:
     /// below [`Line::capacity`], and no other connection's of this core as long as it lives.
     ///
     /// # Errors
     /// [`OpenError`]; nothing was sent then.
     fn open(&mut self, ends: Ends) -> Result<u32, OpenError>;
 
-    /// A SYN, and nothing kept of it: for a flood. As [`Line::open`], of a limited number a turn.
+    /// A SYN, and nothing kept of it: for a flood. As [`Line::open`], of a limited number a poll.
     /// [`Caller::floods`] must be true, or what answers it gets a RST.
     ///
     /// # Errors

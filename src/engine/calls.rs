@@ -1,4 +1,4 @@
-//! A caller's line into the tables of its core, for one turn.
+//! A caller's line into the tables of its core, for one poll.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::table::{InsertError, Slot};
 use crate::tcp::{self, Handle, Now, State, Tcb, TcbFlags};
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
-/// Connections that one turn opens at most, so that a caller in a hurry does not starve the queues.
+/// Connections that one poll opens at most, so that a caller in a hurry does not starve the queues.
 const OPENS: usize = 2 * BATCH;
 
 pub(super) struct Calls<'a, P: Port> {

@@ -99,7 +99,7 @@ impl<P: Port> Worker<P> {
         Ending { plan, began: now, sent: 0, places: [0; 2], established, lingers_to: 0 }
     }
 
-    /// Ends some connections; a [`Worker::turn`] has to follow, which sends what they are sent.
+    /// Ends some connections; a [`Worker::poll`] has to follow, which sends what they are sent.
     pub fn end_some(&mut self, ending: &mut Ending, now: Now) -> Progress {
         self.core.now = now;
         let elapsed = now.micros.saturating_sub(ending.began.micros);
@@ -150,7 +150,7 @@ impl<P: Port> Worker<P> {
             // Their FIN was still behind data.
             counters.stop_notices.set(counters.stop_notices.value().saturating_sub(left.asked));
         }
-        // A turn without work leaves them as they were.
+        // A poll without work leaves them as they were.
         self.gauges();
     }
 

@@ -11,7 +11,7 @@ use crate::table::Slot;
 use crate::tcp::{self, Action, Ended, Timer};
 use crate::wire::PacketKey;
 
-/// Timers that one turn serves at most, so that a wave of them does not starve the queues.
+/// Timers that one poll serves at most, so that a wave of them does not starve the queues.
 const EXPIRIES: usize = 256;
 
 impl<K: PacketKey> Flows<K> {

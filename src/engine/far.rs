@@ -40,7 +40,7 @@ pub(super) struct Far {
     number: u8,
     policy: Policy,
     /// Segments that were handed over and not parsed yet.
-    pub inbox: Vec<FarFrame>,
+    pub rx_frames: Vec<FarFrame>,
     batch4: Batch<FlowKey4, FarFrame>,
     batch6: Batch<FlowKey6, FarFrame>,
 }
@@ -97,7 +97,7 @@ impl Far {
             device,
             number,
             policy: core.shared.policies.get(device).cloned().unwrap_or_default(),
-            inbox: Vec::with_capacity(BATCH),
+            rx_frames: Vec::with_capacity(BATCH),
             batch4: Batch::new(),
             batch6: Batch::new(),
         })
@@ -109,11 +109,11 @@ impl Far {
         self.number
     }
 
-    /// The phases of a turn for what is in the inbox, as for the core's own queues.
+    /// The phases of a poll for the received frames, as for the core's own queues.
     pub(super) fn serve(&mut self, core: &mut Core, v4: &mut Flows<FlowKey4>, v6: &mut Flows<FlowKey6>) {
-        let Far { port, number, policy, inbox, batch4, batch6, .. } = self;
-        core.counters.frames_in.add(inbox.len() as u64);
-        for frame in inbox.drain(..) {
+        let Far { port, number, policy, rx_frames, batch4, batch6, .. } = self;
+        core.counters.frames_in.add(rx_frames.len() as u64);
+        for frame in rx_frames.drain(..) {
             match parse(port.bytes(&frame), policy) {
                 Ok(Packet::Tcp4(segment)) => queue(core, v4, batch4, frame, segment),
                 Ok(Packet::Tcp6(segment)) => queue(core, v6, batch6, frame, segment),

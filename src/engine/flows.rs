@@ -28,7 +28,7 @@ pub(super) struct Flows<K: PacketKey> {
     pub(super) last_listener: Option<(K, ListenerId)>,
     /// Connections with output and no received frame to send it in.
     pub(super) pending: Vec<PendingTx<K>>,
-    /// RSTs to peers whose connections gave way, for the end of the turn.
+    /// RSTs to peers whose connections gave way, for the end of the poll.
     pub(super) resets: Vec<Farewell<K>>,
     pub(super) sweep: Sweep,
     pub(super) oldest: Oldest,

@@ -13,19 +13,19 @@ impl<P: Port> Worker<P> {
         if self.core.shared.forward_queues.len() < 2 {
             return 0;
         }
-        let Worker { core, ports, devices, inboxes, .. } = self;
+        let Worker { core, ports, devices, rx_frames, .. } = self;
         let Some(queue) = core.shared.forward_queues.get(core.id) else { return 0 };
         let mut taken = 0;
         while taken < BATCH
             && let Some(item) = queue.pop()
         {
             let own = devices.iter().position(|device| device.number == item.device);
-            let own = own.and_then(|number| Some((ports.own.get_mut(number)?, &mut inboxes[number])));
+            let own = own.and_then(|number| Some((ports.own.get_mut(number)?, &mut rx_frames[number])));
             let done = match (item.task, own) {
-                (Task::Receive, Some((port, inbox))) => receive(port, inbox, item.bytes()),
+                (Task::Receive, Some((port, rx_frames))) => receive(port, rx_frames, item.bytes()),
                 (Task::Receive, None) => {
                     let far = ports.far.iter_mut().find(|far| far.device == item.device);
-                    far.and_then(|far| receive(&mut far.port, &mut far.inbox, item.bytes()))
+                    far.and_then(|far| receive(&mut far.port, &mut far.rx_frames, item.bytes()))
                 }
                 (Task::Send, Some((port, _))) => relay(port, item.bytes()),
                 // Forwarded only to a core with a queue of the device.
@@ -46,15 +46,15 @@ impl<P: Port> Worker<P> {
     /// Processes segments from devices that this core has no queue of.
     fn serve_far(&mut self) {
         let Worker { core, ports, v4, v6, .. } = self;
-        for far in ports.far.iter_mut().filter(|far| !far.inbox.is_empty()) {
+        for far in ports.far.iter_mut().filter(|far| !far.rx_frames.is_empty()) {
             far.serve(core, v4, v6);
         }
     }
 }
 
 /// A frame that another core's queue received.
-fn receive<P: Port>(port: &mut P, inbox: &mut Vec<P::Frame>, bytes: &[u8]) -> Option<()> {
-    inbox.push(port.copy_in(bytes)?);
+fn receive<P: Port>(port: &mut P, rx_frames: &mut Vec<P::Frame>, bytes: &[u8]) -> Option<()> {
+    rx_frames.push(port.copy_in(bytes)?);
     Some(())
 }
 

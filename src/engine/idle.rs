@@ -1,5 +1,5 @@
 //! A hand goes round the connections and finds those that are idle: once round in a quarter of the
-//! shortest time-out, a few lines a turn. So a connection pays one store a segment for its time-outs,
+//! shortest time-out, a few lines a poll. So a connection pays one store a segment for its time-outs,
 //! and no timer is set for what almost never happens.
 
 use super::core::Core;
@@ -12,7 +12,7 @@ use crate::table::Slot;
 use crate::tcp::{self, Config, IdleLimits, Silence, User};
 use crate::wire::PacketKey;
 
-/// Lines that one turn looks at, at most.
+/// Lines that one poll looks at, at most.
 const LINES: u32 = 256;
 /// A round is divided by this: a core that sleeps wakes so often for it.
 const PARTS: u32 = 8;

@@ -2,7 +2,7 @@
 //!
 //! - `simulation`: a whole core on a `memory` port with a virtual clock.
 //! - `port`: where frames come from and go to; `memory` is one in memory, for tests and benchmarks.
-//! - `worker`: the loop's one turn, its phases in order; `batch` the arrays they share.
+//! - `worker`: the loop's one iteration, its phases in order; `batch` the arrays they share.
 //! - `flows`: the connections of one address family: table, timers, input of a segment; `fast_path`:
 //!   input of a predicted segment; `expiry`: an expired timer; `transition`: applies the effects of
 //!   each; `notify`: reports the end of a connection to its service.
@@ -19,7 +19,7 @@
 //! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
 //!   `pending`: output without a received frame to send it in.
 //! - `ending`: what the peers of open connections are sent when the program ends.
-//! - `orders`: what other threads have a core do between two turns; `describe`: what a core tells of
+//! - `orders`: what other threads have a core do between two polls; `describe`: what a core tells of
 //!   its connections that way.
 //! - `stack`: devices, queues and threads around it all; `runner` one thread, `priority` its scheduling.
 //!
@@ -75,4 +75,4 @@ pub use privileges::{PrivilegeError, drop_privileges};
 pub use rules::{Change, Numbered, Rules, RulesError};
 pub use runner::Polling;
 pub use snapshot::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot, Snapshot, SteeringSnapshot};
-pub use worker::{Turn, Worker};
+pub use worker::{Polled, Worker};

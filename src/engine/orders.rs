@@ -9,13 +9,13 @@ use crate::xdp::Queue;
 /// Orders that wait for one core: few, since each is given by hand or by a second's tick.
 const WAITING: usize = 16;
 
-/// What another thread has a core do between two turns.
+/// What another thread has a core do between two polls.
 pub type Order = Box<dyn FnOnce(&mut Worker<Queue>) + Send>;
 
 /// The way in for everything that is no packet: questions about connections, new rules. A value
 /// that belongs to a core is read and changed by that core alone, so it needs no lock.
 ///
-/// A core without orders pays one load per turn. One with orders does one per turn; each has to be
+/// A core without orders pays one load per poll. One with orders does one per poll; each has to be
 /// short, and leaves what it replaced to whoever gave it, so that nothing large is freed here.
 pub(super) struct Orders {
     queue: ArrayQueue<Order>,
@@ -45,7 +45,7 @@ impl Orders {
         taken
     }
 
-    /// By the core, between two turns.
+    /// By the core, between two polls.
     #[inline]
     pub(super) fn next(&self) -> Option<Order> {
         if !self.any.load(Relaxed) {

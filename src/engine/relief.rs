@@ -14,11 +14,11 @@ use crate::table::Slot;
 use crate::tcp::{self, Ended, Now};
 use crate::wire::{Emit, PacketKey};
 
-/// Connections that give their send buffers up in one turn, at most.
+/// Connections that give their send buffers up in one poll, at most.
 const RELIEVED: usize = 128;
 /// A shortage has ended when there was none for so long, milliseconds.
 const SHORTAGE_MS: u64 = 1000;
-/// RSTs that wait for the end of the turn, at most.
+/// RSTs that wait for the end of the poll, at most.
 pub(super) const RESETS: usize = 1024;
 /// A connection that was at work in this time does not give way, milliseconds.
 const LEAST_IDLE_MS: u32 = 1000;
@@ -96,7 +96,7 @@ impl<P: Port> Worker<P> {
         given
     }
 
-    /// A shortage is over when there was none for a while: under attack it comes and goes with each turn.
+    /// A shortage is over when there was none for a while: under attack it comes and goes with each poll.
     #[cold]
     pub(super) fn after_shortage(&mut self) {
         let core = &mut self.core;
@@ -119,7 +119,7 @@ impl<K: PacketKey> Flows<K> {
         Slot(number.wrapping_sub(self.to_number))
     }
 
-    /// Ends a connection, whatever it has under way; its peer is reset at the end of the turn.
+    /// Ends a connection, whatever it has under way; its peer is reset at the end of the poll.
     pub(super) fn give_up(&mut self, core: &mut Core, slot: Slot, how: Closed) {
         let Some(key) = self.part.key(slot) else { return };
         let hash = key.hash(&core.shared.secrets.hash);

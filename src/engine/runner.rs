@@ -48,7 +48,7 @@ enum Nap {
     Gone,
 }
 
-/// A turn without work, with its yield, that takes longer was spent behind another thread on this CPU.
+/// A poll without work, with its yield, that takes longer was spent behind another thread on this CPU.
 const CROWDED: Duration = Duration::from_micros(100);
 /// How long a core then sleeps at once when it has nothing to do.
 const CROWDED_FOR: Duration = Duration::from_millis(100);
@@ -79,7 +79,7 @@ pub(super) struct Runner {
     pub shared: Arc<super::Shared>,
 }
 
-/// A turn without work that takes longer was somebody else's time on this core, most often the
+/// A poll without work that takes longer was somebody else's time on this core, most often the
 /// kernel's, which moves our own packets: not to spare.
 const SHORT: Duration = Duration::from_micros(20);
 
@@ -104,16 +104,16 @@ impl Runner {
         let mut crowded_until = Instant::now();
         while !self.asked.stop.load(Relaxed) {
             if let Some(order) = self.orders.next() {
-                // It may have slept since its last turn, and an order may look at timers.
+                // It may have slept since its last poll, and an order may look at timers.
                 self.worker.core.now = now(self.epoch);
                 order(&mut self.worker);
             }
             let began = Instant::now();
-            let turn = self.worker.turn(at(self.epoch, began));
-            if turn.gone {
+            let polled = self.worker.poll(at(self.epoch, began));
+            if polled.gone {
                 break;
             }
-            if turn.work > 0 {
+            if polled.work > 0 {
                 let now = Instant::now();
                 busy_until = if now < crowded_until { now } else { now + spin };
                 continue;
@@ -148,11 +148,11 @@ impl Runner {
     /// kept from it for a while. Not for ever: some peers never stop sending.
     fn finish(&mut self) {
         for _ in 0..LAST_TURNS {
-            let turn = self.worker.turn(now(self.epoch));
-            if turn.gone {
+            let polled = self.worker.poll(now(self.epoch));
+            if polled.gone {
                 return;
             }
-            if turn.work == 0 {
+            if polled.work == 0 {
                 break;
             }
         }
@@ -167,11 +167,11 @@ impl Runner {
             if progress == Progress::Over {
                 break;
             }
-            let turn = self.worker.turn(now(self.epoch));
-            if turn.gone {
+            let polled = self.worker.poll(now(self.epoch));
+            if polled.gone {
                 break;
             }
-            if progress == Progress::Waits && turn.work == 0 {
+            if progress == Progress::Waits && polled.work == 0 {
                 std::thread::sleep(END_NAP);
             }
         }
@@ -179,7 +179,7 @@ impl Runner {
         // In the transmit ring it is not on the wire yet, and the ring goes with the socket.
         for _ in 0..END_NAPS {
             let unsent = self.worker.ports_mut().iter_mut().any(Queue::unsent);
-            if !unsent || self.worker.turn(now(self.epoch)).gone {
+            if !unsent || self.worker.poll(now(self.epoch)).gone {
                 break;
             }
             std::thread::sleep(END_NAP);

@@ -179,12 +179,12 @@ impl Simulation {
 
     /// Lets every core work until none has anything to do.
     pub fn run(&mut self) {
-        while self.turn() > 0 {}
+        while self.poll() > 0 {}
     }
 
-    /// One turn of every core; how much there was to do. For a caller that is never done.
-    pub fn turn(&mut self) -> usize {
-        self.workers.iter_mut().map(|worker| worker.turn(self.now).work).sum()
+    /// One poll of every core; how much there was to do. For a caller that is never done.
+    pub fn poll(&mut self) -> usize {
+        self.workers.iter_mut().map(|worker| worker.poll(self.now).work).sum()
     }
 
     /// Lets time pass, in steps no longer than what the timers ask for.

@@ -2,11 +2,11 @@ use std::time::Instant;
 
 use crate::observe::{STAGES, Stage, StageTimes};
 
-/// Where a turn's time goes. Off, it costs a predicted branch per stage and batch.
+/// Where a poll's time goes. Off, it costs a predicted branch per stage and batch.
 pub(super) struct Stopwatch {
     /// When the current stage began; `None`: off.
     since: Option<Instant>,
-    /// This turn's, nanoseconds: it counts only if the turn had work.
+    /// This poll's, nanoseconds: it counts only if the poll had work.
     spent: [u64; STAGES.len()],
 }
 
@@ -15,7 +15,7 @@ impl Stopwatch {
         Stopwatch { since: on.then(Instant::now), spent: [0; STAGES.len()] }
     }
 
-    /// A turn begins.
+    /// A poll begins.
     #[inline]
     pub(super) fn start(&mut self) {
         if let Some(since) = &mut self.since {
@@ -34,7 +34,7 @@ impl Stopwatch {
         }
     }
 
-    /// The turn is over, and had work.
+    /// The poll is over, and had work.
     #[inline]
     pub(super) fn count(&self, times: &StageTimes) {
         if self.since.is_some() {

@@ -36,7 +36,7 @@ pub(super) struct Timers {
     lists: Box<[List]>,
     /// The wheel's spoke that has been emptied last, modulo [`TICKS`].
     tick: u32,
-    /// The idle clock as of this turn: a connection's last timer ends with what it waited for.
+    /// The idle clock as of this poll: a connection's last timer ends with what it waited for.
     pub(super) idle_ms: u32,
 }
 

@@ -17,14 +17,14 @@ use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy
 
 mod identity;
 
-/// One core: its ports, its connections, and the turn that brings them together.
+/// One core: its ports and its connections.
 pub struct Worker<P: Port> {
     pub(super) core: Core,
     pub(super) ports: Ports<P>,
     /// By own port.
     pub(super) devices: Vec<Device>,
     /// By own port: frames received and not parsed yet.
-    pub(super) inboxes: Vec<Vec<P::Frame>>,
+    pub(super) rx_frames: Vec<Vec<P::Frame>>,
     pub(super) v4: Flows<FlowKey4>,
     pub(super) v6: Flows<FlowKey6>,
     batch4: Batch<FlowKey4, P::Frame>,
@@ -39,9 +39,9 @@ pub(super) struct Device {
     policy: Policy,
 }
 
-/// What a turn came to.
+/// The result of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub struct Polled {
     /// Frames taken and timers served: 0 means there was nothing to do.
     pub work: usize,
     /// A device is gone.
@@ -77,7 +77,7 @@ impl<P: Port> Worker<P> {
             v6.gateway = gateway_hop::<FlowKey6>(&mut core, gateway, device);
         }
         Worker {
-            inboxes: ports.iter().map(|_| Vec::with_capacity(2 * BATCH)).collect(),
+            rx_frames: ports.iter().map(|_| Vec::with_capacity(2 * BATCH)).collect(),
             devices,
             ports: Ports { own: ports.into_iter().map(|(port, _)| port).collect(), far },
             v4,
@@ -89,9 +89,9 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// One turn: everything that has arrived, everything that has expired, one flush per port.
-    /// Never blocks. Time stands still within a turn.
-    pub fn turn(&mut self, now: Now) -> Turn {
+    /// One iteration of the loop: received frames, expired timers, pending output, one flush per port.
+    /// Never blocks. `now` holds for all of it.
+    pub fn poll(&mut self, now: Now) -> Polled {
         self.core.now = now;
         let idle_ms = self.core.idle.turn(now);
         (self.v4.timers.idle_ms, self.v6.timers.idle_ms) = (idle_ms, idle_ms);
@@ -102,7 +102,7 @@ impl<P: Port> Worker<P> {
         }
         work += self.drain_forwarded();
         for number in 0..self.ports.own.len() {
-            work += self.serve(number);
+            work += self.poll_port(number);
         }
         work += self.v4.expire(&mut self.core, &mut self.ports);
         work += self.v6.expire(&mut self.core, &mut self.ports);
@@ -114,19 +114,19 @@ impl<P: Port> Worker<P> {
         // Every port, also behind one that is gone.
         let gone = self.ports.own.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() > 0;
         self.watch.lap(Stage::Flush);
-        self.gauge(work);
-        Turn { work, gone }
+        self.update_gauges(work);
+        Polled { work, gone }
     }
 
     /// Takes what a port has, and while that is worked off what comes meanwhile, up to a batch: a
     /// wake-up costs as much as several segments, so none is spent on a few while more arrive.
-    fn serve(&mut self, number: usize) -> usize {
+    fn poll_port(&mut self, number: usize) -> usize {
         let mut taken = 0;
         loop {
-            let arrived = self.ports.own[number].receive(&mut self.inboxes[number], BATCH - taken);
+            let arrived = self.ports.own[number].receive(&mut self.rx_frames[number], BATCH - taken);
             taken += arrived;
             self.watch.lap(Stage::Receive);
-            if self.inboxes[number].is_empty() {
+            if self.rx_frames[number].is_empty() {
                 return taken;
             }
             self.parse(number);
@@ -159,7 +159,7 @@ impl<P: Port> Worker<P> {
         self.core.counters.spare_ns.add(time.as_nanos() as u64);
     }
 
-    /// Other rules: between two turns, so that every segment of a batch meets the same ones. What
+    /// Other rules: between two polls, so that every segment of a batch meets the same ones. What
     /// they replace is in `change` then.
     pub fn adopt(&mut self, change: &mut Change) {
         self.core.adopt(change);
@@ -186,7 +186,7 @@ impl<P: Port> Worker<P> {
         (self.v4.part.len(), self.v6.part.len())
     }
 
-    /// Frames of all ports that nothing holds: must be 0 between turns.
+    /// Frames of all ports that nothing holds: must be 0 between polls.
     pub fn lost_frames(&self) -> u64 {
         self.ports.lost()
     }
@@ -201,9 +201,9 @@ impl<P: Port> Worker<P> {
     /// Phase 1 and 2: parse, answer what is not TCP, hash, and ask for the bucket.
     fn parse(&mut self, number: usize) {
         // Taken out meanwhile, room and all: what else a frame may be wants the whole worker.
-        let mut inbox = std::mem::take(&mut self.inboxes[number]);
-        self.core.counters.frames_in.add(inbox.len() as u64);
-        for frame in inbox.drain(..) {
+        let mut rx_frames = std::mem::take(&mut self.rx_frames[number]);
+        self.core.counters.frames_in.add(rx_frames.len() as u64);
+        for frame in rx_frames.drain(..) {
             let Worker { core, ports, devices, v4, batch4, .. } = self;
             let (bytes, policy) = (ports.own[number].bytes(&frame), &devices[number].policy);
             if queue_common(bytes, policy, &core.shared.secrets.hash, &v4.part, &mut batch4.segments) {
@@ -212,7 +212,7 @@ impl<P: Port> Worker<P> {
                 self.parse_other(number, frame);
             }
         }
-        self.inboxes[number] = inbox;
+        self.rx_frames[number] = rx_frames;
     }
 
     /// What is not the common segment: parsed in full. Out of line, so that the loop above keeps
@@ -281,7 +281,7 @@ impl<P: Port> Worker<P> {
         v4.transmit_pending(core, ports) + v6.transmit_pending(core, ports)
     }
 
-    fn gauge(&self, work: usize) {
+    fn update_gauges(&self, work: usize) {
         if work == 0 {
             return;
         }

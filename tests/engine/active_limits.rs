@@ -163,7 +163,7 @@ fn numbers_name_connections() {
     assert_eq!(lab.sim.connections(), 15);
 }
 
-/// More than the list of debts holds, in one turn: the others wait a moment.
+/// More than the list of debts holds, in one poll: the others wait a moment.
 #[test]
 fn five_thousand_probes_in_one_turn() {
     const MANY: u16 = 5000;
@@ -180,7 +180,7 @@ fn five_thousand_probes_in_one_turn() {
     }
     let numbers: Vec<u32> = script.board().opens.iter().map(|number| number.unwrap()).collect();
     numbers.iter().for_each(|number| script.order(Order::Act(*number, Act::Probe)));
-    assert!(lab.sim.turn() > 0);
+    assert!(lab.sim.poll() > 0);
     lab.run();
     assert_eq!(lab.all().len(), 4096);
     lab.wait(20);

@@ -118,7 +118,7 @@ fn happens(lab: &mut Lab, script: &Script, places: &Places, last: &[u8], event: 
 /// Every connection is opened at most once, and ended once.
 fn account(script: &Script, live: &mut HashSet<u32>) {
     let mut board = script.board();
-    // Opened in the same turn in which another has freed its slot: the end was told first.
+    // Opened in the same poll in which another has freed its slot: the end was told first.
     for told in std::mem::take(&mut board.told) {
         if let Told::Closed(number, how) = told {
             assert!(live.remove(&number), "{number} ended twice: {how:?}");

@@ -96,7 +96,7 @@ fn a_flood_leaves_the_established_alone() {
     }
 }
 
-/// More expire at once than one turn serves.
+/// More expire at once than one poll serves.
 #[test]
 fn a_wave_of_timers_is_served_in_full() {
     let mut lab = Lab::with(Service::Hold, |setup| {

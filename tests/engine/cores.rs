@@ -91,7 +91,7 @@ fn a_frame_forwarded_for_a_connection_that_has_gone() {
     }
 }
 
-/// Three cores forward 64 frames a turn each, the owner takes 64: what does not fit is counted, and
+/// Three cores forward 64 frames a poll each, the owner takes 64: what does not fit is counted, and
 /// every frame is accounted for.
 #[test]
 fn a_full_forward_queue_is_counted() {

@@ -54,7 +54,7 @@ fn a_turn_sends_a_limited_number_and_families_do_not_mix() {
     for port in 1000..4000 {
         script.order(Order::Syn(ends(Family::V4, port)));
     }
-    lab.sim.turn();
+    lab.sim.poll();
     let said = script.board().syns.clone();
     assert_eq!((said.len(), said[0]), (3001, Err(OpenError::Family)));
     let sent = said.iter().filter(|said| said.is_ok()).count();

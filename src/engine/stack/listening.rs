@@ -3,7 +3,7 @@
 //! Steering comes first: its new rules hold what is wanted, what goes on being listened to, and
 //! what is given up but has connections. So at no moment does a segment of a connection go to the
 //! kernel, which would answer with a RST. A SYN that comes before its core has the new listener
-//! meets a closed port. Then every core trades its rules between two turns.
+//! meets a closed port. Then every core trades its rules between two polls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::replace;
@@ -24,7 +24,7 @@ use crate::engine::{Fault, Refused};
 use crate::wire::{FlowKey, Owned};
 use crate::xdp::ProgramError;
 
-/// How long the cores may take: a turn is far shorter, but the machine may be busy with others.
+/// How long the cores may take: a poll is far shorter, but the machine may be busy with others.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a core that takes no more orders is left alone.
 const PAUSE: Duration = Duration::from_millis(1);

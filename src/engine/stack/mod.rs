@@ -144,7 +144,7 @@ fn find(network: &Network, names: &[String]) -> Result<Vec<Device>, StartError> 
     let mut found: Vec<Device> = Vec::new();
     for (place, name) in names.iter().enumerate() {
         let device = Device::of(network, name)?;
-        if let Some(before) = found.iter().position(|on_matched| on_matched.index == device.index) {
+        if let Some(before) = found.iter().position(|known| known.index == device.index) {
             return Err(StartError::Twice { name: names[place].clone(), also: names[before].clone() });
         }
         found.push(device);

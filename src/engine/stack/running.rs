@@ -79,7 +79,7 @@ impl Running {
         self.capture.as_ref().and_then(Writing::failure)
     }
 
-    /// Has a core do something between two turns; soon, but not before this returns.
+    /// Has a core do something between two polls; soon, but not before this returns.
     ///
     /// # Errors
     /// [`Refused`]: the core takes no more.

@@ -9,17 +9,16 @@ use crate::wire::icmp;
 use crate::wire::{Mac, Policy, arp};
 
 impl<P: Port> Worker<P> {
-    /// What the parser needs to know of a device, from the next turn on. Segments of connections
+    /// What the parser needs to know of a device, from the next poll on. Segments of connections
     /// that are there leave with the new MAC, too.
     pub fn set_policy(&mut self, device: usize, policy: &Policy) {
-        for (number, on_matched) in
-            self.devices.iter_mut().enumerate().filter(|(_, on_matched)| on_matched.number == device)
+        for (number, known) in self.devices.iter_mut().enumerate().filter(|(_, known)| known.number == device)
         {
             let mac = policy.mac.unwrap_or_default();
-            if mac != on_matched.mac {
+            if mac != known.mac {
                 self.core.hops.set_mac(number as u8, policy.mac);
             }
-            *on_matched = Device { number: device, mac, policy: policy.clone() };
+            *known = Device { number: device, mac, policy: policy.clone() };
         }
         for far in self.ports.far.iter_mut().filter(|far| far.device == device) {
             let number = far.set_policy(policy);
@@ -31,7 +30,7 @@ impl<P: Port> Worker<P> {
     /// announcement of RFC 5227 2.3) and by unsolicited neighbour advertisements (RFC 4861 7.2.6).
     /// Untagged; nothing if the core has no queue of the device. For a few addresses at a time.
     pub fn announce(&mut self, device: usize, addresses: &[IpAddr]) {
-        let Some(number) = self.devices.iter().position(|on_matched| on_matched.number == device) else {
+        let Some(number) = self.devices.iter().position(|known| known.number == device) else {
             return;
         };
         let (mac, port) = (self.devices[number].mac, &mut self.ports.own[number]);
