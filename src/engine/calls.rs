@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::caller::{Ends, Line, OpenError};
 use super::core::Core;
 use super::far::Ports;
-use super::flows::{Flows, step};
+use super::flows::{Flows, context};
 use super::pending::PendingTx;
 use super::port::{BATCH, Port};
 use super::reply::alloc_tx;
@@ -125,7 +125,7 @@ impl<K: PacketKey> Flows<K> {
         let frame = alloc_tx(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
         let disguise = core.shared.secrets.isn.disguise(&key);
         let iss = disguise.isn(core.now);
-        let made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
+        let made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
         let mut tcb = tcp::open(iss, window, &made);
         tcb.hop = self.gateway;
         let slot = match self.place_call(core, key, hash, tcb) {
@@ -136,7 +136,8 @@ impl<K: PacketKey> Flows<K> {
             }
         };
         core.hops.join(self.gateway);
-        let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
+        let mut made =
+            context(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
         let emit = tcp::first_syn(&tcb, &mut made);
         let timer = made.timer;
         self.apply_state(core, slot, hash, (State::SynSent, State::SynSent), timer);
@@ -155,7 +156,8 @@ impl<K: PacketKey> Flows<K> {
         let frame = alloc_tx(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
         let disguise = core.shared.secrets.isn.disguise(&key);
         let iss = disguise.isn(core.now);
-        let mut made = step(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
+        let mut made =
+            context(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
         let tcb = tcp::open(iss, window, &made);
         let emit = tcp::first_syn(&tcb, &mut made);
         frame.send(&core.counters, &key, &emit, &[]);
@@ -183,9 +185,9 @@ impl<K: PacketKey> Flows<K> {
             return false;
         }
         let hash = key.hash(&core.shared.secrets.hash);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        step.number = number;
-        if tcp::acts(tcb, &mut step, act) && !tcb.has(TcbFlags::LISTED) {
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        cx.number = number;
+        if tcp::acts(tcb, &mut cx, act) && !tcb.has(TcbFlags::LISTED) {
             tcb.set(TcbFlags::LISTED);
             self.queue_tx(core.now, PendingTx { slot, key, hash });
         }

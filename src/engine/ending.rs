@@ -5,7 +5,7 @@
 use super::Worker;
 use super::core::Core;
 use super::far::Ports;
-use super::flows::{Flows, step};
+use super::flows::{Flows, context};
 use super::notify::notify_closed;
 use super::pending::PendingTx;
 use super::port::Port;
@@ -63,7 +63,7 @@ pub struct Ending {
     lingers_to: u64,
 }
 
-/// What a step of the end came to.
+/// How far the end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Nothing is left to do, or no time.
@@ -210,9 +210,9 @@ impl<K: PacketKey> Flows<K> {
         let Some(tcb) = self.part.value_mut(slot) else { return Ok(false) };
         let frame = alloc_tx(&core.hops, ports, tcb.hop, number)?;
         let (before, listener) = (tcb.state, tcb.listener);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let emit = tcp::stopped(tcb, &mut step);
-        let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        let emit = tcp::stopped(tcb, &mut cx);
+        let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
             notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
         }
@@ -229,8 +229,8 @@ impl<K: PacketKey> Flows<K> {
         if tcb.has(TcbFlags::FIN_SENT) {
             return false;
         }
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let has_output = tcp::acts(tcb, &mut step, &mut |connection| connection.close());
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        let has_output = tcp::acts(tcb, &mut cx, &mut |connection| connection.close());
         if has_output && !tcb.has(TcbFlags::LISTED) {
             tcb.set(TcbFlags::LISTED);
             let hash = key.hash(&core.shared.secrets.hash);

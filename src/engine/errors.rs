@@ -1,7 +1,7 @@
 //! ICMP errors on their way to the connection whose segment they quote.
 
 use super::core::Core;
-use super::flows::{Flows, step};
+use super::flows::{Flows, context};
 use super::notify::{notify_closed, service_of};
 use super::pending::PendingTx;
 use super::port::Port;
@@ -39,10 +39,10 @@ impl<K: PacketKey> Flows<K> {
         let Some(tcb) = self.part.value_mut(slot) else { return };
         let (before, listener) = (tcb.state, tcb.listener);
         let Some(user) = service_of(&mut core.users, &mut core.caller, listener) else { return };
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        step.number = number;
-        let action = tcp::icmp_error(tcb, error, seq, &mut step, user);
-        let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        cx.number = number;
+        let action = tcp::icmp_error(tcb, error, seq, &mut cx, user);
+        let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         let has_output = action == Action::Output && !tcb.has(TcbFlags::LISTED);
         if has_output {
             tcb.set(TcbFlags::LISTED);

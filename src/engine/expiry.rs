@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use super::far::Ports;
-use super::flows::{Flows, step};
+use super::flows::{Flows, context};
 use super::notify::notify_closed;
 use super::pending::PendingTx;
 use super::port::Port;
@@ -35,18 +35,18 @@ impl<K: PacketKey> Flows<K> {
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };
         let (before, hop, listener) = (tcb.state, tcb.hop, tcb.listener);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let (emit, data) = match tcp::expires(timer, tcb, &mut step) {
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        let (emit, data) = match tcp::expires(timer, tcb, &mut cx) {
             Action::Reply(emit) | Action::DropReply(_, emit) | Action::ReplyThenOutput(emit) => {
                 (Some(emit), None)
             }
-            Action::Output => match tcp::unasked(tcb, &mut step) {
+            Action::Output => match tcp::unasked(tcb, &mut cx) {
                 Some(out) => (Some(out.emit), out.with_data.then_some(out.buffer)),
                 None => (None, None),
             },
             Action::None | Action::Drop(_) | Action::Reopen { .. } => (None, None),
         };
-        let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
+        let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
             notify_closed(core, listener, &Ended { number: of, now: core.now, endpoints: &key }, how);
         }

@@ -2,7 +2,7 @@
 //! equal those of the general path in the same state; branches that cannot be taken are left out.
 
 use super::batch::{Arrived, PendingReply};
-use super::flows::{Flows, step};
+use super::flows::{Flows, context};
 use super::notify::{notify_closed, service_of};
 use super::port::Port;
 use super::reply::ReplyContext;
@@ -29,9 +29,9 @@ impl<K: PacketKey> Flows<K> {
         let Some(user) = service_of(&mut core.users, &mut core.caller, tcb.listener) else {
             return port.release(frame);
         };
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
-        step.number = of;
-        tcp::establish(tcb, &segment.info, &mut step, user);
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
+        cx.number = of;
+        tcp::establish(tcb, &segment.info, &mut cx, user);
         let quiet = tcp::has_no_output(tcb);
         tcb.hop = core.hops.follow(port.bytes(&frame), segment.link_len, *number, tcb.hop, of);
         self.timers.stop(&mut self.part, slot);
@@ -58,10 +58,10 @@ impl<K: PacketKey> Flows<K> {
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
         let key = &arrived.segment.key;
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
-        step.number = of;
-        let action = tcp::finish_input(tcb, &mut step);
-        let effects = Effects { before, action, timer: step.timer, ended: step.ended };
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
+        cx.number = of;
+        let action = tcp::finish_input(tcb, &mut cx);
+        let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
         self.apply(ctx, arrived, frame, slot, effects, replies);
     }
 
@@ -83,9 +83,9 @@ impl<K: PacketKey> Flows<K> {
         let Some(user) = service_of(&mut core.users, &mut core.caller, tcb.listener) else {
             return port.release(frame);
         };
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
-        step.number = of;
-        tcp::on_predicted_fin(tcb, &segment.info, &mut step, user);
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
+        cx.number = of;
+        tcp::on_predicted_fin(tcb, &segment.info, &mut cx, user);
         if tcb.has(TcbFlags::ABORT) {
             return self.send_now(ctx, arrived, frame, slot, State::CloseWait, replies);
         }
@@ -108,9 +108,9 @@ impl<K: PacketKey> Flows<K> {
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
         let (listener, hop) = (tcb.listener, tcb.hop);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
-        step.close(tcb, Closed::Passive);
-        if let Some(how) = step.ended {
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
+        cx.close(tcb, Closed::Passive);
+        if let Some(how) = cx.ended {
             notify_closed(core, listener, &Ended { number: of, now: core.now, endpoints: key }, how);
         }
         self.timers.stop(&mut self.part, slot);

@@ -15,7 +15,7 @@ use super::transition::Effects;
 use crate::observe::{Closed, CoreCounters};
 use crate::table::{Found, Part, Slot, line_size};
 use crate::tcp::{
-    self, Disguise, Endpoints, Now, Predicted, SendBuffers, State, Step, Tcb, TcbFlags, TimerOp,
+    self, Context, Disguise, Endpoints, Now, Predicted, SendBuffers, State, Tcb, TcbFlags, TimerOp,
 };
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
@@ -41,16 +41,16 @@ pub(super) struct Flows<K: PacketKey> {
 // A half-open or idle connection is one cache line over IPv4, two over IPv6.
 const _: () = assert!(line_size::<FlowKey4, Tcb>() == 64 && line_size::<FlowKey6, Tcb>() == 128);
 
-/// What a step of one connection is made with; the fields it borrows are disjoint.
-pub(super) fn step<'a>(
+/// The context of one event of a connection; the fields it borrows are disjoint.
+pub(super) fn context<'a>(
     shared: &'a Shared,
     counters: &'a CoreCounters,
     buffers: &'a mut SendBuffers,
     endpoints: &'a dyn Endpoints,
     disguise: Option<Disguise>,
     now: Now,
-) -> Step<'a> {
-    Step {
+) -> Context<'a> {
+    Context {
         now,
         config: &shared.config,
         buffers,
@@ -158,10 +158,10 @@ impl<K: PacketKey> Flows<K> {
             return port.release(frame);
         };
         let bytes = port.bytes(&frame);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
-        step.number = of;
-        let action = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut step, user);
-        let effects = Effects { before, action, timer: step.timer, ended: step.ended };
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
+        cx.number = of;
+        let action = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut cx, user);
+        let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
         self.apply(ctx, arrived, frame, slot, effects, replies);
     }
 
@@ -183,9 +183,9 @@ impl<K: PacketKey> Flows<K> {
             return port.release(frame);
         }
         let before = tcb.state;
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let out = tcp::output(tcb, &mut step);
-        let timer = step.timer;
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        let out = tcp::output(tcb, &mut cx);
+        let timer = cx.timer;
         let states = (before, tcb.state);
         self.apply_state(core, slot, hash, states, timer);
         let Some(out) = out else {

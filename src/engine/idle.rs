@@ -4,7 +4,7 @@
 
 use super::core::Core;
 use super::far::Ports;
-use super::flows::{Flows, step};
+use super::flows::{Flows, context};
 use super::port::Port;
 use super::reply::alloc_tx;
 use crate::observe::DropReason;
@@ -120,8 +120,8 @@ impl<K: PacketKey> Flows<K> {
         if matches!(frame, Err(DropReason::NoFrame)) {
             return false;
         }
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let emit = tcp::keep_alive(tcb, self.timers.idle_ms, &mut step);
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        let emit = tcp::keep_alive(tcb, self.timers.idle_ms, &mut cx);
         match frame {
             Ok(frame) => frame.send(&core.counters, &key, &emit, &[]),
             Err(reason) => core.counters.dropped(reason),

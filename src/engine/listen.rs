@@ -2,7 +2,7 @@
 
 use super::batch::{Arrived, PendingReply};
 use super::core::Core;
-use super::flows::{Flows, step};
+use super::flows::{Flows, context};
 use super::hops::Hops;
 use super::listeners::ListenerId;
 use super::port::Port;
@@ -65,8 +65,8 @@ impl<K: PacketKey> Flows<K> {
         let core = &mut *ctx.core;
         let window = core.window(listener);
         let make = |core: &mut Core| {
-            let step = step(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
-            tcp::accept_cookie(&offer, &segment.info, window, &step)
+            let cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
+            tcp::accept_cookie(&offer, &segment.info, window, &cx)
         };
         match self.place(ctx, arrived, &frame, listener, make) {
             Placed::At(slot) => {
@@ -113,7 +113,7 @@ impl<K: PacketKey> Flows<K> {
         let window = core.window(listener);
         let make = |core: &mut Core| {
             let (shared, key) = (&core.shared, &segment.key);
-            let made = step(shared, &core.counters, &mut core.buffers, key, Some(disguise), core.now);
+            let made = context(shared, &core.counters, &mut core.buffers, key, Some(disguise), core.now);
             tcp::accept_syn(&segment.info, iss, window, &made)
         };
         match self.place(ctx, arrived, &frame, listener, make) {
@@ -149,10 +149,10 @@ impl<K: PacketKey> Flows<K> {
             return port.release(frame);
         };
         core.counters.syn_acks.bump();
-        let mut step =
-            step(&core.shared, &core.counters, &mut core.buffers, &segment.key, Some(disguise), core.now);
-        let emit = tcp::answer_syn(tcb, &mut step);
-        if let TimerOp::Start { timer, after_ms } = step.timer {
+        let mut cx =
+            context(&core.shared, &core.counters, &mut core.buffers, &segment.key, Some(disguise), core.now);
+        let emit = tcp::answer_syn(tcb, &mut cx);
+        if let TimerOp::Start { timer, after_ms } = cx.timer {
             self.timers.start_idle(&mut self.part, slot, timer, after_ms, core.now);
         }
         ctx.reply_syn_ack(frame, segment.link_len, &segment.key, &emit);
@@ -279,8 +279,8 @@ fn answer_with_cookie<K: PacketKey, P: Port>(
     let iss = core.cookies.issue(key, info.seq, mss, core.now);
     let window = core.window(listener);
     core.counters.syn_acks_cookie.bump();
-    let step = step(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
-    let emit = tcp::cookie_answer(info, iss, window, &step);
+    let cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
+    let emit = tcp::cookie_answer(info, iss, window, &cx);
     ctx.reply_syn_ack(frame, *link_len, key, &emit);
 }
 

@@ -4,7 +4,7 @@
 
 use super::core::Core;
 use super::far::Ports;
-use super::flows::{Flows, step};
+use super::flows::{Flows, context};
 use super::notify::notify_closed;
 use super::port::Port;
 use super::reply::alloc_tx;
@@ -75,9 +75,9 @@ impl<K: PacketKey> Flows<K> {
         }
         tcb.clear(TcbFlags::LISTED);
         let (before, listener) = (tcb.state, tcb.listener);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let out = tcp::unasked(tcb, &mut step);
-        let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        let out = tcp::unasked(tcb, &mut cx);
+        let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
             notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
         }

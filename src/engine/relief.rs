@@ -4,7 +4,7 @@
 use super::Worker;
 use super::core::Core;
 use super::far::Ports;
-use super::flows::{Flows, step};
+use super::flows::{Flows, context};
 use super::hops::Hop;
 use super::notify::notify_closed;
 use super::port::Port;
@@ -126,9 +126,9 @@ impl<K: PacketKey> Flows<K> {
         let number = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };
         let (before, hop, listener) = (tcb.state, core.hops.at(tcb.hop, number), tcb.listener);
-        let mut step = step(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let emit = tcp::give_up(tcb, how, &mut step);
-        let (timer, ended, states) = (step.timer, step.ended, (before, tcb.state));
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
+        let emit = tcp::give_up(tcb, how, &mut cx);
+        let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
             notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
         }

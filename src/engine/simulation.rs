@@ -192,9 +192,9 @@ impl Simulation {
         let mut left = millis;
         while left > 0 {
             let idle = self.workers.iter().map(|worker| worker.idle_ms(left)).min().unwrap_or(left);
-            let step = idle.clamp(1, left);
-            self.now = Now { micros: self.now.micros + u64::from(step) * 1000 };
-            left -= step;
+            let cx = idle.clamp(1, left);
+            self.now = Now { micros: self.now.micros + u64::from(cx) * 1000 };
+            left -= cx;
             self.run();
         }
     }

@@ -87,7 +87,7 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
-    /// What follows from a step that left the connection in `state`: the timer, the counts by
+    /// Applies the effects of an event that left the connection in `state`: the timer, the counts by
     /// state, the slot of a closed connection.
     #[inline(always)]
     pub(super) fn apply_state(

@@ -1,24 +1,24 @@
 //! The checks that every state after SYN-RECEIVED makes of a segment, in the order of RFC 9293
 //! 3.10.7.4: sequence number (with PAWS before it, RFC 7323 5.3), RST, SYN, ACK.
 
-use super::{Action, Now, Step, Tcb, TcbFlags};
+use super::{Action, Context, Now, Tcb, TcbFlags};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::output::bare_ack;
 use crate::wire::{Flags, SegmentInfo};
 
 /// First to fourth check. `Err` is final.
 #[inline]
-pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Action> {
+pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
     let rst = segment.flags.has(Flags::RST);
-    paws(tcb, segment, step)?;
+    paws(tcb, segment, cx)?;
     if !in_window(tcb, segment) {
-        return Err(outside(tcb, segment, step));
+        return Err(outside(tcb, segment, cx));
     }
     if rst {
-        return Err(reset(tcb, segment, step));
+        return Err(reset(tcb, segment, cx));
     }
     if segment.flags.has(Flags::SYN) {
-        return Err(challenge(tcb, step, DropReason::OutOfWindow));
+        return Err(challenge(tcb, cx, DropReason::OutOfWindow));
     }
     if !segment.flags.has(Flags::ACK) {
         return Err(Action::Drop(DropReason::AckMissing));
@@ -29,31 +29,31 @@ pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -
 /// R1 of RFC 7323 5.3. A segment without the timestamps that were agreed on has nothing to be compared:
 /// it is taken, unless [`Config::strict_timestamps`](super::Config) says otherwise.
 #[inline]
-pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Action> {
+pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
     if !tcb.has(TcbFlags::TIMESTAMPS) || segment.flags.has(Flags::RST) {
         return Ok(());
     }
     let Some(timestamps) = segment.options.timestamps else {
-        return without_timestamps(segment, step);
+        return without_timestamps(segment, cx);
     };
     let older = (timestamps.value.wrapping_sub(tcb.ts_recent) as i32) < 0;
-    if older && !tcb.ts_recent_outdated(step.now) && !segment.flags.has(Flags::SYN) {
-        return Err(challenge_unless_data(tcb, segment, step, DropReason::Paws));
+    if older && !tcb.ts_recent_outdated(cx.now) && !segment.flags.has(Flags::SYN) {
+        return Err(challenge_unless_data(tcb, segment, cx, DropReason::Paws));
     }
     Ok(())
 }
 
 /// RFC 7323 3.2: such a segment SHOULD be dropped. Decision 0007 has who sends them.
 #[cold]
-fn without_timestamps(segment: &SegmentInfo, step: &Step<'_>) -> Result<(), Action> {
+fn without_timestamps(segment: &SegmentInfo, cx: &Context<'_>) -> Result<(), Action> {
     // A SYN may come from a peer that has forgotten us: it has its own answer in each state.
     if segment.flags.has(Flags::SYN) {
         return Ok(());
     }
-    if step.config.strict_timestamps {
+    if cx.config.strict_timestamps {
         return Err(Action::Drop(DropReason::TimestampMissing));
     }
-    step.counters.timestamps_missing.bump();
+    cx.counters.timestamps_missing.bump();
     Ok(())
 }
 
@@ -71,29 +71,29 @@ pub(super) fn in_window(tcb: &Tcb, segment: &SegmentInfo) -> bool {
 }
 
 /// Not acceptable: an ACK, unless it is a RST (RFC 9293 3.10.7.4, first).
-fn outside(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
+fn outside(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     if segment.flags.has(Flags::RST) {
         return Action::Drop(DropReason::RstOutOfWindow);
     }
-    challenge_unless_data(tcb, segment, step, DropReason::OutOfWindow)
+    challenge_unless_data(tcb, segment, cx, DropReason::OutOfWindow)
 }
 
 /// RFC 5961 3.2: exactly RCV.NXT resets; elsewhere in the window it is challenged.
-fn reset(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
+fn reset(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     if segment.seq != tcb.rcv_nxt {
-        return challenge(tcb, step, DropReason::RstOutOfWindow);
+        return challenge(tcb, cx, DropReason::RstOutOfWindow);
     }
-    step.close(tcb, Closed::ResetByPeer);
+    cx.close(tcb, Closed::ResetByPeer);
     Action::None
 }
 
 /// An ACK that asks the peer to prove itself, at most one per interval and connection.
-pub(super) fn challenge(tcb: &mut Tcb, step: &mut Step<'_>, reason: DropReason) -> Action {
-    if !tcb.may_challenge(step.now.millis(), step.config.challenge_ms) {
+pub(super) fn challenge(tcb: &mut Tcb, cx: &mut Context<'_>, reason: DropReason) -> Action {
+    if !tcb.may_challenge(cx.now.millis(), cx.config.challenge_ms) {
         return Action::Drop(DropReason::ChallengeLimited);
     }
-    step.counters.challenge_acks.bump();
-    Action::DropReply(reason, bare_ack(tcb, step))
+    cx.counters.challenge_acks.bump();
+    Action::DropReply(reason, bare_ack(tcb, cx))
 }
 
 /// A sender of data repeats it until it hears an ACK, so each gets one. Without data an answer
@@ -101,25 +101,25 @@ pub(super) fn challenge(tcb: &mut Tcb, step: &mut Step<'_>, reason: DropReason) 
 fn challenge_unless_data(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
-    step: &mut Step<'_>,
+    cx: &mut Context<'_>,
     reason: DropReason,
 ) -> Action {
     let data = segment.payload_len > 0 && !segment.flags.has(Flags::SYN);
     if data || segment.flags.has(Flags::FIN) {
-        return Action::DropReply(reason, bare_ack(tcb, step));
+        return Action::DropReply(reason, bare_ack(tcb, cx));
     }
-    challenge(tcb, step, reason)
+    challenge(tcb, cx, reason)
 }
 
 /// Fifth check for the synchronized states, RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <=
 /// SND.NXT. Below SND.UNA the segment's text still counts, its ACK and window do not.
 #[inline]
-pub(super) fn check_ack(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Action> {
+pub(super) fn check_ack(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
     // Nothing but our SYN was ever acknowledged: no older ACK can be honest.
     let oldest = if tcb.has(TcbFlags::SENT_DATA) { tcb.send_window().max(u32::from(u16::MAX)) } else { 1 };
     let span = oldest + tcb.snd_nxt.since(tcb.snd_una);
     if segment.ack.since(tcb.snd_una - oldest) > span {
-        return Err(challenge(tcb, step, DropReason::AckUnacceptable));
+        return Err(challenge(tcb, cx, DropReason::AckUnacceptable));
     }
     Ok(())
 }
@@ -235,7 +235,7 @@ mod tests {
                 tcb.set(TcbFlags::SENT_DATA);
             }
             let (config, counters) = (Config::default(), CoreCounters::default());
-            let mut step = Step {
+            let mut cx = Context {
                 now: Now::from_millis(1),
                 config: &config,
                 buffers: &mut SendBuffers::new(0, [1, 2]),
@@ -247,7 +247,7 @@ mod tests {
                 timer: TimerOp::Keep,
                 ended: None,
             };
-            let got = check_ack(&mut tcb, &segment(Seq(0), una + ahead as u32, 0), &mut step);
+            let got = check_ack(&mut tcb, &segment(Seq(0), una + ahead as u32, 0), &mut cx);
             assert_eq!(got.is_ok(), acceptable, "{sent} {window} << {shift}, {ahead}");
         }
     }

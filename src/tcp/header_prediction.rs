@@ -12,7 +12,7 @@ pub enum Predicted {
     AckOfSyn,
     /// In ESTABLISHED, with nothing in flight: [`super::on_predicted_fin`].
     Fin,
-    /// In LAST-ACK: [`Step::close`](super::Step::close), passive.
+    /// In LAST-ACK: [`Context::close`](super::Context::close), passive.
     AckOfFin,
 }
 

@@ -1,7 +1,7 @@
 //! ICMP errors about a connection's segments (RFC 9293 3.9.2.2, RFC 1122 4.2.3.9, RFC 5927).
 
 use super::state::{acts, opening};
-use super::{Action, Step, Tcb, User};
+use super::{Action, Context, Tcb, User};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::State;
 use crate::wire::{IcmpError, Seq};
@@ -14,22 +14,22 @@ pub fn icmp_error(
     tcb: &mut Tcb,
     error: IcmpError,
     seq: Seq,
-    step: &mut Step<'_>,
+    cx: &mut Context<'_>,
     user: &mut dyn User,
 ) -> Action {
     if seq.before(tcb.snd_una) || !seq.before(tcb.snd_nxt) {
         return Action::Drop(DropReason::IcmpForeign);
     }
-    step.counters.icmp_errors.bump();
+    cx.counters.icmp_errors.bump();
     if tcb.is_active() && opening(tcb) && error.is_hard() {
-        step.close(tcb, Closed::Unreachable);
+        cx.close(tcb, Closed::Unreachable);
         return Action::None;
     }
     // Of a half-open connection from outside no user knows yet.
     if tcb.state == State::SynReceived && !tcb.is_active() {
         return Action::None;
     }
-    match acts(tcb, step, &mut |connection| user.unreachable(connection, error)) {
+    match acts(tcb, cx, &mut |connection| user.unreachable(connection, error)) {
         true => Action::Output,
         false => Action::None,
     }

@@ -2,7 +2,7 @@
 //! is gone. The engine looks at each connection from time to time; what a segment costs is one store.
 
 use super::output::{probe_of, reset_of};
-use super::{Config, IdleLimits, Now, State, Step, Tcb, Timer};
+use super::{Config, Context, IdleLimits, Now, State, Tcb, Timer};
 use crate::observe::Closed;
 use crate::wire::Emit;
 
@@ -82,17 +82,17 @@ pub fn silence(tcb: &Tcb, idle_ms: u32, limits: IdleLimits, config: &Config) -> 
 }
 
 /// An empty segment below SND.UNA, which any peer that has the connection answers (SHLD-12).
-pub fn keep_alive(tcb: &mut Tcb, idle_ms: u32, step: &mut Step<'_>) -> Emit {
+pub fn keep_alive(tcb: &mut Tcb, idle_ms: u32, cx: &mut Context<'_>) -> Emit {
     tcb.set_retries(tcb.retries() + 1);
     tcb.deadline_ms = idle_ms;
-    step.counters.keepalives.bump();
-    probe_of(tcb, step)
+    cx.counters.keepalives.bump();
+    probe_of(tcb, cx)
 }
 
 /// The connection is over, whatever it has under way: the RST for its peer.
-pub fn give_up(tcb: &mut Tcb, how: Closed, step: &mut Step<'_>) -> Emit {
+pub fn give_up(tcb: &mut Tcb, how: Closed, cx: &mut Context<'_>) -> Emit {
     let reset = reset_of(tcb);
-    step.close(tcb, how);
+    cx.close(tcb, how);
     reset
 }
 

@@ -16,6 +16,7 @@
 mod acceptance;
 mod clock;
 mod config;
+mod context;
 mod cookie;
 mod header_prediction;
 mod icmp;
@@ -30,7 +31,6 @@ mod send;
 mod shares;
 mod siphash;
 mod state;
-mod step;
 mod tcb;
 mod timers;
 mod user;
@@ -39,6 +39,7 @@ pub use crate::wire::IcmpError;
 pub use acceptance::shows_the_way;
 pub use clock::Now;
 pub use config::{Config, CookieMode, IdleLimits, SynOffer, WhenFull};
+pub use context::{Action, Context, TimerOp};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
 pub use header_prediction::{Predicted, predict};
 pub use icmp::icmp_error;
@@ -52,7 +53,6 @@ pub use state::{
     Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, establish,
     finish_input, first_syn, has_no_output, has_output, listen, on_predicted_fin, open,
 };
-pub use step::{Action, Step, TimerOp};
 pub use tcb::{CALLER, Links, NO_LINK, State, Tcb, TcbFlags};
 pub use timers::{Timer, expires};
 pub use user::{Accept, Ended, Endpoints, Handle, User};

@@ -1,6 +1,6 @@
 //! Composes what a connection sends.
 
-use super::{BufferId, Step, Tcb, TcbFlags, Timer};
+use super::{BufferId, Context, Tcb, TcbFlags, Timer};
 use crate::observe::Closed;
 use crate::tcp::{Config, Offer, State, SynOffer};
 use crate::wire::{Emit, Flags, Options, Seq, Timestamps};
@@ -18,24 +18,24 @@ pub struct Out {
 }
 
 /// The one segment the connection has to send, if any: ACK, data and FIN together where they coincide.
-pub fn output(tcb: &mut Tcb, step: &mut Step<'_>) -> Option<Out> {
+pub fn output(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Out> {
     if tcb.take(TcbFlags::RETRANSMIT) {
-        return again(tcb, step);
+        return again(tcb, cx);
     }
     let probe = tcb.take(TcbFlags::PROBE);
-    let fresh = data_allowed(tcb, step);
-    let fin = fin_allowed(tcb, step, fresh);
+    let fresh = data_allowed(tcb, cx);
+    let fin = fin_allowed(tcb, cx, fresh);
     let owed = tcb.take(TcbFlags::ACK_NOW);
     if fresh == 0 && !fin {
-        wait_for_window(tcb, step);
+        wait_for_window(tcb, cx);
         return match (probe, owed) {
-            (true, _) => Some(without_data(probe_of(tcb, step))),
-            (false, true) => Some(without_data(bare_ack(tcb, step))),
+            (true, _) => Some(without_data(probe_of(tcb, cx))),
+            (false, true) => Some(without_data(bare_ack(tcb, cx))),
             (false, false) => None,
         };
     }
     let seq = tcb.snd_nxt;
-    step.buffers.sent(tcb.buffer, fresh as u16, step.now.millis());
+    cx.buffers.sent(tcb.buffer, fresh as u16, cx.now.millis());
     tcb.snd_nxt += fresh + u32::from(fin);
     tcb.clear(TcbFlags::PUSH_OUT);
     if fresh > 0 {
@@ -45,33 +45,33 @@ pub fn output(tcb: &mut Tcb, step: &mut Step<'_>) -> Option<Out> {
         send_fin(tcb);
     }
     tcb.set_retries(0);
-    let timeout = step.buffers.timeout(tcb, 0);
-    step.start(Timer::Retransmit, timeout);
-    Some(Out { emit: segment(tcb, step, seq, fresh > 0, fin), buffer: tcb.buffer, with_data: fresh > 0 })
+    let timeout = cx.buffers.timeout(tcb, 0);
+    cx.start(Timer::Retransmit, timeout);
+    Some(Out { emit: segment(tcb, cx, seq, fresh > 0, fin), buffer: tcb.buffer, with_data: fresh > 0 })
 }
 
 /// As [`output`], for a connection that has no frame to answer in: what it does on its user's own
 /// accord, and what follows the ACK of a SYN-ACK. So it may also be the end.
-pub fn unasked(tcb: &mut Tcb, step: &mut Step<'_>) -> Option<Out> {
+pub fn unasked(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Out> {
     if tcb.state == State::SynSent {
         // RFC 9293 3.10.4, 3.10.5: nobody knows of it yet, so nobody is told.
         if tcb.has(TcbFlags::ABORT) || tcb.has(TcbFlags::SEND_CLOSED) {
-            step.close(tcb, Closed::Aborted);
+            cx.close(tcb, Closed::Aborted);
         }
         return None;
     }
     if tcb.take(TcbFlags::ABORT) {
         let reset = reset_of(tcb);
-        step.close(tcb, Closed::Aborted);
+        cx.close(tcb, Closed::Aborted);
         return Some(without_data(reset));
     }
-    output(tcb, step)
+    output(tcb, cx)
 }
 
 /// The program ends: the connection is gone, and this RST says so.
-pub fn stopped(tcb: &mut Tcb, step: &mut Step<'_>) -> Emit {
+pub fn stopped(tcb: &mut Tcb, cx: &mut Context<'_>) -> Emit {
     let reset = reset_of(tcb);
-    step.close(tcb, Closed::Stopped);
+    cx.close(tcb, Closed::Stopped);
     reset
 }
 
@@ -81,24 +81,24 @@ pub(super) fn reset_of(tcb: &Tcb) -> Emit {
 }
 
 /// What is in flight, once more (RFC 6298 5.4): the data, the FIN, or both.
-fn again(tcb: &mut Tcb, step: &mut Step<'_>) -> Option<Out> {
+fn again(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Out> {
     tcb.clear(TcbFlags::ACK_NOW);
-    let in_flight = step.buffers.in_flight(tcb.buffer);
+    let in_flight = cx.buffers.in_flight(tcb.buffer);
     let fin = tcb.has(TcbFlags::FIN_SENT);
     if tcb.snd_una == tcb.snd_nxt {
         return None;
     }
-    step.buffers.sent_again(tcb.buffer);
-    let timeout = step.buffers.timeout(tcb, tcb.retries());
-    step.start(Timer::Retransmit, timeout);
-    let emit = segment(tcb, step, tcb.snd_una, in_flight > 0, fin);
+    cx.buffers.sent_again(tcb.buffer);
+    let timeout = cx.buffers.timeout(tcb, tcb.retries());
+    cx.start(Timer::Retransmit, timeout);
+    let emit = segment(tcb, cx, tcb.snd_una, in_flight > 0, fin);
     Some(Out { emit, buffer: tcb.buffer, with_data: in_flight > 0 })
 }
 
 /// Octets of new data that may go now: one segment in flight, within the peer's MSS and window,
 /// and no silly windows (MUST-38): less than a full segment only if it is all there is.
-fn data_allowed(tcb: &Tcb, step: &Step<'_>) -> u32 {
-    let unsent = step.buffers.unsent(tcb.buffer);
+fn data_allowed(tcb: &Tcb, cx: &Context<'_>) -> u32 {
+    let unsent = cx.buffers.unsent(tcb.buffer);
     if unsent == 0 || tcb.snd_una != tcb.snd_nxt || tcb.has(TcbFlags::FIN_SENT) {
         return 0;
     }
@@ -110,12 +110,12 @@ fn data_allowed(tcb: &Tcb, step: &Step<'_>) -> u32 {
 
 /// A FIN goes when the user has closed and nothing is left behind `fresh` octets, in flight or
 /// queued; once.
-fn fin_allowed(tcb: &Tcb, step: &Step<'_>, fresh: u32) -> bool {
+fn fin_allowed(tcb: &Tcb, cx: &Context<'_>, fresh: u32) -> bool {
     tcb.has(TcbFlags::SEND_CLOSED)
         && !tcb.has(TcbFlags::FIN_SENT)
         && matches!(tcb.state, State::Established | State::CloseWait)
         && tcb.snd_una == tcb.snd_nxt
-        && step.buffers.unsent(tcb.buffer) == fresh
+        && cx.buffers.unsent(tcb.buffer) == fresh
 }
 
 /// RFC 9293 3.10.4: CLOSE in ESTABLISHED leads to FIN-WAIT-1, in CLOSE-WAIT to LAST-ACK.
@@ -125,22 +125,22 @@ fn send_fin(tcb: &mut Tcb) {
 }
 
 /// Data is queued that the peer's window does not let out: ask from time to time (MUST-36).
-fn wait_for_window(tcb: &mut Tcb, step: &mut Step<'_>) {
-    let waiting = step.buffers.unsent(tcb.buffer) > 0 && tcb.snd_una == tcb.snd_nxt;
+fn wait_for_window(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    let waiting = cx.buffers.unsent(tcb.buffer) > 0 && tcb.snd_una == tcb.snd_nxt;
     if waiting && tcb.timer != Timer::Persist {
-        let timeout = step.buffers.timeout(tcb, tcb.retries());
-        step.start(Timer::Persist, timeout);
+        let timeout = cx.buffers.timeout(tcb, tcb.retries());
+        cx.start(Timer::Persist, timeout);
     }
 }
 
 /// An ACK for something acknowledged long ago: any receiver answers it with its window.
-pub(super) fn probe_of(tcb: &Tcb, step: &Step<'_>) -> Emit {
-    Emit { seq: tcb.snd_una - 1, ..bare_ack(tcb, step) }
+pub(super) fn probe_of(tcb: &Tcb, cx: &Context<'_>) -> Emit {
+    Emit { seq: tcb.snd_una - 1, ..bare_ack(tcb, cx) }
 }
 
 /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>.
-pub(super) fn bare_ack(tcb: &Tcb, step: &Step<'_>) -> Emit {
-    segment(tcb, step, tcb.snd_nxt, false, false)
+pub(super) fn bare_ack(tcb: &Tcb, cx: &Context<'_>) -> Emit {
+    segment(tcb, cx, tcb.snd_nxt, false, false)
 }
 
 fn without_data(emit: Emit) -> Out {
@@ -148,7 +148,7 @@ fn without_data(emit: Emit) -> Out {
 }
 
 #[inline]
-fn segment(tcb: &Tcb, step: &Step<'_>, seq: Seq, push: bool, fin: bool) -> Emit {
+fn segment(tcb: &Tcb, cx: &Context<'_>, seq: Seq, push: bool, fin: bool) -> Emit {
     let mut flags = Flags::ACK;
     if push {
         // All there is goes out: the last of a user's data (MUST-61).
@@ -158,26 +158,26 @@ fn segment(tcb: &Tcb, step: &Step<'_>, seq: Seq, push: bool, fin: bool) -> Emit 
         flags = flags.with(Flags::FIN);
     }
     let timestamps =
-        tcb.has(TcbFlags::TIMESTAMPS).then(|| Timestamps { value: step.timestamp(), echo: tcb.ts_recent });
+        tcb.has(TcbFlags::TIMESTAMPS).then(|| Timestamps { value: cx.timestamp(), echo: tcb.ts_recent });
     let options = Options { timestamps, ..Options::default() };
     Emit { seq, ack: tcb.rcv_nxt, flags, window: tcb.window_field(), options }
 }
 
 /// <SEQ=ISS><CTL=SYN>, with what we offer. The window of a SYN is never scaled (RFC 7323 2.2).
-pub(super) fn syn(tcb: &Tcb, step: &Step<'_>) -> Emit {
-    let SynOffer { window_scale, sack, timestamps } = step.config.syn_offer;
+pub(super) fn syn(tcb: &Tcb, cx: &Context<'_>) -> Emit {
+    let SynOffer { window_scale, sack, timestamps } = cx.config.syn_offer;
     let options = Options {
-        mss: Some(our_mss(step.config, step.endpoints.local().is_ipv6())),
+        mss: Some(our_mss(cx.config, cx.endpoints.local().is_ipv6())),
         window_scale: window_scale.then_some(0),
         sack_permitted: sack,
-        timestamps: timestamps.then(|| Timestamps { value: step.timestamp(), echo: 0 }),
+        timestamps: timestamps.then(|| Timestamps { value: cx.timestamp(), echo: 0 }),
     };
     Emit { seq: tcb.snd_una, flags: Flags::SYN, window: tcb.rcv_wnd, options, ..Emit::default() }
 }
 
 /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: the window of a SYN is never scaled (RFC 7323 2.2).
 #[inline(always)]
-pub(super) fn syn_ack(tcb: &Tcb, step: &Step<'_>) -> Emit {
+pub(super) fn syn_ack(tcb: &Tcb, cx: &Context<'_>) -> Emit {
     let offer = Offer {
         mss: tcb.mss,
         // Only whether there was one counts here: the answer carries ours.
@@ -185,13 +185,13 @@ pub(super) fn syn_ack(tcb: &Tcb, step: &Step<'_>) -> Emit {
         sack: tcb.has(TcbFlags::SACK),
         timestamp: tcb.has(TcbFlags::TIMESTAMPS).then_some(tcb.ts_recent),
     };
-    let ipv6 = step.endpoints.local().is_ipv6();
+    let ipv6 = cx.endpoints.local().is_ipv6();
     Emit {
         seq: tcb.snd_una,
         ack: tcb.rcv_nxt,
         flags: Flags::SYN.with(Flags::ACK),
         window: tcb.rcv_wnd,
-        options: offer.answer(our_mss(step.config, ipv6), 0, step.timestamp()),
+        options: offer.answer(our_mss(cx.config, ipv6), 0, cx.timestamp()),
     }
 }
 

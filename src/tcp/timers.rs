@@ -1,7 +1,7 @@
 //! What a connection waits for, and what happens when it has waited long enough. A connection
 //! has at most one timer: what it waits for next. The engine keeps them in queues by time-out.
 
-use super::{Action, Step, Tcb, TcbFlags, give_up, rto};
+use super::{Action, Context, Tcb, TcbFlags, give_up, rto};
 use crate::observe::Closed;
 use crate::tcp::output::{syn, syn_ack};
 
@@ -38,92 +38,92 @@ pub(super) fn syn_timeout(retries: u8) -> u32 {
 const MOST_RETRIES: u8 = 15;
 
 /// `timer` has expired; the connection has none now.
-pub fn expires(timer: Timer, tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
+pub fn expires(timer: Timer, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     match timer {
         Timer::None => Action::None,
-        Timer::Syn => syn_lost(tcb, step),
-        Timer::SynAck => syn_ack_lost(tcb, step),
+        Timer::Syn => syn_lost(tcb, cx),
+        Timer::SynAck => syn_ack_lost(tcb, cx),
         Timer::SynAckDelay => {
-            step.counters.syn_acks.bump();
-            step.start(Timer::SynAck, syn_timeout(0));
-            Action::Reply(syn_ack(tcb, step))
+            cx.counters.syn_acks.bump();
+            cx.start(Timer::SynAck, syn_timeout(0));
+            Action::Reply(syn_ack(tcb, cx))
         }
-        Timer::Retransmit => retransmit(tcb, step),
-        Timer::Persist => probe(tcb, step),
+        Timer::Retransmit => retransmit(tcb, cx),
+        Timer::Persist => probe(tcb, cx),
         Timer::FinWait2 => {
-            step.close(tcb, Closed::FinWait2Timeout);
+            cx.close(tcb, Closed::FinWait2Timeout);
             Action::None
         }
         Timer::Frame => Action::Output,
         Timer::TimeWait => {
-            step.close(tcb, Closed::TimeWaitEnded);
+            cx.close(tcb, Closed::TimeWaitEnded);
             Action::None
         }
     }
 }
 
 /// At R2 for SYNs the connection is given up (RFC 9293 3.8.3, MUST-23).
-fn syn_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
+fn syn_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
-    if retries >= step.config.syn_retries.min(MOST_RETRIES) {
-        step.close(tcb, Closed::ConnectTimeout);
+    if retries >= cx.config.syn_retries.min(MOST_RETRIES) {
+        cx.close(tcb, Closed::ConnectTimeout);
         return Action::None;
     }
     tcb.set_retries(retries + 1);
     tcb.set(TcbFlags::SYN_LOST);
-    step.counters.syn_retransmissions.bump();
-    step.start(Timer::Syn, syn_timeout(retries + 1));
-    Action::Reply(syn(tcb, step))
+    cx.counters.syn_retransmissions.bump();
+    cx.start(Timer::Syn, syn_timeout(retries + 1));
+    Action::Reply(syn(tcb, cx))
 }
 
-fn syn_ack_lost(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
+fn syn_ack_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
     let (most, end) = match tcb.is_active() {
-        true => (step.config.syn_retries.min(MOST_RETRIES), Closed::ConnectTimeout),
-        false => (step.config.syn_ack_retries, Closed::HandshakeTimeout),
+        true => (cx.config.syn_retries.min(MOST_RETRIES), Closed::ConnectTimeout),
+        false => (cx.config.syn_ack_retries, Closed::HandshakeTimeout),
     };
     if retries >= most {
-        step.close(tcb, end);
+        cx.close(tcb, end);
         return Action::None;
     }
     tcb.set_retries(retries + 1);
     tcb.set(TcbFlags::SYN_LOST);
-    step.counters.syn_ack_retransmissions.bump();
-    step.start(Timer::SynAck, syn_timeout(retries + 1));
-    Action::Reply(syn_ack(tcb, step))
+    cx.counters.syn_ack_retransmissions.bump();
+    cx.start(Timer::SynAck, syn_timeout(retries + 1));
+    Action::Reply(syn_ack(tcb, cx))
 }
 
 /// RFC 6298 5.4 to 5.6; at R2 the connection is given up (MUST-20).
-fn retransmit(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
+fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
-    if tcb.snd_wnd == 0 && takes_nothing(tcb, step) {
-        return Action::Reply(give_up(tcb, Closed::PersistTimeout, step));
+    if tcb.snd_wnd == 0 && takes_nothing(tcb, cx) {
+        return Action::Reply(give_up(tcb, Closed::PersistTimeout, cx));
     }
-    if retries >= step.config.retries {
-        step.close(tcb, Closed::RetransmitTimeout);
+    if retries >= cx.config.retries {
+        cx.close(tcb, Closed::RetransmitTimeout);
         return Action::None;
     }
     tcb.set_retries(retries + 1);
     tcb.set(TcbFlags::RETRANSMIT);
-    step.counters.retransmissions.bump();
+    cx.counters.retransmissions.bump();
     Action::Output
 }
 
 /// Whether the peer has taken nothing for longer than it may.
-pub(super) fn takes_nothing(tcb: &Tcb, step: &Step<'_>) -> bool {
-    let limit = step.config.persist_timeout_ms;
-    limit > 0 && step.buffers.stalled_ms(tcb.buffer, step.now.millis()) >= limit
+pub(super) fn takes_nothing(tcb: &Tcb, cx: &Context<'_>) -> bool {
+    let limit = cx.config.persist_timeout_ms;
+    limit > 0 && cx.buffers.stalled_ms(tcb.buffer, cx.now.millis()) >= limit
 }
 
 /// Probes go on for as long as the peer answers them (MUST-37), an answer resets the count; but no
 /// longer than `persist_timeout_ms` where that is set (RFC 6429).
-fn probe(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
+fn probe(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
-    if takes_nothing(tcb, step) {
-        return Action::Reply(give_up(tcb, Closed::PersistTimeout, step));
+    if takes_nothing(tcb, cx) {
+        return Action::Reply(give_up(tcb, Closed::PersistTimeout, cx));
     }
-    if retries >= step.config.retries {
-        step.close(tcb, Closed::RetransmitTimeout);
+    if retries >= cx.config.retries {
+        cx.close(tcb, Closed::RetransmitTimeout);
         return Action::None;
     }
     tcb.set_retries(retries + 1);
@@ -132,7 +132,7 @@ fn probe(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
         tcb.set(TcbFlags::PUSH_OUT);
     } else {
         tcb.set(TcbFlags::PROBE);
-        step.counters.window_probes.bump();
+        cx.counters.window_probes.bump();
     }
     Action::Output
 }

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use super::send::Holder;
 use super::state::opening;
-use super::{Disguise, IcmpError, IdleLimits, IsnSecret, Now, SendBuffers, Step, Tcb, TcbFlags};
+use super::{Context, Disguise, IcmpError, IdleLimits, IsnSecret, Now, SendBuffers, Tcb, TcbFlags};
 use crate::observe::{Closed, DropReason};
 
 /// Both ends of a connection, for whoever asks.
@@ -108,8 +108,8 @@ pub struct Handle<'a> {
 }
 
 impl<'a> Handle<'a> {
-    pub(super) fn new<'s: 'a>(tcb: &'a mut Tcb, step: &'a mut Step<'s>) -> Handle<'a> {
-        Handle { tcb, buffers: step.buffers, endpoints: step.endpoints, number: step.number, now: step.now }
+    pub(super) fn new<'s: 'a>(tcb: &'a mut Tcb, cx: &'a mut Context<'s>) -> Handle<'a> {
+        Handle { tcb, buffers: cx.buffers, endpoints: cx.endpoints, number: cx.number, now: cx.now }
     }
 
     /// Below the core's number of connections, and no other connection's of this core as long as

@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use super::*;
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::{
-    Accept, Action, CALLER, Config, Ended, Handle, IsnSecret, Now, Out, SendBuffers, Step, Timer, TimerOp,
+    Accept, Action, CALLER, Config, Context, Ended, Handle, IsnSecret, Now, Out, SendBuffers, Timer, TimerOp,
     User, arrives, establish, finish_input, has_no_output, on_predicted_fin, output,
 };
 use crate::wire::{FlowKey4, Options, Seq, Timestamps};
@@ -75,7 +75,7 @@ impl User for Actor {
     }
 }
 
-/// All that a step can change.
+/// All that an event can change.
 #[derive(Debug, PartialEq)]
 struct After {
     tcb: String,
@@ -90,12 +90,16 @@ struct After {
     buffers: usize,
 }
 
-fn after(mut tcb: Tcb, does: Does, run: impl FnOnce(&mut Tcb, &mut Step<'_>, &mut Actor) -> Action) -> After {
+fn after(
+    mut tcb: Tcb,
+    does: Does,
+    run: impl FnOnce(&mut Tcb, &mut Context<'_>, &mut Actor) -> Action,
+) -> After {
     let key = FlowKey4 { remote: [10, 0, 0, 1], local: [10, 0, 0, 2], remote_port: 1, local_port: 80 };
     let (config, counters) = (Config::default(), CoreCounters::default());
     let mut buffers = SendBuffers::new(1, [1, 2]);
     let mut user = Actor(does, Vec::new());
-    let mut step = Step {
+    let mut cx = Context {
         now: Now::from_millis(5000),
         config: &config,
         buffers: &mut buffers,
@@ -107,10 +111,10 @@ fn after(mut tcb: Tcb, does: Does, run: impl FnOnce(&mut Tcb, &mut Step<'_>, &mu
         timer: TimerOp::Keep,
         ended: None,
     };
-    let action = run(&mut tcb, &mut step, &mut user);
+    let action = run(&mut tcb, &mut cx, &mut user);
     // As the engine does at the end of the batch.
-    let out = if action == Action::Output { output(&mut tcb, &mut step) } else { None };
-    let (timer, ended) = (step.timer, step.ended);
+    let out = if action == Action::Output { output(&mut tcb, &mut cx) } else { None };
+    let (timer, ended) = (cx.timer, cx.ended);
     After {
         // Nobody reads what was agreed with a connection that is no more.
         tcb: if tcb.state == State::Closed { String::new() } else { format!("{tcb:?}") },
@@ -127,20 +131,20 @@ fn after(mut tcb: Tcb, does: Does, run: impl FnOnce(&mut Tcb, &mut Step<'_>, &mu
 }
 
 fn quickly(predicted: Predicted, tcb: Tcb, segment: &SegmentInfo, does: Does) -> After {
-    after(tcb, does, |tcb, step, user| match predicted {
+    after(tcb, does, |tcb, cx, user| match predicted {
         Predicted::AckOfSyn => {
-            establish(tcb, segment, step, user);
+            establish(tcb, segment, cx, user);
             let silent = has_no_output(tcb);
-            let action = finish_input(tcb, step);
+            let action = finish_input(tcb, cx);
             assert!(!silent || action == Action::None, "{action:?}");
             action
         }
         Predicted::Fin => {
-            on_predicted_fin(tcb, segment, step, user);
-            finish_input(tcb, step)
+            on_predicted_fin(tcb, segment, cx, user);
+            finish_input(tcb, cx)
         }
         Predicted::AckOfFin => {
-            step.close(tcb, Closed::Passive);
+            cx.close(tcb, Closed::Passive);
             Action::None
         }
     })
@@ -208,7 +212,7 @@ fn it_fares_as_any_segment() {
     let outcome = runner.run(&cases, |((tcb, segment), does)| {
         let Some(predicted) = predict(&tcb, &segment) else { return Ok(()) };
         *found.borrow_mut().entry(format!("{predicted:?}, {does:?}")).or_default() += 1;
-        let slowly = after(tcb, does, |tcb, step, user| arrives(tcb, &segment, &[], step, user));
+        let slowly = after(tcb, does, |tcb, cx, user| arrives(tcb, &segment, &[], cx, user));
         prop_assert_eq!(slowly, quickly(predicted, tcb, &segment, does), "{:?}", predicted);
         Ok(())
     });

@@ -6,62 +6,62 @@
 use super::established::{common, text_and_fin};
 use super::{finish_dropped_input, finish_input};
 use crate::observe::Closed;
-use crate::tcp::{Action, State, Step, Tcb, TcbFlags, Timer, User};
+use crate::tcp::{Action, Context, State, Tcb, TcbFlags, Timer, User};
 use crate::wire::SegmentInfo;
 
 pub(super) fn arrives(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],
-    step: &mut Step<'_>,
+    cx: &mut Context<'_>,
     user: &mut dyn User,
 ) -> Action {
-    if let Err(action) = common(tcb, segment, step, user) {
+    if let Err(action) = common(tcb, segment, cx, user) {
         return action;
     }
     if tcb.fin_acked() {
-        our_fin_acked(tcb, step);
+        our_fin_acked(tcb, cx);
     }
     if tcb.state == State::Closed {
         return Action::None;
     }
-    match text_and_fin(tcb, segment, payload, step, user) {
-        Ok(()) => finish_input(tcb, step),
-        Err(action) => finish_dropped_input(action, tcb, step),
+    match text_and_fin(tcb, segment, payload, cx, user) {
+        Ok(()) => finish_input(tcb, cx),
+        Err(action) => finish_dropped_input(action, tcb, cx),
     }
 }
 
 /// RFC 9293 3.10.7.4, fifth.
-fn our_fin_acked(tcb: &mut Tcb, step: &mut Step<'_>) {
+fn our_fin_acked(tcb: &mut Tcb, cx: &mut Context<'_>) {
     match tcb.state {
         State::FinWait1 => {
             tcb.state = State::FinWait2;
-            step.start(Timer::FinWait2, step.config.fin_wait_2_ms);
+            cx.start(Timer::FinWait2, cx.config.fin_wait_2_ms);
         }
-        State::Closing => enter_time_wait(tcb, step, Closed::Simultaneous),
+        State::Closing => enter_time_wait(tcb, cx, Closed::Simultaneous),
         // The peer has acknowledged our FIN after sending its own: both know all is said.
-        State::LastAck => step.close(tcb, Closed::Passive),
+        State::LastAck => cx.close(tcb, Closed::Passive),
         _ => {}
     }
 }
 
 /// The peer's FIN after ours (RFC 9293 3.10.7.4, eighth). From FIN-WAIT-1 it came before the
 /// ACK of ours: both FINs crossed.
-pub(super) fn peer_closed(tcb: &mut Tcb, step: &mut Step<'_>) {
+pub(super) fn peer_closed(tcb: &mut Tcb, cx: &mut Context<'_>) {
     match tcb.state {
         State::FinWait1 => tcb.state = State::Closing,
-        State::FinWait2 => enter_time_wait(tcb, step, Closed::Active),
+        State::FinWait2 => enter_time_wait(tcb, cx, Closed::Active),
         _ => {}
     }
 }
 
 /// TIME-WAIT lasts 2 MSL: long enough for the last ACK to be repeated if the peer's FIN comes
 /// again, and for every segment of this connection to die before its 4-tuple is used anew.
-pub(super) fn enter_time_wait(tcb: &mut Tcb, step: &mut Step<'_>, how: Closed) {
+pub(super) fn enter_time_wait(tcb: &mut Tcb, cx: &mut Context<'_>, how: Closed) {
     tcb.state = State::TimeWait;
-    step.buffers.release(&mut tcb.buffer);
+    cx.buffers.release(&mut tcb.buffer);
     tcb.clear(TcbFlags::SEND_CLOSED);
-    step.counters.closed[how as usize].bump();
-    step.ended = Some(how);
-    step.start(Timer::TimeWait, 2 * step.config.msl_ms);
+    cx.counters.closed[how as usize].bump();
+    cx.ended = Some(how);
+    cx.start(Timer::TimeWait, 2 * cx.config.msl_ms);
 }

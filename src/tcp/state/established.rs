@@ -6,7 +6,7 @@ use crate::observe::DropReason;
 use crate::tcp::acceptance::{check, check_ack, remember_timestamp};
 use crate::tcp::output::bare_ack;
 use crate::tcp::timers::takes_nothing;
-use crate::tcp::{Accept, Action, Handle, State, Step, Tcb, TcbFlags, Timer, TimerOp, User};
+use crate::tcp::{Accept, Action, Context, Handle, State, Tcb, TcbFlags, Timer, TimerOp, User};
 use crate::wire::{Flags, SegmentInfo, Seq};
 
 #[inline]
@@ -14,15 +14,15 @@ pub(super) fn arrives(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],
-    step: &mut Step<'_>,
+    cx: &mut Context<'_>,
     user: &mut dyn User,
 ) -> Action {
-    if let Err(action) = common(tcb, segment, step, user) {
+    if let Err(action) = common(tcb, segment, cx, user) {
         return action;
     }
-    match text_and_fin(tcb, segment, payload, step, user) {
-        Ok(()) => finish_input(tcb, step),
-        Err(action) => finish_dropped_input(action, tcb, step),
+    match text_and_fin(tcb, segment, payload, cx, user) {
+        Ok(()) => finish_input(tcb, cx),
+        Err(action) => finish_dropped_input(action, tcb, cx),
     }
 }
 
@@ -31,15 +31,15 @@ pub(super) fn arrives(
 pub(super) fn common(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
-    step: &mut Step<'_>,
+    cx: &mut Context<'_>,
     user: &mut dyn User,
 ) -> Result<(), Action> {
-    check(tcb, segment, step)?;
-    check_ack(tcb, segment, step)?;
-    remember_timestamp(tcb, segment, step.now);
-    acknowledge(tcb, segment, step, user);
+    check(tcb, segment, cx)?;
+    check_ack(tcb, segment, cx)?;
+    remember_timestamp(tcb, segment, cx.now);
+    acknowledge(tcb, segment, cx, user);
     if tcb.is_active() {
-        user.heard(&mut Handle::new(tcb, step));
+        user.heard(&mut Handle::new(tcb, cx));
     }
     Ok(())
 }
@@ -47,32 +47,32 @@ pub(super) fn common(
 /// SND.UNA and SND.WND follow the segment; the retransmission timer follows them (RFC 6298 5.2,
 /// 5.3).
 #[inline]
-fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) {
+fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &mut dyn User) {
     if segment.ack.before(tcb.snd_una) {
         return;
     }
     tcb.snd_wnd = segment.window;
-    let closed_over_data = tcb.snd_wnd == 0 && step.buffers.in_flight(tcb.buffer) > 0;
-    if (tcb.timer == Timer::Persist || closed_over_data) && !takes_nothing(tcb, step) {
+    let closed_over_data = tcb.snd_wnd == 0 && cx.buffers.in_flight(tcb.buffer) > 0;
+    if (tcb.timer == Timer::Persist || closed_over_data) && !takes_nothing(tcb, cx) {
         // The peer answers probes, so it is not given up; the interval stays long (MUST-35,
         // MUST-37).
-        tcb.set_retries(tcb.retries().min(step.config.retries.saturating_sub(2)));
+        tcb.set_retries(tcb.retries().min(cx.config.retries.saturating_sub(2)));
     }
     let octets = segment.ack.since(tcb.snd_una);
     if octets == 0 {
         return;
     }
-    let data = step.buffers.acknowledged(tcb, octets, step.now.millis());
+    let data = cx.buffers.acknowledged(tcb, octets, cx.now.millis());
     tcb.snd_una = segment.ack;
     tcb.set_retries(0);
     if tcb.snd_una == tcb.snd_nxt {
-        step.timer = TimerOp::Stop;
+        cx.timer = TimerOp::Stop;
     } else {
-        let timeout = step.buffers.timeout(tcb, 0);
-        step.start(Timer::Retransmit, timeout);
+        let timeout = cx.buffers.timeout(tcb, 0);
+        cx.start(Timer::Retransmit, timeout);
     }
     if data > 0 {
-        user.acknowledged(&mut Handle::new(tcb, step), usize::from(data));
+        user.acknowledged(&mut Handle::new(tcb, cx), usize::from(data));
     }
 }
 
@@ -82,21 +82,21 @@ pub(super) fn text_and_fin(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],
-    step: &mut Step<'_>,
+    cx: &mut Context<'_>,
     user: &mut dyn User,
 ) -> Result<(), Action> {
     if !payload.is_empty() {
-        text(tcb, segment, payload, step, user)?;
+        text(tcb, segment, payload, cx, user)?;
     }
     if !segment.flags.has(Flags::FIN) {
         return Ok(());
     }
     let fin_at = segment.seq + u32::from(segment.payload_len);
     if fin_at == tcb.rcv_nxt {
-        fin(tcb, step, user);
+        fin(tcb, cx, user);
     } else if fin_at.after(tcb.rcv_nxt) {
         // Beyond a gap, or behind text there was no room for: it comes again.
-        return Err(Action::DropReply(DropReason::OutOfOrder, bare_ack(tcb, step)));
+        return Err(Action::DropReply(DropReason::OutOfOrder, bare_ack(tcb, cx)));
     }
     Ok(())
 }
@@ -106,11 +106,11 @@ fn text(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],
-    step: &mut Step<'_>,
+    cx: &mut Context<'_>,
     user: &mut dyn User,
 ) -> Result<(), Action> {
     if segment.seq.after(tcb.rcv_nxt) {
-        return Err(Action::DropReply(DropReason::OutOfOrder, bare_ack(tcb, step)));
+        return Err(Action::DropReply(DropReason::OutOfOrder, bare_ack(tcb, cx)));
     }
     let known = tcb.rcv_nxt.since(segment.seq) as usize;
     let Some(new) = payload.get(known..).filter(|new| !new.is_empty()) else {
@@ -119,23 +119,23 @@ fn text(
         return Ok(());
     };
     if !matches!(tcb.state, State::Established | State::FinWait1 | State::FinWait2) {
-        return Err(Action::DropReply(DropReason::AfterFin, bare_ack(tcb, step)));
+        return Err(Action::DropReply(DropReason::AfterFin, bare_ack(tcb, cx)));
     }
     if tcb.has(TcbFlags::RECEIVE_CLOSED) {
-        return Err(data_after_close(tcb, step));
+        return Err(data_after_close(tcb, cx));
     }
     let taken = new.len().min(usize::from(tcb.rcv_wnd));
     if taken == 0 {
-        return Err(Action::DropReply(DropReason::WindowClosed, bare_ack(tcb, step)));
+        return Err(Action::DropReply(DropReason::WindowClosed, bare_ack(tcb, cx)));
     }
     tcb.rcv_nxt += taken as u32;
     tcb.rcv_wnd -= taken as u16;
-    match user.data(&mut Handle::new(tcb, step), &new[..taken]) {
+    match user.data(&mut Handle::new(tcb, cx), &new[..taken]) {
         Accept::Taken => {
             tcb.set(TcbFlags::ACK_NOW);
             if tcb.state == State::FinWait2 {
                 // Half-closed by us, and the peer is at work: it is not gone.
-                step.start(Timer::FinWait2, step.config.fin_wait_2_ms);
+                cx.start(Timer::FinWait2, cx.config.fin_wait_2_ms);
             }
             Ok(())
         }
@@ -149,24 +149,24 @@ fn text(
 
 /// The FIN of a peer that has acknowledged all it was sent, without text.
 #[inline]
-pub fn on_predicted_fin(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) {
-    remember_timestamp(tcb, segment, step.now);
+pub fn on_predicted_fin(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &mut dyn User) {
+    remember_timestamp(tcb, segment, cx.now);
     tcb.snd_wnd = segment.window;
-    fin(tcb, step, user);
+    fin(tcb, cx, user);
 }
 
 /// The peer closes its direction.
 #[inline]
-fn fin(tcb: &mut Tcb, step: &mut Step<'_>, user: &mut dyn User) {
+fn fin(tcb: &mut Tcb, cx: &mut Context<'_>, user: &mut dyn User) {
     match tcb.state {
         State::Established => {
             accept_fin(tcb);
             tcb.state = State::CloseWait;
-            user.peer_closed(&mut Handle::new(tcb, step));
+            user.peer_closed(&mut Handle::new(tcb, cx));
         }
         State::FinWait1 | State::FinWait2 => {
             accept_fin(tcb);
-            closing::peer_closed(tcb, step);
+            closing::peer_closed(tcb, cx);
         }
         // RCV.NXT is beyond the FIN in all others: a FIN at RCV.NXT would be a second one.
         _ => {}

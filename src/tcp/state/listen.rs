@@ -6,7 +6,7 @@ use crate::tcp::negotiate::LEAST_MSS;
 use crate::tcp::output::{our_mss, syn_ack};
 use crate::tcp::reset::stateless;
 use crate::tcp::timers::syn_timeout;
-use crate::tcp::{Offer, Step, Tcb, Timer};
+use crate::tcp::{Context, Offer, Tcb, Timer};
 use crate::wire::{Emit, Flags, Options, SegmentInfo, Seq, Timestamps};
 
 /// What a listener makes of a segment.
@@ -50,32 +50,32 @@ pub fn closed(segment: &SegmentInfo) -> Result<Emit, DropReason> {
 /// The connection that a SYN starts: SYN-RECEIVED. Data on the SYN is not taken; the peer sends
 /// it again, as our SYN-ACK does not acknowledge it.
 #[inline]
-pub fn accept_syn(segment: &SegmentInfo, iss: Seq, window: u16, step: &Step<'_>) -> Tcb {
-    let offer = Offer::from_syn(&segment.options, step.endpoints.local().is_ipv6());
-    let mut tcb = connection(&offer, segment.seq, iss, window, step);
+pub fn accept_syn(segment: &SegmentInfo, iss: Seq, window: u16, cx: &Context<'_>) -> Tcb {
+    let offer = Offer::from_syn(&segment.options, cx.endpoints.local().is_ipv6());
+    let mut tcb = connection(&offer, segment.seq, iss, window, cx);
     tcb.snd_wnd = segment.window;
     tcb
 }
 
 /// The first SYN-ACK of a connection in SYN-RECEIVED; its timer starts.
 #[inline(always)]
-pub fn answer_syn(tcb: &Tcb, step: &mut Step<'_>) -> Emit {
-    step.start(Timer::SynAck, syn_timeout(0));
-    syn_ack(tcb, step)
+pub fn answer_syn(tcb: &Tcb, cx: &mut Context<'_>) -> Emit {
+    cx.start(Timer::SynAck, syn_timeout(0));
+    syn_ack(tcb, cx)
 }
 
 /// A SYN-ACK that is all there is of its connection: `iss` is a cookie.
 #[inline]
-pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, step: &Step<'_>) -> Emit {
-    let ipv6 = step.endpoints.local().is_ipv6();
+pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, cx: &Context<'_>) -> Emit {
+    let ipv6 = cx.endpoints.local().is_ipv6();
     let offer = Offer::from_syn(&segment.options, ipv6);
     // Without a timestamp to carry them, scale and SACK cannot be promised.
     let carried = offer.timestamp.map(|echo| Timestamps {
-        value: timestamp_with(&offer, step.now.millis()).wrapping_add(step.timestamp_offset()),
+        value: timestamp_with(&offer, cx.now.millis()).wrapping_add(cx.timestamp_offset()),
         echo,
     });
     let options = Options {
-        mss: Some(our_mss(step.config, ipv6)),
+        mss: Some(our_mss(cx.config, ipv6)),
         window_scale: carried.and(offer.window_scale).map(|_| 0),
         sack_permitted: carried.is_some() && offer.sack,
         timestamps: carried,
@@ -86,15 +86,15 @@ pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, step: &Step<'
 /// The connection that a verified cookie stands for, as it would be in SYN-RECEIVED: the ACK
 /// then arrives for it like any other.
 #[inline]
-pub fn accept_cookie(offer: &Offer, segment: &SegmentInfo, window: u16, step: &Step<'_>) -> Tcb {
-    connection(offer, segment.seq - 1, segment.ack - 1, window, step)
+pub fn accept_cookie(offer: &Offer, segment: &SegmentInfo, window: u16, cx: &Context<'_>) -> Tcb {
+    connection(offer, segment.seq - 1, segment.ack - 1, window, cx)
 }
 
 /// What we send must fit our own link as well as the peer's (RFC 9293 3.7.1, MUST-16).
 #[inline(always)]
-fn connection(offer: &Offer, irs: Seq, iss: Seq, window: u16, step: &Step<'_>) -> Tcb {
-    let ours = our_mss(step.config, step.endpoints.local().is_ipv6()).max(LEAST_MSS);
-    let mut tcb = offer.connection(irs, iss, window, step.now);
+fn connection(offer: &Offer, irs: Seq, iss: Seq, window: u16, cx: &Context<'_>) -> Tcb {
+    let ours = our_mss(cx.config, cx.endpoints.local().is_ipv6()).max(LEAST_MSS);
+    let mut tcb = offer.connection(irs, iss, window, cx.now);
     tcb.mss = tcb.mss.min(ours);
     tcb
 }

@@ -12,7 +12,7 @@ pub use listen::{Arrival, accept_cookie, accept_syn, answer_syn, closed, cookie_
 pub use syn_received::establish;
 pub use syn_sent::{first_syn, open};
 
-use super::{Action, BufferId, Handle, State, Step, Tcb, TcbFlags, User};
+use super::{Action, BufferId, Context, Handle, State, Tcb, TcbFlags, User};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::output::reset_of;
 use crate::wire::SegmentInfo;
@@ -23,17 +23,17 @@ pub fn arrives(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],
-    step: &mut Step<'_>,
+    cx: &mut Context<'_>,
     user: &mut dyn User,
 ) -> Action {
     match tcb.state {
-        State::SynSent => syn_sent::arrives(tcb, segment, step, user),
-        State::SynReceived => syn_received::arrives(tcb, segment, payload, step, user),
-        State::Established | State::CloseWait => established::arrives(tcb, segment, payload, step, user),
+        State::SynSent => syn_sent::arrives(tcb, segment, cx, user),
+        State::SynReceived => syn_received::arrives(tcb, segment, payload, cx, user),
+        State::Established | State::CloseWait => established::arrives(tcb, segment, payload, cx, user),
         State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck => {
-            closing::arrives(tcb, segment, payload, step, user)
+            closing::arrives(tcb, segment, payload, cx, user)
         }
-        State::TimeWait => time_wait::arrives(tcb, segment, step),
+        State::TimeWait => time_wait::arrives(tcb, segment, cx),
         State::Closed => match closed(segment) {
             Ok(reset) => Action::Reply(reset),
             Err(reason) => Action::Drop(reason),
@@ -41,28 +41,28 @@ pub fn arrives(
     }
 }
 
-/// The end of a step that may have told the user something.
-pub fn finish_input(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
+/// Finishes an event that may have called the user.
+pub fn finish_input(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     if tcb.take(TcbFlags::ABORT) {
-        return abort(tcb, step, Closed::Aborted);
+        return abort(tcb, cx, Closed::Aborted);
     }
-    if has_output(tcb, step) { Action::Output } else { Action::None }
+    if has_output(tcb, cx) { Action::Output } else { Action::None }
 }
 
-/// The end of a step whose text was dropped. The segment's ACK has counted all the same: what it
+/// Finishes a segment whose text was dropped. The segment's ACK has counted all the same: what it
 /// lets out, or what the user said meanwhile, is not left until the next one.
-fn finish_dropped_input(action: Action, tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
+fn finish_dropped_input(action: Action, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     // An ACK without data was sent with the reply, one per segment, so that the peer sees its loss soon.
     let sendable =
-        step.buffers.unsent(tcb.buffer) > 0 || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);
+        cx.buffers.unsent(tcb.buffer) > 0 || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);
     let more = tcb.has(TcbFlags::ABORT) || sendable && tcb.snd_una == tcb.snd_nxt;
     match action {
         Action::Drop(reason) | Action::DropReply(reason, _) if tcb.state != State::Closed && more => {
-            step.counters.dropped(reason);
+            cx.counters.dropped(reason);
             if matches!(action, Action::DropReply(..)) {
                 tcb.set(TcbFlags::ACK_NOW);
             }
-            finish_input(tcb, step)
+            finish_input(tcb, cx)
         }
         other => other,
     }
@@ -75,17 +75,17 @@ pub fn opening(tcb: &Tcb) -> bool {
 
 /// The user does something of its own accord. True: [`super::unasked`] may have something to send,
 /// or the connection's end is due.
-pub fn acts(tcb: &mut Tcb, step: &mut Step<'_>, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
-    act(&mut Handle::new(tcb, step));
-    tcb.has(TcbFlags::ABORT) || has_output(tcb, step)
+pub fn acts(tcb: &mut Tcb, cx: &mut Context<'_>, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
+    act(&mut Handle::new(tcb, cx));
+    tcb.has(TcbFlags::ABORT) || has_output(tcb, cx)
 }
 
 /// Whether the connection may have a segment to send.
 #[inline]
-pub fn has_output(tcb: &Tcb, step: &Step<'_>) -> bool {
+pub fn has_output(tcb: &Tcb, cx: &Context<'_>) -> bool {
     tcb.has(TcbFlags::ACK_NOW.with(TcbFlags::PROBE))
         || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT)
-        || step.buffers.unsent(tcb.buffer) > 0
+        || cx.buffers.unsent(tcb.buffer) > 0
 }
 
 /// Whether [`finish_input`] would find nothing to do, as far as the connection's line tells.
@@ -96,15 +96,15 @@ pub fn has_no_output(tcb: &Tcb) -> bool {
 }
 
 /// <SEQ=SND.NXT><CTL=RST,ACK>, and the connection is gone (RFC 9293 3.10.5).
-fn abort(tcb: &mut Tcb, step: &mut Step<'_>, how: Closed) -> Action {
+fn abort(tcb: &mut Tcb, cx: &mut Context<'_>, how: Closed) -> Action {
     let reset = reset_of(tcb);
-    step.close(tcb, how);
+    cx.close(tcb, how);
     Action::Reply(reset)
 }
 
 /// New data after the user has closed for good (SHLD-3).
-fn data_after_close(tcb: &mut Tcb, step: &mut Step<'_>) -> Action {
-    match abort(tcb, step, Closed::DataAfterClose) {
+fn data_after_close(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
+    match abort(tcb, cx, Closed::DataAfterClose) {
         Action::Reply(reset) => Action::DropReply(DropReason::DataAfterClose, reset),
         other => other,
     }

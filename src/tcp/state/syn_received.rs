@@ -11,49 +11,49 @@ use crate::tcp::acceptance::{challenge, in_window, paws, remember_timestamp};
 use crate::tcp::output::syn_ack;
 use crate::tcp::reset::stateless;
 use crate::tcp::timers::syn_timeout;
-use crate::tcp::{Action, Handle, State, Step, Tcb, TcbFlags, Timer, TimerOp, User};
+use crate::tcp::{Action, Context, Handle, State, Tcb, TcbFlags, Timer, TimerOp, User};
 use crate::wire::{Flags, SegmentInfo};
 
 pub(super) fn arrives(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],
-    step: &mut Step<'_>,
+    cx: &mut Context<'_>,
     user: &mut dyn User,
 ) -> Action {
-    if let Err(action) = check(tcb, segment, step) {
+    if let Err(action) = check(tcb, segment, cx) {
         return action;
     }
-    establish(tcb, segment, step, user);
+    establish(tcb, segment, cx, user);
     if segment.flags.has(Flags::SYN) {
-        return finish_input(tcb, step);
+        return finish_input(tcb, cx);
     }
-    match text_and_fin(tcb, segment, payload, step, user) {
-        Ok(()) => finish_input(tcb, step),
-        Err(action) => finish_dropped_input(action, tcb, step),
+    match text_and_fin(tcb, segment, payload, cx, user) {
+        Ok(()) => finish_input(tcb, cx),
+        Err(action) => finish_dropped_input(action, tcb, cx),
     }
 }
 
 /// Everything that is not the ACK we wait for.
 #[inline]
-fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Action> {
+fn check(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
     let flags = segment.flags;
     let only_syn = flags.has(Flags::SYN) && !flags.has(Flags::ACK) && !flags.has(Flags::RST);
     if only_syn && segment.seq + 1 == tcb.rcv_nxt {
-        return Err(syn_again(tcb, segment, step));
+        return Err(syn_again(tcb, segment, cx));
     }
-    paws(tcb, segment, step)?;
+    paws(tcb, segment, cx)?;
     if !in_window(tcb, segment) && !crosses(tcb, segment) {
         return Err(match flags.has(Flags::RST) {
             true => Action::Drop(DropReason::RstOutOfWindow),
-            false => challenge(tcb, step, DropReason::OutOfWindow),
+            false => challenge(tcb, cx, DropReason::OutOfWindow),
         });
     }
     if flags.has(Flags::RST) && segment.seq != tcb.rcv_nxt {
-        return Err(challenge(tcb, step, DropReason::RstOutOfWindow));
+        return Err(challenge(tcb, cx, DropReason::RstOutOfWindow));
     }
     if flags.has(Flags::RST) || flags.has(Flags::SYN) {
-        back(tcb, segment, step)?;
+        back(tcb, segment, cx)?;
     }
     if !flags.has(Flags::ACK) {
         return Err(Action::Drop(DropReason::AckMissing));
@@ -68,12 +68,12 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<()
 /// A RST at its place, or a SYN. After a passive open back to LISTEN: the peer does not know our
 /// SYN-ACK, so the SYN was an old duplicate. After an active one the RST refuses, and the SYN is
 /// the peer's half of two that crossed, or is challenged as in every later state.
-fn back(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Result<(), Action> {
+fn back(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
     match (tcb.is_active(), segment.flags.has(Flags::RST)) {
-        (false, _) => step.close(tcb, Closed::HandshakeReset),
-        (true, true) => step.close(tcb, Closed::ConnectRefused),
+        (false, _) => cx.close(tcb, Closed::HandshakeReset),
+        (true, true) => cx.close(tcb, Closed::ConnectRefused),
         (true, false) if crosses(tcb, segment) => return Ok(()),
-        (true, false) => return Err(challenge(tcb, step, DropReason::OutOfWindow)),
+        (true, false) => return Err(challenge(tcb, cx, DropReason::OutOfWindow)),
     }
     Err(Action::None)
 }
@@ -86,31 +86,31 @@ fn crosses(tcb: &Tcb, segment: &SegmentInfo) -> bool {
 }
 
 /// The peer has not seen our SYN-ACK: the same again, its timer untouched.
-fn syn_again(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
+fn syn_again(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     if tcb.timer == Timer::SynAckDelay {
         return Action::None;
     }
-    remember_timestamp(tcb, segment, step.now);
+    remember_timestamp(tcb, segment, cx.now);
     tcb.set(TcbFlags::SYN_LOST);
-    step.counters.syn_ack_retransmissions.bump();
-    Action::Reply(syn_ack(tcb, step))
+    cx.counters.syn_ack_retransmissions.bump();
+    Action::Reply(syn_ack(tcb, cx))
 }
 
 /// RFC 9293 3.10.7.4, fifth: SND.UNA < SEG.ACK <= SND.NXT.
 #[inline(always)]
-pub fn establish(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) {
+pub fn establish(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &mut dyn User) {
     tcb.state = State::Established;
     tcb.snd_una = segment.ack;
     // A SYN's window is never scaled (RFC 7323 2.2).
     let shift = if segment.flags.has(Flags::SYN) { tcb.send_shift() } else { 0 };
     tcb.snd_wnd = segment.window >> shift;
-    remember_timestamp(tcb, segment, step.now);
+    remember_timestamp(tcb, segment, cx.now);
     if tcb.timer == Timer::SynAck && tcb.retries() == 0 && !tcb.has(TcbFlags::SYN_LOST) {
-        let rtt = tcb.timer_age(step.now.millis(), syn_timeout(0));
+        let rtt = tcb.timer_age(cx.now.millis(), syn_timeout(0));
         tcb.srtt_ms = rtt.clamp(1, u32::from(u16::MAX)) as u16;
     }
     tcb.set_retries(0);
-    step.timer = TimerOp::Stop;
-    step.counters.established.bump();
-    user.opened(&mut Handle::new(tcb, step));
+    cx.timer = TimerOp::Stop;
+    cx.counters.established.bump();
+    user.opened(&mut Handle::new(tcb, cx));
 }

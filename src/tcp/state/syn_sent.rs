@@ -16,30 +16,30 @@ use crate::tcp::negotiate::LEAST_MSS;
 use crate::tcp::output::{bare_ack, our_mss, syn, syn_ack};
 use crate::tcp::reset::stateless;
 use crate::tcp::timers::syn_timeout;
-use crate::tcp::{Action, CALLER, Handle, Offer, State, Step, Tcb, TcbFlags, Timer, TimerOp, User};
+use crate::tcp::{Action, CALLER, Context, Handle, Offer, State, Tcb, TcbFlags, Timer, TimerOp, User};
 use crate::wire::{Emit, Flags, SegmentInfo, Seq};
 
 /// OPEN, active: a connection in SYN-SENT that gives the peer a credit of `window`.
-pub fn open(iss: Seq, window: u16, step: &Step<'_>) -> Tcb {
+pub fn open(iss: Seq, window: u16, cx: &Context<'_>) -> Tcb {
     let mut tcb = Tcb::new(State::SynSent, iss, iss + 1, Seq(0));
     tcb.listener = CALLER;
     tcb.rcv_wnd = window;
-    tcb.mss = our_mss(step.config, step.endpoints.local().is_ipv6()).max(LEAST_MSS);
+    tcb.mss = our_mss(cx.config, cx.endpoints.local().is_ipv6()).max(LEAST_MSS);
     tcb
 }
 
 /// The first SYN of a connection in SYN-SENT; its timer starts.
-pub fn first_syn(tcb: &Tcb, step: &mut Step<'_>) -> Emit {
-    step.counters.opens.bump();
-    step.start(Timer::Syn, syn_timeout(0));
-    syn(tcb, step)
+pub fn first_syn(tcb: &Tcb, cx: &mut Context<'_>) -> Emit {
+    cx.counters.opens.bump();
+    cx.start(Timer::Syn, syn_timeout(0));
+    syn(tcb, cx)
 }
 
 /// In the order of RFC 9293 3.10.7.3: ACK, RST, SYN, the rest.
 pub(super) fn arrives(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
-    step: &mut Step<'_>,
+    cx: &mut Context<'_>,
     user: &mut dyn User,
 ) -> Action {
     let flags = segment.flags;
@@ -53,14 +53,14 @@ pub(super) fn arrives(
     }
     match (rst, flags.has(Flags::SYN), ack) {
         (true, _, true) => {
-            step.close(tcb, Closed::ConnectRefused);
+            cx.close(tcb, Closed::ConnectRefused);
             Action::None
         }
         // Whoever has not seen our SYN cannot refuse it.
         (true, _, false) => Action::Drop(DropReason::RstUnproven),
-        (false, true, true) => establish(tcb, segment, step, user),
+        (false, true, true) => establish(tcb, segment, cx, user),
         (false, true, false) if flags.has(Flags::FIN) => Action::Drop(DropReason::SynWithFin),
-        (false, true, false) => cross(tcb, segment, step),
+        (false, true, false) => cross(tcb, segment, cx),
         (false, false, _) => Action::Drop(DropReason::SynSentOther),
     }
 }
@@ -71,40 +71,40 @@ fn acknowledges(tcb: &Tcb, segment: &SegmentInfo) -> bool {
 }
 
 /// The SYN-ACK: ESTABLISHED. Its ACK goes at once; what the user has to say goes behind it.
-fn establish(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>, user: &mut dyn User) -> Action {
+fn establish(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &mut dyn User) -> Action {
     if tcb.timer == Timer::Syn && !tcb.has(TcbFlags::SYN_LOST) {
         // Karn: of a SYN sent twice nobody knows which one was answered.
-        let rtt = tcb.timer_age(step.now.millis(), syn_timeout(0));
+        let rtt = tcb.timer_age(cx.now.millis(), syn_timeout(0));
         tcb.srtt_ms = rtt.clamp(1, u32::from(u16::MAX)) as u16;
     }
-    agree(tcb, segment, step);
+    agree(tcb, segment, cx);
     tcb.state = State::Established;
     tcb.snd_una = segment.ack;
     tcb.set_retries(0);
-    step.timer = TimerOp::Stop;
-    step.counters.established.bump();
-    user.opened(&mut Handle::new(tcb, step));
+    cx.timer = TimerOp::Stop;
+    cx.counters.established.bump();
+    user.opened(&mut Handle::new(tcb, cx));
     tcb.clear(TcbFlags::ACK_NOW);
-    let ack = bare_ack(tcb, step);
-    let more = tcb.has(TcbFlags::ABORT) || has_output(tcb, step);
+    let ack = bare_ack(tcb, cx);
+    let more = tcb.has(TcbFlags::ABORT) || has_output(tcb, cx);
     if more { Action::ReplyThenOutput(ack) } else { Action::Reply(ack) }
 }
 
 /// A SYN that acknowledges nothing: the peer opens, too. SYN-RECEIVED.
-fn cross(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
-    agree(tcb, segment, step);
+fn cross(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
+    agree(tcb, segment, cx);
     tcb.state = State::SynReceived;
     tcb.set_retries(0);
-    step.start(Timer::SynAck, syn_timeout(0));
-    Action::Reply(syn_ack(tcb, step))
+    cx.start(Timer::SynAck, syn_timeout(0));
+    Action::Reply(syn_ack(tcb, cx))
 }
 
 /// Takes the peer's initial sequence number, window and options. Its window is not scaled yet
 /// (RFC 7323 2.2): kept rounded down to what a scaled one can say.
-fn agree(tcb: &mut Tcb, segment: &SegmentInfo, step: &Step<'_>) {
-    let ipv6 = step.endpoints.local().is_ipv6();
+fn agree(tcb: &mut Tcb, segment: &SegmentInfo, cx: &Context<'_>) {
+    let ipv6 = cx.endpoints.local().is_ipv6();
     let ours = tcb.mss;
-    Offer::from_syn(&segment.options, ipv6).of_both(step.config.syn_offer).agree(tcb, step.now);
+    Offer::from_syn(&segment.options, ipv6).of_both(cx.config.syn_offer).agree(tcb, cx.now);
     tcb.mss = tcb.mss.min(ours);
     tcb.rcv_nxt = segment.seq + 1;
     tcb.snd_wnd = segment.window >> tcb.send_shift();

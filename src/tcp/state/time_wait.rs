@@ -3,18 +3,18 @@
 use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{challenge, in_window};
 use crate::tcp::output::bare_ack;
-use crate::tcp::{Action, Step, Tcb, TcbFlags, Timer};
+use crate::tcp::{Action, Context, Tcb, TcbFlags, Timer};
 use crate::wire::{Flags, SegmentInfo};
 
-pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
+pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     let flags = segment.flags;
     if flags.has(Flags::RST) {
-        return reset(tcb, segment, step);
+        return reset(tcb, segment, cx);
     }
     if flags.has(Flags::SYN) {
         return match !flags.has(Flags::ACK.with(Flags::FIN)) && may_reopen(tcb, segment) {
             true => Action::Reopen { above: tcb.snd_nxt },
-            false => challenge(tcb, step, DropReason::OutOfWindow),
+            false => challenge(tcb, cx, DropReason::OutOfWindow),
         };
     }
     if !flags.has(Flags::ACK) {
@@ -23,23 +23,23 @@ pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>)
     let end = segment.seq + segment.seq_len();
     if flags.has(Flags::FIN) && end == tcb.rcv_nxt {
         // The peer has not seen our ACK of its FIN: again, and 2 MSL from now.
-        step.start(Timer::TimeWait, 2 * step.config.msl_ms);
-        return Action::Reply(bare_ack(tcb, step));
+        cx.start(Timer::TimeWait, 2 * cx.config.msl_ms);
+        return Action::Reply(bare_ack(tcb, cx));
     }
     if segment.seq_len() == 0 && in_window(tcb, segment) {
         return Action::None;
     }
-    challenge(tcb, step, DropReason::OutOfWindow)
+    challenge(tcb, cx, DropReason::OutOfWindow)
 }
 
 /// RFC 9293 3.10.7.4, second, with the exactness of RFC 5961 3.2: a RST at RCV.NXT is what a peer answers
 /// our challenge with, when it has forgotten the connection and opens another one. Any other RST is old
 /// and does not cut 2 MSL short (RFC 1337).
-fn reset(tcb: &mut Tcb, segment: &SegmentInfo, step: &mut Step<'_>) -> Action {
+fn reset(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     if segment.seq != tcb.rcv_nxt {
         return Action::Drop(DropReason::RstTimeWait);
     }
-    step.close(tcb, Closed::TimeWaitReset);
+    cx.close(tcb, Closed::TimeWaitReset);
     Action::None
 }
 

@@ -3,8 +3,8 @@ use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::State;
 use crate::wire::{Emit, Seq};
 
-/// One step of one connection: what it may read, and what it leaves for the engine to do.
-pub struct Step<'a> {
+/// The context of one event of a connection: what TCP may read, and what it leaves for the engine to do.
+pub struct Context<'a> {
     pub now: Now,
     pub config: &'a Config,
     pub buffers: &'a mut SendBuffers,
@@ -15,13 +15,13 @@ pub struct Step<'a> {
     pub endpoints: &'a dyn Endpoints,
     /// The connection's number on its core.
     pub number: u32,
-    /// What the engine is to do with the connection's timer when the step is over.
+    /// What the engine is to do with the connection's timer afterwards.
     pub timer: TimerOp,
-    /// The connection is over for its user, who is to be told after the step.
+    /// The connection is over for its user, which is told afterwards.
     pub ended: Option<Closed>,
 }
 
-/// The last word on a timer in a step wins.
+/// The last request in an event wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimerOp {
     Keep,
@@ -51,7 +51,7 @@ pub enum Action {
     Reopen { above: Seq },
 }
 
-impl Step<'_> {
+impl Context<'_> {
     /// TSval of what we send now to this peer.
     #[inline]
     pub fn timestamp(&self) -> u32 {
