@@ -8,24 +8,24 @@ use crate::wire::{Common, Flags, FlowKey, FlowKey4, HashSecret, PacketKey, Polic
 /// One address family's share of a batch, between the phases of a poll. Room is made once.
 pub(super) struct Batch<K, F> {
     /// Parsed segments on their way through look-up and TCP.
-    pub segments: Vec<Arrived<K>>,
+    pub segments: Vec<RxSegment<K>>,
     /// By segment: the frame it lies in.
     pub frames: Vec<F>,
     /// Connections with a segment to send once the whole batch has been processed (MUST-58, MUST-59).
     pub replies: Vec<PendingReply<K, F>>,
 }
 
-pub(super) struct Arrived<K> {
+pub(super) struct RxSegment<K> {
     pub segment: Segment<K>,
     pub hash: u32,
     /// Where its connection most likely is.
     pub candidate: Option<Slot>,
 }
 
-impl<K> Arrived<K> {
+impl<K> RxSegment<K> {
     /// Whether it is a SYN, most likely the first of its connection.
     #[inline]
-    pub(super) fn starts(&self) -> bool {
+    pub(super) fn is_syn(&self) -> bool {
         let flags = self.segment.info.flags;
         flags.has(Flags::SYN) && !flags.has(Flags::ACK)
     }
@@ -58,13 +58,13 @@ pub(super) fn queue_common(
     policy: &Policy,
     secret: &HashSecret,
     part: &Part<FlowKey4, Tcb>,
-    segments: &mut Vec<Arrived<FlowKey4>>,
+    segments: &mut Vec<RxSegment<FlowKey4>>,
 ) -> bool {
     let Some(common) = Common::parse(bytes, policy) else { return false };
     let hash = FlowKey::hash(common.key(), secret);
     part.prefetch(hash);
-    segments.push(Arrived { segment: common.unfinished(), hash, candidate: None });
-    if !segments.last_mut().is_some_and(|arrived| common.finish(&mut arrived.segment)) {
+    segments.push(RxSegment { segment: common.unfinished(), hash, candidate: None });
+    if !segments.last_mut().is_some_and(|rx| common.finish(&mut rx.segment)) {
         segments.pop();
         return false;
     }
@@ -82,6 +82,6 @@ pub(super) fn queue<K: PacketKey, F>(
 ) {
     let hash = FlowKey::hash(&segment.key, &core.shared.secrets.hash);
     flows.part.prefetch(hash);
-    batch.segments.push(Arrived { segment, hash, candidate: None });
+    batch.segments.push(RxSegment { segment, hash, candidate: None });
     batch.frames.push(frame);
 }

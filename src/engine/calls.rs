@@ -123,9 +123,9 @@ impl<K: PacketKey> Flows<K> {
     ) -> Result<u32, OpenError> {
         let hash = key.hash(&core.shared.secrets.hash);
         let frame = alloc_tx(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
-        let disguise = core.shared.secrets.isn.disguise(&key);
-        let iss = disguise.isn(core.now);
-        let made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
+        let prf = core.shared.secrets.isn.prf(&key);
+        let iss = prf.isn(core.now);
+        let made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(prf), core.now);
         let mut tcb = tcp::open(iss, window, &made);
         tcb.hop = self.gateway;
         let slot = match self.place_call(core, key, hash, tcb) {
@@ -136,8 +136,7 @@ impl<K: PacketKey> Flows<K> {
             }
         };
         core.hops.join(self.gateway);
-        let mut made =
-            context(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
+        let mut made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(prf), core.now);
         let emit = tcp::first_syn(&tcb, &mut made);
         let timer = made.timer;
         self.apply_state(core, slot, hash, (State::SynSent, State::SynSent), timer);
@@ -154,10 +153,9 @@ impl<K: PacketKey> Flows<K> {
         window: u16,
     ) -> Result<(), OpenError> {
         let frame = alloc_tx(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
-        let disguise = core.shared.secrets.isn.disguise(&key);
-        let iss = disguise.isn(core.now);
-        let mut made =
-            context(&core.shared, &core.counters, &mut core.buffers, &key, Some(disguise), core.now);
+        let prf = core.shared.secrets.isn.prf(&key);
+        let iss = prf.isn(core.now);
+        let mut made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(prf), core.now);
         let tcb = tcp::open(iss, window, &made);
         let emit = tcp::first_syn(&tcb, &mut made);
         frame.send(&core.counters, &key, &emit, &[]);

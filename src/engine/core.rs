@@ -118,9 +118,9 @@ pub struct Core {
     pub(super) rst_limit: FairLimit<2>,
     /// By the kinds of [`answers`](super::answers).
     pub(super) icmp_limit: FairLimit<2>,
-    pub(super) dice: Dice,
+    pub(super) fault_rng: FaultRng,
     /// Whether `--fault` mistreats any SYN, or the core is stopping: SYNs are looked at more closely.
-    pub(super) faulty: bool,
+    pub(super) faults_enabled: bool,
     /// No new connections: the program ends.
     pub(super) stopping: bool,
     pub(super) now: Now,
@@ -163,8 +163,8 @@ impl Core {
             gateway: None,
             rst_limit: FairLimit::new(bounds.rst_rate, shared.secrets.sources),
             icmp_limit: FairLimit::new(bounds.icmp_rate, shared.secrets.sources),
-            dice: Dice(shared.secrets.fault | 1),
-            faulty: rules.fault != Fault::default(),
+            fault_rng: FaultRng(shared.secrets.fault | 1),
+            faults_enabled: rules.fault != Fault::default(),
             stopping: false,
             now: Now::default(),
             idle: IdleClock::default(),
@@ -187,13 +187,13 @@ impl Core {
     /// Other rules, from now on; what they replace is in their place then.
     pub(super) fn adopt(&mut self, change: &mut Change) {
         change.trade(&mut self.rules, &mut self.users);
-        self.faulty = self.stopping || self.rules.fault != Fault::default();
+        self.faults_enabled = self.stopping || self.rules.fault != Fault::default();
         self.sweep_ms = sweep_ms(&self.users, &self.shared.config);
     }
 
     /// No new connections from now on.
     pub(super) fn stop(&mut self) {
-        (self.stopping, self.faulty) = (true, true);
+        (self.stopping, self.faults_enabled) = (true, true);
     }
 
     /// How long a listener's connections may be silent.
@@ -283,11 +283,11 @@ impl Secrets {
 }
 
 /// xorshift64: decides which SYNs are mistreated; nothing secret hangs on it.
-pub(super) struct Dice(u64);
+pub(super) struct FaultRng(u64);
 
-impl Dice {
+impl FaultRng {
     /// Uniform in 0 to 1.
-    pub(super) fn roll(&mut self) -> f64 {
+    pub(super) fn next(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -1,7 +1,7 @@
 //! Input of the predicted segments (header prediction, RFC 7323 5.6): most segments are. The effects
 //! equal those of the general path in the same state; branches that cannot be taken are left out.
 
-use super::batch::{Arrived, PendingReply};
+use super::batch::{PendingReply, RxSegment};
 use super::flows::{Flows, context};
 use super::notify::{notify_closed, service_of};
 use super::port::Port;
@@ -17,13 +17,13 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn fast_handshake_ack<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: P::Frame,
         slot: Slot,
         replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         let ReplyContext { core, port, number } = ctx;
-        let segment = &arrived.segment;
+        let segment = &rx.segment;
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
         let Some(user) = service_of(&mut core.users, &mut core.caller, tcb.listener) else {
@@ -39,7 +39,7 @@ impl<K: PacketKey> Flows<K> {
         if quiet {
             port.release(frame)
         } else {
-            self.send_now(ctx, arrived, frame, slot, State::Established, replies)
+            self.send_now(ctx, rx, frame, slot, State::Established, replies)
         }
     }
 
@@ -48,7 +48,7 @@ impl<K: PacketKey> Flows<K> {
     fn send_now<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: P::Frame,
         slot: Slot,
         before: State,
@@ -57,12 +57,12 @@ impl<K: PacketKey> Flows<K> {
         let ReplyContext { core, port, .. } = ctx;
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
-        let key = &arrived.segment.key;
+        let key = &rx.segment.key;
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
         cx.number = of;
         let action = tcp::finish_input(tcb, &mut cx);
         let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
-        self.apply(ctx, arrived, frame, slot, effects, replies);
+        self.apply(ctx, rx, frame, slot, effects, replies);
     }
 
     /// ESTABLISHED, and the peer closes its direction. What the user answers, most often with its own
@@ -70,13 +70,13 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn fast_fin<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: P::Frame,
         slot: Slot,
         replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         let ReplyContext { core, port, number } = ctx;
-        let &Arrived { ref segment, hash, .. } = arrived;
+        let &RxSegment { ref segment, hash, .. } = rx;
         let (key, link_len) = (segment.key, segment.link_len);
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
@@ -87,7 +87,7 @@ impl<K: PacketKey> Flows<K> {
         cx.number = of;
         tcp::on_predicted_fin(tcb, &segment.info, &mut cx, user);
         if tcb.has(TcbFlags::ABORT) {
-            return self.send_now(ctx, arrived, frame, slot, State::CloseWait, replies);
+            return self.send_now(ctx, rx, frame, slot, State::CloseWait, replies);
         }
         tcb.hop = core.hops.follow(port.bytes(&frame), link_len, *number, tcb.hop, of);
         tcb.heard(self.timers.idle_ms, true);
@@ -99,12 +99,12 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn fast_last_ack<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: P::Frame,
         slot: Slot,
     ) {
         let ReplyContext { core, port, .. } = ctx;
-        let key = &arrived.segment.key;
+        let key = &rx.segment.key;
         let of = self.number(slot);
         let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
         let (listener, hop) = (tcb.listener, tcb.hop);
@@ -114,7 +114,7 @@ impl<K: PacketKey> Flows<K> {
             notify_closed(core, listener, &Ended { number: of, now: core.now, endpoints: key }, how);
         }
         self.timers.stop(&mut self.part, slot);
-        self.part.remove(slot, arrived.hash);
+        self.part.remove(slot, rx.hash);
         core.hops.leave(hop);
         port.release(frame);
     }

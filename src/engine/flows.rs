@@ -1,6 +1,6 @@
 //! The connections of one address family on one core.
 
-use super::batch::{Arrived, Batch, PendingReply};
+use super::batch::{Batch, PendingReply, RxSegment};
 use super::core::{Core, Shared};
 use super::hops::NO_HOP;
 use super::idle::Sweep;
@@ -15,7 +15,7 @@ use super::transition::Effects;
 use crate::observe::{Closed, CoreCounters};
 use crate::table::{Found, Part, Slot, line_size};
 use crate::tcp::{
-    self, Context, Disguise, Endpoints, Now, Predicted, SendBuffers, State, Tcb, TcbFlags, TimerOp,
+    self, Context, Endpoints, Now, Predicted, SendBuffers, State, Tcb, TcbFlags, TimerOp, TuplePrf,
 };
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
@@ -47,7 +47,7 @@ pub(super) fn context<'a>(
     counters: &'a CoreCounters,
     buffers: &'a mut SendBuffers,
     endpoints: &'a dyn Endpoints,
-    disguise: Option<Disguise>,
+    prf: Option<TuplePrf>,
     now: Now,
 ) -> Context<'a> {
     Context {
@@ -55,7 +55,7 @@ pub(super) fn context<'a>(
         config: &shared.config,
         buffers,
         counters,
-        disguise,
+        prf,
         secret: &shared.secrets.isn,
         endpoints,
         number: 0,
@@ -94,9 +94,9 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn look_up<F>(&self, batch: &mut Batch<K, F>) {
         // Most SYNs are strangers, and an earlier one of this batch may be the same: they are
         // looked up when it is their turn.
-        for arrived in batch.segments.iter_mut().filter(|arrived| !arrived.starts()) {
-            arrived.candidate = self.part.candidate(arrived.hash);
-            if let Some(slot) = arrived.candidate {
+        for rx in batch.segments.iter_mut().filter(|rx| !rx.is_syn()) {
+            rx.candidate = self.part.candidate(rx.hash);
+            if let Some(slot) = rx.candidate {
                 self.part.prefetch_slot(slot);
             }
         }
@@ -110,10 +110,10 @@ impl<K: PacketKey> Flows<K> {
         batch: &mut Batch<K, P::Frame>,
     ) {
         let Batch { segments, frames, replies } = batch;
-        for (arrived, frame) in segments.iter().zip(frames.drain(..)) {
-            match self.connection(arrived, ctx.core.id) {
-                Some(found) => self.on_matched(ctx, arrived, frame, found, replies),
-                None => self.on_unmatched(ctx, arrived, frame, None, replies),
+        for (rx, frame) in segments.iter().zip(frames.drain(..)) {
+            match self.connection(rx, ctx.core.id) {
+                Some(found) => self.on_matched(ctx, rx, frame, found, replies),
+                None => self.on_unmatched(ctx, rx, frame, None, replies),
             }
         }
         segments.clear();
@@ -121,18 +121,18 @@ impl<K: PacketKey> Flows<K> {
 
     /// Whose segment it is, now that earlier segments of the batch have made and ended connections.
     #[inline]
-    fn connection(&self, arrived: &Arrived<K>, owner: usize) -> Option<Found> {
-        let key = &arrived.segment.key;
-        match arrived.candidate {
+    fn connection(&self, rx: &RxSegment<K>, owner: usize) -> Option<Found> {
+        let key = &rx.segment.key;
+        match rx.candidate {
             Some(slot) if self.part.holds(slot, key) => Some(Found { slot, owner }),
-            _ => self.part.find(key, arrived.hash),
+            _ => self.part.find(key, rx.hash),
         }
     }
 
     pub(super) fn on_matched<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: P::Frame,
         found: Found,
         replies: &mut Vec<PendingReply<K, P::Frame>>,
@@ -143,15 +143,15 @@ impl<K: PacketKey> Flows<K> {
         let ReplyContext { core, port, .. } = ctx;
         let slot = found.slot;
         let of = self.number(slot);
-        let Arrived { segment, .. } = arrived;
+        let RxSegment { segment, .. } = rx;
         let Some(tcb) = self.part.value_mut(slot) else {
             return port.release(frame);
         };
         let before = tcb.state;
         match tcp::predict(tcb, &segment.info) {
-            Some(Predicted::AckOfSyn) => return self.fast_handshake_ack(ctx, arrived, frame, slot, replies),
-            Some(Predicted::Fin) => return self.fast_fin(ctx, arrived, frame, slot, replies),
-            Some(Predicted::AckOfFin) => return self.fast_last_ack(ctx, arrived, frame, slot),
+            Some(Predicted::AckOfSyn) => return self.fast_handshake_ack(ctx, rx, frame, slot, replies),
+            Some(Predicted::Fin) => return self.fast_fin(ctx, rx, frame, slot, replies),
+            Some(Predicted::AckOfFin) => return self.fast_last_ack(ctx, rx, frame, slot),
             None => {}
         }
         let Some(user) = service_of(&mut core.users, &mut core.caller, tcb.listener) else {
@@ -162,7 +162,7 @@ impl<K: PacketKey> Flows<K> {
         cx.number = of;
         let action = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut cx, user);
         let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
-        self.apply(ctx, arrived, frame, slot, effects, replies);
+        self.apply(ctx, rx, frame, slot, effects, replies);
     }
 
     /// Phase 5: sends the pending segment of one connection.

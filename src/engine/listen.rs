@@ -1,6 +1,6 @@
 //! Segments of no connection: LISTEN and CLOSED, cookies, faults on purpose.
 
-use super::batch::{Arrived, PendingReply};
+use super::batch::{PendingReply, RxSegment};
 use super::core::Core;
 use super::flows::{Flows, context};
 use super::hops::Hops;
@@ -9,14 +9,14 @@ use super::port::Port;
 use super::reply::ReplyContext;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
-use crate::tcp::{self, Arrival, CookieMode, Disguise, Offer, Tcb, Timer, TimerOp, WhenFull};
+use crate::tcp::{self, Arrival, CookieMode, Offer, Tcb, Timer, TimerOp, TuplePrf, WhenFull};
 use crate::wire::{Emit, Flags, PacketKey, Segment, Seq};
 
-/// What becomes of an insertion.
-enum Placed {
-    At(Slot),
-    /// Someone was first.
-    There(Found),
+/// The result of an insertion.
+enum Inserted {
+    New(Slot),
+    /// Another segment or core inserted it first.
+    Exists(Found),
     Refused(DropReason),
 }
 
@@ -25,12 +25,12 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn on_unmatched<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: P::Frame,
         above: Option<Seq>,
         replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
-        let Segment { key, info, link_len, .. } = &arrived.segment;
+        let Segment { key, info, link_len, .. } = &rx.segment;
         let Some(listener) = self.listener(ctx.core, key) else {
             if ctx.core.caller.as_ref().is_some_and(|caller| caller.floods()) {
                 return ctx.drop_frame(frame, DropReason::FloodAnswer);
@@ -42,8 +42,8 @@ impl<K: PacketKey> Flows<K> {
         };
         match tcp::listen(info) {
             Arrival::Drop(reason) => ctx.drop_frame(frame, reason),
-            Arrival::Ack(reset) => self.ack(ctx, arrived, frame, listener.0, reset, replies),
-            Arrival::Syn => self.syn(ctx, arrived, frame, listener.0, above, replies),
+            Arrival::Ack(reset) => self.ack(ctx, rx, frame, listener.0, reset, replies),
+            Arrival::Syn => self.syn(ctx, rx, frame, listener.0, above, replies),
         }
     }
 
@@ -51,13 +51,13 @@ impl<K: PacketKey> Flows<K> {
     fn ack<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: P::Frame,
         listener: u16,
         reset: Emit,
         replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
-        let segment = &arrived.segment;
+        let segment = &rx.segment;
         let offer = if ctx.core.stopping { None } else { cookie_offer(ctx.core, segment) };
         let Some(offer) = offer else {
             return ctx.reply(frame, segment.link_len, &segment.key, &reset);
@@ -68,14 +68,14 @@ impl<K: PacketKey> Flows<K> {
             let cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
             tcp::accept_cookie(&offer, &segment.info, window, &cx)
         };
-        match self.place(ctx, arrived, &frame, listener, make) {
-            Placed::At(slot) => {
+        match self.place(ctx, rx, &frame, listener, make) {
+            Inserted::New(slot) => {
                 ctx.core.counters.established_by_cookie.bump();
                 let found = Found { slot, owner: ctx.core.id };
-                self.on_matched(ctx, arrived, frame, found, replies);
+                self.on_matched(ctx, rx, frame, found, replies);
             }
-            Placed::There(found) => self.on_matched(ctx, arrived, frame, found, replies),
-            Placed::Refused(reason) => refuse_connected(ctx, arrived, frame, reason, &reset),
+            Inserted::Exists(found) => self.on_matched(ctx, rx, frame, found, replies),
+            Inserted::Refused(reason) => refuse_connected(ctx, rx, frame, reason, &reset),
         }
     }
 
@@ -84,19 +84,19 @@ impl<K: PacketKey> Flows<K> {
     fn syn<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: P::Frame,
         listener: u16,
         above: Option<Seq>,
         replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         ctx.core.counters.syns.bump();
-        if ctx.core.faulty {
-            match mistreatment(ctx.core) {
-                Mistreatment::None => {}
-                Mistreatment::Drop => return ctx.drop_frame(frame, DropReason::FaultDrop),
-                Mistreatment::Reset => return reset_on_purpose(ctx, arrived, frame),
-                Mistreatment::Stopping => return answer_closed(ctx, arrived, frame),
+        if ctx.core.faults_enabled {
+            match pick_fault(ctx.core) {
+                FaultAction::None => {}
+                FaultAction::Drop => return ctx.drop_frame(frame, DropReason::FaultDrop),
+                FaultAction::Reset => return reset_on_purpose(ctx, rx, frame),
+                FaultAction::Stopping => return answer_closed(ctx, rx, frame),
             }
         }
         if self.wants_cookie(ctx.core) && above.is_none() {
@@ -104,26 +104,26 @@ impl<K: PacketKey> Flows<K> {
             if drops && self.is_full() && !self.may_evict(ctx.core) {
                 return ctx.drop_frame(frame, DropReason::SlotsFull);
             }
-            return answer_with_cookie(ctx, arrived, frame, listener);
+            return answer_with_cookie(ctx, rx, frame, listener);
         }
-        let segment = &arrived.segment;
+        let segment = &rx.segment;
         let core = &mut *ctx.core;
-        let disguise = core.shared.secrets.isn.disguise(&segment.key);
-        let iss = isn_above(disguise.isn(core.now), above);
+        let prf = core.shared.secrets.isn.prf(&segment.key);
+        let iss = isn_above(prf.isn(core.now), above);
         let window = core.window(listener);
         let make = |core: &mut Core| {
             let (shared, key) = (&core.shared, &segment.key);
-            let made = context(shared, &core.counters, &mut core.buffers, key, Some(disguise), core.now);
+            let made = context(shared, &core.counters, &mut core.buffers, key, Some(prf), core.now);
             tcp::accept_syn(&segment.info, iss, window, &made)
         };
-        match self.place(ctx, arrived, &frame, listener, make) {
-            Placed::At(slot) => self.answer(ctx, arrived, frame, slot, disguise),
-            Placed::There(found) => self.on_matched(ctx, arrived, frame, found, replies),
-            Placed::Refused(reason) => {
+        match self.place(ctx, rx, &frame, listener, make) {
+            Inserted::New(slot) => self.answer(ctx, rx, frame, slot, prf),
+            Inserted::Exists(found) => self.on_matched(ctx, rx, frame, found, replies),
+            Inserted::Refused(reason) => {
                 // Only there does it decide: a flood of SYNs must not look for idle connections.
                 let drops = ctx.core.shared.config.when_full == WhenFull::Drop;
                 let gives_way = drops && reason == DropReason::SlotsFull && self.may_evict(ctx.core);
-                refuse_syn(ctx, arrived, frame, listener, (reason, gives_way));
+                refuse_syn(ctx, rx, frame, listener, (reason, gives_way));
             }
         }
     }
@@ -133,14 +133,14 @@ impl<K: PacketKey> Flows<K> {
     fn answer<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: P::Frame,
         slot: Slot,
-        disguise: Disguise,
+        prf: TuplePrf,
     ) {
-        let Arrived { segment, .. } = arrived;
+        let RxSegment { segment, .. } = rx;
         let ReplyContext { core, port, .. } = ctx;
-        if core.faulty && core.rules.fault.delay_ms > 0 {
+        if core.faults_enabled && core.rules.fault.delay_ms > 0 {
             let after_ms = core.rules.fault.delay_ms;
             self.timers.start(&mut self.part, slot, Timer::SynAckDelay, after_ms, core.now);
             return port.release(frame);
@@ -150,7 +150,7 @@ impl<K: PacketKey> Flows<K> {
         };
         core.counters.syn_acks.bump();
         let mut cx =
-            context(&core.shared, &core.counters, &mut core.buffers, &segment.key, Some(disguise), core.now);
+            context(&core.shared, &core.counters, &mut core.buffers, &segment.key, Some(prf), core.now);
         let emit = tcp::answer_syn(tcb, &mut cx);
         if let TimerOp::Start { timer, after_ms } = cx.timer {
             self.timers.start_idle(&mut self.part, slot, timer, after_ms, core.now);
@@ -165,12 +165,12 @@ impl<K: PacketKey> Flows<K> {
     fn place<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: &P::Frame,
         listener: u16,
         make: impl Fn(&mut Core) -> Tcb,
-    ) -> Placed {
-        let &Arrived { ref segment, hash, .. } = arrived;
+    ) -> Inserted {
+        let &RxSegment { ref segment, hash, .. } = rx;
         let core = &mut *ctx.core;
         let hop = core.hops.enter(ctx.port.bytes(frame), segment.link_len, ctx.number);
         let tcb = |core: &mut Core| {
@@ -193,15 +193,15 @@ impl<K: PacketKey> Flows<K> {
                 if Hops::needs_line(hop) {
                     self.keep_hop(ctx, segment, frame, slot);
                 }
-                Placed::At(slot)
+                Inserted::New(slot)
             }
             Err(error) => {
                 core.hops.leave(hop);
                 match error {
-                    InsertError::Exists(found) => Placed::There(found),
-                    InsertError::TableFull => Placed::Refused(DropReason::TableFull),
-                    InsertError::SlotsFull => Placed::Refused(DropReason::SlotsFull),
-                    InsertError::Raced => Placed::Refused(DropReason::InsertRaced),
+                    InsertError::Exists(found) => Inserted::Exists(found),
+                    InsertError::TableFull => Inserted::Refused(DropReason::TableFull),
+                    InsertError::SlotsFull => Inserted::Refused(DropReason::SlotsFull),
+                    InsertError::Raced => Inserted::Refused(DropReason::InsertRaced),
                 }
             }
         }
@@ -256,7 +256,7 @@ fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>) -> Option<O
         return None;
     }
     let offset = match segment.info.options.timestamps {
-        Some(_) => core.shared.secrets.isn.disguise(&segment.key).timestamp_offset(),
+        Some(_) => core.shared.secrets.isn.prf(&segment.key).timestamp_offset(),
         None => 0,
     };
     let offer = core.cookies.verify(&segment.key, &segment.info, offset, core.now);
@@ -269,11 +269,11 @@ fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>) -> Option<O
 /// A SYN-ACK without a slot.
 fn answer_with_cookie<K: PacketKey, P: Port>(
     ctx: &mut ReplyContext<'_, P>,
-    arrived: &Arrived<K>,
+    rx: &RxSegment<K>,
     frame: P::Frame,
     listener: u16,
 ) {
-    let Segment { key, info, link_len, .. } = &arrived.segment;
+    let Segment { key, info, link_len, .. } = &rx.segment;
     let core = &mut *ctx.core;
     let mss = Offer::from_syn(&info.options, key.local().is_ipv6()).mss;
     let iss = core.cookies.issue(key, info.seq, mss, core.now);
@@ -289,7 +289,7 @@ fn answer_with_cookie<K: PacketKey, P: Port>(
 #[cold]
 fn refuse_syn<K: PacketKey, P: Port>(
     ctx: &mut ReplyContext<'_, P>,
-    arrived: &Arrived<K>,
+    rx: &RxSegment<K>,
     frame: P::Frame,
     listener: u16,
     (reason, gives_way): (DropReason, bool),
@@ -302,9 +302,9 @@ fn refuse_syn<K: PacketKey, P: Port>(
         (_, WhenFull::Drop, _) if !gives_way => ctx.drop_frame(frame, reason),
         (_, WhenFull::Reset, CookieMode::Never) => {
             ctx.core.counters.dropped(reason);
-            answer_closed(ctx, arrived, frame);
+            answer_closed(ctx, rx, frame);
         }
-        _ => answer_with_cookie(ctx, arrived, frame, listener),
+        _ => answer_with_cookie(ctx, rx, frame, listener),
     }
 }
 
@@ -313,7 +313,7 @@ fn refuse_syn<K: PacketKey, P: Port>(
 #[cold]
 fn refuse_connected<K: PacketKey, P: Port>(
     ctx: &mut ReplyContext<'_, P>,
-    arrived: &Arrived<K>,
+    rx: &RxSegment<K>,
     frame: P::Frame,
     reason: DropReason,
     reset: &Emit,
@@ -322,31 +322,31 @@ fn refuse_connected<K: PacketKey, P: Port>(
         return ctx.drop_frame(frame, reason);
     }
     ctx.core.counters.dropped(reason);
-    ctx.reply_unlimited(frame, arrived.segment.link_len, &arrived.segment.key, reset);
+    ctx.reply_unlimited(frame, rx.segment.link_len, &rx.segment.key, reset);
 }
 
 /// What becomes of a SYN beside its connection: by `--fault`, or because the program ends.
-enum Mistreatment {
+enum FaultAction {
     None,
     Drop,
     Reset,
     Stopping,
 }
 
-/// Decides by the dice which share of the SYNs is mistreated.
+/// Picks the fault to inject for a SYN, at random by the configured shares.
 #[cold]
-fn mistreatment(core: &mut Core) -> Mistreatment {
+fn pick_fault(core: &mut Core) -> FaultAction {
     if core.stopping {
-        return Mistreatment::Stopping;
+        return FaultAction::Stopping;
     }
     let fault = core.rules.fault;
     if fault.drop == 0.0 && fault.reset == 0.0 {
-        return Mistreatment::None;
+        return FaultAction::None;
     }
-    match core.dice.roll() {
-        roll if roll < fault.drop => Mistreatment::Drop,
-        roll if roll < fault.drop + fault.reset => Mistreatment::Reset,
-        _ => Mistreatment::None,
+    match core.fault_rng.next() {
+        roll if roll < fault.drop => FaultAction::Drop,
+        roll if roll < fault.drop + fault.reset => FaultAction::Reset,
+        _ => FaultAction::None,
     }
 }
 
@@ -354,21 +354,17 @@ fn mistreatment(core: &mut Core) -> Mistreatment {
 #[cold]
 fn reset_on_purpose<K: PacketKey, P: Port>(
     ctx: &mut ReplyContext<'_, P>,
-    arrived: &Arrived<K>,
+    rx: &RxSegment<K>,
     frame: P::Frame,
 ) {
     ctx.core.counters.closed[Closed::FaultReset as usize].bump();
-    answer_closed(ctx, arrived, frame);
+    answer_closed(ctx, rx, frame);
 }
 
 /// As a closed port would.
 #[cold]
-fn answer_closed<K: PacketKey, P: Port>(
-    ctx: &mut ReplyContext<'_, P>,
-    arrived: &Arrived<K>,
-    frame: P::Frame,
-) {
-    let Segment { key, info, link_len, .. } = &arrived.segment;
+fn answer_closed<K: PacketKey, P: Port>(ctx: &mut ReplyContext<'_, P>, rx: &RxSegment<K>, frame: P::Frame) {
+    let Segment { key, info, link_len, .. } = &rx.segment;
     match tcp::closed(info) {
         Ok(reset) => ctx.reply(frame, *link_len, key, &reset),
         Err(reason) => ctx.drop_frame(frame, reason),

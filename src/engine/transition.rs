@@ -1,7 +1,7 @@
 //! Applies the effects of one event of a connection: its timer, the counts by state, its slot, the
 //! report to its service, and what happens to the segment's frame.
 
-use super::batch::{Arrived, PendingReply};
+use super::batch::{PendingReply, RxSegment};
 use super::core::Core;
 use super::flows::Flows;
 use super::notify::notify_closed;
@@ -28,7 +28,7 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn apply<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        arrived: &Arrived<K>,
+        rx: &RxSegment<K>,
         frame: P::Frame,
         slot: Slot,
         Effects { before, action, timer, ended }: Effects,
@@ -36,7 +36,7 @@ impl<K: PacketKey> Flows<K> {
     ) {
         let ReplyContext { core, port, number } = ctx;
         let of = self.number(slot);
-        let &Arrived { ref segment, hash, .. } = arrived;
+        let &RxSegment { ref segment, hash, .. } = rx;
         let Some(tcb) = self.part.value_mut(slot) else {
             return port.release(frame);
         };
@@ -82,7 +82,7 @@ impl<K: PacketKey> Flows<K> {
             Action::Drop(reason) => ctx.drop_frame(frame, reason),
             Action::Reopen { above } => {
                 self.end(core, slot, hash, Closed::TimeWaitReused);
-                self.on_unmatched(ctx, arrived, frame, Some(above), replies);
+                self.on_unmatched(ctx, rx, frame, Some(above), replies);
             }
         }
     }

@@ -240,7 +240,7 @@ mod tests {
                 config: &config,
                 buffers: &mut SendBuffers::new(0, [1, 2]),
                 counters: &counters,
-                disguise: None,
+                prf: None,
                 secret: &crate::tcp::IsnSecret(1, 2),
                 endpoints: &key,
                 number: 0,

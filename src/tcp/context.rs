@@ -1,4 +1,4 @@
-use super::{Config, Disguise, Endpoints, IsnSecret, Now, SendBuffers, Tcb, Timer};
+use super::{Config, Endpoints, IsnSecret, Now, SendBuffers, Tcb, Timer, TuplePrf};
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::State;
 use crate::wire::{Emit, Seq};
@@ -10,7 +10,7 @@ pub struct Context<'a> {
     pub buffers: &'a mut SendBuffers,
     pub counters: &'a CoreCounters,
     /// Known already, or made of `endpoints` and `secret` when a timestamp is sent.
-    pub disguise: Option<Disguise>,
+    pub prf: Option<TuplePrf>,
     pub secret: &'a IsnSecret,
     pub endpoints: &'a dyn Endpoints,
     /// The connection's number on its core.
@@ -61,7 +61,7 @@ impl Context<'_> {
     /// Differs by 4-tuple, so that it tells nothing of others (RFC 7323 5.4).
     #[inline]
     pub(super) fn timestamp_offset(&self) -> u32 {
-        self.disguise.unwrap_or_else(|| self.endpoints.disguise(self.secret)).timestamp_offset()
+        self.prf.unwrap_or_else(|| self.endpoints.prf(self.secret)).timestamp_offset()
     }
 
     #[inline]

@@ -10,16 +10,16 @@ impl IsnSecret {
     /// SipHash-2-4 of the 4-tuple: a pseudo-random function, of which an outsider who sees it for
     /// its own connections learns nothing of another 4-tuple's.
     #[inline(always)]
-    pub fn disguise<K: FlowKey>(&self, key: &K) -> Disguise {
-        Disguise(siphash24((self.0, self.1), key.to_words().as_ref()))
+    pub fn prf<K: FlowKey>(&self, key: &K) -> TuplePrf {
+        TuplePrf(siphash24((self.0, self.1), key.to_words().as_ref()))
     }
 }
 
-/// What hides our clocks from the peers of one 4-tuple.
+/// Keyed hash of a 4-tuple: offsets the ISN clock (RFC 6528) and the timestamp clock (RFC 7323 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Disguise(u64);
+pub struct TuplePrf(u64);
 
-impl Disguise {
+impl TuplePrf {
     /// ISN = M + F(4-tuple, secret) (RFC 6528 3): M a 4 µs clock.
     #[inline]
     pub fn isn(self, now: Now) -> Seq {
@@ -58,15 +58,15 @@ mod tests {
     #[test]
     fn one_tuple_advances_by_the_clock() {
         let secret = IsnSecret(1, 2);
-        let disguise = secret.disguise(&key(1000));
-        let (first, later) = (disguise.isn(Now::from_millis(5)), disguise.isn(Now::from_millis(6)));
+        let prf = secret.prf(&key(1000));
+        let (first, later) = (prf.isn(Now::from_millis(5)), prf.isn(Now::from_millis(6)));
         assert_eq!(later.since(first), 250, "1 ms is 250 ticks of 4 us");
     }
 
     #[test]
     fn tuples_and_secrets_are_unrelated() {
-        let base = IsnSecret(1, 2).disguise(&key(1000));
-        for other in [IsnSecret(1, 2).disguise(&key(1001)), IsnSecret(1, 3).disguise(&key(1000))] {
+        let base = IsnSecret(1, 2).prf(&key(1000));
+        for other in [IsnSecret(1, 2).prf(&key(1001)), IsnSecret(1, 3).prf(&key(1000))] {
             assert_ne!(base.isn(Now::default()), other.isn(Now::default()));
             assert_ne!(base.timestamp_offset(), other.timestamp_offset());
         }

@@ -44,7 +44,7 @@ pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
 pub use header_prediction::{Predicted, predict};
 pub use icmp::icmp_error;
 pub use idle::{IdleClock, Silence, give_up, idle_since, keep_alive, silence};
-pub use isn::{Disguise, IsnSecret};
+pub use isn::{IsnSecret, TuplePrf};
 pub use limit::TokenBucket;
 pub use negotiate::Offer;
 pub use output::{Out, output, stopped, unasked};

@@ -2,14 +2,14 @@ use std::net::SocketAddr;
 
 use super::send::Holder;
 use super::state::opening;
-use super::{Context, Disguise, IcmpError, IdleLimits, IsnSecret, Now, SendBuffers, Tcb, TcbFlags};
+use super::{Context, IcmpError, IdleLimits, IsnSecret, Now, SendBuffers, Tcb, TcbFlags, TuplePrf};
 use crate::observe::{Closed, DropReason};
 
 /// Both ends of a connection, for whoever asks.
 pub trait Endpoints {
     fn local(&self) -> SocketAddr;
     fn remote(&self) -> SocketAddr;
-    fn disguise(&self, secret: &IsnSecret) -> Disguise;
+    fn prf(&self, secret: &IsnSecret) -> TuplePrf;
 }
 
 impl<K: crate::wire::FlowKey> Endpoints for K {
@@ -22,8 +22,8 @@ impl<K: crate::wire::FlowKey> Endpoints for K {
         crate::wire::FlowKey::remote(self)
     }
 
-    fn disguise(&self, secret: &IsnSecret) -> Disguise {
-        secret.disguise(self)
+    fn prf(&self, secret: &IsnSecret) -> TuplePrf {
+        secret.prf(self)
     }
 }
 

@@ -104,7 +104,7 @@ fn after(
         config: &config,
         buffers: &mut buffers,
         counters: &counters,
-        disguise: None,
+        prf: None,
         secret: &IsnSecret(1, 2),
         endpoints: &key,
         number: 7,
