@@ -1,9 +1,12 @@
 //! What a whole capture says of the connections in it, before any of it is drawn: a state that only
 //! later segments prove is not guessed.
 
+use self::following::{Following, following};
 use super::split::{Splitter, Step, far};
 use super::{Direction, Segment};
 use crate::wire::{Flags, Seq};
+
+mod following;
 
 /// Of each segment, which connection it belongs to; and the connections.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,8 @@ pub(super) enum Numbers {
     Own,
     /// Those of a connection before that comes late.
     Older,
+    /// Those of none that was seen: it may end one that was not captured, after this one's end.
+    Foreign,
     /// Those of a connection before that its sender still has, so that it doubts the SYN (RFC 5961 4.2).
     Doubts,
     /// Those that its sender was asked for so: it has no such connection (RFC 9293 3.5.2).
@@ -90,15 +95,20 @@ impl Evidence {
         let (mut splitter, mut evidence) = (Splitter::default(), Evidence::default());
         let following = following(segments);
         for (number, (direction, segment)) in segments.iter().enumerate() {
+            let later = following.get(number).copied().unwrap_or_default();
+            if evidence.connections.last().is_some_and(|last| last.is_left(*direction, segment, &later)) {
+                splitter.leave();
+            }
             let step = splitter.step(*direction, segment);
             if step == Step::Begins {
                 evidence.connections.push(Connection::new(*direction, segment));
             }
             let place = evidence.connections.len().saturating_sub(1);
             if let Some(connection) = evidence.connections.last_mut() {
-                let later = following.get(number).copied().unwrap_or_default();
+                let waits = connection.waits(*direction, segment, &later);
                 let numbers = match step {
-                    Step::Stray if !connection.waits(*direction, segment, &later) => Numbers::Older,
+                    Step::Stray if !waits => Numbers::Older,
+                    Step::Foreign if !waits => Numbers::Foreign,
                     _ => connection.take(number, *direction, segment, &later),
                 };
                 evidence.places.push(Place { connection: place, numbers });
@@ -128,32 +138,6 @@ impl Evidence {
         let (sender, receiver) = (*connection.end(direction), *connection.end(direction.opposite()));
         Some(Outlook { sender, receiver, number })
     }
-}
-
-/// What comes after a segment.
-#[derive(Clone, Copy, Default)]
-struct Following<'a> {
-    /// The next one of the other direction.
-    next: Option<&'a Segment>,
-    /// What the next SYN-ACK of either direction acknowledges.
-    syn_acks: [Option<Seq>; 2],
-}
-
-fn following(segments: &[(Direction, Segment)]) -> Vec<Following<'_>> {
-    let (mut up, mut down, mut syn_acks) = (None, None, [None; 2]);
-    let mut following = Vec::with_capacity(segments.len());
-    for (direction, segment) in segments.iter().rev() {
-        let (own, peer) = if *direction == Direction::ToServer { (&mut up, &down) } else { (&mut down, &up) };
-        following.push(Following { next: *peer, syn_acks });
-        *own = Some(segment);
-        if segment.is_syn_ack()
-            && let Some(ack) = syn_acks.get_mut(*direction as usize)
-        {
-            *ack = Some(segment.ack);
-        }
-    }
-    following.reverse();
-    following
 }
 
 impl Outlook {
@@ -270,18 +254,27 @@ impl Connection {
                 _ => Numbers::Own,
             };
         }
-        let fits = isn.before(segment.ack) && segment.ack.at_or_before(top);
-        // Otherwise it is an answer, and what came before it was not captured.
-        let waits_on = match later.next {
-            Some(next) => next.opens() || next.flags.has(Flags::RST),
-            None => far(isn, segment.ack),
-        };
         match flags.has(Flags::RST) {
-            _ if fits => Numbers::Own,
-            false if waits_on => Numbers::Doubts,
+            _ if isn.before(segment.ack) && segment.ack.at_or_before(top) => Numbers::Own,
+            false if later.waits_on(isn, segment) => Numbers::Doubts,
             _ if accepted => Numbers::Older,
+            // It is an answer, and what came before it was not captured.
             _ => Numbers::Own,
         }
+    }
+
+    /// While the opener's SYN is all that was seen: a segment of another connection, whose beginning was not
+    /// captured. Nothing that comes later shows that the SYN still stands.
+    fn is_left(&self, direction: Direction, segment: &Segment, later: &Following<'_>) -> bool {
+        let Some(opener) = self.opener.filter(|_| self.whole && !self.answered && !self.accepted) else {
+            return false;
+        };
+        let Some(isn) = self.end(opener).start else { return false };
+        let flags = segment.flags;
+        let plain = flags.has(Flags::ACK) && !flags.has(Flags::SYN) && !flags.has(Flags::RST);
+        let number = if direction == opener { segment.seq } else { segment.ack };
+        let stands = later.syn_acks.contains(&Some(isn + 1)) || later.waits_on(isn, segment);
+        plain && is_foreign(isn, number) && !stands
     }
 
     fn answer_of(&self, direction: Direction, segment: &Segment, numbers: Numbers) -> Answer {
@@ -307,4 +300,9 @@ impl End {
             self.top = Some(end);
         }
     }
+}
+
+/// No number of a connection with that ISN, unless much was not captured.
+fn is_foreign(isn: Seq, number: Seq) -> bool {
+    far(isn, number) || number.at_or_before(isn)
 }

@@ -111,6 +111,17 @@ impl Mirror {
         *self.ends(direction).0 = Side::new(if listens { State::Listen } else { State::Unknown });
     }
 
+    /// Another connection may have followed that was not captured: only what speaks on is sure.
+    pub(super) fn goes_on(&mut self, direction: Direction, outlook: Option<&Outlook>) {
+        let (sender, receiver) = self.ends(direction);
+        if !outlook.is_some_and(Outlook::sender_goes_on) {
+            sender.state = State::Unknown;
+        }
+        if !outlook.is_some_and(Outlook::receiver_goes_on) {
+            receiver.state = State::Unknown;
+        }
+    }
+
     /// Takes the next segment into account.
     pub fn observe(&mut self, direction: Direction, segment: &Segment) {
         self.departs(direction, segment, None);

@@ -36,6 +36,8 @@ pub(super) enum Step {
     Begins,
     /// It comes late, and is of the connection before.
     Stray,
+    /// A RST of none that was seen.
+    Foreign,
 }
 
 impl Splitter {
@@ -55,7 +57,7 @@ impl Splitter {
         }
         if self.is_near(direction, segment, |way| way.latest) == Some(false) {
             if segment.flags.has(Flags::RST) {
-                return Step::Stray;
+                return Step::Foreign;
             }
             // Its SYN was not captured.
             self.anew();
@@ -69,6 +71,12 @@ impl Splitter {
         self.any = true;
         self.learn(direction, segment);
         if begins { Step::Begins } else { Step::Same }
+    }
+
+    /// The next segment begins another connection.
+    pub fn leave(&mut self) {
+        self.anew();
+        self.any = false;
     }
 
     fn anew(&mut self) {

@@ -241,16 +241,20 @@ impl<'a> Drawing<'a> {
     fn captured(&mut self, evidence: &Evidence, arrow: &Arrow, segment: &Segment) {
         let (direction, number) = (arrow.direction, arrow.number);
         let Some(connection) = evidence.connection(evidence.place(number).connection) else { return };
+        let outlook = evidence.outlook(number, direction);
         if arrow.older {
-            if evidence.place(number).numbers == Numbers::Forgets && arrow.path != Path::Lost {
-                self.mirror.forgets(direction.opposite(), connection.accepted);
+            match evidence.place(number).numbers {
+                Numbers::Forgets if arrow.path != Path::Lost => {
+                    self.mirror.forgets(direction.opposite(), connection.accepted);
+                }
+                Numbers::Foreign => self.mirror.goes_on(direction, outlook.as_ref()),
+                _ => {}
             }
             return;
         }
         if segment.is_syn_ack() && connection.accepts_late(number) {
             self.mirror.forgets(direction, true);
         }
-        let outlook = evidence.outlook(number, direction);
         self.mirror.departs(direction, segment, outlook.as_ref());
         if arrow.path != Path::Lost {
             self.mirror.arrives(direction, segment, outlook.as_ref());

@@ -101,13 +101,11 @@ impl Side {
         // The peer sends more than this acknowledges: its FIN has not arrived yet.
         let peer_is_open = outlook.receiver.top.is_some_and(|top| ack.before(top));
         let has_fin = self.peer_fin.is_some_and(|fin| fin.at_or_before(ack));
-        let handshake = self.first.is_some_and(|first| segment.seq == first + 1);
         let says_more = segment.seq_len() > 0;
         self.state = match self.state {
             // RFC 9293 3.10.7.3: nothing but a SYN-ACK makes it acknowledge anything.
-            State::SynSent if peer_is_open || handshake && !says_more && !outlook.receiver.seen => {
-                State::Established
-            }
+            // It may answer the SYN-ACK, or a FIN behind it, unless the peer sends more later.
+            State::SynSent if peer_is_open => State::Established,
             State::SynSent => State::Unknown,
             // Its SYN-ACK was not captured, nor what came between.
             State::SynReceived if said.is_none() && !says_more => State::Unknown,

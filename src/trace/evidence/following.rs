@@ -1,0 +1,49 @@
+//! What comes after each segment of a capture.
+
+use super::is_foreign;
+use crate::trace::{Direction, Segment};
+use crate::wire::{Flags, Seq};
+
+/// What comes after a segment.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Following<'a> {
+    /// The next one of the other direction.
+    pub next: Option<&'a Segment>,
+    /// The number of the next SYN of either direction.
+    pub syns: [Option<Seq>; 2],
+    /// What the next SYN-ACK of either direction acknowledges.
+    pub syn_acks: [Option<Seq>; 2],
+}
+
+pub(super) fn following(segments: &[(Direction, Segment)]) -> Vec<Following<'_>> {
+    let (mut up, mut down, mut syns, mut syn_acks) = (None, None, [None; 2], [None; 2]);
+    let mut following = Vec::with_capacity(segments.len());
+    for (direction, segment) in segments.iter().rev() {
+        let (own, peer) = if *direction == Direction::ToServer { (&mut up, &down) } else { (&mut down, &up) };
+        following.push(Following { next: *peer, syns, syn_acks });
+        *own = Some(segment);
+        if segment.opens()
+            && let Some(seq) = syns.get_mut(*direction as usize)
+        {
+            *seq = Some(segment.seq);
+        }
+        if segment.is_syn_ack()
+            && let Some(ack) = syn_acks.get_mut(*direction as usize)
+        {
+            *ack = Some(segment.ack);
+        }
+    }
+    following.reverse();
+    following
+}
+
+impl Following<'_> {
+    /// Who sent the SYN sends it again, or answers this with a RST, so that no connection has come of it.
+    pub fn waits_on(&self, isn: Seq, segment: &Segment) -> bool {
+        let asks = |next: &Segment| {
+            let resets = next.flags.has(Flags::RST) && !next.flags.has(Flags::ACK);
+            resets && next.seq == segment.ack && is_foreign(isn, segment.ack)
+        };
+        self.syns.contains(&Some(isn)) || self.next.is_some_and(asks)
+    }
+}
