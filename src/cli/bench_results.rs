@@ -6,7 +6,7 @@ use super::bench_args::BenchArgs;
 use super::bench_watch::Observed;
 use crate::engine::stack::Active;
 use crate::load::{self, Arrivals, Closer, Load, Plan, Source, Workload};
-use crate::report::bench::{self, Lag, Loop, Measured, Results, Run, Second, Traffic};
+use crate::report::bench::{self, Lag, Loop, Measured, Results, Run, Second, Traffic, Waited};
 
 pub(super) fn results(
     arguments: &BenchArgs,
@@ -55,6 +55,8 @@ fn report_load(plan: &Plan, load: Load) -> bench::Load {
     let common = bench::Load {
         ramp_s: plan.ramp_up.as_secs_f64(),
         warmup_s: plan.warm_up.as_secs_f64(),
+        tuples: plan.space().len(),
+        tuples_per_second: plan.tuples_per_second(),
         ..bench::Load::default()
     };
     match load {
@@ -90,9 +92,14 @@ fn measured(plan: &Plan, load: Load, observed: Observed) -> Measured {
         completion_us: tally.completion.clone(),
         traffic: Traffic::between(before, after),
         lag: matches!(load, Load::Rate { .. }).then_some(lag),
+        waited: Waited { tuple: seconds_of(tally.waited.tuple_us), slot: seconds_of(tally.waited.slot_us) },
         cpu: observed.cpu,
         spare: bench::spare(&observed.measured.0, &observed.measured.1, observed.measured_for.as_secs_f64()),
     }
+}
+
+fn seconds_of(micros: u64) -> f64 {
+    micros as f64 / 1e6
 }
 
 fn series(second: &load::Second, in_flight: u64) -> Second {

@@ -119,7 +119,7 @@ fn wake(running: &Running) {
 }
 
 fn bench(load: &Control, running: &Running) -> BenchStatus {
-    let Progress { stage, attempted, established, completed, failed, in_flight } = load.progress();
+    let Progress { stage, attempted, established, completed, failed, in_flight, .. } = load.progress();
     BenchStatus {
         workload: load.plan().workload.name().to_owned(),
         target: load.plan().target.to_string(),

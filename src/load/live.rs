@@ -17,6 +17,8 @@ pub(super) struct LiveCore {
     /// Gauges.
     pub(super) in_flight: Counter,
     pub(super) stage: Counter,
+    /// How long a connection was due and no 4-tuple was free.
+    pub(super) waited_for_tuple_us: Counter,
     /// The four sums when the step began.
     before: [Counter; 4],
 }
@@ -65,6 +67,9 @@ pub struct Progress {
     pub completed: u64,
     pub failed: u64,
     pub in_flight: u64,
+    /// How long a connection was due and no 4-tuple was free, microseconds: of the core that waited
+    /// longest, over all steps.
+    pub waited_for_tuple_us: u64,
 }
 
 /// All cores' events since the run began, over all of its steps.
@@ -106,6 +111,7 @@ impl LiveCore {
         sum.completed += since(completed, 2);
         sum.failed += since(failed, 3);
         sum.in_flight += self.in_flight.value();
+        sum.waited_for_tuple_us = sum.waited_for_tuple_us.max(self.waited_for_tuple_us.value());
     }
 
     pub(super) fn add_to_totals(&self, sum: &mut Totals) {

@@ -47,7 +47,7 @@ pub use schedule::Arrivals;
 pub use search::{FindMax, Outcome, Search, Verdict};
 pub use source::{Asked, DEFAULT_PORTS, Source, SourceError};
 pub use space::{Space, Target};
-pub use tally::{MOST_LATENCY_US, Refused, Second, Tally};
+pub use tally::{MOST_LATENCY_US, Refused, Second, Tally, Waited};
 pub use timeline::{Stage, Timeline};
 pub use tuples::{Exhausted, Ticket, Tuples};
 pub use workload::{Answer, Closer, Workload};

@@ -49,7 +49,7 @@ impl Session {
             } else {
                 match self.open_one(wire, now, intended, elapsed) {
                     Ok(()) => None,
-                    Err(stall) => match self.stalled(stall) {
+                    Err(stall) => match self.stalled(stall, elapsed) {
                         Wait::Not => None,
                         Wait::Turn => return,
                         Wait::InVain(failure) => Some(failure),
@@ -134,7 +134,10 @@ impl Session {
     /// Counts what has been opened, and says whether it is one to measure.
     #[inline]
     fn attempted(&mut self, intended: u64, elapsed: u64) -> bool {
-        self.turn.stalled = None;
+        if self.turn.stalled.is_some() {
+            self.add_wait(elapsed);
+            self.turn.stalled = None;
+        }
         let Some(job) = &mut self.job else { return false };
         let counts = job.line.counts(intended);
         job.pacer.begun();
@@ -154,8 +157,9 @@ impl Session {
 
     /// Notes what stands in the way. A closed loop waits for it; so does an open loop for a frame.
     /// What else an open loop lacks will not be there in time for all that is due: it has failed.
-    fn stalled(&mut self, stall: Stall) -> Wait {
-        self.turn.stalled = Some(stall);
+    fn stalled(&mut self, stall: Stall, elapsed: u64) -> Wait {
+        self.add_wait(elapsed);
+        (self.turn.stalled, self.turn.stalled_us) = (Some(stall), elapsed);
         let Some(job) = &mut self.job else { return Wait::Turn };
         let refused = &mut job.tally.refused;
         let (count, wait) = match stall {
@@ -166,6 +170,21 @@ impl Session {
         };
         *count += 1;
         if job.pacer.is_open_loop() || matches!(wait, Wait::Not) { wait } else { Wait::Turn }
+    }
+
+    /// Adds the time since the stall was last looked at to what stands in the way.
+    pub(super) fn add_wait(&mut self, elapsed: u64) {
+        let (Some(stall), Some(job)) = (self.turn.stalled, &mut self.job) else { return };
+        let from = std::mem::replace(&mut self.turn.stalled_us, elapsed);
+        let measured = elapsed.min(job.line.measured_to).saturating_sub(from.max(job.line.measured_from));
+        match stall {
+            Stall::Tuple(_) | Stall::InUse => {
+                job.tally.waited.tuple_us += measured;
+                self.desk.live.waited_for_tuple_us.add(elapsed.saturating_sub(from));
+            }
+            Stall::Slot => job.tally.waited.slot_us += measured,
+            Stall::Frame => {}
+        }
     }
 
     /// Why the connection that is due has not been opened in time.

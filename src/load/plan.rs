@@ -139,28 +139,53 @@ impl Plan {
         }
     }
 
+    /// Connections per second that the 4-tuples allow in the long run, each resting after its
+    /// connection's end. `None`: they do not rest.
+    pub fn tuples_per_second(&self) -> Option<f64> {
+        let rest = self.reuse_after.as_secs_f64();
+        (rest > 0.0).then(|| self.space().len() as f64 / rest)
+    }
+
     fn warnings(&self, tuples: u64) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let seconds = self.reuse_after.as_secs_f64();
-        let total = (self.ramp_up + self.warm_up + self.ramp_down).as_secs_f64()
-            + self.duration.map_or(f64::INFINITY, |time| time.as_secs_f64());
-        if let Load::Rate { per_second, .. } = self.load {
-            let lasts = tuples as f64 / per_second as f64;
-            if lasts < seconds && lasts < total {
-                warnings.push(format!(
-                    "{tuples} 4-tuples last {lasts:.1} s at {per_second} connections per second, and each \
-                     rests {seconds:.0} s after its end: from then on {:.0} % find none and fail as no-tuple. \
-                     Add addresses or ports to --source, or let them rest for a shorter time",
-                    100.0 * (1.0 - lasts / seconds)
-                ));
-            }
-        }
+        let mut warnings: Vec<String> = self.too_few_tuples(tuples).into_iter().collect();
         if self.workload == Workload::Hold && (!self.warm_up.is_zero() || !self.ramp_down.is_zero()) {
             warnings.push("hold measures every connection: warm-up and ramp-down are left out".to_owned());
         }
         warnings
     }
+
+    /// The 4-tuples may run out before the run ends.
+    fn too_few_tuples(&self, tuples: u64) -> Option<String> {
+        let rest = self.reuse_after.as_secs_f64();
+        let total = (self.ramp_up + self.warm_up + self.ramp_down).as_secs_f64()
+            + self.duration.map_or(f64::INFINITY, |time| time.as_secs_f64());
+        let lasts = |per_second: u64| tuples as f64 / per_second as f64;
+        let runs_out = |per_second| lasts(per_second) < rest.min(total);
+        let cure = "Add addresses or ports to --source, or let them rest for a shorter time (--reuse-after)";
+        match self.load {
+            Load::Rate { per_second, .. } if runs_out(per_second) => Some(format!(
+                "{tuples} 4-tuples last {:.1} s at {per_second} connections per second, and each rests \
+                 {rest:.0} s after its end: from then on {:.0} % find none and fail as no-tuple. {cure}",
+                lasts(per_second),
+                100.0 * (1.0 - lasts(per_second) / rest)
+            )),
+            Load::Concurrency(_)
+                if runs_out(LIKELY_RATE) && self.connections.is_none_or(|all| all > tuples) =>
+            {
+                Some(format!(
+                    "{tuples} 4-tuples are used up after as many connections, and each rests {rest:.0} s after \
+                     its end: they allow {:.0} connections per second in the long run; what the target could \
+                     do beyond is not measured. {cure}",
+                    tuples as f64 / rest
+                ))
+            }
+            _ => None,
+        }
+    }
 }
+
+/// Connections per second that a closed loop is taken to reach, before it has shown how many.
+const LIKELY_RATE: u64 = 100_000;
 
 /// Latencies are kept modulo 2^32 microseconds, 71 minutes.
 const MOST_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -252,6 +277,21 @@ mod tests {
         let small = Plan { load, ..plan(&["10.0.0.1"]) };
         let warnings = small.check(1).unwrap();
         assert!(warnings[0].contains("last 6.5 s") && warnings[0].contains("89 %"), "{warnings:?}");
+        let closed =
+            |load, duration, connections| Plan { load, duration, connections, ..plan(&["10.0.0.1"]) };
+        let load = Load::Concurrency(4);
+        let ten = Some(Duration::from_secs(10));
+        for (plan, warned) in [
+            (closed(load, ten, None), true),
+            (closed(load, None, Some(64_512)), false),
+            (closed(load, None, Some(64_513)), true),
+            (Plan { reuse_after: Duration::ZERO, ..closed(load, ten, None) }, false),
+            (Plan { sources: sources(&["10.0.0.0/24"]), ..closed(load, ten, None) }, false),
+        ] {
+            let warnings = plan.check(1).unwrap();
+            assert_eq!(warnings.len(), usize::from(warned), "{warnings:?}");
+            assert!(!warned || warnings[0].contains("allow 1075 connections per second"), "{warnings:?}");
+        }
         let short = Plan { duration: Some(Duration::from_secs(5)), ..small.clone() };
         assert_eq!(short.check(1), Ok(vec![]));
         let unrested = Plan { reuse_after: Duration::ZERO, ..small };

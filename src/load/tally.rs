@@ -30,6 +30,7 @@ pub struct Tally {
     /// How late connections were opened in an open loop, microseconds: this side's own slowness.
     pub lag: Histogram<u64>,
     pub refused: Refused,
+    pub waited: Waited,
     /// Whole seconds of the measured time.
     pub seconds: Vec<Second>,
     /// How long was measured. Where a number of connections ended the run: until the last of them
@@ -56,6 +57,16 @@ pub struct Refused {
     pub no_frame: u64,
     /// 4-tuples passed over, since our own end still had them.
     pub in_use: u64,
+}
+
+/// How long, of the measured time, a connection was due and could not be opened, microseconds. Of
+/// several cores: the longest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waited {
+    /// No 4-tuple was free, or all that were next were still in use at our own end.
+    pub tuple_us: u64,
+    /// The table had no room.
+    pub slot_us: u64,
 }
 
 /// Which line of the seconds is being written, without a division per event.
@@ -89,6 +100,7 @@ impl Tally {
             completion: histogram(),
             lag: histogram(),
             refused: Refused::default(),
+            waited: Waited::default(),
             seconds: vec![Second::default(); seconds],
             measured_us: if line.measured_to == NEVER { 0 } else { measured },
             clock: Clock {
@@ -153,6 +165,8 @@ impl Tally {
         self.refused.no_slot += other.refused.no_slot;
         self.refused.no_frame += other.refused.no_frame;
         self.refused.in_use += other.refused.in_use;
+        self.waited.tuple_us = self.waited.tuple_us.max(other.waited.tuple_us);
+        self.waited.slot_us = self.waited.slot_us.max(other.waited.slot_us);
         self.seconds.resize(self.seconds.len().max(other.seconds.len()), Second::default());
         for (all, more) in self.seconds.iter_mut().zip(&other.seconds) {
             all.attempted += more.attempted;

@@ -51,6 +51,8 @@ pub(super) struct Turn {
     pub(super) aborted: u64,
     /// Why the connection that is due was not opened.
     pub(super) stalled: Option<Stall>,
+    /// Until when the time that this took has been counted.
+    pub(super) stalled_us: u64,
     pub(super) sweep: Sweep,
 }
 
@@ -89,6 +91,7 @@ impl Turn {
             closing_us: 0,
             aborted: 0,
             stalled: None,
+            stalled_us: 0,
             sweep: Sweep::new(timeout_us),
         }
     }
@@ -228,6 +231,8 @@ impl Session {
         if !all && (elapsed < job.line.opens_to || !self.give_up_rest(elapsed)) {
             return;
         }
+        self.add_wait(elapsed);
+        self.turn.stalled = None;
         let hold = *self.workload() == Workload::Hold;
         match (hold, self.turn.stopped) {
             (true, true) => self.close(elapsed, false),

@@ -351,3 +351,30 @@ fn a_core_that_ends_in_the_middle_hands_in_what_it_has() {
     let tally = control.take().unwrap();
     assert!(tally.in_flight > 900 && tally.attempted == tally.in_flight, "{tally:?}");
 }
+
+/// In a closed loop nothing fails for want of a 4-tuple or a slot: the time that it waits tells.
+#[test]
+fn a_closed_loop_tells_how_long_it_waited_for_something_of_its_own() {
+    let loop_of = |sources: &str, reuse_after| Plan {
+        sources: sources.parse::<Asked>().unwrap().resolve(None).unwrap(),
+        reuse_after: Duration::from_secs(reuse_after),
+        ..plan(LIFECYCLE, Load::Concurrency(4))
+    };
+    let wait = |plan: Plan, refusal| {
+        let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+        bench.script.refusal = refusal;
+        let waited = bench.run().waited;
+        (waited.tuple_us, waited.slot_us, bench.control.progress().waited_for_tuple_us)
+    };
+    // Ten of them, in a millisecond, and then none for a minute.
+    let (tuple, slot, live) = wait(loop_of("10.0.0.1:1000-1009", 60), None);
+    assert!((1_990_000..=2_000_000).contains(&tuple) && slot == 0, "{tuple} {slot}");
+    assert!(live >= tuple, "{live}");
+    // Our own end still has each of them.
+    let (tuple, slot, _) = wait(loop_of("10.0.0.1:1000-1009", 0), Some(OpenError::InUse));
+    assert!((1_990_000..=2_000_000).contains(&tuple) && slot == 0, "{tuple} {slot}");
+    let (tuple, slot, _) = wait(loop_of("10.0.0.0/24", 60), Some(OpenError::Full));
+    assert!((1_990_000..=2_000_000).contains(&slot) && tuple == 0, "{tuple} {slot}");
+    let (tuple, slot, _) = wait(loop_of("10.0.0.0/24", 60), None);
+    assert_eq!((tuple, slot), (0, 0));
+}

@@ -1,6 +1,8 @@
 //! Who was the limit: the client, the target, or neither. Decided from what was measured, in this
 //! order; the first that holds is the verdict:
 //!
+//! 0. for a part of the time the client had no 4-tuple or slot to open the next connection with: the
+//!    client (in a closed loop no connection fails by that, and all else looks like a slow target);
 //! 1. nothing was attempted: unknown;
 //! 2. the client had no 4-tuple, slot, frame, buffer or time for some connections: the client;
 //! 3. its receive rings overflowed: the client;
@@ -18,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::format::{count, rate, share, spoken, whole};
 use super::results::{Loop, Results, Second};
-use words::{cores, meaning, same, shared_cores};
+use words::{cores, meaning, same, shared_cores, tuples};
 
 /// Failures for want of something of the client's own, and what helps.
 const LOCAL: [(&str, &str, &str); 5] = [
@@ -32,6 +34,8 @@ const LOCAL: [(&str, &str, &str); 5] = [
 const OVERFLOWS: [&str; 3] = ["kernel_rx_ring_full", "kernel_fill_ring_empty", "kernel_rx_dropped"];
 /// Shares of connections or frames below this are noise.
 const NOTICEABLE: f64 = 0.001;
+/// A closed loop that waits for less than this share of the time is not held back by it.
+const WAITED: f64 = 0.05;
 /// A share of failures that no figure can be taken seriously beside.
 const MANY: f64 = 0.1;
 /// A share of failures that no want of speed explains.
@@ -74,7 +78,8 @@ pub struct Bottleneck {
 impl Bottleneck {
     /// From everything else in `results`.
     pub fn find(results: &Results) -> Bottleneck {
-        let rules: [fn(&Results) -> Option<Bottleneck>; 9] = [
+        let rules: [fn(&Results) -> Option<Bottleneck>; 10] = [
+            waited,
             nothing,
             out_of_something,
             overflow,
@@ -102,6 +107,18 @@ impl Bottleneck {
     }
 }
 
+fn waited(results: &Results) -> Option<Bottleneck> {
+    let waited = results.load.waited_s;
+    if results.load.kind == Loop::Open || waited.tuple.max(waited.slot) < WAITED * results.duration_s {
+        return None;
+    }
+    let (seconds, why) = match waited.tuple >= waited.slot {
+        true => (waited.tuple, format!("4-tuple was free{}", tuples(results))),
+        false => (waited.slot, "connection slot was free; raise --max-connections".to_owned()),
+    };
+    Bottleneck::client(format!("for {seconds:.1} of {:.1} s no {why}", results.duration_s))
+}
+
 fn nothing(results: &Results) -> Option<Bottleneck> {
     (results.connections.attempted == 0).then(|| Bottleneck {
         verdict: Verdict::Unknown,
@@ -115,8 +132,9 @@ fn out_of_something(results: &Results) -> Option<Bottleneck> {
         (results.connections.share(failed) >= NOTICEABLE).then_some((failed, what, fix))
     };
     let (failed, what, fix) = LOCAL.iter().find_map(short)?;
+    let fix = if what == "free 4-tuple" { tuples(results) } else { format!("; {fix}") };
     Bottleneck::client(format!(
-        "for {} of {} connections it had no {what}; {fix}",
+        "for {} of {} connections it had no {what}{fix}",
         count(failed),
         count(results.connections.attempted)
     ))

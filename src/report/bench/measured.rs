@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use hdrhistogram::Histogram;
 
 use super::cpu::Sample;
-use super::results::{Lag, Load, Second};
+use super::results::{Lag, Load, Second, Waited};
 use crate::engine::{CoreSnapshot, KernelSnapshot, QueueSnapshot, Snapshot};
 
 /// What was asked for, in words that a reader of the report understands.
@@ -49,6 +49,7 @@ pub struct Measured {
     pub traffic: Traffic,
     /// How late connections were opened; of an open loop.
     pub lag: Option<Lag>,
+    pub waited: Waited,
     /// At the start, each second, and at the end.
     pub cpu: Vec<Sample>,
     /// Least share of the time, of the client's loops, with nothing to do and nobody else who

@@ -35,7 +35,7 @@ pub use latency::{Encoded, HistogramError, Latency};
 pub use measured::{Measured, Run, Traffic, spare};
 pub use merge::{MergeError, merge};
 pub use results::{
-    Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, Rate, Results, SCHEMA, Second,
+    Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, Rate, Results, SCHEMA, Second, Waited,
 };
 pub use stats::{Stats, median};
 pub use text::progress;

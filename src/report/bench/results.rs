@@ -66,6 +66,14 @@ pub struct Load {
     pub ramp_s: f64,
     pub warmup_s: f64,
     pub lag_us: Option<Lag>,
+    /// 4-tuples to open connections from.
+    #[serde(default)]
+    pub tuples: u64,
+    /// Connections per second that these allow, each resting behind its connection's end.
+    #[serde(default)]
+    pub tuples_per_second: Option<f64>,
+    #[serde(default)]
+    pub waited_s: Waited,
 }
 
 /// What decides when the next connection is opened.
@@ -85,6 +93,14 @@ pub struct Lag {
     pub mean: f64,
     pub p50: u64,
     pub max: u64,
+}
+
+/// How long a connection was due and could not be opened for want of something of the client's own,
+/// seconds of the measured time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Waited {
+    pub tuple: f64,
+    pub slot: f64,
 }
 
 /// Connections of the measured time.
@@ -166,7 +182,7 @@ impl Results {
             target: run.target.clone(),
             workload: run.workload.clone(),
             options: run.options.clone(),
-            load: Load { lag_us: measured.lag, ..run.load.clone() },
+            load: Load { lag_us: measured.lag, waited_s: measured.waited, ..run.load.clone() },
             mode: mode(active),
             active: ActiveReport::new(active),
             duration_s: measured.duration_s,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::Histogram;
 
 use super::cpu::{Sample, Ticks};
-use super::{Lag, Load, Loop, Measured, Results, Run, Second, Traffic};
+use super::{Lag, Load, Loop, Measured, Results, Run, Second, Traffic, Waited};
 use crate::engine::stack::{Active, ActiveDevice};
 use crate::engine::{Polling, Priority};
 use crate::xdp::Mode;
@@ -39,7 +39,13 @@ pub(crate) fn run() -> Run {
     Run {
         workload: "lifecycle".into(),
         options: BTreeMap::from([("closer".into(), "client".into()), ("msl".into(), "1 s".into())]),
-        load: Load { concurrency: Some(512), warmup_s: 1.0, ..Load::default() },
+        load: Load {
+            concurrency: Some(512),
+            warmup_s: 1.0,
+            tuples: 36_280,
+            tuples_per_second: Some(604.67),
+            ..Load::default()
+        },
         target: "198.18.255.1:80".into(),
         command: "handfast bench --dev hf-c \"198.18.255.1:80\" --workload lifecycle".into(),
         started_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_790_000_000_250),
@@ -86,6 +92,7 @@ pub(crate) fn measured(seconds: u64, per_second: u64) -> Measured {
             drops: BTreeMap::from([("paws".into(), 17)]),
         },
         lag: None,
+        waited: Waited::default(),
         cpu: samples(seconds, 20),
         spare: None,
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::super::results::Lag;
+use super::super::results::{Lag, Waited};
 use super::super::sample::{active, lag, measured, open_loop as poisson, run, samples};
 use super::super::{Measured, Results, Run};
 use super::*;
@@ -38,7 +38,25 @@ fn each_limit_is_known_by_what_was_measured() {
     let (closed, asked) = (run(), open_loop(1000.0));
     let busy = Measured { cpu: samples(10, 1), ..quiet() };
     let paused = Some(Lag { mean: 14_000.0, p50: 100, max: 258_000 });
-    let cases: [(&str, &Run, Measured, Verdict, &str); 23] = [
+    let slow = Measured { series: series(falling), cpu: samples(10, 1), ..quiet() };
+    let waited = |tuple, slot| Measured { waited: Waited { tuple, slot }, ..slow.clone() };
+    let cases: [(&str, &Run, Measured, Verdict, &str); 27] = [
+        (
+            "no tuple left",
+            &closed,
+            waited(8.5, 0.0),
+            Verdict::Client,
+            "for 8.5 of 10.0 s no 4-tuple was free: there are 36,280, each rests 60 s",
+        ),
+        (
+            "what tuples allow",
+            &closed,
+            waited(0.6, 0.0),
+            Verdict::Client,
+            "allows 605 connections/s; give more source",
+        ),
+        ("no slot left", &closed, waited(0.0, 8.5), Verdict::Client, "raise --max-connections"),
+        ("a short wait", &closed, waited(0.4, 0.0), Verdict::Client, "had no time left"),
         ("nothing", &closed, Measured { attempted: 0, ..quiet() }, Verdict::Unknown, "no connection"),
         ("no tuple", &closed, failed("no-tuple", 100), Verdict::Client, "--source"),
         ("no slot", &asked, failed("no_slot", 100), Verdict::Client, "--max-connections"),

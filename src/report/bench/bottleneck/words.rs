@@ -1,6 +1,6 @@
 //! What is said beside a verdict.
 
-use crate::report::bench::format::percent;
+use crate::report::bench::format::{count, percent, whole};
 use crate::report::bench::results::Results;
 
 /// A share of steal that deserves mention.
@@ -26,6 +26,24 @@ pub(super) fn meaning(reason: &str, results: &Results) -> &'static str {
         ("timeout", ": it took connections and then did not go on with them"),
     ];
     MEANINGS.iter().find(|(known, _)| same(known, reason)).map_or("", |(_, meaning)| meaning)
+}
+
+/// How many connections the 4-tuples allow, and what gives more.
+pub(super) fn tuples(results: &Results) -> String {
+    let load = &results.load;
+    let allow = load.tuples_per_second.map_or_else(String::new, |allow| {
+        let rest = load.tuples as f64 / allow;
+        format!(
+            ": there are {}, each rests {rest:.0} s behind its connection's end, which allows {} \
+             connections/s",
+            count(load.tuples),
+            whole(allow)
+        )
+    });
+    format!(
+        "{allow}; give more source addresses or ports (--source), or a shorter --reuse-after if the \
+         target's TIME-WAIT is shorter"
+    )
 }
 
 /// What the busiest of the client's cores did.

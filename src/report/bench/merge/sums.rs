@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::joined;
 use crate::report::ActiveReport;
 use crate::report::bench::cpu::Cpu;
-use crate::report::bench::results::{Connections, Lag, Load, Packets, Second};
+use crate::report::bench::results::{Connections, Lag, Load, Packets, Second, Waited};
 
 impl Connections {
     pub(super) fn plus(&self, other: &Connections) -> Option<Connections> {
@@ -44,6 +44,12 @@ impl Load {
             ramp_s: self.ramp_s.max(other.ramp_s),
             warmup_s: self.warmup_s.max(other.warmup_s),
             lag_us: lag,
+            tuples: self.tuples.saturating_add(other.tuples),
+            tuples_per_second: both(self.tuples_per_second, other.tuples_per_second, |a, b| a + b),
+            waited_s: Waited {
+                tuple: self.waited_s.tuple.max(other.waited_s.tuple),
+                slot: self.waited_s.slot.max(other.waited_s.slot),
+            },
             ..self.clone()
         }
     }
