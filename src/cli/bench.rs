@@ -7,11 +7,13 @@ use std::thread;
 
 use super::alarm::Alarm;
 use super::bench_args::BenchArgs;
-use super::bench_results::results;
-use super::bench_setup::{check, options, sources};
+use super::bench_hints::Hints;
+use super::bench_path::{path, warning};
+use super::bench_results::{Ran, results};
+use super::bench_setup::{Place, check, check_flood, options, sources};
 use super::bench_watch::{Observed, Watcher, step};
 use super::notify::Notifier;
-use super::{Failure, metrics_args, next_hop, signals};
+use super::{Failure, metrics_args, signals};
 use crate::control::Subject;
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Options, Stack};
@@ -23,30 +25,32 @@ use crate::xdp::{Device, Network, XdpError};
 /// Sets up, gives up privileges, runs, reports.
 pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     check(arguments)?;
+    let place = Place::find(arguments)?;
+    check_flood(arguments, &place.device)?;
     let stop = signals::stop()?;
     // Before anything else: they must be writable, and later nothing can be opened any more.
     let mut files = Files::create(arguments)?;
     let capture = arguments.capture.create()?;
     let network = Network::read().map_err(Failure::of)?;
-    let device = Device::of(&network, &arguments.device).map_err(Failure::of)?;
+    let device = Device::of(&network, &place.device).map_err(Failure::of)?;
     if !device.up {
         return Err(Failure::of(XdpError::InterfaceDown { ifname: device.name }));
     }
-    let plan = arguments.plan(sources(arguments, &device, &network)?);
+    let plan = arguments.plan(&place.target, sources(arguments, &place, &device, &network)?);
     // What cannot run at all says so before anything is touched.
     plan.check(1).map_err(Failure::of)?;
-    let gateway = match arguments.gateway {
-        Some(mac) => mac,
-        None => next_hop::find(&device.name, arguments.target.address)?,
-    };
+    let gateway = place.gateway(arguments)?;
+    let path = path(&plan, &device, place.route.as_ref());
+    let crowded = warning(&plan, &device, &path);
     let control = Control::new(plan);
     let metrics = arguments.metrics.bind()?;
     let socket = arguments.control.open()?;
-    let options = Options { capture, ..options(arguments, &control, gateway) };
-    let failed = |error| Failure::to_start(error, std::slice::from_ref(&arguments.device));
+    let options = Options { capture, ..options(arguments, &control, (&device.name, gateway)) };
+    let failed = |error| Failure::to_start(error, std::slice::from_ref(&device.name));
     let stack = Stack::open(options).map_err(failed)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
+    notes.extend(place.note().into_iter().chain(crowded));
     drop_privileges().map_err(Failure::of)?;
     println!("{}", active_line(&active));
     if control.plan().workload == Workload::Flood {
@@ -69,6 +73,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
             quiet: arguments.quiet,
             notifier: &mut notifier,
             alarm: Alarm::new(&active),
+            hints: Hints::new(control.plan(), path.clone()),
         };
         match arguments.search() {
             Some(search) => find_max(&control, FindMax::new(search), &mut watcher, arguments, &mut notes),
@@ -89,7 +94,8 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
         notes.push(format!("captured {}", capture_text(capture)));
         notes.extend(capture_notes(capture));
     }
-    let results = results(arguments, control.plan(), load, &active, observed, notes);
+    let ran = Ran { arguments, place: &place, plan: control.plan(), load, path: &path };
+    let results = results(&ran, &active, observed, notes);
     print!("{}", results.text());
     files.write(&results)?;
     match finished.fault {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::bench_target::TargetArg;
 use super::control_args::ControlArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
@@ -29,19 +30,21 @@ use crate::wire::Mac;
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES, verbatim_doc_comment)]
 pub struct BenchArgs {
-    /// The interface to send from
+    /// The interface to send from [default: the one of the kernel's route to the target]
     #[arg(long = "dev", value_name = "IF", value_parser = values::device)]
-    pub device: String,
+    pub device: Option<String>,
 
-    /// ADDR:PORT[-PORT]: what to open connections to
+    /// HOST:PORT[-PORT]: what to open connections to; an address, a link-local one with its interface as
+    /// in [fe80::1%eth0]:80, or a name
     #[arg(value_name = "TARGET")]
-    pub target: Target,
+    pub target: TargetArg,
 
     /// CIDR[:PORT[-PORT]]: where connections come from; give it again for more
     ///
     /// Addresses on no interface belong to handfast alone, which answers ARP for them. Of an address that
     /// the interface has, the ports that the kernel gives out to its own connections are left to
-    /// it. [default: the interface's own addresses]
+    /// it. [default: the address that the kernel would take (RFC 6724), and those beside it in its network;
+    /// in a lab the prefix that is routed back]
     #[arg(long = "source", value_name = "CIDR:PORTS")]
     pub sources: Vec<Asked>,
 
@@ -205,20 +208,24 @@ const EXAMPLES: &str = "\
 Examples:
   How many connections a second does this server complete?
 
-    handfast bench --dev eth0 --source 10.0.1.0/24 10.0.0.50:80
+    handfast bench 10.0.0.50:80
 
   20,000 HTTP requests a second on a schedule, for a minute, with a page to show:
 
-    handfast bench --dev eth0 --source 10.0.1.0/24 10.0.0.50:80 --workload request --http / \\
-        --rate 20k --duration 60 --html run.html
+    handfast bench 10.0.0.50:80 --workload request --http / --rate 20k --duration 60 --html run.html
+
+  From 254 addresses that are on no interface: more 4-tuples, hence more connections a second. The
+  target must know the way back to them: on it, `ip route add 10.0.1.0/24 via THIS-MACHINE`:
+
+    handfast bench --source 10.0.1.0/24 10.0.0.50:80
 
   The highest rate at which at most one connection in a thousand fails:
 
-    handfast bench --dev eth0 --source 10.0.1.0/24 10.0.0.50:80 --find-max
+    handfast bench --source 10.0.1.0/24 10.0.0.50:80 --find-max
 
   Do a million connections stay?
 
-    handfast bench --dev eth0 --source 10.0.1.0/24 10.0.0.50:7 --workload hold --connections 1M
+    handfast bench --source 10.0.1.0/24 10.0.0.50:7 --workload hold --connections 1M
 
 Exit status:
   0 ended as asked, whatever the connections did; 1 could not start, or the interface vanished;
@@ -290,8 +297,8 @@ const DURATION: Duration = Duration::from_secs(10);
 const DRAIN_BEYOND: Duration = Duration::from_secs(2);
 
 impl BenchArgs {
-    pub fn plan(&self, sources: Vec<Source>) -> Plan {
-        let mut plan = Plan::new(self.target.clone(), sources, self.workload());
+    pub fn plan(&self, target: &Target, sources: Vec<Source>) -> Plan {
+        let mut plan = Plan::new(target.clone(), sources, self.workload());
         plan.load = self.load(plan.space().len());
         plan.ramp_up = self.ramp;
         plan.ramp_down = if self.is_open_loop() { self.ramp } else { Duration::ZERO };
@@ -327,7 +334,7 @@ impl BenchArgs {
         match (self.workload, &self.http) {
             (Kind::Handshake, _) => Workload::Handshake,
             (Kind::Lifecycle, _) => Workload::Lifecycle { closer: self.closer() },
-            (Kind::Request, Some(path)) => Workload::http(&self.target.to_string(), path),
+            (Kind::Request, Some(path)) => Workload::http(&self.target.authority(), path),
             (Kind::Request, None) => {
                 let request = self.payload.as_deref().unwrap_or(PAYLOAD).into();
                 Workload::Request { request, answer: Answer::Segment }

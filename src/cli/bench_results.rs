@@ -3,36 +3,42 @@
 use std::collections::BTreeMap;
 
 use super::bench_args::BenchArgs;
+use super::bench_setup::Place;
 use super::bench_watch::Observed;
 use crate::engine::stack::Active;
 use crate::load::{self, Arrivals, Closer, Load, Plan, Source, Workload};
-use crate::report::bench::{self, Lag, Loop, Measured, Results, Run, Second, Traffic, Waited};
+use crate::report::bench::{self, Lag, Loop, Measured, Path, Results, Run, Second, Traffic, Waited};
 
-pub(super) fn results(
-    arguments: &BenchArgs,
-    plan: &Plan,
-    load: Load,
-    active: &Active,
-    observed: Observed,
-    notes: Vec<String>,
-) -> Results {
+/// What was run.
+pub(super) struct Ran<'a> {
+    pub(super) arguments: &'a BenchArgs,
+    pub(super) place: &'a Place,
+    pub(super) plan: &'a Plan,
+    /// Of the step that is reported.
+    pub(super) load: Load,
+    pub(super) path: &'a Path,
+}
+
+pub(super) fn results(ran: &Ran<'_>, active: &Active, observed: Observed, notes: Vec<String>) -> Results {
+    let &Ran { plan, load, .. } = ran;
     let run = Run {
         workload: plan.workload.name().to_owned(),
-        options: named(arguments, plan),
+        options: named(ran),
         load: report_load(plan, load),
         target: plan.target.to_string(),
         command: std::env::args().collect::<Vec<_>>().join(" "),
         started_at: observed.started_at,
         notes,
     };
-    Results::new(&run, active, &measured(plan, load, observed))
+    Results::new(&run, active, &measured(ran, observed))
 }
 
 /// What else decides the figures.
-fn named(arguments: &BenchArgs, plan: &Plan) -> BTreeMap<String, String> {
+fn named(ran: &Ran<'_>) -> BTreeMap<String, String> {
+    let &Ran { arguments, place, plan, .. } = ran;
     let list = |sources: &[Source]| sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let mut options = BTreeMap::from([
-        ("dev".to_owned(), arguments.device.clone()),
+        ("dev".to_owned(), place.device.clone()),
         ("source".to_owned(), list(&plan.sources)),
         ("seed".to_owned(), plan.seed.to_string()),
         ("msl_s".to_owned(), arguments.msl.as_secs_f64().to_string()),
@@ -44,6 +50,9 @@ fn named(arguments: &BenchArgs, plan: &Plan) -> BTreeMap<String, String> {
     if let Workload::Lifecycle { closer } = plan.workload {
         let name = if closer == Closer::Client { "client" } else { "server" };
         options.insert("closer".to_owned(), name.to_owned());
+    }
+    if let Some(name) = &place.name {
+        options.insert("target_name".to_owned(), name.clone());
     }
     if let Some(path) = &arguments.http {
         options.insert("http".to_owned(), path.clone());
@@ -72,7 +81,8 @@ fn report_load(plan: &Plan, load: Load) -> bench::Load {
     }
 }
 
-fn measured(plan: &Plan, load: Load, observed: Observed) -> Measured {
+fn measured(ran: &Ran<'_>, observed: Observed) -> Measured {
+    let &Ran { plan, load, path, .. } = ran;
     let tally = &observed.tally;
     // Where nothing but the measured connections was opened, their packets are all there are.
     let alone = plan.ramp_up.is_zero() && plan.warm_up.is_zero() && plan.ramp_down.is_zero();
@@ -91,6 +101,7 @@ fn measured(plan: &Plan, load: Load, observed: Observed) -> Measured {
         connect_us: tally.connect.clone(),
         completion_us: tally.completion.clone(),
         traffic: Traffic::between(before, after),
+        path: path.between(&observed.whole.0, &observed.whole.1),
         lag: matches!(load, Load::Rate { .. }).then_some(lag),
         waited: Waited { tuple: seconds_of(tally.waited.tuple_us), slot: seconds_of(tally.waited.slot_us) },
         cpu: observed.cpu,

@@ -9,10 +9,12 @@ use ipnet::IpNet;
 
 use super::Failure;
 use super::bench_args::{BenchArgs, Kind};
+use super::bench_target::Resolved;
+use super::next_hop::{self, Route};
 use crate::engine::CoreConfig;
 use crate::engine::stack::Options;
-use crate::lab::{SOURCES_V4, SOURCES_V6, is_lab_interface};
-use crate::load::{Asked, Control, Source, SourceError};
+use crate::lab::{CLIENT_DEVICE, SOURCES_V4, SOURCES_V6, is_lab_interface};
+use crate::load::{Asked, Control, Source, SourceError, Target};
 use crate::tcp::Config;
 use crate::wire::Mac;
 use crate::xdp::{Device, Network};
@@ -45,34 +47,123 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
         ))
         .fix("--workload handshake, lifecycle or request"));
     }
-    if kind == Kind::Flood {
-        is_lab_interface(&arguments.device)
+    Ok(())
+}
+
+/// SYNs without end are for a lab.
+pub(super) fn check_flood(arguments: &BenchArgs, device: &str) -> Result<(), Failure> {
+    if arguments.workload == Kind::Flood {
+        is_lab_interface(device)
             .map_err(|why| Failure::new(format!("a flood stays inside a lab: {why}")).fix(why.fix()))?;
     }
     Ok(())
 }
 
+/// Where the target is, and what it is sent to through.
+pub(super) struct Place {
+    pub(super) target: Target,
+    /// The name that it was looked up by.
+    pub(super) name: Option<String>,
+    pub(super) device: String,
+    /// `None`: the kernel has none, and `--gateway` needs none.
+    pub(super) route: Option<Route>,
+}
+
+impl Place {
+    pub(super) fn find(arguments: &BenchArgs) -> Result<Place, Failure> {
+        let family = arguments.sources.first().map(|source| source.net.addr().is_ipv4());
+        let Resolved { target, zone, name } = arguments.target.resolve(family)?;
+        let device = match (&arguments.device, &zone) {
+            (Some(device), Some(zone)) if device != zone => {
+                return Err(Failure::new(format!("the target is on {zone}, and --dev says {device}"))
+                    .fix(format!("--dev {zone}, or leave it out")));
+            }
+            (device, zone) => device.clone().or_else(|| zone.clone()),
+        };
+        let address = target.address;
+        if device.is_none() && matches!(address, IpAddr::V6(address) if address.is_unicast_link_local()) {
+            return Err(Failure::new(format!("{address} is link-local, and may be on any interface"))
+                .fix(format!("name the interface: [{address}%IF]:PORT, or --dev IF")));
+        }
+        let route = match (next_hop::route(device.as_deref(), address), &device) {
+            (Ok(route), _) => Some(route),
+            // Said of the interface first, if there is none of that name.
+            (Err(_), Some(_)) => None,
+            (Err(none), None) => return Err(none),
+        };
+        let by_route = || route.as_ref().map(|route| route.device.clone()).unwrap_or_default();
+        Ok(Place { device: device.unwrap_or_else(by_route), target, name, route })
+    }
+
+    /// Where SYNs go.
+    pub(super) fn gateway(&self, arguments: &BenchArgs) -> Result<Mac, Failure> {
+        let address = self.target.address;
+        match (arguments.gateway, &self.route) {
+            (Some(mac), _) => Ok(mac),
+            (None, Some(route)) => next_hop::mac(route, address),
+            (None, None) => next_hop::mac(&next_hop::route(Some(&self.device), address)?, address),
+        }
+    }
+
+    /// What was not typed.
+    pub(super) fn note(&self) -> Option<String> {
+        let name = self.name.as_ref()?;
+        Some(format!("{name} is {}", self.target.address))
+    }
+}
+
 /// The sources asked for, without the ports that the kernel gives out on addresses of its own.
 pub(super) fn sources(
     arguments: &BenchArgs,
+    place: &Place,
     device: &Device,
     network: &Network,
 ) -> Result<Vec<Source>, Failure> {
     let own = network.local();
     let mut asked = arguments.sources.clone();
     if asked.is_empty() {
-        let family = arguments.target.address.is_ipv4();
-        let addresses = device.addresses.iter().map(|(address, _)| *address);
-        let own = addresses.filter(|address| address.is_ipv4() == family);
-        asked.extend(own.map(|address| Asked { net: address.into(), ports: None }));
+        asked = default_sources(place, device)?;
     }
     let mut sources = Vec::new();
     for source in asked {
         let shared = own.iter().any(|address| source.net.contains(&IpNet::from(*address)));
         let kernel = if shared { Some(kernel_ports()?) } else { None };
-        sources.extend(source.resolve(kernel).map_err(|error| no_source(&error, arguments.target.address))?);
+        sources.extend(source.resolve(kernel).map_err(|error| no_source(&error, place.target.address))?);
     }
     Ok(sources)
+}
+
+/// The address that the kernel would call from, and the interface's others in the same network: whoever
+/// can answer the one can answer them. On a lab's client, whose kernel needs all ports, the prefix that
+/// the lab routes back.
+fn default_sources(place: &Place, device: &Device) -> Result<Vec<Asked>, Failure> {
+    let target = place.target.address;
+    let local = matches!(target, IpAddr::V6(address) if address.is_unicast_link_local());
+    if device.name == CLIENT_DEVICE && !local && is_lab_interface(&device.name).is_ok() {
+        let routed = if target.is_ipv4() { SOURCES_V4 } else { SOURCES_V6 };
+        return Ok(vec![routed.parse().map_err(|error: SourceError| Failure::of(error))?]);
+    }
+    let first = place.route.as_ref().and_then(|route| route.source).or_else(|| fitting(device, target));
+    let Some(first) = first else { return Ok(Vec::new()) };
+    let net = |address: IpAddr, len: u8| IpNet::new(address, len).ok().map(|net| net.trunc());
+    let own = device.addresses.iter().find(|(address, _)| *address == first);
+    let network = own.and_then(|(address, len)| net(*address, *len));
+    let beside = device
+        .addresses
+        .iter()
+        .filter(|(address, len)| *address != first && network.is_some() && net(*address, *len) == network);
+    let all = std::iter::once(first).chain(beside.map(|(address, _)| *address));
+    Ok(all.map(|address| Asked { net: address.into(), ports: None }).collect())
+}
+
+/// Where the kernel says nothing: the first address of the target's family and scope.
+fn fitting(device: &Device, target: IpAddr) -> Option<IpAddr> {
+    let scope = |address: &IpAddr| match address {
+        IpAddr::V4(address) => (true, address.is_link_local()),
+        IpAddr::V6(address) => (false, address.is_unicast_link_local()),
+    };
+    let addresses = device.addresses.iter().map(|(address, _)| *address);
+    addresses.into_iter().find(|address| scope(address) == scope(&target))
 }
 
 /// With the one that every lab routes back, where an address of nobody is asked for.
@@ -96,11 +187,15 @@ fn kernel_ports() -> Result<RangeInclusive<u16>, Failure> {
     }
 }
 
-pub(super) fn options(arguments: &BenchArgs, control: &Arc<Control>, gateway: Mac) -> Options {
+pub(super) fn options(
+    arguments: &BenchArgs,
+    control: &Arc<Control>,
+    (device, gateway): (&str, Mac),
+) -> Options {
     let defaults = Options::default();
     let generators = control.clone();
     Options {
-        devices: vec![arguments.device.clone()],
+        devices: vec![device.to_owned()],
         owned: control.plan().sources.iter().map(Source::owned).collect(),
         caller: Some(Box::new(move |core, cores| Box::new(generators.generator(core, cores)))),
         gateway: Some(gateway),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Failure;
 use super::alarm::Alarm;
+use super::bench_hints::Hints;
 use super::notify::Notifier;
 use crate::engine::Snapshot;
 use crate::engine::stack::Running;
@@ -45,17 +46,19 @@ pub(super) struct Watcher<'a> {
     pub(super) quiet: bool,
     pub(super) notifier: &'a mut Notifier,
     pub(super) alarm: Alarm,
+    pub(super) hints: Hints,
 }
 
 /// Runs a step to its end, or to a signal or the interface's end.
 pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> Result<Observed, Failure> {
-    let Watcher { running, stop, quiet, notifier, alarm } = watcher;
+    let Watcher { running, stop, quiet, notifier, alarm, hints } = watcher;
     let (running, quiet) = (*running, *quiet);
     let mut watch = Watch { begun: None, ended: None, cpu: Vec::new(), in_flight: Vec::new() };
     let first = running.snapshot();
     let (began, started_at) = (Instant::now(), SystemTime::now());
     let holds = control.plan().workload == Workload::Hold;
     let mut ticker = Ticker { holds, second: 0, counted: 0 };
+    hints.begin(control, load, first.clone());
     control.step(load).map_err(|error| Failure::new(error.to_string()))?;
     let tally = loop {
         if stop.load(Ordering::Relaxed) || running.fault().is_some() {
@@ -65,6 +68,7 @@ pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> 
         let progress = control.progress();
         watch.look(&progress, running).map_err(unreadable)?;
         alarm.look(running).iter().for_each(|trouble| eprintln!("warning: {trouble}"));
+        hints.look(&progress, || running.snapshot()).iter().for_each(|hint| eprintln!("warning: {hint}"));
         if !quiet {
             ticker.tick(began.elapsed(), &progress);
         }

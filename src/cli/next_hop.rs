@@ -21,9 +21,19 @@ const DISCARD: u16 = 9;
 /// States in which the kernel's entry has an address to send to.
 const USABLE: [&str; 6] = ["REACHABLE", "STALE", "DELAY", "PROBE", "PERMANENT", "NOARP"];
 
-/// The MAC that frames for `target` go to on `device`.
-pub(super) fn find(device: &str, target: IpAddr) -> Result<Mac, Failure> {
-    let hop = route(device, target)?;
+/// The kernel's way to a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) device: String,
+    /// `None`: the target is on the link. Of an IPv4 target it may be an IPv6 address (RTA_VIA).
+    pub(super) router: Option<IpAddr>,
+    /// The address that the kernel would call from (RFC 6724).
+    pub(super) source: Option<IpAddr>,
+}
+
+/// The MAC that frames for `target` go to by `route`.
+pub(super) fn mac(route: &Route, target: IpAddr) -> Result<Mac, Failure> {
+    let (device, hop) = (&route.device, route.router.unwrap_or(target));
     if let Some(mac) = neighbour(device, hop)? {
         return Ok(mac);
     }
@@ -42,25 +52,42 @@ pub(super) fn find(device: &str, target: IpAddr) -> Result<Mac, Failure> {
         .fix("check the link and its other end, or name the next hop's MAC with --gateway"))
 }
 
-/// The address that frames for `target` are sent to: a router's, or its own.
-fn route(device: &str, target: IpAddr) -> Result<IpAddr, Failure> {
-    let no_route = || {
-        Failure::new(format!("the kernel has no route to {target} through {device}"))
-            .fix(format!("ip route add {target} dev {device}, or name the next hop's MAC with --gateway"))
+/// The kernel's route to `target`; `device`: through this interface.
+pub(super) fn route(device: Option<&str>, target: IpAddr) -> Result<Route, Failure> {
+    let no_route = || match device {
+        Some(device) => Failure::new(format!("the kernel has no route to {target} through {device}"))
+            .fix(format!("ip route add {target} dev {device}, or name the next hop's MAC with --gateway")),
+        None => Failure::new(format!("the kernel has no route to {target}"))
+            .fix(format!("ip route add {target} dev IF, or name the interface with --dev")),
     };
-    let target_text = target.to_string();
-    // Asked with an interface, the kernel makes a route up where it has none, but for `fibmatch`.
-    let _ = ip(&["route", "get", "fibmatch", &target_text, "oif", device])?.ok_or_else(no_route)?;
-    let routes = ip(&["route", "get", &target_text, "oif", device])?.ok_or_else(no_route)?;
+    let text = target.to_string();
+    let mut asked = vec!["route", "get", &text];
+    if let Some(device) = device {
+        // Asked with an interface, the kernel makes a route up where it has none, but for `fibmatch`.
+        let _ = ip(&["route", "get", "fibmatch", &text, "oif", device])?.ok_or_else(no_route)?;
+        asked.extend(["oif", device]);
+    }
+    let routes = ip(&asked)?.ok_or_else(no_route)?;
     let route = routes.get(0).ok_or_else(no_route)?;
-    if route["type"].as_str().is_some_and(|kind| kind == "local") {
-        return Err(Failure::new(format!("{target} is an address of this machine's own kernel"))
-            .fix("choose a target behind the interface; two ends on one machine need two namespaces"));
+    match route["type"].as_str() {
+        Some("local") => {
+            return Err(Failure::new(format!("{target} is an address of this machine's own kernel"))
+                .fix("choose a target behind the interface; two ends on one machine need two namespaces"));
+        }
+        Some("unreachable" | "prohibit" | "blackhole" | "throw") => return Err(no_route()),
+        _ => {}
     }
-    match route["gateway"].as_str() {
-        Some(gateway) => gateway.parse().map_err(|_| no_route()),
-        None => Ok(target),
-    }
+    read(route).ok_or_else(no_route)
+}
+
+/// What `ip -json route get` says of a route.
+fn read(route: &Value) -> Option<Route> {
+    let address = |value: &Value| value.as_str()?.parse::<IpAddr>().ok();
+    Some(Route {
+        device: route["dev"].as_str()?.to_owned(),
+        router: address(&route["gateway"]).or_else(|| address(&route["via"]["host"])),
+        source: address(&route["prefsrc"]),
+    })
 }
 
 /// What the kernel knows of a neighbour.
@@ -107,6 +134,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_route_has_an_interface_and_perhaps_a_router_and_a_source() {
+        let v4 = |last| IpAddr::from([10, 0, 0, last]);
+        for (said, router, source) in [
+            (json!({"dst": "10.0.0.9", "dev": "eth0", "prefsrc": "10.0.0.1"}), None, Some(v4(1))),
+            (json!({"dst": "10.9.0.1", "gateway": "10.0.0.2", "dev": "eth0"}), Some(v4(2)), None),
+            (
+                json!({"dst": "10.9.0.1", "via": {"family": "inet6", "host": "fe80::1"}, "dev": "eth0"}),
+                "fe80::1".parse().ok(),
+                None,
+            ),
+        ] {
+            let found = read(&said).expect("a route");
+            assert_eq!((found.device.as_str(), found.router, found.source), ("eth0", router, source));
+        }
+        assert_eq!(read(&json!({"dst": "10.0.0.9"})), None);
+    }
 
     #[test]
     fn only_an_entry_with_an_address_to_send_to_counts() {

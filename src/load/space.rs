@@ -85,6 +85,12 @@ impl Space {
         self.parts.last().map_or(0, |part| part.end)
     }
 
+    /// How many 4-tuples so many addresses have, of the source with the fewest ports.
+    pub(super) fn of_addresses(&self, addresses: u64) -> u64 {
+        let ports = self.parts.iter().map(|part| part.ports).min().unwrap_or(1);
+        addresses.saturating_mul(ports).saturating_mul(self.targets)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -14,13 +14,18 @@ use crate::tcp::Now;
 /// spaces have blocks of one, and lose nothing.
 const MOST_BLOCKS: u64 = 1 << 14;
 
+/// Source addresses in use at a time, of all cores: as many as a neighbour table never clears out
+/// (`net.ipv4.neigh.default.gc_thresh1`). All at once, the sources of a large prefix on the target's
+/// link would overflow that table (1,024 entries), and no later one were answered. Whoever tells sources
+/// apart, a load balancer or a firewall, still sees many.
+const ADDRESSES_AT_A_TIME: u64 = 128;
+
 /// No block.
 const NONE: u32 = u32::MAX;
 
 /// One core's share of the 4-tuples, in an order that jumps between ports and addresses.
 ///
-/// All cores see the space in one order, a walk in steps of `stride` round it, and each takes a
-/// piece of it of its own. The piece is cut into blocks. Blocks never used come first; then those
+/// All cores see the space in one order ([`Order`]), and each takes a piece of it of its own. The piece is cut into blocks. Blocks never used come first; then those
 /// whose connections have all ended, the longest ended first, so the head of the queue says when
 /// the next one is free.
 #[derive(Debug)]
@@ -48,8 +53,7 @@ struct Current {
     block: u32,
     /// Not given out yet.
     left: u64,
-    /// The next one's number in the space.
-    index: u64,
+    next: Place,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +90,8 @@ impl Tuples {
         reuse_after_us: u64,
         most_blocks: u64,
     ) -> Tuples {
-        let order = Order::new(space.len(), seed);
+        let addresses = (ADDRESSES_AT_A_TIME / u64::from(cores.max(1))).max(1);
+        let order = Order::new(space.len(), space.of_addresses(addresses), seed);
         let share =
             |core: u32| (u128::from(space.len()) * u128::from(core) / u128::from(cores.max(1))) as u64;
         let (begin, end) = (share(core), share(core + 1));
@@ -101,7 +106,7 @@ impl Tuples {
             fresh: 0,
             head: NONE,
             tail: NONE,
-            current: Current { block: NONE, left: 0, index: 0 },
+            current: Current { block: NONE, left: 0, next: Place::default() },
             reuse_after_us,
             space,
         }
@@ -125,7 +130,7 @@ impl Tuples {
         if self.current.left == 0 {
             self.advance(now)?;
         }
-        self.space.at(self.current.index).ok_or(Exhausted { free_at: None })
+        self.space.at(self.current.next.number).ok_or(Exhausted { free_at: None })
     }
 
     /// Takes what [`Tuples::peek`] showed. It lives until it is given back.
@@ -134,7 +139,7 @@ impl Tuples {
         let Some(block) = self.blocks.get_mut(self.current.block as usize) else { return Ticket(NONE) };
         block.live += 1;
         self.current.left = self.current.left.saturating_sub(1);
-        self.current.index = self.order.next(self.current.index);
+        self.current.next = self.order.after(self.current.next);
         Ticket(self.current.block)
     }
 
@@ -169,7 +174,7 @@ impl Tuples {
         };
         let first = self.begin + u64::from(block) * self.block_len;
         let left = self.block_len.min(self.end - first);
-        self.current = Current { block, left, index: self.order.at(first) };
+        self.current = Current { block, left, next: self.order.at(first) };
         Ok(())
     }
 
@@ -196,39 +201,90 @@ impl Tuples {
     }
 }
 
-/// A walk that visits every number below `len` once a round, and jumps far with every step.
+/// Every number below `len` once a round, window after window; within a window a walk that jumps far with
+/// every step. A window is what a few addresses have, since numbers count ports before addresses.
 #[derive(Clone, Copy, Debug)]
 struct Order {
     len: u64,
-    /// Has no factor in common with `len`.
-    stride: u64,
+    window: u64,
+    /// Where a round begins.
     offset: u64,
+    stride: u64,
+    /// Of the last window, which may be shorter.
+    last_stride: u64,
+}
+
+/// Where the order has come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// From 0, in the order.
+    position: u64,
+    /// In the space.
+    number: u64,
+    /// The window's first number.
+    base: u64,
+    /// Steps until the window is left.
+    left: u64,
 }
 
 impl Order {
-    fn new(len: u64, seed: u64) -> Order {
+    fn new(len: u64, window: u64, seed: u64) -> Order {
         let mut random = Random::new(seed, 0x7475_706c_6573);
         let len = len.max(1);
-        // Between a third and two thirds of a round: neighbours in time are far apart.
-        let mut stride = len / 3 + random.word() % (len / 3).max(1);
-        while gcd(stride, len) != 1 {
-            stride += 1;
+        let window = window.clamp(1, len);
+        let word = random.word();
+        let last = if len.is_multiple_of(window) { window } else { len % window };
+        Order {
+            len,
+            window,
+            offset: random.word() % len,
+            stride: stride(window, word),
+            last_stride: stride(last, word),
         }
-        Order { len, stride, offset: random.word() % len }
     }
 
-    /// The number at `position`.
-    fn at(&self, position: u64) -> u64 {
-        let walked = u128::from(position) * u128::from(self.stride) + u128::from(self.offset);
-        (walked % u128::from(self.len)) as u64
-    }
-
-    /// The number after this one.
+    /// Length and stride of the window that begins at `base`.
     #[inline]
-    fn next(&self, index: u64) -> u64 {
-        let next = index + self.stride;
-        if next >= self.len { next - self.len } else { next }
+    fn walk(&self, base: u64) -> (u64, u64) {
+        let rest = self.len - base;
+        if rest < self.window { (rest, self.last_stride) } else { (self.window, self.stride) }
     }
+
+    /// The place at `position`.
+    fn at(&self, position: u64) -> Place {
+        let at = ((u128::from(position) + u128::from(self.offset)) % u128::from(self.len)) as u64;
+        let base = at - at % self.window;
+        let (len, stride) = self.walk(base);
+        let walked = u128::from(at - base) * u128::from(stride) % u128::from(len);
+        Place { position, number: base + walked as u64, base, left: len - (at - base) }
+    }
+
+    /// The place after this one.
+    #[inline]
+    fn after(&self, place: Place) -> Place {
+        if place.left <= 1 {
+            return self.at(place.position + 1);
+        }
+        let (len, stride) = self.walk(place.base);
+        let next = place.number - place.base + stride;
+        let next = if next >= len { next - len } else { next };
+        Place {
+            position: place.position + 1,
+            number: place.base + next,
+            base: place.base,
+            left: place.left - 1,
+        }
+    }
+}
+
+/// Between a third and two thirds of a round, so that neighbours in time are far apart; without a factor
+/// in common with `len`.
+fn stride(len: u64, word: u64) -> u64 {
+    let mut stride = len / 3 + word % (len / 3).max(1);
+    while gcd(stride, len) != 1 {
+        stride += 1;
+    }
+    stride
 }
 
 fn gcd(a: u64, b: u64) -> u64 {

@@ -29,6 +29,38 @@ fn neighbours_in_time_differ_in_port() {
     assert!(ports.windows(2).all(|pair| pair[0].abs_diff(pair[1]) > 1));
 }
 
+/// A neighbour table holds 1,024 addresses, and is cleared out from 128 on.
+#[test]
+fn addresses_are_used_a_few_at_a_time() {
+    for (text, cores) in [("10.0.0.0/16", 1), ("10.0.0.0/16", 3), ("10.0.0.0/20:1000-1999", 2)] {
+        let mut used = HashSet::new();
+        for core in 0..cores {
+            let mut tuples = Tuples::new(space(text), (core, cores), 5, REUSE_US);
+            for _ in 0..30_000 {
+                used.insert(take(&mut tuples, at(0)).unwrap().0.local.ip());
+            }
+        }
+        // A core that begins inside a window soon goes on to the next one.
+        assert!((100..=2 * 128).contains(&used.len()), "{text} {cores}: {}", used.len());
+    }
+}
+
+#[test]
+fn every_place_of_an_order_is_reached_once_and_from_the_one_before() {
+    for (len, window) in [(1, 1), (7, 3), (100, 100), (1000, 64), (1000, 7), (64, 100)] {
+        for seed in 0..5 {
+            let order = Order::new(len, window, seed);
+            let mut place = order.at(0);
+            let mut seen = HashSet::new();
+            for position in 0..len {
+                assert_eq!(place.number, order.at(position).number, "{len} {window} {position}");
+                assert!(seen.insert(place.number) && place.number < len);
+                place = order.after(place);
+            }
+        }
+    }
+}
+
 #[test]
 fn peeking_takes_nothing_and_skipping_passes_over() {
     let mut tuples = Tuples::new(space("10.0.0.1:1-4"), (0, 1), 1, 10);

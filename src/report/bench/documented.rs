@@ -39,6 +39,8 @@ fn documented(page: &str) -> BTreeSet<String> {
 fn every_field_is_documented_and_no_other() {
     let mut late = Measured { lag: lag(10.0), spare: Some(0.5), ..measured(8, 1000) };
     late.cpu.iter_mut().for_each(|sample| sample.cores.values_mut().for_each(|ticks| ticks.steal = 1));
+    late.path.router = Some("198.18.0.254".into());
+    late.path.on_link.push("198.18.0.1/32".into());
     let open = Results::new(&open_loop(1000.0), &active(), &late);
     let sum = merge(&[("a".to_owned(), open), ("b".to_owned(), results())], true).unwrap();
     let (results_page, comparison_page) = PAGE.split_once("# The JSON of a comparison").unwrap();

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use hdrhistogram::Histogram;
 
+use super::Path;
 use super::cpu::Sample;
 use super::results::{Lag, Load, Second, Waited};
 use crate::engine::{CoreSnapshot, KernelSnapshot, QueueSnapshot, Snapshot};
@@ -47,6 +48,8 @@ pub struct Measured {
     /// Microseconds from the intended start to the end.
     pub completion_us: Histogram<u64>,
     pub traffic: Traffic,
+    /// With what came back over it in the whole run.
+    pub path: Path,
     /// How late connections were opened; of an open loop.
     pub lag: Option<Lag>,
     pub waited: Waited,

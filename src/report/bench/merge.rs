@@ -68,6 +68,7 @@ fn add(sum: &mut Results, name: &str, other: &Results) -> Result<(), MergeError>
     let histogram = |error| histogram(name, error);
     sum.duration_s = sum.duration_s.max(other.duration_s);
     sum.connections = sum.connections.plus(&other.connections).ok_or_else(too_large)?;
+    sum.path = sum.path.plus(&other.path);
     sum.packets = sum.packets.plus(&other.packets).ok_or_else(too_large)?;
     sum.retransmissions = sum.retransmissions.checked_add(other.retransmissions).ok_or_else(too_large)?;
     sum.drops = added(&sum.drops, &other.drops).ok_or_else(too_large)?;

@@ -2,7 +2,7 @@
 //!
 //! - `measured`: what the command hands over; `cpu` what the cores did meanwhile.
 //! - `results`: the JSON, its fields in `docs/bench-schema.md`; `latency` its distributions,
-//!   `stats` its statistics, `bottleneck` who was the limit; `json` how it is written.
+//!   `path` the way to the target and back, `stats` its statistics, `bottleneck` who was the limit; `json` how it is written.
 //! - `file`: results read back; `merge`: several made one.
 //! - `text`, `html` with `page` and `plots`: for people.
 //! - `comparison`: contestants side by side.
@@ -21,6 +21,7 @@ mod latency;
 mod measured;
 mod merge;
 mod page;
+mod path;
 mod plots;
 mod results;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use json::write_json;
 pub use latency::{Encoded, HistogramError, Latency};
 pub use measured::{Measured, Run, Traffic, spare};
 pub use merge::{MergeError, merge};
+pub use path::{NEIGHBOURS, Path};
 pub use results::{
     Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, Rate, Results, SCHEMA, Second, Waited,
 };

@@ -9,7 +9,7 @@ use super::counted::Counted;
 use super::cpu::{self, Cpu};
 use super::latency::{Encoded, Latency};
 use super::stats::Stats;
-use super::{Measured, Run};
+use super::{Measured, Path, Run};
 use crate::engine::stack::Active;
 use crate::report::ActiveReport;
 
@@ -35,6 +35,8 @@ pub struct Results {
     pub mode: String,
     pub active: ActiveReport,
     pub duration_s: f64,
+    #[serde(default)]
+    pub path: Path,
     pub connections: Connections,
     pub rate: Rate,
     pub latency_us: Latencies,
@@ -186,6 +188,7 @@ impl Results {
             mode: mode(active),
             active: ActiveReport::new(active),
             duration_s: measured.duration_s,
+            path: measured.path.clone(),
             connections: Connections {
                 attempted: measured.attempted,
                 established: measured.established,

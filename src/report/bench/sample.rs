@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::Histogram;
 
 use super::cpu::{Sample, Ticks};
-use super::{Lag, Load, Loop, Measured, Results, Run, Second, Traffic, Waited};
+use super::{Lag, Load, Loop, Measured, Path, Results, Run, Second, Traffic, Waited};
 use crate::engine::stack::{Active, ActiveDevice};
 use crate::engine::{Polling, Priority};
 use crate::xdp::Mode;
@@ -91,10 +91,24 @@ pub(crate) fn measured(seconds: u64, per_second: u64) -> Measured {
             retransmissions: 13,
             drops: BTreeMap::from([("paws".into(), 17)]),
         },
+        path: path(),
         lag: None,
         waited: Waited::default(),
         cpu: samples(seconds, 20),
         spare: None,
+    }
+}
+
+/// The target is on the link, and the sources are routed.
+pub(crate) fn path() -> Path {
+    Path {
+        local: Some("198.18.0.1".into()),
+        router: None,
+        on_link: Vec::new(),
+        off_link: vec!["10.78.0.0/16".into()],
+        sources: 65_536,
+        macs_asked: 0,
+        heard: Some(1000),
     }
 }
 

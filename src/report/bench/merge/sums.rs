@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::joined;
 use crate::report::ActiveReport;
+use crate::report::bench::Path;
 use crate::report::bench::cpu::Cpu;
 use crate::report::bench::results::{Connections, Lag, Load, Packets, Second, Waited};
 
@@ -16,6 +17,24 @@ impl Connections {
             in_flight: self.in_flight.checked_add(other.in_flight)?,
             failed: added(&self.failed, &other.failed)?,
         })
+    }
+}
+
+impl Path {
+    /// The local address and the router are those of the first.
+    pub(super) fn plus(&self, other: &Path) -> Path {
+        let both_of = |a: &[String], b: &[String]| {
+            let more = b.iter().filter(|net| !a.contains(net));
+            a.iter().chain(more).cloned().collect()
+        };
+        Path {
+            on_link: both_of(&self.on_link, &other.on_link),
+            off_link: both_of(&self.off_link, &other.off_link),
+            sources: self.sources.saturating_add(other.sources),
+            macs_asked: self.macs_asked.saturating_add(other.macs_asked),
+            heard: both(self.heard, other.heard, u64::saturating_add),
+            ..self.clone()
+        }
     }
 }
 

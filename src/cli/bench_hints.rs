@@ -1,0 +1,96 @@
+//! Why a run that is under way comes to nothing: said once, while there is time to mend it.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::Snapshot;
+use crate::load::{Control, Load, Plan, Progress, Workload};
+use crate::report::bench::Path;
+use crate::text::grouped;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// A SYN is sent again after a second (RFC 6298 2.1): what has not been answered twice is silence.
+const SILENCE: Duration = Duration::from_secs(2);
+/// Of a second without a free 4-tuple.
+const MUCH_US: u64 = 500_000;
+
+/// Looks once a second.
+pub(super) struct Hints {
+    path: Path,
+    target: String,
+    sources: String,
+    tuples: String,
+    next: Instant,
+    /// Of the step under way.
+    step: Option<Step>,
+    said: [bool; 3],
+}
+
+struct Step {
+    began: Instant,
+    first: Snapshot,
+    closed_loop: bool,
+    last: Progress,
+    /// Looks since the last connection was established.
+    stuck: u32,
+}
+
+impl Hints {
+    pub(super) fn new(plan: &Plan, path: Path) -> Hints {
+        let sources: Vec<String> = path.on_link.iter().chain(&path.off_link).cloned().collect();
+        let rest = plan.reuse_after.as_secs_f64();
+        let allow = plan.tuples_per_second().map_or_else(String::new, |allow| {
+            format!(", each rests {rest:.0} s after its end, which allows {allow:.0} connections/s")
+        });
+        Hints {
+            path,
+            target: plan.target.address.to_string(),
+            sources: sources.join(", "),
+            tuples: format!("no 4-tuple is free: there are {}{allow}", grouped(plan.space().len())),
+            next: Instant::now(),
+            step: None,
+            said: [plan.workload == Workload::Flood, false, false],
+        }
+    }
+
+    /// A step begins.
+    pub(super) fn begin(&mut self, control: &Control, load: Load, first: Snapshot) {
+        let now = Instant::now();
+        let closed_loop = matches!(load, Load::Concurrency(_));
+        self.next = now + EVERY;
+        self.step = Some(Step { began: now, first, closed_loop, last: control.progress(), stuck: 0 });
+    }
+
+    /// What is new.
+    pub(super) fn look(&mut self, now: &Progress, snapshot: impl FnOnce() -> Snapshot) -> Vec<String> {
+        let Some(step) = self.step.as_mut().filter(|_| Instant::now() >= self.next) else {
+            return Vec::new();
+        };
+        self.next = Instant::now() + EVERY;
+        let waited = now.waited_for_tuple_us.saturating_sub(step.last.waited_for_tuple_us);
+        step.stuck = if now.established > step.last.established { 0 } else { step.stuck + 1 };
+        step.last = *now;
+        let path = self.path.between(&step.first, &snapshot());
+        let silent = now.attempted > 0 && now.established == 0 && step.began.elapsed() >= SILENCE;
+        let silent = silent && path.heard.is_none_or(|heard| heard == 0);
+        let stuck = step.stuck >= 2 && now.in_flight > 0;
+        let starved = step.closed_loop && waited >= MUCH_US;
+        let found = [
+            silent.then(|| self.silence(&path, now.attempted)),
+            stuck.then(|| path.neighbour_table_full(&self.target)).flatten(),
+            starved.then(|| format!("{}; give more source addresses or ports (--source)", self.tuples)),
+        ];
+        let new = found.into_iter().zip(&mut self.said).filter(|(_, said)| !**said);
+        new.filter_map(|(found, said)| {
+            *said = found.is_some();
+            found
+        })
+        .collect()
+    }
+
+    fn silence(&self, path: &Path, attempted: u64) -> String {
+        let why = path.no_way_back(&self.target).unwrap_or_else(|| {
+            "address, port, route and firewall decide that; `ping` and `tcpdump` there tell more".to_owned()
+        });
+        format!("nothing answers {} SYNs from {}: {why}", grouped(attempted), self.sources)
+    }
+}
