@@ -91,7 +91,8 @@ fn measured(ran: &Ran<'_>, observed: Observed) -> Measured {
     let in_flight = |index: usize| observed.in_flight.get(index).or(observed.in_flight.last()).copied();
     let lag = Lag { mean: tally.lag.mean(), p50: tally.lag.value_at_quantile(0.5), max: tally.lag.max() };
     Measured {
-        duration_s: tally.measured_us as f64 / 1e6,
+        duration_s: seconds_of(tally.measured_us),
+        opening_s: seconds_of(tally.opening_us),
         series: seconds.map(|(index, second)| series(second, in_flight(index).unwrap_or(0))).collect(),
         attempted: tally.attempted,
         established: tally.established,

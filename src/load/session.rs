@@ -29,6 +29,8 @@ pub(super) struct Session {
     pub(super) measured_live: u64,
     /// When the last of those that count ended, since the start.
     pub(super) last_end_us: u64,
+    /// When the last of those that count was established, since the start.
+    pub(super) last_established_us: u64,
     /// Probes that were answered.
     pub(super) answers: u64,
     pub(super) turn: Turn,
@@ -54,6 +56,7 @@ impl Session {
             opening: 0,
             measured_live: 0,
             last_end_us: 0,
+            last_established_us: 0,
             answers: 0,
             control,
             desk,
@@ -72,7 +75,7 @@ impl Session {
     #[inline]
     pub(super) fn opened(&mut self, number: u32, now: Now) -> Act {
         let elapsed = self.elapsed(now);
-        let Session { control, desk, entries, job, opening, .. } = self;
+        let Session { control, desk, entries, job, opening, last_established_us, .. } = self;
         let Some(entry) = entries.get_mut(number) else { return Act::ABORT };
         if entry.phase != Phase::Opening {
             return Act::NOTHING;
@@ -86,6 +89,7 @@ impl Session {
             }
             if entry.is_measured() {
                 job.tally.established += 1;
+                *last_established_us = elapsed;
                 job.tally.connect.saturating_record(u64::from(age));
             }
         }

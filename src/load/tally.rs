@@ -33,6 +33,9 @@ pub struct Tally {
     pub waited: Waited,
     /// Whole seconds of the measured time.
     pub seconds: Vec<Second>,
+    /// Of the measured time: how long connections were opened. Of held ones: until the last of them was
+    /// established.
+    pub opening_us: u64,
     /// How long was measured. Where a number of connections ended the run: until the last of them
     /// had ended.
     pub measured_us: u64,
@@ -102,6 +105,7 @@ impl Tally {
             refused: Refused::default(),
             waited: Waited::default(),
             seconds: vec![Second::default(); seconds],
+            opening_us: 0,
             measured_us: if line.measured_to == NEVER { 0 } else { measured },
             clock: Clock {
                 from_us: line.measured_from,
@@ -174,6 +178,7 @@ impl Tally {
             all.completed += more.completed;
             all.failed += more.failed;
         }
+        self.opening_us = self.opening_us.max(other.opening_us);
         self.measured_us = self.measured_us.max(other.measured_us);
     }
 
@@ -204,6 +209,7 @@ impl Tally {
     /// The run is over, and was measured so long: seconds that are not whole are left out.
     pub(super) fn finish(&mut self, measured_us: u64) {
         self.measured_us = measured_us;
+        self.opening_us = self.opening_us.min(measured_us);
         self.seconds.truncate((measured_us / 1_000_000) as usize);
     }
 }

@@ -168,7 +168,7 @@ impl Session {
         self.turn.stopped = false;
         self.turn.stalled = None;
         self.turn.sweep = Sweep::new(self.turn.timeout_us);
-        self.last_end_us = 0;
+        (self.last_end_us, self.last_established_us) = (0, 0);
         self.job = Some(job);
         true
     }
@@ -192,6 +192,7 @@ impl Session {
             Course::Draining { .. } if self.live == 0 => self.turn.course = Course::Over,
             Course::Draining { until } if elapsed >= until => self.close(elapsed, false),
             Course::Settling if self.opening == 0 => {
+                self.established_all();
                 let hold = self.control.plan().duration.map_or(0, micros);
                 self.turn.course = Course::Holding { until: elapsed.saturating_add(hold) };
             }
@@ -233,6 +234,7 @@ impl Session {
         }
         self.add_wait(elapsed);
         self.turn.stalled = None;
+        self.opening_ends(elapsed);
         let hold = *self.workload() == Workload::Hold;
         match (hold, self.turn.stopped) {
             (true, true) => self.close(elapsed, false),
@@ -243,6 +245,21 @@ impl Session {
                 self.turn.course = Course::Draining { until: elapsed.saturating_add(drain) };
             }
         }
+    }
+
+    /// All that are to be held are established, or have failed.
+    fn established_all(&mut self) {
+        let last = self.last_established_us;
+        if let Some(job) = self.job.as_mut().filter(|_| last > 0) {
+            job.tally.opening_us = last.saturating_sub(job.line.measured_from);
+        }
+    }
+
+    /// Nothing more is opened; of what is held, nothing more established.
+    fn opening_ends(&mut self, elapsed: u64) {
+        let Some(job) = &mut self.job else { return };
+        let to = elapsed.min(job.line.measured_to).min(job.line.opens_to);
+        job.tally.opening_us = to.saturating_sub(job.line.measured_from);
     }
 
     /// What a closed loop counts: held connections are no load.
@@ -264,7 +281,12 @@ impl Session {
         job.tally.in_flight += std::mem::take(&mut self.measured_live);
         let from = job.line.measured_from;
         let by_number = job.quota == Some(0) || job.line.measured_to == NEVER;
-        let to = if by_number { self.last_end_us } else { job.line.measured_to };
+        let to = match by_number {
+            // None has ended: it is as long as it was tried.
+            true if self.last_end_us == 0 => elapsed.min(job.line.opens_to),
+            true => self.last_end_us,
+            false => job.line.measured_to,
+        };
         job.tally.finish(to.saturating_sub(from));
         if let Err(job) = self.desk.hand_in(job) {
             // The other side is looking right now: again in the next turn.

@@ -1,23 +1,25 @@
 //! Who was the limit: the client, the target, or neither. Decided from what was measured, in this
 //! order; the first that holds is the verdict:
 //!
-//! 0. for a part of the time the client had no 4-tuple or slot to open the next connection with: the
+//! 1. for a part of the time the client had no 4-tuple or slot to open the next connection with: the
 //!    client (in a closed loop no connection fails by that, and all else looks like a slow target);
-//! 1. nothing was attempted: unknown;
-//! 2. the client had no 4-tuple, slot, frame, buffer or time for some connections: the client;
-//! 3. its receive rings overflowed: the client;
-//! 4. most connections failed: the target (a client that is late still gets its answers);
-//! 5. open loop, and connections were opened too few or too late: the client;
-//! 6. many connections failed: the target (whatever the client's cores did meanwhile);
-//! 7. closed loop, and the client's cores had no time left: the client. (In an open loop that was
+//! 2. nothing was attempted: unknown;
+//! 3. the client had no 4-tuple, slot, frame, buffer or time for some connections: the client;
+//! 4. not one SYN was answered: the target;
+//! 5. its receive rings overflowed: the client;
+//! 6. most connections failed: the target (a client that is late still gets its answers);
+//! 7. open loop, and connections were opened too few or too late: the client;
+//! 8. many connections failed: the target (whatever the client's cores did meanwhile);
+//! 9. closed loop, and the client's cores had no time left: the client. (In an open loop that was
 //!    kept to the schedule, a core that spins between two connections is no limit.)
-//! 8. some failed, too few were completed in time, or the target became slower: the target;
-//! 9. neither.
+//! 10. some failed, too few were completed in time, or the target became slower: the target;
+//! 11. neither.
 
 mod words;
 
 use serde::{Deserialize, Serialize};
 
+use super::counted::Counted;
 use super::format::{count, rate, share, spoken, whole};
 use super::results::{Loop, Results, Second};
 use words::{cores, meaning, same, shared_cores, tuples};
@@ -78,10 +80,11 @@ pub struct Bottleneck {
 impl Bottleneck {
     /// From everything else in `results`.
     pub fn find(results: &Results) -> Bottleneck {
-        let rules: [fn(&Results) -> Option<Bottleneck>; 10] = [
+        let rules: [fn(&Results) -> Option<Bottleneck>; 11] = [
             waited,
             nothing,
             out_of_something,
+            unanswered,
             overflow,
             most_failures,
             behind_the_schedule,
@@ -137,6 +140,19 @@ fn out_of_something(results: &Results) -> Option<Bottleneck> {
         "for {} of {} connections it had no {what}{fix}",
         count(failed),
         count(results.connections.attempted)
+    ))
+}
+
+/// Not one SYN was answered, though the run may have been ended before they had failed.
+fn unanswered(results: &Results) -> Option<Bottleneck> {
+    let connections = &results.connections;
+    let silent = failed_by(results, "connect-timeout").saturating_add(connections.in_flight);
+    let all = connections.established == 0 && silent == connections.attempted;
+    (all && results.workload != "flood").then_some(())?;
+    Bottleneck::target(format!(
+        "not one of {} SYNs was answered{}",
+        count(connections.attempted),
+        meaning("connect-timeout", results)
     ))
 }
 
@@ -240,8 +256,9 @@ fn slow_target(results: &Results) -> Option<Bottleneck> {
             rate(asked)
         ));
     }
-    let meanwhile = results.rate.stats.mean;
-    if let Some(asked) = asked.filter(|asked| meanwhile < LATELY * asked.min(opened)) {
+    if let (Some(asked), Some(meanwhile)) = (asked, results.meanwhile())
+        && meanwhile < LATELY * asked.min(opened)
+    {
         return Bottleneck::target(format!(
             "{} of the asked {} connections/s were completed while it was measured, the others later",
             rate(meanwhile),
@@ -285,21 +302,24 @@ fn asked_rate(results: &Results) -> Option<f64> {
     results.load.rate.filter(|_| results.load.kind == Loop::Open)
 }
 
+/// Over the time in which connections were opened: what the last of them took is no rate.
 fn per_second(results: &Results, number: u64) -> f64 {
-    if results.duration_s > 0.0 { number as f64 / results.duration_s } else { 0.0 }
+    if results.opening() > 0.0 { number as f64 / results.opening() } else { 0.0 }
 }
 
 fn failed_by(results: &Results, reason: &str) -> u64 {
     results.connections.failed.iter().filter(|(name, _)| same(name, reason)).map(|(_, failed)| failed).sum()
 }
 
-/// Means over the first and the last quarter of the seconds, of four seconds at least.
+/// Means over the first and the last quarter of the seconds in which connections were opened, of four
+/// seconds at least.
 fn quarters(results: &Results, of: impl Fn(&Second) -> u64) -> Option<(f64, f64)> {
-    let quarter = results.series.len() / 4;
+    let series = Counted::of(&results.workload).seconds(&results.series, results.opening_s);
+    let quarter = series.len() / 4;
     let mean = |seconds: &[Second]| seconds.iter().map(&of).sum::<u64>() as f64 / quarter as f64;
     (quarter > 0).then_some(())?;
-    let first = results.series.get(..quarter)?;
-    let last = results.series.get(results.series.len() - quarter..)?;
+    let first = series.get(..quarter)?;
+    let last = series.get(series.len() - quarter..)?;
     Some((mean(first), mean(last)))
 }
 

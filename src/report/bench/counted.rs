@@ -50,13 +50,16 @@ impl Counted {
         }
     }
 
-    /// The seconds that the rate is about: those in which connections were opened, not those in which
-    /// they are held.
-    pub fn seconds(self, series: &[Second]) -> &[Second] {
-        let last = match self {
-            Counted::Established => series.iter().rposition(|second| second.established > 0),
-            Counted::Completed | Counted::Sent => None,
+    /// The whole seconds that the rate is about: those in which connections were opened, not those in
+    /// which the last ones end, or are held. `opening_s`: 0 where it is not known.
+    pub fn seconds(self, series: &[Second], opening_s: f64) -> &[Second] {
+        let whole = match self {
+            _ if opening_s > 0.0 => opening_s as usize,
+            Counted::Established => {
+                series.iter().rposition(|second| second.established > 0).map_or(0, |last| last + 1)
+            }
+            Counted::Completed | Counted::Sent => series.len(),
         };
-        last.and_then(|last| series.get(..=last)).unwrap_or(series)
+        series.get(..whole).unwrap_or(series)
     }
 }

@@ -21,7 +21,7 @@ impl Results {
         body += &self.figures();
         let counted = Counted::of(&self.workload);
         let heading = format!("Connections {} in each second", counted.word());
-        body += &figure(&heading, &plots::rate(&self.series, counted, self.rate.stats.mean));
+        body += &figure(&heading, &plots::rate(&self.series, counted, self.rate.mean));
         body += &self.rates_section();
         body += &self.latency_section()?;
         body += &self.connections_section();
@@ -59,7 +59,7 @@ impl Results {
         let per = self.packets_per_connection.map_or_else(|| "-".to_owned(), |per| format!("{per:.2}"));
         let counted = Counted::of(&self.workload).word();
         let figures = [
-            (rate(self.rate.stats.mean), format!("{counted} per second, mean")),
+            (rate(self.rate.mean), format!("{counted} per second, mean")),
             (share(connections.share(connections.completed)), "of the attempted completed".to_owned()),
             (count(connections.failures()), "failed".to_owned()),
             (maybe_micros(self.latency_us.connect.p99), "to connect, p99".to_owned()),
@@ -73,13 +73,13 @@ impl Results {
     }
 
     fn rates_section(&self) -> String {
-        let stats = &self.rate.stats;
-        let mut rows = vec![
-            pair("mean", rate(stats.mean)),
-            pair("median", rate(stats.median)),
-            pair("least, most", format!("{}, {}", rate(stats.min), rate(stats.max))),
-        ];
-        if let (Some([low, high]), Some(stddev)) = (stats.ci95, stats.stddev) {
+        let of = &self.rate;
+        let mut rows = vec![pair("mean", format!("{}, over {:.1} s", rate(of.mean), of.over_s))];
+        if let (Some(median), Some(min), Some(max)) = (of.median, of.min, of.max) {
+            rows.push(pair("median", rate(median)));
+            rows.push(pair("least, most", format!("{}, {}", rate(min), rate(max))));
+        }
+        if let (Some([low, high]), Some(stddev)) = (of.ci95, of.stddev) {
             rows.push(pair(
                 "95 % confidence interval of the mean",
                 format!("{} to {}", rate(low), rate(high)),
@@ -87,8 +87,8 @@ impl Results {
             rows.push(pair("standard deviation", rate(stddev)));
         }
         rows.push(pair("whole seconds", self.rate.seconds.to_string()));
-        if let Some(asked) = self.load.rate.filter(|_| self.workload != "hold") {
-            let reached = share(stats.mean / asked.max(f64::MIN_POSITIVE));
+        if let (Some(asked), Some(reached)) = (self.load.rate, self.reached()) {
+            let reached = share(reached);
             rows.push(pair("asked for", format!("{}, of which {reached} were reached", rate(asked))));
         }
         if let Some(lag) = self.load.lag_us {

@@ -32,6 +32,8 @@ pub struct Run {
 #[derive(Clone, Debug)]
 pub struct Measured {
     pub duration_s: f64,
+    /// Of this: how long connections were opened; of held ones, until the last was established.
+    pub opening_s: f64,
     /// One for each whole second of `duration_s`; what is beyond is left out of the rates.
     pub series: Vec<Second>,
     pub attempted: u64,

@@ -53,7 +53,12 @@ pub fn merge(inputs: &[(String, Results)], force: bool) -> Result<Results, Merge
     sum.started_at = all().map(|results| results.started_at.clone()).min().unwrap_or_default();
     // Seconds in which one did not run any more say nothing about all together.
     let common = all().map(|results| results.series.len()).min().unwrap_or(0);
-    sum.rate = Rate::of(&sum, sum.series.get(..common).unwrap_or_default());
+    sum.opening_s = all().map(|results| results.opening_s).fold(f64::INFINITY, f64::min);
+    sum.rate = Rate {
+        // Each over a time of its own.
+        mean: sum.parts.iter().map(|part| part.mean_rate).sum(),
+        ..Rate::of(&sum, sum.series.get(..common).unwrap_or_default())
+    };
     sum.packets_per_connection = sum.packets.per(sum.connections.completed);
     sum.latency_us = latencies(&sum.histograms).map_err(|error| histogram(first_name, error))?;
     sum.cpu = sum.cpu.completing(sum.connections.completed);
@@ -126,7 +131,7 @@ fn parts(name: &str, results: &Results) -> Vec<Part> {
             command: results.command.clone(),
             duration_s: results.duration_s,
             connections: results.connections.clone(),
-            mean_rate: results.rate.stats.mean,
+            mean_rate: results.rate.mean,
             bottleneck: results.bottleneck.clone(),
         }];
     }

@@ -35,6 +35,9 @@ pub struct Results {
     pub mode: String,
     pub active: ActiveReport,
     pub duration_s: f64,
+    /// 0: not known.
+    #[serde(default)]
+    pub opening_s: f64,
     #[serde(default)]
     pub path: Path,
     pub connections: Connections,
@@ -115,15 +118,27 @@ pub struct Connections {
     pub failed: BTreeMap<String, u64>,
 }
 
-/// The completed connections of each whole second, or what else the workload counts.
+/// How many connections per second were completed, or what else the workload counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    #[serde(flatten)]
-    pub stats: Stats,
+    /// Count over time.
+    pub mean: f64,
+    /// The time, seconds.
+    #[serde(default)]
+    pub over_s: f64,
+    /// Of the whole seconds in which connections were opened; `None`: of too few.
+    pub median: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    pub stddev: Option<f64>,
+    pub ci95: Option<[f64; 2]>,
     pub unit: String,
     /// How many whole seconds.
     pub seconds: usize,
 }
+
+/// Fewer whole seconds say nothing about how steady a rate is.
+const ENOUGH_SECONDS: usize = 5;
 
 /// Microseconds from the intended start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -188,6 +203,7 @@ impl Results {
             mode: mode(active),
             active: ActiveReport::new(active),
             duration_s: measured.duration_s,
+            opening_s: measured.opening_s,
             path: measured.path.clone(),
             connections: Connections {
                 attempted: measured.attempted,
@@ -269,18 +285,51 @@ impl Packets {
     }
 }
 
+impl Results {
+    /// For how long connections were opened, seconds.
+    pub fn opening(&self) -> f64 {
+        if self.opening_s > 0.0 { self.opening_s } else { self.duration_s }
+    }
+
+    /// Connections completed per second while they were opened, whenever they were due; `None`: for less
+    /// than a second.
+    pub fn meanwhile(&self) -> Option<f64> {
+        let seconds = Counted::of(&self.workload).seconds(&self.series, self.opening_s);
+        let completed = seconds.iter().fold(0, |sum: u64, second| sum.saturating_add(second.completed));
+        (!seconds.is_empty()).then(|| completed as f64 / seconds.len() as f64)
+    }
+
+    /// Of the asked rate of an open loop, what was completed of what was due, and in time: the smaller
+    /// one. `None`: none was asked for.
+    pub fn reached(&self) -> Option<f64> {
+        let asked = self.load.rate.filter(|_| self.workload != "hold")?;
+        let due = if self.opening() > 0.0 { self.connections.completed as f64 / self.opening() } else { 0.0 };
+        Some(self.meanwhile().map_or(due, |meanwhile| meanwhile.min(due)) / asked.max(f64::MIN_POSITIVE))
+    }
+}
+
 impl Rate {
-    /// Of the connections of `results` over these whole seconds; without one, their average.
+    /// Of the connections of `results`; `series` has the seconds to look at.
     pub fn of(results: &Results, series: &[Second]) -> Rate {
         let counted = Counted::of(&results.workload);
         let within = |second| counted.within(second) as f64;
-        let seconds: Vec<f64> = counted.seconds(series).iter().map(within).collect();
+        let seconds: Vec<f64> = counted.seconds(series, results.opening_s).iter().map(within).collect();
+        let over_s = match counted {
+            // The time for which they are held is not one of opening.
+            Counted::Established => results.opening(),
+            Counted::Completed | Counted::Sent => results.duration_s,
+        };
         let all = counted.total(&results.connections) as f64;
-        let average = if results.duration_s > 0.0 { all / results.duration_s } else { 0.0 };
-        let flat =
-            Stats { mean: average, median: average, min: average, max: average, stddev: None, ci95: None };
+        let stats = Stats::of(&seconds).filter(|_| seconds.len() >= ENOUGH_SECONDS);
+        let of = |value: fn(&Stats) -> f64| stats.as_ref().map(value);
         Rate {
-            stats: Stats::of(&seconds).unwrap_or(flat),
+            mean: if over_s > 0.0 { all / over_s } else { 0.0 },
+            over_s,
+            median: of(|stats| stats.median),
+            min: of(|stats| stats.min),
+            max: of(|stats| stats.max),
+            stddev: stats.as_ref().and_then(|stats| stats.stddev),
+            ci95: stats.as_ref().and_then(|stats| stats.ci95),
             unit: counted.unit().to_owned(),
             seconds: seconds.len(),
         }
@@ -293,16 +342,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_of_whole_seconds_or_else_the_average() {
+    fn a_rate_is_count_over_time_and_its_spread_that_of_five_seconds_or_more() {
         let second = |completed| Second { completed, ..Second::default() };
         let mut results = sample::results();
-        (results.connections.completed, results.duration_s) = (45, 0.5);
-        let rate = Rate::of(&results, &[second(10), second(30)]);
-        assert_eq!((rate.stats.mean, rate.stats.max, rate.seconds), (20.0, 30.0, 2));
-        let rate = Rate::of(&results, &[]);
-        assert_eq!((rate.stats.mean, rate.stats.stddev, rate.seconds), (90.0, None, 0));
+        (results.connections.completed, results.duration_s, results.opening_s) = (45, 2.5, 2.5);
+        let rate = Rate::of(&results, &[second(0), second(30)]);
+        assert_eq!((rate.mean, rate.over_s, rate.seconds), (18.0, 2.5, 2));
+        assert_eq!((rate.median, rate.min, rate.max, rate.stddev, rate.ci95), (None, None, None, None, None));
+        (results.connections.completed, results.duration_s, results.opening_s) = (120, 5.5, 5.5);
+        let seconds = [10, 20, 30, 20, 10].map(second);
+        let rate = Rate::of(&results, &seconds);
+        assert_eq!((rate.median, rate.min, rate.max, rate.seconds), (Some(20.0), Some(10.0), Some(30.0), 5));
+        assert!((rate.mean - 120.0 / 5.5).abs() < 1e-9 && rate.ci95.is_some());
+        // Nothing is opened in the last two any more.
+        results.opening_s = 3.9;
+        assert_eq!((Rate::of(&results, &seconds).seconds, Rate::of(&results, &seconds).min), (3, None));
         results.duration_s = 0.0;
-        assert_eq!(Rate::of(&results, &[]).stats.mean, 0.0);
+        assert_eq!(Rate::of(&results, &[]).mean, 0.0);
     }
 
     #[test]
@@ -310,9 +366,14 @@ mod tests {
         let second = |established, completed| Second { established, completed, ..Second::default() };
         let mut results = sample::results();
         results.workload = "hold".to_owned();
-        let rate = Rate::of(&results, &[second(100, 0), second(300, 0), second(0, 0), second(0, 400)]);
-        assert_eq!((rate.stats.mean, rate.stats.min, rate.seconds), (200.0, 100.0, 2));
+        (results.connections.established, results.duration_s, results.opening_s) = (450, 9.0, 2.5);
+        let series = [second(100, 0), second(300, 0), second(50, 0), second(0, 400)];
+        let rate = Rate::of(&results, &series);
+        assert_eq!((rate.mean, rate.over_s, rate.seconds), (180.0, 2.5, 2));
         assert_eq!(rate.unit, "established connections per second");
+        // Written before there was an `opening_s`.
+        results.opening_s = 0.0;
+        assert_eq!(Rate::of(&results, &series).seconds, 3);
     }
 
     #[test]

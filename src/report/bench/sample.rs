@@ -75,6 +75,7 @@ pub(crate) fn measured(seconds: u64, per_second: u64) -> Measured {
     };
     Measured {
         duration_s: seconds as f64,
+        opening_s: seconds as f64,
         series: (0..seconds)
             .map(|_| Second { completed: per_second, established: per_second, failed: 0, in_flight: 512 })
             .collect(),

@@ -55,7 +55,7 @@ impl Results {
     }
 
     fn rates(&self, text: &mut String) {
-        let (stats, connections) = (&self.rate.stats, &self.connections);
+        let (of_rate, connections) = (&self.rate, &self.connections);
         let counted = Counted::of(&self.workload);
         let completed = share(connections.share(connections.completed));
         row(
@@ -67,29 +67,15 @@ impl Results {
                 count(connections.completed)
             ),
         );
-        if let Some(asked) = self.load.rate.filter(|_| self.workload != "hold") {
-            row(
-                text,
-                "reached",
-                &format!(
-                    "{} of the asked {}/s",
-                    share(stats.mean / asked.max(f64::MIN_POSITIVE)),
-                    rate(asked)
-                ),
-            );
+        if let (Some(asked), Some(reached)) = (self.load.rate, self.reached()) {
+            row(text, "reached", &format!("{} of the asked {}/s", share(reached), rate(asked)));
         }
-        row(
-            text,
-            if counted == Counted::Established { "rate of opening" } else { "rate" },
-            &format!(
-                "{}/s mean, {} median, {} to {}",
-                rate(stats.mean),
-                rate(stats.median),
-                rate(stats.min),
-                rate(stats.max)
-            ),
-        );
-        if let (Some([low, high]), Some(stddev)) = (stats.ci95, stats.stddev) {
+        let mut line = format!("{}/s mean over {:.1} s", rate(of_rate.mean), of_rate.over_s);
+        if let (Some(median), Some(min), Some(max)) = (of_rate.median, of_rate.min, of_rate.max) {
+            let _ = write!(line, ", {} median, {} to {}", rate(median), rate(min), rate(max));
+        }
+        row(text, if counted == Counted::Established { "rate of opening" } else { "rate" }, &line);
+        if let (Some([low, high]), Some(stddev)) = (of_rate.ci95, of_rate.stddev) {
             row(
                 text,
                 "",
@@ -98,7 +84,7 @@ impl Results {
                     rate(low),
                     rate(high),
                     rate(stddev),
-                    self.rate.seconds
+                    of_rate.seconds
                 ),
             );
         }
@@ -231,7 +217,7 @@ mod tests {
         for part in [
             "lifecycle against 198.18.255.1:80, 8.0 s, generic mode",
             "completed           >99.99 % of 987,685 attempted: 987,648",
-            "123,456/s mean, 123,456 median, 123,456 to 123,456",
+            "123,456/s mean over 8.0 s, 123,456 median, 123,456 to",
             "95 % confidence 123,456 to 123,456, deviation 0.0, 8 s",
             "established         >99.99 %: 987,683",
             "  connect timeout   <0.01 %: 2",

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::super::results::{Lag, Waited};
 use super::super::sample::{active, lag, measured, open_loop as poisson, run, samples};
-use super::super::{Measured, Results, Run};
+use super::super::{Measured, Path, Results, Run};
 use super::*;
 
 /// A run that shows no limit: 10 s, 1,000/s.
@@ -198,4 +198,72 @@ fn what_is_held_or_flooded_is_not_judged_by_what_it_is_not() {
     let results = Results::new(&flood, &active(), &answers_lost);
     assert_eq!(results.bottleneck.verdict, Verdict::Neither, "{}", results.bottleneck.sentence);
     assert_eq!(results.rate.unit, "SYNs sent per second");
+}
+
+/// A number of connections ends in seconds in which only the last ones are left.
+#[test]
+fn the_tail_of_a_number_of_connections_is_no_slow_target() {
+    let at = |n: u64| Second {
+        completed: if n < 6 { 1600 } else { 3 },
+        in_flight: 500 - 40 * n,
+        ..Second::default()
+    };
+    let tail =
+        |opening_s| Measured { series: (0..12).map(at).collect(), duration_s: 12.2, opening_s, ..quiet() };
+    for run in [run(), open_loop(1670.0)] {
+        let found = verdict(&run, &tail(6.0));
+        assert_eq!(found.verdict, Verdict::Neither, "{}", found.sentence);
+        let slow = verdict(&run, &tail(12.2));
+        assert_eq!(slow.verdict, if run.load.rate.is_some() { Verdict::Client } else { Verdict::Target });
+    }
+}
+
+/// `none` of the SYNs is answered.
+fn unanswered(change: impl Fn(&mut Path)) -> Measured {
+    let mut measured = Measured { completed: 0, established: 0, in_flight: 0, ..quiet() };
+    measured.failed = BTreeMap::from([("connect-timeout".to_owned(), measured.attempted)]);
+    measured.path.heard = Some(0);
+    change(&mut measured.path);
+    measured
+}
+
+#[test]
+fn sources_without_a_way_back_are_named_with_the_command() {
+    let command = "198.18.255.1 needs a route back to it; there: ip route add 10.78.0.0/16 via 198.18.0.1";
+    let none = unanswered(|_| {});
+    for measured in [none.clone(), Measured { failed: BTreeMap::new(), in_flight: none.attempted, ..none }] {
+        let found = verdict(&run(), &measured);
+        assert_eq!(found.verdict, Verdict::Target, "{}", found.sentence);
+        assert!(
+            found.sentence.contains("not one of 10,030 SYNs") && found.sentence.contains(command),
+            "{found:?}"
+        );
+    }
+    let routed = verdict(&run(), &unanswered(|path| path.router = Some("198.18.0.254".into())));
+    assert!(routed.sentence.contains("the router 198.18.0.254 needs a route back"), "{routed:?}");
+    for known in [
+        unanswered(|path| (path.on_link, path.off_link) = (path.off_link.clone(), Vec::new())),
+        unanswered(|path| path.macs_asked = 3),
+        unanswered(|path| path.heard = Some(8)),
+    ] {
+        let found = verdict(&run(), &known);
+        assert!(found.sentence.contains("address, route, next hop and firewall"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_full_neighbour_table_is_named_with_its_cures() {
+    let mut full = failed("connect-timeout", 8900);
+    full.path.on_link = vec!["198.18.16.0/20".into()];
+    (full.path.off_link, full.path.sources, full.path.macs_asked) = (Vec::new(), 4096, 1130);
+    let found = verdict(&run(), &full);
+    for part in [
+        "asked 1,130 times for the MAC of a source",
+        "ip route add 198.18.16.0/20 via 198.18.0.1",
+        "sysctl -w net.ipv4.neigh.default.gc_thresh3=8192",
+    ] {
+        assert!(found.sentence.contains(part), "{part}: {}", found.sentence);
+    }
+    full.path.macs_asked = 254;
+    assert!(verdict(&run(), &full).sentence.contains("firewall"));
 }

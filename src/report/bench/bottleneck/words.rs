@@ -9,13 +9,22 @@ const STOLEN: f64 = 0.05;
 const SHARED_SOFTIRQ: f64 = 0.1;
 
 /// What the commonest failures usually mean.
-pub(super) fn meaning(reason: &str, results: &Results) -> &'static str {
+pub(super) fn meaning(reason: &str, results: &Results) -> String {
     // What answers a SYN with an ACK has a connection of these ports and addresses (RFC 5961 4).
     let old = results.drops.get("ack_unacceptable").is_some_and(|count| *count > 0);
     if old && same(reason, "connect-timeout") {
-        return ": SYNs were answered by ACKs of earlier connections, which the target still keeps, in \
+        return String::from(
+            ": SYNs were answered by ACKs of earlier connections, which the target still keeps, in \
                 TIME-WAIT most likely; more sources or ports (--source), another --seed, or waiting \
-                for twice its MSL helps";
+                for twice its MSL helps",
+        );
+    }
+    let target = address(&results.target);
+    let path = &results.path;
+    if let Some(why) = path.no_way_back(target).or_else(|| path.neighbour_table_full(target))
+        && same(reason, "connect-timeout")
+    {
+        return format!(": {why}");
     }
     const MEANINGS: [(&str, &str); 6] = [
         ("connect-timeout", ": SYNs stay unanswered; address, route, next hop and firewall decide that"),
@@ -25,7 +34,13 @@ pub(super) fn meaning(reason: &str, results: &Results) -> &'static str {
         ("reset", ": it resets connections that it had taken"),
         ("timeout", ": it took connections and then did not go on with them"),
     ];
-    MEANINGS.iter().find(|(known, _)| same(known, reason)).map_or("", |(_, meaning)| meaning)
+    MEANINGS.iter().find(|(known, _)| same(known, reason)).map_or("", |(_, meaning)| meaning).to_owned()
+}
+
+/// Of a target, without its ports.
+fn address(target: &str) -> &str {
+    let address = target.rsplit_once(':').map_or(target, |(address, _)| address);
+    address.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// How many connections the 4-tuples allow, and what gives more.

@@ -45,7 +45,7 @@ pub(super) fn notes(inputs: &[(String, Results)]) -> Vec<String> {
     };
     spread("the runs are added second by second from the start of each, but began", starts(inputs));
     spread(
-        "the rate is that of the seconds in which all ran: the runs' durations are",
+        "the rates are added, and median and spread are of the seconds in which all ran: the runs' durations are",
         inputs.iter().map(|(_, results)| results.duration_s).collect(),
     );
     for (name, results) in inputs {

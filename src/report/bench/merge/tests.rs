@@ -105,7 +105,7 @@ fn the_sum_names_its_parts_and_adds_what_was_asked() {
     let merged = merge(&[one("a", &measured(4, 100)), one("b", &measured(4, 300))], false).unwrap();
     assert_eq!(merged.load.concurrency, Some(1024));
     assert_eq!(merged.parts.iter().map(|part| part.mean_rate).collect::<Vec<_>>(), [100.0, 300.0]);
-    assert_eq!(merged.rate.stats.mean, 400.0);
+    assert_eq!(merged.rate.mean, 400.0);
     // Twice 4 s, four fifths of them busy.
     assert!((merged.cpu.client_busy_core_seconds - 6.4).abs() < 0.1);
     let per_core_second = 1600.0 / merged.cpu.client_busy_core_seconds;
@@ -118,7 +118,7 @@ fn the_sum_names_its_parts_and_adds_what_was_asked() {
 #[test]
 fn runs_of_different_length_have_the_rate_of_the_seconds_they_share() {
     let merged = merge(&[one("a", &measured(4, 100)), one("b", &measured(9, 100))], false).unwrap();
-    assert_eq!((merged.rate.seconds, merged.rate.stats.mean), (4, 200.0));
+    assert_eq!((merged.rate.seconds, merged.rate.mean), (4, 200.0));
     assert_eq!((merged.series.len(), merged.duration_s), (9, 9.0));
     assert!(merged.notes.iter().any(|note| note.contains("5.0 s apart")), "{:?}", merged.notes);
 }
