@@ -10,6 +10,7 @@ mod capture;
 mod faults;
 mod figures;
 mod flood;
+mod lan;
 mod mishaps;
 mod open_loop;
 mod process;

@@ -77,6 +77,42 @@ fn a_port_range_too_small_for_the_rate_is_said_before_and_after() {
     assert!((1000..=most).contains(&missing), "{missing}, not {most} at most: {}", results.text);
 }
 
+/// Nothing fails then: the target would look slow.
+#[test]
+fn a_closed_loop_without_4_tuples_is_the_clients_limit() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let _responder = stage.respond(&["9=discard"], "");
+    for few in ["10.78.0.1:5000-5999", "10.78.0.1:5000-5999 --reuse-after 0 --msl 60"] {
+        let bench = stage.bare(
+            &[
+                &["--source"][..],
+                &few.split(' ').collect::<Vec<_>>(),
+                &[&format!("{SERVED}:9"), "--duration", "4", "--json"],
+                &[stage.file("bench.json").to_str().expect("UTF-8")],
+            ]
+            .concat(),
+        );
+        let results = stage.report(bench);
+        assert_eq!(results.connections("completed"), 1000, "{}", results.text);
+        assert_eq!(results.at("bottleneck.verdict"), "client", "{}", results.text);
+        results.assert_says(&["no 4-tuple was free", "--source", "warning: no 4-tuple is free"]);
+        assert!(results.number("load.waited_s.tuple") > 1.0, "{}", results.text);
+    }
+}
+
+/// As the README has it: the lab knows which sources it routes back.
+#[test]
+fn in_a_lab_the_target_alone_is_enough() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let _responder = stage.respond(&["9=discard"], "");
+    let mut command = stage.client().command(crate::stage::PROGRAM);
+    command.args(["bench", &format!("{SERVED}:9"), "--connections", "1000", "--json"]);
+    command.arg(stage.file("bench.json"));
+    let results = stage.report(crate::process::Process::start(command));
+    results.assert_flawless();
+    assert_eq!(results.at("options.source"), "10.78.0.0/16:1024-65535");
+}
+
 #[test]
 fn ctrl_c_still_prints_everything() {
     let Some(stage) = stage(|spec| spec) else { return };

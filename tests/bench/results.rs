@@ -73,9 +73,7 @@ impl Results {
         for path in [
             "duration_s",
             "rate.mean",
-            "rate.median",
-            "rate.min",
-            "rate.max",
+            "rate.over_s",
             "retransmissions",
             "packets.sent",
             "packets.received",

@@ -46,12 +46,17 @@ impl Deref for Stage {
 /// `None`, said loudly, where there can be no lab.
 pub fn stage(change: impl FnOnce(Spec) -> Spec) -> Option<Stage> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    static TURN: Mutex<()> = Mutex::new(());
     root()?;
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let turn = turn();
     let name = format!("n{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let lab = Lab::up(&change(Spec::new(name))).expect("the lab");
     Some(Stage { lab, directory: TempDir::new().expect("a directory"), _turn: Some(turn) })
+}
+
+/// The turn to use the machine.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The core of the bench, and the one of its target: two, where there are two.

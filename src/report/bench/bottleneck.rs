@@ -5,7 +5,7 @@
 //!    client (in a closed loop no connection fails by that, and all else looks like a slow target);
 //! 2. nothing was attempted: unknown;
 //! 3. the client had no 4-tuple, slot, frame, buffer or time for some connections: the client;
-//! 4. not one SYN was answered: the target;
+//! 4. answers were dropped for partial checksums: the client; not one SYN was answered: the target;
 //! 5. its receive rings overflowed: the client;
 //! 6. most connections failed: the target (a client that is late still gets its answers);
 //! 7. open loop, and connections were opened too few or too late: the client;
@@ -80,10 +80,11 @@ pub struct Bottleneck {
 impl Bottleneck {
     /// From everything else in `results`.
     pub fn find(results: &Results) -> Bottleneck {
-        let rules: [fn(&Results) -> Option<Bottleneck>; 11] = [
+        let rules: [fn(&Results) -> Option<Bottleneck>; 12] = [
             waited,
             nothing,
             out_of_something,
+            partial_checksums,
             unanswered,
             overflow,
             most_failures,
@@ -143,11 +144,24 @@ fn out_of_something(results: &Results) -> Option<Bottleneck> {
     ))
 }
 
+/// Answers came, and were dropped for checksums that are left to hardware which is not there.
+fn partial_checksums(results: &Results) -> Option<Bottleneck> {
+    let dropped = *results.drops.get("tcp_partial_checksum")?;
+    (dropped > 0 && dropped as f64 >= NOTICEABLE * results.packets.received as f64).then_some(())?;
+    Bottleneck::client(format!(
+        "it dropped {} of the {} packets that came, as their checksum was left to hardware; on veth: ethtool \
+         -K PEER tx off at the target's end, or --accept-partial-checksums here",
+        count(dropped),
+        count(results.packets.received)
+    ))
+}
+
 /// Not one SYN was answered, though the run may have been ended before they had failed.
 fn unanswered(results: &Results) -> Option<Bottleneck> {
     let connections = &results.connections;
     let silent = failed_by(results, "connect-timeout").saturating_add(connections.in_flight);
     let all = connections.established == 0 && silent == connections.attempted;
+    let all = all && results.path.heard.is_none_or(|heard| heard == 0);
     (all && results.workload != "flood").then_some(())?;
     Bottleneck::target(format!(
         "not one of {} SYNs was answered{}",

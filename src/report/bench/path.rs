@@ -7,9 +7,10 @@ use crate::engine::{Snapshot, SteeringSnapshot};
 
 /// What a Linux kernel's neighbour table holds unless `gc_thresh3` says otherwise.
 pub const NEIGHBOURS: u64 = 1024;
-/// So many questions for a MAC, of as many sources, and the target's table may be full: other
-/// neighbours are in it too.
-const MANY_ASKED: u64 = NEIGHBOURS / 2;
+/// With so many sources a target's table may be full: other neighbours are in it too.
+const MANY_SOURCES: u64 = NEIGHBOURS / 2;
+/// So many questions for a MAC show that the target has no gateway for the sources.
+const MANY_ASKED: u64 = NEIGHBOURS / 8;
 
 /// The way to the target and back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,19 +61,24 @@ impl Path {
     /// Whoever answers has asked for the MACs of so many sources that its table may be full: that, and
     /// what helps.
     pub fn neighbour_table_full(&self, target: &str) -> Option<String> {
-        if self.macs_asked < MANY_ASKED || self.sources < MANY_ASKED {
-            return None;
-        }
+        let silent = self.macs_asked == 0 && self.heard == Some(0) && !self.on_link.is_empty();
+        let who = self.answerer(target);
+        let what = match () {
+            _ if self.sources < MANY_SOURCES => return None,
+            () if silent => format!(
+                "{who} asks for the MAC of no source: SYNs do not arrive there, or a firewall drops them, or \
+                 its neighbour table is full, of an earlier run's sources perhaps"
+            ),
+            () if self.macs_asked >= MANY_ASKED => format!(
+                "{who} asked {} times for the MAC of a source, and leaves others unanswered: its neighbour \
+                 table is most likely full",
+                count(self.macs_asked)
+            ),
+            () => return None,
+        };
         let sources = if self.on_link.is_empty() { &self.off_link } else { &self.on_link };
-        Some(format!(
-            "{} asked {} times for the MAC of a source, and leaves others unanswered: its neighbour table is \
-             most likely full (Linux: {} entries); there: {}, or {}",
-            self.answerer(target),
-            count(self.macs_asked),
-            count(NEIGHBOURS),
-            self.routes(sources),
-            self.threshold()
-        ))
+        let (routes, threshold) = (self.routes(sources), self.threshold());
+        Some(format!("{what} (Linux: {} entries); there: {routes}, or {threshold}", count(NEIGHBOURS)))
     }
 
     /// More sources on the link than a neighbour table holds: said before.

@@ -242,7 +242,10 @@ fn sources_without_a_way_back_are_named_with_the_command() {
     let routed = verdict(&run(), &unanswered(|path| path.router = Some("198.18.0.254".into())));
     assert!(routed.sentence.contains("the router 198.18.0.254 needs a route back"), "{routed:?}");
     for known in [
-        unanswered(|path| (path.on_link, path.off_link) = (path.off_link.clone(), Vec::new())),
+        unanswered(|path| {
+            (path.on_link, path.off_link) = (path.off_link.clone(), Vec::new());
+            path.sources = 1;
+        }),
         unanswered(|path| path.macs_asked = 3),
         unanswered(|path| path.heard = Some(8)),
     ] {
@@ -264,6 +267,18 @@ fn a_full_neighbour_table_is_named_with_its_cures() {
     ] {
         assert!(found.sentence.contains(part), "{part}: {}", found.sentence);
     }
-    full.path.macs_asked = 254;
-    assert!(verdict(&run(), &full).sentence.contains("firewall"));
+    full.path.macs_asked = 100;
+    assert!(verdict(&run(), &full).sentence.contains("address, route, next hop and firewall"));
+    // All of it is full already.
+    let full = unanswered(|path| (path.on_link, path.off_link) = (path.off_link.clone(), Vec::new()));
+    assert!(verdict(&run(), &full).sentence.contains("or its neighbour table is full"));
+}
+
+#[test]
+fn answers_that_were_dropped_for_their_checksum_are_no_silence() {
+    let mut partial = unanswered(|path| path.heard = Some(30_000));
+    partial.traffic.drops = BTreeMap::from([("tcp_partial_checksum".to_owned(), 30_000)]);
+    let found = verdict(&run(), &partial);
+    assert_eq!(found.verdict, Verdict::Client, "{}", found.sentence);
+    assert!(found.sentence.contains("--accept-partial-checksums"), "{}", found.sentence);
 }
