@@ -1,6 +1,7 @@
 //! What `--listen` takes: addresses and ports, what answers there, and how long it may be silent.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -67,13 +68,28 @@ impl FromStr for Listen {
             Some((owned, name)) => (owned, name.parse::<Service>().map_err(|error| error.to_string())?),
             None => (place, DEFAULT_SERVICE),
         };
-        let owned = owned.parse::<Owned>().map_err(|error| match error {
-            OwnedError::MissingAddress(_) => format!("{error}; every one is 0.0.0.0/0{owned}"),
-            error => error.to_string(),
-        })?;
+        let owned = owned.parse::<Owned>().map_err(|error| refused(&error, owned, text))?;
         let mut listen = Listen { owned, service, keepalive: None, idle_timeout: None };
         parts.try_for_each(|option| listen.set(option))?;
         Ok(listen)
+    }
+}
+
+/// With the form that works. `owned` is the part of `text` in front of the service.
+fn refused(error: &OwnedError, owned: &str, text: &str) -> String {
+    // What stands behind the address, its prefix length included.
+    let (_, ports) = text.split_at(owned.rfind(':').unwrap_or(owned.len()));
+    match error {
+        OwnedError::MissingAddress(_) => format!("{error}; every one is 0.0.0.0/0{text}"),
+        OwnedError::Unspecified(IpAddr::V4(_)) => format!("{error}: write 0.0.0.0/0{ports}"),
+        OwnedError::Unspecified(IpAddr::V6(_)) => format!("{error}: write [::]/0{ports}"),
+        OwnedError::Loopback(net) if net.addr().is_ipv4() => {
+            format!("{error}; write the interface's own address, as in 10.0.0.5{ports}, or 0.0.0.0/0{ports}")
+        }
+        OwnedError::Loopback(_) => {
+            format!("{error}; write the interface's own address, as in [2001:db8::5]{ports}, or [::]/0{ports}")
+        }
+        error => error.to_string(),
     }
 }
 
@@ -101,7 +117,7 @@ mod tests {
             ("[2001:db8::1]:9", "[2001:db8::1]:9=discard"),
             ("10.0.0.1:80=http,idle-timeout=30s", "10.0.0.1:80=http,idle-timeout=30"),
             ("10.0.0.1:80,keepalive=0", "10.0.0.1:80=discard,keepalive=0"),
-            ("[::1]:7=echo,idle-timeout=0.5,keepalive=9", "[::1]:7=echo,keepalive=9,idle-timeout=0.5"),
+            ("[fd00::1]:7=echo,idle-timeout=0.5,keepalive=9", "[fd00::1]:7=echo,keepalive=9,idle-timeout=0.5"),
         ] {
             let listen = text.parse::<Listen>().expect(text);
             assert_eq!(listen.to_string(), written);
@@ -113,6 +129,12 @@ mod tests {
             ("10.0.0.1=http", "has no port"),
             (":80", "\":80\" has no address: write ADDR:80"),
             ("10.0.0.1:99999", "is no port"),
+            (":80=echo", "every one is 0.0.0.0/0:80=echo"),
+            ("0.0.0.0:80=http,keepalive=9", "write 0.0.0.0/0:80=http,keepalive=9"),
+            ("[::]:1-9=echo", "write [::]/0:1-9=echo"),
+            ("127.0.0.1:80=http", "or 0.0.0.0/0:80=http"),
+            ("127.8.0.0/16:80", "127.8.0.0/16 is loopback"),
+            ("[::1]:80=http", "as in [2001:db8::5]:80=http, or [::]/0:80=http"),
             ("10.0.0.1:80=http,", "`` is no setting"),
             ("10.0.0.1:80=http,idle-timeout", "write keepalive=SECS"),
             ("10.0.0.1:80=http,idle=3", "there is no setting `idle`"),

@@ -67,6 +67,12 @@ pub enum OwnedError {
     Address(String),
     #[error("\"{0}\" is an IPv4 address inside IPv6: write {1}")]
     Mapped(Ipv6Addr, Ipv4Addr),
+    #[error("{0} alone is the unspecified address, which no packet is sent to; every address is {0}/0")]
+    Unspecified(IpAddr),
+    #[error("{0} is loopback: what is sent there stays in the kernel and reaches no interface")]
+    Loopback(IpNet),
+    #[error("no packet has a destination in {0}")]
+    NoDestination(IpNet),
     #[error("\"{0}\" is a multicast address: TCP has none")]
     Multicast(IpAddr),
     #[error("\"{text}\" is no prefix length of {address}: write a number from 0 to {max}")]
@@ -134,7 +140,7 @@ fn network(address: IpAddr, prefix_len: Option<&str>) -> Result<IpNet, OwnedErro
         return Err(OwnedError::Multicast(address));
     }
     let Some(text) = prefix_len else {
-        return Ok(address.into());
+        return deliverable(address.into());
     };
     let max = if address.is_ipv4() { 32 } else { 128 };
     let prefix_len = decimal::<u8>(text)
@@ -148,7 +154,29 @@ fn network(address: IpAddr, prefix_len: Option<&str>) -> Result<IpNet, OwnedErro
     if net.trunc() != net {
         return Err(OwnedError::HostBits { address, prefix_len, network: net.trunc() });
     }
-    Ok(net)
+    deliverable(net)
+}
+
+/// Refuses a prefix without any address that can be one end of a connection: a listener there would
+/// never be asked ([`super::ipv4::is_endpoint`], [`super::ipv6::is_endpoint`]).
+fn deliverable(net: IpNet) -> Result<IpNet, OwnedError> {
+    let address = net.addr();
+    let inside = |base: IpAddr, prefix_len| {
+        address.is_ipv4() == base.is_ipv4()
+            && IpNet::new(base, prefix_len).is_ok_and(|never| never.contains(&net))
+    };
+    if net.prefix_len() == net.max_prefix_len() && address.is_unspecified() {
+        Err(OwnedError::Unspecified(address))
+    } else if inside(Ipv4Addr::LOCALHOST.into(), 8) || inside(Ipv6Addr::LOCALHOST.into(), 128) {
+        Err(OwnedError::Loopback(net))
+    } else if inside(Ipv4Addr::UNSPECIFIED.into(), 8)
+        || inside(Ipv6Addr::UNSPECIFIED.into(), 127)
+        || inside(Ipv4Addr::BROADCAST.into(), 32)
+    {
+        Err(OwnedError::NoDestination(net))
+    } else {
+        Ok(net)
+    }
 }
 
 fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, OwnedError> {
@@ -185,7 +213,9 @@ mod tests {
             ("10.0.0.0/24:80-90", "10.0.0.0/24:80-90"),
             ("0.0.0.0/0:1-65535", "0.0.0.0/0:1-65535"),
             ("10.0.0.1:80-80", "10.0.0.1:80"),
-            ("[::1]:80", "[::1]:80"),
+            ("[2001:db8::1]:80", "[2001:db8::1]:80"),
+            ("0.0.0.0/1:80", "0.0.0.0/1:80"),
+            ("[::]/96:80", "[::]/96:80"),
             ("[2001:db8::]/64:80-90", "[2001:db8::]/64:80-90"),
             ("[2001:db8::/64]:80", "[2001:db8::]/64:80"),
             ("[::]/0:443", "[::]/0:443"),
@@ -210,6 +240,7 @@ mod tests {
     fn names_each_mistake() {
         let text = String::from;
         let v4 = |a, b, c, d| IpAddr::from([a, b, c, d]);
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
         for (input, error) in [
             ("", OwnedError::MissingPort(text(""))),
             ("10.0.0.1", OwnedError::MissingPort(text("10.0.0.1"))),
@@ -229,6 +260,15 @@ mod tests {
                 OwnedError::Mapped("::ffff:10.0.0.1".parse().unwrap(), [10, 0, 0, 1].into()),
             ),
             ("224.0.0.1:80", OwnedError::Multicast(v4(224, 0, 0, 1))),
+            ("0.0.0.0:80", OwnedError::Unspecified(v4(0, 0, 0, 0))),
+            ("[::]/128:80", OwnedError::Unspecified(Ipv6Addr::UNSPECIFIED.into())),
+            ("127.0.0.1:80", OwnedError::Loopback(net("127.0.0.1/32"))),
+            ("127.0.0.0/8:80", OwnedError::Loopback(net("127.0.0.0/8"))),
+            ("[::1]:80", OwnedError::Loopback(net("::1/128"))),
+            ("0.0.0.0/8:80", OwnedError::NoDestination(net("0.0.0.0/8"))),
+            ("0.1.2.3:80", OwnedError::NoDestination(net("0.1.2.3/32"))),
+            ("255.255.255.255:80", OwnedError::NoDestination(net("255.255.255.255/32"))),
+            ("[::]/127:80", OwnedError::NoDestination(net("::/127"))),
             ("10.0.0.0/33:80", OwnedError::Prefix { text: text("33"), address: v4(10, 0, 0, 0), max: 32 }),
             ("10.0.0.0/:80", OwnedError::Prefix { text: text(""), address: v4(10, 0, 0, 0), max: 32 }),
             ("10.0.0.0/+8:80", OwnedError::Prefix { text: text("+8"), address: v4(10, 0, 0, 0), max: 32 }),
