@@ -53,6 +53,7 @@ mod respond_watch;
 mod responder_process;
 mod signals;
 mod stage;
+mod take_over;
 mod top;
 mod trace;
 mod trace_output;

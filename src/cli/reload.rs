@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::config::{Config, Reread};
 use super::respond::some;
-use super::{Failure, Listen, RespondArgs, signals};
+use super::{Failure, Listen, RespondArgs, signals, take_over};
 use crate::engine::Fault;
 use crate::engine::stack::{Answer, ListenError, Running};
 use crate::tcp::IdleLimits;
@@ -63,8 +63,9 @@ impl Reloader {
 
     fn reload(&mut self, running: &Running) {
         let path = self.config.path().display().to_string();
-        match self.config.again() {
-            Ok(Reread { arguments, restart }) => match self.listen(running, &arguments) {
+        match self.config.again().map(|again| self.taken(again)) {
+            Ok(Err(refused)) => eprintln!("{}\n{UNCHANGED}", refused.of_what(&path)),
+            Ok(Ok(Reread { arguments, restart })) => match self.listen(running, &arguments) {
                 Ok(changes) => {
                     println!("reloaded {path}: {changes}");
                     restart.iter().for_each(|key| {
@@ -78,6 +79,14 @@ impl Reloader {
             },
             Err(bad) => eprintln!("handfast: {bad}\n{UNCHANGED}"),
         }
+    }
+
+    /// What the listeners that are new take from this machine's kernel is said, or refused.
+    fn taken(&self, again: Reread) -> Result<Reread, Failure> {
+        let is_new = |listen: &&Listen| !self.listeners.contains(listen);
+        let added: Vec<Listen> = again.arguments.listeners.iter().filter(is_new).cloned().collect();
+        take_over::check(&again.arguments, &added)?.iter().for_each(|note| println!("note: {note}"));
+        Ok(again)
     }
 
     /// What has changed, in one line.

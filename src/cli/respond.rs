@@ -11,7 +11,7 @@ use super::config::Config;
 use super::notify::Notifier;
 use super::reload::Reloader;
 use super::respond_watch::Watch;
-use super::{Failure, RespondArgs, metrics_args, signals};
+use super::{Failure, RespondArgs, metrics_args, signals, take_over};
 use crate::control::Subject;
 use crate::engine::stack::{Active, Options, Running, Stack};
 use crate::engine::{CoreSnapshot, StopNotice, drop_privileges};
@@ -53,6 +53,7 @@ pub(super) fn start(arguments: RespondArgs, matches: Option<&ArgMatches>) -> Res
 /// Sets up, gives up privileges, runs to the end, reports.
 fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
+    let taken = take_over::check(arguments, &arguments.listeners)?;
     let reloader = config.map(|config| Reloader::new(config, arguments)).transpose()?;
     // Before anything else: it must be writable, and later nothing can be opened any more.
     let mut json = json_file(arguments)?;
@@ -64,7 +65,7 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
     drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
     println!("{}; {}", active_line(&active), send_buffers(arguments, &active));
-    let notes = active.notes.iter().map(String::as_str).chain(control.note());
+    let notes = active.notes.iter().chain(&taken).map(String::as_str).chain(control.note());
     notes.for_each(|note| println!("note: {note}"));
     let running = responder.run().map_err(Failure::of)?;
     let _metrics = metrics_args::serve(metrics, &active, &running, None)?;

@@ -75,6 +75,14 @@ pub struct RespondArgs {
     #[arg(long, requires = "config")]
     pub check: bool,
 
+    /// Take established connections of this machine's kernel as well, and cut them off
+    ///
+    /// Of an address of this machine, a range of ports or a prefix may take in the ssh session that it
+    /// is typed in. So such a listener is refused while the kernel has connections there that arrive on
+    /// the interface, unless this is given.
+    #[arg(long)]
+    pub take_over: bool,
+
     /// How often to announce an address that is on no interface: at start, and when it becomes so
     ///
     /// By gratuitous ARP or an unsolicited neighbour advertisement, untagged, 2 s apart, and again

@@ -15,6 +15,7 @@
 //! | `options.rs` | socket options that libxdp does not offer (`unsafe`) |
 //! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
 //! | `network.rs`, `rtnetlink.rs` | all interfaces and addresses of the namespace, and how the kernel lists them |
+//! | `kernel_tcp.rs` | TCP sockets of the kernel, and whose they are |
 //! | `program.rs` | [`Program`]: the steering program, loaded; `skeleton.rs` is generated |
 //! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
 //! | `steer.rs`, `rules.rs` | what is owned, flattened to what the program looks up |
@@ -32,6 +33,7 @@ mod error;
 mod ethtool;
 mod frame;
 pub mod inspect;
+pub mod kernel_tcp;
 mod ledger;
 mod libbpf_log;
 mod link;
@@ -67,5 +69,5 @@ pub use network::{Address, Interface, Network};
 pub use program::{Program, VerdictWatch};
 pub use program_error::{AttachError, Holder, ProgramError, missing_capabilities};
 pub use queue::{MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
-pub use rtnetlink::Changes;
+pub use rtnetlink::{Changes, route_device};
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};

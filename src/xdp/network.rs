@@ -29,6 +29,10 @@ pub struct Interface {
     pub up: bool,
     /// The bridge whose port it is, by index.
     pub bridge: Option<u32>,
+    /// The bridge, bond or other device that it is a part of, by index.
+    pub master: Option<u32>,
+    /// What it stands on (VLAN, macvlan) or, of a veth, the other end; here, not in another namespace.
+    pub lower: Option<u32>,
 }
 
 /// One address of an interface.
@@ -63,6 +67,8 @@ struct AddressMessage {
     index: u32,
 }
 
+/// Devices that stand on each other, at most.
+const STACKED: u32 = 6;
 /// Inside `IFLA_LINKINFO` (linux/if_link.h).
 const INFO_SLAVE_KIND: u16 = 4;
 
@@ -112,6 +118,26 @@ impl Network {
         local
     }
 
+    /// Whether what arrives for `upper` can come through the interface `index`: it is that one, or
+    /// stands on it (a VLAN, a bridge, a bond).
+    pub fn comes_through(&self, upper: u32, index: u32) -> bool {
+        self.stands_on(upper, index, STACKED)
+    }
+
+    fn stands_on(&self, upper: u32, index: u32, depth: u32) -> bool {
+        if upper == index {
+            return true;
+        }
+        if depth == 0 {
+            return false;
+        }
+        // The ends of a veth pair name each other, and stand on nothing.
+        let is_pair = |lower: u32| self.at(lower).is_some_and(|other| other.lower == Some(upper));
+        let lower = self.at(upper).and_then(|upper| upper.lower).filter(|lower| !is_pair(*lower));
+        let parts = self.interfaces.iter().filter(|part| part.master == Some(upper)).map(|part| part.index);
+        lower.into_iter().chain(parts).any(|below| self.stands_on(below, index, depth - 1))
+    }
+
     /// The name of the interface that has the address.
     pub fn holder(&self, address: IpAddr) -> Option<&str> {
         let holder = self.addresses.iter().find(|known| known.address == address)?;
@@ -128,13 +154,15 @@ fn interface(message: &[u8]) -> Option<Interface> {
         up: link.flags & libc::IFF_UP as u32 != 0,
         ..Interface::default()
     };
-    let mut master = None;
+    let (mut is_elsewhere, mut lower) = (false, None);
     let mut is_bridge_port = false;
     for (kind, value) in attributes(rest) {
         match kind {
             libc::IFLA_IFNAME => interface.name = text(value),
             libc::IFLA_ADDRESS => interface.mac = value.try_into().ok(),
-            libc::IFLA_MASTER => master = u32::read_from_bytes(value).ok(),
+            libc::IFLA_LINK => lower = u32::read_from_bytes(value).ok(),
+            libc::IFLA_LINK_NETNSID => is_elsewhere = true,
+            libc::IFLA_MASTER => interface.master = u32::read_from_bytes(value).ok(),
             libc::IFLA_LINKINFO => {
                 let slave = attributes(value).find(|(kind, _)| *kind == INFO_SLAVE_KIND);
                 is_bridge_port = slave.is_some_and(|(_, kind)| text(kind) == "bridge");
@@ -146,7 +174,8 @@ fn interface(message: &[u8]) -> Option<Interface> {
             _ => {}
         }
     }
-    interface.bridge = master.filter(|_| is_bridge_port);
+    interface.bridge = interface.master.filter(|_| is_bridge_port);
+    interface.lower = lower.filter(|_| !is_elsewhere);
     Some(interface)
 }
 
@@ -228,6 +257,28 @@ mod tests {
         assert_eq!(found(&[&fixed, &far, &near, &label]), Some((7, [10, 0, 0, 1].into())));
         assert_eq!(found(&[&fixed, &far]), Some((7, [10, 0, 0, 2].into())));
         assert_eq!(found(&[&fixed, &label]), None);
+    }
+
+    #[test]
+    fn what_stands_on_an_interface_comes_through_it() {
+        let interface =
+            |index, lower, master| Interface { index, lower, master, ..Interface::default() };
+        // eth0 in a bond with a VLAN on it; a veth pair; another.
+        let network = Network {
+            interfaces: vec![
+                interface(1, None, Some(2)),
+                interface(2, None, None),
+                interface(3, Some(2), None),
+                interface(4, Some(5), None),
+                interface(5, Some(4), None),
+            ],
+            addresses: Vec::new(),
+        };
+        for (upper, index, comes) in
+            [(1, 1, true), (2, 1, true), (3, 1, true), (1, 2, false), (4, 5, false), (4, 4, true), (9, 1, false)]
+        {
+            assert_eq!(network.comes_through(upper, index), comes, "{upper} through {index}");
+        }
     }
 
     #[test]

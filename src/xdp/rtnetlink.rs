@@ -1,7 +1,8 @@
-//! rtnetlink(7), as much of it as listing interfaces and addresses takes. Of a message only the
+//! rtnetlink(7), as much of it as listing interfaces and addresses and asking for a route take. Of a message only the
 //! attributes that are asked for are looked at, so that what a newer kernel adds is no mistake.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -132,6 +133,52 @@ fn aligned(len: usize) -> usize {
     len.next_multiple_of(4)
 }
 
+/// `struct rtmsg`: which route is asked for.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct RouteMessage {
+    family: u8,
+    destination_len: u8,
+    zero: [u8; 10],
+}
+
+/// Bytes of `struct rtmsg`.
+const ROUTE_FIXED: usize = size_of::<RouteMessage>();
+
+/// The index of the interface by which the kernel reaches an address. Needs no capability.
+///
+/// # Errors
+/// There is no route.
+pub fn route_device(address: IpAddr) -> io::Result<u32> {
+    let (family, bytes) = match address {
+        IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
+        IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
+    };
+    let message = RouteMessage { family: family as u8, destination_len: 8 * bytes.len() as u8, zero: [0; 10] };
+    let attribute = [((4 + bytes.len()) as u16).to_ne_bytes(), libc::RTA_DST.to_ne_bytes()].concat();
+    let body = [message.as_bytes(), &attribute, &bytes].concat();
+    let len = (size_of::<Header>() + body.len()) as u32;
+    let header =
+        Header { len, kind: libc::RTM_GETROUTE, flags: libc::NLM_F_REQUEST as u16, sequence: 1, port: 0 };
+    let socket = route_socket(0)?;
+    send(socket.as_raw_fd(), &[header.as_bytes(), &body].concat(), MsgFlags::empty())?;
+    let mut buffer = vec![0; ROOM];
+    let length = loop {
+        match recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+            Err(Errno::EINTR) => {}
+            other => break other?,
+        }
+    };
+    let unknown = || io::Error::from_raw_os_error(libc::EPROTO);
+    let (header, body) = messages(&buffer[..length]).next().ok_or_else(unknown)?;
+    if i32::from(header.kind) == libc::NLMSG_ERROR {
+        return Err(refusal(body));
+    }
+    let mut found = attributes(body.get(ROUTE_FIXED..).unwrap_or_default());
+    let device = found.find(|(kind, _)| *kind == libc::RTA_OIF);
+    device.and_then(|(_, value)| u32::read_from_bytes(value).ok()).ok_or_else(unknown)
+}
+
 /// Readable when an interface or an address of this network namespace has changed. Needs no
 /// capability.
 #[derive(Debug)]
@@ -193,6 +240,11 @@ mod tests {
         let found: Vec<(u16, usize)> =
             messages(&bytes).map(|(header, body)| (header.kind, body.len())).collect();
         assert_eq!(found, [(5, 2), (6, 4)], "the third is longer than what was read");
+    }
+
+    #[test]
+    fn the_loopback_is_reached_by_the_loopback() {
+        assert_eq!(route_device([127, 0, 0, 1].into()).expect("a route"), 1);
     }
 
     #[test]
