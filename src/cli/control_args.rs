@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::Scope;
 
 use clap::Args;
@@ -48,6 +48,14 @@ impl ControlSocket {
         match self {
             ControlSocket::None(Some(note)) => Some(note),
             _ => None,
+        }
+    }
+
+    /// Its file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            ControlSocket::Open(socket) => Some(socket.path()),
+            ControlSocket::None(_) => None,
         }
     }
 

@@ -51,6 +51,8 @@ mod respond_args;
 mod respond_examples;
 mod respond_watch;
 mod responder_process;
+mod root_files;
+mod run_as;
 mod signals;
 mod stage;
 mod take_over;
@@ -74,6 +76,7 @@ pub use idle_args::IdleArgs;
 pub use listen::Listen;
 pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;
+pub use run_as::RunAs;
 pub use umem_args::UmemArgs;
 pub use values::Cores;
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::config::{Config, Reread};
 use super::respond::some;
+use super::root_files::RootFiles;
 use super::{Failure, Listen, RespondArgs, signals, take_over};
 use crate::engine::Fault;
 use crate::engine::stack::{Answer, ListenError, Running};
@@ -22,6 +23,8 @@ const UNCHANGED: &str = "nothing was changed: what ran before goes on";
 /// Between the signal and the stack.
 pub(super) struct Reloader {
     config: Config,
+    /// Where the file may be root's alone.
+    files: Option<Arc<RootFiles>>,
     hangup: Arc<AtomicBool>,
     listeners: Vec<Listen>,
     fault: Fault,
@@ -32,9 +35,14 @@ pub(super) struct Reloader {
 
 impl Reloader {
     /// From here on SIGHUP does not end the process.
-    pub fn new(config: Config, arguments: &RespondArgs) -> Result<Reloader, Failure> {
+    pub fn new(
+        config: Config,
+        arguments: &RespondArgs,
+        files: Option<Arc<RootFiles>>,
+    ) -> Result<Reloader, Failure> {
         Ok(Reloader {
             config,
+            files,
             hangup: signals::hangup()?,
             listeners: arguments.listeners.clone(),
             fault: arguments.fault.unwrap_or_default(),
@@ -63,7 +71,7 @@ impl Reloader {
 
     fn reload(&mut self, running: &Running) {
         let path = self.config.path().display().to_string();
-        match self.config.again().map(|again| self.taken(again)) {
+        match self.config.again(self.files.as_deref()).map(|again| self.taken(again)) {
             Ok(Err(refused)) => eprintln!("{}\n{UNCHANGED}", refused.of_what(&path)),
             Ok(Ok(Reread { arguments, restart })) => match self.listen(running, &arguments) {
                 Ok(changes) => {

@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -11,10 +12,12 @@ use super::config::Config;
 use super::notify::Notifier;
 use super::reload::Reloader;
 use super::respond_watch::Watch;
+use super::root_files::RootFiles;
+use super::run_as::Identity;
 use super::{Failure, RespondArgs, metrics_args, signals, take_over};
 use crate::control::Subject;
 use crate::engine::stack::{Active, Options, Running, Stack};
-use crate::engine::{CoreSnapshot, StopNotice, drop_privileges};
+use crate::engine::{CoreSnapshot, StopNotice};
 use crate::report::{Summary, active_line, capture_notes, steering_note};
 use crate::tcp::SendBuffers;
 
@@ -54,22 +57,30 @@ pub(super) fn start(arguments: RespondArgs, matches: Option<&ArgMatches>) -> Res
 fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
     let taken = take_over::check(arguments, &arguments.listeners)?;
-    let reloader = config.map(|config| Reloader::new(config, arguments)).transpose()?;
+    let identity = Identity::choose(arguments.user.as_ref())?;
+    // Before anything is open that it would keep open.
+    let files = || RootFiles::start(arguments.config.as_deref());
+    let files = identity.changes().then(files).transpose()?.map(Arc::new);
+    let reloader = config.map(|config| Reloader::new(config, arguments, files.clone())).transpose()?;
     // Before anything else: it must be writable, and later nothing can be opened any more.
     let mut json = json_file(arguments)?;
     let metrics = arguments.metrics.bind()?;
     let control = arguments.control.open()?;
+    if let (Some(files), Some(path)) = (&files, control.path()) {
+        files.remove_at_end(path);
+    }
     let capture = arguments.capture.create()?;
     let failed = |error| Failure::to_start(error, &arguments.devices);
     let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(failed)?;
-    drop_privileges().map_err(Failure::of)?;
     let active = responder.active.clone();
-    println!("{}; {}", active_line(&active), send_buffers(arguments, &active));
+    let subject = Subject::responder(&active);
+    files.iter().for_each(|files| files.seal());
+    let user = identity.assume()?;
+    println!("{}; {}; {user}", active_line(&active), send_buffers(arguments, &active));
     let notes = active.notes.iter().chain(&taken).map(String::as_str).chain(control.note());
     notes.for_each(|note| println!("note: {note}"));
     let running = responder.run().map_err(Failure::of)?;
     let _metrics = metrics_args::serve(metrics, &active, &running, None)?;
-    let subject = Subject::responder(&active);
     let mut notifier = Notifier::new();
     thread::scope(|scope| {
         let _serving = control.serve(scope, &subject, &running)?;

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::control_args::ControlArgs;
 use super::respond_examples::EXAMPLES;
 use super::values::{self, Cores};
-use super::{CaptureArgs, Failure, IdleArgs, Listen, MetricsArgs, UmemArgs};
+use super::{CaptureArgs, Failure, IdleArgs, Listen, MetricsArgs, RunAs, UmemArgs};
 use crate::engine::listeners::Listeners;
 use crate::engine::stack::{Options, ServiceFactory};
 use crate::engine::{CoreConfig, Fault, OnStop, Polling, Priority, StopNotice};
@@ -238,6 +238,14 @@ pub struct RespondArgs {
     /// For people who test clients. `delay` answers late, `drop` not at all, `reset` with a RST.
     #[arg(long, value_name = "FAULTS", help_heading = "Limits", value_parser = values::fault)]
     pub fault: Option<Fault>,
+
+    /// The user to run as once everything is open [default: nobody, where root starts it]
+    ///
+    /// By name or number. Groups and capabilities are given up with root. A second process of root's,
+    /// without capabilities, reads the file of --config again at SIGHUP and removes the control socket at
+    /// the end. `root` stays root, without capabilities.
+    #[arg(long, value_name = "USER", help_heading = "Limits")]
+    pub user: Option<RunAs>,
 
     /// End after so many seconds [default: on Ctrl-C or SIGTERM]
     #[arg(long, value_name = "SECS", help_heading = "Report", value_parser = values::seconds)]

@@ -142,6 +142,8 @@ fn programs(sockets: &[KernelSocket], shared: &[IpAddr], lookup: &Listeners<()>)
 fn taken(taken: &[Taken], devices: &[String]) -> Vec<String> {
     let owners = owners(&taken.iter().map(|taken| taken.inode).collect());
     let mut programs: BTreeMap<Option<i32>, Vec<&Taken>> = BTreeMap::new();
+    let mut taken: Vec<&Taken> = taken.iter().collect();
+    taken.sort_by_key(|taken| taken.socket);
     for each in taken {
         programs.entry(owners.get(&each.inode).map(|owner| owner.pid)).or_default().push(each);
     }

@@ -9,7 +9,7 @@ use std::thread::{Builder, Scope};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use nix::unistd::getuid;
+use nix::unistd::Uid;
 
 use super::talk::{MOST_REQUEST, Over, Talk};
 use super::{Connection, End, Filter, Reply, Request, Socket, Subject, listing};
@@ -37,6 +37,8 @@ impl Drop for Serving {
 #[derive(Clone, Copy)]
 struct Desk<'a> {
     subject: &'a Subject,
+    /// Who started the program.
+    owner: Uid,
     running: &'a Running,
     clients: &'a AtomicUsize,
 }
@@ -56,7 +58,7 @@ impl Socket {
         let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let socket = Arc::new(self);
         let serving = Serving { stop: stop.clone(), _socket: socket.clone() };
-        let desk = Desk { subject, running, clients: &subject.counts.present };
+        let desk = Desk { subject, owner: socket.owner(), running, clients: &subject.counts.present };
         Builder::new()
             .name("hf-control".to_owned())
             .spawn_scoped(scope, move || let_in(&socket, &stop, scope, desk))?;
@@ -108,7 +110,7 @@ fn waits(socket: BorrowedFd<'_>, stop: BorrowedFd<'_>) -> bool {
 fn admitted(stream: UnixStream, stop: &EventFd, desk: Desk<'_>) -> Option<UnixStream> {
     let counts = &desk.subject.counts;
     let uid = getsockopt(&stream, PeerCredentials).ok().map(|who| who.uid());
-    let why = if uid.is_none_or(|uid| uid != 0 && uid != getuid().as_raw()) {
+    let why = if uid.is_none_or(|uid| uid != 0 && uid != desk.owner.as_raw()) {
         counts.strangers.fetch_add(1, Relaxed);
         format!("only root and {} are answered here", desk.subject.user())
     } else if desk.clients.load(SeqCst) >= CLIENTS {

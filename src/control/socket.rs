@@ -22,6 +22,8 @@ const OF_USERS: &str = "/run/user";
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
+    /// Whose program it is. Root's may become another user's, who is nobody to ask it.
+    owner: Uid,
     path: PathBuf,
 }
 
@@ -93,11 +95,15 @@ impl Socket {
         umask(before);
         let listener = bound.map_err(cannot)?;
         listener.set_nonblocking(true).map_err(cannot)?;
-        Ok(Socket { listener, path: path.to_owned() })
+        Ok(Socket { listener, owner: geteuid(), path: path.to_owned() })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn owner(&self) -> Uid {
+        self.owner
     }
 
     /// The next client, if there is one.

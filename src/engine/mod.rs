@@ -71,7 +71,7 @@ pub use forward::ForwardQueue;
 pub use orders::{Order, Refused};
 pub use port::Port;
 pub use priority::Priority;
-pub use privileges::{PrivilegeError, drop_privileges};
+pub use privileges::{PrivilegeError, become_user, drop_privileges};
 pub use rules::{Change, Numbered, Rules, RulesError};
 pub use runner::Polling;
 pub use snapshot::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot, Snapshot, SteeringSnapshot};

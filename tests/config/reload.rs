@@ -172,3 +172,26 @@ fn without_a_file_a_hangup_ends_it() {
     let ended = responder.ended();
     assert_eq!(ended.code, None, "by the signal: {}", ended.text);
 }
+
+#[test]
+fn a_new_listener_that_would_cut_off_the_kernels_connections_is_refused() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let ours = owned(false, "9=echo");
+    let file = File::new(listening("", &[&ours]));
+    let mut responder = respond(&lab, &file, &[]);
+    let server = lab.in_server(|| std::net::TcpListener::bind(OWN)).expect("namespace").expect("free");
+    let stream = connect(&lab, OWN).expect("the kernel listens");
+    let range = "198.18.255.1:1-99=echo";
+    let line = reload(&mut responder, &file, &listening("", &[&ours, range]), "handfast: ");
+    assert!(line.contains("would cut off 1 established connection"), "{line}");
+    responder.await_line(|line| line == "nothing was changed: what ran before goes on");
+    drop((stream, server));
+
+    let server = lab.in_server(|| std::net::TcpListener::bind("0.0.0.0:80")).expect("namespace").expect("free");
+    let one = "198.18.255.1:80=echo";
+    let line = reload(&mut responder, &file, &listening("", &[&ours, one]), "note: taken from ");
+    assert!(line.contains("198.18.255.1:80"), "{line}");
+    responder.await_line(|line| line.contains("reloaded"));
+    drop(server);
+    responder.stop();
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::asked::{Asked, handfast};
 use crate::responder::Responder;
-use crate::stage::{lab, owned};
+use crate::stage::{lab, owned, wait_until};
 
 const FOLDER: &str = "/run/handfast";
 
@@ -26,11 +26,37 @@ fn it_is_roots_alone_and_goes_with_the_program() {
     assert!(!path.exists());
 }
 
+/// Also in a directory of root's, and also when the program is killed: it is another user by then.
+#[test]
+fn it_goes_from_a_place_of_roots_however_the_program_ends() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let path = directory.path().join("control.sock");
+    let listener = owned(false, "80=http");
+    let arguments = ["--listen", listener.as_str(), "--control", path.to_str().expect("UTF-8")];
+    let responder = Responder::start(&lab, &arguments);
+    assert!(path.exists());
+    responder.stop();
+    assert!(!path.exists());
+    let responder = Responder::start(&lab, &arguments);
+    assert!(path.exists());
+    responder.kill();
+    wait_until("it is removed", std::time::Duration::from_secs(20), || !path.exists());
+
+    // A start that fails removes nothing of another's.
+    let asked = Responder::start(&lab, &arguments);
+    let second = Responder::run(&lab, &[&["--dev", "hf-s"], &arguments[..]].concat());
+    assert!(second.text.contains("another program answers at"), "{}", second.text);
+    assert!(path.exists());
+    asked.stop();
+}
+
 #[test]
 fn the_next_program_removes_what_a_killed_one_left() {
     let Some(lab) = lab(|spec| spec) else { return };
     let listener = owned(false, "80=http");
-    let killed = Responder::start(&lab, &["--listen", &listener]);
+    // Root without another process that would remove it.
+    let killed = Responder::start(&lab, &["--listen", &listener, "--user", "root"]);
     let left = of(killed.pid());
     assert!(left.exists());
     // SIGKILL leaves it; whichever program starts first from now on may remove it.

@@ -19,5 +19,6 @@ mod scanners;
 mod soak;
 mod stage;
 mod summary;
+mod take_over;
 mod two_links;
 mod two_queues;

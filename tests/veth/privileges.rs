@@ -8,24 +8,110 @@ use handfast::lab::Spec;
 use handfast::lab::load::Plan;
 
 use crate::responder::Responder;
-use crate::stage::{at, clients, lab, owned, wait_until};
+use crate::stage::{at, clients, lab, owned, tool, wait_until};
+
+/// What `/proc/PID/status` says of each thread of a process, without the spaces around it.
+fn threads(pid: u32, field: &str) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
+    let statuses = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    let of = |status: String| {
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("no {field} in\n{status}"))
+    };
+    statuses.map(|status| of(status).split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+const SETS: [&str; 5] = ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"];
+
+#[track_caller]
+fn assert_powerless(pid: u32) {
+    for set in SETS {
+        let found = threads(pid, set);
+        assert!(found.iter().all(|found| found == "0000000000000000"), "{set} {found:?}");
+    }
+    assert!(threads(pid, "NoNewPrivs:").iter().all(|set| set == "1"));
+}
+
+/// Children of a process.
+fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
+    text.split_whitespace().map(|child| child.parse().expect("a number")).collect()
+}
 
 #[test]
-fn no_thread_of_a_running_responder_has_a_capability() {
+fn no_thread_of_a_running_responder_has_a_capability_nor_root() {
     let Some(lab) = lab(|spec| Spec { queues: 2, ..spec }) else { return };
-    let responder = Responder::start(&lab, &["--cores", "0", "--listen", &owned(false, "80=http")]);
-    let tasks = fs::read_dir(format!("/proc/{}/task", responder.pid())).expect("it runs");
-    let mut threads = 0;
-    for task in tasks.flatten() {
-        let status = fs::read_to_string(task.path().join("status")).expect("a thread");
-        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
-            let line = status.lines().find_map(|line| line.strip_prefix(set)).expect(set);
-            assert_eq!(line.trim(), "0000000000000000", "{set} of\n{status}");
-        }
-        threads += 1;
+    let arguments = ["--cores", "0", "--priority", "nice:-1", "--metrics", "127.0.0.1:9464"];
+    let listener = owned(false, "80=close");
+    let responder = Responder::start(&lab, &[&arguments[..], &["--listen", &listener]].concat());
+    let users = threads(responder.pid(), "Uid:");
+    assert!(users.len() >= 2, "the main thread and a core's: {users:?}");
+    assert_powerless(responder.pid());
+    let nobody = "65534 65534 65534 65534";
+    assert!(users.iter().all(|user| user == nobody), "{users:?}");
+    assert!(threads(responder.pid(), "Gid:").iter().all(|group| group == nobody));
+    assert!(threads(responder.pid(), "Groups:").iter().all(String::is_empty));
+
+    // What reads and removes files of root's is a process without anything else of the responder's.
+    let [other] = children(responder.pid())[..] else { panic!("one other process") };
+    assert_powerless(other);
+    assert_eq!(threads(other, "Uid:"), ["0 0 0 0"]);
+    let open = fs::read_dir(format!("/proc/{other}/fd")).expect("it runs").flatten();
+    let open: Vec<String> = open
+        .filter_map(|fd| fs::read_link(fd.path()).ok())
+        .map(|target| target.to_string_lossy().into_owned())
+        .filter(|target| target != "/dev/null")
+        .collect();
+    assert!(open.len() == 1 && open[0].starts_with("socket:["), "{open:?}");
+
+    clients(&lab, &Plan::sequential(at(false, 80), 4));
+    let summary = responder.stop();
+    let active = summary.text.lines().find(|line| line.starts_with("active:")).expect("a line");
+    assert!(active.ends_with("; user nobody, no capabilities"), "{active}");
+    assert!(!std::path::Path::new(&format!("/proc/{other}")).exists(), "it ends before the responder");
+}
+
+#[test]
+fn the_user_can_be_chosen() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    let listener = owned(false, "80=close");
+    for (user, uid, named) in [("root", 0, "user root"), ("daemon", 1, "user daemon"), ("54321", 54_321, "user 54321")]
+    {
+        let responder = Responder::start(&lab, &["--listen", &listener, "--user", user]);
+        let wanted = [uid; 4].map(|id: u32| id.to_string()).join(" ");
+        assert!(threads(responder.pid(), "Uid:").iter().all(|uid| *uid == wanted), "{user}");
+        assert_eq!(children(responder.pid()).len(), usize::from(uid != 0), "{user}");
+        assert_powerless(responder.pid());
+        clients(&lab, &Plan::sequential(at(false, 80), 4));
+        let text = responder.stop().text;
+        assert!(text.contains(&format!("; {named}, no capabilities")), "{text}");
     }
-    assert!(threads >= 2, "the main thread and a core's");
-    responder.stop();
+    let wrong = Responder::run(&lab, &["--dev", "hf-s", "--listen", &listener, "--user", "hf-nobody"]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.text);
+    assert!(wrong.text.contains("there is no user `hf-nobody` on this machine"), "{}", wrong.text);
+}
+
+/// As `--cap-drop` of a container leaves it: root, and no right to become somebody else.
+#[test]
+fn root_that_cannot_become_another_user_says_so() {
+    let Some(lab) = lab(|spec| spec) else { return };
+    tool("capsh");
+    let start = |user: &str| {
+        let mut command = lab.server().command("capsh");
+        let shell = format!(
+            "exec {} respond --dev hf-s --listen {} --duration 1 {user}",
+            crate::responder::PROGRAM,
+            owned(false, "80=http")
+        );
+        let output = command.args(["--drop=cap_setuid", "--", "-c", &shell]).output().expect("capsh");
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, text) = start("");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("; user root (CAP_SETUID is missing), no capabilities"), "{text}");
+    let (code, text) = start("--user nobody");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("cannot run as nobody: CAP_SETUID is missing\nfix: --user root"), "{text}");
 }
 
 /// Policy, real-time priority and nice value of a thread.

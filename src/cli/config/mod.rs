@@ -4,7 +4,7 @@
 //!   on the command line; `layer`: the command line laid over the file, by the options' own parsers.
 
 mod layer;
-mod source;
+pub(super) mod source;
 mod values;
 
 use std::ffi::OsString;
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 
 use super::RespondArgs;
+use super::root_files::RootFiles;
 use crate::engine::listeners::{ListenerError, Listeners};
 use layer::{Given, Layered, layer};
 use source::{Mistake, Source};
@@ -61,16 +62,16 @@ impl Config {
     /// [`BadConfig`].
     pub fn open(path: &Path, matches: &ArgMatches) -> Result<(Config, RespondArgs), BadConfig> {
         let above = layer::given(matches);
-        let Layered { arguments, given, .. } = read(path, &above)?;
+        let Layered { arguments, given, .. } = read(path, &above, None)?;
         Ok((Config { path: path.to_owned(), above, begun: given }, arguments))
     }
 
-    /// Reads the file again.
+    /// Reads the file again; by `files` if this process may not.
     ///
     /// # Errors
     /// [`BadConfig`].
-    pub fn again(&self) -> Result<Reread, BadConfig> {
-        let Layered { arguments, given, .. } = read(&self.path, &self.above)?;
+    pub fn again(&self, files: Option<&RootFiles>) -> Result<Reread, BadConfig> {
+        let Layered { arguments, given, .. } = read(&self.path, &self.above, files)?;
         let names = self.begun.keys().chain(given.keys());
         let differs = |name: &&String| self.begun.get(*name) != given.get(*name);
         let live = |name: &&String| !LIVE.contains(&name.as_str());
@@ -86,7 +87,7 @@ impl Config {
 }
 
 /// What a running stack can take.
-const LIVE: [&str; 2] = ["listen", "fault"];
+const LIVE: [&str; 3] = ["listen", "fault", "take-over"];
 
 /// A file that was read again.
 pub struct Reread {
@@ -95,8 +96,8 @@ pub struct Reread {
     pub restart: Vec<String>,
 }
 
-fn read(path: &Path, above: &Given) -> Result<Layered, BadConfig> {
-    let source = Source::read(path).map_err(|text| BadConfig { text })?;
+fn read(path: &Path, above: &Given, files: Option<&RootFiles>) -> Result<Layered, BadConfig> {
+    let source = Source::read(path, files).map_err(|text| BadConfig { text })?;
     let layered = layer(&source, &OsString::from(path), above);
     let layered = layered.map_err(|mistakes| BadConfig::new(&source, &mistakes))?;
     match check(&layered) {

@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
+use crate::cli::root_files::RootFiles;
+
 /// Octets. A file of 65,535 listeners has fewer.
 const MOST: u64 = 16 << 20;
 /// Characters of a line that are shown.
@@ -47,15 +49,14 @@ impl Mistake {
 impl Source {
     /// # Errors
     /// One sentence: it cannot be read, is too long, or is no text.
-    pub fn read(path: &Path) -> Result<Source, String> {
+    pub fn read(path: &Path, files: Option<&RootFiles>) -> Result<Source, String> {
         let name = path.display().to_string();
         let cannot = |error: io::Error| format!("cannot read {name}: {error}");
-        // Asked before it is opened: opening a pipe would wait for somebody to write.
-        if !path.metadata().map_err(cannot)?.is_file() {
-            return Err(format!("{name} is no regular file: it is read again at each SIGHUP"));
-        }
-        let mut octets = Vec::new();
-        File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut octets)).map_err(cannot)?;
+        let octets = match (octets(path), files) {
+            (Err(error), Some(files)) if error.kind() == io::ErrorKind::PermissionDenied => files.config(),
+            (read, _) => read,
+        };
+        let octets = octets.map_err(cannot)?;
         if octets.len() as u64 > MOST {
             return Err(format!("{name} is longer than {} MiB", MOST >> 20));
         }
@@ -90,6 +91,17 @@ impl Source {
     fn boundary(&self, at: usize) -> usize {
         (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
     }
+}
+
+/// Of a regular file, and no more than tells that it is too long.
+pub(in crate::cli) fn octets(path: &Path) -> io::Result<Vec<u8>> {
+    // Asked before it is opened: opening a pipe would wait for somebody to write.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file, and is read again at each SIGHUP"));
+    }
+    let mut octets = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut octets)?;
+    Ok(octets)
 }
 
 fn count(text: &str) -> usize {

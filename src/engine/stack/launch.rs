@@ -1,6 +1,6 @@
 //! Starts the threads of the cores, scheduled as asked. A thread inherits the scheduling of the one that
 //! starts it, and to take a better one takes a privilege. So a thread of its own takes it while there
-//! are privileges, gives these up, and waits for the cores.
+//! are privileges, waits for the cores, and gives these up before it starts them.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use super::StartError;
 use crate::engine::Worker;
 use crate::engine::priority::Priority;
-use crate::engine::privileges::drop_privileges;
+use crate::engine::privileges::{drop_bounding_set, drop_privileges};
 use crate::engine::runner::Runner;
 use crate::xdp::{Fault, Queue};
 
@@ -32,13 +32,17 @@ impl Launcher {
         let wait = move || {
             let is_taken = priority.apply();
             let goes_on = is_taken.is_ok();
+            // Another user, whom the process may become meanwhile, could not any more.
+            let bounding = drop_bounding_set();
             // The other ends wait for as long as this thread is there.
             let _ = told.send(is_taken);
             if !goes_on {
                 return;
             }
-            let plain = drop_privileges().map_err(|error| io::Error::other(error.to_string()));
+            // The rest not earlier: the C library ends the process if not every thread may become that user.
             let Ok(runners) = to_start.recv() else { return };
+            let plain = bounding.and_then(|()| drop_privileges());
+            let plain = plain.map_err(|error| io::Error::other(error.to_string()));
             let _ = started.send(plain.and_then(|()| runners.into_iter().map(start).collect()));
         };
         Builder::new().name("hf-launcher".to_owned()).spawn(wait).map_err(StartError::Thread)?;
