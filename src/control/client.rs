@@ -1,17 +1,18 @@
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::trust::{Distrust, name, reach};
 use super::{Reply, Request, Status, socket};
 
-/// So long may a program take for its next line.
+/// So long may a program take to let us in, and for each line.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Octets of a line at most: root may be answered by a program of somebody else's.
-const MOST_ANSWER: u64 = 16 << 20;
+const MOST_ANSWER: usize = 16 << 20;
 
 /// A running program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,12 @@ pub enum AskError {
     Several(Vec<(u32, String)>),
     #[error("there is no handfast with process number {0} that answers you")]
     NoSuch(u32),
+    #[error("no handfast of root's is running; {} runs one (process {pid})", printable(user))]
+    OnlyOfOther { pid: u32, user: String, runtime: PathBuf },
+    #[error("{} is no socket: a link to one is not followed", .0.display())]
+    NoSocket(PathBuf),
+    #[error("{}: it is a program of {}, which is not believed here", path.display(), printable(user))]
+    OfOther { path: PathBuf, user: String },
     #[error("nobody answers at {}: {source}", path.display())]
     NoAnswer { path: PathBuf, source: io::Error },
     #[error("{}: the program went away before it had answered: {source}", path.display())]
@@ -41,8 +48,12 @@ pub enum AskError {
 
 impl AskError {
     /// What to do about it.
-    pub fn fix(&self) -> Option<&'static str> {
-        match self {
+    pub fn fix(&self) -> Option<String> {
+        if let AskError::OnlyOfOther { user, runtime, .. } = self {
+            let (user, runtime) = (printable(user), printable(&runtime.display().to_string()));
+            return Some(format!("ask as that user: runuser -u {user} -- env XDG_RUNTIME_DIR={runtime} handfast top"));
+        }
+        let fix = match self {
             AskError::NoneRunning => Some(
                 "start one: handfast respond or handfast bench; ask as root, or as the user who started it; \
                  --socket PATH for one with --control PATH",
@@ -55,9 +66,16 @@ impl AskError {
                 Some("start the program with --control PATH; ask as root, or as the user who started it")
             }
             AskError::Strange { .. } => Some("use the program's own version of handfast"),
-            AskError::Broken { .. } | AskError::Refused(_) => None,
-        }
+            AskError::NoSocket(_) => Some("--socket with the path that the program was started with"),
+            AskError::OfOther { .. } => Some("ask as that user: runuser -u USER -- handfast top --socket PATH"),
+            AskError::OnlyOfOther { .. } | AskError::Broken { .. } | AskError::Refused(_) => None,
+        };
+        fix.map(str::to_owned)
     }
+}
+
+fn too_slow() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", PATIENCE.as_secs()))
 }
 
 /// The only running program, or the one with this process number.
@@ -73,7 +91,10 @@ pub fn find(pid: Option<u32>) -> Result<Found, AskError> {
     }
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
-        (None, _) => Err(AskError::NoneRunning),
+        (None, _) => Err(socket::of_others().into_iter().next().map_or(AskError::NoneRunning, |other| {
+            let (pid, runtime, uid) = other;
+            AskError::OnlyOfOther { pid, user: name(uid), runtime }
+        })),
         (Some(last), false) => {
             found.push(last);
             Err(AskError::Several(found.iter().map(|found| (found.pid, described(found))).collect()))
@@ -118,15 +139,15 @@ pub struct Client {
 
 impl Client {
     /// # Errors
-    /// [`AskError::NoAnswer`].
+    /// [`AskError::NoAnswer`], or a socket that is not to be believed.
     pub fn connect(path: &Path) -> Result<Client, AskError> {
-        let connect = || {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            Ok(stream)
-        };
-        let stream = connect().map_err(|source| AskError::NoAnswer { path: path.to_owned(), source })?;
+        let no_answer = |source| AskError::NoAnswer { path: path.to_owned(), source };
+        let stream = reach(path, PATIENCE).map_err(|distrust| match distrust {
+            Distrust::Cannot(source) => no_answer(source),
+            Distrust::NoSocket => AskError::NoSocket(path.to_owned()),
+            Distrust::Other(user) => AskError::OfOther { path: path.to_owned(), user },
+        })?;
+        stream.set_write_timeout(Some(PATIENCE)).map_err(no_answer)?;
         Ok(Client { stream: BufReader::with_capacity(64 * 1024, stream), path: path.to_owned() })
     }
 
@@ -169,18 +190,38 @@ impl Client {
     /// # Errors
     /// [`AskError`], what the program refuses among them.
     pub fn answer(&mut self) -> Result<Reply, AskError> {
-        let mut line = Vec::new();
-        match self.stream.by_ref().take(MOST_ANSWER).read_until(b'\n', &mut line) {
-            Err(source) => return Err(self.broken(source)),
-            Ok(_) if !line.ends_with(b"\n") => {
-                return Err(self.broken(io::ErrorKind::UnexpectedEof.into()));
-            }
-            Ok(_) => {}
-        }
+        let line = self.line().map_err(|source| self.broken(source))?;
         match serde_json::from_slice(&line).map_err(|source| self.strange(source))? {
             Reply::Error(why) => Err(AskError::Refused(printable(&why))),
             reply => Ok(reply),
         }
+    }
+
+    /// Within [`PATIENCE`] as a whole, however it comes in pieces.
+    fn line(&mut self) -> io::Result<Vec<u8>> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            if self.stream.buffer().is_empty() {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(too_slow());
+                }
+                self.stream.get_ref().set_read_timeout(Some(left))?;
+            }
+            let piece = match self.stream.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(too_slow()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                piece => piece?,
+            };
+            let end = piece.iter().position(|byte| *byte == b'\n').map_or(piece.len(), |at| at + 1);
+            if end == 0 || line.len() + end > MOST_ANSWER {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            line.extend(&piece[..end]);
+            self.stream.consume(end);
+        }
+        Ok(line)
     }
 
     fn broken(&self, source: io::Error) -> AskError {

@@ -10,7 +10,7 @@
 //! - `connection`: a connection as it is listed; `filter` which ones; `listing` how they are read,
 //!   over `ask`: a core fills a form in.
 //! - `socket`: the socket's file: made, found, removed. `server` answers, over a `talk` with each
-//!   client; `client` asks.
+//!   client; `client` asks, whom `trust` lets it believe.
 //!
 //! May use `report`, `load`, `engine` and what is below.
 
@@ -25,6 +25,7 @@ mod socket;
 mod status;
 mod subject;
 mod talk;
+mod trust;
 
 pub use client::{AskError, Client, Found, find, printable};
 pub use connection::{Connection, TimerLeft};

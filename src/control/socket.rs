@@ -11,10 +11,12 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, Uid, geteuid};
 use thiserror::Error;
 
+use super::trust::is_deserted;
+
 /// Where root's programs have theirs.
 const OF_ROOT: &str = "/run/handfast";
 /// Where the service has its own: packaging/handfast.service runs it as a user that is gone afterwards.
-const OF_SERVICE: &str = "/run/handfast-respond/handfast";
+pub(super) const OF_SERVICE: &str = "/run/handfast-respond/handfast";
 /// Where each other user's run-time folder is.
 const OF_USERS: &str = "/run/user";
 
@@ -133,12 +135,26 @@ pub(super) fn folder() -> Option<PathBuf> {
     Some(PathBuf::from(runtime).join("handfast"))
 }
 
-/// Every socket that this user may be answered at, with its program's number.
+/// Programs of other users, which root does not believe, with the folder of each and its user.
+pub(super) fn of_others() -> Vec<(u32, PathBuf, Uid)> {
+    if !geteuid().is_root() {
+        return Vec::new();
+    }
+    let owner = |path: &Path| fs::symlink_metadata(path).ok().map(|is| Uid::from_raw(is.uid()));
+    let users = fs::read_dir(OF_USERS).into_iter().flatten().flatten().map(|user| user.path());
+    let users = users.filter_map(|user| Some((owner(&user)?, user))).filter(|(uid, _)| !uid.is_root());
+    let of_user = |(uid, user): (Uid, PathBuf)| {
+        let numbers = sockets(&user.join("handfast")).into_iter().map(|(number, _)| number);
+        let alive = numbers.filter(move |pid| owner(Path::new(&format!("/proc/{pid}"))) == Some(uid));
+        alive.map(move |pid| (pid, user.clone(), uid)).collect::<Vec<_>>()
+    };
+    users.flat_map(of_user).collect()
+}
+
+/// Every socket that this user believes, with its program's number.
 pub(super) fn all() -> Vec<(u32, PathBuf)> {
     let mut folders: Vec<PathBuf> = folder().into_iter().collect();
     if geteuid().is_root() {
-        let users = fs::read_dir(OF_USERS).into_iter().flatten().flatten();
-        folders.extend(users.map(|user| user.path().join("handfast")));
         folders.push(OF_SERVICE.into());
     }
     let mut found: Vec<(u32, PathBuf)> = folders.iter().flat_map(|folder| sockets(folder)).collect();
@@ -164,11 +180,6 @@ fn left_behind(folder: &Path) -> Vec<PathBuf> {
     let gone = |number: u32| kill(Pid::from_raw(number as i32), None) == Err(Errno::ESRCH);
     let dead = sockets(folder).into_iter().filter(|(number, path)| gone(*number) && is_deserted(path));
     dead.map(|(_, path)| path).collect()
-}
-
-/// Nobody listens there.
-fn is_deserted(path: &Path) -> bool {
-    matches!(UnixStream::connect(path), Err(error) if error.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// A folder of this user's own, that nobody else may enter.

@@ -6,6 +6,7 @@
 mod asked;
 mod bench;
 mod connections;
+mod distrust;
 mod million;
 mod refused;
 mod socket;
