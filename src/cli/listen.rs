@@ -87,7 +87,9 @@ fn refused(error: &OwnedError, owned: &str, text: &str) -> String {
             format!("{error}; write the interface's own address, as in 10.0.0.5{ports}, or 0.0.0.0/0{ports}")
         }
         OwnedError::Loopback(_) => {
-            format!("{error}; write the interface's own address, as in [2001:db8::5]{ports}, or [::]/0{ports}")
+            format!(
+                "{error}; write the interface's own address, as in [2001:db8::5]{ports}, or [::]/0{ports}"
+            )
         }
         error => error.to_string(),
     }
@@ -117,7 +119,10 @@ mod tests {
             ("[2001:db8::1]:9", "[2001:db8::1]:9=discard"),
             ("10.0.0.1:80=http,idle-timeout=30s", "10.0.0.1:80=http,idle-timeout=30"),
             ("10.0.0.1:80,keepalive=0", "10.0.0.1:80=discard,keepalive=0"),
-            ("[fd00::1]:7=echo,idle-timeout=0.5,keepalive=9", "[fd00::1]:7=echo,keepalive=9,idle-timeout=0.5"),
+            (
+                "[fd00::1]:7=echo,idle-timeout=0.5,keepalive=9",
+                "[fd00::1]:7=echo,keepalive=9,idle-timeout=0.5",
+            ),
         ] {
             let listen = text.parse::<Listen>().expect(text);
             assert_eq!(listen.to_string(), written);

@@ -44,7 +44,8 @@ pub(super) struct RootFiles {
 impl RootFiles {
     /// Before anything else is opened, so that it keeps nothing open, and before there are threads.
     pub fn start(config: Option<&Path>) -> Result<RootFiles, Failure> {
-        let cannot = |error: io::Error| Failure::new(format!("cannot start a process: {error}")).fix("--user root");
+        let cannot =
+            |error: io::Error| Failure::new(format!("cannot start a process: {error}")).fix("--user root");
         let (near, far) = UnixStream::pair().map_err(cannot)?;
         // SAFETY: this process has one thread, so the new one may do whatever this one may.
         match unsafe { fork() }.map_err(|errno| cannot(errno.into()))? {

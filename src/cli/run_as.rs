@@ -44,7 +44,9 @@ impl FromStr for RunAs {
         };
         let known = user.ok().flatten();
         let known = known.map(|user| RunAs { name: user.name, uid: user.uid, gid: user.gid });
-        known.or(number.map(RunAs::numbered)).ok_or_else(|| format!("there is no user `{text}` on this machine"))
+        known
+            .or(number.map(RunAs::numbered))
+            .ok_or_else(|| format!("there is no user `{text}` on this machine"))
     }
 }
 
@@ -86,7 +88,9 @@ impl Identity {
 
     fn become_user(&self) -> Result<String, Failure> {
         let Some(user) = &self.user else { return Ok(format!("user {}", name(geteuid()))) };
-        match missing().map_or_else(|| become_user(user.uid, user.gid).map_err(|error| error.to_string()), Err) {
+        match missing()
+            .map_or_else(|| become_user(user.uid, user.gid).map_err(|error| error.to_string()), Err)
+        {
             Ok(()) => Ok(format!("user {}", printable(&user.name))),
             Err(why) if self.by_default => Ok(format!("user root ({why})")),
             Err(why) => Err(Failure::new(format!("cannot run as {}: {why}", printable(&user.name)))

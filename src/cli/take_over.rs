@@ -129,9 +129,9 @@ fn programs(sockets: &[KernelSocket], shared: &[IpAddr], lookup: &Listeners<()>)
     let once = listening().filter(|socket| seen.insert(socket.local));
     let taken = once.map(|socket| {
         let port = socket.local.port();
-        let lost = shared.iter().filter(|address| {
-            reaches(socket.local, **address) && lookup.lookup(**address, port).is_some()
-        });
+        let lost = shared
+            .iter()
+            .filter(|address| reaches(socket.local, **address) && lookup.lookup(**address, port).is_some());
         let places = lost.map(|address| SocketAddr::new(*address, port)).collect();
         Taken { socket: socket.local, inode: socket.inode, places }
     });
@@ -292,7 +292,10 @@ mod tests {
             rule,
         };
         let note = cut_off(&[cut(&rules[0])], false).expect("written so").expect("said");
-        assert!(note.starts_with("1 established connection of this machine cut off: 10.0.0.5:22 with"), "{note}");
+        assert!(
+            note.starts_with("1 established connection of this machine cut off: 10.0.0.5:22 with"),
+            "{note}"
+        );
         for rule in &rules[1..] {
             let refused = cut_off(&[cut(rule)], false).expect_err("not meant").to_string();
             assert!(refused.contains("10.0.0.5:22 with 10.0.0.9:50000"), "{refused}");
@@ -310,7 +313,10 @@ mod tests {
         for (ports, rest) in [
             (&[1][..], &["10.0.0.5:2-65535=discard"][..]),
             (&[65_535], &["10.0.0.5:1-65534=discard"]),
-            (&[22, 23, 80], &["10.0.0.5:1-21=discard", "10.0.0.5:24-79=discard", "10.0.0.5:81-65535=discard"]),
+            (
+                &[22, 23, 80],
+                &["10.0.0.5:1-21=discard", "10.0.0.5:24-79=discard", "10.0.0.5:81-65535=discard"],
+            ),
         ] {
             let found = without(&listen("10.0.0.5:1-65535"), &ports.iter().copied().collect());
             assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), rest);
@@ -324,6 +330,8 @@ mod tests {
         let refuse = |text: &str| no_broadcast(&Network::default(), &[], &link, &[listen(text)]);
         let refused = refuse("10.0.0.255:80").expect_err("broadcast").to_string();
         assert!(refused.contains("the broadcast address of 10.0.0.0/24"), "{refused}");
-        assert!(["10.0.0.254:80", "10.0.0.0/24:80", "[2001:db8::ff]:80"].iter().all(|text| refuse(text).is_ok()));
+        assert!(
+            ["10.0.0.254:80", "10.0.0.0/24:80", "[2001:db8::ff]:80"].iter().all(|text| refuse(text).is_ok())
+        );
     }
 }

@@ -51,7 +51,9 @@ impl AskError {
     pub fn fix(&self) -> Option<String> {
         if let AskError::OnlyOfOther { user, runtime, .. } = self {
             let (user, runtime) = (printable(user), printable(&runtime.display().to_string()));
-            return Some(format!("ask as that user: runuser -u {user} -- env XDG_RUNTIME_DIR={runtime} handfast top"));
+            return Some(format!(
+                "ask as that user: runuser -u {user} -- env XDG_RUNTIME_DIR={runtime} handfast top"
+            ));
         }
         let fix = match self {
             AskError::NoneRunning => Some(
@@ -67,7 +69,9 @@ impl AskError {
             }
             AskError::Strange { .. } => Some("use the program's own version of handfast"),
             AskError::NoSocket(_) => Some("--socket with the path that the program was started with"),
-            AskError::OfOther { .. } => Some("ask as that user: runuser -u USER -- handfast top --socket PATH"),
+            AskError::OfOther { .. } => {
+                Some("ask as that user: runuser -u USER -- handfast top --socket PATH")
+            }
             AskError::OnlyOfOther { .. } | AskError::Broken { .. } | AskError::Refused(_) => None,
         };
         fix.map(str::to_owned)

@@ -39,7 +39,8 @@ pub(super) fn reach(path: &Path, patience: Duration) -> Result<UnixStream, Distr
     believe(Uid::from_raw(file.uid()))?;
     let stream = connected(path, patience).map_err(Distrust::Cannot)?;
     // As it was when the program began to listen; whatever the name leads to by now.
-    let peer = getsockopt(&stream, sockopt::PeerCredentials).map_err(|errno| Distrust::Cannot(errno.into()))?;
+    let peer =
+        getsockopt(&stream, sockopt::PeerCredentials).map_err(|errno| Distrust::Cannot(errno.into()))?;
     believe(Uid::from_raw(peer.uid()))?;
     Ok(stream)
 }

@@ -37,9 +37,10 @@ impl<K: PacketKey> Flows<K> {
         let (before, hop, listener) = (tcb.state, tcb.hop, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let (emit, data) = match tcp::expires(timer, tcb, &mut cx) {
-            Action::Reply(emit) | Action::DropReply(_, emit) | Action::ReplyThenOutput(emit) => {
-                (Some(emit), None)
-            }
+            Action::Reply(emit)
+            | Action::DropReply(_, emit)
+            | Action::ReplyThenOutput(emit)
+            | Action::DropReplyThenOutput(_, emit) => (Some(emit), None),
             Action::Output => match tcp::unasked(tcb, &mut cx) {
                 Some(out) => (Some(out.emit), out.with_data.then_some(out.buffer)),
                 None => (None, None),

@@ -69,7 +69,7 @@ impl<K: PacketKey> Flows<K> {
             return;
         }
         let frame = alloc_tx(&core.hops, ports, tcb.hop, number);
-        // In SYN-SENT only a silent end can be pending.
+        // In SYN-SENT a silent end or the SYN again is pending; the SYN timer sends that too.
         if matches!(frame, Err(DropReason::NoFrame)) && tcb.state != State::SynSent {
             return self.wait_for_frame(core.now, slot);
         }

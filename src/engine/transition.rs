@@ -49,7 +49,7 @@ impl<K: PacketKey> Flows<K> {
             );
         }
         let bytes = port.bytes(&frame);
-        if !matches!(action, Action::Drop(_) | Action::DropReply(..)) {
+        if !matches!(action, Action::Drop(_) | Action::DropReply(..) | Action::DropReplyThenOutput(..)) {
             tcb.heard(self.timers.idle_ms, segment.info.payload_len > 0);
         }
         if tcp::shows_the_way(&action, tcb, &segment.info) {
@@ -57,7 +57,9 @@ impl<K: PacketKey> Flows<K> {
         }
         let states = (before, tcb.state);
         let listed = tcb.has(TcbFlags::LISTED);
-        if matches!(action, Action::Output | Action::ReplyThenOutput(_)) && !listed {
+        if matches!(action, Action::Output | Action::ReplyThenOutput(_) | Action::DropReplyThenOutput(..))
+            && !listed
+        {
             tcb.set(TcbFlags::LISTED);
         }
         self.apply_state(core, slot, hash, states, timer);
@@ -77,6 +79,13 @@ impl<K: PacketKey> Flows<K> {
             }
             Action::DropReply(reason, emit) => {
                 core.counters.dropped(reason);
+                ctx.reply(frame, link_len, &segment.key, &emit);
+            }
+            Action::DropReplyThenOutput(reason, emit) => {
+                core.counters.dropped(reason);
+                if !listed {
+                    self.queue_tx(core.now, PendingTx { slot, key: segment.key, hash });
+                }
                 ctx.reply(frame, link_len, &segment.key, &emit);
             }
             Action::Drop(reason) => ctx.drop_frame(frame, reason),

@@ -11,7 +11,7 @@ pub enum Failure {
     Reset,
     /// The SYN was never answered, or not in time.
     ConnectTimeout,
-    /// The SYN was never answered, but for an ICMP error.
+    /// The SYN was answered by an ICMP error, or by nothing else.
     Unreachable,
     /// Established, and not done in time.
     Timeout,

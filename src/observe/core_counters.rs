@@ -38,7 +38,7 @@ pub enum Closed {
     ConnectTimeout,
     /// The peer answered our SYN with a RST.
     ConnectRefused,
-    /// An ICMP error said of our SYN that the peer's port or protocol is unreachable.
+    /// An ICMP error said of our SYN that the peer is unreachable.
     Unreachable,
     /// The program ended and reset it.
     Stopped,

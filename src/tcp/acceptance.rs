@@ -129,7 +129,9 @@ pub(super) fn check_ack(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'
 #[inline]
 pub fn shows_the_way(action: &Action, tcb: &Tcb, segment: &SegmentInfo) -> bool {
     match action {
-        Action::Drop(reason) | Action::DropReply(reason, _) => dropped_but_shows(*reason, tcb, segment),
+        Action::Drop(reason) | Action::DropReply(reason, _) | Action::DropReplyThenOutput(reason, _) => {
+            dropped_but_shows(*reason, tcb, segment)
+        }
         _ => true,
     }
 }

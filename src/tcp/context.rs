@@ -44,6 +44,8 @@ pub enum Action {
     ReplyThenOutput(Emit),
     /// Counted under its name and answered with a segment.
     DropReply(DropReason, Emit),
+    /// As `DropReply`, and the connection owes more, as with `ReplyThenOutput`.
+    DropReplyThenOutput(DropReason, Emit),
     /// Counted under its name; the frame is free.
     Drop(DropReason),
     /// A SYN ends this TIME-WAIT (RFC 9293 MAY-2, RFC 6191): the old connection is over, the SYN

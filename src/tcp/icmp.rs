@@ -7,7 +7,7 @@ use crate::tcp::State;
 use crate::wire::{IcmpError, Seq};
 
 /// An ICMP error quotes a segment that starts at `seq`. Whoever has not seen our segments hits
-/// what is in flight only by luck (RFC 5927 4.1). A hard error ends an attempt to connect; nothing
+/// what is in flight only by luck (RFC 5927 4.1). An unreachable ends an attempt to connect; nothing
 /// ends a connection that is established (RFC 5927 5.2, MUST-56): the user is told, so that it can
 /// name the cause if the connection times out.
 pub fn icmp_error(

@@ -1,5 +1,6 @@
 //! Composes what a connection sends.
 
+use super::timers::syn_again;
 use super::{BufferId, Context, Tcb, TcbFlags, Timer};
 use crate::observe::Closed;
 use crate::tcp::{Config, Offer, State, SynOffer};
@@ -57,8 +58,9 @@ pub fn unasked(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Out> {
         // RFC 9293 3.10.4, 3.10.5: nobody knows of it yet, so nobody is told.
         if tcb.has(TcbFlags::ABORT) || tcb.has(TcbFlags::SEND_CLOSED) {
             cx.close(tcb, Closed::Aborted);
+            return None;
         }
-        return None;
+        return tcb.take(TcbFlags::RETRANSMIT).then(|| without_data(syn_again(tcb, cx)));
     }
     if tcb.take(TcbFlags::ABORT) {
         let reset = reset_of(tcb);

@@ -4,6 +4,7 @@
 use super::{Action, Context, Tcb, TcbFlags, give_up, rto};
 use crate::observe::Closed;
 use crate::tcp::output::{syn, syn_ack};
+use crate::wire::Emit;
 
 /// What is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
@@ -69,11 +70,17 @@ fn syn_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
         cx.close(tcb, Closed::ConnectTimeout);
         return Action::None;
     }
-    tcb.set_retries(retries + 1);
+    Action::Reply(syn_again(tcb, cx))
+}
+
+/// The SYN once more, and its timer with it.
+pub(super) fn syn_again(tcb: &mut Tcb, cx: &mut Context<'_>) -> Emit {
+    let retries = tcb.retries() + 1;
+    tcb.set_retries(retries);
     tcb.set(TcbFlags::SYN_LOST);
     cx.counters.syn_retransmissions.bump();
-    cx.start(Timer::Syn, syn_timeout(retries + 1));
-    Action::Reply(syn(tcb, cx))
+    cx.start(Timer::Syn, syn_timeout(retries));
+    syn(tcb, cx)
 }
 
 fn syn_ack_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {

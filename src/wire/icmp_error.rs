@@ -20,10 +20,10 @@ pub enum IcmpError {
 }
 
 impl IcmpError {
-    /// Whether it comes from the peer itself and tries are in vain (RFC 1122 4.2.3.9). Even so it
-    /// ends nothing but an attempt to connect (RFC 5927 5.2).
+    /// Whether it ends an attempt to connect: every unreachable does, as in Linux (decision 0051). It ends
+    /// nothing else (RFC 5927 5.2).
     pub fn is_hard(self) -> bool {
-        matches!(self, IcmpError::ProtocolUnreachable | IcmpError::PortUnreachable)
+        !matches!(self, IcmpError::TimeExceeded | IcmpError::ParameterProblem)
     }
 
     /// As people say it.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 
-use procfs::prelude::FromReadSI;
 use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
+use procfs::prelude::FromReadSI;
 use procfs::process::{FDTarget, Process as Entry, all_processes};
 
 /// A socket that listens or has an established connection.
@@ -31,7 +31,8 @@ pub struct Process {
 /// /proc is not mounted. A kernel without IPv6 has no sockets of it.
 pub fn sockets() -> io::Result<Vec<KernelSocket>> {
     let table = |name: &str| {
-        let entries = TcpNetEntries::from_file(format!("/proc/thread-self/net/{name}"), procfs::current_system_info());
+        let entries =
+            TcpNetEntries::from_file(format!("/proc/thread-self/net/{name}"), procfs::current_system_info());
         entries.map_err(io::Error::other)
     };
     let entries = table("tcp")?.0.into_iter().chain(table("tcp6").map(|table| table.0).unwrap_or_default());

@@ -261,8 +261,7 @@ mod tests {
 
     #[test]
     fn what_stands_on_an_interface_comes_through_it() {
-        let interface =
-            |index, lower, master| Interface { index, lower, master, ..Interface::default() };
+        let interface = |index, lower, master| Interface { index, lower, master, ..Interface::default() };
         // eth0 in a bond with a VLAN on it; a veth pair; another.
         let network = Network {
             interfaces: vec![
@@ -274,9 +273,15 @@ mod tests {
             ],
             addresses: Vec::new(),
         };
-        for (upper, index, comes) in
-            [(1, 1, true), (2, 1, true), (3, 1, true), (1, 2, false), (4, 5, false), (4, 4, true), (9, 1, false)]
-        {
+        for (upper, index, comes) in [
+            (1, 1, true),
+            (2, 1, true),
+            (3, 1, true),
+            (1, 2, false),
+            (4, 5, false),
+            (4, 4, true),
+            (9, 1, false),
+        ] {
             assert_eq!(network.comes_through(upper, index), comes, "{upper} through {index}");
         }
     }

@@ -154,7 +154,8 @@ pub fn route_device(address: IpAddr) -> io::Result<u32> {
         IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
         IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
     };
-    let message = RouteMessage { family: family as u8, destination_len: 8 * bytes.len() as u8, zero: [0; 10] };
+    let message =
+        RouteMessage { family: family as u8, destination_len: 8 * bytes.len() as u8, zero: [0; 10] };
     let attribute = [((4 + bytes.len()) as u16).to_ne_bytes(), libc::RTA_DST.to_ne_bytes()].concat();
     let body = [message.as_bytes(), &attribute, &bytes].concat();
     let len = (size_of::<Header>() + body.len()) as u32;

@@ -33,7 +33,8 @@ fn keeps_its_rate(stage: &Stage, arrivals: &str) {
     let series = results.json["series"].as_array().expect("seconds");
     assert_eq!(series.len(), 3);
     let completed: u64 = series.iter().map(|second| count(&second["completed"])).sum();
-    assert!((results.number("rate.mean") - completed as f64 / 3.0).abs() < 1e-6, "{}", results.text);
+    // All were completed in the end.
+    assert!((results.number("rate.mean") - attempted / 3.0).abs() < 1e-6, "{}", results.text);
     // What is not completed in these seconds had no more time left than the slowest one took. On a
     // quiet machine that is next to nothing: `figures` holds the rate to one percent.
     let (missing, slowest) = (attempted - completed as f64, slowest(&results));

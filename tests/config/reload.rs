@@ -187,7 +187,8 @@ fn a_new_listener_that_would_cut_off_the_kernels_connections_is_refused() {
     responder.await_line(|line| line == "nothing was changed: what ran before goes on");
     drop((stream, server));
 
-    let server = lab.in_server(|| std::net::TcpListener::bind("0.0.0.0:80")).expect("namespace").expect("free");
+    let server =
+        lab.in_server(|| std::net::TcpListener::bind("0.0.0.0:80")).expect("namespace").expect("free");
     let one = "198.18.255.1:80=echo";
     let line = reload(&mut responder, &file, &listening("", &[&ours, one]), "note: taken from ");
     assert!(line.contains("198.18.255.1:80"), "{line}");

@@ -35,10 +35,10 @@ fn syn_sent_meets_everything() {
     let refused = [(ConnectRefused, 1)];
     let rows = [
         // First: an ACK of what was never sent. The RST ends a half-open connection of the peer's.
-        sent("old SYN-ACK", "> S. 50 -9\n< R -9\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
-        sent("ACK of the ISN", "> S. 50 0\n< R 0\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
-        sent("ACK beyond the SYN", "> . 50 2\n< R 2\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
-        sent("old data", "> P. 50 9 len=5\n< R 9\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
+        sent("old SYN-ACK", "> S. 50 -9\n< R -9\n< S 0\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
+        sent("ACK of the ISN", "> S. 50 0\n< R 0\n< S 0\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
+        sent("ACK beyond the SYN", "> . 50 2\n< R 2\n< S 0\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
+        sent("old data", "> P. 50 9 len=5\n< R 9\n< S 0\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
         sent("old RST", "> R. 50 2\n> R. 0 1", &refused, &[(RstUnproven, 1)]),
         // Second.
         sent("RST and ACK: refused", "> R. 0 1", &refused, &[]),
@@ -53,6 +53,35 @@ fn syn_sent_meets_everything() {
         sent("ACK alone", "> . 1 1\n> R. 0 1", &refused, &[(SynSentOther, 1)]),
         sent("FIN and ACK", "> F. 1 1\n> R. 0 1", &refused, &[(SynSentOther, 1)]),
         sent("nothing", "> - 1\n> R. 0 1", &refused, &[(SynSentOther, 1)]),
+    ];
+    calls(&rows);
+}
+
+/// A peer in TIME-WAIT or half-open answers by a challenge ACK (RFC 5961 4.2). The SYN goes again behind
+/// the RST, once; its time-out goes on from there.
+#[test]
+fn a_challenged_syn_goes_again_at_once() {
+    use DropReason::*;
+    let open = "> S. 0 1\n< . 1 1\n> R. 1 1";
+    let rows = [
+        sent(
+            "welcome then",
+            &format!("> . 50 9\n< R 9\n< S 0\n{open}"),
+            &[(ResetByPeer, 1)],
+            &[(AckUnacceptable, 1)],
+        ),
+        sent(
+            "challenged twice",
+            &format!("> . 50 9\n< R 9\n< S 0\n> . 50 9\n< R 9\n+ 1999\n+ 1\n< S 0\n{open}"),
+            &[(ResetByPeer, 1)],
+            &[(AckUnacceptable, 2)],
+        ),
+        sent(
+            "challenged late",
+            &format!("+ 1000\n< S 0\n> . 50 9\n< R 9\n+ 1999\n+ 1\n< S 0\n{open}"),
+            &[(ResetByPeer, 1)],
+            &[(AckUnacceptable, 1)],
+        ),
     ];
     calls(&rows);
 }

@@ -75,7 +75,8 @@ fn no_thread_of_a_running_responder_has_a_capability_nor_root() {
 fn the_user_can_be_chosen() {
     let Some(lab) = lab(|spec| spec) else { return };
     let listener = owned(false, "80=close");
-    for (user, uid, named) in [("root", 0, "user root"), ("daemon", 1, "user daemon"), ("54321", 54_321, "user 54321")]
+    for (user, uid, named) in
+        [("root", 0, "user root"), ("daemon", 1, "user daemon"), ("54321", 54_321, "user 54321")]
     {
         let responder = Responder::start(&lab, &["--listen", &listener, "--user", user]);
         let wanted = [uid; 4].map(|id: u32| id.to_string()).join(" ");

@@ -45,10 +45,9 @@ pub(super) fn arrives(
     let flags = segment.flags;
     let (ack, rst) = (flags.has(Flags::ACK), flags.has(Flags::RST));
     if ack && !acknowledges(tcb, segment) {
-        // An answer to something old: the RST spares the peer a half-open connection.
         return match rst {
             true => Action::Drop(DropReason::RstUnproven),
-            false => Action::DropReply(DropReason::AckUnacceptable, stateless(segment)),
+            false => challenged(tcb, segment, cx),
         };
     }
     match (rst, flags.has(Flags::SYN), ack) {
@@ -63,6 +62,18 @@ pub(super) fn arrives(
         (false, true, false) => cross(tcb, segment, cx),
         (false, false, _) => Action::Drop(DropReason::SynSentOther),
     }
+}
+
+/// An answer to something old: the peer has a connection of these ports still, and the RST ends it. The
+/// SYN is welcome then, so it goes again at once instead of after its time-out (as Linux does); the first
+/// time alone, since whoever guesses ports could ask for more.
+fn challenged(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
+    let reset = stateless(segment);
+    if tcb.retries() > 0 || cx.config.syn_retries == 0 {
+        return Action::DropReply(DropReason::AckUnacceptable, reset);
+    }
+    tcb.set(TcbFlags::RETRANSMIT);
+    Action::DropReplyThenOutput(DropReason::AckUnacceptable, reset)
 }
 
 /// SND.UNA < SEG.ACK <= SND.NXT.
