@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let metrics = arguments.metrics.bind()?;
     let socket = arguments.control.open()?;
     let options = Options { capture, ..options(arguments, &control, (&device.name, gateway)) };
-    let failed = |error| Failure::to_start(error, std::slice::from_ref(&device.name));
+    let failed = |error| Failure::to_start(error, std::slice::from_ref(&device.name), &[]);
     let stack = Stack::open(options).map_err(failed)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;

@@ -2,9 +2,10 @@ use std::error::Error;
 use std::fmt;
 use std::path::Path;
 
+use super::{Listen, at_work};
 use crate::engine::stack::StartError;
 use crate::lab::LabError;
-use crate::xdp::XdpError;
+use crate::xdp::{AttachError, ProgramError, XdpError};
 
 /// What an operator reads when a command fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +25,16 @@ impl Failure {
     }
 
     /// A stack that could not start on these interfaces.
-    pub fn to_start(error: StartError, devices: &[String]) -> Failure {
+    /// `listeners`: what it was to answer, if anything.
+    pub(super) fn to_start(error: StartError, devices: &[String], listeners: &[Listen]) -> Failure {
         let failure = Failure::of(&error);
         let named = devices.iter().find(|device| failure.message.contains(device.as_str()));
         match (error, named.or(devices.first())) {
+            (StartError::Program(ProgramError::Attach(AttachError::Busy { holder, .. })), _)
+                if holder.is_ours() =>
+            {
+                failure.fix(at_work::fix(holder.process.as_ref(), listeners))
+            }
             // It says what else to take.
             (StartError::Xdp(XdpError::Loopback { .. }), _) => failure,
             (StartError::Xdp(_) | StartError::Program(_), Some(device)) => {

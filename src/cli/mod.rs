@@ -12,6 +12,7 @@ mod out;
 
 mod alarm;
 mod args;
+mod at_work;
 mod bench;
 mod bench_args;
 mod bench_hints;

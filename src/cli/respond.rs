@@ -70,7 +70,7 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         files.remove_at_end(path);
     }
     let capture = arguments.capture.create()?;
-    let failed = |error| Failure::to_start(error, &arguments.devices);
+    let failed = |error| Failure::to_start(error, &arguments.devices, &arguments.listeners);
     let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(failed)?;
     let active = responder.active.clone();
     let subject = Subject::responder(&active);

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::Action;
 use super::place::{is_here, processes};
+use crate::xdp::keeps_attached;
 
 /// A process, by id and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(super) fn find(programs: &[u32]) -> Holders {
             let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
             Process { id, name: name.trim().to_owned() }
         };
-        if !programs.is_empty() && keeps_one(id, programs) {
+        if !programs.is_empty() && keeps_attached(id, programs) {
             found.programs.push(named());
         }
         if is_here(id) && has_xdp_socket(id) {
@@ -64,22 +65,6 @@ fn is_fill_ring(mapping: &str) -> bool {
     words.nth(2) == Some("100000000") && words.next_back().is_some_and(|name| name.starts_with("socket:["))
 }
 
-/// Whether it has the link of one of these programs open.
-fn keeps_one(id: u32, programs: &[u32]) -> bool {
-    let entries = fs::read_dir(format!("/proc/{id}/fdinfo")).into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| fs::read_to_string(entry.path()).ok())
-        .filter_map(|text| linked_program(&text))
-        .any(|program| programs.contains(&program))
-}
-
-/// The program of a link's descriptor. That of a program has an id, too, but does not keep it attached.
-fn linked_program(text: &str) -> Option<u32> {
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    field("link_type:").filter(|kind| *kind == "xdp")?;
-    field("prog_id:")?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,13 +87,5 @@ mod tests {
         ] {
             assert_eq!(is_fill_ring(mapping), expected, "{mapping}");
         }
-    }
-
-    #[test]
-    fn a_link_is_told_from_a_program() {
-        let link = "pos:\t0\nlink_type:\txdp\nlink_id:\t7\nprog_tag:\t31\nprog_id:\t75384\nifindex:\t2\n";
-        assert_eq!(linked_program(link), Some(75384));
-        assert_eq!(linked_program("pos:\t0\nprog_type:\t6\nprog_id:\t75384\n"), None);
-        assert_eq!(linked_program("link_type:\ttcx\nprog_id:\t75384\n"), None);
     }
 }

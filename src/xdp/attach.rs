@@ -5,6 +5,7 @@ use libbpf_rs::query::{LinkInfoIter, LinkTypeInfo, ProgInfoIter};
 use libbpf_rs::{Xdp, XdpFlags};
 use nix::net::if_::if_nametoindex;
 
+use super::kept;
 use super::libbpf_log;
 use super::link::{self, Link};
 use super::mode::Mode;
@@ -78,5 +79,5 @@ fn holder(program: BorrowedFd<'_>, ifindex: u32) -> Option<Holder> {
     let name = ProgInfoIter::default()
         .find(|info| info.id == program_id)
         .map(|info| info.name.to_string_lossy().into_owned());
-    Some(Holder { program_id, name, mode, link_id })
+    Some(Holder { program_id, name, mode, link_id, process: kept::by(program_id) })
 }

@@ -18,6 +18,7 @@
 //! | `kernel_tcp.rs` | TCP sockets of the kernel, and whose they are |
 //! | `program.rs` | [`Program`]: the steering program, loaded; `skeleton.rs` is generated |
 //! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
+//! | `kept.rs` | which process keeps a program attached |
 //! | `steer.rs`, `rules.rs` | what is owned, flattened to what the program looks up |
 //! | `claims.rs` | who else says that an exclusive address is theirs |
 //! | `verdict.rs` | the program's verdicts and their counts |
@@ -33,6 +34,7 @@ mod error;
 mod ethtool;
 mod frame;
 pub mod inspect;
+mod kept;
 pub mod kernel_tcp;
 mod ledger;
 mod libbpf_log;
@@ -62,6 +64,7 @@ pub use config::{Copy, Opened, QueueConfig, RING};
 pub use device::{Device, Preference};
 pub use error::{Fault, XdpError};
 pub use frame::Frame;
+pub use kept::keeps_attached;
 pub use ledger::Ledger;
 pub use link::Link;
 pub use mode::Mode;

@@ -4,6 +4,7 @@ use std::io;
 use caps::{CapSet, Capability};
 use thiserror::Error;
 
+use super::kernel_tcp::Process;
 use super::mode::Mode;
 
 /// Why the steering program could not be loaded, told its rules, or attached.
@@ -34,7 +35,7 @@ pub enum ProgramError {
 #[derive(Debug, Error)]
 pub enum AttachError {
     #[error(
-        "cannot attach to {interface} in {mode} mode ({source}): {holder}. To remove it: {}",
+        "cannot attach to {interface} in {mode} mode ({source}): {holder}.{}",
         holder.removal(interface)
     )]
     Busy { interface: String, mode: Mode, holder: Holder, source: io::Error },
@@ -84,11 +85,29 @@ pub struct Holder {
     pub mode: Mode,
     /// The link that keeps it attached; without one it was attached by netlink.
     pub link_id: Option<u32>,
+    /// Who keeps it attached, as far as this process may look.
+    pub process: Option<Process>,
 }
 
+/// What the steering program is called (`bpf/steer.bpf.c`).
+const STEERING: &str = "steer";
+
 impl Holder {
-    /// The command that removes it.
+    /// Whether it is a steering program of this library's, whatever process it is in.
+    pub fn is_ours(&self) -> bool {
+        let by_process = || self.process.as_ref().is_some_and(|process| process.name == "handfast");
+        self.name.as_ref().map_or_else(by_process, |name| name == STEERING)
+    }
+
+    /// The command that removes it. Ours is at work: its process is to be asked, not robbed of it.
     fn removal(&self, interface: &str) -> String {
+        if self.is_ours() {
+            return " It is a handfast at work, and an interface has one".to_owned();
+        }
+        format!(" To remove it: {}", self.command(interface))
+    }
+
+    fn command(&self, interface: &str) -> String {
         let netlink = format!("`ip link set dev {interface} {} off`", self.mode.ip_link_keyword());
         match (self.link_id, &self.name) {
             (Some(link), _) => format!("stop its process, or `bpftool link detach id {link}`"),
@@ -108,6 +127,9 @@ impl fmt::Display for Holder {
         write!(f, " is attached in {} mode", self.mode)?;
         if let Some(link) = self.link_id {
             write!(f, " by link {link}")?;
+        }
+        if let Some(process) = &self.process {
+            write!(f, " of process {} ({})", process.pid, process.name)?;
         }
         Ok(())
     }

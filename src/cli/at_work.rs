@@ -1,0 +1,140 @@
+//! What to do where a handfast is at work on the interface already: never to take it off.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+
+use super::Listen;
+use crate::control;
+use crate::text::printable;
+use crate::xdp::kernel_tcp::Process;
+
+/// How the listeners get there. `process`: the one at work, if this one may see it.
+pub(super) fn fix(process: Option<&Process>, listeners: &[Listen]) -> String {
+    let Some(process) = process else {
+        return "ask who runs it: its process is another user's, or in another container (sudo bpftool link)"
+            .into();
+    };
+    let command = Command::of(process.pid);
+    let known = format!("it runs `{}`; {}", command.text(), command.asked(process.pid));
+    format!("{}\n{known}", command.change(process.pid, listeners))
+}
+
+/// The words it was started with.
+struct Command(Vec<String>);
+
+impl Command {
+    fn of(pid: i32) -> Command {
+        let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+        Command(words.map(|word| OsString::from_vec(word.to_vec()).to_string_lossy().into_owned()).collect())
+    }
+
+    fn text(&self) -> String {
+        self.0.iter().map(|word| quoted(&printable(word))).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What follows an option, as the next word or behind a `=`.
+    fn value(&self, option: &str) -> Option<&str> {
+        let words = self.0.iter().enumerate();
+        words
+            .filter_map(|(at, word)| match word.strip_prefix(option)? {
+                "" => self.0.get(at + 1).map(String::as_str),
+                rest => rest.strip_prefix('='),
+            })
+            .next()
+    }
+
+    fn runs(&self, subcommand: &str) -> bool {
+        self.0.get(1).is_some_and(|word| word == subcommand)
+    }
+
+    /// Where it tells what it does.
+    fn asked(&self, pid: i32) -> String {
+        let socket = match self.value("--control") {
+            Some("none") => None,
+            // As it was for that process, if it is relative.
+            Some(path) => Some(fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default().join(path)),
+            None => control::find(Some(pid.unsigned_abs())).ok().map(|found| found.socket),
+        };
+        socket.map_or_else(
+            || "it has no control socket".to_owned(),
+            |path| {
+                let path = quoted(&printable(&path.display().to_string()));
+                format!("its control socket is {path} (handfast top --socket {path})")
+            },
+        )
+    }
+
+    fn change(&self, pid: i32, listeners: &[Listen]) -> String {
+        if self.runs("bench") || listeners.is_empty() {
+            return format!("wait until it has ended, or end it: kill {pid}; or use another interface");
+        }
+        let file = self.value("--config").filter(|_| self.value("--listen").is_none());
+        if let Some(file) = file {
+            let named = listeners.iter().map(|listen| format!("\"{listen}\"")).collect::<Vec<_>>().join(", ");
+            let file = quoted(&printable(file));
+            return format!("add {named} to `listen` in {file}, then: kill -HUP {pid}");
+        }
+        let more: Vec<String> =
+            listeners.iter().map(|listen| format!("--listen {}", quoted(&listen.to_string()))).collect();
+        format!(
+            "one program with the listeners of both: kill {pid}; {} {} (with --config FILE, listeners can be added \
+             while it runs)",
+            self.text(),
+            more.join(" ")
+        )
+    }
+}
+
+/// As a shell wants it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%".contains(letter);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(command: &str, listeners: &[&str]) -> String {
+        let command = Command(command.split(' ').map(str::to_owned).collect());
+        command.change(7, &listeners.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn listeners_go_to_the_file_or_beside_the_others() {
+        let more = ["10.0.0.2:80=http"];
+        for command in ["handfast respond --config h.toml --dev eth0", "handfast respond --config=h.toml"] {
+            assert_eq!(
+                change(command, &more),
+                "add \"10.0.0.2:80=http\" to `listen` in h.toml, then: kill -HUP 7"
+            );
+        }
+        // The command line's listeners win over the file's.
+        for command in [
+            "handfast respond --dev eth0 --listen 10.0.0.1:80",
+            "handfast respond --config h.toml --listen=10.0.0.1:80",
+        ] {
+            let fix = change(command, &more);
+            let again = format!("kill 7; {command} --listen 10.0.0.2:80=http");
+            assert!(fix.contains(&again), "{fix}");
+        }
+        for fix in [
+            change("handfast bench --dev eth0 10.0.0.1:80", &more),
+            change("handfast respond --dev eth0", &[]),
+        ] {
+            assert!(fix.starts_with("wait until it has ended, or end it: kill 7"), "{fix}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_as_a_shell_wants_it() {
+        let command =
+            Command(["handfast", "respond", "--listen", "[2001:db8::1]:80"].map(str::to_owned).into());
+        assert_eq!(command.text(), "handfast respond --listen '[2001:db8::1]:80'");
+    }
+}
