@@ -31,7 +31,7 @@ impl Failure {
         let named = devices.iter().find(|device| failure.message.contains(device.as_str()));
         match (error, named.or(devices.first())) {
             (StartError::Program(ProgramError::Attach(AttachError::Busy { holder, .. })), _)
-                if holder.is_ours() =>
+                if holder.is_handfast() =>
             {
                 failure.fix(at_work::fix(holder.process.as_ref(), listeners))
             }

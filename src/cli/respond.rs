@@ -18,7 +18,7 @@ use super::{Failure, RespondArgs, metrics_args, signals, take_over};
 use crate::control::Subject;
 use crate::engine::stack::{Active, Options, Running, Stack};
 use crate::engine::{CoreSnapshot, StopNotice};
-use crate::report::{Summary, active_line, capture_notes, steering_note};
+use crate::report::{Summary, active_line, capture_notes, partial_checksums};
 use crate::tcp::SendBuffers;
 
 /// Exit code, as clap's.
@@ -119,7 +119,8 @@ fn finish(arguments: &RespondArgs, active: &Active, running: Running, stop: &Ato
     let finished = running.stop_unless(stop);
     let summary = Summary::new(&active, &finished);
     print!("{summary}");
-    if let Some(note) = steering_note(&summary.total, &summary.active) {
+    let drivers: Vec<&str> = summary.active.devices.iter().map(|device| device.driver.as_str()).collect();
+    if let Some(note) = partial_checksums(&summary.total, &drivers) {
         println!("warning: {note}");
     }
     let notes = finished.snapshot.capture.as_ref().map(capture_notes).unwrap_or_default();

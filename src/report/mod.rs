@@ -13,5 +13,5 @@ mod trouble;
 pub use active::active_line;
 pub use capture::{capture_notes, capture_text};
 pub use rates::Rates;
-pub use summary::{ActiveReport, DeviceReport, Summary, steering_note};
+pub use summary::{ActiveReport, DeviceReport, Summary, partial_checksums};
 pub use trouble::{Counted, Trouble};

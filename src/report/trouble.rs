@@ -1,12 +1,13 @@
-//! What goes wrong on an interface and shows in no drop: said in words, once, while it happens.
+//! What goes wrong on an interface: said in words, once, while it happens.
 //!
 //! A sentence takes a sign that traffic of others cannot give: the interface counts frames and the
 //! program sees none at all; the program redirects and no socket receives; a piece of a packet.
 
 use std::collections::BTreeSet;
 
+use super::partial_checksums;
 use crate::engine::stack::{Active, ActiveDevice};
-use crate::engine::{Named, QueueSnapshot, Snapshot};
+use crate::engine::{KernelSnapshot, Named, QueueSnapshot, Snapshot};
 use crate::xdp::{Mode, VERDICTS, sizing};
 
 /// Looks in which the one count must have grown and the other not. Some drivers renew theirs every
@@ -16,6 +17,8 @@ const LOOKS: u32 = 3;
 const FRAMES: u64 = 8;
 /// Questions for a MAC without anything that follows the answer.
 const QUESTIONS: u64 = 4;
+/// Connections, for each queue, of which some must come to every queue.
+const CONNECTIONS: u64 = 64;
 
 /// What an interface counts, beside the program and the sockets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +31,11 @@ pub struct Counted {
 
 /// Compares each snapshot with those before. To be asked about once a second.
 #[derive(Debug)]
-pub struct Trouble(Vec<(ActiveDevice, Seen)>);
+pub struct Trouble {
+    devices: Vec<(ActiveDevice, Seen)>,
+    /// Partial checksums have been said.
+    partial: bool,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -62,13 +69,18 @@ impl Growth {
 
 impl Trouble {
     pub fn new(active: &Active) -> Trouble {
-        Trouble(active.devices.iter().map(|device| (device.clone(), Seen::default())).collect())
+        let devices = active.devices.iter().map(|device| (device.clone(), Seen::default()));
+        Trouble { devices: devices.collect(), partial: false }
     }
 
     /// What is new. `counted` is asked for an interface's own counts.
     pub fn look(&mut self, snapshot: &Snapshot, counted: impl Fn(&str) -> Counted) -> Vec<String> {
-        let mut new = Vec::new();
-        for (device, seen) in &mut self.0 {
+        let total = snapshot.total();
+        let drivers: Vec<&str> = self.devices.iter().map(|(device, _)| device.driver.as_str()).collect();
+        let partial = partial_checksums(&total, &drivers).filter(|_| !self.partial);
+        self.partial |= partial.is_some();
+        let mut new = Vec::from_iter(partial);
+        for (device, seen) in &mut self.devices {
             let queues: Vec<&QueueSnapshot> =
                 snapshot.queues.iter().filter(|queue| queue.device == device.name).collect();
             let steering = snapshot.steering.iter().find(|steering| steering.device == device.name);
@@ -84,6 +96,10 @@ impl Trouble {
                     ("tags", counted.hides_tags.then(|| tags(device, verdicts)).flatten()),
                 ],
             };
+            let found = found.into_iter().chain([
+                ("large", large(device, &queues)),
+                ("silent", silent(device, &queues, total.established)),
+            ]);
             for (name, text) in found {
                 let first = text.is_some() && seen.said.insert(name);
                 new.extend(text.filter(|_| first));
@@ -164,6 +180,58 @@ fn split(device: &ActiveDevice, pieces: u64) -> Option<String> {
             device.driver
         )
     })
+}
+
+/// Packets that a socket refused, since none of its frames holds them: data that the sender left to a
+/// device to cut.
+fn large(device: &ActiveDevice, queues: &[&QueueSnapshot]) -> Option<String> {
+    let kernel = queues.iter().filter_map(|queue| queue.kernel.as_ref());
+    let dropped: u64 = kernel.map(KernelSnapshot::dropped_otherwise).sum();
+    let name = &device.name;
+    let cure = match device.driver.as_str() {
+        "veth" => "at the peer: ethtool -K PEER tso off gso off".to_owned(),
+        "virtio_net" => format!(
+            "ethtool -K {name} gro off lro off here, or at a sender on the same host: ethtool -K PEER tso off gso off"
+        ),
+        _ => format!("ethtool -K {name} lro off rx-gro-hw off, or a smaller MTU at the sender"),
+    };
+    (dropped > 0).then(|| {
+        format!(
+            "{name}: {dropped} packets were larger than a frame of {} bytes and were dropped (rx dropped): uploads \
+             stall; cure: {cure}",
+            device.frame_size
+        )
+    })
+}
+
+/// A queue that gets nothing of many connections, while the others do.
+fn silent(device: &ActiveDevice, queues: &[&QueueSnapshot], connections: u64) -> Option<String> {
+    let received: u64 = queues.iter().map(|queue| queue.received).sum();
+    let silent: Vec<&&QueueSnapshot> = queues.iter().filter(|queue| queue.received == 0).collect();
+    let many = u64::from(device.queues) * CONNECTIONS;
+    if silent.is_empty() || received < many || connections < many {
+        return None;
+    }
+    let (name, count) = (&device.name, device.queues);
+    let cure = match (device.driver.as_str(), device.mode) {
+        ("veth", Mode::Generic) => {
+            "generic mode on veth brings every frame to queue 0: --mode native".to_owned()
+        }
+        ("veth", Mode::Native) => {
+            "a veth's peer sends on as many queues as it has: ethtool -L PEER tx N".to_owned()
+        }
+        _ => format!(
+            "ethtool -x {name} shows how it spreads; ethtool -X {name} equal {count}, and by ports: ethtool -N \
+             {name} rx-flow-hash tcp4 sdfn"
+        ),
+    };
+    let numbers: Vec<String> = silent.iter().map(|queue| queue.queue.to_string()).collect();
+    let queue = if numbers.len() == 1 { "queue" } else { "queues" };
+    Some(format!(
+        "{name}: nothing arrives on {queue} {}, and {received} frames of {connections} connections on the others: \
+         the cores there have nothing to do; {cure}",
+        numbers.join(" ")
+    ))
 }
 
 /// The MAC is asked for again and again: the answer does not arrive.

@@ -91,18 +91,24 @@ pub struct Holder {
 
 /// What the steering program is called (`bpf/steer.bpf.c`).
 const STEERING: &str = "steer";
+/// And the process of a responder or benchmark.
+const HANDFAST: &str = "handfast";
 
 impl Holder {
-    /// Whether it is a steering program of this library's, whatever process it is in.
-    pub fn is_ours(&self) -> bool {
-        let by_process = || self.process.as_ref().is_some_and(|process| process.name == "handfast");
-        self.name.as_ref().map_or_else(by_process, |name| name == STEERING)
+    /// Whether it is a handfast's, as far as this process may see.
+    pub fn is_handfast(&self) -> bool {
+        let by_name = || self.name.as_deref() == Some(STEERING);
+        self.process.as_ref().map_or_else(by_name, |process| process.name == HANDFAST)
     }
 
-    /// The command that removes it. Ours is at work: its process is to be asked, not robbed of it.
+    /// The command that removes it. That of a handfast at work is never taken off.
     fn removal(&self, interface: &str) -> String {
-        if self.is_ours() {
-            return " It is a handfast at work, and an interface has one".to_owned();
+        if self.is_handfast() {
+            let process =
+                self.process.as_ref().map_or_else(String::new, |process| format!(" {}", process.pid));
+            return format!(
+                " A handfast is at work there, process{process}, and an interface has one program"
+            );
         }
         format!(" To remove it: {}", self.command(interface))
     }
@@ -127,9 +133,6 @@ impl fmt::Display for Holder {
         write!(f, " is attached in {} mode", self.mode)?;
         if let Some(link) = self.link_id {
             write!(f, " by link {link}")?;
-        }
-        if let Some(process) = &self.process {
-            write!(f, " of process {} ({})", process.pid, process.name)?;
         }
         Ok(())
     }

@@ -96,13 +96,34 @@ fn a_second_responder_is_refused_and_the_first_goes_on() {
     let listener = owned(false, "80=http");
     let first = Responder::start(&lab, &["--listen", &listener]);
     let arguments = ["--dev", SERVER_DEVICE, "--listen", &listener];
-    refused(&lab, &arguments, 1, &["hf-s", "bpftool"]);
+    let (pid, program) = (first.pid(), crate::responder::PROGRAM);
+    let said = [
+        format!("cannot attach to hf-s in generic mode (Device or resource busy (os error 16))"),
+        format!("A handfast is at work there, process {pid}, and an interface has one program\nfix: "),
+        format!("fix: one program with the listeners of both: kill {pid}; {program} respond --dev hf-s "),
+        format!(" --listen {listener} "),
+        format!("its control socket is /run/handfast/{pid}.sock (handfast top --socket"),
+    ];
+    let said: Vec<&str> = said.iter().map(String::as_str).collect();
+    let text = refused(&lab, &arguments, 1, &said).text;
+    assert!(!text.contains("bpftool") && !text.contains("xdpgeneric"), "never to detach it: {text}");
     let url = "http://198.18.1.1/";
     if tool("curl").is_some() {
         lab.client().run(&["curl", "-sS", "--max-time", "5", url]).expect("the first still answers");
     }
     first.stop();
     assert_untouched(&lab);
+
+    // One with a file takes other listeners while it runs.
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let file = directory.path().join("hf.toml");
+    let settings = format!("dev = [\"hf-s\"]\nlisten = [\"{listener}\"]\ncontrol = \"none\"\n");
+    std::fs::write(&file, settings).expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    let first = Responder::start_alone(&lab, &["--config", file]);
+    let fix = format!("fix: add \"{listener}\" to `listen` in {file}, then: kill -HUP {}\n", first.pid());
+    refused(&lab, &arguments, 1, &[&fix, "control socket"]);
+    first.stop();
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::{KernelSnapshot, Polling, Priority, SteeringSnapshot};
+use crate::engine::{CoreSnapshot, KernelSnapshot, Polling, Priority, SteeringSnapshot};
 
 fn igb(zero_copy: bool, frame_size: u32) -> Active {
     let device = ActiveDevice {
@@ -88,7 +88,7 @@ fn what_is_redirected_must_arrive_or_be_counted() {
         let said = (0..6).flat_map(|at| {
             let mut snapshot = snapshot(&[("socket_tcp", at * 10)], received(at));
             snapshot.queues[0].kernel =
-                Some(KernelSnapshot { rx_dropped: dropped(at), ..Default::default() });
+                Some(KernelSnapshot { rx_ring_full: dropped(at), ..Default::default() });
             trouble.look(&snapshot, |_| Counted::default())
         });
         said.collect::<Vec<_>>()
@@ -128,4 +128,79 @@ fn questions_that_are_never_followed_point_to_a_hidden_tag() {
     assert!(look(&[("socket_arp", 6)], false).is_empty());
     assert!(look(&[("socket_arp", 3)], true).is_empty());
     assert!(look(&[("socket_arp", 6), ("socket_tcp", 1)], true).is_empty());
+}
+
+/// One look at a device whose counts are these; what is said, and again at the next look.
+fn said(active: &Active, snapshot: &Snapshot) -> Vec<String> {
+    let mut trouble = Trouble::new(active);
+    let said = trouble.look(snapshot, |_| Counted::default());
+    assert!(trouble.look(snapshot, |_| Counted::default()).is_empty(), "said once");
+    said
+}
+
+#[test]
+fn partial_checksums_are_said_at_the_first_one() {
+    let mut snapshot = snapshot(&[("socket_tcp", 5)], 5);
+    let active = igb(false, 2048);
+    assert!(said(&active, &snapshot).is_empty());
+    let drops = Named(vec![("tcp_partial_checksum".into(), 1)]);
+    snapshot.cores = vec![CoreSnapshot { drops, ..CoreSnapshot::default() }];
+    let said = said(&active, &snapshot);
+    assert!(said.len() == 1 && said[0].starts_with("1 TCP segments had only a partial checksum"), "{said:?}");
+}
+
+#[test]
+fn packets_that_no_frame_holds_are_said_at_the_first_one() {
+    for (driver, cure) in [
+        ("veth", "at the peer: ethtool -K PEER tso off gso off"),
+        ("virtio_net", "ethtool -K eth0 gro off lro off"),
+        ("igb", "ethtool -K eth0 lro off"),
+    ] {
+        let mut active = igb(false, 2048);
+        active.devices[0].driver = driver.into();
+        let mut snapshot = snapshot(&[("socket_tcp", 5)], 5);
+        let mut dropped = |rx_dropped, rx_fill_ring_empty| {
+            let kernel = KernelSnapshot { rx_dropped, rx_fill_ring_empty, ..KernelSnapshot::default() };
+            snapshot.queues[0].kernel = Some(kernel);
+            said(&active, &snapshot)
+        };
+        assert!(dropped(7, 7).is_empty(), "for want of a frame, not of its size");
+        let said = dropped(8, 7);
+        assert!(
+            said.len() == 1 && said[0].contains("1 packets were larger than a frame of 2048"),
+            "{said:?}"
+        );
+        assert!(said[0].contains(cure), "{said:?}");
+    }
+}
+
+#[test]
+fn a_queue_that_stays_silent_beside_many_connections_is_named() {
+    let look = |driver: &str, mode, received: &[u64], established| {
+        let mut active = igb(false, 2048);
+        let device = &mut active.devices[0];
+        (device.driver, device.mode, device.queues) = (driver.into(), mode, received.len() as u32);
+        let queue = |(number, received): (usize, &u64)| QueueSnapshot {
+            device: "eth0".into(),
+            queue: number as u32,
+            received: *received,
+            ..QueueSnapshot::default()
+        };
+        let snapshot = Snapshot {
+            queues: received.iter().enumerate().map(queue).collect(),
+            cores: vec![CoreSnapshot { established, ..CoreSnapshot::default() }],
+            ..snapshot(&[("socket_tcp", 5000)], 0)
+        };
+        said(&active, &snapshot)
+    };
+    let said = look("igb", Mode::Native, &[900, 0, 800, 0], 1000);
+    assert!(said.len() == 1 && said[0].contains("nothing arrives on queues 1 3"), "{said:?}");
+    assert!(said[0].contains("ethtool -X eth0 equal 4"), "{said:?}");
+    let said = look("veth", Mode::Generic, &[900, 0], 1000);
+    assert!(said.len() == 1 && said[0].contains("--mode native"), "{said:?}");
+    // Few connections may all fall on one queue; one queue is all there is; all have something.
+    for (received, established) in [(&[5000, 0][..], 100), (&[900], 1000), (&[900, 1], 1000), (&[0, 0], 1000)]
+    {
+        assert!(look("igb", Mode::Native, received, established).is_empty(), "{received:?}");
+    }
 }
