@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::trace_output::Drawing;
 use super::{Failure, signals};
-use crate::lab::trace::{Peer, SCENARIOS, Scenario, TraceError, play_all};
+use crate::lab::trace::{Choice, Peer, SCENARIOS, Scenario, TraceError, play_all};
 
 /// Play a scenario of TCP for real, and draw it as a textbook would.
 ///
@@ -29,6 +29,9 @@ pub struct LabTraceArgs {
     /// Who the client is; each scenario has its own default, and some allow no other
     #[arg(long, value_enum)]
     peer: Option<PeerName>,
+    /// Play it over IPv6; the segments are the same
+    #[arg(long)]
+    ipv6: bool,
     #[command(flatten)]
     drawing: Drawing,
     /// The lab's name; a lab of that name is replaced
@@ -41,6 +44,10 @@ Examples:
   Why a handshake has three segments:
 
     handfast lab trace old-duplicate-syn
+
+  A forged reset, over IPv6:
+
+    handfast lab trace challenge-ack --ipv6
 
   How the server closes, as a picture:
 
@@ -73,7 +80,7 @@ pub(super) fn run(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
     let scenario = find(name, arguments.closer)?;
     // A scenario takes seconds: it plays to its end, and its lab is taken down as ever.
     let stop = signals::stop()?;
-    let played = scenario.play(&arguments.name, arguments.peer());
+    let played = scenario.play(&arguments.name, arguments.choice());
     if stop.load(Ordering::Relaxed) {
         return Ok(ExitCode::from(signals::INTERRUPTED));
     }
@@ -83,11 +90,12 @@ pub(super) fn run(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
 }
 
 impl LabTraceArgs {
-    fn peer(&self) -> Option<Peer> {
-        self.peer.map(|peer| match peer {
+    fn choice(&self) -> Choice {
+        let client = self.peer.map(|peer| match peer {
             PeerName::Kernel => Peer::Kernel,
             PeerName::Handfast => Peer::Handfast,
-        })
+        });
+        Choice { client, ipv6: self.ipv6 }
     }
 }
 
@@ -127,7 +135,7 @@ fn all(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
         fs::create_dir_all(directory).map_err(|error| Failure::cannot_write(directory, &error))?;
     }
     let stop = signals::stop()?;
-    let all = play_all(&arguments.name, arguments.peer(), &stop);
+    let all = play_all(&arguments.name, arguments.choice(), &stop);
     if stop.load(Ordering::Relaxed) {
         return Ok(ExitCode::from(signals::INTERRUPTED));
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use handfast::lab::trace::{Peer, SCENARIOS, Scenario, play_all};
+use handfast::lab::trace::{Choice, Peer, SCENARIOS, Scenario, play_all};
 use handfast::trace::{self, Direction, Picture, Row, Side, What, svg};
 
 use crate::expected::EXPECTED;
@@ -65,9 +65,9 @@ fn look(scenario: &Scenario, picture: &Picture, committed: bool) -> Result<(), S
 }
 
 /// Plays all; what was spoilt, perhaps by others who use this machine, is played again up to twice.
-fn play(client: Option<Peer>, check: impl Fn(&Scenario, &Picture) -> Result<(), String>) {
+fn play(choice: Choice, check: impl Fn(&Scenario, &Picture) -> Result<(), String>) {
     let Some(lab) = lab() else { return };
-    for (scenario, mut played) in play_all(&lab, client, &AtomicBool::new(false)) {
+    for (scenario, mut played) in play_all(&lab, choice, &AtomicBool::new(false)) {
         let mut spoilt = Vec::new();
         loop {
             let outcome = played.map_err(|error| error.to_string());
@@ -76,20 +76,31 @@ fn play(client: Option<Peer>, check: impl Fn(&Scenario, &Picture) -> Result<(), 
                 Err(why) => spoilt.push(why),
             }
             assert!(spoilt.len() < 3, "{}, three times: {}", scenario.name, spoilt.join("\n"));
-            played = scenario.play(&lab, client.filter(|_| scenario.either));
+            played = scenario.play(&lab, choice.allowed(scenario));
         }
     }
 }
 
 #[test]
 fn every_scenario_is_what_the_rfc_says_and_what_the_committed_picture_shows() {
-    play(None, |scenario, picture| look(scenario, picture, true));
+    play(Choice::default(), |scenario, picture| look(scenario, picture, true));
 }
 
 /// The engine at both ends: the same segments, for one whose ACKs are its own.
 #[test]
 fn the_same_with_our_engine_at_both_ends() {
-    play(Some(Peer::Handfast), |scenario, picture| look(scenario, picture, false));
+    let choice = Choice { client: Some(Peer::Handfast), ipv6: false };
+    play(choice, |scenario, picture| look(scenario, picture, false));
+}
+
+#[test]
+fn the_same_over_ipv6() {
+    for client in [None, Some(Peer::Handfast)] {
+        play(Choice { client, ipv6: true }, |scenario, picture| {
+            let title = picture.title.strip_suffix(" (IPv6)").ok_or("not over IPv6")?.into();
+            look(scenario, &Picture { title, ..picture.clone() }, client.is_none())
+        });
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! An end that is the Linux kernel: one socket, driven step by step.
 
-use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
+    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
 };
 
 /// A client's socket from SYN on.
@@ -16,12 +16,13 @@ pub(super) struct Opening(OwnedFd);
 impl Opening {
     /// Calls `to`, from an address and port of its own, and does not wait. To be called inside the
     /// client's namespace.
-    pub fn start(from: SocketAddrV4, to: SocketAddrV4) -> Result<Opening, Errno> {
+    pub fn start(from: SocketAddr, to: SocketAddr) -> Result<Opening, Errno> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
+        let family = if to.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
+        let socket = socket(family, SockType::Stream, flags, None)?;
         setsockopt(&socket, sockopt::ReuseAddr, &true)?;
-        bind(socket.as_raw_fd(), &SockaddrIn::from(from))?;
-        match connect(socket.as_raw_fd(), &SockaddrIn::from(to)) {
+        bind(socket.as_raw_fd(), &SockaddrStorage::from(from))?;
+        match connect(socket.as_raw_fd(), &SockaddrStorage::from(to)) {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(Opening(socket)),
             Err(errno) => Err(errno),
         }

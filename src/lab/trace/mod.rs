@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Waits in the scenarios take a second; what is shorter is this machine's mood.
 const LEAST_WAIT: Duration = Duration::from_millis(750);
 
+/// Behind a title.
+const OVER_IPV6: &str = " (IPv6)";
+
 /// Who is at an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
@@ -48,22 +51,38 @@ impl Peer {
     }
 }
 
+/// How a scenario is played.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Choice {
+    /// The client, instead of the usual one.
+    pub client: Option<Peer>,
+    /// Over IPv6.
+    pub ipv6: bool,
+}
+
+impl Choice {
+    /// As far as the scenario allows it.
+    pub fn allowed(self, scenario: &Scenario) -> Choice {
+        Choice { client: self.client.filter(|_| scenario.either), ..self }
+    }
+}
+
 impl Scenario {
     /// The scenario of that name.
     pub fn named(name: &str) -> Option<&'static Scenario> {
         SCENARIOS.iter().find(|scenario| scenario.name == name)
     }
 
-    /// Plays it in a lab of that name, which is made and removed. `client`: instead of the usual one.
+    /// Plays it in a lab of that name, which is made and removed.
     ///
     /// # Errors
     /// [`TraceError`]; nothing is left then.
-    pub fn play(&self, lab: &str, client: Option<Peer>) -> Result<Picture, TraceError> {
-        let client = client.unwrap_or(self.client);
+    pub fn play(&self, lab: &str, choice: Choice) -> Result<Picture, TraceError> {
+        let client = choice.client.unwrap_or(self.client);
         if client != self.client && !self.either {
             return Err(TraceError::Peer { scenario: self.name, peer: client.name() });
         }
-        let play = play::Play::new(lab, client, self.server, (self.wire)())?;
+        let play = play::Play::new(lab, choice.ipv6, client, self.server, (self.wire)())?;
         let record = (self.script)(&play)?;
         let knowledge = Knowledge {
             least_wait: LEAST_WAIT,
@@ -73,7 +92,8 @@ impl Scenario {
         };
         let diagram = Diagram::of(&record, &knowledge);
         Ok(Picture {
-            title: self.title.into(),
+            // The relay saw nothing but what passed between these addresses.
+            title: format!("{}{}", self.title, if play.client.is_ipv6() { OVER_IPV6 } else { "" }),
             lesson: self.lesson.into(),
             client: format!("client ({})", client.name()),
             server: format!("server ({})", self.server.name()),
@@ -92,7 +112,7 @@ const TOGETHER: usize = 4;
 /// becomes true are the last.
 pub fn play_all(
     lab: &str,
-    client: Option<Peer>,
+    choice: Choice,
     stop: &AtomicBool,
 ) -> Vec<(&'static Scenario, Result<Picture, TraceError>)> {
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -101,7 +121,7 @@ pub fn play_all(
             let (next, done) = (&next, &done);
             scope.spawn(move || {
                 while let Some((index, scenario)) = take(next).filter(|_| !stop.load(Ordering::Relaxed)) {
-                    let played = scenario.play(&format!("{lab}-{lane}"), client.filter(|_| scenario.either));
+                    let played = scenario.play(&format!("{lab}-{lane}"), choice.allowed(scenario));
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((index, scenario, played));
                 }
             });

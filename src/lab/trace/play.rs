@@ -1,6 +1,6 @@
 //! What the scripts of the scenarios stand on: the lab, the relay in its middle, and the two ends.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,17 +9,33 @@ use super::ours::{Ours, Puppet};
 use super::relay::{Relay, Rule};
 use super::{PATIENCE, Peer, TraceError, mac};
 use crate::lab::{
-    BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, Lab, SERVER_DEVICE, SERVER_MAC,
-    Spec,
+    BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, KERNEL_V6, Lab, SERVER_DEVICE,
+    SERVER_MAC, Spec,
 };
 use crate::tcp::User;
 use crate::trace::{Direction, Record};
-use crate::wire::{Emit, Flags, FlowKey4, LinkHeader, PacketKey, Seq, write_segment};
+use crate::wire::{Emit, Flags, FlowKey4, FlowKey6, LinkHeader, PacketKey, Seq, write_segment};
 
-/// The kernel's client, ours, and our server; the kernel's server is at [`KERNEL_V4`].
-const KERNEL_CLIENT: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
-const OUR_CLIENT: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
-const OUR_SERVER: Ipv4Addr = Ipv4Addr::new(198, 18, 1, 1);
+/// Who has which address in a family.
+struct Addresses {
+    kernel_client: IpAddr,
+    our_client: IpAddr,
+    kernel_server: IpAddr,
+    our_server: IpAddr,
+}
+
+const V4: Addresses = Addresses {
+    kernel_client: IpAddr::V4(Ipv4Addr::new(198, 18, 0, 1)),
+    our_client: IpAddr::V4(Ipv4Addr::new(10, 78, 0, 1)),
+    kernel_server: IpAddr::V4(KERNEL_V4),
+    our_server: IpAddr::V4(Ipv4Addr::new(198, 18, 1, 1)),
+};
+const V6: Addresses = Addresses {
+    kernel_client: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x18, 0, 0, 0, 0, 1)),
+    our_client: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x78, 0, 0, 0, 0, 1)),
+    kernel_server: IpAddr::V6(KERNEL_V6),
+    our_server: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x18, 0, 0, 0, 1, 1)),
+};
 const CLIENT_PORT: u16 = 40_000;
 pub(super) const SERVER_PORT: u16 = 80;
 /// After the last segment that is expected: one that is not would come by then.
@@ -28,8 +44,8 @@ const AFTERWARDS: Duration = Duration::from_millis(80);
 /// One scenario's stage.
 pub(super) struct Play {
     pub relay: Relay,
-    pub client: SocketAddrV4,
-    pub server: SocketAddrV4,
+    pub client: SocketAddr,
+    pub server: SocketAddr,
     peer: Peer,
     // Last: everything above lives inside.
     lab: Lab,
@@ -37,19 +53,25 @@ pub(super) struct Play {
 
 impl Play {
     /// A lab whose bridge is [`Relay`].
-    pub fn new(lab: &str, peer: Peer, server: Peer, rules: Vec<Rule>) -> Result<Play, TraceError> {
-        let lab = Lab::up(&Spec { bridge: true, ..Spec::new(lab) })?;
+    pub fn new(
+        lab: &str,
+        ipv6: bool,
+        peer: Peer,
+        server: Peer,
+        rules: Vec<Rule>,
+    ) -> Result<Play, TraceError> {
+        let lab = Lab::up(&Spec { bridge: true, ipv6, ..Spec::new(lab) })?;
+        let addresses = if ipv6 { V6 } else { V4 };
         let client = match peer {
-            Peer::Kernel => KERNEL_CLIENT,
-            Peer::Handfast => OUR_CLIENT,
+            Peer::Kernel => addresses.kernel_client,
+            Peer::Handfast => addresses.our_client,
         };
         let server = match server {
-            Peer::Kernel => KERNEL_V4,
-            Peer::Handfast => OUR_SERVER,
+            Peer::Kernel => addresses.kernel_server,
+            Peer::Handfast => addresses.our_server,
         };
-        let (client, server) =
-            (SocketAddrV4::new(client, CLIENT_PORT), SocketAddrV4::new(server, SERVER_PORT));
-        let relay = take_wire(&lab, (client.into(), server.into()), rules)?;
+        let (client, server) = (SocketAddr::new(client, CLIENT_PORT), SocketAddr::new(server, SERVER_PORT));
+        let relay = take_wire(&lab, (client, server), rules)?;
         Ok(Play { relay, client, server, peer, lab })
     }
 
@@ -60,19 +82,18 @@ impl Play {
         cookies: bool,
         service: impl Fn() -> Box<dyn User> + Send + 'static,
     ) -> Result<Ours, TraceError> {
-        let at = SocketAddr::from((*self.server.ip(), port));
+        let at = SocketAddr::new(self.server.ip(), port);
         self.lab.in_server(|| Ours::listen(SERVER_DEVICE, at, cookies, service))?
     }
 
     /// The kernel as the server: the connection that it accepts, when it is there.
     pub fn serve_kernel(&self) -> Result<std::net::TcpListener, TraceError> {
-        Ok(self.lab.in_server(|| super::kernel::listen(self.server.into()))??)
+        Ok(self.lab.in_server(|| super::kernel::listen(self.server))??)
     }
 
     /// Our engine on the server's side, as the one who calls.
     pub fn calling_server(&self) -> Result<Puppet, TraceError> {
-        let at = SocketAddr::from(self.server);
-        self.lab.in_server(|| Puppet::ready(SERVER_DEVICE, at, mac(CLIENT_MAC)))?
+        self.lab.in_server(|| Puppet::ready(SERVER_DEVICE, self.server, mac(CLIENT_MAC)))?
     }
 
     /// The client, which has called and does not wait.
@@ -83,9 +104,9 @@ impl Play {
                 Ok(Client::Opening(opening))
             }
             Peer::Handfast => {
-                let at = SocketAddr::from(self.client);
+                let at = self.client;
                 let puppet = self.lab.in_client(|| Puppet::ready(CLIENT_DEVICE, at, mac(SERVER_MAC)))??;
-                puppet.open(at, self.server.into());
+                puppet.open(at, self.server);
                 Ok(Client::Ours(Box::new(puppet)))
             }
         }
@@ -125,21 +146,33 @@ impl Play {
         let record = self.relay.record();
         let last = record.segments.iter().rfind(|(direction, _)| *direction == Direction::ToServer);
         let next = last.map_or(Seq(0), |(_, segment)| segment.seq + segment.seq_len());
-        let key = FlowKey4 {
-            local: self.client.ip().octets(),
-            local_port: self.client.port(),
-            remote: self.server.ip().octets(),
-            remote_port: self.server.port(),
-        };
-        let link = LinkHeader::untagged(mac(SERVER_MAC), mac(CLIENT_MAC), FlowKey4::ETHERTYPE);
-        let mut frame = link.as_bytes().to_vec();
-        frame.resize(128, 0);
         let emit = Emit { seq: next + ahead, flags: Flags::RST, ..Emit::default() };
-        let length = write_segment(&mut frame, link.as_bytes().len(), &key, &emit, &[]).unwrap_or_default();
-        frame.truncate(length);
+        let (local_port, remote_port) = (self.client.port(), self.server.port());
+        let frame = match (self.client.ip(), self.server.ip()) {
+            (IpAddr::V4(local), IpAddr::V4(remote)) => {
+                let (local, remote) = (local.octets(), remote.octets());
+                frame(&FlowKey4 { local, local_port, remote, remote_port }, &emit)
+            }
+            (IpAddr::V6(local), IpAddr::V6(remote)) => {
+                let (local, remote) = (local.octets(), remote.octets());
+                frame(&FlowKey6 { local, local_port, remote, remote_port }, &emit)
+            }
+            // Both are of one family.
+            _ => return Ok(()),
+        };
         self.relay.inject(Direction::ToServer, frame);
         Ok(())
     }
+}
+
+/// A segment from the client's interface to the server's.
+fn frame<K: PacketKey>(key: &K, emit: &Emit) -> Vec<u8> {
+    let link = LinkHeader::untagged(mac(SERVER_MAC), mac(CLIENT_MAC), K::ETHERTYPE);
+    let mut frame = link.as_bytes().to_vec();
+    frame.resize(128, 0);
+    let length = write_segment(&mut frame, link.as_bytes().len(), key, emit, &[]).unwrap_or_default();
+    frame.truncate(length);
+    frame
 }
 
 /// Takes the two ports out of the bridge, and puts the relay in its place.

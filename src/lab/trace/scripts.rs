@@ -156,7 +156,7 @@ pub(super) fn lost_last_ack(play: &Play) -> Outcome {
 pub(super) fn simultaneous_open(play: &Play) -> Outcome {
     let server = play.calling_server()?;
     let client = play.call()?;
-    server.open(play.server.into(), play.client.into());
+    server.open(play.server, play.client);
     let _client = client.opened()?;
     play.settled(4)?;
     Ok(play.record())
