@@ -11,7 +11,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 help:
 	@echo "make demo    a network, a responder, real clients, in three quarters of a minute (needs root)"
 	@echo "make bench   handfast beside the kernel's stack and the ceilings, in 8 minutes (needs root)"
-	@echo "make pictures  plays every scenario of docs/handshake.md and draws it anew, and the live view, in a minute (needs root)"
+	@echo "make pictures  draws every picture of docs anew: scenarios, demo, live view, in 2 minutes and the build (needs root); PLOTS=yes for those of docs/plots, too"
 	@echo "make test    format, lints, and every test; as root the privileged ones too"
 	@echo "make soak    mixed clients over a line with loss for 20 minutes, or SOAK=5 (needs root): what is left?"
 	@echo "make counts  instructions of the hot paths beside docs/instructions.txt, in 20 seconds; make test does it too"
@@ -44,12 +44,19 @@ bench:
 	cargo test --release --locked --test bench $(TEST_AS_ROOT) figures -- --ignored --nocapture --test-threads 1
 	@echo "target/bench: comparison.json, comparison.html, runs.json"
 
-# tests/trace compares the scenarios with what is drawn then; docs/top.svg is what it was that day.
+# tests/trace compares the scenarios with what is drawn then, and tests/pictures looks at all of them in a
+# browser; those of the demo, the live view and the comparison are of the machine and the day.
+PLOTS =
+
 pictures:
-	@tools/setup demo
-	cargo build --locked --bin handfast
-	$(AS_ROOT) target/debug/handfast lab trace --all --svg docs/trace
+	@tools/setup pictures
+	cargo build --release --locked --bin handfast
+	$(AS_ROOT) target/release/handfast lab trace --all --svg docs/trace
+	cargo test --release --locked --test pictures $(TEST_AS_ROOT) demo:: -- --ignored
 	cargo test --release --locked --test top $(TEST_AS_ROOT) picture:: -- --ignored
+	tools/screenshot target/bench/comparison.html docs/comparison.png
+	$(if $(PLOTS),cargo run --release --locked --example table_contest -- --rounds 3 --plots docs/plots)
+	cargo test --release --locked --test pictures
 
 test: setup lint
 	@tools/test

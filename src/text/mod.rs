@@ -48,9 +48,34 @@ pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// For a text element of SVG. Browsers collapse plain spaces, whatever the file asks of them: those
+/// that would be lost are no-break ones.
+pub fn svg_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let beside = |other: Option<char>| other.is_none_or(char::is_whitespace);
+        let is_lost = letter == ' ' && (beside(out.chars().next_back()) || beside(letters.peek().copied()));
+        out.push(if is_lost { '\u{a0}' } else { letter });
+    }
+    escaped(&out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spaces_of_a_drawing_are_all_there() {
+        for (text, drawn) in [
+            ("one two", "one two"),
+            ("a  b   c", "a\u{a0}\u{a0}b\u{a0}\u{a0}\u{a0}c"),
+            (" <x> ", "\u{a0}&lt;x&gt;\u{a0}"),
+            ("", ""),
+        ] {
+            assert_eq!(svg_text(text), drawn, "{text:?}");
+        }
+    }
 
     #[test]
     fn digits_come_in_threes() {

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
-use crate::text::escaped;
+use crate::text::{escaped, svg_text};
 
 /// Of a cell, pixels: what 14 pixels of a fixed pitch take.
 const CELL: (f64, f64) = (8.43, 18.0);
@@ -76,8 +76,7 @@ fn letters(out: &mut String, run: &[&Cell], x: f64, y: f64, ink: &str, bold: boo
     let _ = writeln!(
         out,
         "<text x=\"{x:.1}\" y=\"{y:.1}\" textLength=\"{width:.1}\" fill=\"{ink}\"{weight}>{}</text>",
-        // Not every reader keeps spaces, whatever the file asks of it; these it keeps.
-        escaped(&text).replace(' ', "\u{a0}")
+        svg_text(&text)
     );
 }
 

@@ -10,7 +10,7 @@ use self::palette::{arrow_colour, bar_colour, text_colour};
 use super::diagram::{Arrow, Path, Row, What};
 use super::picture::{IMAGINED, Picture, flag_names, rounded};
 use super::{Direction, Side, Silent, State};
-use crate::text::{escaped, grouped, noun, wrapped};
+use crate::text::{escaped, grouped, noun, svg_text, wrapped};
 
 /// Pixels.
 const WIDTH: u32 = 860;
@@ -266,9 +266,7 @@ impl Canvas {
         if let Some(window) = arrow.window {
             text += &format!("   win {}{}", window.bytes, if window.scaled { "" } else { "?" });
         }
-        let style = format!(
-            "fill=\"{colour}\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\" xml:space=\"preserve\""
-        );
+        let style = format!("fill=\"{colour}\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\"");
         let line = self.y;
         self.y = y - 3;
         self.text(x, anchor, &style, &text);
@@ -314,7 +312,7 @@ impl Canvas {
             self.out,
             "<text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\" {style}>{}</text>",
             self.y,
-            escaped(text)
+            svg_text(text)
         );
     }
 }
