@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use assert_cmd::Command;
+use clap::error::ErrorKind;
 use tempfile::TempDir;
 
 struct Ended {
@@ -101,9 +102,9 @@ fn wrong_values_are_named_with_what_would_be_right() {
         (&["--fault", "drop=5"], &["write a percentage"]),
         (&["--fault", "drop=60%,reset=60%"], &["more than 100%"]),
         (&["--fault", "loss=1%"], &["no fault `loss`", "drop, reset and delay"]),
-        (&["--duration", "soon"], &["`soon` is no time", "0.5"]),
+        (&["--duration", "soon"], &["invalid duration `soon`", "500ms"]),
         (&["--duration", "0"], &["write more"]),
-        (&["--interval=-1"], &["no time"]),
+        (&["--interval=-1"], &["invalid duration `-1`"]),
         (&["--nonsense"], &["--nonsense"]),
     ] {
         let arguments = [&["respond"], &LISTEN[..], wrong].concat();
@@ -114,6 +115,48 @@ fn wrong_values_are_named_with_what_would_be_right() {
         }
         assert!(ended.out.is_empty(), "{wrong:?} writes errors to standard output");
     }
+}
+
+/// A value that is right for one option is right for all: whatever a TIME or a SHARE is called.
+#[test]
+fn durations_and_shares_are_written_alike_in_every_option() {
+    let (mut times, mut shares) = (0, 0);
+    for_each_command(handfast::cli::command(), &mut |command| {
+        let options: Vec<(String, String)> = command
+            .get_arguments()
+            .filter_map(|option| {
+                Some((option.get_long()?.to_owned(), option.get_value_names()?.first()?.to_string()))
+            })
+            .collect();
+        for (name, takes) in options {
+            let (right, wrong): (&[&str], &[&str]) = match takes.as_str() {
+                "TIME" => (&["20", "20s", "1.5", "500ms", "0.2m"], &["soon", "-1", "20x", "1e30"]),
+                "SHARE" => (&["1%", "0.01", "50%", "0.5"], &["101%", "-1%", "much", "NaN"]),
+                _ => continue,
+            };
+            if takes == "TIME" {
+                times += 1
+            } else {
+                shares += 1
+            }
+            for (texts, taken) in [(right, true), (wrong, false)] {
+                for text in texts {
+                    let line = ["x".to_owned(), format!("--{name}={text}")];
+                    let refused = command.clone().try_get_matches_from(line).is_err_and(|error| {
+                        matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue)
+                    });
+                    assert_eq!(!refused, taken, "{} --{name} {text}", command.get_name());
+                }
+            }
+        }
+    });
+    assert!(times >= 20 && shares >= 5, "{times} {shares}");
+}
+
+fn for_each_command(mut command: clap::Command, look: &mut dyn FnMut(&clap::Command)) {
+    command.build();
+    look(&command);
+    command.get_subcommands().for_each(|inner| for_each_command(inner.clone(), look));
 }
 
 #[test]

@@ -144,7 +144,7 @@ pub struct LabDemo {
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
     pub vlan: Option<u16>,
     /// How long the kernel client opens connections
-    #[arg(long, value_name = "SECS", default_value = "8", value_parser = super::values::seconds)]
+    #[arg(long, value_name = "TIME", default_value = "8", value_parser = super::values::seconds)]
     pub duration: std::time::Duration,
     /// Rounds of the comparison at the end; 0: leave it out
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=100))]

@@ -69,11 +69,11 @@ pub struct BenchArgs {
     pub http: Option<String>,
 
     /// The maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293: 120)
-    #[arg(long, value_name = "SECS", default_value = "30", help_heading = "Workload", value_parser = msl)]
+    #[arg(long, value_name = "TIME", default_value = "30", help_heading = "Workload", value_parser = msl)]
     pub msl: Duration,
 
     /// How long a 4-tuple rests behind its connection's end; 0: not at all [default: 2 MSL; of a flood: 0]
-    #[arg(long, value_name = "SECS", help_heading = "Workload", value_parser = values::seconds_or_none)]
+    #[arg(long, value_name = "TIME", help_heading = "Workload", value_parser = values::seconds_or_none)]
     pub reuse_after: Option<Duration>,
 
     /// How often a SYN is sent again
@@ -85,7 +85,7 @@ pub struct BenchArgs {
     pub syn_options: SynOptions,
 
     /// A connection that is not done so long after its intended start has failed
-    #[arg(long, value_name = "SECS", default_value = "10", help_heading = "Workload", value_parser = values::seconds)]
+    #[arg(long, value_name = "TIME", default_value = "10", help_heading = "Workload", value_parser = values::seconds)]
     pub timeout: Duration,
 
     /// Closed loop: so many connections in flight [default: 256, or as many as there are 4-tuples]
@@ -107,20 +107,20 @@ pub struct BenchArgs {
 
     /// Share of connections that may fail at a rate that holds, for --find-max
     #[arg(long, value_name = "SHARE", default_value_t = 0.001, help_heading = "Load", requires = "find_max",
-          value_parser = share)]
+          value_parser = values::part)]
     pub loss: f64,
 
     /// The load grows evenly over so many seconds; an open loop's goes down as well
-    #[arg(long, value_name = "SECS", default_value = "0", help_heading = "Load", value_parser = values::seconds_or_none)]
+    #[arg(long, value_name = "TIME", default_value = "0", help_heading = "Load", value_parser = values::seconds_or_none)]
     pub ramp: Duration,
 
     /// Full load that is not measured yet
-    #[arg(long, value_name = "SECS", default_value = "0", help_heading = "Load", value_parser = values::seconds_or_none)]
+    #[arg(long, value_name = "TIME", default_value = "0", help_heading = "Load", value_parser = values::seconds_or_none)]
     pub warmup: Duration,
 
     /// How long to measure; of `hold`: how long to keep the connections before they are probed
     /// [default: 10, or until --connections are done]
-    #[arg(long, value_name = "SECS", help_heading = "Load", value_parser = values::seconds)]
+    #[arg(long, value_name = "TIME", help_heading = "Load", value_parser = values::seconds)]
     pub duration: Option<Duration>,
 
     /// Measure so many connections
@@ -366,9 +366,4 @@ impl BenchArgs {
     fn is_open_loop(&self) -> bool {
         self.rate.is_some() || self.find_max
     }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse::<f64>().ok().filter(|share| (0.0..1.0).contains(share));
-    share.ok_or_else(|| format!("`{text}` is no share: write a number from 0 to below 1, as in 0.001"))
 }

@@ -40,7 +40,7 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "[NS:]IF,[NS:]IF", requires = "measure", value_parser = pair)]
     pair: Option<(End, End)>,
     /// Of each run of --measure
-    #[arg(long, value_name = "SECS", requires = "measure", default_value = "2", value_parser = values::seconds)]
+    #[arg(long, value_name = "TIME", requires = "measure", default_value = "2", value_parser = values::seconds)]
     seconds: Duration,
     /// Runs of --measure of each program and mode, of which the median is printed
     #[arg(long, value_name = "N", requires = "measure", default_value_t = 3,

@@ -13,11 +13,11 @@ pub struct IdleArgs {
     ///
     /// A keep-alive is an empty segment, which a peer that still has the connection answers. A
     /// listener may have its own: --listen 10.0.0.50:80=http,keepalive=20
-    #[arg(long, value_name = "SECS", default_value = "60", value_parser = values::silence)]
+    #[arg(long, value_name = "TIME", default_value = "60", value_parser = values::silence)]
     pub keepalive: Duration,
 
     /// Between two keep-alives that are not answered
-    #[arg(long, value_name = "SECS", default_value = "10", value_parser = interval)]
+    #[arg(long, value_name = "TIME", default_value = "10", value_parser = interval)]
     pub keepalive_interval: Duration,
 
     /// Keep-alives without an answer before the connection ends (keepalive_timeout)
@@ -28,12 +28,12 @@ pub struct IdleArgs {
     ///
     /// A peer that answers keep-alives and says nothing else is idle. A listener may have its own:
     /// --listen 10.0.0.50:80=http,idle-timeout=30
-    #[arg(long, value_name = "SECS", default_value = "0", value_parser = values::silence)]
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::silence)]
     pub idle_timeout: Duration,
 
     /// Reset a connection whose peer, by a closed window, takes none of its data for so long
     /// (persist_timeout); 0: never, while it answers probes
-    #[arg(long, value_name = "SECS", default_value = "60", value_parser = values::silence)]
+    #[arg(long, value_name = "TIME", default_value = "60", value_parser = values::silence)]
     pub persist_timeout: Duration,
 }
 

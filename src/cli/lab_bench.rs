@@ -92,7 +92,7 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
         pattern: pattern.pattern(),
         window: *window,
         rate: *rate,
-        timeout: Duration::from_millis(timeout_ms.unwrap_or(usual_timeout)),
+        timeout: Duration::from_millis(timeout_ms.unwrap_or(usual_timeout).into()),
         count: *count,
         duration: port.seconds,
     };

@@ -27,7 +27,7 @@ pub struct ServeKernelArgs {
     #[arg(long, value_name = "N")]
     pub core: Option<usize>,
     /// End after so many seconds [default: on Ctrl-C or SIGTERM]
-    #[arg(long, value_name = "SECS", value_parser = values::seconds)]
+    #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     pub seconds: Option<Duration>,
     #[command(flatten)]
     pub pattern: PatternArgs,
@@ -85,7 +85,7 @@ pub struct PortArgs {
     #[arg(long, default_value_t = 64)]
     pub batch: usize,
     /// Stop after this time [default: on Ctrl-C or SIGTERM]
-    #[arg(long, value_name = "SECS", value_parser = values::seconds)]
+    #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     pub seconds: Option<Duration>,
     /// Copy mode even where the driver has zero-copy
     #[arg(long)]
@@ -126,8 +126,8 @@ pub struct ReplayClientArgs {
     #[arg(long)]
     pub rate: Option<f64>,
     /// When those under way are given up, after the last that moved [default: 20 for syn, else 1000]
-    #[arg(long)]
-    pub timeout_ms: Option<u64>,
+    #[arg(long, value_name = "MS", value_parser = |text: &str| values::milliseconds(text, u32::MAX))]
+    pub timeout_ms: Option<u32>,
     /// Stop after so many connections
     #[arg(long)]
     pub count: Option<u64>,

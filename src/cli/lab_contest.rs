@@ -48,7 +48,7 @@ pub struct LabBenchArgs {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// Seconds of each run
-    #[arg(long, value_name = "SECS", default_value = "2", value_parser = values::seconds)]
+    #[arg(long, value_name = "TIME", default_value = "2", value_parser = values::seconds)]
     seconds: Duration,
     /// Who takes part, as in kernel,handfast [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]

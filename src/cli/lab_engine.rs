@@ -25,7 +25,7 @@ pub struct LabEngineArgs {
     #[arg(long, value_name = "LIST", default_value = "0")]
     cores: values::Cores,
     /// Processor time to measure, seconds
-    #[arg(long, value_name = "S", default_value = "3", value_parser = values::seconds)]
+    #[arg(long, value_name = "TIME", default_value = "3", value_parser = values::seconds)]
     seconds: Duration,
     /// Write the result to this file as well, as JSON
     #[arg(long, value_name = "FILE")]

@@ -14,7 +14,7 @@ use crate::wire::owned::OwnedError;
 /// What answers where there is no `=SERVICE`.
 const DEFAULT_SERVICE: Service = Service::Discard;
 
-/// `ADDR[/PREFIX]:PORT[-PORT][=SERVICE][,keepalive=SECS][,idle-timeout=SECS]`: what is owned, what
+/// `ADDR[/PREFIX]:PORT[-PORT][=SERVICE][,keepalive=TIME][,idle-timeout=TIME]`: what is owned, what
 /// answers there, and its own limits of silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
@@ -43,7 +43,7 @@ impl Listen {
     fn set(&mut self, option: &str) -> Result<(), String> {
         let (name, value) = option
             .split_once('=')
-            .ok_or_else(|| format!("`{option}` is no setting: write keepalive=SECS or idle-timeout=SECS"))?;
+            .ok_or_else(|| format!("`{option}` is no setting: write keepalive=TIME or idle-timeout=TIME"))?;
         let place = match name {
             "keepalive" => &mut self.keepalive,
             "idle-timeout" => &mut self.idle_timeout,
@@ -141,10 +141,10 @@ mod tests {
             ("127.8.0.0/16:80", "127.8.0.0/16 is loopback"),
             ("[::1]:80=http", "as in [2001:db8::5]:80=http, or [::]/0:80=http"),
             ("10.0.0.1:80=http,", "`` is no setting"),
-            ("10.0.0.1:80=http,idle-timeout", "write keepalive=SECS"),
+            ("10.0.0.1:80=http,idle-timeout", "write keepalive=TIME"),
             ("10.0.0.1:80=http,idle=3", "there is no setting `idle`"),
             ("10.0.0.1:80=http,keepalive=1,keepalive=2", "given twice"),
-            ("10.0.0.1:80=http,keepalive=never", "is no time"),
+            ("10.0.0.1:80=http,keepalive=never", "invalid duration `never`"),
             ("10.0.0.1:80=http,keepalive=9999999", "more than 14 days"),
         ] {
             let error = text.parse::<Listen>().expect_err(text);

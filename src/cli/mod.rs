@@ -61,6 +61,7 @@ mod top;
 mod trace;
 mod trace_output;
 mod umem_args;
+mod units;
 mod values;
 
 use std::ffi::OsString;

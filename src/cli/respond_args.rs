@@ -183,7 +183,7 @@ pub struct RespondArgs {
     pub mss: Option<u16>,
 
     /// The maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293: 120)
-    #[arg(long, value_name = "SECS", default_value = "30", help_heading = "Protocol", value_parser = msl)]
+    #[arg(long, value_name = "TIME", default_value = "30", help_heading = "Protocol", value_parser = msl)]
     pub msl: Duration,
 
     /// How often a SYN-ACK is sent again
@@ -226,14 +226,14 @@ pub struct RespondArgs {
     /// How long the end may take for --on-stop; what it did not reach is counted
     ///
     /// A second signal cuts it short, a third ends the process at once.
-    #[arg(long, value_name = "SECS", default_value = "5", help_heading = "Limits", value_parser = on_stop_within)]
+    #[arg(long, value_name = "TIME", default_value = "5", help_heading = "Limits", value_parser = on_stop_within)]
     pub on_stop_within: Duration,
 
     /// RSTs or FINs a second of --on-stop, for each core
     #[arg(long, value_name = "N", default_value = "250_000", help_heading = "Limits", value_parser = values::count)]
     pub on_stop_rate: u32,
 
-    /// Mistreat that share of incoming SYNs on purpose: drop=P%,reset=P%,delay=MS
+    /// Mistreat that share of incoming SYNs on purpose: drop=SHARE,reset=SHARE,delay=MS
     ///
     /// For people who test clients. `delay` answers late, `drop` not at all, `reset` with a RST.
     #[arg(long, value_name = "FAULTS", help_heading = "Limits", value_parser = values::fault)]
@@ -248,11 +248,11 @@ pub struct RespondArgs {
     pub user: Option<RunAs>,
 
     /// End after so many seconds [default: on Ctrl-C or SIGTERM]
-    #[arg(long, value_name = "SECS", help_heading = "Report", value_parser = values::seconds)]
+    #[arg(long, value_name = "TIME", help_heading = "Report", value_parser = values::seconds)]
     pub duration: Option<Duration>,
 
     /// Seconds between two lines of rates; 0 prints none
-    #[arg(long, value_name = "SECS", default_value = "1", help_heading = "Report", value_parser = values::seconds_or_none)]
+    #[arg(long, value_name = "TIME", default_value = "1", help_heading = "Report", value_parser = values::seconds_or_none)]
     pub interval: Duration,
 
     /// Write the summary to this file as well, as JSON

@@ -31,7 +31,7 @@ pub struct TopArgs {
     whom: WhomArgs,
 
     /// Ask every so many seconds, from 0.1 to 30
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    #[arg(long, value_name = "TIME", default_value = "1", value_parser = interval)]
     interval: Duration,
 
     /// Print one picture, of the rates over one interval, and leave

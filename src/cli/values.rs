@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub(super) use super::units::{milliseconds, part, seconds, seconds_or_none, share};
 use crate::engine::Fault;
 use crate::wire::Mac;
 
@@ -41,21 +42,21 @@ impl FromStr for Cores {
     }
 }
 
-/// `drop=P%,reset=P%,delay=MS`, each at most once, in any order.
+/// `drop=SHARE,reset=SHARE,delay=MS`, each at most once, in any order.
 pub(super) fn fault(text: &str) -> Result<Fault, String> {
     let mut fault = Fault::default();
     let mut seen = BTreeSet::new();
     for part in text.split(',') {
         let (name, value) = part
             .split_once('=')
-            .ok_or_else(|| format!("`{part}` is no fault: write drop=P%, reset=P% or delay=MS"))?;
+            .ok_or_else(|| format!("`{part}` is no fault: write drop=1%, reset=1% or delay=20ms"))?;
         if !seen.insert(name) {
             return Err(format!("`{name}` is given twice"));
         }
         match name {
             "drop" => fault.drop = share(value)?,
             "reset" => fault.reset = share(value)?,
-            "delay" => fault.delay_ms = delay(value)?,
+            "delay" => fault.delay_ms = milliseconds(value, 60_000)?,
             _ => return Err(format!("there is no fault `{name}`; there are drop, reset and delay")),
         }
     }
@@ -63,38 +64,6 @@ pub(super) fn fault(text: &str) -> Result<Fault, String> {
         return Err("drop and reset together are more than 100% of the SYNs".into());
     }
     Ok(fault)
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let wrong = || format!("`{text}` is no share: write a percentage from 0% to 100%, as in 2.5%");
-    let percent = text.strip_suffix('%').ok_or_else(wrong)?;
-    let percent = percent.parse::<f64>().ok().filter(|share| (0.0..=100.0).contains(share));
-    percent.map(|percent| percent / 100.0).ok_or_else(wrong)
-}
-
-fn delay(text: &str) -> Result<u32, String> {
-    let number = text.strip_suffix("ms").unwrap_or(text);
-    let millis = number.parse::<u32>().ok().filter(|millis| *millis <= 60_000);
-    millis.ok_or_else(|| format!("`{text}` is no delay: write milliseconds from 0 to 60000"))
-}
-
-/// Seconds, with a fraction if need be, above 0.
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    match seconds_or_none(text) {
-        Ok(duration) if duration.is_zero() => Err("0 seconds is no time at all: write more".into()),
-        other => other,
-    }
-}
-
-/// Seconds, with a fraction if need be; 0 is allowed.
-pub(super) fn seconds_or_none(text: &str) -> Result<Duration, String> {
-    // Longer than a century is a slip of the pen, and would not fit the timers.
-    const MAX: f64 = 3.0e9;
-    let number = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
-    number
-        .filter(|seconds| (0.0..=MAX).contains(seconds))
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| format!("`{text}` is no time: write seconds, as in 30 or 0.5"))
 }
 
 /// How long something may be silent: seconds, with a fraction if need be; 0 is for ever.
@@ -190,6 +159,7 @@ mod tests {
     fn faults_are_shares_of_the_syns_and_a_delay() {
         let all = Fault { drop: 0.5, reset: 0.025, delay_ms: 30 };
         assert_eq!(fault("drop=50%,reset=2.5%,delay=30"), Ok(all));
+        assert_eq!(fault("drop=0.5,reset=0.025,delay=0.03s"), Ok(all));
         assert_eq!(fault("delay=30ms"), Ok(Fault { delay_ms: 30, ..Fault::default() }));
         for (text, part) in [
             ("", "`` is no fault"),
@@ -200,6 +170,7 @@ mod tests {
             ("drop=1%,drop=2%", "given twice"),
             ("drop=60%,reset=60%", "more than 100%"),
             ("delay=-1", "write milliseconds"),
+            ("delay=61s", "up to 60000"),
             ("lose=1%", "there is no fault `lose`"),
         ] {
             let error = fault(text).expect_err(text);
@@ -208,11 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn times_and_counts_have_their_units_and_bounds() {
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(seconds("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
-        assert!(["", "0", "-1", "inf", "NaN", "1e30", "1m"].iter().all(|text| seconds(text).is_err()));
+    fn counts_and_names_have_their_bounds() {
         assert_eq!(count("1_048_576"), Ok(1_048_576));
         assert_eq!(count("100k"), Ok(100_000));
         assert_eq!(count("2M"), Ok(2_000_000));

@@ -34,7 +34,7 @@ pub fn capture_notes(report: &Report) -> Vec<String> {
     if dropped.over_share > 0 {
         notes.push(format!(
             "{} frames were not captured because copying had used up its share of the core's time: \
-             --sample 1/N, --snaplen N or --filter PORT take less, --pcap-share PERCENT gives more",
+             --sample 1/N, --snaplen N or --filter PORT take less, --pcap-share SHARE gives more",
             grouped(dropped.over_share)
         ));
     }

@@ -56,7 +56,7 @@ fn wrong_arguments_end_with_code_2() {
     let Some(stage) = stage(|spec| spec) else { return };
     for (arguments, part) in [
         ("--sample 1/8", "--pcap"),
-        ("--pcap x --sample 8", "write 1/100"),
+        ("--pcap x --sample 8", "write 1/100 or 1%"),
         ("--pcap x --snaplen 10", "from 54"),
         ("--pcap x --filter 0", "0"),
         ("--pcap x --pcap-share 101", "101"),
