@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::bench_target::TargetArg;
+use super::bench_url::{Endpoint, request_path};
 use super::control_args::ControlArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
@@ -34,10 +34,11 @@ pub struct BenchArgs {
     #[arg(long = "dev", value_name = "IF", value_parser = values::device)]
     pub device: Option<String>,
 
-    /// HOST:PORT[-PORT]: what to open connections to; an address, a link-local one with its interface as
-    /// in [fe80::1%eth0]:80, or a name
+    /// What to open connections to: HOST:PORT[-PORT], or http://HOST[:PORT][/PATH], which is requested
+    ///
+    /// HOST is an address, a link-local one with its interface as in [fe80::1%eth0]:80, or a name.
     #[arg(value_name = "TARGET")]
-    pub target: TargetArg,
+    pub target: Endpoint,
 
     /// CIDR[:PORT[-PORT]]: where connections come from; give it again for more
     ///
@@ -52,9 +53,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "MAC", value_parser = values::mac)]
     pub gateway: Option<Mac>,
 
-    /// What a connection does
-    #[arg(long, value_enum, default_value_t = Kind::Lifecycle, help_heading = "Workload")]
-    pub workload: Kind,
+    /// What a connection does [default: lifecycle; request, where one is given]
+    #[arg(long, value_enum, help_heading = "Workload")]
+    pub workload: Option<Kind>,
 
     /// Who sends the first FIN of a lifecycle [default: client]
     #[arg(long, value_enum, help_heading = "Workload")]
@@ -65,7 +66,7 @@ pub struct BenchArgs {
     pub payload: Option<String>,
 
     /// Request this path over HTTP; the answer's status must be 2xx or 3xx
-    #[arg(long, value_name = "PATH", help_heading = "Workload")]
+    #[arg(long, value_name = "PATH", help_heading = "Workload", value_parser = request_path)]
     pub http: Option<String>,
 
     /// The maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293: 120)
@@ -212,7 +213,7 @@ Examples:
 
   20,000 HTTP requests a second on a schedule, for a minute, with a page to show:
 
-    handfast bench 10.0.0.50:80 --workload request --http / --rate 20k --duration 60 --html run.html
+    handfast bench http://10.0.0.50/ --rate 20k --duration 60 --html run.html
 
   From 254 addresses that are on no interface: more 4-tuples, hence more connections a second. The
   target must know the way back to them: on it, `ip route add 10.0.1.0/24 via THIS-MACHINE`:
@@ -313,13 +314,13 @@ impl BenchArgs {
                 (plan.ramp_up, plan.ramp_down) = (STEP_RAMP, STEP_RAMP);
             }
         }
-        if self.workload == Kind::Hold && self.duration.is_none() {
+        if self.kind() == Kind::Hold && self.duration.is_none() {
             plan.duration = Some(Duration::ZERO);
         }
         plan.connections = self.connections.map(u64::from);
         plan.seed = self.seed.unwrap_or_else(any_seed);
         // Of a flood nothing is kept that could stand in the way.
-        let rest = if self.workload == Kind::Flood { Duration::ZERO } else { 2 * self.msl };
+        let rest = if self.kind() == Kind::Flood { Duration::ZERO } else { 2 * self.msl };
         plan.reuse_after = self.reuse_after.unwrap_or(rest);
         plan.timeout = self.timeout;
         plan.drain = self.timeout + DRAIN_BEYOND;
@@ -330,11 +331,22 @@ impl BenchArgs {
         self.find_max.then(|| Search { loss: self.loss, ..Search::default() })
     }
 
+    /// What a connection does: as asked, or as what else is asked needs it.
+    pub fn kind(&self) -> Kind {
+        let request = self.path().is_some() || self.payload.is_some();
+        self.workload.unwrap_or(if request { Kind::Request } else { Kind::Lifecycle })
+    }
+
+    /// What is requested over HTTP.
+    pub fn path(&self) -> Option<&str> {
+        self.http.as_deref().or(self.target.path.as_deref())
+    }
+
     fn workload(&self) -> Workload {
-        match (self.workload, &self.http) {
+        match (self.kind(), self.path()) {
             (Kind::Handshake, _) => Workload::Handshake,
             (Kind::Lifecycle, _) => Workload::Lifecycle { closer: self.closer() },
-            (Kind::Request, Some(path)) => Workload::http(&self.target.authority(), path),
+            (Kind::Request, Some(path)) => Workload::http(&self.target.host(), path),
             (Kind::Request, None) => {
                 let request = self.payload.as_deref().unwrap_or(PAYLOAD).into();
                 Workload::Request { request, answer: Answer::Segment }

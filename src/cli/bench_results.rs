@@ -54,8 +54,8 @@ fn named(ran: &Ran<'_>) -> BTreeMap<String, String> {
     if let Some(name) = &place.name {
         options.insert("target_name".to_owned(), name.clone());
     }
-    if let Some(path) = &arguments.http {
-        options.insert("http".to_owned(), path.clone());
+    if let Some(path) = arguments.path() {
+        options.insert("http".to_owned(), path.to_owned());
     }
     options
 }

@@ -24,7 +24,24 @@ const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /// What contradicts itself, and what must not be sent here.
 pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
-    let kind = arguments.workload;
+    let kind = arguments.kind();
+    if let Some(path) = &arguments.target.path {
+        let plain = arguments.target.target.authority();
+        let given = [(arguments.http.is_some(), "--http"), (arguments.payload.is_some(), "--payload")];
+        if let Some((_, option)) = given.iter().find(|(given, _)| *given) {
+            return Err(Failure::new(format!(
+                "the target is a URL and says what to request; so does {option}"
+            ))
+            .fix(format!("leave out {option}, or write the target as {plain}")));
+        }
+        if kind != Kind::Request {
+            return Err(Failure::new(format!(
+                "a URL is requested: {path} says nothing to --workload {}",
+                kind.name()
+            ))
+            .fix(format!("--workload request, or write the target as {plain}")));
+        }
+    }
     for (given, name, only) in [
         (arguments.http.is_some(), "--http", Kind::Request),
         (arguments.payload.is_some(), "--payload", Kind::Request),
@@ -52,7 +69,7 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
 
 /// SYNs without end are for a lab.
 pub(super) fn check_flood(arguments: &BenchArgs, device: &str) -> Result<(), Failure> {
-    if arguments.workload == Kind::Flood {
+    if arguments.kind() == Kind::Flood {
         is_lab_interface(device)
             .map_err(|why| Failure::new(format!("a flood stays inside a lab: {why}")).fix(why.fix()))?;
     }
@@ -72,7 +89,7 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn find(arguments: &BenchArgs) -> Result<Place, Failure> {
         let family = arguments.sources.first().map(|source| source.net.addr().is_ipv4());
-        let Resolved { target, zone, name } = arguments.target.resolve(family)?;
+        let Resolved { target, zone, name } = arguments.target.target.resolve(family)?;
         let device = match (&arguments.device, &zone) {
             (Some(device), Some(zone)) if device != zone => {
                 return Err(Failure::new(format!("the target is on {zone}, and --dev says {device}"))

@@ -20,6 +20,7 @@ mod bench_path;
 mod bench_results;
 mod bench_setup;
 mod bench_target;
+mod bench_url;
 mod bench_watch;
 mod capture_args;
 mod completions;

@@ -42,6 +42,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
         (&["--connections", "many"], &["`many`"]),
         (&["--syn-retries", "11"], &["0..=10"]),
         (&["10.8.0.2:80"], &["10.8.0.2:80"]),
+        (&["--http", "index.html"], &["invalid path `index.html`", "begins with /"]),
     ] {
         says(&[&RIGHT[..], wrong].concat(), 2, parts);
     }
@@ -50,6 +51,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
     {
         says(&["bench", "--dev", "lo", target], 2, &[part]);
     }
+    says(&["bench", "--dev", "lo", "https://10.8.0.1/"], 2, &["TLS is not implemented", "HOST:443"]);
     says(&["bench", "--dev", "lo"], 2, &["<TARGET>"]);
 }
 
@@ -57,15 +59,34 @@ fn wrong_values_are_named_with_what_would_be_right() {
 fn what_says_nothing_to_the_workload_is_refused() {
     for (wrong, parts) in [
         (
-            &["--http", "/"][..],
+            &["--http", "/", "--workload", "lifecycle"][..],
             &["--http says nothing to --workload lifecycle", "fix: --workload request"][..],
         ),
         (&["--workload", "hold", "--payload", "x"], &["--payload says nothing to --workload hold"]),
         (&["--workload", "request", "--closer", "server"], &["--closer", "fix: --workload lifecycle"]),
+        (&["--http", "/", "--closer", "server"], &["--closer says nothing to --workload request"]),
         (&["--workload", "hold", "--find-max"], &["--find-max has nothing to look for"]),
         (&["--workload", "flood"], &["lo is no veth", "fix: handfast lab up"]),
     ] {
         says(&[&RIGHT[..], wrong].concat(), 1, parts);
+    }
+}
+
+#[test]
+fn a_url_says_itself_what_to_request() {
+    const URL: [&str; 6] = ["bench", "--dev", "lo", "--source", "10.9.0.0/24", "http://10.8.0.1:8080/a"];
+    for (wrong, parts) in [
+        (
+            &["--http", "/b"][..],
+            &["the target is a URL", "so does --http", "write the target as 10.8.0.1:8080"][..],
+        ),
+        (&["--payload", "b"], &["so does --payload"]),
+        (&["--workload", "hold"], &["/a says nothing to --workload hold", "fix: --workload request"]),
+        // What is left to complain about is the loopback: the URL is taken, and is a request by itself.
+        (&[], &["lo is the loopback"]),
+        (&["--workload", "request"], &["lo is the loopback"]),
+    ] {
+        says(&[&URL[..], wrong].concat(), 1, parts);
     }
 }
 
