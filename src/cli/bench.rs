@@ -9,7 +9,7 @@ use super::alarm::Alarm;
 use super::bench_args::BenchArgs;
 use super::bench_hints::Hints;
 use super::bench_path::{path, warning};
-use super::bench_results::{Ran, results};
+use super::bench_results::{Ending, Ran, results};
 use super::bench_setup::{Place, check, check_flood, options, sources};
 use super::bench_watch::{Observed, Watcher, step};
 use super::notify::Notifier;
@@ -17,7 +17,7 @@ use super::{Failure, metrics_args, signals};
 use crate::control::Subject;
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Options, Stack};
-use crate::load::{Control, FindMax, Load, Outcome, Tally, Verdict, Workload};
+use crate::load::{Control, FindMax, Load, Outcome, Search, Tally, Verdict, Workload};
 use crate::report::bench::{Results, write_json};
 use crate::report::{active_line, capture_notes, capture_text};
 use crate::xdp::{Device, Network, XdpError};
@@ -85,23 +85,33 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     })?;
     notifier.stopping();
     let finished = running.stop();
-    if let Some(fault) = &finished.fault {
-        notes.push(format!("the run ended early: {fault}"));
-    } else if stop.load(Ordering::Relaxed) {
-        notes.push("the run was ended early, by a signal".to_owned());
-    }
+    let early = match &finished.fault {
+        Some(fault) => Some(fault.to_string()),
+        None => stop.load(Ordering::Relaxed).then(|| "by a signal".to_owned()),
+    };
+    notes.extend(early.iter().map(|why| format!("the run was ended early, {why}")));
     if let Some(capture) = &finished.snapshot.capture {
         notes.push(format!("captured {}", capture_text(capture)));
         notes.extend(capture_notes(capture));
     }
     let ran = Ran { arguments, place: &place, plan: control.plan(), load, path: &path };
-    let results = results(&ran, &active, observed, notes);
+    let held = arguments.search().is_none_or(|search| holds(search, load, &observed.tally));
+    let results = results(&ran, &active, observed, &Ending { early, held }, notes);
     print!("{}", results.text());
     files.write(&results)?;
     match finished.fault {
         Some(fault) => Err(Failure::new(fault.to_string())),
-        None => Ok(ExitCode::SUCCESS),
+        None => Ok(ExitCode::from(results.outcome.status.exit_code())),
     }
+}
+
+/// Whether this step of a search is one whose rate holds.
+fn holds(search: Search, load: Load, tally: &Tally) -> bool {
+    let asked = match load {
+        Load::Rate { per_second, .. } => per_second,
+        Load::Concurrency(_) => 0,
+    };
+    FindMax::new(search).holds(&outcome(asked, tally))
 }
 
 /// Steps of the search, one line each; the step whose rate was the highest that held, or the last.

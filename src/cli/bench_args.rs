@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::bench_url::{Endpoint, request_path};
 use super::control_args::ControlArgs;
+use super::requirement_args::RequirementArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
 use super::{CaptureArgs, MetricsArgs, UmemArgs};
@@ -192,6 +193,9 @@ pub struct BenchArgs {
     pub html: Option<PathBuf>,
 
     #[command(flatten)]
+    pub requirements: RequirementArgs,
+
+    #[command(flatten)]
     pub metrics: MetricsArgs,
 
     /// No line a second, only the summary
@@ -228,9 +232,16 @@ Examples:
 
     handfast bench --source 10.0.1.0/24 10.0.0.50:7 --workload hold --connections 1M
 
+  A gate of a pipeline: exits with 3 if one of the requirements is not met:
+
+    handfast bench --dev eth0 http://10.0.0.50/health --rate 5k --quiet \\
+        --require-success 99.9% --require-p99 20ms
+
 Exit status:
-  0 ended as asked, whatever the connections did; 1 could not start, or the interface vanished;
-  2 wrong arguments.";
+  0 ended as asked, and every requirement was met; 1 could not start, or the interface vanished;
+  2 wrong arguments; 3 a requirement (--require-...) was not met; 4 ended early, by a signal;
+  5 the target is unreachable: no connection was established. The line `result` and the JSON's
+  `outcome` say the same.";
 
 /// `--workload`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -7,7 +7,7 @@ use super::bench_setup::Place;
 use super::bench_watch::Observed;
 use crate::engine::stack::Active;
 use crate::load::{self, Arrivals, Closer, Load, Plan, Source, Workload};
-use crate::report::bench::{self, Lag, Loop, Measured, Path, Results, Run, Second, Traffic, Waited};
+use crate::report::bench::{self, Lag, Loop, Measured, Outcome, Path, Results, Run, Second, Traffic, Waited};
 
 /// What was run.
 pub(super) struct Ran<'a> {
@@ -19,7 +19,21 @@ pub(super) struct Ran<'a> {
     pub(super) path: &'a Path,
 }
 
-pub(super) fn results(ran: &Ran<'_>, active: &Active, observed: Observed, notes: Vec<String>) -> Results {
+/// How it came to its end.
+pub(super) struct Ending {
+    /// Why, if before its time.
+    pub(super) early: Option<String>,
+    /// False for a search that found no rate that holds.
+    pub(super) held: bool,
+}
+
+pub(super) fn results(
+    ran: &Ran<'_>,
+    active: &Active,
+    observed: Observed,
+    ending: &Ending,
+    notes: Vec<String>,
+) -> Results {
     let &Ran { plan, load, .. } = ran;
     let run = Run {
         workload: plan.workload.name().to_owned(),
@@ -30,7 +44,10 @@ pub(super) fn results(ran: &Ran<'_>, active: &Active, observed: Observed, notes:
         started_at: observed.started_at,
         notes,
     };
-    Results::new(&run, active, &measured(ran, observed))
+    let mut results = Results::new(&run, active, &measured(ran, observed));
+    let required = ran.arguments.requirements.requirements();
+    results.outcome = Outcome::of(&results, &required, ending.early.as_deref(), ending.held);
+    results
 }
 
 /// What else decides the figures.

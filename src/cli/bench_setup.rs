@@ -64,7 +64,7 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
         ))
         .fix("--workload handshake, lifecycle or request"));
     }
-    Ok(())
+    arguments.requirements.check(kind)
 }
 
 /// SYNs without end are for a lab.

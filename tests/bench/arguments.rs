@@ -82,9 +82,9 @@ fn a_url_says_itself_what_to_request() {
         ),
         (&["--payload", "b"], &["so does --payload"]),
         (&["--workload", "hold"], &["/a says nothing to --workload hold", "fix: --workload request"]),
-        // What is left to complain about is the loopback: the URL is taken, and is a request by itself.
-        (&[], &["lo is the loopback"]),
-        (&["--workload", "request"], &["lo is the loopback"]),
+        // What is left to complain about is the interface: the URL is taken, and is a request by itself.
+        (&["--gateway", "02:00:00:00:00:01"], &["lo is the loopback"]),
+        (&["--gateway", "02:00:00:00:00:01", "--workload", "request"], &["lo is the loopback"]),
     ] {
         says(&[&URL[..], wrong].concat(), 1, parts);
     }

@@ -20,20 +20,20 @@ fn a_target_that_does_not_answer_is_a_time_out() {
     stage.server().run(&["ip", "route", "add", "blackhole", "198.18.77.0/24"]).expect("ip");
     for target in ["198.18.77.1:80", "198.18.255.1:80"] {
         // To a MAC that is nobody's, whoever would answer.
-        let results = stage.bench(&format!("{target} {SHORT} --gateway {UNUSED_MAC}"));
+        let results = stage.unreachable(&format!("{target} {SHORT} --gateway {UNUSED_MAC}"));
         assert_eq!((results.failed("connect-timeout"), results.failures()), (200, 200), "{}", results.text);
         assert_eq!((results.number("packets.received"), results.connections("established")), (0.0, 0));
         results.assert_says(&["connect timeout", "the target (or the path to it) was the limit"]);
     }
     stage.client().run(&["ip", "route", "add", "198.18.77.0/24", "via", "198.18.255.1"]).expect("ip");
-    let results = stage.bench(&format!("198.18.77.1:80 {SHORT}"));
+    let results = stage.unreachable(&format!("198.18.77.1:80 {SHORT}"));
     assert_eq!((results.failed("connect-timeout"), results.failures()), (200, 200), "{}", results.text);
 }
 
 #[test]
 fn a_closed_port_refuses_and_a_router_says_unreachable() {
     let Some(stage) = stage(|spec| spec) else { return };
-    let closed = stage.bench(&format!("{KERNEL_V4}:9 --connections 200 --timeout 25"));
+    let closed = stage.unreachable(&format!("{KERNEL_V4}:9 --connections 200 --timeout 25"));
     assert_eq!((closed.failed("refused"), closed.failures()), (200, 200), "{}", closed.text);
     assert!(closed.number("duration_s") < 20.0, "a RST is no time-out");
 
@@ -45,7 +45,7 @@ fn a_closed_port_refuses_and_a_router_says_unreachable() {
         .expect("sysctl");
     stage.server().run(&["ip", "route", "add", "unreachable", "198.18.78.0/24"]).expect("ip");
     stage.client().run(&["ip", "route", "add", "198.18.78.0/24", "via", "198.18.255.1"]).expect("ip");
-    let results = stage.bench(&format!("198.18.78.1:80 {SHORT} --concurrency 50"));
+    let results = stage.unreachable(&format!("198.18.78.1:80 {SHORT} --concurrency 50"));
     let (told, silent) = (results.failed("unreachable"), results.failed("connect-timeout"));
     assert_eq!((told + silent, results.failures()), (200, 200), "{}", results.text);
     // One for each route would do; most have their own.

@@ -14,6 +14,7 @@ mod lan;
 mod mishaps;
 mod open_loop;
 mod process;
+mod requirements;
 mod results;
 mod servers;
 mod stage;

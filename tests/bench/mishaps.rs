@@ -123,8 +123,14 @@ fn ctrl_c_still_prints_everything() {
         bench.await_line("active");
         thread::sleep(Duration::from_millis(600));
         bench.signal(Signal::SIGINT);
-        let results = stage.report(bench);
-        results.assert_says(&["the run was ended early, by a signal", "limit", "p99.9"]);
+        let results = stage.report_of(bench, 4);
+        results.assert_says(&[
+            "the run was ended early, by a signal",
+            "limit",
+            "p99.9",
+            "result ended early",
+        ]);
+        assert_eq!(results.at("outcome.status"), "ended-early", "{}", results.text);
         assert!(results.connections("attempted") > 0 && results.failures() == 0, "{}", results.text);
         assert!(results.number("duration_s") < 30.0, "of 60 seconds: {}", results.text);
     }

@@ -69,7 +69,7 @@ fn twenty_thousand_connections_stay_and_answer() {
 fn a_search_ends_with_what_it_found() {
     let Some(stage) = stage(|spec| spec) else { return };
     let _responder = stage.respond(&["9=discard"], "--fault reset=100%");
-    let results =
-        stage.bench(&format!("{SERVED}:9 --find-max --loss 0.001 --duration 0.1 --ramp 0.02 --timeout 0.5"));
+    let results = stage
+        .unreachable(&format!("{SERVED}:9 --find-max --loss 0.001 --duration 0.1 --ramp 0.02 --timeout 0.5"));
     results.assert_says(&["does not hold", "not even one connection per second holds"]);
 }

@@ -97,6 +97,11 @@ impl Stage {
         self.report(self.start(arguments))
     }
 
+    /// To its end, without one connection that was established.
+    pub fn unreachable(&self, arguments: &str) -> Results {
+        self.report_of(self.start(arguments), 5)
+    }
+
     /// To its end; with the most resident memory that it was seen to have, octets.
     pub fn report_and_resident(&self, mut bench: Process) -> (Results, u64) {
         let mut most = 0;
@@ -108,8 +113,13 @@ impl Stage {
     }
 
     pub fn report(&self, bench: Process) -> Results {
+        self.report_of(bench, 0)
+    }
+
+    /// As [`Stage::report`], of a bench that ends with this code.
+    pub fn report_of(&self, bench: Process, wanted: i32) -> Results {
         let Ended { code, text } = bench.ended();
-        assert_eq!(code, Some(0), "{text}");
+        assert_eq!(code, Some(wanted), "{text}");
         Results::read(&self.file("bench.json"), text)
     }
 

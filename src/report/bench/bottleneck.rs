@@ -227,10 +227,14 @@ fn failures(results: &Results) -> Option<Bottleneck> {
     failed_at_target(results, NOTICEABLE)
 }
 
+/// A failure for want of something of the client's own.
+pub(super) fn is_local(reason: &str) -> bool {
+    LOCAL.iter().any(|(local, ..)| same(local, reason))
+}
+
 fn failed_at_target(results: &Results, least: f64) -> Option<Bottleneck> {
     let connections = &results.connections;
-    let local = |name: &str| LOCAL.iter().any(|(reason, ..)| same(reason, name));
-    let mut reasons: Vec<_> = connections.failed.iter().filter(|(name, _)| !local(name)).collect();
+    let mut reasons: Vec<_> = connections.failed.iter().filter(|(name, _)| !is_local(name)).collect();
     reasons.sort_by_key(|(_, failed)| std::cmp::Reverse(**failed));
     let all = reasons.iter().fold(0u64, |sum, (_, failed)| sum.saturating_add(**failed));
     (connections.share(all) >= least).then_some(())?;

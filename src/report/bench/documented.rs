@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::sample::{active, lag, measured, open_loop, results};
-use super::{Measured, Results, comparison, merge};
+use super::{Measured, Outcome, Requirements, Results, comparison, merge};
 
 const PAGE: &str = include_str!("../../../docs/bench-schema.md");
 /// Objects whose names are data.
@@ -41,7 +41,8 @@ fn every_field_is_documented_and_no_other() {
     late.cpu.iter_mut().for_each(|sample| sample.cores.values_mut().for_each(|ticks| ticks.steal = 1));
     late.path.router = Some("198.18.0.254".into());
     late.path.on_link.push("198.18.0.1/32".into());
-    let open = Results::new(&open_loop(1000.0), &active(), &late);
+    let mut open = Results::new(&open_loop(1000.0), &active(), &late);
+    open.outcome = Outcome::of(&open, &Requirements { rate: Some(1.0), ..Default::default() }, None, true);
     let sum = merge(&[("a".to_owned(), open), ("b".to_owned(), results())], true).unwrap();
     let (results_page, comparison_page) = PAGE.split_once("# The JSON of a comparison").unwrap();
     let comparison = comparison::tests::comparison();

@@ -40,11 +40,13 @@ impl Results {
             Verdict::Neither => "neither",
             Verdict::Unknown => "unknown",
         };
+        let outcome = Some(&self.outcome.sentence).filter(|sentence| !sentence.is_empty());
+        let outcome: String = outcome.map(|text| format!("<p>{}</p>\n", escape(text))).unwrap_or_default();
         let notes = self.notes.iter().cloned().chain(uncounted(&self.connections));
         let notes: String = notes.map(|note| format!("<p>Note: {}</p>\n", escape(&note))).collect();
         format!(
             "<h1>{}</h1>\n<p class=\"muted\">{}, {:.1} s, {} mode, handfast {}</p>\n\
-             <div class=\"limit {verdict}\"><p>{}</p>\n{notes}</div>\n",
+             <div class=\"limit {verdict}\"><p>{}</p>\n{outcome}{notes}</div>\n",
             escape(title),
             escape(&self.started_at),
             self.duration_s,

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::bottleneck::{Bottleneck, Verdict};
 use super::cpu::Cpu;
 use super::latency::{HistogramError, Latency};
+use super::outcome::Outcome;
 use super::results::{Histograms, Latencies, Part, Rate, Results};
 use differences::{differences, notes};
 use sums::{added, series};
@@ -63,6 +64,7 @@ pub fn merge(inputs: &[(String, Results)], force: bool) -> Result<Results, Merge
     sum.latency_us = latencies(&sum.histograms).map_err(|error| histogram(first_name, error))?;
     sum.cpu = sum.cpu.completing(sum.connections.completed);
     sum.bottleneck = bottleneck(&sum.parts);
+    sum.outcome = Outcome::of_parts(inputs.iter().map(|(name, results)| (name.as_str(), &results.outcome)));
     sum.notes = differences.into_iter().chain(notes(inputs)).collect();
     Ok(sum)
 }

@@ -2,7 +2,8 @@
 //!
 //! - `measured`: what the command hands over; `cpu` what the cores did meanwhile.
 //! - `results`: the JSON, its fields in `docs/bench-schema.md`; `latency` its distributions,
-//!   `path` the way to the target and back, `stats` its statistics, `bottleneck` who was the limit; `json` how it is written.
+//!   `path` the way to the target and back, `stats` its statistics, `bottleneck` who was the limit,
+//!   `outcome` whether it met what was required; `json` how it is written.
 //! - `file`: results read back; `merge`: several made one.
 //! - `text`, `html` with `page` and `plots`: for people.
 //! - `comparison`: contestants side by side.
@@ -20,6 +21,7 @@ mod json;
 mod latency;
 mod measured;
 mod merge;
+mod outcome;
 mod page;
 mod path;
 mod plots;
@@ -35,6 +37,7 @@ pub use json::write_json;
 pub use latency::{Encoded, HistogramError, Latency};
 pub use measured::{Measured, Run, Traffic, spare};
 pub use merge::{MergeError, merge};
+pub use outcome::{Figure, Outcome, Requirement, Requirements, Status};
 pub use path::{NEIGHBOURS, Path};
 pub use results::{
     Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, Rate, Results, SCHEMA, Second, Waited,

@@ -8,6 +8,7 @@ use super::bottleneck::Bottleneck;
 use super::counted::Counted;
 use super::cpu::{self, Cpu};
 use super::latency::{Encoded, Latency};
+use super::outcome::Outcome;
 use super::stats::Stats;
 use super::{Measured, Path, Run};
 use crate::engine::stack::Active;
@@ -50,6 +51,8 @@ pub struct Results {
     pub drops: BTreeMap<String, u64>,
     pub cpu: Cpu,
     pub bottleneck: Bottleneck,
+    #[serde(default)]
+    pub outcome: Outcome,
     pub notes: Vec<String>,
     /// The runs that this is the sum of; empty for a single one.
     pub parts: Vec<Part>,
@@ -223,6 +226,7 @@ impl Results {
             drops: measured.traffic.drops.clone(),
             cpu: Cpu { client_spare: measured.spare, ..cpu }.completing(measured.completed),
             bottleneck: Bottleneck::default(),
+            outcome: Outcome::default(),
             notes: active.notes.iter().chain(&run.notes).cloned().collect(),
             parts: Vec::new(),
             series: measured.series.clone(),

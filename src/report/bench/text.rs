@@ -51,6 +51,9 @@ impl Results {
             row(&mut text, "note", note);
         }
         row(&mut text, "limit", &self.bottleneck.sentence);
+        if !self.outcome.sentence.is_empty() {
+            row(&mut text, "result", &self.outcome.sentence);
+        }
         text
     }
 

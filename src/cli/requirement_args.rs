@@ -1,0 +1,50 @@
+use std::time::Duration;
+
+use clap::Args;
+
+use super::bench_args::Kind;
+use super::{Failure, values};
+use crate::report::bench::Requirements;
+
+/// What a run has to come to, for scripts.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Requirements")]
+pub struct RequirementArgs {
+    /// Exit with 3 below so many connections a second (mean; of --find-max, at the rate that was found)
+    #[arg(long, value_name = "R", value_parser = values::count)]
+    pub require_rate: Option<u32>,
+
+    /// Exit with 3 if less than this share of the attempted connections was completed
+    #[arg(long, value_name = "SHARE", value_parser = values::share)]
+    pub require_success: Option<f64>,
+
+    /// Exit with 3 if the 99th percentile of the completion time is longer (of `hold`: of the time to
+    /// connect)
+    #[arg(long, value_name = "TIME", value_parser = values::seconds)]
+    pub require_p99: Option<Duration>,
+}
+
+impl RequirementArgs {
+    pub(super) fn requirements(&self) -> Requirements {
+        Requirements {
+            rate: self.require_rate.map(f64::from),
+            success: self.require_success,
+            p99_us: self.require_p99.map(|time| time.as_micros() as f64),
+        }
+    }
+
+    /// A flood sends, and waits for nothing.
+    pub(super) fn check(&self, kind: Kind) -> Result<(), Failure> {
+        let options = [
+            (self.require_success.is_some(), "--require-success"),
+            (self.require_p99.is_some(), "--require-p99"),
+        ];
+        match options.iter().find(|(given, _)| *given) {
+            Some((_, option)) if kind == Kind::Flood => Err(Failure::new(format!(
+                "{option} says nothing to --workload flood: it waits for no answer"
+            ))
+            .fix(format!("--require-rate, or leave {option} out"))),
+            _ => Ok(()),
+        }
+    }
+}
