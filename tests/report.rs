@@ -51,6 +51,7 @@ fn help_explains_with_examples_and_fits_the_terminal() {
         (&["--help"][..], "handfast report merge left.json right.json"),
         (&["merge", "--help"], "--force"),
         (&["show", "--help"], "--html <FILE>"),
+        (&["diff", "--help"], "95 % interval"),
     ] {
         let mut command = Command::cargo_bin("handfast").expect("built");
         let output = command.arg("report").args(arguments).env("COLUMNS", "100").output().expect("runs");
@@ -121,6 +122,62 @@ fn one_run_and_a_comparison_are_shown() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(ended.out.contains("handfast             95.0 %     2.85 x   285,000"), "{}", ended.out);
     assert!(fs::read_to_string(&page).expect("a page").contains("bare replay"));
+}
+
+#[test]
+fn two_runs_or_sets_are_compared_with_their_noise() {
+    let folder = TempDir::new().expect("a folder");
+    let set = |name: &str, rates: &[f64]| {
+        let path = folder.path().join(name);
+        fs::create_dir(&path).expect("a folder");
+        for (index, rate) in rates.iter().enumerate() {
+            let mut value = json(&kept("left.json"));
+            value["rate"]["mean"] = json!(rate);
+            fs::write(path.join(format!("{index}.json")), value.to_string()).expect("written");
+        }
+        path
+    };
+    let (old, new) = (set("old", &[100.0, 101.0, 99.0]), set("new", &[120.0, 121.0, 119.0]));
+    let (out, page) = (folder.path().join("diff.json"), folder.path().join("diff.html"));
+    let ended = report(&["diff", text(&old), text(&new), "--json", text(&out), "--html", text(&page)]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(
+        ended.out.starts_with("rate.mean of B is 20.0 % higher, more than the noise of 2.3 %."),
+        "{}",
+        ended.out
+    );
+    let diff = json(&out);
+    assert_eq!((&diff["schema"], &diff["a"]["runs"]), (&json!("handfast-diff/1"), &json!(3)));
+    let rate = &diff["rows"][0];
+    assert_eq!((&rate["verdict"], &rate["noise_of"]), (&json!("better"), &json!("runs")));
+    assert!(fs::read_to_string(&page).expect("a page").contains("20.0 %"));
+
+    // A list is a set, too; one run on a side says so, and so do different targets.
+    let list = format!("{},{}", text(&old.join("0.json")), text(&old.join("1.json")));
+    let other = changed(&folder, "other.json", "/target", json!("198.18.255.2:80"));
+    let ended = report(&["diff", &list, text(&other)]);
+    let said = ended.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["(2 runs)", "(1 run)", "One run on one side", "different: target"] {
+        assert!(said.contains(part), "{part}: {}", ended.out);
+    }
+    let ended = report(&["diff", text(&kept("left.json")), text(&kept("right.json"))]);
+    assert!(ended.out.contains("note: One run each: the noise between runs is not known"), "{}", ended.out);
+    assert!(ended.out.lines().all(|line| line.chars().count() <= 80), "{}", ended.out);
+
+    let comparison = kept("comparison.json");
+    let ended = report(&["diff", text(&comparison), text(&comparison)]);
+    assert!(ended.out.contains("lifecycle generic handfast"), "{}", ended.out);
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).expect("a folder");
+    for (a, part) in [
+        (text(&comparison), "compare runs with runs"),
+        (text(&empty), "has no file of results"),
+        ("none.json,nor.json", "cannot read none.json"),
+    ] {
+        let ended = report(&["diff", a, text(&old)]);
+        assert_eq!(ended.code, 1, "{a}");
+        assert!(ended.err.contains(part), "{a}: {}", ended.err);
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::bench_args::BenchArgs;
 use super::bench_setup::Place;
 use super::bench_watch::Observed;
@@ -51,28 +53,28 @@ pub(super) fn results(
 }
 
 /// What else decides the figures.
-fn named(ran: &Ran<'_>) -> BTreeMap<String, String> {
+fn named(ran: &Ran<'_>) -> BTreeMap<String, Value> {
     let &Ran { arguments, place, plan, .. } = ran;
     let list = |sources: &[Source]| sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let mut options = BTreeMap::from([
-        ("dev".to_owned(), place.device.clone()),
-        ("source".to_owned(), list(&plan.sources)),
-        ("seed".to_owned(), plan.seed.to_string()),
-        ("msl_s".to_owned(), arguments.msl.as_secs_f64().to_string()),
-        ("reuse_after_s".to_owned(), plan.reuse_after.as_secs_f64().to_string()),
-        ("timeout_s".to_owned(), plan.timeout.as_secs_f64().to_string()),
-        ("syn_retries".to_owned(), arguments.syn_retries.to_string()),
-        ("syn_options".to_owned(), arguments.syn_options.to_string()),
+        ("dev".to_owned(), place.device.clone().into()),
+        ("source".to_owned(), list(&plan.sources).into()),
+        ("seed".to_owned(), plan.seed.into()),
+        ("msl_s".to_owned(), arguments.msl.as_secs_f64().into()),
+        ("reuse_after_s".to_owned(), plan.reuse_after.as_secs_f64().into()),
+        ("timeout_s".to_owned(), plan.timeout.as_secs_f64().into()),
+        ("syn_retries".to_owned(), arguments.syn_retries.into()),
+        ("syn_options".to_owned(), arguments.syn_options.to_string().into()),
     ]);
     if let Workload::Lifecycle { closer } = plan.workload {
         let name = if closer == Closer::Client { "client" } else { "server" };
-        options.insert("closer".to_owned(), name.to_owned());
+        options.insert("closer".to_owned(), name.into());
     }
     if let Some(name) = &place.name {
-        options.insert("target_name".to_owned(), name.clone());
+        options.insert("target_name".to_owned(), name.clone().into());
     }
     if let Some(path) = arguments.path() {
-        options.insert("http".to_owned(), path.to_owned());
+        options.insert("http".to_owned(), path.into());
     }
     options
 }

@@ -65,7 +65,7 @@ Examples:
 /// What --json prints.
 #[derive(Serialize)]
 struct Output<'a> {
-    schema: u32,
+    schema: &'static str,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     report: Option<&'a Report>,
     /// What --fix did, before the checks were made again.

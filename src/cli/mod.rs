@@ -48,6 +48,7 @@ mod notify;
 mod reload;
 mod report;
 mod report_args;
+mod report_diff;
 mod requirement_args;
 mod respond;
 mod respond_args;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::Failure;
 use super::report_args::{MergeArgs, ReportAction, ReportArgs, ReportOutput, ShowArgs};
+use super::{Failure, report_diff};
 use crate::report::bench::comparison::{self, Comparison};
 use crate::report::bench::{MergeError, ReadError, Results, merge, schema_of, write_json};
 
@@ -15,6 +15,7 @@ pub(super) fn run(arguments: &ReportArgs) -> Result<ExitCode, Failure> {
     match &arguments.action {
         ReportAction::Merge(arguments) => merged(arguments),
         ReportAction::Show(arguments) => show(arguments),
+        ReportAction::Diff(arguments) => report_diff::run(arguments),
     }
 }
 
@@ -49,15 +50,15 @@ fn print_results(results: &Results, output: &ReportOutput) -> Result<ExitCode, F
     write(output, results, || page)
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
 }
 
-fn results(path: &Path, text: &str) -> Result<Results, Failure> {
+pub(super) fn results(path: &Path, text: &str) -> Result<Results, Failure> {
     Results::parse(text).map_err(|error| unreadable(path, &error))
 }
 
-fn unreadable(path: &Path, error: &ReadError) -> Failure {
+pub(super) fn unreadable(path: &Path, error: &ReadError) -> Failure {
     let failure = Failure::new(format!("cannot use {}: {error}", path.display()));
     match error {
         ReadError::Schema(_) => failure.fix("read it with the version of handfast that wrote it"),
@@ -83,7 +84,7 @@ fn first_twice(names: &[String]) -> Option<&String> {
 }
 
 /// Writes what was asked for.
-fn write<T: Serialize>(
+pub(super) fn write<T: Serialize>(
     output: &ReportOutput,
     value: &T,
     page: impl FnOnce() -> String,

@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Show what a benchmark came to, or join the results of several machines.
+/// Show what a benchmark came to, join the results of several machines, or compare runs.
 ///
-/// Reads the files that `handfast bench --json FILE` wrote.
+/// Reads the files that `handfast bench --json FILE` and `handfast lab bench --json FILE` wrote.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_long_help = EXAMPLES)]
 pub struct ReportArgs {
@@ -20,7 +20,12 @@ Examples:
 
   One run as a page to look at:
 
-    handfast report show run.json --html run.html";
+    handfast report show run.json --html run.html
+
+  What a change did to the rate, beside the noise of five runs each:
+
+    for n in 1 2 3 4 5; do handfast bench --dev eth0 10.0.0.50:80 --json old/$n.json; done
+    handfast report diff old new";
 
 #[derive(Debug, Subcommand)]
 pub enum ReportAction {
@@ -29,6 +34,24 @@ pub enum ReportAction {
     Merge(MergeArgs),
     /// Show one file's results, or a comparison's table.
     Show(ShowArgs),
+    /// Compare two runs, or two sets of runs: how much each figure changed, beside the noise.
+    ///
+    /// The noise is the 95 % interval of the change, from the differences between the runs of each set
+    /// (Welch). With one run on each side it is not known; the seconds within the runs say what it is at
+    /// least. Two comparisons (`handfast lab bench --json`) are compared contestant by contestant.
+    Diff(DiffArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// A file of results, several with commas between them, or a folder of them (its *.json)
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// What to compare with it, in the same way
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
+    #[command(flatten)]
+    pub output: ReportOutput,
 }
 
 #[derive(Debug, Args)]

@@ -5,19 +5,23 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{CoreSnapshot, Snapshot};
 use crate::report::ActiveReport;
 
+/// Of this layout: fields are added under the same name, never changed or removed.
+pub const SCHEMA: &str = "handfast-status/1";
+
 /// A running program at one moment. What a later version adds, an earlier one's client leaves out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
-    /// Of this layout: fields are added under the same number, never changed or removed.
-    pub schema: u32,
+    /// [`SCHEMA`].
+    pub schema: String,
     /// `respond` or `bench`.
     pub program: String,
-    pub version: String,
+    /// The program's version.
+    pub handfast: String,
     pub pid: u32,
     /// Who started it: the name, or the number of one that has no name.
     pub user: String,
-    /// Seconds since 1970.
-    pub started: f64,
+    /// RFC 3339.
+    pub started_at: String,
     pub uptime_s: f64,
     pub active: ActiveReport,
     /// By number: what is answered, as it was asked for.

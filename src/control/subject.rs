@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use nix::unistd::{User, getuid};
 
 use super::ask::ask;
-use super::status::{BenchStatus, ControlStatus, LatencyStatus, Status};
+use super::status::{BenchStatus, ControlStatus, LatencyStatus, SCHEMA, Status};
 use crate::engine::stack::{Active, Running};
 use crate::load::{Control, Latencies, Latency, Progress, Stage};
 use crate::report::ActiveReport;
@@ -82,12 +82,12 @@ impl Subject {
         let mut active = self.active.clone();
         active.devices.iter_mut().for_each(|device| device.name = running.device_name(&device.name));
         Status {
-            schema: 1,
+            schema: SCHEMA.to_owned(),
             program: self.program.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            handfast: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             user: self.user.clone(),
-            started: self.started.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
+            started_at: humantime::format_rfc3339_millis(self.started).to_string(),
             uptime_s: self.since.elapsed().as_secs_f64(),
             active,
             listeners: self.listeners().into_values().collect(),

@@ -3,7 +3,7 @@ use serde::Serialize;
 use super::check::{Check, Level};
 
 /// Of the JSON. It grows when a field changes its meaning or goes; new ones may come with it as it is.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: &str = "handfast-doctor/1";
 
 /// What an examination came to.
 #[derive(Clone, Debug, Serialize)]

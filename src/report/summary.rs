@@ -1,18 +1,28 @@
 use std::fmt::{self, Display, Formatter};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::capture_text;
+use super::{capture_text, machine};
 use crate::engine::stack::{Active, Finished};
 use crate::engine::{CoreSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot};
 use crate::observe::DROP_REASONS;
 
+/// Of this layout: fields are added under the same name, never changed or removed.
+pub const SCHEMA: &str = "handfast-respond/1";
+
 /// What a run came to. `Display` is the text, `Serialize` the JSON.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// Of this layout: fields are added under the same number, never changed or removed.
-    pub schema: u32,
-    pub version: &'static str,
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The program's version.
+    pub handfast: &'static str,
+    pub kernel: String,
+    pub host: String,
+    /// RFC 3339.
+    pub started_at: String,
+    pub command: String,
     pub duration_s: f64,
     pub active: ActiveReport,
     pub total: CoreSnapshot,
@@ -65,9 +75,14 @@ pub struct DeviceReport {
 
 impl Summary {
     pub fn new(active: &Active, finished: &Finished) -> Summary {
+        let (kernel, host) = machine();
         Summary {
-            schema: 1,
-            version: env!("CARGO_PKG_VERSION"),
+            schema: SCHEMA,
+            handfast: env!("CARGO_PKG_VERSION"),
+            kernel,
+            host,
+            started_at: humantime::format_rfc3339_millis(SystemTime::now() - finished.elapsed).to_string(),
+            command: std::env::args().collect::<Vec<_>>().join(" "),
             duration_s: finished.elapsed.as_secs_f64(),
             active: ActiveReport::new(active),
             total: finished.snapshot.total(),
@@ -379,7 +394,10 @@ mod tests {
     #[test]
     fn json_has_the_same_counts_by_name() {
         let json = serde_json::to_value(summary()).unwrap();
-        assert_eq!(json["schema"], 1);
+        assert_eq!(json["schema"], "handfast-respond/1");
+        for field in ["handfast", "kernel", "host", "started_at", "command"] {
+            assert!(json[field].as_str().is_some_and(|text| !text.is_empty()), "as in bench's: {field}");
+        }
         assert_eq!(json["total"]["drops"]["paws"], 2);
         assert_eq!(json["total"]["syn_acks"], 5);
         assert_eq!(json["cores"][0]["closed"]["passive"], 3);

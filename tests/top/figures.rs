@@ -92,12 +92,12 @@ pub fn responder(cores: u32, seconds: u64) -> Status {
         umem_bytes: 16 << 20,
     };
     Status {
-        schema: 1,
+        schema: "handfast-status/1".into(),
         program: "respond".into(),
-        version: "0.1.0".into(),
+        handfast: "0.1.0".into(),
         pid: 4711,
         user: "root".into(),
-        started: 1.7e9,
+        started_at: "2023-11-14T22:13:20.000Z".into(),
         uptime_s: seconds as f64,
         active: ActiveReport {
             devices: vec![device],

@@ -1,5 +1,7 @@
 //! Numbers for people.
 
+use serde_json::Value;
+
 pub(super) use crate::text::{grouped as count, wrapped};
 
 /// Rounded to a whole number, with commas.
@@ -51,6 +53,15 @@ pub(super) fn maybe_micros(value: Option<u64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| micros(value as f64))
 }
 
+/// An option's value, alike whether a file has it as a number or as text.
+pub(super) fn option(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => number.as_f64().unwrap_or_default().to_string(),
+        other => other.to_string(),
+    }
+}
+
 /// A reason's or a drop's name for people: `connect timeout`.
 pub(super) fn spoken(name: &str) -> String {
     name.replace(['_', '-'], " ")
@@ -58,12 +69,23 @@ pub(super) fn spoken(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn numbers_read_well() {
         for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(count(number), text);
+        }
+        for (value, text) in [
+            (json!(1), "1"),
+            (json!(1.0), "1"),
+            (json!("1"), "1"),
+            (json!(0.5), "0.5"),
+            (json!(true), "true"),
+        ] {
+            assert_eq!(option(&value), text);
         }
         for (number, text) in [(12.34, "12.3"), (279_956.4, "279,956")] {
             assert_eq!(rate(number), text);

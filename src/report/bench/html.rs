@@ -2,7 +2,7 @@
 
 use super::bottleneck::Verdict;
 use super::counted::Counted;
-use super::format::{count, maybe_micros, micros, percent, rate, share, spoken, whole};
+use super::format::{count, maybe_micros, micros, option, percent, rate, share, spoken, whole};
 use super::latency::HistogramError;
 use super::page::{escape, figure, page, table};
 use super::plots::{self, Bar};
@@ -224,7 +224,7 @@ impl Results {
             pair("target", self.target.clone()),
             pair("load", self.load_text()),
         ];
-        rows.extend(self.options.iter().map(|(name, value)| pair(name, value.clone())));
+        rows.extend(self.options.iter().map(|(name, value)| pair(name, option(value))));
         for device in &self.active.devices {
             let copy = if device.zero_copy { "zero-copy" } else { "copy" };
             let text = format!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use hdrhistogram::Histogram;
+use serde_json::Value;
 
 use super::Path;
 use super::cpu::Sample;
@@ -16,7 +17,7 @@ pub struct Run {
     /// Its name: `lifecycle`, `handshake`, …
     pub workload: String,
     /// What else decides the figures, by name: the closer, the MSL, the seed, the sources, …
-    pub options: BTreeMap<String, String>,
+    pub options: BTreeMap<String, Value>,
     pub load: Load,
     /// Address and port.
     pub target: String,

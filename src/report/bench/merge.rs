@@ -10,7 +10,8 @@ use super::cpu::Cpu;
 use super::latency::{HistogramError, Latency};
 use super::outcome::Outcome;
 use super::results::{Histograms, Latencies, Part, Rate, Results};
-use differences::{differences, notes};
+pub(super) use differences::differences;
+use differences::notes;
 use sums::{added, series};
 
 /// Why results cannot be merged.

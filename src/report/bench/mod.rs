@@ -6,12 +6,13 @@
 //!   `outcome` whether it met what was required; `json` how it is written.
 //! - `file`: results read back; `merge`: several made one.
 //! - `text`, `html` with `page` and `plots`: for people.
-//! - `comparison`: contestants side by side.
+//! - `comparison`: contestants side by side; `diff`: what changed between two runs or sets of runs.
 
 mod bottleneck;
 pub mod comparison;
 mod counted;
 pub mod cpu;
+pub mod diff;
 #[cfg(test)]
 mod documented;
 mod file;

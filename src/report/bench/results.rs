@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::bottleneck::Bottleneck;
 use super::counted::Counted;
@@ -12,7 +13,7 @@ use super::outcome::Outcome;
 use super::stats::Stats;
 use super::{Measured, Path, Run};
 use crate::engine::stack::Active;
-use crate::report::ActiveReport;
+use crate::report::{ActiveReport, machine};
 
 /// Of this layout: fields are added under the same name, never changed or removed.
 pub const SCHEMA: &str = "handfast-bench/1";
@@ -30,7 +31,8 @@ pub struct Results {
     pub command: String,
     pub target: String,
     pub workload: String,
-    pub options: BTreeMap<String, String>,
+    /// Numbers as numbers; durations in seconds.
+    pub options: BTreeMap<String, Value>,
     pub load: Load,
     /// `native` or `generic`.
     pub mode: String,
@@ -239,13 +241,6 @@ impl Results {
         results.bottleneck = Bottleneck::find(&results);
         results
     }
-}
-
-/// Kernel release and name of this machine.
-fn machine() -> (String, String) {
-    let Ok(names) = nix::sys::utsname::uname() else { return Default::default() };
-    let text = |name: &std::ffi::OsStr| name.to_string_lossy().into_owned();
-    (text(names.release()), text(names.nodename()))
 }
 
 /// One word if all devices agree.

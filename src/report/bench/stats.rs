@@ -59,7 +59,7 @@ fn median_of_sorted(sorted: &[f64]) -> f64 {
 
 /// From 11 degrees of freedom on by the expansion around the normal quantile (Abramowitz and
 /// Stegun 26.7.5), which is then right to four digits.
-fn student_975(freedom: usize) -> f64 {
+pub(super) fn student_975(freedom: usize) -> f64 {
     if let Some(exact) = freedom.checked_sub(1).and_then(|index| STUDENT.get(index)) {
         return *exact;
     }

@@ -197,6 +197,28 @@ fn row(text: &mut String, name: &str, content: &str) {
     }
 }
 
+/// A table, its header first: the first column to the left, the others to the right.
+pub(super) fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column| {
+        let of = |line: &Vec<String>| line.get(column).map_or(0, |cell: &String| cell.chars().count());
+        lines.iter().map(of).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for cells in lines {
+        text.push(' ');
+        for (index, (cell, width)) in cells.iter().zip(&widths).enumerate() {
+            text += &match index {
+                0 => format!(" {cell:<width$}"),
+                _ => format!("  {cell:>width$}"),
+            };
+        }
+        text.push('\n');
+    }
+    text
+}
+
 fn push(text: &mut String, line: &str) {
     text.push_str(line);
     text.push('\n');

@@ -1,6 +1,6 @@
 use super::{Comparison, Row};
 use crate::report::bench::format::{rate, wrapped};
-use crate::report::bench::text::WIDTH;
+use crate::report::bench::text::{WIDTH, aligned};
 
 /// A dash where there is no ratio.
 const NONE: &str = "-";
@@ -12,16 +12,9 @@ impl Comparison {
         for rows in self.tables() {
             let Some(first) = rows.first() else { continue };
             text += &format!("{}, {} mode\n", first.workload, first.mode);
-            let (header, cells) = (self.header(rows), self.cells(rows));
-            let widths: Vec<usize> = (0..header.len())
-                .map(|column| {
-                    let of = |line: &Vec<String>| line.get(column).map_or(0, |cell| cell.chars().count());
-                    cells.iter().chain([&header]).map(of).max().unwrap_or(0)
-                })
-                .collect();
-            for line in [&header].into_iter().chain(&cells) {
-                text += &aligned(line, &widths);
-            }
+            let mut table = vec![self.header(rows)];
+            table.extend(self.cells(rows));
+            text += &aligned(&table);
             text.push('\n');
         }
         for note in &self.setting.notes {
@@ -89,18 +82,6 @@ fn ratios(rows: &[Row], reference: &str) -> Vec<String> {
         false => format!("{:.1} %", 100.0 * ratio),
     };
     rows.iter().map(|row| ratio(row).map_or_else(|| NONE.to_owned(), text)).collect()
-}
-
-/// The first column to the left, numbers to the right.
-fn aligned(cells: &[String], widths: &[usize]) -> String {
-    let mut line = String::from(" ");
-    for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        line += &match index {
-            0 => format!(" {cell:<width$}"),
-            _ => format!("  {cell:>width$}"),
-        };
-    }
-    line + "\n"
 }
 
 /// What Markdown would take for its own.

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use crate::report::bench::format::option as text;
 use crate::report::bench::results::Results;
 
 /// Options that machines of one benchmark may have of their own.
@@ -10,7 +11,7 @@ const OWN_OPTIONS: [&str; 4] = ["seed", "source", "cores", "dev"];
 const APART_S: f64 = 1.0;
 
 /// What the runs measured differently, with the names of those that differ from the first.
-pub(super) fn differences(inputs: &[(String, Results)]) -> Vec<String> {
+pub(in crate::report::bench) fn differences(inputs: &[(String, Results)]) -> Vec<String> {
     let Some(((first_name, first), others)) = inputs.split_first() else { return Vec::new() };
     let mut found = Vec::new();
     for (name, other) in others {
@@ -26,7 +27,7 @@ pub(super) fn differences(inputs: &[(String, Results)]) -> Vec<String> {
         let names =
             first.options.keys().chain(other.options.keys().filter(|key| !first.options.contains_key(*key)));
         for option in names.filter(|option| !OWN_OPTIONS.contains(&option.as_str())) {
-            let of = |results: &Results| results.options.get(option).cloned().unwrap_or_default();
+            let of = |results: &Results| results.options.get(option).map(text).unwrap_or_default();
             differ(option, &of(first), &of(other));
         }
     }

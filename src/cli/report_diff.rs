@@ -1,0 +1,69 @@
+//! `handfast report diff`: two runs, or two sets of runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::Failure;
+use super::report::{results, text, unreadable, write};
+use super::report_args::DiffArgs;
+use crate::report::bench::comparison::{self, Comparison};
+use crate::report::bench::diff::Diff;
+use crate::report::bench::{Results, schema_of};
+
+pub(super) fn run(arguments: &DiffArgs) -> Result<ExitCode, Failure> {
+    let (a, b) = (Side::read(&arguments.a)?, Side::read(&arguments.b)?);
+    let names = [&arguments.a, &arguments.b].map(|path| path.display().to_string());
+    let diff = match (&a, &b) {
+        (Side::Runs(a), Side::Runs(b)) => Diff::of_runs((&names[0], a), (&names[1], b)),
+        (Side::Comparison(a), Side::Comparison(b)) => Diff::of_comparisons((&names[0], a), (&names[1], b)),
+        _ => {
+            return Err(Failure::new("one side has runs of `handfast bench`, the other a comparison")
+                .fix("compare runs with runs, or a comparison with a comparison"));
+        }
+    };
+    print!("{}", diff.text());
+    write(&arguments.output, &diff, || diff.html())
+}
+
+enum Side {
+    Runs(Vec<(String, Results)>),
+    Comparison(Box<Comparison>),
+}
+
+impl Side {
+    fn read(path: &Path) -> Result<Side, Failure> {
+        let files = files(path)?;
+        if let [file] = &files[..] {
+            let text = text(file)?;
+            let schema = schema_of(&text).map_err(|error| unreadable(file, &error))?;
+            if schema == comparison::SCHEMA {
+                let comparison = Comparison::parse(&text).map_err(|error| unreadable(file, &error))?;
+                return Ok(Side::Comparison(Box::new(comparison)));
+            }
+        }
+        let run = |file: &PathBuf| Ok((file.display().to_string(), results(file, &text(file)?)?));
+        files.iter().map(run).collect::<Result<_, _>>().map(Side::Runs)
+    }
+}
+
+/// One, those of a folder, or those of a list.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !path.is_dir() {
+        return Ok(match path.to_str() {
+            Some(list) if !path.exists() => list.split(',').map(PathBuf::from).collect(),
+            _ => vec![path.to_owned()],
+        });
+    }
+    let unreadable = |error: std::io::Error| Failure::new(format!("cannot read {}: {error}", path.display()));
+    let entries = fs::read_dir(path).map_err(unreadable)?;
+    let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut files = paths.map_err(unreadable)?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    match files.is_empty() {
+        true => Err(Failure::new(format!("{} has no file of results (*.json)", path.display()))
+            .fix("name the folder that `handfast bench --json FOLDER/1.json` wrote to")),
+        false => Ok(files),
+    }
+}

@@ -1,0 +1,256 @@
+//! What changed from one run to another, or from one set of runs to another, beside the noise.
+//!
+//! With several runs the noise is that between runs: the 95 % interval of the difference of the means
+//! (Welch). With one run on one side, the other side's deviation is taken for both. With one each, only the
+//! seconds within the runs are known, which says less: runs differ by more than their seconds do.
+
+mod noise;
+mod text;
+
+use serde::Serialize;
+
+use super::comparison::Comparison;
+use super::merge::differences;
+use super::results::{Results, Second};
+use super::stats::Stats;
+use noise::half_width;
+
+/// Of this layout.
+pub const SCHEMA: &str = "handfast-diff/1";
+
+/// Whole seconds of a run that say something of its noise.
+const ENOUGH_SECONDS: usize = 5;
+
+/// What changed from A to B.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Diff {
+    pub schema: String,
+    /// The program's version.
+    pub handfast: String,
+    pub a: Set,
+    pub b: Set,
+    /// What was measured differently: the figures are then of different things.
+    pub differences: Vec<String>,
+    pub rows: Vec<Row>,
+    /// What a reader must know beside the figures, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// One side.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Set {
+    /// As it was given: a file, or a folder.
+    pub source: String,
+    pub runs: usize,
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The field of the results, or a contestant's name with workload and mode.
+    pub figure: String,
+    pub unit: String,
+    pub a: Sample,
+    pub b: Sample,
+    /// B against A: 0.05 is five percent more. `None` where A is 0.
+    pub change: Option<f64>,
+    /// Half of the 95 % interval of `change`; `None` where it is not known.
+    pub noise: Option<f64>,
+    /// `runs`, `seconds` or `unknown`: what the noise was taken from.
+    pub noise_of: NoiseOf,
+    pub verdict: Verdict,
+}
+
+/// A figure over the runs of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sample {
+    pub mean: f64,
+    /// Of a sample (n - 1); `None` for one run.
+    pub stddev: Option<f64>,
+    pub runs: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoiseOf {
+    Runs,
+    /// Of one run each: less than that between runs.
+    Seconds,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Better,
+    Worse,
+    /// Beyond the noise, of a figure that is neither good nor bad.
+    Changed,
+    WithinNoise,
+    NoiseUnknown,
+}
+
+/// Which way is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Good {
+    More,
+    Less,
+    Neither,
+}
+
+/// A figure of a run; `None` where it was not measured.
+type Figure = fn(&Results) -> Option<f64>;
+
+/// Named as in `docs/bench-schema.md`.
+const FIGURES: [(&str, &str, Good, Figure); 9] = [
+    ("rate.mean", "connections/s", Good::More, |run| Some(run.rate.mean)),
+    ("success", "share", Good::More, |run| {
+        let connections = &run.connections;
+        (connections.attempted > 0).then(|| connections.share(connections.completed))
+    }),
+    ("latency_us.connect.p50", "µs", Good::Less, |run| run.latency_us.connect.p50.map(|us| us as f64)),
+    ("latency_us.connect.p99", "µs", Good::Less, |run| run.latency_us.connect.p99.map(|us| us as f64)),
+    ("latency_us.completion.p50", "µs", Good::Less, |run| run.latency_us.completion.p50.map(|us| us as f64)),
+    ("latency_us.completion.p99", "µs", Good::Less, |run| run.latency_us.completion.p99.map(|us| us as f64)),
+    ("packets_per_connection", "frames", Good::Neither, |run| run.packets_per_connection),
+    ("retransmissions", "segments", Good::Less, |run| Some(run.retransmissions as f64)),
+    ("cpu.connections_per_core_second", "connections/s", Good::More, |run| {
+        run.cpu.connections_per_core_second
+    }),
+];
+
+impl Diff {
+    /// Of results of `bench`, by the names of their files. Neither side is empty.
+    pub fn of_runs(a: (&str, &[(String, Results)]), b: (&str, &[(String, Results)])) -> Diff {
+        let ((a_source, a), (b_source, b)) = (a, b);
+        let values = |runs: &[(String, Results)], figure: Figure| {
+            runs.iter().filter_map(|(_, run)| figure(run)).collect::<Vec<f64>>()
+        };
+        let mut rows: Vec<Row> = FIGURES
+            .iter()
+            .filter_map(|(name, unit, good, of)| {
+                Row::new((name, unit), *good, &values(a, *of), &values(b, *of))
+            })
+            .collect();
+        if let ([(_, a)], [(_, b)], Some(rate)) = (a, b, rows.first_mut()) {
+            rate.by_seconds(&whole_seconds(a), &whole_seconds(b), Good::More);
+        }
+        let all: Vec<(String, Results)> = a.iter().chain(b).cloned().collect();
+        Diff::new((a_source, a.len()), (b_source, b.len()), differences(&all), rows)
+    }
+
+    /// Of comparisons: each contestant's runs in each workload and mode that both have.
+    pub fn of_comparisons(a: (&str, &Comparison), b: (&str, &Comparison)) -> Diff {
+        let ((a_source, a), (b_source, b)) = (a, b);
+        let rates = |of: &Comparison, row: &super::comparison::Row| -> Vec<f64> {
+            let same = |run: &&super::comparison::Run| {
+                (&run.contestant, &run.workload, &run.mode) == (&row.contestant, &row.workload, &row.mode)
+            };
+            of.runs.iter().filter(same).map(|run| run.rate).collect()
+        };
+        let row = |row: &super::comparison::Row| {
+            let name = format!("{} {} {}", row.workload, row.mode, row.contestant);
+            Row::new((&name, "connections/s"), Good::More, &rates(a, row), &rates(b, row))
+        };
+        let rows = a.rows.iter().filter_map(row).collect();
+        let mut differences = Vec::new();
+        if a.setting.machine != b.setting.machine {
+            differences
+                .push(format!("machine: A has `{}`, B has `{}`", a.setting.machine, b.setting.machine));
+        }
+        let rounds = |of: &Comparison| of.runs.iter().map(|run| run.round).max().unwrap_or(0) as usize;
+        Diff::new((a_source, rounds(a)), (b_source, rounds(b)), differences, rows)
+    }
+
+    fn new(a: (&str, usize), b: (&str, usize), differences: Vec<String>, rows: Vec<Row>) -> Diff {
+        let set = |(source, runs): (&str, usize)| Set { source: source.to_owned(), runs };
+        let (a, b) = (set(a), set(b));
+        let mut notes = Vec::new();
+        match (a.runs, b.runs) {
+            (1, 1) => notes.push(
+                "One run each: the noise between runs is not known. That of the seconds within a run is \
+                 smaller. Five runs or more on each side say more."
+                    .to_owned(),
+            ),
+            (1, _) | (_, 1) => notes.push(
+                "One run on one side: it is taken to be as noisy as the runs of the other side.".to_owned(),
+            ),
+            (a, b) if a.min(b) < ENOUGH_SECONDS => notes.push(
+                "Few runs: the noise is an upper bound, and smaller changes than it may be real.".to_owned(),
+            ),
+            _ => {}
+        }
+        if !differences.is_empty() {
+            notes.push("The runs differ in what they measured: the figures are of different things.".into());
+        }
+        Diff {
+            schema: SCHEMA.to_owned(),
+            handfast: env!("CARGO_PKG_VERSION").to_owned(),
+            a,
+            b,
+            differences,
+            rows,
+            notes,
+        }
+    }
+}
+
+/// What each whole second of a run counted.
+fn whole_seconds(run: &Results) -> Vec<f64> {
+    let counted = super::counted::Counted::of(&run.workload);
+    let within = |second: &Second| counted.within(second) as f64;
+    counted.seconds(&run.series, run.opening_s).iter().map(within).collect()
+}
+
+impl Row {
+    /// `None` where one side has no value.
+    fn new((name, unit): (&str, &str), good: Good, a: &[f64], b: &[f64]) -> Option<Row> {
+        let sample = |values: &[f64]| {
+            let stats = Stats::of(values)?;
+            Some(Sample { mean: stats.mean, stddev: stats.stddev, runs: values.len() })
+        };
+        let mut row = Row {
+            figure: name.to_owned(),
+            unit: unit.to_owned(),
+            a: sample(a)?,
+            b: sample(b)?,
+            change: None,
+            noise: None,
+            noise_of: NoiseOf::Unknown,
+            verdict: Verdict::NoiseUnknown,
+        };
+        row.change = row.relative(row.b.mean - row.a.mean);
+        if let Some(half) = half_width(a, b) {
+            row.judge(half, NoiseOf::Runs, good);
+        }
+        Some(row)
+    }
+
+    /// One run each: by the seconds within them, if there are enough.
+    fn by_seconds(&mut self, a: &[f64], b: &[f64], good: Good) {
+        if a.len().min(b.len()) >= ENOUGH_SECONDS
+            && let Some(half) = half_width(a, b)
+        {
+            self.judge(half, NoiseOf::Seconds, good);
+        }
+    }
+
+    fn judge(&mut self, half: f64, of: NoiseOf, good: Good) {
+        let change = self.b.mean - self.a.mean;
+        (self.noise, self.noise_of) = (self.relative(half), of);
+        self.verdict = match good {
+            _ if change.abs() <= half => Verdict::WithinNoise,
+            Good::Neither => Verdict::Changed,
+            Good::More if change > 0.0 => Verdict::Better,
+            Good::Less if change < 0.0 => Verdict::Better,
+            Good::More | Good::Less => Verdict::Worse,
+        };
+    }
+
+    fn relative(&self, difference: f64) -> Option<f64> {
+        (self.a.mean != 0.0).then(|| difference / self.a.mean)
+    }
+}
+
+#[cfg(test)]
+mod tests;
