@@ -180,6 +180,35 @@ fn two_runs_or_sets_are_compared_with_their_noise() {
     }
 }
 
+/// What is piped is the JSON or the table and nothing else; people read standard error.
+#[test]
+fn results_on_standard_output_have_it_for_themselves() {
+    let (left, right, comparison) = (kept("left.json"), kept("right.json"), kept("comparison.json"));
+    for (arguments, schema) in [
+        (vec!["show", text(&left)], "handfast-bench/1"),
+        (vec!["merge", text(&left), text(&right)], "handfast-bench/1"),
+        (vec!["diff", text(&left), text(&right)], "handfast-diff/1"),
+        (vec!["show", text(&comparison)], "handfast-comparison/1"),
+    ] {
+        for name in ["-", "/dev/stdout"] {
+            let ended = report(&[&arguments[..], &["--json", name]].concat());
+            assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.err);
+            let value: Value = serde_json::from_str(&ended.out).expect("JSON alone");
+            assert_eq!(value["schema"], schema);
+            assert!(ended.err.lines().count() > 3, "the text: {}", ended.err);
+        }
+        let ended = report(&[&arguments[..], &["--csv", "-"]].concat());
+        let columns = |line: &str| line.matches(',').count();
+        let header = ended.out.lines().next().map(columns).expect("a header");
+        assert!(header >= 4 && ended.out.lines().count() > 1, "{}", ended.out);
+        assert!(ended.out.lines().all(|line| columns(line) == header), "{}", ended.out);
+    }
+    let ended = report(&["show", text(&left), "--json", "-", "--csv", "/dev/stdout"]);
+    assert_eq!((ended.code, ended.out.as_str()), (1, ""));
+    assert!(ended.err.contains("cannot both go to standard output"), "{}", ended.err);
+    assert!(!Path::new("-").exists());
+}
+
 #[test]
 fn different_benchmarks_are_merged_by_force_only() {
     let folder = TempDir::new().expect("a folder");

@@ -13,7 +13,7 @@ use super::bench_results::{Ending, Ran, results};
 use super::bench_setup::{Place, check, check_flood, options, sources};
 use super::bench_watch::{Observed, Watcher, step};
 use super::notify::Notifier;
-use super::{Failure, metrics_args, signals};
+use super::{Failure, metrics_args, signals, standard_output};
 use crate::control::Subject;
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Options, Stack};
@@ -28,6 +28,11 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let place = Place::find(arguments)?;
     check_flood(arguments, &place.device)?;
     let stop = signals::stop()?;
+    standard_output::reserve(&[
+        arguments.json.as_deref(),
+        arguments.csv.as_deref(),
+        arguments.html.as_deref(),
+    ])?;
     // Before anything else: they must be writable, and later nothing can be opened any more.
     let mut files = Files::create(arguments)?;
     let capture = arguments.capture.create()?;
@@ -167,6 +172,7 @@ fn found(verdict: Option<Verdict>) -> String {
 /// Where results go beside the terminal.
 struct Files<'a> {
     json: Option<(&'a Path, File)>,
+    csv: Option<(&'a Path, File)>,
     html: Option<(&'a Path, File)>,
 }
 
@@ -175,20 +181,30 @@ impl Files<'_> {
         // What an earlier run left there stays until there is something better.
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
-        let create = |path: &'_ Path| options.open(path).map_err(|error| Failure::cannot_write(path, &error));
+        let open = |path: &Path| match standard_output::is_meant(path) {
+            true => standard_output::open(),
+            false => options.open(path),
+        };
+        let create = |path: &'_ Path| open(path).map_err(|error| Failure::cannot_write(path, &error));
         Ok(Files {
             json: arguments.json.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
+            csv: arguments.csv.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
             html: arguments.html.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
         })
     }
 
     fn write(&mut self, results: &Results) -> Result<(), Failure> {
-        for (_, file) in self.json.iter_mut().chain(&mut self.html) {
-            // A pipe has no length.
-            let _ = file.set_len(0);
+        for (path, file) in self.json.iter_mut().chain(&mut self.csv).chain(&mut self.html) {
+            if !standard_output::is_meant(path) {
+                // A pipe has no length.
+                let _ = file.set_len(0);
+            }
         }
         if let Some((path, file)) = &mut self.json {
             write_json(BufWriter::new(file), results).map_err(|error| Failure::cannot_write(path, &error))?;
+        }
+        if let Some((path, file)) = &mut self.csv {
+            file.write_all(results.csv().as_bytes()).map_err(|error| Failure::cannot_write(path, &error))?;
         }
         if let Some((path, file)) = &mut self.html {
             let page = results.html().map_err(Failure::of)?;

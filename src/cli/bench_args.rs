@@ -184,9 +184,14 @@ pub struct BenchArgs {
     #[arg(long, help_heading = "Packet path")]
     pub prefault: bool,
 
-    /// Write the results to this file as well, as JSON (docs/bench-schema.md)
+    /// Write the results to this file as well, as JSON (docs/bench-schema.md); `-`: to standard output,
+    /// and the text to standard error
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub json: Option<PathBuf>,
+
+    /// Write a table of the seconds to this file as well, as CSV; `-` as of --json
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub csv: Option<PathBuf>,
 
     /// Write the results to this file as well, as one page with plots
     #[arg(long, value_name = "FILE", help_heading = "Report")]

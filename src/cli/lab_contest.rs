@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 
 use super::bench_args::SynOptions;
-use super::{Failure, lab_comparison, signals, values};
+use super::{Failure, lab_comparison, signals, standard_output, values};
 use crate::lab::bench::contest::{BenchClient, Contest, ContestError, Contestant, Cores, News};
 use crate::lab::bench::workload::{Closer, Pattern, Workload};
 use crate::report::bench::comparison::Comparison;
@@ -74,9 +74,13 @@ pub struct LabBenchArgs {
     /// Print the tables as Markdown
     #[arg(long)]
     markdown: bool,
-    /// Write the comparison to this file, as JSON (docs/bench-schema.md)
+    /// Write the comparison to this file, as JSON (docs/bench-schema.md); `-`: to standard output, and the
+    /// text to standard error
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a table of the runs to this file, as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
     /// Write the comparison to this file, as one page with plots
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -178,8 +182,10 @@ pub(super) fn two_cores() -> Option<Cores> {
 pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
     let contest = arguments.contest()?;
     // Before minutes have gone into them.
-    let [json, html, raw] = [&arguments.json, &arguments.html, &arguments.raw].map(Option::as_deref);
-    for path in [json, html, raw].into_iter().flatten() {
+    let paths = [&arguments.json, &arguments.csv, &arguments.html, &arguments.raw].map(Option::as_deref);
+    standard_output::reserve(&paths)?;
+    let [json, csv, html, raw] = paths;
+    for path in paths.into_iter().flatten().filter(|path| !standard_output::is_meant(path)) {
         create(path)?;
     }
     let stop = signals::interrupted()?;
@@ -203,10 +209,14 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
         write_json(BufWriter::new(create(path)?), &comparison)
             .map_err(|error| Failure::cannot_write(path, &error))?;
     }
+    let write = |path: &Path, text: String| {
+        create(path)?.write_all(text.as_bytes()).map_err(|error| Failure::cannot_write(path, &error))
+    };
+    if let Some(path) = csv {
+        write(path, comparison.csv())?;
+    }
     if let Some(path) = html {
-        create(path)?
-            .write_all(comparison.html().as_bytes())
-            .map_err(|error| Failure::cannot_write(path, &error))?;
+        write(path, comparison.html())?;
     }
     if let Some(path) = raw {
         write_json(BufWriter::new(create(path)?), &finished.rows)
@@ -243,7 +253,11 @@ fn spoken(time: Duration) -> String {
 }
 
 fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| Failure::cannot_write(path, &error))
+    let file = match standard_output::is_meant(path) {
+        true => standard_output::open(),
+        false => File::create(path),
+    };
+    file.map_err(|error| Failure::cannot_write(path, &error))
 }
 
 impl From<ContestError> for Failure {

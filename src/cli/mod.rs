@@ -59,6 +59,7 @@ mod root_files;
 mod run_as;
 mod signals;
 mod stage;
+mod standard_output;
 mod take_over;
 mod top;
 mod trace;

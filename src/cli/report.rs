@@ -1,17 +1,23 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::report_args::{MergeArgs, ReportAction, ReportArgs, ReportOutput, ShowArgs};
-use super::{Failure, report_diff};
+use super::report_args::{DiffArgs, MergeArgs, ReportAction, ReportArgs, ReportOutput, ShowArgs};
+use super::{Failure, report_diff, standard_output};
 use crate::report::bench::comparison::{self, Comparison};
 use crate::report::bench::{MergeError, ReadError, Results, merge, schema_of, write_json};
 
 pub(super) fn run(arguments: &ReportArgs) -> Result<ExitCode, Failure> {
+    let output = match &arguments.action {
+        ReportAction::Merge(MergeArgs { output, .. })
+        | ReportAction::Show(ShowArgs { output, .. })
+        | ReportAction::Diff(DiffArgs { output, .. }) => output,
+    };
+    standard_output::reserve(&[output.json.as_deref(), output.csv.as_deref(), output.html.as_deref()])?;
     match &arguments.action {
         ReportAction::Merge(arguments) => merged(arguments),
         ReportAction::Show(arguments) => show(arguments),
@@ -39,7 +45,7 @@ fn show(arguments: &ShowArgs) -> Result<ExitCode, Failure> {
     if schema == comparison::SCHEMA {
         let comparison = Comparison::parse(&text).map_err(|error| unreadable(&arguments.file, &error))?;
         print!("{}", comparison.text());
-        return write(&arguments.output, &comparison, || comparison.html());
+        return write(&arguments.output, &comparison, || comparison.csv(), || comparison.html());
     }
     print_results(&results(&arguments.file, &text)?, &arguments.output)
 }
@@ -47,7 +53,7 @@ fn show(arguments: &ShowArgs) -> Result<ExitCode, Failure> {
 fn print_results(results: &Results, output: &ReportOutput) -> Result<ExitCode, Failure> {
     print!("{}", results.text());
     let page = results.html().map_err(|error| Failure::new(error.to_string()))?;
-    write(output, results, || page)
+    write(output, results, || results.csv(), || page)
 }
 
 pub(super) fn text(path: &Path) -> Result<String, Failure> {
@@ -87,14 +93,26 @@ fn first_twice(names: &[String]) -> Option<&String> {
 pub(super) fn write<T: Serialize>(
     output: &ReportOutput,
     value: &T,
+    csv: impl FnOnce() -> String,
     page: impl FnOnce() -> String,
 ) -> Result<ExitCode, Failure> {
+    let create = |path: &Path| match standard_output::is_meant(path) {
+        true => standard_output::open(),
+        false => File::create(path),
+    };
     if let Some(path) = &output.json {
-        let written = File::create(path).and_then(|file| write_json(BufWriter::new(file), value));
+        let written = create(path).and_then(|file| write_json(BufWriter::new(file), value));
         written.map_err(|error| Failure::cannot_write(path, &error))?;
     }
+    let all = |path: &Path, text: String| {
+        let written = create(path).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| Failure::cannot_write(path, &error))
+    };
+    if let Some(path) = &output.csv {
+        all(path, csv())?;
+    }
     if let Some(path) = &output.html {
-        fs::write(path, page()).map_err(|error| Failure::cannot_write(path, &error))?;
+        all(path, page())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -77,9 +77,12 @@ pub struct ShowArgs {
 
 #[derive(Debug, Args)]
 pub struct ReportOutput {
-    /// Write the results there as JSON
+    /// Write the results there as JSON; `-`: to standard output, and the text to standard error
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write a table there as CSV: of the seconds, of a comparison's runs, or of the figures that changed
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
     /// Write the results there as one HTML page
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &DiffArgs) -> Result<ExitCode, Failure> {
         }
     };
     print!("{}", diff.text());
-    write(&arguments.output, &diff, || diff.html())
+    write(&arguments.output, &diff, || diff.csv(), || diff.html())
 }
 
 enum Side {

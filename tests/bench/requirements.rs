@@ -1,7 +1,10 @@
-//! Exit codes for scripts: a requirement that is not met, a target that is not there. (An early end:
-//! `mishaps`.)
+//! For scripts: exit codes of a requirement that is not met, and of a target that is not there (an early
+//! end: `mishaps`); results on standard output.
 
-use crate::stage::{SERVED, stage};
+use handfast::lab::{CLIENT_DEVICE, SOURCES_V4};
+use serde_json::Value;
+
+use crate::stage::{PROGRAM, SERVED, stage};
 
 #[test]
 fn a_requirement_that_is_not_met_has_its_own_exit_code() {
@@ -42,4 +45,23 @@ fn a_target_that_is_not_there_has_its_own_exit_code() {
         results.assert_says(&["result unreachable: none of", "connections was established"]);
         assert_eq!(results.at("outcome.status"), "unreachable", "{}", results.text);
     }
+}
+
+#[test]
+fn results_on_standard_output_are_nothing_else() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let _responder = stage.respond(&["9=discard"], "");
+    let target = format!("{SERVED}:9");
+    let table = stage.file("table.csv");
+    let mut command = stage.client().command(PROGRAM);
+    command.args(["bench", "--dev", CLIENT_DEVICE, "--source", SOURCES_V4, "--msl", "1", &target]);
+    command.args(["--concurrency", "4", "--duration", "2", "--json", "-", "--csv"]).arg(&table);
+    let output = command.output().expect("runs");
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    let json: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"));
+    assert_eq!((&json["schema"], &json["options"]["msl_s"]), (&"handfast-bench/1".into(), &1.0.into()));
+    assert!(error.contains("active: ") && error.contains("limit"), "{error}");
+    let table = std::fs::read_to_string(table).expect("a table");
+    assert_eq!(table.lines().count(), 3, "a header and two seconds: {table}");
 }

@@ -12,6 +12,7 @@ mod bottleneck;
 pub mod comparison;
 mod counted;
 pub mod cpu;
+mod csv;
 pub mod diff;
 #[cfg(test)]
 mod documented;
