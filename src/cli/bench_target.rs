@@ -47,7 +47,7 @@ impl FromStr for TargetArg {
         }
         if let Some((name, ports)) = named(text) {
             // The ports are read as those of any address are.
-            let target: Target = format!("0.0.0.1:{ports}").parse()?;
+            let target: Target = format!("192.0.2.1:{ports}").parse()?;
             return Ok(TargetArg { host: Host::Name(name.to_owned()), ports: target.ports });
         }
         let Target { address, ports } = text.parse()?;
