@@ -17,7 +17,7 @@ use super::{Failure, metrics_args, signals, standard_output};
 use crate::control::Subject;
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Options, Stack};
-use crate::load::{Control, FindMax, Load, Outcome, Search, Tally, Verdict, Workload};
+use crate::load::{Control, FindMax, Limit, Load, Outcome, Search, Tally, Verdict, Workload};
 use crate::report::bench::{Results, write_json};
 use crate::report::{active_line, capture_notes, capture_text};
 use crate::xdp::{Device, Network, XdpError};
@@ -133,12 +133,13 @@ fn find_max(
         let load = Load::Rate { per_second, arrivals: arguments.arrivals() };
         let observed = step(control, load, watcher)?;
         let outcome = outcome(per_second, &observed.tally);
-        let held = search.holds(&outcome);
+        let limit = search.limit(&outcome);
+        let held = limit.is_none();
         println!(
             "{per_second:>10}/s asked, {:>10.0}/s completed, {:>7.3} % failed: {}",
             outcome.achieved.min(outcome.meanwhile),
             outcome.loss * 100.0,
-            if held { "holds" } else { "does not hold" }
+            limit.map_or_else(|| "holds".to_owned(), |limit| format!("does not hold: {}", by(limit)))
         );
         if held || best.is_none() {
             best = Some((load, observed));
@@ -160,12 +161,39 @@ fn outcome(asked: u64, tally: &Tally) -> Outcome {
 
 fn found(verdict: Option<Verdict>) -> String {
     match verdict {
-        Some(Verdict::Found { held, failed_at }) => {
-            format!("the highest rate that holds is {} per second; {failed_at} twice did not", held.asked)
-        }
+        Some(Verdict::Found { held, failed_at, by: limit }) => format!(
+            "the highest rate that holds is {} per second; {failed_at} twice did not{}",
+            held.asked,
+            because(limit)
+        ),
         Some(Verdict::BeyondMost(held)) => format!("{} per second hold: the limit is beyond", held.asked),
-        Some(Verdict::Nothing(_)) => "not even one connection per second holds".to_owned(),
+        Some(Verdict::Nothing(_, limit)) => {
+            format!("not even one connection per second holds{}", because(limit))
+        }
         None => "the search was ended before its end".to_owned(),
+    }
+}
+
+fn because(limit: Option<Limit>) -> String {
+    limit.map_or_else(String::new, |limit| format!(": {}", by(limit)))
+}
+
+/// What a step was stopped by, with its number.
+fn by(limit: Limit) -> String {
+    let percent =
+        |share: f64| format!("{:.4}", 100.0 * share).trim_end_matches('0').trim_end_matches('.').to_owned();
+    match limit {
+        Limit::Loss { failed, most } => {
+            format!("{} % failed, of which --loss allows {} %", percent(failed), percent(most))
+        }
+        Limit::Shortfall { completed, least } => {
+            format!("{} % of it was completed, of {} % that are needed", percent(completed), percent(least))
+        }
+        Limit::Late { completed, least } => format!(
+            "{} % of it was completed while it was asked for, of {} % that are needed",
+            percent(completed),
+            percent(least)
+        ),
     }
 }
 

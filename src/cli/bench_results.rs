@@ -118,6 +118,7 @@ fn measured(ran: &Ran<'_>, observed: Observed) -> Measured {
         completed: tally.completed,
         in_flight: tally.in_flight,
         failed: tally.failures().map(|(name, count)| (name.to_owned(), count)).collect(),
+        http_statuses: tally.statuses.iter().map(|(status, count)| (status.to_string(), count)).collect(),
         connect_us: tally.connect.clone(),
         completion_us: tally.completion.clone(),
         traffic: Traffic::between(before, after),

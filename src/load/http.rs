@@ -50,6 +50,11 @@ const NO_LENGTH: u32 = u32::MAX;
 const NAME: &[u8] = b"content-length:";
 
 impl Response {
+    /// Of a response that came to [`Progress::Status`]: which.
+    pub(super) fn status(self) -> u16 {
+        self.value as u16
+    }
+
     /// A number kept in its place once it is of no more use.
     pub(super) fn note(self) -> u32 {
         self.value
@@ -95,7 +100,7 @@ impl Response {
     /// One octet of the head.
     fn octet(&mut self, octet: u8) -> Option<Progress> {
         match self.at {
-            At::Status => return self.status(octet),
+            At::Status => return self.status_line(octet),
             At::LineStart => match octet {
                 b'\r' => self.at = At::EmptyLine,
                 b'\n' => self.head_ends(),
@@ -122,7 +127,7 @@ impl Response {
     }
 
     /// `HTTP/1.1 200`.
-    fn status(&mut self, octet: u8) -> Option<Progress> {
+    fn status_line(&mut self, octet: u8) -> Option<Progress> {
         let fits = match self.matched {
             at @ 0..=6 => Some(&octet) == b"HTTP/1.".get(usize::from(at)),
             8 => octet == b' ',
@@ -223,6 +228,16 @@ mod tests {
             ("", More, Garbage),
         ] {
             assert_eq!(read(text), (now, at_close), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_status_is_known() {
+        for (text, status) in
+            [("HTTP/1.1 404 Not Found\r\n", 404), ("HTTP/1.0 503", 503), ("HTTP/1.1 100 ", 100)]
+        {
+            let mut response = Response::default();
+            assert_eq!((response.data(text.as_bytes()), response.status()), (Progress::Status, status));
         }
     }
 

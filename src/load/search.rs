@@ -43,11 +43,22 @@ pub struct Outcome {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
     /// The highest rate that held, and the lowest one that twice did not.
-    Found { held: Outcome, failed_at: u64 },
+    Found { held: Outcome, failed_at: u64, by: Option<Limit> },
     /// [`Search::most`] holds: the limit is beyond it.
     BeyondMost(Outcome),
     /// Not even one connection per second held.
-    Nothing(Outcome),
+    Nothing(Outcome, Option<Limit>),
+}
+
+/// Why a step does not hold, shares from 0 to 1: what it came to, and what it may.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// More of the connections failed.
+    Loss { failed: f64, most: f64 },
+    /// Less of the asked rate was completed.
+    Shortfall { completed: f64, least: f64 },
+    /// Less of it was completed while it was asked for.
+    Late { completed: f64, least: f64 },
 }
 
 /// Doubles while the rate holds, halves while none has held, then bisects. A step that fails is
@@ -58,6 +69,8 @@ pub struct FindMax {
     held: Option<Outcome>,
     /// The lowest rate that failed twice.
     failed_at: Option<u64>,
+    /// Why it did.
+    by: Option<Limit>,
     trying: u64,
     /// It has failed once.
     again: bool,
@@ -71,6 +84,7 @@ impl FindMax {
             search: Search { most, ..search },
             held: None,
             failed_at: None,
+            by: None,
             trying: search.start.clamp(1, most),
             again: false,
             verdict: None,
@@ -93,9 +107,23 @@ impl FindMax {
 
     /// Whether a step that came to this holds.
     pub fn holds(&self, outcome: &Outcome) -> bool {
+        self.limit(outcome).is_none()
+    }
+
+    /// Why a step that came to this does not hold; `None`: it does.
+    pub fn limit(&self, outcome: &Outcome) -> Option<Limit> {
         let Search { loss, shortfall, late, .. } = self.search;
-        let reaches = |rate: f64, short: f64| rate >= outcome.asked as f64 * (1.0 - short);
-        outcome.loss <= loss && reaches(outcome.achieved, shortfall) && reaches(outcome.meanwhile, late)
+        let asked = outcome.asked as f64;
+        let falls_short = |rate: f64, short: f64| rate < asked * (1.0 - short);
+        let share = |rate: f64| rate / asked.max(1.0);
+        if outcome.loss > loss {
+            return Some(Limit::Loss { failed: outcome.loss, most: loss });
+        }
+        if falls_short(outcome.achieved, shortfall) {
+            return Some(Limit::Shortfall { completed: share(outcome.achieved), least: 1.0 - shortfall });
+        }
+        falls_short(outcome.meanwhile, late)
+            .then(|| Limit::Late { completed: share(outcome.meanwhile), least: 1.0 - late })
     }
 
     /// What the step at [`FindMax::rate`] came to.
@@ -109,7 +137,7 @@ impl FindMax {
             self.again = true;
             return;
         } else {
-            self.failed_at = Some(self.trying);
+            (self.failed_at, self.by) = (Some(self.trying), self.limit(&outcome));
         }
         self.again = false;
         self.go_on(outcome);
@@ -120,12 +148,12 @@ impl FindMax {
         match (self.held, self.failed_at) {
             (Some(held), None) if self.trying >= most => self.verdict = Some(Verdict::BeyondMost(held)),
             (Some(_), None) => self.trying = self.trying.saturating_mul(2).min(most),
-            (None, _) if self.trying <= 1 => self.verdict = Some(Verdict::Nothing(last)),
+            (None, _) if self.trying <= 1 => self.verdict = Some(Verdict::Nothing(last, self.by)),
             (None, _) => self.trying /= 2,
             (Some(held), Some(failed_at)) => {
                 let gap = failed_at.saturating_sub(held.asked);
                 if gap <= 1 || gap as f64 <= held.asked as f64 * self.search.resolution {
-                    self.verdict = Some(Verdict::Found { held, failed_at });
+                    self.verdict = Some(Verdict::Found { held, failed_at, by: self.by });
                 } else {
                     self.trying = held.asked + gap / 2;
                 }
@@ -179,6 +207,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_limit_that_stopped_it_is_named_with_its_number() {
+        let find = FindMax::new(Search::default());
+        let outcome = |achieved, meanwhile, loss| Outcome { asked: 1000, achieved, meanwhile, loss };
+        for (outcome, limit) in [
+            (outcome(1000.0, 1000.0, 0.0), None),
+            (outcome(900.0, 900.0, 0.05), Some(Limit::Loss { failed: 0.05, most: 0.001 })),
+            (outcome(900.0, 900.0, 0.0), Some(Limit::Shortfall { completed: 0.9, least: 0.99 })),
+            (outcome(1000.0, 940.0, 0.0), Some(Limit::Late { completed: 0.94, least: 0.95 })),
+        ] {
+            assert_eq!(find.limit(&outcome), limit);
+        }
+    }
+
     /// What a target has only put off is no rate that it holds, though all were completed in the end.
     #[test]
     fn what_is_completed_afterwards_is_not_held() {
@@ -193,7 +235,10 @@ mod tests {
     fn a_target_that_does_nothing_ends_the_search() {
         let mut find = FindMax::new(Search::default());
         let (verdict, steps) = search(&mut find, |rate| target(rate, 0));
-        assert!(matches!(verdict, Verdict::Nothing(_)) && steps < 40, "{verdict:?} after {steps}");
+        assert!(
+            matches!(verdict, Verdict::Nothing(_, Some(Limit::Loss { failed: 1.0, .. }))) && steps < 40,
+            "{verdict:?} after {steps}"
+        );
     }
 
     proptest! {
@@ -204,7 +249,7 @@ mod tests {
             let most = 10_000_000;
             let mut find = FindMax::new(Search { start, most, shortfall: 0.0, late: 0.0, loss: 0.0, resolution: 0.02 });
             let (verdict, steps) = search(&mut find, |rate| target(rate, limit));
-            let Verdict::Found { held, failed_at } = verdict else { panic!("{verdict:?}") };
+            let Verdict::Found { held, failed_at, by: Some(_) } = verdict else { panic!("{verdict:?}") };
             prop_assert!(held.asked <= limit && failed_at > limit);
             prop_assert!((failed_at - held.asked) as f64 <= (held.asked as f64 * 0.02).max(1.0));
             prop_assert!(steps <= 80, "{steps}");

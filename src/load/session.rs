@@ -102,13 +102,18 @@ impl Session {
     /// Data has arrived.
     #[inline]
     pub(super) fn data(&mut self, number: u32, now: Now, data: &[u8]) -> Act {
-        let Session { control, entries, .. } = self;
+        let Session { control, entries, job, .. } = self;
         let Some(entry) = entries.get_mut(number).filter(|entry| entry.phase == Phase::Open) else {
             return Act::NOTHING;
         };
         let mut response = entry.response;
         let (act, standing) = control.plan().workload.data(&mut response, data);
         entry.response = response;
+        if standing == Standing::Failed(Failure::HttpStatus)
+            && let Some(job) = job.as_mut().filter(|_| entry.is_measured())
+        {
+            job.tally.statuses.add(response.status(), 1);
+        }
         settle(entry, standing, entry.age(short(now)));
         act
     }

@@ -29,6 +29,8 @@ pub struct Tally {
     pub completion: Histogram<u64>,
     /// How late connections were opened in an open loop, microseconds: this side's own slowness.
     pub lag: Histogram<u64>,
+    /// HTTP statuses that were failures, and how many had each; of more than these few, the first ones.
+    pub statuses: Statuses,
     pub refused: Refused,
     pub waited: Waited,
     /// Whole seconds of the measured time.
@@ -49,6 +51,23 @@ pub struct Second {
     pub established: u32,
     pub completed: u32,
     pub failed: u32,
+}
+
+/// A few HTTP statuses with their counts. Without allocation: it is counted on the packet path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statuses([(u16, u64); 8]);
+
+impl Statuses {
+    pub(super) fn add(&mut self, status: u16, count: u64) {
+        let place = self.0.iter_mut().find(|(known, counted)| *known == status || *counted == 0);
+        if let Some(place) = place {
+            *place = (status, place.1 + count);
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.0.into_iter().filter(|(_, count)| *count > 0)
+    }
 }
 
 /// How often something due could not be opened at once. The connections themselves came later, or
@@ -102,6 +121,7 @@ impl Tally {
             connect: histogram(),
             completion: histogram(),
             lag: histogram(),
+            statuses: Statuses::default(),
             refused: Refused::default(),
             waited: Waited::default(),
             seconds: vec![Second::default(); seconds],
@@ -165,6 +185,7 @@ impl Tally {
         let _ = self.connect.add(&other.connect);
         let _ = self.completion.add(&other.completion);
         let _ = self.lag.add(&other.lag);
+        other.statuses.iter().for_each(|(status, count)| self.statuses.add(status, count));
         self.refused.no_tuple += other.refused.no_tuple;
         self.refused.no_slot += other.refused.no_slot;
         self.refused.no_frame += other.refused.no_frame;
@@ -264,6 +285,15 @@ mod tests {
         assert!((one.rate_meanwhile() - 6.0 / one.seconds.len() as f64).abs() < 1e-9);
         one.seconds.clear();
         assert!((one.rate_meanwhile() - one.rate()).abs() < 1e-9, "no whole second");
+    }
+
+    #[test]
+    fn a_few_statuses_are_told_apart() {
+        let mut statuses = Statuses::default();
+        [404, 503, 404].into_iter().for_each(|status| statuses.add(status, 1));
+        assert_eq!(statuses.iter().collect::<Vec<_>>(), [(404, 2), (503, 1)]);
+        (400..450).for_each(|status| statuses.add(status, 1));
+        assert_eq!(statuses.iter().count(), 8);
     }
 
     #[test]

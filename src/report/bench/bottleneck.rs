@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::counted::Counted;
 use super::format::{count, rate, share, spoken, whole};
 use super::results::{Loop, Results, Second};
-use words::{cores, meaning, same, shared_cores, tuples};
+use words::{cores, loss, meaning, same, shared_cores, tuples};
 
 /// Failures for want of something of the client's own, and what helps.
 const LOCAL: [(&str, &str, &str); 5] = [
@@ -95,7 +95,7 @@ impl Bottleneck {
             slow_target,
         ];
         let mut found = rules.iter().find_map(|rule| rule(results)).unwrap_or_else(|| neither(results));
-        if let Some(note) = shared_cores(results) {
+        for note in [loss(results), shared_cores(results)].into_iter().flatten() {
             found.sentence += &note;
         }
         found

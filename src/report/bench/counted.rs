@@ -36,6 +36,14 @@ impl Counted {
         }
     }
 
+    /// What the second latency is of: of held connections, not of their end.
+    pub fn completion(self) -> &'static str {
+        match self {
+            Counted::Established => "probe round trip",
+            Counted::Completed | Counted::Sent => "completion",
+        }
+    }
+
     pub fn within(self, second: &Second) -> u64 {
         match self {
             Counted::Established => second.established,

@@ -10,8 +10,15 @@ use super::{Measured, Outcome, Requirements, Results, comparison, merge};
 
 const PAGE: &str = include_str!("../../../docs/bench-schema.md");
 /// Objects whose names are data.
-const NAMED: [&str; 5] =
-    ["options", "drops", "connections.failed", "parts[].connections.failed", "rows[].ratios"];
+const NAMED: [&str; 7] = [
+    "options",
+    "drops",
+    "connections.failed",
+    "connections.http_statuses",
+    "parts[].connections.failed",
+    "parts[].connections.http_statuses",
+    "rows[].ratios",
+];
 
 /// The paths of all values: `a.b`, `a[]`, `a.*` where names are data.
 fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
@@ -40,6 +47,7 @@ fn documented(page: &str) -> BTreeSet<String> {
 fn every_field_is_documented_and_no_other() {
     let mut late = Measured { lag: lag(10.0), spare: Some(0.5), ..measured(8, 1000) };
     late.cpu.iter_mut().for_each(|sample| sample.cores.values_mut().for_each(|ticks| ticks.steal = 1));
+    late.http_statuses.insert("404".into(), 3);
     late.path.router = Some("198.18.0.254".into());
     late.path.on_link.push("198.18.0.1/32".into());
     let mut open = Results::new(&open_loop(1000.0), &active(), &late);

@@ -68,6 +68,7 @@ impl Results {
         }
         addable(&self.drops, "drops")?;
         addable(&self.connections.failed, "connections.failed")?;
+        addable(&self.connections.http_statuses, "connections.http_statuses")?;
         self.parts
             .iter()
             .try_for_each(|part| addable(&part.connections.failed, "parts.connections.failed"))?;

@@ -6,8 +6,8 @@ use super::format::{count, maybe_micros, micros, option, percent, rate, share, s
 use super::latency::HistogramError;
 use super::page::{escape, figure, page, table};
 use super::plots::{self, Bar};
-use super::results::Results;
-use super::text::{latency_cells, uncounted};
+use super::results::{Results, SENT_TWICE};
+use super::text::{HTTP_STATUS, latency_cells, statuses, uncounted};
 use crate::observe::DROP_REASONS;
 
 impl Results {
@@ -108,14 +108,17 @@ impl Results {
     }
 
     fn latency_section(&self) -> Result<String, HistogramError> {
-        let svg = plots::latency(&self.histograms.connect.decode()?, &self.histograms.completion.decode()?);
+        let completion = Counted::of(&self.workload).completion();
+        let (connect_us, completion_us) =
+            (self.histograms.connect.decode()?, self.histograms.completion.decode()?);
+        let svg = plots::latency(("connect", &connect_us), (completion, &completion_us));
         let row = |name: &str, latency| {
             let mut row = vec![name.to_owned()];
             row.extend(latency_cells(latency));
             row
         };
         let latencies = &self.latency_us;
-        let mut rows = vec![row("connect", &latencies.connect), row("completion", &latencies.completion)];
+        let mut rows = vec![row("connect", &latencies.connect), row(completion, &latencies.completion)];
         for (row, latency) in rows.iter_mut().zip([&latencies.connect, &latencies.completion]) {
             row.push(count(latency.count));
         }
@@ -141,7 +144,11 @@ impl Results {
             .failed
             .iter()
             .map(|(reason, &failed)| Bar {
-                name: spoken(reason),
+                name: if reason == HTTP_STATUS {
+                    format!("{} ({})", spoken(reason), statuses(connections))
+                } else {
+                    spoken(reason)
+                },
                 value: failed as f64,
                 text: format!("{} ({})", count(failed), share(connections.share(failed))),
                 emphasis: false,
@@ -182,8 +189,9 @@ impl Results {
             vec!["sent".to_owned(), count(self.packets.sent), String::new()],
             vec!["received".to_owned(), count(self.packets.received), String::new()],
             vec!["sent again".to_owned(), count(self.retransmissions), String::new()],
+            vec!["sent again by the target".to_owned(), count(self.target_retransmissions), String::new()],
         ];
-        for (name, &dropped) in &self.drops {
+        for (name, &dropped) in self.drops.iter().filter(|(name, _)| *name != SENT_TWICE) {
             let reason = DROP_REASONS.iter().find(|reason| reason.name() == name);
             let why = reason.map_or("", |reason| reason.describe());
             rows.push(vec![format!("dropped: {}", spoken(name)), count(dropped), why.to_owned()]);

@@ -46,6 +46,8 @@ pub struct Measured {
     pub in_flight: u64,
     /// Of the attempted, by reason: those that failed.
     pub failed: BTreeMap<String, u64>,
+    /// Of those that failed by a wrong HTTP status: by status.
+    pub http_statuses: BTreeMap<String, u64>,
     /// Microseconds from the intended start to ESTABLISHED.
     pub connect_us: Histogram<u64>,
     /// Microseconds from the intended start to the end.

@@ -88,9 +88,13 @@ pub(super) fn rate(series: &[Second], counted: Counted, mean: f64) -> String {
     })
 }
 
+/// Times, and of what.
+type Named<'a> = (&'static str, &'a Histogram<u64>);
+
 /// Latency by percentile, as far as there are measurements for: each nine takes the same room.
-pub(super) fn latency(connect: &Histogram<u64>, completion: &Histogram<u64>) -> String {
-    let curves = [("connect", connect, &BLUE), ("completion", completion, &ORANGE)];
+pub(super) fn latency(connect: Named<'_>, completion: Named<'_>) -> String {
+    let curves = [(connect.0, connect.1, &BLUE), (completion.0, completion.1, &ORANGE)];
+    let from = if completion.0 == "completion" { "time from the intended start" } else { "time" };
     if curves.iter().all(|(_, histogram, _)| histogram.is_empty()) {
         return nothing("nothing was measured");
     }
@@ -119,7 +123,7 @@ pub(super) fn latency(connect: &Histogram<u64>, completion: &Histogram<u64>) -> 
             .x_desc("percentile")
             .x_labels(end as usize + 2)
             .x_label_formatter(&|nines| percentile(*nines))
-            .y_desc("time from the intended start")
+            .y_desc(from)
             .y_label_formatter(&|time| logarithmic(*time))
             .draw()?;
         for (name, histogram, colour) in curves.iter().filter(|(_, histogram, _)| !histogram.is_empty()) {
@@ -194,7 +198,7 @@ mod tests {
         let bar = |name: &str, emphasis| Bar { name: name.into(), value: 2.0, text: "2".into(), emphasis };
         [
             rate(&results.series, Counted::Completed, 1000.0),
-            latency(&measured.connect_us, &measured.completion_us),
+            latency(("connect", &measured.connect_us), ("completion", &measured.completion_us)),
             bars(&[bar("<b>", false), bar("b", true)]),
             cpu(&results.cpu.per_core),
         ]
@@ -237,12 +241,21 @@ mod tests {
     #[test]
     fn nothing_to_plot_is_said_or_drawn_empty() {
         let empty = Histogram::new_with_bounds(1, 1000, 3).unwrap();
-        assert!(latency(&empty, &empty).contains("nothing was measured"));
+        assert!(latency(("connect", &empty), ("completion", &empty)).contains("nothing was measured"));
         assert!(cpu(&[]).contains("nothing was measured"));
         for svg in [rate(&[], Counted::Completed, 0.0), bars(&[])] {
             assert!(svg.starts_with("<svg") && !svg.contains("NaN"), "{svg}");
         }
         let one = measured(1, 1);
-        assert!(latency(&one.connect_us, &empty).starts_with("<svg"));
+        assert!(latency(("connect", &one.connect_us), ("completion", &empty)).starts_with("<svg"));
+    }
+
+    #[test]
+    fn a_probe_is_not_timed_from_the_intended_start() {
+        let one = measured(2, 10);
+        let plot = |name| latency(("connect", &one.connect_us), (name, &one.completion_us));
+        assert!(plot("completion").contains("time from the intended start"));
+        let probes = plot("probe round trip");
+        assert!(probes.contains("probe round trip") && !probes.contains("intended start"), "{probes}");
     }
 }

@@ -50,6 +50,9 @@ pub struct Results {
     /// `None` if none was completed.
     pub packets_per_connection: Option<f64>,
     pub retransmissions: u64,
+    /// Segments that the target sent again, though they had arrived.
+    #[serde(default)]
+    pub target_retransmissions: u64,
     pub drops: BTreeMap<String, u64>,
     pub cpu: Cpu,
     pub bottleneck: Bottleneck,
@@ -61,6 +64,9 @@ pub struct Results {
     pub series: Vec<Second>,
     pub histograms: Histograms,
 }
+
+/// The drop that shows a segment which had arrived before.
+pub const SENT_TWICE: &str = "out_of_window";
 
 /// How much was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -121,6 +127,9 @@ pub struct Connections {
     pub completed: u64,
     pub in_flight: u64,
     pub failed: BTreeMap<String, u64>,
+    /// Of those that failed by `http-status`: by status, the first few.
+    #[serde(default)]
+    pub http_statuses: BTreeMap<String, u64>,
 }
 
 /// How many connections per second were completed, or what else the workload counts.
@@ -145,7 +154,7 @@ pub struct Rate {
 /// Fewer whole seconds say nothing about how steady a rate is.
 const ENOUGH_SECONDS: usize = 5;
 
-/// Microseconds from the intended start.
+/// Microseconds from the intended start; of held connections, `completion` is from a probe to its answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latencies {
     pub connect: Latency,
@@ -216,6 +225,7 @@ impl Results {
                 completed: measured.completed,
                 in_flight: measured.in_flight,
                 failed: measured.failed.clone(),
+                http_statuses: measured.http_statuses.clone(),
             },
             rate: Rate::default(),
             latency_us: Latencies {
@@ -225,6 +235,7 @@ impl Results {
             packets,
             packets_per_connection: packets.per(measured.completed),
             retransmissions: measured.traffic.retransmissions,
+            target_retransmissions: measured.traffic.drops.get(SENT_TWICE).copied().unwrap_or(0),
             drops: measured.traffic.drops.clone(),
             cpu: Cpu { client_spare: measured.spare, ..cpu }.completing(measured.completed),
             bottleneck: Bottleneck::default(),
@@ -378,8 +389,14 @@ mod tests {
     #[test]
     fn every_attempt_is_accounted_for() {
         let failed = BTreeMap::from([("reset".to_owned(), 3)]);
-        let mut connections =
-            Connections { attempted: 10, established: 8, completed: 6, in_flight: 1, failed };
+        let mut connections = Connections {
+            attempted: 10,
+            established: 8,
+            completed: 6,
+            in_flight: 1,
+            failed,
+            ..Connections::default()
+        };
         assert_eq!((connections.failures(), connections.unaccounted()), (3, 0));
         connections.completed = 5;
         assert_eq!(connections.unaccounted(), 1);

@@ -84,6 +84,7 @@ pub(crate) fn measured(seconds: u64, per_second: u64) -> Measured {
         completed,
         in_flight: 30,
         failed: BTreeMap::from([("reset".into(), 5), ("connect-timeout".into(), 2)]),
+        http_statuses: BTreeMap::new(),
         connect_us: histogram(1),
         completion_us: histogram(3),
         traffic: Traffic {

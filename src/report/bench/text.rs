@@ -5,11 +5,13 @@ use std::fmt::Write;
 use super::counted::Counted;
 use super::format::{count, maybe_micros, micros, percent, rate, share, spoken, whole, wrapped};
 use super::latency::Latency;
-use super::results::{Connections, Results};
+use super::results::{Connections, Results, SENT_TWICE};
 use crate::observe::DROP_REASONS;
 
 /// Columns of a line.
 pub(super) const WIDTH: usize = 80;
+/// The failure that has statuses.
+pub(super) const HTTP_STATUS: &str = "http-status";
 /// Columns of a line's name, the margin included.
 const NAMES: usize = 22;
 
@@ -113,14 +115,18 @@ impl Results {
         row(text, "failed", &part(connections.failures()));
         for (reason, failed) in &connections.failed {
             row(text, &format!("  {}", spoken(reason)), &part(*failed));
+            if reason == HTTP_STATUS {
+                row(text, "", &statuses(connections));
+            }
         }
     }
 
     fn latencies(&self, text: &mut String) {
+        let completion = Counted::of(&self.workload).completion();
         let header = ["p50", "p90", "p99", "p99.9", "max", "mean"].map(|name| format!("{name:>9}")).concat();
         let _ = writeln!(text, "{:NAMES$}{header}", "  latency");
         for (name, latency) in
-            [("connect", &self.latency_us.connect), ("completion", &self.latency_us.completion)]
+            [("connect", &self.latency_us.connect), (completion, &self.latency_us.completion)]
         {
             let cells: String = latency_cells(latency).iter().map(|cell| format!("{cell:>9}")).collect();
             let _ = writeln!(text, "{:NAMES$}{cells}", format!("    {name}"));
@@ -131,9 +137,21 @@ impl Results {
         let per = self.packets_per_connection.map_or_else(|| "-".to_owned(), |per| format!("{per:.2}"));
         let (received, sent) = (count(self.packets.received), count(self.packets.sent));
         row(text, "packets", &format!("{per} per connection; {sent} sent, {received} received"));
-        row(text, "sent again", &format!("{} segments", count(self.retransmissions)));
+        let again = match self.target_retransmissions {
+            0 => format!("{} segments", count(self.retransmissions)),
+            theirs => format!("{} segments; by the target: {}", count(self.retransmissions), count(theirs)),
+        };
+        row(text, "sent again", &again);
         row(text, "dropped", &count(self.drops.values().sum()));
         for (name, dropped) in &self.drops {
+            if name == SENT_TWICE {
+                row(
+                    text,
+                    "  sent twice",
+                    &format!("{}: the target sent again what had arrived", count(*dropped)),
+                );
+                continue;
+            }
             let why = DROP_REASONS.iter().find(|reason| reason.name() == name);
             let why = why.map_or_else(String::new, |reason| format!(": {}", reason.describe()));
             row(text, &format!("  {name}"), &format!("{}{why}", count(*dropped)));
@@ -166,6 +184,13 @@ impl Results {
             );
         }
     }
+}
+
+/// `404: 98, 503: 2`.
+pub(super) fn statuses(connections: &Connections) -> String {
+    let each =
+        connections.http_statuses.iter().map(|(status, number)| format!("{status}: {}", count(*number)));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// In the order of the header: p50, p90, p99, p99.9, max, mean.
@@ -257,6 +282,25 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
+    }
+
+    #[test]
+    fn what_is_known_is_named() {
+        let mut run = measured(8, 1000);
+        run.failed.insert("http-status".into(), 9);
+        run.http_statuses = std::collections::BTreeMap::from([("404".to_owned(), 7), ("503".to_owned(), 2)]);
+        run.traffic.drops.insert("out_of_window".into(), 21);
+        let mut results = Results::new(&open_loop(1000.0), &active(), &run);
+        let text = results.text();
+        fits(&text);
+        for part in ["404: 7, 503: 2", "13 segments; by the target: 21", "21: the target sent again what had"]
+        {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+        assert!(!text.contains("out_of_window") && text.contains("    completion"), "{text}");
+        results.workload = "hold".into();
+        assert!(results.text().contains("    probe round trip"), "{}", results.text());
+        assert!(!results.text().contains("completion"), "{}", results.text());
     }
 
     #[test]

@@ -282,3 +282,36 @@ fn answers_that_were_dropped_for_their_checksum_are_no_silence() {
     assert_eq!(found.verdict, Verdict::Client, "{}", found.sentence);
     assert!(found.sentence.contains("--accept-partial-checksums"), "{}", found.sentence);
 }
+
+#[test]
+fn what_is_known_of_a_failure_is_said() {
+    let mut status = failed("http-status", 5000);
+    status.http_statuses = BTreeMap::from([("404".to_owned(), 4000), ("503".to_owned(), 1000)]);
+    let found = verdict(&run(), &status);
+    assert!(
+        found.sentence.contains("by http status: by status, 404: 4,000, 503: 1,000"),
+        "{}",
+        found.sentence
+    );
+
+    let mut queue = failed("timeout", 5000);
+    assert!(verdict(&run(), &queue).sentence.contains("or its accept queue is full"));
+    queue.traffic.drops.insert("out_of_window".into(), 9000);
+    let found = verdict(&run(), &queue);
+    assert!(found.sentence.contains("sent 9,000 segments again: most likely its accept queue"), "{found:?}");
+}
+
+#[test]
+fn loss_is_said_beside_every_verdict() {
+    let mut lossy = quiet();
+    lossy.traffic.retransmissions = 300;
+    lossy.traffic.drops.insert("out_of_window".into(), 200);
+    let found = verdict(&run(), &lossy);
+    assert_eq!(found.verdict, Verdict::Neither);
+    let said = "segments 500 were sent again (200 by the target): packets were lost on the way, or late";
+    assert!(found.sentence.contains(said), "{}", found.sentence);
+    assert!(!verdict(&run(), &quiet()).sentence.contains("sent again"), "13 of 60,000 are none");
+    // Nobody lost these.
+    let silent = Measured { traffic: lossy.traffic.clone(), ..failed("connect-timeout", 9000) };
+    assert!(!verdict(&run(), &silent).sentence.contains("packets were lost"));
+}

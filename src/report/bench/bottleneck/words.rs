@@ -2,11 +2,17 @@
 
 use crate::report::bench::format::{count, percent, whole};
 use crate::report::bench::results::Results;
+use crate::report::bench::text::statuses;
 
 /// A share of steal that deserves mention.
 const STOLEN: f64 = 0.05;
 /// A share of softirq that deserves mention on veth.
 const SHARED_SOFTIRQ: f64 = 0.1;
+
+/// A share of segments sent again that deserves mention.
+const LOSSY: f64 = 0.001;
+/// With a larger share of failures, what was sent again is their SYNs.
+const FAILING: f64 = 0.5;
 
 /// What the commonest failures usually mean.
 pub(super) fn meaning(reason: &str, results: &Results) -> String {
@@ -26,13 +32,29 @@ pub(super) fn meaning(reason: &str, results: &Results) -> String {
     {
         return format!(": {why}");
     }
+    if same(reason, "http-status") && !results.connections.http_statuses.is_empty() {
+        return format!(": by status, {}", statuses(&results.connections));
+    }
+    // Who has not got the ACK of its SYN-ACK, or has no room for the connection, sends it again.
+    if same(reason, "timeout") && results.target_retransmissions > 0 {
+        return format!(
+            ": it took connections and did not go on with them, and sent {} segments again: most likely its \
+             accept queue is full (there: nstat -az TcpExtListenOverflows; raise the backlog of its program \
+             and net.core.somaxconn)",
+            count(results.target_retransmissions)
+        );
+    }
     const MEANINGS: [(&str, &str); 6] = [
         ("connect-timeout", ": SYNs stay unanswered; address, route, next hop and firewall decide that"),
         ("refused", ": nothing listens there, or its backlog was full"),
         ("connect-refused", ": nothing listens there, or its backlog was full"),
         ("unreachable", ": ICMP errors say that the target cannot be reached"),
         ("reset", ": it resets connections that it had taken"),
-        ("timeout", ": it took connections and then did not go on with them"),
+        (
+            "timeout",
+            ": it took connections and then did not go on with them: its program is slow or stuck, or its \
+             accept queue is full (there: nstat -az TcpExtListenOverflows)",
+        ),
     ];
     MEANINGS.iter().find(|(known, _)| same(known, reason)).map_or("", |(_, meaning)| meaning).to_owned()
 }
@@ -88,6 +110,22 @@ pub(super) fn shared_cores(results: &Results) -> Option<String> {
             ". Cores are shared: on veth the kernel does part of the target's work on the client's cores \
              (softirq {})",
             percent(most)
+        )
+    })
+}
+
+/// Segments that had to be sent again, where it is no failing target that they were sent to.
+pub(super) fn loss(results: &Results) -> Option<String> {
+    let again = results.retransmissions.saturating_add(results.target_retransmissions);
+    let connections = &results.connections;
+    let all = results.packets.sent.saturating_add(results.packets.received);
+    let shown = again > 0 && again as f64 >= LOSSY * all as f64;
+    (shown && connections.share(connections.failures()) < FAILING).then(|| {
+        format!(
+            ". Of {} segments {} were sent again ({} by the target): packets were lost on the way, or late",
+            count(all),
+            count(again),
+            count(results.target_retransmissions)
         )
     })
 }

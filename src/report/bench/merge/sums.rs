@@ -16,6 +16,7 @@ impl Connections {
             completed: self.completed.checked_add(other.completed)?,
             in_flight: self.in_flight.checked_add(other.in_flight)?,
             failed: added(&self.failed, &other.failed)?,
+            http_statuses: added(&self.http_statuses, &other.http_statuses)?,
         })
     }
 }
