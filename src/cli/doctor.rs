@@ -7,9 +7,10 @@ use serde::Serialize;
 use terminal_size::{Width, terminal_size};
 
 use super::stage::Stage;
-use super::{Failure, signals, values};
+use super::take_over::{self, Place};
+use super::{Failure, Listen, signals, values};
 use crate::doctor::measure::{End, MeasureError, Measured, Plan, measure};
-use crate::doctor::{Applied, Report, SCHEMA, Table, apply, examine};
+use crate::doctor::{Applied, Check, Report, SCHEMA, Table, apply, examine};
 
 /// Columns where there is no terminal to ask.
 const COLUMNS: usize = 100;
@@ -27,6 +28,9 @@ pub struct DoctorArgs {
     /// The interface
     #[arg(long, value_name = "IF", value_parser = values::device, required_unless_present = "measure")]
     dev: Option<String>,
+    /// What handfast is to answer there: which programs and connections it would take that from
+    #[arg(long = "listen", value_name = "ADDR:PORT", requires = "dev")]
+    listeners: Vec<Listen>,
     /// Do what is safe: offloads, MTU, polling and up; say how to undo it, and look again
     #[arg(long, requires = "dev")]
     fix: bool,
@@ -54,6 +58,10 @@ Examples:
 
     sudo handfast doctor --dev eth0
 
+  Is there a server already where handfast is to answer?
+
+    sudo handfast doctor --dev eth0 --listen 10.0.0.5:80
+
   Inside a lab (handfast lab up):
 
     handfast lab exec --side server -- handfast doctor --dev hf-s --fix
@@ -76,7 +84,7 @@ struct Output<'a> {
 }
 
 pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
-    let mut report = arguments.dev.as_deref().map(examine);
+    let mut report = looked(arguments);
     let mut applied = None;
     if arguments.fix
         && let Some(before) = &report
@@ -85,7 +93,7 @@ pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
         if !arguments.json {
             print!("{}", told(&done));
         }
-        report = arguments.dev.as_deref().map(examine);
+        report = looked(arguments);
         applied = Some(done);
     }
     if let Some(report) = report.as_ref().filter(|_| !arguments.json) {
@@ -109,6 +117,27 @@ pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
         Some(report) if report.counts.error > 0 => Ok(ExitCode::FAILURE),
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// At the interface, and at what the listeners would take.
+fn looked(arguments: &DoctorArgs) -> Option<Report> {
+    let report = examine(arguments.dev.as_deref()?);
+    let devices = arguments.dev.as_slice();
+    let place = Place { devices, subnets: &[], take_over: false };
+    let name = "listeners";
+    let check = match take_over::check(&place, &arguments.listeners) {
+        _ if arguments.listeners.is_empty() => return Some(report),
+        Ok(notes) if notes.is_empty() => Check::ok(name, "nothing of them is another program's"),
+        Ok(notes) => Check::warning(name, notes.join("; "))
+            .why("What arrives for a listener goes past the kernel, and past whoever listens there."),
+        Err(failure) => {
+            let text = failure.to_string();
+            let (what, fix) = text.split_once("\nfix: ").unwrap_or((&text, ""));
+            Check::error(name, what.trim_start_matches("handfast: "))
+                .why(format!("`handfast respond` refuses this listener. Instead: {fix}"))
+        }
+    };
+    Some(report.with(check))
 }
 
 fn measured(arguments: &DoctorArgs) -> Result<Measured, Failure> {

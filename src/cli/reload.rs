@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::config::{Config, Reread};
 use super::respond::some;
 use super::root_files::RootFiles;
+use super::take_over::Place;
 use super::{Failure, Listen, RespondArgs, signals, take_over};
 use crate::engine::Fault;
 use crate::engine::stack::{Answer, ListenError, Running};
@@ -93,7 +94,9 @@ impl Reloader {
     fn taken(&self, again: Reread) -> Result<Reread, Failure> {
         let is_new = |listen: &&Listen| !self.listeners.contains(listen);
         let added: Vec<Listen> = again.arguments.listeners.iter().filter(is_new).cloned().collect();
-        take_over::check(&again.arguments, &added)?.iter().for_each(|note| println!("note: {note}"));
+        take_over::check(&Place::of(&again.arguments), &added)?
+            .iter()
+            .for_each(|note| println!("note: {note}"));
         Ok(again)
     }
 

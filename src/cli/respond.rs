@@ -14,6 +14,7 @@ use super::reload::Reloader;
 use super::respond_watch::Watch;
 use super::root_files::RootFiles;
 use super::run_as::Identity;
+use super::take_over::Place;
 use super::{Failure, RespondArgs, metrics_args, signals, take_over};
 use crate::control::Subject;
 use crate::engine::stack::{Active, Options, Running, Stack};
@@ -56,7 +57,7 @@ pub(super) fn start(arguments: RespondArgs, matches: Option<&ArgMatches>) -> Res
 /// Sets up, gives up privileges, runs to the end, reports.
 fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
-    let taken = take_over::check(arguments, &arguments.listeners)?;
+    let taken = take_over::check(&Place::of(arguments), &arguments.listeners)?;
     let identity = Identity::choose(arguments.user.as_ref())?;
     // Before anything is open that it would keep open.
     let files = || RootFiles::start(arguments.config.as_deref());

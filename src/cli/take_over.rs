@@ -20,21 +20,37 @@ const SPLITS: usize = 4;
 /// Programs that are named.
 const PROGRAMS: usize = 8;
 
+/// Where listeners are to be.
+pub(super) struct Place<'a> {
+    pub devices: &'a [String],
+    /// On-link prefixes; empty: the interfaces' own.
+    pub subnets: &'a [IpNet],
+    /// Connections may be cut off.
+    pub take_over: bool,
+}
+
+impl<'a> Place<'a> {
+    pub fn of(arguments: &'a RespondArgs) -> Place<'a> {
+        let RespondArgs { devices, subnets, take_over, .. } = arguments;
+        Place { devices, subnets, take_over: *take_over }
+    }
+}
+
 /// Notes for the operator; or why these listeners are refused. Needs no capability, but without any it
 /// names no process of other users.
-pub(super) fn check(arguments: &RespondArgs, listeners: &[Listen]) -> Result<Vec<String>, Failure> {
+pub(super) fn check(place: &Place<'_>, listeners: &[Listen]) -> Result<Vec<String>, Failure> {
     // What cannot be read the stack will say.
     let Ok(network) = Network::read() else { return Ok(Vec::new()) };
     let devices: Vec<u32> =
-        arguments.devices.iter().filter_map(|name| Some(network.named(name)?.index)).collect();
-    no_broadcast(&network, &devices, &arguments.subnets, listeners)?;
+        place.devices.iter().filter_map(|name| Some(network.named(name)?.index)).collect();
+    no_broadcast(&network, &devices, place.subnets, listeners)?;
     let local: Vec<IpAddr> = network.local().into_iter().filter(|address| !address.is_loopback()).collect();
     let covers = |address: &IpAddr| listeners.iter().any(|listen| listen.owned.prefix.contains(address));
     let shared: Vec<IpAddr> = local.into_iter().filter(covers).collect();
     let rule = |listen: &Listen| (listen.owned.prefix, listen.owned.ports.clone(), ());
     let Ok(lookup) = Listeners::new(listeners.iter().map(rule)) else { return Ok(Vec::new()) };
     let (false, Ok(sockets)) = (shared.is_empty(), sockets()) else { return Ok(Vec::new()) };
-    let mut notes = taken(&programs(&sockets, &shared, &lookup), &arguments.devices);
+    let mut notes = taken(&programs(&sockets, &shared, &lookup), place.devices);
     let mut routes = Routes { network: &network, devices: &devices, known: BTreeMap::new() };
     let cut = |socket: &KernelSocket| {
         let (local, peer) = (socket.local, socket.peer?);
@@ -43,7 +59,7 @@ pub(super) fn check(arguments: &RespondArgs, listeners: &[Listen]) -> Result<Vec
         routes.lead_through(peer.ip()).then_some(Cut { local, peer, inode: socket.inode, rule })
     };
     let cut: Vec<Cut<'_>> = sockets.iter().filter_map(cut).collect();
-    notes.extend(cut_off(&cut, arguments.take_over)?);
+    notes.extend(cut_off(&cut, place.take_over)?);
     Ok(notes)
 }
 

@@ -125,6 +125,11 @@ pub(super) fn device(text: &str) -> Result<String, String> {
         _ if text.len() > LONGEST => {
             Err(format!("`{text}` is longer than the {LONGEST} bytes of an interface's alternative name"))
         }
+        // A label of addresses (`ip address add ... label eth0:1`) begins with its interface's name.
+        _ if text.split_once(':').is_some_and(|(device, _)| !device.is_empty() && !device.contains(odd)) => {
+            let (device, _) = text.split_once(':').unwrap_or_default();
+            Err(format!("`{text}` may be the label of an address: the interface is `{device}`"))
+        }
         _ if text.contains(odd) => Err(format!("`{text}` is no interface's name")),
         _ => Ok(text.into()),
     }

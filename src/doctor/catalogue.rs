@@ -11,7 +11,10 @@ pub const CATALOGUE: &[Group] = &[
         title: "interface",
         checks: &["interface", "link", "carrier", "mtu", "driver", "xdp-modes", "zero-copy", "queues", "rss"],
     },
-    Group { title: "in the way", checks: &["programs", "queue-sockets", "traffic-control", "listeners"] },
+    Group {
+        title: "in the way",
+        checks: &["programs", "queue-sockets", "traffic-control", "addresses", "listeners"],
+    },
     Group {
         title: "peer",
         checks: &["peer", "peer-checksum", "peer-segmentation", "peer-vlan", "peer-mtu", "peer-queues"],

@@ -5,7 +5,7 @@ use nix::sys::utsname::uname;
 use super::caller::may_start;
 use super::check::Check;
 use super::host::Host;
-use crate::xdp::{Program, ProgramError, inspect};
+use crate::xdp::{Program, ProgramError, Withheld, inspect, withheld};
 
 /// The first release that answers and measures, and the first in which that is all (README).
 const OLDEST: (u32, u32) = (5, 10);
@@ -72,12 +72,35 @@ fn steering_program() -> Check {
     let name = "steering-program";
     match Program::load(&[], &[]) {
         Ok(_) => Check::ok(name, "the kernel's verifier takes it"),
+        Err(ProgramError::LoadPermission { .. }) if may_start() => not_permitted(withheld()),
         Err(ProgramError::LoadPermission { .. }) => {
             Check::unknown(name, "not tried: loading it is not permitted")
         }
         Err(error) if !may_start() => Check::unknown(name, first_line(&error)),
         Err(error) => Check::error(name, first_line(&error)).why("Nothing works without it."),
     }
+}
+
+/// Every capability is there, and the kernel refuses all the same.
+fn not_permitted(withheld: Withheld) -> Check {
+    let (found, why) = match withheld {
+        Withheld::Seccomp => (
+            "a seccomp filter refuses bpf(2)",
+            "It is on this process (Seccomp: 2 in /proc/self/status), as a container's is. Docker's default lets \
+             bpf(2) through for --cap-add BPF from 23.0 on; before, or with another profile: docker run \
+             --security-opt seccomp=unconfined, or a profile with bpf in it; systemd: SystemCallFilter=bpf.",
+        ),
+        Withheld::UserNamespace => (
+            "bpf(2) is refused in this user namespace",
+            "The capabilities are those of a user namespace, as of a rootless container; loading takes those of \
+             the host. Run it as the host's root.",
+        ),
+        Withheld::Unknown => (
+            "bpf(2) is refused, although no capability is missing",
+            "A security module may do that (lockdown, SELinux, AppArmor): `dmesg | tail` may say which.",
+        ),
+    };
+    Check::error("steering-program", found).why(why)
 }
 
 fn first_line(error: &ProgramError) -> String {
@@ -103,6 +126,18 @@ fn btf() -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_refuses_bpf_is_named() {
+        for (withheld, part) in [
+            (Withheld::Seccomp, "seccomp"),
+            (Withheld::UserNamespace, "user namespace"),
+            (Withheld::Unknown, "no capability is missing"),
+        ] {
+            let check = not_permitted(withheld);
+            assert!(check.found.contains(part) && !check.why.is_empty(), "{check:?}");
+        }
+    }
 
     #[test]
     fn a_release_says_what_it_lacks() {

@@ -9,12 +9,13 @@
 //! - `host`: what the checks of an interface are made from: `link` as `ip` and `ethtool` describe it,
 //!   `peer` the other end of a veth and `place` its namespace, `probe` what could be bound, `holders`
 //!   who is there already, `sniff` what arrives.
-//! - `interface`, `sharing`, `peer`, `offloads`, `napi`, `caller`, `kernel`, `machine`: the checks.
+//! - `interface`, `sharing`, `addresses`, `peer`, `offloads`, `napi`, `caller`, `kernel`, `machine`: the checks.
 //! - `remedy`: carries out the safe fixes; `command` runs what is run, with an end in time.
 //! - `measure`: the bare ceilings of a veth pair.
 //!
 //! May use `lab` and what is below.
 
+mod addresses;
 mod caller;
 mod catalogue;
 mod check;

@@ -34,6 +34,13 @@ impl Report {
         Report { interface: interface.to_owned(), counts, checks }
     }
 
+    /// With another finding in the place of the one of the same name.
+    pub fn with(self, check: Check) -> Report {
+        let checks = self.checks.into_iter();
+        let checks = checks.map(|old| if old.name == check.name { check.clone() } else { old });
+        Report::new(&self.interface, checks.collect())
+    }
+
     pub fn check(&self, name: &str) -> Option<&Check> {
         self.checks.iter().find(|check| check.name == name)
     }

@@ -1,23 +1,25 @@
 //! What others have on the interface: programs, AF_XDP sockets, tc filters, listeners.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use super::Action;
+use super::addresses;
 use super::check::{Check, Fix};
 use super::command::output;
 use super::holders::{self, listed};
 use super::host::Host;
 use super::link::AttachedProgram;
 use crate::xdp::inspect;
+use crate::xdp::kernel_tcp::{self, KernelSocket};
 
 /// What handfast's own program is called (`bpf/steer.bpf.c`).
 const OURS: &str = "steer";
-/// Ports that are named; the others are counted.
+/// Listeners that are named; the others are counted.
 const NAMED: usize = 12;
 
 pub(super) fn checks(host: &Host) -> Vec<Check> {
-    vec![programs(host), queue_sockets(host), traffic_control(host), listeners()]
+    vec![programs(host), queue_sockets(host), traffic_control(host), addresses::check(), listeners()]
 }
 
 /// Whether a handfast is at work here.
@@ -128,42 +130,31 @@ fn traffic_control(host: &Host) -> Check {
     }
 }
 
-/// Listeners of this machine's kernel: what handfast takes of their addresses and ports goes past them.
+/// Listeners of this machine's kernel, with their programs: what handfast takes of their addresses and
+/// ports goes past them.
 fn listeners() -> Check {
-    let mut ports = BTreeSet::new();
-    for file in ["tcp", "tcp6"] {
-        let text = fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
-        ports.extend(listening(&text));
+    let name = "listeners";
+    let sockets = match kernel_tcp::sockets() {
+        Ok(sockets) => sockets,
+        Err(error) => return Check::unknown(name, error.to_string()),
+    };
+    // Nothing from an interface gets to those at the loopback.
+    let open = sockets.iter().filter(|socket| socket.peer.is_none() && !socket.local.ip().is_loopback());
+    let inodes = open.clone().map(|socket| socket.inode).collect();
+    let owners = kernel_tcp::owners(&inodes);
+    let named = |socket: &KernelSocket| {
+        let owner = owners.get(&socket.inode);
+        let owner = owner.map_or_else(String::new, |owner| format!(" ({}, pid {})", owner.name, owner.pid));
+        format!("{}{owner}", socket.local)
+    };
+    let places: BTreeMap<SocketAddr, String> = open.map(|socket| (socket.local, named(socket))).collect();
+    if places.is_empty() {
+        return Check::ok(name, "the kernel listens on no TCP port");
     }
-    if ports.is_empty() {
-        return Check::ok("listeners", "the kernel listens on no TCP port");
+    let mut shown: Vec<String> = places.values().take(NAMED).cloned().collect();
+    if places.len() > NAMED {
+        shown.push(format!("and {} more", places.len() - NAMED));
     }
-    let mut shown: Vec<String> = ports.iter().take(NAMED).map(u16::to_string).collect();
-    if ports.len() > NAMED {
-        shown.push(format!("and {} more", ports.len() - NAMED));
-    }
-    Check::ok("listeners", format!("the kernel listens on TCP ports {}", shown.join(", ")))
-        .why("If handfast is given one of them on an address of this machine, it takes it from the kernel.")
-}
-
-/// Ports in state LISTEN (0A) of `/proc/net/tcp`.
-fn listening(table: &str) -> impl Iterator<Item = u16> {
-    table.lines().filter_map(|line| {
-        let mut words = line.split_whitespace().skip(1);
-        let (local, state) = (words.next()?, words.nth(1)?);
-        let (_, port) = local.rsplit_once(':').filter(|_| state == "0A")?;
-        u16::from_str_radix(port, 16).ok()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn listeners_are_told_from_connections() {
-        let table = "  sl  local_address rem_address   st tx_queue\n\
-            \x20  0: 00000000:0050 00000000:0000 0A 00000000\n   1: 0100007F:1F90 0100007F:0050 01 00000000\n";
-        assert_eq!(listening(table).collect::<Vec<_>>(), [80]);
-    }
+    let what = "--listen ADDR:PORT says what one of handfast's would take from them";
+    Check::ok(name, format!("the kernel listens on {}; {what}", shown.join(", ")))
 }

@@ -24,6 +24,7 @@
 //! | `verdict.rs` | the program's verdicts and their counts |
 //! | `vlan.rs` | VLANs of an interface, and whether XDP sees their tags |
 //! | `inspect.rs` | what the kernel tells about XDP without anything being attached |
+//! | `withheld.rs` | who refuses bpf(2) to a process with every capability |
 //! | `error.rs`, `program_error.rs` | what failed, where, and the command that fixes it |
 
 mod attach;
@@ -57,6 +58,7 @@ mod steer;
 mod umem;
 mod verdict;
 pub mod vlan;
+mod withheld;
 
 pub use attach::attach;
 pub use claims::Claim;
@@ -74,3 +76,4 @@ pub use program_error::{AttachError, Holder, ProgramError, missing_capabilities}
 pub use queue::{MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
 pub use rtnetlink::{Changes, route_device};
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};
+pub use withheld::{Withheld, withheld};

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::kernel_tcp::Process;
 use super::mode::Mode;
+use super::withheld::{Withheld, withheld};
 
 /// Why the steering program could not be loaded, told its rules, or attached.
 #[derive(Debug, Error)]
@@ -153,7 +154,7 @@ pub fn missing_capabilities() -> Vec<Capability> {
 fn capabilities() -> String {
     let names: Vec<String> = missing_capabilities().iter().map(ToString::to_string).collect();
     let missing = match names.as_slice() {
-        [] => "all are present, but perhaps not in the initial user namespace".to_owned(),
+        [] => return refused(withheld()).to_owned(),
         names => format!("missing: {}", names.join(", ")),
     };
     let binary = std::env::current_exe().unwrap_or_else(|_| "BINARY".into());
@@ -162,6 +163,25 @@ fn capabilities() -> String {
          `setcap cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw+ep {}`",
         binary.display()
     )
+}
+
+/// With every capability there.
+fn refused(withheld: Withheld) -> &'static str {
+    match withheld {
+        Withheld::Seccomp => {
+            "no capability is missing, a seccomp filter refuses bpf(2): docker run --security-opt \
+             seccomp=unconfined, or a profile that lets bpf(2) through (Docker's own does from 23.0 on, with --cap-add \
+             BPF); in a systemd unit SystemCallFilter=bpf"
+        }
+        Withheld::UserNamespace => {
+            "no capability is missing, but they are those of a user namespace, as of a rootless container: run it as \
+             the host's root"
+        }
+        Withheld::Unknown => {
+            "no capability is missing: a security module may refuse bpf(2) (lockdown, SELinux, AppArmor), `dmesg | \
+             tail` may say which"
+        }
+    }
 }
 
 /// Why a process without capabilities may not, if that is it.

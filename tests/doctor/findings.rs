@@ -154,3 +154,62 @@ fn partial_checksums_are_seen_as_they_arrive() {
         assert_eq!(found.level("partial-checksums"), level, "tx {switch}: {:#}", found.json);
     }
 }
+
+#[test]
+fn every_offload_of_a_peer_is_named() {
+    let Some(lab) = stage::lab(|spec| spec) else { return };
+    spoil(&lab, Side::Client, "ethtool -K hf-c tx on tso on gso on");
+    let found = examine(&lab);
+    assert_eq!(found.level("peer-checksum"), "error", "{:#}", found.json);
+    assert_eq!(found.check("peer-segmentation")["found"], "tso and gso on", "{:#}", found.json);
+    type_into(lab.server(), &found.fix("peer-segmentation"));
+    type_into(lab.server(), &found.fix("peer-checksum"));
+    examine(&lab).assert_content();
+    assert_responds(&lab);
+}
+
+#[test]
+fn labelled_and_foreign_addresses_are_named() {
+    let Some(lab) = stage::lab(|spec| spec) else { return };
+    type_into(lab.server(), "ip address add 198.18.5.1/32 dev hf-s label hf-s:1");
+    type_into(lab.server(), "ip address add 198.18.5.2/32 dev lo");
+    let found = examine(&lab);
+    let said = found.check("addresses")["found"].as_str().expect("text");
+    for part in ["198.18.255.1 (hf-s)", "198.18.5.1 (hf-s, labelled hf-s:1)", "198.18.5.2 (lo)"] {
+        assert!(said.contains(part), "{said}");
+    }
+    // A label is no interface.
+    let output = lab.server().command(PROGRAM).args(["doctor", "--dev", "hf-s:1"]).output();
+    let said = String::from_utf8_lossy(&output.expect("ip netns exec").stderr).into_owned();
+    assert!(said.contains("`hf-s:1` may be the label of an address: the interface is `hf-s`"), "{said}");
+}
+
+#[test]
+fn a_listener_over_a_running_server_is_named() {
+    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let server = lab.in_server(|| TcpListener::bind("0.0.0.0:80")).expect("the namespace").expect("free");
+    let this = format!("pid {})", std::process::id());
+    let found = examine(&lab);
+    let said = found.check("listeners")["found"].as_str().expect("text");
+    assert!(said.contains("0.0.0.0:80 (") && said.contains(&this), "{said}");
+
+    let ask = |listener: &str| {
+        let arguments = ["doctor", "--dev", SERVER_DEVICE, "--json", "--listen", listener];
+        Examination::read(&lab.server().command(PROGRAM).args(arguments).output().expect("ip netns exec"))
+    };
+    let taken = ask("198.18.255.1:80=http");
+    let check = taken.check("listeners");
+    assert_eq!((check["level"].as_str(), taken.code), (Some("warning"), Some(0)), "{check:#}");
+    let said = check["found"].as_str().expect("text");
+    assert!(said.starts_with("taken from ") && said.contains(&this), "{said}");
+    assert_eq!(ask("198.18.1.1:80=http").level("listeners"), "ok");
+
+    let to: SocketAddr = "198.18.255.1:80".parse().expect("an address");
+    let connect = || TcpStream::connect_timeout(&to, Duration::from_secs(20));
+    let _stream = lab.in_client(connect).expect("the namespace").expect("it listens");
+    let _accepted = server.accept().expect("a client");
+    let cut = ask("198.18.255.1:1-1000");
+    assert_eq!((cut.level("listeners"), cut.code), ("error", Some(1)), "{:#}", cut.json);
+    let said = cut.check("listeners")["found"].as_str().expect("text");
+    assert!(said.contains("would cut off 1 established connection"), "{said}");
+}

@@ -74,3 +74,47 @@ fn what_a_container_withholds_is_named_and_no_file_can_give_it() {
     assert_eq!(check["found"], "missing: CAP_NET_ADMIN", "{:#}", found.json);
     assert!(check["fix"].is_null() && check["why"].as_str().is_some_and(|why| why.contains("--cap-add")));
 }
+
+/// A filter that answers bpf(2) with EPERM, as Docker's does, around what is behind it.
+const WITHOUT_BPF: &str = r#"
+    # Load the number of the call; 321 is bpf on x86-64: EPERM; else allow.
+    my $code = pack("SCCL" x 4, 0x20, 0, 0, 0, 0x15, 0, 1, 321, 0x06, 0, 0, 0x00050001, 0x06, 0, 0, 0x7fff0000);
+    my $program = pack("Sx6P", 4, $code);
+    # prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER), which root may without PR_SET_NO_NEW_PRIVS.
+    syscall(157, 22, 2, unpack("Q", pack("P", $program))) == 0 or die "prctl: $!";
+    exec @ARGV or die "exec: $!";
+"#;
+
+#[test]
+fn seccomp_is_named_where_it_refuses_bpf() {
+    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let filtered = || {
+        let mut command = lab.server().command("perl");
+        command.args(["-e", WITHOUT_BPF, PROGRAM]);
+        command
+    };
+    let found = examine(&mut filtered());
+    assert_eq!(found.level("capabilities"), "ok", "{:#}", found.json);
+    let check = found.check("steering-program");
+    assert_eq!(check["level"], "error", "{check:#}");
+    assert_eq!(check["found"], "a seccomp filter refuses bpf(2)", "{check:#}");
+    assert!(check["why"].as_str().is_some_and(|why| why.contains("--security-opt seccomp=")), "{check:#}");
+    assert_eq!((found.errors(), found.code), (vec!["steering-program"], Some(1)));
+
+    // And where it does not start.
+    let output = filtered().args(respond()).output().expect("perl");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("a seccomp filter refuses bpf(2)"), "{said}");
+    assert!(!said.contains("user namespace") && !said.contains("setcap"), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+}
+
+#[test]
+fn a_rootless_container_is_told_of_its_user_namespace() {
+    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let mut command = lab.server().command("unshare");
+    command.args(["--user", "--map-root-user", "--net", PROGRAM, "doctor", "--dev", "lo", "--json"]);
+    let found = Examination::read(&command.output().expect("unshare"));
+    let check = found.check("steering-program");
+    assert_eq!(check["found"], "bpf(2) is refused in this user namespace", "{:#}", found.json);
+}
