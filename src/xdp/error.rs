@@ -10,10 +10,7 @@ const PERMISSIONS: &str =
 pub enum XdpError {
     #[error("cannot list the interfaces (rtnetlink): {0}")]
     List(io::Error),
-    #[error(
-        "there is no interface {ifname:?} in this network namespace{}; there are: {existing} (ip link)",
-        label(ifname)
-    )]
+    #[error("there is no interface {ifname:?} in this network namespace; there are: {existing} (ip link)")]
     NoInterface { ifname: String, existing: String },
     #[error(
         "{ifname} is the loopback, which carries this machine's talk with itself and no frames to answer: name \
