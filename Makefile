@@ -9,7 +9,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 .PHONY: help demo bench pictures test soak counts counts-update lint deb deb-test nic-test setup clean
 
 help:
-	@echo "make demo    a network, a responder, real clients, in three quarters of a minute (needs root)"
+	@echo "make demo    a network, a responder, real clients, in half a minute and the build (needs root)"
 	@echo "make bench   handfast beside the kernel's stack and the ceilings, in 8 minutes (needs root)"
 	@echo "make pictures  draws every picture of docs anew: scenarios, demo, live view, in 2 minutes and the build (needs root); PLOTS=yes for those of docs/plots, too"
 	@echo "make test    format, lints, and every test; as root the privileged ones too"

@@ -62,7 +62,7 @@ Examples:
 
     handfast lab bench --html bench.html
 
-  The whole story in three quarters of a minute:
+  The whole story in half a minute:
 
     handfast lab demo";
 

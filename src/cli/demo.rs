@@ -1,4 +1,4 @@
-//! The whole story in three quarters of a minute: a network, a responder, one connection looked at
+//! The whole story in half a minute: a network, a responder, one connection looked at
 //! closely, then very many, then as many as two cores do.
 
 use std::env;

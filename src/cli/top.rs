@@ -17,9 +17,9 @@ use crate::top::{Interactive, Once, TopError, View, once, run, svg, text};
 /// Watch a running program: rates, connections, drops, cores, queues, latency.
 ///
 /// Asks a running `handfast respond` or `handfast bench` over its control socket, as root or as the
-/// user who started it, and draws what it tells, in 80 columns and 24 lines or more. The program's
-/// cores pay nothing on the path of a segment: counts are read as they stand, and connections by state
-/// are counted at most once a second, less often where there are so many that it takes long.
+/// user who started it, and draws what it tells, in 60 columns and 12 lines or more. The program's cores
+/// pay nothing on the path of a segment: counts are read as they stand, and connections by state are
+/// counted at most once a second, less often where there are so many that it takes long.
 ///
 /// Drops are the frames that handfast gave up, by name; the chosen one says what it means. Queues show
 /// what the kernel dropped before we saw it, steering what the program on the interface decided. Where
