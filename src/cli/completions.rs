@@ -2,13 +2,22 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::{self, CompleteEnv, EnvCompleter};
+use nix::net::if_::if_nameindex;
 
 use super::Failure;
 use super::args::Arguments;
+use crate::lab::trace::{SCENARIOS, Scenario};
 
-/// Print what a shell needs to complete commands and options.
+const NAME: &str = "handfast";
+/// The variable with which a shell asks; its value names the shell.
+const ASKS: &str = "HANDFAST_COMPLETE";
+
+/// Print what a shell needs to complete commands, options, interfaces and scenarios.
 ///
-/// The Debian package has them in place already.
+/// The script asks handfast, which must be in PATH, each time. The Debian package has them in place
+/// already.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_long_help = EXAMPLES)]
 pub struct CompletionsArgs {
@@ -33,7 +42,7 @@ enum Shell {
 }
 
 pub(super) fn run(arguments: &CompletionsArgs) -> Result<ExitCode, Failure> {
-    print(&script(arguments.shell))
+    print(&script(arguments.shell)?)
 }
 
 /// All at once, to whom may have stopped reading: `| head` is no failure.
@@ -46,13 +55,51 @@ pub(super) fn print(text: &[u8]) -> Result<ExitCode, Failure> {
     }
 }
 
-fn script(shell: Shell) -> Vec<u8> {
-    let shell = match shell {
-        Shell::Bash => clap_complete::Shell::Bash,
-        Shell::Zsh => clap_complete::Shell::Zsh,
-        Shell::Fish => clap_complete::Shell::Fish,
+/// The shell's part: it asks this program for what may follow.
+fn script(shell: Shell) -> Result<Vec<u8>, Failure> {
+    let completer: &dyn EnvCompleter = match shell {
+        Shell::Bash => &env::Bash,
+        Shell::Zsh => &env::Zsh,
+        Shell::Fish => &env::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "handfast", &mut script);
-    script
+    completer.write_registration(ASKS, NAME, NAME, NAME, &mut script).map_err(Failure::of)?;
+    if matches!(shell, Shell::Zsh) {
+        // As _handfast in fpath it is loaded by the first completion, and is to answer that one, too.
+        script.extend_from_slice(
+            format!("[ \"$funcstack[1]\" = _{NAME} ] && _clap_dynamic_completer_{NAME} \"$@\"\n").as_bytes(),
+        );
+    }
+    Ok(script)
+}
+
+/// Answers a shell that asks what may follow, and ends the process then.
+pub(super) fn answer() {
+    CompleteEnv::with_factory(command).var(ASKS).bin(NAME).complete();
+}
+
+/// The commands and options, with the values that are this machine's.
+fn command() -> clap::Command {
+    with_values(Arguments::command())
+}
+
+fn with_values(command: clap::Command) -> clap::Command {
+    let known = command.mut_args(|argument| match (argument.get_long(), argument.get_id().as_str()) {
+        (Some("dev"), _) => argument.add(ArgValueCandidates::new(interfaces)),
+        (None, "scenario") => argument.add(ArgValueCandidates::new(scenarios)),
+        _ => argument,
+    });
+    known.mut_subcommands(with_values)
+}
+
+fn interfaces() -> Vec<CompletionCandidate> {
+    let Ok(interfaces) = if_nameindex() else { return Vec::new() };
+    interfaces.iter().map(|one| one.name().to_string_lossy().into_owned().into()).collect()
+}
+
+fn scenarios() -> Vec<CompletionCandidate> {
+    let candidate = |scenario: &Scenario| {
+        CompletionCandidate::new(scenario.name).help(Some(scenario.title.to_owned().into()))
+    };
+    SCENARIOS.iter().map(candidate).collect()
 }

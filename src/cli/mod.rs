@@ -108,6 +108,7 @@ fn with_the_other_way(mut error: clap::Error) -> clap::Error {
 
 /// Parses the process's arguments and does what they say.
 pub fn run() -> ExitCode {
+    completions::answer();
     run_with(std::env::args_os())
 }
 
