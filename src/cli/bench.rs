@@ -241,3 +241,26 @@ impl Files<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_has_its_number() {
+        for (limit, text) in [
+            (Limit::Loss { failed: 0.0251, most: 0.001 }, "2.51 % failed, of which --loss allows 0.1 %"),
+            (
+                Limit::Shortfall { completed: 0.9, least: 0.99 },
+                "90 % of it was completed, of 99 % that are needed",
+            ),
+            (
+                Limit::Late { completed: 0.52, least: 0.95 },
+                "52 % of it was completed while it was asked for, of 95 % that are needed",
+            ),
+        ] {
+            assert_eq!(by(limit), text);
+        }
+        assert_eq!(because(None), "");
+    }
+}

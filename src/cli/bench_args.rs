@@ -220,9 +220,9 @@ Examples:
 
     handfast bench 10.0.0.50:80
 
-  20,000 HTTP requests a second on a schedule, for a minute, with a page to show:
+  500 HTTP requests a second on a schedule, for a minute, with a page to show:
 
-    handfast bench http://10.0.0.50/ --rate 20k --duration 60 --html run.html
+    handfast bench http://10.0.0.50/ --rate 500 --duration 60 --html run.html
 
   From 254 addresses that are on no interface: more 4-tuples, hence more connections a second. The
   target must know the way back to them: on it, `ip route add 10.0.1.0/24 via THIS-MACHINE`:
@@ -239,7 +239,7 @@ Examples:
 
   A gate of a pipeline: exits with 3 if one of the requirements is not met:
 
-    handfast bench --dev eth0 http://10.0.0.50/health --rate 5k --quiet \\
+    handfast bench http://10.0.0.50/health --rate 2k --quiet \\
         --require-success 99.9% --require-p99 20ms
 
 Exit status:

@@ -89,7 +89,9 @@ fn everything_goes_over_ipv6_too() {
     bench(&at.to_string(), "").assert_flawless();
     kernel.signal(Signal::SIGTERM);
     assert_eq!(kernel.ended().code, Some(0));
-    let refused = bench(&SocketAddr::new(KERNEL_V6.into(), 7001).to_string(), "--connections 100");
+    let closed = SocketAddr::new(KERNEL_V6.into(), 7001);
+    let from = (stage.client(), CLIENT_DEVICE, SOURCES_V6);
+    let refused = stage.report_of(stage.start_at(from, &format!("{closed} --connections 100")), 5);
     assert_eq!((refused.failed("refused"), refused.connections("attempted")), (100, 100), "{}", refused.text);
 }
 
@@ -97,6 +99,8 @@ fn held(stage: &Stage, target: &str) {
     let results = stage.bench(&format!("{target} --workload hold --connections 2000 --concurrency 64"));
     results.assert_flawless();
     assert_eq!(results.connections("completed"), 2000);
+    results.assert_says(&["probe round trip"]);
+    assert!(!results.text.contains("completion"), "{}", results.text);
 }
 
 #[test]
@@ -158,6 +162,8 @@ fn nginx_answers_every_request() {
     let missing = stage.bench(&format!("{at} --workload request --http /none --connections 100"));
     let failed = (missing.failed("http-status"), missing.connections("completed"));
     assert_eq!(failed, (100, 0), "{}", missing.text);
+    missing.assert_says(&["404: 100", "by http status: by status, 404: 100"]);
+    assert_eq!(missing.number("connections.http_statuses.404"), 100.0);
     nginx.signal(Signal::SIGTERM);
     assert_eq!(nginx.ended().code, Some(0));
 }

@@ -35,13 +35,11 @@ pub(super) fn meaning(reason: &str, results: &Results) -> String {
     if same(reason, "http-status") && !results.connections.http_statuses.is_empty() {
         return format!(": by status, {}", statuses(&results.connections));
     }
-    // Who has not got the ACK of its SYN-ACK, or has no room for the connection, sends it again.
-    if same(reason, "timeout") && results.target_retransmissions > 0 {
-        return format!(
-            ": it took connections and did not go on with them, and sent {} segments again: most likely its \
-             accept queue is full (there: nstat -az TcpExtListenOverflows; raise the backlog of its program \
-             and net.core.somaxconn)",
-            count(results.target_retransmissions)
+    if same(reason, "timeout") && unacknowledged(results) {
+        return String::from(
+            ": it took connections and acknowledged nothing behind the handshake: most likely its accept queue \
+             is full (there: nstat -az TcpExtListenOverflows; raise the backlog of its program and \
+             net.core.somaxconn)",
         );
     }
     const MEANINGS: [(&str, &str); 6] = [
@@ -57,6 +55,17 @@ pub(super) fn meaning(reason: &str, results: &Results) -> String {
         ),
     ];
     MEANINGS.iter().find(|(known, _)| same(known, reason)).map_or("", |(_, meaning)| meaning).to_owned()
+}
+
+/// Whether time-outs behind the handshake are of connections that the target's kernel did not keep: what
+/// was sent to it went again and again, or its SYN-ACK did. (What a program leaves unread is acknowledged.)
+fn unacknowledged(results: &Results) -> bool {
+    let failed = |reason: &str| {
+        let failed = results.connections.failed.iter().filter(|(name, _)| same(name, reason));
+        failed.map(|(_, number)| *number).fold(0, u64::saturating_add)
+    };
+    let data = failed("connect-timeout") == 0 && results.retransmissions >= failed("timeout");
+    data || results.target_retransmissions >= failed("timeout")
 }
 
 /// Of a target, without its ports.
