@@ -58,6 +58,7 @@ fn line(news: News<'_>) -> String {
         News::Row(row) => {
             format!("  round {}  {:8}  {:>9}/s", row.round + 1, row.contestant, grouped(row.rate as u64))
         }
+        News::Spoilt(row) => format!("  {}", lab_comparison::spoilt(row)),
         News::Lost(lost) => lab_comparison::lost(lost),
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::lab::bench::contest::{
-    Contest, Contestant, Finished, KERNEL_TIME_WAIT_S, Lost, MSL_S, Row, SOURCE_TURNS,
+    Contest, Contestant, Disturbance, Finished, KERNEL_TIME_WAIT_S, Lost, MSL_S, Row, SOURCE_TURNS,
 };
 use crate::lab::bench::workload::{Pattern, Workload};
 use crate::report::bench::comparison::{Comparison, Run, Setting};
@@ -46,6 +46,12 @@ fn runs(contest: &Contest, rows: &[Row]) -> Vec<Run> {
         mode: row.mode.clone(),
         rate: row.rate,
         failures: row.failures,
+        others: row.disturbance.others,
+        busiest: row.disturbance.busiest.clone(),
+        steal: row.disturbance.steal,
+        spoilt: row.disturbance.is_spoilt(),
+        attempts: row.attempts,
+        outlier: false,
     };
     let mut runs: Vec<Run> = rows.iter().map(run).collect();
     for pattern in &contest.patterns {
@@ -140,6 +146,21 @@ fn packets(rows: &[Row]) -> Vec<String> {
         .collect()
 }
 
+/// A run that is made again, on one line.
+pub(super) fn spoilt(row: &Row) -> String {
+    let Disturbance { others, busiest, steal } = &row.disturbance;
+    let by = busiest.as_ref().map_or_else(String::new, |name| format!(", most of it {name}"));
+    format!(
+        "round {}  {} {} {} again: other programs took {:.0} % of its cores{by}, the hypervisor {:.0} %",
+        row.round + 1,
+        row.mode,
+        row.workload,
+        row.contestant,
+        100.0 * others.unwrap_or_default(),
+        100.0 * steal.unwrap_or_default()
+    )
+}
+
 /// On one line.
 pub(super) fn lost(lost: &Lost) -> String {
     let reason: Vec<&str> = lost.reason.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -182,6 +203,8 @@ mod tests {
             failures: 1,
             client: json!({"packets_per_connection": 6.001}),
             server: Value::Null,
+            disturbance: Disturbance::default(),
+            attempts: 1,
         }
     }
 

@@ -240,6 +240,7 @@ fn line(news: News<'_>) -> String {
             grouped(row.rate as u64),
             grouped(row.failures)
         ),
+        News::Spoilt(row) => lab_comparison::spoilt(row),
         News::Lost(lost) => lab_comparison::lost(lost),
     }
 }

@@ -21,7 +21,8 @@ fn every_contestant_gets_its_run_and_none_fails() {
     let Some(()) = stage::root() else { return };
     let contest = Contest { modes: vec![Mode::Generic, Mode::Native], ..short() };
     let mut seen = 0;
-    let finished = contest.run(&BareClient, &AtomicBool::new(false), &mut |_| seen += 1).expect("a contest");
+    let each = &mut |news: News<'_>| seen += u32::from(matches!(news, News::Row(_)));
+    let finished = contest.run(&BareClient, &AtomicBool::new(false), each).expect("a contest");
     // Four contestants play three workloads, two answer SYNs, in two modes.
     assert_eq!((finished.rows.len(), seen, finished.interrupted), (28, 28, false));
     for row in &finished.rows {
@@ -84,7 +85,12 @@ fn an_interruption_keeps_the_rows_and_removes_the_lab() {
     let Some(()) = stage::root() else { return };
     let contest = Contest { rounds: 100, ..short() };
     let stop = AtomicBool::new(false);
-    let finished = contest.run(&BareClient, &stop, &mut |_| stop.store(true, Ordering::Relaxed));
+    let first = &mut |news: News<'_>| {
+        if matches!(news, News::Row(_)) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let finished = contest.run(&BareClient, &stop, first);
     let finished = finished.expect("no error");
     assert_eq!((finished.rows.len(), finished.interrupted), (1, true));
     assert_gone(&contest);
@@ -177,7 +183,11 @@ fn the_command_reports_what_it_ran() {
     for row in ["  kernel ", "  handfast ", "  replay ", "  reflector/3 "] {
         let line = text.lines().find(|line| line.starts_with(row)).unwrap_or_else(|| panic!("{row}: {text}"));
         assert!(line.trim_end().ends_with(" 0"), "no failures: {line}");
-        assert_eq!(line.matches('%').count() + line.matches(" x").count(), 3, "three ratios: {line}");
+        assert_eq!(
+            line.matches('%').count() + line.matches(" x").count(),
+            4,
+            "three ratios, a spread: {line}"
+        );
     }
     for part in ["Linux ", " core", "The MSL of handfast is 1 s", "not NIC figures", "syn, generic mode"] {
         assert!(text.contains(part), "{part}: {text}");

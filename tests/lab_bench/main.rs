@@ -10,4 +10,5 @@ mod demo;
 mod help;
 mod kernel;
 mod mark;
+mod noise;
 mod stage;

@@ -151,10 +151,11 @@ impl Results {
                 },
                 value: failed as f64,
                 text: format!("{} ({})", count(failed), share(connections.share(failed))),
-                emphasis: false,
+                kind: plots::Kind::Plain,
+                whisker: None,
             })
             .collect();
-        html += &figure("Failures by reason", &plots::bars(&bars));
+        html += &figure("Failures by reason", &plots::bars(&bars, &[]));
         html
     }
 

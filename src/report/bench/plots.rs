@@ -12,7 +12,7 @@ use super::counted::Counted;
 use super::format::{micros, whole};
 use super::page::escape;
 use super::results::Second;
-pub(super) use bars::{Bar, bars, cpu};
+pub(super) use bars::{Bar, Kind, bars, cpu};
 
 /// A colour of light pages, and the one that stands for it on dark ones.
 pub(super) struct Colour {
@@ -195,11 +195,18 @@ mod tests {
 
     fn all() -> [String; 4] {
         let (results, measured) = (results(), measured(8, 1000));
-        let bar = |name: &str, emphasis| Bar { name: name.into(), value: 2.0, text: "2".into(), emphasis };
+        let bar = |name: &str, kind, whisker| Bar {
+            name: name.into(),
+            value: 2.0,
+            text: "2".into(),
+            kind,
+            whisker,
+        };
+        let legend = [("<b>", Kind::Rival)];
         [
             rate(&results.series, Counted::Completed, 1000.0),
             latency(("connect", &measured.connect_us), ("completion", &measured.completion_us)),
-            bars(&[bar("<b>", false), bar("b", true)]),
+            bars(&[bar("<b>", Kind::Plain, None), bar("b", Kind::Subject, Some((1.0, 3.0)))], &legend),
             cpu(&results.cpu.per_core),
         ]
     }
@@ -243,7 +250,7 @@ mod tests {
         let empty = Histogram::new_with_bounds(1, 1000, 3).unwrap();
         assert!(latency(("connect", &empty), ("completion", &empty)).contains("nothing was measured"));
         assert!(cpu(&[]).contains("nothing was measured"));
-        for svg in [rate(&[], Counted::Completed, 0.0), bars(&[])] {
+        for svg in [rate(&[], Counted::Completed, 0.0), bars(&[], &[])] {
             assert!(svg.starts_with("<svg") && !svg.contains("NaN"), "{svg}");
         }
         let one = measured(1, 1);

@@ -5,7 +5,9 @@ mod bench_client;
 mod child;
 mod client;
 mod contestant;
+mod disturbance;
 mod error;
+mod repeat;
 mod run;
 
 use std::path::PathBuf;
@@ -17,8 +19,11 @@ use serde::Serialize;
 pub use bench_client::{BenchClient, KERNEL_TIME_WAIT_S, MSL_S, SOURCE_TURNS};
 pub use client::{BareClient, ClientCommand, Outcome};
 pub use contestant::Contestant;
+pub use disturbance::Disturbance;
 pub use error::ContestError;
 pub use run::{Lost, Row, Run};
+
+use repeat::least_disturbed;
 
 use super::workload::{Pattern, Workload};
 use crate::lab::{Lab, Spec};
@@ -35,6 +40,9 @@ pub(super) const LOOK: Duration = Duration::from_millis(10);
 const OVERHEAD: Duration = Duration::from_millis(500);
 /// What failed so often is out.
 const TRIES: usize = 2;
+/// Of all runs so large a part may be made again, and so many at least.
+const REPEATED_PART: u32 = 4;
+const LEAST_REPEATS: u32 = 2;
 
 /// What is compared, and how.
 #[derive(Clone, Debug)]
@@ -71,6 +79,8 @@ pub struct Cores {
 #[derive(Clone, Copy, Debug)]
 pub enum News<'a> {
     Row(&'a Row),
+    /// A run that was disturbed, and is made again.
+    Spoilt(&'a Row),
     Lost(&'a Lost),
 }
 
@@ -151,8 +161,9 @@ impl Contest {
     }
 
     /// Runs every round in this lab. `client` is what calls the contestants that are a TCP; the
-    /// ceilings are called by a bare program. `seen` is told each row as it comes. A run that cannot
-    /// be made is told and kept, and the others go on.
+    /// ceilings are called by a bare program. `seen` is told each row as it comes. A run that was
+    /// disturbed is made again, within bounds. One that cannot be made is told and kept, and the others
+    /// go on.
     ///
     /// # Errors
     /// The lab is not as it should be.
@@ -164,11 +175,19 @@ impl Contest {
         seen: &mut dyn FnMut(News<'_>),
     ) -> Result<Finished, ContestError> {
         let mut finished = Finished { rows: Vec::new(), lost: Vec::new(), interrupted: false };
+        let mut spare = (self.rounds * self.round(0).len() as u32 / REPEATED_PART).max(LEAST_REPEATS);
+        // Of all runs, those that are made again too: each has sources of its own.
+        let mut number = 0;
         for run in (0..self.rounds).flat_map(|round| self.round(round)) {
             if finished.lost.iter().filter(|lost| run.is(lost)).count() >= TRIES {
                 continue;
             }
-            match run.carry_out(lab, client, stop) {
+            let attempt = || {
+                let run = Run { number, ..run.clone() };
+                number += 1;
+                run.carry_out(lab, client, stop)
+            };
+            match least_disturbed(&mut spare, attempt, |row| seen(News::Spoilt(row))) {
                 Ok(row) => {
                     seen(News::Row(&row));
                     finished.rows.push(row);

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::child::Child;
+use super::disturbance::{Disturbance, Look};
 use super::{BareClient, ClientCommand, Contest, ContestError, Contestant, LOOK, PORT};
 use crate::lab::bench::workload::Pattern;
 use crate::lab::{KERNEL_V4, KERNEL_V6, Lab, SOURCES_V4, SOURCES_V6};
@@ -44,6 +45,9 @@ pub struct Row {
     pub client: Value,
     /// The contestant's own report.
     pub server: Value,
+    pub disturbance: Disturbance,
+    /// How often it was run: a run that was disturbed is made again, and the least disturbed one kept.
+    pub attempts: u32,
 }
 
 /// A run that came to nothing.
@@ -97,6 +101,7 @@ impl Run<'_> {
         stop: &AtomicBool,
     ) -> Result<Row, ContestError> {
         wait(self.contest.settle, stop)?;
+        let before = Look::now();
         let client: &dyn ClientCommand = if self.contestant.is_ceiling() { &BareClient } else { client };
         let name = self.contestant.name();
         self.contestant.prepare(self, lab)?;
@@ -107,6 +112,7 @@ impl Run<'_> {
         // The server's own words may explain what the client could not do.
         let server = server.stop(self.contestant.report_file(self).as_deref());
         let (said, server) = (said?, server?);
+        let disturbance = before.until(&Look::now(), self.contest.cores);
         let outcome = client
             .read(&said)
             .ok_or_else(|| ContestError::Report { who: "client", text: said.to_string() })?;
@@ -123,6 +129,8 @@ impl Run<'_> {
             failures: outcome.failures + failed,
             client: said,
             server,
+            disturbance,
+            attempts: 1,
         })
     }
 }

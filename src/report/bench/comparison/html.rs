@@ -1,30 +1,34 @@
-use super::{Comparison, Row};
+use super::{Comparison, Row, SUBJECT, is_ceiling};
 use crate::report::bench::format::rate;
 use crate::report::bench::page::{escape, figure, page, table};
-use crate::report::bench::plots::{Bar, bars};
+use crate::report::bench::plots::{Bar, Kind, bars};
 
-/// Who is compared with the others.
-const SUBJECT: &str = env!("CARGO_PKG_NAME");
+/// What the colours mean.
+const LEGEND: [(&str, Kind); 3] =
+    [(SUBJECT, Kind::Subject), ("kernel", Kind::Rival), ("ceiling", Kind::Plain)];
 
 impl Comparison {
-    /// One page: bars and a table for each workload and mode.
+    /// One page: the verdict, then for each workload and mode bars and a table, then notes.
     pub fn html(&self) -> String {
         let mut body = format!(
-            "<h1>Connections per second, side by side</h1>\n<p class=\"muted\">{}, handfast {}</p>\n\
-             <p>Ratios are of runs of the same round; bars and figures are medians over the rounds.</p>\n",
+            "<h1>Connections per second, side by side</h1>\n{}\
+             <p class=\"muted\">{}, handfast {}. Bars and figures are medians over the rounds, whiskers the \
+             least and the most; ratios are of runs of the same round.</p>\n",
+            self.verdict_box(),
             escape(&self.setting.started_at),
             escape(&self.handfast),
         );
-        for note in &self.setting.notes {
-            body += &format!("<p>Note: {}</p>\n", escape(note));
-        }
         for rows in self.tables() {
             let Some(first) = rows.first() else { continue };
             let title = format!("{}, {} mode", first.workload, first.mode);
-            body += &figure(&title, &bars(&rows.iter().map(Self::bar).collect::<Vec<_>>()));
+            body += &figure(&title, &bars(&rows.iter().map(Self::bar).collect::<Vec<_>>(), &LEGEND));
             let header = self.header(rows);
             let header: Vec<&str> = header.iter().map(String::as_str).collect();
             body += &table(&header, &self.cells(rows), 1);
+        }
+        body += "<h2>Notes</h2>\n";
+        for note in &self.setting.notes {
+            body += &format!("<p>{}</p>\n", escape(note));
         }
         let setting = [("command", &self.setting.command), ("machine", &self.setting.machine)];
         let rows = setting.map(|(name, value)| vec![name.to_owned(), value.clone()]);
@@ -33,13 +37,25 @@ impl Comparison {
         page("handfast lab bench", &body)
     }
 
-    /// What is beside us, kernel and ceilings, is of another colour.
+    /// In red where it is not to be relied on.
+    fn verdict_box(&self) -> String {
+        let class = if self.doubts.is_empty() { "neither" } else { "target" };
+        let lines: String =
+            self.sentences().iter().map(|line| format!("<p>{}</p>\n", escape(line))).collect();
+        format!("<div class=\"limit {class}\">{lines}</div>\n")
+    }
+
     fn bar(row: &Row) -> Bar {
         Bar {
             name: row.contestant.clone(),
             value: row.rate.median,
             text: format!("{}/s", rate(row.rate.median)),
-            emphasis: row.contestant == SUBJECT,
+            kind: match row.contestant.as_str() {
+                SUBJECT => Kind::Subject,
+                ceiling if is_ceiling(ceiling) => Kind::Plain,
+                _ => Kind::Rival,
+            },
+            whisker: (row.runs > 1).then_some((row.rate.least, row.rate.most)),
         }
     }
 }

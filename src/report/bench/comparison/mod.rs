@@ -1,10 +1,14 @@
 //! Contestants side by side: medians, ratios to named references, spreads.
 //!
 //! A ratio is that of one round's runs, which were made one after the other on the same machine;
-//! the table has the median over the rounds. So what changes from round to round cancels out.
+//! the table has the median over the rounds. So what changes from round to round cancels out, and what
+//! changes within one does not: `doubts` says when that was so.
 
+mod doubts;
 mod html;
+mod outliers;
 mod text;
+mod verdict;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +16,16 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{ReadError, schema_of};
 use super::stats::median;
+
+/// Who is compared with the others.
+const SUBJECT: &str = env!("CARGO_PKG_NAME");
+/// What the kernel's stacks are called like.
+const KERNEL: &str = "kernel";
+
+/// Whether a contestant is no TCP, but what the link can do.
+fn is_ceiling(contestant: &str) -> bool {
+    contestant != SUBJECT && !contestant.starts_with(KERNEL)
+}
 
 /// Of this layout.
 pub const SCHEMA: &str = "handfast-comparison/1";
@@ -28,6 +42,29 @@ pub struct Run {
     /// Completed per second.
     pub rate: f64,
     pub failures: u64,
+    /// What other programs took of the contest's cores, 0 to 1.
+    #[serde(default)]
+    pub others: Option<f64>,
+    /// The program that took most.
+    #[serde(default)]
+    pub busiest: Option<String>,
+    /// What the hypervisor took, from the core that lost most, 0 to 1.
+    #[serde(default)]
+    pub steal: Option<f64>,
+    /// Either was too much.
+    #[serde(default)]
+    pub spoilt: bool,
+    /// How often it was run until it was not spoilt, or no more.
+    #[serde(default = "once")]
+    pub attempts: u32,
+    /// Far from the median of its row.
+    #[serde(default)]
+    pub outlier: bool,
+}
+
+/// What files of an older version do not say.
+fn once() -> u32 {
+    1
 }
 
 /// What the figures were measured on, and with what.
@@ -53,6 +90,12 @@ pub struct Comparison {
     pub setting: Setting,
     /// Contestants that the others are measured against.
     pub references: Vec<String>,
+    /// What came of it, in one sentence.
+    #[serde(default)]
+    pub verdict: String,
+    /// Why it is not to be relied on; empty if it is.
+    #[serde(default)]
+    pub doubts: Vec<String>,
     /// One for each workload, mode and contestant, in the order of the first runs.
     pub rows: Vec<Row>,
     pub runs: Vec<Run>,
@@ -66,6 +109,9 @@ pub struct Row {
     pub mode: String,
     pub runs: usize,
     pub failures: u64,
+    /// Runs far from the median.
+    #[serde(default)]
+    pub outliers: usize,
     /// Of the rates.
     pub rate: Spread,
     /// By reference: this rate divided by the reference's of the same round. Without those that
@@ -82,6 +128,11 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// How far apart the least and the most are, in medians.
+    pub fn width(&self) -> f64 {
+        if self.median > 0.0 { (self.most - self.least) / self.median } else { 0.0 }
+    }
+
     /// `None` without values.
     pub fn of(values: &[f64]) -> Option<Spread> {
         Some(Spread {
@@ -105,15 +156,22 @@ impl Comparison {
         // Rows of one table stand together, in the order of the tables' first runs.
         let tables: Vec<_> = names.iter().map(|(workload, mode, _)| (*workload, *mode)).collect();
         names.sort_by_key(|(workload, mode, _)| tables.iter().position(|table| *table == (*workload, *mode)));
-        let rows = names.iter().filter_map(|name| row(*name, references, &runs)).collect();
-        Comparison {
+        let names: Vec<(String, String, String)> =
+            names.iter().map(|&(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())).collect();
+        let mut runs = runs;
+        outliers::mark(&mut runs);
+        let rows = names.iter().filter_map(|(a, b, c)| row((a, b, c), references, &runs)).collect();
+        let comparison = Comparison {
             schema: SCHEMA.to_owned(),
             handfast: env!("CARGO_PKG_VERSION").to_owned(),
             setting,
             references: references.iter().map(|&name| name.to_owned()).collect(),
+            verdict: String::new(),
+            doubts: Vec::new(),
             rows,
             runs,
-        }
+        };
+        Comparison { verdict: verdict::sentence(&comparison), doubts: doubts::of(&comparison), ..comparison }
     }
 
     /// Reads what [`super::write_json`] wrote.
@@ -161,6 +219,7 @@ fn row(name: (&str, &str, &str), references: &[&str], runs: &[Run]) -> Option<Ro
         workload: workload.to_owned(),
         mode: mode.to_owned(),
         runs: own.len(),
+        outliers: own.iter().filter(|run| run.outlier).count(),
         failures: own.iter().fold(0, |sum, run| sum.saturating_add(run.failures)),
         rate: Spread::of(&rates)?,
         ratios: references.iter().filter_map(ratio).collect(),

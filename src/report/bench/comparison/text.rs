@@ -1,14 +1,19 @@
-use super::{Comparison, Row};
-use crate::report::bench::format::{rate, wrapped};
+use super::{Comparison, Row, is_ceiling};
+use crate::report::bench::format::{percent, rate, wrapped};
 use crate::report::bench::text::{WIDTH, aligned};
 
 /// A dash where there is no ratio.
 const NONE: &str = "-";
 
 impl Comparison {
-    /// Tables for a terminal, ratios first.
+    /// A sentence, tables for a terminal, ratios first, and notes.
     pub fn text(&self) -> String {
         let mut text = String::new();
+        if !self.rows.is_empty() {
+            text = format!("{}\n", self.sentences().join("\n"));
+            text = text.lines().flat_map(|line| wrapped(line, WIDTH)).collect::<Vec<_>>().join("\n");
+            text += "\n\n";
+        }
         for rows in self.tables() {
             let Some(first) = rows.first() else { continue };
             text += &format!("{}, {} mode\n", first.workload, first.mode);
@@ -30,6 +35,9 @@ impl Comparison {
     pub fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         let mut text = String::new();
+        if !self.rows.is_empty() {
+            text = self.sentences().iter().map(|line| marked(line) + "\n\n").collect();
+        }
         for rows in self.tables() {
             let Some(first) = rows.first() else { continue };
             text += &format!("**{}, {} mode**\n\n", marked(&first.workload), marked(&first.mode));
@@ -44,10 +52,16 @@ impl Comparison {
         text
     }
 
+    /// The verdict, or why there is none to rely on, and then what it would be.
+    pub(super) fn sentences(&self) -> Vec<String> {
+        let doubts = self.doubts.iter().map(|doubt| format!("Not to be relied on: {doubt}."));
+        doubts.chain([self.verdict.clone()]).collect()
+    }
+
     pub(super) fn header(&self, rows: &[Row]) -> Vec<String> {
         let mut header = vec!["contestant".to_owned()];
         header.extend(self.references_of(rows).map(|reference| format!("of {reference}")));
-        header.extend(["median/s", "least", "most", "runs", "failed"].map(str::to_owned));
+        header.extend(["median/s", "least", "most", "spread", "runs", "failed"].map(str::to_owned));
         header
     }
 
@@ -57,7 +71,7 @@ impl Comparison {
             let mut cells = vec![row.contestant.clone()];
             cells.extend(ratios.iter().filter_map(|column| column.get(index).cloned()));
             cells.extend([row.rate.median, row.rate.least, row.rate.most].map(rate));
-            cells.extend([row.runs.to_string(), row.failures.to_string()]);
+            cells.extend([percent(row.rate.width()), row.runs.to_string(), row.failures.to_string()]);
             cells
         };
         rows.iter().enumerate().map(cells).collect()
@@ -69,18 +83,13 @@ impl Comparison {
     }
 }
 
-/// A column of ratios: as shares, or as factors where at least half of the others are well above
-/// the reference.
+/// A column of ratios: beside the kernel as factors, beside a ceiling as shares, whatever they are.
 fn ratios(rows: &[Row], reference: &str) -> Vec<String> {
-    const WELL_ABOVE: f64 = 1.5;
-    let ratio = |row: &Row| row.ratios.get(reference).map(|spread| spread.median);
-    let others: Vec<f64> = rows.iter().filter(|row| row.contestant != reference).filter_map(ratio).collect();
-    let above = others.iter().filter(|ratio| **ratio > WELL_ABOVE).count();
-    let factors = above > 0 && 2 * above >= others.len();
-    let text = |ratio: f64| match factors {
-        true => format!("{ratio:.2} x"),
-        false => format!("{:.1} %", 100.0 * ratio),
+    let text = |ratio: f64| match is_ceiling(reference) {
+        true => format!("{:.1} %", 100.0 * ratio),
+        false => format!("{ratio:.2} x"),
     };
+    let ratio = |row: &Row| row.ratios.get(reference).map(|spread| spread.median);
     rows.iter().map(|row| ratio(row).map_or_else(|| NONE.to_owned(), text)).collect()
 }
 

@@ -20,22 +20,75 @@ pub(in crate::report::bench) struct Bar {
     pub(in crate::report::bench) name: String,
     pub(in crate::report::bench) value: f64,
     pub(in crate::report::bench) text: String,
-    pub(in crate::report::bench) emphasis: bool,
+    pub(in crate::report::bench) kind: Kind,
+    /// From the least to the most that the value was seen to be.
+    pub(in crate::report::bench) whisker: Option<(f64, f64)>,
 }
 
-/// Bars of one colour; those with emphasis of another.
-pub(in crate::report::bench) fn bars(bars: &[Bar]) -> String {
-    let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
-    draw(height(bars.len()), |area| {
-        for (bar, top) in bars.iter().zip(tops()) {
-            let part = if most > 0.0 { bar.value / most } else { 0.0 };
-            let colour = if bar.emphasis { &ORANGE } else { &BLUE };
+/// Whose bar it is: each has a colour of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::report::bench) enum Kind {
+    Plain,
+    Subject,
+    Rival,
+}
+
+impl Kind {
+    fn colour(self) -> &'static Colour {
+        match self {
+            Kind::Plain => &BLUE,
+            Kind::Subject => &ORANGE,
+            Kind::Rival => &GREEN,
+        }
+    }
+}
+
+/// Bars; with a legend above, if there is one.
+pub(in crate::report::bench) fn bars(bars: &[Bar], legend: &[(&str, Kind)]) -> String {
+    let reach = |bar: &Bar| bar.whisker.map_or(bar.value, |(_, most)| most.max(bar.value));
+    let most = bars.iter().map(reach).fold(0.0, f64::max);
+    let part = |value: f64| if most > 0.0 { value / most } else { 0.0 };
+    let above = usize::from(!legend.is_empty());
+    draw(height(bars.len() + above), |area| {
+        let mut left = BARS_FROM;
+        for (text, kind) in legend {
+            left = key(area, text, kind.colour(), left)?;
+        }
+        if above > 0 {
+            whisker(area, (left, 5), (0, 24))?;
+            write(area, "least to most", (left + 32, 5), HPos::Left, &INK)?;
+        }
+        for (bar, top) in bars.iter().zip(tops().skip(above)) {
             name(area, &bar.name, top)?;
-            let end = rectangle(area, (BARS_FROM, top), part, colour)?;
+            let mut end = rectangle(area, (BARS_FROM, top), part(bar.value), bar.kind.colour())?;
+            if let Some((least, most)) = bar.whisker {
+                let ends = (length(part(least)), length(part(most)));
+                whisker(area, (BARS_FROM, top), ends)?;
+                end = end.max(BARS_FROM + ends.1);
+            }
             write(area, &bar.text, (end + 8, top), HPos::Left, &INK)?;
         }
         Ok(())
     })
+}
+
+/// A line with two ends, over the middle of a bar.
+fn whisker(area: &Drawing<'_>, (left, top): (i32, i32), (least, most): (i32, i32)) -> Drawn {
+    let (middle, half) = (top + BAR / 2, BAR / 4);
+    let line =
+        |from: (i32, i32), to: (i32, i32)| area.draw(&PathElement::new([from, to], INK.rgb.stroke_width(1)));
+    line((left + least, middle), (left + most, middle))?;
+    for end in [left + least, left + most] {
+        line((end, middle - half), (end, middle + half))?;
+    }
+    Ok(())
+}
+
+/// A colour of the legend and what it means; returns where the next one begins.
+fn key(area: &Drawing<'_>, text: &str, colour: &Colour, left: i32) -> Result<i32, Box<dyn Error>> {
+    area.draw(&Rectangle::new([(left, 8), (left + 14, 22)], colour.rgb.filled()))?;
+    write(area, text, (left + 20, 5), HPos::Left, &INK)?;
+    Ok(left + 20 + 9 * i32::try_from(text.chars().count()).unwrap_or(0) + 20)
 }
 
 /// What each core did, as shares of the time: user, system, softirq with irq, steal, idle.
@@ -47,8 +100,7 @@ pub(in crate::report::bench) fn cpu(cores: &[Core]) -> String {
         [("user", &BLUE), ("system", &GREEN), ("softirq, irq", &ORANGE), ("steal", &RED), ("idle", &PALE)];
     draw(height(cores.len() + 1), |area| {
         for ((text, colour), left) in legend.iter().zip((BARS_FROM..).step_by(115)) {
-            area.draw(&Rectangle::new([(left, 8), (left + 14, 22)], colour.rgb.filled()))?;
-            write(area, text, (left + 20, 5), HPos::Left, &INK)?;
+            key(area, text, colour, left)?;
         }
         for (core, top) in cores.iter().zip(tops().skip(1)) {
             let shares = [core.user, core.system, core.softirq + core.irq, core.steal, core.idle];
@@ -92,6 +144,11 @@ fn name(area: &Drawing<'_>, name: &str, top: i32) -> Drawn {
     write(area, &shown, (BARS_FROM - 10, top), HPos::Right, &INK)
 }
 
+/// Pixels of a share of the full length.
+fn length(share: f64) -> i32 {
+    (share.clamp(0.0, 1.0) * f64::from(BARS_TO - BARS_FROM)).round() as i32
+}
+
 /// A bar's piece for a share of its full length; returns where it ends.
 fn rectangle(
     area: &Drawing<'_>,
@@ -99,7 +156,7 @@ fn rectangle(
     share: f64,
     colour: &Colour,
 ) -> Result<i32, Box<dyn Error>> {
-    let length = (share.clamp(0.0, 1.0) * f64::from(BARS_TO - BARS_FROM)).round() as i32;
+    let length = length(share);
     if length > 0 {
         area.draw(&Rectangle::new([(left, top), (left + length, top + BAR)], colour.rgb.filled()))?;
     }

@@ -1,0 +1,73 @@
+//! Why a comparison is not to be relied on.
+
+use super::{Comparison, Row, Run, is_ceiling};
+use crate::report::bench::format::percent;
+
+/// Beyond its ceiling by more than this, one of the two was held up.
+const ABOVE: f64 = 1.1;
+/// Runs farther apart than this, in medians, say little.
+const WIDE: f64 = 0.5;
+
+/// One sentence each.
+pub(super) fn of(comparison: &Comparison) -> Vec<String> {
+    let rows = || comparison.rows.iter();
+    let above = rows().flat_map(|row| above_its_ceiling(row)).collect::<Vec<_>>();
+    let wide: Vec<String> = rows().filter(|row| row.runs > 1 && row.rate.width() > WIDE).map(width).collect();
+    let out = rows().filter(|row| row.outliers > 0).map(|row| format!("{} ({})", row.outliers, name(row)));
+    let out: Vec<String> = out.collect();
+    let mut doubts = disturbed(&comparison.runs);
+    doubts.extend(some("above a ceiling, which nothing can be: one of the two was held up: ", above));
+    doubts.extend(some("the runs of one row are far apart: ", wide));
+    doubts.extend(some("single runs are far from the others: ", out));
+    doubts
+}
+
+/// The first few of them.
+fn some(what: &str, found: Vec<String>) -> Option<String> {
+    const SHOWN: usize = 3;
+    let more = found.len().saturating_sub(SHOWN);
+    let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let shown = found.into_iter().take(SHOWN).collect::<Vec<_>>().join("; ");
+    (!shown.is_empty()).then(|| format!("{what}{shown}{rest}"))
+}
+
+/// By other programs, or by the hypervisor. A run that is shown under several names is one.
+fn disturbed(runs: &[Run]) -> Vec<String> {
+    let measured: Vec<&Run> = runs.iter().filter(|run| !run.contestant.contains('/')).collect();
+    let spoilt: Vec<&&Run> = measured.iter().filter(|run| run.spoilt).collect();
+    if spoilt.is_empty() {
+        return Vec::new();
+    }
+    let most =
+        |share: fn(&Run) -> Option<f64>| spoilt.iter().filter_map(|run| share(run)).fold(0.0, f64::max);
+    let (others, steal) = (most(|run| run.others), most(|run| run.steal));
+    let heaviest = spoilt.iter().max_by(|a, b| a.others.unwrap_or(0.0).total_cmp(&b.others.unwrap_or(0.0)));
+    let by = heaviest.and_then(|run| run.busiest.as_ref());
+    let by = by.map_or_else(String::new, |name| format!(", most of it `{name}`"));
+    vec![format!(
+        "{} of {} runs were disturbed, also when they were made again: other programs took up to {} of their \
+         cores{by}, the hypervisor up to {} (steal)",
+        spoilt.len(),
+        measured.len(),
+        percent(others),
+        percent(steal)
+    )]
+}
+
+fn above_its_ceiling(row: &Row) -> Option<String> {
+    if is_ceiling(&row.contestant) {
+        return None;
+    }
+    let ratios = row.ratios.iter().filter(|(reference, _)| is_ceiling(reference));
+    let (reference, ratio) = ratios.max_by(|(_, a), (_, b)| a.median.total_cmp(&b.median))?;
+    (ratio.median > ABOVE).then(|| format!("{} has {} of {reference}", name(row), percent(ratio.median)))
+}
+
+fn width(row: &Row) -> String {
+    let (least, most) = (row.rate.least / row.rate.median, row.rate.most / row.rate.median);
+    format!("{} from {} to {} of the median", name(row), percent(least), percent(most))
+}
+
+fn name(row: &Row) -> String {
+    format!("{}, {}, {}", row.contestant, row.workload, row.mode)
+}

@@ -1,0 +1,68 @@
+//! Figures of a machine that was busy with something else say so.
+
+use std::process::{Child, Command, Stdio};
+
+use assert_cmd::cargo::CommandCargoExt;
+use serde_json::Value;
+
+use crate::stage;
+
+/// A loop that never ends, until it is dropped.
+struct Busy(Child);
+
+impl Busy {
+    fn start() -> Busy {
+        let mut command = Command::new("sh");
+        Busy(command.args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn().expect("sh"))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn other_programs_are_measured_and_said_and_their_runs_made_again() {
+    let Some(()) = stage::root() else { return };
+    // Two for each core of the machine: none is left for the contest alone.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let _busy: Vec<Busy> = (0..2 * cores).map(|_| Busy::start()).collect();
+    let name = format!("hf-b-{}", std::process::id());
+    let mut command = Command::cargo_bin("handfast").expect("built");
+    command.args([
+        "lab",
+        "bench",
+        "--name",
+        &name,
+        "--rounds",
+        "1",
+        "--seconds",
+        "500ms",
+        "--mode",
+        "generic",
+    ]);
+    command.args(["--contestants", "kernel,handfast", "--workloads", "handshake", "--json", "-"]);
+    let output = command.output().expect("runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    let json: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let runs = json["runs"].as_array().expect("runs");
+    assert_eq!(runs.len(), 2, "{text}");
+    for run in runs {
+        let others = run["others"].as_f64().expect("measured");
+        assert!(others > 0.1 && run["spoilt"] == true && run["busiest"].is_string(), "{run}");
+    }
+    // Twice, for all runs together, since there are but two.
+    let attempts: u64 = runs.iter().map(|run| run["attempts"].as_u64().expect("a count")).sum();
+    assert_eq!(attempts, 4, "{text}");
+    assert_eq!(text.matches(" again: other programs took ").count(), 2, "{text}");
+    let doubts = json["doubts"].as_array().expect("doubts");
+    assert!(
+        doubts[0].as_str().is_some_and(|doubt| doubt.starts_with("2 of 2 runs were disturbed")),
+        "{json:#}"
+    );
+    assert!(text.contains("Not to be relied on: 2 of 2 runs were disturbed"), "{text}");
+}
