@@ -143,7 +143,9 @@ pub struct RespondArgs {
     /// Take TCP segments whose checksum covers the pseudo-header only
     ///
     /// So a veth peer sends them while its transmit offload is on (the better cure is
-    /// `ethtool -K PEER tx off`), and so virtio-net has them in generic mode.
+    /// `ethtool -K PEER tx off`), and so virtio-net has them in generic mode. The sender's segmentation
+    /// offload must be off then (`ethtool -K PEER tso off gso off`): what it leaves to a device to cut
+    /// fits no frame, and uploads stall.
     #[arg(long, help_heading = "Packet path")]
     pub accept_partial_checksums: bool,
 

@@ -74,7 +74,7 @@ fn virtio(native: bool, heard: &Heard) -> Check {
     let name = "partial-checksums";
     let found = format!("virtio-net; {} of {} TCP segments seen", heard.partial, heard.segments);
     let why = "Generic mode would drop what machines on the same host send, as tcp_partial_checksum: it takes \
-               --accept-partial-checksums. Native mode does not.";
+               --accept-partial-checksums, and at the sender ethtool -K PEER tso off gso off. Native mode does not.";
     match native {
         true => Check::ok(name, format!("{found}; native mode, which auto takes, has whole ones")).why(why),
         false => Check::warning(name, found).why(why),
