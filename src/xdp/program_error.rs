@@ -39,7 +39,7 @@ pub enum AttachError {
         "cannot attach to {interface} in {mode} mode ({source}): {holder}.{}",
         holder.removal(interface)
     )]
-    Busy { interface: String, mode: Mode, holder: Holder, source: io::Error },
+    Busy { interface: String, mode: Mode, holder: Box<Holder>, source: io::Error },
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): a device on top of it (a bond, a bridge) has \
          an XDP program: attach there, or remove it with `ip link set dev DEVICE xdp off`"
