@@ -23,6 +23,7 @@ mod bench_target;
 mod bench_url;
 mod bench_watch;
 mod capture_args;
+mod charset;
 mod completions;
 mod config;
 mod connections;

@@ -4,6 +4,9 @@
 use std::fmt::Arguments;
 use std::io::{self, Write};
 
+use super::charset;
+use crate::text::ascii;
+
 macro_rules! print {
     ($($text:tt)*) => { $crate::cli::out::say(format_args!($($text)*)) };
 }
@@ -13,8 +16,22 @@ macro_rules! println {
     ($($text:tt)*) => { $crate::cli::out::say(format_args!("{}\n", format_args!($($text)*))) };
 }
 
+macro_rules! eprintln {
+    ($($text:tt)*) => { $crate::cli::out::warn(format_args!("{}\n", format_args!($($text)*))) };
+}
+
 /// At once, for whoever waits behind a pipe. What cannot be written any more is left out.
 pub(super) fn say(text: Arguments<'_>) {
     let mut out = io::stdout().lock();
-    let _ = out.write_fmt(text).and_then(|()| out.flush());
+    let _ = out.write_all(shown(text.to_string()).as_bytes()).and_then(|()| out.flush());
+}
+
+/// To standard error.
+pub(super) fn warn(text: Arguments<'_>) {
+    let _ = io::stderr().write_all(shown(text.to_string()).as_bytes());
+}
+
+/// In what the terminal's character set has.
+pub(super) fn shown(text: String) -> String {
+    if charset::is_utf8() || text.is_ascii() { text } else { ascii(&text) }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use super::Failure;
 use super::control_args::{WhomArgs, unanswered};
 use super::values::seconds;
+use super::{Failure, charset};
 use crate::top::{Interactive, Once, TopError, View, once, run, svg, text};
 
 /// Watch a running program: rates, connections, drops, cores, queues, latency.
@@ -23,7 +23,7 @@ use crate::top::{Interactive, Once, TopError, View, once, run, svg, text};
 ///
 /// Drops are the frames that handfast gave up, by name; the chosen one says what it means. Queues show
 /// what the kernel dropped before we saw it, steering what the program on the interface decided. Where
-/// NO_COLOR is set, there are no colours.
+/// NO_COLOR is set, there are no colours; where the locale has no UTF-8, nothing but ASCII.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct TopArgs {
@@ -78,7 +78,8 @@ pub(super) fn run_top(arguments: &TopArgs) -> Result<ExitCode, Failure> {
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::of)?;
     }
-    let how = Interactive { interval: arguments.interval, colour: colour(), stop };
+    let how =
+        Interactive { interval: arguments.interval, colour: colour(), ascii: !charset::is_utf8(), stop };
     run(client, &how).map_err(failure)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -90,7 +91,11 @@ fn print(arguments: &TopArgs) -> Result<ExitCode, Failure> {
         statuses: u32::from(arguments.intervals) + 1,
         width: arguments.width.unwrap_or(terminal),
         height: arguments.height,
-        view: if arguments.svg.is_some() { View::watched(true) } else { View::printed() },
+        // A file is no terminal.
+        view: match arguments.svg {
+            Some(_) => View::watched(true),
+            None => View { ascii: !charset::is_utf8(), ..View::printed() },
+        },
     };
     let picture = once(arguments.whom.connect("top")?, &wanted).map_err(failure)?;
     if let Some(path) = &arguments.svg {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use terminal_size::{Width, terminal_size};
 
-use super::Failure;
 use super::stage::Stage;
+use super::{Failure, charset};
 use crate::trace::{Picture, Text, html, svg};
 
 /// Columns where there is no terminal to ask.
@@ -21,7 +21,7 @@ pub(super) struct Drawing {
     /// Write a page with the drawing, and the same as text, to this file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Nothing but ASCII in the terminal
+    /// Nothing but ASCII in the terminal; the default where the locale (LC_ALL, LC_CTYPE, LANG) has no UTF-8
     #[arg(long)]
     pub ascii: bool,
     /// Columns to draw in; from 93 on with the time of each segment [default: the terminal's]
@@ -56,7 +56,8 @@ impl Drawing {
 
     fn text(&self, picture: &Picture) -> String {
         let width = columns(self.width);
-        Text { picture, width, ascii: self.ascii, colour: Stage::of_stdout().colour }.to_string()
+        let ascii = self.ascii || !charset::is_utf8();
+        Text { picture, width, ascii, colour: Stage::of_stdout().colour }.to_string()
     }
 }
 

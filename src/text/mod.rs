@@ -1,8 +1,10 @@
 //! Text for people, for whoever prints or draws: numbers with commas, lines of a width, markup. A
 //! leaf that everything above the packet path may use.
 
+mod ascii;
 mod printable;
 
+pub use ascii::ascii;
 pub use printable::printable;
 
 /// `1,048,576`.

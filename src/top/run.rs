@@ -21,6 +21,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(45);
 pub struct Interactive {
     pub interval: Duration,
     pub colour: bool,
+    /// Nothing but ASCII.
+    pub ascii: bool,
     /// True: leave. Signals set it.
     pub stop: Arc<AtomicBool>,
 }
@@ -45,7 +47,8 @@ pub enum TopError {
 pub fn run(client: Client, how: &Interactive) -> Result<(), TopError> {
     let feed = Feed::start(client, how.interval).map_err(TopError::Thread)?;
     // An error of the first answer belongs on the screen that was there before.
-    let mut watch = Watch { model: first(&feed)?, frozen: None, view: View::watched(how.colour), width: 0 };
+    let view = View { ascii: how.ascii, ..View::watched(how.colour) };
+    let mut watch = Watch { model: first(&feed)?, frozen: None, view, width: 0 };
     let mut screen = Screen::open()?;
     let mut changed = true;
     while !how.stop.load(Relaxed) {

@@ -21,6 +21,8 @@ pub struct View {
     pub paused: bool,
     /// `false`: nothing but bold and reverse.
     pub colour: bool,
+    /// Nothing but ASCII.
+    pub ascii: bool,
     /// Printed, not watched: no keys, nothing chosen.
     pub still: bool,
     /// Why nothing more is told.

@@ -18,7 +18,11 @@ const SECONDS: usize = 4;
 fn the_demo_is_drawn_for_the_readme() {
     let Some(()) = skip::root() else { return };
     let program = env!("CARGO_BIN_EXE_handfast");
-    let output = Command::new(program).args(["lab", "demo", "--name", "picture"]).output().expect("runs");
+    let output = Command::new(program)
+        .args(["lab", "demo", "--name", "picture"])
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .expect("runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     fs::write(docs().join("demo.svg"), drawn(&text)).expect("docs/demo.svg");

@@ -87,6 +87,18 @@ fn figure(picture: &str, name: &str, place: usize) -> f64 {
 }
 
 #[test]
+fn a_locale_without_utf8_gets_ascii() {
+    let Some(pair) = Pair::start(&["--rate", "500"]) else { return };
+    for (locale, is_ascii) in [("C", true), ("C.UTF-8", false)] {
+        let mut top = Command::new(PROGRAM);
+        let top = top.args(["top", "--once", "--socket"]).arg(&pair.sockets[0]).env("LC_ALL", locale);
+        let output = top.stdin(Stdio::null()).output().expect("it runs");
+        assert!(output.status.success() && output.stdout.len() > 500, "{output:?}");
+        assert_eq!(output.stdout.is_ascii(), is_ascii, "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[test]
 fn it_prints_what_both_sides_do() {
     let Some(pair) = Pair::start(&["--rate", "500"]) else { return };
     let look = || status(&pair.sockets[0]).expect("it answers");

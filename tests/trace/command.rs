@@ -1,6 +1,6 @@
 //! `handfast lab trace` as it is typed.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -53,6 +53,27 @@ fn ascii_is_nothing_but_ascii() {
     let text = printed(&["lab", "trace", "lost-syn", "--name", &lab, "--ascii", "--width", "100"]);
     assert!(text.is_ascii(), "{text}");
     assert!(text.contains(" -X ") && text.contains(" -->") && text.contains("<-- "), "{text}");
+}
+
+/// By the first of the locale's variables that is set.
+#[test]
+fn a_locale_without_utf8_gets_ascii() {
+    let Some(lab) = lab() else { return };
+    for (all, ctype, lang, is_ascii) in [
+        ("C", "", "C.UTF-8", true),
+        ("", "C", "C.UTF-8", true),
+        ("", "", "C", true),
+        ("C.UTF-8", "C", "C", false),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_handfast"))
+            .args(["lab", "trace", "reset", "--name", &lab, "--width", "100"])
+            .envs([("LC_ALL", all), ("LC_CTYPE", ctype), ("LANG", lang)])
+            .output()
+            .expect("runs");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(output.status.success() && text.contains("ESTABLISHED"), "{text}");
+        assert_eq!(text.is_ascii(), is_ascii, "LC_ALL={all} LC_CTYPE={ctype} LANG={lang}\n{text}");
+    }
 }
 
 #[test]

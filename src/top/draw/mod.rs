@@ -14,6 +14,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Model, Pane, View};
+use crate::text::ascii;
 use canvas::Canvas;
 use layout::{Layout, Wants};
 
@@ -24,6 +25,13 @@ const LEAST: (u16, u16) = (60, 12);
 
 /// Draws everything into `area`, which is empty.
 pub fn draw(model: &Model, view: &View, area: Rect, buffer: &mut Buffer) {
+    paint(model, view, area, buffer);
+    for cell in buffer.content.iter_mut().filter(|cell| view.ascii && !cell.symbol().is_ascii()) {
+        cell.set_symbol(&ascii(cell.symbol()));
+    }
+}
+
+fn paint(model: &Model, view: &View, area: Rect, buffer: &mut Buffer) {
     let mut canvas = Canvas::new(buffer, view);
     if area.width < LEAST.0 || area.height < LEAST.1 {
         canvas.line(area, 0, &format!("{} columns and {} lines are needed", LEAST.0, LEAST.1));
