@@ -48,3 +48,36 @@ fn systemd_knows_every_key_of_the_unit() {
         .collect();
     assert!(output.status.success() && ours.is_empty(), "{ours:#?}");
 }
+
+/// An address that nobody reads is worse than none.
+#[test]
+fn nobody_is_named_who_is_not_there() {
+    for (name, text) in [
+        ("Cargo.toml", CARGO),
+        ("handfast.service", UNIT),
+        ("copyright", include_str!("../../packaging/copyright")),
+    ] {
+        for placeholder in [".invalid", ".example", "example.com", "example.org", "localhost"] {
+            assert!(!text.contains(placeholder), "{name} names {placeholder}");
+        }
+    }
+    let has = |key: &str| CARGO.lines().any(|line| line.starts_with(&format!("{key} = ")));
+    assert!(["keywords", "categories", "license", "description"].iter().all(|key| has(key)));
+}
+
+#[test]
+fn who_builds_the_package_maintains_it() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/maintainer");
+    let maintainer = |name: &str, address: &str| {
+        let mut command = std::process::Command::new(script);
+        let output = command.env("DEBFULLNAME", name).env("DEBEMAIL", address).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(maintainer("Ada Byron", "ada@host.net"), "Ada Byron <ada@host.net>\n");
+    assert_eq!(maintainer("", "Ada Byron <ada@host.net>"), "Ada Byron <ada@host.net>\n");
+    // Of git, or of this host: somebody all the same.
+    let found = maintainer("", "");
+    let (name, address) = found.trim().split_once(" <").unwrap();
+    assert!(!name.is_empty() && address.contains('@') && address.ends_with('>'), "{found}");
+}
