@@ -98,7 +98,11 @@ impl TargetArg {
         let known = |address, zone| Resolved { target: self.at(address), zone, name: None };
         let name = match &self.host {
             Host::Address(address) => return Ok(known(*address, None)),
-            Host::Zoned(address, zone) => return Ok(known((*address).into(), Some(zone.clone()))),
+            Host::Zoned(address, zone) => {
+                // An interface may be named by its index (RFC 4007 11.2).
+                let named = zone.parse().ok().and_then(interface).unwrap_or_else(|| zone.clone());
+                return Ok(known((*address).into(), Some(named)));
+            }
             Host::Name(name) => name,
         };
         let found = (name.as_str(), *self.ports.start()).to_socket_addrs().map_err(|error| {
@@ -163,6 +167,16 @@ mod tests {
         ] {
             let error = text.parse::<TargetArg>().expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_a_name_or_an_index() {
+        for (text, zone) in
+            [("[fe80::1%lo]:80", "lo"), ("[fe80::1%1]:80", "lo"), ("[fe80::1%eth9]:80", "eth9")]
+        {
+            let found = text.parse::<TargetArg>().unwrap().resolve(None).unwrap();
+            assert_eq!(found.zone.as_deref(), Some(zone), "{text}");
         }
     }
 

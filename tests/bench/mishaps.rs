@@ -104,14 +104,18 @@ fn a_closed_loop_without_4_tuples_is_the_clients_limit() {
 /// As the README has it: the lab knows which sources it routes back.
 #[test]
 fn in_a_lab_the_target_alone_is_enough() {
-    let Some(stage) = stage(|spec| spec) else { return };
-    let _responder = stage.respond(&["9=discard"], "");
-    let mut command = stage.client().command(crate::stage::PROGRAM);
-    command.args(["bench", &format!("{SERVED}:9"), "--connections", "1000", "--json"]);
-    command.arg(stage.file("bench.json"));
-    let results = stage.report(crate::process::Process::start(command));
-    results.assert_flawless();
-    assert_eq!(results.at("options.source"), "10.78.0.0/16:1024-65535");
+    let Some(stage) = stage(|spec| Spec { ipv6: true, ..spec }) else { return };
+    let _responder = stage.respond(&["9=discard", "[2001:db8:18::1:1]:9=discard"], "");
+    for (target, sources) in [
+        (format!("{SERVED}:9"), "10.78.0.0/16:1024-65535"),
+        ("[2001:db8:18::1:1]:9".to_owned(), "[2001:db8:78::]/64:1024-65535"),
+    ] {
+        let mut command = stage.client().command(crate::stage::PROGRAM);
+        command.args(["bench", &target, "--connections", "1000", "--json"]).arg(stage.file("bench.json"));
+        let results = stage.report(crate::process::Process::start(command));
+        results.assert_flawless();
+        assert_eq!(results.at("options.source"), sources);
+    }
 }
 
 #[test]

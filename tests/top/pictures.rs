@@ -47,6 +47,18 @@ fn a_benchmark() {
     same("bench-160x50.txt", &picture(&model, &View::watched(true), (160, 50)));
 }
 
+/// What ends in it is the probe, long after the connection was opened.
+#[test]
+fn the_latency_of_held_connections_is_their_probe_s() {
+    let held = |second| {
+        let mut status = bench(second);
+        status.bench.iter_mut().for_each(|bench| bench.workload = "hold".to_owned());
+        status
+    };
+    let picture = picture(&watched(60, held), &View::watched(true), (80, 24));
+    assert!(picture.contains(" probe ") && !picture.contains("to the end"), "{picture}");
+}
+
 #[test]
 fn help_lies_over_it() {
     let model = watched(60, |second| responder(1, second));

@@ -6,9 +6,9 @@ use crate::control::{BenchStatus, LatencyStatus};
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, bench: &BenchStatus) {
     let heads = ["p50", "p99", "p99.9", "most", "of"].map(str::to_owned);
     canvas.heading(area, "latency, µs", &row("", &heads), false);
-    for (line, name, latency) in
-        [(1, "established", bench.connect_us), (2, "to the end", bench.completion_us)]
-    {
+    // Of held connections it is the round trip of their probe.
+    let end = if bench.workload == "hold" { "probe" } else { "to the end" };
+    for (line, name, latency) in [(1, "established", bench.connect_us), (2, end, bench.completion_us)] {
         let text = latency.map_or_else(|| format!(" {name:<17}none measured yet"), |us| figures(name, us));
         canvas.line(area, line, &text);
     }
