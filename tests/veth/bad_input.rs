@@ -98,7 +98,7 @@ fn a_second_responder_is_refused_and_the_first_goes_on() {
     let arguments = ["--dev", SERVER_DEVICE, "--listen", &listener];
     let (pid, program) = (first.pid(), crate::responder::PROGRAM);
     let said = [
-        format!("cannot attach to hf-s in generic mode (Device or resource busy (os error 16))"),
+        "cannot attach to hf-s in generic mode (Device or resource busy (os error 16))".to_owned(),
         format!("A handfast is at work there, process {pid}, and an interface has one program\nfix: "),
         format!("fix: one program with the listeners of both: kill {pid}; {program} respond --dev hf-s "),
         format!(" --listen {listener} "),
