@@ -93,8 +93,8 @@ pub struct RespondArgs {
 
     /// Answer neither ARP nor neighbour solicitations, and announce nothing
     ///
-    /// For a server behind a load balancer that rewrites MACs only (direct server return): the
-    /// balancer owns the address on the link.
+    /// For a server behind a load balancer that rewrites MACs only: the balancer owns the address on
+    /// the link. Answers go back to the balancer, which must forward them (docs/nic.md).
     #[arg(long)]
     pub no_arp: bool,
 

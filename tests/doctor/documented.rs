@@ -24,6 +24,35 @@ fn every_check_is_explained() {
     }
 }
 
+/// Each step has its check, by its name, and those that concern a NIC are all there.
+#[test]
+fn the_guide_for_a_nic_names_the_checks() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/nic.md");
+    let text = std::fs::read_to_string(path).expect("docs/nic.md");
+    let known: Vec<&str> = CATALOGUE.iter().flat_map(|group| group.checks).copied().collect();
+    let (table, steps) = text.split_once("\n## ").expect("a table of steps, then the steps");
+    let named = |text: &str| -> Vec<String> {
+        text.split('`').skip(1).step_by(2).filter(|name| known.contains(name)).map(str::to_owned).collect()
+    };
+    for row in table.lines().filter(|line| line.starts_with("| [")) {
+        let heading = row.strip_prefix("| [").and_then(|row| row.split_once(']')).expect("a link").0;
+        let step =
+            format!("\n## {steps}").split("\n## ").find(|step| step.starts_with(heading)).map(str::to_owned);
+        let step = step.unwrap_or_else(|| panic!("no step {heading}"));
+        let checks = step.lines().find(|line| line.starts_with("doctor: ")).expect("a line of checks");
+        let (listed, explained) = (named(row), named(checks));
+        assert!(!listed.is_empty(), "{row}");
+        assert!(listed.iter().all(|name| explained.contains(name)), "{heading}: {listed:?}, {explained:?}");
+        // No other names in the table than those of checks.
+        assert_eq!(row.matches('`').count(), 2 * listed.len(), "{row}");
+    }
+    for group in CATALOGUE.iter().filter(|group| ["polling", "machine"].contains(&group.title)) {
+        for check in group.checks {
+            assert!(named(table).iter().any(|name| name == check), "{check}");
+        }
+    }
+}
+
 #[test]
 fn the_json_has_the_fields_of_its_schema() {
     let output = Command::new(PROGRAM).args(["doctor", "--dev", "lo", "--json"]).output().expect("it runs");
