@@ -20,6 +20,9 @@
 //! xdp → capture} → wire`; `observe` is a leaf that all may use, `text` one for what people read.
 //! `tests/layers.rs` holds this.
 
+// Both panic where nothing can be written any more. What people read leaves through cli::out.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod capture;
 pub mod cli;
 pub mod control;

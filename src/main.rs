@@ -1,5 +1,10 @@
 use std::process::ExitCode;
 
+mod allocator;
+
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
+
 fn main() -> ExitCode {
     handfast::cli::run()
 }

@@ -34,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Every file with `unsafe` in it, and why it needs it.
 const UNSAFE: &[(&str, &str)] = &[
+    ("allocator.rs", "a global allocator"),
     ("cli/root_files.rs", "fork"),
     ("engine/priority.rs", "sched_setscheduler"),
     ("table/lines.rs", "values have one owner, which the compiler cannot see"),

@@ -8,7 +8,7 @@
 //! - `settings`: what can be chosen; `choose` which frames that means.
 //! - `tap`: the packet path's end; `share` how long it may copy.
 //! - `pcapng`: the blocks of the file.
-//! - `start`: [`Capture`] and [`Writing`], a capture from its file to its report.
+//! - `start`: [`Capture`], [`Begun`] and [`Writing`], a capture from its file to its report.
 //! - `merge`: one order out of the rings, as far as `progress` allows; `sink` where it goes, and what if that is full.
 //! - `report`: what it came to.
 //!
@@ -27,5 +27,5 @@ mod tap;
 
 pub use report::{Dropped, Report};
 pub use settings::Settings;
-pub use start::{Capture, Writing};
+pub use start::{Begun, Capture, Writing};
 pub use tap::{Direction, Tap};

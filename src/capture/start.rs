@@ -1,7 +1,5 @@
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
@@ -28,7 +26,7 @@ const HOLD: u64 = 2_000_000;
 /// The lowest priority that still gets some time beside a core that spins.
 const NICE: i32 = 19;
 
-/// A capture whose file is there and whose taps are being handed out.
+/// A capture whose taps are being handed out.
 pub struct Capture {
     target: FileTarget,
     settings: Settings,
@@ -36,6 +34,14 @@ pub struct Capture {
     header: Vec<u8>,
     sources: Vec<Source>,
     shared: Arc<Shared>,
+}
+
+/// A capture with its header in the file.
+pub struct Begun {
+    sink: Sink<FileTarget>,
+    sources: Vec<Source>,
+    shared: Arc<Shared>,
+    clock: Clock,
 }
 
 /// A capture at work.
@@ -58,20 +64,14 @@ struct Shared {
 }
 
 impl Capture {
-    /// Makes the file, or empties it. The last part of a capture that may need a privilege.
-    ///
-    /// # Errors
-    /// ENXIO: a named pipe that nobody reads.
-    pub fn create(path: &Path, settings: Settings) -> io::Result<Capture> {
-        // Of a pipe: neither wait for a reader for ever, nor for one that has stopped reading.
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK);
-        let file = options.open(path)?;
+    /// Into this file, which is empty, or a pipe: that of O_NONBLOCK, so that a reader that has stopped
+    /// reading is not waited for. `name`: for people.
+    pub fn to(name: String, file: File, settings: Settings) -> Capture {
         let stopping = Arc::<AtomicBool>::default();
         let target = FileTarget { file, stopping: stopping.clone() };
         let program = concat!("handfast ", env!("CARGO_PKG_VERSION"));
         let shared = Shared {
-            file: path.display().to_string(),
+            file: name,
             counts: Mutex::default(),
             captured: Counter::default(),
             octets: Counter::default(),
@@ -79,14 +79,14 @@ impl Capture {
             ended: Arc::default(),
             stopping,
         };
-        Ok(Capture {
+        Capture {
             target,
             header: pcapng::section(program, &system(), &settings.describe()),
             settings,
             clock: Clock::new(),
             sources: Vec::new(),
             shared: Arc::new(shared),
-        })
+        }
     }
 
     /// The file's name and what the settings make of it, for people.
@@ -120,19 +120,30 @@ impl Capture {
         })
     }
 
-    /// Starts the writer, and waits until its priority is the lowest. Whatever privileges the calling
-    /// thread has, that has too.
+    /// Writes the header. No tap can be had from here on.
     ///
     /// # Errors
-    /// The file takes not even its header, or there is no thread.
-    pub fn start(self) -> io::Result<Writing> {
+    /// The file does not take it.
+    pub fn begin(self) -> io::Result<Begun> {
         let Capture { target, header, sources, shared, clock, .. } = self;
         let mut sink = Sink::new(target, sources.len());
         sink.put(&header);
         sink.flush(|_| Vec::new());
-        if let Some(error) = sink.failure() {
-            return Err(io::Error::new(error.kind(), error.to_string()));
+        match sink.failure() {
+            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            None => Ok(Begun { sink, sources, shared, clock }),
         }
+    }
+}
+
+impl Begun {
+    /// Starts the writer, and waits until its priority is the lowest. Whatever privileges the calling
+    /// thread has, that has too.
+    ///
+    /// # Errors
+    /// There is no thread.
+    pub fn start(self) -> io::Result<Writing> {
+        let Begun { sink, sources, shared, clock } = self;
         let counts = locked(&shared.counts).clone();
         let writer = Writer { sink, sources, shared: shared.clone(), clock, began: clock.now(), counts };
         let (settled, awaited) = mpsc::channel::<()>();

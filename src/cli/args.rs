@@ -75,6 +75,9 @@ pub enum LabAction {
         /// The lab's name
         #[arg(long, default_value = "lab")]
         name: String,
+        /// Every lab of this machine, also what killed ones left behind
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
     },
     /// Run a command inside a lab, and end with its exit code.
     Exec(LabExec),

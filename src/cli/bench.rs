@@ -1,6 +1,4 @@
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -13,12 +11,13 @@ use super::bench_results::{Ending, Ran, results};
 use super::bench_setup::{Place, check, check_flood, options, sources};
 use super::bench_watch::{Observed, Watcher, step};
 use super::notify::Notifier;
-use super::{Failure, metrics_args, signals, standard_output};
+use super::result_file::{ResultFile, json};
+use super::{Failure, metrics_args, out, signals, standard_output};
 use crate::control::Subject;
 use crate::engine::drop_privileges;
 use crate::engine::stack::{Options, Stack};
 use crate::load::{Control, FindMax, Limit, Load, Outcome, Search, Tally, Verdict, Workload};
-use crate::report::bench::{Results, write_json};
+use crate::report::bench::Results;
 use crate::report::{active_line, capture_notes, capture_text};
 use crate::xdp::{Device, Network, XdpError};
 
@@ -32,10 +31,11 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
         arguments.json.as_deref(),
         arguments.csv.as_deref(),
         arguments.html.as_deref(),
+        arguments.capture.pcap.as_deref(),
     ])?;
     // Before anything else: they must be writable, and later nothing can be opened any more.
-    let mut files = Files::create(arguments)?;
-    let capture = arguments.capture.create()?;
+    let mut files = Files::check(arguments)?;
+    let (mut captured, capture) = arguments.capture.create()?.unzip();
     let network = Network::read().map_err(Failure::of)?;
     let device = Device::of(&network, &place.device).map_err(Failure::of)?;
     if !device.up {
@@ -56,6 +56,8 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
     notes.extend(place.note().into_iter().chain(crowded));
+    files.hold()?;
+    captured.iter_mut().try_for_each(ResultFile::hold)?;
     drop_privileges().map_err(Failure::of)?;
     println!("{}", active_line(&active));
     if control.plan().workload == Workload::Flood {
@@ -69,13 +71,16 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let _metrics = metrics_args::serve(metrics, &active, &running, Some(&control))?;
     let mut notifier = Notifier::new();
     notifier.ready();
+    out::hurry();
     let subject = Subject::bench(&active, &control);
     let (load, observed) = thread::scope(|scope| {
         let _serving = socket.serve(scope, &subject, &running)?;
         let mut watcher = Watcher {
             running: &running,
             stop: &stop,
-            quiet: arguments.quiet,
+            interval: arguments.interval(),
+            // Nobody would ever see the results.
+            needs_reader: files.are_none() && captured.is_none(),
             notifier: &mut notifier,
             alarm: Alarm::new(&active),
             hints: Hints::new(control.plan(), path.clone()),
@@ -198,47 +203,34 @@ fn by(limit: Limit) -> String {
 }
 
 /// Where results go beside the terminal.
-struct Files<'a> {
-    json: Option<(&'a Path, File)>,
-    csv: Option<(&'a Path, File)>,
-    html: Option<(&'a Path, File)>,
+struct Files {
+    json: Option<ResultFile>,
+    csv: Option<ResultFile>,
+    html: Option<ResultFile>,
 }
 
-impl Files<'_> {
-    fn create(arguments: &BenchArgs) -> Result<Files<'_>, Failure> {
-        // What an earlier run left there stays until there is something better.
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        let open = |path: &Path| match standard_output::is_meant(path) {
-            true => standard_output::open(),
-            false => options.open(path),
-        };
-        let create = |path: &'_ Path| open(path).map_err(|error| Failure::cannot_write(path, &error));
-        Ok(Files {
-            json: arguments.json.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
-            csv: arguments.csv.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
-            html: arguments.html.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?,
-        })
+impl Files {
+    fn check(arguments: &BenchArgs) -> Result<Files, Failure> {
+        let BenchArgs { json, csv, html, .. } = arguments;
+        let check = |path: &Option<PathBuf>| path.as_deref().map(ResultFile::check).transpose();
+        Ok(Files { json: check(json)?, csv: check(csv)?, html: check(html)? })
     }
 
-    fn write(&mut self, results: &Results) -> Result<(), Failure> {
-        for (path, file) in self.json.iter_mut().chain(&mut self.csv).chain(&mut self.html) {
-            if !standard_output::is_meant(path) {
-                // A pipe has no length.
-                let _ = file.set_len(0);
-            }
-        }
-        if let Some((path, file)) = &mut self.json {
-            write_json(BufWriter::new(file), results).map_err(|error| Failure::cannot_write(path, &error))?;
-        }
-        if let Some((path, file)) = &mut self.csv {
-            file.write_all(results.csv().as_bytes()).map_err(|error| Failure::cannot_write(path, &error))?;
-        }
-        if let Some((path, file)) = &mut self.html {
-            let page = results.html().map_err(Failure::of)?;
-            file.write_all(page.as_bytes()).map_err(|error| Failure::cannot_write(path, &error))?;
-        }
-        Ok(())
+    fn hold(&mut self) -> Result<(), Failure> {
+        self.json.iter_mut().chain(&mut self.csv).chain(&mut self.html).try_for_each(ResultFile::hold)
+    }
+
+    fn are_none(&self) -> bool {
+        self.json.is_none() && self.csv.is_none() && self.html.is_none()
+    }
+
+    /// Each of them, whatever becomes of the others.
+    fn write(self, results: &Results) -> Result<(), Failure> {
+        let json = self.json.map_or(Ok(()), |file| file.write(&json(results)?));
+        let csv = self.csv.map_or(Ok(()), |file| file.write(results.csv().as_bytes()));
+        let page = || results.html().map_err(Failure::of);
+        let html = self.html.map_or(Ok(()), |file| file.write(page()?.as_bytes()));
+        json.and(csv).and(html)
     }
 }
 

@@ -10,7 +10,7 @@ use super::control_args::ControlArgs;
 use super::requirement_args::RequirementArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
-use super::{CaptureArgs, MetricsArgs, UmemArgs};
+use super::{CaptureArgs, MetricsArgs, UmemArgs, out};
 use crate::engine::{Polling, Priority};
 use crate::load::{Answer, Arrivals, Asked, Closer, Load, Plan, Search, Source, Target, Workload};
 use crate::tcp::SynOffer;
@@ -203,7 +203,11 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub metrics: MetricsArgs,
 
-    /// No line a second, only the summary
+    /// Seconds between two lines of progress; 0 prints none [default: 1 on a terminal, none elsewhere]
+    #[arg(long, value_name = "TIME", help_heading = "Report", value_parser = values::seconds_or_none)]
+    pub interval: Option<Duration>,
+
+    /// No lines of progress, only the summary
     #[arg(long, short, help_heading = "Report")]
     pub quiet: bool,
 
@@ -314,6 +318,12 @@ const DURATION: Duration = Duration::from_secs(10);
 const DRAIN_BEYOND: Duration = Duration::from_secs(2);
 
 impl BenchArgs {
+    /// Between two lines of progress, if there are to be any.
+    pub(super) fn interval(&self) -> Option<Duration> {
+        let unasked = out::is_watched(&std::io::stderr()).then_some(Duration::from_secs(1));
+        self.interval.or(unasked).filter(|interval| !self.quiet && !interval.is_zero())
+    }
+
     pub fn plan(&self, target: &Target, sources: Vec<Source>) -> Plan {
         let mut plan = Plan::new(target.clone(), sources, self.workload());
         plan.load = self.load(plan.space().len());

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Failure;
 use super::alarm::Alarm;
 use super::bench_hints::Hints;
 use super::notify::Notifier;
+use super::{Failure, out};
 use crate::engine::Snapshot;
 use crate::engine::stack::Running;
 use crate::load::{Control, Load, Progress, Stage, Tally, Workload};
@@ -43,7 +43,10 @@ struct Watch {
 pub(super) struct Watcher<'a> {
     pub(super) running: &'a Running,
     pub(super) stop: &'a AtomicBool,
-    pub(super) quiet: bool,
+    /// Between two lines of progress; `None`: none.
+    pub(super) interval: Option<Duration>,
+    /// It ends when nobody reads standard output any more.
+    pub(super) needs_reader: bool,
     pub(super) notifier: &'a mut Notifier,
     pub(super) alarm: Alarm,
     pub(super) hints: Hints,
@@ -51,17 +54,18 @@ pub(super) struct Watcher<'a> {
 
 /// Runs a step to its end, or to a signal or the interface's end.
 pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> Result<Observed, Failure> {
-    let Watcher { running, stop, quiet, notifier, alarm, hints } = watcher;
-    let (running, quiet) = (*running, *quiet);
+    let Watcher { running, stop, interval, needs_reader, notifier, alarm, hints } = watcher;
+    let running = *running;
     let mut watch = Watch { begun: None, ended: None, cpu: Vec::new(), in_flight: Vec::new() };
     let first = running.snapshot();
     let (began, started_at) = (Instant::now(), SystemTime::now());
     let holds = control.plan().workload == Workload::Hold;
-    let mut ticker = Ticker { holds, second: 0, counted: 0 };
+    let mut ticker = Ticker { holds, told: Duration::ZERO, counted: 0 };
     hints.begin(control, load, first.clone());
     control.step(load).map_err(|error| Failure::new(error.to_string()))?;
     let tally = loop {
-        if stop.load(Ordering::Relaxed) || running.fault().is_some() {
+        let unread = *needs_reader && out::reader_has_gone();
+        if stop.load(Ordering::Relaxed) || unread || running.fault().is_some() {
             control.stop();
         }
         running.news().iter().for_each(|news| eprintln!("note: {news}"));
@@ -69,8 +73,8 @@ pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> 
         watch.look(&progress, running).map_err(unreadable)?;
         alarm.look(running).iter().for_each(|trouble| eprintln!("warning: {trouble}"));
         hints.look(&progress, || running.snapshot()).iter().for_each(|hint| eprintln!("warning: {hint}"));
-        if !quiet {
-            ticker.tick(began.elapsed(), &progress);
+        if let Some(interval) = *interval {
+            ticker.tick(interval, began.elapsed(), &progress);
         }
         notifier.tick(|| {
             let Progress { established, completed, in_flight, failed, .. } = progress;
@@ -123,25 +127,25 @@ impl Watch {
     }
 }
 
-/// A line a second.
+/// A line at each interval.
 struct Ticker {
     /// Connections to hold complete all at the end: what is opened is counted instead.
     holds: bool,
-    second: u64,
+    told: Duration,
     counted: u64,
 }
 
 impl Ticker {
-    fn tick(&mut self, elapsed: Duration, progress: &Progress) {
-        if elapsed.as_secs() <= self.second {
+    fn tick(&mut self, interval: Duration, elapsed: Duration, progress: &Progress) {
+        let since = elapsed.saturating_sub(self.told);
+        if since < interval {
             return;
         }
-        let seconds = elapsed.as_secs() - self.second;
         let counted = if self.holds { progress.established } else { progress.completed };
-        let rate = counted.saturating_sub(self.counted) / seconds;
-        (self.second, self.counted) = (elapsed.as_secs(), counted);
+        let rate = counted.saturating_sub(self.counted) as f64 / since.as_secs_f64();
+        (self.told, self.counted) = (elapsed, counted);
         let Progress { established, in_flight, failed, .. } = *progress;
-        eprintln!("{}", progress_line(self.second, rate, established, in_flight, failed));
+        eprintln!("{}", progress_line(elapsed.as_secs(), rate as u64, established, in_flight, failed));
     }
 }
 

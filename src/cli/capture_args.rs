@@ -2,8 +2,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
-use nix::errno::Errno;
 
+use super::result_file::ResultFile;
 use super::{Failure, values};
 use crate::capture::{Capture, Settings};
 
@@ -47,8 +47,8 @@ pub struct CaptureArgs {
 }
 
 impl CaptureArgs {
-    /// Makes the file, if one is asked for. Before privileges are given up.
-    pub(super) fn create(&self) -> Result<Option<Capture>, Failure> {
+    /// What it is written to, if it is asked for. Before privileges are given up.
+    pub(super) fn create(&self) -> Result<Option<(ResultFile, Capture)>, Failure> {
         let Some(path) = &self.pcap else { return Ok(None) };
         let defaults = Settings::default();
         let settings = Settings {
@@ -57,15 +57,10 @@ impl CaptureArgs {
             port: self.filter,
             share_percent: self.pcap_share.unwrap_or(defaults.share_percent),
         };
-        let capture = Capture::create(path, settings).map_err(|error| {
-            let failure = Failure::cannot_write(path, &error);
-            if error.raw_os_error() != Some(Errno::ENXIO as i32) {
-                return failure;
-            }
-            failure.fix(format!("start what reads the pipe first, as in: tshark -i {}", path.display()))
-        })?;
+        let (result, file) = ResultFile::growing(path)?;
+        let capture = Capture::to(path.display().to_string(), file, settings);
         println!("capture to {}", capture.describe());
-        Ok(Some(capture))
+        Ok(Some((result, capture)))
     }
 }
 

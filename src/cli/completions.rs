@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, ValueEnum};
@@ -6,8 +5,8 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{self, CompleteEnv, EnvCompleter};
 use nix::net::if_::if_nameindex;
 
-use super::Failure;
 use super::args::Arguments;
+use super::{Failure, out};
 use crate::lab::trace::{SCENARIOS, Scenario};
 
 const NAME: &str = "handfast";
@@ -42,17 +41,8 @@ enum Shell {
 }
 
 pub(super) fn run(arguments: &CompletionsArgs) -> Result<ExitCode, Failure> {
-    print(&script(arguments.shell)?)
-}
-
-/// All at once, to whom may have stopped reading: `| head` is no failure.
-pub(super) fn print(text: &[u8]) -> Result<ExitCode, Failure> {
-    match std::io::stdout().write_all(text) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write to standard output: {error}")))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    out::data(&script(arguments.shell)?);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The shell's part: it asks this program for what may follow.

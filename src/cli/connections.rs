@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::Failure;
 use super::control_args::{WhomArgs, unanswered};
-use crate::control::{Client, Connection, Filter, Place, Reply, Request, StateName, printable};
-use crate::text::grouped;
+use crate::control::{Client, Connection, Filter, Place, Reply, Request, StateName};
+use crate::text::{grouped, printable};
 
 /// List the connections of a running program, as `ss -tan` does the kernel's.
 ///

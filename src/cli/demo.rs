@@ -17,7 +17,7 @@ use super::args::LabDemo;
 use super::responder_process::ResponderProcess;
 use super::stage::{Stage, bar};
 use super::trace_output::columns;
-use super::{Failure, demo_comparison, signals};
+use super::{Failure, demo_comparison, out, signals};
 use crate::lab::load::{self, Dialogue, Plan, Progress, Tally};
 use crate::lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
 use crate::text::{counted, grouped};
@@ -68,7 +68,7 @@ struct Demo {
 
 impl Demo {
     fn new(arguments: &LabDemo) -> Result<Demo, Failure> {
-        let interrupted = signals::interrupted()?;
+        let interrupted = signals::stop()?;
         let LabDemo { name, queues, ipv6, vlan, duration, rounds } = arguments;
         Ok(Demo {
             spec: Spec { queues: *queues, ipv6: *ipv6, vlan: *vlan, ..Spec::new(name) },
@@ -173,7 +173,8 @@ impl Demo {
             .in_client(|| converse(target))?
             .map_err(|error| Failure::new(format!("the connection to {target} failed: {error}")))?;
         // Not indented: it takes 80 columns.
-        print!("{}", Ladder { conversation: &conversation, width: columns(None), colour: self.stage.colour });
+        let ladder = Ladder { conversation: &conversation, width: columns(None), colour: self.stage.colour };
+        out::say(out::Kind::Painted, format_args!("{ladder}"));
         self.stage.body("The states follow from the segments; the message is 8 octets, echoed.");
         Ok(())
     }

@@ -8,7 +8,7 @@ use terminal_size::{Width, terminal_size};
 
 use super::stage::Stage;
 use super::take_over::{self, Place};
-use super::{Failure, Listen, signals, values};
+use super::{Failure, Listen, out, signals, values};
 use crate::doctor::measure::{End, MeasureError, Measured, Plan, measure};
 use crate::doctor::{Applied, Check, Report, SCHEMA, Table, apply, examine};
 
@@ -98,7 +98,8 @@ pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
     }
     if let Some(report) = report.as_ref().filter(|_| !arguments.json) {
         let width = terminal_size().map_or(COLUMNS, |(Width(columns), _)| columns.into());
-        print!("{}", Table { report, width, colour: Stage::of_stdout().colour });
+        let table = Table { report, width, colour: Stage::of_stdout().colour };
+        out::say(out::Kind::Painted, format_args!("{table}"));
     }
     let measured = arguments.measure.then(|| measured(arguments)).transpose()?;
     if arguments.json {
@@ -109,7 +110,7 @@ pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
             measured: measured.as_ref(),
         };
         let text = serde_json::to_string_pretty(&output).map_err(Failure::of)?;
-        println!("{text}");
+        out::say(out::Kind::Json, format_args!("{text}\n"));
     } else if let Some(measured) = &measured {
         print!("{}{measured}", if report.is_some() { "\n" } else { "" });
     }

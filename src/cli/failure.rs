@@ -2,9 +2,10 @@ use std::error::Error;
 use std::fmt;
 use std::path::Path;
 
-use super::{Listen, at_work};
+use super::{Listen, at_work, limits};
 use crate::engine::stack::StartError;
 use crate::lab::LabError;
+use crate::text::printable;
 use crate::xdp::{AttachError, ProgramError, XdpError};
 
 /// What an operator reads when a command fails.
@@ -52,8 +53,16 @@ impl Failure {
 
     /// A file that results were to go to.
     pub fn cannot_write(path: &Path, error: &dyn Error) -> Failure {
-        Failure::new(format!("cannot write {}: {error}", path.display()))
+        Failure::new(format!("cannot write {}: {error}", printable(&path.to_string_lossy())))
             .fix("name a file in a directory that you may write to")
+    }
+
+    /// Where a limit of this process is the cause, that is what to change.
+    pub fn or_limit(self) -> Failure {
+        match limits::fix(&self.message) {
+            Some(fix) => self.fix(fix),
+            None => self,
+        }
     }
 
     /// Of which of several things it is said.

@@ -1,11 +1,12 @@
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use caps::{CapSet, Capability};
 use nix::unistd::geteuid;
 
 use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
-use super::{Failure, demo, lab_bench, lab_contest, lab_engine, lab_trace};
+use super::{Failure, demo, lab_bench, lab_contest, lab_engine, lab_trace, signals};
 use crate::lab::{
     BRIDGE_DEVICE, CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, SERVED_V4, SERVED_V6, SERVER_DEVICE,
     Spec,
@@ -15,7 +16,8 @@ use crate::text::counted;
 pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
     match &arguments.action {
         LabAction::Up(spec) => up(spec),
-        LabAction::Down { name } => down(name),
+        LabAction::Down { all: true, .. } => down_all(),
+        LabAction::Down { name, .. } => down(name),
         LabAction::Exec(exec) => self::exec(exec),
         LabAction::ServeKernel(arguments) => lab_bench::serve_kernel(arguments),
         LabAction::Ceiling(arguments) => lab_bench::ceiling(arguments),
@@ -35,7 +37,12 @@ impl LabSpec {
 
 fn up(arguments: &LabSpec) -> Result<ExitCode, Failure> {
     let spec = arguments.spec();
+    // Interrupted, it is taken down again.
+    let stop = signals::stop()?;
     let lab = Lab::up(&spec)?;
+    if stop.load(Ordering::Relaxed) {
+        return Ok(ExitCode::from(signals::INTERRUPTED));
+    }
     println!("{}", description(&lab, &spec));
     lab.keep();
     Ok(ExitCode::SUCCESS)
@@ -76,8 +83,30 @@ fn description(lab: &Lab, spec: &Spec) -> String {
 }
 
 fn down(name: &str) -> Result<ExitCode, Failure> {
+    // Interrupted, it is done all the same: it takes seconds.
+    let _stop = signals::stop()?;
     println!("{}", Lab::down(name)?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every lab, whatever becomes of the others.
+fn down_all() -> Result<ExitCode, Failure> {
+    if !geteuid().is_root() {
+        return Err(LabError::NotRoot.into());
+    }
+    let _stop = signals::stop()?;
+    let labs = Lab::all();
+    if labs.is_empty() {
+        println!("nothing to remove");
+    }
+    let mut outcome = Ok(ExitCode::SUCCESS);
+    for name in labs {
+        match Lab::down(&name) {
+            Ok(removed) => println!("{removed}"),
+            Err(error) => outcome = Err(Failure::from(error).of_what(&format!("lab {name}"))),
+        }
+    }
+    outcome
 }
 
 fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {

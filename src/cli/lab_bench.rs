@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::lab_bench_args::{
     Ceiling, CeilingArgs, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs, XdpTxArgs,
 };
-use super::{Failure, signals};
+use super::{Failure, out, signals};
 use crate::lab::bench::bare::{
     BareError, Client, ClientOptions, Reflector, ReflectorOptions, Server, ServerOptions,
 };
@@ -23,7 +23,7 @@ use crate::lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
 
 pub(super) fn serve_kernel(arguments: &ServeKernelArgs) -> Result<ExitCode, Failure> {
     let ServeKernelArgs { listen, core, seconds, pattern } = arguments;
-    let stop = signals::interrupted()?;
+    let stop = signals::stop()?;
     let options =
         KernelOptions { listen: *listen, pattern: pattern.pattern(), core: *core, duration: *seconds };
     let server = KernelServer::open(options)?;
@@ -32,7 +32,7 @@ pub(super) fn serve_kernel(arguments: &ServeKernelArgs) -> Result<ExitCode, Fail
 }
 
 pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
-    let stop = signals::interrupted()?;
+    let stop = signals::stop()?;
     match &arguments.program {
         Ceiling::ReplayServer(arguments) => replay_server(arguments, &stop),
         Ceiling::ReplayClient(arguments) => replay_client(arguments, &stop),
@@ -104,7 +104,7 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
 
 fn finish(report: Result<impl Serialize, BareError>) -> Result<ExitCode, Failure> {
     let line = serde_json::to_string(&report?).map_err(|error| Failure::new(error.to_string()))?;
-    println!("{line}");
+    out::say(out::Kind::Json, format_args!("{line}\n"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,20 +1,18 @@
 //! `handfast lab bench`: the contestants and their ceilings side by side.
 
 use std::env;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 
 use super::bench_args::SynOptions;
+use super::result_file::{ResultFile, json};
 use super::{Failure, lab_comparison, signals, standard_output, values};
 use crate::lab::bench::contest::{BenchClient, Contest, ContestError, Contestant, Cores, News};
 use crate::lab::bench::workload::{Closer, Pattern, Workload};
 use crate::report::bench::comparison::Comparison;
-use crate::report::bench::write_json;
 use crate::text::{counted, grouped};
 use crate::xdp::Mode;
 
@@ -182,13 +180,12 @@ pub(super) fn two_cores() -> Option<Cores> {
 pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
     let contest = arguments.contest()?;
     // Before minutes have gone into them.
-    let paths = [&arguments.json, &arguments.csv, &arguments.html, &arguments.raw].map(Option::as_deref);
-    standard_output::reserve(&paths)?;
-    let [json, csv, html, raw] = paths;
-    for path in paths.into_iter().flatten().filter(|path| !standard_output::is_meant(path)) {
-        create(path)?;
-    }
-    let stop = signals::interrupted()?;
+    let LabBenchArgs { json: json_path, csv, html, raw, .. } = arguments;
+    standard_output::reserve(&[json_path, csv, html, raw].map(Option::as_deref))?;
+    let check = |path: &Option<PathBuf>| path.as_deref().map(ResultFile::check).transpose();
+    let (json_file, csv_file) = (check(json_path)?, check(csv)?);
+    let (html_file, raw_file) = (check(html)?, check(raw)?);
+    let stop = signals::stop()?;
     let started_at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let tell = |line: &str| {
         if !arguments.quiet {
@@ -205,22 +202,17 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
     let command = env::args().collect::<Vec<_>>().join(" ");
     let comparison = lab_comparison::comparison(&contest, &finished, command, started_at);
     print!("{}", arguments.report(&comparison));
-    if let Some(path) = json {
-        write_json(BufWriter::new(create(path)?), &comparison)
-            .map_err(|error| Failure::cannot_write(path, &error))?;
+    if let Some(file) = json_file {
+        file.write(&json(&comparison)?)?;
     }
-    let write = |path: &Path, text: String| {
-        create(path)?.write_all(text.as_bytes()).map_err(|error| Failure::cannot_write(path, &error))
-    };
-    if let Some(path) = csv {
-        write(path, comparison.csv())?;
+    if let Some(file) = csv_file {
+        file.write(comparison.csv().as_bytes())?;
     }
-    if let Some(path) = html {
-        write(path, comparison.html())?;
+    if let Some(file) = html_file {
+        file.write(comparison.html().as_bytes())?;
     }
-    if let Some(path) = raw {
-        write_json(BufWriter::new(create(path)?), &finished.rows)
-            .map_err(|error| Failure::cannot_write(path, &error))?;
+    if let Some(file) = raw_file {
+        file.write(&json(&finished.rows)?)?;
     }
     Ok(match (finished.interrupted, finished.lost.is_empty()) {
         (true, _) => ExitCode::from(signals::INTERRUPTED),
@@ -251,14 +243,6 @@ fn spoken(time: Duration) -> String {
         seconds if seconds < 120.0 => format!("{seconds:.0} seconds"),
         seconds => format!("{:.0} minutes", seconds / 60.0),
     }
-}
-
-fn create(path: &Path) -> Result<File, Failure> {
-    let file = match standard_output::is_meant(path) {
-        true => standard_output::open(),
-        false => File::create(path),
-    };
-    file.map_err(|error| Failure::cannot_write(path, &error))
 }
 
 impl From<ContestError> for Failure {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::result_file::{ResultFile, json};
 use super::{Failure, values};
 use crate::lab::engine::{EngineReport, EngineRun, EngineWorkload};
 use crate::observe::STAGES;
@@ -40,6 +41,7 @@ pub(super) fn run(arguments: &LabEngineArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::new(format!("--live {} is more than {MOST_LIVE}", arguments.live))
             .fix(format!("--live {MOST_LIVE}")));
     }
+    let file = arguments.json.as_deref().map(ResultFile::check).transpose()?;
     let run = EngineRun {
         workload: arguments.workload,
         live: arguments.live,
@@ -48,10 +50,8 @@ pub(super) fn run(arguments: &LabEngineArgs) -> Result<ExitCode, Failure> {
     };
     let report = run.measure().map_err(Failure::new)?;
     print!("{}", text(&report));
-    if let Some(path) = &arguments.json {
-        let written = std::fs::File::create(path)
-            .and_then(|file| serde_json::to_writer_pretty(file, &report).map_err(Into::into));
-        written.map_err(|error| Failure::cannot_write(path, &error))?;
+    if let Some(file) = file {
+        file.write(&json(&report)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     let scenario = find(name, arguments.closer)?;
-    // A scenario takes seconds: it plays to its end, and its lab is taken down as ever.
+    // A scenario takes seconds: it plays to its end, and its lab is taken down, whatever signals come.
     let stop = signals::stop()?;
     let played = scenario.play(&arguments.name, arguments.choice());
     if stop.load(Ordering::Relaxed) {

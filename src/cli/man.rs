@@ -6,7 +6,8 @@ use clap::{Args, CommandFactory};
 
 use super::args::Arguments;
 use super::man_page::pages;
-use super::{Failure, completions};
+use super::result_file::ResultFile;
+use super::{Failure, out};
 
 /// Print the manual page of handfast, or write those of all commands to a directory.
 ///
@@ -32,12 +33,13 @@ Examples:
 pub(super) fn run(arguments: &ManArgs) -> Result<ExitCode, Failure> {
     let pages = pages(Arguments::command());
     let Some(directory) = &arguments.directory else {
-        return completions::print(pages.first().map_or(&[], |page| page.text.as_bytes()));
+        out::data(pages.first().map_or(&[], |page| page.text.as_bytes()));
+        return Ok(ExitCode::SUCCESS);
     };
     make(directory)?;
     for page in &pages {
         let path = directory.join(&page.file);
-        fs::write(&path, &page.text).map_err(|error| Failure::cannot_write(&path, &error))?;
+        ResultFile::check(&path)?.write(page.text.as_bytes())?;
     }
     println!("{} pages in {}", pages.len(), directory.display());
     Ok(ExitCode::SUCCESS)

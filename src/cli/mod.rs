@@ -40,12 +40,14 @@ mod lab_comparison;
 mod lab_contest;
 mod lab_engine;
 mod lab_trace;
+mod limits;
 mod listen;
 mod man;
 mod man_page;
 mod metrics_args;
 mod next_hop;
 mod notify;
+mod ready_file;
 mod reload;
 mod report;
 mod report_args;
@@ -56,6 +58,7 @@ mod respond_args;
 mod respond_examples;
 mod respond_watch;
 mod responder_process;
+mod result_file;
 mod root_files;
 mod run_as;
 mod signals;
@@ -70,8 +73,10 @@ mod units;
 mod values;
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
@@ -80,6 +85,7 @@ pub use bench_args::BenchArgs;
 pub use capture_args::CaptureArgs;
 pub use failure::Failure;
 pub use idle_args::IdleArgs;
+pub use limits::out_of_memory;
 pub use listen::Listen;
 pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;
@@ -115,9 +121,13 @@ pub fn run() -> ExitCode {
 
 /// The same with these arguments, the program's name first.
 pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
-    let matches = Arguments::command().try_get_matches_from(arguments);
-    let matches = matches.unwrap_or_else(|error| with_the_other_way(error).exit());
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    signals::survive_the_limit_of_files();
+    let parsed = Arguments::command().try_get_matches_from(arguments).map_err(with_the_other_way);
+    let parsed = parsed.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
+    let (arguments, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return told(&error),
+    };
     let outcome = match arguments.command {
         Command::Respond(arguments) => respond::start(*arguments, matches.subcommand_matches("respond")),
         Command::Bench(arguments) => bench::run(&arguments),
@@ -130,8 +140,33 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     };
-    outcome.unwrap_or_else(|failure| {
-        eprintln!("{failure}");
+    ended(outcome.unwrap_or_else(|failure| {
+        eprintln!("{}", failure.or_limit());
         ExitCode::FAILURE
-    })
+    }))
+}
+
+/// Help, or what is wrong with the arguments.
+fn told(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    if error.use_stderr() {
+        out::warn(out::Kind::Painted, format_args!("{}", styled(&text, io::stderr().is_terminal())));
+        return ExitCode::from(error.exit_code() as u8);
+    }
+    out::say(out::Kind::Painted, format_args!("{}", styled(&text, io::stdout().is_terminal())));
+    ended(ExitCode::SUCCESS)
+}
+
+fn styled(text: &StyledStr, terminal: bool) -> String {
+    match terminal && std::env::var_os("NO_COLOR").is_none() {
+        true => text.ansi().to_string(),
+        false => text.to_string(),
+    }
+}
+
+/// The exit code, if standard output has all that was written to it.
+fn ended(code: ExitCode) -> ExitCode {
+    let Some(error) = out::failure() else { return code };
+    eprintln!("handfast: cannot write to standard output: {error}");
+    ExitCode::FAILURE
 }

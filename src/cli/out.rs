@@ -1,37 +1,150 @@
-//! `print!` and `println!` of this folder. The standard library's panic when the reader of a pipe has
-//! gone (`| head`), which is no failure, and no reason to stop before the results are in their files.
+//! All that this folder writes to the terminal, or to what stands in its place. The standard library's
+//! `print!` and `eprint!` panic where nothing can be written: these write what they can, and
+//! remember why the rest was not. Foreign text cannot move the cursor or colour anything: the filter is
+//! here, where everything passes.
 
 use std::fmt::Arguments;
-use std::io::{self, Write};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::{getpgrp, tcgetpgrp, write};
+use terminal_size::{Width, terminal_size_of};
 
 use super::charset;
-use crate::text::ascii;
+use crate::text::{ascii, folded, painted_lines, printable_json, printable_lines};
 
 macro_rules! print {
-    ($($text:tt)*) => { $crate::cli::out::say(format_args!($($text)*)) };
+    ($($text:tt)*) => { $crate::cli::out::say($crate::cli::out::Kind::Text, format_args!($($text)*)) };
 }
 
 macro_rules! println {
-    () => { $crate::cli::out::say(format_args!("\n")) };
-    ($($text:tt)*) => { $crate::cli::out::say(format_args!("{}\n", format_args!($($text)*))) };
+    () => { print!("\n") };
+    ($($text:tt)*) => { print!("{}\n", format_args!($($text)*)) };
 }
 
 macro_rules! eprintln {
-    ($($text:tt)*) => { $crate::cli::out::warn(format_args!("{}\n", format_args!($($text)*))) };
+    ($($text:tt)*) => {
+        $crate::cli::out::warn($crate::cli::out::Kind::Text, format_args!("{}\n", format_args!($($text)*)))
+    };
 }
 
-/// At once, for whoever waits behind a pipe. What cannot be written any more is left out.
-pub(super) fn say(text: Arguments<'_>) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(shown(text.to_string()).as_bytes()).and_then(|()| out.flush());
+/// What text may hold besides what is printable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    /// Colours as well. Its lines are drawn for a width, and are not folded.
+    Painted,
+    /// Escapes as JSON has them.
+    Json,
 }
 
-/// To standard error.
-pub(super) fn warn(text: Arguments<'_>) {
-    let _ = io::stderr().write_all(shown(text.to_string()).as_bytes());
+/// Octets that a pipe with any room takes at once (PIPE_BUF).
+pub(super) const CHUNK: usize = 4096;
+/// How long a reader may take nothing while a run waits, milliseconds.
+const PATIENCE_MS: u16 = 500;
+/// Columns where the terminal does not say.
+const LEAST_WIDTH: usize = 40;
+
+/// A run is at work: its main thread has more to do than to wait for a reader.
+static HURRIED: AtomicBool = AtomicBool::new(false);
+/// The first error of standard output; 0: none.
+static FAILURE: AtomicI32 = AtomicI32::new(0);
+
+/// To standard output, at once, for whoever waits behind a pipe.
+pub(super) fn say(kind: Kind, text: Arguments<'_>) {
+    let text = shown(kind, &text.to_string(), io::stdout().as_fd());
+    data(text.as_bytes());
+}
+
+/// To standard error. What cannot be written is left out: there is no other place to say so.
+pub(super) fn warn(kind: Kind, text: Arguments<'_>) {
+    let error = io::stderr();
+    let text = shown(kind, &text.to_string(), error.as_fd());
+    let _ = put(error.as_fd(), text.as_bytes());
+}
+
+/// To standard output, octet by octet.
+pub(super) fn data(octets: &[u8]) {
+    // The reader of a pipe does not come back.
+    if FAILURE.load(Relaxed) == Errno::EPIPE as i32 {
+        return;
+    }
+    if let Err(errno) = put(io::stdout().as_fd(), octets) {
+        let _ = FAILURE.compare_exchange(0, errno as i32, Relaxed, Relaxed);
+    }
+}
+
+/// Why standard output does not have all that was written. A reader that has gone, as of `| head`, had
+/// what it wanted.
+pub(super) fn failure() -> Option<io::Error> {
+    match FAILURE.load(Relaxed) {
+        0 => None,
+        errno if errno == Errno::EPIPE as i32 => None,
+        errno => Some(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// From here on no reader is waited for for longer than half a second at a time.
+pub(super) fn hurry() {
+    HURRIED.store(true, Relaxed);
+}
+
+/// Whether standard output is a pipe that nobody can read any more. Cheap: look as often as you like.
+pub(super) fn reader_has_gone() -> bool {
+    let out = io::stdout();
+    let pipe = SFlag::S_IFMT.bits() & fstat(&out).map_or(0, |status| status.st_mode) == SFlag::S_IFIFO.bits();
+    let mut fds = [PollFd::new(out.as_fd(), PollFlags::empty())];
+    let looked = pipe && poll(&mut fds, PollTimeout::ZERO).is_ok();
+    looked && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
+}
+
+/// Whether somebody may look: a terminal, and this program in its foreground.
+pub(super) fn is_watched(to: &impl AsFd) -> bool {
+    tcgetpgrp(to).is_ok_and(|foreground| foreground == getpgrp())
+}
+
+fn shown(kind: Kind, text: &str, to: BorrowedFd<'_>) -> String {
+    match kind {
+        Kind::Text => {
+            let text = in_charset(printable_lines(text));
+            let width = terminal_size_of(to).map(|(Width(columns), _)| usize::from(columns).max(LEAST_WIDTH));
+            width.map_or_else(|| text.clone(), |width| folded(&text, width))
+        }
+        Kind::Painted => in_charset(painted_lines(text)),
+        Kind::Json => printable_json(text),
+    }
 }
 
 /// In what the terminal's character set has.
-pub(super) fn shown(text: String) -> String {
+fn in_charset(text: String) -> String {
     if charset::is_utf8() || text.is_ascii() { text } else { ascii(&text) }
+}
+
+fn put(to: BorrowedFd<'_>, mut octets: &[u8]) -> Result<(), Errno> {
+    while !octets.is_empty() {
+        if HURRIED.load(Relaxed) && !awaits(to, PollTimeout::from(PATIENCE_MS)) {
+            return Err(Errno::ETIMEDOUT);
+        }
+        match write(to, &octets[..octets.len().min(CHUNK)]) {
+            Ok(0) => return Err(Errno::EIO),
+            Ok(written) => octets = &octets[written..],
+            Err(Errno::EINTR) => {}
+            // Somebody else made it so.
+            Err(Errno::EAGAIN) if !HURRIED.load(Relaxed) => drop(awaits(to, PollTimeout::NONE)),
+            Err(Errno::EAGAIN) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is room, or an error to be had, within that time.
+fn awaits(to: BorrowedFd<'_>, patience: PollTimeout) -> bool {
+    let mut fds = [PollFd::new(to, PollFlags::POLLOUT)];
+    // Interrupted: the write tells.
+    poll(&mut fds, patience).map_or(true, |ready| ready > 0)
 }

@@ -1,15 +1,20 @@
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::report_args::{DiffArgs, MergeArgs, ReportAction, ReportArgs, ReportOutput, ShowArgs};
+use super::result_file::{ResultFile, json};
 use super::{Failure, report_diff, standard_output};
 use crate::report::bench::comparison::{self, Comparison};
-use crate::report::bench::{MergeError, ReadError, Results, merge, schema_of, write_json};
+use crate::report::bench::{MergeError, ReadError, Results, merge, schema_of};
+use crate::text::printable;
+
+/// Octets. A week of seconds has fewer.
+const MOST: u64 = 64 << 20;
 
 pub(super) fn run(arguments: &ReportArgs) -> Result<ExitCode, Failure> {
     let output = match &arguments.action {
@@ -57,7 +62,21 @@ fn print_results(results: &Results, output: &ReportOutput) -> Result<ExitCode, F
 }
 
 pub(super) fn text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
+    let name = shown(path);
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text));
+    match read {
+        Err(error) => Err(Failure::new(format!("cannot read {name}: {error}"))),
+        Ok(_) if text.len() as u64 > MOST => {
+            let failure = Failure::new(format!("{name} is longer than {} MiB", MOST >> 20));
+            Err(failure.fix("give a file that `handfast bench --json FILE` wrote"))
+        }
+        Ok(_) => Ok(text),
+    }
+}
+
+pub(super) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 pub(super) fn results(path: &Path, text: &str) -> Result<Results, Failure> {
@@ -65,7 +84,7 @@ pub(super) fn results(path: &Path, text: &str) -> Result<Results, Failure> {
 }
 
 pub(super) fn unreadable(path: &Path, error: &ReadError) -> Failure {
-    let failure = Failure::new(format!("cannot use {}: {error}", path.display()));
+    let failure = Failure::new(format!("cannot use {}: {error}", shown(path)));
     match error {
         ReadError::Schema(_) => failure.fix("read it with the version of handfast that wrote it"),
         _ => failure.fix("give a file that `handfast bench --json FILE` wrote, whole and unchanged"),
@@ -75,11 +94,11 @@ pub(super) fn unreadable(path: &Path, error: &ReadError) -> Failure {
 /// What the parts of a sum are called: by the files' own names, or the whole paths where those are
 /// the same.
 fn names(files: &[PathBuf]) -> Result<Vec<String>, Failure> {
-    let paths: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+    let paths: Vec<String> = files.iter().map(|path| shown(path)).collect();
     if let Some(twice) = first_twice(&paths) {
         return Err(Failure::new(format!("{twice} is given twice")).fix("name each file once"));
     }
-    let own = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let own = |path: &PathBuf| path.file_name().map(|name| shown(name.as_ref()));
     let short: Option<Vec<String>> = files.iter().map(own).collect();
     Ok(short.filter(|names| first_twice(names).is_none()).unwrap_or(paths))
 }
@@ -96,23 +115,14 @@ pub(super) fn write<T: Serialize>(
     csv: impl FnOnce() -> String,
     page: impl FnOnce() -> String,
 ) -> Result<ExitCode, Failure> {
-    let create = |path: &Path| match standard_output::is_meant(path) {
-        true => standard_output::open(),
-        false => File::create(path),
-    };
     if let Some(path) = &output.json {
-        let written = create(path).and_then(|file| write_json(BufWriter::new(file), value));
-        written.map_err(|error| Failure::cannot_write(path, &error))?;
+        ResultFile::check(path)?.write(&json(value)?)?;
     }
-    let all = |path: &Path, text: String| {
-        let written = create(path).and_then(|mut file| file.write_all(text.as_bytes()));
-        written.map_err(|error| Failure::cannot_write(path, &error))
-    };
     if let Some(path) = &output.csv {
-        all(path, csv())?;
+        ResultFile::check(path)?.write(csv().as_bytes())?;
     }
     if let Some(path) = &output.html {
-        all(path, page())?;
+        ResultFile::check(path)?.write(page().as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }

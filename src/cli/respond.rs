@@ -1,21 +1,21 @@
-use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use clap::ArgMatches;
 
 use super::config::Config;
 use super::notify::Notifier;
+use super::ready_file::ReadyFile;
 use super::reload::Reloader;
 use super::respond_watch::Watch;
+use super::result_file::{ResultFile, json};
 use super::root_files::RootFiles;
 use super::run_as::Identity;
+use super::signals::Signals;
 use super::take_over::Place;
-use super::{Failure, RespondArgs, metrics_args, signals, take_over};
+use super::{Failure, RespondArgs, metrics_args, out, standard_output, take_over};
 use crate::control::Subject;
 use crate::engine::stack::{Active, Options, Running, Stack};
 use crate::engine::{CoreSnapshot, StopNotice};
@@ -56,30 +56,38 @@ pub(super) fn start(arguments: RespondArgs, matches: Option<&ArgMatches>) -> Res
 
 /// Sets up, gives up privileges, runs to the end, reports.
 fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Failure> {
-    let stop = signals::stop()?;
+    let mut signals = Signals::new(config.is_some())?;
     let taken = take_over::check(&Place::of(arguments), &arguments.listeners)?;
     let identity = Identity::choose(arguments.user.as_ref())?;
     // Before anything is open that it would keep open.
     let files = || RootFiles::start(arguments.config.as_deref());
     let files = identity.changes().then(files).transpose()?.map(Arc::new);
     let reloader = config.map(|config| Reloader::new(config, arguments, files.clone())).transpose()?;
-    // Before anything else: it must be writable, and later nothing can be opened any more.
-    let mut json = json_file(arguments)?;
+    standard_output::reserve(&[arguments.json.as_deref(), arguments.capture.pcap.as_deref()])?;
+    // Before anything else: they must be writable, and later nothing can be opened any more.
+    let mut file = arguments.json.as_deref().map(ResultFile::check).transpose()?;
+    let ready = arguments.ready_file.as_deref().map(ReadyFile::check).transpose()?;
     let metrics = arguments.metrics.bind()?;
     let control = arguments.control.open()?;
     if let (Some(files), Some(path)) = (&files, control.path()) {
         files.remove_at_end(path);
     }
-    let capture = arguments.capture.create()?;
+    let (mut captured, capture) = arguments.capture.create()?.unzip();
     let failed = |error| Failure::to_start(error, &arguments.devices, &arguments.listeners);
     let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(failed)?;
     let active = responder.active.clone();
     let subject = Subject::responder(&active);
+    file.iter_mut().chain(&mut captured).try_for_each(ResultFile::hold)?;
+    // Bound and attached: who calls now is answered as soon as the cores run.
+    let _ready = ready.map(ReadyFile::tell).transpose()?;
+    if let (Some(files), Some(path)) = (&files, &arguments.ready_file) {
+        files.remove_at_end(path);
+    }
     files.iter().for_each(|files| files.seal());
     let user = identity.assume()?;
     println!("{}; {}; {user}", active_line(&active), send_buffers(arguments, &active));
     let notes = active.notes.iter().chain(&taken).map(String::as_str).chain(control.note());
-    notes.for_each(|note| println!("note: {note}"));
+    notes.filter(|_| !arguments.quiet).for_each(|note| println!("note: {note}"));
     let running = responder.run().map_err(Failure::of)?;
     let _metrics = metrics_args::serve(metrics, &active, &running, None)?;
     let mut notifier = Notifier::new();
@@ -87,14 +95,15 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         let _serving = control.serve(scope, &subject, &running)?;
         println!("ready: {}", listeners(arguments));
         notifier.ready();
+        out::hurry();
         let watch = Watch::new(&running, &active, &subject, reloader);
-        watch.until_the_end(arguments, &stop, &mut notifier);
+        watch.until_the_end(arguments, &signals.stop, &mut notifier);
         Ok::<_, Failure>(())
     })?;
     notifier.stopping();
-    let summary = finish(arguments, &active, running, &stop);
-    if let (Some(file), Some(path)) = (&mut json, &arguments.json) {
-        write_json(file, &summary).map_err(|error| Failure::cannot_write(path, &error))?;
+    let summary = finish(arguments, &active, running, &mut signals);
+    if let Some(file) = file {
+        file.write(&json(&summary)?)?;
     }
     match summary.fault {
         Some(fault) => Err(Failure::new(fault)),
@@ -109,15 +118,15 @@ fn send_buffers(arguments: &RespondArgs, active: &Active) -> String {
     format!("{each} send buffers for each core in up to {} MiB", bytes.div_ceil(1 << 20))
 }
 
-/// A signal that comes now cuts the end short, and the next one ends the process at once.
-fn finish(arguments: &RespondArgs, active: &Active, running: Running, stop: &AtomicBool) -> Summary {
-    stop.store(false, Ordering::Relaxed);
+/// A signal that comes now leaves it little time, and the next one none.
+fn finish(arguments: &RespondArgs, active: &Active, running: Running, signals: &mut Signals) -> Summary {
+    let unasked = !signals.stop.load(Ordering::Relaxed);
     let mut active = active.clone();
     active.devices.iter_mut().for_each(|device| device.name = running.device_name(&device.name));
     if let Some(line) = ending(arguments, &running.snapshot().total()) {
         println!("{line}");
     }
-    let finished = running.stop_unless(stop);
+    let finished = running.stop_unless(|| signals.cut_short(unasked));
     let summary = Summary::new(&active, &finished);
     print!("{summary}");
     let drivers: Vec<&str> = summary.active.devices.iter().map(|device| device.driver.as_str()).collect();
@@ -143,16 +152,6 @@ fn ending(arguments: &RespondArgs, total: &CoreSnapshot) -> Option<String> {
             "ending: a {sent} for each of {open} open connections, within {seconds} s; a signal cuts it short"
         )
     })
-}
-
-fn json_file(arguments: &RespondArgs) -> Result<Option<File>, Failure> {
-    let create = |path: &PathBuf| File::create(path).map_err(|error| Failure::cannot_write(path, &error));
-    arguments.json.as_ref().map(create).transpose()
-}
-
-fn write_json(file: &mut File, summary: &Summary) -> std::io::Result<()> {
-    serde_json::to_writer_pretty(&mut *file, summary)?;
-    file.write_all(b"\n")
 }
 
 fn listeners(arguments: &RespondArgs) -> String {

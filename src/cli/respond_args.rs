@@ -31,8 +31,9 @@ use crate::xdp::Mode;
 /// of them up before the first packet. The program leaves the interface when the process ends,
 /// however it ends.
 ///
-/// It prints what is really active, then a line that starts with `ready`, then a line of rates
-/// each second, and a summary when it ends: on Ctrl-C, SIGTERM, or after --duration.
+/// It prints what is really active, then a line that starts with `ready`, then on a terminal a line
+/// of rates each second in which something happens, and a summary when it ends: on Ctrl-C, SIGTERM,
+/// after --duration, or when nobody reads its output any more.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES, verbatim_doc_comment)]
 pub struct RespondArgs {
@@ -227,7 +228,7 @@ pub struct RespondArgs {
 
     /// How long the end may take for --on-stop; what it did not reach is counted
     ///
-    /// A second signal cuts it short, a third ends the process at once.
+    /// A second signal leaves it half a second, a third none. The summary is printed in any case.
     #[arg(long, value_name = "TIME", default_value = "5", help_heading = "Limits", value_parser = on_stop_within)]
     pub on_stop_within: Duration,
 
@@ -254,8 +255,22 @@ pub struct RespondArgs {
     pub duration: Option<Duration>,
 
     /// Seconds between two lines of rates; 0 prints none
-    #[arg(long, value_name = "TIME", default_value = "1", help_heading = "Report", value_parser = values::seconds_or_none)]
-    pub interval: Duration,
+    ///
+    /// By default a line a second where something happens, and only to a terminal, while the program
+    /// is in its foreground.
+    #[arg(long, value_name = "TIME", help_heading = "Report", value_parser = values::seconds_or_none)]
+    pub interval: Option<Duration>,
+
+    /// No rates and no notes: only what is active, warnings and the summary
+    #[arg(long, short, help_heading = "Report")]
+    pub quiet: bool,
+
+    /// Write the process's number to this file once it answers, and remove the file at the end
+    ///
+    /// For scripts: until [ -s FILE ]; do sleep 0.1; done. The file appears whole. After kill -9 it
+    /// stays until the next start.
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub ready_file: Option<PathBuf>,
 
     /// Write the summary to this file as well, as JSON
     #[arg(long, value_name = "FILE", help_heading = "Report")]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::alarm::Alarm;
 use super::notify::Notifier;
 use super::reload::Reloader;
-use super::{Listen, RespondArgs};
+use super::{Listen, RespondArgs, out};
 use crate::control::Subject;
 use crate::engine::Numbered;
 use crate::engine::stack::{Active, Running};
@@ -16,6 +16,8 @@ use crate::report::Rates;
 
 /// How often signals, the duration and the interfaces are looked after.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often there is a line of rates where nobody said, and somebody looks.
+const UNASKED: Duration = Duration::from_secs(1);
 
 /// Whom it tells, and what it may be told.
 pub(super) struct Watch<'a> {
@@ -46,24 +48,35 @@ impl<'a> Watch<'a> {
         let running = self.running;
         let began = Instant::now();
         let (mut rates, mut told) = (Rates::default(), Rates::default());
-        let mut next = arguments.interval;
+        let every = arguments.interval.unwrap_or(UNASKED);
+        let mut next = every;
         let mut captures = true;
         self.name(&arguments.listeners);
         loop {
             let elapsed = began.elapsed();
             let over = arguments.duration.is_some_and(|limit| elapsed >= limit);
-            if over || stop.load(Ordering::Relaxed) || running.fault().is_some() {
+            let asked = stop.load(Ordering::Relaxed) || out::reader_has_gone();
+            if over || asked || running.fault().is_some() {
                 return;
             }
-            running.news().iter().for_each(|news| println!("note: {news}"));
+            let news = running.news();
+            news.iter().filter(|_| !arguments.quiet).for_each(|news| println!("note: {news}"));
             if let (true, Some(error)) = (captures, running.capture_failure()) {
                 captures = false;
                 println!("warning: the capture has ended, the responder goes on: {error}");
             }
             self.alarm.look(running).iter().for_each(|trouble| println!("warning: {trouble}"));
-            if !arguments.interval.is_zero() && elapsed >= next {
-                println!("{}", rates.line(&running.snapshot(), elapsed));
-                next += arguments.interval;
+            if !every.is_zero() && elapsed >= next {
+                next = elapsed + every;
+                let snapshot = running.snapshot();
+                let seen = match arguments.interval {
+                    _ if arguments.quiet => false,
+                    Some(_) => true,
+                    None => out::is_watched(&std::io::stdout()) && rates.have_changed(&snapshot),
+                };
+                if seen {
+                    println!("{}", rates.line(&snapshot, elapsed));
+                }
             }
             notifier.tick(|| told.line(&running.snapshot(), elapsed));
             self.reload();

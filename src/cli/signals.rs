@@ -1,39 +1,117 @@
+//! Signals that ask for the end. None of them takes away what was made or measured: the handlers set a
+//! flag, and whoever works looks at it.
+
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::{flag, low_level};
 
 use super::Failure;
 
 /// Exit code of what was ended before it was done, as a shell reports SIGINT.
 pub(super) const INTERRUPTED: u8 = 130;
+/// What is left of a run's end at its second signal.
+const CUT: Duration = Duration::from_millis(500);
 
-/// Becomes true on Ctrl-C or SIGTERM. One that comes while it is true ends the process at once: the link
-/// goes with it, and with it the program on the interface.
+/// Becomes true on Ctrl-C, SIGTERM or the end of the terminal, however often they come.
 pub(super) fn stop() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        let failed = |error: std::io::Error| Failure::new(error.to_string());
-        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone()).map_err(failed)?;
-        signal_hook::flag::register(signal, stop.clone()).map_err(failed)?;
+    for signal in [SIGINT, SIGTERM].into_iter().chain(terminal()) {
+        flag::register(signal, stop.clone()).map_err(cannot)?;
     }
     Ok(stop)
 }
 
-/// Becomes true on Ctrl-C or SIGTERM, however often they come: what was made is always taken down.
-pub(super) fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, interrupted.clone())
-            .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
-    }
-    Ok(interrupted)
+/// A responder's, that takes its time to end and counts what cuts it short.
+pub(super) struct Signals {
+    pub stop: Arc<AtomicBool>,
+    /// An octet for each.
+    told: UnixStream,
+    count: u32,
+    second: Option<Instant>,
 }
 
-/// Becomes true on SIGHUP. Only for whoever has something to read again: without, a hangup of the
-/// terminal ends the process, as it does any other.
+impl Signals {
+    /// `reloads`: SIGHUP means something else.
+    pub fn new(reloads: bool) -> Result<Signals, Failure> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (told, tells) = UnixStream::pair().map_err(cannot)?;
+        told.set_nonblocking(true).map_err(cannot)?;
+        for signal in [SIGINT, SIGTERM].into_iter().chain(terminal().filter(|_| !reloads)) {
+            low_level::pipe::register(signal, tells.try_clone().map_err(cannot)?).map_err(cannot)?;
+            flag::register(signal, stop.clone()).map_err(cannot)?;
+        }
+        Ok(Signals { stop, told, count: 0, second: None })
+    }
+
+    /// Whether the end, that has begun, is to be over: soon after the second signal, at the third. Cheap:
+    /// look as often as you like. `unasked`: no signal began it.
+    pub fn cut_short(&mut self, unasked: bool) -> bool {
+        let mut octets = [0; 64];
+        loop {
+            match self.told.read(&mut octets) {
+                Ok(octets) if octets > 0 => self.count += octets as u32,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => break,
+            }
+        }
+        let count = self.count + u32::from(unasked);
+        if count >= 2 && self.second.is_none() {
+            self.second = Some(Instant::now());
+        }
+        count >= 3 || self.second.is_some_and(|second| second.elapsed() >= CUT)
+    }
+}
+
+/// Becomes true on SIGHUP. Only for whoever has something to read again.
 pub(super) fn hangup() -> Result<Arc<AtomicBool>, Failure> {
     let hangup = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(SIGHUP, hangup.clone()).map_err(Failure::of)?;
+    flag::register(SIGHUP, hangup.clone()).map_err(cannot)?;
     Ok(hangup)
+}
+
+/// A file that may not grow (ulimit -f) is an error of whoever writes it, and not the end of everything.
+pub(super) fn survive_the_limit_of_files() {
+    // Refused, it is as before.
+    let _ = flag::register(SIGXFSZ, Arc::default());
+}
+
+/// SIGHUP, unless whoever started this wants it to go on without its terminal, as nohup(1) does.
+fn terminal() -> impl Iterator<Item = i32> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    (ignored & 1 << (SIGHUP - 1) == 0).then_some(SIGHUP).into_iter()
+}
+
+fn cannot(error: std::io::Error) -> Failure {
+    Failure::new(format!("cannot handle signals: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn the_second_signal_leaves_half_a_second_and_the_third_nothing() {
+        let mut signals = Signals::new(false).unwrap();
+        let raise = || low_level::raise(SIGTERM).unwrap();
+        raise();
+        assert!(!signals.cut_short(false));
+        raise();
+        assert!(!signals.cut_short(false));
+        thread::sleep(CUT);
+        assert!(signals.cut_short(false));
+        signals.second = Some(Instant::now() + Duration::from_secs(60));
+        assert!(!signals.cut_short(false) && signals.cut_short(true));
+        raise();
+        assert!(signals.cut_short(false));
+    }
 }

@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, IsTerminal};
 
+use super::out;
 use crate::text::wrapped;
 
 /// Columns that a heading with its rule takes.
@@ -23,13 +24,14 @@ impl Stage {
 
     pub fn heading(&self, title: &str) {
         let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 1));
-        println!("\n{} {}", self.paint("1;36", title), self.paint("2", &rule));
+        let (title, rule) = (self.paint("1;36", title), self.paint("2", &rule));
+        out::say(out::Kind::Painted, format_args!("\n{title} {rule}\n"));
     }
 
     /// Text below the heading, line by line.
     pub fn body(&self, text: &str) {
         for line in text.lines() {
-            println!("{:INDENT$}{line}", "");
+            out::say(out::Kind::Painted, format_args!("{:INDENT$}{line}\n", ""));
         }
     }
 

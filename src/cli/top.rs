@@ -1,5 +1,4 @@
-use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use super::control_args::{WhomArgs, unanswered};
+use super::result_file::ResultFile;
 use super::values::seconds;
 use super::{Failure, charset};
 use crate::top::{Interactive, Once, TopError, View, once, run, svg, text};
@@ -100,16 +100,11 @@ fn print(arguments: &TopArgs) -> Result<ExitCode, Failure> {
     let picture = once(arguments.whom.connect("top")?, &wanted).map_err(failure)?;
     if let Some(path) = &arguments.svg {
         let drawn = svg(&picture, "handfast top");
-        fs::write(path, drawn).map_err(|error| Failure::cannot_write(path, &error))?;
+        ResultFile::check(path)?.write(drawn.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    match io::stdout().write_all(text(&picture).as_bytes()) {
-        // `| head` has what it wanted.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write: {error}")))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    print!("{}", text(&picture));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// As no-color.org has it: any value but an empty one.

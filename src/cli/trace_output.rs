@@ -1,13 +1,13 @@
 //! Where a drawn connection goes: the terminal, or a file.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
 use terminal_size::{Width, terminal_size};
 
+use super::result_file::ResultFile;
 use super::stage::Stage;
-use super::{Failure, charset};
+use super::{Failure, charset, out};
 use crate::trace::{Picture, Text, html, svg};
 
 /// Columns where there is no terminal to ask.
@@ -32,11 +32,11 @@ pub(super) struct Drawing {
 impl Drawing {
     pub fn draw(&self, picture: &Picture) -> Result<(), Failure> {
         if self.svg.is_none() && self.html.is_none() {
-            print!("{}", self.text(picture));
+            out::say(out::Kind::Painted, format_args!("{}", self.text(picture)));
         }
         for (path, content) in [(&self.svg, svg::draw as fn(&Picture) -> String), (&self.html, html::page)] {
             if let Some(path) = path {
-                fs::write(path, content(picture)).map_err(|error| Failure::cannot_write(path, &error))?;
+                ResultFile::check(path)?.write(content(picture).as_bytes())?;
             }
         }
         Ok(())

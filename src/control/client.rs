@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::trust::{Distrust, name, reach};
 use super::{Reply, Request, Status, socket};
+use crate::text::printable;
 
 /// So long may a program take to let us in, and for each line.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -104,11 +105,6 @@ pub fn find(pid: Option<u32>) -> Result<Found, AskError> {
             Err(AskError::Several(found.iter().map(|found| (found.pid, described(found))).collect()))
         }
     }
-}
-
-/// What a terminal cannot take for a command.
-pub fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
 fn listed(several: &[(u32, String)]) -> String {

@@ -27,7 +27,7 @@ mod subject;
 mod talk;
 mod trust;
 
-pub use client::{AskError, Client, Found, find, printable};
+pub use client::{AskError, Client, Found, find};
 pub use connection::{Connection, TimerLeft};
 pub use filter::{Filter, Place, StateName};
 pub use request::{End, Reply, Request};

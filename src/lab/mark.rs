@@ -70,6 +70,14 @@ pub fn is_lab_interface(name: &str) -> Result<(), WhyNot> {
     }
 }
 
+/// Whether a namespace of this lab carries its mark: one that somebody else made and called so does not.
+pub(super) fn is_marked(lab: &Lab) -> bool {
+    let mark = format!("{MARK}{}", lab.name());
+    let there = namespaces(lab).into_iter().filter(|namespace| namespace.exists());
+    let mut links = there.flat_map(|namespace| links(Some(namespace), None).unwrap_or_default());
+    links.any(|link| link.ifalias.as_ref() == Some(&mark))
+}
+
 /// A bridge forwards by itself: no port of it may lead elsewhere. `Err(None)`: it cannot be told.
 fn whole_bridge(bridge: &Namespace, lab: &str, mark: &str) -> Result<(), Option<WhyNot>> {
     let links = links(Some(bridge), None).map_err(|_| None)?;

@@ -1,6 +1,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::{panic, thread};
@@ -8,6 +9,9 @@ use std::{panic, thread};
 use nix::sched::{CloneFlags, setns};
 
 use super::LabError;
+
+/// Where `ip netns` keeps them.
+const FOLDER: &str = "/run/netns";
 
 /// A named network namespace, as `ip netns` keeps it.
 #[derive(Clone, Debug)]
@@ -61,8 +65,16 @@ impl Namespace {
             .map_err(|source| LabError::Enter { namespace: self.name.clone(), source })
     }
 
-    pub(super) fn add(&self) -> Result<(), LabError> {
-        run("ip", &["netns", "add", &self.name]).map(drop)
+    /// Makes it, with the mark of its lab on its loopback: what else is called so is not ours.
+    pub(super) fn add(&self, mark: &str) -> Result<(), LabError> {
+        run("ip", &["netns", "add", &self.name])?;
+        run("ip", &["-n", &self.name, "link", "set", "lo", "alias", mark]).map(drop)
+    }
+
+    /// The names of all there are.
+    pub(super) fn all() -> Vec<String> {
+        let entries = fs::read_dir(FOLDER).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
     pub(super) fn delete(&self) -> Result<(), LabError> {
@@ -71,7 +83,7 @@ impl Namespace {
 
     /// Runs `ip` commands inside, one a line.
     pub(super) fn ip_batch(&self, lines: &str) -> Result<(), LabError> {
-        let mut command = Command::new("ip");
+        let mut command = tool("ip");
         command.args(["-n", &self.name, "-batch", "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|source| missing("ip", source))?;
@@ -92,24 +104,32 @@ impl Namespace {
             .filter_map(|pid| {
                 let pid = pid.parse().ok()?;
                 let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-                Some((pid, name.trim_end().to_string()))
+                // Whoever runs something there chooses its name.
+                Some((pid, name.trim_end().replace(char::is_control, "?")))
             })
             .collect()
     }
 
     pub(super) fn path(&self) -> PathBuf {
-        PathBuf::from("/run/netns").join(&self.name)
+        PathBuf::from(FOLDER).join(&self.name)
     }
 }
 
 /// Runs a program to its end and returns what it wrote to standard output.
 pub(super) fn run(program: &str, arguments: &[&str]) -> Result<String, LabError> {
-    let output = Command::new(program)
+    let output = tool(program)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
         .map_err(|source| missing(program, source))?;
     checked(&format!("{program} {}", arguments.join(" ")), output)
+}
+
+/// In a process group of its own: Ctrl-C on the terminal is for us, who take down what was made by halves.
+fn tool(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.process_group(0);
+    command
 }
 
 fn missing(program: &str, source: io::Error) -> LabError {

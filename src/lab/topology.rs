@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,10 +12,13 @@ use super::spec::{
     BRIDGE_DEVICE, BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, SERVER_DEVICE, SERVER_MAC,
     Spec, check_name,
 };
-use super::{LabError, Namespace, link_program, sysctl};
+use super::{LabError, Namespace, link_program, mark, sysctl};
 
 /// So long may a process that is inside at removal take to end before it is killed.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the namespaces' names end with, behind that of their lab.
+const ENDS: [&str; 3] = ["-client", "-server", "-bridge"];
 
 /// Two namespaces joined by a veth pair, or by two and a bridge. Dropping it removes them, unless [`Lab::keep`] was
 /// called.
@@ -37,8 +41,8 @@ impl Lab {
         Lab::down(&spec.name)?;
         let mut lab = Lab::at(&spec.name);
         lab.removes = true;
-        lab.client.add()?;
-        lab.server.add()?;
+        lab.client.add(&spec.mark())?;
+        lab.server.add(&spec.mark())?;
         lab.join(spec)?;
         if spec.bridge {
             lab.configure_bridge(spec)?;
@@ -97,6 +101,18 @@ impl Lab {
         Ok(removed)
     }
 
+    /// The names of all labs of this machine, whole or in pieces.
+    pub fn all() -> Vec<String> {
+        let named = |namespace: &str| {
+            let name = namespace.strip_prefix("hf-")?;
+            let name = ENDS.iter().find_map(|end| name.strip_suffix(end))?;
+            check_name(name).is_ok().then(|| name.to_owned())
+        };
+        let names: BTreeSet<String> =
+            Namespace::all().iter().filter_map(|namespace| named(namespace)).collect();
+        names.into_iter().filter(|name| mark::is_marked(&Lab::at(name))).collect()
+    }
+
     /// Removes this lab and says what that was.
     pub fn remove(mut self) -> Result<Removed, LabError> {
         self.removes = false;
@@ -145,9 +161,9 @@ impl Lab {
     pub(super) fn at(name: &str) -> Lab {
         Lab {
             name: name.into(),
-            client: Namespace::named(format!("hf-{name}-client")),
-            server: Namespace::named(format!("hf-{name}-server")),
-            bridge: Namespace::named(format!("hf-{name}-bridge")),
+            client: Namespace::named(format!("hf-{name}{}", ENDS[0])),
+            server: Namespace::named(format!("hf-{name}{}", ENDS[1])),
+            bridge: Namespace::named(format!("hf-{name}{}", ENDS[2])),
             removes: false,
         }
     }
@@ -159,7 +175,7 @@ impl Lab {
         if !spec.bridge {
             return pair(&client, &server, spec.queues);
         }
-        self.bridge.add()?;
+        self.bridge.add(&spec.mark())?;
         let bridge = self.bridge.name();
         pair(&client, &["name", BRIDGE_TO_CLIENT, "netns", bridge], spec.queues)?;
         pair(&["link", "add", BRIDGE_TO_SERVER, "netns", bridge], &server, spec.queues)

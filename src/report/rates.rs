@@ -10,27 +10,55 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The rates since the last line, over the time since then. `elapsed` is since the start.
+    /// Whether anything happened since the last line.
+    pub fn have_changed(&self, snapshot: &Snapshot) -> bool {
+        let (now, last) = (snapshot.total(), &self.last);
+        let counts = |core: &CoreSnapshot| [core.frames_in, core.frames_out, open(core), core.drops.sum()];
+        counts(&now) != counts(last)
+    }
+
+    /// The rates since the last line, over the time since then, in 80 columns. `elapsed` is since the
+    /// start.
     pub fn line(&mut self, snapshot: &Snapshot, elapsed: Duration) -> String {
         let now = snapshot.total();
         let seconds = elapsed.saturating_sub(self.elapsed).as_secs_f64().max(1e-9);
-        let rate = |new: u64, old: u64| (new.saturating_sub(old) as f64 / seconds).round() as u64;
-        let answers = |core: &CoreSnapshot| core.syn_acks + core.syn_acks_cookie;
+        let rate = |new: u64, old: u64| short(new.saturating_sub(old) as f64 / seconds);
         let line = format!(
-            "{:>5.0}s  {:>9} frames/s in  {:>9} out  {:>8} SYN/s  {:>8} SYN-ACK/s  {:>8} established/s  \
-             {:>8} open  {:>7} drops/s",
+            "{:>4.0}s {:>5} SYN/s {:>5} established/s {:>7} open {:>5} in/s {:>5} out/s {:>5} drops/s",
             elapsed.as_secs_f64(),
+            rate(now.syns, self.last.syns),
+            rate(now.established, self.last.established),
+            open(&now),
             rate(now.frames_in, self.last.frames_in),
             rate(now.frames_out, self.last.frames_out),
-            rate(now.syns, self.last.syns),
-            rate(answers(&now), answers(&self.last)),
-            rate(now.established, self.last.established),
-            now.connections - now.time_wait.min(now.connections),
             rate(now.drops.sum(), self.last.drops.sum()),
         );
         self.last = now;
         self.elapsed = elapsed;
         line
+    }
+}
+
+/// Connections that are not in TIME-WAIT.
+fn open(core: &CoreSnapshot) -> u64 {
+    core.connections.saturating_sub(core.time_wait)
+}
+
+/// `999`, `9.99k`, `123k`, `1.23M`: at most five characters below 1 T.
+fn short(rate: f64) -> String {
+    let (mut value, mut unit) = (rate, "");
+    for next in ["k", "M", "G"] {
+        // What would be rounded up to four digits.
+        if value < 999.5 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, next);
+    }
+    match value {
+        value if unit.is_empty() => format!("{value:.0}"),
+        value if value < 9.995 => format!("{value:.2}{unit}"),
+        value if value < 99.95 => format!("{value:.1}{unit}"),
+        value => format!("{value:.0}{unit}"),
     }
 }
 
@@ -51,5 +79,33 @@ mod tests {
         let line = rates.line(&snapshot(1100, 510), Duration::from_secs(3));
         assert!(line.contains(" 500 SYN/s") && line.contains(" 250 established/s"), "{line}");
         assert!(line.contains(" 4 open"), "{line}");
+    }
+
+    #[test]
+    fn a_line_fits_the_terminal() {
+        let many = CoreSnapshot {
+            syns: 1_234_567,
+            established: 999_999,
+            connections: 2_097_152,
+            frames_in: 12_345_678,
+            frames_out: 99_960,
+            ..CoreSnapshot::default()
+        };
+        let line = Rates::default()
+            .line(&Snapshot { cores: vec![many], ..Snapshot::default() }, Duration::from_secs(1));
+        assert!(line.len() <= 80, "{}: {line}", line.len());
+        for part in ["1.23M SYN/s", "1.00M established/s", "2097152 open", "12.3M in/s", " 100k out/s"] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_worth_it_when_something_happened() {
+        let mut rates = Rates::default();
+        assert!(!rates.have_changed(&Snapshot::default()));
+        let now = snapshot(100, 10);
+        assert!(rates.have_changed(&now));
+        rates.line(&now, Duration::from_secs(1));
+        assert!(!rates.have_changed(&now));
     }
 }

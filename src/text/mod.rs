@@ -5,7 +5,7 @@ mod ascii;
 mod printable;
 
 pub use ascii::ascii;
-pub use printable::printable;
+pub use printable::{painted_lines, printable, printable_json, printable_lines};
 
 /// `1,048,576`.
 pub fn grouped(number: u64) -> String {
@@ -43,6 +43,40 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The same text with its longer lines broken between words; what goes on stands two columns further in
+/// than its line began.
+pub fn folded(text: &str, width: usize) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end_matches('\n');
+        if content.chars().count() <= width {
+            folded.push_str(line);
+            continue;
+        }
+        let indent = content.len() - content.trim_start_matches(' ').len();
+        let further = " ".repeat(indent + 2);
+        let rows = broken(&content[indent..], width.saturating_sub(further.len()).max(1));
+        let rows = rows.join(&format!("\n{further}"));
+        folded.push_str(&format!("{}{rows}{}", &content[..indent], &line[content.len()..]));
+    }
+    folded
+}
+
+/// At the last space within the width; a longer word has a row of its own. Spaces within a row stay.
+fn broken(line: &str, width: usize) -> Vec<&str> {
+    let (mut rows, mut rest) = (Vec::new(), line);
+    while let Some((limit, _)) = rest.char_indices().nth(width) {
+        let before = rest[..limit].rfind(' ').filter(|at| !rest[..*at].trim().is_empty());
+        // A row may end right at the width.
+        let before = if rest[limit..].starts_with(' ') { Some(limit) } else { before };
+        let Some(at) = before.or_else(|| rest.find(' ')) else { break };
+        rows.push(rest[..at].trim_end());
+        rest = rest[at..].trim_start();
+    }
+    rows.push(rest);
+    rows
 }
 
 /// For the text and the attributes in double quotes of SVG and HTML.
@@ -90,6 +124,22 @@ mod tests {
     fn one_is_no_plural() {
         let texts = [0, 1, 2, 1_024].map(|number| counted(number, "queue"));
         assert_eq!(texts, ["0 queues", "1 queue", "2 queues", "1,024 queues"]);
+    }
+
+    #[test]
+    fn long_lines_are_folded_and_short_ones_stay() {
+        for (text, rows) in [
+            (
+                "short  and   so\n\nlonger than twenty columns\n",
+                "short  and   so\n\nlonger than twenty\n  columns\n",
+            ),
+            ("  indented by two columns", "  indented by two\n    columns"),
+            ("averylongwordthatfitsnowhere then", "averylongwordthatfitsnowhere\n  then"),
+            ("exactly eighteen c. more", "exactly eighteen\n  c. more"),
+            ("", ""),
+        ] {
+            assert_eq!(folded(text, 20), rows);
+        }
     }
 
     #[test]

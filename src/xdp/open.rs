@@ -174,6 +174,8 @@ fn register(
     if !matches!(source.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM)) {
         return Err(call(config, "registering the UMEM (XDP_UMEM_REG)", source));
     }
+    // Refused already by a limit of address space, which is another one.
+    Memory::new(config, false).map_err(|source| call(config, "mapping the UMEM (mmap)", source))?;
     raise_memlock();
     registered(config, false).map_err(|_| XdpError::Memlock {
         ifname: config.ifname.clone(),

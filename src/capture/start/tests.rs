@@ -2,6 +2,11 @@ use super::super::Direction;
 use super::super::pcapng::STAMPED;
 use super::*;
 
+fn to(path: &std::path::Path) -> Capture {
+    let file = File::create(path).expect("a file");
+    Capture::to("f.pcapng".into(), file, Settings::default())
+}
+
 /// Interface and time of each packet of a file.
 fn packets(file: &[u8]) -> Vec<(usize, u64)> {
     let mut found = Vec::new();
@@ -22,9 +27,9 @@ fn packets(file: &[u8]) -> Vec<(usize, u64)> {
 fn a_batch_that_is_interrupted_stands_where_it_began() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("f.pcapng");
-    let mut capture = Capture::create(&path, Settings::default()).expect("a file");
+    let mut capture = to(&path);
     let [mut one, mut other] = [0, 1].map(|queue| capture.tap("eth0", queue));
-    let writing = capture.start().expect("a writer");
+    let writing = capture.begin().and_then(Begun::start).expect("a writer");
     let frame = &[7_u8; 60][..];
     other.take(Direction::In, [frame].into_iter());
     let interrupted = [(), ()].iter().map(|()| {
@@ -45,9 +50,9 @@ fn a_batch_that_is_interrupted_stands_where_it_began() {
 #[test]
 fn what_the_others_saw_is_written_while_a_queue_is_silent() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut capture = Capture::create(&folder.path().join("f.pcapng"), Settings::default()).expect("a file");
+    let mut capture = to(&folder.path().join("f.pcapng"));
     let [_silent, mut other] = [0, 1].map(|queue| capture.tap("eth0", queue));
-    let writing = capture.start().expect("a writer");
+    let writing = capture.begin().and_then(Begun::start).expect("a writer");
     other.take(Direction::In, [&[7_u8; 60][..]].into_iter());
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while writing.report().captured == 0 {

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::cli::root_files::RootFiles;
+use crate::text::printable;
 
 /// Octets. A file of 65,535 listeners has fewer.
 const MOST: u64 = 16 << 20;
@@ -50,7 +51,7 @@ impl Source {
     /// # Errors
     /// One sentence: it cannot be read, is too long, or is no text.
     pub fn read(path: &Path, files: Option<&RootFiles>) -> Result<Source, String> {
-        let name = path.display().to_string();
+        let name = printable(&path.to_string_lossy());
         let cannot = |error: io::Error| format!("cannot read {name}: {error}");
         let octets = match (octets(path), files) {
             (Err(error), Some(files)) if error.kind() == io::ErrorKind::PermissionDenied => files.config(),

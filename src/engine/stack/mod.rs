@@ -32,7 +32,7 @@ pub use watch::Watch;
 use super::Polling;
 use super::rules::Book;
 use super::runner::Runner;
-use crate::capture::Capture;
+use crate::capture::{Begun, Capture};
 use crate::xdp::{Changes, Device, Network, Queue};
 use cores::{State, choose_cpus, start_cores};
 use devices::{Given, OpenDevice, open_device};
@@ -46,7 +46,7 @@ pub struct Stack {
     runners: Vec<Runner>,
     launcher: Launcher,
     state: State,
-    capture: Option<Capture>,
+    capture: Option<Begun>,
     listening: Arc<Listening>,
     follow: Follow,
     /// What is really active.
@@ -124,6 +124,7 @@ impl Stack {
             names: state.watch.names(),
         };
         let follow = Follow::new(followed, announce, no_arp)?;
+        let capture = capture.map(Capture::begin).transpose().map_err(StartError::Capture)?;
         Ok(Stack { devices, runners, launcher, state, capture, listening, follow, active })
     }
 
@@ -131,7 +132,7 @@ impl Stack {
     pub fn run(self) -> Result<Running, StartError> {
         let Stack { devices, runners, launcher, state, capture, listening, follow, .. } = self;
         // Not earlier: a thread keeps the privileges it was started with.
-        let capture = capture.map(Capture::start).transpose().map_err(StartError::Capture)?;
+        let capture = capture.map(Begun::start).transpose().map_err(StartError::Capture)?;
         let started = Instant::now();
         let threads = launcher.start(runners).map_err(StartError::Thread)?;
         let follower = follow.start().map_err(StartError::Thread)?;

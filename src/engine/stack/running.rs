@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -131,18 +131,18 @@ impl Running {
     /// Ends all connections and threads, then detaches the program from every interface. How, and how
     /// long it may take, [`Options::on_stop`](super::Options) says.
     pub fn stop(self) -> Finished {
-        self.stop_unless(&AtomicBool::new(false))
+        self.stop_unless(|| false)
     }
 
-    /// As [`Running::stop`], but without waiting for connections once `cut` is true.
-    pub fn stop_unless(mut self, cut: &AtomicBool) -> Finished {
+    /// As [`Running::stop`], but without waiting for connections once `cut` says so, which is asked often.
+    pub fn stop_unless(mut self, mut cut: impl FnMut() -> bool) -> Finished {
         let gone = self.fault();
         self.follower.stop();
         self.state.asked.stop.store(true, Relaxed);
         self.state.wakes.iter().cloned().map(waker).for_each(|wake| wake());
         let elapsed = self.started.elapsed();
         while !self.threads.iter().all(JoinHandle::is_finished) {
-            if cut.load(Relaxed) {
+            if cut() {
                 self.state.asked.cut.store(true, Relaxed);
             }
             std::thread::sleep(LOOK);

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use thiserror::Error;
 
 use super::latency::{Encoded, HistogramError, Latency};
 use super::results::{Results, SCHEMA};
+use crate::text::printable;
 
 /// Why a text is no result of a benchmark.
 #[derive(Debug, Error)]
@@ -30,7 +32,7 @@ pub enum ReadError {
 /// What every version has.
 #[derive(Deserialize)]
 struct Header {
-    schema: Option<serde_json::Value>,
+    schema: Option<Value>,
 }
 
 /// The schema that a text names.
@@ -38,12 +40,28 @@ struct Header {
 /// # Errors
 /// [`ReadError`]: it is no JSON, or names none.
 pub fn schema_of(text: &str) -> Result<String, ReadError> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::NoJson)?;
+    let value = read(text)?;
     let header: Header = serde_json::from_value(value).map_err(|_| ReadError::NoSchema)?;
     match header.schema {
-        Some(serde_json::Value::String(name)) => Ok(name),
+        Some(Value::String(name)) => Ok(name),
         Some(other) => Ok(other.to_string()),
         None => Err(ReadError::NoSchema),
+    }
+}
+
+/// A text as JSON whose every string may be shown: files come from other machines.
+pub(super) fn read(text: &str) -> Result<Value, ReadError> {
+    serde_json::from_str(text).map(shown).map_err(ReadError::NoJson)
+}
+
+fn shown(value: Value) -> Value {
+    match value {
+        Value::String(text) => printable(&text).into(),
+        Value::Array(values) => values.into_iter().map(shown).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (printable(&name), shown(value))).collect()
+        }
+        other => other,
     }
 }
 
@@ -57,7 +75,7 @@ impl Results {
         if schema != SCHEMA {
             return Err(ReadError::Schema(schema));
         }
-        let results: Results = serde_json::from_str(text).map_err(ReadError::Fields)?;
+        let results: Results = serde_json::from_value(read(text)?).map_err(ReadError::Fields)?;
         results.check()?;
         Ok(results)
     }
@@ -96,7 +114,7 @@ fn check_histogram(name: &'static str, cells: &Encoded, latency: &Latency) -> Re
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::super::{merge, sample, write_json};
     use super::*;
@@ -149,6 +167,16 @@ mod tests {
             let error = Results::parse(&text).unwrap_err().to_string();
             assert!(error.contains(part), "{part:?} is not in: {error}");
         }
+    }
+
+    #[test]
+    fn strings_are_made_fit_for_the_terminal() {
+        let mut value: Value = serde_json::from_str(&written(&sample::results())).unwrap();
+        value["notes"] = json!(["\x1b[2Ja\nfix: b"]);
+        value["options"]["\x1b]0;title\x07"] = json!("\u{9b}31m");
+        let results = Results::parse(&value.to_string()).unwrap();
+        assert_eq!(results.notes, ["\\u{1b}[2Ja\\u{a}fix: b"]);
+        assert!(!results.text().contains(|c: char| c.is_control() && c != '\n'), "{}", results.text());
     }
 
     /// Pointers to all numbers, of long lists to the first ones.
