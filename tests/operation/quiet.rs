@@ -83,7 +83,16 @@ impl Terminal {
 
     fn assert_fits(&self) {
         let text = self.text();
-        let long = text.lines().find(|line| line.chars().count() > 80);
+        // A colour has no width: ESC [ digits m.
+        let width = |line: &str| {
+            let parts = line.split('\x1b').enumerate();
+            let seen = |(number, part): (usize, &str)| match number {
+                0 => part.chars().count(),
+                _ => part.split_once('m').map_or(0, |(_, rest)| rest.chars().count()),
+            };
+            parts.map(seen).sum::<usize>()
+        };
+        let long = text.lines().find(|line| width(line) > 80);
         assert_eq!(long, None, "{text}");
     }
 }

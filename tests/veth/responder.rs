@@ -69,6 +69,10 @@ impl Responder {
         // A hangup ends it, also where the tests themselves were told to survive one (nohup).
         let mut command = lab.server().command("env");
         command.arg("--default-signal=HUP").arg(program).arg("respond").args(device).args(arguments);
+        // Into a pipe there is none unasked.
+        if !arguments.contains(&"--interval") {
+            command.args(["--interval", "1"]);
+        }
         command.arg("--json").arg(directory.path().join("summary.json"));
         Responder::of(command, directory)
     }

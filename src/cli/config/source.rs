@@ -35,7 +35,8 @@ pub(super) struct Mistake {
 
 impl Mistake {
     pub fn at(span: Span, message: impl Into<String>) -> Mistake {
-        Mistake { message: message.into(), at: Some(span), also: None }
+        // What the file says is part of it.
+        Mistake { message: printable(&message.into()), at: Some(span), also: None }
     }
 
     pub fn nowhere(message: impl Into<String>) -> Mistake {
@@ -43,7 +44,7 @@ impl Mistake {
     }
 
     pub fn also(self, span: Span, what: impl Into<String>) -> Mistake {
-        Mistake { also: Some((span, what.into())), ..self }
+        Mistake { also: Some((span, printable(&what.into()))), ..self }
     }
 }
 
