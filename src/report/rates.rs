@@ -13,24 +13,23 @@ impl Rates {
     /// Whether anything happened since the last line.
     pub fn have_changed(&self, snapshot: &Snapshot) -> bool {
         let (now, last) = (snapshot.total(), &self.last);
-        let counts = |core: &CoreSnapshot| [core.frames_in, core.frames_out, open(core), core.drops.sum()];
+        let counts = |core: &CoreSnapshot| [core.frames_in, open(core), core.drops.sum()];
         counts(&now) != counts(last)
     }
 
-    /// The rates since the last line, over the time since then, in 80 columns. `elapsed` is since the
-    /// start.
+    /// The rates since the last line, over the time since then, in 80 columns. Frames are those that came.
+    /// `elapsed` is since the start.
     pub fn line(&mut self, snapshot: &Snapshot, elapsed: Duration) -> String {
         let now = snapshot.total();
         let seconds = elapsed.saturating_sub(self.elapsed).as_secs_f64().max(1e-9);
         let rate = |new: u64, old: u64| short(new.saturating_sub(old) as f64 / seconds);
         let line = format!(
-            "{:>4.0}s {:>5} SYN/s {:>5} established/s {:>7} open {:>5} in/s {:>5} out/s {:>5} drops/s",
+            "{:>4.0}s {:>5} SYN/s {:>5} established/s {:>7} open {:>5} frames/s {:>5} drops/s",
             elapsed.as_secs_f64(),
             rate(now.syns, self.last.syns),
             rate(now.established, self.last.established),
             open(&now),
             rate(now.frames_in, self.last.frames_in),
-            rate(now.frames_out, self.last.frames_out),
             rate(now.drops.sum(), self.last.drops.sum()),
         );
         self.last = now;
@@ -88,13 +87,12 @@ mod tests {
             established: 999_999,
             connections: 2_097_152,
             frames_in: 12_345_678,
-            frames_out: 99_960,
             ..CoreSnapshot::default()
         };
         let line = Rates::default()
             .line(&Snapshot { cores: vec![many], ..Snapshot::default() }, Duration::from_secs(1));
         assert!(line.len() <= 80, "{}: {line}", line.len());
-        for part in ["1.23M SYN/s", "1.00M established/s", "2097152 open", "12.3M in/s", " 100k out/s"] {
+        for part in ["1.23M SYN/s", "1.00M established/s", "2097152 open", "12.3M frames/s"] {
             assert!(line.contains(part), "{line}");
         }
     }

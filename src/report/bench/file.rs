@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -50,8 +51,17 @@ pub fn schema_of(text: &str) -> Result<String, ReadError> {
 }
 
 /// A text as JSON whose every string may be shown: files come from other machines.
-pub(super) fn read(text: &str) -> Result<Value, ReadError> {
+fn read(text: &str) -> Result<Value, ReadError> {
     serde_json::from_str(text).map(shown).map_err(ReadError::NoJson)
+}
+
+/// The same with the fields of a type.
+pub(super) fn fields<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
+    serde_json::from_value(read(text)?).map_err(|error| {
+        // What the text itself says has its line as well.
+        let placed = serde_json::from_str::<T>(text).err();
+        ReadError::Fields(placed.unwrap_or(error))
+    })
 }
 
 fn shown(value: Value) -> Value {
@@ -75,7 +85,7 @@ impl Results {
         if schema != SCHEMA {
             return Err(ReadError::Schema(schema));
         }
-        let results: Results = serde_json::from_value(read(text)?).map_err(ReadError::Fields)?;
+        let results: Results = fields(text)?;
         results.check()?;
         Ok(results)
     }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{ReadError, read, schema_of};
+use super::file::{ReadError, fields, schema_of};
 use super::stats::median;
 
 /// Who is compared with the others.
@@ -180,7 +180,7 @@ impl Comparison {
     /// [`ReadError`].
     pub fn parse(text: &str) -> Result<Comparison, ReadError> {
         match schema_of(text)? {
-            schema if schema == SCHEMA => serde_json::from_value(read(text)?).map_err(ReadError::Fields),
+            schema if schema == SCHEMA => fields(text),
             other => Err(ReadError::Schema(other)),
         }
     }
