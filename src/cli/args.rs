@@ -54,9 +54,15 @@ Examples:
   A lab with two queues, a responder in it, and a client:
 
     handfast lab up --queues 2
-    handfast lab exec --side server -- handfast respond --dev hf-s --listen 198.18.1.0/24:80=http &
+    handfast lab exec --side server -- handfast respond --dev hf-s --listen 198.18.1.0/24:80=http \\
+        --ready-file /run/hf.ready &
+    until [ -s /run/hf.ready ]; do sleep 0.1; done
     handfast lab exec -- curl http://198.18.1.1/
     handfast lab down
+
+  Whatever labs there are, also those that a killed program left behind:
+
+    handfast lab down --all
 
   What this machine does a second, beside the kernel's stack, in 5 minutes:
 

@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     check(arguments)?;
     let place = Place::find(arguments)?;
     check_flood(arguments, &place.device)?;
+    out::hurry();
     let stop = signals::stop()?;
     standard_output::reserve(&[
         arguments.json.as_deref(),
@@ -71,7 +72,6 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let _metrics = metrics_args::serve(metrics, &active, &running, Some(&control))?;
     let mut notifier = Notifier::new();
     notifier.ready();
-    out::hurry();
     let subject = Subject::bench(&active, &control);
     let (load, observed) = thread::scope(|scope| {
         let _serving = socket.serve(scope, &subject, &running)?;

@@ -42,14 +42,14 @@ pub(super) enum Kind {
     Json,
 }
 
-/// Octets that a pipe with any room takes at once (PIPE_BUF).
+/// Bytes that a pipe with any room takes at once (PIPE_BUF).
 pub(super) const CHUNK: usize = 4096;
 /// How long a reader may take nothing while a run waits, milliseconds.
 const PATIENCE_MS: u16 = 500;
 /// Columns where the terminal does not say.
 const LEAST_WIDTH: usize = 40;
 
-/// A run is at work: its main thread has more to do than to wait for a reader.
+/// A run: its main thread has more to do than to wait for a reader.
 static HURRIED: AtomicBool = AtomicBool::new(false);
 /// The first error of standard output; 0: none.
 static FAILURE: AtomicI32 = AtomicI32::new(0);
@@ -67,13 +67,13 @@ pub(super) fn warn(kind: Kind, text: Arguments<'_>) {
     let _ = put(error.as_fd(), text.as_bytes());
 }
 
-/// To standard output, octet by octet.
-pub(super) fn data(octets: &[u8]) {
+/// To standard output, byte by byte.
+pub(super) fn data(bytes: &[u8]) {
     // The reader of a pipe does not come back.
     if FAILURE.load(Relaxed) == Errno::EPIPE as i32 {
         return;
     }
-    if let Err(errno) = put(io::stdout().as_fd(), octets) {
+    if let Err(errno) = put(io::stdout().as_fd(), bytes) {
         let _ = FAILURE.compare_exchange(0, errno as i32, Relaxed, Relaxed);
     }
 }
@@ -124,17 +124,17 @@ fn in_charset(text: String) -> String {
     if charset::is_utf8() || text.is_ascii() { text } else { ascii(&text) }
 }
 
-fn put(to: BorrowedFd<'_>, mut octets: &[u8]) -> Result<(), Errno> {
-    while !octets.is_empty() {
-        if HURRIED.load(Relaxed) && !awaits(to, PollTimeout::from(PATIENCE_MS)) {
+fn put(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        if HURRIED.load(Relaxed) && !has_room(to, PollTimeout::from(PATIENCE_MS)) {
             return Err(Errno::ETIMEDOUT);
         }
-        match write(to, &octets[..octets.len().min(CHUNK)]) {
+        match write(to, &bytes[..bytes.len().min(CHUNK)]) {
             Ok(0) => return Err(Errno::EIO),
-            Ok(written) => octets = &octets[written..],
+            Ok(written) => bytes = &bytes[written..],
             Err(Errno::EINTR) => {}
             // Somebody else made it so.
-            Err(Errno::EAGAIN) if !HURRIED.load(Relaxed) => drop(awaits(to, PollTimeout::NONE)),
+            Err(Errno::EAGAIN) if !HURRIED.load(Relaxed) => drop(has_room(to, PollTimeout::NONE)),
             Err(Errno::EAGAIN) => {}
             Err(errno) => return Err(errno),
         }
@@ -142,9 +142,14 @@ fn put(to: BorrowedFd<'_>, mut octets: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Whether there is room, or an error to be had, within that time.
-fn awaits(to: BorrowedFd<'_>, patience: PollTimeout) -> bool {
+/// Whether there is room, or an error to be had, within that time; after a signal the time begins again.
+fn has_room(to: BorrowedFd<'_>, patience: PollTimeout) -> bool {
     let mut fds = [PollFd::new(to, PollFlags::POLLOUT)];
-    // Interrupted: the write tells.
-    poll(&mut fds, patience).map_or(true, |ready| ready > 0)
+    loop {
+        match poll(&mut fds, patience) {
+            Err(Errno::EINTR) => {}
+            // What else fails the write tells.
+            other => return other.map_or(true, |ready| ready > 0),
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::report::bench::comparison::{self, Comparison};
 use crate::report::bench::{MergeError, ReadError, Results, merge, schema_of};
 use crate::text::printable;
 
-/// Octets. A week of seconds has fewer.
+/// Bytes. A week of seconds has fewer.
 const MOST: u64 = 64 << 20;
 
 pub(super) fn run(arguments: &ReportArgs) -> Result<ExitCode, Failure> {
@@ -84,7 +84,7 @@ pub(super) fn results(path: &Path, text: &str) -> Result<Results, Failure> {
 }
 
 pub(super) fn unreadable(path: &Path, error: &ReadError) -> Failure {
-    let failure = Failure::new(format!("cannot use {}: {error}", shown(path)));
+    let failure = Failure::new(format!("cannot use {}: {}", shown(path), printable(&error.to_string())));
     match error {
         ReadError::Schema(_) => failure.fix("read it with the version of handfast that wrote it"),
         _ => failure.fix("give a file that `handfast bench --json FILE` wrote, whole and unchanged"),

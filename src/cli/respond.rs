@@ -56,6 +56,7 @@ pub(super) fn start(arguments: RespondArgs, matches: Option<&ArgMatches>) -> Res
 
 /// Sets up, gives up privileges, runs to the end, reports.
 fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Failure> {
+    out::hurry();
     let mut signals = Signals::new(config.is_some())?;
     let taken = take_over::check(&Place::of(arguments), &arguments.listeners)?;
     let identity = Identity::choose(arguments.user.as_ref())?;
@@ -95,7 +96,6 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         let _serving = control.serve(scope, &subject, &running)?;
         println!("ready: {}", listeners(arguments));
         notifier.ready();
-        out::hurry();
         let watch = Watch::new(&running, &active, &subject, reloader);
         watch.until_the_end(arguments, &signals.stop, &mut notifier);
         Ok::<_, Failure>(())

@@ -240,7 +240,7 @@ fn stream(file: &mut File, mut content: &[u8]) -> io::Result<()> {
         let chunk = &content[..content.len().min(out::CHUNK)];
         match if ready { file.write(chunk) } else { Err(ErrorKind::WouldBlock.into()) } {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(octets) => (content, taken) = (&content[octets..], Instant::now()),
+            Ok(written) => (content, taken) = (&content[written..], Instant::now()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error),
         }

@@ -30,7 +30,7 @@ pub(super) fn stop() -> Result<Arc<AtomicBool>, Failure> {
 /// A responder's, that takes its time to end and counts what cuts it short.
 pub(super) struct Signals {
     pub stop: Arc<AtomicBool>,
-    /// An octet for each.
+    /// A byte for each.
     told: UnixStream,
     count: u32,
     second: Option<Instant>,
@@ -52,10 +52,10 @@ impl Signals {
     /// Whether the end, that has begun, is to be over: soon after the second signal, at the third. Cheap:
     /// look as often as you like. `unasked`: no signal began it.
     pub fn cut_short(&mut self, unasked: bool) -> bool {
-        let mut octets = [0; 64];
+        let mut bytes = [0; 64];
         loop {
-            match self.told.read(&mut octets) {
-                Ok(octets) if octets > 0 => self.count += octets as u32,
+            match self.told.read(&mut bytes) {
+                Ok(told) if told > 0 => self.count += told as u32,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 _ => break,
             }

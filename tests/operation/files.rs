@@ -186,7 +186,16 @@ fn what_is_no_regular_file_is_said_before_anything_is_touched() {
 #[test]
 fn streams_are_written_to_as_they_are() {
     let Some(stage) = stage() else { return };
-    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+    for name in ["-", "/dev/stdout"] {
+        let mut respond = stage.respond("--duration 0.2 --json");
+        respond.arg(name);
+        let ended = run(respond);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        // By itself: the text goes to standard error.
+        serde_json::from_str::<serde_json::Value>(&ended.out).expect("JSON");
+        assert!(ended.err.contains("\nready: "), "{name}: {ended:?}");
+    }
+    for name in ["/dev/fd/1", "/proc/self/fd/1"] {
         let mut respond = stage.respond("--duration 0.2 --json");
         respond.arg(name);
         let ended = run(respond);

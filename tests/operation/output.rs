@@ -82,6 +82,30 @@ fn every_command_says_by_its_exit_code_that_its_output_is_lost() {
     }
 }
 
+/// A reader that stops reading, as of a pager or a terminal that is held, holds up nothing.
+#[test]
+fn a_reader_that_takes_nothing_is_not_waited_for() {
+    let Some(stage) = stage() else { return };
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let flags = nix::fcntl::OFlag::O_NONBLOCK;
+    nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFL(flags)).expect("a pipe");
+    while std::io::Write::write(&mut writer, &[b'.'; 4096]).is_ok() {}
+    nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::empty())).expect("a pipe");
+    let (served, ready) = (stage.file("respond.json"), stage.file("ready"));
+    let mut respond = stage.respond("--interval 0.1 --json");
+    respond.arg(&served).arg("--ready-file").arg(&ready);
+    respond.stdout(writer.try_clone().expect("a descriptor")).stderr(Stdio::null());
+    let mut responder = Ends(respond.spawn().expect("it runs"));
+    crate::stage::wait_until("it is ready", || ready.exists());
+    let bench = stage.bench("--connections 20 --concurrency 2");
+    assert_eq!(code(bench, Stdio::null(), Stdio::null()), Some(0));
+    let number = nix::unistd::Pid::from_raw(responder.0.id() as i32);
+    nix::sys::signal::kill(number, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+    assert_eq!(responder.code(), Some(1));
+    assert_eq!(json(&served)["total"]["established"], 20);
+    drop(reader);
+}
+
 /// A responder has no other end than its reader's; a bench with a file for its results has.
 #[test]
 fn a_reader_that_has_gone_ends_what_has_no_end_of_its_own() {
