@@ -7,7 +7,7 @@ use clap::Args;
 use super::Failure;
 use super::control_args::{WhomArgs, unanswered};
 use crate::control::{Client, Connection, Filter, Place, Reply, Request, StateName};
-use crate::text::{grouped, printable};
+use crate::text::{grouped, printable, printable_json};
 
 /// List the connections of a running program, as `ss -tan` does the kernel's.
 ///
@@ -177,8 +177,7 @@ impl Columns {
 }
 
 fn write_json(out: &mut impl Write, value: &impl serde::Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
-    out.write_all(b"\n")
+    writeln!(out, "{}", printable_json(&serde_json::to_string(value)?))
 }
 
 fn out_of_order() -> Failure {

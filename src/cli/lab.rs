@@ -75,7 +75,8 @@ fn description(lab: &Lab, spec: &Spec) -> String {
          {bridge}\
          {queues} each way, offloads off{tag}\n\
          \n\
-         next:  handfast lab exec{name} --side server -- handfast respond --dev {SERVER_DEVICE} --listen {SERVED_V4}:80=http\n\
+         next:  handfast lab exec{name} --side server -- \\\n         \
+         \x20 handfast respond --dev {SERVER_DEVICE} --listen {SERVED_V4}:80=http\n\
          then:  handfast lab exec{name} -- curl http://198.18.1.1/\n\
          last:  handfast lab down{name}",
         queues = counted(spec.queues.into(), "queue"),
