@@ -28,15 +28,15 @@ fn assert_plain(what: &str, ended: &Ended) {
 }
 
 /// With that behind every string and name of it, but what its reader needs.
-fn poisoned(value: Value, depth: u32) -> Value {
+fn poisoned(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(text + EVIL),
-        Value::Array(values) => values.into_iter().map(|value| poisoned(value, depth + 1)).collect(),
+        Value::Array(values) => values.into_iter().map(poisoned).collect(),
         Value::Object(fields) => fields
             .into_iter()
             .map(|(name, value)| {
                 let kept = ["schema", "started_at", "kind"].contains(&name.as_str());
-                (name, if kept { value } else { poisoned(value, depth + 1) })
+                (name, if kept { value } else { poisoned(value) })
             })
             .collect(),
         other => other,
@@ -51,7 +51,7 @@ fn results_of_other_machines_are_shown_as_text() {
     for entry in fs::read_dir(&kept).expect("files").flatten() {
         let text = fs::read_to_string(entry.path()).expect("text");
         let Ok(mut value) = serde_json::from_str::<Value>(&text) else { continue };
-        value = poisoned(value, 0);
+        value = poisoned(value);
         if let Some(options) = value.get_mut("options").and_then(Value::as_object_mut) {
             options.insert(EVIL.to_owned(), EVIL.into());
         }

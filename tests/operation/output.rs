@@ -30,7 +30,8 @@ fn handfast(arguments: &[&str]) -> Command {
 #[test]
 fn what_takes_nothing_ends_no_run_and_loses_no_result() {
     let Some(stage) = stage() else { return };
-    let streams: [(&str, fn() -> Stdio, fn() -> Stdio, i32); 4] = [
+    type Open = fn() -> Stdio;
+    let streams: [(&str, Open, Open, i32); 4] = [
         ("stderr closed", Stdio::null, closed, 0),
         ("stderr full", Stdio::null, full, 0),
         ("stdout full", full, Stdio::null, 1),

@@ -11,7 +11,7 @@ const WIDE: f64 = 0.5;
 /// One sentence each.
 pub(super) fn of(comparison: &Comparison) -> Vec<String> {
     let rows = || comparison.rows.iter();
-    let above = rows().flat_map(|row| above_its_ceiling(row)).collect::<Vec<_>>();
+    let above = rows().flat_map(above_its_ceiling).collect::<Vec<_>>();
     let wide: Vec<String> = rows().filter(|row| row.runs > 1 && row.rate.width() > WIDE).map(width).collect();
     let out = rows().filter(|row| row.outliers > 0).map(|row| format!("{} ({})", row.outliers, name(row)));
     let out: Vec<String> = out.collect();

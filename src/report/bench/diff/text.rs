@@ -105,7 +105,7 @@ fn percent(share: f64) -> String {
 
 fn spoken_change(change: f64) -> String {
     match change {
-        none if none == 0.0 => "the same".to_owned(),
+        0.0 => "the same".to_owned(),
         more if more > 0.0 => format!("{} higher", percent(more)),
         less => format!("{} lower", percent(less)),
     }
