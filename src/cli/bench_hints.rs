@@ -71,8 +71,8 @@ impl Hints {
         step.last = *now;
         let path = self.path.between(&step.first, &snapshot());
         let silent = now.attempted > 0 && now.established == 0 && step.began.elapsed() >= SILENCE;
-        let silent = silent && path.heard.is_none_or(|heard| heard == 0);
-        let stuck = step.stuck >= 2 && now.in_flight > 0;
+        let silent = silent && path.heard.map_or(now.failed == 0, |heard| heard == 0);
+        let stuck = step.stuck >= 2 && now.in_flight > 0 && !silent;
         let starved = step.closed_loop && waited >= MUCH_US;
         let found = [
             silent.then(|| self.silence(&path, now.attempted)),
@@ -88,7 +88,8 @@ impl Hints {
     }
 
     fn silence(&self, path: &Path, attempted: u64) -> String {
-        let why = path.no_way_back(&self.target).unwrap_or_else(|| {
+        let known = path.no_way_back(&self.target).or_else(|| path.neighbour_table_full(&self.target));
+        let why = known.unwrap_or_else(|| {
             "address, port, route and firewall decide that; `ping` and `tcpdump` there tell more".to_owned()
         });
         format!("nothing answers {} SYNs from {}: {why}", grouped(attempted), self.sources)
