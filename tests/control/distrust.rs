@@ -22,7 +22,7 @@ struct Liar(Child);
 
 impl Liar {
     fn at(path: &Path) -> Liar {
-        let listens = "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die; \
+        let listens = "use IO::Socket::UNIX; $SIG{PIPE} = 'IGNORE'; my $s = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die; \
                        while (my $c = $s->accept) { <$c>; print $c qq({\"states\":{\"ESTABLISHED\":7}}\\n); }";
         let mut command = Command::new("perl");
         command.args(["-e", listens]).arg(path).uid(NOBODY).gid(NOBODY).stdin(Stdio::null());
