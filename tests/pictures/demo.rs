@@ -40,7 +40,7 @@ fn drawn(output: &str) -> String {
     let mut lines: Vec<&str> = connections.lines().collect();
     let is_second = |line: &&str| line.ends_with('█');
     let seconds = lines.iter().filter(|line| is_second(line)).count();
-    if let Some(first) = lines.iter().position(|line| is_second(line)).filter(|_| seconds > SECONDS) {
+    if let Some(first) = lines.iter().position(is_second).filter(|_| seconds > SECONDS) {
         lines.splice(first + SECONDS..first + seconds, ["     …"]);
     }
     let contest = part("Side by side", "Cleaning up");
