@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::Snapshot;
-use crate::load::{Control, Load, Plan, Progress, Workload};
+use crate::load::{Control, Plan, Progress, Workload};
 use crate::report::bench::Path;
 use crate::text::grouped;
 
@@ -28,7 +28,6 @@ pub(super) struct Hints {
 struct Step {
     began: Instant,
     first: Snapshot,
-    closed_loop: bool,
     last: Progress,
     /// Looks since the last connection was established.
     stuck: u32,
@@ -53,11 +52,10 @@ impl Hints {
     }
 
     /// A step begins.
-    pub(super) fn begin(&mut self, control: &Control, load: Load, first: Snapshot) {
+    pub(super) fn begin(&mut self, control: &Control, first: Snapshot) {
         let now = Instant::now();
-        let closed_loop = matches!(load, Load::Concurrency(_));
         self.next = now + EVERY;
-        self.step = Some(Step { began: now, first, closed_loop, last: control.progress(), stuck: 0 });
+        self.step = Some(Step { began: now, first, last: control.progress(), stuck: 0 });
     }
 
     /// What is new.
@@ -73,7 +71,7 @@ impl Hints {
         let silent = now.attempted > 0 && now.established == 0 && step.began.elapsed() >= SILENCE;
         let silent = silent && path.heard.map_or(now.failed == 0, |heard| heard == 0);
         let stuck = step.stuck >= 2 && now.in_flight > 0 && !silent;
-        let starved = step.closed_loop && waited >= MUCH_US;
+        let starved = waited >= MUCH_US;
         let found = [
             silent.then(|| self.silence(&path, now.attempted)),
             stuck.then(|| path.neighbour_table_full(&self.target)).flatten(),

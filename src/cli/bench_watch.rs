@@ -61,7 +61,7 @@ pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> 
     let (began, started_at) = (Instant::now(), SystemTime::now());
     let holds = control.plan().workload == Workload::Hold;
     let mut ticker = Ticker { holds, told: Duration::ZERO, counted: 0 };
-    hints.begin(control, load, first.clone());
+    hints.begin(control, first.clone());
     control.step(load).map_err(|error| Failure::new(error.to_string()))?;
     let tally = loop {
         let unread = *needs_reader && out::reader_has_gone();

@@ -72,6 +72,8 @@ pub struct Traffic {
     pub packets_sent: u64,
     /// Segments sent again: SYN, data, FIN.
     pub retransmissions: u64,
+    /// Of these: data and FIN.
+    pub data_retransmissions: u64,
     /// By name; those that did not happen are left out.
     pub drops: BTreeMap<String, u64>,
 }
@@ -98,6 +100,7 @@ impl Traffic {
             packets_received: is.frames_in.saturating_sub(was.frames_in),
             packets_sent: is.frames_out.saturating_sub(was.frames_out),
             retransmissions: resent(&is).saturating_sub(resent(&was)),
+            data_retransmissions: is.retransmissions.saturating_sub(was.retransmissions),
             drops,
         }
     }
@@ -165,7 +168,7 @@ mod tests {
         let (before, after) = (with_queue(snapshot(10, 2), 2, 1), with_queue(snapshot(110, 5), 6, 9));
         let traffic = Traffic::between(&before, &after);
         assert_eq!((traffic.packets_received, traffic.packets_sent), (200, 400));
-        assert_eq!(traffic.retransmissions, 6);
+        assert_eq!((traffic.retransmissions, traffic.data_retransmissions), (6, 6));
         let drops: Vec<_> = traffic.drops.iter().map(|(name, count)| (name.as_str(), *count)).collect();
         assert_eq!(drops, [("kernel_fill_ring_empty", 8), ("kernel_rx_ring_full", 4), ("paws", 6)]);
     }

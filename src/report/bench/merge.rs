@@ -79,6 +79,8 @@ fn add(sum: &mut Results, name: &str, other: &Results) -> Result<(), MergeError>
     sum.path = sum.path.plus(&other.path);
     sum.packets = sum.packets.plus(&other.packets).ok_or_else(too_large)?;
     sum.retransmissions = sum.retransmissions.checked_add(other.retransmissions).ok_or_else(too_large)?;
+    sum.data_retransmissions =
+        sum.data_retransmissions.checked_add(other.data_retransmissions).ok_or_else(too_large)?;
     sum.target_retransmissions =
         sum.target_retransmissions.checked_add(other.target_retransmissions).ok_or_else(too_large)?;
     sum.drops = added(&sum.drops, &other.drops).ok_or_else(too_large)?;

@@ -50,6 +50,9 @@ pub struct Results {
     /// `None` if none was completed.
     pub packets_per_connection: Option<f64>,
     pub retransmissions: u64,
+    /// Of these: data and FIN.
+    #[serde(default)]
+    pub data_retransmissions: u64,
     /// Segments that the target sent again, though they had arrived.
     #[serde(default)]
     pub target_retransmissions: u64,
@@ -235,6 +238,7 @@ impl Results {
             packets,
             packets_per_connection: packets.per(measured.completed),
             retransmissions: measured.traffic.retransmissions,
+            data_retransmissions: measured.traffic.data_retransmissions,
             target_retransmissions: measured.traffic.drops.get(SENT_TWICE).copied().unwrap_or(0),
             drops: measured.traffic.drops.clone(),
             cpu: Cpu { client_spare: measured.spare, ..cpu }.completing(measured.completed),

@@ -91,6 +91,7 @@ pub(crate) fn measured(seconds: u64, per_second: u64) -> Measured {
             packets_received: 3 * completed,
             packets_sent: 3 * completed + 11,
             retransmissions: 13,
+            data_retransmissions: 5,
             drops: BTreeMap::from([("paws".into(), 17)]),
         },
         path: path(),

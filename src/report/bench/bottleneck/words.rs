@@ -35,10 +35,10 @@ pub(super) fn meaning(reason: &str, results: &Results) -> String {
     if same(reason, "http-status") && !results.connections.http_statuses.is_empty() {
         return format!(": by status, {}", statuses(&results.connections));
     }
-    if same(reason, "timeout") && unacknowledged(results) {
+    if (same(reason, "timeout") || same(reason, "connect-timeout")) && unacknowledged(results) {
         return String::from(
-            ": it took connections and acknowledged nothing behind the handshake: most likely its accept queue \
-             is full (there: nstat -az TcpExtListenOverflows; raise the backlog of its program and \
+            ": it took connections and acknowledged nothing behind the handshake: most likely its accept \
+             queue is full (there: nstat -az TcpExtListenOverflows; raise the backlog of its program and \
              net.core.somaxconn)",
         );
     }
@@ -60,12 +60,9 @@ pub(super) fn meaning(reason: &str, results: &Results) -> String {
 /// Whether time-outs behind the handshake are of connections that the target's kernel did not keep: what
 /// was sent to it went again and again, or its SYN-ACK did. (What a program leaves unread is acknowledged.)
 fn unacknowledged(results: &Results) -> bool {
-    let failed = |reason: &str| {
-        let failed = results.connections.failed.iter().filter(|(name, _)| same(name, reason));
-        failed.map(|(_, number)| *number).fold(0, u64::saturating_add)
-    };
-    let data = failed("connect-timeout") == 0 && results.retransmissions >= failed("timeout");
-    data || results.target_retransmissions >= failed("timeout")
+    let timeouts = results.connections.failed.iter().find(|(name, _)| same(name, "timeout"));
+    let timeouts = timeouts.map_or(0, |(_, number)| *number);
+    timeouts > 0 && results.data_retransmissions.max(results.target_retransmissions) >= timeouts
 }
 
 /// Of a target, without its ports.

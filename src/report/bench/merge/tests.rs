@@ -41,6 +41,7 @@ fn together(a: &Measured, b: &Measured) -> Measured {
             packets_received: a.traffic.packets_received + b.traffic.packets_received,
             packets_sent: a.traffic.packets_sent + b.traffic.packets_sent,
             retransmissions: a.traffic.retransmissions + b.traffic.retransmissions,
+            data_retransmissions: a.traffic.data_retransmissions + b.traffic.data_retransmissions,
             drops: add(&a.traffic.drops, &b.traffic.drops),
         },
         ..a.clone()
