@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
+use std::process::ExitCode;
 
 use super::{Listen, at_work, limits};
 use crate::engine::stack::StartError;
@@ -13,11 +14,13 @@ use crate::xdp::{AttachError, ProgramError, XdpError};
 pub struct Failure {
     message: String,
     fix: Option<String>,
+    /// Of the program.
+    code: u8,
 }
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), fix: None }
+        Failure { message: message.into(), fix: None, code: 1 }
     }
 
     /// What an error of the layers below says.
@@ -70,6 +73,15 @@ impl Failure {
         Failure { message: format!("{what}: {}", self.message), ..self }
     }
 
+    /// With another exit code than 1.
+    pub(super) fn code(self, code: u8) -> Failure {
+        Failure { code, ..self }
+    }
+
+    pub(super) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+
     /// With the command or the change that cures it.
     pub fn fix(self, fix: impl Into<String>) -> Failure {
         Failure { fix: Some(fix.into()), ..self }
@@ -90,6 +102,6 @@ impl Error for Failure {}
 
 impl From<LabError> for Failure {
     fn from(error: LabError) -> Failure {
-        Failure { message: error.to_string(), fix: error.fix() }
+        Failure { fix: error.fix(), ..Failure::of(error) }
     }
 }

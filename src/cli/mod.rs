@@ -141,8 +141,9 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Man(arguments) => man::run(&arguments),
     };
     ended(outcome.unwrap_or_else(|failure| {
-        eprintln!("{}", failure.or_limit());
-        ExitCode::FAILURE
+        let failure = failure.or_limit();
+        eprintln!("{failure}");
+        failure.exit_code()
     }))
 }
 

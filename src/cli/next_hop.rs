@@ -11,6 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::Value;
 
 use super::Failure;
+use crate::report::bench::Status;
 use crate::wire::Mac;
 
 /// How long a neighbour may take to answer, retries by the kernel included.
@@ -49,7 +50,8 @@ pub(super) fn mac(route: &Route, target: IpAddr) -> Result<Mac, Failure> {
         thread::sleep(LOOK);
     }
     Err(Failure::new(format!("the next hop {hop} does not answer on {device}"))
-        .fix("check the link and its other end, or name the next hop's MAC with --gateway"))
+        .fix("check the link and its other end, or name the next hop's MAC with --gateway")
+        .code(Status::Unreachable.exit_code()))
 }
 
 /// The kernel's route to `target`; `device`: through this interface.

@@ -16,6 +16,7 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::{Failure, out, standard_output};
+use crate::report::bench::write_json;
 
 /// A pipe's reader that takes nothing is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -251,13 +252,13 @@ fn stream(file: &mut File, mut content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// As a file has it, with an end of line.
+/// As a file has it: one line a field, a second or a core, not one a number.
 ///
 /// # Errors
 /// The value has no form in JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(Failure::of)?;
-    text.push(b'\n');
+    let mut text = Vec::new();
+    write_json(&mut text, value).map_err(Failure::of)?;
     Ok(text)
 }
 

@@ -188,7 +188,11 @@ impl Results {
     fn packets_section(&self) -> String {
         let mut rows = vec![
             vec!["sent".to_owned(), count(self.packets.sent), String::new()],
-            vec!["received".to_owned(), count(self.packets.received), String::new()],
+            vec![
+                "received".to_owned(),
+                count(self.packets.received),
+                self.separate_segments().unwrap_or_default(),
+            ],
             vec!["sent again".to_owned(), count(self.retransmissions), String::new()],
             vec!["sent again by the target".to_owned(), count(self.target_retransmissions), String::new()],
         ];

@@ -137,6 +137,9 @@ impl Results {
         let per = self.packets_per_connection.map_or_else(|| "-".to_owned(), |per| format!("{per:.2}"));
         let (received, sent) = (count(self.packets.received), count(self.packets.sent));
         row(text, "packets", &format!("{per} per connection; {sent} sent, {received} received"));
+        if let Some(why) = self.separate_segments() {
+            row(text, "", &why);
+        }
         let again = match self.target_retransmissions {
             0 => format!("{} segments", count(self.retransmissions)),
             theirs => format!("{} segments; by the target: {}", count(self.retransmissions), count(theirs)),
@@ -301,6 +304,31 @@ mod tests {
         results.workload = "hold".into();
         assert!(results.text().contains("    probe round trip"), "{}", results.text());
         assert!(!results.text().contains("completion"), "{}", results.text());
+    }
+
+    /// nginx acknowledges the request, answers, and closes, in a segment each: nine packets, not seven.
+    #[test]
+    fn a_server_that_sends_ack_answer_and_fin_apart_explains_the_packets() {
+        let mut run = results();
+        run.workload = "request".into();
+        let completed = run.connections.completed;
+        (run.packets.received, run.packets.sent, run.retransmissions) = (5 * completed, 4 * completed, 0);
+        run.packets_per_connection = run.packets.per(completed);
+        let text = run.text();
+        fits(&text);
+        let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            said.contains("9.00 per connection") && said.contains("of these 5.0 received: SYN-ACK, answer"),
+            "{text}"
+        );
+        for (received, again, workload) in
+            [(3, 0, "request"), (5, 1, "request"), (9, 0, "request"), (5, 0, "lifecycle")]
+        {
+            let mut other = Results { workload: workload.into(), ..run.clone() };
+            (other.packets.received, other.target_retransmissions) =
+                (received * completed, again * completed);
+            assert!(!other.text().contains("last ACK are three"), "{received} {again} {workload}");
+        }
     }
 
     #[test]
