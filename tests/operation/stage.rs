@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::lab::{CLIENT_DEVICE, Lab, SERVED_V4, SERVER_DEVICE, SOURCES_V4, Spec};
+use handfast::lab::{CLIENT_DEVICE, Lab, SERVED_V4, SERVER_DEVICE, SERVER_MAC, SOURCES_V4, Spec};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -65,7 +65,8 @@ impl Stage {
     pub fn bench(&self, arguments: &str) -> Command {
         let mut command = self.client().command(PROGRAM);
         command.args(["bench", "--dev", CLIENT_DEVICE, "--source", SOURCES_V4, "--msl", "1"]);
-        command.args(["198.18.1.1:81", "--poll", "adaptive", "--control", "none"]);
+        // The kernel's table of neighbours is one for all namespaces: other tests may have filled it.
+        command.args(["198.18.1.1:81", "--gateway", SERVER_MAC, "--poll", "adaptive", "--control", "none"]);
         command.args(arguments.split_whitespace());
         command
     }
