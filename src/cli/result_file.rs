@@ -20,6 +20,8 @@ use crate::report::bench::write_json;
 
 /// A pipe's reader that takes nothing is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// One of standard output, as a pager, for so long.
+const PAGER_PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_MS: u16 = 50;
 
 /// One of them.
@@ -120,7 +122,14 @@ impl ResultFile {
 
     fn put(&mut self, content: &[u8]) -> io::Result<()> {
         match &mut self.place {
-            Place::Stream(file) => stream(file, content),
+            Place::Stream(file) if standard_output::is_meant(&self.path) => {
+                match stream(file, content, PAGER_PATIENCE) {
+                    // `| head` had what it wanted.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                    other => other,
+                }
+            }
+            Place::Stream(file) => stream(file, content, PATIENCE),
             Place::Growing(_) => Ok(()),
             Place::Whole(held) => match (replace(&self.path, held.as_ref(), content), held) {
                 // Privileges are gone, and with them the right to rename in this folder, or to give the
@@ -232,7 +241,7 @@ fn overwrite(file: &mut File, content: &[u8]) -> io::Result<()> {
 }
 
 /// Into a pipe or a device, that may take a little at a time.
-fn stream(file: &mut File, mut content: &[u8]) -> io::Result<()> {
+fn stream(file: &mut File, mut content: &[u8], patience: Duration) -> io::Result<()> {
     let mut taken = Instant::now();
     while !content.is_empty() {
         let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
@@ -245,7 +254,7 @@ fn stream(file: &mut File, mut content: &[u8]) -> io::Result<()> {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error),
         }
-        if taken.elapsed() > PATIENCE {
+        if taken.elapsed() > patience {
             return Err(io::Error::new(ErrorKind::TimedOut, "its reader takes nothing"));
         }
     }

@@ -55,6 +55,18 @@ fn what_takes_nothing_ends_no_run_and_loses_no_result() {
     }
 }
 
+/// Results too: `--json - | head -1` is no failure.
+#[test]
+fn results_on_standard_output_may_be_read_in_part() {
+    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/report/right.json");
+    for option in ["--json", "--csv", "--html"] {
+        let command = handfast(&["report", "show", results, option, "-"]);
+        assert_eq!(code(command, closed(), Stdio::null()), Some(0), "{option}");
+        let command = handfast(&["report", "show", results, option, "-"]);
+        assert_eq!(code(command, full(), Stdio::null()), Some(1), "{option}");
+    }
+}
+
 /// Whatever it prints; the first column is what a shell would do.
 #[test]
 fn every_command_says_by_its_exit_code_that_its_output_is_lost() {
