@@ -208,7 +208,7 @@ fn resets_older(row: &Row) -> bool {
     matches!(&row.what, What::Segment(arrow) if arrow.older && arrow.flags.has(Flags::RST))
 }
 
-fn check_steps(diagram: &Diagram) {
+pub fn check_steps(diagram: &Diagram) {
     for pair in diagram.rows.windows(2) {
         let [one, next] = pair else { continue };
         if !next.begins && !opens(next) {

@@ -5,6 +5,7 @@
 mod captures;
 mod command;
 mod expected;
+mod folder;
 mod generated;
 mod scenarios;
 mod stage;
