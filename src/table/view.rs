@@ -123,6 +123,14 @@ impl<K: FlowKey, V> View<K, V> {
         self.lines.populate()
     }
 
+    /// The same for the index alone, of which each connection touches another page.
+    ///
+    /// # Errors
+    /// What madvise(2) says.
+    pub fn populate_index(&self) -> std::io::Result<()> {
+        self.index.populate()
+    }
+
     /// Octets of address space for index and lines. Resident is only what was touched.
     pub fn memory_bytes(&self) -> usize {
         self.index.octets() + self.lines.octets()

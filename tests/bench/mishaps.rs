@@ -56,6 +56,25 @@ fn a_server_that_dies_is_a_report_and_bounded_memory() {
     assert!(most < before + (8 << 20), "{before} octets before, {most} after");
 }
 
+/// The first connections of a run each touch another page of the table's index. On a core that other
+/// programs use as well their page faults once took the first second of a run: they come before it.
+#[test]
+fn the_index_of_the_table_is_resident_before_the_first_connection() {
+    let Some(stage) = stage(|spec| spec) else { return };
+    let _responder = stage.respond(&["9=discard"], "");
+    let resident = |connections: &str| {
+        let run = format!("{SERVED}:9 --rate 1 --connections 3 --max-connections {connections}");
+        let mut bench = stage.start(&run);
+        bench.await_line("active");
+        let resident = bench.resident();
+        stage.report(bench);
+        resident
+    };
+    // 16 octets for each: 64 MiB, and one.
+    let (large, small) = (resident("4M"), resident("64k"));
+    assert!(large > small + (48 << 20), "{large} octets, {small} with a small table");
+}
+
 #[test]
 fn a_port_range_too_small_for_the_rate_is_said_before_and_after() {
     let Some(stage) = stage(|spec| spec) else { return };
