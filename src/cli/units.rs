@@ -56,7 +56,11 @@ pub(super) fn milliseconds(text: &str, most: u32) -> Result<u32, String> {
 fn duration(text: &str, bare: f64) -> Option<Duration> {
     // Longer than a century is a slip of the pen, and would not fit the timers.
     const MAX: f64 = 3.0e9;
-    let unit_at = text.find(|c: char| c.is_ascii_alphabetic() || !c.is_ascii()).unwrap_or(text.len());
+    // TOML writes 1e3 as well: that has no unit.
+    let unit_at = match text.parse::<f64>() {
+        Ok(_) => text.len(),
+        Err(_) => text.find(|c: char| c.is_ascii_alphabetic() || !c.is_ascii()).unwrap_or(text.len()),
+    };
     let (number, unit) = text.split_at(unit_at);
     let unit = match unit {
         "" => bare,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use handfast::engine::{Caller, Ends, Line};
 use handfast::lab::{CLIENT_MAC, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE};
 use handfast::observe::Closed;
-use handfast::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
+use handfast::tcp::{Accept, Ended, Handle, Now, User};
 use handfast::{Options, Stack};
 
 use crate::stage::{OWNED_V4, OWNED_V6, lab, wait_until};
@@ -23,7 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Tally {
     opened: usize,
     octets: usize,
-    unreachable: Vec<IcmpError>,
     closed: Vec<Closed>,
 }
 
@@ -46,10 +45,6 @@ impl User for Greeter {
         connection.close();
         self.tally.lock().unwrap().octets += data.len();
         Accept::Taken
-    }
-
-    fn unreachable(&mut self, _: &mut Handle<'_>, error: IcmpError) {
-        self.tally.lock().unwrap().unreachable.push(error);
     }
 
     fn closed(&mut self, _: &Ended<'_>, how: Closed) {
@@ -150,14 +145,13 @@ fn a_kernel_s_closed_port_refuses() {
     }
 }
 
-/// The client's kernel as a router without a route: its ICMP errors are told, and end nothing.
+/// The client's kernel as a router without a route: its ICMP errors end each attempt at once.
 #[test]
-fn a_router_s_errors_are_told() {
+fn a_router_s_errors_end_the_attempts() {
     let Some(lab) = lab(|spec| spec) else { return };
     lab.in_client(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap()).unwrap();
     lab.client().run(&["ip", "route", "add", "unreachable", "198.18.77.0/24"]).unwrap();
     let nowhere = SocketAddr::from(([198, 18, 77, 1], 80));
-    let tally = call(&lab, nowhere, |tally| !tally.unreachable.is_empty());
-    assert!(tally.unreachable.iter().all(|error| *error == IcmpError::HostUnreachable));
-    assert_eq!((tally.opened, tally.closed.len()), (0, 0));
+    let tally = call(&lab, nowhere, |tally| !tally.closed.is_empty());
+    assert_eq!((tally.opened, tally.closed[0]), (0, Closed::Unreachable));
 }
