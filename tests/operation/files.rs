@@ -45,7 +45,8 @@ fn a_start_that_fails_changes_no_file() {
         {
             let arguments = format!("{command:?}");
             let Ended { code, out, err } = run(command);
-            assert_eq!(code, Some(1), "{arguments}: {out}{err}");
+            // 5: a next hop that does not answer.
+            assert!(matches!(code, Some(1 | 5)), "{arguments}: {code:?} {out}{err}");
         }
     };
     fails(&stage);
