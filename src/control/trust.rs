@@ -7,8 +7,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, setsockopt, socket, sockopt,
 };
@@ -59,7 +60,15 @@ fn put_by_root(path: &Path, uid: Uid) -> bool {
 fn connected(path: &Path, patience: Duration) -> io::Result<UnixStream> {
     let socket: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     setsockopt(&socket, sockopt::SendTimeout, &TimeVal::new(patience.as_secs() as i64, 0))?;
-    match connect(socket.as_raw_fd(), &UnixAddr::new(path)?).map_err(io::Error::from) {
+    let (address, until) = (UnixAddr::new(path)?, Instant::now() + patience);
+    let connected = loop {
+        match connect(socket.as_raw_fd(), &address) {
+            // A signal; a connection that was not made has not begun either.
+            Err(Errno::EINTR) if Instant::now() < until => {}
+            other => break other.map_err(io::Error::from),
+        }
+    };
+    match connected {
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
             Err(io::Error::new(ErrorKind::TimedOut, "its program lets nobody in"))
         }
@@ -79,11 +88,9 @@ pub(super) fn name(uid: Uid) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::os::unix::net::UnixListener;
-    use std::time::Instant;
-
-    use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(1);
 
