@@ -8,6 +8,7 @@
 //! - `text`, `html` with `page` and `plots`: for people.
 //! - `comparison`: contestants side by side; `diff`: what changed between two runs or sets of runs.
 
+mod apart;
 mod bottleneck;
 pub mod comparison;
 mod counted;
