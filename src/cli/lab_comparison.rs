@@ -149,12 +149,11 @@ fn packets(rows: &[Row]) -> Vec<String> {
 /// A run that is made again, on one line.
 pub(super) fn spoilt(row: &Row) -> String {
     let Disturbance { others, busiest, steal } = &row.disturbance;
-    let by = busiest.as_ref().map_or_else(String::new, |name| format!(", most of it {name}"));
+    let by = busiest.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+    // Short enough for 80 columns in the demo.
     format!(
-        "round {}  {} {} {} again: other programs took {:.0} % of its cores{by}, the hypervisor {:.0} %",
+        "round {}  {} again: others took {:.0} %{by}, steal {:.0} %",
         row.round + 1,
-        row.mode,
-        row.workload,
         row.contestant,
         100.0 * others.unwrap_or_default(),
         100.0 * steal.unwrap_or_default()

@@ -58,7 +58,7 @@ fn other_programs_are_measured_and_said_and_their_runs_made_again() {
     // Twice, for all runs together, since there are but two.
     let attempts: u64 = runs.iter().map(|run| run["attempts"].as_u64().expect("a count")).sum();
     assert_eq!(attempts, 4, "{text}");
-    assert_eq!(text.matches(" again: other programs took ").count(), 2, "{text}");
+    assert_eq!(text.matches(" again: others took ").count(), 2, "{text}");
     let doubts = json["doubts"].as_array().expect("doubts");
     assert!(
         doubts[0].as_str().is_some_and(|doubt| doubt.starts_with("2 of 2 runs were disturbed")),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,11 @@ struct Manager {
 impl Manager {
     fn new() -> Manager {
         let directory = TempDir::new().expect("a directory");
-        let socket = UnixDatagram::bind(directory.path().join("notify")).expect("a socket");
+        // As /run/systemd is: the program is no longer root by then.
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("its own");
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("its own");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
         Manager { socket, directory }
     }

@@ -1,7 +1,10 @@
 use super::{Comparison, Row, is_ceiling};
 use crate::report::bench::format::{percent, rate, wrapped};
 use crate::report::bench::text::{WIDTH, aligned};
+use crate::text::counted;
 
+/// Columns of a sentence: the demo indents it by two.
+const PROSE: usize = WIDTH - 2;
 /// A dash where there is no ratio.
 const NONE: &str = "-";
 
@@ -11,14 +14,20 @@ impl Comparison {
         let mut text = String::new();
         if !self.rows.is_empty() {
             text = format!("{}\n", self.sentences().join("\n"));
-            text = text.lines().flat_map(|line| wrapped(line, WIDTH)).collect::<Vec<_>>().join("\n");
+            text = text.lines().flat_map(|line| wrapped(line, PROSE)).collect::<Vec<_>>().join("\n");
             text += "\n\n";
         }
         for rows in self.tables() {
             let Some(first) = rows.first() else { continue };
-            text += &format!("{}, {} mode\n", first.workload, first.mode);
             let mut table = vec![self.header(rows)];
             table.extend(self.cells(rows));
+            let mut runs = String::new();
+            if rows.iter().all(|row| row.runs == first.runs) {
+                // Said once, so that the table fits 80 columns.
+                runs = format!(", {} each", counted(first.runs as u64, "run"));
+                table.iter_mut().for_each(|line| drop(line.remove(line.len() - 2)));
+            }
+            text += &format!("{}, {} mode{runs}\n", first.workload, first.mode);
             text += &aligned(&table);
             text.push('\n');
         }
