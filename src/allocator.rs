@@ -8,7 +8,7 @@ use handfast::cli::out_of_memory;
 
 pub struct Allocator;
 
-/// Nobody can go on without: there is no fallible allocation in the program.
+/// The program cannot go on: none of its allocations may fail.
 fn checked(memory: *mut u8, layout: Layout) -> *mut u8 {
     if memory.is_null() {
         out_of_memory(layout.size());

@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
             running: &running,
             stop: &stop,
             interval: arguments.interval(),
-            // Nobody would ever see the results.
+            // The results would have no reader.
             needs_reader: files.are_none() && captured.is_none(),
             notifier: &mut notifier,
             alarm: Alarm::new(&active),

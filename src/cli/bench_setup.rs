@@ -150,7 +150,7 @@ pub(super) fn sources(
     Ok(sources)
 }
 
-/// The address that the kernel would call from, and the interface's others in the same network: whoever
+/// The address that the kernel would call from, and the interface's others in the same network: a target that
 /// can answer the one can answer them. On a lab's client, whose kernel needs all ports, the prefix that
 /// the lab routes back.
 fn default_sources(place: &Place, device: &Device) -> Result<Vec<Asked>, Failure> {

@@ -45,7 +45,7 @@ pub(super) struct Watcher<'a> {
     pub(super) stop: &'a AtomicBool,
     /// Between two lines of progress; `None`: none.
     pub(super) interval: Option<Duration>,
-    /// It ends when nobody reads standard output any more.
+    /// It ends when standard output has no reader any more.
     pub(super) needs_reader: bool,
     pub(super) notifier: &'a mut Notifier,
     pub(super) alarm: Alarm,

@@ -130,7 +130,7 @@ fn looked(arguments: &DoctorArgs) -> Option<Report> {
         _ if arguments.listeners.is_empty() => return Some(report),
         Ok(notes) if notes.is_empty() => Check::ok(name, "nothing of them is another program's"),
         Ok(notes) => Check::warning(name, notes.join("; "))
-            .why("What arrives for a listener goes past the kernel, and past whoever listens there."),
+            .why("Frames for a listener bypass the kernel, and the programs that listen there."),
         Err(failure) => {
             let text = failure.to_string();
             let (what, fix) = text.split_once("\nfix: ").unwrap_or((&text, ""));

@@ -54,7 +54,7 @@ static HURRIED: AtomicBool = AtomicBool::new(false);
 /// The first error of standard output; 0: none.
 static FAILURE: AtomicI32 = AtomicI32::new(0);
 
-/// To standard output, at once, for whoever waits behind a pipe.
+/// To standard output, unbuffered, for a reader behind a pipe.
 pub(super) fn say(kind: Kind, text: Arguments<'_>) {
     let text = shown(kind, &text.to_string(), io::stdout().as_fd());
     data(text.as_bytes());
@@ -93,7 +93,7 @@ pub(super) fn hurry() {
     HURRIED.store(true, Relaxed);
 }
 
-/// Whether standard output is a pipe that nobody can read any more. Cheap: look as often as you like.
+/// Whether standard output is a pipe without a reader. Cheap enough for every poll.
 pub(super) fn reader_has_gone() -> bool {
     let out = io::stdout();
     let pipe = SFlag::S_IFMT.bits() & fstat(&out).map_or(0, |status| status.st_mode) == SFlag::S_IFIFO.bits();
@@ -102,7 +102,7 @@ pub(super) fn reader_has_gone() -> bool {
     looked && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
 }
 
-/// Whether somebody may look: a terminal, and this program in its foreground.
+/// Whether the output is watched: a terminal, and this program in its foreground.
 pub(super) fn is_watched(to: &impl AsFd) -> bool {
     tcgetpgrp(to).is_ok_and(|foreground| foreground == getpgrp())
 }
@@ -133,7 +133,7 @@ fn put(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
             Ok(0) => return Err(Errno::EIO),
             Ok(written) => bytes = &bytes[written..],
             Err(Errno::EINTR) => {}
-            // Somebody else made it so.
+            // Another program made it so.
             Err(Errno::EAGAIN) if !HURRIED.load(Relaxed) => drop(has_room(to, PollTimeout::NONE)),
             Err(Errno::EAGAIN) => {}
             Err(errno) => return Err(errno),

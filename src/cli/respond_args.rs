@@ -33,7 +33,7 @@ use crate::xdp::Mode;
 ///
 /// It prints what is really active, then a line that starts with `ready`, then on a terminal a line
 /// of rates each second in which something happens, and a summary when it ends: on Ctrl-C, SIGTERM,
-/// after --duration, or when nobody reads its output any more.
+/// after --duration, or when its output has no reader any more.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES, verbatim_doc_comment)]
 pub struct RespondArgs {

@@ -16,7 +16,7 @@ use crate::report::Rates;
 
 /// How often signals, the duration and the interfaces are looked after.
 const LOOK: Duration = Duration::from_millis(50);
-/// How often there is a line of rates where nobody said, and somebody looks.
+/// How often a line of rates is printed by default, on a terminal.
 const UNASKED: Duration = Duration::from_secs(1);
 
 /// Whom it tells, and what it may be told.

@@ -179,7 +179,7 @@ fn find(path: &Path) -> io::Result<(PathBuf, Found)> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok((path.to_owned(), Found::Nothing)),
         Err(error) => return Err(error),
         Ok(found) if !found.is_symlink() => path.to_owned(),
-        // Somebody else may have put it there, for root to overwrite what it leads to.
+        // Another user may have put it there, for root to overwrite its target.
         Ok(_) if geteuid().is_root() => return Err(Errno::ELOOP.into()),
         Ok(_) => fs::canonicalize(path)?,
     };

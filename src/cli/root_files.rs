@@ -64,7 +64,7 @@ impl RootFiles {
     /// This file of ours goes with the program.
     pub fn remove_at_end(&self, path: &Path) {
         let path = path.as_os_str().as_bytes();
-        // Without the other process it stays, and whoever starts next replaces it.
+        // Without the other process it stays, and the next start replaces it.
         let _ = self.ask(|stream| {
             stream.write_all(&[REMOVE])?;
             put(stream, path)
@@ -138,7 +138,7 @@ fn serve(mut stream: UnixStream, config: Option<&Path>) {
     remove.iter().for_each(Removed::remove);
 }
 
-/// What whoever started us left open, so that nobody waits for its end in vain.
+/// Descriptors inherited from the parent process, so that no reader waits for their end in vain.
 fn close_all_but(stream: &UnixStream) {
     let own = stream.as_raw_fd();
     let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
@@ -150,7 +150,7 @@ fn close_all_but(stream: &UnixStream) {
 }
 
 fn answer(stream: &mut UnixStream, config: Option<&Path>) -> io::Result<()> {
-    let read = config.ok_or_else(|| io::ErrorKind::NotFound.into()).and_then(source::octets);
+    let read = config.ok_or_else(|| io::ErrorKind::NotFound.into()).and_then(source::read_bounded);
     let (status, content) = match read {
         Ok(content) => (0, content),
         Err(error) => (1, error.to_string().into_bytes()),

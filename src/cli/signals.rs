@@ -1,5 +1,5 @@
 //! Signals that ask for the end. None of them takes away what was made or measured: the handlers set a
-//! flag, and whoever works looks at it.
+//! flag, which the loops look at.
 
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -68,20 +68,20 @@ impl Signals {
     }
 }
 
-/// Becomes true on SIGHUP. Only for whoever has something to read again.
+/// Becomes true on SIGHUP. Only for a program that has something to reload.
 pub(super) fn hangup() -> Result<Arc<AtomicBool>, Failure> {
     let hangup = Arc::new(AtomicBool::new(false));
     flag::register(SIGHUP, hangup.clone()).map_err(cannot)?;
     Ok(hangup)
 }
 
-/// A file that may not grow (ulimit -f) is an error of whoever writes it, and not the end of everything.
+/// A file that may not grow (ulimit -f) is an error of that write, and does not end the program.
 pub(super) fn survive_the_limit_of_files() {
     // Refused, it is as before.
     let _ = flag::register(SIGXFSZ, Arc::default());
 }
 
-/// SIGHUP, unless whoever started this wants it to go on without its terminal, as nohup(1) does.
+/// SIGHUP, unless it is ignored from the start, as nohup(1) does.
 fn terminal() -> impl Iterator<Item = i32> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -24,7 +24,7 @@ const OF_USERS: &str = "/run/user";
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
-    /// Whose program it is. Root's may become another user's, who is nobody to ask it.
+    /// Whose program it is. Root's may become another user's, which is not answered.
     owner: Uid,
     path: PathBuf,
 }

@@ -70,13 +70,13 @@ fn connected(path: &Path, patience: Duration) -> io::Result<UnixStream> {
     };
     match connected {
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            Err(io::Error::new(ErrorKind::TimedOut, "its program lets nobody in"))
+            Err(io::Error::new(ErrorKind::TimedOut, "its program accepts no connection"))
         }
         other => other.map(|()| socket.into()),
     }
 }
 
-/// Nobody listens there.
+/// No program listens there.
 pub(super) fn is_deserted(path: &Path) -> bool {
     const MOMENT: Duration = Duration::from_secs(1);
     matches!(connected(path, MOMENT), Err(error) if error.kind() == ErrorKind::ConnectionRefused)

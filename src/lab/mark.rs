@@ -70,7 +70,7 @@ pub fn is_lab_interface(name: &str) -> Result<(), WhyNot> {
     }
 }
 
-/// Whether a namespace of this lab carries its mark: one that somebody else made and called so does not.
+/// Whether a namespace of this lab carries its mark: one that another program made under that name does not.
 pub(super) fn is_marked(lab: &Lab) -> bool {
     let mark = format!("{MARK}{}", lab.name());
     let there = namespaces(lab).into_iter().filter(|namespace| namespace.exists());

@@ -104,7 +104,7 @@ impl Namespace {
             .filter_map(|pid| {
                 let pid = pid.parse().ok()?;
                 let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-                // Whoever runs something there chooses its name.
+                // A program chooses its own name.
                 Some((pid, name.trim_end().replace(char::is_control, "?")))
             })
             .collect()

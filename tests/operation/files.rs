@@ -163,7 +163,7 @@ fn what_is_no_regular_file_is_said_before_anything_is_touched() {
     let Some(stage) = stage() else { return };
     let (fifo, link, target) = (stage.file("fifo"), stage.file("link"), stage.file("target"));
     mkfifo(&fifo, Mode::S_IRWXU).expect("a pipe");
-    fs::write(&target, "of somebody else").expect("a file");
+    fs::write(&target, "of another user").expect("a file");
     symlink(&target, &link).expect("a link");
     for (path, part) in [
         (fifo, "start what reads the pipe first"),
@@ -181,7 +181,7 @@ fn what_is_no_regular_file_is_said_before_anything_is_touched() {
             assert!(!out.contains("active"), "{option} {}: {out}", path.display());
         }
     }
-    assert_eq!(fs::read_to_string(&target).expect("a file"), "of somebody else");
+    assert_eq!(fs::read_to_string(&target).expect("a file"), "of another user");
 }
 
 #[test]

@@ -54,15 +54,15 @@ impl Source {
     pub fn read(path: &Path, files: Option<&RootFiles>) -> Result<Source, String> {
         let name = printable(&path.to_string_lossy());
         let cannot = |error: io::Error| format!("cannot read {name}: {error}");
-        let octets = match (octets(path), files) {
+        let bytes = match (read_bounded(path), files) {
             (Err(error), Some(files)) if error.kind() == io::ErrorKind::PermissionDenied => files.config(),
             (read, _) => read,
         };
-        let octets = octets.map_err(cannot)?;
-        if octets.len() as u64 > MOST {
+        let bytes = bytes.map_err(cannot)?;
+        if bytes.len() as u64 > MOST {
             return Err(format!("{name} is longer than {} MiB", MOST >> 20));
         }
-        let text = String::from_utf8(octets).map_err(|error| {
+        let text = String::from_utf8(bytes).map_err(|error| {
             let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
             let (line, column) = (good.split('\n').count(), good.rsplit('\n').next().map_or(0, count) + 1);
             format!("{name}:{line}:{column}: this is no UTF-8")
@@ -96,14 +96,14 @@ impl Source {
 }
 
 /// Of a regular file, and no more than tells that it is too long.
-pub(in crate::cli) fn octets(path: &Path) -> io::Result<Vec<u8>> {
-    // Asked before it is opened: opening a pipe would wait for somebody to write.
+pub(in crate::cli) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    // Asked before it is opened: opening a pipe would wait for a writer.
     if !path.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file, and is read again at each SIGHUP"));
     }
-    let mut octets = Vec::new();
-    File::open(path)?.take(MOST + 1).read_to_end(&mut octets)?;
-    Ok(octets)
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn count(text: &str) -> usize {

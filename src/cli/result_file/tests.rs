@@ -108,7 +108,7 @@ fn what_cannot_be_written_is_said_at_once() {
 fn root_follows_no_link() {
     let folder = TempDir::new().unwrap();
     let (target, link) = (folder.path().join("target"), folder.path().join("link"));
-    fs::write(&target, "of somebody else").unwrap();
+    fs::write(&target, "of another user").unwrap();
     symlink(&target, &link).unwrap();
     match ResultFile::check(&link) {
         Ok(file) => {
@@ -119,7 +119,7 @@ fn root_follows_no_link() {
         Err(failure) => {
             let failure = failure.to_string();
             assert!(failure.contains("symbolic link") && failure.contains("fix: name the file itself"));
-            assert_eq!(fs::read_to_string(&target).unwrap(), "of somebody else");
+            assert_eq!(fs::read_to_string(&target).unwrap(), "of another user");
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct Path {
     pub router: Option<String>,
     /// Sources within the networks of the interface.
     pub on_link: Vec<String>,
-    /// Sources within none of them: whoever answers must know a route to them.
+    /// Sources within none of them: the target must have a route to them.
     pub off_link: Vec<String>,
     /// Source addresses.
     pub sources: u64,
@@ -58,7 +58,7 @@ impl Path {
         ))
     }
 
-    /// Whoever answers has asked for the MACs of so many sources that its table may be full: that, and
+    /// The target has asked for the MACs of so many sources that its table may be full: that, and
     /// what helps.
     pub fn neighbour_table_full(&self, target: &str) -> Option<String> {
         let silent = self.macs_asked == 0 && self.heard == Some(0) && !self.on_link.is_empty();

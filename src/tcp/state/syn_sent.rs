@@ -66,7 +66,7 @@ pub(super) fn arrives(
 
 /// An answer to something old: the peer has a connection of these ports still, and the RST ends it. The
 /// SYN is welcome then, so it goes again at once instead of after its time-out (as Linux does); the first
-/// time alone, since whoever guesses ports could ask for more.
+/// time alone, since an attacker who guesses ports could ask for more.
 fn challenged(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     let reset = stateless(segment);
     if tcb.retries() > 0 || cx.config.syn_retries == 0 {

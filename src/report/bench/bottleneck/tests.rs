@@ -314,7 +314,7 @@ fn loss_is_said_beside_every_verdict() {
     let said = "segments 500 were sent again (200 by the target): packets were lost on the way, or late";
     assert!(found.sentence.contains(said), "{}", found.sentence);
     assert!(!verdict(&run(), &quiet()).sentence.contains("sent again"), "13 of 60,000 are none");
-    // Nobody lost these.
+    // None of these was lost.
     let silent = Measured { traffic: lossy.traffic.clone(), ..failed("connect-timeout", 9000) };
     assert!(!verdict(&run(), &silent).sentence.contains("packets were lost"));
 }
