@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use handfast::lab::{Lab, SERVER_DEVICE, Spec};
 
-/// Builds it, or finds it built: `cargo test` alone does, `cargo test --test example` does not.
+/// Builds it, or finds it built: with the features of the whole workspace, as the tests have them.
 fn example() -> PathBuf {
-    let built =
-        Command::new(env!("CARGO")).args(["build", "--locked", "--example", "responder"]).status().unwrap();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--workspace", "--example", "responder"])
+        .status()
+        .unwrap();
     assert!(built.success());
     let deps = std::env::current_exe().unwrap();
     deps.parent().and_then(|deps| deps.parent()).unwrap().join("examples/responder")
