@@ -18,11 +18,10 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 
 /// A share below all of it: of what may fail.
 pub(super) fn part(text: &str) -> Result<f64, String> {
-    share(text)?;
-    share(text)
-        .ok()
-        .filter(|share| *share < 1.0)
-        .ok_or_else(|| format!("invalid share `{text}`: write less than all of it, as in 0.1% or 0.001"))
+    match share(text)? {
+        part if part < 1.0 => Ok(part),
+        _ => Err(format!("invalid share `{text}`: write less than all of it, as in 0.1% or 0.001")),
+    }
 }
 
 /// Above 0: `20` and `20s` are seconds, `500ms` is less.

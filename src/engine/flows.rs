@@ -92,7 +92,7 @@ impl<K: PacketKey> Flows<K> {
     /// name. Keys are compared when their lines have come.
     #[inline]
     pub(super) fn look_up<F>(&self, batch: &mut Batch<K, F>) {
-        // Most SYNs are strangers, and an earlier one of this batch may be the same: they are
+        // Most SYNs match no connection, and an earlier one of this batch may be the same: they are
         // looked up when it is their turn.
         for rx in batch.segments.iter_mut().filter(|rx| !rx.is_syn()) {
             rx.candidate = self.part.candidate(rx.hash);

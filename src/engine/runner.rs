@@ -79,8 +79,8 @@ pub(super) struct Runner {
     pub shared: Arc<super::Shared>,
 }
 
-/// A poll without work that takes longer was somebody else's time on this core, most often the
-/// kernel's, which moves our own packets: not to spare.
+/// A poll without work that takes longer was preempted, most often by the kernel, which moves our own
+/// packets: it does not count as idle.
 const SHORT: Duration = Duration::from_micros(20);
 
 /// Monotonic time since `epoch`, plus an hour, so that no clock of ours starts at zero.
