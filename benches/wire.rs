@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use handfast::wire::{
+use handfast_stack::wire::{
     Emit, Flags, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, Options, PacketKey, Policy, Seq,
     Timestamps, checksum::Sum, ethernet, parse, parse_common, write_segment,
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * What the program and user space share. One source for both sides: build.rs reads the verdict
- * list into the Rust enum `Verdict`, and the sizes and offsets of the structs are checked against
- * the generated types at compile time.
+ * What the program and user space share. One source for both sides: bpf/steer.rs reads the verdict
+ * list into the Rust enum `Verdict` and the numbers into constants, which both sides compare with
+ * their structs at compile time.
  */
 #ifndef HANDFAST_ABI_H
 #define HANDFAST_ABI_H
@@ -14,7 +14,7 @@
  * nowhere. "Owned": a rule's prefix covers the destination. "Exclusive": owned, and not an
  * address of this machine. "Shared": owned, and an address of this machine.
  *
- * build.rs expects one X(NAME, "sentence") a line.
+ * bpf/steer.rs expects one X(NAME, "sentence") a line.
  */
 #define VERDICTS(X) \
 	X(PASS_OTHER, "Neither IPv4, IPv6 nor ARP, behind more than two VLAN tags, or another IP version.") \
@@ -58,7 +58,7 @@ enum verdict { VERDICTS(VERDICT_ENUM) VERDICT_COUNT };
 struct owned_key {
 	__u32 prefix_len;
 	__u32 family;      /* host order */
-	__u8 address[16];  /* network order; IPv4 in the first four octets */
+	__u8 address[16];  /* network order; IPv4 in the first four bytes */
 };
 
 #define OWNED_EXCLUSIVE 1
@@ -82,5 +82,30 @@ struct claim {
 struct counters {
 	__u64 frames[VERDICT_COUNT];
 };
+
+/* The structs, as both sides must see them: the program below, user space in xdp/. */
+#define OWNED_KEY_SIZE 24
+#define OWNED_KEY_FAMILY 4
+#define OWNED_KEY_ADDRESS 8
+#define OWNED_SIZE 8200
+#define OWNED_PORTS 8
+#define CLAIM_SIZE 28
+#define CLAIM_ADDRESS 4
+#define CLAIM_MAC 20
+
+#define AT(type, field, offset) _Static_assert(__builtin_offsetof(struct type, field) == (offset), #field)
+_Static_assert(sizeof(struct owned_key) == OWNED_KEY_SIZE, "owned_key");
+AT(owned_key, prefix_len, 0);
+AT(owned_key, family, OWNED_KEY_FAMILY);
+AT(owned_key, address, OWNED_KEY_ADDRESS);
+_Static_assert(sizeof(struct owned) == OWNED_SIZE, "owned");
+AT(owned, flags, 0);
+AT(owned, ports, OWNED_PORTS);
+_Static_assert(sizeof(struct claim) == CLAIM_SIZE, "claim");
+AT(claim, family, 0);
+AT(claim, address, CLAIM_ADDRESS);
+AT(claim, mac, CLAIM_MAC);
+_Static_assert(sizeof(struct counters) == 8 * VERDICT_COUNT, "counters");
+#undef AT
 
 #endif

@@ -9,8 +9,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use handfast::observe::DropReason;
 use handfast::{Accept, Handle, Options, Owned, Stack, User};
+use handfast_stack::observe::DropReason;
 
 struct Shout;
 
@@ -51,7 +51,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         listen: vec![(owned, Box::new(|| Box::new(Shout)))],
         ..Options::default()
     })?;
-    handfast::engine::drop_privileges()?;
+    handfast_stack::engine::drop_privileges()?;
     let running = responder.run()?;
     println!("ready");
     std::thread::sleep(Duration::from_secs(seconds));

@@ -4,7 +4,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-use handfast::cli::out_of_memory;
+use handfast_cli::out_of_memory;
 
 pub struct Allocator;
 

@@ -20,29 +20,7 @@
 //! xdp → capture} → wire`; `observe` is a leaf that all may use, `text` one for what people read.
 //! `tests/layers.rs` holds this.
 
-// Both panic where nothing can be written any more. What people read leaves through cli::out.
-#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
-
-pub mod capture;
-pub mod cli;
-pub mod control;
-pub mod doctor;
-pub mod engine;
-pub mod lab;
-pub mod load;
-pub mod metrics;
-pub mod observe;
-pub mod report;
-pub mod service;
-pub mod table;
-pub mod tcp;
-mod text;
-pub mod top;
-pub mod trace;
-pub mod wire;
-pub mod xdp;
-
-pub use engine::stack::{Options, Running, Stack};
-pub use service::Service;
-pub use tcp::{Accept, Handle, User};
-pub use wire::Owned;
+pub use handfast_stack::engine::stack::{Options, Running, Stack};
+pub use handfast_stack::service::Service;
+pub use handfast_stack::tcp::{Accept, Handle, User};
+pub use handfast_stack::wire::Owned;

@@ -8,5 +8,5 @@ mod allocator;
 static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 fn main() -> ExitCode {
-    handfast::cli::run()
+    handfast_cli::run()
 }

@@ -121,7 +121,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
 #[test]
 fn durations_and_shares_are_written_alike_in_every_option() {
     let (mut times, mut shares) = (0, 0);
-    for_each_command(handfast::cli::command(), &mut |command| {
+    for_each_command(handfast_cli::command(), &mut |command| {
         let options: Vec<(String, String)> = command
             .get_arguments()
             .filter_map(|option| {

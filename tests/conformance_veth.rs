@@ -2,6 +2,8 @@
 //! handfast. Needs root, iproute2 and ethtool.
 
 mod script;
+#[path = "support/top.rs"]
+mod top;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -2,12 +2,14 @@
 //! those that wait for minutes, in a moment and without privileges.
 
 mod script;
+#[path = "support/top.rs"]
+mod top;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
-use handfast::tcp::{Config, CookieMode};
+use handfast_stack::tcp::{Config, CookieMode};
 use script::backend_memory::{Memory, cookie_mode};
 
 use script::frame::{Place, Segment, build};

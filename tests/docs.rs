@@ -108,7 +108,7 @@ fn calls(line: &str) -> Vec<Vec<String>> {
 /// Why clap would not take these arguments.
 fn mistake(arguments: &[String]) -> Option<String> {
     let all = std::iter::once("handfast".to_owned()).chain(arguments.iter().cloned());
-    let error = handfast::cli::command().try_get_matches_from(all).err()?;
+    let error = handfast_cli::command().try_get_matches_from(all).err()?;
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     (!asked).then(|| error.to_string())
 }
@@ -116,7 +116,7 @@ fn mistake(arguments: &[String]) -> Option<String> {
 /// In running text a command may have placeholders, or be left unfinished: subcommands and options
 /// must exist.
 fn unknown(arguments: &[String]) -> Option<String> {
-    let mut command = handfast::cli::command();
+    let mut command = handfast_cli::command();
     command.build();
     let mut at = &command;
     for word in arguments.iter().take_while(|word| *word != "--") {
@@ -164,7 +164,7 @@ fn commands_parse() {
 
 #[test]
 fn commands_and_options_in_the_text_exist() {
-    let mut command = handfast::cli::command();
+    let mut command = handfast_cli::command();
     command.build();
     for page in pages() {
         for span in &page.spans {
@@ -248,7 +248,7 @@ fn the_readme_leads_to_every_page_and_names_every_command() {
             "the README does not list docs/{name}"
         );
     }
-    let command = handfast::cli::command();
+    let command = handfast_cli::command();
     for name in command.get_subcommands().filter(|inner| !inner.is_hide_set()).map(Command::get_name) {
         let is_there = readme.contains(&format!("`handfast {name}"));
         assert!(is_there, "the README's table does not have `handfast {name}`");

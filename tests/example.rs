@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use handfast::lab::{Lab, SERVER_DEVICE, Spec};
+use handfast_lab::{Lab, SERVER_DEVICE, Spec};
 
 /// Builds it, or finds it built: with the features of the whole workspace, as the tests have them.
 fn example() -> PathBuf {

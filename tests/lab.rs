@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use handfast::lab::load::{self, Dialogue, Plan, Progress, Tally};
-use handfast::lab::{
+use handfast_lab::load::{self, Dialogue, Plan, Progress, Tally};
+use handfast_lab::{
     CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, Lose, SERVER_DEVICE, SegmentKinds, Spec,
     client_addresses,
 };
-use handfast::trace::{Capture, Conversation, Ladder, State};
+use handfast_trace::{Capture, Conversation, Ladder, State};
 use socket2::SockRef;
 
 #[test]

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use handfast::engine::Fault;
-use handfast::engine::simulation::{Setup, Simulation};
-use handfast::load::{
+use handfast_load::{
     Answer, Arrivals, Asked, Closer, Control, Failure, Load, Plan, Probes, Stage, Tally, Workload,
 };
-use handfast::observe::Closed;
-use handfast::service::Service;
-use handfast::tcp::{Config, User};
-use handfast::wire::{Mac, Policy};
+use handfast_stack::engine::Fault;
+use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::observe::Closed;
+use handfast_stack::service::Service;
+use handfast_stack::tcp::{Config, User};
+use handfast_stack::wire::{Mac, Policy};
 
 const NEAR: Mac = [2, 0, 0, 0, 0, 1];
 const FAR: Mac = [2, 0, 0, 0, 0, 2];
@@ -43,7 +43,7 @@ impl Pair {
         let sources = plan.sources.iter().map(|source| source.owned()).collect();
         let control = Control::new(plan);
         let made = control.clone();
-        let caller: handfast::engine::CallerFactory =
+        let caller: handfast_stack::engine::CallerFactory =
             Box::new(move |core, cores| Box::new(made.generator(core, cores)));
         let setup = Setup { caller: Some(caller), sources, ..side(NEAR, FAR, cores) };
         let near = Simulation::new(setup, &[]);
@@ -206,7 +206,7 @@ fn a_server_that_dies_in_the_middle_is_noticed_by_the_probes() {
     pair.pass(900);
     let now = pair.far.now();
     let user = || -> Box<dyn User> { Service::Hold.user() };
-    let rules: [handfast::engine::simulation::Service; 1] =
+    let rules: [handfast_stack::engine::simulation::Service; 1] =
         [("192.0.2.9:80".parse().unwrap(), Box::new(user))];
     // Back again, and it knows nothing: every probe draws a RST, as far as their rate goes.
     pair.far = Simulation::new(Setup { start: now, ..side(FAR, NEAR, 1) }, &rules);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use handfast::lab::engine::{EngineRun, EngineWorkload};
+use handfast_lab::engine::{EngineRun, EngineWorkload};
 
 /// Of twice one core's connections.
 const LEAST: f64 = 1.9 / 2.0;

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use handfast::xdp::{
+use handfast_stack::xdp::{
     Copy, Device, Fault, Frame, MAX_BATCH, Mode, Preference, Program, Queue, QueueConfig, XdpError,
 };
 use nix::sched::{CloneFlags, setns};

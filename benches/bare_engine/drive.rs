@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use handfast::wire::{
+use handfast_stack::wire::{
     Emit, Flags, FlowKey4, Options, Packet, Policy, Segment, Seq, Timestamps, parse, write_segment,
 };
 

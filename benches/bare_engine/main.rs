@@ -23,16 +23,15 @@ mod words;
 mod clock;
 #[path = "../../src/lab/engine/peer.rs"]
 mod peer;
-#[path = "../../src/table/prefetch.rs"]
+#[path = "../../src/stack/table/prefetch.rs"]
 mod prefetch;
 
 use std::time::Duration;
 
 use clap::Parser;
-use handfast::lab::engine::{EngineRun, EngineWorkload};
-use handfast::report::bench::median;
+use handfast_lab::engine::{EngineRun, EngineWorkload};
+use handfast_report::bench::median;
 // As `peer` names it.
-use handfast::wire;
 
 use drive::{ACK, Drive, SYN};
 use peer::Step;

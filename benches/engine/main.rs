@@ -23,9 +23,8 @@ mod timers;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use handfast::lab::engine::{EngineRun, EngineWorkload};
+use handfast_lab::engine::{EngineRun, EngineWorkload};
 // Where `peer` looks for it.
-use handfast::wire;
 
 /// Processor time of one sample.
 const SAMPLE: Duration = Duration::from_millis(25);

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
-use handfast::tcp::CookieMode;
+use handfast_stack::tcp::CookieMode;
 
 use crate::scene::{ACK, BATCH, FIN, LAST_ACK, SYN, Scene};
 

@@ -1,11 +1,11 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use handfast::engine::CoreConfig;
-use handfast::engine::simulation::{Setup, Simulation};
-use handfast::service::Service;
-use handfast::tcp::{Config, CookieMode};
-use handfast::wire::{Flags, Seq};
+use handfast_stack::engine::CoreConfig;
+use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::{Config, CookieMode};
+use handfast_stack::wire::{Flags, Seq};
 
 use crate::peer::{OURS, Step, isn_of, write};
 

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use handfast::tcp::CookieMode;
+use handfast_stack::tcp::CookieMode;
 
 use crate::scene::{ACK, BATCH, RST, SYN, Scene};
 

@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use handfast::Service;
-use handfast::engine::CoreConfig;
-use handfast::engine::simulation::{Setup, Simulation};
-use handfast::tcp::{Config, CookieMode, User};
-use handfast::wire::{Emit, Flags, FlowKey4, LinkHeader, Options, PacketKey, Seq, write_segment};
+use handfast_stack::engine::CoreConfig;
+use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::{Config, CookieMode, User};
+use handfast_stack::wire::{Emit, Flags, FlowKey4, LinkHeader, Options, PacketKey, Seq, write_segment};
 
 use super::{Path, only_this_is_counted};
 

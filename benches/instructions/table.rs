@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use handfast::table::{Part, Slot, table};
-use handfast::wire::{FlowKey, FlowKey4, HashSecret};
+use handfast_stack::table::{Part, Slot, table};
+use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret};
 
 use super::{Path, only_this_is_counted};
 

@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use handfast::wire::checksum::Sum;
-use handfast::wire::{
+use handfast_stack::wire::checksum::Sum;
+use handfast_stack::wire::{
     Emit, Flags, FlowKey, FlowKey4, HashSecret, LinkHeader, Options, PacketKey, Policy, Seq, Timestamps,
     ethernet, parse, parse_common, write_segment,
 };

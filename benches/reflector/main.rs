@@ -9,5 +9,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let program = ["handfast", "lab", "ceiling", "reflector"].map(String::from);
-    handfast::cli::run_with(program.into_iter().chain(std::env::args().skip(1)))
+    handfast_cli::run_with(program.into_iter().chain(std::env::args().skip(1)))
 }

@@ -1,6 +1,6 @@
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use handfast::wire::{FlowKey, FlowKey4, HashSecret};
+use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret};
 
 use super::State;
 

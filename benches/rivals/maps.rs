@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use dashmap::DashMap;
-use handfast::wire::FlowKey4;
+use handfast_stack::wire::FlowKey4;
 
 use super::key::{Keyed, Passing, value};
 use super::{Seat, Size, State};

@@ -13,7 +13,7 @@ mod maps;
 mod ours;
 mod work;
 
-use handfast::wire::FlowKey4;
+use handfast_stack::wire::FlowKey4;
 pub use work::{Operation, Task, Until};
 use work::{Seated, Walker};
 

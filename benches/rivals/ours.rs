@@ -1,7 +1,7 @@
 //! The table as it is, and what it could be instead: an index for each core alone.
 
-use handfast::table::{Part, Slot, table};
-use handfast::wire::FlowKey4;
+use handfast_stack::table::{Part, Slot, table};
+use handfast_stack::wire::FlowKey4;
 use hashbrown::HashTable;
 
 use super::key::{hash, value, wide};

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::wire::FlowKey4;
+use handfast_stack::wire::FlowKey4;
 use nix::time::{ClockId, clock_gettime};
 
 use super::key::{key, value};

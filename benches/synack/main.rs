@@ -19,7 +19,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use clap::Parser;
-use handfast::lab::{CLIENT_DEVICE, CLIENT_MAC, Lab, SERVER_DEVICE, SERVER_MAC, Spec};
+use handfast_lab::{CLIENT_DEVICE, CLIENT_MAC, Lab, SERVER_DEVICE, SERVER_MAC, Spec};
 use serde_json::Value;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::stack::{Active, Running};
-use crate::report::{Counted, Trouble};
-use crate::xdp::{inspect, vlan};
+use handfast_report::{Counted, Trouble};
+use handfast_stack::engine::stack::{Active, Running};
+use handfast_stack::xdp::{inspect, vlan};
 
 const EVERY: Duration = Duration::from_secs(1);
 

@@ -5,9 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 
 use super::Listen;
-use crate::control;
-use crate::text::printable;
-use crate::xdp::kernel_tcp::Process;
+use handfast_stack::xdp::kernel_tcp::Process;
+use handfast_text::printable;
 
 /// How the listeners get there. `process`: the one at work, if this one may see it.
 pub(super) fn fix(process: Option<&Process>, listeners: &[Listen]) -> String {
@@ -55,7 +54,7 @@ impl Command {
             Some("none") => None,
             // As it was for that process, if it is relative.
             Some(path) => Some(fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default().join(path)),
-            None => control::find(Some(pid.unsigned_abs())).ok().map(|found| found.socket),
+            None => handfast_control::find(Some(pid.unsigned_abs())).ok().map(|found| found.socket),
         };
         socket.map_or_else(
             || "it has no control socket".to_owned(),

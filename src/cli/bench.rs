@@ -13,13 +13,13 @@ use super::bench_watch::{Observed, Watcher, step};
 use super::notify::Notifier;
 use super::result_file::{ResultFile, json};
 use super::{Failure, metrics_args, out, signals, standard_output};
-use crate::control::Subject;
-use crate::engine::drop_privileges;
-use crate::engine::stack::{Options, Stack};
-use crate::load::{Control, FindMax, Limit, Load, Outcome, Search, Tally, Verdict, Workload};
-use crate::report::bench::Results;
-use crate::report::{active_line, capture_notes, capture_text};
-use crate::xdp::{Device, Network, XdpError};
+use handfast_control::Subject;
+use handfast_load::{Control, FindMax, Limit, Load, Outcome, Search, Tally, Verdict, Workload};
+use handfast_report::bench::Results;
+use handfast_report::{active_line, capture_notes, capture_text};
+use handfast_stack::engine::drop_privileges;
+use handfast_stack::engine::stack::{Options, Stack};
+use handfast_stack::xdp::{Device, Network, XdpError};
 
 /// Sets up, gives up privileges, runs, reports.
 pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {

@@ -11,10 +11,10 @@ use super::requirement_args::RequirementArgs;
 use super::respond_args::{ModeChoice, mode, msl, poll};
 use super::values::{self, Cores};
 use super::{CaptureArgs, MetricsArgs, UmemArgs, out};
-use crate::engine::{Polling, Priority};
-use crate::load::{Answer, Arrivals, Asked, Closer, Load, Plan, Search, Source, Target, Workload};
-use crate::tcp::SynOffer;
-use crate::wire::Mac;
+use handfast_load::{Answer, Arrivals, Asked, Closer, Load, Plan, Search, Source, Target, Workload};
+use handfast_stack::engine::{Polling, Priority};
+use handfast_stack::tcp::SynOffer;
+use handfast_stack::wire::Mac;
 
 /// Open connections and measure: how many a second, how fast, and what went wrong.
 ///

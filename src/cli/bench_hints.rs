@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::Snapshot;
-use crate::load::{Control, Plan, Progress, Workload};
-use crate::report::bench::Path;
-use crate::text::grouped;
+use handfast_load::{Control, Plan, Progress, Workload};
+use handfast_report::bench::Path;
+use handfast_stack::engine::Snapshot;
+use handfast_text::grouped;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// A SYN is sent again after a second (RFC 6298 2.1): what has not been answered twice is silence.

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::next_hop::Route;
-use crate::load::Plan;
-use crate::report::bench::Path;
-use crate::xdp::Device;
+use handfast_load::Plan;
+use handfast_report::bench::Path;
+use handfast_stack::xdp::Device;
 
 /// What is known before anything is sent.
 pub(super) fn path(plan: &Plan, device: &Device, route: Option<&Route>) -> Path {

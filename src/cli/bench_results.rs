@@ -7,9 +7,11 @@ use serde_json::Value;
 use super::bench_args::BenchArgs;
 use super::bench_setup::Place;
 use super::bench_watch::Observed;
-use crate::engine::stack::Active;
-use crate::load::{self, Arrivals, Closer, Load, Plan, Source, Workload};
-use crate::report::bench::{self, Lag, Loop, Measured, Outcome, Path, Results, Run, Second, Traffic, Waited};
+use handfast_load::{self, Arrivals, Closer, Load, Plan, Source, Workload};
+use handfast_report::bench::{
+    self, Lag, Loop, Measured, Outcome, Path, Results, Run, Second, Traffic, Waited,
+};
+use handfast_stack::engine::stack::Active;
 
 /// What was run.
 pub(super) struct Ran<'a> {
@@ -134,7 +136,7 @@ fn seconds_of(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
-fn series(second: &load::Second, in_flight: u64) -> Second {
+fn series(second: &handfast_load::Second, in_flight: u64) -> Second {
     Second {
         completed: u64::from(second.completed),
         established: u64::from(second.established),

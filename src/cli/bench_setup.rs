@@ -11,13 +11,13 @@ use super::Failure;
 use super::bench_args::{BenchArgs, Kind};
 use super::bench_target::Resolved;
 use super::next_hop::{self, Route};
-use crate::engine::CoreConfig;
-use crate::engine::stack::Options;
-use crate::lab::{CLIENT_DEVICE, SOURCES_V4, SOURCES_V6, is_lab_interface};
-use crate::load::{Asked, Control, Source, SourceError, Target};
-use crate::tcp::Config;
-use crate::wire::Mac;
-use crate::xdp::{Device, Network};
+use handfast_lab::{CLIENT_DEVICE, SOURCES_V4, SOURCES_V6, is_lab_interface};
+use handfast_load::{Asked, Control, Source, SourceError, Target};
+use handfast_stack::engine::CoreConfig;
+use handfast_stack::engine::stack::Options;
+use handfast_stack::tcp::Config;
+use handfast_stack::wire::Mac;
+use handfast_stack::xdp::{Device, Network};
 
 /// The kernel's ephemeral ports, for both families.
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";

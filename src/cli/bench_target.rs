@@ -7,7 +7,7 @@ use std::str::FromStr;
 use nix::net::if_::if_indextoname;
 
 use super::Failure;
-use crate::load::Target;
+use handfast_load::Target;
 
 /// `ADDR:PORT[-PORT]`, `[ADDR6%ZONE]:PORT[-PORT]` (RFC 4007 11) or `NAME:PORT[-PORT]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use super::alarm::Alarm;
 use super::bench_hints::Hints;
 use super::notify::Notifier;
 use super::{Failure, out};
-use crate::engine::Snapshot;
-use crate::engine::stack::Running;
-use crate::load::{Control, Load, Progress, Stage, Tally, Workload};
-use crate::report::bench::cpu::Sample;
-use crate::report::bench::progress as progress_line;
+use handfast_load::{Control, Load, Progress, Stage, Tally, Workload};
+use handfast_report::bench::cpu::Sample;
+use handfast_report::bench::progress as progress_line;
+use handfast_stack::engine::Snapshot;
+use handfast_stack::engine::stack::Running;
 
 const LOOK: Duration = Duration::from_millis(5);
 const SECOND: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::result_file::ResultFile;
 use super::{Failure, values};
-use crate::capture::{Capture, Settings};
+use handfast_stack::capture::{Capture, Settings};
 
 /// What the sockets see and send, as a file to look at.
 #[derive(Clone, Debug, Default, Args)]

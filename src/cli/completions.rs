@@ -7,7 +7,7 @@ use nix::net::if_::if_nameindex;
 
 use super::args::Arguments;
 use super::{Failure, out};
-use crate::lab::trace::{SCENARIOS, Scenario};
+use handfast_lab::trace::{SCENARIOS, Scenario};
 
 const NAME: &str = "handfast";
 /// The variable with which a shell asks; its value names the shell.

@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::Failure;
 use super::control_args::{WhomArgs, unanswered};
-use crate::control::{Client, Connection, Filter, Place, Reply, Request, StateName};
-use crate::text::{grouped, printable, printable_json};
+use handfast_control::{Client, Connection, Filter, Place, Reply, Request, StateName};
+use handfast_text::{grouped, printable, printable_json};
 
 /// List the connections of a running program, as `ss -tan` does the kernel's.
 ///
@@ -188,7 +188,7 @@ fn out_of_order() -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::TimerLeft;
+    use handfast_control::TimerLeft;
 
     fn connection() -> Connection {
         Connection {

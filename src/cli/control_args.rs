@@ -4,8 +4,8 @@ use std::thread::Scope;
 use clap::Args;
 
 use super::Failure;
-use crate::control::{AskError, Client, Serving, Socket, SocketError, Subject, find};
-use crate::engine::stack::Running;
+use handfast_control::{AskError, Client, Serving, Socket, SocketError, Subject, find};
+use handfast_stack::engine::stack::Running;
 
 /// Where a program can be asked, of `respond` and `bench`.
 #[derive(Clone, Debug, Args)]

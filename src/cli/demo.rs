@@ -18,10 +18,10 @@ use super::responder_process::ResponderProcess;
 use super::stage::{Stage, bar};
 use super::trace_output::columns;
 use super::{Failure, demo_comparison, out, signals};
-use crate::lab::load::{self, Dialogue, Plan, Progress, Tally};
-use crate::lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
-use crate::text::{counted, grouped};
-use crate::trace::{Capture, Conversation, Ladder, State};
+use handfast_lab::load::{self, Dialogue, Plan, Progress, Tally};
+use handfast_lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
+use handfast_text::{counted, grouped};
+use handfast_trace::{Capture, Conversation, Ladder, State};
 
 /// So long may the responder take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(10);

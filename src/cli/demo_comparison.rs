@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::lab_contest::{program, two_cores};
 use super::stage::{Stage, blank};
 use super::{Failure, lab_comparison};
-use crate::lab::bench::contest::{BenchClient, Contest, Contestant, Finished, News};
-use crate::lab::bench::workload::{Pattern, Workload};
-use crate::lab::{Lab, Spec};
-use crate::report::bench::comparison::{Comparison, Setting};
-use crate::text::grouped;
-use crate::xdp::Mode;
+use handfast_lab::bench::contest::{BenchClient, Contest, Contestant, Finished, News};
+use handfast_lab::bench::workload::{Pattern, Workload};
+use handfast_lab::{Lab, Spec};
+use handfast_report::bench::comparison::{Comparison, Setting};
+use handfast_stack::xdp::Mode;
+use handfast_text::grouped;
 
 /// Two rounds of three runs: a quarter of a minute.
 const DURATION: Duration = Duration::from_secs(2);

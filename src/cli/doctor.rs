@@ -9,8 +9,8 @@ use terminal_size::{Width, terminal_size};
 use super::stage::Stage;
 use super::take_over::{self, Place};
 use super::{Failure, Listen, out, signals, values};
-use crate::doctor::measure::{End, MeasureError, Measured, Plan, measure};
-use crate::doctor::{Applied, Check, Report, SCHEMA, Table, apply, examine};
+use handfast_doctor::measure::{End, MeasureError, Measured, Plan, measure};
+use handfast_doctor::{Applied, Check, Report, SCHEMA, Table, apply, examine};
 
 /// Columns where there is no terminal to ask.
 const COLUMNS: usize = 100;

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{Listen, at_work, limits};
-use crate::engine::stack::StartError;
-use crate::lab::LabError;
-use crate::text::printable;
-use crate::xdp::{AttachError, ProgramError, XdpError};
+use handfast_lab::LabError;
+use handfast_stack::engine::stack::StartError;
+use handfast_stack::xdp::{AttachError, ProgramError, XdpError};
+use handfast_text::printable;
 
 /// What an operator reads when a command fails.
 #[derive(Clone, Debug, PartialEq, Eq)]

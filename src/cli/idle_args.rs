@@ -3,7 +3,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values;
-use crate::tcp::{Config, IdleLimits};
+use handfast_stack::tcp::{Config, IdleLimits};
 
 /// How long a peer may be silent, or take nothing.
 #[derive(Clone, Debug, Args)]

@@ -7,11 +7,11 @@ use nix::unistd::geteuid;
 
 use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
 use super::{Failure, demo, lab_bench, lab_contest, lab_engine, lab_trace, signals};
-use crate::lab::{
+use handfast_lab::{
     BRIDGE_DEVICE, CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, SERVED_V4, SERVED_V6, SERVER_DEVICE,
     Spec,
 };
-use crate::text::counted;
+use handfast_text::counted;
 
 pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
     match &arguments.action {

@@ -14,12 +14,12 @@ use super::lab_bench_args::{
     Ceiling, CeilingArgs, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs, XdpTxArgs,
 };
 use super::{Failure, out, signals};
-use crate::lab::bench::bare::{
+use handfast_lab::bench::bare::{
     BareError, Client, ClientOptions, Reflector, ReflectorOptions, Server, ServerOptions,
 };
-use crate::lab::bench::kernel::{KernelOptions, KernelServer};
-use crate::lab::bench::workload::Workload;
-use crate::lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
+use handfast_lab::bench::kernel::{KernelOptions, KernelServer};
+use handfast_lab::bench::workload::Workload;
+use handfast_lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
 
 pub(super) fn serve_kernel(arguments: &ServeKernelArgs) -> Result<ExitCode, Failure> {
     let ServeKernelArgs { listen, core, seconds, pattern } = arguments;
@@ -80,7 +80,7 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
         arguments;
     // The default is of the one family that needs no brackets.
     let source = match (peer.ip(), source) {
-        (IpAddr::V6(_), IpNet::V4(_)) => crate::lab::SOURCES_V6.parse().unwrap_or(*source),
+        (IpAddr::V6(_), IpNet::V4(_)) => handfast_lab::SOURCES_V6.parse().unwrap_or(*source),
         _ => *source,
     };
     let usual_timeout = if pattern.workload == Workload::Syn { 20 } else { 1_000 };

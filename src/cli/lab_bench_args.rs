@@ -9,9 +9,9 @@ use ipnet::IpNet;
 
 use super::respond_args::{ModeChoice, mode};
 use super::values;
-use crate::lab::bench::bare::PortOptions;
-use crate::lab::bench::workload::{Closer, Pattern, Workload};
-use crate::wire::Owned;
+use handfast_lab::bench::bare::PortOptions;
+use handfast_lab::bench::workload::{Closer, Pattern, Workload};
+use handfast_stack::wire::Owned;
 
 /// Serve with the kernel's own stack, as tightly as is fair.
 ///
@@ -117,7 +117,7 @@ pub struct ReplayClientArgs {
     #[arg(long, value_parser = mac)]
     pub peer_mac: [u8; 6],
     /// Where from: all hosts of this prefix, all ports from 1024
-    #[arg(long, default_value = crate::lab::SOURCES_V4)]
+    #[arg(long, default_value = handfast_lab::SOURCES_V4)]
     pub source: IpNet,
     /// The most connections under way
     #[arg(long, default_value_t = 1024)]

@@ -5,13 +5,13 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::lab::bench::contest::{
+use handfast_lab::bench::contest::{
     Contest, Contestant, Disturbance, Finished, KERNEL_TIME_WAIT_S, Lost, MSL_S, Row, SOURCE_TURNS,
 };
-use crate::lab::bench::workload::{Pattern, Workload};
-use crate::report::bench::comparison::{Comparison, Run, Setting};
-use crate::report::bench::median;
-use crate::text::counted;
+use handfast_lab::bench::workload::{Pattern, Workload};
+use handfast_report::bench::comparison::{Comparison, Run, Setting};
+use handfast_report::bench::median;
+use handfast_text::counted;
 
 /// The ceiling in round trips that is a reference.
 const REFLECTOR: &str = Contestant::Reflector.name();

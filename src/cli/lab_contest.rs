@@ -10,11 +10,11 @@ use clap::{Args, ValueEnum};
 use super::bench_args::SynOptions;
 use super::result_file::{ResultFile, json};
 use super::{Failure, lab_comparison, signals, standard_output, values};
-use crate::lab::bench::contest::{BenchClient, Contest, ContestError, Contestant, Cores, News};
-use crate::lab::bench::workload::{Closer, Pattern, Workload};
-use crate::report::bench::comparison::Comparison;
-use crate::text::{counted, grouped};
-use crate::xdp::Mode;
+use handfast_lab::bench::contest::{BenchClient, Contest, ContestError, Contestant, Cores, News};
+use handfast_lab::bench::workload::{Closer, Pattern, Workload};
+use handfast_report::bench::comparison::Comparison;
+use handfast_stack::xdp::Mode;
+use handfast_text::{counted, grouped};
 
 /// Compare handfast with the kernel's stack, and both with what the link can do.
 ///

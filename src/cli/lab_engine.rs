@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::result_file::{ResultFile, json};
 use super::{Failure, values};
-use crate::lab::engine::{EngineReport, EngineRun, EngineWorkload};
-use crate::observe::STAGES;
+use handfast_lab::engine::{EngineReport, EngineRun, EngineWorkload};
+use handfast_stack::observe::STAGES;
 
 /// Measure the engine alone, on a port in memory: what this machine's cores can do.
 ///

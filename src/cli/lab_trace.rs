@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::trace_output::Drawing;
 use super::{Failure, signals};
-use crate::lab::trace::{Choice, Peer, SCENARIOS, Scenario, TraceError, play_all};
+use handfast_lab::trace::{Choice, Peer, SCENARIOS, Scenario, TraceError, play_all};
 
 /// Play a scenario of TCP for real, and draw it as a textbook would.
 ///

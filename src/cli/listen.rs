@@ -6,10 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::values;
-use crate::service::{self, Service};
-use crate::tcp::{IdleLimits, User};
-use crate::wire::Owned;
-use crate::wire::owned::OwnedError;
+use handfast_stack::service::{self, Service};
+use handfast_stack::tcp::{IdleLimits, User};
+use handfast_stack::wire::Owned;
+use handfast_stack::wire::owned::OwnedError;
 
 /// What answers where there is no `=SERVICE`.
 const DEFAULT_SERVICE: Service = Service::Discard;

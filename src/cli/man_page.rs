@@ -157,7 +157,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::cli::args::Arguments;
+    use crate::args::Arguments;
 
     fn page(file: &str) -> String {
         pages(Arguments::command()).into_iter().find(|page| page.file == file).expect("there is one").text

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::Failure;
-use crate::engine::stack::{Active, Running};
-use crate::load::Control;
-use crate::metrics::{Bound, Serving, Source};
+use handfast_load::Control;
+use handfast_metrics::{Bound, Serving, Source};
+use handfast_stack::engine::stack::{Active, Running};
 
 /// Metrics of a run, for whatever runs one.
 #[derive(Clone, Debug, Default, Args)]

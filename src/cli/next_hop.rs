@@ -11,8 +11,8 @@ use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::Value;
 
 use super::Failure;
-use crate::report::bench::Status;
-use crate::wire::Mac;
+use handfast_report::bench::Status;
+use handfast_stack::wire::Mac;
 
 /// How long a neighbour may take to answer, retries by the kernel included.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -15,10 +15,10 @@ use nix::unistd::{getpgrp, tcgetpgrp, write};
 use terminal_size::{Width, terminal_size_of};
 
 use super::charset;
-use crate::text::{ascii, folded, painted_lines, printable_json, printable_lines};
+use handfast_text::{ascii, folded, painted_lines, printable_json, printable_lines};
 
 macro_rules! print {
-    ($($text:tt)*) => { $crate::cli::out::say($crate::cli::out::Kind::Text, format_args!($($text)*)) };
+    ($($text:tt)*) => { $crate::out::say($crate::out::Kind::Text, format_args!($($text)*)) };
 }
 
 macro_rules! println {
@@ -28,7 +28,7 @@ macro_rules! println {
 
 macro_rules! eprintln {
     ($($text:tt)*) => {
-        $crate::cli::out::warn($crate::cli::out::Kind::Text, format_args!("{}\n", format_args!($($text)*)))
+        $crate::out::warn($crate::out::Kind::Text, format_args!("{}\n", format_args!($($text)*)))
     };
 }
 

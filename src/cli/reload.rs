@@ -10,9 +10,9 @@ use super::respond::some;
 use super::root_files::RootFiles;
 use super::take_over::Place;
 use super::{Failure, Listen, RespondArgs, signals, take_over};
-use crate::engine::Fault;
-use crate::engine::stack::{Answer, ListenError, Running};
-use crate::tcp::IdleLimits;
+use handfast_stack::engine::Fault;
+use handfast_stack::engine::stack::{Answer, ListenError, Running};
+use handfast_stack::tcp::IdleLimits;
 
 /// How often it is looked whether what was given up has connections left, while there is any.
 const RELEASE: Duration = Duration::from_secs(5);

@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::report_args::{DiffArgs, MergeArgs, ReportAction, ReportArgs, ReportOutput, ShowArgs};
 use super::result_file::{ResultFile, json};
 use super::{Failure, report_diff, standard_output};
-use crate::report::bench::comparison::{self, Comparison};
-use crate::report::bench::{MergeError, ReadError, Results, merge, schema_of};
-use crate::text::printable;
+use handfast_report::bench::comparison::{self, Comparison};
+use handfast_report::bench::{MergeError, ReadError, Results, merge, schema_of};
+use handfast_text::printable;
 
 /// Bytes. A week of seconds has fewer.
 const MOST: u64 = 64 << 20;

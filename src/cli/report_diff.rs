@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use super::Failure;
 use super::report::{results, text, unreadable, write};
 use super::report_args::DiffArgs;
-use crate::report::bench::comparison::{self, Comparison};
-use crate::report::bench::diff::Diff;
-use crate::report::bench::{Results, schema_of};
+use handfast_report::bench::comparison::{self, Comparison};
+use handfast_report::bench::diff::Diff;
+use handfast_report::bench::{Results, schema_of};
 
 pub(super) fn run(arguments: &DiffArgs) -> Result<ExitCode, Failure> {
     let (a, b) = (Side::read(&arguments.a)?, Side::read(&arguments.b)?);

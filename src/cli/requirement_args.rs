@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::bench_args::Kind;
 use super::{Failure, values};
-use crate::report::bench::Requirements;
+use handfast_report::bench::Requirements;
 
 /// What a run has to come to, for scripts.
 #[derive(Clone, Debug, Default, Args)]

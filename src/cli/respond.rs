@@ -16,11 +16,11 @@ use super::run_as::Identity;
 use super::signals::Signals;
 use super::take_over::Place;
 use super::{Failure, RespondArgs, metrics_args, out, standard_output, take_over};
-use crate::control::Subject;
-use crate::engine::stack::{Active, Options, Running, Stack};
-use crate::engine::{CoreSnapshot, StopNotice};
-use crate::report::{Summary, active_line, capture_notes, partial_checksums};
-use crate::tcp::SendBuffers;
+use handfast_control::Subject;
+use handfast_report::{Summary, active_line, capture_notes, partial_checksums};
+use handfast_stack::engine::stack::{Active, Options, Running, Stack};
+use handfast_stack::engine::{CoreSnapshot, StopNotice};
+use handfast_stack::tcp::SendBuffers;
 
 /// Exit code, as clap's.
 const WRONG_ARGUMENTS: u8 = 2;

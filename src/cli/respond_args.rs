@@ -10,12 +10,12 @@ use super::control_args::ControlArgs;
 use super::respond_examples::EXAMPLES;
 use super::values::{self, Cores};
 use super::{CaptureArgs, Failure, IdleArgs, Listen, MetricsArgs, RunAs, UmemArgs};
-use crate::engine::listeners::Listeners;
-use crate::engine::stack::{Options, ServiceFactory};
-use crate::engine::{CoreConfig, Fault, OnStop, Polling, Priority, StopNotice};
-use crate::tcp::{Config, CookieMode, WhenFull};
-use crate::wire::Owned;
-use crate::xdp::Mode;
+use handfast_stack::engine::listeners::Listeners;
+use handfast_stack::engine::stack::{Options, ServiceFactory};
+use handfast_stack::engine::{CoreConfig, Fault, OnStop, Polling, Priority, StopNotice};
+use handfast_stack::tcp::{Config, CookieMode, WhenFull};
+use handfast_stack::wire::Owned;
+use handfast_stack::xdp::Mode;
 
 /// Answer connections: handshake, a little data, both closes.
 ///

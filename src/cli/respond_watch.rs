@@ -9,10 +9,10 @@ use super::alarm::Alarm;
 use super::notify::Notifier;
 use super::reload::Reloader;
 use super::{Listen, RespondArgs, out};
-use crate::control::Subject;
-use crate::engine::Numbered;
-use crate::engine::stack::{Active, Running};
-use crate::report::Rates;
+use handfast_control::Subject;
+use handfast_report::Rates;
+use handfast_stack::engine::Numbered;
+use handfast_stack::engine::stack::{Active, Running};
 
 /// How often signals, the duration and the interfaces are looked after.
 const LOOK: Duration = Duration::from_millis(50);

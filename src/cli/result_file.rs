@@ -16,7 +16,7 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::{Failure, out, standard_output};
-use crate::report::bench::write_json;
+use handfast_report::bench::write_json;
 
 /// A pipe's reader that takes nothing is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -23,7 +23,7 @@ use nix::unistd::{ForkResult, Pid, close, dup2_stderr, dup2_stdin, dup2_stdout, 
 
 use super::Failure;
 use super::config::source;
-use crate::engine::drop_privileges;
+use handfast_stack::engine::drop_privileges;
 
 /// Bytes of a file or path at most.
 const MOST: u32 = 32 << 20;

@@ -6,8 +6,8 @@ use caps::{CapSet, Capability};
 use nix::unistd::{Gid, Uid, User, geteuid};
 
 use super::Failure;
-use crate::engine::{become_user, drop_privileges};
-use crate::text::printable;
+use handfast_stack::engine::{become_user, drop_privileges};
+use handfast_text::printable;
 
 /// The default's name, and its number where no list of users has it (a small container).
 const NOBODY: &str = "nobody";

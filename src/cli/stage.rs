@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use super::out;
-use crate::text::wrapped;
+use handfast_text::wrapped;
 
 /// Columns that a heading with its rule takes.
 const WIDTH: usize = 80;

@@ -8,10 +8,10 @@ use ipnet::IpNet;
 
 use super::respond::some;
 use super::{Failure, Listen, RespondArgs};
-use crate::engine::listeners::Listeners;
-use crate::text::{counted, printable};
-use crate::xdp::kernel_tcp::{KernelSocket, Process, owners, sockets};
-use crate::xdp::{Network, route_device};
+use handfast_stack::engine::listeners::Listeners;
+use handfast_stack::xdp::kernel_tcp::{KernelSocket, Process, owners, sockets};
+use handfast_stack::xdp::{Network, route_device};
+use handfast_text::{counted, printable};
 
 /// Peers whose route is asked for; of further ones the worst is assumed.
 const PEERS: usize = 1_000;

@@ -12,7 +12,7 @@ use super::control_args::{WhomArgs, unanswered};
 use super::result_file::ResultFile;
 use super::values::seconds;
 use super::{Failure, charset};
-use crate::top::{Interactive, Once, TopError, View, once, run, svg, text};
+use handfast_top::{Interactive, Once, TopError, View, once, run, svg, text};
 
 /// Watch a running program: rates, connections, drops, cores, queues, latency.
 ///

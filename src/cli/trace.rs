@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::Failure;
 use super::trace_output::Drawing;
-use crate::text::{counted, grouped, noun, printable};
-use crate::trace::pcap::{Flow, Flows, Other, Packets, PcapError, Recorded, Selection, open};
-use crate::trace::{Diagram, Direction, Knowledge, Picture, State};
+use handfast_text::{counted, grouped, noun, printable};
+use handfast_trace::pcap::{Flow, Flows, Other, Packets, PcapError, Recorded, Selection, open};
+use handfast_trace::{Diagram, Direction, Knowledge, Picture, State};
 
 /// Draw a connection out of a capture, as a textbook would.
 ///

@@ -8,7 +8,7 @@ use terminal_size::{Width, terminal_size};
 use super::result_file::ResultFile;
 use super::stage::Stage;
 use super::{Failure, charset, out};
-use crate::trace::{Picture, Text, html, svg};
+use handfast_trace::{Picture, Text, html, svg};
 
 /// Columns where there is no terminal to ask.
 const COLUMNS: usize = 100;

@@ -1,7 +1,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::xdp::Copy;
+use handfast_stack::xdp::Copy;
 
 /// How frames get from the driver into the UMEM, for every command that opens queues.
 #[derive(Clone, Debug, Args)]

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub(super) use super::units::{milliseconds, part, seconds, seconds_or_none, share};
-use crate::engine::Fault;
-use crate::wire::Mac;
+use handfast_stack::engine::Fault;
+use handfast_stack::wire::Mac;
 
 /// `0,2-3`: numbers of cores, each once, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 use crossbeam::queue::ArrayQueue;
 use thiserror::Error;
 
-use crate::engine::Worker;
-use crate::engine::stack::Running;
-use crate::xdp::Queue;
+use handfast_stack::engine::Worker;
+use handfast_stack::engine::stack::Running;
+use handfast_stack::xdp::Queue;
 
 /// So long may a core take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::trust::{Distrust, name, reach};
 use super::{Reply, Request, Status, socket};
-use crate::text::printable;
+use handfast_text::printable;
 
 /// So long may a program take to let us in, and for each line.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::listing::Seen;
-use crate::engine::{Facts, state_name};
-use crate::tcp::Timer;
+use handfast_stack::engine::{Facts, state_name};
+use handfast_stack::tcp::Timer;
 
 /// A connection as it is listed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{STATES, state_name};
-use crate::tcp::State;
+use handfast_stack::engine::{STATES, state_name};
+use handfast_stack::tcp::State;
 
 /// Which connections; all that a filter does not mention.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

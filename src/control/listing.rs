@@ -8,12 +8,12 @@ use std::ops::ControlFlow;
 
 use super::Filter;
 use super::ask::{Silent, ask};
-use crate::engine::stack::Running;
-use crate::engine::{DESCRIBED, Facts, Question, Tables, Worker, state_name};
-use crate::table::View;
-use crate::tcp::Tcb;
-use crate::wire::{FlowKey4, FlowKey6, PacketKey};
-use crate::xdp::Queue;
+use handfast_stack::engine::stack::Running;
+use handfast_stack::engine::{DESCRIBED, Facts, Question, Tables, Worker, state_name};
+use handfast_stack::table::View;
+use handfast_stack::tcp::Tcb;
+use handfast_stack::wire::{FlowKey4, FlowKey6, PacketKey};
+use handfast_stack::xdp::Queue;
 
 /// A connection, and what its core says of it.
 #[derive(Clone, Copy, Debug)]

@@ -13,7 +13,7 @@ use nix::unistd::Uid;
 
 use super::talk::{MOST_REQUEST, Over, Talk};
 use super::{Connection, End, Filter, Reply, Request, Socket, Subject, listing};
-use crate::engine::stack::Running;
+use handfast_stack::engine::stack::Running;
 
 /// Clients at a time.
 const CLIENTS: usize = 8;

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{CoreSnapshot, Snapshot};
-use crate::report::ActiveReport;
+use handfast_report::ActiveReport;
+use handfast_stack::engine::{CoreSnapshot, Snapshot};
 
 /// Of this layout: fields are added under the same name, never changed or removed.
 pub const SCHEMA: &str = "handfast-status/1";

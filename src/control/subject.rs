@@ -8,9 +8,9 @@ use nix::unistd::{User, getuid};
 
 use super::ask::ask;
 use super::status::{BenchStatus, ControlStatus, LatencyStatus, SCHEMA, Status};
-use crate::engine::stack::{Active, Running};
-use crate::load::{Control, Latencies, Latency, Progress, Stage};
-use crate::report::ActiveReport;
+use handfast_load::{Control, Latencies, Latency, Progress, Stage};
+use handfast_report::ActiveReport;
+use handfast_stack::engine::stack::{Active, Running};
 
 /// Who is asked: a program, and what it has beside its stack.
 pub struct Subject {

@@ -7,7 +7,7 @@ use nix::unistd::geteuid;
 use super::Action;
 use super::check::{Check, Fix};
 use super::host::line;
-use crate::xdp::{QueueConfig, missing_capabilities};
+use handfast_stack::xdp::{QueueConfig, missing_capabilities};
 
 const NEEDED: [Capability; 4] =
     [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];

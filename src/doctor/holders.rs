@@ -4,7 +4,7 @@ use std::fs;
 
 use super::Action;
 use super::place::{is_here, processes};
-use crate::xdp::keeps_attached;
+use handfast_stack::xdp::keeps_attached;
 
 /// A process, by id and name.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use super::link::{Features, Link};
 use super::peer::Peer;
 use super::place::Place;
 use super::probe::Probe;
-use crate::xdp::sizing::{self, Sizing};
-use crate::xdp::{Copy, Device, Mode, Preference, inspect};
+use handfast_stack::xdp::sizing::{self, Sizing};
+use handfast_stack::xdp::{Copy, Device, Mode, Preference, inspect};
 
 /// What all checks of one interface are made from, looked up once.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use super::link::Link;
 use super::peer::Peer;
 use super::place::{self, Place};
 use super::{Action, CommandError};
-use crate::text::counted;
-use crate::xdp::inspect::XdpFeatures;
-use crate::xdp::{Preference, XdpError, sizing};
+use handfast_stack::xdp::inspect::XdpFeatures;
+use handfast_stack::xdp::{Preference, XdpError, sizing};
+use handfast_text::counted;
 
 /// Namespaces that are searched for an interface that is not here.
 const SEARCHED: usize = 64;
@@ -275,9 +275,9 @@ mod tests {
     #[test]
     fn what_the_driver_says_is_told_as_that() {
         let ok = |check: &Check, part: &str| check.level == Level::Ok && check.found.contains(part);
-        let zero_copy = zero_copy_of(Some(XdpFeatures::of(true)));
+        let zero_copy = zero_copy_of(Some(XdpFeatures::from_bits(0b1011)));
         assert!(ok(&zero_copy, "the driver says it has it"), "{zero_copy:?}");
-        let none = modes_of(Some(XdpFeatures::none()), Preference::Native);
+        let none = modes_of(Some(XdpFeatures::from_bits(0)), Preference::Native);
         assert!(ok(&none, "generic only"), "{none:?}");
         assert_eq!(modes_of(None, Preference::Native).level, Level::Unknown);
     }

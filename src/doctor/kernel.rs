@@ -5,7 +5,7 @@ use nix::sys::utsname::uname;
 use super::caller::may_start;
 use super::check::Check;
 use super::host::Host;
-use crate::xdp::{Program, ProgramError, Withheld, inspect, withheld};
+use handfast_stack::xdp::{Program, ProgramError, Withheld, inspect, withheld};
 
 /// The first release that answers and measures, and the first in which that is all (README).
 const OLDEST: (u32, u32) = (5, 10);
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_release_says_what_it_lacks() {
-        use crate::doctor::check::Level;
+        use crate::check::Level;
         for (release, level, why) in [
             ("5.9.0", Level::Warning, "5.10 or newer"),
             ("5.10.223", Level::Warning, "steering counters"),

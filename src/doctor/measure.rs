@@ -18,12 +18,12 @@ use measured::median;
 pub use measured::{Ceiling, Measured};
 
 use super::link::Link;
-use crate::lab::bench::bare::{BareError, Client, ClientOptions, PortOptions, Reflector, ReflectorOptions};
-use crate::lab::bench::workload::{Pattern, Workload};
-use crate::lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
-use crate::lab::{CLIENT_DEVICE, Lab, LabError, SERVER_DEVICE, SOURCES_V4, Spec};
-use crate::wire::{Mac, Owned};
-use crate::xdp::{Device, Mode, XdpError};
+use handfast_lab::bench::bare::{BareError, Client, ClientOptions, PortOptions, Reflector, ReflectorOptions};
+use handfast_lab::bench::workload::{Pattern, Workload};
+use handfast_lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
+use handfast_lab::{CLIENT_DEVICE, Lab, LabError, SERVER_DEVICE, SOURCES_V4, Spec};
+use handfast_stack::wire::{Mac, Owned};
+use handfast_stack::xdp::{Device, Mode, XdpError};
 
 /// Where frames are sent to: from the range for benchmarks (RFC 2544), on the pair alone.
 const TARGET: SocketAddr =

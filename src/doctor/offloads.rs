@@ -4,8 +4,8 @@ use super::Action;
 use super::check::{Check, Fix};
 use super::host::Host;
 use super::sniff::{Heard, listen};
-use crate::xdp::inspect::XdpFeatures;
-use crate::xdp::vlan;
+use handfast_stack::xdp::inspect::XdpFeatures;
+use handfast_stack::xdp::vlan;
 
 pub(super) fn checks(host: &Host) -> Vec<Check> {
     let merging = "Frames are merged into packets that no frame of the UMEM holds. Some drivers switch it off for native XDP, \
@@ -111,7 +111,7 @@ fn partial_checksums(host: &Host) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::check::Level;
+    use crate::check::Level;
 
     #[test]
     fn virtio_is_told_what_generic_mode_takes() {

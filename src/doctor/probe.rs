@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::xdp::{Copy, Device, Opened, Queue, QueueConfig, XdpError};
+use handfast_stack::xdp::{Copy, Device, Opened, Queue, QueueConfig, XdpError};
 
 /// Queues that are tried: as many as the steering program knows.
 const MOST: u32 = 64;

@@ -10,8 +10,8 @@ use super::command::output;
 use super::holders::{self, listed};
 use super::host::Host;
 use super::link::AttachedProgram;
-use crate::xdp::inspect;
-use crate::xdp::kernel_tcp::{self, KernelSocket};
+use handfast_stack::xdp::inspect;
+use handfast_stack::xdp::kernel_tcp::{self, KernelSocket};
 
 /// What handfast's own program is called (`bpf/steer.bpf.c`).
 const OURS: &str = "steer";

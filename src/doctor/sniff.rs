@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket};
 
-use crate::observe::DropReason;
-use crate::wire::{Packet, Policy, parse};
+use handfast_stack::observe::DropReason;
+use handfast_stack::wire::{Packet, Policy, parse};
 
 const MOMENT: Duration = Duration::from_millis(150);
 /// Frames after which enough is known, so that a busy interface costs no more than this.

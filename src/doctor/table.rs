@@ -3,7 +3,7 @@ use std::fmt;
 use super::catalogue::CATALOGUE;
 use super::check::{Check, Fix, Level};
 use super::report::{Counts, Report};
-use crate::text::{counted, wrapped};
+use handfast_text::{counted, wrapped};
 
 /// Columns of the level, and of the name.
 const LEVEL: usize = 9;

@@ -10,7 +10,7 @@ use super::live::{LiveCore, Progress, Totals};
 use super::pace::{Pacer, split};
 use super::timeline::{Stage, Timeline};
 use super::{Generator, Load, Plan, Space, Tally, Workload};
-use crate::tcp::Now;
+use handfast_stack::tcp::Now;
 
 /// A step begins this much after the first core has seen it, so that all can be there.
 const START_DELAY_US: u64 = 20_000;
@@ -77,7 +77,7 @@ impl Control {
         })
     }
 
-    /// The part of core `core` of `cores`: what [`crate::engine::CallerFactory`] is to return.
+    /// The part of core `core` of `cores`: what [`handfast_stack::engine::CallerFactory`] is to return.
     pub fn generator(self: &Arc<Control>, core: usize, cores: usize) -> Generator {
         Generator::new(self.clone(), self.desk_of(core, cores), (core as u32, cores.max(1) as u32))
     }

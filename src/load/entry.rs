@@ -158,7 +158,7 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::FAILURES;
+    use crate::FAILURES;
 
     #[test]
     fn only_numbers_in_use_are_found() {

@@ -1,4 +1,4 @@
-use crate::observe::Closed;
+use handfast_stack::observe::Closed;
 
 /// Why a connection failed. Every one that was attempted and measured is completed, in flight at
 /// the end, or failed for exactly one of these.
@@ -98,7 +98,7 @@ pub(super) fn is_orderly(how: Closed) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::CLOSED;
+    use handfast_stack::observe::CLOSED;
 
     #[test]
     fn every_failure_has_its_name() {

@@ -8,9 +8,9 @@ use super::live::Latencies;
 use super::session::Session;
 use super::turn::Wire;
 use super::workload::{Act, Workload};
-use crate::engine::{Caller, Ends, Line, OpenError};
-use crate::observe::Closed;
-use crate::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
+use handfast_stack::engine::{Caller, Ends, Line, OpenError};
+use handfast_stack::observe::Closed;
+use handfast_stack::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
 
 /// One core's load generator. [`Control::generator`] makes it.
 pub struct Generator {

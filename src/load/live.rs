@@ -3,7 +3,7 @@ use hdrhistogram::Histogram;
 use super::Tally;
 use super::failure::{FAILURES, Failure};
 use super::timeline::Stage;
-use crate::observe::Counter;
+use handfast_stack::observe::Counter;
 
 /// What a core tells while it runs, for whoever watches; on lines of its own. Events of any
 /// connection, measured or not. They only grow: a step has what came since it began.
@@ -24,7 +24,7 @@ pub(super) struct LiveCore {
 }
 
 /// Latencies of one kind, of the step at work so far: a form that each core's generator adds its own
-/// to ([`crate::engine::Caller::fill_in`]). Two of a kind in one form would take a core too long.
+/// to ([`handfast_stack::engine::Caller::fill_in`]). Two of a kind in one form would take a core too long.
 #[derive(Clone, Debug)]
 pub struct Latencies {
     of: Latency,

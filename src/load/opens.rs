@@ -6,8 +6,8 @@ use super::session::Session;
 use super::tuples::Exhausted;
 use super::turn::Wire;
 use super::workload::{Act, Workload};
-use crate::engine::OpenError;
-use crate::tcp::Now;
+use handfast_stack::engine::OpenError;
+use handfast_stack::tcp::Now;
 
 /// Connections opened in one turn at most: what has arrived must not wait for long.
 const OPENS: usize = 128;

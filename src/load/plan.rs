@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use super::{Load, Source, Space, Target, Workload};
-use crate::tcp::SendBuffers;
+use handfast_stack::tcp::SendBuffers;
 
 /// Everything that is chosen about a run.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use super::sweep::LOOKS;
 use super::timeline::micros;
 use super::turn::Wire;
 use super::workload::Act;
-use crate::tcp::Now;
+use handfast_stack::tcp::Now;
 
 /// Probes sent in one turn at most.
 const PROBES: u64 = 128;

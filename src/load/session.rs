@@ -9,8 +9,8 @@ use super::failure::Failure;
 use super::tuples::Tuples;
 use super::turn::Turn;
 use super::workload::{Act, Standing, Workload};
-use crate::observe::Closed;
-use crate::tcp::Now;
+use handfast_stack::observe::Closed;
+use handfast_stack::tcp::Now;
 
 pub(super) struct Session {
     pub(super) control: Arc<Control>,

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use thiserror::Error;
 
-use crate::wire::Owned;
-use crate::wire::owned::OwnedError;
+use handfast_stack::wire::Owned;
+use handfast_stack::wire::owned::OwnedError;
 
 /// The ports used if none are named: all but the well-known ones, which a peer may treat as
 /// privileged.

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::Source;
-use crate::engine::Ends;
-use crate::wire::Owned;
+use handfast_stack::engine::Ends;
+use handfast_stack::wire::Owned;
 
 /// Where connections go: one address, one port or several.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use super::failure::Failure;
 use super::session::{Session, short};
 use super::turn::{Course, Wire};
 use super::workload::{Act, Workload};
-use crate::observe::Closed;
-use crate::tcp::Now;
+use handfast_stack::observe::Closed;
+use handfast_stack::tcp::Now;
 
 /// RSTs sent in one turn at most.
 const ABORTS: usize = 128;

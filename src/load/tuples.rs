@@ -3,8 +3,8 @@
 
 use super::Space;
 use super::random::Random;
-use crate::engine::Ends;
-use crate::tcp::Now;
+use handfast_stack::engine::Ends;
+use handfast_stack::tcp::Now;
 
 /// So many blocks of a core at most: 256 KiB of state, which stays in a core's second cache.
 ///

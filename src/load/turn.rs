@@ -10,8 +10,8 @@ use super::sweep::Sweep;
 use super::timeline::{NEVER, Stage, micros};
 use super::tuples::Exhausted;
 use super::workload::{Act, Workload};
-use crate::engine::{Ends, OpenError};
-use crate::tcp::Now;
+use handfast_stack::engine::{Ends, OpenError};
+use handfast_stack::tcp::Now;
 
 /// How long the last RSTs may take, microseconds.
 const GRACE_US: u64 = 1_000_000;
@@ -22,7 +22,7 @@ const STOPPED_DRAIN_US: u64 = 1_000_000;
 const NAP_MS: u32 = 50;
 const IDLE_NAP_MS: u32 = 10;
 
-/// The way to the engine. [`crate::engine::Line`] behind a handle is one, a script in a test is
+/// The way to the engine. [`handfast_stack::engine::Line`] behind a handle is one, a script in a test is
 /// another.
 pub(super) trait Wire {
     fn now(&self) -> Now;

@@ -3,7 +3,7 @@
 
 use super::failure::{Failure, is_orderly};
 use super::http::{Progress, Response};
-use crate::observe::Closed;
+use handfast_stack::observe::Closed;
 
 /// What every connection does.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Every metric, once: names, units and suffixes by Prometheus' conventions.
 
-use crate::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot};
+use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot};
 
 /// What a metric is to Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! What `docs/metrics.md` says of every metric; a test holds it to this.
 
 use super::catalogue::{EVENTS, Kind, Metric, groups};
-use crate::load::FAILURES;
-use crate::observe::{CLOSED, DROP_REASONS, STAGES};
-use crate::xdp::VERDICTS;
+use handfast_load::FAILURES;
+use handfast_stack::observe::{CLOSED, DROP_REASONS, STAGES};
+use handfast_stack::xdp::VERDICTS;
 
 /// The tables of `docs/metrics.md`.
 pub fn documentation() -> String {

@@ -7,9 +7,9 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric as Sample, MetricFamil
 use prometheus::{Encoder, TextEncoder};
 
 use super::catalogue::{self as names, Kind, Metric};
-use crate::engine::stack::{Active, Watch};
-use crate::engine::{CoreSnapshot, QueueSnapshot, Snapshot};
-use crate::load::{Control, FAILURES, Totals};
+use handfast_load::{Control, FAILURES, Totals};
+use handfast_stack::engine::stack::{Active, Watch};
+use handfast_stack::engine::{CoreSnapshot, QueueSnapshot, Snapshot};
 
 /// What a scrape reads.
 #[derive(Clone)]

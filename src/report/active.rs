@@ -1,5 +1,5 @@
-use crate::engine::stack::{Active, ActiveDevice};
-use crate::engine::{Polling, Priority};
+use handfast_stack::engine::stack::{Active, ActiveDevice};
+use handfast_stack::engine::{Polling, Priority};
 
 /// One line: what is really active, after all fall-backs.
 pub fn active_line(active: &Active) -> String {
@@ -48,7 +48,7 @@ fn device(device: &ActiveDevice) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xdp::Mode;
+    use handfast_stack::xdp::Mode;
 
     #[test]
     fn names_everything_that_was_decided() {

@@ -1,5 +1,5 @@
-use crate::capture::Report;
-use crate::text::grouped;
+use handfast_stack::capture::Report;
+use handfast_text::grouped;
 
 /// One line.
 pub fn capture_text(report: &Report) -> String {
@@ -51,7 +51,7 @@ pub fn capture_notes(report: &Report) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::Dropped;
+    use handfast_stack::capture::Dropped;
 
     fn report(dropped: Dropped, error: Option<&str>) -> Report {
         let error = error.map(str::to_owned);

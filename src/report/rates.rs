@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::engine::{CoreSnapshot, Snapshot};
+use handfast_stack::engine::{CoreSnapshot, Snapshot};
 
 /// Turns snapshots into lines of rates.
 #[derive(Default)]

@@ -4,9 +4,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::{capture_text, machine};
-use crate::engine::stack::{Active, Finished};
-use crate::engine::{CoreSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot};
-use crate::observe::DROP_REASONS;
+use handfast_stack::engine::stack::{Active, Finished};
+use handfast_stack::engine::{CoreSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot};
+use handfast_stack::observe::DROP_REASONS;
 
 /// Of this layout: fields are added under the same name, never changed or removed.
 pub const SCHEMA: &str = "handfast-respond/1";
@@ -302,7 +302,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::{KernelSnapshot, SteeringSnapshot};
+    use handfast_stack::engine::{KernelSnapshot, SteeringSnapshot};
 
     fn summary() -> Summary {
         let finished = Finished {

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::partial_checksums;
-use crate::engine::stack::{Active, ActiveDevice};
-use crate::engine::{KernelSnapshot, Named, QueueSnapshot, Snapshot};
-use crate::xdp::{Mode, VERDICTS, sizing};
+use handfast_stack::engine::stack::{Active, ActiveDevice};
+use handfast_stack::engine::{KernelSnapshot, Named, QueueSnapshot, Snapshot};
+use handfast_stack::xdp::{Mode, VERDICTS, sizing};
 
 /// Looks in which the one count must have grown and the other not. Some drivers renew theirs every
 /// other second: a count that lags behind grows once more after the traffic has ended, not so often.

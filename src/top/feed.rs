@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
-use crate::control::{AskError, Client, Filter, Reply, Request, Status};
+use handfast_control::{AskError, Client, Filter, Reply, Request, Status};
 
 /// States are counted no oftener.
 const STATES_AT_LEAST: Duration = Duration::from_secs(1);

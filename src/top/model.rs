@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Series;
-use crate::control::Status;
-use crate::engine::{CoreSnapshot, Named, QueueSnapshot};
+use handfast_control::Status;
+use handfast_stack::engine::{CoreSnapshot, Named, QueueSnapshot};
 
 /// Rates that are kept for a picture: the widest terminal's.
 const KEPT: usize = 600;

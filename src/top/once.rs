@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::run::{PATIENCE, TopError, ended, first};
 use super::{Feed, Told, View, draw};
-use crate::control::Client;
+use handfast_control::Client;
 
 /// So long are states waited for, when everything else is there.
 const STATES: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::draw::rows;
 use super::{Feed, Model, Told, View, draw};
-use crate::control::{AskError, Client};
+use handfast_control::{AskError, Client};
 
 /// How often is looked whether something was told, or a signal came. A key comes at once.
 const LOOK: Duration = Duration::from_millis(100);

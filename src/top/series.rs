@@ -1,5 +1,5 @@
-use crate::control::Status;
-use crate::engine::{CoreSnapshot, Named};
+use handfast_control::Status;
+use handfast_stack::engine::{CoreSnapshot, Named};
 
 /// A count whose rate is drawn over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
-use crate::text::{escaped, svg_text};
+use handfast_text::{escaped, svg_text};
 
 /// Of a cell, pixels: what 14 pixels of a fixed pitch take.
 const CELL: (f64, f64) = (8.43, 18.0);

@@ -2,8 +2,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Direction, Frame, Mirror, Segment as Seen, State};
-use crate::wire::flow_key::FlowKey;
-use crate::wire::{Flags, Packet, Policy, Segment, SegmentInfo, parse};
+use handfast_stack::wire::flow_key::FlowKey;
+use handfast_stack::wire::{Flags, Packet, Policy, Segment, SegmentInfo, parse};
 
 /// The segments of one connection, in the order of the wire.
 #[derive(Clone, Debug)]

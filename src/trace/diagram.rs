@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Direction, Record, Side, Silent, State};
-use crate::wire::Flags;
 use drawing::{Drawing, joins};
+use handfast_stack::wire::Flags;
 
 mod drawing;
 pub(super) mod order;

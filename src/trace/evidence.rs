@@ -4,7 +4,7 @@
 use self::following::{Following, following};
 use super::split::{Splitter, Step, far};
 use super::{Direction, Segment};
-use crate::wire::{Flags, Seq};
+use handfast_stack::wire::{Flags, Seq};
 
 mod following;
 

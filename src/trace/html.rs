@@ -2,7 +2,7 @@
 
 use super::svg;
 use super::{Picture, Text};
-use crate::text::escaped;
+use handfast_text::escaped;
 
 /// Columns of the text: with times.
 const WIDTH: usize = 100;

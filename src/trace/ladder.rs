@@ -54,8 +54,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::trace::{Direction, Line};
-    use crate::wire::Flags;
+    use crate::{Direction, Line};
+    use handfast_stack::wire::Flags;
 
     fn line(
         at: u64,

@@ -1,7 +1,7 @@
 use self::side::Side;
 use super::evidence::{Answer, Connection, Outlook};
 use super::{Segment, Side as End, Silent, State};
-use crate::wire::{Flags, Seq};
+use handfast_stack::wire::{Flags, Seq};
 
 mod side;
 

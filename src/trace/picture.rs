@@ -29,8 +29,8 @@ pub(super) fn rounded(wait: std::time::Duration) -> String {
 }
 
 /// As a textbook names them, in the order of reading: what it does, then ACK.
-pub(super) fn flag_names(flags: crate::wire::Flags) -> String {
-    use crate::wire::Flags;
+pub(super) fn flag_names(flags: handfast_stack::wire::Flags) -> String {
+    use handfast_stack::wire::Flags;
     const NAMES: [(Flags, &str); 8] = [
         (Flags::SYN, "SYN"),
         (Flags::FIN, "FIN"),

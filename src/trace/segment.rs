@@ -1,4 +1,4 @@
-use crate::wire::{Flags, SegmentInfo, Seq};
+use handfast_stack::wire::{Flags, SegmentInfo, Seq};
 
 /// Blocks of one SACK option at most (RFC 2018 3).
 const MOST_BLOCKS: usize = 4;

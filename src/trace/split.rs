@@ -1,5 +1,5 @@
 use super::{Direction, Segment};
-use crate::wire::{Flags, Seq};
+use handfast_stack::wire::{Flags, Seq};
 
 /// Sequence numbers this far from those that were seen belong to the same connection. Bytes.
 const BEFORE: u32 = 1 << 24;

@@ -10,7 +10,7 @@ use self::palette::{arrow_colour, bar_colour, text_colour};
 use super::diagram::{Arrow, Path, Row, What};
 use super::picture::{IMAGINED, Picture, flag_names, rounded};
 use super::{Direction, Side, Silent, State};
-use crate::text::{escaped, grouped, noun, svg_text, wrapped};
+use handfast_text::{escaped, grouped, noun, svg_text, wrapped};
 
 /// Pixels.
 const WIDTH: u32 = 860;

@@ -4,8 +4,8 @@ use std::time::Duration;
 use super::diagram::{Arrow, Path, Row, What};
 use super::picture::{IMAGINED, Picture, flag_names, rounded};
 use super::{Direction, Side, State};
-use crate::text::{grouped, noun, wrapped};
-use crate::wire::Flags;
+use handfast_stack::wire::Flags;
+use handfast_text::{grouped, noun, wrapped};
 
 /// A picture in characters: the client's states on the left, the server's on the right, one line for
 /// each segment between them, and what is to be said of it below.

@@ -5,7 +5,7 @@ use super::diagram::window::Remark;
 use super::diagram::{Arrow, Path, Row, What};
 use super::evidence::Numbers;
 use super::{Side, Silent, State};
-use crate::wire::Flags;
+use handfast_stack::wire::Flags;
 
 /// What stands around a row.
 pub(super) struct View<'a> {

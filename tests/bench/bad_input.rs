@@ -1,7 +1,7 @@
 //! Targets that are not there, and arguments that cannot be had: each ends with a report or an error
 //! that says what it was, and the interface is left as it was found.
 
-use handfast::lab::{CLIENT_DEVICE, KERNEL_V4};
+use handfast_lab::{CLIENT_DEVICE, KERNEL_V4};
 
 use crate::process::Ended;
 use crate::stage::{SERVED, Stage, stage};

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use handfast::lab::{BRIDGE_TO_CLIENT, Spec};
-use handfast::trace::{Capture, Conversation, Direction, Frame};
-use handfast::wire::{Flags, FlowKey, Packet, Policy, parse};
+use handfast_lab::{BRIDGE_TO_CLIENT, Spec};
+use handfast_stack::wire::{Flags, FlowKey, Packet, Policy, parse};
+use handfast_trace::{Capture, Conversation, Direction, Frame};
 
 use crate::results::Results;
 use crate::stage::{SERVED, Stage, stage};

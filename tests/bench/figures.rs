@@ -53,7 +53,7 @@ const SHARES: [(f64, &str); 3] = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99")];
 fn latency_at_10k_agrees_with_the_capture() {
     println!("server answers  connect time          p50         p90         p99");
     for delay in [None, Some(1), Some(10)] {
-        let Some(stage) = stage(|spec| handfast::lab::Spec { bridge: true, ..spec }) else { return };
+        let Some(stage) = stage(|spec| handfast_lab::Spec { bridge: true, ..spec }) else { return };
         let fault = delay.map_or(String::new(), |ms| format!("--fault delay={ms}")) + " --poll busy";
         let _responder = stage.respond(&["9=discard"], &fault);
         let name = delay.map_or("at once".to_owned(), |ms| format!("after {ms} ms"));

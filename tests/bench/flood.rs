@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use handfast::lab::CLIENT_DEVICE;
+use handfast_lab::CLIENT_DEVICE;
 
 use crate::process::Process;
 use crate::stage::{PROGRAM, SERVED, Stage, stage};

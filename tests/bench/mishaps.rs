@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use handfast::lab::{KERNEL_V4, Lose, SERVER_DEVICE, SegmentKinds, Spec};
+use handfast_lab::{KERNEL_V4, Lose, SERVER_DEVICE, SegmentKinds, Spec};
 use nix::sys::signal::Signal;
 
 use crate::stage::{SERVED, stage};

@@ -1,7 +1,7 @@
 //! For scripts: exit codes of a requirement that is not met, and of a target that is not there (an early
 //! end: `mishaps`); results on standard output.
 
-use handfast::lab::{CLIENT_DEVICE, SOURCES_V4};
+use handfast_lab::{CLIENT_DEVICE, SOURCES_V4};
 use serde_json::Value;
 
 use crate::stage::{PROGRAM, SERVED, stage};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use handfast::lab::{CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, SOURCES_V6, Spec};
+use handfast_lab::{CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, SOURCES_V6, Spec};
 use nix::sys::signal::Signal;
 use nix::unistd::{User, geteuid};
 

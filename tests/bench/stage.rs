@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, SOURCES_V4, Spec};
+use handfast_lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, SOURCES_V4, Spec};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;

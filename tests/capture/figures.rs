@@ -1,7 +1,7 @@
 //! What a capture costs at full rate, on a quiet machine and in a release build:
 //! `cargo test --release --test capture figures -- --ignored --nocapture`.
 
-use handfast::lab::{CLIENT_DEVICE, SOURCES_V4};
+use handfast_lab::{CLIENT_DEVICE, SOURCES_V4};
 use serde_json::Value;
 
 use crate::process::Process;

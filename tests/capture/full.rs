@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 use std::{fs, mem, thread};
 
-use handfast::lab::load::Plan;
+use handfast_lab::load::Plan;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
@@ -139,7 +139,7 @@ fn copying_keeps_to_its_share_and_says_what_it_left_out() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond("--pcap-share 1 --cookies always --cores 0");
     let mut command = stage.client().command(PROGRAM);
-    command.args(["bench", "--dev", handfast::lab::CLIENT_DEVICE, "--source", handfast::lab::SOURCES_V4]);
+    command.args(["bench", "--dev", handfast_lab::CLIENT_DEVICE, "--source", handfast_lab::SOURCES_V4]);
     command.args(["198.18.1.1:81", "--workload", "flood", "--connections", "100000", "--quiet"]);
     let ended = Process::start(command).ended();
     assert_eq!(ended.code, Some(0), "{}", ended.text);

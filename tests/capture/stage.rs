@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::lab::load::{self, Plan, Progress, Tally};
-use handfast::lab::{Lab, SERVED_V4, SERVER_DEVICE, Spec};
+use handfast_lab::load::{self, Plan, Progress, Tally};
+use handfast_lab::{Lab, SERVED_V4, SERVER_DEVICE, Spec};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;

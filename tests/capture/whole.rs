@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use handfast::lab::load::{Dialogue, Plan};
-use handfast::lab::{CLIENT_DEVICE, SOURCES_V4, Spec, client_addresses};
+use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::{CLIENT_DEVICE, SOURCES_V4, Spec, client_addresses};
 
 use crate::process::Process;
 use crate::reader::{Capture, assert_clean, tshark};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use assert_cmd::Command;
 use clap::{Args, Command as Described};
-use handfast::cli::RespondArgs;
+use handfast_cli::RespondArgs;
 
 fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).expect(name)

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use handfast::lab::Lab;
+use handfast_lab::Lab;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -33,7 +33,7 @@ impl File {
 
 /// Settings for a lab's device that listen to these.
 pub fn listening(more: &str, listeners: &[&str]) -> String {
-    format!("dev = [\"{}\"]\n{more}\nlisten = {listeners:?}\n", handfast::lab::SERVER_DEVICE)
+    format!("dev = [\"{}\"]\n{more}\nlisten = {listeners:?}\n", handfast_lab::SERVER_DEVICE)
 }
 
 /// A responder in the lab's server that reads the file.

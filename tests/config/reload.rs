@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use handfast::lab::{Lab, Spec};
+use handfast_lab::{Lab, Spec};
 use nix::sys::signal::Signal;
 
 use crate::file::{File, listening, reload, respond};

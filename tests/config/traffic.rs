@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{available_parallelism, scope, sleep};
 use std::time::Duration;
 
-use handfast::lab::load::{Dialogue, Plan};
-use handfast::lab::{Lab, Spec, client_addresses};
+use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::{Lab, Spec, client_addresses};
 use nix::sys::signal::Signal;
 
 use crate::file::{File, listening, reload, respond};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use handfast::control::{Client, Status};
-use handfast::lab::Lab;
+use handfast_control::{Client, Status};
+use handfast_lab::Lab;
 use tempfile::TempDir;
 
 use crate::responder::{PROGRAM, Responder};

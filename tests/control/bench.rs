@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use handfast::control::Client;
-use handfast::lab::{CLIENT_DEVICE, SOURCES_V4};
+use handfast_control::Client;
+use handfast_lab::{CLIENT_DEVICE, SOURCES_V4};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use handfast::lab::{Lab, Spec};
+use handfast_lab::{Lab, Spec};
 use serde_json::{Value, json};
 
 use crate::asked::Asked;
@@ -120,7 +120,7 @@ fn a_half_open_connection_shows_what_it_waits_for() {
     let Some(lab) = lab(|spec| spec) else { return };
     let asked = start(&lab, false);
     let mut command = lab.client().command(crate::responder::PROGRAM);
-    command.args(["bench", "--dev", handfast::lab::CLIENT_DEVICE, "--source", handfast::lab::SOURCES_V4]);
+    command.args(["bench", "--dev", handfast_lab::CLIENT_DEVICE, "--source", handfast_lab::SOURCES_V4]);
     command.args([
         "--workload",
         "flood",

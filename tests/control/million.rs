@@ -8,8 +8,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::lab::load::Plan;
-use handfast::lab::{CLIENT_DEVICE, Lab};
+use handfast_lab::load::Plan;
+use handfast_lab::{CLIENT_DEVICE, Lab};
 use serde_json::json;
 
 use crate::asked::Asked;
@@ -68,7 +68,7 @@ fn a_million_connections_are_listed_while_others_come_and_go() {
     assert!(more < MOST_MORE, "{more} octets");
     // A reader that wants no more ends it for both sides.
     let mut reader = asked.client();
-    reader.ask(&handfast::control::Request::Connections(Default::default())).expect("sent");
+    reader.ask(&handfast_control::Request::Connections(Default::default())).expect("sent");
     reader.answer().expect("a first line");
     drop(reader);
     crate::stage::wait_until("it is answered again", Duration::from_secs(10), || asked.status().pid > 0);
@@ -84,7 +84,7 @@ fn fill(lab: &Lab) {
         .client()
         .command(optimized())
         .args(["lab", "ceiling", "replay-client"])
-        .args(["--dev", CLIENT_DEVICE, "--peer", "198.18.1.1:80", "--peer-mac", handfast::lab::SERVER_MAC])
+        .args(["--dev", CLIENT_DEVICE, "--peer", "198.18.1.1:80", "--peer-mac", handfast_lab::SERVER_MAC])
         .args(["--source", "10.77.0.0/16", "--count", &count, "--seconds", "120", "--workload", "establish"])
         .args(["--window", "512", "--timeout-ms", "10000"])
         .output()

@@ -1,8 +1,8 @@
 use std::thread;
 use std::time::Duration;
 
-use handfast::lab::load::Plan;
-use handfast::lab::{Spec, client_addresses};
+use handfast_lab::load::Plan;
+use handfast_lab::{Spec, client_addresses};
 
 use crate::asked::Asked;
 use crate::stage::{at, clients, lab, owned, wait_until};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use handfast::doctor::{CATALOGUE, SCHEMA};
+use handfast_doctor::{CATALOGUE, SCHEMA};
 
 use crate::stage::{Examination, PROGRAM};
 

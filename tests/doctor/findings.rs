@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use handfast::lab::{CLIENT_DEVICE, KERNEL_V4, Lab, SERVER_DEVICE};
+use handfast_lab::{CLIENT_DEVICE, KERNEL_V4, Lab, SERVER_DEVICE};
 
 use crate::stage::{self, Background, Examination, PROGRAM, assert_responds, examine, type_into};
 
@@ -45,7 +45,7 @@ fn a_good_lab_is_content() {
         .filter_map(|check| check["name"].as_str())
         .collect();
     let known: Vec<&str> =
-        handfast::doctor::CATALOGUE.iter().flat_map(|group| group.checks).copied().collect();
+        handfast_doctor::CATALOGUE.iter().flat_map(|group| group.checks).copied().collect();
     assert_eq!(names, known);
     assert_responds(&lab);
 }

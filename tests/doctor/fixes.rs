@@ -1,6 +1,6 @@
 //! `--fix` cures what is safe, tells how to take it back, and leaves the rest alone.
 
-use handfast::lab::SERVER_DEVICE;
+use handfast_lab::SERVER_DEVICE;
 use serde_json::Value;
 
 use crate::findings::{SPOILT, spoil};

@@ -2,8 +2,8 @@
 
 use std::os::fd::AsFd;
 
-use handfast::lab::{Lab, SERVER_DEVICE};
-use handfast::xdp::{Device, Program, Queue, QueueConfig};
+use handfast_lab::{Lab, SERVER_DEVICE};
+use handfast_stack::xdp::{Device, Program, Queue, QueueConfig};
 use libbpf_rs::{Xdp, XdpFlags};
 
 use crate::stage::{self, Background, PROGRAM, assert_responds, examine, examine_with, respond, type_into};
@@ -34,7 +34,7 @@ fn holder() {
 
 #[test]
 fn a_queue_that_another_program_has_taken() {
-    let Some(lab) = stage::lab(|spec| handfast::lab::Spec { queues: 2, ..spec }) else { return };
+    let Some(lab) = stage::lab(|spec| handfast_lab::Spec { queues: 2, ..spec }) else { return };
     let mut command = lab.server().command(std::env::current_exe().expect("this program"));
     command.args(["--exact", "in_use::holder", "--ignored", "--nocapture"]).env(QUEUE, "1");
     let mut holder = Background::start(command);
@@ -47,7 +47,7 @@ fn a_queue_that_another_program_has_taken() {
 
 #[test]
 fn a_queue_that_appeared_under_a_running_responder() {
-    let Some(lab) = stage::lab(|spec| handfast::lab::Spec { queues: 2, ..spec }) else { return };
+    let Some(lab) = stage::lab(|spec| handfast_lab::Spec { queues: 2, ..spec }) else { return };
     type_into(lab.server(), "ethtool -L hf-s rx 1 tx 1");
     type_into(lab.client(), "ethtool -L hf-c rx 1 tx 1");
     let mut command = lab.server().command(PROGRAM);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-use handfast::lab::{CLIENT_DEVICE, SERVER_DEVICE};
+use handfast_lab::{CLIENT_DEVICE, SERVER_DEVICE};
 use serde_json::Value;
 
 use crate::stage::{self, PROGRAM};
@@ -24,7 +24,7 @@ fn measure(options: &[&str]) -> Output {
 fn assert_rates(output: &Output, rounds: usize) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(json["schema"], handfast::doctor::SCHEMA);
+    assert_eq!(json["schema"], handfast_doctor::SCHEMA);
     let ceilings = json["measured"]["ceilings"].as_array().expect("ceilings");
     assert_eq!(ceilings.len(), 4);
     for ceiling in ceilings {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use handfast::lab::{Lab, SERVER_DEVICE};
+use handfast_lab::{Lab, SERVER_DEVICE};
 use tempfile::TempDir;
 
 use crate::copied::copy_into;

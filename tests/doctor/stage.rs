@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use handfast::lab::{Lab, Namespace, SERVED_V4, SERVER_DEVICE, Spec};
+use handfast_lab::{Lab, Namespace, SERVED_V4, SERVER_DEVICE, Spec};
 use serde_json::Value;
 
 pub use skip::root;

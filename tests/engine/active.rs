@@ -1,6 +1,6 @@
 //! Opening from this side: SYN-SENT, and what follows from it. `>` is the peer, `<` the stack.
 
-use handfast::observe::{Closed::*, DropReason};
+use handfast_stack::observe::{Closed::*, DropReason};
 
 use crate::caller::{Act, Told, calling};
 use crate::client::FAMILIES;
@@ -13,7 +13,7 @@ const OPEN: &str = "! open\n< S 0\n> S. 0 1\n< . 1 1\n";
 fn sent(
     what: &'static str,
     text: &str,
-    closed: &[(handfast::observe::Closed, u64)],
+    closed: &[(handfast_stack::observe::Closed, u64)],
     dropped: &[(DropReason, u64)],
 ) -> Row {
     plain(what, &format!("! open\n< S 0\n{text}"), closed, dropped)
@@ -22,7 +22,7 @@ fn sent(
 fn opened(
     what: &'static str,
     text: &str,
-    closed: &[(handfast::observe::Closed, u64)],
+    closed: &[(handfast_stack::observe::Closed, u64)],
     dropped: &[(DropReason, u64)],
 ) -> Row {
     plain(what, &format!("{OPEN}{text}"), closed, dropped)

@@ -1,10 +1,10 @@
 //! ICMP errors about our segments.
 
-use handfast::observe::{Closed, DropReason};
-use handfast::service::Service;
-use handfast::tcp::IcmpError::{self, *};
-use handfast::wire::checksum::Sum;
-use handfast::wire::{ipv4, ipv6};
+use handfast_stack::observe::{Closed, DropReason};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::IcmpError::{self, *};
+use handfast_stack::wire::checksum::Sum;
+use handfast_stack::wire::{ipv4, ipv6};
 
 use crate::caller::{Act, Order, Script, Told, calling, ends};
 use crate::client::{CLIENT_MAC, Client, FAMILIES, Family, Lab, SERVER_MAC, SERVER4, SERVER6};

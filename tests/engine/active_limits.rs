@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use handfast::engine::{Ends, OpenError};
-use handfast::observe::{Closed, DropReason};
-use handfast::wire::{Emit, LinkHeader, Mac};
+use handfast_stack::engine::{Ends, OpenError};
+use handfast_stack::observe::{Closed, DropReason};
+use handfast_stack::wire::{Emit, LinkHeader, Mac};
 
 use crate::caller::{Act, Order, Script, Told, calling, ends};
 use crate::client::{CLIENT_ISN, CLIENT_MAC, FAMILIES, Family, Lab, SERVER_MAC};
@@ -203,7 +203,7 @@ fn the_way_there_and_the_way_back() {
         let seq = u32::from_be_bytes(syn[syn.len() - 36..][..4].try_into().unwrap());
         let emit = Emit {
             seq: CLIENT_ISN,
-            ack: handfast::wire::Seq(seq) + 1,
+            ack: handfast_stack::wire::Seq(seq) + 1,
             flags: letters("S."),
             window: 1000,
             ..Emit::default()

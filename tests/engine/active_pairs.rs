@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use handfast::engine::Ends;
-use handfast::engine::simulation::{Setup, Simulation};
-use handfast::observe::Closed;
-use handfast::service::Service;
-use handfast::tcp::{SynOffer, User};
-use handfast::wire::{Flags, Mac, Packet, Policy, parse};
+use handfast_stack::engine::Ends;
+use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::observe::Closed;
+use handfast_stack::service::Service;
+use handfast_stack::tcp::{SynOffer, User};
+use handfast_stack::wire::{Flags, Mac, Packet, Policy, parse};
 
 use crate::caller::{Act, Order, Script, Told, ends};
 use crate::client::{CLIENT_MAC, FAMILIES, Family, SERVER_MAC};

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use handfast::tcp::Now;
-use handfast::wire::{Emit, Flags, Options, Seq, Timestamps};
+use handfast_stack::tcp::Now;
+use handfast_stack::wire::{Emit, Flags, Options, Seq, Timestamps};
 use proptest::prelude::*;
 
 use crate::active_errors::complaint;

@@ -1,7 +1,7 @@
 //! Full tables and floods: bounded, counted by name, and nobody established is lost.
 
-use handfast::observe::Closed;
-use handfast::service::Service;
+use handfast_stack::observe::Closed;
+use handfast_stack::service::Service;
 
 use crate::client::{Client, FAMILIES, Family, Lab};
 

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use handfast::engine::simulation::{Setup, Simulation};
-use handfast::engine::{Caller, Ends, Line, OpenError};
-use handfast::observe::Closed;
-use handfast::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
-use handfast::wire::Policy;
+use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::engine::{Caller, Ends, Line, OpenError};
+use handfast_stack::observe::Closed;
+use handfast_stack::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
+use handfast_stack::wire::Policy;
 
 use crate::client::{Family, Lab, SERVER_MAC, SERVER4, SERVER6};
 
@@ -81,7 +81,7 @@ impl Script {
         told.into_iter().filter(|told| !matches!(told, Told::Heard(_))).collect()
     }
 
-    pub fn factory(&self) -> handfast::engine::CallerFactory {
+    pub fn factory(&self) -> handfast_stack::engine::CallerFactory {
         let script = self.clone();
         Box::new(move |_, _| Box::new(script.clone()))
     }

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 
-use handfast::engine::simulation::{Setup, Simulation};
-use handfast::observe::{CLOSED, Closed, DROP_REASONS, DropReason};
-use handfast::service::Service;
-use handfast::tcp::Now;
-use handfast::wire::{Emit, Mac, Options, Policy, SegmentInfo, Seq, Timestamps};
+use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::observe::{CLOSED, Closed, DROP_REASONS, DropReason};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::Now;
+use handfast_stack::wire::{Emit, Mac, Options, Policy, SegmentInfo, Seq, Timestamps};
 
 use crate::frames::{build, letters, read};
 
@@ -54,7 +54,7 @@ impl Lab {
         change(&mut setup);
         let start_ms = setup.start.micros / 1000;
         let user = |text: &str| {
-            let make: Box<dyn Fn() -> Box<dyn handfast::tcp::User>> = Box::new(move || service.user());
+            let make: Box<dyn Fn() -> Box<dyn handfast_stack::tcp::User>> = Box::new(move || service.user());
             (text.parse().unwrap(), make)
         };
         let services = [user("192.0.2.1:80"), user("[2001:db8::1]:80")];

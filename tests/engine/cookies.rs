@@ -1,10 +1,10 @@
 //! SYN cookies: state that travels (RFC 4987 3.6).
 
-use handfast::engine::simulation::Setup;
-use handfast::observe::DropReason;
-use handfast::service::Service;
-use handfast::tcp::{CookieMode, Now};
-use handfast::wire::{Options, Seq, Timestamps};
+use handfast_stack::engine::simulation::Setup;
+use handfast_stack::observe::DropReason;
+use handfast_stack::service::Service;
+use handfast_stack::tcp::{CookieMode, Now};
+use handfast_stack::wire::{Options, Seq, Timestamps};
 
 use crate::client::{CLIENT_ISN, Client, FAMILIES, Family, Lab};
 

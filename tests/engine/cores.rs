@@ -1,7 +1,7 @@
 //! Two cores, one table: a flow's segments come in wherever they like.
 
-use handfast::observe::DropReason;
-use handfast::service::Service;
+use handfast_stack::observe::DropReason;
+use handfast_stack::service::Service;
 
 use crate::client::{Client, FAMILIES, Lab, Reply};
 
@@ -20,7 +20,7 @@ fn send_at(lab: &mut Lab, core: usize, frame: &[u8]) -> Vec<Reply> {
 }
 
 fn forwarded(lab: &Lab) -> (u64, u64) {
-    let sum = |read: fn(&handfast::observe::CoreCounters) -> u64| {
+    let sum = |read: fn(&handfast_stack::observe::CoreCounters) -> u64| {
         (0..2).map(|core| read(lab.sim.counters(core))).sum::<u64>()
     };
     (sum(|counters| counters.forwarded_out.value()), sum(|counters| counters.forwarded_in.value()))

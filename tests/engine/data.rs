@@ -1,8 +1,8 @@
 //! Data in both directions.
 
-use handfast::observe::{Closed, DropReason};
-use handfast::service::Service;
-use handfast::wire::Options;
+use handfast_stack::observe::{Closed, DropReason};
+use handfast_stack::service::Service;
+use handfast_stack::wire::Options;
 
 use crate::client::{Client, FAMILIES, Lab};
 use crate::trace::{opened, table};

@@ -2,11 +2,11 @@
 
 use std::net::Ipv6Addr;
 
-use handfast::engine::{Facts, Question};
-use handfast::service::Service;
-use handfast::table::Slot;
-use handfast::tcp::{State, Timer};
-use handfast::wire::{FlowKey4, FlowKey6};
+use handfast_stack::engine::{Facts, Question};
+use handfast_stack::service::Service;
+use handfast_stack::table::Slot;
+use handfast_stack::tcp::{State, Timer};
+use handfast_stack::wire::{FlowKey4, FlowKey6};
 
 use crate::client::{Client, FAMILIES, Family, Lab, SERVER4, SERVER6};
 

@@ -1,8 +1,8 @@
 //! The end of the program: every peer that has a connection is sent a RST or a FIN.
 
-use handfast::engine::{OnStop, StopNotice};
-use handfast::observe::Closed;
-use handfast::service::Service;
+use handfast_stack::engine::{OnStop, StopNotice};
+use handfast_stack::observe::Closed;
+use handfast_stack::service::Service;
 
 use crate::caller::{Order, calling, ends};
 use crate::client::{Client, FAMILIES, Family, Lab, Reply};
@@ -94,7 +94,7 @@ fn nothing_is_sent_where_nothing_is_asked_for() {
     assert_eq!(lab.sim.connections(), 1);
 }
 
-fn many(setup: &mut handfast::engine::simulation::Setup) {
+fn many(setup: &mut handfast_stack::engine::simulation::Setup) {
     setup.capacity = 4000;
 }
 

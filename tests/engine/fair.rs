@@ -1,7 +1,7 @@
 //! Rate limits beside floods: what those are answered who ask for little.
 
-use handfast::service::Service;
-use handfast::wire::{Emit, Options, Seq};
+use handfast_stack::service::Service;
+use handfast_stack::wire::{Emit, Options, Seq};
 
 use crate::client::Lab;
 use crate::frames::{build_from, letters};

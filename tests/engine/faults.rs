@@ -1,8 +1,8 @@
 //! SYNs mistreated on purpose.
 
-use handfast::engine::Fault;
-use handfast::observe::{Closed, DropReason};
-use handfast::service::Service;
+use handfast_stack::engine::Fault;
+use handfast_stack::observe::{Closed, DropReason};
+use handfast_stack::service::Service;
 
 use crate::client::{Client, FAMILIES, Family, Lab};
 

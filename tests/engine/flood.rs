@@ -1,7 +1,7 @@
 //! SYNs of which nothing is kept.
 
-use handfast::engine::{Ends, OpenError};
-use handfast::observe::DropReason;
+use handfast_stack::engine::{Ends, OpenError};
+use handfast_stack::observe::DropReason;
 
 use crate::caller::{Order, calling, ends};
 use crate::client::{Client, FAMILIES, Family, Lab};

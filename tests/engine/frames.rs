@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use handfast::wire::{
+use handfast_stack::wire::{
     Emit, Flags, FlowKey4, FlowKey6, LinkHeader, Mac, Packet, Policy, parse, write_segment,
 };
 
@@ -66,7 +66,7 @@ pub fn read(frame: &[u8]) -> Option<Reply> {
 /// A segment to any client, and the MAC it went to.
 #[track_caller]
 pub fn read_with_mac(frame: &[u8]) -> (Mac, Reply) {
-    let to = *handfast::wire::ethernet::destination(frame).expect("a link header");
+    let to = *handfast_stack::wire::ethernet::destination(frame).expect("a link header");
     (to, read_at(to, frame).unwrap_or_else(|| panic!("not a segment: {frame:02x?}")))
 }
 

@@ -1,9 +1,9 @@
 //! No slot for a new connection: it is refused by name, and a client that was answered gets a RST.
 
-use handfast::observe::DropReason;
-use handfast::service::Service;
-use handfast::tcp::{CookieMode, WhenFull};
-use handfast::wire::Options;
+use handfast_stack::observe::DropReason;
+use handfast_stack::service::Service;
+use handfast_stack::tcp::{CookieMode, WhenFull};
+use handfast_stack::wire::Options;
 
 use crate::client::{Client, FAMILIES, Family, Lab};
 

@@ -1,12 +1,12 @@
 //! LISTEN and SYN-RECEIVED.
 
-use handfast::observe::{Closed::*, DropReason};
-use handfast::service::Service;
+use handfast_stack::observe::{Closed::*, DropReason};
+use handfast_stack::service::Service;
 
 use crate::client::{Client, FAMILIES, Lab};
 use crate::frames::{build, letters};
 use crate::trace::{opened, plain, table};
-use handfast::wire::{Emit, Seq};
+use handfast_stack::wire::{Emit, Seq};
 
 #[test]
 fn listen_takes_a_syn_and_nothing_else() {

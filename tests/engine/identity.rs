@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use handfast::observe::DropReason;
-use handfast::service::Service;
-use handfast::wire::ethernet::{ARP, IPV6};
-use handfast::wire::{LinkHeader, Mac, Policy};
+use handfast_stack::observe::DropReason;
+use handfast_stack::service::Service;
+use handfast_stack::wire::ethernet::{ARP, IPV6};
+use handfast_stack::wire::{LinkHeader, Mac, Policy};
 
 use crate::client::{CLIENT_MAC, Client, FAMILIES, Lab, SERVER_MAC, SERVER4, SERVER6};
 

@@ -1,11 +1,11 @@
 //! Idle connections: keep-alives (RFC 9293 3.8.4), the idle time-out, and no state that stays for ever
 //! when its peer is gone. The engine looks at each once in a quarter of the shortest time-out.
 
-use handfast::engine::simulation::{Setup, Simulation};
-use handfast::observe::Closed;
-use handfast::service::{Service, limited};
-use handfast::tcp::{IdleLimits, User};
-use handfast::wire::{Flags, Policy};
+use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::observe::Closed;
+use handfast_stack::service::{Service, limited};
+use handfast_stack::tcp::{IdleLimits, User};
+use handfast_stack::wire::{Flags, Policy};
 
 use crate::client::{Client, FAMILIES, Family, Lab, Reply, SERVER_MAC};
 

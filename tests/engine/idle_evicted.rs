@@ -1,9 +1,9 @@
 //! Slots run out: the connection that is idle for longest makes room for a peer that has proved its
 //! address, a busy one never does.
 
-use handfast::observe::{Closed, DropReason};
-use handfast::service::Service;
-use handfast::tcp::CookieMode;
+use handfast_stack::observe::{Closed, DropReason};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::CookieMode;
 
 use crate::client::{Client, FAMILIES, Family, Lab};
 

@@ -1,9 +1,9 @@
 //! Rate limits, and what is answered besides TCP.
 
-use handfast::observe::{Closed, DropReason};
-use handfast::service::Service;
-use handfast::wire::ethernet::{ARP, IPV4, IPV6};
-use handfast::wire::{LinkHeader, Mac};
+use handfast_stack::observe::{Closed, DropReason};
+use handfast_stack::service::Service;
+use handfast_stack::wire::ethernet::{ARP, IPV4, IPV6};
+use handfast_stack::wire::{LinkHeader, Mac};
 
 use crate::client::{CLIENT_MAC, Client, FAMILIES, Family, Lab, SERVER_MAC, SERVER4, SERVER6};
 use crate::trace::{OPEN, play};

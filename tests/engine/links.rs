@@ -1,9 +1,9 @@
 //! Two devices: a connection's segments come in on either, and what is sent to it leaves by the device
 //! that its last acceptable segment came in on, to the MAC that sent that.
 
-use handfast::observe::{CoreCounters, DropReason};
-use handfast::service::Service;
-use handfast::wire::{Mac, Policy};
+use handfast_stack::observe::{CoreCounters, DropReason};
+use handfast_stack::service::Service;
+use handfast_stack::wire::{Mac, Policy};
 
 use crate::client::{Client, FAMILIES, Family, Lab, Reply, SERVER_MAC};
 use crate::frames::read_with_mac;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use handfast::observe::DropReason;
-use handfast::service::Service;
-use handfast::wire::Mac;
+use handfast_stack::observe::DropReason;
+use handfast_stack::service::Service;
+use handfast_stack::wire::Mac;
 
 use crate::client::{Client, Family, Lab, Reply};
 use crate::frames::read_with_mac;

@@ -1,12 +1,12 @@
 //! Listeners change under way: connections stay with who answered them, new ones meet the new
 //! rules.
 
-use handfast::engine::Fault;
-use handfast::engine::simulation::{MakeUser, Setup};
-use handfast::observe::{Closed, DropReason};
-use handfast::service::Service;
-use handfast::tcp::CookieMode;
-use handfast::wire::Owned;
+use handfast_stack::engine::Fault;
+use handfast_stack::engine::simulation::{MakeUser, Setup};
+use handfast_stack::observe::{Closed, DropReason};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::CookieMode;
+use handfast_stack::wire::Owned;
 
 use crate::client::{Client, FAMILIES, Family, Lab};
 

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use handfast::engine::Fault;
-use handfast::engine::simulation::{Service as Ours, Setup, Simulation};
-use handfast::service::Service;
-use handfast::tcp::Now;
-use handfast::wire::{Emit, Options, Policy, Seq};
+use handfast_stack::engine::Fault;
+use handfast_stack::engine::simulation::{Service as Ours, Setup, Simulation};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::Now;
+use handfast_stack::wire::{Emit, Options, Policy, Seq};
 use proptest::prelude::*;
 
 use crate::client::{CLIENT_ISN, Family, Lab, SERVER_MAC};

@@ -1,7 +1,7 @@
 //! Peers that ask and take nothing take no send buffer for good: honest ones are answered meanwhile,
 //! and all of them afterwards.
 
-use handfast::observe::{Closed, DropReason};
+use handfast_stack::observe::{Closed, DropReason};
 
 use crate::pressure_peers::{Crowd, Kind};
 

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use handfast::engine::simulation::{MakeUser, Setup, Simulation};
-use handfast::service::Service;
-use handfast::wire::{
+use handfast_stack::engine::simulation::{MakeUser, Setup, Simulation};
+use handfast_stack::service::Service;
+use handfast_stack::wire::{
     Emit, Flags, FlowKey4, LinkHeader, Options, Packet, Policy, SegmentInfo, Seq, parse, write_segment,
 };
 

@@ -1,9 +1,9 @@
 //! Timestamps, wrapping numbers, and ports used again.
 
-use handfast::observe::{Closed, DropReason};
-use handfast::service::Service;
-use handfast::tcp::Now;
-use handfast::wire::{Options, Seq, Timestamps};
+use handfast_stack::observe::{Closed, DropReason};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::Now;
+use handfast_stack::wire::{Options, Seq, Timestamps};
 
 use crate::client::{Client, FAMILIES, Family, Lab};
 

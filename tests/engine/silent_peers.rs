@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use handfast::service::Service;
-use handfast::tcp::IdleLimits;
-use handfast::wire::{Flags, Seq};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::IdleLimits;
+use handfast_stack::wire::{Flags, Seq};
 
 use crate::client::{Client, Family, Lab, Reply};
 

@@ -1,8 +1,8 @@
 //! Every way from ESTABLISHED to CLOSED.
 
-use handfast::observe::Closed::{self, *};
-use handfast::observe::DropReason;
-use handfast::service::Service;
+use handfast_stack::observe::Closed::{self, *};
+use handfast_stack::observe::DropReason;
+use handfast_stack::service::Service;
 
 use crate::client::{Client, FAMILIES, Lab};
 use crate::trace::{opened, plain, table};

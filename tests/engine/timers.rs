@@ -1,9 +1,9 @@
 //! What is sent, and given up, because time has passed.
 
-use handfast::observe::Closed;
-use handfast::service::Service;
-use handfast::tcp::Now;
-use handfast::wire::Flags;
+use handfast_stack::observe::Closed;
+use handfast_stack::service::Service;
+use handfast_stack::tcp::Now;
+use handfast_stack::wire::Flags;
 
 use crate::client::{Client, FAMILIES, Lab, Reply};
 use crate::trace::{OPEN, PORT, play};

@@ -1,9 +1,9 @@
 //! Segments that leave out the timestamps that were agreed on (RFC 7323 3.2).
 
-use handfast::observe::{Closed, DropReason};
-use handfast::service::Service;
-use handfast::tcp::CookieMode;
-use handfast::wire::{Options, Timestamps};
+use handfast_stack::observe::{Closed, DropReason};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::CookieMode;
+use handfast_stack::wire::{Options, Timestamps};
 
 use crate::caller::{Act, Order, calling, ends};
 use crate::client::{Client, FAMILIES, Family, Lab};

@@ -10,8 +10,8 @@
 //! ```
 //! What the server sends beyond the `<` lines, and what it fails to send, ends the test.
 
-use handfast::observe::Closed;
-use handfast::wire::{Emit, Flags, Options, Seq};
+use handfast_stack::observe::Closed;
+use handfast_stack::wire::{Emit, Flags, Options, Seq};
 
 use crate::caller::{Act, Order, Script, Told, calling, ends};
 use crate::client::{CLIENT_ISN, Family, Lab};
@@ -154,12 +154,12 @@ impl Player<'_> {
 pub struct Row {
     pub what: &'static str,
     pub text: String,
-    pub closed: Vec<(handfast::observe::Closed, u64)>,
-    pub dropped: Vec<(handfast::observe::DropReason, u64)>,
+    pub closed: Vec<(handfast_stack::observe::Closed, u64)>,
+    pub dropped: Vec<(handfast_stack::observe::DropReason, u64)>,
 }
 
 /// Plays every row over IPv4 and IPv6; each must leave nothing behind.
-pub fn table(service: handfast::service::Service, rows: &[Row]) {
+pub fn table(service: handfast_stack::service::Service, rows: &[Row]) {
     for row in rows {
         for family in crate::client::FAMILIES {
             let mut lab = Lab::new(service);
@@ -204,8 +204,8 @@ pub fn calls(rows: &[Row]) {
 pub fn opened(
     what: &'static str,
     text: &str,
-    closed: &[(handfast::observe::Closed, u64)],
-    dropped: &[(handfast::observe::DropReason, u64)],
+    closed: &[(handfast_stack::observe::Closed, u64)],
+    dropped: &[(handfast_stack::observe::DropReason, u64)],
 ) -> Row {
     plain(what, &format!("{OPEN}{text}"), closed, dropped)
 }
@@ -214,8 +214,8 @@ pub fn opened(
 pub fn plain(
     what: &'static str,
     text: &str,
-    closed: &[(handfast::observe::Closed, u64)],
-    dropped: &[(handfast::observe::DropReason, u64)],
+    closed: &[(handfast_stack::observe::Closed, u64)],
+    dropped: &[(handfast_stack::observe::DropReason, u64)],
 ) -> Row {
     Row { what, text: text.to_owned(), closed: closed.to_vec(), dropped: dropped.to_vec() }
 }

@@ -1,8 +1,8 @@
 //! What is not TCP is refused by ICMP, and what no error may answer is not (RFC 1122 3.2.2, RFC 4443
 //! 2.4).
 
-use handfast::observe::DropReason::{self, *};
-use handfast::service::Service;
+use handfast_stack::observe::DropReason::{self, *};
+use handfast_stack::service::Service;
 use proptest::prelude::*;
 
 use crate::client::{Lab, SERVER_MAC, SERVER4};

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use handfast::lab::{BRIDGE_DEVICE, BRIDGE_TO_CLIENT, CLIENT_DEVICE, Lab, SERVER_DEVICE, SERVER_MAC, Spec};
+use handfast_lab::{BRIDGE_DEVICE, BRIDGE_TO_CLIENT, CLIENT_DEVICE, Lab, SERVER_DEVICE, SERVER_MAC, Spec};
 
 use crate::stage::{self, Server, counts, replay_client};
 
@@ -62,9 +62,9 @@ fn a_connection_and_its_replay_are_the_same_frames() {
 
 #[test]
 fn kernel_clients_reach_the_kernel_across_the_bridge() {
-    use handfast::lab::load::{self, Plan, Progress};
+    use handfast_lab::load::{self, Plan, Progress};
     let Some(lab) = stage::lab(|spec| Spec { bridge: true, ipv6: true, ..spec }) else { return };
-    for address in [handfast::lab::KERNEL_V4.into(), handfast::lab::KERNEL_V6.into()] {
+    for address in [handfast_lab::KERNEL_V4.into(), handfast_lab::KERNEL_V6.into()] {
         let target = std::net::SocketAddr::new(address, 7001);
         let listener = lab.in_server(|| std::net::TcpListener::bind(target)).expect("inside").expect("bind");
         std::thread::spawn(move || listener.incoming().flatten().for_each(drop));

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use handfast::lab::{Lab, SERVER_DEVICE, Spec};
+use handfast_lab::{Lab, SERVER_DEVICE, Spec};
 
 use crate::stage::{self, Server, counts, replay_client};
 

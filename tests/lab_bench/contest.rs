@@ -5,13 +5,13 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use handfast::lab::bench::contest::{
+use handfast_lab::bench::contest::{
     BareClient, BenchClient, ClientCommand, Contest, Contestant, News, Outcome, Row, Run,
 };
-use handfast::lab::bench::workload::{Pattern, Workload};
-use handfast::lab::{Lab, LabError};
-use handfast::report::bench::comparison::Comparison;
-use handfast::xdp::Mode;
+use handfast_lab::bench::workload::{Pattern, Workload};
+use handfast_lab::{Lab, LabError};
+use handfast_report::bench::comparison::Comparison;
+use handfast_stack::xdp::Mode;
 use serde_json::Value;
 
 use crate::stage;

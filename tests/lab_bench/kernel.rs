@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use handfast::lab::load::{self, Dialogue, Plan, Progress};
-use handfast::lab::{KERNEL_V4, KERNEL_V6, Spec, client_addresses};
+use handfast_lab::load::{self, Dialogue, Plan, Progress};
+use handfast_lab::{KERNEL_V4, KERNEL_V6, Spec, client_addresses};
 
 use crate::stage::{self, Server, counts, replay_client};
 

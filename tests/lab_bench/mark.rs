@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use handfast::lab::{
+use handfast_lab::{
     BRIDGE_TO_CLIENT, CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, Spec, WhyNot, is_lab_interface,
 };
 

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use handfast::lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_MAC, Spec};
+use handfast_lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_MAC, Spec};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::lab::load::Plan;
+use handfast_lab::load::Plan;
 use tempfile::TempDir;
 
 use crate::http::{self, connect};

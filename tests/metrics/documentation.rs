@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use handfast::metrics::{all, documentation};
+use handfast_metrics::{all, documentation};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
-use handfast::lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE, SOURCES_V4};
+use handfast_lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE, SOURCES_V4};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;

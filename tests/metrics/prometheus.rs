@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use handfast::lab::Lab;
-use handfast::lab::load::{Dialogue, Plan};
+use handfast_lab::Lab;
+use handfast_lab::load::{Dialogue, Plan};
 use serde_json::Value;
 
 use crate::programs::{Prometheus, Responder};

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use handfast::engine::stack::{Active, ActiveDevice};
-use handfast::engine::{
+use handfast_load::{FAILURES, Totals};
+use handfast_stack::engine::stack::{Active, ActiveDevice};
+use handfast_stack::engine::{
     CoreSnapshot, KernelSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot, SteeringSnapshot,
 };
-use handfast::load::{FAILURES, Totals};
-use handfast::observe::{CLOSED, DROP_REASONS, STAGES};
-use handfast::xdp::{Mode, VERDICTS};
+use handfast_stack::observe::{CLOSED, DROP_REASONS, STAGES};
+use handfast_stack::xdp::{Mode, VERDICTS};
 
 /// The largest count that a scrape has without loss.
 pub const LARGEST: u64 = (1 << 53) - 1;
@@ -76,6 +76,6 @@ pub fn snapshot() -> Snapshot {
 pub fn page(snapshot: &Snapshot, bench: bool) -> String {
     let totals = Totals { attempted: 9, failed: [1; FAILURES.len()], ..Totals::default() };
     let uptime = Duration::from_millis(1500);
-    let page = handfast::metrics::page(&active(), snapshot, bench.then_some(&totals), uptime);
+    let page = handfast_metrics::page(&active(), snapshot, bench.then_some(&totals), uptime);
     String::from_utf8(page).expect("UTF-8")
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::metrics::{Bound, Serving};
+use handfast_metrics::{Bound, Serving};
 
 use crate::http::{connect, get, read, say};
 

@@ -1,8 +1,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use handfast::engine::Snapshot;
-use handfast::metrics::{Kind, all};
+use handfast_metrics::{Kind, all};
+use handfast_stack::engine::Snapshot;
 
 use crate::sample::{LARGEST, page, snapshot};
 use crate::scraped::Scraped;

@@ -1,4 +1,4 @@
-//! In place of `src/table/shape.rs`: two buckets of two places.
+//! In place of `src/stack/table/shape.rs`: two buckets of two places.
 
 pub use crate::sync::{AtomicU64, Ordering, fence, published};
 

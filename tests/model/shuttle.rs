@@ -5,13 +5,13 @@
 //! `cargo test -p handfast-model --test shuttle`; with `SHUTTLE_RUNS=100000` for minutes.
 #![allow(dead_code)] // of the protocol's files: what only the table calls
 
-#[path = "../../src/table/bucket.rs"]
+#[path = "../../src/stack/table/bucket.rs"]
 mod bucket;
 mod model;
-#[path = "../../src/table/probe.rs"]
+#[path = "../../src/stack/table/probe.rs"]
 mod probe;
 mod shape;
-#[path = "../../src/table/word.rs"]
+#[path = "../../src/stack/table/word.rs"]
 mod word;
 
 /// The atomics that the protocol is compiled with.

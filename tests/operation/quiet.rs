@@ -136,7 +136,7 @@ fn what_bench_doctor_and_mistakes_print_fits_the_terminal() {
     let Some(stage) = stage() else { return };
     let _responder = responder(&stage);
     let mut doctor = stage.server().command(crate::stage::PROGRAM);
-    doctor.args(["doctor", "--dev", handfast::lab::SERVER_DEVICE]);
+    doctor.args(["doctor", "--dev", handfast_lab::SERVER_DEVICE]);
     let mistake = stage.respond("--dev a-name-that-no-interface-has-not-even-by-far-with-so-many-letters");
     for command in [stage.bench("--duration 2.5 --rate 50"), doctor, mistake] {
         let mut seen = Terminal::show(&command, true);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::lab::{CLIENT_DEVICE, Lab, SERVED_V4, SERVER_DEVICE, SERVER_MAC, SOURCES_V4, Spec};
+use handfast_lab::{CLIENT_DEVICE, Lab, SERVED_V4, SERVER_DEVICE, SERVER_MAC, SOURCES_V4, Spec};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use handfast::top::svg;
+use handfast_top::svg;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use handfast::engine::simulation::{Service, Setup, Simulation};
-use handfast::service;
-use handfast::tcp::{Config, CookieMode};
-use handfast::wire::{Owned, Policy};
+use handfast_stack::engine::simulation::{Service, Setup, Simulation};
+use handfast_stack::service;
+use handfast_stack::tcp::{Config, CookieMode};
+use handfast_stack::wire::{Owned, Policy};
 
 use super::backend::Backend;
 use super::language::{self, Role};

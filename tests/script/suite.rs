@@ -22,7 +22,7 @@ const ALONE: u32 = 3;
 
 /// Every script, once for each family that it is meant for, sorted by name.
 pub fn all_scripts() -> Vec<Script> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let root = crate::top::top("tests/scripts");
     let mut paths = Vec::new();
     collect(&root, &mut paths);
     paths.sort();

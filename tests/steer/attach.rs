@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
 use caps::{CapSet, Capability};
-use handfast::xdp::{AttachError, Mode, Program, ProgramError};
+use handfast_stack::xdp::{AttachError, Mode, Program, ProgramError};
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
 

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use caps::{CapSet, Capability};
-use handfast::wire::owned::Owned;
-use handfast::xdp::{Program, VERDICTS, Verdict};
+use handfast_stack::wire::owned::Owned;
+use handfast_stack::xdp::{Program, VERDICTS, Verdict};
 use libbpf_rs::libbpf_sys;
 
 const XDP_DROP: u32 = 1;

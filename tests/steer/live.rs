@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use handfast::xdp::Verdict::{DropNoSocket, PassPort};
-use handfast::xdp::{Mode, Program};
+use handfast_stack::xdp::Verdict::{DropNoSocket, PassPort};
+use handfast_stack::xdp::{Mode, Program};
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
 

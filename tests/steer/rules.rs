@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use caps::{CapSet, Capability};
-use handfast::xdp::Verdict::*;
-use handfast::xdp::{Program, ProgramError};
+use handfast_stack::xdp::Verdict::*;
+use handfast_stack::xdp::{Program, ProgramError};
 
 use crate::frames::*;
 use crate::kernel::{Bench, addresses, privileged, rules, run, xdp_socket};

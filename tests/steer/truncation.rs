@@ -5,7 +5,7 @@ use etherparse::EtherType;
 use crate::frames::*;
 use crate::kernel::{Bench, privileged, rules};
 use crate::verdicts::table;
-use handfast::xdp::Verdict::{DropSplit, DropTruncated, PassOther, PassShort};
+use handfast_stack::xdp::Verdict::{DropSplit, DropTruncated, PassOther, PassShort};
 
 /// Octets of link header and network header in which the destination becomes known.
 fn octets_to_destination(packet: &Packet, link: usize) -> usize {

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use etherparse::{ArpOperation, EtherType};
-use handfast::xdp::Verdict::{self, *};
+use handfast_stack::xdp::Verdict::{self, *};
 
 use crate::frames::*;
 use crate::kernel::{Bench, privileged, rules};

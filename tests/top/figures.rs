@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use handfast::control::{BenchStatus, ControlStatus, LatencyStatus, Status};
-use handfast::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot, Snapshot, SteeringSnapshot};
-use handfast::report::{ActiveReport, DeviceReport};
-use handfast::top::Model;
+use handfast_control::{BenchStatus, ControlStatus, LatencyStatus, Status};
+use handfast_report::{ActiveReport, DeviceReport};
+use handfast_stack::engine::{
+    CoreSnapshot, KernelSnapshot, Named, QueueSnapshot, Snapshot, SteeringSnapshot,
+};
+use handfast_top::Model;
 
 /// Connections a second and core, at its steadiest.
 const RATE: u64 = 15_000;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use handfast::control::{Client, Status};
-use handfast::lab::{CLIENT_DEVICE, Lab, SOURCES_V4, Spec};
+use handfast_control::{Client, Status};
+use handfast_lab::{CLIENT_DEVICE, Lab, SOURCES_V4, Spec};
 use tempfile::TempDir;
 
 use crate::responder::{PROGRAM, Responder};

@@ -1,4 +1,4 @@
-use handfast::top::Model;
+use handfast_top::Model;
 
 use crate::figures::{bench, named, responder, states, watched};
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use handfast::control::Status;
-use handfast::top::{Model, View, draw, text};
+use handfast_control::Status;
+use handfast_top::{Model, View, draw, text};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;

@@ -463,7 +463,7 @@ fn a_cut_capture_shows_what_it_has() {
 /// More connections than are told apart, and the wanted one behind them.
 #[test]
 fn beyond_the_limit_connections_are_counted_and_the_wanted_one_is_found() {
-    use handfast::trace::pcap::MOST_FLOWS;
+    use handfast_trace::pcap::MOST_FLOWS;
     let syn = |port: usize| {
         let mut packet = Vec::new();
         let tcp = PacketBuilder::ipv4([10, 0, 0, 9], SERVER.0, 64).tcp(port as u16, 80, 1, 1_000).syn();
@@ -486,7 +486,7 @@ fn beyond_the_limit_connections_are_counted_and_the_wanted_one_is_found() {
 /// Whatever the octets, there is an end and no panic.
 #[test]
 fn damaged_at_any_place() {
-    use handfast::trace::pcap::{Flows, Packets};
+    use handfast_trace::pcap::{Flows, Packets};
     let packets: Vec<Vec<u8>> = conversation().into_iter().map(link(ETHERNET)).collect();
     for file in [pcap(1, &packets, 65_535), pcapng(1, &packets)] {
         for place in 0..file.len() {

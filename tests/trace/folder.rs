@@ -7,8 +7,8 @@ use std::io::{BufReader, Read};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-use handfast::trace::pcap::{Flows, Packets, Selection};
-use handfast::trace::{Diagram, Knowledge, Row, What};
+use handfast_trace::pcap::{Flows, Packets, Selection};
+use handfast_trace::{Diagram, Knowledge, Row, What};
 
 use crate::generated::check_steps;
 
@@ -44,7 +44,7 @@ fn count(path: &Path) -> Option<Counted> {
         let diagram = Diagram::of(&recorded.record, &Knowledge { capture: true, ..Knowledge::default() });
         let checked = catch_unwind(|| check_steps(&diagram));
         assert!(checked.is_ok(), "{} {flow}", path.display());
-        let arrows = |fits: fn(&handfast::trace::Arrow) -> bool| {
+        let arrows = |fits: fn(&handfast_trace::Arrow) -> bool| {
             let fits = |row: &&Row| matches!(&row.what, What::Segment(arrow) if fits(arrow));
             diagram.rows.iter().filter(fits).count()
         };

@@ -3,8 +3,8 @@
 //! `?`, and of what is whole nothing is `?`.
 
 use etherparse::PacketBuilder;
-use handfast::trace::pcap::{Flows, Packets};
-use handfast::trace::{Diagram, Direction, Knowledge, Picture, Row, State, Text, What, svg};
+use handfast_trace::pcap::{Flows, Packets};
+use handfast_trace::{Diagram, Direction, Knowledge, Picture, Row, State, Text, What, svg};
 use proptest::prelude::*;
 
 use State::*;
@@ -199,12 +199,12 @@ fn may(from: State, to: State) -> bool {
 }
 
 fn opens(row: &Row) -> bool {
-    use handfast::wire::Flags;
+    use handfast_stack::wire::Flags;
     matches!(&row.what, What::Segment(arrow) if arrow.flags.has(Flags::SYN))
 }
 
 fn resets_older(row: &Row) -> bool {
-    use handfast::wire::Flags;
+    use handfast_stack::wire::Flags;
     matches!(&row.what, What::Segment(arrow) if arrow.older && arrow.flags.has(Flags::RST))
 }
 

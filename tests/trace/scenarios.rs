@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use handfast::lab::trace::{Choice, Peer, SCENARIOS, Scenario, play_all};
-use handfast::trace::{self, Direction, Picture, Row, Side, What, svg};
+use handfast_lab::trace::{Choice, Peer, SCENARIOS, Scenario, play_all};
+use handfast_trace::{Direction, Picture, Row, Side, What, svg};
 
 use crate::expected::EXPECTED;
 use crate::stage::lab;
@@ -18,16 +18,16 @@ fn row(row: &Row) -> String {
         What::Told(Side::Server, what) => format!("server {what:?}"),
         What::Segment(arrow) => {
             let way = match (arrow.direction, arrow.path) {
-                (Direction::ToServer, trace::Path::Whole) => "-->",
-                (Direction::ToServer, trace::Path::Lost) => "-X ",
-                (Direction::ToServer, trace::Path::Leaves) => "--.",
-                (Direction::ToServer, trace::Path::Arrives) => ".->",
-                (Direction::ToServer, trace::Path::Appears) => " *>",
-                (Direction::ToClient, trace::Path::Whole) => "<--",
-                (Direction::ToClient, trace::Path::Lost) => " X-",
-                (Direction::ToClient, trace::Path::Leaves) => ".--",
-                (Direction::ToClient, trace::Path::Arrives) => "<-.",
-                (Direction::ToClient, trace::Path::Appears) => "<* ",
+                (Direction::ToServer, handfast_trace::Path::Whole) => "-->",
+                (Direction::ToServer, handfast_trace::Path::Lost) => "-X ",
+                (Direction::ToServer, handfast_trace::Path::Leaves) => "--.",
+                (Direction::ToServer, handfast_trace::Path::Arrives) => ".->",
+                (Direction::ToServer, handfast_trace::Path::Appears) => " *>",
+                (Direction::ToClient, handfast_trace::Path::Whole) => "<--",
+                (Direction::ToClient, handfast_trace::Path::Lost) => " X-",
+                (Direction::ToClient, handfast_trace::Path::Leaves) => ".--",
+                (Direction::ToClient, handfast_trace::Path::Arrives) => "<-.",
+                (Direction::ToClient, handfast_trace::Path::Appears) => "<* ",
             };
             let ack = arrow.ack.map(|ack| format!("/{ack}")).unwrap_or_default();
             format!("{way} {:?} {}{ack}", arrow.flags, arrow.seq)
@@ -38,7 +38,7 @@ fn row(row: &Row) -> String {
 
 fn rows(picture: &Picture) -> Vec<String> {
     let diagram = &picture.diagram;
-    let name = |state: Option<trace::State>| state.expect("a state").name();
+    let name = |state: Option<handfast_trace::State>| state.expect("a state").name();
     let before = format!("{:<15} {:<13}{}", "", name(diagram.client), name(diagram.server));
     std::iter::once(before).chain(diagram.rows.iter().map(row)).collect()
 }

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use handfast::lab::{Lab, SERVER_DEVICE};
+use handfast_lab::{Lab, SERVER_DEVICE};
 
 use crate::responder::Responder;
 use crate::stage::lab;

@@ -1,9 +1,9 @@
 //! What cannot start says why and how to cure it, ends with the right code, and leaves the
 //! interface as it was found.
 
-use handfast::lab::{Lab, SERVER_DEVICE};
-use handfast::wire::Owned;
-use handfast::xdp::{Device, Mode, Program, Queue, QueueConfig};
+use handfast_lab::{Lab, SERVER_DEVICE};
+use handfast_stack::wire::Owned;
+use handfast_stack::xdp::{Device, Mode, Program, Queue, QueueConfig};
 
 use crate::responder::{Ended, PROGRAM, Responder};
 use crate::stage::{lab, owned, tool};

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use handfast::engine::{Caller, Ends, Line};
-use handfast::lab::{CLIENT_MAC, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE};
-use handfast::observe::Closed;
-use handfast::tcp::{Accept, Ended, Handle, Now, User};
 use handfast::{Options, Stack};
+use handfast_lab::{CLIENT_MAC, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE};
+use handfast_stack::engine::{Caller, Ends, Line};
+use handfast_stack::observe::Closed;
+use handfast_stack::tcp::{Accept, Ended, Handle, Now, User};
 
 use crate::stage::{OWNED_V4, OWNED_V6, lab, wait_until};
 
@@ -103,7 +103,7 @@ fn call(lab: &Lab, to: SocketAddr, done: impl Fn(&Tally) -> bool + Sync) -> Tall
 
 /// A kernel's echo for `MANY` connections.
 fn listener(lab: &Lab, ipv6: bool) -> (SocketAddr, thread::JoinHandle<usize>) {
-    let address: IpAddr = handfast::lab::client_addresses(ipv6).next().unwrap();
+    let address: IpAddr = handfast_lab::client_addresses(ipv6).next().unwrap();
     let listener = lab.in_client(|| TcpListener::bind((address, 0)).unwrap()).unwrap();
     let at = listener.local_addr().unwrap();
     let echo = thread::spawn(move || {
@@ -124,7 +124,7 @@ fn listener(lab: &Lab, ipv6: bool) -> (SocketAddr, thread::JoinHandle<usize>) {
 #[test]
 fn a_kernel_s_listener_is_greeted_two_hundred_times() {
     for ipv6 in [false, true] {
-        let Some(lab) = lab(|spec| handfast::lab::Spec { ipv6, ..spec }) else { return };
+        let Some(lab) = lab(|spec| handfast_lab::Spec { ipv6, ..spec }) else { return };
         let (at, echo) = listener(&lab, ipv6);
         let tally = call(&lab, at, |tally| tally.closed.len() == usize::from(MANY));
         assert_eq!(echo.join().unwrap(), 5 * usize::from(MANY));
@@ -136,8 +136,8 @@ fn a_kernel_s_listener_is_greeted_two_hundred_times() {
 #[test]
 fn a_kernel_s_closed_port_refuses() {
     for ipv6 in [false, true] {
-        let Some(lab) = lab(|spec| handfast::lab::Spec { ipv6, ..spec }) else { return };
-        let address = handfast::lab::client_addresses(ipv6).next().unwrap();
+        let Some(lab) = lab(|spec| handfast_lab::Spec { ipv6, ..spec }) else { return };
+        let address = handfast_lab::client_addresses(ipv6).next().unwrap();
         let closed = |tally: &Tally| tally.closed.len() == usize::from(MANY);
         let tally = call(&lab, SocketAddr::new(address, 9), closed);
         assert!(tally.closed.iter().all(|how| *how == Closed::ConnectRefused), "{:?}", tally.closed);

@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use handfast::lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE};
-use handfast::service::Service;
-use handfast::xdp::{Device, Queue, QueueConfig};
 use handfast::{Options, Stack};
+use handfast_lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE};
+use handfast_stack::service::Service;
+use handfast_stack::xdp::{Device, Queue, QueueConfig};
 
 use nix::sys::signal::Signal;
 

@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use handfast::lab::load::{Dialogue, Plan};
-use handfast::lab::{Lab, Spec};
+use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::{Lab, Spec};
 
 use crate::responder::Responder;
 use crate::stage::{at, attempts, clients, lab, owned};

@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use handfast::lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE};
-use handfast::wire::{Mac, arp, icmp};
-use handfast::xdp::{Device, Queue, QueueConfig};
+use handfast_lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE};
+use handfast_stack::wire::{Mac, arp, icmp};
+use handfast_stack::xdp::{Device, Queue, QueueConfig};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, socket};
 
 use crate::responder::Responder;

@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use handfast::lab::load::{Dialogue, Plan};
-use handfast::lab::{Lab, Lose, SegmentKinds, Spec};
+use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::{Lab, Lose, SegmentKinds, Spec};
 
 use crate::responder::Responder;
 use crate::stage::{at, clients, lab, owned, tool};

@@ -1,10 +1,10 @@
 //! A million real connections, and what each costs: one cache line, or two over IPv6 (held at
-//! compile time in `src/engine/flows.rs`), and its share of the index.
+//! compile time in `src/stack/engine/flows.rs`), and its share of the index.
 
 #[path = "../support/optimized.rs"]
 pub mod optimized;
 
-use handfast::lab::{CLIENT_DEVICE, Lab};
+use handfast_lab::{CLIENT_DEVICE, Lab};
 
 use crate::responder::Responder;
 use crate::stage::{lab, owned};
@@ -55,7 +55,7 @@ fn fill(lab: &Lab, arguments: &[&str], workload: &str) -> crate::summary::Summar
 /// machine that is busy may lose answers on their way back, and they are sent again.
 fn open(lab: &Lab, workload: &str) {
     let count = CONNECTIONS.to_string();
-    let fixed = ["--dev", CLIENT_DEVICE, "--peer", "198.18.1.1:80", "--peer-mac", handfast::lab::SERVER_MAC];
+    let fixed = ["--dev", CLIENT_DEVICE, "--peer", "198.18.1.1:80", "--peer-mac", handfast_lab::SERVER_MAC];
     let bounds = ["--source", "10.77.0.0/16", "--count", &count, "--seconds", "240"];
     // With an ACK for each SYN still fewer frames than the responder has posted, so that none is
     // lost; and patience, since a SYN given up would not be sent again.

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use handfast::lab::CLIENT_DEVICE;
-use handfast::lab::load::Plan;
+use handfast_lab::CLIENT_DEVICE;
+use handfast_lab::load::Plan;
 
 use crate::responder::Responder;
 use crate::stage::{at, attempts, clients, lab, owned};

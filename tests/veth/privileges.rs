@@ -4,8 +4,8 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use handfast::lab::Spec;
-use handfast::lab::load::Plan;
+use handfast_lab::Spec;
+use handfast_lab::load::Plan;
 
 use crate::responder::Responder;
 use crate::stage::{at, clients, lab, owned, tool, wait_until};

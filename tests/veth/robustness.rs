@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use handfast::lab::load::{Dialogue, Plan};
-use handfast::lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, Spec};
+use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, Spec};
 
 use crate::bad_input::assert_untouched;
 use crate::responder::{PROGRAM, Responder};

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, TcpListener};
 
-use handfast::lab::{KERNEL_V4, Lab};
+use handfast_lab::{KERNEL_V4, Lab};
 
 use crate::responder::Responder;
 use crate::stage::{OWNED_V4, lab, owned, tool};

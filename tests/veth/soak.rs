@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::lab::{Lose, SegmentKinds, Spec};
+use handfast_lab::{Lose, SegmentKinds, Spec};
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 
 use crate::memory::optimized::optimized;

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::lab::load::{self, Plan, Progress, Tally};
-use handfast::lab::{Lab, SERVED_V4, SERVED_V6, Spec};
+use handfast_lab::load::{self, Plan, Progress, Tally};
+use handfast_lab::{Lab, SERVED_V4, SERVED_V6, Spec};
 
 pub use skip::{root, skipped};
 

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use handfast::lab::Lab;
+use handfast_lab::Lab;
 
 use crate::responder::Responder;
 use crate::stage::lab;

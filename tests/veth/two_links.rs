@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use handfast::lab::{CLIENT_DEVICE, Lab, SERVED_V4, SERVER_DEVICE, Spec};
+use handfast_lab::{CLIENT_DEVICE, Lab, SERVED_V4, SERVER_DEVICE, Spec};
 
 use crate::responder::Responder;
 use crate::stage::{at, lab, owned, skipped, wait_until};

@@ -3,8 +3,8 @@
 
 use std::thread::available_parallelism;
 
-use handfast::lab::load::{Dialogue, Plan};
-use handfast::lab::{Spec, client_addresses};
+use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::{Spec, client_addresses};
 
 use crate::responder::Responder;
 use crate::stage::{at, clients, lab, owned, skipped};

@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::source::{Mistake, Source};
 use super::values::{Setting, Value, settings};
-use crate::cli::RespondArgs;
+use crate::RespondArgs;
 
 /// Options that make no sense in the file.
 const NOT_KEYS: [&str; 3] = ["config", "check", "help"];

@@ -15,7 +15,7 @@ use clap::ArgMatches;
 
 use super::RespondArgs;
 use super::root_files::RootFiles;
-use crate::engine::listeners::{ListenerError, Listeners};
+use handfast_stack::engine::listeners::{ListenerError, Listeners};
 use layer::{Given, Layered, layer};
 use source::{Mistake, Source};
 use values::Setting;

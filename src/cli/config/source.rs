@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
-use crate::cli::root_files::RootFiles;
-use crate::text::printable;
+use crate::root_files::RootFiles;
+use handfast_text::printable;
 
 /// Octets. A file of 65,535 listeners has fewer.
 const MOST: u64 = 16 << 20;
@@ -96,7 +96,7 @@ impl Source {
 }
 
 /// Of a regular file, and no more than tells that it is too long.
-pub(in crate::cli) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     // Asked before it is opened: opening a pipe would wait for a writer.
     if !path.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file, and is read again at each SIGHUP"));

@@ -7,9 +7,9 @@ use std::thread;
 use nix::sched::{CloneFlags, setns};
 
 use super::MeasureError;
-use crate::doctor::place::Place;
-use crate::lab::Namespace;
-use crate::lab::bench::bare::BareError;
+use crate::place::Place;
+use handfast_lab::Namespace;
+use handfast_lab::bench::bare::BareError;
 
 /// One end of a pair: `IF`, or `NAMESPACE:IF`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Program;
-use crate::text::grouped;
-use crate::xdp::Mode;
+use handfast_stack::xdp::Mode;
+use handfast_text::grouped;
 
 /// What came of it.
 #[derive(Clone, Debug, Serialize)]
@@ -27,7 +27,7 @@ pub struct Ceiling {
 
 /// 0 of no rounds.
 pub(super) fn median(rates: &[f64]) -> f64 {
-    crate::report::bench::median(rates).unwrap_or(0.0)
+    handfast_report::bench::median(rates).unwrap_or(0.0)
 }
 
 /// The medians, beside each other.

@@ -9,7 +9,7 @@ use libbpf_rs::{MapCore, MapFlags, Object, ObjectBuilder};
 use serde::Serialize;
 
 use super::bare::{BareError, Pace, PortOptions};
-use crate::xdp::{Link, Mode, ProgramError, attach};
+use handfast_stack::xdp::{Link, Mode, ProgramError, attach};
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/reflect_tx.bpf.o"));
 

@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::engine::CoreConfig;
-use crate::engine::simulation::{Setup, Simulation};
-use crate::service::Service;
-use crate::tcp::{Config, CookieMode};
+use handfast_stack::engine::CoreConfig;
+use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::{Config, CookieMode};
 use work::{Share, Work};
 
 /// What each connection does.

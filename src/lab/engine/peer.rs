@@ -1,4 +1,4 @@
-use crate::wire::{Emit, Flags, FlowKey4, LinkHeader, Options, PacketKey, Seq, write_segment};
+use handfast_stack::wire::{Emit, Flags, FlowKey4, LinkHeader, Options, PacketKey, Seq, write_segment};
 
 /// Where the engine listens.
 pub(super) const OURS: &str = "198.18.1.1:80";

@@ -4,9 +4,9 @@ use std::time::Duration;
 use super::clock::{Clock, processor_time};
 use super::peer::{Step, isn_of, write};
 use super::{CHUNK, EngineWorkload};
-use crate::engine::simulation::Simulation;
-use crate::observe::STAGES;
-use crate::wire::{Flags, Seq};
+use handfast_stack::engine::simulation::Simulation;
+use handfast_stack::observe::STAGES;
+use handfast_stack::wire::{Flags, Seq};
 
 /// Connections that take each step together: as many as a batch has segments.
 const BATCH: u32 = 64;

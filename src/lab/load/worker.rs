@@ -217,7 +217,7 @@ fn allow_descriptors(wanted: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::load::Dialogue;
+    use crate::load::Dialogue;
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener, TcpStream};
 

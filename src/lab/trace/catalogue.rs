@@ -1,7 +1,7 @@
 use super::play::Play;
 use super::relay::Rule;
 use super::{Peer, TraceError, scripts};
-use crate::trace::{Note, Record};
+use handfast_trace::{Note, Record};
 
 /// One story of TCP.
 pub struct Scenario {

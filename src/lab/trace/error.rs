@@ -2,8 +2,8 @@ use std::io;
 
 use nix::errno::Errno;
 
-use crate::engine::stack::StartError;
-use crate::lab::LabError;
+use crate::LabError;
+use handfast_stack::engine::stack::StartError;
 
 /// Why a scenario could not be played.
 #[derive(Debug, thiserror::Error)]

@@ -23,8 +23,8 @@ use std::time::Duration;
 pub use catalogue::{SCENARIOS, Scenario};
 pub use error::TraceError;
 
-use crate::trace::{Diagram, Knowledge, Picture};
-use crate::wire::Mac;
+use handfast_stack::wire::Mac;
+use handfast_trace::{Diagram, Knowledge, Picture};
 
 /// The longest wait for what must come. Time-outs of TCP in the scenarios take a second.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -9,10 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::TraceError;
-use crate::engine::stack::{Options, Running, Stack};
-use crate::engine::{Caller, Ends, Line, OnStop, StopNotice};
-use crate::tcp::{Accept, Config, CookieMode, Handle, Now, User};
-use crate::wire::{Mac, Owned};
+use handfast_stack::engine::stack::{Options, Running, Stack};
+use handfast_stack::engine::{Caller, Ends, Line, OnStop, StopNotice};
+use handfast_stack::tcp::{Accept, Config, CookieMode, Handle, Now, User};
+use handfast_stack::wire::{Mac, Owned};
 
 /// So often a caller looks whether it was told something, milliseconds.
 const LOOK_MS: u32 = 2;

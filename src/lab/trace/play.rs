@@ -8,13 +8,13 @@ use super::kernel::{Opening, abort};
 use super::ours::{Ours, Puppet};
 use super::relay::{Relay, Rule};
 use super::{PATIENCE, Peer, TraceError, mac};
-use crate::lab::{
+use crate::{
     BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, KERNEL_V6, Lab, SERVER_DEVICE,
     SERVER_MAC, Spec,
 };
-use crate::tcp::User;
-use crate::trace::{Direction, Record};
-use crate::wire::{Emit, Flags, FlowKey4, FlowKey6, LinkHeader, PacketKey, Seq, write_segment};
+use handfast_stack::tcp::User;
+use handfast_stack::wire::{Emit, Flags, FlowKey4, FlowKey6, LinkHeader, PacketKey, Seq, write_segment};
+use handfast_trace::{Direction, Record};
 
 /// Who has which address in a family.
 struct Addresses {
@@ -178,7 +178,7 @@ fn frame<K: PacketKey>(key: &K, emit: &Emit) -> Vec<u8> {
 /// Takes the two ports out of the bridge, and puts the relay in its place.
 fn take_wire(lab: &Lab, ends: (SocketAddr, SocketAddr), rules: Vec<Rule>) -> Result<Relay, TraceError> {
     let name = format!("hf-{}-bridge", lab.name());
-    let bridge = lab.bridge().ok_or(crate::lab::LabError::Absent { name })?;
+    let bridge = lab.bridge().ok_or(crate::LabError::Absent { name })?;
     for port in [BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER] {
         bridge.run(&["ip", "link", "set", port, "nomaster"])?;
     }

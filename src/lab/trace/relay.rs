@@ -19,9 +19,9 @@ use nix::sys::socket::{
 };
 
 use super::mac;
-use crate::lab::{BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_MAC, SERVER_MAC};
-use crate::trace::{Direction, Event, Record, Side, Silent, segment_of};
-use crate::wire::{Mac, Policy, SegmentInfo};
+use crate::{BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_MAC, SERVER_MAC};
+use handfast_stack::wire::{Mac, Policy, SegmentInfo};
+use handfast_trace::{Direction, Event, Record, Side, Silent, segment_of};
 
 /// The longest sleep, so that delayed frames and commands are seen, milliseconds.
 const NAP_MS: u8 = 1;

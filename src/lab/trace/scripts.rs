@@ -8,10 +8,10 @@ use super::ours::LastWord;
 use super::play::{Play, SERVER_PORT};
 use super::relay::{Rule, Then};
 use super::{PATIENCE, TraceError};
-use crate::service::Service;
-use crate::tcp::{Handle, User};
-use crate::trace::{Direction, Record, Side, Silent};
-use crate::wire::{Flags, SegmentInfo};
+use handfast_stack::service::Service;
+use handfast_stack::tcp::{Handle, User};
+use handfast_stack::wire::{Flags, SegmentInfo};
+use handfast_trace::{Direction, Record, Side, Silent};
 
 type Outcome = Result<Record, TraceError>;
 

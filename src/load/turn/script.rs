@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::super::control::{Control, Desk};
 use super::super::{Plan, Tally, Workload};
 use super::{Act, Session, Wire};
-use crate::engine::{Ends, OpenError};
-use crate::observe::Closed;
-use crate::tcp::Now;
+use handfast_stack::engine::{Ends, OpenError};
+use handfast_stack::observe::Closed;
+use handfast_stack::tcp::Now;
 
 /// What the peer does with a connection, and how long after the SYN.
 #[derive(Clone, Copy, PartialEq, Eq)]

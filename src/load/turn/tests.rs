@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::source::Asked;
 use super::super::{Answer, Arrivals, Closer, Failure, Load, Plan, Probes, Stage, Workload};
 use super::script::{Bench, Peer, Script};
-use crate::engine::OpenError;
+use handfast_stack::engine::OpenError;
 
 fn plan(workload: Workload, load: Load) -> Plan {
     let sources = "10.0.0.0/24".parse::<Asked>().unwrap().resolve(None).unwrap();
@@ -329,7 +329,7 @@ fn steps_follow_one_another_and_4_tuples_rest_between_them() {
     let sources = "10.0.0.1:1000-1999".parse::<Asked>().unwrap().resolve(None).unwrap();
     let plan = Plan { sources, ..plan(LIFECYCLE, steady(300)) };
     let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
-    assert_eq!(bench.control.begin(), Err(crate::load::BeginError::Busy));
+    assert_eq!(bench.control.begin(), Err(crate::BeginError::Busy));
     assert_eq!(bench.run().completed, 600);
     assert_eq!(bench.control.progress().stage, Stage::Finished);
     bench.control.step(steady(400)).unwrap();

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::latency::{Encoded, HistogramError, Latency};
 use super::results::{Results, SCHEMA};
-use crate::text::printable;
+use handfast_text::printable;
 
 /// Why a text is no result of a benchmark.
 #[derive(Debug, Error)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-pub(super) use crate::text::{grouped as count, wrapped};
+pub(super) use handfast_text::{grouped as count, wrapped};
 
 /// Rounded to a whole number, with commas.
 pub(super) fn whole(number: f64) -> String {

@@ -8,7 +8,7 @@ use super::page::{escape, figure, page, table};
 use super::plots::{self, Bar};
 use super::results::{Results, SENT_TWICE};
 use super::text::{HTTP_STATUS, latency_cells, statuses, uncounted};
-use crate::observe::DROP_REASONS;
+use handfast_stack::observe::DROP_REASONS;
 
 impl Results {
     /// The page.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Path;
 use super::cpu::Sample;
 use super::results::{Lag, Load, Second, Waited};
-use crate::engine::{CoreSnapshot, KernelSnapshot, QueueSnapshot, Snapshot};
+use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, QueueSnapshot, Snapshot};
 
 /// What was asked for, in words that a reader of the report understands.
 #[derive(Clone, Debug)]
@@ -141,7 +141,7 @@ pub fn spare(before: &Snapshot, after: &Snapshot, duration_s: f64) -> Option<f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Named;
+    use handfast_stack::engine::Named;
 
     fn snapshot(frames: u64, paws: u64) -> Snapshot {
         let core = CoreSnapshot {

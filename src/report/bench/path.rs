@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::format::count;
-use crate::engine::{Snapshot, SteeringSnapshot};
+use handfast_stack::engine::{Snapshot, SteeringSnapshot};
 
 /// What a Linux kernel's neighbour table holds unless `gc_thresh3` says otherwise.
 pub const NEIGHBOURS: u64 = 1024;

@@ -12,8 +12,8 @@ use super::latency::{Encoded, Latency};
 use super::outcome::Outcome;
 use super::stats::Stats;
 use super::{Measured, Path, Run};
-use crate::engine::stack::Active;
-use crate::report::{ActiveReport, machine};
+use crate::{ActiveReport, machine};
+use handfast_stack::engine::stack::Active;
 
 /// Of this layout: fields are added under the same name, never changed or removed.
 pub const SCHEMA: &str = "handfast-bench/1";

@@ -7,9 +7,9 @@ use hdrhistogram::Histogram;
 
 use super::cpu::{Sample, Ticks};
 use super::{Lag, Load, Loop, Measured, Path, Results, Run, Second, Traffic, Waited};
-use crate::engine::stack::{Active, ActiveDevice};
-use crate::engine::{Polling, Priority};
-use crate::xdp::Mode;
+use handfast_stack::engine::stack::{Active, ActiveDevice};
+use handfast_stack::engine::{Polling, Priority};
+use handfast_stack::xdp::Mode;
 
 pub(crate) fn active() -> Active {
     let device = ActiveDevice {

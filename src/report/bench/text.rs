@@ -6,7 +6,7 @@ use super::counted::Counted;
 use super::format::{count, maybe_micros, micros, percent, rate, share, spoken, whole, wrapped};
 use super::latency::Latency;
 use super::results::{Connections, Results, SENT_TWICE};
-use crate::observe::DROP_REASONS;
+use handfast_stack::observe::DROP_REASONS;
 
 /// Columns of a line.
 pub(super) const WIDTH: usize = 80;

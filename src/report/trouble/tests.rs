@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::{CoreSnapshot, KernelSnapshot, Polling, Priority, SteeringSnapshot};
+use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, Polling, Priority, SteeringSnapshot};
 
 fn igb(zero_copy: bool, frame_size: u32) -> Active {
     let device = ActiveDevice {

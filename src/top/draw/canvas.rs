@@ -2,8 +2,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::text::grouped;
-use crate::top::View;
+use crate::View;
+use handfast_text::grouped;
 
 /// Counts from here on are shown in millions.
 const LARGE: u64 = 100_000_000_000;

@@ -2,8 +2,8 @@ use ratatui::layout::Rect;
 
 use super::WIDE;
 use super::canvas::{Canvas, List, count, rate};
-use crate::engine::STATES;
-use crate::top::{Model, Pane, View};
+use crate::{Model, Pane, View};
+use handfast_stack::engine::STATES;
 
 /// Columns of the pane.
 const WIDTH: u16 = 32;
@@ -50,7 +50,7 @@ pub(super) fn ended(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     if area.width == 0 {
         return;
     }
-    let row = |way: crate::top::model::Rated| {
+    let row = |way: crate::model::Rated| {
         format!(" {:<19}{:>11}{:>13}", way.name, rate(way.per_second), count(way.total))
     };
     let rows: Vec<String> = model.closed().into_iter().map(row).collect();

@@ -3,9 +3,9 @@ use ratatui::style::Color;
 
 use super::canvas::{Canvas, List, count, rate};
 use super::{WIDE, connections};
-use crate::observe::DROP_REASONS;
-use crate::text::wrapped;
-use crate::top::{Model, Pane, View};
+use crate::{Model, Pane, View};
+use handfast_stack::observe::DROP_REASONS;
+use handfast_text::wrapped;
 
 /// Columns of the ends beside it, where there is room.
 const ENDED: u16 = 45;
@@ -24,7 +24,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &Vi
     let drops = model.drops();
     let chosen = view.is_chosen(Pane::Drops);
     let columns = format!("{:>32}{:>15}", "a second", "total");
-    let row = |drop: &crate::top::model::Rated| {
+    let row = |drop: &crate::model::Rated| {
         format!(" {:<20}{:>11}{:>15}", drop.name, rate(drop.per_second), count(drop.total))
     };
     let rows: Vec<String> = drops.iter().map(row).collect();

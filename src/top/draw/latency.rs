@@ -1,7 +1,7 @@
 use ratatui::layout::Rect;
 
 use super::canvas::{Canvas, count};
-use crate::control::{BenchStatus, LatencyStatus};
+use handfast_control::{BenchStatus, LatencyStatus};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, bench: &BenchStatus) {
     let heads = ["p50", "p99", "p99.9", "most", "of"].map(str::to_owned);

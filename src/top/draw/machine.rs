@@ -2,9 +2,9 @@ use ratatui::layout::Rect;
 
 use super::WIDE;
 use super::canvas::{Canvas, List, average, count, cut, rate};
-use crate::top::model::{CoreRow, QueueRow, Rated};
-use crate::top::{Model, Pane, View};
-use crate::xdp::VERDICTS;
+use crate::model::{CoreRow, QueueRow, Rated};
+use crate::{Model, Pane, View};
+use handfast_stack::xdp::VERDICTS;
 
 /// Cells of a core's bar.
 const BAR: usize = 8;

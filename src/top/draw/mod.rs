@@ -14,8 +14,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Model, Pane, View};
-use crate::text::ascii;
 use canvas::Canvas;
+use handfast_text::ascii;
 use layout::{Layout, Wants};
 
 /// Columns from which on there is room for explanations beside what they explain.

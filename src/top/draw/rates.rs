@@ -4,7 +4,7 @@ use ratatui::widgets::{Sparkline, Widget};
 
 use super::canvas::{Canvas, count, rate};
 use super::layout::RATES;
-use crate::top::Model;
+use crate::Model;
 
 /// Columns of name, rate and total.
 const FIGURES: u16 = 42;

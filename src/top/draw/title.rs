@@ -2,8 +2,8 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
 use super::canvas::{Canvas, count, cut};
-use crate::control::{BenchStatus, Status};
-use crate::top::{Model, View};
+use crate::{Model, View};
+use handfast_control::{BenchStatus, Status};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let status = model.status();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::order::{Order, Sequence};
 use super::window::{Remark, Windows};
 use super::{Arrow, Knowledge, Path, Row, What};
-use crate::trace::evidence::{Evidence, Numbers, Place};
-use crate::trace::{Direction, Event, Mirror, Moment, Record, Segment, State, why};
-use crate::wire::{Flags, Seq};
+use crate::evidence::{Evidence, Numbers, Place};
+use crate::{Direction, Event, Mirror, Moment, Record, Segment, State, why};
+use handfast_stack::wire::{Flags, Seq};
 
 pub(super) struct Drawing<'a> {
     record: &'a Record,

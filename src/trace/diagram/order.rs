@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use crate::trace::{Direction, Segment};
-use crate::wire::{Flags, Seq};
+use crate::{Direction, Segment};
+use handfast_stack::wire::{Flags, Seq};
 
 /// How a segment stands to those before it in its direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::trace) enum Order {
+pub(crate) enum Order {
     /// Nothing is to be said of it.
     Next,
     /// So many octets before it have not been seen.

@@ -1,7 +1,7 @@
 use super::Path::*;
 use super::*;
-use crate::trace::{Event, Picture, Segment, Text, svg};
-use crate::wire::Seq;
+use crate::{Event, Picture, Segment, Text, svg};
+use handfast_stack::wire::Seq;
 
 const C: u32 = 100;
 const S: u32 = 300;

@@ -1,12 +1,12 @@
 //! The receive windows of both sides: what a capture shows of flow control.
 
 use super::{Arrow, Window};
-use crate::trace::{Direction, Segment};
-use crate::wire::{Flags, Seq};
+use crate::{Direction, Segment};
+use handfast_stack::wire::{Flags, Seq};
 
 /// What is named of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::trace) enum Remark {
+pub(crate) enum Remark {
     /// Its sender has no room.
     ZeroWindow,
     /// It has room again.

@@ -1,8 +1,8 @@
 //! What comes after each segment of a capture.
 
 use super::is_foreign;
-use crate::trace::{Direction, Segment};
-use crate::wire::{Flags, Seq};
+use crate::{Direction, Segment};
+use handfast_stack::wire::{Flags, Seq};
 
 /// What comes after a segment.
 #[derive(Clone, Copy, Default)]

@@ -1,6 +1,6 @@
-use crate::trace::evidence::Outlook;
-use crate::trace::{Segment, State};
-use crate::wire::{Flags, Seq};
+use crate::evidence::Outlook;
+use crate::{Segment, State};
+use handfast_stack::wire::{Flags, Seq};
 
 /// One end of a connection, judged by what it sends and what reaches it.
 ///

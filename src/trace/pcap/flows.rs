@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::recording::{Recorded, Recording};
 use super::{Others, Packets, PcapError, Tcp, tcp};
-use crate::trace::Direction;
-use crate::trace::split::{Splitter, Step};
-use crate::wire::Flags;
+use crate::Direction;
+use crate::split::{Splitter, Step};
+use handfast_stack::wire::Flags;
 
 /// Connections that are told apart; segments of more are counted.
 pub const MOST_FLOWS: usize = 10_000;

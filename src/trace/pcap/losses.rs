@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::trace::{Direction, Event, Record, Segment};
-use crate::wire::{Flags, Seq};
+use crate::{Direction, Event, Record, Segment};
+use handfast_stack::wire::{Flags, Seq};
 
 /// A copy that comes later was sent after a time-out: Linux waits 0.2 s at least. One that comes sooner
 /// may be the same packet, captured twice.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::text::counted;
+use handfast_text::counted;
 
 /// What a packet is that has no TCP segment to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,14 +127,14 @@ impl fmt::Display for Others {
         kinds.sort_by(|a, b| b.1.cmp(a.1));
         for (place, (kind, count)) in kinds.iter().take(LISTED).enumerate() {
             let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}{} {kind}", crate::text::grouped(**count))?;
+            write!(f, "{comma}{} {kind}", handfast_text::grouped(**count))?;
         }
         match kinds.get(LISTED..).unwrap_or_default() {
             [] => Ok(()),
             more => write!(
                 f,
                 ", {} of {}",
-                crate::text::grouped(more.iter().map(|(_, count)| **count).sum()),
+                handfast_text::grouped(more.iter().map(|(_, count)| **count).sum()),
                 counted(more.len() as u64, "other kind")
             ),
         }

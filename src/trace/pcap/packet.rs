@@ -2,8 +2,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::rest::Rest;
 use super::{Other, Packet, ip, link};
-use crate::trace::Segment;
-use crate::wire::{Flags, Seq};
+use crate::Segment;
+use handfast_stack::wire::{Flags, Seq};
 
 /// A segment of anybody's, unchecked: a capture is taken as it is, checksums offloaded and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::Tcp;
 use super::losses::infer;
-use crate::trace::{Direction, Record, Segment};
+use crate::{Direction, Record, Segment};
 
 /// The beginning of what passed between two ends.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-use crate::trace::State;
-use crate::wire::Flags;
+use crate::State;
+use handfast_stack::wire::Flags;
 
 /// Green opens, orange closes, red breaks, blue carries.
 pub(super) fn arrow_colour(flags: Flags) -> &'static str {

@@ -11,9 +11,9 @@ use super::sources::Sources;
 use super::tally::Tally;
 use super::template::Numbers;
 use super::{BareError, ClientReport, Pace, Port, PortOptions};
-use crate::lab::bench::workload::Pattern;
-use crate::wire::{Flags, Mac, Owned, ethernet};
-use crate::xdp::{Frame, Queue};
+use crate::bench::workload::Pattern;
+use handfast_stack::wire::{Flags, Mac, Owned, ethernet};
+use handfast_stack::xdp::{Frame, Queue};
 
 /// How long frames wait for their batch to fill.
 const HOLD: Duration = Duration::from_micros(50);

@@ -1,5 +1,5 @@
 use super::template::{Flow, Numbers, tcp_at};
-use crate::wire::Flags;
+use handfast_stack::wire::Flags;
 
 /// A segment that came, as far as a bare program reads it: without tags, IP options or a look at
 /// its checksums.

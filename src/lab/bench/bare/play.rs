@@ -2,8 +2,8 @@
 
 use super::heard::Heard;
 use super::template::Template;
-use crate::lab::bench::workload::{Closer, Pattern, REQUEST, RESPONSE, Workload};
-use crate::wire::{Flags, Mac};
+use crate::bench::workload::{Closer, Pattern, REQUEST, RESPONSE, Workload};
+use handfast_stack::wire::{Flags, Mac};
 
 /// The segments there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::wire::Owned;
-use crate::xdp::{
+use handfast_stack::wire::Owned;
+use handfast_stack::xdp::{
     Copy, Device, Fault, MAX_BATCH, Mode, Network, Preference, Program, ProgramError, Queue, QueueConfig,
     XdpError, inspect, sizing::Sizing,
 };
@@ -54,7 +54,7 @@ impl PortOptions {
     }
 
     /// The interface, if it may be used, and the mode it will be used in. Pins this thread.
-    pub(in crate::lab::bench) fn device(&self) -> Result<(Device, Mode), BareError> {
+    pub(in crate::bench) fn device(&self) -> Result<(Device, Mode), BareError> {
         let device = Device::open(&self.dev)?;
         let confined = device.is_veth() && in_a_namespace();
         if !self.anywhere && !confined {
@@ -153,7 +153,7 @@ fn in_a_namespace() -> bool {
         .is_ok_and(|names| names.flatten().any(|name| identity(&name.path()) == Some(ours)))
 }
 
-pub(in crate::lab::bench) fn pin(core: Option<usize>) -> Result<(), BareError> {
+pub(in crate::bench) fn pin(core: Option<usize>) -> Result<(), BareError> {
     match core {
         Some(id) if !core_affinity::set_for_current(core_affinity::CoreId { id }) => Err(BareError::Core(id)),
         _ => Ok(()),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{BareError, Pace, Port, PortOptions, PortReport};
-use crate::wire::{Owned, ethernet};
-use crate::xdp::{Frame, Queue};
+use handfast_stack::wire::{Owned, ethernet};
+use handfast_stack::xdp::{Frame, Queue};
 
 /// What a [`Reflector`] does.
 #[derive(Clone, Debug)]

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::heard::Heard;
 use super::play::{Kind, Templates, served};
 use super::{BareError, Pace, Port, PortOptions, PortReport};
-use crate::lab::bench::workload::Pattern;
-use crate::wire::{Flags, Owned, ethernet};
-use crate::xdp::{Frame, Queue};
+use crate::bench::workload::Pattern;
+use handfast_stack::wire::{Flags, Owned, ethernet};
+use handfast_stack::xdp::{Frame, Queue};
 
 /// What a [`Server`] answers.
 #[derive(Clone, Debug)]

@@ -1,6 +1,8 @@
-use crate::wire::checksum::Sum;
-use crate::wire::ethernet::HEADER_LEN as LINK;
-use crate::wire::{Emit, Flags, FlowKey4, FlowKey6, Mac, Options, PacketKey, Seq, Timestamps, write_segment};
+use handfast_stack::wire::checksum::Sum;
+use handfast_stack::wire::ethernet::HEADER_LEN as LINK;
+use handfast_stack::wire::{
+    Emit, Flags, FlowKey4, FlowKey6, Mac, Options, PacketKey, Seq, Timestamps, write_segment,
+};
 
 /// Octets of the largest frame sent.
 const ROOM: usize = 1514;
@@ -122,7 +124,7 @@ pub(super) fn tcp_at(ipv6: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Packet, Policy, parse};
+    use handfast_stack::wire::{Packet, Policy, parse};
 
     fn policy() -> Policy {
         Policy::default()

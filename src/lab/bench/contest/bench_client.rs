@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::client::{ClientCommand, Outcome};
 use super::{RESIDENT, Run};
-use crate::lab::bench::workload::{REQUEST, Workload};
-use crate::lab::{CLIENT_DEVICE, Lab, SERVER_MAC};
+use crate::bench::workload::{REQUEST, Workload};
+use crate::{CLIENT_DEVICE, Lab, SERVER_MAC};
 
 /// How long the kernel keeps a connection in TIME-WAIT, seconds. It is built in.
 pub const KERNEL_TIME_WAIT_S: u32 = 60;
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn runs_in_a_row_call_from_parts_that_do_not_meet() {
-        for text in [crate::lab::SOURCES_V4, crate::lab::SOURCES_V6] {
+        for text in [crate::SOURCES_V4, crate::SOURCES_V6] {
             let sources: IpNet = text.parse().unwrap();
             let parts: BTreeSet<IpNet> = (0..SOURCE_TURNS).map(|number| part(sources, number)).collect();
             assert_eq!(parts.len(), SOURCE_TURNS as usize, "{text}");

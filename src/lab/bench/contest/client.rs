@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Run;
 use super::contestant::pattern_arguments;
-use crate::lab::{CLIENT_DEVICE, Lab, SERVER_MAC};
+use crate::{CLIENT_DEVICE, Lab, SERVER_MAC};
 
 /// What calls the contestants: a program that runs for the contest's duration inside the client's
 /// namespace and whose last line on standard output that is JSON, or whose whole output, is its

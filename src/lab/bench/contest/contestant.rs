@@ -4,8 +4,8 @@ use std::process::Command;
 use std::str::FromStr;
 
 use super::{PORT, RESIDENT, Run};
-use crate::lab::bench::workload::{Closer, Pattern, Workload};
-use crate::lab::{Lab, LabError, SERVER_DEVICE};
+use crate::bench::workload::{Closer, Pattern, Workload};
+use crate::{Lab, LabError, SERVER_DEVICE};
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 use std::io;
 
-use crate::lab::LabError;
+use crate::LabError;
 
 /// Why a contest could not go on.
 #[derive(Debug, thiserror::Error)]

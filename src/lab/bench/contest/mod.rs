@@ -26,8 +26,8 @@ pub use run::{Lost, Row, Run};
 use repeat::least_disturbed;
 
 use super::workload::{Pattern, Workload};
-use crate::lab::{Lab, Spec};
-use crate::xdp::Mode;
+use crate::{Lab, Spec};
+use handfast_stack::xdp::Mode;
 
 /// The port that every contestant answers on.
 const PORT: u16 = 7000;

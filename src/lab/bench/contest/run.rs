@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::child::Child;
 use super::disturbance::{Disturbance, Look};
 use super::{BareClient, ClientCommand, Contest, ContestError, Contestant, LOOK, PORT};
-use crate::lab::bench::workload::Pattern;
-use crate::lab::{KERNEL_V4, KERNEL_V6, Lab, SOURCES_V4, SOURCES_V6};
-use crate::xdp::Mode;
+use crate::bench::workload::Pattern;
+use crate::{KERNEL_V4, KERNEL_V6, Lab, SOURCES_V4, SOURCES_V6};
+use handfast_stack::xdp::Mode;
 
 /// One run of one contestant.
 #[derive(Clone, Debug)]

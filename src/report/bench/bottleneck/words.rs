@@ -1,8 +1,8 @@
 //! What is said beside a verdict.
 
-use crate::report::bench::format::{count, percent, whole};
-use crate::report::bench::results::Results;
-use crate::report::bench::text::statuses;
+use crate::bench::format::{count, percent, whole};
+use crate::bench::results::Results;
+use crate::bench::text::statuses;
 
 /// A share of steal that deserves mention.
 const STOLEN: f64 = 0.05;

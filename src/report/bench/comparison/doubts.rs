@@ -1,7 +1,7 @@
 //! Why a comparison is not to be relied on.
 
 use super::{Comparison, Row, Run, is_ceiling};
-use crate::report::bench::format::percent;
+use crate::bench::format::percent;
 
 /// Beyond its ceiling by more than this, one of the two was held up.
 const ABOVE: f64 = 1.1;

@@ -1,7 +1,7 @@
 use super::{Comparison, Row, SUBJECT, is_ceiling};
-use crate::report::bench::format::rate;
-use crate::report::bench::page::{escape, figure, page, table};
-use crate::report::bench::plots::{Bar, Kind, bars};
+use crate::bench::format::rate;
+use crate::bench::page::{escape, figure, page, table};
+use crate::bench::plots::{Bar, Kind, bars};
 
 /// What the colours mean.
 const LEGEND: [(&str, Kind); 3] =

@@ -18,7 +18,7 @@ use super::file::{ReadError, fields, schema_of};
 use super::stats::median;
 
 /// Who is compared with the others.
-const SUBJECT: &str = env!("CARGO_PKG_NAME");
+const SUBJECT: &str = "handfast";
 /// What the kernel's stacks are called like.
 const KERNEL: &str = "kernel";
 

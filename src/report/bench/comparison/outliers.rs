@@ -1,5 +1,5 @@
 use super::Run;
-use crate::report::bench::stats::median;
+use crate::bench::stats::median;
 
 /// Runs of which one may be told to be far out.
 const ENOUGH: usize = 5;

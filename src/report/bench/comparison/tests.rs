@@ -1,5 +1,5 @@
 use super::*;
-use crate::report::bench::write_json;
+use crate::bench::write_json;
 
 const REFERENCES: [&str; 2] = ["bare replay", "kernel"];
 
@@ -20,7 +20,7 @@ fn run(round: u32, contestant: &str, workload: &str, rate: f64) -> Run {
     }
 }
 
-pub(in crate::report::bench) fn comparison() -> Comparison {
+pub(in crate::bench) fn comparison() -> Comparison {
     let mut runs = Vec::new();
     // The machine is twice as fast in the second round, and half in the third.
     for (round, speed) in [(1, 1.0), (2, 2.0), (3, 0.5)] {

@@ -1,7 +1,7 @@
 use super::{Comparison, Row, is_ceiling};
-use crate::report::bench::format::{percent, rate, wrapped};
-use crate::report::bench::text::{WIDTH, aligned};
-use crate::text::counted;
+use crate::bench::format::{percent, rate, wrapped};
+use crate::bench::text::{WIDTH, aligned};
+use handfast_text::counted;
 
 /// Columns of a sentence: the demo indents it by two.
 const PROSE: usize = WIDTH - 2;

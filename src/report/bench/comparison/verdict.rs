@@ -1,7 +1,7 @@
 //! What came of a comparison, in one sentence.
 
 use super::{Comparison, Row, SUBJECT, is_ceiling};
-use crate::report::bench::format::percent;
+use crate::bench::format::percent;
 
 /// Of what handfast reached: against the kernel, and of its first ceiling. Medians, over all workloads and
 /// modes.

@@ -1,4 +1,4 @@
-use crate::report::bench::stats::{Stats, student_975};
+use crate::bench::stats::{Stats, student_975};
 
 /// Half of the 95 % interval of the difference of the means; `None` with one value on each side.
 pub(super) fn half_width(a: &[f64], b: &[f64]) -> Option<f64> {

@@ -1,7 +1,7 @@
 use super::{Diff, NoiseOf, Row, Verdict};
-use crate::report::bench::format::{count, micros, rate, share, wrapped};
-use crate::report::bench::page::{escape, page, table};
-use crate::report::bench::text::{WIDTH, aligned};
+use crate::bench::format::{count, micros, rate, share, wrapped};
+use crate::bench::page::{escape, page, table};
+use crate::bench::text::{WIDTH, aligned};
 
 impl Diff {
     /// A sentence, a table, and notes, for a terminal.

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use crate::report::bench::format::option as text;
-use crate::report::bench::results::Results;
+use crate::bench::format::option as text;
+use crate::bench::results::Results;
 
 /// Options that machines of one benchmark may have of their own.
 const OWN_OPTIONS: [&str; 4] = ["seed", "source", "cores", "dev"];
@@ -11,7 +11,7 @@ const OWN_OPTIONS: [&str; 4] = ["seed", "source", "cores", "dev"];
 const APART_S: f64 = 1.0;
 
 /// What the runs measured differently, with the names of those that differ from the first.
-pub(in crate::report::bench) fn differences(inputs: &[(String, Results)]) -> Vec<String> {
+pub(in crate::bench) fn differences(inputs: &[(String, Results)]) -> Vec<String> {
     let Some(((first_name, first), others)) = inputs.split_first() else { return Vec::new() };
     let mut found = Vec::new();
     for (name, other) in others {

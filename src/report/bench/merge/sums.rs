@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::joined;
-use crate::report::ActiveReport;
-use crate::report::bench::Path;
-use crate::report::bench::cpu::Cpu;
-use crate::report::bench::results::{Connections, Lag, Load, Packets, Second, Waited};
+use crate::ActiveReport;
+use crate::bench::Path;
+use crate::bench::cpu::Cpu;
+use crate::bench::results::{Connections, Lag, Load, Packets, Second, Waited};
 
 impl Connections {
     pub(super) fn plus(&self, other: &Connections) -> Option<Connections> {

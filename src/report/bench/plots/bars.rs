@@ -6,8 +6,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{BLUE, Colour, Drawing, Drawn, GREEN, INK, ORANGE, PALE, RED, draw, label, nothing};
-use crate::report::bench::cpu::Core;
-use crate::report::bench::format::percent;
+use crate::bench::cpu::Core;
+use crate::bench::format::percent;
 
 /// Of a bar and the space below, pixels.
 const BAR: i32 = 20;
@@ -16,18 +16,18 @@ const BAR_STEP: i32 = 30;
 const BARS_FROM: i32 = 235;
 const BARS_TO: i32 = 760;
 /// One bar: its name, its length, and what is written behind it.
-pub(in crate::report::bench) struct Bar {
-    pub(in crate::report::bench) name: String,
-    pub(in crate::report::bench) value: f64,
-    pub(in crate::report::bench) text: String,
-    pub(in crate::report::bench) kind: Kind,
+pub(in crate::bench) struct Bar {
+    pub(in crate::bench) name: String,
+    pub(in crate::bench) value: f64,
+    pub(in crate::bench) text: String,
+    pub(in crate::bench) kind: Kind,
     /// From the least to the most that the value was seen to be.
-    pub(in crate::report::bench) whisker: Option<(f64, f64)>,
+    pub(in crate::bench) whisker: Option<(f64, f64)>,
 }
 
 /// Whose bar it is: each has a colour of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::report::bench) enum Kind {
+pub(in crate::bench) enum Kind {
     Plain,
     Subject,
     Rival,
@@ -44,7 +44,7 @@ impl Kind {
 }
 
 /// Bars; with a legend above, if there is one.
-pub(in crate::report::bench) fn bars(bars: &[Bar], legend: &[(&str, Kind)]) -> String {
+pub(in crate::bench) fn bars(bars: &[Bar], legend: &[(&str, Kind)]) -> String {
     let reach = |bar: &Bar| bar.whisker.map_or(bar.value, |(_, most)| most.max(bar.value));
     let most = bars.iter().map(reach).fold(0.0, f64::max);
     let part = |value: f64| if most > 0.0 { value / most } else { 0.0 };
@@ -92,7 +92,7 @@ fn key(area: &Drawing<'_>, text: &str, colour: &Colour, left: i32) -> Result<i32
 }
 
 /// What each core did, as shares of the time: user, system, softirq with irq, steal, idle.
-pub(in crate::report::bench) fn cpu(cores: &[Core]) -> String {
+pub(in crate::bench) fn cpu(cores: &[Core]) -> String {
     if cores.is_empty() {
         return nothing("nothing was measured");
     }

@@ -18,15 +18,9 @@ pub struct XdpFeatures(u64);
 const DRIVERS_SAY: (u32, u32) = (6, 3);
 
 impl XdpFeatures {
-    /// Native mode with redirect, with zero-copy or without.
-    #[cfg(test)]
-    pub(crate) fn of(zero_copy: bool) -> XdpFeatures {
-        XdpFeatures(if zero_copy { 0b1011 } else { 0b11 })
-    }
-
-    #[cfg(test)]
-    pub(crate) fn none() -> XdpFeatures {
-        XdpFeatures(0)
+    /// From `NETDEV_XDP_ACT_*` bits.
+    pub const fn from_bits(bits: u64) -> XdpFeatures {
+        XdpFeatures(bits)
     }
 
     /// From the flags of the answer. None at all: an older kernel, which has no answer, or a driver
@@ -116,7 +110,7 @@ mod tests {
         assert_eq!(XdpFeatures::told(0, Some((6, 2))), None);
         assert_eq!(XdpFeatures::told(0, None), None);
         assert_eq!(XdpFeatures::told(0, Some((6, 3))), Some(XdpFeatures(0)));
-        assert_eq!(XdpFeatures::told(0b1011, Some((5, 14))), Some(XdpFeatures::of(true))); // backported
+        assert_eq!(XdpFeatures::told(0b1011, Some((5, 14))), Some(XdpFeatures::from_bits(0b1011))); // backported
         assert!(!XdpFeatures(0).native() && !XdpFeatures(0).zero_copy());
     }
 

@@ -45,7 +45,7 @@ pub use remedy::{Applied, apply};
 pub use report::{Counts, Report, SCHEMA};
 pub use table::Table;
 
-use crate::xdp::Device;
+use handfast_stack::xdp::Device;
 use host::Host;
 
 /// Looks at an interface of the calling thread's network namespace, and at what is around it.

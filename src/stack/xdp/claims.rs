@@ -1,9 +1,10 @@
+use std::mem::offset_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use super::skeleton::{abi, types};
+use super::abi;
 use crate::wire::Mac;
 
 /// An exclusive address, and another host that says that it has it (RFC 5227 2.4).
@@ -23,7 +24,11 @@ struct Key {
     zero: [u8; 2],
 }
 
-const _: () = assert!(size_of::<Key>() == size_of::<types::claim>());
+const _: () = {
+    assert!(size_of::<Key>() == abi::CLAIM_SIZE as usize);
+    assert!(offset_of!(Key, address) == abi::CLAIM_ADDRESS as usize);
+    assert!(offset_of!(Key, mac) == abi::CLAIM_MAC as usize);
+};
 
 /// The claims that the program remembers, with the frames of each so far.
 pub(super) fn read(map: &MapHandle) -> Vec<(Claim, u64)> {

@@ -16,7 +16,7 @@
 //! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
 //! | `network.rs`, `rtnetlink.rs` | all interfaces and addresses of the namespace, and how the kernel lists them |
 //! | `kernel_tcp.rs` | TCP sockets of the kernel, and whose they are |
-//! | `program.rs` | [`Program`]: the steering program, loaded; `skeleton.rs` is generated |
+//! | `program.rs` | [`Program`]: the steering program, loaded; `abi.rs` has the numbers it shares with user space |
 //! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
 //! | `kept.rs` | which process keeps a program attached |
 //! | `steer.rs`, `rules.rs` | what is owned, flattened to what the program looks up |
@@ -27,6 +27,7 @@
 //! | `withheld.rs` | who refuses bpf(2) to a process with every capability |
 //! | `error.rs`, `program_error.rs` | what failed, where, and the command that fixes it |
 
+mod abi;
 mod attach;
 mod claims;
 mod config;
@@ -53,7 +54,6 @@ mod rings;
 mod rtnetlink;
 mod rules;
 pub mod sizing;
-mod skeleton;
 mod steer;
 mod umem;
 mod verdict;

@@ -1,11 +1,6 @@
 use zerocopy::FromBytes;
 
-use super::skeleton::types;
-
 include!(concat!(env!("OUT_DIR"), "/verdict.rs"));
-
-// The kernel's array has one count for each verdict.
-const _: () = assert!(size_of::<types::counters>() == size_of::<u64>() * VERDICTS.len());
 
 impl Verdict {
     /// Whether the frame went to a socket of ours.
@@ -28,7 +23,7 @@ pub struct VerdictCounts {
 impl VerdictCounts {
     /// From the kernel's `struct counters` of each possible CPU.
     pub(super) fn from_kernel(per_cpu: &[Vec<u8>]) -> Self {
-        // The length is right by the assertion above: no CPU's counts are zero by mistake.
+        // `abi.h` asserts one count for each verdict: no CPU's counts are zero by mistake.
         let counts = |bytes: &Vec<u8>| FromBytes::read_from_bytes(bytes).unwrap_or([0; VERDICTS.len()]);
         Self { per_cpu: per_cpu.iter().map(counts).collect() }
     }

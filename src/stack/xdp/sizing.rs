@@ -126,8 +126,8 @@ mod tests {
     fn frames_are_large_where_zero_copy_may_be_taken() {
         use crate::xdp::Copy::{Auto, Copy as Copied, ZeroCopy};
         use Mode::{Generic, Native};
-        let with = Some(XdpFeatures::of(true));
-        let without = Some(XdpFeatures::of(false));
+        let with = Some(XdpFeatures::from_bits(0b1011));
+        let without = Some(XdpFeatures::from_bits(0b11));
         for (driver, says, mtu, mode, copy, asked, size, then, note) in [
             ("igb", with, 1500, Native, Auto, None, 4096, Auto, ""),
             ("igb", with, 1500, Native, ZeroCopy, None, 4096, ZeroCopy, ""),

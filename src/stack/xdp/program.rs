@@ -1,21 +1,22 @@
-use std::mem::MaybeUninit;
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle};
+use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, ObjectBuilder};
 
+use super::abi;
 use super::claims::{self, Claim};
 use super::link::Link;
 use super::mode::Mode;
 use super::program_error::{ProgramError, missing_capabilities};
 use super::rules::RuleSets;
-use super::skeleton::{SteerSkelBuilder, abi};
 use super::steer::flatten;
 use super::verdict::VerdictCounts;
 use super::{attach, libbpf_log};
 use crate::wire::owned::Owned;
+
+static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/steer.bpf.o"));
 
 /// The steering program in the kernel: its code, its maps and, once attached, its link.
 ///
@@ -135,20 +136,19 @@ fn is_about_capabilities(log: &str) -> bool {
 
 /// Loads the object and keeps descriptors of what it made; libbpf's own copy ends here.
 fn load() -> libbpf_rs::Result<Program> {
-    let mut object = MaybeUninit::uninit();
-    let skeleton = SteerSkelBuilder::default().open(&mut object)?.load()?;
-    let maps = &skeleton.maps;
-    let handle = |map| MapHandle::try_from(map);
+    let object = ObjectBuilder::default().open_memory(OBJECT)?.load()?;
+    let missing = |name: &str| libbpf_rs::Error::from(io::Error::other(format!("steer.bpf.o has no {name}")));
+    let map = |name: &str| {
+        let found = object.maps().find(|map| map.name() == name);
+        MapHandle::try_from(&found.ok_or_else(|| missing(name))?)
+    };
+    let program = object.progs().find(|program| program.name() == "steer");
     Ok(Program {
-        code: skeleton.progs.steer.as_fd().try_clone_to_owned()?,
-        sockets: handle(&maps.sockets)?,
-        rules: Mutex::new(RuleSets::new(
-            handle(&maps.rules)?,
-            handle(&maps.rules_a)?,
-            handle(&maps.rules_b)?,
-        )),
-        counts: VerdictWatch(Arc::new(handle(&maps.counts)?)),
-        claims: handle(&maps.claims)?,
+        code: program.ok_or_else(|| missing("steer"))?.as_fd().try_clone_to_owned()?,
+        sockets: map("sockets")?,
+        rules: Mutex::new(RuleSets::new(map("rules")?, map("rules_a")?, map("rules_b")?)),
+        counts: VerdictWatch(Arc::new(map("counts")?)),
+        claims: map("claims")?,
         link: None,
     })
 }

@@ -5,8 +5,8 @@ use ipnet::IpNet;
 use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle};
 use zerocopy::{Immutable, IntoBytes};
 
+use super::abi;
 use super::program_error::ProgramError;
-use super::skeleton::{abi, types};
 use super::steer::Entry;
 
 /// `struct owned_key` of `bpf/abi.h`.
@@ -28,13 +28,13 @@ struct Value {
 }
 
 const _: () = {
-    assert!(size_of::<Key>() == size_of::<types::owned_key>());
-    assert!(offset_of!(Key, prefix_len) == offset_of!(types::owned_key, prefix_len));
-    assert!(offset_of!(Key, family) == offset_of!(types::owned_key, family));
-    assert!(offset_of!(Key, address) == offset_of!(types::owned_key, address));
-    assert!(size_of::<Value>() == size_of::<types::owned>());
-    assert!(offset_of!(Value, flags) == offset_of!(types::owned, flags));
-    assert!(offset_of!(Value, ports) == offset_of!(types::owned, ports));
+    assert!(size_of::<Key>() == abi::OWNED_KEY_SIZE as usize);
+    assert!(offset_of!(Key, prefix_len) == 0);
+    assert!(offset_of!(Key, family) == abi::OWNED_KEY_FAMILY as usize);
+    assert!(offset_of!(Key, address) == abi::OWNED_KEY_ADDRESS as usize);
+    assert!(size_of::<Value>() == abi::OWNED_SIZE as usize);
+    assert!(offset_of!(Value, flags) == 0);
+    assert!(offset_of!(Value, ports) == abi::OWNED_PORTS as usize);
 };
 
 /// Two sets of entries in the kernel, one of them in force.
