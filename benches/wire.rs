@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use handfast_stack::wire::{
-    Emit, Flags, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, Options, PacketKey, Policy, Seq,
-    Timestamps, checksum::Sum, ethernet, parse, parse_common, write_segment,
+    Flags, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, Options, PacketKey, ParseConfig, Seq,
+    Timestamps, TxSegment, checksum::Checksum, ethernet, parse, parse_common, write_segment,
 };
 
 const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -38,17 +38,17 @@ fn linux() -> Options {
     }
 }
 
-fn syn(options: Options) -> Emit {
-    Emit { seq: Seq(0x1234_5678), flags: Flags::SYN, window: 64_240, options, ..Emit::default() }
+fn syn(options: Options) -> TxSegment {
+    TxSegment { seq: Seq(0x1234_5678), flags: Flags::SYN, window: 64_240, options, ..TxSegment::default() }
 }
 
-fn ack() -> Emit {
+fn ack() -> TxSegment {
     let timestamps = Some(Timestamps { value: 2, echo: 3 });
     let options = Options { timestamps, ..Options::default() };
-    Emit { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 502, options }
+    TxSegment { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 502, options }
 }
 
-fn frame<K: PacketKey>(key: &K, emit: &Emit, payload: &[u8]) -> Vec<u8> {
+fn frame<K: PacketKey>(key: &K, emit: &TxSegment, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0; 2_048];
     let link = LinkHeader::untagged(OURS, THEIRS, K::ETHERTYPE);
     let link_len = ethernet::write_link(&mut frame, link.as_bytes()).unwrap();
@@ -64,8 +64,11 @@ fn tagged(frame: &[u8]) -> Vec<u8> {
 }
 
 fn parsing(criterion: &mut Criterion) {
-    let policy =
-        Policy { mac: Some(OURS), subnets: vec!["192.0.2.0/24".parse().unwrap()], ..Policy::default() };
+    let policy = ParseConfig {
+        mac: Some(OURS),
+        subnets: vec!["192.0.2.0/24".parse().unwrap()],
+        ..ParseConfig::default()
+    };
     let frames = [
         ("v4/syn, MSS only", frame(&KEY4, &syn(mss_only()), &[])),
         ("v4/syn, as Linux", frame(&KEY4, &syn(linux()), &[])),
@@ -93,7 +96,7 @@ fn parsing(criterion: &mut Criterion) {
 fn writing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("write");
     group.throughput(Throughput::Elements(1));
-    let syn_ack = Emit { ack: Seq(9), flags: Flags::SYN.with(Flags::ACK), ..syn(linux()) };
+    let syn_ack = TxSegment { ack: Seq(9), flags: Flags::SYN.with(Flags::ACK), ..syn(linux()) };
     let data = [0xaa; 1_448];
     let mut frame = vec![0; 2_048];
     group.bench_function("v4/syn-ack, as Linux", |bencher| {
@@ -118,7 +121,7 @@ fn summing(criterion: &mut Criterion) {
     for octets in [64, 128, 256, 512, 1024, 1500] {
         group.throughput(Throughput::Bytes(octets as u64));
         group.bench_function(octets.to_string(), |bencher| {
-            bencher.iter(|| Sum::default().add_bytes(black_box(&data[..octets])).finish())
+            bencher.iter(|| Checksum::default().add_bytes(black_box(&data[..octets])).finish())
         });
     }
 }

@@ -24,7 +24,7 @@
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETER_PROBLEM 12
 #define ICMPV6_LAST_KNOWN_ERROR 4 /* from 1 on (RFC 4443 section 2.1) */
-/* Octets between the type and the packet that an error is about. */
+/* Bytes between the type and the packet that an error is about. */
 #define ICMP_ERROR_REST 7
 #define ICMP_ECHO_REQUEST 8
 #define ICMPV6_ECHO_REQUEST 128
@@ -39,7 +39,7 @@ struct cursor {
 	__u8 hop_limit;      /* of IPv6 */
 };
 
-/* The next `size` octets, or NULL when the frame ends before. */
+/* The next `size` bytes, or NULL when the frame ends before. */
 static __always_inline void *take(struct cursor *cursor, __u32 size)
 {
 	void *header = cursor->at;

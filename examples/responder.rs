@@ -9,25 +9,25 @@
 use std::error::Error;
 use std::time::Duration;
 
-use handfast::{Accept, Handle, Options, Owned, Stack, User};
+use handfast::{Connection, ConnectionHandler, DataResult, EndpointRange, Options, Stack};
 use handfast_stack::observe::DropReason;
 
 struct Shout;
 
-impl User for Shout {
-    fn opened(&mut self, connection: &mut Handle<'_>) {
+impl ConnectionHandler for Shout {
+    fn on_established(&mut self, connection: &mut Connection<'_>) {
         connection.send(format!("hello {}\n", connection.remote().ip()).as_bytes());
     }
 
-    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+    fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         if !connection.send(&data.to_ascii_uppercase()) {
-            return Accept::Refused(DropReason::NoSendBuffer);
+            return DataResult::Refused(DropReason::NoSendBuffer);
         }
         connection.read(data.len());
-        Accept::Taken
+        DataResult::Taken
     }
 
-    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+    fn on_fin(&mut self, connection: &mut Connection<'_>) {
         connection.shutdown();
     }
 }
@@ -43,7 +43,7 @@ fn main() {
 fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let device = arguments.next().ok_or("which interface?")?;
-    let owned: Owned = arguments.next().ok_or("which address and port?")?.parse()?;
+    let owned: EndpointRange = arguments.next().ok_or("which address and port?")?.parse()?;
     let seconds = arguments.next().map_or(Ok(60), |text| text.parse())?;
 
     let responder = Stack::open(Options {

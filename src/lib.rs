@@ -22,5 +22,5 @@
 
 pub use handfast_stack::engine::stack::{Options, Running, Stack};
 pub use handfast_stack::service::Service;
-pub use handfast_stack::tcp::{Accept, Handle, User};
-pub use handfast_stack::wire::Owned;
+pub use handfast_stack::tcp::{Connection, ConnectionHandler, DataResult};
+pub use handfast_stack::wire::EndpointRange;

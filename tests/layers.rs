@@ -150,7 +150,7 @@ fn each_package_uses_what_is_said_here() {
 
 #[test]
 fn this_test_sees_imports() {
-    let text = "use crate::wire::{Seq};\nuse crate::{tcp::Now, xdp};\nlet x = crate::table::Slot(1);";
+    let text = "use crate::wire::{Seq};\nuse crate::{tcp::Time, xdp};\nlet x = crate::table::Slot(1);";
     let seen: Vec<String> = imports(text).into_iter().collect();
     assert_eq!(seen, ["table", "tcp", "wire", "xdp"]);
 }

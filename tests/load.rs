@@ -6,12 +6,12 @@ use std::time::Duration;
 use handfast_load::{
     Answer, Arrivals, Asked, Closer, Control, Failure, Load, Plan, Probes, Stage, Tally, Workload,
 };
-use handfast_stack::engine::Fault;
+use handfast_stack::engine::FaultInjection;
 use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::observe::Closed;
 use handfast_stack::service::Service;
-use handfast_stack::tcp::{Config, User};
-use handfast_stack::wire::{Mac, Policy};
+use handfast_stack::tcp::{Config, ConnectionHandler};
+use handfast_stack::wire::{Mac, ParseConfig};
 
 const NEAR: Mac = [2, 0, 0, 0, 0, 1];
 const FAR: Mac = [2, 0, 0, 0, 0, 2];
@@ -26,13 +26,13 @@ struct Pair {
 }
 
 fn side(mac: Mac, gateway: Mac, cores: usize) -> Setup {
-    let policy = Policy { mac: Some(mac), ..Policy::default() };
+    let policy = ParseConfig { mac: Some(mac), ..ParseConfig::default() };
     let config = Config { msl_ms: 50, ..Config::default() };
     Setup { policy, gateway, config, cores, capacity: 8192, frames: 2048, ..Setup::default() }
 }
 
-fn far(service: Service, fault: Fault) -> Simulation {
-    let user = move || -> Box<dyn Fn() -> Box<dyn User>> { Box::new(move || service.user()) };
+fn far(service: Service, fault: FaultInjection) -> Simulation {
+    let user = move || -> Box<dyn Fn() -> Box<dyn ConnectionHandler>> { Box::new(move || service.user()) };
     let rules = ["192.0.2.9:80", "[2001:db8::9]:80"].map(|rule| (rule.parse().unwrap(), user()));
     Simulation::new(Setup { fault, ..side(FAR, NEAR, 1) }, &rules)
 }
@@ -43,7 +43,7 @@ impl Pair {
         let sources = plan.sources.iter().map(|source| source.owned()).collect();
         let control = Control::new(plan);
         let made = control.clone();
-        let caller: handfast_stack::engine::CallerFactory =
+        let caller: handfast_stack::engine::OpenerFactory =
             Box::new(move |core, cores| Box::new(made.generator(core, cores)));
         let setup = Setup { caller: Some(caller), sources, ..side(NEAR, FAR, cores) };
         let near = Simulation::new(setup, &[]);
@@ -112,7 +112,7 @@ fn plan(workload: Workload) -> Plan {
     }
 }
 
-const NO_FAULT: Fault = Fault { drop: 0.0, reset: 0.0, delay_ms: 0 };
+const NO_FAULT: FaultInjection = FaultInjection { drop: 0.0, reset: 0.0, delay_ms: 0 };
 
 // The figures of RFC 9293 have six for a lifecycle. A request adds data and its ACK; a server that
 // closes sends its FIN along with the answer.
@@ -162,7 +162,7 @@ fn a_closed_port_refuses_every_connection() {
 
 #[test]
 fn faults_on_purpose_are_counted_as_the_server_counts_them() {
-    let fault = Fault { drop: 0.1, reset: 0.1, delay_ms: 0 };
+    let fault = FaultInjection { drop: 0.1, reset: 0.1, delay_ms: 0 };
     let mut pair =
         Pair::new(plan(Workload::Lifecycle { closer: Closer::Client }), 1, far(Service::Discard, fault));
     let tally = pair.run();
@@ -176,7 +176,7 @@ fn faults_on_purpose_are_counted_as_the_server_counts_them() {
 #[test]
 fn a_target_that_answers_nothing_ends_in_time_outs() {
     let plan = Plan { timeout: Duration::from_millis(700), ..plan(Workload::Handshake) };
-    let fault = Fault { drop: 1.0, ..NO_FAULT };
+    let fault = FaultInjection { drop: 1.0, ..NO_FAULT };
     let tally = Pair::new(plan, 1, far(Service::Discard, fault)).run();
     assert_eq!((tally.attempted, tally.failed_by(Failure::ConnectTimeout)), (500, 500));
 }
@@ -205,7 +205,7 @@ fn a_server_that_dies_in_the_middle_is_noticed_by_the_probes() {
     let mut pair = Pair::new(hold(), 1, far(Service::Hold, NO_FAULT));
     pair.pass(900);
     let now = pair.far.now();
-    let user = || -> Box<dyn User> { Service::Hold.user() };
+    let user = || -> Box<dyn ConnectionHandler> { Service::Hold.user() };
     let rules: [handfast_stack::engine::simulation::Service; 1] =
         [("192.0.2.9:80".parse().unwrap(), Box::new(user))];
     // Back again, and it knows nothing: every probe draws a RST, as far as their rate goes.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use handfast_stack::xdp::{
-    Copy, Device, Fault, Frame, MAX_BATCH, Mode, Preference, Program, Queue, QueueConfig, XdpError,
+    CopyMode, Device, DeviceError, Frame, MAX_BATCH, Mode, Preference, Program, Queue, QueueConfig, XdpError,
 };
 use nix::sched::{CloneFlags, setns};
 
@@ -172,7 +172,7 @@ fn every_refusal_names_the_place_and_the_fix() {
         assert!(text.contains("near has no queue 2") && text.contains("it has 2"), "{text}");
         assert!(text.contains("ethtool -L near"), "{text}");
 
-        let text = refusal(&QueueConfig { copy: Copy::ZeroCopy, ..config(NEAR, 0) });
+        let text = refusal(&QueueConfig { copy: CopyMode::ZeroCopy, ..config(NEAR, 0) });
         assert!(text.contains("near queue 0") && text.contains("--copy"), "{text}");
 
         let text = refusal(&QueueConfig { ifname: "gone".into(), ..config(NEAR, 0) });
@@ -416,7 +416,7 @@ fn a_device_that_vanishes_is_a_fault_and_not_a_crash() {
         let (mut near, mut far, _program) = wired(Mode::Generic);
         send(&mut far, &segment(), 8);
         pair.ip(&["link", "delete", NEAR]);
-        let gone = |queue: &str| Fault::DeviceGone { ifname: queue.to_owned(), queue: 0 };
+        let gone = |queue: &str| DeviceError::DeviceGone { ifname: queue.to_owned(), queue: 0 };
         // Idle: the check finds out. Sending: the flush does. Both for good.
         assert_eq!(near.check(), Err(gone(NEAR)));
         assert_eq!(near.flush(), Err(gone(NEAR)));

@@ -6,7 +6,7 @@
 
 use crate::prefetch::prefetch;
 use crate::table::{Key, Table};
-use crate::words::{Sum, at, fold, halves, octets};
+use crate::words::{Checksum, at, fold, halves, octets};
 
 /// Frames of a batch.
 pub const BATCH: usize = 64;
@@ -144,8 +144,8 @@ impl Place {
         if header < 20 || total != 20 + header || (descriptor.len as usize) < 14 + total {
             return false;
         }
-        let ip = Sum(addresses).add(start).add_u32(octets(middle));
-        let tcp = Sum(addresses).add(ports_seq).add(ack_flags).add_u32(end);
+        let ip = Checksum(addresses).add(start).add_u32(octets(middle));
+        let tcp = Checksum(addresses).add(ports_seq).add(ack_flags).add_u32(end);
         let tcp = tcp.add_u32(u32::to_be(header as u32 + u32::from(TCP)));
         let Some((tcp, mss)) = options(frame, header, tcp) else { return false };
         let (_, local) = halves(addresses);
@@ -179,7 +179,7 @@ impl Place {
 
 /// Adds the options to a sum, and reads the MSS: nearly always there are none, or that one alone.
 #[inline(always)]
-fn options(frame: &Frame, header: usize, sum: Sum) -> Option<(Sum, u16)> {
+fn options(frame: &Frame, header: usize, sum: Checksum) -> Option<(Checksum, u16)> {
     if header == 20 {
         return Some((sum, DEFAULT_MSS));
     }
@@ -193,9 +193,9 @@ fn options(frame: &Frame, header: usize, sum: Sum) -> Option<(Sum, u16)> {
 }
 
 #[inline(never)]
-fn other_options(options: &[u8], sum: Sum) -> Option<(Sum, u16)> {
+fn other_options(options: &[u8], sum: Checksum) -> Option<(Checksum, u16)> {
     let words = options.chunks_exact(4).map(|word| word.first_chunk().map_or(0, |word| octets(*word)));
-    Some((words.fold(sum, Sum::add_u32), mss(options)))
+    Some((words.fold(sum, Checksum::add_u32), mss(options)))
 }
 
 /// Our ISN, if the connection is new and there is room.
@@ -245,23 +245,23 @@ fn syn_ack(frame: &mut [u8; ANSWER], segment: &Segment, isn: u32) {
     const PROTOCOL: [u8; 4] = [64, 6, 0, 0];
     const WORDS: [u8; 4] = [0x60, SYN | ACK, (WINDOW >> 8) as u8, WINDOW as u8];
     const OPTION: [u8; 4] = [2, 4, (MSS >> 8) as u8, MSS as u8];
-    const IP_SUM: u64 = Sum(u64::from_ne_bytes(IP)).in_33_bits() + octets(PROTOCOL) as u64;
+    const IP_SUM: u64 = Checksum(u64::from_ne_bytes(IP)).in_33_bits() + octets(PROTOCOL) as u64;
     const TCP_SUM: u64 = octets(WORDS) as u64 + octets(OPTION) as u64 + octets([0, 6, 0, 24]) as u64;
 
     let (addresses, ports) = (segment.key.addresses.rotate_left(32), segment.key.ports.rotate_left(16));
     let (seq, ack) = (isn.to_be(), segment.seq.wrapping_add(1).to_be());
-    let both = Sum(addresses).in_33_bits();
+    let both = Checksum(addresses).in_33_bits();
     let tcp = TCP_SUM + both + u64::from(ports) + u64::from(seq) + u64::from(ack);
     swap_macs(frame);
     frame[14..22].copy_from_slice(&IP);
     frame[22..26].copy_from_slice(&PROTOCOL);
-    frame[24..26].copy_from_slice(&(!Sum(IP_SUM + both).fold()).to_ne_bytes());
+    frame[24..26].copy_from_slice(&(!Checksum(IP_SUM + both).fold()).to_ne_bytes());
     frame[26..34].copy_from_slice(&addresses.to_ne_bytes());
     frame[34..38].copy_from_slice(&ports.to_ne_bytes());
     frame[38..42].copy_from_slice(&seq.to_ne_bytes());
     frame[42..46].copy_from_slice(&ack.to_ne_bytes());
     frame[46..50].copy_from_slice(&WORDS);
-    frame[50..52].copy_from_slice(&(!Sum(tcp).fold()).to_ne_bytes());
+    frame[50..52].copy_from_slice(&(!Checksum(tcp).fold()).to_ne_bytes());
     frame[52..54].copy_from_slice(&[0, 0]);
     frame[54..58].copy_from_slice(&OPTION);
 }

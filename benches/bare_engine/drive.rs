@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use handfast_stack::wire::{
-    Emit, Flags, FlowKey4, Options, Packet, Policy, Segment, Seq, Timestamps, parse, write_segment,
+    Flags, FlowKey4, Options, Packet, ParseConfig, Segment, Seq, Timestamps, TxSegment, parse, write_segment,
 };
 
 use crate::bare::{BATCH, Bare, Descriptor, Frame};
@@ -181,13 +181,14 @@ impl Drive {
         for options in [Options::default(), kernels] {
             self.write(free..free + STEP, &SYN);
             let frame = &mut self.frames[0];
-            let Ok(Packet::Tcp4(Segment { key, info, .. })) = parse(&frame[..58], &Policy::default()) else {
+            let Ok(Packet::Tcp4(Segment { key, info, .. })) = parse(&frame[..58], &ParseConfig::default())
+            else {
                 return Err("the generator's SYN is none".to_owned());
             };
             let (remote, local) = (key.local, key.remote);
             let (remote_port, local_port) = (key.local_port, key.remote_port);
             let key = FlowKey4 { remote, local, remote_port, local_port };
-            let emit = Emit { seq: info.seq, flags: info.flags, options, ..Emit::default() };
+            let emit = TxSegment { seq: info.seq, flags: info.flags, options, ..TxSegment::default() };
             let len = write_segment(frame, 14, &key, &emit, &[]).ok_or("a SYN that does not fit")?;
             let syn = *frame;
             let arrived = [Descriptor { index: 0, len: len as u32 }];
@@ -203,7 +204,7 @@ impl Drive {
 
 /// Both checksums, the ends, the numbers, and the one option.
 fn is_syn_ack(answer: &[u8], syn: &[u8]) -> bool {
-    let policy = Policy::default();
+    let policy = ParseConfig::default();
     let (Ok(Packet::Tcp4(answer)), Ok(Packet::Tcp4(syn))) = (parse(answer, &policy), parse(syn, &policy))
     else {
         return false;

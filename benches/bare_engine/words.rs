@@ -27,18 +27,18 @@ pub fn fold(a: u64, b: u64) -> u64 {
 
 /// A one's-complement sum of 64 bits.
 #[derive(Clone, Copy)]
-pub struct Sum(pub u64);
+pub struct Checksum(pub u64);
 
-impl Sum {
+impl Checksum {
     /// The carry is added at the other end.
     #[inline(always)]
-    pub fn add(self, word: u64) -> Sum {
+    pub fn add(self, word: u64) -> Checksum {
         let (sum, carry) = self.0.overflowing_add(word);
-        Sum(sum + u64::from(carry))
+        Checksum(sum + u64::from(carry))
     }
 
     #[inline(always)]
-    pub fn add_u32(self, word: u32) -> Sum {
+    pub fn add_u32(self, word: u32) -> Checksum {
         self.add(u64::from(word))
     }
 

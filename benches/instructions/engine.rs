@@ -6,8 +6,8 @@ use std::ops::Range;
 use handfast_stack::engine::CoreConfig;
 use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::service::Service;
-use handfast_stack::tcp::{Config, CookieMode, User};
-use handfast_stack::wire::{Emit, Flags, FlowKey4, LinkHeader, Options, PacketKey, Seq, write_segment};
+use handfast_stack::tcp::{Config, ConnectionHandler, CookieMode};
+use handfast_stack::wire::{Flags, FlowKey4, LinkHeader, Options, PacketKey, Seq, TxSegment, write_segment};
 
 use super::{Path, only_this_is_counted};
 
@@ -92,7 +92,7 @@ impl Bench {
         let setup = Setup { capacity: LIVE + COUNTED, ..setup };
         let service = |port: u16, service: Service| {
             let owned = format!("198.18.1.1:{port}").parse().expect("an address and a port");
-            let user: Box<dyn Fn() -> Box<dyn User>> = Box::new(move || service.user());
+            let user: Box<dyn Fn() -> Box<dyn ConnectionHandler>> = Box::new(move || service.user());
             (owned, user)
         };
         let services = [service(DISCARD, Service::Discard), service(CLOSE, Service::Close)];
@@ -156,7 +156,7 @@ impl Bench {
         };
         let options = Options { mss: step.flags.has(Flags::SYN).then_some(1460), ..Options::default() };
         let seq = Seq(number.wrapping_mul(0x9e37_79b1)) + step.theirs;
-        let emit = Emit { seq, ack: ours + step.acked, flags: step.flags, window: 64_240, options };
+        let emit = TxSegment { seq, ack: ours + step.acked, flags: step.flags, window: 64_240, options };
         let mut frame = [0; 128];
         let link = LinkHeader::untagged([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], FlowKey4::ETHERTYPE);
         frame[..14].copy_from_slice(link.as_bytes());

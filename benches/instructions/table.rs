@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use handfast_stack::table::{Part, Slot, table};
+use handfast_stack::table::{Shard, Slot, table};
 use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret};
 
 use super::{Path, only_this_is_counted};
@@ -33,7 +33,7 @@ fn keys(from: u32) -> Vec<(FlowKey4, u32)> {
 }
 
 /// The first of `cores` parts, with keys 0 to `LIVE`, and room for those that are added.
-fn filled(cores: usize) -> Part<FlowKey4, State> {
+fn filled(cores: usize) -> Shard<FlowKey4, State> {
     let mut parts = table(cores, LIVE + TIMES).expect("address space for a table");
     for (key, hash) in (0..LIVE).map(key) {
         parts[0].insert(key, hash, [0; 13]).expect("room for the members");
@@ -75,7 +75,7 @@ fn removing() -> u64 {
 
 /// As the engine does after a miss.
 #[inline(always)]
-fn insert(part: &mut Part<FlowKey4, State>, keys: &[(FlowKey4, u32)], mut each: impl FnMut(Slot)) {
+fn insert(part: &mut Shard<FlowKey4, State>, keys: &[(FlowKey4, u32)], mut each: impl FnMut(Slot)) {
     for (key, hash) in keys {
         each(part.insert_absent(*key, *hash, || [7; 13]).expect("room for one more"));
     }

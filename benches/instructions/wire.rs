@@ -2,10 +2,10 @@
 
 use std::hint::black_box;
 
-use handfast_stack::wire::checksum::Sum;
+use handfast_stack::wire::checksum::Checksum;
 use handfast_stack::wire::{
-    Emit, Flags, FlowKey, FlowKey4, HashSecret, LinkHeader, Options, PacketKey, Policy, Seq, Timestamps,
-    ethernet, parse, parse_common, write_segment,
+    Flags, FlowKey, FlowKey4, HashSecret, LinkHeader, Options, PacketKey, ParseConfig, Seq, Timestamps,
+    TxSegment, ethernet, parse, parse_common, write_segment,
 };
 
 use super::{Path, only_this_is_counted};
@@ -36,23 +36,23 @@ fn times<R>(mut operation: impl FnMut() -> R) -> u64 {
 }
 
 /// With the options of a Linux SYN.
-fn syn(flags: Flags) -> Emit {
+fn syn(flags: Flags) -> TxSegment {
     let options = Options {
         mss: Some(1460),
         window_scale: Some(7),
         sack_permitted: true,
         timestamps: Some(Timestamps { value: 1, echo: 0 }),
     };
-    Emit { seq: Seq(0x1234_5678), ack: Seq(9), flags, window: 64_240, options }
+    TxSegment { seq: Seq(0x1234_5678), ack: Seq(9), flags, window: 64_240, options }
 }
 
-fn ack() -> Emit {
+fn ack() -> TxSegment {
     let timestamps = Some(Timestamps { value: 2, echo: 3 });
     let options = Options { timestamps, ..Options::default() };
-    Emit { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 502, options }
+    TxSegment { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 502, options }
 }
 
-fn frame(emit: &Emit) -> Vec<u8> {
+fn frame(emit: &TxSegment) -> Vec<u8> {
     let mut frame = vec![0; 128];
     let link = LinkHeader::untagged(OURS, THEIRS, FlowKey4::ETHERTYPE);
     let written = ethernet::write_link(&mut frame, link.as_bytes())
@@ -61,11 +61,11 @@ fn frame(emit: &Emit) -> Vec<u8> {
     frame
 }
 
-fn policy() -> Policy {
-    Policy { mac: Some(OURS), ..Policy::default() }
+fn policy() -> ParseConfig {
+    ParseConfig { mac: Some(OURS), ..ParseConfig::default() }
 }
 
-fn parsing(emit: &Emit) -> u64 {
+fn parsing(emit: &TxSegment) -> u64 {
     let (frame, policy) = (frame(emit), policy());
     assert!(parse_common(&frame, &policy).is_some(), "a segment that nearly all are");
     times(|| parse_common(black_box(&frame), black_box(&policy)))
@@ -78,14 +78,14 @@ fn parsing_in_full() -> u64 {
     times(|| parse(black_box(&frame), black_box(&policy)))
 }
 
-fn writing(emit: &Emit) -> u64 {
+fn writing(emit: &TxSegment) -> u64 {
     let mut frame = vec![0; 128];
     times(|| write_segment(black_box(&mut frame), 14, black_box(&KEY), black_box(emit), &[]))
 }
 
 fn checksum() -> u64 {
     let octets = [0xa5; 1460];
-    times(|| Sum::default().add_bytes(black_box(&octets)).finish())
+    times(|| Checksum::default().add_bytes(black_box(&octets)).finish())
 }
 
 fn hash() -> u64 {

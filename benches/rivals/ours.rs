@@ -1,6 +1,6 @@
 //! The table as it is, and what it could be instead: an index for each core alone.
 
-use handfast_stack::table::{Part, Slot, table};
+use handfast_stack::table::{Shard, Slot, table};
 use handfast_stack::wire::FlowKey4;
 use hashbrown::HashTable;
 
@@ -23,7 +23,7 @@ pub fn hashed(size: &Size) -> Vec<Hashed> {
     (0..size.threads).map(|_| Hashed::new(size.per_thread() as usize)).collect()
 }
 
-pub struct Ours(Part<FlowKey4, State>);
+pub struct Ours(Shard<FlowKey4, State>);
 
 impl Ours {
     /// Up to [`BATCH`] hashes; their buckets are on the way.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use handfast_report::{Counted, Trouble};
-use handfast_stack::engine::stack::{Active, Running};
+use handfast_stack::engine::stack::{Effective, Running};
 use handfast_stack::xdp::{inspect, vlan};
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -14,7 +14,7 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    pub(super) fn new(active: &Active) -> Alarm {
+    pub(super) fn new(active: &Effective) -> Alarm {
         Alarm { trouble: Trouble::new(active), next: Instant::now() }
     }
 

@@ -13,7 +13,7 @@ use super::values::{self, Cores};
 use super::{CaptureArgs, MetricsArgs, UmemArgs, out};
 use handfast_load::{Answer, Arrivals, Asked, Closer, Load, Plan, Search, Source, Target, Workload};
 use handfast_stack::engine::{Polling, Priority};
-use handfast_stack::tcp::SynOffer;
+use handfast_stack::tcp::OfferedOptions;
 use handfast_stack::wire::Mac;
 
 /// Open connections and measure: how many a second, how fast, and what went wrong.
@@ -299,9 +299,9 @@ impl fmt::Display for SynOptions {
 }
 
 impl SynOptions {
-    pub fn offer(self) -> SynOffer {
+    pub fn offer(self) -> OfferedOptions {
         let full = self == SynOptions::Full;
-        SynOffer { window_scale: full, sack: full, timestamps: full }
+        OfferedOptions { window_scale: full, sack: full, timestamps: full }
     }
 }
 

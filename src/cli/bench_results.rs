@@ -11,7 +11,7 @@ use handfast_load::{self, Arrivals, Closer, Load, Plan, Source, Workload};
 use handfast_report::bench::{
     self, Lag, Loop, Measured, Outcome, Path, Results, Run, Second, Traffic, Waited,
 };
-use handfast_stack::engine::stack::Active;
+use handfast_stack::engine::stack::Effective;
 
 /// What was run.
 pub(super) struct Ran<'a> {
@@ -33,7 +33,7 @@ pub(super) struct Ending {
 
 pub(super) fn results(
     ran: &Ran<'_>,
-    active: &Active,
+    active: &Effective,
     observed: Observed,
     ending: &Ending,
     notes: Vec<String>,

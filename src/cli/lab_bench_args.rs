@@ -11,7 +11,7 @@ use super::respond_args::{ModeChoice, mode};
 use super::values;
 use handfast_lab::bench::bare::PortOptions;
 use handfast_lab::bench::workload::{Closer, Pattern, Workload};
-use handfast_stack::wire::Owned;
+use handfast_stack::wire::EndpointRange;
 
 /// Serve with the kernel's own stack, as tightly as is fair.
 ///
@@ -101,7 +101,7 @@ pub struct ReplayServerArgs {
     pub port: PortArgs,
     /// What to answer: ADDR[/PREFIX]:PORT[-PORT]
     #[arg(long)]
-    pub own: Owned,
+    pub own: EndpointRange,
     #[command(flatten)]
     pub pattern: PatternArgs,
 }
@@ -141,7 +141,7 @@ pub struct ReflectorArgs {
     pub port: PortArgs,
     /// What to reflect: ADDR[/PREFIX]:PORT[-PORT]
     #[arg(long, required = true)]
-    pub own: Vec<Owned>,
+    pub own: Vec<EndpointRange>,
     /// Swap IPv4 addresses and ports as well
     #[arg(long)]
     pub swap_ip: bool,

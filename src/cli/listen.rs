@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::values;
 use handfast_stack::service::{self, Service};
-use handfast_stack::tcp::{IdleLimits, User};
-use handfast_stack::wire::Owned;
-use handfast_stack::wire::owned::OwnedError;
+use handfast_stack::tcp::{ConnectionHandler, IdleLimits};
+use handfast_stack::wire::EndpointRange;
+use handfast_stack::wire::owned::EndpointRangeError;
 
 /// What answers where there is no `=SERVICE`.
 const DEFAULT_SERVICE: Service = Service::Discard;
@@ -18,7 +18,7 @@ const DEFAULT_SERVICE: Service = Service::Discard;
 /// answers there, and its own limits of silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    pub owned: Owned,
+    pub owned: EndpointRange,
     pub service: Service,
     /// `None`: as `--keepalive` says; zero: none.
     pub keepalive: Option<Duration>,
@@ -28,7 +28,7 @@ pub struct Listen {
 
 impl Listen {
     /// One core's part of the service. `limits` are those of listeners that say nothing else.
-    pub(super) fn user(&self, limits: IdleLimits) -> Box<dyn User> {
+    pub(super) fn user(&self, limits: IdleLimits) -> Box<dyn ConnectionHandler> {
         let user = self.service.user();
         if self.keepalive.is_none() && self.idle_timeout.is_none() {
             return user;
@@ -68,7 +68,7 @@ impl FromStr for Listen {
             Some((owned, name)) => (owned, name.parse::<Service>().map_err(|error| error.to_string())?),
             None => (place, DEFAULT_SERVICE),
         };
-        let owned = owned.parse::<Owned>().map_err(|error| refused(&error, owned, text))?;
+        let owned = owned.parse::<EndpointRange>().map_err(|error| refused(&error, owned, text))?;
         let mut listen = Listen { owned, service, keepalive: None, idle_timeout: None };
         parts.try_for_each(|option| listen.set(option))?;
         Ok(listen)
@@ -76,17 +76,17 @@ impl FromStr for Listen {
 }
 
 /// With the form that works. `owned` is the part of `text` in front of the service.
-fn refused(error: &OwnedError, owned: &str, text: &str) -> String {
+fn refused(error: &EndpointRangeError, owned: &str, text: &str) -> String {
     // What stands behind the address, its prefix length included.
     let (_, ports) = text.split_at(owned.rfind(':').unwrap_or(owned.len()));
     match error {
-        OwnedError::MissingAddress(_) => format!("{error}; every one is 0.0.0.0/0{text}"),
-        OwnedError::Unspecified(IpAddr::V4(_)) => format!("{error}: write 0.0.0.0/0{ports}"),
-        OwnedError::Unspecified(IpAddr::V6(_)) => format!("{error}: write [::]/0{ports}"),
-        OwnedError::Loopback(net) if net.addr().is_ipv4() => {
+        EndpointRangeError::MissingAddress(_) => format!("{error}; every one is 0.0.0.0/0{text}"),
+        EndpointRangeError::Unspecified(IpAddr::V4(_)) => format!("{error}: write 0.0.0.0/0{ports}"),
+        EndpointRangeError::Unspecified(IpAddr::V6(_)) => format!("{error}: write [::]/0{ports}"),
+        EndpointRangeError::Loopback(net) if net.addr().is_ipv4() => {
             format!("{error}; write the interface's own address, as in 10.0.0.5{ports}, or 0.0.0.0/0{ports}")
         }
-        OwnedError::Loopback(_) => {
+        EndpointRangeError::Loopback(_) => {
             format!(
                 "{error}; write the interface's own address, as in [2001:db8::5]{ports}, or [::]/0{ports}"
             )

@@ -6,7 +6,7 @@ use clap::Args;
 use super::Failure;
 use handfast_load::Control;
 use handfast_metrics::{Bound, Serving, Source};
-use handfast_stack::engine::stack::{Active, Running};
+use handfast_stack::engine::stack::{Effective, Running};
 
 /// Metrics of a run, for whatever runs one.
 #[derive(Clone, Debug, Default, Args)]
@@ -37,7 +37,7 @@ impl MetricsArgs {
 /// Answers from here on, without privileges, until the value is dropped.
 pub(super) fn serve(
     bound: Option<Bound>,
-    active: &Active,
+    active: &Effective,
     running: &Running,
     bench: Option<&Arc<Control>>,
 ) -> Result<Option<Serving>, Failure> {

@@ -10,8 +10,8 @@ use super::respond::some;
 use super::root_files::RootFiles;
 use super::take_over::Place;
 use super::{Failure, Listen, RespondArgs, signals, take_over};
-use handfast_stack::engine::Fault;
-use handfast_stack::engine::stack::{Answer, ListenError, Running};
+use handfast_stack::engine::FaultInjection;
+use handfast_stack::engine::stack::{ListenChange, ListenError, Running};
 use handfast_stack::tcp::IdleLimits;
 
 /// How often it is looked whether what was given up has connections left, while there is any.
@@ -28,7 +28,7 @@ pub(super) struct Reloader {
     files: Option<Arc<RootFiles>>,
     hangup: Arc<AtomicBool>,
     listeners: Vec<Listen>,
-    fault: Fault,
+    fault: FaultInjection,
     limits: IdleLimits,
     /// When to look for what can be given back.
     release: Instant,
@@ -119,8 +119,8 @@ impl Reloader {
         let answer = |listen: &Listen| {
             let own = listen.clone();
             match before.contains(&listen.to_string()) {
-                true => Answer::AsBefore,
-                false => Answer::With(Box::new(move || own.user(limits))),
+                true => ListenChange::Keep,
+                false => ListenChange::Replace(Box::new(move || own.user(limits))),
             }
         };
         let wanted = arguments.listeners.iter().map(|listen| (listen.owned.clone(), answer(listen)));

@@ -18,7 +18,7 @@ use super::take_over::Place;
 use super::{Failure, RespondArgs, metrics_args, out, standard_output, take_over};
 use handfast_control::Subject;
 use handfast_report::{Summary, active_line, capture_notes, partial_checksums};
-use handfast_stack::engine::stack::{Active, Options, Running, Stack};
+use handfast_stack::engine::stack::{Effective, Options, Running, Stack};
 use handfast_stack::engine::{CoreSnapshot, StopNotice};
 use handfast_stack::tcp::SendBuffers;
 
@@ -112,14 +112,14 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
 }
 
 /// How many, and what memory they come to when all are used.
-fn send_buffers(arguments: &RespondArgs, active: &Active) -> String {
+fn send_buffers(arguments: &RespondArgs, active: &Effective) -> String {
     let each = u64::from(arguments.send_buffers);
     let bytes = each * active.cpus.len() as u64 * SendBuffers::CAPACITY as u64;
     format!("{each} send buffers for each core in up to {} MiB", bytes.div_ceil(1 << 20))
 }
 
 /// A signal that comes now leaves it little time, and the next one none.
-fn finish(arguments: &RespondArgs, active: &Active, running: Running, signals: &mut Signals) -> Summary {
+fn finish(arguments: &RespondArgs, active: &Effective, running: Running, signals: &mut Signals) -> Summary {
     let unasked = !signals.stop.load(Ordering::Relaxed);
     let mut active = active.clone();
     active.devices.iter_mut().for_each(|device| device.name = running.device_name(&device.name));

@@ -12,9 +12,9 @@ use super::values::{self, Cores};
 use super::{CaptureArgs, Failure, IdleArgs, Listen, MetricsArgs, RunAs, UmemArgs};
 use handfast_stack::engine::listeners::Listeners;
 use handfast_stack::engine::stack::{Options, ServiceFactory};
-use handfast_stack::engine::{CoreConfig, Fault, OnStop, Polling, Priority, StopNotice};
+use handfast_stack::engine::{CoreConfig, FaultInjection, OnStop, Polling, Priority, StopNotice};
 use handfast_stack::tcp::{Config, CookieMode, WhenFull};
-use handfast_stack::wire::Owned;
+use handfast_stack::wire::EndpointRange;
 use handfast_stack::xdp::Mode;
 
 /// Answer connections: handshake, a little data, both closes.
@@ -240,7 +240,7 @@ pub struct RespondArgs {
     ///
     /// For people who test clients. `delay` answers late, `drop` not at all, `reset` with a RST.
     #[arg(long, value_name = "FAULTS", help_heading = "Limits", value_parser = values::fault)]
-    pub fault: Option<Fault>,
+    pub fault: Option<FaultInjection>,
 
     /// The user to run as once everything is open [default: nobody, where root starts it]
     ///
@@ -346,7 +346,7 @@ impl RespondArgs {
         Listeners::new(self.listeners.iter().map(rule)).map(drop).map_err(Failure::of)
     }
 
-    fn listener(&self, listen: &Listen) -> (Owned, ServiceFactory) {
+    fn listener(&self, listen: &Listen) -> (EndpointRange, ServiceFactory) {
         let (own, limits) = (listen.clone(), self.idle.limits());
         (listen.owned.clone(), Box::new(move || own.user(limits)))
     }

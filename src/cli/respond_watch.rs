@@ -11,8 +11,8 @@ use super::reload::Reloader;
 use super::{Listen, RespondArgs, out};
 use handfast_control::Subject;
 use handfast_report::Rates;
-use handfast_stack::engine::Numbered;
-use handfast_stack::engine::stack::{Active, Running};
+use handfast_stack::engine::ListenerInfo;
+use handfast_stack::engine::stack::{Effective, Running};
 
 /// How often signals, the duration and the interfaces are looked after.
 const LOOK: Duration = Duration::from_millis(50);
@@ -31,7 +31,7 @@ pub(super) struct Watch<'a> {
 impl<'a> Watch<'a> {
     pub(super) fn new(
         running: &'a Running,
-        active: &Active,
+        active: &Effective,
         subject: &'a Subject,
         reloader: Option<Reloader>,
     ) -> Watch<'a> {
@@ -104,10 +104,10 @@ const GIVEN_UP: &str = " (given up)";
 /// By number. What was given up keeps the name it had.
 fn names(
     before: &BTreeMap<u16, String>,
-    rules: Vec<Numbered>,
+    rules: Vec<ListenerInfo>,
     listeners: &[Listen],
 ) -> BTreeMap<u16, String> {
-    let name = |rule: &Numbered| match (rule.leaving, before.get(&rule.number)) {
+    let name = |rule: &ListenerInfo| match (rule.leaving, before.get(&rule.number)) {
         (true, Some(name)) if name.ends_with(GIVEN_UP) => name.clone(),
         (true, Some(name)) => format!("{name}{GIVEN_UP}"),
         (true, None) => format!("{}{GIVEN_UP}", rule.owned),
@@ -127,8 +127,8 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    fn rule(number: u16, owned: &str, leaving: bool) -> Numbered {
-        Numbered { number, owned: owned.parse().unwrap(), leaving }
+    fn rule(number: u16, owned: &str, leaving: bool) -> ListenerInfo {
+        ListenerInfo { number, owned: owned.parse().unwrap(), leaving }
     }
 
     #[test]

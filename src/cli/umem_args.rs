@@ -1,7 +1,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use handfast_stack::xdp::Copy;
+use handfast_stack::xdp::CopyMode;
 
 /// How frames get from the driver into the UMEM, for every command that opens queues.
 #[derive(Clone, Debug, Args)]
@@ -25,11 +25,11 @@ pub struct UmemArgs {
 }
 
 impl UmemArgs {
-    pub(super) fn copy(&self) -> Copy {
+    pub(super) fn copy(&self) -> CopyMode {
         match (self.copy, self.zerocopy) {
-            (true, _) => Copy::Copy,
-            (_, true) => Copy::ZeroCopy,
-            _ => Copy::Auto,
+            (true, _) => CopyMode::Copy,
+            (_, true) => CopyMode::ZeroCopy,
+            _ => CopyMode::Auto,
         }
     }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub(super) use super::units::{milliseconds, part, seconds, seconds_or_none, share};
-use handfast_stack::engine::Fault;
+use handfast_stack::engine::FaultInjection;
 use handfast_stack::wire::Mac;
 
 /// `0,2-3`: numbers of cores, each once, in the order given.
@@ -43,8 +43,8 @@ impl FromStr for Cores {
 }
 
 /// `drop=SHARE,reset=SHARE,delay=MS`, each at most once, in any order.
-pub(super) fn fault(text: &str) -> Result<Fault, String> {
-    let mut fault = Fault::default();
+pub(super) fn fault(text: &str) -> Result<FaultInjection, String> {
+    let mut fault = FaultInjection::default();
     let mut seen = BTreeSet::new();
     for part in text.split(',') {
         let (name, value) = part
@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn faults_are_shares_of_the_syns_and_a_delay() {
-        let all = Fault { drop: 0.5, reset: 0.025, delay_ms: 30 };
+        let all = FaultInjection { drop: 0.5, reset: 0.025, delay_ms: 30 };
         assert_eq!(fault("drop=50%,reset=2.5%,delay=30"), Ok(all));
         assert_eq!(fault("drop=0.5,reset=0.025,delay=0.03s"), Ok(all));
-        assert_eq!(fault("delay=30ms"), Ok(Fault { delay_ms: 30, ..Fault::default() }));
+        assert_eq!(fault("delay=30ms"), Ok(FaultInjection { delay_ms: 30, ..FaultInjection::default() }));
         for (text, part) in [
             ("", "`` is no fault"),
             ("drop", "`drop` is no fault"),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::listing::Seen;
-use handfast_stack::engine::{Facts, state_name};
+use handfast_stack::engine::{ConnInfo, state_name};
 use handfast_stack::tcp::Timer;
 
 /// A connection as it is listed.
@@ -54,7 +54,7 @@ impl Connection {
     }
 }
 
-fn timer(facts: &Facts) -> Option<TimerLeft> {
+fn timer(facts: &ConnInfo) -> Option<TimerLeft> {
     let name = match facts.timer {
         Timer::None => return None,
         Timer::Syn => "syn",

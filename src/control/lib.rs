@@ -3,7 +3,7 @@
 //! A Unix socket, one JSON request per line, JSON lines back. Root and the user who started the
 //! program are answered, nobody else. A client that is slow, silent or wrong costs its own thread
 //! some time and a core nothing: counts are read as the reporter reads them, and what belongs to a
-//! core it tells itself, between two turns ([`handfast_stack::engine::Question`]).
+//! core it tells itself, between two turns ([`handfast_stack::engine::ConnQuery`]).
 //!
 //! - `request`: what can be asked, and the lines that answer.
 //! - `status`: everything that is counted, and by whom; `subject`: where it comes from.

@@ -1,5 +1,5 @@
 //! How connections are read while the cores go on. The keys of a table are walked without a lock;
-//! each that passes the filter is put to the core that owns it, [`DESCRIBED`] at a time. Memory is
+//! each that passes the filter is put to the core that owns it, [`QUERY_BATCH`] at a time. Memory is
 //! bounded by that, however many there are.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use super::Filter;
 use super::ask::{Silent, ask};
 use handfast_stack::engine::stack::Running;
-use handfast_stack::engine::{DESCRIBED, Facts, Question, Tables, Worker, state_name};
+use handfast_stack::engine::{ConnInfo, ConnQuery, QUERY_BATCH, Tables, Worker, state_name};
 use handfast_stack::table::View;
 use handfast_stack::tcp::Tcb;
 use handfast_stack::wire::{FlowKey4, FlowKey6, PacketKey};
@@ -21,7 +21,7 @@ pub(super) struct Seen {
     pub local: SocketAddr,
     pub peer: SocketAddr,
     pub core: usize,
-    pub facts: Facts,
+    pub facts: ConnInfo,
 }
 
 /// Calls `each` for every connection that passes, until it has enough. What comes or goes meanwhile
@@ -54,7 +54,7 @@ pub(super) fn count(running: &Running, filter: &Filter) -> Result<BTreeMap<Strin
 /// An address family: its table, and its part of a core.
 trait Family: PacketKey {
     fn view(tables: &Tables) -> &View<Self, Tcb>;
-    fn describe(worker: &Worker<Queue>, asked: &mut [Question<Self>]);
+    fn describe(worker: &Worker<Queue>, asked: &mut [ConnQuery<Self>]);
 }
 
 impl Family for FlowKey4 {
@@ -62,7 +62,7 @@ impl Family for FlowKey4 {
         &tables.v4
     }
 
-    fn describe(worker: &Worker<Queue>, asked: &mut [Question<FlowKey4>]) {
+    fn describe(worker: &Worker<Queue>, asked: &mut [ConnQuery<FlowKey4>]) {
         worker.describe4(asked);
     }
 }
@@ -72,7 +72,7 @@ impl Family for FlowKey6 {
         &tables.v6
     }
 
-    fn describe(worker: &Worker<Queue>, asked: &mut [Question<FlowKey6>]) {
+    fn describe(worker: &Worker<Queue>, asked: &mut [ConnQuery<FlowKey6>]) {
         worker.describe6(asked);
     }
 }
@@ -92,15 +92,15 @@ struct Listing<'a> {
 
 impl Listing<'_> {
     fn family<K: Family>(&mut self, tables: &Tables) {
-        let chunk = || Vec::<Question<K>>::with_capacity(DESCRIBED);
+        let chunk = || Vec::<ConnQuery<K>>::with_capacity(QUERY_BATCH);
         let mut chunks: Vec<_> = (0..self.running.cores()).map(|_| chunk()).collect();
         K::view(tables).for_each_key(|key, found| {
             if self.end.is_some() || !self.filter.passes(key.local(), key.remote()) {
                 return;
             }
             let Some(chunk) = chunks.get_mut(found.owner) else { return };
-            chunk.push(Question { key, slot: found.slot, facts: None });
-            if chunk.len() == DESCRIBED {
+            chunk.push(ConnQuery { key, slot: found.slot, facts: None });
+            if chunk.len() == QUERY_BATCH {
                 self.put(found.owner, chunk);
             }
         });
@@ -112,7 +112,7 @@ impl Listing<'_> {
     }
 
     /// Puts the questions to the core, and passes its answers on.
-    fn put<K: Family>(&mut self, core: usize, chunk: &mut Vec<Question<K>>) {
+    fn put<K: Family>(&mut self, core: usize, chunk: &mut Vec<ConnQuery<K>>) {
         if self.end.is_some() {
             return;
         }
@@ -120,7 +120,7 @@ impl Listing<'_> {
             Ok(answers) => *chunk = answers,
             Err(silent) => self.end = Some(End::Silent(silent)),
         }
-        for Question { key, facts, .. } in chunk.drain(..) {
+        for ConnQuery { key, facts, .. } in chunk.drain(..) {
             let Some(facts) = facts.filter(|facts| self.filter.passes_state(facts.state)) else { continue };
             let seen = Seen { local: key.local(), peer: key.remote(), core, facts };
             if (self.each)(&seen).is_break() {

@@ -10,7 +10,7 @@ use super::ask::ask;
 use super::status::{BenchStatus, ControlStatus, LatencyStatus, SCHEMA, Status};
 use handfast_load::{Control, Latencies, Latency, Progress, Stage};
 use handfast_report::ActiveReport;
-use handfast_stack::engine::stack::{Active, Running};
+use handfast_stack::engine::stack::{Effective, Running};
 
 /// Who is asked: a program, and what it has beside its stack.
 pub struct Subject {
@@ -37,16 +37,16 @@ pub(super) struct Counts {
 
 impl Subject {
     /// `handfast respond`.
-    pub fn responder(active: &Active) -> Subject {
+    pub fn responder(active: &Effective) -> Subject {
         Subject::new("respond", active, None)
     }
 
     /// `handfast bench`.
-    pub fn bench(active: &Active, load: &Arc<Control>) -> Subject {
+    pub fn bench(active: &Effective, load: &Arc<Control>) -> Subject {
         Subject::new("bench", active, Some(load.clone()))
     }
 
-    fn new(program: &'static str, active: &Active, load: Option<Arc<Control>>) -> Subject {
+    fn new(program: &'static str, active: &Effective, load: Option<Arc<Control>>) -> Subject {
         let uid = getuid();
         let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
         Subject {

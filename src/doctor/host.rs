@@ -8,7 +8,7 @@ use super::peer::Peer;
 use super::place::Place;
 use super::probe::Probe;
 use handfast_stack::xdp::sizing::{self, Sizing};
-use handfast_stack::xdp::{Copy, Device, Mode, Preference, inspect};
+use handfast_stack::xdp::{CopyMode, Device, Mode, Preference, inspect};
 
 /// What all checks of one interface are made from, looked up once.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Host {
             Preference::Native => Mode::Native,
             Preference::Generic => Mode::Generic,
         };
-        let sizing = Sizing::choose(&self.device, mode, Copy::Auto, None, self.driver);
+        let sizing = Sizing::choose(&self.device, mode, CopyMode::Auto, None, self.driver);
         sizing.map_or(Host::frame_size(), |sizing| sizing.frame_size)
     }
 

@@ -22,7 +22,7 @@ use handfast_lab::bench::bare::{BareError, Client, ClientOptions, PortOptions, R
 use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
 use handfast_lab::{CLIENT_DEVICE, Lab, LabError, SERVER_DEVICE, SOURCES_V4, Spec};
-use handfast_stack::wire::{Mac, Owned};
+use handfast_stack::wire::{EndpointRange, Mac};
 use handfast_stack::xdp::{Device, Mode, XdpError};
 
 /// Where frames are sent to: from the range for benchmarks (RFC 2544), on the pair alone.
@@ -211,7 +211,7 @@ fn answer(
     stop: &AtomicBool,
     ready: impl FnOnce(),
 ) -> Result<(), BareError> {
-    let own = Owned { prefix: TARGET.ip().into(), ports: TARGET.port()..=TARGET.port() };
+    let own = EndpointRange { prefix: TARGET.ip().into(), ports: TARGET.port()..=TARGET.port() };
     match program {
         Program::AfXdp => {
             let options =

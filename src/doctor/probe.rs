@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use handfast_stack::xdp::{Copy, Device, Opened, Queue, QueueConfig, XdpError};
+use handfast_stack::xdp::{CopyMode, Device, EffectiveConfig, Queue, QueueConfig, XdpError};
 
 /// Queues that are tried: as many as the steering program knows.
 const MOST: u32 = 64;
@@ -18,7 +18,7 @@ pub(super) struct Probe {
     pub taken: Vec<u32>,
     pub free: Vec<u32>,
     /// What a socket has here, by the first one that could be had.
-    pub opened: Option<Opened>,
+    pub opened: Option<EffectiveConfig>,
     /// Why nothing is known of a queue: the first such reason.
     pub trouble: Option<XdpError>,
 }
@@ -30,7 +30,7 @@ impl Probe {
             return probe;
         }
         // All at once: a taken one is tried for a second, since a closed one is released late.
-        let results: Vec<(u32, Result<Opened, XdpError>)> = thread::scope(|scope| {
+        let results: Vec<(u32, Result<EffectiveConfig, XdpError>)> = thread::scope(|scope| {
             let tries: Vec<_> = (0..device.rx_queues.min(MOST))
                 .map(|queue| (queue, scope.spawn(move || bind(device, queue))))
                 .collect();
@@ -51,10 +51,10 @@ impl Probe {
 }
 
 /// In copy mode: asking for zero-copy would have some drivers start their queues anew.
-fn bind(device: &Device, queue: u32) -> Result<Opened, XdpError> {
+fn bind(device: &Device, queue: u32) -> Result<EffectiveConfig, XdpError> {
     let mut config = QueueConfig::new(&device.name, device.index, queue);
     config.set_rings(RING);
     (config.tx_ring, config.completion_ring) = (SEND_RING, SEND_RING);
-    config.copy = Copy::Copy;
+    config.copy = CopyMode::Copy;
     Queue::open(&config).map(|(_, opened)| opened)
 }

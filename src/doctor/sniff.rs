@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket};
 
 use handfast_stack::observe::DropReason;
-use handfast_stack::wire::{Packet, Policy, parse};
+use handfast_stack::wire::{Packet, ParseConfig, parse};
 
 const MOMENT: Duration = Duration::from_millis(150);
 /// Frames after which enough is known, so that a busy interface costs no more than this.
@@ -56,7 +56,7 @@ pub(super) fn listen(ifindex: u32) -> io::Result<Heard> {
 
 impl Heard {
     fn count(&mut self, frame: &[u8]) {
-        match parse(frame, &Policy::default()) {
+        match parse(frame, &ParseConfig::default()) {
             Ok(Packet::Tcp4(_) | Packet::Tcp6(_)) | Err(DropReason::TcpChecksum) => self.segments += 1,
             Err(DropReason::TcpPartialChecksum) => {
                 self.segments += 1;

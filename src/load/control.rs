@@ -10,7 +10,7 @@ use super::live::{LiveCore, Progress, Totals};
 use super::pace::{Pacer, split};
 use super::timeline::{Stage, Timeline};
 use super::{Generator, Load, Plan, Space, Tally, Workload};
-use handfast_stack::tcp::Now;
+use handfast_stack::tcp::Time;
 
 /// A step begins this much after the first core has seen it, so that all can be there.
 const START_DELAY_US: u64 = 20_000;
@@ -77,7 +77,7 @@ impl Control {
         })
     }
 
-    /// The part of core `core` of `cores`: what [`handfast_stack::engine::CallerFactory`] is to return.
+    /// The part of core `core` of `cores`: what [`handfast_stack::engine::OpenerFactory`] is to return.
     pub fn generator(self: &Arc<Control>, core: usize, cores: usize) -> Generator {
         Generator::new(self.clone(), self.desk_of(core, cores), (core as u32, cores.max(1) as u32))
     }
@@ -160,7 +160,7 @@ impl Control {
         sum
     }
 
-    /// Ends the step early, and every step after it: nothing more is opened, and what is in flight
+    /// FourTuple the step early, and every step after it: nothing more is opened, and what is in flight
     /// has a second at most to end.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -184,7 +184,7 @@ impl Control {
     }
 
     /// When the step begins on every core: the first that asks decides.
-    pub(super) fn start(&self, now: Now) -> u64 {
+    pub(super) fn start(&self, now: Time) -> u64 {
         let start = now.micros + START_DELAY_US;
         match self.start_us.compare_exchange(0, start, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => start,

@@ -8,9 +8,9 @@ use super::live::Latencies;
 use super::session::Session;
 use super::turn::Wire;
 use super::workload::{Act, Workload};
-use handfast_stack::engine::{Caller, Ends, Line, OpenError};
+use handfast_stack::engine::{FourTuple, OpenContext, OpenError, Opener};
 use handfast_stack::observe::Closed;
-use handfast_stack::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
+use handfast_stack::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, IcmpError, Time};
 
 /// One core's load generator. [`Control::generator`] makes it.
 pub struct Generator {
@@ -23,7 +23,7 @@ impl Generator {
     }
 
     #[inline]
-    fn apply(&mut self, act: Act, connection: &mut Handle<'_>) {
+    fn apply(&mut self, act: Act, connection: &mut Connection<'_>) {
         if act.send && !connection.send(self.session.workload().request()) {
             self.session.unsent(connection.number());
             connection.abort();
@@ -35,7 +35,7 @@ impl Generator {
 
 /// All but sending.
 #[inline]
-fn apply(act: Act, connection: &mut Handle<'_>) {
+fn apply(act: Act, connection: &mut Connection<'_>) {
     if act.shutdown {
         connection.shutdown();
     }
@@ -50,53 +50,53 @@ fn apply(act: Act, connection: &mut Handle<'_>) {
     }
 }
 
-impl User for Generator {
-    fn opened(&mut self, connection: &mut Handle<'_>) {
+impl ConnectionHandler for Generator {
+    fn on_established(&mut self, connection: &mut Connection<'_>) {
         let act = self.session.opened(connection.number(), connection.now());
         self.apply(act, connection);
     }
 
-    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+    fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         let act = self.session.data(connection.number(), connection.now(), data);
         connection.read(data.len());
         self.apply(act, connection);
-        Accept::Taken
+        DataResult::Taken
     }
 
-    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+    fn on_fin(&mut self, connection: &mut Connection<'_>) {
         let act = self.session.peer_closed(connection.number(), connection.now());
         self.apply(act, connection);
     }
 
-    fn heard(&mut self, connection: &mut Handle<'_>) {
+    fn on_alive(&mut self, connection: &mut Connection<'_>) {
         self.session.heard(connection.number(), connection.now());
     }
 
     /// Alone it ends nothing (RFC 9293 MUST-56); a time-out after it counts as unreachable.
-    fn unreachable(&mut self, connection: &mut Handle<'_>, _: IcmpError) {
+    fn on_icmp_error(&mut self, connection: &mut Connection<'_>, _: IcmpError) {
         self.session.unreachable(connection.number());
     }
 
-    fn closed(&mut self, ended: &Ended<'_>, how: Closed) {
+    fn on_closed(&mut self, ended: &ClosedConnection<'_>, how: Closed) {
         self.session.closed(ended.number, ended.now, how);
     }
 }
 
-impl Caller for Generator {
-    fn call(&mut self, line: &mut dyn Line) {
+impl Opener for Generator {
+    fn poll_open(&mut self, line: &mut dyn OpenContext) {
         self.session.turn(&mut OnLine(line));
     }
 
-    fn due_ms(&self, now: Now, most: u32) -> u32 {
-        self.session.due_ms(now, most)
+    fn next_deadline_ms(&self, now: Time, most: u32) -> u32 {
+        self.session.next_deadline_ms(now, most)
     }
 
-    fn floods(&self) -> bool {
+    fn is_flood(&self) -> bool {
         *self.session.workload() == Workload::Flood
     }
 
     /// [`Latencies`].
-    fn fill_in(&self, form: &mut dyn Any) {
+    fn report_into(&self, form: &mut dyn Any) {
         if let (Some(form), Some(job)) = (form.downcast_mut::<Latencies>(), &self.session.job) {
             form.add(&job.tally);
         }
@@ -104,23 +104,23 @@ impl Caller for Generator {
 }
 
 /// The engine's line.
-struct OnLine<'a>(&'a mut dyn Line);
+struct OnLine<'a>(&'a mut dyn OpenContext);
 
 impl Wire for OnLine<'_> {
-    fn now(&self) -> Now {
+    fn now(&self) -> Time {
         self.0.now()
     }
 
-    fn open(&mut self, ends: Ends) -> Result<u32, OpenError> {
+    fn open(&mut self, ends: FourTuple) -> Result<u32, OpenError> {
         self.0.open(ends)
     }
 
-    fn syn(&mut self, ends: Ends) -> Result<(), OpenError> {
-        self.0.syn(ends)
+    fn syn(&mut self, ends: FourTuple) -> Result<(), OpenError> {
+        self.0.send_stateless_syn(ends)
     }
 
     fn act(&mut self, number: u32, act: Act) -> bool {
-        self.0.with(number, &mut |connection| apply(act, connection))
+        self.0.with_connection(number, &mut |connection| apply(act, connection))
     }
 
     fn capacity(&self) -> u32 {

@@ -24,7 +24,7 @@ pub(super) struct LiveCore {
 }
 
 /// Latencies of one kind, of the step at work so far: a form that each core's generator adds its own
-/// to ([`handfast_stack::engine::Caller::fill_in`]). Two of a kind in one form would take a core too long.
+/// to ([`handfast_stack::engine::Opener::fill_in`]). Two of a kind in one form would take a core too long.
 #[derive(Clone, Debug)]
 pub struct Latencies {
     of: Latency,

@@ -7,7 +7,7 @@ use super::tuples::Exhausted;
 use super::turn::Wire;
 use super::workload::{Act, Workload};
 use handfast_stack::engine::OpenError;
-use handfast_stack::tcp::Now;
+use handfast_stack::tcp::Time;
 
 /// Connections opened in one turn at most: what has arrived must not wait for long.
 const OPENS: usize = 128;
@@ -40,7 +40,7 @@ enum Wait {
 
 impl Session {
     /// Opens what is due, as far as the line takes it.
-    pub(super) fn open_due(&mut self, wire: &mut impl Wire, now: Now, elapsed: u64) {
+    pub(super) fn open_due(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
         let (mut opened, mut given_up) = (0, 0);
         while opened < OPENS && given_up < GIVEN_UP {
             let Some(intended) = self.due(elapsed) else { return };
@@ -72,7 +72,13 @@ impl Session {
         job.pacer.due(elapsed, self.paced_in_flight()).filter(|intended| *intended < job.line.opens_to)
     }
 
-    fn open_one(&mut self, wire: &mut impl Wire, now: Now, intended: u64, elapsed: u64) -> Result<(), Stall> {
+    fn open_one(
+        &mut self,
+        wire: &mut impl Wire,
+        now: Time,
+        intended: u64,
+        elapsed: u64,
+    ) -> Result<(), Stall> {
         let ends = self.tuples.peek(now).map_err(Stall::Tuple)?;
         if *self.workload() == Workload::Flood {
             return match wire.syn(ends) {
@@ -116,7 +122,7 @@ impl Session {
     }
 
     /// The SYN of a flood is out, which is all there is to it.
-    fn sent(&mut self, now: Now, intended: u64, elapsed: u64) {
+    fn sent(&mut self, now: Time, intended: u64, elapsed: u64) {
         let ticket = self.tuples.take();
         self.tuples.give_back(ticket, now);
         let counts = self.attempted(intended, elapsed);

@@ -6,7 +6,7 @@ use super::sweep::LOOKS;
 use super::timeline::micros;
 use super::turn::Wire;
 use super::workload::Act;
-use handfast_stack::tcp::Now;
+use handfast_stack::tcp::Time;
 
 /// Probes sent in one turn at most.
 const PROBES: u64 = 128;
@@ -86,7 +86,7 @@ impl Session {
         mut probing: Probing,
         per_second: u32,
         wire: &mut impl Wire,
-        now: Now,
+        now: Time,
         elapsed: u64,
     ) -> Option<Probing> {
         let plan = self.control.plan().probes;

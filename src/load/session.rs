@@ -10,7 +10,7 @@ use super::tuples::Tuples;
 use super::turn::Turn;
 use super::workload::{Act, Standing, Workload};
 use handfast_stack::observe::Closed;
-use handfast_stack::tcp::Now;
+use handfast_stack::tcp::Time;
 
 pub(super) struct Session {
     pub(super) control: Arc<Control>,
@@ -38,7 +38,7 @@ pub(super) struct Session {
 
 /// Microseconds modulo 2^32.
 #[inline]
-pub(super) fn short(now: Now) -> u32 {
+pub(super) fn short(now: Time) -> u32 {
     now.micros as u32
 }
 
@@ -67,13 +67,13 @@ impl Session {
         &self.control.plan().workload
     }
 
-    pub(super) fn elapsed(&self, now: Now) -> u64 {
+    pub(super) fn elapsed(&self, now: Time) -> u64 {
         now.micros.saturating_sub(self.start_us)
     }
 
     /// ESTABLISHED.
     #[inline]
-    pub(super) fn opened(&mut self, number: u32, now: Now) -> Act {
+    pub(super) fn opened(&mut self, number: u32, now: Time) -> Act {
         let elapsed = self.elapsed(now);
         let Session { control, desk, entries, job, opening, last_established_us, .. } = self;
         let Some(entry) = entries.get_mut(number) else { return Act::ABORT };
@@ -101,7 +101,7 @@ impl Session {
 
     /// Data has arrived.
     #[inline]
-    pub(super) fn data(&mut self, number: u32, now: Now, data: &[u8]) -> Act {
+    pub(super) fn data(&mut self, number: u32, now: Time, data: &[u8]) -> Act {
         let Session { control, entries, job, .. } = self;
         let Some(entry) = entries.get_mut(number).filter(|entry| entry.phase == Phase::Open) else {
             return Act::NOTHING;
@@ -120,7 +120,7 @@ impl Session {
 
     /// The peer's FIN has arrived.
     #[inline]
-    pub(super) fn peer_closed(&mut self, number: u32, now: Now) -> Act {
+    pub(super) fn peer_closed(&mut self, number: u32, now: Time) -> Act {
         let Session { control, entries, .. } = self;
         let Some(entry) = entries.get_mut(number) else { return Act::CLOSE };
         match entry.phase {
@@ -135,7 +135,7 @@ impl Session {
 
     /// An acceptable segment has arrived: an answer, if a probe was sent.
     #[inline]
-    pub(super) fn heard(&mut self, number: u32, now: Now) {
+    pub(super) fn heard(&mut self, number: u32, now: Time) {
         if let Some(entry) = self.entries.get_mut(number).filter(|entry| entry.phase == Phase::Probed) {
             entry.set(Phase::Done, short(now).wrapping_sub(entry.note()));
             self.answers += 1;
@@ -165,7 +165,7 @@ impl Session {
 
     /// It is over.
     #[inline]
-    pub(super) fn closed(&mut self, number: u32, now: Now, how: Closed) {
+    pub(super) fn closed(&mut self, number: u32, now: Time, how: Closed) {
         let Some(entry) = self.entries.take(number) else { return };
         self.tuples.give_back(entry.ticket(), now);
         self.live = self.live.saturating_sub(1);
@@ -192,7 +192,7 @@ impl Session {
 
     /// What a connection came to: complete after so many microseconds, failed, or (`Err(None)`)
     /// still in flight.
-    fn count(&mut self, entry: &Entry, now: Now, result: Result<u32, Option<Failure>>) {
+    fn count(&mut self, entry: &Entry, now: Time, result: Result<u32, Option<Failure>>) {
         let elapsed = self.elapsed(now);
         let live = &self.desk.live;
         match result {

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use thiserror::Error;
 
-use handfast_stack::wire::Owned;
-use handfast_stack::wire::owned::OwnedError;
+use handfast_stack::wire::EndpointRange;
+use handfast_stack::wire::owned::EndpointRangeError;
 
 /// The ports used if none are named: all but the well-known ones, which a peer may treat as
 /// privileged.
@@ -35,7 +35,7 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SourceError {
     #[error(transparent)]
-    Text(#[from] OwnedError),
+    Text(#[from] EndpointRangeError),
     #[error(
         "the source ports {0}-{1} overlap with those the kernel gives out on its own address, {2}-{3}: \
          write other ports, an address that no interface has, or move the kernel's with \
@@ -62,13 +62,13 @@ impl FromStr for Asked {
             Err(_) => None,
         };
         if let Some(whole) = whole {
-            return Ok(Asked { net: whole.parse::<Owned>()?.prefix, ports: None });
+            return Ok(Asked { net: whole.parse::<EndpointRange>()?.prefix, ports: None });
         }
-        match text.parse::<Owned>() {
-            _ if text.is_empty() => Err(OwnedError::Address(text.to_owned()).into()),
+        match text.parse::<EndpointRange>() {
+            _ if text.is_empty() => Err(EndpointRangeError::Address(text.to_owned()).into()),
             Ok(owned) => Ok(Asked { net: owned.prefix, ports: Some(owned.ports) }),
-            Err(OwnedError::MissingPort(_)) => {
-                Ok(Asked { net: format!("{text}:1").parse::<Owned>()?.prefix, ports: None })
+            Err(EndpointRangeError::MissingPort(_)) => {
+                Ok(Asked { net: format!("{text}:1").parse::<EndpointRange>()?.prefix, ports: None })
             }
             Err(error) => Err(error.into()),
         }
@@ -106,8 +106,8 @@ impl Asked {
 
 impl Source {
     /// What the steering program must bring to us: the replies.
-    pub fn owned(&self) -> Owned {
-        Owned { prefix: self.net, ports: self.ports.clone() }
+    pub fn owned(&self) -> EndpointRange {
+        EndpointRange { prefix: self.net, ports: self.ports.clone() }
     }
 
     /// The first address to use, and how many: not the network's and not the broadcast address of

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::Source;
-use handfast_stack::engine::Ends;
-use handfast_stack::wire::Owned;
+use handfast_stack::engine::FourTuple;
+use handfast_stack::wire::EndpointRange;
 
 /// Where connections go: one address, one port or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Target, String> {
-        let owned = text.parse::<Owned>().map_err(|error| error.to_string())?;
+        let owned = text.parse::<EndpointRange>().map_err(|error| error.to_string())?;
         if owned.prefix.prefix_len() < owned.prefix.max_prefix_len() {
             return Err(format!("\"{text}\" is a whole network: a target is one address, ADDR:PORT[-PORT]"));
         }
@@ -29,7 +29,7 @@ impl FromStr for Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Owned { prefix: self.address.into(), ports: self.ports.clone() }.fmt(f)
+        EndpointRange { prefix: self.address.into(), ports: self.ports.clone() }.fmt(f)
     }
 }
 
@@ -97,7 +97,7 @@ impl Space {
 
     /// Number `index`, below [`Space::len`].
     #[inline]
-    pub(super) fn at(&self, index: u64) -> Option<Ends> {
+    pub(super) fn at(&self, index: u64) -> Option<FourTuple> {
         let mut start = 0;
         for part in &self.parts {
             if index < part.end {
@@ -109,7 +109,7 @@ impl Space {
     }
 
     #[inline]
-    fn within(&self, part: &Part, index: u64) -> Ends {
+    fn within(&self, part: &Part, index: u64) -> FourTuple {
         let (rest, target) = (index / self.targets, index % self.targets);
         let (host, port) = (rest / part.ports, rest % part.ports);
         let host = part.host.wrapping_add(u128::from(host));
@@ -117,7 +117,7 @@ impl Space {
             IpAddr::V4(_) => Ipv4Addr::from(host as u32).into(),
             IpAddr::V6(_) => Ipv6Addr::from(host).into(),
         };
-        Ends {
+        FourTuple {
             local: SocketAddr::new(local, part.first_port.wrapping_add(port as u16)),
             remote: SocketAddr::new(self.address, self.first_target.wrapping_add(target as u16)),
         }
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(space.at(space.len()), None);
     }
 
-    fn text(ends: Ends) -> String {
+    fn text(ends: FourTuple) -> String {
         format!("{} {}", ends.local, ends.remote)
     }
 

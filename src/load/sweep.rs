@@ -6,7 +6,7 @@ use super::session::{Session, short};
 use super::turn::{Course, Wire};
 use super::workload::{Act, Workload};
 use handfast_stack::observe::Closed;
-use handfast_stack::tcp::Now;
+use handfast_stack::tcp::Time;
 
 /// RSTs sent in one turn at most.
 const ABORTS: usize = 128;
@@ -37,7 +37,7 @@ impl Sweep {
 
 impl Session {
     /// Walks on, as far as time has.
-    pub(super) fn sweep(&mut self, wire: &mut impl Wire, now: Now, elapsed: u64) {
+    pub(super) fn sweep(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
         let span = self.entries.span();
         let sweep = &mut self.turn.sweep;
         if elapsed < sweep.next_us() {
@@ -52,7 +52,7 @@ impl Session {
         }
     }
 
-    fn look(&mut self, wire: &mut impl Wire, now: Now, number: u32) {
+    fn look(&mut self, wire: &mut impl Wire, now: Time, number: u32) {
         let hold = *self.workload() == Workload::Hold;
         let timeout_us = self.turn.timeout_us;
         let Some(entry) = self.entries.get_mut(number) else { return };
@@ -68,21 +68,27 @@ impl Session {
         self.end(wire, now, number, Some(why));
     }
 
-    /// Ends a connection by a RST, for this reason.
-    fn end(&mut self, wire: &mut impl Wire, now: Now, number: u32, why: Option<Failure>) {
+    /// FourTuple a connection by a RST, for this reason.
+    fn end(&mut self, wire: &mut impl Wire, now: Time, number: u32, why: Option<Failure>) {
         self.doom(number, why);
         self.act(wire, now, number, Act::ABORT);
     }
 
-    pub(super) fn act(&mut self, wire: &mut impl Wire, now: Now, number: u32, act: Act) {
+    pub(super) fn act(&mut self, wire: &mut impl Wire, now: Time, number: u32, act: Act) {
         if !wire.act(number, act) {
             // The engine knows of no such connection: nobody will tell its end.
             self.closed(number, now, Closed::Aborted);
         }
     }
 
-    /// Ends what is left, from `cursor` on, `most` at most.
-    pub(super) fn closing(&mut self, wire: &mut impl Wire, now: Now, (cursor, most): (u32, u64), lost: bool) {
+    /// FourTuple what is left, from `cursor` on, `most` at most.
+    pub(super) fn closing(
+        &mut self,
+        wire: &mut impl Wire,
+        now: Time,
+        (cursor, most): (u32, u64),
+        lost: bool,
+    ) {
         let end = self.entries.span().end;
         let hold = *self.workload() == Workload::Hold;
         let (mut number, mut aborts) = (cursor, 0);

@@ -3,8 +3,8 @@
 
 use super::Space;
 use super::random::Random;
-use handfast_stack::engine::Ends;
-use handfast_stack::tcp::Now;
+use handfast_stack::engine::FourTuple;
+use handfast_stack::tcp::Time;
 
 /// So many blocks of a core at most: 256 KiB of state, which stays in a core's second cache.
 ///
@@ -74,7 +74,7 @@ pub struct Ticket(pub(super) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted {
     /// When the next one will be. `None`: when a connection has ended, and the time after it.
-    pub free_at: Option<Now>,
+    pub free_at: Option<Time>,
 }
 
 impl Tuples {
@@ -126,7 +126,7 @@ impl Tuples {
     /// # Errors
     /// [`Exhausted`]: asking again is cheap.
     #[inline]
-    pub fn peek(&mut self, now: Now) -> Result<Ends, Exhausted> {
+    pub fn peek(&mut self, now: Time) -> Result<FourTuple, Exhausted> {
         if self.current.left == 0 {
             self.advance(now)?;
         }
@@ -144,14 +144,14 @@ impl Tuples {
     }
 
     /// Passes over what [`Tuples::peek`] showed: somebody else uses it.
-    pub fn skip(&mut self, now: Now) {
+    pub fn skip(&mut self, now: Time) {
         let ticket = self.take();
         self.give_back(ticket, now);
     }
 
     /// Its connection has ended.
     #[inline]
-    pub fn give_back(&mut self, ticket: Ticket, now: Now) {
+    pub fn give_back(&mut self, ticket: Ticket, now: Time) {
         let Some(block) = self.blocks.get_mut(ticket.0 as usize) else { return };
         block.live = block.live.saturating_sub(1);
         block.ended_us = now.micros;
@@ -165,7 +165,7 @@ impl Tuples {
     }
 
     /// The next block becomes the current one.
-    fn advance(&mut self, now: Now) -> Result<(), Exhausted> {
+    fn advance(&mut self, now: Time) -> Result<(), Exhausted> {
         let block = if (self.fresh as usize) < self.blocks.len() {
             self.fresh += 1;
             self.fresh - 1
@@ -178,10 +178,10 @@ impl Tuples {
         Ok(())
     }
 
-    fn dequeue(&mut self, now: Now) -> Result<u32, Exhausted> {
+    fn dequeue(&mut self, now: Time) -> Result<u32, Exhausted> {
         let head = self.head;
         let block = self.blocks.get_mut(head as usize).ok_or(Exhausted { free_at: None })?;
-        let free_at = Now { micros: block.ended_us.saturating_add(self.reuse_after_us) };
+        let free_at = Time { micros: block.ended_us.saturating_add(self.reuse_after_us) };
         if free_at > now {
             return Err(Exhausted { free_at: Some(free_at) });
         }

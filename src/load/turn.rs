@@ -10,8 +10,8 @@ use super::sweep::Sweep;
 use super::timeline::{NEVER, Stage, micros};
 use super::tuples::Exhausted;
 use super::workload::{Act, Workload};
-use handfast_stack::engine::{Ends, OpenError};
-use handfast_stack::tcp::Now;
+use handfast_stack::engine::{FourTuple, OpenError};
+use handfast_stack::tcp::Time;
 
 /// How long the last RSTs may take, microseconds.
 const GRACE_US: u64 = 1_000_000;
@@ -22,13 +22,13 @@ const STOPPED_DRAIN_US: u64 = 1_000_000;
 const NAP_MS: u32 = 50;
 const IDLE_NAP_MS: u32 = 10;
 
-/// The way to the engine. [`handfast_stack::engine::Line`] behind a handle is one, a script in a test is
+/// The way to the engine. [`handfast_stack::engine::OpenContext`] behind a handle is one, a script in a test is
 /// another.
 pub(super) trait Wire {
-    fn now(&self) -> Now;
-    fn open(&mut self, ends: Ends) -> Result<u32, OpenError>;
+    fn now(&self) -> Time;
+    fn open(&mut self, ends: FourTuple) -> Result<u32, OpenError>;
     /// A SYN alone.
-    fn syn(&mut self, ends: Ends) -> Result<(), OpenError>;
+    fn syn(&mut self, ends: FourTuple) -> Result<(), OpenError>;
     /// False: no such connection.
     fn act(&mut self, number: u32, act: Act) -> bool;
     fn capacity(&self) -> u32;
@@ -127,7 +127,7 @@ impl Session {
     }
 
     /// Milliseconds until there is something to do, at most `most`.
-    pub(super) fn due_ms(&self, now: Now, most: u32) -> u32 {
+    pub(super) fn next_deadline_ms(&self, now: Time, most: u32) -> u32 {
         let Some(job) = &self.job else { return most.min(IDLE_NAP_MS) };
         if now.micros < self.start_us {
             return sleep_ms(self.start_us - now.micros, most);
@@ -160,7 +160,7 @@ impl Session {
     }
 
     /// Begins the step that waits, if one does.
-    fn adopt(&mut self, now: Now) -> bool {
+    fn adopt(&mut self, now: Time) -> bool {
         let Some(job) = self.desk.adopt() else { return false };
         self.start_us = self.control.start(now);
         self.desk.live.begin();
@@ -186,7 +186,7 @@ impl Session {
         }
     }
 
-    fn go(&mut self, wire: &mut impl Wire, now: Now, elapsed: u64) {
+    fn go(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
         match self.turn.course {
             Course::Opening => self.opening(wire, now, elapsed),
             Course::Draining { .. } if self.live == 0 => self.turn.course = Course::Over,
@@ -225,7 +225,7 @@ impl Session {
         }
     }
 
-    fn opening(&mut self, wire: &mut impl Wire, now: Now, elapsed: u64) {
+    fn opening(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
         self.open_due(wire, now, elapsed);
         let Some(job) = &self.job else { return };
         let all = job.quota == Some(0);
@@ -267,7 +267,7 @@ impl Session {
         if *self.workload() == Workload::Hold { self.opening } else { self.live }
     }
 
-    /// Ends all that is left. `lost`: what was probed and never answered has failed.
+    /// FourTuple all that is left. `lost`: what was probed and never answered has failed.
     fn close(&mut self, elapsed: u64, lost: bool) {
         let cursor = self.entries.span().start;
         (self.turn.closing_us, self.turn.aborted) = (elapsed, 0);

@@ -36,7 +36,7 @@ enum Next {
     /// Nothing moves until poll says so.
     Wait,
     Over,
-    Now(State),
+    Time(State),
 }
 
 impl Client {
@@ -67,7 +67,7 @@ impl Client {
             match next {
                 Next::Wait => return true,
                 Next::Over => return false,
-                Next::Now(state) => {
+                Next::Time(state) => {
                     if matches!(state, State::Leaving) {
                         self.deadline = self.deadline.min(now + FAREWELL);
                     }
@@ -93,9 +93,9 @@ fn ask(stream: &mut TcpStream, request: &mut Vec<u8>, pages: &Pages) -> Next {
     };
     request.extend_from_slice(chunk.get(..got).unwrap_or_default());
     match answer(request, pages) {
-        Some(response) => Next::Now(State::Answering(response, 0)),
-        None if request.len() > MOST_REQUEST => Next::Now(State::Answering(too_large(), 0)),
-        None => Next::Now(State::Asking(std::mem::take(request))),
+        Some(response) => Next::Time(State::Answering(response, 0)),
+        None if request.len() > MOST_REQUEST => Next::Time(State::Answering(too_large(), 0)),
+        None => Next::Time(State::Asking(std::mem::take(request))),
     }
 }
 
@@ -108,7 +108,7 @@ fn send(stream: &mut TcpStream, response: &[u8], sent: &mut usize) -> Next {
         }
     }
     match stream.shutdown(Shutdown::Write) {
-        Ok(()) => Next::Now(State::Leaving),
+        Ok(()) => Next::Time(State::Leaving),
         Err(_) => Next::Over,
     }
 }

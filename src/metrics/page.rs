@@ -8,13 +8,13 @@ use prometheus::{Encoder, TextEncoder};
 
 use super::catalogue::{self as names, Kind, Metric};
 use handfast_load::{Control, FAILURES, Totals};
-use handfast_stack::engine::stack::{Active, Watch};
+use handfast_stack::engine::stack::{Effective, Watch};
 use handfast_stack::engine::{CoreSnapshot, QueueSnapshot, Snapshot};
 
 /// What a scrape reads.
 #[derive(Clone)]
 pub struct Source {
-    active: Active,
+    active: Effective,
     watch: Watch,
     bench: Option<Arc<Control>>,
     started: Instant,
@@ -22,7 +22,7 @@ pub struct Source {
 
 impl Source {
     /// Of a stack that has just been started; `bench` is there if it is one that calls.
-    pub fn new(active: Active, watch: Watch, bench: Option<Arc<Control>>) -> Source {
+    pub fn new(active: Effective, watch: Watch, bench: Option<Arc<Control>>) -> Source {
         Source { active, watch, bench, started: Instant::now() }
     }
 
@@ -34,7 +34,7 @@ impl Source {
 }
 
 /// Every metric of these counts.
-pub fn page(active: &Active, snapshot: &Snapshot, bench: Option<&Totals>, uptime: Duration) -> Vec<u8> {
+pub fn page(active: &Effective, snapshot: &Snapshot, bench: Option<&Totals>, uptime: Duration) -> Vec<u8> {
     let mut page = Page::default();
     page.program(active, uptime.as_secs_f64());
     page.cores(&snapshot.cores);
@@ -76,7 +76,7 @@ impl Page {
         self.add(metric, std::iter::once((labels, value)));
     }
 
-    fn program(&mut self, active: &Active, uptime: f64) {
+    fn program(&mut self, active: &Effective, uptime: f64) {
         self.one(&names::BUILD, vec![env!("CARGO_PKG_VERSION").to_owned()], 1.0);
         self.one(&names::UPTIME, Vec::new(), uptime);
         let cpus = active.cpus.iter().enumerate();
@@ -94,7 +94,7 @@ impl Page {
         for (metric, value) in names::PER_CORE {
             self.add(metric, by_core(cores).map(|(id, core)| (vec![id], value(core) as f64)));
         }
-        self.add(&names::SPARE, by_core(cores).map(|(id, core)| (vec![id], seconds(core.spare_ns))));
+        self.add(&names::SPARE, by_core(cores).map(|(id, core)| (vec![id], seconds(core.idle_ns))));
         let short =
             |core: &CoreSnapshot| (core.send_buffer_shortage_ms + core.send_buffers_short_ms) as f64 / 1000.0;
         self.add(&names::SHORTAGE, by_core(cores).map(|(id, core)| (vec![id], short(core))));

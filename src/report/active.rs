@@ -1,8 +1,8 @@
-use handfast_stack::engine::stack::{Active, ActiveDevice};
+use handfast_stack::engine::stack::{Effective, EffectiveDevice};
 use handfast_stack::engine::{Polling, Priority};
 
 /// One line: what is really active, after all fall-backs.
-pub fn active_line(active: &Active) -> String {
+pub fn active_line(active: &Effective) -> String {
     let devices: Vec<String> = active.devices.iter().map(device).collect();
     let cpus: Vec<String> = active.cpus.iter().map(ToString::to_string).collect();
     let polling = match active.polling {
@@ -22,7 +22,7 @@ pub fn active_line(active: &Active) -> String {
     )
 }
 
-fn device(device: &ActiveDevice) -> String {
+fn device(device: &EffectiveDevice) -> String {
     let copy = match device.zero_copy_queues.as_slice() {
         [] => "copy".to_owned(),
         _ if device.zero_copy => "zero-copy".to_owned(),
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn names_everything_that_was_decided() {
-        let device = ActiveDevice {
+        let device = EffectiveDevice {
             name: "hf-s".into(),
             driver: "veth".into(),
             mode: Mode::Generic,
@@ -64,7 +64,7 @@ mod tests {
             tx_budget: 512,
             hugepages: false,
         };
-        let active = Active {
+        let active = Effective {
             devices: vec![device.clone()],
             cpus: vec![0, 1],
             polling: Polling::Adaptive,
@@ -79,8 +79,8 @@ mod tests {
              wake-up; core 0,1; adaptive polling, fifo:10; 1024 connections per family in 1 MiB"
         );
         let line = |zero_copy, queues: &[u32]| {
-            let device = ActiveDevice { zero_copy, zero_copy_queues: queues.to_vec(), ..device.clone() };
-            active_line(&Active { devices: vec![device], ..active.clone() })
+            let device = EffectiveDevice { zero_copy, zero_copy_queues: queues.to_vec(), ..device.clone() };
+            active_line(&Effective { devices: vec![device], ..active.clone() })
         };
         assert!(line(true, &[0, 1]).contains("generic zero-copy, 2 queues"), "{}", line(true, &[0, 1]));
         let mixed = line(false, &[1]);

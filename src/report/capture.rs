@@ -8,7 +8,7 @@ pub fn capture_text(report: &Report) -> String {
         grouped(report.captured),
         grouped(report.seen),
         report.file,
-        grouped(report.octets)
+        grouped(report.bytes)
     );
     for (count, what) in
         [(report.left_out, "left out by --filter or --sample"), (report.dropped.sum(), "dropped")]
@@ -56,7 +56,7 @@ mod tests {
     fn report(dropped: Dropped, error: Option<&str>) -> Report {
         let error = error.map(str::to_owned);
         let file = "run.pcapng".to_owned();
-        Report { file, seen: 12_345, captured: 1_234, octets: 98_765, dropped, error, ..Report::default() }
+        Report { file, seen: 12_345, captured: 1_234, bytes: 98_765, dropped, error, ..Report::default() }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::{capture_text, machine};
-use handfast_stack::engine::stack::{Active, Finished};
+use handfast_stack::engine::stack::{Effective, Finished};
 use handfast_stack::engine::{CoreSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot};
 use handfast_stack::observe::DROP_REASONS;
 
@@ -32,7 +32,7 @@ pub struct Summary {
     pub fault: Option<String>,
 }
 
-/// [`Active`] for programs.
+/// [`Effective`] for programs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActiveReport {
     pub devices: Vec<DeviceReport>,
@@ -74,7 +74,7 @@ pub struct DeviceReport {
 }
 
 impl Summary {
-    pub fn new(active: &Active, finished: &Finished) -> Summary {
+    pub fn new(active: &Effective, finished: &Finished) -> Summary {
         let (kernel, host) = machine();
         Summary {
             schema: SCHEMA,
@@ -93,7 +93,7 @@ impl Summary {
 }
 
 impl ActiveReport {
-    pub fn new(active: &Active) -> ActiveReport {
+    pub fn new(active: &Effective) -> ActiveReport {
         let devices = active.devices.iter().map(|device| DeviceReport {
             name: device.name.clone(),
             driver: device.driver.clone(),
@@ -323,7 +323,7 @@ mod tests {
             elapsed: Duration::from_secs(2),
             fault: None,
         };
-        let active = Active {
+        let active = Effective {
             devices: Vec::new(),
             cpus: vec![0],
             polling: Polling::Adaptive,

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::partial_checksums;
-use handfast_stack::engine::stack::{Active, ActiveDevice};
+use handfast_stack::engine::stack::{Effective, EffectiveDevice};
 use handfast_stack::engine::{KernelSnapshot, Named, QueueSnapshot, Snapshot};
 use handfast_stack::xdp::{Mode, VERDICTS, sizing};
 
@@ -32,7 +32,7 @@ pub struct Counted {
 /// Compares each snapshot with those before. To be asked about once a second.
 #[derive(Debug)]
 pub struct Trouble {
-    devices: Vec<(ActiveDevice, Seen)>,
+    devices: Vec<(EffectiveDevice, Seen)>,
     /// Partial checksums have been said.
     partial: bool,
 }
@@ -68,7 +68,7 @@ impl Growth {
 }
 
 impl Trouble {
-    pub fn new(active: &Active) -> Trouble {
+    pub fn new(active: &Effective) -> Trouble {
         let devices = active.devices.iter().map(|device| (device.clone(), Seen::default()));
         Trouble { devices: devices.collect(), partial: false }
     }
@@ -113,7 +113,7 @@ impl Seen {
     /// The interface counts frames, and the program, which sees each of them, sees none.
     fn deaf(
         &mut self,
-        device: &ActiveDevice,
+        device: &EffectiveDevice,
         verdicts: &Named,
         queues: &[&QueueSnapshot],
         counted: Option<u64>,
@@ -134,7 +134,7 @@ impl Seen {
     /// The program redirects, and no socket receives nor counts a drop.
     fn unheard(
         &mut self,
-        device: &ActiveDevice,
+        device: &EffectiveDevice,
         verdicts: &Named,
         queues: &[&QueueSnapshot],
     ) -> Option<String> {
@@ -155,7 +155,7 @@ impl Seen {
 }
 
 /// What leaves out the part of the driver that is at fault.
-fn without(device: &ActiveDevice) -> &'static str {
+fn without(device: &EffectiveDevice) -> &'static str {
     match (device.zero_copy_queues.is_empty(), device.mode) {
         (false, _) => "--copy",
         (true, Mode::Native) => "--mode generic",
@@ -163,7 +163,7 @@ fn without(device: &ActiveDevice) -> &'static str {
     }
 }
 
-fn split(device: &ActiveDevice, pieces: u64) -> Option<String> {
+fn split(device: &EffectiveDevice, pieces: u64) -> Option<String> {
     let name = &device.name;
     let [small, large] = sizing::FRAME_SIZES;
     let cure = match (device.zero_copy_queues.is_empty(), device.frame_size == small) {
@@ -184,7 +184,7 @@ fn split(device: &ActiveDevice, pieces: u64) -> Option<String> {
 
 /// Packets that a socket refused, since none of its frames holds them: data that the sender left to a
 /// device to cut.
-fn large(device: &ActiveDevice, queues: &[&QueueSnapshot]) -> Option<String> {
+fn large(device: &EffectiveDevice, queues: &[&QueueSnapshot]) -> Option<String> {
     let kernel = queues.iter().filter_map(|queue| queue.kernel.as_ref());
     let dropped: u64 = kernel.map(KernelSnapshot::dropped_otherwise).sum();
     let name = &device.name;
@@ -205,7 +205,7 @@ fn large(device: &ActiveDevice, queues: &[&QueueSnapshot]) -> Option<String> {
 }
 
 /// A queue that gets nothing of many connections, while the others do.
-fn silent(device: &ActiveDevice, queues: &[&QueueSnapshot], connections: u64) -> Option<String> {
+fn silent(device: &EffectiveDevice, queues: &[&QueueSnapshot], connections: u64) -> Option<String> {
     let received: u64 = queues.iter().map(|queue| queue.received).sum();
     let silent: Vec<&&QueueSnapshot> = queues.iter().filter(|queue| queue.received == 0).collect();
     let many = u64::from(device.queues) * CONNECTIONS;
@@ -235,7 +235,7 @@ fn silent(device: &ActiveDevice, queues: &[&QueueSnapshot], connections: u64) ->
 }
 
 /// The MAC is asked for again and again: the answer does not arrive.
-fn tags(device: &ActiveDevice, verdicts: &Named) -> Option<String> {
+fn tags(device: &EffectiveDevice, verdicts: &Named) -> Option<String> {
     let asked = verdicts.named("socket_arp") + verdicts.named("socket_neighbour");
     let follows =
         verdicts.named("socket_tcp") + verdicts.named("socket_port") + verdicts.named("socket_echo");

@@ -37,7 +37,7 @@ pub enum Told {
     /// Connections by state.
     States(BTreeMap<String, u64>),
     /// There is nothing more to come.
-    Ended(AskError),
+    ClosedConnection(AskError),
 }
 
 /// Asks a program on threads of its own: one that does not answer keeps nobody from leaving, and a
@@ -83,9 +83,9 @@ fn ask(mut client: Client, interval: Duration, say: &Sender<Told>, stopped: &Rec
     loop {
         let told = match client.status() {
             Ok(status) => Told::Status(Box::new(status)),
-            Err(error) => Told::Ended(error),
+            Err(error) => Told::ClosedConnection(error),
         };
-        let ended = matches!(told, Told::Ended(_));
+        let ended = matches!(told, Told::ClosedConnection(_));
         if say.send(told).is_err() || ended {
             return;
         }

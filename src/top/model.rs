@@ -160,7 +160,7 @@ impl Model {
             self.rate(|status| status.detail.cores.get(number).map_or(0, count))
         };
         let (frames_in, batches) = (rate(|core| core.frames_in), rate(|core| core.batches));
-        let spare = rate(|core| core.spare_ns) / 1e9;
+        let spare = rate(|core| core.idle_ns) / 1e9;
         CoreRow {
             cpu: self.now.active.cpus.get(number).copied(),
             busy: if self.seconds().is_some() { (1.0 - spare).clamp(0.0, 1.0) } else { 0.0 },

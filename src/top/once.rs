@@ -45,7 +45,7 @@ pub fn once(client: Client, wanted: &Once) -> Result<Buffer, TopError> {
             }
             Some(Told::Status(_)) => {}
             Some(Told::States(states)) => model.count(states),
-            Some(Told::Ended(error)) => {
+            Some(Told::ClosedConnection(error)) => {
                 view.ended = Some(ended(&error));
                 break;
             }

@@ -78,7 +78,7 @@ pub(super) fn first(feed: &Feed) -> Result<Model, TopError> {
                 return Ok(model);
             }
             Told::States(states) => early = Some(states),
-            Told::Ended(error) => return Err(error.into()),
+            Told::ClosedConnection(error) => return Err(error.into()),
         }
     }
 }
@@ -127,7 +127,7 @@ impl Watch {
         match told {
             Told::Status(status) => self.model.take(*status),
             Told::States(states) => self.model.count(states),
-            Told::Ended(error) => self.view.ended = Some(ended(&error)),
+            Told::ClosedConnection(error) => self.view.ended = Some(ended(&error)),
         }
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::{Direction, Frame, Mirror, Segment as Seen, State};
 use handfast_stack::wire::flow_key::FlowKey;
-use handfast_stack::wire::{Flags, Packet, Policy, Segment, SegmentInfo, parse};
+use handfast_stack::wire::{Flags, Packet, ParseConfig, Segment, SegmentInfo, parse};
 
 /// The segments of one connection, in the order of the wire.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Conversation {
     /// Picks the connection between these two out of what was captured. Frames that do not
     /// parse, and those of other connections, are passed over.
     pub fn pick(frames: &[Frame], client: SocketAddr, server: SocketAddr) -> Conversation {
-        let policy = Policy { accept_partial_checksum: true, ..Policy::default() };
+        let policy = ParseConfig { accept_partial_checksum: true, ..ParseConfig::default() };
         let mut mirror = Mirror::default();
         let mut first = None;
         let mut lines = Vec::new();
@@ -73,7 +73,7 @@ impl Line {
 }
 
 /// Source, destination, and the checked segment.
-pub fn segment_of(frame: &[u8], policy: &Policy) -> Option<(SocketAddr, SocketAddr, SegmentInfo)> {
+pub fn segment_of(frame: &[u8], policy: &ParseConfig) -> Option<(SocketAddr, SocketAddr, SegmentInfo)> {
     match parse(frame, policy).ok()? {
         Packet::Tcp4(segment) => Some(ends(&segment)),
         Packet::Tcp6(segment) => Some(ends(&segment)),

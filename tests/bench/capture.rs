@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use handfast_lab::{BRIDGE_TO_CLIENT, Spec};
-use handfast_stack::wire::{Flags, FlowKey, Packet, Policy, parse};
+use handfast_stack::wire::{Flags, FlowKey, Packet, ParseConfig, parse};
 use handfast_trace::{Capture, Conversation, Direction, Frame};
 
 use crate::results::Results;
@@ -25,7 +25,7 @@ pub fn captured(stage: &Stage, arguments: &str) -> (Results, Vec<Frame>) {
 
 /// Each SYN of the bench: who sent it, and when.
 fn syns(frames: &[Frame], wanted: Flags) -> Vec<(SocketAddr, Duration)> {
-    let policy = Policy::default();
+    let policy = ParseConfig::default();
     let syn = |frame: &Frame| match parse(&frame.bytes, &policy) {
         Ok(Packet::Tcp4(segment)) if segment.info.flags == wanted => {
             let (from, to) = (segment.key.remote(), segment.key.local());

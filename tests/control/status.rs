@@ -48,7 +48,7 @@ fn the_status_is_the_summary_when_nothing_moves() {
     let summary = asked.responder.stop();
     for (name, count) in told.as_object().expect("counts by name") {
         // Time goes on, and a wake-up without work too.
-        if name == "spare_ns" || name == "batches" {
+        if name == "idle_ns" || name == "batches" {
             continue;
         }
         match count.as_object() {

@@ -3,7 +3,7 @@
 use handfast_stack::observe::{Closed, DropReason};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::IcmpError::{self, *};
-use handfast_stack::wire::checksum::Sum;
+use handfast_stack::wire::checksum::Checksum;
 use handfast_stack::wire::{ipv4, ipv6};
 
 use crate::caller::{Act, Order, Script, Told, calling, ends};
@@ -24,11 +24,11 @@ pub fn complaint(family: Family, kind: (u8, u8), sent: &[u8], octets: usize) -> 
     let (pseudo, ethertype) = match family {
         Family::V4 => {
             ipv4::write_header(&mut header, ROUTER4, SERVER4, 1, len).unwrap();
-            (Sum::default(), 0x0800u16)
+            (Checksum::default(), 0x0800u16)
         }
         Family::V6 => {
             ipv6::write_header(&mut header, &ROUTER6, &SERVER6.octets(), 58, 64, len).unwrap();
-            (Sum::pseudo_v6(&ROUTER6, &SERVER6.octets(), 58, len), 0x86dd)
+            (Checksum::pseudo_v6(&ROUTER6, &SERVER6.octets(), 58, len), 0x86dd)
         }
     };
     let sum = pseudo.add_bytes(&message).finish();

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use handfast_stack::engine::{Ends, OpenError};
+use handfast_stack::engine::{FourTuple, OpenError};
 use handfast_stack::observe::{Closed, DropReason};
-use handfast_stack::wire::{Emit, LinkHeader, Mac};
+use handfast_stack::wire::{LinkHeader, Mac, TxSegment};
 
 use crate::caller::{Act, Order, Script, Told, calling, ends};
 use crate::client::{CLIENT_ISN, CLIENT_MAC, FAMILIES, Family, Lab, SERVER_MAC};
@@ -14,12 +14,12 @@ use crate::trace::{PORT, play_with};
 /// The peer's SYN-ACK for our SYN to `port`.
 fn syn_ack(lab: &mut Lab, family: Family, port: u16) -> Vec<u8> {
     let syn = lab.expect("S");
-    let emit = Emit {
+    let emit = TxSegment {
         seq: CLIENT_ISN,
         ack: syn.info.seq + 1,
         flags: letters("S."),
         window: 1000,
-        ..Emit::default()
+        ..TxSegment::default()
     };
     build(family, port, 80, &emit, &[])
 }
@@ -131,7 +131,7 @@ fn a_4_tuple_in_use_and_ends_that_do_not_match() {
     let (v4, v6) = (ends(Family::V4, 1), ends(Family::V6, 1));
     script.order(Order::Open(v4));
     script.order(Order::Open(v4));
-    script.order(Order::Open(Ends { local: v4.local, remote: v6.remote }));
+    script.order(Order::Open(FourTuple { local: v4.local, remote: v6.remote }));
     lab.run();
     assert_eq!(script.board().opens[1..], [Err(OpenError::InUse), Err(OpenError::Family)]);
     lab.expect("S");
@@ -201,12 +201,12 @@ fn the_way_there_and_the_way_back() {
         let ethertype = if family == Family::V4 { 0x0800 } else { 0x86dd };
         assert_eq!(syn[..14], *LinkHeader::untagged(ROUTER, SERVER_MAC, ethertype).as_bytes());
         let seq = u32::from_be_bytes(syn[syn.len() - 36..][..4].try_into().unwrap());
-        let emit = Emit {
+        let emit = TxSegment {
             seq: CLIENT_ISN,
             ack: handfast_stack::wire::Seq(seq) + 1,
             flags: letters("S."),
             window: 1000,
-            ..Emit::default()
+            ..TxSegment::default()
         };
         let mut answer = build(family, PORT, 80, &emit, &[]);
         // Through a VLAN.
@@ -268,7 +268,7 @@ fn a_caller_in_a_hurry_keeps_its_core_awake() {
 #[test]
 fn our_syns_are_not_half_open_connections_of_a_listener() {
     let (mut lab, script) = calling(|_| {});
-    let away = |port| Ends { local: SocketAddr::from(([192, 0, 2, 1], 81)), ..ends(Family::V4, port) };
+    let away = |port| FourTuple { local: SocketAddr::from(([192, 0, 2, 1], 81)), ..ends(Family::V4, port) };
     (1..=10).for_each(|port| script.order(Order::Open(away(port))));
     lab.run();
     assert_eq!((lab.all().len(), lab.sim.counters(0).half_open.value()), (10, 0));

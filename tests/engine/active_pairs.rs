@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use handfast_stack::engine::Ends;
+use handfast_stack::engine::FourTuple;
 use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::observe::Closed;
 use handfast_stack::service::Service;
-use handfast_stack::tcp::{SynOffer, User};
-use handfast_stack::wire::{Flags, Mac, Packet, Policy, parse};
+use handfast_stack::tcp::{ConnectionHandler, OfferedOptions};
+use handfast_stack::wire::{Flags, Mac, Packet, ParseConfig, parse};
 
 use crate::caller::{Act, Order, Script, Told, ends};
 use crate::client::{CLIENT_MAC, FAMILIES, Family, SERVER_MAC};
@@ -34,7 +34,8 @@ impl Pair {
                 Simulation::new(Setup { caller: Some(script.factory()), seed: 7, ..there }, &[])
             }
             Far::Listens(service) => {
-                let user = || -> Box<dyn Fn() -> Box<dyn User>> { Box::new(move || service.user()) };
+                let user =
+                    || -> Box<dyn Fn() -> Box<dyn ConnectionHandler>> { Box::new(move || service.user()) };
                 let rules =
                     ["192.0.2.9:4000", "[2001:db8::9]:4000"].map(|rule| (rule.parse().unwrap(), user()));
                 Simulation::new(there, &rules)
@@ -59,7 +60,7 @@ impl Pair {
     }
 
     fn carry(&mut self, frame: &[u8], out: bool) {
-        let flags = match parse(frame, &Policy::default()).unwrap() {
+        let flags = match parse(frame, &ParseConfig::default()).unwrap() {
             Packet::Tcp4(segment) => segment.info.flags,
             Packet::Tcp6(segment) => segment.info.flags,
             other => panic!("{other:?}"),
@@ -94,7 +95,7 @@ impl Pair {
 }
 
 fn side(mac: Mac, gateway: Mac) -> Setup {
-    let policy = Policy { mac: Some(mac), ..Policy::default() };
+    let policy = ParseConfig { mac: Some(mac), ..ParseConfig::default() };
     Setup { policy, capacity: 64, gateway, ..Setup::default() }
 }
 
@@ -110,9 +111,9 @@ enum Far<'a> {
 }
 
 /// The near side's connection as the far side opens it.
-fn reversed(family: Family) -> Ends {
-    let Ends { local, remote } = ends(family, PORT);
-    Ends { local: remote, remote: local }
+fn reversed(family: Family) -> FourTuple {
+    let FourTuple { local, remote } = ends(family, PORT);
+    FourTuple { local: remote, remote: local }
 }
 
 fn closed(side: &Simulation, how: Closed) -> u64 {
@@ -231,14 +232,14 @@ fn options_that_both_offer_and_no_others() {
         let on = |bit: u32| bits & (1 << bit) != 0;
         let (near, far) = (Script::default(), Script::default());
         let mut pair = Pair::new(&near, Far::Calls(&far));
-        let offer = SynOffer { window_scale: on(0), sack: on(1), timestamps: on(2) };
+        let offer = OfferedOptions { window_scale: on(0), sack: on(1), timestamps: on(2) };
         pair.near = near_side(&near, |setup| setup.config.syn_offer = offer);
         near.order(Order::Open(ends(Family::V4, PORT)));
         far.order(Order::Open(reversed(Family::V4)));
         pair.near.run();
         pair.far.run();
         let out = pair.near.collect().unwrap();
-        let Ok(Packet::Tcp4(syn)) = parse(&out, &Policy::default()) else { panic!("no segment") };
+        let Ok(Packet::Tcp4(syn)) = parse(&out, &ParseConfig::default()) else { panic!("no segment") };
         let options = syn.info.options;
         assert_eq!(options.mss, Some(1460));
         assert_eq!(options.window_scale, on(0).then_some(0));
@@ -248,14 +249,14 @@ fn options_that_both_offer_and_no_others() {
         let _ = pair.far.collect().unwrap();
         pair.far.run();
         let back = pair.far.collect().unwrap();
-        let Ok(Packet::Tcp4(syn_ack)) = parse(&back, &Policy::default()) else { panic!("no segment") };
+        let Ok(Packet::Tcp4(syn_ack)) = parse(&back, &ParseConfig::default()) else { panic!("no segment") };
         assert!(syn_ack.info.flags.has(Flags::SYN.with(Flags::ACK)));
         assert_eq!(syn_ack.info.options.window_scale, on(0).then_some(0));
         assert_eq!(syn_ack.info.options.timestamps.is_some(), on(2));
         assert!(pair.near.inject(&back));
         pair.near.run();
         let ack = pair.near.collect().unwrap();
-        let Ok(Packet::Tcp4(ack)) = parse(&ack, &Policy::default()) else { panic!("no segment") };
+        let Ok(Packet::Tcp4(ack)) = parse(&ack, &ParseConfig::default()) else { panic!("no segment") };
         assert_eq!(ack.info.options.timestamps.is_some(), on(2));
     }
 }

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use handfast_stack::tcp::Now;
-use handfast_stack::wire::{Emit, Flags, Options, Seq, Timestamps};
+use handfast_stack::tcp::Time;
+use handfast_stack::wire::{Flags, Options, Seq, Timestamps, TxSegment};
 use proptest::prelude::*;
 
 use crate::active_errors::complaint;
@@ -102,7 +102,7 @@ fn happens(lab: &mut Lab, script: &Script, places: &Places, last: &[u8], event: 
             };
             let (expected, sent) = places[place(*family, *port)];
             let (seq, ack) = (expected + *seq, sent + *ack);
-            let emit = Emit { seq, ack, flags: Flags(*flags), window: *window, options };
+            let emit = TxSegment { seq, ack, flags: Flags(*flags), window: *window, options };
             assert!(lab.sim.inject(&build(FAMILIES[*family], *port, 80, &emit, &vec![7; *len])));
         }
         Event::Error(kind, code, beside) if !last.is_empty() => {
@@ -135,7 +135,7 @@ fn run(frames: u32, start: u64, when_opened: &[Act], events: &[Event]) {
         setup.frames = frames;
         setup.bounds.send_buffers = 8;
         setup.bounds.time_wait_budget = 2;
-        setup.start = Now::from_millis(start);
+        setup.start = Time::from_millis(start);
     });
     script.board().when_opened = when_opened.to_vec();
     let mut places: Places = [(CLIENT_ISN, Seq(0)); 8];

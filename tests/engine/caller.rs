@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use handfast_stack::engine::simulation::{Setup, Simulation};
-use handfast_stack::engine::{Caller, Ends, Line, OpenError};
+use handfast_stack::engine::{FourTuple, OpenContext, OpenError, Opener};
 use handfast_stack::observe::Closed;
-use handfast_stack::tcp::{Accept, Ended, Handle, IcmpError, Now, User};
-use handfast_stack::wire::Policy;
+use handfast_stack::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, IcmpError, Time};
+use handfast_stack::wire::ParseConfig;
 
 use crate::client::{Family, Lab, SERVER_MAC, SERVER4, SERVER6};
 
@@ -25,8 +25,8 @@ pub enum Act {
 /// What the caller is to do at its next turn.
 #[derive(Clone, Debug)]
 pub enum Order {
-    Open(Ends),
-    Syn(Ends),
+    Open(FourTuple),
+    Syn(FourTuple),
     Act(u32, Act),
 }
 
@@ -46,13 +46,13 @@ pub enum Told {
 pub struct Board {
     pub orders: VecDeque<Order>,
     pub told: Vec<Told>,
-    /// What [`Line::open`] said.
+    /// What [`OpenContext::open`] said.
     pub opens: Vec<Result<u32, OpenError>>,
-    /// What [`Line::syn`] said.
+    /// What [`OpenContext::send_stateless_syn`] said.
     pub syns: Vec<Result<(), OpenError>>,
     /// Whether it floods.
     pub floods: bool,
-    /// What [`Line::with`] said.
+    /// What [`OpenContext::with_connection`] said.
     pub found: Vec<bool>,
     /// Done in `opened`.
     pub when_opened: Vec<Act>,
@@ -81,13 +81,13 @@ impl Script {
         told.into_iter().filter(|told| !matches!(told, Told::Heard(_))).collect()
     }
 
-    pub fn factory(&self) -> handfast_stack::engine::CallerFactory {
+    pub fn factory(&self) -> handfast_stack::engine::OpenerFactory {
         let script = self.clone();
         Box::new(move |_, _| Box::new(script.clone()))
     }
 }
 
-fn act(connection: &mut Handle<'_>, act: &Act) {
+fn act(connection: &mut Connection<'_>, act: &Act) {
     match act {
         // Refused where the direction is closed or there is no buffer.
         Act::Send(octets) => drop(connection.send(&vec![b'x'; *octets])),
@@ -98,47 +98,47 @@ fn act(connection: &mut Handle<'_>, act: &Act) {
     }
 }
 
-impl User for Script {
-    fn opened(&mut self, connection: &mut Handle<'_>) {
+impl ConnectionHandler for Script {
+    fn on_established(&mut self, connection: &mut Connection<'_>) {
         let mut board = self.board();
         board.told.push(Told::Opened(connection.number()));
         board.when_opened.iter().for_each(|what| act(connection, what));
     }
 
-    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+    fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         connection.read(data.len());
         self.board().told.push(Told::Data(connection.number(), data.len()));
-        Accept::Taken
+        DataResult::Taken
     }
 
-    fn acknowledged(&mut self, connection: &mut Handle<'_>, octets: usize) {
+    fn on_acked(&mut self, connection: &mut Connection<'_>, octets: usize) {
         self.board().told.push(Told::Acknowledged(connection.number(), octets));
     }
 
-    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+    fn on_fin(&mut self, connection: &mut Connection<'_>) {
         self.board().told.push(Told::PeerClosed(connection.number()));
         connection.close();
     }
 
-    fn heard(&mut self, connection: &mut Handle<'_>) {
+    fn on_alive(&mut self, connection: &mut Connection<'_>) {
         let mut board = self.board();
         board.told.push(Told::Heard(connection.number()));
         board.when_heard.iter().for_each(|what| act(connection, what));
     }
 
-    fn unreachable(&mut self, connection: &mut Handle<'_>, error: IcmpError) {
+    fn on_icmp_error(&mut self, connection: &mut Connection<'_>, error: IcmpError) {
         let mut board = self.board();
         board.told.push(Told::Unreachable(connection.number(), error));
         board.when_unreachable.iter().for_each(|what| act(connection, what));
     }
 
-    fn closed(&mut self, ended: &Ended<'_>, how: Closed) {
+    fn on_closed(&mut self, ended: &ClosedConnection<'_>, how: Closed) {
         self.board().told.push(Told::Closed(ended.number, how));
     }
 }
 
-impl Caller for Script {
-    fn call(&mut self, line: &mut dyn Line) {
+impl Opener for Script {
+    fn poll_open(&mut self, line: &mut dyn OpenContext) {
         let orders = std::mem::take(&mut self.board().orders);
         for order in orders {
             match order {
@@ -147,34 +147,34 @@ impl Caller for Script {
                     self.board().opens.push(opened);
                 }
                 Order::Syn(ends) => {
-                    let sent = line.syn(ends);
+                    let sent = line.send_stateless_syn(ends);
                     self.board().syns.push(sent);
                 }
                 Order::Act(number, what) => {
-                    let found = line.with(number, &mut |connection| act(connection, &what));
+                    let found = line.with_connection(number, &mut |connection| act(connection, &what));
                     self.board().found.push(found);
                 }
             }
         }
     }
 
-    fn due_ms(&self, _: Now, most: u32) -> u32 {
+    fn next_deadline_ms(&self, _: Time, most: u32) -> u32 {
         if self.board().orders.is_empty() { most } else { 0 }
     }
 
-    fn floods(&self) -> bool {
+    fn is_flood(&self) -> bool {
         self.board().floods
     }
 }
 
 /// From the stack under test, port 80, to the test's port.
-pub fn ends(family: Family, port: u16) -> Ends {
+pub fn ends(family: Family, port: u16) -> FourTuple {
     match family {
-        Family::V4 => Ends {
+        Family::V4 => FourTuple {
             local: SocketAddr::from((SERVER4, 80)),
             remote: SocketAddr::from((Ipv4Addr::new(192, 0, 2, 9), port)),
         },
-        Family::V6 => Ends {
+        Family::V6 => FourTuple {
             local: SocketAddr::from((SERVER6, 80)),
             remote: SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9), port)),
         },
@@ -184,7 +184,7 @@ pub fn ends(family: Family, port: u16) -> Ends {
 /// A lab whose stack calls and does not listen.
 pub fn calling(change: impl FnOnce(&mut Setup)) -> (Lab, Script) {
     let script = Script::default();
-    let policy = Policy { mac: Some(SERVER_MAC), ..Policy::default() };
+    let policy = ParseConfig { mac: Some(SERVER_MAC), ..ParseConfig::default() };
     let mut setup = Setup { policy, capacity: 64, caller: Some(script.factory()), ..Setup::default() };
     setup.sources = vec!["192.0.2.1:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap()];
     setup.bounds.send_buffers = 64;

@@ -6,8 +6,8 @@ use std::net::Ipv6Addr;
 use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::observe::{CLOSED, Closed, DROP_REASONS, DropReason};
 use handfast_stack::service::Service;
-use handfast_stack::tcp::Now;
-use handfast_stack::wire::{Emit, Mac, Options, Policy, SegmentInfo, Seq, Timestamps};
+use handfast_stack::tcp::Time;
+use handfast_stack::wire::{Mac, Options, ParseConfig, SegmentInfo, Seq, Timestamps, TxSegment};
 
 use crate::frames::{build, letters, read};
 
@@ -48,13 +48,14 @@ impl Lab {
     }
 
     pub fn with(service: Service, change: impl FnOnce(&mut Setup)) -> Lab {
-        let policy = Policy { mac: Some(SERVER_MAC), ..Policy::default() };
+        let policy = ParseConfig { mac: Some(SERVER_MAC), ..ParseConfig::default() };
         let mut setup = Setup { policy, capacity: 64, ..Setup::default() };
         setup.bounds.send_buffers = 64;
         change(&mut setup);
         let start_ms = setup.start.micros / 1000;
         let user = |text: &str| {
-            let make: Box<dyn Fn() -> Box<dyn handfast_stack::tcp::User>> = Box::new(move || service.user());
+            let make: Box<dyn Fn() -> Box<dyn handfast_stack::tcp::ConnectionHandler>> =
+                Box::new(move || service.user());
             (text.parse().unwrap(), make)
         };
         let services = [user("192.0.2.1:80"), user("[2001:db8::1]:80")];
@@ -62,7 +63,7 @@ impl Lab {
     }
 
     /// Around a simulation made elsewhere, which starts at this time.
-    pub fn around(sim: Simulation, start: Now) -> Lab {
+    pub fn around(sim: Simulation, start: Time) -> Lab {
         Lab { sim, replies: VecDeque::new(), start_ms: start.micros / 1000 }
     }
 
@@ -209,7 +210,7 @@ impl Client {
 
     pub fn with_options(&self, flags: &str, payload: &[u8], options: Options) -> Vec<u8> {
         let flags = letters(flags);
-        let emit = Emit { seq: self.seq, ack: self.ack, flags, window: self.window, options };
+        let emit = TxSegment { seq: self.seq, ack: self.ack, flags, window: self.window, options };
         build(self.family, self.port, 80, &emit, payload)
     }
 

@@ -3,7 +3,7 @@
 use handfast_stack::engine::simulation::Setup;
 use handfast_stack::observe::DropReason;
 use handfast_stack::service::Service;
-use handfast_stack::tcp::{CookieMode, Now};
+use handfast_stack::tcp::{CookieMode, Time};
 use handfast_stack::wire::{Options, Seq, Timestamps};
 
 use crate::client::{CLIENT_ISN, Client, FAMILIES, Family, Lab};
@@ -11,7 +11,7 @@ use crate::client::{CLIENT_ISN, Client, FAMILIES, Family, Lab};
 fn always(setup: &mut Setup) {
     setup.config.cookies = CookieMode::Always;
     // The beginning of a period of 64 s.
-    setup.start = Now::from_millis(64_000 * 100);
+    setup.start = Time::from_millis(64_000 * 100);
 }
 
 /// A client with the cookie it was given.

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use handfast_stack::engine::{Facts, Question};
+use handfast_stack::engine::{ConnInfo, ConnQuery};
 use handfast_stack::service::Service;
 use handfast_stack::table::Slot;
 use handfast_stack::tcp::{State, Timer};
@@ -17,13 +17,13 @@ const CLIENT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9);
 const SLOTS: u32 = 64;
 
 /// What the core says of the client's connection, whichever slot it has; it has at most one.
-fn facts(lab: &Lab, client: &Client) -> Option<Facts> {
+fn facts(lab: &Lab, client: &Client) -> Option<ConnInfo> {
     let worker = lab.sim.worker(0);
-    let told: Vec<Facts> = match client.family {
+    let told: Vec<ConnInfo> = match client.family {
         Family::V4 => {
             let key = FlowKey4 { remote: CLIENT4, local: SERVER4, remote_port: client.port, local_port: 80 };
             let mut asked: Vec<_> =
-                (0..SLOTS).map(|slot| Question { key, slot: Slot(slot), facts: None }).collect();
+                (0..SLOTS).map(|slot| ConnQuery { key, slot: Slot(slot), facts: None }).collect();
             worker.describe4(&mut asked);
             asked.iter().filter_map(|question| question.facts).collect()
         }
@@ -31,7 +31,7 @@ fn facts(lab: &Lab, client: &Client) -> Option<Facts> {
             let (remote, local) = (CLIENT6.octets(), SERVER6.octets());
             let key = FlowKey6 { remote, local, remote_port: client.port, local_port: 80 };
             let mut asked: Vec<_> =
-                (0..SLOTS).map(|slot| Question { key, slot: Slot(slot), facts: None }).collect();
+                (0..SLOTS).map(|slot| ConnQuery { key, slot: Slot(slot), facts: None }).collect();
             worker.describe6(&mut asked);
             asked.iter().filter_map(|question| question.facts).collect()
         }
@@ -93,7 +93,7 @@ fn a_slot_of_another_core_is_not_looked_at() {
     let client = Client::open(Family::V4, 4000, &mut lab);
     let key = FlowKey4 { remote: CLIENT4, local: SERVER4, remote_port: client.port, local_port: 80 };
     let mut asked: Vec<_> =
-        (0..2 * SLOTS).map(|slot| Question { key, slot: Slot(slot), facts: None }).collect();
+        (0..2 * SLOTS).map(|slot| ConnQuery { key, slot: Slot(slot), facts: None }).collect();
     lab.sim.worker(1).describe4(&mut asked);
     assert!(asked.iter().all(|question| question.facts.is_none()));
     lab.sim.worker(0).describe4(&mut asked);

@@ -1,7 +1,7 @@
 //! Rate limits beside floods: what those are answered who ask for little.
 
 use handfast_stack::service::Service;
-use handfast_stack::wire::{Emit, Options, Seq};
+use handfast_stack::wire::{Options, Seq, TxSegment};
 
 use crate::client::Lab;
 use crate::frames::{build_from, letters};
@@ -52,7 +52,12 @@ fn resets_of_others_are_sent_beside_a_flood_of_acks() {
 
 /// A segment over IPv4 of no connection.
 fn stray(source: [u8; 4], port: u16, flags: &str) -> Vec<u8> {
-    let emit =
-        Emit { seq: Seq(9), ack: Seq(5), flags: letters(flags), window: 512, options: Options::default() };
+    let emit = TxSegment {
+        seq: Seq(9),
+        ack: Seq(5),
+        flags: letters(flags),
+        window: 512,
+        options: Options::default(),
+    };
     build_from(source, 40_000, port, &emit)
 }

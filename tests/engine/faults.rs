@@ -1,6 +1,6 @@
 //! SYNs mistreated on purpose.
 
-use handfast_stack::engine::Fault;
+use handfast_stack::engine::FaultInjection;
 use handfast_stack::observe::{Closed, DropReason};
 use handfast_stack::service::Service;
 
@@ -10,7 +10,7 @@ use crate::client::{Client, FAMILIES, Family, Lab};
 fn shares_of_syns_are_dropped_and_reset() {
     for family in FAMILIES {
         let mut lab = Lab::with(Service::Discard, |setup| {
-            setup.fault = Fault { drop: 0.2, reset: 0.3, delay_ms: 0 };
+            setup.fault = FaultInjection { drop: 0.2, reset: 0.3, delay_ms: 0 };
             setup.capacity = 4096;
             setup.bounds.rst_rate = 100_000;
         });

@@ -1,6 +1,6 @@
 //! SYNs of which nothing is kept.
 
-use handfast_stack::engine::{Ends, OpenError};
+use handfast_stack::engine::{FourTuple, OpenError};
 use handfast_stack::observe::DropReason;
 
 use crate::caller::{Order, calling, ends};
@@ -49,7 +49,7 @@ fn a_caller_that_does_not_flood_answers_with_a_rst() {
 fn a_turn_sends_a_limited_number_and_families_do_not_mix() {
     let (mut lab, script) = calling(|_| {});
     script.board().floods = true;
-    let mixed = Ends { remote: ends(Family::V6, 7000).remote, ..ends(Family::V4, 7000) };
+    let mixed = FourTuple { remote: ends(Family::V6, 7000).remote, ..ends(Family::V4, 7000) };
     script.order(Order::Syn(mixed));
     for port in 1000..4000 {
         script.order(Order::Syn(ends(Family::V4, port)));

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use handfast_stack::wire::{
-    Emit, Flags, FlowKey4, FlowKey6, LinkHeader, Mac, Packet, Policy, parse, write_segment,
+    Flags, FlowKey4, FlowKey6, LinkHeader, Mac, Packet, ParseConfig, TxSegment, parse, write_segment,
 };
 
 use crate::client::{CLIENT_MAC, Family, Reply, SERVER_MAC, SERVER4, SERVER6};
@@ -35,7 +35,7 @@ fn key6(port: u16, server_port: u16) -> FlowKey6 {
 }
 
 /// A frame from client to server.
-pub fn build(family: Family, port: u16, server_port: u16, emit: &Emit, payload: &[u8]) -> Vec<u8> {
+pub fn build(family: Family, port: u16, server_port: u16, emit: &TxSegment, payload: &[u8]) -> Vec<u8> {
     let ethertype = if family == Family::V4 { 0x0800 } else { 0x86dd };
     let link = LinkHeader::untagged(SERVER_MAC, CLIENT_MAC, ethertype);
     let mut frame = vec![0; 1792];
@@ -49,7 +49,7 @@ pub fn build(family: Family, port: u16, server_port: u16, emit: &Emit, payload: 
 }
 
 /// A segment over IPv4 from any client to the server.
-pub fn build_from(source: [u8; 4], port: u16, server_port: u16, emit: &Emit) -> Vec<u8> {
+pub fn build_from(source: [u8; 4], port: u16, server_port: u16, emit: &TxSegment) -> Vec<u8> {
     let mut frame = vec![0; 128];
     frame[..14].copy_from_slice(LinkHeader::untagged(SERVER_MAC, CLIENT_MAC, 0x0800).as_bytes());
     let key = FlowKey4 { local: source, ..key4(port, server_port) };
@@ -71,7 +71,7 @@ pub fn read_with_mac(frame: &[u8]) -> (Mac, Reply) {
 }
 
 fn read_at(mac: Mac, frame: &[u8]) -> Option<Reply> {
-    let policy = Policy { mac: Some(mac), ..Policy::default() };
+    let policy = ParseConfig { mac: Some(mac), ..ParseConfig::default() };
     let (family, port, info, payload) = match parse(frame, &policy) {
         Ok(Packet::Tcp4(s)) => (Family::V4, s.key.local_port, s.info, s.payload(frame)),
         Ok(Packet::Tcp6(s)) => (Family::V6, s.key.local_port, s.info, s.payload(frame)),

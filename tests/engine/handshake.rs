@@ -6,7 +6,7 @@ use handfast_stack::service::Service;
 use crate::client::{Client, FAMILIES, Lab};
 use crate::frames::{build, letters};
 use crate::trace::{opened, plain, table};
-use handfast_stack::wire::{Emit, Seq};
+use handfast_stack::wire::{Seq, TxSegment};
 
 #[test]
 fn listen_takes_a_syn_and_nothing_else() {
@@ -79,7 +79,8 @@ fn a_closed_port_resets() {
         let rows =
             [("S", 0, Some((0, 11))), (".", 5, Some((77, 0))), ("F", 3, Some((0, 14))), ("R", 0, None)];
         for (flags, len, answer) in rows {
-            let emit = Emit { seq: Seq(10), ack: Seq(77), flags: letters(flags), ..Emit::default() };
+            let emit =
+                TxSegment { seq: Seq(10), ack: Seq(77), flags: letters(flags), ..TxSegment::default() };
             lab.send(&build(family, 4000, 81, &emit, &vec![0; len]));
             match answer {
                 None => lab.silent(),

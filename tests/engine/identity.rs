@@ -5,15 +5,15 @@ use std::net::{IpAddr, Ipv6Addr};
 use handfast_stack::observe::DropReason;
 use handfast_stack::service::Service;
 use handfast_stack::wire::ethernet::{ARP, IPV6};
-use handfast_stack::wire::{LinkHeader, Mac, Policy};
+use handfast_stack::wire::{LinkHeader, Mac, ParseConfig};
 
 use crate::client::{CLIENT_MAC, Client, FAMILIES, Lab, SERVER_MAC, SERVER4, SERVER6};
 
 const OTHER_MAC: Mac = [2, 0, 0, 0, 0, 0x99];
 const ALL_NODES: Mac = [0x33, 0x33, 0, 0, 0, 1];
 
-fn with_mac(mac: Mac) -> Policy {
-    Policy { mac: Some(mac), ..Policy::default() }
+fn with_mac(mac: Mac) -> ParseConfig {
+    ParseConfig { mac: Some(mac), ..ParseConfig::default() }
 }
 
 /// Destination and source of each frame that was sent.
@@ -62,7 +62,7 @@ fn syn_from_the_end_of_a_subnet() -> Vec<u8> {
 fn subnets_are_others_from_then_on() {
     let mut lab = Lab::new(Service::Discard);
     let subnets = vec!["192.0.2.8/30".parse().unwrap()];
-    lab.sim.worker_mut(0).set_policy(0, &Policy { subnets, ..with_mac(SERVER_MAC) });
+    lab.sim.worker_mut(0).set_policy(0, &ParseConfig { subnets, ..with_mac(SERVER_MAC) });
     lab.sim.inject(&syn_from_the_end_of_a_subnet());
     lab.sim.run();
     assert_eq!((ends(&mut lab).len(), lab.dropped(DropReason::SourceAddress)), (0, 1));

@@ -4,8 +4,8 @@
 use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::observe::Closed;
 use handfast_stack::service::{Service, limited};
-use handfast_stack::tcp::{IdleLimits, User};
-use handfast_stack::wire::{Flags, Policy};
+use handfast_stack::tcp::{ConnectionHandler, IdleLimits};
+use handfast_stack::wire::{Flags, ParseConfig};
 
 use crate::client::{Client, FAMILIES, Family, Lab, Reply, SERVER_MAC};
 
@@ -177,11 +177,11 @@ fn a_suspended_machine_keeps_its_connections() {
 /// Each listener may have its own.
 #[test]
 fn limits_are_the_listener_s_own() {
-    let policy = Policy { mac: Some(SERVER_MAC), ..Policy::default() };
+    let policy = ParseConfig { mac: Some(SERVER_MAC), ..ParseConfig::default() };
     let mut setup = Setup { policy, ..Setup::default() };
     setup.config.idle = IdleLimits { keepalive_ms: 0, timeout_ms: 600_000 };
     let start = setup.start;
-    type Make = Box<dyn Fn() -> Box<dyn User>>;
+    type Make = Box<dyn Fn() -> Box<dyn ConnectionHandler>>;
     let own = IdleLimits { keepalive_ms: 0, timeout_ms: 30_000 };
     let short: Make = Box::new(move || limited(Service::Echo.user(), own));
     let long: Make = Box::new(|| Service::Echo.user());

@@ -3,7 +3,7 @@
 
 use handfast_stack::observe::{CoreCounters, DropReason};
 use handfast_stack::service::Service;
-use handfast_stack::wire::{Mac, Policy};
+use handfast_stack::wire::{Mac, ParseConfig};
 
 use crate::client::{Client, FAMILIES, Family, Lab, Reply, SERVER_MAC};
 use crate::frames::read_with_mac;
@@ -36,7 +36,7 @@ impl Links {
         let lab = Lab::with(service, |setup| {
             setup.cores = places.len();
             setup.ports = places.iter().map(|ports| ports.to_vec()).collect();
-            setup.more_devices = vec![Policy { mac: Some(macs[1]), ..setup.policy.clone() }];
+            setup.more_devices = vec![ParseConfig { mac: Some(macs[1]), ..setup.policy.clone() }];
             setup.frames = frames;
         });
         Links { lab, places, macs, next: 0 }

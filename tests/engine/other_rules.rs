@@ -1,25 +1,25 @@
 //! Listeners change under way: connections stay with who answered them, new ones meet the new
 //! rules.
 
-use handfast_stack::engine::Fault;
+use handfast_stack::engine::FaultInjection;
 use handfast_stack::engine::simulation::{MakeUser, Setup};
 use handfast_stack::observe::{Closed, DropReason};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::CookieMode;
-use handfast_stack::wire::Owned;
+use handfast_stack::wire::EndpointRange;
 
 use crate::client::{Client, FAMILIES, Family, Lab};
 
 const BOTH: [&str; 2] = ["192.0.2.1:80", "[2001:db8::1]:80"];
 
 /// Rules for both families' port 80: `None` as before, or another service.
-pub fn rules(rules: &[(&str, Option<Service>)]) -> Vec<(Owned, Option<MakeUser>)> {
+pub fn rules(rules: &[(&str, Option<Service>)]) -> Vec<(EndpointRange, Option<MakeUser>)> {
     let make = |service: Service| Box::new(move || service.user()) as MakeUser;
     rules.iter().map(|(owned, service)| (owned.parse().unwrap(), service.map(make))).collect()
 }
 
 fn listen(lab: &mut Lab, wanted: &[(&str, Option<Service>)]) {
-    lab.sim.listen(&rules(wanted), Fault::default(), |_, _| {}).expect("rules without conflict");
+    lab.sim.listen(&rules(wanted), FaultInjection::default(), |_, _| {}).expect("rules without conflict");
 }
 
 fn echoes(lab: &mut Lab, client: &mut Client) {
@@ -147,13 +147,13 @@ fn time_wait_is_not_reopened_at_a_removed_listener() {
 #[test]
 fn faults_change_with_the_rules() {
     let mut lab = Lab::new(Service::Echo);
-    let all = Fault { drop: 1.0, ..Fault::default() };
+    let all = FaultInjection { drop: 1.0, ..FaultInjection::default() };
     let same = || rules(&BOTH.map(|owned| (owned, None)));
     lab.sim.listen(&same(), all, |_, _| {}).unwrap();
     lab.send(&Client::new(Family::V4, 4000).syn());
     lab.silent();
     lab.assert_dropped(&[(DropReason::FaultDrop, 1)]);
-    lab.sim.listen(&same(), Fault::default(), |_, _| {}).unwrap();
+    lab.sim.listen(&same(), FaultInjection::default(), |_, _| {}).unwrap();
     Client::open(Family::V4, 4000, &mut lab).close(&mut lab);
     lab.over();
 }
@@ -168,7 +168,7 @@ fn contradictions_change_nothing() {
         &[(v4, None), (v4, None)],
         &[("192.0.2.1:81", None)],
     ] {
-        assert!(lab.sim.listen(&rules(wrong), Fault::default(), |_, _| panic!("changed")).is_err());
+        assert!(lab.sim.listen(&rules(wrong), FaultInjection::default(), |_, _| panic!("changed")).is_err());
     }
     echoes(&mut lab, &mut client);
     client.close(&mut lab);
@@ -185,7 +185,7 @@ fn cores_need_not_change_at_the_same_moment() {
         let late = client.say(b"on the way");
         let stranger = Client::new(family, 4001).syn();
         lab.sim
-            .listen(&[], Fault::default(), |changed, sim| {
+            .listen(&[], FaultInjection::default(), |changed, sim| {
                 // The first is answered by RST already, the second not yet.
                 if changed == 1 {
                     assert!(sim.inject_at(0, &stranger));

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use handfast_stack::engine::Fault;
+use handfast_stack::engine::FaultInjection;
 use handfast_stack::engine::simulation::{Service as Ours, Setup, Simulation};
 use handfast_stack::service::Service;
-use handfast_stack::tcp::Now;
-use handfast_stack::wire::{Emit, Options, Policy, Seq};
+use handfast_stack::tcp::Time;
+use handfast_stack::wire::{Options, ParseConfig, Seq, TxSegment};
 use proptest::prelude::*;
 
 use crate::client::{CLIENT_ISN, Family, Lab, SERVER_MAC};
@@ -59,11 +59,11 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let policy = Policy { mac: Some(SERVER_MAC), ..Policy::default() };
+        let policy = ParseConfig { mac: Some(SERVER_MAC), ..ParseConfig::default() };
         let setup = Setup { policy, capacity: 64, cores: 2, ..Setup::default() };
         let sim = Simulation::new(setup, &[] as &[Ours]);
         World {
-            lab: Lab::around(sim, Now::from_millis(1_000_000)),
+            lab: Lab::around(sim, Time::from_millis(1_000_000)),
             now: [0; PORTS as usize],
             open: BTreeMap::new(),
             used: 0,
@@ -73,7 +73,7 @@ impl World {
 
     /// At one core or the other.
     fn send(&mut self, from: u16, port: u16, (seq, ack): (Seq, Seq), flags: &str, payload: &[u8]) {
-        let emit = Emit { seq, ack, flags: letters(flags), window: 65_535, options: Options::default() };
+        let emit = TxSegment { seq, ack, flags: letters(flags), window: 65_535, options: Options::default() };
         self.turn += 1;
         assert!(self.lab.sim.inject_at(self.turn % 2, &build(Family::V4, from, 80 + port, &emit, payload)));
         self.lab.run();
@@ -91,7 +91,7 @@ impl World {
         if self.turn % 2 == 1 {
             asked.reverse();
         }
-        self.lab.sim.listen(&rules(&asked), Fault::default(), |_, _| {}).expect("no two are alike");
+        self.lab.sim.listen(&rules(&asked), FaultInjection::default(), |_, _| {}).expect("no two are alike");
         self.now = wanted;
     }
 

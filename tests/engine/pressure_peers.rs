@@ -5,7 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use handfast_stack::engine::simulation::{MakeUser, Setup, Simulation};
 use handfast_stack::service::Service;
 use handfast_stack::wire::{
-    Emit, Flags, FlowKey4, LinkHeader, Options, Packet, Policy, SegmentInfo, Seq, parse, write_segment,
+    Flags, FlowKey4, LinkHeader, Options, Packet, ParseConfig, SegmentInfo, Seq, TxSegment, parse,
+    write_segment,
 };
 
 use crate::client::{CLIENT_MAC, SERVER_MAC, SERVER4};
@@ -56,7 +57,7 @@ pub struct Crowd {
 
 impl Crowd {
     pub fn new(send_buffers: u32) -> Crowd {
-        let policy = Policy { mac: Some(SERVER_MAC), ..Policy::default() };
+        let policy = ParseConfig { mac: Some(SERVER_MAC), ..ParseConfig::default() };
         let mut setup = Setup { policy, capacity: 32_768, frames: 4096, ..Setup::default() };
         setup.bounds.send_buffers = send_buffers;
         setup.config.persist_timeout_ms = 60_000;
@@ -174,7 +175,7 @@ impl Crowd {
         let (local, local_port, remote_port) = ends;
         let key = FlowKey4 { remote: SERVER4, local, remote_port, local_port };
         let flags = letters(flags);
-        let emit = Emit { seq: at.0, ack: at.1, flags, window, options: Options::default() };
+        let emit = TxSegment { seq: at.0, ack: at.1, flags, window, options: Options::default() };
         let mut frame = vec![0; 256];
         frame[..14].copy_from_slice(LinkHeader::untagged(SERVER_MAC, CLIENT_MAC, 0x0800).as_bytes());
         let len = write_segment(&mut frame, 14, &key, &emit, payload).expect("room for the segment");
@@ -193,7 +194,7 @@ fn window(kind: Kind) -> u16 {
 
 /// Whose a segment of the server is, and the bytes it carries.
 fn read(frame: &[u8]) -> Option<(Ends, SegmentInfo, u16)> {
-    let policy = Policy { mac: Some(CLIENT_MAC), ..Policy::default() };
+    let policy = ParseConfig { mac: Some(CLIENT_MAC), ..ParseConfig::default() };
     match parse(frame, &policy) {
         Ok(Packet::Tcp4(segment)) => {
             let key = segment.key;

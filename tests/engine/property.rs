@@ -1,8 +1,8 @@
 //! Whatever arrives: no panic, no lost frame, no amplification, bounded state.
 
 use handfast_stack::service::Service;
-use handfast_stack::tcp::{CookieMode, Now};
-use handfast_stack::wire::{Emit, Flags, Options, Seq, Timestamps};
+use handfast_stack::tcp::{CookieMode, Time};
+use handfast_stack::wire::{Flags, Options, Seq, Timestamps, TxSegment};
 use proptest::prelude::*;
 
 use crate::client::{CLIENT_ISN, FAMILIES, Lab};
@@ -93,7 +93,7 @@ fn frame(event: &Event, places: &[Place]) -> Vec<u8> {
             };
             let (expected, sent) = places[place(*family, *port)];
             let (seq, ack) = (expected + *seq, sent + *ack);
-            let emit = Emit { seq, ack, flags: Flags(*flags), window: *window, options };
+            let emit = TxSegment { seq, ack, flags: Flags(*flags), window: *window, options };
             build(FAMILIES[*family], *port, 80, &emit, &vec![7; *len])
         }
         Event::Broken(event, changes) => {
@@ -117,7 +117,7 @@ fn run(service: Service, cookies: CookieMode, start: u64, events: &[Event]) {
         setup.bounds.half_open_bound = 2;
         setup.bounds.time_wait_budget = 2;
         setup.config.cookies = cookies;
-        setup.start = Now::from_millis(start);
+        setup.start = Time::from_millis(start);
     });
     let mut places = [(CLIENT_ISN, Seq(0)); 16];
     for event in events {

@@ -2,7 +2,7 @@
 
 use handfast_stack::observe::{Closed, DropReason};
 use handfast_stack::service::Service;
-use handfast_stack::tcp::Now;
+use handfast_stack::tcp::Time;
 use handfast_stack::wire::{Options, Seq, Timestamps};
 
 use crate::client::{Client, FAMILIES, Family, Lab};
@@ -89,7 +89,7 @@ fn our_sequence_numbers_wrap() {
         let mut probe = Lab::new(Service::Echo);
         let first = Client::new(family, 4000).handshake(&mut probe, stamped(1)).info.seq;
         let ticks = u64::from(Seq(0xffff_f000).since(first));
-        let start = Now { micros: 1_000_000_000 + ticks * 4 };
+        let start = Time { micros: 1_000_000_000 + ticks * 4 };
         let mut lab = Lab::with(Service::Echo, |setup| setup.start = start);
         let mut client = Client::open(family, 4000, &mut lab);
         assert_eq!(client.ack, Seq(0xffff_f001), "the ISN clock");

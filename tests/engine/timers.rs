@@ -2,7 +2,7 @@
 
 use handfast_stack::observe::Closed;
 use handfast_stack::service::Service;
-use handfast_stack::tcp::Now;
+use handfast_stack::tcp::Time;
 use handfast_stack::wire::Flags;
 
 use crate::client::{Client, FAMILIES, Lab, Reply};
@@ -222,7 +222,7 @@ fn a_silly_window_is_used_after_the_override() {
 #[test]
 fn timers_live_through_the_clock_s_wrap() {
     for before in [200, 1_500, 4_200, 59_000] {
-        let start = Now::from_millis((1 << 32) - before);
+        let start = Time::from_millis((1 << 32) - before);
         let mut lab = Lab::with(Service::Echo, |setup| setup.start = start);
         let mut client = Client::open(FAMILIES[0], 4000, &mut lab);
         let hello = client.say(b"hello");

@@ -11,7 +11,7 @@
 //! What the server sends beyond the `<` lines, and what it fails to send, ends the test.
 
 use handfast_stack::observe::Closed;
-use handfast_stack::wire::{Emit, Flags, Options, Seq};
+use handfast_stack::wire::{Flags, Options, Seq, TxSegment};
 
 use crate::caller::{Act, Order, Script, Told, calling, ends};
 use crate::client::{CLIENT_ISN, Family, Lab};
@@ -124,7 +124,7 @@ impl Player<'_> {
         let words = Words::of(rest);
         let flags = letters(words.flags);
         let syn = flags.has(Flags::SYN);
-        let emit = Emit {
+        let emit = TxSegment {
             seq: CLIENT_ISN + words.seq,
             ack: self.isn.unwrap_or_default() + words.ack,
             flags,

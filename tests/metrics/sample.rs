@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use handfast_load::{FAILURES, Totals};
-use handfast_stack::engine::stack::{Active, ActiveDevice};
+use handfast_stack::engine::stack::{Effective, EffectiveDevice};
 use handfast_stack::engine::{
     CoreSnapshot, KernelSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot, SteeringSnapshot,
 };
@@ -15,8 +15,8 @@ pub const LARGEST: u64 = (1 << 53) - 1;
 /// A name that has to be escaped; the kernel allows it.
 pub const DEVICE: &str = r#"h"f\0"#;
 
-pub fn active() -> Active {
-    let device = ActiveDevice {
+pub fn active() -> Effective {
+    let device = EffectiveDevice {
         name: DEVICE.to_owned(),
         driver: "veth".to_owned(),
         mode: Mode::Generic,
@@ -28,7 +28,7 @@ pub fn active() -> Active {
         tx_budget: 32,
         hugepages: false,
     };
-    Active {
+    Effective {
         devices: vec![device],
         cpus: vec![3, 1],
         polling: Polling::Busy,
@@ -49,7 +49,7 @@ fn core(base: u64) -> CoreSnapshot {
         connections: base + 60,
         half_open: 20,
         time_wait: 30,
-        spare_ns: 1_500_000_000,
+        idle_ns: 1_500_000_000,
         stages_ns: named(STAGES.iter().map(|(_, name)| *name), 1_000_000_000),
         closed: named(CLOSED.iter().map(|(_, name)| *name), base),
         drops: named(DROP_REASONS.iter().map(|reason| reason.name()), base + 1000),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use handfast_stack::engine::simulation::{Service, Setup, Simulation};
 use handfast_stack::service;
 use handfast_stack::tcp::{Config, CookieMode};
-use handfast_stack::wire::{Owned, Policy};
+use handfast_stack::wire::{EndpointRange, ParseConfig};
 
 use super::backend::Backend;
 use super::language::{self, Role};
@@ -30,7 +30,7 @@ impl Memory {
     pub fn with(config: Config) -> Self {
         let setup = Setup {
             config,
-            policy: Policy {
+            policy: ParseConfig {
                 mac: Some(DEVICE_MAC),
                 subnets: vec!["192.0.2.0/24".parse().expect("a subnet")],
                 accept_partial_checksum: false,
@@ -65,7 +65,7 @@ fn services() -> Vec<Service> {
     let roles = [Family::V4, Family::V6].into_iter().flat_map(|f| Role::SERVED.map(|role| (f, role)));
     let service = |(family, role): (Family, Role)| -> Service {
         let kind: service::Service = role.name().parse().expect("every role is a service");
-        let owned = Owned { prefix: device_address(family).into(), ports: role.port()..=role.port() };
+        let owned = EndpointRange { prefix: device_address(family).into(), ports: role.port()..=role.port() };
         (owned, Box::new(move || kind.user()))
     };
     roles.map(service).collect()

@@ -25,7 +25,7 @@ pub const UDP: u8 = 17;
 pub const ICMP: u8 = 1;
 pub const ICMPV6: u8 = 58;
 
-/// Behind the link header: what the packet is, and its octets.
+/// Behind the link header: what the packet is, and its bytes.
 #[derive(Clone, Debug)]
 pub struct Packet(pub EtherType, pub Vec<u8>);
 
@@ -59,17 +59,17 @@ pub fn ipv4_with(to: Ipv4Addr, protocol: u8, options: &[u8], fragment: u16, payl
         Ipv4Header::new(payload.len() as u16, 64, IpNumber(protocol), from, to.octets()).unwrap();
     header.options = Ipv4Options::try_from(options).unwrap();
     header.header_checksum = header.calc_header_checksum();
-    let mut octets = header.to_bytes().to_vec();
-    octets[6..8].copy_from_slice(&fragment.to_be_bytes());
-    octets.extend(payload);
-    Packet(EtherType::IPV4, octets)
+    let mut bytes = header.to_bytes().to_vec();
+    bytes[6..8].copy_from_slice(&fragment.to_be_bytes());
+    bytes.extend(payload);
+    Packet(EtherType::IPV4, bytes)
 }
 
 pub fn ipv4(to: Ipv4Addr, protocol: u8, payload: &[u8]) -> Packet {
     ipv4_with(to, protocol, &[], 0, payload)
 }
 
-/// An IPv6 packet with these extension headers: number, and length in octets.
+/// An IPv6 packet with these extension headers: number, and length in bytes.
 pub fn ipv6_with(to: Ipv6Addr, extensions: &[(u8, usize)], protocol: u8, payload: &[u8]) -> Packet {
     let mut numbers = extensions.iter().map(|&(number, _)| number).chain([protocol]);
     let first = numbers.next().unwrap();
@@ -138,7 +138,7 @@ pub fn icmpv6_error(number: u8, from: Ipv6Addr, port: u16, protocol: u8) -> Vec<
     [[number, 1, 0, 0, 0, 0, 0, 0].as_slice(), &quoted].concat()
 }
 
-/// The first eight octets of TCP: all that RFC 792 promises.
+/// The first eight bytes of TCP: all that RFC 792 promises.
 fn quoted_ports(source: u16) -> Vec<u8> {
     let [high, low] = source.to_be_bytes();
     vec![high, low, 0, 80, 0, 0, 0, 1]

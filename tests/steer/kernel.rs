@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use caps::{CapSet, Capability};
-use handfast_stack::wire::owned::Owned;
+use handfast_stack::wire::owned::EndpointRange;
 use handfast_stack::xdp::{Program, VERDICTS, Verdict};
 use libbpf_rs::libbpf_sys;
 
@@ -27,7 +27,7 @@ pub fn privileged() -> bool {
     missing.is_none()
 }
 
-pub fn rules<S: AsRef<str>>(rules: impl IntoIterator<Item = S>) -> Vec<Owned> {
+pub fn rules<S: AsRef<str>>(rules: impl IntoIterator<Item = S>) -> Vec<EndpointRange> {
     rules.into_iter().map(|rule| rule.as_ref().parse().unwrap()).collect()
 }
 
@@ -42,14 +42,14 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new(rules: &[Owned], local: &[&str]) -> Self {
+    pub fn new(rules: &[EndpointRange], local: &[&str]) -> Self {
         let bench = Self::without_socket(rules, local);
         let socket = xdp_socket();
         bench.program.set_socket(0, socket.as_fd()).unwrap();
         Self { _socket: Some(socket), ..bench }
     }
 
-    pub fn without_socket(rules: &[Owned], local: &[&str]) -> Self {
+    pub fn without_socket(rules: &[EndpointRange], local: &[&str]) -> Self {
         Self { program: Program::load(rules, &addresses(local)).unwrap(), _socket: None }
     }
 
@@ -85,7 +85,7 @@ pub fn run(program: &Program, frame: &[u8], repeat: i32) -> (u32, u32) {
     };
     // SAFETY: `frame` and `options` outlive the call, and the sizes are theirs.
     let result = unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_fd().as_raw_fd(), &raw mut options) };
-    assert_eq!(result, 0, "test run of {} octets: {}", frame.len(), io::Error::from_raw_os_error(-result));
+    assert_eq!(result, 0, "test run of {} bytes: {}", frame.len(), io::Error::from_raw_os_error(-result));
     (options.retval, options.duration)
 }
 

@@ -7,8 +7,8 @@ use crate::kernel::{Bench, privileged, rules};
 use crate::verdicts::table;
 use handfast_stack::xdp::Verdict::{DropSplit, DropTruncated, PassOther, PassShort};
 
-/// Octets of link header and network header in which the destination becomes known.
-fn octets_to_destination(packet: &Packet, link: usize) -> usize {
+/// Bytes of link header and network header in which the destination becomes known.
+fn bytes_to_destination(packet: &Packet, link: usize) -> usize {
     let network = match packet.0 {
         EtherType::IPV4 => 20,
         EtherType::IPV6 if packet.1[24] == 0xff => 40 + 24, // the target decides
@@ -31,10 +31,10 @@ fn every_frame_cut_at_every_length() {
     for (name, packet, whole) in table().into_iter().filter(|(.., whole)| *whole != DropSplit) {
         for tags in [&[][..], &[0x88a8, 0x8100]] {
             let frame = packet.tagged(tags);
-            let destination = octets_to_destination(&packet, 14 + 4 * tags.len());
+            let destination = bytes_to_destination(&packet, 14 + 4 * tags.len());
             for len in 14..frame.len().min(400) {
                 let cut = bench.verdict(&frame[..len]);
-                let place = || format!("{name}, tags {tags:x?}, {len} of {} octets: {cut:?}", frame.len());
+                let place = || format!("{name}, tags {tags:x?}, {len} of {} bytes: {cut:?}", frame.len());
                 if cut == whole {
                     continue;
                 }

@@ -37,7 +37,7 @@ fn split_rows() -> Vec<(&'static str, Packet, Verdict)> {
     vec![
         ("full size", ipv4(OURS4, TCP, &full(80)), SocketTcp),
         ("first piece", cut(ipv4(OURS4, TCP, &full(80)), 1010), DropSplit),
-        ("all but an octet", cut(ipv4(OURS4, TCP, &full(80)), 1439), DropSplit),
+        ("all but an byte", cut(ipv4(OURS4, TCP, &full(80)), 1439), DropSplit),
         ("first piece, port that is not owned", cut(ipv4(OURS4, TCP, &full(22)), 1010), DropSplit),
         ("first piece, shared address", cut(ipv4(SHARED4, TCP, &full(80)), 1010), DropSplit),
         ("first piece for the kernel", cut(ipv4(SHARED4, TCP, &full(22)), 1010), PassPort),
@@ -71,7 +71,7 @@ fn ipv4_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("port 65535", ipv4(OURS4, TCP, &syn(65535)), SocketPort),
         ("other port, shared address", ipv4(SHARED4, TCP, &syn(22)), PassPort),
         ("one option", ipv4_with(OURS4, TCP, &router_alert, 0, &syn(80)), SocketTcp),
-        ("40 octets of options", ipv4_with(OURS4, TCP, &forty, 0, &syn(80)), SocketTcp),
+        ("40 bytes of options", ipv4_with(OURS4, TCP, &forty, 0, &syn(80)), SocketTcp),
         ("options, shared address", ipv4_with(SHARED4, TCP, &forty, 0, &syn(22)), PassPort),
         ("DF set", ipv4_with(OURS4, TCP, &[], 0x4000, &syn(80)), SocketTcp),
         ("UDP", ipv4(OURS4, UDP, &udp(80)), SocketProtocol),
@@ -328,8 +328,8 @@ fn extension_rows() -> Vec<(&'static str, Packet, Verdict)> {
 }
 
 fn malformed_rows() -> Vec<(&'static str, Packet, Verdict)> {
-    let patched = |mut packet: Packet, octet: usize, value: u8| {
-        packet.1[octet] = value;
+    let patched = |mut packet: Packet, byte: usize, value: u8| {
+        packet.1[byte] = value;
         packet
     };
     let past_the_end = patched(ipv6_with(OURS6, &[(60, 8)], TCP, &syn(80)), 41, 255);

@@ -27,7 +27,7 @@ pub fn core(seconds: u64) -> CoreSnapshot {
         connections: 500,
         half_open: 20,
         time_wait: 80,
-        spare_ns: seconds * 380_000_000,
+        idle_ns: seconds * 380_000_000,
         closed: named(&[
             ("passive", 0),
             ("active", done - 3 * seconds),

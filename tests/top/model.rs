@@ -79,7 +79,7 @@ fn a_core_is_busy_for_what_it_does_not_spare() {
     // It may count a sleep that began before the interval did.
     let mut model = watched(1, |second| responder(1, second));
     let mut status = responder(1, 2);
-    status.detail.cores[0].spare_ns = 5_000_000_000;
+    status.detail.cores[0].idle_ns = 5_000_000_000;
     model.take(status);
     assert_eq!(model.cores()[0].busy, 0.0);
 }

@@ -2,7 +2,7 @@
 //! interface as it was found.
 
 use handfast_lab::{Lab, SERVER_DEVICE};
-use handfast_stack::wire::Owned;
+use handfast_stack::wire::EndpointRange;
 use handfast_stack::xdp::{Device, Mode, Program, Queue, QueueConfig};
 
 use crate::responder::{Ended, PROGRAM, Responder};
@@ -129,7 +129,7 @@ fn a_second_responder_is_refused_and_the_first_goes_on() {
 #[test]
 fn a_program_that_is_there_already_stays_and_is_named() {
     let Some(lab) = lab(|spec| spec) else { return };
-    let rules = [owned(false, "1-65535").parse::<Owned>().expect("a rule")];
+    let rules = [owned(false, "1-65535").parse::<EndpointRange>().expect("a rule")];
     let attach = || {
         let mut program = Program::load(&rules, &[])?;
         let device = Device::open(SERVER_DEVICE).expect("the lab's device");

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use handfast::{Options, Stack};
 use handfast_lab::{CLIENT_MAC, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE};
-use handfast_stack::engine::{Caller, Ends, Line};
+use handfast_stack::engine::{FourTuple, OpenContext, Opener};
 use handfast_stack::observe::Closed;
-use handfast_stack::tcp::{Accept, Ended, Handle, Now, User};
+use handfast_stack::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, Time};
 
 use crate::stage::{OWNED_V4, OWNED_V6, lab, wait_until};
 
@@ -34,37 +34,37 @@ struct Greeter {
     tally: Arc<Mutex<Tally>>,
 }
 
-impl User for Greeter {
-    fn opened(&mut self, connection: &mut Handle<'_>) {
+impl ConnectionHandler for Greeter {
+    fn on_established(&mut self, connection: &mut Connection<'_>) {
         self.tally.lock().unwrap().opened += 1;
         assert!(connection.send(b"hello"));
     }
 
-    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+    fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         connection.read(data.len());
         connection.close();
         self.tally.lock().unwrap().octets += data.len();
-        Accept::Taken
+        DataResult::Taken
     }
 
-    fn closed(&mut self, _: &Ended<'_>, how: Closed) {
+    fn on_closed(&mut self, _: &ClosedConnection<'_>, how: Closed) {
         self.tally.lock().unwrap().closed.push(how);
     }
 }
 
-impl Caller for Greeter {
-    fn call(&mut self, line: &mut dyn Line) {
+impl Opener for Greeter {
+    fn poll_open(&mut self, line: &mut dyn OpenContext) {
         while self.next < MANY {
             let source: IpAddr = if self.to.is_ipv4() { OWNED_V4 } else { OWNED_V6 };
             let local = SocketAddr::new(source, 20_000 + self.next);
-            if line.open(Ends { local, remote: self.to }).is_err() {
+            if line.open(FourTuple { local, remote: self.to }).is_err() {
                 return;
             }
             self.next += 1;
         }
     }
 
-    fn due_ms(&self, _: Now, most: u32) -> u32 {
+    fn next_deadline_ms(&self, _: Time, most: u32) -> u32 {
         if self.next < MANY { 0 } else { most }
     }
 }

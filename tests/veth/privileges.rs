@@ -115,7 +115,7 @@ fn root_that_cannot_become_another_user_says_so() {
     assert!(text.contains("cannot run as nobody: CAP_SETUID is missing\nfix: --user root"), "{text}");
 }
 
-/// Policy, real-time priority and nice value of a thread.
+/// ParseConfig, real-time priority and nice value of a thread.
 type Scheduling = (u32, u32, i32);
 
 /// Of the threads whose name begins so (proc_pid_stat(5), fields 41, 40 and 19).

@@ -1,4 +1,4 @@
-use handfast_stack::wire::{Emit, Flags, FlowKey4, LinkHeader, Options, PacketKey, Seq, write_segment};
+use handfast_stack::wire::{Flags, FlowKey4, LinkHeader, Options, PacketKey, Seq, TxSegment, write_segment};
 
 /// Where the engine listens.
 pub(super) const OURS: &str = "198.18.1.1:80";
@@ -46,7 +46,7 @@ pub(super) fn write(frame: &mut [u8; 128], core: u32, number: u32, step: &Step, 
     frame[..14].copy_from_slice(link.as_bytes());
     let options = Options { mss: step.flags.has(Flags::SYN).then_some(1460), ..Options::default() };
     let seq = isn(number) + step.theirs;
-    let emit = Emit { seq, ack: ours + step.acked, flags: step.flags, window: WINDOW, options };
+    let emit = TxSegment { seq, ack: ours + step.acked, flags: step.flags, window: WINDOW, options };
     // 14 + 20 + 24 octets fit.
     write_segment(frame, 14, &key(core, number), &emit, &[]).unwrap_or(0)
 }

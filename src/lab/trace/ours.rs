@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::TraceError;
 use handfast_stack::engine::stack::{Options, Running, Stack};
-use handfast_stack::engine::{Caller, Ends, Line, OnStop, StopNotice};
-use handfast_stack::tcp::{Accept, Config, CookieMode, Handle, Now, User};
-use handfast_stack::wire::{Mac, Owned};
+use handfast_stack::engine::{FourTuple, OnStop, OpenContext, Opener, StopNotice};
+use handfast_stack::tcp::{Config, Connection, ConnectionHandler, CookieMode, DataResult, Time};
+use handfast_stack::wire::{EndpointRange, Mac};
 
 /// So often a caller looks whether it was told something, milliseconds.
 const LOOK_MS: u32 = 2;
@@ -33,7 +33,7 @@ impl Ours {
         device: &str,
         at: SocketAddr,
         cookies: bool,
-        service: impl Fn() -> Box<dyn User> + Send + 'static,
+        service: impl Fn() -> Box<dyn ConnectionHandler> + Send + 'static,
     ) -> Result<Ours, TraceError> {
         let cookies = if cookies { CookieMode::Always } else { CookieMode::Never };
         let options = Options { listen: vec![(owned(at)?, Box::new(service))], ..options(device, cookies) };
@@ -85,7 +85,7 @@ fn options(device: &str, cookies: CookieMode) -> Options {
 }
 
 /// Exactly this address and port.
-fn owned(at: SocketAddr) -> Result<Owned, TraceError> {
+fn owned(at: SocketAddr) -> Result<EndpointRange, TraceError> {
     let text = at.to_string();
     text.parse().map_err(|_| TraceError::Address { text })
 }
@@ -93,7 +93,7 @@ fn owned(at: SocketAddr) -> Result<Owned, TraceError> {
 /// What a [`Puppet`] can be told.
 #[derive(Clone, Debug)]
 enum Order {
-    Open(Ends),
+    Open(FourTuple),
     Send(&'static [u8]),
     Shutdown,
     Abort,
@@ -126,7 +126,7 @@ impl Puppet {
     }
 
     pub fn open(&self, local: SocketAddr, remote: SocketAddr) {
-        self.order(Order::Open(Ends { local, remote }));
+        self.order(Order::Open(FourTuple { local, remote }));
     }
 
     pub fn is_open(&self) -> bool {
@@ -160,23 +160,23 @@ struct Strings {
     opened: Arc<AtomicBool>,
 }
 
-impl User for Strings {
-    fn opened(&mut self, _: &mut Handle<'_>) {
+impl ConnectionHandler for Strings {
+    fn on_established(&mut self, _: &mut Connection<'_>) {
         self.opened.store(true, Ordering::Relaxed);
     }
 
-    fn peer_closed(&mut self, _: &mut Handle<'_>) {}
+    fn on_fin(&mut self, _: &mut Connection<'_>) {}
 }
 
-impl Caller for Strings {
-    fn call(&mut self, line: &mut dyn Line) {
+impl Opener for Strings {
+    fn poll_open(&mut self, line: &mut dyn OpenContext) {
         while let Ok(order) = self.orders.try_recv() {
             if let Order::Open(ends) = order {
                 self.number = line.open(ends).ok();
                 continue;
             }
             let Some(number) = self.number else { continue };
-            line.with(number, &mut |handle| match order {
+            line.with_connection(number, &mut |handle| match order {
                 Order::Send(data) => drop(handle.send(data)),
                 Order::Shutdown => handle.shutdown(),
                 Order::Abort => handle.abort(),
@@ -185,7 +185,7 @@ impl Caller for Strings {
         }
     }
 
-    fn due_ms(&self, _: Now, most: u32) -> u32 {
+    fn next_deadline_ms(&self, _: Time, most: u32) -> u32 {
         most.min(LOOK_MS)
     }
 }
@@ -193,12 +193,12 @@ impl Caller for Strings {
 /// For cores beyond the first, of which there are none.
 struct Idle;
 
-impl User for Idle {}
+impl ConnectionHandler for Idle {}
 
-impl Caller for Idle {
-    fn call(&mut self, _: &mut dyn Line) {}
+impl Opener for Idle {
+    fn poll_open(&mut self, _: &mut dyn OpenContext) {}
 
-    fn due_ms(&self, _: Now, most: u32) -> u32 {
+    fn next_deadline_ms(&self, _: Time, most: u32) -> u32 {
         most
     }
 }
@@ -206,17 +206,17 @@ impl Caller for Idle {
 /// A service that has something to say after the peer's FIN, and closes when that is acknowledged.
 pub(super) struct LastWord(pub &'static [u8]);
 
-impl User for LastWord {
-    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+impl ConnectionHandler for LastWord {
+    fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         connection.read(data.len());
-        Accept::Taken
+        DataResult::Taken
     }
 
-    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+    fn on_fin(&mut self, connection: &mut Connection<'_>) {
         connection.send(self.0);
     }
 
-    fn acknowledged(&mut self, connection: &mut Handle<'_>, _: usize) {
+    fn on_acked(&mut self, connection: &mut Connection<'_>, _: usize) {
         connection.close();
     }
 }

@@ -12,8 +12,8 @@ use crate::{
     BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, KERNEL_V6, Lab, SERVER_DEVICE,
     SERVER_MAC, Spec,
 };
-use handfast_stack::tcp::User;
-use handfast_stack::wire::{Emit, Flags, FlowKey4, FlowKey6, LinkHeader, PacketKey, Seq, write_segment};
+use handfast_stack::tcp::ConnectionHandler;
+use handfast_stack::wire::{Flags, FlowKey4, FlowKey6, LinkHeader, PacketKey, Seq, TxSegment, write_segment};
 use handfast_trace::{Direction, Record};
 
 /// Who has which address in a family.
@@ -80,7 +80,7 @@ impl Play {
         &self,
         port: u16,
         cookies: bool,
-        service: impl Fn() -> Box<dyn User> + Send + 'static,
+        service: impl Fn() -> Box<dyn ConnectionHandler> + Send + 'static,
     ) -> Result<Ours, TraceError> {
         let at = SocketAddr::new(self.server.ip(), port);
         self.lab.in_server(|| Ours::listen(SERVER_DEVICE, at, cookies, service))?
@@ -146,7 +146,7 @@ impl Play {
         let record = self.relay.record();
         let last = record.segments.iter().rfind(|(direction, _)| *direction == Direction::ToServer);
         let next = last.map_or(Seq(0), |(_, segment)| segment.seq + segment.seq_len());
-        let emit = Emit { seq: next + ahead, flags: Flags::RST, ..Emit::default() };
+        let emit = TxSegment { seq: next + ahead, flags: Flags::RST, ..TxSegment::default() };
         let (local_port, remote_port) = (self.client.port(), self.server.port());
         let frame = match (self.client.ip(), self.server.ip()) {
             (IpAddr::V4(local), IpAddr::V4(remote)) => {
@@ -166,7 +166,7 @@ impl Play {
 }
 
 /// A segment from the client's interface to the server's.
-fn frame<K: PacketKey>(key: &K, emit: &Emit) -> Vec<u8> {
+fn frame<K: PacketKey>(key: &K, emit: &TxSegment) -> Vec<u8> {
     let link = LinkHeader::untagged(mac(SERVER_MAC), mac(CLIENT_MAC), K::ETHERTYPE);
     let mut frame = link.as_bytes().to_vec();
     frame.resize(128, 0);

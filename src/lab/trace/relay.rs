@@ -20,7 +20,7 @@ use nix::sys::socket::{
 
 use super::mac;
 use crate::{BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_MAC, SERVER_MAC};
-use handfast_stack::wire::{Mac, Policy, SegmentInfo};
+use handfast_stack::wire::{Mac, ParseConfig, SegmentInfo};
 use handfast_trace::{Direction, Event, Record, Side, Silent, segment_of};
 
 /// The longest sleep, so that delayed frames and commands are seen, milliseconds.
@@ -265,7 +265,7 @@ impl Wire {
 
     /// The segment in a frame, if it belongs to the connection that is watched.
     fn watched(&self, direction: Direction, frame: &[u8]) -> Option<SegmentInfo> {
-        let policy = Policy { accept_partial_checksum: true, ..Policy::default() };
+        let policy = ParseConfig { accept_partial_checksum: true, ..ParseConfig::default() };
         let (source, destination, segment) = segment_of(frame, &policy)?;
         let ends = match direction {
             Direction::ToServer => (source, destination),

@@ -9,7 +9,7 @@ use super::play::{Play, SERVER_PORT};
 use super::relay::{Rule, Then};
 use super::{PATIENCE, TraceError};
 use handfast_stack::service::Service;
-use handfast_stack::tcp::{Handle, User};
+use handfast_stack::tcp::{Connection, ConnectionHandler};
 use handfast_stack::wire::{Flags, SegmentInfo};
 use handfast_trace::{Direction, Record, Side, Silent};
 
@@ -202,8 +202,8 @@ struct ClosesFirst {
     closed: bool,
 }
 
-impl User for ClosesFirst {
-    fn opened(&mut self, connection: &mut Handle<'_>) {
+impl ConnectionHandler for ClosesFirst {
+    fn on_established(&mut self, connection: &mut Connection<'_>) {
         if !std::mem::replace(&mut self.closed, true) {
             connection.close();
         }

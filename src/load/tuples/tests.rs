@@ -12,12 +12,12 @@ fn space(text: &str) -> Space {
     Space::new(&sources, &"10.9.0.1:80".parse().unwrap())
 }
 
-fn at(micros: u64) -> Now {
-    Now { micros }
+fn at(micros: u64) -> Time {
+    Time { micros }
 }
 
 /// Takes the next one.
-fn take(tuples: &mut Tuples, now: Now) -> Result<(Ends, Ticket), Exhausted> {
+fn take(tuples: &mut Tuples, now: Time) -> Result<(FourTuple, Ticket), Exhausted> {
     let ends = tuples.peek(now)?;
     Ok((ends, tuples.take()))
 }

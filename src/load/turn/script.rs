@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::super::control::{Control, Desk};
 use super::super::{Plan, Tally, Workload};
 use super::{Act, Session, Wire};
-use handfast_stack::engine::{Ends, OpenError};
+use handfast_stack::engine::{FourTuple, OpenError};
 use handfast_stack::observe::Closed;
-use handfast_stack::tcp::Now;
+use handfast_stack::tcp::Time;
 
 /// What the peer does with a connection, and how long after the SYN.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum Peer {
 
 /// The script: an engine and a peer in one.
 pub(super) struct Script {
-    pub(super) now: Now,
+    pub(super) now: Time,
     pub(super) peer: Box<dyn Fn(u32) -> Peer>,
     pub(super) connect_us: u64,
     pub(super) answer: &'static [u8],
@@ -54,7 +54,7 @@ pub(super) enum Event {
 impl Script {
     pub(super) fn new(peer: impl Fn(u32) -> Peer + 'static) -> Script {
         Script {
-            now: Now::from_millis(3_600_000),
+            now: Time::from_millis(3_600_000),
             peer: Box::new(peer),
             connect_us: 100,
             answer: b"pong",
@@ -76,11 +76,11 @@ impl Script {
 }
 
 impl Wire for Script {
-    fn now(&self) -> Now {
+    fn now(&self) -> Time {
         self.now
     }
 
-    fn open(&mut self, _: Ends) -> Result<u32, OpenError> {
+    fn open(&mut self, _: FourTuple) -> Result<u32, OpenError> {
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
@@ -98,7 +98,7 @@ impl Wire for Script {
         Ok(number)
     }
 
-    fn syn(&mut self, _: Ends) -> Result<(), OpenError> {
+    fn syn(&mut self, _: FourTuple) -> Result<(), OpenError> {
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
@@ -164,7 +164,7 @@ impl Bench {
         self.script.aborts_per_turn.push(0);
         self.script.opens_per_turn.push(0);
         self.session.turn(&mut self.script);
-        // Ends by our own acts are told after the call.
+        // FourTuple by our own acts are told after the call.
         self.deliver();
     }
 
@@ -203,7 +203,7 @@ impl Bench {
     /// On to the next moment when something happens, or is due.
     pub(super) fn pass(&mut self) {
         let now = self.script.now.micros;
-        let due = match self.session.due_ms(self.script.now, 1000) {
+        let due = match self.session.next_deadline_ms(self.script.now, 1000) {
             0 => 20,
             millis => u64::from(millis) * 1000,
         };

@@ -132,7 +132,7 @@ fn resent(of: &CoreSnapshot) -> u64 {
 /// For [`Measured::spare`]: of the core that had least to spare from one snapshot to a later one.
 pub fn spare(before: &Snapshot, after: &Snapshot, duration_s: f64) -> Option<f64> {
     let shares = before.cores.iter().zip(&after.cores).map(|(was, is)| {
-        let seconds = is.spare_ns.saturating_sub(was.spare_ns) as f64 / 1e9;
+        let seconds = is.idle_ns.saturating_sub(was.idle_ns) as f64 / 1e9;
         seconds / duration_s
     });
     shares.filter(|share| share.is_finite()).min_by(f64::total_cmp).map(|share| share.min(1.0))
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn the_busiest_core_says_how_much_was_to_spare() {
         let at = |times: &[u64]| {
-            let cores = times.iter().map(|&spare_ns| CoreSnapshot { spare_ns, ..CoreSnapshot::default() });
+            let cores = times.iter().map(|&idle_ns| CoreSnapshot { idle_ns, ..CoreSnapshot::default() });
             Snapshot { cores: cores.collect(), ..Snapshot::default() }
         };
         let (before, after) = (at(&[1_000_000_000, 0]), at(&[2_000_000_000, 3_000_000_000]));

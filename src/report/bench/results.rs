@@ -13,7 +13,7 @@ use super::outcome::Outcome;
 use super::stats::Stats;
 use super::{Measured, Path, Run};
 use crate::{ActiveReport, machine};
-use handfast_stack::engine::stack::Active;
+use handfast_stack::engine::stack::Effective;
 
 /// Of this layout: fields are added under the same name, never changed or removed.
 pub const SCHEMA: &str = "handfast-bench/1";
@@ -201,7 +201,7 @@ pub struct Part {
 }
 
 impl Results {
-    pub fn new(run: &Run, active: &Active, measured: &Measured) -> Results {
+    pub fn new(run: &Run, active: &Effective, measured: &Measured) -> Results {
         let cpu = Cpu::over(&measured.cpu, &active.cpus, cpu::ticks_per_second());
         let packets =
             Packets { received: measured.traffic.packets_received, sent: measured.traffic.packets_sent };
@@ -259,7 +259,7 @@ impl Results {
 }
 
 /// One word if all devices agree.
-fn mode(active: &Active) -> String {
+fn mode(active: &Effective) -> String {
     let mut modes: Vec<String> = active.devices.iter().map(|device| device.mode.to_string()).collect();
     modes.sort();
     modes.dedup();

@@ -7,12 +7,12 @@ use hdrhistogram::Histogram;
 
 use super::cpu::{Sample, Ticks};
 use super::{Lag, Load, Loop, Measured, Path, Results, Run, Second, Traffic, Waited};
-use handfast_stack::engine::stack::{Active, ActiveDevice};
+use handfast_stack::engine::stack::{Effective, EffectiveDevice};
 use handfast_stack::engine::{Polling, Priority};
 use handfast_stack::xdp::Mode;
 
-pub(crate) fn active() -> Active {
-    let device = ActiveDevice {
+pub(crate) fn active() -> Effective {
+    let device = EffectiveDevice {
         name: "hf-c".into(),
         driver: "veth".into(),
         mode: Mode::Generic,
@@ -24,7 +24,7 @@ pub(crate) fn active() -> Active {
         tx_budget: 512,
         hugepages: false,
     };
-    Active {
+    Effective {
         devices: vec![device],
         cpus: vec![0],
         polling: Polling::Adaptive,

@@ -1,8 +1,8 @@
 use super::*;
 use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, Polling, Priority, SteeringSnapshot};
 
-fn igb(zero_copy: bool, frame_size: u32) -> Active {
-    let device = ActiveDevice {
+fn igb(zero_copy: bool, frame_size: u32) -> Effective {
+    let device = EffectiveDevice {
         name: "eth0".into(),
         driver: "igb".into(),
         mode: Mode::Native,
@@ -14,7 +14,7 @@ fn igb(zero_copy: bool, frame_size: u32) -> Active {
         tx_budget: 32,
         hugepages: false,
     };
-    Active {
+    Effective {
         devices: vec![device],
         cpus: vec![0],
         polling: Polling::Busy,
@@ -131,7 +131,7 @@ fn questions_that_are_never_followed_point_to_a_hidden_tag() {
 }
 
 /// One look at a device whose counts are these; what is said, and again at the next look.
-fn said(active: &Active, snapshot: &Snapshot) -> Vec<String> {
+fn said(active: &Effective, snapshot: &Snapshot) -> Vec<String> {
     let mut trouble = Trouble::new(active);
     let said = trouble.look(snapshot, |_| Counted::default());
     assert!(trouble.look(snapshot, |_| Counted::default()).is_empty(), "said once");

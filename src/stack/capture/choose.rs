@@ -74,8 +74,7 @@ fn ends4(packet: &[u8], outer: bool) -> Option<Ends> {
     let header: &[u8; 20] = packet.first_chunk()?;
     let rest = packet.get(usize::from(header[0] & 0xf) * 4..)?;
     let is_first = header[6] & 0x1f == 0 && header[7] == 0;
-    let address =
-        |at: usize| packet.get(at..)?.first_chunk().map(|octets| u32::from_be_bytes(*octets).into());
+    let address = |at: usize| packet.get(at..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes).into());
     match header[9] {
         ipv4::TCP if is_first => between(address(12)?, address(16)?, rest),
         ipv4::ICMP if outer && is_first && matches!(rest.first()?, 3 | 4 | 11 | 12) => {
@@ -87,7 +86,7 @@ fn ends4(packet: &[u8], outer: bool) -> Option<Ends> {
 
 fn ends6(packet: &[u8], outer: bool) -> Option<Ends> {
     let header: &[u8; 40] = packet.first_chunk()?;
-    let address = |at: usize| packet.get(at..)?.first_chunk().map(|octets| u128::from_be_bytes(*octets));
+    let address = |at: usize| packet.get(at..)?.first_chunk().map(|bytes| u128::from_be_bytes(*bytes));
     let (mut next, mut rest) = (header[6], &packet[40..]);
     // More extension headers than that are somebody's joke.
     for _ in 0..8 {
@@ -97,8 +96,8 @@ fn ends6(packet: &[u8], outer: bool) -> Option<Ends> {
             ipv6::ICMPV6 if outer && *rest.first()? < 128 => return ends6(rest.get(8..)?, false),
             // Hop-by-hop, routing, destination options (RFC 8200 4.3, 4.4, 4.6).
             0 | 43 | 60 => {
-                let octets = 8 * (usize::from(*rest.get(1)?) + 1);
-                (next, rest) = (*rest.first()?, rest.get(octets..)?);
+                let bytes = 8 * (usize::from(*rest.get(1)?) + 1);
+                (next, rest) = (*rest.first()?, rest.get(bytes..)?);
             }
             // A fragment; only the first has the ports (RFC 8200 4.5).
             44 if rest.get(2)? | rest.get(3)? & 0xf8 == 0 => (next, rest) = (*rest.first()?, rest.get(8..)?),
@@ -172,7 +171,7 @@ mod tests {
         assert!(filter.takes(&built(tagged.ipv4(CLIENT, SERVER, 64).tcp(1, 80, 1, 1))));
         let v6 = built(link().ipv6([1; 16], [2; 16], 64).tcp(80, 1, 1, 1));
         assert!(filter.takes(&v6));
-        // Hop-by-hop options of 8 octets between the headers.
+        // Hop-by-hop options of 8 bytes between the headers.
         let mut extended = v6.clone();
         extended[20] = 0;
         extended.splice(54..54, [6, 0, 1, 4, 0, 0, 0, 0]);
@@ -187,7 +186,7 @@ mod tests {
     #[test]
     fn broken_frames_are_left_out_by_a_filter_and_kept_by_a_sample() {
         let whole = error(&segment((CLIENT, 80), (SERVER, 80)));
-        // The link, two IP headers, 8 octets of ICMP, and the ports.
+        // The link, two IP headers, 8 bytes of ICMP, and the ports.
         for end in 0..14 + 20 + 8 + 20 + 4 {
             assert!(!choice(Some(80), 1).takes(&whole[..end]), "{end}");
             assert!(choice(None, 1_000).takes(&whole[..end]), "{end}");

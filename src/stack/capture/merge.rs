@@ -24,11 +24,11 @@ impl Source {
         if self.next.is_none() {
             let chunk = self.ring.read_chunk(STAMPED).ok()?;
             let (one, other) = chunk.as_slices();
-            let mut octets = [0; STAMPED];
-            for (place, octet) in octets.iter_mut().zip(one.iter().chain(other)) {
-                *place = *octet;
+            let mut bytes = [0; STAMPED];
+            for (place, byte) in bytes.iter_mut().zip(one.iter().chain(other)) {
+                *place = *byte;
             }
-            let (_, length, at) = pcapng::begin(&octets);
+            let (_, length, at) = pcapng::begin(&bytes);
             self.next = Some((at, length));
         }
         self.next

@@ -1,4 +1,4 @@
-//! The blocks of a pcapng file, in this machine's order of octets
+//! The blocks of a pcapng file, in this machine's order of bytes
 //! (<https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html>).
 
 use super::Direction;
@@ -12,9 +12,9 @@ const ETHERNET: u16 = 1;
 const TIME_UNIT: u8 = 9;
 const UNKNOWN_LENGTH: u64 = u64::MAX;
 
-/// Octets of a packet's block beside its data, padding and all, at most.
+/// Bytes of a packet's block beside its data, padding and all, at most.
 pub(super) const OVERHEAD: usize = 60;
-/// Octets of a packet's block up to and with its time stamp.
+/// Bytes of a packet's block up to and with its time stamp.
 pub(super) const STAMPED: usize = 20;
 
 /// What one interface of the file was.
@@ -42,7 +42,7 @@ pub(super) struct Packet<'a> {
     pub interface: u32,
     pub at: u64,
     pub direction: Direction,
-    /// Octets on the wire; there may be fewer in `data`.
+    /// Bytes on the wire; there may be fewer in `data`.
     pub length: u32,
     pub data: &'a [u8],
     /// Frames that were dropped since the last one that was not.
@@ -69,7 +69,7 @@ pub(super) fn interface(interface: &Interface<'_>) -> Vec<u8> {
     block.option(3, interface.description.as_bytes());
     block.option(9, &[TIME_UNIT]);
     if let Some(filter) = interface.filter {
-        // The first octet: a filter of libpcap, as text.
+        // The first byte: a filter of libpcap, as text.
         block.option(11, &[&[0], filter.as_bytes()].concat());
     }
     block.end()
@@ -128,16 +128,16 @@ fn header(code: u16, length: u16) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// Type, length and time of a packet's block, from its first octets.
-pub(super) fn begin(octets: &[u8; STAMPED]) -> (u32, usize, u64) {
-    let [kind, length, _, high, low] = *octets.as_chunks().0 else { return (0, 0, 0) };
+/// Type, length and time of a packet's block, from its first bytes.
+pub(super) fn begin(bytes: &[u8; STAMPED]) -> (u32, usize, u64) {
+    let [kind, length, _, high, low] = *bytes.as_chunks().0 else { return (0, 0, 0) };
     let [kind, length, high, low] = [kind, length, high, low].map(u32::from_ne_bytes);
     (kind, length as usize, u64::from(high) << 32 | u64::from(low))
 }
 
 /// Which interface a packet's block belongs to.
-pub(super) fn interface_of(octets: &[u8; STAMPED]) -> usize {
-    let [_, _, interface, ..] = *octets.as_chunks().0 else { return usize::MAX };
+pub(super) fn interface_of(bytes: &[u8; STAMPED]) -> usize {
+    let [_, _, interface, ..] = *bytes.as_chunks().0 else { return usize::MAX };
     u32::from_ne_bytes(interface) as usize
 }
 

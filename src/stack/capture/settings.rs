@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 /// What to capture, and at what cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Octets of each frame; `None`: all of them.
+    /// Bytes of each frame; `None`: all of them.
     pub snaplen: Option<NonZeroU32>,
     /// One connection of so many, with all its segments; 1: all.
     pub sample: NonZeroU32,
@@ -28,8 +28,8 @@ impl Settings {
     /// Everything that makes the file less than what was on the wire.
     pub(super) fn describe(&self) -> String {
         let mut parts = Vec::new();
-        if let Some(octets) = self.snaplen {
-            parts.push(format!("the first {octets} octets of each frame"));
+        if let Some(bytes) = self.snaplen {
+            parts.push(format!("the first {bytes} bytes of each frame"));
         }
         if let Some(port) = self.port {
             parts.push(format!("port {port} alone"));

@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::merge::Buffer;
 use super::pcapng::{self, STAMPED};
 
-/// Octets that are worth a call to write them.
+/// Bytes that are worth a call to write them.
 const WRITE: usize = 256 << 10;
 /// A pipe's reader that takes nothing is waited for so long once the run is over.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -20,9 +20,9 @@ const LOOK_MS: u16 = 50;
 
 /// What a capture is written to.
 pub(super) trait Target: Send {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize>;
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Takes back what was written behind the first `length` octets.
+    /// Takes back what was written behind the first `length` bytes.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 }
 
@@ -33,10 +33,10 @@ pub(super) struct FileTarget {
 }
 
 impl Target for FileTarget {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut stopping_since = None;
         loop {
-            match self.file.write(octets) {
+            match self.file.write(bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => return result,
             }
@@ -65,7 +65,7 @@ pub(super) struct Sink<T> {
     waiting: Vec<u64>,
     /// By interface, frames in the file.
     written: Vec<u64>,
-    octets: u64,
+    bytes: u64,
     failure: Option<io::Error>,
     /// It has failed, and what there is was left in order.
     is_closed: bool,
@@ -78,14 +78,14 @@ impl<T: Target> Sink<T> {
             buffer: Vec::with_capacity(WRITE + (8 << 10)),
             waiting: vec![0; interfaces],
             written: vec![0; interfaces],
-            octets: 0,
+            bytes: 0,
             failure: None,
             is_closed: false,
         }
     }
 
-    pub(super) fn octets(&self) -> u64 {
-        self.octets
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(super) fn written(&self) -> &[u64] {
@@ -107,7 +107,7 @@ impl<T: Target> Sink<T> {
         let mut done = 0;
         while self.failure.is_none() && done < self.buffer.len() {
             match self.target.write(&self.buffer[done..]) {
-                Ok(octets) if octets > 0 => done += octets,
+                Ok(bytes) if bytes > 0 => done += bytes,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 other => self.failure = Some(other.err().unwrap_or_else(|| ErrorKind::WriteZero.into())),
             }
@@ -117,32 +117,32 @@ impl<T: Target> Sink<T> {
             self.salvage(done, last);
         }
         if self.failure.is_none() {
-            self.octets += done as u64;
+            self.bytes += done as u64;
             self.written.iter_mut().zip(&self.waiting).for_each(|(written, waiting)| *written += waiting);
         }
         self.buffer.clear();
         self.waiting.fill(0);
     }
 
-    /// The first `done` octets were written and there is room for no more: leaves whole blocks, and the
+    /// The first `done` bytes were written and there is room for no more: leaves whole blocks, and the
     /// statistics in the place of the last ones.
     fn salvage(&mut self, done: usize, last: impl Fn(&[u64]) -> Vec<u8>) {
         let room = done.saturating_sub(last(&self.written).len());
         let kept = self.whole_blocks(room);
         // Of a pipe nothing can be taken back.
-        if self.target.cut(self.octets + kept as u64).is_err() {
+        if self.target.cut(self.bytes + kept as u64).is_err() {
             return;
         }
-        self.octets += kept as u64;
+        self.bytes += kept as u64;
         let last = last(&self.written);
-        if self.target.write(&last).is_ok_and(|octets| octets == last.len()) {
-            self.octets += last.len() as u64;
+        if self.target.write(&last).is_ok_and(|bytes| bytes == last.len()) {
+            self.bytes += last.len() as u64;
         } else {
-            let _ = self.target.cut(self.octets);
+            let _ = self.target.cut(self.bytes);
         }
     }
 
-    /// Counts the whole blocks within the first `room` octets as written, and says where they end.
+    /// Counts the whole blocks within the first `room` bytes as written, and says where they end.
     fn whole_blocks(&mut self, room: usize) -> usize {
         let mut end = 0;
         while let Some(head) = self.buffer.get(end..).and_then(|rest| rest.first_chunk::<STAMPED>()) {
@@ -182,22 +182,22 @@ mod tests {
     use crate::capture::Direction;
     use crate::capture::pcapng::Packet;
 
-    /// A disk with so much room, that takes at most 100 octets at a time.
+    /// A disk with so much room, that takes at most 100 bytes at a time.
     #[derive(Default)]
     struct Disk {
-        octets: Arc<std::sync::Mutex<Vec<u8>>>,
+        bytes: Arc<std::sync::Mutex<Vec<u8>>>,
         room: usize,
         is_pipe: bool,
     }
 
     impl Target for Disk {
-        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            let mut disk = self.octets.lock().expect("one thread");
-            let length = octets.len().min(100).min(self.room - disk.len());
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut disk = self.bytes.lock().expect("one thread");
+            let length = bytes.len().min(100).min(self.room - disk.len());
             if length == 0 {
                 return Err(ErrorKind::StorageFull.into());
             }
-            disk.extend(&octets[..length]);
+            disk.extend(&bytes[..length]);
             Ok(length)
         }
 
@@ -205,12 +205,12 @@ mod tests {
             if self.is_pipe {
                 return Err(ErrorKind::InvalidInput.into());
             }
-            self.octets.lock().expect("one thread").truncate(length as usize);
+            self.bytes.lock().expect("one thread").truncate(length as usize);
             Ok(())
         }
     }
 
-    /// Two interfaces in turn; 60 octets each.
+    /// Two interfaces in turn; 60 bytes each.
     fn packets(sink: &mut Sink<Disk>, number: u32) {
         for index in 0..number {
             let mut block = Vec::new();
@@ -225,12 +225,12 @@ mod tests {
     #[test]
     fn what_fits_is_written_in_pieces_and_counted() {
         let disk = Disk { room: 10_000, ..Disk::default() };
-        let octets = disk.octets.clone();
+        let bytes = disk.bytes.clone();
         let mut sink = Sink::new(disk, 2);
         packets(&mut sink, 5);
         sink.flush(|_| unreachable!("nothing failed"));
-        assert_eq!((sink.written(), sink.octets()), (&[3, 2][..], 300));
-        assert_eq!(octets.lock().unwrap().len(), 300);
+        assert_eq!((sink.written(), sink.bytes()), (&[3, 2][..], 300));
+        assert_eq!(bytes.lock().unwrap().len(), 300);
     }
 
     /// Whatever the room: whole blocks, the statistics behind them if they fit, and true counts.
@@ -238,24 +238,24 @@ mod tests {
     fn a_full_disk_keeps_whole_blocks_and_their_counts() {
         for room in 300..620 {
             let disk = Disk { room, ..Disk::default() };
-            let octets = disk.octets.clone();
+            let bytes = disk.bytes.clone();
             let mut sink = Sink::new(disk, 2);
             packets(&mut sink, 5);
             sink.flush(|_| vec![9; 80]);
             packets(&mut sink, 6);
             sink.flush(|_| vec![9; 80]);
-            let (written, disk) = (sink.written().iter().sum::<u64>() as usize, octets.lock().unwrap());
+            let (written, disk) = (sink.written().iter().sum::<u64>() as usize, bytes.lock().unwrap());
             assert!(sink.failure().is_some(), "{room}");
             assert!(disk.starts_with(&[0, 0, 0, 6]) || disk.starts_with(&[6, 0, 0, 0]));
             let is_there = disk.len() == 60 * written + 80 && disk.ends_with(&[9; 80]);
-            assert!(is_there || disk.len() == 60 * written && room < 380, "{room}: {} octets", disk.len());
+            assert!(is_there || disk.len() == 60 * written && room < 380, "{room}: {} bytes", disk.len());
             assert!(written >= 5 && 60 * (written + 1) + 80 > room, "{room}: {written}");
-            assert_eq!(sink.octets() as usize, disk.len());
+            assert_eq!(sink.bytes() as usize, disk.len());
             drop(disk);
             // Nothing is written any more.
             packets(&mut sink, 6);
             sink.flush(|_| unreachable!("it failed already"));
-            assert_eq!(sink.octets() as usize, octets.lock().unwrap().len());
+            assert_eq!(sink.bytes() as usize, bytes.lock().unwrap().len());
         }
     }
 

@@ -55,7 +55,7 @@ struct Shared {
     file: String,
     counts: Mutex<Vec<Arc<Counts>>>,
     captured: Counter,
-    octets: Counter,
+    bytes: Counter,
     failure: Mutex<Option<String>>,
     /// Nothing can be written any more.
     ended: Arc<AtomicBool>,
@@ -74,7 +74,7 @@ impl Capture {
             file: name,
             counts: Mutex::default(),
             captured: Counter::default(),
-            octets: Counter::default(),
+            bytes: Counter::default(),
             failure: Mutex::default(),
             ended: Arc::default(),
             stopping,
@@ -111,7 +111,7 @@ impl Capture {
         Tap::new(Parts {
             interface,
             choice: Choice::new(&self.settings),
-            snaplen: self.settings.snaplen.map(|octets| octets.get() as usize),
+            snaplen: self.settings.snaplen.map(|bytes| bytes.get() as usize),
             share_percent: self.settings.share_percent,
             clock: self.clock,
             ring,
@@ -193,7 +193,7 @@ impl Shared {
         let lost = if ended { sum(|counts| &counts.copied).saturating_sub(captured) } else { 0 };
         Report {
             file: self.file.clone(),
-            octets: self.octets.value(),
+            bytes: self.bytes.value(),
             seen: sum(|counts| &counts.seen),
             captured,
             left_out: sum(|counts| &counts.left_out),
@@ -222,7 +222,7 @@ impl<T: Target> Writer<T> {
         loop {
             let stopping = self.shared.stopping.load(Relaxed);
             let until = if stopping { u64::MAX } else { self.complete_until() };
-            let before = self.sink.octets();
+            let before = self.sink.bytes();
             while merge(&mut self.sources, until, &mut self.sink) {
                 self.flush();
             }
@@ -230,7 +230,7 @@ impl<T: Target> Writer<T> {
             if stopping {
                 break;
             }
-            thread::sleep(if self.sink.octets() > before { NAP } else { IDLE_NAP });
+            thread::sleep(if self.sink.bytes() > before { NAP } else { IDLE_NAP });
         }
         if self.sink.failure().is_none() {
             let last = statistics(&self.counts, self.began, self.clock.now(), self.sink.written());
@@ -255,7 +255,7 @@ impl<T: Target> Writer<T> {
     fn flush(&mut self) {
         let Writer { sink, shared, clock, began, counts, .. } = self;
         sink.flush(|written| statistics(counts, *began, clock.now(), written));
-        shared.octets.set(sink.octets());
+        shared.bytes.set(sink.bytes());
         shared.captured.set(sink.written().iter().sum());
         if let Some(error) = sink.failure() {
             locked(&shared.failure).get_or_insert_with(|| error.to_string());
@@ -282,13 +282,13 @@ fn statistics(counts: &[Arc<Counts>], began: u64, ended: u64, written: &[u64]) -
 }
 
 /// A ring all of whose memory has been touched: no page fault later.
-pub(super) fn ring(octets: usize) -> (Producer<u8>, Source) {
-    let (mut producer, mut consumer) = RingBuffer::new(octets);
-    if let Ok(mut chunk) = producer.write_chunk(octets) {
+pub(super) fn ring(bytes: usize) -> (Producer<u8>, Source) {
+    let (mut producer, mut consumer) = RingBuffer::new(bytes);
+    if let Ok(mut chunk) = producer.write_chunk(bytes) {
         chunk.as_mut_slices().0.fill(1);
         chunk.commit_all();
     }
-    if let Ok(chunk) = consumer.read_chunk(octets) {
+    if let Ok(chunk) = consumer.read_chunk(bytes) {
         chunk.commit_all();
     }
     (producer, Source::new(consumer))

@@ -10,9 +10,9 @@ use super::progress::Progress;
 use super::share::Share;
 use crate::observe::Counter;
 
-/// Octets of the largest frame there is: a 4 KiB buffer.
-const MOST_OCTETS: usize = 4096;
-/// Octets of a ring: some 60,000 frames of a handshake.
+/// Bytes of the largest frame there is: a 4 KiB buffer.
+const MOST_BYTES: usize = 4096;
+/// Bytes of a ring: some 60,000 frames of a handshake.
 pub(super) const RING: usize = 8 << 20;
 
 /// Which way a frame went; the numbers are those of pcapng's `epb_flags`.
@@ -67,7 +67,7 @@ pub(super) struct Counts {
 pub struct Tap {
     pub(super) interface: u32,
     pub(super) choice: Choice,
-    /// Octets of each frame.
+    /// Bytes of each frame.
     pub(super) snaplen: usize,
     pub(super) share: Share,
     pub(super) clock: Clock,
@@ -100,7 +100,7 @@ impl Tap {
         Tap {
             interface: parts.interface,
             choice: parts.choice,
-            snaplen: parts.snaplen.unwrap_or(MOST_OCTETS).min(MOST_OCTETS),
+            snaplen: parts.snaplen.unwrap_or(MOST_BYTES).min(MOST_BYTES),
             share: Share::new(parts.share_percent, parts.clock.now()),
             clock: parts.clock,
             ring: parts.ring,
@@ -108,7 +108,7 @@ impl Tap {
             ended: parts.ended,
             lost: 0,
             last: 0,
-            block: Vec::with_capacity(MOST_OCTETS + OVERHEAD),
+            block: Vec::with_capacity(MOST_BYTES + OVERHEAD),
         }
     }
 

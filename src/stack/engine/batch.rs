@@ -1,9 +1,9 @@
 use super::core::Core;
 use super::flows::Flows;
 use super::port::BATCH;
-use crate::table::{Part, Slot};
+use crate::table::{Shard, Slot};
 use crate::tcp::Tcb;
-use crate::wire::{Common, Flags, FlowKey, FlowKey4, HashSecret, PacketKey, Policy, Segment};
+use crate::wire::{Common, Flags, FlowKey, FlowKey4, HashSecret, PacketKey, ParseConfig, Segment};
 
 /// One address family's share of a batch, between the phases of a poll. Room is made once.
 pub(super) struct Batch<K, F> {
@@ -55,9 +55,9 @@ impl<K, F> Batch<K, F> {
 #[inline(never)]
 pub(super) fn queue_common(
     bytes: &[u8],
-    policy: &Policy,
+    policy: &ParseConfig,
     secret: &HashSecret,
-    part: &Part<FlowKey4, Tcb>,
+    part: &Shard<FlowKey4, Tcb>,
     segments: &mut Vec<RxSegment<FlowKey4>>,
 ) -> bool {
     let Some(common) = Common::parse(bytes, policy) else { return false };

@@ -5,64 +5,64 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
-use crate::tcp::{Handle, Now, User};
+use crate::tcp::{Connection, ConnectionHandler, Time};
 
-/// Opens connections, and is the [`User`] of every connection it opens. One value per core.
-pub trait Caller: User {
+/// Opens connections, and is the [`ConnectionHandler`] of every connection it opens. One value per core.
+pub trait Opener: ConnectionHandler {
     /// Once a poll, after all that has arrived is answered: opens what is due.
-    fn call(&mut self, line: &mut dyn Line);
+    fn poll_open(&mut self, line: &mut dyn OpenContext);
 
-    /// Milliseconds until [`Caller::call`] has something to do if nothing arrives, at most `most`;
+    /// Milliseconds until [`Opener::poll_open`] has something to do if nothing arrives, at most `most`;
     /// 0: at once, so the core does not sleep.
-    fn due_ms(&self, now: Now, most: u32) -> u32;
+    fn next_deadline_ms(&self, now: Time, most: u32) -> u32;
 
-    /// Whether it sends SYNs with [`Line::syn`]: what answers them belongs to no connection, and is
+    /// Whether it sends SYNs with [`OpenContext::send_stateless_syn`]: what answers them belongs to no connection, and is
     /// dropped by name instead of being answered with a RST.
-    fn floods(&self) -> bool {
+    fn is_flood(&self) -> bool {
         false
     }
 
     /// Fills in a form that only it understands, for somebody who had an order given: between two
     /// polls, in microseconds, without taking memory.
-    fn fill_in(&self, form: &mut dyn Any) {
+    fn report_into(&self, form: &mut dyn Any) {
         let _ = form;
     }
 }
 
 /// Makes one core's caller, told the core's number and the number of cores.
-pub type CallerFactory = Box<dyn Fn(usize, usize) -> Box<dyn Caller> + Send>;
+pub type OpenerFactory = Box<dyn Fn(usize, usize) -> Box<dyn Opener> + Send>;
 
 /// Both ends of a connection to open, of one address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ends {
+pub struct FourTuple {
     pub local: SocketAddr,
     pub remote: SocketAddr,
 }
 
-/// A core's way to the active side of TCP, during [`Caller::call`].
-pub trait Line {
+/// A core's way to the active side of TCP, during [`Opener::poll_open`].
+pub trait OpenContext {
     /// Time stands still within a poll.
-    fn now(&self) -> Now;
+    fn now(&self) -> Time;
 
     /// OPEN, active (RFC 9293 3.10.1): the SYN is on its way. Of a limited number a poll; beyond it
     /// there is [`OpenError::NoFrame`], until the next poll. Returns the connection's number:
-    /// below [`Line::capacity`], and no other connection's of this core as long as it lives.
+    /// below [`OpenContext::capacity`], and no other connection's of this core as long as it lives.
     ///
     /// # Errors
     /// [`OpenError`]; nothing was sent then.
-    fn open(&mut self, ends: Ends) -> Result<u32, OpenError>;
+    fn open(&mut self, ends: FourTuple) -> Result<u32, OpenError>;
 
-    /// A SYN, and nothing kept of it: for a flood. As [`Line::open`], of a limited number a poll.
-    /// [`Caller::floods`] must be true, or what answers it gets a RST.
+    /// A SYN, and nothing kept of it: for a flood. As [`OpenContext::open`], of a limited number a poll.
+    /// [`Opener::floods`] must be true, or what answers it gets a RST.
     ///
     /// # Errors
     /// [`OpenError`]; nothing was sent then.
-    fn syn(&mut self, ends: Ends) -> Result<(), OpenError>;
+    fn send_stateless_syn(&mut self, ends: FourTuple) -> Result<(), OpenError>;
 
     /// Lets `act` do something with a connection of this caller, and sends what follows from it when
-    /// [`Caller::call`] has returned; an end is told then. False: there is no such connection (any
+    /// [`Opener::poll_open`] has returned; an end is told then. False: there is no such connection (any
     /// more), and `act` was not called.
-    fn with(&mut self, number: u32, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool;
+    fn with_connection(&mut self, number: u32, act: &mut dyn FnMut(&mut Connection<'_>)) -> bool;
 
     /// Connections that this core has room for; their numbers are below it.
     fn capacity(&self) -> u32;

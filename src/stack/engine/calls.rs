@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::caller::{Ends, Line, OpenError};
+use super::caller::{FourTuple, OpenContext, OpenError};
 use super::core::Core;
 use super::far::Ports;
 use super::flows::{Flows, context};
@@ -10,7 +10,7 @@ use super::pending::PendingTx;
 use super::port::{BATCH, Port};
 use super::reply::alloc_tx;
 use crate::table::{InsertError, Slot};
-use crate::tcp::{self, Handle, Now, State, Tcb, TcbFlags};
+use crate::tcp::{self, Connection, State, Tcb, TcbFlags, Time};
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
 /// Connections that one poll opens at most, so that a caller in a hurry does not starve the queues.
@@ -44,12 +44,12 @@ impl<'a, P: Port> Calls<'a, P> {
     }
 }
 
-impl<P: Port> Line for Calls<'_, P> {
-    fn now(&self) -> Now {
+impl<P: Port> OpenContext for Calls<'_, P> {
+    fn now(&self) -> Time {
         self.core.now
     }
 
-    fn open(&mut self, ends: Ends) -> Result<u32, OpenError> {
+    fn open(&mut self, ends: FourTuple) -> Result<u32, OpenError> {
         if self.opened == OPENS {
             return Err(OpenError::NoFrame);
         }
@@ -62,7 +62,7 @@ impl<P: Port> Line for Calls<'_, P> {
         Ok(number)
     }
 
-    fn syn(&mut self, ends: Ends) -> Result<(), OpenError> {
+    fn send_stateless_syn(&mut self, ends: FourTuple) -> Result<(), OpenError> {
         if self.opened == OPENS {
             return Err(OpenError::NoFrame);
         }
@@ -75,7 +75,7 @@ impl<P: Port> Line for Calls<'_, P> {
         Ok(())
     }
 
-    fn with(&mut self, number: u32, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
+    fn with_connection(&mut self, number: u32, act: &mut dyn FnMut(&mut Connection<'_>)) -> bool {
         let of_v6 = number as usize >= self.v4.part.capacity();
         let found = match of_v6 {
             false => self.v4.with(self.core, number, act),
@@ -97,7 +97,7 @@ enum Key {
 }
 
 #[inline]
-fn key(ends: Ends) -> Result<Key, OpenError> {
+fn key(ends: FourTuple) -> Result<Key, OpenError> {
     let (remote_port, local_port) = (ends.remote.port(), ends.local.port());
     match (ends.local, ends.remote) {
         (SocketAddr::V4(local), SocketAddr::V4(remote)) => {
@@ -175,7 +175,7 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// False: no such connection of the caller's, or only its TIME-WAIT.
-    fn with(&mut self, core: &mut Core, number: u32, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
+    fn with(&mut self, core: &mut Core, number: u32, act: &mut dyn FnMut(&mut Connection<'_>)) -> bool {
         let slot = Slot(number.wrapping_sub(self.to_number));
         let Some(key) = self.part.key(slot) else { return false };
         let Some(tcb) = self.part.value_mut(slot) else { return false };

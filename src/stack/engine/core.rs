@@ -1,20 +1,20 @@
 use std::sync::Arc;
 
 use super::ForwardQueue;
-use super::caller::Caller;
+use super::caller::Opener;
 use super::fair::FairLimit;
 use super::hops::Hops;
 use super::idle::sweep_ms;
-use super::rules::{Change, Rules};
+use super::rules::{CoreUpdate, ListenerSet};
 use crate::observe::CoreCounters;
-use crate::tcp::{Config, Cookies, IdleClock, IdleLimits, IsnSecret, Now, SendBuffers, User};
-use crate::wire::{Emit, Flags, HashSecret, Mac, Owned, Policy};
+use crate::tcp::{Config, ConnectionHandler, Cookies, IdleClock, IdleLimits, IsnSecret, SendBuffers, Time};
+use crate::wire::{EndpointRange, Flags, HashSecret, Mac, ParseConfig, TxSegment};
 
 /// What all cores share. Read only while running, but for the forward_queues.
 pub struct Shared {
     pub config: Config,
     /// One per device.
-    pub policies: Vec<Policy>,
+    pub policies: Vec<ParseConfig>,
     pub secrets: Secrets,
     /// One per core.
     pub forward_queues: Vec<ForwardQueue>,
@@ -22,7 +22,7 @@ pub struct Shared {
     pub servers: Vec<Vec<usize>>,
     pub core: CoreConfig,
     /// Ours without a listener: where a caller's connections come from.
-    pub sources: Vec<Owned>,
+    pub sources: Vec<EndpointRange>,
 }
 
 /// Bounds, each per core.
@@ -82,14 +82,14 @@ pub(super) enum ResetKind {
 impl ResetKind {
     /// A RST takes its number from the ACK it answers, or else acknowledges (RFC 9293 3.10.7.1).
     #[inline]
-    pub(super) fn of(reset: &Emit) -> ResetKind {
+    pub(super) fn of(reset: &TxSegment) -> ResetKind {
         if reset.flags.has(Flags::ACK) { ResetKind::Syn } else { ResetKind::Ack }
     }
 }
 
 /// How to mistreat SYNs on purpose, for people who test clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Fault {
+pub struct FaultInjection {
     /// Share of SYNs not answered, 0 to 1.
     pub drop: f64,
     /// Share of SYNs answered with a RST, 0 to 1.
@@ -103,15 +103,15 @@ pub struct Core {
     pub(super) id: usize,
     pub(super) shared: Arc<Shared>,
     /// Who answers for what: its own, so that it can be given others.
-    pub(super) rules: Arc<Rules>,
+    pub(super) rules: Arc<ListenerSet>,
     pub(super) counters: Arc<CoreCounters>,
     pub(super) buffers: SendBuffers,
     pub(super) cookies: Cookies,
     pub(super) hops: Hops,
     /// By listener's number: one value serves all its connections on this core.
-    pub(super) users: Vec<Box<dyn User>>,
+    pub(super) users: Vec<Box<dyn ConnectionHandler>>,
     /// Who opens connections from here; not there while it is doing so.
-    pub(super) caller: Option<Box<dyn Caller>>,
+    pub(super) caller: Option<Box<dyn Opener>>,
     /// Where its SYNs go.
     pub(super) gateway: Option<Mac>,
     /// By [`ResetKind`].
@@ -123,13 +123,13 @@ pub struct Core {
     pub(super) faults_enabled: bool,
     /// No new connections: the program ends.
     pub(super) stopping: bool,
-    pub(super) now: Now,
+    pub(super) now: Time,
     /// How long idle connections have been so.
     pub(super) idle: IdleClock,
     /// How long a look at every connection may take, milliseconds; 0: none may be idle for too long.
     pub(super) sweep_ms: u32,
     /// Since when send buffers are short, and when they were last.
-    pub(super) short: Option<(Now, Now)>,
+    pub(super) short: Option<(Time, Time)>,
     /// By port, those of devices without a queue here included: its device.
     pub(super) devices: Vec<usize>,
     /// How to wake each core that sleeps.
@@ -147,7 +147,7 @@ impl Core {
         shared: Arc<Shared>,
         counters: Arc<CoreCounters>,
         cookies: Cookies,
-        (rules, users): (Arc<Rules>, Vec<Box<dyn User>>),
+        (rules, users): (Arc<ListenerSet>, Vec<Box<dyn ConnectionHandler>>),
     ) -> Core {
         let bounds = &shared.core;
         counters.send_buffers_limit.set(u64::from(bounds.send_buffers));
@@ -164,9 +164,9 @@ impl Core {
             rst_limit: FairLimit::new(bounds.rst_rate, shared.secrets.sources),
             icmp_limit: FairLimit::new(bounds.icmp_rate, shared.secrets.sources),
             fault_rng: FaultRng(shared.secrets.fault | 1),
-            faults_enabled: rules.fault != Fault::default(),
+            faults_enabled: rules.fault != FaultInjection::default(),
             stopping: false,
-            now: Now::default(),
+            now: Time::default(),
             idle: IdleClock::default(),
             sweep_ms,
             short: None,
@@ -185,9 +185,9 @@ impl Core {
     }
 
     /// Other rules, from now on; what they replace is in their place then.
-    pub(super) fn adopt(&mut self, change: &mut Change) {
+    pub(super) fn adopt(&mut self, change: &mut CoreUpdate) {
         change.trade(&mut self.rules, &mut self.users);
-        self.faults_enabled = self.stopping || self.rules.fault != Fault::default();
+        self.faults_enabled = self.stopping || self.rules.fault != FaultInjection::default();
         self.sweep_ms = sweep_ms(&self.users, &self.shared.config);
     }
 
@@ -210,7 +210,7 @@ impl Core {
 
     /// Who opens connections from this core, and the next hop of their SYNs on the core's first
     /// port. Before the core is given to its worker.
-    pub fn set_caller(&mut self, caller: Box<dyn Caller>, gateway: Mac) {
+    pub fn set_caller(&mut self, caller: Box<dyn Opener>, gateway: Mac) {
         self.caller = Some(caller);
         self.gateway = Some(gateway);
     }

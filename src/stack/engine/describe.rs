@@ -6,12 +6,12 @@ use std::any::Any;
 use super::Worker;
 use super::flows::Flows;
 use super::port::Port;
-use crate::table::{Part, Slot, View};
-use crate::tcp::{CALLER, State, Tcb, Timer};
+use crate::table::{Shard, Slot, View};
+use crate::tcp::{ACTIVE_OPEN, State, Tcb, Timer};
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
 /// Connections in one question: the order that asks for so many takes a core some microseconds.
-pub const DESCRIBED: usize = 256;
+pub const QUERY_BATCH: usize = 256;
 
 /// How far ahead lines are loaded.
 const AHEAD: usize = 12;
@@ -42,23 +42,23 @@ pub struct Tables {
 
 impl Tables {
     /// Those that these parts belong to; `None` without a core.
-    pub(super) fn of(v4: &[Part<FlowKey4, Tcb>], v6: &[Part<FlowKey6, Tcb>]) -> Option<Tables> {
+    pub(super) fn of(v4: &[Shard<FlowKey4, Tcb>], v6: &[Shard<FlowKey6, Tcb>]) -> Option<Tables> {
         Some(Tables { v4: View::clone(v4.first()?), v6: View::clone(v6.first()?) })
     }
 }
 
 /// A connection seen in a table, and what its core says of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<K> {
+pub struct ConnQuery<K> {
     pub key: K,
     pub slot: Slot,
     /// `None`: not asked yet, or it has ended since it was seen.
-    pub facts: Option<Facts>,
+    pub facts: Option<ConnInfo>,
 }
 
 /// What a core knows of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct ConnInfo {
     pub state: State,
     /// The listener's number; `None`: it was opened from this side.
     pub listener: Option<u16>,
@@ -72,28 +72,28 @@ pub struct Facts {
 }
 
 impl<P: Port> Worker<P> {
-    /// Answers each question that is about a connection of this core, at most [`DESCRIBED`]. Takes
+    /// Answers each question that is about a connection of this core, at most [`QUERY_BATCH`]. Takes
     /// no memory.
-    pub fn describe4(&self, asked: &mut [Question<FlowKey4>]) {
+    pub fn describe4(&self, asked: &mut [ConnQuery<FlowKey4>]) {
         self.v4.describe(asked, self.core.now.millis());
     }
 
     /// Has the caller fill a form in, if there is one.
     pub fn ask_caller(&self, form: &mut dyn Any) {
         if let Some(caller) = &self.core.caller {
-            caller.fill_in(form);
+            caller.report_into(form);
         }
     }
 
     /// As [`Worker::describe4`].
-    pub fn describe6(&self, asked: &mut [Question<FlowKey6>]) {
+    pub fn describe6(&self, asked: &mut [ConnQuery<FlowKey6>]) {
         self.v6.describe(asked, self.core.now.millis());
     }
 }
 
 impl<K: PacketKey> Flows<K> {
-    fn describe(&self, asked: &mut [Question<K>], now_ms: u32) {
-        for at in 0..asked.len().min(DESCRIBED) {
+    fn describe(&self, asked: &mut [ConnQuery<K>], now_ms: u32) {
+        for at in 0..asked.len().min(QUERY_BATCH) {
             if let Some(ahead) = asked.get(at + AHEAD) {
                 self.part.prefetch_slot(ahead.slot);
             }
@@ -105,19 +105,19 @@ impl<K: PacketKey> Flows<K> {
 
     /// `None`: the slot is not this core's, or holds that connection no more. Its key stays behind
     /// when it ends, but then its state is CLOSED.
-    fn facts(&self, slot: Slot, key: K, now_ms: u32) -> Option<Facts> {
+    fn facts(&self, slot: Slot, key: K, now_ms: u32) -> Option<ConnInfo> {
         let tcb = self.part.value(slot).filter(|tcb| tcb.state != State::Closed)?;
-        self.part.holds(slot, &key).then(|| Facts::of(tcb, now_ms))
+        self.part.holds(slot, &key).then(|| ConnInfo::of(tcb, now_ms))
     }
 }
 
-impl Facts {
-    fn of(tcb: &Tcb, now_ms: u32) -> Facts {
+impl ConnInfo {
+    fn of(tcb: &Tcb, now_ms: u32) -> ConnInfo {
         let left = tcb.deadline_ms.wrapping_sub(now_ms);
         let expired = left > u32::MAX / 2;
-        Facts {
+        ConnInfo {
             state: tcb.state,
-            listener: (tcb.listener != CALLER).then_some(tcb.listener),
+            listener: (tcb.listener != ACTIVE_OPEN).then_some(tcb.listener),
             timer: tcb.timer,
             timer_ms: if tcb.timer == Timer::None || expired { 0 } else { left },
             retries: tcb.retries(),

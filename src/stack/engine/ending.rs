@@ -12,7 +12,7 @@ use super::port::Port;
 use super::reply::alloc_tx;
 use crate::observe::DropReason;
 use crate::table::Slot;
-use crate::tcp::{self, Ended, Now, TcbFlags};
+use crate::tcp::{self, ClosedConnection, TcbFlags, Time};
 use crate::wire::PacketKey;
 
 /// Slots that one step looks at, and connections that it ends, at most.
@@ -53,7 +53,7 @@ impl Default for OnStop {
 /// How far a core has come with its end.
 pub struct Ending {
     plan: OnStop,
-    began: Now,
+    began: Time,
     sent: u64,
     /// The next slot to look at, of each family.
     places: [u32; 2],
@@ -91,7 +91,7 @@ impl std::ops::Add for Left {
 
 impl<P: Port> Worker<P> {
     /// Takes no new connections from now on.
-    pub fn begin_end(&mut self, plan: OnStop, now: Now) -> Ending {
+    pub fn begin_end(&mut self, plan: OnStop, now: Time) -> Ending {
         if plan.notice != StopNotice::Nothing {
             self.core.stop();
         }
@@ -99,8 +99,8 @@ impl<P: Port> Worker<P> {
         Ending { plan, began: now, sent: 0, places: [0; 2], established, lingers_to: 0 }
     }
 
-    /// Ends some connections; a [`Worker::poll`] has to follow, which sends what they are sent.
-    pub fn end_some(&mut self, ending: &mut Ending, now: Now) -> Progress {
+    /// FourTuple some connections; a [`Worker::poll`] has to follow, which sends what they are sent.
+    pub fn end_some(&mut self, ending: &mut Ending, now: Time) -> Progress {
         self.core.now = now;
         let elapsed = now.micros.saturating_sub(ending.began.micros);
         let late = elapsed >= u64::from(ending.plan.within_ms) * 1000;
@@ -214,7 +214,7 @@ impl<K: PacketKey> Flows<K> {
         let emit = tcp::stopped(tcb, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
-            notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
+            notify_closed(core, listener, &ClosedConnection { number, now: core.now, endpoints: &key }, how);
         }
         let hash = key.hash(&core.shared.secrets.hash);
         self.apply_state(core, slot, hash, states, timer);

@@ -8,7 +8,7 @@ use super::port::Port;
 use super::reply::forward_frame;
 use crate::observe::DropReason;
 use crate::table::Slot;
-use crate::tcp::{self, Action, Ended, TcbFlags};
+use crate::tcp::{self, Action, ClosedConnection, TcbFlags};
 use crate::wire::{ErrorMessage, PacketKey};
 
 /// Rare, so without the batch's prefetches. `number` is the port's.
@@ -51,7 +51,7 @@ impl<K: PacketKey> Flows<K> {
             core.counters.dropped(reason);
         }
         if let Some(how) = ended {
-            notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
+            notify_closed(core, listener, &ClosedConnection { number, now: core.now, endpoints: &key }, how);
         }
         self.apply_state(core, slot, hash, states, timer);
         if has_output {

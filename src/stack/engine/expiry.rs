@@ -8,7 +8,7 @@ use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::send_new;
 use crate::table::Slot;
-use crate::tcp::{self, Action, Ended, Timer};
+use crate::tcp::{self, Action, ClosedConnection, Timer};
 use crate::wire::PacketKey;
 
 /// Timers that one poll serves at most, so that a wave of them does not starve the queues.
@@ -49,7 +49,12 @@ impl<K: PacketKey> Flows<K> {
         };
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
-            notify_closed(core, listener, &Ended { number: of, now: core.now, endpoints: &key }, how);
+            notify_closed(
+                core,
+                listener,
+                &ClosedConnection { number: of, now: core.now, endpoints: &key },
+                how,
+            );
         }
         self.apply_state(core, slot, hash, states, timer);
         if let Some(emit) = emit {

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use siphasher::sip::SipHasher13;
 
-use crate::tcp::{Now, TokenBucket};
+use crate::tcp::{Time, TokenBucket};
 use crate::wire::source_prefix;
 
 /// Cells of a row. More senders than this at a time share cells.
@@ -48,7 +48,7 @@ impl<const KINDS: usize> FairLimit<KINDS> {
     }
 
     /// Whether a request of this kind is answered now; if so, it has been counted.
-    pub(super) fn take(&mut self, kind: usize, sender: IpAddr, now: Now) -> bool {
+    pub(super) fn take(&mut self, kind: usize, sender: IpAddr, now: Time) -> bool {
         self.kinds.iter_mut().for_each(|kind| kind.budget.refill(now));
         let room = self.room(kind);
         if room == 0 {
@@ -92,14 +92,14 @@ impl<const KINDS: usize> FairLimit<KINDS> {
 
 impl Kind {
     /// What the sender got in this window, at most.
-    fn got(&self, places: [usize; 2], now: Now) -> u16 {
+    fn got(&self, places: [usize; 2], now: Time) -> u16 {
         let cells = self.rows.iter().zip(places).map(|(row, place)| (row.get(place), window(place, now)));
         let got =
             cells.map(|(cell, window)| cell.filter(|cell| cell.window == window).map_or(0, |cell| cell.got));
         got.min().unwrap_or(0)
     }
 
-    fn note(&mut self, places: [usize; 2], got: u16, now: Now) {
+    fn note(&mut self, places: [usize; 2], got: u16, now: Time) {
         for (row, place) in self.rows.iter_mut().zip(places) {
             let Some(cell) = row.get_mut(place) else { continue };
             let window = window(place, now);
@@ -110,7 +110,7 @@ impl Kind {
 }
 
 /// Windows begin at other times for other cells: all at once would be a rush for the tokens.
-fn window(place: usize, now: Now) -> u16 {
+fn window(place: usize, now: Time) -> u16 {
     ((now.micros / 1000 + place as u64 * WINDOW_MS / CELLS as u64) / WINDOW_MS) as u16
 }
 

@@ -13,7 +13,7 @@ use super::forward::{FRAME_LEN, Task};
 use super::port::{BATCH, Port};
 use super::reply::ReplyContext;
 use crate::observe::{CoreCounters, DropReason};
-use crate::wire::{FlowKey4, FlowKey6, Packet, Policy, parse};
+use crate::wire::{FlowKey4, FlowKey6, Packet, ParseConfig, parse};
 
 /// Frames of one device: a batch under way, and one for each segment that it leaves to be sent.
 const FRAMES: usize = 2 * BATCH;
@@ -38,7 +38,7 @@ pub(super) struct Far {
     pub device: usize,
     /// The port's.
     number: u8,
-    policy: Policy,
+    policy: ParseConfig,
     /// Segments that were handed over and not parsed yet.
     pub rx_frames: Vec<FarFrame>,
     batch4: Batch<FlowKey4, FarFrame>,
@@ -104,7 +104,7 @@ impl Far {
     }
 
     /// What the parser needs to know of the device from now on; the number of its port.
-    pub(super) fn set_policy(&mut self, policy: &Policy) -> u8 {
+    pub(super) fn set_policy(&mut self, policy: &ParseConfig) -> u8 {
         self.policy = policy.clone();
         self.number
     }

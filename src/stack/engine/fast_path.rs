@@ -9,7 +9,7 @@ use super::reply::ReplyContext;
 use super::transition::Effects;
 use crate::observe::Closed;
 use crate::table::Slot;
-use crate::tcp::{self, Ended, State, TcbFlags};
+use crate::tcp::{self, ClosedConnection, State, TcbFlags};
 use crate::wire::PacketKey;
 
 impl<K: PacketKey> Flows<K> {
@@ -111,7 +111,12 @@ impl<K: PacketKey> Flows<K> {
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
         cx.close(tcb, Closed::Passive);
         if let Some(how) = cx.ended {
-            notify_closed(core, listener, &Ended { number: of, now: core.now, endpoints: key }, how);
+            notify_closed(
+                core,
+                listener,
+                &ClosedConnection { number: of, now: core.now, endpoints: key },
+                how,
+            );
         }
         self.timers.stop(&mut self.part, slot);
         self.part.remove(slot, rx.hash);

@@ -13,14 +13,14 @@ use super::reply::{ReplyContext, reply_in_place};
 use super::timers::Timers;
 use super::transition::Effects;
 use crate::observe::{Closed, CoreCounters};
-use crate::table::{Found, Part, Slot, line_size};
+use crate::table::{Found, Shard, Slot, line_size};
 use crate::tcp::{
-    self, Context, Endpoints, Now, Predicted, SendBuffers, State, Tcb, TcbFlags, TimerOp, TuplePrf,
+    self, Context, Endpoints, Predicted, SendBuffers, State, Tcb, TcbFlags, Time, TimerOp, TuplePrf,
 };
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
 pub(super) struct Flows<K: PacketKey> {
-    pub(super) part: Part<K, Tcb>,
+    pub(super) part: Shard<K, Tcb>,
     pub(super) timers: Timers,
     pub(super) half_open: u32,
     pub(super) time_wait: u32,
@@ -48,7 +48,7 @@ pub(super) fn context<'a>(
     buffers: &'a mut SendBuffers,
     endpoints: &'a dyn Endpoints,
     prf: Option<TuplePrf>,
-    now: Now,
+    now: Time,
 ) -> Context<'a> {
     Context {
         now,
@@ -66,7 +66,7 @@ pub(super) fn context<'a>(
 
 impl<K: PacketKey> Flows<K> {
     /// `numbers_from`: connections of this family are numbered from there on.
-    pub(super) fn new(part: Part<K, Tcb>, numbers_from: u32, now: Now) -> Flows<K> {
+    pub(super) fn new(part: Shard<K, Tcb>, numbers_from: u32, now: Time) -> Flows<K> {
         Flows {
             timers: Timers::new(now),
             half_open: 0,
@@ -195,7 +195,7 @@ impl<K: PacketKey> Flows<K> {
         reply_in_place(&core.counters, *port, frame, link_len, &key, (&out.emit, payload));
     }
 
-    /// Ends a connection in TIME-WAIT from outside of TCP: its user was told before.
+    /// FourTuple a connection in TIME-WAIT from outside of TCP: its user was told before.
     pub(super) fn end(&mut self, core: &mut Core, slot: Slot, hash: u32, how: Closed) {
         self.timers.stop(&mut self.part, slot);
         let Some(tcb) = self.part.value_mut(slot) else { return };

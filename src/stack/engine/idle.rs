@@ -9,7 +9,7 @@ use super::port::Port;
 use super::reply::alloc_tx;
 use crate::observe::DropReason;
 use crate::table::Slot;
-use crate::tcp::{self, Config, IdleLimits, Silence, User};
+use crate::tcp::{self, Config, ConnectionHandler, IdleLimits, Silence};
 use crate::wire::PacketKey;
 
 /// Lines that one poll looks at, at most.
@@ -32,7 +32,7 @@ pub(super) struct Sweep {
 }
 
 /// How long a round may take for the limits of all these users; 0: none has any.
-pub(super) fn sweep_ms(users: &[Box<dyn User>], config: &Config) -> u32 {
+pub(super) fn sweep_ms(users: &[Box<dyn ConnectionHandler>], config: &Config) -> u32 {
     let shortest = |limits: IdleLimits| {
         let interval = if limits.keepalive_ms > 0 { config.keepalive_interval_ms } else { 0 };
         let each = [limits.keepalive_ms, limits.timeout_ms, interval];

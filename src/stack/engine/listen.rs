@@ -9,15 +9,15 @@ use super::port::Port;
 use super::reply::ReplyContext;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
-use crate::tcp::{self, Arrival, CookieMode, Offer, Tcb, Timer, TimerOp, TuplePrf, WhenFull};
-use crate::wire::{Emit, Flags, PacketKey, Segment, Seq};
+use crate::tcp::{self, Arrival, CookieMode, SynOptions, Tcb, Timer, TimerOp, TuplePrf, WhenFull};
+use crate::wire::{Flags, PacketKey, Segment, Seq, TxSegment};
 
 /// The result of an insertion.
 enum Inserted {
     New(Slot),
     /// Another segment or core inserted it first.
     Exists(Found),
-    Refused(DropReason),
+    CommandQueueFull(DropReason),
 }
 
 impl<K: PacketKey> Flows<K> {
@@ -32,7 +32,7 @@ impl<K: PacketKey> Flows<K> {
     ) {
         let Segment { key, info, link_len, .. } = &rx.segment;
         let Some(listener) = self.listener(ctx.core, key) else {
-            if ctx.core.caller.as_ref().is_some_and(|caller| caller.floods()) {
+            if ctx.core.caller.as_ref().is_some_and(|caller| caller.is_flood()) {
                 return ctx.drop_frame(frame, DropReason::FloodAnswer);
             }
             return match tcp::closed(info) {
@@ -54,7 +54,7 @@ impl<K: PacketKey> Flows<K> {
         rx: &RxSegment<K>,
         frame: P::Frame,
         listener: u16,
-        reset: Emit,
+        reset: TxSegment,
         replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
         let segment = &rx.segment;
@@ -75,7 +75,7 @@ impl<K: PacketKey> Flows<K> {
                 self.on_matched(ctx, rx, frame, found, replies);
             }
             Inserted::Exists(found) => self.on_matched(ctx, rx, frame, found, replies),
-            Inserted::Refused(reason) => refuse_connected(ctx, rx, frame, reason, &reset),
+            Inserted::CommandQueueFull(reason) => refuse_connected(ctx, rx, frame, reason, &reset),
         }
     }
 
@@ -119,7 +119,7 @@ impl<K: PacketKey> Flows<K> {
         match self.place(ctx, rx, &frame, listener, make) {
             Inserted::New(slot) => self.answer(ctx, rx, frame, slot, prf),
             Inserted::Exists(found) => self.on_matched(ctx, rx, frame, found, replies),
-            Inserted::Refused(reason) => {
+            Inserted::CommandQueueFull(reason) => {
                 // Only there does it decide: a flood of SYNs must not look for idle connections.
                 let drops = ctx.core.shared.config.when_full == WhenFull::Drop;
                 let gives_way = drops && reason == DropReason::SlotsFull && self.may_evict(ctx.core);
@@ -199,9 +199,9 @@ impl<K: PacketKey> Flows<K> {
                 core.hops.leave(hop);
                 match error {
                     InsertError::Exists(found) => Inserted::Exists(found),
-                    InsertError::TableFull => Inserted::Refused(DropReason::TableFull),
-                    InsertError::SlotsFull => Inserted::Refused(DropReason::SlotsFull),
-                    InsertError::Raced => Inserted::Refused(DropReason::InsertRaced),
+                    InsertError::TableFull => Inserted::CommandQueueFull(DropReason::TableFull),
+                    InsertError::SlotsFull => Inserted::CommandQueueFull(DropReason::SlotsFull),
+                    InsertError::Raced => Inserted::CommandQueueFull(DropReason::InsertRaced),
                 }
             }
         }
@@ -251,7 +251,7 @@ impl<K: PacketKey> Flows<K> {
 }
 
 /// What the cookie in an ACK stands for, if it is one of ours.
-fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>) -> Option<Offer> {
+fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>) -> Option<SynOptions> {
     if core.shared.config.cookies == CookieMode::Never || segment.info.flags.has(Flags::SYN) {
         return None;
     }
@@ -275,7 +275,7 @@ fn answer_with_cookie<K: PacketKey, P: Port>(
 ) {
     let Segment { key, info, link_len, .. } = &rx.segment;
     let core = &mut *ctx.core;
-    let mss = Offer::from_syn(&info.options, key.local().is_ipv6()).mss;
+    let mss = SynOptions::from_syn(&info.options, key.local().is_ipv6()).mss;
     let iss = core.cookies.issue(key, info.seq, mss, core.now);
     let window = core.window(listener);
     core.counters.syn_acks_cookie.bump();
@@ -316,7 +316,7 @@ fn refuse_connected<K: PacketKey, P: Port>(
     rx: &RxSegment<K>,
     frame: P::Frame,
     reason: DropReason,
-    reset: &Emit,
+    reset: &TxSegment,
 ) {
     if reason == DropReason::InsertRaced || ctx.core.shared.config.when_full == WhenFull::Drop {
         return ctx.drop_frame(frame, reason);

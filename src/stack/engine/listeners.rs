@@ -9,7 +9,7 @@ use std::ops::{BitAnd, RangeInclusive};
 use ipnet::IpNet;
 use thiserror::Error;
 
-use crate::tcp::CALLER;
+use crate::tcp::ACTIVE_OPEN;
 
 /// The rule that answers, by its place in the list given to [`Listeners::new`], or by the number
 /// that [`Listeners::numbered`] took instead.
@@ -80,7 +80,7 @@ impl<T> Listeners<T> {
         let mut by_net: BTreeMap<IpNet, Vec<Claim>> = BTreeMap::new();
         for (place, rule) in rules.iter().enumerate() {
             // The highest number is the mark of connections without a listener.
-            let id = u16::try_from(place).ok().filter(|id| *id != CALLER);
+            let id = u16::try_from(place).ok().filter(|id| *id != ACTIVE_OPEN);
             let id = id.ok_or(ListenerError::TooMany(rules.len()))?;
             if rule.ports.start() > rule.ports.end() {
                 return Err(ListenerError::NoPort(name(&rules, ListenerId(id))));
@@ -118,13 +118,13 @@ impl<T> Listeners<T> {
         }
     }
 
-    /// As [`Listeners::lookup`], for the octets of an IPv4 header.
+    /// As [`Listeners::lookup`], for the bytes of an IPv4 header.
     #[inline]
     pub fn lookup4(&self, addr: [u8; 4], port: u16) -> Option<ListenerId> {
         self.v4.lookup(u32::from_be_bytes(addr), port)
     }
 
-    /// As [`Listeners::lookup`], for the octets of an IPv6 header.
+    /// As [`Listeners::lookup`], for the bytes of an IPv6 header.
     #[inline]
     pub fn lookup6(&self, addr: [u8; 16], port: u16) -> Option<ListenerId> {
         self.v6.lookup(u128::from_be_bytes(addr), port)
@@ -288,8 +288,8 @@ impl Fold {
 }
 
 impl Hasher for Fold {
-    fn write(&mut self, octets: &[u8]) {
-        octets.iter().for_each(|octet| self.fold(u64::from(*octet)));
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.fold(u64::from(*byte)));
     }
 
     #[inline]

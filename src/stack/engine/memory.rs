@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::Port;
 
-/// Octets in a frame: what an AF_XDP frame of 2,048 holds.
+/// Bytes in a frame: what an AF_XDP frame of 2,048 holds.
 const FRAME_LEN: usize = 1792;
 
 /// A port without a wire.

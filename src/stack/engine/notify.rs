@@ -1,26 +1,26 @@
 //! The service of a connection, and how it learns of the end.
 
-use super::caller::Caller;
+use super::caller::Opener;
 use super::core::Core;
 use crate::observe::Closed;
-use crate::tcp::{Ended, User};
+use crate::tcp::{ClosedConnection, ConnectionHandler};
 
 /// The service of a listener's connections; the active opener for those that it opened.
 #[inline]
 pub(super) fn service_of<'a>(
-    users: &'a mut [Box<dyn User>],
-    caller: &'a mut Option<Box<dyn Caller>>,
+    users: &'a mut [Box<dyn ConnectionHandler>],
+    caller: &'a mut Option<Box<dyn Opener>>,
     listener: u16,
-) -> Option<&'a mut dyn User> {
+) -> Option<&'a mut dyn ConnectionHandler> {
     match users.get_mut(usize::from(listener)) {
         Some(user) => Some(&mut **user),
-        None => caller.as_deref_mut().map(|caller| caller as &mut dyn User),
+        None => caller.as_deref_mut().map(|caller| caller as &mut dyn ConnectionHandler),
     }
 }
 
 /// Reports the end of a connection to its service.
-pub(super) fn notify_closed(core: &mut Core, listener: u16, ended: &Ended<'_>, how: Closed) {
+pub(super) fn notify_closed(core: &mut Core, listener: u16, ended: &ClosedConnection<'_>, how: Closed) {
     if let Some(user) = service_of(&mut core.users, &mut core.caller, listener) {
-        user.closed(ended, how);
+        user.on_closed(ended, how);
     }
 }

@@ -6,19 +6,19 @@ use crossbeam::queue::ArrayQueue;
 use super::{Waker, Worker};
 use crate::xdp::Queue;
 
-/// Orders that wait for one core: few, since each is given by hand or by a second's tick.
+/// CommandQueue that wait for one core: few, since each is given by hand or by a second's tick.
 const WAITING: usize = 16;
 
 /// What another thread has a core do between two polls.
-pub type Order = Box<dyn FnOnce(&mut Worker<Queue>) + Send>;
+pub type Command = Box<dyn FnOnce(&mut Worker<Queue>) + Send>;
 
 /// The way in for everything that is no packet: questions about connections, new rules. A value
 /// that belongs to a core is read and changed by that core alone, so it needs no lock.
 ///
 /// A core without orders pays one load per poll. One with orders does one per poll; each has to be
 /// short, and leaves what it replaced to whoever gave it, so that nothing large is freed here.
-pub(super) struct Orders {
-    queue: ArrayQueue<Order>,
+pub(super) struct CommandQueue {
+    queue: ArrayQueue<Command>,
     /// May be true without an order, never false with one for longer than a wake-up takes. The queue's
     /// own word would not do: it counts an order whose giver was stopped while putting it in, and a
     /// core that took it would spin until the giver goes on.
@@ -29,15 +29,15 @@ pub(super) struct Orders {
 /// Too many orders wait for the core: it has ended, or does not get to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("core {0} takes no more orders: it has ended, or does not get to run")]
-pub struct Refused(pub usize);
+pub struct CommandQueueFull(pub usize);
 
-impl Orders {
-    pub(super) fn new(wake: Waker) -> Arc<Orders> {
-        Arc::new(Orders { queue: ArrayQueue::new(WAITING), any: AtomicBool::new(false), wake })
+impl CommandQueue {
+    pub(super) fn new(wake: Waker) -> Arc<CommandQueue> {
+        Arc::new(CommandQueue { queue: ArrayQueue::new(WAITING), any: AtomicBool::new(false), wake })
     }
 
     /// From any thread. False: too many wait.
-    pub(super) fn give(&self, order: Order) -> bool {
+    pub(super) fn give(&self, order: Command) -> bool {
         let taken = self.queue.push(order).is_ok();
         // Release, read by the swap below: a core that sees the mark sees the order.
         self.any.store(true, Release);
@@ -47,7 +47,7 @@ impl Orders {
 
     /// By the core, between two polls.
     #[inline]
-    pub(super) fn next(&self) -> Option<Order> {
+    pub(super) fn next(&self) -> Option<Command> {
         if !self.any.load(Relaxed) {
             return None;
         }
@@ -65,8 +65,8 @@ impl Orders {
 mod tests {
     use super::*;
 
-    fn orders() -> Arc<Orders> {
-        Orders::new(Arc::new(|| {}))
+    fn orders() -> Arc<CommandQueue> {
+        CommandQueue::new(Arc::new(|| {}))
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::port::Port;
 use super::reply::alloc_tx;
 use crate::observe::DropReason;
 use crate::table::Slot;
-use crate::tcp::{self, Ended, Now, State, TcbFlags, Timer};
+use crate::tcp::{self, ClosedConnection, State, TcbFlags, Time, Timer};
 use crate::wire::PacketKey;
 
 /// Connections on the list at most: many times what one poll adds. Others retry a moment later.
@@ -29,7 +29,7 @@ pub(super) struct PendingTx<K> {
 impl<K: PacketKey> Flows<K> {
     /// Lists a connection that was just marked as LISTED.
     #[inline]
-    pub(super) fn queue_tx(&mut self, now: Now, pending: PendingTx<K>) {
+    pub(super) fn queue_tx(&mut self, now: Time, pending: PendingTx<K>) {
         if self.pending.len() < MAX_PENDING {
             self.pending.push(pending);
         } else {
@@ -38,7 +38,7 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// The retry timer has expired.
-    pub(super) fn requeue_tx(&mut self, now: Now, pending: PendingTx<K>) {
+    pub(super) fn requeue_tx(&mut self, now: Time, pending: PendingTx<K>) {
         let Some(tcb) = self.part.value_mut(pending.slot) else { return };
         if !tcb.has(TcbFlags::LISTED) {
             tcb.set(TcbFlags::LISTED);
@@ -79,7 +79,7 @@ impl<K: PacketKey> Flows<K> {
         let out = tcp::unasked(tcb, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
-            notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
+            notify_closed(core, listener, &ClosedConnection { number, now: core.now, endpoints: &key }, how);
         }
         self.apply_state(core, slot, hash, states, timer);
         match (frame, out) {
@@ -96,7 +96,7 @@ impl<K: PacketKey> Flows<K> {
     /// No frame is free, or the list is full. If another timer runs, a pending ACK is sent when it
     /// expires; only an abort needs a retry of its own.
     #[cold]
-    fn wait_for_frame(&mut self, now: Now, slot: Slot) {
+    fn wait_for_frame(&mut self, now: Time, slot: Slot) {
         let Some(tcb) = self.part.value_mut(slot) else { return };
         tcb.clear(TcbFlags::LISTED);
         if tcb.timer == Timer::None || tcb.has(TcbFlags::ABORT) {

@@ -26,7 +26,7 @@ pub trait Port {
 
     fn release(&mut self, frame: Self::Frame);
 
-    /// Queues the first `len` octets for sending.
+    /// Queues the first `len` bytes for sending.
     fn transmit(&mut self, frame: Self::Frame, len: usize);
 
     /// The end of a batch: everything queued goes out, with one wake-up.

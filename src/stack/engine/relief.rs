@@ -11,8 +11,8 @@ use super::port::Port;
 use super::reply::alloc_tx_at;
 use crate::observe::{Closed, DropReason};
 use crate::table::Slot;
-use crate::tcp::{self, Ended, Now};
-use crate::wire::{Emit, PacketKey};
+use crate::tcp::{self, ClosedConnection, Time};
+use crate::wire::{PacketKey, TxSegment};
 
 /// Connections that give their send buffers up in one poll, at most.
 const RELIEVED: usize = 128;
@@ -32,7 +32,7 @@ const KEPT: usize = 16;
 pub(super) struct Farewell<K> {
     key: K,
     hop: Option<Hop>,
-    emit: Emit,
+    emit: TxSegment,
 }
 
 /// Connections that were found idle, the longest last. Looked at again before they give way.
@@ -109,7 +109,7 @@ impl<P: Port> Worker<P> {
     }
 }
 
-fn millis_between(earlier: Now, later: Now) -> u64 {
+fn millis_between(earlier: Time, later: Time) -> u64 {
     later.micros.saturating_sub(earlier.micros) / 1000
 }
 
@@ -119,7 +119,7 @@ impl<K: PacketKey> Flows<K> {
         Slot(number.wrapping_sub(self.to_number))
     }
 
-    /// Ends a connection, whatever it has under way; its peer is reset at the end of the poll.
+    /// FourTuple a connection, whatever it has under way; its peer is reset at the end of the poll.
     pub(super) fn give_up(&mut self, core: &mut Core, slot: Slot, how: Closed) {
         let Some(key) = self.part.key(slot) else { return };
         let hash = key.hash(&core.shared.secrets.hash);
@@ -130,7 +130,7 @@ impl<K: PacketKey> Flows<K> {
         let emit = tcp::give_up(tcb, how, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
-            notify_closed(core, listener, &Ended { number, now: core.now, endpoints: &key }, how);
+            notify_closed(core, listener, &ClosedConnection { number, now: core.now, endpoints: &key }, how);
         }
         self.apply_state(core, slot, hash, states, timer);
         if self.resets.len() < RESETS {

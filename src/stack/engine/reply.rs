@@ -9,7 +9,7 @@ use super::port::Port;
 use crate::observe::{CoreCounters, DropReason};
 use crate::wire::ethernet::{turn_around, write_link};
 use crate::wire::tcp::write_segment;
-use crate::wire::{Emit, Flags, LinkHeader, PacketKey};
+use crate::wire::{Flags, LinkHeader, PacketKey, TxSegment};
 
 pub(super) struct ReplyContext<'a, P: Port> {
     pub core: &'a mut Core,
@@ -21,7 +21,7 @@ pub(super) struct ReplyContext<'a, P: Port> {
 impl<P: Port> ReplyContext<'_, P> {
     /// An answer in the frame that asked; RSTs within their limit.
     #[inline]
-    pub(super) fn reply<K: PacketKey>(&mut self, frame: P::Frame, link_len: u8, key: &K, emit: &Emit) {
+    pub(super) fn reply<K: PacketKey>(&mut self, frame: P::Frame, link_len: u8, key: &K, emit: &TxSegment) {
         if emit.flags.has(Flags::RST) && !self.may_reset(key, emit) {
             return self.drop_frame(frame, DropReason::RstLimited);
         }
@@ -29,7 +29,7 @@ impl<P: Port> ReplyContext<'_, P> {
     }
 
     #[cold]
-    fn may_reset<K: PacketKey>(&mut self, key: &K, reset: &Emit) -> bool {
+    fn may_reset<K: PacketKey>(&mut self, key: &K, reset: &TxSegment) -> bool {
         let (sender, now) = (key.remote().ip(), self.core.now);
         self.core.rst_limit.take(ResetKind::of(reset) as usize, sender, now)
     }
@@ -41,7 +41,7 @@ impl<P: Port> ReplyContext<'_, P> {
         frame: P::Frame,
         link_len: u8,
         key: &K,
-        emit: &Emit,
+        emit: &TxSegment,
     ) {
         if emit.flags.has(Flags::RST) {
             self.core.counters.resets_sent.bump();
@@ -56,7 +56,7 @@ impl<P: Port> ReplyContext<'_, P> {
         frame: P::Frame,
         link_len: u8,
         key: &K,
-        emit: &Emit,
+        emit: &TxSegment,
     ) {
         reply_in_place(&self.core.counters, self.port, frame, link_len, key, (emit, &[]));
     }
@@ -83,7 +83,7 @@ pub(super) fn reply_in_place<K: PacketKey, P: Port>(
     mut frame: P::Frame,
     link_len: u8,
     key: &K,
-    (emit, payload): (&Emit, &[u8]),
+    (emit, payload): (&TxSegment, &[u8]),
 ) {
     let room = port.bytes_mut(&mut frame);
     turn_around(room);
@@ -115,7 +115,7 @@ pub(super) fn send_new<K: PacketKey, P: Port>(
     ports: &mut Ports<P>,
     (hop, of): (u16, u32),
     key: &K,
-    (emit, payload): (&Emit, &[u8]),
+    (emit, payload): (&TxSegment, &[u8]),
 ) {
     match alloc_tx(hops, ports, hop, of) {
         Ok(frame) => frame.send(counters, key, emit, payload),
@@ -167,7 +167,13 @@ fn far_place<P: Port>(far: &mut [Far], number: usize) -> Result<Option<Place<'_,
 
 impl<P: Port> TxFrame<'_, P> {
     #[inline]
-    pub(super) fn send<K: PacketKey>(self, counters: &CoreCounters, key: &K, emit: &Emit, payload: &[u8]) {
+    pub(super) fn send<K: PacketKey>(
+        self,
+        counters: &CoreCounters,
+        key: &K,
+        emit: &TxSegment,
+        payload: &[u8],
+    ) {
         if emit.flags.has(Flags::RST) {
             counters.resets_sent.bump();
         }
@@ -193,7 +199,7 @@ fn write<K: PacketKey, P: Port>(
     mut frame: P::Frame,
     link: &LinkHeader,
     key: &K,
-    (emit, payload): (&Emit, &[u8]),
+    (emit, payload): (&TxSegment, &[u8]),
 ) {
     let room = port.bytes_mut(&mut frame);
     let len = write_link(room, link.as_bytes())

@@ -12,21 +12,21 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use thiserror::Error;
 
-use super::core::Fault;
+use super::core::FaultInjection;
 use super::listeners::{ListenerError, ListenerId, Listeners};
-use crate::tcp::{CALLER, User};
-use crate::wire::Owned;
+use crate::tcp::{ACTIVE_OPEN, ConnectionHandler};
+use crate::wire::EndpointRange;
 
 /// What the cores look up. Never changed: a core is given another one.
-pub struct Rules {
+pub struct ListenerSet {
     listeners: Listeners<u16>,
     /// The prefixes of given up rules, whose connections go on: their peers still ask who has the
     /// address.
     leaving: Listeners<()>,
-    pub(super) fault: Fault,
+    pub(super) fault: FaultInjection,
 }
 
-impl Rules {
+impl ListenerSet {
     /// The listener of a local address and port, by its number.
     #[inline]
     pub(super) fn lookup(&self, local: SocketAddr) -> Option<ListenerId> {
@@ -45,7 +45,7 @@ pub enum RulesError {
     #[error(transparent)]
     Listeners(#[from] ListenerError),
     #[error("{0} is to be answered as before, but nothing answers there")]
-    NotThere(Owned),
+    NotThere(EndpointRange),
     #[error(
         "the numbers of listeners are used up: {leaving} given up ones still have connections; wait until \
          these have ended, or start again"
@@ -55,31 +55,31 @@ pub enum RulesError {
 
 /// The rules in force and those given up, with their numbers. Cores never see it.
 #[derive(Clone)]
-pub(super) struct Book {
+pub(super) struct ListenerRegistry {
     rules: Vec<Rule>,
     leaving: Vec<Rule>,
-    fault: Fault,
+    fault: FaultInjection,
 }
 
 #[derive(Clone)]
 struct Rule {
-    owned: Owned,
+    owned: EndpointRange,
     number: u16,
 }
 
 /// A rule, and the number that its connections know it by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Numbered {
+pub struct ListenerInfo {
     pub number: u16,
-    pub owned: Owned,
+    pub owned: EndpointRange,
     /// Given up; connections of it may go on.
     pub leaving: bool,
 }
 
 /// A change that can be made: what the cores are given, and what the book is then.
-pub(super) struct Plan {
-    pub(super) book: Book,
-    pub(super) rules: Arc<Rules>,
+pub(super) struct ListenerUpdate {
+    pub(super) book: ListenerRegistry,
+    pub(super) rules: Arc<ListenerSet>,
     /// Of the rules that begin: the place in what was asked for, and the number.
     fresh: Vec<(usize, u16)>,
     keep: Arc<[u16]>,
@@ -87,51 +87,51 @@ pub(super) struct Plan {
 
 /// One core's part of a change; after [`super::Worker::adopt`], what the core had before. It is
 /// large: whoever gave it frees it.
-pub struct Change {
-    pub(super) rules: Arc<Rules>,
+pub struct CoreUpdate {
+    pub(super) rules: Arc<ListenerSet>,
     /// By number.
-    pub(super) users: Vec<Box<dyn User>>,
+    pub(super) users: Vec<Box<dyn ConnectionHandler>>,
     keep: Arc<[u16]>,
 }
 
 /// In the place of a number that nobody has.
-struct Nobody;
+struct NoService;
 
-impl User for Nobody {}
+impl ConnectionHandler for NoService {}
 
-impl Book {
+impl ListenerRegistry {
     /// The first rules, numbered in the order given.
     ///
     /// # Errors
     /// [`ListenerError`]: they contradict each other, or are too many.
     pub(super) fn new(
-        owned: impl IntoIterator<Item = Owned>,
-        fault: Fault,
-    ) -> Result<(Book, Arc<Rules>), ListenerError> {
+        owned: impl IntoIterator<Item = EndpointRange>,
+        fault: FaultInjection,
+    ) -> Result<(ListenerRegistry, Arc<ListenerSet>), ListenerError> {
         let rule = |(place, owned)| Rule { owned, number: place as u16 };
         let rules = owned.into_iter().enumerate().map(rule).collect();
-        let book = Book { rules, leaving: Vec::new(), fault };
+        let book = ListenerRegistry { rules, leaving: Vec::new(), fault };
         let rules = book.compile()?;
         Ok((book, rules))
     }
 
     /// Everything that steering must bring: also what is only still owned.
-    pub(super) fn owned(&self) -> impl Iterator<Item = &Owned> {
+    pub(super) fn owned(&self) -> impl Iterator<Item = &EndpointRange> {
         self.rules.iter().chain(&self.leaving).map(|rule| &rule.owned)
     }
 
-    pub(super) fn numbered(&self) -> impl Iterator<Item = Numbered> {
-        let of = |rules: &'_ [Rule], leaving| -> Vec<Numbered> {
+    pub(super) fn numbered(&self) -> impl Iterator<Item = ListenerInfo> {
+        let of = |rules: &'_ [Rule], leaving| -> Vec<ListenerInfo> {
             rules
                 .iter()
-                .map(|rule| Numbered { number: rule.number, owned: rule.owned.clone(), leaving })
+                .map(|rule| ListenerInfo { number: rule.number, owned: rule.owned.clone(), leaving })
                 .collect()
         };
         of(&self.rules, false).into_iter().chain(of(&self.leaving, true))
     }
 
-    /// Rules that were given up and may have connections.
-    pub(super) fn leaving(&self) -> impl Iterator<Item = &Owned> {
+    /// ListenerSet that were given up and may have connections.
+    pub(super) fn leaving(&self) -> impl Iterator<Item = &EndpointRange> {
         self.leaving.iter().map(|rule| &rule.owned)
     }
 
@@ -139,10 +139,15 @@ impl Book {
     ///
     /// # Errors
     /// [`RulesError`]; nothing has changed.
-    pub(super) fn change(&self, wanted: &[(Owned, bool)], fault: Fault) -> Result<Plan, RulesError> {
-        let before: HashMap<&Owned, u16> = self.rules.iter().map(|rule| (&rule.owned, rule.number)).collect();
+    pub(super) fn change(
+        &self,
+        wanted: &[(EndpointRange, bool)],
+        fault: FaultInjection,
+    ) -> Result<ListenerUpdate, RulesError> {
+        let before: HashMap<&EndpointRange, u16> =
+            self.rules.iter().map(|rule| (&rule.owned, rule.number)).collect();
         let taken: BTreeSet<u16> = self.rules.iter().chain(&self.leaving).map(|rule| rule.number).collect();
-        let mut free = (0..CALLER).filter(|number| !taken.contains(number));
+        let mut free = (0..ACTIVE_OPEN).filter(|number| !taken.contains(number));
         let (mut rules, mut fresh) = (Vec::with_capacity(wanted.len()), Vec::new());
         for (place, (owned, as_before)) in wanted.iter().enumerate() {
             let number = if *as_before {
@@ -157,12 +162,12 @@ impl Book {
         let kept: BTreeSet<u16> = rules.iter().map(|rule| rule.number).collect();
         let given_up = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
         let leaving = self.leaving.iter().chain(given_up).cloned().collect();
-        Ok(Book { rules, leaving, fault }.plan(fresh)?)
+        Ok(ListenerRegistry { rules, leaving, fault }.plan(fresh)?)
     }
 
     /// Forgets given up rules of which none of these says that it is in use; they stand in the order
-    /// of [`Book::leaving`]. `None`: there is nothing to forget.
-    pub(super) fn forget(&self, in_use: &[bool]) -> Option<Plan> {
+    /// of [`ListenerRegistry::leaving`]. `None`: there is nothing to forget.
+    pub(super) fn forget(&self, in_use: &[bool]) -> Option<ListenerUpdate> {
         let mut in_use = in_use.iter();
         let mut book = self.clone();
         book.leaving.retain(|_| in_use.next().is_none_or(|in_use| *in_use));
@@ -170,19 +175,19 @@ impl Book {
         fewer.then(|| book.plan(Vec::new()).ok()).flatten()
     }
 
-    fn plan(self, fresh: Vec<(usize, u16)>) -> Result<Plan, ListenerError> {
+    fn plan(self, fresh: Vec<(usize, u16)>) -> Result<ListenerUpdate, ListenerError> {
         let rules = self.compile()?;
         let begins: BTreeSet<u16> = fresh.iter().map(|(_, number)| *number).collect();
         let all = self.rules.iter().chain(&self.leaving).map(|rule| rule.number);
         let keep = all.filter(|number| !begins.contains(number)).collect();
-        Ok(Plan { book: self, rules, fresh, keep })
+        Ok(ListenerUpdate { book: self, rules, fresh, keep })
     }
 
-    fn compile(&self) -> Result<Arc<Rules>, ListenerError> {
+    fn compile(&self) -> Result<Arc<ListenerSet>, ListenerError> {
         let rules = self.rules.iter().map(|rule| (rule.owned.prefix, rule.owned.ports.clone(), rule.number));
         // Each prefix once, so that no two of them contradict each other.
         let leaving: BTreeSet<IpNet> = self.leaving.iter().map(|rule| rule.owned.prefix).collect();
-        Ok(Arc::new(Rules {
+        Ok(Arc::new(ListenerSet {
             listeners: Listeners::new(rules)?.numbered(),
             leaving: Listeners::new(leaving.into_iter().map(|net| (net, 1..=u16::MAX, ())))?,
             fault: self.fault,
@@ -196,25 +201,29 @@ impl Book {
     }
 }
 
-impl Plan {
+impl ListenerUpdate {
     /// What one core is given. `make` makes the user of a rule that begins, by its place in what
     /// was asked for.
-    pub(super) fn for_core(&self, make: impl Fn(usize) -> Box<dyn User>) -> Change {
-        // No allocation: Nobody has no size.
-        let mut users: Vec<Box<dyn User>> =
-            (0..self.book.numbers()).map(|_| Box::new(Nobody) as Box<dyn User>).collect();
+    pub(super) fn for_core(&self, make: impl Fn(usize) -> Box<dyn ConnectionHandler>) -> CoreUpdate {
+        // No allocation: NoService has no size.
+        let mut users: Vec<Box<dyn ConnectionHandler>> =
+            (0..self.book.numbers()).map(|_| Box::new(NoService) as Box<dyn ConnectionHandler>).collect();
         for (place, number) in &self.fresh {
             if let Some(user) = users.get_mut(usize::from(*number)) {
                 *user = make(*place);
             }
         }
-        Change { rules: Arc::clone(&self.rules), users, keep: Arc::clone(&self.keep) }
+        CoreUpdate { rules: Arc::clone(&self.rules), users, keep: Arc::clone(&self.keep) }
     }
 }
 
-impl Change {
+impl CoreUpdate {
     /// Trades places with what the core has; users that stay go over.
-    pub(super) fn trade(&mut self, rules: &mut Arc<Rules>, users: &mut Vec<Box<dyn User>>) {
+    pub(super) fn trade(
+        &mut self,
+        rules: &mut Arc<ListenerSet>,
+        users: &mut Vec<Box<dyn ConnectionHandler>>,
+    ) {
         for number in self.keep.iter().map(|number| usize::from(*number)) {
             if let (Some(new), Some(old)) = (self.users.get_mut(number), users.get_mut(number)) {
                 swap(new, old);

@@ -7,11 +7,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
 use super::forward::ForwardQueue;
-use super::orders::Orders;
+use super::orders::CommandQueue;
 use super::priority::Priority;
 use super::{OnStop, Progress, Worker};
-use crate::tcp::Now;
-use crate::xdp::{Fault, Queue};
+use crate::tcp::Time;
+use crate::xdp::{DeviceError, Queue};
 
 /// What an idle core does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(super) struct Runner {
     pub on_stop: OnStop,
     /// Readable when a frame was forwarded to this core, or the core is to stop.
     pub wake: Arc<EventFd>,
-    pub orders: Arc<Orders>,
+    pub orders: Arc<CommandQueue>,
     /// The index of this core.
     pub core: usize,
     pub shared: Arc<super::Shared>,
@@ -84,17 +84,17 @@ pub(super) struct Runner {
 const SHORT: Duration = Duration::from_micros(20);
 
 /// Monotonic time since `epoch`, plus an hour, so that no clock of ours starts at zero.
-pub(super) fn now(epoch: Instant) -> Now {
+pub(super) fn now(epoch: Instant) -> Time {
     at(epoch, Instant::now())
 }
 
-fn at(epoch: Instant, moment: Instant) -> Now {
-    Now { micros: moment.duration_since(epoch).as_micros() as u64 + 3_600_000_000 }
+fn at(epoch: Instant, moment: Instant) -> Time {
+    Time { micros: moment.duration_since(epoch).as_micros() as u64 + 3_600_000_000 }
 }
 
 impl Runner {
     /// Runs until told to stop or until a device is gone, and gives the worker back.
-    pub(super) fn run(mut self) -> (Worker<Queue>, Option<Fault>) {
+    pub(super) fn run(mut self) -> (Worker<Queue>, Option<DeviceError>) {
         core_affinity::set_for_current(core_affinity::CoreId { id: self.cpu });
         // At a real-time priority a wake-up is immediate, and a spinning thread keeps ksoftirqd from the CPU.
         let spin = if self.priority.is_realtime() { Duration::ZERO } else { SPIN };
@@ -188,7 +188,7 @@ impl Runner {
 
     /// Sleeps until a received or forwarded frame, a timer or the end.
     fn nap(&mut self) -> Nap {
-        // Nobody would tell us that the kernel takes frames again.
+        // NoService would tell us that the kernel takes frames again.
         let unsent = self.worker.ports_mut().iter_mut().any(Queue::unsent);
         let idle = self.worker.idle_ms(if unsent { UNSENT_NAP_MS } else { NAP_MS });
         if idle == 0 || !self.forward_queue().prepare_sleep() {

@@ -3,44 +3,44 @@
 
 use std::sync::Arc;
 
-use super::caller::CallerFactory;
-use super::core::{Core, CoreConfig, Fault, Secrets, Shared, servers};
+use super::caller::OpenerFactory;
+use super::core::{Core, CoreConfig, FaultInjection, Secrets, Shared, servers};
 use super::memory::MemoryPort;
-use super::rules::{Book, RulesError};
+use super::rules::{ListenerRegistry, RulesError};
 use super::{ForwardQueue, OnStop, Progress, Worker};
 use crate::observe::CoreCounters;
-use crate::table::{Part, table};
-use crate::tcp::{Config, Cookies, Now, Tcb, User};
-use crate::wire::{FlowKey4, Mac, Owned, Policy};
+use crate::table::{Shard, table};
+use crate::tcp::{Config, ConnectionHandler, Cookies, Tcb, Time};
+use crate::wire::{EndpointRange, FlowKey4, Mac, ParseConfig};
 
 /// Who answers for what: built once, for every core.
-pub type Service = (Owned, MakeUser);
+pub type Service = (EndpointRange, MakeUser);
 
 /// Makes one core's part of a service.
-pub type MakeUser = Box<dyn Fn() -> Box<dyn User>>;
+pub type MakeUser = Box<dyn Fn() -> Box<dyn ConnectionHandler>>;
 
 /// What a simulation is made of.
 pub struct Setup {
     pub config: Config,
     pub bounds: CoreConfig,
-    pub policy: Policy,
+    pub policy: ParseConfig,
     /// Devices behind the first one.
-    pub more_devices: Vec<Policy>,
+    pub more_devices: Vec<ParseConfig>,
     /// By core: the device of each of its ports. Empty: one port of the first device each.
     pub ports: Vec<Vec<usize>>,
-    pub fault: Fault,
+    pub fault: FaultInjection,
     /// Connections per core and address family.
     pub capacity: u32,
     pub cores: usize,
     /// Frames of each port.
     pub frames: u32,
     pub seed: u64,
-    pub start: Now,
+    pub start: Time,
     /// Touch the IPv4 table's memory at start.
     pub prefault: bool,
     /// Who opens connections, from where, and the MAC that they go to.
-    pub caller: Option<CallerFactory>,
-    pub sources: Vec<Owned>,
+    pub caller: Option<OpenerFactory>,
+    pub sources: Vec<EndpointRange>,
     pub gateway: Mac,
 }
 
@@ -49,15 +49,15 @@ impl Default for Setup {
         Setup {
             config: Config::default(),
             bounds: CoreConfig::default(),
-            policy: Policy::default(),
+            policy: ParseConfig::default(),
             more_devices: Vec::new(),
             ports: Vec::new(),
-            fault: Fault::default(),
+            fault: FaultInjection::default(),
             capacity: 4096,
             cores: 1,
             frames: 1024,
             seed: 1,
-            start: Now::from_millis(1_000_000),
+            start: Time::from_millis(1_000_000),
             prefault: false,
             caller: None,
             sources: Vec::new(),
@@ -70,8 +70,8 @@ impl Default for Setup {
 pub struct Simulation {
     workers: Vec<Worker<MemoryPort>>,
     counters: Vec<Arc<CoreCounters>>,
-    now: Now,
-    book: Box<Book>,
+    now: Time,
+    book: Box<ListenerRegistry>,
 }
 
 impl Simulation {
@@ -80,8 +80,8 @@ impl Simulation {
     #[allow(clippy::expect_used, reason = "set-up of a test, not the packet path")]
     pub fn new(setup: Setup, services: &[Service]) -> Simulation {
         let owned = services.iter().map(|(owned, _)| owned.clone());
-        let (book, rules) = Book::new(owned, setup.fault).expect("rules without conflict");
-        let policies: Vec<Policy> = std::iter::once(setup.policy).chain(setup.more_devices).collect();
+        let (book, rules) = ListenerRegistry::new(owned, setup.fault).expect("rules without conflict");
+        let policies: Vec<ParseConfig> = std::iter::once(setup.policy).chain(setup.more_devices).collect();
         let ports = if setup.ports.is_empty() { vec![vec![0]; setup.cores] } else { setup.ports };
         let shared = Arc::new(Shared {
             config: setup.config,
@@ -93,7 +93,7 @@ impl Simulation {
             sources: setup.sources,
         });
         let cookies = Cookies::new(shared.secrets.cookie);
-        let v4: Vec<Part<FlowKey4, Tcb>> =
+        let v4: Vec<Shard<FlowKey4, Tcb>> =
             table(setup.cores, setup.capacity).expect("memory for the IPv4 table");
         let v6 = table(setup.cores, setup.capacity).expect("memory for the IPv6 table");
         if setup.prefault {
@@ -121,8 +121,8 @@ impl Simulation {
     /// [`RulesError`]; nothing has changed.
     pub fn listen(
         &mut self,
-        wanted: &[(Owned, Option<MakeUser>)],
-        fault: Fault,
+        wanted: &[(EndpointRange, Option<MakeUser>)],
+        fault: FaultInjection,
         mut between: impl FnMut(usize, &mut Simulation),
     ) -> Result<(), RulesError> {
         let asked: Vec<_> = wanted.iter().map(|(owned, make)| (owned.clone(), make.is_none())).collect();
@@ -138,7 +138,7 @@ impl Simulation {
     }
 
     /// Forgets the given up rules that `in_use` does not say to be in use; how many are left.
-    pub fn forget(&mut self, in_use: impl Fn(&Owned) -> bool) -> usize {
+    pub fn forget(&mut self, in_use: impl Fn(&EndpointRange) -> bool) -> usize {
         let in_use: Vec<bool> = self.book.leaving().map(in_use).collect();
         if let Some(plan) = self.book.forget(&in_use) {
             for worker in &mut self.workers {
@@ -193,7 +193,7 @@ impl Simulation {
         while left > 0 {
             let idle = self.workers.iter().map(|worker| worker.idle_ms(left)).min().unwrap_or(left);
             let cx = idle.clamp(1, left);
-            self.now = Now { micros: self.now.micros + u64::from(cx) * 1000 };
+            self.now = Time { micros: self.now.micros + u64::from(cx) * 1000 };
             left -= cx;
             self.run();
         }
@@ -214,7 +214,7 @@ impl Simulation {
             self.run();
             if !steps.contains(&Progress::More) {
                 meanwhile(self);
-                self.now = Now { micros: self.now.micros + 1000 };
+                self.now = Time { micros: self.now.micros + 1000 };
             }
         }
         self.run();
@@ -223,7 +223,7 @@ impl Simulation {
 
     /// Time passes and no core runs, as on a machine that is suspended.
     pub fn suspend_ms(&mut self, millis: u32) {
-        self.now = Now { micros: self.now.micros + u64::from(millis) * 1000 };
+        self.now = Time { micros: self.now.micros + u64::from(millis) * 1000 };
         self.run();
     }
 
@@ -249,7 +249,7 @@ impl Simulation {
         }
     }
 
-    pub fn now(&self) -> Now {
+    pub fn now(&self) -> Time {
         self.now
     }
 

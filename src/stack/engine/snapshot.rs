@@ -59,7 +59,7 @@ pub struct CoreSnapshot {
     pub send_buffer_shortages: u64,
     pub send_buffer_shortage_ms: u64,
     pub send_buffers_short_ms: u64,
-    pub spare_ns: u64,
+    pub idle_ns: u64,
     pub frames_lost: u64,
     /// By name, in the order of [`STAGES`]; all 0 unless accounting was on.
     pub stages_ns: Named,
@@ -168,7 +168,7 @@ plain! {
     challenge_acks timestamps_missing resets_sent arp_replies neighbour_adverts echo_replies
     announcements icmp_unreachables_sent stop_notices left_open icmp_errors forwarded_out forwarded_in
     relayed_out relayed_in half_open connections time_wait send_buffers send_buffers_limit
-    send_buffers_most send_buffer_shortages send_buffer_shortage_ms send_buffers_short_ms spare_ns
+    send_buffers_most send_buffer_shortages send_buffer_shortage_ms send_buffers_short_ms idle_ns
     frames_lost
 }
 

@@ -4,8 +4,8 @@
 //! A fixed time-out is a queue: who starts later ends later, so only its head is looked at. A
 //! variable one (retransmission, persist) goes into a wheel.
 
-use crate::table::{Part, Slot};
-use crate::tcp::{Links, NO_LINK, Now, Tcb, Timer};
+use crate::table::{Shard, Slot};
+use crate::tcp::{Links, NO_LINK, Tcb, Time, Timer};
 use crate::wire::FlowKey;
 
 /// SYN and SYN-ACK time-outs by number of retransmissions, milliseconds.
@@ -41,7 +41,7 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    pub(super) fn new(now: Now) -> Timers {
+    pub(super) fn new(now: Time) -> Timers {
         let empty = List { head: NO_LINK, tail: NO_LINK };
         Timers { lists: vec![empty; QUEUES + SPOKES].into(), tick: now.millis() / TICK_MS, idle_ms: 0 }
     }
@@ -50,11 +50,11 @@ impl Timers {
     #[inline(never)]
     pub(super) fn start<K: FlowKey>(
         &mut self,
-        part: &mut Part<K, Tcb>,
+        part: &mut Shard<K, Tcb>,
         slot: Slot,
         timer: Timer,
         after_ms: u32,
-        now: Now,
+        now: Time,
     ) {
         self.stop(part, slot);
         self.start_idle(part, slot, timer, after_ms, now);
@@ -64,11 +64,11 @@ impl Timers {
     #[inline(always)]
     pub(super) fn start_idle<K: FlowKey>(
         &mut self,
-        part: &mut Part<K, Tcb>,
+        part: &mut Shard<K, Tcb>,
         slot: Slot,
         timer: Timer,
         after_ms: u32,
-        now: Now,
+        now: Time,
     ) {
         let deadline = now.millis().wrapping_add(after_ms);
         let list = list_of(timer, after_ms).unwrap_or(QUEUES + spoke(deadline));
@@ -84,7 +84,7 @@ impl Timers {
 
     /// Cancels the connection's timer, if it has one.
     #[inline]
-    pub(super) fn stop<K: FlowKey>(&mut self, part: &mut Part<K, Tcb>, slot: Slot) {
+    pub(super) fn stop<K: FlowKey>(&mut self, part: &mut Shard<K, Tcb>, slot: Slot) {
         let Some(tcb) = part.value_mut(slot) else { return };
         let Links { prev, next } = tcb.links;
         tcb.timer = Timer::None;
@@ -98,7 +98,11 @@ impl Timers {
     }
 
     /// Takes the next connection whose timer has expired, and which timer it was.
-    pub(super) fn expired<K: FlowKey>(&mut self, part: &mut Part<K, Tcb>, now: Now) -> Option<(Slot, Timer)> {
+    pub(super) fn expired<K: FlowKey>(
+        &mut self,
+        part: &mut Shard<K, Tcb>,
+        now: Time,
+    ) -> Option<(Slot, Timer)> {
         let due = (0..QUEUES)
             .find_map(|list| self.due_head(part, list, now))
             .or_else(|| self.turn_wheel(part, now))?;
@@ -120,7 +124,7 @@ impl Timers {
     }
 
     /// Milliseconds until something may expire, at most `most`: a time to wake up.
-    pub(super) fn next_ms<K: FlowKey>(&self, part: &Part<K, Tcb>, now: Now, most: u32) -> u32 {
+    pub(super) fn next_ms<K: FlowKey>(&self, part: &Shard<K, Tcb>, now: Time, most: u32) -> u32 {
         let until = |deadline: u32| {
             let ahead = deadline.wrapping_sub(now.millis());
             if ahead > u32::MAX / 2 { 0 } else { ahead }
@@ -136,7 +140,7 @@ impl Timers {
         queues.chain(wheel).fold(most, u32::min)
     }
 
-    fn due_head<K: FlowKey>(&self, part: &Part<K, Tcb>, list: usize, now: Now) -> Option<Slot> {
+    fn due_head<K: FlowKey>(&self, part: &Shard<K, Tcb>, list: usize, now: Time) -> Option<Slot> {
         let head = self.lists[list].head;
         if head == NO_LINK {
             return None;
@@ -145,7 +149,7 @@ impl Timers {
     }
 
     /// Visits the spokes up to now. What stands on a spoke and is not due goes round once more.
-    fn turn_wheel<K: FlowKey>(&mut self, part: &Part<K, Tcb>, now: Now) -> Option<Slot> {
+    fn turn_wheel<K: FlowKey>(&mut self, part: &Shard<K, Tcb>, now: Time) -> Option<Slot> {
         let target = now.millis() / TICK_MS;
         // After a long sleep one round visits every spoke.
         let behind = target.wrapping_sub(self.tick) % TICKS;
@@ -165,7 +169,7 @@ impl Timers {
         None
     }
 
-    fn due_on_spoke<K: FlowKey>(&self, part: &Part<K, Tcb>, list: usize, now: Now) -> Option<Slot> {
+    fn due_on_spoke<K: FlowKey>(&self, part: &Shard<K, Tcb>, list: usize, now: Time) -> Option<Slot> {
         let mut at = self.lists[list].head;
         while at & LIST_MARK == 0 {
             let tcb = part.value(Slot(at))?;
@@ -182,7 +186,7 @@ impl Timers {
     }
 
     #[inline]
-    fn point_next<K: FlowKey>(&mut self, part: &mut Part<K, Tcb>, at: u32, next: u32) {
+    fn point_next<K: FlowKey>(&mut self, part: &mut Shard<K, Tcb>, at: u32, next: u32) {
         match list_at(at) {
             Some(list) => self.lists[list].head = end_or(next),
             None => {
@@ -194,7 +198,7 @@ impl Timers {
     }
 
     #[inline]
-    fn point_prev<K: FlowKey>(&mut self, part: &mut Part<K, Tcb>, at: u32, prev: u32) {
+    fn point_prev<K: FlowKey>(&mut self, part: &mut Shard<K, Tcb>, at: u32, prev: u32) {
         match list_at(at) {
             Some(list) => self.lists[list].tail = end_or(prev),
             None => {
@@ -241,7 +245,7 @@ fn end_or(link: u32) -> u32 {
 }
 
 #[inline]
-fn is_due(tcb: &Tcb, now: Now) -> bool {
+fn is_due(tcb: &Tcb, now: Time) -> bool {
     now.millis().wrapping_sub(tcb.deadline_ms) <= u32::MAX / 2
 }
 

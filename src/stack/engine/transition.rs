@@ -10,7 +10,7 @@ use super::port::Port;
 use super::reply::ReplyContext;
 use crate::observe::Closed;
 use crate::table::Slot;
-use crate::tcp::{self, Action, Ended, State, TcbFlags, TimerOp};
+use crate::tcp::{self, Action, ClosedConnection, State, TcbFlags, TimerOp};
 use crate::wire::PacketKey;
 
 /// What came of a segment.
@@ -44,7 +44,7 @@ impl<K: PacketKey> Flows<K> {
             notify_closed(
                 core,
                 tcb.listener,
-                &Ended { number: of, now: core.now, endpoints: &segment.key },
+                &ClosedConnection { number: of, now: core.now, endpoints: &segment.key },
                 how,
             );
         }

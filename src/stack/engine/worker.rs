@@ -8,12 +8,12 @@ use super::flows::Flows;
 use super::hops::{Hop, NO_HOP};
 use super::port::{BATCH, Port};
 use super::reply::ReplyContext;
-use super::rules::Change;
+use super::rules::CoreUpdate;
 use super::stopwatch::Stopwatch;
 use crate::observe::Stage;
-use crate::table::Part;
-use crate::tcp::{IdleClock, Now, Tcb};
-use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, Policy, parse};
+use crate::table::Shard;
+use crate::tcp::{IdleClock, Tcb, Time};
+use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, ParseConfig, parse};
 
 mod identity;
 
@@ -36,7 +36,7 @@ pub struct Worker<P: Port> {
 pub(super) struct Device {
     pub(super) number: usize,
     mac: [u8; 6],
-    policy: Policy,
+    policy: ParseConfig,
 }
 
 /// The result of a poll.
@@ -53,9 +53,9 @@ impl<P: Port> Worker<P> {
     pub fn new(
         mut core: Core,
         ports: Vec<(P, usize)>,
-        v4: Part<FlowKey4, Tcb>,
-        v6: Part<FlowKey6, Tcb>,
-        now: Now,
+        v4: Shard<FlowKey4, Tcb>,
+        v6: Shard<FlowKey6, Tcb>,
+        now: Time,
     ) -> Worker<P> {
         core.now = now;
         core.idle = IdleClock::new(now);
@@ -91,7 +91,7 @@ impl<P: Port> Worker<P> {
 
     /// One iteration of the loop: received frames, expired timers, pending output, one flush per port.
     /// Never blocks. `now` holds for all of it.
-    pub fn poll(&mut self, now: Now) -> Polled {
+    pub fn poll(&mut self, now: Time) -> Polled {
         self.core.now = now;
         let idle_ms = self.core.idle.turn(now);
         (self.v4.timers.idle_ms, self.v6.timers.idle_ms) = (idle_ms, idle_ms);
@@ -147,7 +147,7 @@ impl<P: Port> Worker<P> {
     /// Milliseconds until a timer may expire or the caller has something to do, at most `most`.
     pub fn idle_ms(&self, most: u32) -> u32 {
         let now = self.core.now;
-        let due = self.core.caller.as_ref().map_or(most, |caller| caller.due_ms(now, most));
+        let due = self.core.caller.as_ref().map_or(most, |caller| caller.next_deadline_ms(now, most));
         let v4 = self.v4.timers.next_ms(&self.v4.part, now, most);
         let timers = v4.min(self.v6.timers.next_ms(&self.v6.part, now, most)).min(due);
         let round = self.core.sweep_ms;
@@ -156,12 +156,12 @@ impl<P: Port> Worker<P> {
 
     /// Counts time in which there was nothing to do.
     pub(super) fn spare(&self, time: std::time::Duration) {
-        self.core.counters.spare_ns.add(time.as_nanos() as u64);
+        self.core.counters.idle_ns.add(time.as_nanos() as u64);
     }
 
     /// Other rules: between two polls, so that every segment of a batch meets the same ones. What
     /// they replace is in `change` then.
-    pub fn adopt(&mut self, change: &mut Change) {
+    pub fn adopt(&mut self, change: &mut CoreUpdate) {
         self.core.adopt(change);
         (self.v4.last_listener, self.v6.last_listener) = (None, None);
     }
@@ -268,7 +268,7 @@ impl<P: Port> Worker<P> {
         // Away from its core meanwhile: nothing that happens in a call tells it anything.
         let Worker { core, ports, v4, v6, .. } = self;
         let mut calls = Calls::new(core, ports, v4, v6, caller.window());
-        caller.call(&mut calls);
+        caller.poll_open(&mut calls);
         work += calls.done();
         self.core.caller = Some(caller);
         work + self.transmit_pending()

@@ -144,7 +144,7 @@ pub struct CoreCounters {
     /// Milliseconds for which they have been short now; 0: they are not.
     pub send_buffers_short_ms: Counter,
     /// Nanoseconds in which the core's loop had nothing to do and nobody else wanted the core.
-    pub spare_ns: Counter,
+    pub idle_ns: Counter,
     /// Frames nobody owns: must stay 0.
     pub frames_lost: Counter,
     /// Where the time goes, if accounting is on.
@@ -203,7 +203,7 @@ impl Default for CoreCounters {
             send_buffer_shortages: zero(),
             send_buffer_shortage_ms: zero(),
             send_buffers_short_ms: zero(),
-            spare_ns: zero(),
+            idle_ns: zero(),
             stages: StageTimes::default(),
             frames_lost: zero(),
             closed: std::array::from_fn(|_| zero()),

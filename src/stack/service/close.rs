@@ -1,10 +1,10 @@
-use crate::tcp::{Handle, User};
+use crate::tcp::{Connection, ConnectionHandler};
 
 /// Closes first, right after the handshake.
 pub(super) struct Close;
 
-impl User for Close {
-    fn opened(&mut self, connection: &mut Handle<'_>) {
+impl ConnectionHandler for Close {
+    fn on_established(&mut self, connection: &mut Connection<'_>) {
         connection.close();
     }
 }

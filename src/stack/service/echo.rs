@@ -1,5 +1,5 @@
 use crate::observe::DropReason;
-use crate::tcp::{Accept, Handle, SendBuffers, User};
+use crate::tcp::{Connection, ConnectionHandler, DataResult, SendBuffers};
 
 /// Sends back what it gets (RFC 862).
 ///
@@ -7,20 +7,20 @@ use crate::tcp::{Accept, Handle, SendBuffers, User};
 /// acknowledged: whatever arrives within the window fits.
 pub(super) struct Echo;
 
-impl User for Echo {
+impl ConnectionHandler for Echo {
     fn window(&self) -> u16 {
         SendBuffers::CAPACITY as u16
     }
 
-    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
-        if connection.send(data) { Accept::Taken } else { Accept::Refused(DropReason::NoSendBuffer) }
+    fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
+        if connection.send(data) { DataResult::Taken } else { DataResult::Refused(DropReason::NoSendBuffer) }
     }
 
-    fn acknowledged(&mut self, connection: &mut Handle<'_>, octets: usize) {
-        connection.read(octets);
+    fn on_acked(&mut self, connection: &mut Connection<'_>, bytes: usize) {
+        connection.read(bytes);
     }
 
-    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+    fn on_fin(&mut self, connection: &mut Connection<'_>) {
         // What is queued still goes out before the FIN.
         connection.shutdown();
     }

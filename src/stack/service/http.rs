@@ -1,5 +1,5 @@
 use crate::observe::DropReason;
-use crate::tcp::{Accept, Handle, User};
+use crate::tcp::{Connection, ConnectionHandler, DataResult};
 
 /// Answers any request with 200 and a fixed body, then closes.
 ///
@@ -17,18 +17,18 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
     \r\n\
     Hello from userspace.\n";
 
-impl User for Http {
-    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+impl ConnectionHandler for Http {
+    fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         if connection.is_sending_closed() {
             connection.read(data.len());
-            return Accept::Taken;
+            return DataResult::Taken;
         }
         if !connection.send(ANSWER) {
-            return Accept::Refused(DropReason::NoSendBuffer);
+            return DataResult::Refused(DropReason::NoSendBuffer);
         }
         connection.read(data.len());
         connection.shutdown();
-        Accept::Taken
+        DataResult::Taken
     }
 }
 

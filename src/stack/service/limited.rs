@@ -1,18 +1,18 @@
 use crate::observe::Closed;
-use crate::tcp::{Accept, Ended, Handle, IcmpError, IdleLimits, User};
+use crate::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, IcmpError, IdleLimits};
 
 /// A service whose connections may be silent for a time of their own.
 struct Limited {
-    user: Box<dyn User>,
+    user: Box<dyn ConnectionHandler>,
     limits: IdleLimits,
 }
 
 /// `user`, with these limits.
-pub fn limited(user: Box<dyn User>, limits: IdleLimits) -> Box<dyn User> {
+pub fn limited(user: Box<dyn ConnectionHandler>, limits: IdleLimits) -> Box<dyn ConnectionHandler> {
     Box::new(Limited { user, limits })
 }
 
-impl User for Limited {
+impl ConnectionHandler for Limited {
     fn idle_limits(&self) -> Option<IdleLimits> {
         Some(self.limits)
     }
@@ -21,31 +21,31 @@ impl User for Limited {
         self.user.window()
     }
 
-    fn opened(&mut self, connection: &mut Handle<'_>) {
-        self.user.opened(connection);
+    fn on_established(&mut self, connection: &mut Connection<'_>) {
+        self.user.on_established(connection);
     }
 
-    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
-        self.user.data(connection, data)
+    fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
+        self.user.on_data(connection, data)
     }
 
-    fn acknowledged(&mut self, connection: &mut Handle<'_>, octets: usize) {
-        self.user.acknowledged(connection, octets);
+    fn on_acked(&mut self, connection: &mut Connection<'_>, bytes: usize) {
+        self.user.on_acked(connection, bytes);
     }
 
-    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
-        self.user.peer_closed(connection);
+    fn on_fin(&mut self, connection: &mut Connection<'_>) {
+        self.user.on_fin(connection);
     }
 
-    fn heard(&mut self, connection: &mut Handle<'_>) {
-        self.user.heard(connection);
+    fn on_alive(&mut self, connection: &mut Connection<'_>) {
+        self.user.on_alive(connection);
     }
 
-    fn unreachable(&mut self, connection: &mut Handle<'_>, error: IcmpError) {
-        self.user.unreachable(connection, error);
+    fn on_icmp_error(&mut self, connection: &mut Connection<'_>, error: IcmpError) {
+        self.user.on_icmp_error(connection, error);
     }
 
-    fn closed(&mut self, ended: &Ended<'_>, how: Closed) {
-        self.user.closed(ended, how);
+    fn on_closed(&mut self, ended: &ClosedConnection<'_>, how: Closed) {
+        self.user.on_closed(ended, how);
     }
 }

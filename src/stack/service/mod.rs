@@ -1,5 +1,5 @@
 //! What a connection does once it is open: one file per service, and [`Service`], which names
-//! them. Users of the library write their own by implementing [`crate::tcp::User`].
+//! them. Users of the library write their own by implementing [`crate::tcp::ConnectionHandler`].
 //!
 //! May use `tcp` and `observe`.
 
@@ -16,7 +16,7 @@ pub use limited::limited;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::tcp::User;
+use crate::tcp::ConnectionHandler;
 
 /// The built-in services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ pub struct UnknownService(String);
 
 impl Service {
     /// One core's part of the service.
-    pub fn user(self) -> Box<dyn User> {
+    pub fn user(self) -> Box<dyn ConnectionHandler> {
         match self {
             Service::Hold => Box::new(hold::Hold),
             Service::Discard => Box::new(discard::Discard),

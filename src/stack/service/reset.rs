@@ -1,10 +1,10 @@
-use crate::tcp::{Handle, User};
+use crate::tcp::{Connection, ConnectionHandler};
 
 /// Aborts right after the handshake.
 pub(super) struct Reset;
 
-impl User for Reset {
-    fn opened(&mut self, connection: &mut Handle<'_>) {
+impl ConnectionHandler for Reset {
+    fn on_established(&mut self, connection: &mut Connection<'_>) {
         connection.abort();
     }
 }

@@ -8,7 +8,7 @@ use super::region::Region;
 use super::shape::Bucket;
 use super::word::Tag;
 
-/// Slots per home bucket: seven places filled to 57 % when every slot is in use, 16 octets each.
+/// Slots per home bucket: seven places filled to 57 % when every slot is in use, 16 bytes each.
 const SLOTS_PER_HOME: u64 = 4;
 
 pub(super) struct Index {
@@ -58,7 +58,7 @@ impl Index {
         &self.buckets
     }
 
-    pub fn octets(&self) -> usize {
-        self.buckets.octets()
+    pub fn bytes(&self) -> usize {
+        self.buckets.bytes()
     }
 }

@@ -13,7 +13,7 @@ use zerocopy::FromZeros;
 use super::region::Region;
 use crate::wire::FlowKey;
 
-/// Octets of a line, so that the user can hold it to a number of cache lines at compile time:
+/// Bytes of a line, so that the user can hold it to a number of cache lines at compile time:
 /// `const { assert!(line_size::<FlowKey4, Tcb>() == 64) }`.
 pub const fn line_size<K: FlowKey, V>() -> usize {
     size_of::<Line<K, V>>()
@@ -36,7 +36,7 @@ impl<K: FlowKey, V> Line<K, V> {
 
     #[inline]
     fn words(&self) -> &[AtomicU32] {
-        // SAFETY: `key` is KEY_WORDS * 4 octets at the start of a line aligned to 64, zero at
+        // SAFETY: `key` is KEY_WORDS * 4 bytes at the start of a line aligned to 64, zero at
         // first and touched through this slice alone, so always as atomics.
         unsafe { std::slice::from_raw_parts(self.key.get().cast(), Self::KEY_WORDS) }
     }
@@ -78,8 +78,8 @@ impl<K: FlowKey, V> Lines<K, V> {
         self.0.populate()
     }
 
-    pub fn octets(&self) -> usize {
-        self.0.octets()
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
     }
 
     /// Any core's line, to prefetch it.

@@ -1,6 +1,6 @@
 //! The connection table: one lock-free index from 4-tuple to connection, for all cores.
 //!
-//! [`table`] makes one [`Part`] per core. Any core finds any key; only the core that owns a slot
+//! [`table`] makes one [`Shard`] per core. Any core finds any key; only the core that owns a slot
 //! reads and writes the value behind it and takes the slot in and out of the index. At most one
 //! entry per key is ever a member, also when two cores insert the same key at the same moment.
 //!
@@ -17,10 +17,10 @@
 //! # Layout
 //!
 //! ```text
-//! bucket, 64 octets    7 words                                          1 word
+//! bucket, 64 bytes    7 words                                          1 word
 //!                      state 2 | tag 14 | generation 20 | slot 28       8 counts of 8 bits: entries whose home
 //!                                                                       is here but that live at distance 1..=8
-//! line, 64 or 128      key, 12 or 36 octets of atomic words | value, the owner's alone
+//! line, 64 or 128      key, 12 or 36 bytes of atomic words | value, the owner's alone
 //! ```
 //!
 //! A miss reads the home bucket and, where its counts say so, the buckets counted: at full
@@ -76,7 +76,7 @@ mod word;
 mod tests;
 
 pub use lines::line_size;
-pub use part::{InsertError, Part, table};
+pub use part::{InsertError, Shard, table};
 pub use view::{TableError, View};
 
 /// A connection's number in the whole process; it says which core owns it.
@@ -87,6 +87,6 @@ pub struct Slot(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Found {
     pub slot: Slot,
-    /// Index of the [`Part`] whose slot this is.
+    /// Index of the [`Shard`] whose slot this is.
     pub owner: usize,
 }

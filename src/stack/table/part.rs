@@ -14,18 +14,18 @@ use crate::wire::FlowKey;
 
 /// Makes the table: one part per core, each with room for `per_core` connections.
 ///
-/// Costs 16 octets of index and one line ([`super::line_size`]) per connection in address space; memory
+/// Costs 16 bytes of index and one line ([`super::line_size`]) per connection in address space; memory
 /// follows as connections come.
 ///
 /// # Errors
 /// [`TableError`]: no or too many cores or connections, or no memory.
-pub fn table<K, V>(cores: usize, per_core: u32) -> Result<Vec<Part<K, V>>, TableError>
+pub fn table<K, V>(cores: usize, per_core: u32) -> Result<Vec<Shard<K, V>>, TableError>
 where
     K: FlowKey,
     V: FromZeros + Copy + Send,
 {
     let (view, own) = View::new(cores, per_core)?;
-    let part = |lines| Part { view: view.clone(), slab: Slab::new(lines), alone: cores == 1 };
+    let part = |lines| Shard { view: view.clone(), slab: Slab::new(lines), alone: cores == 1 };
     Ok(own.into_iter().map(part).collect())
 }
 
@@ -46,7 +46,7 @@ pub enum InsertError {
 /// What one core holds: its slots, and a view of the whole. Send, neither Clone nor Sync.
 ///
 /// Every `hash` is [`FlowKey::hash`] of the key, with the same secret in the whole process. A slot that is not this core's gives `None`, never a panic.
-pub struct Part<K: FlowKey, V> {
+pub struct Shard<K: FlowKey, V> {
     view: View<K, V>,
     slab: Slab<K, V>,
     /// There is one core: no rival inserts.
@@ -54,7 +54,7 @@ pub struct Part<K: FlowKey, V> {
 }
 
 /// Whatever a [`View`] can, a part can.
-impl<K: FlowKey, V> Deref for Part<K, V> {
+impl<K: FlowKey, V> Deref for Shard<K, V> {
     type Target = View<K, V>;
 
     #[inline]
@@ -63,7 +63,7 @@ impl<K: FlowKey, V> Deref for Part<K, V> {
     }
 }
 
-impl<K: FlowKey, V: Copy> Part<K, V> {
+impl<K: FlowKey, V: Copy> Shard<K, V> {
     /// Makes the key a member, in a slot of this core.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
         }
     }
 
-    /// As [`Part::insert`], for a caller that has just looked for the key and not found it. Another
+    /// As [`Shard::insert`], for a caller that has just looked for the key and not found it. Another
     /// core may have inserted it since, and is met; this core must not have. `value` is made in its
     /// place: copied there from a stack where it was just written in pieces, it would be waited for.
     ///
@@ -126,7 +126,7 @@ impl<K: FlowKey, V: Copy> Part<K, V> {
         self.slab.lines.value(slot.0)
     }
 
-    /// As [`Part::value`], to change it.
+    /// As [`Shard::value`], to change it.
     #[inline]
     pub fn value_mut(&mut self, slot: Slot) -> Option<&mut V> {
         self.slab.lines.value_mut(slot.0)

@@ -24,16 +24,16 @@ impl<T: FromZeros> Region<T> {
     /// What mmap(2) says; `ENOMEM` when `len` is zero or passes the address space.
     pub fn zeroed(len: usize) -> io::Result<Self> {
         const { Self::FITS };
-        let octets = len.checked_mul(size_of::<T>()).and_then(NonZeroUsize::new);
-        let octets = octets.ok_or(io::ErrorKind::OutOfMemory)?;
+        let bytes = len.checked_mul(size_of::<T>()).and_then(NonZeroUsize::new);
+        let bytes = bytes.ok_or(io::ErrorKind::OutOfMemory)?;
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
         // SAFETY: a new anonymous mapping at an address of the kernel's choice aliases nothing.
         let start =
-            unsafe { mmap_anonymous(None, octets, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags)? };
+            unsafe { mmap_anonymous(None, bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags)? };
         // Random access to small pages costs a page walk on top of each cache miss. Where the
         // kernel has no huge pages the table works all the same, so the answer is not looked at.
         // SAFETY: the advice changes the size of pages, not what is in them.
-        let _ = unsafe { madvise(start, octets.get(), MmapAdvise::MADV_HUGEPAGE) };
+        let _ = unsafe { madvise(start, bytes.get(), MmapAdvise::MADV_HUGEPAGE) };
         Ok(Region { start: start.cast(), len })
     }
 }
@@ -47,13 +47,13 @@ impl<T> Region<T> {
         // SAFETY: the range is the mapping, whole. Populating writes nothing: it only makes pages
         // present that a later access would have made present.
         let done = unsafe {
-            nix::libc::madvise(self.start.as_ptr().cast(), self.octets(), nix::libc::MADV_POPULATE_WRITE)
+            nix::libc::madvise(self.start.as_ptr().cast(), self.bytes(), nix::libc::MADV_POPULATE_WRITE)
         };
         if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// Octets of address space.
-    pub fn octets(&self) -> usize {
+    /// Bytes of address space.
+    pub fn bytes(&self) -> usize {
         self.len * size_of::<T>()
     }
 }
@@ -72,7 +72,7 @@ impl<T> Deref for Region<T> {
 impl<T> Drop for Region<T> {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, whole, and no reference outlives `self`. `T` needs no drop.
-        let _ = unsafe { munmap(self.start.cast(), self.octets()) };
+        let _ = unsafe { munmap(self.start.cast(), self.bytes()) };
     }
 }
 

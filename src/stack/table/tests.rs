@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::SeqCst};
 use proptest::prelude::*;
 
 use super::shape::{OFFSETS, WAYS};
-use super::{Found, InsertError, Part, Slot, line_size, table};
+use super::{Found, InsertError, Shard, Slot, line_size, table};
 use crate::wire::{FlowKey, HashSecret};
 
 /// A key of `N` words that is told apart by its first word. Its hash is the test's to choose.
@@ -58,7 +58,7 @@ fn hash(key: u32) -> u32 {
     mix(u64::from(key) + 1) as u32
 }
 
-fn parts(cores: usize, per_core: u32) -> Vec<Part<Key4, u32>> {
+fn parts(cores: usize, per_core: u32) -> Vec<Shard<Key4, u32>> {
     table(cores, per_core).unwrap()
 }
 
@@ -201,10 +201,10 @@ fn memory_that_is_not_used_is_not_touched() {
         parts[0].insert(Key(key), hash(key), [0; 13]).unwrap();
     }
     let grown = resident().saturating_sub(before);
-    assert!(grown < 256 << 20, "{grown} octets became resident");
+    assert!(grown < 256 << 20, "{grown} bytes became resident");
 }
 
-/// Octets of this process in memory.
+/// Bytes of this process in memory.
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096

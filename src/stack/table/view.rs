@@ -33,7 +33,7 @@ pub enum TableError {
     Memory { cores: usize, per_core: u32, source: io::Error },
 }
 
-/// The whole table, read only: for tools, and below every [`super::Part`].
+/// The whole table, read only: for tools, and below every [`super::Shard`].
 pub struct View<K: FlowKey, V> {
     index: Arc<Index>,
     lines: Arc<Lines<K, V>>,
@@ -77,7 +77,7 @@ impl<K: FlowKey, V> View<K, V> {
     }
 
     /// The slot that [`View::find`] will most likely read, for [`View::prefetch_slot`] and then
-    /// [`super::Part::holds`]: the tag matches, the key was not compared.
+    /// [`super::Shard::holds`]: the tag matches, the key was not compared.
     #[inline]
     pub fn candidate(&self, hash: u32) -> Option<Slot> {
         self.index.probe(hash).candidate().map(|word| Slot(word.slot()))
@@ -131,9 +131,9 @@ impl<K: FlowKey, V> View<K, V> {
         self.index.populate()
     }
 
-    /// Octets of address space for index and lines. Resident is only what was touched.
+    /// Bytes of address space for index and lines. Resident is only what was touched.
     pub fn memory_bytes(&self) -> usize {
-        self.index.octets() + self.lines.octets()
+        self.index.bytes() + self.lines.bytes()
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! The checks that every state after SYN-RECEIVED makes of a segment, in the order of RFC 9293
 //! 3.10.7.4: sequence number (with PAWS before it, RFC 7323 5.3), RST, SYN, ACK.
 
-use super::{Action, Context, Now, Tcb, TcbFlags};
+use super::{Action, Context, Tcb, TcbFlags, Time};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::output::bare_ack;
 use crate::wire::{Flags, SegmentInfo};
@@ -160,7 +160,7 @@ fn is_repetition(tcb: &Tcb, segment: &SegmentInfo) -> bool {
 
 /// R3 of RFC 7323 4.3: a segment that is not newer than what is expected next sets TS.Recent.
 #[inline]
-pub(super) fn remember_timestamp(tcb: &mut Tcb, segment: &SegmentInfo, now: Now) {
+pub(super) fn remember_timestamp(tcb: &mut Tcb, segment: &SegmentInfo, now: Time) {
     if let Some(timestamps) = segment.options.timestamps {
         let newer = (timestamps.value.wrapping_sub(tcb.ts_recent) as i32) >= 0 || tcb.ts_recent_outdated(now);
         if tcb.has(TcbFlags::TIMESTAMPS) && newer && segment.seq.at_or_before(tcb.rcv_nxt) {
@@ -206,7 +206,7 @@ mod tests {
             tcb.rcv_wnd = window;
             let seq = tcb.rcv_nxt + ahead as u32;
             let got = in_window(&tcb, &segment(seq, Seq(0), length));
-            assert_eq!(got, acceptable, "window {window}, {ahead}, {length} octets");
+            assert_eq!(got, acceptable, "window {window}, {ahead}, {length} bytes");
         }
     }
 
@@ -238,7 +238,7 @@ mod tests {
             }
             let (config, counters) = (Config::default(), CoreCounters::default());
             let mut cx = Context {
-                now: Now::from_millis(1),
+                now: Time::from_millis(1),
                 config: &config,
                 buffers: &mut SendBuffers::new(0, [1, 2]),
                 counters: &counters,

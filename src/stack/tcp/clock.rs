@@ -1,13 +1,13 @@
 /// A moment: microseconds of a monotonic clock that starts at an arbitrary value. Read once per
 /// batch by the engine, or invented by a simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Now {
+pub struct Time {
     pub micros: u64,
 }
 
-impl Now {
-    pub const fn from_millis(millis: u64) -> Now {
-        Now { micros: millis * 1000 }
+impl Time {
+    pub const fn from_millis(millis: u64) -> Time {
+        Time { micros: millis * 1000 }
     }
 
     /// Milliseconds, modulo 2^32: the tick of timers and of the timestamp clock (RFC 7323 5.4

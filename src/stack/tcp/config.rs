@@ -18,17 +18,17 @@ pub enum WhenFull {
 
 /// Options of a SYN that opens a connection from this side. Only what both sides offer is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SynOffer {
+pub struct OfferedOptions {
     /// With a shift of 0: a credit of at most 65,535 needs no more, and the peer may scale its own.
     pub window_scale: bool,
     pub sack: bool,
     pub timestamps: bool,
 }
 
-impl Default for SynOffer {
+impl Default for OfferedOptions {
     /// All of them, as the usual clients do.
-    fn default() -> SynOffer {
-        SynOffer { window_scale: true, sack: true, timestamps: true }
+    fn default() -> OfferedOptions {
+        OfferedOptions { window_scale: true, sack: true, timestamps: true }
     }
 }
 
@@ -44,7 +44,7 @@ pub struct IdleLimits {
 /// What the protocol needs to know, fixed while running.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The MSS announced, octets: the largest IP payload we receive less 20, options not
+    /// The MSS announced, bytes: the largest IP payload we receive less 20, options not
     /// subtracted (MUST-67). One each for IPv4 and IPv6.
     pub mss4: u16,
     pub mss6: u16,
@@ -54,7 +54,7 @@ pub struct Config {
     /// from 1 s, 5 make 63 s.
     pub syn_retries: u8,
     /// What a SYN of ours offers beside its MSS.
-    pub syn_offer: SynOffer,
+    pub syn_offer: OfferedOptions,
     /// SYN-ACK retransmissions before a half-open connection is forgotten.
     pub syn_ack_retries: u8,
     /// Retransmissions of data or FIN before the connection is given up (R2). With back-off
@@ -69,7 +69,7 @@ pub struct Config {
     pub when_full: WhenFull,
     /// Drop segments without the timestamps that were agreed on (RFC 7323 3.2), RSTs and SYNs excepted.
     pub strict_timestamps: bool,
-    /// Of connections whose user says nothing else ([`super::User::idle_limits`]).
+    /// Of connections whose user says nothing else ([`super::ConnectionHandler::idle_limits`]).
     pub idle: IdleLimits,
     /// Keep-alives without an answer before the connection is given up; at most 15 (MUST-29).
     pub keepalive_probes: u8,
@@ -87,7 +87,7 @@ impl Default for Config {
             mss6: 1440,
             msl_ms: 30_000,
             syn_retries: 5,
-            syn_offer: SynOffer::default(),
+            syn_offer: OfferedOptions::default(),
             syn_ack_retries: 2,
             retries: 7,
             fin_wait_2_ms: 60_000,

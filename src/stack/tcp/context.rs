@@ -1,11 +1,11 @@
-use super::{Config, Endpoints, IsnSecret, Now, SendBuffers, Tcb, Timer, TuplePrf};
+use super::{Config, Endpoints, IsnSecret, SendBuffers, Tcb, Time, Timer, TuplePrf};
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::State;
-use crate::wire::{Emit, Seq};
+use crate::wire::{Seq, TxSegment};
 
 /// The context of one event of a connection: what TCP may read, and what it leaves for the engine to do.
 pub struct Context<'a> {
-    pub now: Now,
+    pub now: Time,
     pub config: &'a Config,
     pub buffers: &'a mut SendBuffers,
     pub counters: &'a CoreCounters,
@@ -38,14 +38,14 @@ pub enum Action {
     /// The connection has a segment to send: [`super::output`] composes it at the end of the batch.
     Output,
     /// This segment goes out at once; its reason was counted.
-    Reply(Emit),
+    Reply(TxSegment),
     /// As `Reply`, and the connection has more to send: [`super::unasked`] composes it, in a
     /// frame of its own after this one.
-    ReplyThenOutput(Emit),
+    ReplyThenOutput(TxSegment),
     /// Counted under its name and answered with a segment.
-    DropReply(DropReason, Emit),
+    DropReply(DropReason, TxSegment),
     /// As `DropReply`, and the connection owes more, as with `ReplyThenOutput`.
-    DropReplyThenOutput(DropReason, Emit),
+    DropReplyThenOutput(DropReason, TxSegment),
     /// Counted under its name; the frame is free.
     Drop(DropReason),
     /// A SYN ends this TIME-WAIT (RFC 9293 MAY-2, RFC 6191): the old connection is over, the SYN

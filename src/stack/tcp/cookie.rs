@@ -15,12 +15,12 @@ use siphasher::sip::SipHasher24;
 
 use super::isn::keyed;
 use super::negotiate::LEAST_MSS;
-use super::{Now, Offer};
+use super::{SynOptions, Time};
 use crate::wire::{FlowKey, SegmentInfo, Seq};
 
 /// A period, seconds. A cookie is valid for one to two of them.
 const PERIOD_S: u64 = 64;
-/// Octets; the largest not above the client's is kept. Common paths: IPv6 minimum, PPPoE,
+/// Bytes; the largest not above the client's is kept. Common paths: IPv6 minimum, PPPoE,
 /// Ethernet, jumbo frames.
 const MSS_TABLE: [u16; 8] = [LEAST_MSS, 536, 1220, 1360, 1440, 1452, 1460, 8940];
 const INDEX_MASK: u32 = 7;
@@ -54,7 +54,7 @@ impl Cookies {
     }
 
     /// The SYN-ACK's sequence number for a SYN.
-    pub fn issue<K: FlowKey>(&mut self, key: &K, irs: Seq, mss: u16, now: Now) -> Seq {
+    pub fn issue<K: FlowKey>(&mut self, key: &K, irs: Seq, mss: u16, now: Time) -> Seq {
         self.rotate(now);
         let mark = self.current.period + 1;
         // Written once a period, not once a SYN: the line stays shared between cores. Never back: a
@@ -73,8 +73,8 @@ impl Cookies {
         key: &K,
         segment: &SegmentInfo,
         timestamp_offset: u32,
-        now: Now,
-    ) -> Option<Offer> {
+        now: Time,
+    ) -> Option<SynOptions> {
         if !self.lately_issued(now) {
             return None;
         }
@@ -85,7 +85,7 @@ impl Cookies {
             .map(|period| cookie ^ period.mask(key, irs))
             .find(|index| *index <= INDEX_MASK)?;
         let kept = segment.options.timestamps.map(|ts| (ts.value, ts.echo.wrapping_sub(timestamp_offset)));
-        Some(Offer {
+        Some(SynOptions {
             mss: MSS_TABLE[index as usize],
             window_scale: kept
                 .map(|(_, bits)| bits & NO_SCALE)
@@ -97,13 +97,13 @@ impl Cookies {
     }
 
     /// Whether a cookie may still be valid.
-    pub fn lately_issued(&self, now: Now) -> bool {
+    pub fn lately_issued(&self, now: Time) -> bool {
         let issued = self.issued.load(Relaxed);
         // Last issued in period `issued - 1`: this one or the one before.
         issued != 0 && now.seconds() / PERIOD_S <= issued
     }
 
-    fn rotate(&mut self, now: Now) {
+    fn rotate(&mut self, now: Time) {
         let period = now.seconds() / PERIOD_S;
         if period != self.current.period {
             self.previous = PeriodKey::derive(self.secret, period.saturating_sub(1));
@@ -130,7 +130,7 @@ impl PeriodKey {
 }
 
 /// Our clock with the offer in its low bits, never ahead of the clock itself.
-pub(super) fn timestamp_with(offer: &Offer, millis: u32) -> u32 {
+pub(super) fn timestamp_with(offer: &SynOptions, millis: u32) -> u32 {
     let shift = offer.window_scale.map_or(NO_SCALE, u32::from);
     let bits = shift | if offer.sack { SACK_BIT } else { 0 };
     let stamp = millis & !SYN_TIMESTAMP_MASK | bits;

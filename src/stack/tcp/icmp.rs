@@ -1,7 +1,7 @@
 //! ICMP errors about a connection's segments (RFC 9293 3.9.2.2, RFC 1122 4.2.3.9, RFC 5927).
 
 use super::state::{acts, opening};
-use super::{Action, Context, Tcb, User};
+use super::{Action, ConnectionHandler, Context, Tcb};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::State;
 use crate::wire::{IcmpError, Seq};
@@ -15,7 +15,7 @@ pub fn icmp_error(
     error: IcmpError,
     seq: Seq,
     cx: &mut Context<'_>,
-    user: &mut dyn User,
+    user: &mut dyn ConnectionHandler,
 ) -> Action {
     if seq.before(tcb.snd_una) || !seq.before(tcb.snd_nxt) {
         return Action::Drop(DropReason::IcmpForeign);
@@ -29,7 +29,7 @@ pub fn icmp_error(
     if tcb.state == State::SynReceived && !tcb.is_active() {
         return Action::None;
     }
-    match acts(tcb, cx, &mut |connection| user.unreachable(connection, error)) {
+    match acts(tcb, cx, &mut |connection| user.on_icmp_error(connection, error)) {
         true => Action::Output,
         false => Action::None,
     }

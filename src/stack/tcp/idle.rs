@@ -2,15 +2,15 @@
 //! is gone. The engine looks at each connection from time to time; what a segment costs is one store.
 
 use super::output::{probe_of, reset_of};
-use super::{Config, Context, IdleLimits, Now, State, Tcb, Timer};
+use super::{Config, Context, IdleLimits, State, Tcb, Time, Timer};
 use crate::observe::Closed;
-use crate::wire::Emit;
+use crate::wire::TxSegment;
 
 /// Milliseconds, modulo 2^32, in which the core was at work. A machine that was suspended finds its
 /// connections as idle as they were, so that none ends before it was asked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IdleClock {
-    seen: Now,
+    seen: Time,
     ms: u32,
 }
 
@@ -18,13 +18,13 @@ pub struct IdleClock {
 const LONGEST_GAP_MS: u64 = 5000;
 
 impl IdleClock {
-    pub fn new(now: Now) -> IdleClock {
+    pub fn new(now: Time) -> IdleClock {
         IdleClock { seen: now, ms: 0 }
     }
 
     /// Once a turn.
     #[inline]
-    pub fn turn(&mut self, now: Now) -> u32 {
+    pub fn turn(&mut self, now: Time) -> u32 {
         let passed = now.micros.wrapping_sub(self.seen.micros) / 1000;
         self.seen.micros += passed * 1000;
         self.ms = self.ms.wrapping_add(passed.min(LONGEST_GAP_MS) as u32);
@@ -82,7 +82,7 @@ pub fn silence(tcb: &Tcb, idle_ms: u32, limits: IdleLimits, config: &Config) -> 
 }
 
 /// An empty segment below SND.UNA, which any peer that has the connection answers (SHLD-12).
-pub fn keep_alive(tcb: &mut Tcb, idle_ms: u32, cx: &mut Context<'_>) -> Emit {
+pub fn keep_alive(tcb: &mut Tcb, idle_ms: u32, cx: &mut Context<'_>) -> TxSegment {
     tcb.set_retries(tcb.retries() + 1);
     tcb.deadline_ms = idle_ms;
     cx.counters.keepalives.bump();
@@ -90,7 +90,7 @@ pub fn keep_alive(tcb: &mut Tcb, idle_ms: u32, cx: &mut Context<'_>) -> Emit {
 }
 
 /// The connection is over, whatever it has under way: the RST for its peer.
-pub fn give_up(tcb: &mut Tcb, how: Closed, cx: &mut Context<'_>) -> Emit {
+pub fn give_up(tcb: &mut Tcb, how: Closed, cx: &mut Context<'_>) -> TxSegment {
     let reset = reset_of(tcb);
     cx.close(tcb, how);
     reset
@@ -111,12 +111,12 @@ mod tests {
 
     #[test]
     fn a_suspended_machine_is_not_a_silent_peer() {
-        let mut clock = IdleClock::new(Now::from_millis(1));
-        assert_eq!(clock.turn(Now { micros: 2_999 }), 1);
-        assert_eq!(clock.turn(Now { micros: 3_000 }), 2, "fractions add up");
-        assert_eq!(clock.turn(Now::from_millis(1003)), 1002);
-        assert_eq!(clock.turn(Now::from_millis(86_400_000)), 6002);
-        assert_eq!(clock.turn(Now::from_millis(86_400_001)), 6003);
+        let mut clock = IdleClock::new(Time::from_millis(1));
+        assert_eq!(clock.turn(Time { micros: 2_999 }), 1);
+        assert_eq!(clock.turn(Time { micros: 3_000 }), 2, "fractions add up");
+        assert_eq!(clock.turn(Time::from_millis(1003)), 1002);
+        assert_eq!(clock.turn(Time::from_millis(86_400_000)), 6002);
+        assert_eq!(clock.turn(Time::from_millis(86_400_001)), 6003);
     }
 
     #[test]

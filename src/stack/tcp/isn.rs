@@ -1,4 +1,4 @@
-use super::Now;
+use super::Time;
 use super::siphash::siphash24;
 use crate::wire::{FlowKey, Seq};
 
@@ -22,7 +22,7 @@ pub struct TuplePrf(u64);
 impl TuplePrf {
     /// ISN = M + F(4-tuple, secret) (RFC 6528 3): M a 4 µs clock.
     #[inline]
-    pub fn isn(self, now: Now) -> Seq {
+    pub fn isn(self, now: Time) -> Seq {
         Seq(now.isn_tick()) + self.0 as u32
     }
 
@@ -59,7 +59,7 @@ mod tests {
     fn one_tuple_advances_by_the_clock() {
         let secret = IsnSecret(1, 2);
         let prf = secret.prf(&key(1000));
-        let (first, later) = (prf.isn(Now::from_millis(5)), prf.isn(Now::from_millis(6)));
+        let (first, later) = (prf.isn(Time::from_millis(5)), prf.isn(Time::from_millis(6)));
         assert_eq!(later.since(first), 250, "1 ms is 250 ticks of 4 us");
     }
 
@@ -67,7 +67,7 @@ mod tests {
     fn tuples_and_secrets_are_unrelated() {
         let base = IsnSecret(1, 2).prf(&key(1000));
         for other in [IsnSecret(1, 2).prf(&key(1001)), IsnSecret(1, 3).prf(&key(1000))] {
-            assert_ne!(base.isn(Now::default()), other.isn(Now::default()));
+            assert_ne!(base.isn(Time::default()), other.isn(Time::default()));
             assert_ne!(base.timestamp_offset(), other.timestamp_offset());
         }
     }

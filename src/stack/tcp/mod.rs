@@ -37,8 +37,8 @@ mod user;
 
 pub use crate::wire::IcmpError;
 pub use acceptance::shows_the_way;
-pub use clock::Now;
-pub use config::{Config, CookieMode, IdleLimits, SynOffer, WhenFull};
+pub use clock::Time;
+pub use config::{Config, CookieMode, IdleLimits, OfferedOptions, WhenFull};
 pub use context::{Action, Context, TimerOp};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
 pub use header_prediction::{Predicted, predict};
@@ -46,13 +46,13 @@ pub use icmp::icmp_error;
 pub use idle::{IdleClock, Silence, give_up, idle_since, keep_alive, silence};
 pub use isn::{IsnSecret, TuplePrf};
 pub use limit::TokenBucket;
-pub use negotiate::Offer;
-pub use output::{Out, output, stopped, unasked};
+pub use negotiate::SynOptions;
+pub use output::{Transmit, output, stopped, unasked};
 pub use send::{BufferId, SendBuffers};
 pub use state::{
     Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, establish,
     finish_input, first_syn, has_no_output, has_output, listen, on_predicted_fin, open,
 };
-pub use tcb::{CALLER, Links, NO_LINK, State, Tcb, TcbFlags};
+pub use tcb::{ACTIVE_OPEN, Links, NO_LINK, State, Tcb, TcbFlags};
 pub use timers::{Timer, expires};
-pub use user::{Accept, Ended, Endpoints, Handle, User};
+pub use user::{ClosedConnection, Connection, ConnectionHandler, DataResult, Endpoints};

@@ -3,23 +3,23 @@
 use super::timers::syn_again;
 use super::{BufferId, Context, Tcb, TcbFlags, Timer};
 use crate::observe::Closed;
-use crate::tcp::{Config, Offer, State, SynOffer};
-use crate::wire::{Emit, Flags, Options, Seq, Timestamps};
+use crate::tcp::{Config, OfferedOptions, State, SynOptions};
+use crate::wire::{Flags, Options, Seq, Timestamps, TxSegment};
 
-/// Octets of the timestamps option with its padding: in every segment once negotiated.
+/// Bytes of the timestamps option with its padding: in every segment once negotiated.
 const TIMESTAMPS_LEN: u16 = 12;
 
 /// A segment to send and where its payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Out {
-    pub emit: Emit,
+pub struct Transmit {
+    pub emit: TxSegment,
     /// The payload is what [`super::SendBuffers::segment`] holds in flight, if `with_data`.
     pub buffer: BufferId,
     pub with_data: bool,
 }
 
 /// The one segment the connection has to send, if any: ACK, data and FIN together where they coincide.
-pub fn output(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Out> {
+pub fn output(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
     if tcb.take(TcbFlags::RETRANSMIT) {
         return again(tcb, cx);
     }
@@ -48,12 +48,12 @@ pub fn output(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Out> {
     tcb.set_retries(0);
     let timeout = cx.buffers.timeout(tcb, 0);
     cx.start(Timer::Retransmit, timeout);
-    Some(Out { emit: segment(tcb, cx, seq, fresh > 0, fin), buffer: tcb.buffer, with_data: fresh > 0 })
+    Some(Transmit { emit: segment(tcb, cx, seq, fresh > 0, fin), buffer: tcb.buffer, with_data: fresh > 0 })
 }
 
 /// As [`output`], for a connection that has no frame to answer in: what it does on its user's own
 /// accord, and what follows the ACK of a SYN-ACK. So it may also be the end.
-pub fn unasked(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Out> {
+pub fn unasked(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
     if tcb.state == State::SynSent {
         // RFC 9293 3.10.4, 3.10.5: nobody knows of it yet, so nobody is told.
         if tcb.has(TcbFlags::ABORT) || tcb.has(TcbFlags::SEND_CLOSED) {
@@ -71,19 +71,24 @@ pub fn unasked(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Out> {
 }
 
 /// The program ends: the connection is gone, and this RST says so.
-pub fn stopped(tcb: &mut Tcb, cx: &mut Context<'_>) -> Emit {
+pub fn stopped(tcb: &mut Tcb, cx: &mut Context<'_>) -> TxSegment {
     let reset = reset_of(tcb);
     cx.close(tcb, Closed::Stopped);
     reset
 }
 
 /// <SEQ=SND.NXT><CTL=RST,ACK> (RFC 9293 3.10.5).
-pub(super) fn reset_of(tcb: &Tcb) -> Emit {
-    Emit { seq: tcb.snd_nxt, ack: tcb.rcv_nxt, flags: Flags::RST.with(Flags::ACK), ..Emit::default() }
+pub(super) fn reset_of(tcb: &Tcb) -> TxSegment {
+    TxSegment {
+        seq: tcb.snd_nxt,
+        ack: tcb.rcv_nxt,
+        flags: Flags::RST.with(Flags::ACK),
+        ..TxSegment::default()
+    }
 }
 
 /// What is in flight, once more (RFC 6298 5.4): the data, the FIN, or both.
-fn again(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Out> {
+fn again(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
     tcb.clear(TcbFlags::ACK_NOW);
     let in_flight = cx.buffers.in_flight(tcb.buffer);
     let fin = tcb.has(TcbFlags::FIN_SENT);
@@ -94,10 +99,10 @@ fn again(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Out> {
     let timeout = cx.buffers.timeout(tcb, tcb.retries());
     cx.start(Timer::Retransmit, timeout);
     let emit = segment(tcb, cx, tcb.snd_una, in_flight > 0, fin);
-    Some(Out { emit, buffer: tcb.buffer, with_data: in_flight > 0 })
+    Some(Transmit { emit, buffer: tcb.buffer, with_data: in_flight > 0 })
 }
 
-/// Octets of new data that may go now: one segment in flight, within the peer's MSS and window,
+/// Bytes of new data that may go now: one segment in flight, within the peer's MSS and window,
 /// and no silly windows (MUST-38): less than a full segment only if it is all there is.
 fn data_allowed(tcb: &Tcb, cx: &Context<'_>) -> u32 {
     let unsent = cx.buffers.unsent(tcb.buffer);
@@ -110,7 +115,7 @@ fn data_allowed(tcb: &Tcb, cx: &Context<'_>) -> u32 {
     if possible < wanted && !tcb.has(TcbFlags::PUSH_OUT) { 0 } else { possible }
 }
 
-/// A FIN goes when the user has closed and nothing is left behind `fresh` octets, in flight or
+/// A FIN goes when the user has closed and nothing is left behind `fresh` bytes, in flight or
 /// queued; once.
 fn fin_allowed(tcb: &Tcb, cx: &Context<'_>, fresh: u32) -> bool {
     tcb.has(TcbFlags::SEND_CLOSED)
@@ -136,21 +141,21 @@ fn wait_for_window(tcb: &mut Tcb, cx: &mut Context<'_>) {
 }
 
 /// An ACK for something acknowledged long ago: any receiver answers it with its window.
-pub(super) fn probe_of(tcb: &Tcb, cx: &Context<'_>) -> Emit {
-    Emit { seq: tcb.snd_una - 1, ..bare_ack(tcb, cx) }
+pub(super) fn probe_of(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
+    TxSegment { seq: tcb.snd_una - 1, ..bare_ack(tcb, cx) }
 }
 
 /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>.
-pub(super) fn bare_ack(tcb: &Tcb, cx: &Context<'_>) -> Emit {
+pub(super) fn bare_ack(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
     segment(tcb, cx, tcb.snd_nxt, false, false)
 }
 
-fn without_data(emit: Emit) -> Out {
-    Out { emit, buffer: BufferId::NONE, with_data: false }
+fn without_data(emit: TxSegment) -> Transmit {
+    Transmit { emit, buffer: BufferId::NONE, with_data: false }
 }
 
 #[inline]
-fn segment(tcb: &Tcb, cx: &Context<'_>, seq: Seq, push: bool, fin: bool) -> Emit {
+fn segment(tcb: &Tcb, cx: &Context<'_>, seq: Seq, push: bool, fin: bool) -> TxSegment {
     let mut flags = Flags::ACK;
     if push {
         // All there is goes out: the last of a user's data (MUST-61).
@@ -162,25 +167,25 @@ fn segment(tcb: &Tcb, cx: &Context<'_>, seq: Seq, push: bool, fin: bool) -> Emit
     let timestamps =
         tcb.has(TcbFlags::TIMESTAMPS).then(|| Timestamps { value: cx.timestamp(), echo: tcb.ts_recent });
     let options = Options { timestamps, ..Options::default() };
-    Emit { seq, ack: tcb.rcv_nxt, flags, window: tcb.window_field(), options }
+    TxSegment { seq, ack: tcb.rcv_nxt, flags, window: tcb.window_field(), options }
 }
 
 /// <SEQ=ISS><CTL=SYN>, with what we offer. The window of a SYN is never scaled (RFC 7323 2.2).
-pub(super) fn syn(tcb: &Tcb, cx: &Context<'_>) -> Emit {
-    let SynOffer { window_scale, sack, timestamps } = cx.config.syn_offer;
+pub(super) fn syn(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
+    let OfferedOptions { window_scale, sack, timestamps } = cx.config.syn_offer;
     let options = Options {
         mss: Some(our_mss(cx.config, cx.endpoints.local().is_ipv6())),
         window_scale: window_scale.then_some(0),
         sack_permitted: sack,
         timestamps: timestamps.then(|| Timestamps { value: cx.timestamp(), echo: 0 }),
     };
-    Emit { seq: tcb.snd_una, flags: Flags::SYN, window: tcb.rcv_wnd, options, ..Emit::default() }
+    TxSegment { seq: tcb.snd_una, flags: Flags::SYN, window: tcb.rcv_wnd, options, ..TxSegment::default() }
 }
 
 /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: the window of a SYN is never scaled (RFC 7323 2.2).
 #[inline(always)]
-pub(super) fn syn_ack(tcb: &Tcb, cx: &Context<'_>) -> Emit {
-    let offer = Offer {
+pub(super) fn syn_ack(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
+    let offer = SynOptions {
         mss: tcb.mss,
         // Only whether there was one counts here: the answer carries ours.
         window_scale: tcb.has(TcbFlags::SCALED).then_some(0),
@@ -188,7 +193,7 @@ pub(super) fn syn_ack(tcb: &Tcb, cx: &Context<'_>) -> Emit {
         timestamp: tcb.has(TcbFlags::TIMESTAMPS).then_some(tcb.ts_recent),
     };
     let ipv6 = cx.endpoints.local().is_ipv6();
-    Emit {
+    TxSegment {
         seq: tcb.snd_una,
         ack: tcb.rcv_nxt,
         flags: Flags::SYN.with(Flags::ACK),

@@ -20,9 +20,9 @@ impl BufferId {
 /// What a connection with data in flight needs beyond its line.
 #[derive(Clone, Copy)]
 struct SendState {
-    /// Octets held, from SND.UNA on.
+    /// Bytes held, from SND.UNA on.
     held: u16,
-    /// Of these, octets sent and not acknowledged.
+    /// Of these, bytes sent and not acknowledged.
     in_flight: u16,
     /// When the segment in flight went out first; `None` once it was sent again (Karn).
     sent_at_ms: Option<u32>,
@@ -43,7 +43,7 @@ pub(super) struct Holder<'a> {
 
 /// One core's send buffers: a fixed number. Memory is touched when first used.
 pub struct SendBuffers {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     states: Vec<SendState>,
     free: Vec<u32>,
     /// Buffers never used so far start here.
@@ -68,7 +68,7 @@ const RESERVE: usize = 16;
 const MOST_OPTIONS: u32 = 12;
 
 impl SendBuffers {
-    /// Octets a connection can have queued: two full segments and a little.
+    /// Bytes a connection can have queued: two full segments and a little.
     pub const CAPACITY: usize = 4096;
 
     /// `count` buffers; `secret` keys the hash of sources.
@@ -76,7 +76,7 @@ impl SendBuffers {
         let rto = Rto::new(0, false);
         let idle = SendState { held: 0, in_flight: 0, sent_at_ms: None, rto, holder: 0, shared: false };
         SendBuffers {
-            octets: vec![0; count as usize * Self::CAPACITY],
+            bytes: vec![0; count as usize * Self::CAPACITY],
             states: vec![idle; count as usize],
             free: Vec::with_capacity(count as usize),
             fresh: 0,
@@ -160,7 +160,7 @@ impl SendBuffers {
             return false;
         };
         let start = index * Self::CAPACITY + usize::from(self.states[index].held);
-        self.octets[start..start + data.len()].copy_from_slice(data);
+        self.bytes[start..start + data.len()].copy_from_slice(data);
         self.states[index].held += data.len() as u16;
         true
     }
@@ -175,20 +175,20 @@ impl SendBuffers {
         }
     }
 
-    /// Octets queued and not sent yet.
+    /// Bytes queued and not sent yet.
     pub(super) fn unsent(&self, buffer: BufferId) -> u32 {
         self.state(buffer).map_or(0, |state| u32::from(state.held - state.in_flight))
     }
 
-    /// Octets sent and not acknowledged.
+    /// Bytes sent and not acknowledged.
     pub(super) fn in_flight(&self, buffer: BufferId) -> u16 {
         self.state(buffer).map_or(0, |state| state.in_flight)
     }
 
-    /// Notes that `octets` go out for the first time.
-    pub(super) fn sent(&mut self, buffer: BufferId, octets: u16, now_ms: u32) {
+    /// Notes that `bytes` go out for the first time.
+    pub(super) fn sent(&mut self, buffer: BufferId, bytes: u16, now_ms: u32) {
         if let Some(state) = self.state_mut(buffer) {
-            state.in_flight += octets;
+            state.in_flight += bytes;
             state.sent_at_ms = Some(now_ms);
         }
     }
@@ -200,14 +200,14 @@ impl SendBuffers {
         }
     }
 
-    /// Drops what an ACK for `octets` beyond SND.UNA covers, and returns how many of them were
+    /// Drops what an ACK for `bytes` beyond SND.UNA covers, and returns how many of them were
     /// data. An empty buffer is given back; its round trip stays with the connection.
-    pub(super) fn acknowledged(&mut self, tcb: &mut Tcb, octets: u32, now_ms: u32) -> u16 {
+    pub(super) fn acknowledged(&mut self, tcb: &mut Tcb, bytes: u32, now_ms: u32) -> u16 {
         let Some(index) = tcb.buffer.index() else {
             return 0;
         };
         let state = &mut self.states[index];
-        let data = octets.min(u32::from(state.in_flight)) as u16;
+        let data = bytes.min(u32::from(state.in_flight)) as u16;
         if data == state.in_flight
             && data > 0
             && let Some(sent_at) = state.sent_at_ms.take()
@@ -222,7 +222,7 @@ impl SendBuffers {
             self.release(&mut tcb.buffer);
         } else {
             let rest = start + usize::from(data);
-            self.octets.copy_within(rest..rest + held, start);
+            self.bytes.copy_within(rest..rest + held, start);
             // What a silly window takes, a byte at a time, is none.
             if shared && u32::from(data) + MOST_OPTIONS >= u32::from(tcb.mss) {
                 let share = self.shares.remove(index);
@@ -232,13 +232,13 @@ impl SendBuffers {
         data
     }
 
-    /// The octets in flight.
+    /// The bytes in flight.
     pub fn segment(&self, buffer: BufferId) -> &[u8] {
         let Some(index) = buffer.index() else {
             return &[];
         };
         let start = index * Self::CAPACITY;
-        &self.octets[start..start + usize::from(self.states[index].in_flight)]
+        &self.bytes[start..start + usize::from(self.states[index].in_flight)]
     }
 
     /// How long to wait for an ACK after transmission number `retries`, milliseconds.

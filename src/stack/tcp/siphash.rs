@@ -1,6 +1,6 @@
 //! SipHash-2-4 (Aumasson and Bernstein, 2012) of a few 32-bit words: of each new connection's
 //! 4-tuple. Its length is known when this is compiled, so that nothing is buffered, counted or
-//! branched on: 136 instructions for an IPv4 4-tuple, where a hasher for any octets took 176.
+//! branched on: 136 instructions for an IPv4 4-tuple, where a hasher for any bytes took 176.
 
 struct State([u64; 4]);
 
@@ -46,7 +46,7 @@ impl State {
     }
 }
 
-/// The hash of the words' octets, little end first.
+/// The hash of the words' bytes, little end first.
 #[inline(always)]
 pub(super) fn siphash24((k0, k1): (u64, u64), words: &[u32]) -> u64 {
     let mut state = State::new(k0, k1);
@@ -54,7 +54,7 @@ pub(super) fn siphash24((k0, k1): (u64, u64), words: &[u32]) -> u64 {
     for [low, high] in blocks {
         state.absorb(u64::from(*low) | u64::from(*high) << 32);
     }
-    // The last block ends in the length's low octet.
+    // The last block ends in the length's low byte.
     let last = rest.first().map_or(0, |word| u64::from(*word));
     state.absorb(last | ((words.len() * 4) as u64) << 56);
     state.finish()
@@ -68,9 +68,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_hasher_for_any_octets(k0: u64, k1: u64, words in prop::collection::vec(any::<u32>(), 0..12)) {
-            let octets: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            prop_assert_eq!(siphash24((k0, k1), &words), SipHasher24::new_with_keys(k0, k1).hash(&octets));
+        fn agrees_with_a_hasher_for_any_bytes(k0: u64, k1: u64, words in prop::collection::vec(any::<u32>(), 0..12)) {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            prop_assert_eq!(siphash24((k0, k1), &words), SipHasher24::new_with_keys(k0, k1).hash(&bytes));
         }
     }
 }

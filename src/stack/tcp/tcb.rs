@@ -1,4 +1,4 @@
-use super::{BufferId, Now, Timer, clock::millis_since};
+use super::{BufferId, Time, Timer, clock::millis_since};
 use crate::wire::Seq;
 
 /// The states of RFC 9293 3.3.2 that a stored connection can be in. LISTEN is a listener, not a
@@ -64,7 +64,7 @@ impl TcbFlags {
 }
 
 /// In the place of a listener: the connection was opened from this side.
-pub const CALLER: u16 = u16::MAX;
+pub const ACTIVE_OPEN: u16 = u16::MAX;
 
 /// No neighbour in a list of timers.
 pub const NO_LINK: u32 = u32::MAX;
@@ -77,7 +77,7 @@ pub struct Links {
     pub next: u32,
 }
 
-/// The state of one connection without its 4-tuple: 52 octets, so that with an IPv4 key it is
+/// The state of one connection without its 4-tuple: 52 bytes, so that with an IPv4 key it is
 /// one cache line, with an IPv6 key two.
 ///
 /// What RFC 9293's TCB has and this has not: SND.WL1 and SND.WL2 (a window is taken only from
@@ -102,15 +102,15 @@ pub struct Tcb {
     pub buffer: BufferId,
     /// SND.WND as on the wire: shift by `send_shift`.
     pub snd_wnd: u16,
-    /// RCV.WND: octets the peer may still send. The right edge never moves left (SHLD-14).
+    /// RCV.WND: bytes the peer may still send. The right edge never moves left (SHLD-14).
     pub rcv_wnd: u16,
-    /// Octets of text and options we send at most in a segment: the peer's MSS or ours.
+    /// Bytes of text and options we send at most in a segment: the peer's MSS or ours.
     pub mss: u16,
     /// Smoothed round trip, milliseconds; 0: none. Seeds the send buffer's estimator.
     pub srtt_ms: u16,
     /// The way back: an entry of the engine's table of link headers.
     pub hop: u16,
-    /// Which listener, and so which service; or [`CALLER`].
+    /// Which listener, and so which service; or [`ACTIVE_OPEN`].
     pub listener: u16,
     /// When the last challenge ACK went out, units of 8 ms modulo 2^16.
     pub challenge: u16,
@@ -130,7 +130,7 @@ const _: () = assert!(size_of::<Tcb>() == 52 && align_of::<Tcb>() == 4);
 
 /// Units of 2^29 ms, modulo 16.
 #[inline]
-fn epoch(now: Now) -> u8 {
+fn epoch(now: Time) -> u8 {
     ((now.micros / 1000) >> 29) as u8 & 0x0f
 }
 
@@ -163,7 +163,7 @@ impl Tcb {
     /// Whether it was opened from this side (active OPEN).
     #[inline]
     pub fn is_active(&self) -> bool {
-        self.listener == CALLER
+        self.listener == ACTIVE_OPEN
     }
 
     /// Whether the peer knows a connection that it may wait on: synchronized, and not only TIME-WAIT.
@@ -208,7 +208,7 @@ impl Tcb {
         self.shifts & 0x0f
     }
 
-    /// SND.WND in octets (MUST-1, REC-1).
+    /// SND.WND in bytes (MUST-1, REC-1).
     #[inline]
     pub fn send_window(&self) -> u32 {
         u32::from(self.snd_wnd) << self.send_shift()
@@ -232,7 +232,7 @@ impl Tcb {
 
     /// Sets TS.Recent.
     #[inline]
-    pub(super) fn set_ts_recent(&mut self, value: u32, now: Now) {
+    pub(super) fn set_ts_recent(&mut self, value: u32, now: Time) {
         self.ts_recent = value;
         self.marks = self.marks & 0x0f | epoch(now) << 4;
     }
@@ -240,7 +240,7 @@ impl Tcb {
     /// TS.Recent is so old that it tells nothing (RFC 7323 5.5): 18 to 24 days. A connection
     /// silent for 99 days or more may be taken for a fresh one; half of a byte knows no better.
     #[inline]
-    pub(super) fn ts_recent_outdated(&self, now: Now) -> bool {
+    pub(super) fn ts_recent_outdated(&self, now: Time) -> bool {
         (epoch(now).wrapping_sub(self.marks >> 4) & 0x0f) >= 4
     }
 
@@ -293,8 +293,8 @@ mod tests {
         for start in 0..40 {
             let set_at = start * DAY_MS;
             let mut tcb = tcb();
-            tcb.set_ts_recent(1, Now::from_millis(set_at));
-            let outdated = |days: u64| tcb.ts_recent_outdated(Now::from_millis(set_at + days * DAY_MS));
+            tcb.set_ts_recent(1, Time::from_millis(set_at));
+            let outdated = |days: u64| tcb.ts_recent_outdated(Time::from_millis(set_at + days * DAY_MS));
             assert!((0..=18).all(|days| !outdated(days)), "set on day {start}");
             assert!((25..=90).all(outdated), "set on day {start}");
         }
@@ -303,10 +303,10 @@ mod tests {
     #[test]
     fn half_bytes_do_not_touch_each_other() {
         let mut tcb = tcb();
-        tcb.set_ts_recent(1, Now::from_millis(15 << 29));
+        tcb.set_ts_recent(1, Time::from_millis(15 << 29));
         tcb.set_retries(200);
         assert_eq!((tcb.retries(), tcb.marks >> 4), (15, 15));
-        tcb.set_ts_recent(1, Now::from_millis(3 << 29));
+        tcb.set_ts_recent(1, Time::from_millis(3 << 29));
         assert_eq!((tcb.retries(), tcb.marks >> 4), (15, 3));
     }
 

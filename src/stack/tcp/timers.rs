@@ -4,7 +4,7 @@
 use super::{Action, Context, Tcb, TcbFlags, give_up, rto};
 use crate::observe::Closed;
 use crate::tcp::output::{syn, syn_ack};
-use crate::wire::Emit;
+use crate::wire::TxSegment;
 
 /// What is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
@@ -74,7 +74,7 @@ fn syn_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
 }
 
 /// The SYN once more, and its timer with it.
-pub(super) fn syn_again(tcb: &mut Tcb, cx: &mut Context<'_>) -> Emit {
+pub(super) fn syn_again(tcb: &mut Tcb, cx: &mut Context<'_>) -> TxSegment {
     let retries = tcb.retries() + 1;
     tcb.set_retries(retries);
     tcb.set(TcbFlags::SYN_LOST);

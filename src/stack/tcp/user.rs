@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use super::send::Holder;
 use super::state::opening;
-use super::{Context, IcmpError, IdleLimits, IsnSecret, Now, SendBuffers, Tcb, TcbFlags, TuplePrf};
+use super::{Context, IcmpError, IdleLimits, IsnSecret, SendBuffers, Tcb, TcbFlags, Time, TuplePrf};
 use crate::observe::{Closed, DropReason};
 
 /// Both ends of a connection, for whoever asks.
@@ -29,7 +29,7 @@ impl<K: crate::wire::FlowKey> Endpoints for K {
 
 /// The answer to arriving data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accept {
+pub enum DataResult {
     /// Taken: it will be acknowledged.
     Taken,
     /// Not taken, for this reason: the peer sends it again.
@@ -38,8 +38,8 @@ pub enum Accept {
 
 /// The user's side of the user/TCP interface (RFC 9293 3.9.1): what a connection tells it. One
 /// value serves all connections of a listener on one core. Must not block.
-pub trait User: Send {
-    /// The octets the peer may send before anything is read.
+pub trait ConnectionHandler: Send {
+    /// The bytes the peer may send before anything is read.
     fn window(&self) -> u16 {
         u16::MAX
     }
@@ -50,66 +50,66 @@ pub trait User: Send {
     }
 
     /// ESTABLISHED is reached.
-    fn opened(&mut self, connection: &mut Handle<'_>) {
+    fn on_established(&mut self, connection: &mut Connection<'_>) {
         let _ = connection;
     }
 
-    /// Data, in order, once. Taking it uses window; [`Handle::read`] gives window back.
-    fn data(&mut self, connection: &mut Handle<'_>, data: &[u8]) -> Accept {
+    /// Data, in order, once. Taking it uses window; [`Connection::read`] gives window back.
+    fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         connection.read(data.len());
-        Accept::Taken
+        DataResult::Taken
     }
 
-    /// `octets` of what was sent have been acknowledged, so there is room for more.
-    fn acknowledged(&mut self, connection: &mut Handle<'_>, octets: usize) {
-        let _ = (connection, octets);
+    /// `bytes` of what was sent have been acknowledged, so there is room for more.
+    fn on_acked(&mut self, connection: &mut Connection<'_>, bytes: usize) {
+        let _ = (connection, bytes);
     }
 
     /// The peer has closed its direction: no more data will come.
-    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+    fn on_fin(&mut self, connection: &mut Connection<'_>) {
         connection.close();
     }
 
     /// An acceptable segment has arrived: the peer lives. Told only of connections that a caller
     /// opened, before what else the segment brings.
-    fn heard(&mut self, connection: &mut Handle<'_>) {
+    fn on_alive(&mut self, connection: &mut Connection<'_>) {
         let _ = connection;
     }
 
     /// An ICMP error came for a segment in flight. The connection goes on: it may be a passing
     /// trouble of some router. If it is given up later, this may be why.
-    fn unreachable(&mut self, connection: &mut Handle<'_>, error: IcmpError) {
+    fn on_icmp_error(&mut self, connection: &mut Connection<'_>, error: IcmpError) {
         let _ = (connection, error);
     }
 
     /// The connection is over for its user: closed in both directions, reset or given up. Told once
-    /// of every connection that was [`User::opened`], and of every one that a caller asked for.
+    /// of every connection that was [`ConnectionHandler::on_established`], and of every one that a caller asked for.
     /// What TIME-WAIT still has to do is no user's matter.
-    fn closed(&mut self, ended: &Ended<'_>, how: Closed) {
+    fn on_closed(&mut self, ended: &ClosedConnection<'_>, how: Closed) {
         let _ = (ended, how);
     }
 }
 
 /// A connection that is over.
-pub struct Ended<'a> {
-    /// As [`Handle::number`] was.
+pub struct ClosedConnection<'a> {
+    /// As [`Connection::number`] was.
     pub number: u32,
-    pub now: Now,
+    pub now: Time,
     pub endpoints: &'a dyn Endpoints,
 }
 
 /// What a user may do with a connection while it is told something.
-pub struct Handle<'a> {
+pub struct Connection<'a> {
     tcb: &'a mut Tcb,
     buffers: &'a mut SendBuffers,
     endpoints: &'a dyn Endpoints,
     number: u32,
-    now: Now,
+    now: Time,
 }
 
-impl<'a> Handle<'a> {
-    pub(super) fn new<'s: 'a>(tcb: &'a mut Tcb, cx: &'a mut Context<'s>) -> Handle<'a> {
-        Handle { tcb, buffers: cx.buffers, endpoints: cx.endpoints, number: cx.number, now: cx.now }
+impl<'a> Connection<'a> {
+    pub(super) fn new<'s: 'a>(tcb: &'a mut Tcb, cx: &'a mut Context<'s>) -> Connection<'a> {
+        Connection { tcb, buffers: cx.buffers, endpoints: cx.endpoints, number: cx.number, now: cx.now }
     }
 
     /// Below the core's number of connections, and no other connection's of this core as long as
@@ -119,33 +119,33 @@ impl<'a> Handle<'a> {
     }
 
     /// The time of the turn.
-    pub fn now(&self) -> Now {
+    pub fn now(&self) -> Time {
         self.now
     }
 
     /// Queues all of `data` behind what is queued already, or nothing.
     /// False: no room or no free buffer, or the direction is closed.
     pub fn send(&mut self, data: &[u8]) -> bool {
-        let Handle { endpoints, number, now, .. } = *self;
+        let Connection { endpoints, number, now, .. } = *self;
         let holder = Holder { number, endpoints, now_ms: now.millis() };
         !self.tcb.has(TcbFlags::SEND_CLOSED) && self.buffers.append(self.tcb, data, &holder)
     }
 
-    /// Nothing more can be sent: [`Handle::shutdown`] or [`Handle::close`] was called.
+    /// Nothing more can be sent: [`Connection::shutdown`] or [`Connection::close`] was called.
     pub fn is_sending_closed(&self) -> bool {
         self.tcb.has(TcbFlags::SEND_CLOSED)
     }
 
-    /// Octets that [`Handle::send`] would take, if a buffer is free.
+    /// Bytes that [`Connection::send`] would take, if a buffer is free.
     pub fn room(&self) -> usize {
         self.buffers.room(self.tcb.buffer)
     }
 
-    /// `octets` of what arrived have been used: the window opens by as much.
-    pub fn read(&mut self, octets: usize) {
+    /// `bytes` of what arrived have been used: the window opens by as much.
+    pub fn read(&mut self, bytes: usize) {
         let before = self.tcb.rcv_wnd;
-        let octets = u16::try_from(octets).unwrap_or(u16::MAX);
-        self.tcb.rcv_wnd = before.saturating_add(octets);
+        let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
+        self.tcb.rcv_wnd = before.saturating_add(bytes);
         // A window that was too small for a segment and no longer is: tell (MUST-39's other
         // half: not for less).
         if before < self.tcb.mss && self.tcb.rcv_wnd >= self.tcb.mss {
@@ -170,7 +170,7 @@ impl<'a> Handle<'a> {
     }
 
     /// Asks the peer for a sign of life: a segment that any peer that has this connection answers
-    /// with an ACK (RFC 9293 3.8.4). [`User::heard`] tells of it. Without effect in a handshake.
+    /// with an ACK (RFC 9293 3.8.4). [`ConnectionHandler::on_alive`] tells of it. Without effect in a handshake.
     pub fn probe(&mut self) {
         if !opening(self.tcb) {
             self.tcb.set(TcbFlags::PROBE);

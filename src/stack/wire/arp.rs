@@ -12,7 +12,7 @@ pub struct ArpRequest {
     /// Zero for a probe (RFC 5227 2.1.1).
     pub sender: [u8; 4],
     pub target: [u8; 4],
-    /// Octets of link header, VLAN tags included.
+    /// Bytes of link header, VLAN tags included.
     pub link_len: u8,
 }
 
@@ -35,13 +35,13 @@ const REQUEST: u16 = 1;
 const REPLY: u16 = 2;
 
 impl ArpRequest {
-    /// `octets` reach from the ARP message to the end of the frame.
+    /// `bytes` reach from the ARP message to the end of the frame.
     ///
     /// # Errors
     /// `FrameTruncated`; `ArpOther` for anything but a question that an address of ours could
     /// answer: replies, announcements, impossible senders.
-    pub(super) fn parse(octets: &[u8], link_len: u8) -> Result<ArpRequest, DropReason> {
-        let (message, _) = Message::ref_from_prefix(octets).map_err(|_| DropReason::FrameTruncated)?;
+    pub(super) fn parse(bytes: &[u8], link_len: u8) -> Result<ArpRequest, DropReason> {
+        let (message, _) = Message::ref_from_prefix(bytes).map_err(|_| DropReason::FrameTruncated)?;
         let Message { sender_mac, sender, target, .. } = *message;
         let kind = (message.hardware_type.get(), message.protocol_type.get());
         let lengths = (message.hardware_len, message.protocol_len);
@@ -61,7 +61,7 @@ impl ArpRequest {
 }
 
 /// Turns the frame of a request into the reply "`target` is at `our_mac`", in place. Returns the
-/// frame's length without padding, octets; `None` if it does not hold an ARP message.
+/// frame's length without padding, bytes; `None` if it does not hold an ARP message.
 pub fn reply(frame: &mut [u8], link_len: u8, our_mac: Mac) -> Option<usize> {
     let start = usize::from(link_len);
     let (request, _) = Message::read_from_prefix(frame.get(start..)?).ok()?;

@@ -1,50 +1,50 @@
 /// A running one's-complement sum (RFC 1071): the checksum of IPv4, TCP and ICMP.
 ///
-/// Kept as octets lie in memory, not as numbers: the sum does not depend on byte order (RFC 1071
-/// 2B), so only [`fold`](Sum::fold) swaps. 64 bits hold the carries of 2^32 additions of 32 bits.
+/// Kept as bytes lie in memory, not as numbers: the sum does not depend on byte order (RFC 1071
+/// 2B), so only [`fold`](Checksum::fold) swaps. 64 bits hold the carries of 2^32 additions of 32 bits.
 ///
 /// Sums compose: add parts in any order, each starting at an even offset of what is covered.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Sum(u64);
+pub struct Checksum(u64);
 
-impl Sum {
+impl Checksum {
     /// The IPv4 pseudo-header (RFC 9293 3.1). `length` is that of the transport header and its
-    /// payload, octets.
+    /// payload, bytes.
     #[inline]
-    pub fn pseudo_v4(source: [u8; 4], destination: [u8; 4], protocol: u8, length: u16) -> Sum {
-        Sum(u64::from(u32::from_ne_bytes(source)) + u64::from(u32::from_ne_bytes(destination)))
+    pub fn pseudo_v4(source: [u8; 4], destination: [u8; 4], protocol: u8, length: u16) -> Checksum {
+        Checksum(u64::from(u32::from_ne_bytes(source)) + u64::from(u32::from_ne_bytes(destination)))
             .add_u32(u32::from(protocol) + u32::from(length))
     }
 
     /// The IPv6 pseudo-header (RFC 8200 8.1).
     #[inline]
-    pub fn pseudo_v6(source: &[u8; 16], destination: &[u8; 16], next_header: u8, length: u16) -> Sum {
-        Sum::default()
+    pub fn pseudo_v6(source: &[u8; 16], destination: &[u8; 16], next_header: u8, length: u16) -> Checksum {
+        Checksum::default()
             .add_bytes(source)
             .add_bytes(destination)
             .add_u32(u32::from(next_header) + u32::from(length))
     }
 
-    /// Adds octets that start at an even offset. An odd number of them is padded with a zero, so
+    /// Adds bytes that start at an even offset. An odd number of them is padded with a zero, so
     /// only the last part may be odd.
     #[inline(always)]
-    pub fn add_bytes(self, bytes: &[u8]) -> Sum {
+    pub fn add_bytes(self, bytes: &[u8]) -> Checksum {
         let words = bytes.chunks_exact(8);
         let tail = words.remainder();
         let sum = words.fold(self.0, |sum, word| sum + halves(word));
-        Sum(sum + short(tail))
+        Checksum(sum + short(tail))
     }
 
     /// Adds a number as it goes on the wire: in network order.
     #[inline]
-    pub fn add_u16(self, number: u16) -> Sum {
-        Sum(self.0 + u64::from(number.to_be()))
+    pub fn add_u16(self, number: u16) -> Checksum {
+        Checksum(self.0 + u64::from(number.to_be()))
     }
 
     /// Adds a number as it goes on the wire: in network order.
     #[inline]
-    pub fn add_u32(self, number: u32) -> Sum {
-        Sum(self.0 + u64::from(number.to_be()))
+    pub fn add_u32(self, number: u32) -> Checksum {
+        Checksum(self.0 + u64::from(number.to_be()))
     }
 
     /// The 16-bit one's-complement sum, not complemented: `0xffff` over data that includes its
@@ -70,7 +70,7 @@ impl Sum {
         self.fold() == 0xffff
     }
 
-    /// As [`is_intact`](Sum::is_intact), with the octets of these words, in native order, covered
+    /// As [`is_intact`](Checksum::is_intact), with the bytes of these words, in native order, covered
     /// too. The carry out of 64 bits is added at the other end: fewer additions than by halves, but
     /// no room is left for more.
     #[inline(always)]
@@ -79,17 +79,17 @@ impl Sum {
             let (sum, carry) = sum.overflowing_add(word);
             sum + u64::from(carry)
         });
-        Sum(sum).is_intact()
+        Checksum(sum).is_intact()
     }
 }
 
 /// The checksum after one covered 16-bit word changed from `old` to `new` (RFC 1624 3, eqn. 3).
 #[inline]
 pub fn update(checksum: u16, old: u16, new: u16) -> u16 {
-    Sum::default().add_u16(!checksum).add_u16(!old).add_u16(new).finish()
+    Checksum::default().add_u16(!checksum).add_u16(!old).add_u16(new).finish()
 }
 
-/// Both 32-bit halves of an 8-octet word: their sum leaves room for carries.
+/// Both 32-bit halves of an 8-byte word: their sum leaves room for carries.
 #[inline(always)]
 fn halves(word: &[u8]) -> u64 {
     let Ok(word) = word.try_into() else { return 0 };
@@ -97,7 +97,7 @@ fn halves(word: &[u8]) -> u64 {
     (word & 0xffff_ffff) + (word >> 32)
 }
 
-/// Up to seven octets, padded with zeroes.
+/// Up to seven bytes, padded with zeroes.
 #[inline(always)]
 fn short(tail: &[u8]) -> u64 {
     let (sum, tail) = match tail {
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn sums_the_example_of_rfc_1071() {
-        let sum = Sum::default().add_bytes(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
+        let sum = Checksum::default().add_bytes(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(sum.fold(), 0xddf2);
         assert_eq!(sum.finish(), 0x220d);
     }
@@ -143,39 +143,39 @@ mod tests {
     fn survives_the_most_carries() {
         for length in 0..200 {
             let ones = vec![0xff; length];
-            assert_eq!(Sum::default().add_bytes(&ones).fold(), naive(&ones), "{length} octets of ones");
+            assert_eq!(Checksum::default().add_bytes(&ones).fold(), naive(&ones), "{length} bytes of ones");
         }
-        assert_eq!(Sum::default().add_bytes(&[0xff; 65_535]).fold(), naive(&[0xff; 65_535]));
+        assert_eq!(Checksum::default().add_bytes(&[0xff; 65_535]).fold(), naive(&[0xff; 65_535]));
     }
 
     #[test]
-    fn pseudo_headers_are_the_octets_of_the_rfcs() {
+    fn pseudo_headers_are_the_bytes_of_the_rfcs() {
         let v4 = [192, 0, 2, 1, 198, 51, 100, 2, 0, 6, 0x12, 0x34];
-        let sum = Sum::pseudo_v4([192, 0, 2, 1], [198, 51, 100, 2], 6, 0x1234);
+        let sum = Checksum::pseudo_v4([192, 0, 2, 1], [198, 51, 100, 2], 6, 0x1234);
         assert_eq!(sum.fold(), naive(&v4));
 
         let (source, destination) = ([0x20; 16], [0xfe; 16]);
         let v6 = [&source[..], &destination, &[0, 0, 0xff, 0xff, 0, 0, 0, 58]].concat();
-        assert_eq!(Sum::pseudo_v6(&source, &destination, 58, 0xffff).fold(), naive(&v6));
+        assert_eq!(Checksum::pseudo_v6(&source, &destination, 58, 0xffff).fold(), naive(&v6));
     }
 
     proptest! {
         #[test]
         fn agrees_with_the_naive_sum(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
-            prop_assert_eq!(Sum::default().add_bytes(&bytes).fold(), naive(&bytes));
+            prop_assert_eq!(Checksum::default().add_bytes(&bytes).fold(), naive(&bytes));
         }
 
         #[test]
         fn composes_at_even_offsets(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0usize..150) {
             let (head, tail) = bytes.split_at((cut * 2).min(bytes.len() & !1));
-            prop_assert_eq!(Sum::default().add_bytes(head).add_bytes(tail).fold(), naive(&bytes));
-            prop_assert_eq!(Sum::default().add_bytes(tail).add_bytes(head).fold(), naive(&bytes));
+            prop_assert_eq!(Checksum::default().add_bytes(head).add_bytes(tail).fold(), naive(&bytes));
+            prop_assert_eq!(Checksum::default().add_bytes(tail).add_bytes(head).fold(), naive(&bytes));
         }
 
         #[test]
-        fn whole_words_are_octets(mut words: [u64; 4], other: u32, broken: u16) {
+        fn whole_words_are_bytes(mut words: [u64; 4], other: u32, broken: u16) {
             let bytes: Vec<u8> = words[..3].iter().flat_map(|word| word.to_ne_bytes()).collect();
-            let sum = Sum::default().add_u32(other);
+            let sum = Checksum::default().add_u32(other);
             let missing = sum.add_bytes(&bytes).finish();
             words[3] = u64::from(missing.to_be());
             prop_assert!(sum.is_intact_with(words));
@@ -187,21 +187,21 @@ mod tests {
         #[test]
         fn any_carry_of_whole_words_counts(words in prop::array::uniform3(prop_oneof![Just(u64::MAX), Just(0), Just(1 << 63), any::<u64>()])) {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-            prop_assert_eq!(Sum::default().is_intact_with(words), naive(&bytes) == 0xffff);
+            prop_assert_eq!(Checksum::default().is_intact_with(words), naive(&bytes) == 0xffff);
         }
 
         #[test]
         fn numbers_are_added_in_network_order(wide: u32, narrow: u16) {
             let bytes = [&wide.to_be_bytes()[..], &narrow.to_be_bytes()].concat();
-            prop_assert_eq!(Sum::default().add_u32(wide).add_u16(narrow).fold(), naive(&bytes));
+            prop_assert_eq!(Checksum::default().add_u32(wide).add_u16(narrow).fold(), naive(&bytes));
         }
 
         #[test]
         fn update_equals_summing_anew(mut bytes in prop::collection::vec(1u8.., 20), new: u16, at in 0usize..10) {
-            let before = Sum::default().add_bytes(&bytes).finish();
+            let before = Checksum::default().add_bytes(&bytes).finish();
             let old = u16::from_be_bytes([bytes[at * 2], bytes[at * 2 + 1]]);
             bytes[at * 2..at * 2 + 2].copy_from_slice(&new.to_be_bytes());
-            prop_assert_eq!(update(before, old, new), Sum::default().add_bytes(&bytes).finish());
+            prop_assert_eq!(update(before, old, new), Checksum::default().add_bytes(&bytes).finish());
         }
     }
 }

@@ -2,7 +2,7 @@
 //! TCP, nothing wrong with it. Each check that [`super::parse`] makes is made here too, but none
 //! is named: whatever fails one of them goes there, to be parsed in full or refused by name.
 //!
-//! The headers are read twice: by field, and in words of eight octets, of which one comparison
+//! The headers are read twice: by field, and in words of eight bytes, of which one comparison
 //! checks several fields and one addition sums four.
 
 use zerocopy::{
@@ -14,7 +14,8 @@ use zerocopy::{
 };
 
 use super::{
-    Flags, FlowKey4, Mac, Options, Policy, Segment, SegmentInfo, Seq, checksum::Sum, ethernet, ipv4, tcp,
+    Flags, FlowKey4, Mac, Options, ParseConfig, Segment, SegmentInfo, Seq, checksum::Checksum, ethernet,
+    ipv4, tcp,
 };
 
 /// The fixed parts of all three headers.
@@ -28,11 +29,11 @@ struct Headers {
     tcp: tcp::Header,
 }
 
-/// The same octets in words.
+/// The same bytes in words.
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct Words {
-    /// The destination's address, and two octets of the source's.
+    /// The destination's address, and two bytes of the source's.
     macs: Word64,
     source_mac: Word32,
     ethertype: U16,
@@ -40,7 +41,7 @@ struct Words {
     ip0: Word64,
     ip1: Word64,
     ip2: Word32,
-    /// Up to the sequence number, up to the window less two octets, checksum and urgent pointer.
+    /// Up to the sequence number, up to the window less two bytes, checksum and urgent pointer.
     tcp0: Word64,
     tcp1: Word64,
     tcp2: Word32,
@@ -92,7 +93,7 @@ impl Common<'_> {
 
 /// As [`super::parse`], for the common segment; `None` says nothing about any other frame.
 #[inline(always)]
-pub fn parse_common(frame: &[u8], policy: &Policy) -> Option<Segment<FlowKey4>> {
+pub fn parse_common(frame: &[u8], policy: &ParseConfig) -> Option<Segment<FlowKey4>> {
     let common = Common::parse(frame, policy)?;
     let mut segment = common.unfinished();
     common.finish(&mut segment).then_some(segment)
@@ -101,7 +102,7 @@ pub fn parse_common(frame: &[u8], policy: &Policy) -> Option<Segment<FlowKey4>> 
 impl<'a> Common<'a> {
     /// Everything but the options.
     #[inline(always)]
-    pub fn parse(frame: &'a [u8], policy: &Policy) -> Option<Common<'a>> {
+    pub fn parse(frame: &'a [u8], policy: &ParseConfig) -> Option<Common<'a>> {
         let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
         let (words, _) = Words::ref_from_prefix(frame).ok()?;
         let Headers { ip, tcp: head, .. } = headers;
@@ -149,21 +150,21 @@ fn is_plain(words: &Words) -> bool {
     differing == 0
 }
 
-/// First octets that say all there is to say of an address but whether it is a subnet's broadcast
+/// First bytes that say all there is to say of an address but whether it is a subnet's broadcast
 /// address. 255 is left to the full parser.
 static ORDINARY: [bool; 256] = {
     let mut ordinary = [true; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        ordinary[octet] = !matches!(octet, 0 | 127 | 224..=239 | 255);
-        octet += 1;
+    let mut byte = 0;
+    while byte < 256 {
+        ordinary[byte] = !matches!(byte, 0 | 127 | 224..=239 | 255);
+        byte += 1;
     }
     ordinary
 };
 
 /// As [`ipv4::check_endpoints`], but for what is left to the full parser.
 #[inline(always)]
-fn both_endpoints(ip: &ipv4::Header, policy: &Policy) -> bool {
+fn both_endpoints(ip: &ipv4::Header, policy: &ParseConfig) -> bool {
     let ([from, ..], [to, ..]) = (ip.source, ip.destination);
     ORDINARY[usize::from(from)]
         && ORDINARY[usize::from(to)]
@@ -178,13 +179,13 @@ fn intact(words: &Words, ip: &ipv4::Header, behind: &[u8]) -> bool {
     let (ip0, ip1, ip2) = (words.ip0.get(), words.ip1.get(), words.ip2.get());
     let (tcp0, tcp1, tcp2) = (words.tcp0.get(), words.tcp1.get(), words.tcp2.get());
     let segment_len = (tcp::HEADER_LEN + behind.len()) as u16;
-    let sum = Sum::pseudo_v4(ip.source, ip.destination, ipv4::TCP, segment_len);
+    let sum = Checksum::pseudo_v4(ip.source, ip.destination, ipv4::TCP, segment_len);
     let sum = match *behind {
         [] => sum,
         // A bare MSS.
         [a, b, c, d] => sum.add_u32(u32::from_be_bytes([a, b, c, d])),
         _ => sum.add_bytes(behind),
     };
-    Sum::default().is_intact_with([ip0, ip1, u64::from(ip2)])
+    Checksum::default().is_intact_with([ip0, ip1, u64::from(ip2)])
         & sum.is_intact_with([tcp0, tcp1, u64::from(tcp2)])
 }

@@ -9,11 +9,11 @@ pub const IPV6: u16 = 0x86dd;
 /// Every station on the link.
 pub const BROADCAST: Mac = [0xff; 6];
 
-/// Octets of a link header without VLAN tags.
+/// Bytes of a link header without VLAN tags.
 pub const HEADER_LEN: usize = 14;
-/// Octets of one VLAN tag.
+/// Bytes of one VLAN tag.
 pub const TAG_LEN: usize = 4;
-/// Octets of the longest link header: two VLAN tags.
+/// Bytes of the longest link header: two VLAN tags.
 pub const MAX_HEADER_LEN: usize = HEADER_LEN + 2 * TAG_LEN;
 
 /// What lies behind a frame's VLAN tags, and whether it went to many.
@@ -24,7 +24,7 @@ pub const MAX_HEADER_LEN: usize = HEADER_LEN + 2 * TAG_LEN;
 pub struct Link {
     /// The EtherType behind the tags.
     pub ethertype: u16,
-    /// Octets, tags included: 14, 18 or 22.
+    /// Bytes, tags included: 14, 18 or 22.
     pub len: u8,
     /// Whether the frame was sent to a broadcast or multicast address.
     pub to_group: bool,
@@ -69,7 +69,7 @@ pub fn turn_around(frame: &mut [u8]) {
     }
 }
 
-/// The two addresses, in 8 and 4 octets, the other way round: two words instead of four pieces.
+/// The two addresses, in 8 and 4 bytes, the other way round: two words instead of four pieces.
 #[inline(always)]
 fn swapped(eight: [u8; 8], four: [u8; 4]) -> ([u8; 8], [u8; 4]) {
     let (low, high) = (u64::from_le_bytes(eight), u32::from_le_bytes(four));
@@ -109,7 +109,7 @@ fn behind_tags(frame: &[u8]) -> Option<(u8, u16)> {
 
 #[inline(always)]
 fn ethertype_before(frame: &[u8], end: usize) -> Option<u16> {
-    frame.get(end - 2..end)?.first_chunk().map(|octets| u16::from_be_bytes(*octets))
+    frame.get(end - 2..end)?.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))
 }
 
 /// 802.1Q, 802.1ad, and the value used for the outer tag before 802.1ad.
@@ -118,7 +118,7 @@ fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
 }
 
-/// The first 14 octets, in the pieces that [`swapped`] takes.
+/// The first 14 bytes, in the pieces that [`swapped`] takes.
 struct Words {
     eight: [u8; 8],
     four: [u8; 4],
@@ -138,18 +138,18 @@ impl Words {
 /// to turn around.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, zerocopy::FromZeros)]
 pub struct LinkHeader {
-    octets: [u8; MAX_HEADER_LEN],
+    bytes: [u8; MAX_HEADER_LEN],
     len: u8,
 }
 
 impl LinkHeader {
     /// A header without VLAN tags.
     pub fn untagged(destination: Mac, source: Mac, ethertype: u16) -> LinkHeader {
-        let mut octets = [0; MAX_HEADER_LEN];
-        octets[..6].copy_from_slice(&destination);
-        octets[6..12].copy_from_slice(&source);
-        octets[12..HEADER_LEN].copy_from_slice(&ethertype.to_be_bytes());
-        LinkHeader { octets, len: HEADER_LEN as u8 }
+        let mut bytes = [0; MAX_HEADER_LEN];
+        bytes[..6].copy_from_slice(&destination);
+        bytes[6..12].copy_from_slice(&source);
+        bytes[12..HEADER_LEN].copy_from_slice(&ethertype.to_be_bytes());
+        LinkHeader { bytes, len: HEADER_LEN as u8 }
     }
 
     /// The way back to the sender of a frame, through the same VLANs. `link_len` is the parsed
@@ -157,35 +157,35 @@ impl LinkHeader {
     #[inline]
     pub fn back_to_sender(frame: &[u8], link_len: u8) -> Option<LinkHeader> {
         let received = frame.get(..usize::from(link_len))?;
-        let mut octets = [0; MAX_HEADER_LEN];
-        octets.get_mut(..received.len())?.copy_from_slice(received);
-        turn_around(&mut octets);
-        Some(LinkHeader { octets, len: link_len })
+        let mut bytes = [0; MAX_HEADER_LEN];
+        bytes.get_mut(..received.len())?.copy_from_slice(received);
+        turn_around(&mut bytes);
+        Some(LinkHeader { bytes, len: link_len })
     }
 
     /// The same with another source address.
     #[inline]
     pub fn with_source(mut self, source: Mac) -> LinkHeader {
-        self.octets[6..12].copy_from_slice(&source);
+        self.bytes[6..12].copy_from_slice(&source);
         self
     }
 
-    /// Whether this is the way back to the sender of a frame whose link header has `link_len` octets.
+    /// Whether this is the way back to the sender of a frame whose link header has `link_len` bytes.
     #[inline]
     pub fn leads_back(&self, frame: &[u8], link_len: u8) -> bool {
-        let (Some(received), Some(ours)) = (Words::of(frame), Words::of(&self.octets)) else {
+        let (Some(received), Some(ours)) = (Words::of(frame), Words::of(&self.bytes)) else {
             return false;
         };
         let there = swapped(received.eight, received.four) == (ours.eight, ours.four);
         let untagged = there && received.ethertype == ours.ethertype && link_len == self.len;
         let tags = HEADER_LEN..usize::from(link_len);
-        untagged && (tags.is_empty() || frame.get(tags.clone()) == self.octets.get(tags))
+        untagged && (tags.is_empty() || frame.get(tags.clone()) == self.bytes.get(tags))
     }
 
-    /// The octets to put in front of a packet; see [`write_link`].
+    /// The bytes to put in front of a packet; see [`write_link`].
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        self.octets.get(..usize::from(self.len)).unwrap_or_default()
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 }
 
@@ -214,10 +214,10 @@ mod tests {
             let len = frame.len() as u8;
             let back = LinkHeader::back_to_sender(&frame, len).unwrap();
             assert!(back.leads_back(&frame, len));
-            for octet in 0..frame.len() {
+            for byte in 0..frame.len() {
                 let mut other = frame.clone();
-                other[octet] ^= 1;
-                assert!(!back.leads_back(&other, len), "octet {octet} of {types:x?}");
+                other[byte] ^= 1;
+                assert!(!back.leads_back(&other, len), "byte {byte} of {types:x?}");
             }
             assert!(!back.leads_back(&frame, len - 4) && !back.leads_back(&frame[..13], len));
         }
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_have_the_lowest_bit_of_the_first_octet() {
+    fn groups_have_the_lowest_bit_of_the_first_byte() {
         assert!(is_group(&[0xff; 6]));
         assert!(is_group(&[0x33, 0x33, 0, 0, 0, 1]));
         assert!(!is_group(&A));

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
-use super::{checksum::Sum, ethernet, ipv4, ipv6};
+use super::{checksum::Checksum, ethernet, ipv4, ipv6};
 
 /// The secret that keys the table's hash, drawn at start: one random number per word of the
 /// longest 4-tuple, and one more. Without it an outsider could aim connections at one bucket.
@@ -66,7 +66,7 @@ pub trait FlowKey: Copy + Eq + Debug + Send + Sync + 'static {
 pub trait PacketKey: FlowKey {
     /// The EtherType of the family's packets.
     const ETHERTYPE: u16;
-    /// Octets of the network header that we send: no options, no extensions.
+    /// Bytes of the network header that we send: no options, no extensions.
     const NETWORK_LEN: usize;
 
     /// Host order: remote, local.
@@ -75,16 +75,16 @@ pub trait PacketKey: FlowKey {
     /// Whether both have the same local address and port.
     fn same_local(&self, other: &Self) -> bool;
 
-    /// The sum of the pseudo-header of a TCP segment of `segment_len` octets, header included. The
+    /// The sum of the pseudo-header of a TCP segment of `segment_len` bytes, header included. The
     /// same in both directions.
-    fn pseudo_header(&self, segment_len: u16) -> Sum;
+    fn pseudo_header(&self, segment_len: u16) -> Checksum;
 
-    /// Writes the network header of a TCP segment of `segment_len` octets from local to remote.
+    /// Writes the network header of a TCP segment of `segment_len` bytes from local to remote.
     /// `None` if there is no room, or the packet's length cannot be expressed.
     fn write_network_header(&self, at: &mut [u8], segment_len: u16) -> Option<()>;
 }
 
-/// An IPv4 4-tuple: 12 octets.
+/// An IPv4 4-tuple: 12 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct FlowKey4 {
@@ -96,7 +96,7 @@ pub struct FlowKey4 {
     pub local_port: u16,
 }
 
-/// An IPv6 4-tuple: 36 octets.
+/// An IPv6 4-tuple: 36 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct FlowKey6 {
@@ -160,8 +160,8 @@ impl PacketKey for FlowKey4 {
     }
 
     #[inline]
-    fn pseudo_header(&self, segment_len: u16) -> Sum {
-        Sum::pseudo_v4(self.local, self.remote, ipv4::TCP, segment_len)
+    fn pseudo_header(&self, segment_len: u16) -> Checksum {
+        Checksum::pseudo_v4(self.local, self.remote, ipv4::TCP, segment_len)
     }
 
     #[inline]
@@ -214,8 +214,8 @@ impl PacketKey for FlowKey6 {
     }
 
     #[inline]
-    fn pseudo_header(&self, segment_len: u16) -> Sum {
-        Sum::pseudo_v6(&self.local, &self.remote, ipv6::TCP, segment_len)
+    fn pseudo_header(&self, segment_len: u16) -> Checksum {
+        Checksum::pseudo_v6(&self.local, &self.remote, ipv6::TCP, segment_len)
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use super::{
-    checksum::{self, Sum},
+    checksum::{self, Checksum},
     ethernet::{self, Link, Mac},
     flow_key::FlowKey6,
     icmp_error::ErrorMessage,
@@ -15,9 +15,9 @@ pub struct EchoRequest {
     pub remote: IpAddr,
     pub local: IpAddr,
     pub link_len: u8,
-    /// Where the ICMP message starts in the frame, octets.
+    /// Where the ICMP message starts in the frame, bytes.
     pub message_at: u16,
-    /// Octets of the ICMP message: header and data, no Ethernet padding.
+    /// Bytes of the ICMP message: header and data, no Ethernet padding.
     pub message_len: u16,
 }
 
@@ -37,9 +37,9 @@ const ECHO_REPLY_V6: u8 = 129;
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
 
-/// Type, code, checksum, and four octets that depend on the type.
+/// Type, code, checksum, and four bytes that depend on the type.
 const HEADER_LEN: usize = 8;
-/// Octets of an advertisement: header, target, and the option with our MAC.
+/// Bytes of an advertisement: header, target, and the option with our MAC.
 const ADVERTISEMENT_LEN: usize = 32;
 /// Neighbour discovery crosses no router: a lower hop limit came from afar (RFC 4861 7.1.1).
 const ON_LINK_HOP_LIMIT: u8 = 255;
@@ -51,7 +51,7 @@ impl EchoRequest {
     /// # Errors
     /// `FrameTruncated`, `IcmpChecksum`, `IcmpOther` for all but an echo request.
     pub(super) fn parse_v4(packet: &ipv4::Packet<'_>, link: &Link) -> Result<EchoRequest, DropReason> {
-        let (kind, _) = check(packet.upper, Sum::default())?;
+        let (kind, _) = check(packet.upper, Checksum::default())?;
         if kind != (ECHO_V4, 0) {
             return Err(DropReason::IcmpOther);
         }
@@ -97,7 +97,7 @@ impl Message6 {
     /// an error are not checked, those of a solicitation are.
     pub(super) fn parse(packet: &ipv6::Packet<'_>, link: &Link) -> Result<Message6, DropReason> {
         let length = u16::try_from(packet.upper.len()).map_err(|_| DropReason::IcmpOther)?;
-        let pseudo = Sum::pseudo_v6(&packet.source, &packet.destination, ipv6::ICMPV6, length);
+        let pseudo = Checksum::pseudo_v6(&packet.source, &packet.destination, ipv6::ICMPV6, length);
         match check(packet.upper, pseudo)? {
             ((ECHO_V6, 0), _) => EchoRequest::parse_v6(packet, link).map(Message6::Echo),
             ((SOLICITATION, 0), body) => {
@@ -111,7 +111,7 @@ impl Message6 {
 }
 
 /// Type and code, and what follows the header, of an intact message.
-pub(super) fn check(message: &[u8], pseudo: Sum) -> Result<((u8, u8), &[u8]), DropReason> {
+pub(super) fn check(message: &[u8], pseudo: Checksum) -> Result<((u8, u8), &[u8]), DropReason> {
     let (&[kind, code, ..], body) =
         message.split_first_chunk::<HEADER_LEN>().ok_or(DropReason::FrameTruncated)?;
     if pseudo.add_bytes(message).is_intact() {
@@ -150,7 +150,7 @@ fn check_neighbour_options(mut rest: &[u8]) -> Option<bool> {
 }
 
 /// Turns the frame of an echo request into the reply, in place and without the IP options or
-/// extensions it may have had. Returns the frame's length without padding, octets; `None` if the
+/// extensions it may have had. Returns the frame's length without padding, bytes; `None` if the
 /// frame is not the one that was parsed.
 pub fn echo_reply(frame: &mut [u8], request: &EchoRequest) -> Option<usize> {
     let start = usize::from(request.link_len);
@@ -207,7 +207,7 @@ pub fn announce(frame: &mut [u8], address: [u8; 16], mac: Mac) -> Option<usize> 
 
 /// Turns the frame of a solicitation into the advertisement "the target is at `our_mac`"
 /// (RFC 4861 7.2.4): solicited to the sender, or unsolicited to all nodes if it gave no address.
-/// Returns the frame's length, octets; `None` if `frame` has no room. The answer may be longer
+/// Returns the frame's length, bytes; `None` if `frame` has no room. The answer may be longer
 /// than the question: `frame` is to be the whole buffer, not just what was received.
 pub fn advertise(frame: &mut [u8], request: &NeighbourSolicitation, our_mac: Mac) -> Option<usize> {
     const SOLICITED: u8 = 0x40;
@@ -224,10 +224,10 @@ pub fn advertise(frame: &mut [u8], request: &NeighbourSolicitation, our_mac: Mac
 
     message[..8].copy_from_slice(&[ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0]);
     message[8..24].copy_from_slice(&request.target);
-    // Option 2, target link-layer address, one unit of eight octets.
+    // Option 2, target link-layer address, one unit of eight bytes.
     message[24..26].copy_from_slice(&[2, 1]);
     message[26..].copy_from_slice(&our_mac);
-    let pseudo = Sum::pseudo_v6(&request.target, &destination, ipv6::ICMPV6, length);
+    let pseudo = Checksum::pseudo_v6(&request.target, &destination, ipv6::ICMPV6, length);
     let checksum = pseudo.add_bytes(message).finish();
     message[2..4].copy_from_slice(&checksum.to_be_bytes());
 

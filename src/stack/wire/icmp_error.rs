@@ -4,7 +4,7 @@
 
 use super::{FlowKey4, FlowKey6, Seq, ethernet::Link, icmp::check, ipv4, ipv6};
 use crate::observe::DropReason;
-use crate::wire::checksum::Sum;
+use crate::wire::checksum::Checksum;
 
 /// What is wrong on the way to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +49,7 @@ pub struct ErrorMessage<K> {
     pub seq: Seq,
 }
 
-/// Octets of TCP that an error quotes at least: ports and sequence number.
+/// Bytes of TCP that an error quotes at least: ports and sequence number.
 type Quoted = [u8; 8];
 
 impl ErrorMessage<FlowKey4> {
@@ -58,7 +58,7 @@ impl ErrorMessage<FlowKey4> {
     /// for a quoted packet that cannot be ours.
     #[cold]
     pub(super) fn parse(packet: &ipv4::Packet<'_>, link: &Link) -> Result<Self, DropReason> {
-        let (kind, quoted) = check(packet.upper, Sum::default())?;
+        let (kind, quoted) = check(packet.upper, Checksum::default())?;
         let error = kind4(kind)?;
         let (header, rest) =
             quoted.split_first_chunk::<{ ipv4::HEADER_LEN }>().ok_or(DropReason::IcmpForeign)?;

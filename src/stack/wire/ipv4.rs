@@ -4,14 +4,14 @@ use zerocopy::{
     byteorder::big_endian::{U16, U32},
 };
 
-use super::checksum::Sum;
+use super::checksum::Checksum;
 use crate::observe::DropReason;
 
 /// Protocol numbers that this stack takes.
 pub const ICMP: u8 = 1;
 pub const TCP: u8 = 6;
 
-/// Octets of the header without options: the only one we send.
+/// Bytes of the header without options: the only one we send.
 pub const HEADER_LEN: usize = 20;
 
 /// TTL of what we send.
@@ -42,29 +42,29 @@ pub struct Packet<'a> {
     pub source: [u8; 4],
     pub destination: [u8; 4],
     pub protocol: u8,
-    /// Octets, options included: the upper layer starts here.
+    /// Bytes, options included: the upper layer starts here.
     pub header_len: usize,
     /// What the header's total length covers; Ethernet padding does not belong to it.
     pub upper: &'a [u8],
 }
 
 impl<'a> Packet<'a> {
-    /// Checks an IPv4 header. `octets` reach to the end of the frame.
+    /// Checks an IPv4 header. `bytes` reach to the end of the frame.
     ///
     /// # Errors
     /// In this order: `FrameTruncated`, `IpHeader` (version or a length), `IpChecksum`,
     /// `IpFragment`, `IpHeader` (a malformed option), `IpSourceRoute`.
     #[inline(always)]
-    pub fn parse(octets: &'a [u8]) -> Result<Packet<'a>, DropReason> {
-        let (header, _) = Header::ref_from_prefix(octets).map_err(|_| DropReason::FrameTruncated)?;
+    pub fn parse(bytes: &'a [u8]) -> Result<Packet<'a>, DropReason> {
+        let (header, _) = Header::ref_from_prefix(bytes).map_err(|_| DropReason::FrameTruncated)?;
         if header.version_and_length >> 4 != 4 {
             return Err(DropReason::IpHeader);
         }
         let header_len = usize::from(header.version_and_length & 0xf) * 4;
-        let packet = octets.get(..usize::from(header.total_length.get())).ok_or(DropReason::IpHeader)?;
+        let packet = bytes.get(..usize::from(header.total_length.get())).ok_or(DropReason::IpHeader)?;
         let (covered, upper) = packet.split_at_checked(header_len).ok_or(DropReason::IpHeader)?;
         let (_, options) = covered.split_at_checked(HEADER_LEN).ok_or(DropReason::IpHeader)?;
-        if !Sum::default().add_bytes(header.as_bytes()).add_bytes(options).is_intact() {
+        if !Checksum::default().add_bytes(header.as_bytes()).add_bytes(options).is_intact() {
             return Err(DropReason::IpChecksum);
         }
         if header.fragment.get() & MORE_FRAGMENTS_OR_OFFSET != 0 {
@@ -132,7 +132,7 @@ fn is_broadcast_of(subnet: &Ipv4Net, address: [u8; 4]) -> bool {
     subnet.prefix_len() < 31 && subnet.broadcast().octets() == address
 }
 
-/// Writes a header without options in front of `upper_len` octets: DF set, and so an
+/// Writes a header without options in front of `upper_len` bytes: DF set, and so an
 /// identification of zero (RFC 6864 4.1). `None` if there is no room, or the packet's length does
 /// not fit in 16 bits.
 #[inline(always)]
@@ -144,7 +144,7 @@ pub fn write_header(
     upper_len: u16,
 ) -> Option<()> {
     let total_length = upper_len.checked_add(HEADER_LEN as u16)?;
-    let checksum = Sum::default()
+    let checksum = Checksum::default()
         .add_u32(0x4500_0000 | u32::from(total_length))
         .add_u16(DONT_FRAGMENT)
         .add_u16(u16::from_be_bytes([TTL, protocol]))
@@ -168,7 +168,7 @@ mod tests {
     const SOURCE: [u8; 4] = [192, 0, 2, 1];
     const DESTINATION: [u8; 4] = [192, 0, 2, 2];
 
-    /// A packet of ten octets behind a header with these options, after `change` and with a
+    /// A packet of ten bytes behind a header with these options, after `change` and with a
     /// checksum that fits.
     fn packet(options: &[u8], change: impl Fn(&mut [u8])) -> Vec<u8> {
         let mut packet = vec![0; HEADER_LEN];
@@ -178,16 +178,16 @@ mod tests {
         packet.extend([0xee; 10]);
         change(&mut packet);
         packet[10..12].fill(0);
-        let sum = Sum::default().add_bytes(&packet[..HEADER_LEN + options.len()]).finish();
+        let sum = Checksum::default().add_bytes(&packet[..HEADER_LEN + options.len()]).finish();
         packet[10..12].copy_from_slice(&sum.to_be_bytes());
         packet
     }
 
     #[test]
     fn reads_what_it_writes_and_ignores_padding() {
-        let mut octets = packet(&[], |_| {});
-        octets.extend([0xaa; 16]);
-        let packet = Packet::parse(&octets).unwrap();
+        let mut bytes = packet(&[], |_| {});
+        bytes.extend([0xaa; 16]);
+        let packet = Packet::parse(&bytes).unwrap();
         assert_eq!((packet.source, packet.destination, packet.protocol), (SOURCE, DESTINATION, TCP));
         assert_eq!((packet.header_len, packet.upper), (20, &[0xee; 10][..]));
     }
@@ -198,7 +198,7 @@ mod tests {
         type Change = fn(&mut [u8]);
         let rows: [(&str, Change, DropReason); 8] = [
             ("version 6", |p| p[0] = 0x65, IpHeader),
-            ("header of 16 octets", |p| p[0] = 0x44, IpHeader),
+            ("header of 16 bytes", |p| p[0] = 0x44, IpHeader),
             ("header longer than the packet", |p| p[0] = 0x48, IpHeader),
             ("total length below the header's", |p| p[3] = 19, IpHeader),
             ("total length past the frame", |p| p[3] = 31, IpHeader),
@@ -230,8 +230,8 @@ mod tests {
             ("no length", [1, 1, 1, 1, 1, 1, 1, 7], Some(IpHeader)),
         ];
         for (what, options, reason) in rows {
-            let octets = packet(&options, |_| {});
-            let parsed = Packet::parse(&octets);
+            let bytes = packet(&options, |_| {});
+            let parsed = Packet::parse(&bytes);
             assert_eq!(parsed.err(), reason, "{what}");
             if let Ok(packet) = parsed {
                 assert_eq!((packet.header_len, packet.upper), (28, &[0xee; 10][..]), "{what}");

@@ -9,7 +9,7 @@ use crate::observe::DropReason;
 pub const TCP: u8 = 6;
 pub const ICMPV6: u8 = 58;
 
-/// Octets of the header without extensions: the only one we send.
+/// Bytes of the header without extensions: the only one we send.
 pub const HEADER_LEN: usize = 40;
 /// Hop limit of what we send, neighbour discovery excepted.
 pub const HOP_LIMIT: u8 = 64;
@@ -42,21 +42,21 @@ pub struct Packet<'a> {
     pub hop_limit: u8,
     /// What lies behind the extension headers.
     pub protocol: u8,
-    /// Octets, extension headers included: the upper layer starts here.
+    /// Bytes, extension headers included: the upper layer starts here.
     pub header_len: usize,
     /// What the payload length covers behind the extension headers; no Ethernet padding.
     pub upper: &'a [u8],
 }
 
 impl<'a> Packet<'a> {
-    /// Checks an IPv6 header and walks its extensions. `octets` reach to the end of the frame.
+    /// Checks an IPv6 header and walks its extensions. `bytes` reach to the end of the frame.
     ///
     /// # Errors
     /// `FrameTruncated`, `IpHeader` (version or payload length), `IpExtension`, `IpFragment`,
     /// `IpSourceRoute`.
     #[inline]
-    pub fn parse(octets: &'a [u8]) -> Result<Packet<'a>, DropReason> {
-        let (header, rest) = Header::ref_from_prefix(octets).map_err(|_| DropReason::FrameTruncated)?;
+    pub fn parse(bytes: &'a [u8]) -> Result<Packet<'a>, DropReason> {
+        let (header, rest) = Header::ref_from_prefix(bytes).map_err(|_| DropReason::FrameTruncated)?;
         if header.version_class_flow.get() >> 28 != 6 {
             return Err(DropReason::IpHeader);
         }
@@ -76,7 +76,7 @@ pub(super) fn is_skipped(protocol: u8) -> bool {
     matches!(protocol, HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS)
 }
 
-/// The upper layer's number and octets.
+/// The upper layer's number and bytes.
 fn behind_extensions(mut next: u8, mut rest: &[u8]) -> Result<(u8, &[u8]), DropReason> {
     for depth in 0..=MAX_EXTENSIONS {
         match next {
@@ -152,7 +152,7 @@ pub(super) fn is_multicast(address: &[u8; 16]) -> bool {
     address[0] == 0xff
 }
 
-/// Writes a header without extensions in front of `upper_len` octets. `None` if there is no room.
+/// Writes a header without extensions in front of `upper_len` bytes. `None` if there is no room.
 #[inline]
 pub fn write_header(
     at: &mut [u8],
@@ -196,23 +196,23 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes_and_ignores_padding() {
-        let mut octets = packet(TCP, &[0xee; 10]);
-        octets.extend([0xaa; 6]);
-        let packet = Packet::parse(&octets).unwrap();
+        let mut bytes = packet(TCP, &[0xee; 10]);
+        bytes.extend([0xaa; 6]);
+        let packet = Packet::parse(&bytes).unwrap();
         assert_eq!((packet.source, packet.destination, packet.protocol), (SOURCE, DESTINATION, TCP));
         assert_eq!((packet.hop_limit, packet.header_len, packet.upper), (7, 40, &[0xee; 10][..]));
     }
 
     #[test]
     fn headers_that_are_refused() {
-        let octets = packet(TCP, &[0xee; 10]);
+        let bytes = packet(TCP, &[0xee; 10]);
         for end in 0..HEADER_LEN {
-            assert_eq!(Packet::parse(&octets[..end]).err(), Some(DropReason::FrameTruncated), "{end}");
+            assert_eq!(Packet::parse(&bytes[..end]).err(), Some(DropReason::FrameTruncated), "{end}");
         }
-        for end in HEADER_LEN..octets.len() {
-            assert_eq!(Packet::parse(&octets[..end]).err(), Some(DropReason::IpHeader), "{end}");
+        for end in HEADER_LEN..bytes.len() {
+            assert_eq!(Packet::parse(&bytes[..end]).err(), Some(DropReason::IpHeader), "{end}");
         }
-        let mut version = octets;
+        let mut version = bytes;
         version[0] = 0x45;
         assert_eq!(Packet::parse(&version).err(), Some(DropReason::IpHeader));
     }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn extensions_are_walked() {
         use DropReason::*;
-        // One extension of eight octets: next header, length, six octets of options.
+        // One extension of eight bytes: next header, length, six bytes of options.
         let ext = |next: u8, body: [u8; 6]| [&[next, 0][..], &body].concat();
         let pad = [1, 4, 0, 0, 0, 0];
         let rows: [(&str, u8, Vec<u8>, Upper); 16] = [
@@ -250,7 +250,7 @@ mod tests {
             ("past the packet", DESTINATION_OPTIONS, vec![TCP, 1, 1, 4, 0, 0, 0, 0], Err(IpExtension)),
             ("cut short", DESTINATION_OPTIONS, vec![TCP], Err(IpExtension)),
             (
-                "two of sixteen octets",
+                "two of sixteen bytes",
                 DESTINATION_OPTIONS,
                 [&[ROUTING, 1, 1, 12][..], &[0; 12], &[TCP, 1], &[0; 14], &[7; 3]].concat(),
                 Ok((TCP, 3)),

@@ -27,10 +27,10 @@ pub use ethernet::{LinkHeader, Mac};
 pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret, PacketKey, source_prefix};
 pub use icmp_error::{ErrorMessage, IcmpError};
 pub use options::{Options, Timestamps};
-pub use owned::Owned;
+pub use owned::EndpointRange;
 pub use parse::{Packet, parse};
-pub use policy::Policy;
-pub use segment::{Emit, Flags, Segment, SegmentInfo};
+pub use policy::ParseConfig;
+pub use segment::{Flags, Segment, SegmentInfo, TxSegment};
 pub use seq::Seq;
 pub use tcp::write_segment;
 

@@ -10,7 +10,7 @@ pub struct Timestamps {
 /// The TCP options this stack reads and writes. Unknown ones are skipped (RFC 9293 MUST-6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Options {
-    /// Octets; from a SYN only.
+    /// Bytes; from a SYN only.
     pub mss: Option<u16>,
     /// Shift count as received (the TCP layer clamps to 14); from a SYN only.
     pub window_scale: Option<u8>,
@@ -49,9 +49,9 @@ impl Options {
     /// # Errors
     /// `TcpOptions` if an option's length is below 2, past the end, or missing (RFC 9293 MUST-7).
     #[inline(always)]
-    pub fn parse(octets: &[u8], syn: bool) -> Result<Options, DropReason> {
+    pub fn parse(bytes: &[u8], syn: bool) -> Result<Options, DropReason> {
         let mut options = Options::default();
-        options.read(octets, syn)?;
+        options.read(bytes, syn)?;
         Ok(options)
     }
 
@@ -61,9 +61,9 @@ impl Options {
     /// # Errors
     /// As [`Options::parse`].
     #[inline(always)]
-    pub(super) fn read(&mut self, octets: &[u8], syn: bool) -> Result<(), DropReason> {
+    pub(super) fn read(&mut self, bytes: &[u8], syn: bool) -> Result<(), DropReason> {
         // Nearly every segment has one of these shapes.
-        match *octets {
+        match *bytes {
             [] => {}
             [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
                 self.timestamps = some_timestamps([v0, v1, v2, v3], [e0, e1, e2, e3]);
@@ -80,7 +80,7 @@ impl Options {
                 self.timestamps = some_timestamps([v0, v1, v2, v3], [e0, e1, e2, e3]);
                 self.window_scale = Some(shift);
             }
-            _ => *self = Options::walk(octets, syn)?,
+            _ => *self = Options::walk(bytes, syn)?,
         }
         Ok(())
     }

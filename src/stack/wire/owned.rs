@@ -10,21 +10,21 @@ use thiserror::Error;
 ///
 /// Written `ADDR[/PREFIX]:PORT[-PORT]`, IPv6 in brackets: `10.0.0.0/24:80`, `[2001:db8::]/64:80-90`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Owned {
+pub struct EndpointRange {
     /// No host bits are set.
     pub prefix: IpNet,
     /// Never empty, never with port 0.
     pub ports: RangeInclusive<u16>,
 }
 
-impl Owned {
+impl EndpointRange {
     /// Whether this rule gives `port` at `address` to us.
     pub fn covers(&self, address: IpAddr, port: u16) -> bool {
         self.prefix.contains(&address) && self.ports.contains(&port)
     }
 }
 
-impl fmt::Display for Owned {
+impl fmt::Display for EndpointRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.prefix {
             IpNet::V4(net) => write!(f, "{}", net.addr())?,
@@ -41,8 +41,8 @@ impl fmt::Display for Owned {
     }
 }
 
-impl FromStr for Owned {
-    type Err = OwnedError;
+impl FromStr for EndpointRange {
+    type Err = EndpointRangeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (place, ports) = split_ports(text)?;
@@ -50,9 +50,9 @@ impl FromStr for Owned {
     }
 }
 
-/// Why a text is no [`Owned`].
+/// Why a text is no [`EndpointRange`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum OwnedError {
+pub enum EndpointRangeError {
     #[error(
         "\"{0}\" has no port: write ADDR[/PREFIX]:PORT[-PORT], for example 10.0.0.1:80 or [2001:db8::1]:80"
     )]
@@ -90,43 +90,44 @@ pub enum OwnedError {
 }
 
 /// The text in front of the port's colon, and behind it.
-fn split_ports(text: &str) -> Result<(&str, &str), OwnedError> {
-    let missing = || OwnedError::MissingPort(text.to_owned());
+fn split_ports(text: &str) -> Result<(&str, &str), EndpointRangeError> {
+    let missing = || EndpointRangeError::MissingPort(text.to_owned());
     if text.starts_with('[') {
-        let close = text.find(']').ok_or_else(|| OwnedError::UnclosedBracket(text.to_owned()))?;
+        let close = text.find(']').ok_or_else(|| EndpointRangeError::UnclosedBracket(text.to_owned()))?;
         let colon = text[close..].find(':').ok_or_else(missing)? + close;
         return Ok((&text[..colon], &text[colon + 1..]));
     }
     let (place, ports) = text.rsplit_once(':').ok_or_else(missing)?;
     if place.is_empty() {
-        return Err(OwnedError::MissingAddress(text.to_owned()));
+        return Err(EndpointRangeError::MissingAddress(text.to_owned()));
     }
     if place.contains(':') {
-        return Err(OwnedError::MissingBrackets(text.to_owned()));
+        return Err(EndpointRangeError::MissingBrackets(text.to_owned()));
     }
     Ok((place, ports))
 }
 
 /// `10.0.0.0/24`, `[2001:db8::]/64` or `[2001:db8::/64]`, without the prefix for one address.
-fn parse_prefix(place: &str) -> Result<IpNet, OwnedError> {
+fn parse_prefix(place: &str) -> Result<IpNet, EndpointRangeError> {
     let Some(rest) = place.strip_prefix('[') else {
         let (address, prefix_len) = split_prefix(place);
-        let address: Ipv4Addr = address.parse().map_err(|_| OwnedError::Address(address.to_owned()))?;
+        let address: Ipv4Addr =
+            address.parse().map_err(|_| EndpointRangeError::Address(address.to_owned()))?;
         return network(address.into(), prefix_len);
     };
     let (inside, behind) =
-        rest.split_once(']').ok_or_else(|| OwnedError::UnclosedBracket(place.to_owned()))?;
+        rest.split_once(']').ok_or_else(|| EndpointRangeError::UnclosedBracket(place.to_owned()))?;
     let (address, inner_len) = split_prefix(inside);
     let outer_len = match behind {
         "" => None,
-        _ => Some(behind.strip_prefix('/').ok_or_else(|| OwnedError::Address(place.to_owned()))?),
+        _ => Some(behind.strip_prefix('/').ok_or_else(|| EndpointRangeError::Address(place.to_owned()))?),
     };
     if inner_len.is_some() && outer_len.is_some() {
-        return Err(OwnedError::TwoPrefixes(place.to_owned()));
+        return Err(EndpointRangeError::TwoPrefixes(place.to_owned()));
     }
-    let address: Ipv6Addr = address.parse().map_err(|_| OwnedError::Address(address.to_owned()))?;
+    let address: Ipv6Addr = address.parse().map_err(|_| EndpointRangeError::Address(address.to_owned()))?;
     if let Some(mapped) = address.to_ipv4_mapped() {
-        return Err(OwnedError::Mapped(address, mapped));
+        return Err(EndpointRangeError::Mapped(address, mapped));
     }
     network(address.into(), inner_len.or(outer_len))
 }
@@ -135,9 +136,9 @@ fn split_prefix(text: &str) -> (&str, Option<&str>) {
     text.split_once('/').map_or((text, None), |(address, prefix_len)| (address, Some(prefix_len)))
 }
 
-fn network(address: IpAddr, prefix_len: Option<&str>) -> Result<IpNet, OwnedError> {
+fn network(address: IpAddr, prefix_len: Option<&str>) -> Result<IpNet, EndpointRangeError> {
     if address.is_multicast() {
-        return Err(OwnedError::Multicast(address));
+        return Err(EndpointRangeError::Multicast(address));
     }
     let Some(text) = prefix_len else {
         return deliverable(address.into());
@@ -145,54 +146,54 @@ fn network(address: IpAddr, prefix_len: Option<&str>) -> Result<IpNet, OwnedErro
     let max = if address.is_ipv4() { 32 } else { 128 };
     let prefix_len = decimal::<u8>(text)
         .filter(|&prefix_len| prefix_len <= max)
-        .ok_or_else(|| OwnedError::Prefix { text: text.to_owned(), address, max })?;
+        .ok_or_else(|| EndpointRangeError::Prefix { text: text.to_owned(), address, max })?;
     let net = match address {
         IpAddr::V4(address) => Ipv4Net::new(address, prefix_len).map(IpNet::V4),
         IpAddr::V6(address) => Ipv6Net::new(address, prefix_len).map(IpNet::V6),
     }
-    .map_err(|_| OwnedError::Prefix { text: text.to_owned(), address, max })?;
+    .map_err(|_| EndpointRangeError::Prefix { text: text.to_owned(), address, max })?;
     if net.trunc() != net {
-        return Err(OwnedError::HostBits { address, prefix_len, network: net.trunc() });
+        return Err(EndpointRangeError::HostBits { address, prefix_len, network: net.trunc() });
     }
     deliverable(net)
 }
 
 /// Refuses a prefix without any address that can be one end of a connection: a listener there would
 /// never be asked ([`super::ipv4::is_endpoint`], [`super::ipv6::is_endpoint`]).
-fn deliverable(net: IpNet) -> Result<IpNet, OwnedError> {
+fn deliverable(net: IpNet) -> Result<IpNet, EndpointRangeError> {
     let address = net.addr();
     let inside = |base: IpAddr, prefix_len| {
         address.is_ipv4() == base.is_ipv4()
             && IpNet::new(base, prefix_len).is_ok_and(|never| never.contains(&net))
     };
     if net.prefix_len() == net.max_prefix_len() && address.is_unspecified() {
-        Err(OwnedError::Unspecified(address))
+        Err(EndpointRangeError::Unspecified(address))
     } else if inside(Ipv4Addr::LOCALHOST.into(), 8) || inside(Ipv6Addr::LOCALHOST.into(), 128) {
-        Err(OwnedError::Loopback(net))
+        Err(EndpointRangeError::Loopback(net))
     } else if inside(Ipv4Addr::UNSPECIFIED.into(), 8)
         || inside(Ipv6Addr::UNSPECIFIED.into(), 127)
         || inside(Ipv4Addr::BROADCAST.into(), 32)
     {
-        Err(OwnedError::NoDestination(net))
+        Err(EndpointRangeError::NoDestination(net))
     } else {
         Ok(net)
     }
 }
 
-fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, OwnedError> {
+fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, EndpointRangeError> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (parse_port(first)?, parse_port(last)?);
     if first > last {
-        return Err(OwnedError::Reversed(first, last));
+        return Err(EndpointRangeError::Reversed(first, last));
     }
     Ok(first..=last)
 }
 
-fn parse_port(text: &str) -> Result<u16, OwnedError> {
+fn parse_port(text: &str) -> Result<u16, EndpointRangeError> {
     match decimal(text) {
-        Some(0) => Err(OwnedError::PortZero),
+        Some(0) => Err(EndpointRangeError::PortZero),
         Some(port) => Ok(port),
-        None => Err(OwnedError::Port(text.to_owned())),
+        None => Err(EndpointRangeError::Port(text.to_owned())),
     }
 }
 
@@ -220,15 +221,15 @@ mod tests {
             ("[2001:db8::/64]:80", "[2001:db8::]/64:80"),
             ("[::]/0:443", "[::]/0:443"),
         ] {
-            let owned: Owned = text.parse().unwrap();
+            let owned: EndpointRange = text.parse().unwrap();
             assert_eq!(owned.to_string(), written);
-            assert_eq!(written.parse::<Owned>().unwrap(), owned);
+            assert_eq!(written.parse::<EndpointRange>().unwrap(), owned);
         }
     }
 
     #[test]
     fn covers_its_prefix_and_ports() {
-        let owned: Owned = "10.0.0.0/24:80-90".parse().unwrap();
+        let owned: EndpointRange = "10.0.0.0/24:80-90".parse().unwrap();
         assert!(owned.covers([10, 0, 0, 255].into(), 80));
         assert!(owned.covers([10, 0, 0, 0].into(), 90));
         assert!(!owned.covers([10, 0, 1, 0].into(), 80));
@@ -242,59 +243,72 @@ mod tests {
         let v4 = |a, b, c, d| IpAddr::from([a, b, c, d]);
         let net = |text: &str| text.parse::<IpNet>().unwrap();
         for (input, error) in [
-            ("", OwnedError::MissingPort(text(""))),
-            ("10.0.0.1", OwnedError::MissingPort(text("10.0.0.1"))),
-            ("[::1]", OwnedError::MissingPort(text("[::1]"))),
-            ("[::1]/64", OwnedError::MissingPort(text("[::1]/64"))),
-            ("::1:80", OwnedError::MissingBrackets(text("::1:80"))),
-            ("2001:db8::/64:80", OwnedError::MissingBrackets(text("2001:db8::/64:80"))),
-            ("[::1:80", OwnedError::UnclosedBracket(text("[::1:80"))),
-            ("10.0.0:80", OwnedError::Address(text("10.0.0"))),
-            ("10.0.0.256:80", OwnedError::Address(text("10.0.0.256"))),
-            ("example.org:80", OwnedError::Address(text("example.org"))),
-            (":80", OwnedError::MissingAddress(text(":80"))),
-            ("[10.0.0.1]:80", OwnedError::Address(text("10.0.0.1"))),
-            ("[::1]x:80", OwnedError::Address(text("[::1]x"))),
+            ("", EndpointRangeError::MissingPort(text(""))),
+            ("10.0.0.1", EndpointRangeError::MissingPort(text("10.0.0.1"))),
+            ("[::1]", EndpointRangeError::MissingPort(text("[::1]"))),
+            ("[::1]/64", EndpointRangeError::MissingPort(text("[::1]/64"))),
+            ("::1:80", EndpointRangeError::MissingBrackets(text("::1:80"))),
+            ("2001:db8::/64:80", EndpointRangeError::MissingBrackets(text("2001:db8::/64:80"))),
+            ("[::1:80", EndpointRangeError::UnclosedBracket(text("[::1:80"))),
+            ("10.0.0:80", EndpointRangeError::Address(text("10.0.0"))),
+            ("10.0.0.256:80", EndpointRangeError::Address(text("10.0.0.256"))),
+            ("example.org:80", EndpointRangeError::Address(text("example.org"))),
+            (":80", EndpointRangeError::MissingAddress(text(":80"))),
+            ("[10.0.0.1]:80", EndpointRangeError::Address(text("10.0.0.1"))),
+            ("[::1]x:80", EndpointRangeError::Address(text("[::1]x"))),
             (
                 "[::ffff:10.0.0.1]:80",
-                OwnedError::Mapped("::ffff:10.0.0.1".parse().unwrap(), [10, 0, 0, 1].into()),
+                EndpointRangeError::Mapped("::ffff:10.0.0.1".parse().unwrap(), [10, 0, 0, 1].into()),
             ),
-            ("224.0.0.1:80", OwnedError::Multicast(v4(224, 0, 0, 1))),
-            ("0.0.0.0:80", OwnedError::Unspecified(v4(0, 0, 0, 0))),
-            ("[::]/128:80", OwnedError::Unspecified(Ipv6Addr::UNSPECIFIED.into())),
-            ("127.0.0.1:80", OwnedError::Loopback(net("127.0.0.1/32"))),
-            ("127.0.0.0/8:80", OwnedError::Loopback(net("127.0.0.0/8"))),
-            ("[::1]:80", OwnedError::Loopback(net("::1/128"))),
-            ("0.0.0.0/8:80", OwnedError::NoDestination(net("0.0.0.0/8"))),
-            ("0.1.2.3:80", OwnedError::NoDestination(net("0.1.2.3/32"))),
-            ("255.255.255.255:80", OwnedError::NoDestination(net("255.255.255.255/32"))),
-            ("[::]/127:80", OwnedError::NoDestination(net("::/127"))),
-            ("10.0.0.0/33:80", OwnedError::Prefix { text: text("33"), address: v4(10, 0, 0, 0), max: 32 }),
-            ("10.0.0.0/:80", OwnedError::Prefix { text: text(""), address: v4(10, 0, 0, 0), max: 32 }),
-            ("10.0.0.0/+8:80", OwnedError::Prefix { text: text("+8"), address: v4(10, 0, 0, 0), max: 32 }),
+            ("224.0.0.1:80", EndpointRangeError::Multicast(v4(224, 0, 0, 1))),
+            ("0.0.0.0:80", EndpointRangeError::Unspecified(v4(0, 0, 0, 0))),
+            ("[::]/128:80", EndpointRangeError::Unspecified(Ipv6Addr::UNSPECIFIED.into())),
+            ("127.0.0.1:80", EndpointRangeError::Loopback(net("127.0.0.1/32"))),
+            ("127.0.0.0/8:80", EndpointRangeError::Loopback(net("127.0.0.0/8"))),
+            ("[::1]:80", EndpointRangeError::Loopback(net("::1/128"))),
+            ("0.0.0.0/8:80", EndpointRangeError::NoDestination(net("0.0.0.0/8"))),
+            ("0.1.2.3:80", EndpointRangeError::NoDestination(net("0.1.2.3/32"))),
+            ("255.255.255.255:80", EndpointRangeError::NoDestination(net("255.255.255.255/32"))),
+            ("[::]/127:80", EndpointRangeError::NoDestination(net("::/127"))),
+            (
+                "10.0.0.0/33:80",
+                EndpointRangeError::Prefix { text: text("33"), address: v4(10, 0, 0, 0), max: 32 },
+            ),
+            (
+                "10.0.0.0/:80",
+                EndpointRangeError::Prefix { text: text(""), address: v4(10, 0, 0, 0), max: 32 },
+            ),
+            (
+                "10.0.0.0/+8:80",
+                EndpointRangeError::Prefix { text: text("+8"), address: v4(10, 0, 0, 0), max: 32 },
+            ),
             (
                 "[::]/129:80",
-                OwnedError::Prefix { text: text("129"), address: Ipv6Addr::UNSPECIFIED.into(), max: 128 },
+                EndpointRangeError::Prefix {
+                    text: text("129"),
+                    address: Ipv6Addr::UNSPECIFIED.into(),
+                    max: 128,
+                },
             ),
-            ("[::/64]/64:80", OwnedError::TwoPrefixes(text("[::/64]/64"))),
+            ("[::/64]/64:80", EndpointRangeError::TwoPrefixes(text("[::/64]/64"))),
             (
                 "10.0.0.1/24:80",
-                OwnedError::HostBits {
+                EndpointRangeError::HostBits {
                     address: v4(10, 0, 0, 1),
                     prefix_len: 24,
                     network: "10.0.0.0/24".parse().unwrap(),
                 },
             ),
-            ("10.0.0.1:0", OwnedError::PortZero),
-            ("10.0.0.1:0-5", OwnedError::PortZero),
-            ("10.0.0.1:", OwnedError::Port(text(""))),
-            ("10.0.0.1:65536", OwnedError::Port(text("65536"))),
-            ("10.0.0.1:+80", OwnedError::Port(text("+80"))),
-            ("10.0.0.1:80-", OwnedError::Port(text(""))),
-            ("10.0.0.1:http", OwnedError::Port(text("http"))),
-            ("10.0.0.1:90-80", OwnedError::Reversed(90, 80)),
+            ("10.0.0.1:0", EndpointRangeError::PortZero),
+            ("10.0.0.1:0-5", EndpointRangeError::PortZero),
+            ("10.0.0.1:", EndpointRangeError::Port(text(""))),
+            ("10.0.0.1:65536", EndpointRangeError::Port(text("65536"))),
+            ("10.0.0.1:+80", EndpointRangeError::Port(text("+80"))),
+            ("10.0.0.1:80-", EndpointRangeError::Port(text(""))),
+            ("10.0.0.1:http", EndpointRangeError::Port(text("http"))),
+            ("10.0.0.1:90-80", EndpointRangeError::Reversed(90, 80)),
         ] {
-            assert_eq!(input.parse::<Owned>(), Err(error), "{input}");
+            assert_eq!(input.parse::<EndpointRange>(), Err(error), "{input}");
         }
     }
 }

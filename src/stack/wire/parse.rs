@@ -1,7 +1,7 @@
 use super::{
-    FlowKey4, FlowKey6, Policy, Segment,
+    FlowKey4, FlowKey6, ParseConfig, Segment,
     arp::ArpRequest,
-    checksum::Sum,
+    checksum::Checksum,
     ethernet::{self, Link},
     icmp::{EchoRequest, Message6, NeighbourSolicitation},
     icmp_error::ErrorMessage,
@@ -37,21 +37,21 @@ pub enum Packet {
 /// # Errors
 /// The first reason found.
 #[inline]
-pub fn parse(frame: &[u8], policy: &Policy) -> Result<Packet, DropReason> {
+pub fn parse(frame: &[u8], policy: &ParseConfig) -> Result<Packet, DropReason> {
     let link = Link::parse(frame).ok_or(DropReason::FrameTruncated)?;
     check_addresses(frame, link, policy)?;
-    let octets = frame.get(usize::from(link.len)..).ok_or(DropReason::FrameTruncated)?;
+    let bytes = frame.get(usize::from(link.len)..).ok_or(DropReason::FrameTruncated)?;
     match link.ethertype {
-        ethernet::IPV4 => parse_v4(&ipv4::Packet::parse(octets)?, link, policy),
-        ethernet::IPV6 => parse_v6(&ipv6::Packet::parse(octets)?, link, policy),
-        ethernet::ARP => ArpRequest::parse(octets, link.len).map(Packet::Arp),
+        ethernet::IPV4 => parse_v4(&ipv4::Packet::parse(bytes)?, link, policy),
+        ethernet::IPV6 => parse_v6(&ipv6::Packet::parse(bytes)?, link, policy),
+        ethernet::ARP => ArpRequest::parse(bytes, link.len).map(Packet::Arp),
         _ => Err(DropReason::NotForUs),
     }
 }
 
 /// A group address is nobody's source (IEEE 802.3 3.2.3): an answer would go to all of it.
 #[inline(always)]
-fn check_addresses(frame: &[u8], link: Link, policy: &Policy) -> Result<(), DropReason> {
+fn check_addresses(frame: &[u8], link: Link, policy: &ParseConfig) -> Result<(), DropReason> {
     if ethernet::source(frame).is_none_or(ethernet::is_group) {
         return Err(DropReason::LinkGroup);
     }
@@ -64,12 +64,12 @@ fn check_addresses(frame: &[u8], link: Link, policy: &Policy) -> Result<(), Drop
 }
 
 #[inline(always)]
-fn parse_v4(packet: &ipv4::Packet<'_>, link: Link, policy: &Policy) -> Result<Packet, DropReason> {
+fn parse_v4(packet: &ipv4::Packet<'_>, link: Link, policy: &ParseConfig) -> Result<Packet, DropReason> {
     let &ipv4::Packet { source, destination, protocol, header_len, upper } = packet;
     match protocol {
         ipv4::TCP => {
             // An IPv4 packet's length has 16 bits.
-            let pseudo = Sum::pseudo_v4(source, destination, ipv4::TCP, upper.len() as u16);
+            let pseudo = Checksum::pseudo_v4(source, destination, ipv4::TCP, upper.len() as u16);
             let tcp = tcp::Checked::parse(upper, pseudo, policy.accept_partial_checksum)?;
             check_group(link)?;
             ipv4::check_endpoints(source, destination, &policy.subnets)?;
@@ -95,12 +95,12 @@ fn parse_icmp(packet: &ipv4::Packet<'_>, link: &Link) -> Result<Packet, DropReas
 }
 
 #[inline]
-fn parse_v6(packet: &ipv6::Packet<'_>, link: Link, policy: &Policy) -> Result<Packet, DropReason> {
+fn parse_v6(packet: &ipv6::Packet<'_>, link: Link, policy: &ParseConfig) -> Result<Packet, DropReason> {
     let &ipv6::Packet { source, destination, protocol, header_len, upper, .. } = packet;
     match protocol {
         ipv6::TCP => {
             // An IPv6 payload's length has 16 bits: jumbograms are refused with their option.
-            let pseudo = Sum::pseudo_v6(&source, &destination, ipv6::TCP, upper.len() as u16);
+            let pseudo = Checksum::pseudo_v6(&source, &destination, ipv6::TCP, upper.len() as u16);
             let tcp = tcp::Checked::parse(upper, pseudo, policy.accept_partial_checksum)?;
             check_group(link)?;
             ipv6::check_endpoints(&source, &destination)?;

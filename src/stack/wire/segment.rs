@@ -36,7 +36,7 @@ pub struct SegmentInfo {
     pub flags: Flags,
     /// As sent: not scaled.
     pub window: u16,
-    /// Octets of payload.
+    /// Bytes of payload.
     pub payload_len: u16,
     pub options: Options,
 }
@@ -57,9 +57,9 @@ pub struct Segment<K> {
     /// From our point of view: remote is the frame's source.
     pub key: K,
     pub info: SegmentInfo,
-    /// Octets of link header, VLAN tags included: the network header starts here. 14, 18 or 22.
+    /// Bytes of link header, VLAN tags included: the network header starts here. 14, 18 or 22.
     pub link_len: u8,
-    /// Where the payload starts in the frame, octets.
+    /// Where the payload starts in the frame, bytes.
     pub payload_at: u16,
 }
 
@@ -74,7 +74,7 @@ impl<K> Segment<K> {
 
 /// A segment to send: everything but the addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Emit {
+pub struct TxSegment {
     pub seq: Seq,
     /// Written only with ACK in `flags`; zero otherwise.
     pub ack: Seq,

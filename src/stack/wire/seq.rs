@@ -25,7 +25,7 @@ impl Seq {
         !other.before(self)
     }
 
-    /// Octets from `earlier` up to `self`, modulo 2^32.
+    /// Bytes from `earlier` up to `self`, modulo 2^32.
     #[inline]
     pub const fn since(self, earlier: Seq) -> u32 {
         self.0.wrapping_sub(earlier.0)
@@ -41,23 +41,23 @@ impl Seq {
 impl Add<u32> for Seq {
     type Output = Seq;
     #[inline]
-    fn add(self, octets: u32) -> Seq {
-        Seq(self.0.wrapping_add(octets))
+    fn add(self, bytes: u32) -> Seq {
+        Seq(self.0.wrapping_add(bytes))
     }
 }
 
 impl AddAssign<u32> for Seq {
     #[inline]
-    fn add_assign(&mut self, octets: u32) {
-        *self = *self + octets;
+    fn add_assign(&mut self, bytes: u32) {
+        *self = *self + bytes;
     }
 }
 
 impl Sub<u32> for Seq {
     type Output = Seq;
     #[inline]
-    fn sub(self, octets: u32) -> Seq {
-        Seq(self.0.wrapping_sub(octets))
+    fn sub(self, bytes: u32) -> Seq {
+        Seq(self.0.wrapping_sub(bytes))
     }
 }
 

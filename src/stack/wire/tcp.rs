@@ -3,10 +3,10 @@ use zerocopy::{
     byteorder::big_endian::{U16, U32},
 };
 
-use super::{Emit, Flags, Options, PacketKey, SegmentInfo, Seq, checksum::Sum, options::Words};
+use super::{Flags, Options, PacketKey, SegmentInfo, Seq, TxSegment, checksum::Checksum, options::Words};
 use crate::observe::DropReason;
 
-/// Octets of the header without options.
+/// Bytes of the header without options.
 pub const HEADER_LEN: usize = 20;
 
 /// RFC 9293 3.1. Reserved bits are ignored when read, and zero when written.
@@ -39,7 +39,11 @@ impl<'a> Checked<'a> {
     /// # Errors
     /// In this order: `FrameTruncated`, `TcpHeader`, `TcpChecksum`, `TcpPartialChecksum`.
     #[inline(always)]
-    pub(super) fn parse(segment: &'a [u8], pseudo: Sum, accept_partial: bool) -> Result<Self, DropReason> {
+    pub(super) fn parse(
+        segment: &'a [u8],
+        pseudo: Checksum,
+        accept_partial: bool,
+    ) -> Result<Self, DropReason> {
         let (header, _) = Header::ref_from_prefix(segment).map_err(|_| DropReason::FrameTruncated)?;
         let header_len = usize::from(header.data_offset >> 4) * 4;
         let options = segment.get(HEADER_LEN..header_len).ok_or(DropReason::TcpHeader)?;
@@ -55,7 +59,7 @@ impl<'a> Checked<'a> {
         (self.header.source_port.get(), self.header.destination_port.get())
     }
 
-    /// Octets, options included.
+    /// Bytes, options included.
     #[inline]
     pub(super) fn header_len(&self) -> usize {
         HEADER_LEN + self.options.len()
@@ -83,7 +87,7 @@ impl<'a> Checked<'a> {
 /// A sender that leaves the checksum to its device writes the sum of the pseudo-header, not
 /// complemented, for the device to go on from.
 #[cold]
-fn check_partial(header: &Header, pseudo: Sum, accept: bool) -> Result<(), DropReason> {
+fn check_partial(header: &Header, pseudo: Checksum, accept: bool) -> Result<(), DropReason> {
     match header.checksum.get() == pseudo.fold() {
         true if accept => Ok(()),
         true => Err(DropReason::TcpPartialChecksum),
@@ -91,17 +95,17 @@ fn check_partial(header: &Header, pseudo: Sum, accept: bool) -> Result<(), DropR
     }
 }
 
-/// Writes network header, TCP header and payload behind a link header of `link_len` octets, which
+/// Writes network header, TCP header and payload behind a link header of `link_len` bytes, which
 /// is left as it is, and both checksums. The packet goes from `key`'s local end to its remote end.
 ///
-/// Returns the length of the whole frame, octets; `None` if `frame` has no room for it, or one IP
+/// Returns the length of the whole frame, bytes; `None` if `frame` has no room for it, or one IP
 /// packet cannot hold it.
 #[inline(always)]
 pub fn write_segment<K: PacketKey>(
     frame: &mut [u8],
     link_len: usize,
     key: &K,
-    emit: &Emit,
+    emit: &TxSegment,
     payload: &[u8],
 ) -> Option<usize> {
     debug_assert!(emit.flags.has(Flags::SYN) || !is_for_syn(&emit.options), "{emit:?}");
@@ -123,7 +127,7 @@ pub fn write_segment<K: PacketKey>(
 /// A segment on its way into a frame.
 struct Outgoing<'a, K> {
     key: &'a K,
-    emit: &'a Emit,
+    emit: &'a TxSegment,
     payload: &'a [u8],
 }
 
@@ -147,10 +151,10 @@ impl<K: PacketKey> Outgoing<'_, K> {
     }
 
     /// `sum` covers pseudo-header and payload. The header is summed as numbers rather than read
-    /// back: a load right behind narrower stores to the same octets would wait for them.
+    /// back: a load right behind narrower stores to the same bytes would wait for them.
     #[inline(always)]
-    fn write_header<const N: usize>(&self, at: &mut [u8], options: [u32; N], sum: Sum) -> Option<()> {
-        let Emit { seq, ack, flags, window, .. } = *self.emit;
+    fn write_header<const N: usize>(&self, at: &mut [u8], options: [u32; N], sum: Checksum) -> Option<()> {
+        let TxSegment { seq, ack, flags, window, .. } = *self.emit;
         let (remote_port, local_port) = self.key.ports();
         let ports = u32::from(local_port) << 16 | u32::from(remote_port);
         let ack = if flags.has(Flags::ACK) { ack.0 } else { 0 };
@@ -178,10 +182,11 @@ mod tests {
     const KEY: FlowKey4 =
         FlowKey4 { remote: [192, 0, 2, 9], local: [192, 0, 2, 1], remote_port: 40_000, local_port: 80 };
 
-    /// A segment of `payload` octets of 0xee towards us, after `change`, with a checksum that fits.
-    fn segment(payload: usize, change: impl Fn(&mut [u8])) -> (Vec<u8>, Sum) {
+    /// A segment of `payload` bytes of 0xee towards us, after `change`, with a checksum that fits.
+    fn segment(payload: usize, change: impl Fn(&mut [u8])) -> (Vec<u8>, Checksum) {
         let mut frame = vec![0; 40 + payload];
-        let emit = Emit { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 9, ..Emit::default() };
+        let emit =
+            TxSegment { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 9, ..TxSegment::default() };
         write_segment(&mut frame, 0, &KEY, &emit, &vec![0xee; payload]).unwrap();
         let mut segment = frame.split_off(20);
         change(&mut segment);
@@ -205,10 +210,10 @@ mod tests {
             (0x80, Err(TcpHeader)),
             (0xf0, Err(TcpHeader)),
         ];
-        for (octet, expected) in rows {
-            let (segment, pseudo) = segment(8, |s| s[12] = octet);
+        for (byte, expected) in rows {
+            let (segment, pseudo) = segment(8, |s| s[12] = byte);
             let parsed = Checked::parse(&segment, pseudo, false);
-            assert_eq!(parsed.map(|checked| checked.header_len()), expected, "{octet:#x}");
+            assert_eq!(parsed.map(|checked| checked.header_len()), expected, "{byte:#x}");
             if let Ok(checked) = parsed {
                 assert_eq!(checked.payload_len + checked.header_len(), 28);
             }
@@ -250,7 +255,7 @@ mod tests {
     #[test]
     fn without_ack_no_acknowledgment_number_is_written() {
         let mut frame = [0xff; 60];
-        let emit = Emit { ack: Seq(8), flags: Flags::RST, ..Emit::default() };
+        let emit = TxSegment { ack: Seq(8), flags: Flags::RST, ..TxSegment::default() };
         assert_eq!(write_segment(&mut frame, 0, &KEY, &emit, &[]), Some(40));
         assert_eq!(frame[28..32], [0; 4]);
         assert_eq!(frame[40..], [0xff; 20]);
@@ -258,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_has_no_room_is_not_written() {
-        let emit = Emit { flags: Flags::ACK, ..Emit::default() };
+        let emit = TxSegment { flags: Flags::ACK, ..TxSegment::default() };
         let mut frame = vec![0; 70_000];
         for room in 0..14 + 40 + 5 {
             assert_eq!(write_segment(&mut frame[..room], 14, &KEY, &emit, &[1; 5]), None, "{room}");

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::Ipv4Net;
 
 use super::{
-    checksum::Sum,
+    checksum::Checksum,
     ethernet::{self, Link},
     ipv4, ipv6,
 };
@@ -153,16 +153,16 @@ fn icmp_header(packet: &Undeliverable, received: &[u8]) -> Option<[u8; ICMP_HEAD
 }
 
 /// Writes the header, and returns the sum of the pseudo-header, which ICMP over IPv4 has not.
-fn write_network_header(at: &mut [u8], packet: &Undeliverable, length: u16) -> Option<Sum> {
+fn write_network_header(at: &mut [u8], packet: &Undeliverable, length: u16) -> Option<Checksum> {
     match (packet.local, packet.remote) {
         (IpAddr::V4(local), IpAddr::V4(remote)) => {
             ipv4::write_header(at, local.octets(), remote.octets(), ipv4::ICMP, length)?;
-            Some(Sum::default())
+            Some(Checksum::default())
         }
         (IpAddr::V6(local), IpAddr::V6(remote)) => {
             let (local, remote) = (local.octets(), remote.octets());
             ipv6::write_header(at, &local, &remote, ipv6::ICMPV6, ipv6::HOP_LIMIT, length)?;
-            Some(Sum::pseudo_v6(&local, &remote, ipv6::ICMPV6, length))
+            Some(Checksum::pseudo_v6(&local, &remote, ipv6::ICMPV6, length))
         }
         _ => None,
     }

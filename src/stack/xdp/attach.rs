@@ -9,7 +9,7 @@ use super::kept;
 use super::libbpf_log;
 use super::link::{self, Link};
 use super::mode::Mode;
-use super::program_error::{AttachError, Holder};
+use super::program_error::{AttachError, AttachedProgram};
 
 /// Attaches for as long as the returned link is kept: a killed process leaves nothing behind.
 pub fn attach(
@@ -66,7 +66,7 @@ fn explain(
 }
 
 /// The program that is attached already, as far as this process may know. `None`: there is none.
-fn holder(program: BorrowedFd<'_>, ifindex: u32) -> Option<Box<Holder>> {
+fn holder(program: BorrowedFd<'_>, ifindex: u32) -> Option<Box<AttachedProgram>> {
     let state = Xdp::new(program).query(i32::try_from(ifindex).ok()?, XdpFlags::NONE).ok()?;
     let (program_id, mode) = match (state.drv_prog_id, state.skb_prog_id) {
         (0, 0) => return None,
@@ -79,5 +79,5 @@ fn holder(program: BorrowedFd<'_>, ifindex: u32) -> Option<Box<Holder>> {
     let name = ProgInfoIter::default()
         .find(|info| info.id == program_id)
         .map(|info| info.name.to_string_lossy().into_owned());
-    Some(Box::new(Holder { program_id, name, mode, link_id, process: kept::by(program_id) }))
+    Some(Box::new(AttachedProgram { program_id, name, mode, link_id, process: kept::by(program_id) }))
 }

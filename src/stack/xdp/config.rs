@@ -1,13 +1,13 @@
 use super::{XdpError, sizing::FRAME_SIZES};
 
-/// Octets the kernel keeps free in front of the data of every received frame
+/// Bytes the kernel keeps free in front of the data of every received frame
 /// (`XDP_PACKET_HEADROOM`).
 pub(super) const KERNEL_HEADROOM: u32 = 256;
 
 /// Whether frames are copied between the driver and the UMEM.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Copy {
-    /// Zero-copy where the driver has it, otherwise copy. What came of it is in [`Opened`].
+pub enum CopyMode {
+    /// Zero-copy where the driver has it, otherwise copy. What came of it is in [`EffectiveConfig`].
     #[default]
     Auto,
     Copy,
@@ -36,7 +36,7 @@ pub struct QueueConfig {
     pub tx_ring: u32,
     /// No smaller than the transmit ring.
     pub completion_ring: u32,
-    pub copy: Copy,
+    pub copy: CopyMode,
     /// Let the driver sleep until woken (`XDP_USE_NEED_WAKEUP`). Copy mode transmits only when
     /// woken, with or without.
     pub need_wakeup: bool,
@@ -59,7 +59,7 @@ impl QueueConfig {
             rx_ring: RING,
             tx_ring: RING,
             completion_ring: RING,
-            copy: Copy::Auto,
+            copy: CopyMode::Auto,
             need_wakeup: true,
             hugepages: false,
             tx_budget: 512,
@@ -72,7 +72,7 @@ impl QueueConfig {
         self.frames = frames.saturating_mul(2);
     }
 
-    /// Octets a frame holds.
+    /// Bytes a frame holds.
     pub fn capacity(&self) -> u32 {
         self.frame_size.saturating_sub(KERNEL_HEADROOM)
     }
@@ -116,7 +116,7 @@ impl QueueConfig {
 
 /// What is really active on a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
+pub struct EffectiveConfig {
     pub zero_copy: bool,
     pub hugepages: bool,
     /// Frames that one wake-up may send in copy mode.

@@ -21,7 +21,7 @@ pub struct Device {
     pub mac: Option<[u8; 6]>,
     /// `ARPHRD_*`.
     pub hardware: u16,
-    /// Octets of the largest IP packet.
+    /// Bytes of the largest IP packet.
     pub mtu: u32,
     /// `None`: the driver does not say.
     pub driver: Option<String>,

@@ -75,7 +75,7 @@ fn hardware_name(hardware: u16) -> &'static str {
 /// Why a queue that worked no longer does. There is no way back: sockets cannot be made again
 /// after the privileges are gone.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Fault {
+pub enum DeviceError {
     #[error(
         "{ifname} queue {queue}: the interface is gone (removed, renamed into another namespace, or unbound)"
     )]

@@ -83,7 +83,7 @@ pub(super) fn channels(ifname: &str) -> io::Result<Channels> {
 pub(super) fn driver(ifname: &str) -> io::Result<String> {
     let mut info = DriverInfo { cmd: ETHTOOL_GDRVINFO, driver: [0; 32], rest: [0; 160] };
     ethtool(ifname, &mut info)?;
-    let name = info.driver.split(|&octet| octet == 0).next().unwrap_or_default();
+    let name = info.driver.split(|&byte| byte == 0).next().unwrap_or_default();
     Ok(String::from_utf8_lossy(name).into_owned())
 }
 
@@ -136,7 +136,7 @@ pub(super) fn takes_vlan_tag(ifname: &str) -> io::Result<bool> {
     Ok(flags.data & FLAG_RXVLAN != 0)
 }
 
-/// Octets of the largest IP packet.
+/// Bytes of the largest IP packet.
 pub(super) fn mtu(ifname: &str) -> io::Result<u32> {
     let mut request = request(ifname)?;
     ioctl(libc::SIOCGIFMTU as libc::Ioctl, &mut request)?;

@@ -37,7 +37,7 @@ impl Ledger {
     }
 }
 
-/// The owner of every frame: one octet each, and a count per owner.
+/// The owner of every frame: one byte each, and a count per owner.
 ///
 /// It is what makes descriptors safe to believe: shared memory may say anything, but only a
 /// frame that was given to the kernel can come back from it, and only once.

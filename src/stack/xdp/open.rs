@@ -13,10 +13,10 @@ use nix::{
 };
 
 use super::{
-    Copy, Opened, QueueConfig, XdpError, device, ethtool, inspect, options,
+    CopyMode, EffectiveConfig, QueueConfig, XdpError, device, ethtool, inspect, options,
     refusal::Refusal,
     rings::{Rings, Unbound},
-    umem::Memory,
+    umem::Umem,
 };
 
 /// The kernel releases a closed queue some time later: as long as this a busy one is tried again.
@@ -25,7 +25,7 @@ const BUSY_FIRST_PAUSE: Duration = Duration::from_millis(5);
 
 /// What makes a queue.
 pub(super) struct Parts {
-    pub memory: Memory,
+    pub memory: Umem,
     pub rings: Rings,
     /// Frames in the fill ring since before the socket was bound: the first ones.
     pub filled: usize,
@@ -33,7 +33,7 @@ pub(super) struct Parts {
     pub watched: OwnedFd,
     /// Distinct for every UMEM of this process.
     pub pool: u32,
-    pub opened: Opened,
+    pub opened: EffectiveConfig,
 }
 
 pub(super) fn open(config: &QueueConfig) -> Result<Parts, XdpError> {
@@ -56,7 +56,7 @@ pub(super) fn open(config: &QueueConfig) -> Result<Parts, XdpError> {
         filled,
         watched,
         pool,
-        opened: Opened { zero_copy, hugepages, tx_budget, notes },
+        opened: EffectiveConfig { zero_copy, hugepages, tx_budget, notes },
     })
 }
 
@@ -80,18 +80,18 @@ fn bind_as_can_be(
 ) -> Result<Bound, XdpError> {
     let with = |copy| QueueConfig { copy, ..config.clone() };
     match (config.copy, says) {
-        (Copy::Auto, Some(true)) => match bind_patiently(&with(Copy::ZeroCopy), says, notes) {
+        (CopyMode::Auto, Some(true)) => match bind_patiently(&with(CopyMode::ZeroCopy), says, notes) {
             Err(XdpError::NoZeroCopy { why, .. }) => {
                 notes.push(format!("zero-copy was refused: {why}; frames are copied"));
-                bind_patiently(&with(Copy::Copy), says, notes)
+                bind_patiently(&with(CopyMode::Copy), says, notes)
             }
             other => other,
         },
-        (Copy::Auto, Some(false)) => {
+        (CopyMode::Auto, Some(false)) => {
             notes.push("the driver has no zero-copy: frames are copied".to_owned());
-            bind_patiently(&with(Copy::Copy), says, notes)
+            bind_patiently(&with(CopyMode::Copy), says, notes)
         }
-        (Copy::Auto, None) => {
+        (CopyMode::Auto, None) => {
             let bound = bind_patiently(config, says, notes)?;
             let zero_copy = options::zero_copy(bound.rings.fd());
             if !zero_copy.map_err(|source| call(config, "XDP_OPTIONS", source))? {
@@ -107,7 +107,7 @@ fn bind_as_can_be(
 /// What a try to bind leaves. The rings end before the memory that they speak of.
 struct Bound {
     rings: Rings,
-    memory: Memory,
+    memory: Umem,
     filled: usize,
     hugepages: bool,
 }
@@ -147,7 +147,7 @@ fn bind_patiently(
 }
 
 /// Gives the kernel its frames to receive into: how many, from the first on.
-fn fill(unbound: &mut Unbound, memory: &Memory, config: &QueueConfig) -> usize {
+fn fill(unbound: &mut Unbound, memory: &Umem, config: &QueueConfig) -> usize {
     let frames: Vec<_> = memory.descriptors().take(config.fill_target() as usize).collect();
     unbound.fill(&frames)
 }
@@ -157,7 +157,7 @@ fn register(
     config: &QueueConfig,
     hugepages: &mut bool,
     notes: &mut Vec<String>,
-) -> Result<(Unbound, Memory), XdpError> {
+) -> Result<(Unbound, Umem), XdpError> {
     if *hugepages {
         match registered(config, true) {
             Ok(both) => return Ok(both),
@@ -175,7 +175,7 @@ fn register(
         return Err(call(config, "registering the UMEM (XDP_UMEM_REG)", source));
     }
     // Refused already by a limit of address space, which is another one.
-    Memory::new(config, false).map_err(|source| call(config, "mapping the UMEM (mmap)", source))?;
+    Umem::new(config, false).map_err(|source| call(config, "mapping the UMEM (mmap)", source))?;
     raise_memlock();
     registered(config, false).map_err(|_| XdpError::Memlock {
         ifname: config.ifname.clone(),
@@ -185,8 +185,8 @@ fn register(
     })
 }
 
-fn registered(config: &QueueConfig, hugepages: bool) -> io::Result<(Unbound, Memory)> {
-    let memory = Memory::new(config, hugepages)?;
+fn registered(config: &QueueConfig, hugepages: bool) -> io::Result<(Unbound, Umem)> {
+    let memory = Umem::new(config, hugepages)?;
     Ok((Unbound::register(config, &memory)?, memory))
 }
 
@@ -208,7 +208,7 @@ fn bind_error(config: &QueueConfig, says: Option<bool>, source: io::Error) -> Xd
         Some(libc::ENETDOWN) => XdpError::InterfaceDown { ifname },
         Some(libc::EINVAL) if queue >= queues => XdpError::NoQueue { ifname, queue, queues },
         Some(libc::EPERM | libc::EACCES) => call(config, "binding the AF_XDP socket", source),
-        Some(errno) if config.copy == Copy::ZeroCopy => {
+        Some(errno) if config.copy == CopyMode::ZeroCopy => {
             let driver = ethtool::driver(&ifname).ok();
             let refusal = Refusal {
                 errno: Errno::from_raw(errno),

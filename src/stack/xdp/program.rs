@@ -14,7 +14,7 @@ use super::rules::RuleSets;
 use super::steer::flatten;
 use super::verdict::VerdictCounts;
 use super::{attach, libbpf_log};
-use crate::wire::owned::Owned;
+use crate::wire::owned::EndpointRange;
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/steer.bpf.o"));
 
@@ -37,7 +37,7 @@ impl Program {
     /// Loads the program with `rules` in force. `local` are the addresses of this machine, on
     /// whichever interface: there the kernel keeps all that no rule takes. It is attached to nothing
     /// yet.
-    pub fn load(rules: &[Owned], local: &[IpAddr]) -> Result<Self, ProgramError> {
+    pub fn load(rules: &[EndpointRange], local: &[IpAddr]) -> Result<Self, ProgramError> {
         let (program, log) = libbpf_log::listen(load);
         let program = program.map_err(|source| match source.kind() {
             ErrorKind::PermissionDenied if is_about_capabilities(&log) => {
@@ -80,7 +80,7 @@ impl Program {
     }
 
     /// Puts other rules in force, all at the same moment: no packet sees a mixture.
-    pub fn replace_rules(&self, rules: &[Owned], local: &[IpAddr]) -> Result<(), ProgramError> {
+    pub fn replace_rules(&self, rules: &[EndpointRange], local: &[IpAddr]) -> Result<(), ProgramError> {
         let entries = flatten(rules, local);
         // A panic while the lock was held leaves the sets usable: what a set holds is recorded
         // entry by entry.

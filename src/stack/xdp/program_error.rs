@@ -39,7 +39,7 @@ pub enum AttachError {
         "cannot attach to {interface} in {mode} mode ({source}): {holder}.{}",
         holder.removal(interface)
     )]
-    Busy { interface: String, mode: Mode, holder: Box<Holder>, source: io::Error },
+    Busy { interface: String, mode: Mode, holder: Box<AttachedProgram>, source: io::Error },
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): a device on top of it (a bond, a bridge) has \
          an XDP program: attach there, or remove it with `ip link set dev DEVICE xdp off`"
@@ -80,7 +80,7 @@ pub enum AttachError {
 
 /// The program that an interface has already. What only `CAP_SYS_ADMIN` may see is `None` without.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub struct AttachedProgram {
     pub program_id: u32,
     pub name: Option<String>,
     pub mode: Mode,
@@ -95,7 +95,7 @@ const STEERING: &str = "steer";
 /// And the process of a responder or benchmark.
 const HANDFAST: &str = "handfast";
 
-impl Holder {
+impl AttachedProgram {
     /// Whether it is a handfast's, as far as this process may see.
     pub fn is_handfast(&self) -> bool {
         let by_name = || self.name.as_deref() == Some(STEERING);
@@ -125,7 +125,7 @@ impl Holder {
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for AttachedProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "program {}", self.program_id)?;
         if let Some(name) = &self.name {

@@ -8,13 +8,13 @@ use std::{
 };
 
 use super::{
-    Fault, Frame, Ledger, Opened, QueueConfig, XdpError,
+    DeviceError, EffectiveConfig, Frame, Ledger, QueueConfig, XdpError,
     frame::Descriptor,
     ledger::{Owner, Owners},
     open::{self, Parts},
     options,
     rings::Rings,
-    umem::Memory,
+    umem::Umem,
 };
 use crate::capture::{Direction, Tap};
 
@@ -23,7 +23,7 @@ pub use counters::{QueueCounters, QueueWatch, Statistics};
 
 /// The most frames that one call moves to or from a ring.
 pub const MAX_BATCH: usize = 256;
-/// Octets of an Ethernet header: nothing shorter is sent.
+/// Bytes of an Ethernet header: nothing shorter is sent.
 const MIN_FRAME: usize = 14;
 
 /// One AF_XDP socket on one receive queue, with a UMEM of its own.
@@ -37,7 +37,7 @@ const MIN_FRAME: usize = 14;
 #[derive(Debug)]
 pub struct Queue {
     rings: Rings,
-    memory: Memory,
+    memory: Umem,
     owners: Owners,
     /// A stack: the frame used last is the one still in the cache.
     free: Vec<Descriptor>,
@@ -48,7 +48,7 @@ pub struct Queue {
     counters: Arc<LiveCounters>,
     /// The socket once more, for those who ask the kernel for its counts from another thread.
     watched: Arc<OwnedFd>,
-    fault: Option<Fault>,
+    fault: Option<DeviceError>,
     link_down: bool,
     /// The packet of the descriptor received last goes on in the next one.
     continued: bool,
@@ -73,7 +73,7 @@ impl AsFd for Queue {
 impl Queue {
     /// Registers the memory, fills the fill ring, makes the socket and binds it. No program is
     /// loaded: the socket receives once a program redirects to it (see [`fd`](Queue::fd)).
-    pub fn open(config: &QueueConfig) -> Result<(Queue, Opened), XdpError> {
+    pub fn open(config: &QueueConfig) -> Result<(Queue, EffectiveConfig), XdpError> {
         let Parts { memory, rings, filled, watched, pool, opened } = open::open(config)?;
         let mut owners = Owners::new(config.frames);
         for frame in 0..filled {
@@ -115,7 +115,7 @@ impl Queue {
         }
         self.counters.received.add((out.len() - before) as u64);
         if let (Some(tap), true) = (&mut self.tap, out.len() > before) {
-            // Now: the answer overwrites a frame where it lies.
+            // Now the answer overwrites a frame where it lies.
             tap.take(Direction::In, out[before..].iter().map(|frame| self.memory.bytes(&frame.desc)));
         }
         out.len() - before
@@ -193,7 +193,7 @@ impl Queue {
         }
     }
 
-    /// Sends the first `len` octets of a frame at the next [`flush`](Queue::flush). A length
+    /// Sends the first `len` bytes of a frame at the next [`flush`](Queue::flush). A length
     /// under 14 or past the frame's room releases it and is counted.
     #[inline]
     pub fn transmit(&mut self, frame: Frame, len: usize) {

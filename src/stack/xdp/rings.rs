@@ -25,10 +25,10 @@ use nix::{
 };
 
 use super::{
-    Copy, QueueConfig,
+    CopyMode, QueueConfig,
     frame::Descriptor,
     ring::{consume, needs_wakeup, no_consumer, no_producer, produce},
-    umem::{Memory, invalid},
+    umem::{Umem, invalid},
 };
 
 /// A registered UMEM with its fill and completion rings; no socket is bound to a queue yet.
@@ -79,7 +79,7 @@ impl Drop for Rings {
 
 impl Unbound {
     /// Registers the memory as a UMEM. It must outlive what comes of this.
-    pub(super) fn register(config: &QueueConfig, memory: &Memory) -> io::Result<Unbound> {
+    pub(super) fn register(config: &QueueConfig, memory: &Umem) -> io::Result<Unbound> {
         let (producer, consumer) = (no_producer(), no_consumer());
         let mapped = Mapped { fill: producer, completion: consumer, rx: consumer, tx: producer };
         let mapped = NonNull::from(Box::leak(Box::new(mapped)));
@@ -266,9 +266,9 @@ impl Rings {
 
 fn socket_config(config: &QueueConfig) -> xsk_socket_config {
     let copy = match config.copy {
-        Copy::Auto => 0,
-        Copy::Copy => XDP_COPY,
-        Copy::ZeroCopy => XDP_ZEROCOPY,
+        CopyMode::Auto => 0,
+        CopyMode::Copy => XDP_COPY,
+        CopyMode::ZeroCopy => XDP_ZEROCOPY,
     };
     let wakeup = if config.need_wakeup { XDP_USE_NEED_WAKEUP } else { 0 };
     xsk_socket_config {

@@ -4,7 +4,7 @@
 //! keeps 256 bytes, and some drivers program the size of their buffers in whole KiB: of 2,048 bytes
 //! 1,024 are left, and a longer packet arrives as two frames. Of 4,096 bytes 3,072 are left.
 
-use super::{Copy, Device, Mode, XdpError, config::KERNEL_HEADROOM, inspect::XdpFeatures};
+use super::{CopyMode, Device, Mode, XdpError, config::KERNEL_HEADROOM, inspect::XdpFeatures};
 
 /// What the kernel takes (chunks of a power of two, no larger than a page).
 pub const FRAME_SIZES: [u32; 2] = [2048, 4096];
@@ -39,7 +39,7 @@ pub fn advised_mtu(frame_size: u32) -> u32 {
 pub struct Sizing {
     /// Bytes.
     pub frame_size: u32,
-    pub copy: Copy,
+    pub copy: CopyMode,
     /// What the operator should know of it.
     pub note: Option<String>,
 }
@@ -52,23 +52,23 @@ impl Sizing {
     pub fn choose(
         device: &Device,
         mode: Mode,
-        copy: Copy,
+        copy: CopyMode,
         asked: Option<u32>,
         driver: Option<XdpFeatures>,
     ) -> Result<Sizing, XdpError> {
         let ifname = || device.name.clone();
         if mode == Mode::Generic {
-            if copy == Copy::ZeroCopy {
+            if copy == CopyMode::ZeroCopy {
                 return Err(XdpError::ZeroCopyInGeneric { ifname: ifname() });
             }
             return Ok(Sizing {
                 frame_size: asked.unwrap_or(room_for(device.mtu)),
-                copy: Copy::Copy,
+                copy: CopyMode::Copy,
                 note: None,
             });
         }
         let has = driver.map_or(!device.is_veth(), XdpFeatures::zero_copy);
-        if copy == Copy::Copy || (copy == Copy::Auto && !has) {
+        if copy == CopyMode::Copy || (copy == CopyMode::Auto && !has) {
             return Ok(Sizing { frame_size: asked.unwrap_or(room_for(device.mtu)), copy, note: None });
         }
         let [_, large] = FRAME_SIZES;
@@ -87,9 +87,9 @@ impl Sizing {
             device.mtu
         );
         Ok(match copy {
-            Copy::Auto => Sizing {
+            CopyMode::Auto => Sizing {
                 frame_size,
-                copy: Copy::Copy,
+                copy: CopyMode::Copy,
                 note: Some(format!("{}: frames are copied, since zero-copy has {why}", device.name)),
             },
             _ => Sizing { frame_size, copy, note: Some(format!("{}: zero-copy with {why}", device.name)) },
@@ -124,7 +124,7 @@ mod tests {
     /// Driver, what it says, MTU, mode, copy, asked: frame size, copy, a part of the note.
     #[test]
     fn frames_are_large_where_zero_copy_may_be_taken() {
-        use crate::xdp::Copy::{Auto, Copy as Copied, ZeroCopy};
+        use crate::xdp::CopyMode::{Auto, Copy as Copied, ZeroCopy};
         use Mode::{Generic, Native};
         let with = Some(XdpFeatures::from_bits(0b1011));
         let without = Some(XdpFeatures::from_bits(0b11));
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn generic_mode_has_no_zero_copy() {
-        let error = Sizing::choose(&device("igb", 1500), Mode::Generic, Copy::ZeroCopy, None, None);
+        let error = Sizing::choose(&device("igb", 1500), Mode::Generic, CopyMode::ZeroCopy, None, None);
         let text = error.expect_err("impossible").to_string();
         assert!(text.contains("eth0") && text.contains("--mode native"), "{text}");
     }

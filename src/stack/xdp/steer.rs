@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
-use crate::wire::owned::Owned;
+use crate::wire::owned::EndpointRange;
 
 /// What is owned at the addresses for which `prefix` is the longest of all entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl PortSet {
 /// One entry for each prefix of `rules`, and one for each address of `local` that a rule covers.
 ///
 /// A lookup sees only the longest prefix, so an entry holds the ports of every rule that covers it.
-pub fn flatten(rules: &[Owned], local: &[IpAddr]) -> Vec<Entry> {
+pub fn flatten(rules: &[EndpointRange], local: &[IpAddr]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     // Indices of the entries whose prefixes contain the one at hand, the longest last.
     let mut ancestors: Vec<usize> = Vec::new();
@@ -76,7 +76,7 @@ struct Node {
     ports: PortSet,
 }
 
-fn nodes(rules: &[Owned], local: &[IpAddr]) -> BTreeMap<IpNet, Node> {
+fn nodes(rules: &[EndpointRange], local: &[IpAddr]) -> BTreeMap<IpNet, Node> {
     let empty = || Node { is_rule: false, is_local: false, ports: PortSet::empty() };
     let mut nodes = BTreeMap::new();
     for rule in rules {
@@ -96,7 +96,7 @@ mod tests {
 
     /// Entries as (prefix, exclusive, owned ones of the ports asked for).
     fn flat(rules: &[&str], local: &[&str], ports: &[u16]) -> Vec<(String, bool, Vec<u16>)> {
-        let rules: Vec<Owned> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        let rules: Vec<EndpointRange> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
         let local: Vec<IpAddr> = local.iter().map(|address| address.parse().unwrap()).collect();
         let owns = |entry: &Entry, port: u16| entry.ports.0[usize::from(port / 64)] >> (port % 64) & 1 == 1;
         flatten(&rules, &local)
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn agrees_with_asking_every_rule() {
-        let rules: Vec<Owned> =
+        let rules: Vec<EndpointRange> =
             ["0.0.0.0/0:9", "10.0.0.0/8:1-100", "10.0.0.0/9:90-200", "10.0.0.128/25:300", "10.0.0.129:7"]
                 .iter()
                 .map(|rule| rule.parse().unwrap())

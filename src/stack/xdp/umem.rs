@@ -7,21 +7,21 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use super::{QueueConfig, config::KERNEL_HEADROOM, frame::Descriptor};
 
-/// Memory of equal frames, to be registered as a UMEM.
+/// A UMEM's memory: frames of equal size.
 ///
-/// Every method that takes a descriptor needs it checked by [`Memory::holds`] first, and the
+/// Every method that takes a descriptor needs it checked by [`Umem::holds`] first, and the
 /// frame owned by the caller: `Queue` keeps both.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct Umem {
     base: NonNull<u8>,
     frames: u32,
     frame_shift: u32,
 }
 
 // SAFETY: the mapping belongs to this value alone, and is reached through it only.
-unsafe impl Send for Memory {}
+unsafe impl Send for Umem {}
 
-impl Drop for Memory {
+impl Drop for Umem {
     fn drop(&mut self) {
         // SAFETY: the whole mapping that `new` made; slices of it borrow `self`. What the kernel
         // still uses it has pinned. Failure would leave the pages mapped, which does no harm.
@@ -29,9 +29,9 @@ impl Drop for Memory {
     }
 }
 
-impl Memory {
+impl Umem {
     /// Maps the memory, all of its pages present.
-    pub(super) fn new(config: &QueueConfig, hugepages: bool) -> io::Result<Memory> {
+    pub(super) fn new(config: &QueueConfig, hugepages: bool) -> io::Result<Umem> {
         let len = config.frames as usize * config.frame_size as usize;
         let len = NonZeroUsize::new(len).ok_or_else(invalid)?;
         let mut flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
@@ -39,7 +39,7 @@ impl Memory {
         // SAFETY: a new mapping at an address that the kernel chooses touches no other.
         let base = unsafe { mmap_anonymous(None, len, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags) }?;
         let frame_shift = config.frame_size.trailing_zeros();
-        Ok(Memory { base: base.cast(), frames: config.frames, frame_shift })
+        Ok(Umem { base: base.cast(), frames: config.frames, frame_shift })
     }
 
     pub(super) fn base(&self) -> NonNull<u8> {
@@ -116,8 +116,8 @@ mod tests {
     use super::*;
 
     /// Two frames of 2,048 bytes.
-    fn memory() -> Memory {
-        Memory::new(&QueueConfig { frames: 2, ..QueueConfig::new("eth0", 2, 0) }, false).expect("4 KiB")
+    fn memory() -> Umem {
+        Umem::new(&QueueConfig { frames: 2, ..QueueConfig::new("eth0", 2, 0) }, false).expect("4 KiB")
     }
 
     #[test]

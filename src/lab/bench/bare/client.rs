@@ -12,7 +12,7 @@ use super::tally::Tally;
 use super::template::Numbers;
 use super::{BareError, ClientReport, Pace, Port, PortOptions};
 use crate::bench::workload::Pattern;
-use handfast_stack::wire::{Flags, Mac, Owned, ethernet};
+use handfast_stack::wire::{EndpointRange, Flags, Mac, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
 
 /// How long frames wait for their batch to fill.
@@ -58,10 +58,12 @@ impl Client {
         let sources = Sources::new(options.source, options.peer).ok_or_else(|| {
             BareError::Argument(format!("{} and {} are two address families", options.source, options.peer))
         })?;
-        let source = Owned { prefix: options.source.trunc(), ports: 1024..=u16::MAX };
+        let source = EndpointRange { prefix: options.source.trunc(), ports: 1024..=u16::MAX };
         // What is reflected comes back to the peer's address.
-        let peer =
-            Owned { prefix: options.peer.ip().into(), ports: options.peer.port()..=options.peer.port() };
+        let peer = EndpointRange {
+            prefix: options.peer.ip().into(),
+            ports: options.peer.port()..=options.peer.port(),
+        };
         let port = Port::open(&options.port, &[source, peer])?;
         let from = port
             .device
@@ -116,7 +118,7 @@ impl Client {
 }
 
 fn flush(queues: &mut [Queue]) -> Result<(), BareError> {
-    queues.iter_mut().try_for_each(Queue::flush).map_err(BareError::Fault)
+    queues.iter_mut().try_for_each(Queue::flush).map_err(BareError::DeviceError)
 }
 
 /// The client's part of a run.

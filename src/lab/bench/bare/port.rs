@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use handfast_stack::wire::Owned;
+use handfast_stack::wire::EndpointRange;
 use handfast_stack::xdp::{
-    Copy, Device, Fault, MAX_BATCH, Mode, Network, Preference, Program, ProgramError, Queue, QueueConfig,
-    XdpError, inspect, sizing::Sizing,
+    CopyMode, Device, DeviceError, MAX_BATCH, Mode, Network, Preference, Program, ProgramError, Queue,
+    QueueConfig, XdpError, inspect, sizing::Sizing,
 };
 
 /// Why a bare program cannot start, or ended.
@@ -19,7 +19,7 @@ pub enum BareError {
     #[error(transparent)]
     Program(#[from] ProgramError),
     #[error(transparent)]
-    Fault(#[from] Fault),
+    DeviceError(#[from] DeviceError),
     #[error("{0} is not a veth inside a network namespace; --i-know if you do")]
     RealNetwork(String),
     #[error("cannot run on core {0}")]
@@ -85,13 +85,13 @@ pub struct Port {
 
 impl Port {
     /// Opens it, and pins this thread.
-    pub fn open(options: &PortOptions, rules: &[Owned]) -> Result<Port, BareError> {
+    pub fn open(options: &PortOptions, rules: &[EndpointRange]) -> Result<Port, BareError> {
         let (device, mode) = options.device()?;
         let mut program = Program::load(rules, &Network::read()?.local())?;
         let mut queues = Vec::new();
         for number in 0..device.rx_queues {
             let mut config = QueueConfig::new(&device.name, device.index, number);
-            let copy = if options.copy { Copy::Copy } else { Copy::Auto };
+            let copy = if options.copy { CopyMode::Copy } else { CopyMode::Auto };
             let sizing = Sizing::choose(&device, mode, copy, None, inspect::features(device.index))?;
             (config.copy, config.frame_size) = (sizing.copy, sizing.frame_size);
             device.check(config.frame_size)?;

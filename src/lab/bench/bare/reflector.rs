@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{BareError, Pace, Port, PortOptions, PortReport};
-use handfast_stack::wire::{Owned, ethernet};
+use handfast_stack::wire::{EndpointRange, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
 
 /// What a [`Reflector`] does.
 #[derive(Clone, Debug)]
 pub struct ReflectorOptions {
     pub port: PortOptions,
-    pub own: Vec<Owned>,
+    pub own: Vec<EndpointRange>,
     /// Swap IPv4 addresses and ports as well.
     pub swap_ip: bool,
     /// Send nothing back.

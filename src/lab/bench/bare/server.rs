@@ -8,7 +8,7 @@ use super::heard::Heard;
 use super::play::{Kind, Templates, served};
 use super::{BareError, Pace, Port, PortOptions, PortReport};
 use crate::bench::workload::Pattern;
-use handfast_stack::wire::{Flags, Owned, ethernet};
+use handfast_stack::wire::{EndpointRange, Flags, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
 
 /// What a [`Server`] answers.
@@ -16,7 +16,7 @@ use handfast_stack::xdp::{Frame, Queue};
 pub struct ServerOptions {
     pub port: PortOptions,
     /// Where: one address family.
-    pub own: Owned,
+    pub own: EndpointRange,
     pub pattern: Pattern,
     /// `None`: until told to stop.
     pub duration: Option<Duration>,

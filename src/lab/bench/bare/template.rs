@@ -1,7 +1,7 @@
-use handfast_stack::wire::checksum::Sum;
+use handfast_stack::wire::checksum::Checksum;
 use handfast_stack::wire::ethernet::HEADER_LEN as LINK;
 use handfast_stack::wire::{
-    Emit, Flags, FlowKey4, FlowKey6, Mac, Options, PacketKey, Seq, Timestamps, write_segment,
+    Flags, FlowKey4, FlowKey6, Mac, Options, PacketKey, Seq, Timestamps, TxSegment, write_segment,
 };
 
 /// Octets of the largest frame sent.
@@ -45,7 +45,7 @@ impl Template {
             window_scale: (syn && timestamps).then_some(7),
             timestamps: timestamps.then_some(Timestamps { value: TIME, echo: 0 }),
         };
-        let emit = Emit { seq: Seq(0), ack: Seq(0), flags, window: 64_240, options };
+        let emit = TxSegment { seq: Seq(0), ack: Seq(0), flags, window: 64_240, options };
         let mut frame = [0; ROOM];
         frame[..6].copy_from_slice(&link.0);
         frame[6..12].copy_from_slice(&link.1);
@@ -92,7 +92,7 @@ impl Template {
         frame[tcp..tcp + 4].copy_from_slice(&flow.ports);
         frame[tcp + 4..tcp + 8].copy_from_slice(&numbers.seq.to_be_bytes());
         frame[tcp + 8..tcp + 12].copy_from_slice(&numbers.ack.to_be_bytes());
-        let addresses = Sum::default().add_bytes(addresses);
+        let addresses = Checksum::default().add_bytes(addresses);
         if !self.ipv6 {
             finish(frame, LINK + 10, addresses);
         }
@@ -110,7 +110,7 @@ const TIME: u32 = 1_000;
 
 /// Adds `more` to the words that the checksum at `at` covers (RFC 1624).
 #[inline]
-fn finish(frame: &mut [u8], at: usize, more: Sum) {
+fn finish(frame: &mut [u8], at: usize, more: Checksum) {
     let before = u16::from_be_bytes([frame[at], frame[at + 1]]);
     frame[at..at + 2].copy_from_slice(&more.add_u16(!before).finish().to_be_bytes());
 }
@@ -124,10 +124,10 @@ pub(super) fn tcp_at(ipv6: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use handfast_stack::wire::{Packet, Policy, parse};
+    use handfast_stack::wire::{Packet, ParseConfig, parse};
 
-    fn policy() -> Policy {
-        Policy::default()
+    fn policy() -> ParseConfig {
+        ParseConfig::default()
     }
 
     #[test]

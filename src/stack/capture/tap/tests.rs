@@ -74,15 +74,15 @@ impl Bench {
     }
 }
 
-fn word(octets: &[u8], at: usize) -> u32 {
-    u32::from_ne_bytes(octets[at..at + 4].try_into().unwrap())
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
 #[test]
 fn a_frame_is_written_with_its_interface_time_and_direction() {
     let mut bench = bench(4096, None);
     bench.now.set(0x0001_0000_0002);
-    bench.batch(Direction::Out, &[b"a frame of 21 octets."], 1);
+    bench.batch(Direction::Out, &[b"a frame of 21 letters"], 1);
     let Blocks(block, number) = bench.written();
     assert_eq!((block.len(), number), (44 + 24, 1));
     let words = [6, 68, 3, 1, 0x0000_0002, 21, 21].map(u32::to_ne_bytes).concat();
@@ -91,7 +91,7 @@ fn a_frame_is_written_with_its_interface_time_and_direction() {
         &block[..28],
         [&words[..12], &[0x1_u32, 0x2].map(u32::to_ne_bytes).concat(), &words[20..]].concat()
     );
-    assert_eq!(&block[28..52], b"a frame of 21 octets.\0\0\0");
+    assert_eq!(&block[28..52], b"a frame of 21 letters\0\0\0");
     assert_eq!((word(&block, 56), word(&block, 60), word(&block, 64)), (2, 0, 68), "flags, end, length");
 }
 
@@ -172,7 +172,7 @@ fn the_largest_frame_fits_the_room_of_a_block() {
     let mut bench = bench(1 << 16, None);
     let room = bench.tap.block.capacity();
     bench.tap.lost = 1;
-    bench.batch(Direction::In, &[&[7; 2 * MOST_OCTETS]], 1);
+    bench.batch(Direction::In, &[&[7; 2 * MOST_BYTES]], 1);
     assert_eq!((bench.tap.block.capacity(), bench.written().1), (room, 1));
-    assert_eq!(bench.tap.block.len(), MOST_OCTETS + OVERHEAD - 4);
+    assert_eq!(bench.tap.block.len(), MOST_BYTES + OVERHEAD - 4);
 }

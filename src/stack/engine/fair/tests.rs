@@ -30,13 +30,13 @@ fn scattered(number: u64) -> u32 {
 fn beside(
     flood: impl Fn(u64) -> IpAddr,
     kind: usize,
-    mut take: impl FnMut(usize, IpAddr, Now) -> bool,
+    mut take: impl FnMut(usize, IpAddr, Time) -> bool,
 ) -> (f64, f64) {
     let (mut heard, mut answered) = (0, 0u64);
     let every = FLOOD / HONEST;
     // The first second empties what a quiet time has left.
     for number in 0..u64::from(FLOOD) * (SECONDS + 1) {
-        let now = Now { micros: 1_000_000_000 + number * 1_000_000 / u64::from(FLOOD) };
+        let now = Time { micros: 1_000_000_000 + number * 1_000_000 / u64::from(FLOOD) };
         let counts = number >= u64::from(FLOOD);
         let round = number / u64::from(every);
         // At any moment between two refills.
@@ -95,7 +95,7 @@ fn alone(rate: u32, kinds_asked: &[usize]) -> Vec<usize> {
     let mut limit = FairLimit::<2>::new(rate, KEY);
     let mut second = |from: u64| {
         let asks = (0..1000u64).flat_map(|ms| kinds_asked.iter().map(move |kind| (*kind, ms)));
-        asks.filter(|(kind, ms)| limit.take(*kind, honest(1), Now::from_millis(from + ms))).count()
+        asks.filter(|(kind, ms)| limit.take(*kind, honest(1), Time::from_millis(from + ms))).count()
     };
     (1..=6).map(|number| second(number * 10_000)).collect()
 }
@@ -130,7 +130,7 @@ fn senders_are_distinguished_by_their_prefix() {
     ];
     for (what, greedy, other, passes) in rows {
         let mut limit = FairLimit::<1>::new(100, KEY);
-        let now = Now::from_millis(10_000);
+        let now = Time::from_millis(10_000);
         let spent = (0..1000).filter(|_| limit.take(0, greedy, now)).count();
         assert!(spent < 100, "{what}: {spent}");
         assert_eq!(limit.take(0, other, now), passes, "{what}");
@@ -142,7 +142,7 @@ fn senders_are_distinguished_by_their_prefix() {
 fn windows_end() {
     let mut limit = FairLimit::<1>::new(100, KEY);
     for hours in 0..40 {
-        let now = Now::from_millis(10_000 + hours * 3_600_000);
+        let now = Time::from_millis(10_000 + hours * 3_600_000);
         let got = (0..1000).filter(|_| limit.take(0, honest(1), now)).count();
         assert!((40..=100).contains(&got), "after {hours} hours: {got}");
     }

@@ -1,19 +1,19 @@
 use super::*;
-use crate::tcp::Accept;
+use crate::tcp::DataResult;
 
-fn book(texts: &[&str]) -> (Book, Arc<Rules>) {
-    Book::new(texts.iter().map(|text| text.parse().unwrap()), Fault::default()).unwrap()
+fn book(texts: &[&str]) -> (ListenerRegistry, Arc<ListenerSet>) {
+    ListenerRegistry::new(texts.iter().map(|text| text.parse().unwrap()), FaultInjection::default()).unwrap()
 }
 
-fn wanted(rules: &[(&str, bool)]) -> Vec<(Owned, bool)> {
+fn wanted(rules: &[(&str, bool)]) -> Vec<(EndpointRange, bool)> {
     rules.iter().map(|(text, as_before)| (text.parse().unwrap(), *as_before)).collect()
 }
 
-fn change(book: &Book, rules: &[(&str, bool)]) -> Result<Plan, RulesError> {
-    book.change(&wanted(rules), Fault::default())
+fn change(book: &ListenerRegistry, rules: &[(&str, bool)]) -> Result<ListenerUpdate, RulesError> {
+    book.change(&wanted(rules), FaultInjection::default())
 }
 
-fn number(rules: &Rules, at: &str) -> Option<u16> {
+fn number(rules: &ListenerSet, at: &str) -> Option<u16> {
     rules.lookup(at.parse().unwrap()).map(|id| id.0)
 }
 
@@ -58,33 +58,35 @@ fn what_is_to_stay_must_be_there() {
 
 #[test]
 fn numbers_run_out_only_while_given_up_rules_have_connections() {
-    let rule =
-        |third: u8, n: u16| -> Owned { format!("10.{third}.{}.{}:80", n >> 8, n & 255).parse().unwrap() };
-    let (first, _) = Book::new((0..40_000).map(|n| rule(0, n)), Fault::default()).unwrap();
+    let rule = |third: u8, n: u16| -> EndpointRange {
+        format!("10.{third}.{}.{}:80", n >> 8, n & 255).parse().unwrap()
+    };
+    let (first, _) =
+        ListenerRegistry::new((0..40_000).map(|n| rule(0, n)), FaultInjection::default()).unwrap();
     let second: Vec<_> = (0..40_000).map(|n| (rule(1, n), false)).collect();
-    let refused = first.change(&second, Fault::default()).err().unwrap();
+    let refused = first.change(&second, FaultInjection::default()).err().unwrap();
     assert_eq!(refused, RulesError::NoNumber { leaving: 0 });
-    let none = first.change(&[], Fault::default()).unwrap().book;
-    let refused = none.change(&second, Fault::default()).err().unwrap();
+    let none = first.change(&[], FaultInjection::default()).unwrap().book;
+    let refused = none.change(&second, FaultInjection::default()).err().unwrap();
     assert!(refused.to_string().contains("40000 given up ones still have connections"), "{refused}");
     let free = none.forget(&vec![false; 40_000]).unwrap().book;
-    assert!(free.change(&second, Fault::default()).is_ok());
+    assert!(free.change(&second, FaultInjection::default()).is_ok());
 }
 
 /// Tells itself from others by its window.
 struct Marked(u16);
 
-impl User for Marked {
+impl ConnectionHandler for Marked {
     fn window(&self) -> u16 {
         self.0
     }
 
-    fn data(&mut self, _: &mut crate::tcp::Handle<'_>, _: &[u8]) -> Accept {
-        Accept::Taken
+    fn on_data(&mut self, _: &mut crate::tcp::Connection<'_>, _: &[u8]) -> DataResult {
+        DataResult::Taken
     }
 }
 
-fn marked(mark: u16) -> Box<dyn User> {
+fn marked(mark: u16) -> Box<dyn ConnectionHandler> {
     Box::new(Marked(mark))
 }
 
@@ -95,7 +97,8 @@ fn users_that_stay_go_over_and_the_others_come_back_to_be_freed() {
     let plan = change(&first, &[("10.0.0.1:82", true), ("10.0.0.1:83", false)]).unwrap();
     let mut given = plan.for_core(|place| marked(100 + place as u16));
     given.trade(&mut rules, &mut users);
-    let marks = |users: &[Box<dyn User>]| users.iter().map(|user| user.window()).collect::<Vec<_>>();
+    let marks =
+        |users: &[Box<dyn ConnectionHandler>]| users.iter().map(|user| user.window()).collect::<Vec<_>>();
     assert_eq!(marks(&users), [10, 11, 12, 101]);
     assert_eq!(number(&rules, "10.0.0.1:83"), Some(3));
     assert_eq!(number(&given.rules, "10.0.0.1:80"), Some(0), "the old rules");

@@ -3,21 +3,21 @@ use crate::xdp::Mode;
 
 /// What is really active, on every device, after all fall-backs.
 #[derive(Clone, Debug)]
-pub struct Active {
-    pub devices: Vec<ActiveDevice>,
+pub struct Effective {
+    pub devices: Vec<EffectiveDevice>,
     pub cpus: Vec<usize>,
     pub polling: Polling,
     pub priority: Priority,
     pub max_connections: u32,
-    /// Octets of address space for the tables of both families; resident follows use.
+    /// Bytes of address space for the tables of both families; resident follows use.
     pub table_bytes: usize,
     /// What was asked for and could not be had, and what it does to others; one sentence each.
     pub notes: Vec<String>,
 }
 
-/// One device of [`Active`].
+/// One device of [`Effective`].
 #[derive(Clone, Debug)]
-pub struct ActiveDevice {
+pub struct EffectiveDevice {
     pub name: String,
     pub driver: String,
     pub mode: Mode,

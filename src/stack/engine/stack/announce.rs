@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::wire::{Owned, ipv4, ipv6};
+use crate::wire::{EndpointRange, ipv4, ipv6};
 
 /// Of one prefix: the first ones.
 const OF_A_PREFIX: usize = 256;
@@ -21,7 +21,11 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// The addresses that are ours alone and worth announcing. `local`: the machine's own. `links`: the
 /// prefixes on the links; of one that is taken whole nothing is announced, since its hosts have
 /// addresses there.
-pub(super) fn candidates(owned: &[Owned], local: &BTreeSet<IpAddr>, links: &[IpNet]) -> BTreeSet<IpAddr> {
+pub(super) fn candidates(
+    owned: &[EndpointRange],
+    local: &BTreeSet<IpAddr>,
+    links: &[IpNet],
+) -> BTreeSet<IpAddr> {
     let v4 = |link: &IpNet| match link {
         IpNet::V4(link) => Some(*link),
         IpNet::V6(_) => None,
@@ -105,12 +109,12 @@ impl Schedule {
         }
     }
 
-    /// Ends what is still to come of a device.
+    /// FourTuple what is still to come of a device.
     pub(super) fn forget(&mut self, device: usize) {
         self.rounds.retain(|round| round.device != device);
     }
 
-    /// Ends what is still to come of addresses that are not to be announced any more.
+    /// FourTuple what is still to come of addresses that are not to be announced any more.
     pub(super) fn retain(&mut self, wanted: &BTreeSet<IpAddr>) {
         for round in &mut self.rounds {
             round.left.retain(|address| wanted.contains(address));

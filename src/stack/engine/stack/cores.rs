@@ -4,24 +4,24 @@ use std::time::Instant;
 use nix::sys::eventfd::EventFd;
 
 use super::devices::OpenDevice;
-use super::{Active, Options, StartError, Watch};
+use super::{Effective, Options, StartError, Watch};
 use crate::engine::core::{Core, Secrets, Shared, servers};
 use crate::engine::describe::Tables;
-use crate::engine::orders::Orders;
-use crate::engine::rules::Rules;
+use crate::engine::orders::CommandQueue;
+use crate::engine::rules::ListenerSet;
 use crate::engine::runner::{Asked, Runner, now, wake_event, waker};
 use crate::engine::{ForwardQueue, Worker};
 use crate::observe::CoreCounters;
-use crate::table::{Part, table};
+use crate::table::{Shard, table};
 use crate::tcp::{Config, Cookies, Tcb};
-use crate::wire::{FlowKey4, FlowKey6, Policy};
+use crate::wire::{FlowKey4, FlowKey6, ParseConfig};
 use crate::xdp::Queue;
 
 /// What a running or finished stack can be asked.
 pub(super) struct State {
     pub(super) watch: Watch,
     pub(super) wakes: Vec<Arc<EventFd>>,
-    pub(super) orders: Vec<Arc<Orders>>,
+    pub(super) orders: Vec<Arc<CommandQueue>>,
     pub(super) tables: Option<Box<Tables>>,
     pub(super) asked: Arc<Asked>,
 }
@@ -53,17 +53,17 @@ fn announce(options: &Options, devices: &[OpenDevice]) -> Config {
 /// One runner per core, around its queues; they share one table, one set of secrets.
 pub(super) fn start_cores(
     options: Options,
-    rules: Arc<Rules>,
-    policies: Vec<Policy>,
+    rules: Arc<ListenerSet>,
+    policies: Vec<ParseConfig>,
     devices: &[OpenDevice],
     ports: Vec<Vec<(Queue, usize)>>,
-    active: &mut Active,
+    active: &mut Effective,
 ) -> Result<(Vec<Runner>, State), StartError> {
     let cores = ports.len();
     let secrets = Secrets::random().map_err(StartError::Randomness)?;
     let per_core = options.max_connections.div_ceil(cores as u32);
-    let v4: Vec<Part<FlowKey4, Tcb>> = table(cores, per_core)?;
-    let v6: Vec<Part<FlowKey6, Tcb>> = table(cores, per_core)?;
+    let v4: Vec<Shard<FlowKey4, Tcb>> = table(cores, per_core)?;
+    let v6: Vec<Shard<FlowKey6, Tcb>> = table(cores, per_core)?;
     if options.prefault {
         v4.first().map_or(Ok(()), |part| part.populate()).map_err(StartError::Prefault)?;
         v6.first().map_or(Ok(()), |part| part.populate()).map_err(StartError::Prefault)?;
@@ -93,7 +93,7 @@ pub(super) fn start_cores(
     let wakes = (0..cores).map(|_| wake_event().map(Arc::new)).collect::<nix::Result<Vec<_>>>();
     let wakes = wakes.map_err(|errno| StartError::Thread(errno.into()))?;
     let counters: Vec<Arc<CoreCounters>> = (0..cores).map(|_| Arc::default()).collect();
-    let orders: Vec<_> = wakes.iter().cloned().map(|wake| Orders::new(waker(wake))).collect();
+    let orders: Vec<_> = wakes.iter().cloned().map(|wake| CommandQueue::new(waker(wake))).collect();
     let watch = Watch::new(counters.clone(), &ports, devices);
     let epoch = Instant::now();
     let parts = v4.into_iter().zip(v6).zip(ports);

@@ -3,10 +3,12 @@ use std::os::fd::AsFd;
 
 use ipnet::IpNet;
 
-use super::{Active, ActiveDevice, Options, StartError, notes};
-use crate::wire::{Owned, Policy};
+use super::{Effective, EffectiveDevice, Options, StartError, notes};
+use crate::wire::{EndpointRange, ParseConfig};
 use crate::xdp::sizing::{FRAME_SIZES, Sizing};
-use crate::xdp::{Copy, Device, Mode, Network, Opened, Preference, Program, Queue, QueueConfig, inspect};
+use crate::xdp::{
+    CopyMode, Device, EffectiveConfig, Mode, Network, Preference, Program, Queue, QueueConfig, inspect,
+};
 
 /// An interface with the steering program on it, for as long as this lives.
 pub(super) struct OpenDevice {
@@ -20,23 +22,23 @@ pub(super) fn open_device(
     options: &Options,
     device: Device,
     local: &[IpAddr],
-    active: &mut Active,
+    active: &mut Effective,
 ) -> Result<(OpenDevice, Vec<Queue>), StartError> {
     let [.., largest] = FRAME_SIZES;
     device.check(options.frame_size.unwrap_or(largest))?;
     let listened = options.listen.iter().map(|(owned, _)| owned);
-    let owned: Vec<Owned> = listened.chain(&options.owned).cloned().collect();
+    let owned: Vec<EndpointRange> = listened.chain(&options.owned).cloned().collect();
     let mut program = Program::load(&owned, local)?;
     let started = start(options, &mut program, &device, active)?;
     active.notes.extend(notes::whole_links(&device.name, &owned, &device.addresses));
     active.notes.extend(notes::hidden_tags(&device.name));
-    let (queues, opened): (Vec<Queue>, Vec<Opened>) = started.queues.into_iter().unzip();
+    let (queues, opened): (Vec<Queue>, Vec<EffectiveConfig>) = started.queues.into_iter().unzip();
     for note in opened.iter().flat_map(|opened| &opened.notes) {
         if !active.notes.contains(note) {
             active.notes.push(note.clone());
         }
     }
-    active.devices.push(ActiveDevice {
+    active.devices.push(EffectiveDevice {
         name: device.name.clone(),
         driver: device.driver.clone().unwrap_or_else(|| "unknown driver".to_owned()),
         mode: started.mode,
@@ -59,7 +61,7 @@ pub(super) fn open_device(
 struct Started {
     mode: Mode,
     config: QueueConfig,
-    queues: Vec<(Queue, Opened)>,
+    queues: Vec<(Queue, EffectiveConfig)>,
 }
 
 /// In the mode asked for; or in the one that suits the driver, and if that fails in the other.
@@ -67,13 +69,13 @@ fn start(
     options: &Options,
     program: &mut Program,
     device: &Device,
-    active: &mut Active,
+    active: &mut Effective,
 ) -> Result<Started, StartError> {
     let mut start = |mode, notes: &mut Vec<String>| in_mode(options, program, device, mode, notes);
     if let Some(mode) = options.mode {
         return start(mode, &mut active.notes);
     }
-    if options.copy == Copy::ZeroCopy {
+    if options.copy == CopyMode::ZeroCopy {
         // Generic mode has none.
         return start(Mode::Native, &mut active.notes);
     }
@@ -133,13 +135,13 @@ impl Given {
     }
 
     /// What the parser needs to know of an interface.
-    pub(super) fn policy(&self, network: &Network, index: u32) -> Policy {
+    pub(super) fn policy(&self, network: &Network, index: u32) -> ParseConfig {
         let links = if self.subnets.is_empty() { links(network, index) } else { self.subnets.clone() };
         let v4 = |net: IpNet| match net {
             IpNet::V4(net) => Some(net.trunc()),
             IpNet::V6(_) => None,
         };
-        Policy {
+        ParseConfig {
             mac: network.mac_of(index),
             subnets: links.into_iter().filter_map(v4).collect(),
             accept_partial_checksum: self.accept_partial_checksum,

@@ -20,9 +20,9 @@ use super::announce::{Schedule, candidates};
 use super::devices::{Given, OpenDevice, links};
 use super::listening::Listening;
 use super::watch::Names;
-use crate::engine::orders::Orders;
+use crate::engine::orders::CommandQueue;
 use crate::engine::runner::wake_event;
-use crate::wire::Policy;
+use crate::wire::ParseConfig;
 use crate::xdp::{Changes, Network};
 use conflicts::Conflicts;
 
@@ -36,14 +36,14 @@ pub(super) struct Followed {
     pub(super) changes: Changes,
     pub(super) devices: Arc<[OpenDevice]>,
     pub(super) listening: Arc<Listening>,
-    pub(super) orders: Vec<Arc<Orders>>,
+    pub(super) orders: Vec<Arc<CommandQueue>>,
     /// By device: the core of its first queue, which announces.
     pub(super) speakers: Vec<usize>,
     pub(super) given: Given,
     /// As the stack was opened with.
     pub(super) network: Network,
     /// By device: what the cores have.
-    pub(super) policies: Vec<Policy>,
+    pub(super) policies: Vec<ParseConfig>,
     pub(super) names: Names,
 }
 
@@ -82,7 +82,7 @@ impl Follower {
         std::mem::take(&mut *self.news.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Ends it: it holds the steering programs.
+    /// FourTuple it: it holds the steering programs.
     pub(super) fn stop(&mut self) {
         // It fails only when the count is at its limit: then it is readable anyway.
         let _ = self.stop.write(1);

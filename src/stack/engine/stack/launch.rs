@@ -11,10 +11,10 @@ use crate::engine::Worker;
 use crate::engine::priority::Priority;
 use crate::engine::privileges::{drop_bounding_set, drop_privileges};
 use crate::engine::runner::Runner;
-use crate::xdp::{Fault, Queue};
+use crate::xdp::{DeviceError, Queue};
 
 /// One core at work.
-pub(super) type CoreThread = JoinHandle<(Worker<Queue>, Option<Fault>)>;
+pub(super) type CoreThread = JoinHandle<(Worker<Queue>, Option<DeviceError>)>;
 
 /// The thread that waits. It ends when it is dropped, too.
 pub(super) struct Launcher {

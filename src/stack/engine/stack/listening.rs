@@ -19,9 +19,9 @@ use ipnet::IpNet;
 use super::devices::OpenDevice;
 use super::{Running, ServiceFactory};
 use crate::engine::describe::Tables;
-use crate::engine::rules::{Book, Change, Numbered, RulesError};
-use crate::engine::{Fault, Refused};
-use crate::wire::{FlowKey, Owned};
+use crate::engine::rules::{CoreUpdate, ListenerInfo, ListenerRegistry, RulesError};
+use crate::engine::{CommandQueueFull, FaultInjection};
+use crate::wire::{EndpointRange, FlowKey};
 use crate::xdp::ProgramError;
 
 /// How long the cores may take: a poll is far shorter, but the machine may be busy with others.
@@ -31,9 +31,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// What of the listeners is nothing to the cores.
 pub(super) struct Listening {
-    book: Mutex<Book>,
+    book: Mutex<ListenerRegistry>,
     /// Ours without a listener.
-    sources: Vec<Owned>,
+    sources: Vec<EndpointRange>,
     devices: Arc<[OpenDevice]>,
     /// The machine's own addresses: there the kernel keeps the ports that no rule takes.
     local: Mutex<Vec<IpAddr>>,
@@ -42,11 +42,11 @@ pub(super) struct Listening {
 }
 
 /// Who answers at some addresses and ports from now on.
-pub enum Answer {
+pub enum ListenChange {
     /// Who does now: at exactly these addresses and ports.
-    AsBefore,
+    Keep,
     /// Another service. Connections there are go on with theirs.
-    With(ServiceFactory),
+    Replace(ServiceFactory),
 }
 
 /// Why there are no other listeners.
@@ -57,15 +57,15 @@ pub enum ListenError {
     #[error("{interface}: {source}")]
     Steering { interface: String, source: ProgramError },
     #[error(transparent)]
-    Refused(#[from] Refused),
+    CommandQueueFull(#[from] CommandQueueFull),
     #[error("{missing} cores have not taken the listeners within {} s; they will when they get to run", PATIENCE.as_secs())]
     Slow { missing: usize },
 }
 
 impl Listening {
     pub(super) fn new(
-        book: Book,
-        sources: Vec<Owned>,
+        book: ListenerRegistry,
+        sources: Vec<EndpointRange>,
         devices: Arc<[OpenDevice]>,
         local: Vec<IpAddr>,
     ) -> Listening {
@@ -95,7 +95,7 @@ impl Listening {
     }
 
     /// Everything that steering brings, in the order of the rules.
-    pub(super) fn owned(&self) -> Vec<Owned> {
+    pub(super) fn owned(&self) -> Vec<EndpointRange> {
         self.book().owned().chain(&self.sources).cloned().collect()
     }
 
@@ -105,13 +105,13 @@ impl Listening {
     }
 
     /// What is owned from now on.
-    fn set_book(&self, mut book: MutexGuard<'_, Book>, changed: Book) {
+    fn set_book(&self, mut book: MutexGuard<'_, ListenerRegistry>, changed: ListenerRegistry) {
         *book = changed;
         // A reader of the number takes the lock to see the book.
         self.changes.fetch_add(1, Relaxed);
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, ListenerRegistry> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -120,8 +120,8 @@ impl Listening {
     }
 
     /// On every device or, if one fails, on none.
-    fn steer(&self, before: &Book, after: &Book) -> Result<(), ListenError> {
-        let rules = |book: &Book| book.owned().chain(&self.sources).cloned().collect::<Vec<_>>();
+    fn steer(&self, before: &ListenerRegistry, after: &ListenerRegistry) -> Result<(), ListenError> {
+        let rules = |book: &ListenerRegistry| book.owned().chain(&self.sources).cloned().collect::<Vec<_>>();
         let (after, local) = (rules(after), self.local().clone());
         for (number, open) in self.devices.iter().enumerate() {
             if let Err(source) = open.program.replace_rules(&after, &local) {
@@ -144,15 +144,19 @@ impl Running {
     /// Needs no capability (Linux 5.19 or newer). From any thread, one change at a time.
     ///
     /// # Errors
-    /// [`ListenError`]; `Rules` and `Steering` leave everything as it was.
-    pub fn listen(&self, wanted: Vec<(Owned, Answer)>, fault: Fault) -> Result<(), ListenError> {
+    /// [`ListenError`]; `ListenerSet` and `Steering` leave everything as it was.
+    pub fn listen(
+        &self,
+        wanted: Vec<(EndpointRange, ListenChange)>,
+        fault: FaultInjection,
+    ) -> Result<(), ListenError> {
         let book = self.listening.book();
-        let is_before = |answer: &Answer| matches!(answer, Answer::AsBefore);
+        let is_before = |answer: &ListenChange| matches!(answer, ListenChange::Keep);
         let asked: Vec<_> = wanted.iter().map(|(owned, answer)| (owned.clone(), is_before(answer))).collect();
         let plan = book.change(&asked, fault)?;
         let change = || {
             plan.for_core(|place| match wanted.get(place) {
-                Some((_, Answer::With(factory))) => factory(),
+                Some((_, ListenChange::Replace(factory))) => factory(),
                 _ => unreachable!("a rule that begins comes with its service"),
             })
         };
@@ -169,7 +173,7 @@ impl Running {
     /// [`ListenError`].
     pub fn release(&self) -> Result<usize, ListenError> {
         let book = self.listening.book();
-        let leaving: Vec<&Owned> = book.leaving().collect();
+        let leaving: Vec<&EndpointRange> = book.leaving().collect();
         if leaving.is_empty() {
             return Ok(0);
         }
@@ -185,18 +189,18 @@ impl Running {
 
     /// What is owned, by the number that its connections have: also what was given up and may still
     /// have some.
-    pub fn listeners(&self) -> Vec<Numbered> {
+    pub fn listeners(&self) -> Vec<ListenerInfo> {
         self.listening.book().numbered().collect()
     }
 
-    /// Rules that were given up and may still have connections.
+    /// ListenerSet that were given up and may still have connections.
     pub fn leaving(&self) -> usize {
         self.listening.book().leaving().count()
     }
 
     /// To every core, and waits until all have it. What was given out is taken, sooner or later, so
     /// there is no way back from here.
-    fn hand_out(&self, change: impl Fn() -> Change) -> Result<(), ListenError> {
+    fn hand_out(&self, change: impl Fn() -> CoreUpdate) -> Result<(), ListenError> {
         let (sender, done) = sync_channel(self.cores());
         for core in 0..self.cores() {
             self.hand_to(core, &change, &sender)?;
@@ -214,8 +218,8 @@ impl Running {
     fn hand_to(
         &self,
         core: usize,
-        change: impl Fn() -> Change,
-        done: &SyncSender<Change>,
+        change: impl Fn() -> CoreUpdate,
+        done: &SyncSender<CoreUpdate>,
     ) -> Result<(), ListenError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -235,7 +239,7 @@ impl Running {
 }
 
 /// Which of the rules some connection's local end lies in.
-fn in_use(rules: &[&Owned], tables: Option<&Tables>) -> Vec<bool> {
+fn in_use(rules: &[&EndpointRange], tables: Option<&Tables>) -> Vec<bool> {
     let mut finder = Finder::new(rules);
     if let Some(tables) = tables {
         tables.v4.for_each_key(|key, _| finder.note(key.local()));
@@ -244,16 +248,16 @@ fn in_use(rules: &[&Owned], tables: Option<&Tables>) -> Vec<bool> {
     finder.in_use
 }
 
-/// Rules by prefix: there may be thousands, and millions of connections.
+/// ListenerSet by prefix: there may be thousands, and millions of connections.
 struct Finder<'a> {
-    rules: &'a [&'a Owned],
+    rules: &'a [&'a EndpointRange],
     by_prefix: BTreeMap<IpNet, Vec<usize>>,
     lengths: BTreeSet<u8>,
     in_use: Vec<bool>,
 }
 
 impl<'a> Finder<'a> {
-    fn new(rules: &'a [&'a Owned]) -> Finder<'a> {
+    fn new(rules: &'a [&'a EndpointRange]) -> Finder<'a> {
         let mut by_prefix: BTreeMap<IpNet, Vec<usize>> = BTreeMap::new();
         for (index, rule) in rules.iter().enumerate() {
             by_prefix.entry(rule.prefix).or_default().push(index);
@@ -280,8 +284,8 @@ mod tests {
     #[test]
     fn a_rule_is_in_use_by_connections_to_its_addresses_and_ports() {
         let texts = ["10.0.0.0/24:80-90", "10.0.0.7:443", "10.0.0.0/24:22", "[2001:db8::]/64:80"];
-        let rules: Vec<Owned> = texts.iter().map(|text| text.parse().unwrap()).collect();
-        let rules: Vec<&Owned> = rules.iter().collect();
+        let rules: Vec<EndpointRange> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        let rules: Vec<&EndpointRange> = rules.iter().collect();
         for (local, wanted) in [
             ("10.0.0.7:80", [true, false, false, false]),
             ("10.0.0.7:443", [false, true, false, false]),

@@ -23,14 +23,14 @@ mod watch;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use active::{Active, ActiveDevice};
-pub use listening::{Answer, ListenError};
+pub use active::{Effective, EffectiveDevice};
+pub use listening::{ListenChange, ListenError};
 pub use options::{Options, ServiceFactory, StartError};
 pub use running::{Finished, RunError, Running};
 pub use watch::Watch;
 
 use super::Polling;
-use super::rules::Book;
+use super::rules::ListenerRegistry;
 use super::runner::Runner;
 use crate::capture::{Begun, Capture};
 use crate::xdp::{Changes, Device, Network, Queue};
@@ -50,7 +50,7 @@ pub struct Stack {
     listening: Arc<Listening>,
     follow: Follow,
     /// What is really active.
-    pub active: Active,
+    pub active: Effective,
 }
 
 impl Stack {
@@ -68,7 +68,7 @@ impl Stack {
             _ => {}
         }
         let listen = options.listen.iter().map(|(owned, _)| owned.clone());
-        let (book, rules) = Book::new(listen, options.fault)?;
+        let (book, rules) = ListenerRegistry::new(listen, options.fault)?;
         if options.priority.is_realtime() && options.polling == Polling::Busy {
             return Err(StartError::BusyRealtime);
         }
@@ -79,7 +79,7 @@ impl Stack {
         let found = find(&network, &options.devices)?;
         let queues = found.iter().map(|device| device.rx_queues).sum();
         let cpus = choose_cpus(&options.cores, queues)?;
-        let mut active = Active {
+        let mut active = Effective {
             devices: Vec::new(),
             cpus: cpus.clone(),
             polling: options.polling,

@@ -1,10 +1,10 @@
-//! What an operator would want to know before the first frame: sentences, for [`super::Active`].
+//! What an operator would want to know before the first frame: sentences, for [`super::Effective`].
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::wire::Owned;
+use crate::wire::EndpointRange;
 use crate::xdp::{Network, vlan};
 
 /// Cores that were asked for and get no queue. A queue belongs to one core.
@@ -27,7 +27,7 @@ pub(super) fn idle_cores(asked: &[usize], taken: &[usize], queues: u32) -> Optio
 
 /// A link whose every address we take: ARP and neighbour discovery are answered for hosts that may be
 /// there. Not a link of two hosts, where the other one asks.
-pub(super) fn whole_links(name: &str, owned: &[Owned], addresses: &[(IpAddr, u8)]) -> Vec<String> {
+pub(super) fn whole_links(name: &str, owned: &[EndpointRange], addresses: &[(IpAddr, u8)]) -> Vec<String> {
     let links = addresses.iter().filter_map(|(address, length)| IpNet::new(*address, *length).ok());
     let links = links.map(|link| link.trunc()).filter(|link| {
         let is_local = matches!(link.addr(), IpAddr::V6(address) if address.is_unicast_link_local());
@@ -35,7 +35,7 @@ pub(super) fn whole_links(name: &str, owned: &[Owned], addresses: &[(IpAddr, u8)
     });
     let taken =
         links.filter_map(|link| Some((link, owned.iter().find(|owned| owned.prefix.contains(&link))?)));
-    let note = |(link, owned): (IpNet, &Owned)| {
+    let note = |(link, owned): (IpNet, &EndpointRange)| {
         format!(
             "{owned} takes in all of {link}, the link of {name}: whoever asks there for the MAC of any address \
              but this machine's gets ours, and hosts that have one lose what is sent to them"
@@ -57,7 +57,7 @@ pub(super) fn hidden_tags(name: &str) -> Option<String> {
 }
 
 /// Addresses that are the machine's own: there the kernel keeps what is not listed.
-pub(super) fn shared(owned: &[&Owned], network: &Network) -> Option<String> {
+pub(super) fn shared(owned: &[&EndpointRange], network: &Network) -> Option<String> {
     const NAMED: usize = 8;
     let local = network.local().into_iter().filter(|address| !address.is_loopback());
     let shared: Vec<IpAddr> =

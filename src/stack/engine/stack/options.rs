@@ -2,14 +2,14 @@ use ipnet::IpNet;
 
 use crate::capture::Capture;
 use crate::engine::listeners::ListenerError;
-use crate::engine::{CallerFactory, CoreConfig, Fault, OnStop, Polling, Priority};
+use crate::engine::{CoreConfig, FaultInjection, OnStop, OpenerFactory, Polling, Priority};
 use crate::table::TableError;
-use crate::tcp::{Config, User};
-use crate::wire::{Mac, Owned};
+use crate::tcp::{Config, ConnectionHandler};
+use crate::wire::{EndpointRange, Mac};
 use crate::xdp::{self, Mode, ProgramError, XdpError};
 
 /// Makes one core's part of a service.
-pub type ServiceFactory = Box<dyn Fn() -> Box<dyn User> + Send>;
+pub type ServiceFactory = Box<dyn Fn() -> Box<dyn ConnectionHandler> + Send>;
 
 /// Everything that can be chosen. [`Stack::open`] takes it.
 pub struct Options {
@@ -17,11 +17,11 @@ pub struct Options {
     pub devices: Vec<String>,
     /// What is ours, and who answers for it. Of several that contain a segment, the longest
     /// prefix, then the narrowest port range.
-    pub listen: Vec<(Owned, ServiceFactory)>,
+    pub listen: Vec<(EndpointRange, ServiceFactory)>,
     /// Ours without a listener: addresses and ports that a caller's connections come from.
-    pub owned: Vec<Owned>,
+    pub owned: Vec<EndpointRange>,
     /// Who opens connections from this side.
-    pub caller: Option<CallerFactory>,
+    pub caller: Option<OpenerFactory>,
     /// The next hop of its SYNs, on the first interface.
     pub gateway: Option<Mac>,
     /// On-link prefixes; empty: those of the interfaces.
@@ -30,7 +30,7 @@ pub struct Options {
     pub cores: Vec<usize>,
     /// `None`: what is fastest on the driver.
     pub mode: Option<Mode>,
-    pub copy: xdp::Copy,
+    pub copy: xdp::CopyMode,
     pub hugepages: bool,
     pub polling: Polling,
     /// How the threads of the cores are scheduled.
@@ -47,7 +47,7 @@ pub struct Options {
     pub ring: u32,
     /// Bytes of a frame of the UMEM, 2048 or 4096; `None`: what the mode and the MTU need.
     pub frame_size: Option<u32>,
-    pub fault: Fault,
+    pub fault: FaultInjection,
     pub accept_partial_checksum: bool,
     /// What the peers of open connections are sent at the end.
     pub on_stop: OnStop,
@@ -68,7 +68,7 @@ impl Default for Options {
             subnets: Vec::new(),
             cores: Vec::new(),
             mode: None,
-            copy: xdp::Copy::Auto,
+            copy: xdp::CopyMode::Auto,
             hugepages: false,
             polling: Polling::default(),
             priority: Priority::default(),
@@ -79,7 +79,7 @@ impl Default for Options {
             prefault: false,
             ring: xdp::RING,
             frame_size: None,
-            fault: Fault::default(),
+            fault: FaultInjection::default(),
             accept_partial_checksum: false,
             on_stop: OnStop::default(),
             announce: 0,

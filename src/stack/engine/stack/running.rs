@@ -14,7 +14,7 @@ use super::listening::Listening;
 use crate::capture::Writing;
 use crate::engine::describe::Tables;
 use crate::engine::runner::waker;
-use crate::engine::{Order, Refused, Snapshot};
+use crate::engine::{Command, CommandQueueFull, Snapshot};
 use crate::xdp::{self, Network};
 
 /// How often the end of the threads is looked after.
@@ -43,7 +43,7 @@ pub struct Finished {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RunError {
     #[error("{0}; start again when it is back")]
-    Device(xdp::Fault),
+    Device(xdp::DeviceError),
     #[error(
         "interface {name} is gone: it was removed or moved to another namespace; start again when it is \
          back{}",
@@ -82,10 +82,10 @@ impl Running {
     /// Has a core do something between two polls; soon, but not before this returns.
     ///
     /// # Errors
-    /// [`Refused`]: the core takes no more.
-    pub fn order(&self, core: usize, order: Order) -> Result<(), Refused> {
+    /// [`CommandQueueFull`]: the core takes no more.
+    pub fn order(&self, core: usize, order: Command) -> Result<(), CommandQueueFull> {
         let given = self.state.orders.get(core).is_some_and(|orders| orders.give(order));
-        given.then_some(()).ok_or(Refused(core))
+        given.then_some(()).ok_or(CommandQueueFull(core))
     }
 
     /// Every connection's key, for any thread to list.
@@ -128,7 +128,7 @@ impl Running {
         self.follower.news()
     }
 
-    /// Ends all connections and threads, then detaches the program from every interface. How, and how
+    /// FourTuple all connections and threads, then detaches the program from every interface. How, and how
     /// long it may take, [`Options::on_stop`](super::Options) says.
     pub fn stop(self) -> Finished {
         self.stop_unless(|| false)

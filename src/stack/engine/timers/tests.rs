@@ -47,11 +47,11 @@ type Oracle = BTreeMap<u32, (Timer, u64)>;
 
 fn serve(
     timers: &mut Timers,
-    part: &mut Part<FlowKey4, Tcb>,
+    part: &mut Shard<FlowKey4, Tcb>,
     oracle: &mut Oracle,
     (before, now_ms): (u64, u64),
 ) -> Result<(), TestCaseError> {
-    while let Some((slot, timer)) = timers.expired(part, Now::from_millis(now_ms)) {
+    while let Some((slot, timer)) = timers.expired(part, Time::from_millis(now_ms)) {
         let (expected, due) = oracle.remove(&slot.0).expect("armed");
         prop_assert_eq!(timer, expected);
         prop_assert!(due <= now_ms, "{} ms early", due - now_ms);
@@ -83,13 +83,13 @@ proptest! {
             tcb.links = Links { prev: NO_LINK, next: NO_LINK };
             part.insert(key, u32::from(port), tcb).unwrap()
         }).collect();
-        let mut timers = Timers::new(Now::from_millis(start));
+        let mut timers = Timers::new(Time::from_millis(start));
         let (mut now, mut oracle) = (start, Oracle::new());
         for action in actions {
             let before = now;
             match action {
                 Action::Start(slot, timer, after) => {
-                    timers.start(&mut part, slots[slot], timer, after, Now::from_millis(now));
+                    timers.start(&mut part, slots[slot], timer, after, Time::from_millis(now));
                     oracle.insert(slots[slot].0, (timer, now + u64::from(after)));
                 }
                 Action::Stop(slot) => {
@@ -98,7 +98,7 @@ proptest! {
                 }
                 Action::Wait(millis) => now += u64::from(millis),
                 Action::Sleep(most) => {
-                    let sleep = timers.next_ms(&part, Now::from_millis(now), most);
+                    let sleep = timers.next_ms(&part, Time::from_millis(now), most);
                     prop_assert!(sleep <= most);
                     now += u64::from(sleep);
                     // Who sleeps that long oversleeps nothing by more than a tick.

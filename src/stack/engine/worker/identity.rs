@@ -6,12 +6,12 @@ use super::{Device, Worker};
 use crate::engine::port::Port;
 use crate::observe::DropReason;
 use crate::wire::icmp;
-use crate::wire::{Mac, Policy, arp};
+use crate::wire::{Mac, ParseConfig, arp};
 
 impl<P: Port> Worker<P> {
     /// What the parser needs to know of a device, from the next poll on. Segments of connections
     /// that are there leave with the new MAC, too.
-    pub fn set_policy(&mut self, device: usize, policy: &Policy) {
+    pub fn set_policy(&mut self, device: usize, policy: &ParseConfig) {
         for (number, known) in self.devices.iter_mut().enumerate().filter(|(_, known)| known.number == device)
         {
             let mac = policy.mac.unwrap_or_default();

@@ -10,8 +10,9 @@ use proptest::test_runner::TestRunner;
 use super::*;
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::{
-    Accept, Action, CALLER, Config, Context, Ended, Handle, IsnSecret, Now, Out, SendBuffers, Timer, TimerOp,
-    User, arrives, establish, finish_input, has_no_output, on_predicted_fin, output,
+    ACTIVE_OPEN, Action, ClosedConnection, Config, Connection, ConnectionHandler, Context, DataResult,
+    IsnSecret, SendBuffers, Time, Timer, TimerOp, Transmit, arrives, establish, finish_input, has_no_output,
+    on_predicted_fin, output,
 };
 use crate::wire::{FlowKey4, Options, Seq, Timestamps};
 
@@ -32,7 +33,7 @@ enum Does {
 struct Actor(Does, Vec<String>);
 
 impl Actor {
-    fn told(&mut self, what: &str, connection: &mut Handle<'_>) {
+    fn told(&mut self, what: &str, connection: &mut Connection<'_>) {
         self.1.push(format!("{what} {}", connection.number()));
         match self.0 {
             Does::Nothing => {}
@@ -49,28 +50,28 @@ impl Actor {
     }
 }
 
-impl User for Actor {
-    fn opened(&mut self, connection: &mut Handle<'_>) {
+impl ConnectionHandler for Actor {
+    fn on_established(&mut self, connection: &mut Connection<'_>) {
         self.told("opened", connection);
     }
 
-    fn peer_closed(&mut self, connection: &mut Handle<'_>) {
+    fn on_fin(&mut self, connection: &mut Connection<'_>) {
         self.told("peer closed", connection);
     }
 
-    fn acknowledged(&mut self, connection: &mut Handle<'_>, _: usize) {
+    fn on_acked(&mut self, connection: &mut Connection<'_>, _: usize) {
         self.told("acknowledged", connection);
     }
 
-    fn heard(&mut self, connection: &mut Handle<'_>) {
+    fn on_alive(&mut self, connection: &mut Connection<'_>) {
         self.told("heard", connection);
     }
 
-    fn data(&mut self, _: &mut Handle<'_>, _: &[u8]) -> Accept {
-        Accept::Refused(DropReason::NoSendBuffer)
+    fn on_data(&mut self, _: &mut Connection<'_>, _: &[u8]) -> DataResult {
+        DataResult::Refused(DropReason::NoSendBuffer)
     }
 
-    fn closed(&mut self, _: &Ended<'_>, how: Closed) {
+    fn on_closed(&mut self, _: &ClosedConnection<'_>, how: Closed) {
         self.1.push(format!("{how:?}"));
     }
 }
@@ -80,7 +81,7 @@ impl User for Actor {
 struct After {
     tcb: String,
     action: Action,
-    out: Option<Out>,
+    out: Option<Transmit>,
     timer: TimerOp,
     ended: Option<Closed>,
     user: Vec<String>,
@@ -100,7 +101,7 @@ fn after(
     let mut buffers = SendBuffers::new(1, [1, 2]);
     let mut user = Actor(does, Vec::new());
     let mut cx = Context {
-        now: Now::from_millis(5000),
+        now: Time::from_millis(5000),
         config: &config,
         buffers: &mut buffers,
         counters: &counters,
@@ -165,7 +166,7 @@ fn tcbs() -> impl Strategy<Value = Tcb> {
     let more = select(more.to_vec());
     let places = (any::<u32>(), select(vec![0u32, 0, 0, 1, 2]), any::<u32>());
     let windows = (select(vec![0u16, 1, 65_535]), select(vec![0u8, 0x77, 0xe0]));
-    let listeners = select(vec![0, 0, 0, 1, CALLER]);
+    let listeners = select(vec![0, 0, 0, 1, ACTIVE_OPEN]);
     (states, flags, more, places, windows, listeners, any::<u32>()).prop_map(
         |(state, flags, more, (una, flight, rcv), (window, shifts), listener, recent)| {
             // In SYN-RECEIVED and LAST-ACK our SYN or FIN is always in flight.
@@ -178,7 +179,7 @@ fn tcbs() -> impl Strategy<Value = Tcb> {
             }
             let timer = if state == SynReceived { Timer::SynAck } else { Timer::None };
             (tcb.timer, tcb.deadline_ms) = (timer, 5900);
-            tcb.set_ts_recent(recent, Now::from_millis(4000));
+            tcb.set_ts_recent(recent, Time::from_millis(4000));
             tcb
         },
     )

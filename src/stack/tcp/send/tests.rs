@@ -18,7 +18,7 @@ fn tcb() -> Tcb {
 }
 
 #[test]
-fn octets_leave_in_the_order_in_which_they_came() {
+fn bytes_leave_in_the_order_in_which_they_came() {
     let (mut buffers, mut tcb) = (buffers(1), tcb());
     assert!(buffers.append(&mut tcb, b"abcdef", &at(0)));
     buffers.sent(tcb.buffer, 4, 0);
@@ -83,9 +83,9 @@ fn who_gives_way_is_the_longest_without_progress() {
     assert!(!buffers.append(&mut another, b"x", &at(30)));
     // A full segment is progress; a few bytes of one are none.
     tcbs[0].mss = 1000;
-    for (octets, now_ms) in [(1000, 2000), (1, 2500)] {
-        buffers.sent(tcbs[0].buffer, octets, 40);
-        buffers.acknowledged(&mut tcbs[0], u32::from(octets), now_ms);
+    for (bytes, now_ms) in [(1000, 2000), (1, 2500)] {
+        buffers.sent(tcbs[0].buffer, bytes, 40);
+        buffers.acknowledged(&mut tcbs[0], u32::from(bytes), now_ms);
     }
     assert_eq!(buffers.stalled_ms(tcbs[0].buffer, 2600), 600);
     let mut gone = Vec::new();
@@ -111,7 +111,7 @@ fn our_own_calls_may_have_them_all() {
     let mut buffers = buffers(16);
     for number in 0..16 {
         let mut tcb = tcb();
-        tcb.listener = crate::tcp::CALLER;
+        tcb.listener = crate::tcp::ACTIVE_OPEN;
         assert!(buffers.append(&mut tcb, b"x", &Holder { number, ..at(0) }));
     }
     assert_eq!((buffers.pressed(), buffers.gives_way(60_000)), (false, None));

@@ -6,7 +6,7 @@
 use super::established::{common, text_and_fin};
 use super::{finish_dropped_input, finish_input};
 use crate::observe::Closed;
-use crate::tcp::{Action, Context, State, Tcb, TcbFlags, Timer, User};
+use crate::tcp::{Action, ConnectionHandler, Context, State, Tcb, TcbFlags, Timer};
 use crate::wire::SegmentInfo;
 
 pub(super) fn arrives(
@@ -14,7 +14,7 @@ pub(super) fn arrives(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn User,
+    user: &mut dyn ConnectionHandler,
 ) -> Action {
     if let Err(action) = common(tcb, segment, cx, user) {
         return action;

@@ -6,7 +6,9 @@ use crate::observe::DropReason;
 use crate::tcp::acceptance::{check, check_ack, remember_timestamp};
 use crate::tcp::output::bare_ack;
 use crate::tcp::timers::takes_nothing;
-use crate::tcp::{Accept, Action, Context, Handle, State, Tcb, TcbFlags, Timer, TimerOp, User};
+use crate::tcp::{
+    Action, Connection, ConnectionHandler, Context, DataResult, State, Tcb, TcbFlags, Timer, TimerOp,
+};
 use crate::wire::{Flags, SegmentInfo, Seq};
 
 #[inline]
@@ -15,7 +17,7 @@ pub(super) fn arrives(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn User,
+    user: &mut dyn ConnectionHandler,
 ) -> Action {
     if let Err(action) = common(tcb, segment, cx, user) {
         return action;
@@ -32,14 +34,14 @@ pub(super) fn common(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     cx: &mut Context<'_>,
-    user: &mut dyn User,
+    user: &mut dyn ConnectionHandler,
 ) -> Result<(), Action> {
     check(tcb, segment, cx)?;
     check_ack(tcb, segment, cx)?;
     remember_timestamp(tcb, segment, cx.now);
     acknowledge(tcb, segment, cx, user);
     if tcb.is_active() {
-        user.heard(&mut Handle::new(tcb, cx));
+        user.on_alive(&mut Connection::new(tcb, cx));
     }
     Ok(())
 }
@@ -47,7 +49,7 @@ pub(super) fn common(
 /// SND.UNA and SND.WND follow the segment; the retransmission timer follows them (RFC 6298 5.2,
 /// 5.3).
 #[inline]
-fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &mut dyn User) {
+fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &mut dyn ConnectionHandler) {
     if segment.ack.before(tcb.snd_una) {
         return;
     }
@@ -58,11 +60,11 @@ fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user:
         // MUST-37).
         tcb.set_retries(tcb.retries().min(cx.config.retries.saturating_sub(2)));
     }
-    let octets = segment.ack.since(tcb.snd_una);
-    if octets == 0 {
+    let bytes = segment.ack.since(tcb.snd_una);
+    if bytes == 0 {
         return;
     }
-    let data = cx.buffers.acknowledged(tcb, octets, cx.now.millis());
+    let data = cx.buffers.acknowledged(tcb, bytes, cx.now.millis());
     tcb.snd_una = segment.ack;
     tcb.set_retries(0);
     if tcb.snd_una == tcb.snd_nxt {
@@ -72,7 +74,7 @@ fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user:
         cx.start(Timer::Retransmit, timeout);
     }
     if data > 0 {
-        user.acknowledged(&mut Handle::new(tcb, cx), usize::from(data));
+        user.on_acked(&mut Connection::new(tcb, cx), usize::from(data));
     }
 }
 
@@ -83,7 +85,7 @@ pub(super) fn text_and_fin(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn User,
+    user: &mut dyn ConnectionHandler,
 ) -> Result<(), Action> {
     if !payload.is_empty() {
         text(tcb, segment, payload, cx, user)?;
@@ -107,7 +109,7 @@ fn text(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn User,
+    user: &mut dyn ConnectionHandler,
 ) -> Result<(), Action> {
     if segment.seq.after(tcb.rcv_nxt) {
         return Err(Action::DropReply(DropReason::OutOfOrder, bare_ack(tcb, cx)));
@@ -130,8 +132,8 @@ fn text(
     }
     tcb.rcv_nxt += taken as u32;
     tcb.rcv_wnd -= taken as u16;
-    match user.data(&mut Handle::new(tcb, cx), &new[..taken]) {
-        Accept::Taken => {
+    match user.on_data(&mut Connection::new(tcb, cx), &new[..taken]) {
+        DataResult::Taken => {
             tcb.set(TcbFlags::ACK_NOW);
             if tcb.state == State::FinWait2 {
                 // Half-closed by us, and the peer is at work: it is not gone.
@@ -139,7 +141,7 @@ fn text(
             }
             Ok(())
         }
-        Accept::Refused(reason) => {
+        DataResult::Refused(reason) => {
             tcb.rcv_nxt = Seq(tcb.rcv_nxt.0.wrapping_sub(taken as u32));
             tcb.rcv_wnd = tcb.rcv_wnd.saturating_add(taken as u16);
             Err(Action::Drop(reason))
@@ -149,7 +151,12 @@ fn text(
 
 /// The FIN of a peer that has acknowledged all it was sent, without text.
 #[inline]
-pub fn on_predicted_fin(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &mut dyn User) {
+pub fn on_predicted_fin(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    cx: &mut Context<'_>,
+    user: &mut dyn ConnectionHandler,
+) {
     remember_timestamp(tcb, segment, cx.now);
     tcb.snd_wnd = segment.window;
     fin(tcb, cx, user);
@@ -157,12 +164,12 @@ pub fn on_predicted_fin(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'
 
 /// The peer closes its direction.
 #[inline]
-fn fin(tcb: &mut Tcb, cx: &mut Context<'_>, user: &mut dyn User) {
+fn fin(tcb: &mut Tcb, cx: &mut Context<'_>, user: &mut dyn ConnectionHandler) {
     match tcb.state {
         State::Established => {
             accept_fin(tcb);
             tcb.state = State::CloseWait;
-            user.peer_closed(&mut Handle::new(tcb, cx));
+            user.on_fin(&mut Connection::new(tcb, cx));
         }
         State::FinWait1 | State::FinWait2 => {
             accept_fin(tcb);

@@ -6,15 +6,15 @@ use crate::tcp::negotiate::LEAST_MSS;
 use crate::tcp::output::{our_mss, syn_ack};
 use crate::tcp::reset::stateless;
 use crate::tcp::timers::syn_timeout;
-use crate::tcp::{Context, Offer, Tcb, Timer};
-use crate::wire::{Emit, Flags, Options, SegmentInfo, Seq, Timestamps};
+use crate::tcp::{Context, SynOptions, Tcb, Timer};
+use crate::wire::{Flags, Options, SegmentInfo, Seq, Timestamps, TxSegment};
 
 /// What a listener makes of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
     Drop(DropReason),
     /// An ACK: the answer to a cookie, or this RST.
-    Ack(Emit),
+    Ack(TxSegment),
     /// A SYN: the start of a connection.
     Syn,
 }
@@ -40,7 +40,7 @@ pub fn listen(segment: &SegmentInfo) -> Arrival {
 
 /// RFC 9293 3.10.7.1: a RST for everything but a RST.
 #[inline]
-pub fn closed(segment: &SegmentInfo) -> Result<Emit, DropReason> {
+pub fn closed(segment: &SegmentInfo) -> Result<TxSegment, DropReason> {
     if segment.flags.has(Flags::RST) {
         return Err(DropReason::ListenRst);
     }
@@ -51,7 +51,7 @@ pub fn closed(segment: &SegmentInfo) -> Result<Emit, DropReason> {
 /// it again, as our SYN-ACK does not acknowledge it.
 #[inline]
 pub fn accept_syn(segment: &SegmentInfo, iss: Seq, window: u16, cx: &Context<'_>) -> Tcb {
-    let offer = Offer::from_syn(&segment.options, cx.endpoints.local().is_ipv6());
+    let offer = SynOptions::from_syn(&segment.options, cx.endpoints.local().is_ipv6());
     let mut tcb = connection(&offer, segment.seq, iss, window, cx);
     tcb.snd_wnd = segment.window;
     tcb
@@ -59,16 +59,16 @@ pub fn accept_syn(segment: &SegmentInfo, iss: Seq, window: u16, cx: &Context<'_>
 
 /// The first SYN-ACK of a connection in SYN-RECEIVED; its timer starts.
 #[inline(always)]
-pub fn answer_syn(tcb: &Tcb, cx: &mut Context<'_>) -> Emit {
+pub fn answer_syn(tcb: &Tcb, cx: &mut Context<'_>) -> TxSegment {
     cx.start(Timer::SynAck, syn_timeout(0));
     syn_ack(tcb, cx)
 }
 
 /// A SYN-ACK that is all there is of its connection: `iss` is a cookie.
 #[inline]
-pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, cx: &Context<'_>) -> Emit {
+pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, cx: &Context<'_>) -> TxSegment {
     let ipv6 = cx.endpoints.local().is_ipv6();
-    let offer = Offer::from_syn(&segment.options, ipv6);
+    let offer = SynOptions::from_syn(&segment.options, ipv6);
     // Without a timestamp to carry them, scale and SACK cannot be promised.
     let carried = offer.timestamp.map(|echo| Timestamps {
         value: timestamp_with(&offer, cx.now.millis()).wrapping_add(cx.timestamp_offset()),
@@ -80,19 +80,19 @@ pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, cx: &Context<
         sack_permitted: carried.is_some() && offer.sack,
         timestamps: carried,
     };
-    Emit { seq: iss, ack: segment.seq + 1, flags: Flags::SYN.with(Flags::ACK), window, options }
+    TxSegment { seq: iss, ack: segment.seq + 1, flags: Flags::SYN.with(Flags::ACK), window, options }
 }
 
 /// The connection that a verified cookie stands for, as it would be in SYN-RECEIVED: the ACK
 /// then arrives for it like any other.
 #[inline]
-pub fn accept_cookie(offer: &Offer, segment: &SegmentInfo, window: u16, cx: &Context<'_>) -> Tcb {
+pub fn accept_cookie(offer: &SynOptions, segment: &SegmentInfo, window: u16, cx: &Context<'_>) -> Tcb {
     connection(offer, segment.seq - 1, segment.ack - 1, window, cx)
 }
 
 /// What we send must fit our own link as well as the peer's (RFC 9293 3.7.1, MUST-16).
 #[inline(always)]
-fn connection(offer: &Offer, irs: Seq, iss: Seq, window: u16, cx: &Context<'_>) -> Tcb {
+fn connection(offer: &SynOptions, irs: Seq, iss: Seq, window: u16, cx: &Context<'_>) -> Tcb {
     let ours = our_mss(cx.config, cx.endpoints.local().is_ipv6()).max(LEAST_MSS);
     let mut tcb = offer.connection(irs, iss, window, cx.now);
     tcb.mss = tcb.mss.min(ours);

@@ -12,7 +12,7 @@ pub use listen::{Arrival, accept_cookie, accept_syn, answer_syn, closed, cookie_
 pub use syn_received::establish;
 pub use syn_sent::{first_syn, open};
 
-use super::{Action, BufferId, Context, Handle, State, Tcb, TcbFlags, User};
+use super::{Action, BufferId, Connection, ConnectionHandler, Context, State, Tcb, TcbFlags};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::output::reset_of;
 use crate::wire::SegmentInfo;
@@ -24,7 +24,7 @@ pub fn arrives(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn User,
+    user: &mut dyn ConnectionHandler,
 ) -> Action {
     match tcb.state {
         State::SynSent => syn_sent::arrives(tcb, segment, cx, user),
@@ -75,8 +75,8 @@ pub fn opening(tcb: &Tcb) -> bool {
 
 /// The user does something of its own accord. True: [`super::unasked`] may have something to send,
 /// or the connection's end is due.
-pub fn acts(tcb: &mut Tcb, cx: &mut Context<'_>, act: &mut dyn FnMut(&mut Handle<'_>)) -> bool {
-    act(&mut Handle::new(tcb, cx));
+pub fn acts(tcb: &mut Tcb, cx: &mut Context<'_>, act: &mut dyn FnMut(&mut Connection<'_>)) -> bool {
+    act(&mut Connection::new(tcb, cx));
     tcb.has(TcbFlags::ABORT) || has_output(tcb, cx)
 }
 

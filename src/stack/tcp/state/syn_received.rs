@@ -11,7 +11,7 @@ use crate::tcp::acceptance::{challenge, in_window, paws, remember_timestamp};
 use crate::tcp::output::syn_ack;
 use crate::tcp::reset::stateless;
 use crate::tcp::timers::syn_timeout;
-use crate::tcp::{Action, Context, Handle, State, Tcb, TcbFlags, Timer, TimerOp, User};
+use crate::tcp::{Action, Connection, ConnectionHandler, Context, State, Tcb, TcbFlags, Timer, TimerOp};
 use crate::wire::{Flags, SegmentInfo};
 
 pub(super) fn arrives(
@@ -19,7 +19,7 @@ pub(super) fn arrives(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn User,
+    user: &mut dyn ConnectionHandler,
 ) -> Action {
     if let Err(action) = check(tcb, segment, cx) {
         return action;
@@ -98,7 +98,12 @@ fn syn_again(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Acti
 
 /// RFC 9293 3.10.7.4, fifth: SND.UNA < SEG.ACK <= SND.NXT.
 #[inline(always)]
-pub fn establish(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &mut dyn User) {
+pub fn establish(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    cx: &mut Context<'_>,
+    user: &mut dyn ConnectionHandler,
+) {
     tcb.state = State::Established;
     tcb.snd_una = segment.ack;
     // A SYN's window is never scaled (RFC 7323 2.2).
@@ -112,5 +117,5 @@ pub fn establish(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, use
     tcb.set_retries(0);
     cx.timer = TimerOp::Stop;
     cx.counters.established.bump();
-    user.opened(&mut Handle::new(tcb, cx));
+    user.on_established(&mut Connection::new(tcb, cx));
 }

@@ -16,20 +16,23 @@ use crate::tcp::negotiate::LEAST_MSS;
 use crate::tcp::output::{bare_ack, our_mss, syn, syn_ack};
 use crate::tcp::reset::stateless;
 use crate::tcp::timers::syn_timeout;
-use crate::tcp::{Action, CALLER, Context, Handle, Offer, State, Tcb, TcbFlags, Timer, TimerOp, User};
-use crate::wire::{Emit, Flags, SegmentInfo, Seq};
+use crate::tcp::{
+    ACTIVE_OPEN, Action, Connection, ConnectionHandler, Context, State, SynOptions, Tcb, TcbFlags, Timer,
+    TimerOp,
+};
+use crate::wire::{Flags, SegmentInfo, Seq, TxSegment};
 
 /// OPEN, active: a connection in SYN-SENT that gives the peer a credit of `window`.
 pub fn open(iss: Seq, window: u16, cx: &Context<'_>) -> Tcb {
     let mut tcb = Tcb::new(State::SynSent, iss, iss + 1, Seq(0));
-    tcb.listener = CALLER;
+    tcb.listener = ACTIVE_OPEN;
     tcb.rcv_wnd = window;
     tcb.mss = our_mss(cx.config, cx.endpoints.local().is_ipv6()).max(LEAST_MSS);
     tcb
 }
 
 /// The first SYN of a connection in SYN-SENT; its timer starts.
-pub fn first_syn(tcb: &Tcb, cx: &mut Context<'_>) -> Emit {
+pub fn first_syn(tcb: &Tcb, cx: &mut Context<'_>) -> TxSegment {
     cx.counters.opens.bump();
     cx.start(Timer::Syn, syn_timeout(0));
     syn(tcb, cx)
@@ -40,7 +43,7 @@ pub(super) fn arrives(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     cx: &mut Context<'_>,
-    user: &mut dyn User,
+    user: &mut dyn ConnectionHandler,
 ) -> Action {
     let flags = segment.flags;
     let (ack, rst) = (flags.has(Flags::ACK), flags.has(Flags::RST));
@@ -82,7 +85,12 @@ fn acknowledges(tcb: &Tcb, segment: &SegmentInfo) -> bool {
 }
 
 /// The SYN-ACK: ESTABLISHED. Its ACK goes at once; what the user has to say goes behind it.
-fn establish(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &mut dyn User) -> Action {
+fn establish(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    cx: &mut Context<'_>,
+    user: &mut dyn ConnectionHandler,
+) -> Action {
     if tcb.timer == Timer::Syn && !tcb.has(TcbFlags::SYN_LOST) {
         // Karn: of a SYN sent twice nobody knows which one was answered.
         let rtt = tcb.timer_age(cx.now.millis(), syn_timeout(0));
@@ -94,7 +102,7 @@ fn establish(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &
     tcb.set_retries(0);
     cx.timer = TimerOp::Stop;
     cx.counters.established.bump();
-    user.opened(&mut Handle::new(tcb, cx));
+    user.on_established(&mut Connection::new(tcb, cx));
     tcb.clear(TcbFlags::ACK_NOW);
     let ack = bare_ack(tcb, cx);
     let more = tcb.has(TcbFlags::ABORT) || has_output(tcb, cx);
@@ -115,7 +123,7 @@ fn cross(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
 fn agree(tcb: &mut Tcb, segment: &SegmentInfo, cx: &Context<'_>) {
     let ipv6 = cx.endpoints.local().is_ipv6();
     let ours = tcb.mss;
-    Offer::from_syn(&segment.options, ipv6).of_both(cx.config.syn_offer).agree(tcb, cx.now);
+    SynOptions::from_syn(&segment.options, ipv6).of_both(cx.config.syn_offer).agree(tcb, cx.now);
     tcb.mss = tcb.mss.min(ours);
     tcb.rcv_nxt = segment.seq + 1;
     tcb.snd_wnd = segment.window >> tcb.send_shift();

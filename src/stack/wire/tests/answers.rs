@@ -2,7 +2,7 @@ use super::*;
 use crate::observe::DropReason::{self, *};
 use crate::wire::{
     arp,
-    checksum::Sum,
+    checksum::Checksum,
     ethernet,
     icmp::{self, EchoRequest, NeighbourSolicitation},
     ipv4, ipv6, parse,
@@ -13,7 +13,7 @@ const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 const SOLICITED_NODE: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 1];
 
 /// An ICMP message with its checksum set.
-pub(super) fn message(kind: u8, code: u8, body: &[u8], pseudo: Sum) -> Vec<u8> {
+pub(super) fn message(kind: u8, code: u8, body: &[u8], pseudo: Checksum) -> Vec<u8> {
     let mut message = [&[kind, code, 0, 0][..], body].concat();
     let sum = pseudo.add_bytes(&message).finish();
     message[2..4].copy_from_slice(&sum.to_be_bytes());
@@ -28,7 +28,7 @@ pub(super) fn frame4(message: &[u8], options: &[u8]) -> Vec<u8> {
     header.extend(options);
     header[0] += (options.len() / 4) as u8;
     header[10..12].fill(0);
-    let sum = Sum::default().add_bytes(&header).finish();
+    let sum = Checksum::default().add_bytes(&header).finish();
     header[10..12].copy_from_slice(&sum.to_be_bytes());
     [&link(&TAG, ethernet::IPV4)[..], &header, message, &[0xaa; 5]].concat()
 }
@@ -43,7 +43,7 @@ pub(super) fn frame6(
     let length = body.len() as u16 + 4;
     let mut header = vec![0; 40];
     ipv6::write_header(&mut header, &source, &destination, ipv6::ICMPV6, hop_limit, length).unwrap();
-    let pseudo = Sum::pseudo_v6(&source, &destination, ipv6::ICMPV6, length);
+    let pseudo = Checksum::pseudo_v6(&source, &destination, ipv6::ICMPV6, length);
     [&link(&TAG, ethernet::IPV6)[..], &header, &message(kind.0, kind.1, body, pseudo), &[0xaa; 5]].concat()
 }
 
@@ -62,7 +62,7 @@ fn reason(frame: &[u8]) -> Option<DropReason> {
 fn echo_v4_comes_back_whole() {
     let body = [0x12, 0x34, 0, 1, b'p', b'i', b'n', b'g', b'!'];
     for options in [&[][..], &[1, 1, 1, 0], &[7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
-        let mut frame = frame4(&message(8, 0, &body, Sum::default()), options);
+        let mut frame = frame4(&message(8, 0, &body, Checksum::default()), options);
         let request = echo(&frame);
         assert_eq!((request.remote, request.local), (REMOTE4.into(), LOCAL4.into()));
         let end = icmp::echo_reply(&mut frame, &request).unwrap();
@@ -70,7 +70,7 @@ fn echo_v4_comes_back_whole() {
         assert_eq!(frame[..18], [&THEIRS[..], &OURS, &[0x81, 0, 0x60, 7, 8, 0]].concat());
         let packet = ipv4::Packet::parse(&frame[18..end]).unwrap();
         assert_eq!((packet.source, packet.destination, packet.header_len), (LOCAL4, REMOTE4, 20));
-        assert_eq!(packet.upper, message(0, 0, &body, Sum::default()));
+        assert_eq!(packet.upper, message(0, 0, &body, Checksum::default()));
     }
 }
 
@@ -84,7 +84,7 @@ fn echo_v6_comes_back_whole() {
     assert_eq!(frame[..12], [&THEIRS[..], &OURS].concat());
     let packet = ipv6::Packet::parse(&frame[18..end]).unwrap();
     assert_eq!((packet.source, packet.destination, packet.hop_limit), (LOCAL6, REMOTE6, 64));
-    let pseudo = Sum::pseudo_v6(&LOCAL6, &REMOTE6, ipv6::ICMPV6, 12);
+    let pseudo = Checksum::pseudo_v6(&LOCAL6, &REMOTE6, ipv6::ICMPV6, 12);
     assert_eq!(packet.upper, message(129, 0, &body, pseudo));
 }
 
@@ -92,9 +92,9 @@ fn echo_v6_comes_back_whole() {
 fn echo_that_gets_no_answer() {
     let body = [0; 8];
     let rows = [
-        ("a reply", frame4(&message(0, 0, &body, Sum::default()), &[]), IcmpOther),
-        ("code 1", frame4(&message(8, 1, &body, Sum::default()), &[]), IcmpOther),
-        ("redirect", frame4(&message(5, 1, &body, Sum::default()), &[]), IcmpOther),
+        ("a reply", frame4(&message(0, 0, &body, Checksum::default()), &[]), IcmpOther),
+        ("code 1", frame4(&message(8, 1, &body, Checksum::default()), &[]), IcmpOther),
+        ("redirect", frame4(&message(5, 1, &body, Checksum::default()), &[]), IcmpOther),
         ("wrong checksum", frame4(&[8, 0, 1, 1, 0, 0, 0, 0], &[]), IcmpChecksum),
         ("cut short", frame4(&[8, 0, 0xf7, 0xff, 0, 0, 0], &[]), FrameTruncated),
         ("v6 reply", frame6(REMOTE6, LOCAL6, 64, (129, 0), &body), IcmpOther),
@@ -105,14 +105,14 @@ fn echo_that_gets_no_answer() {
     for (what, frame, expected) in rows {
         assert_eq!(reason(&frame), Some(expected), "{what}");
     }
-    let mut broadcast = frame4(&message(8, 0, &body, Sum::default()), &[]);
+    let mut broadcast = frame4(&message(8, 0, &body, Checksum::default()), &[]);
     broadcast[..6].fill(0xff);
     assert_eq!(reason(&broadcast), Some(IcmpOther));
 }
 
 #[test]
 fn echo_replies_need_the_frame_that_was_parsed() {
-    let mut frame = frame4(&message(8, 0, &[0; 8], Sum::default()), &[]);
+    let mut frame = frame4(&message(8, 0, &[0; 8], Checksum::default()), &[]);
     let request = echo(&frame);
     for end in 0..18 + 20 + 12 {
         assert_eq!(icmp::echo_reply(&mut frame[..end], &request), None, "{end}");
@@ -121,7 +121,7 @@ fn echo_replies_need_the_frame_that_was_parsed() {
     assert_eq!(icmp::echo_reply(&mut frame, &mixed), None);
 }
 
-/// Reserved octets, target, options.
+/// Reserved bytes, target, options.
 fn solicitation(options: &[u8]) -> Vec<u8> {
     [&[0; 4][..], &LOCAL6, options].concat()
 }
@@ -176,7 +176,7 @@ fn advertised(sender: [u8; 16], options: &[u8]) -> (Mac, [u8; 16], u8) {
 
     let packet = ipv6::Packet::parse(&frame[18..end]).unwrap();
     assert_eq!((packet.source, packet.hop_limit, packet.protocol), (LOCAL6, 255, ipv6::ICMPV6));
-    let pseudo = Sum::pseudo_v6(&packet.source, &packet.destination, ipv6::ICMPV6, 32);
+    let pseudo = Checksum::pseudo_v6(&packet.source, &packet.destination, ipv6::ICMPV6, 32);
     assert!(pseudo.add_bytes(packet.upper).is_intact());
     assert_eq!(packet.upper[..2], [136, 0]);
     assert_eq!(packet.upper[8..], [&LOCAL6[..], &[2, 1], &OURS].concat());
@@ -198,5 +198,5 @@ fn who_has() {
     assert_eq!((request.sender, request.target, request.link_len), (REMOTE4, LOCAL4, 18));
     assert_eq!(arp::reply(&mut frame, request.link_len, OURS), Some(18 + 28));
     // Our own reply is nobody's question.
-    assert_eq!(parse(&frame, &Policy { mac: Some(THEIRS), ..policy() }).err(), Some(ArpOther));
+    assert_eq!(parse(&frame, &ParseConfig { mac: Some(THEIRS), ..policy() }).err(), Some(ArpOther));
 }

@@ -1,18 +1,18 @@
 use super::answers::{frame4, frame6, message};
 use super::*;
 use crate::observe::DropReason::{self, *};
-use crate::wire::{ErrorMessage, IcmpError, checksum::Sum, parse};
+use crate::wire::{ErrorMessage, IcmpError, checksum::Checksum, parse};
 
-/// Unused octets, and what we sent from `key`: network header and the first octets of TCP.
-fn quote<K: PacketKey>(key: &K, octets: usize) -> Vec<u8> {
+/// Unused bytes, and what we sent from `key`: network header and the first bytes of TCP.
+fn quote<K: PacketKey>(key: &K, bytes: usize) -> Vec<u8> {
     let mut packet = vec![0; 200];
     let end = write_segment(&mut packet, 0, key, &syn(), &[]).unwrap();
-    packet.truncate(end.min(K::NETWORK_LEN + octets));
+    packet.truncate(end.min(K::NETWORK_LEN + bytes));
     [&[0; 4][..], &packet].concat()
 }
 
 fn about4(kind: (u8, u8), body: &[u8]) -> Vec<u8> {
-    frame4(&message(kind.0, kind.1, body, Sum::default()), &[])
+    frame4(&message(kind.0, kind.1, body, Checksum::default()), &[])
 }
 
 fn about6(kind: (u8, u8), body: &[u8]) -> Vec<u8> {
@@ -54,8 +54,8 @@ fn every_kind() {
     ];
     for (kind, expected) in rows {
         let expected = expected.map(|error| ErrorMessage { error, key: key4(), seq: syn().seq });
-        for octets in [8, 20, 40] {
-            assert_eq!(read4(&about4(kind, &quote(&key4(), octets))), expected, "{kind:?}, {octets}");
+        for bytes in [8, 20, 40] {
+            assert_eq!(read4(&about4(kind, &quote(&key4(), bytes))), expected, "{kind:?}, {bytes}");
         }
     }
     let rows = [
@@ -88,7 +88,7 @@ fn quotes_that_cannot_be_ours() {
         ("UDP", |q| q[4 + 9] = 17),
         ("a later fragment", |q| q[4 + 7] = 1),
         ("another source", |q| q[4 + 15] ^= 1),
-        ("seven octets of TCP", |q| q.truncate(4 + 20 + 7)),
+        ("seven bytes of TCP", |q| q.truncate(4 + 20 + 7)),
         ("nothing", |q| q.clear()),
     ];
     for (what, change) in rows {
@@ -101,7 +101,7 @@ fn quotes_that_cannot_be_ours() {
         ("another version", |q| q[4] ^= 0x20),
         ("UDP", |q| q[4 + 6] = 17),
         ("another source", |q| q[4 + 23] ^= 1),
-        ("seven octets of TCP", |q| q.truncate(4 + 40 + 7)),
+        ("seven bytes of TCP", |q| q.truncate(4 + 40 + 7)),
         ("nothing", |q| q.truncate(4)),
     ];
     for (what, change) in rows {

@@ -10,8 +10,8 @@ mod refused;
 use proptest::prelude::*;
 
 use super::{
-    Emit, Flags, FlowKey4, FlowKey6, LinkHeader, Mac, Options, Packet, PacketKey, Policy, SegmentInfo, Seq,
-    Timestamps, write_segment,
+    Flags, FlowKey4, FlowKey6, LinkHeader, Mac, Options, Packet, PacketKey, ParseConfig, SegmentInfo, Seq,
+    Timestamps, TxSegment, write_segment,
 };
 
 const OURS: Mac = [2, 0, 0, 0, 0, 1];
@@ -25,9 +25,9 @@ const REMOTE6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 const TAGS: [&[[u8; 4]]; 4] =
     [&[], &[[0x81, 0, 0, 7]], &[[0x88, 0xa8, 0x20, 9], [0x81, 0, 0, 7]], &[[0x91, 0, 0, 9], [0x81, 0, 0, 7]]];
 
-fn policy() -> Policy {
+fn policy() -> ParseConfig {
     let subnets = vec!["192.0.2.0/24".parse().unwrap()];
-    Policy { mac: Some(OURS), subnets, accept_partial_checksum: false }
+    ParseConfig { mac: Some(OURS), subnets, accept_partial_checksum: false }
 }
 
 /// A link header from them to us.
@@ -38,7 +38,7 @@ fn link(tags: &[[u8; 4]], ethertype: u16) -> Vec<u8> {
 }
 
 /// The frame in which the remote end of `key` sends a segment to us.
-fn frame_to_us<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: &[u8]) -> Vec<u8> {
+fn frame_to_us<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payload: &[u8]) -> Vec<u8> {
     let link = link(tags, K::ETHERTYPE);
     let mut frame = vec![0xcc; 4_096];
     frame[..link.len()].copy_from_slice(&link);
@@ -90,14 +90,14 @@ fn key6() -> FlowKey6 {
 }
 
 /// What Linux sends to open a connection.
-fn syn() -> Emit {
+fn syn() -> TxSegment {
     let options = Options {
         mss: Some(1460),
         window_scale: Some(7),
         sack_permitted: true,
         timestamps: Some(Timestamps { value: 1, echo: 0 }),
     };
-    Emit { seq: Seq(0x1234_5678), flags: Flags::SYN, window: 64_240, options, ..Emit::default() }
+    TxSegment { seq: Seq(0x1234_5678), flags: Flags::SYN, window: 64_240, options, ..TxSegment::default() }
 }
 
 /// Keys of addresses that may be endpoints.
@@ -132,7 +132,7 @@ fn any_key6() -> impl Strategy<Value = FlowKey6> {
 }
 
 /// Segments with nothing on them that would not be written or read.
-fn any_emit() -> impl Strategy<Value = Emit> {
+fn any_emit() -> impl Strategy<Value = TxSegment> {
     let timestamps = any::<Option<(u32, u32)>>();
     let for_syn = (prop::option::of(1u16..), any::<Option<u8>>(), any::<bool>());
     (any::<(u32, u32, u8, u16)>(), for_syn, timestamps).prop_map(
@@ -145,7 +145,7 @@ fn any_emit() -> impl Strategy<Value = Emit> {
                 Options { timestamps, ..Options::default() }
             };
             let ack = if flags.has(Flags::ACK) { ack } else { 0 };
-            Emit { seq: Seq(seq), ack: Seq(ack), flags, window, options }
+            TxSegment { seq: Seq(seq), ack: Seq(ack), flags, window, options }
         },
     )
 }

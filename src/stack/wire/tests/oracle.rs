@@ -37,7 +37,7 @@ fn elements(options: &Options) -> Vec<TcpOptionElement> {
     .collect()
 }
 
-fn tcp_header(ports: (u16, u16), emit: &Emit) -> TcpHeader {
+fn tcp_header(ports: (u16, u16), emit: &TxSegment) -> TcpHeader {
     let flag = |flag| emit.flags.has(flag);
     let mut header = TcpHeader::new(ports.0, ports.1, emit.seq.0, emit.window);
     header.acknowledgment_number = emit.ack.0;
@@ -61,7 +61,7 @@ fn theirs(tags: &[[u8; 4]], ip: IpHeaders, tcp: TcpHeader, payload: &[u8]) -> Ve
     frame
 }
 
-fn check_read<K: Reverse>(frame: &[u8], key: K, emit: &Emit, payload: &[u8]) {
+fn check_read<K: Reverse>(frame: &[u8], key: K, emit: &TxSegment, payload: &[u8]) {
     let packet = parse(frame, &policy()).unwrap();
     let (parsed, info, _, payload_at) = K::of(&packet).unwrap();
     assert_eq!(parsed, key);
@@ -71,7 +71,7 @@ fn check_read<K: Reverse>(frame: &[u8], key: K, emit: &Emit, payload: &[u8]) {
 }
 
 /// Reads a frame of ours with etherparse and compares every field and both checksums.
-fn check_written<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: &[u8]) {
+fn check_written<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payload: &[u8]) {
     let frame = frame_to_us(tags, key, emit, payload);
     let sliced = SlicedPacket::from_ethernet(&frame).unwrap();
     let vlans: Vec<u16> = sliced.vlan_ids().iter().map(|id| id.value()).collect();

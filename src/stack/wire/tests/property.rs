@@ -1,9 +1,9 @@
 use super::*;
 use crate::observe::DropReason;
-use crate::wire::{checksum::Sum, parse, parse_common};
+use crate::wire::{checksum::Checksum, parse, parse_common};
 
 /// What a peer wrote is what we read, wherever the parts lie.
-fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: &[u8], padding: usize) {
+fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payload: &[u8], padding: usize) {
     let mut frame = frame_to_us(tags, key, emit, payload);
     let whole = frame.len();
     frame.resize(whole + padding, 0xaa);
@@ -30,25 +30,25 @@ fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: 
     }
 }
 
-/// Every octet behind the link header is covered by a checksum or decides what the packet is:
+/// Every byte behind the link header is covered by a checksum or decides what the packet is:
 /// with any bit flipped the same segment is never read. What IPv6 leaves uncovered is traffic class,
 /// flow label and hop limit.
-fn check_every_bit<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: &[u8]) {
+fn check_every_bit<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payload: &[u8]) {
     let frame = frame_to_us(tags, key, emit, payload);
     let link_len = 14 + 4 * tags.len();
     let covered_from = if K::NETWORK_LEN == 20 { 0 } else { 8 };
-    for octet in link_len + covered_from..frame.len() {
+    for byte in link_len + covered_from..frame.len() {
         for bit in 0..8 {
             let mut flipped = frame.clone();
-            flipped[octet] ^= 1 << bit;
+            flipped[byte] ^= 1 << bit;
             let read = parse(&flipped, &policy());
-            assert!(read.is_err(), "octet {octet} bit {bit}: {read:?}");
-            assert_eq!(parse_common(&flipped, &policy()), None, "octet {octet} bit {bit}");
+            assert!(read.is_err(), "byte {byte} bit {bit}: {read:?}");
+            assert_eq!(parse_common(&flipped, &policy()), None, "byte {byte} bit {bit}");
         }
     }
 }
 
-fn check_every_cut<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &Emit, payload: &[u8]) {
+fn check_every_cut<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payload: &[u8]) {
     let frame = frame_to_us(tags, key, emit, payload);
     for end in 0..frame.len() {
         let reason = parse(&frame[..end], &policy()).err();
@@ -67,20 +67,20 @@ fn repair_v4(frame: &mut [u8]) {
     frame[16..18].copy_from_slice(&total.to_be_bytes());
     frame[20..22].fill(0);
     frame[24..26].fill(0);
-    let sum = Sum::default().add_bytes(&frame[14..34]).finish();
+    let sum = Checksum::default().add_bytes(&frame[14..34]).finish();
     frame[24..26].copy_from_slice(&sum.to_be_bytes());
 }
 
 fn repair_tcp_v4(frame: &mut [u8]) {
     frame[50..52].fill(0);
     let length = (frame.len() - 34) as u16;
-    let sum = Sum::default().add_bytes(&frame[26..34]).add_u16(6).add_u16(length);
+    let sum = Checksum::default().add_bytes(&frame[26..34]).add_u16(6).add_u16(length);
     let sum = sum.add_bytes(&frame[34..]).finish();
     frame[50..52].copy_from_slice(&sum.to_be_bytes());
 }
 
 /// Whatever the short way takes, the long way reads just so.
-fn check_both_ways(frame: &[u8], policy: &Policy) {
+fn check_both_ways(frame: &[u8], policy: &ParseConfig) {
     let long = parse(frame, policy);
     if let Some(segment) = parse_common(frame, policy) {
         assert!(matches!(long, Ok(Packet::Tcp4(other)) if other == segment), "{long:?}, not {segment:?}");
@@ -89,20 +89,20 @@ fn check_both_ways(frame: &[u8], policy: &Policy) {
 
 proptest! {
     #[test]
-    fn any_octets_are_survived(frame in prop::collection::vec(any::<u8>(), 0..200)) {
-        check_both_ways(&frame, &Policy::default());
+    fn any_bytes_are_survived(frame in prop::collection::vec(any::<u8>(), 0..200)) {
+        check_both_ways(&frame, &ParseConfig::default());
     }
 
     /// The same, past the first checks: link header and IP version are right.
     #[test]
-    fn any_octets_behind_a_link_header_are_survived(
+    fn any_bytes_behind_a_link_header_are_survived(
         tags in any_tags(),
         ethertype in prop::sample::select(vec![0x0800u16, 0x0806, 0x86dd]),
         protocol in prop::sample::select(vec![0u8, 1, 6, 43, 58, 60]),
-        octets in prop::collection::vec(any::<u8>(), 10..200),
+        bytes in prop::collection::vec(any::<u8>(), 10..200),
         first: u8,
     ) {
-        let mut frame = [link(tags, ethertype), octets].concat();
+        let mut frame = [link(tags, ethertype), bytes].concat();
         let at = 14 + 4 * tags.len();
         match ethertype {
             0x0800 => (frame[at], frame[at + 9]) = (0x40 | first & 0xf, protocol),
@@ -115,9 +115,9 @@ proptest! {
     #[test]
     fn any_icmp_and_tcp_behind_a_good_header_are_survived(
         tcp: bool,
-        octets in prop::collection::vec(any::<u8>(), 20..120),
+        bytes in prop::collection::vec(any::<u8>(), 20..120),
     ) {
-        let mut frame = [link(&[], 0x0800), octets].concat();
+        let mut frame = [link(&[], 0x0800), bytes].concat();
         frame[23] = if tcp { 6 } else { 1 };
         repair_v4(&mut frame);
         prop_assert_ne!(parse(&frame, &policy()).err(), Some(DropReason::IpChecksum));

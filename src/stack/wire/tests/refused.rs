@@ -14,8 +14,8 @@ fn from_to4(remote: [u8; 4], local: [u8; 4]) -> Vec<u8> {
 }
 
 fn from_to6(remote: &str, local: &str) -> Vec<u8> {
-    let octets = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap().octets();
-    frame_to_us(&[], FlowKey6 { remote: octets(remote), local: octets(local), ..key6() }, &syn(), &[])
+    let bytes = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap().octets();
+    frame_to_us(&[], FlowKey6 { remote: bytes(remote), local: bytes(local), ..key6() }, &syn(), &[])
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn by_link_addresses() {
     }
     let mut frame = from_to4(REMOTE4, LOCAL4);
     frame[5] = 2;
-    assert!(parse(&frame, &Policy { mac: None, ..policy() }).is_ok());
+    assert!(parse(&frame, &ParseConfig { mac: None, ..policy() }).is_ok());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn partial_checksums_by_their_own_name() {
     ] {
         frame[at..at + 2].copy_from_slice(&pseudo.fold().to_be_bytes());
         assert_eq!(reason(&frame), Some(TcpPartialChecksum));
-        let accepting = Policy { accept_partial_checksum: true, ..policy() };
+        let accepting = ParseConfig { accept_partial_checksum: true, ..policy() };
         assert!(parse(&frame, &accepting).is_ok());
         frame[at] ^= 1;
         assert_eq!(parse(&frame, &accepting).err(), Some(TcpChecksum));

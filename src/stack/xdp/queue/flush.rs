@@ -2,7 +2,7 @@ use nix::errno::Errno;
 
 use super::{MAX_BATCH, Queue};
 use crate::capture::Direction;
-use crate::xdp::{Fault, ledger::Owner};
+use crate::xdp::{DeviceError, ledger::Owner};
 
 /// The end of a batch: what passes between a queue and the kernel.
 impl Queue {
@@ -10,7 +10,7 @@ impl Queue {
     /// was sent, and gives free frames for reception. Frames that find no room stay for the next
     /// flush. Once it has failed, it always fails.
     #[inline]
-    pub fn flush(&mut self) -> Result<(), Fault> {
+    pub fn flush(&mut self) -> Result<(), DeviceError> {
         self.submit();
         self.wake();
         self.reap();
@@ -33,7 +33,7 @@ impl Queue {
     }
 
     /// Asks the kernel whether the interface is still there, for a loop that has nothing to send.
-    pub fn check(&mut self) -> Result<(), Fault> {
+    pub fn check(&mut self) -> Result<(), DeviceError> {
         self.wake_once();
         self.fault.clone().map_or(Ok(()), Err)
     }
@@ -102,8 +102,8 @@ impl Queue {
     fn fail(&mut self, errno: Errno) {
         let (ifname, queue) = (self.ifname.clone(), self.queue);
         self.fault.get_or_insert(match errno {
-            Errno::ENXIO | Errno::ENODEV | Errno::EBADF => Fault::DeviceGone { ifname, queue },
-            errno => Fault::Wakeup { ifname, queue, errno },
+            Errno::ENXIO | Errno::ENODEV | Errno::EBADF => DeviceError::DeviceGone { ifname, queue },
+            errno => DeviceError::Wakeup { ifname, queue, errno },
         });
     }
 

@@ -5,7 +5,7 @@ fn set(texts: &[&str]) -> BTreeSet<IpAddr> {
 }
 
 fn chosen(owned: &[&str], local: &[&str], links: &[&str]) -> BTreeSet<IpAddr> {
-    let owned: Vec<Owned> = owned.iter().map(|text| text.parse().unwrap()).collect();
+    let owned: Vec<EndpointRange> = owned.iter().map(|text| text.parse().unwrap()).collect();
     let links: Vec<IpNet> = links.iter().map(|text| text.parse().unwrap()).collect();
     candidates(&owned, &set(local), &links)
 }
