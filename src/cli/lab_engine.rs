@@ -70,7 +70,7 @@ fn text(report: &EngineReport) -> String {
         text += &format!("  {bytes:>12.1} octets per connection, index included\n");
     }
     text += "  of which, in a second run with clocks on:\n";
-    for (_, name) in STAGES {
+    for name in STAGES.map(|stage| stage.name()) {
         let ns = report.stages_ns.get(name).copied().unwrap_or(0.0);
         text += &format!("  {ns:>12.1} ns {name}\n");
     }

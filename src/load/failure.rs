@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn every_end_has_its_reason() {
-        for (how, name) in CLOSED {
+        for how in CLOSED {
+            let name = how.name();
             let handshake = Failure::of_handshake(how, false);
             let expected = match name {
                 "connect_refused" | "reset_by_peer" | "handshake_reset" | "fault_reset" => Failure::Refused,

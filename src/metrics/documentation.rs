@@ -20,13 +20,13 @@ pub fn documentation() -> String {
     text += &named("Reasons of `handfast_drops_total`", reasons);
     let events = EVENTS.iter().map(|(name, meaning, _)| (*name, *meaning));
     text += &named("Events of `handfast_queue_kernel_events_total`", events);
-    text += &listed("Ways of `handfast_connections_closed_total`", CLOSED.iter().map(|(_, name)| *name));
+    text += &listed("Ways of `handfast_connections_closed_total`", CLOSED.iter().map(|how| how.name()));
     text += &listed(
         "Verdicts of `handfast_steering_frames_total`",
         VERDICTS.iter().map(|verdict| verdict.name()),
     );
     text += &listed("Reasons of `handfast_bench_failed_total`", FAILURES.iter().map(|(_, name)| *name));
-    text += &listed("Stages of `handfast_stage_seconds_total`", STAGES.iter().map(|(_, name)| *name));
+    text += &listed("Stages of `handfast_stage_seconds_total`", STAGES.iter().map(|stage| stage.name()));
     text.trim_end().to_owned() + "\n"
 }
 

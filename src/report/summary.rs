@@ -244,7 +244,7 @@ fn silent_peers(total: &CoreSnapshot) -> String {
 
 /// How full they were; if they ever were short, how often, for how long, and what gave way.
 pub fn send_buffers(total: &CoreSnapshot) -> String {
-    let most = format!("at most {} of {} in use", total.send_buffers_most, total.send_buffers_limit);
+    let most = format!("at most {} of {} in use", total.send_buffers_max, total.send_buffers_limit);
     if total.send_buffer_shortages == 0 {
         return most;
     }
@@ -310,7 +310,7 @@ mod tests {
                 cores: vec![CoreSnapshot {
                     syns: 5,
                     syn_acks: 5,
-                    send_buffers_most: 60,
+                    send_buffers_max: 60,
                     send_buffers_limit: 64,
                     send_buffer_shortages: 2,
                     send_buffer_shortage_ms: 1500,

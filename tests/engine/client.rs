@@ -146,7 +146,8 @@ impl Lab {
     /// Exactly these connections have ended on core 0, in these ways.
     #[track_caller]
     pub fn assert_closed(&self, expected: &[(Closed, u64)]) {
-        for (how, name) in CLOSED {
+        for how in CLOSED {
+            let name = how.name();
             let wanted = expected.iter().find(|(which, _)| *which == how).map_or(0, |(_, count)| *count);
             assert_eq!(self.closed(how), wanted, "connections closed: {name}");
         }
@@ -156,8 +157,8 @@ impl Lab {
     #[track_caller]
     pub fn assert_dropped(&self, expected: &[(DropReason, u64)]) {
         for reason in DROP_REASONS {
-            let wanted = expected.iter().find(|(which, _)| which == reason).map_or(0, |(_, count)| *count);
-            assert_eq!(self.dropped(*reason), wanted, "frames dropped: {}", reason.name());
+            let wanted = expected.iter().find(|(which, _)| *which == reason).map_or(0, |(_, count)| *count);
+            assert_eq!(self.dropped(reason), wanted, "frames dropped: {}", reason.name());
         }
     }
 

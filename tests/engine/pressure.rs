@@ -53,7 +53,7 @@ fn holds(case: Case) {
     let counters = crowd.sim.counters(0);
     let gave_way = counters.closed[Closed::StallEvicted as usize].value();
     assert!((2000..4500).contains(&gave_way), "{case:?}: {gave_way} gave way");
-    assert!(counters.send_buffers_most.value() <= u64::from(BUFFERS));
+    assert!(counters.send_buffers_max.value() <= u64::from(BUFFERS));
     assert!(counters.send_buffer_shortages.value() > 0, "{case:?}: a shortage is counted");
     assert_eq!(crowd.sim.lost_frames(), 0);
 }

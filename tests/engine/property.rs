@@ -153,7 +153,7 @@ proptest! {
 
     #[test]
     fn anything_in_any_state(
-        service in prop::sample::select(handfast_stack::service::SERVICES.map(|(service, _)| service).to_vec()),
+        service in prop::sample::select(handfast_stack::service::SERVICES.to_vec()),
         cookies in prop::sample::select(vec![CookieMode::Auto, CookieMode::Always, CookieMode::Never]),
         start in prop_oneof![Just(1_000_000u64), ((1u64 << 32) - 100_000)..(1u64 << 32)],
         events in prop::collection::vec(event(), 50),

@@ -84,8 +84,11 @@ impl Work {
             self.chunk(time)?;
         }
         let after = self.stages();
-        self.share.stages_ns =
-            STAGES.iter().zip(stages.iter().zip(after)).map(|((_, name), (a, b))| (*name, b - a)).collect();
+        self.share.stages_ns = STAGES
+            .iter()
+            .zip(stages.iter().zip(after))
+            .map(|(stage, (a, b))| (stage.name(), b - a))
+            .collect();
         Ok(self.share)
     }
 
@@ -167,7 +170,7 @@ impl Work {
     }
 
     fn stages(&self) -> Vec<u64> {
-        self.simulation.counters(0).stages.all().iter().map(|stage| stage.value()).collect()
+        self.simulation.counters(0).stages.iter().map(|stage| stage.value()).collect()
     }
 }
 

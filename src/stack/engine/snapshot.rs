@@ -3,7 +3,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::capture::Report;
-use crate::observe::{CLOSED, CoreCounters, Counter, DROP_REASONS, STAGES};
+use crate::observe::{
+    CLOSED, CORE_COUNTERS, CoreCounters, Counter, CounterInfo, DROP_REASONS, STAGES, core_counters,
+};
 use crate::xdp::{QueueWatch, VERDICTS, VerdictWatch};
 
 /// Every count of a stack at one moment.
@@ -17,57 +19,49 @@ pub struct Snapshot {
     pub capture: Option<Report>,
 }
 
-/// One core's counts.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CoreSnapshot {
-    pub frames_in: u64,
-    pub frames_out: u64,
-    pub batches: u64,
-    pub syns: u64,
-    pub syn_acks: u64,
-    pub syn_acks_cookie: u64,
-    pub syn_ack_retransmissions: u64,
-    pub opens: u64,
-    pub syn_retransmissions: u64,
-    pub established: u64,
-    pub established_by_cookie: u64,
-    pub retransmissions: u64,
-    pub keepalives: u64,
-    pub window_probes: u64,
-    pub challenge_acks: u64,
-    pub timestamps_missing: u64,
-    pub resets_sent: u64,
-    pub arp_replies: u64,
-    pub neighbour_adverts: u64,
-    pub echo_replies: u64,
-    pub stop_notices: u64,
-    pub left_open: u64,
-    pub icmp_unreachables_sent: u64,
-    pub announcements: u64,
-    pub icmp_errors: u64,
-    pub forwarded_out: u64,
-    pub forwarded_in: u64,
-    pub relayed_out: u64,
-    pub relayed_in: u64,
-    pub half_open: u64,
-    pub connections: u64,
-    pub time_wait: u64,
-    pub send_buffers: u64,
-    pub send_buffers_limit: u64,
-    pub send_buffers_most: u64,
-    pub send_buffer_shortages: u64,
-    pub send_buffer_shortage_ms: u64,
-    pub send_buffers_short_ms: u64,
-    pub idle_ns: u64,
-    pub frames_lost: u64,
-    /// By name, in the order of [`STAGES`]; all 0 unless accounting was on.
-    pub stages_ns: Named,
-    /// By name, in the order of [`CLOSED`].
-    pub closed: Named,
-    /// By name, in the order of [`DROP_REASONS`].
-    pub drops: Named,
+/// Takes each count of [`CoreCounters`] over: reading, adding up, and listing.
+macro_rules! core_snapshot {
+    ($($name:ident, $kind:ident, $metric:literal, $help:literal;)*) => {
+        /// One core's counts, or several cores' together.
+        #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct CoreSnapshot {
+            $(#[doc = $help] pub $name: u64,)*
+            /// By name, in the order of [`STAGES`]; all 0 unless accounting was on.
+            pub stages_ns: Named,
+            /// By name, in the order of [`CLOSED`].
+            pub closed: Named,
+            /// By name, in the order of [`DROP_REASONS`].
+            pub drops: Named,
+        }
+
+        impl CoreSnapshot {
+            pub(super) fn of(counters: &CoreCounters) -> CoreSnapshot {
+                CoreSnapshot {
+                    $($name: counters.$name.value(),)*
+                    stages_ns: Named::of(STAGES.iter().map(|stage| stage.name()), &*counters.stages),
+                    closed: Named::of(CLOSED.iter().map(|how| how.name()), &*counters.closed),
+                    drops: Named::of(DROP_REASONS.iter().map(|reason| reason.name()), &*counters.drops),
+                }
+            }
+
+            fn plus(&self, other: &CoreSnapshot) -> CoreSnapshot {
+                CoreSnapshot {
+                    $($name: self.$name + other.$name,)*
+                    stages_ns: self.stages_ns.plus(&other.stages_ns),
+                    closed: self.closed.plus(&other.closed),
+                    drops: self.drops.plus(&other.drops),
+                }
+            }
+
+            /// Each plain count with its name and meaning, in the order of [`CORE_COUNTERS`].
+            pub fn counts(&self) -> impl Iterator<Item = (&'static CounterInfo, u64)> {
+                CORE_COUNTERS.iter().zip([$(self.$name),*])
+            }
+        }
+    };
 }
+core_counters!(core_snapshot);
 
 /// Counts by name; in JSON an object. The names are the program's own, or those that it was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,41 +131,6 @@ impl Snapshot {
     }
 }
 
-/// Declares the plain counts once, for reading and for adding up.
-macro_rules! plain {
-    ($($field:ident)*) => {
-        impl CoreSnapshot {
-            pub(super) fn of(counters: &CoreCounters) -> CoreSnapshot {
-                CoreSnapshot {
-                    $($field: counters.$field.value(),)*
-                    stages_ns: Named::of(STAGES.iter().map(|(_, name)| *name), counters.stages.all()),
-                    closed: Named::of(CLOSED.iter().map(|(_, name)| *name), &counters.closed),
-                    drops: Named::of(DROP_REASONS.iter().map(|reason| reason.name()), &counters.drops),
-                }
-            }
-
-            fn plus(&self, other: &CoreSnapshot) -> CoreSnapshot {
-                CoreSnapshot {
-                    $($field: self.$field + other.$field,)*
-                    stages_ns: self.stages_ns.plus(&other.stages_ns),
-                    closed: self.closed.plus(&other.closed),
-                    drops: self.drops.plus(&other.drops),
-                }
-            }
-        }
-    };
-}
-
-plain! {
-    frames_in frames_out batches syns syn_acks syn_acks_cookie syn_ack_retransmissions opens
-    syn_retransmissions established established_by_cookie retransmissions keepalives window_probes
-    challenge_acks timestamps_missing resets_sent arp_replies neighbour_adverts echo_replies
-    announcements icmp_unreachables_sent stop_notices left_open icmp_errors forwarded_out forwarded_in
-    relayed_out relayed_in half_open connections time_wait send_buffers send_buffers_limit
-    send_buffers_most send_buffer_shortages send_buffer_shortage_ms send_buffers_short_ms idle_ns
-    frames_lost
-}
-
 impl Named {
     fn of(names: impl Iterator<Item = &'static str>, counters: &[Counter]) -> Named {
         Named(names.map(Cow::Borrowed).zip(counters.iter().map(Counter::value)).collect())
@@ -186,7 +145,7 @@ impl Named {
 
     /// The count with this name; 0 if there is none.
     pub fn named(&self, name: &str) -> u64 {
-        self.0.iter().find(|(on_matched, _)| on_matched == name).map_or(0, |(_, count)| *count)
+        self.0.iter().find(|(known, _)| known == name).map_or(0, |(_, count)| *count)
     }
 
     /// All of them together.

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use crate::observe::{STAGES, Stage, StageTimes};
+use crate::observe::{Counters, STAGES, Stage};
 
 /// Where a poll's time goes. Off, it costs a predicted branch per stage and batch.
 pub(super) struct Stopwatch {
@@ -36,9 +36,9 @@ impl Stopwatch {
 
     /// The poll is over, and had work.
     #[inline]
-    pub(super) fn count(&self, times: &StageTimes) {
+    pub(super) fn count(&self, times: &Counters<{ STAGES.len() }>) {
         if self.since.is_some() {
-            STAGES.iter().zip(self.spent).for_each(|((stage, _), spent)| times.of(*stage).add(spent));
+            times.iter().zip(self.spent).for_each(|(time, spent)| time.add(spent));
         }
     }
 }

@@ -299,8 +299,8 @@ impl<P: Port> Worker<P> {
         counters.connections.set((self.v4.part.len() + self.v6.part.len()) as u64);
         let buffers = self.core.buffers.in_use() as u64;
         counters.send_buffers.set(buffers);
-        if buffers > counters.send_buffers_most.value() {
-            counters.send_buffers_most.set(buffers);
+        if buffers > counters.send_buffers_max.value() {
+            counters.send_buffers_max.set(buffers);
         }
         counters.frames_lost.set(self.ports.lost());
     }

@@ -1,3 +1,4 @@
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A count with one writer (the core that owns it) and any number of readers.
@@ -29,5 +30,24 @@ impl Counter {
     #[inline]
     pub fn value(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// One counter for each of `N` names.
+#[derive(Debug)]
+pub struct Counters<const N: usize>([Counter; N]);
+
+impl<const N: usize> Default for Counters<N> {
+    fn default() -> Counters<N> {
+        Counters(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+impl<const N: usize> Deref for Counters<N> {
+    type Target = [Counter; N];
+
+    #[inline]
+    fn deref(&self) -> &[Counter; N] {
+        &self.0
     }
 }

@@ -1,31 +1,11 @@
-/// Declares [`DropReason`]: one line is the reason, the counter's name and its documentation.
-macro_rules! drops {
-    ($($variant:ident, $name:literal, $doc:literal;)*) => {
-        /// Why a frame was not processed further. One enum is the reason, the counter, the
-        /// metric and the documentation.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum DropReason { $(#[doc = $doc] $variant,)* }
+use super::named::named_enum;
 
-        /// Every reason, in the order of their discriminants.
-        pub const DROP_REASONS: &[DropReason] = &[$(DropReason::$variant,)*];
-
-        impl DropReason {
-            /// The counter's name: snake case, stable.
-            pub const fn name(self) -> &'static str {
-                match self { $(DropReason::$variant => $name,)* }
-            }
-
-            /// One sentence for the operator.
-            pub const fn describe(self) -> &'static str {
-                match self { $(DropReason::$variant => $doc,)* }
-            }
-        }
-    };
-}
-
-drops! {
-    FrameTruncated, "frame_truncated", "The frame ends inside a link, network or transport header.";
+named_enum! {
+    /// Why a frame was not processed further. One line is the reason, the counter, the metric and the
+    /// documentation.
+    DropReason,
+    /// Every reason, in the order of their discriminants.
+    DROP_REASONS;    FrameTruncated, "frame_truncated", "The frame ends inside a link, network or transport header.";
     NotForUs, "not_for_us", "The destination MAC or address is none of ours, or the protocol one that is never answered.";
     LinkGroup, "link_group", "TCP, or a packet that an ICMP error would answer, in a link-layer broadcast or multicast frame (RFC 9293 MUST-57, RFC 1122 3.2.2).";
     IpHeader, "ip_header", "The IP version, header length or total length is impossible.";
@@ -38,24 +18,24 @@ drops! {
     TcpHeader, "tcp_header", "The TCP data offset is below 5 or past the end of the segment.";
     TcpOptions, "tcp_options", "A TCP option's length is illegal (RFC 9293 MUST-7).";
     TcpChecksum, "tcp_checksum", "The TCP checksum is wrong (RFC 9293 MUST-3).";
-    TcpPartialChecksum, "tcp_partial_checksum", "The TCP checksum covers only the pseudo-header: left to hardware (virtio: --mode native; veth: ethtool -K PEER tx off).";
+    TcpPartialChecksum, "tcp_partial_checksum", "The TCP checksum covers only the pseudo-header: left to hardware (virtio: use native mode; veth: ethtool -K PEER tx off).";
     IcmpChecksum, "icmp_checksum", "The ICMP checksum is wrong.";
     IcmpOther, "icmp_other", "An ICMP message that we neither answer nor act on.";
     IcmpForeign, "icmp_foreign", "An ICMP error about a packet that is none of our segments, or no longer in flight (RFC 5927 4.1).";
     IcmpTooBig, "icmp_too_big", "An ICMP error that asks for smaller packets: this stack keeps its segment size.";
     ArpOther, "arp_other", "An ARP packet that is not a request for an address of ours.";
-    NoArp, "no_arp", "An ARP request or neighbour solicitation for an address of ours, left unanswered (--no-arp).";
+    NoArp, "no_arp", "An ARP request or neighbour solicitation for an address of ours, left unanswered (announcing is off).";
     ListenRst, "listen_rst", "A RST for a listener or a closed port: never answered (RFC 9293 3.10.7).";
     ListenNoSyn, "listen_no_syn", "Neither SYN, ACK nor RST for a listener (RFC 9293 3.10.7.2, fourth).";
     SynWithFin, "syn_with_fin", "SYN and FIN in one segment: never the start of a connection.";
     RstUnproven, "rst_unproven", "A RST for a SYN of ours that does not acknowledge it (RFC 9293 3.10.7.3, second; RFC 5961 3).";
     SynSentOther, "syn_sent_other", "Neither SYN nor RST while we wait for a SYN-ACK (RFC 9293 3.10.7.3, fifth).";
-    TableFull, "table_full", "The index has no room in the buckets of this connection: answered as --when-full says.";
-    SlotsFull, "slots_full", "Every connection slot of this core is taken: answered as --when-full says.";
+    TableFull, "table_full", "The index has no room in the buckets of this connection: answered as `Config::when_full` says.";
+    SlotsFull, "slots_full", "Every connection slot of this core is taken: answered as `Config::when_full` says.";
     InsertRaced, "insert_raced", "Another core was creating the same connection at the same moment; the peer sends again.";
     OutOfWindow, "out_of_window", "Sequence number outside the window: answered with an ACK (RFC 9293 3.10.7.4, first).";
     Paws, "paws", "An old timestamp: answered with an ACK (RFC 7323 5.3).";
-    TimestampMissing, "timestamp_missing", "No timestamp although negotiated (RFC 7323 3.2), under --timestamps strict.";
+    TimestampMissing, "timestamp_missing", "No timestamp although negotiated (RFC 7323 3.2), where missing timestamps are refused.";
     RstOutOfWindow, "rst_out_of_window", "A RST outside the window (RFC 5961 3.2).";
     RstTimeWait, "rst_time_wait", "A RST for a connection in TIME-WAIT that is not at the number awaited (RFC 1337).";
     AckMissing, "ack_missing", "A segment without ACK in a synchronized state.";
@@ -73,28 +53,6 @@ drops! {
     NoFrame, "no_frame", "No free frame to hold an answer.";
     NoHop, "no_hop", "No way to the peer is known: at start there was no memory for the link headers that the table of each core has no place for.";
     TransmitFull, "transmit_full", "The transmit ring had no room.";
-    FloodAnswer, "flood_answer", "An answer to a SYN of a flood, of which nothing was kept (--workload flood).";
-    FaultDrop, "fault_drop", "A SYN dropped on purpose (--fault drop).";
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn names_are_distinct_and_snake_case() {
-        let names: HashSet<_> = DROP_REASONS.iter().map(|reason| reason.name()).collect();
-        assert_eq!(names.len(), DROP_REASONS.len());
-        assert!(
-            names.iter().all(|n| n.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit()))
-        );
-    }
-
-    #[test]
-    fn discriminants_index_the_list() {
-        for (index, reason) in DROP_REASONS.iter().enumerate() {
-            assert_eq!(*reason as usize, index);
-        }
-    }
+    FloodAnswer, "flood_answer", "An answer to a SYN of a flood, of which nothing was kept.";
+    FaultDrop, "fault_drop", "A SYN dropped by fault injection.";
 }

@@ -1,12 +1,17 @@
 //! What happened, by name: drop reasons and counters. A leaf that every layer may use; it
 //! imports nothing of this crate.
 
-mod core_counters;
+mod closed;
 mod counter;
+mod counters;
 mod drops;
+mod named;
 mod stages;
 
-pub use core_counters::{CLOSED, Closed, CoreCounters};
-pub use counter::Counter;
+pub use closed::{CLOSED, Closed};
+pub use counter::{Counter, Counters};
+pub(crate) use counters::core_counters;
+pub use counters::{CORE_COUNTERS, CoreCounters, CounterInfo, CounterKind};
 pub use drops::{DROP_REASONS, DropReason};
-pub use stages::{STAGES, Stage, StageTimes};
+pub(crate) use named::named_enum;
+pub use stages::{STAGES, Stage};

@@ -16,38 +16,25 @@ pub use limited::limited;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::observe::named_enum;
 use crate::tcp::ConnectionHandler;
 
-/// The built-in services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Service {
-    /// Accepts, never reads, never closes: the window fills, probes are answered.
-    Hold,
-    /// Reads and throws away; closes when the peer has.
-    Discard,
-    /// Closes first, right after the handshake.
-    Close,
-    /// Sends a RST right after the handshake.
-    Reset,
-    /// Sends back what it gets, messages up to one segment.
-    Echo,
-    /// Answers any request with 200 and a fixed body in one segment, then closes.
-    Http,
+named_enum! {
+    /// The built-in services.
+    Service,
+    /// Every service, in the order of their discriminants.
+    SERVICES;
+    Hold, "hold", "Accepts, never reads, never closes: the window fills, probes are answered.";
+    Discard, "discard", "Reads and discards; closes after the peer.";
+    Close, "close", "Closes first, right after the handshake.";
+    Reset, "reset", "Sends a RST right after the handshake.";
+    Echo, "echo", "Sends back what it receives, messages up to one segment.";
+    Http, "http", "Answers any request with 200 and a fixed body in one segment, then closes.";
 }
-
-/// Every service and its name on the command line.
-pub const SERVICES: [(Service, &str); 6] = [
-    (Service::Hold, "hold"),
-    (Service::Discard, "discard"),
-    (Service::Close, "close"),
-    (Service::Reset, "reset"),
-    (Service::Echo, "echo"),
-    (Service::Http, "http"),
-];
 
 /// No service has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no service {0:?}; there are hold, discard, close, reset, echo and http")]
+#[error("unknown service {0:?}; known are {known}", known = names().join(", "))]
 pub struct UnknownService(String);
 
 impl Service {
@@ -62,11 +49,11 @@ impl Service {
             Service::Http => Box::new(http::Http),
         }
     }
+}
 
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        SERVICES[self as usize].1
-    }
+/// The names of all services.
+fn names() -> [&'static str; SERVICES.len()] {
+    SERVICES.map(Service::name)
 }
 
 impl fmt::Display for Service {
@@ -79,11 +66,8 @@ impl FromStr for Service {
     type Err = UnknownService;
 
     fn from_str(name: &str) -> Result<Service, UnknownService> {
-        SERVICES
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map(|(service, _)| *service)
-            .ok_or_else(|| UnknownService(name.to_owned()))
+        let found = SERVICES.into_iter().find(|service| service.name() == name);
+        found.ok_or_else(|| UnknownService(name.to_owned()))
     }
 }
 
@@ -93,9 +77,8 @@ mod tests {
 
     #[test]
     fn names_and_services_match_both_ways() {
-        for (service, name) in SERVICES {
-            assert_eq!(name.parse(), Ok(service));
-            assert_eq!(service.name(), name);
+        for service in SERVICES {
+            assert_eq!(service.name().parse(), Ok(service));
         }
         assert!("telnet".parse::<Service>().is_err());
     }

@@ -1,0 +1,123 @@
+use super::{CLOSED, Counter, Counters, DROP_REASONS, DropReason, STAGES};
+
+/// Every count of a core, declared once: name; kind; its metric without `handfast_`; one sentence.
+/// A new line here is a field of [`CoreCounters`], of the snapshot, of the JSON and a metric. `part`:
+/// a gauge that other metrics are made of.
+macro_rules! core_counters {
+    ($with:ident) => {
+        $with! {
+            frames_in, Counter, "frames_received_total", "Frames taken from the receive rings.";
+            frames_out, Counter, "frames_sent_total", "Frames given to the queues to send.";
+            batches, Counter, "batches_total", "Iterations of the loop that had work.";
+            syns, Counter, "syns_received_total", "SYNs for a listener.";
+            syn_acks, Counter, "syn_acks_sent_total", "First SYN-ACKs of connections that have a slot.";
+            syn_acks_cookie, Counter, "syn_ack_cookies_sent_total", "SYN-ACKs with a cookie: stateless.";
+            syn_ack_retransmissions, Counter, "syn_ack_retransmissions_total", "SYN-ACKs sent again.";
+            opens, Counter, "opens_total", "Active opens: first SYNs.";
+            syn_retransmissions, Counter, "syn_retransmissions_total", "SYNs of active opens sent again.";
+            established, Counter, "connections_established_total",
+                "Connections that reached ESTABLISHED, opened by either side.";
+            established_by_cookie, Counter, "connections_established_by_cookie_total",
+                "Established connections whose ACK carried a cookie.";
+            retransmissions, Counter, "retransmissions_total", "Segments of data or FIN sent again.";
+            keepalives, Counter, "keepalives_sent_total", "Keep-alives sent to idle peers (RFC 9293 3.8.4).";
+            window_probes, Counter, "window_probes_sent_total", "Probes of closed windows (RFC 9293 3.8.6.1).";
+            challenge_acks, Counter, "challenge_acks_sent_total", "Challenge ACKs (RFC 5961).";
+            timestamps_missing, Counter, "timestamps_missing_total",
+                "Accepted segments without the timestamps option that was negotiated.";
+            resets_sent, Counter, "resets_sent_total", "RST segments sent.";
+            arp_replies, Counter, "arp_replies_sent_total", "ARP replies for exclusive addresses.";
+            neighbour_adverts, Counter, "neighbour_advertisements_sent_total",
+                "Neighbour advertisements for exclusive addresses.";
+            echo_replies, Counter, "echo_replies_sent_total", "Replies to pings.";
+            stop_notices, Counter, "stop_notices_sent_total",
+                "Connections whose peer was sent a RST or FIN when the program ended.";
+            left_open, Counter, "connections_left_open_total",
+                "Connections whose peer was sent neither RST nor FIN when the program ended.";
+            icmp_unreachables_sent, Counter, "icmp_unreachables_sent_total",
+                "ICMP errors sent about packets of other protocols than TCP.";
+            announcements, Counter, "announcements_sent_total",
+                "Gratuitous ARP and unsolicited neighbour advertisements.";
+            icmp_errors, Counter, "icmp_errors_received_total",
+                "ICMP errors about sent segments that were still unacknowledged.";
+            forwarded_out, Counter, "segments_forwarded_out_total",
+                "Segments forwarded to the core that owns their connection.";
+            forwarded_in, Counter, "segments_forwarded_in_total", "Segments forwarded to this core by others.";
+            relayed_out, Counter, "frames_relayed_out_total",
+                "Frames relayed to a core that has a queue of their interface, to be sent there.";
+            relayed_in, Counter, "frames_relayed_in_total",
+                "Frames of other cores' connections sent by this core's queues.";
+            half_open, Part, "", "Connections in SYN-RECEIVED.";
+            connections, Part, "", "Connections that have a slot.";
+            time_wait, Part, "", "Connections in TIME-WAIT.";
+            send_buffers, Gauge, "send_buffers", "Send buffers in use.";
+            send_buffers_limit, Gauge, "send_buffers_limit", "Send buffers that exist.";
+            send_buffers_max, Gauge, "send_buffers_max", "The most send buffers that were ever in use.";
+            send_buffer_shortages, Counter, "send_buffer_shortages_total", "Times that send buffers became short.";
+            send_buffer_shortage_ms, Part, "", "Milliseconds of the shortages of send buffers that are over.";
+            send_buffers_short_ms, Part, "", "Milliseconds since send buffers became short; 0: they are not.";
+            idle_ns, Part, "", "Nanoseconds in which the core's loop had no work and the core was not taken from it.";
+            frames_lost, Counter, "frames_lost_total", "Frames without an owner: must stay 0, anything else is a bug.";
+        }
+    };
+}
+pub(crate) use core_counters;
+
+/// How a count behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CounterKind {
+    /// Only grows, from 0 at the program's start.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Shown by metrics that are made of several counts, never alone.
+    Part,
+}
+
+/// What a count is called and means.
+#[derive(Clone, Copy, Debug)]
+pub struct CounterInfo {
+    /// The field of [`CoreCounters`] and of the JSON.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: CounterKind,
+    /// Its metric, without the prefix `handfast_`; empty for a part.
+    pub metric: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+macro_rules! define {
+    ($($name:ident, $kind:ident, $metric:literal, $help:literal;)*) => {
+        /// One core's counters. On cache lines of their own: the core alone writes them, reporters read.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub struct CoreCounters {
+            $(#[doc = $help] pub $name: Counter,)*
+            /// Nanoseconds by stage, in the order of [`STAGES`], of iterations that had work; all 0 unless
+            /// accounting is on.
+            pub stages: Counters<{ STAGES.len() }>,
+            /// Connections by how they ended, in the order of [`CLOSED`].
+            pub closed: Counters<{ CLOSED.len() }>,
+            /// Dropped frames by reason, in the order of [`DROP_REASONS`].
+            pub drops: Counters<{ DROP_REASONS.len() }>,
+        }
+
+        /// Every count of a core, in the order of [`CoreCounters`]' fields.
+        pub const CORE_COUNTERS: &[CounterInfo] = &[$(CounterInfo {
+            name: stringify!($name),
+            kind: CounterKind::$kind,
+            metric: $metric,
+            help: $help,
+        },)*];
+    };
+}
+core_counters!(define);
+
+impl CoreCounters {
+    /// Counts a dropped frame.
+    #[inline]
+    pub fn dropped(&self, reason: DropReason) {
+        self.drops[reason as usize].bump();
+    }
+}
