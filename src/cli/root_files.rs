@@ -2,7 +2,7 @@
 //! Files of root's for a responder that is another user by now: its configuration at SIGHUP, and the
 //! control socket, which is removed at the end, however the responder ends.
 //!
-//! A second process does it (docs/decisions/0058-the-user-it-runs-as.md). It has root's user number
+//! A second process does it (docs/decisions/0058-unprivileged-user.md). It has root's user number
 //! and no capability, no network, no interface's sockets; after `seal` it takes no other path.
 
 use std::fs::{self, File};
