@@ -12,7 +12,7 @@ pub const CATALOGUE: &[Group] = &[
         checks: &["interface", "link", "carrier", "mtu", "driver", "xdp-modes", "zero-copy", "queues", "rss"],
     },
     Group {
-        title: "in the way",
+        title: "conflicts",
         checks: &["programs", "queue-sockets", "traffic-control", "addresses", "listeners"],
     },
     Group {
