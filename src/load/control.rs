@@ -9,13 +9,13 @@ use thiserror::Error;
 use super::live::{LiveCore, Progress, Totals};
 use super::pace::{Pacer, split};
 use super::timeline::{Stage, Timeline};
-use super::{Generator, Load, Plan, Space, Tally, Workload};
+use super::{Load, Plan, Space, Tally, Workload};
 use handfast_stack::tcp::Time;
 
 /// A step begins this much after the first core has seen it, so that all can be there.
 const START_DELAY_US: u64 = 20_000;
 
-/// A run: its plan, and one [`Generator`] per core. It may have several steps, one after another,
+/// A run: its plan, and one [`super::Generator`] per core. It may have several steps, one after another,
 /// each with a load of its own; what a step leaves behind, 4-tuples that must rest above all, the
 /// next one respects.
 #[derive(Debug)]
@@ -75,11 +75,6 @@ impl Control {
             start_us: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         })
-    }
-
-    /// The part of core `core` of `cores`: what [`handfast_stack::engine::OpenerFactory`] is to return.
-    pub fn generator(self: &Arc<Control>, core: usize, cores: usize) -> Generator {
-        Generator::new(self.clone(), self.desk_of(core, cores), (core as u32, cores.max(1) as u32))
     }
 
     pub(super) fn desk_of(&self, core: usize, cores: usize) -> Arc<Desk> {

@@ -5,9 +5,7 @@
 //! - `workload`: what a connection does; `http` reads as much of a response as that takes;
 //!   `failure` why it did not.
 //! - `plan`: everything that is chosen, and whether it can be run.
-//! - `session`: one core's books, `entry` a line in them. `turn` is what a core does once a turn,
-//!   with `opens`, `sweep` and `probing` as its parts.
-//! - `generator`: the session at the engine, as its caller.
+//! - `generator`: what a core does, at the engine as its caller.
 //! - `tally`: what is counted; `live` what can be watched meanwhile; `control` the end that other
 //!   threads hold.
 //! - `search`: the highest rate that holds.
@@ -15,26 +13,20 @@
 //! May use `engine`, `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
 
 mod control;
-mod entry;
 mod failure;
 mod generator;
 mod http;
 mod live;
-mod opens;
 mod pace;
 mod plan;
-mod probing;
 mod random;
 mod schedule;
 mod search;
-mod session;
 mod source;
 mod space;
-mod sweep;
 mod tally;
 mod timeline;
 mod tuples;
-mod turn;
 mod workload;
 
 pub use control::{BeginError, Control};

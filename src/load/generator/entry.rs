@@ -1,8 +1,8 @@
 use zerocopy::FromZeros;
 
-use super::failure::Failure;
-use super::http::Response;
-use super::tuples::Ticket;
+use super::super::failure::{FAILURES, Failure};
+use super::super::http::Response;
+use super::super::tuples::Ticket;
 
 /// What is kept about a connection beside the engine's line: sixteen octets, by its number.
 #[derive(Clone, Copy, Debug, FromZeros)]
@@ -93,7 +93,7 @@ impl Entry {
 
     /// Why it was doomed.
     pub(super) fn doom_reason(&self) -> Option<Failure> {
-        super::failure::FAILURES.get(self.note() as usize).map(|(failure, _)| *failure)
+        FAILURES.get(self.note() as usize).map(|(failure, _)| *failure)
     }
 }
 
@@ -158,7 +158,6 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FAILURES;
 
     #[test]
     fn only_numbers_in_use_are_found() {

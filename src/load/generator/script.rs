@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::control::{Control, Desk};
+use super::super::workload::Act;
 use super::super::{Plan, Tally, Workload};
-use super::{Act, Session, Wire};
+use super::state::Session;
+use super::wire::Wire;
 use handfast_stack::engine::{FourTuple, OpenError};
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::Time;

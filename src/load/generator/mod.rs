@@ -1,27 +1,51 @@
 //! The thin layer between [`Session`], which decides, and the engine, which does.
+//!
+//! - `run_state` with `probing` and `sweep`: where a core is in its step; `entry` what it keeps of a
+//!   connection; `wire` the engine as a core sees it. Data, and below all else here.
+//! - `state`: one core's books, and what an event of a connection does to them.
+//! - `opens`, `ending`, `probes`: what is opened, ended, asked; `phases`: when, once a turn.
+
+mod ending;
+mod entry;
+mod opens;
+mod phases;
+mod probes;
+mod probing;
+mod run_state;
+#[cfg(test)]
+mod script;
+mod state;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use std::any::Any;
 use std::sync::Arc;
 
-use super::control::{Control, Desk};
+use super::control::Control;
 use super::live::Latencies;
-use super::session::Session;
-use super::turn::Wire;
 use super::workload::{Act, Workload};
 use handfast_stack::engine::{FourTuple, OpenContext, OpenError, Opener};
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, IcmpError, Time};
+use state::Session;
+use wire::Wire;
 
 /// One core's load generator. [`Control::generator`] makes it.
 pub struct Generator {
     session: Session,
 }
 
-impl Generator {
-    pub(super) fn new(control: Arc<Control>, desk: Arc<Desk>, share: (u32, u32)) -> Generator {
-        Generator { session: Session::new(control, desk, share) }
+impl Control {
+    /// The part of core `core` of `cores`: what [`handfast_stack::engine::OpenerFactory`] is to return.
+    pub fn generator(self: &Arc<Control>, core: usize, cores: usize) -> Generator {
+        let share = (core as u32, cores.max(1) as u32);
+        Generator { session: Session::new(self.clone(), self.desk_of(core, cores), share) }
     }
+}
 
+impl Generator {
     #[inline]
     fn apply(&mut self, act: Act, connection: &mut Connection<'_>) {
         if act.send && !connection.send(self.session.workload().request()) {

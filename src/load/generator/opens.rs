@@ -1,11 +1,11 @@
 //! Opening what is due, and giving up what cannot be opened any more.
 
+use super::super::failure::Failure;
+use super::super::workload::{Act, Workload};
 use super::entry::Entry;
-use super::failure::Failure;
-use super::session::Session;
-use super::tuples::Exhausted;
-use super::turn::Wire;
-use super::workload::{Act, Workload};
+use super::run_state::Stall;
+use super::state::Session;
+use super::wire::Wire;
 use handfast_stack::engine::OpenError;
 use handfast_stack::tcp::Time;
 
@@ -17,16 +17,6 @@ const GIVEN_UP: usize = 4096;
 /// machine that pauses at the very end makes connections late as one in the middle does, and neither
 /// is too slow for its load.
 const CATCH_UP_US: u64 = 500_000;
-
-/// What stands in the way of the connection that is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stall {
-    Tuple(Exhausted),
-    /// Our own end still has the one that was next.
-    InUse,
-    Slot,
-    Frame,
-}
 
 /// What to do about a [`Stall`].
 enum Wait {

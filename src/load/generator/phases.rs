@@ -1,16 +1,14 @@
 //! What a core does once a turn, whether anything has arrived or not: opens what is due, gives up
 //! what takes too long, goes from one stage to the next.
 
-use super::Plan;
-use super::opens::Stall;
-use super::pace::split;
+use super::super::timeline::{NEVER, Stage, micros};
+use super::super::tuples::Exhausted;
+use super::super::workload::Workload;
 use super::probing::Probing;
-use super::session::Session;
+use super::run_state::{Course, Stall};
+use super::state::Session;
 use super::sweep::Sweep;
-use super::timeline::{NEVER, Stage, micros};
-use super::tuples::Exhausted;
-use super::workload::{Act, Workload};
-use handfast_stack::engine::{FourTuple, OpenError};
+use super::wire::Wire;
 use handfast_stack::tcp::Time;
 
 /// How long the last RSTs may take, microseconds.
@@ -21,88 +19,6 @@ const STOPPED_DRAIN_US: u64 = 1_000_000;
 /// stop or a new step may be seen.
 const NAP_MS: u32 = 50;
 const IDLE_NAP_MS: u32 = 10;
-
-/// The way to the engine. [`handfast_stack::engine::OpenContext`] behind a handle is one, a script in a test is
-/// another.
-pub(super) trait Wire {
-    fn now(&self) -> Time;
-    fn open(&mut self, ends: FourTuple) -> Result<u32, OpenError>;
-    /// A SYN alone.
-    fn syn(&mut self, ends: FourTuple) -> Result<(), OpenError>;
-    /// False: no such connection.
-    fn act(&mut self, number: u32, act: Act) -> bool;
-    fn capacity(&self) -> u32;
-}
-
-/// Where a core is in its step, and what its turns go on with.
-#[derive(Debug)]
-pub(super) struct Turn {
-    pub(super) course: Course,
-    /// This core's share.
-    probes_per_second: u32,
-    pub(super) timeout_us: u64,
-    /// A stop has been seen.
-    pub(super) stopped: bool,
-    /// Held connections that the peer can take the end of, as it answered their probes. `None`: as
-    /// fast as it goes.
-    pub(super) aborts_per_second: Option<u64>,
-    /// When the end began, and how many have been ended since.
-    closing_us: u64,
-    pub(super) aborted: u64,
-    /// Why the connection that is due was not opened.
-    pub(super) stalled: Option<Stall>,
-    /// Until when the time that this took has been counted.
-    pub(super) stalled_us: u64,
-    pub(super) sweep: Sweep,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Course {
-    Opening,
-    /// Nothing is opened any more; what is in flight may end, until then.
-    Draining {
-        until: u64,
-    },
-    /// [`Workload::Hold`]: all are attempted, the last ones not established yet.
-    Settling,
-    Holding {
-        until: u64,
-    },
-    Probing(Probing),
-    /// All that is left gets a RST; `cursor` is the next number to look at.
-    Closing {
-        cursor: u32,
-        until: u64,
-        lost: bool,
-    },
-    /// Nothing is left.
-    Over,
-}
-
-impl Turn {
-    pub(super) fn new(plan: &Plan, share: (u32, u32)) -> Turn {
-        let timeout_us = micros(plan.timeout);
-        Turn {
-            course: Course::Over,
-            probes_per_second: split(u64::from(plan.probes.per_second), share).max(1) as u32,
-            timeout_us,
-            stopped: false,
-            aborts_per_second: None,
-            closing_us: 0,
-            aborted: 0,
-            stalled: None,
-            stalled_us: 0,
-            sweep: Sweep::new(timeout_us),
-        }
-    }
-
-    /// How many more may be ended by now.
-    fn aborts(&self, elapsed: u64) -> u64 {
-        let Some(per_second) = self.aborts_per_second else { return u64::MAX };
-        let by_now = u128::from(elapsed - self.closing_us) * u128::from(per_second) / 1_000_000 + 1;
-        (by_now as u64).saturating_sub(self.aborted)
-    }
-}
 
 impl Session {
     /// One turn.
@@ -262,11 +178,6 @@ impl Session {
         job.tally.opening_us = to.saturating_sub(job.line.measured_from);
     }
 
-    /// What a closed loop counts: held connections are no load.
-    pub(super) fn paced_in_flight(&self) -> u32 {
-        if *self.workload() == Workload::Hold { self.opening } else { self.live }
-    }
-
     /// FourTuple all that is left. `lost`: what was probed and never answered has failed.
     fn close(&mut self, elapsed: u64, lost: bool) {
         let cursor = self.entries.span().start;
@@ -318,8 +229,3 @@ fn sleep_ms(gap_us: u64, most: u32) -> u32 {
         gap_ms => u32::try_from(gap_ms - 1).unwrap_or(most).min(most),
     }
 }
-
-#[cfg(test)]
-mod script;
-#[cfg(test)]
-mod tests;

@@ -1,14 +1,16 @@
 //! One core's books: which connections there are, how each stands, what it counts for. Events come
-//! in, what to do with the connection comes out; `turn` has what is done without an event.
+//! in, what to do with the connection comes out; `phases` has what is done without an event.
 
 use std::sync::Arc;
 
-use super::control::{Control, Desk, Job};
+use super::super::control::{Control, Desk, Job};
+use super::super::failure::Failure;
+use super::super::timeline::micros;
+use super::super::tuples::Tuples;
+use super::super::workload::{Act, Standing, Workload};
 use super::entry::{Entries, Entry, Phase};
-use super::failure::Failure;
-use super::tuples::Tuples;
-use super::turn::Turn;
-use super::workload::{Act, Standing, Workload};
+use super::run_state::Turn;
+use super::wire::Wire;
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::Time;
 
@@ -45,7 +47,7 @@ pub(super) fn short(now: Time) -> u32 {
 impl Session {
     pub(super) fn new(control: Arc<Control>, desk: Arc<Desk>, share: (u32, u32)) -> Session {
         let plan = control.plan();
-        let reuse_us = super::timeline::micros(plan.reuse_after);
+        let reuse_us = micros(plan.reuse_after);
         Session {
             tuples: Tuples::new(control.space().clone(), share, plan.seed, reuse_us),
             turn: Turn::new(plan, share),
@@ -69,6 +71,18 @@ impl Session {
 
     pub(super) fn elapsed(&self, now: Time) -> u64 {
         now.micros.saturating_sub(self.start_us)
+    }
+
+    /// What a closed loop counts: held connections are no load.
+    pub(super) fn paced_in_flight(&self) -> u32 {
+        if *self.workload() == Workload::Hold { self.opening } else { self.live }
+    }
+
+    pub(super) fn act(&mut self, wire: &mut impl Wire, now: Time, number: u32, act: Act) {
+        if !wire.act(number, act) {
+            // The engine knows of no such connection: nobody will tell its end.
+            self.closed(number, now, Closed::Aborted);
+        }
     }
 
     /// ESTABLISHED.

@@ -1,0 +1,60 @@
+//! Asking every held connection whether it still lives.
+
+use super::super::timeline::micros;
+use super::super::workload::Act;
+use super::entry::Phase;
+use super::probing::Probing;
+use super::state::{Session, short};
+use super::sweep::LOOKS;
+use super::wire::Wire;
+use handfast_stack::tcp::Time;
+
+impl Session {
+    /// One turn of it. `None`: everybody has answered, or was asked often enough.
+    pub(super) fn probe(
+        &mut self,
+        mut probing: Probing,
+        per_second: u32,
+        wire: &mut impl Wire,
+        now: Time,
+        elapsed: u64,
+    ) -> Option<Probing> {
+        let plan = self.control.plan().probes;
+        probing.see(self.answers, elapsed);
+        if let Some(until) = probing.pause {
+            let all = probing.answered >= probing.sent;
+            if elapsed < until && !all {
+                return Some(probing);
+            }
+            if probing.rounds == 0 && probing.answered > 0 {
+                self.turn.aborts_per_second = Some(probing.pace());
+            }
+            let rounds = probing.rounds + 1;
+            // A peer that answered nothing at all is not asked again.
+            if rounds >= plan.rounds || all || (rounds == 1 && probing.answered == 0) {
+                return None;
+            }
+            let next = Probing::new(self.entries.span().start, self.answers, elapsed);
+            return Some(Probing { rounds, ..next });
+        }
+        let mut allowance = probing.allowance(per_second, elapsed);
+        let end = self.entries.span().end;
+        let look_to = probing.cursor.saturating_add(LOOKS).min(end);
+        while probing.cursor < look_to && allowance > 0 {
+            let entry = self.entries.get_mut(probing.cursor);
+            if let Some(entry) = entry.filter(|entry| matches!(entry.phase, Phase::Open | Phase::Probed)) {
+                entry.set(Phase::Probed, short(now));
+                self.act(wire, now, probing.cursor, Act::PROBE);
+                probing.sent += 1;
+                allowance -= 1;
+            }
+            probing.cursor += 1;
+        }
+        if probing.cursor >= end {
+            // Nobody silent: nobody to wait for.
+            let wait = if probing.sent == 0 { 0 } else { micros(plan.wait) };
+            probing.pause = Some(elapsed.saturating_add(wait));
+        }
+        Some(probing)
+    }
+}
