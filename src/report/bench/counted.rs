@@ -1,4 +1,4 @@
-use super::results::{Connections, Second};
+use super::figures::{Connections, Second};
 
 /// What the rate of a workload counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

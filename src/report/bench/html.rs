@@ -7,7 +7,7 @@ use super::latency::HistogramError;
 use super::page::{escape, figure, page, table};
 use super::plots::{self, Bar};
 use super::results::{Results, SENT_TWICE};
-use super::text::{HTTP_STATUS, latency_cells, statuses, uncounted};
+use super::text::{HTTP_STATUS, latency_cells, uncounted};
 use handfast_stack::observe::DROP_REASONS;
 
 impl Results {
@@ -145,7 +145,7 @@ impl Results {
             .iter()
             .map(|(reason, &failed)| Bar {
                 name: if reason == HTTP_STATUS {
-                    format!("{} ({})", spoken(reason), statuses(connections))
+                    format!("{} ({})", spoken(reason), connections.statuses())
                 } else {
                     spoken(reason)
                 },

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Path;
 use super::cpu::Sample;
-use super::results::{Lag, Load, Second, Waited};
+use super::figures::{Lag, Load, Second, Waited};
 use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, QueueSnapshot, Snapshot};
 
 /// What was asked for, in words that a reader of the report understands.

@@ -7,12 +7,13 @@ use thiserror::Error;
 
 use super::bottleneck::{Bottleneck, Verdict};
 use super::cpu::Cpu;
+use super::figures::{Histograms, Latencies, Rate};
 use super::latency::{HistogramError, Latency};
 use super::outcome::Outcome;
-use super::results::{Histograms, Latencies, Part, Rate, Results};
+use super::results::{Part, Results};
 pub(super) use differences::differences;
 use differences::notes;
-use sums::{added, series};
+use sums::{added, joined, series};
 
 /// Why results cannot be merged.
 #[derive(Debug, Error)]
@@ -104,17 +105,6 @@ fn latencies(histograms: &Histograms) -> Result<Latencies, HistogramError> {
         connect: Latency::of(&histograms.connect.decode()?),
         completion: Latency::of(&histograms.completion.decode()?),
     })
-}
-
-/// Each once, in order.
-fn joined<'a>(texts: impl Iterator<Item = &'a String>) -> String {
-    let mut seen: Vec<&str> = Vec::new();
-    for text in texts {
-        if !seen.contains(&text.as_str()) {
-            seen.push(text);
-        }
-    }
-    seen.join(", ")
 }
 
 fn named_cpu(name: &str, cpu: &Cpu) -> Cpu {

@@ -1,22 +1,27 @@
 //! What a benchmark came to: results that can be believed, joined and looked at.
 //!
 //! - `measured`: what the command hands over; `cpu` what the cores did meanwhile.
-//! - `results`: the JSON, its fields in `docs/bench-schema.md`; `latency` its distributions,
-//!   `path` the way to the target and back, `stats` its statistics, `bottleneck` who was the limit,
-//!   `outcome` whether it met what was required; `json` how it is written.
+//! - `results`: the JSON, its fields in `docs/bench-schema.md`; of `figures`, `latency` distributions,
+//!   `path` to the target and back, `bottleneck` and `outcome`; `stats` its statistics, `json` how it is
+//!   written.
+//! - `diagnosis`: who was the limit; `requirements`: whether the run met them; `assemble`: results from
+//!   what was measured.
 //! - `file`: results read back; `merge`: several made one.
 //! - `text`, `html` with `page` and `plots`: for people.
 //! - `comparison`: contestants side by side; `diff`: what changed between two runs or sets of runs.
 
 mod apart;
+mod assemble;
 mod bottleneck;
 pub mod comparison;
 mod counted;
 pub mod cpu;
 mod csv;
+mod diagnosis;
 pub mod diff;
 #[cfg(test)]
 mod documented;
+mod figures;
 mod file;
 mod format;
 mod html;
@@ -28,6 +33,7 @@ mod outcome;
 mod page;
 mod path;
 mod plots;
+mod requirements;
 mod results;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -35,15 +41,15 @@ mod stats;
 mod text;
 
 pub use bottleneck::{Bottleneck, Verdict};
+pub use figures::{Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Rate, Second, Waited};
 pub use file::{ReadError, schema_of};
 pub use json::write_json;
 pub use latency::{Encoded, HistogramError, Latency};
 pub use measured::{Measured, Run, Traffic, spare};
 pub use merge::{MergeError, merge};
-pub use outcome::{Figure, Outcome, Requirement, Requirements, Status};
+pub use outcome::{Figure, Outcome, Requirement, Status};
 pub use path::{NEIGHBOURS, Path};
-pub use results::{
-    Connections, Histograms, Lag, Latencies, Load, Loop, Packets, Part, Rate, Results, SCHEMA, Second, Waited,
-};
+pub use requirements::Requirements;
+pub use results::{Part, Results, SCHEMA};
 pub use stats::{Stats, median};
 pub use text::progress;

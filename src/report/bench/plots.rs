@@ -9,9 +9,9 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::counted::Counted;
+use super::figures::Second;
 use super::format::{micros, whole};
 use super::page::escape;
-use super::results::Second;
 pub(super) use bars::{Bar, Kind, bars, cpu};
 
 /// A colour of light pages, and the one that stands for it on dark ones.

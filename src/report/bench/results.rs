@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Path;
 use super::bottleneck::Bottleneck;
 use super::counted::Counted;
-use super::cpu::{self, Cpu};
-use super::latency::{Encoded, Latency};
+use super::cpu::Cpu;
+use super::figures::{Connections, Histograms, Latencies, Load, Packets, Rate, Second};
 use super::outcome::Outcome;
 use super::stats::Stats;
-use super::{Measured, Path, Run};
-use crate::{ActiveReport, machine};
-use handfast_stack::engine::stack::Effective;
+use crate::ActiveReport;
 
 /// Of this layout: fields are added under the same name, never changed or removed.
 pub const SCHEMA: &str = "handfast-bench/1";
@@ -71,121 +70,6 @@ pub struct Results {
 /// The drop that shows a segment which had arrived before.
 pub const SENT_TWICE: &str = "out_of_window";
 
-/// How much was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Load {
-    #[serde(rename = "loop")]
-    pub kind: Loop,
-    /// Connections at a time; of a closed loop.
-    pub concurrency: Option<u64>,
-    /// Asked rate, connections per second; of an open loop.
-    pub rate: Option<f64>,
-    /// `steady` or `poisson`; of an open loop.
-    pub arrivals: Option<String>,
-    pub ramp_s: f64,
-    pub warmup_s: f64,
-    pub lag_us: Option<Lag>,
-    /// 4-tuples to open connections from.
-    #[serde(default)]
-    pub tuples: u64,
-    /// Connections per second that these allow, each resting behind its connection's end.
-    #[serde(default)]
-    pub tuples_per_second: Option<f64>,
-    #[serde(default)]
-    pub waited_s: Waited,
-}
-
-/// What decides when the next connection is opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Loop {
-    /// The end of one before it.
-    #[default]
-    Closed,
-    /// A schedule.
-    Open,
-}
-
-/// By how much connections were opened later than intended, microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Lag {
-    pub mean: f64,
-    pub p50: u64,
-    pub max: u64,
-}
-
-/// How long a connection was due and could not be opened for want of something of the client's own,
-/// seconds of the measured time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Waited {
-    pub tuple: f64,
-    pub slot: f64,
-}
-
-/// Connections of the measured time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Connections {
-    pub attempted: u64,
-    pub established: u64,
-    pub completed: u64,
-    pub in_flight: u64,
-    pub failed: BTreeMap<String, u64>,
-    /// Of those that failed by `http-status`: by status, the first few.
-    #[serde(default)]
-    pub http_statuses: BTreeMap<String, u64>,
-}
-
-/// How many connections per second were completed, or what else the workload counts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Rate {
-    /// Count over time.
-    pub mean: f64,
-    /// The time, seconds.
-    #[serde(default)]
-    pub over_s: f64,
-    /// Of the whole seconds in which connections were opened; `None`: of too few.
-    pub median: Option<f64>,
-    pub min: Option<f64>,
-    pub max: Option<f64>,
-    pub stddev: Option<f64>,
-    pub ci95: Option<[f64; 2]>,
-    pub unit: String,
-    /// How many whole seconds.
-    pub seconds: usize,
-}
-
-/// Fewer whole seconds say nothing about how steady a rate is.
-const ENOUGH_SECONDS: usize = 5;
-
-/// Microseconds from the intended start; of held connections, `completion` is from a probe to its answer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Latencies {
-    pub connect: Latency,
-    pub completion: Latency,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Packets {
-    pub received: u64,
-    pub sent: u64,
-}
-
-/// One second of the measured time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Second {
-    pub completed: u64,
-    pub established: u64,
-    pub failed: u64,
-    /// At its end.
-    pub in_flight: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Histograms {
-    pub connect: Encoded,
-    pub completion: Encoded,
-}
-
 /// One of several runs that were merged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
@@ -200,104 +84,8 @@ pub struct Part {
     pub bottleneck: Bottleneck,
 }
 
-impl Results {
-    pub fn new(run: &Run, active: &Effective, measured: &Measured) -> Results {
-        let cpu = Cpu::over(&measured.cpu, &active.cpus, cpu::ticks_per_second());
-        let packets =
-            Packets { received: measured.traffic.packets_received, sent: measured.traffic.packets_sent };
-        let (kernel, host) = machine();
-        let mut results = Results {
-            schema: SCHEMA.to_owned(),
-            handfast: env!("CARGO_PKG_VERSION").to_owned(),
-            kernel,
-            host,
-            started_at: humantime::format_rfc3339_millis(run.started_at).to_string(),
-            command: run.command.clone(),
-            target: run.target.clone(),
-            workload: run.workload.clone(),
-            options: run.options.clone(),
-            load: Load { lag_us: measured.lag, waited_s: measured.waited, ..run.load.clone() },
-            mode: mode(active),
-            active: ActiveReport::new(active),
-            duration_s: measured.duration_s,
-            opening_s: measured.opening_s,
-            path: measured.path.clone(),
-            connections: Connections {
-                attempted: measured.attempted,
-                established: measured.established,
-                completed: measured.completed,
-                in_flight: measured.in_flight,
-                failed: measured.failed.clone(),
-                http_statuses: measured.http_statuses.clone(),
-            },
-            rate: Rate::default(),
-            latency_us: Latencies {
-                connect: Latency::of(&measured.connect_us),
-                completion: Latency::of(&measured.completion_us),
-            },
-            packets,
-            packets_per_connection: packets.per(measured.completed),
-            retransmissions: measured.traffic.retransmissions,
-            data_retransmissions: measured.traffic.data_retransmissions,
-            target_retransmissions: measured.traffic.drops.get(SENT_TWICE).copied().unwrap_or(0),
-            drops: measured.traffic.drops.clone(),
-            cpu: Cpu { client_spare: measured.spare, ..cpu }.completing(measured.completed),
-            bottleneck: Bottleneck::default(),
-            outcome: Outcome::default(),
-            notes: active.notes.iter().chain(&run.notes).cloned().collect(),
-            parts: Vec::new(),
-            series: measured.series.clone(),
-            histograms: Histograms {
-                connect: Encoded::of(&measured.connect_us),
-                completion: Encoded::of(&measured.completion_us),
-            },
-        };
-        results.rate = Rate::of(&results, &results.series);
-        results.bottleneck = Bottleneck::find(&results);
-        results
-    }
-}
-
-/// One word if all devices agree.
-fn mode(active: &Effective) -> String {
-    let mut modes: Vec<String> = active.devices.iter().map(|device| device.mode.to_string()).collect();
-    modes.sort();
-    modes.dedup();
-    modes.join("+")
-}
-
-impl Loop {
-    pub fn name(self) -> &'static str {
-        match self {
-            Loop::Closed => "closed",
-            Loop::Open => "open",
-        }
-    }
-}
-
-impl Connections {
-    pub fn failures(&self) -> u64 {
-        self.failed.values().sum()
-    }
-
-    /// Attempts that are in none of the counts: a fault of whoever counted, if not 0.
-    pub fn unaccounted(&self) -> u64 {
-        let known = self.completed.saturating_add(self.in_flight).saturating_add(self.failures());
-        self.attempted.abs_diff(known)
-    }
-
-    /// `part` of those attempted, from 0 to 1.
-    pub fn share(&self, part: u64) -> f64 {
-        if self.attempted == 0 { 0.0 } else { part as f64 / self.attempted as f64 }
-    }
-}
-
-impl Packets {
-    /// For each completed connection.
-    pub fn per(&self, completed: u64) -> Option<f64> {
-        (completed > 0).then(|| (self.received + self.sent) as f64 / completed as f64)
-    }
-}
+/// Fewer whole seconds say nothing about how steady a rate is.
+const ENOUGH_SECONDS: usize = 5;
 
 impl Results {
     /// For how long connections were opened, seconds.
@@ -388,23 +176,5 @@ mod tests {
         // Written before there was an `opening_s`.
         results.opening_s = 0.0;
         assert_eq!(Rate::of(&results, &series).seconds, 3);
-    }
-
-    #[test]
-    fn every_attempt_is_accounted_for() {
-        let failed = BTreeMap::from([("reset".to_owned(), 3)]);
-        let mut connections = Connections {
-            attempted: 10,
-            established: 8,
-            completed: 6,
-            in_flight: 1,
-            failed,
-            ..Connections::default()
-        };
-        assert_eq!((connections.failures(), connections.unaccounted()), (3, 0));
-        connections.completed = 5;
-        assert_eq!(connections.unaccounted(), 1);
-        assert_eq!(connections.share(5), 0.5);
-        assert_eq!(Connections::default().share(0), 0.0);
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::counted::Counted;
+use super::figures::Connections;
 use super::format::{count, maybe_micros, micros, percent, rate, share, spoken, whole, wrapped};
 use super::latency::Latency;
-use super::results::{Connections, Results, SENT_TWICE};
+use super::results::{Results, SENT_TWICE};
 use handfast_stack::observe::DROP_REASONS;
 
 /// Columns of a line.
@@ -116,7 +117,7 @@ impl Results {
         for (reason, failed) in &connections.failed {
             row(text, &format!("  {}", spoken(reason)), &part(*failed));
             if reason == HTTP_STATUS {
-                row(text, "", &statuses(connections));
+                row(text, "", &connections.statuses());
             }
         }
     }
@@ -187,13 +188,6 @@ impl Results {
             );
         }
     }
-}
-
-/// `404: 98, 503: 2`.
-pub(super) fn statuses(connections: &Connections) -> String {
-    let each =
-        connections.http_statuses.iter().map(|(status, number)| format!("{status}: {}", count(*number)));
-    each.collect::<Vec<_>>().join(", ")
 }
 
 /// In the order of the header: p50, p90, p99, p99.9, max, mean.

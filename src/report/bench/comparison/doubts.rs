@@ -1,6 +1,6 @@
 //! Why a comparison is not to be relied on.
 
-use super::{Comparison, Row, Run, is_ceiling};
+use super::data::{Comparison, Row, Run, is_ceiling};
 use crate::bench::format::percent;
 
 /// Beyond its ceiling by more than this, one of the two was held up.

@@ -1,4 +1,4 @@
-use super::{Comparison, Row, SUBJECT, is_ceiling};
+use super::data::{Comparison, Row, SUBJECT, is_ceiling};
 use crate::bench::format::rate;
 use crate::bench::page::{escape, figure, page, table};
 use crate::bench::plots::{Bar, Kind, bars};

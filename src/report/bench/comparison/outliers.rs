@@ -1,4 +1,4 @@
-use super::Run;
+use super::data::Run;
 use crate::bench::stats::median;
 
 /// Runs of which one may be told to be far out.

@@ -1,4 +1,4 @@
-use super::{Comparison, Row, is_ceiling};
+use super::data::{Comparison, Row, is_ceiling};
 use crate::bench::format::{percent, rate, wrapped};
 use crate::bench::text::{WIDTH, aligned};
 use handfast_text::counted;

@@ -1,6 +1,6 @@
 //! What came of a comparison, in one sentence.
 
-use super::{Comparison, Row, SUBJECT, is_ceiling};
+use super::data::{Comparison, Row, SUBJECT, is_ceiling};
 use crate::bench::format::percent;
 
 /// Of what handfast reached: against the kernel, and of its first ceiling. Medians, over all workloads and

@@ -10,8 +10,9 @@ mod text;
 use serde::Serialize;
 
 use super::comparison::Comparison;
+use super::figures::Second;
 use super::merge::differences;
-use super::results::{Results, Second};
+use super::results::Results;
 use super::stats::Stats;
 use noise::half_width;
 

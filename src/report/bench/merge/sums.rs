@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::joined;
 use crate::ActiveReport;
 use crate::bench::Path;
 use crate::bench::cpu::Cpu;
-use crate::bench::results::{Connections, Lag, Load, Packets, Second, Waited};
+use crate::bench::figures::{Connections, Lag, Load, Packets, Second, Waited};
 
 impl Connections {
     pub(super) fn plus(&self, other: &Connections) -> Option<Connections> {
@@ -129,4 +128,15 @@ pub(super) fn series(a: &[Second], b: &[Second]) -> Option<Vec<Second>> {
         })
     };
     (0..a.len().max(b.len())).map(sum).collect()
+}
+
+/// Each once, in order.
+pub(super) fn joined<'a>(texts: impl Iterator<Item = &'a String>) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    for text in texts {
+        if !seen.contains(&text.as_str()) {
+            seen.push(text);
+        }
+    }
+    seen.join(", ")
 }

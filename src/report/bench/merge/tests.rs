@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::results::Second;
+use super::super::figures::Second;
 use super::super::sample::{active, measured, open_loop, run};
 use super::super::{Measured, Traffic};
 use super::*;

@@ -2,7 +2,6 @@
 
 use crate::bench::format::{count, percent, whole};
 use crate::bench::results::Results;
-use crate::bench::text::statuses;
 
 /// A share of steal that deserves mention.
 const STOLEN: f64 = 0.05;
@@ -33,7 +32,7 @@ pub(super) fn meaning(reason: &str, results: &Results) -> String {
         return format!(": {why}");
     }
     if same(reason, "http-status") && !results.connections.http_statuses.is_empty() {
-        return format!(": by status, {}", statuses(&results.connections));
+        return format!(": by status, {}", results.connections.statuses());
     }
     if (same(reason, "timeout") || same(reason, "connect-timeout")) && unacknowledged(results) {
         return String::from(

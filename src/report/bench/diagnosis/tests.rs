@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::super::results::{Lag, Waited};
+use super::super::figures::{Lag, Waited};
 use super::super::sample::{active, lag, measured, open_loop as poisson, run, samples};
 use super::super::{Measured, Path, Results, Run};
 use super::*;

@@ -1,0 +1,157 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bench::file::{ReadError, fields, schema_of};
+use crate::bench::stats::median;
+
+/// Who is compared with the others.
+pub(super) const SUBJECT: &str = "handfast";
+/// What the kernel's stacks are called like.
+const KERNEL: &str = "kernel";
+
+/// Whether a contestant is no TCP, but what the link can do.
+pub(super) fn is_ceiling(contestant: &str) -> bool {
+    contestant != SUBJECT && !contestant.starts_with(KERNEL)
+}
+
+/// Of this layout.
+pub const SCHEMA: &str = "handfast-comparison/1";
+
+/// One run of one contestant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Runs of one round are compared with one another.
+    pub round: u32,
+    pub contestant: String,
+    pub workload: String,
+    /// `native` or `generic`.
+    pub mode: String,
+    /// Completed per second.
+    pub rate: f64,
+    pub failures: u64,
+    /// What other programs took of the contest's cores, 0 to 1.
+    #[serde(default)]
+    pub others: Option<f64>,
+    /// The program that took most.
+    #[serde(default)]
+    pub busiest: Option<String>,
+    /// What the hypervisor took, from the core that lost most, 0 to 1.
+    #[serde(default)]
+    pub steal: Option<f64>,
+    /// Either was too much.
+    #[serde(default)]
+    pub spoilt: bool,
+    /// How often it was run until it was not spoilt, or no more.
+    #[serde(default = "once")]
+    pub attempts: u32,
+    /// Far from the median of its row.
+    #[serde(default)]
+    pub outlier: bool,
+}
+
+/// What files of an older version do not say.
+fn once() -> u32 {
+    1
+}
+
+/// What the figures were measured on, and with what.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The command line.
+    pub command: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// Processor, cores, kernel.
+    pub machine: String,
+    /// What a reader must know beside the figures, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// The runs of all contestants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    pub schema: String,
+    /// The program's version.
+    pub handfast: String,
+    #[serde(flatten)]
+    pub setting: Setting,
+    /// Contestants that the others are measured against.
+    pub references: Vec<String>,
+    /// What came of it, in one sentence.
+    #[serde(default)]
+    pub verdict: String,
+    /// Why it is not to be relied on; empty if it is.
+    #[serde(default)]
+    pub doubts: Vec<String>,
+    /// One for each workload, mode and contestant, in the order of the first runs.
+    pub rows: Vec<Row>,
+    pub runs: Vec<Run>,
+}
+
+/// One contestant in one workload and mode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub contestant: String,
+    pub workload: String,
+    pub mode: String,
+    pub runs: usize,
+    pub failures: u64,
+    /// Runs far from the median.
+    #[serde(default)]
+    pub outliers: usize,
+    /// Of the rates.
+    pub rate: Spread,
+    /// By reference: this rate divided by the reference's of the same round. Without those that
+    /// have no run in a round of ours.
+    pub ratios: BTreeMap<String, Spread>,
+}
+
+/// Some values.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+impl Spread {
+    /// How far apart the least and the most are, in medians.
+    pub fn width(&self) -> f64 {
+        if self.median > 0.0 { (self.most - self.least) / self.median } else { 0.0 }
+    }
+
+    /// `None` without values.
+    pub fn of(values: &[f64]) -> Option<Spread> {
+        Some(Spread {
+            median: median(values)?,
+            least: values.iter().copied().fold(f64::INFINITY, f64::min),
+            most: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        })
+    }
+}
+
+impl Comparison {
+    /// Reads what [`crate::bench::write_json`] wrote.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn parse(text: &str) -> Result<Comparison, ReadError> {
+        match schema_of(text)? {
+            schema if schema == SCHEMA => fields(text),
+            other => Err(ReadError::Schema(other)),
+        }
+    }
+
+    /// A contestant's row.
+    pub fn row(&self, workload: &str, mode: &str, contestant: &str) -> Option<&Row> {
+        self.rows
+            .iter()
+            .find(|row| row.workload == workload && row.mode == mode && row.contestant == contestant)
+    }
+
+    /// The rows of each workload and mode, in order.
+    pub fn tables(&self) -> impl Iterator<Item = &[Row]> {
+        self.rows.chunk_by(|a, b| a.workload == b.workload && a.mode == b.mode)
+    }
+}

@@ -1,0 +1,326 @@
+//! Who was the limit: the client, the target, or neither. Decided from what was measured, in this
+//! order; the first that holds is the verdict:
+//!
+//! 1. for a part of the time the client had no 4-tuple or slot to open the next connection with: the
+//!    client (in a closed loop no connection fails by that, and all else looks like a slow target);
+//! 2. nothing was attempted: unknown;
+//! 3. the client had no 4-tuple, slot, frame, buffer or time for some connections: the client;
+//! 4. answers were dropped for partial checksums: the client; not one SYN was answered: the target;
+//! 5. its receive rings overflowed: the client;
+//! 6. most connections failed: the target (a client that is late still gets its answers);
+//! 7. open loop, and connections were opened too few or too late: the client;
+//! 8. many connections failed: the target (whatever the client's cores did meanwhile);
+//! 9. closed loop, and the client's cores had no time left: the client. (In an open loop that was
+//!    kept to the schedule, a core that spins between two connections is no limit.)
+//! 10. some failed, too few were completed in time, or the target became slower: the target;
+//! 11. neither.
+
+mod words;
+
+use super::bottleneck::{Bottleneck, Verdict};
+use super::counted::Counted;
+use super::figures::{Loop, Second};
+use super::format::{count, rate, share, spoken, whole};
+use super::results::Results;
+use words::{cores, loss, meaning, same, shared_cores, tuples};
+
+/// Failures for want of something of the client's own, and what helps.
+const LOCAL: [(&str, &str, &str); 5] = [
+    ("no-tuple", "free 4-tuple", "give more source addresses or ports (--source)"),
+    ("no-slot", "free connection slot", "raise --max-connections"),
+    ("no-frame", "free frame to send in", "lower the load, or give it more cores"),
+    ("no-buffer", "buffer for a request", "lower the load, or give it more cores"),
+    ("client-late", "time left to open them", "lower the load, or give it more cores"),
+];
+/// Drops that tell that the client took frames too slowly.
+const OVERFLOWS: [&str; 3] = ["kernel_rx_ring_full", "kernel_fill_ring_empty", "kernel_rx_dropped"];
+/// Shares of connections or frames below this are noise.
+const NOTICEABLE: f64 = 0.001;
+/// A closed loop that waits for less than this share of the time is not held back by it.
+const WAITED: f64 = 0.05;
+/// A share of failures that no figure can be taken seriously beside.
+const MANY: f64 = 0.1;
+/// A share of failures that no want of speed explains.
+const MOST: f64 = 0.5;
+/// A rate below this part of the asked one has not reached it.
+const REACHED: f64 = 0.99;
+/// The same for what was completed while it was measured: a pause of the machine at the end shifts
+/// connections beyond it.
+const LATELY: f64 = 0.95;
+/// Microseconds by which half of the connections may be late: a turn of the loop is far shorter. The
+/// mean would not do: one pause of the machine makes it large, and is no want of speed.
+const LATE_US: u64 = 1000;
+/// A core with less than this share to spare is busy.
+const SPARE: f64 = 0.05;
+/// By how much the last quarter of the run must differ from the first.
+const GREW: f64 = 1.5;
+const FELL: f64 = 0.8;
+/// Fewer connections in flight than this say nothing when they grow.
+const FEW: f64 = 10.0;
+
+impl Bottleneck {
+    /// From everything else in `results`.
+    pub fn find(results: &Results) -> Bottleneck {
+        let rules: [fn(&Results) -> Option<Bottleneck>; 12] = [
+            waited,
+            nothing,
+            out_of_something,
+            partial_checksums,
+            unanswered,
+            overflow,
+            most_failures,
+            behind_the_schedule,
+            many_failures,
+            busy_client,
+            failures,
+            slow_target,
+        ];
+        let mut found = rules.iter().find_map(|rule| rule(results)).unwrap_or_else(|| neither(results));
+        for note in [loss(results), shared_cores(results)].into_iter().flatten() {
+            found.sentence += &note;
+        }
+        found
+    }
+
+    fn client(why: String) -> Option<Bottleneck> {
+        Some(Bottleneck { verdict: Verdict::Client, sentence: format!("the client was the limit: {why}") })
+    }
+
+    fn target(why: String) -> Option<Bottleneck> {
+        let sentence = format!("the target (or the path to it) was the limit: {why}");
+        Some(Bottleneck { verdict: Verdict::Target, sentence })
+    }
+}
+
+fn waited(results: &Results) -> Option<Bottleneck> {
+    let waited = results.load.waited_s;
+    if results.load.kind == Loop::Open || waited.tuple.max(waited.slot) < WAITED * results.duration_s {
+        return None;
+    }
+    let (seconds, why) = match waited.tuple >= waited.slot {
+        true => (waited.tuple, format!("4-tuple was free{}", tuples(results))),
+        false => (waited.slot, "connection slot was free; raise --max-connections".to_owned()),
+    };
+    Bottleneck::client(format!("for {seconds:.1} of {:.1} s no {why}", results.duration_s))
+}
+
+fn nothing(results: &Results) -> Option<Bottleneck> {
+    (results.connections.attempted == 0).then(|| Bottleneck {
+        verdict: Verdict::Unknown,
+        sentence: "unknown: no connection was attempted in the measured time".to_owned(),
+    })
+}
+
+fn out_of_something(results: &Results) -> Option<Bottleneck> {
+    let short = |&(reason, what, fix): &(&str, &'static str, &'static str)| {
+        let failed = failed_by(results, reason);
+        (results.connections.share(failed) >= NOTICEABLE).then_some((failed, what, fix))
+    };
+    let (failed, what, fix) = LOCAL.iter().find_map(short)?;
+    let fix = if what == "free 4-tuple" { tuples(results) } else { format!("; {fix}") };
+    Bottleneck::client(format!(
+        "for {} of {} connections it had no {what}{fix}",
+        count(failed),
+        count(results.connections.attempted)
+    ))
+}
+
+/// Answers came, and were dropped for checksums that are left to hardware which is not there.
+fn partial_checksums(results: &Results) -> Option<Bottleneck> {
+    let dropped = *results.drops.get("tcp_partial_checksum")?;
+    (dropped > 0 && dropped as f64 >= NOTICEABLE * results.packets.received as f64).then_some(())?;
+    Bottleneck::client(format!(
+        "it dropped {} of the {} packets that came, as their checksum was left to hardware; on veth: ethtool \
+         -K PEER tx off at the target's end, or --accept-partial-checksums here",
+        count(dropped),
+        count(results.packets.received)
+    ))
+}
+
+/// Not one SYN was answered, though the run may have been ended before they had failed.
+fn unanswered(results: &Results) -> Option<Bottleneck> {
+    let connections = &results.connections;
+    let silent = failed_by(results, "connect-timeout").saturating_add(connections.in_flight);
+    let all = connections.established == 0 && silent == connections.attempted;
+    let all = all && results.path.heard.is_none_or(|heard| heard == 0);
+    (all && results.workload != "flood").then_some(())?;
+    Bottleneck::target(format!(
+        "not one of {} SYNs was answered{}",
+        count(connections.attempted),
+        meaning("connect-timeout", results)
+    ))
+}
+
+fn behind_the_schedule(results: &Results) -> Option<Bottleneck> {
+    let (asked, lag) = (asked_rate(results)?, results.load.lag_us.unwrap_or_default());
+    let opened = per_second(results, results.connections.attempted);
+    let late = lag.p50 > LATE_US;
+    // Connections to hold are opened for a part of the time only, and chance has its own number.
+    let chance = is_held(results) || results.load.arrivals.as_deref() == Some("poisson");
+    let too_few = opened < REACHED * asked && !chance;
+    let delay = format!("{:.1} ms late or more", lag.p50 as f64 / 1e3);
+    let opened = format!("it opened {} of the asked {} connections/s", rate(opened), rate(asked));
+    let why = match (too_few, late) {
+        (false, false) => return None,
+        (true, false) => opened,
+        (true, true) => format!("{opened}, half of them {delay}"),
+        (false, true) => format!("it opened half of the connections {delay}"),
+    };
+    Bottleneck::client(why + &cores(results))
+}
+
+fn overflow(results: &Results) -> Option<Bottleneck> {
+    // Nobody waits for what answers a flood.
+    if results.workload == "flood" {
+        return None;
+    }
+    let lost: u64 = OVERFLOWS.iter().filter_map(|name| results.drops.get(*name)).sum();
+    let all = results.packets.received.saturating_add(lost);
+    (lost > 0 && lost as f64 >= NOTICEABLE * all as f64).then_some(())?;
+    Bottleneck::client(format!(
+        "it lost {} of the {} packets that came, as its receive ring was full{}",
+        count(lost),
+        count(all),
+        cores(results)
+    ))
+}
+
+fn most_failures(results: &Results) -> Option<Bottleneck> {
+    failed_at_target(results, MOST)
+}
+
+fn many_failures(results: &Results) -> Option<Bottleneck> {
+    failed_at_target(results, MANY)
+}
+
+fn busy_client(results: &Results) -> Option<Bottleneck> {
+    if results.load.kind == Loop::Open {
+        return None;
+    }
+    let busy = match results.cpu.client_spare {
+        Some(spare) => spare < SPARE,
+        None => results.cpu.client_cores().any(|core| core.busy() + core.steal > 1.0 - SPARE),
+    };
+    busy.then(|| Bottleneck::client(format!("it had no time left{}", cores(results)))).flatten()
+}
+
+fn failures(results: &Results) -> Option<Bottleneck> {
+    failed_at_target(results, NOTICEABLE)
+}
+
+/// A failure for want of something of the client's own.
+pub(super) fn is_local(reason: &str) -> bool {
+    LOCAL.iter().any(|(local, ..)| same(local, reason))
+}
+
+fn failed_at_target(results: &Results, least: f64) -> Option<Bottleneck> {
+    let connections = &results.connections;
+    let mut reasons: Vec<_> = connections.failed.iter().filter(|(name, _)| !is_local(name)).collect();
+    reasons.sort_by_key(|(_, failed)| std::cmp::Reverse(**failed));
+    let all = reasons.iter().fold(0u64, |sum, (_, failed)| sum.saturating_add(**failed));
+    (connections.share(all) >= least).then_some(())?;
+    let (name, most) = reasons.first()?;
+    Bottleneck::target(format!(
+        "{} of the connections failed, most of them ({}) by {}{}",
+        share(connections.share(all)),
+        count(**most),
+        spoken(name),
+        meaning(name, results)
+    ))
+}
+
+fn slow_target(results: &Results) -> Option<Bottleneck> {
+    if is_held(results) {
+        return None;
+    }
+    let completed = per_second(results, results.connections.completed);
+    let asked = asked_rate(results);
+    if let Some((first, last)) = quarters(results, |second| second.in_flight)
+        && asked.is_some()
+        && last > GREW * first
+        && last > FEW
+    {
+        return Bottleneck::target(format!(
+            "it became slower: connections in flight grew from {} to {}",
+            whole(first),
+            whole(last)
+        ));
+    }
+    // Where chance opened fewer, no more can be completed.
+    let opened = per_second(results, results.connections.attempted);
+    if let Some(asked) = asked.filter(|asked| completed < REACHED * asked.min(opened)) {
+        return Bottleneck::target(format!(
+            "{} of the asked {} connections/s were completed, though all were opened in time",
+            rate(completed),
+            rate(asked)
+        ));
+    }
+    if let (Some(asked), Some(meanwhile)) = (asked, results.meanwhile())
+        && meanwhile < LATELY * asked.min(opened)
+    {
+        return Bottleneck::target(format!(
+            "{} of the asked {} connections/s were completed while it was measured, the others later",
+            rate(meanwhile),
+            rate(asked)
+        ));
+    }
+    let (first, last) = quarters(results, |second| second.completed)?;
+    (asked.is_none() && last < FELL * first).then_some(())?;
+    Bottleneck::target(format!(
+        "the rate fell from {} to {} connections/s while the client had time left",
+        whole(first),
+        whole(last)
+    ))
+}
+
+fn neither(results: &Results) -> Bottleneck {
+    let completed = per_second(results, results.connections.completed);
+    let sentence = match (results.load.rate, results.load.concurrency) {
+        _ if is_held(results) => "neither: all connections were opened, and answered their probe".to_owned(),
+        (Some(asked), _) => format!(
+            "neither: the load asked for was reached, {} of {} connections/s",
+            rate(completed),
+            rate(asked)
+        ),
+        (None, Some(concurrency)) => format!(
+            "neither: the load asked for was reached, {} at a time, and the client had time \
+             left; more at a time (--concurrency) may give more",
+            count(concurrency)
+        ),
+        (None, None) => "neither: the load asked for was reached".to_owned(),
+    };
+    Bottleneck { verdict: Verdict::Neither, sentence }
+}
+
+/// Connections that are kept complete all at the end: their rate says nothing.
+fn is_held(results: &Results) -> bool {
+    results.workload == "hold"
+}
+
+fn asked_rate(results: &Results) -> Option<f64> {
+    results.load.rate.filter(|_| results.load.kind == Loop::Open)
+}
+
+/// Over the time in which connections were opened: what the last of them took is no rate.
+fn per_second(results: &Results, number: u64) -> f64 {
+    if results.opening() > 0.0 { number as f64 / results.opening() } else { 0.0 }
+}
+
+fn failed_by(results: &Results, reason: &str) -> u64 {
+    results.connections.failed.iter().filter(|(name, _)| same(name, reason)).map(|(_, failed)| failed).sum()
+}
+
+/// Means over the first and the last quarter of the seconds in which connections were opened, of four
+/// seconds at least.
+fn quarters(results: &Results, of: impl Fn(&Second) -> u64) -> Option<(f64, f64)> {
+    let series = Counted::of(&results.workload).seconds(&results.series, results.opening_s);
+    let quarter = series.len() / 4;
+    let mean = |seconds: &[Second]| seconds.iter().map(&of).sum::<u64>() as f64 / quarter as f64;
+    (quarter > 0).then_some(())?;
+    let first = series.get(..quarter)?;
+    let last = series.get(series.len() - quarter..)?;
+    Some((mean(first), mean(last)))
+}
+
+#[cfg(test)]
+mod tests;
