@@ -7,6 +7,8 @@ use clap::Args;
 use super::Failure;
 use super::control_args::{WhomArgs, unanswered};
 use handfast_control::{Client, Connection, Filter, Place, Reply, Request, StateName};
+use handfast_text::columns::Align::{Left, Right};
+use handfast_text::columns::Growing;
 use handfast_text::{grouped, printable, printable_json};
 
 /// List the connections of a running program, as `ss -tan` does the kernel's.
@@ -115,14 +117,14 @@ fn list(
     mut out: impl Write,
 ) -> Result<io::Result<()>, Failure> {
     client.ask(&Request::Connections(filter)).map_err(|error| unanswered(&error))?;
-    let mut columns = Columns { local: 21, peer: 21, begun: false };
+    let mut listing = Listing::new();
     loop {
         let written = match client.answer().map_err(|error| unanswered(&error))? {
             Reply::Connection(connection) if json => write_json(&mut out, &connection),
-            Reply::Connection(connection) => columns.line(&connection, &mut out),
+            Reply::Connection(connection) => listing.line(&connection, &mut out),
             Reply::End(end) => {
-                if !json && !columns.begun {
-                    return Ok(columns.head(&mut out).and_then(|()| out.flush()));
+                if !json && !listing.begun {
+                    return Ok(listing.head(&mut out).and_then(|()| out.flush()));
                 }
                 if end.limited {
                     eprintln!("{} listed, and there are more: --limit", grouped(end.listed));
@@ -137,18 +139,23 @@ fn list(
     }
 }
 
-/// Columns grow with what stands in them: there may be millions of lines, so none waits for another.
-struct Columns {
-    local: usize,
-    peer: usize,
+/// There may be millions of lines, so none waits for another.
+struct Listing {
+    columns: Growing<6>,
     begun: bool,
 }
 
-impl Columns {
+impl Listing {
+    fn new() -> Listing {
+        let columns = [(12, Left), (21, Left), (21, Left), (4, Right), (20, Left), (0, Left)];
+        Listing { columns: Growing::new(columns), begun: false }
+    }
+
     fn line(&mut self, connection: &Connection, out: &mut impl Write) -> io::Result<()> {
         let (local, peer) = (connection.local.to_string(), connection.peer.to_string());
-        (self.local, self.peer) = (self.local.max(local.len()), self.peer.max(peer.len()));
         if !self.begun {
+            // The first line decides how wide its header is.
+            self.columns.fit(["", &local, &peer, "", "", ""]);
             self.head(out)?;
         }
         let timer = connection.timer.as_ref().map_or_else(String::new, |timer| {
@@ -161,18 +168,12 @@ impl Columns {
         });
         let service = connection.listener.as_deref().map_or_else(|| "(opened here)".to_owned(), printable);
         let (state, core) = (printable(&connection.state), connection.core.to_string());
-        self.row([&state, &local, &peer, &core, &timer, &service], out)
+        writeln!(out, "{}", self.columns.line([&state, &local, &peer, &core, &timer, &service]))
     }
 
     fn head(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.begun = true;
-        self.row(["STATE", "LOCAL", "PEER", "CORE", "TIMER", "SERVICE"], out)
-    }
-
-    fn row(&self, cells: [&str; 6], out: &mut impl Write) -> io::Result<()> {
-        let [state, local, peer, core, timer, service] = cells;
-        let (left, right) = (self.local, self.peer);
-        writeln!(out, "{state:<12}  {local:<left$}  {peer:<right$}  {core:>4}  {timer:<20}  {service}")
+        writeln!(out, "{}", self.columns.line(["STATE", "LOCAL", "PEER", "CORE", "TIMER", "SERVICE"]))
     }
 }
 
@@ -205,10 +206,10 @@ mod tests {
     #[test]
     fn lines_stand_in_columns_below_their_names() {
         let mut text = Vec::new();
-        let mut columns = Columns { local: 21, peer: 21, begun: false };
-        columns.line(&connection(), &mut text).unwrap();
+        let mut listing = Listing::new();
+        listing.line(&connection(), &mut text).unwrap();
         let opened = Connection { listener: None, timer: None, ..connection() };
-        columns.line(&opened, &mut text).unwrap();
+        listing.line(&opened, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(

@@ -20,7 +20,7 @@ use super::trace_output::columns;
 use super::{Failure, demo_comparison, out, signals};
 use handfast_lab::load::{self, Dialogue, Plan, Progress, Tally};
 use handfast_lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
-use handfast_text::{counted, grouped};
+use handfast_text::{ansi, counted, grouped};
 use handfast_trace::{Capture, Conversation, Ladder, State};
 
 /// So long may the responder take to start or to end.
@@ -138,7 +138,7 @@ impl Demo {
             shown += &format!(" \\\n    --listen {listener}");
             arguments.extend(["--listen".into(), listener]);
         }
-        shown.lines().for_each(|line| self.stage.body(&self.stage.paint("1", line)));
+        shown.lines().for_each(|line| self.stage.body(&self.stage.paint(ansi::BOLD, line)));
         let program =
             env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))?;
         let mut command = lab.server().command(program);
@@ -158,7 +158,7 @@ impl Demo {
             return Ok(());
         }
         self.stage.heading("A page, fetched by curl");
-        self.stage.body(&self.stage.paint("1", &format!("$ curl -i {url}")));
+        self.stage.body(&self.stage.paint(ansi::BOLD, &format!("$ curl -i {url}")));
         self.stage.body(page.trim_end());
         match output.status.success() {
             true => Ok(()),
@@ -238,7 +238,8 @@ impl Demo {
     }
 
     fn result(&self, tally: &Tally, client: Option<Duration>) {
-        let rate = self.stage.paint("1;32", &format!("{} connections/s", grouped(tally.rate() as u64)));
+        let rate =
+            self.stage.paint(ansi::BOLD_GREEN, &format!("{} connections/s", grouped(tally.rate() as u64)));
         self.stage.body(&format!(
             "\n{rate}: {} opened and closed, {} failed",
             grouped(tally.completed),

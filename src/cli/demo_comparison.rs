@@ -12,7 +12,7 @@ use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_lab::{Lab, Spec};
 use handfast_report::bench::comparison::{Comparison, Setting};
 use handfast_stack::xdp::Mode;
-use handfast_text::grouped;
+use handfast_text::{ansi, grouped};
 
 /// Two rounds of three runs: a quarter of a minute.
 const DURATION: Duration = Duration::from_secs(2);
@@ -70,7 +70,7 @@ fn show(stage: &Stage, contest: &Contest, finished: &Finished) {
     blank();
     for line in comparison.text().lines().filter(|line| !line.is_empty()) {
         let ours = line.trim_start().starts_with(Contestant::Handfast.name());
-        stage.body(&if ours { stage.paint("1;32", line) } else { line.to_owned() });
+        stage.body(&if ours { stage.paint(ansi::BOLD_GREEN, line) } else { line.to_owned() });
     }
     blank();
     stage.body(
@@ -78,5 +78,5 @@ fn show(stage: &Stage, contest: &Contest, finished: &Finished) {
          packets from templates, without a TCP: the ceiling. Both ends share this\n\
          machine, and figures from veth are not NIC figures.",
     );
-    stage.body(&stage.paint("1", "More of this, in 5 minutes: handfast lab bench"));
+    stage.body(&stage.paint(ansi::BOLD, "More of this, in 5 minutes: handfast lab bench"));
 }

@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use super::out;
-use handfast_text::wrapped;
+use handfast_text::{ansi, wrapped};
 
 /// Columns that a heading with its rule takes.
 const WIDTH: usize = 80;
@@ -24,7 +24,7 @@ impl Stage {
 
     pub fn heading(&self, title: &str) {
         let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 1));
-        let (title, rule) = (self.paint("1;36", title), self.paint("2", &rule));
+        let (title, rule) = (self.paint(ansi::BOLD_CYAN, title), self.paint(ansi::DIM, &rule));
         out::say(out::Kind::Painted, format_args!("\n{title} {rule}\n"));
     }
 
@@ -42,7 +42,7 @@ impl Stage {
 
     /// With an ANSI code around it, in colour.
     pub fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+        ansi::paint(self.colour, code, text)
     }
 }
 

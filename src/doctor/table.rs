@@ -3,7 +3,7 @@ use std::fmt;
 use super::catalogue::CATALOGUE;
 use super::check::{Check, Fix, Level};
 use super::report::{Counts, Report};
-use handfast_text::{counted, wrapped};
+use handfast_text::{ansi, counted, wrapped};
 
 /// Columns of the level, and of the name.
 const LEVEL: usize = 9;
@@ -28,7 +28,7 @@ impl fmt::Display for Table<'_> {
         for group in CATALOGUE {
             let mut checks = self.report.checks.iter().filter(|check| group.checks.contains(&check.name));
             let Some(first) = checks.next() else { continue };
-            writeln!(f, "{}", self.paint("1", group.title))?;
+            writeln!(f, "{}", self.paint(ansi::BOLD, group.title))?;
             std::iter::once(first).chain(checks).try_for_each(|check| self.check(f, check))?;
         }
         self.sum(f)
@@ -60,7 +60,7 @@ impl Table<'_> {
     }
 
     fn fix(&self, f: &mut fmt::Formatter<'_>, indent: usize, fix: &Fix) -> fmt::Result {
-        let command = self.paint("1", &fix.command.to_string());
+        let command = self.paint(ansi::BOLD, &fix.command.to_string());
         writeln!(f, "{:indent$}fix:  {command}", "")?;
         match &fix.undo {
             Some(undo) => writeln!(f, "{:indent$}undo: {undo}", ""),
@@ -89,16 +89,16 @@ impl Table<'_> {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        ansi::paint(self.colour, code, text)
     }
 }
 
 fn colour_of(level: Level) -> &'static str {
     match level {
-        Level::Ok => "32",
-        Level::Unknown => "2",
-        Level::Warning => "1;33",
-        Level::Error => "1;31",
+        Level::Ok => ansi::GREEN,
+        Level::Unknown => ansi::DIM,
+        Level::Warning => ansi::BOLD_YELLOW,
+        Level::Error => ansi::BOLD_RED,
     }
 }
 

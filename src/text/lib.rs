@@ -1,10 +1,15 @@
-//! Text for people, for whoever prints or draws: numbers with commas, lines of a width, markup. A
-//! leaf that everything above the packet path may use.
+//! What all output for people shares: numbers with commas, lines of a width, columns, markup, colours.
+//! Everything above the packet path may use it; it uses no other package.
 
+pub mod ansi;
 mod ascii;
+pub mod columns;
+mod markup;
+pub mod palette;
 mod printable;
 
 pub use ascii::ascii;
+pub use markup::{escape, svg_text};
 pub use printable::{painted_lines, printable, printable_json, printable_lines};
 
 /// `1,048,576`.
@@ -79,39 +84,9 @@ fn broken(line: &str, width: usize) -> Vec<&str> {
     rows
 }
 
-/// For the text and the attributes in double quotes of SVG and HTML.
-pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// For a text element of SVG. Browsers collapse plain spaces, whatever the file asks of them: those
-/// that would be lost are no-break ones.
-pub fn svg_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        let beside = |other: Option<char>| other.is_none_or(char::is_whitespace);
-        let is_lost = letter == ' ' && (beside(out.chars().next_back()) || beside(letters.peek().copied()));
-        out.push(if is_lost { '\u{a0}' } else { letter });
-    }
-    escaped(&out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spaces_of_a_drawing_are_all_there() {
-        for (text, drawn) in [
-            ("one two", "one two"),
-            ("a  b   c", "a\u{a0}\u{a0}b\u{a0}\u{a0}\u{a0}c"),
-            (" <x> ", "\u{a0}&lt;x&gt;\u{a0}"),
-            ("", ""),
-        ] {
-            assert_eq!(svg_text(text), drawn, "{text:?}");
-        }
-    }
 
     #[test]
     fn digits_come_in_threes() {

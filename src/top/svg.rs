@@ -3,14 +3,13 @@ use std::fmt::Write;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
-use handfast_text::{escaped, svg_text};
+use handfast_text::palette::terminal::{BLUE, GREEN, GREY, INK, PAPER, RED, YELLOW};
+use handfast_text::{escape, svg_text};
 
 /// Of a cell, pixels: what 14 pixels of a fixed pitch take.
 const CELL: (f64, f64) = (8.43, 18.0);
 /// Around the picture, pixels.
 const MARGIN: f64 = 16.0;
-const PAPER: &str = "#16191d";
-const INK: &str = "#d6dbe0";
 
 /// The picture as SVG, in the colours of the demo's.
 pub fn svg(buffer: &Buffer, label: &str) -> String {
@@ -22,7 +21,7 @@ pub fn svg(buffer: &Buffer, label: &str) -> String {
          viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">\n\
          <rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"{PAPER}\"/>\n\
          <g font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"14\">\n",
-        escaped(label)
+        escape(label)
     );
     for row in buffer.area.rows() {
         let cells: Vec<&Cell> = row.columns().filter_map(|at| buffer.cell(at.as_position())).collect();
@@ -103,11 +102,11 @@ fn block(symbol: &str) -> Option<(f64, f64)> {
 
 fn colour(colour: Color) -> &'static str {
     match colour {
-        Color::Green => "#7fd1ae",
-        Color::Cyan => "#8fb8de",
-        Color::Yellow => "#e5c07b",
-        Color::Red => "#e06c75",
-        Color::DarkGray => "#7a828b",
+        Color::Green => GREEN,
+        Color::Cyan => BLUE,
+        Color::Yellow => YELLOW,
+        Color::Red => RED,
+        Color::DarkGray => GREY,
         _ => INK,
     }
 }

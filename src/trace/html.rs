@@ -2,7 +2,8 @@
 
 use super::svg;
 use super::{Picture, Text};
-use handfast_text::escaped;
+use handfast_text::escape;
+use handfast_text::palette::ladder::PAGE;
 
 /// Columns of the text: with times.
 const WIDTH: usize = 100;
@@ -13,11 +14,11 @@ pub fn page(picture: &Picture) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-         <style>body{{font-family:sans-serif;margin:2em auto;max-width:60em;background:#f6f8fa}}\
+         <style>body{{font-family:sans-serif;margin:2em auto;max-width:60em;background:{PAGE}}}\
          svg{{max-width:100%;height:auto}}pre{{overflow-x:auto;line-height:1.25}}</style>\n</head>\n<body>\n\
          {svg}\n<h2>As text</h2>\n<pre>{text}</pre>\n</body>\n</html>\n",
-        title = escaped(&picture.title),
+        title = escape(&picture.title),
         svg = svg::draw(picture),
-        text = escaped(&text),
+        text = escape(&text),
     )
 }

@@ -10,7 +10,8 @@ use self::palette::{arrow_colour, bar_colour, text_colour};
 use super::diagram::{Arrow, Path, Row, What};
 use super::picture::{IMAGINED, Picture, flag_names, rounded};
 use super::{Direction, Side, Silent, State};
-use handfast_text::{escaped, grouped, noun, svg_text, wrapped};
+use handfast_text::palette::ladder::{BAR_GREY, INK, LABEL, MUTED, PAPER, RED};
+use handfast_text::{escape, grouped, noun, svg_text, wrapped};
 
 /// Pixels.
 const WIDTH: u32 = 860;
@@ -44,10 +45,10 @@ pub fn draw(picture: &Picture) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{label}\">\n\
-         <rect width=\"{WIDTH}\" height=\"{height}\" rx=\"8\" fill=\"#ffffff\"/>\n\
-         <g font-family=\"DejaVu Sans, Verdana, Arial, sans-serif\" font-size=\"13\" fill=\"#1f2328\">\n\
+         <rect width=\"{WIDTH}\" height=\"{height}\" rx=\"8\" fill=\"{PAPER}\"/>\n\
+         <g font-family=\"DejaVu Sans, Verdana, Arial, sans-serif\" font-size=\"13\" fill=\"{INK}\">\n\
          {lines}{arrows}{body}</g>\n</svg>\n",
-        label = escaped(&picture.title),
+        label = escape(&picture.title),
         arrows = canvas.arrows,
         body = canvas.out,
     )
@@ -94,7 +95,7 @@ impl States {
     fn bar(&mut self, side: Side, state: Option<State>, from: u32, to: u32) {
         let x = if side == Side::Client { LEFT } else { RIGHT };
         let (colour, width) = match state {
-            None | Some(State::Closed) => ("#c4c9cf", 2),
+            None | Some(State::Closed) => (BAR_GREY, 2),
             Some(state) => (bar_colour(state), 6),
         };
         let _ = writeln!(
@@ -125,13 +126,13 @@ struct Canvas {
 impl Canvas {
     fn heading(&mut self, picture: &Picture) {
         if picture.imagined {
-            self.text(MIDDLE, "middle", "font-weight=\"bold\" fill=\"#cf222e\"", IMAGINED);
+            self.text(MIDDLE, "middle", &format!("font-weight=\"bold\" fill=\"{RED}\""), IMAGINED);
             self.y += 24;
         }
         self.text(MIDDLE, "middle", "font-size=\"17\" font-weight=\"bold\"", &picture.title);
         self.y += 22;
         for line in wrapped(&picture.lesson, LESSON) {
-            self.text(MIDDLE, "middle", "fill=\"#57606a\"", &line);
+            self.text(MIDDLE, "middle", &format!("fill=\"{MUTED}\""), &line);
             self.y += LINE + 2;
         }
         self.y += 14;
@@ -152,13 +153,18 @@ impl Canvas {
         if let What::Segment(Arrow { labels, .. }) = &row.what {
             for line in wrapped(&labels.join(" · "), SENTENCE) {
                 self.backed(&line);
-                self.text(MIDDLE, "middle", "font-size=\"12\" font-weight=\"bold\" fill=\"#424a53\"", &line);
+                self.text(
+                    MIDDLE,
+                    "middle",
+                    &format!("font-size=\"12\" font-weight=\"bold\" fill=\"{LABEL}\""),
+                    &line,
+                );
                 self.y += LINE;
             }
         }
         for line in wrapped(row.why.as_deref().unwrap_or_default(), SENTENCE) {
             self.backed(&line);
-            self.text(MIDDLE, "middle", "font-size=\"12\" fill=\"#57606a\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\"", &line);
+            self.text(MIDDLE, "middle", &format!("font-size=\"12\" fill=\"{MUTED}\" stroke=\"{PAPER}\" stroke-width=\"4\" paint-order=\"stroke\""), &line);
             self.y += LINE;
         }
         self.y += 18;
@@ -173,7 +179,7 @@ impl Canvas {
         let width = u32::try_from(line.chars().count()).unwrap_or(0) * LETTER + 2 * PADDING;
         let _ = writeln!(
             self.out,
-            "<rect x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{}\" fill=\"#ffffff\"/>",
+            "<rect x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{}\" fill=\"{PAPER}\"/>",
             MIDDLE.saturating_sub(width / 2),
             self.y - 13,
             LINE + 2
@@ -186,7 +192,7 @@ impl Canvas {
             for y in [2, 8, 14].map(|down| self.y + down) {
                 let _ = writeln!(
                     self.out,
-                    "<line x1=\"{}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"#ffffff\" stroke-width=\"3\"/>",
+                    "<line x1=\"{}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"{PAPER}\" stroke-width=\"3\"/>",
                     x - 5,
                     x + 5
                 );
@@ -195,7 +201,7 @@ impl Canvas {
         self.y += 13;
         let text = format!("{text} later");
         self.backed(&text);
-        self.text(MIDDLE, "middle", "font-style=\"italic\" fill=\"#57606a\"", &text);
+        self.text(MIDDLE, "middle", &format!("font-style=\"italic\" fill=\"{MUTED}\""), &text);
         self.y += 26;
     }
 
@@ -266,7 +272,7 @@ impl Canvas {
         if let Some(window) = arrow.window {
             text += &format!("   win {}{}", window.bytes, if window.scaled { "" } else { "?" });
         }
-        let style = format!("fill=\"{colour}\" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\"");
+        let style = format!("fill=\"{colour}\" stroke=\"{PAPER}\" stroke-width=\"4\" paint-order=\"stroke\"");
         let line = self.y;
         self.y = y - 3;
         self.text(x, anchor, &style, &text);
@@ -279,7 +285,7 @@ impl Canvas {
         let _ = writeln!(
             self.arrows,
             "<line x1=\"{x}\" y1=\"{y}\" x2=\"{MIDDLE}\" y2=\"{end}\" stroke=\"{colour}\" stroke-width=\"1.6\"/>\n\
-             <path d=\"M{} {}l14 14m0 -14l-14 14\" stroke=\"#cf222e\" stroke-width=\"3\" fill=\"none\"/>",
+             <path d=\"M{} {}l14 14m0 -14l-14 14\" stroke=\"{RED}\" stroke-width=\"3\" fill=\"none\"/>",
             MIDDLE - 7,
             end - 7
         );

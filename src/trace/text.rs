@@ -5,7 +5,7 @@ use super::diagram::{Arrow, Path, Row, What};
 use super::picture::{IMAGINED, Picture, flag_names, rounded};
 use super::{Direction, Side, State};
 use handfast_stack::wire::Flags;
-use handfast_text::{grouped, noun, wrapped};
+use handfast_text::{ansi, grouped, noun, wrapped};
 
 /// A picture in characters: the client's states on the left, the server's on the right, one line for
 /// each segment between them, and what is to be said of it below.
@@ -47,7 +47,7 @@ impl fmt::Display for Text<'_> {
         for row in &diagram.rows {
             if let Some(wait) = row.wait {
                 let dots = if self.ascii { ":" } else { "⋮" };
-                self.indented(f, &self.paint("2", &format!("{dots} {}", rounded(wait))))?;
+                self.indented(f, &self.paint(ansi::DIM, &format!("{dots} {}", rounded(wait))))?;
             }
             let states = ((row.client, client != Some(row.client)), (row.server, server != Some(row.server)));
             self.line(f, &time(row.at), states.0, &self.middle(row), states.1)?;
@@ -57,11 +57,11 @@ impl fmt::Display for Text<'_> {
             {
                 let separator = if self.ascii { ", " } else { " · " };
                 for line in wrapped(&labels.join(separator), self.text()) {
-                    self.indented(f, &self.paint("1", &line))?;
+                    self.indented(f, &self.paint(ansi::BOLD, &line))?;
                 }
             }
             for line in wrapped(row.why.as_deref().unwrap_or_default(), self.text()) {
-                self.indented(f, &self.paint("2", &self.plain(&line)))?;
+                self.indented(f, &self.paint(ansi::DIM, &self.plain(&line)))?;
             }
         }
         match self.picture.more {
@@ -74,10 +74,10 @@ impl fmt::Display for Text<'_> {
 impl Text<'_> {
     fn heading(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.picture.imagined {
-            writeln!(f, "{}", self.paint("1;31", IMAGINED))?;
+            writeln!(f, "{}", self.paint(ansi::BOLD_RED, IMAGINED))?;
         }
         if !self.picture.title.is_empty() {
-            writeln!(f, "{}", self.paint("1", &self.plain(&self.picture.title)))?;
+            writeln!(f, "{}", self.paint(ansi::BOLD, &self.plain(&self.picture.title)))?;
         }
         for line in wrapped(&self.picture.lesson, self.columns()) {
             writeln!(f, "{}", self.plain(&line))?;
@@ -207,11 +207,11 @@ impl Text<'_> {
 
     /// A state that has changed stands out.
     fn state(&self, (state, changed): (State, bool)) -> String {
-        self.paint(if changed { "1" } else { "2" }, state.name())
+        self.paint(if changed { ansi::BOLD } else { ansi::DIM }, state.name())
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+        ansi::paint(self.colour, code, text)
     }
 
     fn plain(&self, text: &str) -> String {
@@ -230,11 +230,11 @@ fn window(arrow: &Arrow) -> String {
 /// Green opens, yellow closes, red breaks, cyan carries.
 fn colour_of(flags: Flags) -> &'static str {
     match flags {
-        flags if flags.has(Flags::RST) => "31",
-        flags if flags.has(Flags::SYN) => "32",
-        flags if flags.has(Flags::FIN) => "33",
-        flags if flags.has(Flags::PSH) => "36",
-        _ => "39",
+        flags if flags.has(Flags::RST) => ansi::RED,
+        flags if flags.has(Flags::SYN) => ansi::GREEN,
+        flags if flags.has(Flags::FIN) => ansi::YELLOW,
+        flags if flags.has(Flags::PSH) => ansi::CYAN,
+        _ => ansi::DEFAULT,
     }
 }
 

@@ -4,11 +4,12 @@ use super::bottleneck::Verdict;
 use super::counted::Counted;
 use super::format::{count, maybe_micros, micros, option, percent, rate, share, spoken, whole};
 use super::latency::HistogramError;
-use super::page::{escape, figure, page, table};
+use super::page::{figure, page, table};
 use super::plots::{self, Bar};
 use super::results::{Results, SENT_TWICE};
 use super::text::{HTTP_STATUS, latency_cells, uncounted};
 use handfast_stack::observe::DROP_REASONS;
+use handfast_text::escape;
 
 impl Results {
     /// The page.

@@ -2,19 +2,19 @@
 
 use std::fmt::Write;
 
-use super::plots::PALETTE;
+use super::plots::attribute;
+use handfast_text::escape;
+use handfast_text::palette::page::{AMBER, CARD, GREEN, INK, LINE, MUTED, PAPER, PLOT, RED};
+use handfast_text::palette::{Colour, hex};
 
-/// In light and dark; the plots' colours follow.
+/// What comes after the colours.
 const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1c2126;--muted:#5b6570;--paper:#ffffff;--card:#f4f6f8;--line:#d5dbe1}
-@media(prefers-color-scheme:dark){:root{--ink:#e4e8ec;--muted:#98a2ad;--paper:#14181c;--card:#1d2227;--line:#39424b}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem 1rem 3rem;max-width:62rem;background:var(--paper);color:var(--ink);\
 font:15px/1.5 system-ui,sans-serif}
 h1{font-size:1.45rem;margin:0 0 .2rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
 p{margin:.3rem 0}.muted{color:var(--muted)}
 .limit{margin:1rem 0;padding:.7rem 1rem;border-left:4px solid var(--muted);background:var(--card)}
-.limit.client{border-color:#d4820f}.limit.target{border-color:#c8333d}.limit.neither{border-color:#2e8b57}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.7rem;margin:1rem 0}
 .figures div{background:var(--card);border-radius:6px;padding:.6rem .9rem}
 .figures b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums}
@@ -32,38 +32,39 @@ pub(super) fn page(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n\
-         <style>\n{STYLE}{}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
+         <style>\n{}{STYLE}{}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
         escape(title),
+        colours(),
         plot_style(),
     )
+}
+
+/// The page's colours, on light and dark pages.
+fn colours() -> String {
+    let names = [("ink", INK), ("muted", MUTED), ("paper", PAPER), ("card", CARD), ("line", LINE)];
+    let all = |of: fn(&Colour) -> [u8; 3]| -> String {
+        let each = names.iter().map(|(name, colour)| format!("--{name}:{}", hex(of(colour))));
+        each.collect::<Vec<_>>().join(";")
+    };
+    let (light, dark) = (all(|colour| colour.light), all(|colour| colour.dark));
+    let limit = |name: &str, colour: Colour| format!(".limit.{name}{{border-color:{}}}", hex(colour.light));
+    let limits = [limit("client", AMBER), limit("target", RED), limit("neither", GREEN)].concat();
+    format!(
+        ":root{{color-scheme:light dark;{light}}}\n\
+         @media(prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+    ) + &limits
+        + "\n"
 }
 
 /// Plots are drawn in the colours for light; a style sheet goes before an SVG's attributes.
 fn plot_style() -> String {
     let mut style = "@media(prefers-color-scheme:dark){\n".to_owned();
-    for colour in PALETTE {
-        for attribute in ["fill", "stroke"] {
-            let _ =
-                writeln!(style, "svg [{attribute}=\"{}\"]{{{attribute}:{}}}", colour.light(), colour.dark);
+    for colour in &PLOT {
+        for name in ["fill", "stroke"] {
+            let _ = writeln!(style, "svg [{name}=\"{}\"]{{{name}:{}}}", attribute(colour), hex(colour.dark));
         }
     }
     style + "}\n"
-}
-
-/// Text as HTML, also within quotes.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 /// A table of text; every column but the first `words` holds numbers. No rows, no header: as is.
@@ -100,6 +101,6 @@ mod tests {
         let rows = [vec!["<i>&\"'".to_owned(), "1".to_owned()]];
         let html = page("<t>", &table(&["a"], &rows, 1));
         assert!(html.contains("<title>&lt;t&gt;</title>"), "{html}");
-        assert!(html.contains("<td>&lt;i&gt;&amp;&quot;&#39;</td><td class=\"n\">1</td>"), "{html}");
+        assert!(html.contains("<td>&lt;i&gt;&amp;&quot;'</td><td class=\"n\">1</td>"), "{html}");
     }
 }

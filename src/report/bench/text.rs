@@ -8,6 +8,7 @@ use super::format::{count, maybe_micros, micros, percent, rate, share, spoken, w
 use super::latency::Latency;
 use super::results::{Results, SENT_TWICE};
 use handfast_stack::observe::DROP_REASONS;
+use handfast_text::columns;
 
 /// Columns of a line.
 pub(super) const WIDTH: usize = 80;
@@ -207,38 +208,7 @@ pub(super) fn uncounted(connections: &Connections) -> Option<String> {
 
 /// A name and what belongs to it, broken into lines that fit.
 fn row(text: &mut String, name: &str, content: &str) {
-    let mut name = format!("  {name}");
-    // A long name has a line of its own.
-    if name.chars().count() >= NAMES {
-        push(text, &name);
-        name.clear();
-    }
-    for line in wrapped(content, WIDTH - NAMES) {
-        let _ = writeln!(text, "{name:NAMES$}{line}");
-        name.clear();
-    }
-}
-
-/// A table, its header first: the first column to the left, the others to the right.
-pub(super) fn aligned(lines: &[Vec<String>]) -> String {
-    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column| {
-        let of = |line: &Vec<String>| line.get(column).map_or(0, |cell: &String| cell.chars().count());
-        lines.iter().map(of).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for cells in lines {
-        text.push(' ');
-        for (index, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-            text += &match index {
-                0 => format!(" {cell:<width$}"),
-                _ => format!("  {cell:>width$}"),
-            };
-        }
-        text.push('\n');
-    }
-    text
+    *text += &columns::labelled(&format!("  {name}"), content, NAMES, WIDTH);
 }
 
 fn push(text: &mut String, line: &str) {

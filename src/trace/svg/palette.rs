@@ -1,38 +1,39 @@
 use crate::State;
 use handfast_stack::wire::Flags;
+use handfast_text::palette::ladder;
 
 /// Green opens, orange closes, red breaks, blue carries.
 pub(super) fn arrow_colour(flags: Flags) -> &'static str {
     match flags {
-        flags if flags.has(Flags::RST) => "#cf222e",
-        flags if flags.has(Flags::SYN) => "#1a7f37",
-        flags if flags.has(Flags::FIN) => "#bc4c00",
-        flags if flags.has(Flags::PSH) => "#0969da",
-        _ => "#424a53",
+        flags if flags.has(Flags::RST) => ladder::RED,
+        flags if flags.has(Flags::SYN) => ladder::GREEN,
+        flags if flags.has(Flags::FIN) => ladder::ORANGE,
+        flags if flags.has(Flags::PSH) => ladder::BLUE,
+        _ => ladder::LABEL,
     }
 }
 
 /// Of a life line: grey is nothing, yellow opens, green is open, orange closes, violet waits.
 pub(super) fn bar_colour(state: State) -> &'static str {
     match state {
-        State::Unknown => "#eceff2",
-        State::Closed => "#c4c9cf",
-        State::Listen => "#9fc6f5",
-        State::SynSent | State::SynReceived => "#f0c85a",
-        State::Established => "#5fbf77",
-        State::TimeWait => "#b59ae6",
-        _ => "#f0a46b",
+        State::Unknown => ladder::BAR_UNKNOWN,
+        State::Closed => ladder::BAR_GREY,
+        State::Listen => ladder::BAR_BLUE,
+        State::SynSent | State::SynReceived => ladder::BAR_YELLOW,
+        State::Established => ladder::BAR_GREEN,
+        State::TimeWait => ladder::BAR_VIOLET,
+        _ => ladder::BAR_ORANGE,
     }
 }
 
 /// As [`bar_colour`], dark enough to read.
 pub(super) fn text_colour(state: State) -> &'static str {
     match state {
-        State::Closed | State::Unknown => "#6e7781",
-        State::Listen => "#0550ae",
-        State::SynSent | State::SynReceived => "#7d4e00",
-        State::Established => "#116329",
-        State::TimeWait => "#6639ba",
-        _ => "#953800",
+        State::Closed | State::Unknown => ladder::TEXT_GREY,
+        State::Listen => ladder::TEXT_BLUE,
+        State::SynSent | State::SynReceived => ladder::TEXT_YELLOW,
+        State::Established => ladder::TEXT_GREEN,
+        State::TimeWait => ladder::TEXT_VIOLET,
+        _ => ladder::TEXT_ORANGE,
     }
 }

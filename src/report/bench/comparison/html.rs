@@ -1,7 +1,8 @@
 use super::data::{Comparison, Row, SUBJECT, is_ceiling};
 use crate::bench::format::rate;
-use crate::bench::page::{escape, figure, page, table};
+use crate::bench::page::{figure, page, table};
 use crate::bench::plots::{Bar, Kind, bars};
+use handfast_text::escape;
 
 /// What the colours mean.
 const LEGEND: [(&str, Kind); 3] =

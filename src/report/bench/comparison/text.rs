@@ -1,7 +1,7 @@
 use super::data::{Comparison, Row, is_ceiling};
 use crate::bench::format::{percent, rate, wrapped};
-use crate::bench::text::{WIDTH, aligned};
-use handfast_text::counted;
+use crate::bench::text::WIDTH;
+use handfast_text::{columns, counted};
 
 /// Columns of a sentence: the demo indents it by two.
 const PROSE: usize = WIDTH - 2;
@@ -28,7 +28,7 @@ impl Comparison {
                 table.iter_mut().for_each(|line| drop(line.remove(line.len() - 2)));
             }
             text += &format!("{}, {} mode{runs}\n", first.workload, first.mode);
-            text += &aligned(&table);
+            text += &columns::table(&table);
             text.push('\n');
         }
         for note in &self.setting.notes {

@@ -1,7 +1,8 @@
 use super::{Diff, NoiseOf, Row, Verdict};
 use crate::bench::format::{count, micros, rate, share, wrapped};
-use crate::bench::page::{escape, page, table};
-use crate::bench::text::{WIDTH, aligned};
+use crate::bench::page::{page, table};
+use crate::bench::text::WIDTH;
+use handfast_text::{columns, escape};
 
 impl Diff {
     /// A sentence, a table, and notes, for a terminal.
@@ -17,7 +18,7 @@ impl Diff {
         lines(&format!("A: {}; B: {}", self.side(true), self.side(false)));
         let mut table = vec![HEADER.map(str::to_owned).to_vec()];
         table.extend(self.rows.iter().map(Row::cells));
-        text += &aligned(&table);
+        text += &columns::table(&table);
         let mut lines = |name: &str, sentences: &[String]| {
             for line in sentences.iter().flat_map(|sentence| wrapped(&format!("{name}{sentence}"), WIDTH)) {
                 text += &line;

@@ -5,9 +5,11 @@ use std::error::Error;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{BLUE, Colour, Drawing, Drawn, GREEN, INK, ORANGE, PALE, RED, draw, label, nothing};
+use super::canvas::{Drawing, Drawn, draw, label, nothing, rgb};
 use crate::bench::cpu::Core;
 use crate::bench::format::percent;
+use handfast_text::palette::Colour;
+use handfast_text::palette::page::{BLUE, GREEN, INK, ORANGE, PALE, RED};
 
 /// Of a bar and the space below, pixels.
 const BAR: i32 = 20;
@@ -75,8 +77,9 @@ pub(in crate::bench) fn bars(bars: &[Bar], legend: &[(&str, Kind)]) -> String {
 /// A line with two ends, over the middle of a bar.
 fn whisker(area: &Drawing<'_>, (left, top): (i32, i32), (least, most): (i32, i32)) -> Drawn {
     let (middle, half) = (top + BAR / 2, BAR / 4);
-    let line =
-        |from: (i32, i32), to: (i32, i32)| area.draw(&PathElement::new([from, to], INK.rgb.stroke_width(1)));
+    let line = |from: (i32, i32), to: (i32, i32)| {
+        area.draw(&PathElement::new([from, to], rgb(&INK).stroke_width(1)))
+    };
     line((left + least, middle), (left + most, middle))?;
     for end in [left + least, left + most] {
         line((end, middle - half), (end, middle + half))?;
@@ -86,7 +89,7 @@ fn whisker(area: &Drawing<'_>, (left, top): (i32, i32), (least, most): (i32, i32
 
 /// A colour of the legend and what it means; returns where the next one begins.
 fn key(area: &Drawing<'_>, text: &str, colour: &Colour, left: i32) -> Result<i32, Box<dyn Error>> {
-    area.draw(&Rectangle::new([(left, 8), (left + 14, 22)], colour.rgb.filled()))?;
+    area.draw(&Rectangle::new([(left, 8), (left + 14, 22)], rgb(colour).filled()))?;
     write(area, text, (left + 20, 5), HPos::Left, &INK)?;
     Ok(left + 20 + 9 * i32::try_from(text.chars().count()).unwrap_or(0) + 20)
 }
@@ -158,7 +161,7 @@ fn rectangle(
 ) -> Result<i32, Box<dyn Error>> {
     let length = length(share);
     if length > 0 {
-        area.draw(&Rectangle::new([(left, top), (left + length, top + BAR)], colour.rgb.filled()))?;
+        area.draw(&Rectangle::new([(left, top), (left + length, top + BAR)], rgb(colour).filled()))?;
     }
     Ok(left + length)
 }
