@@ -99,6 +99,24 @@ fn is_script(name: &str) -> bool {
 }
 
 #[test]
+fn a_script_with_a_wrong_arrow_or_range_is_refused() {
+    for (steps, wanted) in [
+        ("> S 0", "x:3: an answer before any packet was sent: `> S 0`; `<` is what the stack receives"),
+        ("< S 0\n< P. 1:9(9) ack 1", "`1:9(9)` says 9 bytes, but its numbers differ by Some(8)"),
+        ("< P. 1..9 ack 1", "`1..9` is not a number"),
+        ("< SYN+ACK 0 ack 1", "unknown flag `Y` in `SYN+ACK`"),
+    ] {
+        let source = format!("title: arrows\ncites: none\n{steps}");
+        let error = Script::parse("x", &source, Family::V4).expect_err(steps);
+        assert!(error.contains(wanted), "{error}");
+    }
+    let source = "title: arrows\ncites: none\n< S 0\n> S. 0 ack 1\n> . 1 ack 1";
+    let script = Script::parse("x", source, Family::V4).expect("it reads").expect("for IPv4");
+    let error = play(script, None).result.expect_err("a turned arrow");
+    assert!(error.contains("line 5: > . 1 ack 1") && error.contains("`>` what it sends"), "{error}");
+}
+
+#[test]
 fn no_two_scripts_show_the_same() {
     let mut titles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for script in all_scripts() {

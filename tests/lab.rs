@@ -15,7 +15,7 @@ use handfast_lab::{
     CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, Lose, SERVER_DEVICE, SegmentKinds, Spec,
     client_addresses,
 };
-use handfast_trace::{Capture, Conversation, Ladder, State};
+use handfast_trace::{Capture, Diagram, Knowledge, Picture, Record, State, Text, What};
 use socket2::SockRef;
 
 #[test]
@@ -182,10 +182,10 @@ fn a_connection_is_read_off_the_wire_with_the_states_of_both_sides() {
         vlan.into_iter().for_each(|id| lab.tag_server(id).expect("tag"));
         let address = if ipv6 { KERNEL_V6.into() } else { KERNEL_V4.into() };
         let target = serve(&lab, SocketAddr::new(address, 7), echo);
-        let conversation = lab.in_client(|| converse(target)).expect("enter");
-        let drawn = Ladder { conversation: &conversation, width: 93, colour: false }.to_string();
-        let passed: Vec<(State, State)> =
-            conversation.lines.iter().map(|line| (line.client, line.server)).collect();
+        let diagram = lab.in_client(|| echo_exchange(target)).expect("enter");
+        let picture = Picture { diagram: diagram.clone(), ..Picture::default() };
+        let drawn = Text { picture: &picture, width: 93, ascii: false, colour: false }.to_string();
+        let passed: Vec<(State, State)> = diagram.rows.iter().map(|row| (row.client, row.server)).collect();
         assert_eq!(
             passed[..2],
             [(State::SynSent, State::SynReceived), (State::Established, State::SynReceived)],
@@ -193,15 +193,18 @@ fn a_connection_is_read_off_the_wire_with_the_states_of_both_sides() {
         );
         assert!(passed.contains(&(State::FinWait1, State::CloseWait)), "{drawn}");
         assert_eq!(passed.last(), Some(&(State::TimeWait, State::Closed)), "{drawn}");
-        let times: Vec<_> = conversation.lines.iter().map(|line| line.at).collect();
+        let times: Vec<_> = diagram.rows.iter().map(|row| row.at).collect();
         // An ACK and the answer that follows may come from two cores, and the second pass the first.
         let [syn, syn_ack, rest @ ..] = &times[..] else { panic!("no handshake: {drawn}") };
         assert!(
             syn < syn_ack && rest.iter().all(|time| time > syn_ack),
             "frames are stamped as they pass: {drawn}"
         );
-        let payload: u32 = conversation.lines.iter().map(|line| line.payload_len).sum();
-        assert_eq!(payload, 10, "{drawn}");
+        let payload = |what: &What| match what {
+            What::Segment(arrow) => arrow.payload_len,
+            What::Told(..) => 0,
+        };
+        assert_eq!(diagram.rows.iter().map(|row| payload(&row.what)).sum::<u32>(), 10, "{drawn}");
     }
 }
 
@@ -273,9 +276,9 @@ fn echo(mut stream: TcpStream) {
     }
 }
 
-/// One connection with ten octets of payload, five each way, that the client closes first. Run
+/// One connection with ten bytes of payload, five each way, that the client closes first. Run
 /// inside the client's namespace.
-fn converse(target: SocketAddr) -> Conversation {
+fn echo_exchange(target: SocketAddr) -> Diagram {
     let capture = Capture::open(CLIENT_DEVICE).expect("capture");
     let mut stream = TcpStream::connect(target).expect("connect");
     let client = stream.local_addr().expect("bound");
@@ -284,13 +287,14 @@ fn converse(target: SocketAddr) -> Conversation {
     stream.shutdown(std::net::Shutdown::Write).expect("close");
     stream.read_to_end(&mut Vec::new()).expect("the server's close");
     let mut frames = Vec::new();
-    let mut conversation = Conversation::pick(&frames, client, target);
+    let mut diagram = Diagram::default();
     wait_until("the last acknowledgement is captured", || {
         frames.extend(capture.drain().expect("drain"));
-        conversation = Conversation::pick(&frames, client, target);
-        conversation.lines.last().is_some_and(|line| line.server == State::Closed)
+        let record = Record::between(&frames, client, target);
+        diagram = Diagram::of(&record, &Knowledge::default()).without_sentences();
+        diagram.rows.last().is_some_and(|row| row.server == State::Closed)
     });
-    conversation
+    diagram
 }
 
 fn load(lab: &Lab, plan: &Plan) -> Tally {

@@ -21,7 +21,7 @@ use super::{Failure, demo_comparison, out, signals};
 use handfast_lab::load::{self, Dialogue, Plan, Progress, Tally};
 use handfast_lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
 use handfast_text::{ansi, counted, grouped};
-use handfast_trace::{Capture, Conversation, Ladder, State};
+use handfast_trace::{Capture, Diagram, Knowledge, Picture, Record, State, Text};
 
 /// So long may the responder take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -169,13 +169,13 @@ impl Demo {
     fn one_connection(&self, lab: &Lab) -> Result<(), Failure> {
         self.stage.heading("One connection, read off the wire at the client's end");
         let target = SocketAddr::new(self.target(), ECHO_PORT);
-        let conversation = lab
-            .in_client(|| converse(target))?
+        let picture = lab
+            .in_client(|| echo_exchange(target))?
             .map_err(|error| Failure::new(format!("the connection to {target} failed: {error}")))?;
         // Not indented: it takes 80 columns.
-        let ladder = Ladder { conversation: &conversation, width: columns(None), colour: self.stage.colour };
-        out::say(out::Kind::Painted, format_args!("{ladder}"));
-        self.stage.body("The states follow from the segments; the message is 8 octets, echoed.");
+        let drawn = Text { picture: &picture, width: columns(None), ascii: false, colour: self.stage.colour };
+        out::say(out::Kind::Painted, format_args!("{drawn}"));
+        self.stage.body("The states follow from the segments; the message is 8 bytes, echoed.");
         Ok(())
     }
 
@@ -280,8 +280,8 @@ impl Demo {
     }
 }
 
-/// Opens one connection, has a message echoed, closes first, and returns what the wire saw.
-fn converse(target: SocketAddr) -> io::Result<Conversation> {
+/// Opens one connection, has a message echoed, closes first, and returns the ladder diagram of its segments.
+fn echo_exchange(target: SocketAddr) -> io::Result<Picture> {
     let capture = Capture::open(CLIENT_DEVICE)?;
     let mut stream = TcpStream::connect_timeout(&target, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -299,10 +299,12 @@ fn converse(target: SocketAddr) -> io::Result<Conversation> {
     let deadline = Instant::now() + Duration::from_secs(1);
     loop {
         frames.extend(capture.drain()?);
-        let conversation = Conversation::pick(&frames, client, target);
-        let closed = conversation.lines.last().is_some_and(|line| line.server == State::Closed);
+        let record = Record::between(&frames, client, target);
+        let diagram = Diagram::of(&record, &Knowledge::default()).without_sentences();
+        let closed = diagram.rows.last().is_some_and(|row| row.server == State::Closed);
         if closed || Instant::now() > deadline {
-            return Ok(conversation);
+            let (client, server) = (client.to_string(), target.to_string());
+            return Ok(Picture { client, server, diagram, ..Picture::default() });
         }
         thread::sleep(Duration::from_millis(10));
     }

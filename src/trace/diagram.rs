@@ -145,6 +145,12 @@ impl Diagram {
         self.rows.iter().any(fits)
     }
 
+    /// Its rows alone, without an explanation of any.
+    pub fn without_sentences(mut self) -> Diagram {
+        self.rows.iter_mut().for_each(|row| row.why = None);
+        self
+    }
+
     /// The same, had a handshake two segments: the server is ESTABLISHED by the SYN alone, and what
     /// the client would say in a third is never said.
     pub fn in_two_ways(mut self) -> Diagram {

@@ -246,3 +246,6 @@ fn time(at: Duration) -> String {
         _ => format!("{:.2} s", micros as f64 / 1e6),
     }
 }
+
+#[cfg(test)]
+mod tests;

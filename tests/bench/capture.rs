@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use handfast_lab::{BRIDGE_TO_CLIENT, Spec};
 use handfast_stack::wire::{Flags, FlowKey, Packet, ParseConfig, parse};
-use handfast_trace::{Capture, Conversation, Direction, Frame};
+use handfast_trace::{Capture, Direction, Frame, Record};
 
 use crate::results::Results;
 use crate::stage::{SERVED, Stage, stage};
@@ -74,10 +74,10 @@ fn a_lifecycle_is_the_six_packets_of_the_rfc() {
     let expected =
         [(to, syn), (back, syn.with(ack)), (to, ack), (to, fin.with(ack)), (back, fin.with(ack)), (to, ack)];
     for (client, _) in clients {
-        let seen = Conversation::pick(&frames, client, (SERVED, 9).into());
-        let segments: Vec<_> = seen.lines.iter().map(|line| (line.direction, line.flags)).collect();
-        assert_eq!(segments, expected, "{client}");
-        assert!(seen.lines.iter().all(|line| line.payload_len == 0), "{client}");
+        let Record { segments, .. } = Record::between(&frames, client, (SERVED, 9).into());
+        let flags: Vec<_> = segments.iter().map(|(direction, segment)| (*direction, segment.flags)).collect();
+        assert_eq!(flags, expected, "{client}");
+        assert!(segments.iter().all(|(_, segment)| segment.payload_len == 0), "{client}");
     }
 }
 

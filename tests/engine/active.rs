@@ -1,4 +1,4 @@
-//! Opening from this side: SYN-SENT, and what follows from it. `>` is the peer, `<` the stack.
+//! Opening from this side: SYN-SENT, and what follows from it.
 
 use handfast_stack::observe::{Closed::*, DropReason};
 
@@ -7,7 +7,7 @@ use crate::client::FAMILIES;
 use crate::trace::{Row, calls, plain, play_with};
 
 /// SYN, SYN-ACK, ACK.
-const OPEN: &str = "! open\n< S 0\n> S. 0 1\n< . 1 1\n";
+const OPEN: &str = "! open\n> S 0\n< S. 0 ack 1\n> . 1 ack 1\n";
 
 /// A row that begins with a SYN of ours.
 fn sent(
@@ -16,7 +16,7 @@ fn sent(
     closed: &[(handfast_stack::observe::Closed, u64)],
     dropped: &[(DropReason, u64)],
 ) -> Row {
-    plain(what, &format!("! open\n< S 0\n{text}"), closed, dropped)
+    plain(what, &format!("! open\n> S 0\n{text}"), closed, dropped)
 }
 
 fn opened(
@@ -35,24 +35,39 @@ fn syn_sent_meets_everything() {
     let refused = [(ConnectRefused, 1)];
     let rows = [
         // First: an ACK of what was never sent. The RST ends a half-open connection of the peer's.
-        sent("old SYN-ACK", "> S. 50 -9\n< R -9\n< S 0\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
-        sent("ACK of the ISN", "> S. 50 0\n< R 0\n< S 0\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
-        sent("ACK beyond the SYN", "> . 50 2\n< R 2\n< S 0\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
-        sent("old data", "> P. 50 9 len=5\n< R 9\n< S 0\n> R. 0 1", &refused, &[(AckUnacceptable, 1)]),
-        sent("old RST", "> R. 50 2\n> R. 0 1", &refused, &[(RstUnproven, 1)]),
+        sent("old SYN-ACK", "< S. 50 ack -9\n> R -9\n> S 0\n< R. 0 ack 1", &refused, &[(AckUnacceptable, 1)]),
+        sent(
+            "ACK of the ISN",
+            "< S. 50 ack 0\n> R 0\n> S 0\n< R. 0 ack 1",
+            &refused,
+            &[(AckUnacceptable, 1)],
+        ),
+        sent(
+            "ACK beyond the SYN",
+            "< . 50 ack 2\n> R 2\n> S 0\n< R. 0 ack 1",
+            &refused,
+            &[(AckUnacceptable, 1)],
+        ),
+        sent(
+            "old data",
+            "< P. 50:55(5) ack 9\n> R 9\n> S 0\n< R. 0 ack 1",
+            &refused,
+            &[(AckUnacceptable, 1)],
+        ),
+        sent("old RST", "< R. 50 ack 2\n< R. 0 ack 1", &refused, &[(RstUnproven, 1)]),
         // Second.
-        sent("RST and ACK: refused", "> R. 0 1", &refused, &[]),
-        sent("RST without ACK: blind", "> R 0\n> R. 0 1", &refused, &[(RstUnproven, 1)]),
-        sent("SYN, RST and ACK", "> SR. 0 1", &refused, &[]),
-        sent("SYN and RST", "> SR 0\n> R. 0 1", &refused, &[(RstUnproven, 1)]),
+        sent("RST and ACK: refused", "< R. 0 ack 1", &refused, &[]),
+        sent("RST without ACK: blind", "< R 0\n< R. 0 ack 1", &refused, &[(RstUnproven, 1)]),
+        sent("SYN, RST and ACK", "< SR. 0 ack 1", &refused, &[]),
+        sent("SYN and RST", "< SR 0\n< R. 0 ack 1", &refused, &[(RstUnproven, 1)]),
         // Fourth.
-        sent("SYN and ACK: established", "> S. 0 1\n< . 1 1\n> R. 1 1", &[(ResetByPeer, 1)], &[]),
-        sent("SYN: crossed", "> S 0\n< S. 0 1\n> . 1 1\n> R. 1 1", &[(ResetByPeer, 1)], &[]),
-        sent("SYN and FIN", "> SF 0\n> R. 0 1", &refused, &[(SynWithFin, 1)]),
+        sent("SYN and ACK: established", "< S. 0 ack 1\n> . 1 ack 1\n< R. 1 ack 1", &[(ResetByPeer, 1)], &[]),
+        sent("SYN: crossed", "< S 0\n> S. 0 ack 1\n< . 1 ack 1\n< R. 1 ack 1", &[(ResetByPeer, 1)], &[]),
+        sent("SYN and FIN", "< SF 0\n< R. 0 ack 1", &refused, &[(SynWithFin, 1)]),
         // Fifth.
-        sent("ACK alone", "> . 1 1\n> R. 0 1", &refused, &[(SynSentOther, 1)]),
-        sent("FIN and ACK", "> F. 1 1\n> R. 0 1", &refused, &[(SynSentOther, 1)]),
-        sent("nothing", "> - 1\n> R. 0 1", &refused, &[(SynSentOther, 1)]),
+        sent("ACK alone", "< . 1 ack 1\n< R. 0 ack 1", &refused, &[(SynSentOther, 1)]),
+        sent("FIN and ACK", "< F. 1 ack 1\n< R. 0 ack 1", &refused, &[(SynSentOther, 1)]),
+        sent("nothing", "< - 1\n< R. 0 ack 1", &refused, &[(SynSentOther, 1)]),
     ];
     calls(&rows);
 }
@@ -62,23 +77,23 @@ fn syn_sent_meets_everything() {
 #[test]
 fn a_challenged_syn_goes_again_at_once() {
     use DropReason::*;
-    let open = "> S. 0 1\n< . 1 1\n> R. 1 1";
+    let open = "< S. 0 ack 1\n> . 1 ack 1\n< R. 1 ack 1";
     let rows = [
         sent(
             "welcome then",
-            &format!("> . 50 9\n< R 9\n< S 0\n{open}"),
+            &format!("< . 50 ack 9\n> R 9\n> S 0\n{open}"),
             &[(ResetByPeer, 1)],
             &[(AckUnacceptable, 1)],
         ),
         sent(
             "challenged twice",
-            &format!("> . 50 9\n< R 9\n< S 0\n> . 50 9\n< R 9\n+ 1999\n+ 1\n< S 0\n{open}"),
+            &format!("< . 50 ack 9\n> R 9\n> S 0\n< . 50 ack 9\n> R 9\n+ 1999\n+ 1\n> S 0\n{open}"),
             &[(ResetByPeer, 1)],
             &[(AckUnacceptable, 2)],
         ),
         sent(
             "challenged late",
-            &format!("+ 1000\n< S 0\n> . 50 9\n< R 9\n+ 1999\n+ 1\n< S 0\n{open}"),
+            &format!("+ 1000\n> S 0\n< . 50 ack 9\n> R 9\n+ 1999\n+ 1\n> S 0\n{open}"),
             &[(ResetByPeer, 1)],
             &[(AckUnacceptable, 1)],
         ),
@@ -89,11 +104,11 @@ fn a_challenged_syn_goes_again_at_once() {
 /// Not taken: our ACK covers the SYN alone, and the rest comes again.
 #[test]
 fn data_and_fin_on_a_syn_ack_are_left_for_later() {
-    let again = "> P. 1 1 len=5\n< . 1 6\n> R. 6 1";
-    let fin = "> F. 1 1\n< F. 1 2\n> . 2 2";
+    let again = "< P. 1:6(5) ack 1\n> . 1 ack 6\n< R. 6 ack 1";
+    let fin = "< F. 1 ack 1\n> F. 1 ack 2\n< . 2 ack 2";
     let rows = [
-        sent("data", &format!("> S. 0 1 len=5\n< . 1 1\n{again}"), &[(ResetByPeer, 1)], &[]),
-        sent("FIN", &format!("> SF. 0 1\n< . 1 1\n{fin}"), &[(Passive, 1)], &[]),
+        sent("data", &format!("< S. 0:5(5) ack 1\n> . 1 ack 1\n{again}"), &[(ResetByPeer, 1)], &[]),
+        sent("FIN", &format!("< SF. 0 ack 1\n> . 1 ack 1\n{fin}"), &[(Passive, 1)], &[]),
     ];
     calls(&rows);
 }
@@ -102,48 +117,58 @@ fn data_and_fin_on_a_syn_ack_are_left_for_later() {
 #[test]
 fn syns_that_cross() {
     use DropReason::*;
-    let end = "> R. 1 1";
+    let end = "< R. 1 ack 1";
     let crossed = |what, text: &str, closed: &[_], dropped: &[_]| {
-        sent(what, &format!("> S 0\n< S. 0 1\n{text}"), closed, dropped)
+        sent(what, &format!("< S 0\n> S. 0 ack 1\n{text}"), closed, dropped)
     };
     let reset = [(ResetByPeer, 1)];
     let refused = [(ConnectRefused, 1)];
     let rows = [
-        crossed("its SYN-ACK is the ACK", &format!("> S. 0 1\n{end}"), &reset, &[]),
-        crossed("its SYN again", &format!("> S 0\n< S. 0 1\n> S. 0 1\n{end}"), &reset, &[]),
+        crossed("its SYN-ACK is the ACK", &format!("< S. 0 ack 1\n{end}"), &reset, &[]),
+        crossed("its SYN again", &format!("< S 0\n> S. 0 ack 1\n< S. 0 ack 1\n{end}"), &reset, &[]),
         crossed(
             "its SYN-ACK again",
-            &format!("> S. 0 1\n> S. 0 1\n< . 1 1\n{end}"),
+            &format!("< S. 0 ack 1\n< S. 0 ack 1\n> . 1 ack 1\n{end}"),
             &reset,
             &[(OutOfWindow, 1)],
         ),
-        crossed("its SYN-ACK lost", &format!("+ 1000\n< S. 0 1\n> . 1 1\n{end}"), &reset, &[]),
+        crossed("its SYN-ACK lost", &format!("+ 1000\n> S. 0 ack 1\n< . 1 ack 1\n{end}"), &reset, &[]),
         crossed(
             "a SYN-ACK of something else",
-            "> S. 0 9\n< R 9\n> R. 1 1",
+            "< S. 0 ack 9\n> R 9\n< R. 1 ack 1",
             &refused,
             &[(AckUnacceptable, 1)],
         ),
-        crossed("RST", "> R 1", &refused, &[]),
-        crossed("another SYN", "> S 9\n< . 1 1\n> R 1", &refused, &[(OutOfWindow, 1)]),
-        crossed("data with the SYN-ACK", &format!("> S. 0 1 len=4\n{end}"), &reset, &[]),
+        crossed("RST", "< R 1", &refused, &[]),
+        crossed("another SYN", "< S 9\n> . 1 ack 1\n< R 1", &refused, &[(OutOfWindow, 1)]),
+        crossed("data with the SYN-ACK", &format!("< S. 0:4(4) ack 1\n{end}"), &reset, &[]),
     ];
     calls(&rows);
-    let text = "! when close\n! open\n< S 0\n> S 0\n< S. 0 1\n> S. 0 1\n< F. 1 1\n> F. 1 2\n< . 2 2\n+ 60000";
+    let text = "! when close\n! open\n> S 0\n< S 0\n> S. 0 ack 1\n< S. 0 ack 1\n> F. 1 ack 1\n< F. 1 ack 2\n> . 2 ack 2\n+ 60000";
     calls(&[plain("closed as soon as open", text, &[(Active, 1), (TimeWaitEnded, 1)], &[])]);
 }
 
 #[test]
 fn a_lost_syn_comes_again_with_back_off() {
-    let all = "+ 999\n+ 1\n< S 0\n+ 2000\n< S 0\n+ 4000\n< S 0\n+ 8000\n< S 0\n+ 16000\n< S 0\n+ 31999\n";
+    let all = "+ 999\n+ 1\n> S 0\n+ 2000\n> S 0\n+ 4000\n> S 0\n+ 8000\n> S 0\n+ 16000\n> S 0\n+ 31999\n";
     let rows = [
         sent("never answered", &format!("{all}+ 1"), &[(ConnectTimeout, 1)], &[]),
-        sent("answered late", &format!("{all}> S. 0 1\n< . 1 1\n> R. 1 1"), &[(ResetByPeer, 1)], &[]),
-        sent("refused late", &format!("{all}> R. 0 1"), &[(ConnectRefused, 1)], &[]),
-        sent("crossed late", &format!("{all}> S 0\n< S. 0 1\n> . 1 1\n> R. 1 1"), &[(ResetByPeer, 1)], &[]),
+        sent(
+            "answered late",
+            &format!("{all}< S. 0 ack 1\n> . 1 ack 1\n< R. 1 ack 1"),
+            &[(ResetByPeer, 1)],
+            &[],
+        ),
+        sent("refused late", &format!("{all}< R. 0 ack 1"), &[(ConnectRefused, 1)], &[]),
+        sent(
+            "crossed late",
+            &format!("{all}< S 0\n> S. 0 ack 1\n< . 1 ack 1\n< R. 1 ack 1"),
+            &[(ResetByPeer, 1)],
+            &[],
+        ),
     ];
     calls(&rows);
-    let crossed = "> S 0\n< S. 0 1\n+ 1000\n< S. 0 1\n+ 2000\n< S. 0 1\n+ 4000\n< S. 0 1\n+ 8000\n< S. 0 1\n+ 16000\n< S. 0 1\n+ 32000";
+    let crossed = "< S 0\n> S. 0 ack 1\n+ 1000\n> S. 0 ack 1\n+ 2000\n> S. 0 ack 1\n+ 4000\n> S. 0 ack 1\n+ 8000\n> S. 0 ack 1\n+ 16000\n> S. 0 ack 1\n+ 32000";
     calls(&[sent("crossed, then silence", crossed, &[(ConnectTimeout, 1)], &[])]);
 }
 
@@ -151,8 +176,12 @@ fn a_lost_syn_comes_again_with_back_off() {
 #[test]
 fn a_lost_ack_is_repeated_for_the_syn_ack() {
     use DropReason::*;
-    let rows =
-        [opened("SYN-ACK again", "> S. 0 1\n< . 1 1\n> R. 1 1", &[(ResetByPeer, 1)], &[(OutOfWindow, 1)])];
+    let rows = [opened(
+        "SYN-ACK again",
+        "< S. 0 ack 1\n> . 1 ack 1\n< R. 1 ack 1",
+        &[(ResetByPeer, 1)],
+        &[(OutOfWindow, 1)],
+    )];
     calls(&rows);
 }
 
@@ -160,15 +189,13 @@ fn a_lost_ack_is_repeated_for_the_syn_ack() {
 /// a handshake that is taken back.
 #[test]
 fn lifecycles() {
-    let ours = "! when close\n! open\n< S 0\n> S. 0 1\n< . 1 1\n< F. 1 1\n> F. 1 2\n< . 2 2\n+ 59999\n+ 1";
-    let seven =
-        "! when close\n! open\n< S 0\n> S. 0 1\n< . 1 1\n< F. 1 1\n> . 1 2\n> F. 1 2\n< . 2 2\n+ 60000";
-    let theirs = format!("{OPEN}> F. 1 1\n< F. 1 2\n> . 2 2");
-    let crossed =
-        "! when close\n! open\n< S 0\n> S. 0 1\n< . 1 1\n< F. 1 1\n> F. 1 1\n< . 2 2\n> . 2 2\n+ 60000";
-    let reset = "! when abort\n! open\n< S 0\n> S. 0 1\n< . 1 1\n< R. 1 1";
-    let request = "! when send=5\n! open\n< S 0\n> S. 0 1\n< . 1 1\n< P. 1 1 len=5\n> P. 1 6 len=7\n< . 6 8\n> F. 8 6\n< F. 6 9\n> . 9 7";
-    let half = "! when send=5\n! when shutdown\n! open\n< S 0\n> S. 0 1\n< . 1 1\n< FP. 1 1 len=5\n> . 1 7\n> P. 1 7 len=9\n< . 7 10\n> F. 10 7\n< . 7 11\n+ 60000";
+    let ours = "! when close\n! open\n> S 0\n< S. 0 ack 1\n> . 1 ack 1\n> F. 1 ack 1\n< F. 1 ack 2\n> . 2 ack 2\n+ 59999\n+ 1";
+    let seven = "! when close\n! open\n> S 0\n< S. 0 ack 1\n> . 1 ack 1\n> F. 1 ack 1\n< . 1 ack 2\n< F. 1 ack 2\n> . 2 ack 2\n+ 60000";
+    let theirs = format!("{OPEN}< F. 1 ack 1\n> F. 1 ack 2\n< . 2 ack 2");
+    let crossed = "! when close\n! open\n> S 0\n< S. 0 ack 1\n> . 1 ack 1\n> F. 1 ack 1\n< F. 1 ack 1\n> . 2 ack 2\n< . 2 ack 2\n+ 60000";
+    let reset = "! when abort\n! open\n> S 0\n< S. 0 ack 1\n> . 1 ack 1\n> R. 1 ack 1";
+    let request = "! when send=5\n! open\n> S 0\n< S. 0 ack 1\n> . 1 ack 1\n> P. 1:6(5) ack 1\n< P. 1:8(7) ack 6\n> . 6 ack 8\n< F. 8 ack 6\n> F. 6 ack 9\n< . 9 ack 7";
+    let half = "! when send=5\n! when shutdown\n! open\n> S 0\n< S. 0 ack 1\n> . 1 ack 1\n> FP. 1:6(5) ack 1\n< . 1 ack 7\n< P. 1:10(9) ack 7\n> . 7 ack 10\n< F. 10 ack 7\n> . 7 ack 11\n+ 60000";
     let rows = [
         plain("we close first", ours, &[(Active, 1), (TimeWaitEnded, 1)], &[]),
         plain("we close first, seven", seven, &[(Active, 1), (TimeWaitEnded, 1)], &[]),
@@ -186,48 +213,48 @@ fn what_a_user_does_of_its_own_accord() {
     let rows = [
         sent("abort before anything came", "! abort", &[(Aborted, 1)], &[]),
         sent("close before anything came", "! close", &[(Aborted, 1)], &[]),
-        sent("abort, then the SYN-ACK", "! abort\n> S. 0 1\n< R 1", &[(Aborted, 1)], &[]),
+        sent("abort, then the SYN-ACK", "! abort\n< S. 0 ack 1\n> R 1", &[(Aborted, 1)], &[]),
         sent(
             "data before anything came",
-            "! send=3\n> S. 0 1\n< . 1 1\n< P. 1 1 len=3\n> R. 1 4",
+            "! send=3\n< S. 0 ack 1\n> . 1 ack 1\n> P. 1:4(3) ack 1\n< R. 1 ack 4",
             &[(ResetByPeer, 1)],
             &[],
         ),
-        sent("abort when crossed", "> S 0\n< S. 0 1\n! abort\n< R. 1 1", &[(Aborted, 1)], &[]),
+        sent("abort when crossed", "< S 0\n> S. 0 ack 1\n! abort\n> R. 1 ack 1", &[(Aborted, 1)], &[]),
         sent(
             "probes in the handshake",
-            "! probe\n> S 0\n< S. 0 1\n! probe\n> . 1 1\n> R. 1 1",
+            "! probe\n< S 0\n> S. 0 ack 1\n! probe\n< . 1 ack 1\n< R. 1 ack 1",
             &[(ResetByPeer, 1)],
             &[],
         ),
-        opened("send", "! send=4\n< P. 1 1 len=4\n> . 1 5\n> R. 1 5", &[(ResetByPeer, 1)], &[]),
+        opened("send", "! send=4\n> P. 1:5(4) ack 1\n< . 1 ack 5\n< R. 1 ack 5", &[(ResetByPeer, 1)], &[]),
         opened(
             "close",
-            "! close\n< F. 1 1\n> F. 1 2\n< . 2 2\n+ 60000",
+            "! close\n> F. 1 ack 1\n< F. 1 ack 2\n> . 2 ack 2\n+ 60000",
             &[(Active, 1), (TimeWaitEnded, 1)],
             &[],
         ),
-        opened("abort", "! abort\n< R. 1 1", &[(Aborted, 1)], &[]),
+        opened("abort", "! abort\n> R. 1 ack 1", &[(Aborted, 1)], &[]),
         opened(
             "abort with data in flight",
-            "! send=4\n< P. 1 1 len=4\n! abort\n< R. 5 1",
+            "! send=4\n> P. 1:5(4) ack 1\n! abort\n> R. 5 ack 1",
             &[(Aborted, 1)],
             &[],
         ),
         opened(
             "close with data in flight",
-            "! send=4\n< P. 1 1 len=4\n! close\n> . 1 5\n< F. 5 1\n> R. 1 6",
+            "! send=4\n> P. 1:5(4) ack 1\n! close\n< . 1 ack 5\n> F. 5 ack 1\n< R. 1 ack 6",
             &[(ResetByPeer, 1)],
             &[],
         ),
-        opened("probe", "! probe\n< . 0 1\n> . 1 1\n> R. 1 1", &[(ResetByPeer, 1)], &[]),
+        opened("probe", "! probe\n> . 0 ack 1\n< . 1 ack 1\n< R. 1 ack 1", &[(ResetByPeer, 1)], &[]),
         opened(
             "probe twice",
-            "! probe\n< . 0 1\n> . 1 1\n! probe\n< . 0 1\n> R. 1 1",
+            "! probe\n> . 0 ack 1\n< . 1 ack 1\n! probe\n> . 0 ack 1\n< R. 1 ack 1",
             &[(ResetByPeer, 1)],
             &[],
         ),
-        opened("probe of a peer that has forgotten", "! probe\n< . 0 1\n> R 1", &[(ResetByPeer, 1)], &[]),
+        opened("probe of a peer that has forgotten", "! probe\n> . 0 ack 1\n< R 1", &[(ResetByPeer, 1)], &[]),
     ];
     calls(&rows);
 }
@@ -238,7 +265,7 @@ fn what_the_caller_is_told() {
     for family in FAMILIES {
         let (mut lab, script) = calling(|_| {});
         let text = format!(
-            "{OPEN}> . 1 9\n< . 1 1\n> P. 1 1 len=3\n< . 1 4\n! send=2\n< P. 1 4 len=2\n> F. 4 3\n< F. 3 5"
+            "{OPEN}< . 1 ack 9\n> . 1 ack 1\n< P. 1:4(3) ack 1\n> . 1 ack 4\n! send=2\n> P. 1:3(2) ack 4\n< F. 4 ack 3\n> F. 3 ack 5"
         );
         play_with(&mut lab, Some(&script), family, &text);
         let number = script.board().opens[0].unwrap();
@@ -251,7 +278,7 @@ fn what_the_caller_is_told() {
             Told::PeerClosed(number),
         ];
         assert_eq!(script.told(), expected);
-        play_with(&mut lab, Some(&script), family, "> R. 5 4");
+        play_with(&mut lab, Some(&script), family, "< R. 5 ack 4");
         assert_eq!(script.told(), [Told::Closed(number, ResetByPeer)]);
         play_with(&mut lab, Some(&script), family, "! abort");
         assert_eq!(script.board().found, [true, false]);
@@ -264,7 +291,8 @@ fn a_connection_in_time_wait_is_over_for_its_caller() {
     for family in FAMILIES {
         let (mut lab, script) = calling(|_| {});
         script.board().when_opened = vec![Act::Close];
-        let text = format!("{OPEN}< F. 1 1\n> F. 1 2\n< . 2 2\n! abort\n> F. 1 2\n< . 2 2");
+        let text =
+            format!("{OPEN}> F. 1 ack 1\n< F. 1 ack 2\n> . 2 ack 2\n! abort\n< F. 1 ack 2\n> . 2 ack 2");
         play_with(&mut lab, Some(&script), family, &text);
         assert_eq!(script.board().found, [false]);
         assert_eq!(script.told().last(), Some(&Told::Closed(script.board().opens[0].unwrap(), Active)));

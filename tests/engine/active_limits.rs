@@ -8,7 +8,7 @@ use handfast_stack::wire::{LinkHeader, Mac, TxSegment};
 
 use crate::caller::{Act, Order, Script, Told, calling, ends};
 use crate::client::{CLIENT_ISN, CLIENT_MAC, FAMILIES, Family, Lab, SERVER_MAC};
-use crate::frames::{build, letters};
+use crate::frames::{build, flags_of};
 use crate::trace::{PORT, play_with};
 
 /// The peer's SYN-ACK for our SYN to `port`.
@@ -17,7 +17,7 @@ fn syn_ack(lab: &mut Lab, family: Family, port: u16) -> Vec<u8> {
     let emit = TxSegment {
         seq: CLIENT_ISN,
         ack: syn.info.seq + 1,
-        flags: letters("S."),
+        flags: flags_of("S."),
         window: 1000,
         ..TxSegment::default()
     };
@@ -36,14 +36,14 @@ fn told_closed(script: &Script) -> Vec<Closed> {
 #[test]
 fn without_a_frame_it_waits_and_is_not_forgotten() {
     let rows = [
-        ("close", "< F. 1 1\n> F. 1 2\n< . 2 2\n+ 60000", Closed::Active),
-        ("abort", "< R. 1 1", Closed::Aborted),
-        ("send=3", "< P. 1 1 len=3\n> R. 1 4", Closed::ResetByPeer),
+        ("close", "> F. 1 ack 1\n< F. 1 ack 2\n> . 2 ack 2\n+ 60000", Closed::Active),
+        ("abort", "> R. 1 ack 1", Closed::Aborted),
+        ("send=3", "> P. 1:4(3) ack 1\n< R. 1 ack 4", Closed::ResetByPeer),
     ];
     for family in FAMILIES {
         for (act, rest, how) in rows {
             let (mut lab, script) = calling(|setup| setup.frames = 1);
-            let text = format!("! when {act}\n! open\n< S 0\n> S. 0 1\n< . 1 1\n+ 20\n{rest}");
+            let text = format!("! when {act}\n! open\n> S 0\n< S. 0 ack 1\n> . 1 ack 1\n+ 20\n{rest}");
             play_with(&mut lab, Some(&script), family, &text);
             assert_eq!(told_closed(&script), [how], "{act}");
             lab.over();
@@ -56,7 +56,7 @@ fn without_a_frame_it_waits_and_is_not_forgotten() {
 fn what_waits_for_a_frame_goes_with_the_next_answer() {
     for family in FAMILIES {
         let (mut lab, script) = calling(|setup| setup.frames = 1);
-        let text = "! when close\n! open\n< S 0\n> S. 0 1\n< . 1 1\n> F. 1 1\n< F. 1 2\n> . 2 2\n+ 100";
+        let text = "! when close\n! open\n> S 0\n< S. 0 ack 1\n> . 1 ack 1\n< F. 1 ack 1\n> F. 1 ack 2\n< . 2 ack 2\n+ 100";
         play_with(&mut lab, Some(&script), family, text);
         assert_eq!(told_closed(&script), [Closed::Passive]);
         lab.over();
@@ -110,7 +110,8 @@ fn every_slot_taken() {
 fn a_time_wait_makes_room() {
     for family in FAMILIES {
         let (mut lab, script) = calling(|setup| setup.capacity = 1);
-        let text = "! when close\n! open\n< S 0\n> S. 0 1\n< . 1 1\n< F. 1 1\n> F. 1 2\n< . 2 2";
+        let text =
+            "! when close\n! open\n> S 0\n< S. 0 ack 1\n> . 1 ack 1\n> F. 1 ack 1\n< F. 1 ack 2\n> . 2 ack 2";
         play_with(&mut lab, Some(&script), family, text);
         assert_eq!(told_closed(&script), [Closed::Active]);
         script.order(Order::Open(ends(family, PORT)));
@@ -204,7 +205,7 @@ fn the_way_there_and_the_way_back() {
         let emit = TxSegment {
             seq: CLIENT_ISN,
             ack: handfast_stack::wire::Seq(seq) + 1,
-            flags: letters("S."),
+            flags: flags_of("S."),
             window: 1000,
             ..TxSegment::default()
         };

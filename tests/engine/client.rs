@@ -9,7 +9,7 @@ use handfast_stack::service::Service;
 use handfast_stack::tcp::Time;
 use handfast_stack::wire::{Mac, Options, ParseConfig, SegmentInfo, Seq, Timestamps, TxSegment};
 
-use crate::frames::{build, letters, read};
+use crate::frames::{build, flags_of, read};
 
 pub const SERVER_MAC: Mac = [2, 0, 0, 0, 0, 1];
 pub const CLIENT_MAC: Mac = [2, 0, 0, 0, 0, 9];
@@ -210,7 +210,7 @@ impl Client {
     }
 
     pub fn with_options(&self, flags: &str, payload: &[u8], options: Options) -> Vec<u8> {
-        let flags = letters(flags);
+        let flags = flags_of(flags);
         let emit = TxSegment { seq: self.seq, ack: self.ack, flags, window: self.window, options };
         build(self.family, self.port, 80, &emit, payload)
     }

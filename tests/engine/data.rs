@@ -14,24 +14,49 @@ fn old_early_and_overlapping_text() {
     let rows = [
         opened(
             "again",
-            "> P. 1 1 len=9\n< . 1 10\n> P. 1 1 len=9\n< . 1 10\n> R 10",
+            "< P. 1:10(9) ack 1\n> . 1 ack 10\n< P. 1:10(9) ack 1\n> . 1 ack 10\n< R 10",
             &over,
             &[(OutOfWindow, 1)],
         ),
         opened(
             "too early",
-            "> P. 9 1 len=9\n< . 1 1\n> P. 1 1 len=8\n< . 1 9\n> R 9",
+            "< P. 9:18(9) ack 1\n> . 1 ack 1\n< P. 1:9(8) ack 1\n> . 1 ack 9\n< R 9",
             &over,
             &[(OutOfOrder, 1)],
         ),
-        opened("half known", "> P. 1 1 len=9\n< . 1 10\n> P. 5 1 len=9\n< . 1 14\n> R 14", &over, &[]),
-        opened("one octet before", "> P. 0 1 len=1\n< . 1 1\n> R 1", &over, &[(OutOfWindow, 1)]),
-        opened("one octet past the window", "> P. 65536 1 len=1\n< . 1 1\n> R 1", &over, &[(OutOfWindow, 1)]),
-        opened("window's last octet", "> P. 65535 1 len=1\n< . 1 1\n> R 1", &over, &[(OutOfOrder, 1)]),
-        opened("no ACK", "> P 1 1 len=9\n> R 1", &over, &[(AckMissing, 1)]),
-        opened("ACK of nothing sent", "> P. 1 2 len=9\n< . 1 1\n> R 1", &over, &[(AckUnacceptable, 1)]),
-        opened("keep-alive", "> . 0 1\n< . 1 1\n> R 1", &over, &[(OutOfWindow, 1)]),
-        opened("keep-alive with an octet", "> . 0 1 len=1\n< . 1 1\n> R 1", &over, &[(OutOfWindow, 1)]),
+        opened(
+            "half known",
+            "< P. 1:10(9) ack 1\n> . 1 ack 10\n< P. 5:14(9) ack 1\n> . 1 ack 14\n< R 14",
+            &over,
+            &[],
+        ),
+        opened("one octet before", "< P. 0:1(1) ack 1\n> . 1 ack 1\n< R 1", &over, &[(OutOfWindow, 1)]),
+        opened(
+            "one octet past the window",
+            "< P. 65536:65537(1) ack 1\n> . 1 ack 1\n< R 1",
+            &over,
+            &[(OutOfWindow, 1)],
+        ),
+        opened(
+            "window's last octet",
+            "< P. 65535:65536(1) ack 1\n> . 1 ack 1\n< R 1",
+            &over,
+            &[(OutOfOrder, 1)],
+        ),
+        opened("no ACK", "< P 1:10(9)\n< R 1", &over, &[(AckMissing, 1)]),
+        opened(
+            "ACK of nothing sent",
+            "< P. 1:10(9) ack 2\n> . 1 ack 1\n< R 1",
+            &over,
+            &[(AckUnacceptable, 1)],
+        ),
+        opened("keep-alive", "< . 0 ack 1\n> . 1 ack 1\n< R 1", &over, &[(OutOfWindow, 1)]),
+        opened(
+            "keep-alive with an octet",
+            "< . 0:1(1) ack 1\n> . 1 ack 1\n< R 1",
+            &over,
+            &[(OutOfWindow, 1)],
+        ),
     ];
     table(Service::Discard, &rows);
 }
@@ -41,11 +66,16 @@ fn old_early_and_overlapping_text() {
 fn one_ack_for_one_batch() {
     let over = [(Closed::ResetByPeer, 1)];
     let rows = [
-        opened("alone", "> P. 1 1 len=5\n< . 1 6\n> R 6", &over, &[]),
-        opened("three", "& P. 1 1 len=5\n& P. 6 1 len=5\n> P. 11 1 len=5\n< . 1 16\n> R 16", &over, &[]),
-        opened("with FIN", "& P. 1 1 len=5\n> F. 6 1 len=5\n< F. 1 12\n> R 12", &over, &[]),
-        opened("FIN, and no answer to a peer that is gone", "& F. 1 1\n> R 2", &over, &[]),
-        opened("FIN, and more behind it", "& F. 1 1\n> . 2 1\n< F. 1 2\n> R 2", &over, &[]),
+        opened("alone", "< P. 1:6(5) ack 1\n> . 1 ack 6\n< R 6", &over, &[]),
+        opened(
+            "three",
+            "& P. 1:6(5) ack 1\n& P. 6:11(5) ack 1\n< P. 11:16(5) ack 1\n> . 1 ack 16\n< R 16",
+            &over,
+            &[],
+        ),
+        opened("with FIN", "& P. 1:6(5) ack 1\n< F. 6:11(5) ack 1\n> F. 1 ack 12\n< R 12", &over, &[]),
+        opened("FIN, and no answer to a peer that is gone", "& F. 1 ack 1\n< R 2", &over, &[]),
+        opened("FIN, and more behind it", "& F. 1 ack 1\n< . 2 ack 1\n> F. 1 ack 2\n< R 2", &over, &[]),
     ];
     table(Service::Discard, &rows);
 }
@@ -136,8 +166,8 @@ fn a_segment_fits_both_ends() {
 
 #[test]
 fn partial_acknowledgements_leave_the_rest() {
-    let text = "> P. 1 1 len=1000\n< P. 1 1001 len=1000\n> . 1001 401\n+ 1010\n< P. 401 1001 len=600\n\
-        > . 1001 1001\n+ 5000\n> R 1001";
+    let text = "< P. 1:1001(1000) ack 1\n> P. 1:1001(1000) ack 1001\n< . 1001 ack 401\n+ 1010\n> P. 401:1001(600) ack 1001\n\
+        < . 1001 ack 1001\n+ 5000\n< R 1001";
     table(Service::Echo, &[opened("partial ACK", text, &[(Closed::ResetByPeer, 1)], &[])]);
 }
 
@@ -145,8 +175,8 @@ fn partial_acknowledgements_leave_the_rest() {
 /// be dropped.
 #[test]
 fn an_ack_counts_although_its_text_is_dropped() {
-    let text = "> P. 1 1 len=10\n< P. 1 11 len=10\n> P. 11 1 len=20\n< . 11 31\n\
-        > P. 51 11 len=5\n< P. 11 31 len=20\n> R 31";
+    let text = "< P. 1:11(10) ack 1\n> P. 1:11(10) ack 11\n< P. 11:31(20) ack 1\n> . 11 ack 31\n\
+        < P. 51:56(5) ack 11\n> P. 11:31(20) ack 31\n< R 31";
     let dropped = [(DropReason::OutOfOrder, 1)];
     table(Service::Echo, &[opened("ACK on early text", text, &[(Closed::ResetByPeer, 1)], &dropped)]);
 }

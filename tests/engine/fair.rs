@@ -4,7 +4,7 @@ use handfast_stack::service::Service;
 use handfast_stack::wire::{Options, Seq, TxSegment};
 
 use crate::client::Lab;
-use crate::frames::{build_from, letters};
+use crate::frames::{build_from, flags_of};
 
 /// The essential figures of decision 0024, in the engine: a host whose connection was forgotten, and one
 /// that knocks at a closed port, hear of it beside a flood of ACKs.
@@ -55,7 +55,7 @@ fn stray(source: [u8; 4], port: u16, flags: &str) -> Vec<u8> {
     let emit = TxSegment {
         seq: Seq(9),
         ack: Seq(5),
-        flags: letters(flags),
+        flags: flags_of(flags),
         window: 512,
         options: Options::default(),
     };

@@ -7,21 +7,11 @@ use handfast_stack::wire::{
 };
 
 use crate::client::{CLIENT_MAC, Family, Reply, SERVER_MAC, SERVER4, SERVER6};
+use crate::script::pattern::parse_flags;
 
-/// tcpdump's letters: `S`, `S.`, `F.`, `R`, `P.`, `.`; `-` is none.
-pub fn letters(text: &str) -> Flags {
-    text.chars().fold(Flags::default(), |flags, letter| {
-        flags.with(match letter {
-            'S' => Flags::SYN,
-            'F' => Flags::FIN,
-            'R' => Flags::RST,
-            'P' => Flags::PSH,
-            'U' => Flags::URG,
-            '.' => Flags::ACK,
-            '-' => Flags::default(),
-            other => panic!("no flag: {other}"),
-        })
-    })
+/// The flags of `S.`, `F.`, `R`: the packet language's.
+pub fn flags_of(text: &str) -> Flags {
+    Flags(parse_flags(text).unwrap_or_else(|error| panic!("{error}")))
 }
 
 fn key4(port: u16, server_port: u16) -> FlowKey4 {

@@ -45,7 +45,9 @@ fn challenges_are_limited_by_connection() {
         play(
             &mut lab,
             family,
-            &format!("{OPEN}> S 9\n< . 1 1\n> S 9\n> R 5\n> . 70000 1\n+ 490\n> S 9\n+ 20\n> S 9\n< . 1 1"),
+            &format!(
+                "{OPEN}< S 9\n> . 1 ack 1\n< S 9\n< R 5\n< . 70000 ack 1\n+ 490\n< S 9\n+ 20\n< S 9\n> . 1 ack 1"
+            ),
         );
         assert_eq!(lab.dropped(DropReason::ChallengeLimited), 4);
         assert_eq!(lab.sim.counters(0).challenge_acks.value(), 2);
@@ -54,7 +56,7 @@ fn challenges_are_limited_by_connection() {
         lab.send(&Client { seq: other.seq + 9, ..other }.segment("S", &[]));
         assert_eq!(lab.expect(".").port, 4001);
         other.abort(&mut lab);
-        play(&mut lab, family, "> R 1");
+        play(&mut lab, family, "< R 1");
         lab.over();
     }
 }

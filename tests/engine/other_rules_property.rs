@@ -11,7 +11,7 @@ use handfast_stack::wire::{Options, ParseConfig, Seq, TxSegment};
 use proptest::prelude::*;
 
 use crate::client::{CLIENT_ISN, Family, Lab, SERVER_MAC};
-use crate::frames::{build, letters};
+use crate::frames::{build, flags_of};
 use crate::other_rules::rules;
 
 const PORTS: u16 = 4;
@@ -73,7 +73,8 @@ impl World {
 
     /// At one core or the other.
     fn send(&mut self, from: u16, port: u16, (seq, ack): (Seq, Seq), flags: &str, payload: &[u8]) {
-        let emit = TxSegment { seq, ack, flags: letters(flags), window: 65_535, options: Options::default() };
+        let emit =
+            TxSegment { seq, ack, flags: flags_of(flags), window: 65_535, options: Options::default() };
         self.turn += 1;
         assert!(self.lab.sim.inject_at(self.turn % 2, &build(Family::V4, from, 80 + port, &emit, payload)));
         self.lab.run();

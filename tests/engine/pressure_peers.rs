@@ -10,7 +10,7 @@ use handfast_stack::wire::{
 };
 
 use crate::client::{CLIENT_MAC, SERVER_MAC, SERVER4};
-use crate::frames::letters;
+use crate::frames::flags_of;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 /// Milliseconds between a segment's arrival at an honest client and that of its answer here.
@@ -174,7 +174,7 @@ impl Crowd {
     fn say(&mut self, ends: Ends, flags: &str, at: (Seq, Seq), window: u16, payload: &[u8]) {
         let (local, local_port, remote_port) = ends;
         let key = FlowKey4 { remote: SERVER4, local, remote_port, local_port };
-        let flags = letters(flags);
+        let flags = flags_of(flags);
         let emit = TxSegment { seq: at.0, ack: at.1, flags, window, options: Options::default() };
         let mut frame = vec![0; 256];
         frame[..14].copy_from_slice(LinkHeader::untagged(SERVER_MAC, CLIENT_MAC, 0x0800).as_bytes());

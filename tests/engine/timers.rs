@@ -77,7 +77,7 @@ fn data_is_repeated_until_r2() {
 fn a_fin_is_repeated_until_r2() {
     for family in FAMILIES {
         let mut lab = Lab::new(Service::Close);
-        play(&mut lab, family, &format!("{OPEN}< F. 1 1"));
+        play(&mut lab, family, &format!("{OPEN}> F. 1 ack 1"));
         lab.wait(182_900);
         let again = lab.all();
         assert_times(&again, 0, &BACK_OFF_S);
@@ -92,7 +92,7 @@ fn a_fin_is_repeated_until_r2() {
 fn time_wait_lasts_two_msl_to_the_millisecond() {
     for family in FAMILIES {
         let mut lab = Lab::new(Service::Close);
-        play(&mut lab, family, &format!("{OPEN}< F. 1 1\n> F. 1 2\n< . 2 2\n+ 59999"));
+        play(&mut lab, family, &format!("{OPEN}> F. 1 ack 1\n< F. 1 ack 2\n> . 2 ack 2\n+ 59999"));
         assert_eq!(lab.sim.connections(), 1);
         lab.wait(1);
         lab.over();
@@ -103,7 +103,7 @@ fn time_wait_lasts_two_msl_to_the_millisecond() {
 fn fin_wait_2_ends() {
     for family in FAMILIES {
         let mut lab = Lab::new(Service::Close);
-        play(&mut lab, family, &format!("{OPEN}< F. 1 1\n> . 1 2\n+ 30000\n> . 1 2\n+ 29999"));
+        play(&mut lab, family, &format!("{OPEN}> F. 1 ack 1\n< . 1 ack 2\n+ 30000\n< . 1 ack 2\n+ 29999"));
         assert_eq!(lab.sim.connections(), 1);
         lab.wait(1);
         lab.assert_closed(&[(Closed::FinWait2Timeout, 1)]);
@@ -116,7 +116,7 @@ fn fin_wait_2_ends() {
 fn a_closed_window_is_probed_for_ever_while_the_peer_answers() {
     for family in FAMILIES {
         let mut lab = Lab::new(Service::Echo);
-        play(&mut lab, family, &format!("{OPEN}> P. 1 1 len=5 win=0\n< . 1 6"));
+        play(&mut lab, family, &format!("{OPEN}< P. 1:6(5) ack 1 win 0\n> . 1 ack 6"));
         let closed = Client { window: 0, ..Client::new(family, PORT) };
         let mut probes = 0;
         for _ in 0..60 {
@@ -148,7 +148,7 @@ fn a_closed_window_is_probed_for_ever_while_the_peer_answers() {
 #[test]
 fn a_closed_window_of_a_silent_peer_ends_the_connection() {
     let mut lab = Lab::new(Service::Echo);
-    play(&mut lab, FAMILIES[0], &format!("{OPEN}> P. 1 1 len=5 win=0\n< . 1 6"));
+    play(&mut lab, FAMILIES[0], &format!("{OPEN}< P. 1:6(5) ack 1 win 0\n> . 1 ack 6"));
     lab.wait(182_900);
     assert_times(&lab.all(), 0, &BACK_OFF_S);
     lab.wait(200);
@@ -160,7 +160,7 @@ fn a_closed_window_of_a_silent_peer_ends_the_connection() {
 #[test]
 fn a_window_closed_over_data_in_flight_does_not_end_the_connection() {
     let mut lab = Lab::new(Service::Echo);
-    play(&mut lab, FAMILIES[0], &format!("{OPEN}> P. 1 1 len=5\n< P. 1 6 len=5"));
+    play(&mut lab, FAMILIES[0], &format!("{OPEN}< P. 1:6(5) ack 1\n> P. 1:6(5) ack 6"));
     for _ in 0..60 {
         lab.wait(20_000);
         for again in lab.all() {
@@ -178,9 +178,9 @@ fn a_window_closed_over_data_in_flight_does_not_end_the_connection() {
 #[test]
 fn a_peer_that_takes_nothing_is_reset_where_that_is_bounded() {
     for (name, text, windows) in [
-        ("closed", "> P. 1 1 len=5 win=0\n< . 1 6", &[0][..]),
-        ("closed over data in flight", "> P. 1 1 len=5\n< P. 1 6 len=5", &[0]),
-        ("opens and takes nothing", "> P. 1 1 len=5\n< P. 1 6 len=5", &[0, 500]),
+        ("closed", "< P. 1:6(5) ack 1 win 0\n> . 1 ack 6", &[0][..]),
+        ("closed over data in flight", "< P. 1:6(5) ack 1\n> P. 1:6(5) ack 6", &[0]),
+        ("opens and takes nothing", "< P. 1:6(5) ack 1\n> P. 1:6(5) ack 6", &[0, 500]),
     ] {
         let mut lab = Lab::with(Service::Echo, |setup| setup.config.persist_timeout_ms = 60_000);
         play(&mut lab, FAMILIES[0], &format!("{OPEN}{text}"));
@@ -211,8 +211,8 @@ fn a_peer_that_takes_nothing_is_reset_where_that_is_bounded() {
 /// A small window is used after one time-out, not at once (RFC 9293 MUST-38).
 #[test]
 fn a_silly_window_is_used_after_the_override() {
-    let text = "> P. 1 1 len=1000 win=100\n< . 1 1001\n+ 999\n+ 9\n< P. 1 1001 len=100\n\
-        > . 1001 101 win=900\n< P. 101 1001 len=900\n> . 1001 1001\n> R. 1001 1001";
+    let text = "< P. 1:1001(1000) ack 1 win 100\n> . 1 ack 1001\n+ 999\n+ 9\n> P. 1:101(100) ack 1001\n\
+        < . 1001 ack 101 win 900\n> P. 101:1001(900) ack 1001\n< . 1001 ack 1001\n< R. 1001 ack 1001";
     let mut lab = Lab::new(Service::Echo);
     play(&mut lab, FAMILIES[0], &format!("{OPEN}{text}"));
     lab.over();

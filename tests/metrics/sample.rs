@@ -50,8 +50,8 @@ fn core(base: u64) -> CoreSnapshot {
         half_open: 20,
         time_wait: 30,
         idle_ns: 1_500_000_000,
-        stages_ns: named(STAGES.iter().map(|(_, name)| *name), 1_000_000_000),
-        closed: named(CLOSED.iter().map(|(_, name)| *name), base),
+        stages_ns: named(STAGES.iter().map(|stage| stage.name()), 1_000_000_000),
+        closed: named(CLOSED.iter().map(|how| how.name()), base),
         drops: named(DROP_REASONS.iter().map(|reason| reason.name()), base + 1000),
         ..CoreSnapshot::default()
     }

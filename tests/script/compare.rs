@@ -3,12 +3,12 @@
 use super::conversation::Conversation;
 use super::inspect::{Options, Received};
 use super::number::Number;
-use super::pattern::{ACK, Length, Opt, PSH, Packet, Value, flags_in_words};
+use super::pattern::{ACK, Length, Opt, PSH, Packet, Value, flag_letters};
 
 /// Says what differs, if anything does. PSH never matters (RFC 9293 3.9.1.2 leaves it to the sender).
 pub fn compare(got: &Received, want: &Packet, conversation: &Conversation) -> Result<(), String> {
     if (got.flags ^ want.flags) & !PSH != 0 {
-        return Err(format!("flags are {}", flags_in_words(got.flags)));
+        return Err(format!("flags are {}", flag_letters(got.flags)));
     }
     match want.sequence {
         Number::Any => {}

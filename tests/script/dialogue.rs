@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(400);
 const ENDLESS: u64 = 8 << 20;
 
 impl Runner<'_> {
-    /// SYN, SYN+ACK, ACK. Timestamps, if offered, go on from the one in the list.
+    /// SYN, SYN-ACK, ACK. Timestamps, if offered, go on from the one in the list.
     pub(super) fn connect(&mut self, options: &[Opt], window: u16) -> Result<(), String> {
         let packet = |flags, sequence, acknowledgement: Option<i64>, options: Option<Vec<Opt>>| Packet {
             flags,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::frame::{Place, sum_words, tcp_checksum};
-use super::pattern::{ACK, FIN, RST, SYN, flags_in_words};
+use super::pattern::{ACK, FIN, RST, SYN, flag_letters};
 
 /// Hops that a fresh packet has left at least.
 const LEAST_HOP_LIMIT: u8 = 32;
@@ -169,16 +169,16 @@ fn tcp(source: IpAddr, destination: IpAddr, bytes: &[u8]) -> Result<Received, St
 
 fn flags_and_options(segment: &Received) -> Result<(), String> {
     let (flags, options) = (segment.flags, &segment.options);
-    let words = flags_in_words(flags);
+    let letters = flag_letters(flags);
     if flags & SYN != 0 && flags & (FIN | RST) != 0 {
-        return Err(format!("{words} in one segment"));
+        return Err(format!("{letters} in one segment"));
     }
     if flags & (ACK | RST | SYN) == 0 {
-        return Err(format!("{words} without ACK"));
+        return Err(format!("{letters} without ACK"));
     }
     if flags & SYN == 0 && (options.mss.is_some() || options.window_scale.is_some() || options.sack_permitted)
     {
-        return Err(format!("MSS, window scale or SACK-permitted on {words} (MUST-65)"));
+        return Err(format!("MSS, window scale or SACK-permitted on {letters} (MUST-65)"));
     }
     if options.window_scale.is_some_and(|shift| shift > 14) {
         return Err("window scale above 14 (RFC 7323 2.3)".into());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::number::{Family, Number, duration, integer, unsigned};
-use super::pattern::{Opt, Packet};
+use super::pattern::{ARROWS, Opt, Packet};
 
 /// How long an answer may take when the script does not say.
 const DEFAULT_WITHIN: Duration = Duration::from_millis(600);
@@ -51,7 +51,7 @@ impl Role {
 
     fn parse(name: &str) -> Result<Self, String> {
         let mut all = Self::SERVED.into_iter().chain([Role::Closed]);
-        all.find(|role| role.name() == name).ok_or_else(|| format!("`{name}` is no role"))
+        all.find(|role| role.name() == name).ok_or_else(|| format!("unknown role `{name}`"))
     }
 }
 
@@ -74,7 +74,7 @@ pub enum When {
 
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Opens a connection: SYN, SYN+ACK, ACK.
+    /// Opens a connection: SYN, SYN-ACK, ACK.
     Connect {
         options: Vec<Opt>,
         window: u16,
@@ -173,6 +173,14 @@ impl Script {
         if script.title.is_empty() || script.cites.is_empty() {
             return Err(format!("{name}: a script has a title and cites what it shows"));
         }
+        if let Some(step) = script.steps.iter().find(|step| step.action.has_packet())
+            && !step.action.sends()
+        {
+            return Err(format!(
+                "{name}:{}: an answer before any packet was sent: `{}`; {ARROWS}",
+                step.line, step.text
+            ));
+        }
         Ok(fits.then_some(script))
     }
 
@@ -200,13 +208,21 @@ impl Script {
                 let reason = value.strip_prefix("skip ").ok_or("write `kernel: skip WHY`")?;
                 self.kernel_skip = Some(reason.to_owned());
             }
-            _ => return Err(format!("no header `{key}: {value}`")),
+            _ => return Err(format!("unknown header `{key}: {value}`")),
         }
         Ok(true)
     }
 }
 
 impl Action {
+    fn sends(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Send(_) | Self::Fill { .. } | Self::IcmpError { .. })
+    }
+
+    fn has_packet(&self) -> bool {
+        self.sends() || matches!(self, Self::Expect { .. } | Self::Maybe { .. } | Self::Times { .. })
+    }
+
     fn parse(text: &str, family: Family) -> Result<Self, String> {
         let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
         let rest = rest.trim();
@@ -214,7 +230,7 @@ impl Action {
             "<" => Packet::parse(rest, family).map(Self::Send),
             ">" => Self::parse_expectation(rest, family),
             "connect" => {
-                let syn = Packet::parse(&format!("SYN 0 {rest}"), family)?;
+                let syn = Packet::parse(&format!("S 0 {rest}"), family)?;
                 let window = match syn.window {
                     Some(super::pattern::Value::Exactly(window)) => window as u16,
                     _ => 65535,
@@ -226,7 +242,7 @@ impl Action {
             "fresh" => Ok(Self::Fresh),
             "again" if rest.is_empty() => Ok(Self::Again(None)),
             "again" => Ok(Self::Again(Some(integer(rest, family)?))),
-            _ => Err(format!("no step `{verb}`")),
+            _ => Err(format!("unknown step `{verb}`")),
         }
     }
 

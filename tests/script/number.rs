@@ -42,6 +42,17 @@ impl Number {
             _ => integer(word, family).map(Self::Relative),
         }
     }
+
+    /// The distance to another number that is counted from the same place; `None` where it is not.
+    pub fn until(self, end: Self) -> Option<i64> {
+        match (self, end) {
+            (Self::Relative(first), Self::Relative(end))
+            | (Self::Next(first), Self::Next(end))
+            | (Self::End(first), Self::End(end)) => Some(end - first),
+            (Self::Absolute(first), Self::Absolute(end)) => Some(i64::from(end.wrapping_sub(first))),
+            _ => None,
+        }
+    }
 }
 
 /// Reads a decimal integer with an optional sign, or `A/B`: A for IPv4 and B for IPv6.

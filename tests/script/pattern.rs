@@ -11,29 +11,33 @@ pub const URG: u8 = 0x20;
 pub const ECE: u8 = 0x40;
 pub const CWR: u8 = 0x80;
 
-const FLAG_NAMES: [(&str, u8); 8] = [
-    ("FIN", FIN),
-    ("SYN", SYN),
-    ("RST", RST),
-    ("PSH", PSH),
-    ("ACK", ACK),
-    ("URG", URG),
-    ("ECE", ECE),
-    ("CWR", CWR),
-];
+/// What a failure says that a turned arrow may have caused.
+pub const ARROWS: &str = "`<` is what the stack receives, `>` what it sends";
 
-/// Flags in words: `SYN+ACK`, or `-` for none.
-pub fn flags_in_words(flags: u8) -> String {
-    let set: Vec<&str> =
-        FLAG_NAMES.iter().filter(|(_, bit)| flags & bit != 0).map(|(name, _)| *name).collect();
-    if set.is_empty() { "-".to_owned() } else { set.join("+") }
+/// In the order in which they are written.
+const FLAG_LETTERS: [(char, u8); 8] =
+    [('S', SYN), ('F', FIN), ('R', RST), ('P', PSH), ('U', URG), ('E', ECE), ('W', CWR), ('.', ACK)];
+
+/// Flags as packetdrill writes them: `S.` is a SYN-ACK, `-` a segment without flags.
+pub fn flag_letters(flags: u8) -> String {
+    let set: String =
+        FLAG_LETTERS.iter().filter(|(_, bit)| flags & bit != 0).map(|(letter, _)| *letter).collect();
+    if set.is_empty() { "-".to_owned() } else { set }
 }
 
-/// The number of octets of data.
+/// A range of sequence numbers as packetdrill writes it: `1:11(10)`, and `1` where there is no data.
+pub fn span(first: i64, length: usize) -> String {
+    match length {
+        0 => first.to_string(),
+        _ => format!("{first}:{}({length})", first + length as i64),
+    }
+}
+
+/// The number of bytes of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     Exactly(u32),
-    /// At least one octet (`1..*`).
+    /// At least one byte (`1:*`).
     Some,
 }
 
@@ -58,7 +62,7 @@ pub enum Opt {
     Timestamps(Value, Value),
     /// Edges counted from the device's ISN when sent, from ours when expected.
     Sack(Vec<(i64, i64)>),
-    /// Octets put into the header as they are.
+    /// Bytes put into the header as they are.
     Raw(Vec<u8>),
 }
 
@@ -69,10 +73,10 @@ pub enum Modifier {
     BadIpChecksum,
     DataOffset(u8),
     Reserved(u8),
-    /// Only the first N octets of the IP packet are sent.
+    /// Only the first N bytes of the IP packet are sent.
     Cut(usize),
     IpLength(u16),
-    /// N octets follow the IP packet in the frame.
+    /// N bytes follow the IP packet in the frame.
     Trailer(usize),
     HeaderLength(u8),
     Version(u8),
@@ -107,7 +111,7 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// Reads `FLAGS SEQ[..END] [ack N] [win N] [urg N] [[OPTIONS]] [{MODIFIERS}]`.
+    /// Reads `FLAGS SEQ[:END(LENGTH)] [ack N] [win N] [urg N] [[OPTIONS]] [{MODIFIERS}]`.
     pub fn parse(text: &str, family: Family) -> Result<Self, String> {
         let (text, modifiers) = bracketed(text, '{', '}')?;
         let (text, options) = bracketed(&text, '[', ']')?;
@@ -132,7 +136,7 @@ impl Packet {
                 "ack" => packet.acknowledgement = Some(Number::parse(value, family)?),
                 "win" => packet.window = Some(parse_value(value, family)?),
                 "urg" => packet.urgent = unsigned(value, family)?,
-                _ => return Err(format!("`{word}` is no field")),
+                _ => return Err(format!("unknown field `{word}`")),
             }
         }
         Ok(packet)
@@ -146,31 +150,35 @@ fn bracketed(text: &str, open: char, close: char) -> Result<(String, Option<Stri
     Ok((format!("{} {}", &text[..start], &text[end + 1..]), Some(text[start + 1..end].to_owned())))
 }
 
-fn parse_flags(word: &str) -> Result<u8, String> {
+pub fn parse_flags(word: &str) -> Result<u8, String> {
     if word == "-" {
         return Ok(0);
     }
-    word.split('+').try_fold(0, |flags, name| {
-        let found = FLAG_NAMES.iter().find(|(known, _)| *known == name);
-        found.map(|(_, bit)| flags | bit).ok_or_else(|| format!("`{name}` is no flag"))
+    word.chars().try_fold(0, |flags, letter| {
+        let found = FLAG_LETTERS.iter().find(|(known, _)| *known == letter);
+        found.map(|(_, bit)| flags | bit).ok_or_else(|| format!("unknown flag `{letter}` in `{word}`"))
     })
 }
 
-/// `5` has no data; `5..9` has four octets, `next..+4` too; `1..*` has some.
+/// `5` has no data; `5:9(4)` has four bytes, `next:next+4(4)` too; `1:*` has some.
 fn parse_span(word: &str, family: Family) -> Result<(Number, Length), String> {
-    let Some((first, last)) = word.split_once("..") else {
+    let Some((first, rest)) = word.split_once(':') else {
         return Ok((Number::parse(word, family)?, Length::Exactly(0)));
     };
     let sequence = Number::parse(first, family)?;
-    if last == "*" {
+    if rest == "*" {
         return Ok((sequence, Length::Some));
     }
-    let length = match (last.strip_prefix('+'), sequence) {
-        (Some(length), _) => integer(length, family)?,
-        (None, Number::Relative(first)) => integer(last, family)? - first,
-        (None, _) => return Err(format!("write `{first}..+LENGTH`")),
-    };
-    Ok((sequence, Length::Exactly(u32::try_from(length).map_err(|_| format!("`{word}` runs backwards"))?)))
+    let (end, length) = rest
+        .strip_suffix(')')
+        .and_then(|rest| rest.split_once('('))
+        .ok_or_else(|| format!("invalid range `{word}`: write SEQ:END(LENGTH)"))?;
+    let length: u32 = unsigned(length, family)?;
+    let apart = sequence.until(Number::parse(end, family)?);
+    if apart != Some(i64::from(length)) {
+        return Err(format!("`{word}` says {length} bytes, but its numbers differ by {apart:?}"));
+    }
+    Ok((sequence, Length::Exactly(length)))
 }
 
 fn parse_list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
@@ -206,7 +214,7 @@ fn parse_option(item: &str, family: Family) -> Result<Opt, String> {
             });
             edges.collect::<Result<_, String>>().map(Opt::Sack)
         }
-        _ => Err(format!("`{name}` is no option")),
+        _ => Err(format!("unknown option `{name}`")),
     }
 }
 
@@ -234,7 +242,7 @@ fn parse_modifier(item: &str, family: Family) -> Result<Modifier, String> {
         "copies" => Modifier::Copies(unsigned(value, family)?),
         "sources" => Modifier::Sources(unsigned(value, family)?),
         "aside" => Modifier::Aside,
-        _ => return Err(format!("`{name}` is no modifier")),
+        _ => return Err(format!("unknown modifier `{name}`")),
     })
 }
 

@@ -10,7 +10,7 @@ use super::frame::{Place, Segment, build};
 use super::inspect::{Received, inspect};
 use super::language::{Action, Script, Step, When};
 use super::names::address;
-use super::pattern::{Length, Modifier, Packet, Value, flags_in_words};
+use super::pattern::{ARROWS, Length, Modifier, Packet, Value, flag_letters, span};
 
 /// No answer may be on its way when a script is over.
 const QUIET_END: Duration = Duration::from_millis(40);
@@ -182,7 +182,7 @@ impl Runner<'_> {
         };
         let before = self.last;
         let Some(got) = self.next_segment(before + latest)? else {
-            return if or_nothing { Ok(()) } else { Err(format!("no answer in {latest:?}")) };
+            return if or_nothing { Ok(()) } else { Err(format!("no answer in {latest:?}; {ARROWS}")) };
         };
         let wait = self.arrived.saturating_sub(before);
         if wait < earliest {
@@ -280,9 +280,9 @@ impl Runner<'_> {
         let sequence = got.sequence.wrapping_sub(self.conversation.theirs.unwrap_or(0));
         let ack = got.acknowledgement.wrapping_sub(self.conversation.isn);
         format!(
-            "{} {sequence} +{} ack {ack} win {} {}",
-            flags_in_words(got.flags),
-            got.payload.len(),
+            "{} {} ack {ack} win {} {}",
+            flag_letters(got.flags),
+            span(sequence.into(), got.payload.len()),
             got.window,
             got.options
         )
@@ -291,9 +291,9 @@ impl Runner<'_> {
     fn describe_sent(&self, segment: &Segment, packet: &Packet) -> String {
         let sequence = segment.sequence.wrapping_sub(self.conversation.isn);
         format!(
-            "{} {sequence} +{} {:?}",
-            flags_in_words(packet.flags),
-            segment.payload.len(),
+            "{} {} {:?}",
+            flag_letters(packet.flags),
+            span(sequence.into(), segment.payload.len()),
             packet.modifiers
         )
     }

@@ -23,12 +23,11 @@ pub enum TableError {
     Cores { cores: usize },
     #[error(
         "a connection table of {cores} cores times {per_core} connections: at least 1 and at most \
-         {MAX_SLOTS} in all; choose another number of connections"
+         {MAX_SLOTS} in all"
     )]
     Capacity { cores: usize, per_core: u32 },
     #[error(
-        "no address space for a connection table of {cores} cores times {per_core} connections: {source}; \
-         choose fewer connections, or raise the limit (ulimit -v, vm.overcommit_memory)"
+        "no address space for a connection table of {cores} cores times {per_core} connections: {source}"
     )]
     Memory { cores: usize, per_core: u32, source: io::Error },
 }

@@ -90,10 +90,10 @@ impl Device {
         if !self.up {
             return Err(XdpError::InterfaceDown { ifname: self.name.clone() });
         }
-        let most = sizing::largest_mtu(frame_size);
-        if self.mtu > most {
+        let max = sizing::largest_mtu(frame_size);
+        if self.mtu > max {
             let advised = sizing::advised_mtu(frame_size);
-            return Err(XdpError::Mtu { ifname: self.name.clone(), mtu: self.mtu, most, advised });
+            return Err(XdpError::Mtu { ifname: self.name.clone(), mtu: self.mtu, max, advised });
         }
         Ok(())
     }
@@ -180,19 +180,19 @@ mod tests {
     fn mtu_and_state_are_checked() {
         let mut device = Device::open("lo").expect("lo");
         let text = device.check(2048).expect_err("the loopback").to_string();
-        assert!(text.contains("`handfast lab up`") && !text.contains("mtu"), "{text}");
+        assert!(text.contains("is the loopback") && !text.contains("MTU"), "{text}");
         (device.up, device.loopback, device.mtu) = (true, false, 1770);
         let text = device.check(2048).expect_err("not Ethernet").to_string();
-        assert!(text.contains("no Ethernet") && text.contains("mode tap"), "{text}");
+        assert!(text.contains("no Ethernet"), "{text}");
         device.hardware = libc::ARPHRD_ETHER;
         assert!(device.check(2048).is_ok());
         device.mtu = 1771;
-        let text = device.check(2048).expect_err("too long").to_string();
-        assert!(text.contains("ip link set lo mtu 1770"), "{text}");
+        let error = device.check(2048).expect_err("too long");
+        assert!(matches!(error, XdpError::Mtu { advised: 1770, .. }), "{error}");
         assert!(device.check(4096).is_ok());
         device.mtu = 9000;
-        let text = device.check(4096).expect_err("too long").to_string();
-        assert!(text.contains("room for 3818") && text.contains("ip link set lo mtu 3046"), "{text}");
+        let error = device.check(4096).expect_err("too long");
+        assert!(matches!(error, XdpError::Mtu { max: 3818, advised: 3046, .. }), "{error}");
         device.up = false;
         assert!(matches!(device.check(2048), Err(XdpError::InterfaceDown { .. })));
     }

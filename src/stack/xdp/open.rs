@@ -212,7 +212,6 @@ fn bind_error(config: &QueueConfig, says: Option<bool>, source: io::Error) -> Xd
             let driver = ethtool::driver(&ifname).ok();
             let refusal = Refusal {
                 errno: Errno::from_raw(errno),
-                ifname: &ifname,
                 driver: driver.as_deref(),
                 says,
                 mtu: ethtool::mtu(&ifname).unwrap_or(0),

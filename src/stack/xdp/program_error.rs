@@ -8,23 +8,23 @@ use super::kernel_tcp::Process;
 use super::mode::Mode;
 use super::withheld::{Withheld, withheld};
 
-/// Why the steering program could not be loaded, told its rules, or attached.
+/// Why the steering program could not be loaded, configured or attached.
 #[derive(Debug, Error)]
 pub enum ProgramError {
-    #[error("cannot load the steering program: {source}; {}", capabilities())]
+    #[error("cannot load the steering program: {source}; {}", refusal())]
     LoadPermission { source: libbpf_rs::Error },
-    #[error(
-        "cannot load the steering program: {source}; it needs Linux 5.10 or newer with CONFIG_BPF_SYSCALL and \
-         CONFIG_XDP_SOCKETS. libbpf and the kernel's verifier say:\n{log}"
-    )]
+    #[error("cannot load the steering program: {source}; libbpf and the kernel's verifier say:\n{log}")]
     Load { source: libbpf_rs::Error, log: String },
-    #[error("the rules need {entries} entries, {max} fit: give fewer or wider prefixes")]
+    #[error("the rules need {entries} entries in the steering program; at most {max} fit")]
     TooManyRules { entries: usize, max: usize },
-    #[error("cannot write the rules of the steering program: {source}{}; the rules in force stay", too_old(.source))]
+    #[error(
+        "cannot write the rules of the steering program: {source}{}; the rules in force are unchanged",
+        too_old(.source)
+    )]
     Rules { source: libbpf_rs::Error },
-    #[error("there is no queue {queue}: the steering program knows queues 0 to {}", max - 1)]
+    #[error("invalid queue {queue}: the steering program supports queues 0 to {}", max - 1)]
     Queue { queue: u32, max: u32 },
-    #[error("cannot give queue {queue} its socket in the steering program: {source}")]
+    #[error("cannot register the socket of queue {queue} in the steering program: {source}")]
     Socket { queue: u32, source: libbpf_rs::Error },
     #[error("cannot read the counters of the steering program: {source}")]
     Counters { source: libbpf_rs::Error },
@@ -32,53 +32,46 @@ pub enum ProgramError {
     Attach(#[from] AttachError),
 }
 
-/// Why the program could not be attached to an interface, and what to do.
+/// Why the program could not be attached to an interface.
 #[derive(Debug, Error)]
 pub enum AttachError {
-    #[error(
-        "cannot attach to {interface} in {mode} mode ({source}): {holder}.{}",
-        holder.removal(interface)
-    )]
+    #[error("cannot attach to {interface} in {mode} mode ({source}): {holder}")]
     Busy { interface: String, mode: Mode, holder: Box<AttachedProgram>, source: io::Error },
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): a device on top of it (a bond, a bridge) has \
-         an XDP program: attach there, or remove it with `ip link set dev DEVICE xdp off`"
+         an XDP program"
     )]
     UpperDevice { interface: String, mode: Mode, source: io::Error },
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): the MTU of {interface} or of its veth peer is \
-         above 3506. Lower it with `ip link set dev {interface} mtu 3498` (for veth: on both ends), or use \
-         generic mode"
+         above 3506"
     )]
     Mtu { interface: String, mode: Mode, source: io::Error },
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): the driver has too few queues: a veth needs at \
-         least as many receive queues as its peer has transmit queues (`ethtool -L {interface} rx N`), a NIC \
-         a spare queue for each CPU (`ethtool -L {interface} combined N`). Or use generic mode"
+         least as many receive queues as its peer has transmit queues, a NIC a spare queue for each CPU"
     )]
     Queues { interface: String, mode: Mode, source: io::Error },
-    #[error(
-        "cannot attach to {interface} in {mode} mode ({source}): its driver (`ethtool -i {interface}`) has no \
-         native XDP: use generic mode"
-    )]
+    #[error("cannot attach to {interface} in {mode} mode ({source}): its driver has no native XDP")]
     Unsupported { interface: String, mode: Mode, source: io::Error },
-    #[error("cannot attach to {interface} in {mode} mode ({source}): {}", capabilities())]
+    #[error("cannot attach to {interface} in {mode} mode ({source}): {}", refusal())]
     Permission { interface: String, mode: Mode, source: io::Error },
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): this network namespace has no interface \
-         {interface} with index {ifindex}, see `ip link`"
+         {interface} with index {ifindex}"
     )]
     NoInterface { interface: String, ifindex: u32, mode: Mode, source: io::Error },
     #[error(
-        "cannot attach to {interface} in {mode} mode ({source}): the kernel takes no XDP link there (Linux 5.10 \
-         or newer has them), or the driver wants receive offload off: `ethtool -K {interface} lro off`"
+        "cannot attach to {interface} in {mode} mode ({source}): the kernel has no XDP links (they need Linux \
+         5.10), or the driver does not accept XDP while receive offload (LRO) is on"
     )]
     Invalid { interface: String, mode: Mode, source: io::Error },
-    #[error("cannot attach to {interface} in {mode} mode: {source}; `dmesg | tail` may say more")]
+    #[error("cannot attach to {interface} in {mode} mode: {source}")]
     Other { interface: String, mode: Mode, source: io::Error },
 }
 
-/// The program that an interface has already. What only `CAP_SYS_ADMIN` may see is `None` without.
+/// The program that is already attached to an interface. `None` where only `CAP_SYS_ADMIN` may
+/// read a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachedProgram {
     pub program_id: u32,
@@ -86,42 +79,20 @@ pub struct AttachedProgram {
     pub mode: Mode,
     /// The link that keeps it attached; without one it was attached by netlink.
     pub link_id: Option<u32>,
-    /// Who keeps it attached, as far as this process may look.
+    /// The process that keeps it attached, if this process may see it.
     pub process: Option<Process>,
 }
 
-/// What the steering program is called (`bpf/steer.bpf.c`).
+/// The name of the steering program (`bpf/steer.bpf.c`).
 const STEERING: &str = "steer";
-/// And the process of a responder or benchmark.
+/// The process name of a responder or benchmark.
 const HANDFAST: &str = "handfast";
 
 impl AttachedProgram {
-    /// Whether it is a handfast's, as far as this process may see.
+    /// Whether it belongs to a handfast, as far as this process may see.
     pub fn is_handfast(&self) -> bool {
         let by_name = || self.name.as_deref() == Some(STEERING);
         self.process.as_ref().map_or_else(by_name, |process| process.name == HANDFAST)
-    }
-
-    /// The command that removes it. That of a handfast at work is never taken off.
-    fn removal(&self, interface: &str) -> String {
-        if self.is_handfast() {
-            let process =
-                self.process.as_ref().map_or_else(String::new, |process| format!(" {}", process.pid));
-            return format!(
-                " A handfast is at work there, process{process}, and an interface has one program"
-            );
-        }
-        format!(" To remove it: {}", self.command(interface))
-    }
-
-    fn command(&self, interface: &str) -> String {
-        let netlink = format!("`ip link set dev {interface} {} off`", self.mode.ip_link_keyword());
-        match (self.link_id, &self.name) {
-            (Some(link), _) => format!("stop its process, or `bpftool link detach id {link}`"),
-            // The name was visible, so a link would have been as well.
-            (None, Some(_)) => netlink,
-            (None, None) => format!("{netlink}; if a link holds it, stop its process (`bpftool link`)"),
-        }
     }
 }
 
@@ -135,11 +106,18 @@ impl fmt::Display for AttachedProgram {
         if let Some(link) = self.link_id {
             write!(f, " by link {link}")?;
         }
+        if self.is_handfast() {
+            let process = self
+                .process
+                .as_ref()
+                .map_or_else(String::new, |process| format!(", process {}", process.pid));
+            write!(f, ". A handfast is running there{process}, and an interface has one program")?;
+        }
         Ok(())
     }
 }
 
-/// Which of the capabilities to load and attach this thread has not. `CAP_SYS_ADMIN` includes two of them.
+/// The capabilities for loading and attaching that this thread lacks. `CAP_SYS_ADMIN` includes two of them.
 pub fn missing_capabilities() -> Vec<Capability> {
     let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
     let implied = has(Capability::CAP_SYS_ADMIN);
@@ -150,46 +128,31 @@ pub fn missing_capabilities() -> Vec<Capability> {
         .collect()
 }
 
-/// Which capabilities the work needs, and which of them are missing.
-fn capabilities() -> String {
-    let names: Vec<String> = missing_capabilities().iter().map(ToString::to_string).collect();
-    let missing = match names.as_slice() {
-        [] => return refused(withheld()).to_owned(),
-        names => format!("missing: {}", names.join(", ")),
-    };
-    let binary = std::env::current_exe().unwrap_or_else(|_| "BINARY".into());
-    format!(
-        "this needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN ({missing}): run as root, or \
-         `setcap cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw+ep {}`",
-        binary.display()
-    )
-}
-
-/// With every capability there.
-fn refused(withheld: Withheld) -> &'static str {
-    match withheld {
-        Withheld::Seccomp => {
-            "no capability is missing, a seccomp filter refuses bpf(2): docker run --security-opt \
-             seccomp=unconfined, or a profile that lets bpf(2) through (Docker's own does from 23.0 on, with --cap-add \
-             BPF); in a systemd unit SystemCallFilter=bpf"
-        }
-        Withheld::UserNamespace => {
-            "no capability is missing, but they are those of a user namespace, as of a rootless container: run it as \
-             the host's root"
-        }
-        Withheld::Unknown => {
-            "no capability is missing: a security module may refuse bpf(2) (lockdown, SELinux, AppArmor), `dmesg | \
-             tail` may say which"
-        }
+/// Why bpf(2) was refused: the missing capabilities, or what else refuses it.
+fn refusal() -> String {
+    let missing: Vec<String> = missing_capabilities().iter().map(ToString::to_string).collect();
+    if !missing.is_empty() {
+        return format!(
+            "this needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (missing: {})",
+            missing.join(", ")
+        );
     }
+    let by = match withheld() {
+        Withheld::Seccomp => "a seccomp filter refuses bpf(2)",
+        Withheld::UserNamespace => {
+            "but they belong to a user namespace, as in a rootless container; bpf(2) needs those of the host"
+        }
+        Withheld::Unknown => "a security module may refuse bpf(2) (lockdown, SELinux, AppArmor)",
+    };
+    format!("no capability is missing, {by}")
 }
 
-/// Why a process without capabilities may not, if that is it.
+/// Why a process without capabilities is refused, if that is the cause.
 fn too_old(source: &libbpf_rs::Error) -> &'static str {
     match source.kind() {
         libbpf_rs::ErrorKind::PermissionDenied => {
-            " (without capabilities it takes Linux 5.19 or newer, or sysctl kernel.unprivileged_bpf_disabled=0; \
-             start again for other rules)"
+            " (without capabilities this needs Linux 5.19 or newer, or sysctl \
+             kernel.unprivileged_bpf_disabled=0; with neither, other rules need a restart)"
         }
         _ => "",
     }

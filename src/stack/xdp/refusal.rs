@@ -1,53 +1,52 @@
-//! Why the kernel refused zero-copy: it says no more than an error number.
+//! Why the kernel refused zero-copy: it returns no more than an error number.
 
 use nix::errno::Errno;
 
 use super::{config::KERNEL_HEADROOM, sizing};
 
-/// Bytes that every driver needs beside the MTU: header, FCS, one VLAN tag.
-const LEAST_HEADER: u32 = 22;
+/// Bytes that every driver needs in addition to the MTU: header, FCS, one VLAN tag.
+const MIN_HEADER: u32 = 22;
 
-/// What is known of the device when a bind in zero-copy mode fails.
+/// The device and the error of a bind in zero-copy mode that failed.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal<'a> {
     pub errno: Errno,
-    pub ifname: &'a str,
     pub driver: Option<&'a str>,
-    /// What the driver says of itself; `None`: the kernel does not tell.
+    /// Whether the driver announces zero-copy; `None`: the kernel does not report it.
     pub says: Option<bool>,
     pub mtu: u32,
     pub frame_size: u32,
 }
 
 impl Refusal<'_> {
-    /// Behind "zero-copy was refused: ".
+    /// The text after "zero-copy was refused: ".
     pub(super) fn why(&self) -> String {
-        let Refusal { errno, ifname, driver, says, mtu, frame_size } = *self;
+        let Refusal { errno, driver, says, mtu, frame_size } = *self;
         if errno == Errno::EOPNOTSUPP && says != Some(true) {
             return "the driver has no zero-copy".to_owned();
         }
-        if mtu + LEAST_HEADER > frame_size.saturating_sub(KERNEL_HEADROOM) {
+        if mtu + MIN_HEADER > frame_size.saturating_sub(KERNEL_HEADROOM) {
             let [small, large] = sizing::FRAME_SIZES;
-            let cure = match frame_size == small {
-                true => format!("--frame-size {large}"),
-                false => format!("ip link set {ifname} mtu {}", sizing::advised_mtu(frame_size)),
+            let fits = match frame_size == small {
+                true => format!("frames of {large} bytes have room"),
+                false => format!("{} fits", sizing::advised_mtu(frame_size)),
             };
             return format!(
-                "an MTU of {mtu} is too large for frames of {frame_size} bytes ({errno}); cure: {cure}"
+                "an MTU of {mtu} is too large for frames of {frame_size} bytes ({errno}); {fits}"
             );
         }
         if driver == Some("virtio_net") {
             return format!(
-                "virtio-net has it only where the hypervisor lets the device use the DMA API ({errno}); \
+                "virtio-net has zero-copy only where the hypervisor lets the device use the DMA API ({errno}); \
                  QEMU: -device virtio-net-pci,iommu_platform=on,disable-legacy=on"
             );
         }
         match says {
             Some(true) => format!(
-                "the driver says that it has zero-copy, but the kernel does not take it for this device ({errno}); \
-                 `dmesg | tail` may say more"
+                "the driver announces zero-copy, but the kernel refuses it for this device ({errno}); \
+                 the kernel's log may have the cause"
             ),
-            _ => format!("the kernel does not take it for this device ({errno})"),
+            _ => format!("the kernel refuses it for this device ({errno})"),
         }
     }
 }
@@ -60,7 +59,6 @@ mod tests {
     fn each_refusal_has_its_reason() {
         let igb = Refusal {
             errno: Errno::EINVAL,
-            ifname: "eth0",
             driver: Some("igb"),
             says: Some(true),
             mtu: 1500,
@@ -69,10 +67,10 @@ mod tests {
         for (refusal, part) in [
             (Refusal { errno: Errno::EOPNOTSUPP, says: None, ..igb.clone() }, "has no zero-copy"),
             (Refusal { errno: Errno::EOPNOTSUPP, says: Some(false), ..igb.clone() }, "has no zero-copy"),
-            (Refusal { mtu: 1771, frame_size: 2048, ..igb.clone() }, "--frame-size 4096"),
-            (Refusal { mtu: 3819, ..igb.clone() }, "ip link set eth0 mtu 3046"),
+            (Refusal { mtu: 1771, frame_size: 2048, ..igb.clone() }, "frames of 4096 bytes"),
+            (Refusal { mtu: 3819, ..igb.clone() }, "3046 fits"),
             (Refusal { driver: Some("virtio_net"), ..igb.clone() }, "iommu_platform=on"),
-            (igb.clone(), "the driver says that it has zero-copy"),
+            (igb.clone(), "the driver announces zero-copy"),
             (Refusal { says: None, ..igb.clone() }, "EINVAL"),
         ] {
             let why = refusal.why();

@@ -77,13 +77,13 @@ impl Sizing {
         if device.mtu <= most {
             return Ok(Sizing { frame_size, copy, note: None });
         }
-        let cure = match frame_size == large {
-            true => format!("ip link set {} mtu {most}", device.name),
-            false => format!("--frame-size {large}"),
+        let fits = match frame_size == large {
+            true => format!("an MTU of {most} fits"),
+            false => format!("frames of {large} bytes have room"),
         };
         let why = format!(
             "an MTU of {} in frames of {frame_size} bytes: drivers whose buffers are whole KiB would split \
-             longer packets; cure: {cure}",
+             longer packets; {fits}",
             device.mtu
         );
         Ok(match copy {
@@ -134,9 +134,19 @@ mod tests {
             ("igb", with, 1500, Native, Copied, None, 2048, Copied, ""),
             ("igb", with, 1500, Generic, Auto, None, 2048, Copied, ""),
             ("igb", with, 3046, Native, Auto, None, 4096, Auto, ""),
-            ("igb", with, 3047, Native, Auto, None, 4096, Copied, "ip link set eth0 mtu 3046"),
-            ("igb", with, 1500, Native, Auto, Some(2048), 2048, Copied, "--frame-size 4096"),
-            ("igb", with, 1500, Native, ZeroCopy, Some(2048), 2048, ZeroCopy, "--frame-size 4096"),
+            ("igb", with, 3047, Native, Auto, None, 4096, Copied, "an MTU of 3046 fits"),
+            ("igb", with, 1500, Native, Auto, Some(2048), 2048, Copied, "frames of 4096 bytes have room"),
+            (
+                "igb",
+                with,
+                1500,
+                Native,
+                ZeroCopy,
+                Some(2048),
+                2048,
+                ZeroCopy,
+                "frames of 4096 bytes have room",
+            ),
             ("igb", without, 1500, Native, Auto, None, 2048, Auto, ""),
             ("igb", None, 1500, Native, Auto, None, 4096, Auto, ""), // the kernel does not tell
             ("veth", None, 1500, Native, Auto, None, 2048, Auto, ""),
@@ -156,6 +166,6 @@ mod tests {
     fn generic_mode_has_no_zero_copy() {
         let error = Sizing::choose(&device("igb", 1500), Mode::Generic, CopyMode::ZeroCopy, None, None);
         let text = error.expect_err("impossible").to_string();
-        assert!(text.contains("eth0") && text.contains("--mode native"), "{text}");
+        assert!(text.contains("eth0") && text.contains("no zero-copy"), "{text}");
     }
 }

@@ -88,16 +88,16 @@ impl Default for Options {
     }
 }
 
-/// Why a stack cannot start, and what to do about it.
+/// Why a stack cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("nothing to do: no interface was named (--dev IF)")]
+    #[error("no interface was given")]
     NoDevice,
-    #[error("--dev {name} is given twice, once by its other name {also}: name each interface once")]
+    #[error("interface {name} is given twice, once by its other name {also}")]
     Twice { name: String, also: String },
-    #[error("nothing to do: no listener was given (--listen ADDR:PORT)")]
+    #[error("no listener was given, and nothing opens connections")]
     NoListener,
-    #[error("the next hop of the connections to open is not known: give its MAC address")]
+    #[error("the MAC address of the next hop is not known")]
     NoGateway,
     #[error(transparent)]
     Listeners(#[from] ListenerError),
@@ -105,21 +105,21 @@ pub enum StartError {
     Xdp(#[from] XdpError),
     #[error("{0}")]
     Program(#[from] ProgramError),
-    #[error("CPU {cpu} is not available to this process; available are {available}: choose with --cores")]
+    #[error("CPU {cpu} is not available to this process; available: {available}")]
     NoCpu { cpu: usize, available: String },
-    #[error("cannot touch the tables' memory at start ({0}): start without --prefault, or --max-connections")]
+    #[error("cannot make the tables' memory resident at start: {0}")]
     Prefault(std::io::Error),
-    #[error("{0}; fewer connections take less: --max-connections")]
+    #[error("{0}")]
     Table(#[from] TableError),
-    #[error("the system's randomness is not available: {0}")]
+    #[error("the system's random number generator is not available: {0}")]
     Randomness(getrandom::Error),
-    #[error("cannot write the capture: {0}; give another file: --pcap FILE")]
+    #[error("cannot write the capture: {0}")]
     Capture(std::io::Error),
     #[error("the kernel refuses priority {priority}: {source}")]
     Schedule { priority: Priority, source: std::io::Error },
     #[error("busy polling at a real-time priority leaves the kernel no time to move packets on that CPU")]
     BusyRealtime,
-    #[error("cannot hear of other addresses and interfaces (rtnetlink): {0}")]
+    #[error("cannot subscribe to changes of addresses and interfaces (rtnetlink): {0}")]
     Changes(std::io::Error),
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
