@@ -1,5 +1,5 @@
 //! What a connection does, and when it has done it. Plain decisions: what happens goes in, what to
-//! do comes out. `session` keeps the books, `generator` carries it out.
+//! do comes out. `generator` records it and carries it out.
 
 use super::failure::{Failure, is_orderly};
 use super::http::{Progress, Response};

@@ -4,7 +4,7 @@ use super::super::failure::Failure;
 use super::super::workload::{Act, Workload};
 use super::entry::Phase;
 use super::run_state::Course;
-use super::state::{Session, short};
+use super::state::{GeneratorCore, short};
 use super::sweep::LOOKS;
 use super::wire::Wire;
 use handfast_stack::tcp::Time;
@@ -12,7 +12,7 @@ use handfast_stack::tcp::Time;
 /// RSTs sent in one turn at most.
 const ABORTS: usize = 128;
 
-impl Session {
+impl GeneratorCore {
     /// Walks on, as far as time has.
     pub(super) fn sweep(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
         let span = self.entries.span();

@@ -1,8 +1,8 @@
-//! The thin layer between [`Session`], which decides, and the engine, which does.
+//! One core's load generator: the layer between [`GeneratorCore`], which decides, and the engine.
 //!
 //! - `run_state` with `probing` and `sweep`: where a core is in its step; `entry` what it keeps of a
 //!   connection; `wire` the engine as a core sees it. Data, and below all else here.
-//! - `state`: one core's books, and what an event of a connection does to them.
+//! - `state`: [`GeneratorCore`] and its event handlers.
 //! - `opens`, `ending`, `probes`: what is opened, ended, asked; `phases`: when, once a turn.
 
 mod ending;
@@ -29,27 +29,27 @@ use super::workload::{Act, Workload};
 use handfast_stack::engine::{FourTuple, OpenContext, OpenError, Opener};
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, IcmpError, Time};
-use state::Session;
+use state::GeneratorCore;
 use wire::Wire;
 
 /// One core's load generator. [`Control::generator`] makes it.
 pub struct Generator {
-    session: Session,
+    core: GeneratorCore,
 }
 
 impl Control {
     /// The part of core `core` of `cores`: what [`handfast_stack::engine::OpenerFactory`] is to return.
     pub fn generator(self: &Arc<Control>, core: usize, cores: usize) -> Generator {
         let share = (core as u32, cores.max(1) as u32);
-        Generator { session: Session::new(self.clone(), self.desk_of(core, cores), share) }
+        Generator { core: GeneratorCore::new(self.clone(), self.desk_of(core, cores), share) }
     }
 }
 
 impl Generator {
     #[inline]
     fn apply(&mut self, act: Act, connection: &mut Connection<'_>) {
-        if act.send && !connection.send(self.session.workload().request()) {
-            self.session.unsent(connection.number());
+        if act.send && !connection.send(self.core.workload().request()) {
+            self.core.unsent(connection.number());
             connection.abort();
             return;
         }
@@ -76,52 +76,52 @@ fn apply(act: Act, connection: &mut Connection<'_>) {
 
 impl ConnectionHandler for Generator {
     fn on_established(&mut self, connection: &mut Connection<'_>) {
-        let act = self.session.opened(connection.number(), connection.now());
+        let act = self.core.opened(connection.number(), connection.now());
         self.apply(act, connection);
     }
 
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
-        let act = self.session.data(connection.number(), connection.now(), data);
+        let act = self.core.data(connection.number(), connection.now(), data);
         connection.read(data.len());
         self.apply(act, connection);
         DataResult::Taken
     }
 
     fn on_fin(&mut self, connection: &mut Connection<'_>) {
-        let act = self.session.peer_closed(connection.number(), connection.now());
+        let act = self.core.peer_closed(connection.number(), connection.now());
         self.apply(act, connection);
     }
 
     fn on_alive(&mut self, connection: &mut Connection<'_>) {
-        self.session.heard(connection.number(), connection.now());
+        self.core.heard(connection.number(), connection.now());
     }
 
     /// Alone it ends nothing (RFC 9293 MUST-56); a time-out after it counts as unreachable.
     fn on_icmp_error(&mut self, connection: &mut Connection<'_>, _: IcmpError) {
-        self.session.unreachable(connection.number());
+        self.core.unreachable(connection.number());
     }
 
     fn on_closed(&mut self, ended: &ClosedConnection<'_>, how: Closed) {
-        self.session.closed(ended.number, ended.now, how);
+        self.core.closed(ended.number, ended.now, how);
     }
 }
 
 impl Opener for Generator {
     fn poll_open(&mut self, line: &mut dyn OpenContext) {
-        self.session.turn(&mut OnLine(line));
+        self.core.turn(&mut OnLine(line));
     }
 
     fn next_deadline_ms(&self, now: Time, most: u32) -> u32 {
-        self.session.next_deadline_ms(now, most)
+        self.core.next_deadline_ms(now, most)
     }
 
     fn is_flood(&self) -> bool {
-        *self.session.workload() == Workload::Flood
+        *self.core.workload() == Workload::Flood
     }
 
     /// [`Latencies`].
     fn report_into(&self, form: &mut dyn Any) {
-        if let (Some(form), Some(job)) = (form.downcast_mut::<Latencies>(), &self.session.job) {
+        if let (Some(form), Some(job)) = (form.downcast_mut::<Latencies>(), &self.core.job) {
             form.add(&job.tally);
         }
     }

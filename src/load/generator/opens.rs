@@ -4,7 +4,7 @@ use super::super::failure::Failure;
 use super::super::workload::{Act, Workload};
 use super::entry::Entry;
 use super::run_state::Stall;
-use super::state::Session;
+use super::state::GeneratorCore;
 use super::wire::Wire;
 use handfast_stack::engine::OpenError;
 use handfast_stack::tcp::Time;
@@ -28,7 +28,7 @@ enum Wait {
     InVain(Failure),
 }
 
-impl Session {
+impl GeneratorCore {
     /// Opens what is due, as far as the line takes it.
     pub(super) fn open_due(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
         let (mut opened, mut given_up) = (0, 0);
@@ -86,7 +86,7 @@ impl Session {
                 Ok(())
             }
             Ok(number) => {
-                // There was no memory for the books.
+                // There was no memory for the records.
                 wire.act(number, Act::ABORT);
                 Err(Stall::Slot)
             }

@@ -6,7 +6,7 @@ use super::super::tuples::Exhausted;
 use super::super::workload::Workload;
 use super::probing::Probing;
 use super::run_state::{Course, Stall};
-use super::state::Session;
+use super::state::GeneratorCore;
 use super::sweep::Sweep;
 use super::wire::Wire;
 use handfast_stack::tcp::Time;
@@ -20,7 +20,7 @@ const STOPPED_DRAIN_US: u64 = 1_000_000;
 const NAP_MS: u32 = 50;
 const IDLE_NAP_MS: u32 = 10;
 
-impl Session {
+impl GeneratorCore {
     /// One turn.
     pub(super) fn turn(&mut self, wire: &mut impl Wire) {
         self.entries.reserve(wire.capacity());

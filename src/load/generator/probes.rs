@@ -4,12 +4,12 @@ use super::super::timeline::micros;
 use super::super::workload::Act;
 use super::entry::Phase;
 use super::probing::Probing;
-use super::state::{Session, short};
+use super::state::{GeneratorCore, short};
 use super::sweep::LOOKS;
 use super::wire::Wire;
 use handfast_stack::tcp::Time;
 
-impl Session {
+impl GeneratorCore {
     /// One turn of it. `None`: everybody has answered, or was asked often enough.
     pub(super) fn probe(
         &mut self,

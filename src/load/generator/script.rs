@@ -1,4 +1,4 @@
-//! A peer and an engine in one, for whole runs of a session in virtual time.
+//! A peer and an engine in one, for whole runs of one core in virtual time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::control::{Control, Desk};
 use super::super::workload::Act;
 use super::super::{Plan, Tally, Workload};
-use super::state::Session;
+use super::state::GeneratorCore;
 use super::wire::Wire;
 use handfast_stack::engine::{FourTuple, OpenError};
 use handfast_stack::observe::Closed;
@@ -142,10 +142,10 @@ impl Wire for Script {
     }
 }
 
-/// A session with a script as its engine.
+/// One core with a script as its engine.
 pub(super) struct Bench {
     pub(super) control: Arc<Control>,
-    pub(super) session: Session,
+    pub(super) core: GeneratorCore,
     pub(super) script: Script,
     pub(super) turns: u64,
 }
@@ -157,7 +157,7 @@ impl Bench {
         let control = Control::new(plan);
         let desk: Arc<Desk> = control.desk_of(0, 1);
         control.begin().unwrap();
-        Bench { session: Session::new(control.clone(), desk, (0, 1)), control, script, turns: 0 }
+        Bench { core: GeneratorCore::new(control.clone(), desk, (0, 1)), control, script, turns: 0 }
     }
 
     /// One turn: what has arrived by now, then the caller's.
@@ -165,7 +165,7 @@ impl Bench {
         self.turns += 1;
         self.script.aborts_per_turn.push(0);
         self.script.opens_per_turn.push(0);
-        self.session.turn(&mut self.script);
+        self.core.turn(&mut self.script);
         // FourTuple by our own acts are told after the call.
         self.deliver();
     }
@@ -179,23 +179,23 @@ impl Bench {
             if !self.script.alive.contains_key(&number) {
                 continue;
             }
-            let (session, now) = (&mut self.session, self.script.now);
+            let (core, now) = (&mut self.core, self.script.now);
             if self.script.alive[&number] != Peer::Silent {
-                session.heard(number, now);
+                core.heard(number, now);
             }
             let act = match event {
-                Event::Opened => session.opened(number, now),
-                Event::Data => session.data(number, now, self.script.answer),
-                Event::PeerClosed => session.peer_closed(number, now),
+                Event::Opened => core.opened(number, now),
+                Event::Data => core.data(number, now, self.script.answer),
+                Event::PeerClosed => core.peer_closed(number, now),
                 Event::Heard => continue,
                 Event::Closed(how) => {
                     self.script.alive.remove(&number);
                     self.script.events.retain(|(_, other), _| *other != number);
-                    session.closed(number, now, how);
+                    core.closed(number, now, how);
                     continue;
                 }
             };
-            let waits = act == Act::NOTHING && *self.session.workload() == Workload::Hold;
+            let waits = act == Act::NOTHING && *self.core.workload() == Workload::Hold;
             if !waits {
                 self.script.act(number, act);
             }
@@ -205,7 +205,7 @@ impl Bench {
     /// On to the next moment when something happens, or is due.
     pub(super) fn pass(&mut self) {
         let now = self.script.now.micros;
-        let due = match self.session.next_deadline_ms(self.script.now, 1000) {
+        let due = match self.core.next_deadline_ms(self.script.now, 1000) {
             0 => 20,
             millis => u64::from(millis) * 1000,
         };
@@ -225,9 +225,9 @@ impl Bench {
             if let Some(tally) = self.control.take() {
                 assert_eq!(tally.attempted, tally.completed + tally.failed() + tally.in_flight, "{tally:?}");
                 assert_eq!(tally.connect.len(), tally.established);
-                let flood = *self.session.workload() == Workload::Flood;
+                let flood = *self.core.workload() == Workload::Flood;
                 assert_eq!(tally.completion.len(), if flood { 0 } else { tally.completed });
-                assert_eq!(self.session.live, 0, "all have ended");
+                assert_eq!(self.core.live, 0, "all have ended");
                 return tally;
             }
             if stop(self) {
@@ -235,6 +235,6 @@ impl Bench {
             }
             self.pass();
         }
-        panic!("the run does not end: {:?}", self.session.turn);
+        panic!("the run does not end: {:?}", self.core.turn);
     }
 }

@@ -1,5 +1,5 @@
-//! One core's books: which connections there are, how each stands, what it counts for. Events come
-//! in, what to do with the connection comes out; `phases` has what is done without an event.
+//! The generator's state on one core, and the handlers of connection events: each returns what to do
+//! with the connection. `phases` has what is done without an event.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::wire::Wire;
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::Time;
 
-pub(super) struct Session {
+pub(super) struct GeneratorCore {
     pub(super) control: Arc<Control>,
     pub(super) desk: Arc<Desk>,
     pub(super) tuples: Tuples,
@@ -44,11 +44,11 @@ pub(super) fn short(now: Time) -> u32 {
     now.micros as u32
 }
 
-impl Session {
-    pub(super) fn new(control: Arc<Control>, desk: Arc<Desk>, share: (u32, u32)) -> Session {
+impl GeneratorCore {
+    pub(super) fn new(control: Arc<Control>, desk: Arc<Desk>, share: (u32, u32)) -> GeneratorCore {
         let plan = control.plan();
         let reuse_us = micros(plan.reuse_after);
-        Session {
+        GeneratorCore {
             tuples: Tuples::new(control.space().clone(), share, plan.seed, reuse_us),
             turn: Turn::new(plan, share),
             entries: Entries::default(),
@@ -89,7 +89,7 @@ impl Session {
     #[inline]
     pub(super) fn opened(&mut self, number: u32, now: Time) -> Act {
         let elapsed = self.elapsed(now);
-        let Session { control, desk, entries, job, opening, last_established_us, .. } = self;
+        let GeneratorCore { control, desk, entries, job, opening, last_established_us, .. } = self;
         let Some(entry) = entries.get_mut(number) else { return Act::ABORT };
         if entry.phase != Phase::Opening {
             return Act::NOTHING;
@@ -116,7 +116,7 @@ impl Session {
     /// Data has arrived.
     #[inline]
     pub(super) fn data(&mut self, number: u32, now: Time, data: &[u8]) -> Act {
-        let Session { control, entries, job, .. } = self;
+        let GeneratorCore { control, entries, job, .. } = self;
         let Some(entry) = entries.get_mut(number).filter(|entry| entry.phase == Phase::Open) else {
             return Act::NOTHING;
         };
@@ -135,7 +135,7 @@ impl Session {
     /// The peer's FIN has arrived.
     #[inline]
     pub(super) fn peer_closed(&mut self, number: u32, now: Time) -> Act {
-        let Session { control, entries, .. } = self;
+        let GeneratorCore { control, entries, .. } = self;
         let Some(entry) = entries.get_mut(number) else { return Act::CLOSE };
         match entry.phase {
             Phase::Open | Phase::Probed => {
@@ -247,7 +247,7 @@ fn settle(entry: &mut Entry, standing: Standing, age: u32) {
     }
 }
 
-impl Drop for Session {
+impl Drop for GeneratorCore {
     /// The core has ended, perhaps in the middle of a step: what it counted is not lost.
     fn drop(&mut self) {
         if let Some(job) = &mut self.job {

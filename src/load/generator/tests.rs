@@ -53,7 +53,7 @@ fn a_closed_loop_keeps_its_number_in_flight() {
     let mut most = 0;
     for _ in 0..2000 {
         bench.turn();
-        most = most.max(bench.session.live);
+        most = most.max(bench.core.live);
         bench.pass();
     }
     assert_eq!(most, 300);
@@ -110,7 +110,7 @@ fn an_icmp_error_names_the_time_out() {
         bench.turn();
         bench.pass();
     }
-    bench.session.unreachable(0);
+    bench.core.unreachable(0);
     assert_eq!(bench.run().failed_by(Failure::Unreachable), 1);
 }
 
@@ -256,7 +256,7 @@ fn held_connections_are_all_kept_and_probed() {
     let mut most = 0;
     while bench.script.probes.is_empty() {
         bench.turn();
-        most = most.max(bench.session.live);
+        most = most.max(bench.core.live);
         bench.pass();
     }
     assert_eq!(most, 3000, "all at a time, though only 50 handshakes are");
@@ -346,8 +346,8 @@ fn a_core_that_ends_in_the_middle_hands_in_what_it_has() {
         bench.pass();
     }
     assert!(bench.control.take().is_none());
-    let Bench { session, control, .. } = bench;
-    drop(session);
+    let Bench { core, control, .. } = bench;
+    drop(core);
     let tally = control.take().unwrap();
     assert!(tally.in_flight > 900 && tally.attempted == tally.in_flight, "{tally:?}");
 }
