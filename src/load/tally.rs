@@ -71,7 +71,7 @@ impl Statuses {
 }
 
 /// How often something due could not be opened at once. The connections themselves came later, or
-/// are counted as failed: these are the turns, also before and after the measured time.
+/// are counted as failed: these are the attempts, also before and after the measured time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
     pub no_tuple: u64,

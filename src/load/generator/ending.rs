@@ -2,37 +2,37 @@
 
 use super::super::failure::Failure;
 use super::super::workload::{Act, Workload};
-use super::entry::Phase;
-use super::run_state::Course;
+use super::entry::ConnPhase;
+use super::run_state::RunPhase;
 use super::state::{GeneratorCore, short};
 use super::sweep::LOOKS;
 use super::wire::Wire;
 use handfast_stack::tcp::Time;
 
-/// RSTs sent in one turn at most.
+/// RSTs sent in one poll at most.
 const ABORTS: usize = 128;
 
 impl GeneratorCore {
     /// Walks on, as far as time has.
     pub(super) fn sweep(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
         let span = self.entries.span();
-        for _ in 0..self.turn.sweep.due(&span, elapsed) {
-            let number = self.turn.sweep.next(&span);
+        for _ in 0..self.run.sweep.due(&span, elapsed) {
+            let number = self.run.sweep.next(&span);
             self.look(wire, now, number);
         }
     }
 
     fn look(&mut self, wire: &mut impl Wire, now: Time, number: u32) {
         let hold = *self.workload() == Workload::Hold;
-        let timeout_us = self.turn.timeout_us;
+        let timeout_us = self.run.timeout_us;
         let Some(entry) = self.entries.get_mut(number) else { return };
         if u64::from(entry.age(short(now))) <= timeout_us {
             return;
         }
         let why = match entry.phase {
-            Phase::Opening if entry.is_told_unreachable() => Failure::Unreachable,
-            Phase::Opening => Failure::ConnectTimeout,
-            Phase::Open | Phase::Done if !hold => Failure::Timeout,
+            ConnPhase::Opening if entry.is_told_unreachable() => Failure::Unreachable,
+            ConnPhase::Opening => Failure::ConnectTimeout,
+            ConnPhase::Open | ConnPhase::Done if !hold => Failure::Timeout,
             _ => return,
         };
         self.end(wire, now, number, Some(why));
@@ -60,20 +60,20 @@ impl GeneratorCore {
         while number < look_to && aborts < most {
             let phase = self.entries.get_mut(number).map(|entry| entry.phase);
             match phase {
-                None | Some(Phase::Free | Phase::Doomed) => {}
+                None | Some(ConnPhase::Free | ConnPhase::Doomed) => {}
                 Some(phase) => {
                     aborts += 1;
                     match phase {
-                        Phase::Done if hold => self.act(wire, now, number, Act::ABORT),
-                        Phase::Probed if lost => self.end(wire, now, number, Some(Failure::ProbeLost)),
+                        ConnPhase::Done if hold => self.act(wire, now, number, Act::ABORT),
+                        ConnPhase::Probed if lost => self.end(wire, now, number, Some(Failure::ProbeLost)),
                         _ => self.end(wire, now, number, None),
                     }
                 }
             }
             number += 1;
         }
-        self.turn.aborted += aborts;
-        if let Course::Closing { cursor, .. } = &mut self.turn.course {
+        self.run.aborted += aborts;
+        if let RunPhase::Closing { cursor, .. } = &mut self.run.phase {
             *cursor = number;
         }
     }

@@ -13,7 +13,7 @@ pub(super) struct Entry {
     ticket: u32,
     /// On its way: the response so far. Otherwise: [`Entry::note`].
     pub(super) response: Response,
-    pub(super) phase: Phase,
+    pub(super) phase: ConnPhase,
     flags: u8,
 }
 
@@ -22,7 +22,7 @@ const _: () = assert!(size_of::<Entry>() == 16);
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
 #[repr(u8)]
-pub(super) enum Phase {
+pub(super) enum ConnPhase {
     /// No connection.
     Free,
     /// The SYN is on its way.
@@ -37,7 +37,7 @@ pub(super) enum Phase {
     Doomed,
 }
 
-/// The [`Phase::Doomed`] of one that only ran out of time with the whole run.
+/// The [`ConnPhase::Doomed`] of one that only ran out of time with the whole run.
 const IN_FLIGHT: u32 = u32::MAX;
 
 const MEASURED: u8 = 1;
@@ -46,7 +46,7 @@ const UNREACHABLE: u8 = 2;
 impl Entry {
     pub(super) fn new(start: u32, ticket: Ticket, measured: bool) -> Entry {
         let flags = if measured { MEASURED } else { 0 };
-        Entry { start, ticket: ticket.0, response: Response::default(), phase: Phase::Opening, flags }
+        Entry { start, ticket: ticket.0, response: Response::default(), phase: ConnPhase::Opening, flags }
     }
 
     pub(super) fn ticket(&self) -> Ticket {
@@ -81,14 +81,14 @@ impl Entry {
         self.response.note()
     }
 
-    pub(super) fn set(&mut self, phase: Phase, note: u32) {
+    pub(super) fn set(&mut self, phase: ConnPhase, note: u32) {
         self.phase = phase;
         self.response.set_note(note);
     }
 
     /// `None`: for no failure of its own.
     pub(super) fn doom(&mut self, why: Option<Failure>) {
-        self.set(Phase::Doomed, why.map_or(IN_FLIGHT, |failure| failure as u32));
+        self.set(ConnPhase::Doomed, why.map_or(IN_FLIGHT, |failure| failure as u32));
     }
 
     /// Why it was doomed.
@@ -117,7 +117,7 @@ impl Entries {
     }
 
     pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Entry> {
-        self.list.get_mut(number as usize).filter(|entry| entry.phase != Phase::Free)
+        self.list.get_mut(number as usize).filter(|entry| entry.phase != ConnPhase::Free)
     }
 
     pub(super) fn has_room(&self, number: u32) -> bool {
@@ -139,7 +139,7 @@ impl Entries {
     pub(super) fn take(&mut self, number: u32) -> Option<Entry> {
         let entry = self.get_mut(number)?;
         let taken = *entry;
-        entry.phase = Phase::Free;
+        entry.phase = ConnPhase::Free;
         Some(taken)
     }
 
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(entries.span(), 4..8);
         assert!(entries.get_mut(5).is_none() && entries.get_mut(99).is_none());
         let taken = entries.take(7).unwrap();
-        assert_eq!((taken.ticket(), taken.is_measured(), taken.phase), (Ticket(9), true, Phase::Opening));
+        assert_eq!((taken.ticket(), taken.is_measured(), taken.phase), (Ticket(9), true, ConnPhase::Opening));
         assert!(entries.take(7).is_none());
     }
 

@@ -3,7 +3,7 @@
 //! - `run_state` with `probing` and `sweep`: where a core is in its step; `entry` what it keeps of a
 //!   connection; `wire` the engine as a core sees it. Data, and below all else here.
 //! - `state`: [`GeneratorCore`] and its event handlers.
-//! - `opens`, `ending`, `probes`: what is opened, ended, asked; `phases`: when, once a turn.
+//! - `opens`, `ending`, `probes`: what is opened, ended, asked; `phases`: when, once per poll.
 
 mod ending;
 mod entry;
@@ -108,7 +108,7 @@ impl ConnectionHandler for Generator {
 
 impl Opener for Generator {
     fn poll_open(&mut self, line: &mut dyn OpenContext) {
-        self.core.turn(&mut OnLine(line));
+        self.core.poll(&mut OnLine(line));
     }
 
     fn next_deadline_ms(&self, now: Time, most: u32) -> u32 {

@@ -9,9 +9,9 @@ use super::wire::Wire;
 use handfast_stack::engine::OpenError;
 use handfast_stack::tcp::Time;
 
-/// Connections opened in one turn at most: what has arrived must not wait for long.
+/// Connections opened in one poll at most: what has arrived must not wait for long.
 const OPENS: usize = 128;
-/// Connections that are due and given up in one turn at most: no packet is sent for these.
+/// Connections that are due and given up in one poll at most: no packet is sent for these.
 const GIVEN_UP: usize = 4096;
 /// How long after the time for opening what was due within it may still be opened, microseconds. A
 /// machine that pauses at the very end makes connections late as one in the middle does, and neither
@@ -22,7 +22,7 @@ const CATCH_UP_US: u64 = 500_000;
 enum Wait {
     /// The next 4-tuple may do.
     Not,
-    /// Another turn.
+    /// Try again in the next poll.
     Turn,
     /// No use: the connection has failed.
     InVain(Failure),
@@ -34,7 +34,7 @@ impl GeneratorCore {
         let (mut opened, mut given_up) = (0, 0);
         while opened < OPENS && given_up < GIVEN_UP {
             let Some(intended) = self.due(elapsed) else { return };
-            let failed = if elapsed - intended > self.turn.timeout_us {
+            let failed = if elapsed - intended > self.run.timeout_us {
                 Some(self.too_late())
             } else {
                 match self.open_one(wire, now, intended, elapsed) {
@@ -130,9 +130,9 @@ impl GeneratorCore {
     /// Counts what has been opened, and says whether it is one to measure.
     #[inline]
     fn attempted(&mut self, intended: u64, elapsed: u64) -> bool {
-        if self.turn.stalled.is_some() {
+        if self.run.stalled.is_some() {
             self.add_wait(elapsed);
-            self.turn.stalled = None;
+            self.run.stalled = None;
         }
         let Some(job) = &mut self.job else { return false };
         let counts = job.line.counts(intended);
@@ -155,7 +155,7 @@ impl GeneratorCore {
     /// What else an open loop lacks will not be there in time for all that is due: it has failed.
     fn stalled(&mut self, stall: Stall, elapsed: u64) -> Wait {
         self.add_wait(elapsed);
-        (self.turn.stalled, self.turn.stalled_us) = (Some(stall), elapsed);
+        (self.run.stalled, self.run.stalled_us) = (Some(stall), elapsed);
         let Some(job) = &mut self.job else { return Wait::Turn };
         let refused = &mut job.tally.refused;
         let (count, wait) = match stall {
@@ -170,8 +170,8 @@ impl GeneratorCore {
 
     /// Adds the time since the stall was last looked at to what stands in the way.
     pub(super) fn add_wait(&mut self, elapsed: u64) {
-        let (Some(stall), Some(job)) = (self.turn.stalled, &mut self.job) else { return };
-        let from = std::mem::replace(&mut self.turn.stalled_us, elapsed);
+        let (Some(stall), Some(job)) = (self.run.stalled, &mut self.job) else { return };
+        let from = std::mem::replace(&mut self.run.stalled_us, elapsed);
         let measured = elapsed.min(job.line.measured_to).saturating_sub(from.max(job.line.measured_from));
         match stall {
             Stall::Tuple(_) | Stall::InUse => {
@@ -185,7 +185,7 @@ impl GeneratorCore {
 
     /// Why the connection that is due has not been opened in time.
     fn too_late(&self) -> Failure {
-        match self.turn.stalled {
+        match self.run.stalled {
             None => Failure::ClientLate,
             Some(Stall::Frame) => Failure::NoFrame,
             Some(Stall::Slot) => Failure::NoSlot,
@@ -212,10 +212,10 @@ impl GeneratorCore {
     }
 
     /// The time for opening is over: what was due before and is not opened soon never will be.
-    /// False: there is more of it than one turn may take.
+    /// False: there is more of it than one poll may take.
     pub(super) fn give_up_rest(&mut self, elapsed: u64) -> bool {
         let Some(job) = self.job.as_ref().filter(|job| job.pacer.is_open_loop()) else { return true };
-        let soon = !self.turn.stopped && elapsed < job.line.opens_to.saturating_add(CATCH_UP_US);
+        let soon = !self.run.stopped && elapsed < job.line.opens_to.saturating_add(CATCH_UP_US);
         if soon && self.due(elapsed).is_some() {
             return false;
         }

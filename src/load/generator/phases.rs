@@ -1,11 +1,11 @@
-//! What a core does once a turn, whether anything has arrived or not: opens what is due, gives up
+//! What a core does once per poll, whether anything has arrived or not: opens what is due, gives up
 //! what takes too long, goes from one stage to the next.
 
 use super::super::timeline::{NEVER, Stage, micros};
 use super::super::tuples::Exhausted;
 use super::super::workload::Workload;
 use super::probing::Probing;
-use super::run_state::{Course, Stall};
+use super::run_state::{RunPhase, Stall};
 use super::state::GeneratorCore;
 use super::sweep::Sweep;
 use super::wire::Wire;
@@ -21,25 +21,25 @@ const NAP_MS: u32 = 50;
 const IDLE_NAP_MS: u32 = 10;
 
 impl GeneratorCore {
-    /// One turn.
-    pub(super) fn turn(&mut self, wire: &mut impl Wire) {
+    /// One iteration of the loop.
+    pub(super) fn poll(&mut self, wire: &mut impl Wire) {
         self.entries.reserve(wire.capacity());
         let now = wire.now();
-        if self.job.is_none() && !self.adopt(now) {
+        if self.job.is_none() && !self.begin_step(now) {
             return;
         }
         if now.micros < self.start_us {
             return;
         }
         let elapsed = self.elapsed(now);
-        if !self.turn.stopped && self.control.is_stopped() {
+        if !self.run.stopped && self.control.is_stopped() {
             self.stop(elapsed);
         }
-        // Opens come first: an abort's end is told after this turn, and its number must not have
+        // Opens come first: an abort's end is told after this poll, and its number must not have
         // become another connection's by then.
-        self.go(wire, now, elapsed);
+        self.advance(wire, now, elapsed);
         self.sweep(wire, now, elapsed);
-        self.tell(elapsed);
+        self.publish(elapsed);
     }
 
     /// Milliseconds until there is something to do, at most `most`.
@@ -49,16 +49,16 @@ impl GeneratorCore {
             return sleep_ms(self.start_us - now.micros, most);
         }
         let elapsed = self.elapsed(now);
-        let next = match self.turn.course {
-            Course::Opening if job.quota == Some(0) => elapsed,
-            Course::Opening => self.next_open_us(elapsed).min(job.line.opens_to),
-            Course::Draining { .. } if self.live == 0 => elapsed,
-            Course::Draining { until } | Course::Holding { until } => until,
-            Course::Settling if self.opening == 0 => elapsed,
-            Course::Settling => NEVER,
-            Course::Probing(_) | Course::Closing { .. } | Course::Over => elapsed,
+        let next = match self.run.phase {
+            RunPhase::Opening if job.quota == Some(0) => elapsed,
+            RunPhase::Opening => self.next_open_us(elapsed).min(job.line.opens_to),
+            RunPhase::Draining { .. } if self.live == 0 => elapsed,
+            RunPhase::Draining { until } | RunPhase::Holding { until } => until,
+            RunPhase::Settling if self.opening == 0 => elapsed,
+            RunPhase::Settling => NEVER,
+            RunPhase::Probing(_) | RunPhase::Closing { .. } | RunPhase::Over => elapsed,
         };
-        let sweep = if self.live == 0 { NEVER } else { self.turn.sweep.next_us() };
+        let sweep = if self.live == 0 { NEVER } else { self.run.sweep.next_us() };
         sleep_ms(next.min(sweep).saturating_sub(elapsed), most.min(NAP_MS))
     }
 
@@ -66,7 +66,7 @@ impl GeneratorCore {
     fn next_open_us(&self, elapsed: u64) -> u64 {
         let Some(job) = &self.job else { return NEVER };
         let due = job.pacer.next_us(elapsed, self.paced_in_flight());
-        match self.turn.stalled {
+        match self.run.stalled {
             Some(Stall::Tuple(Exhausted { free_at })) if !job.pacer.is_open_loop() => {
                 free_at.map_or(NEVER, |free_at| self.elapsed(free_at))
             }
@@ -76,67 +76,69 @@ impl GeneratorCore {
     }
 
     /// Begins the step that waits, if one does.
-    fn adopt(&mut self, now: Time) -> bool {
+    fn begin_step(&mut self, now: Time) -> bool {
         let Some(job) = self.desk.adopt() else { return false };
         self.start_us = self.control.start(now);
         self.desk.live.begin();
-        self.turn.course = Course::Opening;
-        self.turn.stopped = false;
-        self.turn.stalled = None;
-        self.turn.sweep = Sweep::new(self.turn.timeout_us);
+        self.run.phase = RunPhase::Opening;
+        self.run.stopped = false;
+        self.run.stalled = None;
+        self.run.sweep = Sweep::new(self.run.timeout_us);
         (self.last_end_us, self.last_established_us) = (0, 0);
         self.job = Some(job);
         true
     }
 
     fn stop(&mut self, elapsed: u64) {
-        self.turn.stopped = true;
+        self.run.stopped = true;
         let Some(job) = &mut self.job else { return };
         job.line.cut(elapsed);
-        match self.turn.course {
-            Course::Draining { until } => {
-                self.turn.course = Course::Draining { until: until.min(elapsed + STOPPED_DRAIN_US) };
+        match self.run.phase {
+            RunPhase::Draining { until } => {
+                self.run.phase = RunPhase::Draining { until: until.min(elapsed + STOPPED_DRAIN_US) };
             }
-            Course::Settling | Course::Holding { .. } | Course::Probing(_) => self.close(elapsed, false),
-            Course::Opening | Course::Closing { .. } | Course::Over => {}
+            RunPhase::Settling | RunPhase::Holding { .. } | RunPhase::Probing(_) => {
+                self.close(elapsed, false)
+            }
+            RunPhase::Opening | RunPhase::Closing { .. } | RunPhase::Over => {}
         }
     }
 
-    fn go(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
-        match self.turn.course {
-            Course::Opening => self.opening(wire, now, elapsed),
-            Course::Draining { .. } if self.live == 0 => self.turn.course = Course::Over,
-            Course::Draining { until } if elapsed >= until => self.close(elapsed, false),
-            Course::Settling if self.opening == 0 => {
+    fn advance(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
+        match self.run.phase {
+            RunPhase::Opening => self.opening(wire, now, elapsed),
+            RunPhase::Draining { .. } if self.live == 0 => self.run.phase = RunPhase::Over,
+            RunPhase::Draining { until } if elapsed >= until => self.close(elapsed, false),
+            RunPhase::Settling if self.opening == 0 => {
                 self.established_all();
                 let hold = self.control.plan().duration.map_or(0, micros);
-                self.turn.course = Course::Holding { until: elapsed.saturating_add(hold) };
+                self.run.phase = RunPhase::Holding { until: elapsed.saturating_add(hold) };
             }
-            Course::Holding { until } if elapsed >= until => {
-                self.turn.course =
-                    Course::Probing(Probing::new(self.entries.span().start, self.answers, elapsed));
+            RunPhase::Holding { until } if elapsed >= until => {
+                self.run.phase =
+                    RunPhase::Probing(Probing::new(self.entries.span().start, self.answers, elapsed));
             }
-            Course::Probing(probing) => {
-                let rate = self.turn.probes_per_second;
+            RunPhase::Probing(probing) => {
+                let rate = self.run.probes_per_second;
                 match self.probe(probing, rate, wire, now, elapsed) {
-                    Some(further) => self.turn.course = Course::Probing(further),
+                    Some(further) => self.run.phase = RunPhase::Probing(further),
                     None => self.close(elapsed, true),
                 }
             }
-            Course::Closing { cursor, until, lost } => {
-                self.closing(wire, now, (cursor, self.turn.aborts(elapsed)), lost);
-                let walked = matches!(self.turn.course, Course::Closing { cursor, .. }
+            RunPhase::Closing { cursor, until, lost } => {
+                self.closing(wire, now, (cursor, self.run.aborts(elapsed)), lost);
+                let walked = matches!(self.run.phase, RunPhase::Closing { cursor, .. }
                     if cursor >= self.entries.span().end);
                 if self.live == 0 || walked && elapsed >= until {
-                    self.turn.course = Course::Over;
-                } else if !walked && let Course::Closing { until, .. } = &mut self.turn.course {
+                    self.run.phase = RunPhase::Over;
+                } else if !walked && let RunPhase::Closing { until, .. } = &mut self.run.phase {
                     // Behind the last one.
                     *until = elapsed.saturating_add(GRACE_US);
                 }
             }
-            Course::Draining { .. } | Course::Settling | Course::Holding { .. } | Course::Over => {}
+            RunPhase::Draining { .. } | RunPhase::Settling | RunPhase::Holding { .. } | RunPhase::Over => {}
         }
-        if matches!(self.turn.course, Course::Over) {
+        if matches!(self.run.phase, RunPhase::Over) {
             self.finish(elapsed);
         }
     }
@@ -149,16 +151,16 @@ impl GeneratorCore {
             return;
         }
         self.add_wait(elapsed);
-        self.turn.stalled = None;
+        self.run.stalled = None;
         self.opening_ends(elapsed);
         let hold = *self.workload() == Workload::Hold;
-        match (hold, self.turn.stopped) {
+        match (hold, self.run.stopped) {
             (true, true) => self.close(elapsed, false),
-            (true, false) => self.turn.course = Course::Settling,
+            (true, false) => self.run.phase = RunPhase::Settling,
             (false, stopped) => {
                 let drain = micros(self.control.plan().drain);
                 let drain = if stopped { drain.min(STOPPED_DRAIN_US) } else { drain };
-                self.turn.course = Course::Draining { until: elapsed.saturating_add(drain) };
+                self.run.phase = RunPhase::Draining { until: elapsed.saturating_add(drain) };
             }
         }
     }
@@ -181,8 +183,8 @@ impl GeneratorCore {
     /// FourTuple all that is left. `lost`: what was probed and never answered has failed.
     fn close(&mut self, elapsed: u64, lost: bool) {
         let cursor = self.entries.span().start;
-        (self.turn.closing_us, self.turn.aborted) = (elapsed, 0);
-        self.turn.course = Course::Closing { cursor, until: elapsed.saturating_add(GRACE_US), lost };
+        (self.run.closing_us, self.run.aborted) = (elapsed, 0);
+        self.run.phase = RunPhase::Closing { cursor, until: elapsed.saturating_add(GRACE_US), lost };
     }
 
     /// Everything has ended: the tally is handed in.
@@ -200,21 +202,21 @@ impl GeneratorCore {
         };
         job.tally.finish(to.saturating_sub(from));
         if let Err(job) = self.desk.hand_in(job) {
-            // The other side is looking right now: again in the next turn.
+            // The other side is looking right now: again in the next poll.
             self.job = Some(job);
             return;
         }
         if self.live > 0 {
             self.entries.forget();
         }
-        self.tell(elapsed);
+        self.publish(elapsed);
     }
 
     /// For whoever watches.
-    fn tell(&self, elapsed: u64) {
-        let stage = match (&self.job, self.turn.course) {
+    fn publish(&self, elapsed: u64) {
+        let stage = match (&self.job, self.run.phase) {
             (None, _) => Stage::Finished,
-            (Some(_), Course::Draining { .. } | Course::Closing { .. } | Course::Over) => Stage::Drain,
+            (Some(_), RunPhase::Draining { .. } | RunPhase::Closing { .. } | RunPhase::Over) => Stage::Drain,
             (Some(job), _) => job.line.stage(elapsed),
         };
         self.desk.live.stage.set(stage as u64);

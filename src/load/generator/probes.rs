@@ -2,7 +2,7 @@
 
 use super::super::timeline::micros;
 use super::super::workload::Act;
-use super::entry::Phase;
+use super::entry::ConnPhase;
 use super::probing::Probing;
 use super::state::{GeneratorCore, short};
 use super::sweep::LOOKS;
@@ -10,7 +10,7 @@ use super::wire::Wire;
 use handfast_stack::tcp::Time;
 
 impl GeneratorCore {
-    /// One turn of it. `None`: everybody has answered, or was asked often enough.
+    /// One poll of it. `None`: all have answered, or were probed often enough.
     pub(super) fn probe(
         &mut self,
         mut probing: Probing,
@@ -27,7 +27,7 @@ impl GeneratorCore {
                 return Some(probing);
             }
             if probing.rounds == 0 && probing.answered > 0 {
-                self.turn.aborts_per_second = Some(probing.pace());
+                self.run.aborts_per_second = Some(probing.pace());
             }
             let rounds = probing.rounds + 1;
             // A peer that answered nothing at all is not asked again.
@@ -42,8 +42,10 @@ impl GeneratorCore {
         let look_to = probing.cursor.saturating_add(LOOKS).min(end);
         while probing.cursor < look_to && allowance > 0 {
             let entry = self.entries.get_mut(probing.cursor);
-            if let Some(entry) = entry.filter(|entry| matches!(entry.phase, Phase::Open | Phase::Probed)) {
-                entry.set(Phase::Probed, short(now));
+            if let Some(entry) =
+                entry.filter(|entry| matches!(entry.phase, ConnPhase::Open | ConnPhase::Probed))
+            {
+                entry.set(ConnPhase::Probed, short(now));
                 self.act(wire, now, probing.cursor, Act::PROBE);
                 probing.sent += 1;
                 allowance -= 1;

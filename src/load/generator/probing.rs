@@ -1,6 +1,6 @@
 //! A walk over the held connections that asks each whether it still lives: data alone.
 
-/// Probes sent in one turn at most.
+/// Probes sent in one poll at most.
 pub(super) const PROBES: u64 = 128;
 
 /// Probes without an answer at a time. Faster than the peer answers they would be lost in its rings,

@@ -7,10 +7,10 @@ use super::super::tuples::Exhausted;
 use super::probing::Probing;
 use super::sweep::Sweep;
 
-/// Where a core is in its step, and what its turns go on with.
+/// Where a core is in its step, and what its next poll goes on with.
 #[derive(Debug)]
-pub(super) struct Turn {
-    pub(super) course: Course,
+pub(super) struct RunState {
+    pub(super) phase: RunPhase,
     /// This core's share.
     pub(super) probes_per_second: u32,
     pub(super) timeout_us: u64,
@@ -30,7 +30,7 @@ pub(super) struct Turn {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Course {
+pub(super) enum RunPhase {
     Opening,
     /// Nothing is opened any more; what is in flight may end, until then.
     Draining {
@@ -52,11 +52,11 @@ pub(super) enum Course {
     Over,
 }
 
-impl Turn {
-    pub(super) fn new(plan: &Plan, share: (u32, u32)) -> Turn {
+impl RunState {
+    pub(super) fn new(plan: &Plan, share: (u32, u32)) -> RunState {
         let timeout_us = micros(plan.timeout);
-        Turn {
-            course: Course::Over,
+        RunState {
+            phase: RunPhase::Over,
             probes_per_second: split(u64::from(plan.probes.per_second), share).max(1) as u32,
             timeout_us,
             stopped: false,

@@ -40,8 +40,8 @@ pub(super) struct Script {
     pub(super) alive: BTreeMap<u32, Peer>,
     pub(super) probes: Vec<u32>,
     pub(super) deaf: Box<dyn Fn(u32) -> bool>,
-    pub(super) aborts_per_turn: Vec<u32>,
-    pub(super) opens_per_turn: Vec<u32>,
+    pub(super) aborts_per_poll: Vec<u32>,
+    pub(super) opens_per_poll: Vec<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,8 +67,8 @@ impl Script {
             alive: BTreeMap::new(),
             probes: Vec::new(),
             deaf: Box::new(|_| false),
-            aborts_per_turn: Vec::new(),
-            opens_per_turn: Vec::new(),
+            aborts_per_poll: Vec::new(),
+            opens_per_poll: Vec::new(),
         }
     }
 
@@ -90,7 +90,7 @@ impl Wire for Script {
         let number = number.ok_or(OpenError::Full)?;
         let peer = (self.peer)(self.opened);
         self.opened += 1;
-        *self.opens_per_turn.last_mut().unwrap() += 1;
+        *self.opens_per_poll.last_mut().unwrap() += 1;
         self.alive.insert(number, peer);
         match peer {
             Peer::Silent => {}
@@ -104,8 +104,8 @@ impl Wire for Script {
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
-        let opens = self.opens_per_turn.last_mut().unwrap();
-        // As the engine's: of a limited number a turn.
+        let opens = self.opens_per_poll.last_mut().unwrap();
+        // As the engine's: of a limited number per poll.
         if *opens == 64 {
             return Err(OpenError::NoFrame);
         }
@@ -118,7 +118,7 @@ impl Wire for Script {
         let Some(peer) = self.alive.get(&number).copied() else { return false };
         match (act, peer) {
             (Act { abort: true, .. }, _) => {
-                *self.aborts_per_turn.last_mut().unwrap() += 1;
+                *self.aborts_per_poll.last_mut().unwrap() += 1;
                 self.events.insert((self.now.micros, number), Event::Closed(Closed::Aborted));
             }
             (_, Peer::Resets) => self.after(number, 1, Event::Closed(Closed::ResetByPeer)),
@@ -147,7 +147,7 @@ pub(super) struct Bench {
     pub(super) control: Arc<Control>,
     pub(super) core: GeneratorCore,
     pub(super) script: Script,
-    pub(super) turns: u64,
+    pub(super) polls: u64,
 }
 
 impl Bench {
@@ -157,15 +157,15 @@ impl Bench {
         let control = Control::new(plan);
         let desk: Arc<Desk> = control.desk_of(0, 1);
         control.begin().unwrap();
-        Bench { core: GeneratorCore::new(control.clone(), desk, (0, 1)), control, script, turns: 0 }
+        Bench { core: GeneratorCore::new(control.clone(), desk, (0, 1)), control, script, polls: 0 }
     }
 
-    /// One turn: what has arrived by now, then the caller's.
-    pub(super) fn turn(&mut self) {
-        self.turns += 1;
-        self.script.aborts_per_turn.push(0);
-        self.script.opens_per_turn.push(0);
-        self.core.turn(&mut self.script);
+    /// One poll: what has arrived by now, then the caller's.
+    pub(super) fn poll(&mut self) {
+        self.polls += 1;
+        self.script.aborts_per_poll.push(0);
+        self.script.opens_per_poll.push(0);
+        self.core.poll(&mut self.script);
         // FourTuple by our own acts are told after the call.
         self.deliver();
     }
@@ -221,7 +221,7 @@ impl Bench {
     /// To the end, or until `stop` says so, which stops the run.
     pub(super) fn run_until(&mut self, stop: impl Fn(&Bench) -> bool) -> Tally {
         for _ in 0..3_000_000 {
-            self.turn();
+            self.poll();
             if let Some(tally) = self.control.take() {
                 assert_eq!(tally.attempted, tally.completed + tally.failed() + tally.in_flight, "{tally:?}");
                 assert_eq!(tally.connect.len(), tally.established);
@@ -235,6 +235,6 @@ impl Bench {
             }
             self.pass();
         }
-        panic!("the run does not end: {:?}", self.core.turn);
+        panic!("the run does not end: {:?}", self.core.run);
     }
 }

@@ -8,8 +8,8 @@ use super::super::failure::Failure;
 use super::super::timeline::micros;
 use super::super::tuples::Tuples;
 use super::super::workload::{Act, Standing, Workload};
-use super::entry::{Entries, Entry, Phase};
-use super::run_state::Turn;
+use super::entry::{ConnPhase, Entries, Entry};
+use super::run_state::RunState;
 use super::wire::Wire;
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::Time;
@@ -35,7 +35,7 @@ pub(super) struct GeneratorCore {
     pub(super) last_established_us: u64,
     /// Probes that were answered.
     pub(super) answers: u64,
-    pub(super) turn: Turn,
+    pub(super) run: RunState,
 }
 
 /// Microseconds modulo 2^32.
@@ -50,7 +50,7 @@ impl GeneratorCore {
         let reuse_us = micros(plan.reuse_after);
         GeneratorCore {
             tuples: Tuples::new(control.space().clone(), share, plan.seed, reuse_us),
-            turn: Turn::new(plan, share),
+            run: RunState::new(plan, share),
             entries: Entries::default(),
             job: None,
             start_us: 0,
@@ -91,7 +91,7 @@ impl GeneratorCore {
         let elapsed = self.elapsed(now);
         let GeneratorCore { control, desk, entries, job, opening, last_established_us, .. } = self;
         let Some(entry) = entries.get_mut(number) else { return Act::ABORT };
-        if entry.phase != Phase::Opening {
+        if entry.phase != ConnPhase::Opening {
             return Act::NOTHING;
         }
         let age = entry.age(short(now));
@@ -107,7 +107,7 @@ impl GeneratorCore {
                 job.tally.connect.saturating_record(u64::from(age));
             }
         }
-        entry.phase = Phase::Open;
+        entry.phase = ConnPhase::Open;
         let (act, standing) = control.plan().workload.opened();
         settle(entry, standing, age);
         act
@@ -117,7 +117,7 @@ impl GeneratorCore {
     #[inline]
     pub(super) fn data(&mut self, number: u32, now: Time, data: &[u8]) -> Act {
         let GeneratorCore { control, entries, job, .. } = self;
-        let Some(entry) = entries.get_mut(number).filter(|entry| entry.phase == Phase::Open) else {
+        let Some(entry) = entries.get_mut(number).filter(|entry| entry.phase == ConnPhase::Open) else {
             return Act::NOTHING;
         };
         let mut response = entry.response;
@@ -138,7 +138,7 @@ impl GeneratorCore {
         let GeneratorCore { control, entries, .. } = self;
         let Some(entry) = entries.get_mut(number) else { return Act::CLOSE };
         match entry.phase {
-            Phase::Open | Phase::Probed => {
+            ConnPhase::Open | ConnPhase::Probed => {
                 let (act, standing) = control.plan().workload.peer_closed(&{ entry.response });
                 settle(entry, standing, entry.age(short(now)));
                 act
@@ -150,8 +150,8 @@ impl GeneratorCore {
     /// An acceptable segment has arrived: an answer, if a probe was sent.
     #[inline]
     pub(super) fn heard(&mut self, number: u32, now: Time) {
-        if let Some(entry) = self.entries.get_mut(number).filter(|entry| entry.phase == Phase::Probed) {
-            entry.set(Phase::Done, short(now).wrapping_sub(entry.note()));
+        if let Some(entry) = self.entries.get_mut(number).filter(|entry| entry.phase == ConnPhase::Probed) {
+            entry.set(ConnPhase::Done, short(now).wrapping_sub(entry.note()));
             self.answers += 1;
         }
     }
@@ -171,7 +171,7 @@ impl GeneratorCore {
     /// It will end by our RST; this is what it counts for then. `None`: in flight.
     pub(super) fn doom(&mut self, number: u32, why: Option<Failure>) {
         let Some(entry) = self.entries.get_mut(number) else { return };
-        if entry.phase == Phase::Opening {
+        if entry.phase == ConnPhase::Opening {
             self.opening = self.opening.saturating_sub(1);
         }
         entry.doom(why);
@@ -187,20 +187,20 @@ impl GeneratorCore {
         let age = entry.age(short(now));
         let workload = self.workload();
         match entry.phase {
-            Phase::Free | Phase::Opening => {
+            ConnPhase::Free | ConnPhase::Opening => {
                 self.opening = self.opening.saturating_sub(1);
                 let failure = Failure::of_handshake(how, entry.is_told_unreachable());
                 self.count(&entry, now, Err(Some(failure)));
             }
-            Phase::Open | Phase::Probed => {
+            ConnPhase::Open | ConnPhase::Probed => {
                 let result = workload.ended(how).map_or(Ok(age), |failure| Err(Some(failure)));
                 self.count(&entry, now, result);
             }
-            Phase::Done => {
+            ConnPhase::Done => {
                 let result = workload.ended_done(how).map_or(Ok(entry.note()), |failure| Err(Some(failure)));
                 self.count(&entry, now, result);
             }
-            Phase::Doomed => self.count(&entry, now, Err(entry.doom_reason())),
+            ConnPhase::Doomed => self.count(&entry, now, Err(entry.doom_reason())),
         }
     }
 
@@ -242,7 +242,7 @@ impl GeneratorCore {
 fn settle(entry: &mut Entry, standing: Standing, age: u32) {
     match standing {
         Standing::Goes => {}
-        Standing::Done => entry.set(Phase::Done, age),
+        Standing::Done => entry.set(ConnPhase::Done, age),
         Standing::Failed(failure) => entry.doom(Some(failure)),
     }
 }

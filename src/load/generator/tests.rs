@@ -52,12 +52,12 @@ fn a_closed_loop_keeps_its_number_in_flight() {
     bench.script.connect_us = 5_000;
     let mut most = 0;
     for _ in 0..2000 {
-        bench.turn();
+        bench.poll();
         most = most.max(bench.core.live);
         bench.pass();
     }
     assert_eq!(most, 300);
-    assert!(bench.script.opens_per_turn.iter().all(|opens| *opens <= 128), "no herd at the start");
+    assert!(bench.script.opens_per_poll.iter().all(|opens| *opens <= 128), "no herd at the start");
     let tally = bench.run();
     // Each takes 10 ms.
     assert!(tally.completed.abs_diff(60_000) < 1_000, "{}", tally.completed);
@@ -107,7 +107,7 @@ fn an_icmp_error_names_the_time_out() {
     let plan = Plan { connections: Some(1), ..plan(LIFECYCLE, Load::Concurrency(1)) };
     let mut bench = Bench::new(plan, Script::new(|_| Peer::Silent));
     while bench.script.opened == 0 {
-        bench.turn();
+        bench.poll();
         bench.pass();
     }
     bench.core.unreachable(0);
@@ -135,7 +135,7 @@ fn what_is_in_flight_after_the_drain_is_neither_completed_nor_failed() {
         Bench::new(plan, Script::new(|count| if count < 300 { Peer::Dies } else { Peer::Answers }));
     let tally = bench.run();
     assert_eq!((tally.completed, tally.in_flight, tally.failed()), (200, 300, 0));
-    assert!(bench.script.aborts_per_turn.iter().all(|aborts| *aborts <= 128), "in portions");
+    assert!(bench.script.aborts_per_poll.iter().all(|aborts| *aborts <= 128), "in portions");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn too_few_4_tuples_are_said_by_name_and_never_spun_on() {
     let mut bench = Bench::new(closed, Script::new(|_| Peer::Answers));
     let tally = bench.run();
     assert!((400..=500).contains(&tally.completed) && tally.failed() == 0, "{}", tally.completed);
-    assert!(tally.refused.no_tuple > 0 && bench.turns < 20_000, "{} turns", bench.turns);
+    assert!(tally.refused.no_tuple > 0 && bench.polls < 20_000, "{} polls", bench.polls);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_line_that_refuses_makes_connections_late_and_then_fail() {
         bench.script.refusal = Some(refusal);
         let start = bench.script.now.micros;
         while bench.script.now.micros < start + 1_020_000 {
-            bench.turn();
+            bench.poll();
             bench.pass();
         }
         bench.script.refusal = None;
@@ -194,13 +194,13 @@ fn a_4_tuple_in_use_is_passed_over() {
     bench.script.refusal = Some(OpenError::InUse);
     let start = bench.script.now.micros;
     while bench.script.now.micros < start + 50_000 {
-        bench.turn();
+        bench.poll();
         bench.pass();
     }
     bench.script.refusal = None;
     let tally = bench.run();
     assert_eq!(tally.completed, 200);
-    assert!(tally.refused.in_use > 0 && tally.refused.in_use <= 128 * bench.turns);
+    assert!(tally.refused.in_use > 0 && tally.refused.in_use <= 128 * bench.polls);
 }
 
 #[test]
@@ -209,9 +209,9 @@ fn a_client_that_is_too_slow_says_so() {
     let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
     let mut tally = None;
     while tally.is_none() {
-        bench.turn();
+        bench.poll();
         tally = bench.control.take();
-        // A core that gets its turn every half second only.
+        // A core that is polled every half second only.
         bench.script.now.micros += 500_000;
         bench.deliver();
     }
@@ -226,7 +226,7 @@ fn what_a_pause_at_the_end_has_put_off_is_still_opened() {
     let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Answers));
     let start = bench.script.now.micros;
     while bench.script.now.micros < start + 1_800_000 {
-        bench.turn();
+        bench.poll();
         bench.pass();
     }
     bench.script.now.micros += 300_000;
@@ -255,7 +255,7 @@ fn held_connections_are_all_kept_and_probed() {
     let start = bench.script.now.micros;
     let mut most = 0;
     while bench.script.probes.is_empty() {
-        bench.turn();
+        bench.poll();
         most = most.max(bench.core.live);
         bench.pass();
     }
@@ -284,7 +284,7 @@ fn a_peer_that_is_slow_to_answer_probes_is_not_asked_faster() {
     let mut bench = Bench::new(Plan { probes, ..hold(3000) }, Script::new(|_| Peer::Answers));
     bench.script.connect_us = 20_000;
     while bench.script.probes.is_empty() {
-        bench.turn();
+        bench.poll();
         bench.pass();
     }
     let before = bench.script.now.micros;
@@ -319,9 +319,9 @@ fn without_a_rate_a_flood_is_as_fast_as_the_line() {
     let mut bench = Bench::new(plan, Script::new(|_| Peer::Silent));
     let tally = bench.run();
     assert_eq!((tally.completed, bench.script.opened), (5000, 5000));
-    assert!(bench.script.opens_per_turn.iter().all(|opens| *opens <= 64));
-    let turns = bench.script.opens_per_turn.iter().filter(|opens| **opens > 0).count();
-    assert_eq!(turns, 5000usize.div_ceil(64), "none is left out");
+    assert!(bench.script.opens_per_poll.iter().all(|opens| *opens <= 64));
+    let polls = bench.script.opens_per_poll.iter().filter(|opens| **opens > 0).count();
+    assert_eq!(polls, 5000usize.div_ceil(64), "none is left out");
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn a_core_that_ends_in_the_middle_hands_in_what_it_has() {
     let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Dies));
     let start = bench.script.now.micros;
     while bench.script.now.micros < start + 1_000_000 {
-        bench.turn();
+        bench.poll();
         bench.pass();
     }
     assert!(bench.control.take().is_none());
