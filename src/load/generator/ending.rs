@@ -2,11 +2,11 @@
 
 use super::super::failure::Failure;
 use super::super::workload::{Act, Workload};
+use super::engine_api::EngineApi;
 use super::entry::ConnPhase;
 use super::run_state::RunPhase;
 use super::state::{GeneratorCore, short};
 use super::sweep::LOOKS;
-use super::wire::Wire;
 use handfast_stack::tcp::Time;
 
 /// RSTs sent in one poll at most.
@@ -14,15 +14,15 @@ const ABORTS: usize = 128;
 
 impl GeneratorCore {
     /// Walks on, as far as time has.
-    pub(super) fn sweep(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
+    pub(super) fn sweep(&mut self, engine: &mut impl EngineApi, now: Time, elapsed: u64) {
         let span = self.entries.span();
         for _ in 0..self.run.sweep.due(&span, elapsed) {
             let number = self.run.sweep.next(&span);
-            self.look(wire, now, number);
+            self.look(engine, now, number);
         }
     }
 
-    fn look(&mut self, wire: &mut impl Wire, now: Time, number: u32) {
+    fn look(&mut self, engine: &mut impl EngineApi, now: Time, number: u32) {
         let hold = *self.workload() == Workload::Hold;
         let timeout_us = self.run.timeout_us;
         let Some(entry) = self.entries.get_mut(number) else { return };
@@ -35,19 +35,19 @@ impl GeneratorCore {
             ConnPhase::Open | ConnPhase::Done if !hold => Failure::Timeout,
             _ => return,
         };
-        self.end(wire, now, number, Some(why));
+        self.end(engine, now, number, Some(why));
     }
 
     /// FourTuple a connection by a RST, for this reason.
-    fn end(&mut self, wire: &mut impl Wire, now: Time, number: u32, why: Option<Failure>) {
+    fn end(&mut self, engine: &mut impl EngineApi, now: Time, number: u32, why: Option<Failure>) {
         self.doom(number, why);
-        self.act(wire, now, number, Act::ABORT);
+        self.act(engine, now, number, Act::ABORT);
     }
 
     /// FourTuple what is left, from `cursor` on, `most` at most.
     pub(super) fn closing(
         &mut self,
-        wire: &mut impl Wire,
+        engine: &mut impl EngineApi,
         now: Time,
         (cursor, most): (u32, u64),
         lost: bool,
@@ -64,9 +64,9 @@ impl GeneratorCore {
                 Some(phase) => {
                     aborts += 1;
                     match phase {
-                        ConnPhase::Done if hold => self.act(wire, now, number, Act::ABORT),
-                        ConnPhase::Probed if lost => self.end(wire, now, number, Some(Failure::ProbeLost)),
-                        _ => self.end(wire, now, number, None),
+                        ConnPhase::Done if hold => self.act(engine, now, number, Act::ABORT),
+                        ConnPhase::Probed if lost => self.end(engine, now, number, Some(Failure::ProbeLost)),
+                        _ => self.end(engine, now, number, None),
                     }
                 }
             }

@@ -1,11 +1,12 @@
 //! One core's load generator: the layer between [`GeneratorCore`], which decides, and the engine.
 //!
 //! - `run_state` with `probing` and `sweep`: where a core is in its step; `entry` what it keeps of a
-//!   connection; `wire` the engine as a core sees it. Data, and below all else here.
+//!   connection; `engine_api` the engine as a core sees it. Data, and below all else here.
 //! - `state`: [`GeneratorCore`] and its event handlers.
 //! - `opens`, `ending`, `probes`: what is opened, ended, asked; `phases`: when, once per poll.
 
 mod ending;
+mod engine_api;
 mod entry;
 mod opens;
 mod phases;
@@ -18,7 +19,6 @@ mod state;
 mod sweep;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -26,11 +26,11 @@ use std::sync::Arc;
 use super::control::Control;
 use super::live::Latencies;
 use super::workload::{Act, Workload};
+use engine_api::EngineApi;
 use handfast_stack::engine::{FourTuple, OpenContext, OpenError, Opener};
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, IcmpError, Time};
 use state::GeneratorCore;
-use wire::Wire;
 
 /// One core's load generator. [`Control::generator`] makes it.
 pub struct Generator {
@@ -108,7 +108,7 @@ impl ConnectionHandler for Generator {
 
 impl Opener for Generator {
     fn poll_open(&mut self, line: &mut dyn OpenContext) {
-        self.core.poll(&mut OnLine(line));
+        self.core.poll(&mut EngineLink(line));
     }
 
     fn next_deadline_ms(&self, now: Time, most: u32) -> u32 {
@@ -128,9 +128,9 @@ impl Opener for Generator {
 }
 
 /// The engine's line.
-struct OnLine<'a>(&'a mut dyn OpenContext);
+struct EngineLink<'a>(&'a mut dyn OpenContext);
 
-impl Wire for OnLine<'_> {
+impl EngineApi for EngineLink<'_> {
     fn now(&self) -> Time {
         self.0.now()
     }

@@ -2,10 +2,10 @@
 
 use super::super::failure::Failure;
 use super::super::workload::{Act, Workload};
+use super::engine_api::EngineApi;
 use super::entry::Entry;
 use super::run_state::Stall;
 use super::state::GeneratorCore;
-use super::wire::Wire;
 use handfast_stack::engine::OpenError;
 use handfast_stack::tcp::Time;
 
@@ -30,14 +30,14 @@ enum Wait {
 
 impl GeneratorCore {
     /// Opens what is due, as far as the line takes it.
-    pub(super) fn open_due(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
+    pub(super) fn open_due(&mut self, engine: &mut impl EngineApi, now: Time, elapsed: u64) {
         let (mut opened, mut given_up) = (0, 0);
         while opened < OPENS && given_up < GIVEN_UP {
             let Some(intended) = self.due(elapsed) else { return };
             let failed = if elapsed - intended > self.run.timeout_us {
                 Some(self.too_late())
             } else {
-                match self.open_one(wire, now, intended, elapsed) {
+                match self.open_one(engine, now, intended, elapsed) {
                     Ok(()) => None,
                     Err(stall) => match self.stalled(stall, elapsed) {
                         Wait::Not => None,
@@ -64,14 +64,14 @@ impl GeneratorCore {
 
     fn open_one(
         &mut self,
-        wire: &mut impl Wire,
+        engine: &mut impl EngineApi,
         now: Time,
         intended: u64,
         elapsed: u64,
     ) -> Result<(), Stall> {
         let ends = self.tuples.peek(now).map_err(Stall::Tuple)?;
         if *self.workload() == Workload::Flood {
-            return match wire.syn(ends) {
+            return match engine.syn(ends) {
                 Ok(()) => {
                     self.sent(now, intended, elapsed);
                     Ok(())
@@ -80,14 +80,14 @@ impl GeneratorCore {
                 Err(_) => Err(Stall::Frame),
             };
         }
-        match wire.open(ends) {
+        match engine.open(ends) {
             Ok(number) if self.entries.has_room(number) => {
                 self.begin(number, intended, elapsed);
                 Ok(())
             }
             Ok(number) => {
                 // There was no memory for the records.
-                wire.act(number, Act::ABORT);
+                engine.act(number, Act::ABORT);
                 Err(Stall::Slot)
             }
             Err(OpenError::InUse) => {

@@ -4,11 +4,11 @@
 use super::super::timeline::{NEVER, Stage, micros};
 use super::super::tuples::Exhausted;
 use super::super::workload::Workload;
+use super::engine_api::EngineApi;
 use super::probing::Probing;
 use super::run_state::{RunPhase, Stall};
 use super::state::GeneratorCore;
 use super::sweep::Sweep;
-use super::wire::Wire;
 use handfast_stack::tcp::Time;
 
 /// How long the last RSTs may take, microseconds.
@@ -22,9 +22,9 @@ const IDLE_NAP_MS: u32 = 10;
 
 impl GeneratorCore {
     /// One iteration of the loop.
-    pub(super) fn poll(&mut self, wire: &mut impl Wire) {
-        self.entries.reserve(wire.capacity());
-        let now = wire.now();
+    pub(super) fn poll(&mut self, engine: &mut impl EngineApi) {
+        self.entries.reserve(engine.capacity());
+        let now = engine.now();
         if self.job.is_none() && !self.begin_step(now) {
             return;
         }
@@ -37,8 +37,8 @@ impl GeneratorCore {
         }
         // Opens come first: an abort's end is told after this poll, and its number must not have
         // become another connection's by then.
-        self.advance(wire, now, elapsed);
-        self.sweep(wire, now, elapsed);
+        self.advance(engine, now, elapsed);
+        self.sweep(engine, now, elapsed);
         self.publish(elapsed);
     }
 
@@ -104,9 +104,9 @@ impl GeneratorCore {
         }
     }
 
-    fn advance(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
+    fn advance(&mut self, engine: &mut impl EngineApi, now: Time, elapsed: u64) {
         match self.run.phase {
-            RunPhase::Opening => self.opening(wire, now, elapsed),
+            RunPhase::Opening => self.opening(engine, now, elapsed),
             RunPhase::Draining { .. } if self.live == 0 => self.run.phase = RunPhase::Over,
             RunPhase::Draining { until } if elapsed >= until => self.close(elapsed, false),
             RunPhase::Settling if self.opening == 0 => {
@@ -120,13 +120,13 @@ impl GeneratorCore {
             }
             RunPhase::Probing(probing) => {
                 let rate = self.run.probes_per_second;
-                match self.probe(probing, rate, wire, now, elapsed) {
+                match self.probe(probing, rate, engine, now, elapsed) {
                     Some(further) => self.run.phase = RunPhase::Probing(further),
                     None => self.close(elapsed, true),
                 }
             }
             RunPhase::Closing { cursor, until, lost } => {
-                self.closing(wire, now, (cursor, self.run.aborts(elapsed)), lost);
+                self.closing(engine, now, (cursor, self.run.aborts(elapsed)), lost);
                 let walked = matches!(self.run.phase, RunPhase::Closing { cursor, .. }
                     if cursor >= self.entries.span().end);
                 if self.live == 0 || walked && elapsed >= until {
@@ -143,8 +143,8 @@ impl GeneratorCore {
         }
     }
 
-    fn opening(&mut self, wire: &mut impl Wire, now: Time, elapsed: u64) {
-        self.open_due(wire, now, elapsed);
+    fn opening(&mut self, engine: &mut impl EngineApi, now: Time, elapsed: u64) {
+        self.open_due(engine, now, elapsed);
         let Some(job) = &self.job else { return };
         let all = job.quota == Some(0);
         if !all && (elapsed < job.line.opens_to || !self.give_up_rest(elapsed)) {

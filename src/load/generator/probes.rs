@@ -2,11 +2,11 @@
 
 use super::super::timeline::micros;
 use super::super::workload::Act;
+use super::engine_api::EngineApi;
 use super::entry::ConnPhase;
 use super::probing::Probing;
 use super::state::{GeneratorCore, short};
 use super::sweep::LOOKS;
-use super::wire::Wire;
 use handfast_stack::tcp::Time;
 
 impl GeneratorCore {
@@ -15,7 +15,7 @@ impl GeneratorCore {
         &mut self,
         mut probing: Probing,
         per_second: u32,
-        wire: &mut impl Wire,
+        engine: &mut impl EngineApi,
         now: Time,
         elapsed: u64,
     ) -> Option<Probing> {
@@ -46,7 +46,7 @@ impl GeneratorCore {
                 entry.filter(|entry| matches!(entry.phase, ConnPhase::Open | ConnPhase::Probed))
             {
                 entry.set(ConnPhase::Probed, short(now));
-                self.act(wire, now, probing.cursor, Act::PROBE);
+                self.act(engine, now, probing.cursor, Act::PROBE);
                 probing.sent += 1;
                 allowance -= 1;
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::super::control::{Control, Desk};
 use super::super::workload::Act;
 use super::super::{Plan, Tally, Workload};
+use super::engine_api::EngineApi;
 use super::state::GeneratorCore;
-use super::wire::Wire;
 use handfast_stack::engine::{FourTuple, OpenError};
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::Time;
@@ -31,7 +31,7 @@ pub(super) struct Script {
     pub(super) peer: Box<dyn Fn(u32) -> Peer>,
     pub(super) connect_us: u64,
     pub(super) answer: &'static [u8],
-    /// What [`Wire::open`] says instead of opening.
+    /// What [`EngineApi::open`] says instead of opening.
     pub(super) refusal: Option<OpenError>,
     pub(super) capacity: u32,
     pub(super) opened: u32,
@@ -77,7 +77,7 @@ impl Script {
     }
 }
 
-impl Wire for Script {
+impl EngineApi for Script {
     fn now(&self) -> Time {
         self.now
     }

@@ -8,9 +8,9 @@ use super::super::failure::Failure;
 use super::super::timeline::micros;
 use super::super::tuples::Tuples;
 use super::super::workload::{Act, Standing, Workload};
+use super::engine_api::EngineApi;
 use super::entry::{ConnPhase, Entries, Entry};
 use super::run_state::RunState;
-use super::wire::Wire;
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::Time;
 
@@ -78,8 +78,8 @@ impl GeneratorCore {
         if *self.workload() == Workload::Hold { self.opening } else { self.live }
     }
 
-    pub(super) fn act(&mut self, wire: &mut impl Wire, now: Time, number: u32, act: Act) {
-        if !wire.act(number, act) {
+    pub(super) fn act(&mut self, engine: &mut impl EngineApi, now: Time, number: u32, act: Act) {
+        if !engine.act(number, act) {
             // The engine knows of no such connection: nobody will tell its end.
             self.closed(number, now, Closed::Aborted);
         }
