@@ -4,7 +4,7 @@ use super::super::failure::Failure;
 use super::super::workload::{Act, Workload};
 use super::engine_api::EngineApi;
 use super::entry::Entry;
-use super::run_state::Stall;
+use super::run_state::Blocked;
 use super::state::GeneratorCore;
 use handfast_stack::engine::OpenError;
 use handfast_stack::tcp::Time;
@@ -18,14 +18,13 @@ const GIVEN_UP: usize = 4096;
 /// is too slow for its load.
 const CATCH_UP_US: u64 = 500_000;
 
-/// What to do about a [`Stall`].
-enum Wait {
-    /// The next 4-tuple may do.
-    Not,
-    /// Try again in the next poll.
-    Turn,
-    /// No use: the connection has failed.
-    InVain(Failure),
+/// What to do about a connection that is [`Blocked`].
+enum Retry {
+    /// With the next 4-tuple.
+    Time,
+    NextPoll,
+    /// Never: the connection has failed.
+    Fail(Failure),
 }
 
 impl GeneratorCore {
@@ -39,10 +38,10 @@ impl GeneratorCore {
             } else {
                 match self.open_one(engine, now, intended, elapsed) {
                     Ok(()) => None,
-                    Err(stall) => match self.stalled(stall, elapsed) {
-                        Wait::Not => None,
-                        Wait::Turn => return,
-                        Wait::InVain(failure) => Some(failure),
+                    Err(blocked) => match self.on_blocked(blocked, elapsed) {
+                        Retry::Time => None,
+                        Retry::NextPoll => return,
+                        Retry::Fail(failure) => Some(failure),
                     },
                 }
             };
@@ -68,16 +67,16 @@ impl GeneratorCore {
         now: Time,
         intended: u64,
         elapsed: u64,
-    ) -> Result<(), Stall> {
-        let ends = self.tuples.peek(now).map_err(Stall::Tuple)?;
+    ) -> Result<(), Blocked> {
+        let ends = self.tuples.peek(now).map_err(Blocked::Tuple)?;
         if *self.workload() == Workload::Flood {
             return match engine.syn(ends) {
                 Ok(()) => {
                     self.sent(now, intended, elapsed);
                     Ok(())
                 }
-                Err(OpenError::Family) => Err(Stall::Slot),
-                Err(_) => Err(Stall::Frame),
+                Err(OpenError::Family) => Err(Blocked::Slot),
+                Err(_) => Err(Blocked::Frame),
             };
         }
         match engine.open(ends) {
@@ -88,15 +87,15 @@ impl GeneratorCore {
             Ok(number) => {
                 // There was no memory for the records.
                 engine.act(number, Act::ABORT);
-                Err(Stall::Slot)
+                Err(Blocked::Slot)
             }
             Err(OpenError::InUse) => {
                 self.tuples.skip(now);
-                Err(Stall::InUse)
+                Err(Blocked::InUse)
             }
-            Err(OpenError::NoFrame) => Err(Stall::Frame),
+            Err(OpenError::NoFrame) => Err(Blocked::Frame),
             // Families are checked with the plan.
-            Err(OpenError::Full | OpenError::Family) => Err(Stall::Slot),
+            Err(OpenError::Full | OpenError::Family) => Err(Blocked::Slot),
         }
     }
 
@@ -130,9 +129,9 @@ impl GeneratorCore {
     /// Counts what has been opened, and says whether it is one to measure.
     #[inline]
     fn attempted(&mut self, intended: u64, elapsed: u64) -> bool {
-        if self.run.stalled.is_some() {
+        if self.run.blocked.is_some() {
             self.add_wait(elapsed);
-            self.run.stalled = None;
+            self.run.blocked = None;
         }
         let Some(job) = &mut self.job else { return false };
         let counts = job.line.counts(intended);
@@ -151,45 +150,46 @@ impl GeneratorCore {
         counts
     }
 
-    /// Notes what stands in the way. A closed loop waits for it; so does an open loop for a frame.
-    /// What else an open loop lacks will not be there in time for all that is due: it has failed.
-    fn stalled(&mut self, stall: Stall, elapsed: u64) -> Wait {
+    /// Records what blocks the next connection. A closed loop waits for it; so does an open loop for a
+    /// frame. Anything else will not be free in time for all that is due: in an open loop the connection
+    /// has failed.
+    fn on_blocked(&mut self, blocked: Blocked, elapsed: u64) -> Retry {
         self.add_wait(elapsed);
-        (self.run.stalled, self.run.stalled_us) = (Some(stall), elapsed);
-        let Some(job) = &mut self.job else { return Wait::Turn };
+        (self.run.blocked, self.run.blocked_us) = (Some(blocked), elapsed);
+        let Some(job) = &mut self.job else { return Retry::NextPoll };
         let refused = &mut job.tally.refused;
-        let (count, wait) = match stall {
-            Stall::InUse => (&mut refused.in_use, Wait::Not),
-            Stall::Frame => (&mut refused.no_frame, Wait::Turn),
-            Stall::Tuple(_) => (&mut refused.no_tuple, Wait::InVain(Failure::NoTuple)),
-            Stall::Slot => (&mut refused.no_slot, Wait::InVain(Failure::NoSlot)),
+        let (count, wait) = match blocked {
+            Blocked::InUse => (&mut refused.in_use, Retry::Time),
+            Blocked::Frame => (&mut refused.no_frame, Retry::NextPoll),
+            Blocked::Tuple(_) => (&mut refused.no_tuple, Retry::Fail(Failure::NoTuple)),
+            Blocked::Slot => (&mut refused.no_slot, Retry::Fail(Failure::NoSlot)),
         };
         *count += 1;
-        if job.pacer.is_open_loop() || matches!(wait, Wait::Not) { wait } else { Wait::Turn }
+        if job.pacer.is_open_loop() || matches!(wait, Retry::Time) { wait } else { Retry::NextPoll }
     }
 
-    /// Adds the time since the stall was last looked at to what stands in the way.
+    /// Adds the time since the last look to what blocks the next connection.
     pub(super) fn add_wait(&mut self, elapsed: u64) {
-        let (Some(stall), Some(job)) = (self.run.stalled, &mut self.job) else { return };
-        let from = std::mem::replace(&mut self.run.stalled_us, elapsed);
+        let (Some(blocked), Some(job)) = (self.run.blocked, &mut self.job) else { return };
+        let from = std::mem::replace(&mut self.run.blocked_us, elapsed);
         let measured = elapsed.min(job.line.measured_to).saturating_sub(from.max(job.line.measured_from));
-        match stall {
-            Stall::Tuple(_) | Stall::InUse => {
+        match blocked {
+            Blocked::Tuple(_) | Blocked::InUse => {
                 job.tally.waited.tuple_us += measured;
                 self.desk.live.waited_for_tuple_us.add(elapsed.saturating_sub(from));
             }
-            Stall::Slot => job.tally.waited.slot_us += measured,
-            Stall::Frame => {}
+            Blocked::Slot => job.tally.waited.slot_us += measured,
+            Blocked::Frame => {}
         }
     }
 
     /// Why the connection that is due has not been opened in time.
     fn too_late(&self) -> Failure {
-        match self.run.stalled {
+        match self.run.blocked {
             None => Failure::ClientLate,
-            Some(Stall::Frame) => Failure::NoFrame,
-            Some(Stall::Slot) => Failure::NoSlot,
-            Some(Stall::Tuple(_) | Stall::InUse) => Failure::NoTuple,
+            Some(Blocked::Frame) => Failure::NoFrame,
+            Some(Blocked::Slot) => Failure::NoSlot,
+            Some(Blocked::Tuple(_) | Blocked::InUse) => Failure::NoTuple,
         }
     }
 

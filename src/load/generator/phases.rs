@@ -6,7 +6,7 @@ use super::super::tuples::Exhausted;
 use super::super::workload::Workload;
 use super::engine_api::EngineApi;
 use super::probing::Probing;
-use super::run_state::{RunPhase, Stall};
+use super::run_state::{Blocked, RunPhase};
 use super::state::GeneratorCore;
 use super::sweep::Sweep;
 use handfast_stack::tcp::Time;
@@ -66,11 +66,11 @@ impl GeneratorCore {
     fn next_open_us(&self, elapsed: u64) -> u64 {
         let Some(job) = &self.job else { return NEVER };
         let due = job.pacer.next_us(elapsed, self.paced_in_flight());
-        match self.run.stalled {
-            Some(Stall::Tuple(Exhausted { free_at })) if !job.pacer.is_open_loop() => {
+        match self.run.blocked {
+            Some(Blocked::Tuple(Exhausted { free_at })) if !job.pacer.is_open_loop() => {
                 free_at.map_or(NEVER, |free_at| self.elapsed(free_at))
             }
-            Some(Stall::Slot) if !job.pacer.is_open_loop() => elapsed + 2_000,
+            Some(Blocked::Slot) if !job.pacer.is_open_loop() => elapsed + 2_000,
             _ => due,
         }
     }
@@ -82,7 +82,7 @@ impl GeneratorCore {
         self.desk.live.begin();
         self.run.phase = RunPhase::Opening;
         self.run.stopped = false;
-        self.run.stalled = None;
+        self.run.blocked = None;
         self.run.sweep = Sweep::new(self.run.timeout_us);
         (self.last_end_us, self.last_established_us) = (0, 0);
         self.job = Some(job);
@@ -151,7 +151,7 @@ impl GeneratorCore {
             return;
         }
         self.add_wait(elapsed);
-        self.run.stalled = None;
+        self.run.blocked = None;
         self.opening_ends(elapsed);
         let hold = *self.workload() == Workload::Hold;
         match (hold, self.run.stopped) {

@@ -22,10 +22,10 @@ pub(super) struct RunState {
     /// When the end began, and how many have been ended since.
     pub(super) closing_us: u64,
     pub(super) aborted: u64,
-    /// Why the connection that is due was not opened.
-    pub(super) stalled: Option<Stall>,
-    /// Until when the time that this took has been counted.
-    pub(super) stalled_us: u64,
+    /// Why the connection that is due was not opened yet.
+    pub(super) blocked: Option<Blocked>,
+    /// Until when the time blocked has been counted.
+    pub(super) blocked_us: u64,
     pub(super) sweep: Sweep,
 }
 
@@ -63,8 +63,8 @@ impl RunState {
             aborts_per_second: None,
             closing_us: 0,
             aborted: 0,
-            stalled: None,
-            stalled_us: 0,
+            blocked: None,
+            blocked_us: 0,
             sweep: Sweep::new(timeout_us),
         }
     }
@@ -77,11 +77,11 @@ impl RunState {
     }
 }
 
-/// What stands in the way of the connection that is due.
+/// What the connection that is due lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stall {
+pub(super) enum Blocked {
     Tuple(Exhausted),
-    /// Our own end still has the one that was next.
+    /// The next 4-tuple is still in use in this stack.
     InUse,
     Slot,
     Frame,
