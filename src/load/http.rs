@@ -55,13 +55,13 @@ impl Response {
         self.value as u16
     }
 
-    /// A number kept in its place once it is of no more use.
-    pub(super) fn note(self) -> u32 {
+    /// A number stored in place of the response once that is complete.
+    pub(super) fn aux(self) -> u32 {
         self.value
     }
 
-    pub(super) fn set_note(&mut self, note: u32) {
-        self.value = note;
+    pub(super) fn set_aux(&mut self, aux: u32) {
+        self.value = aux;
     }
 
     /// The next octets, in order.

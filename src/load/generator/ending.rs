@@ -3,7 +3,7 @@
 use super::super::failure::Failure;
 use super::super::workload::{Act, Workload};
 use super::engine_api::EngineApi;
-use super::entry::ConnPhase;
+use super::record::ConnPhase;
 use super::run_state::RunPhase;
 use super::state::{GeneratorCore, short};
 use super::sweep::LOOKS;
@@ -15,7 +15,7 @@ const ABORTS: usize = 128;
 impl GeneratorCore {
     /// Walks on, as far as time has.
     pub(super) fn sweep(&mut self, engine: &mut impl EngineApi, now: Time, elapsed: u64) {
-        let span = self.entries.span();
+        let span = self.records.span();
         for _ in 0..self.run.sweep.due(&span, elapsed) {
             let number = self.run.sweep.next(&span);
             self.look(engine, now, number);
@@ -25,12 +25,12 @@ impl GeneratorCore {
     fn look(&mut self, engine: &mut impl EngineApi, now: Time, number: u32) {
         let hold = *self.workload() == Workload::Hold;
         let timeout_us = self.run.timeout_us;
-        let Some(entry) = self.entries.get_mut(number) else { return };
-        if u64::from(entry.age(short(now))) <= timeout_us {
+        let Some(record) = self.records.get_mut(number) else { return };
+        if u64::from(record.age(short(now))) <= timeout_us {
             return;
         }
-        let why = match entry.phase {
-            ConnPhase::Opening if entry.is_told_unreachable() => Failure::Unreachable,
+        let why = match record.phase {
+            ConnPhase::Opening if record.is_unreachable() => Failure::Unreachable,
             ConnPhase::Opening => Failure::ConnectTimeout,
             ConnPhase::Open | ConnPhase::Done if !hold => Failure::Timeout,
             _ => return,
@@ -40,7 +40,7 @@ impl GeneratorCore {
 
     /// FourTuple a connection by a RST, for this reason.
     fn end(&mut self, engine: &mut impl EngineApi, now: Time, number: u32, why: Option<Failure>) {
-        self.doom(number, why);
+        self.mark_aborting(number, why);
         self.act(engine, now, number, Act::ABORT);
     }
 
@@ -52,15 +52,15 @@ impl GeneratorCore {
         (cursor, most): (u32, u64),
         lost: bool,
     ) {
-        let end = self.entries.span().end;
+        let end = self.records.span().end;
         let hold = *self.workload() == Workload::Hold;
         let (mut number, mut aborts) = (cursor, 0);
         let look_to = cursor.saturating_add(LOOKS).min(end);
         let most = (ABORTS as u64).min(most);
         while number < look_to && aborts < most {
-            let phase = self.entries.get_mut(number).map(|entry| entry.phase);
+            let phase = self.records.get_mut(number).map(|record| record.phase);
             match phase {
-                None | Some(ConnPhase::Free | ConnPhase::Doomed) => {}
+                None | Some(ConnPhase::Free | ConnPhase::Aborting) => {}
                 Some(phase) => {
                     aborts += 1;
                     match phase {

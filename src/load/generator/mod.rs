@@ -1,17 +1,17 @@
 //! One core's load generator: the layer between [`GeneratorCore`], which decides, and the engine.
 //!
-//! - `run_state` with `probing` and `sweep`: where a core is in its step; `entry` what it keeps of a
+//! - `run_state` with `probing` and `sweep`: where a core is in its step; `record` what it keeps of a
 //!   connection; `engine_api` the engine as a core sees it. Data, and below all else here.
 //! - `state`: [`GeneratorCore`] and its event handlers.
 //! - `opens`, `ending`, `probes`: what is opened, ended, asked; `phases`: when, once per poll.
 
 mod ending;
 mod engine_api;
-mod entry;
 mod opens;
 mod phases;
 mod probes;
 mod probing;
+mod record;
 mod run_state;
 #[cfg(test)]
 mod script;

@@ -3,7 +3,7 @@
 use super::super::failure::Failure;
 use super::super::workload::{Act, Workload};
 use super::engine_api::EngineApi;
-use super::entry::Entry;
+use super::record::ConnRecord;
 use super::run_state::Blocked;
 use super::state::GeneratorCore;
 use handfast_stack::engine::OpenError;
@@ -80,7 +80,7 @@ impl GeneratorCore {
             };
         }
         match engine.open(ends) {
-            Ok(number) if self.entries.has_room(number) => {
+            Ok(number) if self.records.has_room(number) => {
                 self.begin(number, intended, elapsed);
                 Ok(())
             }
@@ -104,7 +104,7 @@ impl GeneratorCore {
         let ticket = self.tuples.take();
         let counts = self.attempted(intended, elapsed);
         let start = self.start_us.wrapping_add(intended) as u32;
-        self.entries.put(number, Entry::new(start, ticket, counts));
+        self.records.put(number, ConnRecord::new(start, ticket, counts));
         self.live += 1;
         self.opening += 1;
         self.measured_live += u64::from(counts);

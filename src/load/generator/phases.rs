@@ -23,7 +23,7 @@ const IDLE_NAP_MS: u32 = 10;
 impl GeneratorCore {
     /// One iteration of the loop.
     pub(super) fn poll(&mut self, engine: &mut impl EngineApi) {
-        self.entries.reserve(engine.capacity());
+        self.records.reserve(engine.capacity());
         let now = engine.now();
         if self.job.is_none() && !self.begin_step(now) {
             return;
@@ -116,7 +116,7 @@ impl GeneratorCore {
             }
             RunPhase::Holding { until } if elapsed >= until => {
                 self.run.phase =
-                    RunPhase::Probing(Probing::new(self.entries.span().start, self.answers, elapsed));
+                    RunPhase::Probing(Probing::new(self.records.span().start, self.answers, elapsed));
             }
             RunPhase::Probing(probing) => {
                 let rate = self.run.probes_per_second;
@@ -128,7 +128,7 @@ impl GeneratorCore {
             RunPhase::Closing { cursor, until, lost } => {
                 self.closing(engine, now, (cursor, self.run.aborts(elapsed)), lost);
                 let walked = matches!(self.run.phase, RunPhase::Closing { cursor, .. }
-                    if cursor >= self.entries.span().end);
+                    if cursor >= self.records.span().end);
                 if self.live == 0 || walked && elapsed >= until {
                     self.run.phase = RunPhase::Over;
                 } else if !walked && let RunPhase::Closing { until, .. } = &mut self.run.phase {
@@ -182,7 +182,7 @@ impl GeneratorCore {
 
     /// FourTuple all that is left. `lost`: what was probed and never answered has failed.
     fn close(&mut self, elapsed: u64, lost: bool) {
-        let cursor = self.entries.span().start;
+        let cursor = self.records.span().start;
         (self.run.closing_us, self.run.aborted) = (elapsed, 0);
         self.run.phase = RunPhase::Closing { cursor, until: elapsed.saturating_add(GRACE_US), lost };
     }
@@ -207,7 +207,7 @@ impl GeneratorCore {
             return;
         }
         if self.live > 0 {
-            self.entries.forget();
+            self.records.forget();
         }
         self.publish(elapsed);
     }

@@ -3,8 +3,8 @@
 use super::super::timeline::micros;
 use super::super::workload::Act;
 use super::engine_api::EngineApi;
-use super::entry::ConnPhase;
 use super::probing::Probing;
+use super::record::ConnPhase;
 use super::state::{GeneratorCore, short};
 use super::sweep::LOOKS;
 use handfast_stack::tcp::Time;
@@ -34,18 +34,18 @@ impl GeneratorCore {
             if rounds >= plan.rounds || all || (rounds == 1 && probing.answered == 0) {
                 return None;
             }
-            let next = Probing::new(self.entries.span().start, self.answers, elapsed);
+            let next = Probing::new(self.records.span().start, self.answers, elapsed);
             return Some(Probing { rounds, ..next });
         }
         let mut allowance = probing.allowance(per_second, elapsed);
-        let end = self.entries.span().end;
+        let end = self.records.span().end;
         let look_to = probing.cursor.saturating_add(LOOKS).min(end);
         while probing.cursor < look_to && allowance > 0 {
-            let entry = self.entries.get_mut(probing.cursor);
-            if let Some(entry) =
-                entry.filter(|entry| matches!(entry.phase, ConnPhase::Open | ConnPhase::Probed))
+            let record = self.records.get_mut(probing.cursor);
+            if let Some(record) =
+                record.filter(|record| matches!(record.phase, ConnPhase::Open | ConnPhase::Probed))
             {
-                entry.set(ConnPhase::Probed, short(now));
+                record.set(ConnPhase::Probed, short(now));
                 self.act(engine, now, probing.cursor, Act::PROBE);
                 probing.sent += 1;
                 allowance -= 1;

@@ -9,7 +9,7 @@ use super::super::timeline::micros;
 use super::super::tuples::Tuples;
 use super::super::workload::{Act, Standing, Workload};
 use super::engine_api::EngineApi;
-use super::entry::{ConnPhase, Entries, Entry};
+use super::record::{ConnPhase, ConnRecord, ConnRecords};
 use super::run_state::RunState;
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::Time;
@@ -18,7 +18,7 @@ pub(super) struct GeneratorCore {
     pub(super) control: Arc<Control>,
     pub(super) desk: Arc<Desk>,
     pub(super) tuples: Tuples,
-    pub(super) entries: Entries,
+    pub(super) records: ConnRecords,
     /// The step at work.
     pub(super) job: Option<Box<Job>>,
     /// When it began, microseconds.
@@ -51,7 +51,7 @@ impl GeneratorCore {
         GeneratorCore {
             tuples: Tuples::new(control.space().clone(), share, plan.seed, reuse_us),
             run: RunState::new(plan, share),
-            entries: Entries::default(),
+            records: ConnRecords::default(),
             job: None,
             start_us: 0,
             live: 0,
@@ -89,58 +89,58 @@ impl GeneratorCore {
     #[inline]
     pub(super) fn opened(&mut self, number: u32, now: Time) -> Act {
         let elapsed = self.elapsed(now);
-        let GeneratorCore { control, desk, entries, job, opening, last_established_us, .. } = self;
-        let Some(entry) = entries.get_mut(number) else { return Act::ABORT };
-        if entry.phase != ConnPhase::Opening {
+        let GeneratorCore { control, desk, records, job, opening, last_established_us, .. } = self;
+        let Some(record) = records.get_mut(number) else { return Act::ABORT };
+        if record.phase != ConnPhase::Opening {
             return Act::NOTHING;
         }
-        let age = entry.age(short(now));
+        let age = record.age(short(now));
         *opening = opening.saturating_sub(1);
         desk.live.established.bump();
         if let Some(job) = job {
             if let Some(second) = job.tally.second(elapsed) {
                 second.established += 1;
             }
-            if entry.is_measured() {
+            if record.is_measured() {
                 job.tally.established += 1;
                 *last_established_us = elapsed;
                 job.tally.connect.saturating_record(u64::from(age));
             }
         }
-        entry.phase = ConnPhase::Open;
+        record.phase = ConnPhase::Open;
         let (act, standing) = control.plan().workload.opened();
-        settle(entry, standing, age);
+        settle(record, standing, age);
         act
     }
 
     /// Data has arrived.
     #[inline]
     pub(super) fn data(&mut self, number: u32, now: Time, data: &[u8]) -> Act {
-        let GeneratorCore { control, entries, job, .. } = self;
-        let Some(entry) = entries.get_mut(number).filter(|entry| entry.phase == ConnPhase::Open) else {
+        let GeneratorCore { control, records, job, .. } = self;
+        let Some(record) = records.get_mut(number).filter(|record| record.phase == ConnPhase::Open) else {
             return Act::NOTHING;
         };
-        let mut response = entry.response;
+        let mut response = record.response;
         let (act, standing) = control.plan().workload.data(&mut response, data);
-        entry.response = response;
+        record.response = response;
         if standing == Standing::Failed(Failure::HttpStatus)
-            && let Some(job) = job.as_mut().filter(|_| entry.is_measured())
+            && let Some(job) = job.as_mut().filter(|_| record.is_measured())
         {
             job.tally.statuses.add(response.status(), 1);
         }
-        settle(entry, standing, entry.age(short(now)));
+        settle(record, standing, record.age(short(now)));
         act
     }
 
     /// The peer's FIN has arrived.
     #[inline]
     pub(super) fn peer_closed(&mut self, number: u32, now: Time) -> Act {
-        let GeneratorCore { control, entries, .. } = self;
-        let Some(entry) = entries.get_mut(number) else { return Act::CLOSE };
-        match entry.phase {
+        let GeneratorCore { control, records, .. } = self;
+        let Some(record) = records.get_mut(number) else { return Act::CLOSE };
+        match record.phase {
             ConnPhase::Open | ConnPhase::Probed => {
-                let (act, standing) = control.plan().workload.peer_closed(&{ entry.response });
-                settle(entry, standing, entry.age(short(now)));
+                let (act, standing) = control.plan().workload.peer_closed(&{ record.response });
+                settle(record, standing, record.age(short(now)));
                 act
             }
             _ => Act::CLOSE,
@@ -150,63 +150,64 @@ impl GeneratorCore {
     /// An acceptable segment has arrived: an answer, if a probe was sent.
     #[inline]
     pub(super) fn heard(&mut self, number: u32, now: Time) {
-        if let Some(entry) = self.entries.get_mut(number).filter(|entry| entry.phase == ConnPhase::Probed) {
-            entry.set(ConnPhase::Done, short(now).wrapping_sub(entry.note()));
+        if let Some(record) = self.records.get_mut(number).filter(|record| record.phase == ConnPhase::Probed)
+        {
+            record.set(ConnPhase::Done, short(now).wrapping_sub(record.aux()));
             self.answers += 1;
         }
     }
 
     /// An ICMP error about it has come, which alone ends nothing.
     pub(super) fn unreachable(&mut self, number: u32) {
-        if let Some(entry) = self.entries.get_mut(number) {
-            entry.tell_unreachable();
+        if let Some(record) = self.records.get_mut(number) {
+            record.set_unreachable();
         }
     }
 
     /// Its request found no send buffer.
     pub(super) fn unsent(&mut self, number: u32) {
-        self.doom(number, Some(Failure::NoBuffer));
+        self.mark_aborting(number, Some(Failure::NoBuffer));
     }
 
     /// It will end by our RST; this is what it counts for then. `None`: in flight.
-    pub(super) fn doom(&mut self, number: u32, why: Option<Failure>) {
-        let Some(entry) = self.entries.get_mut(number) else { return };
-        if entry.phase == ConnPhase::Opening {
+    pub(super) fn mark_aborting(&mut self, number: u32, why: Option<Failure>) {
+        let Some(record) = self.records.get_mut(number) else { return };
+        if record.phase == ConnPhase::Opening {
             self.opening = self.opening.saturating_sub(1);
         }
-        entry.doom(why);
+        record.mark_aborting(why);
     }
 
     /// It is over.
     #[inline]
     pub(super) fn closed(&mut self, number: u32, now: Time, how: Closed) {
-        let Some(entry) = self.entries.take(number) else { return };
-        self.tuples.give_back(entry.ticket(), now);
+        let Some(record) = self.records.take(number) else { return };
+        self.tuples.give_back(record.ticket(), now);
         self.live = self.live.saturating_sub(1);
-        self.measured_live = self.measured_live.saturating_sub(u64::from(entry.is_measured()));
-        let age = entry.age(short(now));
+        self.measured_live = self.measured_live.saturating_sub(u64::from(record.is_measured()));
+        let age = record.age(short(now));
         let workload = self.workload();
-        match entry.phase {
+        match record.phase {
             ConnPhase::Free | ConnPhase::Opening => {
                 self.opening = self.opening.saturating_sub(1);
-                let failure = Failure::of_handshake(how, entry.is_told_unreachable());
-                self.count(&entry, now, Err(Some(failure)));
+                let failure = Failure::of_handshake(how, record.is_unreachable());
+                self.count(&record, now, Err(Some(failure)));
             }
             ConnPhase::Open | ConnPhase::Probed => {
                 let result = workload.ended(how).map_or(Ok(age), |failure| Err(Some(failure)));
-                self.count(&entry, now, result);
+                self.count(&record, now, result);
             }
             ConnPhase::Done => {
-                let result = workload.ended_done(how).map_or(Ok(entry.note()), |failure| Err(Some(failure)));
-                self.count(&entry, now, result);
+                let result = workload.ended_done(how).map_or(Ok(record.aux()), |failure| Err(Some(failure)));
+                self.count(&record, now, result);
             }
-            ConnPhase::Doomed => self.count(&entry, now, Err(entry.doom_reason())),
+            ConnPhase::Aborting => self.count(&record, now, Err(record.abort_reason())),
         }
     }
 
     /// What a connection came to: complete after so many microseconds, failed, or (`Err(None)`)
     /// still in flight.
-    fn count(&mut self, entry: &Entry, now: Time, result: Result<u32, Option<Failure>>) {
+    fn count(&mut self, record: &ConnRecord, now: Time, result: Result<u32, Option<Failure>>) {
         let elapsed = self.elapsed(now);
         let live = &self.desk.live;
         match result {
@@ -219,7 +220,7 @@ impl GeneratorCore {
             second.completed += u32::from(result.is_ok());
             second.failed += u32::from(matches!(result, Err(Some(_))));
         }
-        if !entry.is_measured() {
+        if !record.is_measured() {
             return;
         }
         match result {
@@ -239,11 +240,11 @@ impl GeneratorCore {
 
 /// Notes how a connection stands.
 #[inline]
-fn settle(entry: &mut Entry, standing: Standing, age: u32) {
+fn settle(record: &mut ConnRecord, standing: Standing, age: u32) {
     match standing {
         Standing::Goes => {}
-        Standing::Done => entry.set(ConnPhase::Done, age),
-        Standing::Failed(failure) => entry.doom(Some(failure)),
+        Standing::Done => record.set(ConnPhase::Done, age),
+        Standing::Failed(failure) => record.mark_aborting(Some(failure)),
     }
 }
 

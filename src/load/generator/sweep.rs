@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-/// Entries looked at in one poll at most, 16 octets each.
+/// ConnRecords looked at in one poll at most, 16 octets each.
 pub(super) const LOOKS: u32 = 4096;
 
 /// A walk over all connections, round after round, that finds those that take too long. A time
