@@ -14,8 +14,9 @@ use super::lab_bench_args::{
     Ceiling, CeilingArgs, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs, XdpTxArgs,
 };
 use super::{Failure, out, signals};
-use handfast_lab::bench::bare::{
-    BareError, Client, ClientOptions, Reflector, ReflectorOptions, Server, ServerOptions,
+use handfast_lab::bench::baseline::{
+    BaselineError, Reflector, ReflectorOptions, ReplayClient, ReplayClientOptions, ReplayServer,
+    ReplayServerOptions,
 };
 use handfast_lab::bench::kernel::{KernelOptions, KernelServer};
 use handfast_lab::bench::workload::Workload;
@@ -64,13 +65,13 @@ pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
 
 fn replay_server(arguments: &ReplayServerArgs, stop: &AtomicBool) -> Result<ExitCode, Failure> {
     let ReplayServerArgs { port, own, pattern } = arguments;
-    let options = ServerOptions {
+    let options = ReplayServerOptions {
         port: port.options(),
         own: own.clone(),
         pattern: pattern.pattern(),
         duration: port.seconds,
     };
-    let server = Server::open(options)?;
+    let server = ReplayServer::open(options)?;
     println!("ready: {own}");
     finish(server.run(stop))
 }
@@ -84,7 +85,7 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
         _ => *source,
     };
     let usual_timeout = if pattern.workload == Workload::Syn { 20 } else { 1_000 };
-    let options = ClientOptions {
+    let options = ReplayClientOptions {
         port: port.options(),
         peer: *peer,
         peer_mac: *peer_mac,
@@ -99,17 +100,17 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
     if count.is_none() && port.seconds.is_none() {
         return Err(Failure::new("it would never end").fix("give --count or --seconds"));
     }
-    finish(Client::open(options)?.run(stop))
+    finish(ReplayClient::open(options)?.run(stop))
 }
 
-fn finish(report: Result<impl Serialize, BareError>) -> Result<ExitCode, Failure> {
+fn finish(report: Result<impl Serialize, BaselineError>) -> Result<ExitCode, Failure> {
     let line = serde_json::to_string(&report?).map_err(|error| Failure::new(error.to_string()))?;
     out::say(out::Kind::Json, format_args!("{line}\n"));
     Ok(ExitCode::SUCCESS)
 }
 
-impl From<BareError> for Failure {
-    fn from(error: BareError) -> Failure {
+impl From<BaselineError> for Failure {
+    fn from(error: BaselineError) -> Failure {
         Failure::new(error.to_string())
     }
 }

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::respond_args::{ModeChoice, mode};
 use super::values;
-use handfast_lab::bench::bare::PortOptions;
+use handfast_lab::bench::baseline::PortOptions;
 use handfast_lab::bench::workload::{Closer, Pattern, Workload};
 use handfast_stack::wire::EndpointRange;
 
@@ -92,7 +92,7 @@ pub struct PortArgs {
     pub copy: bool,
     /// Allow interfaces that are not veth, or not in a namespace made by ip netns
     #[arg(long)]
-    pub i_know: bool,
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -187,7 +187,7 @@ impl PortArgs {
             core: self.core,
             batch: self.batch,
             copy: self.copy,
-            anywhere: self.i_know,
+            force: self.force,
         }
     }
 }

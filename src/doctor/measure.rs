@@ -18,7 +18,9 @@ use measured::median;
 pub use measured::{Ceiling, Measured};
 
 use super::link::Link;
-use handfast_lab::bench::bare::{BareError, Client, ClientOptions, PortOptions, Reflector, ReflectorOptions};
+use handfast_lab::bench::baseline::{
+    BaselineError, PortOptions, Reflector, ReflectorOptions, ReplayClient, ReplayClientOptions,
+};
 use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
 use handfast_lab::{CLIENT_DEVICE, Lab, LabError, SERVER_DEVICE, SOURCES_V4, Spec};
@@ -48,7 +50,7 @@ pub enum MeasureError {
     #[error(transparent)]
     Lab(#[from] LabError),
     #[error("{end}: {source}")]
-    Bare { end: String, source: BareError },
+    Bare { end: String, source: BaselineError },
     #[error("{end}: {source}")]
     Device { end: String, source: XdpError },
     #[error("cannot enter namespace {namespace}: {source}")]
@@ -180,7 +182,7 @@ impl Bench<'_> {
     }
 
     fn call(&self, mode: Mode, stop: &AtomicBool) -> Result<f64, MeasureError> {
-        let options = ClientOptions {
+        let options = ReplayClientOptions {
             port: port(self.client, mode, 1),
             peer: TARGET,
             peer_mac: self.target,
@@ -192,7 +194,7 @@ impl Bench<'_> {
             count: None,
             duration: Some(self.duration),
         };
-        let report = self.client.bare(|| Client::open(options)?.run(stop))?;
+        let report = self.client.bare(|| ReplayClient::open(options)?.run(stop))?;
         // Where cores are shared, frames come back that were given up: they were there and back all the same.
         Ok((report.reflected + report.duplicate) as f64 / report.seconds)
     }
@@ -202,7 +204,7 @@ impl Bench<'_> {
 fn port(end: &End, mode: Mode, side: usize) -> PortOptions {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let core = cores.get(side).filter(|_| cores.len() > 1).map(|core| core.id);
-    PortOptions { mode: Some(mode), core, anywhere: true, ..PortOptions::new(end.interface.clone()) }
+    PortOptions { mode: Some(mode), core, force: true, ..PortOptions::new(end.interface.clone()) }
 }
 
 fn answer(
@@ -210,7 +212,7 @@ fn answer(
     port: PortOptions,
     stop: &AtomicBool,
     ready: impl FnOnce(),
-) -> Result<(), BareError> {
+) -> Result<(), BaselineError> {
     let own = EndpointRange { prefix: TARGET.ip().into(), ports: TARGET.port()..=TARGET.port() };
     match program {
         Program::AfXdp => {

@@ -125,7 +125,7 @@ fn a_real_network_is_refused() {
         let output =
             command.args(["lab", "ceiling"]).args(arguments).args(["--dev", "lo"]).output().expect("runs");
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && complaint.contains("--i-know"), "{arguments:?}: {complaint}");
+        assert!(!output.status.success() && complaint.contains("--force"), "{arguments:?}: {complaint}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use handfast_lab::bench::contest::{
-    BareClient, BenchClient, ClientCommand, Contest, Contestant, News, Outcome, Row, Run,
+    BenchClient, CeilingClient, ClientCommand, Contest, Contestant, News, Outcome, Row, Run,
 };
 use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_lab::{Lab, LabError};
@@ -22,7 +22,7 @@ fn every_contestant_gets_its_run_and_none_fails() {
     let contest = Contest { modes: vec![Mode::Generic, Mode::Native], ..short() };
     let mut seen = 0;
     let each = &mut |news: News<'_>| seen += u32::from(matches!(news, News::Row(_)));
-    let finished = contest.run(&BareClient, &AtomicBool::new(false), each).expect("a contest");
+    let finished = contest.run(&CeilingClient, &AtomicBool::new(false), each).expect("a contest");
     // Four contestants play three workloads, two answer SYNs, in two modes.
     assert_eq!((finished.rows.len(), seen, finished.interrupted), (28, 28, false));
     for row in &finished.rows {
@@ -54,7 +54,7 @@ fn over_ipv6_as_well() {
     let contestants = vec![Contestant::Kernel, Contestant::Handfast, Contestant::Replay, Contestant::XdpTx];
     let patterns = vec![Pattern::new(Workload::Lifecycle)];
     let contest = Contest { ipv6: true, contestants, patterns, ..short() };
-    let finished = contest.run(&BareClient, &AtomicBool::new(false), &mut |_| {}).expect("a contest");
+    let finished = contest.run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a contest");
     assert_eq!(finished.rows.len(), 4);
     finished.rows.iter().for_each(|row| assert!(row.completed > 0 && row.failures == 0, "{row:?}"));
 }
@@ -90,7 +90,7 @@ fn an_interruption_keeps_the_rows_and_removes_the_lab() {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let finished = contest.run(&BareClient, &stop, first);
+    let finished = contest.run(&CeilingClient, &stop, first);
     let finished = finished.expect("no error");
     assert_eq!((finished.rows.len(), finished.interrupted), (1, true));
     assert_gone(&contest);
@@ -127,7 +127,7 @@ fn what_cannot_run_is_told_and_the_others_go_on() {
     assert_gone(&contest);
 
     let missing = Contest { program: "/nowhere/handfast".into(), ..contest };
-    let finished = missing.run(&BareClient, &AtomicBool::new(false), &mut |_| {}).expect("a contest");
+    let finished = missing.run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a contest");
     assert!(finished.rows.is_empty() && finished.lost[0].reason.contains("kernel"), "{finished:?}");
     assert_gone(&missing);
 }

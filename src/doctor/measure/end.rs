@@ -9,7 +9,7 @@ use nix::sched::{CloneFlags, setns};
 use super::MeasureError;
 use crate::place::Place;
 use handfast_lab::Namespace;
-use handfast_lab::bench::bare::BareError;
+use handfast_lab::bench::baseline::BaselineError;
 
 /// One end of a pair: `IF`, or `NAMESPACE:IF`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl End {
 
     pub(super) fn bare<T: Send>(
         &self,
-        work: impl FnOnce() -> Result<T, BareError> + Send,
+        work: impl FnOnce() -> Result<T, BaselineError> + Send,
     ) -> Result<T, MeasureError> {
         self.inside(work)?.map_err(|source| MeasureError::Bare { end: self.to_string(), source })
     }

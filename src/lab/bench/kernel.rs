@@ -17,7 +17,7 @@ use nix::sys::socket::{
 };
 use serde::Serialize;
 
-use super::bare::{BareError, Pace, pin};
+use super::baseline::{BaselineError, RunTimer, pin};
 use super::workload::{Closer, Pattern, RESPONSE, Workload};
 
 /// Connections accepted before the waiting ones get their turn.
@@ -85,15 +85,16 @@ enum Look {
 
 impl KernelServer {
     /// Listens, and pins this thread.
-    pub fn open(options: KernelOptions) -> Result<KernelServer, BareError> {
-        let wrong = |what: &'static str| move |errno: Errno| BareError::Argument(format!("{what}: {errno}"));
+    pub fn open(options: KernelOptions) -> Result<KernelServer, BaselineError> {
+        let wrong =
+            |what: &'static str| move |errno: Errno| BaselineError::Argument(format!("{what}: {errno}"));
         if matches!(options.pattern.workload, Workload::Syn | Workload::Establish) {
-            return Err(BareError::Argument("it serves handshake, lifecycle or request".into()));
+            return Err(BaselineError::Argument("it serves handshake, lifecycle or request".into()));
         }
         pin(options.core)?;
         allow_descriptors();
         let listener = listener(options.listen).map_err(|(call, errno)| {
-            BareError::Argument(format!("cannot listen on {}: {call}: {errno}", options.listen))
+            BaselineError::Argument(format!("cannot listen on {}: {call}: {errno}", options.listen))
         })?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(wrong("epoll_create1"))?;
         let event = EpollEvent::new(EpollFlags::EPOLLIN, listener.as_raw_fd() as u64);
@@ -110,11 +111,11 @@ impl KernelServer {
         })
     }
 
-    pub fn run(mut self, stop: &AtomicBool) -> Result<KernelReport, BareError> {
-        let pace = Pace::start(self.options.duration, stop);
+    pub fn run(mut self, stop: &AtomicBool) -> Result<KernelReport, BaselineError> {
+        let timer = RunTimer::start(self.options.duration, stop);
         let mut events = vec![EpollEvent::empty(); BATCH];
         let mut busy_until = Instant::now();
-        while pace.tick().is_some() {
+        while timer.tick().is_some() {
             let mut work = self.accept();
             // What must be waited for gets its look, and the listener its sleep.
             if work == 0 || self.counts.waited > 0 {
@@ -125,10 +126,10 @@ impl KernelServer {
                 busy_until = Instant::now() + SPIN;
             }
         }
-        let seconds = pace.elapsed().as_secs_f64();
+        let seconds = timer.elapsed().as_secs_f64();
         // What the client has finished counts, though it still waits to be accepted.
         while self.accept() + self.wait(&mut events, 0) > 0 {
-            if pace.elapsed().as_secs_f64() > seconds + LAST {
+            if timer.elapsed().as_secs_f64() > seconds + LAST {
                 break;
             }
         }

@@ -2,11 +2,11 @@
 //!
 //! - `workload`: what a connection does, in packets.
 //! - `kernel`: the kernel's own stack as a server, as tight as is fair.
-//! - `bare`: the ceilings: AF_XDP programs that move the same packets without TCP.
+//! - `baseline`: the ceilings: AF_XDP programs that move the same packets without TCP.
 //! - `xdp_tx`: the ceiling of the link: an eBPF program that answers without user space.
 //! - `contest`: starts, pins, times and stops them, run by run, in an order that changes.
 
-pub mod bare;
+pub mod baseline;
 pub mod contest;
 pub mod kernel;
 pub mod workload;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use libbpf_rs::{MapCore, MapFlags, Object, ObjectBuilder};
 use serde::Serialize;
 
-use super::bare::{BareError, Pace, PortOptions};
+use super::baseline::{BaselineError, PortOptions, RunTimer};
 use handfast_stack::xdp::{Link, Mode, ProgramError, attach};
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/reflect_tx.bpf.o"));
@@ -50,11 +50,11 @@ pub struct XdpTxReport {
 }
 
 impl XdpTx {
-    pub fn open(options: XdpTxOptions) -> Result<XdpTx, BareError> {
+    pub fn open(options: XdpTxOptions) -> Result<XdpTx, BaselineError> {
         let (device, mode) = options.port.device()?;
         let fail = |step| {
             let dev = device.name.clone();
-            move |source| BareError::Object { dev, step, source }
+            move |source| BaselineError::Object { dev, step, source }
         };
         let mut object = ObjectBuilder::default().open_memory(OBJECT).map_err(fail("open"))?;
         for mut map in object.maps_mut() {
@@ -64,18 +64,18 @@ impl XdpTx {
         }
         let object = object.load().map_err(fail("load"))?;
         let program = object.progs().next().ok_or_else(|| {
-            BareError::Argument("the answering program's object holds no program".to_string())
+            BaselineError::Argument("the answering program's object holds no program".to_string())
         })?;
         let link = attach(program.as_fd(), device.index, &device.name, mode).map_err(ProgramError::from)?;
         Ok(XdpTx { options, mode, object, _link: link })
     }
 
-    pub fn run(self, stop: &AtomicBool) -> Result<XdpTxReport, BareError> {
-        let pace = Pace::start(self.options.duration, stop);
-        while pace.tick().is_some() {
+    pub fn run(self, stop: &AtomicBool) -> Result<XdpTxReport, BaselineError> {
+        let timer = RunTimer::start(self.options.duration, stop);
+        while timer.tick().is_some() {
             thread::sleep(LOOK);
         }
-        let seconds = pace.elapsed().as_secs_f64();
+        let seconds = timer.elapsed().as_secs_f64();
         let answered = self.answered()?;
         Ok(XdpTxReport {
             program: "xdp-tx",
@@ -86,9 +86,9 @@ impl XdpTx {
         })
     }
 
-    fn answered(&self) -> Result<u64, BareError> {
+    fn answered(&self) -> Result<u64, BaselineError> {
         let counts = self.object.maps().find(|map| map.name() == "answered").map(|map| {
-            map.lookup_percpu(&0u32.to_ne_bytes(), MapFlags::ANY).map_err(|source| BareError::Object {
+            map.lookup_percpu(&0u32.to_ne_bytes(), MapFlags::ANY).map_err(|source| BaselineError::Object {
                 dev: self.options.port.dev.clone(),
                 step: "read the counts of",
                 source,

@@ -34,9 +34,9 @@ pub struct Outcome {
 
 /// `handfast lab ceiling replay-client`: no TCP, but segments that a TCP takes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct BareClient;
+pub struct CeilingClient;
 
-impl ClientCommand for BareClient {
+impl ClientCommand for CeilingClient {
     fn command(&self, run: &Run<'_>, lab: &Lab) -> Command {
         let contest = run.contest;
         let mut command = lab.client().command(&contest.program);

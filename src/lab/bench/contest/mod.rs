@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use bench_client::{BenchClient, KERNEL_TIME_WAIT_S, MSL_S, SOURCE_TURNS};
-pub use client::{BareClient, ClientCommand, Outcome};
+pub use client::{CeilingClient, ClientCommand, Outcome};
 pub use contestant::Contestant;
 pub use disturbance::Disturbance;
 pub use error::ContestError;

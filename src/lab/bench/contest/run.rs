@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::child::Child;
 use super::disturbance::{Disturbance, Look};
-use super::{BareClient, ClientCommand, Contest, ContestError, Contestant, LOOK, PORT};
+use super::{CeilingClient, ClientCommand, Contest, ContestError, Contestant, LOOK, PORT};
 use crate::bench::workload::Pattern;
 use crate::{KERNEL_V4, KERNEL_V6, Lab, SOURCES_V4, SOURCES_V6};
 use handfast_stack::xdp::Mode;
@@ -102,7 +102,7 @@ impl Run<'_> {
     ) -> Result<Row, ContestError> {
         wait(self.contest.settle, stop)?;
         let before = Look::now();
-        let client: &dyn ClientCommand = if self.contestant.is_ceiling() { &BareClient } else { client };
+        let client: &dyn ClientCommand = if self.contestant.is_ceiling() { &CeilingClient } else { client };
         let name = self.contestant.name();
         self.contestant.prepare(self, lab)?;
         let mut server = Child::start(name, self.contestant.command(self, lab))?;

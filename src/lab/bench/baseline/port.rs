@@ -11,16 +11,16 @@ use handfast_stack::xdp::{
     QueueConfig, XdpError, inspect, sizing::Sizing,
 };
 
-/// Why a bare program cannot start, or ended.
+/// Why a baseline program cannot start, or has ended.
 #[derive(Debug, thiserror::Error)]
-pub enum BareError {
+pub enum BaselineError {
     #[error(transparent)]
     Device(#[from] XdpError),
     #[error(transparent)]
     Program(#[from] ProgramError),
     #[error(transparent)]
     DeviceError(#[from] DeviceError),
-    #[error("{0} is not a veth inside a network namespace; --i-know if you do")]
+    #[error("{0} is not a veth inside a network namespace; --force to use it all the same")]
     RealNetwork(String),
     #[error("cannot run on core {0}")]
     Core(usize),
@@ -32,33 +32,33 @@ pub enum BareError {
     Object { dev: String, step: &'static str, source: libbpf_rs::Error },
 }
 
-/// What can be chosen for the interface of a bare program.
+/// Interface options of a baseline program.
 #[derive(Clone, Debug)]
 pub struct PortOptions {
     pub dev: String,
-    /// `None`: what is fastest on this driver, as [`Device::preference`] says.
+    /// `None`: the driver's fastest, see [`Device::preference`].
     pub mode: Option<Mode>,
     pub core: Option<usize>,
     /// Frames per batch.
     pub batch: usize,
     /// Copy mode even where the driver has zero-copy.
     pub copy: bool,
-    /// Also on interfaces that are not veth, or not in a namespace made by `ip netns`.
-    pub anywhere: bool,
+    /// Also use interfaces that are not veth, or not in a namespace made by `ip netns`.
+    pub force: bool,
 }
 
 impl PortOptions {
-    /// Everything but the interface at its default.
+    /// The default options for this interface.
     pub fn new(dev: impl Into<String>) -> PortOptions {
-        PortOptions { dev: dev.into(), mode: None, core: None, batch: 64, copy: false, anywhere: false }
+        PortOptions { dev: dev.into(), mode: None, core: None, batch: 64, copy: false, force: false }
     }
 
-    /// The interface, if it may be used, and the mode it will be used in. Pins this thread.
-    pub(in crate::bench) fn device(&self) -> Result<(Device, Mode), BareError> {
+    /// Returns the interface, if it may be used, and its mode. Pins this thread.
+    pub(in crate::bench) fn device(&self) -> Result<(Device, Mode), BaselineError> {
         let device = Device::open(&self.dev)?;
         let confined = device.is_veth() && in_a_namespace();
-        if !self.anywhere && !confined {
-            return Err(BareError::RealNetwork(device.name));
+        if !self.force && !confined {
+            return Err(BaselineError::RealNetwork(device.name));
         }
         pin(self.core)?;
         let preferred = match device.preference() {
@@ -74,7 +74,7 @@ impl PortOptions {
     }
 }
 
-/// An interface with a socket on every queue behind the steering program.
+/// An interface with a socket on every queue, fed by the steering program.
 #[derive(Debug)]
 pub struct Port {
     pub device: Device,
@@ -84,8 +84,8 @@ pub struct Port {
 }
 
 impl Port {
-    /// Opens it, and pins this thread.
-    pub fn open(options: &PortOptions, rules: &[EndpointRange]) -> Result<Port, BareError> {
+    /// Opens the sockets, attaches the program and pins this thread.
+    pub fn open(options: &PortOptions, rules: &[EndpointRange]) -> Result<Port, BaselineError> {
         let (device, mode) = options.device()?;
         let mut program = Program::load(rules, &Network::read()?.local())?;
         let mut queues = Vec::new();
@@ -103,7 +103,7 @@ impl Port {
         Ok(Port { device, mode, queues, _program: program })
     }
 
-    pub(super) fn report(&self, batch: usize) -> Result<PortReport, BareError> {
+    pub(super) fn report(&self, batch: usize) -> Result<PortReport, BaselineError> {
         let mut report = PortReport {
             dev: self.device.name.clone(),
             mode: self.mode.to_string(),
@@ -112,7 +112,7 @@ impl Port {
             ..PortReport::default()
         };
         for queue in &self.queues {
-            let kernel = queue.statistics().map_err(BareError::Statistics)?;
+            let kernel = queue.statistics().map_err(BaselineError::Statistics)?;
             let counters = queue.counters();
             report.frames_in += counters.received;
             report.frames_out += counters.transmitted;
@@ -126,7 +126,7 @@ impl Port {
     }
 }
 
-/// What every bare program reports of its interface.
+/// Interface counters in the report of every baseline program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PortReport {
     pub dev: String,
@@ -135,7 +135,7 @@ pub struct PortReport {
     pub batch: usize,
     pub frames_in: u64,
     pub frames_out: u64,
-    /// System calls made to send.
+    /// Wakeup system calls for transmission.
     pub wakeups: u64,
     pub rx_ring_full: u64,
     pub rx_dropped: u64,
@@ -144,8 +144,8 @@ pub struct PortReport {
     pub lost_frames: u64,
 }
 
-/// Whether this thread's namespace is one that `ip netns` has made. That of process 1 would say
-/// as much, but takes CAP_SYS_PTRACE to read.
+/// Whether `ip netns` has made this thread's namespace. A comparison with that of process 1 would do too,
+/// but needs CAP_SYS_PTRACE.
 fn in_a_namespace() -> bool {
     let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     let Some(ours) = identity(Path::new("/proc/thread-self/ns/net")) else { return false };
@@ -153,9 +153,11 @@ fn in_a_namespace() -> bool {
         .is_ok_and(|names| names.flatten().any(|name| identity(&name.path()) == Some(ours)))
 }
 
-pub(in crate::bench) fn pin(core: Option<usize>) -> Result<(), BareError> {
+pub(in crate::bench) fn pin(core: Option<usize>) -> Result<(), BaselineError> {
     match core {
-        Some(id) if !core_affinity::set_for_current(core_affinity::CoreId { id }) => Err(BareError::Core(id)),
+        Some(id) if !core_affinity::set_for_current(core_affinity::CoreId { id }) => {
+            Err(BaselineError::Core(id))
+        }
         _ => Ok(()),
     }
 }

@@ -4,29 +4,29 @@ use handfast_stack::wire::{
     Flags, FlowKey4, FlowKey6, Mac, Options, PacketKey, Seq, Timestamps, TxSegment, write_segment,
 };
 
-/// Octets of the largest frame sent.
-const ROOM: usize = 1514;
+/// Size of the largest frame sent, bytes.
+const MAX_FRAME: usize = 1514;
 
-/// Where a segment goes and where it comes from, as it stands in its packet.
+/// Addresses and ports of a segment, as in the packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Flow {
-    /// Source and destination: 8 octets over IPv4, 32 over IPv6.
+    /// Source and destination: 8 bytes for IPv4, 32 for IPv6.
     pub addresses: [u8; 32],
     /// Source and destination.
     pub ports: [u8; 4],
 }
 
-/// What else differs between two segments of a kind.
+/// The other fields that differ between two segments of a kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Numbers {
     pub seq: u32,
     pub ack: u32,
-    /// TSecr; TSval is always the same.
+    /// TSecr; TSval is constant.
     pub echo: u32,
 }
 
-/// A segment of which only flow and numbers change. The sums of the rest are in its checksum fields,
-/// so that a checksum costs a few additions and is exact.
+/// A segment of which only flow and numbers change. Its checksum fields hold the sums of the rest, so a
+/// checksum costs a few additions and is exact.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
     /// With a link header; addresses, ports and numbers are zero.
@@ -36,17 +36,17 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// `link`: destination and source of frames that are not answered in place.
+    /// `link`: destination and source of frames that are not replies in place.
     pub fn new(link: (Mac, Mac), ipv6: bool, flags: Flags, timestamps: bool, payload: &[u8]) -> Template {
         let syn = flags.has(Flags::SYN);
         let options = Options {
             mss: syn.then_some(if ipv6 { 1440 } else { 1460 }),
             sack_permitted: syn && timestamps,
             window_scale: (syn && timestamps).then_some(7),
-            timestamps: timestamps.then_some(Timestamps { value: TIME, echo: 0 }),
+            timestamps: timestamps.then_some(Timestamps { value: TSVAL, echo: 0 }),
         };
         let emit = TxSegment { seq: Seq(0), ack: Seq(0), flags, window: 64_240, options };
-        let mut frame = [0; ROOM];
+        let mut frame = [0; MAX_FRAME];
         frame[..6].copy_from_slice(&link.0);
         frame[6..12].copy_from_slice(&link.1);
         let (ethertype, len) = match ipv6 {
@@ -61,12 +61,12 @@ impl Template {
         };
         frame[12..14].copy_from_slice(&ethertype.to_be_bytes());
         let tcp = tcp_at(ipv6);
-        // MSS and SACK-permitted stand before the timestamps of a SYN, two fillers before the others.
+        // In a SYN the timestamps follow MSS and SACK-permitted, otherwise two NOPs.
         let echo_at = timestamps.then_some(tcp + 20 + if syn { 12 } else { 8 });
         Template { frame: frame[..len.unwrap_or(0)].into(), ipv6, echo_at }
     }
 
-    /// Writes all behind the link header, which stays, and says how long the frame is; 0: no room.
+    /// Writes everything after the link header, which stays. Returns the frame's length; 0: no room.
     #[inline]
     pub fn write(&self, frame: &mut [u8], flow: &Flow, numbers: &Numbers) -> usize {
         let Some(frame) = frame.get_mut(..self.frame.len()) else { return 0 };
@@ -75,7 +75,7 @@ impl Template {
         frame.len()
     }
 
-    /// The same with the link header.
+    /// As [`Template::write`], with the link header.
     #[inline]
     pub fn write_whole(&self, frame: &mut [u8], flow: &Flow, numbers: &Numbers) -> usize {
         let Some(frame) = frame.get_mut(..self.frame.len()) else { return 0 };
@@ -105,8 +105,8 @@ impl Template {
     }
 }
 
-/// What our side's clock always says.
-const TIME: u32 = 1_000;
+/// The constant TSval.
+const TSVAL: u32 = 1_000;
 
 /// Adds `more` to the words that the checksum at `at` covers (RFC 1624).
 #[inline]
@@ -115,7 +115,7 @@ fn finish(frame: &mut [u8], at: usize, more: Checksum) {
     frame[at..at + 2].copy_from_slice(&more.add_u16(!before).finish().to_be_bytes());
 }
 
-/// Where the TCP header starts: no tags, no IP options.
+/// Offset of the TCP header, without tags and IP options.
 #[inline]
 pub(super) fn tcp_at(ipv6: bool) -> usize {
     if ipv6 { LINK + 40 } else { LINK + 20 }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_numbers_the_segment_is_valid() {
+    fn a_segment_is_valid_with_any_numbers() {
         let payload: Vec<u8> = (0..101).collect();
         for (ipv6, timestamps, flags, payload, len) in [
             (false, false, Flags::SYN, &[][..], 58),
@@ -150,7 +150,7 @@ mod tests {
                     flow.addresses[31] = 1;
                 }
                 let numbers = Numbers { seq: number, ack: !number, echo: number ^ 0xff };
-                let mut frame = [0xee; ROOM];
+                let mut frame = [0xee; MAX_FRAME];
                 let written = template.write_whole(&mut frame, &flow, &numbers);
                 assert_eq!(written, len, "{flags:?}");
                 let info = match parse(&frame[..written], &policy()) {
@@ -164,7 +164,7 @@ mod tests {
                     (number, flags, payload.len())
                 );
                 assert!(!flags.has(Flags::ACK) || info.ack.0 == ack);
-                let stamps = timestamps.then_some(Timestamps { value: TIME, echo: number ^ 0xff });
+                let stamps = timestamps.then_some(Timestamps { value: TSVAL, echo: number ^ 0xff });
                 assert_eq!(info.options.timestamps, stamps);
             }
         }

@@ -1,11 +1,11 @@
 use serde::Serialize;
 
-use super::tally::Tally;
-use super::{ClientOptions, PortReport};
+use super::tracker::ConnTracker;
+use super::{PortReport, ReplayClientOptions};
 
-/// What came of it. `rate`: of what ended, per second, until the time was over.
+/// Results of a run. `rate`: connections that ended per second of the run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ClientReport {
+pub struct ReplayClientReport {
     pub program: &'static str,
     #[serde(flatten)]
     pub port: PortReport,
@@ -26,32 +26,32 @@ pub struct ClientReport {
     pub rate: f64,
 }
 
-impl ClientReport {
-    /// `ended` of the connections had ended after `seconds`; the tally is of a little later.
+impl ReplayClientReport {
+    /// `ended`: connections that had ended after `seconds`; the tracker also counts those of the drain.
     pub(super) fn new(
-        options: &ClientOptions,
-        tally: &Tally,
+        options: &ReplayClientOptions,
+        tracker: &ConnTracker,
         port: PortReport,
         ended: u64,
         seconds: f64,
-    ) -> ClientReport {
-        ClientReport {
+    ) -> ReplayClientReport {
+        ReplayClientReport {
             program: "replay-client",
             port,
             workload: options.pattern.workload.to_string(),
             closer: options.pattern.closer.to_string(),
             window: options.rate.is_none().then_some(options.window),
             seconds,
-            sent: tally.sent,
-            syn_ack: tally.syn_ack,
-            completed: tally.completed,
-            rst: tally.rst,
-            reflected: tally.reflected,
-            other: tally.other,
-            duplicate: tally.duplicate,
-            lost: tally.lost,
-            no_frame: tally.no_frame,
-            in_flight: tally.outstanding,
+            sent: tracker.sent,
+            syn_ack: tracker.syn_ack,
+            completed: tracker.completed,
+            rst: tracker.rst,
+            reflected: tracker.reflected,
+            other: tracker.other,
+            duplicate: tracker.duplicate,
+            lost: tracker.lost,
+            no_frame: tracker.no_frame,
+            in_flight: tracker.outstanding,
             rate: ended as f64 / seconds,
         }
     }

@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{BareError, Pace, Port, PortOptions, PortReport};
+use super::{BaselineError, Port, PortOptions, PortReport, RunTimer};
 use handfast_stack::wire::{EndpointRange, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
 
-/// What a [`Reflector`] does.
+/// Options of a [`Reflector`].
 #[derive(Clone, Debug)]
 pub struct ReflectorOptions {
     pub port: PortOptions,
     pub own: Vec<EndpointRange>,
     /// Swap IPv4 addresses and ports as well.
     pub swap_ip: bool,
-    /// Send nothing back.
+    /// Drop every frame instead.
     pub drop: bool,
-    /// `None`: until told to stop.
+    /// `None`: until the program is stopped.
     pub duration: Option<Duration>,
 }
 
-/// The ceiling of anything that answers one frame with one frame: swaps the MAC addresses and sends
-/// the frame back.
+/// Swaps the MAC addresses of every frame and sends it back: the ceiling of any server that replies to one
+/// frame with one frame.
 #[derive(Debug)]
 pub struct Reflector {
     options: ReflectorOptions,
@@ -42,26 +42,26 @@ pub struct ReflectorReport {
 }
 
 impl Reflector {
-    pub fn open(options: ReflectorOptions) -> Result<Reflector, BareError> {
+    pub fn open(options: ReflectorOptions) -> Result<Reflector, BaselineError> {
         let port = Port::open(&options.port, &options.own)?;
         Ok(Reflector { options, port })
     }
 
-    pub fn run(mut self, stop: &AtomicBool) -> Result<ReflectorReport, BareError> {
-        let pace = Pace::start(self.options.duration, stop);
+    pub fn run(mut self, stop: &AtomicBool) -> Result<ReflectorReport, BaselineError> {
+        let timer = RunTimer::start(self.options.duration, stop);
         let mut batch = Vec::with_capacity(self.options.port.batch());
         let mut received = 0;
-        while pace.tick().is_some() {
+        while timer.tick().is_some() {
             let before = received;
             for queue in &mut self.port.queues {
-                received += turn(queue, &mut batch, &self.options)?;
+                received += poll(queue, &mut batch, &self.options)?;
             }
             if received == before {
-                // As the engine does: on veth the next frames may wait for ksoftirqd on this core.
+                // As in the engine: on veth the next frames may wait for ksoftirqd on this core.
                 thread::yield_now();
             }
         }
-        let seconds = pace.elapsed().as_secs_f64();
+        let seconds = timer.elapsed().as_secs_f64();
         Ok(ReflectorReport {
             program: "reflector",
             port: self.port.report(self.options.port.batch())?,
@@ -73,8 +73,8 @@ impl Reflector {
     }
 }
 
-/// One batch of one queue. Says how many came.
-fn turn(queue: &mut Queue, batch: &mut Vec<Frame>, options: &ReflectorOptions) -> Result<u64, BareError> {
+/// Handles one batch of one queue. Returns the number of frames received.
+fn poll(queue: &mut Queue, batch: &mut Vec<Frame>, options: &ReflectorOptions) -> Result<u64, BaselineError> {
     let got = queue.receive(batch, batch.capacity());
     if got == 0 && queue.ledger().transmitting == 0 {
         return Ok(0);
@@ -92,10 +92,10 @@ fn turn(queue: &mut Queue, batch: &mut Vec<Frame>, options: &ReflectorOptions) -
     Ok(got as u64)
 }
 
-/// A frame's room is never shorter than its headers here.
-fn swap(octets: &mut [u8], ip_too: bool) {
-    ethernet::turn_around(octets);
-    if ip_too && let Some(network) = octets.get_mut(26..38) {
+/// A frame's buffer always has room for the headers.
+fn swap(bytes: &mut [u8], ip_too: bool) {
+    ethernet::turn_around(bytes);
+    if ip_too && let Some(network) = bytes.get_mut(26..38) {
         let (addresses, ports) = network.split_at_mut(8);
         addresses.rotate_left(4);
         ports.rotate_left(2);

@@ -1,29 +1,29 @@
 use super::template::{Flow, Numbers, tcp_at};
 use handfast_stack::wire::Flags;
 
-/// A segment that came, as far as a bare program reads it: without tags, IP options or a look at
-/// its checksums.
+/// A received segment, as far as a baseline program parses it: no VLAN tags, no IP options, checksums not
+/// verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Heard {
-    /// The way back.
+pub(super) struct ParsedSegment {
+    /// Addresses and ports of the reply.
     pub flow: Flow,
     pub flags: Flags,
     pub seq: u32,
     pub ack: u32,
-    /// Octets of payload.
+    /// Bytes.
     pub payload: u32,
     /// TSval; 0 without timestamps.
     pub stamp: u32,
 }
 
-/// The kind and the length of a timestamps option, as a Linux kernel places it: behind two fillers,
-/// or behind a SYN's MSS and SACK-permitted.
+/// Kind and length of a timestamps option. Linux places it after two NOPs, or after a SYN's MSS and
+/// SACK-permitted options.
 const TIMESTAMPS: [u8; 2] = [8, 10];
 
-impl Heard {
-    /// `None`: not TCP of this family, or cut short.
+impl ParsedSegment {
+    /// `None`: not TCP of this family, or truncated.
     #[inline]
-    pub fn parse(frame: &[u8], ipv6: bool) -> Option<Heard> {
+    pub fn parse(frame: &[u8], ipv6: bool) -> Option<ParsedSegment> {
         let tcp = tcp_at(ipv6);
         let (network, segment) = frame.split_at_checked(tcp)?;
         let header = segment.first_chunk::<20>()?;
@@ -36,8 +36,8 @@ impl Heard {
             return None;
         }
         let offset = usize::from(header[12] >> 4) * 4;
-        Some(Heard {
-            flow: way_back(network, header, ipv6),
+        Some(ParsedSegment {
+            flow: reply_flow(network, header, ipv6),
             flags: Flags(header[13]),
             seq: word(segment, 4)?,
             ack: word(segment, 8)?,
@@ -46,16 +46,16 @@ impl Heard {
         })
     }
 
-    /// What a segment says that answers this one: everything it brought is acknowledged.
+    /// Returns the numbers of the reply, which acknowledges this whole segment.
     #[inline]
-    pub fn answer(&self) -> Numbers {
+    pub fn reply_numbers(&self) -> Numbers {
         let end = u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN));
         Numbers { seq: self.ack, ack: self.seq.wrapping_add(self.payload + end), echo: self.stamp }
     }
 }
 
 #[inline]
-fn way_back(network: &[u8], header: &[u8; 20], ipv6: bool) -> Flow {
+fn reply_flow(network: &[u8], header: &[u8; 20], ipv6: bool) -> Flow {
     let mut flow = Flow::default();
     let size = if ipv6 { 16 } else { 4 };
     let (source, destination) = network[network.len() - 2 * size..].split_at(size);
@@ -70,7 +70,7 @@ fn stamp(segment: &[u8], offset: usize) -> Option<u32> {
     if offset < 32 {
         return None;
     }
-    // Fillers or SACK-permitted in front, and the option itself; a SYN has its MSS before.
+    // After two NOPs or SACK-permitted; in a SYN the MSS comes first.
     [22, 26]
         .into_iter()
         .find(|&at| segment.get(at..at + 2) == Some(&TIMESTAMPS))
@@ -78,11 +78,11 @@ fn stamp(segment: &[u8], offset: usize) -> Option<u32> {
 }
 
 #[inline]
-fn half(octets: &[u8], at: usize) -> Option<u32> {
-    octets.get(at..at + 2)?.first_chunk().map(|two| u32::from(u16::from_be_bytes(*two)))
+fn half(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 2)?.first_chunk().map(|two| u32::from(u16::from_be_bytes(*two)))
 }
 
 #[inline]
-fn word(octets: &[u8], at: usize) -> Option<u32> {
-    octets.get(at..at + 4)?.first_chunk().map(|four| u32::from_be_bytes(*four))
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4)?.first_chunk().map(|four| u32::from_be_bytes(*four))
 }

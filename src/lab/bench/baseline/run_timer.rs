@@ -1,21 +1,21 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// When to stop.
+/// Ends a run after its duration or at a signal.
 #[derive(Debug)]
-pub struct Pace<'a> {
+pub struct RunTimer<'a> {
     start: Instant,
     limit: Duration,
     stop: &'a AtomicBool,
 }
 
-impl<'a> Pace<'a> {
-    /// From now on, for `limit` or until told to stop.
-    pub fn start(limit: Option<Duration>, stop: &'a AtomicBool) -> Pace<'a> {
-        Pace { start: Instant::now(), limit: limit.unwrap_or(Duration::MAX), stop }
+impl<'a> RunTimer<'a> {
+    /// Starts now; ends after `limit` or once `stop` is set.
+    pub fn start(limit: Option<Duration>, stop: &'a AtomicBool) -> RunTimer<'a> {
+        RunTimer { start: Instant::now(), limit: limit.unwrap_or(Duration::MAX), stop }
     }
 
-    /// Since the start; `None` once it is over.
+    /// Returns the time since the start; `None` after the end.
     #[inline]
     pub fn tick(&self) -> Option<Duration> {
         let elapsed = self.elapsed();

@@ -8,12 +8,12 @@ use super::template::Flow;
 const FIRST_PORT: u32 = 1024;
 const PORTS: u64 = 65_536 - FIRST_PORT as u64;
 
-/// Numbers for 4-tuples: one port after the other of one address after the other.
+/// Numbers the 4-tuples: all ports of one address, then those of the next.
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
-    /// From address 0 of the prefix, port 0.
+    /// Address 0 of the prefix, port 0.
     first: Flow,
-    /// Octets of an address.
+    /// Length of an address, bytes.
     size: usize,
     /// The last 32 bits of the first host's address.
     base: u32,
@@ -21,7 +21,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// All hosts of `prefix`, all ports from 1024, to `peer`. `None`: two address families.
+    /// All hosts of `prefix`, all ports from 1024, to `peer`. `None`: different address families.
     pub fn new(prefix: IpNet, peer: SocketAddr) -> Option<Sources> {
         let mut first = Flow::default();
         let size = match (prefix.network(), peer.ip()) {
@@ -40,12 +40,12 @@ impl Sources {
         first.ports[2..].copy_from_slice(&peer.port().to_be_bytes());
         let bits = u32::from(prefix.max_prefix_len() - prefix.prefix_len()).min(16);
         let mut sources = Sources { first, size, base: 0, hosts: (1u32 << bits).saturating_sub(2).max(1) };
-        // The network's own address is no host.
+        // The network address is not a host.
         sources.base = sources.last_word(&first) + u32::from(bits >= 2);
         Some(sources)
     }
 
-    /// The 4-tuple of that number, from the source to the peer.
+    /// Returns the 4-tuple of this number, from the source to the peer.
     #[inline]
     pub fn flow(&self, number: u32) -> Flow {
         let mut flow = self.first;
@@ -56,7 +56,7 @@ impl Sources {
         flow
     }
 
-    /// The number of a 4-tuple that is one of ours.
+    /// Returns the number of a 4-tuple; `None`: not from these sources.
     #[inline]
     pub fn number(&self, flow: &Flow) -> Option<u32> {
         let host = self.last_word(flow).wrapping_sub(self.base);
@@ -65,14 +65,14 @@ impl Sources {
         (host < self.hosts).then(|| (u64::from(host) * PORTS + port) as u32)
     }
 
-    /// The number after this one.
+    /// Returns the next number.
     #[inline]
     pub fn next(&self, number: u32) -> u32 {
         ((u64::from(number) + 1) % (u64::from(self.hosts) * PORTS)) as u32
     }
 
-    /// A number that no program started before has reached, unless it began more than a million
-    /// connections a second: a server may hold the 4-tuples of an earlier run in TIME-WAIT.
+    /// Returns a start that earlier runs have not reached, unless they opened more than a million connections
+    /// a second: a server may hold the 4-tuples of an earlier run in TIME-WAIT.
     pub fn by_clock(&self) -> u32 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         (since.as_micros() % u128::from(u64::from(self.hosts) * PORTS)) as u32
@@ -102,12 +102,12 @@ mod tests {
             }
         }
         let one = Sources::new("10.78.0.8/32".parse().unwrap(), "10.0.0.1:80".parse().unwrap()).unwrap();
-        assert_eq!(one.next(64_511), 0, "one address has so many ports");
+        assert_eq!(one.next(64_511), 0, "one address has 64,512 ports");
         assert!(Sources::new("10.78.0.0/16".parse().unwrap(), "[::1]:80".parse().unwrap()).is_none());
     }
 
     #[test]
-    fn a_stranger_has_no_number() {
+    fn other_addresses_and_ports_have_no_number() {
         let sources = Sources::new("10.78.0.0/16".parse().unwrap(), "10.0.0.1:80".parse().unwrap()).unwrap();
         let mut flow = sources.flow(7);
         flow.ports[..2].copy_from_slice(&80u16.to_be_bytes());

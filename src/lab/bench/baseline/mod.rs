@@ -1,0 +1,28 @@
+//! Baseline AF_XDP programs: the ceilings. They use the engine's steering program, frames, rings and
+//! transmit budget, without a TCP.
+//!
+//! - `port`: an interface with a socket on every queue, fed by the steering program.
+//! - `template`: a segment of which only the numbers change; `segment`: a parsed received segment.
+//! - `script`: which segment answers which, for each workload.
+//! - `server`: replies; `client`: opens connections and follows them in `tracker`; `reflector`: sends every
+//!   frame back.
+
+mod client;
+mod client_report;
+mod port;
+mod reflector;
+mod run_timer;
+mod script;
+mod segment;
+mod server;
+mod sources;
+mod template;
+mod tracker;
+
+pub use client::{ReplayClient, ReplayClientOptions};
+pub use client_report::ReplayClientReport;
+pub(super) use port::pin;
+pub use port::{BaselineError, Port, PortOptions, PortReport};
+pub use reflector::{Reflector, ReflectorOptions, ReflectorReport};
+pub use run_timer::RunTimer;
+pub use server::{ReplayServer, ReplayServerOptions, ReplayServerReport};
