@@ -87,12 +87,12 @@ pub enum LabAction {
     },
     /// Run a command inside a lab, and end with its exit code.
     Exec(LabExec),
-    ServeKernel(super::lab_bench_args::ServeKernelArgs),
+    ServeKernel(super::lab_program_args::ServeKernelArgs),
     /// Bare programs that move the same frames without a TCP: what handfast is measured against
     #[command(hide = true)]
-    Ceiling(super::lab_bench_args::CeilingArgs),
+    Ceiling(super::lab_program_args::CeilingArgs),
     // Boxed: larger than the others.
-    Bench(Box<super::lab_contest::LabBenchArgs>),
+    Bench(Box<super::lab_bench::LabBenchArgs>),
     Engine(super::lab_engine::LabEngineArgs),
     Trace(super::lab_trace::LabTraceArgs),
     /// Make a lab, answer a kernel client in it, compare with the kernel's stack, clean up.

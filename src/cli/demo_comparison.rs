@@ -4,10 +4,10 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::lab_contest::{program, two_cores};
+use super::lab_bench::{program, two_cores};
 use super::stage::{Stage, blank};
 use super::{Failure, lab_comparison};
-use handfast_lab::bench::contest::{BenchClient, Contest, Contestant, Finished, News};
+use handfast_lab::bench::comparison::{BenchClient, ComparisonPlan, FinishedRuns, RunEvent, ServerKind};
 use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_lab::{Lab, Spec};
 use handfast_report::bench::comparison::{Comparison, Setting};
@@ -35,8 +35,8 @@ pub(super) fn run(
         stage.body("Left out: this process may use one core only.");
         return Ok(());
     };
-    let contest = Contest {
-        contestants: vec![Contestant::Kernel, Contestant::Handfast, Contestant::Replay],
+    let plan = ComparisonPlan {
+        servers: vec![ServerKind::Kernel, ServerKind::Handfast, ServerKind::Replay],
         patterns: vec![Pattern { timestamps: true, ..Pattern::new(Workload::Lifecycle) }],
         // On veth the faster one.
         modes: vec![Mode::Generic],
@@ -45,31 +45,31 @@ pub(super) fn run(
         settle: SETTLE,
         cores,
         ipv6: spec.ipv6,
-        ..Contest::new(lab.name(), program()?)
+        ..ComparisonPlan::new(lab.name(), program()?)
     };
     stage.body("The client is handfast bench: it opens and closes each, 256 at a time.");
-    let finished = contest.run_in(lab, &BenchClient, stop, &mut |news| stage.body(&line(news)))?;
-    show(stage, &contest, &finished);
+    let finished = plan.run_in(lab, &BenchClient, stop, &mut |news| stage.body(&line(news)))?;
+    show(stage, &plan, &finished);
     Ok(())
 }
 
-fn line(news: News<'_>) -> String {
+fn line(news: RunEvent<'_>) -> String {
     match news {
-        News::Row(row) => {
-            format!("  round {}  {:8}  {:>9}/s", row.round + 1, row.contestant, grouped(row.rate as u64))
+        RunEvent::Done(row) => {
+            format!("  round {}  {:8}  {:>9}/s", row.round + 1, row.server, grouped(row.rate as u64))
         }
-        News::Spoilt(row) => format!("  {}", lab_comparison::spoilt(row)),
-        News::Lost(lost) => lab_comparison::lost(lost),
+        RunEvent::Disturbed(row) => format!("  {}", lab_comparison::spoilt(row)),
+        RunEvent::Failed(lost) => lab_comparison::lost(lost),
     }
 }
 
-fn show(stage: &Stage, contest: &Contest, finished: &Finished) {
-    let whole = lab_comparison::comparison(contest, finished, String::new(), String::new());
+fn show(stage: &Stage, plan: &ComparisonPlan, finished: &FinishedRuns) {
+    let whole = lab_comparison::comparison(plan, finished, String::new(), String::new());
     // Its notes are for a report.
     let comparison = Comparison { setting: Setting::default(), ..whole };
     blank();
     for line in comparison.text().lines().filter(|line| !line.is_empty()) {
-        let ours = line.trim_start().starts_with(Contestant::Handfast.name());
+        let ours = line.trim_start().starts_with(ServerKind::Handfast.name());
         stage.body(&if ours { stage.paint(ansi::BOLD_GREEN, line) } else { line.to_owned() });
     }
     blank();

@@ -1,116 +1,257 @@
-//! The parts of a comparison, each a program of its own: `handfast lab serve-kernel` and
-//! `handfast lab ceiling …`. Servers say `ready` once they answer; each prints one line of JSON when
-//! it ends.
+//! `handfast lab bench`: the servers and their ceilings side by side.
 
-use std::net::IpAddr;
+use std::env;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use ipnet::IpNet;
-use serde::Serialize;
+use clap::{Args, ValueEnum};
 
-use super::lab_bench_args::{
-    Ceiling, CeilingArgs, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs, XdpTxArgs,
+use super::bench_args::SynOptions;
+use super::result_file::{ResultFile, json};
+use super::{Failure, lab_comparison, signals, standard_output, values};
+use handfast_lab::bench::comparison::{
+    BenchClient, ComparisonError, ComparisonPlan, Cores, RunEvent, ServerKind,
 };
-use super::{Failure, out, signals};
-use handfast_lab::bench::baseline::{
-    BaselineError, Reflector, ReflectorOptions, ReplayClient, ReplayClientOptions, ReplayServer,
-    ReplayServerOptions,
-};
-use handfast_lab::bench::kernel::{KernelOptions, KernelServer};
-use handfast_lab::bench::workload::Workload;
-use handfast_lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
+use handfast_lab::bench::workload::{Closer, Pattern, Workload};
+use handfast_report::bench::comparison::Comparison;
+use handfast_stack::xdp::Mode;
+use handfast_text::{counted, grouped};
 
-pub(super) fn serve_kernel(arguments: &ServeKernelArgs) -> Result<ExitCode, Failure> {
-    let ServeKernelArgs { listen, core, seconds, pattern } = arguments;
-    let stop = signals::stop()?;
-    let options =
-        KernelOptions { listen: *listen, pattern: pattern.pattern(), core: *core, duration: *seconds };
-    let server = KernelServer::open(options)?;
-    println!("ready: {listen}");
-    finish(server.run(&stop))
+/// Compare handfast with the kernel's stack, and both with what the link can do.
+///
+/// Makes a lab of its own and removes it. Each round runs everything once, in another order each
+/// time. The servers that are a TCP are called by `handfast bench`, the ceilings by a program as bare
+/// as they are:
+///
+///   kernel      the kernel's stack: accept and close in a tight loop
+///   kernel-rps  the same, its packets received on the server's core
+///   handfast    handfast respond
+///   replay      ceiling: the same packets from templates, without a TCP
+///   reflector   ceiling: every frame back, over AF_XDP, in round trips
+///   xdp-tx      ceiling: every frame back, without user space, in round trips
+///
+/// Ratios are those of one round's runs; the table has medians over the rounds. Figures from veth are
+/// not NIC figures. docs/benchmarking.md explains all of it.
+#[derive(Clone, Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Exit status:
+  0 everything was run; 1 something could not be: the table is of the rest; 130 interrupted."
+)]
+pub struct LabBenchArgs {
+    /// The lab's name; a lab of that name is replaced
+    #[arg(long, default_value = "bench")]
+    name: String,
+    /// Rounds
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Seconds of each run
+    #[arg(long, value_name = "TIME", default_value = "2", value_parser = values::seconds)]
+    seconds: Duration,
+    /// Who takes part, as in kernel,handfast [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    servers: Vec<ServerKind>,
+    /// What each connection does, as in lifecycle,request [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
+    workloads: Vec<Compared>,
+    /// Where the eBPF programs run: generic, native or both
+    #[arg(long, default_value = "both", value_parser = ["generic", "native", "both"])]
+    mode: String,
+    /// Over IPv6
+    #[arg(long)]
+    ipv6: bool,
+    /// What a SYN offers: its MSS alone, or window scale, SACK and timestamps too
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = SynOptions::Full)]
+    syn_options: SynOptions,
+    /// Connections in flight
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    concurrency: u32,
+    /// The client's core and the server's [default: the first two that this process may use]
+    #[arg(long, value_name = "CLIENT,SERVER")]
+    cores: Option<values::Cores>,
+    /// Print the tables as Markdown
+    #[arg(long)]
+    markdown: bool,
+    /// Write the comparison to this file, as JSON (docs/bench-schema.md); `-`: to standard output, and the
+    /// text to standard error
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a table of the runs to this file, as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write the comparison to this file, as one page with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write what either side of every run reported to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    raw: Option<PathBuf>,
+    /// No line for each run, only the tables
+    #[arg(long, short)]
+    quiet: bool,
 }
 
-pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
-    let stop = signals::stop()?;
-    match &arguments.program {
-        Ceiling::ReplayServer(arguments) => replay_server(arguments, &stop),
-        Ceiling::ReplayClient(arguments) => replay_client(arguments, &stop),
-        Ceiling::Reflector(ReflectorArgs { port, own, swap_ip, drop }) => {
-            let options = ReflectorOptions {
-                port: port.options(),
-                own: own.clone(),
-                swap_ip: *swap_ip,
-                drop: *drop,
-                duration: port.seconds,
-            };
-            let reflector = Reflector::open(options)?;
-            println!("ready: {}", port.dev);
-            finish(reflector.run(&stop))
-        }
-        Ceiling::XdpTx(XdpTxArgs { port, tcp_port, reflect_syns }) => {
-            let options = XdpTxOptions {
-                port: port.options(),
-                tcp_port: *tcp_port,
-                reflect_syns: *reflect_syns,
-                duration: port.seconds,
-            };
-            let answering = XdpTx::open(options)?;
-            println!("ready: {}", port.dev);
-            finish(answering.run(&stop))
+/// `--workloads`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compared {
+    Handshake,
+    /// The client sends the first FIN: four of the six packets are the client's
+    Lifecycle,
+    /// The server sends the first FIN: three packets from each side
+    LifecycleServer,
+    Request,
+}
+
+impl Compared {
+    fn pattern(self) -> Pattern {
+        match self {
+            Compared::Handshake => Pattern::new(Workload::Handshake),
+            Compared::Lifecycle => Pattern::new(Workload::Lifecycle),
+            Compared::LifecycleServer => {
+                Pattern { closer: Closer::Server, ..Pattern::new(Workload::Lifecycle) }
+            }
+            Compared::Request => Pattern::new(Workload::Request),
         }
     }
 }
 
-fn replay_server(arguments: &ReplayServerArgs, stop: &AtomicBool) -> Result<ExitCode, Failure> {
-    let ReplayServerArgs { port, own, pattern } = arguments;
-    let options = ReplayServerOptions {
-        port: port.options(),
-        own: own.clone(),
-        pattern: pattern.pattern(),
-        duration: port.seconds,
-    };
-    let server = ReplayServer::open(options)?;
-    println!("ready: {own}");
-    finish(server.run(stop))
-}
-
-fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<ExitCode, Failure> {
-    let ReplayClientArgs { port, peer, peer_mac, source, window, rate, timeout_ms, count, pattern } =
-        arguments;
-    // The default is of the one family that needs no brackets.
-    let source = match (peer.ip(), source) {
-        (IpAddr::V6(_), IpNet::V4(_)) => handfast_lab::SOURCES_V6.parse().unwrap_or(*source),
-        _ => *source,
-    };
-    let usual_timeout = if pattern.workload == Workload::Syn { 20 } else { 1_000 };
-    let options = ReplayClientOptions {
-        port: port.options(),
-        peer: *peer,
-        peer_mac: *peer_mac,
-        source,
-        pattern: pattern.pattern(),
-        window: *window,
-        rate: *rate,
-        timeout: Duration::from_millis(timeout_ms.unwrap_or(usual_timeout).into()),
-        count: *count,
-        duration: port.seconds,
-    };
-    if count.is_none() && port.seconds.is_none() {
-        return Err(Failure::new("it would never end").fix("give --count or --seconds"));
+impl LabBenchArgs {
+    fn plan(&self) -> Result<ComparisonPlan, Failure> {
+        let usual = ComparisonPlan::new(&self.name, program()?);
+        let compared = match &self.workloads[..] {
+            [] => Compared::value_variants(),
+            given => given,
+        };
+        let timestamps = self.syn_options == SynOptions::Full;
+        let pattern = |compared: &Compared| Pattern { timestamps, ..compared.pattern() };
+        Ok(ComparisonPlan {
+            servers: match &self.servers[..] {
+                [] => usual.servers,
+                given => given.to_vec(),
+            },
+            patterns: compared.iter().map(pattern).collect(),
+            modes: match self.mode.as_str() {
+                "generic" => vec![Mode::Generic],
+                "native" => vec![Mode::Native],
+                _ => usual.modes,
+            },
+            rounds: self.rounds,
+            duration: self.seconds,
+            cores: self.cores()?,
+            ipv6: self.ipv6,
+            window: self.concurrency,
+            ..usual
+        })
     }
-    finish(ReplayClient::open(options)?.run(stop))
+
+    fn cores(&self) -> Result<Cores, Failure> {
+        match &self.cores {
+            None => two_cores()
+                .ok_or_else(|| Failure::new("this process may use one core, and each side needs its own")),
+            Some(values::Cores(cores)) => match cores[..] {
+                [client, server] => Ok(Cores { client, server }),
+                _ => Err(Failure::new("--cores names two cores").fix("--cores 0,1")),
+            },
+        }
+    }
+
+    fn report(&self, comparison: &Comparison) -> String {
+        let heading = format!("{}\n\n", comparison.setting.machine);
+        if !self.markdown {
+            return heading + &comparison.text();
+        }
+        let notes = comparison.setting.notes.iter().map(|note| format!("- {note}\n"));
+        heading + &comparison.markdown() + &notes.collect::<String>()
+    }
 }
 
-fn finish(report: Result<impl Serialize, BaselineError>) -> Result<ExitCode, Failure> {
-    let line = serde_json::to_string(&report?).map_err(|error| Failure::new(error.to_string()))?;
-    out::say(out::Kind::Json, format_args!("{line}\n"));
-    Ok(ExitCode::SUCCESS)
+/// What every server is a subcommand of.
+pub(super) fn program() -> Result<PathBuf, Failure> {
+    env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))
 }
 
-impl From<BaselineError> for Failure {
-    fn from(error: BaselineError) -> Failure {
-        Failure::new(error.to_string())
+/// The first two that this process may use.
+pub(super) fn two_cores() -> Option<Cores> {
+    match core_affinity::get_core_ids()?[..] {
+        [client, server, ..] => Some(Cores { client: client.id, server: server.id }),
+        _ => None,
+    }
+}
+
+pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
+    let plan = arguments.plan()?;
+    // Before minutes have gone into them.
+    let LabBenchArgs { json: json_path, csv, html, raw, .. } = arguments;
+    standard_output::reserve(&[json_path, csv, html, raw].map(Option::as_deref))?;
+    let check = |path: &Option<PathBuf>| path.as_deref().map(ResultFile::check).transpose();
+    let (json_file, csv_file) = (check(json_path)?, check(csv)?);
+    let (html_file, raw_file) = (check(html)?, check(raw)?);
+    let stop = signals::stop()?;
+    let started_at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let tell = |line: &str| {
+        if !arguments.quiet {
+            eprintln!("{line}");
+        }
+    };
+    let runs = counted(plan.round(0).len() as u64, "run");
+    let rounds = match plan.rounds {
+        1 => "one round".into(),
+        several => format!("each of {several} rounds"),
+    };
+    tell(&format!("{runs} in {rounds}: about {}", spoken(plan.expected())));
+    let finished = plan.run(&BenchClient, &stop, &mut |news| tell(&line(news)))?;
+    let command = env::args().collect::<Vec<_>>().join(" ");
+    let comparison = lab_comparison::comparison(&plan, &finished, command, started_at);
+    print!("{}", arguments.report(&comparison));
+    if let Some(file) = json_file {
+        file.write(&json(&comparison)?)?;
+    }
+    if let Some(file) = csv_file {
+        file.write(comparison.csv().as_bytes())?;
+    }
+    if let Some(file) = html_file {
+        file.write(comparison.html().as_bytes())?;
+    }
+    if let Some(file) = raw_file {
+        file.write(&json(&finished.rows)?)?;
+    }
+    Ok(match (finished.interrupted, finished.failed.is_empty()) {
+        (true, _) => ExitCode::from(signals::INTERRUPTED),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::FAILURE,
+    })
+}
+
+fn line(news: RunEvent<'_>) -> String {
+    match news {
+        RunEvent::Done(row) => format!(
+            "round {}  {:7}  {:9}  {:10}  {:>9}/s  {} failed",
+            row.round + 1,
+            row.mode,
+            row.workload,
+            row.server,
+            grouped(row.rate as u64),
+            grouped(row.failures)
+        ),
+        RunEvent::Disturbed(row) => lab_comparison::spoilt(row),
+        RunEvent::Failed(lost) => lab_comparison::lost(lost),
+    }
+}
+
+/// `4 minutes`, or seconds below two.
+fn spoken(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 120.0 => format!("{seconds:.0} seconds"),
+        seconds => format!("{:.0} minutes", seconds / 60.0),
+    }
+}
+
+impl From<ComparisonError> for Failure {
+    fn from(error: ComparisonError) -> Failure {
+        match error {
+            ComparisonError::Lab(error) => error.into(),
+            other => Failure::new(other.to_string()),
+        }
     }
 }

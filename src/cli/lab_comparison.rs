@@ -1,12 +1,13 @@
-//! From the rows of a contest to the comparison that is reported.
+//! From the rows of a plan to the comparison that is reported.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::Value;
 
-use handfast_lab::bench::contest::{
-    Contest, Contestant, Disturbance, Finished, KERNEL_TIME_WAIT_S, Lost, MSL_S, Row, SOURCE_TURNS,
+use handfast_lab::bench::comparison::{
+    ComparisonPlan, Disturbance, FailedRun, FinishedRuns, KERNEL_TIME_WAIT_S, MSL_S, RunResult, SOURCE_TURNS,
+    ServerKind,
 };
 use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_report::bench::comparison::{Comparison, Run, Setting};
@@ -14,17 +15,17 @@ use handfast_report::bench::median;
 use handfast_text::counted;
 
 /// The ceiling in round trips that is a reference.
-const REFLECTOR: &str = Contestant::Reflector.name();
+const REFLECTOR: &str = ServerKind::Reflector.name();
 
 /// `command`: the command line; `started_at`: RFC 3339.
 pub(super) fn comparison(
-    contest: &Contest,
-    finished: &Finished,
+    plan: &ComparisonPlan,
+    finished: &FinishedRuns,
     command: String,
     started_at: String,
 ) -> Comparison {
-    let mut references = vec![Contestant::Replay.name().to_owned(), Contestant::Kernel.name().to_owned()];
-    let shares = contest.patterns.iter().map(|pattern| share_name(REFLECTOR, pattern));
+    let mut references = vec![ServerKind::Replay.name().to_owned(), ServerKind::Kernel.name().to_owned()];
+    let shares = plan.patterns.iter().map(|pattern| share_name(REFLECTOR, pattern));
     // Two workloads of as many packets share one.
     for share in shares {
         if !references.contains(&share) {
@@ -32,16 +33,16 @@ pub(super) fn comparison(
         }
     }
     let references: Vec<&str> = references.iter().map(String::as_str).collect();
-    let notes = notes(contest, finished);
+    let notes = notes(plan, finished);
     let setting = Setting { command, started_at, machine: machine(), notes };
-    Comparison::new(setting, &references, runs(contest, &finished.rows))
+    Comparison::new(setting, &references, runs(plan, &finished.rows))
 }
 
 /// The rows, and what the ceilings in round trips come to in connections.
-fn runs(contest: &Contest, rows: &[Row]) -> Vec<Run> {
-    let run = |row: &Row| Run {
+fn runs(plan: &ComparisonPlan, rows: &[RunResult]) -> Vec<Run> {
+    let run = |row: &RunResult| Run {
         round: row.round + 1,
-        contestant: row.contestant.to_owned(),
+        server: row.server.to_owned(),
         workload: row.workload.clone(),
         mode: row.mode.clone(),
         rate: row.rate,
@@ -54,10 +55,10 @@ fn runs(contest: &Contest, rows: &[Row]) -> Vec<Run> {
         outlier: false,
     };
     let mut runs: Vec<Run> = rows.iter().map(run).collect();
-    for pattern in &contest.patterns {
+    for pattern in &plan.patterns {
         let round_trips = rows.iter().filter(|row| row.workload == Workload::Syn.to_string());
         runs.extend(round_trips.map(|row| Run {
-            contestant: share_name(row.contestant, pattern),
+            server: share_name(row.server, pattern),
             workload: pattern.name(),
             rate: row.rate / round_trips_of(pattern),
             ..run(row)
@@ -67,8 +68,8 @@ fn runs(contest: &Contest, rows: &[Row]) -> Vec<Run> {
 }
 
 /// `reflector/3`: its round trips in connections of three each.
-fn share_name(contestant: &str, pattern: &Pattern) -> String {
-    format!("{contestant}/{}", round_trips_of(pattern))
+fn share_name(server: &str, pattern: &Pattern) -> String {
+    format!("{server}/{}", round_trips_of(pattern))
 }
 
 /// So many frames go out and come back for a connection, at least.
@@ -76,9 +77,9 @@ fn round_trips_of(pattern: &Pattern) -> f64 {
     f64::from(pattern.workload.packets()) / 2.0
 }
 
-fn notes(contest: &Contest, finished: &Finished) -> Vec<String> {
-    let Contest { rounds, duration, cores, ipv6, window, .. } = contest;
-    let full = contest.patterns.iter().any(|pattern| pattern.timestamps);
+fn notes(plan: &ComparisonPlan, finished: &FinishedRuns) -> Vec<String> {
+    let ComparisonPlan { rounds, duration, cores, ipv6, window, .. } = plan;
+    let full = plan.patterns.iter().any(|pattern| pattern.timestamps);
     let mut notes = vec![
         format!(
             "{} of {} s each, everything once a round and in another order each time. Ratios are of runs \
@@ -104,9 +105,9 @@ fn notes(contest: &Contest, finished: &Finished) -> Vec<String> {
         ),
         "handfast has the memory of its tables before a run begins (--prefault).".to_owned(),
     ];
-    notes.extend(divided(contest, &finished.rows));
+    notes.extend(divided(plan, &finished.rows));
     notes.extend(packets(&finished.rows));
-    notes.extend(finished.lost.iter().map(lost));
+    notes.extend(finished.failed.iter().map(lost));
     if finished.interrupted {
         notes.push("It was interrupted: rounds are missing.".into());
     }
@@ -114,58 +115,57 @@ fn notes(contest: &Contest, finished: &Finished) -> Vec<String> {
     notes
 }
 
-fn divided(contest: &Contest, rows: &[Row]) -> Option<String> {
+fn divided(plan: &ComparisonPlan, rows: &[RunResult]) -> Option<String> {
     let row = rows.iter().find(|row| row.workload == Workload::Syn.to_string())?;
-    let example = contest.patterns.first()?;
+    let example = plan.patterns.first()?;
     Some(format!(
         "{} is the rate of round trips of the ceiling in `syn`, divided by half of the {} packets of a \
          {} connection; the others likewise.",
-        share_name(row.contestant, example),
+        share_name(row.server, example),
         example.workload.packets(),
         example.workload,
     ))
 }
 
 /// How many packets a connection took, as `handfast bench` counted them: medians.
-fn packets(rows: &[Row]) -> Vec<String> {
+fn packets(rows: &[RunResult]) -> Vec<String> {
     let mut found: BTreeMap<&str, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
     for row in rows {
-        if let Some(packets) = row.client.get("packets_per_connection").and_then(Value::as_f64) {
-            found.entry(&row.workload).or_default().entry(row.contestant).or_default().push(packets);
+        if let Some(packets) = row.client_report.get("packets_per_connection").and_then(Value::as_f64) {
+            found.entry(&row.workload).or_default().entry(row.server).or_default().push(packets);
         }
     }
-    let list = |contestants: &BTreeMap<&str, Vec<f64>>| {
-        let each = contestants
-            .iter()
-            .map(|(name, values)| format!("{name} {:.2}", median(values).unwrap_or_default()));
+    let list = |servers: &BTreeMap<&str, Vec<f64>>| {
+        let each =
+            servers.iter().map(|(name, values)| format!("{name} {:.2}", median(values).unwrap_or_default()));
         each.collect::<Vec<_>>().join(", ")
     };
     found
         .iter()
-        .map(|(workload, contestants)| format!("Packets for each {workload}: {}.", list(contestants)))
+        .map(|(workload, servers)| format!("Packets for each {workload}: {}.", list(servers)))
         .collect()
 }
 
 /// A run that is made again, on one line.
-pub(super) fn spoilt(row: &Row) -> String {
+pub(super) fn spoilt(row: &RunResult) -> String {
     let Disturbance { others, busiest, steal } = &row.disturbance;
     let by = busiest.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
     // Short enough for 80 columns in the demo.
     format!(
         "round {}  {} again: others took {:.0} %{by}, steal {:.0} %",
         row.round + 1,
-        row.contestant,
+        row.server,
         100.0 * others.unwrap_or_default(),
         100.0 * steal.unwrap_or_default()
     )
 }
 
 /// On one line.
-pub(super) fn lost(lost: &Lost) -> String {
+pub(super) fn lost(lost: &FailedRun) -> String {
     let reason: Vec<&str> = lost.reason.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     format!(
         "No run of {} ({}, {} mode, round {}): {}",
-        lost.contestant,
+        lost.server,
         lost.workload,
         lost.mode,
         lost.round + 1,
@@ -189,10 +189,10 @@ mod tests {
 
     use super::*;
 
-    fn row(contestant: &'static str, workload: &str, round: u32, rate: f64) -> Row {
-        Row {
-            contestant,
-            ceiling: contestant != "handfast",
+    fn row(server: &'static str, workload: &str, round: u32, rate: f64) -> RunResult {
+        RunResult {
+            server,
+            ceiling: server != "handfast",
             workload: workload.into(),
             closer: "client".into(),
             mode: "generic".into(),
@@ -200,14 +200,14 @@ mod tests {
             rate,
             completed: 1,
             failures: 1,
-            client: json!({"packets_per_connection": 6.001}),
-            server: Value::Null,
+            client_report: json!({"packets_per_connection": 6.001}),
+            server_report: Value::Null,
             disturbance: Disturbance::default(),
             attempts: 1,
         }
     }
 
-    fn finished() -> Finished {
+    fn finished() -> FinishedRuns {
         let rows = [(0, 1.0), (1, 0.5)].map(|(round, speed)| {
             [
                 row("handfast", "lifecycle", round, 280.0 * speed),
@@ -215,29 +215,29 @@ mod tests {
             ]
         });
         let reason = "the kernel ended with 1:\nno port\n\n  fix: another\n".to_owned();
-        let lost = Lost {
-            contestant: "kernel",
+        let failed = FailedRun {
+            server: "kernel",
             workload: "lifecycle".into(),
             mode: "generic".into(),
             round: 0,
             reason,
         };
-        Finished { rows: rows.concat(), lost: vec![lost], interrupted: false }
+        FinishedRuns { rows: rows.concat(), failed: vec![failed], interrupted: false }
     }
 
     #[test]
     fn round_trips_are_set_beside_the_connections_they_would_make() {
-        let contest = Contest::new("x", "handfast");
-        let comparison = comparison(&contest, &finished(), "handfast lab bench".into(), "now".into());
+        let plan = ComparisonPlan::new("x", "handfast");
+        let comparison = comparison(&plan, &finished(), "handfast lab bench".into(), "now".into());
         let handfast = comparison.row("lifecycle", "generic", "handfast").expect("a row");
         assert!((handfast.ratios["reflector/3"].median - 280.0 / 300.0).abs() < 1e-9, "{handfast:?}");
-        for (workload, contestant, rate) in [
+        for (workload, server, rate) in [
             ("lifecycle", "reflector/3", 225.0),
             ("handshake", "reflector/2", 337.5),
             ("request", "reflector/3.5", 675.0 / 3.5),
             ("syn", "reflector", 675.0),
         ] {
-            let row = comparison.row(workload, "generic", contestant).expect(contestant);
+            let row = comparison.row(workload, "generic", server).expect(server);
             assert!((row.rate.median - rate).abs() < 1e-9, "{row:?}");
         }
     }
@@ -246,7 +246,8 @@ mod tests {
     fn what_could_not_run_and_what_was_set_are_said() {
         let mut finished = finished();
         finished.interrupted = true;
-        let text = comparison(&Contest::new("x", "handfast"), &finished, String::new(), String::new()).text();
+        let text =
+            comparison(&ComparisonPlan::new("x", "handfast"), &finished, String::new(), String::new()).text();
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for part in [
             "No run of kernel (lifecycle, generic mode, round 1): the kernel ended with 1:; no port; fix: another",

@@ -38,7 +38,7 @@ pub enum ReportAction {
     ///
     /// The noise is the 95 % interval of the change, from the differences between the runs of each set
     /// (Welch). With one run on each side it is not known; the seconds within the runs say what it is at
-    /// least. Two comparisons (`handfast lab bench --json`) are compared contestant by contestant.
+    /// least. Two comparisons (`handfast lab bench --json`) are compared server by server.
     Diff(DiffArgs),
 }
 

@@ -24,7 +24,7 @@ fn the_kernels_server_is_shown_and_the_ceilings_are_hidden() {
         (&["lab", "ceiling", "replay-client"], "--peer-mac"),
         (&["lab", "ceiling", "xdp-tx"], "--tcp-port"),
         (&["lab", "up"], "--bridge"),
-        (&["lab", "bench"], "--contestants"),
+        (&["lab", "bench"], "--servers"),
         (&["bench"], "--syn-options"),
     ] {
         let text = help(arguments);
@@ -63,7 +63,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
             ],
             "--count or --seconds",
         ),
-        (&["bench", "--contestants", "kernel,nobody"], "xdp-tx"),
+        (&["bench", "--servers", "kernel,nobody"], "xdp-tx"),
         (&["bench", "--cores", "1"], "two cores"),
         (&["bench", "--workloads", "syn"], "handshake, lifecycle, lifecycle-server, request"),
         (&["bench", "--rounds", "0"], "1..=1000"),

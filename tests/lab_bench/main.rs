@@ -5,7 +5,7 @@
 
 mod bridge;
 mod ceilings;
-mod contest;
+mod comparison;
 mod demo;
 mod help;
 mod kernel;

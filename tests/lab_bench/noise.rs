@@ -27,7 +27,7 @@ impl Drop for Busy {
 #[test]
 fn other_programs_are_measured_and_said_and_their_runs_made_again() {
     let Some(()) = stage::root() else { return };
-    // Two for each core of the machine: none is left for the contest alone.
+    // Two for each core of the machine: none is left for the comparison alone.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let _busy: Vec<Busy> = (0..2 * cores).map(|_| Busy::start()).collect();
     let name = format!("hf-b-{}", std::process::id());
@@ -44,7 +44,7 @@ fn other_programs_are_measured_and_said_and_their_runs_made_again() {
         "--mode",
         "generic",
     ]);
-    command.args(["--contestants", "kernel,handfast", "--workloads", "handshake", "--json", "-"]);
+    command.args(["--servers", "kernel,handfast", "--workloads", "handshake", "--json", "-"]);
     let output = command.output().expect("runs");
     let text = String::from_utf8_lossy(&output.stderr);
     let json: Value =

@@ -43,9 +43,9 @@ fn drawn(output: &str) -> String {
     if let Some(first) = lines.iter().position(is_second).filter(|_| seconds > SECONDS) {
         lines.splice(first + SECONDS..first + seconds, ["     …"]);
     }
-    let contest = part("Side by side", "Cleaning up");
+    let comparison = part("Side by side", "Cleaning up");
     lines.push("");
-    lines.extend(contest.trim_end().lines());
+    lines.extend(comparison.trim_end().lines());
     let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or_default();
     let size = |number: usize| u16::try_from(number).expect("a picture's size");
     let mut buffer = Buffer::empty(Rect::new(0, 0, size(width), size(lines.len())));

@@ -4,10 +4,10 @@
 //! - `kernel`: the kernel's own stack as a server, as tight as is fair.
 //! - `baseline`: the ceilings: AF_XDP programs that move the same packets without TCP.
 //! - `xdp_tx`: the ceiling of the link: an eBPF program that answers without user space.
-//! - `contest`: starts, pins, times and stops them, run by run, in an order that changes.
+//! - `comparison`: starts, pins, times and stops them, run by run, in an order that changes.
 
 pub mod baseline;
-pub mod contest;
+pub mod comparison;
 pub mod kernel;
 pub mod workload;
 pub mod xdp_tx;

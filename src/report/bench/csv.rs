@@ -21,9 +21,9 @@ impl Results {
 impl Comparison {
     /// A line for each run.
     pub fn csv(&self) -> String {
-        let mut text = "round,contestant,workload,mode,rate,failures\n".to_owned();
+        let mut text = "round,server,workload,mode,rate,failures\n".to_owned();
         for run in &self.runs {
-            let words = [&run.contestant, &run.workload, &run.mode].map(|word| quoted(word)).join(",");
+            let words = [&run.server, &run.workload, &run.mode].map(|word| quoted(word)).join(",");
             text += &format!("{},{words},{},{}\n", run.round, run.rate, run.failures);
         }
         text
@@ -81,7 +81,7 @@ mod tests {
         let csv = super::Diff::of_runs(("a", &runs), ("a", &runs)).csv();
         assert!(csv.contains("\nrate.mean,connections/s,5,5,0,,unknown,noise-unknown\n"), "{csv}");
         let mut odd = comparison();
-        odd.runs[0].contestant = "a,\"b".into();
+        odd.runs[0].server = "a,\"b".into();
         let csv = odd.csv();
         assert!(csv.contains("\n1,\"a,\"\"b\",lifecycle,generic,300000,0\n"), "{csv}");
         assert_eq!(csv.lines().count(), 1 + odd.runs.len());

@@ -8,7 +8,7 @@
 //!   what was measured.
 //! - `file`: results read back; `merge`: several made one.
 //! - `text`, `html` with `page` and `plots`: for people.
-//! - `comparison`: contestants side by side; `diff`: what changed between two runs or sets of runs.
+//! - `comparison`: servers side by side; `diff`: what changed between two runs or sets of runs.
 
 mod apart;
 mod assemble;

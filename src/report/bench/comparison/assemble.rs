@@ -4,11 +4,11 @@ use super::data::{Comparison, Row, Run, SCHEMA, Setting, Spread};
 use super::{doubts, outliers, verdict};
 
 impl Comparison {
-    /// Of these runs; `references` are names of contestants.
+    /// Of these runs; `references` are names of servers.
     pub fn new(setting: Setting, references: &[&str], runs: Vec<Run>) -> Comparison {
         let mut names: Vec<(&str, &str, &str)> = Vec::new();
         for run in &runs {
-            let name = (run.workload.as_str(), run.mode.as_str(), run.contestant.as_str());
+            let name = (run.workload.as_str(), run.mode.as_str(), run.server.as_str());
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -36,12 +36,12 @@ impl Comparison {
 }
 
 fn row(name: (&str, &str, &str), references: &[&str], runs: &[Run]) -> Option<Row> {
-    let (workload, mode, contestant) = name;
-    let of = |contestant: &str| {
+    let (workload, mode, server) = name;
+    let of = |server: &str| {
         let found = runs.iter().filter(move |run| run.workload == workload && run.mode == mode);
-        found.filter(|run| run.contestant == contestant).collect::<Vec<_>>()
+        found.filter(|run| run.server == server).collect::<Vec<_>>()
     };
-    let own = of(contestant);
+    let own = of(server);
     let rates: Vec<f64> = own.iter().map(|run| run.rate).collect();
     let ratio = |&reference: &&str| {
         let theirs = of(reference);
@@ -52,7 +52,7 @@ fn row(name: (&str, &str, &str), references: &[&str], runs: &[Run]) -> Option<Ro
         Some((reference.to_owned(), Spread::of(&pairs.collect::<Vec<_>>())?))
     };
     Some(Row {
-        contestant: contestant.to_owned(),
+        server: server.to_owned(),
         workload: workload.to_owned(),
         mode: mode.to_owned(),
         runs: own.len(),

@@ -10,27 +10,27 @@ pub(super) const SUBJECT: &str = "handfast";
 /// What the kernel's stacks are called like.
 const KERNEL: &str = "kernel";
 
-/// Whether a contestant is no TCP, but what the link can do.
-pub(super) fn is_ceiling(contestant: &str) -> bool {
-    contestant != SUBJECT && !contestant.starts_with(KERNEL)
+/// Whether a server is no TCP, but what the link can do.
+pub(super) fn is_ceiling(server: &str) -> bool {
+    server != SUBJECT && !server.starts_with(KERNEL)
 }
 
 /// Of this layout.
 pub const SCHEMA: &str = "handfast-comparison/1";
 
-/// One run of one contestant.
+/// One run of one server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Runs of one round are compared with one another.
     pub round: u32,
-    pub contestant: String,
+    pub server: String,
     pub workload: String,
     /// `native` or `generic`.
     pub mode: String,
     /// Completed per second.
     pub rate: f64,
     pub failures: u64,
-    /// What other programs took of the contest's cores, 0 to 1.
+    /// What other programs took of the comparison's two cores, 0 to 1.
     #[serde(default)]
     pub others: Option<f64>,
     /// The program that took most.
@@ -68,7 +68,7 @@ pub struct Setting {
     pub notes: Vec<String>,
 }
 
-/// The runs of all contestants.
+/// The runs of all servers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     pub schema: String,
@@ -76,7 +76,7 @@ pub struct Comparison {
     pub handfast: String,
     #[serde(flatten)]
     pub setting: Setting,
-    /// Contestants that the others are measured against.
+    /// Servers that the others are measured against.
     pub references: Vec<String>,
     /// What came of it, in one sentence.
     #[serde(default)]
@@ -84,15 +84,15 @@ pub struct Comparison {
     /// Why it is not to be relied on; empty if it is.
     #[serde(default)]
     pub doubts: Vec<String>,
-    /// One for each workload, mode and contestant, in the order of the first runs.
+    /// One for each workload, mode and server, in the order of the first runs.
     pub rows: Vec<Row>,
     pub runs: Vec<Run>,
 }
 
-/// One contestant in one workload and mode.
+/// One server in one workload and mode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    pub contestant: String,
+    pub server: String,
     pub workload: String,
     pub mode: String,
     pub runs: usize,
@@ -143,11 +143,9 @@ impl Comparison {
         }
     }
 
-    /// A contestant's row.
-    pub fn row(&self, workload: &str, mode: &str, contestant: &str) -> Option<&Row> {
-        self.rows
-            .iter()
-            .find(|row| row.workload == workload && row.mode == mode && row.contestant == contestant)
+    /// A server's row.
+    pub fn row(&self, workload: &str, mode: &str, server: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.workload == workload && row.mode == mode && row.server == server)
     }
 
     /// The rows of each workload and mode, in order.

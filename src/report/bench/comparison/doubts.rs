@@ -33,7 +33,7 @@ fn some(what: &str, found: Vec<String>) -> Option<String> {
 
 /// By other programs, or by the hypervisor. A run that is shown under several names is one.
 fn disturbed(runs: &[Run]) -> Vec<String> {
-    let measured: Vec<&Run> = runs.iter().filter(|run| !run.contestant.contains('/')).collect();
+    let measured: Vec<&Run> = runs.iter().filter(|run| !run.server.contains('/')).collect();
     let spoilt: Vec<&&Run> = measured.iter().filter(|run| run.spoilt).collect();
     if spoilt.is_empty() {
         return Vec::new();
@@ -55,7 +55,7 @@ fn disturbed(runs: &[Run]) -> Vec<String> {
 }
 
 fn above_its_ceiling(row: &Row) -> Option<String> {
-    if is_ceiling(&row.contestant) {
+    if is_ceiling(&row.server) {
         return None;
     }
     let ratios = row.ratios.iter().filter(|(reference, _)| is_ceiling(reference));
@@ -69,5 +69,5 @@ fn width(row: &Row) -> String {
 }
 
 fn name(row: &Row) -> String {
-    format!("{}, {}, {}", row.contestant, row.workload, row.mode)
+    format!("{}, {}, {}", row.server, row.workload, row.mode)
 }

@@ -48,10 +48,10 @@ impl Comparison {
 
     fn bar(row: &Row) -> Bar {
         Bar {
-            name: row.contestant.clone(),
+            name: row.server.clone(),
             value: row.rate.median,
             text: format!("{}/s", rate(row.rate.median)),
-            kind: match row.contestant.as_str() {
+            kind: match row.server.as_str() {
                 SUBJECT => Kind::Subject,
                 ceiling if is_ceiling(ceiling) => Kind::Plain,
                 _ => Kind::Rival,

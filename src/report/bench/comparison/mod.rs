@@ -1,4 +1,4 @@
-//! Contestants side by side: medians, ratios to named references, spreads.
+//! Servers side by side: medians, ratios to named references, spreads.
 //!
 //! A ratio is that of one round's runs, which were made one after the other on the same machine;
 //! the table has the median over the rounds. So what changes from round to round cancels out, and what

@@ -9,9 +9,9 @@ const PART: f64 = 0.2;
 /// What makes a median of distances a standard deviation, of a normal distribution.
 const NORMAL: f64 = 1.4826;
 
-/// Marks the runs that are far from the median of their contestant, workload and mode.
+/// Marks the runs that are far from the median of their server, workload and mode.
 pub(super) fn mark(runs: &mut [Run]) {
-    let name = |run: &Run| (run.workload.clone(), run.mode.clone(), run.contestant.clone());
+    let name = |run: &Run| (run.workload.clone(), run.mode.clone(), run.server.clone());
     let names: Vec<_> = runs.iter().map(name).collect();
     let rates: Vec<f64> = runs.iter().map(|run| run.rate).collect();
     for (run, own) in runs.iter_mut().zip(&names) {

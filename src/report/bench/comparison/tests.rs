@@ -3,10 +3,10 @@ use crate::bench::write_json;
 
 const REFERENCES: [&str; 2] = ["bare replay", "kernel"];
 
-fn run(round: u32, contestant: &str, workload: &str, rate: f64) -> Run {
+fn run(round: u32, server: &str, workload: &str, rate: f64) -> Run {
     Run {
         round,
-        contestant: contestant.into(),
+        server: server.into(),
         workload: workload.into(),
         mode: "generic".into(),
         rate,
@@ -79,15 +79,15 @@ handfast completes 2.85 to 3.75 times as many connections a second as the
 kernel and reaches 95 % of the ceiling bare replay.
 
 lifecycle, generic mode, 3 runs each
-  contestant   of bare replay  of kernel  median/s    least     most  spread  failed
+  server       of bare replay  of kernel  median/s    least     most  spread  failed
   bare replay         100.0 %     3.00 x   300,000  150,000  600,000   150 %       1
   kernel               33.3 %     1.00 x   100,000   50,000  200,000   150 %       1
   handfast             95.0 %     2.85 x   285,000  142,500  570,000   150 %       1
 
 request, generic mode, 3 runs each
-  contestant  of kernel  median/s   least     most  spread  failed
-  handfast       3.75 x   150,000  75,000  300,000   150 %       1
-  kernel         1.00 x    40,000  20,000   80,000   150 %       1
+  server    of kernel  median/s   least     most  spread  failed
+  handfast     3.75 x   150,000  75,000  300,000   150 %       1
+  kernel       1.00 x    40,000  20,000   80,000   150 %       1
 
 Figures from veth are not NIC figures.
 ";
@@ -164,7 +164,7 @@ fn what_contradicts_itself_or_was_disturbed_is_not_to_be_relied_on() {
     runs[2] =
         Run { others: Some(0.43), busiest: Some("cc1".into()), spoilt: true, attempts: 3, ..runs[2].clone() };
     runs[7] = Run { steal: Some(0.08), spoilt: true, ..runs[7].clone() };
-    runs.push(Run { contestant: "reflector/3".into(), ..runs[2].clone() });
+    runs.push(Run { server: "reflector/3".into(), ..runs[2].clone() });
     let comparison = compared(runs);
     let doubt = "2 of 15 runs were disturbed, also when they were made again: other programs took up to 43 % of \
                  their cores, most of it `cc1`, the hypervisor up to 8 % (steal)";
@@ -212,7 +212,7 @@ fn a_document_has_the_same_figures() {
     );
     assert!(text.contains("|---|---:|---:|---:|---:|---:|---:|---:|---:|"), "{text}");
     let mut odd = comparison();
-    odd.rows[0].contestant = "a|b*".into();
+    odd.rows[0].server = "a|b*".into();
     assert!(odd.markdown().contains(r"| a\|b\* |"), "{}", odd.markdown());
 }
 

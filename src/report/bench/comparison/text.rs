@@ -68,7 +68,7 @@ impl Comparison {
     }
 
     pub(super) fn header(&self, rows: &[Row]) -> Vec<String> {
-        let mut header = vec!["contestant".to_owned()];
+        let mut header = vec!["server".to_owned()];
         header.extend(self.references_of(rows).map(|reference| format!("of {reference}")));
         header.extend(["median/s", "least", "most", "spread", "runs", "failed"].map(str::to_owned));
         header
@@ -77,7 +77,7 @@ impl Comparison {
     pub(super) fn cells(&self, rows: &[Row]) -> Vec<Vec<String>> {
         let ratios: Vec<Vec<String>> = self.references_of(rows).map(|name| ratios(rows, name)).collect();
         let cells = |(index, row): (usize, &Row)| {
-            let mut cells = vec![row.contestant.clone()];
+            let mut cells = vec![row.server.clone()];
             cells.extend(ratios.iter().filter_map(|column| column.get(index).cloned()));
             cells.extend([row.rate.median, row.rate.least, row.rate.most].map(rate));
             cells.extend([percent(row.rate.width()), row.runs.to_string(), row.failures.to_string()]);

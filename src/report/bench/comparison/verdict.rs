@@ -6,7 +6,7 @@ use crate::bench::format::percent;
 /// Of what handfast reached: against the kernel, and of its first ceiling. Medians, over all workloads and
 /// modes.
 pub(super) fn sentence(comparison: &Comparison) -> String {
-    let own: Vec<&Row> = comparison.rows.iter().filter(|row| row.contestant == SUBJECT).collect();
+    let own: Vec<&Row> = comparison.rows.iter().filter(|row| row.server == SUBJECT).collect();
     if own.is_empty() {
         return format!("{SUBJECT} itself was not measured.");
     }

@@ -48,7 +48,7 @@ pub struct Set {
 /// One figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// The field of the results, or a contestant's name with workload and mode.
+    /// The field of the results, or a server's name with workload and mode.
     pub figure: String,
     pub unit: String,
     pub a: Sample,
@@ -140,17 +140,17 @@ impl Diff {
         Diff::new((a_source, a.len()), (b_source, b.len()), differences(&all), rows)
     }
 
-    /// Of comparisons: each contestant's runs in each workload and mode that both have.
+    /// Of comparisons: each server's runs in each workload and mode that both have.
     pub fn of_comparisons(a: (&str, &Comparison), b: (&str, &Comparison)) -> Diff {
         let ((a_source, a), (b_source, b)) = (a, b);
         let rates = |of: &Comparison, row: &super::comparison::Row| -> Vec<f64> {
             let same = |run: &&super::comparison::Run| {
-                (&run.contestant, &run.workload, &run.mode) == (&row.contestant, &row.workload, &row.mode)
+                (&run.server, &run.workload, &run.mode) == (&row.server, &row.workload, &row.mode)
             };
             of.runs.iter().filter(same).map(|run| run.rate).collect()
         };
         let row = |row: &super::comparison::Row| {
-            let name = format!("{} {} {}", row.workload, row.mode, row.contestant);
+            let name = format!("{} {} {}", row.workload, row.mode, row.server);
             Row::new((&name, "connections/s"), Good::More, &rates(a, row), &rates(b, row))
         };
         let rows = a.rows.iter().filter_map(row).collect();

@@ -84,9 +84,9 @@ fn less_is_better_for_times_and_differences_are_named() {
 }
 
 #[test]
-fn comparisons_are_compared_contestant_by_contestant() {
+fn comparisons_are_compared_server_by_server() {
     let (a, mut b) = (comparison(), comparison());
-    b.runs.iter_mut().filter(|run| run.contestant == "handfast").for_each(|run| run.rate *= 20.0);
+    b.runs.iter_mut().filter(|run| run.server == "handfast").for_each(|run| run.rate *= 20.0);
     let diff = Diff::of_comparisons(("a.json", &a), ("b.json", &b));
     assert_eq!(diff.rows.len(), a.rows.len());
     assert_eq!(row(&diff, "lifecycle generic kernel").verdict, Verdict::WithinNoise);

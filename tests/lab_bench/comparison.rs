@@ -1,12 +1,12 @@
-//! The harness: every contestant gets its run, in changing order, and nothing is left behind.
+//! The harness: every server gets its run, in changing order, and nothing is left behind.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use handfast_lab::bench::contest::{
-    BenchClient, CeilingClient, ClientCommand, Contest, Contestant, News, Outcome, Row, Run,
+use handfast_lab::bench::comparison::{
+    BenchClient, CeilingClient, ClientCommand, ComparisonPlan, Outcome, Run, RunEvent, RunResult, ServerKind,
 };
 use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_lab::{Lab, LabError};
@@ -17,54 +17,54 @@ use serde_json::Value;
 use crate::stage;
 
 #[test]
-fn every_contestant_gets_its_run_and_none_fails() {
+fn every_server_gets_its_run_and_none_fails() {
     let Some(()) = stage::root() else { return };
-    let contest = Contest { modes: vec![Mode::Generic, Mode::Native], ..short() };
+    let plan = ComparisonPlan { modes: vec![Mode::Generic, Mode::Native], ..short() };
     let mut seen = 0;
-    let each = &mut |news: News<'_>| seen += u32::from(matches!(news, News::Row(_)));
-    let finished = contest.run(&CeilingClient, &AtomicBool::new(false), each).expect("a contest");
-    // Four contestants play three workloads, two answer SYNs, in two modes.
+    let each = &mut |news: RunEvent<'_>| seen += u32::from(matches!(news, RunEvent::Done(_)));
+    let finished = plan.run(&CeilingClient, &AtomicBool::new(false), each).expect("a comparison");
+    // Four servers play three workloads, two answer SYNs, in two modes.
     assert_eq!((finished.rows.len(), seen, finished.interrupted), (28, 28, false));
     for row in &finished.rows {
         assert!(row.completed > 0 && row.failures == 0, "{row:?}");
-        assert_eq!(row.client["mode"], row.mode.as_str(), "{row:?}");
+        assert_eq!(row.client_report["mode"], row.mode.as_str(), "{row:?}");
         served_what_was_called(row);
     }
     let distinct: BTreeSet<_> =
-        finished.rows.iter().map(|row| (row.contestant, row.workload.clone(), row.mode.clone())).collect();
+        finished.rows.iter().map(|row| (row.server, row.workload.clone(), row.mode.clone())).collect();
     assert_eq!(distinct.len(), 28);
-    assert_gone(&contest);
+    assert_gone(&plan);
 }
 
 /// Both sides count the same connections.
-fn served_what_was_called(row: &Row) {
-    let served = match row.contestant {
-        "kernel" | "kernel-rps" => &row.server["closed"],
-        "handfast" => &row.server["total"]["established"],
-        "replay" => &row.server["syns"],
-        "reflector" => &row.server["received"],
-        _ => &row.server["answered"],
+fn served_what_was_called(row: &RunResult) {
+    let served = match row.server {
+        "kernel" | "kernel-rps" => &row.server_report["closed"],
+        "handfast" => &row.server_report["total"]["established"],
+        "replay" => &row.server_report["syns"],
+        "reflector" => &row.server_report["received"],
+        _ => &row.server_report["answered"],
     };
-    assert_eq!(served.as_u64(), Some(row.completed), "{} {} {}", row.contestant, row.workload, row.mode);
+    assert_eq!(served.as_u64(), Some(row.completed), "{} {} {}", row.server, row.workload, row.mode);
 }
 
 #[test]
 fn over_ipv6_as_well() {
     let Some(()) = stage::root() else { return };
-    let contestants = vec![Contestant::Kernel, Contestant::Handfast, Contestant::Replay, Contestant::XdpTx];
+    let servers = vec![ServerKind::Kernel, ServerKind::Handfast, ServerKind::Replay, ServerKind::XdpTx];
     let patterns = vec![Pattern::new(Workload::Lifecycle)];
-    let contest = Contest { ipv6: true, contestants, patterns, ..short() };
-    let finished = contest.run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a contest");
+    let plan = ComparisonPlan { ipv6: true, servers, patterns, ..short() };
+    let finished = plan.run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a comparison");
     assert_eq!(finished.rows.len(), 4);
     finished.rows.iter().for_each(|row| assert!(row.completed > 0 && row.failures == 0, "{row:?}"));
 }
 
 #[test]
 fn the_order_changes_from_round_to_round_and_every_round_is_whole() {
-    let contest = Contest::new("order", "handfast");
+    let plan = ComparisonPlan::new("order", "handfast");
     let place = |round: u32| -> Vec<String> {
-        let runs = contest.round(round);
-        runs.iter().map(|run| format!("{} {} {}", run.contestant, run.pattern.workload, run.mode)).collect()
+        let runs = plan.round(round);
+        runs.iter().map(|run| format!("{} {} {}", run.server, run.pattern.workload, run.mode)).collect()
     };
     let whole: BTreeSet<String> = place(0).into_iter().collect();
     assert_eq!(whole.len(), 28);
@@ -83,17 +83,17 @@ fn the_order_changes_from_round_to_round_and_every_round_is_whole() {
 #[test]
 fn an_interruption_keeps_the_rows_and_removes_the_lab() {
     let Some(()) = stage::root() else { return };
-    let contest = Contest { rounds: 100, ..short() };
+    let plan = ComparisonPlan { rounds: 100, ..short() };
     let stop = AtomicBool::new(false);
-    let first = &mut |news: News<'_>| {
-        if matches!(news, News::Row(_)) {
+    let first = &mut |news: RunEvent<'_>| {
+        if matches!(news, RunEvent::Done(_)) {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let finished = contest.run(&CeilingClient, &stop, first);
+    let finished = plan.run(&CeilingClient, &stop, first);
     let finished = finished.expect("no error");
     assert_eq!((finished.rows.len(), finished.interrupted), (1, true));
-    assert_gone(&contest);
+    assert_gone(&plan);
 }
 
 #[test]
@@ -111,31 +111,31 @@ fn what_cannot_run_is_told_and_the_others_go_on() {
             None
         }
     }
-    let contestants = vec![Contestant::Kernel, Contestant::Replay];
+    let servers = vec![ServerKind::Kernel, ServerKind::Replay];
     let patterns = vec![Pattern::new(Workload::Lifecycle)];
-    let contest = Contest { contestants, patterns, rounds: 3, ..short() };
+    let plan = ComparisonPlan { servers, patterns, rounds: 3, ..short() };
     let mut told = 0;
-    let seen = &mut |news: News<'_>| told += u32::from(matches!(news, News::Lost(_)));
-    let finished = contest.run(&Broken, &AtomicBool::new(false), seen).expect("the others run");
+    let seen = &mut |news: RunEvent<'_>| told += u32::from(matches!(news, RunEvent::Failed(_)));
+    let finished = plan.run(&Broken, &AtomicBool::new(false), seen).expect("the others run");
     // The ceiling has a client of its own.
-    let ran: Vec<&str> = finished.rows.iter().map(|row| row.contestant).collect();
+    let ran: Vec<&str> = finished.rows.iter().map(|row| row.server).collect();
     assert_eq!(ran, ["replay"; 3]);
-    let lost: Vec<_> = finished.lost.iter().map(|lost| (lost.contestant, lost.round)).collect();
+    let lost: Vec<_> = finished.failed.iter().map(|lost| (lost.server, lost.round)).collect();
     assert_eq!((lost, told), (vec![("kernel", 0), ("kernel", 1)], 2), "not tried a third time");
-    let reason = &finished.lost[0].reason;
+    let reason = &finished.failed[0].reason;
     assert!(reason.contains("the client ended with") && reason.contains("cannot find the wire"), "{reason}");
-    assert_gone(&contest);
+    assert_gone(&plan);
 
-    let missing = Contest { program: "/nowhere/handfast".into(), ..contest };
-    let finished = missing.run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a contest");
-    assert!(finished.rows.is_empty() && finished.lost[0].reason.contains("kernel"), "{finished:?}");
+    let missing = ComparisonPlan { program: "/nowhere/handfast".into(), ..plan };
+    let finished = missing.run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a comparison");
+    assert!(finished.rows.is_empty() && finished.failed[0].reason.contains("kernel"), "{finished:?}");
     assert_gone(&missing);
 }
 
 #[test]
 fn runs_are_numbered_through() {
-    let contest = Contest { rounds: 3, ..Contest::new("numbers", "handfast") };
-    let numbers: Vec<u32> = (0..3).flat_map(|round| contest.round(round)).map(|run| run.number).collect();
+    let plan = ComparisonPlan { rounds: 3, ..ComparisonPlan::new("numbers", "handfast") };
+    let numbers: Vec<u32> = (0..3).flat_map(|round| plan.round(round)).map(|run| run.number).collect();
     assert_eq!(numbers, (0..84).collect::<Vec<_>>());
 }
 
@@ -145,17 +145,17 @@ fn the_real_client_completes_what_it_opens_with_every_server_that_is_a_tcp() {
     let Some(()) = stage::root() else { return };
     for timestamps in [true, false] {
         let patterns = Workload::COMPARED.map(|workload| Pattern { timestamps, ..Pattern::new(workload) });
-        let contestants = vec![Contestant::Kernel, Contestant::KernelRps, Contestant::Handfast];
+        let servers = vec![ServerKind::Kernel, ServerKind::KernelRps, ServerKind::Handfast];
         // Longer than a machine pauses: a bench that has no turn in all of it opens nothing.
         let duration = Duration::from_millis(500);
-        let contest = Contest { contestants, patterns: patterns.to_vec(), duration, ..short() };
-        let finished = contest.run(&BenchClient, &AtomicBool::new(false), &mut |_| {}).expect("a contest");
-        assert_eq!((finished.rows.len(), &finished.lost[..]), (9, &[][..]));
+        let plan = ComparisonPlan { servers, patterns: patterns.to_vec(), duration, ..short() };
+        let finished = plan.run(&BenchClient, &AtomicBool::new(false), &mut |_| {}).expect("a comparison");
+        assert_eq!((finished.rows.len(), &finished.failed[..]), (9, &[][..]));
         for row in &finished.rows {
             assert!(row.completed > 0 && row.failures == 0, "{row:?}");
             served_what_was_called(row);
         }
-        assert_gone(&contest);
+        assert_gone(&plan);
     }
 }
 
@@ -169,14 +169,14 @@ fn the_command_reports_what_it_ran() {
     let name = stage::name();
     let output = Command::new(stage::PROGRAM)
         .args(["lab", "bench", "--name", &name, "--rounds", "1", "--seconds", "1", "--mode", "generic"])
-        .args(["--contestants", "kernel,handfast,replay,reflector", "--workloads", "lifecycle"])
+        .args(["--servers", "kernel,handfast,replay,reflector", "--workloads", "lifecycle"])
         .args(["--json", &json, "--html", &html, "--raw", &raw])
         .output()
         .expect("runs");
     let (text, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}{told}");
     assert!(told.starts_with("4 runs in one round: about"), "{told}");
-    let header = text.lines().find(|line| line.contains("contestant")).expect("a table");
+    let header = text.lines().find(|line| line.trim_start().starts_with("server ")).expect("a table");
     for column in ["of replay", "of kernel", "of reflector/3", "median/s"] {
         assert!(header.contains(column), "{column}: {text}");
     }
@@ -198,27 +198,26 @@ fn the_command_reports_what_it_ran() {
     assert_eq!((handfast.failures, handfast.ratios.len()), (0, 3), "{handfast:?}");
     assert!(read(&html).contains("<svg"));
     let raw: Value = serde_json::from_str(&read(&raw)).expect("JSON");
-    let ours =
-        raw.as_array().expect("rows").iter().find(|row| row["contestant"] == "handfast").expect("ours");
-    let packets = ours["client"]["packets_per_connection"].as_f64().expect("a number");
+    let ours = raw.as_array().expect("rows").iter().find(|row| row["server"] == "handfast").expect("ours");
+    let packets = ours["client_report"]["packets_per_connection"].as_f64().expect("a number");
     assert!((5.9..6.1).contains(&packets), "six packets each: {packets}");
 }
 
 /// One quick round of everything in generic mode.
-fn short() -> Contest {
-    Contest {
+fn short() -> ComparisonPlan {
+    ComparisonPlan {
         modes: vec![Mode::Generic],
         rounds: 1,
         duration: Duration::from_millis(200),
         settle: Duration::ZERO,
         window: 32,
-        ..Contest::new(stage::name(), stage::PROGRAM)
+        ..ComparisonPlan::new(stage::name(), stage::PROGRAM)
     }
 }
 
-fn assert_gone(contest: &Contest) {
-    assert!(matches!(Lab::open(&contest.name), Err(LabError::Absent { .. })));
+fn assert_gone(plan: &ComparisonPlan) {
+    assert!(matches!(Lab::open(&plan.name), Err(LabError::Absent { .. })));
     let namespaces = Command::new("ip").args(["netns", "list"]).output().expect("ip");
     let text = String::from_utf8_lossy(&namespaces.stdout).into_owned();
-    assert!(!text.contains(&format!("hf-{}-", contest.name)), "{text}");
+    assert!(!text.contains(&format!("hf-{}-", plan.name)), "{text}");
 }

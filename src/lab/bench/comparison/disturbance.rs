@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::Cores;
 
-/// The kernel's flag of its own threads (PF_KTHREAD of linux/sched.h): they work for the contest.
+/// The kernel's flag of its own threads (PF_KTHREAD of linux/sched.h): they work for the plan.
 const KERNEL_THREAD: u32 = 0x0020_0000;
-/// Shares of the contest's cores above which a run is spoilt.
+/// Shares of the plan's cores above which a run is spoilt.
 const MOST_OTHERS: f64 = 0.05;
 const MOST_STEAL: f64 = 0.03;
 
-/// Of one run; shares of the time of the contest's two cores, 0 to 1.
+/// Of one run; shares of the time of the plan's two cores, 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Disturbance {
     /// What other programs took, as far as the machine's further cores had no room for them. `None`:
@@ -109,7 +109,7 @@ fn taken(before: &HashMap<i32, Program>, after: &HashMap<i32, Program>) -> Taken
     Taken { ticks: sum(after).saturating_sub(sum(before)), busiest: busiest.map(|(_, name)| name) }
 }
 
-/// The share of the contest's two cores that so much other work takes: what fits on the machine's
+/// The share of the plan's two cores that so much other work takes: what fits on the machine's
 /// further cores takes nothing.
 fn crowding(cores_taken: f64, machine: usize) -> f64 {
     let further = machine.saturating_sub(2) as f64;
@@ -153,7 +153,7 @@ mod tests {
         let cores = Cores { client: 0, server: 0 };
         let name = || before.until(&Look::now(), cores).busiest;
         let until = Instant::now() + std::time::Duration::from_secs(20);
-        // The child is a program of its own here: only those of a contest are waited for before a look.
+        // The child is a program of its own here: only those of a plan are waited for before a look.
         while name().is_none() && Instant::now() < until {
             std::thread::sleep(std::time::Duration::from_millis(50));
         }

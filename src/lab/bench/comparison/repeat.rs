@@ -1,4 +1,4 @@
-use super::{ContestError, Row};
+use super::{ComparisonError, RunResult};
 
 /// So often at most is one run made again.
 const REPEATS: u32 = 2;
@@ -7,9 +7,9 @@ const REPEATS: u32 = 2;
 /// again; `spoilt` is told each time.
 pub(super) fn least_disturbed(
     spare: &mut u32,
-    mut attempt: impl FnMut() -> Result<Row, ContestError>,
-    mut spoilt: impl FnMut(&Row),
-) -> Result<Row, ContestError> {
+    mut attempt: impl FnMut() -> Result<RunResult, ComparisonError>,
+    mut spoilt: impl FnMut(&RunResult),
+) -> Result<RunResult, ComparisonError> {
     let mut best = attempt()?;
     while best.disturbance.is_spoilt() && best.attempts <= REPEATS && *spare > 0 {
         *spare -= 1;
@@ -17,7 +17,7 @@ pub(super) fn least_disturbed(
         let attempts = best.attempts + 1;
         match attempt() {
             Ok(row) if row.disturbance.sum() < best.disturbance.sum() => best = row,
-            Err(ContestError::Interrupted) => return Err(ContestError::Interrupted),
+            Err(ComparisonError::Interrupted) => return Err(ComparisonError::Interrupted),
             // What there is, is better than nothing.
             Ok(_) | Err(_) => {}
         }
@@ -33,9 +33,9 @@ mod tests {
     use super::super::Disturbance;
     use super::*;
 
-    fn row(others: f64) -> Row {
-        Row {
-            contestant: "kernel",
+    fn row(others: f64) -> RunResult {
+        RunResult {
+            server: "kernel",
             ceiling: false,
             workload: "lifecycle".into(),
             closer: "client".into(),
@@ -44,8 +44,8 @@ mod tests {
             rate: 100.0 * (1.0 - others),
             completed: 1,
             failures: 0,
-            client: Value::Null,
-            server: Value::Null,
+            client_report: Value::Null,
+            server_report: Value::Null,
             disturbance: Disturbance { others: Some(others), busiest: None, steal: Some(0.0) },
             attempts: 1,
         }
@@ -78,10 +78,10 @@ mod tests {
 
     #[test]
     fn a_failure_after_a_run_leaves_that_run_and_an_interruption_nothing() {
-        let mut results = vec![Err(ContestError::Interrupted), Ok(row(0.4))];
+        let mut results = vec![Err(ComparisonError::Interrupted), Ok(row(0.4))];
         let interrupted = least_disturbed(&mut 5, || results.pop().expect("two"), |_| {});
-        assert!(matches!(interrupted, Err(ContestError::Interrupted)));
-        let broken = || ContestError::Report { who: "client", text: String::new() };
+        assert!(matches!(interrupted, Err(ComparisonError::Interrupted)));
+        let broken = || ComparisonError::Report { who: "client", text: String::new() };
         let mut results = vec![Ok(row(0.3)), Err(broken()), Ok(row(0.4))];
         let kept = least_disturbed(&mut 5, || results.pop().expect("three"), |_| {}).expect("a run");
         assert_eq!((kept.disturbance.others, kept.attempts), (Some(0.3), 3));

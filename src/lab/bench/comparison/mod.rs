@@ -1,14 +1,14 @@
-//! Runs that can be compared: one veth pair, the same client, a core for each side, one contestant
+//! Runs that can be compared: one veth pair, the same client, a core for each side, one server
 //! at a time, in an order that changes from round to round.
 
 mod bench_client;
 mod child;
 mod client;
-mod contestant;
 mod disturbance;
 mod error;
 mod repeat;
 mod run;
+mod server;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -18,10 +18,10 @@ use serde::Serialize;
 
 pub use bench_client::{BenchClient, KERNEL_TIME_WAIT_S, MSL_S, SOURCE_TURNS};
 pub use client::{CeilingClient, ClientCommand, Outcome};
-pub use contestant::Contestant;
 pub use disturbance::Disturbance;
-pub use error::ContestError;
-pub use run::{Lost, Row, Run};
+pub use error::ComparisonError;
+pub use run::{FailedRun, Run, RunResult};
+pub use server::ServerKind;
 
 use repeat::least_disturbed;
 
@@ -29,7 +29,7 @@ use super::workload::{Pattern, Workload};
 use crate::{Lab, Spec};
 use handfast_stack::xdp::Mode;
 
-/// The port that every contestant answers on.
+/// The port that every server answers on.
 const PORT: u16 = 7000;
 /// Room for the connections of a run with those in TIME-WAIT, touched before it begins: the first use
 /// of 2 MiB costs milliseconds on a virtual machine, which a run of seconds would be charged with.
@@ -46,12 +46,12 @@ const LEAST_REPEATS: u32 = 2;
 
 /// What is compared, and how.
 #[derive(Clone, Debug)]
-pub struct Contest {
+pub struct ComparisonPlan {
     /// The lab's name; a lab of that name is replaced.
     pub name: String,
-    /// `handfast` itself: every contestant is one of its subcommands.
+    /// `handfast` itself: every server is one of its subcommands.
     pub program: PathBuf,
-    pub contestants: Vec<Contestant>,
+    pub servers: Vec<ServerKind>,
     /// The link's ceilings, which answer one frame with one, run SYNs instead.
     pub patterns: Vec<Pattern>,
     /// Where the eBPF programs run, on both ends alike.
@@ -75,32 +75,32 @@ pub struct Cores {
     pub server: usize,
 }
 
-/// What a contest tells while it goes on.
+/// What a plan tells while it goes on.
 #[derive(Clone, Copy, Debug)]
-pub enum News<'a> {
-    Row(&'a Row),
+pub enum RunEvent<'a> {
+    Done(&'a RunResult),
     /// A run that was disturbed, and is made again.
-    Spoilt(&'a Row),
-    Lost(&'a Lost),
+    Disturbed(&'a RunResult),
+    Failed(&'a FailedRun),
 }
 
-/// What came of a contest.
+/// What came of a plan.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finished {
-    pub rows: Vec<Row>,
+pub struct FinishedRuns {
+    pub rows: Vec<RunResult>,
     /// Runs that could not be made. What is lost twice is not tried again.
-    pub lost: Vec<Lost>,
+    pub failed: Vec<FailedRun>,
     /// It was stopped before the last run; the run under way is not among the rows.
     pub interrupted: bool,
 }
 
-impl Contest {
+impl ComparisonPlan {
     /// Everything that takes no choice: ten rounds of three seconds on one queue.
-    pub fn new(name: impl Into<String>, program: impl Into<PathBuf>) -> Contest {
-        Contest {
+    pub fn new(name: impl Into<String>, program: impl Into<PathBuf>) -> ComparisonPlan {
+        ComparisonPlan {
             name: name.into(),
             program: program.into(),
-            contestants: Contestant::ALL.to_vec(),
+            servers: ServerKind::ALL.to_vec(),
             patterns: Workload::COMPARED.map(Pattern::new).to_vec(),
             modes: vec![Mode::Generic, Mode::Native],
             rounds: 10,
@@ -115,18 +115,17 @@ impl Contest {
 
     /// The runs of one round, in its order: what a run leaves behind meets another one each time.
     pub fn round(&self, round: u32) -> Vec<Run<'_>> {
-        let run =
-            |contestant, pattern, mode| Run { contest: self, contestant, pattern, mode, round, number: 0 };
+        let run = |server, pattern, mode| Run { plan: self, server, pattern, mode, round, number: 0 };
         let mut runs = Vec::new();
         for &mode in &self.modes {
-            let (link, others): (Vec<Contestant>, Vec<Contestant>) =
-                self.contestants.iter().partition(|contestant| contestant.is_one_to_one());
+            let (link, others): (Vec<ServerKind>, Vec<ServerKind>) =
+                self.servers.iter().partition(|server| server.is_one_to_one());
             for pattern in &self.patterns {
-                runs.extend(others.iter().map(|contestant| run(*contestant, *pattern, mode)));
+                runs.extend(others.iter().map(|server| run(*server, *pattern, mode)));
             }
             let timestamps = self.patterns.iter().any(|pattern| pattern.timestamps);
             let syn = Pattern { timestamps, ..Pattern::new(Workload::Syn) };
-            runs.extend(link.iter().map(|contestant| run(*contestant, syn, mode)));
+            runs.extend(link.iter().map(|server| run(*server, syn, mode)));
         }
         let places = runs.len().max(1);
         runs.rotate_left(round as usize % places);
@@ -147,20 +146,20 @@ impl Contest {
     /// Makes the lab, runs every round, and removes the lab, also after an error.
     ///
     /// # Errors
-    /// As [`Contest::run_in`], and the lab cannot be made.
+    /// As [`ComparisonPlan::run_in`], and the lab cannot be made.
     pub fn run(
         &self,
         client: &dyn ClientCommand,
         stop: &AtomicBool,
-        seen: &mut dyn FnMut(News<'_>),
-    ) -> Result<Finished, ContestError> {
+        seen: &mut dyn FnMut(RunEvent<'_>),
+    ) -> Result<FinishedRuns, ComparisonError> {
         let lab = Lab::up(&Spec { ipv6: self.ipv6, ..Spec::new(&self.name) })?;
         let finished = self.run_in(&lab, client, stop, seen)?;
         lab.remove()?;
         Ok(finished)
     }
 
-    /// Runs every round in this lab. `client` is what calls the contestants that are a TCP; the
+    /// Runs every round in this lab. `client` is what calls the servers that are a TCP; the
     /// ceilings are called by a bare program. `seen` is told each row as it comes. A run that was
     /// disturbed is made again, within bounds. One that cannot be made is told and kept, and the others
     /// go on.
@@ -172,14 +171,14 @@ impl Contest {
         lab: &Lab,
         client: &dyn ClientCommand,
         stop: &AtomicBool,
-        seen: &mut dyn FnMut(News<'_>),
-    ) -> Result<Finished, ContestError> {
-        let mut finished = Finished { rows: Vec::new(), lost: Vec::new(), interrupted: false };
+        seen: &mut dyn FnMut(RunEvent<'_>),
+    ) -> Result<FinishedRuns, ComparisonError> {
+        let mut finished = FinishedRuns { rows: Vec::new(), failed: Vec::new(), interrupted: false };
         let mut spare = (self.rounds * self.round(0).len() as u32 / REPEATED_PART).max(LEAST_REPEATS);
         // Of all runs, those that are made again too: each has sources of its own.
         let mut number = 0;
         for run in (0..self.rounds).flat_map(|round| self.round(round)) {
-            if finished.lost.iter().filter(|lost| run.is(lost)).count() >= TRIES {
+            if finished.failed.iter().filter(|failed| run.same_series(failed)).count() >= TRIES {
                 continue;
             }
             let attempt = || {
@@ -187,20 +186,20 @@ impl Contest {
                 number += 1;
                 run.carry_out(lab, client, stop)
             };
-            match least_disturbed(&mut spare, attempt, |row| seen(News::Spoilt(row))) {
+            match least_disturbed(&mut spare, attempt, |row| seen(RunEvent::Disturbed(row))) {
                 Ok(row) => {
-                    seen(News::Row(&row));
+                    seen(RunEvent::Done(&row));
                     finished.rows.push(row);
                 }
-                Err(ContestError::Interrupted) => {
+                Err(ComparisonError::Interrupted) => {
                     finished.interrupted = true;
                     break;
                 }
-                Err(ContestError::Lab(error)) => return Err(error.into()),
+                Err(ComparisonError::Lab(error)) => return Err(error.into()),
                 Err(error) => {
-                    let lost = run.lost(&error);
-                    seen(News::Lost(&lost));
-                    finished.lost.push(lost);
+                    let failed = run.failed(&error);
+                    seen(RunEvent::Failed(&failed));
+                    finished.failed.push(failed);
                 }
             }
         }

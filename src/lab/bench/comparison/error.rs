@@ -2,9 +2,9 @@ use std::io;
 
 use crate::LabError;
 
-/// Why a contest could not go on.
+/// Why a plan could not go on.
 #[derive(Debug, thiserror::Error)]
-pub enum ContestError {
+pub enum ComparisonError {
     #[error(transparent)]
     Lab(#[from] LabError),
     #[error("cannot start the {who}: {source}")]

@@ -28,13 +28,13 @@ pub struct BenchClient;
 
 impl ClientCommand for BenchClient {
     fn command(&self, run: &Run<'_>, lab: &Lab) -> Command {
-        let contest = run.contest;
-        let mut command = lab.client().command(&contest.program);
+        let plan = run.plan;
+        let mut command = lab.client().command(&plan.program);
         command.args(["bench", &run.target().to_string(), "--dev", CLIENT_DEVICE, "--gateway", SERVER_MAC]);
         command.args(["--source", &part(run.sources(), run.number).to_string()]);
         command.args(["--seed", &(run.number + 1).to_string(), "--msl", &MSL_S.to_string()]);
         command.args(["--reuse-after", &KERNEL_TIME_WAIT_S.to_string()]);
-        command.args(["--mode", &run.mode.to_string(), "--cores", &contest.cores.client.to_string()]);
+        command.args(["--mode", &run.mode.to_string(), "--cores", &plan.cores.client.to_string()]);
         command.args(["--workload", &run.pattern.workload.to_string()]);
         match run.pattern.workload {
             Workload::Lifecycle => command.args(["--closer", &run.pattern.closer.to_string()]),
@@ -43,8 +43,8 @@ impl ClientCommand for BenchClient {
         };
         command.args(RESIDENT);
         command.args(["--syn-options", if run.pattern.timestamps { "full" } else { "mss" }]);
-        command.args(["--concurrency", &contest.window.to_string(), "--timeout", "3"]);
-        command.args(["--duration", &contest.duration.as_secs_f64().to_string(), "--quiet"]);
+        command.args(["--concurrency", &plan.window.to_string(), "--timeout", "3"]);
+        command.args(["--duration", &plan.duration.as_secs_f64().to_string(), "--quiet"]);
         command.arg("--json").arg(file(run));
         command
     }
@@ -78,7 +78,7 @@ fn payload(len: u16) -> String {
 }
 
 fn file(run: &Run<'_>) -> PathBuf {
-    temp_dir().join(format!("hf-{}-{}-client.json", run.contest.name, id()))
+    temp_dir().join(format!("hf-{}-{}-client.json", run.plan.name, id()))
 }
 
 #[cfg(test)]

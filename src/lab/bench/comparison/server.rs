@@ -9,7 +9,7 @@ use crate::{Lab, LabError, SERVER_DEVICE};
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Contestant {
+pub enum ServerKind {
     /// The kernel's stack: `handfast lab serve-kernel`. On veth the sender's core does the receiving
     /// for it.
     Kernel,
@@ -25,65 +25,65 @@ pub enum Contestant {
     XdpTx,
 }
 
-impl Contestant {
-    pub const ALL: [Contestant; 6] = [
-        Contestant::Kernel,
-        Contestant::KernelRps,
-        Contestant::Handfast,
-        Contestant::Replay,
-        Contestant::Reflector,
-        Contestant::XdpTx,
+impl ServerKind {
+    pub const ALL: [ServerKind; 6] = [
+        ServerKind::Kernel,
+        ServerKind::KernelRps,
+        ServerKind::Handfast,
+        ServerKind::Replay,
+        ServerKind::Reflector,
+        ServerKind::XdpTx,
     ];
 
     pub const fn name(self) -> &'static str {
         match self {
-            Contestant::Kernel => "kernel",
-            Contestant::KernelRps => "kernel-rps",
-            Contestant::Handfast => "handfast",
-            Contestant::Replay => "replay",
-            Contestant::Reflector => "reflector",
-            Contestant::XdpTx => "xdp-tx",
+            ServerKind::Kernel => "kernel",
+            ServerKind::KernelRps => "kernel-rps",
+            ServerKind::Handfast => "handfast",
+            ServerKind::Replay => "replay",
+            ServerKind::Reflector => "reflector",
+            ServerKind::XdpTx => "xdp-tx",
         }
     }
 
     pub fn is_ceiling(self) -> bool {
-        !self.is_kernel() && self != Contestant::Handfast
+        !self.is_kernel() && self != ServerKind::Handfast
     }
 
     pub fn is_kernel(self) -> bool {
-        matches!(self, Contestant::Kernel | Contestant::KernelRps)
+        matches!(self, ServerKind::Kernel | ServerKind::KernelRps)
     }
 
     /// Answers one frame with one, whatever it says: a ceiling in round trips.
     pub fn is_one_to_one(self) -> bool {
-        matches!(self, Contestant::Reflector | Contestant::XdpTx)
+        matches!(self, ServerKind::Reflector | ServerKind::XdpTx)
     }
 
     /// The program that plays this part in that run.
     pub(super) fn command(self, run: &Run<'_>, lab: &Lab) -> Command {
-        let mut command = lab.server().command(&run.contest.program);
-        let (target, core) = (run.target().to_string(), run.contest.cores.server.to_string());
+        let mut command = lab.server().command(&run.plan.program);
+        let (target, core) = (run.target().to_string(), run.plan.cores.server.to_string());
         match self {
-            Contestant::Kernel | Contestant::KernelRps => {
+            ServerKind::Kernel | ServerKind::KernelRps => {
                 command.args(["lab", "serve-kernel", "--listen", &target, "--core", &core]);
                 command.args(pattern_arguments(&run.pattern));
                 return command;
             }
-            Contestant::Handfast => {
+            ServerKind::Handfast => {
                 let listen = format!("{target}={}", service(&run.pattern));
                 command.args(["respond", "--listen", &listen, "--cores", &core, "--poll", "busy"]);
                 command.args(["--cookies", "never", "--msl", "1", "--interval", "0"]);
                 command.args(RESIDENT);
                 command.arg("--json").arg(report_file(run));
             }
-            Contestant::Replay => {
+            ServerKind::Replay => {
                 command.args(["lab", "ceiling", "replay-server", "--own", &target, "--core", &core]);
                 command.args(pattern_arguments(&run.pattern));
             }
-            Contestant::Reflector => {
+            ServerKind::Reflector => {
                 command.args(["lab", "ceiling", "reflector", "--own", &target, "--core", &core]);
             }
-            Contestant::XdpTx => {
+            ServerKind::XdpTx => {
                 let port = PORT.to_string();
                 command.args(["lab", "ceiling", "xdp-tx", "--tcp-port", &port, "--core", &core]);
             }
@@ -92,10 +92,10 @@ impl Contestant {
         command
     }
 
-    /// Sets up the server's end for this contestant, whatever the one before needed.
+    /// Sets up the server's end for this server, whatever the one before needed.
     pub(super) fn prepare(self, run: &Run<'_>, lab: &Lab) -> Result<(), LabError> {
         let cores = match self {
-            Contestant::KernelRps => core_mask(run.contest.cores.server),
+            ServerKind::KernelRps => core_mask(run.plan.cores.server),
             _ => "0".to_string(),
         };
         let queue = format!("/sys/class/net/{SERVER_DEVICE}/queues/rx-0/rps_cpus");
@@ -104,7 +104,7 @@ impl Contestant {
 
     /// Where it writes its report, if not to standard output.
     pub(super) fn report_file(self, run: &Run<'_>) -> Option<PathBuf> {
-        (self == Contestant::Handfast).then(|| report_file(run))
+        (self == ServerKind::Handfast).then(|| report_file(run))
     }
 }
 
@@ -114,7 +114,7 @@ fn core_mask(core: usize) -> String {
 }
 
 fn report_file(run: &Run<'_>) -> PathBuf {
-    std::env::temp_dir().join(format!("hf-{}-{}.json", run.contest.name, std::process::id()))
+    std::env::temp_dir().join(format!("hf-{}-{}.json", run.plan.name, std::process::id()))
 }
 
 /// Arguments that tell a bare program or the kernel's server what to play.
@@ -138,17 +138,17 @@ fn service(pattern: &Pattern) -> &'static str {
     }
 }
 
-impl FromStr for Contestant {
+impl FromStr for ServerKind {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Contestant, String> {
-        let names = Contestant::ALL.map(Contestant::name);
-        let found = Contestant::ALL.into_iter().find(|contestant| contestant.name() == text);
-        found.ok_or_else(|| format!("`{text}` is no contestant; there are {}", names.join(", ")))
+    fn from_str(text: &str) -> Result<ServerKind, String> {
+        let names = ServerKind::ALL.map(ServerKind::name);
+        let found = ServerKind::ALL.into_iter().find(|server| server.name() == text);
+        found.ok_or_else(|| format!("`{text}` is no server; there are {}", names.join(", ")))
     }
 }
 
-impl fmt::Display for Contestant {
+impl fmt::Display for ServerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

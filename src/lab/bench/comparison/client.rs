@@ -4,10 +4,10 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::Run;
-use super::contestant::pattern_arguments;
+use super::server::pattern_arguments;
 use crate::{CLIENT_DEVICE, Lab, SERVER_MAC};
 
-/// What calls the contestants: a program that runs for the contest's duration inside the client's
+/// What calls the servers: a program that runs for the plan's duration inside the client's
 /// namespace and whose last line on standard output that is JSON, or whose whole output, is its
 /// report.
 pub trait ClientCommand {
@@ -38,13 +38,13 @@ pub struct CeilingClient;
 
 impl ClientCommand for CeilingClient {
     fn command(&self, run: &Run<'_>, lab: &Lab) -> Command {
-        let contest = run.contest;
-        let mut command = lab.client().command(&contest.program);
+        let plan = run.plan;
+        let mut command = lab.client().command(&plan.program);
         command.args(["lab", "ceiling", "replay-client", "--dev", CLIENT_DEVICE, "--peer-mac", SERVER_MAC]);
         command.args(["--peer", &run.target().to_string(), "--source", &run.sources().to_string()]);
-        command.args(["--mode", &run.mode.to_string(), "--core", &contest.cores.client.to_string()]);
-        command.args(["--window", &contest.window.to_string(), "--timeout-ms", "3000"]);
-        command.args(["--seconds", &contest.duration.as_secs_f64().to_string()]);
+        command.args(["--mode", &run.mode.to_string(), "--core", &plan.cores.client.to_string()]);
+        command.args(["--window", &plan.window.to_string(), "--timeout-ms", "3000"]);
+        command.args(["--seconds", &plan.duration.as_secs_f64().to_string()]);
         command.args(pattern_arguments(&run.pattern));
         command
     }

@@ -11,12 +11,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::{ContestError, LOOK};
+use super::{ComparisonError, LOOK};
 
 /// So long may a program take to start, or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A program of a contest. Dropping it ends it.
+/// A program of a plan. Dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Child {
     who: &'static str,
@@ -32,7 +32,7 @@ struct Line {
 }
 
 impl Child {
-    pub fn start(who: &'static str, mut command: Command) -> Result<Child, ContestError> {
+    pub fn start(who: &'static str, mut command: Command) -> Result<Child, ComparisonError> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -40,7 +40,7 @@ impl Child {
             // Ctrl-C on the terminal is for us: we end it in our own order.
             .process_group(0)
             .spawn()
-            .map_err(|source| ContestError::Start { who, source })?;
+            .map_err(|source| ComparisonError::Start { who, source })?;
         let (sender, lines) = mpsc::channel();
         forward(child.stdout.take(), false, sender.clone());
         forward(child.stderr.take(), true, sender);
@@ -48,11 +48,11 @@ impl Child {
     }
 
     /// Waits for the line that begins with `ready`.
-    pub fn wait_ready(&mut self, stop: &AtomicBool) -> Result<(), ContestError> {
+    pub fn wait_ready(&mut self, stop: &AtomicBool) -> Result<(), ComparisonError> {
         let late = |child: &Child| child.late("was not ready", PATIENCE);
         match self.read(Instant::now() + PATIENCE, Some(stop), |line| line.text.starts_with("ready"))? {
             Reading::Found => Ok(()),
-            Reading::End => Err(ContestError::Early { who: self.who, text: self.text() }),
+            Reading::End => Err(ComparisonError::Early { who: self.who, text: self.text() }),
             Reading::Late => Err(late(self)),
         }
     }
@@ -64,7 +64,7 @@ impl Child {
         duration: Duration,
         file: Option<&Path>,
         stop: &AtomicBool,
-    ) -> Result<Value, ContestError> {
+    ) -> Result<Value, ComparisonError> {
         let patience = duration + PATIENCE;
         match self.read(Instant::now() + patience, Some(stop), |_| false)? {
             Reading::Late => Err(self.late("did not end", patience)),
@@ -73,7 +73,7 @@ impl Child {
     }
 
     /// Asks it to end, and returns its report: as [`Child::finish`].
-    pub fn stop(mut self, file: Option<&Path>) -> Result<Value, ContestError> {
+    pub fn stop(mut self, file: Option<&Path>) -> Result<Value, ComparisonError> {
         if let Ok(id) = i32::try_from(self.child.id()) {
             // Ended already: the report tells.
             let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
@@ -90,10 +90,10 @@ impl Child {
         until: Instant,
         stop: Option<&AtomicBool>,
         wanted: impl Fn(&Line) -> bool,
-    ) -> Result<Reading, ContestError> {
+    ) -> Result<Reading, ComparisonError> {
         loop {
             if stop.is_some_and(|stop| stop.load(Relaxed)) {
-                return Err(ContestError::Interrupted);
+                return Err(ComparisonError::Interrupted);
             }
             let left = until.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left.min(LOOK)) {
@@ -112,8 +112,8 @@ impl Child {
     }
 
     /// Once its output has ended.
-    fn report(&mut self, file: Option<&Path>) -> Result<Value, ContestError> {
-        let status = self.child.wait().map_err(|source| ContestError::Start { who: self.who, source })?;
+    fn report(&mut self, file: Option<&Path>) -> Result<Value, ComparisonError> {
+        let status = self.child.wait().map_err(|source| ComparisonError::Start { who: self.who, source })?;
         let written = file.and_then(|file| {
             let text = std::fs::read_to_string(file).ok();
             // Nobody else reads it.
@@ -121,7 +121,7 @@ impl Child {
             text
         });
         if !ExitStatus::success(&status) {
-            return Err(ContestError::Failed {
+            return Err(ComparisonError::Failed {
                 who: self.who,
                 status: status.to_string(),
                 text: self.text(),
@@ -132,11 +132,11 @@ impl Child {
             Some(text) => serde_json::from_str(&text).ok(),
             None => last_json(&printed.collect::<Vec<_>>()),
         };
-        report.ok_or_else(|| ContestError::Report { who: self.who, text: self.text() })
+        report.ok_or_else(|| ComparisonError::Report { who: self.who, text: self.text() })
     }
 
-    fn late(&self, what: &'static str, patience: Duration) -> ContestError {
-        ContestError::Late { who: self.who, what, seconds: patience.as_secs(), text: self.text() }
+    fn late(&self, what: &'static str, patience: Duration) -> ComparisonError {
+        ComparisonError::Late { who: self.who, what, seconds: patience.as_secs(), text: self.text() }
     }
 
     fn text(&self) -> String {
@@ -211,13 +211,13 @@ mod tests {
             shell("echo no luck >&2; exit 3").finish(Duration::ZERO, None, &stop).expect_err("failed");
         assert!(error.to_string().contains("no luck") && error.to_string().contains('3'), "{error}");
         let error = shell("echo hello").wait_ready(&stop).expect_err("never ready");
-        assert!(matches!(error, ContestError::Early { .. }), "{error}");
+        assert!(matches!(error, ComparisonError::Early { .. }), "{error}");
         let mut ready =
             shell("trap 'echo {\\\"a\\\": 1}; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
         ready.wait_ready(&stop).expect("ready");
         assert_eq!(ready.stop(None).expect("a report")["a"], 1);
         stop.store(true, Relaxed);
         let error = shell("sleep 60").finish(Duration::ZERO, None, &stop).expect_err("interrupted");
-        assert!(matches!(error, ContestError::Interrupted), "{error}");
+        assert!(matches!(error, ComparisonError::Interrupted), "{error}");
     }
 }

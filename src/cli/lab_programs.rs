@@ -1,0 +1,116 @@
+//! The parts of a comparison, each a program of its own: `handfast lab serve-kernel` and
+//! `handfast lab ceiling …`. Servers say `ready` once they answer; each prints one line of JSON when
+//! it ends.
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::lab_program_args::{
+    Ceiling, CeilingArgs, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs, XdpTxArgs,
+};
+use super::{Failure, out, signals};
+use handfast_lab::bench::baseline::{
+    BaselineError, Reflector, ReflectorOptions, ReplayClient, ReplayClientOptions, ReplayServer,
+    ReplayServerOptions,
+};
+use handfast_lab::bench::kernel::{KernelOptions, KernelServer};
+use handfast_lab::bench::workload::Workload;
+use handfast_lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
+
+pub(super) fn serve_kernel(arguments: &ServeKernelArgs) -> Result<ExitCode, Failure> {
+    let ServeKernelArgs { listen, core, seconds, pattern } = arguments;
+    let stop = signals::stop()?;
+    let options =
+        KernelOptions { listen: *listen, pattern: pattern.pattern(), core: *core, duration: *seconds };
+    let server = KernelServer::open(options)?;
+    println!("ready: {listen}");
+    finish(server.run(&stop))
+}
+
+pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
+    let stop = signals::stop()?;
+    match &arguments.program {
+        Ceiling::ReplayServer(arguments) => replay_server(arguments, &stop),
+        Ceiling::ReplayClient(arguments) => replay_client(arguments, &stop),
+        Ceiling::Reflector(ReflectorArgs { port, own, swap_ip, drop }) => {
+            let options = ReflectorOptions {
+                port: port.options(),
+                own: own.clone(),
+                swap_ip: *swap_ip,
+                drop: *drop,
+                duration: port.seconds,
+            };
+            let reflector = Reflector::open(options)?;
+            println!("ready: {}", port.dev);
+            finish(reflector.run(&stop))
+        }
+        Ceiling::XdpTx(XdpTxArgs { port, tcp_port, reflect_syns }) => {
+            let options = XdpTxOptions {
+                port: port.options(),
+                tcp_port: *tcp_port,
+                reflect_syns: *reflect_syns,
+                duration: port.seconds,
+            };
+            let answering = XdpTx::open(options)?;
+            println!("ready: {}", port.dev);
+            finish(answering.run(&stop))
+        }
+    }
+}
+
+fn replay_server(arguments: &ReplayServerArgs, stop: &AtomicBool) -> Result<ExitCode, Failure> {
+    let ReplayServerArgs { port, own, pattern } = arguments;
+    let options = ReplayServerOptions {
+        port: port.options(),
+        own: own.clone(),
+        pattern: pattern.pattern(),
+        duration: port.seconds,
+    };
+    let server = ReplayServer::open(options)?;
+    println!("ready: {own}");
+    finish(server.run(stop))
+}
+
+fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<ExitCode, Failure> {
+    let ReplayClientArgs { port, peer, peer_mac, source, window, rate, timeout_ms, count, pattern } =
+        arguments;
+    // The default is of the one family that needs no brackets.
+    let source = match (peer.ip(), source) {
+        (IpAddr::V6(_), IpNet::V4(_)) => handfast_lab::SOURCES_V6.parse().unwrap_or(*source),
+        _ => *source,
+    };
+    let usual_timeout = if pattern.workload == Workload::Syn { 20 } else { 1_000 };
+    let options = ReplayClientOptions {
+        port: port.options(),
+        peer: *peer,
+        peer_mac: *peer_mac,
+        source,
+        pattern: pattern.pattern(),
+        window: *window,
+        rate: *rate,
+        timeout: Duration::from_millis(timeout_ms.unwrap_or(usual_timeout).into()),
+        count: *count,
+        duration: port.seconds,
+    };
+    if count.is_none() && port.seconds.is_none() {
+        return Err(Failure::new("it would never end").fix("give --count or --seconds"));
+    }
+    finish(ReplayClient::open(options)?.run(stop))
+}
+
+fn finish(report: Result<impl Serialize, BaselineError>) -> Result<ExitCode, Failure> {
+    let line = serde_json::to_string(&report?).map_err(|error| Failure::new(error.to_string()))?;
+    out::say(out::Kind::Json, format_args!("{line}\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+impl From<BaselineError> for Failure {
+    fn from(error: BaselineError) -> Failure {
+        Failure::new(error.to_string())
+    }
+}
