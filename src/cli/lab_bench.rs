@@ -214,7 +214,7 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
         file.write(comparison.html().as_bytes())?;
     }
     if let Some(file) = raw_file {
-        file.write(&json(&finished.rows)?)?;
+        file.write(&json(&finished.results)?)?;
     }
     Ok(match (finished.interrupted, finished.failed.is_empty()) {
         (true, _) => ExitCode::from(signals::INTERRUPTED),

@@ -6,8 +6,8 @@ use std::fs;
 use serde_json::Value;
 
 use handfast_lab::bench::comparison::{
-    ComparisonPlan, Disturbance, FailedRun, FinishedRuns, KERNEL_TIME_WAIT_S, MSL_S, RunResult, SOURCE_TURNS,
-    ServerKind,
+    ComparisonPlan, Disturbance, FailedRun, FinishedRuns, KERNEL_TIME_WAIT_S, MSL_S, RunResult,
+    SOURCE_ROTATION, ServerKind,
 };
 use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_report::bench::comparison::{Comparison, Run, Setting};
@@ -35,7 +35,7 @@ pub(super) fn comparison(
     let references: Vec<&str> = references.iter().map(String::as_str).collect();
     let notes = notes(plan, finished);
     let setting = Setting { command, started_at, machine: machine(), notes };
-    Comparison::new(setting, &references, runs(plan, &finished.rows))
+    Comparison::new(setting, &references, runs(plan, &finished.results))
 }
 
 /// The rows, and what the ceilings in round trips come to in connections.
@@ -50,7 +50,7 @@ fn runs(plan: &ComparisonPlan, rows: &[RunResult]) -> Vec<Run> {
         others: row.disturbance.others,
         busiest: row.disturbance.busiest.clone(),
         steal: row.disturbance.steal,
-        spoilt: row.disturbance.is_spoilt(),
+        spoilt: row.disturbance.is_excessive(),
         attempts: row.attempts,
         outlier: false,
     };
@@ -101,12 +101,12 @@ fn notes(plan: &ComparisonPlan, finished: &FinishedRuns) -> Vec<String> {
              {KERNEL_TIME_WAIT_S} s. No 4-tuple meets one: each run calls from addresses that the \
              {} before it did not use.",
             2 * MSL_S,
-            SOURCE_TURNS - 1,
+            SOURCE_ROTATION - 1,
         ),
         "handfast has the memory of its tables before a run begins (--prefault).".to_owned(),
     ];
-    notes.extend(divided(plan, &finished.rows));
-    notes.extend(packets(&finished.rows));
+    notes.extend(divided(plan, &finished.results));
+    notes.extend(packets(&finished.results));
     notes.extend(finished.failed.iter().map(lost));
     if finished.interrupted {
         notes.push("It was interrupted: rounds are missing.".into());
@@ -222,7 +222,7 @@ mod tests {
             round: 0,
             reason,
         };
-        FinishedRuns { rows: rows.concat(), failed: vec![failed], interrupted: false }
+        FinishedRuns { results: rows.concat(), failed: vec![failed], interrupted: false }
     }
 
     #[test]

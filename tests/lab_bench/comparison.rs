@@ -24,14 +24,14 @@ fn every_server_gets_its_run_and_none_fails() {
     let each = &mut |news: RunEvent<'_>| seen += u32::from(matches!(news, RunEvent::Done(_)));
     let finished = plan.run(&CeilingClient, &AtomicBool::new(false), each).expect("a comparison");
     // Four servers play three workloads, two answer SYNs, in two modes.
-    assert_eq!((finished.rows.len(), seen, finished.interrupted), (28, 28, false));
-    for row in &finished.rows {
+    assert_eq!((finished.results.len(), seen, finished.interrupted), (28, 28, false));
+    for row in &finished.results {
         assert!(row.completed > 0 && row.failures == 0, "{row:?}");
         assert_eq!(row.client_report["mode"], row.mode.as_str(), "{row:?}");
         served_what_was_called(row);
     }
     let distinct: BTreeSet<_> =
-        finished.rows.iter().map(|row| (row.server, row.workload.clone(), row.mode.clone())).collect();
+        finished.results.iter().map(|row| (row.server, row.workload.clone(), row.mode.clone())).collect();
     assert_eq!(distinct.len(), 28);
     assert_gone(&plan);
 }
@@ -55,8 +55,8 @@ fn over_ipv6_as_well() {
     let patterns = vec![Pattern::new(Workload::Lifecycle)];
     let plan = ComparisonPlan { ipv6: true, servers, patterns, ..short() };
     let finished = plan.run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a comparison");
-    assert_eq!(finished.rows.len(), 4);
-    finished.rows.iter().for_each(|row| assert!(row.completed > 0 && row.failures == 0, "{row:?}"));
+    assert_eq!(finished.results.len(), 4);
+    finished.results.iter().for_each(|row| assert!(row.completed > 0 && row.failures == 0, "{row:?}"));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn an_interruption_keeps_the_rows_and_removes_the_lab() {
     };
     let finished = plan.run(&CeilingClient, &stop, first);
     let finished = finished.expect("no error");
-    assert_eq!((finished.rows.len(), finished.interrupted), (1, true));
+    assert_eq!((finished.results.len(), finished.interrupted), (1, true));
     assert_gone(&plan);
 }
 
@@ -118,7 +118,7 @@ fn what_cannot_run_is_told_and_the_others_go_on() {
     let seen = &mut |news: RunEvent<'_>| told += u32::from(matches!(news, RunEvent::Failed(_)));
     let finished = plan.run(&Broken, &AtomicBool::new(false), seen).expect("the others run");
     // The ceiling has a client of its own.
-    let ran: Vec<&str> = finished.rows.iter().map(|row| row.server).collect();
+    let ran: Vec<&str> = finished.results.iter().map(|row| row.server).collect();
     assert_eq!(ran, ["replay"; 3]);
     let lost: Vec<_> = finished.failed.iter().map(|lost| (lost.server, lost.round)).collect();
     assert_eq!((lost, told), (vec![("kernel", 0), ("kernel", 1)], 2), "not tried a third time");
@@ -128,7 +128,7 @@ fn what_cannot_run_is_told_and_the_others_go_on() {
 
     let missing = ComparisonPlan { program: "/nowhere/handfast".into(), ..plan };
     let finished = missing.run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a comparison");
-    assert!(finished.rows.is_empty() && finished.failed[0].reason.contains("kernel"), "{finished:?}");
+    assert!(finished.results.is_empty() && finished.failed[0].reason.contains("kernel"), "{finished:?}");
     assert_gone(&missing);
 }
 
@@ -150,8 +150,8 @@ fn the_real_client_completes_what_it_opens_with_every_server_that_is_a_tcp() {
         let duration = Duration::from_millis(500);
         let plan = ComparisonPlan { servers, patterns: patterns.to_vec(), duration, ..short() };
         let finished = plan.run(&BenchClient, &AtomicBool::new(false), &mut |_| {}).expect("a comparison");
-        assert_eq!((finished.rows.len(), &finished.failed[..]), (9, &[][..]));
-        for row in &finished.rows {
+        assert_eq!((finished.results.len(), &finished.failed[..]), (9, &[][..]));
+        for row in &finished.results {
             assert!(row.completed > 0 && row.failures == 0, "{row:?}");
             served_what_was_called(row);
         }

@@ -56,7 +56,22 @@ pub(super) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Hello from the other\n";
 
 impl Pattern {
-    /// How a comparison calls it: by the workload, and by the closer where that is not the usual one.
+    /// Arguments of the ceilings and the kernel's server for this pattern.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let Pattern { workload, closer, timestamps, request, response } = self;
+        let mut arguments: Vec<String> = vec!["--workload".into(), workload.to_string()];
+        arguments.extend(["--closer".into(), closer.to_string()]);
+        arguments.extend([
+            "--request".into(),
+            request.to_string(),
+            "--response".into(),
+            response.to_string(),
+        ]);
+        arguments.extend(timestamps.then(|| "--timestamps".into()));
+        arguments
+    }
+
+    /// Returns its name in a comparison: the workload, and the closer if that is not the default.
     pub fn name(&self) -> String {
         match self.closer == self.workload.usual_closer() {
             true => self.workload.to_string(),

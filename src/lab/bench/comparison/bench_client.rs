@@ -6,23 +6,23 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::client::{ClientCommand, Outcome};
-use super::{RESIDENT, Run};
+use super::plan::{RESIDENT, Run};
 use crate::bench::workload::{REQUEST, Workload};
 use crate::{CLIENT_DEVICE, Lab, SERVER_MAC};
 
-/// How long the kernel keeps a connection in TIME-WAIT, seconds. It is built in.
+/// The kernel's TIME-WAIT duration, seconds: a constant of Linux.
 pub const KERNEL_TIME_WAIT_S: u32 = 60;
-/// The maximum segment lifetime of handfast on either side, seconds.
+/// The MSL of handfast on either side, seconds.
 pub const MSL_S: u32 = 1;
-/// So many runs in a row call from different addresses.
-pub const SOURCE_TURNS: u32 = 1 << SOURCE_BITS;
+/// Number of consecutive runs with different source addresses.
+pub const SOURCE_ROTATION: u32 = 1 << SOURCE_BITS;
 const SOURCE_BITS: u8 = 6;
 
-/// `handfast bench`: a TCP, which completes a connection only if both ends opened and closed it.
+/// `handfast bench`: a TCP, which counts a connection as complete only if both ends opened and closed it.
 ///
-/// Its 4-tuples never meet a TIME-WAIT. Within a run none is used again before the kernel's
-/// TIME-WAIT is over, and there are 65 million of them. Between runs each has a part of the sources
-/// of its own, and [`SOURCE_TURNS`] runs of at least a second take longer than any TIME-WAIT.
+/// Its 4-tuples never meet a connection in TIME-WAIT. Within a run none of the 65 million is reused before the
+/// kernel's TIME-WAIT has expired. Each run has its own part of the sources, and [`SOURCE_ROTATION`] runs of
+/// at least a second take longer than any TIME-WAIT.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BenchClient;
 
@@ -65,14 +65,14 @@ impl ClientCommand for BenchClient {
     }
 }
 
-/// This run's part of the sources.
+/// Returns this run's part of the sources.
 fn part(sources: IpNet, number: u32) -> IpNet {
-    let turn = (number % SOURCE_TURNS) as usize;
+    let index = (number % SOURCE_ROTATION) as usize;
     let parts = sources.subnets(sources.prefix_len() + SOURCE_BITS).ok();
-    parts.and_then(|mut parts| parts.nth(turn)).unwrap_or(sources)
+    parts.and_then(|mut parts| parts.nth(index)).unwrap_or(sources)
 }
 
-/// What the bare client asks for, so that both requests are as long.
+/// The replay client's request, so that both are of the same length.
 fn payload(len: u16) -> String {
     REQUEST.chars().chain(std::iter::repeat('.')).take(len.into()).collect()
 }
@@ -90,20 +90,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_in_a_row_call_from_parts_that_do_not_meet() {
+    fn consecutive_runs_have_disjoint_sources() {
         for text in [crate::SOURCES_V4, crate::SOURCES_V6] {
             let sources: IpNet = text.parse().unwrap();
-            let parts: BTreeSet<IpNet> = (0..SOURCE_TURNS).map(|number| part(sources, number)).collect();
-            assert_eq!(parts.len(), SOURCE_TURNS as usize, "{text}");
+            let parts: BTreeSet<IpNet> = (0..SOURCE_ROTATION).map(|number| part(sources, number)).collect();
+            assert_eq!(parts.len(), SOURCE_ROTATION as usize, "{text}");
             assert!(parts.iter().all(|part| sources.contains(part)));
             let lengths: BTreeSet<u8> = parts.iter().map(IpNet::prefix_len).collect();
             assert_eq!(lengths, BTreeSet::from([sources.prefix_len() + SOURCE_BITS]));
-            assert_eq!(part(sources, SOURCE_TURNS + 3), part(sources, 3));
+            assert_eq!(part(sources, SOURCE_ROTATION + 3), part(sources, 3));
         }
     }
 
     #[test]
-    fn what_did_not_complete_failed() {
+    fn every_connection_that_did_not_complete_counts_as_failed() {
         let mut report = json!({
             "connections": {"completed": 90, "in_flight": 1, "failed": {"reset": 2, "timeout": 7}},
             "rate": {"mean": 45.5, "median": 1.0},
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_as_long_as_the_bare_clients() {
+    fn requests_are_as_long_as_the_replay_clients() {
         assert_eq!(payload(64).len(), 64);
         assert!(payload(64).starts_with("GET / HTTP/1.1\r\n\r\n."));
         assert_eq!(payload(3), "GET");

@@ -11,12 +11,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::{ComparisonError, LOOK};
+use super::error::ComparisonError;
 
-/// So long may a program take to start, or to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout for a program to start or to end.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Interval at which waits check for signals.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A program of a plan. Dropping it ends it.
+/// A running program of a comparison. Dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Child {
     who: &'static str,
@@ -37,7 +39,7 @@ impl Child {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C on the terminal is for us: we end it in our own order.
+            // Ctrl-C reaches this process alone, which ends its children in order.
             .process_group(0)
             .spawn()
             .map_err(|source| ComparisonError::Start { who, source })?;
@@ -49,42 +51,41 @@ impl Child {
 
     /// Waits for the line that begins with `ready`.
     pub fn wait_ready(&mut self, stop: &AtomicBool) -> Result<(), ComparisonError> {
-        let late = |child: &Child| child.late("was not ready", PATIENCE);
-        match self.read(Instant::now() + PATIENCE, Some(stop), |line| line.text.starts_with("ready"))? {
+        let late = |child: &Child| child.late("was not ready", TIMEOUT);
+        match self.read(Instant::now() + TIMEOUT, Some(stop), |line| line.text.starts_with("ready"))? {
             Reading::Found => Ok(()),
             Reading::End => Err(ComparisonError::Early { who: self.who, text: self.text() }),
             Reading::Late => Err(late(self)),
         }
     }
 
-    /// Waits for its end, which is due after `duration`, and returns its report: from that file, or
-    /// from what it printed.
+    /// Waits for its end, due after `duration`, and returns its report: from the file, or else from its output.
     pub fn finish(
         mut self,
         duration: Duration,
         file: Option<&Path>,
         stop: &AtomicBool,
     ) -> Result<Value, ComparisonError> {
-        let patience = duration + PATIENCE;
-        match self.read(Instant::now() + patience, Some(stop), |_| false)? {
-            Reading::Late => Err(self.late("did not end", patience)),
+        let timeout = duration + TIMEOUT;
+        match self.read(Instant::now() + timeout, Some(stop), |_| false)? {
+            Reading::Late => Err(self.late("did not end", timeout)),
             _ => self.report(file),
         }
     }
 
-    /// Asks it to end, and returns its report: as [`Child::finish`].
+    /// Terminates it, and returns its report as [`Child::finish`] does.
     pub fn stop(mut self, file: Option<&Path>) -> Result<Value, ComparisonError> {
         if let Ok(id) = i32::try_from(self.child.id()) {
-            // Ended already: the report tells.
+            // Fails if it has ended already: the report shows that.
             let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
         }
-        match self.read(Instant::now() + PATIENCE, None, |_| false)? {
-            Reading::Late => Err(self.late("did not end", PATIENCE)),
+        match self.read(Instant::now() + TIMEOUT, None, |_| false)? {
+            Reading::Late => Err(self.late("did not end", TIMEOUT)),
             _ => self.report(file),
         }
     }
 
-    /// Reads lines up to the one wanted.
+    /// Reads lines up to the first that `wanted` accepts.
     fn read(
         &mut self,
         until: Instant,
@@ -96,7 +97,7 @@ impl Child {
                 return Err(ComparisonError::Interrupted);
             }
             let left = until.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left.min(LOOK)) {
+            match self.lines.recv_timeout(left.min(POLL_INTERVAL)) {
                 Ok(line) => {
                     let found = wanted(&line);
                     self.printed.push(line);
@@ -111,12 +112,12 @@ impl Child {
         }
     }
 
-    /// Once its output has ended.
+    /// Returns its report, after the end of its output.
     fn report(&mut self, file: Option<&Path>) -> Result<Value, ComparisonError> {
         let status = self.child.wait().map_err(|source| ComparisonError::Start { who: self.who, source })?;
         let written = file.and_then(|file| {
             let text = std::fs::read_to_string(file).ok();
-            // Nobody else reads it.
+            // No longer needed.
             let _ = std::fs::remove_file(file);
             text
         });
@@ -135,8 +136,8 @@ impl Child {
         report.ok_or_else(|| ComparisonError::Report { who: self.who, text: self.text() })
     }
 
-    fn late(&self, what: &'static str, patience: Duration) -> ComparisonError {
-        ComparisonError::Late { who: self.who, what, seconds: patience.as_secs(), text: self.text() }
+    fn late(&self, what: &'static str, timeout: Duration) -> ComparisonError {
+        ComparisonError::Late { who: self.who, what, seconds: timeout.as_secs(), text: self.text() }
     }
 
     fn text(&self) -> String {
@@ -146,20 +147,20 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // Both fail once it has ended and was waited for.
+        // Both fail if it has already been waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// How reading came to its end.
+/// Why reading stopped.
 enum Reading {
     Found,
     End,
     Late,
 }
 
-/// The report among what was printed: one line, or, written for people, from a line `{` to the end.
+/// Finds the report in the output: one line, or pretty-printed from a line `{` to the end.
 fn last_json(lines: &[&str]) -> Option<Value> {
     let object = |text: &str| serde_json::from_str::<Value>(text).ok().filter(Value::is_object);
     let one_line = lines.iter().rev().find_map(|line| object(line));
@@ -169,7 +170,7 @@ fn last_json(lines: &[&str]) -> Option<Value> {
     })
 }
 
-/// Sends each line of the stream on, until it ends.
+/// Sends each line of the stream to the channel, until the stream ends.
 fn forward(stream: Option<impl Read + Send + 'static>, is_error: bool, lines: Sender<Line>) {
     let Some(stream) = stream else { return };
     thread::spawn(move || {
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_says_what_it_printed() {
+    fn errors_contain_the_output() {
         let shell = |script: &str| {
             let mut command = Command::new("sh");
             command.args(["-c", script]);

@@ -3,27 +3,25 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::Run;
-use super::server::pattern_arguments;
+use super::plan::Run;
 use crate::{CLIENT_DEVICE, Lab, SERVER_MAC};
 
-/// What calls the servers: a program that runs for the plan's duration inside the client's
-/// namespace and whose last line on standard output that is JSON, or whose whole output, is its
-/// report.
+/// A client program. It runs for the plan's duration inside the client's namespace. Its report is the last line
+/// of its output that is JSON, or its whole output.
 pub trait ClientCommand {
-    /// For this run: on [`CLIENT_DEVICE`], in the run's mode, pinned to the client's core.
+    /// Returns the command for this run: on [`CLIENT_DEVICE`], in the run's mode, pinned to the client's core.
     fn command(&self, run: &Run<'_>, lab: &Lab) -> Command;
 
-    /// Where it writes its report, if not to standard output.
+    /// Returns the file of its report, if it does not write that to standard output.
     fn report_file(&self, _run: &Run<'_>) -> Option<PathBuf> {
         None
     }
 
-    /// What the report comes to; `None`: it is not one.
+    /// Reads the report. `None`: not a report of this program.
     fn read(&self, report: &Value) -> Option<Outcome>;
 }
 
-/// What a client says of a run.
+/// Result of a run as the client reports it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
     /// Completed connections per second.
@@ -32,7 +30,7 @@ pub struct Outcome {
     pub failures: u64,
 }
 
-/// `handfast lab ceiling replay-client`: no TCP, but segments that a TCP takes.
+/// `handfast lab ceiling replay-client`: sends the segments of a TCP without being one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CeilingClient;
 
@@ -45,13 +43,13 @@ impl ClientCommand for CeilingClient {
         command.args(["--mode", &run.mode.to_string(), "--core", &plan.cores.client.to_string()]);
         command.args(["--window", &plan.window.to_string(), "--timeout-ms", "3000"]);
         command.args(["--seconds", &plan.duration.as_secs_f64().to_string()]);
-        command.args(pattern_arguments(&run.pattern));
+        command.args(run.pattern.arguments());
         command
     }
 
     fn read(&self, report: &Value) -> Option<Outcome> {
         let count = |name: &str| report.get(name).and_then(Value::as_u64);
-        // A reflected SYN is what the reflector is to send.
+        // A reflected SYN is the reflector's correct reply.
         let failures = count("rst")? + count("lost")? + count("no_frame")? + count("in_flight")?;
         let completed = count("completed")? + count("reflected")?;
         Some(Outcome { rate: report.get("rate")?.as_f64()?, completed, failures })

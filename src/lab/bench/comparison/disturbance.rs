@@ -1,4 +1,4 @@
-//! What disturbs a run: other programs on the machine, and a hypervisor that gives its cores to others.
+//! Disturbance of a run: processor time that other programs or the hypervisor took.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -7,42 +7,42 @@ use procfs::process::all_processes;
 use procfs::{CurrentSI, KernelStats, ticks_per_second};
 use serde::Serialize;
 
-use super::Cores;
+use super::plan::Cores;
 
-/// The kernel's flag of its own threads (PF_KTHREAD of linux/sched.h): they work for the plan.
+/// PF_KTHREAD (linux/sched.h), the flag of kernel threads: they work for the comparison.
 const KERNEL_THREAD: u32 = 0x0020_0000;
-/// Shares of the plan's cores above which a run is spoilt.
-const MOST_OTHERS: f64 = 0.05;
-const MOST_STEAL: f64 = 0.03;
+/// Maximum shares of the comparison's cores; a run above either is repeated.
+const MAX_OTHERS: f64 = 0.05;
+const MAX_STEAL: f64 = 0.03;
 
-/// Of one run; shares of the time of the plan's two cores, 0 to 1.
+/// Shares of the time of the comparison's two cores during one run, 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Disturbance {
-    /// What other programs took, as far as the machine's further cores had no room for them. `None`:
-    /// unknown.
+    /// Taken by other programs, minus the capacity of the host's further cores. `None`: unknown.
     pub others: Option<f64>,
-    /// The program that took most.
+    /// The program with the most processor time.
     pub busiest: Option<String>,
-    /// What the hypervisor took, from the core that lost most.
+    /// Taken by the hypervisor, of the core with the larger loss.
     pub steal: Option<f64>,
 }
 
 impl Disturbance {
-    pub fn is_spoilt(&self) -> bool {
-        self.others.unwrap_or(0.0) > MOST_OTHERS || self.steal.unwrap_or(0.0) > MOST_STEAL
+    /// Whether it is too much for a result to count.
+    pub fn is_excessive(&self) -> bool {
+        self.others.unwrap_or(0.0) > MAX_OTHERS || self.steal.unwrap_or(0.0) > MAX_STEAL
     }
 
-    /// To choose among runs.
+    /// Checksum of both, to compare attempts.
     pub(super) fn sum(&self) -> f64 {
         self.others.unwrap_or(0.0) + self.steal.unwrap_or(0.0)
     }
 }
 
-/// A look at the machine while nothing of ours runs.
+/// Processor time of all cores and programs, taken while no program of the comparison runs.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct CpuSnapshot {
     at: Instant,
-    /// Steal of each core, ticks.
+    /// Steal time of each core, ticks.
     steal: Option<Vec<u64>>,
     programs: Option<HashMap<i32, Program>>,
 }
@@ -50,20 +50,20 @@ pub(super) struct Look {
 #[derive(Clone, Debug)]
 struct Program {
     name: String,
-    /// With those of its children that have ended: what ends in between is not lost.
+    /// With those of its terminated children.
     ticks: u64,
 }
 
-impl Look {
-    pub fn now() -> Look {
+impl CpuSnapshot {
+    pub fn now() -> CpuSnapshot {
         let steal = KernelStats::current()
             .ok()
             .map(|stats| stats.cpu_time.iter().map(|core| core.steal.unwrap_or(0)).collect());
-        Look { at: Instant::now(), steal, programs: programs() }
+        CpuSnapshot { at: Instant::now(), steal, programs: programs() }
     }
 
-    /// From `self` to `later`.
-    pub fn until(&self, later: &Look, cores: Cores) -> Disturbance {
+    /// Returns the disturbance between `self` and `later`.
+    pub fn until(&self, later: &CpuSnapshot, cores: Cores) -> Disturbance {
         let ticks = later.at.duration_since(self.at).as_secs_f64() * ticks_per_second() as f64;
         let machine = later.steal.as_ref().map_or(2, Vec::len);
         let taken = self.programs.as_ref().zip(later.programs.as_ref()).map(|(a, b)| taken(a, b));
@@ -79,11 +79,11 @@ impl Look {
     }
 }
 
-/// Every program but this one and the kernel's.
+/// Every process except this one and kernel threads.
 fn programs() -> Option<HashMap<i32, Program>> {
     let own = std::process::id() as i32;
     let found = all_processes().ok()?.filter_map(|process| {
-        // One that has ended meanwhile is its parent's.
+        // The ticks of one that has just ended are its parent's.
         let stat = process.ok()?.stat().ok()?;
         let children = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
         let program = Program { name: stat.comm, ticks: stat.utime + stat.stime + children };
@@ -98,7 +98,7 @@ struct Taken {
     busiest: Option<String>,
 }
 
-/// What all took from one look to the next. Who has ended has left its ticks to its parent.
+/// Returns the ticks of all programs between two snapshots. Those of a terminated one are its parent's.
 fn taken(before: &HashMap<i32, Program>, after: &HashMap<i32, Program>) -> Taken {
     let sum = |programs: &HashMap<i32, Program>| programs.values().map(|program| program.ticks).sum::<u64>();
     let since = |(pid, program): (&i32, &Program)| {
@@ -109,8 +109,7 @@ fn taken(before: &HashMap<i32, Program>, after: &HashMap<i32, Program>) -> Taken
     Taken { ticks: sum(after).saturating_sub(sum(before)), busiest: busiest.map(|(_, name)| name) }
 }
 
-/// The share of the plan's two cores that so much other work takes: what fits on the machine's
-/// further cores takes nothing.
+/// Returns the share of the comparison's two cores that this load takes; it fills the host's further cores first.
 fn crowding(cores_taken: f64, machine: usize) -> f64 {
     let further = machine.saturating_sub(2) as f64;
     ((cores_taken - further) / 2.0).clamp(0.0, 1.0)
@@ -120,17 +119,17 @@ fn crowding(cores_taken: f64, machine: usize) -> f64 {
 mod tests {
     use super::*;
 
-    fn seen(programs: &[(i32, &str, u64)]) -> HashMap<i32, Program> {
+    fn snapshot(programs: &[(i32, &str, u64)]) -> HashMap<i32, Program> {
         let program =
             |(pid, name, ticks): &(i32, &str, u64)| (*pid, Program { name: (*name).into(), ticks: *ticks });
         programs.iter().map(program).collect()
     }
 
     #[test]
-    fn what_ends_in_between_counts_for_its_parent() {
-        let before = seen(&[(1, "init", 100), (20, "make", 50), (21, "cc1", 400)]);
+    fn a_terminated_program_counts_for_its_parent() {
+        let before = snapshot(&[(1, "init", 100), (20, "make", 50), (21, "cc1", 400)]);
         // cc1 ran for 30 more and ended; another one came and went; the parent has all of both.
-        let after = seen(&[(1, "init", 101), (20, "make", 50 + 430 + 60)]);
+        let after = snapshot(&[(1, "init", 101), (20, "make", 50 + 430 + 60)]);
         assert_eq!(taken(&before, &after), Taken { ticks: 91, busiest: Some("make".into()) });
         assert_eq!(taken(&before, &before), Taken { ticks: 0, busiest: None });
     }
@@ -149,15 +148,15 @@ mod tests {
     fn a_busy_program_is_seen_and_named() {
         let mut busy =
             std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("sh");
-        let before = Look::now();
+        let before = CpuSnapshot::now();
         let cores = Cores { client: 0, server: 0 };
-        let name = || before.until(&Look::now(), cores).busiest;
+        let name = || before.until(&CpuSnapshot::now(), cores).busiest;
         let until = Instant::now() + std::time::Duration::from_secs(20);
-        // The child is a program of its own here: only those of a plan are waited for before a look.
+        // The child is a program of its own here: only those of a comparison are waited for before a snapshot.
         while name().is_none() && Instant::now() < until {
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
-        let seen = before.until(&Look::now(), cores);
+        let seen = before.until(&CpuSnapshot::now(), cores);
         busy.kill().expect("it runs");
         busy.wait().expect("a child");
         assert!(seen.busiest.is_some() && seen.others.is_some() && seen.steal.is_some(), "{seen:?}");

@@ -2,7 +2,7 @@ use std::io;
 
 use crate::LabError;
 
-/// Why a plan could not go on.
+/// Why a comparison cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ComparisonError {
     #[error(transparent)]
@@ -15,7 +15,7 @@ pub enum ComparisonError {
     Late { who: &'static str, what: &'static str, seconds: u64, text: String },
     #[error("the {who} ended with {status}:\n{text}")]
     Failed { who: &'static str, status: String, text: String },
-    #[error("the {who} printed no report that can be read:\n{text}")]
+    #[error("the {who} printed no valid report:\n{text}")]
     Report { who: &'static str, text: String },
     #[error("interrupted")]
     Interrupted,

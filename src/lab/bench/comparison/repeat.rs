@@ -1,24 +1,25 @@
-use super::{ComparisonError, RunResult};
+use super::error::ComparisonError;
+use super::results::RunResult;
 
-/// So often at most is one run made again.
-const REPEATS: u32 = 2;
+/// Maximum repetitions of one run.
+const MAX_REPEATS: u32 = 2;
 
-/// A run that was not disturbed, or the one that was least. `spare`: how often any run may still be made
-/// again; `spoilt` is told each time.
+/// Runs until an attempt is not disturbed, and returns the least disturbed one. `repeats_left`: repetitions that
+/// are left for all runs; `on_disturbed` is called before each.
 pub(super) fn least_disturbed(
-    spare: &mut u32,
+    repeats_left: &mut u32,
     mut attempt: impl FnMut() -> Result<RunResult, ComparisonError>,
-    mut spoilt: impl FnMut(&RunResult),
+    mut on_disturbed: impl FnMut(&RunResult),
 ) -> Result<RunResult, ComparisonError> {
     let mut best = attempt()?;
-    while best.disturbance.is_spoilt() && best.attempts <= REPEATS && *spare > 0 {
-        *spare -= 1;
-        spoilt(&best);
+    while best.disturbance.is_excessive() && best.attempts <= MAX_REPEATS && *repeats_left > 0 {
+        *repeats_left -= 1;
+        on_disturbed(&best);
         let attempts = best.attempts + 1;
         match attempt() {
             Ok(row) if row.disturbance.sum() < best.disturbance.sum() => best = row,
             Err(ComparisonError::Interrupted) => return Err(ComparisonError::Interrupted),
-            // What there is, is better than nothing.
+            // A disturbed result is better than none.
             Ok(_) | Err(_) => {}
         }
         best.attempts = attempts;
@@ -51,29 +52,29 @@ mod tests {
         }
     }
 
-    /// What comes of these runs, in this order: the share that others took, the attempts, and how often
-    /// it was told.
-    fn run(spare: &mut u32, others: &[f64]) -> (f64, u32, u32) {
+    /// Runs these attempts in order. Returns the kept one's share of other programs, the attempts and the number
+    /// of calls of `on_disturbed`.
+    fn run(repeats_left: &mut u32, others: &[f64]) -> (f64, u32, u32) {
         let (mut runs, mut told) = (others.iter(), 0);
         let attempt = || Ok(row(*runs.next().expect("not that many")));
-        let row = least_disturbed(spare, attempt, |_| told += 1).expect("a run");
+        let row = least_disturbed(repeats_left, attempt, |_| told += 1).expect("a run");
         (row.disturbance.others.expect("known"), row.attempts, told)
     }
 
     #[test]
-    fn a_disturbed_run_is_made_again_and_the_least_disturbed_kept() {
-        let mut spare = 10;
-        assert_eq!(run(&mut spare, &[0.01]), (0.01, 1, 0));
-        assert_eq!(run(&mut spare, &[0.4, 0.02]), (0.02, 2, 1));
-        assert_eq!(run(&mut spare, &[0.4, 0.3, 0.5]), (0.3, 3, 2), "not for ever");
-        assert_eq!(spare, 7);
+    fn a_disturbed_run_is_repeated_and_the_least_disturbed_kept() {
+        let mut repeats_left = 10;
+        assert_eq!(run(&mut repeats_left, &[0.01]), (0.01, 1, 0));
+        assert_eq!(run(&mut repeats_left, &[0.4, 0.02]), (0.02, 2, 1));
+        assert_eq!(run(&mut repeats_left, &[0.4, 0.3, 0.5]), (0.3, 3, 2), "not for ever");
+        assert_eq!(repeats_left, 7);
     }
 
     #[test]
     fn repetitions_are_bounded_over_all_runs() {
-        let mut spare = 1;
-        assert_eq!(run(&mut spare, &[0.4, 0.5]), (0.4, 2, 1));
-        assert_eq!(run(&mut spare, &[0.4]), (0.4, 1, 0));
+        let mut repeats_left = 1;
+        assert_eq!(run(&mut repeats_left, &[0.4, 0.5]), (0.4, 2, 1));
+        assert_eq!(run(&mut repeats_left, &[0.4]), (0.4, 1, 0));
     }
 
     #[test]
