@@ -198,7 +198,7 @@ fn contradictions_fail_with_a_fix() {
         (
             1,
             &["respond", "--dev", "lo", "--listen", LISTEN],
-            &["lo is the loopback", "`handfast lab up` makes a pair"],
+            &["lo is the loopback", "fix: name another interface", "handfast lab up"],
         ),
         (
             1,

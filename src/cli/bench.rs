@@ -37,10 +37,10 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     // Before anything else: they must be writable, and later nothing can be opened any more.
     let mut files = Files::check(arguments)?;
     let (mut captured, capture) = arguments.capture.create()?.unzip();
-    let network = Network::read().map_err(Failure::of)?;
-    let device = Device::of(&network, &place.device).map_err(Failure::of)?;
+    let network = Network::read().map_err(Failure::of_device)?;
+    let device = Device::of(&network, &place.device).map_err(Failure::of_device)?;
     if !device.up {
-        return Err(Failure::of(XdpError::InterfaceDown { ifname: device.name }));
+        return Err(Failure::of_device(XdpError::InterfaceDown { ifname: device.name }));
     }
     let plan = arguments.plan(&place.target, sources(arguments, &place, &device, &network)?);
     // What cannot run at all says so before anything is touched.
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let metrics = arguments.metrics.bind()?;
     let socket = arguments.control.open()?;
     let options = Options { capture, ..options(arguments, &control, (&device.name, gateway)) };
-    let failed = |error| Failure::to_start(error, std::slice::from_ref(&device.name), &[]);
+    let failed = |error| Failure::to_start(error, &[]);
     let stack = Stack::open(options).map_err(failed)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;

@@ -154,6 +154,7 @@ fn measured(arguments: &DoctorArgs) -> Result<Measured, Failure> {
     })
     .map_err(|error| match error {
         MeasureError::Lab(error) => error.into(),
+        MeasureError::Device { end, source } => Failure::of_device(source).of_what(&end),
         other => Failure::of(other),
     })
 }

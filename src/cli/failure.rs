@@ -3,10 +3,10 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{Listen, at_work, limits};
+use super::{Listen, limits, stack_fix};
 use handfast_lab::LabError;
 use handfast_stack::engine::stack::StartError;
-use handfast_stack::xdp::{AttachError, ProgramError, XdpError};
+use handfast_stack::xdp::XdpError;
 use handfast_text::printable;
 
 /// What an operator reads when a command fails.
@@ -28,30 +28,14 @@ impl Failure {
         Failure::new(error.to_string())
     }
 
-    /// A stack that could not start on these interfaces.
-    /// `listeners`: what it was to answer, if anything.
-    pub(super) fn to_start(error: StartError, devices: &[String], listeners: &[Listen]) -> Failure {
-        let failure = Failure::of(&error);
-        let named = devices.iter().find(|device| failure.message.contains(device.as_str()));
-        match (error, named.or(devices.first())) {
-            (StartError::Program(ProgramError::Attach(AttachError::Busy { holder, .. })), _)
-                if holder.is_handfast() =>
-            {
-                failure.fix(at_work::fix(holder.process.as_ref(), listeners))
-            }
-            // It says what else to take.
-            (StartError::Xdp(XdpError::Loopback { .. }), _) => failure,
-            (StartError::Xdp(_) | StartError::Program(_), Some(device)) => {
-                let fix = format!("`handfast doctor --dev {device}` tells more");
-                failure.fix(fix)
-            }
-            (StartError::Schedule { .. }, _) => failure.fix(
-                "start as root, or with CAP_SYS_NICE; in a systemd unit: LimitRTPRIO=99, LimitNICE=-20 and \
-                 RestrictRealtime=no; in a container: a cgroup that may run real-time threads",
-            ),
-            (StartError::BusyRealtime, _) => failure.fix("leave out --poll busy, or the fifo of --priority"),
-            _ => failure,
-        }
+    /// A stack that could not start. `listeners`: what it was to answer, if anything.
+    pub(super) fn to_start(error: StartError, listeners: &[Listen]) -> Failure {
+        Failure::of(&error).maybe_fix(stack_fix::start(&error, listeners))
+    }
+
+    /// An interface or a queue that cannot be used.
+    pub(super) fn of_device(error: XdpError) -> Failure {
+        Failure::of(&error).maybe_fix(stack_fix::xdp(&error))
     }
 
     /// A file that results were to go to.
@@ -85,6 +69,10 @@ impl Failure {
     /// With the command or the change that cures it.
     pub fn fix(self, fix: impl Into<String>) -> Failure {
         Failure { fix: Some(fix.into()), ..self }
+    }
+
+    fn maybe_fix(self, fix: Option<String>) -> Failure {
+        Failure { fix, ..self }
     }
 }
 

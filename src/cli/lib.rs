@@ -62,6 +62,7 @@ mod result_file;
 mod root_files;
 mod run_as;
 mod signals;
+mod stack_fix;
 mod stage;
 mod standard_output;
 mod take_over;

@@ -74,7 +74,7 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         files.remove_at_end(path);
     }
     let (mut captured, capture) = arguments.capture.create()?.unzip();
-    let failed = |error| Failure::to_start(error, &arguments.devices, &arguments.listeners);
+    let failed = |error| Failure::to_start(error, &arguments.listeners);
     let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(failed)?;
     let active = responder.active.clone();
     let subject = Subject::responder(&active);

@@ -99,7 +99,7 @@ fn a_second_responder_is_refused_and_the_first_goes_on() {
     let (pid, program) = (first.pid(), crate::responder::PROGRAM);
     let said = [
         "cannot attach to hf-s in generic mode (Device or resource busy (os error 16))".to_owned(),
-        format!("A handfast is at work there, process {pid}, and an interface has one program\nfix: "),
+        format!("A handfast is running there, process {pid}, and an interface has one program\nfix: "),
         format!("fix: one program with the listeners of both: kill {pid}; {program} respond --dev hf-s "),
         format!(" --listen {listener} "),
         format!("its control socket is /run/handfast/{pid}.sock (handfast top --socket"),
@@ -139,7 +139,7 @@ fn a_program_that_is_there_already_stays_and_is_named() {
     let before = shown(&lab);
     assert!(before.contains("prog/xdp"), "{before}");
     let arguments = ["--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http")];
-    refused(&lab, &arguments, 1, &["cannot attach to hf-s", "To remove it"]);
+    refused(&lab, &arguments, 1, &["cannot attach to hf-s", "fix: remove that program: "]);
     assert_eq!(shown(&lab), before);
     drop(program);
 }
