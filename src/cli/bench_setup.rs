@@ -211,29 +211,20 @@ pub(super) fn options(
 ) -> Options {
     let defaults = Options::default();
     let generators = control.clone();
-    Options {
+    let options = Options {
         devices: vec![device.to_owned()],
         owned: control.plan().sources.iter().map(Source::owned).collect(),
         caller: Some(Box::new(move |core, cores| Box::new(generators.generator(core, cores)))),
         gateway: Some(gateway),
-        cores: arguments.cores.clone().map_or(defaults.cores, |cores| cores.0),
-        mode: arguments.mode,
-        copy: arguments.umem.copy(),
-        frame_size: arguments.umem.frame_size(),
-        polling: arguments.poll,
-        priority: arguments.priority,
         config: Config {
             msl_ms: arguments.msl.as_millis() as u32,
             syn_retries: arguments.syn_retries,
             syn_offer: arguments.syn_options.offer(),
             ..defaults.config
         },
-        // Of the room there is, TIME-WAIT may take what is left.
-        bounds: CoreConfig { time_wait_budget: arguments.max_connections, ..defaults.bounds },
-        max_connections: arguments.max_connections,
-        prefault: arguments.prefault,
-        ring: arguments.ring,
-        accept_partial_checksum: arguments.accept_partial_checksums,
+        // TIME-WAIT may take all the room that is left.
+        bounds: CoreConfig { time_wait_budget: arguments.table.max_connections, ..defaults.bounds },
         ..Options::default()
-    }
+    };
+    arguments.table.apply(arguments.path.apply(options))
 }

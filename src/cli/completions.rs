@@ -10,13 +10,13 @@ use super::{Failure, out};
 use handfast_lab::trace::{SCENARIOS, Scenario};
 
 const NAME: &str = "handfast";
-/// The variable with which a shell asks; its value names the shell.
+/// The variable by which a shell requests completions; its value names the shell.
 const ASKS: &str = "HANDFAST_COMPLETE";
 
-/// Print what a shell needs to complete commands, options, interfaces and scenarios.
+/// Print a shell script that completes commands, options, interfaces and scenarios.
 ///
-/// The script asks handfast, which must be in PATH, each time. The Debian package has them in place
-/// already.
+/// The script runs handfast for each completion, so handfast must be in PATH. The Debian package
+/// installs these scripts.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_long_help = EXAMPLES)]
 pub struct CompletionsArgs {
@@ -26,13 +26,13 @@ pub struct CompletionsArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  For this user, from the next shell on:
+  Install for the current user; takes effect in the next shell:
 
     handfast completions bash >~/.local/share/bash-completion/completions/handfast
     handfast completions zsh >~/.zfunc/_handfast    # with fpath+=~/.zfunc before compinit
     handfast completions fish >~/.config/fish/completions/handfast.fish";
 
-/// Those whose scripts are tested.
+/// The shells whose scripts are tested.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Shell {
     Bash,
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &CompletionsArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The shell's part: it asks this program for what may follow.
+/// The script for the shell. It runs this program for the candidates.
 fn script(shell: Shell) -> Result<Vec<u8>, Failure> {
     let completer: &dyn EnvCompleter = match shell {
         Shell::Bash => &env::Bash,
@@ -55,7 +55,7 @@ fn script(shell: Shell) -> Result<Vec<u8>, Failure> {
     let mut script = Vec::new();
     completer.write_registration(ASKS, NAME, NAME, NAME, &mut script).map_err(Failure::of)?;
     if matches!(shell, Shell::Zsh) {
-        // As _handfast in fpath it is loaded by the first completion, and is to answer that one, too.
+        // As _handfast in fpath it is loaded by the first completion, and must answer that one as well.
         script.extend_from_slice(
             format!("[ \"$funcstack[1]\" = _{NAME} ] && _clap_dynamic_completer_{NAME} \"$@\"\n").as_bytes(),
         );
@@ -63,12 +63,12 @@ fn script(shell: Shell) -> Result<Vec<u8>, Failure> {
     Ok(script)
 }
 
-/// Answers a shell that asks what may follow, and ends the process then.
+/// Answers a shell that requests completions, and then ends the process.
 pub(super) fn answer() {
     CompleteEnv::with_factory(command).var(ASKS).bin(NAME).complete();
 }
 
-/// The commands and options, with the values that are this machine's.
+/// The commands and options, with the values of this host.
 fn command() -> clap::Command {
     with_values(Arguments::command())
 }

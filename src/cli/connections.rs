@@ -11,39 +11,39 @@ use handfast_text::columns::Align::{Left, Right};
 use handfast_text::columns::Growing;
 use handfast_text::{grouped, printable, printable_json};
 
-/// List the connections of a running program, as `ss -tan` does the kernel's.
+/// List the connections of a running program, like `ss -tan` for the kernel.
 ///
-/// Asks a running `handfast respond` or `handfast bench` over its control socket, as root or as the
-/// user who started it. The program's cores go on meanwhile: keys are read off its table without a
-/// lock, and each core tells of its own connections, a few at a time. What comes or goes during the
-/// listing is listed or not. The order is the table's: none.
+/// Queries a running `handfast respond` or `handfast bench` over its control socket, as root or as the
+/// user who started it. The program keeps running: the listing reads its connection table without
+/// locks, and each core reports its own connections, a few at a time. Connections that open or close
+/// during the listing may or may not appear. The order is not defined.
 ///
-/// TIMER is what a connection waits for, how long still, and how often it has sent again. SERVICE is
-/// the listener that took it; `(opened here)` where this side opened it.
+/// TIMER is the running timer of a connection, the time left, and the number of retransmissions.
+/// SERVICE is the listener that accepted the connection, or `(opened here)`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ConnectionsArgs {
-    /// Only those in this state, as in time-wait; give it again for more states
+    /// List only connections in this state, as in time-wait; repeat for more states
     #[arg(long = "state", value_name = "STATE")]
     states: Vec<StateName>,
 
-    /// Only those with this end here: ADDR[/PREFIX][:PORT] or :PORT
+    /// List only connections with this local address: ADDR[/PREFIX][:PORT] or :PORT
     #[arg(long, value_name = "PLACE")]
     local: Option<Place>,
 
-    /// Only those with this end there
+    /// List only connections with this peer address, in the same form
     #[arg(long, value_name = "PLACE")]
     peer: Option<Place>,
 
-    /// List so many at most
+    /// List at most this many
     #[arg(long, value_name = "N", conflicts_with = "count")]
     limit: Option<u64>,
 
-    /// Only how many there are, by state
+    /// Print only the number of connections in each state
     #[arg(long)]
     count: bool,
 
-    /// As JSON: a line for each connection, or one object with --count
+    /// Print JSON: one line per connection, or one object with --count
     #[arg(long)]
     json: bool,
 
@@ -53,15 +53,15 @@ pub struct ConnectionsArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  How many, and in which states?
+  How many connections are in each state?
 
     handfast connections --count
 
-  Which handshakes are not done, from one network?
+  Which handshakes from one network are incomplete?
 
     handfast connections --state syn-received --peer 10.0.1.0/24
 
-  A script's view of what is open to port 80:
+  Established connections to port 80, for a script:
 
     handfast connections --state established --local :80 --json";
 
@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &ConnectionsArgs) -> Result<ExitCode, Failure> {
         false => list(&mut client, filter, arguments.json, out)?,
     };
     match written {
-        // `| head` has what it wanted.
+        // The reader has closed, as `| head` does.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(format!("cannot write: {error}")))
         }
@@ -97,7 +97,7 @@ fn count(
     match client.answer().map_err(|error| unanswered(&error))? {
         Reply::States(states) if json => Ok(write_json(&mut out, &states)),
         Reply::States(states) => Ok(table(&states, &mut out)),
-        _ => Err(out_of_order()),
+        _ => Err(unexpected_answer()),
     }
 }
 
@@ -127,11 +127,11 @@ fn list(
                     return Ok(listing.head(&mut out).and_then(|()| out.flush()));
                 }
                 if end.limited {
-                    eprintln!("{} listed, and there are more: --limit", grouped(end.listed));
+                    eprintln!("{} listed; there are more (--limit)", grouped(end.listed));
                 }
                 return Ok(out.flush());
             }
-            _ => return Err(out_of_order()),
+            _ => return Err(unexpected_answer()),
         };
         if written.is_err() {
             return Ok(written);
@@ -139,7 +139,7 @@ fn list(
     }
 }
 
-/// There may be millions of lines, so none waits for another.
+/// Columns grow with their contents: with millions of lines, none can wait for the widest.
 struct Listing {
     columns: Growing<6>,
     begun: bool,
@@ -181,9 +181,8 @@ fn write_json(out: &mut impl Write, value: &impl serde::Serialize) -> io::Result
     writeln!(out, "{}", printable_json(&serde_json::to_string(value)?))
 }
 
-fn out_of_order() -> Failure {
-    Failure::new("the program answered something else than it was asked")
-        .fix("use its own version of handfast")
+fn unexpected_answer() -> Failure {
+    Failure::new("unexpected answer from the program").fix("use the same version of handfast as the program")
 }
 
 #[cfg(test)]
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_stand_in_columns_below_their_names() {
+    fn lines_are_aligned_below_their_headings() {
         let mut text = Vec::new();
         let mut listing = Listing::new();
         listing.line(&connection(), &mut text).unwrap();

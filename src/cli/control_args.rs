@@ -7,25 +7,25 @@ use super::Failure;
 use handfast_control::{AskError, Client, Serving, Socket, SocketError, Subject, find};
 use handfast_stack::engine::stack::Running;
 
-/// Where a program can be asked, of `respond` and `bench`.
+/// The control socket of `respond` and `bench`.
 #[derive(Clone, Debug, Args)]
 pub struct ControlArgs {
-    /// Where `handfast top` and `handfast connections` ask this program; `none`: nowhere
+    /// Unix socket for `handfast top` and `handfast connections`; `none` = no socket
     ///
-    /// A Unix socket. Root and the user who starts the program are answered, nobody else.
+    /// It accepts root and the user who starts the program only.
     /// [default: /run/handfast/PID.sock, or handfast/PID.sock in $XDG_RUNTIME_DIR for other users than root]
     #[arg(long = "control", value_name = "PATH|none", help_heading = "Report")]
     control: Option<PathBuf>,
 }
 
-/// A socket, or why there is none.
+/// A socket, or the reason why there is none.
 pub(super) enum ControlSocket {
     Open(Socket),
     None(Option<String>),
 }
 
 impl ControlArgs {
-    /// Makes it: before privileges are given up. One that was not asked for may fail.
+    /// Creates the socket. To be called before privileges are dropped. Only an explicit path is an error if it fails.
     pub(super) fn open(&self) -> Result<ControlSocket, Failure> {
         let asked = self.control.as_deref();
         if asked.is_some_and(|path| path.as_os_str() == "none") {
@@ -35,7 +35,7 @@ impl ControlArgs {
             Ok(socket) => Ok(ControlSocket::Open(socket)),
             Err(error) if asked.is_some() => Err(failure(&error)),
             Err(error) => Ok(ControlSocket::None(Some(format!(
-                "handfast connections and top cannot ask this program: {error}; {}",
+                "handfast connections and handfast top cannot reach this program: {error}; {}",
                 error.fix()
             )))),
         }
@@ -43,7 +43,7 @@ impl ControlArgs {
 }
 
 impl ControlSocket {
-    /// What the operator should know.
+    /// A note for the operator.
     pub(super) fn note(&self) -> Option<&str> {
         match self {
             ControlSocket::None(Some(note)) => Some(note),
@@ -51,7 +51,7 @@ impl ControlSocket {
         }
     }
 
-    /// Its file.
+    /// The path of the socket.
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
             ControlSocket::Open(socket) => Some(socket.path()),
@@ -59,7 +59,7 @@ impl ControlSocket {
         }
     }
 
-    /// Answers, for as long as the value lives.
+    /// Answers as long as the value lives.
     pub(super) fn serve<'scope>(
         self,
         scope: &'scope Scope<'scope, '_>,
@@ -68,7 +68,7 @@ impl ControlSocket {
     ) -> Result<Option<Serving>, Failure> {
         match self {
             ControlSocket::Open(socket) => socket.serve(scope, subject, running).map(Some).map_err(|error| {
-                Failure::new(format!("cannot answer at the control socket: {error}")).fix("--control none")
+                Failure::new(format!("cannot serve the control socket: {error}")).fix("--control none")
             }),
             ControlSocket::None(_) => Ok(None),
         }
@@ -79,20 +79,20 @@ fn failure(error: &SocketError) -> Failure {
     Failure::new(error.to_string()).fix(error.fix())
 }
 
-/// Which running program to ask.
+/// The running program to query.
 #[derive(Clone, Debug, Args)]
 pub struct WhomArgs {
-    /// The program with this process number [default: the only one that is running]
+    /// Process ID of the program [default: the only one that is running]
     #[arg(long, value_name = "N")]
     pid: Option<u32>,
 
-    /// The program that was started with --control PATH
+    /// Control socket of the program, as in its --control PATH
     #[arg(long, value_name = "PATH", conflicts_with = "pid")]
     socket: Option<PathBuf>,
 }
 
 impl WhomArgs {
-    /// `command` is the one that asks.
+    /// `command`: the command that connects.
     pub(super) fn connect(&self, command: &str) -> Result<Client, Failure> {
         let client = match &self.socket {
             Some(path) => Client::connect(path),
@@ -105,13 +105,13 @@ impl WhomArgs {
     }
 }
 
-/// Commands to copy, one for each program that runs.
+/// Commands to copy, one for each running program.
 fn choices(command: &str, several: &[(u32, String)]) -> String {
     let choice = |(pid, _): &(u32, String)| format!("handfast {command} --pid {pid}");
     several.iter().map(choice).collect::<Vec<_>>().join("\n or: ")
 }
 
-/// What an operator reads when there is no answer.
+/// The failure for a program that does not answer.
 pub(super) fn unanswered(error: &AskError) -> Failure {
     let failure = Failure::new(error.to_string());
     match error.fix() {

@@ -15,38 +15,38 @@ use handfast_doctor::{Applied, Check, Report, SCHEMA, Table, apply, examine};
 /// Columns where there is no terminal to ask.
 const COLUMNS: usize = 100;
 
-/// Look for what keeps handfast from working on an interface, or from working well.
+/// Check what prevents handfast from working on an interface, or slows it down.
 ///
-/// Looks at the interface, its driver and queues, who uses it already, the peer of a veth, offloads,
-/// permissions, the kernel and the machine. Changes nothing, unless --fix says so. Each finding comes
-/// with the command that changes it and the one that takes that back; docs/doctor.md explains them.
+/// Checks the interface, its driver and queues, other programs that use it, the peer of a veth,
+/// offloads, permissions, the kernel and the host. Changes nothing without --fix. Findings come with
+/// the command that fixes them and the one that undoes the fix; docs/doctor.md explains them.
 ///
-/// Ends with 0 if there is no error, warnings or not, and with 1 if there is one.
+/// The exit status is 1 if there is an error, and 0 otherwise, even with warnings.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct DoctorArgs {
-    /// The interface
+    /// Interface to check
     #[arg(long, value_name = "IF", value_parser = values::device, required_unless_present = "measure")]
     dev: Option<String>,
-    /// What handfast is to answer there: which programs and connections it would take that from
+    /// Listener to check: which programs and connections would it take over?
     #[arg(long = "listen", value_name = "ADDR:PORT", requires = "dev")]
     listeners: Vec<Listen>,
-    /// Do what is safe: offloads, MTU, polling and up; say how to undo it, and look again
+    /// Apply safe fixes (offloads, MTU, polling, link up), print how to undo them, and check again
     #[arg(long, requires = "dev")]
     fix: bool,
     /// Print JSON instead of the table
     #[arg(long)]
     json: bool,
-    /// Measure what bare AF_XDP and XDP_TX programs reach on a veth pair, made for it
+    /// Measure the maximum rate of bare AF_XDP and XDP_TX programs, on a temporary veth pair
     #[arg(long)]
     measure: bool,
-    /// Measure on this pair instead; both must be free
+    /// Measure on this veth pair instead; both ends must be unused
     #[arg(long, value_name = "[NS:]IF,[NS:]IF", requires = "measure", value_parser = pair)]
     pair: Option<(End, End)>,
-    /// Of each run of --measure
+    /// Duration of each run of --measure
     #[arg(long, value_name = "TIME", requires = "measure", default_value = "2", value_parser = values::seconds)]
     seconds: Duration,
-    /// Runs of --measure of each program and mode, of which the median is printed
+    /// Runs of --measure for each program and mode; the median is printed
     #[arg(long, value_name = "N", requires = "measure", default_value_t = 3,
           value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -54,11 +54,11 @@ pub struct DoctorArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  Why does it not start, or not answer?
+  Why does handfast not start, or not answer?
 
     sudo handfast doctor --dev eth0
 
-  Is there a server already where handfast is to answer?
+  Does another server already listen where handfast is to answer?
 
     sudo handfast doctor --dev eth0 --listen 10.0.0.5:80
 
@@ -66,7 +66,7 @@ Examples:
 
     handfast lab exec --side server -- handfast doctor --dev hf-s --fix
 
-  How fast can anything be on a veth pair of this machine, in 25 s:
+  The maximum rate of a veth pair on this host, measured in 25 s:
 
     sudo handfast doctor --measure";
 
@@ -120,7 +120,7 @@ pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-/// At the interface, and at what the listeners would take.
+/// The checks of the interface and of the listeners.
 fn looked(arguments: &DoctorArgs) -> Option<Report> {
     let report = examine(arguments.dev.as_deref()?);
     let devices = arguments.dev.as_slice();
@@ -128,9 +128,9 @@ fn looked(arguments: &DoctorArgs) -> Option<Report> {
     let name = "listeners";
     let check = match take_over::check(&place, &arguments.listeners) {
         _ if arguments.listeners.is_empty() => return Some(report),
-        Ok(notes) if notes.is_empty() => Check::ok(name, "nothing of them is another program's"),
+        Ok(notes) if notes.is_empty() => Check::ok(name, "no other program uses them"),
         Ok(notes) => Check::warning(name, notes.join("; "))
-            .why("Frames for a listener bypass the kernel, and the programs that listen there."),
+            .why("Frames for a listener bypass the kernel and the programs that listen there."),
         Err(failure) => {
             let text = failure.to_string();
             let (what, fix) = text.split_once("\nfix: ").unwrap_or((&text, ""));
@@ -145,7 +145,7 @@ fn measured(arguments: &DoctorArgs) -> Result<Measured, Failure> {
     let DoctorArgs { pair, seconds, rounds, .. } = arguments;
     let plan = Plan { pair: pair.clone(), duration: *seconds, rounds: *rounds };
     let watched = io::stderr().is_terminal();
-    // Ended by a signal, it still removes what it has made.
+    // A signal ends the measurement, and the lab is still removed.
     let stop = signals::stop()?;
     measure(&plan, &stop, |what| {
         if watched {
@@ -159,10 +159,10 @@ fn measured(arguments: &DoctorArgs) -> Result<Measured, Failure> {
     })
 }
 
-/// What was done, and how to take it back, last thing first.
+/// The applied fixes, and how to undo them, in reverse order.
 fn told(applied: &[Applied]) -> String {
     if applied.is_empty() {
-        return "nothing that is safe to fix\n\n".into();
+        return "no safe fix to apply\n\n".into();
     }
     let mut lines: Vec<String> = applied
         .iter()
@@ -177,6 +177,8 @@ fn told(applied: &[Applied]) -> String {
 }
 
 fn pair(text: &str) -> Result<(End, End), String> {
-    let (one, other) = text.split_once(',').ok_or("two interfaces, with a comma between")?;
+    let (one, other) = text
+        .split_once(',')
+        .ok_or_else(|| format!("invalid pair `{text}`: write two interfaces, separated by a comma"))?;
     Ok((one.parse()?, other.parse()?))
 }

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
-use super::respond_args::{ModeChoice, mode};
+use super::packet_path_args::{ModeChoice, mode};
 use super::values;
 use handfast_lab::bench::baseline::PortOptions;
 use handfast_lab::bench::workload::{Closer, Pattern, Workload};

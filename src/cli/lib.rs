@@ -47,6 +47,7 @@ mod man_page;
 mod metrics_args;
 mod next_hop;
 mod notify;
+mod packet_path_args;
 mod ready_file;
 mod reload;
 mod report;

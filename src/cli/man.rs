@@ -9,24 +9,24 @@ use super::man_page::pages;
 use super::result_file::ResultFile;
 use super::{Failure, out};
 
-/// Print the manual page of handfast, or write those of all commands to a directory.
+/// Print the manual page of handfast, or write the pages of all commands to a directory.
 ///
-/// They say what --help says. The Debian package has them in place already: man handfast-respond.
+/// The pages contain the text of --help. The Debian package installs them: man handfast-respond.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ManArgs {
-    /// Write handfast.1, handfast-respond.1 and so on to this directory, which is made if missing
+    /// Write handfast.1, handfast-respond.1 and so on to this directory; it is created if missing
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  Read it here:
+  Read the page:
 
     handfast man | man -l -
 
-  For this user:
+  Install the pages for the current user:
 
     handfast man ~/.local/share/man/man1";
 
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &ManArgs) -> Result<ExitCode, Failure> {
         out::data(pages.first().map_or(&[], |page| page.text.as_bytes()));
         return Ok(ExitCode::SUCCESS);
     };
-    make(directory)?;
+    create(directory)?;
     for page in &pages {
         let path = directory.join(&page.file);
         ResultFile::check(&path)?.write(page.text.as_bytes())?;
@@ -45,9 +45,9 @@ pub(super) fn run(arguments: &ManArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn make(directory: &Path) -> Result<(), Failure> {
+fn create(directory: &Path) -> Result<(), Failure> {
     fs::create_dir_all(directory).map_err(|error| {
-        Failure::new(format!("cannot make the directory {}: {error}", directory.display()))
+        Failure::new(format!("cannot create the directory {}: {error}", directory.display()))
             .fix("name a directory that you may write to")
     })
 }

@@ -192,7 +192,7 @@ mod tests {
             ".SH \"PACKET PATH\"",
             ".SH EXAMPLES",
             ".nf\n  handfast respond \\-\\-dev eth0",
-            ".SH \"EXIT STATUS\"\n0 ended as asked; 1 could not start",
+            ".SH \"EXIT STATUS\"\n0 ended normally; 1 could not start",
             ".SH \"SEE ALSO\"\n\\fBhandfast\\fR(1),",
             // A backslash at a line's end, and quotation marks that a shell takes.
             "\\(rs\n",

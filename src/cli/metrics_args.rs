@@ -8,25 +8,25 @@ use handfast_load::Control;
 use handfast_metrics::{Bound, Serving, Source};
 use handfast_stack::engine::stack::{Effective, Running};
 
-/// Metrics of a run, for whatever runs one.
+/// The metrics server.
 #[derive(Clone, Debug, Default, Args)]
 pub struct MetricsArgs {
     /// Serve metrics for Prometheus at http://ADDR:PORT/metrics
     ///
-    /// An IPv6 address stands in brackets: [::1]:9464. Whoever reaches the address may read them, so name
-    /// one of a trusted network. Every metric is in docs/metrics.md.
+    /// Write an IPv6 address in brackets: [::1]:9464. There is no access control: choose an address that
+    /// only a trusted network can reach. docs/metrics.md lists the metrics.
     #[arg(long = "metrics", value_name = "ADDR:PORT", help_heading = "Report", value_parser = address)]
     pub address: Option<SocketAddr>,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
-        format!("`{text}` is no address with a port: write 127.0.0.1:9464, [::1]:9464, or 0.0.0.0:9464 for every address")
+        format!("invalid address and port `{text}`: write 127.0.0.1:9464, [::1]:9464, or 0.0.0.0:9464 for every address")
     })
 }
 
 impl MetricsArgs {
-    /// Listens, if it is wanted: before anything else, while there are privileges to do so.
+    /// Binds the socket, if an address was given. To be called before privileges are dropped.
     pub(super) fn bind(&self) -> Result<Option<Bound>, Failure> {
         let bind =
             |address| Bound::bind(address).map_err(|error| Failure::new(error.to_string()).fix(error.fix()));
@@ -34,7 +34,7 @@ impl MetricsArgs {
     }
 }
 
-/// Answers from here on, without privileges, until the value is dropped.
+/// Starts to answer, without privileges, until the value is dropped.
 pub(super) fn serve(
     bound: Option<Bound>,
     active: &Effective,

@@ -6,19 +6,19 @@ use super::bench_args::Kind;
 use super::{Failure, values};
 use handfast_report::bench::Requirements;
 
-/// What a run has to come to, for scripts.
+/// Requirements for the results of a run, for scripts.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Requirements")]
 pub struct RequirementArgs {
-    /// Exit with 3 below so many connections a second (mean; of --find-max, at the rate that was found)
+    /// Exit with 3 if fewer connections per second were completed (mean; with --find-max: at the rate found)
     #[arg(long, value_name = "R", value_parser = values::count)]
     pub require_rate: Option<u32>,
 
-    /// Exit with 3 if less than this share of the attempted connections was completed
+    /// Exit with 3 if a smaller share of the attempted connections was completed
     #[arg(long, value_name = "SHARE", value_parser = values::share)]
     pub require_success: Option<f64>,
 
-    /// Exit with 3 if the 99th percentile of the completion time is longer (of `hold`: of the time to
+    /// Exit with 3 if the 99th percentile of the completion time is higher (for `hold`: of the time to
     /// connect)
     #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     pub require_p99: Option<Duration>,
@@ -33,7 +33,7 @@ impl RequirementArgs {
         }
     }
 
-    /// A flood sends, and waits for nothing.
+    /// A flood has no answers to measure.
     pub(super) fn check(&self, kind: Kind) -> Result<(), Failure> {
         let options = [
             (self.require_success.is_some(), "--require-success"),
@@ -41,7 +41,7 @@ impl RequirementArgs {
         ];
         match options.iter().find(|(given, _)| *given) {
             Some((_, option)) if kind == Kind::Flood => Err(Failure::new(format!(
-                "{option} says nothing to --workload flood: it waits for no answer"
+                "{option} does not apply to --workload flood: a flood waits for no answers"
             ))
             .fix(format!("--require-rate, or leave {option} out"))),
             _ => Ok(()),

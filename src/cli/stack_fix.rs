@@ -5,7 +5,7 @@ use super::{Listen, at_work};
 use handfast_stack::engine::stack::StartError;
 use handfast_stack::table::TableError;
 use handfast_stack::xdp::{
-    AttachError, Holder, ProgramError, Withheld, XdpError, missing_capabilities, withheld,
+    AttachError, AttachedProgram, ProgramError, Withheld, XdpError, missing_capabilities, withheld,
 };
 
 /// The capabilities that handfast needs to start, as `setcap` writes them.
@@ -116,7 +116,7 @@ fn attach(error: &AttachError, listeners: &[Listen]) -> String {
 }
 
 /// The command that removes the program of another process.
-fn removal(interface: &str, holder: &Holder) -> String {
+fn removal(interface: &str, holder: &AttachedProgram) -> String {
     let netlink = format!("`ip link set dev {interface} {} off`", holder.mode.ip_link_keyword());
     match (holder.link_id, &holder.name) {
         (Some(link), _) => format!("stop its process, or `bpftool link detach id {link}`"),
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_program_of_another_process_is_removed_the_way_it_was_attached() {
-        let holder = |name: Option<&str>, link_id| Holder {
+        let holder = |name: Option<&str>, link_id| AttachedProgram {
             program_id: 7,
             name: name.map(str::to_owned),
             mode: Mode::Generic,

@@ -16,52 +16,53 @@ use handfast_top::{Interactive, Once, TopError, View, once, run, svg, text};
 
 /// Watch a running program: rates, connections, drops, cores, queues, latency.
 ///
-/// Asks a running `handfast respond` or `handfast bench` over its control socket, as root or as the
-/// user who started it, and draws what it tells, in 60 columns and 12 lines or more. The program's cores
-/// pay nothing on the path of a segment: counts are read as they stand, and connections by state are
-/// counted at most once a second, less often where there are so many that it takes long.
+/// Queries a running `handfast respond` or `handfast bench` over its control socket, as root or as the
+/// user who started it. It needs a terminal of at least 60 columns and 12 lines. It does not slow down
+/// packet processing: counters are read without locks, and connections are counted by state at most
+/// once a second, less often if there are many.
 ///
-/// Drops are the frames that handfast gave up, by name; the chosen one says what it means. Queues show
-/// what the kernel dropped before we saw it, steering what the program on the interface decided. Where
-/// NO_COLOR is set, there are no colours; where the locale has no UTF-8, nothing but ASCII.
+/// Drops are frames that handfast discarded, by reason; the selected reason is explained. Queues shows
+/// the frames that the kernel dropped before handfast received them. Steering shows the decisions of
+/// the eBPF program on the interface. With NO_COLOR set there are no colours; in a locale without UTF-8
+/// only ASCII is drawn.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct TopArgs {
     #[command(flatten)]
     whom: WhomArgs,
 
-    /// Ask every so many seconds, from 0.1 to 30
+    /// Refresh interval, from 0.1 to 30 seconds
     #[arg(long, value_name = "TIME", default_value = "1", value_parser = interval)]
     interval: Duration,
 
-    /// Print one picture, of the rates over one interval, and leave
+    /// Print the display once, with the rates over one interval, and exit
     #[arg(long)]
     once: bool,
 
-    /// Columns of what is printed [default: the terminal's, or 80]
+    /// Width of the printed display in columns [default: that of the terminal, or 80]
     #[arg(long, value_name = "N", requires = "once", value_parser = clap::value_parser!(u16).range(60..=500))]
     width: Option<u16>,
 
-    /// Lines of it
+    /// Height of the printed display in lines
     #[arg(long, value_name = "N", requires = "once", hide = true, value_parser = clap::value_parser!(u16).range(12..=500))]
     height: Option<u16>,
 
-    /// Print it after so many intervals
+    /// Print after this many intervals
     #[arg(long, value_name = "N", requires = "once", hide = true, default_value_t = 1)]
     intervals: u16,
 
-    /// Draw what would be watched into a file, as SVG
+    /// Draw the interactive display into a file, as SVG
     #[arg(long, value_name = "FILE", requires = "once", hide = true)]
     svg: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  Watch the only program that runs:
+  Watch the only running program:
 
     handfast top
 
-  A record of the day, a picture every minute:
+  A log of the day, one display per minute:
 
     while sleep 60; do handfast top --once; done >> day.txt";
 
@@ -70,11 +71,11 @@ pub(super) fn run_top(arguments: &TopArgs) -> Result<ExitCode, Failure> {
         return print(arguments);
     }
     if !io::stdout().is_terminal() {
-        return Err(Failure::new("standard output is no terminal").fix("handfast top --once"));
+        return Err(Failure::new("standard output is not a terminal").fix("handfast top --once"));
     }
     let client = arguments.whom.connect("top")?;
     let stop = Arc::new(AtomicBool::new(false));
-    // The second one is as the first: the terminal is given back before anything else.
+    // A second signal does the same: the terminal is always restored first.
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::of)?;
     }
@@ -91,7 +92,7 @@ fn print(arguments: &TopArgs) -> Result<ExitCode, Failure> {
         statuses: u32::from(arguments.intervals) + 1,
         width: arguments.width.unwrap_or(terminal),
         height: arguments.height,
-        // A file is no terminal.
+        // A file is not a terminal.
         view: match arguments.svg {
             Some(_) => View::watched(true),
             None => View { ascii: !charset::is_utf8(), ..View::printed() },
@@ -123,5 +124,9 @@ fn failure(error: TopError) -> Failure {
 fn interval(text: &str) -> Result<Duration, String> {
     let interval = seconds(text)?;
     let wanted = Duration::from_millis(100)..=Duration::from_secs(30);
-    if wanted.contains(&interval) { Ok(interval) } else { Err("write seconds from 0.1 to 30".to_owned()) }
+    if wanted.contains(&interval) {
+        Ok(interval)
+    } else {
+        Err(format!("invalid interval `{text}`: write seconds from 0.1 to 30"))
+    }
 }

@@ -3,23 +3,24 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use handfast_stack::xdp::CopyMode;
 
-/// How frames get from the driver into the UMEM, for every command that opens queues.
+/// How frames get from the driver into the UMEM.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Packet path")]
 pub struct UmemArgs {
-    /// Copy frames between driver and UMEM [default: zero-copy where the driver has it]
-    #[arg(long, conflicts_with = "zerocopy", help_heading = "Packet path")]
+    /// Copy frames between driver and UMEM [default: zero-copy if the driver supports it]
+    #[arg(long, conflicts_with = "zerocopy")]
     copy: bool,
 
-    /// Insist on zero-copy: an error where it cannot be had
-    #[arg(long, help_heading = "Packet path")]
+    /// Require zero-copy; fail if the driver does not support it
+    #[arg(long)]
     zerocopy: bool,
 
-    /// Bytes of a frame of the UMEM: 2048 or 4096 [default: 4096 for zero-copy, else what the MTU needs]
+    /// Size of a UMEM frame in bytes [default: 4096 for zero-copy, else what the MTU needs]
     ///
-    /// A packet must fit one frame. In zero-copy mode some drivers round the room in a frame down to
-    /// whole KiB: frames of 2048 bytes then take no packet of full size. Each entry of --ring takes
-    /// two frames of memory; what it comes to is printed at start.
-    #[arg(long, value_name = "BYTES", help_heading = "Packet path",
+    /// A packet must fit into one frame. In zero-copy mode some drivers round the room in a frame down
+    /// to whole KiB; frames of 2048 bytes then hold no packet of full size. Each entry of --ring takes
+    /// two frames of memory; the total is printed at start.
+    #[arg(long, value_name = "BYTES",
           value_parser = PossibleValuesParser::new(["2048", "4096"]).map(|text| bytes(&text)))]
     frame_size: Option<u32>,
 }

@@ -76,6 +76,15 @@ pub(super) fn silence(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A maximum segment lifetime: up to an hour, since twice that fits the timers' milliseconds with room.
+pub(super) fn msl(text: &str) -> Result<Duration, String> {
+    let limit = Duration::from_secs(3600);
+    match seconds(text)? {
+        long if long > limit => Err(format!("invalid duration `{text}`: at most one hour")),
+        msl => Ok(msl),
+    }
+}
+
 /// For the timers, milliseconds: at least one, if there is any.
 pub(super) fn timer_ms(time: Duration) -> u32 {
     let millis = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
