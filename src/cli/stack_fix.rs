@@ -40,7 +40,7 @@ pub(super) fn start(error: &StartError, listeners: &[Listen]) -> Option<String> 
 /// The fix for an interface or a queue that cannot be used.
 pub(super) fn xdp(error: &XdpError) -> Option<String> {
     Some(match error {
-        XdpError::NoInterface { .. } => "name one of these interfaces; `ip -brief link` lists them".into(),
+        XdpError::NoInterface { .. } => "name one of these interfaces; `ip link` shows them".into(),
         XdpError::Loopback { .. } => {
             "name another interface; to try handfast without one: handfast lab up".into()
         }
