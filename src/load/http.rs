@@ -1,56 +1,56 @@
-//! As much of an HTTP/1 response as says whether it is whole (RFC 9112 6.3): the status, and where
-//! the body ends, at Content-Length or at the end of the connection.
+//! Parser for the parts of an HTTP/1 response that tell when it is complete (RFC 9112 6.3): the status,
+//! and the end of the body, at Content-Length or at the end of the connection.
 
 use zerocopy::FromZeros;
 
-/// How far a response has been read. Six octets, so that it fits into its connection's sixteen.
+/// The parser's state: six bytes, part of the 16 of its connection.
 #[derive(Clone, Copy, Debug, Default, FromZeros)]
 #[repr(C, packed(2))]
 pub(super) struct Response {
     /// The status while it is read, then Content-Length or [`NO_LENGTH`], then what is left of it.
     value: u32,
-    at: At,
-    /// Octets of the current word that were as expected.
+    state: State,
+    /// Bytes of the current word that matched.
     matched: u8,
 }
 
-/// What comes next.
+/// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromZeros)]
 #[repr(u8)]
-enum At {
+enum State {
     #[default]
     Status,
-    /// The rest of a line that says nothing to us.
+    /// The rest of a line that is ignored.
     Rest,
     LineStart,
     Name,
     Length,
-    /// CR of the empty line was there.
+    /// After the CR of the empty line.
     EmptyLine,
     Body,
     UntilClose,
     Done,
-    /// Not HTTP, or a status that is none of success.
+    /// Not HTTP, or not a status of success.
     Bad,
 }
 
-/// What the octets so far come to.
+/// The result of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    More,
+pub(super) enum Parsed {
+    Incomplete,
     /// All of it has arrived.
-    Whole,
+    Complete,
     /// A status other than 2xx and 3xx.
-    Status,
-    /// No HTTP/1 response, or cut short.
-    Garbage,
+    ErrorStatus,
+    /// Not an HTTP/1 response, or truncated.
+    Invalid,
 }
 
 const NO_LENGTH: u32 = u32::MAX;
 const NAME: &[u8] = b"content-length:";
 
 impl Response {
-    /// Of a response that came to [`Progress::Status`]: which.
+    /// The status, of a response with [`Parsed::ErrorStatus`].
     pub(super) fn status(self) -> u16 {
         self.value as u16
     }
@@ -64,118 +64,118 @@ impl Response {
         self.value = aux;
     }
 
-    /// The next octets, in order.
-    pub(super) fn data(&mut self, mut data: &[u8]) -> Progress {
-        while let [octet, rest @ ..] = data {
-            match self.at {
-                At::Rest => {
-                    let Some(end) = data.iter().position(|octet| *octet == b'\n') else {
-                        return Progress::More;
+    /// Takes the next bytes, in order.
+    pub(super) fn data(&mut self, mut data: &[u8]) -> Parsed {
+        while let [byte, rest @ ..] = data {
+            match self.state {
+                State::Rest => {
+                    let Some(end) = data.iter().position(|byte| *byte == b'\n') else {
+                        return Parsed::Incomplete;
                     };
-                    (self.at, data) = (At::LineStart, &data[end + 1..]);
+                    (self.state, data) = (State::LineStart, &data[end + 1..]);
                     continue;
                 }
-                At::Body => return self.body(data.len()),
-                At::UntilClose => return Progress::More,
-                At::Done => return Progress::Whole,
-                At::Bad => return Progress::Garbage,
+                State::Body => return self.body(data.len()),
+                State::UntilClose => return Parsed::Incomplete,
+                State::Done => return Parsed::Complete,
+                State::Bad => return Parsed::Invalid,
                 _ => {}
             }
-            if let Some(end) = self.octet(*octet) {
+            if let Some(end) = self.byte(*byte) {
                 return end;
             }
             data = rest;
         }
-        if self.at == At::Body { self.body(0) } else { Progress::More }
+        if self.state == State::Body { self.body(0) } else { Parsed::Incomplete }
     }
 
-    /// The peer has closed: no more will come.
-    pub(super) fn end(&self) -> Progress {
-        match self.at {
-            At::UntilClose | At::Done => Progress::Whole,
-            _ => Progress::Garbage,
+    /// The peer has closed: there is no more data.
+    pub(super) fn end(&self) -> Parsed {
+        match self.state {
+            State::UntilClose | State::Done => Parsed::Complete,
+            _ => Parsed::Invalid,
         }
     }
 
-    /// One octet of the head.
-    fn octet(&mut self, octet: u8) -> Option<Progress> {
-        match self.at {
-            At::Status => return self.status_line(octet),
-            At::LineStart => match octet {
-                b'\r' => self.at = At::EmptyLine,
+    /// One byte of the head.
+    fn byte(&mut self, byte: u8) -> Option<Parsed> {
+        match self.state {
+            State::Status => return self.status_line(byte),
+            State::LineStart => match byte {
+                b'\r' => self.state = State::EmptyLine,
                 b'\n' => self.head_ends(),
                 _ => {
-                    (self.at, self.matched) = (At::Name, 0);
-                    self.name(octet);
+                    (self.state, self.matched) = (State::Name, 0);
+                    self.name(byte);
                 }
             },
-            At::Name => self.name(octet),
-            At::Length => match octet {
+            State::Name => self.name(byte),
+            State::Length => match byte {
                 b'0'..=b'9' => {
                     let before = if self.value == NO_LENGTH { 0 } else { self.value };
-                    self.value = before.saturating_mul(10).saturating_add(u32::from(octet - b'0'));
+                    self.value = before.saturating_mul(10).saturating_add(u32::from(byte - b'0'));
                 }
-                b'\n' => self.at = At::LineStart,
+                b'\n' => self.state = State::LineStart,
                 b' ' | b'\t' | b'\r' => {}
-                _ => return Some(self.bad(Progress::Garbage)),
+                _ => return Some(self.bad(Parsed::Invalid)),
             },
-            At::EmptyLine if octet == b'\n' => self.head_ends(),
-            At::EmptyLine => return Some(self.bad(Progress::Garbage)),
-            At::Rest | At::Body | At::UntilClose | At::Done | At::Bad => {}
+            State::EmptyLine if byte == b'\n' => self.head_ends(),
+            State::EmptyLine => return Some(self.bad(Parsed::Invalid)),
+            State::Rest | State::Body | State::UntilClose | State::Done | State::Bad => {}
         }
         None
     }
 
     /// `HTTP/1.1 200`.
-    fn status_line(&mut self, octet: u8) -> Option<Progress> {
+    fn status_line(&mut self, byte: u8) -> Option<Parsed> {
         let fits = match self.matched {
-            at @ 0..=6 => Some(&octet) == b"HTTP/1.".get(usize::from(at)),
-            8 => octet == b' ',
-            _ => octet.is_ascii_digit(),
+            at @ 0..=6 => Some(&byte) == b"HTTP/1.".get(usize::from(at)),
+            8 => byte == b' ',
+            _ => byte.is_ascii_digit(),
         };
         if !fits {
-            return Some(self.bad(Progress::Garbage));
+            return Some(self.bad(Parsed::Invalid));
         }
         self.matched += 1;
         if self.matched > 9 {
-            self.value = self.value * 10 + u32::from(octet - b'0');
+            self.value = self.value * 10 + u32::from(byte - b'0');
         }
         if self.matched == 12 {
             let status = self.value;
             if !(200..400).contains(&status) {
-                return Some(self.bad(Progress::Status));
+                return Some(self.bad(Parsed::ErrorStatus));
             }
-            (self.at, self.value) = (At::Rest, NO_LENGTH);
+            (self.state, self.value) = (State::Rest, NO_LENGTH);
         }
         None
     }
 
-    fn name(&mut self, octet: u8) {
-        if Some(&octet.to_ascii_lowercase()) != NAME.get(usize::from(self.matched)) {
-            self.at = if octet == b'\n' { At::LineStart } else { At::Rest };
+    fn name(&mut self, byte: u8) {
+        if Some(&byte.to_ascii_lowercase()) != NAME.get(usize::from(self.matched)) {
+            self.state = if byte == b'\n' { State::LineStart } else { State::Rest };
             return;
         }
         self.matched += 1;
         if usize::from(self.matched) == NAME.len() {
-            (self.at, self.value) = (At::Length, NO_LENGTH);
+            (self.state, self.value) = (State::Length, NO_LENGTH);
         }
     }
 
     fn head_ends(&mut self) {
-        self.at = if self.value == NO_LENGTH { At::UntilClose } else { At::Body };
+        self.state = if self.value == NO_LENGTH { State::UntilClose } else { State::Body };
     }
 
-    fn body(&mut self, octets: usize) -> Progress {
-        self.value = self.value.saturating_sub(u32::try_from(octets).unwrap_or(u32::MAX));
+    fn body(&mut self, bytes: usize) -> Parsed {
+        self.value = self.value.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
         if self.value > 0 {
-            return Progress::More;
+            return Parsed::Incomplete;
         }
-        self.at = At::Done;
-        Progress::Whole
+        self.state = State::Done;
+        Parsed::Complete
     }
 
-    fn bad(&mut self, why: Progress) -> Progress {
-        self.at = At::Bad;
+    fn bad(&mut self, why: Parsed) -> Parsed {
+        self.state = State::Bad;
         why
     }
 }
@@ -184,15 +184,15 @@ impl Response {
 mod tests {
     use super::*;
 
-    /// The response whole, and octet by octet: both must come to the same.
-    fn read(text: &str) -> (Progress, Progress) {
+    /// The response at once, and byte by byte: the results must be equal.
+    fn read(text: &str) -> (Parsed, Parsed) {
         let mut whole = Response::default();
         let at_once = whole.data(text.as_bytes());
         let mut split = Response::default();
-        let mut last = Progress::More;
-        for octet in text.as_bytes() {
-            last = split.data(&[*octet]);
-            if last != Progress::More {
+        let mut last = Parsed::Incomplete;
+        for byte in text.as_bytes() {
+            last = split.data(&[*byte]);
+            if last != Parsed::Incomplete {
                 break;
             }
         }
@@ -203,29 +203,29 @@ mod tests {
 
     #[test]
     fn a_response_ends_at_its_length_or_with_the_connection() {
-        use Progress::{Garbage, More, Status, Whole};
+        use Parsed::{Complete, ErrorStatus, Incomplete, Invalid};
         for (text, now, at_close) in [
-            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", Whole, Whole),
-            ("HTTP/1.1 200 OK\r\nServer: x\r\ncontent-LENGTH:2\r\n\r\nhi", Whole, Whole),
-            ("HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", Whole, Whole),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi", More, Garbage),
-            ("HTTP/1.0 301 Moved\r\nContent-Length: 0\r\n\r\n", Whole, Whole),
-            ("HTTP/1.1 200 OK\r\n\r\nhi", More, Whole),
-            ("HTTP/1.1 200 OK\r\nContent-Type: a\r\n\r\n", More, Whole),
-            ("HTTP/1.1 200\r\n\r\n", More, Whole),
-            ("HTTP/1.1 200 OK\r\nContent-Lengthy: 2\r\n\r\nhi", More, Whole),
-            ("HTTP/1.1 200 OK\r\nX: Content-Length: 2\r\n\r\nhi", More, Whole),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nhi", More, Garbage),
-            ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nhi", Garbage, Garbage),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 2", More, Garbage),
-            ("HTTP/1.1 200 OK\r\n", More, Garbage),
-            ("HTTP/1.1 404 Not Found\r\n\r\n", Status, Garbage),
-            ("HTTP/1.1 100 Continue\r\n\r\n", Status, Garbage),
-            ("HTTP/1.1 503", Status, Garbage),
-            ("HTTP/2 200\r\n", Garbage, Garbage),
-            ("hello", Garbage, Garbage),
-            ("HTTP/1.1 2x0", Garbage, Garbage),
-            ("", More, Garbage),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", Complete, Complete),
+            ("HTTP/1.1 200 OK\r\nServer: x\r\ncontent-LENGTH:2\r\n\r\nhi", Complete, Complete),
+            ("HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", Complete, Complete),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi", Incomplete, Invalid),
+            ("HTTP/1.0 301 Moved\r\nContent-Length: 0\r\n\r\n", Complete, Complete),
+            ("HTTP/1.1 200 OK\r\n\r\nhi", Incomplete, Complete),
+            ("HTTP/1.1 200 OK\r\nContent-Type: a\r\n\r\n", Incomplete, Complete),
+            ("HTTP/1.1 200\r\n\r\n", Incomplete, Complete),
+            ("HTTP/1.1 200 OK\r\nContent-Lengthy: 2\r\n\r\nhi", Incomplete, Complete),
+            ("HTTP/1.1 200 OK\r\nX: Content-Length: 2\r\n\r\nhi", Incomplete, Complete),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nhi", Incomplete, Invalid),
+            ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nhi", Invalid, Invalid),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2", Incomplete, Invalid),
+            ("HTTP/1.1 200 OK\r\n", Incomplete, Invalid),
+            ("HTTP/1.1 404 Not Found\r\n\r\n", ErrorStatus, Invalid),
+            ("HTTP/1.1 100 Continue\r\n\r\n", ErrorStatus, Invalid),
+            ("HTTP/1.1 503", ErrorStatus, Invalid),
+            ("HTTP/2 200\r\n", Invalid, Invalid),
+            ("hello", Invalid, Invalid),
+            ("HTTP/1.1 2x0", Invalid, Invalid),
+            ("", Incomplete, Invalid),
         ] {
             assert_eq!(read(text), (now, at_close), "{text:?}");
         }
@@ -237,12 +237,12 @@ mod tests {
             [("HTTP/1.1 404 Not Found\r\n", 404), ("HTTP/1.0 503", 503), ("HTTP/1.1 100 ", 100)]
         {
             let mut response = Response::default();
-            assert_eq!((response.data(text.as_bytes()), response.status()), (Progress::Status, status));
+            assert_eq!((response.data(text.as_bytes()), response.status()), (Parsed::ErrorStatus, status));
         }
     }
 
     #[test]
-    fn it_is_as_small_as_it_says() {
+    fn the_parser_has_six_bytes() {
         assert_eq!(size_of::<Response>(), 6);
     }
 }

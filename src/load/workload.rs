@@ -1,8 +1,8 @@
-//! What a connection does, and when it has done it. Plain decisions: what happens goes in, what to
-//! do comes out. `generator` records it and carries it out.
+//! What a connection does, and when it is complete. Pure functions from events to actions, which
+//! `generator` records and carries out.
 
 use super::failure::{Failure, is_orderly};
-use super::http::{Progress, Response};
+use super::http::{Parsed, Response};
 use handfast_stack::observe::Closed;
 
 /// What every connection does.
@@ -39,9 +39,9 @@ pub enum Answer {
     Http,
 }
 
-/// What to do with a connection.
+/// What to do with a connection: several at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Act {
+pub(super) struct Actions {
     pub(super) send: bool,
     pub(super) shutdown: bool,
     pub(super) close: bool,
@@ -49,35 +49,35 @@ pub(super) struct Act {
     pub(super) probe: bool,
 }
 
-impl Act {
-    pub(super) const NOTHING: Act =
-        Act { send: false, shutdown: false, close: false, abort: false, probe: false };
-    pub(super) const SEND: Act = Act { send: true, ..Act::NOTHING };
-    /// Half-close: what the peer still sends is read, not answered by a RST.
-    pub(super) const SHUTDOWN: Act = Act { shutdown: true, ..Act::NOTHING };
-    pub(super) const CLOSE: Act = Act { close: true, ..Act::NOTHING };
-    pub(super) const ABORT: Act = Act { abort: true, ..Act::NOTHING };
-    pub(super) const PROBE: Act = Act { probe: true, ..Act::NOTHING };
+impl Actions {
+    pub(super) const NOTHING: Actions =
+        Actions { send: false, shutdown: false, close: false, abort: false, probe: false };
+    pub(super) const SEND: Actions = Actions { send: true, ..Actions::NOTHING };
+    /// Half-close: data that the peer still sends is read, not answered with a RST.
+    pub(super) const SHUTDOWN: Actions = Actions { shutdown: true, ..Actions::NOTHING };
+    pub(super) const CLOSE: Actions = Actions { close: true, ..Actions::NOTHING };
+    pub(super) const ABORT: Actions = Actions { abort: true, ..Actions::NOTHING };
+    pub(super) const PROBE: Actions = Actions { probe: true, ..Actions::NOTHING };
 }
 
-/// How a connection stands after what happened.
+/// The status of a connection after an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// On its way.
-    Goes,
-    /// It has what it wanted: its completion latency ends now, its orderly end is left.
+pub(super) enum ConnStatus {
+    /// Not complete yet.
+    Pending,
+    /// Complete: the completion latency ends now, the orderly close follows.
     Done,
-    /// Nothing to wait for any more.
+    /// Failed.
     Failed(Failure),
 }
 
-/// What a [`Workload`] decides.
-type Decision = (Act, Standing);
+/// How a [`Workload`] reacts to an event.
+type Reaction = (Actions, ConnStatus);
 
-const GO_ON: Decision = (Act::NOTHING, Standing::Goes);
+const CONTINUE: Reaction = (Actions::NOTHING, ConnStatus::Pending);
 
 impl Workload {
-    /// `GET path`, for a server that closes behind its answer.
+    /// `GET path`, for a server that closes after its response.
     pub fn http(host: &str, path: &str) -> Workload {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: handfast\r\nConnection: close\r\n\r\n"
@@ -96,7 +96,7 @@ impl Workload {
         }
     }
 
-    /// Octets to send.
+    /// The bytes to send.
     pub(super) fn request(&self) -> &[u8] {
         match self {
             Workload::Request { request, .. } => request,
@@ -106,48 +106,48 @@ impl Workload {
 
     /// ESTABLISHED.
     #[inline]
-    pub(super) fn opened(&self) -> Decision {
+    pub(super) fn opened(&self) -> Reaction {
         match self {
-            Workload::Handshake => (Act::ABORT, Standing::Done),
-            Workload::Lifecycle { closer: Closer::Client } => (Act::SHUTDOWN, Standing::Goes),
-            Workload::Lifecycle { closer: Closer::Server } => GO_ON,
-            Workload::Request { .. } => (Act::SEND, Standing::Goes),
-            Workload::Hold | Workload::Flood => GO_ON,
+            Workload::Handshake => (Actions::ABORT, ConnStatus::Done),
+            Workload::Lifecycle { closer: Closer::Client } => (Actions::SHUTDOWN, ConnStatus::Pending),
+            Workload::Lifecycle { closer: Closer::Server } => CONTINUE,
+            Workload::Request { .. } => (Actions::SEND, ConnStatus::Pending),
+            Workload::Hold | Workload::Flood => CONTINUE,
         }
     }
 
-    /// Data, on a connection that is on its way.
+    /// Data arrived on a connection that is not complete.
     #[inline]
-    pub(super) fn data(&self, response: &mut Response, data: &[u8]) -> Decision {
+    pub(super) fn data(&self, response: &mut Response, data: &[u8]) -> Reaction {
         match self {
-            Workload::Request { answer: Answer::Segment, .. } => (Act::SHUTDOWN, Standing::Done),
+            Workload::Request { answer: Answer::Segment, .. } => (Actions::SHUTDOWN, ConnStatus::Done),
             Workload::Request { answer: Answer::Http, .. } => match response.data(data) {
-                Progress::More => GO_ON,
-                Progress::Whole => (Act::SHUTDOWN, Standing::Done),
-                Progress::Status => (Act::ABORT, Standing::Failed(Failure::HttpStatus)),
-                Progress::Garbage => (Act::ABORT, Standing::Failed(Failure::WrongAnswer)),
+                Parsed::Incomplete => CONTINUE,
+                Parsed::Complete => (Actions::SHUTDOWN, ConnStatus::Done),
+                Parsed::ErrorStatus => (Actions::ABORT, ConnStatus::Failed(Failure::HttpStatus)),
+                Parsed::Invalid => (Actions::ABORT, ConnStatus::Failed(Failure::WrongAnswer)),
             },
-            // A server may talk: nobody listens.
-            Workload::Handshake | Workload::Lifecycle { .. } | Workload::Hold | Workload::Flood => GO_ON,
+            // Data from the server is ignored.
+            Workload::Handshake | Workload::Lifecycle { .. } | Workload::Hold | Workload::Flood => CONTINUE,
         }
     }
 
-    /// The peer's FIN, on a connection that is on its way.
+    /// The peer's FIN arrived on a connection that is not complete.
     #[inline]
-    pub(super) fn peer_closed(&self, response: &Response) -> Decision {
+    pub(super) fn peer_closed(&self, response: &Response) -> Reaction {
         match self {
-            Workload::Handshake | Workload::Lifecycle { .. } => (Act::CLOSE, Standing::Goes),
-            Workload::Request { answer: Answer::Http, .. } if response.end() == Progress::Whole => {
-                (Act::CLOSE, Standing::Done)
+            Workload::Handshake | Workload::Lifecycle { .. } => (Actions::CLOSE, ConnStatus::Pending),
+            Workload::Request { answer: Answer::Http, .. } if response.end() == Parsed::Complete => {
+                (Actions::CLOSE, ConnStatus::Done)
             }
             Workload::Request { .. } | Workload::Hold | Workload::Flood => {
-                (Act::ABORT, Standing::Failed(Failure::ClosedEarly))
+                (Actions::ABORT, ConnStatus::Failed(Failure::ClosedEarly))
             }
         }
     }
 
-    /// The end of a connection that was on its way: `None`: it is complete, and its completion
-    /// latency ends now.
+    /// A connection ended before it was complete. `None`: it is complete now, and its completion latency
+    /// ends.
     #[inline]
     pub(super) fn ended(&self, how: Closed) -> Option<Failure> {
         match self {
@@ -156,11 +156,11 @@ impl Workload {
         }
     }
 
-    /// The end of a connection that had what it wanted.
+    /// A complete connection ended. `None`: properly.
     #[inline]
     pub(super) fn ended_done(&self, how: Closed) -> Option<Failure> {
         match self {
-            // The end was our RST; the peer may have had the same thought.
+            // ClosedConnection by our RST, or by one of the peer that crossed it.
             Workload::Handshake | Workload::Hold => None,
             _ if is_orderly(how) => None,
             _ => Some(Failure::of_connection(how)),
@@ -176,19 +176,19 @@ mod tests {
 
     #[test]
     fn a_handshake_is_done_when_open() {
-        assert_eq!(Workload::Handshake.opened(), (Act::ABORT, Standing::Done));
+        assert_eq!(Workload::Handshake.opened(), (Actions::ABORT, ConnStatus::Done));
         assert_eq!(Workload::Handshake.ended_done(Closed::Aborted), None);
         assert_eq!(Workload::Handshake.ended(Closed::ResetByPeer), Some(Failure::Reset));
     }
 
     #[test]
     fn a_lifecycle_is_done_when_closed_by_both() {
-        for (closer, act) in [(Closer::Client, Act::SHUTDOWN), (Closer::Server, Act::NOTHING)] {
+        for (closer, actions) in [(Closer::Client, Actions::SHUTDOWN), (Closer::Server, Actions::NOTHING)] {
             let workload = Workload::Lifecycle { closer };
-            assert_eq!(workload.opened(), (act, Standing::Goes));
+            assert_eq!(workload.opened(), (actions, ConnStatus::Pending));
             let mut response = Response::default();
-            assert_eq!(workload.data(&mut response, b"banner"), GO_ON);
-            assert_eq!(workload.peer_closed(&response), (Act::CLOSE, Standing::Goes));
+            assert_eq!(workload.data(&mut response, b"banner"), CONTINUE);
+            assert_eq!(workload.peer_closed(&response), (Actions::CLOSE, ConnStatus::Pending));
             ORDERLY.iter().for_each(|how| assert_eq!(workload.ended(*how), None));
             assert_eq!(workload.ended(Closed::ResetByPeer), Some(Failure::Reset));
             assert_eq!(workload.ended(Closed::FinWait2Timeout), Some(Failure::Timeout));
@@ -199,9 +199,12 @@ mod tests {
     fn a_request_is_done_with_its_answer() {
         let segment = Workload::Request { request: b"ping".to_vec(), answer: Answer::Segment };
         let mut response = Response::default();
-        assert_eq!((segment.opened(), segment.request()), ((Act::SEND, Standing::Goes), b"ping".as_slice()));
-        assert_eq!(segment.data(&mut response, b"pong"), (Act::SHUTDOWN, Standing::Done));
-        let early = (Act::ABORT, Standing::Failed(Failure::ClosedEarly));
+        assert_eq!(
+            (segment.opened(), segment.request()),
+            ((Actions::SEND, ConnStatus::Pending), b"ping".as_slice())
+        );
+        assert_eq!(segment.data(&mut response, b"pong"), (Actions::SHUTDOWN, ConnStatus::Done));
+        let early = (Actions::ABORT, ConnStatus::Failed(Failure::ClosedEarly));
         assert_eq!(segment.peer_closed(&response), early);
         ORDERLY.iter().for_each(|how| assert_eq!(segment.ended_done(*how), None));
         assert_eq!(segment.ended_done(Closed::ResetByPeer), Some(Failure::Reset), "not closed properly");
@@ -217,23 +220,23 @@ mod tests {
         assert!(request.contains("\r\nConnection: close\r\n") && request.ends_with("\r\n\r\n"));
         let feed = |parts: &[&str]| {
             let mut response = Response::default();
-            let mut last = GO_ON;
+            let mut last = CONTINUE;
             parts.iter().for_each(|part| last = http.data(&mut response, part.as_bytes()));
             (last, http.peer_closed(&response))
         };
-        let done = (Act::SHUTDOWN, Standing::Done);
-        let early = (Act::ABORT, Standing::Failed(Failure::ClosedEarly));
+        let done = (Actions::SHUTDOWN, ConnStatus::Done);
+        let early = (Actions::ABORT, ConnStatus::Failed(Failure::ClosedEarly));
         assert_eq!(feed(&["HTTP/1.1 200 OK\r\nContent-Le", "ngth: 2\r\n\r\nh", "i"]).0, done);
-        assert_eq!(feed(&["HTTP/1.1 200 OK\r\n\r\n", "hi"]), (GO_ON, (Act::CLOSE, Standing::Done)));
-        assert_eq!(feed(&["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"]), (GO_ON, early));
-        assert_eq!(feed(&["HTTP/1.1 500 No\r\n"]).0.1, Standing::Failed(Failure::HttpStatus));
-        assert_eq!(feed(&["SSH-2.0-x\r\n"]).0.1, Standing::Failed(Failure::WrongAnswer));
+        assert_eq!(feed(&["HTTP/1.1 200 OK\r\n\r\n", "hi"]), (CONTINUE, (Actions::CLOSE, ConnStatus::Done)));
+        assert_eq!(feed(&["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"]), (CONTINUE, early));
+        assert_eq!(feed(&["HTTP/1.1 500 No\r\n"]).0.1, ConnStatus::Failed(Failure::HttpStatus));
+        assert_eq!(feed(&["SSH-2.0-x\r\n"]).0.1, ConnStatus::Failed(Failure::WrongAnswer));
     }
 
     #[test]
     fn a_held_connection_waits_for_its_probe() {
-        assert_eq!(Workload::Hold.opened(), GO_ON);
-        let early = (Act::ABORT, Standing::Failed(Failure::ClosedEarly));
+        assert_eq!(Workload::Hold.opened(), CONTINUE);
+        let early = (Actions::ABORT, ConnStatus::Failed(Failure::ClosedEarly));
         assert_eq!(Workload::Hold.peer_closed(&Response::default()), early);
         assert_eq!(Workload::Hold.ended_done(Closed::Aborted), None);
     }

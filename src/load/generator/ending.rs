@@ -1,7 +1,7 @@
 //! Finding what takes too long, and ending what is left.
 
 use super::super::failure::Failure;
-use super::super::workload::{Act, Workload};
+use super::super::workload::{Actions, Workload};
 use super::engine_api::EngineApi;
 use super::record::ConnPhase;
 use super::run_state::RunPhase;
@@ -41,7 +41,7 @@ impl GeneratorCore {
     /// FourTuple a connection by a RST, for this reason.
     fn end(&mut self, engine: &mut impl EngineApi, now: Time, number: u32, why: Option<Failure>) {
         self.mark_aborting(number, why);
-        self.act(engine, now, number, Act::ABORT);
+        self.apply(engine, now, number, Actions::ABORT);
     }
 
     /// FourTuple what is left, from `cursor` on, `most` at most.
@@ -64,7 +64,7 @@ impl GeneratorCore {
                 Some(phase) => {
                     aborts += 1;
                     match phase {
-                        ConnPhase::Done if hold => self.act(engine, now, number, Act::ABORT),
+                        ConnPhase::Done if hold => self.apply(engine, now, number, Actions::ABORT),
                         ConnPhase::Probed if lost => self.end(engine, now, number, Some(Failure::ProbeLost)),
                         _ => self.end(engine, now, number, None),
                     }

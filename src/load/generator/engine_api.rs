@@ -1,4 +1,4 @@
-use super::super::workload::Act;
+use super::super::workload::Actions;
 use handfast_stack::engine::{FourTuple, OpenError};
 use handfast_stack::tcp::Time;
 
@@ -10,6 +10,6 @@ pub(super) trait EngineApi {
     /// Sends a SYN and keeps no state.
     fn syn(&mut self, ends: FourTuple) -> Result<(), OpenError>;
     /// Returns false if there is no such connection.
-    fn act(&mut self, number: u32, act: Act) -> bool;
+    fn apply(&mut self, number: u32, actions: Actions) -> bool;
     fn capacity(&self) -> u32;
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use super::control::Control;
 use super::live::Latencies;
-use super::workload::{Act, Workload};
+use super::workload::{Actions, Workload};
 use engine_api::EngineApi;
 use handfast_stack::engine::{FourTuple, OpenContext, OpenError, Opener};
 use handfast_stack::observe::Closed;
@@ -47,49 +47,49 @@ impl Control {
 
 impl Generator {
     #[inline]
-    fn apply(&mut self, act: Act, connection: &mut Connection<'_>) {
-        if act.send && !connection.send(self.core.workload().request()) {
+    fn apply(&mut self, actions: Actions, connection: &mut Connection<'_>) {
+        if actions.send && !connection.send(self.core.workload().request()) {
             self.core.unsent(connection.number());
             connection.abort();
             return;
         }
-        apply(act, connection);
+        apply(actions, connection);
     }
 }
 
 /// All but sending.
 #[inline]
-fn apply(act: Act, connection: &mut Connection<'_>) {
-    if act.shutdown {
+fn apply(actions: Actions, connection: &mut Connection<'_>) {
+    if actions.shutdown {
         connection.shutdown();
     }
-    if act.close {
+    if actions.close {
         connection.close();
     }
-    if act.abort {
+    if actions.abort {
         connection.abort();
     }
-    if act.probe {
+    if actions.probe {
         connection.probe();
     }
 }
 
 impl ConnectionHandler for Generator {
     fn on_established(&mut self, connection: &mut Connection<'_>) {
-        let act = self.core.opened(connection.number(), connection.now());
-        self.apply(act, connection);
+        let actions = self.core.opened(connection.number(), connection.now());
+        self.apply(actions, connection);
     }
 
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
-        let act = self.core.data(connection.number(), connection.now(), data);
+        let actions = self.core.data(connection.number(), connection.now(), data);
         connection.read(data.len());
-        self.apply(act, connection);
+        self.apply(actions, connection);
         DataResult::Taken
     }
 
     fn on_fin(&mut self, connection: &mut Connection<'_>) {
-        let act = self.core.peer_closed(connection.number(), connection.now());
-        self.apply(act, connection);
+        let actions = self.core.peer_closed(connection.number(), connection.now());
+        self.apply(actions, connection);
     }
 
     fn on_alive(&mut self, connection: &mut Connection<'_>) {
@@ -143,8 +143,8 @@ impl EngineApi for EngineLink<'_> {
         self.0.send_stateless_syn(ends)
     }
 
-    fn act(&mut self, number: u32, act: Act) -> bool {
-        self.0.with_connection(number, &mut |connection| apply(act, connection))
+    fn apply(&mut self, number: u32, actions: Actions) -> bool {
+        self.0.with(number, &mut |connection| apply(actions, connection))
     }
 
     fn capacity(&self) -> u32 {

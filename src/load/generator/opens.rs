@@ -1,7 +1,7 @@
 //! Opening what is due, and giving up what cannot be opened any more.
 
 use super::super::failure::Failure;
-use super::super::workload::{Act, Workload};
+use super::super::workload::{Actions, Workload};
 use super::engine_api::EngineApi;
 use super::record::ConnRecord;
 use super::run_state::Blocked;
@@ -86,7 +86,7 @@ impl GeneratorCore {
             }
             Ok(number) => {
                 // There was no memory for the records.
-                engine.act(number, Act::ABORT);
+                engine.apply(number, Actions::ABORT);
                 Err(Blocked::Slot)
             }
             Err(OpenError::InUse) => {

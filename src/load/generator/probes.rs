@@ -1,7 +1,7 @@
 //! Asking every held connection whether it still lives.
 
 use super::super::timeline::micros;
-use super::super::workload::Act;
+use super::super::workload::Actions;
 use super::engine_api::EngineApi;
 use super::probing::Probing;
 use super::record::ConnPhase;
@@ -46,7 +46,7 @@ impl GeneratorCore {
                 record.filter(|record| matches!(record.phase, ConnPhase::Open | ConnPhase::Probed))
             {
                 record.set(ConnPhase::Probed, short(now));
-                self.act(engine, now, probing.cursor, Act::PROBE);
+                self.apply(engine, now, probing.cursor, Actions::PROBE);
                 probing.sent += 1;
                 allowance -= 1;
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::control::{Control, Desk};
-use super::super::workload::Act;
+use super::super::workload::Actions;
 use super::super::{Plan, Tally, Workload};
 use super::engine_api::EngineApi;
 use super::state::GeneratorCore;
@@ -114,24 +114,24 @@ impl EngineApi for Script {
         Ok(())
     }
 
-    fn act(&mut self, number: u32, act: Act) -> bool {
+    fn apply(&mut self, number: u32, actions: Actions) -> bool {
         let Some(peer) = self.alive.get(&number).copied() else { return false };
-        match (act, peer) {
-            (Act { abort: true, .. }, _) => {
+        match (actions, peer) {
+            (Actions { abort: true, .. }, _) => {
                 *self.aborts_per_poll.last_mut().unwrap() += 1;
                 self.events.insert((self.now.micros, number), Event::Closed(Closed::Aborted));
             }
             (_, Peer::Resets) => self.after(number, 1, Event::Closed(Closed::ResetByPeer)),
             (_, Peer::Dies) => {}
-            (Act { probe: true, .. }, _) => {
+            (Actions { probe: true, .. }, _) => {
                 self.probes.push(number);
                 if !(self.deaf)(number) {
                     self.after(number, 1, Event::Heard);
                 }
             }
-            (Act { send: true, .. }, _) => self.after(number, 1, Event::Data),
-            (Act { shutdown: true, .. }, _) => self.after(number, 1, Event::Closed(Closed::Active)),
-            (Act { close: true, .. }, _) => self.after(number, 1, Event::Closed(Closed::Passive)),
+            (Actions { send: true, .. }, _) => self.after(number, 1, Event::Data),
+            (Actions { shutdown: true, .. }, _) => self.after(number, 1, Event::Closed(Closed::Active)),
+            (Actions { close: true, .. }, _) => self.after(number, 1, Event::Closed(Closed::Passive)),
             (_, _) => self.after(number, 1, Event::PeerClosed),
         }
         true
@@ -183,7 +183,7 @@ impl Bench {
             if self.script.alive[&number] != Peer::Silent {
                 core.heard(number, now);
             }
-            let act = match event {
+            let actions = match event {
                 Event::Opened => core.opened(number, now),
                 Event::Data => core.data(number, now, self.script.answer),
                 Event::PeerClosed => core.peer_closed(number, now),
@@ -195,9 +195,9 @@ impl Bench {
                     continue;
                 }
             };
-            let waits = act == Act::NOTHING && *self.core.workload() == Workload::Hold;
+            let waits = actions == Actions::NOTHING && *self.core.workload() == Workload::Hold;
             if !waits {
-                self.script.act(number, act);
+                self.script.apply(number, actions);
             }
         }
     }

@@ -7,7 +7,7 @@ use super::super::control::{Control, Desk, Job};
 use super::super::failure::Failure;
 use super::super::timeline::micros;
 use super::super::tuples::Tuples;
-use super::super::workload::{Act, Standing, Workload};
+use super::super::workload::{Actions, ConnStatus, Workload};
 use super::engine_api::EngineApi;
 use super::record::{ConnPhase, ConnRecord, ConnRecords};
 use super::run_state::RunState;
@@ -78,8 +78,8 @@ impl GeneratorCore {
         if *self.workload() == Workload::Hold { self.opening } else { self.live }
     }
 
-    pub(super) fn act(&mut self, engine: &mut impl EngineApi, now: Time, number: u32, act: Act) {
-        if !engine.act(number, act) {
+    pub(super) fn apply(&mut self, engine: &mut impl EngineApi, now: Time, number: u32, actions: Actions) {
+        if !engine.apply(number, actions) {
             // The engine knows of no such connection: nobody will tell its end.
             self.closed(number, now, Closed::Aborted);
         }
@@ -87,12 +87,12 @@ impl GeneratorCore {
 
     /// ESTABLISHED.
     #[inline]
-    pub(super) fn opened(&mut self, number: u32, now: Time) -> Act {
+    pub(super) fn opened(&mut self, number: u32, now: Time) -> Actions {
         let elapsed = self.elapsed(now);
         let GeneratorCore { control, desk, records, job, opening, last_established_us, .. } = self;
-        let Some(record) = records.get_mut(number) else { return Act::ABORT };
+        let Some(record) = records.get_mut(number) else { return Actions::ABORT };
         if record.phase != ConnPhase::Opening {
-            return Act::NOTHING;
+            return Actions::NOTHING;
         }
         let age = record.age(short(now));
         *opening = opening.saturating_sub(1);
@@ -108,42 +108,42 @@ impl GeneratorCore {
             }
         }
         record.phase = ConnPhase::Open;
-        let (act, standing) = control.plan().workload.opened();
-        settle(record, standing, age);
-        act
+        let (actions, status) = control.plan().workload.opened();
+        set_status(record, status, age);
+        actions
     }
 
     /// Data has arrived.
     #[inline]
-    pub(super) fn data(&mut self, number: u32, now: Time, data: &[u8]) -> Act {
+    pub(super) fn data(&mut self, number: u32, now: Time, data: &[u8]) -> Actions {
         let GeneratorCore { control, records, job, .. } = self;
         let Some(record) = records.get_mut(number).filter(|record| record.phase == ConnPhase::Open) else {
-            return Act::NOTHING;
+            return Actions::NOTHING;
         };
         let mut response = record.response;
-        let (act, standing) = control.plan().workload.data(&mut response, data);
+        let (actions, status) = control.plan().workload.data(&mut response, data);
         record.response = response;
-        if standing == Standing::Failed(Failure::HttpStatus)
+        if status == ConnStatus::Failed(Failure::HttpStatus)
             && let Some(job) = job.as_mut().filter(|_| record.is_measured())
         {
             job.tally.statuses.add(response.status(), 1);
         }
-        settle(record, standing, record.age(short(now)));
-        act
+        set_status(record, status, record.age(short(now)));
+        actions
     }
 
     /// The peer's FIN has arrived.
     #[inline]
-    pub(super) fn peer_closed(&mut self, number: u32, now: Time) -> Act {
+    pub(super) fn peer_closed(&mut self, number: u32, now: Time) -> Actions {
         let GeneratorCore { control, records, .. } = self;
-        let Some(record) = records.get_mut(number) else { return Act::CLOSE };
+        let Some(record) = records.get_mut(number) else { return Actions::CLOSE };
         match record.phase {
             ConnPhase::Open | ConnPhase::Probed => {
-                let (act, standing) = control.plan().workload.peer_closed(&{ record.response });
-                settle(record, standing, record.age(short(now)));
-                act
+                let (actions, status) = control.plan().workload.peer_closed(&{ record.response });
+                set_status(record, status, record.age(short(now)));
+                actions
             }
-            _ => Act::CLOSE,
+            _ => Actions::CLOSE,
         }
     }
 
@@ -240,11 +240,11 @@ impl GeneratorCore {
 
 /// Notes how a connection stands.
 #[inline]
-fn settle(record: &mut ConnRecord, standing: Standing, age: u32) {
-    match standing {
-        Standing::Goes => {}
-        Standing::Done => record.set(ConnPhase::Done, age),
-        Standing::Failed(failure) => record.mark_aborting(Some(failure)),
+fn set_status(record: &mut ConnRecord, status: ConnStatus, age: u32) {
+    match status {
+        ConnStatus::Pending => {}
+        ConnStatus::Done => record.set(ConnPhase::Done, age),
+        ConnStatus::Failed(failure) => record.mark_aborting(Some(failure)),
     }
 }
 
