@@ -144,7 +144,7 @@ impl EngineApi for EngineLink<'_> {
     }
 
     fn apply(&mut self, number: u32, actions: Actions) -> bool {
-        self.0.with(number, &mut |connection| apply(actions, connection))
+        self.0.with_connection(number, &mut |connection| apply(actions, connection))
     }
 
     fn capacity(&self) -> u32 {
