@@ -6,13 +6,14 @@
 //!   `failure` why it did not.
 //! - `plan`: everything that is chosen, and whether it can be run.
 //! - `generator`: what a core does, at the engine as its caller.
-//! - `tally`: what is counted; `live` what can be watched meanwhile; `control` the end that other
-//!   threads hold.
+//! - `tally`: what is counted; `live` what can be watched meanwhile; `control` the side of other
+//!   threads, `core_slot` where it meets a core.
 //! - `search`: the highest rate that holds.
 //!
 //! May use `engine`, `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
 
 mod control;
+mod core_slot;
 mod failure;
 mod generator;
 mod http;

@@ -41,7 +41,7 @@ impl Control {
     /// The part of core `core` of `cores`: what [`handfast_stack::engine::OpenerFactory`] is to return.
     pub fn generator(self: &Arc<Control>, core: usize, cores: usize) -> Generator {
         let share = (core as u32, cores.max(1) as u32);
-        Generator { core: GeneratorCore::new(self.clone(), self.desk_of(core, cores), share) }
+        Generator { core: GeneratorCore::new(self.clone(), self.slot_of(core, cores), share) }
     }
 }
 

@@ -115,7 +115,7 @@ impl GeneratorCore {
         let ticket = self.tuples.take();
         self.tuples.give_back(ticket, now);
         let counts = self.attempted(intended, elapsed);
-        self.desk.live.completed.bump();
+        self.slot.live.completed.bump();
         let Some(job) = &mut self.job else { return };
         if let Some(second) = job.tally.second(elapsed) {
             second.completed += 1;
@@ -136,7 +136,7 @@ impl GeneratorCore {
         let Some(job) = &mut self.job else { return false };
         let counts = job.line.counts(intended);
         job.pacer.begun();
-        self.desk.live.attempted.bump();
+        self.slot.live.attempted.bump();
         if let Some(second) = job.tally.second(elapsed) {
             second.attempted += 1;
         }
@@ -176,7 +176,7 @@ impl GeneratorCore {
         match blocked {
             Blocked::Tuple(_) | Blocked::InUse => {
                 job.tally.waited.tuple_us += measured;
-                self.desk.live.waited_for_tuple_us.add(elapsed.saturating_sub(from));
+                self.slot.live.waited_for_tuple_us.add(elapsed.saturating_sub(from));
             }
             Blocked::Slot => job.tally.waited.slot_us += measured,
             Blocked::Frame => {}
@@ -197,8 +197,8 @@ impl GeneratorCore {
     fn give_up(&mut self, intended: u64, elapsed: u64, why: Failure) {
         let Some(job) = &mut self.job else { return };
         job.pacer.begun();
-        self.desk.live.attempted.bump();
-        self.desk.live.fail(why);
+        self.slot.live.attempted.bump();
+        self.slot.live.fail(why);
         if let Some(second) = job.tally.second(elapsed) {
             second.attempted += 1;
             second.failed += 1;

@@ -77,9 +77,9 @@ impl GeneratorCore {
 
     /// Begins the step that waits, if one does.
     fn begin_step(&mut self, now: Time) -> bool {
-        let Some(job) = self.desk.adopt() else { return false };
+        let Some(job) = self.slot.take_job() else { return false };
         self.start_us = self.control.start(now);
-        self.desk.live.begin();
+        self.slot.live.begin();
         self.run.phase = RunPhase::Opening;
         self.run.stopped = false;
         self.run.blocked = None;
@@ -201,7 +201,7 @@ impl GeneratorCore {
             false => job.line.measured_to,
         };
         job.tally.finish(to.saturating_sub(from));
-        if let Err(job) = self.desk.hand_in(job) {
+        if let Err(job) = self.slot.submit_result(job) {
             // The other side is looking right now: again in the next poll.
             self.job = Some(job);
             return;
@@ -219,8 +219,8 @@ impl GeneratorCore {
             (Some(_), RunPhase::Draining { .. } | RunPhase::Closing { .. } | RunPhase::Over) => Stage::Drain,
             (Some(job), _) => job.line.stage(elapsed),
         };
-        self.desk.live.stage.set(stage as u64);
-        self.desk.live.in_flight.set(u64::from(self.live));
+        self.slot.live.stage.set(stage as u64);
+        self.slot.live.in_flight.set(u64::from(self.live));
     }
 }
 

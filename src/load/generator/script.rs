@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::control::{Control, Desk};
+use super::super::control::Control;
+use super::super::core_slot::CoreSlot;
 use super::super::workload::Actions;
 use super::super::{Plan, Tally, Workload};
 use super::engine_api::EngineApi;
@@ -155,9 +156,9 @@ impl Bench {
         let warnings = plan.check(1);
         assert!(warnings.is_ok(), "{warnings:?}");
         let control = Control::new(plan);
-        let desk: Arc<Desk> = control.desk_of(0, 1);
+        let slot: Arc<CoreSlot> = control.slot_of(0, 1);
         control.begin().unwrap();
-        Bench { core: GeneratorCore::new(control.clone(), desk, (0, 1)), control, script, polls: 0 }
+        Bench { core: GeneratorCore::new(control.clone(), slot, (0, 1)), control, script, polls: 0 }
     }
 
     /// One poll: what has arrived by now, then the caller's.

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::super::control::{Control, Desk, Job};
+use super::super::control::Control;
+use super::super::core_slot::{CoreSlot, StepJob};
 use super::super::failure::Failure;
 use super::super::timeline::micros;
 use super::super::tuples::Tuples;
@@ -16,11 +17,11 @@ use handfast_stack::tcp::Time;
 
 pub(super) struct GeneratorCore {
     pub(super) control: Arc<Control>,
-    pub(super) desk: Arc<Desk>,
+    pub(super) slot: Arc<CoreSlot>,
     pub(super) tuples: Tuples,
     pub(super) records: ConnRecords,
     /// The step at work.
-    pub(super) job: Option<Box<Job>>,
+    pub(super) job: Option<Box<StepJob>>,
     /// When it began, microseconds.
     pub(super) start_us: u64,
     /// Connections that live.
@@ -45,7 +46,7 @@ pub(super) fn short(now: Time) -> u32 {
 }
 
 impl GeneratorCore {
-    pub(super) fn new(control: Arc<Control>, desk: Arc<Desk>, share: (u32, u32)) -> GeneratorCore {
+    pub(super) fn new(control: Arc<Control>, slot: Arc<CoreSlot>, share: (u32, u32)) -> GeneratorCore {
         let plan = control.plan();
         let reuse_us = micros(plan.reuse_after);
         GeneratorCore {
@@ -61,7 +62,7 @@ impl GeneratorCore {
             last_established_us: 0,
             answers: 0,
             control,
-            desk,
+            slot,
         }
     }
 
@@ -89,14 +90,14 @@ impl GeneratorCore {
     #[inline]
     pub(super) fn opened(&mut self, number: u32, now: Time) -> Actions {
         let elapsed = self.elapsed(now);
-        let GeneratorCore { control, desk, records, job, opening, last_established_us, .. } = self;
+        let GeneratorCore { control, slot, records, job, opening, last_established_us, .. } = self;
         let Some(record) = records.get_mut(number) else { return Actions::ABORT };
         if record.phase != ConnPhase::Opening {
             return Actions::NOTHING;
         }
         let age = record.age(short(now));
         *opening = opening.saturating_sub(1);
-        desk.live.established.bump();
+        slot.live.established.bump();
         if let Some(job) = job {
             if let Some(second) = job.tally.second(elapsed) {
                 second.established += 1;
@@ -209,7 +210,7 @@ impl GeneratorCore {
     /// still in flight.
     fn count(&mut self, record: &ConnRecord, now: Time, result: Result<u32, Option<Failure>>) {
         let elapsed = self.elapsed(now);
-        let live = &self.desk.live;
+        let live = &self.slot.live;
         match result {
             Ok(_) => live.completed.bump(),
             Err(Some(failure)) => live.fail(failure),
@@ -254,6 +255,6 @@ impl Drop for GeneratorCore {
         if let Some(job) = &mut self.job {
             job.tally.in_flight += self.measured_live;
         }
-        self.desk.leave(self.job.take());
+        self.slot.detach(self.job.take());
     }
 }
