@@ -1,11 +1,11 @@
 //! One core's load generator: the layer between [`GeneratorCore`], which decides, and the engine.
 //!
-//! - `run_state` with `probing` and `sweep`: where a core is in its step; `record` what it keeps of a
+//! - `run_state` with `probing` and `timeout_scan`: where a core is in its step; `record` what it keeps of a
 //!   connection; `engine_api` the engine as a core sees it. Data, and below all else here.
 //! - `state`: [`GeneratorCore`] and its event handlers.
-//! - `opens`, `ending`, `probes`: what is opened, ended, asked; `phases`: when, once per poll.
+//! - `opens`, `aborts`, `probes`: what is opened, ended, asked; `phases`: when, once per poll.
 
-mod ending;
+mod aborts;
 mod engine_api;
 mod opens;
 mod phases;
@@ -16,9 +16,9 @@ mod run_state;
 #[cfg(test)]
 mod script;
 mod state;
-mod sweep;
 #[cfg(test)]
 mod tests;
+mod timeout_scan;
 
 use std::any::Any;
 use std::sync::Arc;

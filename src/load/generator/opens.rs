@@ -10,9 +10,9 @@ use handfast_stack::engine::OpenError;
 use handfast_stack::tcp::Time;
 
 /// Connections opened in one poll at most: what has arrived must not wait for long.
-const OPENS: usize = 128;
+const OPEN_BATCH: usize = 128;
 /// Connections that are due and given up in one poll at most: no packet is sent for these.
-const GIVEN_UP: usize = 4096;
+const GIVE_UP_BATCH: usize = 4096;
 /// How long after the time for opening what was due within it may still be opened, microseconds. A
 /// machine that pauses at the very end makes connections late as one in the middle does, and neither
 /// is too slow for its load.
@@ -31,7 +31,7 @@ impl GeneratorCore {
     /// Opens what is due, as far as the line takes it.
     pub(super) fn open_due(&mut self, engine: &mut impl EngineApi, now: Time, elapsed: u64) {
         let (mut opened, mut given_up) = (0, 0);
-        while opened < OPENS && given_up < GIVEN_UP {
+        while opened < OPEN_BATCH && given_up < GIVE_UP_BATCH {
             let Some(intended) = self.due(elapsed) else { return };
             let failed = if elapsed - intended > self.run.timeout_us {
                 Some(self.too_late())
@@ -219,7 +219,7 @@ impl GeneratorCore {
         if soon && self.due(elapsed).is_some() {
             return false;
         }
-        for _ in 0..GIVEN_UP {
+        for _ in 0..GIVE_UP_BATCH {
             match self.due(elapsed) {
                 Some(intended) => self.give_up(intended, elapsed, Failure::ClientLate),
                 None => return true,

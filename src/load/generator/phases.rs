@@ -8,17 +8,17 @@ use super::engine_api::EngineApi;
 use super::probing::Probing;
 use super::run_state::{Blocked, RunPhase};
 use super::state::GeneratorCore;
-use super::sweep::Sweep;
+use super::timeout_scan::TimeoutScan;
 use handfast_stack::tcp::Time;
 
 /// How long the last RSTs may take, microseconds.
-const GRACE_US: u64 = 1_000_000;
+const CLOSE_TIMEOUT_US: u64 = 1_000_000;
 /// As [`Plan::drain`], after [`super::Control::stop`].
-const STOPPED_DRAIN_US: u64 = 1_000_000;
+const STOP_DRAIN_US: u64 = 1_000_000;
 /// The longest sleep while there is a step, and while there is none, milliseconds: how late a
 /// stop or a new step may be seen.
-const NAP_MS: u32 = 50;
-const IDLE_NAP_MS: u32 = 10;
+const MAX_SLEEP_MS: u32 = 50;
+const MAX_IDLE_SLEEP_MS: u32 = 10;
 
 impl GeneratorCore {
     /// One iteration of the loop.
@@ -38,13 +38,13 @@ impl GeneratorCore {
         // Opens come first: an abort's end is told after this poll, and its number must not have
         // become another connection's by then.
         self.advance(engine, now, elapsed);
-        self.sweep(engine, now, elapsed);
+        self.scan_timeouts(engine, now, elapsed);
         self.publish(elapsed);
     }
 
     /// Milliseconds until there is something to do, at most `most`.
     pub(super) fn next_deadline_ms(&self, now: Time, most: u32) -> u32 {
-        let Some(job) = &self.job else { return most.min(IDLE_NAP_MS) };
+        let Some(job) = &self.job else { return most.min(MAX_IDLE_SLEEP_MS) };
         if now.micros < self.start_us {
             return sleep_ms(self.start_us - now.micros, most);
         }
@@ -58,8 +58,8 @@ impl GeneratorCore {
             RunPhase::Settling => NEVER,
             RunPhase::Probing(_) | RunPhase::Closing { .. } | RunPhase::Over => elapsed,
         };
-        let sweep = if self.live == 0 { NEVER } else { self.run.sweep.next_us() };
-        sleep_ms(next.min(sweep).saturating_sub(elapsed), most.min(NAP_MS))
+        let scan = if self.live == 0 { NEVER } else { self.run.scan.next_us() };
+        sleep_ms(next.min(scan).saturating_sub(elapsed), most.min(MAX_SLEEP_MS))
     }
 
     /// When the next connection is due, or can be opened if something stands in its way.
@@ -83,7 +83,7 @@ impl GeneratorCore {
         self.run.phase = RunPhase::Opening;
         self.run.stopped = false;
         self.run.blocked = None;
-        self.run.sweep = Sweep::new(self.run.timeout_us);
+        self.run.scan = TimeoutScan::new(self.run.timeout_us);
         (self.last_end_us, self.last_established_us) = (0, 0);
         self.job = Some(job);
         true
@@ -95,7 +95,7 @@ impl GeneratorCore {
         job.line.cut(elapsed);
         match self.run.phase {
             RunPhase::Draining { until } => {
-                self.run.phase = RunPhase::Draining { until: until.min(elapsed + STOPPED_DRAIN_US) };
+                self.run.phase = RunPhase::Draining { until: until.min(elapsed + STOP_DRAIN_US) };
             }
             RunPhase::Settling | RunPhase::Holding { .. } | RunPhase::Probing(_) => {
                 self.close(elapsed, false)
@@ -133,7 +133,7 @@ impl GeneratorCore {
                     self.run.phase = RunPhase::Over;
                 } else if !walked && let RunPhase::Closing { until, .. } = &mut self.run.phase {
                     // Behind the last one.
-                    *until = elapsed.saturating_add(GRACE_US);
+                    *until = elapsed.saturating_add(CLOSE_TIMEOUT_US);
                 }
             }
             RunPhase::Draining { .. } | RunPhase::Settling | RunPhase::Holding { .. } | RunPhase::Over => {}
@@ -159,7 +159,7 @@ impl GeneratorCore {
             (true, false) => self.run.phase = RunPhase::Settling,
             (false, stopped) => {
                 let drain = micros(self.control.plan().drain);
-                let drain = if stopped { drain.min(STOPPED_DRAIN_US) } else { drain };
+                let drain = if stopped { drain.min(STOP_DRAIN_US) } else { drain };
                 self.run.phase = RunPhase::Draining { until: elapsed.saturating_add(drain) };
             }
         }
@@ -184,7 +184,7 @@ impl GeneratorCore {
     fn close(&mut self, elapsed: u64, lost: bool) {
         let cursor = self.records.span().start;
         (self.run.closing_us, self.run.aborted) = (elapsed, 0);
-        self.run.phase = RunPhase::Closing { cursor, until: elapsed.saturating_add(GRACE_US), lost };
+        self.run.phase = RunPhase::Closing { cursor, until: elapsed.saturating_add(CLOSE_TIMEOUT_US), lost };
     }
 
     /// Everything has ended: the tally is handed in.

@@ -6,7 +6,7 @@ use super::engine_api::EngineApi;
 use super::probing::Probing;
 use super::record::ConnPhase;
 use super::state::{GeneratorCore, short};
-use super::sweep::LOOKS;
+use super::timeout_scan::SCAN_BATCH;
 use handfast_stack::tcp::Time;
 
 impl GeneratorCore {
@@ -39,8 +39,8 @@ impl GeneratorCore {
         }
         let mut allowance = probing.allowance(per_second, elapsed);
         let end = self.records.span().end;
-        let look_to = probing.cursor.saturating_add(LOOKS).min(end);
-        while probing.cursor < look_to && allowance > 0 {
+        let scan_to = probing.cursor.saturating_add(SCAN_BATCH).min(end);
+        while probing.cursor < scan_to && allowance > 0 {
             let record = self.records.get_mut(probing.cursor);
             if let Some(record) =
                 record.filter(|record| matches!(record.phase, ConnPhase::Open | ConnPhase::Probed))

@@ -1,13 +1,13 @@
 //! A walk over the held connections that asks each whether it still lives: data alone.
 
 /// Probes sent in one poll at most.
-pub(super) const PROBES: u64 = 128;
+pub(super) const PROBE_BATCH: u64 = 128;
 
 /// Probes without an answer at a time. Faster than the peer answers they would be lost in its rings,
 /// and what lives would be taken for dead.
 const WINDOW: u64 = 1024;
 /// No answer for so long: those that are out are given up, until the next round.
-const STALL_US: u64 = 50_000;
+const PROBE_TIMEOUT_US: u64 = 50_000;
 
 /// Rounds over all connections; from the second one on only the silent ones are asked.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ impl Probing {
         let answered = answers.saturating_sub(self.base);
         if answered > self.answered {
             (self.answered, self.answered_us, self.given_up_us) = (answered, elapsed, elapsed);
-        } else if elapsed - self.given_up_us >= STALL_US {
+        } else if elapsed - self.given_up_us >= PROBE_TIMEOUT_US {
             self.given_up = self.sent.saturating_sub(answered);
             self.given_up_us = elapsed;
         }
@@ -61,7 +61,7 @@ impl Probing {
     pub(super) fn allowance(&self, per_second: u32, elapsed: u64) -> u64 {
         let by_now = u128::from(elapsed - self.began_us) * u128::from(per_second) / 1_000_000 + 1;
         let out = self.sent.saturating_sub(self.answered + self.given_up);
-        (by_now as u64).saturating_sub(self.sent).min(WINDOW.saturating_sub(out)).min(PROBES)
+        (by_now as u64).saturating_sub(self.sent).min(WINDOW.saturating_sub(out)).min(PROBE_BATCH)
     }
 
     /// Probes a second that were answered in time.

@@ -5,7 +5,7 @@ use super::super::pace::split;
 use super::super::timeline::micros;
 use super::super::tuples::Exhausted;
 use super::probing::Probing;
-use super::sweep::Sweep;
+use super::timeout_scan::TimeoutScan;
 
 /// Where a core is in its step, and what its next poll goes on with.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct RunState {
     pub(super) blocked: Option<Blocked>,
     /// Until when the time blocked has been counted.
     pub(super) blocked_us: u64,
-    pub(super) sweep: Sweep,
+    pub(super) scan: TimeoutScan,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,7 @@ impl RunState {
             aborted: 0,
             blocked: None,
             blocked_us: 0,
-            sweep: Sweep::new(timeout_us),
+            scan: TimeoutScan::new(timeout_us),
         }
     }
 

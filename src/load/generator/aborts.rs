@@ -6,23 +6,23 @@ use super::engine_api::EngineApi;
 use super::record::ConnPhase;
 use super::run_state::RunPhase;
 use super::state::{GeneratorCore, short};
-use super::sweep::LOOKS;
+use super::timeout_scan::SCAN_BATCH;
 use handfast_stack::tcp::Time;
 
 /// RSTs sent in one poll at most.
-const ABORTS: usize = 128;
+const ABORT_BATCH: usize = 128;
 
 impl GeneratorCore {
     /// Walks on, as far as time has.
-    pub(super) fn sweep(&mut self, engine: &mut impl EngineApi, now: Time, elapsed: u64) {
+    pub(super) fn scan_timeouts(&mut self, engine: &mut impl EngineApi, now: Time, elapsed: u64) {
         let span = self.records.span();
-        for _ in 0..self.run.sweep.due(&span, elapsed) {
-            let number = self.run.sweep.next(&span);
-            self.look(engine, now, number);
+        for _ in 0..self.run.scan.due(&span, elapsed) {
+            let number = self.run.scan.next(&span);
+            self.check_timeout(engine, now, number);
         }
     }
 
-    fn look(&mut self, engine: &mut impl EngineApi, now: Time, number: u32) {
+    fn check_timeout(&mut self, engine: &mut impl EngineApi, now: Time, number: u32) {
         let hold = *self.workload() == Workload::Hold;
         let timeout_us = self.run.timeout_us;
         let Some(record) = self.records.get_mut(number) else { return };
@@ -55,9 +55,9 @@ impl GeneratorCore {
         let end = self.records.span().end;
         let hold = *self.workload() == Workload::Hold;
         let (mut number, mut aborts) = (cursor, 0);
-        let look_to = cursor.saturating_add(LOOKS).min(end);
-        let most = (ABORTS as u64).min(most);
-        while number < look_to && aborts < most {
+        let scan_to = cursor.saturating_add(SCAN_BATCH).min(end);
+        let most = (ABORT_BATCH as u64).min(most);
+        while number < scan_to && aborts < most {
             let phase = self.records.get_mut(number).map(|record| record.phase);
             match phase {
                 None | Some(ConnPhase::Free | ConnPhase::Aborting) => {}

@@ -1,12 +1,12 @@
 use std::ops::Range;
 
 /// ConnRecords looked at in one poll at most, 16 octets each.
-pub(super) const LOOKS: u32 = 4096;
+pub(super) const SCAN_BATCH: u32 = 4096;
 
 /// A walk over all connections, round after round, that finds those that take too long. A time
 /// limit holds to an eighth.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sweep {
+pub(super) struct TimeoutScan {
     cursor: u32,
     /// The walk has come as far as it should by then, microseconds since the step's start.
     walked_us: u64,
@@ -14,9 +14,9 @@ pub(super) struct Sweep {
     round_us: u64,
 }
 
-impl Sweep {
-    pub(super) fn new(timeout_us: u64) -> Sweep {
-        Sweep { cursor: 0, walked_us: 0, round_us: (timeout_us / 8).clamp(1_000, 1_000_000) }
+impl TimeoutScan {
+    pub(super) fn new(timeout_us: u64) -> TimeoutScan {
+        TimeoutScan { cursor: 0, walked_us: 0, round_us: (timeout_us / 8).clamp(1_000, 1_000_000) }
     }
 
     /// How many to look at by now, of the numbers that may be used.
@@ -27,7 +27,7 @@ impl Sweep {
         let all = u64::from(span.end - span.start);
         let share = all * (elapsed - self.walked_us) / self.round_us + 1;
         self.walked_us = elapsed;
-        share.min(u64::from(LOOKS)).min(all)
+        share.min(u64::from(SCAN_BATCH)).min(all)
     }
 
     /// The number to look at, and on to the one after it.
