@@ -106,7 +106,7 @@ impl Workload {
 
     /// ESTABLISHED.
     #[inline]
-    pub(super) fn opened(&self) -> Reaction {
+    pub(super) fn on_established(&self) -> Reaction {
         match self {
             Workload::Handshake => (Actions::ABORT, ConnStatus::Done),
             Workload::Lifecycle { closer: Closer::Client } => (Actions::SHUTDOWN, ConnStatus::Pending),
@@ -118,7 +118,7 @@ impl Workload {
 
     /// Data arrived on a connection that is not complete.
     #[inline]
-    pub(super) fn data(&self, response: &mut Response, data: &[u8]) -> Reaction {
+    pub(super) fn on_data(&self, response: &mut Response, data: &[u8]) -> Reaction {
         match self {
             Workload::Request { answer: Answer::Segment, .. } => (Actions::SHUTDOWN, ConnStatus::Done),
             Workload::Request { answer: Answer::Http, .. } => match response.data(data) {
@@ -134,7 +134,7 @@ impl Workload {
 
     /// The peer's FIN arrived on a connection that is not complete.
     #[inline]
-    pub(super) fn peer_closed(&self, response: &Response) -> Reaction {
+    pub(super) fn on_fin(&self, response: &Response) -> Reaction {
         match self {
             Workload::Handshake | Workload::Lifecycle { .. } => (Actions::CLOSE, ConnStatus::Pending),
             Workload::Request { answer: Answer::Http, .. } if response.end() == Parsed::Complete => {
@@ -149,7 +149,7 @@ impl Workload {
     /// A connection ended before it was complete. `None`: it is complete now, and its completion latency
     /// ends.
     #[inline]
-    pub(super) fn ended(&self, how: Closed) -> Option<Failure> {
+    pub(super) fn on_end(&self, how: Closed) -> Option<Failure> {
         match self {
             Workload::Lifecycle { .. } if is_orderly(how) => None,
             _ => Some(Failure::of_connection(how)),
@@ -158,7 +158,7 @@ impl Workload {
 
     /// A complete connection ended. `None`: properly.
     #[inline]
-    pub(super) fn ended_done(&self, how: Closed) -> Option<Failure> {
+    pub(super) fn on_end_when_done(&self, how: Closed) -> Option<Failure> {
         match self {
             // ClosedConnection by our RST, or by one of the peer that crossed it.
             Workload::Handshake | Workload::Hold => None,
@@ -176,22 +176,22 @@ mod tests {
 
     #[test]
     fn a_handshake_is_done_when_open() {
-        assert_eq!(Workload::Handshake.opened(), (Actions::ABORT, ConnStatus::Done));
-        assert_eq!(Workload::Handshake.ended_done(Closed::Aborted), None);
-        assert_eq!(Workload::Handshake.ended(Closed::ResetByPeer), Some(Failure::Reset));
+        assert_eq!(Workload::Handshake.on_established(), (Actions::ABORT, ConnStatus::Done));
+        assert_eq!(Workload::Handshake.on_end_when_done(Closed::Aborted), None);
+        assert_eq!(Workload::Handshake.on_end(Closed::ResetByPeer), Some(Failure::Reset));
     }
 
     #[test]
     fn a_lifecycle_is_done_when_closed_by_both() {
         for (closer, actions) in [(Closer::Client, Actions::SHUTDOWN), (Closer::Server, Actions::NOTHING)] {
             let workload = Workload::Lifecycle { closer };
-            assert_eq!(workload.opened(), (actions, ConnStatus::Pending));
+            assert_eq!(workload.on_established(), (actions, ConnStatus::Pending));
             let mut response = Response::default();
-            assert_eq!(workload.data(&mut response, b"banner"), CONTINUE);
-            assert_eq!(workload.peer_closed(&response), (Actions::CLOSE, ConnStatus::Pending));
-            ORDERLY.iter().for_each(|how| assert_eq!(workload.ended(*how), None));
-            assert_eq!(workload.ended(Closed::ResetByPeer), Some(Failure::Reset));
-            assert_eq!(workload.ended(Closed::FinWait2Timeout), Some(Failure::Timeout));
+            assert_eq!(workload.on_data(&mut response, b"banner"), CONTINUE);
+            assert_eq!(workload.on_fin(&response), (Actions::CLOSE, ConnStatus::Pending));
+            ORDERLY.iter().for_each(|how| assert_eq!(workload.on_end(*how), None));
+            assert_eq!(workload.on_end(Closed::ResetByPeer), Some(Failure::Reset));
+            assert_eq!(workload.on_end(Closed::FinWait2Timeout), Some(Failure::Timeout));
         }
     }
 
@@ -200,16 +200,20 @@ mod tests {
         let segment = Workload::Request { request: b"ping".to_vec(), answer: Answer::Segment };
         let mut response = Response::default();
         assert_eq!(
-            (segment.opened(), segment.request()),
+            (segment.on_established(), segment.request()),
             ((Actions::SEND, ConnStatus::Pending), b"ping".as_slice())
         );
-        assert_eq!(segment.data(&mut response, b"pong"), (Actions::SHUTDOWN, ConnStatus::Done));
+        assert_eq!(segment.on_data(&mut response, b"pong"), (Actions::SHUTDOWN, ConnStatus::Done));
         let early = (Actions::ABORT, ConnStatus::Failed(Failure::ClosedEarly));
-        assert_eq!(segment.peer_closed(&response), early);
-        ORDERLY.iter().for_each(|how| assert_eq!(segment.ended_done(*how), None));
-        assert_eq!(segment.ended_done(Closed::ResetByPeer), Some(Failure::Reset), "not closed properly");
-        assert_eq!(segment.ended_done(Closed::RetransmitTimeout), Some(Failure::Timeout));
-        assert_eq!(segment.ended(Closed::RetransmitTimeout), Some(Failure::Timeout));
+        assert_eq!(segment.on_fin(&response), early);
+        ORDERLY.iter().for_each(|how| assert_eq!(segment.on_end_when_done(*how), None));
+        assert_eq!(
+            segment.on_end_when_done(Closed::ResetByPeer),
+            Some(Failure::Reset),
+            "not closed properly"
+        );
+        assert_eq!(segment.on_end_when_done(Closed::RetransmitTimeout), Some(Failure::Timeout));
+        assert_eq!(segment.on_end(Closed::RetransmitTimeout), Some(Failure::Timeout));
     }
 
     #[test]
@@ -221,8 +225,8 @@ mod tests {
         let feed = |parts: &[&str]| {
             let mut response = Response::default();
             let mut last = CONTINUE;
-            parts.iter().for_each(|part| last = http.data(&mut response, part.as_bytes()));
-            (last, http.peer_closed(&response))
+            parts.iter().for_each(|part| last = http.on_data(&mut response, part.as_bytes()));
+            (last, http.on_fin(&response))
         };
         let done = (Actions::SHUTDOWN, ConnStatus::Done);
         let early = (Actions::ABORT, ConnStatus::Failed(Failure::ClosedEarly));
@@ -235,9 +239,9 @@ mod tests {
 
     #[test]
     fn a_held_connection_waits_for_its_probe() {
-        assert_eq!(Workload::Hold.opened(), CONTINUE);
+        assert_eq!(Workload::Hold.on_established(), CONTINUE);
         let early = (Actions::ABORT, ConnStatus::Failed(Failure::ClosedEarly));
-        assert_eq!(Workload::Hold.peer_closed(&Response::default()), early);
-        assert_eq!(Workload::Hold.ended_done(Closed::Aborted), None);
+        assert_eq!(Workload::Hold.on_fin(&Response::default()), early);
+        assert_eq!(Workload::Hold.on_end_when_done(Closed::Aborted), None);
     }
 }

@@ -1,19 +1,18 @@
-//! Finding what takes too long, and ending what is left.
+//! Aborts connections: those that exceed their timeout, and at the end of a step those that are left.
 
 use super::super::failure::Failure;
 use super::super::workload::{Actions, Workload};
 use super::engine_api::EngineApi;
 use super::record::ConnPhase;
-use super::run_state::RunPhase;
 use super::state::{GeneratorCore, short};
 use super::timeout_scan::SCAN_BATCH;
 use handfast_stack::tcp::Time;
 
 /// RSTs sent in one poll at most.
-const ABORT_BATCH: usize = 128;
+const ABORT_BATCH: u64 = 128;
 
 impl GeneratorCore {
-    /// Walks on, as far as time has.
+    /// Checks the connections that are due for it.
     pub(super) fn scan_timeouts(&mut self, engine: &mut impl EngineApi, now: Time, elapsed: u64) {
         let span = self.records.span();
         for _ in 0..self.run.scan.due(&span, elapsed) {
@@ -38,26 +37,27 @@ impl GeneratorCore {
         self.end(engine, now, number, Some(why));
     }
 
-    /// FourTuple a connection by a RST, for this reason.
+    /// FourTuple a connection with a RST, for this reason.
     fn end(&mut self, engine: &mut impl EngineApi, now: Time, number: u32, why: Option<Failure>) {
         self.mark_aborting(number, why);
         self.apply(engine, now, number, Actions::ABORT);
     }
 
-    /// FourTuple what is left, from `cursor` on, `most` at most.
-    pub(super) fn closing(
+    /// FourTuple the connections from number `cursor` on, at most `max` and a batch. `lost`: those that did not
+    /// reply to their probe have failed. Returns where to continue.
+    pub(super) fn abort_from(
         &mut self,
+        cursor: u32,
+        max: u64,
+        lost: bool,
         engine: &mut impl EngineApi,
         now: Time,
-        (cursor, most): (u32, u64),
-        lost: bool,
-    ) {
-        let end = self.records.span().end;
+    ) -> u32 {
         let hold = *self.workload() == Workload::Hold;
         let (mut number, mut aborts) = (cursor, 0);
-        let scan_to = cursor.saturating_add(SCAN_BATCH).min(end);
-        let most = (ABORT_BATCH as u64).min(most);
-        while number < scan_to && aborts < most {
+        let scan_to = cursor.saturating_add(SCAN_BATCH).min(self.records.span().end);
+        let max = max.min(ABORT_BATCH);
+        while number < scan_to && aborts < max {
             let phase = self.records.get_mut(number).map(|record| record.phase);
             match phase {
                 None | Some(ConnPhase::Free | ConnPhase::Aborting) => {}
@@ -73,8 +73,6 @@ impl GeneratorCore {
             number += 1;
         }
         self.run.aborted += aborts;
-        if let RunPhase::Closing { cursor, .. } = &mut self.run.phase {
-            *cursor = number;
-        }
+        number
     }
 }

@@ -49,7 +49,7 @@ impl Generator {
     #[inline]
     fn apply(&mut self, actions: Actions, connection: &mut Connection<'_>) {
         if actions.send && !connection.send(self.core.workload().request()) {
-            self.core.unsent(connection.number());
+            self.core.on_no_buffer(connection.number());
             connection.abort();
             return;
         }
@@ -57,7 +57,7 @@ impl Generator {
     }
 }
 
-/// All but sending.
+/// Everything but sending.
 #[inline]
 fn apply(actions: Actions, connection: &mut Connection<'_>) {
     if actions.shutdown {
@@ -76,33 +76,32 @@ fn apply(actions: Actions, connection: &mut Connection<'_>) {
 
 impl ConnectionHandler for Generator {
     fn on_established(&mut self, connection: &mut Connection<'_>) {
-        let actions = self.core.opened(connection.number(), connection.now());
+        let actions = self.core.on_established(connection.number(), connection.now());
         self.apply(actions, connection);
     }
 
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
-        let actions = self.core.data(connection.number(), connection.now(), data);
+        let actions = self.core.on_data(connection.number(), connection.now(), data);
         connection.read(data.len());
         self.apply(actions, connection);
         DataResult::Taken
     }
 
     fn on_fin(&mut self, connection: &mut Connection<'_>) {
-        let actions = self.core.peer_closed(connection.number(), connection.now());
+        let actions = self.core.on_fin(connection.number(), connection.now());
         self.apply(actions, connection);
     }
 
     fn on_alive(&mut self, connection: &mut Connection<'_>) {
-        self.core.heard(connection.number(), connection.now());
+        self.core.on_alive(connection.number(), connection.now());
     }
 
-    /// Alone it ends nothing (RFC 9293 MUST-56); a time-out after it counts as unreachable.
     fn on_icmp_error(&mut self, connection: &mut Connection<'_>, _: IcmpError) {
-        self.core.unreachable(connection.number());
+        self.core.on_icmp_error(connection.number());
     }
 
     fn on_closed(&mut self, ended: &ClosedConnection<'_>, how: Closed) {
-        self.core.closed(ended.number, ended.now, how);
+        self.core.on_closed(ended.number, ended.now, how);
     }
 }
 
@@ -127,7 +126,7 @@ impl Opener for Generator {
     }
 }
 
-/// The engine's line.
+/// An engine's [`OpenContext`].
 struct EngineLink<'a>(&'a mut dyn OpenContext);
 
 impl EngineApi for EngineLink<'_> {

@@ -1,5 +1,5 @@
-//! What a core does once per poll, whether anything has arrived or not: opens what is due, gives up
-//! what takes too long, goes from one stage to the next.
+//! What a core does in each poll, with or without events: it opens the connections that are due, ends
+//! those that exceed their timeout, and goes from one phase to the next.
 
 use super::super::timeline::{NEVER, Stage, micros};
 use super::super::tuples::Exhausted;
@@ -11,12 +11,12 @@ use super::state::GeneratorCore;
 use super::timeout_scan::TimeoutScan;
 use handfast_stack::tcp::Time;
 
-/// How long the last RSTs may take, microseconds.
+/// Time for the last RSTs, microseconds.
 const CLOSE_TIMEOUT_US: u64 = 1_000_000;
-/// As [`Plan::drain`], after [`super::Control::stop`].
+/// Limit of [`super::super::Plan::drain`] after [`super::super::Control::stop`].
 const STOP_DRAIN_US: u64 = 1_000_000;
-/// The longest sleep while there is a step, and while there is none, milliseconds: how late a
-/// stop or a new step may be seen.
+/// The longest sleep during a step, and without one, milliseconds: how late a stop or a new step may be
+/// seen.
 const MAX_SLEEP_MS: u32 = 50;
 const MAX_IDLE_SLEEP_MS: u32 = 10;
 
@@ -35,18 +35,18 @@ impl GeneratorCore {
         if !self.run.stopped && self.control.is_stopped() {
             self.stop(elapsed);
         }
-        // Opens come first: an abort's end is told after this poll, and its number must not have
-        // become another connection's by then.
+        // Opens come first: the end of an aborted connection is reported after this poll, and its number
+        // must not belong to another connection by then.
         self.advance(engine, now, elapsed);
         self.scan_timeouts(engine, now, elapsed);
         self.publish(elapsed);
     }
 
-    /// Milliseconds until there is something to do, at most `most`.
-    pub(super) fn next_deadline_ms(&self, now: Time, most: u32) -> u32 {
-        let Some(job) = &self.job else { return most.min(MAX_IDLE_SLEEP_MS) };
+    /// Milliseconds until the next event is due, at most `max`.
+    pub(super) fn next_deadline_ms(&self, now: Time, max: u32) -> u32 {
+        let Some(job) = &self.job else { return max.min(MAX_IDLE_SLEEP_MS) };
         if now.micros < self.start_us {
-            return sleep_ms(self.start_us - now.micros, most);
+            return sleep_ms(self.start_us - now.micros, max);
         }
         let elapsed = self.elapsed(now);
         let next = match self.run.phase {
@@ -59,10 +59,10 @@ impl GeneratorCore {
             RunPhase::Probing(_) | RunPhase::Closing { .. } | RunPhase::Over => elapsed,
         };
         let scan = if self.live == 0 { NEVER } else { self.run.scan.next_us() };
-        sleep_ms(next.min(scan).saturating_sub(elapsed), most.min(MAX_SLEEP_MS))
+        sleep_ms(next.min(scan).saturating_sub(elapsed), max.min(MAX_SLEEP_MS))
     }
 
-    /// When the next connection is due, or can be opened if something stands in its way.
+    /// When the next connection is due, or can be opened if it is blocked.
     fn next_open_us(&self, elapsed: u64) -> u64 {
         let Some(job) = &self.job else { return NEVER };
         let due = job.pacer.next_us(elapsed, self.paced_in_flight());
@@ -75,7 +75,7 @@ impl GeneratorCore {
         }
     }
 
-    /// Begins the step that waits, if one does.
+    /// Begins the assigned step, if there is one.
     fn begin_step(&mut self, now: Time) -> bool {
         let Some(job) = self.slot.take_job() else { return false };
         self.start_us = self.control.start(now);
@@ -116,7 +116,7 @@ impl GeneratorCore {
             }
             RunPhase::Holding { until } if elapsed >= until => {
                 self.run.phase =
-                    RunPhase::Probing(Probing::new(self.records.span().start, self.answers, elapsed));
+                    RunPhase::Probing(Probing::new(self.records.span().start, self.probe_replies, elapsed));
             }
             RunPhase::Probing(probing) => {
                 let rate = self.run.probes_per_second;
@@ -126,15 +126,17 @@ impl GeneratorCore {
                 }
             }
             RunPhase::Closing { cursor, until, lost } => {
-                self.closing(engine, now, (cursor, self.run.aborts(elapsed)), lost);
-                let walked = matches!(self.run.phase, RunPhase::Closing { cursor, .. }
-                    if cursor >= self.records.span().end);
-                if self.live == 0 || walked && elapsed >= until {
-                    self.run.phase = RunPhase::Over;
-                } else if !walked && let RunPhase::Closing { until, .. } = &mut self.run.phase {
-                    // Behind the last one.
-                    *until = elapsed.saturating_add(CLOSE_TIMEOUT_US);
-                }
+                let max = self.run.aborts(elapsed);
+                let cursor = self.abort_from(cursor, max, lost, engine, now);
+                self.run.phase = match cursor >= self.records.span().end {
+                    _ if self.live == 0 => RunPhase::Over,
+                    true if elapsed >= until => RunPhase::Over,
+                    true => RunPhase::Closing { cursor, until, lost },
+                    // Counted from the last RST.
+                    false => {
+                        RunPhase::Closing { cursor, until: elapsed.saturating_add(CLOSE_TIMEOUT_US), lost }
+                    }
+                };
             }
             RunPhase::Draining { .. } | RunPhase::Settling | RunPhase::Holding { .. } | RunPhase::Over => {}
         }
@@ -165,7 +167,7 @@ impl GeneratorCore {
         }
     }
 
-    /// All that are to be held are established, or have failed.
+    /// All connections to hold are established or have failed.
     fn established_all(&mut self) {
         let last = self.last_established_us;
         if let Some(job) = self.job.as_mut().filter(|_| last > 0) {
@@ -173,36 +175,36 @@ impl GeneratorCore {
         }
     }
 
-    /// Nothing more is opened; of what is held, nothing more established.
+    /// The time for opening is over.
     fn opening_ends(&mut self, elapsed: u64) {
         let Some(job) = &mut self.job else { return };
         let to = elapsed.min(job.line.measured_to).min(job.line.opens_to);
         job.tally.opening_us = to.saturating_sub(job.line.measured_from);
     }
 
-    /// FourTuple all that is left. `lost`: what was probed and never answered has failed.
+    /// Begins to end all connections. `lost`: those that did not reply to their probe have failed.
     fn close(&mut self, elapsed: u64, lost: bool) {
         let cursor = self.records.span().start;
         (self.run.closing_us, self.run.aborted) = (elapsed, 0);
         self.run.phase = RunPhase::Closing { cursor, until: elapsed.saturating_add(CLOSE_TIMEOUT_US), lost };
     }
 
-    /// Everything has ended: the tally is handed in.
+    /// All connections have ended: submits the tally.
     fn finish(&mut self, elapsed: u64) {
         let Some(mut job) = self.job.take() else { return };
-        // Connections that the engine never told the end of, if there should ever be any.
+        // Connections whose end the engine did not report; there should be none.
         job.tally.in_flight += std::mem::take(&mut self.measured_live);
         let from = job.line.measured_from;
         let by_number = job.quota == Some(0) || job.line.measured_to == NEVER;
         let to = match by_number {
-            // None has ended: it is as long as it was tried.
+            // None has ended: the time for opening.
             true if self.last_end_us == 0 => elapsed.min(job.line.opens_to),
             true => self.last_end_us,
             false => job.line.measured_to,
         };
         job.tally.finish(to.saturating_sub(from));
         if let Err(job) = self.slot.submit_result(job) {
-            // The other side is looking right now: again in the next poll.
+            // The control thread holds the lock: retried in the next poll.
             self.job = Some(job);
             return;
         }
@@ -212,7 +214,7 @@ impl GeneratorCore {
         self.publish(elapsed);
     }
 
-    /// For whoever watches.
+    /// Publishes the progress for other threads.
     fn publish(&self, elapsed: u64) {
         let stage = match (&self.job, self.run.phase) {
             (None, _) => Stage::Finished,
@@ -225,9 +227,9 @@ impl GeneratorCore {
 }
 
 /// 0 below two milliseconds: a sleep may be late by one, and connections are due by the microsecond.
-fn sleep_ms(gap_us: u64, most: u32) -> u32 {
+fn sleep_ms(gap_us: u64, max: u32) -> u32 {
     match gap_us / 1000 {
         0 | 1 => 0,
-        gap_ms => u32::try_from(gap_ms - 1).unwrap_or(most).min(most),
+        gap_ms => u32::try_from(gap_ms - 1).unwrap_or(max).min(max),
     }
 }

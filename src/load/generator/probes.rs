@@ -1,4 +1,4 @@
-//! Asking every held connection whether it still lives.
+//! Probes held connections: does the peer still have them?
 
 use super::super::timeline::micros;
 use super::super::workload::Actions;
@@ -10,7 +10,7 @@ use super::timeout_scan::SCAN_BATCH;
 use handfast_stack::tcp::Time;
 
 impl GeneratorCore {
-    /// One poll of it. `None`: all have answered, or were probed often enough.
+    /// Sends the probes that are due. Returns `None` when all have replied or no round is left.
     pub(super) fn probe(
         &mut self,
         mut probing: Probing,
@@ -20,21 +20,21 @@ impl GeneratorCore {
         elapsed: u64,
     ) -> Option<Probing> {
         let plan = self.control.plan().probes;
-        probing.see(self.answers, elapsed);
-        if let Some(until) = probing.pause {
-            let all = probing.answered >= probing.sent;
+        probing.record_replies(self.probe_replies, elapsed);
+        if let Some(until) = probing.wait_until {
+            let all = probing.replied >= probing.sent;
             if elapsed < until && !all {
                 return Some(probing);
             }
-            if probing.rounds == 0 && probing.answered > 0 {
+            if probing.rounds == 0 && probing.replied > 0 {
                 self.run.aborts_per_second = Some(probing.pace());
             }
             let rounds = probing.rounds + 1;
-            // A peer that answered nothing at all is not asked again.
-            if rounds >= plan.rounds || all || (rounds == 1 && probing.answered == 0) {
+            // A peer that replied to no probe at all is not probed again.
+            if rounds >= plan.rounds || all || (rounds == 1 && probing.replied == 0) {
                 return None;
             }
-            let next = Probing::new(self.records.span().start, self.answers, elapsed);
+            let next = Probing::new(self.records.span().start, self.probe_replies, elapsed);
             return Some(Probing { rounds, ..next });
         }
         let mut allowance = probing.allowance(per_second, elapsed);
@@ -53,9 +53,9 @@ impl GeneratorCore {
             probing.cursor += 1;
         }
         if probing.cursor >= end {
-            // Nobody silent: nobody to wait for.
+            // Without probes there is no reply to wait for.
             let wait = if probing.sent == 0 { 0 } else { micros(plan.wait) };
-            probing.pause = Some(elapsed.saturating_add(wait));
+            probing.wait_until = Some(elapsed.saturating_add(wait));
         }
         Some(probing)
     }

@@ -182,17 +182,17 @@ impl Bench {
             }
             let (core, now) = (&mut self.core, self.script.now);
             if self.script.alive[&number] != Peer::Silent {
-                core.heard(number, now);
+                core.on_alive(number, now);
             }
             let actions = match event {
-                Event::Opened => core.opened(number, now),
-                Event::Data => core.data(number, now, self.script.answer),
-                Event::PeerClosed => core.peer_closed(number, now),
+                Event::Opened => core.on_established(number, now),
+                Event::Data => core.on_data(number, now, self.script.answer),
+                Event::PeerClosed => core.on_fin(number, now),
                 Event::Heard => continue,
                 Event::Closed(how) => {
                     self.script.alive.remove(&number);
                     self.script.events.retain(|(_, other), _| *other != number);
-                    core.closed(number, now, how);
+                    core.on_closed(number, now, how);
                     continue;
                 }
             };

@@ -15,28 +15,39 @@ use super::run_state::RunState;
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::Time;
 
+/// See the module.
 pub(super) struct GeneratorCore {
     pub(super) control: Arc<Control>,
     pub(super) slot: Arc<CoreSlot>,
     pub(super) tuples: Tuples,
     pub(super) records: ConnRecords,
-    /// The step at work.
+    /// The current step.
     pub(super) job: Option<Box<StepJob>>,
-    /// When it began, microseconds.
+    /// When the step began, microseconds.
     pub(super) start_us: u64,
-    /// Connections that live.
+    /// Connections that have not ended.
     pub(super) live: u32,
-    /// Of these: without an answer to their SYN.
+    /// Of these: those whose SYN is not answered.
     pub(super) opening: u32,
-    /// Of these: those that count.
+    /// Of these: those that count in the step.
     pub(super) measured_live: u64,
-    /// When the last of those that count ended, since the start.
+    /// When the last connection that counts ended, since the start.
     pub(super) last_end_us: u64,
-    /// When the last of those that count was established, since the start.
+    /// When the last connection that counts was established, since the start.
     pub(super) last_established_us: u64,
-    /// Probes that were answered.
-    pub(super) answers: u64,
+    /// Replies to probes.
+    pub(super) probe_replies: u64,
     pub(super) run: RunState,
+}
+
+/// The result of a connection.
+#[derive(Clone, Copy, Debug)]
+enum ConnResult {
+    /// After this many microseconds.
+    Completed(u32),
+    Failed(Failure),
+    /// Neither, when the run ended.
+    InFlight,
 }
 
 /// Microseconds modulo 2^32.
@@ -60,7 +71,7 @@ impl GeneratorCore {
             measured_live: 0,
             last_end_us: 0,
             last_established_us: 0,
-            answers: 0,
+            probe_replies: 0,
             control,
             slot,
         }
@@ -74,21 +85,20 @@ impl GeneratorCore {
         now.micros.saturating_sub(self.start_us)
     }
 
-    /// What a closed loop counts: held connections are no load.
+    /// The connections in flight of a closed loop: held ones are not part of the load.
     pub(super) fn paced_in_flight(&self) -> u32 {
         if *self.workload() == Workload::Hold { self.opening } else { self.live }
     }
 
+    /// Applies actions to a connection. One that the engine does not have is counted as aborted.
     pub(super) fn apply(&mut self, engine: &mut impl EngineApi, now: Time, number: u32, actions: Actions) {
         if !engine.apply(number, actions) {
-            // The engine knows of no such connection: nobody will tell its end.
-            self.closed(number, now, Closed::Aborted);
+            self.on_closed(number, now, Closed::Aborted);
         }
     }
 
-    /// ESTABLISHED.
     #[inline]
-    pub(super) fn opened(&mut self, number: u32, now: Time) -> Actions {
+    pub(super) fn on_established(&mut self, number: u32, now: Time) -> Actions {
         let elapsed = self.elapsed(now);
         let GeneratorCore { control, slot, records, job, opening, last_established_us, .. } = self;
         let Some(record) = records.get_mut(number) else { return Actions::ABORT };
@@ -109,20 +119,19 @@ impl GeneratorCore {
             }
         }
         record.phase = ConnPhase::Open;
-        let (actions, status) = control.plan().workload.opened();
+        let (actions, status) = control.plan().workload.on_established();
         set_status(record, status, age);
         actions
     }
 
-    /// Data has arrived.
     #[inline]
-    pub(super) fn data(&mut self, number: u32, now: Time, data: &[u8]) -> Actions {
+    pub(super) fn on_data(&mut self, number: u32, now: Time, data: &[u8]) -> Actions {
         let GeneratorCore { control, records, job, .. } = self;
         let Some(record) = records.get_mut(number).filter(|record| record.phase == ConnPhase::Open) else {
             return Actions::NOTHING;
         };
         let mut response = record.response;
-        let (actions, status) = control.plan().workload.data(&mut response, data);
+        let (actions, status) = control.plan().workload.on_data(&mut response, data);
         record.response = response;
         if status == ConnStatus::Failed(Failure::HttpStatus)
             && let Some(job) = job.as_mut().filter(|_| record.is_measured())
@@ -135,12 +144,12 @@ impl GeneratorCore {
 
     /// The peer's FIN has arrived.
     #[inline]
-    pub(super) fn peer_closed(&mut self, number: u32, now: Time) -> Actions {
+    pub(super) fn on_fin(&mut self, number: u32, now: Time) -> Actions {
         let GeneratorCore { control, records, .. } = self;
         let Some(record) = records.get_mut(number) else { return Actions::CLOSE };
         match record.phase {
             ConnPhase::Open | ConnPhase::Probed => {
-                let (actions, status) = control.plan().workload.peer_closed(&{ record.response });
+                let (actions, status) = control.plan().workload.on_fin(&{ record.response });
                 set_status(record, status, record.age(short(now)));
                 actions
             }
@@ -148,29 +157,30 @@ impl GeneratorCore {
         }
     }
 
-    /// An acceptable segment has arrived: an answer, if a probe was sent.
+    /// An acceptable segment has arrived: the reply to a probe, if one was sent.
     #[inline]
-    pub(super) fn heard(&mut self, number: u32, now: Time) {
+    pub(super) fn on_alive(&mut self, number: u32, now: Time) {
         if let Some(record) = self.records.get_mut(number).filter(|record| record.phase == ConnPhase::Probed)
         {
             record.set(ConnPhase::Done, short(now).wrapping_sub(record.aux()));
-            self.answers += 1;
+            self.probe_replies += 1;
         }
     }
 
-    /// An ICMP error about it has come, which alone ends nothing.
-    pub(super) fn unreachable(&mut self, number: u32) {
+    /// An ICMP error has arrived for the connection. It does not end it (RFC 9293 MUST-56); a time-out
+    /// after it counts as unreachable.
+    pub(super) fn on_icmp_error(&mut self, number: u32) {
         if let Some(record) = self.records.get_mut(number) {
             record.set_unreachable();
         }
     }
 
-    /// Its request found no send buffer.
-    pub(super) fn unsent(&mut self, number: u32) {
+    /// There was no send buffer for the request.
+    pub(super) fn on_no_buffer(&mut self, number: u32) {
         self.mark_aborting(number, Some(Failure::NoBuffer));
     }
 
-    /// It will end by our RST; this is what it counts for then. `None`: in flight.
+    /// The connection is about to be reset; it counts as this failure. `None`: as in flight.
     pub(super) fn mark_aborting(&mut self, number: u32, why: Option<Failure>) {
         let Some(record) = self.records.get_mut(number) else { return };
         if record.phase == ConnPhase::Opening {
@@ -179,9 +189,8 @@ impl GeneratorCore {
         record.mark_aborting(why);
     }
 
-    /// It is over.
     #[inline]
-    pub(super) fn closed(&mut self, number: u32, now: Time, how: Closed) {
+    pub(super) fn on_closed(&mut self, number: u32, now: Time, how: Closed) {
         let Some(record) = self.records.take(number) else { return };
         self.tuples.give_back(record.ticket(), now);
         self.live = self.live.saturating_sub(1);
@@ -192,45 +201,47 @@ impl GeneratorCore {
             ConnPhase::Free | ConnPhase::Opening => {
                 self.opening = self.opening.saturating_sub(1);
                 let failure = Failure::of_handshake(how, record.is_unreachable());
-                self.count(&record, now, Err(Some(failure)));
+                self.count(&record, now, ConnResult::Failed(failure));
             }
             ConnPhase::Open | ConnPhase::Probed => {
-                let result = workload.ended(how).map_or(Ok(age), |failure| Err(Some(failure)));
-                self.count(&record, now, result);
+                let failure = workload.on_end(how);
+                self.count(&record, now, failure.map_or(ConnResult::Completed(age), ConnResult::Failed));
             }
             ConnPhase::Done => {
-                let result = workload.ended_done(how).map_or(Ok(record.aux()), |failure| Err(Some(failure)));
-                self.count(&record, now, result);
+                let failure = workload.on_end_when_done(how);
+                let done = ConnResult::Completed(record.aux());
+                self.count(&record, now, failure.map_or(done, ConnResult::Failed));
             }
-            ConnPhase::Aborting => self.count(&record, now, Err(record.abort_reason())),
+            ConnPhase::Aborting => {
+                let reason = record.abort_reason();
+                self.count(&record, now, reason.map_or(ConnResult::InFlight, ConnResult::Failed));
+            }
         }
     }
 
-    /// What a connection came to: complete after so many microseconds, failed, or (`Err(None)`)
-    /// still in flight.
-    fn count(&mut self, record: &ConnRecord, now: Time, result: Result<u32, Option<Failure>>) {
+    fn count(&mut self, record: &ConnRecord, now: Time, result: ConnResult) {
         let elapsed = self.elapsed(now);
         let live = &self.slot.live;
         match result {
-            Ok(_) => live.completed.bump(),
-            Err(Some(failure)) => live.fail(failure),
-            Err(None) => {}
+            ConnResult::Completed(_) => live.completed.bump(),
+            ConnResult::Failed(failure) => live.fail(failure),
+            ConnResult::InFlight => {}
         }
         let Some(job) = &mut self.job else { return };
         if let Some(second) = job.tally.second(elapsed) {
-            second.completed += u32::from(result.is_ok());
-            second.failed += u32::from(matches!(result, Err(Some(_))));
+            second.completed += u32::from(matches!(result, ConnResult::Completed(_)));
+            second.failed += u32::from(matches!(result, ConnResult::Failed(_)));
         }
         if !record.is_measured() {
             return;
         }
         match result {
-            Ok(latency) => {
+            ConnResult::Completed(latency) => {
                 job.tally.completed += 1;
                 job.tally.completion.saturating_record(u64::from(latency));
             }
-            Err(Some(failure)) => job.tally.fail(failure),
-            Err(None) => {
+            ConnResult::Failed(failure) => job.tally.fail(failure),
+            ConnResult::InFlight => {
                 job.tally.in_flight += 1;
                 return;
             }
@@ -239,7 +250,7 @@ impl GeneratorCore {
     }
 }
 
-/// Notes how a connection stands.
+/// Records the status of a connection in its phase.
 #[inline]
 fn set_status(record: &mut ConnRecord, status: ConnStatus, age: u32) {
     match status {
@@ -250,7 +261,7 @@ fn set_status(record: &mut ConnRecord, status: ConnStatus, age: u32) {
 }
 
 impl Drop for GeneratorCore {
-    /// The core has ended, perhaps in the middle of a step: what it counted is not lost.
+    /// The core's thread ends, possibly in the middle of a step: submits its counts.
     fn drop(&mut self) {
         if let Some(job) = &mut self.job {
             job.tally.in_flight += self.measured_live;

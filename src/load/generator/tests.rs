@@ -110,7 +110,7 @@ fn an_icmp_error_names_the_time_out() {
         bench.poll();
         bench.pass();
     }
-    bench.core.unreachable(0);
+    bench.core.on_icmp_error(0);
     assert_eq!(bench.run().failed_by(Failure::Unreachable), 1);
 }
 
