@@ -107,7 +107,7 @@ fn names(
     rules: Vec<ListenerInfo>,
     listeners: &[Listen],
 ) -> BTreeMap<u16, String> {
-    let name = |rule: &ListenerInfo| match (rule.leaving, before.get(&rule.number)) {
+    let name = |rule: &ListenerInfo| match (rule.draining, before.get(&rule.number)) {
         (true, Some(name)) if name.ends_with(GIVEN_UP) => name.clone(),
         (true, Some(name)) => format!("{name}{GIVEN_UP}"),
         (true, None) => format!("{}{GIVEN_UP}", rule.owned),
@@ -127,8 +127,8 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    fn rule(number: u16, owned: &str, leaving: bool) -> ListenerInfo {
-        ListenerInfo { number, owned: owned.parse().unwrap(), leaving }
+    fn rule(number: u16, owned: &str, draining: bool) -> ListenerInfo {
+        ListenerInfo { number, owned: owned.parse().unwrap(), draining }
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Family for FlowKey4 {
     }
 
     fn describe(worker: &Worker<Queue>, asked: &mut [ConnQuery<FlowKey4>]) {
-        worker.describe4(asked);
+        worker.inspect4(asked);
     }
 }
 
@@ -73,7 +73,7 @@ impl Family for FlowKey6 {
     }
 
     fn describe(worker: &Worker<Queue>, asked: &mut [ConnQuery<FlowKey6>]) {
-        worker.describe6(asked);
+        worker.inspect6(asked);
     }
 }
 

@@ -137,7 +137,7 @@ fn bench(load: &Control, running: &Running) -> BenchStatus {
 /// Every core adds its own. `None`: nothing was measured yet, or a core does not answer.
 fn latency(running: &Running, of: Latency) -> Option<LatencyStatus> {
     let all = (0..running.cores()).try_fold(Latencies::new(of), |form, core| {
-        ask(running, core, form, |worker, form| worker.ask_caller(form)).ok()
+        ask(running, core, form, |worker, form| worker.report_opener(form)).ok()
     })?;
     let us = all.histogram;
     (!us.is_empty()).then(|| LatencyStatus {

@@ -24,7 +24,7 @@ fn facts(lab: &Lab, client: &Client) -> Option<ConnInfo> {
             let key = FlowKey4 { remote: CLIENT4, local: SERVER4, remote_port: client.port, local_port: 80 };
             let mut asked: Vec<_> =
                 (0..SLOTS).map(|slot| ConnQuery { key, slot: Slot(slot), facts: None }).collect();
-            worker.describe4(&mut asked);
+            worker.inspect4(&mut asked);
             asked.iter().filter_map(|question| question.facts).collect()
         }
         Family::V6 => {
@@ -32,7 +32,7 @@ fn facts(lab: &Lab, client: &Client) -> Option<ConnInfo> {
             let key = FlowKey6 { remote, local, remote_port: client.port, local_port: 80 };
             let mut asked: Vec<_> =
                 (0..SLOTS).map(|slot| ConnQuery { key, slot: Slot(slot), facts: None }).collect();
-            worker.describe6(&mut asked);
+            worker.inspect6(&mut asked);
             asked.iter().filter_map(|question| question.facts).collect()
         }
     };
@@ -94,8 +94,8 @@ fn a_slot_of_another_core_is_not_looked_at() {
     let key = FlowKey4 { remote: CLIENT4, local: SERVER4, remote_port: client.port, local_port: 80 };
     let mut asked: Vec<_> =
         (0..2 * SLOTS).map(|slot| ConnQuery { key, slot: Slot(slot), facts: None }).collect();
-    lab.sim.worker(1).describe4(&mut asked);
+    lab.sim.worker(1).inspect4(&mut asked);
     assert!(asked.iter().all(|question| question.facts.is_none()));
-    lab.sim.worker(0).describe4(&mut asked);
+    lab.sim.worker(0).inspect4(&mut asked);
     assert_eq!(asked.iter().filter(|question| question.facts.is_some()).count(), 1);
 }

@@ -57,12 +57,12 @@ pub(super) fn queue_common(
     bytes: &[u8],
     policy: &ParseConfig,
     secret: &HashSecret,
-    part: &Shard<FlowKey4, Tcb>,
+    shard: &Shard<FlowKey4, Tcb>,
     segments: &mut Vec<RxSegment<FlowKey4>>,
 ) -> bool {
     let Some(common) = Common::parse(bytes, policy) else { return false };
     let hash = FlowKey::hash(common.key(), secret);
-    part.prefetch(hash);
+    shard.prefetch(hash);
     segments.push(RxSegment { segment: common.unfinished(), hash, candidate: None });
     if !segments.last_mut().is_some_and(|rx| common.finish(&mut rx.segment)) {
         segments.pop();
@@ -81,7 +81,7 @@ pub(super) fn queue<K: PacketKey, F>(
     segment: Segment<K>,
 ) {
     let hash = FlowKey::hash(&segment.key, &core.shared.secrets.hash);
-    flows.part.prefetch(hash);
+    flows.shard.prefetch(hash);
     batch.segments.push(RxSegment { segment, hash, candidate: None });
     batch.frames.push(frame);
 }

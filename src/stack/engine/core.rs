@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use super::ForwardQueue;
-use super::caller::Opener;
 use super::fair::FairLimit;
-use super::hops::Hops;
 use super::idle::sweep_ms;
-use super::rules::{CoreUpdate, ListenerSet};
+use super::link_cache::LinkCache;
+use super::listener_registry::{CoreUpdate, ListenerSet};
+use super::opener::Opener;
 use crate::observe::CoreCounters;
 use crate::tcp::{Config, ConnectionHandler, Cookies, IdleClock, IdleLimits, IsnSecret, SendBuffers, Time};
 use crate::wire::{EndpointRange, Flags, HashSecret, Mac, ParseConfig, TxSegment};
@@ -21,7 +21,7 @@ pub struct Shared {
     /// By device: the cores that have a queue of it.
     pub servers: Vec<Vec<usize>>,
     pub core: CoreConfig,
-    /// Ours without a listener: where a caller's connections come from.
+    /// Ours without a listener: where an opener's connections come from.
     pub sources: Vec<EndpointRange>,
 }
 
@@ -107,16 +107,16 @@ pub struct Core {
     pub(super) counters: Arc<CoreCounters>,
     pub(super) buffers: SendBuffers,
     pub(super) cookies: Cookies,
-    pub(super) hops: Hops,
+    pub(super) link_cache: LinkCache,
     /// By listener's number: one value serves all its connections on this core.
     pub(super) users: Vec<Box<dyn ConnectionHandler>>,
     /// Who opens connections from here; not there while it is doing so.
-    pub(super) caller: Option<Box<dyn Opener>>,
+    pub(super) opener: Option<Box<dyn Opener>>,
     /// Where its SYNs go.
     pub(super) gateway: Option<Mac>,
     /// By [`ResetKind`].
     pub(super) rst_limit: FairLimit<2>,
-    /// By the kinds of [`answers`](super::answers).
+    /// By the kinds of [`answers`](super::arp_icmp).
     pub(super) icmp_limit: FairLimit<2>,
     pub(super) fault_rng: FaultRng,
     /// Whether `--fault` mistreats any SYN, or the core is stopping: SYNs are looked at more closely.
@@ -157,9 +157,9 @@ impl Core {
             counters,
             buffers: SendBuffers::new(bounds.send_buffers, shared.secrets.sources),
             cookies,
-            hops: Hops::new(),
+            link_cache: LinkCache::new(),
             users,
-            caller: None,
+            opener: None,
             gateway: None,
             rst_limit: FairLimit::new(bounds.rst_rate, shared.secrets.sources),
             icmp_limit: FairLimit::new(bounds.icmp_rate, shared.secrets.sources),
@@ -185,8 +185,8 @@ impl Core {
     }
 
     /// Other rules, from now on; what they replace is in their place then.
-    pub(super) fn adopt(&mut self, change: &mut CoreUpdate) {
-        change.trade(&mut self.rules, &mut self.users);
+    pub(super) fn apply(&mut self, change: &mut CoreUpdate) {
+        change.swap(&mut self.rules, &mut self.users);
         self.faults_enabled = self.stopping || self.rules.fault != FaultInjection::default();
         self.sweep_ms = sweep_ms(&self.users, &self.shared.config);
     }
@@ -210,8 +210,8 @@ impl Core {
 
     /// Who opens connections from this core, and the next hop of their SYNs on the core's first
     /// port. Before the core is given to its worker.
-    pub fn set_caller(&mut self, caller: Box<dyn Opener>, gateway: Mac) {
-        self.caller = Some(caller);
+    pub fn set_opener(&mut self, opener: Box<dyn Opener>, gateway: Mac) {
+        self.opener = Some(opener);
         self.gateway = Some(gateway);
     }
 

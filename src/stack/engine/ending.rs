@@ -124,12 +124,12 @@ impl<P: Port> Worker<P> {
         let (core, ports, v4, v6) = self.parts();
         let before = ending.places;
         let mut sent = v4.end_from(core, ports, ending, 0, most);
-        if ending.places[0] >= v4.part.used() {
+        if ending.places[0] >= v4.shard.used() {
             sent += v6.end_from(core, ports, ending, 1, most - sent);
         }
         ending.sent += u64::from(sent);
         core.counters.stop_notices.add(u64::from(sent));
-        if ending.places[0] < v4.part.used() || ending.places[1] < v6.part.used() {
+        if ending.places[0] < v4.shard.used() || ending.places[1] < v6.shard.used() {
             return Some(if ending.places == before { Progress::Waits } else { Progress::More });
         }
         let established = core.counters.established.value();
@@ -158,7 +158,7 @@ impl<P: Port> Worker<P> {
     fn open(&self) -> usize {
         let Worker { v4, v6, .. } = self;
         let others = v4.half_open + v4.time_wait + v6.half_open + v6.time_wait;
-        (v4.part.len() + v6.part.len()).saturating_sub(others as usize)
+        (v4.shard.len() + v6.shard.len()).saturating_sub(others as usize)
     }
 }
 
@@ -173,10 +173,10 @@ impl<K: PacketKey> Flows<K> {
         most: u32,
     ) -> u32 {
         let mut sent = 0;
-        let look_to = ending.places[family].saturating_add(LOOKS).min(self.part.used());
+        let look_to = ending.places[family].saturating_add(LOOKS).min(self.shard.used());
         while ending.places[family] < look_to && sent < most {
-            let slot = Slot(self.part.first().0 + ending.places[family]);
-            if let Some(tcb) = self.part.value(slot).filter(|tcb| tcb.is_open()) {
+            let slot = Slot(self.shard.first().0 + ending.places[family]);
+            if let Some(tcb) = self.shard.value(slot).filter(|tcb| tcb.is_open()) {
                 let in_flight = tcb.snd_una != tcb.snd_nxt;
                 let said = match ending.plan.notice {
                     StopNotice::Nothing => Ok(false),
@@ -205,10 +205,10 @@ impl<K: PacketKey> Flows<K> {
         ports: &mut Ports<P>,
         slot: Slot,
     ) -> Result<bool, DropReason> {
-        let Some(key) = self.part.key(slot) else { return Ok(false) };
+        let Some(key) = self.shard.key(slot) else { return Ok(false) };
         let number = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return Ok(false) };
-        let frame = alloc_tx(&core.hops, ports, tcb.hop, number)?;
+        let Some(tcb) = self.shard.value_mut(slot) else { return Ok(false) };
+        let frame = alloc_tx(&core.link_cache, ports, tcb.hop, number)?;
         let (before, listener) = (tcb.state, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let emit = tcp::stopped(tcb, &mut cx);
@@ -224,8 +224,8 @@ impl<K: PacketKey> Flows<K> {
 
     /// CLOSE (RFC 9293 3.10.4). False: it was closed before.
     fn close(&mut self, core: &mut Core, slot: Slot) -> bool {
-        let Some(key) = self.part.key(slot) else { return false };
-        let Some(tcb) = self.part.value_mut(slot) else { return false };
+        let Some(key) = self.shard.key(slot) else { return false };
+        let Some(tcb) = self.shard.value_mut(slot) else { return false };
         if tcb.has(TcbFlags::FIN_SENT) {
             return false;
         }
@@ -241,8 +241,8 @@ impl<K: PacketKey> Flows<K> {
 
     /// Open connections whose peer has got neither RST nor FIN.
     fn left_open(&self) -> Left {
-        let slot = |place| Slot(self.part.first().0 + place);
-        let open = (0..self.part.used()).filter_map(|place| self.part.value(slot(place)));
+        let slot = |place| Slot(self.shard.first().0 + place);
+        let open = (0..self.shard.used()).filter_map(|place| self.shard.value(slot(place)));
         let silent = open.filter(|tcb| tcb.is_open() && !tcb.has(TcbFlags::FIN_SENT));
         silent.fold(Left::default(), |left, tcb| match tcb.has(TcbFlags::SEND_CLOSED) {
             true => Left { asked: left.asked + 1, ..left },

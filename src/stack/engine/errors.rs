@@ -22,7 +22,7 @@ pub(super) fn icmp_error<K: PacketKey, P: Port>(
     message: &ErrorMessage<K>,
 ) {
     let hash = message.key.hash(&core.shared.secrets.hash);
-    match flows.part.find(&message.key, hash) {
+    match flows.shard.find(&message.key, hash) {
         Some(found) if found.owner != core.id => {
             return forward_frame(core, port, number, frame, found.owner);
         }
@@ -36,9 +36,9 @@ impl<K: PacketKey> Flows<K> {
     fn icmp_error(&mut self, core: &mut Core, slot: Slot, hash: u32, message: &ErrorMessage<K>) {
         let ErrorMessage { key, error, seq } = *message;
         let number = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return };
+        let Some(tcb) = self.shard.value_mut(slot) else { return };
         let (before, listener) = (tcb.state, tcb.listener);
-        let Some(user) = service_of(&mut core.users, &mut core.caller, listener) else { return };
+        let Some(user) = service_of(&mut core.users, &mut core.opener, listener) else { return };
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         cx.number = number;
         let action = tcp::icmp_error(tcb, error, seq, &mut cx, user);

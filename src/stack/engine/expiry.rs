@@ -18,7 +18,7 @@ impl<K: PacketKey> Flows<K> {
     /// Serves expired timers; how many.
     pub(super) fn expire<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) -> usize {
         for served in 0..EXPIRIES {
-            let Some((slot, timer)) = self.timers.expired(&mut self.part, core.now) else {
+            let Some((slot, timer)) = self.timers.expired(&mut self.shard, core.now) else {
                 return served;
             };
             self.expired(core, ports, slot, timer);
@@ -27,14 +27,14 @@ impl<K: PacketKey> Flows<K> {
     }
 
     fn expired<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, slot: Slot, timer: Timer) {
-        let Some(key) = self.part.key(slot) else { return };
+        let Some(key) = self.shard.key(slot) else { return };
         let hash = key.hash(&core.shared.secrets.hash);
         if timer == Timer::Frame {
             return self.requeue_tx(core.now, PendingTx { slot, key, hash });
         }
         let of = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return };
-        let (before, hop, listener) = (tcb.state, tcb.hop, tcb.listener);
+        let Some(tcb) = self.shard.value_mut(slot) else { return };
+        let (before, link, listener) = (tcb.state, tcb.hop, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let (emit, data) = match tcp::expires(timer, tcb, &mut cx) {
             Action::Reply(emit)
@@ -59,7 +59,7 @@ impl<K: PacketKey> Flows<K> {
         self.apply_state(core, slot, hash, states, timer);
         if let Some(emit) = emit {
             let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
-            send_new(&core.counters, &core.hops, ports, (hop, of), &key, (&emit, payload));
+            send_new(&core.counters, &core.link_cache, ports, (link, of), &key, (&emit, payload));
         }
     }
 }

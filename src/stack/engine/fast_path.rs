@@ -25,16 +25,16 @@ impl<K: PacketKey> Flows<K> {
         let ReplyContext { core, port, number } = ctx;
         let segment = &rx.segment;
         let of = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
-        let Some(user) = service_of(&mut core.users, &mut core.caller, tcb.listener) else {
+        let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
+        let Some(user) = service_of(&mut core.users, &mut core.opener, tcb.listener) else {
             return port.release(frame);
         };
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         cx.number = of;
         tcp::establish(tcb, &segment.info, &mut cx, user);
         let quiet = tcp::has_no_output(tcb);
-        tcb.hop = core.hops.follow(port.bytes(&frame), segment.link_len, *number, tcb.hop, of);
-        self.timers.stop(&mut self.part, slot);
+        tcb.hop = core.link_cache.update(port.bytes(&frame), segment.link_len, *number, tcb.hop, of);
+        self.timers.stop(&mut self.shard, slot);
         self.uncount_state(State::SynReceived);
         if quiet {
             port.release(frame)
@@ -56,7 +56,7 @@ impl<K: PacketKey> Flows<K> {
     ) {
         let ReplyContext { core, port, .. } = ctx;
         let of = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
+        let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
         let key = &rx.segment.key;
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
         cx.number = of;
@@ -79,8 +79,8 @@ impl<K: PacketKey> Flows<K> {
         let &RxSegment { ref segment, hash, .. } = rx;
         let (key, link_len) = (segment.key, segment.link_len);
         let of = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
-        let Some(user) = service_of(&mut core.users, &mut core.caller, tcb.listener) else {
+        let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
+        let Some(user) = service_of(&mut core.users, &mut core.opener, tcb.listener) else {
             return port.release(frame);
         };
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
@@ -89,7 +89,7 @@ impl<K: PacketKey> Flows<K> {
         if tcb.has(TcbFlags::ABORT) {
             return self.send_now(ctx, rx, frame, slot, State::CloseWait, replies);
         }
-        tcb.hop = core.hops.follow(port.bytes(&frame), link_len, *number, tcb.hop, of);
+        tcb.hop = core.link_cache.update(port.bytes(&frame), link_len, *number, tcb.hop, of);
         tcb.heard(self.timers.idle_ms, true);
         tcb.set(TcbFlags::LISTED);
         replies.push(PendingReply { slot, key, hash, frame, link_len });
@@ -106,8 +106,8 @@ impl<K: PacketKey> Flows<K> {
         let ReplyContext { core, port, .. } = ctx;
         let key = &rx.segment.key;
         let of = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return port.release(frame) };
-        let (listener, hop) = (tcb.listener, tcb.hop);
+        let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
+        let (listener, link) = (tcb.listener, tcb.hop);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
         cx.close(tcb, Closed::Passive);
         if let Some(how) = cx.ended {
@@ -118,9 +118,9 @@ impl<K: PacketKey> Flows<K> {
                 how,
             );
         }
-        self.timers.stop(&mut self.part, slot);
-        self.part.remove(slot, rx.hash);
-        core.hops.leave(hop);
+        self.timers.stop(&mut self.shard, slot);
+        self.shard.remove(slot, rx.hash);
+        core.link_cache.release(link);
         port.release(frame);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::batch::{Batch, PendingReply, RxSegment};
 use super::core::{Core, Shared};
-use super::hops::NO_HOP;
 use super::idle::Sweep;
+use super::link_cache::NO_NEXT_HOP;
 use super::listeners::ListenerId;
 use super::notify::service_of;
 use super::pending::{MAX_PENDING, PendingTx};
@@ -20,12 +20,12 @@ use crate::tcp::{
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
 pub(super) struct Flows<K: PacketKey> {
-    pub(super) part: Shard<K, Tcb>,
+    pub(super) shard: Shard<K, Tcb>,
     pub(super) timers: Timers,
     pub(super) half_open: u32,
     pub(super) time_wait: u32,
     /// Who was asked for last, and who answers for it.
-    pub(super) last_listener: Option<(K, ListenerId)>,
+    pub(super) listener_cache: Option<(K, ListenerId)>,
     /// Connections with output and no received frame to send it in.
     pub(super) pending: Vec<PendingTx<K>>,
     /// RSTs to peers whose connections gave way, for the end of the poll.
@@ -35,7 +35,7 @@ pub(super) struct Flows<K: PacketKey> {
     /// The way of our SYNs.
     pub(super) gateway: u16,
     /// From a slot to its connection's number, modulo 2^32.
-    pub(super) to_number: u32,
+    pub(super) id_offset: u32,
 }
 
 // A half-open or idle connection is one cache line over IPv4, two over IPv6.
@@ -66,26 +66,26 @@ pub(super) fn context<'a>(
 
 impl<K: PacketKey> Flows<K> {
     /// `numbers_from`: connections of this family are numbered from there on.
-    pub(super) fn new(part: Shard<K, Tcb>, numbers_from: u32, now: Time) -> Flows<K> {
+    pub(super) fn new(shard: Shard<K, Tcb>, numbers_from: u32, now: Time) -> Flows<K> {
         Flows {
             timers: Timers::new(now),
             half_open: 0,
             time_wait: 0,
-            last_listener: None,
+            listener_cache: None,
             pending: Vec::with_capacity(MAX_PENDING),
             resets: Vec::with_capacity(RESETS),
             sweep: Sweep::default(),
             oldest: Oldest::default(),
-            gateway: NO_HOP,
-            to_number: numbers_from.wrapping_sub(part.first().0),
-            part,
+            gateway: NO_NEXT_HOP,
+            id_offset: numbers_from.wrapping_sub(shard.first().0),
+            shard,
         }
     }
 
     /// The number by which users know a connection.
     #[inline]
     pub(super) fn number(&self, slot: Slot) -> u32 {
-        slot.0.wrapping_add(self.to_number)
+        slot.0.wrapping_add(self.id_offset)
     }
 
     /// Phase 3: look into the buckets that phase 2 prefetched, and prefetch the connections that they
@@ -95,9 +95,9 @@ impl<K: PacketKey> Flows<K> {
         // Most SYNs match no connection, and an earlier one of this batch may be the same: they are
         // looked up when it is their turn.
         for rx in batch.segments.iter_mut().filter(|rx| !rx.is_syn()) {
-            rx.candidate = self.part.candidate(rx.hash);
+            rx.candidate = self.shard.candidate(rx.hash);
             if let Some(slot) = rx.candidate {
-                self.part.prefetch_slot(slot);
+                self.shard.prefetch_slot(slot);
             }
         }
     }
@@ -124,8 +124,8 @@ impl<K: PacketKey> Flows<K> {
     fn connection(&self, rx: &RxSegment<K>, owner: usize) -> Option<Found> {
         let key = &rx.segment.key;
         match rx.candidate {
-            Some(slot) if self.part.holds(slot, key) => Some(Found { slot, owner }),
-            _ => self.part.find(key, rx.hash),
+            Some(slot) if self.shard.holds(slot, key) => Some(Found { slot, owner }),
+            _ => self.shard.find(key, rx.hash),
         }
     }
 
@@ -144,7 +144,7 @@ impl<K: PacketKey> Flows<K> {
         let slot = found.slot;
         let of = self.number(slot);
         let RxSegment { segment, .. } = rx;
-        let Some(tcb) = self.part.value_mut(slot) else {
+        let Some(tcb) = self.shard.value_mut(slot) else {
             return port.release(frame);
         };
         let before = tcb.state;
@@ -154,7 +154,7 @@ impl<K: PacketKey> Flows<K> {
             Some(Predicted::AckOfFin) => return self.fast_last_ack(ctx, rx, frame, slot),
             None => {}
         }
-        let Some(user) = service_of(&mut core.users, &mut core.caller, tcb.listener) else {
+        let Some(user) = service_of(&mut core.users, &mut core.opener, tcb.listener) else {
             return port.release(frame);
         };
         let bytes = port.bytes(&frame);
@@ -175,8 +175,8 @@ impl<K: PacketKey> Flows<K> {
         let ReplyContext { core, port, .. } = ctx;
         let PendingReply { slot, key, hash, frame, link_len } = pending;
         // Ended since it was listed, and perhaps its slot used again.
-        let same = self.part.key(slot) == Some(key);
-        let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
+        let same = self.shard.key(slot) == Some(key);
+        let Some(tcb) = self.shard.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return port.release(frame);
         };
         if !tcb.take(TcbFlags::LISTED) {
@@ -197,14 +197,14 @@ impl<K: PacketKey> Flows<K> {
 
     /// FourTuple a connection in TIME-WAIT from outside of TCP: its user was told before.
     pub(super) fn end(&mut self, core: &mut Core, slot: Slot, hash: u32, how: Closed) {
-        self.timers.stop(&mut self.part, slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return };
+        self.timers.stop(&mut self.shard, slot);
+        let Some(tcb) = self.shard.value_mut(slot) else { return };
         core.buffers.release(&mut tcb.buffer);
         let before = std::mem::replace(&mut tcb.state, State::Closed);
         core.counters.closed[how as usize].bump();
-        core.hops.leave(tcb.hop);
+        core.link_cache.release(tcb.hop);
         self.uncount_state(before);
-        self.part.remove(slot, hash);
+        self.shard.remove(slot, hash);
     }
 
     /// Gives up the oldest TIME-WAIT. False: there is none.
@@ -212,7 +212,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(slot) = self.timers.oldest_time_wait() else {
             return false;
         };
-        let Some(key) = self.part.key(slot) else {
+        let Some(key) = self.shard.key(slot) else {
             return false;
         };
         self.end(core, slot, key.hash(&core.shared.secrets.hash), Closed::TimeWaitEvicted);

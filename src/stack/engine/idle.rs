@@ -60,15 +60,15 @@ impl<K: PacketKey> Flows<K> {
     /// Moves the hand on; how many lines it passed.
     #[inline]
     pub(super) fn sweep<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) -> usize {
-        if core.sweep_ms == 0 || self.part.is_empty() {
+        if core.sweep_ms == 0 || self.shard.is_empty() {
             return 0;
         }
-        let (idle_ms, used) = (self.timers.idle_ms, self.part.used());
+        let (idle_ms, used) = (self.timers.idle_ms, self.shard.used());
         let target = self.sweep.target(idle_ms, core.sweep_ms, used);
         let begin = self.sweep.hand;
         let end = target.min(begin.saturating_add(LINES));
         while self.sweep.hand < end {
-            let slot = Slot(self.part.first().0 + self.sweep.hand);
+            let slot = Slot(self.shard.first().0 + self.sweep.hand);
             if !self.look_at(core, ports, slot) {
                 break;
             }
@@ -79,11 +79,11 @@ impl<K: PacketKey> Flows<K> {
 
     /// Milliseconds until the hand moves on, at most `most`.
     pub(super) fn sweep_due_ms(&self, round_ms: u32, most: u32) -> u32 {
-        if round_ms == 0 || self.part.is_empty() {
+        if round_ms == 0 || self.shard.is_empty() {
             return most;
         }
         let mut sweep = self.sweep;
-        if sweep.target(self.timers.idle_ms, round_ms, self.part.used()) > sweep.hand {
+        if sweep.target(self.timers.idle_ms, round_ms, self.shard.used()) > sweep.hand {
             return 0;
         }
         let passed = self.timers.idle_ms.wrapping_sub(sweep.begun_ms);
@@ -96,7 +96,7 @@ impl<K: PacketKey> Flows<K> {
     /// False: there is no frame to say it with, so that the hand waits here.
     #[inline]
     fn look_at<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, slot: Slot) -> bool {
-        let Some(tcb) = self.part.value(slot) else { return true };
+        let Some(tcb) = self.shard.value(slot) else { return true };
         if tcp::idle_since(tcb).is_none() {
             return true;
         }
@@ -113,10 +113,10 @@ impl<K: PacketKey> Flows<K> {
 
     #[cold]
     fn ask<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, slot: Slot) -> bool {
-        let Some(key) = self.part.key(slot) else { return true };
+        let Some(key) = self.shard.key(slot) else { return true };
         let number = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return true };
-        let frame = alloc_tx(&core.hops, ports, tcb.hop, number);
+        let Some(tcb) = self.shard.value_mut(slot) else { return true };
+        let frame = alloc_tx(&core.link_cache, ports, tcb.hop, number);
         if matches!(frame, Err(DropReason::NoFrame)) {
             return false;
         }

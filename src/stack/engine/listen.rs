@@ -3,7 +3,7 @@
 use super::batch::{PendingReply, RxSegment};
 use super::core::Core;
 use super::flows::{Flows, context};
-use super::hops::Hops;
+use super::link_cache::LinkCache;
 use super::listeners::ListenerId;
 use super::port::Port;
 use super::reply::ReplyContext;
@@ -32,7 +32,7 @@ impl<K: PacketKey> Flows<K> {
     ) {
         let Segment { key, info, link_len, .. } = &rx.segment;
         let Some(listener) = self.listener(ctx.core, key) else {
-            if ctx.core.caller.as_ref().is_some_and(|caller| caller.is_flood()) {
+            if ctx.core.opener.as_ref().is_some_and(|opener| opener.is_flood()) {
                 return ctx.drop_frame(frame, DropReason::FloodAnswer);
             }
             return match tcp::closed(info) {
@@ -142,10 +142,10 @@ impl<K: PacketKey> Flows<K> {
         let ReplyContext { core, port, .. } = ctx;
         if core.faults_enabled && core.rules.fault.delay_ms > 0 {
             let after_ms = core.rules.fault.delay_ms;
-            self.timers.start(&mut self.part, slot, Timer::SynAckDelay, after_ms, core.now);
+            self.timers.start(&mut self.shard, slot, Timer::SynAckDelay, after_ms, core.now);
             return port.release(frame);
         }
-        let Some(tcb) = self.part.value(slot) else {
+        let Some(tcb) = self.shard.value(slot) else {
             return port.release(frame);
         };
         core.counters.syn_acks.bump();
@@ -153,7 +153,7 @@ impl<K: PacketKey> Flows<K> {
             context(&core.shared, &core.counters, &mut core.buffers, &segment.key, Some(prf), core.now);
         let emit = tcp::answer_syn(tcb, &mut cx);
         if let TimerOp::Start { timer, after_ms } = cx.timer {
-            self.timers.start_idle(&mut self.part, slot, timer, after_ms, core.now);
+            self.timers.start_idle(&mut self.shard, slot, timer, after_ms, core.now);
         }
         ctx.reply_syn_ack(frame, segment.link_len, &segment.key, &emit);
     }
@@ -172,31 +172,31 @@ impl<K: PacketKey> Flows<K> {
     ) -> Inserted {
         let &RxSegment { ref segment, hash, .. } = rx;
         let core = &mut *ctx.core;
-        let hop = core.hops.enter(ctx.port.bytes(frame), segment.link_len, ctx.number);
+        let link = core.link_cache.intern(ctx.port.bytes(frame), segment.link_len, ctx.number);
         let tcb = |core: &mut Core| {
             let mut tcb = make(core);
-            (tcb.listener, tcb.hop) = (listener, hop);
+            (tcb.listener, tcb.hop) = (listener, link);
             tcb
         };
-        let mut placed = self.part.insert_absent(segment.key, hash, || tcb(core));
+        let mut placed = self.shard.insert_absent(segment.key, hash, || tcb(core));
         if matches!(placed, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
-            placed = self.part.insert_absent(segment.key, hash, || tcb(core));
+            placed = self.shard.insert_absent(segment.key, hash, || tcb(core));
         }
         let proved = segment.info.flags.has(Flags::ACK);
         let or_never = proved || core.shared.config.cookies == CookieMode::Never;
         if matches!(placed, Err(InsertError::SlotsFull)) && or_never && self.evict_idle(core) {
-            placed = self.part.insert_absent(segment.key, hash, || tcb(core));
+            placed = self.shard.insert_absent(segment.key, hash, || tcb(core));
         }
         match placed {
             Ok(slot) => {
                 self.half_open += 1;
-                if Hops::needs_line(hop) {
-                    self.keep_hop(ctx, segment, frame, slot);
+                if LinkCache::is_own_line(link) {
+                    self.keep_own_link(ctx, segment, frame, slot);
                 }
                 Inserted::New(slot)
             }
             Err(error) => {
-                core.hops.leave(hop);
+                core.link_cache.release(link);
                 match error {
                     InsertError::Exists(found) => Inserted::Exists(found),
                     InsertError::TableFull => Inserted::CommandQueueFull(DropReason::TableFull),
@@ -209,7 +209,7 @@ impl<K: PacketKey> Flows<K> {
 
     /// The table of link headers has no place for the way of a new connection.
     #[cold]
-    fn keep_hop<P: Port>(
+    fn keep_own_link<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         segment: &Segment<K>,
@@ -217,27 +217,27 @@ impl<K: PacketKey> Flows<K> {
         slot: Slot,
     ) {
         let of = self.number(slot);
-        if let Some(tcb) = self.part.value_mut(slot) {
-            tcb.hop = ctx.core.hops.keep(ctx.port.bytes(frame), segment.link_len, ctx.number, of);
+        if let Some(tcb) = self.shard.value_mut(slot) {
+            tcb.hop = ctx.core.link_cache.store_own(ctx.port.bytes(frame), segment.link_len, ctx.number, of);
         }
     }
 
     /// The listener for the local end. Most segments are for the same one as the last.
     #[inline]
     fn listener(&mut self, core: &Core, key: &K) -> Option<ListenerId> {
-        if let Some((last, listener)) = self.last_listener
+        if let Some((last, listener)) = self.listener_cache
             && last.same_local(key)
         {
             return Some(listener);
         }
         let listener = core.rules.lookup(key.local())?;
-        self.last_listener = Some((*key, listener));
+        self.listener_cache = Some((*key, listener));
         Some(listener)
     }
 
     /// Every slot is taken, by connections that are worth more than a new one.
     fn is_full(&self) -> bool {
-        self.part.len() == self.part.capacity() && self.time_wait == 0
+        self.shard.len() == self.shard.capacity() && self.time_wait == 0
     }
 
     #[inline]

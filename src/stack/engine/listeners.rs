@@ -54,15 +54,15 @@ impl fmt::Display for RuleName {
     }
 }
 
-/// All rules, ready to be asked once per segment.
+/// All rules, ready to be looked up once per segment.
 ///
 /// Of several rules that contain an address and port, the longest prefix answers, and among equal
 /// prefixes the one with the fewest ports. A longer prefix hides only the ports it claims: with
 /// 10.0.0.0/24 on port 80 and 10.0.0.1/32 on port 443, the former serves 10.0.0.1 on port 80.
 pub struct Listeners<T> {
     rules: Vec<Listener<T>>,
-    v4: Family<u32>,
-    v6: Family<u128>,
+    v4: FamilyTable<u32>,
+    v6: FamilyTable<u128>,
 }
 
 impl<T> Listeners<T> {
@@ -77,7 +77,7 @@ impl<T> Listeners<T> {
         let rules =
             rules.into_iter().map(|(net, ports, service)| Listener { net: net.trunc(), ports, service });
         let rules: Vec<_> = rules.collect();
-        let mut by_net: BTreeMap<IpNet, Vec<Claim>> = BTreeMap::new();
+        let mut by_net: BTreeMap<IpNet, Vec<PortClaim>> = BTreeMap::new();
         for (place, rule) in rules.iter().enumerate() {
             // The highest number is the mark of connections without a listener.
             let id = u16::try_from(place).ok().filter(|id| *id != ACTIVE_OPEN);
@@ -86,16 +86,16 @@ impl<T> Listeners<T> {
                 return Err(ListenerError::NoPort(name(&rules, ListenerId(id))));
             }
             let (first, last) = (*rule.ports.start(), *rule.ports.end());
-            by_net.entry(rule.net).or_default().push(Claim {
+            by_net.entry(rule.net).or_default().push(PortClaim {
                 width: last - first,
                 id: ListenerId(id),
                 first,
                 last,
             });
         }
-        let (mut v4, mut v6) = (Family::default(), Family::default());
+        let (mut v4, mut v6) = (FamilyTable::default(), FamilyTable::default());
         for (net, claims) in by_net {
-            let ports = divide(&claims).map_err(|tie| tie.named(&rules))?;
+            let ports = partition_ports(&claims).map_err(|conflict| conflict.named(&rules))?;
             match net {
                 IpNet::V4(net) => {
                     v4.add(net.prefix_len(), net.netmask().to_bits(), net.addr().to_bits(), ports)
@@ -157,34 +157,34 @@ impl Listeners<u16> {
 }
 
 /// The rules of one address family by prefix length, longest first.
-struct Family<A>(Vec<Level<A>>);
+struct FamilyTable<A>(Vec<PrefixLevel<A>>);
 
 /// The prefixes of one length.
-struct Level<A> {
+struct PrefixLevel<A> {
     prefix_len: u8,
     mask: A,
-    nets: HashMap<A, Box<[Segment]>, BuildHasherDefault<Fold>>,
+    nets: HashMap<A, Box<[PortSpan]>, BuildHasherDefault<FastHasher>>,
 }
 
 /// Consecutive ports with one rule. Those of a prefix are disjoint and in order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Segment {
+struct PortSpan {
     first: u16,
     last: u16,
     id: ListenerId,
 }
 
-impl<A> Default for Family<A> {
+impl<A> Default for FamilyTable<A> {
     fn default() -> Self {
-        Family(Vec::new())
+        FamilyTable(Vec::new())
     }
 }
 
-impl<A: Copy + Eq + Hash + BitAnd<Output = A>> Family<A> {
-    fn add(&mut self, prefix_len: u8, mask: A, net: A, ports: Box<[Segment]>) {
+impl<A: Copy + Eq + Hash + BitAnd<Output = A>> FamilyTable<A> {
+    fn add(&mut self, prefix_len: u8, mask: A, net: A, ports: Box<[PortSpan]>) {
         let at = self.0.partition_point(|level| level.prefix_len > prefix_len);
         if self.0.get(at).is_none_or(|level| level.prefix_len != prefix_len) {
-            self.0.insert(at, Level { prefix_len, mask, nets: HashMap::default() });
+            self.0.insert(at, PrefixLevel { prefix_len, mask, nets: HashMap::default() });
         }
         self.0[at].nets.insert(net, ports);
     }
@@ -192,17 +192,17 @@ impl<A: Copy + Eq + Hash + BitAnd<Output = A>> Family<A> {
     #[inline]
     fn lookup(&self, addr: A, port: u16) -> Option<ListenerId> {
         self.0.iter().find_map(|level| {
-            let segments = level.nets.get(&(addr & level.mask))?;
-            let behind = segments.partition_point(|segment| segment.first <= port);
-            let segment = segments.get(behind.checked_sub(1)?)?;
-            (port <= segment.last).then_some(segment.id)
+            let spans = level.nets.get(&(addr & level.mask))?;
+            let behind = spans.partition_point(|span| span.first <= port);
+            let span = spans.get(behind.checked_sub(1)?)?;
+            (port <= span.last).then_some(span.id)
         })
     }
 
     fn number(&mut self, numbers: &[u16]) {
         let ports = self.0.iter_mut().flat_map(|level| level.nets.values_mut());
-        for segment in ports.flat_map(|segments| segments.iter_mut()) {
-            segment.id = ListenerId(numbers[usize::from(segment.id.0)]);
+        for span in ports.flat_map(|spans| spans.iter_mut()) {
+            span.id = ListenerId(numbers[usize::from(span.id.0)]);
         }
     }
 
@@ -214,7 +214,7 @@ impl<A: Copy + Eq + Hash + BitAnd<Output = A>> Family<A> {
 
 /// What a rule claims of its prefix. Ordered by what decides: fewest ports first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Claim {
+struct PortClaim {
     /// Ports less one.
     width: u16,
     id: ListenerId,
@@ -223,11 +223,11 @@ struct Claim {
 }
 
 /// Two rules of which neither is narrower at a port.
-struct Tie(ListenerId, ListenerId, u16);
+struct Conflict(ListenerId, ListenerId, u16);
 
-impl Tie {
+impl Conflict {
     fn named<T>(self, rules: &[Listener<T>]) -> ListenerError {
-        let Tie(first, second, port) = self;
+        let Conflict(first, second, port) = self;
         ListenerError::Ambiguous { first: name(rules, first), second: name(rules, second), port }
     }
 }
@@ -239,44 +239,44 @@ fn name<T>(rules: &[Listener<T>], id: ListenerId) -> RuleName {
 }
 
 /// Divides the ports of one prefix among its rules: goes through the ports at which a rule begins
-/// or has ended, and between two of them the narrowest rule at hand answers.
-fn divide(claims: &[Claim]) -> Result<Box<[Segment]>, Tie> {
+/// or has ended, and between two of them the narrowest active rule answers.
+fn partition_ports(claims: &[PortClaim]) -> Result<Box<[PortSpan]>, Conflict> {
     // By port as u32: a rule that ends at 65535 has ended at 65536.
-    let mut changes: BTreeMap<u32, Vec<Claim>> = BTreeMap::new();
+    let mut changes: BTreeMap<u32, Vec<PortClaim>> = BTreeMap::new();
     for claim in claims {
         changes.entry(u32::from(claim.first)).or_default().push(*claim);
         changes.entry(u32::from(claim.last) + 1).or_default().push(*claim);
     }
     let ends: Vec<u32> = changes.keys().skip(1).copied().collect();
-    let mut at_hand = BTreeSet::new();
-    let mut segments: Vec<Segment> = Vec::new();
+    let mut active = BTreeSet::new();
+    let mut spans: Vec<PortSpan> = Vec::new();
     for ((from, changed), end) in changes.into_iter().zip(ends) {
         for claim in changed {
-            if !at_hand.remove(&claim) {
-                at_hand.insert(claim);
+            if !active.remove(&claim) {
+                active.insert(claim);
             }
         }
-        let mut narrowest = at_hand.iter();
+        let mut narrowest = active.iter();
         let Some(claim) = narrowest.next() else { continue };
         // `from` is where a rule begins or the port after one, and below `end`: a port.
         let (first, last) = (from as u16, (end - 1) as u16);
         if let Some(rival) = narrowest.next().filter(|rival| rival.width == claim.width) {
-            return Err(Tie(claim.id, rival.id, first));
+            return Err(Conflict(claim.id, rival.id, first));
         }
-        match segments.last_mut() {
+        match spans.last_mut() {
             Some(before) if before.id == claim.id && u32::from(before.last) + 1 == from => before.last = last,
-            _ => segments.push(Segment { first, last, id: claim.id }),
+            _ => spans.push(PortSpan { first, last, id: claim.id }),
         }
     }
-    Ok(segments.into())
+    Ok(spans.into())
 }
 
 /// Hashes one address. The map's keys come from the configuration, so nobody outside can make
 /// them collide, and a keyed hash would be paid for on every SYN.
 #[derive(Default)]
-struct Fold(u64);
+struct FastHasher(u64);
 
-impl Fold {
+impl FastHasher {
     /// 2^64 divided by the golden ratio.
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -287,7 +287,7 @@ impl Fold {
     }
 }
 
-impl Hasher for Fold {
+impl Hasher for FastHasher {
     fn write(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|byte| self.fold(u64::from(*byte)));
     }

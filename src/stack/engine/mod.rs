@@ -16,7 +16,7 @@
 //! - `forward`: the queues of frames between cores: segments for the core that owns their connection,
 //!   finished frames for a core that can send them; `forwarded` takes them out; `far`: devices that a
 //!   core has no queue of.
-//! - `caller`: what opens connections from this side; `calls` its line into the tables of a core;
+//! - `opener`: what opens connections from this side; `calls` its line into the tables of a core;
 //!   `pending`: output without a received frame to send it in.
 //! - `ending`: what the peers of open connections are sent when the program ends.
 //! - `orders`: what other threads have a core do between two polls; `describe`: what a core tells of
@@ -25,12 +25,11 @@
 //!
 //! May use `service`, `tcp`, `table`, `xdp`, `capture`, `wire`, `observe`.
 
-mod answers;
+mod active_open;
+mod arp_icmp;
 mod batch;
-mod caller;
-mod calls;
+mod command_queue;
 mod core;
-mod describe;
 mod ending;
 mod errors;
 mod expiry;
@@ -40,20 +39,21 @@ mod fast_path;
 mod flows;
 mod forward;
 mod forwarded;
-mod hops;
 mod idle;
+mod inspect;
+mod link_cache;
 mod listen;
+mod listener_registry;
 pub mod listeners;
 pub mod memory;
 mod notify;
-mod orders;
+mod opener;
 mod pending;
 mod port;
 mod priority;
 mod privileges;
 mod relief;
 mod reply;
-mod rules;
 mod runner;
 pub mod simulation;
 mod snapshot;
@@ -64,15 +64,15 @@ mod transition;
 mod worker;
 
 pub use self::core::{Core, CoreConfig, FaultInjection, Secrets, Shared, Waker};
-pub use caller::{FourTuple, OpenContext, OpenError, Opener, OpenerFactory};
-pub use describe::{ConnInfo, ConnQuery, QUERY_BATCH, STATES, Tables, state_name};
+pub use command_queue::{Command, CommandQueueFull};
 pub use ending::{Ending, OnStop, Progress, StopNotice};
 pub use forward::ForwardQueue;
-pub use orders::{Command, CommandQueueFull};
+pub use inspect::{ConnInfo, ConnQuery, QUERY_BATCH, STATES, Tables, state_name};
+pub use listener_registry::{CoreUpdate, ListenerInfo, ListenerSet, RulesError};
+pub use opener::{FourTuple, OpenContext, OpenError, Opener, OpenerFactory};
 pub use port::Port;
 pub use priority::Priority;
 pub use privileges::{PrivilegeError, become_user, drop_privileges};
-pub use rules::{CoreUpdate, ListenerInfo, ListenerSet, RulesError};
 pub use runner::Polling;
 pub use snapshot::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot, Snapshot, SteeringSnapshot};
 pub use worker::{Polled, Worker};

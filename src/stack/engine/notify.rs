@@ -1,7 +1,7 @@
 //! The service of a connection, and how it learns of the end.
 
-use super::caller::Opener;
 use super::core::Core;
+use super::opener::Opener;
 use crate::observe::Closed;
 use crate::tcp::{ClosedConnection, ConnectionHandler};
 
@@ -9,18 +9,18 @@ use crate::tcp::{ClosedConnection, ConnectionHandler};
 #[inline]
 pub(super) fn service_of<'a>(
     users: &'a mut [Box<dyn ConnectionHandler>],
-    caller: &'a mut Option<Box<dyn Opener>>,
+    opener: &'a mut Option<Box<dyn Opener>>,
     listener: u16,
 ) -> Option<&'a mut dyn ConnectionHandler> {
     match users.get_mut(usize::from(listener)) {
         Some(user) => Some(&mut **user),
-        None => caller.as_deref_mut().map(|caller| caller as &mut dyn ConnectionHandler),
+        None => opener.as_deref_mut().map(|opener| opener as &mut dyn ConnectionHandler),
     }
 }
 
 /// Reports the end of a connection to its service.
 pub(super) fn notify_closed(core: &mut Core, listener: u16, ended: &ClosedConnection<'_>, how: Closed) {
-    if let Some(user) = service_of(&mut core.users, &mut core.caller, listener) {
+    if let Some(user) = service_of(&mut core.users, &mut core.opener, listener) {
         user.on_closed(ended, how);
     }
 }

@@ -39,7 +39,7 @@ impl<K: PacketKey> Flows<K> {
 
     /// The retry timer has expired.
     pub(super) fn requeue_tx(&mut self, now: Time, pending: PendingTx<K>) {
-        let Some(tcb) = self.part.value_mut(pending.slot) else { return };
+        let Some(tcb) = self.shard.value_mut(pending.slot) else { return };
         if !tcb.has(TcbFlags::LISTED) {
             tcb.set(TcbFlags::LISTED);
             self.queue_tx(now, pending);
@@ -60,15 +60,15 @@ impl<K: PacketKey> Flows<K> {
     fn transmit_one<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, pending: PendingTx<K>) {
         let PendingTx { slot, key, hash } = pending;
         // The connection may have ended since it was listed, and its slot be in use again.
-        let same = self.part.holds(slot, &key);
+        let same = self.shard.holds(slot, &key);
         let number = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
+        let Some(tcb) = self.shard.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return;
         };
         if !tcb.has(TcbFlags::LISTED) {
             return;
         }
-        let frame = alloc_tx(&core.hops, ports, tcb.hop, number);
+        let frame = alloc_tx(&core.link_cache, ports, tcb.hop, number);
         // In SYN-SENT a silent end or the SYN again is pending; the SYN timer sends that too.
         if matches!(frame, Err(DropReason::NoFrame)) && tcb.state != State::SynSent {
             return self.wait_for_frame(core.now, slot);
@@ -97,10 +97,10 @@ impl<K: PacketKey> Flows<K> {
     /// expires; only an abort needs a retry of its own.
     #[cold]
     fn wait_for_frame(&mut self, now: Time, slot: Slot) {
-        let Some(tcb) = self.part.value_mut(slot) else { return };
+        let Some(tcb) = self.shard.value_mut(slot) else { return };
         tcb.clear(TcbFlags::LISTED);
         if tcb.timer == Timer::None || tcb.has(TcbFlags::ABORT) {
-            self.timers.start(&mut self.part, slot, Timer::Frame, WAIT_MS, now);
+            self.timers.start(&mut self.shard, slot, Timer::Frame, WAIT_MS, now);
         }
     }
 }

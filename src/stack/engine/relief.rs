@@ -5,7 +5,7 @@ use super::Worker;
 use super::core::Core;
 use super::far::Ports;
 use super::flows::{Flows, context};
-use super::hops::Hop;
+use super::link_cache::LinkEntry;
 use super::notify::notify_closed;
 use super::port::Port;
 use super::reply::alloc_tx_at;
@@ -31,7 +31,7 @@ const KEPT: usize = 16;
 /// another neighbour's by the time it is sent.
 pub(super) struct Farewell<K> {
     key: K,
-    hop: Option<Hop>,
+    link: Option<LinkEntry>,
     emit: TxSegment,
 }
 
@@ -83,7 +83,7 @@ impl<P: Port> Worker<P> {
         let mut given = 0;
         while let Some(number) = core.buffers.gives_way(core.now.millis()).filter(|_| given < RELIEVED) {
             let held = core.buffers.in_use();
-            match (number as usize) < v4.part.capacity() {
+            match (number as usize) < v4.shard.capacity() {
                 true => v4.give_up(core, v4.slot(number), Closed::StallEvicted),
                 false => v6.give_up(core, v6.slot(number), Closed::StallEvicted),
             }
@@ -116,16 +116,16 @@ fn millis_between(earlier: Time, later: Time) -> u64 {
 impl<K: PacketKey> Flows<K> {
     /// The slot of the connection with this number.
     pub(super) fn slot(&self, number: u32) -> Slot {
-        Slot(number.wrapping_sub(self.to_number))
+        Slot(number.wrapping_sub(self.id_offset))
     }
 
     /// FourTuple a connection, whatever it has under way; its peer is reset at the end of the poll.
     pub(super) fn give_up(&mut self, core: &mut Core, slot: Slot, how: Closed) {
-        let Some(key) = self.part.key(slot) else { return };
+        let Some(key) = self.shard.key(slot) else { return };
         let hash = key.hash(&core.shared.secrets.hash);
         let number = self.number(slot);
-        let Some(tcb) = self.part.value_mut(slot) else { return };
-        let (before, hop, listener) = (tcb.state, core.hops.at(tcb.hop, number), tcb.listener);
+        let Some(tcb) = self.shard.value_mut(slot) else { return };
+        let (before, link, listener) = (tcb.state, core.link_cache.get(tcb.hop, number), tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let emit = tcp::give_up(tcb, how, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
@@ -134,7 +134,7 @@ impl<K: PacketKey> Flows<K> {
         }
         self.apply_state(core, slot, hash, states, timer);
         if self.resets.len() < RESETS {
-            self.resets.push(Farewell { key, hop, emit });
+            self.resets.push(Farewell { key, link, emit });
         } else {
             core.counters.dropped(DropReason::NoFrame);
         }
@@ -143,8 +143,8 @@ impl<K: PacketKey> Flows<K> {
     /// Sends the RSTs that wait.
     #[inline]
     pub(super) fn send_resets<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) {
-        for Farewell { key, hop, emit } in self.resets.drain(..) {
-            match hop.ok_or(DropReason::NoHop).and_then(|hop| alloc_tx_at(hop, ports)) {
+        for Farewell { key, link, emit } in self.resets.drain(..) {
+            match link.ok_or(DropReason::NoHop).and_then(|link| alloc_tx_at(link, ports)) {
                 Ok(frame) => frame.send(&core.counters, &key, &emit, &[]),
                 Err(reason) => core.counters.dropped(reason),
             }
@@ -175,7 +175,7 @@ impl<K: PacketKey> Flows<K> {
             self.sample();
             self.longest_idle()
         });
-        let since = found.and_then(|slot| self.part.value(slot)).and_then(tcp::idle_since);
+        let since = found.and_then(|slot| self.shard.value(slot)).and_then(tcp::idle_since);
         if let Some((slot, since)) = found.zip(since) {
             self.oldest.note(self.timers.idle_ms, since, slot.0);
         }
@@ -185,7 +185,7 @@ impl<K: PacketKey> Flows<K> {
     /// The longest in FIN-WAIT-2: our side has said all, as in TIME-WAIT.
     fn half_closed(&self, core: &Core) -> Option<Slot> {
         let slot = self.timers.oldest_fin_wait_2()?;
-        let tcb = self.part.value(slot).filter(|tcb| !tcb.is_active())?;
+        let tcb = self.shard.value(slot).filter(|tcb| !tcb.is_active())?;
         let left = tcb.deadline_ms.wrapping_sub(core.now.millis());
         (left <= core.shared.config.fin_wait_2_ms.saturating_sub(LEAST_IDLE_MS)).then_some(slot)
     }
@@ -194,7 +194,7 @@ impl<K: PacketKey> Flows<K> {
     fn longest_idle(&mut self) -> Option<Slot> {
         while let Some((since, slot)) = self.oldest.take() {
             let slot = Slot(slot);
-            if self.part.value(slot).and_then(tcp::idle_since) == Some(since) {
+            if self.shard.value(slot).and_then(tcp::idle_since) == Some(since) {
                 return Some(slot);
             }
         }
@@ -203,14 +203,14 @@ impl<K: PacketKey> Flows<K> {
 
     /// Looks for idle connections, once a millisecond at most.
     fn sample(&mut self) {
-        let (idle_ms, used) = (self.timers.idle_ms, self.part.used());
+        let (idle_ms, used) = (self.timers.idle_ms, self.shard.used());
         if std::mem::replace(&mut self.oldest.sampled_ms, idle_ms) == idle_ms {
             return;
         }
         for _ in 0..used.min(SAMPLE) {
             self.oldest.hand = if self.oldest.hand + 1 < used { self.oldest.hand + 1 } else { 0 };
-            let slot = Slot(self.part.first().0 + self.oldest.hand);
-            if let Some(since) = self.part.value(slot).and_then(tcp::idle_since)
+            let slot = Slot(self.shard.first().0 + self.oldest.hand);
+            if let Some(since) = self.shard.value(slot).and_then(tcp::idle_since)
                 && idle_ms.wrapping_sub(since) >= LEAST_IDLE_MS
             {
                 self.oldest.note(idle_ms, since, slot.0);

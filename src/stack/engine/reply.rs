@@ -4,7 +4,7 @@
 use super::core::{Core, ResetKind};
 use super::far::{Far, FarFrame, FarPort, Ports};
 use super::forward::Task;
-use super::hops::{Hop, Hops};
+use super::link_cache::{LinkCache, LinkEntry};
 use super::port::Port;
 use crate::observe::{CoreCounters, DropReason};
 use crate::wire::ethernet::{turn_around, write_link};
@@ -111,13 +111,13 @@ pub(super) fn forward_frame<P: Port>(core: &Core, port: &mut P, number: u8, fram
 /// to be reached.
 pub(super) fn send_new<K: PacketKey, P: Port>(
     counters: &CoreCounters,
-    hops: &Hops,
+    link_cache: &LinkCache,
     ports: &mut Ports<P>,
-    (hop, of): (u16, u32),
+    (link, of): (u16, u32),
     key: &K,
     (emit, payload): (&TxSegment, &[u8]),
 ) {
-    match alloc_tx(hops, ports, hop, of) {
+    match alloc_tx(link_cache, ports, link, of) {
         Ok(frame) => frame.send(counters, key, emit, payload),
         Err(reason) => counters.dropped(reason),
     }
@@ -140,23 +140,26 @@ enum Place<'a, P: Port> {
 /// `NoHop`, `NoFrame`.
 #[inline]
 pub(super) fn alloc_tx<'a, P: Port>(
-    hops: &Hops,
+    link_cache: &LinkCache,
     ports: &'a mut Ports<P>,
-    hop: u16,
+    link: u16,
     of: u32,
 ) -> Result<TxFrame<'a, P>, DropReason> {
-    alloc_tx_at(hops.at(hop, of).ok_or(DropReason::NoHop)?, ports)
+    alloc_tx_at(link_cache.get(link, of).ok_or(DropReason::NoHop)?, ports)
 }
 
 /// As [`alloc_tx`], for a way that was looked up before.
 #[inline]
-pub(super) fn alloc_tx_at<P: Port>(hop: Hop, ports: &mut Ports<P>) -> Result<TxFrame<'_, P>, DropReason> {
-    let (number, own) = (usize::from(hop.port), ports.own.len());
+pub(super) fn alloc_tx_at<P: Port>(
+    link: LinkEntry,
+    ports: &mut Ports<P>,
+) -> Result<TxFrame<'_, P>, DropReason> {
+    let (number, own) = (usize::from(link.port), ports.own.len());
     let place = match ports.own.get_mut(number) {
         Some(port) => port.allocate().map(|frame| Place::Own(port, frame)),
         None => far_place(&mut ports.far, number - own)?,
     };
-    Ok(TxFrame { place: place.ok_or(DropReason::NoFrame)?, link: hop.link })
+    Ok(TxFrame { place: place.ok_or(DropReason::NoFrame)?, link: link.link })
 }
 
 #[cold]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
+use super::command_queue::CommandQueue;
 use super::forward::ForwardQueue;
-use super::orders::CommandQueue;
 use super::priority::Priority;
 use super::{OnStop, Progress, Worker};
 use crate::tcp::Time;
@@ -27,20 +27,20 @@ pub enum Polling {
 /// batches of a busy peer, shorter than what anybody would call load.
 const SPIN: Duration = Duration::from_micros(200);
 /// The longest sleep, milliseconds; stopping and timers cut it short.
-const NAP_MS: u32 = 1000;
+const MAX_SLEEP_MS: u32 = 1000;
 /// How long frames wait that the kernel has not taken, milliseconds.
-const UNSENT_NAP_MS: u32 = 1;
+const UNSENT_SLEEP_MS: u32 = 1;
 /// Turns that a core takes once it is told to stop, at most: a full ring several times over.
 const LAST_TURNS: usize = 256;
 /// How long a core that ends waits for frames, peers, or the kernel, before it looks again; and how often
 /// it looks after what it has sent.
-const END_NAP: Duration = Duration::from_millis(1);
-const END_NAPS: usize = 100;
+const END_SLEEP: Duration = Duration::from_millis(1);
+const END_SLEEPS: usize = 100;
 /// How often a core whose interface is down looks again.
-const LINK_DOWN_NAP: Duration = Duration::from_millis(20);
+const LINK_DOWN_SLEEP: Duration = Duration::from_millis(20);
 
-/// What came of a nap.
-enum Nap {
+/// What came of a sleep.
+enum Sleep {
     Slept,
     /// There is something to do.
     Awake,
@@ -73,7 +73,7 @@ pub(super) struct Runner {
     pub on_stop: OnStop,
     /// Readable when a frame was forwarded to this core, or the core is to stop.
     pub wake: Arc<EventFd>,
-    pub orders: Arc<CommandQueue>,
+    pub commands: Arc<CommandQueue>,
     /// The index of this core.
     pub core: usize,
     pub shared: Arc<super::Shared>,
@@ -103,10 +103,10 @@ impl Runner {
         // that is woken before those that have used their time.
         let mut crowded_until = Instant::now();
         while !self.asked.stop.load(Relaxed) {
-            if let Some(order) = self.orders.next() {
-                // It may have slept since its last poll, and an order may look at timers.
+            if let Some(command) = self.commands.next() {
+                // It may have slept since its last poll, and a command may look at timers.
                 self.worker.core.now = now(self.epoch);
-                order(&mut self.worker);
+                command(&mut self.worker);
             }
             let began = Instant::now();
             let polled = self.worker.poll(at(self.epoch, began));
@@ -119,12 +119,12 @@ impl Runner {
                 continue;
             }
             if self.polling == Polling::Adaptive && Instant::now() >= busy_until {
-                match self.nap() {
-                    Nap::Gone => break,
+                match self.sleep() {
+                    Sleep::Gone => break,
                     // What it was woken for comes first: on a CPU with other threads, a yield now would
                     // let each of them use its time before the frame that has come is looked at.
-                    Nap::Slept => continue,
-                    Nap::Awake => {}
+                    Sleep::Slept => continue,
+                    Sleep::Awake => {}
                 }
             }
             // Frames may wait for the kernel's own thread on this very core (ksoftirqd, on veth):
@@ -133,7 +133,7 @@ impl Runner {
             std::thread::yield_now();
             let unused = began.elapsed();
             if unused < SHORT {
-                self.worker.spare(unused);
+                self.worker.add_idle(unused);
             } else if unused > CROWDED {
                 busy_until = began;
                 crowded_until = Instant::now() + CROWDED_FOR;
@@ -172,35 +172,35 @@ impl Runner {
                 break;
             }
             if progress == Progress::Waits && polled.work == 0 {
-                std::thread::sleep(END_NAP);
+                std::thread::sleep(END_SLEEP);
             }
         }
         self.worker.count_left_open(&ending);
         // In the transmit ring it is not on the wire yet, and the ring goes with the socket.
-        for _ in 0..END_NAPS {
+        for _ in 0..END_SLEEPS {
             let unsent = self.worker.ports_mut().iter_mut().any(Queue::unsent);
             if !unsent || self.worker.poll(now(self.epoch)).gone {
                 break;
             }
-            std::thread::sleep(END_NAP);
+            std::thread::sleep(END_SLEEP);
         }
     }
 
     /// Sleeps until a received or forwarded frame, a timer or the end.
-    fn nap(&mut self) -> Nap {
+    fn sleep(&mut self) -> Sleep {
         // NoService would tell us that the kernel takes frames again.
         let unsent = self.worker.ports_mut().iter_mut().any(Queue::unsent);
-        let idle = self.worker.idle_ms(if unsent { UNSENT_NAP_MS } else { NAP_MS });
+        let idle = self.worker.idle_ms(if unsent { UNSENT_SLEEP_MS } else { MAX_SLEEP_MS });
         if idle == 0 || !self.forward_queue().prepare_sleep() {
-            return Nap::Awake;
+            return Sleep::Awake;
         }
         let asleep = Instant::now();
-        let troubled = self.wait(idle);
-        self.worker.spare(asleep.elapsed());
+        let faulty = self.wait(idle);
+        self.worker.add_idle(asleep.elapsed());
         self.forward_queue().awake();
         // Reading resets it; nothing to read is fine.
         let _ = self.wake.read();
-        if !troubled || self.look_after_trouble() { Nap::Slept } else { Nap::Gone }
+        if !faulty || self.check_devices() { Sleep::Slept } else { Sleep::Gone }
     }
 
     /// True: some socket reports an error rather than frames.
@@ -212,15 +212,15 @@ impl Runner {
         let timeout = PollTimeout::try_from(idle_ms).unwrap_or(PollTimeout::MAX);
         // EINTR is a short sleep.
         let _ = poll(&mut fds, timeout);
-        let trouble = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-        fds.iter().any(|fd| fd.revents().is_some_and(|events| events.intersects(trouble)))
+        let errors = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+        fds.iter().any(|fd| fd.revents().is_some_and(|events| events.intersects(errors)))
     }
 
     /// A link that is down comes back; a device that is gone does not.
-    fn look_after_trouble(&mut self) -> bool {
+    fn check_devices(&mut self) -> bool {
         let alive = self.worker.ports_mut().iter_mut().all(|queue| queue.check().is_ok());
         if alive {
-            std::thread::sleep(LINK_DOWN_NAP);
+            std::thread::sleep(LINK_DOWN_SLEEP);
         }
         alive
     }

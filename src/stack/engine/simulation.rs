@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::caller::OpenerFactory;
 use super::core::{Core, CoreConfig, FaultInjection, Secrets, Shared, servers};
+use super::listener_registry::{ListenerRegistry, RulesError};
 use super::memory::MemoryPort;
-use super::rules::{ListenerRegistry, RulesError};
+use super::opener::OpenerFactory;
 use super::{ForwardQueue, OnStop, Progress, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Shard, table};
@@ -71,7 +71,7 @@ pub struct Simulation {
     workers: Vec<Worker<MemoryPort>>,
     counters: Vec<Arc<CoreCounters>>,
     now: Time,
-    book: Box<ListenerRegistry>,
+    registry: Box<ListenerRegistry>,
 }
 
 impl Simulation {
@@ -80,7 +80,7 @@ impl Simulation {
     #[allow(clippy::expect_used, reason = "set-up of a test, not the packet path")]
     pub fn new(setup: Setup, services: &[Service]) -> Simulation {
         let owned = services.iter().map(|(owned, _)| owned.clone());
-        let (book, rules) = ListenerRegistry::new(owned, setup.fault).expect("rules without conflict");
+        let (registry, rules) = ListenerRegistry::new(owned, setup.fault).expect("rules without conflict");
         let policies: Vec<ParseConfig> = std::iter::once(setup.policy).chain(setup.more_devices).collect();
         let ports = if setup.ports.is_empty() { vec![vec![0]; setup.cores] } else { setup.ports };
         let shared = Arc::new(Shared {
@@ -105,12 +105,12 @@ impl Simulation {
             let answers = (rules.clone(), users);
             let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), answers);
             if let Some(caller) = &setup.caller {
-                core.set_caller(caller(id, setup.cores), setup.gateway);
+                core.set_opener(caller(id, setup.cores), setup.gateway);
             }
             let ports = ports[id].iter().map(|device| (MemoryPort::new(setup.frames), *device));
             Worker::new(core, ports.collect(), v4, v6, setup.start)
         });
-        Simulation { workers: workers.collect(), counters, now: setup.start, book: Box::new(book) }
+        Simulation { workers: workers.collect(), counters, now: setup.start, registry: Box::new(registry) }
     }
 
     /// Other rules, as [`super::stack::Running::listen`] puts them in force; where nothing is
@@ -126,38 +126,38 @@ impl Simulation {
         mut between: impl FnMut(usize, &mut Simulation),
     ) -> Result<(), RulesError> {
         let asked: Vec<_> = wanted.iter().map(|(owned, make)| (owned.clone(), make.is_none())).collect();
-        let plan = self.book.change(&asked, fault)?;
+        let plan = self.registry.change(&asked, fault)?;
         for core in 0..self.workers.len() {
             let user = |place: usize| wanted[place].1.as_ref().map(|make| make());
             let mut change = plan.for_core(|place| user(place).expect("a rule that begins has one"));
-            self.workers[core].adopt(&mut change);
+            self.workers[core].apply(&mut change);
             between(core + 1, self);
         }
-        *self.book = plan.book;
+        *self.registry = plan.registry;
         Ok(())
     }
 
     /// Forgets the given up rules that `in_use` does not say to be in use; how many are left.
     pub fn forget(&mut self, in_use: impl Fn(&EndpointRange) -> bool) -> usize {
-        let in_use: Vec<bool> = self.book.leaving().map(in_use).collect();
-        if let Some(plan) = self.book.forget(&in_use) {
+        let in_use: Vec<bool> = self.registry.draining().map(in_use).collect();
+        if let Some(plan) = self.registry.forget(&in_use) {
             for worker in &mut self.workers {
-                worker.adopt(&mut plan.for_core(|_| unreachable!("no rule begins")));
+                worker.apply(&mut plan.for_core(|_| unreachable!("no rule begins")));
             }
-            *self.book = plan.book;
+            *self.registry = plan.registry;
         }
-        self.book.leaving().count()
+        self.registry.draining().count()
     }
 
     /// One simulation per core, all around the same table: for threads of their own.
     pub fn split(self) -> Vec<Simulation> {
-        let (now, book) = (self.now, self.book);
+        let (now, registry) = (self.now, self.registry);
         let cores = self.workers.into_iter().zip(self.counters);
         let one = |(worker, counters)| Simulation {
             workers: vec![worker],
             counters: vec![counters],
             now,
-            book: book.clone(),
+            registry: registry.clone(),
         };
         cores.map(one).collect()
     }
@@ -269,7 +269,7 @@ impl Simulation {
 
     /// Connections that share an entry in a core's table of link headers.
     pub fn hop_users(&self) -> u64 {
-        self.workers.iter().map(Worker::hop_users).sum()
+        self.workers.iter().map(Worker::link_users).sum()
     }
 
     /// One core, to do to it what orders do.

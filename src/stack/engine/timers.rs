@@ -50,21 +50,21 @@ impl Timers {
     #[inline(never)]
     pub(super) fn start<K: FlowKey>(
         &mut self,
-        part: &mut Shard<K, Tcb>,
+        shard: &mut Shard<K, Tcb>,
         slot: Slot,
         timer: Timer,
         after_ms: u32,
         now: Time,
     ) {
-        self.stop(part, slot);
-        self.start_idle(part, slot, timer, after_ms, now);
+        self.stop(shard, slot);
+        self.start_idle(shard, slot, timer, after_ms, now);
     }
 
     /// As [`Timers::start`], for a connection that has no timer.
     #[inline(always)]
     pub(super) fn start_idle<K: FlowKey>(
         &mut self,
-        part: &mut Shard<K, Tcb>,
+        shard: &mut Shard<K, Tcb>,
         slot: Slot,
         timer: Timer,
         after_ms: u32,
@@ -74,18 +74,18 @@ impl Timers {
         let list = list_of(timer, after_ms).unwrap_or(QUEUES + spoke(deadline));
         let tail = self.lists[list].tail;
         let prev = if tail == NO_LINK { mark(list) } else { tail };
-        let Some(tcb) = part.value_mut(slot) else { return };
+        let Some(tcb) = shard.value_mut(slot) else { return };
         tcb.timer = timer;
         tcb.deadline_ms = deadline;
         tcb.links = Links { prev, next: mark(list) };
-        self.point_next(part, prev, slot.0);
+        self.point_next(shard, prev, slot.0);
         self.lists[list].tail = slot.0;
     }
 
     /// Cancels the connection's timer, if it has one.
     #[inline]
-    pub(super) fn stop<K: FlowKey>(&mut self, part: &mut Shard<K, Tcb>, slot: Slot) {
-        let Some(tcb) = part.value_mut(slot) else { return };
+    pub(super) fn stop<K: FlowKey>(&mut self, shard: &mut Shard<K, Tcb>, slot: Slot) {
+        let Some(tcb) = shard.value_mut(slot) else { return };
         let Links { prev, next } = tcb.links;
         tcb.timer = Timer::None;
         if prev == NO_LINK {
@@ -93,21 +93,21 @@ impl Timers {
         }
         tcb.links = Links { prev: NO_LINK, next: self.idle_ms };
         tcb.deadline_ms = self.idle_ms;
-        self.point_next(part, prev, next);
-        self.point_prev(part, next, prev);
+        self.point_next(shard, prev, next);
+        self.point_prev(shard, next, prev);
     }
 
     /// Takes the next connection whose timer has expired, and which timer it was.
     pub(super) fn expired<K: FlowKey>(
         &mut self,
-        part: &mut Shard<K, Tcb>,
+        shard: &mut Shard<K, Tcb>,
         now: Time,
     ) -> Option<(Slot, Timer)> {
         let due = (0..QUEUES)
-            .find_map(|list| self.due_head(part, list, now))
-            .or_else(|| self.turn_wheel(part, now))?;
-        let timer = part.value(due)?.timer;
-        self.stop(part, due);
+            .find_map(|list| self.due_head(shard, list, now))
+            .or_else(|| self.turn_wheel(shard, now))?;
+        let timer = shard.value(due)?.timer;
+        self.stop(shard, due);
         Some((due, timer))
     }
 
@@ -124,14 +124,14 @@ impl Timers {
     }
 
     /// Milliseconds until something may expire, at most `most`: a time to wake up.
-    pub(super) fn next_ms<K: FlowKey>(&self, part: &Shard<K, Tcb>, now: Time, most: u32) -> u32 {
+    pub(super) fn next_ms<K: FlowKey>(&self, shard: &Shard<K, Tcb>, now: Time, most: u32) -> u32 {
         let until = |deadline: u32| {
             let ahead = deadline.wrapping_sub(now.millis());
             if ahead > u32::MAX / 2 { 0 } else { ahead }
         };
         let queues = self.lists[..QUEUES]
             .iter()
-            .filter_map(|list| part.value(Slot(list.head)))
+            .filter_map(|list| shard.value(Slot(list.head)))
             .map(|tcb| until(tcb.deadline_ms));
         // One more than `most` has ticks: now is somewhere within one.
         let wheel = (1..=(most / TICK_MS + 1).min(SPOKES as u32))
@@ -140,16 +140,16 @@ impl Timers {
         queues.chain(wheel).fold(most, u32::min)
     }
 
-    fn due_head<K: FlowKey>(&self, part: &Shard<K, Tcb>, list: usize, now: Time) -> Option<Slot> {
+    fn due_head<K: FlowKey>(&self, shard: &Shard<K, Tcb>, list: usize, now: Time) -> Option<Slot> {
         let head = self.lists[list].head;
         if head == NO_LINK {
             return None;
         }
-        is_due(part.value(Slot(head))?, now).then_some(Slot(head))
+        is_due(shard.value(Slot(head))?, now).then_some(Slot(head))
     }
 
     /// Visits the spokes up to now. What stands on a spoke and is not due goes round once more.
-    fn turn_wheel<K: FlowKey>(&mut self, part: &Shard<K, Tcb>, now: Time) -> Option<Slot> {
+    fn turn_wheel<K: FlowKey>(&mut self, shard: &Shard<K, Tcb>, now: Time) -> Option<Slot> {
         let target = now.millis() / TICK_MS;
         // After a long sleep one round visits every spoke.
         let behind = target.wrapping_sub(self.tick) % TICKS;
@@ -161,7 +161,7 @@ impl Timers {
         }
         while self.tick != target {
             let list = QUEUES + self.spoke_after(1);
-            if let Some(slot) = self.due_on_spoke(part, list, now) {
+            if let Some(slot) = self.due_on_spoke(shard, list, now) {
                 return Some(slot);
             }
             self.tick = (self.tick + 1) % TICKS;
@@ -169,10 +169,10 @@ impl Timers {
         None
     }
 
-    fn due_on_spoke<K: FlowKey>(&self, part: &Shard<K, Tcb>, list: usize, now: Time) -> Option<Slot> {
+    fn due_on_spoke<K: FlowKey>(&self, shard: &Shard<K, Tcb>, list: usize, now: Time) -> Option<Slot> {
         let mut at = self.lists[list].head;
         while at & LIST_MARK == 0 {
-            let tcb = part.value(Slot(at))?;
+            let tcb = shard.value(Slot(at))?;
             if is_due(tcb, now) {
                 return Some(Slot(at));
             }
@@ -186,11 +186,11 @@ impl Timers {
     }
 
     #[inline]
-    fn point_next<K: FlowKey>(&mut self, part: &mut Shard<K, Tcb>, at: u32, next: u32) {
+    fn point_next<K: FlowKey>(&mut self, shard: &mut Shard<K, Tcb>, at: u32, next: u32) {
         match list_at(at) {
             Some(list) => self.lists[list].head = end_or(next),
             None => {
-                if let Some(tcb) = part.value_mut(Slot(at)) {
+                if let Some(tcb) = shard.value_mut(Slot(at)) {
                     tcb.links.next = next;
                 }
             }
@@ -198,11 +198,11 @@ impl Timers {
     }
 
     #[inline]
-    fn point_prev<K: FlowKey>(&mut self, part: &mut Shard<K, Tcb>, at: u32, prev: u32) {
+    fn point_prev<K: FlowKey>(&mut self, shard: &mut Shard<K, Tcb>, at: u32, prev: u32) {
         match list_at(at) {
             Some(list) => self.lists[list].tail = end_or(prev),
             None => {
-                if let Some(tcb) = part.value_mut(Slot(at)) {
+                if let Some(tcb) = shard.value_mut(Slot(at)) {
                     tcb.links.prev = prev;
                 }
             }

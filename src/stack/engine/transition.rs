@@ -37,7 +37,7 @@ impl<K: PacketKey> Flows<K> {
         let ReplyContext { core, port, number } = ctx;
         let of = self.number(slot);
         let &RxSegment { ref segment, hash, .. } = rx;
-        let Some(tcb) = self.part.value_mut(slot) else {
+        let Some(tcb) = self.shard.value_mut(slot) else {
             return port.release(frame);
         };
         if let Some(how) = ended {
@@ -53,7 +53,7 @@ impl<K: PacketKey> Flows<K> {
             tcb.heard(self.timers.idle_ms, segment.info.payload_len > 0);
         }
         if tcp::shows_the_way(&action, tcb, &segment.info) {
-            tcb.hop = core.hops.follow(bytes, segment.link_len, *number, tcb.hop, of);
+            tcb.hop = core.link_cache.update(bytes, segment.link_len, *number, tcb.hop, of);
         }
         let states = (before, tcb.state);
         let listed = tcb.has(TcbFlags::LISTED);
@@ -109,9 +109,9 @@ impl<K: PacketKey> Flows<K> {
     ) {
         match timer {
             TimerOp::Keep => {}
-            TimerOp::Stop => self.timers.stop(&mut self.part, slot),
+            TimerOp::Stop => self.timers.stop(&mut self.shard, slot),
             TimerOp::Start { timer, after_ms } => {
-                self.timers.start(&mut self.part, slot, timer, after_ms, core.now);
+                self.timers.start(&mut self.shard, slot, timer, after_ms, core.now);
             }
         }
         if state != before {
@@ -123,8 +123,8 @@ impl<K: PacketKey> Flows<K> {
         self.uncount_state(before);
         match state {
             State::Closed => {
-                if let Some(tcb) = self.part.remove(slot, hash) {
-                    core.hops.leave(tcb.hop);
+                if let Some(tcb) = self.shard.remove(slot, hash) {
+                    core.link_cache.release(tcb.hop);
                 }
             }
             // Two active opens that crossed: a passive one begins there.

@@ -1,14 +1,14 @@
-use super::answers;
+use super::active_open::CoreOpenContext;
+use super::arp_icmp;
 use super::batch::{Batch, queue, queue_common};
-use super::calls::Calls;
 use super::core::Core;
 use super::errors::icmp_error;
 use super::far::{Far, Ports};
 use super::flows::Flows;
-use super::hops::{Hop, NO_HOP};
+use super::link_cache::{LinkEntry, NO_NEXT_HOP};
+use super::listener_registry::CoreUpdate;
 use super::port::{BATCH, Port};
 use super::reply::ReplyContext;
-use super::rules::CoreUpdate;
 use super::stopwatch::Stopwatch;
 use crate::observe::Stage;
 use crate::table::Shard;
@@ -66,15 +66,16 @@ impl<P: Port> Worker<P> {
         let devices: Vec<_> = ports.iter().map(|(_, number)| device(*number)).collect();
         core.devices = devices.iter().map(|device| device.number).collect();
         let far = Far::all(&mut core);
-        core.hops.reserve(v4.capacity() + v6.capacity());
+        core.link_cache.reserve(v4.capacity() + v6.capacity());
         for (port, device) in core.devices.iter().enumerate() {
-            core.hops.set_mac(port as u8, core.shared.policies.get(*device).and_then(|policy| policy.mac));
+            core.link_cache
+                .set_mac(port as u8, core.shared.policies.get(*device).and_then(|policy| policy.mac));
         }
         let mut v4 = Flows::new(v4, 0, now);
-        let mut v6 = Flows::new(v6, v4.part.capacity() as u32, now);
+        let mut v6 = Flows::new(v6, v4.shard.capacity() as u32, now);
         if let (Some(gateway), Some(device)) = (core.gateway, devices.first()) {
-            v4.gateway = gateway_hop::<FlowKey4>(&mut core, gateway, device);
-            v6.gateway = gateway_hop::<FlowKey6>(&mut core, gateway, device);
+            v4.gateway = next_hop_link::<FlowKey4>(&mut core, gateway, device);
+            v6.gateway = next_hop_link::<FlowKey6>(&mut core, gateway, device);
         }
         Worker {
             rx_frames: ports.iter().map(|_| Vec::with_capacity(2 * BATCH)).collect(),
@@ -144,26 +145,26 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// Milliseconds until a timer may expire or the caller has something to do, at most `most`.
+    /// Milliseconds until a timer may expire or the opener has something to do, at most `most`.
     pub fn idle_ms(&self, most: u32) -> u32 {
         let now = self.core.now;
-        let due = self.core.caller.as_ref().map_or(most, |caller| caller.next_deadline_ms(now, most));
-        let v4 = self.v4.timers.next_ms(&self.v4.part, now, most);
-        let timers = v4.min(self.v6.timers.next_ms(&self.v6.part, now, most)).min(due);
+        let due = self.core.opener.as_ref().map_or(most, |opener| opener.next_deadline_ms(now, most));
+        let v4 = self.v4.timers.next_ms(&self.v4.shard, now, most);
+        let timers = v4.min(self.v6.timers.next_ms(&self.v6.shard, now, most)).min(due);
         let round = self.core.sweep_ms;
         timers.min(self.v4.sweep_due_ms(round, most)).min(self.v6.sweep_due_ms(round, most))
     }
 
     /// Counts time in which there was nothing to do.
-    pub(super) fn spare(&self, time: std::time::Duration) {
+    pub(super) fn add_idle(&self, time: std::time::Duration) {
         self.core.counters.idle_ns.add(time.as_nanos() as u64);
     }
 
     /// Other rules: between two polls, so that every segment of a batch meets the same ones. What
     /// they replace is in `change` then.
-    pub fn adopt(&mut self, change: &mut CoreUpdate) {
-        self.core.adopt(change);
-        (self.v4.last_listener, self.v6.last_listener) = (None, None);
+    pub fn apply(&mut self, change: &mut CoreUpdate) {
+        self.core.apply(change);
+        (self.v4.listener_cache, self.v6.listener_cache) = (None, None);
     }
 
     /// The ports, for whoever waits on them or owns their other end.
@@ -183,7 +184,7 @@ impl<P: Port> Worker<P> {
 
     /// Connections held, IPv4 and IPv6.
     pub fn connections(&self) -> (usize, usize) {
-        (self.v4.part.len(), self.v6.part.len())
+        (self.v4.shard.len(), self.v6.shard.len())
     }
 
     /// Frames of all ports that nothing holds: must be 0 between polls.
@@ -193,9 +194,9 @@ impl<P: Port> Worker<P> {
 
     /// Connections that share an entry in the table of link headers: as many as there are, but for
     /// those that keep their own.
-    pub fn hop_users(&self) -> u64 {
-        let gateways = [self.v4.gateway, self.v6.gateway].iter().filter(|hop| **hop != NO_HOP).count();
-        self.core.hops.users() - gateways as u64
+    pub fn link_users(&self) -> u64 {
+        let gateways = [self.v4.gateway, self.v6.gateway].iter().filter(|link| **link != NO_NEXT_HOP).count();
+        self.core.link_cache.connections() - gateways as u64
     }
 
     /// Phase 1 and 2: parse, answer what is not TCP, hash, and ask for the bucket.
@@ -206,7 +207,7 @@ impl<P: Port> Worker<P> {
         for frame in rx_frames.drain(..) {
             let Worker { core, ports, devices, v4, batch4, .. } = self;
             let (bytes, policy) = (ports.own[number].bytes(&frame), &devices[number].policy);
-            if queue_common(bytes, policy, &core.shared.secrets.hash, &v4.part, &mut batch4.segments) {
+            if queue_common(bytes, policy, &core.shared.secrets.hash, &v4.shard, &mut batch4.segments) {
                 batch4.frames.push(frame);
             } else {
                 self.parse_other(number, frame);
@@ -224,10 +225,10 @@ impl<P: Port> Worker<P> {
         match parse(port.bytes(&frame), policy) {
             Ok(Packet::Tcp4(segment)) => queue(core, v4, batch4, frame, segment),
             Ok(Packet::Tcp6(segment)) => queue(core, v6, batch6, frame, segment),
-            Ok(Packet::Arp(ask)) => answers::arp(core, port, frame, *mac, &ask),
-            Ok(Packet::Neighbour(ask)) => answers::neighbour(core, port, frame, *mac, &ask),
-            Ok(Packet::Echo(ask)) => answers::echo(core, port, frame, &ask),
-            Ok(Packet::Undeliverable(packet)) => answers::refuse(core, port, frame, &packet),
+            Ok(Packet::Arp(ask)) => arp_icmp::arp(core, port, frame, *mac, &ask),
+            Ok(Packet::Neighbour(ask)) => arp_icmp::neighbour(core, port, frame, *mac, &ask),
+            Ok(Packet::Echo(ask)) => arp_icmp::echo(core, port, frame, &ask),
+            Ok(Packet::Undeliverable(packet)) => arp_icmp::refuse(core, port, frame, &packet),
             Ok(Packet::Error4(error)) => icmp_error(core, v4, port, number as u8, frame, &error),
             Ok(Packet::Error6(error)) => icmp_error(core, v6, port, number as u8, frame, &error),
             Err(reason) => {
@@ -264,13 +265,13 @@ impl<P: Port> Worker<P> {
         if self.core.stopping {
             return work;
         }
-        let Some(mut caller) = self.core.caller.take() else { return work };
+        let Some(mut opener) = self.core.opener.take() else { return work };
         // Away from its core meanwhile: nothing that happens in a call tells it anything.
         let Worker { core, ports, v4, v6, .. } = self;
-        let mut calls = Calls::new(core, ports, v4, v6, caller.window());
-        caller.poll_open(&mut calls);
-        work += calls.done();
-        self.core.caller = Some(caller);
+        let mut cx = CoreOpenContext::new(core, ports, v4, v6, opener.window());
+        opener.poll_open(&mut cx);
+        work += cx.done();
+        self.core.opener = Some(opener);
         work + self.transmit_pending()
     }
 
@@ -296,7 +297,7 @@ impl<P: Port> Worker<P> {
         let counters = &self.core.counters;
         counters.half_open.set(u64::from(self.v4.half_open + self.v6.half_open));
         counters.time_wait.set(u64::from(self.v4.time_wait + self.v6.time_wait));
-        counters.connections.set((self.v4.part.len() + self.v6.part.len()) as u64);
+        counters.connections.set((self.v4.shard.len() + self.v6.shard.len()) as u64);
         let buffers = self.core.buffers.in_use() as u64;
         counters.send_buffers.set(buffers);
         if buffers > counters.send_buffers_max.value() {
@@ -307,6 +308,7 @@ impl<P: Port> Worker<P> {
 }
 
 /// The way to the next hop of our own SYNs.
-fn gateway_hop<K: PacketKey>(core: &mut Core, gateway: Mac, device: &Device) -> u16 {
-    core.hops.enter_hop(Hop { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
+fn next_hop_link<K: PacketKey>(core: &mut Core, gateway: Mac, device: &Device) -> u16 {
+    core.link_cache
+        .insert(LinkEntry { link: LinkHeader::untagged(gateway, device.mac, K::ETHERTYPE), port: 0 })
 }

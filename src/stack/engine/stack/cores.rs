@@ -5,10 +5,10 @@ use nix::sys::eventfd::EventFd;
 
 use super::devices::OpenDevice;
 use super::{Effective, Options, StartError, Watch};
+use crate::engine::command_queue::CommandQueue;
 use crate::engine::core::{Core, Secrets, Shared, servers};
-use crate::engine::describe::Tables;
-use crate::engine::orders::CommandQueue;
-use crate::engine::rules::ListenerSet;
+use crate::engine::inspect::Tables;
+use crate::engine::listener_registry::ListenerSet;
 use crate::engine::runner::{Asked, Runner, now, wake_event, waker};
 use crate::engine::{ForwardQueue, Worker};
 use crate::observe::CoreCounters;
@@ -102,7 +102,7 @@ pub(super) fn start_cores(
         let answers = (rules.clone(), users);
         let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), answers);
         if let (Some(factory), Some(gateway)) = (&options.caller, options.gateway) {
-            core.set_caller(factory(id, cores), gateway);
+            core.set_opener(factory(id, cores), gateway);
         }
         core.set_wakers(wakes.iter().cloned().map(waker).collect());
         Runner {
@@ -114,7 +114,7 @@ pub(super) fn start_cores(
             asked: asked.clone(),
             on_stop: options.on_stop,
             wake: wakes[id].clone(),
-            orders: orders[id].clone(),
+            commands: orders[id].clone(),
             core: id,
             shared: shared.clone(),
         }

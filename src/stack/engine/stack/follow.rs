@@ -20,7 +20,7 @@ use super::announce::{Schedule, candidates};
 use super::devices::{Given, OpenDevice, links};
 use super::listening::Listening;
 use super::watch::Names;
-use crate::engine::orders::CommandQueue;
+use crate::engine::command_queue::CommandQueue;
 use crate::engine::runner::wake_event;
 use crate::wire::ParseConfig;
 use crate::xdp::{Changes, Network};
@@ -225,7 +225,7 @@ impl Follow {
             }
             let given = self.followed.orders.iter().all(|orders| {
                 let policy = policy.clone();
-                orders.give(Box::new(move |worker| worker.set_policy(number, &policy)))
+                orders.submit(Box::new(move |worker| worker.set_policy(number, &policy)))
             });
             if !given {
                 // A core takes no more orders just now. Those that have it may be given it again.
@@ -263,7 +263,7 @@ impl Follow {
             let order = Box::new(move |worker: &mut crate::engine::Worker<_>| {
                 worker.announce(device, &addresses);
             });
-            orders.is_some_and(|orders| orders.give(order))
+            orders.is_some_and(|orders| orders.submit(order))
         });
     }
 

@@ -18,8 +18,8 @@ use ipnet::IpNet;
 
 use super::devices::OpenDevice;
 use super::{Running, ServiceFactory};
-use crate::engine::describe::Tables;
-use crate::engine::rules::{CoreUpdate, ListenerInfo, ListenerRegistry, RulesError};
+use crate::engine::inspect::Tables;
+use crate::engine::listener_registry::{CoreUpdate, ListenerInfo, ListenerRegistry, RulesError};
 use crate::engine::{CommandQueueFull, FaultInjection};
 use crate::wire::{EndpointRange, FlowKey};
 use crate::xdp::ProgramError;
@@ -160,9 +160,9 @@ impl Running {
                 _ => unreachable!("a rule that begins comes with its service"),
             })
         };
-        self.listening.steer(&book, &plan.book)?;
-        let taken = self.hand_out(change);
-        self.listening.set_book(book, plan.book);
+        self.listening.steer(&book, &plan.registry)?;
+        let taken = self.broadcast(change);
+        self.listening.set_book(book, plan.registry);
         taken
     }
 
@@ -173,16 +173,16 @@ impl Running {
     /// [`ListenError`].
     pub fn release(&self) -> Result<usize, ListenError> {
         let book = self.listening.book();
-        let leaving: Vec<&EndpointRange> = book.leaving().collect();
-        if leaving.is_empty() {
+        let draining: Vec<&EndpointRange> = book.draining().collect();
+        if draining.is_empty() {
             return Ok(0);
         }
-        let in_use = in_use(&leaving, self.tables());
+        let in_use = in_use(&draining, self.tables());
         let Some(plan) = book.forget(&in_use) else { return Ok(0) };
         let change = || plan.for_core(|_| unreachable!("no rule begins"));
-        self.listening.steer(&book, &plan.book)?;
-        let taken = self.hand_out(change);
-        self.listening.set_book(book, plan.book);
+        self.listening.steer(&book, &plan.registry)?;
+        let taken = self.broadcast(change);
+        self.listening.set_book(book, plan.registry);
         taken?;
         Ok(in_use.iter().filter(|in_use| !**in_use).count())
     }
@@ -194,16 +194,16 @@ impl Running {
     }
 
     /// ListenerSet that were given up and may still have connections.
-    pub fn leaving(&self) -> usize {
-        self.listening.book().leaving().count()
+    pub fn draining(&self) -> usize {
+        self.listening.book().draining().count()
     }
 
     /// To every core, and waits until all have it. What was given out is taken, sooner or later, so
     /// there is no way back from here.
-    fn hand_out(&self, change: impl Fn() -> CoreUpdate) -> Result<(), ListenError> {
+    fn broadcast(&self, change: impl Fn() -> CoreUpdate) -> Result<(), ListenError> {
         let (sender, done) = sync_channel(self.cores());
         for core in 0..self.cores() {
-            self.hand_to(core, &change, &sender)?;
+            self.send_to(core, &change, &sender)?;
         }
         let deadline = Instant::now() + PATIENCE;
         for taken in 0..self.cores() {
@@ -215,7 +215,7 @@ impl Running {
         Ok(())
     }
 
-    fn hand_to(
+    fn send_to(
         &self,
         core: usize,
         change: impl Fn() -> CoreUpdate,
@@ -225,7 +225,7 @@ impl Running {
         loop {
             let (mut change, done) = (change(), done.clone());
             let order = Box::new(move |worker: &mut crate::engine::Worker<_>| {
-                worker.adopt(&mut change);
+                worker.apply(&mut change);
                 // There is room for every core's; nobody waits any more only after PATIENCE.
                 let _ = done.try_send(change);
             });

@@ -30,7 +30,7 @@ pub use running::{Finished, RunError, Running};
 pub use watch::Watch;
 
 use super::Polling;
-use super::rules::ListenerRegistry;
+use super::listener_registry::ListenerRegistry;
 use super::runner::Runner;
 use crate::capture::{Begun, Capture};
 use crate::xdp::{Changes, Device, Network, Queue};

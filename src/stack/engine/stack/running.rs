@@ -12,7 +12,7 @@ use super::follow::Follower;
 use super::launch::CoreThread;
 use super::listening::Listening;
 use crate::capture::Writing;
-use crate::engine::describe::Tables;
+use crate::engine::inspect::Tables;
 use crate::engine::runner::waker;
 use crate::engine::{Command, CommandQueueFull, Snapshot};
 use crate::xdp::{self, Network};
@@ -84,7 +84,7 @@ impl Running {
     /// # Errors
     /// [`CommandQueueFull`]: the core takes no more.
     pub fn order(&self, core: usize, order: Command) -> Result<(), CommandQueueFull> {
-        let given = self.state.orders.get(core).is_some_and(|orders| orders.give(order));
+        let given = self.state.orders.get(core).is_some_and(|orders| orders.submit(order));
         given.then_some(()).ok_or(CommandQueueFull(core))
     }
 

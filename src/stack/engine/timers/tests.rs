@@ -47,11 +47,11 @@ type Oracle = BTreeMap<u32, (Timer, u64)>;
 
 fn serve(
     timers: &mut Timers,
-    part: &mut Shard<FlowKey4, Tcb>,
+    shard: &mut Shard<FlowKey4, Tcb>,
     oracle: &mut Oracle,
     (before, now_ms): (u64, u64),
 ) -> Result<(), TestCaseError> {
-    while let Some((slot, timer)) = timers.expired(part, Time::from_millis(now_ms)) {
+    while let Some((slot, timer)) = timers.expired(shard, Time::from_millis(now_ms)) {
         let (expected, due) = oracle.remove(&slot.0).expect("armed");
         prop_assert_eq!(timer, expected);
         prop_assert!(due <= now_ms, "{} ms early", due - now_ms);

@@ -16,13 +16,13 @@ impl<P: Port> Worker<P> {
         {
             let mac = policy.mac.unwrap_or_default();
             if mac != known.mac {
-                self.core.hops.set_mac(number as u8, policy.mac);
+                self.core.link_cache.set_mac(number as u8, policy.mac);
             }
             *known = Device { number: device, mac, policy: policy.clone() };
         }
         for far in self.ports.far.iter_mut().filter(|far| far.device == device) {
             let number = far.set_policy(policy);
-            self.core.hops.set_mac(number, policy.mac);
+            self.core.link_cache.set_mac(number, policy.mac);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who answers for what, as a core has it: replaced as a whole while the core runs.
 //!
 //! A connection knows its listener by number alone. So a rule that stays keeps its number through
-//! every change, and one that is given up keeps number and user until no connection is left that
+//! every change, and one that is removed keeps number and user until no connection is left that
 //! may be its own (docs/decisions/0021).
 
 use std::collections::{BTreeSet, HashMap};
@@ -20,9 +20,9 @@ use crate::wire::EndpointRange;
 /// What the cores look up. Never changed: a core is given another one.
 pub struct ListenerSet {
     listeners: Listeners<u16>,
-    /// The prefixes of given up rules, whose connections go on: their peers still ask who has the
+    /// The prefixes of removed rules, whose connections go on: their peers still ask who has the
     /// address.
-    leaving: Listeners<()>,
+    draining: Listeners<()>,
     pub(super) fault: FaultInjection,
 }
 
@@ -35,7 +35,7 @@ impl ListenerSet {
 
     /// Whether ARP, neighbour discovery and ICMP answer for the address.
     pub(super) fn owns_address(&self, address: IpAddr) -> bool {
-        self.listeners.owns_address(address) || self.leaving.owns_address(address)
+        self.listeners.owns_address(address) || self.draining.owns_address(address)
     }
 }
 
@@ -47,17 +47,17 @@ pub enum RulesError {
     #[error("{0} is to be answered as before, but nothing answers there")]
     NotThere(EndpointRange),
     #[error(
-        "the numbers of listeners are used up: {leaving} given up ones still have connections; wait until \
+        "the numbers of listeners are used up: {draining} given up ones still have connections; wait until \
          these have ended, or start again"
     )]
-    NoNumber { leaving: usize },
+    NoNumber { draining: usize },
 }
 
-/// The rules in force and those given up, with their numbers. Cores never see it.
+/// The rules in force and those removed, with their numbers. Cores never see it.
 #[derive(Clone)]
 pub(super) struct ListenerRegistry {
     rules: Vec<Rule>,
-    leaving: Vec<Rule>,
+    draining: Vec<Rule>,
     fault: FaultInjection,
 }
 
@@ -72,21 +72,21 @@ struct Rule {
 pub struct ListenerInfo {
     pub number: u16,
     pub owned: EndpointRange,
-    /// Given up; connections of it may go on.
-    pub leaving: bool,
+    /// Removed; connections of it may go on.
+    pub draining: bool,
 }
 
-/// A change that can be made: what the cores are given, and what the book is then.
+/// A change that can be made: what the cores are given, and what the registry is then.
 pub(super) struct ListenerUpdate {
-    pub(super) book: ListenerRegistry,
+    pub(super) registry: ListenerRegistry,
     pub(super) rules: Arc<ListenerSet>,
     /// Of the rules that begin: the place in what was asked for, and the number.
-    fresh: Vec<(usize, u16)>,
+    added: Vec<(usize, u16)>,
     keep: Arc<[u16]>,
 }
 
-/// One core's part of a change; after [`super::Worker::adopt`], what the core had before. It is
-/// large: whoever gave it frees it.
+/// One core's part of a change; after [`super::Worker::apply`], what the core had before. It is
+/// large: the thread that submitted it frees it.
 pub struct CoreUpdate {
     pub(super) rules: Arc<ListenerSet>,
     /// By number.
@@ -110,29 +110,29 @@ impl ListenerRegistry {
     ) -> Result<(ListenerRegistry, Arc<ListenerSet>), ListenerError> {
         let rule = |(place, owned)| Rule { owned, number: place as u16 };
         let rules = owned.into_iter().enumerate().map(rule).collect();
-        let book = ListenerRegistry { rules, leaving: Vec::new(), fault };
-        let rules = book.compile()?;
-        Ok((book, rules))
+        let registry = ListenerRegistry { rules, draining: Vec::new(), fault };
+        let rules = registry.compile()?;
+        Ok((registry, rules))
     }
 
     /// Everything that steering must bring: also what is only still owned.
     pub(super) fn owned(&self) -> impl Iterator<Item = &EndpointRange> {
-        self.rules.iter().chain(&self.leaving).map(|rule| &rule.owned)
+        self.rules.iter().chain(&self.draining).map(|rule| &rule.owned)
     }
 
     pub(super) fn numbered(&self) -> impl Iterator<Item = ListenerInfo> {
-        let of = |rules: &'_ [Rule], leaving| -> Vec<ListenerInfo> {
+        let of = |rules: &'_ [Rule], draining| -> Vec<ListenerInfo> {
             rules
                 .iter()
-                .map(|rule| ListenerInfo { number: rule.number, owned: rule.owned.clone(), leaving })
+                .map(|rule| ListenerInfo { number: rule.number, owned: rule.owned.clone(), draining })
                 .collect()
         };
-        of(&self.rules, false).into_iter().chain(of(&self.leaving, true))
+        of(&self.rules, false).into_iter().chain(of(&self.draining, true))
     }
 
-    /// ListenerSet that were given up and may have connections.
-    pub(super) fn leaving(&self) -> impl Iterator<Item = &EndpointRange> {
-        self.leaving.iter().map(|rule| &rule.owned)
+    /// Rules that were removed and may have connections.
+    pub(super) fn draining(&self) -> impl Iterator<Item = &EndpointRange> {
+        self.draining.iter().map(|rule| &rule.owned)
     }
 
     /// Other rules: each with whether it is one of those in force, with its user.
@@ -146,57 +146,57 @@ impl ListenerRegistry {
     ) -> Result<ListenerUpdate, RulesError> {
         let before: HashMap<&EndpointRange, u16> =
             self.rules.iter().map(|rule| (&rule.owned, rule.number)).collect();
-        let taken: BTreeSet<u16> = self.rules.iter().chain(&self.leaving).map(|rule| rule.number).collect();
+        let taken: BTreeSet<u16> = self.rules.iter().chain(&self.draining).map(|rule| rule.number).collect();
         let mut free = (0..ACTIVE_OPEN).filter(|number| !taken.contains(number));
-        let (mut rules, mut fresh) = (Vec::with_capacity(wanted.len()), Vec::new());
+        let (mut rules, mut added) = (Vec::with_capacity(wanted.len()), Vec::new());
         for (place, (owned, as_before)) in wanted.iter().enumerate() {
             let number = if *as_before {
                 *before.get(owned).ok_or_else(|| RulesError::NotThere(owned.clone()))?
             } else {
-                let number = free.next().ok_or(RulesError::NoNumber { leaving: self.leaving.len() })?;
-                fresh.push((place, number));
+                let number = free.next().ok_or(RulesError::NoNumber { draining: self.draining.len() })?;
+                added.push((place, number));
                 number
             };
             rules.push(Rule { owned: owned.clone(), number });
         }
         let kept: BTreeSet<u16> = rules.iter().map(|rule| rule.number).collect();
-        let given_up = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
-        let leaving = self.leaving.iter().chain(given_up).cloned().collect();
-        Ok(ListenerRegistry { rules, leaving, fault }.plan(fresh)?)
+        let removed = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
+        let draining = self.draining.iter().chain(removed).cloned().collect();
+        Ok(ListenerRegistry { rules, draining, fault }.plan(added)?)
     }
 
-    /// Forgets given up rules of which none of these says that it is in use; they stand in the order
-    /// of [`ListenerRegistry::leaving`]. `None`: there is nothing to forget.
+    /// Forgets removed rules of which none of these says that it is in use; they stand in the order
+    /// of [`ListenerRegistry::draining`]. `None`: there is nothing to forget.
     pub(super) fn forget(&self, in_use: &[bool]) -> Option<ListenerUpdate> {
         let mut in_use = in_use.iter();
-        let mut book = self.clone();
-        book.leaving.retain(|_| in_use.next().is_none_or(|in_use| *in_use));
-        let fewer = book.leaving.len() < self.leaving.len();
-        fewer.then(|| book.plan(Vec::new()).ok()).flatten()
+        let mut registry = self.clone();
+        registry.draining.retain(|_| in_use.next().is_none_or(|in_use| *in_use));
+        let fewer = registry.draining.len() < self.draining.len();
+        fewer.then(|| registry.plan(Vec::new()).ok()).flatten()
     }
 
-    fn plan(self, fresh: Vec<(usize, u16)>) -> Result<ListenerUpdate, ListenerError> {
+    fn plan(self, added: Vec<(usize, u16)>) -> Result<ListenerUpdate, ListenerError> {
         let rules = self.compile()?;
-        let begins: BTreeSet<u16> = fresh.iter().map(|(_, number)| *number).collect();
-        let all = self.rules.iter().chain(&self.leaving).map(|rule| rule.number);
+        let begins: BTreeSet<u16> = added.iter().map(|(_, number)| *number).collect();
+        let all = self.rules.iter().chain(&self.draining).map(|rule| rule.number);
         let keep = all.filter(|number| !begins.contains(number)).collect();
-        Ok(ListenerUpdate { book: self, rules, fresh, keep })
+        Ok(ListenerUpdate { registry: self, rules, added, keep })
     }
 
     fn compile(&self) -> Result<Arc<ListenerSet>, ListenerError> {
         let rules = self.rules.iter().map(|rule| (rule.owned.prefix, rule.owned.ports.clone(), rule.number));
         // Each prefix once, so that no two of them contradict each other.
-        let leaving: BTreeSet<IpNet> = self.leaving.iter().map(|rule| rule.owned.prefix).collect();
+        let draining: BTreeSet<IpNet> = self.draining.iter().map(|rule| rule.owned.prefix).collect();
         Ok(Arc::new(ListenerSet {
             listeners: Listeners::new(rules)?.numbered(),
-            leaving: Listeners::new(leaving.into_iter().map(|net| (net, 1..=u16::MAX, ())))?,
+            draining: Listeners::new(draining.into_iter().map(|net| (net, 1..=u16::MAX, ())))?,
             fault: self.fault,
         }))
     }
 
     /// Room for the users of all numbers.
     fn numbers(&self) -> usize {
-        let highest = self.rules.iter().chain(&self.leaving).map(|rule| rule.number).max();
+        let highest = self.rules.iter().chain(&self.draining).map(|rule| rule.number).max();
         highest.map_or(0, |highest| usize::from(highest) + 1)
     }
 }
@@ -207,8 +207,8 @@ impl ListenerUpdate {
     pub(super) fn for_core(&self, make: impl Fn(usize) -> Box<dyn ConnectionHandler>) -> CoreUpdate {
         // No allocation: NoService has no size.
         let mut users: Vec<Box<dyn ConnectionHandler>> =
-            (0..self.book.numbers()).map(|_| Box::new(NoService) as Box<dyn ConnectionHandler>).collect();
-        for (place, number) in &self.fresh {
+            (0..self.registry.numbers()).map(|_| Box::new(NoService) as Box<dyn ConnectionHandler>).collect();
+        for (place, number) in &self.added {
             if let Some(user) = users.get_mut(usize::from(*number)) {
                 *user = make(*place);
             }
@@ -219,11 +219,7 @@ impl ListenerUpdate {
 
 impl CoreUpdate {
     /// Trades places with what the core has; users that stay go over.
-    pub(super) fn trade(
-        &mut self,
-        rules: &mut Arc<ListenerSet>,
-        users: &mut Vec<Box<dyn ConnectionHandler>>,
-    ) {
+    pub(super) fn swap(&mut self, rules: &mut Arc<ListenerSet>, users: &mut Vec<Box<dyn ConnectionHandler>>) {
         for number in self.keep.iter().map(|number| usize::from(*number)) {
             if let (Some(new), Some(old)) = (self.users.get_mut(number), users.get_mut(number)) {
                 swap(new, old);

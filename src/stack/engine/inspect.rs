@@ -1,5 +1,5 @@
-//! What a core tells of its connections to those who ask. Keys are read by any thread, off the
-//! table; what lies behind a key is its core's alone, so the core is asked, by an order.
+//! What a core reports of its connections. Keys are read by any thread, off the
+//! table; what lies behind a key is its core's alone, so the core reports it, by a command.
 
 use std::any::Any;
 
@@ -10,7 +10,7 @@ use crate::table::{Shard, Slot, View};
 use crate::tcp::{ACTIVE_OPEN, State, Tcb, Timer};
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
-/// Connections in one question: the order that asks for so many takes a core some microseconds.
+/// Connections in one query: the command that asks for so many takes a core some microseconds.
 pub const QUERY_BATCH: usize = 256;
 
 /// How far ahead lines are loaded.
@@ -72,30 +72,30 @@ pub struct ConnInfo {
 }
 
 impl<P: Port> Worker<P> {
-    /// Answers each question that is about a connection of this core, at most [`QUERY_BATCH`]. Takes
+    /// Answers each query about a connection of this core, at most [`QUERY_BATCH`]. Takes
     /// no memory.
-    pub fn describe4(&self, asked: &mut [ConnQuery<FlowKey4>]) {
-        self.v4.describe(asked, self.core.now.millis());
+    pub fn inspect4(&self, asked: &mut [ConnQuery<FlowKey4>]) {
+        self.v4.inspect(asked, self.core.now.millis());
     }
 
-    /// Has the caller fill a form in, if there is one.
-    pub fn ask_caller(&self, form: &mut dyn Any) {
-        if let Some(caller) = &self.core.caller {
-            caller.report_into(form);
+    /// Lets the opener, if there is one, fill in a report that only it understands.
+    pub fn report_opener(&self, report: &mut dyn Any) {
+        if let Some(opener) = &self.core.opener {
+            opener.report_into(report);
         }
     }
 
-    /// As [`Worker::describe4`].
-    pub fn describe6(&self, asked: &mut [ConnQuery<FlowKey6>]) {
-        self.v6.describe(asked, self.core.now.millis());
+    /// As [`Worker::inspect4`].
+    pub fn inspect6(&self, asked: &mut [ConnQuery<FlowKey6>]) {
+        self.v6.inspect(asked, self.core.now.millis());
     }
 }
 
 impl<K: PacketKey> Flows<K> {
-    fn describe(&self, asked: &mut [ConnQuery<K>], now_ms: u32) {
+    fn inspect(&self, asked: &mut [ConnQuery<K>], now_ms: u32) {
         for at in 0..asked.len().min(QUERY_BATCH) {
             if let Some(ahead) = asked.get(at + AHEAD) {
-                self.part.prefetch_slot(ahead.slot);
+                self.shard.prefetch_slot(ahead.slot);
             }
             if let Some(question) = asked.get_mut(at) {
                 question.facts = self.facts(question.slot, question.key, now_ms);
@@ -106,8 +106,8 @@ impl<K: PacketKey> Flows<K> {
     /// `None`: the slot is not this core's, or holds that connection no more. Its key stays behind
     /// when it ends, but then its state is CLOSED.
     fn facts(&self, slot: Slot, key: K, now_ms: u32) -> Option<ConnInfo> {
-        let tcb = self.part.value(slot).filter(|tcb| tcb.state != State::Closed)?;
-        self.part.holds(slot, &key).then(|| ConnInfo::of(tcb, now_ms))
+        let tcb = self.shard.value(slot).filter(|tcb| tcb.state != State::Closed)?;
+        self.shard.holds(slot, &key).then(|| ConnInfo::of(tcb, now_ms))
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::tcp::DataResult;
 
-fn book(texts: &[&str]) -> (ListenerRegistry, Arc<ListenerSet>) {
+fn registry(texts: &[&str]) -> (ListenerRegistry, Arc<ListenerSet>) {
     ListenerRegistry::new(texts.iter().map(|text| text.parse().unwrap()), FaultInjection::default()).unwrap()
 }
 
@@ -9,8 +9,8 @@ fn wanted(rules: &[(&str, bool)]) -> Vec<(EndpointRange, bool)> {
     rules.iter().map(|(text, as_before)| (text.parse().unwrap(), *as_before)).collect()
 }
 
-fn change(book: &ListenerRegistry, rules: &[(&str, bool)]) -> Result<ListenerUpdate, RulesError> {
-    book.change(&wanted(rules), FaultInjection::default())
+fn change(registry: &ListenerRegistry, rules: &[(&str, bool)]) -> Result<ListenerUpdate, RulesError> {
+    registry.change(&wanted(rules), FaultInjection::default())
 }
 
 fn number(rules: &ListenerSet, at: &str) -> Option<u16> {
@@ -19,40 +19,40 @@ fn number(rules: &ListenerSet, at: &str) -> Option<u16> {
 
 #[test]
 fn a_rule_that_stays_keeps_its_number_and_a_new_one_takes_a_free_one() {
-    let (first, rules) = book(&["10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82"]);
+    let (first, rules) = registry(&["10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82"]);
     assert_eq!(number(&rules, "10.0.0.1:82"), Some(2));
     let plan = change(&first, &[("10.0.0.1:82", true), ("10.0.0.1:83", false)]).unwrap();
     assert_eq!(number(&plan.rules, "10.0.0.1:82"), Some(2));
     assert_eq!(number(&plan.rules, "10.0.0.1:83"), Some(3), "0 and 1 may still have connections");
     assert_eq!(number(&plan.rules, "10.0.0.1:80"), None);
-    assert_eq!(plan.book.leaving().count(), 2);
-    let plan = plan.book.forget(&[false, true]).unwrap();
-    let plan = change(&plan.book, &[("10.0.0.1:84", false)]).unwrap();
+    assert_eq!(plan.registry.draining().count(), 2);
+    let plan = plan.registry.forget(&[false, true]).unwrap();
+    let plan = change(&plan.registry, &[("10.0.0.1:84", false)]).unwrap();
     assert_eq!(number(&plan.rules, "10.0.0.1:84"), Some(0), "given back and taken again");
-    assert!(plan.book.forget(&[true, true, true]).is_none(), "all are in use");
+    assert!(plan.registry.forget(&[true, true, true]).is_none(), "all are in use");
 }
 
 #[test]
 fn steering_and_arp_cover_what_is_leaving() {
-    let (first, _) = book(&["10.0.0.0/24:80", "10.0.0.0/24:81", "[2001:db8::1]:80"]);
+    let (first, _) = registry(&["10.0.0.0/24:80", "10.0.0.0/24:81", "[2001:db8::1]:80"]);
     let plan = change(&first, &[("10.1.0.1:80", false)]).unwrap();
-    assert_eq!(plan.book.owned().count(), 4);
+    assert_eq!(plan.registry.owned().count(), 4);
     for (address, owned) in
         [("10.0.0.9", true), ("10.1.0.1", true), ("10.0.1.9", false), ("2001:db8::1", true)]
     {
         assert_eq!(plan.rules.owns_address(address.parse().unwrap()), owned, "{address}");
     }
-    let plan = plan.book.forget(&[false, false, false]).unwrap();
-    assert_eq!(plan.book.owned().map(ToString::to_string).collect::<Vec<_>>(), ["10.1.0.1:80"]);
+    let plan = plan.registry.forget(&[false, false, false]).unwrap();
+    assert_eq!(plan.registry.owned().map(ToString::to_string).collect::<Vec<_>>(), ["10.1.0.1:80"]);
     assert!(!plan.rules.owns_address("10.0.0.9".parse().unwrap()));
 }
 
 #[test]
 fn what_is_to_stay_must_be_there() {
-    let (first, _) = book(&["10.0.0.1:80"]);
+    let (first, _) = registry(&["10.0.0.1:80"]);
     let missing = change(&first, &[("10.0.0.1:81", true)]).err().unwrap();
     assert_eq!(missing, RulesError::NotThere("10.0.0.1:81".parse().unwrap()));
-    let gone = change(&first, &[]).unwrap().book;
+    let gone = change(&first, &[]).unwrap().registry;
     assert!(change(&gone, &[("10.0.0.1:80", true)]).is_err(), "given up is not there");
 }
 
@@ -65,11 +65,11 @@ fn numbers_run_out_only_while_given_up_rules_have_connections() {
         ListenerRegistry::new((0..40_000).map(|n| rule(0, n)), FaultInjection::default()).unwrap();
     let second: Vec<_> = (0..40_000).map(|n| (rule(1, n), false)).collect();
     let refused = first.change(&second, FaultInjection::default()).err().unwrap();
-    assert_eq!(refused, RulesError::NoNumber { leaving: 0 });
-    let none = first.change(&[], FaultInjection::default()).unwrap().book;
+    assert_eq!(refused, RulesError::NoNumber { draining: 0 });
+    let none = first.change(&[], FaultInjection::default()).unwrap().registry;
     let refused = none.change(&second, FaultInjection::default()).err().unwrap();
     assert!(refused.to_string().contains("40000 given up ones still have connections"), "{refused}");
-    let free = none.forget(&vec![false; 40_000]).unwrap().book;
+    let free = none.forget(&vec![false; 40_000]).unwrap().registry;
     assert!(free.change(&second, FaultInjection::default()).is_ok());
 }
 
@@ -92,20 +92,20 @@ fn marked(mark: u16) -> Box<dyn ConnectionHandler> {
 
 #[test]
 fn users_that_stay_go_over_and_the_others_come_back_to_be_freed() {
-    let (first, mut rules) = book(&["10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82"]);
+    let (first, mut rules) = registry(&["10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82"]);
     let mut users = vec![marked(10), marked(11), marked(12)];
     let plan = change(&first, &[("10.0.0.1:82", true), ("10.0.0.1:83", false)]).unwrap();
     let mut given = plan.for_core(|place| marked(100 + place as u16));
-    given.trade(&mut rules, &mut users);
+    given.swap(&mut rules, &mut users);
     let marks =
         |users: &[Box<dyn ConnectionHandler>]| users.iter().map(|user| user.window()).collect::<Vec<_>>();
     assert_eq!(marks(&users), [10, 11, 12, 101]);
     assert_eq!(number(&rules, "10.0.0.1:83"), Some(3));
     assert_eq!(number(&given.rules, "10.0.0.1:80"), Some(0), "the old rules");
 
-    let plan = plan.book.forget(&[false, true]).unwrap();
+    let plan = plan.registry.forget(&[false, true]).unwrap();
     let mut given = plan.for_core(|_| panic!("none begins"));
-    given.trade(&mut rules, &mut users);
+    given.swap(&mut rules, &mut users);
     assert_eq!(marks(&users)[1..], [11, 12, 101]);
     assert_eq!(marks(&given.users)[0], 10, "whose rule is forgotten");
 }

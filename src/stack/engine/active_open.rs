@@ -1,11 +1,11 @@
-//! A caller's line into the tables of its core, for one poll.
+//! An opener's line into the tables of its core, for one poll.
 
 use std::net::SocketAddr;
 
-use super::caller::{FourTuple, OpenContext, OpenError};
 use super::core::Core;
 use super::far::Ports;
 use super::flows::{Flows, context};
+use super::opener::{FourTuple, OpenContext, OpenError};
 use super::pending::PendingTx;
 use super::port::{BATCH, Port};
 use super::reply::alloc_tx;
@@ -13,48 +13,48 @@ use crate::table::{InsertError, Slot};
 use crate::tcp::{self, Connection, State, Tcb, TcbFlags, Time};
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
-/// Connections that one poll opens at most, so that a caller in a hurry does not starve the queues.
+/// Connections that one poll opens at most, so that an opener in a hurry does not starve the queues.
 const OPENS: usize = 2 * BATCH;
 
-pub(super) struct Calls<'a, P: Port> {
+pub(super) struct CoreOpenContext<'a, P: Port> {
     core: &'a mut Core,
     ports: &'a mut Ports<P>,
     v4: &'a mut Flows<FlowKey4>,
     v6: &'a mut Flows<FlowKey6>,
-    /// The caller's: the credit that its SYNs announce.
+    /// The opener's: the credit that its SYNs announce.
     window: u16,
     opened: usize,
     acted: usize,
 }
 
-impl<'a, P: Port> Calls<'a, P> {
+impl<'a, P: Port> CoreOpenContext<'a, P> {
     pub(super) fn new(
         core: &'a mut Core,
         ports: &'a mut Ports<P>,
         v4: &'a mut Flows<FlowKey4>,
         v6: &'a mut Flows<FlowKey6>,
         window: u16,
-    ) -> Calls<'a, P> {
-        Calls { core, ports, v4, v6, window, opened: 0, acted: 0 }
+    ) -> CoreOpenContext<'a, P> {
+        CoreOpenContext { core, ports, v4, v6, window, opened: 0, acted: 0 }
     }
 
-    /// How much the caller has done.
+    /// How much the opener has done.
     pub(super) fn done(&self) -> usize {
         self.opened + self.acted
     }
 }
 
-impl<P: Port> OpenContext for Calls<'_, P> {
+impl<P: Port> OpenContext for CoreOpenContext<'_, P> {
     fn now(&self) -> Time {
         self.core.now
     }
 
-    fn open(&mut self, ends: FourTuple) -> Result<u32, OpenError> {
+    fn open(&mut self, tuple: FourTuple) -> Result<u32, OpenError> {
         if self.opened == OPENS {
             return Err(OpenError::NoFrame);
         }
-        let Calls { core, ports, v4, v6, window, .. } = self;
-        let number = match key(ends)? {
+        let CoreOpenContext { core, ports, v4, v6, window, .. } = self;
+        let number = match key(tuple)? {
             Key::V4(key) => v4.open(core, ports, key, *window),
             Key::V6(key) => v6.open(core, ports, key, *window),
         }?;
@@ -62,21 +62,21 @@ impl<P: Port> OpenContext for Calls<'_, P> {
         Ok(number)
     }
 
-    fn send_stateless_syn(&mut self, ends: FourTuple) -> Result<(), OpenError> {
+    fn send_stateless_syn(&mut self, tuple: FourTuple) -> Result<(), OpenError> {
         if self.opened == OPENS {
             return Err(OpenError::NoFrame);
         }
-        let Calls { core, ports, v4, v6, window, .. } = self;
-        match key(ends)? {
-            Key::V4(key) => v4.syn_alone(core, ports, key, *window),
-            Key::V6(key) => v6.syn_alone(core, ports, key, *window),
+        let CoreOpenContext { core, ports, v4, v6, window, .. } = self;
+        match key(tuple)? {
+            Key::V4(key) => v4.send_stateless_syn(core, ports, key, *window),
+            Key::V6(key) => v6.send_stateless_syn(core, ports, key, *window),
         }?;
         self.opened += 1;
         Ok(())
     }
 
     fn with_connection(&mut self, number: u32, act: &mut dyn FnMut(&mut Connection<'_>)) -> bool {
-        let of_v6 = number as usize >= self.v4.part.capacity();
+        let of_v6 = number as usize >= self.v4.shard.capacity();
         let found = match of_v6 {
             false => self.v4.with(self.core, number, act),
             true => self.v6.with(self.core, number, act),
@@ -86,7 +86,7 @@ impl<P: Port> OpenContext for Calls<'_, P> {
     }
 
     fn capacity(&self) -> u32 {
-        (self.v4.part.capacity() + self.v6.part.capacity()) as u32
+        (self.v4.shard.capacity() + self.v6.shard.capacity()) as u32
     }
 }
 
@@ -97,9 +97,9 @@ enum Key {
 }
 
 #[inline]
-fn key(ends: FourTuple) -> Result<Key, OpenError> {
-    let (remote_port, local_port) = (ends.remote.port(), ends.local.port());
-    match (ends.local, ends.remote) {
+fn key(tuple: FourTuple) -> Result<Key, OpenError> {
+    let (remote_port, local_port) = (tuple.remote.port(), tuple.local.port());
+    match (tuple.local, tuple.remote) {
         (SocketAddr::V4(local), SocketAddr::V4(remote)) => {
             let (remote, local) = (remote.ip().octets(), local.ip().octets());
             Ok(Key::V4(FlowKey4 { remote, local, remote_port, local_port }))
@@ -122,20 +122,20 @@ impl<K: PacketKey> Flows<K> {
         window: u16,
     ) -> Result<u32, OpenError> {
         let hash = key.hash(&core.shared.secrets.hash);
-        let frame = alloc_tx(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
+        let frame = alloc_tx(&core.link_cache, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
         let prf = core.shared.secrets.isn.prf(&key);
         let iss = prf.isn(core.now);
         let made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(prf), core.now);
         let mut tcb = tcp::open(iss, window, &made);
         tcb.hop = self.gateway;
-        let slot = match self.place_call(core, key, hash, tcb) {
+        let slot = match self.insert_active(core, key, hash, tcb) {
             Ok(slot) => slot,
             Err(error) => {
                 frame.release();
                 return Err(error);
             }
         };
-        core.hops.join(self.gateway);
+        core.link_cache.acquire(self.gateway);
         let mut made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(prf), core.now);
         let emit = tcp::first_syn(&tcb, &mut made);
         let timer = made.timer;
@@ -145,14 +145,14 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// The SYN of a connection that there will never be.
-    fn syn_alone<P: Port>(
+    fn send_stateless_syn<P: Port>(
         &mut self,
         core: &mut Core,
         ports: &mut Ports<P>,
         key: K,
         window: u16,
     ) -> Result<(), OpenError> {
-        let frame = alloc_tx(&core.hops, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
+        let frame = alloc_tx(&core.link_cache, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
         let prf = core.shared.secrets.isn.prf(&key);
         let iss = prf.isn(core.now);
         let mut made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(prf), core.now);
@@ -163,10 +163,10 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// Where no slot is free, the oldest TIME-WAIT makes room, as it does for a SYN from outside.
-    fn place_call(&mut self, core: &mut Core, key: K, hash: u32, tcb: Tcb) -> Result<Slot, OpenError> {
-        let mut placed = self.part.insert(key, hash, tcb);
+    fn insert_active(&mut self, core: &mut Core, key: K, hash: u32, tcb: Tcb) -> Result<Slot, OpenError> {
+        let mut placed = self.shard.insert(key, hash, tcb);
         if matches!(placed, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
-            placed = self.part.insert(key, hash, tcb);
+            placed = self.shard.insert(key, hash, tcb);
         }
         placed.map_err(|error| match error {
             InsertError::Exists(_) | InsertError::Raced => OpenError::InUse,
@@ -174,11 +174,11 @@ impl<K: PacketKey> Flows<K> {
         })
     }
 
-    /// False: no such connection of the caller's, or only its TIME-WAIT.
+    /// False: no such connection of the opener's, or only its TIME-WAIT.
     fn with(&mut self, core: &mut Core, number: u32, act: &mut dyn FnMut(&mut Connection<'_>)) -> bool {
-        let slot = Slot(number.wrapping_sub(self.to_number));
-        let Some(key) = self.part.key(slot) else { return false };
-        let Some(tcb) = self.part.value_mut(slot) else { return false };
+        let slot = Slot(number.wrapping_sub(self.id_offset));
+        let Some(key) = self.shard.key(slot) else { return false };
+        let Some(tcb) = self.shard.value_mut(slot) else { return false };
         if !tcb.is_active() || matches!(tcb.state, State::Closed | State::TimeWait) {
             return false;
         }

@@ -1,4 +1,4 @@
-//! The active side: who opens connections, and where.
+//! The interface of the active side: what opens connections, and what it may do.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use crate::tcp::{Connection, ConnectionHandler, Time};
 /// Opens connections, and is the [`ConnectionHandler`] of every connection it opens. One value per core.
 pub trait Opener: ConnectionHandler {
     /// Once a poll, after all that has arrived is answered: opens what is due.
-    fn poll_open(&mut self, line: &mut dyn OpenContext);
+    fn poll_open(&mut self, cx: &mut dyn OpenContext);
 
     /// Milliseconds until [`Opener::poll_open`] has something to do if nothing arrives, at most `most`;
     /// 0: at once, so the core does not sleep.
@@ -22,14 +22,14 @@ pub trait Opener: ConnectionHandler {
         false
     }
 
-    /// Fills in a form that only it understands, for somebody who had an order given: between two
+    /// Fills in a report that only it understands, on request by a command: between two
     /// polls, in microseconds, without taking memory.
-    fn report_into(&self, form: &mut dyn Any) {
-        let _ = form;
+    fn report_into(&self, report: &mut dyn Any) {
+        let _ = report;
     }
 }
 
-/// Makes one core's caller, told the core's number and the number of cores.
+/// Makes one core's opener, given the core's index and the number of cores.
 pub type OpenerFactory = Box<dyn Fn(usize, usize) -> Box<dyn Opener> + Send>;
 
 /// Both ends of a connection to open, of one address family.
@@ -50,17 +50,17 @@ pub trait OpenContext {
     ///
     /// # Errors
     /// [`OpenError`]; nothing was sent then.
-    fn open(&mut self, ends: FourTuple) -> Result<u32, OpenError>;
+    fn open(&mut self, tuple: FourTuple) -> Result<u32, OpenError>;
 
     /// A SYN, and nothing kept of it: for a flood. As [`OpenContext::open`], of a limited number a poll.
-    /// [`Opener::floods`] must be true, or what answers it gets a RST.
+    /// [`Opener::is_flood`] must be true, or what answers it gets a RST.
     ///
     /// # Errors
     /// [`OpenError`]; nothing was sent then.
-    fn send_stateless_syn(&mut self, ends: FourTuple) -> Result<(), OpenError>;
+    fn send_stateless_syn(&mut self, tuple: FourTuple) -> Result<(), OpenError>;
 
-    /// Lets `act` do something with a connection of this caller, and sends what follows from it when
-    /// [`Opener::poll_open`] has returned; an end is told then. False: there is no such connection (any
+    /// Lets `act` do something with a connection of this opener, and sends what follows from it when
+    /// [`Opener::poll_open`] has returned; an end is reported then. False: there is no such connection (any
     /// more), and `act` was not called.
     fn with_connection(&mut self, number: u32, act: &mut dyn FnMut(&mut Connection<'_>)) -> bool;
 

@@ -1,0 +1,258 @@
+//! Ways back: the link headers of peers and routers, and the port behind which they are. A connection
+//! keeps the link of its way, two bytes, for the segments it sends unasked.
+//!
+//! Connections share the entries of a table. An entry counts its connections; without any it stays
+//! until its place is needed. A connection that finds no place keeps its link header itself, in a line
+//! of its own beside its slot: then each of its segments costs one cache line more, and nothing is lost.
+
+use std::hash::{BuildHasher, RandomState};
+
+use zerocopy::FromZeros;
+
+use crate::wire::{LinkHeader, Mac};
+
+/// No way is known: nothing was set, or there was no memory for lines at start.
+pub(super) const NO_NEXT_HOP: u16 = u16::MAX;
+/// The way lies in the connection's own line.
+const OWN_LINE: u16 = NO_NEXT_HOP - 1;
+/// Entries of the table: neighbours on all links of one core.
+const ENTRIES: usize = 4096;
+/// Entries looked at for one without connections, so that a flood of SYNs from invented MACs costs
+/// the same for each.
+const SCAN_LIMIT: usize = 16;
+/// Chains of entries with the same hash; a power of two.
+const CHAINS: usize = 2 * ENTRIES;
+/// The end of a chain.
+const NONE: u16 = u16::MAX;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, FromZeros)]
+pub(super) struct LinkEntry {
+    pub link: LinkHeader,
+    pub port: u8,
+}
+
+struct SharedEntry {
+    entry: LinkEntry,
+    /// Connections that refer to it.
+    connections: u32,
+    /// In its chain.
+    next: u16,
+}
+
+pub(super) struct LinkCache {
+    shared: Vec<SharedEntry>,
+    /// By hash: the first entry of a chain. Made once; a `HashMap` in which entries come and go
+    /// allocates now and then.
+    chains: Box<[u16]>,
+    hasher: RandomState,
+    /// The entry found or made last: most SYNs come the way the last one came.
+    last: u16,
+    /// The next entry to look at for one without connections.
+    next_scan: usize,
+    /// By connection. Memory follows use.
+    lines: Vec<LinkEntry>,
+    /// By port: the source address of what is sent, when it is not the one that the peer sent to.
+    macs: Vec<Option<Mac>>,
+}
+
+impl LinkCache {
+    pub(super) fn new() -> LinkCache {
+        LinkCache {
+            shared: Vec::with_capacity(ENTRIES),
+            chains: vec![NONE; CHAINS].into(),
+            hasher: RandomState::new(),
+            last: 0,
+            next_scan: 0,
+            lines: Vec::new(),
+            macs: Vec::new(),
+        }
+    }
+
+    /// Room for so many connections with a line of their own. Without memory they have no way.
+    pub(super) fn reserve(&mut self, connections: usize) {
+        self.lines = LinkEntry::new_vec_zeroed(connections).unwrap_or_default();
+    }
+
+    /// The source address of what leaves through a port from now on.
+    pub(super) fn set_mac(&mut self, port: u8, mac: Option<Mac>) {
+        let port = usize::from(port);
+        if self.macs.len() <= port {
+            self.macs.resize(port + 1, None);
+        }
+        self.macs[port] = mac;
+    }
+
+    /// The way with this link, of connection `conn`.
+    #[inline]
+    pub(super) fn get(&self, link: u16, conn: u32) -> Option<LinkEntry> {
+        let entry = match self.shared.get(usize::from(link)) {
+            Some(shared) => shared.entry,
+            None if link == OWN_LINE => *self.lines.get(conn as usize)?,
+            None => return None,
+        };
+        let mac = self.macs.get(usize::from(entry.port)).copied().flatten();
+        Some(mac.map_or(entry, |mac| LinkEntry { link: entry.link.with_source(mac), ..entry }))
+    }
+
+    /// The way back for a frame, for one connection more. If [`LinkCache::is_own_line`] says so of the link,
+    /// [`LinkCache::store_own`] follows as soon as the connection has a slot.
+    #[inline]
+    pub(super) fn intern(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
+        let last = self.last;
+        match self.shared.get_mut(usize::from(last)) {
+            Some(shared) if shared.entry.port == port && shared.entry.link.leads_back(frame, link_len) => {
+                shared.connections += 1;
+                last
+            }
+            _ => self.intern_other(frame, link_len, port),
+        }
+    }
+
+    #[cold]
+    fn intern_other(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
+        match LinkHeader::back_to_sender(frame, link_len) {
+            Some(link) => self.insert(LinkEntry { link, port }),
+            None => NO_NEXT_HOP,
+        }
+    }
+
+    /// As [`LinkCache::intern`], for a way that is known otherwise.
+    pub(super) fn insert(&mut self, entry: LinkEntry) -> u16 {
+        let chain = self.chain(&entry);
+        let Some(link) = self.find(chain, &entry).or_else(|| self.add(chain, entry)) else {
+            return OWN_LINE;
+        };
+        self.last = link;
+        self.acquire(link);
+        link
+    }
+
+    /// One connection more goes the way with this link.
+    #[inline]
+    pub(super) fn acquire(&mut self, link: u16) {
+        if let Some(shared) = self.shared.get_mut(usize::from(link)) {
+            shared.connections += 1;
+        }
+    }
+
+    /// A connection that went this way has ended, or goes another.
+    #[inline]
+    pub(super) fn release(&mut self, link: u16) {
+        if let Some(shared) = self.shared.get_mut(usize::from(link)) {
+            shared.connections = shared.connections.wrapping_sub(1);
+        }
+    }
+
+    /// Whether a connection with this link keeps its way in a line of its own.
+    #[inline]
+    pub(super) fn is_own_line(link: u16) -> bool {
+        link == OWN_LINE
+    }
+
+    /// Writes the way back for a frame into the line of connection `conn`; the link of that way.
+    #[cold]
+    pub(super) fn store_own(&mut self, frame: &[u8], link_len: u8, port: u8, conn: u32) -> u16 {
+        let line = self.lines.get_mut(conn as usize);
+        match LinkHeader::back_to_sender(frame, link_len).zip(line) {
+            Some((link, line)) => {
+                *line = LinkEntry { link, port };
+                OWN_LINE
+            }
+            None => NO_NEXT_HOP,
+        }
+    }
+
+    /// The link of the way back for a frame of connection `conn`, which had `current`.
+    #[inline]
+    pub(super) fn update(&mut self, frame: &[u8], link_len: u8, port: u8, current: u16, conn: u32) -> u16 {
+        match self.shared.get(usize::from(current)) {
+            Some(shared) if shared.entry.port == port && shared.entry.link.leads_back(frame, link_len) => {
+                current
+            }
+            _ => self.update_other(frame, link_len, port, current, conn),
+        }
+    }
+
+    #[cold]
+    fn update_other(&mut self, frame: &[u8], link_len: u8, port: u8, current: u16, conn: u32) -> u16 {
+        let same = |entry: &LinkEntry| entry.port == port && entry.link.leads_back(frame, link_len);
+        if current == OWN_LINE && self.lines.get(conn as usize).is_some_and(same) {
+            return current;
+        }
+        self.release(current);
+        match self.intern_other(frame, link_len, port) {
+            OWN_LINE => self.store_own(frame, link_len, port, conn),
+            link => link,
+        }
+    }
+
+    /// Connections that share entries: for tests.
+    pub(super) fn connections(&self) -> u64 {
+        self.shared.iter().map(|shared| u64::from(shared.connections)).sum()
+    }
+
+    /// By a keyed hash, so that invented MACs do not make one long chain.
+    fn chain(&self, entry: &LinkEntry) -> usize {
+        self.hasher.hash_one(entry) as usize % CHAINS
+    }
+
+    fn find(&self, chain: usize, entry: &LinkEntry) -> Option<u16> {
+        let mut at = self.chains[chain];
+        while let Some(shared) = self.shared.get(usize::from(at)) {
+            if shared.entry == *entry {
+                return Some(at);
+            }
+            at = shared.next;
+        }
+        None
+    }
+
+    /// A new entry, in the place of one without connections if the table is full.
+    fn add(&mut self, chain: usize, entry: LinkEntry) -> Option<u16> {
+        let shared = SharedEntry { entry, connections: 0, next: self.chains[chain] };
+        let link = if self.shared.len() < ENTRIES {
+            self.shared.push(shared);
+            self.shared.len() - 1
+        } else {
+            let link = self.unreferenced()?;
+            self.unlink(link as u16);
+            // Read anew: the old entry may have been the first of this chain.
+            self.shared[link] = SharedEntry { next: self.chains[chain], ..shared };
+            link
+        };
+        self.chains[chain] = link as u16;
+        Some(link as u16)
+    }
+
+    /// An entry without connections, among the next few.
+    fn unreferenced(&mut self) -> Option<usize> {
+        for _ in 0..SCAN_LIMIT {
+            let link = self.next_scan;
+            self.next_scan = (link + 1) % ENTRIES;
+            if self.shared.get(link)?.connections == 0 {
+                return Some(link);
+            }
+        }
+        None
+    }
+
+    fn unlink(&mut self, link: u16) {
+        let Some(SharedEntry { entry, next, .. }) = self.shared.get(usize::from(link)) else { return };
+        let (chain, next) = (self.chain(entry), *next);
+        if self.chains[chain] == link {
+            self.chains[chain] = next;
+            return;
+        }
+        let mut at = self.chains[chain];
+        while let Some(shared) = self.shared.get_mut(usize::from(at)) {
+            if shared.next == link {
+                shared.next = next;
+                return;
+            }
+            at = shared.next;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
