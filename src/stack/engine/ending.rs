@@ -10,6 +10,7 @@ use super::notify::notify_closed;
 use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::alloc_tx;
+use crate::observe::Closed;
 use crate::observe::DropReason;
 use crate::table::Slot;
 use crate::tcp::{self, ClosedConnection, TcbFlags, Time};
@@ -211,7 +212,7 @@ impl<K: PacketKey> Flows<K> {
         let frame = alloc_tx(&core.link_cache, ports, tcb.hop, number)?;
         let (before, listener) = (tcb.state, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let emit = tcp::stopped(tcb, &mut cx);
+        let emit = tcp::abort(tcb, Closed::Stopped, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
             notify_closed(core, listener, &ClosedConnection { number, now: core.now, endpoints: &key }, how);

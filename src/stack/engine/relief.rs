@@ -127,7 +127,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(tcb) = self.shard.value_mut(slot) else { return };
         let (before, link, listener) = (tcb.state, core.link_cache.get(tcb.hop, number), tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let emit = tcp::give_up(tcb, how, &mut cx);
+        let emit = tcp::abort(tcb, how, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
             notify_closed(core, listener, &ClosedConnection { number, now: core.now, endpoints: &key }, how);

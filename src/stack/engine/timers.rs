@@ -5,7 +5,7 @@
 //! variable one (retransmission, persist) goes into a wheel.
 
 use crate::table::{Shard, Slot};
-use crate::tcp::{Links, NO_LINK, Tcb, Time, Timer};
+use crate::tcp::{NO_LINK, Tcb, Time, Timer, TimerLinks};
 use crate::wire::FlowKey;
 
 /// SYN and SYN-ACK time-outs by number of retransmissions, milliseconds.
@@ -77,7 +77,7 @@ impl Timers {
         let Some(tcb) = shard.value_mut(slot) else { return };
         tcb.timer = timer;
         tcb.deadline_ms = deadline;
-        tcb.links = Links { prev, next: mark(list) };
+        tcb.links = TimerLinks { prev, next: mark(list) };
         self.point_next(shard, prev, slot.0);
         self.lists[list].tail = slot.0;
     }
@@ -86,12 +86,12 @@ impl Timers {
     #[inline]
     pub(super) fn stop<K: FlowKey>(&mut self, shard: &mut Shard<K, Tcb>, slot: Slot) {
         let Some(tcb) = shard.value_mut(slot) else { return };
-        let Links { prev, next } = tcb.links;
+        let TimerLinks { prev, next } = tcb.links;
         tcb.timer = Timer::None;
         if prev == NO_LINK {
             return;
         }
-        tcb.links = Links { prev: NO_LINK, next: self.idle_ms };
+        tcb.links = TimerLinks { prev: NO_LINK, next: self.idle_ms };
         tcb.deadline_ms = self.idle_ms;
         self.point_next(shard, prev, next);
         self.point_prev(shard, next, prev);

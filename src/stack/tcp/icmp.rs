@@ -1,6 +1,6 @@
 //! ICMP errors about a connection's segments (RFC 9293 3.9.2.2, RFC 1122 4.2.3.9, RFC 5927).
 
-use super::state::{acts, opening};
+use super::state::acts;
 use super::{Action, ConnectionHandler, Context, Tcb};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::State;
@@ -21,7 +21,7 @@ pub fn icmp_error(
         return Action::Drop(DropReason::IcmpForeign);
     }
     cx.counters.icmp_errors.bump();
-    if tcb.is_active() && opening(tcb) && error.is_hard() {
+    if tcb.is_active() && tcb.is_opening() && error.is_hard() {
         cx.close(tcb, Closed::Unreachable);
         return Action::None;
     }

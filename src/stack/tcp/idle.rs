@@ -1,7 +1,7 @@
 //! Connections on which nothing happens: keep-alives (RFC 9293 3.8.4), and an end for those whose peer
 //! is gone. The engine looks at each connection from time to time; what a segment costs is one store.
 
-use super::output::{probe_of, reset_of};
+use super::output::probe_of;
 use super::{Config, Context, IdleLimits, State, Tcb, Time, Timer};
 use crate::observe::Closed;
 use crate::wire::TxSegment;
@@ -37,7 +37,7 @@ impl IdleClock {
 pub enum Silence {
     /// A keep-alive: [`keep_alive`].
     Ask,
-    /// Its end: [`give_up`].
+    /// Its end: [`super::abort`].
     End(Closed),
 }
 
@@ -87,13 +87,6 @@ pub fn keep_alive(tcb: &mut Tcb, idle_ms: u32, cx: &mut Context<'_>) -> TxSegmen
     tcb.deadline_ms = idle_ms;
     cx.counters.keepalives.bump();
     probe_of(tcb, cx)
-}
-
-/// The connection is over, whatever it has under way: the RST for its peer.
-pub fn give_up(tcb: &mut Tcb, how: Closed, cx: &mut Context<'_>) -> TxSegment {
-    let reset = reset_of(tcb);
-    cx.close(tcb, how);
-    reset
 }
 
 #[cfg(test)]

@@ -18,9 +18,11 @@ mod clock;
 mod config;
 mod context;
 mod cookie;
+mod endpoints;
 mod header_prediction;
 mod icmp;
 mod idle;
+mod ids;
 mod isn;
 mod limit;
 mod negotiate;
@@ -41,18 +43,20 @@ pub use clock::Time;
 pub use config::{Config, CookieMode, IdleLimits, OfferedOptions, WhenFull};
 pub use context::{Action, Context, TimerOp};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
+pub use endpoints::Endpoints;
 pub use header_prediction::{Predicted, predict};
 pub use icmp::icmp_error;
-pub use idle::{IdleClock, Silence, give_up, idle_since, keep_alive, silence};
+pub use idle::{IdleClock, Silence, idle_since, keep_alive, silence};
+pub use ids::{BufferId, NO_LINK, Timer, TimerLinks};
 pub use isn::{IsnSecret, TuplePrf};
 pub use limit::TokenBucket;
 pub use negotiate::SynOptions;
-pub use output::{Transmit, output, stopped, unasked};
-pub use send::{BufferId, SendBuffers};
+pub use output::{Transmit, abort, output, unasked};
+pub use send::SendBuffers;
 pub use state::{
     Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, establish,
     finish_input, first_syn, has_no_output, has_output, listen, on_predicted_fin, open,
 };
-pub use tcb::{ACTIVE_OPEN, Links, NO_LINK, State, Tcb, TcbFlags};
-pub use timers::{Timer, expires};
-pub use user::{ClosedConnection, Connection, ConnectionHandler, DataResult, Endpoints};
+pub use tcb::{ACTIVE_OPEN, State, Tcb, TcbFlags};
+pub use timers::expires;
+pub use user::{ClosedConnection, Connection, ConnectionHandler, DataResult};

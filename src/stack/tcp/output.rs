@@ -1,6 +1,6 @@
 //! Composes what a connection sends.
 
-use super::timers::syn_again;
+use super::rto::syn_timeout;
 use super::{BufferId, Context, Tcb, TcbFlags, Timer};
 use crate::observe::Closed;
 use crate::tcp::{Config, OfferedOptions, State, SynOptions};
@@ -60,31 +60,20 @@ pub fn unasked(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
             cx.close(tcb, Closed::Aborted);
             return None;
         }
-        return tcb.take(TcbFlags::RETRANSMIT).then(|| without_data(syn_again(tcb, cx)));
+        return tcb.take(TcbFlags::RETRANSMIT).then(|| without_data(retransmit_syn(tcb, cx)));
     }
     if tcb.take(TcbFlags::ABORT) {
-        let reset = reset_of(tcb);
-        cx.close(tcb, Closed::Aborted);
-        return Some(without_data(reset));
+        return Some(without_data(abort(tcb, Closed::Aborted, cx)));
     }
     output(tcb, cx)
 }
 
-/// The program ends: the connection is gone, and this RST says so.
-pub fn stopped(tcb: &mut Tcb, cx: &mut Context<'_>) -> TxSegment {
-    let reset = reset_of(tcb);
-    cx.close(tcb, Closed::Stopped);
+/// <SEQ=SND.NXT><CTL=RST,ACK>, and the connection is closed (RFC 9293 3.10.5).
+pub fn abort(tcb: &mut Tcb, how: Closed, cx: &mut Context<'_>) -> TxSegment {
+    let flags = Flags::RST.with(Flags::ACK);
+    let reset = TxSegment { seq: tcb.snd_nxt, ack: tcb.rcv_nxt, flags, ..TxSegment::default() };
+    cx.close(tcb, how);
     reset
-}
-
-/// <SEQ=SND.NXT><CTL=RST,ACK> (RFC 9293 3.10.5).
-pub(super) fn reset_of(tcb: &Tcb) -> TxSegment {
-    TxSegment {
-        seq: tcb.snd_nxt,
-        ack: tcb.rcv_nxt,
-        flags: Flags::RST.with(Flags::ACK),
-        ..TxSegment::default()
-    }
 }
 
 /// What is in flight, once more (RFC 6298 5.4): the data, the FIN, or both.
@@ -180,6 +169,16 @@ pub(super) fn syn(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
         timestamps: timestamps.then(|| Timestamps { value: cx.timestamp(), echo: 0 }),
     };
     TxSegment { seq: tcb.snd_una, flags: Flags::SYN, window: tcb.rcv_wnd, options, ..TxSegment::default() }
+}
+
+/// The SYN once more, and its timer with it.
+pub(super) fn retransmit_syn(tcb: &mut Tcb, cx: &mut Context<'_>) -> TxSegment {
+    let retries = tcb.retries() + 1;
+    tcb.set_retries(retries);
+    tcb.set(TcbFlags::SYN_LOST);
+    cx.counters.syn_retransmissions.bump();
+    cx.start(Timer::Syn, syn_timeout(retries));
+    syn(tcb, cx)
 }
 
 /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: the window of a SYN is never scaled (RFC 7323 2.2).

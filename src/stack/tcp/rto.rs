@@ -7,11 +7,11 @@ pub(super) struct Rto {
 }
 
 /// RFC 6298 2.1 and 2.4.
-pub(super) const INITIAL_MS: u32 = 1000;
+const INITIAL_MS: u32 = 1000;
 /// RFC 6298 5.7: when the SYN-ACK had to be sent again.
-pub(super) const AFTER_SYN_LOSS_MS: u32 = 3000;
+const AFTER_SYN_LOSS_MS: u32 = 3000;
 /// RFC 6298 2.5.
-pub(super) const MAX_MS: u32 = 60_000;
+const MAX_MS: u32 = 60_000;
 
 impl Rto {
     /// `srtt_ms` 0: nothing measured yet.
@@ -49,8 +49,13 @@ impl Rto {
     }
 }
 
+/// The time-out of SYN or SYN-ACK number `retries`, milliseconds (RFC 6298 2.1, 5.5).
+pub(super) fn syn_timeout(retries: u8) -> u32 {
+    backed_off(INITIAL_MS, retries)
+}
+
 /// `base` doubled `retries` times, at most [`MAX_MS`] (RFC 6298 5.5).
-pub(super) fn backed_off(base: u32, retries: u8) -> u32 {
+fn backed_off(base: u32, retries: u8) -> u32 {
     base.saturating_mul(1 << retries.min(16)).min(MAX_MS)
 }
 

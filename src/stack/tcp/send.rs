@@ -2,20 +2,7 @@
 //! given up by the connection longest without progress when they run out (docs/decisions/0025).
 
 use super::shares::{Share, Shares};
-use super::{Endpoints, Tcb, TcbFlags, rto::Rto};
-
-/// A send buffer, or none. Zero is none, so that a fresh connection has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
-#[repr(transparent)]
-pub struct BufferId(u32);
-
-impl BufferId {
-    pub const NONE: BufferId = BufferId(0);
-
-    fn index(self) -> Option<usize> {
-        (self.0 as usize).checked_sub(1)
-    }
-}
+use super::{BufferId, Endpoints, Tcb, TcbFlags, rto::Rto};
 
 /// What a connection with data in flight needs beyond its line.
 #[derive(Clone, Copy)]

@@ -1,4 +1,6 @@
-use super::{BufferId, Time, Timer, clock::millis_since};
+use super::Time;
+use super::clock::millis_since;
+use super::ids::{BufferId, NO_LINK, Timer, TimerLinks};
 use crate::wire::Seq;
 
 /// The states of RFC 9293 3.3.2 that a stored connection can be in. LISTEN is a listener, not a
@@ -66,17 +68,6 @@ impl TcbFlags {
 /// In the place of a listener: the connection was opened from this side.
 pub const ACTIVE_OPEN: u16 = u16::MAX;
 
-/// No neighbour in a list of timers.
-pub const NO_LINK: u32 = u32::MAX;
-
-/// A place in the engine's list of timers: slots, or a list's own mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, zerocopy::FromZeros)]
-#[repr(C)]
-pub struct Links {
-    pub prev: u32,
-    pub next: u32,
-}
-
 /// The state of one connection without its 4-tuple: 52 bytes, so that with an IPv4 key it is
 /// one cache line, with an IPv6 key two.
 ///
@@ -98,7 +89,7 @@ pub struct Tcb {
     pub deadline_ms: u32,
     /// In the list of a timer. Without a timer: `next` is when data or a FIN went either way last,
     /// by the idle clock.
-    pub links: Links,
+    pub links: TimerLinks,
     pub buffer: BufferId,
     /// SND.WND as on the wire: shift by `send_shift`.
     pub snd_wnd: u16,
@@ -143,7 +134,7 @@ impl Tcb {
             rcv_nxt,
             ts_recent: 0,
             deadline_ms: 0,
-            links: Links { prev: NO_LINK, next: NO_LINK },
+            links: TimerLinks { prev: NO_LINK, next: NO_LINK },
             buffer: BufferId::NONE,
             snd_wnd: 0,
             rcv_wnd: 0,
@@ -164,6 +155,11 @@ impl Tcb {
     #[inline]
     pub fn is_active(&self) -> bool {
         self.listener == ACTIVE_OPEN
+    }
+
+    /// Whether the handshake is still under way.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.state, State::SynSent | State::SynReceived)
     }
 
     /// Whether the peer knows a connection that it may wait on: synchronized, and not only TIME-WAIT.

@@ -1,39 +1,10 @@
 //! What a connection waits for, and what happens when it has waited long enough. A connection
 //! has at most one timer: what it waits for next. The engine keeps them in queues by time-out.
 
-use super::{Action, Context, Tcb, TcbFlags, give_up, rto};
+use super::rto::syn_timeout;
+use super::{Action, Context, Tcb, TcbFlags, Timer};
 use crate::observe::Closed;
-use crate::tcp::output::{syn, syn_ack};
-use crate::wire::TxSegment;
-
-/// What is awaited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
-#[repr(u8)]
-pub enum Timer {
-    #[default]
-    None = 0,
-    /// The answer to our SYN.
-    Syn,
-    /// The ACK of our SYN-ACK.
-    SynAck,
-    /// The moment to send the first SYN-ACK, delayed on purpose.
-    SynAckDelay,
-    /// The ACK of data or FIN (RFC 6298).
-    Retransmit,
-    /// The peer's window to open (RFC 9293 3.8.6.1).
-    Persist,
-    /// The peer's FIN in FIN-WAIT-2.
-    FinWait2,
-    /// The end of 2 MSL.
-    TimeWait,
-    /// A frame for what is owed: there was none.
-    Frame,
-}
-
-/// The time-out of SYN or SYN-ACK number `retries`, milliseconds (RFC 6298 2.1, 5.5).
-pub(super) fn syn_timeout(retries: u8) -> u32 {
-    rto::backed_off(rto::INITIAL_MS, retries)
-}
+use crate::tcp::output::{abort, retransmit_syn, syn_ack};
 
 /// What [`Tcb::retries`] can count to.
 const MOST_RETRIES: u8 = 15;
@@ -70,17 +41,7 @@ fn syn_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
         cx.close(tcb, Closed::ConnectTimeout);
         return Action::None;
     }
-    Action::Reply(syn_again(tcb, cx))
-}
-
-/// The SYN once more, and its timer with it.
-pub(super) fn syn_again(tcb: &mut Tcb, cx: &mut Context<'_>) -> TxSegment {
-    let retries = tcb.retries() + 1;
-    tcb.set_retries(retries);
-    tcb.set(TcbFlags::SYN_LOST);
-    cx.counters.syn_retransmissions.bump();
-    cx.start(Timer::Syn, syn_timeout(retries));
-    syn(tcb, cx)
+    Action::Reply(retransmit_syn(tcb, cx))
 }
 
 fn syn_ack_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
@@ -104,7 +65,7 @@ fn syn_ack_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
 fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
     if tcb.snd_wnd == 0 && takes_nothing(tcb, cx) {
-        return Action::Reply(give_up(tcb, Closed::PersistTimeout, cx));
+        return Action::Reply(abort(tcb, Closed::PersistTimeout, cx));
     }
     if retries >= cx.config.retries {
         cx.close(tcb, Closed::RetransmitTimeout);
@@ -127,7 +88,7 @@ pub(super) fn takes_nothing(tcb: &Tcb, cx: &Context<'_>) -> bool {
 fn probe(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
     if takes_nothing(tcb, cx) {
-        return Action::Reply(give_up(tcb, Closed::PersistTimeout, cx));
+        return Action::Reply(abort(tcb, Closed::PersistTimeout, cx));
     }
     if retries >= cx.config.retries {
         cx.close(tcb, Closed::RetransmitTimeout);

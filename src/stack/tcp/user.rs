@@ -1,31 +1,8 @@
 use std::net::SocketAddr;
 
 use super::send::Holder;
-use super::state::opening;
-use super::{Context, IcmpError, IdleLimits, IsnSecret, SendBuffers, Tcb, TcbFlags, Time, TuplePrf};
+use super::{Context, Endpoints, IcmpError, IdleLimits, SendBuffers, Tcb, TcbFlags, Time};
 use crate::observe::{Closed, DropReason};
-
-/// Both ends of a connection, for whoever asks.
-pub trait Endpoints {
-    fn local(&self) -> SocketAddr;
-    fn remote(&self) -> SocketAddr;
-    fn prf(&self, secret: &IsnSecret) -> TuplePrf;
-}
-
-impl<K: crate::wire::FlowKey> Endpoints for K {
-    #[inline(always)]
-    fn local(&self) -> SocketAddr {
-        crate::wire::FlowKey::local(self)
-    }
-
-    fn remote(&self) -> SocketAddr {
-        crate::wire::FlowKey::remote(self)
-    }
-
-    fn prf(&self, secret: &IsnSecret) -> TuplePrf {
-        secret.prf(self)
-    }
-}
 
 /// The answer to arriving data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +149,7 @@ impl<'a> Connection<'a> {
     /// Asks the peer for a sign of life: a segment that any peer that has this connection answers
     /// with an ACK (RFC 9293 3.8.4). [`ConnectionHandler::on_alive`] tells of it. Without effect in a handshake.
     pub fn probe(&mut self) {
-        if !opening(self.tcb) {
+        if !self.tcb.is_opening() {
             self.tcb.set(TcbFlags::PROBE);
         }
     }

@@ -5,6 +5,7 @@ use super::{
     ethernet::{self, Link, Mac},
     flow_key::FlowKey6,
     icmp_error::ErrorMessage,
+    icmp_header::check,
     ipv4, ipv6,
 };
 use crate::observe::DropReason;
@@ -37,8 +38,6 @@ const ECHO_REPLY_V6: u8 = 129;
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
 
-/// Type, code, checksum, and four bytes that depend on the type.
-const HEADER_LEN: usize = 8;
 /// Bytes of an advertisement: header, target, and the option with our MAC.
 const ADVERTISEMENT_LEN: usize = 32;
 /// Neighbour discovery crosses no router: a lower hop limit came from afar (RFC 4861 7.1.1).
@@ -107,17 +106,6 @@ impl Message6 {
                 ErrorMessage::<FlowKey6>::parse(packet, kind, quoted, link).map(Message6::Error)
             }
         }
-    }
-}
-
-/// Type and code, and what follows the header, of an intact message.
-pub(super) fn check(message: &[u8], pseudo: Checksum) -> Result<((u8, u8), &[u8]), DropReason> {
-    let (&[kind, code, ..], body) =
-        message.split_first_chunk::<HEADER_LEN>().ok_or(DropReason::FrameTruncated)?;
-    if pseudo.add_bytes(message).is_intact() {
-        Ok(((kind, code), body))
-    } else {
-        Err(DropReason::IcmpChecksum)
     }
 }
 

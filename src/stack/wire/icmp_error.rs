@@ -2,7 +2,7 @@
 //! our packet, and whoever saw none of our packets cannot quote one: the caller compares the
 //! sequence number with what is in flight (RFC 5927 4.1).
 
-use super::{FlowKey4, FlowKey6, Seq, ethernet::Link, icmp::check, ipv4, ipv6};
+use super::{FlowKey4, FlowKey6, Seq, ethernet::Link, icmp_header::check, ipv4, ipv6};
 use crate::observe::DropReason;
 use crate::wire::checksum::Checksum;
 

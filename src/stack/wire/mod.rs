@@ -10,6 +10,7 @@ pub mod ethernet;
 pub mod flow_key;
 pub mod icmp;
 pub mod icmp_error;
+mod icmp_header;
 pub mod ipv4;
 pub mod ipv6;
 pub mod options;

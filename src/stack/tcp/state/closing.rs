@@ -3,10 +3,10 @@
 //! Why four segments: each direction closes by itself, with a FIN and its ACK. Where the second
 //! FIN rides on the first one's ACK, three segments do.
 
-use super::established::{common, text_and_fin};
-use super::{finish_dropped_input, finish_input};
+use super::finish::{finish_dropped_input, finish_input};
+use super::synchronized::{common, enter_time_wait, text_and_fin};
 use crate::observe::Closed;
-use crate::tcp::{Action, ConnectionHandler, Context, State, Tcb, TcbFlags, Timer};
+use crate::tcp::{Action, ConnectionHandler, Context, State, Tcb, Timer};
 use crate::wire::SegmentInfo;
 
 pub(super) fn arrives(
@@ -43,25 +43,4 @@ fn our_fin_acked(tcb: &mut Tcb, cx: &mut Context<'_>) {
         State::LastAck => cx.close(tcb, Closed::Passive),
         _ => {}
     }
-}
-
-/// The peer's FIN after ours (RFC 9293 3.10.7.4, eighth). From FIN-WAIT-1 it came before the
-/// ACK of ours: both FINs crossed.
-pub(super) fn peer_closed(tcb: &mut Tcb, cx: &mut Context<'_>) {
-    match tcb.state {
-        State::FinWait1 => tcb.state = State::Closing,
-        State::FinWait2 => enter_time_wait(tcb, cx, Closed::Active),
-        _ => {}
-    }
-}
-
-/// TIME-WAIT lasts 2 MSL: long enough for the last ACK to be repeated if the peer's FIN comes
-/// again, and for every segment of this connection to die before its 4-tuple is used anew.
-pub(super) fn enter_time_wait(tcb: &mut Tcb, cx: &mut Context<'_>, how: Closed) {
-    tcb.state = State::TimeWait;
-    cx.buffers.release(&mut tcb.buffer);
-    tcb.clear(TcbFlags::SEND_CLOSED);
-    cx.counters.closed[how as usize].bump();
-    cx.ended = Some(how);
-    cx.start(Timer::TimeWait, 2 * cx.config.msl_ms);
 }

@@ -5,7 +5,7 @@ use crate::tcp::cookie::timestamp_with;
 use crate::tcp::negotiate::LEAST_MSS;
 use crate::tcp::output::{our_mss, syn_ack};
 use crate::tcp::reset::stateless;
-use crate::tcp::timers::syn_timeout;
+use crate::tcp::rto::syn_timeout;
 use crate::tcp::{Context, SynOptions, Tcb, Timer};
 use crate::wire::{Flags, Options, SegmentInfo, Seq, Timestamps, TxSegment};
 

@@ -4,13 +4,13 @@
 //! our ISN shows that the peer lives and means this connection. Where two SYNs crossed, each side's
 //! SYN-ACK is that ACK for the other (RFC 9293 3.5, figure 7).
 
-use super::established::text_and_fin;
-use super::{finish_dropped_input, finish_input};
+use super::finish::{finish_dropped_input, finish_input};
+use super::synchronized::text_and_fin;
 use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{challenge, in_window, paws, remember_timestamp};
 use crate::tcp::output::syn_ack;
 use crate::tcp::reset::stateless;
-use crate::tcp::timers::syn_timeout;
+use crate::tcp::rto::syn_timeout;
 use crate::tcp::{Action, Connection, ConnectionHandler, Context, State, Tcb, TcbFlags, Timer, TimerOp};
 use crate::wire::{Flags, SegmentInfo};
 

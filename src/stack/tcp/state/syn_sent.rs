@@ -10,12 +10,12 @@
 //! Neither data nor FIN is taken from a segment that carries a SYN: our ACK covers the SYN alone,
 //! and the peer sends the rest again.
 
-use super::has_output;
+use super::finish::has_output;
 use crate::observe::{Closed, DropReason};
 use crate::tcp::negotiate::LEAST_MSS;
 use crate::tcp::output::{bare_ack, our_mss, syn, syn_ack};
 use crate::tcp::reset::stateless;
-use crate::tcp::timers::syn_timeout;
+use crate::tcp::rto::syn_timeout;
 use crate::tcp::{
     ACTIVE_OPEN, Action, Connection, ConnectionHandler, Context, State, SynOptions, Tcb, TcbFlags, Timer,
     TimerOp,

@@ -1,0 +1,50 @@
+//! By what a connection names its send buffer, its timer and its neighbours in the list of that timer.
+
+/// A send buffer, or none. Zero is none, so that a fresh connection has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
+#[repr(transparent)]
+pub struct BufferId(pub(super) u32);
+
+impl BufferId {
+    pub const NONE: BufferId = BufferId(0);
+
+    #[inline]
+    pub(super) fn index(self) -> Option<usize> {
+        (self.0 as usize).checked_sub(1)
+    }
+}
+
+/// What is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
+#[repr(u8)]
+pub enum Timer {
+    #[default]
+    None = 0,
+    /// The answer to our SYN.
+    Syn,
+    /// The ACK of our SYN-ACK.
+    SynAck,
+    /// The moment to send the first SYN-ACK, delayed on purpose.
+    SynAckDelay,
+    /// The ACK of data or FIN (RFC 6298).
+    Retransmit,
+    /// The peer's window to open (RFC 9293 3.8.6.1).
+    Persist,
+    /// The peer's FIN in FIN-WAIT-2.
+    FinWait2,
+    /// The end of 2 MSL.
+    TimeWait,
+    /// A frame for what is owed: there was none.
+    Frame,
+}
+
+/// No neighbour in a list of timers.
+pub const NO_LINK: u32 = u32::MAX;
+
+/// A place in the engine's list of timers: slots, or a list's own mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, zerocopy::FromZeros)]
+#[repr(C)]
+pub struct TimerLinks {
+    pub prev: u32,
+    pub next: u32,
+}

@@ -1,0 +1,59 @@
+//! The end of an event: whether the connection has output now.
+
+use crate::observe::{Closed, DropReason};
+use crate::tcp::output::abort;
+use crate::tcp::{Action, BufferId, Connection, Context, State, Tcb, TcbFlags};
+
+/// Finishes an event that may have called the user.
+pub fn finish_input(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
+    if tcb.take(TcbFlags::ABORT) {
+        return Action::Reply(abort(tcb, Closed::Aborted, cx));
+    }
+    if has_output(tcb, cx) { Action::Output } else { Action::None }
+}
+
+/// Finishes a segment whose text was dropped. The segment's ACK has counted all the same: what it
+/// lets out, or what the user said meanwhile, is not left until the next one.
+pub(super) fn finish_dropped_input(action: Action, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
+    // An ACK without data was sent with the reply, one per segment, so that the peer sees its loss soon.
+    let sendable =
+        cx.buffers.unsent(tcb.buffer) > 0 || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);
+    let more = tcb.has(TcbFlags::ABORT) || sendable && tcb.snd_una == tcb.snd_nxt;
+    match action {
+        Action::Drop(reason) | Action::DropReply(reason, _) if tcb.state != State::Closed && more => {
+            cx.counters.dropped(reason);
+            if matches!(action, Action::DropReply(..)) {
+                tcb.set(TcbFlags::ACK_NOW);
+            }
+            finish_input(tcb, cx)
+        }
+        other => other,
+    }
+}
+
+/// The user does something of its own accord. True: [`super::unasked`] may have something to send,
+/// or the connection's end is due.
+pub fn acts(tcb: &mut Tcb, cx: &mut Context<'_>, act: &mut dyn FnMut(&mut Connection<'_>)) -> bool {
+    act(&mut Connection::new(tcb, cx));
+    tcb.has(TcbFlags::ABORT) || has_output(tcb, cx)
+}
+
+/// Whether the connection may have a segment to send.
+#[inline]
+pub fn has_output(tcb: &Tcb, cx: &Context<'_>) -> bool {
+    tcb.has(TcbFlags::ACK_NOW.with(TcbFlags::PROBE))
+        || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT)
+        || cx.buffers.unsent(tcb.buffer) > 0
+}
+
+/// Whether [`finish_input`] would find nothing to do, as far as the connection's line tells.
+#[inline]
+pub fn has_no_output(tcb: &Tcb) -> bool {
+    let speaks = TcbFlags::ABORT.with(TcbFlags::ACK_NOW).with(TcbFlags::PROBE).with(TcbFlags::SEND_CLOSED);
+    tcb.buffer == BufferId::NONE && !tcb.has(speaks)
+}
+
+/// New data after the user has closed for good (SHLD-3).
+pub(super) fn data_after_close(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
+    Action::DropReply(DropReason::DataAfterClose, abort(tcb, Closed::DataAfterClose, cx))
+}
