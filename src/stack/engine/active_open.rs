@@ -185,7 +185,7 @@ impl<K: PacketKey> Flows<K> {
         let hash = key.hash(&core.shared.secrets.hash);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         cx.number = number;
-        if tcp::acts(tcb, &mut cx, act) && !tcb.has(TcbFlags::LISTED) {
+        if tcp::with_connection(tcb, &mut cx, act) && !tcb.has(TcbFlags::LISTED) {
             tcb.set(TcbFlags::LISTED);
             self.queue_tx(core.now, PendingTx { slot, key, hash });
         }

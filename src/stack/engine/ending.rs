@@ -231,7 +231,7 @@ impl<K: PacketKey> Flows<K> {
             return false;
         }
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let has_output = tcp::acts(tcb, &mut cx, &mut |connection| connection.close());
+        let has_output = tcp::with_connection(tcb, &mut cx, &mut |connection| connection.close());
         if has_output && !tcb.has(TcbFlags::LISTED) {
             tcb.set(TcbFlags::LISTED);
             let hash = key.hash(&core.shared.secrets.hash);

@@ -36,7 +36,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(tcb) = self.shard.value_mut(slot) else { return };
         let (before, link, listener) = (tcb.state, tcb.hop, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let (emit, data) = match tcp::expires(timer, tcb, &mut cx) {
+        let (emit, data) = match tcp::on_timer(timer, tcb, &mut cx) {
             Action::Reply(emit)
             | Action::DropReply(_, emit)
             | Action::ReplyThenOutput(emit)

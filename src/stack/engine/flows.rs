@@ -160,7 +160,7 @@ impl<K: PacketKey> Flows<K> {
         let bytes = port.bytes(&frame);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
         cx.number = of;
-        let action = tcp::arrives(tcb, &segment.info, segment.payload(bytes), &mut cx, user);
+        let action = tcp::on_segment(tcb, &segment.info, segment.payload(bytes), &mut cx, user);
         let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
         self.apply(ctx, rx, frame, slot, effects, replies);
     }

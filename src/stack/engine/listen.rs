@@ -35,12 +35,12 @@ impl<K: PacketKey> Flows<K> {
             if ctx.core.opener.as_ref().is_some_and(|opener| opener.is_flood()) {
                 return ctx.drop_frame(frame, DropReason::FloodAnswer);
             }
-            return match tcp::closed(info) {
+            return match tcp::on_segment_closed(info) {
                 Ok(reset) => ctx.reply(frame, *link_len, key, &reset),
                 Err(reason) => ctx.drop_frame(frame, reason),
             };
         };
-        match tcp::listen(info) {
+        match tcp::on_segment_listen(info) {
             Arrival::Drop(reason) => ctx.drop_frame(frame, reason),
             Arrival::Ack(reset) => self.ack(ctx, rx, frame, listener.0, reset, replies),
             Arrival::Syn => self.syn(ctx, rx, frame, listener.0, above, replies),
@@ -365,7 +365,7 @@ fn reset_on_purpose<K: PacketKey, P: Port>(
 #[cold]
 fn answer_closed<K: PacketKey, P: Port>(ctx: &mut ReplyContext<'_, P>, rx: &RxSegment<K>, frame: P::Frame) {
     let Segment { key, info, link_len, .. } = &rx.segment;
-    match tcp::closed(info) {
+    match tcp::on_segment_closed(info) {
         Ok(reset) => ctx.reply(frame, *link_len, key, &reset),
         Err(reason) => ctx.drop_frame(frame, reason),
     }

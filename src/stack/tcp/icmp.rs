@@ -1,6 +1,6 @@
 //! ICMP errors about a connection's segments (RFC 9293 3.9.2.2, RFC 1122 4.2.3.9, RFC 5927).
 
-use super::state::acts;
+use super::state::with_connection;
 use super::{Action, ConnectionHandler, Context, Tcb};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::State;
@@ -29,7 +29,7 @@ pub fn icmp_error(
     if tcb.state == State::SynReceived && !tcb.is_active() {
         return Action::None;
     }
-    match acts(tcb, cx, &mut |connection| user.on_icmp_error(connection, error)) {
+    match with_connection(tcb, cx, &mut |connection| user.on_icmp_error(connection, error)) {
         true => Action::Output,
         false => Action::None,
     }

@@ -3,11 +3,11 @@
 //! Time, randomness and bytes are arguments. Nothing here blocks, allocates per segment, or
 //! panics on what a peer sends. May use `wire` and `observe`, nothing else of this crate.
 //!
-//! - [`arrives`] takes a segment for an existing connection; [`listen`] and [`closed`] take the
+//! - [`on_segment`] takes a segment for an existing connection; [`on_segment_listen`] and [`on_segment_closed`] take the
 //!   rest. Each returns an [`Action`].
 //! - [`icmp_error`] takes an error about a segment of ours.
 //! - [`open`] makes a connection from this side, [`first_syn`] its SYN.
-//! - [`expires`] takes a timer; [`acts`] lets the user do something of its own accord.
+//! - [`on_timer`] takes an expired timer; [`with_connection`] lets the handler act at any time.
 //! - [`output`] composes the one segment a connection has to send, after a whole batch has arrived
 //!   (MUST-58, MUST-59); [`unasked`] does so where no frame came to answer in.
 //!
@@ -54,9 +54,10 @@ pub use negotiate::SynOptions;
 pub use output::{Transmit, abort, output, unasked};
 pub use send::SendBuffers;
 pub use state::{
-    Arrival, accept_cookie, accept_syn, acts, answer_syn, arrives, closed, cookie_answer, establish,
-    finish_input, first_syn, has_no_output, has_output, listen, on_predicted_fin, open,
+    Arrival, accept_cookie, accept_syn, answer_syn, cookie_answer, establish, finish_input, first_syn,
+    has_no_output, has_output, on_predicted_fin, on_segment, on_segment_closed, on_segment_listen, open,
+    with_connection,
 };
 pub use tcb::{ACTIVE_OPEN, State, Tcb, TcbFlags};
-pub use timers::expires;
+pub use timers::on_timer;
 pub use user::{ClosedConnection, Connection, ConnectionHandler, DataResult};

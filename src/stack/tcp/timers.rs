@@ -10,7 +10,7 @@ use crate::tcp::output::{abort, retransmit_syn, syn_ack};
 const MOST_RETRIES: u8 = 15;
 
 /// `timer` has expired; the connection has none now.
-pub fn expires(timer: Timer, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
+pub fn on_timer(timer: Timer, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     match timer {
         Timer::None => Action::None,
         Timer::Syn => syn_lost(tcb, cx),

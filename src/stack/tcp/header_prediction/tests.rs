@@ -11,8 +11,8 @@ use super::*;
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::{
     ACTIVE_OPEN, Action, ClosedConnection, Config, Connection, ConnectionHandler, Context, DataResult,
-    IsnSecret, SendBuffers, Time, Timer, TimerOp, Transmit, arrives, establish, finish_input, has_no_output,
-    on_predicted_fin, output,
+    IsnSecret, SendBuffers, Time, Timer, TimerOp, Transmit, establish, finish_input, has_no_output,
+    on_predicted_fin, on_segment, output,
 };
 use crate::wire::{FlowKey4, Options, Seq, Timestamps};
 
@@ -213,7 +213,7 @@ fn it_fares_as_any_segment() {
     let outcome = runner.run(&cases, |((tcb, segment), does)| {
         let Some(predicted) = predict(&tcb, &segment) else { return Ok(()) };
         *found.borrow_mut().entry(format!("{predicted:?}, {does:?}")).or_default() += 1;
-        let slowly = after(tcb, does, |tcb, cx, user| arrives(tcb, &segment, &[], cx, user));
+        let slowly = after(tcb, does, |tcb, cx, user| on_segment(tcb, &segment, &[], cx, user));
         prop_assert_eq!(slowly, quickly(predicted, tcb, &segment, does), "{:?}", predicted);
         Ok(())
     });

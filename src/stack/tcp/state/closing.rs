@@ -9,7 +9,7 @@ use crate::observe::Closed;
 use crate::tcp::{Action, ConnectionHandler, Context, State, Tcb, Timer};
 use crate::wire::SegmentInfo;
 
-pub(super) fn arrives(
+pub(super) fn on_segment(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],

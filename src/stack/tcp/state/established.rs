@@ -6,7 +6,7 @@ use crate::tcp::{Action, ConnectionHandler, Context, Tcb};
 use crate::wire::SegmentInfo;
 
 #[inline]
-pub(super) fn arrives(
+pub(super) fn on_segment(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],

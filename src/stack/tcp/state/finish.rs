@@ -31,9 +31,13 @@ pub(super) fn finish_dropped_input(action: Action, tcb: &mut Tcb, cx: &mut Conte
     }
 }
 
-/// The user does something of its own accord. True: [`super::unasked`] may have something to send,
+/// Lets the handler act on the connection at any time. True: [`super::unasked`] may have something to send,
 /// or the connection's end is due.
-pub fn acts(tcb: &mut Tcb, cx: &mut Context<'_>, act: &mut dyn FnMut(&mut Connection<'_>)) -> bool {
+pub fn with_connection(
+    tcb: &mut Tcb,
+    cx: &mut Context<'_>,
+    act: &mut dyn FnMut(&mut Connection<'_>),
+) -> bool {
     act(&mut Connection::new(tcb, cx));
     tcb.has(TcbFlags::ABORT) || has_output(tcb, cx)
 }

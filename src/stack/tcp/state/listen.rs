@@ -21,7 +21,7 @@ pub enum Arrival {
 
 /// RFC 9293 3.10.7.2, in its order: RST, ACK, SYN, the rest.
 #[inline]
-pub fn listen(segment: &SegmentInfo) -> Arrival {
+pub fn on_segment_listen(segment: &SegmentInfo) -> Arrival {
     let flags = segment.flags;
     if flags.has(Flags::RST) {
         return Arrival::Drop(DropReason::ListenRst);
@@ -40,7 +40,7 @@ pub fn listen(segment: &SegmentInfo) -> Arrival {
 
 /// RFC 9293 3.10.7.1: a RST for everything but a RST.
 #[inline]
-pub fn closed(segment: &SegmentInfo) -> Result<TxSegment, DropReason> {
+pub fn on_segment_closed(segment: &SegmentInfo) -> Result<TxSegment, DropReason> {
     if segment.flags.has(Flags::RST) {
         return Err(DropReason::ListenRst);
     }

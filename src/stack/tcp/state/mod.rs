@@ -9,8 +9,10 @@ mod syn_sent;
 mod synchronized;
 mod time_wait;
 
-pub use finish::{acts, finish_input, has_no_output, has_output};
-pub use listen::{Arrival, accept_cookie, accept_syn, answer_syn, closed, cookie_answer, listen};
+pub use finish::{finish_input, has_no_output, has_output, with_connection};
+pub use listen::{
+    Arrival, accept_cookie, accept_syn, answer_syn, cookie_answer, on_segment_closed, on_segment_listen,
+};
 pub use syn_received::establish;
 pub use syn_sent::{first_syn, open};
 pub use synchronized::on_predicted_fin;
@@ -20,7 +22,7 @@ use crate::wire::SegmentInfo;
 
 /// A segment arrives for an existing connection.
 #[inline]
-pub fn arrives(
+pub fn on_segment(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],
@@ -28,14 +30,14 @@ pub fn arrives(
     user: &mut dyn ConnectionHandler,
 ) -> Action {
     match tcb.state {
-        State::SynSent => syn_sent::arrives(tcb, segment, cx, user),
-        State::SynReceived => syn_received::arrives(tcb, segment, payload, cx, user),
-        State::Established | State::CloseWait => established::arrives(tcb, segment, payload, cx, user),
+        State::SynSent => syn_sent::on_segment(tcb, segment, cx, user),
+        State::SynReceived => syn_received::on_segment(tcb, segment, payload, cx, user),
+        State::Established | State::CloseWait => established::on_segment(tcb, segment, payload, cx, user),
         State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck => {
-            closing::arrives(tcb, segment, payload, cx, user)
+            closing::on_segment(tcb, segment, payload, cx, user)
         }
-        State::TimeWait => time_wait::arrives(tcb, segment, cx),
-        State::Closed => match closed(segment) {
+        State::TimeWait => time_wait::on_segment(tcb, segment, cx),
+        State::Closed => match on_segment_closed(segment) {
             Ok(reset) => Action::Reply(reset),
             Err(reason) => Action::Drop(reason),
         },

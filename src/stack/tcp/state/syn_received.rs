@@ -14,7 +14,7 @@ use crate::tcp::rto::syn_timeout;
 use crate::tcp::{Action, Connection, ConnectionHandler, Context, State, Tcb, TcbFlags, Timer, TimerOp};
 use crate::wire::{Flags, SegmentInfo};
 
-pub(super) fn arrives(
+pub(super) fn on_segment(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],

@@ -39,7 +39,7 @@ pub fn first_syn(tcb: &Tcb, cx: &mut Context<'_>) -> TxSegment {
 }
 
 /// In the order of RFC 9293 3.10.7.3: ACK, RST, SYN, the rest.
-pub(super) fn arrives(
+pub(super) fn on_segment(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     cx: &mut Context<'_>,

@@ -6,7 +6,7 @@ use crate::tcp::output::bare_ack;
 use crate::tcp::{Action, Context, Tcb, TcbFlags, Timer};
 use crate::wire::{Flags, SegmentInfo};
 
-pub(super) fn arrives(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
+pub(super) fn on_segment(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     let flags = segment.flags;
     if flags.has(Flags::RST) {
         return reset(tcb, segment, cx);
