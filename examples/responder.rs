@@ -23,7 +23,7 @@ impl ConnectionHandler for Shout {
         if !connection.send(&data.to_ascii_uppercase()) {
             return DataResult::Refused(DropReason::NoSendBuffer);
         }
-        connection.read(data.len());
+        connection.consume(data.len());
         DataResult::Taken
     }
 

@@ -101,39 +101,39 @@ fn act(connection: &mut Connection<'_>, act: &Act) {
 impl ConnectionHandler for Script {
     fn on_established(&mut self, connection: &mut Connection<'_>) {
         let mut board = self.board();
-        board.told.push(Told::Opened(connection.number()));
+        board.told.push(Told::Opened(connection.id()));
         board.when_opened.iter().for_each(|what| act(connection, what));
     }
 
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
-        connection.read(data.len());
-        self.board().told.push(Told::Data(connection.number(), data.len()));
+        connection.consume(data.len());
+        self.board().told.push(Told::Data(connection.id(), data.len()));
         DataResult::Taken
     }
 
     fn on_acked(&mut self, connection: &mut Connection<'_>, octets: usize) {
-        self.board().told.push(Told::Acknowledged(connection.number(), octets));
+        self.board().told.push(Told::Acknowledged(connection.id(), octets));
     }
 
     fn on_fin(&mut self, connection: &mut Connection<'_>) {
-        self.board().told.push(Told::PeerClosed(connection.number()));
+        self.board().told.push(Told::PeerClosed(connection.id()));
         connection.close();
     }
 
     fn on_alive(&mut self, connection: &mut Connection<'_>) {
         let mut board = self.board();
-        board.told.push(Told::Heard(connection.number()));
+        board.told.push(Told::Heard(connection.id()));
         board.when_heard.iter().for_each(|what| act(connection, what));
     }
 
     fn on_icmp_error(&mut self, connection: &mut Connection<'_>, error: IcmpError) {
         let mut board = self.board();
-        board.told.push(Told::Unreachable(connection.number(), error));
+        board.told.push(Told::Unreachable(connection.id(), error));
         board.when_unreachable.iter().for_each(|what| act(connection, what));
     }
 
     fn on_closed(&mut self, ended: &ClosedConnection<'_>, how: Closed) {
-        self.board().told.push(Told::Closed(ended.number, how));
+        self.board().told.push(Told::Closed(ended.id, how));
     }
 }
 

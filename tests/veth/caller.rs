@@ -41,7 +41,7 @@ impl ConnectionHandler for Greeter {
     }
 
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
-        connection.read(data.len());
+        connection.consume(data.len());
         connection.close();
         self.tally.lock().unwrap().octets += data.len();
         DataResult::Taken

@@ -208,7 +208,7 @@ pub(super) struct LastWord(pub &'static [u8]);
 
 impl ConnectionHandler for LastWord {
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
-        connection.read(data.len());
+        connection.consume(data.len());
         DataResult::Taken
     }
 

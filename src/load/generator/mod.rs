@@ -49,7 +49,7 @@ impl Generator {
     #[inline]
     fn apply(&mut self, actions: Actions, connection: &mut Connection<'_>) {
         if actions.send && !connection.send(self.core.workload().request()) {
-            self.core.on_no_buffer(connection.number());
+            self.core.on_no_buffer(connection.id());
             connection.abort();
             return;
         }
@@ -76,32 +76,32 @@ fn apply(actions: Actions, connection: &mut Connection<'_>) {
 
 impl ConnectionHandler for Generator {
     fn on_established(&mut self, connection: &mut Connection<'_>) {
-        let actions = self.core.on_established(connection.number(), connection.now());
+        let actions = self.core.on_established(connection.id(), connection.now());
         self.apply(actions, connection);
     }
 
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
-        let actions = self.core.on_data(connection.number(), connection.now(), data);
-        connection.read(data.len());
+        let actions = self.core.on_data(connection.id(), connection.now(), data);
+        connection.consume(data.len());
         self.apply(actions, connection);
         DataResult::Taken
     }
 
     fn on_fin(&mut self, connection: &mut Connection<'_>) {
-        let actions = self.core.on_fin(connection.number(), connection.now());
+        let actions = self.core.on_fin(connection.id(), connection.now());
         self.apply(actions, connection);
     }
 
     fn on_alive(&mut self, connection: &mut Connection<'_>) {
-        self.core.on_alive(connection.number(), connection.now());
+        self.core.on_alive(connection.id(), connection.now());
     }
 
     fn on_icmp_error(&mut self, connection: &mut Connection<'_>, _: IcmpError) {
-        self.core.on_icmp_error(connection.number());
+        self.core.on_icmp_error(connection.id());
     }
 
     fn on_closed(&mut self, ended: &ClosedConnection<'_>, how: Closed) {
-        self.core.on_closed(ended.number, ended.now, how);
+        self.core.on_closed(ended.id, ended.now, how);
     }
 }
 

@@ -215,7 +215,12 @@ impl<K: PacketKey> Flows<K> {
         let emit = tcp::abort(tcb, Closed::Stopped, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
-            notify_closed(core, listener, &ClosedConnection { number, now: core.now, endpoints: &key }, how);
+            notify_closed(
+                core,
+                listener,
+                &ClosedConnection { id: number, now: core.now, endpoints: &key },
+                how,
+            );
         }
         let hash = key.hash(&core.shared.secrets.hash);
         self.apply_state(core, slot, hash, states, timer);

@@ -51,7 +51,12 @@ impl<K: PacketKey> Flows<K> {
             core.counters.dropped(reason);
         }
         if let Some(how) = ended {
-            notify_closed(core, listener, &ClosedConnection { number, now: core.now, endpoints: &key }, how);
+            notify_closed(
+                core,
+                listener,
+                &ClosedConnection { id: number, now: core.now, endpoints: &key },
+                how,
+            );
         }
         self.apply_state(core, slot, hash, states, timer);
         if has_output {

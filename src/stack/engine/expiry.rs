@@ -49,12 +49,7 @@ impl<K: PacketKey> Flows<K> {
         };
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
-            notify_closed(
-                core,
-                listener,
-                &ClosedConnection { number: of, now: core.now, endpoints: &key },
-                how,
-            );
+            notify_closed(core, listener, &ClosedConnection { id: of, now: core.now, endpoints: &key }, how);
         }
         self.apply_state(core, slot, hash, states, timer);
         if let Some(emit) = emit {

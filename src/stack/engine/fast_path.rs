@@ -111,12 +111,7 @@ impl<K: PacketKey> Flows<K> {
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
         cx.close(tcb, Closed::Passive);
         if let Some(how) = cx.ended {
-            notify_closed(
-                core,
-                listener,
-                &ClosedConnection { number: of, now: core.now, endpoints: key },
-                how,
-            );
+            notify_closed(core, listener, &ClosedConnection { id: of, now: core.now, endpoints: key }, how);
         }
         self.timers.stop(&mut self.shard, slot);
         self.shard.remove(slot, rx.hash);

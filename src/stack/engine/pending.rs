@@ -79,7 +79,12 @@ impl<K: PacketKey> Flows<K> {
         let out = tcp::unasked(tcb, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
-            notify_closed(core, listener, &ClosedConnection { number, now: core.now, endpoints: &key }, how);
+            notify_closed(
+                core,
+                listener,
+                &ClosedConnection { id: number, now: core.now, endpoints: &key },
+                how,
+            );
         }
         self.apply_state(core, slot, hash, states, timer);
         match (frame, out) {

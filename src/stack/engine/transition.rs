@@ -44,7 +44,7 @@ impl<K: PacketKey> Flows<K> {
             notify_closed(
                 core,
                 tcb.listener,
-                &ClosedConnection { number: of, now: core.now, endpoints: &segment.key },
+                &ClosedConnection { id: of, now: core.now, endpoints: &segment.key },
                 how,
             );
         }

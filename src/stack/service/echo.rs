@@ -17,7 +17,7 @@ impl ConnectionHandler for Echo {
     }
 
     fn on_acked(&mut self, connection: &mut Connection<'_>, bytes: usize) {
-        connection.read(bytes);
+        connection.consume(bytes);
     }
 
     fn on_fin(&mut self, connection: &mut Connection<'_>) {

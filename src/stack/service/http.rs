@@ -20,13 +20,13 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
 impl ConnectionHandler for Http {
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         if connection.is_sending_closed() {
-            connection.read(data.len());
+            connection.consume(data.len());
             return DataResult::Taken;
         }
         if !connection.send(ANSWER) {
             return DataResult::Refused(DropReason::NoSendBuffer);
         }
-        connection.read(data.len());
+        connection.consume(data.len());
         connection.shutdown();
         DataResult::Taken
     }

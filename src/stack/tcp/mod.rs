@@ -19,6 +19,7 @@ mod config;
 mod context;
 mod cookie;
 mod endpoints;
+mod handler;
 mod header_prediction;
 mod icmp;
 mod idle;
@@ -35,7 +36,6 @@ mod siphash;
 mod state;
 mod tcb;
 mod timers;
-mod user;
 
 pub use crate::wire::IcmpError;
 pub use acceptance::shows_the_way;
@@ -44,6 +44,7 @@ pub use config::{Config, CookieMode, IdleLimits, OfferedOptions, WhenFull};
 pub use context::{Action, Context, TimerOp};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
 pub use endpoints::Endpoints;
+pub use handler::{ClosedConnection, Connection, ConnectionHandler, DataResult};
 pub use header_prediction::{Predicted, predict};
 pub use icmp::icmp_error;
 pub use idle::{IdleClock, Silence, idle_since, keep_alive, silence};
@@ -60,4 +61,3 @@ pub use state::{
 };
 pub use tcb::{ACTIVE_OPEN, State, Tcb, TcbFlags};
 pub use timers::on_timer;
-pub use user::{ClosedConnection, Connection, ConnectionHandler, DataResult};

@@ -34,7 +34,7 @@ struct Actor(Does, Vec<String>);
 
 impl Actor {
     fn told(&mut self, what: &str, connection: &mut Connection<'_>) {
-        self.1.push(format!("{what} {}", connection.number()));
+        self.1.push(format!("{what} {}", connection.id()));
         match self.0 {
             Does::Nothing => {}
             Does::Send => drop(connection.send(b"hello")),

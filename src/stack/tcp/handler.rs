@@ -31,9 +31,9 @@ pub trait ConnectionHandler: Send {
         let _ = connection;
     }
 
-    /// Data, in order, once. Taking it uses window; [`Connection::read`] gives window back.
+    /// Data, in order, once. Taking it uses window; [`Connection::consume`] gives window back.
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
-        connection.read(data.len());
+        connection.consume(data.len());
         DataResult::Taken
     }
 
@@ -69,8 +69,8 @@ pub trait ConnectionHandler: Send {
 
 /// A connection that is over.
 pub struct ClosedConnection<'a> {
-    /// As [`Connection::number`] was.
-    pub number: u32,
+    /// As [`Connection::id`] was.
+    pub id: u32,
     pub now: Time,
     pub endpoints: &'a dyn Endpoints,
 }
@@ -91,7 +91,7 @@ impl<'a> Connection<'a> {
 
     /// Below the core's number of connections, and no other connection's of this core as long as
     /// this one lives: a place to keep something about it.
-    pub fn number(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.number
     }
 
@@ -114,12 +114,12 @@ impl<'a> Connection<'a> {
     }
 
     /// Bytes that [`Connection::send`] would take, if a buffer is free.
-    pub fn room(&self) -> usize {
+    pub fn send_capacity(&self) -> usize {
         self.buffers.room(self.tcb.buffer)
     }
 
     /// `bytes` of what arrived have been used: the window opens by as much.
-    pub fn read(&mut self, bytes: usize) {
+    pub fn consume(&mut self, bytes: usize) {
         let before = self.tcb.rcv_wnd;
         let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
         self.tcb.rcv_wnd = before.saturating_add(bytes);
