@@ -127,7 +127,7 @@ impl<K: PacketKey> Flows<K> {
         let iss = prf.isn(core.now);
         let made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(prf), core.now);
         let mut tcb = tcp::open(iss, window, &made);
-        tcb.hop = self.gateway;
+        tcb.next_hop = self.gateway;
         let slot = match self.insert_active(core, key, hash, tcb) {
             Ok(slot) => slot,
             Err(error) => {
@@ -185,8 +185,8 @@ impl<K: PacketKey> Flows<K> {
         let hash = key.hash(&core.shared.secrets.hash);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         cx.number = number;
-        if tcp::with_connection(tcb, &mut cx, act) && !tcb.has(TcbFlags::LISTED) {
-            tcb.set(TcbFlags::LISTED);
+        if tcp::with_connection(tcb, &mut cx, act) && !tcb.has(TcbFlags::QUEUED) {
+            tcb.set(TcbFlags::QUEUED);
             self.queue_tx(core.now, PendingTx { slot, key, hash });
         }
         true

@@ -209,7 +209,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(key) = self.shard.key(slot) else { return Ok(false) };
         let number = self.number(slot);
         let Some(tcb) = self.shard.value_mut(slot) else { return Ok(false) };
-        let frame = alloc_tx(&core.link_cache, ports, tcb.hop, number)?;
+        let frame = alloc_tx(&core.link_cache, ports, tcb.next_hop, number)?;
         let (before, listener) = (tcb.state, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let emit = tcp::abort(tcb, Closed::Stopped, &mut cx);
@@ -237,8 +237,8 @@ impl<K: PacketKey> Flows<K> {
         }
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let has_output = tcp::with_connection(tcb, &mut cx, &mut |connection| connection.close());
-        if has_output && !tcb.has(TcbFlags::LISTED) {
-            tcb.set(TcbFlags::LISTED);
+        if has_output && !tcb.has(TcbFlags::QUEUED) {
+            tcb.set(TcbFlags::QUEUED);
             let hash = key.hash(&core.shared.secrets.hash);
             self.queue_tx(core.now, PendingTx { slot, key, hash });
         }

@@ -43,9 +43,9 @@ impl<K: PacketKey> Flows<K> {
         cx.number = number;
         let action = tcp::icmp_error(tcb, error, seq, &mut cx, user);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
-        let has_output = action == Action::Output && !tcb.has(TcbFlags::LISTED);
+        let has_output = action == Action::Output && !tcb.has(TcbFlags::QUEUED);
         if has_output {
-            tcb.set(TcbFlags::LISTED);
+            tcb.set(TcbFlags::QUEUED);
         }
         if let Action::Drop(reason) = action {
             core.counters.dropped(reason);

@@ -34,7 +34,7 @@ impl<K: PacketKey> Flows<K> {
         }
         let of = self.number(slot);
         let Some(tcb) = self.shard.value_mut(slot) else { return };
-        let (before, link, listener) = (tcb.state, tcb.hop, tcb.listener);
+        let (before, link, listener) = (tcb.state, tcb.next_hop, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let (emit, data) = match tcp::on_timer(timer, tcb, &mut cx) {
             Action::Reply(emit)

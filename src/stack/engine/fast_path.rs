@@ -33,7 +33,8 @@ impl<K: PacketKey> Flows<K> {
         cx.number = of;
         tcp::establish(tcb, &segment.info, &mut cx, user);
         let quiet = tcp::has_no_output(tcb);
-        tcb.hop = core.link_cache.update(port.bytes(&frame), segment.link_len, *number, tcb.hop, of);
+        tcb.next_hop =
+            core.link_cache.update(port.bytes(&frame), segment.link_len, *number, tcb.next_hop, of);
         self.timers.stop(&mut self.shard, slot);
         self.uncount_state(State::SynReceived);
         if quiet {
@@ -89,9 +90,9 @@ impl<K: PacketKey> Flows<K> {
         if tcb.has(TcbFlags::ABORT) {
             return self.send_now(ctx, rx, frame, slot, State::CloseWait, replies);
         }
-        tcb.hop = core.link_cache.update(port.bytes(&frame), link_len, *number, tcb.hop, of);
+        tcb.next_hop = core.link_cache.update(port.bytes(&frame), link_len, *number, tcb.next_hop, of);
         tcb.heard(self.timers.idle_ms, true);
-        tcb.set(TcbFlags::LISTED);
+        tcb.set(TcbFlags::QUEUED);
         replies.push(PendingReply { slot, key, hash, frame, link_len });
     }
 
@@ -107,7 +108,7 @@ impl<K: PacketKey> Flows<K> {
         let key = &rx.segment.key;
         let of = self.number(slot);
         let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
-        let (listener, link) = (tcb.listener, tcb.hop);
+        let (listener, link) = (tcb.listener, tcb.next_hop);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
         cx.close(tcb, Closed::Passive);
         if let Some(how) = cx.ended {

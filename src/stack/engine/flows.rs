@@ -179,7 +179,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(tcb) = self.shard.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return port.release(frame);
         };
-        if !tcb.take(TcbFlags::LISTED) {
+        if !tcb.take(TcbFlags::QUEUED) {
             return port.release(frame);
         }
         let before = tcb.state;
@@ -202,7 +202,7 @@ impl<K: PacketKey> Flows<K> {
         core.buffers.release(&mut tcb.buffer);
         let before = std::mem::replace(&mut tcb.state, State::Closed);
         core.counters.closed[how as usize].bump();
-        core.link_cache.release(tcb.hop);
+        core.link_cache.release(tcb.next_hop);
         self.uncount_state(before);
         self.shard.remove(slot, hash);
     }

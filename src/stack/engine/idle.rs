@@ -116,7 +116,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(key) = self.shard.key(slot) else { return true };
         let number = self.number(slot);
         let Some(tcb) = self.shard.value_mut(slot) else { return true };
-        let frame = alloc_tx(&core.link_cache, ports, tcb.hop, number);
+        let frame = alloc_tx(&core.link_cache, ports, tcb.next_hop, number);
         if matches!(frame, Err(DropReason::NoFrame)) {
             return false;
         }

@@ -175,7 +175,7 @@ impl<K: PacketKey> Flows<K> {
         let link = core.link_cache.intern(ctx.port.bytes(frame), segment.link_len, ctx.number);
         let tcb = |core: &mut Core| {
             let mut tcb = make(core);
-            (tcb.listener, tcb.hop) = (listener, link);
+            (tcb.listener, tcb.next_hop) = (listener, link);
             tcb
         };
         let mut placed = self.shard.insert_absent(segment.key, hash, || tcb(core));
@@ -218,7 +218,8 @@ impl<K: PacketKey> Flows<K> {
     ) {
         let of = self.number(slot);
         if let Some(tcb) = self.shard.value_mut(slot) {
-            tcb.hop = ctx.core.link_cache.store_own(ctx.port.bytes(frame), segment.link_len, ctx.number, of);
+            tcb.next_hop =
+                ctx.core.link_cache.store_own(ctx.port.bytes(frame), segment.link_len, ctx.number, of);
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) struct PendingTx<K> {
 }
 
 impl<K: PacketKey> Flows<K> {
-    /// Lists a connection that was just marked as LISTED.
+    /// Lists a connection that was just marked as QUEUED.
     #[inline]
     pub(super) fn queue_tx(&mut self, now: Time, pending: PendingTx<K>) {
         if self.pending.len() < MAX_PENDING {
@@ -40,8 +40,8 @@ impl<K: PacketKey> Flows<K> {
     /// The retry timer has expired.
     pub(super) fn requeue_tx(&mut self, now: Time, pending: PendingTx<K>) {
         let Some(tcb) = self.shard.value_mut(pending.slot) else { return };
-        if !tcb.has(TcbFlags::LISTED) {
-            tcb.set(TcbFlags::LISTED);
+        if !tcb.has(TcbFlags::QUEUED) {
+            tcb.set(TcbFlags::QUEUED);
             self.queue_tx(now, pending);
         }
     }
@@ -65,15 +65,15 @@ impl<K: PacketKey> Flows<K> {
         let Some(tcb) = self.shard.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return;
         };
-        if !tcb.has(TcbFlags::LISTED) {
+        if !tcb.has(TcbFlags::QUEUED) {
             return;
         }
-        let frame = alloc_tx(&core.link_cache, ports, tcb.hop, number);
+        let frame = alloc_tx(&core.link_cache, ports, tcb.next_hop, number);
         // In SYN-SENT a silent end or the SYN again is pending; the SYN timer sends that too.
         if matches!(frame, Err(DropReason::NoFrame)) && tcb.state != State::SynSent {
             return self.wait_for_frame(core.now, slot);
         }
-        tcb.clear(TcbFlags::LISTED);
+        tcb.clear(TcbFlags::QUEUED);
         let (before, listener) = (tcb.state, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let out = tcp::unasked(tcb, &mut cx);
@@ -103,7 +103,7 @@ impl<K: PacketKey> Flows<K> {
     #[cold]
     fn wait_for_frame(&mut self, now: Time, slot: Slot) {
         let Some(tcb) = self.shard.value_mut(slot) else { return };
-        tcb.clear(TcbFlags::LISTED);
+        tcb.clear(TcbFlags::QUEUED);
         if tcb.timer == Timer::None || tcb.has(TcbFlags::ABORT) {
             self.timers.start(&mut self.shard, slot, Timer::Frame, WAIT_MS, now);
         }

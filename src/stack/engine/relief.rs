@@ -125,7 +125,7 @@ impl<K: PacketKey> Flows<K> {
         let hash = key.hash(&core.shared.secrets.hash);
         let number = self.number(slot);
         let Some(tcb) = self.shard.value_mut(slot) else { return };
-        let (before, link, listener) = (tcb.state, core.link_cache.get(tcb.hop, number), tcb.listener);
+        let (before, link, listener) = (tcb.state, core.link_cache.get(tcb.next_hop, number), tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
         let emit = tcp::abort(tcb, how, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));

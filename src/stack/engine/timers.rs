@@ -77,7 +77,7 @@ impl Timers {
         let Some(tcb) = shard.value_mut(slot) else { return };
         tcb.timer = timer;
         tcb.deadline_ms = deadline;
-        tcb.links = TimerLinks { prev, next: mark(list) };
+        tcb.timer_links = TimerLinks { prev, next: mark(list) };
         self.point_next(shard, prev, slot.0);
         self.lists[list].tail = slot.0;
     }
@@ -86,12 +86,12 @@ impl Timers {
     #[inline]
     pub(super) fn stop<K: FlowKey>(&mut self, shard: &mut Shard<K, Tcb>, slot: Slot) {
         let Some(tcb) = shard.value_mut(slot) else { return };
-        let TimerLinks { prev, next } = tcb.links;
+        let TimerLinks { prev, next } = tcb.timer_links;
         tcb.timer = Timer::None;
         if prev == NO_LINK {
             return;
         }
-        tcb.links = TimerLinks { prev: NO_LINK, next: self.idle_ms };
+        tcb.timer_links = TimerLinks { prev: NO_LINK, next: self.idle_ms };
         tcb.deadline_ms = self.idle_ms;
         self.point_next(shard, prev, next);
         self.point_prev(shard, next, prev);
@@ -176,7 +176,7 @@ impl Timers {
             if is_due(tcb, now) {
                 return Some(Slot(at));
             }
-            at = tcb.links.next;
+            at = tcb.timer_links.next;
         }
         None
     }
@@ -191,7 +191,7 @@ impl Timers {
             Some(list) => self.lists[list].head = end_or(next),
             None => {
                 if let Some(tcb) = shard.value_mut(Slot(at)) {
-                    tcb.links.next = next;
+                    tcb.timer_links.next = next;
                 }
             }
         }
@@ -203,7 +203,7 @@ impl Timers {
             Some(list) => self.lists[list].tail = end_or(prev),
             None => {
                 if let Some(tcb) = shard.value_mut(Slot(at)) {
-                    tcb.links.prev = prev;
+                    tcb.timer_links.prev = prev;
                 }
             }
         }

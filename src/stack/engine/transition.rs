@@ -53,14 +53,14 @@ impl<K: PacketKey> Flows<K> {
             tcb.heard(self.timers.idle_ms, segment.info.payload_len > 0);
         }
         if tcp::shows_the_way(&action, tcb, &segment.info) {
-            tcb.hop = core.link_cache.update(bytes, segment.link_len, *number, tcb.hop, of);
+            tcb.next_hop = core.link_cache.update(bytes, segment.link_len, *number, tcb.next_hop, of);
         }
         let states = (before, tcb.state);
-        let listed = tcb.has(TcbFlags::LISTED);
+        let listed = tcb.has(TcbFlags::QUEUED);
         if matches!(action, Action::Output | Action::ReplyThenOutput(_) | Action::DropReplyThenOutput(..))
             && !listed
         {
-            tcb.set(TcbFlags::LISTED);
+            tcb.set(TcbFlags::QUEUED);
         }
         self.apply_state(core, slot, hash, states, timer);
         let link_len = segment.link_len;
@@ -124,7 +124,7 @@ impl<K: PacketKey> Flows<K> {
         match state {
             State::Closed => {
                 if let Some(tcb) = self.shard.remove(slot, hash) {
-                    core.link_cache.release(tcb.hop);
+                    core.link_cache.release(tcb.next_hop);
                 }
             }
             // Two active opens that crossed: a passive one begins there.

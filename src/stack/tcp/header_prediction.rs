@@ -27,7 +27,7 @@ pub fn predict(tcb: &Tcb, segment: &SegmentInfo) -> Option<Predicted> {
     };
     let plain = segment.flags == flags && segment.payload_len == 0;
     let exact = segment.seq == tcb.rcv_nxt && segment.ack == tcb.snd_nxt;
-    let simple = tcb.buffer == BufferId::NONE && !tcb.is_active() && !tcb.has(TcbFlags::LISTED);
+    let simple = tcb.buffer == BufferId::NONE && !tcb.is_active() && !tcb.has(TcbFlags::QUEUED);
     (plain && exact && simple && in_time(tcb, segment)).then_some(predicted)
 }
 

@@ -50,7 +50,7 @@ impl Tcb {
             self.deadline_ms = idle_ms;
             self.set_retries(0);
             if busy {
-                self.links.next = idle_ms;
+                self.timer_links.next = idle_ms;
             }
         }
     }
@@ -60,7 +60,7 @@ impl Tcb {
 #[inline]
 pub fn idle_since(tcb: &Tcb) -> Option<u32> {
     let open = !matches!(tcb.state, State::Closed | State::SynSent | State::SynReceived | State::TimeWait);
-    (tcb.timer == Timer::None && open && !tcb.is_active()).then_some(tcb.links.next)
+    (tcb.timer == Timer::None && open && !tcb.is_active()).then_some(tcb.timer_links.next)
 }
 
 /// What is to be done at `idle_ms`, of a connection that is idle.

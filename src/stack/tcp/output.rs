@@ -38,7 +38,7 @@ pub fn output(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
     let seq = tcb.snd_nxt;
     cx.buffers.sent(tcb.buffer, fresh as u16, cx.now.millis());
     tcb.snd_nxt += fresh + u32::from(fin);
-    tcb.clear(TcbFlags::PUSH_OUT);
+    tcb.clear(TcbFlags::SWS_OVERRIDE);
     if fresh > 0 {
         tcb.set(TcbFlags::SENT_DATA);
     }
@@ -101,7 +101,7 @@ fn data_allowed(tcb: &Tcb, cx: &Context<'_>) -> u32 {
     let overhead = if tcb.has(TcbFlags::TIMESTAMPS) { TIMESTAMPS_LEN } else { 0 };
     let wanted = unsent.min(u32::from(tcb.mss - overhead));
     let possible = wanted.min(tcb.send_window());
-    if possible < wanted && !tcb.has(TcbFlags::PUSH_OUT) { 0 } else { possible }
+    if possible < wanted && !tcb.has(TcbFlags::SWS_OVERRIDE) { 0 } else { possible }
 }
 
 /// A FIN goes when the user has closed and nothing is left behind `fresh` bytes, in flight or

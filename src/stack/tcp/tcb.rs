@@ -34,8 +34,8 @@ impl TcbFlags {
     pub const SACK: TcbFlags = TcbFlags(1 << 1);
     /// An ACK is due at the end of the batch.
     pub const ACK_NOW: TcbFlags = TcbFlags(1 << 2);
-    /// In the batch's list of connections that owe a segment.
-    pub const LISTED: TcbFlags = TcbFlags(1 << 3);
+    /// On a list of connections with pending output.
+    pub const QUEUED: TcbFlags = TcbFlags(1 << 3);
     /// The user has nothing more to send: a FIN follows the data.
     pub const SEND_CLOSED: TcbFlags = TcbFlags(1 << 4);
     /// The user takes nothing more: new data is answered with a RST (RFC 9293 3.6.1, SHLD-3).
@@ -53,7 +53,7 @@ impl TcbFlags {
     /// Data has been sent: ACKs older than SND.UNA are possible.
     pub const SENT_DATA: TcbFlags = TcbFlags(1 << 11);
     /// Send even less than a full segment: the silly-window override has expired.
-    pub const PUSH_OUT: TcbFlags = TcbFlags(1 << 12);
+    pub const SWS_OVERRIDE: TcbFlags = TcbFlags(1 << 12);
     /// A challenge ACK has been sent at `challenge`.
     pub const CHALLENGED: TcbFlags = TcbFlags(1 << 14);
     /// Window scaling was negotiated (RFC 7323 2.2).
@@ -89,7 +89,7 @@ pub struct Tcb {
     pub deadline_ms: u32,
     /// In the list of a timer. Without a timer: `next` is when data or a FIN went either way last,
     /// by the idle clock.
-    pub links: TimerLinks,
+    pub timer_links: TimerLinks,
     pub buffer: BufferId,
     /// SND.WND as on the wire: shift by `send_shift`.
     pub snd_wnd: u16,
@@ -100,7 +100,7 @@ pub struct Tcb {
     /// Smoothed round trip, milliseconds; 0: none. Seeds the send buffer's estimator.
     pub srtt_ms: u16,
     /// The way back: an entry of the engine's table of link headers.
-    pub hop: u16,
+    pub next_hop: u16,
     /// Which listener, and so which service; or [`ACTIVE_OPEN`].
     pub listener: u16,
     /// When the last challenge ACK went out, units of 8 ms modulo 2^16.
@@ -113,7 +113,7 @@ pub struct Tcb {
     /// Low half: retransmissions so far of what `timer` guards; without a timer, keep-alives that are
     /// unanswered. High half: when TS.Recent was
     /// set, units of 2^29 ms (6.2 days) modulo 16.
-    marks: u8,
+    retries_epoch: u8,
 }
 
 // The whole point of the layout.
@@ -134,20 +134,20 @@ impl Tcb {
             rcv_nxt,
             ts_recent: 0,
             deadline_ms: 0,
-            links: TimerLinks { prev: NO_LINK, next: NO_LINK },
+            timer_links: TimerLinks { prev: NO_LINK, next: NO_LINK },
             buffer: BufferId::NONE,
             snd_wnd: 0,
             rcv_wnd: 0,
             mss: 0,
             srtt_ms: 0,
-            hop: 0,
+            next_hop: 0,
             listener: 0,
             challenge: 0,
             flags: TcbFlags::default(),
             state,
             shifts: 0,
             timer: Timer::None,
-            marks: 0,
+            retries_epoch: 0,
         }
     }
 
@@ -219,25 +219,25 @@ impl Tcb {
     /// Retransmissions so far of what the timer guards.
     #[inline]
     pub fn retries(&self) -> u8 {
-        self.marks & 0x0f
+        self.retries_epoch & 0x0f
     }
 
     pub(super) fn set_retries(&mut self, retries: u8) {
-        self.marks = self.marks & 0xf0 | retries.min(15);
+        self.retries_epoch = self.retries_epoch & 0xf0 | retries.min(15);
     }
 
     /// Sets TS.Recent.
     #[inline]
     pub(super) fn set_ts_recent(&mut self, value: u32, now: Time) {
         self.ts_recent = value;
-        self.marks = self.marks & 0x0f | epoch(now) << 4;
+        self.retries_epoch = self.retries_epoch & 0x0f | epoch(now) << 4;
     }
 
     /// TS.Recent is so old that it tells nothing (RFC 7323 5.5): 18 to 24 days. A connection
     /// silent for 99 days or more may be taken for a fresh one; half of a byte knows no better.
     #[inline]
     pub(super) fn ts_recent_outdated(&self, now: Time) -> bool {
-        (epoch(now).wrapping_sub(self.marks >> 4) & 0x0f) >= 4
+        (epoch(now).wrapping_sub(self.retries_epoch >> 4) & 0x0f) >= 4
     }
 
     /// Our FIN has been sent and acknowledged.
@@ -301,9 +301,9 @@ mod tests {
         let mut tcb = tcb();
         tcb.set_ts_recent(1, Time::from_millis(15 << 29));
         tcb.set_retries(200);
-        assert_eq!((tcb.retries(), tcb.marks >> 4), (15, 15));
+        assert_eq!((tcb.retries(), tcb.retries_epoch >> 4), (15, 15));
         tcb.set_ts_recent(1, Time::from_millis(3 << 29));
-        assert_eq!((tcb.retries(), tcb.marks >> 4), (15, 3));
+        assert_eq!((tcb.retries(), tcb.retries_epoch >> 4), (15, 3));
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn probe(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     tcb.set_retries(retries + 1);
     // A small window is used after one time-out (MUST-38's override), a closed one is probed.
     if tcb.snd_wnd > 0 {
-        tcb.set(TcbFlags::PUSH_OUT);
+        tcb.set(TcbFlags::SWS_OVERRIDE);
     } else {
         tcb.set(TcbFlags::PROBE);
         cx.counters.window_probes.bump();

@@ -80,7 +80,7 @@ proptest! {
         let slots: Vec<Slot> = (0..SLOTS as u16).map(|port| {
             let key = FlowKey4 { remote: [10, 0, 0, 1], local: [10, 0, 0, 2], remote_port: port, local_port: 80 };
             let mut tcb: Tcb = zerocopy::FromZeros::new_zeroed();
-            tcb.links = TimerLinks { prev: NO_LINK, next: NO_LINK };
+            tcb.timer_links = TimerLinks { prev: NO_LINK, next: NO_LINK };
             part.insert(key, u32::from(port), tcb).unwrap()
         }).collect();
         let mut timers = Timers::new(Time::from_millis(start));

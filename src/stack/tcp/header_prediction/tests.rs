@@ -162,7 +162,7 @@ fn tcbs() -> impl Strategy<Value = Tcb> {
     let states = prop_oneof![8 => states, 1 => others];
     let flags = select(vec![0, TcbFlags::TIMESTAMPS.0, TcbFlags::SACK.0 | TcbFlags::SCALED.0]);
     let more =
-        [0, 0, TcbFlags::SYN_LOST.0, TcbFlags::SENT_DATA.0, TcbFlags::CHALLENGED.0, TcbFlags::LISTED.0];
+        [0, 0, TcbFlags::SYN_LOST.0, TcbFlags::SENT_DATA.0, TcbFlags::CHALLENGED.0, TcbFlags::QUEUED.0];
     let more = select(more.to_vec());
     let places = (any::<u32>(), select(vec![0u32, 0, 0, 1, 2]), any::<u32>());
     let windows = (select(vec![0u16, 1, 65_535]), select(vec![0u8, 0x77, 0xe0]));
