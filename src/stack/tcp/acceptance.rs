@@ -1,7 +1,7 @@
 //! The checks that every state after SYN-RECEIVED makes of a segment, in the order of RFC 9293
 //! 3.10.7.4: sequence number (with PAWS before it, RFC 7323 5.3), RST, SYN, ACK.
 
-use super::{Action, Context, Tcb, TcbFlags, Time};
+use super::{Action, Context, Negotiated, Tcb, TcbFlags, Time};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::output::bare_ack;
 use crate::wire::{Flags, SegmentInfo};
@@ -30,7 +30,7 @@ pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) 
 /// it is taken, unless [`Config::strict_timestamps`](super::Config) says otherwise.
 #[inline]
 pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
-    if !tcb.has(TcbFlags::TIMESTAMPS) || segment.flags.has(Flags::RST) {
+    if !tcb.negotiated.has(Negotiated::TIMESTAMPS) || segment.flags.has(Flags::RST) {
         return Ok(());
     }
     let Some(timestamps) = segment.options.timestamps else {
@@ -163,7 +163,7 @@ fn is_repetition(tcb: &Tcb, segment: &SegmentInfo) -> bool {
 pub(super) fn remember_timestamp(tcb: &mut Tcb, segment: &SegmentInfo, now: Time) {
     if let Some(timestamps) = segment.options.timestamps {
         let newer = (timestamps.value.wrapping_sub(tcb.ts_recent) as i32) >= 0 || tcb.ts_recent_outdated(now);
-        if tcb.has(TcbFlags::TIMESTAMPS) && newer && segment.seq.at_or_before(tcb.rcv_nxt) {
+        if tcb.negotiated.has(Negotiated::TIMESTAMPS) && newer && segment.seq.at_or_before(tcb.rcv_nxt) {
             tcb.set_ts_recent(timestamps.value, now);
         }
     }
@@ -232,7 +232,8 @@ mod tests {
         for (sent, window, shift, ahead, acceptable) in rows {
             let una = Seq(u32::MAX - 2);
             let mut tcb = Tcb::new(State::Established, una, una + 5, Seq(0));
-            (tcb.snd_wnd, tcb.shifts) = (window, shift << 4);
+            tcb.snd_wnd = window;
+            tcb.negotiated.add_window_scale(shift);
             if sent {
                 tcb.set(TcbFlags::SENT_DATA);
             }

@@ -1,7 +1,7 @@
 //! Header prediction (RFC 7323 5.6): most segments are the one that their connection waits for. A few
 //! comparisons tell, and the checks of RFC 9293 3.10.7.4 need not be made: it passes all of them.
 
-use super::{BufferId, State, Tcb, TcbFlags};
+use super::{BufferId, Negotiated, State, Tcb, TcbFlags};
 use crate::wire::{Flags, SegmentInfo};
 
 /// A segment without text, next in order, that acknowledges all that was sent, of a connection opened
@@ -35,7 +35,7 @@ pub fn predict(tcb: &Tcb, segment: &SegmentInfo) -> Option<Predicted> {
 #[inline(always)]
 fn in_time(tcb: &Tcb, segment: &SegmentInfo) -> bool {
     match segment.options.timestamps {
-        _ if !tcb.has(TcbFlags::TIMESTAMPS) => true,
+        _ if !tcb.negotiated.has(Negotiated::TIMESTAMPS) => true,
         Some(timestamps) => (timestamps.value.wrapping_sub(tcb.ts_recent) as i32) >= 0,
         None => false,
     }

@@ -59,5 +59,5 @@ pub use state::{
     has_no_output, has_output, on_predicted_fin, on_segment, on_segment_closed, on_segment_listen, open,
     with_connection,
 };
-pub use tcb::{ACTIVE_OPEN, State, Tcb, TcbFlags};
+pub use tcb::{ACTIVE_OPEN, Negotiated, State, Tcb, TcbFlags};
 pub use timers::on_timer;

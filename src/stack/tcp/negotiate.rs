@@ -1,4 +1,4 @@
-use super::{OfferedOptions, State, Tcb, TcbFlags, Time};
+use super::{Negotiated, OfferedOptions, State, Tcb, Time};
 use crate::wire::{Options, Seq, Timestamps};
 
 /// RFC 7323 2.3: a shift above 14 is taken as 14.
@@ -67,17 +67,15 @@ impl SynOptions {
     #[inline]
     pub(super) fn agree(&self, tcb: &mut Tcb, now: Time) {
         tcb.mss = self.mss;
-        // Our own shift is 0: a credit of at most 65,535 needs none.
         if let Some(shift) = self.window_scale {
-            tcb.shifts = shift << 4;
-            tcb.set(TcbFlags::SCALED);
+            tcb.negotiated.add_window_scale(shift);
         }
         if let Some(value) = self.timestamp {
-            tcb.set(TcbFlags::TIMESTAMPS);
+            tcb.negotiated.add(Negotiated::TIMESTAMPS);
             tcb.set_ts_recent(value, now);
         }
         if self.sack {
-            tcb.set(TcbFlags::SACK);
+            tcb.negotiated.add(Negotiated::SACK);
         }
     }
 }
@@ -131,6 +129,6 @@ mod tests {
         let offer = SynOptions { mss: 1400, window_scale: Some(14), sack: true, timestamp: Some(5) };
         let tcb = offer.connection(Seq(u32::MAX), Seq(u32::MAX), 100, Time::from_millis(1));
         assert_eq!((tcb.rcv_nxt, tcb.snd_una, tcb.snd_nxt), (Seq(0), Seq(u32::MAX), Seq(0)));
-        assert_eq!((tcb.send_shift(), tcb.receive_shift(), tcb.ts_recent), (14, 0, 5));
+        assert_eq!((tcb.negotiated.send_shift(), tcb.ts_recent), (14, 5));
     }
 }

@@ -3,7 +3,7 @@
 use super::rto::syn_timeout;
 use super::{BufferId, Context, Tcb, TcbFlags, Timer};
 use crate::observe::Closed;
-use crate::tcp::{Config, OfferedOptions, State, SynOptions};
+use crate::tcp::{Config, Negotiated, OfferedOptions, State, SynOptions};
 use crate::wire::{Flags, Options, Seq, Timestamps, TxSegment};
 
 /// Bytes of the timestamps option with its padding: in every segment once negotiated.
@@ -98,7 +98,7 @@ fn data_allowed(tcb: &Tcb, cx: &Context<'_>) -> u32 {
     if unsent == 0 || tcb.snd_una != tcb.snd_nxt || tcb.has(TcbFlags::FIN_SENT) {
         return 0;
     }
-    let overhead = if tcb.has(TcbFlags::TIMESTAMPS) { TIMESTAMPS_LEN } else { 0 };
+    let overhead = if tcb.negotiated.has(Negotiated::TIMESTAMPS) { TIMESTAMPS_LEN } else { 0 };
     let wanted = unsent.min(u32::from(tcb.mss - overhead));
     let possible = wanted.min(tcb.send_window());
     if possible < wanted && !tcb.has(TcbFlags::SWS_OVERRIDE) { 0 } else { possible }
@@ -153,8 +153,10 @@ fn segment(tcb: &Tcb, cx: &Context<'_>, seq: Seq, push: bool, fin: bool) -> TxSe
     if fin {
         flags = flags.with(Flags::FIN);
     }
-    let timestamps =
-        tcb.has(TcbFlags::TIMESTAMPS).then(|| Timestamps { value: cx.timestamp(), echo: tcb.ts_recent });
+    let timestamps = tcb
+        .negotiated
+        .has(Negotiated::TIMESTAMPS)
+        .then(|| Timestamps { value: cx.timestamp(), echo: tcb.ts_recent });
     let options = Options { timestamps, ..Options::default() };
     TxSegment { seq, ack: tcb.rcv_nxt, flags, window: tcb.window_field(), options }
 }
@@ -187,9 +189,9 @@ pub(super) fn syn_ack(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
     let offer = SynOptions {
         mss: tcb.mss,
         // Only whether there was one counts here: the answer carries ours.
-        window_scale: tcb.has(TcbFlags::SCALED).then_some(0),
-        sack: tcb.has(TcbFlags::SACK),
-        timestamp: tcb.has(TcbFlags::TIMESTAMPS).then_some(tcb.ts_recent),
+        window_scale: tcb.negotiated.has(Negotiated::WINDOW_SCALE).then_some(0),
+        sack: tcb.negotiated.has(Negotiated::SACK),
+        timestamp: tcb.negotiated.has(Negotiated::TIMESTAMPS).then_some(tcb.ts_recent),
     };
     let ipv6 = cx.endpoints.local().is_ipv6();
     TxSegment {

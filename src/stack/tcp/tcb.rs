@@ -22,48 +22,84 @@ pub enum State {
     LastAck,
 }
 
-/// What a connection has negotiated, and its pending output.
+/// The TCP options in use on a connection, and the peer's window scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
+#[repr(transparent)]
+pub struct Negotiated(u8);
+
+impl Negotiated {
+    /// Snd.Wind.Shift, at most 14.
+    const SHIFT: u8 = 0x0f;
+    /// Timestamps (RFC 7323 3.2).
+    pub const TIMESTAMPS: Negotiated = Negotiated(1 << 4);
+    /// The peer accepts SACK blocks. The stack keeps no data out of order, so it sends none.
+    pub const SACK: Negotiated = Negotiated(1 << 5);
+    /// Window scale (RFC 7323 2.2), also with a shift of 0.
+    pub const WINDOW_SCALE: Negotiated = Negotiated(1 << 6);
+
+    /// Whether any of these is in use.
+    #[inline]
+    pub const fn has(self, option: Negotiated) -> bool {
+        self.0 & option.0 != 0
+    }
+
+    #[inline]
+    pub fn add(&mut self, option: Negotiated) {
+        self.0 |= option.0;
+    }
+
+    /// Adds window scale with this shift of the peer's.
+    #[inline]
+    pub fn add_window_scale(&mut self, shift: u8) {
+        self.0 = self.0 & !Negotiated::SHIFT | Negotiated::WINDOW_SCALE.0 | shift & Negotiated::SHIFT;
+    }
+
+    /// Snd.Wind.Shift (RFC 7323 2.3).
+    #[inline]
+    pub const fn send_shift(self) -> u8 {
+        self.0 & Negotiated::SHIFT
+    }
+}
+
+/// Pending output and what has happened. Bits 12 to 15 are free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(transparent)]
 pub struct TcbFlags(pub u16);
 
 impl TcbFlags {
-    /// Timestamps were negotiated (RFC 7323 3.2).
-    pub const TIMESTAMPS: TcbFlags = TcbFlags(1);
-    /// The peer takes SACK blocks. We keep nothing out of order, so we send none.
-    pub const SACK: TcbFlags = TcbFlags(1 << 1);
     /// An ACK is due at the end of the batch.
-    pub const ACK_NOW: TcbFlags = TcbFlags(1 << 2);
+    pub const ACK_NOW: TcbFlags = TcbFlags(1);
     /// On a list of connections with pending output.
-    pub const QUEUED: TcbFlags = TcbFlags(1 << 3);
-    /// The user has nothing more to send: a FIN follows the data.
-    pub const SEND_CLOSED: TcbFlags = TcbFlags(1 << 4);
-    /// The user takes nothing more: new data is answered with a RST (RFC 9293 3.6.1, SHLD-3).
-    pub const RECEIVE_CLOSED: TcbFlags = TcbFlags(1 << 5);
+    pub const QUEUED: TcbFlags = TcbFlags(1 << 1);
+    /// The handler has nothing more to send: a FIN follows the data.
+    pub const SEND_CLOSED: TcbFlags = TcbFlags(1 << 2);
+    /// The handler accepts no more data: new data is answered with a RST (RFC 9293 3.6.1, SHLD-3).
+    pub const RECEIVE_CLOSED: TcbFlags = TcbFlags(1 << 3);
     /// SND.NXT counts our FIN.
-    pub const FIN_SENT: TcbFlags = TcbFlags(1 << 6);
-    /// The user wants the connection aborted.
-    pub const ABORT: TcbFlags = TcbFlags(1 << 7);
+    pub const FIN_SENT: TcbFlags = TcbFlags(1 << 4);
+    /// The handler wants the connection aborted.
+    pub const ABORT: TcbFlags = TcbFlags(1 << 5);
     /// The next segment starts at SND.UNA again.
-    pub const RETRANSMIT: TcbFlags = TcbFlags(1 << 8);
-    /// The next segment asks the peer for an ACK: of a closed window, or to see that it lives.
-    pub const PROBE: TcbFlags = TcbFlags(1 << 9);
-    /// A SYN or SYN-ACK had to be sent again (RFC 6298 5.7).
-    pub const SYN_LOST: TcbFlags = TcbFlags(1 << 10);
+    pub const RETRANSMIT: TcbFlags = TcbFlags(1 << 6);
+    /// The next segment asks the peer for an ACK: to probe a closed window, or a silent peer.
+    pub const PROBE: TcbFlags = TcbFlags(1 << 7);
+    /// A SYN or SYN-ACK was retransmitted (RFC 6298 5.7).
+    pub const SYN_LOST: TcbFlags = TcbFlags(1 << 8);
     /// Data has been sent: ACKs older than SND.UNA are possible.
-    pub const SENT_DATA: TcbFlags = TcbFlags(1 << 11);
-    /// Send even less than a full segment: the silly-window override has expired.
-    pub const SWS_OVERRIDE: TcbFlags = TcbFlags(1 << 12);
+    pub const SENT_DATA: TcbFlags = TcbFlags(1 << 9);
+    /// Send less than a full segment: the override of silly window avoidance has expired.
+    pub const SWS_OVERRIDE: TcbFlags = TcbFlags(1 << 10);
     /// A challenge ACK has been sent at `challenge`.
-    pub const CHALLENGED: TcbFlags = TcbFlags(1 << 14);
-    /// Window scaling was negotiated (RFC 7323 2.2).
-    pub const SCALED: TcbFlags = TcbFlags(1 << 15);
+    pub const CHALLENGED: TcbFlags = TcbFlags(1 << 11);
 
     /// Either; for [`Tcb::has`].
     pub const fn with(self, other: TcbFlags) -> TcbFlags {
         TcbFlags(self.0 | other.0)
     }
 }
+
+/// Rcv.Wind.Shift, which the stack announces: a receive window of at most 65,535 needs none.
+pub(super) const OUR_SHIFT: u8 = 0;
 
 /// In the place of a listener: the connection was opened from this side.
 pub const ACTIVE_OPEN: u16 = u16::MAX;
@@ -91,7 +127,7 @@ pub struct Tcb {
     /// by the idle clock.
     pub timer_links: TimerLinks,
     pub buffer: BufferId,
-    /// SND.WND as on the wire: shift by `send_shift`.
+    /// SND.WND as on the wire: shift by [`Negotiated::send_shift`].
     pub snd_wnd: u16,
     /// RCV.WND: bytes the peer may still send. The right edge never moves left (SHLD-14).
     pub rcv_wnd: u16,
@@ -107,8 +143,7 @@ pub struct Tcb {
     pub challenge: u16,
     pub flags: TcbFlags,
     pub state: State,
-    /// Send shift in the high half, receive shift in the low.
-    pub shifts: u8,
+    pub negotiated: Negotiated,
     pub timer: Timer,
     /// Low half: retransmissions so far of what `timer` guards; without a timer, keep-alives that are
     /// unanswered. High half: when TS.Recent was
@@ -145,7 +180,7 @@ impl Tcb {
             challenge: 0,
             flags: TcbFlags::default(),
             state,
-            shifts: 0,
+            negotiated: Negotiated::default(),
             timer: Timer::None,
             retries_epoch: 0,
         }
@@ -192,28 +227,16 @@ impl Tcb {
         was
     }
 
-    /// Snd.Wind.Shift (RFC 7323 2.3).
-    #[inline]
-    pub fn send_shift(&self) -> u8 {
-        self.shifts >> 4
-    }
-
-    /// Rcv.Wind.Shift.
-    #[inline]
-    pub fn receive_shift(&self) -> u8 {
-        self.shifts & 0x0f
-    }
-
     /// SND.WND in bytes (MUST-1, REC-1).
     #[inline]
     pub fn send_window(&self) -> u32 {
-        u32::from(self.snd_wnd) << self.send_shift()
+        u32::from(self.snd_wnd) << self.negotiated.send_shift()
     }
 
     /// SEG.WND of what we send now. Rounded down to the shift: the edge stays honest.
     #[inline]
     pub(super) fn window_field(&self) -> u16 {
-        self.rcv_wnd >> self.receive_shift()
+        self.rcv_wnd >> OUR_SHIFT
     }
 
     /// Retransmissions so far of what the timer guards.
@@ -309,7 +332,8 @@ mod tests {
     #[test]
     fn the_widest_window() {
         let mut tcb = tcb();
-        (tcb.snd_wnd, tcb.shifts) = (u16::MAX, 14 << 4);
+        tcb.snd_wnd = u16::MAX;
+        tcb.negotiated.add_window_scale(14);
         assert_eq!(tcb.send_window(), 65_535 << 14);
     }
 }

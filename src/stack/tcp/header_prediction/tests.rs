@@ -160,20 +160,26 @@ fn tcbs() -> impl Strategy<Value = Tcb> {
     let states = select(vec![SynReceived, Established, LastAck]);
     let others = select(vec![CloseWait, FinWait1, FinWait2, Closing, TimeWait, Closed]);
     let states = prop_oneof![8 => states, 1 => others];
-    let flags = select(vec![0, TcbFlags::TIMESTAMPS.0, TcbFlags::SACK.0 | TcbFlags::SCALED.0]);
+    let options = select(vec![(false, None), (true, None), (true, Some(7)), (false, Some(14))]);
     let more =
         [0, 0, TcbFlags::SYN_LOST.0, TcbFlags::SENT_DATA.0, TcbFlags::CHALLENGED.0, TcbFlags::QUEUED.0];
     let more = select(more.to_vec());
     let places = (any::<u32>(), select(vec![0u32, 0, 0, 1, 2]), any::<u32>());
-    let windows = (select(vec![0u16, 1, 65_535]), select(vec![0u8, 0x77, 0xe0]));
+    let windows = select(vec![0u16, 1, 65_535]);
     let listeners = select(vec![0, 0, 0, 1, ACTIVE_OPEN]);
-    (states, flags, more, places, windows, listeners, any::<u32>()).prop_map(
-        |(state, flags, more, (una, flight, rcv), (window, shifts), listener, recent)| {
+    (states, options, more, places, windows, listeners, any::<u32>()).prop_map(
+        |(state, (stamps, scale), more, (una, flight, rcv), window, listener, recent)| {
             // In SYN-RECEIVED and LAST-ACK our SYN or FIN is always in flight.
             let flight = if matches!(state, SynReceived | LastAck) { flight.max(1) } else { flight };
             let mut tcb = Tcb::new(state, Seq(una), Seq(una) + flight, Seq(rcv));
-            (tcb.rcv_wnd, tcb.shifts, tcb.listener, tcb.mss) = (window, shifts, listener, 1460);
-            tcb.flags = TcbFlags(flags | more);
+            (tcb.rcv_wnd, tcb.listener, tcb.mss) = (window, listener, 1460);
+            tcb.flags = TcbFlags(more);
+            if stamps {
+                tcb.negotiated.add(Negotiated::TIMESTAMPS);
+            }
+            if let Some(shift) = scale {
+                tcb.negotiated.add_window_scale(shift);
+            }
             if state == LastAck {
                 tcb.set(TcbFlags::FIN_SENT.with(TcbFlags::SEND_CLOSED));
             }
@@ -253,7 +259,7 @@ fn what_is_predicted() {
         assert_eq!(predict(&tcb, &segment), found, "{:?} {segment:?}", tcb.state);
     }
     let mut stamped = half_open;
-    stamped.set(TcbFlags::TIMESTAMPS);
+    stamped.negotiated.add(Negotiated::TIMESTAMPS);
     stamped.ts_recent = 100;
     for (value, found) in [(Some(100), true), (Some(101), true), (Some(99), false), (None, false)] {
         let timestamps = value.map(|value| Timestamps { value, echo: 0 });

@@ -107,7 +107,7 @@ pub fn establish(
     tcb.state = State::Established;
     tcb.snd_una = segment.ack;
     // A SYN's window is never scaled (RFC 7323 2.2).
-    let shift = if segment.flags.has(Flags::SYN) { tcb.send_shift() } else { 0 };
+    let shift = if segment.flags.has(Flags::SYN) { tcb.negotiated.send_shift() } else { 0 };
     tcb.snd_wnd = segment.window >> shift;
     remember_timestamp(tcb, segment, cx.now);
     if tcb.timer == Timer::SynAck && tcb.retries() == 0 && !tcb.has(TcbFlags::SYN_LOST) {

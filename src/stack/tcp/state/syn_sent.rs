@@ -126,5 +126,5 @@ fn agree(tcb: &mut Tcb, segment: &SegmentInfo, cx: &Context<'_>) {
     SynOptions::from_syn(&segment.options, ipv6).of_both(cx.config.syn_offer).agree(tcb, cx.now);
     tcb.mss = tcb.mss.min(ours);
     tcb.rcv_nxt = segment.seq + 1;
-    tcb.snd_wnd = segment.window >> tcb.send_shift();
+    tcb.snd_wnd = segment.window >> tcb.negotiated.send_shift();
 }

@@ -3,7 +3,7 @@
 use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{challenge, in_window};
 use crate::tcp::output::bare_ack;
-use crate::tcp::{Action, Context, Tcb, TcbFlags, Timer};
+use crate::tcp::{Action, Context, Negotiated, Tcb, Timer};
 use crate::wire::{Flags, SegmentInfo};
 
 pub(super) fn on_segment(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
@@ -49,7 +49,7 @@ fn reset(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
 fn may_reopen(tcb: &Tcb, segment: &SegmentInfo) -> bool {
     let higher = segment.seq.after(tcb.rcv_nxt);
     match segment.options.timestamps {
-        Some(timestamps) if tcb.has(TcbFlags::TIMESTAMPS) => {
+        Some(timestamps) if tcb.negotiated.has(Negotiated::TIMESTAMPS) => {
             let newer = timestamps.value.wrapping_sub(tcb.ts_recent) as i32;
             newer > 0 || newer == 0 && higher
         }
