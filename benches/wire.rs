@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use handfast_stack::wire::{
-    Flags, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, Options, PacketKey, ParseConfig, Seq,
-    Timestamps, TxSegment, checksum::Checksum, ethernet, parse, parse_common, write_segment,
+    Flags, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, PacketKey, ParseConfig, Seq, TcpOptions,
+    Timestamps, TxSegment, checksum::Checksum, ethernet, parse, parse_fast, write_segment,
 };
 
 const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -24,13 +24,13 @@ const KEY6: FlowKey6 = FlowKey6 {
 };
 
 /// MSS only: a SYN of 58 octets over IPv4.
-fn mss_only() -> Options {
-    Options { mss: Some(1460), ..Options::default() }
+fn mss_only() -> TcpOptions {
+    TcpOptions { mss: Some(1460), ..TcpOptions::default() }
 }
 
 /// What Linux sends on a SYN.
-fn linux() -> Options {
-    Options {
+fn linux() -> TcpOptions {
+    TcpOptions {
         mss: Some(1460),
         window_scale: Some(7),
         sack_permitted: true,
@@ -38,13 +38,13 @@ fn linux() -> Options {
     }
 }
 
-fn syn(options: Options) -> TxSegment {
+fn syn(options: TcpOptions) -> TxSegment {
     TxSegment { seq: Seq(0x1234_5678), flags: Flags::SYN, window: 64_240, options, ..TxSegment::default() }
 }
 
 fn ack() -> TxSegment {
     let timestamps = Some(Timestamps { value: 2, echo: 3 });
-    let options = Options { timestamps, ..Options::default() };
+    let options = TcpOptions { timestamps, ..TcpOptions::default() };
     TxSegment { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 502, options }
 }
 
@@ -85,9 +85,9 @@ fn parsing(criterion: &mut Criterion) {
         group.bench_function(format!("{name} ({})", frame.len()), |bencher| {
             bencher.iter(|| parse(black_box(frame), black_box(&policy)))
         });
-        if parse_common(frame, &policy).is_some() {
+        if parse_fast(frame, &policy).is_some() {
             group.bench_function(format!("{name} ({}), common", frame.len()), |bencher| {
-                bencher.iter(|| parse_common(black_box(frame), black_box(&policy)))
+                bencher.iter(|| parse_fast(black_box(frame), black_box(&policy)))
             });
         }
     }

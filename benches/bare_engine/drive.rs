@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use handfast_stack::wire::{
-    Flags, FlowKey4, Options, Packet, ParseConfig, Segment, Seq, Timestamps, TxSegment, parse, write_segment,
+    Flags, FlowKey4, Packet, ParseConfig, Segment, Seq, TcpOptions, Timestamps, TxSegment, parse,
+    write_segment,
 };
 
 use crate::bare::{BATCH, Bare, Descriptor, Frame};
@@ -177,8 +178,8 @@ impl Drive {
     /// SYNs without options, and with those of a kernel, get their answer as well.
     fn other_options(&mut self, free: u32) -> Result<(), String> {
         let timestamps = Some(Timestamps { value: 1, echo: 0 });
-        let kernels = Options { mss: Some(1400), window_scale: Some(7), sack_permitted: true, timestamps };
-        for options in [Options::default(), kernels] {
+        let kernels = TcpOptions { mss: Some(1400), window_scale: Some(7), sack_permitted: true, timestamps };
+        for options in [TcpOptions::default(), kernels] {
             self.write(free..free + STEP, &SYN);
             let frame = &mut self.frames[0];
             let Ok(Packet::Tcp4(Segment { key, info, .. })) = parse(&frame[..58], &ParseConfig::default())
@@ -214,5 +215,5 @@ fn is_syn_ack(answer: &[u8], syn: &[u8]) -> bool {
         && (key.remote, key.remote_port) == (syn.key.local, syn.key.local_port)
         && info.flags == Flags::SYN.with(Flags::ACK)
         && info.ack == syn.info.seq + 1
-        && info.options == Options { mss: Some(1460), ..Options::default() }
+        && info.options == TcpOptions { mss: Some(1460), ..TcpOptions::default() }
 }

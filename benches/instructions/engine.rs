@@ -7,7 +7,9 @@ use handfast_stack::engine::CoreConfig;
 use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{Config, ConnectionHandler, CookieMode};
-use handfast_stack::wire::{Flags, FlowKey4, LinkHeader, Options, PacketKey, Seq, TxSegment, write_segment};
+use handfast_stack::wire::{
+    Flags, FlowKey4, LinkHeader, PacketKey, Seq, TcpOptions, TxSegment, write_segment,
+};
 
 use super::{Path, only_this_is_counted};
 
@@ -154,7 +156,7 @@ impl Bench {
             remote_port: self.port,
             local_port: 1024 + (number & 0x3ff) as u16,
         };
-        let options = Options { mss: step.flags.has(Flags::SYN).then_some(1460), ..Options::default() };
+        let options = TcpOptions { mss: step.flags.has(Flags::SYN).then_some(1460), ..TcpOptions::default() };
         let seq = Seq(number.wrapping_mul(0x9e37_79b1)) + step.theirs;
         let emit = TxSegment { seq, ack: ours + step.acked, flags: step.flags, window: 64_240, options };
         let mut frame = [0; 128];

@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use handfast_stack::wire::checksum::Checksum;
 use handfast_stack::wire::{
-    Flags, FlowKey, FlowKey4, HashSecret, LinkHeader, Options, PacketKey, ParseConfig, Seq, Timestamps,
-    TxSegment, ethernet, parse, parse_common, write_segment,
+    Flags, FlowKey, FlowKey4, HashSecret, LinkHeader, PacketKey, ParseConfig, Seq, TcpOptions, Timestamps,
+    TxSegment, ethernet, parse, parse_fast, write_segment,
 };
 
 use super::{Path, only_this_is_counted};
@@ -37,7 +37,7 @@ fn times<R>(mut operation: impl FnMut() -> R) -> u64 {
 
 /// With the options of a Linux SYN.
 fn syn(flags: Flags) -> TxSegment {
-    let options = Options {
+    let options = TcpOptions {
         mss: Some(1460),
         window_scale: Some(7),
         sack_permitted: true,
@@ -48,7 +48,7 @@ fn syn(flags: Flags) -> TxSegment {
 
 fn ack() -> TxSegment {
     let timestamps = Some(Timestamps { value: 2, echo: 3 });
-    let options = Options { timestamps, ..Options::default() };
+    let options = TcpOptions { timestamps, ..TcpOptions::default() };
     TxSegment { seq: Seq(7), ack: Seq(8), flags: Flags::ACK, window: 502, options }
 }
 
@@ -67,8 +67,8 @@ fn policy() -> ParseConfig {
 
 fn parsing(emit: &TxSegment) -> u64 {
     let (frame, policy) = (frame(emit), policy());
-    assert!(parse_common(&frame, &policy).is_some(), "a segment that nearly all are");
-    times(|| parse_common(black_box(&frame), black_box(&policy)))
+    assert!(parse_fast(&frame, &policy).is_some(), "a segment that nearly all are");
+    times(|| parse_fast(black_box(&frame), black_box(&policy)))
 }
 
 /// The way that everything but the common segment takes.

@@ -9,7 +9,7 @@ use super::values;
 use handfast_stack::service::{self, Service};
 use handfast_stack::tcp::{ConnectionHandler, IdleLimits};
 use handfast_stack::wire::EndpointRange;
-use handfast_stack::wire::owned::EndpointRangeError;
+use handfast_stack::wire::endpoint_range::EndpointRangeError;
 
 /// What answers where there is no `=SERVICE`.
 const DEFAULT_SERVICE: Service = Service::Discard;

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use handfast_stack::wire::EndpointRange;
-use handfast_stack::wire::owned::EndpointRangeError;
+use handfast_stack::wire::endpoint_range::EndpointRangeError;
 
 /// The ports used if none are named: all but the well-known ones, which a peer may treat as
 /// privileged.

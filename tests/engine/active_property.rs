@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use handfast_stack::tcp::Time;
-use handfast_stack::wire::{Flags, Options, Seq, Timestamps, TxSegment};
+use handfast_stack::wire::{Flags, Seq, TcpOptions, Timestamps, TxSegment};
 use proptest::prelude::*;
 
 use crate::active_errors::complaint;
@@ -94,7 +94,7 @@ fn happens(lab: &mut Lab, script: &Script, places: &Places, last: &[u8], event: 
         Event::Act(number, act) => script.order(Order::Act(*number, act.clone())),
         Event::Segment { family, port, seq, ack, flags, window, len, ts } => {
             let syn = flags & Flags::SYN.0 != 0;
-            let options = Options {
+            let options = TcpOptions {
                 mss: syn.then_some(*window),
                 window_scale: syn.then_some((*window % 20) as u8),
                 sack_permitted: syn,

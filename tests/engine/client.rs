@@ -7,7 +7,7 @@ use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::observe::{CLOSED, Closed, DROP_REASONS, DropReason};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::Time;
-use handfast_stack::wire::{Mac, Options, ParseConfig, SegmentInfo, Seq, Timestamps, TxSegment};
+use handfast_stack::wire::{Mac, ParseConfig, SegmentInfo, Seq, TcpOptions, Timestamps, TxSegment};
 
 use crate::frames::{build, flags_of, read};
 
@@ -198,18 +198,18 @@ impl Client {
 
     /// A frame with these flags, at the client's place in both directions.
     pub fn segment(&self, flags: &str, payload: &[u8]) -> Vec<u8> {
-        self.with_options(flags, payload, Options { timestamps: self.timestamps, ..Options::default() })
+        self.with_options(flags, payload, TcpOptions { timestamps: self.timestamps, ..TcpOptions::default() })
     }
 
     pub fn syn(&self) -> Vec<u8> {
-        self.syn_with(Options { mss: Some(1460), timestamps: self.timestamps, ..Options::default() })
+        self.syn_with(TcpOptions { mss: Some(1460), timestamps: self.timestamps, ..TcpOptions::default() })
     }
 
-    pub fn syn_with(&self, options: Options) -> Vec<u8> {
+    pub fn syn_with(&self, options: TcpOptions) -> Vec<u8> {
         self.with_options("S", &[], options)
     }
 
-    pub fn with_options(&self, flags: &str, payload: &[u8], options: Options) -> Vec<u8> {
+    pub fn with_options(&self, flags: &str, payload: &[u8], options: TcpOptions) -> Vec<u8> {
         let flags = flags_of(flags);
         let emit = TxSegment { seq: self.seq, ack: self.ack, flags, window: self.window, options };
         build(self.family, self.port, 80, &emit, payload)
@@ -219,13 +219,13 @@ impl Client {
     #[track_caller]
     pub fn open(family: Family, port: u16, lab: &mut Lab) -> Client {
         let mut client = Client::new(family, port);
-        client.handshake(lab, Options { mss: Some(1460), ..Options::default() });
+        client.handshake(lab, TcpOptions { mss: Some(1460), ..TcpOptions::default() });
         client
     }
 
     /// As [`Client::open`], from this client's place and with these options; the SYN-ACK.
     #[track_caller]
-    pub fn handshake(&mut self, lab: &mut Lab, options: Options) -> Reply {
+    pub fn handshake(&mut self, lab: &mut Lab, options: TcpOptions) -> Reply {
         lab.send(&self.syn_with(options));
         let answer = lab.expect("S.");
         assert_eq!(answer.info.ack, self.seq + 1);

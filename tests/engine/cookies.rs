@@ -4,7 +4,7 @@ use handfast_stack::engine::simulation::Setup;
 use handfast_stack::observe::DropReason;
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{CookieMode, Time};
-use handfast_stack::wire::{Options, Seq, Timestamps};
+use handfast_stack::wire::{Seq, TcpOptions, Timestamps};
 
 use crate::client::{CLIENT_ISN, Client, FAMILIES, Family, Lab};
 
@@ -27,15 +27,15 @@ fn cookie(lab: &mut Lab, family: Family, port: u16) -> Client {
 #[test]
 fn the_offer_travels_in_the_cookie() {
     let stamp = Some(Timestamps { value: 7777, echo: 0 });
-    let all = Options { mss: Some(1460), window_scale: Some(9), sack_permitted: true, timestamps: stamp };
+    let all = TcpOptions { mss: Some(1460), window_scale: Some(9), sack_permitted: true, timestamps: stamp };
     let rows = [
         ("all of it", all, 1448, 60 << 9),
-        ("no timestamp: no scale", Options { timestamps: None, ..all }, 1460, 60),
-        ("no scale", Options { window_scale: None, ..all }, 1448, 60),
-        ("scale 14", Options { window_scale: Some(14), ..all }, 1448, 60 << 14),
-        ("scale 99 is 14", Options { window_scale: Some(99), ..all }, 1448, 60 << 14),
-        ("a small MSS, rounded down", Options { mss: Some(1400), ..all }, 1348, 60 << 9),
-        ("a tiny MSS", Options { mss: Some(100), timestamps: None, ..all }, 48, 60),
+        ("no timestamp: no scale", TcpOptions { timestamps: None, ..all }, 1460, 60),
+        ("no scale", TcpOptions { window_scale: None, ..all }, 1448, 60),
+        ("scale 14", TcpOptions { window_scale: Some(14), ..all }, 1448, 60 << 14),
+        ("scale 99 is 14", TcpOptions { window_scale: Some(99), ..all }, 1448, 60 << 14),
+        ("a small MSS, rounded down", TcpOptions { mss: Some(1400), ..all }, 1348, 60 << 9),
+        ("a tiny MSS", TcpOptions { mss: Some(100), timestamps: None, ..all }, 48, 60),
     ];
     for (what, offer, full, window) in rows {
         let mut lab = Lab::with(Service::Echo, always);

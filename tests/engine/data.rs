@@ -2,7 +2,7 @@
 
 use handfast_stack::observe::{Closed, DropReason};
 use handfast_stack::service::Service;
-use handfast_stack::wire::Options;
+use handfast_stack::wire::TcpOptions;
 
 use crate::client::{Client, FAMILIES, Lab};
 use crate::trace::{opened, table};
@@ -154,7 +154,7 @@ fn a_segment_fits_both_ends() {
         for (family, expected) in FAMILIES.into_iter().zip([v4, v6]) {
             let mut lab = Lab::new(Service::Echo);
             let mut client = Client::new(family, 4000);
-            client.handshake(&mut lab, Options { mss, ..Options::default() });
+            client.handshake(&mut lab, TcpOptions { mss, ..TcpOptions::default() });
             let frames = [client.say(&[1; 1400]), client.say(&[2; 1400])];
             lab.batch(&frames);
             assert_eq!(lab.expect("P.").payload.len(), expected, "MSS {mss:?} over {family:?}");

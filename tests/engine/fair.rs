@@ -1,7 +1,7 @@
 //! Rate limits beside floods: what those are answered who ask for little.
 
 use handfast_stack::service::Service;
-use handfast_stack::wire::{Options, Seq, TxSegment};
+use handfast_stack::wire::{Seq, TcpOptions, TxSegment};
 
 use crate::client::Lab;
 use crate::frames::{build_from, flags_of};
@@ -57,7 +57,7 @@ fn stray(source: [u8; 4], port: u16, flags: &str) -> Vec<u8> {
         ack: Seq(5),
         flags: flags_of(flags),
         window: 512,
-        options: Options::default(),
+        options: TcpOptions::default(),
     };
     build_from(source, 40_000, port, &emit)
 }

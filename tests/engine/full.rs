@@ -3,7 +3,7 @@
 use handfast_stack::observe::DropReason;
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{CookieMode, WhenFull};
-use handfast_stack::wire::Options;
+use handfast_stack::wire::TcpOptions;
 
 use crate::client::{Client, FAMILIES, Family, Lab};
 
@@ -25,7 +25,7 @@ fn full(family: Family, cookies: CookieMode, when_full: WhenFull) -> (Lab, Vec<C
 /// A SYN, and what it is answered with.
 fn syn(lab: &mut Lab, family: Family, port: u16) -> (Client, Option<String>) {
     let mut client = Client::new(family, port);
-    lab.send(&client.syn_with(Options { mss: Some(1460), ..Options::default() }));
+    lab.send(&client.syn_with(TcpOptions { mss: Some(1460), ..TcpOptions::default() }));
     let Some(answer) = lab.reply() else { return (client, None) };
     (client.seq, client.ack) = (client.seq + 1, answer.info.seq + 1);
     (client, Some(format!("{:?}", answer.info.flags)))

@@ -7,7 +7,7 @@ use handfast_stack::engine::FaultInjection;
 use handfast_stack::engine::simulation::{Service as Ours, Setup, Simulation};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::Time;
-use handfast_stack::wire::{Options, ParseConfig, Seq, TxSegment};
+use handfast_stack::wire::{ParseConfig, Seq, TcpOptions, TxSegment};
 use proptest::prelude::*;
 
 use crate::client::{CLIENT_ISN, Family, Lab, SERVER_MAC};
@@ -74,7 +74,7 @@ impl World {
     /// At one core or the other.
     fn send(&mut self, from: u16, port: u16, (seq, ack): (Seq, Seq), flags: &str, payload: &[u8]) {
         let emit =
-            TxSegment { seq, ack, flags: flags_of(flags), window: 65_535, options: Options::default() };
+            TxSegment { seq, ack, flags: flags_of(flags), window: 65_535, options: TcpOptions::default() };
         self.turn += 1;
         assert!(self.lab.sim.inject_at(self.turn % 2, &build(Family::V4, from, 80 + port, &emit, payload)));
         self.lab.run();

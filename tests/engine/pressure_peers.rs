@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use handfast_stack::engine::simulation::{MakeUser, Setup, Simulation};
 use handfast_stack::service::Service;
 use handfast_stack::wire::{
-    Flags, FlowKey4, LinkHeader, Options, Packet, ParseConfig, SegmentInfo, Seq, TxSegment, parse,
+    Flags, FlowKey4, LinkHeader, Packet, ParseConfig, SegmentInfo, Seq, TcpOptions, TxSegment, parse,
     write_segment,
 };
 
@@ -175,7 +175,7 @@ impl Crowd {
         let (local, local_port, remote_port) = ends;
         let key = FlowKey4 { remote: SERVER4, local, remote_port, local_port };
         let flags = flags_of(flags);
-        let emit = TxSegment { seq: at.0, ack: at.1, flags, window, options: Options::default() };
+        let emit = TxSegment { seq: at.0, ack: at.1, flags, window, options: TcpOptions::default() };
         let mut frame = vec![0; 256];
         frame[..14].copy_from_slice(LinkHeader::untagged(SERVER_MAC, CLIENT_MAC, 0x0800).as_bytes());
         let len = write_segment(&mut frame, 14, &key, &emit, payload).expect("room for the segment");

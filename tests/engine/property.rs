@@ -2,7 +2,7 @@
 
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{CookieMode, Time};
-use handfast_stack::wire::{Flags, Options, Seq, Timestamps, TxSegment};
+use handfast_stack::wire::{Flags, Seq, TcpOptions, Timestamps, TxSegment};
 use proptest::prelude::*;
 
 use crate::client::{CLIENT_ISN, FAMILIES, Lab};
@@ -85,7 +85,7 @@ fn frame(event: &Event, places: &[Place]) -> Vec<u8> {
         Event::Segment { family, port, seq, ack, flags, window, len, ts, mss } => {
             let syn = flags & Flags::SYN.0 != 0;
             let timestamps = ts.map(|value| Timestamps { value, echo: 0 });
-            let options = Options {
+            let options = TcpOptions {
                 mss: syn.then_some(*mss),
                 window_scale: syn.then_some((*mss % 20) as u8),
                 sack_permitted: syn,

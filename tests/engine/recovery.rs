@@ -3,12 +3,12 @@
 use handfast_stack::observe::{Closed, DropReason};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::Time;
-use handfast_stack::wire::{Options, Seq, Timestamps};
+use handfast_stack::wire::{Seq, TcpOptions, Timestamps};
 
 use crate::client::{Client, FAMILIES, Family, Lab};
 
-fn stamped(value: u32) -> Options {
-    Options { mss: Some(1460), timestamps: Some(Timestamps { value, echo: 0 }), ..Options::default() }
+fn stamped(value: u32) -> TcpOptions {
+    TcpOptions { mss: Some(1460), timestamps: Some(Timestamps { value, echo: 0 }), ..TcpOptions::default() }
 }
 
 /// A connection whose client's clock stood at `value`.
@@ -126,7 +126,7 @@ fn a_port_used_again_gets_a_higher_isn() {
     for (old, new, ahead, reopened) in rows {
         for family in FAMILIES {
             let mut lab = Lab::new(Service::Close);
-            let options = |value: Option<u32>| value.map_or(Options::default(), stamped);
+            let options = |value: Option<u32>| value.map_or(TcpOptions::default(), stamped);
             let mut client = Client::new(family, 4000);
             let first = client.handshake(&mut lab, options(old)).info;
             let fin = lab.expect("F.");

@@ -3,14 +3,14 @@
 use handfast_stack::observe::{Closed, DropReason};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::CookieMode;
-use handfast_stack::wire::{Options, Timestamps};
+use handfast_stack::wire::{TcpOptions, Timestamps};
 
 use crate::caller::{Act, Order, calling, ends};
 use crate::client::{Client, FAMILIES, Family, Lab};
 
-fn stamped() -> Options {
+fn stamped() -> TcpOptions {
     let timestamps = Some(Timestamps { value: 1000, echo: 0 });
-    Options { mss: Some(1460), window_scale: Some(7), sack_permitted: true, timestamps }
+    TcpOptions { mss: Some(1460), window_scale: Some(7), sack_permitted: true, timestamps }
 }
 
 fn taken(lab: &Lab) -> u64 {

@@ -12,7 +12,7 @@
 //! What the stack sends beyond the `>` lines, and what it fails to send, ends the test.
 
 use handfast_stack::observe::Closed;
-use handfast_stack::wire::{Flags, Options, Seq, TxSegment};
+use handfast_stack::wire::{Flags, Seq, TcpOptions, TxSegment};
 
 use crate::caller::{Act, Order, Script, Told, calling, ends};
 use crate::client::{CLIENT_ISN, Family, Lab, Reply};
@@ -149,7 +149,7 @@ impl Player<'_> {
             ack: self.isn.unwrap_or_default() + segment.ack as u32,
             flags,
             window: segment.window.unwrap_or(65_535),
-            options: Options { mss: flags.has(Flags::SYN).then_some(1400), ..Options::default() },
+            options: TcpOptions { mss: flags.has(Flags::SYN).then_some(1400), ..TcpOptions::default() },
         };
         build(self.family, PORT, 80, &emit, &vec![b'x'; segment.len])
     }

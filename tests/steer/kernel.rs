@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use caps::{CapSet, Capability};
-use handfast_stack::wire::owned::EndpointRange;
+use handfast_stack::wire::endpoint_range::EndpointRange;
 use handfast_stack::xdp::{Program, VERDICTS, Verdict};
 use libbpf_rs::libbpf_sys;
 

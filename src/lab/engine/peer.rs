@@ -1,4 +1,6 @@
-use handfast_stack::wire::{Flags, FlowKey4, LinkHeader, Options, PacketKey, Seq, TxSegment, write_segment};
+use handfast_stack::wire::{
+    Flags, FlowKey4, LinkHeader, PacketKey, Seq, TcpOptions, TxSegment, write_segment,
+};
 
 /// Where the engine listens.
 pub(super) const OURS: &str = "198.18.1.1:80";
@@ -44,7 +46,7 @@ fn isn(number: u32) -> Seq {
 pub(super) fn write(frame: &mut [u8; 128], core: u32, number: u32, step: &Step, ours: Seq) -> usize {
     let link = LinkHeader::untagged(OUR_MAC, THEIR_MAC, FlowKey4::ETHERTYPE);
     frame[..14].copy_from_slice(link.as_bytes());
-    let options = Options { mss: step.flags.has(Flags::SYN).then_some(1460), ..Options::default() };
+    let options = TcpOptions { mss: step.flags.has(Flags::SYN).then_some(1460), ..TcpOptions::default() };
     let seq = isn(number) + step.theirs;
     let emit = TxSegment { seq, ack: ours + step.acked, flags: step.flags, window: WINDOW, options };
     // 14 + 20 + 24 octets fit.

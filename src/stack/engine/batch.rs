@@ -3,7 +3,7 @@ use super::flows::Flows;
 use super::port::BATCH;
 use crate::table::{Shard, Slot};
 use crate::tcp::Tcb;
-use crate::wire::{Common, Flags, FlowKey, FlowKey4, HashSecret, PacketKey, ParseConfig, Segment};
+use crate::wire::{FastParse, Flags, FlowKey, FlowKey4, HashSecret, PacketKey, ParseConfig, Segment};
 
 /// One address family's share of a batch, between the phases of a poll. Room is made once.
 pub(super) struct Batch<K, F> {
@@ -60,11 +60,11 @@ pub(super) fn queue_common(
     shard: &Shard<FlowKey4, Tcb>,
     segments: &mut Vec<RxSegment<FlowKey4>>,
 ) -> bool {
-    let Some(common) = Common::parse(bytes, policy) else { return false };
+    let Some(common) = FastParse::parse(bytes, policy) else { return false };
     let hash = FlowKey::hash(common.key(), secret);
     shard.prefetch(hash);
-    segments.push(RxSegment { segment: common.unfinished(), hash, candidate: None });
-    if !segments.last_mut().is_some_and(|rx| common.finish(&mut rx.segment)) {
+    segments.push(RxSegment { segment: common.without_options(), hash, candidate: None });
+    if !segments.last_mut().is_some_and(|rx| common.parse_options(&mut rx.segment)) {
         segments.pop();
         return false;
     }

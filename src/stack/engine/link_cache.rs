@@ -100,7 +100,7 @@ impl LinkCache {
     pub(super) fn intern(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
         let last = self.last;
         match self.shared.get_mut(usize::from(last)) {
-            Some(shared) if shared.entry.port == port && shared.entry.link.leads_back(frame, link_len) => {
+            Some(shared) if shared.entry.port == port && shared.entry.link.is_reply_to(frame, link_len) => {
                 shared.connections += 1;
                 last
             }
@@ -110,7 +110,7 @@ impl LinkCache {
 
     #[cold]
     fn intern_other(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
-        match LinkHeader::back_to_sender(frame, link_len) {
+        match LinkHeader::reply_to(frame, link_len) {
             Some(link) => self.insert(LinkEntry { link, port }),
             None => NO_NEXT_HOP,
         }
@@ -153,7 +153,7 @@ impl LinkCache {
     #[cold]
     pub(super) fn store_own(&mut self, frame: &[u8], link_len: u8, port: u8, conn: u32) -> u16 {
         let line = self.lines.get_mut(conn as usize);
-        match LinkHeader::back_to_sender(frame, link_len).zip(line) {
+        match LinkHeader::reply_to(frame, link_len).zip(line) {
             Some((link, line)) => {
                 *line = LinkEntry { link, port };
                 OWN_LINE
@@ -166,7 +166,7 @@ impl LinkCache {
     #[inline]
     pub(super) fn update(&mut self, frame: &[u8], link_len: u8, port: u8, current: u16, conn: u32) -> u16 {
         match self.shared.get(usize::from(current)) {
-            Some(shared) if shared.entry.port == port && shared.entry.link.leads_back(frame, link_len) => {
+            Some(shared) if shared.entry.port == port && shared.entry.link.is_reply_to(frame, link_len) => {
                 current
             }
             _ => self.update_other(frame, link_len, port, current, conn),
@@ -175,7 +175,7 @@ impl LinkCache {
 
     #[cold]
     fn update_other(&mut self, frame: &[u8], link_len: u8, port: u8, current: u16, conn: u32) -> u16 {
-        let same = |entry: &LinkEntry| entry.port == port && entry.link.leads_back(frame, link_len);
+        let same = |entry: &LinkEntry| entry.port == port && entry.link.is_reply_to(frame, link_len);
         if current == OWN_LINE && self.lines.get(conn as usize).is_some_and(same) {
             return current;
         }

@@ -7,7 +7,7 @@ use super::forward::Task;
 use super::link_cache::{LinkCache, LinkEntry};
 use super::port::Port;
 use crate::observe::{CoreCounters, DropReason};
-use crate::wire::ethernet::{turn_around, write_link};
+use crate::wire::ethernet::{swap_addresses, write_link};
 use crate::wire::tcp::write_segment;
 use crate::wire::{Flags, LinkHeader, PacketKey, TxSegment};
 
@@ -86,7 +86,7 @@ pub(super) fn reply_in_place<K: PacketKey, P: Port>(
     (emit, payload): (&TxSegment, &[u8]),
 ) {
     let room = port.bytes_mut(&mut frame);
-    turn_around(room);
+    swap_addresses(room);
     let len = write_segment(room, usize::from(link_len), key, emit, payload);
     send(counters, port, frame, len);
 }

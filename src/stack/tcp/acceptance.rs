@@ -174,10 +174,10 @@ mod tests {
     use super::*;
     use crate::observe::CoreCounters;
     use crate::tcp::{Config, SendBuffers, State, TimerOp};
-    use crate::wire::{FlowKey4, Options, Seq};
+    use crate::wire::{FlowKey4, Seq, TcpOptions};
 
     fn segment(seq: Seq, ack: Seq, payload_len: u16) -> SegmentInfo {
-        SegmentInfo { seq, ack, flags: Flags::ACK, window: 0, payload_len, options: Options::default() }
+        SegmentInfo { seq, ack, flags: Flags::ACK, window: 0, payload_len, options: TcpOptions::default() }
     }
 
     /// RFC 9293 3.10.7.4, table 6, with RCV.NXT shortly before the wrap.

@@ -1,5 +1,5 @@
 use super::{Negotiated, OfferedOptions, State, Tcb, Time};
-use crate::wire::{Options, Seq, Timestamps};
+use crate::wire::{Seq, TcpOptions, Timestamps};
 
 /// RFC 7323 2.3: a shift above 14 is taken as 14.
 const MAX_SHIFT: u8 = 14;
@@ -24,7 +24,7 @@ pub struct SynOptions {
 
 impl SynOptions {
     /// Reads a SYN's options.
-    pub fn from_syn(options: &Options, ipv6: bool) -> SynOptions {
+    pub fn from_syn(options: &TcpOptions, ipv6: bool) -> SynOptions {
         let default = if ipv6 { DEFAULT_MSS6 } else { DEFAULT_MSS4 };
         SynOptions {
             mss: options.mss.unwrap_or(default).max(LEAST_MSS),
@@ -35,8 +35,8 @@ impl SynOptions {
     }
 
     /// The options of the SYN-ACK: nothing that was not offered (RFC 7323 2.2, 3.2; RFC 2018 2).
-    pub(super) fn answer(&self, our_mss: u16, our_shift: u8, timestamp: u32) -> Options {
-        Options {
+    pub(super) fn answer(&self, our_mss: u16, our_shift: u8, timestamp: u32) -> TcpOptions {
+        TcpOptions {
             mss: Some(our_mss),
             window_scale: self.window_scale.map(|_| our_shift),
             sack_permitted: self.sack,
@@ -86,12 +86,12 @@ mod tests {
 
     #[test]
     fn a_syn_s_offer() {
-        let none = Options::default();
+        let none = TcpOptions::default();
         let rows = [
             (none, false, SynOptions { mss: 536, window_scale: None, sack: false, timestamp: None }),
             (none, true, SynOptions { mss: 1220, window_scale: None, sack: false, timestamp: None }),
             (
-                Options {
+                TcpOptions {
                     mss: Some(1),
                     window_scale: Some(200),
                     sack_permitted: true,

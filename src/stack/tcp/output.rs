@@ -4,7 +4,7 @@ use super::rto::syn_timeout;
 use super::{BufferId, Context, Tcb, TcbFlags, Timer};
 use crate::observe::Closed;
 use crate::tcp::{Config, Negotiated, OfferedOptions, State, SynOptions};
-use crate::wire::{Flags, Options, Seq, Timestamps, TxSegment};
+use crate::wire::{Flags, Seq, TcpOptions, Timestamps, TxSegment};
 
 /// Bytes of the timestamps option with its padding: in every segment once negotiated.
 const TIMESTAMPS_LEN: u16 = 12;
@@ -157,14 +157,14 @@ fn segment(tcb: &Tcb, cx: &Context<'_>, seq: Seq, push: bool, fin: bool) -> TxSe
         .negotiated
         .has(Negotiated::TIMESTAMPS)
         .then(|| Timestamps { value: cx.timestamp(), echo: tcb.ts_recent });
-    let options = Options { timestamps, ..Options::default() };
+    let options = TcpOptions { timestamps, ..TcpOptions::default() };
     TxSegment { seq, ack: tcb.rcv_nxt, flags, window: tcb.window_field(), options }
 }
 
 /// <SEQ=ISS><CTL=SYN>, with what we offer. The window of a SYN is never scaled (RFC 7323 2.2).
 pub(super) fn syn(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
     let OfferedOptions { window_scale, sack, timestamps } = cx.config.syn_offer;
-    let options = Options {
+    let options = TcpOptions {
         mss: Some(our_mss(cx.config, cx.endpoints.local().is_ipv6())),
         window_scale: window_scale.then_some(0),
         sack_permitted: sack,

@@ -61,7 +61,7 @@ pub fn is_group(mac: &Mac) -> bool {
 /// Swaps the two addresses in place, so that the frame goes back where it came from; VLAN tags
 /// stay. A frame too short to hold both is left as it is.
 #[inline]
-pub fn turn_around(frame: &mut [u8]) {
+pub fn swap_addresses(frame: &mut [u8]) {
     if let Some((eight, rest)) = frame.split_first_chunk_mut::<8>()
         && let Some(four) = rest.first_chunk_mut::<4>()
     {
@@ -155,11 +155,11 @@ impl LinkHeader {
     /// The way back to the sender of a frame, through the same VLANs. `link_len` is the parsed
     /// header's; `None` if the frame or that length is not one of a parsed frame.
     #[inline]
-    pub fn back_to_sender(frame: &[u8], link_len: u8) -> Option<LinkHeader> {
+    pub fn reply_to(frame: &[u8], link_len: u8) -> Option<LinkHeader> {
         let received = frame.get(..usize::from(link_len))?;
         let mut bytes = [0; MAX_HEADER_LEN];
         bytes.get_mut(..received.len())?.copy_from_slice(received);
-        turn_around(&mut bytes);
+        swap_addresses(&mut bytes);
         Some(LinkHeader { bytes, len: link_len })
     }
 
@@ -172,7 +172,7 @@ impl LinkHeader {
 
     /// Whether this is the way back to the sender of a frame whose link header has `link_len` bytes.
     #[inline]
-    pub fn leads_back(&self, frame: &[u8], link_len: u8) -> bool {
+    pub fn is_reply_to(&self, frame: &[u8], link_len: u8) -> bool {
         let (Some(received), Some(ours)) = (Words::of(frame), Words::of(&self.bytes)) else {
             return false;
         };
@@ -212,14 +212,14 @@ mod tests {
         for types in [&[IPV4][..], &[0x8100, IPV4], &[0x88a8, 0x8100, IPV6]] {
             let frame = header(types);
             let len = frame.len() as u8;
-            let back = LinkHeader::back_to_sender(&frame, len).unwrap();
-            assert!(back.leads_back(&frame, len));
+            let back = LinkHeader::reply_to(&frame, len).unwrap();
+            assert!(back.is_reply_to(&frame, len));
             for byte in 0..frame.len() {
                 let mut other = frame.clone();
                 other[byte] ^= 1;
-                assert!(!back.leads_back(&other, len), "byte {byte} of {types:x?}");
+                assert!(!back.is_reply_to(&other, len), "byte {byte} of {types:x?}");
             }
-            assert!(!back.leads_back(&frame, len - 4) && !back.leads_back(&frame[..13], len));
+            assert!(!back.is_reply_to(&frame, len - 4) && !back.is_reply_to(&frame[..13], len));
         }
     }
 
@@ -249,8 +249,8 @@ mod tests {
     fn turning_around_keeps_the_tags() {
         let mut frame = header(&[0x88a8, 0x8100, IPV6]);
         let tags = frame[12..].to_vec();
-        let back = LinkHeader::back_to_sender(&frame, 22).unwrap();
-        turn_around(&mut frame);
+        let back = LinkHeader::reply_to(&frame, 22).unwrap();
+        swap_addresses(&mut frame);
         assert_eq!(frame, [&B[..], &A, &tags].concat());
         assert_eq!(back.as_bytes(), frame);
     }
@@ -268,10 +268,10 @@ mod tests {
     #[test]
     fn short_frames_are_left_alone() {
         let mut frame = [1; 11];
-        turn_around(&mut frame);
+        swap_addresses(&mut frame);
         assert_eq!(frame, [1; 11]);
-        assert_eq!(LinkHeader::back_to_sender(&frame, 14), None);
-        assert_eq!(LinkHeader::back_to_sender(&[0; 64], 40), None);
+        assert_eq!(LinkHeader::reply_to(&frame, 14), None);
+        assert_eq!(LinkHeader::reply_to(&[0; 64], 40), None);
     }
 
     #[test]

@@ -153,7 +153,7 @@ pub fn echo_reply(frame: &mut [u8], request: &EchoRequest) -> Option<usize> {
     }
     write_echo_network_header(frame.get_mut(start..at)?, request)?;
     turn_echo_around(frame.get_mut(at..end)?)?;
-    ethernet::turn_around(frame);
+    ethernet::swap_addresses(frame);
     Some(end)
 }
 

@@ -9,7 +9,7 @@ pub struct Timestamps {
 
 /// The TCP options this stack reads and writes. Unknown ones are skipped (RFC 9293 MUST-6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Options {
+pub struct TcpOptions {
     /// Bytes; from a SYN only.
     pub mss: Option<u16>,
     /// Shift count as received (the TCP layer clamps to 14); from a SYN only.
@@ -41,7 +41,7 @@ pub(super) enum Words {
     Some([u32; 5], usize),
 }
 
-impl Options {
+impl TcpOptions {
     /// Reads the options between header and payload. Needs no alignment (RFC 9293 MUST-64). What
     /// belongs on a SYN is ignored elsewhere; a known option of the wrong length is unknown; an
     /// MSS of 0 is none. Of two alike, the last counts.
@@ -49,17 +49,17 @@ impl Options {
     /// # Errors
     /// `TcpOptions` if an option's length is below 2, past the end, or missing (RFC 9293 MUST-7).
     #[inline(always)]
-    pub fn parse(bytes: &[u8], syn: bool) -> Result<Options, DropReason> {
-        let mut options = Options::default();
+    pub fn parse(bytes: &[u8], syn: bool) -> Result<TcpOptions, DropReason> {
+        let mut options = TcpOptions::default();
         options.read(bytes, syn)?;
         Ok(options)
     }
 
-    /// As [`Options::parse`], into options that are none as yet. Where they lie in memory they are
+    /// As [`TcpOptions::parse`], into options that are none as yet. Where they lie in memory they are
     /// written there: returned in pieces and copied whole, they would be waited for.
     ///
     /// # Errors
-    /// As [`Options::parse`].
+    /// As [`TcpOptions::parse`].
     #[inline(always)]
     pub(super) fn read(&mut self, bytes: &[u8], syn: bool) -> Result<(), DropReason> {
         // Nearly every segment has one of these shapes.
@@ -80,15 +80,15 @@ impl Options {
                 self.timestamps = some_timestamps([v0, v1, v2, v3], [e0, e1, e2, e3]);
                 self.window_scale = Some(shift);
             }
-            _ => *self = Options::walk(bytes, syn)?,
+            _ => *self = TcpOptions::walk(bytes, syn)?,
         }
         Ok(())
     }
 
     /// Out of line: its variables would take the registers of the loop over a batch.
     #[inline(never)]
-    fn walk(mut rest: &[u8], syn: bool) -> Result<Options, DropReason> {
-        let mut options = Options::default();
+    fn walk(mut rest: &[u8], syn: bool) -> Result<TcpOptions, DropReason> {
+        let mut options = TcpOptions::default();
         loop {
             rest = match *rest {
                 [] | [END, ..] => return Ok(options),
@@ -121,14 +121,16 @@ impl Options {
     #[inline(always)]
     pub(super) fn words(&self) -> Words {
         match *self {
-            Options { mss: None, timestamps: None, sack_permitted: false, window_scale: None } => Words::None,
-            Options { mss: Some(mss), timestamps: None, sack_permitted: false, window_scale: None } => {
+            TcpOptions { mss: None, timestamps: None, sack_permitted: false, window_scale: None } => {
+                Words::None
+            }
+            TcpOptions { mss: Some(mss), timestamps: None, sack_permitted: false, window_scale: None } => {
                 Words::One([mss_word(mss)])
             }
-            Options { mss: None, timestamps: Some(stamps), sack_permitted: false, window_scale: None } => {
+            TcpOptions { mss: None, timestamps: Some(stamps), sack_permitted: false, window_scale: None } => {
                 Words::Three([NOPS | STAMPS, stamps.value, stamps.echo])
             }
-            Options {
+            TcpOptions {
                 mss: Some(mss),
                 timestamps: Some(stamps),
                 sack_permitted: true,

@@ -1,4 +1,4 @@
-use super::{Options, Seq};
+use super::{Seq, TcpOptions};
 
 /// TCP control bits, in the header's own positions (RFC 9293 3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -38,7 +38,7 @@ pub struct SegmentInfo {
     pub window: u16,
     /// Bytes of payload.
     pub payload_len: u16,
-    pub options: Options,
+    pub options: TcpOptions,
 }
 
 impl SegmentInfo {
@@ -81,7 +81,7 @@ pub struct TxSegment {
     pub flags: Flags,
     /// As it goes on the wire: already scaled.
     pub window: u16,
-    pub options: Options,
+    pub options: TcpOptions,
 }
 
 impl std::fmt::Debug for Flags {

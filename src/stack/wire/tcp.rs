@@ -3,7 +3,7 @@ use zerocopy::{
     byteorder::big_endian::{U16, U32},
 };
 
-use super::{Flags, Options, PacketKey, SegmentInfo, Seq, TxSegment, checksum::Checksum, options::Words};
+use super::{Flags, PacketKey, SegmentInfo, Seq, TcpOptions, TxSegment, checksum::Checksum, options::Words};
 use crate::observe::DropReason;
 
 /// Bytes of the header without options.
@@ -79,7 +79,7 @@ impl<'a> Checked<'a> {
             window: self.header.window.get(),
             // A segment lies within one IP packet, whose lengths have 16 bits.
             payload_len: self.payload_len as u16,
-            options: Options::parse(self.options, flags.has(Flags::SYN))?,
+            options: TcpOptions::parse(self.options, flags.has(Flags::SYN))?,
         })
     }
 }
@@ -170,7 +170,7 @@ impl<K: PacketKey> Outgoing<'_, K> {
     }
 }
 
-fn is_for_syn(options: &Options) -> bool {
+fn is_for_syn(options: &TcpOptions) -> bool {
     options.mss.is_some() || options.window_scale.is_some() || options.sack_permitted
 }
 

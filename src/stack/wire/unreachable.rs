@@ -135,7 +135,7 @@ pub fn refuse(frame: &mut [u8], packet: &Undeliverable) -> Option<usize> {
     let pseudo = write_network_header(network, packet, message.len() as u16)?;
     let checksum = pseudo.add_bytes(message).finish();
     message.get_mut(2..4)?.copy_from_slice(&checksum.to_be_bytes());
-    ethernet::turn_around(frame);
+    ethernet::swap_addresses(frame);
     Some(end)
 }
 

@@ -14,7 +14,7 @@ use super::rules::RuleSets;
 use super::steer::flatten;
 use super::verdict::VerdictCounts;
 use super::{attach, libbpf_log};
-use crate::wire::owned::EndpointRange;
+use crate::wire::endpoint_range::EndpointRange;
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/steer.bpf.o"));
 

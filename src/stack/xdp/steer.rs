@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
-use crate::wire::owned::EndpointRange;
+use crate::wire::endpoint_range::EndpointRange;
 
 /// What is owned at the addresses for which `prefix` is the longest of all entries.
 #[derive(Clone, Debug, PartialEq, Eq)]

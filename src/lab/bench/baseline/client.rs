@@ -20,7 +20,7 @@ const MAX_HOLD: Duration = Duration::from_micros(50);
 /// After the end of the run, the time for connections in progress to complete.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Options of a [`ReplayClient`].
+/// TcpOptions of a [`ReplayClient`].
 #[derive(Clone, Debug)]
 pub struct ReplayClientOptions {
     pub port: PortOptions,
@@ -214,7 +214,7 @@ impl ClientLoop<'_> {
         let numbers = segment.reply_numbers();
         let Some((first, rest)) = kinds.split_first() else { return queue.release(frame) };
         let room = queue.bytes_mut(&mut frame);
-        ethernet::turn_around(room);
+        ethernet::swap_addresses(room);
         let len = self.templates.of(*first).write(room, &segment.flow, &numbers);
         queue.transmit(frame, len);
         self.replied = true;

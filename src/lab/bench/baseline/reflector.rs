@@ -8,7 +8,7 @@ use super::{BaselineError, Port, PortOptions, PortReport, RunTimer};
 use handfast_stack::wire::{EndpointRange, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
 
-/// Options of a [`Reflector`].
+/// TcpOptions of a [`Reflector`].
 #[derive(Clone, Debug)]
 pub struct ReflectorOptions {
     pub port: PortOptions,
@@ -94,7 +94,7 @@ fn poll(queue: &mut Queue, batch: &mut Vec<Frame>, options: &ReflectorOptions) -
 
 /// A frame's buffer always has room for the headers.
 fn swap(bytes: &mut [u8], ip_too: bool) {
-    ethernet::turn_around(bytes);
+    ethernet::swap_addresses(bytes);
     if ip_too && let Some(network) = bytes.get_mut(26..38) {
         let (addresses, ports) = network.split_at_mut(8);
         addresses.rotate_left(4);

@@ -11,7 +11,7 @@ use crate::bench::workload::Pattern;
 use handfast_stack::wire::{EndpointRange, Flags, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
 
-/// Options of a [`ReplayServer`].
+/// TcpOptions of a [`ReplayServer`].
 #[derive(Clone, Debug)]
 pub struct ReplayServerOptions {
     pub port: PortOptions,
@@ -135,7 +135,7 @@ impl ServerLoop {
             numbers.seq = ISN;
         }
         let room = queue.bytes_mut(frame);
-        ethernet::turn_around(room);
+        ethernet::swap_addresses(room);
         self.templates.of(kind).write(room, &segment.flow, &numbers)
     }
 }

@@ -1,7 +1,7 @@
 use handfast_stack::wire::checksum::Checksum;
 use handfast_stack::wire::ethernet::HEADER_LEN as LINK;
 use handfast_stack::wire::{
-    Flags, FlowKey4, FlowKey6, Mac, Options, PacketKey, Seq, Timestamps, TxSegment, write_segment,
+    Flags, FlowKey4, FlowKey6, Mac, PacketKey, Seq, TcpOptions, Timestamps, TxSegment, write_segment,
 };
 
 /// Size of the largest frame sent, bytes.
@@ -39,7 +39,7 @@ impl Template {
     /// `link`: destination and source of frames that are not replies in place.
     pub fn new(link: (Mac, Mac), ipv6: bool, flags: Flags, timestamps: bool, payload: &[u8]) -> Template {
         let syn = flags.has(Flags::SYN);
-        let options = Options {
+        let options = TcpOptions {
             mss: syn.then_some(if ipv6 { 1440 } else { 1460 }),
             sack_permitted: syn && timestamps,
             window_scale: (syn && timestamps).then_some(7),

@@ -13,7 +13,7 @@ fn frame(from: u32) -> [u8; 14] {
 }
 
 fn leads_to(cache: &LinkCache, number: u16, of: u32, from: u32) -> bool {
-    cache.get(number, of).is_some_and(|entry| entry.link.leads_back(&frame(from), LINK_LEN))
+    cache.get(number, of).is_some_and(|entry| entry.link.is_reply_to(&frame(from), LINK_LEN))
 }
 
 fn cache(connections: usize) -> LinkCache {

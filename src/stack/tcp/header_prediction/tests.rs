@@ -14,7 +14,7 @@ use crate::tcp::{
     IsnSecret, SendBuffers, Time, Timer, TimerOp, Transmit, establish, finish_input, has_no_output,
     on_predicted_fin, on_segment, output,
 };
-use crate::wire::{FlowKey4, Options, Seq, Timestamps};
+use crate::wire::{FlowKey4, Seq, TcpOptions, Timestamps};
 
 /// What a user does when it is told that a connection has opened or that the peer has closed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -204,7 +204,7 @@ fn near(tcb: Tcb) -> impl Strategy<Value = (Tcb, SegmentInfo)> {
         move |(flags, seq, ack, payload_len, window, stamp)| {
             let timestamps =
                 stamp.map(|ahead| Timestamps { value: tcb.ts_recent.wrapping_add(ahead), echo: 0 });
-            let options = Options { timestamps, ..Options::default() };
+            let options = TcpOptions { timestamps, ..TcpOptions::default() };
             let (seq, ack) = (tcb.rcv_nxt + seq, tcb.snd_nxt + ack);
             (tcb, SegmentInfo { seq, ack, flags, window, payload_len, options })
         },
@@ -238,7 +238,7 @@ fn what_is_predicted() {
         flags: Flags::ACK,
         window: 1000,
         payload_len: 0,
-        options: Options::default(),
+        options: TcpOptions::default(),
     };
     let fin = SegmentInfo { flags: Flags::ACK.with(Flags::FIN), ..ack };
     let of = |state, una| Tcb::new(state, Seq(una), Seq(21), Seq(10));
@@ -263,7 +263,7 @@ fn what_is_predicted() {
     stamped.ts_recent = 100;
     for (value, found) in [(Some(100), true), (Some(101), true), (Some(99), false), (None, false)] {
         let timestamps = value.map(|value| Timestamps { value, echo: 0 });
-        let segment = SegmentInfo { options: Options { timestamps, ..Options::default() }, ..ack };
+        let segment = SegmentInfo { options: TcpOptions { timestamps, ..TcpOptions::default() }, ..ack };
         assert_eq!(predict(&stamped, &segment).is_some(), found, "{value:?}");
     }
 }

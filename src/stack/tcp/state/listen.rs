@@ -7,7 +7,7 @@ use crate::tcp::output::{our_mss, syn_ack};
 use crate::tcp::reset::stateless;
 use crate::tcp::rto::syn_timeout;
 use crate::tcp::{Context, SynOptions, Tcb, Timer};
-use crate::wire::{Flags, Options, SegmentInfo, Seq, Timestamps, TxSegment};
+use crate::wire::{Flags, SegmentInfo, Seq, TcpOptions, Timestamps, TxSegment};
 
 /// What a listener makes of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, cx: &Context<
         value: timestamp_with(&offer, cx.now.millis()).wrapping_add(cx.timestamp_offset()),
         echo,
     });
-    let options = Options {
+    let options = TcpOptions {
         mss: Some(our_mss(cx.config, ipv6)),
         window_scale: carried.and(offer.window_scale).map(|_| 0),
         sack_permitted: carried.is_some() && offer.sack,

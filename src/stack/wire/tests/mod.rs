@@ -10,7 +10,7 @@ mod refused;
 use proptest::prelude::*;
 
 use super::{
-    Flags, FlowKey4, FlowKey6, LinkHeader, Mac, Options, Packet, PacketKey, ParseConfig, SegmentInfo, Seq,
+    Flags, FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, ParseConfig, SegmentInfo, Seq, TcpOptions,
     Timestamps, TxSegment, write_segment,
 };
 
@@ -91,7 +91,7 @@ fn key6() -> FlowKey6 {
 
 /// What Linux sends to open a connection.
 fn syn() -> TxSegment {
-    let options = Options {
+    let options = TcpOptions {
         mss: Some(1460),
         window_scale: Some(7),
         sack_permitted: true,
@@ -140,9 +140,9 @@ fn any_emit() -> impl Strategy<Value = TxSegment> {
             let flags = Flags(flags);
             let timestamps = timestamps.map(|(value, echo)| Timestamps { value, echo });
             let options = if flags.has(Flags::SYN) {
-                Options { mss, window_scale, sack_permitted, timestamps }
+                TcpOptions { mss, window_scale, sack_permitted, timestamps }
             } else {
-                Options { timestamps, ..Options::default() }
+                TcpOptions { timestamps, ..TcpOptions::default() }
             };
             let ack = if flags.has(Flags::ACK) { ack } else { 0 };
             TxSegment { seq: Seq(seq), ack: Seq(ack), flags, window, options }

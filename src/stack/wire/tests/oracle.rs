@@ -23,7 +23,7 @@ fn vlan(tags: &[[u8; 4]]) -> Option<VlanHeader> {
     }
 }
 
-fn elements(options: &Options) -> Vec<TcpOptionElement> {
+fn elements(options: &TcpOptions) -> Vec<TcpOptionElement> {
     let timestamps = options.timestamps.map(|t| TcpOptionElement::Timestamp(t.value, t.echo));
     // Another order than ours.
     [

@@ -1,6 +1,6 @@
 use super::*;
 use crate::observe::DropReason;
-use crate::wire::{checksum::Checksum, parse, parse_common};
+use crate::wire::{checksum::Checksum, parse, parse_fast};
 
 /// What a peer wrote is what we read, wherever the parts lie.
 fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payload: &[u8], padding: usize) {
@@ -24,9 +24,9 @@ fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payl
     if let Packet::Tcp4(segment) = packet {
         assert_eq!(segment.payload(&frame), payload);
         // The short way takes just what it is made for, and reads the same.
-        assert_eq!(parse_common(&frame, &policy()), tags.is_empty().then_some(segment));
+        assert_eq!(parse_fast(&frame, &policy()), tags.is_empty().then_some(segment));
     } else {
-        assert_eq!(parse_common(&frame, &policy()), None);
+        assert_eq!(parse_fast(&frame, &policy()), None);
     }
 }
 
@@ -43,7 +43,7 @@ fn check_every_bit<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, paylo
             flipped[byte] ^= 1 << bit;
             let read = parse(&flipped, &policy());
             assert!(read.is_err(), "byte {byte} bit {bit}: {read:?}");
-            assert_eq!(parse_common(&flipped, &policy()), None, "byte {byte} bit {bit}");
+            assert_eq!(parse_fast(&flipped, &policy()), None, "byte {byte} bit {bit}");
         }
     }
 }
@@ -52,7 +52,7 @@ fn check_every_cut<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, paylo
     let frame = frame_to_us(tags, key, emit, payload);
     for end in 0..frame.len() {
         let reason = parse(&frame[..end], &policy()).err();
-        assert_eq!(parse_common(&frame[..end], &policy()), None, "{end}");
+        assert_eq!(parse_fast(&frame[..end], &policy()), None, "{end}");
         assert!(
             matches!(reason, Some(DropReason::FrameTruncated | DropReason::IpHeader)),
             "{end}: {reason:?}"
@@ -82,7 +82,7 @@ fn repair_tcp_v4(frame: &mut [u8]) {
 /// Whatever the short way takes, the long way reads just so.
 fn check_both_ways(frame: &[u8], policy: &ParseConfig) {
     let long = parse(frame, policy);
-    if let Some(segment) = parse_common(frame, policy) {
+    if let Some(segment) = parse_fast(frame, policy) {
         assert!(matches!(long, Ok(Packet::Tcp4(other)) if other == segment), "{long:?}, not {segment:?}");
     }
 }

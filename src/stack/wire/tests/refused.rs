@@ -1,10 +1,10 @@
 use super::*;
 use crate::observe::DropReason::{self, *};
-use crate::wire::{ethernet, parse, parse_common};
+use crate::wire::{ethernet, parse, parse_fast};
 
 fn reason(frame: &[u8]) -> Option<DropReason> {
     let reason = parse(frame, &policy()).err();
-    let short = parse_common(frame, &policy());
+    let short = parse_fast(frame, &policy());
     assert!(reason.is_none() || short.is_none(), "{reason:?}, but read as {short:?}");
     reason
 }

@@ -14,7 +14,7 @@ use zerocopy::{
 };
 
 use super::{
-    Flags, FlowKey4, Mac, Options, ParseConfig, Segment, SegmentInfo, Seq, checksum::Checksum, ethernet,
+    Flags, FlowKey4, Mac, ParseConfig, Segment, SegmentInfo, Seq, TcpOptions, checksum::Checksum, ethernet,
     ipv4, tcp,
 };
 
@@ -64,52 +64,52 @@ const IP_MASKS: (u64, u64) = (
 const IP_WANTED: (u64, u64) =
     (u64::from_ne_bytes([0x45, 0, 0, 0, 0, 0, 0, 0]), u64::from_ne_bytes([0, ipv4::TCP, 0, 0, 0, 0, 0, 0]));
 
-/// A common segment whose options are still unread.
-pub struct Common<'a> {
+/// The segment of a usual frame; its options are not parsed yet.
+pub struct FastParse<'a> {
     segment: Segment<FlowKey4>,
     options: &'a [u8],
 }
 
-impl Common<'_> {
+impl FastParse<'_> {
     pub fn key(&self) -> &FlowKey4 {
         &self.segment.key
     }
 
-    /// The segment without its options: for the place where it will stay. See [`Common::finish`].
+    /// The segment without its options: for the place where it will stay. See [`FastParse::parse_options`].
     #[inline(always)]
-    pub fn unfinished(&self) -> Segment<FlowKey4> {
+    pub fn without_options(&self) -> Segment<FlowKey4> {
         self.segment
     }
 
-    /// Reads the options into a copy of [`Common::unfinished`]. False: they are wrong, and the
+    /// Reads the options into a copy of [`FastParse::without_options`]. False: they are wrong, and the
     /// segment is not to be used.
     #[inline(always)]
     #[must_use]
-    pub fn finish(&self, segment: &mut Segment<FlowKey4>) -> bool {
+    pub fn parse_options(&self, segment: &mut Segment<FlowKey4>) -> bool {
         let syn = self.segment.info.flags.has(Flags::SYN);
         segment.info.options.read(self.options, syn).is_ok()
     }
 }
 
-/// As [`super::parse`], for the common segment; `None` says nothing about any other frame.
+/// As [`super::parse`], for the usual frame; `None`: parse the frame with [`super::parse`].
 #[inline(always)]
-pub fn parse_common(frame: &[u8], policy: &ParseConfig) -> Option<Segment<FlowKey4>> {
-    let common = Common::parse(frame, policy)?;
-    let mut segment = common.unfinished();
-    common.finish(&mut segment).then_some(segment)
+pub fn parse_fast(frame: &[u8], policy: &ParseConfig) -> Option<Segment<FlowKey4>> {
+    let fast = FastParse::parse(frame, policy)?;
+    let mut segment = fast.without_options();
+    fast.parse_options(&mut segment).then_some(segment)
 }
 
-impl<'a> Common<'a> {
+impl<'a> FastParse<'a> {
     /// Everything but the options.
     #[inline(always)]
-    pub fn parse(frame: &'a [u8], policy: &ParseConfig) -> Option<Common<'a>> {
+    pub fn parse(frame: &'a [u8], policy: &ParseConfig) -> Option<FastParse<'a>> {
         let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
         let (words, _) = Words::ref_from_prefix(frame).ok()?;
         let Headers { ip, tcp: head, .. } = headers;
         let end = LINK_LEN + usize::from(ip.total_length.get());
         let behind = frame.get(OPTIONS_AT..end)?;
         let options = behind.get(..(usize::from(head.data_offset >> 4) * 4).wrapping_sub(tcp::HEADER_LEN))?;
-        if !is_plain(words) || !intact(words, ip, behind) {
+        if !is_plain(words) || !checksums_ok(words, ip, behind) {
             return None;
         }
         if policy.mac.is_some_and(|mac| mac != headers.destination_mac) {
@@ -131,12 +131,12 @@ impl<'a> Common<'a> {
                 flags: Flags(head.flags),
                 window: head.window.get(),
                 payload_len: (behind.len() - options.len()) as u16,
-                options: Options::default(),
+                options: TcpOptions::default(),
             },
             link_len: LINK_LEN as u8,
             payload_at: (OPTIONS_AT + options.len()) as u16,
         };
-        Some(Common { segment, options })
+        Some(FastParse { segment, options })
     }
 }
 
@@ -175,7 +175,7 @@ fn both_endpoints(ip: &ipv4::Header, policy: &ParseConfig) -> bool {
 
 /// Both checksums. `behind`: what follows the fixed TCP header.
 #[inline(always)]
-fn intact(words: &Words, ip: &ipv4::Header, behind: &[u8]) -> bool {
+fn checksums_ok(words: &Words, ip: &ipv4::Header, behind: &[u8]) -> bool {
     let (ip0, ip1, ip2) = (words.ip0.get(), words.ip1.get(), words.ip2.get());
     let (tcp0, tcp1, tcp2) = (words.tcp0.get(), words.tcp1.get(), words.tcp2.get());
     let segment_len = (tcp::HEADER_LEN + behind.len()) as u16;
