@@ -10,7 +10,7 @@ use super::Filter;
 use super::ask::{Silent, ask};
 use handfast_stack::engine::stack::Running;
 use handfast_stack::engine::{ConnInfo, ConnQuery, QUERY_BATCH, Tables, Worker, state_name};
-use handfast_stack::table::View;
+use handfast_stack::table::TableReader;
 use handfast_stack::tcp::Tcb;
 use handfast_stack::wire::{FlowKey4, FlowKey6, PacketKey};
 use handfast_stack::xdp::Queue;
@@ -53,12 +53,12 @@ pub(super) fn count(running: &Running, filter: &Filter) -> Result<BTreeMap<Strin
 
 /// An address family: its table, and its part of a core.
 trait Family: PacketKey {
-    fn view(tables: &Tables) -> &View<Self, Tcb>;
+    fn view(tables: &Tables) -> &TableReader<Self, Tcb>;
     fn describe(worker: &Worker<Queue>, asked: &mut [ConnQuery<Self>]);
 }
 
 impl Family for FlowKey4 {
-    fn view(tables: &Tables) -> &View<FlowKey4, Tcb> {
+    fn view(tables: &Tables) -> &TableReader<FlowKey4, Tcb> {
         &tables.v4
     }
 
@@ -68,7 +68,7 @@ impl Family for FlowKey4 {
 }
 
 impl Family for FlowKey6 {
-    fn view(tables: &Tables) -> &View<FlowKey6, Tcb> {
+    fn view(tables: &Tables) -> &TableReader<FlowKey6, Tcb> {
         &tables.v6
     }
 

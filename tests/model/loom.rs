@@ -6,12 +6,12 @@
 
 #[path = "../../src/stack/table/bucket.rs"]
 mod bucket;
+#[path = "../../src/stack/table/entry.rs"]
+mod entry;
 mod model;
 #[path = "../../src/stack/table/probe.rs"]
 mod probe;
 mod shape;
-#[path = "../../src/stack/table/word.rs"]
-mod word;
 
 /// The atomics that the protocol is compiled with.
 mod sync {
@@ -26,9 +26,9 @@ mod sync {
 use loom::sync::Arc;
 use loom::thread;
 
+use entry::{Entry, Generation};
 use model::{Model, key};
 use probe::Refusal;
-use word::{Generation, Word};
 
 fn check(run: impl Fn(Arc<Model>) + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
@@ -156,7 +156,7 @@ fn a_member_that_stays_is_found() {
             other.insert(key(102), 0, word.generation().next()).unwrap();
             other.remove(1).unwrap();
         });
-        assert_eq!(model.find(key(7)).map(Word::slot), Some(2));
+        assert_eq!(model.find(key(7)).map(Entry::slot), Some(2));
         assert_eq!(model.insert(key(7), 3, Generation::FIRST), Err(Refusal::Exists(2)));
         owner.join().unwrap();
     });

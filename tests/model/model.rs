@@ -1,11 +1,11 @@
 //! The table without its memory: the protocol, and keys to go with it, two words that are written
-//! and compared as the table's `lines` does.
+//! and compared as the table's `slots` does.
 
 use crate::bucket::SPAN;
+use crate::entry::{Entry, Generation, Tag};
 use crate::probe::{Probe, Refusal};
 use crate::shape::{Bucket, WAYS};
 use crate::sync::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
-use crate::word::{Generation, Tag, Word};
 
 const TAG: u32 = 5;
 
@@ -44,38 +44,38 @@ impl Model {
             return Err(Refusal::Exists(word.slot()));
         }
         self.keys[slot as usize].iter().zip(key).for_each(|(word, new)| word.store(new, Relaxed));
-        self.probe().insert(Word::tentative(Tag::of(TAG), generation, slot), same)
+        self.probe().insert(Entry::tentative(Tag::of(TAG), generation, slot), same)
     }
 
-    pub fn remove(&self, slot: u32) -> Option<Word> {
+    pub fn remove(&self, slot: u32) -> Option<Entry> {
         self.probe().remove(slot)
     }
 
-    pub fn find(&self, key: Key) -> Option<Word> {
+    pub fn find(&self, key: Key) -> Option<Entry> {
         self.probe().find(|slot| self.key_is(slot, key))
     }
 
     /// Slots of the members with this key, when nobody moves any more.
     pub fn members(&self, key: Key) -> Vec<u32> {
         let places = self.buckets.iter().flat_map(|bucket| (0..WAYS).map(|way| bucket.load(way, SeqCst)));
-        let members = places.filter(|word| word.is_member()).map(Word::slot);
+        let members = places.filter(|word| word.is_member()).map(Entry::slot);
         members.filter(|slot| self.key_is(*slot, key)).collect()
     }
 
     /// Members with any key.
     pub fn all_members(&self) -> usize {
-        self.buckets.iter().map(|bucket| bucket.select(SeqCst, Word::is_member).count()).sum()
+        self.buckets.iter().map(|bucket| bucket.select(SeqCst, Entry::is_member).count()).sum()
     }
 
     /// Members that do not live at home.
     pub fn away(&self) -> usize {
-        self.buckets[1..].iter().map(|bucket| bucket.select(SeqCst, Word::is_member).count()).sum()
+        self.buckets[1..].iter().map(|bucket| bucket.select(SeqCst, Entry::is_member).count()).sum()
     }
 
     /// Entries of any state, and counts of entries elsewhere.
     pub fn leftovers(&self) -> (usize, usize) {
         let entries =
-            self.buckets.iter().map(|bucket| bucket.select(SeqCst, |word| word != Word::EMPTY).count());
-        (entries.sum(), self.buckets.iter().map(|bucket| bucket.elsewhere(SeqCst).count()).sum())
+            self.buckets.iter().map(|bucket| bucket.select(SeqCst, |word| word != Entry::EMPTY).count());
+        (entries.sum(), self.buckets.iter().map(|bucket| bucket.overflow(SeqCst).count()).sum())
     }
 }

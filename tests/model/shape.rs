@@ -6,12 +6,12 @@ pub const WAYS: usize = 2;
 pub const OFFSETS: &[usize] = &[0, 1];
 
 pub struct Bucket {
-    pub places: [AtomicU64; WAYS],
-    pub elsewhere: AtomicU64,
+    pub entries: [AtomicU64; WAYS],
+    pub overflow: AtomicU64,
 }
 
 impl Bucket {
     pub fn new() -> Self {
-        Bucket { places: std::array::from_fn(|_| AtomicU64::new(0)), elsewhere: AtomicU64::new(0) }
+        Bucket { entries: std::array::from_fn(|_| AtomicU64::new(0)), overflow: AtomicU64::new(0) }
     }
 }

@@ -7,12 +7,12 @@
 
 #[path = "../../src/stack/table/bucket.rs"]
 mod bucket;
+#[path = "../../src/stack/table/entry.rs"]
+mod entry;
 mod model;
 #[path = "../../src/stack/table/probe.rs"]
 mod probe;
 mod shape;
-#[path = "../../src/stack/table/word.rs"]
-mod word;
 
 /// The atomics that the protocol is compiled with.
 mod sync {
@@ -26,9 +26,9 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::Arc;
 use shuttle::{Config, Runner, thread};
 
+use entry::Generation;
 use model::{Model, key};
 use probe::Refusal;
-use word::Generation;
 
 const CORES: u32 = 3;
 const SLOTS_PER_CORE: u32 = 2;

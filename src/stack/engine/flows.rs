@@ -124,7 +124,7 @@ impl<K: PacketKey> Flows<K> {
     fn connection(&self, rx: &RxSegment<K>, owner: usize) -> Option<Found> {
         let key = &rx.segment.key;
         match rx.candidate {
-            Some(slot) if self.shard.holds(slot, key) => Some(Found { slot, owner }),
+            Some(slot) if self.shard.is_at(slot, key) => Some(Found { slot, owner }),
             _ => self.shard.find(key, rx.hash),
         }
     }

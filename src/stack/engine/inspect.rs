@@ -6,7 +6,7 @@ use std::any::Any;
 use super::Worker;
 use super::flows::Flows;
 use super::port::Port;
-use crate::table::{Shard, Slot, View};
+use crate::table::{Shard, Slot, TableReader};
 use crate::tcp::{ACTIVE_OPEN, State, Tcb, Timer};
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
@@ -36,14 +36,14 @@ pub fn state_name(state: State) -> &'static str {
 
 /// The tables of both address families, for any thread to list keys.
 pub struct Tables {
-    pub v4: View<FlowKey4, Tcb>,
-    pub v6: View<FlowKey6, Tcb>,
+    pub v4: TableReader<FlowKey4, Tcb>,
+    pub v6: TableReader<FlowKey6, Tcb>,
 }
 
 impl Tables {
     /// Those that these parts belong to; `None` without a core.
     pub(super) fn of(v4: &[Shard<FlowKey4, Tcb>], v6: &[Shard<FlowKey6, Tcb>]) -> Option<Tables> {
-        Some(Tables { v4: View::clone(v4.first()?), v6: View::clone(v6.first()?) })
+        Some(Tables { v4: TableReader::clone(v4.first()?), v6: TableReader::clone(v6.first()?) })
     }
 }
 
@@ -107,7 +107,7 @@ impl<K: PacketKey> Flows<K> {
     /// when it ends, but then its state is CLOSED.
     fn facts(&self, slot: Slot, key: K, now_ms: u32) -> Option<ConnInfo> {
         let tcb = self.shard.value(slot).filter(|tcb| tcb.state != State::Closed)?;
-        self.shard.holds(slot, &key).then(|| ConnInfo::of(tcb, now_ms))
+        self.shard.is_at(slot, &key).then(|| ConnInfo::of(tcb, now_ms))
     }
 }
 

@@ -60,7 +60,7 @@ impl<K: PacketKey> Flows<K> {
     fn transmit_one<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, pending: PendingTx<K>) {
         let PendingTx { slot, key, hash } = pending;
         // The connection may have ended since it was listed, and its slot be in use again.
-        let same = self.shard.holds(slot, &key);
+        let same = self.shard.is_at(slot, &key);
         let number = self.number(slot);
         let Some(tcb) = self.shard.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return;

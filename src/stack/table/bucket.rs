@@ -1,65 +1,65 @@
-//! A bucket: places, and the counts of entries that had to go elsewhere.
+//! A bucket: places for entries, and the overflow counts of its home.
 
+use super::entry::Entry;
 use super::shape::{Bucket, OFFSETS, Ordering, WAYS};
-use super::word::Word;
 
 /// Buckets from a home to the last one its entries may be in.
 pub(super) const SPAN: usize = OFFSETS[OFFSETS.len() - 1] + 1;
 
 /// Cores that may insert at the same moment: an 8-bit count holds the 7 places of a bucket and one
-/// announcement under way per core.
+/// entry under way per core.
 pub(super) const MAX_CORES: usize = 128;
 
 const _: () = assert!(WAYS + MAX_CORES <= u8::MAX as usize && OFFSETS.len() <= 9);
 impl Bucket {
-    /// The places whose word is wanted. All are read before any is acted upon: seven loads and
+    /// The places whose entry satisfies `wanted`. All are loaded before any is used: seven loads and
     /// compares without a branch.
     #[inline(always)]
-    pub fn select(&self, order: Ordering, wanted: impl Fn(Word) -> bool) -> Ways {
+    pub fn select(&self, order: Ordering, wanted: impl Fn(Entry) -> bool) -> Ways {
         let mut ways = 0;
-        for (way, place) in self.places.iter().enumerate() {
-            ways |= u32::from(wanted(Word::from_bits(place.load(order)))) << way;
+        for (way, place) in self.entries.iter().enumerate() {
+            ways |= u32::from(wanted(Entry::from_bits(place.load(order)))) << way;
         }
         Ways(ways)
     }
 
-    /// The word in a place that [`Bucket::select`] named.
+    /// The entry in a place that [`Bucket::select`] returned.
     #[inline]
-    pub fn load(&self, way: usize, order: Ordering) -> Word {
-        self.places.get(way).map_or(Word::EMPTY, |place| Word::from_bits(place.load(order)))
+    pub fn load(&self, way: usize, order: Ordering) -> Entry {
+        self.entries.get(way).map_or(Entry::EMPTY, |place| Entry::from_bits(place.load(order)))
     }
 
     #[inline]
-    pub fn store(&self, way: usize, word: Word, order: Ordering) {
-        if let Some(place) = self.places.get(way) {
+    pub fn store(&self, way: usize, word: Entry, order: Ordering) {
+        if let Some(place) = self.entries.get(way) {
             place.store(word.bits(), order);
         }
     }
 
-    /// Replaces `old` by `new`; false when something else is there.
+    /// Replaces `old` by `new`. Returns false if the place holds another entry.
     #[inline]
-    pub fn swap(&self, way: usize, old: Word, new: Word, order: Ordering) -> bool {
-        self.places.get(way).is_some_and(|place| {
+    pub fn swap(&self, way: usize, old: Entry, new: Entry, order: Ordering) -> bool {
+        self.entries.get(way).is_some_and(|place| {
             place.compare_exchange(old.bits(), new.bits(), order, Ordering::Relaxed).is_ok()
         })
     }
 
-    /// The distances at which entries of this home live.
+    /// The distances at which entries of this home are.
     #[inline]
-    pub fn elsewhere(&self, order: Ordering) -> Distances {
-        Distances(self.elsewhere.load(order))
+    pub fn overflow(&self, order: Ordering) -> Distances {
+        Distances(self.overflow.load(order))
     }
 
-    /// One entry more lives, or is about to live, at `distance` (1 and up).
+    /// Counts one entry more at `distance` (1 and up), before it is published.
     #[inline]
-    pub fn announce(&self, distance: usize, order: Ordering) {
-        self.elsewhere.fetch_add(one_at(distance), order);
+    pub fn inc_overflow(&self, distance: usize, order: Ordering) {
+        self.overflow.fetch_add(one_at(distance), order);
     }
 
-    /// One entry less.
+    /// Counts one entry less.
     #[inline]
-    pub fn retract(&self, distance: usize, order: Ordering) {
-        self.elsewhere.fetch_sub(one_at(distance), order);
+    pub fn dec_overflow(&self, distance: usize, order: Ordering) {
+        self.overflow.fetch_sub(one_at(distance), order);
     }
 }
 

@@ -1,18 +1,18 @@
-//! The buckets of the whole process, and which of them a hash names.
+//! The buckets of the whole process, and the home bucket of a hash.
 
 use std::io;
 
 use super::bucket::SPAN;
+use super::entry::Tag;
 use super::probe::Probe;
 use super::region::Region;
 use super::shape::Bucket;
-use super::word::Tag;
 
 /// Slots per home bucket: seven places filled to 57 % when every slot is in use, 16 bytes each.
 const SLOTS_PER_HOME: u64 = 4;
 
 pub(super) struct Index {
-    /// The homes and, behind the last of them, the buckets it may overflow into.
+    /// The homes and, after the last of them, the buckets it may overflow into.
     buckets: Region<Bucket>,
     homes: u64,
 }
@@ -33,8 +33,8 @@ impl Index {
     }
 
     /// The position of a key's home: the highest of the low 32 bits, by multiply and shift, so
-    /// that the number of homes need not be a power of two. The high 32 bits are not looked at:
-    /// timestamps on the wire show them.
+    /// that the number of homes need not be a power of two. The high 32 bits are not used:
+    /// timestamps on the wire reveal them.
     ///
     /// 32 bits are enough up to 2^28 slots: 2^26 homes leave 6 bits that tell keys of one home
     /// apart, and comparing keys does the rest.

@@ -4,22 +4,22 @@
 //! reads and writes the value behind it and takes the slot in and out of the index. At most one
 //! entry per key is ever a member, also when two cores insert the same key at the same moment.
 //!
-//! - `part`: what a core holds; `view`: what every thread may do (find, list).
-//! - `probe`: the protocol on bucket words; `bucket`, `shape`, `word`: their layout; `index`: where
+//! - `shard`: one core's share; `reader`: what every thread may do (find, list).
+//! - `probe`: the protocol on bucket entries; `bucket`, `shape`, `entry`: their layout; `index`: where
 //!   they lie.
-//! - `slab`: slots in and out of use; `lines`: a slot's memory; `region`: zeroed, untouched memory.
+//! - `slab`: slots in and out of use; `slots`: a slot's memory; `region`: zeroed, untouched memory.
 //!
 //! `tests/model/` tries all interleavings of the protocol, with loom and with shuttle.
 //!
-//! Imports `wire::flow_key` and nothing else of this crate. `unsafe` lives in `lines` (values have
+//! Imports `wire::flow_key` and nothing else of this crate. `unsafe` lives in `slots` (values have
 //! one owner), `region` (mmap) and `prefetch`.
 //!
 //! # Layout
 //!
 //! ```text
-//! bucket, 64 bytes    7 words                                          1 word
-//!                      state 2 | tag 14 | generation 20 | slot 28       8 counts of 8 bits: entries whose home
-//!                                                                       is here but that live at distance 1..=8
+//! bucket, 64 bytes    7 entries                                        1 word
+//!                      state 2 | tag 14 | generation 20 | slot 28       8 overflow counts of 8 bits: entries whose
+//!                                                                       home is here, at distance 1..=8
 //! line, 64 or 128      key, 12 or 36 bytes of atomic words | value, the owner's alone
 //! ```
 //!
@@ -28,58 +28,58 @@
 //!
 //! # Insertion
 //!
-//! Publish the word as tentative in an empty place; look at every place where the key may live;
-//! promote the word to member. On meeting the same key: a member wins, and so does the
-//! tentative word in the earlier place, whose inserter empties the later one. (After Purcell and
+//! Publish the entry as tentative in an empty place; scan every place where the key may live; promote
+//! the entry to member. Of two entries with the same key a member wins, else the tentative one in the
+//! earlier place: its inserter empties the later one. (After Purcell and
 //! Harris, "Non-blocking hashtables with open addressing", 2005, with bounded places instead of
 //! bounded probe lengths.) Lookups see members only. Nearly always the home has an empty place and no
-//! other word with the key's tag: then looking around is one pass over one line.
+//! other entry with the key's tag: then the scan is one pass over one line.
 //!
 //! Why at most one: of two inserters one publishes first in the order of sequentially consistent
-//! operations, so the other's look-around, which follows its own publication, meets the first's
-//! word. If the other is in the later place, it withdraws. If it is in the earlier place, it empties
-//! the first's word, whose promotion then fails, or finds it promoted and withdraws.
+//! operations, so the other's scan, which follows its own publication, finds the first's
+//! entry. If the other is in the later place, it withdraws. If it is in the earlier place, it empties
+//! the first's entry, whose promotion then fails, or finds it promoted and withdraws.
 //!
 //! # Memory order
 //!
 //! | | access | order | matches |
 //! |---|---|---|---|
 //! | A | words of a new key: store | Relaxed | carried by C to E, by H to F |
-//! | B | count for a distance, up: add | SeqCst | D: published words are counted |
+//! | B | count for a distance, up: add | SeqCst | D: published entries are counted |
 //! | C | place, empty to tentative: CAS | SeqCst (release) | D of other inserters; E reads the key |
-//! | D | counts and places, looking around: load | SeqCst (acquire) | B, C, H |
+//! | D | counts and places, scanning: load | SeqCst (acquire) | B, C, H |
 //! | E | places, finding: load | Acquire | C, G: the key's words are the entry's |
-//! | F | fence between key and second look at the word | Acquire | H: a word seen unchanged had this key |
-//! | G | place, tentative to member: CAS | Release | E; who sees the member sees what D saw removed |
+//! | F | fence between key and second load of the entry | Acquire | H: an entry seen unchanged had this key |
+//! | G | place, tentative to member: CAS | Release | E; a reader of the member sees what D saw removed |
 //! | H | place to empty (removed or withdrawn), then a fence | Release | D, E; the fence F, since the line is rewritten next |
-//! | I | count for a distance, down: sub | Release | D, E: who no longer sees the count sees the place emptied |
+//! | I | count for a distance, down: sub | Release | D, E: a reader that no longer sees the count sees the place emptied |
 //! | K | place, a rival's tentative to empty: CAS | Relaxed | carries nothing; the rival's G fails by coherence |
 //! | L | place, empty to member where one core inserts: store | Release | E: as G |
 //!
-//! A word that was emptied and returns with the same slot carries the next generation. For one to
-//! be mistaken for another, a core has to stand still between two loads while the same slot is
+//! An entry that was emptied and returns with the same slot carries the next generation. For one to
+//! be mistaken for another, a core has to stop between two loads while the same slot is
 //! reused 2^20 times and comes back to the same place with the same tag.
 
 mod bucket;
+mod entry;
 mod index;
-mod lines;
-mod part;
 mod prefetch;
 mod probe;
+mod reader;
 mod region;
 mod shape;
+mod shard;
 mod slab;
-mod view;
-mod word;
+mod slots;
 
 #[cfg(test)]
 mod tests;
 
-pub use lines::line_size;
-pub use part::{InsertError, Shard, table};
-pub use view::{TableError, View};
+pub use reader::{TableError, TableReader};
+pub use shard::{InsertError, Shard, table};
+pub use slots::line_size;
 
-/// A connection's number in the whole process; it says which core owns it.
+/// A slot's index in the whole process; it determines the core that owns it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Slot(pub u32);
 

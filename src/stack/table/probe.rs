@@ -1,21 +1,21 @@
-//! The protocol on bucket words: find, insert, remove. The letters are those of the module's
-//! table of memory orders.
+//! The protocol on bucket entries: find, insert, remove. The letters refer to the module's table of
+//! memory orders.
 
+use super::entry::{Entry, Tag};
 use super::shape::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use super::shape::{Bucket, OFFSETS, fence, published};
-use super::word::{Tag, Word};
 
-/// Looks at one place that keeps changing under an inserter before it gives up its own entry.
-const LOOKS: usize = 16;
+/// Attempts at one place that keeps changing before an inserter withdraws its own entry.
+const MAX_LOOKS: usize = 16;
 
 /// Why an entry did not become a member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Refusal {
     /// The key is a member already, in this slot.
     Exists(u32),
-    /// Another inserter of the same key was first, or will be.
+    /// Another inserter of the same key wins.
     Raced,
-    /// Every place the key may live in is taken.
+    /// Every place where the key may live is taken.
     Full,
 }
 
@@ -42,10 +42,10 @@ impl<'a> Probe<'a> {
     /// The member with this key. `same` compares the key of a slot with the one looked for, by
     /// relaxed loads of words that may be rewritten meanwhile.
     ///
-    /// A word that changes between the two looks is passed over: had the key been a member all
-    /// the time, it would have been so in one place, and its word would not have changed.
+    /// An entry that changes between the two loads is skipped: if the key had been a member all the
+    /// time, it would have stayed in one place, and its entry would not have changed.
     #[inline]
-    pub fn find(&self, same: impl Fn(u32) -> bool) -> Option<Word> {
+    pub fn find(&self, same: impl Fn(u32) -> bool) -> Option<Entry> {
         self.search(|bucket| {
             bucket.select(Relaxed, |word| word.is_member_tagged(self.tag)).find_map(|way| {
                 let word = bucket.load(way, Acquire); // E
@@ -58,21 +58,21 @@ impl<'a> Probe<'a> {
         })
     }
 
-    /// The first member with the key's tag: most likely the key's, but nobody compared.
+    /// The first member with the key's tag: most likely the key's, but the key is not compared.
     #[inline]
-    pub fn candidate(&self) -> Option<Word> {
+    pub fn candidate(&self) -> Option<Entry> {
         self.search(|bucket| {
             let way = bucket.select(Relaxed, |word| word.is_member_tagged(self.tag)).next()?;
             Some(bucket.load(way, Relaxed)).filter(|word| word.is_member())
         })
     }
 
-    /// Makes `entry`, a tentative word whose slot has the key already, a member.
+    /// Makes `entry`, a tentative one whose slot holds the key already, a member.
     #[inline]
-    pub fn insert(&self, entry: Word, same: impl Fn(u32) -> bool) -> Result<(), Refusal> {
+    pub fn insert(&self, entry: Entry, same: impl Fn(u32) -> bool) -> Result<(), Refusal> {
         let place = self.publish_at_home(entry).or_else(|| self.publish(entry)).ok_or(Refusal::Full)?;
         published();
-        let met = if self.is_alone(place) { Ok(()) } else { self.look_around(place, &same) };
+        let met = if self.no_duplicate_possible(place) { Ok(()) } else { self.scan_duplicates(place, &same) };
         let verdict = met.and_then(|()| self.promote(place, entry));
         if verdict.is_err() {
             self.withdraw(place, entry);
@@ -80,14 +80,14 @@ impl<'a> Probe<'a> {
         verdict
     }
 
-    /// As [`Probe::insert`] where nobody else inserts: the caller has looked for the key, and an
+    /// As [`Probe::insert`] without concurrent inserters: the caller has looked for the key, and an
     /// empty place stays empty until it is written.
     #[inline]
-    pub fn insert_alone(&self, entry: Word) -> Result<(), Refusal> {
+    pub fn insert_exclusive(&self, entry: Entry) -> Result<(), Refusal> {
         let published = (0..OFFSETS.len()).find_map(|distance| {
             let bucket = self.bucket(distance)?;
-            let way = bucket.select(Relaxed, |word| word == Word::EMPTY).next()?;
-            self.announce(distance);
+            let way = bucket.select(Relaxed, |word| word == Entry::EMPTY).next()?;
+            self.inc_overflow(distance);
             bucket.store(way, entry.member(), Release); // L
             Some(())
         });
@@ -96,9 +96,9 @@ impl<'a> Probe<'a> {
 
     /// Removes the member in `slot`, which the caller owns: no other core changes a member's word.
     #[inline]
-    pub fn remove(&self, slot: u32) -> Option<Word> {
+    pub fn remove(&self, slot: u32) -> Option<Entry> {
         let near = self.remove_at(0, slot);
-        near.or_else(|| self.home()?.elsewhere(Acquire).find_map(|distance| self.remove_at(distance, slot)))
+        near.or_else(|| self.home()?.overflow(Acquire).find_map(|distance| self.remove_at(distance, slot)))
     }
 
     #[inline]
@@ -111,74 +111,74 @@ impl<'a> Probe<'a> {
         self.buckets.get(*OFFSETS.get(distance)?)
     }
 
-    /// Looks into the home, then into the buckets where entries of this home live.
+    /// Searches the home, then the buckets where entries of this home live.
     #[inline]
-    fn search(&self, look: impl Fn(&Bucket) -> Option<Word>) -> Option<Word> {
+    fn search(&self, look: impl Fn(&Bucket) -> Option<Entry>) -> Option<Entry> {
         let home = self.home()?;
-        look(home).or_else(|| home.elsewhere(Acquire).find_map(|distance| look(self.bucket(distance)?)))
+        look(home).or_else(|| home.overflow(Acquire).find_map(|distance| look(self.bucket(distance)?)))
     }
 
-    /// Puts the word into the first empty place of the home, where nearly all go.
+    /// Puts the entry into the first empty place of the home, where nearly all go.
     #[inline(always)]
-    fn publish_at_home(&self, word: Word) -> Option<Place> {
+    fn publish_at_home(&self, word: Entry) -> Option<Place> {
         let home = self.home()?;
-        let way = home.select(Relaxed, |word| word == Word::EMPTY).next()?;
-        home.swap(way, Word::EMPTY, word, SeqCst).then_some(Place { distance: 0, way }) // C
+        let way = home.select(Relaxed, |word| word == Entry::EMPTY).next()?;
+        home.swap(way, Entry::EMPTY, word, SeqCst).then_some(Place { distance: 0, way }) // C
     }
 
-    /// Puts the word into the first empty place. Elsewhere than at home it is announced first.
+    /// Puts the entry into the first empty place. Outside the home its overflow is counted first.
     #[cold]
-    fn publish(&self, word: Word) -> Option<Place> {
+    fn publish(&self, word: Entry) -> Option<Place> {
         (0..OFFSETS.len()).find_map(|distance| {
             let bucket = self.bucket(distance)?;
-            let mut empty = bucket.select(Relaxed, |word| word == Word::EMPTY).peekable();
+            let mut empty = bucket.select(Relaxed, |word| word == Entry::EMPTY).peekable();
             empty.peek()?;
-            self.announce(distance);
-            let taken = empty.find(|&way| bucket.swap(way, Word::EMPTY, word, SeqCst)); // C
+            self.inc_overflow(distance);
+            let taken = empty.find(|&way| bucket.swap(way, Entry::EMPTY, word, SeqCst)); // C
             if taken.is_none() {
-                self.retract(distance);
+                self.dec_overflow(distance);
             }
             taken.map(|way| Place { distance, way })
         })
     }
 
-    /// Whether no other entry can have the key: at home none has its tag, and none lives elsewhere.
-    /// With the tag 0 every empty place looks like one that has it, and `look_around` decides.
+    /// Whether no other entry can have the key: none at home has its tag, and none has overflowed.
+    /// With the tag 0 every empty place looks like one that has it, and `scan_duplicates` decides.
     #[inline(always)]
-    fn is_alone(&self, own: Place) -> bool {
+    fn no_duplicate_possible(&self, own: Place) -> bool {
         let Some(home) = self.home() else { return false };
         let tagged = home.select(SeqCst, |word| word.has_tag(self.tag)); // D
-        own.distance == 0 && tagged.is_only(own.way) && home.elsewhere(SeqCst).is_empty() // D
+        own.distance == 0 && tagged.is_only(own.way) && home.overflow(SeqCst).is_empty() // D
     }
 
-    /// Meets every other entry that may have the key.
+    /// Resolves every other entry that may have the key.
     #[cold]
-    fn look_around(&self, own: Place, same: &impl Fn(u32) -> bool) -> Result<(), Refusal> {
-        self.look_into(0, own, same)?;
+    fn scan_duplicates(&self, own: Place, same: &impl Fn(u32) -> bool) -> Result<(), Refusal> {
+        self.scan_bucket(0, own, same)?;
         let Some(home) = self.home() else { return Ok(()) };
-        let mut distances = home.elsewhere(SeqCst); // D
-        distances.try_for_each(|distance| self.look_into(distance, own, same))
+        let mut distances = home.overflow(SeqCst); // D
+        distances.try_for_each(|distance| self.scan_bucket(distance, own, same))
     }
 
     #[inline]
-    fn look_into(&self, distance: usize, own: Place, same: &impl Fn(u32) -> bool) -> Result<(), Refusal> {
+    fn scan_bucket(&self, distance: usize, own: Place, same: &impl Fn(u32) -> bool) -> Result<(), Refusal> {
         let Some(bucket) = self.bucket(distance) else { return Ok(()) };
         bucket
             .select(SeqCst, |word| word.is_tagged(self.tag)) // D
             .map(|way| Place { distance, way })
             .filter(|place| *place != own)
-            .try_for_each(|place| self.meet(bucket, place, place < own, same))
+            .try_for_each(|place| self.resolve_duplicate(bucket, place, place < own, same))
     }
 
-    /// Settles with the entry in another place: passes when it is a stranger or was emptied.
-    fn meet(
+    /// Resolves a possible duplicate in another place. `Ok`: it has another key, or was emptied.
+    fn resolve_duplicate(
         &self,
         bucket: &Bucket,
         place: Place,
         earlier: bool,
         same: &impl Fn(u32) -> bool,
     ) -> Result<(), Refusal> {
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_LOOKS {
             let word = bucket.load(place.way, SeqCst); // D
             if !word.is_tagged(self.tag) || !same(word.slot()) {
                 return Ok(());
@@ -193,7 +193,7 @@ impl<'a> Probe<'a> {
             if earlier {
                 return Err(Refusal::Raced);
             }
-            if bucket.swap(place.way, word, Word::EMPTY, Relaxed) {
+            if bucket.swap(place.way, word, Entry::EMPTY, Relaxed) {
                 return Ok(()); // K
             }
         }
@@ -201,45 +201,45 @@ impl<'a> Probe<'a> {
     }
 
     #[inline]
-    fn promote(&self, place: Place, entry: Word) -> Result<(), Refusal> {
+    fn promote(&self, place: Place, entry: Entry) -> Result<(), Refusal> {
         let promoted = self
             .bucket(place.distance)
             .is_some_and(|bucket| bucket.swap(place.way, entry, entry.member(), Release)); // G
         promoted.then_some(()).ok_or(Refusal::Raced)
     }
 
-    /// Takes a tentative word out again, unless a rival has done so.
+    /// Removes a tentative entry again, unless a rival has done so.
     #[cold]
-    fn withdraw(&self, place: Place, entry: Word) {
+    fn withdraw(&self, place: Place, entry: Entry) {
         if let Some(bucket) = self.bucket(place.distance) {
-            bucket.swap(place.way, entry, Word::EMPTY, Release); // H
+            bucket.swap(place.way, entry, Entry::EMPTY, Release); // H
             fence(Release); // H
-            self.retract(place.distance);
+            self.dec_overflow(place.distance);
         }
     }
 
     #[inline]
-    fn remove_at(&self, distance: usize, slot: u32) -> Option<Word> {
+    fn remove_at(&self, distance: usize, slot: u32) -> Option<Entry> {
         let bucket = self.bucket(distance)?;
         let way = bucket.select(Relaxed, |word| word.is_member_of(slot)).next()?;
         let word = bucket.load(way, Relaxed);
-        bucket.store(way, Word::EMPTY, Release); // H
+        bucket.store(way, Entry::EMPTY, Release); // H
         fence(Release); // H
-        self.retract(distance);
+        self.dec_overflow(distance);
         Some(word)
     }
 
     #[inline]
-    fn announce(&self, distance: usize) {
+    fn inc_overflow(&self, distance: usize) {
         if let (1.., Some(home)) = (distance, self.home()) {
-            home.announce(distance, SeqCst); // B
+            home.inc_overflow(distance, SeqCst); // B
         }
     }
 
     #[inline]
-    fn retract(&self, distance: usize) {
+    fn dec_overflow(&self, distance: usize) {
         if let (1.., Some(home)) = (distance, self.home()) {
-            home.retract(distance, Release); // I
+            home.dec_overflow(distance, Release); // I
         }
     }
 }

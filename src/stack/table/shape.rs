@@ -9,8 +9,8 @@ use zerocopy::FromZeros;
 /// Places in a bucket.
 pub(super) const WAYS: usize = 7;
 
-/// Where the buckets of a key lie, seen from its home: triangular steps, so that neighbours that
-/// overflow do not meet in the same buckets again. With four consecutive buckets a table of 16 M
+/// Distances of a key's buckets from its home: triangular steps, so that neighbours that overflow do
+/// not share the same buckets again. With four consecutive buckets a table of 16 M
 /// refused its first entry at 65 % of its capacity, with nine consecutive ones at 98.8 %, with
 /// these never.
 pub(super) const OFFSETS: &[usize] = &[0, 1, 3, 6, 10, 15, 21, 28, 36];
@@ -21,12 +21,12 @@ const _: () = assert!(size_of::<Bucket>() == 64 && align_of::<Bucket>() == 64);
 #[derive(FromZeros)]
 #[repr(C, align(64))]
 pub(super) struct Bucket {
-    pub places: [AtomicU64; WAYS],
-    /// Eight counts of 8 bits: the entries of this home that live at distance 1, 2, .. 8.
-    pub elsewhere: AtomicU64,
+    pub entries: [AtomicU64; WAYS],
+    /// Eight counts of 8 bits: the entries of this home at distance 1, 2, .. 8.
+    pub overflow: AtomicU64,
 }
 
-/// Stands between publishing and looking around (C and D of the module's table).
+/// The point between publishing and scanning (C and D of the module's table).
 ///
 /// The accesses are sequentially consistent themselves and need no fence. Loom takes SeqCst
 /// accesses for acquire-release and knows only the fence, so the model has one here.

@@ -1,4 +1,4 @@
-//! A slot's memory: the key, which every core may read, and the value, its owner's alone.
+//! A slot's memory: the key, which every core may read, and the value, which only its owner accesses.
 #![allow(unsafe_code)] // one writer per value is a matter between cores, not of one borrow
 
 use std::cell::{Cell, UnsafeCell};
@@ -13,22 +13,22 @@ use zerocopy::FromZeros;
 use super::region::Region;
 use crate::wire::FlowKey;
 
-/// Bytes of a line, so that the user can hold it to a number of cache lines at compile time:
+/// Bytes of a line, so that a number of cache lines can be asserted at compile time:
 /// `const { assert!(line_size::<FlowKey4, Tcb>() == 64) }`.
 pub const fn line_size<K: FlowKey, V>() -> usize {
-    size_of::<Line<K, V>>()
+    size_of::<SlotLine<K, V>>()
 }
 
-/// Key words are atomics in the place of `K::Words`: a reader may look while the owner rewrites
-/// them, and finds out by the bucket's word.
+/// Key words are atomics in the place of `K::Words`: a reader may load them while the owner rewrites
+/// them, and detects that by the bucket's entry.
 #[derive(FromZeros)]
 #[repr(C, align(64))]
-struct Line<K: FlowKey, V> {
+struct SlotLine<K: FlowKey, V> {
     key: UnsafeCell<MaybeUninit<K::Words>>,
     value: UnsafeCell<V>,
 }
 
-impl<K: FlowKey, V> Line<K, V> {
+impl<K: FlowKey, V> SlotLine<K, V> {
     const KEY_WORDS: usize = {
         assert!(size_of::<K::Words>() % 4 == 0 && size_of::<K::Words>() >= 8);
         size_of::<K::Words>() / 4
@@ -42,37 +42,37 @@ impl<K: FlowKey, V> Line<K, V> {
     }
 }
 
-// SAFETY: `key` is accessed as atomics; `value` through `OwnLines` alone, of which there is one
+// SAFETY: `key` is accessed as atomics; `value` through `OwnedSlots` alone, of which there is one
 // per line and which hands out references by its own borrow. So a value moves between threads
-// with its `OwnLines`, and is never shared.
-unsafe impl<K: FlowKey, V: Send> Sync for Line<K, V> {}
+// with its `OwnedSlots`, and is never shared.
+unsafe impl<K: FlowKey, V: Send> Sync for SlotLine<K, V> {}
 
-/// All lines for everybody, and each core's lines for that core.
-type Split<K, V> = (Arc<Lines<K, V>>, Vec<OwnLines<K, V>>);
+/// All slots for every core, and each core's own slots.
+type Split<K, V> = (Arc<Slots<K, V>>, Vec<OwnedSlots<K, V>>);
 
-/// All lines, for the keys.
-pub(super) struct Lines<K: FlowKey, V>(Region<Line<K, V>>);
+/// All slots, for their keys.
+pub(super) struct Slots<K: FlowKey, V>(Region<SlotLine<K, V>>);
 
-impl<K: FlowKey, V: FromZeros + Copy + Send> Lines<K, V> {
-    /// Lines for `cores` times `per_core` slots, and the right to each core's values.
+impl<K: FlowKey, V: FromZeros + Copy + Send> Slots<K, V> {
+    /// `cores` times `per_core` slots, and the access to each core's values.
     ///
     /// # Errors
     /// What mmap(2) says.
     pub fn split(cores: usize, per_core: u32) -> io::Result<Split<K, V>> {
         let len = cores.checked_mul(per_core as usize).filter(|&len| u32::try_from(len).is_ok());
-        let all = Arc::new(Lines(Region::zeroed(len.ok_or(io::ErrorKind::OutOfMemory)?)?));
-        let own = |core: usize| OwnLines {
+        let all = Arc::new(Slots(Region::zeroed(len.ok_or(io::ErrorKind::OutOfMemory)?)?));
+        let own = |core: usize| OwnedSlots {
             all: Arc::clone(&all),
             first: core as u32 * per_core,
             count: per_core,
-            unshared: PhantomData,
+            _not_sync: PhantomData,
         };
         let parts = (0..cores).map(own).collect();
         Ok((all, parts))
     }
 }
 
-impl<K: FlowKey, V> Lines<K, V> {
+impl<K: FlowKey, V> Slots<K, V> {
     /// Makes every page present.
     pub fn populate(&self) -> io::Result<()> {
         self.0.populate()
@@ -107,19 +107,19 @@ impl<K: FlowKey, V> Lines<K, V> {
     }
 }
 
-/// The lines of one core: the only way to their values.
-pub(super) struct OwnLines<K: FlowKey, V> {
-    all: Arc<Lines<K, V>>,
+/// The slots of one core: the only access to their values.
+pub(super) struct OwnedSlots<K: FlowKey, V> {
+    all: Arc<Slots<K, V>>,
     first: u32,
     count: u32,
-    /// Shared by reference between threads it would share its values.
-    unshared: PhantomData<Cell<V>>,
+    /// A reference shared between threads would share the values.
+    _not_sync: PhantomData<Cell<V>>,
 }
 
-impl<K: FlowKey, V> OwnLines<K, V> {
+impl<K: FlowKey, V> OwnedSlots<K, V> {
     /// Any line, to prefetch it.
     #[inline]
-    pub fn any(&self, slot: u32) -> Option<&impl Sized> {
+    pub fn of_any_core(&self, slot: u32) -> Option<&impl Sized> {
         self.all.line(slot)
     }
 
@@ -134,34 +134,34 @@ impl<K: FlowKey, V> OwnLines<K, V> {
     }
 
     #[inline]
-    pub fn has(&self, slot: u32) -> bool {
+    pub fn contains(&self, slot: u32) -> bool {
         slot.wrapping_sub(self.first) < self.count
     }
 
     #[inline]
-    fn line(&self, slot: u32) -> Option<&Line<K, V>> {
-        self.has(slot).then(|| self.all.0.get(slot as usize)).flatten()
+    fn line(&self, slot: u32) -> Option<&SlotLine<K, V>> {
+        self.contains(slot).then(|| self.all.0.get(slot as usize)).flatten()
     }
 
     /// A slot's value; none when the slot is not this core's. Zeros or the last value when the
     /// slot is not in use.
     #[inline]
     pub fn value(&self, slot: u32) -> Option<&V> {
-        // SAFETY: the line is one of ours, so nobody else has a reference to its value, and
+        // SAFETY: the line is one of ours, so no other reference to its value exists, and
         // `value_mut` needs `self` alone. It was zeroed, which is a valid `V` (FromZeros).
         self.line(slot).map(|line| unsafe { &*line.value.get() })
     }
 
-    /// As [`OwnLines::value`], to change it.
+    /// As [`OwnedSlots::value`], to change it.
     #[inline]
     pub fn value_mut(&mut self, slot: u32) -> Option<&mut V> {
         // SAFETY: as above; `self` is borrowed alone for as long as the reference lives.
         self.line(slot).map(|line| unsafe { &mut *line.value.get() })
     }
 
-    /// The first two key words, free for use while the slot is not.
+    /// The first two key words, which hold the free list's link while the slot is not in use.
     #[inline]
-    pub fn spare(&self, slot: u32) -> Option<[u32; 2]> {
+    pub fn free_link(&self, slot: u32) -> Option<[u32; 2]> {
         match self.line(slot)?.words() {
             [first, second, ..] => Some([first.load(Relaxed), second.load(Relaxed)]),
             _ => None,
@@ -169,8 +169,8 @@ impl<K: FlowKey, V> OwnLines<K, V> {
     }
 
     #[inline]
-    pub fn store_spare(&mut self, slot: u32, spare: [u32; 2]) {
-        self.store(slot, &spare);
+    pub fn store_free_link(&mut self, slot: u32, link: [u32; 2]) {
+        self.store(slot, &link);
     }
 
     /// Writes the key of a slot that is not in the index (A of the module's table).

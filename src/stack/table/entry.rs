@@ -1,4 +1,4 @@
-//! One place of a bucket: who is there, in one word that changes by compare-and-swap.
+//! An entry: one word in a place of a bucket, changed by compare-and-swap.
 
 const SLOT_BITS: u32 = 28;
 const GENERATION_BITS: u32 = 20;
@@ -14,17 +14,17 @@ const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 const TENTATIVE: u64 = 1;
 const MEMBER: u64 = 2;
 
-/// Slots that a word can name.
+/// Slots that an entry can name.
 pub(super) const MAX_SLOTS: u64 = 1 << SLOT_BITS;
 
-/// 14 bits of the hash, so that a bucket tells most strangers from the key without reading a line.
+/// 14 bits of the hash, which tell most other keys apart without reading a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Tag(u64);
 
 impl Tag {
     /// The lowest bits; the bucket's position comes from the highest. With 2^22
-    /// buckets (16 M connections) 10 bits of the tag are news, and one miss in 250 reads a
-    /// stranger's line.
+    /// buckets (16 M connections) 10 bits of the tag are independent of it, and one miss in 250 reads
+    /// another key's line.
     #[inline]
     pub fn of(hash: u32) -> Self {
         Tag(u64::from(hash) & TAG_MASK)
@@ -56,14 +56,14 @@ impl Generation {
 
 /// state 2 | tag 14 | generation 20 | slot 28. All zero: empty.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Word(u64);
+pub(super) struct Entry(u64);
 
-impl Word {
-    pub const EMPTY: Self = Word(0);
+impl Entry {
+    pub const EMPTY: Self = Entry(0);
 
     #[inline]
     pub fn from_bits(bits: u64) -> Self {
-        Word(bits)
+        Entry(bits)
     }
 
     #[inline]
@@ -75,13 +75,13 @@ impl Word {
     #[inline]
     pub fn tentative(tag: Tag, generation: Generation, slot: u32) -> Self {
         let generation = u64::from(generation.0) << SLOT_BITS;
-        Word(TENTATIVE << STATE_SHIFT | tag.0 << TAG_SHIFT | generation | u64::from(slot) & SLOT_MASK)
+        Entry(TENTATIVE << STATE_SHIFT | tag.0 << TAG_SHIFT | generation | u64::from(slot) & SLOT_MASK)
     }
 
     /// The same entry as a member.
     #[inline]
     pub fn member(self) -> Self {
-        Word(self.0 & !(3 << STATE_SHIFT) | MEMBER << STATE_SHIFT)
+        Entry(self.0 & !(3 << STATE_SHIFT) | MEMBER << STATE_SHIFT)
     }
 
     #[inline]
@@ -98,7 +98,7 @@ impl Word {
     /// Whether it is an entry, of either state, with this tag.
     #[inline]
     pub fn is_tagged(self, tag: Tag) -> bool {
-        self != Word::EMPTY && self.has_tag(tag)
+        self != Entry::EMPTY && self.has_tag(tag)
     }
 
     /// Whether its tag is this one; an empty place has the tag 0.

@@ -7,12 +7,12 @@ use thiserror::Error;
 use zerocopy::FromZeros;
 
 use super::bucket::MAX_CORES;
+use super::entry::MAX_SLOTS;
 use super::index::Index;
-use super::lines::{Lines, OwnLines};
 use super::prefetch::prefetch;
 use super::shape::Ordering::{Acquire, Relaxed};
 use super::shape::{WAYS, fence};
-use super::word::MAX_SLOTS;
+use super::slots::{OwnedSlots, Slots};
 use super::{Found, Slot};
 use crate::wire::FlowKey;
 
@@ -33,21 +33,25 @@ pub enum TableError {
 }
 
 /// The whole table, read only: for tools, and below every [`super::Shard`].
-pub struct View<K: FlowKey, V> {
+pub struct TableReader<K: FlowKey, V> {
     index: Arc<Index>,
-    lines: Arc<Lines<K, V>>,
+    slots: Arc<Slots<K, V>>,
     per_core: u32,
 }
 
-impl<K: FlowKey, V> Clone for View<K, V> {
+impl<K: FlowKey, V> Clone for TableReader<K, V> {
     fn clone(&self) -> Self {
-        View { index: Arc::clone(&self.index), lines: Arc::clone(&self.lines), per_core: self.per_core }
+        TableReader {
+            index: Arc::clone(&self.index),
+            slots: Arc::clone(&self.slots),
+            per_core: self.per_core,
+        }
     }
 }
 
-impl<K: FlowKey, V: FromZeros + Copy + Send> View<K, V> {
+impl<K: FlowKey, V: FromZeros + Copy + Send> TableReader<K, V> {
     /// Memory for the table, and the right to each core's values.
-    pub(super) fn new(cores: usize, per_core: u32) -> Result<(Self, Vec<OwnLines<K, V>>), TableError> {
+    pub(super) fn new(cores: usize, per_core: u32) -> Result<(Self, Vec<OwnedSlots<K, V>>), TableError> {
         if !(1..=MAX_CORES).contains(&cores) {
             return Err(TableError::Cores { cores });
         }
@@ -57,12 +61,12 @@ impl<K: FlowKey, V: FromZeros + Copy + Send> View<K, V> {
         }
         let memory = |source| TableError::Memory { cores, per_core, source };
         let index = Arc::new(Index::new(slots).map_err(memory)?);
-        let (lines, own) = Lines::split(cores, per_core).map_err(memory)?;
-        Ok((View { index, lines, per_core }, own))
+        let (slots, own) = Slots::split(cores, per_core).map_err(memory)?;
+        Ok((TableReader { index, slots, per_core }, own))
     }
 }
 
-impl<K: FlowKey, V> View<K, V> {
+impl<K: FlowKey, V> TableReader<K, V> {
     /// The member with this key, whichever core's. Wait-free.
     ///
     /// `hash` is [`FlowKey::hash`] of the key, with the same secret in the whole process.
@@ -71,12 +75,12 @@ impl<K: FlowKey, V> View<K, V> {
         let words = key.to_words();
         self.index
             .probe(hash)
-            .find(|slot| self.lines.key_is(slot, &words))
+            .find(|slot| self.slots.key_is(slot, &words))
             .map(|word| self.found(word.slot()))
     }
 
-    /// The slot that [`View::find`] will most likely read, for [`View::prefetch_slot`] and then
-    /// [`super::Shard::holds`]: the tag matches, the key was not compared.
+    /// The slot that [`TableReader::find`] will most likely read, for [`TableReader::prefetch_slot`] and then
+    /// [`super::Shard::is_at`]: the tag matches, the key was not compared.
     #[inline]
     pub fn candidate(&self, hash: u32) -> Option<Slot> {
         self.index.probe(hash).candidate().map(|word| Slot(word.slot()))
@@ -91,11 +95,11 @@ impl<K: FlowKey, V> View<K, V> {
     /// Starts to load the first cache line of a slot.
     #[inline]
     pub fn prefetch_slot(&self, slot: Slot) {
-        prefetch(self.lines.line(slot.0));
+        prefetch(self.slots.line(slot.0));
     }
 
-    /// Calls `each` for every member there is while the listing passes by. A member that comes or
-    /// goes meanwhile is listed or not; each that is listed was a member.
+    /// Calls `each` for every member. A member inserted or removed meanwhile may or may not be listed;
+    /// each key that is listed was a member.
     pub fn for_each_key(&self, mut each: impl FnMut(K, Found)) {
         for bucket in self.index.buckets() {
             for way in 0..WAYS {
@@ -103,7 +107,7 @@ impl<K: FlowKey, V> View<K, V> {
                 if !word.is_member() {
                     continue;
                 }
-                let key = self.lines.key(word.slot());
+                let key = self.slots.key(word.slot());
                 fence(Acquire); // F
                 if bucket.load(way, Relaxed) == word {
                     each(K::from_words(key), self.found(word.slot()));
@@ -112,17 +116,16 @@ impl<K: FlowKey, V> View<K, V> {
         }
     }
 
-    /// Has the kernel give all memory of the table now, so that no connection pays for a page
-    /// fault later.
+    /// Populates all memory of the table now, so that no connection causes a page fault later.
     ///
     /// # Errors
     /// What madvise(2) says.
     pub fn populate(&self) -> std::io::Result<()> {
         self.index.populate()?;
-        self.lines.populate()
+        self.slots.populate()
     }
 
-    /// The same for the index alone, of which each connection touches another page.
+    /// As [`TableReader::populate`], for the index alone: each connection touches another page of it.
     ///
     /// # Errors
     /// What madvise(2) says.
@@ -130,9 +133,9 @@ impl<K: FlowKey, V> View<K, V> {
         self.index.populate()
     }
 
-    /// Bytes of address space for index and lines. Resident is only what was touched.
+    /// Bytes of address space for index and lines. Only touched pages are resident.
     pub fn memory_bytes(&self) -> usize {
-        self.index.bytes() + self.lines.bytes()
+        self.index.bytes() + self.slots.bytes()
     }
 
     #[inline]
@@ -146,7 +149,7 @@ impl<K: FlowKey, V> View<K, V> {
     }
 
     #[inline]
-    pub(super) fn lines(&self) -> &Lines<K, V> {
-        &self.lines
+    pub(super) fn slots(&self) -> &Slots<K, V> {
+        &self.slots
     }
 }
