@@ -261,7 +261,7 @@ fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>) -> Option<S
         None => 0,
     };
     let offer = core.cookies.verify(&segment.key, &segment.info, offset, core.now);
-    if offer.is_none() && core.cookies.lately_issued(core.now) {
+    if offer.is_none() && core.cookies.recently_issued(core.now) {
         core.counters.dropped(DropReason::CookieInvalid);
     }
     offer

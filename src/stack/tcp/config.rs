@@ -1,3 +1,5 @@
+use super::OfferedOptions;
+
 /// When SYNs are answered without keeping state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieMode {
@@ -14,22 +16,6 @@ pub enum WhenFull {
     Reset,
     /// Nothing, from the SYN on: the peer sends it again.
     Drop,
-}
-
-/// Options of a SYN that opens a connection from this side. Only what both sides offer is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OfferedOptions {
-    /// With a shift of 0: a credit of at most 65,535 needs no more, and the peer may scale its own.
-    pub window_scale: bool,
-    pub sack: bool,
-    pub timestamps: bool,
-}
-
-impl Default for OfferedOptions {
-    /// All of them, as the usual clients do.
-    fn default() -> OfferedOptions {
-        OfferedOptions { window_scale: true, sack: true, timestamps: true }
-    }
 }
 
 /// How long a connection that was opened by the peer may be silent; 0: for ever.

@@ -14,15 +14,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use siphasher::sip::SipHasher24;
 
 use super::isn::keyed;
-use super::negotiate::LEAST_MSS;
+use super::negotiate::MIN_MSS;
 use super::{SynOptions, Time};
-use crate::wire::{FlowKey, SegmentInfo, Seq};
+use crate::wire::{FlowKey, SegmentInfo, Seq, TcpOptions};
 
 /// A period, seconds. A cookie is valid for one to two of them.
 const PERIOD_S: u64 = 64;
 /// Bytes; the largest not above the client's is kept. Common paths: IPv6 minimum, PPPoE,
 /// Ethernet, jumbo frames.
-const MSS_TABLE: [u16; 8] = [LEAST_MSS, 536, 1220, 1360, 1440, 1452, 1460, 8940];
+const MSS_TABLE: [u16; 8] = [MIN_MSS, 536, 1220, 1360, 1440, 1452, 1460, 8940];
 const INDEX_MASK: u32 = 7;
 
 /// The low bits of a cookie's timestamp that carry options: 4 of shift, 1 of SACK.
@@ -63,11 +63,11 @@ impl Cookies {
             self.issued.fetch_max(mark, Relaxed);
         }
         let index = MSS_TABLE.iter().rposition(|entry| *entry <= mss).unwrap_or(0) as u32;
-        Seq(self.current.mask(key, irs) ^ index)
+        Seq(self.current.mac(key, irs) ^ index)
     }
 
     /// What the SYN offered, from the ACK that answers its cookie; `None` if the cookie is
-    /// wrong, too old, or none was issued lately. `timestamp_offset` as it was added to ours.
+    /// wrong, too old, or none was issued recently. `timestamp_offset` as it was added to ours.
     pub fn verify<K: FlowKey>(
         &mut self,
         key: &K,
@@ -75,14 +75,14 @@ impl Cookies {
         timestamp_offset: u32,
         now: Time,
     ) -> Option<SynOptions> {
-        if !self.lately_issued(now) {
+        if !self.recently_issued(now) {
             return None;
         }
         self.rotate(now);
         let (irs, cookie) = (segment.seq - 1, (segment.ack - 1).0);
         let index = [self.current, self.previous]
             .iter()
-            .map(|period| cookie ^ period.mask(key, irs))
+            .map(|period| cookie ^ period.mac(key, irs))
             .find(|index| *index <= INDEX_MASK)?;
         let kept = segment.options.timestamps.map(|ts| (ts.value, ts.echo.wrapping_sub(timestamp_offset)));
         Some(SynOptions {
@@ -97,7 +97,7 @@ impl Cookies {
     }
 
     /// Whether a cookie may still be valid.
-    pub fn lately_issued(&self, now: Time) -> bool {
+    pub fn recently_issued(&self, now: Time) -> bool {
         let issued = self.issued.load(Relaxed);
         // Last issued in period `issued - 1`: this one or the one before.
         issued != 0 && now.seconds() / PERIOD_S <= issued
@@ -124,13 +124,29 @@ impl PeriodKey {
     }
 
     /// 32 bits that only we can compute.
-    fn mask<K: FlowKey>(&self, key: &K, irs: Seq) -> u32 {
+    fn mac<K: FlowKey>(&self, key: &K, irs: Seq) -> u32 {
         keyed(self.key.0, self.key.1, key, irs.0) as u32
     }
 }
 
+/// The options of a SYN-ACK whose sequence number is a cookie. The timestamp carries window scale and SACK,
+/// so without one they are not accepted.
+#[inline(always)]
+pub(super) fn syn_ack_options(
+    offer: &SynOptions,
+    our_mss: u16,
+    millis: u32,
+    offset: impl FnOnce() -> u32,
+) -> TcpOptions {
+    let carried = match offer.timestamp {
+        Some(_) => *offer,
+        None => SynOptions { window_scale: None, sack: false, ..*offer },
+    };
+    carried.syn_ack(our_mss, || timestamp_with(offer, millis).wrapping_add(offset()))
+}
+
 /// Our clock with the offer in its low bits, never ahead of the clock itself.
-pub(super) fn timestamp_with(offer: &SynOptions, millis: u32) -> u32 {
+fn timestamp_with(offer: &SynOptions, millis: u32) -> u32 {
     let shift = offer.window_scale.map_or(NO_SCALE, u32::from);
     let bits = shift | if offer.sack { SACK_BIT } else { 0 };
     let stamp = millis & !SYN_TIMESTAMP_MASK | bits;

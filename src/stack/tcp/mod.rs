@@ -40,7 +40,7 @@ mod timers;
 pub use crate::wire::IcmpError;
 pub use acceptance::shows_the_way;
 pub use clock::Time;
-pub use config::{Config, CookieMode, IdleLimits, OfferedOptions, WhenFull};
+pub use config::{Config, CookieMode, IdleLimits, WhenFull};
 pub use context::{Action, Context, TimerOp};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
 pub use endpoints::Endpoints;
@@ -51,7 +51,7 @@ pub use idle::{IdleClock, Silence, idle_since, keep_alive, silence};
 pub use ids::{BufferId, NO_LINK, Timer, TimerLinks};
 pub use isn::{IsnSecret, TuplePrf};
 pub use limit::TokenBucket;
-pub use negotiate::SynOptions;
+pub use negotiate::{OfferedOptions, SynOptions};
 pub use output::{Transmit, abort, output, unasked};
 pub use send::SendBuffers;
 pub use state::{

@@ -1,4 +1,8 @@
-use super::{Negotiated, OfferedOptions, State, Tcb, Time};
+//! The options of SYN and SYN-ACK: what either side offers, and what a connection uses of it. A TCP option
+//! passes from [`TcpOptions`] on the wire through [`SynOptions`] to [`Negotiated`] in the connection.
+
+use super::tcb::OUR_SHIFT;
+use super::{Negotiated, State, Tcb, Time};
 use crate::wire::{Seq, TcpOptions, Timestamps};
 
 /// RFC 7323 2.3: a shift above 14 is taken as 14.
@@ -8,17 +12,45 @@ const DEFAULT_MSS4: u16 = 536;
 const DEFAULT_MSS6: u16 = 1220;
 /// Below this a peer's MSS leaves no room for options and data (RFC 791's 68-byte datagram,
 /// less 40 of headers and options).
-pub(super) const LEAST_MSS: u16 = 48;
+pub(super) const MIN_MSS: u16 = 48;
 
-/// What a SYN offers, reduced to what we keep: the same whether it was kept in a connection or
-/// travelled in a cookie.
+/// Options of a SYN that opens a connection from this side. Only what both sides offer is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfferedOptions {
+    /// With a shift of 0: a window of at most 65,535 needs no more, and the peer may scale its own.
+    pub window_scale: bool,
+    pub sack: bool,
+    pub timestamps: bool,
+}
+
+impl Default for OfferedOptions {
+    /// All of them, as the usual clients do.
+    fn default() -> OfferedOptions {
+        OfferedOptions { window_scale: true, sack: true, timestamps: true }
+    }
+}
+
+impl OfferedOptions {
+    /// The options of our SYN.
+    #[inline(always)]
+    pub(super) fn syn(self, our_mss: u16, timestamp: impl FnOnce() -> u32) -> TcpOptions {
+        TcpOptions {
+            mss: Some(our_mss),
+            window_scale: self.window_scale.then_some(OUR_SHIFT),
+            sack_permitted: self.sack,
+            timestamps: self.timestamps.then(|| Timestamps { value: timestamp(), echo: 0 }),
+        }
+    }
+}
+
+/// The options of a peer's SYN: the same whether it was kept in a connection or carried by a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SynOptions {
     /// The peer's MSS; never 0.
     pub mss: u16,
     pub window_scale: Option<u8>,
     pub sack: bool,
-    /// TSval of the segment the offer is read from.
+    /// TSval of the segment that the options were read from.
     pub timestamp: Option<u32>,
 }
 
@@ -27,25 +59,38 @@ impl SynOptions {
     pub fn from_syn(options: &TcpOptions, ipv6: bool) -> SynOptions {
         let default = if ipv6 { DEFAULT_MSS6 } else { DEFAULT_MSS4 };
         SynOptions {
-            mss: options.mss.unwrap_or(default).max(LEAST_MSS),
+            mss: options.mss.unwrap_or(default).max(MIN_MSS),
             window_scale: options.window_scale.map(|shift| shift.min(MAX_SHIFT)),
             sack: options.sack_permitted,
             timestamp: options.timestamps.map(|timestamps| timestamps.value),
         }
     }
 
-    /// The options of the SYN-ACK: nothing that was not offered (RFC 7323 2.2, 3.2; RFC 2018 2).
-    pub(super) fn answer(&self, our_mss: u16, our_shift: u8, timestamp: u32) -> TcpOptions {
-        TcpOptions {
-            mss: Some(our_mss),
-            window_scale: self.window_scale.map(|_| our_shift),
-            sack_permitted: self.sack,
-            timestamps: self.timestamp.map(|echo| Timestamps { value: timestamp, echo }),
+    /// The options that a connection has negotiated.
+    #[inline(always)]
+    pub(super) fn of(tcb: &Tcb) -> SynOptions {
+        let has = |option| tcb.negotiated.has(option);
+        SynOptions {
+            mss: tcb.mss,
+            window_scale: has(Negotiated::WINDOW_SCALE).then_some(tcb.negotiated.send_shift()),
+            sack: has(Negotiated::SACK),
+            timestamp: has(Negotiated::TIMESTAMPS).then_some(tcb.ts_recent),
         }
     }
 
-    /// What both sides offer, when this is the answer to a SYN of ours.
-    pub(super) fn of_both(self, ours: OfferedOptions) -> SynOptions {
+    /// The options of the SYN-ACK: only what the SYN offered (RFC 7323 2.2, 3.2; RFC 2018 2).
+    #[inline(always)]
+    pub(super) fn syn_ack(&self, our_mss: u16, timestamp: impl FnOnce() -> u32) -> TcpOptions {
+        TcpOptions {
+            mss: Some(our_mss),
+            window_scale: self.window_scale.map(|_| OUR_SHIFT),
+            sack_permitted: self.sack,
+            timestamps: self.timestamp.map(|echo| Timestamps { value: timestamp(), echo }),
+        }
+    }
+
+    /// What both sides offer, when these are the options of the answer to our SYN.
+    pub(super) fn intersect(self, ours: OfferedOptions) -> SynOptions {
         SynOptions {
             mss: self.mss,
             window_scale: self.window_scale.filter(|_| ours.window_scale),
@@ -55,17 +100,17 @@ impl SynOptions {
     }
 
     /// A connection in SYN-RECEIVED (RFC 9293 3.10.7.2, third).
-    /// `irs` and `iss` are the two initial sequence numbers, `window` the credit given at first.
-    pub(super) fn connection(&self, irs: Seq, iss: Seq, window: u16, now: Time) -> Tcb {
+    /// `irs` and `iss` are the two initial sequence numbers, `window` the first receive window.
+    pub(super) fn new_connection(&self, irs: Seq, iss: Seq, window: u16, now: Time) -> Tcb {
         let mut tcb = Tcb::new(State::SynReceived, iss, iss + 1, irs + 1);
         tcb.rcv_wnd = window;
-        self.agree(&mut tcb, now);
+        self.apply_to(&mut tcb, now);
         tcb
     }
 
-    /// Puts what was agreed on into a connection.
+    /// Writes the negotiated options into a connection.
     #[inline]
-    pub(super) fn agree(&self, tcb: &mut Tcb, now: Time) {
+    pub(super) fn apply_to(&self, tcb: &mut Tcb, now: Time) {
         tcb.mss = self.mss;
         if let Some(shift) = self.window_scale {
             tcb.negotiated.add_window_scale(shift);
@@ -98,7 +143,7 @@ mod tests {
                     timestamps: Some(Timestamps { value: 7, echo: 9 }),
                 },
                 false,
-                SynOptions { mss: LEAST_MSS, window_scale: Some(14), sack: true, timestamp: Some(7) },
+                SynOptions { mss: MIN_MSS, window_scale: Some(14), sack: true, timestamp: Some(7) },
             ),
         ];
         for (options, ipv6, expected) in rows {
@@ -116,7 +161,7 @@ mod tests {
                 sack,
                 timestamp: stamp.then_some(5),
             };
-            let answer = offer.answer(1460, 0, 77);
+            let answer = offer.syn_ack(1460, || 77);
             assert_eq!(answer.mss, Some(1460));
             assert_eq!(answer.window_scale, scale.then_some(0));
             assert_eq!(answer.sack_permitted, sack);
@@ -127,7 +172,7 @@ mod tests {
     #[test]
     fn a_connection_begins_with_both_initial_numbers_used() {
         let offer = SynOptions { mss: 1400, window_scale: Some(14), sack: true, timestamp: Some(5) };
-        let tcb = offer.connection(Seq(u32::MAX), Seq(u32::MAX), 100, Time::from_millis(1));
+        let tcb = offer.new_connection(Seq(u32::MAX), Seq(u32::MAX), 100, Time::from_millis(1));
         assert_eq!((tcb.rcv_nxt, tcb.snd_una, tcb.snd_nxt), (Seq(0), Seq(u32::MAX), Seq(0)));
         assert_eq!((tcb.negotiated.send_shift(), tcb.ts_recent), (14, 5));
     }

@@ -3,7 +3,7 @@
 use super::rto::syn_timeout;
 use super::{BufferId, Context, Tcb, TcbFlags, Timer};
 use crate::observe::Closed;
-use crate::tcp::{Config, Negotiated, OfferedOptions, State, SynOptions};
+use crate::tcp::{Config, Negotiated, State, SynOptions};
 use crate::wire::{Flags, Seq, TcpOptions, Timestamps, TxSegment};
 
 /// Bytes of the timestamps option with its padding: in every segment once negotiated.
@@ -163,13 +163,8 @@ fn segment(tcb: &Tcb, cx: &Context<'_>, seq: Seq, push: bool, fin: bool) -> TxSe
 
 /// <SEQ=ISS><CTL=SYN>, with what we offer. The window of a SYN is never scaled (RFC 7323 2.2).
 pub(super) fn syn(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
-    let OfferedOptions { window_scale, sack, timestamps } = cx.config.syn_offer;
-    let options = TcpOptions {
-        mss: Some(our_mss(cx.config, cx.endpoints.local().is_ipv6())),
-        window_scale: window_scale.then_some(0),
-        sack_permitted: sack,
-        timestamps: timestamps.then(|| Timestamps { value: cx.timestamp(), echo: 0 }),
-    };
+    let our_mss = our_mss(cx.config, cx.endpoints.local().is_ipv6());
+    let options = cx.config.syn_offer.syn(our_mss, || cx.timestamp());
     TxSegment { seq: tcb.snd_una, flags: Flags::SYN, window: tcb.rcv_wnd, options, ..TxSegment::default() }
 }
 
@@ -186,20 +181,13 @@ pub(super) fn retransmit_syn(tcb: &mut Tcb, cx: &mut Context<'_>) -> TxSegment {
 /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>: the window of a SYN is never scaled (RFC 7323 2.2).
 #[inline(always)]
 pub(super) fn syn_ack(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
-    let offer = SynOptions {
-        mss: tcb.mss,
-        // Only whether there was one counts here: the answer carries ours.
-        window_scale: tcb.negotiated.has(Negotiated::WINDOW_SCALE).then_some(0),
-        sack: tcb.negotiated.has(Negotiated::SACK),
-        timestamp: tcb.negotiated.has(Negotiated::TIMESTAMPS).then_some(tcb.ts_recent),
-    };
     let ipv6 = cx.endpoints.local().is_ipv6();
     TxSegment {
         seq: tcb.snd_una,
         ack: tcb.rcv_nxt,
         flags: Flags::SYN.with(Flags::ACK),
         window: tcb.rcv_wnd,
-        options: offer.answer(our_mss(cx.config, ipv6), 0, cx.timestamp()),
+        options: SynOptions::of(tcb).syn_ack(our_mss(cx.config, ipv6), || cx.timestamp()),
     }
 }
 

@@ -27,6 +27,9 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const TIMESTAMPS: u8 = 8;
 
+/// Words of options that a header has room for.
+const MAX_WORDS: usize = 10;
+
 /// Options as 32-bit words in host order: every option we write fills whole words. The shapes that
 /// nearly all segments have are told apart, so that each is written without a loop.
 pub(super) enum Words {
@@ -37,8 +40,8 @@ pub(super) enum Words {
     Three([u32; 3]),
     /// MSS, SACK-permitted with timestamps, window scale: a SYN's, from any kernel.
     Five([u32; 5]),
-    /// The first so many.
-    Some([u32; 5], usize),
+    /// Any others: the first of these words.
+    Some([u32; MAX_WORDS], usize),
 }
 
 impl TcpOptions {
@@ -117,6 +120,11 @@ impl TcpOptions {
         }
     }
 
+    /// Whether one of them belongs on a SYN alone.
+    pub(super) fn is_for_syn(&self) -> bool {
+        self.mss.is_some() || self.window_scale.is_some() || self.sack_permitted
+    }
+
     /// The options to write, in the order that the Linux kernel uses.
     #[inline(always)]
     pub(super) fn words(&self) -> Words {
@@ -153,7 +161,7 @@ impl TcpOptions {
             .chain(stamps.into_iter().flatten())
             .chain(alone)
             .chain(self.window_scale.map(scale_word));
-        let (mut words, mut count) = ([0; 5], 0);
+        let (mut words, mut count) = ([0; MAX_WORDS], 0);
         for (place, word) in words.iter_mut().zip(all) {
             *place = word;
             count += 1;

@@ -108,19 +108,14 @@ pub fn write_segment<K: PacketKey>(
     emit: &TxSegment,
     payload: &[u8],
 ) -> Option<usize> {
-    debug_assert!(emit.flags.has(Flags::SYN) || !is_for_syn(&emit.options), "{emit:?}");
+    debug_assert!(emit.flags.has(Flags::SYN) || !emit.options.is_for_syn(), "{emit:?}");
     let out = Outgoing { key, emit, payload };
     match emit.options.words() {
         Words::None => out.write(frame, link_len, []),
         Words::One(options) => out.write(frame, link_len, options),
         Words::Three(options) => out.write(frame, link_len, options),
         Words::Five(options) => out.write(frame, link_len, options),
-        Words::Some([a, b, ..], 2) => out.write(frame, link_len, [a, b]),
-        // Three are timestamps; one more is MSS or window scale.
-        Words::Some([a, ..], 1) => out.write(frame, link_len, [a]),
-        Words::Some([a, b, c, ..], 3) => out.write(frame, link_len, [a, b, c]),
-        Words::Some([a, b, c, d, _], 4) => out.write(frame, link_len, [a, b, c, d]),
-        Words::Some(options, _) => out.write(frame, link_len, options),
+        Words::Some(options, count) => out.write_any(frame, link_len, options.get(..count)?),
     }
 }
 
@@ -150,6 +145,20 @@ impl<K: PacketKey> Outgoing<'_, K> {
         Some(link_len + K::NETWORK_LEN + usize::from(segment_len))
     }
 
+    /// As [`Outgoing::write`], for a number of words that is known only now.
+    #[cold]
+    fn write_any(&self, frame: &mut [u8], link_len: usize, words: &[u32]) -> Option<usize> {
+        macro_rules! by_count {
+            ($($count:literal)*) => {
+                match words.len() {
+                    $($count => self.write(frame, link_len, *words.first_chunk::<$count>()?),)*
+                    _ => None,
+                }
+            };
+        }
+        by_count!(0 1 2 3 4 5 6 7 8 9 10)
+    }
+
     /// `sum` covers pseudo-header and payload. The header is summed as numbers rather than read
     /// back: a load right behind narrower stores to the same bytes would wait for them.
     #[inline(always)]
@@ -168,10 +177,6 @@ impl<K: PacketKey> Outgoing<'_, K> {
         fixed.write_to(fixed_at).ok()?;
         options.map(U32::new).write_to(options_at).ok()
     }
-}
-
-fn is_for_syn(options: &TcpOptions) -> bool {
-    options.mss.is_some() || options.window_scale.is_some() || options.sack_permitted
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! LISTEN, and CLOSED: segments of no connection (RFC 9293 3.10.7.1, 3.10.7.2).
 
 use crate::observe::DropReason;
-use crate::tcp::cookie::timestamp_with;
-use crate::tcp::negotiate::LEAST_MSS;
+use crate::tcp::cookie::syn_ack_options;
+use crate::tcp::negotiate::MIN_MSS;
 use crate::tcp::output::{our_mss, syn_ack};
 use crate::tcp::reset::stateless;
 use crate::tcp::rto::syn_timeout;
 use crate::tcp::{Context, SynOptions, Tcb, Timer};
-use crate::wire::{Flags, SegmentInfo, Seq, TcpOptions, Timestamps, TxSegment};
+use crate::wire::{Flags, SegmentInfo, Seq, TxSegment};
 
 /// What a listener makes of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,17 +69,8 @@ pub fn answer_syn(tcb: &Tcb, cx: &mut Context<'_>) -> TxSegment {
 pub fn cookie_answer(segment: &SegmentInfo, iss: Seq, window: u16, cx: &Context<'_>) -> TxSegment {
     let ipv6 = cx.endpoints.local().is_ipv6();
     let offer = SynOptions::from_syn(&segment.options, ipv6);
-    // Without a timestamp to carry them, scale and SACK cannot be promised.
-    let carried = offer.timestamp.map(|echo| Timestamps {
-        value: timestamp_with(&offer, cx.now.millis()).wrapping_add(cx.timestamp_offset()),
-        echo,
-    });
-    let options = TcpOptions {
-        mss: Some(our_mss(cx.config, ipv6)),
-        window_scale: carried.and(offer.window_scale).map(|_| 0),
-        sack_permitted: carried.is_some() && offer.sack,
-        timestamps: carried,
-    };
+    let (our_mss, millis) = (our_mss(cx.config, ipv6), cx.now.millis());
+    let options = syn_ack_options(&offer, our_mss, millis, || cx.timestamp_offset());
     TxSegment { seq: iss, ack: segment.seq + 1, flags: Flags::SYN.with(Flags::ACK), window, options }
 }
 
@@ -93,8 +84,8 @@ pub fn accept_cookie(offer: &SynOptions, segment: &SegmentInfo, window: u16, cx:
 /// What we send must fit our own link as well as the peer's (RFC 9293 3.7.1, MUST-16).
 #[inline(always)]
 fn connection(offer: &SynOptions, irs: Seq, iss: Seq, window: u16, cx: &Context<'_>) -> Tcb {
-    let ours = our_mss(cx.config, cx.endpoints.local().is_ipv6()).max(LEAST_MSS);
-    let mut tcb = offer.connection(irs, iss, window, cx.now);
+    let ours = our_mss(cx.config, cx.endpoints.local().is_ipv6()).max(MIN_MSS);
+    let mut tcb = offer.new_connection(irs, iss, window, cx.now);
     tcb.mss = tcb.mss.min(ours);
     tcb
 }

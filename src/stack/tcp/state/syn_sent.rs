@@ -12,7 +12,7 @@
 
 use super::finish::has_output;
 use crate::observe::{Closed, DropReason};
-use crate::tcp::negotiate::LEAST_MSS;
+use crate::tcp::negotiate::MIN_MSS;
 use crate::tcp::output::{bare_ack, our_mss, syn, syn_ack};
 use crate::tcp::reset::stateless;
 use crate::tcp::rto::syn_timeout;
@@ -27,7 +27,7 @@ pub fn open(iss: Seq, window: u16, cx: &Context<'_>) -> Tcb {
     let mut tcb = Tcb::new(State::SynSent, iss, iss + 1, Seq(0));
     tcb.listener = ACTIVE_OPEN;
     tcb.rcv_wnd = window;
-    tcb.mss = our_mss(cx.config, cx.endpoints.local().is_ipv6()).max(LEAST_MSS);
+    tcb.mss = our_mss(cx.config, cx.endpoints.local().is_ipv6()).max(MIN_MSS);
     tcb
 }
 
@@ -96,7 +96,7 @@ fn establish(
         let rtt = tcb.timer_age(cx.now.millis(), syn_timeout(0));
         tcb.srtt_ms = rtt.clamp(1, u32::from(u16::MAX)) as u16;
     }
-    agree(tcb, segment, cx);
+    accept_options(tcb, segment, cx);
     tcb.state = State::Established;
     tcb.snd_una = segment.ack;
     tcb.set_retries(0);
@@ -111,7 +111,7 @@ fn establish(
 
 /// A SYN that acknowledges nothing: the peer opens, too. SYN-RECEIVED.
 fn cross(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
-    agree(tcb, segment, cx);
+    accept_options(tcb, segment, cx);
     tcb.state = State::SynReceived;
     tcb.set_retries(0);
     cx.start(Timer::SynAck, syn_timeout(0));
@@ -120,10 +120,10 @@ fn cross(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
 
 /// Takes the peer's initial sequence number, window and options. Its window is not scaled yet
 /// (RFC 7323 2.2): kept rounded down to what a scaled one can say.
-fn agree(tcb: &mut Tcb, segment: &SegmentInfo, cx: &Context<'_>) {
+fn accept_options(tcb: &mut Tcb, segment: &SegmentInfo, cx: &Context<'_>) {
     let ipv6 = cx.endpoints.local().is_ipv6();
     let ours = tcb.mss;
-    SynOptions::from_syn(&segment.options, ipv6).of_both(cx.config.syn_offer).agree(tcb, cx.now);
+    SynOptions::from_syn(&segment.options, ipv6).intersect(cx.config.syn_offer).apply_to(tcb, cx.now);
     tcb.mss = tcb.mss.min(ours);
     tcb.rcv_nxt = segment.seq + 1;
     tcb.snd_wnd = segment.window >> tcb.negotiated.send_shift();
