@@ -23,11 +23,11 @@ pub(super) struct RxSegment<K> {
 }
 
 impl<K> RxSegment<K> {
-    /// Whether it is a SYN, most likely the first of its connection.
+    /// Whether it is a SYN that may start a connection: without ACK, RST and FIN.
     #[inline]
     pub(super) fn is_syn(&self) -> bool {
-        let flags = self.segment.info.flags;
-        flags.has(Flags::SYN) && !flags.has(Flags::ACK)
+        const DECISIVE: u8 = Flags::SYN.0 | Flags::ACK.0 | Flags::RST.0 | Flags::FIN.0;
+        self.segment.info.flags.0 & DECISIVE == Flags::SYN.0
     }
 }
 

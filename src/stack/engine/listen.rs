@@ -1,4 +1,4 @@
-//! Segments of no connection: LISTEN and CLOSED, cookies, faults on purpose.
+//! Segments without a connection: LISTEN and CLOSED, cookies, injected faults.
 
 use super::batch::{PendingReply, RxSegment};
 use super::core::Core;
@@ -9,15 +9,16 @@ use super::port::Port;
 use super::reply::ReplyContext;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
-use crate::tcp::{self, Arrival, CookieMode, SynOptions, Tcb, Timer, TimerOp, TuplePrf, WhenFull};
+use crate::tcp::{self, CookieMode, PassiveOpen, SynOptions, Timer, TimerOp, WhenFull};
 use crate::wire::{Flags, PacketKey, Segment, Seq, TxSegment};
 
 /// The result of an insertion.
 enum Inserted {
-    New(Slot),
+    /// In this slot, with this entry of the link cache. The connection is still to be written.
+    New(Slot, u16),
     /// Another segment or core inserted it first.
     Exists(Found),
-    CommandQueueFull(DropReason),
+    Refused(DropReason),
 }
 
 impl<K: PacketKey> Flows<K> {
@@ -30,58 +31,25 @@ impl<K: PacketKey> Flows<K> {
         above: Option<Seq>,
         replies: &mut Vec<PendingReply<K, P::Frame>>,
     ) {
-        let Segment { key, info, link_len, .. } = &rx.segment;
+        let Segment { key, info, .. } = &rx.segment;
         let Some(listener) = self.listener(ctx.core, key) else {
             if ctx.core.opener.as_ref().is_some_and(|opener| opener.is_flood()) {
                 return ctx.drop_frame(frame, DropReason::FloodAnswer);
             }
-            return match tcp::on_segment_closed(info) {
-                Ok(reset) => ctx.reply(frame, *link_len, key, &reset),
-                Err(reason) => ctx.drop_frame(frame, reason),
-            };
+            return reply_closed(ctx, rx, frame);
         };
-        match tcp::on_segment_listen(info) {
-            Arrival::Drop(reason) => ctx.drop_frame(frame, reason),
-            Arrival::Ack(reset) => self.ack(ctx, rx, frame, listener.0, reset, replies),
-            Arrival::Syn => self.syn(ctx, rx, frame, listener.0, above, replies),
+        if rx.is_syn() {
+            return self.on_syn(ctx, rx, frame, listener.0, above, replies);
         }
-    }
-
-    /// An ACK to a listener: the answer to a cookie, or a RST (RFC 9293 3.10.7.2, second).
-    fn ack<P: Port>(
-        &mut self,
-        ctx: &mut ReplyContext<'_, P>,
-        rx: &RxSegment<K>,
-        frame: P::Frame,
-        listener: u16,
-        reset: TxSegment,
-        replies: &mut Vec<PendingReply<K, P::Frame>>,
-    ) {
-        let segment = &rx.segment;
-        let offer = if ctx.core.stopping { None } else { cookie_offer(ctx.core, segment) };
-        let Some(offer) = offer else {
-            return ctx.reply(frame, segment.link_len, &segment.key, &reset);
-        };
-        let core = &mut *ctx.core;
-        let window = core.window(listener);
-        let make = |core: &mut Core| {
-            let cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
-            tcp::accept_cookie(&offer, &segment.info, window, &cx)
-        };
-        match self.place(ctx, rx, &frame, listener, make) {
-            Inserted::New(slot) => {
-                ctx.core.counters.established_by_cookie.bump();
-                let found = Found { slot, owner: ctx.core.id };
-                self.on_matched(ctx, rx, frame, found, replies);
-            }
-            Inserted::Exists(found) => self.on_matched(ctx, rx, frame, found, replies),
-            Inserted::CommandQueueFull(reason) => refuse_connected(ctx, rx, frame, reason, &reset),
+        match tcp::on_segment_listen(info) {
+            Ok(reset) => self.on_listener_ack(ctx, rx, frame, listener.0, reset, replies),
+            Err(reason) => ctx.drop_frame(frame, reason),
         }
     }
 
     /// The start of a connection.
     #[inline]
-    fn syn<P: Port>(
+    fn on_syn<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         rx: &RxSegment<K>,
@@ -95,8 +63,8 @@ impl<K: PacketKey> Flows<K> {
             match pick_fault(ctx.core) {
                 FaultAction::None => {}
                 FaultAction::Drop => return ctx.drop_frame(frame, DropReason::FaultDrop),
-                FaultAction::Reset => return reset_on_purpose(ctx, rx, frame),
-                FaultAction::Stopping => return answer_closed(ctx, rx, frame),
+                FaultAction::Reset => return inject_reset(ctx, rx, frame),
+                FaultAction::Stopping => return reply_closed(ctx, rx, frame),
             }
         }
         if self.wants_cookie(ctx.core) && above.is_none() {
@@ -104,22 +72,15 @@ impl<K: PacketKey> Flows<K> {
             if drops && self.is_full() && !self.may_evict(ctx.core) {
                 return ctx.drop_frame(frame, DropReason::SlotsFull);
             }
-            return answer_with_cookie(ctx, rx, frame, listener);
+            return send_cookie(ctx, rx, frame, listener);
         }
-        let segment = &rx.segment;
-        let core = &mut *ctx.core;
-        let prf = core.shared.secrets.isn.prf(&segment.key);
-        let iss = isn_above(prf.isn(core.now), above);
-        let window = core.window(listener);
-        let make = |core: &mut Core| {
-            let (shared, key) = (&core.shared, &segment.key);
-            let made = context(shared, &core.counters, &mut core.buffers, key, Some(prf), core.now);
-            tcp::accept_syn(&segment.info, iss, window, &made)
-        };
-        match self.place(ctx, rx, &frame, listener, make) {
-            Inserted::New(slot) => self.answer(ctx, rx, frame, slot, prf),
+        match self.insert(ctx, rx, &frame) {
+            Inserted::New(slot, link) => {
+                let open = PassiveOpen { listener, window: ctx.core.window(listener), link, above };
+                self.send_syn_ack(ctx, rx, frame, slot, open);
+            }
             Inserted::Exists(found) => self.on_matched(ctx, rx, frame, found, replies),
-            Inserted::CommandQueueFull(reason) => {
+            Inserted::Refused(reason) => {
                 // Only there does it decide: a flood of SYNs must not look for idle connections.
                 let drops = ctx.core.shared.config.when_full == WhenFull::Drop;
                 let gives_way = drops && reason == DropReason::SlotsFull && self.may_evict(ctx.core);
@@ -128,99 +89,121 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
-    /// The SYN-ACK, now or after the delay asked for.
+    /// Writes the new connection and sends its SYN-ACK, now or after the delay asked for.
     #[inline(always)]
-    fn answer<P: Port>(
+    fn send_syn_ack<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         rx: &RxSegment<K>,
         frame: P::Frame,
         slot: Slot,
-        prf: TuplePrf,
+        open: PassiveOpen,
     ) {
         let RxSegment { segment, .. } = rx;
         let ReplyContext { core, port, .. } = ctx;
+        let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
+        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
+        let syn_ack = tcp::on_syn(tcb, &segment.info, open, &mut cx);
+        let timer = cx.timer;
         if core.faults_enabled && core.rules.fault.delay_ms > 0 {
             let after_ms = core.rules.fault.delay_ms;
             self.timers.start(&mut self.shard, slot, Timer::SynAckDelay, after_ms, core.now);
             return port.release(frame);
         }
-        let Some(tcb) = self.shard.value(slot) else {
-            return port.release(frame);
-        };
-        core.counters.syn_acks.bump();
-        let mut cx =
-            context(&core.shared, &core.counters, &mut core.buffers, &segment.key, Some(prf), core.now);
-        let emit = tcp::answer_syn(tcb, &mut cx);
-        if let TimerOp::Start { timer, after_ms } = cx.timer {
+        if let TimerOp::Start { timer, after_ms } = timer {
             self.timers.start_idle(&mut self.shard, slot, timer, after_ms, core.now);
         }
-        ctx.reply_syn_ack(frame, segment.link_len, &segment.key, &emit);
+        core.counters.syn_acks.bump();
+        ctx.reply_syn_ack(frame, segment.link_len, &segment.key, &syn_ack);
     }
 
-    /// Puts a half-open connection into the table. Where no slot is free, the oldest TIME-WAIT
+    /// An ACK to a listener: the answer to a cookie, or a RST (RFC 9293 3.10.7.2, second).
+    fn on_listener_ack<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxSegment<K>,
+        frame: P::Frame,
+        listener: u16,
+        reset: TxSegment,
+        replies: &mut Vec<PendingReply<K, P::Frame>>,
+    ) {
+        let segment = &rx.segment;
+        let offer = if ctx.core.stopping { None } else { cookie_offer(ctx.core, segment) };
+        let Some(offer) = offer else {
+            return ctx.reply(frame, segment.link_len, &segment.key, &reset);
+        };
+        match self.insert(ctx, rx, &frame) {
+            Inserted::New(slot, link) => {
+                let core = &mut *ctx.core;
+                let open = PassiveOpen { listener, window: core.window(listener), link, above: None };
+                if let Some(tcb) = self.shard.value_mut(slot) {
+                    let (shared, key) = (&core.shared, &segment.key);
+                    let cx = context(shared, &core.counters, &mut core.buffers, key, None, core.now);
+                    tcp::on_cookie_ack(tcb, &offer, &segment.info, open, &cx);
+                }
+                core.counters.established_by_cookie.bump();
+                let found = Found { slot, owner: core.id };
+                self.on_matched(ctx, rx, frame, found, replies);
+            }
+            Inserted::Exists(found) => self.on_matched(ctx, rx, frame, found, replies),
+            Inserted::Refused(reason) => refuse_connected(ctx, rx, frame, reason, &reset),
+        }
+    }
+
+    /// Takes a slot of the table for a half-open connection. Where none is free, the oldest TIME-WAIT
     /// makes room: it is worth least. Then, for a peer that has proved its address, or where nothing
     /// else answers it, the connection that is idle for longest.
     #[inline]
-    fn place<P: Port>(
+    fn insert<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         rx: &RxSegment<K>,
         frame: &P::Frame,
-        listener: u16,
-        make: impl Fn(&mut Core) -> Tcb,
     ) -> Inserted {
         let &RxSegment { ref segment, hash, .. } = rx;
         let core = &mut *ctx.core;
         let link = core.link_cache.intern(ctx.port.bytes(frame), segment.link_len, ctx.number);
-        let tcb = |core: &mut Core| {
-            let mut tcb = make(core);
-            (tcb.listener, tcb.next_hop) = (listener, link);
-            tcb
-        };
-        let mut placed = self.shard.insert_absent(segment.key, hash, || tcb(core));
-        if matches!(placed, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
-            placed = self.shard.insert_absent(segment.key, hash, || tcb(core));
+        let mut inserted = self.shard.insert_key(segment.key, hash);
+        if matches!(inserted, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
+            inserted = self.shard.insert_key(segment.key, hash);
         }
         let proved = segment.info.flags.has(Flags::ACK);
         let or_never = proved || core.shared.config.cookies == CookieMode::Never;
-        if matches!(placed, Err(InsertError::SlotsFull)) && or_never && self.evict_idle(core) {
-            placed = self.shard.insert_absent(segment.key, hash, || tcb(core));
+        if matches!(inserted, Err(InsertError::SlotsFull)) && or_never && self.evict_idle(core) {
+            inserted = self.shard.insert_key(segment.key, hash);
         }
-        match placed {
+        match inserted {
             Ok(slot) => {
                 self.half_open += 1;
-                if LinkCache::is_own_line(link) {
-                    self.keep_own_link(ctx, segment, frame, slot);
-                }
-                Inserted::New(slot)
+                let own_line = LinkCache::is_own_line(link);
+                Inserted::New(
+                    slot,
+                    if own_line { self.store_own_link(ctx, segment, frame, slot) } else { link },
+                )
             }
             Err(error) => {
                 core.link_cache.release(link);
                 match error {
                     InsertError::Exists(found) => Inserted::Exists(found),
-                    InsertError::TableFull => Inserted::CommandQueueFull(DropReason::TableFull),
-                    InsertError::SlotsFull => Inserted::CommandQueueFull(DropReason::SlotsFull),
-                    InsertError::Raced => Inserted::CommandQueueFull(DropReason::InsertRaced),
+                    InsertError::TableFull => Inserted::Refused(DropReason::TableFull),
+                    InsertError::SlotsFull => Inserted::Refused(DropReason::SlotsFull),
+                    InsertError::Raced => Inserted::Refused(DropReason::InsertRaced),
                 }
             }
         }
     }
 
-    /// The table of link headers has no place for the way of a new connection.
+    /// The link cache has no room for the link header of a new connection.
     #[cold]
-    fn keep_own_link<P: Port>(
-        &mut self,
+    fn store_own_link<P: Port>(
+        &self,
         ctx: &mut ReplyContext<'_, P>,
         segment: &Segment<K>,
         frame: &P::Frame,
         slot: Slot,
-    ) {
-        let of = self.number(slot);
-        if let Some(tcb) = self.shard.value_mut(slot) {
-            tcb.next_hop =
-                ctx.core.link_cache.store_own(ctx.port.bytes(frame), segment.link_len, ctx.number, of);
-        }
+    ) -> u16 {
+        let conn = self.number(slot);
+        ctx.core.link_cache.store_own(ctx.port.bytes(frame), segment.link_len, ctx.number, conn)
     }
 
     /// The listener for the local end. Most segments are for the same one as the last.
@@ -268,7 +251,7 @@ fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>) -> Option<S
 }
 
 /// A SYN-ACK without a slot.
-fn answer_with_cookie<K: PacketKey, P: Port>(
+fn send_cookie<K: PacketKey, P: Port>(
     ctx: &mut ReplyContext<'_, P>,
     rx: &RxSegment<K>,
     frame: P::Frame,
@@ -276,13 +259,11 @@ fn answer_with_cookie<K: PacketKey, P: Port>(
 ) {
     let Segment { key, info, link_len, .. } = &rx.segment;
     let core = &mut *ctx.core;
-    let mss = SynOptions::from_syn(&info.options, key.local().is_ipv6()).mss;
-    let iss = core.cookies.issue(key, info.seq, mss, core.now);
     let window = core.window(listener);
     core.counters.syn_acks_cookie.bump();
     let cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
-    let emit = tcp::cookie_answer(info, iss, window, &cx);
-    ctx.reply_syn_ack(frame, *link_len, key, &emit);
+    let syn_ack = tcp::on_syn_with_cookie(key, info, window, &mut core.cookies, &cx);
+    ctx.reply_syn_ack(frame, *link_len, key, &syn_ack);
 }
 
 /// A SYN that there is no slot for. By cookie it may still find one: the ACK decides. `gives_way`: a
@@ -303,9 +284,9 @@ fn refuse_syn<K: PacketKey, P: Port>(
         (_, WhenFull::Drop, _) if !gives_way => ctx.drop_frame(frame, reason),
         (_, WhenFull::Reset, CookieMode::Never) => {
             ctx.core.counters.dropped(reason);
-            answer_closed(ctx, rx, frame);
+            reply_closed(ctx, rx, frame);
         }
-        _ => answer_with_cookie(ctx, rx, frame, listener),
+        _ => send_cookie(ctx, rx, frame, listener),
     }
 }
 
@@ -326,7 +307,7 @@ fn refuse_connected<K: PacketKey, P: Port>(
     ctx.reply_unlimited(frame, rx.segment.link_len, &rx.segment.key, reset);
 }
 
-/// What becomes of a SYN beside its connection: by `--fault`, or because the program ends.
+/// What a SYN gets instead of its connection: an injected fault, or a RST because the program ends.
 enum FaultAction {
     None,
     Drop,
@@ -351,33 +332,19 @@ fn pick_fault(core: &mut Core) -> FaultAction {
     }
 }
 
-/// `--fault reset`: as if nobody listened.
+/// An injected RST: as if there were no listener.
 #[cold]
-fn reset_on_purpose<K: PacketKey, P: Port>(
-    ctx: &mut ReplyContext<'_, P>,
-    rx: &RxSegment<K>,
-    frame: P::Frame,
-) {
+fn inject_reset<K: PacketKey, P: Port>(ctx: &mut ReplyContext<'_, P>, rx: &RxSegment<K>, frame: P::Frame) {
     ctx.core.counters.closed[Closed::FaultReset as usize].bump();
-    answer_closed(ctx, rx, frame);
+    reply_closed(ctx, rx, frame);
 }
 
 /// As a closed port would.
 #[cold]
-fn answer_closed<K: PacketKey, P: Port>(ctx: &mut ReplyContext<'_, P>, rx: &RxSegment<K>, frame: P::Frame) {
+fn reply_closed<K: PacketKey, P: Port>(ctx: &mut ReplyContext<'_, P>, rx: &RxSegment<K>, frame: P::Frame) {
     let Segment { key, info, link_len, .. } = &rx.segment;
     match tcp::on_segment_closed(info) {
         Ok(reset) => ctx.reply(frame, *link_len, key, &reset),
         Err(reason) => ctx.drop_frame(frame, reason),
-    }
-}
-
-/// The ISN of a connection that follows one in TIME-WAIT: by the clock, but beyond all that the
-/// old one sent (RFC 1122 4.2.2.13).
-#[inline]
-fn isn_above(isn: Seq, above: Option<Seq>) -> Seq {
-    match above {
-        Some(above) if !isn.after(above) => above + (1 << 16),
-        _ => isn,
     }
 }

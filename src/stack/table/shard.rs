@@ -89,6 +89,20 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
         hash: u32,
         value: impl FnOnce() -> V,
     ) -> Result<Slot, InsertError> {
+        let slot = self.insert_key(key, hash)?;
+        if let Some(place) = self.slab.slots.value_mut(slot.0) {
+            *place = value();
+        }
+        Ok(slot)
+    }
+
+    /// As [`Shard::insert_absent`], for a caller that writes the value next, through
+    /// [`Shard::value_mut`]: until then it is that of the slot's last connection.
+    ///
+    /// # Errors
+    /// [`InsertError`]; the table is then as before.
+    #[inline]
+    pub fn insert_key(&mut self, key: K, hash: u32) -> Result<Slot, InsertError> {
         let words = key.to_words();
         let probe = self.reader.index().probe(hash);
         let same = |slot| self.reader.slots().key_is(slot, &words);
@@ -98,12 +112,7 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
         let verdict =
             if self.single_core { probe.insert_exclusive(entry) } else { probe.insert(entry, same) };
         match verdict {
-            Ok(()) => {
-                if let Some(place) = self.slab.slots.value_mut(slot) {
-                    *place = value();
-                }
-                Ok(Slot(slot))
-            }
+            Ok(()) => Ok(Slot(slot)),
             Err(refusal) => {
                 self.slab.give(slot, generation);
                 Err(self.error(refusal))

@@ -19,6 +19,7 @@ impl<K: crate::wire::FlowKey> Endpoints for K {
         crate::wire::FlowKey::remote(self)
     }
 
+    #[inline(always)]
     fn prf(&self, secret: &IsnSecret) -> TuplePrf {
         secret.prf(self)
     }

@@ -3,8 +3,9 @@
 //! Time, randomness and bytes are arguments. Nothing here blocks, allocates per segment, or
 //! panics on what a peer sends. May use `wire` and `observe`, nothing else of this crate.
 //!
-//! - [`on_segment`] takes a segment for an existing connection; [`on_segment_listen`] and [`on_segment_closed`] take the
-//!   rest. Each returns an [`Action`].
+//! - [`on_segment`] takes a segment for an existing connection and returns an [`Action`]. [`on_syn`] takes
+//!   a SYN at a listener: it writes the connection, requests its timer and returns the SYN-ACK;
+//!   [`on_segment_listen`] and [`on_segment_closed`] take the other segments without a connection.
 //! - [`icmp_error`] takes an error about a segment of ours.
 //! - [`open`] makes a connection from this side, [`first_syn`] its SYN.
 //! - [`on_timer`] takes an expired timer; [`with_connection`] lets the handler act at any time.
@@ -55,8 +56,8 @@ pub use negotiate::{OfferedOptions, SynOptions};
 pub use output::{Transmit, abort, output, unasked};
 pub use send::SendBuffers;
 pub use state::{
-    Arrival, accept_cookie, accept_syn, answer_syn, cookie_answer, establish, finish_input, first_syn,
-    has_no_output, has_output, on_predicted_fin, on_segment, on_segment_closed, on_segment_listen, open,
+    PassiveOpen, establish, finish_input, first_syn, has_no_output, has_output, on_cookie_ack,
+    on_predicted_fin, on_segment, on_segment_closed, on_segment_listen, on_syn, on_syn_with_cookie, open,
     with_connection,
 };
 pub use tcb::{ACTIVE_OPEN, Negotiated, State, Tcb, TcbFlags};

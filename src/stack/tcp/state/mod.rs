@@ -11,7 +11,7 @@ mod time_wait;
 
 pub use finish::{finish_input, has_no_output, has_output, with_connection};
 pub use listen::{
-    Arrival, accept_cookie, accept_syn, answer_syn, cookie_answer, on_segment_closed, on_segment_listen,
+    PassiveOpen, on_cookie_ack, on_segment_closed, on_segment_listen, on_syn, on_syn_with_cookie,
 };
 pub use syn_received::establish;
 pub use syn_sent::{first_syn, open};
