@@ -69,7 +69,7 @@ impl<const KINDS: usize> FairLimit<KINDS> {
     fn room(&self, kind: usize) -> u64 {
         let tokens = |(index, other): (usize, &Kind)| match index == kind {
             true => other.budget.tokens(),
-            false => other.budget.tokens().saturating_sub(other.budget.most() / 2),
+            false => other.budget.tokens().saturating_sub(other.budget.capacity() / 2),
         };
         self.kinds.iter().enumerate().map(tokens).sum()
     }

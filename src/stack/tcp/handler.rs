@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use super::send::Holder;
+use super::send::BufferOwner;
 use super::{Context, Endpoints, IcmpError, IdleLimits, SendBuffers, Tcb, TcbFlags, Time};
 use crate::observe::{Closed, DropReason};
 
@@ -104,7 +104,7 @@ impl<'a> Connection<'a> {
     /// False: no room or no free buffer, or the direction is closed.
     pub fn send(&mut self, data: &[u8]) -> bool {
         let Connection { endpoints, number, now, .. } = *self;
-        let holder = Holder { number, endpoints, now_ms: now.millis() };
+        let holder = BufferOwner { number, endpoints, now_ms: now.millis() };
         !self.tcb.has(TcbFlags::SEND_CLOSED) && self.buffers.append(self.tcb, data, &holder)
     }
 

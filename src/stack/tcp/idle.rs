@@ -15,7 +15,7 @@ pub struct IdleClock {
 }
 
 /// A core that runs takes a turn a second, so a longer gap is none of its peers' silence.
-const LONGEST_GAP_MS: u64 = 5000;
+const MAX_GAP_MS: u64 = 5000;
 
 impl IdleClock {
     pub fn new(now: Time) -> IdleClock {
@@ -27,7 +27,7 @@ impl IdleClock {
     pub fn turn(&mut self, now: Time) -> u32 {
         let passed = now.micros.wrapping_sub(self.seen.micros) / 1000;
         self.seen.micros += passed * 1000;
-        self.ms = self.ms.wrapping_add(passed.min(LONGEST_GAP_MS) as u32);
+        self.ms = self.ms.wrapping_add(passed.min(MAX_GAP_MS) as u32);
         self.ms
     }
 }

@@ -34,14 +34,14 @@ impl TuplePrf {
 }
 
 /// Words of the longest 4-tuple.
-const LONGEST: usize = 9;
+const MAX_KEY_WORDS: usize = 9;
 
 /// SipHash-2-4 of a 4-tuple and one more word, in one go.
 #[inline(always)]
 pub(super) fn keyed<K: FlowKey>(k0: u64, k1: u64, key: &K, extra: u32) -> u64 {
-    let mut words = [extra; LONGEST + 1];
+    let mut words = [extra; MAX_KEY_WORDS + 1];
     let key = key.to_words();
-    let len = key.as_ref().len().min(LONGEST);
+    let len = key.as_ref().len().min(MAX_KEY_WORDS);
     words[1..=len].copy_from_slice(&key.as_ref()[..len]);
     siphash24((k0, k1), &words[..=len])
 }

@@ -54,8 +54,8 @@ impl TokenBucket {
         self.level / TOKEN
     }
 
-    /// Whole tokens of a full bucket.
-    pub fn most(&self) -> u64 {
+    /// The tokens of a full bucket, whole ones.
+    pub fn capacity(&self) -> u64 {
         self.burst / TOKEN
     }
 }

@@ -8,7 +8,7 @@ use super::{BufferId, Endpoints, Tcb, TcbFlags, rto::Rto};
 #[derive(Clone, Copy)]
 struct SendState {
     /// Bytes held, from SND.UNA on.
-    held: u16,
+    queued: u16,
     /// Of these, bytes sent and not acknowledged.
     in_flight: u16,
     /// When the segment in flight went out first; `None` once it was sent again (Karn).
@@ -21,7 +21,7 @@ struct SendState {
 }
 
 /// Who wants a buffer, and when.
-pub(super) struct Holder<'a> {
+pub(super) struct BufferOwner<'a> {
     /// The connection's number on its core.
     pub number: u32,
     pub endpoints: &'a dyn Endpoints,
@@ -34,7 +34,7 @@ pub struct SendBuffers {
     states: Vec<SendState>,
     free: Vec<u32>,
     /// Buffers never used so far start here.
-    fresh: u32,
+    next_unused: u32,
     shares: Shares,
     /// Buffers that are to be free again, since a connection found few or none; 0: enough are.
     wanted: usize,
@@ -52,7 +52,7 @@ const STALL_CLOSED_MS: u32 = 20;
 /// One of so many buffers is to be free, for all and for each share: what a few turns bring.
 const RESERVE: usize = 16;
 /// Bytes of options that a full segment may hold in the place of data.
-const MOST_OPTIONS: u32 = 12;
+const MAX_OPTIONS: u32 = 12;
 
 impl SendBuffers {
     /// Bytes a connection can have queued: two full segments and a little.
@@ -61,12 +61,12 @@ impl SendBuffers {
     /// `count` buffers; `secret` keys the hash of sources.
     pub fn new(count: u32, secret: [u64; 2]) -> SendBuffers {
         let rto = Rto::new(0, false);
-        let idle = SendState { held: 0, in_flight: 0, sent_at_ms: None, rto, holder: 0, shared: false };
+        let idle = SendState { queued: 0, in_flight: 0, sent_at_ms: None, rto, holder: 0, shared: false };
         SendBuffers {
             bytes: vec![0; count as usize * Self::CAPACITY],
             states: vec![idle; count as usize],
             free: Vec::with_capacity(count as usize),
-            fresh: 0,
+            next_unused: 0,
             shares: Shares::new(count as usize, secret),
             wanted: 0,
             crowded: None,
@@ -76,7 +76,7 @@ impl SendBuffers {
     /// Buffers in use.
     #[inline]
     pub fn in_use(&self) -> usize {
-        self.fresh as usize - self.free.len()
+        self.next_unused as usize - self.free.len()
     }
 
     /// All buffers.
@@ -132,11 +132,11 @@ impl SendBuffers {
     }
 
     pub(super) fn room(&self, buffer: BufferId) -> usize {
-        Self::CAPACITY - self.state(buffer).map_or(0, |state| usize::from(state.held))
+        Self::CAPACITY - self.state(buffer).map_or(0, |state| usize::from(state.queued))
     }
 
     /// Queues all of `data`, or nothing.
-    pub(super) fn append(&mut self, tcb: &mut Tcb, data: &[u8], holder: &Holder<'_>) -> bool {
+    pub(super) fn append(&mut self, tcb: &mut Tcb, data: &[u8], holder: &BufferOwner<'_>) -> bool {
         if data.is_empty() {
             return true;
         }
@@ -146,9 +146,9 @@ impl SendBuffers {
         let Some(index) = tcb.buffer.index().or_else(|| self.attach(tcb, holder)) else {
             return false;
         };
-        let start = index * Self::CAPACITY + usize::from(self.states[index].held);
+        let start = index * Self::CAPACITY + usize::from(self.states[index].queued);
         self.bytes[start..start + data.len()].copy_from_slice(data);
-        self.states[index].held += data.len() as u16;
+        self.states[index].queued += data.len() as u16;
         true
     }
 
@@ -164,7 +164,7 @@ impl SendBuffers {
 
     /// Bytes queued and not sent yet.
     pub(super) fn unsent(&self, buffer: BufferId) -> u32 {
-        self.state(buffer).map_or(0, |state| u32::from(state.held - state.in_flight))
+        self.state(buffer).map_or(0, |state| u32::from(state.queued - state.in_flight))
     }
 
     /// Bytes sent and not acknowledged.
@@ -203,15 +203,15 @@ impl SendBuffers {
             tcb.srtt_ms = state.rto.srtt_ms();
         }
         state.in_flight -= data;
-        state.held -= data;
-        let (held, start, shared) = (usize::from(state.held), index * Self::CAPACITY, state.shared);
-        if held == 0 {
+        state.queued -= data;
+        let (queued, start, shared) = (usize::from(state.queued), index * Self::CAPACITY, state.shared);
+        if queued == 0 {
             self.release(&mut tcb.buffer);
         } else {
             let rest = start + usize::from(data);
-            self.bytes.copy_within(rest..rest + held, start);
+            self.bytes.copy_within(rest..rest + queued, start);
             // What a silly window takes, a byte at a time, is none.
-            if shared && u32::from(data) + MOST_OPTIONS >= u32::from(tcb.mss) {
+            if shared && u32::from(data) + MAX_OPTIONS >= u32::from(tcb.mss) {
                 let share = self.shares.remove(index);
                 self.shares.add(index, share, now_ms);
             }
@@ -236,7 +236,7 @@ impl SendBuffers {
         }
     }
 
-    fn attach(&mut self, tcb: &mut Tcb, holder: &Holder<'_>) -> Option<usize> {
+    fn attach(&mut self, tcb: &mut Tcb, holder: &BufferOwner<'_>) -> Option<usize> {
         // Our own calls are no peer's doing: they have no share, and never give way.
         let share = (!tcb.is_active()).then(|| self.shares.of(tcb.listener, holder.endpoints.remote().ip()));
         if share.is_some_and(|share| !self.admits(share)) {
@@ -244,9 +244,9 @@ impl SendBuffers {
         }
         let index = match self.free.pop() {
             Some(index) => index as usize,
-            None if (self.fresh as usize) < self.states.len() => {
-                self.fresh += 1;
-                self.fresh as usize - 1
+            None if (self.next_unused as usize) < self.states.len() => {
+                self.next_unused += 1;
+                self.next_unused as usize - 1
             }
             None => return None,
         };
@@ -255,7 +255,7 @@ impl SendBuffers {
         }
         let rto = Rto::new(tcb.srtt_ms, tcb.has(TcbFlags::SYN_LOST));
         let (holder, shared) = (holder.number, share.is_some());
-        self.states[index] = SendState { held: 0, in_flight: 0, sent_at_ms: None, rto, holder, shared };
+        self.states[index] = SendState { queued: 0, in_flight: 0, sent_at_ms: None, rto, holder, shared };
         tcb.buffer = BufferId(index as u32 + 1);
         Some(index)
     }

@@ -1,5 +1,5 @@
 //! What a connection waits for, and what happens when it has waited long enough. A connection
-//! has at most one timer: what it waits for next. The engine keeps them in queues by time-out.
+//! has at max_retries one timer: what it waits for next. The engine keeps them in queues by time-out.
 
 use super::rto::syn_timeout;
 use super::{Action, Context, Tcb, TcbFlags, Timer};
@@ -7,7 +7,7 @@ use crate::observe::Closed;
 use crate::tcp::output::{abort, retransmit_syn, syn_ack};
 
 /// What [`Tcb::retries`] can count to.
-const MOST_RETRIES: u8 = 15;
+const MAX_RETRIES: u8 = 15;
 
 /// `timer` has expired; the connection has none now.
 pub fn on_timer(timer: Timer, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
@@ -37,7 +37,7 @@ pub fn on_timer(timer: Timer, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
 /// At R2 for SYNs the connection is given up (RFC 9293 3.8.3, MUST-23).
 fn syn_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
-    if retries >= cx.config.syn_retries.min(MOST_RETRIES) {
+    if retries >= cx.config.syn_retries.min(MAX_RETRIES) {
         cx.close(tcb, Closed::ConnectTimeout);
         return Action::None;
     }
@@ -46,11 +46,11 @@ fn syn_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
 
 fn syn_ack_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
-    let (most, end) = match tcb.is_active() {
-        true => (cx.config.syn_retries.min(MOST_RETRIES), Closed::ConnectTimeout),
+    let (max_retries, end) = match tcb.is_active() {
+        true => (cx.config.syn_retries.min(MAX_RETRIES), Closed::ConnectTimeout),
         false => (cx.config.syn_ack_retries, Closed::HandshakeTimeout),
     };
-    if retries >= most {
+    if retries >= max_retries {
         cx.close(tcb, end);
         return Action::None;
     }

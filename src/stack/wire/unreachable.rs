@@ -42,9 +42,9 @@ const UDP_HEADER_LEN: usize = 8;
 /// Type, code, checksum, and four bytes: unused, or the pointer of a parameter problem.
 const ICMP_HEADER_LEN: usize = 8;
 /// The longest IPv4 error: what every host takes in one piece (RFC 1812 4.3.2.3).
-const MOST_V4: usize = 576;
+const MAX_ERROR_V4: usize = 576;
 /// The longest IPv6 error: the minimum MTU (RFC 4443 2.4 (c)).
-const MOST_V6: usize = 1280;
+const MAX_ERROR_V6: usize = 1280;
 /// Where the next-header field stands in the fixed IPv6 header.
 const NEXT_HEADER_AT: usize = 6;
 
@@ -70,7 +70,7 @@ impl Undeliverable {
             local: packet.destination.into(),
             link_len: link.len,
             missing: missing(packet.protocol, packet.upper)?,
-            quoted: quoted(packet.header_len, packet.upper, MOST_V4 - ipv4::HEADER_LEN),
+            quoted: quoted(packet.header_len, packet.upper, MAX_ERROR_V4 - ipv4::HEADER_LEN),
         })
     }
 
@@ -88,7 +88,7 @@ impl Undeliverable {
             local: packet.destination.into(),
             link_len: link.len,
             missing: missing(packet.protocol, packet.upper)?,
-            quoted: quoted(packet.header_len, packet.upper, MOST_V6 - ipv6::HEADER_LEN),
+            quoted: quoted(packet.header_len, packet.upper, MAX_ERROR_V6 - ipv6::HEADER_LEN),
         })
     }
 }

@@ -5,8 +5,8 @@ use crate::wire::{FlowKey4, Seq};
 const KEY: FlowKey4 =
     FlowKey4 { remote: [192, 0, 2, 9], local: [192, 0, 2, 1], remote_port: 40_000, local_port: 80 };
 
-fn at(now_ms: u32) -> Holder<'static> {
-    Holder { number: 0, endpoints: &KEY, now_ms }
+fn at(now_ms: u32) -> BufferOwner<'static> {
+    BufferOwner { number: 0, endpoints: &KEY, now_ms }
 }
 
 fn buffers(count: u32) -> SendBuffers {
@@ -68,7 +68,7 @@ fn round_trips_are_those_of_segments_sent_once() {
 
 fn attached(buffers: &mut SendBuffers, number: u32, now_ms: u32) -> Tcb {
     let mut tcb = tcb();
-    let holder = Holder { number, ..at(now_ms) };
+    let holder = BufferOwner { number, ..at(now_ms) };
     assert!(buffers.append(&mut tcb, &[1; 2000], &holder), "connection {number}");
     tcb
 }
@@ -112,7 +112,7 @@ fn our_own_calls_may_have_them_all() {
     for number in 0..16 {
         let mut tcb = tcb();
         tcb.listener = crate::tcp::ACTIVE_OPEN;
-        assert!(buffers.append(&mut tcb, b"x", &Holder { number, ..at(0) }));
+        assert!(buffers.append(&mut tcb, b"x", &BufferOwner { number, ..at(0) }));
     }
     assert_eq!((buffers.pressed(), buffers.gives_way(60_000)), (false, None));
 }
