@@ -155,7 +155,7 @@ impl Core {
         Core {
             id,
             counters,
-            buffers: SendBuffers::new(bounds.send_buffers, shared.secrets.sources),
+            buffers: SendBuffers::new(bounds.send_buffers, shared.secrets.sources, shared.config.congestion),
             cookies,
             link_cache: LinkCache::new(),
             users,

@@ -8,7 +8,7 @@ use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::send_new;
 use crate::table::Slot;
-use crate::tcp::{self, Action, ClosedConnection, Timer};
+use crate::tcp::{self, Action, ClosedConnection, Payload, Timer};
 use crate::wire::PacketKey;
 
 /// Timers that one poll serves at most, so that a wave of them does not starve the queues.
@@ -36,25 +36,28 @@ impl<K: PacketKey> Flows<K> {
         let Some(tcb) = self.shard.value_mut(slot) else { return };
         let (before, link, listener) = (tcb.state, tcb.next_hop, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let (emit, data) = match tcp::on_timer(timer, tcb, &mut cx) {
+        let (segment, payload, more) = match tcp::on_timer(timer, tcb, &mut cx) {
             Action::Reply(emit)
             | Action::DropReply(_, emit)
             | Action::ReplyThenOutput(emit)
-            | Action::DropReplyThenOutput(_, emit) => (Some(emit), None),
-            Action::Output => match tcp::unasked(tcb, &mut cx) {
-                Some(out) => (Some(out.emit), out.with_data.then_some(out.buffer)),
-                None => (None, None),
+            | Action::DropReplyThenOutput(_, emit) => (Some(emit), Payload::EMPTY, false),
+            Action::Output => match tcp::poll_output(tcb, &mut cx) {
+                Some(out) => (Some(out.segment), out.payload, out.more),
+                None => (None, Payload::EMPTY, false),
             },
-            Action::None | Action::Drop(_) | Action::Reopen { .. } => (None, None),
+            Action::None | Action::Drop(_) | Action::Reopen { .. } => (None, Payload::EMPTY, false),
         };
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
             notify_closed(core, listener, &ClosedConnection { id: of, now: core.now, endpoints: &key }, how);
         }
         self.apply_state(core, slot, hash, states, timer);
-        if let Some(emit) = emit {
-            let payload = data.map_or(&[][..], |buffer| core.buffers.segment(buffer));
-            send_new(&core.counters, &core.link_cache, ports, (link, of), &key, (&emit, payload));
+        if let Some(segment) = segment {
+            let payload = core.buffers.payload(payload);
+            send_new(&core.counters, &core.link_cache, ports, (hop, of), &key, (&segment, payload));
+        }
+        if more {
+            self.requeue_tx(core.now, PendingTx { slot, key, hash });
         }
     }
 }

@@ -5,7 +5,7 @@ use super::core::{Core, Shared};
 use super::idle::Sweep;
 use super::link_cache::NO_NEXT_HOP;
 use super::listeners::ListenerId;
-use super::notify::service_of;
+use super::notify::{notify_closed, service_of};
 use super::pending::{MAX_PENDING, PendingTx};
 use super::port::Port;
 use super::relief::{Farewell, Oldest, RESETS};
@@ -15,7 +15,8 @@ use super::transition::Effects;
 use crate::observe::{Closed, CoreCounters};
 use crate::table::{Found, Shard, Slot, line_size};
 use crate::tcp::{
-    self, Context, Endpoints, Predicted, SendBuffers, State, Tcb, TcbFlags, Time, TimerOp, TuplePrf,
+    self, ClosedConnection, Context, Endpoints, Predicted, SendBuffers, State, Tcb, TcbFlags, Time, TimerOp,
+    TuplePrf,
 };
 use crate::wire::{FlowKey4, FlowKey6, PacketKey};
 
@@ -176,23 +177,29 @@ impl<K: PacketKey> Flows<K> {
         let PendingReply { slot, key, hash, frame, link_len } = pending;
         // Ended since it was listed, and perhaps its slot used again.
         let same = self.shard.key(slot) == Some(key);
+        let id = self.number(slot);
         let Some(tcb) = self.shard.value_mut(slot).filter(|tcb| same && tcb.state != State::Closed) else {
             return port.release(frame);
         };
         if !tcb.take(TcbFlags::QUEUED) {
             return port.release(frame);
         }
-        let before = tcb.state;
+        let (before, listener) = (tcb.state, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let out = tcp::output(tcb, &mut cx);
-        let timer = cx.timer;
-        let states = (before, tcb.state);
+        let out = tcp::poll_output(tcb, &mut cx);
+        let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
+        if let Some(how) = ended {
+            notify_closed(core, listener, &ClosedConnection { id, now: core.now, endpoints: &key }, how);
+        }
         self.apply_state(core, slot, hash, states, timer);
         let Some(out) = out else {
             return port.release(frame);
         };
-        let payload = if out.with_data { core.buffers.segment(out.buffer) } else { &[] };
-        reply_in_place(&core.counters, *port, frame, link_len, &key, (&out.emit, payload));
+        let payload = core.buffers.payload(out.payload);
+        reply_in_place(&core.counters, *port, frame, link_len, &key, (&out.segment, payload));
+        if out.more {
+            self.requeue_tx(core.now, PendingTx { slot, key, hash });
+        }
     }
 
     /// FourTuple a connection in TIME-WAIT from outside of TCP: its user was told before.

@@ -37,7 +37,7 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
-    /// The retry timer has expired.
+    /// Lists a connection that has more output: its retry timer has expired, or one segment was sent.
     pub(super) fn requeue_tx(&mut self, now: Time, pending: PendingTx<K>) {
         let Some(tcb) = self.shard.value_mut(pending.slot) else { return };
         if !tcb.has(TcbFlags::QUEUED) {
@@ -53,7 +53,8 @@ impl<K: PacketKey> Flows<K> {
             let pending = self.pending[index];
             self.transmit_one(core, ports, pending);
         }
-        self.pending.clear();
+        // Connections with more output were added after them.
+        self.pending.drain(..count);
         count
     }
 
@@ -76,7 +77,7 @@ impl<K: PacketKey> Flows<K> {
         tcb.clear(TcbFlags::QUEUED);
         let (before, listener) = (tcb.state, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let out = tcp::unasked(tcb, &mut cx);
+        let out = tcp::poll_output(tcb, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
             notify_closed(
@@ -89,8 +90,10 @@ impl<K: PacketKey> Flows<K> {
         self.apply_state(core, slot, hash, states, timer);
         match (frame, out) {
             (Ok(frame), Some(out)) => {
-                let payload = if out.with_data { core.buffers.segment(out.buffer) } else { &[] };
-                frame.send(&core.counters, &key, &out.emit, payload);
+                frame.send(&core.counters, &key, &out.segment, core.buffers.payload(out.payload));
+                if out.more {
+                    self.requeue_tx(core.now, pending);
+                }
             }
             (Ok(frame), None) => frame.release(),
             (Err(reason), Some(_)) => core.counters.dropped(reason),

@@ -241,7 +241,7 @@ mod tests {
             let mut cx = Context {
                 now: Time::from_millis(1),
                 config: &config,
-                buffers: &mut SendBuffers::new(0, [1, 2]),
+                buffers: &mut SendBuffers::new(0, [1, 2], config.congestion),
                 counters: &counters,
                 prf: None,
                 secret: &crate::tcp::IsnSecret(1, 2),

@@ -1,4 +1,4 @@
-use super::OfferedOptions;
+use super::{CongestionAlgorithm, OfferedOptions};
 
 /// When SYNs are answered without keeping state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub struct Config {
     pub fin_wait_2_ms: u32,
     /// The least interval between challenge ACKs of one connection, milliseconds (RFC 5961 7).
     pub challenge_ms: u32,
+    pub congestion: CongestionAlgorithm,
     pub cookies: CookieMode,
     pub when_full: WhenFull,
     /// Drop segments without the timestamps that were agreed on (RFC 7323 3.2), RSTs and SYNs excepted.
@@ -78,6 +79,7 @@ impl Default for Config {
             retries: 7,
             fin_wait_2_ms: 60_000,
             challenge_ms: 500,
+            congestion: CongestionAlgorithm::default(),
             cookies: CookieMode::Auto,
             when_full: WhenFull::Reset,
             strict_timestamps: false,

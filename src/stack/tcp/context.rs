@@ -35,11 +35,11 @@ pub enum TimerOp {
 pub enum Action {
     /// Done, nothing to send now.
     None,
-    /// The connection has a segment to send: [`super::output`] composes it at the end of the batch.
+    /// The connection has a segment to send: [`super::poll_output`] composes it at the end of the batch.
     Output,
     /// This segment goes out at once; its reason was counted.
     Reply(TxSegment),
-    /// As `Reply`, and the connection has more to send: [`super::unasked`] composes it, in a
+    /// As `Reply`, and the connection has more to send: [`super::poll_output`] composes it, in a
     /// frame of its own after this one.
     ReplyThenOutput(TxSegment),
     /// Counted under its name and answered with a segment.

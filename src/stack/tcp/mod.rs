@@ -17,6 +17,7 @@
 mod acceptance;
 mod clock;
 mod config;
+mod congestion;
 mod context;
 mod cookie;
 mod endpoints;
@@ -42,6 +43,7 @@ pub use crate::wire::IcmpError;
 pub use acceptance::shows_the_way;
 pub use clock::Time;
 pub use config::{Config, CookieMode, IdleLimits, WhenFull};
+pub use congestion::CongestionAlgorithm;
 pub use context::{Action, Context, TimerOp};
 pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
 pub use endpoints::Endpoints;
@@ -53,8 +55,8 @@ pub use ids::{BufferId, NO_LINK, Timer, TimerLinks};
 pub use isn::{IsnSecret, TuplePrf};
 pub use limit::TokenBucket;
 pub use negotiate::{OfferedOptions, SynOptions};
-pub use output::{Transmit, abort, output, unasked};
-pub use send::SendBuffers;
+pub use output::{Transmit, abort, poll_output};
+pub use send::{Payload, SendBuffers};
 pub use state::{
     PassiveOpen, establish, finish_input, first_syn, has_no_output, has_output, on_cookie_ack,
     on_predicted_fin, on_segment, on_segment_closed, on_segment_listen, on_syn, on_syn_with_cookie, open,

@@ -1,7 +1,7 @@
 //! Composes what a connection sends.
 
 use super::rto::syn_timeout;
-use super::{BufferId, Context, Tcb, TcbFlags, Timer};
+use super::{Context, Payload, Tcb, TcbFlags, Timer};
 use crate::observe::Closed;
 use crate::tcp::{Config, Negotiated, State, SynOptions};
 use crate::wire::{Flags, Seq, TcpOptions, Timestamps, TxSegment};
@@ -9,37 +9,45 @@ use crate::wire::{Flags, Seq, TcpOptions, Timestamps, TxSegment};
 /// Bytes of the timestamps option with its padding: in every segment once negotiated.
 const TIMESTAMPS_LEN: u16 = 12;
 
-/// A segment to send and where its payload is.
+/// A segment to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    pub emit: TxSegment,
-    /// The payload is what [`super::SendBuffers::segment`] holds in flight, if `with_data`.
-    pub buffer: BufferId,
-    pub with_data: bool,
+    pub segment: TxSegment,
+    /// See [`super::SendBuffers::payload`].
+    pub payload: Payload,
+    /// The connection has another segment to send: [`poll_output`] again.
+    pub more: bool,
 }
 
-/// The one segment the connection has to send, if any: ACK, data and FIN together where they coincide.
-pub fn output(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
-    if tcb.take(TcbFlags::RETRANSMIT) {
-        return again(tcb, cx);
+/// Composes the next segment of a connection, if it has one to send: ACK, data and FIN in one where they
+/// coincide. The connection may be closed by it ([`Context::ended`]).
+pub fn poll_output(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
+    if tcb.state == State::SynSent {
+        return poll_syn_sent(tcb, cx);
+    }
+    if tcb.has(TcbFlags::ABORT.with(TcbFlags::RETRANSMIT)) {
+        return match tcb.take(TcbFlags::ABORT) {
+            true => Some(without_data(abort(tcb, Closed::Aborted, cx))),
+            false => retransmit(tcb, cx),
+        };
     }
     let probe = tcb.take(TcbFlags::PROBE);
-    let fresh = data_allowed(tcb, cx);
-    let fin = fin_allowed(tcb, cx, fresh);
-    let owed = tcb.take(TcbFlags::ACK_NOW);
-    if fresh == 0 && !fin {
+    let data = data_allowed(tcb, cx);
+    let fin = fin_allowed(tcb, cx, data);
+    let ack = tcb.take(TcbFlags::ACK_NOW);
+    if data == 0 && !fin {
         wait_for_window(tcb, cx);
-        return match (probe, owed) {
+        return match (probe, ack) {
             (true, _) => Some(without_data(probe_of(tcb, cx))),
             (false, true) => Some(without_data(bare_ack(tcb, cx))),
             (false, false) => None,
         };
     }
     let seq = tcb.snd_nxt;
-    cx.buffers.sent(tcb.buffer, fresh as u16, cx.now.millis());
-    tcb.snd_nxt += fresh + u32::from(fin);
+    let payload = cx.buffers.send_new(tcb.buffer, data as u16, cx.now.millis());
+    tcb.snd_nxt += data + u32::from(fin);
     tcb.clear(TcbFlags::SWS_OVERRIDE);
-    if fresh > 0 {
+    if data > 0 {
         tcb.set(TcbFlags::SENT_DATA);
     }
     if fin {
@@ -48,24 +56,24 @@ pub fn output(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
     tcb.set_retries(0);
     let timeout = cx.buffers.timeout(tcb, 0);
     cx.start(Timer::Retransmit, timeout);
-    Some(Transmit { emit: segment(tcb, cx, seq, fresh > 0, fin), buffer: tcb.buffer, with_data: fresh > 0 })
+    let segment = segment(tcb, cx, seq, data > 0, fin);
+    let more = data > 0 && !fin && has_sendable(tcb, cx);
+    Some(Transmit { segment, payload, more })
 }
 
-/// As [`output`], for a connection that has no frame to answer in: what it does on its user's own
-/// accord, and what follows the ACK of a SYN-ACK. So it may also be the end.
-pub fn unasked(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
-    if tcb.state == State::SynSent {
-        // RFC 9293 3.10.4, 3.10.5: nobody knows of it yet, so nobody is told.
-        if tcb.has(TcbFlags::ABORT) || tcb.has(TcbFlags::SEND_CLOSED) {
-            cx.close(tcb, Closed::Aborted);
-            return None;
-        }
-        return tcb.take(TcbFlags::RETRANSMIT).then(|| without_data(retransmit_syn(tcb, cx)));
+/// RFC 9293 3.10.4, 3.10.5: a close or an abort ends the connection without a segment, since no peer has it.
+#[cold]
+fn poll_syn_sent(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
+    if tcb.has(TcbFlags::ABORT.with(TcbFlags::SEND_CLOSED)) {
+        cx.close(tcb, Closed::Aborted);
+        return None;
     }
-    if tcb.take(TcbFlags::ABORT) {
-        return Some(without_data(abort(tcb, Closed::Aborted, cx)));
-    }
-    output(tcb, cx)
+    tcb.take(TcbFlags::RETRANSMIT).then(|| without_data(retransmit_syn(tcb, cx)))
+}
+
+/// Whether more data, or the FIN, may go after a segment with data.
+fn has_sendable(tcb: &Tcb, cx: &Context<'_>) -> bool {
+    data_allowed(tcb, cx) > 0 || fin_allowed(tcb, cx, 0)
 }
 
 /// <SEQ=SND.NXT><CTL=RST,ACK>, and the connection is closed (RFC 9293 3.10.5).
@@ -76,42 +84,47 @@ pub fn abort(tcb: &mut Tcb, how: Closed, cx: &mut Context<'_>) -> TxSegment {
     reset
 }
 
-/// What is in flight, once more (RFC 6298 5.4): the data, the FIN, or both.
-fn again(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
-    tcb.clear(TcbFlags::ACK_NOW);
-    let in_flight = cx.buffers.in_flight(tcb.buffer);
-    let fin = tcb.has(TcbFlags::FIN_SENT);
+/// The first segment in flight once more (RFC 6298 5.4): data, FIN, or both.
+fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
+    tcb.clear(TcbFlags::RETRANSMIT.with(TcbFlags::ACK_NOW));
     if tcb.snd_una == tcb.snd_nxt {
         return None;
     }
-    cx.buffers.sent_again(tcb.buffer);
+    let payload = cx.buffers.send_again(tcb, max_data(tcb));
+    let fin = tcb.has(TcbFlags::FIN_SENT) && payload.len() == cx.buffers.in_flight(tcb.buffer);
     let timeout = cx.buffers.timeout(tcb, tcb.retries());
     cx.start(Timer::Retransmit, timeout);
-    let emit = segment(tcb, cx, tcb.snd_una, in_flight > 0, fin);
-    Some(Transmit { emit, buffer: tcb.buffer, with_data: in_flight > 0 })
+    let segment = segment(tcb, cx, tcb.snd_una, payload.len() > 0, fin);
+    Some(Transmit { segment, payload, more: false })
 }
 
-/// Bytes of new data that may go now: one segment in flight, within the peer's MSS and window,
-/// and no silly windows (MUST-38): less than a full segment only if it is all there is.
+/// Bytes of data in a full segment.
+fn max_data(tcb: &Tcb) -> u16 {
+    let options = if tcb.negotiated.has(Negotiated::TIMESTAMPS) { TIMESTAMPS_LEN } else { 0 };
+    tcb.mss - options
+}
+
+/// Bytes of new data that may go now: within a full segment, the peer's window and what congestion control
+/// allows, and no silly windows (MUST-38): less than a full segment only if it is all that is queued.
 fn data_allowed(tcb: &Tcb, cx: &Context<'_>) -> u32 {
     let unsent = cx.buffers.unsent(tcb.buffer);
-    if unsent == 0 || tcb.snd_una != tcb.snd_nxt || tcb.has(TcbFlags::FIN_SENT) {
+    if unsent == 0 || tcb.has(TcbFlags::FIN_SENT) || tcb.is_opening() {
         return 0;
     }
-    let overhead = if tcb.negotiated.has(Negotiated::TIMESTAMPS) { TIMESTAMPS_LEN } else { 0 };
-    let wanted = unsent.min(u32::from(tcb.mss - overhead));
-    let possible = wanted.min(tcb.send_window());
+    let window = tcb.send_window().saturating_sub(tcb.in_flight()).min(cx.buffers.congestion_window(tcb));
+    let wanted = unsent.min(u32::from(max_data(tcb)));
+    let possible = wanted.min(window);
     if possible < wanted && !tcb.has(TcbFlags::SWS_OVERRIDE) { 0 } else { possible }
 }
 
-/// A FIN goes when the user has closed and nothing is left behind `fresh` bytes, in flight or
-/// queued; once.
-fn fin_allowed(tcb: &Tcb, cx: &Context<'_>, fresh: u32) -> bool {
+/// Whether the FIN goes with the next `data` bytes: the handler has closed, and no more data is queued after
+/// them. Once.
+fn fin_allowed(tcb: &Tcb, cx: &Context<'_>, data: u32) -> bool {
     tcb.has(TcbFlags::SEND_CLOSED)
         && !tcb.has(TcbFlags::FIN_SENT)
         && matches!(tcb.state, State::Established | State::CloseWait)
-        && tcb.snd_una == tcb.snd_nxt
-        && cx.buffers.unsent(tcb.buffer) == fresh
+        && (tcb.snd_una == tcb.snd_nxt || cx.buffers.congestion_window(tcb) > 0)
+        && cx.buffers.unsent(tcb.buffer) == data
 }
 
 /// RFC 9293 3.10.4: CLOSE in ESTABLISHED leads to FIN-WAIT-1, in CLOSE-WAIT to LAST-ACK.
@@ -139,8 +152,8 @@ pub(super) fn bare_ack(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
     segment(tcb, cx, tcb.snd_nxt, false, false)
 }
 
-fn without_data(emit: TxSegment) -> Transmit {
-    Transmit { emit, buffer: BufferId::NONE, with_data: false }
+fn without_data(segment: TxSegment) -> Transmit {
+    Transmit { segment, payload: Payload::EMPTY, more: false }
 }
 
 #[inline]

@@ -1,8 +1,9 @@
 //! Send buffers: attached to a connection only while it has data to send or to have acknowledged, and
 //! given up by the connection longest without progress when they run out (docs/decisions/0025).
 
+use super::congestion::CongestionControl;
 use super::shares::{Share, Shares};
-use super::{BufferId, Endpoints, Tcb, TcbFlags, rto::Rto};
+use super::{BufferId, CongestionAlgorithm, Endpoints, Tcb, TcbFlags, rto::Rto};
 
 /// What a connection with data in flight needs beyond its line.
 #[derive(Clone, Copy)]
@@ -14,10 +15,18 @@ struct SendState {
     /// When the segment in flight went out first; `None` once it was sent again (Karn).
     sent_at_ms: Option<u32>,
     rto: Rto,
+    congestion: CongestionControl,
     /// The number of the connection that has the buffer.
     holder: u32,
     /// In a share: opened by the peer.
     shared: bool,
+}
+
+impl SendState {
+    fn new(rto: Rto, algorithm: CongestionAlgorithm, (holder, shared): (u32, bool)) -> SendState {
+        let congestion = CongestionControl::new(algorithm);
+        SendState { queued: 0, in_flight: 0, sent_at_ms: None, rto, congestion, holder, shared }
+    }
 }
 
 /// Who wants a buffer, and when.
@@ -28,6 +37,25 @@ pub(super) struct BufferOwner<'a> {
     pub now_ms: u32,
 }
 
+/// The payload of a segment to send: a range of a send buffer, or empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Payload {
+    buffer: BufferId,
+    /// Bytes from SND.UNA.
+    start: u16,
+    len: u16,
+}
+
+impl Payload {
+    pub const EMPTY: Payload = Payload { buffer: BufferId::NONE, start: 0, len: 0 };
+
+    /// Bytes.
+    #[inline]
+    pub(super) fn len(self) -> u16 {
+        self.len
+    }
+}
+
 /// One core's send buffers: a fixed number. Memory is touched when first used.
 pub struct SendBuffers {
     bytes: Vec<u8>,
@@ -36,6 +64,8 @@ pub struct SendBuffers {
     /// Buffers never used so far start here.
     next_unused: u32,
     shares: Shares,
+    /// Of connections that attach a buffer.
+    algorithm: CongestionAlgorithm,
     /// Buffers that are to be free again, since a connection found few or none; 0: enough are.
     wanted: usize,
     /// The share in which it did.
@@ -59,15 +89,15 @@ impl SendBuffers {
     pub const CAPACITY: usize = 4096;
 
     /// `count` buffers; `secret` keys the hash of sources.
-    pub fn new(count: u32, secret: [u64; 2]) -> SendBuffers {
-        let rto = Rto::new(0, false);
-        let idle = SendState { queued: 0, in_flight: 0, sent_at_ms: None, rto, holder: 0, shared: false };
+    pub fn new(count: u32, secret: [u64; 2], algorithm: CongestionAlgorithm) -> SendBuffers {
+        let idle = SendState::new(Rto::new(0, false), algorithm, (0, false));
         SendBuffers {
             bytes: vec![0; count as usize * Self::CAPACITY],
             states: vec![idle; count as usize],
             free: Vec::with_capacity(count as usize),
             next_unused: 0,
             shares: Shares::new(count as usize, secret),
+            algorithm,
             wanted: 0,
             crowded: None,
         }
@@ -172,19 +202,35 @@ impl SendBuffers {
         self.state(buffer).map_or(0, |state| state.in_flight)
     }
 
-    /// Notes that `bytes` go out for the first time.
-    pub(super) fn sent(&mut self, buffer: BufferId, bytes: u16, now_ms: u32) {
-        if let Some(state) = self.state_mut(buffer) {
-            state.in_flight += bytes;
-            state.sent_at_ms = Some(now_ms);
-        }
+    /// Bytes that congestion control allows beyond those in flight; 0 without a buffer.
+    pub(super) fn congestion_window(&self, tcb: &Tcb) -> u32 {
+        self.state(tcb.buffer).map_or(0, |state| {
+            let in_flight = tcb.in_flight();
+            state.congestion.window(in_flight, u32::from(tcb.mss)).saturating_sub(in_flight)
+        })
     }
 
-    /// Notes that what is in flight goes out again: its round trip tells nothing now.
-    pub(super) fn sent_again(&mut self, buffer: BufferId) {
-        if let Some(state) = self.state_mut(buffer) {
-            state.sent_at_ms = None;
-        }
+    /// Takes the next `bytes` that were not sent yet.
+    pub(super) fn send_new(&mut self, buffer: BufferId, bytes: u16, now_ms: u32) -> Payload {
+        let Some(state) = self.state_mut(buffer).filter(|_| bytes > 0) else {
+            return Payload::EMPTY;
+        };
+        let start = state.in_flight;
+        state.in_flight += bytes;
+        state.sent_at_ms = Some(now_ms);
+        Payload { buffer, start, len: bytes }
+    }
+
+    /// Takes the first bytes in flight once more after a time-out, at most `limit`. Their round trip is not
+    /// measured (Karn's rule).
+    pub(super) fn send_again(&mut self, tcb: &Tcb, limit: u16) -> Payload {
+        let buffer = tcb.buffer;
+        let Some(state) = self.state_mut(buffer) else {
+            return Payload::EMPTY;
+        };
+        state.sent_at_ms = None;
+        state.congestion.on_timeout(u32::from(state.in_flight), u32::from(tcb.mss));
+        Payload { buffer, start: 0, len: state.in_flight.min(limit) }
     }
 
     /// Drops what an ACK for `bytes` beyond SND.UNA covers, and returns how many of them were
@@ -202,6 +248,7 @@ impl SendBuffers {
             state.rto.sample(now_ms.wrapping_sub(sent_at));
             tcb.srtt_ms = state.rto.srtt_ms();
         }
+        state.congestion.on_ack(u32::from(data), u32::from(tcb.mss));
         state.in_flight -= data;
         state.queued -= data;
         let (queued, start, shared) = (usize::from(state.queued), index * Self::CAPACITY, state.shared);
@@ -219,13 +266,14 @@ impl SendBuffers {
         data
     }
 
-    /// The bytes in flight.
-    pub fn segment(&self, buffer: BufferId) -> &[u8] {
-        let Some(index) = buffer.index() else {
+    /// The bytes of a payload.
+    #[inline]
+    pub fn payload(&self, payload: Payload) -> &[u8] {
+        let Some(index) = payload.buffer.index() else {
             return &[];
         };
-        let start = index * Self::CAPACITY;
-        &self.bytes[start..start + usize::from(self.states[index].in_flight)]
+        let start = index * Self::CAPACITY + usize::from(payload.start);
+        self.bytes.get(start..start + usize::from(payload.len)).unwrap_or_default()
     }
 
     /// How long to wait for an ACK after transmission number `retries`, milliseconds.
@@ -254,8 +302,7 @@ impl SendBuffers {
             self.shares.add(index, share, holder.now_ms);
         }
         let rto = Rto::new(tcb.srtt_ms, tcb.has(TcbFlags::SYN_LOST));
-        let (holder, shared) = (holder.number, share.is_some());
-        self.states[index] = SendState { queued: 0, in_flight: 0, sent_at_ms: None, rto, holder, shared };
+        self.states[index] = SendState::new(rto, self.algorithm, (holder.number, share.is_some()));
         tcb.buffer = BufferId(index as u32 + 1);
         Some(index)
     }

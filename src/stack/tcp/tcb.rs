@@ -263,6 +263,12 @@ impl Tcb {
         (epoch(now).wrapping_sub(self.retries_epoch >> 4) & 0x0f) >= 4
     }
 
+    /// Sequence numbers sent and not acknowledged.
+    #[inline]
+    pub(super) fn in_flight(&self) -> u32 {
+        self.snd_nxt.since(self.snd_una)
+    }
+
     /// Our FIN has been sent and acknowledged.
     #[inline]
     pub(super) fn fin_acked(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::{
     ACTIVE_OPEN, Action, ClosedConnection, Config, Connection, ConnectionHandler, Context, DataResult,
     IsnSecret, SendBuffers, Time, Timer, TimerOp, Transmit, establish, finish_input, has_no_output,
-    on_predicted_fin, on_segment, output,
+    on_predicted_fin, on_segment, poll_output,
 };
 use crate::wire::{FlowKey4, Seq, TcpOptions, Timestamps};
 
@@ -98,7 +98,7 @@ fn after(
 ) -> After {
     let key = FlowKey4 { remote: [10, 0, 0, 1], local: [10, 0, 0, 2], remote_port: 1, local_port: 80 };
     let (config, counters) = (Config::default(), CoreCounters::default());
-    let mut buffers = SendBuffers::new(1, [1, 2]);
+    let mut buffers = SendBuffers::new(1, [1, 2], config.congestion);
     let mut user = Actor(does, Vec::new());
     let mut cx = Context {
         now: Time::from_millis(5000),
@@ -114,7 +114,7 @@ fn after(
     };
     let action = run(&mut tcb, &mut cx, &mut user);
     // As the engine does at the end of the batch.
-    let out = if action == Action::Output { output(&mut tcb, &mut cx) } else { None };
+    let out = if action == Action::Output { poll_output(&mut tcb, &mut cx) } else { None };
     let (timer, ended) = (cx.timer, cx.ended);
     After {
         // Nobody reads what was agreed with a connection that is no more.

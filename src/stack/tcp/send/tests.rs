@@ -10,7 +10,12 @@ fn at(now_ms: u32) -> BufferOwner<'static> {
 }
 
 fn buffers(count: u32) -> SendBuffers {
-    SendBuffers::new(count, [1, 2])
+    SendBuffers::new(count, [1, 2], CongestionAlgorithm::StopAndWait)
+}
+
+fn in_flight<'a>(buffers: &'a SendBuffers, tcb: &Tcb) -> &'a [u8] {
+    let len = buffers.in_flight(tcb.buffer);
+    buffers.payload(Payload { buffer: tcb.buffer, start: 0, len })
 }
 
 fn tcb() -> Tcb {
@@ -21,15 +26,15 @@ fn tcb() -> Tcb {
 fn bytes_leave_in_the_order_in_which_they_came() {
     let (mut buffers, mut tcb) = (buffers(1), tcb());
     assert!(buffers.append(&mut tcb, b"abcdef", &at(0)));
-    buffers.sent(tcb.buffer, 4, 0);
-    assert_eq!((buffers.segment(tcb.buffer), buffers.unsent(tcb.buffer)), (&b"abcd"[..], 2));
+    buffers.send_new(tcb.buffer, 4, 0);
+    assert_eq!((in_flight(&buffers, &tcb), buffers.unsent(tcb.buffer)), (&b"abcd"[..], 2));
     assert_eq!(buffers.acknowledged(&mut tcb, 1, 10), 1);
-    assert_eq!(buffers.segment(tcb.buffer), b"bcd");
+    assert_eq!(in_flight(&buffers, &tcb), b"bcd");
     assert!(buffers.append(&mut tcb, b"gh", &at(0)));
     // A FIN is acknowledged with the data, and is none.
     assert_eq!(buffers.acknowledged(&mut tcb, 3, 20), 3);
-    buffers.sent(tcb.buffer, 4, 30);
-    assert_eq!(buffers.segment(tcb.buffer), b"efgh");
+    buffers.send_new(tcb.buffer, 4, 30);
+    assert_eq!(in_flight(&buffers, &tcb), b"efgh");
     assert_eq!(buffers.acknowledged(&mut tcb, 5, 40), 4);
     assert_eq!((tcb.buffer, buffers.in_use()), (BufferId::NONE, 0));
 }
@@ -57,9 +62,9 @@ fn round_trips_are_those_of_segments_sent_once() {
     for (again, srtt) in [(false, 70), (true, 0)] {
         let (mut buffers, mut tcb) = (buffers(1), tcb());
         buffers.append(&mut tcb, b"a", &at(0));
-        buffers.sent(tcb.buffer, 1, u32::MAX - 9);
+        buffers.send_new(tcb.buffer, 1, u32::MAX - 9);
         if again {
-            buffers.sent_again(tcb.buffer);
+            buffers.send_again(&tcb, u16::MAX);
         }
         buffers.acknowledged(&mut tcb, 1, 60);
         assert_eq!(tcb.srtt_ms, srtt);
@@ -84,7 +89,7 @@ fn who_gives_way_is_the_longest_without_progress() {
     // A full segment is progress; a few bytes of one are none.
     tcbs[0].mss = 1000;
     for (bytes, now_ms) in [(1000, 2000), (1, 2500)] {
-        buffers.sent(tcbs[0].buffer, bytes, 40);
+        buffers.send_new(tcbs[0].buffer, bytes, 40);
         buffers.acknowledged(&mut tcbs[0], u32::from(bytes), now_ms);
     }
     assert_eq!(buffers.stalled_ms(tcbs[0].buffer, 2600), 600);

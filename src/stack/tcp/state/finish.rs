@@ -18,7 +18,8 @@ pub(super) fn finish_dropped_input(action: Action, tcb: &mut Tcb, cx: &mut Conte
     // An ACK without data was sent with the reply, one per segment, so that the peer sees its loss soon.
     let sendable =
         cx.buffers.unsent(tcb.buffer) > 0 || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);
-    let more = tcb.has(TcbFlags::ABORT) || sendable && tcb.snd_una == tcb.snd_nxt;
+    let more = tcb.has(TcbFlags::ABORT)
+        || sendable && (tcb.in_flight() == 0 || cx.buffers.congestion_window(tcb) > 0);
     match action {
         Action::Drop(reason) | Action::DropReply(reason, _) if tcb.state != State::Closed && more => {
             cx.counters.dropped(reason);
@@ -31,7 +32,7 @@ pub(super) fn finish_dropped_input(action: Action, tcb: &mut Tcb, cx: &mut Conte
     }
 }
 
-/// Lets the handler act on the connection at any time. True: [`super::unasked`] may have something to send,
+/// Lets the handler act on the connection at any time. True: [`super::poll_output`] may have something to send,
 /// or the connection's end is due.
 pub fn with_connection(
     tcb: &mut Tcb,
