@@ -54,7 +54,7 @@ impl<K: PacketKey> Flows<K> {
         self.apply_state(core, slot, hash, states, timer);
         if let Some(segment) = segment {
             let payload = core.buffers.payload(payload);
-            send_new(&core.counters, &core.link_cache, ports, (hop, of), &key, (&segment, payload));
+            send_new(&core.counters, &core.link_cache, ports, (link, of), &key, (&segment, payload));
         }
         if more {
             self.requeue_tx(core.now, PendingTx { slot, key, hash });
