@@ -189,6 +189,7 @@ impl<K: PacketKey> Flows<K> {
         let out = tcp::poll_output(tcb, &mut cx);
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
+            core.counters.resets_sent.bump();
             notify_closed(core, listener, &ClosedConnection { id, now: core.now, endpoints: &key }, how);
         }
         self.apply_state(core, slot, hash, states, timer);
