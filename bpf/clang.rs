@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PACKAGES: &str = "On Debian: apt-get install clang libelf-dev m4 zlib1g-dev pkg-config";
+const PACKAGES: &str = "On Debian: apt-get install clang libelf-dev zlib1g-dev pkg-config";
 
 /// Compiles each `bpf/NAME.bpf.c` into `$OUT_DIR/NAME.bpf.o`.
 ///

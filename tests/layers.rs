@@ -42,9 +42,10 @@ const UNSAFE: &[(&str, &str)] = &[
     ("stack/table/region.rs", "zeroed memory that is not touched: mmap"),
     ("stack/xdp/ethtool.rs", "ioctl"),
     ("stack/xdp/link.rs", "libbpf's link calls"),
-    ("stack/xdp/options.rs", "getsockopt and setsockopt of AF_XDP"),
+    ("stack/xdp/mapping.rs", "mmap and munmap"),
     ("stack/xdp/ring.rs", "entries of a ring shared with the kernel"),
-    ("stack/xdp/rings.rs", "libxdp sets up the UMEM, the socket and the rings"),
+    ("stack/xdp/rings.rs", "which ring of a socket holds which entries"),
+    ("stack/xdp/socket.rs", "the calls on an AF_XDP socket"),
     ("stack/xdp/umem.rs", "memory shared with the kernel"),
 ];
 

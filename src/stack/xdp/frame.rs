@@ -1,8 +1,10 @@
+use zerocopy::FromBytes;
+
 /// What the kernel sets in every descriptor of a packet but its last (`XDP_PKT_CONTD`).
 const CONTINUED: u32 = 1;
 
 /// One entry of the receive and transmit rings: `struct xdp_desc`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes)]
 #[repr(C)]
 pub(super) struct Descriptor {
     /// Bytes from the start of the UMEM to the data.
@@ -11,6 +13,8 @@ pub(super) struct Descriptor {
     pub len: u32,
     pub options: u32,
 }
+
+const _: () = assert!(size_of::<Descriptor>() == size_of::<libc::xdp_desc>());
 
 impl Descriptor {
     /// No data yet, from `addr` on.

@@ -11,8 +11,9 @@
 //! | `config.rs` | what can be chosen for a queue, and what then is really active |
 //! | `frame.rs` | [`Frame`]: a buffer of the UMEM as a value that moves |
 //! | `ledger.rs` | who owns each frame |
-//! | `umem.rs`, `rings.rs`, `ring.rs` | the memory and the four rings shared with the kernel (`unsafe`) |
-//! | `options.rs` | socket options that libxdp does not offer (`unsafe`) |
+//! | `mapping.rs`, `umem.rs` | memory shared with the kernel, and the frames in it (`unsafe`) |
+//! | `ring.rs`, `rings.rs` | one ring; the four of a socket, and their set-up (`unsafe`) |
+//! | `socket.rs` | the calls on an AF_XDP socket (`unsafe`) |
 //! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
 //! | `network.rs`, `rtnetlink.rs` | all interfaces and addresses of the namespace, and how the kernel lists them |
 //! | `kernel_tcp.rs` | TCP sockets of the kernel, and whose they are |
@@ -41,10 +42,10 @@ pub mod kernel_tcp;
 mod ledger;
 mod libbpf_log;
 mod link;
+mod mapping;
 mod mode;
 mod network;
 mod open;
-mod options;
 mod program;
 mod program_error;
 mod queue;
@@ -54,6 +55,7 @@ mod rings;
 mod rtnetlink;
 mod rules;
 pub mod sizing;
+mod socket;
 mod steer;
 mod umem;
 mod verdict;
@@ -73,7 +75,7 @@ pub use mode::Mode;
 pub use network::{Address, Interface, Network};
 pub use program::{Program, VerdictWatch};
 pub use program_error::{AttachError, AttachedProgram, ProgramError, missing_capabilities};
-pub use queue::{MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
+pub use queue::{KernelEnd, MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
 pub use rtnetlink::{Changes, route_device};
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};
 pub use withheld::{Withheld, withheld};

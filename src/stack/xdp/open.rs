@@ -13,9 +13,12 @@ use nix::{
 };
 
 use super::{
-    CopyMode, EffectiveConfig, QueueConfig, XdpError, device, ethtool, inspect, options,
+    CopyMode, EffectiveConfig, QueueConfig, XdpError, device, ethtool,
+    frame::Descriptor,
+    inspect,
     refusal::Refusal,
     rings::{Rings, Unbound},
+    socket,
     umem::Umem,
 };
 
@@ -44,30 +47,36 @@ pub(super) fn open(config: &QueueConfig) -> Result<Parts, XdpError> {
     let mut notes = Vec::new();
     let says = inspect::features(config.ifindex).map(inspect::XdpFeatures::zero_copy);
     let Bound { memory, rings, filled, hugepages } = bind_as_can_be(config, says, &mut notes)?;
-    let zero_copy = options::zero_copy(rings.fd()).map_err(|source| call(config, "XDP_OPTIONS", source))?;
+    let zero_copy = socket::zero_copy(rings.fd()).map_err(|source| call(config, "XDP_OPTIONS", source))?;
     let tx_budget = if zero_copy { config.tx_budget } else { tx_budget(config, &rings, &mut notes) };
-    let watched = rings.as_fd().try_clone_to_owned();
-    let watched = watched.map_err(|source| call(config, "duplicating the socket's descriptor", source))?;
-    static POOLS: AtomicU32 = AtomicU32::new(0);
-    let pool = POOLS.fetch_add(1, Relaxed); // only distinctness matters: no order to keep
-    Ok(Parts {
-        memory,
-        rings,
-        filled,
-        watched,
-        pool,
-        opened: EffectiveConfig { zero_copy, hugepages, tx_budget, notes },
-    })
+    Parts::new(config, memory, rings, filled, EffectiveConfig { zero_copy, hugepages, tx_budget, notes })
+}
+
+impl Parts {
+    pub(super) fn new(
+        config: &QueueConfig,
+        memory: Umem,
+        rings: Rings,
+        filled: usize,
+        opened: EffectiveConfig,
+    ) -> Result<Parts, XdpError> {
+        let watched = rings.as_fd().try_clone_to_owned();
+        let watched =
+            watched.map_err(|source| call(config, "duplicating the socket's descriptor", source))?;
+        static POOLS: AtomicU32 = AtomicU32::new(0);
+        let pool = POOLS.fetch_add(1, Relaxed); // only distinctness matters: no order to keep
+        Ok(Parts { memory, rings, filled, watched, pool, opened })
+    }
 }
 
 fn tx_budget(config: &QueueConfig, rings: &Rings, notes: &mut Vec<String>) -> u32 {
-    options::raise_tx_budget(rings.fd(), config.tx_budget).unwrap_or_else(|error| {
+    socket::raise_tx_budget(rings.fd(), config.tx_budget).unwrap_or_else(|error| {
         notes.push(format!(
             "XDP_MAX_TX_SKB_BUDGET stays at {}, since this kernel refuses {} ({error}; Linux 6.17 has it)",
-            options::DEFAULT_TX_BUDGET,
+            socket::DEFAULT_TX_BUDGET,
             config.tx_budget
         ));
-        options::DEFAULT_TX_BUDGET
+        socket::DEFAULT_TX_BUDGET
     })
 }
 
@@ -93,7 +102,7 @@ fn bind_as_can_be(
         }
         (CopyMode::Auto, None) => {
             let bound = bind_patiently(config, says, notes)?;
-            let zero_copy = options::zero_copy(bound.rings.fd());
+            let zero_copy = socket::zero_copy(bound.rings.fd());
             if !zero_copy.map_err(|source| call(config, "XDP_OPTIONS", source))? {
                 notes
                     .push("the kernel took no zero-copy, and does not say why: frames are copied".to_owned());
@@ -124,7 +133,7 @@ fn bind_patiently(
     let mut hugepages = config.hugepages;
     loop {
         let (mut unbound, memory) = register(config, &mut hugepages, notes)?;
-        let filled = fill(&mut unbound, &memory, config);
+        let filled = unbound.fill(&first_frames(config, &memory));
         let source = match unbound.bind(config) {
             Ok(rings) => return Ok(Bound { rings, memory, filled, hugepages }),
             Err(source) => source,
@@ -146,10 +155,9 @@ fn bind_patiently(
     }
 }
 
-/// Gives the kernel its frames to receive into: how many, from the first on.
-fn fill(unbound: &mut Unbound, memory: &Umem, config: &QueueConfig) -> usize {
-    let frames: Vec<_> = memory.descriptors().take(config.fill_target() as usize).collect();
-    unbound.fill(&frames)
+/// The frames that are given to the kernel to receive into, from the first on.
+pub(super) fn first_frames(config: &QueueConfig, memory: &Umem) -> Vec<Descriptor> {
+    memory.descriptors().take(config.fill_target() as usize).collect()
 }
 
 /// Maps and registers the UMEM: without hugepages if there are none, with a higher limit if it may.
@@ -227,7 +235,7 @@ fn no_interface(config: &QueueConfig) -> XdpError {
     XdpError::NoInterface { ifname: config.ifname.clone(), existing: device::existing() }
 }
 
-fn call(config: &QueueConfig, call: &'static str, source: io::Error) -> XdpError {
+pub(super) fn call(config: &QueueConfig, call: &'static str, source: io::Error) -> XdpError {
     let (ifname, queue) = (config.ifname.clone(), config.queue);
     match source.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => XdpError::NotPermitted { ifname, queue, call },
@@ -252,7 +260,7 @@ mod tests {
             config.set_rings(ring);
             config.frames = frames;
             let (mut unbound, memory) = registered(&config, false).expect("a UMEM");
-            assert_eq!(fill(&mut unbound, &memory, &config), target, "{ring} {frames}");
+            assert_eq!(unbound.fill(&first_frames(&config, &memory)), target, "{ring} {frames}");
             assert_eq!(unbound.filled(), target as u32, "{ring} {frames}: nothing has taken any");
         }
     }

@@ -1,5 +1,6 @@
 mod counters;
 mod flush;
+mod in_memory;
 
 use std::{
     io,
@@ -12,14 +13,15 @@ use super::{
     frame::Descriptor,
     ledger::{Owner, Owners},
     open::{self, Parts},
-    options,
     rings::Rings,
+    socket,
     umem::Umem,
 };
 use crate::capture::{Direction, Tap};
 
 use counters::LiveCounters;
 pub use counters::{QueueCounters, QueueWatch, Statistics};
+pub use in_memory::KernelEnd;
 
 /// The most frames that one call moves to or from a ring.
 pub const MAX_BATCH: usize = 256;
@@ -74,7 +76,11 @@ impl Queue {
     /// Registers the memory, fills the fill ring, makes the socket and binds it. No program is
     /// loaded: the socket receives once a program redirects to it (see [`fd`](Queue::fd)).
     pub fn open(config: &QueueConfig) -> Result<(Queue, EffectiveConfig), XdpError> {
-        let Parts { memory, rings, filled, watched, pool, opened } = open::open(config)?;
+        Ok(Queue::of(config, open::open(config)?))
+    }
+
+    fn of(config: &QueueConfig, parts: Parts) -> (Queue, EffectiveConfig) {
+        let Parts { memory, rings, filled, watched, pool, opened } = parts;
         let mut owners = Owners::new(config.frames);
         for frame in 0..filled {
             owners.pass(frame, Owner::Free, Owner::Receive);
@@ -99,7 +105,7 @@ impl Queue {
             rings,
             memory,
         };
-        Ok((queue, opened))
+        (queue, opened)
     }
 
     /// Takes up to `limit` received frames, and no more than [`MAX_BATCH`] or what fits into
@@ -260,7 +266,7 @@ impl Queue {
 
     /// The kernel's own counts. Needs no privileges.
     pub fn statistics(&self) -> io::Result<Statistics> {
-        options::statistics(self.fd())
+        socket::statistics(self.fd())
     }
 
     /// Ends a `Frame`. A frame of another queue stays lost to that queue, and is counted here.

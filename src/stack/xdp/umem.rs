@@ -1,11 +1,9 @@
 //! The memory of a UMEM: the mapping, and the bytes of a frame.
 #![allow(unsafe_code, reason = "the kernel writes here too: Rust cannot see who owns which frame")]
 
-use std::{io, num::NonZeroUsize, ptr::NonNull, slice};
+use std::{io, ptr::NonNull, slice, sync::Arc};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-
-use super::{QueueConfig, config::KERNEL_HEADROOM, frame::Descriptor};
+use super::{QueueConfig, config::KERNEL_HEADROOM, frame::Descriptor, mapping::Mapping};
 
 /// A UMEM's memory: frames of equal size.
 ///
@@ -13,42 +11,38 @@ use super::{QueueConfig, config::KERNEL_HEADROOM, frame::Descriptor};
 /// frame owned by the caller: `Queue` keeps both.
 #[derive(Debug)]
 pub(super) struct Umem {
+    /// The mapping's start.
     base: NonNull<u8>,
     frames: u32,
     frame_shift: u32,
+    mapping: Arc<Mapping>,
 }
 
-// SAFETY: the mapping belongs to this value alone, and is reached through it only.
+// SAFETY: `base` points into `mapping`; a frame's bytes are used by its owner alone, on one thread at
+// a time.
 unsafe impl Send for Umem {}
-
-impl Drop for Umem {
-    fn drop(&mut self) {
-        // SAFETY: the whole mapping that `new` made; slices of it borrow `self`. What the kernel
-        // still uses it has pinned. Failure would leave the pages mapped, which does no harm.
-        let _ = unsafe { munmap(self.base.cast(), self.len()) };
-    }
-}
 
 impl Umem {
     /// Maps the memory, all of its pages present.
     pub(super) fn new(config: &QueueConfig, hugepages: bool) -> io::Result<Umem> {
         let len = config.frames as usize * config.frame_size as usize;
-        let len = NonZeroUsize::new(len).ok_or_else(invalid)?;
-        let mut flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
-        flags.set(MapFlags::MAP_HUGETLB, hugepages);
-        // SAFETY: a new mapping at an address that the kernel chooses touches no other.
-        let base = unsafe { mmap_anonymous(None, len, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags) }?;
+        let mapping = Arc::new(Mapping::anonymous(len, hugepages)?);
         let frame_shift = config.frame_size.trailing_zeros();
-        Ok(Umem { base: base.cast(), frames: config.frames, frame_shift })
+        Ok(Umem { base: mapping.at(0, len)?, frames: config.frames, frame_shift, mapping })
+    }
+
+    /// The same memory for what stands for the kernel: frames have one owner across both values.
+    pub(super) fn shared(&self) -> Umem {
+        Umem { mapping: Arc::clone(&self.mapping), ..*self }
     }
 
     pub(super) fn base(&self) -> NonNull<u8> {
         self.base
     }
 
-    /// Bytes of the whole mapping.
+    /// Bytes of the whole memory.
     pub(super) fn len(&self) -> usize {
-        (self.frames as usize) << self.frame_shift
+        self.mapping.len()
     }
 
     fn frame_size(&self) -> usize {
@@ -105,10 +99,6 @@ impl Umem {
         // `capacity` bytes are left in it; the exclusive borrow of `self` keeps other slices away.
         unsafe { slice::from_raw_parts_mut(self.base.as_ptr().add(desc.addr as usize), capacity) }
     }
-}
-
-pub(super) fn invalid() -> io::Error {
-    io::Error::from_raw_os_error(libc::EINVAL)
 }
 
 #[cfg(test)]

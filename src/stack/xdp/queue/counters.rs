@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use crate::{observe::Counter, xdp::options};
+use crate::{observe::Counter, xdp::socket};
 
 /// What a queue counts itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,6 @@ impl QueueWatch {
     /// The queue has ended, or what the kernel says.
     pub fn statistics(&self) -> io::Result<Statistics> {
         let socket = self.socket.upgrade().ok_or(io::ErrorKind::NotConnected)?;
-        options::statistics(socket.as_raw_fd())
+        socket::statistics(socket.as_raw_fd())
     }
 }
