@@ -1,6 +1,6 @@
 //! Frames forwarded between cores: a bounded queue per core, and whether that core must be woken.
 
-use crossbeam::queue::ArrayQueue;
+use crossbeam_queue::ArrayQueue;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
 
 /// Bytes of the longest frame that can be forwarded.
