@@ -11,7 +11,8 @@ use std::{
 };
 
 use handfast_stack::xdp::{
-    CopyMode, Device, DeviceError, Frame, MAX_BATCH, Mode, Preference, Program, Queue, QueueConfig, XdpError,
+    CopyMode, Device, DeviceError, Frame, MAX_BATCH, Mode, Preference, Program, Queue, QueueConfig, Route,
+    RouteError, XdpError, next_hop_mac, route,
 };
 use nix::sched::{CloneFlags, setns};
 
@@ -427,5 +428,96 @@ fn a_device_that_vanishes_is_a_fault_and_not_a_crash() {
         near.receive(&mut batch, MAX_BATCH); // what had arrived may still be read
         batch.drain(..).for_each(|frame| near.release(frame));
         assert!(near.ledger().balanced() && far.ledger().balanced());
+    });
+}
+
+#[test]
+fn routes_are_the_kernels() {
+    privileged(|| {
+        let pair = Pair::enter(1);
+        pair.ip(&["address", "add", "fd00::1/64", "dev", NEAR, "nodad"]);
+        pair.ip(&["link", "property", "add", "dev", NEAR, "altname", "a-name-longer-than-fifteen"]);
+        for line in [
+            "route add 10.5.0.0/16 via 10.0.0.2",
+            "route add 10.6.0.0/16 via inet6 fe80::50 dev near",
+            "route add 10.7.0.0/16 via 10.1.0.2 dev far onlink",
+            "route add unreachable 10.8.0.0/24",
+            "route add prohibit 10.8.1.0/24",
+            "route add blackhole 10.8.2.0/24",
+            "route add throw 10.8.3.0/24",
+            "route add fd05::/16 via fd00::2",
+            "route add unreachable fd06::/16",
+            "route add blackhole fd07::/16",
+        ] {
+            pair.ip(&line.split(' ').collect::<Vec<_>>());
+        }
+        let parse = |text: &str| text.parse::<std::net::IpAddr>().expect(text);
+        for (device, target, through, router, source) in [
+            (None, "10.0.0.9", NEAR, None, "10.0.0.1"),
+            (Some(NEAR), "10.0.0.9", NEAR, None, "10.0.0.1"),
+            (Some("a-name-longer-than-fifteen"), "10.0.0.9", NEAR, None, "10.0.0.1"),
+            (None, "10.5.0.1", NEAR, Some("10.0.0.2"), "10.0.0.1"),
+            (None, "10.6.0.1", NEAR, Some("fe80::50"), "10.0.0.1"),
+            (Some(FAR), "10.7.0.1", FAR, Some("10.1.0.2"), "10.0.1.1"),
+            (None, "fd00::9", NEAR, None, "fd00::1"),
+            (None, "fd05::9", NEAR, Some("fd00::2"), "fd00::1"),
+        ] {
+            let found = route(device, parse(target)).expect(target);
+            let router = router.map(parse);
+            assert_eq!(
+                found,
+                Route { device: through.to_owned(), router, source: Some(parse(source)) },
+                "{target}"
+            );
+        }
+        for (device, target) in [
+            (Some(FAR), "10.0.0.9"),
+            (Some("gone"), "10.0.0.9"),
+            (None, "10.9.0.1"),
+            (None, "10.8.0.1"),
+            (None, "10.8.1.1"),
+            (None, "10.8.2.1"),
+            (None, "10.8.3.1"),
+            (Some(FAR), "fd05::9"),
+            (None, "fd06::1"),
+            (None, "fd07::1"),
+            (None, "fd99::1"),
+        ] {
+            let error = route(device, parse(target)).expect_err(target);
+            assert!(matches!(error, RouteError::NoRoute { .. }), "{target}: {error:?}");
+        }
+        for own in ["10.0.0.1", "fd00::1"] {
+            let error = route(None, parse(own)).expect_err(own);
+            assert!(matches!(error, RouteError::OwnAddress { .. }), "{error}");
+        }
+    });
+}
+
+#[test]
+fn the_next_hops_address_is_the_neighbours_or_a_router_s() {
+    privileged(|| {
+        let pair = Pair::enter(1);
+        for line in [
+            "neighbour add 10.0.0.9 lladdr 02:00:00:00:00:09 dev near nud permanent",
+            "neighbour add 10.0.0.8 lladdr 02:00:00:00:00:08 dev near nud stale",
+            "neighbour add fe80::50 lladdr 02:00:00:00:00:50 dev near nud reachable",
+            "route add 10.6.0.0/16 via inet6 fe80::50 dev near",
+        ] {
+            pair.ip(&line.split(' ').collect::<Vec<_>>());
+        }
+        for (target, last) in [([10, 0, 0, 9], 0x09), ([10, 0, 0, 8], 0x08), ([10, 6, 0, 1], 0x50)] {
+            let target = target.into();
+            let found = next_hop_mac(&route(None, target).expect("a route"), target).expect("known");
+            assert_eq!(found, [2, 0, 0, 0, 0, last]);
+        }
+        let target = [10, 0, 0, 77].into();
+        let began = Instant::now();
+        let error = next_hop_mac(&route(None, target).expect("a route"), target).expect_err("no such host");
+        assert!(matches!(error, RouteError::NoAnswer { .. }), "{error}");
+        assert!(began.elapsed() >= Duration::from_secs(2), "the kernel asks three times");
+        pair.ip(&["link", "set", NEAR, "down"]);
+        let gone = Route { device: NEAR.into(), router: None, source: None };
+        let error = next_hop_mac(&gone, target).expect_err("down");
+        assert!(matches!(error, RouteError::Send { .. } | RouteError::NoAnswer { .. }), "{error}");
     });
 }

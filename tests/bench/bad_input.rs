@@ -86,7 +86,7 @@ fn what_cannot_be_had_ends_with_code_1_and_its_cure() {
     let beyond = stage.bare(&["192.0.2.1:80", "--source", "10.78.0.0/16"]).ended();
     refused(&beyond, &["no route to 192.0.2.1 through hf-c", "ip route add"]);
     let own = stage.bare(&["198.18.0.5:80", "--source", "10.78.0.0/16"]).ended();
-    refused(&own, &["198.18.0.5 is an address of this machine's own kernel", "two namespaces"]);
+    refused(&own, &["198.18.0.5 is an address of this host's own kernel", "two namespaces"]);
     let device = stage.start_at((stage.client(), "hf-x", "10.78.0.0/16"), &target).ended();
     refused(&device, &["no interface", "hf-x", "ip link"]);
     let core = stage.bare(&[&target, "--source", "10.78.0.0/16", "--cores", "4000"]).ended();

@@ -16,6 +16,7 @@
 //! | `socket.rs` | the calls on an AF_XDP socket (`unsafe`) |
 //! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
 //! | `network.rs`, `rtnetlink.rs` | all interfaces and addresses of the namespace, and how the kernel lists them |
+//! | `next_hop.rs` | the kernel's route to a target, and the MAC address of the next hop |
 //! | `kernel_tcp.rs` | TCP sockets of the kernel, and whose they are |
 //! | `program.rs` | [`Program`]: the steering program, loaded; `abi.rs` has the numbers it shares with user space |
 //! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
@@ -45,6 +46,7 @@ mod link;
 mod mapping;
 mod mode;
 mod network;
+mod next_hop;
 mod open;
 mod program;
 mod program_error;
@@ -73,9 +75,10 @@ pub use ledger::Ledger;
 pub use link::Link;
 pub use mode::Mode;
 pub use network::{Address, Interface, Network};
+pub use next_hop::{Route, RouteError, next_hop_mac, route, route_device};
 pub use program::{Program, VerdictWatch};
 pub use program_error::{AttachError, AttachedProgram, ProgramError, missing_capabilities};
 pub use queue::{KernelEnd, MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
-pub use rtnetlink::{Changes, route_device};
+pub use rtnetlink::Changes;
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};
 pub use withheld::{Withheld, withheld};

@@ -188,7 +188,8 @@ fn address(message: &[u8]) -> Option<Address> {
     Some(Address { index: fixed.index, address, prefix_len: fixed.prefix_len })
 }
 
-fn ip(bytes: &[u8]) -> Option<IpAddr> {
+/// An address of four or sixteen bytes.
+pub(super) fn ip(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(|bytes| Ipv4Addr::from(bytes).into());
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|bytes| Ipv6Addr::from(bytes).into())).ok()
 }
@@ -201,15 +202,8 @@ fn text(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rtnetlink::attribute;
     use super::*;
-
-    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let len = 4 + value.len();
-        let mut bytes = [(len as u16).to_ne_bytes(), kind.to_ne_bytes()].concat();
-        bytes.extend(value);
-        bytes.resize(len.next_multiple_of(4), 0);
-        bytes
-    }
 
     #[test]
     fn the_loopback_is_there_with_its_address() {

@@ -1,8 +1,7 @@
-//! rtnetlink(7), as much of it as listing interfaces and addresses and asking for a route take. Of a message only the
-//! attributes that are asked for are looked at, so that what a newer kernel adds is no mistake.
+//! rtnetlink(7): requests, and the attributes of the replies. Attributes that are not asked for are
+//! skipped, so those that a newer kernel adds do no harm.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -23,14 +22,6 @@ struct Header {
     port: u32,
 }
 
-/// A dump request: any family, and zeros for the rest of the largest fixed header.
-#[derive(IntoBytes, Immutable)]
-#[repr(C)]
-struct Request {
-    header: Header,
-    any: [u8; FIXED],
-}
-
 /// `struct rtattr`.
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C)]
@@ -39,11 +30,12 @@ struct AttributeHeader {
     kind: u16,
 }
 
-/// Bytes of `struct ifinfomsg`; `struct ifaddrmsg` is shorter.
-const FIXED: usize = 16;
+/// The body of a dump request: any family, and zeros for the rest of `struct ifinfomsg`, the longest
+/// fixed header.
+const ANY: [u8; 16] = [0; 16];
 /// A dump's messages never exceed 32 KiB (`netlink_recvmsg`).
-const ROOM: usize = 64 << 10;
-/// How often a dump is begun again that was interrupted by a change.
+const BUFFER: usize = 64 << 10;
+/// How often a dump is started again that was interrupted by a change.
 const TRIES: u32 = 8;
 /// `NLA_TYPE_MASK`: without the flags for nested and byte order.
 const KIND: u16 = 0x3fff;
@@ -56,39 +48,48 @@ pub(super) enum List {
     Addresses = libc::RTM_GETADDR,
 }
 
-/// A list of the calling thread's network namespace, read anew if it changed meanwhile. `parse` is
-/// given the fixed header and the attributes of an entry.
+/// A list of the calling thread's network namespace, read again if it changed meanwhile. `parse` gets
+/// the fixed header and the attributes of an entry.
 pub(super) fn dump<T>(list: List, parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
     let socket = route_socket(0)?;
-    let mut buffer = vec![0; ROOM];
     for sequence in 1..=TRIES {
         let mut found = Vec::new();
-        ask(&socket, list, sequence)?;
-        if read_dump(&socket, &mut buffer, sequence, |entry| found.extend(parse(entry)))? {
+        if request(&socket, list as u16, libc::NLM_F_DUMP, sequence, &ANY, |entry| {
+            found.extend(parse(entry))
+        })? {
             return Ok(found);
         }
     }
     Err(io::Error::from(io::ErrorKind::Interrupted))
 }
 
-fn ask(socket: &OwnedFd, list: List, sequence: u32) -> io::Result<()> {
-    let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
-    let header = Header { len: size_of::<Request>() as u32, kind: list as u16, flags, sequence, port: 0 };
-    let request = Request { header, any: [0; FIXED] };
-    send(socket.as_raw_fd(), request.as_bytes(), MsgFlags::empty())?;
-    Ok(())
+/// One entry of the calling thread's network namespace. `body`: the fixed header and the attributes of
+/// the request `kind`; `parse` gets those of the reply.
+///
+/// # Errors
+/// The kernel's errno if it refuses; EPROTO if `parse` finds nothing.
+pub(super) fn get<T>(kind: u16, body: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<T> {
+    let mut found = None;
+    request(&route_socket(0)?, kind, 0, 1, body, |entry| found = parse(entry))?;
+    found.ok_or_else(|| io::Error::from_raw_os_error(libc::EPROTO))
 }
 
-/// False: the list changed while it was read.
-fn read_dump(
+/// Sends a request and gives the body of each reply to `each`. False: a list that changed while it was
+/// read.
+fn request(
     socket: &OwnedFd,
-    buffer: &mut [u8],
+    kind: u16,
+    flags: libc::c_int,
     sequence: u32,
+    body: &[u8],
     mut each: impl FnMut(&[u8]),
 ) -> io::Result<bool> {
-    let mut whole = true;
+    let len = (size_of::<Header>() + body.len()) as u32;
+    let header = Header { len, kind, flags: (libc::NLM_F_REQUEST | flags) as u16, sequence, port: 0 };
+    send(socket.as_raw_fd(), &[header.as_bytes(), body].concat(), MsgFlags::empty())?;
+    let (mut whole, mut buffer) = (true, vec![0; BUFFER]);
     loop {
-        let length = match recv(socket.as_raw_fd(), buffer, MsgFlags::empty()) {
+        let length = match recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
             Err(Errno::EINTR) => continue,
             other => other?,
         };
@@ -98,6 +99,9 @@ fn read_dump(
                 libc::NLMSG_DONE => return Ok(whole),
                 libc::NLMSG_ERROR => return Err(refusal(body)),
                 _ => each(body),
+            }
+            if flags & libc::NLM_F_DUMP == 0 {
+                return Ok(true);
             }
         }
     }
@@ -118,7 +122,7 @@ fn messages(mut rest: &[u8]) -> impl Iterator<Item = (Header, &[u8])> {
     })
 }
 
-/// Attributes by kind, behind a fixed header or inside another attribute.
+/// Attributes by kind, after a fixed header or inside another attribute.
 pub(super) fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let (header, _) = AttributeHeader::read_from_prefix(rest).ok()?;
@@ -128,56 +132,18 @@ pub(super) fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> 
     })
 }
 
+/// One attribute of a request, padded.
+pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let len = size_of::<AttributeHeader>() + value.len();
+    let mut bytes = [(len as u16).to_ne_bytes(), kind.to_ne_bytes()].concat();
+    bytes.extend(value);
+    bytes.resize(aligned(len), 0);
+    bytes
+}
+
 /// Messages and attributes begin at multiples of four bytes.
 fn aligned(len: usize) -> usize {
     len.next_multiple_of(4)
-}
-
-/// `struct rtmsg`: which route is asked for.
-#[derive(IntoBytes, Immutable)]
-#[repr(C)]
-struct RouteMessage {
-    family: u8,
-    destination_len: u8,
-    zero: [u8; 10],
-}
-
-/// Bytes of `struct rtmsg`.
-const ROUTE_FIXED: usize = size_of::<RouteMessage>();
-
-/// The index of the interface by which the kernel reaches an address. Needs no capability.
-///
-/// # Errors
-/// There is no route.
-pub fn route_device(address: IpAddr) -> io::Result<u32> {
-    let (family, bytes) = match address {
-        IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
-        IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
-    };
-    let message =
-        RouteMessage { family: family as u8, destination_len: 8 * bytes.len() as u8, zero: [0; 10] };
-    let attribute = [((4 + bytes.len()) as u16).to_ne_bytes(), libc::RTA_DST.to_ne_bytes()].concat();
-    let body = [message.as_bytes(), &attribute, &bytes].concat();
-    let len = (size_of::<Header>() + body.len()) as u32;
-    let header =
-        Header { len, kind: libc::RTM_GETROUTE, flags: libc::NLM_F_REQUEST as u16, sequence: 1, port: 0 };
-    let socket = route_socket(0)?;
-    send(socket.as_raw_fd(), &[header.as_bytes(), &body].concat(), MsgFlags::empty())?;
-    let mut buffer = vec![0; ROOM];
-    let length = loop {
-        match recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-            Err(Errno::EINTR) => {}
-            other => break other?,
-        }
-    };
-    let unknown = || io::Error::from_raw_os_error(libc::EPROTO);
-    let (header, body) = messages(&buffer[..length]).next().ok_or_else(unknown)?;
-    if i32::from(header.kind) == libc::NLMSG_ERROR {
-        return Err(refusal(body));
-    }
-    let mut found = attributes(body.get(ROUTE_FIXED..).unwrap_or_default());
-    let device = found.find(|(kind, _)| *kind == libc::RTA_OIF);
-    device.and_then(|(_, value)| u32::read_from_bytes(value).ok()).ok_or_else(unknown)
 }
 
 /// Readable when an interface or an address of this network namespace has changed. Needs no
@@ -186,13 +152,17 @@ pub fn route_device(address: IpAddr) -> io::Result<u32> {
 pub struct Changes(OwnedFd);
 
 impl Changes {
+    /// From now on, for the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// The errno of the socket's calls.
     pub fn subscribe() -> io::Result<Changes> {
         let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
         Ok(Changes(route_socket(groups as u32)?))
     }
 
-    /// Takes what has been said so far; whether it was anything. What it was does not matter: the
-    /// lists are read anew, so that a lost message (ENOBUFS) is no loss.
+    /// Takes the messages that have arrived. Returns whether there was any. Their content does not
+    /// matter: the lists are read again, so that a lost message (ENOBUFS) is no loss.
     pub fn take(&self) -> bool {
         let (mut any, mut buffer) = (false, [0; 4096]);
         loop {
@@ -227,6 +197,7 @@ mod tests {
         let bytes = [6, 0, 3, 0x80, 1, 2, 0, 0, 4, 0, 7, 0, 9, 0, 1, 0, 5];
         let found: Vec<_> = attributes(&bytes).collect();
         assert_eq!(found, [(3, &[1, 2][..]), (7, &[])], "flags are no kind, the last one is cut");
+        assert_eq!(attribute(7, &[9, 9, 9]), [7, 0, 7, 0, 9, 9, 9, 0]);
         // A length below the header's own.
         assert_eq!(attributes(&[3, 0, 1, 0]).count(), 0);
     }
@@ -241,11 +212,6 @@ mod tests {
         let found: Vec<(u16, usize)> =
             messages(&bytes).map(|(header, body)| (header.kind, body.len())).collect();
         assert_eq!(found, [(5, 2), (6, 4)], "the third is longer than what was read");
-    }
-
-    #[test]
-    fn the_loopback_is_reached_by_the_loopback() {
-        assert_eq!(route_device([127, 0, 0, 1].into()).expect("a route"), 1);
     }
 
     #[test]
