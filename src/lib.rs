@@ -20,7 +20,7 @@
 //! xdp → capture} → wire`; `observe` is a leaf that all may use, `text` one for what people read.
 //! `tests/layers.rs` holds this.
 
-pub use handfast_stack::engine::stack::{Options, Running, Stack};
+pub use handfast_stack::engine::stack::{Gateway, Options, Running, Stack};
 pub use handfast_stack::service::Service;
 pub use handfast_stack::tcp::{Connection, ConnectionHandler, DataResult};
 pub use handfast_stack::wire::EndpointRange;

@@ -14,7 +14,7 @@ use super::next_hop::{self, Route};
 use handfast_lab::{CLIENT_DEVICE, SOURCES_V4, SOURCES_V6, is_lab_interface};
 use handfast_load::{Asked, Control, Source, SourceError, Target};
 use handfast_stack::engine::CoreConfig;
-use handfast_stack::engine::stack::Options;
+use handfast_stack::engine::stack::{Gateway, Options};
 use handfast_stack::tcp::Config;
 use handfast_stack::wire::Mac;
 use handfast_stack::xdp::{Device, Network};
@@ -215,7 +215,7 @@ pub(super) fn options(
         devices: vec![device.to_owned()],
         owned: control.plan().sources.iter().map(Source::owned).collect(),
         caller: Some(Box::new(move |core, cores| Box::new(generators.generator(core, cores)))),
-        gateway: Some(gateway),
+        gateway: Some(Gateway::Mac(gateway)),
         config: Config {
             msl_ms: arguments.msl.as_millis() as u32,
             syn_retries: arguments.syn_retries,

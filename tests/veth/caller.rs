@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use handfast::{Options, Stack};
-use handfast_lab::{CLIENT_MAC, Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE};
+use handfast_lab::{Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE};
+use handfast_stack::engine::stack::Gateway;
 use handfast_stack::engine::{FourTuple, OpenContext, Opener};
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, Time};
@@ -76,11 +77,12 @@ fn call(lab: &Lab, to: SocketAddr, done: impl Fn(&Tally) -> bool + Sync) -> Tall
     let (prefix, brackets) = if to.is_ipv4() { (SERVED_V4, ("", "")) } else { (SERVED_V6, ("[", "]")) };
     let (address, len) = prefix.split_once('/').unwrap();
     let source = format!("{}{address}{}/{len}:20000-29999", brackets.0, brackets.1);
-    let mac = CLIENT_MAC.split(':').map(|octet| u8::from_str_radix(octet, 16).unwrap());
+    // The target itself, or its router.
+    let client = handfast_lab::client_addresses(to.is_ipv6()).next().unwrap();
     let options = Options {
         devices: vec![SERVER_DEVICE.to_owned()],
         owned: vec![source.parse().unwrap()],
-        gateway: Some(mac.collect::<Vec<_>>().try_into().unwrap()),
+        gateway: Some(Gateway::Toward(client)),
         caller: Some(Box::new(move |_, _| Box::new(Greeter { to, next: 0, tally: shared.clone() }))),
         cores: vec![0],
         max_connections: 1 << 12,

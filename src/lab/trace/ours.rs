@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::TraceError;
-use handfast_stack::engine::stack::{Options, Running, Stack};
+use handfast_stack::engine::stack::{Gateway, Options, Running, Stack};
 use handfast_stack::engine::{FourTuple, OnStop, OpenContext, Opener, StopNotice};
 use handfast_stack::tcp::{Config, Connection, ConnectionHandler, CookieMode, DataResult, Time};
 use handfast_stack::wire::{EndpointRange, Mac};
@@ -114,7 +114,7 @@ impl Puppet {
         let strings = Mutex::new(Some(Strings { orders: receiver, number: None, opened: opened.clone() }));
         let options = Options {
             owned: vec![owned(local)?],
-            gateway: Some(gateway),
+            gateway: Some(Gateway::Mac(gateway)),
             cores: vec![0],
             caller: Some(Box::new(move |_, _| match strings.lock().ok().and_then(|mut one| one.take()) {
                 Some(strings) => Box::new(strings),

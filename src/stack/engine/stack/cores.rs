@@ -14,7 +14,7 @@ use crate::engine::{ForwardQueue, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Shard, table};
 use crate::tcp::{Config, Cookies, Tcb};
-use crate::wire::{FlowKey4, FlowKey6, ParseConfig};
+use crate::wire::{FlowKey4, FlowKey6, Mac, ParseConfig};
 use crate::xdp::Queue;
 
 /// What a running or finished stack can be asked.
@@ -53,6 +53,7 @@ fn announce(options: &Options, devices: &[OpenDevice]) -> Config {
 /// One runner per core, around its queues; they share one table, one set of secrets.
 pub(super) fn start_cores(
     options: Options,
+    gateway: Option<Mac>,
     rules: Arc<ListenerSet>,
     policies: Vec<ParseConfig>,
     devices: &[OpenDevice],
@@ -101,7 +102,7 @@ pub(super) fn start_cores(
         let users = options.listen.iter().map(|(_, factory)| factory()).collect();
         let answers = (rules.clone(), users);
         let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), answers);
-        if let (Some(factory), Some(gateway)) = (&options.caller, options.gateway) {
+        if let (Some(factory), Some(gateway)) = (&options.caller, gateway) {
             core.set_opener(factory(id, cores), gateway);
         }
         core.set_wakers(wakes.iter().cloned().map(waker).collect());

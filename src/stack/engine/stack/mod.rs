@@ -25,7 +25,7 @@ use std::time::Instant;
 
 pub use active::{Effective, EffectiveDevice};
 pub use listening::{ListenChange, ListenError};
-pub use options::{Options, ServiceFactory, StartError};
+pub use options::{Gateway, Options, ServiceFactory, StartError};
 pub use running::{Finished, RunError, Running};
 pub use watch::Watch;
 
@@ -77,6 +77,8 @@ impl Stack {
         let changes = Changes::subscribe().map_err(StartError::Changes)?;
         let network = Network::read()?;
         let found = find(&network, &options.devices)?;
+        // Before the steering program takes what a next hop answers.
+        let gateway = options.gateway.map(|gateway| gateway.resolve(&found[0].name)).transpose()?;
         let queues = found.iter().map(|device| device.rx_queues).sum();
         let cpus = choose_cpus(&options.cores, queues)?;
         let mut active = Effective {
@@ -111,7 +113,8 @@ impl Stack {
         let capture = options.capture.take();
         let listening = Arc::new(Listening::new(book, options.owned.clone(), devices.clone(), local));
         let (announce, no_arp) = (options.announce, options.bounds.no_arp);
-        let (runners, state) = start_cores(options, rules, policies.clone(), &devices, ports, &mut active)?;
+        let (runners, state) =
+            start_cores(options, gateway, rules, policies.clone(), &devices, ports, &mut active)?;
         let followed = Followed {
             changes,
             devices: devices.clone(),

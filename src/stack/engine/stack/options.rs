@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use crate::capture::Capture;
@@ -6,7 +8,7 @@ use crate::engine::{CoreConfig, FaultInjection, OnStop, OpenerFactory, Polling, 
 use crate::table::TableError;
 use crate::tcp::{Config, ConnectionHandler};
 use crate::wire::{EndpointRange, Mac};
-use crate::xdp::{self, Mode, ProgramError, XdpError};
+use crate::xdp::{self, Mode, ProgramError, RouteError, XdpError};
 
 /// Makes one core's part of a service.
 pub type ServiceFactory = Box<dyn Fn() -> Box<dyn ConnectionHandler> + Send>;
@@ -22,8 +24,8 @@ pub struct Options {
     pub owned: Vec<EndpointRange>,
     /// Who opens connections from this side.
     pub caller: Option<OpenerFactory>,
-    /// The next hop of its SYNs, on the first interface.
-    pub gateway: Option<Mac>,
+    /// The next hop of its SYNs, on the first interface. Required with a caller.
+    pub gateway: Option<Gateway>,
     /// On-link prefixes; empty: those of the interfaces.
     pub subnets: Vec<IpNet>,
     /// CPUs; empty: the first ones, at most one per queue.
@@ -55,6 +57,28 @@ pub struct Options {
     pub announce: u32,
     /// Where to write what the queues see and send.
     pub capture: Option<Capture>,
+}
+
+/// The next hop of the connections that are opened from this side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Gateway {
+    /// Its MAC address.
+    Mac(Mac),
+    /// The next hop towards this address, by the kernel's routes and neighbours: the address of a target,
+    /// or of a router to all targets. [`Stack::open`](super::Stack::open) looks it up before it takes the
+    /// interface, and waits up to three seconds for the next hop to answer.
+    Toward(IpAddr),
+}
+
+impl Gateway {
+    /// The MAC address of the next hop on `device`.
+    pub(super) fn resolve(self, device: &str) -> Result<Mac, RouteError> {
+        match self {
+            Gateway::Mac(mac) => Ok(mac),
+            Gateway::Toward(target) => xdp::next_hop_mac(&xdp::route(Some(device), target)?, target),
+        }
+    }
 }
 
 impl Default for Options {
@@ -97,8 +121,10 @@ pub enum StartError {
     Twice { name: String, also: String },
     #[error("no listener was given, and nothing opens connections")]
     NoListener,
-    #[error("the MAC address of the next hop is not known")]
+    #[error("the next hop of active opens is not set: neither its MAC address nor a target's address")]
     NoGateway,
+    #[error(transparent)]
+    Route(#[from] RouteError),
     #[error(transparent)]
     Listeners(#[from] ListenerError),
     #[error(transparent)]
