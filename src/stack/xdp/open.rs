@@ -22,50 +22,50 @@ use super::{
     umem::Umem,
 };
 
-/// The kernel releases a closed queue some time later: as long as this a busy one is tried again.
-const BUSY_PATIENCE: Duration = Duration::from_secs(1);
-const BUSY_FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// The kernel releases a closed queue with a delay: a bind that fails with EBUSY is repeated for this long.
+const BIND_TIMEOUT: Duration = Duration::from_secs(1);
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(5);
 
-/// What makes a queue.
-pub(super) struct Parts {
+/// The parts of a [`Queue`](super::Queue).
+pub(super) struct QueueParts {
     pub memory: Umem,
     pub rings: Rings,
-    /// Frames in the fill ring since before the socket was bound: the first ones.
+    /// Frames in the fill ring since before the bind: the first ones of the memory.
     pub filled: usize,
     /// A duplicate of the socket's descriptor.
     pub watched: OwnedFd,
     /// Distinct for every UMEM of this process.
     pub pool: u32,
-    pub opened: EffectiveConfig,
+    pub effective: EffectiveConfig,
 }
 
-pub(super) fn open(config: &QueueConfig) -> Result<Parts, XdpError> {
+pub(super) fn open(config: &QueueConfig) -> Result<QueueParts, XdpError> {
     config.check()?;
     if if_nametoindex(config.ifname.as_str()).ok() != Some(config.ifindex) {
-        return Err(no_interface(config)); // gone, or another one by the same name
+        return Err(no_interface(config)); // removed, or another one has its name
     }
     let mut notes = Vec::new();
-    let says = inspect::features(config.ifindex).map(inspect::XdpFeatures::zero_copy);
-    let Bound { memory, rings, filled, hugepages } = bind_as_can_be(config, says, &mut notes)?;
+    let advertised = inspect::features(config.ifindex).map(inspect::XdpFeatures::zero_copy);
+    let Bound { memory, rings, filled, hugepages } = bind_in_best_mode(config, advertised, &mut notes)?;
     let zero_copy = socket::zero_copy(rings.fd()).map_err(|source| call(config, "XDP_OPTIONS", source))?;
     let tx_budget = if zero_copy { config.tx_budget } else { tx_budget(config, &rings, &mut notes) };
-    Parts::new(config, memory, rings, filled, EffectiveConfig { zero_copy, hugepages, tx_budget, notes })
+    QueueParts::new(config, memory, rings, filled, EffectiveConfig { zero_copy, hugepages, tx_budget, notes })
 }
 
-impl Parts {
+impl QueueParts {
     pub(super) fn new(
         config: &QueueConfig,
         memory: Umem,
         rings: Rings,
         filled: usize,
-        opened: EffectiveConfig,
-    ) -> Result<Parts, XdpError> {
+        effective: EffectiveConfig,
+    ) -> Result<QueueParts, XdpError> {
         let watched = rings.as_fd().try_clone_to_owned();
         let watched =
             watched.map_err(|source| call(config, "duplicating the socket's descriptor", source))?;
         static POOLS: AtomicU32 = AtomicU32::new(0);
         let pool = POOLS.fetch_add(1, Relaxed); // only distinctness matters: no order to keep
-        Ok(Parts { memory, rings, filled, watched, pool, opened })
+        Ok(QueueParts { memory, rings, filled, watched, pool, effective })
     }
 }
 
@@ -80,40 +80,40 @@ fn tx_budget(config: &QueueConfig, rings: &Rings, notes: &mut Vec<String>) -> u3
     })
 }
 
-/// In zero-copy mode where the driver says that it has it, so that a refusal comes with its reason:
-/// asked for either, the kernel copies and does not say why.
-fn bind_as_can_be(
+/// Binds in zero-copy mode by name if the driver advertises it, so that a refusal has an error number:
+/// with neither mode named, the kernel falls back to copying without one. `advertised` is `None` before
+/// Linux 6.3.
+fn bind_in_best_mode(
     config: &QueueConfig,
-    says: Option<bool>,
+    advertised: Option<bool>,
     notes: &mut Vec<String>,
 ) -> Result<Bound, XdpError> {
     let with = |copy| QueueConfig { copy, ..config.clone() };
-    match (config.copy, says) {
-        (CopyMode::Auto, Some(true)) => match bind_patiently(&with(CopyMode::ZeroCopy), says, notes) {
+    match (config.copy, advertised) {
+        (CopyMode::Auto, Some(true)) => match bind_with_retry(&with(CopyMode::ZeroCopy), advertised, notes) {
             Err(XdpError::NoZeroCopy { why, .. }) => {
                 notes.push(format!("zero-copy was refused: {why}; frames are copied"));
-                bind_patiently(&with(CopyMode::Copy), says, notes)
+                bind_with_retry(&with(CopyMode::Copy), advertised, notes)
             }
             other => other,
         },
         (CopyMode::Auto, Some(false)) => {
             notes.push("the driver has no zero-copy: frames are copied".to_owned());
-            bind_patiently(&with(CopyMode::Copy), says, notes)
+            bind_with_retry(&with(CopyMode::Copy), advertised, notes)
         }
         (CopyMode::Auto, None) => {
-            let bound = bind_patiently(config, says, notes)?;
+            let bound = bind_with_retry(config, advertised, notes)?;
             let zero_copy = socket::zero_copy(bound.rings.fd());
             if !zero_copy.map_err(|source| call(config, "XDP_OPTIONS", source))? {
-                notes
-                    .push("the kernel took no zero-copy, and does not say why: frames are copied".to_owned());
+                notes.push("the kernel chose copy mode without a reason: frames are copied".to_owned());
             }
             Ok(bound)
         }
-        _ => bind_patiently(config, says, notes),
+        _ => bind_with_retry(config, advertised, notes),
     }
 }
 
-/// What a try to bind leaves. The rings end before the memory that they speak of.
+/// A bound socket and its memory. The rings are dropped before the memory that they describe.
 struct Bound {
     rings: Rings,
     memory: Umem,
@@ -121,15 +121,15 @@ struct Bound {
     hugepages: bool,
 }
 
-/// Registers, fills and binds, again and again while the queue is busy. Each try has a UMEM of its
-/// own: of another the kernel may have taken frames.
-fn bind_patiently(
+/// Registers, fills and binds, and repeats that while the queue is busy. Each attempt has a UMEM of its
+/// own: the kernel may have taken frames of the last one.
+fn bind_with_retry(
     config: &QueueConfig,
-    says: Option<bool>,
+    advertised: Option<bool>,
     notes: &mut Vec<String>,
 ) -> Result<Bound, XdpError> {
     let start = Instant::now();
-    let mut pause = BUSY_FIRST_PAUSE;
+    let mut delay = FIRST_RETRY_DELAY;
     let mut hugepages = config.hugepages;
     loop {
         let (mut unbound, memory) = register(config, &mut hugepages, notes)?;
@@ -140,9 +140,9 @@ fn bind_patiently(
         };
         let waited = start.elapsed();
         if source.raw_os_error() != Some(libc::EBUSY) {
-            return Err(bind_error(config, says, source));
+            return Err(bind_error(config, advertised, source));
         }
-        if waited >= BUSY_PATIENCE {
+        if waited >= BIND_TIMEOUT {
             return Err(XdpError::QueueInUse {
                 ifname: config.ifname.clone(),
                 queue: config.queue,
@@ -150,8 +150,8 @@ fn bind_patiently(
             });
         }
         drop(memory);
-        sleep(pause);
-        pause = (pause * 2).min(BUSY_PATIENCE / 4);
+        sleep(delay);
+        delay = (delay * 2).min(BIND_TIMEOUT / 4);
     }
 }
 
@@ -160,7 +160,8 @@ pub(super) fn first_frames(config: &QueueConfig, memory: &Umem) -> Vec<Descripto
     memory.descriptors().take(config.fill_target() as usize).collect()
 }
 
-/// Maps and registers the UMEM: without hugepages if there are none, with a higher limit if it may.
+/// Maps and registers the UMEM. Falls back to 4 KiB pages, and raises the limit of locked memory if it
+/// is too low and this process may raise it.
 fn register(
     config: &QueueConfig,
     hugepages: &mut bool,
@@ -182,7 +183,7 @@ fn register(
     if !matches!(source.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM)) {
         return Err(call(config, "registering the UMEM (XDP_UMEM_REG)", source));
     }
-    // Refused already by a limit of address space, which is another one.
+    // A mapping that already fails is limited by RLIMIT_AS, not by RLIMIT_MEMLOCK.
     Umem::new(config, false).map_err(|source| call(config, "mapping the UMEM (mmap)", source))?;
     raise_memlock();
     registered(config, false).map_err(|_| XdpError::Memlock {
@@ -198,7 +199,8 @@ fn registered(config: &QueueConfig, hugepages: bool) -> io::Result<(Unbound, Ume
     Ok((Unbound::register(config, &memory)?, memory))
 }
 
-/// As high as this process may. Failure shows in the registration that follows.
+/// Raises the limit of locked memory as far as this process may. A failure shows in the registration
+/// that follows.
 fn raise_memlock() {
     if setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).is_err()
         && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK)
@@ -207,8 +209,8 @@ fn raise_memlock() {
     }
 }
 
-/// What a refusal to bind means.
-fn bind_error(config: &QueueConfig, says: Option<bool>, source: io::Error) -> XdpError {
+/// The cause of a failed bind, by its errno.
+fn bind_error(config: &QueueConfig, advertised: Option<bool>, source: io::Error) -> XdpError {
     let (ifname, queue) = (config.ifname.clone(), config.queue);
     let queues = ethtool::channels(&ifname).map_or(0, |channels| channels.paired());
     match source.raw_os_error() {
@@ -221,7 +223,7 @@ fn bind_error(config: &QueueConfig, says: Option<bool>, source: io::Error) -> Xd
             let refusal = Refusal {
                 errno: Errno::from_raw(errno),
                 driver: driver.as_deref(),
-                says,
+                advertised,
                 mtu: ethtool::mtu(&ifname).unwrap_or(0),
                 frame_size: config.frame_size,
             };
@@ -247,7 +249,7 @@ pub(super) fn call(config: &QueueConfig, call: &'static str, source: io::Error) 
 mod tests {
     use super::*;
 
-    /// A driver in zero-copy mode takes its first buffers while the socket is bound.
+    /// A driver in zero-copy mode takes its first buffers during the bind.
     #[test]
     fn the_fill_ring_is_full_before_the_bind() {
         if !nix::unistd::geteuid().is_root() {

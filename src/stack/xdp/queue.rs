@@ -12,7 +12,7 @@ use super::{
     DeviceError, EffectiveConfig, Frame, Ledger, QueueConfig, XdpError,
     frame::Descriptor,
     ledger::{Owner, Owners},
-    open::{self, Parts},
+    open::{self, QueueParts},
     rings::Rings,
     socket,
     umem::Umem,
@@ -79,8 +79,8 @@ impl Queue {
         Ok(Queue::of(config, open::open(config)?))
     }
 
-    fn of(config: &QueueConfig, parts: Parts) -> (Queue, EffectiveConfig) {
-        let Parts { memory, rings, filled, watched, pool, opened } = parts;
+    fn of(config: &QueueConfig, parts: QueueParts) -> (Queue, EffectiveConfig) {
+        let QueueParts { memory, rings, filled, watched, pool, effective } = parts;
         let mut owners = Owners::new(config.frames);
         for frame in 0..filled {
             owners.pass(frame, Owner::Free, Owner::Receive);
@@ -97,15 +97,15 @@ impl Queue {
             continued: false,
             pool,
             fill_target: config.fill_target(),
-            tx_budget: opened.tx_budget.max(1),
-            always_wake: !opened.zero_copy,
+            tx_budget: effective.tx_budget.max(1),
+            always_wake: !effective.zero_copy,
             ifname: config.ifname.clone(),
             queue: config.queue,
             tap: None,
             rings,
             memory,
         };
-        (queue, opened)
+        (queue, effective)
     }
 
     /// Takes up to `limit` received frames, and no more than [`MAX_BATCH`] or what fits into

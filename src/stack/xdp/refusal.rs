@@ -41,7 +41,7 @@ impl Refusal<'_> {
                  QEMU: -device virtio-net-pci,iommu_platform=on,disable-legacy=on"
             );
         }
-        match says {
+        match advertised {
             Some(true) => format!(
                 "the driver announces zero-copy, but the kernel refuses it for this device ({errno}); \
                  the kernel's log may have the cause"
@@ -60,7 +60,7 @@ mod tests {
         let igb = Refusal {
             errno: Errno::EINVAL,
             driver: Some("igb"),
-            says: Some(true),
+            advertised: Some(true),
             mtu: 1500,
             frame_size: 4096,
         };

@@ -7,7 +7,7 @@ use super::Queue;
 use crate::xdp::{
     EffectiveConfig, QueueConfig, XdpError,
     frame::Descriptor,
-    open::{self, Parts},
+    open::{self, QueueParts},
     ring::{Consumer, Producer},
     rings::Rings,
     umem::Umem,
@@ -39,13 +39,13 @@ impl Queue {
         let failed = |source| open::call(config, "making a queue in memory", source);
         let (memory, mut rings, kernel) = parts(config).map_err(failed)?;
         let filled = rings.fill(&open::first_frames(config, &memory));
-        let opened = EffectiveConfig {
+        let effective = EffectiveConfig {
             zero_copy: true,
             hugepages: false,
             tx_budget: config.tx_budget,
             notes: Vec::new(),
         };
-        let parts = Parts::new(config, memory, rings, filled, opened)?;
+        let parts = QueueParts::new(config, memory, rings, filled, effective)?;
         Ok((Queue::of(config, parts).0, kernel))
     }
 }
