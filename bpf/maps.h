@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-/* The maps: sockets by queue, two sets of rules behind one switch, counters, claims. */
+/* The maps: sockets by queue, two maps of rules and the pointer to the active one, counters, claims. */
 #ifndef HANDFAST_MAPS_H
 #define HANDFAST_MAPS_H
 
@@ -24,12 +24,12 @@ struct owned_trie {
 	__type(value, struct owned);
 };
 
-/* User space fills the one that is not in `rules`, then puts it there: both exist from the start,
- * so that a swap needs no capability. */
+/* User space fills the inactive one, then stores it in `rules`. Both exist from the start, so that a
+ * swap needs no capability. */
 struct owned_trie rules_a SEC(".maps");
 struct owned_trie rules_b SEC(".maps");
 
-/* The set in force: one pointer, so that a packet sees either the old set or the new one. */
+/* The active map: one pointer, so that a packet sees either all old rules or all new ones. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
@@ -46,7 +46,7 @@ struct {
 	__type(value, struct counters);
 } counts SEC(".maps");
 
-/* Claims that are remembered; beyond it the least recent one goes. */
+/* Remembered claims; beyond that the least recent one is replaced. */
 #define MAX_CLAIMS 1024
 
 /* Frames by claim. */
@@ -71,11 +71,11 @@ static __always_inline void note_claim(__u32 family, const void *address, __u32 
 		bpf_map_update_elem(&claims, &claim, &first, BPF_ANY);
 }
 
-/* What is owned at this address; NULL when no rule covers it. */
+/* The owned ports of this address; NULL if no rule covers it. */
 static __always_inline struct owned *owned_at(const struct owned_key *key)
 {
-	__u32 in_force = 0;
-	void *trie = bpf_map_lookup_elem(&rules, &in_force);
+	__u32 active = 0;
+	void *trie = bpf_map_lookup_elem(&rules, &active);
 
 	return trie ? bpf_map_lookup_elem(trie, key) : NULL;
 }

@@ -1,4 +1,4 @@
-//! libbpf prints to standard error on its own; here its words go into the error that they explain.
+//! libbpf's messages, which it prints to standard error by default, as part of the error that they explain.
 
 use std::cell::RefCell;
 use std::sync::Once;
@@ -6,32 +6,32 @@ use std::sync::Once;
 use libbpf_rs::{PrintLevel, set_print};
 
 thread_local! {
-    /// What libbpf said on this thread; `None` while nobody listens.
-    static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// libbpf's messages on this thread; `None` if they are not captured.
+    static CAPTURED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `work` and returns what libbpf said meanwhile, the verifier's log included.
+/// Runs `work` and returns libbpf's messages meanwhile, the verifier's log included.
 ///
 /// From the first call on, libbpf prints nothing in this process.
-pub fn listen<T>(work: impl FnOnce() -> T) -> (T, String) {
+pub fn capture<T>(work: impl FnOnce() -> T) -> (T, String) {
     silence();
-    HEARD.set(Some(String::new()));
+    CAPTURED.set(Some(String::new()));
     let result = work();
-    (result, HEARD.take().unwrap_or_default())
+    (result, CAPTURED.take().unwrap_or_default())
 }
 
 /// Keeps libbpf from printing in this process.
 pub fn silence() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        set_print(Some((PrintLevel::Info, hear)));
+        set_print(Some((PrintLevel::Info, append)));
     });
 }
 
-fn hear(_level: PrintLevel, message: String) {
-    HEARD.with_borrow_mut(|heard| {
-        if let Some(heard) = heard {
-            heard.push_str(&message);
+fn append(_level: PrintLevel, message: String) {
+    CAPTURED.with_borrow_mut(|captured| {
+        if let Some(captured) = captured {
+            captured.push_str(&message);
         }
     });
 }

@@ -21,7 +21,7 @@
 //! | `program.rs` | [`Program`]: the steering program, loaded; `abi.rs` has the numbers it shares with user space |
 //! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
 //! | `kept.rs` | which process keeps a program attached |
-//! | `steer.rs`, `rules.rs` | what is owned, flattened to what the program looks up |
+//! | `lpm.rs`, `rule_maps.rs` | the rules as entries of a longest-prefix match, and the maps of them |
 //! | `claims.rs` | who else says that an exclusive address is theirs |
 //! | `verdict.rs` | the program's verdicts and their counts |
 //! | `vlan.rs` | VLANs of an interface, and whether XDP sees their tags |
@@ -43,6 +43,7 @@ pub mod kernel_tcp;
 mod ledger;
 mod libbpf_log;
 mod link;
+mod lpm;
 mod mapping;
 mod mode;
 mod network;
@@ -55,10 +56,9 @@ mod refusal;
 mod ring;
 mod rings;
 mod rtnetlink;
-mod rules;
+mod rule_maps;
 pub mod sizing;
 mod socket;
-mod steer;
 mod umem;
 mod verdict;
 pub mod vlan;

@@ -8,10 +8,10 @@ use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, ObjectBuilder};
 use super::abi;
 use super::claims::{self, Claim};
 use super::link::Link;
+use super::lpm::flatten;
 use super::mode::Mode;
 use super::program_error::{ProgramError, missing_capabilities};
-use super::rules::RuleSets;
-use super::steer::flatten;
+use super::rule_maps::RuleMaps;
 use super::verdict::VerdictCounts;
 use super::{attach, libbpf_log};
 use crate::wire::endpoint_range::EndpointRange;
@@ -20,25 +20,27 @@ static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/steer.bpf.o"));
 
 /// The steering program in the kernel: its code, its maps and, once attached, its link.
 ///
-/// Loading and attaching need `CAP_BPF`, `CAP_PERFMON` and `CAP_NET_ADMIN`; everything after that
-/// needs only the descriptors held here. Dropping the value detaches the program, and so does the end of the
-/// process, whatever ended it.
+/// Loading and attaching need `CAP_BPF`, `CAP_PERFMON` and `CAP_NET_ADMIN`; everything else needs only
+/// the descriptors of this value. The program is detached when the value is dropped, and when the
+/// process ends for any reason.
 #[derive(Debug)]
 pub struct Program {
     code: OwnedFd,
     sockets: MapHandle,
-    rules: Mutex<RuleSets>,
+    rules: Mutex<RuleMaps>,
     counts: VerdictWatch,
     claims: MapHandle,
     link: Option<Link>,
 }
 
 impl Program {
-    /// Loads the program with `rules` in force. `local` are the addresses of this machine, on
-    /// whichever interface: there the kernel keeps all that no rule takes. It is attached to nothing
-    /// yet.
+    /// Loads the program with `rules`. `local` are the addresses of this host, of all interfaces: there
+    /// the kernel keeps the traffic that no rule covers. The program is not attached yet.
+    ///
+    /// # Errors
+    /// Missing capabilities, an old kernel, or too many rules.
     pub fn load(rules: &[EndpointRange], local: &[IpAddr]) -> Result<Self, ProgramError> {
-        let (program, log) = libbpf_log::listen(load);
+        let (program, log) = libbpf_log::capture(load);
         let program = program.map_err(|source| match source.kind() {
             ErrorKind::PermissionDenied if is_about_capabilities(&log) => {
                 ProgramError::LoadPermission { source }
@@ -49,26 +51,34 @@ impl Program {
         Ok(program)
     }
 
-    /// Whether nothing is attached there that an attachment in this mode would meet: the error is
-    /// what [`Program::attach`] would say.
+    /// Checks that no program is attached to the interface.
+    ///
+    /// # Errors
+    /// The error that [`Program::attach`] would return.
     pub fn check_free(&self, ifindex: u32, interface: &str, mode: Mode) -> Result<(), ProgramError> {
         Ok(attach::check_free(self.code.as_fd(), ifindex, interface, mode)?)
     }
 
-    /// Attaches to the interface of this network namespace that has this index and name. An earlier
-    /// attachment of this value ends first; somebody else's program is never replaced.
+    /// Attaches to the interface of this network namespace with this index and name. An earlier
+    /// attachment of this value ends first; the program of another process is never replaced.
+    ///
+    /// # Errors
+    /// [`AttachError`](super::AttachError).
     pub fn attach(&mut self, ifindex: u32, interface: &str, mode: Mode) -> Result<(), ProgramError> {
         self.detach();
         self.link = Some(attach::attach(self.code.as_fd(), ifindex, interface, mode)?);
         Ok(())
     }
 
-    /// Leaves the interface to the kernel.
+    /// Detaches: the interface belongs to the kernel again.
     pub fn detach(&mut self) {
         self.link = None;
     }
 
-    /// Redirects what receive queue `queue` owns to this AF_XDP socket, until it is closed.
+    /// Redirects owned traffic of receive queue `queue` to this AF_XDP socket, until it is closed.
+    ///
+    /// # Errors
+    /// The program has no such queue, or the socket is not bound.
     pub fn set_socket(&self, queue: u32, socket: BorrowedFd<'_>) -> Result<(), ProgramError> {
         if queue >= abi::MAX_QUEUES {
             return Err(ProgramError::Queue { queue, max: abi::MAX_QUEUES });
@@ -79,32 +89,37 @@ impl Program {
             .map_err(|source| ProgramError::Socket { queue, source })
     }
 
-    /// Puts other rules in force, all at the same moment: no packet sees a mixture.
+    /// Replaces all rules at the same moment: no packet sees a mixture.
+    ///
+    /// # Errors
+    /// The old rules stay in force.
     pub fn replace_rules(&self, rules: &[EndpointRange], local: &[IpAddr]) -> Result<(), ProgramError> {
         let entries = flatten(rules, local);
-        // A panic while the lock was held leaves the sets usable: what a set holds is recorded
-        // entry by entry.
+        // A panic while the lock was held leaves the maps usable: their keys are recorded one by one.
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).replace(&entries)
     }
 
     /// Frames by verdict since the program was loaded.
+    ///
+    /// # Errors
+    /// [`ProgramError::Counters`].
     pub fn counters(&self) -> Result<VerdictCounts, ProgramError> {
         self.counts.counters()
     }
 
-    /// The same, for another thread to read, also when the program is gone.
+    /// The counters for another thread. They stay readable after the program is dropped.
     pub fn watch(&self) -> VerdictWatch {
         self.counts.clone()
     }
 
-    /// Who else says that an exclusive address is theirs, and in how many frames so far; the last
-    /// 1,024 of them. Nothing where the kernel does not let them be read without privileges.
+    /// Other hosts that claim an exclusive address, with the number of frames of each so far: the 1,024
+    /// most recent ones. Empty if the kernel refuses to read them without privileges.
     pub fn claims(&self) -> Vec<(Claim, u64)> {
         claims::read(&self.claims)
     }
 }
 
-/// A program's verdicts, for any thread to read.
+/// The counters of a program, readable by any thread.
 #[derive(Clone, Debug)]
 pub struct VerdictWatch(Arc<MapHandle>);
 
@@ -128,13 +143,14 @@ impl AsFd for Program {
     }
 }
 
-/// Without `CAP_PERFMON` the verifier refuses offsets that are read from the packet; with it, it may
-/// still refuse (with the same errno), and then its log has the reason.
+/// Whether missing capabilities explain a refusal. Without `CAP_PERFMON` the verifier refuses offsets
+/// that are read from the packet; with it, it may still refuse with the same errno, and its log has the
+/// reason.
 fn is_about_capabilities(log: &str) -> bool {
     !missing_capabilities().is_empty() || !log.contains("BEGIN PROG LOAD LOG")
 }
 
-/// Loads the object and keeps descriptors of what it made; libbpf's own copy ends here.
+/// Loads the object and duplicates the descriptors of its program and maps; libbpf's own are closed.
 fn load() -> libbpf_rs::Result<Program> {
     let object = ObjectBuilder::default().open_memory(OBJECT)?.load()?;
     let missing = |name: &str| libbpf_rs::Error::from(io::Error::other(format!("steer.bpf.o has no {name}")));
@@ -146,7 +162,7 @@ fn load() -> libbpf_rs::Result<Program> {
     Ok(Program {
         code: program.ok_or_else(|| missing("steer"))?.as_fd().try_clone_to_owned()?,
         sockets: map("sockets")?,
-        rules: Mutex::new(RuleSets::new(map("rules")?, map("rules_a")?, map("rules_b")?)),
+        rules: Mutex::new(RuleMaps::new(map("rules")?, map("rules_a")?, map("rules_b")?)),
         counts: VerdictWatch(Arc::new(map("counts")?)),
         claims: map("claims")?,
         link: None,

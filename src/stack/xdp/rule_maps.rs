@@ -6,8 +6,8 @@ use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle};
 use zerocopy::{Immutable, IntoBytes};
 
 use super::abi;
+use super::lpm::LpmEntry;
 use super::program_error::ProgramError;
-use super::steer::Entry;
 
 /// `struct owned_key` of `bpf/abi.h`.
 #[derive(Clone, Copy, Debug, IntoBytes, Immutable)]
@@ -37,61 +37,64 @@ const _: () = {
     assert!(offset_of!(Value, ports) == abi::OWNED_PORTS as usize);
 };
 
-/// Two sets of entries in the kernel, one of them in force.
+/// Two maps of the rules' entries in the kernel, one of them active.
 ///
-/// A packet sees either the whole old set or the whole new one. Both exist from the start, so
-/// replacing the rules needs descriptors only and works after the capabilities are gone (Linux
-/// 5.19 or newer).
+/// A packet sees either all old entries or all new ones. Both maps exist from the start, so replacing
+/// the rules needs descriptors only, and works after the capabilities are dropped (Linux 5.19 or newer).
 #[derive(Debug)]
-pub struct RuleSets {
-    /// The program's pointer to the set in force.
+pub struct RuleMaps {
+    /// The program's pointer to the active map.
     switch: MapHandle,
-    sets: [Set; 2],
-    in_force: usize,
+    maps: [RuleMap; 2],
+    active: usize,
 }
 
-impl RuleSets {
-    /// `first` is the set in force. Both are empty.
+impl RuleMaps {
+    /// `first` is the active map. Both are empty.
     pub fn new(switch: MapHandle, first: MapHandle, second: MapHandle) -> Self {
-        let set = |trie| Set { trie, keys: Vec::new() };
-        Self { switch, sets: [set(first), set(second)], in_force: 0 }
+        let map = |trie| RuleMap { trie, keys: Vec::new() };
+        Self { switch, maps: [map(first), map(second)], active: 0 }
     }
 
-    /// Puts `entries` in force, all at the same moment. After an error the old ones still are.
-    pub fn replace(&mut self, entries: &[Entry]) -> Result<(), ProgramError> {
+    /// Replaces all entries at the same moment.
+    ///
+    /// # Errors
+    /// There are too many, or the kernel refuses one. The old entries stay active.
+    pub fn replace(&mut self, entries: &[LpmEntry]) -> Result<(), ProgramError> {
         let max = abi::MAX_OWNED as usize;
         if entries.len() > max {
             return Err(ProgramError::TooManyRules { entries: entries.len(), max });
         }
-        let next = 1 - self.in_force;
+        let next = 1 - self.active;
         self.fill_and_switch(next, entries).map_err(|source| ProgramError::Rules { source })?;
-        let old = std::mem::replace(&mut self.in_force, next);
-        // No packet looks there any more. What cannot be removed now is removed before the next use.
-        let _ = self.sets[old].clear();
+        let old = std::mem::replace(&mut self.active, next);
+        // No packet is looked up there any more. Entries that cannot be removed now are removed before
+        // the next use.
+        let _ = self.maps[old].clear();
         Ok(())
     }
 
-    fn fill_and_switch(&mut self, next: usize, entries: &[Entry]) -> libbpf_rs::Result<()> {
-        let set = &mut self.sets[next];
-        set.clear()?;
+    fn fill_and_switch(&mut self, next: usize, entries: &[LpmEntry]) -> libbpf_rs::Result<()> {
+        let map = &mut self.maps[next];
+        map.clear()?;
         for entry in entries {
-            set.insert(entry)?;
+            map.insert(entry)?;
         }
-        let trie = set.trie.as_fd().as_raw_fd();
-        // The kernel returns when the last packet that saw the old set is done.
+        let trie = map.trie.as_fd().as_raw_fd();
+        // The kernel returns once the last packet that used the old map is done.
         self.switch.update(&0u32.to_ne_bytes(), &trie.to_ne_bytes(), MapFlags::ANY)
     }
 }
 
-/// One longest-prefix match in the kernel, and the keys that are in it.
+/// One LPM trie in the kernel, and its keys.
 #[derive(Debug)]
-struct Set {
+struct RuleMap {
     trie: MapHandle,
     keys: Vec<Key>,
 }
 
-impl Set {
-    fn insert(&mut self, entry: &Entry) -> libbpf_rs::Result<()> {
+impl RuleMap {
+    fn insert(&mut self, entry: &LpmEntry) -> libbpf_rs::Result<()> {
         let key = Key::from(entry.prefix);
         let value = Value {
             flags: if entry.exclusive { abi::OWNED_EXCLUSIVE } else { 0 },

@@ -1,4 +1,4 @@
-//! From rules to the entries of a longest-prefix match: pure.
+//! Rules as the entries of a longest-prefix match (LPM).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,11 +8,11 @@ use ipnet::IpNet;
 
 use crate::wire::endpoint_range::EndpointRange;
 
-/// What is owned at the addresses for which `prefix` is the longest of all entries.
+/// The owned ports of the addresses for which `prefix` is the longest of all entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct LpmEntry {
     pub prefix: IpNet,
-    /// Not an address of this machine: the kernel has nothing to say there.
+    /// No address of this host: the kernel is to answer nothing there.
     pub exclusive: bool,
     pub ports: PortSet,
 }
@@ -22,7 +22,7 @@ pub struct Entry {
 pub struct PortSet(Box<[u64; 1024]>);
 
 impl PortSet {
-    /// Bit p % 64 of word p / 64 is port p.
+    /// Port p is bit p % 64 of word p / 64.
     pub fn words(&self) -> &[u64; 1024] {
         &self.0
     }
@@ -44,14 +44,14 @@ impl PortSet {
     }
 }
 
-/// One entry for each prefix of `rules`, and one for each address of `local` that a rule covers.
+/// Returns one entry for each prefix of `rules`, and one for each address of `local` that a rule covers.
 ///
-/// A lookup sees only the longest prefix, so an entry holds the ports of every rule that covers it.
-pub fn flatten(rules: &[EndpointRange], local: &[IpAddr]) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = Vec::new();
-    // Indices of the entries whose prefixes contain the one at hand, the longest last.
+/// A look-up finds only the longest prefix, so an entry holds the ports of every rule that covers it.
+pub fn flatten(rules: &[EndpointRange], local: &[IpAddr]) -> Vec<LpmEntry> {
+    let mut entries: Vec<LpmEntry> = Vec::new();
+    // Indices of the entries whose prefixes contain the current one, the longest last.
     let mut ancestors: Vec<usize> = Vec::new();
-    // In the order of `IpNet` a prefix stands behind all those that contain it.
+    // In the order of `IpNet` a prefix follows all prefixes that contain it.
     for (prefix, node) in nodes(rules, local) {
         while ancestors.last().is_some_and(|&last| !entries[last].prefix.contains(&prefix)) {
             ancestors.pop();
@@ -65,7 +65,7 @@ pub fn flatten(rules: &[EndpointRange], local: &[IpAddr]) -> Vec<Entry> {
             ports.unite(&parent.ports);
         }
         ancestors.push(entries.len());
-        entries.push(Entry { prefix, exclusive: !node.is_local, ports });
+        entries.push(LpmEntry { prefix, exclusive: !node.is_local, ports });
     }
     entries
 }
@@ -94,11 +94,12 @@ fn nodes(rules: &[EndpointRange], local: &[IpAddr]) -> BTreeMap<IpNet, Node> {
 mod tests {
     use super::*;
 
-    /// Entries as (prefix, exclusive, owned ones of the ports asked for).
+    /// Entries as (prefix, exclusive, the owned ones of `ports`).
     fn flat(rules: &[&str], local: &[&str], ports: &[u16]) -> Vec<(String, bool, Vec<u16>)> {
         let rules: Vec<EndpointRange> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
         let local: Vec<IpAddr> = local.iter().map(|address| address.parse().unwrap()).collect();
-        let owns = |entry: &Entry, port: u16| entry.ports.0[usize::from(port / 64)] >> (port % 64) & 1 == 1;
+        let owns =
+            |entry: &LpmEntry, port: u16| entry.ports.0[usize::from(port / 64)] >> (port % 64) & 1 == 1;
         flatten(&rules, &local)
             .iter()
             .map(|entry| {
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_asking_every_rule() {
+    fn agrees_with_a_check_of_every_rule() {
         let rules: Vec<EndpointRange> =
             ["0.0.0.0/0:9", "10.0.0.0/8:1-100", "10.0.0.0/9:90-200", "10.0.0.128/25:300", "10.0.0.129:7"]
                 .iter()
