@@ -4,7 +4,7 @@ use std::fs;
 
 use super::Action;
 use super::place::{is_here, processes};
-use handfast_stack::xdp::keeps_attached;
+use handfast_stack::xdp::holds_link;
 
 /// A process, by id and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) fn find(programs: &[u32]) -> Holders {
             let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
             Process { id, name: name.trim().to_owned() }
         };
-        if !programs.is_empty() && keeps_attached(id, programs) {
+        if !programs.is_empty() && holds_link(id, programs) {
             found.programs.push(named());
         }
         if is_here(id) && has_xdp_socket(id) {

@@ -5,7 +5,7 @@ use nix::sys::utsname::uname;
 use super::caller::may_start;
 use super::check::Check;
 use super::host::Host;
-use handfast_stack::xdp::{Program, ProgramError, Withheld, inspect, withheld};
+use handfast_stack::xdp::{BpfRefusal, Program, ProgramError, bpf_refusal, inspect};
 
 /// The first release that answers and measures, and the first in which that is all (README).
 const OLDEST: (u32, u32) = (5, 10);
@@ -72,7 +72,7 @@ fn steering_program() -> Check {
     let name = "steering-program";
     match Program::load(&[], &[]) {
         Ok(_) => Check::ok(name, "the kernel's verifier takes it"),
-        Err(ProgramError::LoadPermission { .. }) if may_start() => not_permitted(withheld()),
+        Err(ProgramError::LoadPermission { .. }) if may_start() => not_permitted(bpf_refusal()),
         Err(ProgramError::LoadPermission { .. }) => {
             Check::unknown(name, "not tried: loading it is not permitted")
         }
@@ -82,20 +82,20 @@ fn steering_program() -> Check {
 }
 
 /// Every capability is there, and the kernel refuses all the same.
-fn not_permitted(withheld: Withheld) -> Check {
-    let (found, why) = match withheld {
-        Withheld::Seccomp => (
+fn not_permitted(bpf_refusal: BpfRefusal) -> Check {
+    let (found, why) = match bpf_refusal {
+        BpfRefusal::Seccomp => (
             "a seccomp filter refuses bpf(2)",
             "It is on this process (Seccomp: 2 in /proc/self/status), as a container's is. Docker's default lets \
              bpf(2) through for --cap-add BPF from 23.0 on; before, or with another profile: docker run \
              --security-opt seccomp=unconfined, or a profile with bpf in it; systemd: SystemCallFilter=bpf.",
         ),
-        Withheld::UserNamespace => (
+        BpfRefusal::UserNamespace => (
             "bpf(2) is refused in this user namespace",
             "The capabilities are those of a user namespace, as of a rootless container; loading takes those of \
              the host. Run it as the host's root.",
         ),
-        Withheld::Unknown => (
+        BpfRefusal::Unknown => (
             "bpf(2) is refused, although no capability is missing",
             "A security module may do that (lockdown, SELinux, AppArmor): `dmesg | tail` may say which.",
         ),
@@ -129,12 +129,12 @@ mod tests {
 
     #[test]
     fn what_refuses_bpf_is_named() {
-        for (withheld, part) in [
-            (Withheld::Seccomp, "seccomp"),
-            (Withheld::UserNamespace, "user namespace"),
-            (Withheld::Unknown, "no capability is missing"),
+        for (bpf_refusal, part) in [
+            (BpfRefusal::Seccomp, "seccomp"),
+            (BpfRefusal::UserNamespace, "user namespace"),
+            (BpfRefusal::Unknown, "no capability is missing"),
         ] {
-            let check = not_permitted(withheld);
+            let check = not_permitted(bpf_refusal);
             assert!(check.found.contains(part) && !check.why.is_empty(), "{check:?}");
         }
     }

@@ -5,9 +5,9 @@ use libbpf_rs::query::{LinkInfoIter, LinkTypeInfo, ProgInfoIter};
 use libbpf_rs::{Xdp, XdpFlags};
 use nix::net::if_::if_nametoindex;
 
-use super::kept;
 use super::libbpf_log;
 use super::link::{self, Link};
+use super::link_holder;
 use super::mode::Mode;
 use super::program_error::{AttachError, AttachedProgram};
 
@@ -79,5 +79,11 @@ fn holder(program: BorrowedFd<'_>, ifindex: u32) -> Option<Box<AttachedProgram>>
     let name = ProgInfoIter::default()
         .find(|info| info.id == program_id)
         .map(|info| info.name.to_string_lossy().into_owned());
-    Some(Box::new(AttachedProgram { program_id, name, mode, link_id, process: kept::by(program_id) }))
+    Some(Box::new(AttachedProgram {
+        program_id,
+        name,
+        mode,
+        link_id,
+        process: link_holder::process_of(program_id),
+    }))
 }

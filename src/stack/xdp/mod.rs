@@ -20,17 +20,18 @@
 //! | `kernel_tcp.rs` | TCP sockets of the kernel, and whose they are |
 //! | `program.rs` | [`Program`]: the steering program, loaded; `abi.rs` has the numbers it shares with user space |
 //! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
-//! | `kept.rs` | which process keeps a program attached |
+//! | `link_holder.rs` | the process that keeps a program attached |
 //! | `lpm.rs`, `rule_maps.rs` | the rules as entries of a longest-prefix match, and the maps of them |
 //! | `claims.rs` | who else says that an exclusive address is theirs |
 //! | `verdict.rs` | the program's verdicts and their counts |
 //! | `vlan.rs` | VLANs of an interface, and whether XDP sees their tags |
 //! | `inspect.rs` | what the kernel tells about XDP without anything being attached |
-//! | `withheld.rs` | who refuses bpf(2) to a process with every capability |
+//! | `bpf_refusal.rs` | why bpf(2) is refused to a process with all capabilities |
 //! | `error.rs`, `program_error.rs` | what failed, where, and the command that fixes it |
 
 mod abi;
 mod attach;
+mod bpf_refusal;
 mod claims;
 mod config;
 mod device;
@@ -38,11 +39,11 @@ mod error;
 mod ethtool;
 mod frame;
 pub mod inspect;
-mod kept;
 pub mod kernel_tcp;
 mod ledger;
 mod libbpf_log;
 mod link;
+mod link_holder;
 mod lpm;
 mod mapping;
 mod mode;
@@ -62,17 +63,17 @@ mod socket;
 mod umem;
 mod verdict;
 pub mod vlan;
-mod withheld;
 
 pub use attach::attach;
+pub use bpf_refusal::{BpfRefusal, bpf_refusal};
 pub use claims::Claim;
 pub use config::{CopyMode, EffectiveConfig, QueueConfig, RING};
 pub use device::{Device, Preference};
 pub use error::{DeviceError, XdpError};
 pub use frame::Frame;
-pub use kept::keeps_attached;
 pub use ledger::Ledger;
 pub use link::Link;
+pub use link_holder::holds_link;
 pub use mode::Mode;
 pub use network::{Address, Interface, Network};
 pub use next_hop::{Route, RouteError, next_hop_mac, route, route_device};
@@ -81,4 +82,3 @@ pub use program_error::{AttachError, AttachedProgram, ProgramError, missing_capa
 pub use queue::{KernelEnd, MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
 pub use rtnetlink::Changes;
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};
-pub use withheld::{Withheld, withheld};

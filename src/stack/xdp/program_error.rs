@@ -4,9 +4,9 @@ use std::io;
 use caps::{CapSet, Capability};
 use thiserror::Error;
 
+use super::bpf_refusal::{BpfRefusal, bpf_refusal};
 use super::kernel_tcp::Process;
 use super::mode::Mode;
-use super::withheld::{Withheld, withheld};
 
 /// Why the steering program could not be loaded, configured or attached.
 #[derive(Debug, Error)]
