@@ -5,7 +5,7 @@ use super::{Listen, at_work};
 use handfast_stack::engine::stack::StartError;
 use handfast_stack::table::TableError;
 use handfast_stack::xdp::{
-    AttachError, AttachedProgram, ProgramError, Withheld, XdpError, missing_capabilities, withheld,
+    AttachError, AttachedProgram, ProgramError, BpfRefusal, XdpError, missing_capabilities, bpf_refusal,
 };
 
 /// The capabilities that handfast needs to start, as `setcap` writes them.
@@ -132,13 +132,13 @@ fn privileges() -> String {
         let binary = std::env::current_exe().unwrap_or_else(|_| "BINARY".into());
         return format!("run as root, or: setcap {CAPABILITIES} {}", binary.display());
     }
-    match withheld() {
-        Withheld::Seccomp => {
+    match bpf_refusal() {
+        BpfRefusal::Seccomp => {
             "docker run --security-opt seccomp=unconfined, or a profile that allows bpf(2) (Docker's own does from \
              23.0 on, with --cap-add BPF); in a systemd unit: SystemCallFilter=bpf"
         }
-        Withheld::UserNamespace => "run it as root of the host",
-        Withheld::Unknown => "`dmesg | tail` may show what refuses it",
+        BpfRefusal::UserNamespace => "run it as root of the host",
+        BpfRefusal::Unknown => "`dmesg | tail` may show what refuses it",
     }
     .into()
 }

@@ -137,12 +137,12 @@ fn refusal() -> String {
             missing.join(", ")
         );
     }
-    let by = match withheld() {
-        Withheld::Seccomp => "a seccomp filter refuses bpf(2)",
-        Withheld::UserNamespace => {
+    let by = match bpf_refusal() {
+        BpfRefusal::Seccomp => "a seccomp filter refuses bpf(2)",
+        BpfRefusal::UserNamespace => {
             "but they belong to a user namespace, as in a rootless container; bpf(2) needs those of the host"
         }
-        Withheld::Unknown => "a security module may refuse bpf(2) (lockdown, SELinux, AppArmor)",
+        BpfRefusal::Unknown => "a security module may refuse bpf(2) (lockdown, SELinux, AppArmor)",
     };
     format!("no capability is missing, {by}")
 }
