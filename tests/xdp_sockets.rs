@@ -379,7 +379,7 @@ fn a_watch_reads_along_and_keeps_nothing() {
         let _far = open(FAR);
         let mut near = open(NEAR);
         let watch = near.watch();
-        assert_eq!((watch.ifname(), watch.number(), watch.counters().transmitted), (NEAR, 0, 0));
+        assert_eq!((watch.ifname(), watch.queue_id(), watch.counters().transmitted), (NEAR, 0, 0));
         send(&mut near, &segment(), 8);
         let (counters, kernel) = thread::scope(|scope| {
             scope.spawn(|| (watch.counters(), watch.statistics())).join().expect("no panic")

@@ -200,7 +200,7 @@ impl QueueSnapshot {
         });
         QueueSnapshot {
             device: queue.ifname().to_owned(),
-            queue: queue.number(),
+            queue: queue.queue_id(),
             core,
             received: own.received,
             transmitted: own.transmitted,

@@ -1,6 +1,6 @@
 use zerocopy::FromBytes;
 
-/// What the kernel sets in every descriptor of a packet but its last (`XDP_PKT_CONTD`).
+/// Set in every descriptor of a packet but its last (`XDP_PKT_CONTD`).
 const CONTINUED: u32 = 1;
 
 /// One entry of the receive and transmit rings: `struct xdp_desc`.
@@ -17,24 +17,24 @@ pub(super) struct Descriptor {
 const _: () = assert!(size_of::<Descriptor>() == size_of::<libc::xdp_desc>());
 
 impl Descriptor {
-    /// No data yet, from `addr` on.
+    /// Without data, at `addr`.
     #[inline]
     pub(super) fn new(addr: u64) -> Descriptor {
         Descriptor { addr, len: 0, options: 0 }
     }
 
-    /// Whether the packet goes on in the next descriptor.
+    /// Whether the packet continues in the next descriptor.
     #[inline]
     pub(super) fn is_continued(&self) -> bool {
         self.options & CONTINUED != 0
     }
 }
 
-/// One buffer of a queue's UMEM, owned by whoever holds this value.
+/// One buffer of a queue's UMEM. The holder of this value owns the buffer.
 ///
-/// A frame is made only by its [`Queue`](super::Queue), through `receive` or `allocate`, and ends
-/// only there, through `release` or `transmit`. It is neither `Clone` nor `Copy`, so a second
-/// release does not compile:
+/// Only its [`Queue`](super::Queue) makes a frame, by `receive` or `allocate`, and only that queue takes it
+/// back, by `release` or `transmit`. It is neither `Clone` nor `Copy`, so a second release does not
+/// compile:
 ///
 /// ```compile_fail,E0382
 /// fn twice(queue: &mut handfast::xdp::Queue, frame: handfast::xdp::Frame) {
@@ -48,10 +48,9 @@ impl Descriptor {
 #[must_use = "a frame that is dropped is lost to its queue: release or transmit it"]
 #[derive(Debug)]
 pub struct Frame {
-    /// Where the data starts in the UMEM and how long it is. Checked against the UMEM's bounds
-    /// when the frame was made.
+    /// The data's place in the UMEM and its length, checked against the UMEM's bounds.
     pub(super) desc: Descriptor,
-    /// Which UMEM: an address means nothing in another one.
+    /// The UMEM: an address is only valid in its own.
     pub(super) pool: u32,
 }
 
@@ -62,13 +61,13 @@ impl Frame {
         self.desc.len as usize
     }
 
-    /// Whether nothing was received into this frame.
+    /// Whether the frame has no received bytes.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where the data starts, bytes from the start of the UMEM.
+    /// The start of the data: bytes from the start of the UMEM.
     #[inline]
     pub fn address(&self) -> usize {
         self.desc.addr as usize

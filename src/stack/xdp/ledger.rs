@@ -1,4 +1,4 @@
-/// Who owns a frame.
+/// The owner of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Owner {
@@ -14,17 +14,19 @@ pub(super) enum Owner {
 
 const OWNERS: usize = 4;
 
-/// How many frames each owner has.
+/// The number of frames of each owner.
 ///
-/// Invariant: `free + receiving + held + transmitting == total`, always. Between batches `held`
-/// is what the engine keeps on purpose plus what it has lost.
+/// Invariant: `free + receiving + held + transmitting == total`. Between batches `held` counts the frames
+/// that the engine keeps on purpose, and those that it has lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ledger {
+    /// Frames of the UMEM.
     pub total: u32,
+    /// On the free list.
     pub free: u32,
     /// In the fill ring, in the kernel, or in the receive ring.
     pub receiving: u32,
-    /// Out as `Frame` values.
+    /// Held as [`Frame`](super::Frame) values.
     pub held: u32,
     /// Queued, in the transmit ring, in the kernel, or in the completion ring.
     pub transmitting: u32,
@@ -39,8 +41,8 @@ impl Ledger {
 
 /// The owner of every frame: one byte each, and a count per owner.
 ///
-/// It is what makes descriptors safe to believe: shared memory may say anything, but only a
-/// frame that was given to the kernel can come back from it, and only once.
+/// It makes descriptors trustworthy: whatever the shared memory contains, only a frame that was given to
+/// the kernel can come back from it, and only once.
 #[derive(Debug)]
 pub(super) struct Owners {
     owners: Box<[Owner]>,
@@ -53,8 +55,8 @@ impl Owners {
         Owners { owners: vec![Owner::Free; frames as usize].into(), counts: [frames, 0, 0, 0] }
     }
 
-    /// Moves a frame from one owner to the next. Refuses, and changes nothing, if `from` does not
-    /// own it or there is no such frame.
+    /// Moves a frame from one owner to another. Returns false, and changes nothing, if `from` does not own
+    /// it or there is no such frame.
     #[inline]
     pub(super) fn pass(&mut self, index: usize, from: Owner, to: Owner) -> bool {
         match self.owners.get_mut(index) {
@@ -101,7 +103,7 @@ mod tests {
         assert_eq!(owners.ledger(), Ledger { total: 2, free: 2, receiving: 0, held: 0, transmitting: 0 });
     }
 
-    /// What a kernel that repeats or invents descriptors could ask for.
+    /// Descriptors that a faulty kernel could repeat or invent.
     #[test]
     fn only_the_owner_passes_a_frame_on() {
         let mut owners = Owners::new(2);

@@ -1,20 +1,20 @@
-//! Memory shared with the kernel, or with whatever stands for it.
+//! Memory that is shared with the kernel, or with the kernel's end of a queue in memory.
 #![allow(unsafe_code, reason = "mmap and munmap")]
 
 use std::{ffi::c_void, io, num::NonZeroUsize, os::fd::BorrowedFd, ptr::NonNull};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
-/// A mapping for reading and writing. Its owners hold it by an `Arc` beside the pointers that they
-/// take from it, so that it ends with the last of them.
+/// A mapping for reading and writing. Users keep an `Arc` of it with the pointers that they take from it,
+/// so that it is unmapped with the last of them.
 #[derive(Debug)]
 pub(super) struct Mapping {
     base: NonNull<c_void>,
     len: usize,
 }
 
-// SAFETY: `Mapping` itself does nothing but end the mapping; what lies inside is reached through
-// pointers, for which their users answer.
+// SAFETY: `Mapping` itself only unmaps; its bytes are reached through pointers, by `unsafe` code of the
+// users.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
@@ -62,8 +62,8 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the whole mapping, and no pointer into it is left (see the type). Pages that the
-        // kernel still uses it has pinned. Failure would leave them mapped, which does no harm.
+        // SAFETY: the whole mapping, and no pointer into it is left (see the type). The kernel has pinned
+        // the pages that it still uses. A failure would leave the pages mapped, which does no harm.
         let _ = unsafe { munmap(self.base, self.len) };
     }
 }

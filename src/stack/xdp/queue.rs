@@ -23,49 +23,49 @@ use counters::LiveCounters;
 pub use counters::{QueueCounters, QueueWatch, Statistics};
 pub use in_memory::KernelEnd;
 
-/// The most frames that one call moves to or from a ring.
+/// The maximum number of frames that one call moves to or from a ring.
 pub const MAX_BATCH: usize = 256;
-/// Bytes of an Ethernet header: nothing shorter is sent.
+/// Bytes of an Ethernet header, the shortest frame that is sent.
 const MIN_FRAME: usize = 14;
 
 /// One AF_XDP socket on one receive queue, with a UMEM of its own.
 ///
-/// A batch is: [`receive`](Queue::receive), look and write through [`bytes`](Queue::bytes) and
-/// [`bytes_mut`](Queue::bytes_mut), give every frame to [`transmit`](Queue::transmit) or
-/// [`release`](Queue::release), and one [`flush`](Queue::flush). Nothing here blocks, allocates
-/// or panics on what shared memory says.
+/// A batch is: [`receive`](Queue::receive); read and write frames through [`bytes`](Queue::bytes) and
+/// [`bytes_mut`](Queue::bytes_mut); pass every frame to [`transmit`](Queue::transmit) or
+/// [`release`](Queue::release); one [`flush`](Queue::flush). These calls neither block nor allocate, and
+/// no content of the shared memory makes them panic.
 ///
-/// Frames are conserved: see [`Ledger`]. One thread uses a queue at a time; it may be moved.
+/// Frames are conserved: see [`Ledger`]. One thread uses a queue at a time; it may be moved to another.
 #[derive(Debug)]
 pub struct Queue {
     rings: Rings,
     memory: Umem,
     owners: Owners,
-    /// A stack: the frame used last is the one still in the cache.
+    /// A stack: the frame that was used last is the one still in the cache.
     free: Vec<Descriptor>,
-    /// Passed to `Owner::Transmit`, not yet in the ring.
+    /// Frames of `Owner::Transmit` that are not in the ring yet.
     pending: Vec<Descriptor>,
     scratch: Box<[Descriptor]>,
-    /// One writer, this queue; others read through a [`QueueWatch`].
+    /// Written by this queue, read through a [`QueueWatch`].
     counters: Arc<LiveCounters>,
-    /// The socket once more, for those who ask the kernel for its counts from another thread.
+    /// A duplicate of the socket's descriptor, for the kernel's counts on another thread.
     watched: Arc<OwnedFd>,
     fault: Option<DeviceError>,
     link_down: bool,
-    /// The packet of the descriptor received last goes on in the next one.
+    /// The packet of the last received descriptor continues in the next one.
     continued: bool,
     pool: u32,
     fill_target: u32,
     tx_budget: u32,
-    /// Copy mode sends only when woken.
+    /// Copy mode sends only after a wake-up.
     always_wake: bool,
     ifname: String,
     queue: u32,
-    /// Boxed, so that a queue without one is none the larger.
+    /// Boxed: most queues have none.
     tap: Option<Box<Tap>>,
 }
 
-/// The socket, for the program's XSKMAP and for poll.
+/// The socket, for the program's XSKMAP and for poll(2).
 impl AsFd for Queue {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.rings.as_fd()
@@ -73,8 +73,11 @@ impl AsFd for Queue {
 }
 
 impl Queue {
-    /// Registers the memory, fills the fill ring, makes the socket and binds it. No program is
-    /// loaded: the socket receives once a program redirects to it (see [`fd`](Queue::fd)).
+    /// Registers the memory, fills the fill ring, and binds the socket. No program is loaded: the socket
+    /// receives once a program redirects to it (see [`fd`](Queue::fd)). Needs CAP_NET_RAW.
+    ///
+    /// # Errors
+    /// [`XdpError`], with the fix; a busy queue is retried for a second.
     pub fn open(config: &QueueConfig) -> Result<(Queue, EffectiveConfig), XdpError> {
         Ok(Queue::of(config, open::open(config)?))
     }
@@ -108,9 +111,9 @@ impl Queue {
         (queue, effective)
     }
 
-    /// Takes up to `limit` received frames, and no more than [`MAX_BATCH`] or what fits into
-    /// `out` without growing it. Says how many. Every piece of a packet that lies in several
-    /// frames is dropped and counted: it is no frame of its own.
+    /// Appends up to `limit` received frames to `out`, at most [`MAX_BATCH`] and what fits without
+    /// growing it. Returns their number. Every piece of a packet that is split over several frames is
+    /// dropped and counted.
     #[inline]
     pub fn receive(&mut self, out: &mut Vec<Frame>, limit: usize) -> usize {
         let limit = limit.min(out.capacity() - out.len()).min(MAX_BATCH);
@@ -121,13 +124,14 @@ impl Queue {
         }
         self.counters.received.add((out.len() - before) as u64);
         if let (Some(tap), true) = (&mut self.tap, out.len() > before) {
-            // Now the answer overwrites a frame where it lies.
+            // Before a reply is written over the frame.
             tap.take(Direction::In, out[before..].iter().map(|frame| self.memory.bytes(&frame.desc)));
         }
         out.len() - before
     }
 
-    /// The frame of a descriptor from the kernel; `None`: it is counted, and its frame free again.
+    /// The frame of a descriptor from the kernel; `None`: the descriptor is invalid or part of a split
+    /// packet, which is counted.
     #[inline]
     fn take(&mut self, desc: Descriptor) -> Option<Frame> {
         let index = self.memory.index(&desc);
@@ -147,12 +151,12 @@ impl Queue {
         None
     }
 
-    /// From now on, everything that is received or handed to the kernel passes this tap.
+    /// Passes a copy of every frame to this tap from now on: received, or put into the transmit ring.
     pub fn set_tap(&mut self, tap: Tap) {
         self.tap = Some(Box::new(tap));
     }
 
-    /// What was received into a frame: Ethernet header first, without FCS.
+    /// The received bytes of a frame: Ethernet header first, without FCS.
     #[inline]
     pub fn bytes<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
         if frame.pool != self.pool {
@@ -161,7 +165,8 @@ impl Queue {
         self.memory.bytes(&frame.desc)
     }
 
-    /// The whole room of a frame, from where its data starts. Empty for another queue's frame.
+    /// The writable bytes of a frame, from the start of its data to the end of the buffer. Empty for a
+    /// frame of another queue.
     #[inline]
     pub fn bytes_mut<'a>(&'a mut self, frame: &'a mut Frame) -> &'a mut [u8] {
         if frame.pool != self.pool {
@@ -178,8 +183,8 @@ impl Queue {
         Some(Frame { desc: self.memory.empty(index), pool: self.pool })
     }
 
-    /// A free frame that holds `bytes` as if it had received them; `None` if there is none, or
-    /// they do not fit.
+    /// A free frame with a copy of `bytes` as its received bytes; `None` if all frames are in use, or the
+    /// bytes do not fit.
     pub fn copy_in(&mut self, bytes: &[u8]) -> Option<Frame> {
         let mut frame = self.allocate()?;
         let Some(room) = self.bytes_mut(&mut frame).get_mut(..bytes.len()) else {
@@ -187,38 +192,42 @@ impl Queue {
             return None;
         };
         room.copy_from_slice(bytes);
-        frame.desc.len = bytes.len() as u32; // no more than a frame's room
+        frame.desc.len = bytes.len() as u32; // at most a frame's capacity
         Some(frame)
     }
 
-    /// Ends a frame that is not sent.
+    /// Frees a frame without sending it.
     #[inline]
     pub fn release(&mut self, frame: Frame) {
-        if self.settle(&frame, Owner::Free) {
+        if self.transfer(&frame, Owner::Free) {
             self.free.push(frame.desc);
         }
     }
 
-    /// Sends the first `len` bytes of a frame at the next [`flush`](Queue::flush). A length
-    /// under 14 or past the frame's room releases it and is counted.
+    /// Queues the first `len` bytes of a frame for the next [`flush`](Queue::flush). A length below 14 or
+    /// beyond the buffer releases the frame and is counted as misuse.
     #[inline]
     pub fn transmit(&mut self, frame: Frame, len: usize) {
         if len < MIN_FRAME || len > self.memory.capacity(&frame.desc) {
             self.counters.misused.bump();
             return self.release(frame);
         }
-        if self.settle(&frame, Owner::Transmit) {
+        if self.transfer(&frame, Owner::Transmit) {
             // Any other option is an invalid descriptor to the kernel.
             self.pending.push(Descriptor { len: len as u32, options: 0, ..frame.desc });
         }
     }
 
-    /// Waits up to `timeout_ms` for something to receive; returns at once if there is.
+    /// Waits up to `timeout_ms` milliseconds for a received frame; negative: without limit. Returns
+    /// whether there is one. A signal ends the wait early.
+    ///
+    /// # Errors
+    /// The errno of poll(2).
     pub fn wait(&mut self, timeout_ms: i32) -> io::Result<bool> {
         self.rings.wait(timeout_ms)
     }
 
-    /// The socket, for the program's XSKMAP and for poll. Closed with the queue.
+    /// The socket's descriptor, for the program's XSKMAP and for poll(2). Closed with the queue.
     pub fn fd(&self) -> RawFd {
         self.rings.fd()
     }
@@ -228,8 +237,8 @@ impl Queue {
         &self.ifname
     }
 
-    /// The queue's number on its interface.
-    pub fn number(&self) -> u32 {
+    /// The receive queue of the interface, from 0.
+    pub fn queue_id(&self) -> u32 {
         self.queue
     }
 
@@ -238,11 +247,12 @@ impl Queue {
         self.link_down
     }
 
+    /// The queue's own counters.
     pub fn counters(&self) -> QueueCounters {
         self.counters.read()
     }
 
-    /// The counts of this queue, ours and the kernel's, for another thread.
+    /// The counters of this queue, its own and the kernel's, for another thread.
     pub fn watch(&self) -> QueueWatch {
         QueueWatch {
             ifname: self.ifname.clone(),
@@ -252,26 +262,30 @@ impl Queue {
         }
     }
 
-    /// Who owns how many frames. The free ones are counted where they lie, so that one that is
-    /// marked free and cannot be found unbalances the ledger.
+    /// The number of frames of each owner. Free ones are counted in the free list itself, so that a frame
+    /// that is marked free but missing there unbalances the ledger.
     pub fn ledger(&self) -> Ledger {
         Ledger { free: self.free.len() as u32, ..self.owners.ledger() }
     }
 
-    /// Frames that are neither with the kernel nor free nor queued. Between batches an engine
-    /// holds none, so that this is what it has lost.
+    /// Frames that are neither with the kernel nor free nor queued. An engine holds none between batches,
+    /// so these are lost.
     pub fn lost(&self) -> u32 {
         self.owners.count(Owner::Held)
     }
 
-    /// The kernel's own counts. Needs no privileges.
+    /// The kernel's counters of the socket. Needs no privileges.
+    ///
+    /// # Errors
+    /// The errno of getsockopt(2).
     pub fn statistics(&self) -> io::Result<Statistics> {
         socket::statistics(self.fd())
     }
 
-    /// Ends a `Frame`. A frame of another queue stays lost to that queue, and is counted here.
+    /// Moves a held frame to another owner. False for a frame of another queue: it stays lost to that
+    /// queue, and is counted as misuse here.
     #[inline]
-    fn settle(&mut self, frame: &Frame, to: Owner) -> bool {
+    fn transfer(&mut self, frame: &Frame, to: Owner) -> bool {
         let ours =
             frame.pool == self.pool && self.owners.pass(self.memory.index(&frame.desc), Owner::Held, to);
         self.counters.misused.add(u64::from(!ours));

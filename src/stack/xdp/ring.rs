@@ -22,7 +22,7 @@ use zerocopy::FromBytes;
 
 use super::mapping::{Mapping, invalid};
 
-/// Where the parts of a ring lie in its mapping: bytes from the start.
+/// The places of a ring's parts in its mapping: bytes from the start.
 pub(super) type Offsets = libc::xdp_ring_offset;
 
 /// Offsets of a ring that no kernel laid out: each word on a cache line of its own.
@@ -108,8 +108,8 @@ impl<T: FromBytes + Copy> Producer<T> {
         }
         let mut position = self.position;
         for entry in entries.take(wanted as usize) {
-            // SAFETY: `entry` points into the ring. The consumer leaves it alone: it is free, and this
-            // end's position, which gives it away, is stored below.
+            // SAFETY: `entry` points into the ring. The consumer does not read it before this end's position
+            // is stored below.
             unsafe { self.ring.entry(position).write(entry) };
             position = position.wrapping_add(1);
         }
@@ -158,8 +158,8 @@ impl<T: FromBytes + Copy> Consumer<T> {
         }
         let mut position = self.position;
         for slot in &mut into[..count] {
-            // SAFETY: `entry` points into the ring, and the producer leaves it alone until this end's
-            // position is stored below. Any bits are a valid `T`.
+            // SAFETY: `entry` points into the ring. The producer does not write it before this end's position
+            // is stored below. Any bits are a valid `T`.
             *slot = read(unsafe { self.ring.entry(position).read() });
             position = position.wrapping_add(1);
         }
@@ -168,13 +168,13 @@ impl<T: FromBytes + Copy> Consumer<T> {
         count
     }
 
-    /// Asks the producer for wake-ups, or no longer: what the kernel does at its end.
+    /// Sets or clears the flag by which the kernel, as the consumer, asks for wake-ups.
     pub(super) fn set_needs_wakeup(&self, needs: bool) {
         self.ring.flags().store(if needs { libc::XDP_RING_NEED_WAKEUP } else { 0 }, Relaxed);
     }
 }
 
-/// What both ends know of a ring. Every pointer is into `mapping`, which `new` has checked.
+/// The common part of both ends. `new` has checked that every pointer is into the mapping.
 #[derive(Debug)]
 struct Ring<T> {
     entries: NonNull<T>,
@@ -185,8 +185,8 @@ struct Ring<T> {
     _mapping: Arc<Mapping>,
 }
 
-// SAFETY: the words are atomic; an entry is used by the end that has it by the ring's protocol, and
-// each end is one value, used by one thread at a time.
+// SAFETY: the words are atomic; by the ring's protocol an entry is used by one end at a time, and each
+// end is one value, used by one thread at a time.
 unsafe impl<T: Send> Send for Ring<T> {}
 
 impl<T: FromBytes + Copy> Ring<T> {
@@ -242,7 +242,7 @@ impl<T: FromBytes + Copy> Ring<T> {
     }
 }
 
-/// Bytes of a ring's mapping: up to the end of its entries, which lie behind the words.
+/// Bytes of a ring's mapping: up to the end of its entries, which follow the words.
 fn length<T>(offsets: &Offsets, size: u32) -> io::Result<usize> {
     let entries = (size as usize).checked_mul(size_of::<T>()).filter(|_| size.is_power_of_two());
     let len = entries.and_then(|entries| entries.checked_add(usize::try_from(offsets.desc).ok()?));

@@ -1,8 +1,7 @@
 //! The UMEM's registration, the AF_XDP socket and its four rings.
 //!
-//! The fill ring exists from the registration on, and holds its frames before the socket is bound:
-//! a driver in zero-copy mode takes its first buffers while it binds, and one that finds none may
-//! not look again.
+//! The fill ring exists from the registration on, and is filled before the socket is bound: a driver in
+//! zero-copy mode takes its first buffers during the bind, and may never look again if there are none.
 #![allow(unsafe_code, reason = "only this file knows which ring of a socket holds which entries")]
 
 use std::{
@@ -27,7 +26,7 @@ use super::{
     umem::Umem,
 };
 
-/// Where a socket's fill ring is mapped: past 32 bits.
+/// The offset at which a socket's fill ring is mapped: beyond 32 bits.
 const FILL_RING: libc::off_t = libc::XDP_UMEM_PGOFF_FILL_RING as libc::off_t;
 const COMPLETION_RING: libc::off_t = libc::XDP_UMEM_PGOFF_COMPLETION_RING as libc::off_t;
 const _: () = assert!(size_of::<libc::off_t>() == 8);
@@ -42,8 +41,8 @@ pub(super) struct Unbound {
 
 /// A bound socket. Each method is at most one call on one ring.
 ///
-/// Producing hands frames to the kernel: every descriptor must be of the socket's own memory,
-/// checked, and of a frame that has no other use. `Queue` proves it with its ledger.
+/// Frames that are produced belong to the kernel: every descriptor must be checked against the socket's
+/// own memory, and its frame must have no other owner. `Queue` ensures it by its ledger.
 #[derive(Debug)]
 pub(super) struct Rings {
     fill: Producer<u64>,
@@ -73,7 +72,7 @@ impl Unbound {
         Ok(Unbound { socket, fill, completion })
     }
 
-    /// Gives frames to receive into: all or none. Returns their number.
+    /// Puts frames into the fill ring: all or none. Returns their number.
     pub(super) fn fill(&mut self, frames: &[Descriptor]) -> usize {
         self.fill.produce(frames.iter().map(|desc| desc.addr))
     }
@@ -144,17 +143,17 @@ impl Rings {
         self.socket.as_fd()
     }
 
-    /// Gives frames to receive into: all or none. Returns their number.
+    /// Puts frames into the fill ring: all or none. Returns their number.
     #[inline]
     pub(super) fn fill(&mut self, frames: &[Descriptor]) -> usize {
         self.fill.produce(frames.iter().map(|desc| desc.addr))
     }
 
-    /// Wakes a driver that sleeps for want of frames, if it asks for that.
+    /// Wakes a driver that waits for frames, if it asks for that.
     #[inline]
     pub(super) fn wake_fill(&mut self) {
         if self.fill.needs_wakeup() {
-            // A poll that fails says nothing that the next wake-up to send does not.
+            // An error shows again in the next wake-up to send.
             let _ = self.poll(PollTimeout::ZERO);
         }
     }
@@ -171,7 +170,7 @@ impl Rings {
         self.tx.free(u32::try_from(wanted).unwrap_or(u32::MAX)) as usize
     }
 
-    /// Queues frames to send: all or none. Returns their number.
+    /// Puts frames into the transmit ring: all or none. Returns their number.
     #[inline]
     pub(super) fn transmit(&mut self, frames: &[Descriptor]) -> usize {
         self.tx.produce(frames.iter().copied())
@@ -189,7 +188,7 @@ impl Rings {
         self.tx.needs_wakeup()
     }
 
-    /// Has the kernel look at the transmit ring. Also fails if the interface is down or gone.
+    /// Makes the kernel read the transmit ring. Fails if the interface is down or gone.
     #[inline]
     pub(super) fn wake_tx(&self) -> Result<(), Errno> {
         send(self.fd(), &[], MsgFlags::MSG_DONTWAIT).map(drop)
@@ -201,7 +200,7 @@ impl Rings {
         self.completion.consume(into, Descriptor::new)
     }
 
-    /// Waits until there is something to receive, for `timeout_ms`, or until a signal comes.
+    /// Waits for a received frame, up to `timeout_ms`, or for a signal.
     pub(super) fn wait(&mut self, timeout_ms: i32) -> io::Result<bool> {
         self.poll(PollTimeout::try_from(timeout_ms).unwrap_or(PollTimeout::NONE))
     }

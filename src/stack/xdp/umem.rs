@@ -1,5 +1,5 @@
-//! The memory of a UMEM: the mapping, and the bytes of a frame.
-#![allow(unsafe_code, reason = "the kernel writes here too: Rust cannot see who owns which frame")]
+//! The memory of a UMEM, and the bytes of a frame.
+#![allow(unsafe_code, reason = "the kernel writes here too: the compiler cannot see the owner of a frame")]
 
 use std::{io, ptr::NonNull, slice, sync::Arc};
 
@@ -7,8 +7,8 @@ use super::{QueueConfig, config::KERNEL_HEADROOM, frame::Descriptor, mapping::Ma
 
 /// A UMEM's memory: frames of equal size.
 ///
-/// Every method that takes a descriptor needs it checked by [`Umem::holds`] first, and the
-/// frame owned by the caller: `Queue` keeps both.
+/// Every method that takes a descriptor requires that [`Umem::holds`] accepts it and that the caller owns
+/// the frame. `Queue` ensures both.
 #[derive(Debug)]
 pub(super) struct Umem {
     /// The mapping's start.
@@ -31,7 +31,7 @@ impl Umem {
         Ok(Umem { base: mapping.at(0, len)?, frames: config.frames, frame_shift, mapping })
     }
 
-    /// The same memory for what stands for the kernel: frames have one owner across both values.
+    /// The same memory for the kernel's end of a queue in memory. A frame has one owner across both.
     pub(super) fn shared(&self) -> Umem {
         Umem { mapping: Arc::clone(&self.mapping), ..*self }
     }
@@ -58,20 +58,20 @@ impl Umem {
         (0..self.frames).map(|frame| self.empty(frame as usize))
     }
 
-    /// This frame with its data where the kernel would put it.
+    /// The descriptor of a frame without data, at the address where the kernel would put it.
     #[inline]
     pub(super) fn empty(&self, frame: usize) -> Descriptor {
         Descriptor::new(((frame << self.frame_shift) + KERNEL_HEADROOM as usize) as u64)
     }
 
-    /// Which frame an address lies in. May be past the last one.
+    /// The index of the frame that contains the address. May be past the last one.
     #[inline]
     pub(super) fn index(&self, desc: &Descriptor) -> usize {
         desc.addr as usize >> self.frame_shift
     }
 
-    /// Whether a descriptor lies within one frame of this memory. Descriptors come from rings in
-    /// shared memory: nothing they say is believed before this.
+    /// Whether a descriptor lies within one frame of this memory. To be checked first for every
+    /// descriptor that comes from a ring.
     #[inline]
     pub(super) fn holds(&self, desc: &Descriptor) -> bool {
         self.index(desc) < self.frames as usize && desc.len as usize <= self.capacity(desc)
@@ -83,7 +83,7 @@ impl Umem {
         self.frame_size() - self.offset(desc)
     }
 
-    /// What was received into the frame.
+    /// The received bytes of the frame.
     #[inline]
     pub(super) fn bytes(&self, desc: &Descriptor) -> &[u8] {
         // SAFETY: the caller owns the frame, so neither the kernel nor another `Frame` writes to
@@ -91,7 +91,7 @@ impl Umem {
         unsafe { slice::from_raw_parts(self.base.as_ptr().add(desc.addr as usize), desc.len as usize) }
     }
 
-    /// The whole room from the data's start to the end of the frame.
+    /// The bytes from the start of the data to the end of the frame.
     #[inline]
     pub(super) fn bytes_mut(&mut self, desc: &Descriptor) -> &mut [u8] {
         let capacity = self.capacity(desc);

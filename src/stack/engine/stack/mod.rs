@@ -100,7 +100,7 @@ impl Stack {
             speakers.push(next % cpus.len());
             for mut queue in queues {
                 if let Some(capture) = &mut options.capture {
-                    queue.set_tap(capture.tap(queue.ifname(), queue.number()));
+                    queue.set_tap(capture.tap(queue.ifname(), queue.queue_id()));
                 }
                 ports[next % cpus.len()].push((queue, number));
                 next += 1;

@@ -6,30 +6,31 @@ use std::{
 
 use crate::{observe::Counter, xdp::socket};
 
-/// What a queue counts itself.
+/// Counters of a queue, since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueCounters {
+    /// Frames taken from the receive ring.
     pub received: u64,
-    /// Handed to the transmit ring.
+    /// Frames put into the transmit ring.
     pub transmitted: u64,
     /// System calls made to send.
     pub wakeups: u64,
-    /// Wake-ups that moved nothing (EAGAIN, EBUSY, ENOBUFS): tried again at the next flush.
+    /// Wake-ups after which the kernel took no frame (EAGAIN, EBUSY, ENOBUFS); the next flush retries.
     pub wakeup_stalls: u64,
     /// Wake-ups while the interface was down.
     pub link_down: u64,
-    /// Flushes that left frames behind because the transmit ring was full.
+    /// Flushes that left frames queued because the transmit ring was full.
     pub tx_ring_full: u64,
-    /// Descriptors from the kernel that named no frame it had, or lay outside of one.
+    /// Descriptors from the kernel for a frame that it did not have, or that exceed the frame.
     pub bad_descriptors: u64,
-    /// Descriptors of packets that lie in several frames: we reassemble none.
+    /// Descriptors of packets that are split over several frames, which are dropped.
     pub split: u64,
-    /// Frames given to `transmit` with an impossible length, or to a queue that is not theirs.
+    /// Frames passed to `transmit` with an invalid length, or to another queue than their own.
     pub misused: u64,
 }
 
-/// [`QueueCounters`] as the queue writes them: on lines of their own, so that who reads them costs
-/// the queue nothing.
+/// [`QueueCounters`] as the queue writes them, on cache lines of their own: readers do not slow the
+/// queue down.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(in crate::xdp) struct LiveCounters {
@@ -60,20 +61,25 @@ impl LiveCounters {
     }
 }
 
-/// What the kernel counts for a socket (`XDP_STATISTICS`).
+/// The kernel's counters of a socket (`XDP_STATISTICS`), since it was bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Dropped for other reasons, such as a frame that is too long.
+    /// Frames dropped for other reasons, such as a packet longer than a frame.
     pub rx_dropped: u64,
+    /// Invalid descriptors in the fill ring.
     pub rx_invalid_descs: u64,
+    /// Invalid descriptors in the transmit ring.
     pub tx_invalid_descs: u64,
+    /// Frames dropped because the receive ring was full.
     pub rx_ring_full: u64,
+    /// Times that the kernel found the fill ring empty.
     pub rx_fill_ring_empty: u64,
+    /// Times that the kernel found the transmit ring empty.
     pub tx_ring_empty: u64,
 }
 
-/// A queue's counts for other threads, while it works and after its end. It does not keep the
-/// socket: the queue's end is its socket's end, however many look on.
+/// The counters of a queue for other threads, while it runs and after it is dropped. It does not keep
+/// the socket open: the socket is closed with the queue.
 #[derive(Clone, Debug)]
 pub struct QueueWatch {
     pub(super) ifname: String,
@@ -88,19 +94,20 @@ impl QueueWatch {
         &self.ifname
     }
 
-    /// The queue's number on its interface.
-    pub fn number(&self) -> u32 {
+    /// The receive queue of the interface, from 0.
+    pub fn queue_id(&self) -> u32 {
         self.queue
     }
 
+    /// The queue's own counters.
     pub fn counters(&self) -> QueueCounters {
         self.counters.read()
     }
 
-    /// The kernel's own counts. Needs no privileges.
+    /// The kernel's counters of the socket. Needs no privileges.
     ///
     /// # Errors
-    /// The queue has ended, or what the kernel says.
+    /// `NotConnected`: the queue was dropped. Or the errno of getsockopt(2).
     pub fn statistics(&self) -> io::Result<Statistics> {
         let socket = self.socket.upgrade().ok_or(io::ErrorKind::NotConnected)?;
         socket::statistics(socket.as_raw_fd())

@@ -4,11 +4,13 @@ use super::{MAX_BATCH, Queue};
 use crate::capture::Direction;
 use crate::xdp::{DeviceError, ledger::Owner};
 
-/// The end of a batch: what passes between a queue and the kernel.
+/// The end of a batch: frames pass between the queue and the kernel.
 impl Queue {
-    /// Ends a batch: hands what is to be sent to the kernel and wakes it once, takes back what
-    /// was sent, and gives free frames for reception. Frames that find no room stay for the next
-    /// flush. Once it has failed, it always fails.
+    /// Ends a batch: submits queued frames and wakes the kernel once, reaps sent frames, and refills the
+    /// fill ring. Frames that do not fit into the transmit ring stay queued for the next flush.
+    ///
+    /// # Errors
+    /// The device is gone, or refuses wake-ups. After an error every flush returns it.
     #[inline]
     pub fn flush(&mut self) -> Result<(), DeviceError> {
         self.submit();
@@ -27,18 +29,21 @@ impl Queue {
         }
     }
 
-    /// Whether frames wait for the next flush: the ring was full, or the kernel took no more.
+    /// Whether frames are left for the next flush: the ring was full, or the kernel has not taken all.
     pub fn unsent(&mut self) -> bool {
         !self.pending.is_empty() || self.rings.tx_waiting() > 0
     }
 
-    /// Asks the kernel whether the interface is still there, for a loop that has nothing to send.
+    /// Checks that the interface still exists, for a loop that sends nothing: one wake-up.
+    ///
+    /// # Errors
+    /// As of [`flush`](Queue::flush).
     pub fn check(&mut self) -> Result<(), DeviceError> {
         self.wake_once();
         self.fault.clone().map_or(Ok(()), Err)
     }
 
-    /// Moves pending frames to the transmit ring, as many as fit.
+    /// Moves queued frames to the transmit ring, as many as fit.
     #[inline]
     fn submit(&mut self) {
         if self.pending.is_empty() {
@@ -46,7 +51,7 @@ impl Queue {
         }
         let room = self.rings.tx_room(self.pending.len()).min(self.pending.len());
         if let Some(tap) = &mut self.tap {
-            // Before the kernel has them.
+            // Before the kernel may reuse them.
             tap.take(Direction::Out, self.pending[..room].iter().map(|desc| self.memory.bytes(desc)));
         }
         let sent = self.rings.transmit(&self.pending[..room]);
@@ -54,8 +59,8 @@ impl Queue {
         self.counters.transmitted.add(sent as u64);
     }
 
-    /// Wakes the kernel until it has taken what is in the ring or takes no more: in copy mode one
-    /// call sends a budget's worth and says EAGAIN if there is more.
+    /// Wakes the kernel until the ring is empty or a call takes no frame. In copy mode one call sends at
+    /// most the budget, and returns EAGAIN if frames are left.
     #[inline]
     fn wake(&mut self) {
         let mut waiting = self.rings.tx_waiting();
@@ -78,7 +83,7 @@ impl Queue {
         }
     }
 
-    /// One call. Whether another may help.
+    /// One wake-up. Returns whether another one may take more frames.
     #[inline]
     fn wake_once(&mut self) -> bool {
         self.counters.wakeups.bump();
@@ -107,7 +112,7 @@ impl Queue {
         });
     }
 
-    /// Takes back frames that were sent.
+    /// Frees frames that were sent.
     #[inline]
     fn reap(&mut self) {
         loop {
@@ -125,7 +130,7 @@ impl Queue {
         }
     }
 
-    /// Gives free frames for reception, up to the target: the others stay for transmission.
+    /// Moves free frames to the fill ring, up to the target: the others are left for transmission.
     #[inline]
     pub(super) fn refill(&mut self) {
         let wanted = self.fill_target.saturating_sub(self.owners.count(Owner::Receive)) as usize;

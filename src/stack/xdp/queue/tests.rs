@@ -1,4 +1,4 @@
-//! What a kernel could put into the receive ring, and a queue's batches against a kernel in memory.
+//! Descriptors that a kernel could put into the receive ring, and batches against a kernel in memory.
 
 use super::*;
 use crate::xdp::DeviceError;
