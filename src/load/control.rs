@@ -11,7 +11,7 @@ use super::core_slot::{CoreSlot, StepJob};
 use super::live::{Progress, Totals};
 use super::pace::{Pacer, split};
 use super::timeline::{Stage, Timeline};
-use super::{Load, Plan, Space, Tally, Workload};
+use super::{Load, Plan, Tally, TupleSpace, Workload};
 use handfast_stack::tcp::Time;
 
 /// A step begins this long after the first core has seen it, so that every core has seen it by then.
@@ -22,7 +22,7 @@ const START_DELAY_US: u64 = 20_000;
 #[derive(Debug)]
 pub struct Control {
     plan: Plan,
-    space: Space,
+    space: TupleSpace,
     slots: OnceLock<Box<[Arc<CoreSlot>]>>,
     /// When the step began, microseconds of the cores' clock; 0: not yet.
     start_us: AtomicU64,
@@ -60,7 +60,7 @@ impl Control {
         &self.plan
     }
 
-    pub(super) fn space(&self) -> &Space {
+    pub(super) fn space(&self) -> &TupleSpace {
         &self.space
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use thiserror::Error;
 
-use super::{Load, Source, Space, Target, Workload};
+use super::{Load, Source, Target, TupleSpace, Workload};
 use handfast_stack::tcp::SendBuffers;
 
 /// Everything that is chosen about a run.
@@ -76,8 +76,8 @@ impl Plan {
     }
 
     /// All 4-tuples of this plan.
-    pub fn space(&self) -> Space {
-        Space::new(&self.sources, &self.target)
+    pub fn space(&self) -> TupleSpace {
+        TupleSpace::new(&self.sources, &self.target)
     }
 
     /// Whether this can be run at all, on so many cores; and what will not go as wished.

@@ -7,7 +7,7 @@ use super::Source;
 use handfast_stack::engine::FourTuple;
 use handfast_stack::wire::EndpointRange;
 
-/// Where connections go: one address, one port or several.
+/// The target of connections: one address, one port or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub address: IpAddr,
@@ -33,15 +33,15 @@ impl fmt::Display for Target {
     }
 }
 
-/// No more 4-tuples are used of all there are: at a million a second they last for an hour, longer
-/// than any TIME-WAIT.
-const MOST: u64 = 1 << 32;
+/// The maximum number of 4-tuples used: at a million per second they last for an hour, longer than any
+/// TIME-WAIT.
+const MAX_TUPLES: u64 = 1 << 32;
 
-/// All 4-tuples there are, numbered from 0: the target's port changes fastest, then the source's
-/// port, then its address.
+/// All 4-tuples of a run, numbered from 0: the target's port changes fastest, then the source's port, then
+/// its address.
 #[derive(Clone, Debug)]
-pub struct Space {
-    parts: Vec<Part>,
+pub struct TupleSpace {
+    ranges: Vec<SourceRange>,
     address: IpAddr,
     first_target: u16,
     targets: u64,
@@ -49,8 +49,8 @@ pub struct Space {
 
 /// The 4-tuples of one source.
 #[derive(Clone, Debug)]
-struct Part {
-    /// The numbers of this part end before this one.
+struct SourceRange {
+    /// The numbers of this source end before this one.
     end: u64,
     /// The first address.
     host: u128,
@@ -58,36 +58,36 @@ struct Part {
     ports: u64,
 }
 
-impl Space {
-    /// Of each source as many addresses, from the first one on, as are needed for [`MOST`] 4-tuples.
-    pub fn new(sources: &[Source], target: &Target) -> Space {
+impl TupleSpace {
+    /// Uses the first addresses of each source, as many as [`MAX_TUPLES`] 4-tuples need.
+    pub fn new(sources: &[Source], target: &Target) -> TupleSpace {
         let width = |ports: &RangeInclusive<u16>| u64::from(ports.end().saturating_sub(*ports.start())) + 1;
         let targets = width(&target.ports);
-        let budget = MOST / sources.len().max(1) as u64;
+        let budget = MAX_TUPLES / sources.len().max(1) as u64;
         let mut end = 0;
-        let parts = sources.iter().map(|source| {
+        let ranges = sources.iter().map(|source| {
             let (host, hosts) = source.hosts();
             let ports = width(&source.ports);
-            let most = (budget / (ports * targets)).max(1);
-            end += u64::try_from(hosts).unwrap_or(u64::MAX).min(most) * ports * targets;
-            Part { end, host, first_port: *source.ports.start(), ports }
+            let max = (budget / (ports * targets)).max(1);
+            end += u64::try_from(hosts).unwrap_or(u64::MAX).min(max) * ports * targets;
+            SourceRange { end, host, first_port: *source.ports.start(), ports }
         });
-        Space {
-            parts: parts.collect(),
+        TupleSpace {
+            ranges: ranges.collect(),
             address: target.address,
             first_target: *target.ports.start(),
             targets,
         }
     }
 
-    /// How many there are.
+    /// The number of 4-tuples.
     pub fn len(&self) -> u64 {
-        self.parts.last().map_or(0, |part| part.end)
+        self.ranges.last().map_or(0, |range| range.end)
     }
 
-    /// How many 4-tuples so many addresses have, of the source with the fewest ports.
+    /// The number of 4-tuples of this many addresses, of the source with the fewest ports.
     pub(super) fn of_addresses(&self, addresses: u64) -> u64 {
-        let ports = self.parts.iter().map(|part| part.ports).min().unwrap_or(1);
+        let ports = self.ranges.iter().map(|range| range.ports).min().unwrap_or(1);
         addresses.saturating_mul(ports).saturating_mul(self.targets)
     }
 
@@ -95,30 +95,30 @@ impl Space {
         self.len() == 0
     }
 
-    /// Number `index`, below [`Space::len`].
+    /// 4-tuple number `index`, below [`TupleSpace::len`].
     #[inline]
     pub(super) fn at(&self, index: u64) -> Option<FourTuple> {
         let mut start = 0;
-        for part in &self.parts {
-            if index < part.end {
-                return Some(self.within(part, index - start));
+        for range in &self.ranges {
+            if index < range.end {
+                return Some(self.within(range, index - start));
             }
-            start = part.end;
+            start = range.end;
         }
         None
     }
 
     #[inline]
-    fn within(&self, part: &Part, index: u64) -> FourTuple {
+    fn within(&self, range: &SourceRange, index: u64) -> FourTuple {
         let (rest, target) = (index / self.targets, index % self.targets);
-        let (host, port) = (rest / part.ports, rest % part.ports);
-        let host = part.host.wrapping_add(u128::from(host));
+        let (host, port) = (rest / range.ports, rest % range.ports);
+        let host = range.host.wrapping_add(u128::from(host));
         let local: IpAddr = match self.address {
             IpAddr::V4(_) => Ipv4Addr::from(host as u32).into(),
             IpAddr::V6(_) => Ipv6Addr::from(host).into(),
         };
         FourTuple {
-            local: SocketAddr::new(local, part.first_port.wrapping_add(port as u16)),
+            local: SocketAddr::new(local, range.first_port.wrapping_add(port as u16)),
             remote: SocketAddr::new(self.address, self.first_target.wrapping_add(target as u16)),
         }
     }
@@ -131,10 +131,10 @@ mod tests {
     use super::super::source::Asked;
     use super::*;
 
-    fn space(sources: &[&str], target: &str) -> Space {
+    fn space(sources: &[&str], target: &str) -> TupleSpace {
         let sources: Vec<Source> =
             sources.iter().flat_map(|text| text.parse::<Asked>().unwrap().resolve(None).unwrap()).collect();
-        Space::new(&sources, &target.parse().unwrap())
+        TupleSpace::new(&sources, &target.parse().unwrap())
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_vast_network_is_used_in_part() {
         let space = space(&["2001:db8::/64", "[2001:db8:1::]/64:5"], "[2001:db8:9::1]:80");
-        assert!((MOST / 4..=MOST).contains(&space.len()), "{}", space.len());
+        assert!((MAX_TUPLES / 4..=MAX_TUPLES).contains(&space.len()), "{}", space.len());
         assert_eq!(text(space.at(0).unwrap()), "[2001:db8::1]:1024 [2001:db8:9::1]:80");
         let last = space.at(space.len() - 1).unwrap();
         assert!(text(last).starts_with("[2001:db8:1::8000:0]:5 "), "{}", text(last));

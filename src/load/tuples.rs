@@ -1,23 +1,23 @@
-//! Which 4-tuple comes next: each at most once at a time, and not again before either end may have
-//! forgotten it (TIME-WAIT, 2 MSL: RFC 9293 3.4.1, MUST-13).
+//! Allocates 4-tuples: each is used at most once at a time, and not again before TIME-WAIT has ended on
+//! either side (2 MSL: RFC 9293 3.4.1, MUST-13).
 
-use super::Space;
+use super::TupleSpace;
 use super::random::Random;
 use handfast_stack::engine::FourTuple;
 use handfast_stack::tcp::Time;
 
-/// So many blocks of a core at most: 256 KiB of state, which stays in a core's second cache.
+/// The maximum number of blocks per core: 256 KiB of state, which stays in a core's second-level cache.
 ///
-/// Why blocks: state for each 4-tuple would be many megabytes that miss the cache twice for every
-/// connection. What it costs: a block is free again when its last connection has been gone for long
-/// enough, so a 4-tuple waits for the slowest of its block, which began within moments of it. Small
-/// spaces have blocks of one, and lose nothing.
-const MOST_BLOCKS: u64 = 1 << 14;
+/// Why blocks: state for each 4-tuple would be many megabytes, with two cache misses per connection. The
+/// cost: a block is free again when its last connection ended long enough ago, so a 4-tuple waits for the
+/// slowest of its block, all of which began at nearly the same time. Small spaces have blocks of one
+/// 4-tuple.
+const MAX_BLOCKS: u64 = 1 << 14;
 
-/// Source addresses in use at a time, of all cores: as many as a neighbour table never clears out
-/// (`net.ipv4.neigh.default.gc_thresh1`). All at once, the sources of a large prefix on the target's
-/// link would overflow that table (1,024 entries), and no later one were answered. Whoever tells sources
-/// apart, a load balancer or a firewall, still sees many.
+/// Source addresses in use at a time, on all cores together: the number below which a neighbour table is
+/// never collected (`net.ipv4.neigh.default.gc_thresh1`). Used all at once, the sources of a large prefix
+/// on the target's link would overflow that table (1,024 entries), and later ones would get no reply. A
+/// load balancer or a firewall that distinguishes sources still sees many.
 const ADDRESSES_AT_A_TIME: u64 = 128;
 
 /// No block.
@@ -25,94 +25,94 @@ const NONE: u32 = u32::MAX;
 
 /// One core's share of the 4-tuples, in an order that jumps between ports and addresses.
 ///
-/// All cores see the space in one order ([`Order`]), and each takes a piece of it of its own. The piece is cut into blocks. Blocks never used come first; then those
-/// whose connections have all ended, the longest ended first, so the head of the queue says when
-/// the next one is free.
+/// All cores use one [`Permutation`] of the space; each has a range of it, divided into blocks. Unused
+/// blocks come first, then a queue of those whose connections have all ended, the longest ended first: its
+/// head is the next to be free.
 #[derive(Debug)]
-pub struct Tuples {
-    space: Space,
-    order: Order,
-    /// Where this core's piece begins and ends in the order.
+pub struct TupleAllocator {
+    space: TupleSpace,
+    order: Permutation,
+    /// This core's range of the permutation.
     begin: u64,
     end: u64,
     block_len: u64,
     blocks: Vec<Block>,
-    /// Blocks from this one on have never been used.
-    fresh: u32,
-    /// The queue of blocks all of whose connections have ended.
+    /// The first block that was never used.
+    next_unused: u32,
+    /// The queue of blocks whose connections have all ended.
     head: u32,
     tail: u32,
     current: Current,
     reuse_after_us: u64,
 }
 
-/// The block that 4-tuples are given out of.
+/// The block that 4-tuples are taken from.
 #[derive(Clone, Copy, Debug)]
 struct Current {
     /// [`NONE`] before the first.
     block: u32,
-    /// Not given out yet.
+    /// 4-tuples not taken yet.
     left: u64,
-    next: Place,
+    next: Position,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Block {
     /// When the last one of its connections ended, microseconds.
     ended_us: u64,
-    /// Connections that live.
+    /// Connections that have not ended.
     live: u32,
     /// The next one in the queue, or [`NONE`].
     next: u32,
 }
 
-/// What a 4-tuple that lives is given back by.
+/// A 4-tuple in use, to be released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ticket(pub(super) u32);
+pub struct TupleLease(pub(super) u32);
 
 /// No 4-tuple is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted {
-    /// When the next one will be. `None`: when a connection has ended, and the time after it.
+    /// When the next one will be free. `None`: after a connection has ended.
     pub free_at: Option<Time>,
 }
 
-impl Tuples {
-    /// `share`: which core of how many. Every other core must be given the same space, seed and number.
-    pub fn new(space: Space, share: (u32, u32), seed: u64, reuse_after_us: u64) -> Tuples {
-        Tuples::with_blocks(space, share, seed, reuse_after_us, MOST_BLOCKS)
+impl TupleAllocator {
+    /// `share`: core and number of cores. All cores must use the same space, seed and number of cores.
+    pub fn new(space: TupleSpace, share: (u32, u32), seed: u64, reuse_after_us: u64) -> TupleAllocator {
+        TupleAllocator::with_blocks(space, share, seed, reuse_after_us, MAX_BLOCKS)
     }
 
     fn with_blocks(
-        space: Space,
+        space: TupleSpace,
         (core, cores): (u32, u32),
         seed: u64,
         reuse_after_us: u64,
-        most_blocks: u64,
-    ) -> Tuples {
+        max_blocks: u64,
+    ) -> TupleAllocator {
         let addresses = (ADDRESSES_AT_A_TIME / u64::from(cores.max(1))).max(1);
-        let order = Order::new(space.len(), space.of_addresses(addresses), seed);
+        let order = Permutation::new(space.len(), space.of_addresses(addresses), seed);
         let share =
             |core: u32| (u128::from(space.len()) * u128::from(core) / u128::from(cores.max(1))) as u64;
         let (begin, end) = (share(core), share(core + 1));
-        let block_len = (end - begin).div_ceil(most_blocks).next_power_of_two();
+        let block_len = (end - begin).div_ceil(max_blocks).next_power_of_two();
         let unused = Block { ended_us: 0, live: 0, next: NONE };
-        Tuples {
+        TupleAllocator {
             order,
             begin,
             end,
             block_len,
             blocks: vec![unused; (end - begin).div_ceil(block_len) as usize],
-            fresh: 0,
+            next_unused: 0,
             head: NONE,
             tail: NONE,
-            current: Current { block: NONE, left: 0, next: Place::default() },
+            current: Current { block: NONE, left: 0, next: Position::default() },
             reuse_after_us,
             space,
         }
     }
 
-    /// How many this core has.
+    /// The number of 4-tuples of this core.
     pub fn len(&self) -> u64 {
         self.end - self.begin
     }
@@ -121,10 +121,10 @@ impl Tuples {
         self.len() == 0
     }
 
-    /// The next 4-tuple, which stays the next one until it is taken or skipped.
+    /// Returns the next 4-tuple, which stays the next one until it is taken or skipped.
     ///
     /// # Errors
-    /// [`Exhausted`]: asking again is cheap.
+    /// [`Exhausted`]; calling again is cheap.
     #[inline]
     pub fn peek(&mut self, now: Time) -> Result<FourTuple, Exhausted> {
         if self.current.left == 0 {
@@ -133,42 +133,42 @@ impl Tuples {
         self.space.at(self.current.next.number).ok_or(Exhausted { free_at: None })
     }
 
-    /// Takes what [`Tuples::peek`] showed. It lives until it is given back.
+    /// Takes the 4-tuple that [`TupleAllocator::peek`] returned.
     #[inline]
-    pub fn take(&mut self) -> Ticket {
-        let Some(block) = self.blocks.get_mut(self.current.block as usize) else { return Ticket(NONE) };
+    pub fn take(&mut self) -> TupleLease {
+        let Some(block) = self.blocks.get_mut(self.current.block as usize) else { return TupleLease(NONE) };
         block.live += 1;
         self.current.left = self.current.left.saturating_sub(1);
         self.current.next = self.order.after(self.current.next);
-        Ticket(self.current.block)
+        TupleLease(self.current.block)
     }
 
-    /// Passes over what [`Tuples::peek`] showed: somebody else uses it.
+    /// Skips the 4-tuple that [`TupleAllocator::peek`] returned.
     pub fn skip(&mut self, now: Time) {
-        let ticket = self.take();
-        self.give_back(ticket, now);
+        let lease = self.take();
+        self.release(lease, now);
     }
 
-    /// Its connection has ended.
+    /// The connection of a 4-tuple has ended.
     #[inline]
-    pub fn give_back(&mut self, ticket: Ticket, now: Time) {
-        let Some(block) = self.blocks.get_mut(ticket.0 as usize) else { return };
+    pub fn release(&mut self, lease: TupleLease, now: Time) {
+        let Some(block) = self.blocks.get_mut(lease.0 as usize) else { return };
         block.live = block.live.saturating_sub(1);
         block.ended_us = now.micros;
-        // The current block joins the queue when all of it has been given out.
-        if block.live == 0 && (ticket.0 != self.current.block || self.current.left == 0) {
-            if ticket.0 == self.current.block {
+        // The current block joins the queue when all its 4-tuples have been taken.
+        if block.live == 0 && (lease.0 != self.current.block || self.current.left == 0) {
+            if lease.0 == self.current.block {
                 self.current.block = NONE;
             }
-            self.enqueue(ticket.0);
+            self.enqueue(lease.0);
         }
     }
 
     /// The next block becomes the current one.
     fn advance(&mut self, now: Time) -> Result<(), Exhausted> {
-        let block = if (self.fresh as usize) < self.blocks.len() {
-            self.fresh += 1;
-            self.fresh - 1
+        let block = if (self.next_unused as usize) < self.blocks.len() {
+            self.next_unused += 1;
+            self.next_unused - 1
         } else {
             self.dequeue(now)?
         };
@@ -201,10 +201,10 @@ impl Tuples {
     }
 }
 
-/// Every number below `len` once a round, window after window; within a window a walk that jumps far with
-/// every step. A window is what a few addresses have, since numbers count ports before addresses.
+/// A permutation of the numbers below `len`, window after window; within a window consecutive numbers are
+/// far apart. A window is the 4-tuples of a few addresses, since numbers count ports before addresses.
 #[derive(Clone, Copy, Debug)]
-struct Order {
+struct Permutation {
     len: u64,
     window: u64,
     /// Where a round begins.
@@ -214,11 +214,11 @@ struct Order {
     last_stride: u64,
 }
 
-/// Where the order has come to.
+/// A position in the permutation.
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    /// From 0, in the order.
-    position: u64,
+struct Position {
+    /// From 0, in the permutation.
+    index: u64,
     /// In the space.
     number: u64,
     /// The window's first number.
@@ -227,14 +227,14 @@ struct Place {
     left: u64,
 }
 
-impl Order {
-    fn new(len: u64, window: u64, seed: u64) -> Order {
+impl Permutation {
+    fn new(len: u64, window: u64, seed: u64) -> Permutation {
         let mut random = Random::new(seed, 0x7475_706c_6573);
         let len = len.max(1);
         let window = window.clamp(1, len);
         let word = random.word();
         let last = if len.is_multiple_of(window) { window } else { len % window };
-        Order {
+        Permutation {
             len,
             window,
             offset: random.word() % len,
@@ -250,35 +250,35 @@ impl Order {
         if rest < self.window { (rest, self.last_stride) } else { (self.window, self.stride) }
     }
 
-    /// The place at `position`.
-    fn at(&self, position: u64) -> Place {
-        let at = ((u128::from(position) + u128::from(self.offset)) % u128::from(self.len)) as u64;
+    /// The position with this index.
+    fn at(&self, index: u64) -> Position {
+        let at = ((u128::from(index) + u128::from(self.offset)) % u128::from(self.len)) as u64;
         let base = at - at % self.window;
         let (len, stride) = self.walk(base);
         let walked = u128::from(at - base) * u128::from(stride) % u128::from(len);
-        Place { position, number: base + walked as u64, base, left: len - (at - base) }
+        Position { index, number: base + walked as u64, base, left: len - (at - base) }
     }
 
-    /// The place after this one.
+    /// The position after this one.
     #[inline]
-    fn after(&self, place: Place) -> Place {
-        if place.left <= 1 {
-            return self.at(place.position + 1);
+    fn after(&self, position: Position) -> Position {
+        if position.left <= 1 {
+            return self.at(position.index + 1);
         }
-        let (len, stride) = self.walk(place.base);
-        let next = place.number - place.base + stride;
+        let (len, stride) = self.walk(position.base);
+        let next = position.number - position.base + stride;
         let next = if next >= len { next - len } else { next };
-        Place {
-            position: place.position + 1,
-            number: place.base + next,
-            base: place.base,
-            left: place.left - 1,
+        Position {
+            index: position.index + 1,
+            number: position.base + next,
+            base: position.base,
+            left: position.left - 1,
         }
     }
 }
 
-/// Between a third and two thirds of a round, so that neighbours in time are far apart; without a factor
-/// in common with `len`.
+/// A step between a third and two thirds of `len` that has no factor in common with it, so that
+/// consecutive numbers are far apart.
 fn stride(len: u64, word: u64) -> u64 {
     let mut stride = len / 3 + word % (len / 3).max(1);
     while gcd(stride, len) != 1 {

@@ -101,10 +101,10 @@ impl GeneratorCore {
 
     /// A connection is on its way.
     fn begin(&mut self, number: u32, intended: u64, elapsed: u64) {
-        let ticket = self.tuples.take();
+        let lease = self.tuples.take();
         let counts = self.attempted(intended, elapsed);
         let start = self.start_us.wrapping_add(intended) as u32;
-        self.records.put(number, ConnRecord::new(start, ticket, counts));
+        self.records.put(number, ConnRecord::new(start, lease, counts));
         self.live += 1;
         self.opening += 1;
         self.measured_live += u64::from(counts);
@@ -112,8 +112,8 @@ impl GeneratorCore {
 
     /// The SYN of a flood is out, which is all there is to it.
     fn sent(&mut self, now: Time, intended: u64, elapsed: u64) {
-        let ticket = self.tuples.take();
-        self.tuples.give_back(ticket, now);
+        let lease = self.tuples.take();
+        self.tuples.release(lease, now);
         let counts = self.attempted(intended, elapsed);
         self.slot.live.completed.bump();
         let Some(job) = &mut self.job else { return };

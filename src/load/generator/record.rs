@@ -2,7 +2,7 @@ use zerocopy::FromZeros;
 
 use super::super::failure::{FAILURES, Failure};
 use super::super::http::Response;
-use super::super::tuples::Ticket;
+use super::super::tuples::TupleLease;
 
 /// The generator's state of a connection: 16 bytes, by connection number.
 #[derive(Clone, Copy, Debug, FromZeros)]
@@ -10,7 +10,7 @@ use super::super::tuples::Ticket;
 pub(super) struct ConnRecord {
     /// The intended start, microseconds modulo 2^32; no connection lasts that long.
     pub(super) start: u32,
-    ticket: u32,
+    lease: u32,
     /// While the request is under way: the response so far. Otherwise: [`ConnRecord::aux`].
     pub(super) response: Response,
     pub(super) phase: ConnPhase,
@@ -44,19 +44,13 @@ const MEASURED: u8 = 1;
 const UNREACHABLE: u8 = 2;
 
 impl ConnRecord {
-    pub(super) fn new(start: u32, ticket: Ticket, measured: bool) -> ConnRecord {
+    pub(super) fn new(start: u32, lease: TupleLease, measured: bool) -> ConnRecord {
         let flags = if measured { MEASURED } else { 0 };
-        ConnRecord {
-            start,
-            ticket: ticket.0,
-            response: Response::default(),
-            phase: ConnPhase::Opening,
-            flags,
-        }
+        ConnRecord { start, lease: lease.0, response: Response::default(), phase: ConnPhase::Opening, flags }
     }
 
-    pub(super) fn ticket(&self) -> Ticket {
-        Ticket(self.ticket)
+    pub(super) fn lease(&self) -> TupleLease {
+        TupleLease(self.lease)
     }
 
     /// Whether the connection counts.
@@ -171,18 +165,21 @@ mod tests {
         records.reserve(10);
         assert_eq!(records.span(), 0..0);
         assert!(records.has_room(9) && !records.has_room(10));
-        records.put(7, ConnRecord::new(5, Ticket(9), true));
-        records.put(4, ConnRecord::new(5, Ticket(8), false));
+        records.put(7, ConnRecord::new(5, TupleLease(9), true));
+        records.put(4, ConnRecord::new(5, TupleLease(8), false));
         assert_eq!(records.span(), 4..8);
         assert!(records.get_mut(5).is_none() && records.get_mut(99).is_none());
         let taken = records.take(7).unwrap();
-        assert_eq!((taken.ticket(), taken.is_measured(), taken.phase), (Ticket(9), true, ConnPhase::Opening));
+        assert_eq!(
+            (taken.lease(), taken.is_measured(), taken.phase),
+            (TupleLease(9), true, ConnPhase::Opening)
+        );
         assert!(records.take(7).is_none());
     }
 
     #[test]
     fn ages_go_round_and_reasons_come_back() {
-        let mut record = ConnRecord::new(u32::MAX - 9, Ticket(0), true);
+        let mut record = ConnRecord::new(u32::MAX - 9, TupleLease(0), true);
         assert_eq!(record.age(10), 20);
         for (failure, _) in FAILURES {
             record.mark_aborting(Some(failure));

@@ -7,7 +7,7 @@ use super::super::control::Control;
 use super::super::core_slot::{CoreSlot, StepJob};
 use super::super::failure::Failure;
 use super::super::timeline::micros;
-use super::super::tuples::Tuples;
+use super::super::tuples::TupleAllocator;
 use super::super::workload::{Actions, ConnStatus, Workload};
 use super::engine_api::EngineApi;
 use super::record::{ConnPhase, ConnRecord, ConnRecords};
@@ -19,7 +19,7 @@ use handfast_stack::tcp::Time;
 pub(super) struct GeneratorCore {
     pub(super) control: Arc<Control>,
     pub(super) slot: Arc<CoreSlot>,
-    pub(super) tuples: Tuples,
+    pub(super) tuples: TupleAllocator,
     pub(super) records: ConnRecords,
     /// The current step.
     pub(super) job: Option<Box<StepJob>>,
@@ -61,7 +61,7 @@ impl GeneratorCore {
         let plan = control.plan();
         let reuse_us = micros(plan.reuse_after);
         GeneratorCore {
-            tuples: Tuples::new(control.space().clone(), share, plan.seed, reuse_us),
+            tuples: TupleAllocator::new(control.space().clone(), share, plan.seed, reuse_us),
             run: RunState::new(plan, share),
             records: ConnRecords::default(),
             job: None,
@@ -192,7 +192,7 @@ impl GeneratorCore {
     #[inline]
     pub(super) fn on_closed(&mut self, number: u32, now: Time, how: Closed) {
         let Some(record) = self.records.take(number) else { return };
-        self.tuples.give_back(record.ticket(), now);
+        self.tuples.release(record.lease(), now);
         self.live = self.live.saturating_sub(1);
         self.measured_live = self.measured_live.saturating_sub(u64::from(record.is_measured()));
         let age = record.age(short(now));
