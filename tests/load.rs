@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use handfast_load::{
-    Answer, Arrivals, Asked, Closer, Control, Failure, Load, Plan, Probes, Stage, Tally, Workload,
+    Answer, Arrivals, Closer, Control, Failure, Load, Plan, Probes, SourceArg, Stage, Tally, Workload,
 };
 use handfast_stack::engine::FaultInjection;
 use handfast_stack::engine::simulation::{Setup, Simulation};
@@ -103,7 +103,7 @@ impl Pair {
 }
 
 fn plan(workload: Workload) -> Plan {
-    let sources = "192.0.2.64/28".parse::<Asked>().unwrap().resolve(None).unwrap();
+    let sources = "192.0.2.64/28".parse::<SourceArg>().unwrap().resolve(None).unwrap();
     Plan {
         load: Load::Rate { per_second: 500, arrivals: Arrivals::Steady },
         duration: Some(Duration::from_secs(1)),
@@ -142,7 +142,7 @@ fn every_workload_completes_in_as_many_packets_as_it_should() {
 
 #[test]
 fn ipv6_and_several_cores() {
-    let sources = "2001:db8:1::/64".parse::<Asked>().unwrap().resolve(None).unwrap();
+    let sources = "2001:db8:1::/64".parse::<SourceArg>().unwrap().resolve(None).unwrap();
     let target = "[2001:db8::9]:80".parse().unwrap();
     let workload = Workload::Lifecycle { closer: Closer::Client };
     let plan = Plan { load: Load::Concurrency(20), ..Plan { target, sources, ..plan(workload) } };

@@ -51,7 +51,7 @@ pub struct BenchArgs {
     /// address that the kernel would choose (RFC 6724), and unused ones next to it in its network; in a
     /// lab the prefix that is routed back]
     #[arg(long = "source", value_name = "CIDR:PORTS")]
-    pub sources: Vec<Asked>,
+    pub sources: Vec<SourceArg>,
 
     /// MAC address of the next hop [default: from the kernel's routes and neighbours]
     #[arg(long, value_name = "MAC", value_parser = values::mac)]

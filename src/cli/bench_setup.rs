@@ -12,7 +12,7 @@ use super::bench_args::{BenchArgs, Kind};
 use super::bench_target::Resolved;
 use super::next_hop::{self, Route};
 use handfast_lab::{CLIENT_DEVICE, SOURCES_V4, SOURCES_V6, is_lab_interface};
-use handfast_load::{Asked, Control, Source, SourceError, Target};
+use handfast_load::{Control, Source, SourceArg, SourceError, Target};
 use handfast_stack::engine::CoreConfig;
 use handfast_stack::engine::stack::{Gateway, Options};
 use handfast_stack::tcp::Config;
@@ -153,7 +153,7 @@ pub(super) fn sources(
 /// The address that the kernel would call from, and the interface's others in the same network: a target that
 /// can answer the one can answer them. On a lab's client, whose kernel needs all ports, the prefix that
 /// the lab routes back.
-fn default_sources(place: &Place, device: &Device) -> Result<Vec<Asked>, Failure> {
+fn default_sources(place: &Place, device: &Device) -> Result<Vec<SourceArg>, Failure> {
     let target = place.target.address;
     let local = matches!(target, IpAddr::V6(address) if address.is_unicast_link_local());
     if device.name == CLIENT_DEVICE && !local && is_lab_interface(&device.name).is_ok() {
@@ -170,7 +170,7 @@ fn default_sources(place: &Place, device: &Device) -> Result<Vec<Asked>, Failure
         .iter()
         .filter(|(address, len)| *address != first && network.is_some() && net(*address, *len) == network);
     let all = std::iter::once(first).chain(beside.map(|(address, _)| *address));
-    Ok(all.map(|address| Asked { net: address.into(), ports: None }).collect())
+    Ok(all.map(|address| SourceArg { net: address.into(), ports: None }).collect())
 }
 
 /// Where the kernel says nothing: the first address of the target's family and scope.

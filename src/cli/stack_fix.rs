@@ -5,7 +5,7 @@ use super::{Listen, at_work};
 use handfast_stack::engine::stack::StartError;
 use handfast_stack::table::TableError;
 use handfast_stack::xdp::{
-    AttachError, AttachedProgram, ProgramError, BpfRefusal, XdpError, missing_capabilities, bpf_refusal,
+    AttachError, AttachedProgram, BpfRefusal, ProgramError, XdpError, bpf_refusal, missing_capabilities,
 };
 
 /// The capabilities that handfast needs to start, as `setcap` writes them.

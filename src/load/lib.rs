@@ -38,7 +38,7 @@ pub use pace::Load;
 pub use plan::{Plan, PlanError, Probes};
 pub use schedule::Arrivals;
 pub use search::{FindMax, Limit, Outcome, Search, Verdict};
-pub use source::{Asked, DEFAULT_PORTS, Source, SourceError};
+pub use source::{DEFAULT_PORTS, Source, SourceArg, SourceError};
 pub use space::{Target, TupleSpace};
 pub use tally::{MOST_LATENCY_US, Refused, Second, Statuses, Tally, Waited};
 pub use timeline::{Stage, Timeline};

@@ -229,12 +229,12 @@ pub enum PlanError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::Asked;
+    use super::super::source::SourceArg;
     use super::super::{Answer, Arrivals};
     use super::*;
 
     fn sources(texts: &[&str]) -> Vec<Source> {
-        texts.iter().flat_map(|text| text.parse::<Asked>().unwrap().resolve(None).unwrap()).collect()
+        texts.iter().flat_map(|text| text.parse::<SourceArg>().unwrap().resolve(None).unwrap()).collect()
     }
 
     fn plan(texts: &[&str]) -> Plan {

@@ -9,52 +9,50 @@ use thiserror::Error;
 use handfast_stack::wire::EndpointRange;
 use handfast_stack::wire::endpoint_range::EndpointRangeError;
 
-/// The ports used if none are named: all but the well-known ones, which a peer may treat as
-/// privileged.
+/// The default ports: all but the well-known ones, which a peer may treat as privileged.
 pub const DEFAULT_PORTS: RangeInclusive<u16> = 1024..=u16::MAX;
 
-/// Where connections come from, as it is asked for: `CIDR[:PORT[-PORT]]`, an IPv6 prefix with
-/// ports in brackets: `10.0.0.0/24`, `10.0.0.9:2000-2999`, `[2001:db8::]/64:1024-65535`.
+/// A source as the user writes it: `CIDR[:PORT[-PORT]]`, an IPv6 prefix with ports in brackets: `10.0.0.0/24`, `10.0.0.9:2000-2999`, `[2001:db8::]/64:1024-65535`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct SourceArg {
     pub net: IpNet,
-    /// `None`: [`DEFAULT_PORTS`], less those that the kernel needs.
+    /// `None`: [`DEFAULT_PORTS`], without those that the kernel needs.
     pub ports: Option<RangeInclusive<u16>>,
 }
 
 /// Addresses and ports to open connections from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// No host bits are set.
+    /// Without host bits.
     pub net: IpNet,
-    /// Never empty, never with port 0.
+    /// Not empty, without port 0.
     pub ports: RangeInclusive<u16>,
 }
 
-/// Why nothing can be opened from there.
+/// Why a source cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SourceError {
     #[error(transparent)]
     Text(#[from] EndpointRangeError),
     #[error(
-        "the source ports {0}-{1} overlap with those the kernel gives out on its own address, {2}-{3}: \
-         write other ports, an address that no interface has, or move the kernel's with \
+        "the source ports {0}-{1} overlap with the kernel's ephemeral ports, {2}-{3}, on an address of an \
+         interface: write other ports, an address that no interface has, or move the kernel's range with \
          `sysctl -w net.ipv4.ip_local_port_range=\"FIRST LAST\"`"
     )]
     KernelPorts(u16, u16, u16, u16),
     #[error(
-        "the kernel gives out all ports from {0} to {1}, none is left on an address it shares: use an \
+        "the kernel's ephemeral ports are {0}-{1}, which leaves none on an address of an interface: use an \
          address that no interface has"
     )]
     NoPortLeft(u16, u16),
 }
 
-impl FromStr for Asked {
+impl FromStr for SourceArg {
     type Err = SourceError;
 
-    fn from_str(text: &str) -> Result<Asked, SourceError> {
-        // Bare, an IPv6 address needs no brackets. The port is none that is asked for: what stands
-        // in front of it is read as an owned prefix is.
+    fn from_str(text: &str) -> Result<SourceArg, SourceError> {
+        // An IPv6 address without ports needs no brackets. The port is added so that the prefix is parsed
+        // as one with ports is.
         let bare = text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse::<IpNet>());
         let whole = match bare {
             Ok(IpNet::V6(net)) => Some(format!("[{}]/{}:1", net.addr(), net.prefix_len())),
@@ -62,27 +60,26 @@ impl FromStr for Asked {
             Err(_) => None,
         };
         if let Some(whole) = whole {
-            return Ok(Asked { net: whole.parse::<EndpointRange>()?.prefix, ports: None });
+            return Ok(SourceArg { net: whole.parse::<EndpointRange>()?.prefix, ports: None });
         }
         match text.parse::<EndpointRange>() {
             _ if text.is_empty() => Err(EndpointRangeError::Address(text.to_owned()).into()),
-            Ok(owned) => Ok(Asked { net: owned.prefix, ports: Some(owned.ports) }),
+            Ok(owned) => Ok(SourceArg { net: owned.prefix, ports: Some(owned.ports) }),
             Err(EndpointRangeError::MissingPort(_)) => {
-                Ok(Asked { net: format!("{text}:1").parse::<EndpointRange>()?.prefix, ports: None })
+                Ok(SourceArg { net: format!("{text}:1").parse::<EndpointRange>()?.prefix, ports: None })
             }
             Err(error) => Err(error.into()),
         }
     }
 }
 
-impl Asked {
-    /// The ports settled. `kernel`: the kernel's ephemeral range
-    /// (`/proc/sys/net/ipv4/ip_local_port_range`, for both families) if an interface has one of
-    /// these addresses. What arrives for those ports there is the answer to the kernel's own
-    /// connections, and must not be taken from it.
+impl SourceArg {
+    /// Resolves the ports. `kernel`: the kernel's ephemeral range
+    /// (`/proc/sys/net/ipv4/ip_local_port_range`, for both families) if an interface has one of these
+    /// addresses: segments to those ports belong to the kernel's own connections.
     ///
     /// # Errors
-    /// [`SourceError`]: ports were asked for that the kernel gives out, or it leaves none.
+    /// [`SourceError`]: the ports overlap with the kernel's, or it leaves none.
     pub fn resolve(&self, kernel: Option<RangeInclusive<u16>>) -> Result<Vec<Source>, SourceError> {
         let source = |ports: RangeInclusive<u16>| Source { net: self.net, ports };
         let Some(kernel) = kernel.filter(|kernel| !kernel.is_empty()) else {
@@ -105,29 +102,29 @@ impl Asked {
 }
 
 impl Source {
-    /// What the steering program must bring to us: the replies.
+    /// The range that the steering program must redirect: the replies.
     pub fn owned(&self) -> EndpointRange {
         EndpointRange { prefix: self.net, ports: self.ports.clone() }
     }
 
-    /// The first address to use, and how many: not the network's and not the broadcast address of
-    /// an IPv4 prefix (shorter than /31, RFC 3021), and not the subnet-router anycast address of
-    /// an IPv6 one (shorter than /127, RFC 4291 2.6.1, RFC 6164).
+    /// The first usable address, and the number of them: without the network and broadcast address of an
+    /// IPv4 prefix (shorter than /31, RFC 3021), and without the subnet-router anycast address
+    /// of an IPv6 prefix (shorter than /127, RFC 4291 2.6.1, RFC 6164).
     pub(super) fn hosts(&self) -> (u128, u128) {
-        let spare = u32::from(self.net.max_prefix_len() - self.net.prefix_len());
+        let host_bits = u32::from(self.net.max_prefix_len() - self.net.prefix_len());
         let first = match self.net.network() {
             IpAddr::V4(address) => u128::from(u32::from(address)),
             IpAddr::V6(address) => u128::from(address),
         };
-        let all = 1u128.checked_shl(spare).unwrap_or(u128::MAX);
+        let all = 1u128.checked_shl(host_bits).unwrap_or(u128::MAX);
         match self.net {
-            _ if spare < 2 => (first, all),
+            _ if host_bits < 2 => (first, all),
             IpNet::V4(_) => (first + 1, all - 2),
             IpNet::V6(_) => (first + 1, all - 1),
         }
     }
 
-    /// Whether both could give the same address and port.
+    /// Whether the two have an address and port in common.
     pub(super) fn overlaps(&self, other: &Source) -> bool {
         let nets = self.net.contains(&other.net) || other.net.contains(&self.net);
         nets && self.ports.start() <= other.ports.end() && other.ports.start() <= self.ports.end()
@@ -144,7 +141,7 @@ impl fmt::Display for Source {
 mod tests {
     use super::*;
 
-    fn asked(text: &str) -> Asked {
+    fn source_arg(text: &str) -> SourceArg {
         text.parse().expect(text)
     }
 
@@ -162,7 +159,7 @@ mod tests {
             ("[2001:db8::]/64:1-9", "2001:db8::/64", Some(1..=9)),
             ("[2001:db8::/64]:1-9", "2001:db8::/64", Some(1..=9)),
         ] {
-            assert_eq!(asked(text), Asked { net: net.parse().unwrap(), ports }, "{text}");
+            assert_eq!(source_arg(text), SourceArg { net: net.parse().unwrap(), ports }, "{text}");
         }
     }
 
@@ -180,7 +177,7 @@ mod tests {
             ("224.0.0.1", "multicast"),
             ("::ffff:10.0.0.1", "write 10.0.0.1"),
         ] {
-            let error = text.parse::<Asked>().expect_err(text).to_string();
+            let error = text.parse::<SourceArg>().expect_err(text).to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
     }
@@ -188,7 +185,7 @@ mod tests {
     #[test]
     fn the_kernel_keeps_its_ports_on_an_address_it_shares() {
         let ports = |text: &str, kernel| {
-            let sources = asked(text).resolve(kernel)?;
+            let sources = source_arg(text).resolve(kernel)?;
             Ok(sources.into_iter().map(|source| source.ports).collect::<Vec<_>>())
         };
         assert_eq!(ports("10.0.0.1", None), Ok(vec![1024..=65535]));
@@ -217,14 +214,14 @@ mod tests {
             ("2001:db8::/127", (v6("2001:db8::"), 2)),
             ("2001:db8::5", (v6("2001:db8::5"), 1)),
         ] {
-            assert_eq!(asked(text).resolve(None).unwrap()[0].hosts(), hosts, "{text}");
+            assert_eq!(source_arg(text).resolve(None).unwrap()[0].hosts(), hosts, "{text}");
         }
-        assert_eq!(asked("::/0").resolve(None).unwrap()[0].hosts(), (1, u128::MAX - 1));
+        assert_eq!(source_arg("::/0").resolve(None).unwrap()[0].hosts(), (1, u128::MAX - 1));
     }
 
     #[test]
     fn sources_overlap_only_if_addresses_and_ports_do() {
-        let source = |text: &str| asked(text).resolve(None).unwrap().remove(0);
+        let source = |text: &str| source_arg(text).resolve(None).unwrap().remove(0);
         for (one, other, overlap) in [
             ("10.0.0.0/24:1-9", "10.0.0.7:9", true),
             ("10.0.0.0/24:1-9", "10.0.0.7:10", false),

@@ -128,12 +128,14 @@ impl TupleSpace {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::source::Asked;
+    use super::super::source::SourceArg;
     use super::*;
 
     fn space(sources: &[&str], target: &str) -> TupleSpace {
-        let sources: Vec<Source> =
-            sources.iter().flat_map(|text| text.parse::<Asked>().unwrap().resolve(None).unwrap()).collect();
+        let sources: Vec<Source> = sources
+            .iter()
+            .flat_map(|text| text.parse::<SourceArg>().unwrap().resolve(None).unwrap())
+            .collect();
         TupleSpace::new(&sources, &target.parse().unwrap())
     }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::source::Asked;
+use super::super::source::SourceArg;
 use super::super::{Answer, Arrivals, Closer, Failure, Load, Plan, Probes, Stage, Workload};
 use super::script::{Bench, Peer, Script};
 use handfast_stack::engine::OpenError;
 
 fn plan(workload: Workload, load: Load) -> Plan {
-    let sources = "10.0.0.0/24".parse::<Asked>().unwrap().resolve(None).unwrap();
+    let sources = "10.0.0.0/24".parse::<SourceArg>().unwrap().resolve(None).unwrap();
     Plan {
         load,
         duration: Some(Duration::from_secs(2)),
@@ -150,7 +150,7 @@ fn a_stop_ends_the_run_with_what_there_is() {
 
 #[test]
 fn too_few_4_tuples_are_said_by_name_and_never_spun_on() {
-    let sources = "10.0.0.1:1000-1099".parse::<Asked>().unwrap().resolve(None).unwrap();
+    let sources = "10.0.0.1:1000-1099".parse::<SourceArg>().unwrap().resolve(None).unwrap();
     let open = Plan { sources: sources.clone(), ..plan(LIFECYCLE, steady(1000)) };
     let mut bench = Bench::new(open, Script::new(|_| Peer::Answers));
     let tally = bench.run();
@@ -326,7 +326,7 @@ fn without_a_rate_a_flood_is_as_fast_as_the_line() {
 
 #[test]
 fn steps_follow_one_another_and_4_tuples_rest_between_them() {
-    let sources = "10.0.0.1:1000-1999".parse::<Asked>().unwrap().resolve(None).unwrap();
+    let sources = "10.0.0.1:1000-1999".parse::<SourceArg>().unwrap().resolve(None).unwrap();
     let plan = Plan { sources, ..plan(LIFECYCLE, steady(300)) };
     let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
     assert_eq!(bench.control.begin(), Err(crate::BeginError::Busy));
@@ -356,7 +356,7 @@ fn a_core_that_ends_in_the_middle_hands_in_what_it_has() {
 #[test]
 fn a_closed_loop_tells_how_long_it_waited_for_something_of_its_own() {
     let loop_of = |sources: &str, reuse_after| Plan {
-        sources: sources.parse::<Asked>().unwrap().resolve(None).unwrap(),
+        sources: sources.parse::<SourceArg>().unwrap().resolve(None).unwrap(),
         reuse_after: Duration::from_secs(reuse_after),
         ..plan(LIFECYCLE, Load::Concurrency(4))
     };

@@ -2,13 +2,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use proptest::prelude::*;
 
-use super::super::source::Asked;
+use super::super::source::SourceArg;
 use super::*;
 
 const REUSE_US: u64 = 60_000_000;
 
 fn space(text: &str) -> TupleSpace {
-    let sources = text.parse::<Asked>().unwrap().resolve(None).unwrap();
+    let sources = text.parse::<SourceArg>().unwrap().resolve(None).unwrap();
     TupleSpace::new(&sources, &"10.9.0.1:80".parse().unwrap())
 }
 
