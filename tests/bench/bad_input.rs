@@ -69,7 +69,7 @@ fn what_cannot_be_had_ends_with_code_1_and_its_cure() {
         &from("10.78.0.1:5000-5009", "--workload hold --connections 11"),
         &["11 connections to hold need"],
     );
-    refused(&from("198.18.0.1:2000-3000", ""), &["overlap with those the kernel gives out", "sysctl -w"]);
+    refused(&from("198.18.0.1:2000-3000", ""), &["overlap with the kernel's ephemeral ports", "sysctl -w"]);
     refused(
         &from("198.18.0.1", ""),
         &["none is left", "address that no interface has", "fix: --source ", "--source 10.78.0.0/16"],
