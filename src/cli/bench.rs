@@ -149,7 +149,7 @@ fn find_max(
         if held || best.is_none() {
             best = Some((load, observed));
         }
-        search.tell(outcome);
+        search.record(outcome);
         let ended = watcher.stop.load(Ordering::Relaxed) || watcher.running.fault().is_some();
         if (ended || search.rate().is_none())
             && let Some(best) = best.take()
@@ -171,7 +171,7 @@ fn found(verdict: Option<Verdict>) -> String {
             held.asked,
             because(limit)
         ),
-        Some(Verdict::BeyondMost(held)) => format!("{} per second hold: the limit is beyond", held.asked),
+        Some(Verdict::AboveMax(held)) => format!("{} per second hold: the limit is beyond", held.asked),
         Some(Verdict::Nothing(_, limit)) => {
             format!("not even one connection per second holds{}", because(limit))
         }
@@ -188,16 +188,16 @@ fn by(limit: Limit) -> String {
     let percent =
         |share: f64| format!("{:.4}", 100.0 * share).trim_end_matches('0').trim_end_matches('.').to_owned();
     match limit {
-        Limit::Loss { failed, most } => {
-            format!("{} % failed, of which --loss allows {} %", percent(failed), percent(most))
+        Limit::Loss { failed, max } => {
+            format!("{} % failed, of which --loss allows {} %", percent(failed), percent(max))
         }
-        Limit::Shortfall { completed, least } => {
-            format!("{} % of it was completed, of {} % that are needed", percent(completed), percent(least))
+        Limit::Shortfall { completed, min } => {
+            format!("{} % of it was completed, of {} % that are needed", percent(completed), percent(min))
         }
-        Limit::Late { completed, least } => format!(
+        Limit::Late { completed, min } => format!(
             "{} % of it was completed while it was asked for, of {} % that are needed",
             percent(completed),
-            percent(least)
+            percent(min)
         ),
     }
 }
@@ -241,13 +241,13 @@ mod tests {
     #[test]
     fn a_limit_has_its_number() {
         for (limit, text) in [
-            (Limit::Loss { failed: 0.0251, most: 0.001 }, "2.51 % failed, of which --loss allows 0.1 %"),
+            (Limit::Loss { failed: 0.0251, max: 0.001 }, "2.51 % failed, of which --loss allows 0.1 %"),
             (
-                Limit::Shortfall { completed: 0.9, least: 0.99 },
+                Limit::Shortfall { completed: 0.9, min: 0.99 },
                 "90 % of it was completed, of 99 % that are needed",
             ),
             (
-                Limit::Late { completed: 0.52, least: 0.95 },
+                Limit::Late { completed: 0.52, min: 0.95 },
                 "52 % of it was completed while it was asked for, of 95 % that are needed",
             ),
         ] {

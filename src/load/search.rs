@@ -1,19 +1,19 @@
-//! The highest rate that holds, in the manner of RFC 9411 7.2 (TCP connections per second): each
-//! step ramps up, sustains, ramps down; what a step came to decides the next one's rate.
+//! The search for the highest rate that holds, after RFC 9411 7.2 (TCP connections per second): each step
+//! ramps up, sustains, ramps down; its outcome decides the rate of the next one.
 
-/// What counts as holding, and how finely to look.
+/// Which rates count as holding, and the resolution of the search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Search {
     /// The first rate, connections per second.
     pub start: u64,
-    /// Never more than this.
-    pub most: u64,
+    /// The maximum rate.
+    pub max: u64,
     /// Share of connections that may fail, 0 to 1.
     pub loss: f64,
-    /// How far below the asked rate the achieved one may be, 0 to 1.
+    /// How far below the asked rate the achieved rate may be, 0 to 1.
     pub shortfall: f64,
-    /// How far below it what was completed in the measured time may be, 0 to 1. More than the
-    /// shortfall: a pause of the machine at the end of a step shifts connections beyond it.
+    /// How far below it the rate completed within the measured time may be, 0 to 1. Larger than the
+    /// shortfall: a pause of the host at the end of a step moves connections out of it.
     pub late: f64,
     /// The search ends when the rate is known to within this share, 0 to 1.
     pub resolution: f64,
@@ -21,48 +21,47 @@ pub struct Search {
 
 impl Default for Search {
     fn default() -> Search {
-        Search { start: 10_000, most: 10_000_000, loss: 0.001, shortfall: 0.01, late: 0.05, resolution: 0.02 }
+        Search { start: 10_000, max: 10_000_000, loss: 0.001, shortfall: 0.01, late: 0.05, resolution: 0.02 }
     }
 }
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
     /// Connections per second.
     pub asked: u64,
-    /// Completed connections per second, of those that were due in the measured time, whenever they
-    /// were completed.
+    /// Completed connections per second, of those due in the measured time, also if completed after it.
     pub achieved: f64,
-    /// Completed per second while it was measured: what is left over when the load ends is not held.
+    /// Connections completed per second within the measured time.
     pub meanwhile: f64,
-    /// Share of the attempted that failed, 0 to 1: [`super::Tally::loss`].
+    /// Share of the attempted connections that failed, 0 to 1: [`super::Tally::loss`].
     pub loss: f64,
 }
 
-/// The end of a search.
+/// The result of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
-    /// The highest rate that held, and the lowest one that twice did not.
+    /// The highest rate that held, and the lowest rate that failed twice.
     Found { held: Outcome, failed_at: u64, by: Option<Limit> },
-    /// [`Search::most`] holds: the limit is beyond it.
-    BeyondMost(Outcome),
+    /// [`Search::max`] holds: the limit is above it.
+    AboveMax(Outcome),
     /// Not even one connection per second held.
     Nothing(Outcome, Option<Limit>),
 }
 
-/// Why a step does not hold, shares from 0 to 1: what it came to, and what it may.
+/// Why a step does not hold: the measured share and the required one, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
-    /// More of the connections failed.
-    Loss { failed: f64, most: f64 },
-    /// Less of the asked rate was completed.
-    Shortfall { completed: f64, least: f64 },
-    /// Less of it was completed while it was asked for.
-    Late { completed: f64, least: f64 },
+    /// Too many connections failed.
+    Loss { failed: f64, max: f64 },
+    /// Too little of the asked rate was completed.
+    Shortfall { completed: f64, min: f64 },
+    /// Too little of it was completed within the measured time.
+    Late { completed: f64, min: f64 },
 }
 
-/// Doubles while the rate holds, halves while none has held, then bisects. A step that fails is
-/// tried a second time before it counts, since one hiccup of the machine is no limit.
+/// Doubles the rate while it holds, halves it while none has held, then bisects. A step that fails is
+/// repeated once before it counts, since a single pause of the host is not a limit.
 #[derive(Clone, Copy, Debug)]
 pub struct FindMax {
     search: Search,
@@ -72,82 +71,77 @@ pub struct FindMax {
     /// Why it did.
     by: Option<Limit>,
     trying: u64,
-    /// It has failed once.
-    again: bool,
+    /// The step has failed once.
+    repeated: bool,
     verdict: Option<Verdict>,
 }
 
 impl FindMax {
     pub fn new(search: Search) -> FindMax {
-        let most = search.most.max(1);
+        let max = search.max.max(1);
         FindMax {
-            search: Search { most, ..search },
+            search: Search { max, ..search },
             held: None,
             failed_at: None,
             by: None,
-            trying: search.start.clamp(1, most),
-            again: false,
+            trying: search.start.clamp(1, max),
+            repeated: false,
             verdict: None,
         }
     }
 
-    /// The rate of the next step; `None`: there is a verdict.
+    /// The rate of the next step; `None` once there is a verdict.
     pub fn rate(&self) -> Option<u64> {
         if self.verdict.is_some() { None } else { Some(self.trying) }
-    }
-
-    /// The step is being tried for the second time.
-    pub fn is_again(&self) -> bool {
-        self.again
     }
 
     pub fn verdict(&self) -> Option<Verdict> {
         self.verdict
     }
 
-    /// Whether a step that came to this holds.
+    /// Whether a step with this outcome holds.
     pub fn holds(&self, outcome: &Outcome) -> bool {
         self.limit(outcome).is_none()
     }
 
-    /// Why a step that came to this does not hold; `None`: it does.
+    /// Why a step with this outcome does not hold; `None` if it does.
     pub fn limit(&self, outcome: &Outcome) -> Option<Limit> {
         let Search { loss, shortfall, late, .. } = self.search;
         let asked = outcome.asked as f64;
         let falls_short = |rate: f64, short: f64| rate < asked * (1.0 - short);
         let share = |rate: f64| rate / asked.max(1.0);
         if outcome.loss > loss {
-            return Some(Limit::Loss { failed: outcome.loss, most: loss });
+            return Some(Limit::Loss { failed: outcome.loss, max: loss });
         }
         if falls_short(outcome.achieved, shortfall) {
-            return Some(Limit::Shortfall { completed: share(outcome.achieved), least: 1.0 - shortfall });
+            return Some(Limit::Shortfall { completed: share(outcome.achieved), min: 1.0 - shortfall });
         }
         falls_short(outcome.meanwhile, late)
-            .then(|| Limit::Late { completed: share(outcome.meanwhile), least: 1.0 - late })
+            .then(|| Limit::Late { completed: share(outcome.meanwhile), min: 1.0 - late })
     }
 
-    /// What the step at [`FindMax::rate`] came to.
-    pub fn tell(&mut self, outcome: Outcome) {
+    /// Records the outcome of the step at [`FindMax::rate`].
+    pub fn record(&mut self, outcome: Outcome) {
         if self.verdict.is_some() {
             return;
         }
         if self.holds(&outcome) {
             self.held = Some(outcome);
-        } else if !self.again {
-            self.again = true;
+        } else if !self.repeated {
+            self.repeated = true;
             return;
         } else {
             (self.failed_at, self.by) = (Some(self.trying), self.limit(&outcome));
         }
-        self.again = false;
-        self.go_on(outcome);
+        self.repeated = false;
+        self.next_step(outcome);
     }
 
-    fn go_on(&mut self, last: Outcome) {
-        let most = self.search.most;
+    fn next_step(&mut self, last: Outcome) {
+        let max = self.search.max;
         match (self.held, self.failed_at) {
-            (Some(held), None) if self.trying >= most => self.verdict = Some(Verdict::BeyondMost(held)),
-            (Some(_), None) => self.trying = self.trying.saturating_mul(2).min(most),
+            (Some(held), None) if self.trying >= max => self.verdict = Some(Verdict::AboveMax(held)),
+            (Some(_), None) => self.trying = self.trying.saturating_mul(2).min(max),
             (None, _) if self.trying <= 1 => self.verdict = Some(Verdict::Nothing(last, self.by)),
             (None, _) => self.trying /= 2,
             (Some(held), Some(failed_at)) => {
@@ -168,7 +162,7 @@ mod tests {
 
     use super::*;
 
-    /// A target that does `limit` a second, and loses the rest.
+    /// A target that completes `limit` per second and loses the rest.
     fn target(asked: u64, limit: u64) -> Outcome {
         let achieved = asked.min(limit) as f64;
         Outcome { asked, achieved, meanwhile: achieved, loss: 1.0 - achieved / asked as f64 }
@@ -177,7 +171,7 @@ mod tests {
     fn search(find: &mut FindMax, mut step: impl FnMut(u64) -> Outcome) -> (Verdict, usize) {
         for steps in 0..200 {
             match find.rate() {
-                Some(rate) => find.tell(step(rate)),
+                Some(rate) => find.record(step(rate)),
                 None => return (find.verdict().unwrap(), steps),
             }
         }
@@ -186,14 +180,14 @@ mod tests {
 
     #[test]
     fn one_hiccup_is_no_limit() {
-        let mut find = FindMax::new(Search { start: 1000, most: 4000, ..Search::default() });
+        let mut find = FindMax::new(Search { start: 1000, max: 4000, ..Search::default() });
         let mut asked = Vec::new();
         let (verdict, _) = search(&mut find, |rate| {
             asked.push(rate);
             target(rate, if asked.len() == 2 { 10 } else { u64::MAX })
         });
         assert_eq!(asked, [1000, 2000, 2000, 4000]);
-        assert_eq!(verdict, Verdict::BeyondMost(target(4000, 4000)));
+        assert_eq!(verdict, Verdict::AboveMax(target(4000, 4000)));
     }
 
     #[test]
@@ -213,9 +207,9 @@ mod tests {
         let outcome = |achieved, meanwhile, loss| Outcome { asked: 1000, achieved, meanwhile, loss };
         for (outcome, limit) in [
             (outcome(1000.0, 1000.0, 0.0), None),
-            (outcome(900.0, 900.0, 0.05), Some(Limit::Loss { failed: 0.05, most: 0.001 })),
-            (outcome(900.0, 900.0, 0.0), Some(Limit::Shortfall { completed: 0.9, least: 0.99 })),
-            (outcome(1000.0, 940.0, 0.0), Some(Limit::Late { completed: 0.94, least: 0.95 })),
+            (outcome(900.0, 900.0, 0.05), Some(Limit::Loss { failed: 0.05, max: 0.001 })),
+            (outcome(900.0, 900.0, 0.0), Some(Limit::Shortfall { completed: 0.9, min: 0.99 })),
+            (outcome(1000.0, 940.0, 0.0), Some(Limit::Late { completed: 0.94, min: 0.95 })),
         ] {
             assert_eq!(find.limit(&outcome), limit);
         }
@@ -246,8 +240,8 @@ mod tests {
         /// resolution of the limit, and takes few steps.
         #[test]
         fn the_limit_is_found(limit in 1u64..5_000_000, start in 1u64..1_000_000) {
-            let most = 10_000_000;
-            let mut find = FindMax::new(Search { start, most, shortfall: 0.0, late: 0.0, loss: 0.0, resolution: 0.02 });
+            let max = 10_000_000;
+            let mut find = FindMax::new(Search { start, max, shortfall: 0.0, late: 0.0, loss: 0.0, resolution: 0.02 });
             let (verdict, steps) = search(&mut find, |rate| target(rate, limit));
             let Verdict::Found { held, failed_at, by: Some(_) } = verdict else { panic!("{verdict:?}") };
             prop_assert!(held.asked <= limit && failed_at > limit);
