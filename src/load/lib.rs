@@ -40,7 +40,7 @@ pub use schedule::Arrivals;
 pub use search::{FindMax, Limit, Outcome, Search, Verdict};
 pub use source::{DEFAULT_PORTS, Source, SourceArg, SourceError};
 pub use space::{Target, TupleSpace};
-pub use tally::{MOST_LATENCY_US, Refused, Second, Statuses, Tally, Waited};
+pub use tally::{MAX_LATENCY_US, Refused, Second, Statuses, Tally, Waited};
 pub use timeline::{Stage, Timeline};
 pub use tuples::{Exhausted, TupleAllocator, TupleLease};
 pub use workload::{Answer, Closer, Workload};

@@ -18,7 +18,7 @@ pub enum Load {
 /// One core's share of a load.
 #[derive(Clone, Debug)]
 pub(super) enum Pacer {
-    Closed { most: u32, ramp_up_us: u64 },
+    Closed { limit: u32, ramp_up_us: u64 },
     Open(Schedule),
 }
 
@@ -27,7 +27,7 @@ impl Pacer {
     pub(super) fn new(load: Load, line: &Timeline, share: (u32, u32), seed: u64) -> Pacer {
         match load {
             Load::Concurrency(all) => {
-                Pacer::Closed { most: split(u64::from(all), share) as u32, ramp_up_us: line.ramped_up }
+                Pacer::Closed { limit: split(u64::from(all), share) as u32, ramp_up_us: line.ramped_up }
             }
             Load::Rate { per_second, arrivals } => {
                 Pacer::Open(Schedule::new(per_second, arrivals, line, share, seed))
@@ -57,8 +57,8 @@ impl Pacer {
         match self {
             Pacer::Open(schedule) => schedule.next_us(),
             Pacer::Closed { .. } if in_flight < self.room(elapsed_us) => elapsed_us,
-            Pacer::Closed { most, ramp_up_us } if in_flight < *most => {
-                (u128::from(*ramp_up_us) * u128::from(in_flight) / u128::from(*most)) as u64 + 1
+            Pacer::Closed { limit, ramp_up_us } if in_flight < *limit => {
+                (u128::from(*ramp_up_us) * u128::from(in_flight) / u128::from(*limit)) as u64 + 1
             }
             Pacer::Closed { .. } => NEVER,
         }
@@ -73,10 +73,10 @@ impl Pacer {
     fn room(&self, elapsed_us: u64) -> u32 {
         match self {
             Pacer::Open(_) => u32::MAX,
-            Pacer::Closed { most, ramp_up_us } if elapsed_us >= *ramp_up_us => *most,
-            Pacer::Closed { most, ramp_up_us } => {
-                let grown = u128::from(*most) * u128::from(elapsed_us) / u128::from(*ramp_up_us);
-                (grown as u32).saturating_add(1).min(*most)
+            Pacer::Closed { limit, ramp_up_us } if elapsed_us >= *ramp_up_us => *limit,
+            Pacer::Closed { limit, ramp_up_us } => {
+                let grown = u128::from(*limit) * u128::from(elapsed_us) / u128::from(*ramp_up_us);
+                (grown as u32).saturating_add(1).min(*limit)
             }
         }
     }

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::{Load, Source, Target, TupleSpace, Workload};
 use handfast_stack::tcp::SendBuffers;
 
-/// Everything that is chosen about a run.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub target: Target,
@@ -15,24 +15,24 @@ pub struct Plan {
     pub load: Load,
     /// The load grows evenly over this time, before anything else.
     pub ramp_up: Duration,
-    /// Full load that does not count yet.
+    /// Full load that is not measured yet.
     pub warm_up: Duration,
-    /// The measured time; of [`Workload::Hold`]: how long connections are kept before they are
-    /// probed. `None`: until `connections`, or until told to stop.
+    /// The measured time; of [`Workload::Hold`]: how long connections are kept before they are probed.
+    /// `None`: until `connections` have ended or the run is stopped.
     pub duration: Option<Duration>,
-    /// An open loop's load goes down over this time, after the measured time.
+    /// The load of an open loop decreases evenly over this time, after the measured time.
     pub ramp_down: Duration,
-    /// Connections to measure. `None`: as many as the duration allows.
+    /// Connections to measure. `None`: all in the duration.
     pub connections: Option<u64>,
     /// The same seed gives the same intended starts and the same order of 4-tuples.
     pub seed: u64,
-    /// How long after its connection's end a 4-tuple rests: twice the MSL of the end with the
-    /// longer one, since either may hold TIME-WAIT. Zero: not at all.
+    /// Time before a 4-tuple is used again after its connection ended: twice the longer MSL of the two
+    /// sides, since either may hold TIME-WAIT. Zero: immediately.
     pub reuse_after: Duration,
-    /// How long connections in flight may take to end when nothing is opened any more. Longer than
-    /// `timeout`, or what the target never answers is in flight at the end rather than failed.
+    /// Time for connections in flight to end after the last one was opened. Longer than `timeout`: otherwise
+    /// connections that the target never answers are in flight at the end, not failed.
     pub drain: Duration,
-    /// A connection that is not done this long after its intended start has failed.
+    /// A connection that is not complete this long after its intended start has failed.
     pub timeout: Duration,
     pub probes: Probes,
 }
@@ -40,11 +40,11 @@ pub struct Plan {
 /// How held connections are probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probes {
-    /// Over all cores.
+    /// Probes per second, of all cores.
     pub per_second: u32,
-    /// Between the last probe of a round and the first of the next one.
+    /// Time between the last probe of a round and the first one of the next.
     pub wait: Duration,
-    /// Rounds; from the second one on only those that stayed silent are asked.
+    /// Rounds; from the second round on only connections without a reply are probed.
     pub rounds: u8,
 }
 
@@ -55,7 +55,7 @@ impl Default for Probes {
 }
 
 impl Plan {
-    /// A closed loop of one connection at a time, for ten seconds: a start to change.
+    /// The defaults: a closed loop of one connection at a time, for ten seconds.
     pub fn new(target: Target, sources: Vec<Source>, workload: Workload) -> Plan {
         Plan {
             target,
@@ -80,7 +80,7 @@ impl Plan {
         TupleSpace::new(&self.sources, &self.target)
     }
 
-    /// Whether this can be run at all, on so many cores; and what will not go as wished.
+    /// Checks whether the plan can run on this number of cores. Returns warnings.
     ///
     /// # Errors
     /// [`PlanError`].
@@ -92,7 +92,7 @@ impl Plan {
         }
         self.check_load(tuples)?;
         self.check_workload(tuples)?;
-        if self.timeout.is_zero() || self.timeout > MOST_TIMEOUT {
+        if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
             return Err(PlanError::Timeout);
         }
         Ok(self.warnings(tuples))
@@ -119,7 +119,9 @@ impl Plan {
     fn check_load(&self, tuples: u64) -> Result<(), PlanError> {
         match self.load {
             Load::Concurrency(0) => Err(PlanError::NoConcurrency),
-            Load::Rate { per_second: 0 | MOST_RATE.., .. } => Err(PlanError::Rate(MOST_RATE - 1)),
+            Load::Rate { per_second, .. } if !(1..=MAX_RATE).contains(&per_second) => {
+                Err(PlanError::Rate(MAX_RATE))
+            }
             Load::Concurrency(asked) if u64::from(asked) > tuples => {
                 Err(PlanError::Concurrency { asked, tuples })
             }
@@ -133,14 +135,14 @@ impl Plan {
             (Workload::Hold, Some(asked)) if asked > tuples => Err(PlanError::Hold { asked, tuples }),
             (Workload::Request { request, .. }, _) if request.is_empty() => Err(PlanError::NoRequest),
             (Workload::Request { request, .. }, _) if request.len() > SendBuffers::CAPACITY => {
-                Err(PlanError::RequestTooLong { octets: request.len(), most: SendBuffers::CAPACITY })
+                Err(PlanError::RequestTooLong { bytes: request.len(), max: SendBuffers::CAPACITY })
             }
             _ => Ok(()),
         }
     }
 
-    /// Connections per second that the 4-tuples allow in the long run, each resting after its
-    /// connection's end. `None`: they do not rest.
+    /// Connections per second that the 4-tuples allow in the long run, each resting after its connection's
+    /// end. `None`: no limit, since they do not rest.
     pub fn tuples_per_second(&self) -> Option<f64> {
         let rest = self.reuse_after.as_secs_f64();
         (rest > 0.0).then(|| self.space().len() as f64 / rest)
@@ -149,7 +151,7 @@ impl Plan {
     fn warnings(&self, tuples: u64) -> Vec<String> {
         let mut warnings: Vec<String> = self.too_few_tuples(tuples).into_iter().collect();
         if self.workload == Workload::Hold && (!self.warm_up.is_zero() || !self.ramp_down.is_zero()) {
-            warnings.push("hold measures every connection: warm-up and ramp-down are left out".to_owned());
+            warnings.push("hold measures every connection: warm-up and ramp-down are ignored".to_owned());
         }
         warnings
     }
@@ -161,11 +163,11 @@ impl Plan {
             + self.duration.map_or(f64::INFINITY, |time| time.as_secs_f64());
         let lasts = |per_second: u64| tuples as f64 / per_second as f64;
         let runs_out = |per_second| lasts(per_second) < rest.min(total);
-        let cure = "Add addresses or ports to --source, or let them rest for a shorter time (--reuse-after)";
+        let fix = "Add addresses or ports to --source, or let them rest for a shorter time (--reuse-after)";
         match self.load {
             Load::Rate { per_second, .. } if runs_out(per_second) => Some(format!(
                 "{tuples} 4-tuples last {:.1} s at {per_second} connections per second, and each rests \
-                 {rest:.0} s after its end: from then on {:.0} % find none and fail as no-tuple. {cure}",
+                 {rest:.0} s after its connection's end: after that {:.0} % find none and fail as no-tuple. {fix}",
                 lasts(per_second),
                 100.0 * (1.0 - lasts(per_second) / rest)
             )),
@@ -174,8 +176,8 @@ impl Plan {
             {
                 Some(format!(
                     "{tuples} 4-tuples are used up after as many connections, and each rests {rest:.0} s after \
-                     its end: they allow {:.0} connections per second in the long run; what the target could \
-                     do beyond is not measured. {cure}",
+                     its connection's end: they allow {:.0} connections per second in the long run, even if the \
+                     target could do more. {fix}",
                     tuples as f64 / rest
                 ))
             }
@@ -184,46 +186,46 @@ impl Plan {
     }
 }
 
-/// Connections per second that a closed loop is taken to reach, before it has shown how many.
+/// The rate that a closed loop is assumed to reach, connections per second.
 const LIKELY_RATE: u64 = 100_000;
 
 /// Latencies are kept modulo 2^32 microseconds, 71 minutes.
-const MOST_TIMEOUT: Duration = Duration::from_secs(3600);
-/// Fewer than this a second, so that sums of microseconds stay exact.
-const MOST_RATE: u64 = 1_000_000_001;
+const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Connections per second: with more, sums of microseconds would not be exact.
+const MAX_RATE: u64 = 1_000_000_000;
 
 /// Why a plan cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PlanError {
-    #[error("there is nowhere to open connections from: name addresses with --source CIDR[:PORTS]")]
+    #[error("no source addresses: give some with --source CIDR[:PORTS]")]
     NoSource,
-    #[error("source {0} and target {1} are of different address families: give both in one")]
+    #[error("source {0} and target {1} are of different address families: use one family for both")]
     Family(Source, Target),
     #[error("the target {1} lies within the source {0}: choose other source addresses")]
     TargetAmongSources(Source, Target),
-    #[error("the sources {0} and {1} overlap: a 4-tuple would be used twice at a time")]
+    #[error("the sources {0} and {1} overlap: a 4-tuple would be used twice at the same time")]
     Overlap(Source, Source),
     #[error("{tuples} 4-tuples are too few for {cores} cores: add addresses or ports to --source")]
     FewerThanCores { tuples: u64, cores: u32 },
-    #[error("a concurrency of 0 opens nothing: write 1 or more")]
+    #[error("invalid concurrency 0: the minimum is 1")]
     NoConcurrency,
-    #[error("a rate is a number from 1 to {0} connections per second")]
+    #[error("invalid rate: it must be from 1 to {0} connections per second")]
     Rate(u64),
     #[error(
-        "{asked} connections at a time need as many 4-tuples, and there are {tuples}: add addresses or ports to --source"
+        "{asked} connections at a time need {asked} 4-tuples, and there are {tuples}: add addresses or ports to --source"
     )]
     Concurrency { asked: u32, tuples: u64 },
-    #[error("say how many connections with --connections N, 1 or more")]
+    #[error("the number of connections is missing: give it with --connections N, 1 or more")]
     NoConnections,
     #[error(
-        "{asked} connections to hold need as many 4-tuples, and there are {tuples}: add addresses or ports to --source"
+        "{asked} connections to hold need {asked} 4-tuples, and there are {tuples}: add addresses or ports to --source"
     )]
     Hold { asked: u64, tuples: u64 },
-    #[error("there is nothing to send: give --payload or --http")]
+    #[error("the request is empty: give --payload or --http")]
     NoRequest,
-    #[error("the request has {octets} octets, and {most} fit into a send buffer: send a shorter one")]
-    RequestTooLong { octets: usize, most: usize },
-    #[error("a connection's time limit is longer than 0 and at most an hour")]
+    #[error("the request has {bytes} bytes, and a send buffer holds {max}: send a shorter one")]
+    RequestTooLong { bytes: usize, max: usize },
+    #[error("invalid timeout: it must be longer than 0 and at most an hour")]
     Timeout,
 }
 
@@ -254,17 +256,17 @@ mod tests {
             (plan(&["10.9.0.0/24"]), "lies within the source"),
             (plan(&["10.0.0.0/24", "10.0.0.7"]), "overlap"),
             (few.clone(), "3 4-tuples are too few for 4 cores"),
-            (Plan { load: Load::Concurrency(0), ..good.clone() }, "1 or more"),
+            (Plan { load: Load::Concurrency(0), ..good.clone() }, "minimum is 1"),
             (Plan { load: Load::Concurrency(u32::MAX), ..good.clone() }, "at a time need"),
-            (Plan { load: rate(0), ..good.clone() }, "a rate is"),
-            (Plan { load: rate(u64::MAX), ..good.clone() }, "a rate is"),
+            (Plan { load: rate(0), ..good.clone() }, "invalid rate"),
+            (Plan { load: rate(u64::MAX), ..good.clone() }, "invalid rate"),
             (Plan { connections: Some(0), ..good.clone() }, "--connections"),
             (Plan { workload: Workload::Hold, ..good.clone() }, "--connections"),
             (Plan { workload: Workload::Hold, connections: Some(1 << 40), ..good.clone() }, "to hold need"),
-            (Plan { workload: request(0), ..good.clone() }, "nothing to send"),
-            (Plan { workload: request(5000), ..good.clone() }, "5000 octets"),
-            (Plan { timeout: Duration::ZERO, ..good.clone() }, "time limit"),
-            (Plan { timeout: Duration::from_secs(3601), ..good.clone() }, "time limit"),
+            (Plan { workload: request(0), ..good.clone() }, "request is empty"),
+            (Plan { workload: request(5000), ..good.clone() }, "5000 bytes"),
+            (Plan { timeout: Duration::ZERO, ..good.clone() }, "invalid timeout"),
+            (Plan { timeout: Duration::from_secs(3601), ..good.clone() }, "invalid timeout"),
         ] {
             let error = plan.check(4).expect_err(part).to_string();
             assert!(error.contains(part), "{error}");

@@ -4,9 +4,9 @@ use super::failure::{FAILURES, Failure};
 use super::timeline::{NEVER, Timeline};
 
 /// The longest latency told apart, microseconds: five minutes. What is longer counts as this.
-pub const MOST_LATENCY_US: u64 = 300_000_000;
+pub const MAX_LATENCY_US: u64 = 300_000_000;
 /// Seconds that have a line of their own: a week. Later ones are in the totals alone.
-const MOST_SECONDS: u64 = 7 * 86_400;
+const MAX_SECONDS: u64 = 7 * 86_400;
 
 /// What one core counted, or all of them.
 ///
@@ -104,14 +104,14 @@ impl Tally {
     /// For latencies, with all memory that it will need.
     #[allow(clippy::expect_used, reason = "bounds that are constant and valid; not the packet path")]
     pub(super) fn histogram() -> Histogram<u64> {
-        Histogram::new_with_bounds(1, MOST_LATENCY_US, 3).expect("bounds that make sense")
+        Histogram::new_with_bounds(1, MAX_LATENCY_US, 3).expect("bounds that make sense")
     }
 
     /// All memory that it will need.
     pub(super) fn new(line: &Timeline) -> Tally {
         let histogram = Tally::histogram;
         let measured = line.measured_to.saturating_sub(line.measured_from);
-        let seconds = (measured / 1_000_000).min(MOST_SECONDS) as usize;
+        let seconds = (measured / 1_000_000).min(MAX_SECONDS) as usize;
         Tally {
             attempted: 0,
             established: 0,
@@ -299,8 +299,8 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_latencies_saturate() {
         let mut tally = Tally::new(&Timeline { measured_to: NEVER, ..Timeline::default() });
-        assert_eq!(tally.seconds.len() as u64, MOST_SECONDS);
+        assert_eq!(tally.seconds.len() as u64, MAX_SECONDS);
         tally.connect.saturating_record(u64::MAX);
-        assert!(tally.connect.max() >= MOST_LATENCY_US && !tally.connect.is_auto_resize());
+        assert!(tally.connect.max() >= MAX_LATENCY_US && !tally.connect.is_auto_resize());
     }
 }

@@ -50,13 +50,13 @@ fn what_is_opened_while_warming_up_does_not_count() {
 fn a_closed_loop_keeps_its_number_in_flight() {
     let mut bench = Bench::new(plan(LIFECYCLE, Load::Concurrency(300)), Script::new(|_| Peer::Answers));
     bench.script.connect_us = 5_000;
-    let mut most = 0;
+    let mut max = 0;
     for _ in 0..2000 {
         bench.poll();
-        most = most.max(bench.core.live);
+        max = max.max(bench.core.live);
         bench.pass();
     }
-    assert_eq!(most, 300);
+    assert_eq!(max, 300);
     assert!(bench.script.opens_per_poll.iter().all(|opens| *opens <= 128), "no herd at the start");
     let tally = bench.run();
     // Each takes 10 ms.
@@ -253,13 +253,13 @@ fn hold(connections: u64) -> Plan {
 fn held_connections_are_all_kept_and_probed() {
     let mut bench = Bench::new(hold(3000), Script::new(|_| Peer::Answers));
     let start = bench.script.now.micros;
-    let mut most = 0;
+    let mut max = 0;
     while bench.script.probes.is_empty() {
         bench.poll();
-        most = most.max(bench.core.live);
+        max = max.max(bench.core.live);
         bench.pass();
     }
-    assert_eq!(most, 3000, "all at a time, though only 50 handshakes are");
+    assert_eq!(max, 3000, "all at a time, though only 50 handshakes are");
     assert!(bench.script.now.micros - start >= 2_000_000, "kept for the duration");
     let before = bench.script.now.micros;
     let tally = bench.run();
