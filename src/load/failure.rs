@@ -1,7 +1,7 @@
 use handfast_stack::observe::Closed;
 
-/// Why a connection failed. Every one that was attempted and measured is completed, in flight at
-/// the end, or failed for exactly one of these.
+/// Why a connection failed. Every measured connection is completed, in flight at the end, or failed for
+/// exactly one of these reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Failure {
@@ -11,27 +11,27 @@ pub enum Failure {
     Reset,
     /// The SYN was never answered, or not in time.
     ConnectTimeout,
-    /// The SYN was answered by an ICMP error, or by nothing else.
+    /// The only answer to the SYN was an ICMP error.
     Unreachable,
-    /// Established, and not done in time.
+    /// Established, and not complete in time.
     Timeout,
-    /// Closed by the peer before its answer was there, or before it was asked to.
+    /// Closed by the peer before its response had arrived, or before this side closed.
     ClosedEarly,
-    /// What came is no answer to what was asked.
+    /// The data is not a response to the request.
     WrongAnswer,
-    /// HTTP, and a status other than 2xx and 3xx.
+    /// An HTTP status other than 2xx and 3xx.
     HttpStatus,
-    /// A held connection that answered no probe.
+    /// A held connection without a reply to its probes.
     ProbeLost,
     /// No 4-tuple was free: sources are too few for the rate.
     NoTuple,
     /// The table had no room.
     NoSlot,
-    /// There was no frame for the SYN until it was too late.
+    /// No frame for the SYN was free in time.
     NoFrame,
     /// There was no send buffer for the request.
     NoBuffer,
-    /// This side was too slow: the connection was due, and was not opened in time.
+    /// This side was too slow to open the connection in time.
     ClientLate,
 }
 
@@ -58,27 +58,27 @@ impl Failure {
         FAILURES[self as usize].1
     }
 
-    /// Whether it is this side's own shortage, and says nothing of the target.
-    pub fn is_ours(self) -> bool {
+    /// Whether this side lacked something: such a failure does not concern the target.
+    pub fn is_local(self) -> bool {
         matches!(
             self,
             Failure::NoTuple | Failure::NoSlot | Failure::NoFrame | Failure::NoBuffer | Failure::ClientLate
         )
     }
 
-    /// Of a handshake that ended so. `told`: an ICMP error came meanwhile.
-    pub(super) fn of_handshake(how: Closed, told: bool) -> Failure {
+    /// The failure of a handshake with this end. `icmp_error`: one arrived meanwhile.
+    pub(super) fn of_handshake(how: Closed, icmp_error: bool) -> Failure {
         match how {
             Closed::ConnectRefused | Closed::HandshakeReset | Closed::ResetByPeer | Closed::FaultReset => {
                 Failure::Refused
             }
             Closed::Unreachable => Failure::Unreachable,
-            _ if told => Failure::Unreachable,
+            _ if icmp_error => Failure::Unreachable,
             _ => Failure::ConnectTimeout,
         }
     }
 
-    /// Of an established connection that ended so, before it was done.
+    /// The failure of an established connection with this end, before it was complete.
     pub(super) fn of_connection(how: Closed) -> Failure {
         match how {
             Closed::ResetByPeer | Closed::HandshakeReset | Closed::FaultReset => Failure::Reset,
@@ -90,7 +90,7 @@ impl Failure {
     }
 }
 
-/// Both directions were closed by FINs that were acknowledged.
+/// Whether both directions were closed by FINs that were acknowledged.
 pub(super) fn is_orderly(how: Closed) -> bool {
     matches!(how, Closed::Passive | Closed::Active | Closed::Simultaneous)
 }

@@ -5,8 +5,8 @@ use super::failure::{FAILURES, Failure};
 use super::timeline::Stage;
 use handfast_stack::observe::Counter;
 
-/// What a core tells while it runs, for whoever watches; on lines of its own. Events of any
-/// connection, measured or not. They only grow: a step has what came since it began.
+/// Live counters of one core, on cache lines of their own. They count events of all connections, measured
+/// or not, and only grow: a step's share is the difference since it began.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct LiveCore {
@@ -17,14 +17,15 @@ pub(super) struct LiveCore {
     /// Gauges.
     pub(super) in_flight: Counter,
     pub(super) stage: Counter,
-    /// How long a connection was due and no 4-tuple was free.
+    /// Time in which a connection was due and no 4-tuple was free.
     pub(super) waited_for_tuple_us: Counter,
-    /// The four sums when the step began.
+    /// The sums when the step began.
     before: [Counter; 4],
 }
 
-/// Latencies of one kind, of the step at work so far: a form that each core's generator adds its own
-/// to ([`handfast_stack::engine::Opener::fill_in`]). Two of a kind in one form would take a core too long.
+/// Latencies of one kind in the current step so far. Each core's generator adds its own
+/// ([`handfast_stack::engine::Opener::fill_in`]). One kind per query: adding both would take a core too
+/// long.
 #[derive(Clone, Debug)]
 pub struct Latencies {
     of: Latency,
@@ -37,12 +38,12 @@ pub struct Latencies {
 pub enum Latency {
     /// Intended start to ESTABLISHED.
     Connect,
-    /// Intended start to done.
+    /// Intended start to completion.
     Completion,
 }
 
 impl Latencies {
-    /// None yet, with all memory that they will need.
+    /// Empty, with all memory that it will need.
     pub fn new(of: Latency) -> Latencies {
         Latencies { of, histogram: Tally::histogram() }
     }
@@ -52,27 +53,27 @@ impl Latencies {
             Latency::Connect => &tally.connect,
             Latency::Completion => &tally.completion,
         };
-        // It fails for a histogram of other bounds alone.
+        // Fails only for histograms of different bounds.
         let _ = self.histogram.add(more);
     }
 }
 
-/// All cores' events of a step at a moment, measured or not.
+/// The events of a step so far on all cores, measured or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Of the core that is the least far.
+    /// The earliest stage of all cores.
     pub stage: Stage,
     pub attempted: u64,
     pub established: u64,
     pub completed: u64,
     pub failed: u64,
     pub in_flight: u64,
-    /// How long a connection was due and no 4-tuple was free, microseconds: of the core that waited
+    /// Time in which a connection was due and no 4-tuple was free, microseconds: of the core that waited
     /// longest, over all steps.
     pub waited_for_tuple_us: u64,
 }
 
-/// All cores' events since the run began, over all of its steps.
+/// The events on all cores since the run began, over all of its steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Opened, or due and given up.
@@ -86,7 +87,7 @@ pub struct Totals {
 }
 
 impl LiveCore {
-    /// A new step begins.
+    /// Begins a step.
     pub(super) fn begin(&self) {
         self.before.iter().zip(self.sums()).for_each(|(before, sum)| before.set(sum));
     }

@@ -3,15 +3,15 @@
 use super::schedule::{Arrivals, Schedule};
 use super::timeline::{NEVER, Timeline};
 
-/// How much is opened.
+/// The load of a run or step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
-    /// Closed loop: so many connections in flight, over all cores. One that ends makes room for
-    /// the next, so a slow target is asked less.
+    /// Closed loop: this many connections in flight, over all cores. The end of one starts the next, so a
+    /// slow target gets less load.
     Concurrency(u32),
-    /// Open loop: so many a second over all cores, whatever becomes of them. Latency counts from
-    /// the intended start, so a client or a target that stalls shows in it (no coordinated
-    /// omission).
+    /// Open loop: this many connections per second over all cores, independent of their completion.
+    /// Latency counts from the intended start, so that a stall of client or target shows in it (no
+    /// coordinated omission).
     Rate { per_second: u64, arrivals: Arrivals },
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Pacer {
 }
 
 impl Pacer {
-    /// `share`: which core of how many.
+    /// `share`: core and number of cores.
     pub(super) fn new(load: Load, line: &Timeline, share: (u32, u32), seed: u64) -> Pacer {
         match load {
             Load::Concurrency(all) => {
@@ -44,7 +44,7 @@ impl Pacer {
         }
     }
 
-    /// The connection that was due has been opened, or given up.
+    /// The connection that was due was opened or given up.
     #[inline]
     pub(super) fn begun(&mut self) {
         if let Pacer::Open(schedule) = self {
@@ -52,7 +52,7 @@ impl Pacer {
         }
     }
 
-    /// When the next connection is due, if none ends before.
+    /// When the next connection is due, if none ends earlier.
     pub(super) fn next_us(&self, elapsed_us: u64, in_flight: u32) -> u64 {
         match self {
             Pacer::Open(schedule) => schedule.next_us(),
@@ -64,12 +64,12 @@ impl Pacer {
         }
     }
 
-    /// Whether starts are intended for a moment, and so can be late.
+    /// Whether starts have an intended time, and so can be late.
     pub(super) fn is_open_loop(&self) -> bool {
         matches!(self, Pacer::Open(_))
     }
 
-    /// Closed loop: how many may be in flight by now. Grows evenly while the load is ramped up.
+    /// Closed loop: how many connections may be in flight now. Grows evenly during ramp-up.
     fn room(&self, elapsed_us: u64) -> u32 {
         match self {
             Pacer::Open(_) => u32::MAX,
@@ -82,7 +82,7 @@ impl Pacer {
     }
 }
 
-/// Core i of n gets 1/n; the first ones one more where it does not divide.
+/// Splits a total over cores: the first ones get one more where it does not divide.
 pub(super) fn split(all: u64, (core, cores): (u32, u32)) -> u64 {
     let (core, cores) = (u64::from(core), u64::from(cores.max(1)));
     all / cores + u64::from(core < all % cores)

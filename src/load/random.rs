@@ -1,13 +1,13 @@
-/// SplitMix64: when to open and in which order; nothing secret hangs on it. The same seed gives
-/// the same run.
+/// SplitMix64, for start times and the order of 4-tuples; not for secrets. The same seed gives the same
+/// run.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
 impl Random {
-    /// `stream`: several that share a seed and differ all the same, one per core.
+    /// `stream`: generators with one seed and different streams differ, one per core.
     pub(super) fn new(seed: u64, stream: u64) -> Random {
         let mut random = Random(seed ^ stream.wrapping_mul(0xd1b5_4a32_d192_ed03));
-        // One seed and the next differ in one bit: let it spread.
+        // Spreads the one bit in which consecutive seeds differ.
         random.word();
         random
     }
@@ -20,12 +20,12 @@ impl Random {
         word ^ (word >> 31)
     }
 
-    /// Uniform in (0, 1]: never 0, so that it has a logarithm.
+    /// Uniform in (0, 1]: without 0, which has no logarithm.
     fn share(&mut self) -> f64 {
         ((self.word() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 
-    /// Exponentially distributed with mean 1: the gap between arrivals of a Poisson process.
+    /// Exponentially distributed with mean 1: the intervals of a Poisson process.
     pub(super) fn exponential(&mut self) -> f64 {
         -self.share().ln()
     }

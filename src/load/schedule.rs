@@ -1,13 +1,13 @@
 use super::random::Random;
 use super::timeline::{NEVER, Timeline};
 
-/// How the starts of an open loop lie in time.
+/// The distribution of the starts of an open loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arrivals {
-    /// At equal distances.
+    /// At equal intervals.
     #[default]
     Steady,
-    /// As independent clients would come: gaps are exponentially distributed.
+    /// As of independent clients: intervals are exponentially distributed.
     Poisson,
 }
 
@@ -15,10 +15,10 @@ const MICROS: f64 = 1e6;
 
 /// The intended starts of one core in an open loop, one after another.
 ///
-/// Think of the arrivals of all cores as numbered from 0. At `y` arrivals since the start the time
+/// The arrivals of all cores are numbered from 0. At `y` arrivals since the start the time
 /// is `curve(y)`: the inverse of the rate's integral over ramp-up, plateau and ramp-down. Steady:
 /// core i of n has the arrivals i, i + n, i + 2n, ..., on the plateau in whole numbers with the
-/// remainder carried along, so they are exact after days as after a second. Poisson: each core is a
+/// remainder carried along, so they stay exact for days. Poisson: each core is a
 /// process of its own with 1/n of the rate, and together they are one with all of it.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
@@ -74,17 +74,17 @@ impl Schedule {
             }
         };
         let mut schedule = Schedule { next_us: 0, kind, cores, shape };
-        schedule.settle();
+        schedule.update();
         schedule
     }
 
-    /// The next intended start; [`NEVER`] behind the end.
+    /// The next intended start; [`NEVER`] after the end.
     #[inline]
     pub(super) fn next_us(&self) -> u64 {
         self.next_us
     }
 
-    /// On to the one after it.
+    /// Advances to the one after it.
     #[inline]
     pub(super) fn advance(&mut self) {
         let Schedule { kind, cores, shape, .. } = self;
@@ -97,11 +97,11 @@ impl Schedule {
             }
             Kind::Poisson { reached, random } => *reached += random.exponential() * *cores as f64,
         }
-        self.settle();
+        self.update();
     }
 
     #[inline]
-    fn settle(&mut self) {
+    fn update(&mut self) {
         let shape = &self.shape;
         self.next_us = match &mut self.kind {
             Kind::Poisson { reached, .. } => shape.curve(*reached),

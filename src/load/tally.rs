@@ -3,12 +3,12 @@ use hdrhistogram::Histogram;
 use super::failure::{FAILURES, Failure};
 use super::timeline::{NEVER, Timeline};
 
-/// The longest latency told apart, microseconds: five minutes. What is longer counts as this.
+/// The maximum latency, microseconds: five minutes. Longer ones count as this.
 pub const MAX_LATENCY_US: u64 = 300_000_000;
-/// Seconds that have a line of their own: a week. Later ones are in the totals alone.
+/// The maximum number of seconds with an entry of their own: a week. Later ones are in the totals only.
 const MAX_SECONDS: u64 = 7 * 86_400;
 
-/// What one core counted, or all of them.
+/// The counts of one core, or of all.
 ///
 /// Counts and latencies are of the connections whose *intended* start lies in the measured time,
 /// whenever they ended: `attempted` is always `completed` + `failed` + `in_flight`. The seconds
@@ -24,27 +24,25 @@ pub struct Tally {
     failed: [u64; FAILURES.len()],
     /// Intended start to ESTABLISHED, microseconds.
     pub connect: Histogram<u64>,
-    /// Intended start to done, microseconds; what done means is the workload's
-    /// ([`super::Workload`]).
+    /// Intended start to completion, microseconds; [`super::Workload`] defines completion.
     pub completion: Histogram<u64>,
-    /// How late connections were opened in an open loop, microseconds: this side's own slowness.
+    /// How late connections were opened in an open loop, microseconds: caused by this side.
     pub lag: Histogram<u64>,
-    /// HTTP statuses that were failures, and how many had each; of more than these few, the first ones.
+    /// HTTP statuses that count as failures, with their counts; the first few different ones.
     pub statuses: Statuses,
     pub refused: Refused,
     pub waited: Waited,
     /// Whole seconds of the measured time.
     pub seconds: Vec<Second>,
-    /// Of the measured time: how long connections were opened. Of held ones: until the last of them was
+    /// The part of the measured time in which connections were opened. For held ones: until the last was
     /// established.
     pub opening_us: u64,
-    /// How long was measured. Where a number of connections ended the run: until the last of them
-    /// had ended.
+    /// The measured time. If a number of connections ended the run: until the last of them had ended.
     pub measured_us: u64,
     clock: Clock,
 }
 
-/// What happened in one second of the measured time.
+/// The events in one second of the measured time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Second {
     pub attempted: u32,
@@ -53,7 +51,7 @@ pub struct Second {
     pub failed: u32,
 }
 
-/// A few HTTP statuses with their counts. Without allocation: it is counted on the packet path.
+/// A few HTTP statuses with their counts. Does not allocate: it is used on the packet path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statuses([(u16, u64); 8]);
 
@@ -70,28 +68,28 @@ impl Statuses {
     }
 }
 
-/// How often something due could not be opened at once. The connections themselves came later, or
-/// are counted as failed: these are the attempts, also before and after the measured time.
+/// How often a connection that was due could not be opened at once. The connections themselves were opened
+/// later, or count as failed: these are the attempts, also outside of the measured time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
     pub no_tuple: u64,
     pub no_slot: u64,
     pub no_frame: u64,
-    /// 4-tuples passed over, since our own end still had them.
+    /// 4-tuples skipped, since this stack still used them.
     pub in_use: u64,
 }
 
-/// How long, of the measured time, a connection was due and could not be opened, microseconds. Of
+/// The part of the measured time in which a connection was due and could not be opened, microseconds. For
 /// several cores: the longest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waited {
-    /// No 4-tuple was free, or all that were next were still in use at our own end.
+    /// No 4-tuple was free, or all that were next were still in use by this stack.
     pub tuple_us: u64,
     /// The table had no room.
     pub slot_us: u64,
 }
 
-/// Which line of the seconds is being written, without a division per event.
+/// The current entry of the seconds, without a division per event.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     from_us: u64,
@@ -101,13 +99,13 @@ struct Clock {
 }
 
 impl Tally {
-    /// For latencies, with all memory that it will need.
+    /// A histogram for latencies, with all memory that it will need.
     #[allow(clippy::expect_used, reason = "bounds that are constant and valid; not the packet path")]
     pub(super) fn histogram() -> Histogram<u64> {
         Histogram::new_with_bounds(1, MAX_LATENCY_US, 3).expect("bounds that make sense")
     }
 
-    /// All memory that it will need.
+    /// An empty tally, with all memory that it will need.
     pub(super) fn new(line: &Timeline) -> Tally {
         let histogram = Tally::histogram;
         let measured = line.measured_to.saturating_sub(line.measured_from);
@@ -153,7 +151,7 @@ impl Tally {
             .map(|((_, name), count)| (*name, count))
     }
 
-    /// Share of the attempted that failed, 0 to 1: what [`super::FindMax`] calls loss.
+    /// Share of the attempted connections that failed, 0 to 1.
     pub fn loss(&self) -> f64 {
         self.failed() as f64 / self.attempted.max(1) as f64
     }
@@ -163,9 +161,8 @@ impl Tally {
         if self.measured_us == 0 { 0.0 } else { self.completed as f64 * 1e6 / self.measured_us as f64 }
     }
 
-    /// Connections per second that were completed while it was measured, whenever they were due: a
-    /// target that falls behind completes fewer than [`Tally::rate`] says. Without a whole second, the
-    /// same.
+    /// Connections completed per second within the measured time, whenever they were due: fewer than
+    /// [`Tally::rate`] for a target that falls behind. Equal to it without a whole second.
     pub fn rate_meanwhile(&self) -> f64 {
         let completed: u64 = self.seconds.iter().map(|second| u64::from(second.completed)).sum();
         match self.seconds.len() {
@@ -174,14 +171,14 @@ impl Tally {
         }
     }
 
-    /// Adds what another core counted over the same time.
+    /// Adds the counts of another core over the same time.
     pub fn merge(&mut self, other: &Tally) {
         self.attempted += other.attempted;
         self.established += other.established;
         self.completed += other.completed;
         self.in_flight += other.in_flight;
         self.failed.iter_mut().zip(other.failed).for_each(|(all, more)| *all += more);
-        // All have the same bounds, so nothing can be out of range.
+        // All have the same bounds: adding cannot fail.
         let _ = self.connect.add(&other.connect);
         let _ = self.completion.add(&other.completion);
         let _ = self.lag.add(&other.lag);
@@ -203,7 +200,7 @@ impl Tally {
         self.measured_us = self.measured_us.max(other.measured_us);
     }
 
-    /// The line of the second that `elapsed_us` lies in.
+    /// The entry of the second of `elapsed_us`.
     #[inline]
     pub(super) fn second(&mut self, elapsed_us: u64) -> Option<&mut Second> {
         let clock = &mut self.clock;
@@ -221,13 +218,13 @@ impl Tally {
         self.failed[failure as usize] += 1;
     }
 
-    /// Opened this much after its time.
+    /// Records by how much a connection was opened late.
     #[inline]
     pub(super) fn late(&mut self, late_us: u64) {
         self.lag.saturating_record(late_us);
     }
 
-    /// The run is over, and was measured so long: seconds that are not whole are left out.
+    /// The run has ended: sets the measured time and removes a last second that is not whole.
     pub(super) fn finish(&mut self, measured_us: u64) {
         self.measured_us = measured_us;
         self.opening_us = self.opening_us.min(measured_us);

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-/// Never.
+/// A time that never comes.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// When what happens in a step, each in microseconds since its start:
+/// The times of a step, microseconds since its start:
 ///
 /// ```text
 ///  0 ── ramp-up ── ramped_up ── warm-up ── measured_from ── measured ── measured_to ── ramp-down ── opens_to ── drain
@@ -16,7 +16,7 @@ pub struct Timeline {
     pub ramped_up: u64,
     pub measured_from: u64,
     pub measured_to: u64,
-    /// From here on nothing is opened.
+    /// No connections are opened from here on.
     pub opens_to: u64,
 }
 
@@ -27,12 +27,12 @@ pub enum Stage {
     /// Waits for a step.
     #[default]
     Idle,
-    /// Ramp-up and warm-up: what is opened now does not count.
+    /// Ramp-up and warm-up: connections opened now do not count.
     WarmUp,
     Measured,
-    /// Opens what does not count any more, or waits for what is in flight.
+    /// Ramp-down, and the wait for connections in flight.
     Drain,
-    /// Everything has ended; the tally is there.
+    /// All connections have ended; the tally is ready.
     Finished,
 }
 
@@ -45,13 +45,13 @@ impl Stage {
     }
 }
 
-/// Microseconds, at most an age.
+/// Microseconds, saturating.
 pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(NEVER)
 }
 
 impl Timeline {
-    /// `measured`: `None`: until something else ends it.
+    /// `measured`: `None` until something else ends the step.
     pub(super) fn new(
         ramp_up: Duration,
         warm_up: Duration,
@@ -69,18 +69,18 @@ impl Timeline {
         }
     }
 
-    /// Nothing is opened from `elapsed_us` on, and what is intended for later does not count.
+    /// FourTuple opening and measuring at `elapsed_us`.
     pub(super) fn cut(&mut self, elapsed_us: u64) {
         self.opens_to = self.opens_to.min(elapsed_us);
         self.measured_to = self.measured_to.min(elapsed_us);
     }
 
-    /// Whether a connection intended for then counts.
+    /// Whether a connection with this intended start counts.
     pub(super) fn counts(&self, intended_us: u64) -> bool {
         (self.measured_from..self.measured_to).contains(&intended_us)
     }
 
-    /// The stage by the time alone.
+    /// The stage at this time.
     pub(super) fn stage(&self, elapsed_us: u64) -> Stage {
         match elapsed_us {
             _ if elapsed_us >= self.measured_to => Stage::Drain,
