@@ -9,7 +9,7 @@ use super::control_args::ControlArgs;
 use super::packet_path_args::{PacketPathArgs, TableArgs};
 use super::requirement_args::RequirementArgs;
 use super::{CaptureArgs, MetricsArgs, out, values};
-use handfast_load::{Answer, Arrivals, SourceArg, Closer, Load, Plan, Search, Source, Target, Workload};
+use handfast_load::{Answer, Arrivals, Closer, Load, Plan, Search, Source, SourceArg, Target, Workload};
 use handfast_stack::tcp::OfferedOptions;
 use handfast_stack::wire::Mac;
 

@@ -31,7 +31,7 @@ mod tuples;
 mod workload;
 
 pub use control::{BeginError, Control};
-pub use failure::{FAILURES, Failure};
+pub use failure::Failure;
 pub use generator::Generator;
 pub use live::{Latencies, Latency, Progress, Totals};
 pub use pace::Load;

@@ -1,7 +1,9 @@
 use hdrhistogram::Histogram;
 
 use super::Tally;
-use super::failure::{FAILURES, Failure};
+use strum::EnumCount;
+
+use super::failure::Failure;
 use super::timeline::Stage;
 use handfast_stack::observe::Counter;
 
@@ -13,7 +15,7 @@ pub(super) struct LiveCore {
     pub(super) attempted: Counter,
     pub(super) established: Counter,
     pub(super) completed: Counter,
-    failed: [Counter; FAILURES.len()],
+    failed: [Counter; Failure::COUNT],
     /// Gauges.
     pub(super) in_flight: Counter,
     pub(super) stage: Counter,
@@ -80,8 +82,8 @@ pub struct Totals {
     pub attempted: u64,
     pub established: u64,
     pub completed: u64,
-    /// In the order of [`FAILURES`].
-    pub failed: [u64; FAILURES.len()],
+    /// In the order of [`Failure::ALL`].
+    pub failed: [u64; Failure::COUNT],
     /// A gauge.
     pub in_flight: u64,
 }

@@ -1,6 +1,8 @@
 use hdrhistogram::Histogram;
 
-use super::failure::{FAILURES, Failure};
+use strum::EnumCount;
+
+use super::failure::Failure;
 use super::timeline::{NEVER, Timeline};
 
 /// The maximum latency, microseconds: five minutes. Longer ones count as this.
@@ -21,7 +23,7 @@ pub struct Tally {
     pub completed: u64,
     /// Neither completed nor failed when the run was over.
     pub in_flight: u64,
-    failed: [u64; FAILURES.len()],
+    failed: [u64; Failure::COUNT],
     /// Intended start to ESTABLISHED, microseconds.
     pub connect: Histogram<u64>,
     /// Intended start to completion, microseconds; [`super::Workload`] defines completion.
@@ -115,7 +117,7 @@ impl Tally {
             established: 0,
             completed: 0,
             in_flight: 0,
-            failed: [0; FAILURES.len()],
+            failed: [0; Failure::COUNT],
             connect: histogram(),
             completion: histogram(),
             lag: histogram(),
@@ -144,11 +146,8 @@ impl Tally {
 
     /// Every reason that occurred, by name.
     pub fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        FAILURES
-            .iter()
-            .zip(self.failed)
-            .filter(|(_, count)| *count > 0)
-            .map(|((_, name), count)| (*name, count))
+        let all = Failure::ALL.iter().zip(self.failed);
+        all.filter(|(_, count)| *count > 0).map(|(failure, count)| (failure.name(), count))
     }
 
     /// Share of the attempted connections that failed, 0 to 1.

@@ -1,7 +1,7 @@
 //! What `docs/metrics.md` says of every metric; a test holds it to this.
 
 use super::catalogue::{EVENTS, Kind, Metric, groups};
-use handfast_load::FAILURES;
+use handfast_load::Failure;
 use handfast_stack::observe::{CLOSED, DROP_REASONS, STAGES};
 use handfast_stack::xdp::VERDICTS;
 
@@ -25,8 +25,11 @@ pub fn documentation() -> String {
         "Verdicts of `handfast_steering_frames_total`",
         VERDICTS.iter().map(|verdict| verdict.name()),
     );
-    text += &listed("Reasons of `handfast_bench_failed_total`", FAILURES.iter().map(|(_, name)| *name));
-    text += &listed("Stages of `handfast_stage_seconds_total`", STAGES.iter().map(|stage| stage.name()));
+    text += &listed(
+        "Reasons of `handfast_bench_failed_total`",
+        Failure::ALL.iter().map(|failure| failure.name()),
+    );
+    text += &listed("Stages of `handfast_stage_seconds_total`", STAGES.iter().map(|(_, name)| *name));
     text.trim_end().to_owned() + "\n"
 }
 

@@ -7,7 +7,7 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric as Sample, MetricFamil
 use prometheus::{Encoder, TextEncoder};
 
 use super::catalogue::{self as names, Kind, Metric};
-use handfast_load::{Control, FAILURES, Totals};
+use handfast_load::{Control, Failure, Totals};
 use handfast_stack::engine::stack::{Effective, Watch};
 use handfast_stack::engine::{CoreSnapshot, QueueSnapshot, Snapshot};
 
@@ -137,8 +137,9 @@ impl Page {
         self.one(&names::ATTEMPTED, Vec::new(), totals.attempted as f64);
         self.one(&names::ESTABLISHED, Vec::new(), totals.established as f64);
         self.one(&names::COMPLETED, Vec::new(), totals.completed as f64);
-        let failed = FAILURES.iter().zip(totals.failed);
-        self.add(&names::FAILED, failed.map(|((_, name), count)| (vec![name.to_string()], count as f64)));
+        let failed = Failure::ALL.iter().zip(totals.failed);
+        let labelled = failed.map(|(failure, count)| (vec![failure.name().to_owned()], count as f64));
+        self.add(&names::FAILED, labelled);
         self.one(&names::IN_FLIGHT, Vec::new(), totals.in_flight as f64);
     }
 

@@ -1,6 +1,6 @@
 use zerocopy::FromZeros;
 
-use super::super::failure::{FAILURES, Failure};
+use super::super::failure::Failure;
 use super::super::http::Response;
 use super::super::tuples::TupleLease;
 
@@ -93,7 +93,7 @@ impl ConnRecord {
 
     /// Why it is aborted; `None` as in [`ConnRecord::mark_aborting`].
     pub(super) fn abort_reason(&self) -> Option<Failure> {
-        FAILURES.get(self.aux() as usize).map(|(failure, _)| *failure)
+        Failure::ALL.get(self.aux() as usize).copied()
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
     fn ages_go_round_and_reasons_come_back() {
         let mut record = ConnRecord::new(u32::MAX - 9, TupleLease(0), true);
         assert_eq!(record.age(10), 20);
-        for (failure, _) in FAILURES {
+        for &failure in Failure::ALL {
             record.mark_aborting(Some(failure));
             assert_eq!(record.abort_reason(), Some(failure));
         }
