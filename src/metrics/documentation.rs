@@ -29,7 +29,7 @@ pub fn documentation() -> String {
         "Reasons of `handfast_bench_failed_total`",
         Failure::ALL.iter().map(|failure| failure.name()),
     );
-    text += &listed("Stages of `handfast_stage_seconds_total`", STAGES.iter().map(|(_, name)| *name));
+    text += &listed("Stages of `handfast_stage_seconds_total`", STAGES.iter().map(|stage| stage.name()));
     text.trim_end().to_owned() + "\n"
 }
 
