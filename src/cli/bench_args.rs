@@ -9,7 +9,9 @@ use super::control_args::ControlArgs;
 use super::packet_path_args::{PacketPathArgs, TableArgs};
 use super::requirement_args::RequirementArgs;
 use super::{CaptureArgs, MetricsArgs, out, values};
-use handfast_load::{Answer, Arrivals, Closer, Load, Plan, Search, Source, SourceArg, Target, Workload};
+use handfast_load::{
+    Answer, Arrivals, Closer, Load, Plan, Search, Source, SourceArg, Target, Workload, WorkloadKind,
+};
 use handfast_stack::tcp::OfferedOptions;
 use handfast_stack::wire::Mac;
 
@@ -58,12 +60,12 @@ pub struct BenchArgs {
     pub gateway: Option<Mac>,
 
     /// What each connection does [default: request with a URL, --http or --payload, else lifecycle]
-    #[arg(long, value_enum, help_heading = "Workload")]
-    pub workload: Option<Kind>,
+    #[arg(long, value_name = "WORKLOAD", help_heading = "Workload", value_parser = values::workload())]
+    pub workload: Option<WorkloadKind>,
 
     /// Which side sends the first FIN of a lifecycle [default: client]
-    #[arg(long, value_enum, help_heading = "Workload")]
-    pub closer: Option<Side>,
+    #[arg(long, value_name = "CLOSER", help_heading = "Workload", value_parser = values::closer())]
+    pub closer: Option<Closer>,
 
     /// Data of a request, in one segment [default: "handfast" and a line feed]
     #[arg(long, value_name = "TEXT", help_heading = "Workload", conflicts_with = "http")]
@@ -217,38 +219,10 @@ Exit status:
   5 the target is unreachable: no connection was established. The line `result` and the JSON field
   `outcome` say the same.";
 
-/// `--workload`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    /// SYN, SYN-ACK, ACK, then RST
-    Handshake,
-    /// Three-way handshake and four-way close, no data
-    Lifecycle,
-    /// One segment of data, its answer, close
-    Request,
-    /// Open --connections, keep them for --duration, then probe each one
-    Hold,
-    /// SYNs only, at --rate or as fast as possible; inside a lab only
-    Flood,
-}
-
-impl Kind {
-    pub fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
-}
-
 /// Connections in flight by default.
 const CONCURRENCY: u32 = 256;
 /// The data of a request by default.
 const PAYLOAD: &str = "handfast\n";
-
-/// `--closer`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Side {
-    Client,
-    Server,
-}
 
 /// `--syn-options`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -305,13 +279,13 @@ impl BenchArgs {
                 (plan.ramp_up, plan.ramp_down) = (STEP_RAMP, STEP_RAMP);
             }
         }
-        if self.kind() == Kind::Hold && self.duration.is_none() {
+        if self.kind() == WorkloadKind::Hold && self.duration.is_none() {
             plan.duration = Some(Duration::ZERO);
         }
         plan.connections = self.connections.map(u64::from);
         plan.seed = self.seed.unwrap_or_else(any_seed);
         // A flood keeps no state that a reused 4-tuple could collide with.
-        let rest = if self.kind() == Kind::Flood { Duration::ZERO } else { 2 * self.msl };
+        let rest = if self.kind() == WorkloadKind::Flood { Duration::ZERO } else { 2 * self.msl };
         plan.reuse_after = self.reuse_after.unwrap_or(rest);
         plan.timeout = self.timeout;
         plan.drain = self.timeout + DRAIN_BEYOND;
@@ -323,9 +297,9 @@ impl BenchArgs {
     }
 
     /// What a connection does: as given, or as the other options imply.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> WorkloadKind {
         let request = self.path().is_some() || self.payload.is_some();
-        self.workload.unwrap_or(if request { Kind::Request } else { Kind::Lifecycle })
+        self.workload.unwrap_or(if request { WorkloadKind::Request } else { WorkloadKind::Lifecycle })
     }
 
     /// The path that is requested over HTTP.
@@ -335,22 +309,15 @@ impl BenchArgs {
 
     fn workload(&self) -> Workload {
         match (self.kind(), self.path()) {
-            (Kind::Handshake, _) => Workload::Handshake,
-            (Kind::Lifecycle, _) => Workload::Lifecycle { closer: self.closer() },
-            (Kind::Request, Some(path)) => Workload::http(&self.target.host(), path),
-            (Kind::Request, None) => {
+            (WorkloadKind::Handshake, _) => Workload::Handshake,
+            (WorkloadKind::Lifecycle, _) => Workload::Lifecycle { closer: self.closer.unwrap_or_default() },
+            (WorkloadKind::Request, Some(path)) => Workload::http(&self.target.host(), path),
+            (WorkloadKind::Request, None) => {
                 let request = self.payload.as_deref().unwrap_or(PAYLOAD).into();
                 Workload::Request { request, answer: Answer::Segment }
             }
-            (Kind::Hold, _) => Workload::Hold,
-            (Kind::Flood, _) => Workload::Flood,
-        }
-    }
-
-    fn closer(&self) -> Closer {
-        match self.closer {
-            None | Some(Side::Client) => Closer::Client,
-            Some(Side::Server) => Closer::Server,
+            (WorkloadKind::Hold, _) => Workload::Hold,
+            (WorkloadKind::Flood, _) => Workload::Flood,
         }
     }
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::Failure;
-use super::bench_args::{BenchArgs, Kind};
+use super::bench_args::BenchArgs;
 use super::bench_target::Resolved;
 use super::next_hop::{self, Route};
 use handfast_lab::{CLIENT_DEVICE, SOURCES_V4, SOURCES_V6, is_lab_interface};
-use handfast_load::{Control, Source, SourceArg, SourceError, Target};
+use handfast_load::{Control, Source, SourceArg, SourceError, Target, WorkloadKind};
 use handfast_stack::engine::CoreConfig;
 use handfast_stack::engine::stack::{Gateway, Options};
 use handfast_stack::tcp::Config;
@@ -34,7 +34,7 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
             ))
             .fix(format!("leave out {option}, or write the target as {plain}")));
         }
-        if kind != Kind::Request {
+        if kind != WorkloadKind::Request {
             return Err(Failure::new(format!(
                 "a URL is requested: {path} says nothing to --workload {}",
                 kind.name()
@@ -43,9 +43,9 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
         }
     }
     for (given, name, only) in [
-        (arguments.http.is_some(), "--http", Kind::Request),
-        (arguments.payload.is_some(), "--payload", Kind::Request),
-        (arguments.closer.is_some(), "--closer", Kind::Lifecycle),
+        (arguments.http.is_some(), "--http", WorkloadKind::Request),
+        (arguments.payload.is_some(), "--payload", WorkloadKind::Request),
+        (arguments.closer.is_some(), "--closer", WorkloadKind::Lifecycle),
     ] {
         if given && kind != only {
             let (kind, only) = (kind.name(), only.name());
@@ -53,11 +53,11 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
                 .fix(format!("--workload {only}, or leave {name} out")));
         }
     }
-    if arguments.concurrency.is_some() && kind == Kind::Flood {
+    if arguments.concurrency.is_some() && kind == WorkloadKind::Flood {
         return Err(Failure::new("--concurrency says nothing to --workload flood: nothing is in flight")
             .fix("--rate R, or leave it out to send as fast as it goes"));
     }
-    if arguments.find_max && matches!(kind, Kind::Hold | Kind::Flood) {
+    if arguments.find_max && matches!(kind, WorkloadKind::Hold | WorkloadKind::Flood) {
         return Err(Failure::new(format!(
             "--find-max has nothing to look for with --workload {}",
             kind.name()
@@ -69,7 +69,7 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
 
 /// SYNs without end are for a lab.
 pub(super) fn check_flood(arguments: &BenchArgs, device: &str) -> Result<(), Failure> {
-    if arguments.kind() == Kind::Flood {
+    if arguments.kind() == WorkloadKind::Flood {
         is_lab_interface(device)
             .map_err(|why| Failure::new(format!("a flood stays inside a lab: {why}")).fix(why.fix()))?;
     }

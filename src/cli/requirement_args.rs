@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::bench_args::Kind;
 use super::{Failure, values};
+use handfast_load::WorkloadKind;
 use handfast_report::bench::Requirements;
 
 /// Requirements for the results of a run, for scripts.
@@ -34,13 +34,13 @@ impl RequirementArgs {
     }
 
     /// A flood has no answers to measure.
-    pub(super) fn check(&self, kind: Kind) -> Result<(), Failure> {
+    pub(super) fn check(&self, kind: WorkloadKind) -> Result<(), Failure> {
         let options = [
             (self.require_success.is_some(), "--require-success"),
             (self.require_p99.is_some(), "--require-p99"),
         ];
         match options.iter().find(|(given, _)| *given) {
-            Some((_, option)) if kind == Kind::Flood => Err(Failure::new(format!(
+            Some((_, option)) if kind == WorkloadKind::Flood => Err(Failure::new(format!(
                 "{option} does not apply to --workload flood: a flood waits for no answers"
             ))
             .fix(format!("--require-rate, or leave {option} out"))),

@@ -4,9 +4,23 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
 pub(super) use super::units::{milliseconds, part, seconds, seconds_or_none, share};
+use handfast_load::{Closer, WorkloadKind};
 use handfast_stack::engine::FaultInjection;
 use handfast_stack::wire::Mac;
+
+/// A workload by its name.
+pub(super) fn workload() -> impl TypedValueParser<Value = WorkloadKind> {
+    let value = |kind: &WorkloadKind| PossibleValue::new(kind.name()).help(kind.summary());
+    PossibleValuesParser::new(WorkloadKind::ALL.iter().map(value)).try_map(|name| name.parse())
+}
+
+/// The side that closes, by its name.
+pub(super) fn closer() -> impl TypedValueParser<Value = Closer> {
+    PossibleValuesParser::new(Closer::ALL.iter().map(|closer| closer.name())).try_map(|name| name.parse())
+}
 
 /// `0,2-3`: numbers of cores, each once, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]

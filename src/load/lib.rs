@@ -43,4 +43,4 @@ pub use space::{Target, TupleSpace};
 pub use tally::{MAX_LATENCY_US, Refused, Second, Statuses, Tally, Waited};
 pub use timeline::{Stage, Timeline};
 pub use tuples::{Exhausted, TupleAllocator, TupleLease};
-pub use workload::{Answer, Closer, Workload};
+pub use workload::{Answer, Closer, Workload, WorkloadKind};

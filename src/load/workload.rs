@@ -1,6 +1,8 @@
 //! What a connection does, and when it is complete. Pure functions from events to actions, which
 //! `generator` records and carries out.
 
+use strum::{Display, EnumMessage, EnumString, IntoStaticStr, VariantArray};
+
 use super::failure::{Failure, is_orderly};
 use super::http::{Parsed, Response};
 use handfast_stack::observe::Closed;
@@ -22,12 +24,55 @@ pub enum Workload {
     Flood,
 }
 
-/// Who sends the first FIN.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A workload without its parameters. Its name is that of `--workload` and of results, its documentation
+/// the help of `--workload`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum WorkloadKind {
+    /// SYN, SYN-ACK, ACK, then RST
+    Handshake,
+    /// Three-way handshake and four-way close, no data
+    Lifecycle,
+    /// One segment out, its answer, close
+    Request,
+    /// Open --connections, keep them for --duration, then probe every one
+    Hold,
+    /// SYNs alone, as many as --rate says or as fast as it goes; inside a lab only
+    Flood,
+}
+
+impl WorkloadKind {
+    pub const ALL: &'static [WorkloadKind] = WorkloadKind::VARIANTS;
+
+    /// As in `lifecycle`.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// What a connection does, in a line.
+    pub fn summary(self) -> &'static str {
+        self.get_documentation().unwrap_or_default()
+    }
+}
+
+/// The side that sends the first FIN.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum Closer {
     #[default]
     Client,
     Server,
+}
+
+impl Closer {
+    pub const ALL: &'static [Closer] = Closer::VARIANTS;
+
+    /// `client` or `server`.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// What the answer to a request is.
@@ -85,15 +130,19 @@ impl Workload {
         Workload::Request { request: request.into_bytes(), answer: Answer::Http }
     }
 
-    /// The name on the command line.
-    pub fn name(&self) -> &'static str {
+    pub fn kind(&self) -> WorkloadKind {
         match self {
-            Workload::Handshake => "handshake",
-            Workload::Lifecycle { .. } => "lifecycle",
-            Workload::Request { .. } => "request",
-            Workload::Hold => "hold",
-            Workload::Flood => "flood",
+            Workload::Handshake => WorkloadKind::Handshake,
+            Workload::Lifecycle { .. } => WorkloadKind::Lifecycle,
+            Workload::Request { .. } => WorkloadKind::Request,
+            Workload::Hold => WorkloadKind::Hold,
+            Workload::Flood => WorkloadKind::Flood,
         }
+    }
+
+    /// The name of its kind.
+    pub fn name(&self) -> &'static str {
+        self.kind().name()
     }
 
     /// The bytes to send.
@@ -171,6 +220,16 @@ impl Workload {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_and_closers_are_read_back_by_name() {
+        for kind in WorkloadKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(*kind));
+            assert!(!kind.summary().is_empty());
+        }
+        assert_eq!(Closer::ALL.iter().map(|closer| closer.name()).collect::<Vec<_>>(), ["client", "server"]);
+        assert_eq!(Workload::http("x", "/").name(), "request");
+    }
 
     const ORDERLY: [Closed; 3] = [Closed::Passive, Closed::Active, Closed::Simultaneous];
 
