@@ -1,8 +1,8 @@
-//! Every metric, once: names, units and suffixes by Prometheus' conventions.
+//! The list of all metrics; names, units and suffixes follow Prometheus' conventions.
 
 use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot};
 
-/// What a metric is to Prometheus.
+/// The type of a metric in Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Only grows, from 0 at the program's start.
@@ -59,22 +59,24 @@ pub(super) const PER_CORE: &[PerCore] = &[
         c.frames_in
     }),
     (counter("handfast_frames_sent_total", CORE, "Frames given to the queues to send."), |c| c.frames_out),
-    (counter("handfast_batches_total", CORE, "Turns of the loop that had work."), |c| c.batches),
+    (counter("handfast_batches_total", CORE, "Iterations of the loop that had work."), |c| c.batches),
     (counter("handfast_syns_received_total", CORE, "SYNs for a listener."), |c| c.syns),
     (counter("handfast_syn_acks_sent_total", CORE, "First SYN-ACKs of connections that have a slot."), |c| {
         c.syn_acks
     }),
     (
-        counter("handfast_syn_ack_cookies_sent_total", CORE, "SYN-ACKs that are cookies: nothing is kept."),
+        counter(
+            "handfast_syn_ack_cookies_sent_total",
+            CORE,
+            "SYN-ACKs with a cookie, for which no state is kept.",
+        ),
         |c| c.syn_acks_cookie,
     ),
-    (counter("handfast_syn_ack_retransmissions_total", CORE, "SYN-ACKs sent again."), |c| {
+    (counter("handfast_syn_ack_retransmissions_total", CORE, "SYN-ACKs retransmitted."), |c| {
         c.syn_ack_retransmissions
     }),
-    (counter("handfast_opens_total", CORE, "Connections opened from this side: first SYNs."), |c| c.opens),
-    (counter("handfast_syn_retransmissions_total", CORE, "SYNs of ours sent again."), |c| {
-        c.syn_retransmissions
-    }),
+    (counter("handfast_opens_total", CORE, "Connections opened by this side: first SYNs."), |c| c.opens),
+    (counter("handfast_syn_retransmissions_total", CORE, "SYNs retransmitted."), |c| c.syn_retransmissions),
     (
         counter(
             "handfast_connections_established_total",
@@ -87,11 +89,11 @@ pub(super) const PER_CORE: &[PerCore] = &[
         counter(
             "handfast_connections_established_by_cookie_total",
             CORE,
-            "Of the established ones: those that a cookie's ACK made.",
+            "Established connections that were created by the ACK of a cookie.",
         ),
         |c| c.established_by_cookie,
     ),
-    (counter("handfast_retransmissions_total", CORE, "Segments of data or FIN sent again."), |c| {
+    (counter("handfast_retransmissions_total", CORE, "Segments with data or FIN retransmitted."), |c| {
         c.retransmissions
     }),
     (
@@ -103,43 +105,48 @@ pub(super) const PER_CORE: &[PerCore] = &[
         |c| c.window_probes,
     ),
     (gauge("handfast_send_buffers", CORE, "Send buffers in use."), |c| c.send_buffers),
-    (gauge("handfast_send_buffers_limit", CORE, "Send buffers that there are (--send-buffers)."), |c| {
+    (gauge("handfast_send_buffers_limit", CORE, "Total number of send buffers (--send-buffers)."), |c| {
         c.send_buffers_limit
     }),
     (gauge("handfast_send_buffers_short", CORE, "1 while send buffers are short, else 0."), |c| {
         u64::from(c.send_buffers_short_ms > 0)
     }),
-    (counter("handfast_send_buffer_shortages_total", CORE, "Times that send buffers became short."), |c| {
-        c.send_buffer_shortages
-    }),
+    (
+        counter("handfast_send_buffer_shortages_total", CORE, "Number of times send buffers became short."),
+        |c| c.send_buffer_shortages,
+    ),
     (counter("handfast_challenge_acks_sent_total", CORE, "Challenge ACKs (RFC 5961)."), |c| c.challenge_acks),
     (
         counter(
             "handfast_timestamps_missing_total",
             CORE,
-            "Segments taken although they leave out the timestamps that were agreed on.",
+            "Segments accepted without the negotiated timestamps.",
         ),
         |c| c.timestamps_missing,
     ),
     (counter("handfast_resets_sent_total", CORE, "RST segments sent."), |c| c.resets_sent),
     (
-        counter("handfast_arp_replies_sent_total", CORE, "ARP replies for addresses that are ours alone."),
+        counter(
+            "handfast_arp_replies_sent_total",
+            CORE,
+            "ARP replies for addresses that only handfast uses.",
+        ),
         |c| c.arp_replies,
     ),
     (
         counter(
             "handfast_neighbour_advertisements_sent_total",
             CORE,
-            "Neighbour advertisements for addresses that are ours alone.",
+            "Neighbour advertisements for addresses that only handfast uses.",
         ),
         |c| c.neighbour_adverts,
     ),
-    (counter("handfast_echo_replies_sent_total", CORE, "Answers to pings."), |c| c.echo_replies),
+    (counter("handfast_echo_replies_sent_total", CORE, "Echo replies (ping)."), |c| c.echo_replies),
     (
         counter(
             "handfast_stop_notices_sent_total",
             CORE,
-            "Connections whose peer was sent a RST or FIN because the program ended.",
+            "Connections that were ended with a RST or FIN when the program stopped.",
         ),
         |c| c.stop_notices,
     ),
@@ -147,7 +154,7 @@ pub(super) const PER_CORE: &[PerCore] = &[
         counter(
             "handfast_connections_left_open_total",
             CORE,
-            "Connections whose peer the end of the program left without a RST or FIN.",
+            "Connections that were left open, without a RST or FIN, when the program stopped.",
         ),
         |c| c.left_open,
     ),
@@ -155,7 +162,7 @@ pub(super) const PER_CORE: &[PerCore] = &[
         counter(
             "handfast_icmp_unreachables_sent_total",
             CORE,
-            "ICMP errors sent: nothing at this address speaks the protocol of the packet.",
+            "ICMP errors sent for packets of a protocol that this address does not support.",
         ),
         |c| c.icmp_unreachables_sent,
     ),
@@ -171,35 +178,39 @@ pub(super) const PER_CORE: &[PerCore] = &[
         counter(
             "handfast_icmp_errors_received_total",
             CORE,
-            "ICMP errors about segments of ours that were still unacknowledged.",
+            "ICMP errors for our segments that were not acknowledged yet.",
         ),
         |c| c.icmp_errors,
     ),
     (
         counter(
-            "handfast_segments_forwarded_total",
+            "handfast_segments_forwarded_out_total",
             CORE,
-            "Segments handed to the core that owns their connection.",
+            "Segments forwarded to the core that owns their connection.",
         ),
         |c| c.forwarded_out,
     ),
     (
-        counter("handfast_segments_taken_over_total", CORE, "Segments that other cores handed to this one."),
+        counter(
+            "handfast_segments_forwarded_in_total",
+            CORE,
+            "Segments forwarded by other cores to this one.",
+        ),
         |c| c.forwarded_in,
     ),
     (
         counter(
-            "handfast_frames_relayed_total",
+            "handfast_frames_relayed_out_total",
             CORE,
-            "Frames handed to a core that has a queue of their interface, to be sent there.",
+            "Frames relayed to a core with a queue of their interface, to be sent there.",
         ),
         |c| c.relayed_out,
     ),
     (
         counter(
-            "handfast_frames_sent_for_others_total",
+            "handfast_frames_relayed_in_total",
             CORE,
-            "Frames of other cores' connections sent by this core's queues.",
+            "Frames relayed by other cores to this one and sent on its queues.",
         ),
         |c| c.relayed_in,
     ),
@@ -207,26 +218,26 @@ pub(super) const PER_CORE: &[PerCore] = &[
         counter(
             "handfast_frames_lost_total",
             CORE,
-            "Frames that nobody owns: must stay 0, anything else is a bug.",
+            "Frames without an owner: must stay 0, any other value is a bug.",
         ),
         |c| c.frames_lost,
     ),
 ];
 
-pub(super) const SPARE: Metric = counter(
-    "handfast_spare_seconds_total",
+pub(super) const IDLE: Metric = counter(
+    "handfast_idle_seconds_total",
     CORE,
-    "Time in which the core's loop had nothing to do and nobody else wanted the core.",
+    "Time in which the core's loop had no work and no other thread used the core.",
 );
 pub(super) const SHORTAGE: Metric = counter(
     "handfast_send_buffer_shortage_seconds_total",
     CORE,
-    "Time for which send buffers were short: connections without progress gave way (stall_evicted).",
+    "Time in which send buffers were short: connections without progress were evicted (stall_evicted).",
 );
 pub(super) const STAGE: Metric = counter(
     "handfast_stage_seconds_total",
     &["core", "stage"],
-    "Time by stage of the loop, of turns that had work; only where accounting is on.",
+    "Time by stage of the loop, of iterations that had work; only if accounting is on.",
 );
 pub(super) const CONNECTIONS: Metric = gauge(
     "handfast_connections",
@@ -240,8 +251,8 @@ pub(super) const PER_NAME: &[PerName] = &[
         counter(
             "handfast_connections_closed_total",
             &["core", "how"],
-            "Connections by the way they left; one that goes through TIME-WAIT counts at its entry, and at \
-             its end once more as time_wait_ended, time_wait_reused, time_wait_evicted or time_wait_reset.",
+            "Connections closed, by cause; one that goes through TIME-WAIT counts when it enters it, and at its \
+             end again as time_wait_ended, time_wait_reused, time_wait_evicted or time_wait_reset.",
         ),
         |core| &core.closed,
     ),
@@ -263,7 +274,7 @@ pub(super) const PER_QUEUE: &[PerQueue] = &[
         counter(
             "handfast_queue_wakeup_stalls_total",
             QUEUE,
-            "Wake-ups that moved nothing (EAGAIN, EBUSY, ENOBUFS), to be tried again.",
+            "Wake-ups that sent nothing (EAGAIN, EBUSY, ENOBUFS) and are retried.",
         ),
         |q| q.wakeup_stalls,
     ),
@@ -271,7 +282,7 @@ pub(super) const PER_QUEUE: &[PerQueue] = &[
         counter(
             "handfast_queue_transmit_ring_full_total",
             QUEUE,
-            "Batches that left frames behind for the next one, since the transmit ring was full.",
+            "Batches with frames left for the next one because the transmit ring was full.",
         ),
         |q| q.tx_ring_full,
     ),
@@ -282,7 +293,7 @@ pub(super) const PER_QUEUE: &[PerQueue] = &[
         counter(
             "handfast_queue_bad_descriptors_total",
             QUEUE,
-            "Descriptors from the kernel that named no frame it had: must stay 0.",
+            "Invalid descriptors received from the kernel: must stay 0.",
         ),
         |q| q.bad_descriptors,
     ),
@@ -290,7 +301,7 @@ pub(super) const PER_QUEUE: &[PerQueue] = &[
         counter(
             "handfast_queue_split_total",
             QUEUE,
-            "Descriptors of packets that the driver put into several frames: dropped, none is reassembled.",
+            "Descriptors of packets that the driver split over several frames: dropped, not reassembled.",
         ),
         |q| q.split,
     ),
@@ -299,7 +310,7 @@ pub(super) const PER_QUEUE: &[PerQueue] = &[
 pub(super) const KERNEL: Metric = counter(
     "handfast_queue_kernel_events_total",
     &["device", "queue", "core", "event"],
-    "What the kernel counts for the queue's socket (XDP_STATISTICS).",
+    "The kernel's counters for the queue's socket (XDP_STATISTICS).",
 );
 type Event = (&'static str, &'static str, fn(&KernelSnapshot) -> u64);
 /// Each event, with its meaning.
@@ -312,11 +323,13 @@ pub(super) const EVENTS: &[Event] = &[
     ("rx_ring_full", "Frames dropped because the receive ring was full: the core was too slow.", |k| {
         k.rx_ring_full
     }),
-    ("rx_fill_ring_empty", "Times the kernel found no frame to receive into.", |k| k.rx_fill_ring_empty),
-    ("rx_invalid_descs", "Descriptors of the fill ring that the kernel refused: must stay 0.", |k| {
+    ("rx_fill_ring_empty", "Number of times the kernel had no frame to receive into.", |k| {
+        k.rx_fill_ring_empty
+    }),
+    ("rx_invalid_descs", "Descriptors of the fill ring that the kernel rejected: must stay 0.", |k| {
         k.rx_invalid_descs
     }),
-    ("tx_invalid_descs", "Descriptors of the transmit ring that the kernel refused: must stay 0.", |k| {
+    ("tx_invalid_descs", "Descriptors of the transmit ring that the kernel rejected: must stay 0.", |k| {
         k.tx_invalid_descs
     }),
 ];
@@ -330,7 +343,7 @@ pub(super) const STEERING: Metric = counter(
 pub(super) const ATTEMPTED: Metric = counter(
     "handfast_bench_attempted_total",
     &[],
-    "Connections opened, or due and given up, measured or not, over all steps.",
+    "Connections opened, or due and not opened in time, measured or not, over all steps.",
 );
 pub(super) const ESTABLISHED: Metric = counter(
     "handfast_bench_established_total",
@@ -338,17 +351,17 @@ pub(super) const ESTABLISHED: Metric = counter(
     "Connections of the benchmark that reached ESTABLISHED.",
 );
 pub(super) const COMPLETED: Metric =
-    counter("handfast_bench_completed_total", &[], "Connections that went to their proper end.");
+    counter("handfast_bench_completed_total", &[], "Connections that completed their workload.");
 pub(super) const FAILED: Metric =
     counter("handfast_bench_failed_total", &["reason"], "Connections that failed, by reason.");
 pub(super) const IN_FLIGHT: Metric =
-    gauge("handfast_bench_in_flight", &[], "Connections of the benchmark that live now.");
+    gauge("handfast_bench_in_flight", &[], "Connections of the benchmark in flight now.");
 
-/// Those that are there whatever runs.
+/// Metrics of every program.
 const GENERAL: [Metric; 5] = [BUILD, UPTIME, CORES, DEVICES, LIMIT];
-const OF_CORES: [Metric; 4] = [SPARE, SHORTAGE, STAGE, CONNECTIONS];
+const OF_CORES: [Metric; 4] = [IDLE, SHORTAGE, STAGE, CONNECTIONS];
 const OF_DEVICES: [Metric; 2] = [KERNEL, STEERING];
-/// Those of `handfast bench` alone.
+/// Metrics of `handfast bench`.
 const OF_BENCH: [Metric; 5] = [ATTEMPTED, ESTABLISHED, COMPLETED, FAILED, IN_FLIGHT];
 
 /// Every metric, in the order of a scrape.
@@ -356,7 +369,7 @@ pub fn all() -> Vec<Metric> {
     groups().into_iter().flat_map(|(_, metrics)| metrics).collect()
 }
 
-/// The same under the titles they are documented with.
+/// All metrics, by title in the documentation.
 pub(super) fn groups() -> [(&'static str, Vec<Metric>); 4] {
     let cores = PER_CORE.iter().map(|(metric, _)| *metric).chain(OF_CORES);
     let queues = PER_QUEUE.iter().map(|(metric, _)| *metric).chain(OF_DEVICES);

@@ -1,4 +1,4 @@
-//! What `docs/metrics.md` says of every metric; a test holds it to this.
+//! The tables of `docs/metrics.md`; a test compares the page with them.
 
 use super::catalogue::{EVENTS, Kind, Metric, groups};
 use handfast_load::Failure;

@@ -94,7 +94,7 @@ impl Page {
         for (metric, value) in names::PER_CORE {
             self.add(metric, by_core(cores).map(|(id, core)| (vec![id], value(core) as f64)));
         }
-        self.add(&names::SPARE, by_core(cores).map(|(id, core)| (vec![id], seconds(core.idle_ns))));
+        self.add(&names::IDLE, by_core(cores).map(|(id, core)| (vec![id], seconds(core.idle_ns))));
         let short =
             |core: &CoreSnapshot| (core.send_buffer_shortage_ms + core.send_buffers_short_ms) as f64 / 1000.0;
         self.add(&names::SHORTAGE, by_core(cores).map(|(id, core)| (vec![id], short(core))));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use handfast_load::{FAILURES, Totals};
+use handfast_load::{Failure, Totals};
 use handfast_stack::engine::stack::{Effective, EffectiveDevice};
 use handfast_stack::engine::{
     CoreSnapshot, KernelSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot, SteeringSnapshot,
@@ -74,7 +74,7 @@ pub fn snapshot() -> Snapshot {
 }
 
 pub fn page(snapshot: &Snapshot, bench: bool) -> String {
-    let totals = Totals { attempted: 9, failed: [1; FAILURES.len()], ..Totals::default() };
+    let totals = Totals { attempted: 9, failed: [1; Failure::ALL.len()], ..Totals::default() };
     let uptime = Duration::from_millis(1500);
     let page = handfast_metrics::page(&active(), snapshot, bench.then_some(&totals), uptime);
     String::from_utf8(page).expect("UTF-8")

@@ -35,7 +35,7 @@ fn counts_are_exact_and_each_has_its_place() {
         (r#"handfast_connections{core="0",state="open"}"#, 10.0),
         (r#"handfast_connections{core="1",state="open"}"#, 110.0),
         (r#"handfast_connections{core="1",state="time_wait"}"#, 30.0),
-        (r#"handfast_spare_seconds_total{core="0"}"#, 1.5),
+        (r#"handfast_idle_seconds_total{core="0"}"#, 1.5),
         (r#"handfast_stage_seconds_total{core="0",stage="receive"}"#, 1.0),
         (r#"handfast_connections_closed_total{core="1",how="passive"}"#, 100.0),
         (r#"handfast_drops_total{core="1",reason="frame_truncated"}"#, 1100.0),

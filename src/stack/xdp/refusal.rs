@@ -13,7 +13,7 @@ pub(super) struct Refusal<'a> {
     pub errno: Errno,
     pub driver: Option<&'a str>,
     /// Whether the driver announces zero-copy; `None`: the kernel does not report it.
-    pub says: Option<bool>,
+    pub advertised: Option<bool>,
     pub mtu: u32,
     pub frame_size: u32,
 }
@@ -21,8 +21,8 @@ pub(super) struct Refusal<'a> {
 impl Refusal<'_> {
     /// The text after "zero-copy was refused: ".
     pub(super) fn why(&self) -> String {
-        let Refusal { errno, driver, says, mtu, frame_size } = *self;
-        if errno == Errno::EOPNOTSUPP && says != Some(true) {
+        let Refusal { errno, driver, advertised, mtu, frame_size } = *self;
+        if errno == Errno::EOPNOTSUPP && advertised != Some(true) {
             return "the driver has no zero-copy".to_owned();
         }
         if mtu + MIN_HEADER > frame_size.saturating_sub(KERNEL_HEADROOM) {
@@ -65,13 +65,16 @@ mod tests {
             frame_size: 4096,
         };
         for (refusal, part) in [
-            (Refusal { errno: Errno::EOPNOTSUPP, says: None, ..igb.clone() }, "has no zero-copy"),
-            (Refusal { errno: Errno::EOPNOTSUPP, says: Some(false), ..igb.clone() }, "has no zero-copy"),
+            (Refusal { errno: Errno::EOPNOTSUPP, advertised: None, ..igb.clone() }, "has no zero-copy"),
+            (
+                Refusal { errno: Errno::EOPNOTSUPP, advertised: Some(false), ..igb.clone() },
+                "has no zero-copy",
+            ),
             (Refusal { mtu: 1771, frame_size: 2048, ..igb.clone() }, "frames of 4096 bytes"),
             (Refusal { mtu: 3819, ..igb.clone() }, "3046 fits"),
             (Refusal { driver: Some("virtio_net"), ..igb.clone() }, "iommu_platform=on"),
             (igb.clone(), "the driver announces zero-copy"),
-            (Refusal { says: None, ..igb.clone() }, "EINVAL"),
+            (Refusal { advertised: None, ..igb.clone() }, "EINVAL"),
         ] {
             let why = refusal.why();
             assert!(why.contains(part), "{refusal:?}: {why}");
