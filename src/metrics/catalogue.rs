@@ -1,6 +1,7 @@
 //! The list of all metrics; names, units and suffixes follow Prometheus' conventions.
 
 use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot};
+use handfast_stack::observe::{CORE_COUNTERS, CounterInfo, CounterKind};
 
 /// The type of a metric in Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,6 @@ const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'stat
 const CORE: &[&str] = &["core"];
 const QUEUE: &[&str] = &["device", "queue", "core"];
 
-/// A metric of one value per core.
-pub(super) type PerCore = (Metric, fn(&CoreSnapshot) -> u64);
 /// A metric of one value per queue.
 pub(super) type PerQueue = (Metric, fn(&QueueSnapshot) -> u64);
 /// A metric of one value per core and name.
@@ -54,175 +53,18 @@ pub(super) const LIMIT: Metric = gauge(
     "Connection slots of each address family, all cores together (--max-connections).",
 );
 
-pub(super) const PER_CORE: &[PerCore] = &[
-    (counter("handfast_frames_received_total", CORE, "Frames taken from the receive rings."), |c| {
-        c.frames_in
-    }),
-    (counter("handfast_frames_sent_total", CORE, "Frames given to the queues to send."), |c| c.frames_out),
-    (counter("handfast_batches_total", CORE, "Iterations of the loop that had work."), |c| c.batches),
-    (counter("handfast_syns_received_total", CORE, "SYNs for a listener."), |c| c.syns),
-    (counter("handfast_syn_acks_sent_total", CORE, "First SYN-ACKs of connections that have a slot."), |c| {
-        c.syn_acks
-    }),
-    (
-        counter(
-            "handfast_syn_ack_cookies_sent_total",
-            CORE,
-            "SYN-ACKs with a cookie, for which no state is kept.",
-        ),
-        |c| c.syn_acks_cookie,
-    ),
-    (counter("handfast_syn_ack_retransmissions_total", CORE, "SYN-ACKs retransmitted."), |c| {
-        c.syn_ack_retransmissions
-    }),
-    (counter("handfast_opens_total", CORE, "Connections opened by this side: first SYNs."), |c| c.opens),
-    (counter("handfast_syn_retransmissions_total", CORE, "SYNs retransmitted."), |c| c.syn_retransmissions),
-    (
-        counter(
-            "handfast_connections_established_total",
-            CORE,
-            "Connections that reached ESTABLISHED, from either side.",
-        ),
-        |c| c.established,
-    ),
-    (
-        counter(
-            "handfast_connections_established_by_cookie_total",
-            CORE,
-            "Established connections that were created by the ACK of a cookie.",
-        ),
-        |c| c.established_by_cookie,
-    ),
-    (counter("handfast_retransmissions_total", CORE, "Segments with data or FIN retransmitted."), |c| {
-        c.retransmissions
-    }),
-    (
-        counter("handfast_keepalives_sent_total", CORE, "Keep-alives sent to idle peers (RFC 9293 3.8.4)."),
-        |c| c.keepalives,
-    ),
-    (
-        counter("handfast_window_probes_sent_total", CORE, "Probes of closed windows (RFC 9293 3.8.6.1)."),
-        |c| c.window_probes,
-    ),
-    (gauge("handfast_send_buffers", CORE, "Send buffers in use."), |c| c.send_buffers),
-    (gauge("handfast_send_buffers_limit", CORE, "Total number of send buffers (--send-buffers)."), |c| {
-        c.send_buffers_limit
-    }),
-    (gauge("handfast_send_buffers_short", CORE, "1 while send buffers are short, else 0."), |c| {
-        u64::from(c.send_buffers_short_ms > 0)
-    }),
-    (
-        counter("handfast_send_buffer_shortages_total", CORE, "Number of times send buffers became short."),
-        |c| c.send_buffer_shortages,
-    ),
-    (counter("handfast_challenge_acks_sent_total", CORE, "Challenge ACKs (RFC 5961)."), |c| c.challenge_acks),
-    (
-        counter(
-            "handfast_timestamps_missing_total",
-            CORE,
-            "Segments accepted without the negotiated timestamps.",
-        ),
-        |c| c.timestamps_missing,
-    ),
-    (counter("handfast_resets_sent_total", CORE, "RST segments sent."), |c| c.resets_sent),
-    (
-        counter(
-            "handfast_arp_replies_sent_total",
-            CORE,
-            "ARP replies for addresses that only handfast uses.",
-        ),
-        |c| c.arp_replies,
-    ),
-    (
-        counter(
-            "handfast_neighbour_advertisements_sent_total",
-            CORE,
-            "Neighbour advertisements for addresses that only handfast uses.",
-        ),
-        |c| c.neighbour_adverts,
-    ),
-    (counter("handfast_echo_replies_sent_total", CORE, "Echo replies (ping)."), |c| c.echo_replies),
-    (
-        counter(
-            "handfast_stop_notices_sent_total",
-            CORE,
-            "Connections that were ended with a RST or FIN when the program stopped.",
-        ),
-        |c| c.stop_notices,
-    ),
-    (
-        counter(
-            "handfast_connections_left_open_total",
-            CORE,
-            "Connections that were left open, without a RST or FIN, when the program stopped.",
-        ),
-        |c| c.left_open,
-    ),
-    (
-        counter(
-            "handfast_icmp_unreachables_sent_total",
-            CORE,
-            "ICMP errors sent for packets of a protocol that this address does not support.",
-        ),
-        |c| c.icmp_unreachables_sent,
-    ),
-    (
-        counter(
-            "handfast_announcements_sent_total",
-            CORE,
-            "Gratuitous ARP and unsolicited neighbour advertisements.",
-        ),
-        |c| c.announcements,
-    ),
-    (
-        counter(
-            "handfast_icmp_errors_received_total",
-            CORE,
-            "ICMP errors for our segments that were not acknowledged yet.",
-        ),
-        |c| c.icmp_errors,
-    ),
-    (
-        counter(
-            "handfast_segments_forwarded_out_total",
-            CORE,
-            "Segments forwarded to the core that owns their connection.",
-        ),
-        |c| c.forwarded_out,
-    ),
-    (
-        counter(
-            "handfast_segments_forwarded_in_total",
-            CORE,
-            "Segments forwarded by other cores to this one.",
-        ),
-        |c| c.forwarded_in,
-    ),
-    (
-        counter(
-            "handfast_frames_relayed_out_total",
-            CORE,
-            "Frames relayed to a core with a queue of their interface, to be sent there.",
-        ),
-        |c| c.relayed_out,
-    ),
-    (
-        counter(
-            "handfast_frames_relayed_in_total",
-            CORE,
-            "Frames relayed by other cores to this one and sent on its queues.",
-        ),
-        |c| c.relayed_in,
-    ),
-    (
-        counter(
-            "handfast_frames_lost_total",
-            CORE,
-            "Frames without an owner: must stay 0, any other value is a bug.",
-        ),
-        |c| c.frames_lost,
-    ),
-];
+/// The counts of a core that are metrics, by their index in [`CORE_COUNTERS`].
+pub(super) fn per_core() -> impl Iterator<Item = (usize, Metric)> {
+    let metric = |count: &CounterInfo| match count.kind {
+        CounterKind::Counter => Some(counter(count.metric, CORE, count.help)),
+        CounterKind::Gauge => Some(gauge(count.metric, CORE, count.help)),
+        CounterKind::Part => None,
+    };
+    CORE_COUNTERS.iter().enumerate().filter_map(move |(index, count)| Some((index, metric(count)?)))
+}
+
+pub(super) const BUFFERS_SHORT: Metric =
+    gauge("handfast_send_buffers_short", CORE, "1 while send buffers are short, else 0.");
 
 pub(super) const IDLE: Metric = counter(
     "handfast_idle_seconds_total",
@@ -359,7 +201,7 @@ pub(super) const IN_FLIGHT: Metric =
 
 /// Metrics of every program.
 const GENERAL: [Metric; 5] = [BUILD, UPTIME, CORES, DEVICES, LIMIT];
-const OF_CORES: [Metric; 4] = [IDLE, SHORTAGE, STAGE, CONNECTIONS];
+const OF_CORES: [Metric; 5] = [BUFFERS_SHORT, IDLE, SHORTAGE, STAGE, CONNECTIONS];
 const OF_DEVICES: [Metric; 2] = [KERNEL, STEERING];
 /// Metrics of `handfast bench`.
 const OF_BENCH: [Metric; 5] = [ATTEMPTED, ESTABLISHED, COMPLETED, FAILED, IN_FLIGHT];
@@ -371,7 +213,7 @@ pub fn all() -> Vec<Metric> {
 
 /// All metrics, by title in the documentation.
 pub(super) fn groups() -> [(&'static str, Vec<Metric>); 4] {
-    let cores = PER_CORE.iter().map(|(metric, _)| *metric).chain(OF_CORES);
+    let cores = per_core().map(|(_, metric)| metric).chain(OF_CORES);
     let queues = PER_QUEUE.iter().map(|(metric, _)| *metric).chain(OF_DEVICES);
     [
         ("The program", GENERAL.to_vec()),

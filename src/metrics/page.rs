@@ -91,9 +91,13 @@ impl Page {
     }
 
     fn cores(&mut self, cores: &[CoreSnapshot]) {
-        for (metric, value) in names::PER_CORE {
-            self.add(metric, by_core(cores).map(|(id, core)| (vec![id], value(core) as f64)));
+        for (index, metric) in names::per_core() {
+            let values =
+                by_core(cores).filter_map(|(id, core)| Some((vec![id], core.counts().nth(index)?.1 as f64)));
+            self.add(&metric, values);
         }
+        let short = |core: &CoreSnapshot| f64::from(u8::from(core.send_buffers_short_ms > 0));
+        self.add(&names::BUFFERS_SHORT, by_core(cores).map(|(id, core)| (vec![id], short(core))));
         self.add(&names::IDLE, by_core(cores).map(|(id, core)| (vec![id], seconds(core.idle_ns))));
         let short =
             |core: &CoreSnapshot| (core.send_buffer_shortage_ms + core.send_buffers_short_ms) as f64 / 1000.0;

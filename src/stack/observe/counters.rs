@@ -11,53 +11,60 @@ macro_rules! core_counters {
             batches, Counter, "batches_total", "Iterations of the loop that had work.";
             syns, Counter, "syns_received_total", "SYNs for a listener.";
             syn_acks, Counter, "syn_acks_sent_total", "First SYN-ACKs of connections that have a slot.";
-            syn_acks_cookie, Counter, "syn_ack_cookies_sent_total", "SYN-ACKs with a cookie: stateless.";
-            syn_ack_retransmissions, Counter, "syn_ack_retransmissions_total", "SYN-ACKs sent again.";
-            opens, Counter, "opens_total", "Active opens: first SYNs.";
-            syn_retransmissions, Counter, "syn_retransmissions_total", "SYNs of active opens sent again.";
+            syn_acks_cookie, Counter, "syn_ack_cookies_sent_total",
+                "SYN-ACKs with a cookie, for which no state is kept.";
+            syn_ack_retransmissions, Counter, "syn_ack_retransmissions_total", "SYN-ACKs retransmitted.";
+            opens, Counter, "opens_total", "Connections opened by this side: first SYNs.";
+            syn_retransmissions, Counter, "syn_retransmissions_total", "SYNs retransmitted.";
             established, Counter, "connections_established_total",
-                "Connections that reached ESTABLISHED, opened by either side.";
+                "Connections that reached ESTABLISHED, from either side.";
             established_by_cookie, Counter, "connections_established_by_cookie_total",
-                "Established connections whose ACK carried a cookie.";
-            retransmissions, Counter, "retransmissions_total", "Segments of data or FIN sent again.";
+                "Established connections that were created by the ACK of a cookie.";
+            retransmissions, Counter, "retransmissions_total", "Segments with data or FIN retransmitted.";
             keepalives, Counter, "keepalives_sent_total", "Keep-alives sent to idle peers (RFC 9293 3.8.4).";
-            window_probes, Counter, "window_probes_sent_total", "Probes of closed windows (RFC 9293 3.8.6.1).";
+            window_probes, Counter, "window_probes_sent_total",
+                "Probes of closed windows (RFC 9293 3.8.6.1).";
             challenge_acks, Counter, "challenge_acks_sent_total", "Challenge ACKs (RFC 5961).";
             timestamps_missing, Counter, "timestamps_missing_total",
-                "Accepted segments without the timestamps option that was negotiated.";
+                "Segments accepted without the negotiated timestamps.";
             resets_sent, Counter, "resets_sent_total", "RST segments sent.";
-            arp_replies, Counter, "arp_replies_sent_total", "ARP replies for exclusive addresses.";
+            arp_replies, Counter, "arp_replies_sent_total",
+                "ARP replies for addresses that only handfast uses.";
             neighbour_adverts, Counter, "neighbour_advertisements_sent_total",
-                "Neighbour advertisements for exclusive addresses.";
-            echo_replies, Counter, "echo_replies_sent_total", "Replies to pings.";
+                "Neighbour advertisements for addresses that only handfast uses.";
+            echo_replies, Counter, "echo_replies_sent_total", "Echo replies (ping).";
             stop_notices, Counter, "stop_notices_sent_total",
-                "Connections whose peer was sent a RST or FIN when the program ended.";
+                "Connections that were ended with a RST or FIN when the program stopped.";
             left_open, Counter, "connections_left_open_total",
-                "Connections whose peer was sent neither RST nor FIN when the program ended.";
+                "Connections that were left open, without a RST or FIN, when the program stopped.";
             icmp_unreachables_sent, Counter, "icmp_unreachables_sent_total",
-                "ICMP errors sent about packets of other protocols than TCP.";
+                "ICMP errors sent for packets of a protocol that this address does not support.";
             announcements, Counter, "announcements_sent_total",
                 "Gratuitous ARP and unsolicited neighbour advertisements.";
             icmp_errors, Counter, "icmp_errors_received_total",
-                "ICMP errors about sent segments that were still unacknowledged.";
+                "ICMP errors for our segments that were not acknowledged yet.";
             forwarded_out, Counter, "segments_forwarded_out_total",
                 "Segments forwarded to the core that owns their connection.";
-            forwarded_in, Counter, "segments_forwarded_in_total", "Segments forwarded to this core by others.";
+            forwarded_in, Counter, "segments_forwarded_in_total",
+                "Segments forwarded by other cores to this one.";
             relayed_out, Counter, "frames_relayed_out_total",
-                "Frames relayed to a core that has a queue of their interface, to be sent there.";
+                "Frames relayed to a core with a queue of their interface, to be sent there.";
             relayed_in, Counter, "frames_relayed_in_total",
-                "Frames of other cores' connections sent by this core's queues.";
+                "Frames relayed by other cores to this one and sent on its queues.";
             half_open, Part, "", "Connections in SYN-RECEIVED.";
             connections, Part, "", "Connections that have a slot.";
             time_wait, Part, "", "Connections in TIME-WAIT.";
             send_buffers, Gauge, "send_buffers", "Send buffers in use.";
-            send_buffers_limit, Gauge, "send_buffers_limit", "Send buffers that exist.";
+            send_buffers_limit, Gauge, "send_buffers_limit", "Total number of send buffers.";
             send_buffers_max, Gauge, "send_buffers_max", "The most send buffers that were ever in use.";
-            send_buffer_shortages, Counter, "send_buffer_shortages_total", "Times that send buffers became short.";
+            send_buffer_shortages, Counter, "send_buffer_shortages_total",
+                "Number of times send buffers became short.";
             send_buffer_shortage_ms, Part, "", "Milliseconds of the shortages of send buffers that are over.";
             send_buffers_short_ms, Part, "", "Milliseconds since send buffers became short; 0: they are not.";
-            idle_ns, Part, "", "Nanoseconds in which the core's loop had no work and the core was not taken from it.";
-            frames_lost, Counter, "frames_lost_total", "Frames without an owner: must stay 0, anything else is a bug.";
+            idle_ns, Part, "",
+                "Nanoseconds in which the core's loop had no work and the core was not taken from it.";
+            frames_lost, Counter, "frames_lost_total",
+                "Frames without an owner: must stay 0, any other value is a bug.";
         }
     };
 }
@@ -81,7 +88,7 @@ pub struct CounterInfo {
     pub name: &'static str,
     /// How it behaves.
     pub kind: CounterKind,
-    /// Its metric, without the prefix `handfast_`; empty for a part.
+    /// Its metric; a part has none of its own.
     pub metric: &'static str,
     /// One sentence.
     pub help: &'static str,
@@ -107,7 +114,7 @@ macro_rules! define {
         pub const CORE_COUNTERS: &[CounterInfo] = &[$(CounterInfo {
             name: stringify!($name),
             kind: CounterKind::$kind,
-            metric: $metric,
+            metric: concat!("handfast_", $metric),
             help: $help,
         },)*];
     };
