@@ -7,10 +7,12 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 use super::abi;
 use crate::wire::Mac;
 
-/// An exclusive address, and another host that says that it has it (RFC 5227 2.4).
+/// An exclusive address that another host claims (RFC 5227 2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Claim {
+    /// The address.
     pub address: IpAddr,
+    /// The other host's MAC address.
     pub mac: Mac,
 }
 
@@ -30,11 +32,11 @@ const _: () = {
     assert!(offset_of!(Key, mac) == abi::CLAIM_MAC as usize);
 };
 
-/// The claims that the program remembers, with the frames of each so far.
+/// The claims that the program remembers, with the number of frames of each so far.
 pub(super) fn read(map: &MapHandle) -> Vec<(Claim, u64)> {
     let frames = |key: &[u8]| map.lookup(key, MapFlags::ANY).ok().flatten();
     let entry = |key: Vec<u8>| {
-        // One that has gone since it was listed is no claim any more.
+        // An entry that was replaced since it was listed is skipped.
         let frames = u64::read_from_bytes(&frames(&key)?).ok()?;
         Some((claim(&key)?, frames))
     };

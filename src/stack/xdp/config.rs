@@ -1,53 +1,57 @@
 use super::{XdpError, sizing::FRAME_SIZES};
 
-/// Bytes the kernel keeps free in front of the data of every received frame
-/// (`XDP_PACKET_HEADROOM`).
+/// Bytes that the kernel keeps free before the data of every received frame (`XDP_PACKET_HEADROOM`).
 pub(super) const KERNEL_HEADROOM: u32 = 256;
 
 /// Whether frames are copied between the driver and the UMEM.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CopyMode {
-    /// Zero-copy where the driver has it, otherwise copy. What came of it is in [`EffectiveConfig`].
+    /// Zero-copy if the driver supports it, otherwise copy; see [`EffectiveConfig::zero_copy`].
     #[default]
     Auto,
+    /// Copy, even if the driver supports zero-copy.
     Copy,
-    /// Fails where the driver does not have it.
+    /// Zero-copy; opening fails if the driver does not support it.
     ZeroCopy,
 }
 
-/// Frames of a ring, if nothing else is said.
+/// The default size of a ring, in frames.
 pub const RING: u32 = 2048;
 
-/// What can be chosen for a queue. Sizes of rings are powers of two, in frames.
+/// The configuration of a queue. Sizes of rings are in frames, powers of two.
 #[derive(Clone, Debug)]
 pub struct QueueConfig {
+    /// The interface's name.
     pub ifname: String,
+    /// Its index in the calling thread's network namespace.
     pub ifindex: u32,
     /// The receive queue, from 0.
     pub queue: u32,
-    /// Buffers in the UMEM. Fixed while running.
+    /// Frames of the UMEM, fixed while the queue exists.
     pub frames: u32,
-    /// Bytes per buffer, 256 of which are the kernel's headroom: 2048 or 4096.
+    /// Bytes of a frame, 256 of which are the kernel's headroom: 2048 or 4096.
     pub frame_size: u32,
-    /// Also the most frames that wait for reception: the others stay for transmission.
+    /// The fill ring. Also limits the frames that wait for reception; the others are left for transmission.
     pub fill_ring: u32,
-    /// No larger than the fill ring.
+    /// The receive ring, at most as large as the fill ring.
     pub rx_ring: u32,
+    /// The transmit ring.
     pub tx_ring: u32,
-    /// No smaller than the transmit ring.
+    /// The completion ring, at least as large as the transmit ring.
     pub completion_ring: u32,
+    /// Whether frames are copied.
     pub copy: CopyMode,
-    /// Let the driver sleep until woken (`XDP_USE_NEED_WAKEUP`). Copy mode transmits only when
-    /// woken, with or without.
+    /// Lets the driver sleep until it is woken (`XDP_USE_NEED_WAKEUP`). Copy mode always needs a wake-up to
+    /// transmit.
     pub need_wakeup: bool,
-    /// Try 2 MiB pages; without any reserved, 4 KiB pages and a note.
+    /// Uses 2 MiB pages, or 4 KiB pages with a note if none are reserved.
     pub hugepages: bool,
-    /// Frames that one wake-up may send in copy mode (`XDP_MAX_TX_SKB_BUDGET`).
+    /// Maximum number of frames that one wake-up sends in copy mode (`XDP_MAX_TX_SKB_BUDGET`).
     pub tx_budget: u32,
 }
 
 impl QueueConfig {
-    /// One queue of an interface, everything else at its default.
+    /// The default configuration of one queue.
     pub fn new(ifname: &str, ifindex: u32, queue: u32) -> QueueConfig {
         QueueConfig {
             ifname: ifname.to_owned(),
@@ -66,18 +70,18 @@ impl QueueConfig {
         }
     }
 
-    /// All rings with room for so many frames, and twice as many frames.
+    /// Sets all rings to `frames` entries, and the UMEM to twice as many frames.
     pub fn set_rings(&mut self, frames: u32) {
         (self.fill_ring, self.rx_ring, self.tx_ring, self.completion_ring) = (frames, frames, frames, frames);
         self.frames = frames.saturating_mul(2);
     }
 
-    /// Bytes a frame holds.
+    /// Bytes of a packet, link header included, that a frame holds.
     pub fn capacity(&self) -> u32 {
         self.frame_size.saturating_sub(KERNEL_HEADROOM)
     }
 
-    /// Frames that wait for reception: half of them at most, the others stay for transmission.
+    /// Frames that wait for reception: at most half of them, the others are left for transmission.
     pub(super) fn fill_target(&self) -> u32 {
         self.fill_ring.min(self.frames / 2)
     }
@@ -87,7 +91,7 @@ impl QueueConfig {
         u64::from(self.frames) * u64::from(self.frame_size)
     }
 
-    /// What the kernel would refuse with a bare EINVAL, said in words.
+    /// Explains what the kernel would refuse with EINVAL.
     pub(super) fn check(&self) -> Result<(), XdpError> {
         let refuse =
             |what: String| Err(XdpError::Config { ifname: self.ifname.clone(), queue: self.queue, what });
@@ -114,14 +118,16 @@ impl QueueConfig {
     }
 }
 
-/// What is really active on a queue.
+/// The active settings of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EffectiveConfig {
+    /// Whether frames are not copied.
     pub zero_copy: bool,
+    /// Whether the UMEM has 2 MiB pages.
     pub hugepages: bool,
-    /// Frames that one wake-up may send in copy mode.
+    /// Maximum number of frames that one wake-up sends in copy mode.
     pub tx_budget: u32,
-    /// What was asked for and could not be had, one sentence each.
+    /// Requested settings that are not available, one sentence each.
     pub notes: Vec<String>,
 }
 

@@ -2,52 +2,64 @@ use std::{collections::BTreeSet, fs, io, net::IpAddr};
 
 use super::{Network, XdpError, ethtool, sizing};
 
-/// Where an XDP program runs best on a device.
+/// The mode in which an XDP program is faster on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preference {
     /// In the driver.
     Native,
-    /// On skbs, behind the driver.
+    /// On skbs, after the driver.
     Generic,
 }
 
-/// A network interface, as it was when looked at, in the calling thread's network namespace.
+/// A network interface of the calling thread's network namespace, as it was when it was read.
 #[derive(Clone, Debug)]
 pub struct Device {
-    /// Its real name, whichever name it was looked up by.
+    /// Its name, also if it was looked up by an alternative name.
     pub name: String,
+    /// Its index.
     pub index: u32,
-    /// What peers on its link know this machine by.
+    /// The MAC address that peers on its link use for this host.
     pub mac: Option<[u8; 6]>,
     /// `ARPHRD_*`.
     pub hardware: u16,
     /// Bytes of the largest IP packet.
     pub mtu: u32,
-    /// `None`: the driver does not say.
+    /// The driver's name; `None` if it has none.
     pub driver: Option<String>,
-    /// A socket is needed on each of them.
+    /// Receive queues. Each needs a socket.
     pub rx_queues: u32,
-    /// Of these, how many have a transmit queue of the same number.
+    /// Receive queues with a transmit queue of the same index.
     pub paired_queues: u32,
-    /// Of its link, with prefix lengths. Other interfaces have more: [`Network::local`].
+    /// The addresses of its link, with prefix lengths. For all addresses of this host see
+    /// [`Network::local`].
     pub addresses: Vec<(IpAddr, u8)>,
+    /// Whether it is up.
     pub up: bool,
+    /// Whether it is the loopback.
     pub loopback: bool,
+    /// The NUMA node of the device; `None` if it has none.
     pub numa_node: Option<u32>,
-    /// Whether the driver verifies checksums on receive. On veth this means that a peer on this
-    /// machine may send partial checksums.
+    /// Whether the driver verifies checksums on receive; `None` if unknown. On veth this means that a
+    /// peer on this host may send partial checksums.
     pub rx_checksum: Option<bool>,
-    /// Whether the kernel leaves checksums to this device when it sends. AF_XDP never does.
+    /// Whether the kernel leaves checksums to this device when it sends; `None` if unknown. AF_XDP never
+    /// does.
     pub tx_checksum: Option<bool>,
 }
 
 impl Device {
-    /// Looks an interface up, by name or alternative name.
+    /// Looks up an interface by its name or an alternative name.
+    ///
+    /// # Errors
+    /// There is none of that name; the error lists those that exist.
     pub fn open(name: &str) -> Result<Device, XdpError> {
         Device::of(&Network::read()?, name)
     }
 
-    /// As [`Device::open`], of what was listed just now.
+    /// [`Device::open`] for a network that was read before.
+    ///
+    /// # Errors
+    /// As of [`Device::open`].
     pub fn of(network: &Network, name: &str) -> Result<Device, XdpError> {
         let interface = network
             .named(name)
@@ -79,7 +91,10 @@ impl Device {
         })
     }
 
-    /// Whether it can be used with frames of `frame_size` bytes, buffer and headroom together.
+    /// Checks that it can be used with frames of `frame_size` bytes, headroom included.
+    ///
+    /// # Errors
+    /// It is the loopback, not Ethernet, down, or its MTU is too large.
     pub fn check(&self, frame_size: u32) -> Result<(), XdpError> {
         if self.loopback {
             return Err(XdpError::Loopback { ifname: self.name.clone() });
@@ -98,20 +113,20 @@ impl Device {
         Ok(())
     }
 
-    /// Whether its frames have an Ethernet header. Those of a tun device, WireGuard and PPP have not.
+    /// Whether its frames have an Ethernet header. Frames of a tun device, WireGuard and PPP have none.
     pub fn is_ethernet(&self) -> bool {
         self.hardware == libc::ARPHRD_ETHER
     }
 
-    /// Whether this is one end of a pair inside this machine.
+    /// Whether it is one end of a veth pair.
     pub fn is_veth(&self) -> bool {
         self.driver.as_deref() == Some("veth")
     }
 
-    /// What `--mode auto` means. veth's native mode converts every skb and copies it once more,
-    /// and is the slower one; but its generic mode delivers everything to queue 0, so more queues
-    /// want native. A real driver's native mode runs before there is an skb. No driver at all has
-    /// no native mode.
+    /// The preferred mode. Native mode of a NIC's driver runs before there is an skb. Native mode of veth
+    /// converts every skb and copies it once more, so that generic mode is faster; but generic mode
+    /// delivers everything to queue 0, so that several queues need native mode. An interface without a
+    /// driver has no native mode.
     pub fn preference(&self) -> Preference {
         match self.driver.as_deref() {
             None | Some("") => Preference::Generic,
@@ -122,7 +137,7 @@ impl Device {
 }
 
 /// The names of all interfaces, for an error message.
-pub(super) fn existing() -> String {
+pub(super) fn interface_names() -> String {
     Network::read().map_or_else(|error| format!("unknown ({error})"), |network| names(&network))
 }
 
@@ -131,8 +146,8 @@ fn names(network: &Network) -> String {
     if names.is_empty() { "none".to_owned() } else { Vec::from_iter(names).join(" ") }
 }
 
-/// Receive queues, and how many of them also send. A driver without channels has what /sys shows
-/// (if that is our namespace's), and at least one.
+/// The number of receive queues, and of those that also send. For a driver without channels it is the
+/// number in /sys (if that is this namespace's), and at least one.
 fn queues(name: &str) -> (u32, u32) {
     if let Ok(channels) = ethtool::channels(name)
         && channels.receive() > 0
@@ -154,7 +169,7 @@ fn sys_queues(name: &str) -> io::Result<(u32, u32)> {
     Ok(counts)
 }
 
-/// The node the device is attached to; -1 in /sys means none.
+/// The NUMA node of the device; -1 in /sys means none.
 fn numa_node(name: &str) -> Option<u32> {
     fs::read_to_string(format!("/sys/class/net/{name}/device/numa_node")).ok()?.trim().parse().ok()
 }

@@ -5,12 +5,14 @@ use thiserror::Error;
 /// Why an interface or a queue cannot be used.
 #[derive(Debug, Error)]
 pub enum XdpError {
+    /// The interfaces cannot be listed.
     #[error("cannot list the interfaces (rtnetlink): {0}")]
     List(io::Error),
     #[error("there is no interface {ifname:?} in this network namespace; it has {existing}")]
     NoInterface { ifname: String, existing: String },
     #[error("{ifname} is the loopback interface, which receives no frames from a network")]
     Loopback { ifname: String },
+    /// An interface without Ethernet headers; `hardware` is its `ARPHRD_*`.
     #[error(
         "{ifname} carries no Ethernet frames: its hardware type is {hardware}{}", hardware_name(*.hardware)
     )]
@@ -33,6 +35,7 @@ pub enum XdpError {
     ZeroCopyInGeneric { ifname: String },
     #[error("{ifname} queue {queue}: {mib} MiB of frames exceed the locked-memory limit of {limit_kib} KiB")]
     Memlock { ifname: String, queue: u32, mib: u64, limit_kib: u64 },
+    /// Another error of the kernel.
     #[error("{ifname} queue {queue}: {call} failed: {source}")]
     Call { ifname: String, queue: u32, call: &'static str, source: io::Error },
 }
@@ -54,10 +57,12 @@ fn hardware_name(hardware: u16) -> &'static str {
 /// cannot be created again.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DeviceError {
+    /// The interface no longer exists in this network namespace.
     #[error(
         "{ifname} queue {queue}: the interface is gone (removed, moved into another namespace, or unbound from its driver)"
     )]
     DeviceGone { ifname: String, queue: u32 },
+    /// The kernel refuses wake-ups.
     #[error("{ifname} queue {queue}: waking the kernel failed with {errno}")]
     Wakeup { ifname: String, queue: u32, errno: nix::errno::Errno },
 }

@@ -1,5 +1,5 @@
-//! TCP sockets of this machine's kernel, and whose they are: from /proc, so any user sees the sockets
-//! of everyone, and the processes of its own.
+//! The kernel's TCP sockets and the processes that hold them, from /proc: any user sees all sockets, but
+//! only its own processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -12,23 +12,28 @@ use procfs::process::{FDTarget, Process as Entry, all_processes};
 /// A socket that listens or has an established connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelSocket {
+    /// The local address and port.
     pub local: SocketAddr,
-    /// `None`: it listens.
+    /// The peer's address and port; `None`: it listens.
     pub peer: Option<SocketAddr>,
+    /// Identifies the socket, see [`owners`].
     pub inode: u64,
 }
 
 /// A process, by id and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
+    /// Its process id.
     pub pid: i32,
+    /// Its command's name, up to 15 bytes.
     pub name: String,
 }
 
-/// Those of the calling thread's network namespace. IPv4 connections of IPv6 sockets are IPv4 here.
+/// The TCP sockets of the calling thread's network namespace. IPv4 connections of IPv6 sockets are listed
+/// as IPv4.
 ///
 /// # Errors
-/// /proc is not mounted. A kernel without IPv6 has no sockets of it.
+/// /proc is not mounted. A kernel without IPv6 is no error.
 pub fn sockets() -> io::Result<Vec<KernelSocket>> {
     let table = |name: &str| {
         let entries =
@@ -49,8 +54,8 @@ fn socket(entry: &TcpNetEntry) -> Option<KernelSocket> {
     Some(KernelSocket { local: canonical(entry.local_address), peer, inode: entry.inode })
 }
 
-/// Who has each of these sockets open, as far as this process may look. Of several processes the first
-/// one, which has started the others; but not process 1, which hands sockets on.
+/// The process that has each of these sockets open, if this process may see it. Of several processes it
+/// is the first one, which has started the others, but not process 1, which passes sockets on.
 pub fn owners(inodes: &BTreeSet<u64>) -> BTreeMap<u64, Process> {
     let mut found: BTreeMap<u64, Process> = BTreeMap::new();
     if inodes.is_empty() {

@@ -1,4 +1,4 @@
-//! The interfaces and addresses of a network namespace. An interface is known by its index: its
+//! The interfaces and addresses of a network namespace. An interface is identified by its index: its
 //! names change, and an address may have a label of its own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,38 +9,47 @@ use super::XdpError;
 use super::rtnetlink::{List, attributes, dump};
 use crate::wire::Mac;
 
-/// What there is, in the calling thread's network namespace.
+/// The interfaces and addresses of the calling thread's network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
+    /// All interfaces, the loopback included.
     pub interfaces: Vec<Interface>,
+    /// All addresses of them.
     pub addresses: Vec<Address>,
 }
 
 /// One interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
+    /// Its index, unique in the namespace.
     pub index: u32,
+    /// Its name, up to 15 bytes.
     pub name: String,
-    /// `ip link property add ... altname`: up to 127 bytes each.
+    /// Alternative names (`ip link property add ... altname`), up to 127 bytes each.
     pub altnames: Vec<String>,
+    /// Its MAC address; `None` if it is not Ethernet.
     pub mac: Option<Mac>,
-    /// `ARPHRD_*`.
+    /// The hardware type, `ARPHRD_*`.
     pub hardware: u16,
+    /// Whether it is up.
     pub up: bool,
-    /// The bridge whose port it is, by index.
+    /// The bridge that it is a port of, by index.
     pub bridge: Option<u32>,
-    /// The bridge, bond or other device that it is a part of, by index.
+    /// The bridge, bond or other device that it is a member of, by index.
     pub master: Option<u32>,
-    /// What it stands on (VLAN, macvlan) or, of a veth, the other end; here, not in another namespace.
+    /// The device below it (VLAN, macvlan), or the other end of a veth, by index; `None` if that is in
+    /// another namespace.
     pub lower: Option<u32>,
 }
 
 /// One address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// The interface's.
+    /// The interface, by index.
     pub index: u32,
+    /// The address of this end.
     pub address: IpAddr,
+    /// Bits of the network's prefix.
     pub prefix_len: u8,
 }
 
@@ -67,13 +76,16 @@ struct AddressMessage {
     index: u32,
 }
 
-/// Devices that stand on each other, at most.
-const STACKED: u32 = 6;
+/// The maximum depth of devices on top of one another.
+const MAX_STACKED: u32 = 6;
 /// Inside `IFLA_LINKINFO` (linux/if_link.h).
 const INFO_SLAVE_KIND: u16 = 4;
 
 impl Network {
-    /// As it is now.
+    /// Reads both lists.
+    ///
+    /// # Errors
+    /// [`XdpError::List`].
     pub fn read() -> Result<Network, XdpError> {
         Ok(Network {
             interfaces: dump(List::Links, interface).map_err(XdpError::List)?,
@@ -81,7 +93,7 @@ impl Network {
         })
     }
 
-    /// By name or alternative name.
+    /// The interface of this name or alternative name.
     pub fn named(&self, name: &str) -> Option<&Interface> {
         let has = |interface: &&Interface| {
             interface.name == name || interface.altnames.iter().any(|altname| altname == name)
@@ -89,28 +101,29 @@ impl Network {
         self.interfaces.iter().find(has)
     }
 
+    /// The interface of this index.
     pub fn at(&self, index: u32) -> Option<&Interface> {
         self.interfaces.iter().find(|interface| interface.index == index)
     }
 
-    /// Of one interface, with prefix lengths. A port of a bridge has those of the bridge as well:
-    /// they are on the same link.
+    /// The addresses of an interface, with prefix lengths. A port of a bridge also has those of the bridge,
+    /// which are on the same link.
     pub fn addresses_of(&self, index: u32) -> Vec<(IpAddr, u8)> {
         let bridge = self.at(index).and_then(|interface| interface.bridge);
-        let ours = |address: &&Address| address.index == index || Some(address.index) == bridge;
-        let of = self.addresses.iter().filter(ours);
+        let is_of = |address: &&Address| address.index == index || Some(address.index) == bridge;
+        let of = self.addresses.iter().filter(is_of);
         of.map(|address| (address.address, address.prefix_len)).collect()
     }
 
-    /// The MAC that peers on the interface's link know this machine by: a bridge's ports speak with
-    /// the bridge's.
+    /// The MAC address that peers on the interface's link use for this host: for a port of a bridge, the
+    /// bridge's.
     pub fn mac_of(&self, index: u32) -> Option<Mac> {
         let interface = self.at(index)?;
         let bridge = interface.bridge.and_then(|bridge| self.at(bridge));
         bridge.and_then(|bridge| bridge.mac).or(interface.mac)
     }
 
-    /// Every address of this machine, on whichever interface: each once.
+    /// All addresses of this host, of any interface, sorted and without duplicates.
     pub fn local(&self) -> Vec<IpAddr> {
         let mut local: Vec<IpAddr> = self.addresses.iter().map(|address| address.address).collect();
         local.sort_unstable();
@@ -118,10 +131,10 @@ impl Network {
         local
     }
 
-    /// Whether what arrives for `upper` can come through the interface `index`: it is that one, or
-    /// stands on it (a VLAN, a bridge, a bond).
+    /// Whether packets for the interface `upper` can arrive on the interface `index`: it is the same one,
+    /// or `upper` is a device on top of it (a VLAN, a bridge, a bond).
     pub fn comes_through(&self, upper: u32, index: u32) -> bool {
-        self.stands_on(upper, index, STACKED)
+        self.stands_on(upper, index, MAX_STACKED)
     }
 
     fn stands_on(&self, upper: u32, index: u32, depth: u32) -> bool {
@@ -131,14 +144,14 @@ impl Network {
         if depth == 0 {
             return false;
         }
-        // The ends of a veth pair name each other, and stand on nothing.
+        // The ends of a veth pair name each other; neither is below the other.
         let is_pair = |lower: u32| self.at(lower).is_some_and(|other| other.lower == Some(upper));
         let lower = self.at(upper).and_then(|upper| upper.lower).filter(|lower| !is_pair(*lower));
         let parts = self.interfaces.iter().filter(|part| part.master == Some(upper)).map(|part| part.index);
         lower.into_iter().chain(parts).any(|below| self.stands_on(below, index, depth - 1))
     }
 
-    /// The name of the interface that has the address.
+    /// The name of the interface with this address.
     pub fn holder(&self, address: IpAddr) -> Option<&str> {
         let holder = self.addresses.iter().find(|known| known.address == address)?;
         self.at(holder.index).map(|interface| interface.name.as_str())
@@ -179,8 +192,8 @@ fn interface(message: &[u8]) -> Option<Interface> {
     Some(interface)
 }
 
-/// From an RTM_NEWADDR message. IFA_LOCAL is ours where there are both: of a point-to-point link,
-/// IFA_ADDRESS is the other end's.
+/// From an RTM_NEWADDR message. If it has both attributes, IFA_LOCAL is the address of this end: on a
+/// point-to-point link IFA_ADDRESS is the peer's.
 fn address(message: &[u8]) -> Option<Address> {
     let (fixed, rest) = AddressMessage::read_from_prefix(message).ok()?;
     let value = |wanted| attributes(rest).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
@@ -194,7 +207,7 @@ pub(super) fn ip(bytes: &[u8]) -> Option<IpAddr> {
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|bytes| Ipv6Addr::from(bytes).into())).ok()
 }
 
-/// Without the zero at its end.
+/// A string that ends at the first zero byte.
 fn text(bytes: &[u8]) -> String {
     let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(bytes).into_owned()
@@ -236,7 +249,7 @@ mod tests {
         assert_eq!((port.index, &*port.name, port.up, port.bridge), (7, "eth0", true, Some(3)));
         assert_eq!((port.hardware, port.mac), (1, Some([2, 0, 0, 0, 0, 7])));
         assert_eq!(port.altnames, ["lan0", "uplink"]);
-        // The master of a VRF's or bond's member has no part in its MAC.
+        // A VRF or bond does not determine its member's MAC.
         assert_eq!(interface(&message(b"vrf\0")).expect("an interface").bridge, None);
         assert_eq!(interface(&fixed[..15]), None);
     }

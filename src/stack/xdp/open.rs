@@ -234,7 +234,7 @@ fn bind_error(config: &QueueConfig, advertised: Option<bool>, source: io::Error)
 }
 
 fn no_interface(config: &QueueConfig) -> XdpError {
-    XdpError::NoInterface { ifname: config.ifname.clone(), existing: device::existing() }
+    XdpError::NoInterface { ifname: config.ifname.clone(), existing: device::interface_names() }
 }
 
 pub(super) fn call(config: &QueueConfig, call: &'static str, source: io::Error) -> XdpError {
