@@ -8,8 +8,10 @@ pub enum XdpError {
     /// The interfaces cannot be listed.
     #[error("cannot list the interfaces (rtnetlink): {0}")]
     List(io::Error),
+    /// No interface of this name; `existing` lists the names.
     #[error("there is no interface {ifname:?} in this network namespace; it has {existing}")]
     NoInterface { ifname: String, existing: String },
+    /// The loopback, which no peer is connected to.
     #[error("{ifname} is the loopback interface, which receives no frames from a network")]
     Loopback { ifname: String },
     /// An interface without Ethernet headers; `hardware` is its `ARPHRD_*`.
@@ -17,22 +19,31 @@ pub enum XdpError {
         "{ifname} carries no Ethernet frames: its hardware type is {hardware}{}", hardware_name(*.hardware)
     )]
     NotEthernet { ifname: String, hardware: u16 },
+    /// The interface is down.
     #[error("{ifname} is down")]
     InterfaceDown { ifname: String },
+    /// Packets of this MTU do not fit a frame, which holds `max` bytes of IP packet; `advised` does.
     #[error("{ifname} has an MTU of {mtu}; a frame has room for {max} bytes after the link header")]
     Mtu { ifname: String, mtu: u32, max: u32, advised: u32 },
+    /// An invalid configuration; `what` is the reason.
     #[error("{ifname} queue {queue}: {what}")]
     Config { ifname: String, queue: u32, what: String },
+    /// The kernel does not permit the call.
     #[error("{ifname} queue {queue}: {call} is not permitted")]
     NotPermitted { ifname: String, queue: u32, call: &'static str },
+    /// Another socket is bound to the queue, and still was after `waited_ms` milliseconds.
     #[error("{ifname} queue {queue} is in use by another AF_XDP socket (retried for {waited_ms} ms)")]
     QueueInUse { ifname: String, queue: u32, waited_ms: u64 },
+    /// The interface has only `queues` queues that receive and send.
     #[error("{ifname} has no queue {queue}: it has {queues} that both receive and send, numbered from 0")]
     NoQueue { ifname: String, queue: u32, queues: u32 },
+    /// The driver or the kernel refuses zero-copy; `why` is the likely reason.
     #[error("{ifname} queue {queue}: zero-copy was refused: {why}")]
     NoZeroCopy { ifname: String, queue: u32, why: String },
+    /// Zero-copy was requested in generic mode.
     #[error("{ifname}: generic mode copies every frame and has no zero-copy")]
     ZeroCopyInGeneric { ifname: String },
+    /// The UMEM of `mib` MiB exceeds the limit of locked memory, `limit_kib` KiB.
     #[error("{ifname} queue {queue}: {mib} MiB of frames exceed the locked-memory limit of {limit_kib} KiB")]
     Memlock { ifname: String, queue: u32, mib: u64, limit_kib: u64 },
     /// Another error of the kernel.
