@@ -11,7 +11,11 @@ use super::link_holder;
 use super::mode::Mode;
 use super::program_error::{AttachError, AttachedProgram};
 
-/// Attaches for as long as the returned link is kept: a killed process leaves nothing behind.
+/// Attaches a program to an interface until the returned link is dropped, or the process ends: a killed
+/// process leaves nothing attached.
+///
+/// # Errors
+/// [`AttachError`], with the fix.
 pub fn attach(
     program: BorrowedFd<'_>,
     ifindex: u32,
@@ -23,7 +27,7 @@ pub fn attach(
         .map_err(|source| explain(program, ifindex, interface, mode, source))
 }
 
-/// Whether there is no program yet. The answer may be old when it is given: attaching says it again.
+/// Checks that no program is attached. One may be attached afterwards: attaching checks again.
 pub(super) fn check_free(
     program: BorrowedFd<'_>,
     ifindex: u32,
@@ -65,7 +69,7 @@ fn explain(
     }
 }
 
-/// The program that is attached already, as far as this process may know. `None`: there is none.
+/// The program that is attached, with the fields that this process may read; `None` if there is none.
 fn holder(program: BorrowedFd<'_>, ifindex: u32) -> Option<Box<AttachedProgram>> {
     let state = Xdp::new(program).query(i32::try_from(ifindex).ok()?, XdpFlags::NONE).ok()?;
     let (program_id, mode) = match (state.drv_prog_id, state.skb_prog_id) {

@@ -1,4 +1,4 @@
-//! What ethtool and the classic interface ioctls say.
+//! Queries by ethtool and the classic interface ioctls.
 #![allow(unsafe_code, reason = "ioctl takes pointers, and /sys shows only the namespace it was mounted in")]
 
 use std::{
@@ -40,7 +40,7 @@ impl Channels {
         self.rx + self.combined
     }
 
-    /// Queues that have both directions, as a socket that sends and receives needs.
+    /// Queues with both directions, as a socket needs that sends and receives.
     pub(super) fn paired(&self) -> u32 {
         self.rx.min(self.tx) + self.combined
     }
@@ -57,11 +57,11 @@ struct DriverInfo {
 
 /// Where `n_stats` lies in `rest`.
 const N_STATS: usize = 144;
-/// More than any driver has.
-const MOST_STATISTICS: u32 = 8192;
-/// Entries that there is room for: the kernel writes as many as the driver has by then, which may
-/// be more than it has just said.
-const BUFFER: usize = 2 * MOST_STATISTICS as usize;
+/// More counters than any driver has.
+const MAX_STATISTICS: u32 = 8192;
+/// Entries that the buffer holds. The kernel writes as many as the driver has at that time, which may be
+/// more than the number that was read before.
+const BUFFER: usize = 2 * MAX_STATISTICS as usize;
 
 /// `struct ethtool_value`.
 #[derive(Clone, Copy, Default)]
@@ -87,7 +87,7 @@ pub(super) fn driver(ifname: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(name).into_owned())
 }
 
-/// Whether checksums are left to the device: (receive, transmit).
+/// Whether checksums are left to the device: (receive, transmit); `None` if unknown.
 pub(super) fn checksum_offload(ifname: &str) -> (Option<bool>, Option<bool>) {
     let ask = |cmd| {
         let mut value = Value { cmd, data: 0 };
@@ -101,10 +101,10 @@ pub(super) fn statistics(ifname: &str) -> io::Result<Vec<(String, u64)>> {
     let mut info = DriverInfo { cmd: ETHTOOL_GDRVINFO, driver: [0; 32], rest: [0; 160] };
     ethtool(ifname, &mut info)?;
     let count = u32::from_ne_bytes(info.rest[N_STATS..N_STATS + 4].try_into().unwrap_or_default());
-    if count > MOST_STATISTICS {
+    if count > MAX_STATISTICS {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
-    // Both commands have two numbers of 32 bits in front, the first a third one behind them.
+    // Both commands begin with two numbers of 32 bits, the first with a third one.
     let mut names = vec![0u64; 2 + BUFFER * NAME_LEN / 8];
     names[0] = pair(ETHTOOL_GSTRINGS, STATISTICS);
     names[1] = pair(count, 0);
@@ -121,7 +121,7 @@ pub(super) fn statistics(ifname: &str) -> io::Result<Vec<(String, u64)>> {
     Ok(bytes.chunks_exact(NAME_LEN).map(text).zip(values.into_iter().skip(1)).collect())
 }
 
-/// Two numbers as they lie beside each other.
+/// Two adjacent numbers of 32 bits.
 fn pair(first: u32, second: u32) -> u64 {
     let mut bytes = [0; 8];
     bytes[..4].copy_from_slice(&first.to_ne_bytes());
@@ -129,8 +129,8 @@ fn pair(first: u32, second: u32) -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-/// Whether the device takes VLAN tags out of received frames.
-pub(super) fn takes_vlan_tag(ifname: &str) -> io::Result<bool> {
+/// Whether the device removes VLAN tags of received frames.
+pub(super) fn strips_vlan_tag(ifname: &str) -> io::Result<bool> {
     let mut flags = Value { cmd: ETHTOOL_GFLAGS, data: 0 };
     ethtool(ifname, &mut flags)?;
     Ok(flags.data & FLAG_RXVLAN != 0)
@@ -157,7 +157,7 @@ fn ethtool<T: Command>(ifname: &str, command: &mut T) -> io::Result<()> {
     ioctl(SIOCETHTOOL, &mut request)
 }
 
-/// A command whose answer is as long as the driver's statistics are many: room for `BUFFER` of them.
+/// A command whose reply has an entry for each of the driver's counters: room for `BUFFER` of them.
 fn listed(ifname: &str, command: &mut [u64]) -> io::Result<()> {
     let mut request = request(ifname)?;
     request.ifr_ifru.ifru_data = command.as_mut_ptr().cast();
@@ -176,7 +176,7 @@ fn request(ifname: &str) -> io::Result<libc::ifreq> {
     Ok(request)
 }
 
-/// In the network namespace of the calling thread.
+/// An ioctl in the calling thread's network namespace.
 fn ioctl(code: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
     let socket: OwnedFd = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     // SAFETY: the code belongs to `request`, which is live for the call; where it carries a

@@ -1,4 +1,4 @@
-//! What the kernel tells about XDP without anything being attached.
+//! Queries about XDP that need no attached program.
 
 use std::os::fd::AsFd;
 
@@ -10,12 +10,12 @@ use nix::sys::utsname::uname;
 
 use super::{ethtool, libbpf_log};
 
-/// What a driver says it can do (`NETDEV_XDP_ACT_*`).
+/// The XDP features that a driver advertises (`NETDEV_XDP_ACT_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct XdpFeatures(u64);
 
-/// The first release in which drivers say what they can do.
-const DRIVERS_SAY: (u32, u32) = (6, 3);
+/// The first release in which drivers advertise features.
+const ADVERTISED_SINCE: (u32, u32) = (6, 3);
 
 impl XdpFeatures {
     /// From `NETDEV_XDP_ACT_*` bits.
@@ -23,19 +23,19 @@ impl XdpFeatures {
         XdpFeatures(bits)
     }
 
-    /// From the flags of the answer. None at all: an older kernel, which has no answer, or a driver
-    /// without any.
-    fn told(flags: u64, release: Option<(u32, u32)>) -> Option<XdpFeatures> {
-        let says = flags != 0 || release.is_some_and(|release| release >= DRIVERS_SAY);
-        says.then_some(XdpFeatures(flags))
+    /// From the flags of the reply. Without any, an older kernel does not report features, and a newer one
+    /// reports that the driver has none.
+    fn from_reply(flags: u64, release: Option<(u32, u32)>) -> Option<XdpFeatures> {
+        let reported = flags != 0 || release.is_some_and(|release| release >= ADVERTISED_SINCE);
+        reported.then_some(XdpFeatures(flags))
     }
 
-    /// Runs programs in the driver, and takes their plain verdicts.
+    /// Native mode: the driver runs programs and supports the basic verdicts.
     pub fn native(self) -> bool {
         self.0 & 0b1 != 0
     }
 
-    /// Takes XDP_REDIRECT, which AF_XDP lives on.
+    /// XDP_REDIRECT, which AF_XDP needs.
     pub fn redirect(self) -> bool {
         self.0 & 0b10 != 0
     }
@@ -46,55 +46,55 @@ impl XdpFeatures {
     }
 }
 
-/// What the driver says of itself (since Linux 6.3). `None`: the kernel does not tell.
+/// The features that the driver advertises; `None` before Linux 6.3.
 pub fn features(ifindex: u32) -> Option<XdpFeatures> {
     libbpf_log::silence();
-    // Only attaching looks at the descriptor.
+    // Only attaching uses the descriptor.
     let any = std::io::stdin();
     let state = Xdp::new(any.as_fd()).query(i32::try_from(ifindex).ok()?, XdpFlags::NONE).ok()?;
-    XdpFeatures::told(state.feature_flags, release())
+    XdpFeatures::from_reply(state.feature_flags, release())
 }
 
-/// Names under which drivers count the frames that passed the NIC's address filter, whatever became
-/// of them then (igb, igc, e1000e; ixgbe; ice, i40e). Not those of the port: it counts what the
-/// filter takes out as well.
-const ARRIVED: [&str; 3] = ["rx_packets", "rx_pkts_nic", "rx_unicast"];
+/// The drivers' counters of frames that passed the NIC's address filter, dropped ones included (igb, igc,
+/// e1000e; ixgbe; ice, i40e). The port's counters are unsuited: they include filtered frames.
+const RECEIVED: [&str; 3] = ["rx_packets", "rx_pkts_nic", "rx_unicast"];
 
-/// Frames that arrived, by the kernel's count or by the NIC's own, whichever is higher: some drivers
-/// report to the kernel only what their queues took. `None`: there is no such interface here.
+/// The number of frames that have arrived, dropped ones included: the kernel's counter or the NIC's own,
+/// whichever is higher, since some drivers report only frames that reached a queue. `None`: there is no
+/// such interface in this namespace.
 pub fn frames_counted(ifname: &str) -> Option<u64> {
     let list = std::fs::read_to_string("/proc/thread-self/net/dev").ok()?;
-    let kernel = arrived(&list, ifname)?;
+    let kernel = received(&list, ifname)?;
     let statistics = ethtool::statistics(ifname).unwrap_or_default();
-    let port = statistics.iter().filter(|(name, _)| ARRIVED.contains(&name.as_str()));
+    let port = statistics.iter().filter(|(name, _)| RECEIVED.contains(&name.as_str()));
     Some(port.map(|(_, frames)| *frames).fold(kernel, u64::max))
 }
 
-/// Frames received, and those dropped for want of a buffer.
-fn arrived(list: &str, ifname: &str) -> Option<u64> {
+/// Frames received, and those dropped without a free buffer.
+fn received(list: &str, ifname: &str) -> Option<u64> {
     let counts = list.lines().find_map(|line| line.trim_start().strip_prefix(ifname)?.strip_prefix(':'))?;
     let counts: Vec<u64> = counts.split_whitespace().map_while(|count| count.parse().ok()).collect();
     let [_bytes, packets, _errors, dropped, overruns, ..] = *counts.as_slice() else { return None };
     Some(packets + dropped + overruns)
 }
 
-/// The running kernel's release: its first two numbers.
+/// The first two numbers of the running kernel's release.
 pub fn release() -> Option<(u32, u32)> {
     version(&uname().ok()?.release().to_string_lossy())
 }
 
-/// The first two numbers of a release.
+/// The first two numbers of a release, as "6.18" in "6.18.4-amd64".
 pub fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// The link that keeps a program attached; `None` also where only `CAP_SYS_ADMIN` may know.
+/// The id of the link that keeps a program attached; `None` also without `CAP_SYS_ADMIN`.
 pub fn link_of(program_id: u32) -> Option<u32> {
     LinkInfoIter::default().find(|link| link.prog_id == program_id).map(|link| link.id)
 }
 
-/// Whether the running kernel has a type of this name, by its BTF. `None`: it has no BTF.
+/// Whether the running kernel has a struct of this name, by its BTF; `None` if it has no BTF.
 pub fn kernel_has_type(name: &str) -> Option<bool> {
     libbpf_log::silence();
     let btf = Btf::from_vmlinux().ok()?;
@@ -106,11 +106,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_answer_means_none_where_drivers_tell() {
-        assert_eq!(XdpFeatures::told(0, Some((6, 2))), None);
-        assert_eq!(XdpFeatures::told(0, None), None);
-        assert_eq!(XdpFeatures::told(0, Some((6, 3))), Some(XdpFeatures(0)));
-        assert_eq!(XdpFeatures::told(0b1011, Some((5, 14))), Some(XdpFeatures::from_bits(0b1011))); // backported
+    fn an_empty_reply_means_none_where_drivers_report() {
+        assert_eq!(XdpFeatures::from_reply(0, Some((6, 2))), None);
+        assert_eq!(XdpFeatures::from_reply(0, None), None);
+        assert_eq!(XdpFeatures::from_reply(0, Some((6, 3))), Some(XdpFeatures(0)));
+        assert_eq!(XdpFeatures::from_reply(0b1011, Some((5, 14))), Some(XdpFeatures::from_bits(0b1011))); // backported
         assert!(!XdpFeatures(0).native() && !XdpFeatures(0).zero_copy());
     }
 
@@ -120,8 +120,8 @@ mod tests {
             face |bytes    packets errs drop fifo frame compressed multicast|bytes packets\n\
             \x20 eth0: 1000    20    0    3    1     0          0         0     7     1 0 0 0 0 0 0\n\
             eth01:5 6 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
-        assert_eq!((arrived(list, "eth0"), arrived(list, "eth01")), (Some(24), Some(6)));
-        assert_eq!((arrived(list, "eth"), arrived(list, "eth1")), (None, None));
+        assert_eq!((received(list, "eth0"), received(list, "eth01")), (Some(24), Some(6)));
+        assert_eq!((received(list, "eth"), received(list, "eth1")), (None, None));
         assert!(frames_counted("lo").is_some() && frames_counted("hf-nowhere").is_none());
     }
 

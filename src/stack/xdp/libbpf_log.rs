@@ -13,7 +13,7 @@ thread_local! {
 /// Runs `work` and returns libbpf's messages meanwhile, the verifier's log included.
 ///
 /// From the first call on, libbpf prints nothing in this process.
-pub fn capture<T>(work: impl FnOnce() -> T) -> (T, String) {
+pub(super) fn capture<T>(work: impl FnOnce() -> T) -> (T, String) {
     silence();
     CAPTURED.set(Some(String::new()));
     let result = work();
@@ -21,7 +21,7 @@ pub fn capture<T>(work: impl FnOnce() -> T) -> (T, String) {
 }
 
 /// Keeps libbpf from printing in this process.
-pub fn silence() {
+pub(super) fn silence() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         set_print(Some((PrintLevel::Info, append)));

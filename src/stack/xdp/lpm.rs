@@ -10,7 +10,7 @@ use crate::wire::endpoint_range::EndpointRange;
 
 /// The owned ports of the addresses for which `prefix` is the longest of all entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LpmEntry {
+pub(super) struct LpmEntry {
     pub prefix: IpNet,
     /// No address of this host: the kernel is to answer nothing there.
     pub exclusive: bool,
@@ -19,11 +19,11 @@ pub struct LpmEntry {
 
 /// One bit for each TCP port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortSet(Box<[u64; 1024]>);
+pub(super) struct PortSet(Box<[u64; 1024]>);
 
 impl PortSet {
     /// Port p is bit p % 64 of word p / 64.
-    pub fn words(&self) -> &[u64; 1024] {
+    pub(super) fn words(&self) -> &[u64; 1024] {
         &self.0
     }
 
@@ -47,7 +47,7 @@ impl PortSet {
 /// Returns one entry for each prefix of `rules`, and one for each address of `local` that a rule covers.
 ///
 /// A look-up finds only the longest prefix, so an entry holds the ports of every rule that covers it.
-pub fn flatten(rules: &[EndpointRange], local: &[IpAddr]) -> Vec<LpmEntry> {
+pub(super) fn flatten(rules: &[EndpointRange], local: &[IpAddr]) -> Vec<LpmEntry> {
     let mut entries: Vec<LpmEntry> = Vec::new();
     // Indices of the entries whose prefixes contain the current one, the longest last.
     let mut ancestors: Vec<usize> = Vec::new();

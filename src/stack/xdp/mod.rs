@@ -1,33 +1,33 @@
 //! AF_XDP: the steering program, frames, queues and the interface they belong to.
 //!
-//! The only layer that talks to the kernel's XDP. It knows nothing of TCP, of tables or of the
-//! engine above it. May use `wire` (which packets are owned), `capture` (a queue's tap) and `observe`.
+//! The only layer that uses the kernel's XDP. It is independent of TCP, tables and the engine. May use
+//! `wire` (owned addresses and ports), `capture` (a queue's tap) and `observe`.
 //!
-//! | file | what lives there |
+//! | file | contents |
 //! |---|---|
-//! | `queue.rs` | [`Queue`]: one socket on one receive queue; `queue/flush.rs` ends a batch |
-//! | `open.rs` | setting a queue up, and every way in which that fails |
-//! | `sizing.rs` | how large frames are; `refusal.rs` why there is no zero-copy |
-//! | `config.rs` | what can be chosen for a queue, and what then is really active |
-//! | `frame.rs` | [`Frame`]: a buffer of the UMEM as a value that moves |
-//! | `ledger.rs` | who owns each frame |
+//! | `queue.rs` | [`Queue`]: one socket on one receive queue; `queue/flush.rs` the end of a batch, `queue/in_memory.rs` a queue without a kernel |
+//! | `open.rs` | the set-up of a queue, and its errors |
+//! | `sizing.rs` | the size of frames; `refusal.rs` why zero-copy was refused |
+//! | `config.rs` | the configuration of a queue, and its active settings |
+//! | `frame.rs` | [`Frame`]: a buffer of the UMEM, as a value with one owner |
+//! | `ledger.rs` | the owner of each frame |
 //! | `mapping.rs`, `umem.rs` | memory shared with the kernel, and the frames in it (`unsafe`) |
 //! | `ring.rs`, `rings.rs` | one ring; the four of a socket, and their set-up (`unsafe`) |
 //! | `socket.rs` | the calls on an AF_XDP socket (`unsafe`) |
 //! | `device.rs`, `ethtool.rs` | the interface: queues, addresses, driver, mode (`unsafe` in the latter) |
-//! | `network.rs`, `rtnetlink.rs` | all interfaces and addresses of the namespace, and how the kernel lists them |
+//! | `network.rs`, `rtnetlink.rs` | all interfaces and addresses of the namespace; requests to the kernel |
 //! | `next_hop.rs` | the kernel's route to a target, and the MAC address of the next hop |
-//! | `kernel_tcp.rs` | TCP sockets of the kernel, and whose they are |
-//! | `program.rs` | [`Program`]: the steering program, loaded; `abi.rs` has the numbers it shares with user space |
-//! | `attach.rs`, `link.rs` | attaching it by a link (`unsafe` in the latter), and every way in which that fails |
+//! | `kernel_tcp.rs` | the kernel's TCP sockets, and the processes that hold them |
+//! | `program.rs` | [`Program`]: the loaded steering program; `abi.rs` the constants it shares with user space; `libbpf_log.rs` libbpf's messages |
+//! | `attach.rs`, `link.rs`, `mode.rs` | attaching it by a link (`unsafe` in the second), and the errors of that |
 //! | `link_holder.rs` | the process that keeps a program attached |
 //! | `lpm.rs`, `rule_maps.rs` | the rules as entries of a longest-prefix match, and the maps of them |
-//! | `claims.rs` | who else says that an exclusive address is theirs |
-//! | `verdict.rs` | the program's verdicts and their counts |
-//! | `vlan.rs` | VLANs of an interface, and whether XDP sees their tags |
-//! | `inspect.rs` | what the kernel tells about XDP without anything being attached |
+//! | `claims.rs` | other hosts that claim an exclusive address |
+//! | `verdict.rs` | the program's verdicts and their counters |
+//! | `vlan.rs` | the VLANs of an interface, and whether XDP sees their tags |
+//! | `inspect.rs` | queries about XDP that need no attached program |
 //! | `bpf_refusal.rs` | why bpf(2) is refused to a process with all capabilities |
-//! | `error.rs`, `program_error.rs` | what failed, where, and the command that fixes it |
+//! | `error.rs`, `program_error.rs` | errors with their place and fix |
 
 mod abi;
 mod attach;

@@ -2,17 +2,17 @@ use std::fmt;
 
 use libbpf_rs::libbpf_sys;
 
-/// Where in the receive path the program runs.
+/// The place in the receive path where the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// In the driver, before the kernel has made an skb.
+    /// In the driver, before the kernel allocates an skb.
     Native,
-    /// In the network stack: every interface has it.
+    /// In the kernel's network stack; every interface supports it.
     Generic,
 }
 
 impl Mode {
-    /// What `ip link set dev IF … off` calls the mode.
+    /// The keyword of the mode in `ip link set dev IF KEYWORD off`.
     pub fn ip_link_keyword(self) -> &'static str {
         match self {
             Mode::Native => "xdpdrv",
@@ -20,7 +20,7 @@ impl Mode {
         }
     }
 
-    /// What `bpf_link_create` calls it.
+    /// The flag of the mode for `bpf_link_create`.
     pub(super) fn flags(self) -> u32 {
         match self {
             Mode::Native => libbpf_sys::XDP_FLAGS_DRV_MODE,

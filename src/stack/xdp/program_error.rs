@@ -26,8 +26,10 @@ pub enum ProgramError {
     Queue { queue: u32, max: u32 },
     #[error("cannot register the socket of queue {queue} in the steering program: {source}")]
     Socket { queue: u32, source: libbpf_rs::Error },
+    /// The kernel refuses to read the counters.
     #[error("cannot read the counters of the steering program: {source}")]
     Counters { source: libbpf_rs::Error },
+    /// It cannot be attached.
     #[error(transparent)]
     Attach(#[from] AttachError),
 }
@@ -37,16 +39,19 @@ pub enum ProgramError {
 pub enum AttachError {
     #[error("cannot attach to {interface} in {mode} mode ({source}): {holder}")]
     Busy { interface: String, mode: Mode, holder: Box<AttachedProgram>, source: io::Error },
+    /// A device on top of the interface has a program.
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): a device on top of it (a bond, a bridge) has \
          an XDP program"
     )]
     UpperDevice { interface: String, mode: Mode, source: io::Error },
+    /// The MTU is too large for native mode.
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): the MTU of {interface} or of its veth peer is \
          above 3506"
     )]
     Mtu { interface: String, mode: Mode, source: io::Error },
+    /// The driver has too few queues for native mode.
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): the driver has too few queues: a veth needs at \
          least as many receive queues as its peer has transmit queues, a NIC a spare queue for each CPU"
@@ -56,11 +61,13 @@ pub enum AttachError {
     Unsupported { interface: String, mode: Mode, source: io::Error },
     #[error("cannot attach to {interface} in {mode} mode ({source}): {}", refusal())]
     Permission { interface: String, mode: Mode, source: io::Error },
+    /// The interface was removed or renamed.
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): this network namespace has no interface \
          {interface} with index {ifindex}"
     )]
     NoInterface { interface: String, ifindex: u32, mode: Mode, source: io::Error },
+    /// The kernel or the driver refuses the link.
     #[error(
         "cannot attach to {interface} in {mode} mode ({source}): the kernel has no XDP links (they need Linux \
          5.10), or the driver does not accept XDP while receive offload (LRO) is on"
@@ -74,10 +81,13 @@ pub enum AttachError {
 /// read a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachedProgram {
+    /// The kernel's id of the program.
     pub program_id: u32,
+    /// Its name, up to 15 bytes.
     pub name: Option<String>,
+    /// The mode it is attached in.
     pub mode: Mode,
-    /// The link that keeps it attached; without one it was attached by netlink.
+    /// The id of the link that keeps it attached; `None` if it was attached by netlink.
     pub link_id: Option<u32>,
     /// The process that keeps it attached, if this process may see it.
     pub process: Option<Process>,

@@ -42,7 +42,7 @@ const _: () = {
 /// A packet sees either all old entries or all new ones. Both maps exist from the start, so replacing
 /// the rules needs descriptors only, and works after the capabilities are dropped (Linux 5.19 or newer).
 #[derive(Debug)]
-pub struct RuleMaps {
+pub(super) struct RuleMaps {
     /// The program's pointer to the active map.
     switch: MapHandle,
     maps: [RuleMap; 2],
@@ -51,7 +51,7 @@ pub struct RuleMaps {
 
 impl RuleMaps {
     /// `first` is the active map. Both are empty.
-    pub fn new(switch: MapHandle, first: MapHandle, second: MapHandle) -> Self {
+    pub(super) fn new(switch: MapHandle, first: MapHandle, second: MapHandle) -> Self {
         let map = |trie| RuleMap { trie, keys: Vec::new() };
         Self { switch, maps: [map(first), map(second)], active: 0 }
     }
@@ -60,7 +60,7 @@ impl RuleMaps {
     ///
     /// # Errors
     /// There are too many, or the kernel refuses one. The old entries stay active.
-    pub fn replace(&mut self, entries: &[LpmEntry]) -> Result<(), ProgramError> {
+    pub(super) fn replace(&mut self, entries: &[LpmEntry]) -> Result<(), ProgramError> {
         let max = abi::MAX_OWNED as usize;
         if entries.len() > max {
             return Err(ProgramError::TooManyRules { entries: entries.len(), max });

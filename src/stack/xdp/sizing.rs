@@ -1,54 +1,56 @@
-//! How large the frames of a queue are, and up to which MTU zero-copy takes whole packets into them.
+//! The size of a queue's frames, and the largest MTU whose packets fit them.
 //!
-//! In zero-copy mode the driver receives into the UMEM's frames themselves. Of a frame the kernel
-//! keeps 256 bytes, and some drivers program the size of their buffers in whole KiB: of 2,048 bytes
-//! 1,024 are left, and a longer packet arrives as two frames. Of 4,096 bytes 3,072 are left.
+//! In zero-copy mode the driver receives into the UMEM's frames directly. The kernel reserves 256 bytes of
+//! a frame, and some drivers set the size of their buffers in whole KiB: 1,024 of 2,048 bytes are left, and
+//! a longer packet arrives as two frames. 3,072 of 4,096 bytes are left.
 
 use super::{CopyMode, Device, Mode, XdpError, config::KERNEL_HEADROOM, inspect::XdpFeatures};
 
-/// What the kernel takes (chunks of a power of two, no larger than a page).
+/// The frame sizes that the kernel accepts, bytes: powers of two, at most a page.
 pub const FRAME_SIZES: [u32; 2] = [2048, 4096];
 /// Bytes of an Ethernet header with two VLAN tags.
 const LINK_HEADER: u32 = 22;
-/// What drivers add to the MTU: header, FCS, two VLAN tags.
+/// Bytes that drivers add to the MTU: header, FCS, two VLAN tags.
 const DRIVER_HEADER: u32 = 26;
-/// The coarsest unit in which drivers program their buffers, bytes (igb, igc, ixgbe).
+/// The coarsest unit of a driver's buffer size, bytes (igb, igc, ixgbe).
 const BUFFER_UNIT: u32 = 1024;
 
-/// The largest MTU whose packets fit one frame of so many bytes.
+/// The largest MTU, in bytes, whose packets fit one frame of `frame_size` bytes.
 pub fn largest_mtu(frame_size: u32) -> u32 {
     frame_size.saturating_sub(KERNEL_HEADROOM + LINK_HEADER)
 }
 
-/// The largest MTU whose packets fit one frame in zero-copy mode, whatever the driver rounds to.
+/// The largest MTU, in bytes, whose packets fit one frame in zero-copy mode with every driver.
 pub fn zero_copy_mtu(frame_size: u32) -> u32 {
     let buffer = frame_size.saturating_sub(KERNEL_HEADROOM) / BUFFER_UNIT * BUFFER_UNIT;
     buffer.saturating_sub(DRIVER_HEADER)
 }
 
-/// The MTU to take instead of one that does not fit: for zero-copy too, where that is any use.
+/// The MTU to recommend instead of a larger one: also fit for zero-copy, unless that is below 1,500.
 pub fn advised_mtu(frame_size: u32) -> u32 {
     match zero_copy_mtu(frame_size) {
-        enough @ 1500.. => enough,
+        fit @ 1500.. => fit,
         _ => largest_mtu(frame_size),
     }
 }
 
-/// How the queues of a device are opened.
+/// The settings with which the queues of a device are opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizing {
-    /// Bytes.
+    /// Bytes of a frame.
     pub frame_size: u32,
+    /// Whether frames are copied.
     pub copy: CopyMode,
-    /// What the operator should know of it.
+    /// A remark for the operator.
     pub note: Option<String>,
 }
 
 impl Sizing {
-    /// For one mode. `driver` is what the driver says of itself; `asked` a frame size in bytes.
+    /// Chooses the settings for one mode. `asked` is a requested frame size in bytes, `driver` the features
+    /// that the driver advertises.
     ///
     /// # Errors
-    /// Zero-copy is insisted on in generic mode, which copies every frame.
+    /// Zero-copy was requested in generic mode, which copies every frame.
     pub fn choose(
         device: &Device,
         mode: Mode,
@@ -62,19 +64,19 @@ impl Sizing {
                 return Err(XdpError::ZeroCopyInGeneric { ifname: ifname() });
             }
             return Ok(Sizing {
-                frame_size: asked.unwrap_or(room_for(device.mtu)),
+                frame_size: asked.unwrap_or(smallest_for(device.mtu)),
                 copy: CopyMode::Copy,
                 note: None,
             });
         }
         let has = driver.map_or(!device.is_veth(), XdpFeatures::zero_copy);
         if copy == CopyMode::Copy || (copy == CopyMode::Auto && !has) {
-            return Ok(Sizing { frame_size: asked.unwrap_or(room_for(device.mtu)), copy, note: None });
+            return Ok(Sizing { frame_size: asked.unwrap_or(smallest_for(device.mtu)), copy, note: None });
         }
         let [_, large] = FRAME_SIZES;
         let frame_size = asked.unwrap_or(large);
-        let most = zero_copy_mtu(frame_size);
-        if device.mtu <= most {
+        let max = zero_copy_mtu(frame_size);
+        if device.mtu <= max {
             return Ok(Sizing { frame_size, copy, note: None });
         }
         let fits = match frame_size == large {
@@ -97,8 +99,8 @@ impl Sizing {
     }
 }
 
-/// The smallest frame that a packet of this MTU fits into.
-fn room_for(mtu: u32) -> u32 {
+/// The smallest frame size for packets of this MTU.
+fn smallest_for(mtu: u32) -> u32 {
     let [small, large] = FRAME_SIZES;
     if mtu <= largest_mtu(small) { small } else { large }
 }
@@ -121,7 +123,7 @@ mod tests {
         assert_eq!(FRAME_SIZES.map(advised_mtu), [1770, 3046]);
     }
 
-    /// Driver, what it says, MTU, mode, copy, asked: frame size, copy, a part of the note.
+    /// Driver, advertised features, MTU, mode, copy, requested size: frame size, copy, a part of the note.
     #[test]
     fn frames_are_large_where_zero_copy_may_be_taken() {
         use crate::xdp::CopyMode::{Auto, Copy as Copied, ZeroCopy};
@@ -148,7 +150,7 @@ mod tests {
                 "frames of 4096 bytes have room",
             ),
             ("igb", without, 1500, Native, Auto, None, 2048, Auto, ""),
-            ("igb", None, 1500, Native, Auto, None, 4096, Auto, ""), // the kernel does not tell
+            ("igb", None, 1500, Native, Auto, None, 4096, Auto, ""), // before Linux 6.3
             ("veth", None, 1500, Native, Auto, None, 2048, Auto, ""),
             ("veth", without, 1771, Native, Auto, None, 4096, Auto, ""),
             ("veth", without, 1500, Generic, Auto, Some(4096), 4096, Copied, ""),

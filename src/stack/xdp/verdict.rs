@@ -3,18 +3,18 @@ use zerocopy::FromBytes;
 include!(concat!(env!("OUT_DIR"), "/verdict.rs"));
 
 impl Verdict {
-    /// Whether the frame went to a socket of ours.
+    /// Whether the frame was redirected to this stack's socket.
     pub fn is_socket(self) -> bool {
         (Verdict::SocketTcp..Verdict::DropNoSocket).contains(&self)
     }
 
-    /// Whether the frame went nowhere.
+    /// Whether the frame was dropped.
     pub fn is_drop(self) -> bool {
         self >= Verdict::DropNoSocket
     }
 }
 
-/// Frames by verdict, since the program was loaded.
+/// The number of frames by verdict since the program was loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerdictCounts {
     per_cpu: Vec<[u64; VERDICTS.len()]>,
@@ -23,22 +23,22 @@ pub struct VerdictCounts {
 impl VerdictCounts {
     /// From the kernel's `struct counters` of each possible CPU.
     pub(super) fn from_kernel(per_cpu: &[Vec<u8>]) -> Self {
-        // `abi.h` asserts one count for each verdict: no CPU's counts are zero by mistake.
+        // `abi.h` asserts one counter for each verdict, so the lengths are equal.
         let counts = |bytes: &Vec<u8>| FromBytes::read_from_bytes(bytes).unwrap_or([0; VERDICTS.len()]);
         Self { per_cpu: per_cpu.iter().map(counts).collect() }
     }
 
-    /// Frames with this verdict, on all CPUs.
+    /// Frames with this verdict, of all CPUs.
     pub fn sum(&self, verdict: Verdict) -> u64 {
         self.per_cpu(verdict).sum()
     }
 
-    /// Frames with this verdict, on each possible CPU.
+    /// Frames with this verdict, of each possible CPU.
     pub fn per_cpu(&self, verdict: Verdict) -> impl Iterator<Item = u64> + '_ {
         self.per_cpu.iter().map(move |counts| counts[verdict as usize])
     }
 
-    /// Every frame that the program has seen.
+    /// All frames that the program has seen.
     pub fn total(&self) -> u64 {
         VERDICTS.iter().map(|&verdict| self.sum(verdict)).sum()
     }
@@ -55,9 +55,9 @@ mod tests {
         }
     }
 
-    /// The kernel side tells the ways apart by order alone.
+    /// The program distinguishes the three destinations by order alone.
     #[test]
-    fn names_say_the_way_a_frame_took() {
+    fn names_begin_with_the_destination_of_a_frame() {
         for verdict in VERDICTS {
             let way = verdict.name().split('_').next();
             let expected = match (verdict.is_socket(), verdict.is_drop()) {

@@ -1,23 +1,23 @@
-//! VLANs of an interface, and whether XDP sees their tags.
+//! The VLANs of an interface, and whether XDP sees their tags.
 
 use std::fs;
 
 use super::ethtool;
 
-/// The kernel's list of VLAN interfaces, of the reader's network namespace.
+/// The kernel's list of VLAN interfaces of the reader's network namespace.
 const LIST: &str = "/proc/thread-self/net/vlan/config";
 
-/// Whether the NIC takes the tag out of received frames (rx-vlan-offload): XDP then sees none.
+/// Whether the NIC removes the tag of received frames (rx-vlan-offload), so that XDP sees none.
 pub fn is_hidden(ifname: &str) -> bool {
-    ethtool::takes_vlan_tag(ifname).unwrap_or(false)
+    ethtool::strips_vlan_tag(ifname).unwrap_or(false)
 }
 
-/// The VLAN interfaces on top of this one.
+/// The names of the VLAN interfaces on top of this one.
 pub fn devices(ifname: &str) -> Vec<String> {
     fs::read_to_string(LIST).map_or_else(|_| Vec::new(), |list| on_top_of(&list, ifname))
 }
 
-/// Lines of `NAME | ID | DEVICE`, behind two of headings.
+/// Parses lines of `NAME | ID | DEVICE` after two lines of headings.
 fn on_top_of(list: &str, ifname: &str) -> Vec<String> {
     let name = |line: &str| {
         let mut columns = line.split('|').map(str::trim);
