@@ -3,6 +3,7 @@ use std::io;
 use thiserror::Error;
 
 /// Why an interface or a queue cannot be used.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Debug, Error)]
 pub enum XdpError {
     /// The interfaces cannot be listed.
@@ -66,6 +67,7 @@ fn hardware_name(hardware: u16) -> &'static str {
 
 /// Why a working queue failed. It cannot be recovered: after privileges are dropped, sockets
 /// cannot be created again.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DeviceError {
     /// The interface no longer exists in this network namespace.

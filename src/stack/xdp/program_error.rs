@@ -9,21 +9,28 @@ use super::kernel_tcp::Process;
 use super::mode::Mode;
 
 /// Why the steering program could not be loaded, configured or attached.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Debug, Error)]
 pub enum ProgramError {
+    /// Loading is not permitted.
     #[error("cannot load the steering program: {source}; {}", refusal())]
     LoadPermission { source: libbpf_rs::Error },
+    /// The kernel cannot load it; `log` has the messages of libbpf and the verifier.
     #[error("cannot load the steering program: {source}; libbpf and the kernel's verifier say:\n{log}")]
     Load { source: libbpf_rs::Error, log: String },
+    /// The rules need more than `max` entries.
     #[error("the rules need {entries} entries in the steering program; at most {max} fit")]
     TooManyRules { entries: usize, max: usize },
+    /// The kernel refuses an entry. The old rules stay in force.
     #[error(
         "cannot write the rules of the steering program: {source}{}; the rules in force are unchanged",
         too_old(.source)
     )]
     Rules { source: libbpf_rs::Error },
+    /// The program supports queues 0 to `max` - 1.
     #[error("invalid queue {queue}: the steering program supports queues 0 to {}", max - 1)]
     Queue { queue: u32, max: u32 },
+    /// The kernel refuses the socket.
     #[error("cannot register the socket of queue {queue} in the steering program: {source}")]
     Socket { queue: u32, source: libbpf_rs::Error },
     /// The kernel refuses to read the counters.
@@ -35,8 +42,10 @@ pub enum ProgramError {
 }
 
 /// Why the program could not be attached to an interface.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Debug, Error)]
 pub enum AttachError {
+    /// Another program is attached.
     #[error("cannot attach to {interface} in {mode} mode ({source}): {holder}")]
     Busy { interface: String, mode: Mode, holder: Box<AttachedProgram>, source: io::Error },
     /// A device on top of the interface has a program.
@@ -57,8 +66,10 @@ pub enum AttachError {
          least as many receive queues as its peer has transmit queues, a NIC a spare queue for each CPU"
     )]
     Queues { interface: String, mode: Mode, source: io::Error },
+    /// The driver has no native mode.
     #[error("cannot attach to {interface} in {mode} mode ({source}): its driver has no native XDP")]
     Unsupported { interface: String, mode: Mode, source: io::Error },
+    /// Attaching is not permitted.
     #[error("cannot attach to {interface} in {mode} mode ({source}): {}", refusal())]
     Permission { interface: String, mode: Mode, source: io::Error },
     /// The interface was removed or renamed.
@@ -73,6 +84,7 @@ pub enum AttachError {
          5.10), or the driver does not accept XDP while receive offload (LRO) is on"
     )]
     Invalid { interface: String, mode: Mode, source: io::Error },
+    /// Another error of the kernel.
     #[error("cannot attach to {interface} in {mode} mode: {source}")]
     Other { interface: String, mode: Mode, source: io::Error },
 }
