@@ -1,4 +1,4 @@
-//! What the build scripts of this folder share: clang, the headers it needs, and its command line.
+//! Shared by the build scripts of this folder: clang, the headers it needs, and its command line.
 
 use std::env;
 use std::error::Error;
@@ -18,11 +18,11 @@ pub fn compile(names: &[&str]) -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed=CLANG");
 
     let clang = clang()?;
-    // libbpf's own headers, told by the build script of libbpf-sys.
+    // libbpf's headers, from the build script of libbpf-sys.
     let libbpf = env::var("DEP_BPF_INCLUDE")?;
     let kernel = kernel_headers(&clang)?;
     for name in names {
-        // -g: libbpf finds maps and functions by the BTF that comes with it.
+        // -g: libbpf finds maps and functions by the BTF that it adds.
         let status = Command::new(&clang)
             .args(["-target", "bpf", "-g", "-O2", "-Wall", "-Wextra", "-Werror", "-c"])
             .arg(format!("-I{libbpf}"))
@@ -38,7 +38,7 @@ pub fn compile(names: &[&str]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The folder `bpf`, seen from a package two folders below the top.
+/// The folder `bpf`, relative to a package two folders below the top.
 pub fn sources() -> Result<PathBuf, Box<dyn Error>> {
     Ok(PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../bpf"))
 }
@@ -57,8 +57,8 @@ fn clang() -> Result<PathBuf, Box<dyn Error>> {
     }
 }
 
-/// `asm/types.h` of the host lies in a folder named after the machine, which a compiler that
-/// targets BPF does not search.
+/// `asm/types.h` is in a folder named after the host's architecture, which a compiler that targets BPF
+/// does not search.
 fn kernel_headers(clang: &Path) -> Result<String, Box<dyn Error>> {
     let triplets = [
         command_line("gcc", "-print-multiarch"),
@@ -73,7 +73,7 @@ fn kernel_headers(clang: &Path) -> Result<String, Box<dyn Error>> {
         .ok_or_else(|| "cannot find asm/types.h. On Debian: apt-get install linux-libc-dev".into())
 }
 
-/// The one line that a command prints; `None` when it cannot run or prints none.
+/// The line that a command prints; `None` if it cannot run or prints nothing.
 fn command_line(program: &str, argument: &str) -> Option<String> {
     let output = Command::new(program).arg(argument).output().ok()?;
     let line = String::from_utf8(output.stdout).ok()?.trim().to_owned();

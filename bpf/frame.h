@@ -20,9 +20,10 @@ static __always_inline int is_vlan(__be16 protocol)
 }
 
 /*
- * A broadcast or multicast frame is for every host on the link, so the kernel's sockets may want
- * what is not TCP: it may be to the broadcast address of a network. No error may answer it (RFC 1122
- * section 3.2.2), and the kernel does not forward it, so nothing loops.
+ * A broadcast or multicast frame is for every host on the link. Protocols other than TCP go to the
+ * kernel, whose sockets may expect them: the destination may be the broadcast address of a network. No
+ * error may answer such a frame (RFC 1122 section 3.2.2), and the kernel does not forward it, so there is
+ * no loop.
  */
 static __always_inline enum verdict to_link_group(enum verdict verdict)
 {
@@ -38,7 +39,7 @@ static __always_inline enum verdict to_link_group(enum verdict verdict)
 	}
 }
 
-/* Behind the Ethernet header. `protocol` is its EtherType. */
+/* The verdict after the Ethernet header. `protocol` is its EtherType. */
 static __always_inline enum verdict packet_verdict(struct cursor *cursor, __be16 protocol)
 {
 	struct vlan_tag *tag;

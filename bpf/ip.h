@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * From the IP header to the upper layer: fragments, IPv6 extension headers, and which protocols go
- * where. An address of the machine (shared) keeps everything but TCP to owned ports; for an
- * exclusive address the kernel gets nothing, since it would forward it.
+ * From the IP header to the upper layer: fragments, IPv6 extension headers, and the verdicts by
+ * protocol. At a shared address everything but TCP to owned ports goes to the kernel. Packets to an
+ * exclusive address never go to the kernel, which would forward them.
  */
 #ifndef HANDFAST_IP_H
 #define HANDFAST_IP_H
@@ -23,27 +23,27 @@
 
 struct extension {
 	__u8 next;
-	__u8 len;        /* units of 8 bytes behind the first 8; reserved in a fragment header */
+	__u8 len;        /* units of 8 bytes after the first 8; reserved in a fragment header */
 	__be16 fragment; /* of a fragment header: offset and flags */
 	__u8 body[4];
 };
 
-/* A multicast group or the limited broadcast address: no endpoint of TCP, and never owned. */
+/* A multicast group or the limited broadcast address: not a TCP endpoint, and never owned. */
 static __always_inline int is_group_ipv4(__be32 address)
 {
 	return (address & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || address == 0xffffffff;
 }
 
-/* A fragment that names no port. */
+/* A fragment without the ports. */
 static __always_inline enum verdict fragment_verdict(const struct owned *owned)
 {
 	return is_exclusive(owned) ? DROP_FRAGMENT : PASS_FRAGMENT;
 }
 
 /*
- * The first fragment to a shared address, at its upper layer. With a TCP segment to an owned port
- * in hand, the kernel would answer with a RST: it does not get the part that names the port, and
- * the later fragments, which it gets, never become a segment.
+ * The first fragment to a shared address, at its upper layer. The kernel would answer a TCP segment to an
+ * owned port with a RST. So the fragment with the port is dropped, and the later fragments, which go to
+ * the kernel, never become a segment.
  */
 static __always_inline enum verdict first_fragment_verdict(struct cursor *cursor, __u8 protocol,
 							   const struct owned *owned)
@@ -100,7 +100,7 @@ static __always_inline enum verdict ipv4_verdict(struct cursor *cursor)
 			     cursor);
 }
 
-/* On IANA's list of extension headers: behind it may be TCP. */
+/* On IANA's list of extension headers: TCP may follow it. */
 static __always_inline int is_extension(__u8 protocol)
 {
 	switch (protocol) {
@@ -134,13 +134,13 @@ static __always_inline enum verdict ipv6_upper_verdict(struct cursor *cursor, __
 	default:
 		break;
 	}
-	/* One that ends the walk: unknown to us, misplaced, or one of too many. */
+	/* One that ends the walk: unsupported, misplaced, or beyond the limit. */
 	if (is_extension(protocol))
 		return is_exclusive(owned) ? DROP_EXTENSION : PASS_PROTOCOL;
 	return protocol_verdict(owned);
 }
 
-/* Behind the fixed header of a packet to an owned address. */
+/* The verdict after the fixed header of a packet to an owned address. */
 static __always_inline enum verdict ipv6_payload_verdict(struct cursor *cursor, __u8 protocol,
 							 const struct owned *owned)
 {
@@ -149,12 +149,12 @@ static __always_inline enum verdict ipv6_payload_verdict(struct cursor *cursor, 
 	__u32 rest;
 
 	for (walked = 0; walked < MAX_EXTENSIONS; walked++) {
-		/* Hop-by-hop options stand first or nowhere (RFC 8200 section 4.1). */
+		/* Hop-by-hop options are only valid as the first header (RFC 8200 section 4.1). */
 		if (protocol != IPPROTO_ROUTING && protocol != IPPROTO_DSTOPTS &&
 		    protocol != IPPROTO_FRAGMENT && !(protocol == IPPROTO_HOPOPTS && walked == 0))
 			break;
 		extension = take(cursor, sizeof(*extension));
-		/* A first fragment without all headers is no packet (RFC 8200 section 4.5). */
+		/* A first fragment without all headers is invalid (RFC 8200 section 4.5). */
 		if (!extension)
 			return DROP_TRUNCATED;
 		rest = extension->len * 8;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// What the lab's link does to frames, at the clsact hooks of a veth end. Stands in for an 802.1Q
-// device, for loss and for a queue chooser, which not every kernel has.
+// Effects of the lab's link, at the clsact hooks of a veth end: VLAN tags, loss, and the choice of a
+// queue. Replaces an 802.1Q device, netem and a queue chooser, which some kernels lack.
 //
-// Outbound: lose, choose a queue, push the tag. Inbound: pop the tag, lose. So both losses look
-// at untagged frames, and the peer sees tagged ones.
+// Outbound: loss, choice of the queue, push of the tag. Inbound: pop of the tag, loss. So both losses are
+// applied to untagged frames, and the peer receives tagged ones.
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -26,14 +26,14 @@
 // Set before loading. The layout is that of `Config` in src/lab/link_program.rs.
 struct config {
     __u16 vlan;         // 0: no tag
-    __u16 queues;       // 0 or 1: the kernel chooses
+    __u16 queues;       // 0 or 1: the kernel chooses the queue
     __u8 lose_outbound; // kinds of segment whose first copy is lost
     __u8 lose_inbound;
-    __u16 one_in;       // of so many TCP segments, one is lost by chance, each way; 0: none
+    __u16 one_in;       // one of this number of TCP segments is lost at random, each way; 0: none
 };
 const volatile struct config config = {};
 
-// One segment, whichever copy of it. Addresses are folded to 32 bits.
+// Identifies a segment and its retransmissions. Addresses are folded to 32 bits.
 struct segment {
     __u32 addresses;
     __u32 ports;
@@ -48,8 +48,8 @@ struct {
     __type(value, __u8);
 } lost SEC(".maps");
 
-// Which queue is next. Two cores may give the same one twice: no harm.
-static __u32 turn;
+// The next queue. Two CPUs may use the same one twice, which does no harm.
+static __u32 next_queue;
 
 struct tcp_start {
     __be32 ports;
@@ -69,7 +69,7 @@ static __always_inline int fold(struct __sk_buff *skb, __u32 at, __u32 words, __
     return 0;
 }
 
-// Finds the TCP header of an untagged frame, and folds the addresses. 0: not TCP.
+// Returns the offset of the TCP header of an untagged frame, and folds the addresses; 0: not TCP.
 static __always_inline __u32 tcp_at(struct __sk_buff *skb, __u32 *addresses, __u32 *end) {
     __u8 first, protocol;
     __be16 length;
@@ -93,7 +93,7 @@ static __always_inline __u32 tcp_at(struct __sk_buff *skb, __u32 *addresses, __u
     return 0;
 }
 
-// Whether this is the first copy of a segment of one of these kinds, or has bad luck.
+// Whether to lose the segment: the first copy of one of these kinds, or by chance.
 static __always_inline int loses(struct __sk_buff *skb, __u8 kinds) {
     struct segment segment = {};
     struct tcp_start tcp = {};
@@ -116,13 +116,13 @@ static __always_inline int loses(struct __sk_buff *skb, __u8 kinds) {
     return bpf_map_update_elem(&lost, &segment, &seen, BPF_NOEXIST) == 0;
 }
 
-// The kernel remembers a queue for each socket and would use that. A clone has no socket: it
-// goes where its mapping says. The mark tells the clone from the original.
+// The kernel remembers a queue for each socket and would use it. A clone has no socket, so its mapping
+// decides. The mark distinguishes the clone from the original.
 #define CHOSEN 0x68660001
 
 static __always_inline int choose_queue(struct __sk_buff *skb) {
     skb->mark = CHOSEN;
-    skb->queue_mapping = 1 + turn++ % config.queues;
+    skb->queue_mapping = 1 + next_queue++ % config.queues;
     return bpf_clone_redirect(skb, skb->ifindex, 0);
 }
 
@@ -144,7 +144,7 @@ int outbound(struct __sk_buff *skb) {
 SEC("tc")
 int inbound(struct __sk_buff *skb) {
     if (config.vlan) {
-        // An answer without the tag, or with another, is not for this VLAN.
+        // A reply without the tag, or with another one, is not for this VLAN.
         if (!skb->vlan_present || (skb->vlan_tci & 0x0fff) != config.vlan || bpf_skb_vlan_pop(skb))
             return TC_ACT_SHOT;
     }

@@ -49,7 +49,7 @@ struct {
 /* Remembered claims; beyond that the least recent one is replaced. */
 #define MAX_CLAIMS 1024
 
-/* Frames by claim. */
+/* The number of frames by claim. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, MAX_CLAIMS);

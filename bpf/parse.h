@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * The verdicts on ARP, TCP, ICMP and neighbour discovery. Each function reads one header,
- * bounds-checked, and hands on the position behind it. Nothing here looks at the source address, at
- * checksums or at TCP flags: user space does, and drops by name.
+ * The verdicts on ARP, TCP, ICMP and neighbour discovery. Each function reads one header, with bounds
+ * checked, and advances the cursor. Source addresses, checksums and TCP flags are left to user space,
+ * which counts each drop by its reason.
  */
 #ifndef HANDFAST_PARSE_H
 #define HANDFAST_PARSE_H
@@ -15,23 +15,24 @@
 
 #include "maps.h"
 
-/* Bytes of a frame from which on a packet that is longer is one that the driver has split: drivers'
- * buffers are no smaller. What is shorter, user space drops as an impossible length. */
-#define LEAST_BUFFER 512
+/* The smallest receive buffer of a driver, bytes. A packet that is longer than its frame was split by the
+ * driver if the frame has at least this size; a shorter one is dropped by user space as an invalid
+ * length. */
+#define MIN_BUFFER 512
 
 /* linux/icmp.h would bring in the C library's headers. */
 #define ICMP_UNREACHABLE 3
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETER_PROBLEM 12
 #define ICMPV6_LAST_KNOWN_ERROR 4 /* from 1 on (RFC 4443 section 2.1) */
-/* Bytes between the type and the packet that an error is about. */
+/* Bytes between the type and the quoted packet of an error. */
 #define ICMP_ERROR_REST 7
 #define ICMP_ECHO_REQUEST 8
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_NEIGHBOUR_SOLICITATION 135
 #define ICMPV6_NEIGHBOUR_ADVERTISEMENT 136
 
-/* Bytes still to be read. */
+/* The bytes that are not read yet. */
 struct cursor {
 	void *at;
 	void *end;
@@ -39,7 +40,7 @@ struct cursor {
 	__u8 hop_limit;      /* of IPv6 */
 };
 
-/* The next `size` bytes, or NULL when the frame ends before. */
+/* The next `size` bytes, or NULL if the frame is shorter. */
 static __always_inline void *take(struct cursor *cursor, __u32 size)
 {
 	void *header = cursor->at;
@@ -72,7 +73,7 @@ static __always_inline enum verdict arp_verdict(struct cursor *cursor)
 {
 	struct arp_ipv4 *arp = take(cursor, sizeof(*arp));
 	__u32 sender, target;
-	int ours;
+	int is_ours;
 
 	if (!arp)
 		return PASS_SHORT;
@@ -81,43 +82,43 @@ static __always_inline enum verdict arp_verdict(struct cursor *cursor)
 		return PASS_OTHER;
 	__builtin_memcpy(&target, arp->target, sizeof(target));
 	__builtin_memcpy(&sender, arp->sender, sizeof(sender));
-	ours = is_exclusive(owned_at_ipv4(target));
-	/* Who claims an address of ours may still ask for another one, of ours or of the kernel's. */
+	is_ours = is_exclusive(owned_at_ipv4(target));
+	/* A request of a host that claims an exclusive address may still be for another address. */
 	if (is_exclusive(owned_at_ipv4(sender))) {
 		note_claim(FAMILY_IPV4, arp->sender, sizeof(sender), arp->sender_mac);
-		if (!ours || sender == target)
+		if (!is_ours || sender == target)
 			return PASS_CONFLICT;
 	}
-	return ours ? SOCKET_ARP : PASS_NOT_OWNED;
+	return is_ours ? SOCKET_ARP : PASS_NOT_OWNED;
 }
 
-/* What the kernel may act on at an address of the machine, and nothing answers at an exclusive one. */
+/* A packet that the kernel may process at a shared address, and that gets no reply at an exclusive one. */
 static __always_inline enum verdict unanswered(const struct owned *owned)
 {
 	return is_exclusive(owned) ? DROP_PROTOCOL : PASS_PROTOCOL;
 }
 
-/* A protocol that nothing speaks at an exclusive address: user space says so to the sender. */
+/* A protocol without a listener at an exclusive address: user space reports that to the sender. */
 static __always_inline enum verdict protocol_verdict(const struct owned *owned)
 {
 	return is_exclusive(owned) ? SOCKET_PROTOCOL : PASS_PROTOCOL;
 }
 
 /*
- * A packet of `len` bytes from `start` on that would be ours. A driver that receives into buffers
- * smaller than the packet, for a program that takes one buffer alone, shows each piece as a frame.
- * The first has the headers, and ends before the packet does.
+ * Drops the first piece of a split packet: `len` is the packet's length from `start` on. A driver whose
+ * buffers are smaller than the packet presents each piece as a frame to a program without multi-buffer
+ * support. The first one has the headers, and is shorter than the packet.
  */
 static __always_inline enum verdict whole_verdict(enum verdict verdict, void *start, __u32 len,
 						  const struct cursor *cursor)
 {
-	/* A number, not a pointer: before Linux 6.8 the verifier knows no bounds of a length whose bytes
-	 * were swapped, and adds none without to a pointer. */
-	__u64 there = cursor->end - start;
+	/* A number, not a pointer: before Linux 6.8 the verifier knows no bounds of a byte-swapped length, and
+	 * refuses to add it to a pointer. */
+	__u64 present = cursor->end - start;
 
-	if (verdict < SOCKET_TCP || verdict >= DROP_NO_SOCKET || len <= there)
+	if (verdict < SOCKET_TCP || verdict >= DROP_NO_SOCKET || len <= present)
 		return verdict;
-	return there >= LEAST_BUFFER ? DROP_SPLIT : verdict;
+	return present >= MIN_BUFFER ? DROP_SPLIT : verdict;
 }
 
 static __always_inline enum verdict tcp_verdict(struct cursor *cursor, const struct owned *owned)
@@ -131,8 +132,8 @@ static __always_inline enum verdict tcp_verdict(struct cursor *cursor, const str
 	return is_exclusive(owned) ? SOCKET_PORT : PASS_PORT;
 }
 
-/* The packet that an error quotes is one we may have sent: its source decides. PASS_PROTOCOL says
- * that it is none of ours, here and in the two functions below. */
+/* The packet that an error quotes: its source decides whether this stack sent it. PASS_PROTOCOL means
+ * that it did not, here and in the two functions below. */
 static __always_inline enum verdict quoted_tcp_verdict(struct cursor *cursor, const struct owned *owned)
 {
 	struct tcp_ports *tcp = take(cursor, sizeof(*tcp));
@@ -152,7 +153,7 @@ static __always_inline enum verdict icmp_error_verdict(struct cursor *cursor)
 	ip = take(cursor, sizeof(*ip));
 	if (!ip)
 		return DROP_TRUNCATED;
-	/* What we send has no options; a later fragment has no ports. */
+	/* The stack sends no IP options; a later fragment has no ports. */
 	if (ip->version != 4 || ip->ihl != 5 || ip->protocol != IPPROTO_TCP ||
 	    ip->frag_off & bpf_htons(0x1fff))
 		return PASS_PROTOCOL;
@@ -160,7 +161,7 @@ static __always_inline enum verdict icmp_error_verdict(struct cursor *cursor)
 	return owned ? quoted_tcp_verdict(cursor, owned) : PASS_PROTOCOL;
 }
 
-/* What we send has no extension headers. */
+/* The stack sends no extension headers. */
 static __always_inline enum verdict icmpv6_error_verdict(struct cursor *cursor)
 {
 	struct owned *owned;
@@ -177,7 +178,7 @@ static __always_inline enum verdict icmpv6_error_verdict(struct cursor *cursor)
 	return owned ? quoted_tcp_verdict(cursor, owned) : PASS_PROTOCOL;
 }
 
-/* About a packet of another sender: the destination decides who takes the error. */
+/* If the quoted packet has another sender, the destination decides. */
 static __always_inline enum verdict error_verdict(enum verdict quoted, const struct owned *owned)
 {
 	return quoted == PASS_PROTOCOL ? unanswered(owned) : quoted;
@@ -201,7 +202,7 @@ static __always_inline enum verdict icmp_verdict(struct cursor *cursor, const st
 	}
 }
 
-/* A solicitation is mostly addressed to a group: the target decides, not the destination. */
+/* Most solicitations are sent to a group, so the target decides, not the destination. */
 static __always_inline enum verdict neighbour_verdict(struct cursor *cursor, const struct owned *owned)
 {
 	struct {
@@ -214,15 +215,15 @@ static __always_inline enum verdict neighbour_verdict(struct cursor *cursor, con
 	return is_exclusive(owned_at_ipv6(message->target)) ? SOCKET_NEIGHBOUR : PASS_NOT_OWNED;
 }
 
-/* A question about another address is for the machine only if it came to one of the machine's. */
+/* A solicitation for another address goes to the kernel, unless it was sent to an exclusive address. */
 static __always_inline enum verdict solicitation_verdict(enum verdict target, const struct owned *owned)
 {
 	return target == PASS_NOT_OWNED && is_exclusive(owned) ? DROP_PROTOCOL : target;
 }
 
 /*
- * Whatever its destination, its target is said to be at the sender's MAC. The answer to our own solicitation
- * comes back to the address that asked. `owned` is NULL where no rule covers the destination.
+ * For any destination: it claims that the target is at the sender's MAC. The reply to a solicitation of
+ * this stack is sent to the soliciting address. `owned` is NULL if no rule covers the destination.
  */
 static __always_inline enum verdict advertisement_verdict(struct cursor *cursor, const struct owned *owned)
 {
@@ -233,7 +234,7 @@ static __always_inline enum verdict advertisement_verdict(struct cursor *cursor,
 
 	if (!message)
 		return is_exclusive(owned) ? DROP_TRUNCATED : PASS_SHORT;
-	/* From a router away it is invalid (RFC 4861 section 7.1.2). */
+	/* A forwarded one is invalid (RFC 4861 section 7.1.2). */
 	if (cursor->hop_limit == 255 && is_exclusive(owned_at_ipv6(message->target))) {
 		note_claim(FAMILY_IPV6, message->target, sizeof(message->target), cursor->sender);
 		return PASS_CONFLICT;
@@ -243,7 +244,7 @@ static __always_inline enum verdict advertisement_verdict(struct cursor *cursor,
 	return owned ? PASS_PROTOCOL : PASS_NOT_OWNED;
 }
 
-/* To an address that no rule covers, which may be one of the kernel's. */
+/* To an address that no rule covers, possibly one of the kernel's. */
 static __always_inline enum verdict unowned_icmpv6_verdict(struct cursor *cursor)
 {
 	__u8 *type = take(cursor, sizeof(*type));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * The ceiling of the link: answers TCP to one port in the driver, without user space. A SYN becomes
- * its SYN-ACK; every other segment goes back as it came, its ends swapped. Embedded by
+ * The ceiling of the link: answers TCP to one port in the driver, without user space. A SYN becomes its
+ * SYN-ACK; every other segment is reflected with its addresses swapped. Embedded by
  * src/lab/bench/xdp_tx.rs.
  */
 #include <linux/bpf.h>
@@ -39,7 +39,7 @@ static __always_inline void swap_macs(struct ethhdr *ethernet)
 	__builtin_memcpy(ethernet->h_source, mac, ETH_ALEN);
 }
 
-/* The checksum after 16-bit words that sum up to `old` became such that sum up to `new` (RFC 1624). */
+/* Updates a checksum: words with the sum `old` were replaced by words with the sum `new` (RFC 1624). */
 static __always_inline __u16 updated(__u16 checksum, __u32 old, __u32 new)
 {
 	__u32 sum = (__u16)~checksum + (0xffff - (old & 0xffff)) + (0xffff - (old >> 16)) +
@@ -50,7 +50,7 @@ static __always_inline __u16 updated(__u16 checksum, __u32 old, __u32 new)
 	return ~sum;
 }
 
-/* Sums do not depend on byte order: words are taken as they lie (RFC 1071 2B). */
+/* Sums are independent of byte order, so words are used as stored (RFC 1071 2B). */
 static __always_inline void syn_to_syn_ack(struct tcphdr *tcp)
 {
 	__be32 ack = bpf_htonl(bpf_ntohl(tcp->seq) + 1);
@@ -65,8 +65,8 @@ static __always_inline void syn_to_syn_ack(struct tcphdr *tcp)
 	tcp->ack = 1;
 }
 
-/* Swapped ends leave every checksum as it is. */
-static __always_inline void turn_around(struct tcphdr *tcp)
+/* Swapping addresses and ports does not change a checksum. */
+static __always_inline void reflect_segment(struct tcphdr *tcp)
 {
 	__be16 port = tcp->source;
 
@@ -110,7 +110,7 @@ int reflect(struct xdp_md *ctx)
 	} else {
 		return XDP_PASS;
 	}
-	turn_around(tcp);
+	reflect_segment(tcp);
 	swap_macs(ethernet);
 	count = bpf_map_lookup_elem(&answered, &only);
 	if (count)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * Which frames are ours. Owned traffic goes to the AF_XDP socket of the queue it arrived on, all
- * other traffic to the kernel, and what the kernel would answer in our place nowhere.
+ * Steers frames. Owned traffic goes to the AF_XDP socket of the queue that it arrived on, other traffic
+ * to the kernel; frames that the kernel must not answer are dropped.
  */
 #include "frame.h"
 
@@ -27,7 +27,7 @@ int steer(struct xdp_md *ctx)
 	if (verdict >= DROP_NO_SOCKET) {
 		action = XDP_DROP;
 	} else if (verdict >= SOCKET_TCP) {
-		/* XDP_DROP is what the helper returns when the queue has no socket. */
+		/* The helper returns XDP_DROP if the queue has no socket. */
 		action = bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_DROP);
 		if (action != XDP_REDIRECT)
 			verdict = DROP_NO_SOCKET;

@@ -1,5 +1,5 @@
-//! Build script of the stack: compiles `steer.bpf.c`, and turns the constants and verdicts of `abi.h`
-//! into Rust.
+//! Build script of the stack: compiles `steer.bpf.c`, and generates Rust from the constants and verdicts
+//! of `abi.h`.
 
 mod clang;
 
@@ -46,7 +46,7 @@ fn verdict_enum(header: &str) -> Result<String, Box<dyn Error>> {
         return Err("bpf/abi.h lists no verdict".into());
     }
     let mut rust = String::from(
-        "/// What became of a frame at the interface: which way it took, and why.\n\
+        "/// The verdict of the steering program on a frame: its destination, and the reason.\n\
          #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]\n\
          #[repr(u32)]\n\
          pub enum Verdict {\n",
@@ -64,9 +64,13 @@ fn verdict_enum(header: &str) -> Result<String, Box<dyn Error>> {
     write_method(&mut rust, "The counter's name: snake case, stable.", "name", &verdicts, |(name, _)| {
         name.to_lowercase()
     })?;
-    write_method(&mut rust, "One sentence for the operator.", "describe", &verdicts, |(_, doc)| {
-        (*doc).to_owned()
-    })?;
+    write_method(
+        &mut rust,
+        "The reason as one sentence, for the operator.",
+        "describe",
+        &verdicts,
+        |(_, doc)| (*doc).to_owned(),
+    )?;
     rust.push_str("}\n");
     Ok(rust)
 }
