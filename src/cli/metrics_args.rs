@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::Failure;
 use handfast_load::Control;
-use handfast_metrics::{Bound, Serving, Source};
+use handfast_metrics::{Bound, MetricsSource, Serving};
 use handfast_stack::engine::stack::{Effective, Running};
 
 /// The metrics server.
@@ -43,7 +43,7 @@ pub(super) fn serve(
 ) -> Result<Option<Serving>, Failure> {
     let Some(bound) = bound else { return Ok(None) };
     println!("metrics: http://{}/metrics", bound.address());
-    let source = Source::new(active.clone(), running.watch(), bench.cloned());
+    let source = MetricsSource::new(active.clone(), running.watch(), bench.cloned());
     let serving = bound.serve(Box::new(move || source.text()));
     serving.map(Some).map_err(|error| Failure::new(format!("cannot start a thread: {error}")))
 }

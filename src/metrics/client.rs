@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 
-use super::answer::{Pages, answer, too_large};
+use super::response::{MetricsText, respond, too_large};
 
-/// From the connection's start to the last octet of the answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the client's own end is waited for: to close before it has read all would make the
-/// kernel send it a RST, and the answer might be lost.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// The longest head of a request, octets.
-const MOST_REQUEST: usize = 8 << 10;
-/// Octets read at a time.
+/// From the connection's start to the last byte of the response.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the client to close. Closing before it has read all data would make the kernel send a RST, and
+/// the response might be lost.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The maximum size of a request's head, bytes.
+const MAX_REQUEST: usize = 8 << 10;
+/// Bytes read at a time.
 const READ: usize = 2048;
 
-/// One connection: one request, one answer.
+/// One connection: one request, one response.
 pub(super) struct Client {
     stream: TcpStream,
     state: State,
@@ -25,51 +25,51 @@ pub(super) struct Client {
 }
 
 enum State {
-    Asking(Vec<u8>),
-    /// The answer, and how much of it is sent.
-    Answering(Vec<u8>, usize),
-    Leaving,
+    Reading(Vec<u8>),
+    /// The response, and how much of it is sent.
+    Writing(Vec<u8>, usize),
+    Draining,
 }
 
-/// What is next.
+/// What follows a step.
 enum Next {
-    /// Nothing moves until poll says so.
+    /// Wait for poll.
     Wait,
-    Over,
-    Time(State),
+    Close,
+    Enter(State),
 }
 
 impl Client {
     pub(super) fn new(stream: TcpStream, now: Instant) -> std::io::Result<Client> {
         stream.set_nonblocking(true)?;
-        Ok(Client { stream, state: State::Asking(Vec::new()), deadline: now + PATIENCE })
+        Ok(Client { stream, state: State::Reading(Vec::new()), deadline: now + REQUEST_TIMEOUT })
     }
 
-    /// What it waits for.
+    /// The events it waits for.
     pub(super) fn interest(&self) -> PollFlags {
         match self.state {
-            State::Answering(..) => PollFlags::POLLOUT,
+            State::Writing(..) => PollFlags::POLLOUT,
             _ => PollFlags::POLLIN,
         }
     }
 
-    /// Does what can be done without waiting. False: it is over.
-    pub(super) fn advance(&mut self, pages: &Pages, now: Instant) -> bool {
+    /// Does everything that does not block. Returns false when the connection has ended.
+    pub(super) fn advance(&mut self, metrics: &MetricsText, now: Instant) -> bool {
         if now >= self.deadline {
             return false;
         }
         loop {
             let next = match &mut self.state {
-                State::Asking(request) => ask(&mut self.stream, request, pages),
-                State::Answering(response, sent) => send(&mut self.stream, response, sent),
-                State::Leaving => leave(&mut self.stream),
+                State::Reading(request) => read(&mut self.stream, request, metrics),
+                State::Writing(response, sent) => write(&mut self.stream, response, sent),
+                State::Draining => drain(&mut self.stream),
             };
             match next {
                 Next::Wait => return true,
-                Next::Over => return false,
-                Next::Time(state) => {
-                    if matches!(state, State::Leaving) {
-                        self.deadline = self.deadline.min(now + FAREWELL);
+                Next::Close => return false,
+                Next::Enter(state) => {
+                    if matches!(state, State::Draining) {
+                        self.deadline = self.deadline.min(now + CLOSE_TIMEOUT);
                     }
                     self.state = state;
                 }
@@ -84,47 +84,47 @@ impl AsFd for Client {
     }
 }
 
-fn ask(stream: &mut TcpStream, request: &mut Vec<u8>, pages: &Pages) -> Next {
+fn read(stream: &mut TcpStream, request: &mut Vec<u8>, metrics: &MetricsText) -> Next {
     let mut chunk = [0; READ];
     let got = match stream.read(&mut chunk) {
-        Ok(0) => return Next::Over,
+        Ok(0) => return Next::Close,
         Ok(got) => got,
-        Err(error) => return trouble(error.kind()),
+        Err(error) => return on_error(error.kind()),
     };
     request.extend_from_slice(chunk.get(..got).unwrap_or_default());
-    match answer(request, pages) {
-        Some(response) => Next::Time(State::Answering(response, 0)),
-        None if request.len() > MOST_REQUEST => Next::Time(State::Answering(too_large(), 0)),
-        None => Next::Time(State::Asking(std::mem::take(request))),
+    match respond(request, metrics) {
+        Some(response) => Next::Enter(State::Writing(response, 0)),
+        None if request.len() > MAX_REQUEST => Next::Enter(State::Writing(too_large(), 0)),
+        None => Next::Enter(State::Reading(std::mem::take(request))),
     }
 }
 
-fn send(stream: &mut TcpStream, response: &[u8], sent: &mut usize) -> Next {
+fn write(stream: &mut TcpStream, response: &[u8], sent: &mut usize) -> Next {
     while let Some(rest) = response.get(*sent..).filter(|rest| !rest.is_empty()) {
         match stream.write(rest) {
-            Ok(0) => return Next::Over,
+            Ok(0) => return Next::Close,
             Ok(written) => *sent += written,
-            Err(error) => return trouble(error.kind()),
+            Err(error) => return on_error(error.kind()),
         }
     }
     match stream.shutdown(Shutdown::Write) {
-        Ok(()) => Next::Time(State::Leaving),
-        Err(_) => Next::Over,
+        Ok(()) => Next::Enter(State::Draining),
+        Err(_) => Next::Close,
     }
 }
 
-/// Reads away what nobody asked for; a little at a time, since others wait.
-fn leave(stream: &mut TcpStream) -> Next {
+/// Discards data after the request; a little at a time, since other clients wait.
+fn drain(stream: &mut TcpStream) -> Next {
     match stream.read(&mut [0; READ]) {
-        Ok(0) => Next::Over,
+        Ok(0) => Next::Close,
         Ok(_) => Next::Wait,
-        Err(error) => trouble(error.kind()),
+        Err(error) => on_error(error.kind()),
     }
 }
 
-fn trouble(kind: ErrorKind) -> Next {
+fn on_error(kind: ErrorKind) -> Next {
     match kind {
         ErrorKind::WouldBlock | ErrorKind::Interrupted => Next::Wait,
-        _ => Next::Over,
+        _ => Next::Close,
     }
 }

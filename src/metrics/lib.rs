@@ -1,24 +1,24 @@
-//! What Prometheus scrapes: every count of a stack by name, over HTTP.
+//! Metrics of a stack for Prometheus, over HTTP.
 //!
-//! - `catalogue`: every metric: its name, type, labels and help;
-//!   `documentation` makes the tables of `docs/metrics.md` of it.
-//! - `page`: the text of a scrape, out of one snapshot.
-//! - `server`: the address it is served at; `client` one request; `answer` what is said to it.
+//! - `catalogue`: all metrics with name, type, labels and help; `documentation` writes the tables of
+//!   `docs/metrics.md` from it.
+//! - `text`: the response to a scrape, from one snapshot.
+//! - `server`: the HTTP server; `client` one connection; `response` the responses.
 //!
-//! A scrape reads counters that the cores write anyway: it costs the packet path nothing, and
-//! what is slow, many or garbage at the HTTP side stays there.
+//! A scrape reads counters that the cores maintain anyway: it costs the packet path nothing, and slow,
+//! numerous or invalid clients do not affect it.
 //!
 //! May use `load`, `engine`, `xdp`, `observe` and what these use.
 
-mod answer;
 mod catalogue;
 mod client;
 mod documentation;
-mod page;
+mod response;
 mod server;
+mod text;
 
-pub use answer::Pages;
 pub use catalogue::{Kind, Metric, all};
 pub use documentation::documentation;
-pub use page::{Source, page};
+pub use response::MetricsText;
 pub use server::{BindError, Bound, Serving};
+pub use text::{MetricsSource, text};

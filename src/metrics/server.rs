@@ -1,5 +1,5 @@
-//! The address that metrics are served at. One thread for all clients, which nobody can keep busy:
-//! so many clients, so much time and so long a request for each, and no more.
+//! The HTTP server for metrics. One thread serves all clients; their number, the time and the size of a
+//! request are limited, so that no client can occupy it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::answer::Pages;
 use super::client::Client;
+use super::response::MetricsText;
 
-/// Of more, the one that has been there longest goes.
-const MOST_CLIENTS: usize = 16;
-/// Between two tries to accept where the process has no descriptor left.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The maximum number of clients; with more, the oldest connection is closed.
+const MAX_CLIENTS: usize = 16;
+/// Delay before the next accept when the process has no descriptor left.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// An address that cannot be listened at.
+/// Listening on an address failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot serve metrics at {address}: {source}")]
 pub struct BindError {
@@ -27,14 +27,14 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// Listening, and answering nobody yet.
+/// A listening socket that does not serve yet.
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
 }
 
-/// Answering, until it is dropped.
+/// A running server; stops when it is dropped.
 #[derive(Debug)]
 pub struct Serving {
     thread: Option<JoinHandle<()>>,
@@ -42,26 +42,28 @@ pub struct Serving {
 }
 
 impl BindError {
-    /// What cures it.
+    /// How to fix it.
     pub fn fix(&self) -> String {
         let (ip, port) = (self.address.ip(), self.address.port());
         match self.source.kind() {
             io::ErrorKind::AddrInUse => {
-                format!("name another port, or end who has it: ss -ltnp 'sport = :{port}'")
+                format!("use another port, or stop the program that uses it: ss -ltnp 'sport = :{port}'")
             }
             io::ErrorKind::AddrNotAvailable => {
-                format!("{ip} is on no interface of this network namespace: name one of ip -brief address")
+                format!(
+                    "{ip} is not on an interface of this network namespace: use an address of `ip -brief address`"
+                )
             }
             io::ErrorKind::PermissionDenied => {
-                "name a port from 1024 on, or run it as root or with CAP_NET_BIND_SERVICE".to_owned()
+                "use a port from 1024 on, or run as root or with CAP_NET_BIND_SERVICE".to_owned()
             }
-            _ => "name an address of this machine, as in 127.0.0.1:9464 or [::1]:9464".to_owned(),
+            _ => "use an address of this host, as in 127.0.0.1:9464 or [::1]:9464".to_owned(),
         }
     }
 }
 
 impl Bound {
-    /// Listens. What comes now is answered once [`Bound::serve`] is called.
+    /// Listens. Connections wait until [`Bound::serve`] is called.
     ///
     /// # Errors
     /// [`BindError`].
@@ -75,19 +77,19 @@ impl Bound {
         bind().map_err(|source| BindError { address, source })
     }
 
-    /// With the port that port 0 came to.
+    /// The address, with the port chosen for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers, on a thread of its own, which has the capabilities of the calling one.
+    /// Serves on a separate thread, which has the capabilities of the calling one.
     ///
     /// # Errors
-    /// There can be no thread.
-    pub fn serve(self, pages: Pages) -> io::Result<Serving> {
+    /// The thread cannot be created.
+    pub fn serve(self, metrics: MetricsText) -> io::Result<Serving> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let stop = Arc::new(EventFd::from_value_and_flags(0, flags)?);
-        let server = Server { listener: self.listener, stop: stop.clone(), pages, clients: Vec::new() };
+        let server = Server { listener: self.listener, stop: stop.clone(), metrics, clients: Vec::new() };
         let thread = std::thread::Builder::new().name("hf-metrics".to_owned()).spawn(|| server.run())?;
         Ok(Serving { thread: Some(thread), stop })
     }
@@ -95,10 +97,10 @@ impl Bound {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // It fails only when the count is at its limit: then it is readable anyway.
+        // Fails only when the count is at its limit: then it is readable anyway.
         let _ = self.stop.write(1);
         if let Some(thread) = self.thread.take() {
-            // It does not panic; and if it did, there would be nothing to do about it.
+            // The thread does not panic, and a panic could not be handled here.
             let _ = thread.join();
         }
     }
@@ -107,8 +109,8 @@ impl Drop for Serving {
 struct Server {
     listener: TcpListener,
     stop: Arc<EventFd>,
-    pages: Pages,
-    /// In the order of their coming.
+    metrics: MetricsText,
+    /// The oldest first.
     clients: Vec<Client>,
 }
 
@@ -117,11 +119,11 @@ impl Server {
         while self.wait() {
             self.accept();
             let now = Instant::now();
-            self.clients.retain_mut(|client| client.advance(&self.pages, now));
+            self.clients.retain_mut(|client| client.advance(&self.metrics, now));
         }
     }
 
-    /// Until there is something to do. False: that is to end.
+    /// Waits for the next event. Returns false when the server is to stop.
     fn wait(&self) -> bool {
         let now = Instant::now();
         let first = self.clients.iter().map(|client| client.deadline.saturating_duration_since(now)).min();
@@ -134,17 +136,17 @@ impl Server {
             PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(self.clients.iter().map(|client| PollFd::new(client.as_fd(), client.interest())));
-        // EINTR is a look at everybody.
+        // After EINTR all clients are checked.
         let _ = poll(&mut fds, timeout);
         !fds.first().and_then(PollFd::any).unwrap_or(false)
     }
 
     fn accept(&mut self) {
-        // As many as fit, so that a flood of them leaves time for those that are there.
-        for _ in 0..MOST_CLIENTS {
+        // Limited, so that a flood of connections leaves time for the clients.
+        for _ in 0..MAX_CLIENTS {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    if self.clients.len() >= MOST_CLIENTS {
+                    if self.clients.len() >= MAX_CLIENTS {
                         self.clients.remove(0);
                     }
                     self.clients.extend(Client::new(stream, Instant::now()));
@@ -152,8 +154,8 @@ impl Server {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    // No descriptor is left, say: poll would return at once, again and again.
-                    _ => return std::thread::sleep(PAUSE),
+                    // For example, no descriptor is left: poll would return at once again.
+                    _ => return std::thread::sleep(RETRY_DELAY),
                 },
             }
         }

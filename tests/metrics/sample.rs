@@ -76,6 +76,6 @@ pub fn snapshot() -> Snapshot {
 pub fn page(snapshot: &Snapshot, bench: bool) -> String {
     let totals = Totals { attempted: 9, failed: [1; Failure::ALL.len()], ..Totals::default() };
     let uptime = Duration::from_millis(1500);
-    let page = handfast_metrics::page(&active(), snapshot, bench.then_some(&totals), uptime);
+    let page = handfast_metrics::text(&active(), snapshot, bench.then_some(&totals), uptime);
     String::from_utf8(page).expect("UTF-8")
 }

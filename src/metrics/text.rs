@@ -1,4 +1,4 @@
-//! The text of a scrape, in Prometheus' text format 0.0.4.
+//! The response to a scrape, in Prometheus' text format 0.0.4.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,51 +11,51 @@ use handfast_load::{Control, Failure, Totals};
 use handfast_stack::engine::stack::{Effective, Watch};
 use handfast_stack::engine::{CoreSnapshot, QueueSnapshot, Snapshot};
 
-/// What a scrape reads.
+/// The counters that a scrape reads.
 #[derive(Clone)]
-pub struct Source {
+pub struct MetricsSource {
     active: Effective,
     watch: Watch,
     bench: Option<Arc<Control>>,
     started: Instant,
 }
 
-impl Source {
-    /// Of a stack that has just been started; `bench` is there if it is one that calls.
-    pub fn new(active: Effective, watch: Watch, bench: Option<Arc<Control>>) -> Source {
-        Source { active, watch, bench, started: Instant::now() }
+impl MetricsSource {
+    /// The counters of a stack that was just started, and of its load generator, if it has one.
+    pub fn new(active: Effective, watch: Watch, bench: Option<Arc<Control>>) -> MetricsSource {
+        MetricsSource { active, watch, bench, started: Instant::now() }
     }
 
-    /// Every metric, as it is now.
+    /// The current values of all metrics.
     pub fn text(&self) -> Vec<u8> {
         let bench = self.bench.as_ref().map(|control| control.totals());
-        page(&self.active, &self.watch.snapshot(), bench.as_ref(), self.started.elapsed())
+        text(&self.active, &self.watch.snapshot(), bench.as_ref(), self.started.elapsed())
     }
 }
 
-/// Every metric of these counts.
-pub fn page(active: &Effective, snapshot: &Snapshot, bench: Option<&Totals>, uptime: Duration) -> Vec<u8> {
-    let mut page = Page::default();
-    page.program(active, uptime.as_secs_f64());
-    page.cores(&snapshot.cores);
-    page.queues(&snapshot.queues);
+/// All metrics of these counters.
+pub fn text(active: &Effective, snapshot: &Snapshot, bench: Option<&Totals>, uptime: Duration) -> Vec<u8> {
+    let mut families = Families::default();
+    families.program(active, uptime.as_secs_f64());
+    families.cores(&snapshot.cores);
+    families.queues(&snapshot.queues);
     let steering = snapshot.steering.iter().flat_map(|steering| {
         let verdicts = steering.verdicts.0.iter();
         verdicts.map(|(name, count)| (vec![steering.device.clone(), name.to_string()], *count as f64))
     });
-    page.add(&names::STEERING, steering);
+    families.add(&names::STEERING, steering);
     if let Some(totals) = bench {
-        page.bench(totals);
+        families.bench(totals);
     }
-    page.text()
+    families.text()
 }
 
-/// Metrics in the order of their being added.
+/// Metrics in the order of the response.
 #[derive(Default)]
-struct Page(Vec<MetricFamily>);
+struct Families(Vec<MetricFamily>);
 
-impl Page {
-    /// A metric with a value for each list of its labels' values; none at all leaves it out.
+impl Families {
+    /// Adds a metric with one value per list of label values. Without values it is left out.
     fn add(&mut self, metric: &Metric, values: impl Iterator<Item = (Vec<String>, f64)>) {
         let samples: Vec<Sample> = values.map(|(labels, value)| sample(metric, labels, value)).collect();
         if samples.is_empty() {
@@ -147,7 +147,7 @@ impl Page {
         self.one(&names::IN_FLIGHT, Vec::new(), totals.in_flight as f64);
     }
 
-    /// It fails only for a family without name or samples, of which there is none.
+    /// Encoding fails only for families without name or samples, which are not added.
     fn text(self) -> Vec<u8> {
         let mut text = Vec::with_capacity(32 << 10);
         let encoded = TextEncoder::new().encode(&self.0, &mut text);

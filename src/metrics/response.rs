@@ -1,37 +1,37 @@
-//! What is said to a request.
+//! HTTP responses.
 
-/// Where the metrics are.
+/// The path of the metrics.
 const METRICS: &str = "/metrics";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// Prometheus' text format.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// More header lines than any client sends.
-const MOST_HEADERS: usize = 64;
+/// The maximum number of header lines.
+const MAX_HEADERS: usize = 64;
 
-/// Makes the page of metrics.
-pub type Pages = Box<dyn Fn() -> Vec<u8> + Send>;
+/// Returns the text of all metrics.
+pub type MetricsText = Box<dyn Fn() -> Vec<u8> + Send>;
 
-/// The answer to what has been received so far; `None`: the request's head is not complete.
-pub(super) fn answer(request: &[u8], pages: &Pages) -> Option<Vec<u8>> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+/// The response to the data received so far; `None` while the request's head is not complete.
+pub(super) fn respond(request: &[u8], metrics: &MetricsText) -> Option<Vec<u8>> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     match parsed.parse(request) {
         Ok(httparse::Status::Partial) => None,
         Ok(httparse::Status::Complete(_)) => {
             let path = parsed.path.unwrap_or_default();
-            Some(to(parsed.method.unwrap_or_default(), path.split('?').next().unwrap_or(path), pages))
+            Some(to(parsed.method.unwrap_or_default(), path.split('?').next().unwrap_or(path), metrics))
         }
         Err(httparse::Error::TooManyHeaders) => Some(too_large()),
-        Err(_) => Some(response("400 Bad Request", TEXT, "", b"this is no HTTP request\n", true)),
+        Err(_) => Some(response("400 Bad Request", TEXT, "", b"invalid HTTP request\n", true)),
     }
 }
 
-/// The answer to a head that is longer than anybody's.
+/// The response to a request whose head is too large.
 pub(super) fn too_large() -> Vec<u8> {
     response("431 Request Header Fields Too Large", TEXT, "", b"the request's head is too large\n", true)
 }
 
-fn to(method: &str, path: &str, pages: &Pages) -> Vec<u8> {
+fn to(method: &str, path: &str, metrics: &MetricsText) -> Vec<u8> {
     let body = match method {
         "GET" => true,
         "HEAD" => false,
@@ -41,13 +41,13 @@ fn to(method: &str, path: &str, pages: &Pages) -> Vec<u8> {
         }
     };
     match path {
-        METRICS => response("200 OK", EXPOSITION, "", &pages(), body),
+        METRICS => response("200 OK", EXPOSITION, "", &metrics(), body),
         "/healthz" => response("200 OK", TEXT, "", b"ok\n", body),
         "/" => {
             let text = format!("handfast {}: the metrics are at {METRICS}\n", env!("CARGO_PKG_VERSION"));
             response("200 OK", TEXT, "", text.as_bytes(), body)
         }
-        _ => response("404 Not Found", TEXT, "", b"nothing is here; the metrics are at /metrics\n", body),
+        _ => response("404 Not Found", TEXT, "", b"not found; the metrics are at /metrics\n", body),
     }
 }
 
@@ -68,8 +68,8 @@ mod tests {
     use super::*;
 
     fn said(request: &str) -> Option<String> {
-        let pages: Pages = Box::new(|| b"page\n".to_vec());
-        answer(request.as_bytes(), &pages).map(|answer| String::from_utf8(answer).unwrap())
+        let metrics: MetricsText = Box::new(|| b"page\n".to_vec());
+        respond(request.as_bytes(), &metrics).map(|response| String::from_utf8(response).unwrap())
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn half_a_head_waits_and_too_many_lines_do_not() {
         assert_eq!(said("GET /metrics HTTP/1.1\r\nHost: he"), None);
-        let many = "a: b\r\n".repeat(MOST_HEADERS + 1);
+        let many = "a: b\r\n".repeat(MAX_HEADERS + 1);
         assert!(said(&format!("GET / HTTP/1.1\r\n{many}\r\n")).unwrap().contains(" 431 "));
     }
 }
