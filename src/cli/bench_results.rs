@@ -128,7 +128,7 @@ fn measured(ran: &Ran<'_>, observed: Observed) -> Measured {
         lag: matches!(load, Load::Rate { .. }).then_some(lag),
         waited: Waited { tuple: seconds_of(tally.waited.tuple_us), slot: seconds_of(tally.waited.slot_us) },
         cpu: observed.cpu,
-        spare: bench::spare(&observed.measured.0, &observed.measured.1, observed.measured_for.as_secs_f64()),
+        idle: bench::idle(&observed.measured.0, &observed.measured.1, observed.measured_for.as_secs_f64()),
     }
 }
 

@@ -51,7 +51,7 @@ impl Results {
             data_retransmissions: measured.traffic.data_retransmissions,
             target_retransmissions: measured.traffic.drops.get(SENT_TWICE).copied().unwrap_or(0),
             drops: measured.traffic.drops.clone(),
-            cpu: Cpu { client_spare: measured.spare, ..cpu }.completing(measured.completed),
+            cpu: Cpu { client_idle: measured.idle, ..cpu }.completing(measured.completed),
             bottleneck: Bottleneck::default(),
             outcome: Outcome::default(),
             notes: active.notes.iter().chain(&run.notes).cloned().collect(),

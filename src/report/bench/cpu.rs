@@ -59,7 +59,7 @@ pub struct Cpu {
     pub client_busy_core_seconds: f64,
     /// Least share of the time that one of the client's loops had nothing to do while nobody
     /// else wanted its core; `None` if it was not measured.
-    pub client_spare: Option<f64>,
+    pub client_idle: Option<f64>,
     /// Completed connections per busy second of the client's cores; `None` without such seconds.
     pub connections_per_core_second: Option<f64>,
 }

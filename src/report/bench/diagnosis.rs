@@ -50,8 +50,8 @@ const LATELY: f64 = 0.95;
 /// Microseconds by which half of the connections may be late: a turn of the loop is far shorter. The
 /// mean would not do: one pause of the machine makes it large, and is no want of speed.
 const LATE_US: u64 = 1000;
-/// A core with less than this share to spare is busy.
-const SPARE: f64 = 0.05;
+/// A core with a smaller idle share is busy.
+const MIN_IDLE: f64 = 0.05;
 /// By how much the last quarter of the run must differ from the first.
 const GREW: f64 = 1.5;
 const FELL: f64 = 0.8;
@@ -197,9 +197,9 @@ fn busy_client(results: &Results) -> Option<Bottleneck> {
     if results.load.kind == Loop::Open {
         return None;
     }
-    let busy = match results.cpu.client_spare {
-        Some(spare) => spare < SPARE,
-        None => results.cpu.client_cores().any(|core| core.busy() + core.steal > 1.0 - SPARE),
+    let busy = match results.cpu.client_idle {
+        Some(idle) => idle < MIN_IDLE,
+        None => results.cpu.client_cores().any(|core| core.busy() + core.steal > 1.0 - MIN_IDLE),
     };
     busy.then(|| Bottleneck::client(format!("it had no time left{}", cores(results)))).flatten()
 }

@@ -45,7 +45,7 @@ fn documented(page: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_field_is_documented_and_no_other() {
-    let mut late = Measured { lag: lag(10.0), spare: Some(0.5), ..measured(8, 1000) };
+    let mut late = Measured { lag: lag(10.0), idle: Some(0.5), ..measured(8, 1000) };
     late.cpu.iter_mut().for_each(|sample| sample.cores.values_mut().for_each(|ticks| ticks.steal = 1));
     late.http_statuses.insert("404".into(), 3);
     late.path.router = Some("198.18.0.254".into());

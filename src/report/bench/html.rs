@@ -80,7 +80,7 @@ impl Results {
         let mut rows = vec![pair("mean", format!("{}, over {:.1} s", rate(of.mean), of.over_s))];
         if let (Some(median), Some(min), Some(max)) = (of.median, of.min, of.max) {
             rows.push(pair("median", rate(median)));
-            rows.push(pair("least, most", format!("{}, {}", rate(min), rate(max))));
+            rows.push(pair("min, max", format!("{}, {}", rate(min), rate(max))));
         }
         if let (Some([low, high]), Some(stddev)) = (of.ci95, of.stddev) {
             rows.push(pair(
@@ -175,12 +175,12 @@ impl Results {
         let header = ["core", "user", "system", "softirq", "irq", "steal", "idle"];
         let mut html = if rows.is_empty() { String::new() } else { table(&header, &rows, 1) };
         if let Some(efficiency) = self.cpu.connections_per_core_second {
-            let spare = self.cpu.client_spare.map(|spare| format!(", with {} to spare", percent(spare)));
+            let idle = self.cpu.client_idle.map(|idle| format!(", idle {}", percent(idle)));
             html += &format!(
                 "<p>{} connections per busy second of the client's cores ({:.1} of them{}).</p>\n",
                 whole(efficiency),
                 self.cpu.client_busy_core_seconds,
-                spare.unwrap_or_default()
+                idle.unwrap_or_default()
             );
         }
         html

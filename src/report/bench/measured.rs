@@ -60,9 +60,9 @@ pub struct Measured {
     pub waited: Waited,
     /// At the start, each second, and at the end.
     pub cpu: Vec<Sample>,
-    /// Least share of the time, of the client's loops, with nothing to do and nobody else who
-    /// wanted the core; `None` if it was not measured.
-    pub spare: Option<f64>,
+    /// Idle share of the client's loops, without time that other threads used the core: the minimum of the
+    /// cores. `None` if it was not measured.
+    pub idle: Option<f64>,
 }
 
 /// What went over the wire, both ways, and what did not come through.
@@ -129,8 +129,8 @@ fn resent(of: &CoreSnapshot) -> u64 {
     of.syn_retransmissions + of.syn_ack_retransmissions + of.retransmissions
 }
 
-/// For [`Measured::spare`]: of the core that had least to spare from one snapshot to a later one.
-pub fn spare(before: &Snapshot, after: &Snapshot, duration_s: f64) -> Option<f64> {
+/// [`Measured::idle`] between two snapshots: the minimum of the cores.
+pub fn idle(before: &Snapshot, after: &Snapshot, duration_s: f64) -> Option<f64> {
     let shares = before.cores.iter().zip(&after.cores).map(|(was, is)| {
         let seconds = is.idle_ns.saturating_sub(was.idle_ns) as f64 / 1e9;
         seconds / duration_s
@@ -174,15 +174,15 @@ mod tests {
     }
 
     #[test]
-    fn the_busiest_core_says_how_much_was_to_spare() {
+    fn the_idle_share_is_that_of_the_busiest_core() {
         let at = |times: &[u64]| {
             let cores = times.iter().map(|&idle_ns| CoreSnapshot { idle_ns, ..CoreSnapshot::default() });
             Snapshot { cores: cores.collect(), ..Snapshot::default() }
         };
         let (before, after) = (at(&[1_000_000_000, 0]), at(&[2_000_000_000, 3_000_000_000]));
-        assert_eq!(spare(&before, &after, 4.0), Some(0.25));
-        assert_eq!(spare(&before, &after, 0.5), Some(1.0));
-        assert_eq!(spare(&at(&[]), &at(&[]), 4.0), None);
-        assert_eq!(spare(&before, &before, 0.0), None);
+        assert_eq!(idle(&before, &after, 4.0), Some(0.25));
+        assert_eq!(idle(&before, &after, 0.5), Some(1.0));
+        assert_eq!(idle(&at(&[]), &at(&[]), 4.0), None);
+        assert_eq!(idle(&before, &before, 0.0), None);
     }
 }

@@ -45,7 +45,7 @@ pub use figures::{Connections, Histograms, Lag, Latencies, Load, Loop, Packets, 
 pub use file::{ReadError, schema_of};
 pub use json::write_json;
 pub use latency::{Encoded, HistogramError, Latency};
-pub use measured::{Measured, Run, Traffic, spare};
+pub use measured::{Measured, Run, Traffic, idle};
 pub use merge::{MergeError, merge};
 pub use outcome::{Figure, Outcome, Requirement, Status};
 pub use path::{NEIGHBOURS, Path};

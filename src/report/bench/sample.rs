@@ -98,7 +98,7 @@ pub(crate) fn measured(seconds: u64, per_second: u64) -> Measured {
         lag: None,
         waited: Waited::default(),
         cpu: samples(seconds, 20),
-        spare: None,
+        idle: None,
     }
 }
 

@@ -111,22 +111,22 @@ pub struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     pub median: f64,
-    pub least: f64,
-    pub most: f64,
+    pub min: f64,
+    pub max: f64,
 }
 
 impl Spread {
     /// How far apart the least and the most are, in medians.
     pub fn width(&self) -> f64 {
-        if self.median > 0.0 { (self.most - self.least) / self.median } else { 0.0 }
+        if self.median > 0.0 { (self.max - self.min) / self.median } else { 0.0 }
     }
 
     /// `None` without values.
     pub fn of(values: &[f64]) -> Option<Spread> {
         Some(Spread {
             median: median(values)?,
-            least: values.iter().copied().fold(f64::INFINITY, f64::min),
-            most: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            min: values.iter().copied().fold(f64::INFINITY, f64::min),
+            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         })
     }
 }

@@ -38,9 +38,8 @@ fn disturbed(runs: &[Run]) -> Vec<String> {
     if spoilt.is_empty() {
         return Vec::new();
     }
-    let most =
-        |share: fn(&Run) -> Option<f64>| spoilt.iter().filter_map(|run| share(run)).fold(0.0, f64::max);
-    let (others, steal) = (most(|run| run.others), most(|run| run.steal));
+    let max = |share: fn(&Run) -> Option<f64>| spoilt.iter().filter_map(|run| share(run)).fold(0.0, f64::max);
+    let (others, steal) = (max(|run| run.others), max(|run| run.steal));
     let heaviest = spoilt.iter().max_by(|a, b| a.others.unwrap_or(0.0).total_cmp(&b.others.unwrap_or(0.0)));
     let by = heaviest.and_then(|run| run.busiest.as_ref());
     let by = by.map_or_else(String::new, |name| format!(", most of it `{name}`"));
@@ -64,8 +63,8 @@ fn above_its_ceiling(row: &Row) -> Option<String> {
 }
 
 fn width(row: &Row) -> String {
-    let (least, most) = (row.rate.least / row.rate.median, row.rate.most / row.rate.median);
-    format!("{} from {} to {} of the median", name(row), percent(least), percent(most))
+    let (min, max) = (row.rate.min / row.rate.median, row.rate.max / row.rate.median);
+    format!("{} from {} to {} of the median", name(row), percent(min), percent(max))
 }
 
 fn name(row: &Row) -> String {

@@ -14,7 +14,7 @@ impl Comparison {
         let mut body = format!(
             "<h1>Connections per second, side by side</h1>\n{}\
              <p class=\"muted\">{}, handfast {}. Bars and figures are medians over the rounds, whiskers the \
-             least and the most; ratios are of runs of the same round.</p>\n",
+             minimum and maximum; ratios are of runs of the same round.</p>\n",
             self.verdict_box(),
             escape(&self.setting.started_at),
             escape(&self.handfast),
@@ -56,7 +56,7 @@ impl Comparison {
                 ceiling if is_ceiling(ceiling) => Kind::Plain,
                 _ => Kind::Rival,
             },
-            whisker: (row.runs > 1).then_some((row.rate.least, row.rate.most)),
+            whisker: (row.runs > 1).then_some((row.rate.min, row.rate.max)),
         }
     }
 }

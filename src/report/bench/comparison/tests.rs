@@ -44,10 +44,10 @@ fn ratios_are_of_the_same_round() {
     let comparison = comparison();
     let row = comparison.row("lifecycle", "generic", "handfast").unwrap();
     let near = |spread: &Spread, expected: f64| {
-        [spread.median, spread.least, spread.most].iter().all(|ratio| (ratio - expected).abs() < 1e-9)
+        [spread.median, spread.min, spread.max].iter().all(|ratio| (ratio - expected).abs() < 1e-9)
     };
     assert!(near(&row.ratios["bare replay"], 0.95) && near(&row.ratios["kernel"], 2.85), "{row:?}");
-    assert_eq!(row.rate, Spread { median: 285_000.0, least: 142_500.0, most: 570_000.0 });
+    assert_eq!(row.rate, Spread { median: 285_000.0, min: 142_500.0, max: 570_000.0 });
     assert_eq!((row.runs, row.failures), (3, 1));
 }
 
@@ -79,13 +79,13 @@ handfast completes 2.85 to 3.75 times as many connections a second as the
 kernel and reaches 95 % of the ceiling bare replay.
 
 lifecycle, generic mode, 3 runs each
-  server       of bare replay  of kernel  median/s    least     most  spread  failed
+  server       of bare replay  of kernel  median/s      min      max  spread  failed
   bare replay         100.0 %     3.00 x   300,000  150,000  600,000   150 %       1
   kernel               33.3 %     1.00 x   100,000   50,000  200,000   150 %       1
   handfast             95.0 %     2.85 x   285,000  142,500  570,000   150 %       1
 
 request, generic mode, 3 runs each
-  server    of kernel  median/s   least     most  spread  failed
+  server    of kernel  median/s     min      max  spread  failed
   handfast     3.75 x   150,000  75,000  300,000   150 %       1
   kernel       1.00 x    40,000  20,000   80,000   150 %       1
 
@@ -190,7 +190,7 @@ fn the_page_has_its_order() {
         "class=\"limit",
         "<svg",
         "ceiling",
-        "least to most",
+        "min to max",
         "<table",
         "<h2>Notes",
         "not NIC figures",

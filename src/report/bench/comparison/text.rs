@@ -70,7 +70,7 @@ impl Comparison {
     pub(super) fn header(&self, rows: &[Row]) -> Vec<String> {
         let mut header = vec!["server".to_owned()];
         header.extend(self.references_of(rows).map(|reference| format!("of {reference}")));
-        header.extend(["median/s", "least", "most", "spread", "runs", "failed"].map(str::to_owned));
+        header.extend(["median/s", "min", "max", "spread", "runs", "failed"].map(str::to_owned));
         header
     }
 
@@ -79,7 +79,7 @@ impl Comparison {
         let cells = |(index, row): (usize, &Row)| {
             let mut cells = vec![row.server.clone()];
             cells.extend(ratios.iter().filter_map(|column| column.get(index).cloned()));
-            cells.extend([row.rate.median, row.rate.least, row.rate.most].map(rate));
+            cells.extend([row.rate.median, row.rate.min, row.rate.max].map(rate));
             cells.extend([percent(row.rate.width()), row.runs.to_string(), row.failures.to_string()]);
             cells
         };

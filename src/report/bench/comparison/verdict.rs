@@ -12,18 +12,18 @@ pub(super) fn sentence(comparison: &Comparison) -> String {
     }
     let range = |reference: &String| -> Option<(f64, f64)> {
         let ratios = own.iter().filter_map(|row| row.ratios.get(reference)).map(|spread| spread.median);
-        let (least, most) =
+        let (min, max) =
             ratios.fold((f64::INFINITY, 0.0), |(a, b): (f64, f64), ratio| (a.min(ratio), b.max(ratio)));
-        (least <= most).then_some((least, most))
+        (min <= max).then_some((min, max))
     };
     let references = || comparison.references.iter();
     let kernel = references().find(|name| !is_ceiling(name)).and_then(|name| Some((name, range(name)?)));
     let ceiling = references().find(|name| is_ceiling(name)).and_then(|name| Some((name, range(name)?)));
-    let kernel = kernel.map(|(name, (least, most))| {
-        format!("completes {} times as many connections a second as the {name}", times(least, most))
+    let kernel = kernel.map(|(name, (min, max))| {
+        format!("completes {} times as many connections a second as the {name}", times(min, max))
     });
-    let ceiling = ceiling.map(|(name, (least, most))| {
-        format!("reaches {} of the ceiling {name}", between(percent(least), percent(most)))
+    let ceiling = ceiling.map(|(name, (min, max))| {
+        format!("reaches {} of the ceiling {name}", between(percent(min), percent(max)))
     });
     let parts: Vec<String> = kernel.into_iter().chain(ceiling).collect();
     match parts.is_empty() {
@@ -32,10 +32,10 @@ pub(super) fn sentence(comparison: &Comparison) -> String {
     }
 }
 
-fn times(least: f64, most: f64) -> String {
-    between(format!("{least:.2}"), format!("{most:.2}"))
+fn times(min: f64, max: f64) -> String {
+    between(format!("{min:.2}"), format!("{max:.2}"))
 }
 
-fn between(least: String, most: String) -> String {
-    if least == most { least } else { format!("{least} to {most}") }
+fn between(min: String, max: String) -> String {
+    if min == max { min } else { format!("{min} to {max}") }
 }

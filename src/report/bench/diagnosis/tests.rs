@@ -95,8 +95,8 @@ fn each_limit_is_known_by_what_was_measured() {
         ("ring full", &closed, ring_full, Verdict::Client, "400 of the 30,400 packets"),
         ("busy", &closed, busy.clone(), Verdict::Client, "core 0 was busy for 99 %"),
         ("busy, on schedule", &asked, busy.clone(), Verdict::Neither, "was reached"),
-        ("spins", &closed, Measured { spare: Some(0.4), ..busy.clone() }, Verdict::Neither, "512"),
-        ("works", &closed, Measured { spare: Some(0.04), ..quiet() }, Verdict::Client, "no time left"),
+        ("spins", &closed, Measured { idle: Some(0.4), ..busy.clone() }, Verdict::Neither, "512"),
+        ("works", &closed, Measured { idle: Some(0.04), ..quiet() }, Verdict::Client, "no time left"),
         ("unanswered", &closed, failed("connect-timeout", 9000), Verdict::Target, "89.73 %"),
         (
             "unanswered and spins",

@@ -38,10 +38,10 @@ pub(in crate::bench) fn differences(inputs: &[(String, Results)]) -> Vec<String>
 pub(super) fn notes(inputs: &[(String, Results)]) -> Vec<String> {
     let mut notes = Vec::new();
     let mut spread = |what: &str, times: Vec<f64>| {
-        let least = times.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = times.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if most - least > APART_S {
-            notes.push(format!("{what} {:.1} s apart", most - least));
+        let min = times.iter().copied().fold(f64::INFINITY, f64::min);
+        let max = times.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if max - min > APART_S {
+            notes.push(format!("{what} {:.1} s apart", max - min));
         }
     };
     spread("the runs are added second by second from the start of each, but began", starts(inputs));

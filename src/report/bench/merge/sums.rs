@@ -79,7 +79,7 @@ impl Cpu {
         Cpu {
             per_core: self.per_core.iter().chain(&other.per_core).cloned().collect(),
             client_busy_core_seconds: self.client_busy_core_seconds + other.client_busy_core_seconds,
-            client_spare: both(self.client_spare, other.client_spare, f64::min),
+            client_idle: both(self.client_idle, other.client_idle, f64::min),
             connections_per_core_second: None,
         }
     }

@@ -47,9 +47,9 @@ impl Kind {
 
 /// Bars; with a legend above, if there is one.
 pub(in crate::bench) fn bars(bars: &[Bar], legend: &[(&str, Kind)]) -> String {
-    let reach = |bar: &Bar| bar.whisker.map_or(bar.value, |(_, most)| most.max(bar.value));
-    let most = bars.iter().map(reach).fold(0.0, f64::max);
-    let part = |value: f64| if most > 0.0 { value / most } else { 0.0 };
+    let reach = |bar: &Bar| bar.whisker.map_or(bar.value, |(_, max)| max.max(bar.value));
+    let max = bars.iter().map(reach).fold(0.0, f64::max);
+    let part = |value: f64| if max > 0.0 { value / max } else { 0.0 };
     let above = usize::from(!legend.is_empty());
     draw(height(bars.len() + above), |area| {
         let mut left = BARS_FROM;
@@ -58,13 +58,13 @@ pub(in crate::bench) fn bars(bars: &[Bar], legend: &[(&str, Kind)]) -> String {
         }
         if above > 0 {
             whisker(area, (left, 5), (0, 24))?;
-            write(area, "least to most", (left + 32, 5), HPos::Left, &INK)?;
+            write(area, "min to max", (left + 32, 5), HPos::Left, &INK)?;
         }
         for (bar, top) in bars.iter().zip(tops().skip(above)) {
             name(area, &bar.name, top)?;
             let mut end = rectangle(area, (BARS_FROM, top), part(bar.value), bar.kind.colour())?;
-            if let Some((least, most)) = bar.whisker {
-                let ends = (length(part(least)), length(part(most)));
+            if let Some((min, max)) = bar.whisker {
+                let ends = (length(part(min)), length(part(max)));
                 whisker(area, (BARS_FROM, top), ends)?;
                 end = end.max(BARS_FROM + ends.1);
             }
@@ -75,13 +75,13 @@ pub(in crate::bench) fn bars(bars: &[Bar], legend: &[(&str, Kind)]) -> String {
 }
 
 /// A line with two ends, over the middle of a bar.
-fn whisker(area: &Drawing<'_>, (left, top): (i32, i32), (least, most): (i32, i32)) -> Drawn {
+fn whisker(area: &Drawing<'_>, (left, top): (i32, i32), (min, max): (i32, i32)) -> Drawn {
     let (middle, half) = (top + BAR / 2, BAR / 4);
     let line = |from: (i32, i32), to: (i32, i32)| {
         area.draw(&PathElement::new([from, to], rgb(&INK).stroke_width(1)))
     };
-    line((left + least, middle), (left + most, middle))?;
-    for end in [left + least, left + most] {
+    line((left + min, middle), (left + max, middle))?;
+    for end in [left + min, left + max] {
         line((end, middle - half), (end, middle + half))?;
     }
     Ok(())
@@ -138,10 +138,10 @@ fn tops() -> impl Iterator<Item = i32> {
 
 /// The name before a bar, cut at its front where it is too long.
 fn name(area: &Drawing<'_>, name: &str, top: i32) -> Drawn {
-    const MOST: usize = 32;
+    const MAX_NAME: usize = 32;
     let characters = name.chars().count();
-    let shown: String = match characters > MOST {
-        true => "…".chars().chain(name.chars().skip(characters - MOST + 1)).collect(),
+    let shown: String = match characters > MAX_NAME {
+        true => "…".chars().chain(name.chars().skip(characters - MAX_NAME + 1)).collect(),
         false => name.to_owned(),
     };
     write(area, &shown, (BARS_FROM - 10, top), HPos::Right, &INK)

@@ -61,12 +61,12 @@ pub(in crate::bench) fn latency(connect: Named<'_>, completion: Named<'_>) -> St
         return nothing("nothing was measured");
     }
     let nines = |histogram: &Histogram<u64>| (histogram.len().max(10) as f64).log10().min(MAX_NINES);
-    let most = curves.iter().map(|(_, histogram, _)| histogram.max()).max().unwrap_or(1);
+    let max = curves.iter().map(|(_, histogram, _)| histogram.max()).max().unwrap_or(1);
     let filled = curves.iter().filter(|(_, histogram, _)| !histogram.is_empty());
-    let least = filled.map(|(_, histogram, _)| histogram.min()).min().unwrap_or(1).max(1);
+    let min = filled.map(|(_, histogram, _)| histogram.min()).min().unwrap_or(1).max(1);
     // A decade at least, so that some times are named.
-    let low = least as f64 * 0.8;
-    let high = (most as f64 * 1.25).max(low * 10.0);
+    let low = min as f64 * 0.8;
+    let high = (max as f64 * 1.25).max(low * 10.0);
     let end = curves.iter().map(|(_, histogram, _)| nines(histogram)).fold(1.0, f64::max);
     draw(CHART_HEIGHT + 20, |area| {
         let mut chart = ChartBuilder::on(area)
