@@ -92,8 +92,8 @@ mod tests {
                 _ => Failure::ConnectTimeout,
             };
             assert_eq!(handshake, expected, "{name}");
-            let told = Failure::of_handshake(how, true);
-            assert!(told == Failure::Unreachable || told == Failure::Refused, "{name}");
+            let after_icmp = Failure::of_handshake(how, true);
+            assert!(after_icmp == Failure::Unreachable || after_icmp == Failure::Refused, "{name}");
         }
         assert_eq!(Failure::of_connection(Closed::ResetByPeer), Failure::Reset);
         assert_eq!(Failure::of_connection(Closed::RetransmitTimeout), Failure::Timeout);

@@ -1,16 +1,14 @@
-//! The load generator: what connections are opened, when, from where, and what came of them.
+//! The load generator: opens connections on a schedule and measures them.
 //!
-//! - `source`, `space`, `tuples`: the 4-tuples, and which one comes next.
+//! - `source`, `space`, `tuples`: the 4-tuples and their allocation.
 //! - `timeline`, `schedule`, `pace`: the stages of a run, and when the next connection is due.
-//! - `workload`: what a connection does; `http` reads as much of a response as that takes;
-//!   `failure` why it did not.
-//! - `plan`: everything that is chosen, and whether it can be run.
-//! - `generator`: what a core does, at the engine as its caller.
-//! - `tally`: what is counted; `live` what can be watched meanwhile; `control` the side of other
-//!   threads, `core_slot` where it meets a core.
-//! - `search`: the highest rate that holds.
-//!
-//! May use `engine`, `service`, `tcp`, `table`, `xdp`, `wire`, `observe`.
+//! - `workload`: what a connection does; `http`: the parser for responses; `failure`: why a connection
+//!   failed.
+//! - `plan`: the settings of a run, and their check.
+//! - `generator`: one core's part, driven by the engine.
+//! - `tally`: the counts of a run; `live`: counters during it; `control`: the side of other threads;
+//!   `core_slot`: the hand-over between the two.
+//! - `search`: the search for the highest rate that holds.
 
 mod control;
 mod core_slot;

@@ -13,7 +13,7 @@ pub struct Plan {
     pub sources: Vec<Source>,
     pub workload: Workload,
     pub load: Load,
-    /// The load grows evenly over this time, before anything else.
+    /// The load increases evenly over this time, at the beginning.
     pub ramp_up: Duration,
     /// Full load that is not measured yet.
     pub warm_up: Duration,

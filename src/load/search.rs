@@ -215,7 +215,7 @@ mod tests {
         }
     }
 
-    /// What a target has only put off is no rate that it holds, though all were completed in the end.
+    /// A rate does not hold if the target only delays connections, even if all complete in the end.
     #[test]
     fn what_is_completed_afterwards_is_not_held() {
         let find = FindMax::new(Search::default());

@@ -7,20 +7,20 @@ use super::failure::{Failure, is_orderly};
 use super::http::{Parsed, Response};
 use handfast_stack::observe::Closed;
 
-/// What every connection does.
+/// What each connection of a run does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Workload {
     /// SYN, SYN-ACK, ACK, then RST: complete when established.
     Handshake,
     /// Handshake and orderly close, no data: complete when both FINs are acknowledged.
     Lifecycle { closer: Closer },
-    /// A request in one segment, its answer, close: complete when both FINs are acknowledged;
-    /// completion latency ends with the answer.
+    /// A request in one segment, the response, close: complete when both FINs are acknowledged; completion
+    /// latency ends with the response.
     Request { request: Vec<u8>, answer: Answer },
-    /// Opened, kept, probed at the end, reset: complete when the probe was answered; completion
-    /// latency is the probe's.
+    /// Opened, held, probed at the end, reset: complete with the reply to the probe, whose latency is the
+    /// completion latency.
     Hold,
-    /// A SYN, and nothing kept of it: complete when sent. What answers it is dropped.
+    /// A SYN without state: complete when sent. Replies are dropped.
     Flood,
 }
 
@@ -33,11 +33,11 @@ pub enum WorkloadKind {
     Handshake,
     /// Three-way handshake and four-way close, no data
     Lifecycle,
-    /// One segment out, its answer, close
+    /// One segment of data, its answer, close
     Request,
-    /// Open --connections, keep them for --duration, then probe every one
+    /// Open --connections, keep them for --duration, then probe each one
     Hold,
-    /// SYNs alone, as many as --rate says or as fast as it goes; inside a lab only
+    /// SYNs only, at --rate or as fast as possible; inside a lab only
     Flood,
 }
 
@@ -75,7 +75,7 @@ impl Closer {
     }
 }
 
-/// What the answer to a request is.
+/// The expected response to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The first segment with data.
@@ -153,7 +153,6 @@ impl Workload {
         }
     }
 
-    /// ESTABLISHED.
     #[inline]
     pub(super) fn on_established(&self) -> Reaction {
         match self {

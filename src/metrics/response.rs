@@ -67,7 +67,7 @@ fn response(status: &str, kind: &str, header: &str, body: &[u8], with_body: bool
 mod tests {
     use super::*;
 
-    fn said(request: &str) -> Option<String> {
+    fn response_to(request: &str) -> Option<String> {
         let metrics: MetricsText = Box::new(|| b"page\n".to_vec());
         respond(request.as_bytes(), &metrics).map(|response| String::from_utf8(response).unwrap())
     }
@@ -85,20 +85,20 @@ mod tests {
             ("GET /metrics", "400 Bad Request", "request\n"),
             ("\u{1}\u{2}", "400 Bad Request", "request\n"),
         ] {
-            let text = said(&format!("{line}\r\nHost: here\r\n\r\n")).unwrap();
+            let text = response_to(&format!("{line}\r\nHost: here\r\n\r\n")).unwrap();
             assert!(text.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{line:?}: {text}");
             assert!(
                 text.ends_with(&format!("\r\n\r\n{body}")) || !body.is_empty() && text.ends_with(body),
                 "{text}"
             );
         }
-        assert!(said("HEAD /metrics HTTP/1.1\r\n\r\n").unwrap().contains("Content-Length: 5\r\n"));
+        assert!(response_to("HEAD /metrics HTTP/1.1\r\n\r\n").unwrap().contains("Content-Length: 5\r\n"));
     }
 
     #[test]
     fn half_a_head_waits_and_too_many_lines_do_not() {
-        assert_eq!(said("GET /metrics HTTP/1.1\r\nHost: he"), None);
+        assert_eq!(response_to("GET /metrics HTTP/1.1\r\nHost: he"), None);
         let many = "a: b\r\n".repeat(MAX_HEADERS + 1);
-        assert!(said(&format!("GET / HTTP/1.1\r\n{many}\r\n")).unwrap().contains(" 431 "));
+        assert!(response_to(&format!("GET / HTTP/1.1\r\n{many}\r\n")).unwrap().contains(" 431 "));
     }
 }

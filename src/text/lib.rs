@@ -30,12 +30,12 @@ pub fn counted(number: u64, name: &str) -> String {
     format!("{} {}", grouped(number), noun(number, name))
 }
 
-/// The noun alone.
+/// The noun without the number.
 pub fn noun(number: u64, name: &str) -> String {
     if number == 1 { name.into() } else { format!("{name}s") }
 }
 
-/// Lines of at most `width` characters, broken between words; a longer word has a line of its own.
+/// Breaks text between words into lines of at most `width` characters; a longer word has a line of its own.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -50,8 +50,8 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The same text with its longer lines broken between words; what goes on stands two columns further in
-/// than its line began.
+/// Breaks the longer lines of a text between words; continued lines are indented by two more columns than
+/// their first.
 pub fn folded(text: &str, width: usize) -> String {
     let mut folded = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -69,12 +69,13 @@ pub fn folded(text: &str, width: usize) -> String {
     folded
 }
 
-/// At the last space within the width; a longer word has a row of its own. Spaces within a row stay.
+/// Breaks a line at the last space within the width; a longer word has a row of its own. Spaces within a row
+/// are kept.
 fn broken(line: &str, width: usize) -> Vec<&str> {
     let (mut rows, mut rest) = (Vec::new(), line);
     while let Some((limit, _)) = rest.char_indices().nth(width) {
         let before = rest[..limit].rfind(' ').filter(|at| !rest[..*at].trim().is_empty());
-        // A row may end right at the width.
+        // A row may end exactly at the width.
         let before = if rest[limit..].starts_with(' ') { Some(limit) } else { before };
         let Some(at) = before.or_else(|| rest.find(' ')) else { break };
         rows.push(rest[..at].trim_end());

@@ -1,19 +1,19 @@
-//! Text that comes from elsewhere, for the terminal: what would move the cursor, colour the text or hide
-//! something is written as an escape (`\u{1b}`).
+//! Text from other sources, for the terminal: characters that would move the cursor, colour or hide text are
+//! written as an escape (`\u{1b}`).
 
 use std::fmt::Write;
 
-/// A name or a line: also the ends of lines are escaped.
+/// For a name or a line: ends of lines are escaped as well.
 pub fn printable(text: &str) -> String {
     filtered(text, hides, rust_escape)
 }
 
-/// Several lines.
+/// For several lines.
 pub fn printable_lines(text: &str) -> String {
     filtered(text, |character| hides(character) && !matches!(character, '\n' | '\t'), rust_escape)
 }
 
-/// Lines that the program itself has coloured: colours (SGR) stay as well.
+/// For lines that the program itself has coloured: colours (SGR) are kept.
 pub fn painted_lines(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut parts = text.split('\x1b');
@@ -27,13 +27,13 @@ pub fn painted_lines(text: &str) -> String {
     shown
 }
 
-/// A JSON text: the same value, with the escapes of JSON.
+/// For a JSON text: the same value, with the escapes of JSON.
 pub fn printable_json(text: &str) -> String {
     let hidden = |character| hides(character) && !matches!(character, '\n' | '\t' | '\r');
     filtered(text, hidden, |shown, character| {
         let mut units = [0; 2];
         for unit in character.encode_utf16(&mut units) {
-            // A String takes any write.
+            // Writing to a String cannot fail.
             let _ = write!(shown, "\\u{unit:04x}");
         }
     })
@@ -54,7 +54,7 @@ fn rust_escape(shown: &mut String, character: char) {
     shown.extend(character.escape_unicode());
 }
 
-/// Controls, and what turns the direction of the text or has no width.
+/// Control characters, and those that change the direction of text or have no width.
 fn hides(character: char) -> bool {
     let turns = matches!(
         character,

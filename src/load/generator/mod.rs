@@ -1,9 +1,9 @@
-//! One core's load generator: the layer between [`GeneratorCore`], which decides, and the engine.
+//! One core's load generator: the adapter between [`GeneratorCore`] and the engine.
 //!
-//! - `run_state` with `probing` and `timeout_scan`: where a core is in its step; `record` what it keeps of a
-//!   connection; `engine_api` the engine as a core sees it. Data, and below all else here.
+//! - `run_state` with `probing` and `timeout_scan`: the state of a step; `record`: the state of a
+//!   connection; `engine_api`: what is needed of the engine. Data, which all other files here use.
 //! - `state`: [`GeneratorCore`] and its event handlers.
-//! - `opens`, `aborts`, `probes`: what is opened, ended, asked; `phases`: when, once per poll.
+//! - `phases`: the phases of a step, run in each poll; `opens`, `aborts`, `probes`: its parts.
 
 mod aborts;
 mod engine_api;
@@ -32,13 +32,13 @@ use handfast_stack::observe::Closed;
 use handfast_stack::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, IcmpError, Time};
 use state::GeneratorCore;
 
-/// One core's load generator. [`Control::generator`] makes it.
+/// One core's load generator, created by [`Control::generator`].
 pub struct Generator {
     core: GeneratorCore,
 }
 
 impl Control {
-    /// The part of core `core` of `cores`: what [`handfast_stack::engine::OpenerFactory`] is to return.
+    /// Creates the generator of core `core` of `cores`, for [`handfast_stack::engine::OpenerFactory`].
     pub fn generator(self: &Arc<Control>, core: usize, cores: usize) -> Generator {
         let share = (core as u32, cores.max(1) as u32);
         Generator { core: GeneratorCore::new(self.clone(), self.slot_of(core, cores), share) }
@@ -118,7 +118,7 @@ impl Opener for Generator {
         *self.core.workload() == Workload::Flood
     }
 
-    /// [`Latencies`].
+    /// Supports [`Latencies`].
     fn report_into(&self, form: &mut dyn Any) {
         if let (Some(form), Some(job)) = (form.downcast_mut::<Latencies>(), &self.core.job) {
             form.add(&job.tally);

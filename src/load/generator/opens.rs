@@ -1,4 +1,4 @@
-//! Opening what is due, and giving up what cannot be opened any more.
+//! Opens the connections that are due, and gives up those that cannot be opened in time.
 
 use super::super::failure::Failure;
 use super::super::workload::{Actions, Workload};
@@ -9,13 +9,13 @@ use super::state::GeneratorCore;
 use handfast_stack::engine::OpenError;
 use handfast_stack::tcp::Time;
 
-/// Connections opened in one poll at most: what has arrived must not wait for long.
+/// The maximum number of connections opened in one poll, so that received segments do not wait long.
 const OPEN_BATCH: usize = 128;
-/// Connections that are due and given up in one poll at most: no packet is sent for these.
+/// The maximum number of due connections given up in one poll; no packet is sent for these.
 const GIVE_UP_BATCH: usize = 4096;
-/// How long after the time for opening what was due within it may still be opened, microseconds. A
-/// machine that pauses at the very end makes connections late as one in the middle does, and neither
-/// is too slow for its load.
+/// Time after the end of opening in which connections due before it may still be opened, microseconds: a
+/// pause of the host at the end makes connections late, as one in the middle does, but does not mean that
+/// the client is too slow.
 const CATCH_UP_US: u64 = 500_000;
 
 /// What to do about a connection that is [`Blocked`].
@@ -28,7 +28,7 @@ enum Retry {
 }
 
 impl GeneratorCore {
-    /// Opens what is due, as far as the line takes it.
+    /// Opens the connections that are due, as far as the engine accepts them.
     pub(super) fn open_due(&mut self, engine: &mut impl EngineApi, now: Time, elapsed: u64) {
         let (mut opened, mut given_up) = (0, 0);
         while opened < OPEN_BATCH && given_up < GIVE_UP_BATCH {
@@ -85,7 +85,7 @@ impl GeneratorCore {
                 Ok(())
             }
             Ok(number) => {
-                // There was no memory for the records.
+                // There was no memory for its record.
                 engine.apply(number, Actions::ABORT);
                 Err(Blocked::Slot)
             }
@@ -94,12 +94,12 @@ impl GeneratorCore {
                 Err(Blocked::InUse)
             }
             Err(OpenError::NoFrame) => Err(Blocked::Frame),
-            // Families are checked with the plan.
+            // The plan's check excludes a wrong family.
             Err(OpenError::Full | OpenError::Family) => Err(Blocked::Slot),
         }
     }
 
-    /// A connection is on its way.
+    /// Records a connection whose SYN was sent.
     fn begin(&mut self, number: u32, intended: u64, elapsed: u64) {
         let lease = self.tuples.take();
         let counts = self.attempted(intended, elapsed);
@@ -110,7 +110,7 @@ impl GeneratorCore {
         self.measured_live += u64::from(counts);
     }
 
-    /// The SYN of a flood is out, which is all there is to it.
+    /// Counts a SYN of a flood, which is complete when sent.
     fn sent(&mut self, now: Time, intended: u64, elapsed: u64) {
         let lease = self.tuples.take();
         self.tuples.release(lease, now);
@@ -126,7 +126,7 @@ impl GeneratorCore {
         }
     }
 
-    /// Counts what has been opened, and says whether it is one to measure.
+    /// Counts an opened connection. Returns whether it is measured.
     #[inline]
     fn attempted(&mut self, intended: u64, elapsed: u64) -> bool {
         if self.run.blocked.is_some() {
@@ -168,7 +168,7 @@ impl GeneratorCore {
         if job.pacer.is_open_loop() || matches!(wait, Retry::Time) { wait } else { Retry::NextPoll }
     }
 
-    /// Adds the time since the last look to what blocks the next connection.
+    /// Adds the time since the last call to the wait for what blocks the next connection.
     pub(super) fn add_wait(&mut self, elapsed: u64) {
         let (Some(blocked), Some(job)) = (self.run.blocked, &mut self.job) else { return };
         let from = std::mem::replace(&mut self.run.blocked_us, elapsed);
@@ -183,7 +183,7 @@ impl GeneratorCore {
         }
     }
 
-    /// Why the connection that is due has not been opened in time.
+    /// Why the connection that is due was not opened in time.
     fn too_late(&self) -> Failure {
         match self.run.blocked {
             None => Failure::ClientLate,
@@ -193,7 +193,7 @@ impl GeneratorCore {
         }
     }
 
-    /// The connection that was due is not opened.
+    /// Counts the connection that was due as failed.
     fn give_up(&mut self, intended: u64, elapsed: u64, why: Failure) {
         let Some(job) = &mut self.job else { return };
         job.pacer.begun();
@@ -211,8 +211,8 @@ impl GeneratorCore {
         }
     }
 
-    /// The time for opening is over: what was due before and is not opened soon never will be.
-    /// False: there is more of it than one poll may take.
+    /// After the time for opening: gives up the connections that were due and are not opened soon.
+    /// Returns false if some are left for the next poll.
     pub(super) fn give_up_rest(&mut self, elapsed: u64) -> bool {
         let Some(job) = self.job.as_ref().filter(|job| job.pacer.is_open_loop()) else { return true };
         let soon = !self.run.stopped && elapsed < job.line.opens_to.saturating_add(CATCH_UP_US);

@@ -1,4 +1,4 @@
-//! Where a core is in its step: data alone.
+//! The state of a step on one core.
 
 use super::super::Plan;
 use super::super::pace::split;
@@ -7,19 +7,18 @@ use super::super::tuples::Exhausted;
 use super::probing::Probing;
 use super::timeout_scan::TimeoutScan;
 
-/// Where a core is in its step, and what its next poll goes on with.
+/// The state of a step on one core.
 #[derive(Debug)]
 pub(super) struct RunState {
     pub(super) phase: RunPhase,
-    /// This core's share.
+    /// Of this core.
     pub(super) probes_per_second: u32,
     pub(super) timeout_us: u64,
     /// A stop has been seen.
     pub(super) stopped: bool,
-    /// Held connections that the peer can take the end of, as it answered their probes. `None`: as
-    /// fast as it goes.
+    /// The rate at which held connections are reset: that of the peer's replies to probes. `None`: no limit.
     pub(super) aborts_per_second: Option<u64>,
-    /// When the end began, and how many have been ended since.
+    /// When the resets began, and the number of them so far.
     pub(super) closing_us: u64,
     pub(super) aborted: u64,
     /// Why the connection that is due was not opened yet.
@@ -32,23 +31,23 @@ pub(super) struct RunState {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RunPhase {
     Opening,
-    /// Nothing is opened any more; what is in flight may end, until then.
+    /// Waits for connections in flight to end, until then.
     Draining {
         until: u64,
     },
-    /// [`Workload::Hold`]: all are attempted, the last ones not established yet.
+    /// [`Workload::Hold`]: all connections are opened, the last ones not established yet.
     Settling,
     Holding {
         until: u64,
     },
     Probing(Probing),
-    /// All that is left gets a RST; `cursor` is the next number to look at.
+    /// Resets the connections that are left; `cursor` is the next number.
     Closing {
         cursor: u32,
         until: u64,
         lost: bool,
     },
-    /// Nothing is left.
+    /// All connections have ended.
     Over,
 }
 
@@ -69,7 +68,7 @@ impl RunState {
         }
     }
 
-    /// How many more may be ended by now.
+    /// The number of connections that may be reset now.
     pub(super) fn aborts(&self, elapsed: u64) -> u64 {
         let Some(per_second) = self.aborts_per_second else { return u64::MAX };
         let by_now = u128::from(elapsed - self.closing_us) * u128::from(per_second) / 1_000_000 + 1;

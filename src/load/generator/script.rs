@@ -1,4 +1,4 @@
-//! A peer and an engine in one, for whole runs of one core in virtual time.
+//! A scripted engine with its peer, for whole runs of one core in virtual time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use handfast_stack::engine::{FourTuple, OpenError};
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::Time;
 
-/// What the peer does with a connection, and how long after the SYN.
+/// The behaviour of the peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
-    /// Plays along: SYN-ACK after `connect_us`, all else after as much again.
+    /// Answers: SYN-ACK after `connect_us`, everything else after the same time.
     Answers,
     Silent,
     Refuses,
-    /// Establishes, and then nothing.
+    /// Establishes, then stays silent.
     Dies,
     /// Establishes and resets.
     Resets,
@@ -32,11 +32,11 @@ pub(super) struct Script {
     pub(super) peer: Box<dyn Fn(u32) -> Peer>,
     pub(super) connect_us: u64,
     pub(super) answer: &'static [u8],
-    /// What [`EngineApi::open`] says instead of opening.
+    /// The error that [`EngineApi::open`] returns.
     pub(super) refusal: Option<OpenError>,
     pub(super) capacity: u32,
     pub(super) opened: u32,
-    /// When what happens, by number.
+    /// Events by time and connection number.
     pub(super) events: BTreeMap<(u64, u32), Event>,
     pub(super) alive: BTreeMap<u32, Peer>,
     pub(super) probes: Vec<u32>,
@@ -50,7 +50,7 @@ pub(super) enum Event {
     Opened,
     Data,
     PeerClosed,
-    Heard,
+    Alive,
     Closed(Closed),
 }
 
@@ -106,7 +106,7 @@ impl EngineApi for Script {
             return Err(refusal);
         }
         let opens = self.opens_per_poll.last_mut().unwrap();
-        // As the engine's: of a limited number per poll.
+        // Limited per poll, as the engine is.
         if *opens == 64 {
             return Err(OpenError::NoFrame);
         }
@@ -127,7 +127,7 @@ impl EngineApi for Script {
             (Actions { probe: true, .. }, _) => {
                 self.probes.push(number);
                 if !(self.deaf)(number) {
-                    self.after(number, 1, Event::Heard);
+                    self.after(number, 1, Event::Alive);
                 }
             }
             (Actions { send: true, .. }, _) => self.after(number, 1, Event::Data),
@@ -161,13 +161,13 @@ impl Bench {
         Bench { core: GeneratorCore::new(control.clone(), slot, (0, 1)), control, script, polls: 0 }
     }
 
-    /// One poll: what has arrived by now, then the caller's.
+    /// One poll, then the events that are due.
     pub(super) fn poll(&mut self) {
         self.polls += 1;
         self.script.aborts_per_poll.push(0);
         self.script.opens_per_poll.push(0);
         self.core.poll(&mut self.script);
-        // FourTuple by our own acts are told after the call.
+        // The ends of aborted connections are reported after the poll.
         self.deliver();
     }
 
@@ -188,7 +188,7 @@ impl Bench {
                 Event::Opened => core.on_established(number, now),
                 Event::Data => core.on_data(number, now, self.script.answer),
                 Event::PeerClosed => core.on_fin(number, now),
-                Event::Heard => continue,
+                Event::Alive => continue,
                 Event::Closed(how) => {
                     self.script.alive.remove(&number);
                     self.script.events.retain(|(_, other), _| *other != number);
@@ -203,7 +203,7 @@ impl Bench {
         }
     }
 
-    /// On to the next moment when something happens, or is due.
+    /// Advances to the next event.
     pub(super) fn pass(&mut self) {
         let now = self.script.now.micros;
         let due = match self.core.next_deadline_ms(self.script.now, 1000) {
@@ -219,7 +219,7 @@ impl Bench {
         self.run_until(|_| false)
     }
 
-    /// To the end, or until `stop` says so, which stops the run.
+    /// Runs to the end, or stops when `stop` returns true.
     pub(super) fn run_until(&mut self, stop: impl Fn(&Bench) -> bool) -> Tally {
         for _ in 0..3_000_000 {
             self.poll();

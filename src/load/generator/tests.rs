@@ -29,7 +29,7 @@ fn an_open_loop_opens_exactly_what_it_should() {
     assert_eq!((tally.attempted, tally.established, tally.completed), (2000, 2000, 2000));
     assert_eq!((tally.measured_us, tally.seconds.len()), (2_000_000, 2));
     assert!(tally.seconds.iter().all(|second| second.completed.abs_diff(1000) <= 1), "{:?}", tally.seconds);
-    // The peer takes 100 µs for each leg, the core looks every 20 µs.
+    // The peer takes 100 µs for each leg, the core polls every 20 µs.
     assert!((100..=120).contains(&tally.connect.max()), "{}", tally.connect.max());
     assert!((200..=220).contains(&tally.completion.min()), "{}", tally.completion.min());
     assert!(tally.lag.max() <= 20, "{}", tally.lag.max());
@@ -220,7 +220,7 @@ fn a_client_that_is_too_slow_says_so() {
     assert!(tally.failed_by(Failure::ClientLate) > 1500, "{:?}", tally.failures().collect::<Vec<_>>());
 }
 
-/// A pause is no want of speed, wherever in the run it falls: across its end as well.
+/// A pause does not make the client too slow, also at the end of the run.
 #[test]
 fn what_a_pause_at_the_end_has_put_off_is_still_opened() {
     let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Answers));
@@ -352,7 +352,7 @@ fn a_core_that_ends_in_the_middle_hands_in_what_it_has() {
     assert!(tally.in_flight > 900 && tally.attempted == tally.in_flight, "{tally:?}");
 }
 
-/// In a closed loop nothing fails for want of a 4-tuple or a slot: the time that it waits tells.
+/// In a closed loop no connection fails for lack of a 4-tuple or a slot: the time waited is counted.
 #[test]
 fn a_closed_loop_tells_how_long_it_waited_for_something_of_its_own() {
     let loop_of = |sources: &str, reuse_after| Plan {
