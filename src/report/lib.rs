@@ -7,13 +7,13 @@ mod active;
 pub mod bench;
 mod capture;
 mod machine;
+mod monitor;
 mod rates;
 mod summary;
-mod trouble;
 
 pub use active::active_line;
 pub use capture::{capture_notes, capture_text};
 use machine::machine;
+pub use monitor::{InterfaceCounters, InterfaceMonitor};
 pub use rates::Rates;
 pub use summary::{ActiveReport, DeviceReport, Summary, partial_checksums};
-pub use trouble::{Counted, Trouble};

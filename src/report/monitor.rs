@@ -1,7 +1,7 @@
-//! What goes wrong on an interface: said in words, once, while it happens.
+//! Detects faults of an interface during a run. Each is reported once, with its fix.
 //!
-//! A sentence takes a sign that traffic of others cannot give: the interface counts frames and the
-//! program sees none at all; the program redirects and no socket receives; a piece of a packet.
+//! Only signs that other traffic cannot cause count: the interface counts frames and the eBPF program sees
+//! none; the program redirects frames and no socket receives any; a fragment of a split packet.
 
 use std::collections::BTreeSet;
 
@@ -10,71 +10,71 @@ use handfast_stack::engine::stack::{Effective, EffectiveDevice};
 use handfast_stack::engine::{KernelSnapshot, Named, QueueSnapshot, Snapshot};
 use handfast_stack::xdp::{Mode, VERDICTS, sizing};
 
-/// Looks in which the one count must have grown and the other not. Some drivers renew theirs every
-/// other second: a count that lags behind grows once more after the traffic has ended, not so often.
-const LOOKS: u32 = 3;
-/// Frames that are too many to be a count that lags.
-const FRAMES: u64 = 8;
-/// Questions for a MAC without anything that follows the answer.
-const QUESTIONS: u64 = 4;
-/// Connections, for each queue, of which some must come to every queue.
-const CONNECTIONS: u64 = 64;
+/// Checks in which one counter must have grown and the other not. Some drivers update their counters only
+/// every other second: a late update makes a counter grow once after the traffic has ended, not more often.
+const MIN_CHECKS: u32 = 3;
+/// More frames than a late update explains.
+const MIN_FRAMES: u64 = 8;
+/// Requests for a MAC without any segment after the reply.
+const MIN_REQUESTS: u64 = 4;
+/// With this many connections per queue, every queue must receive some.
+const CONNECTIONS_PER_QUEUE: u64 = 64;
 
-/// What an interface counts, beside the program and the sockets.
+/// Counters of an interface.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counted {
-    /// Frames that arrived; `None`: not known.
+pub struct InterfaceCounters {
+    /// Received frames; `None`: not known.
     pub frames: Option<u64>,
-    /// Whether the NIC takes VLAN tags out of them.
+    /// Whether the NIC removes VLAN tags from them.
     pub hides_tags: bool,
 }
 
-/// Compares each snapshot with those before. To be asked about once a second.
+/// Compares each snapshot with earlier ones; called about once a second.
 #[derive(Debug)]
-pub struct Trouble {
-    devices: Vec<(EffectiveDevice, Seen)>,
-    /// Partial checksums have been said.
+pub struct InterfaceMonitor {
+    devices: Vec<(EffectiveDevice, DeviceState)>,
+    /// Partial checksums were reported.
     partial: bool,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct DeviceState {
     program: Growth,
     sockets: Growth,
-    /// What has been said of it.
-    said: BTreeSet<&'static str>,
+    /// The faults reported.
+    reported: BTreeSet<&'static str>,
 }
 
-/// How one count has grown while another stood still.
+/// The growth of one counter while another did not change.
 #[derive(Debug, Default)]
 struct Growth {
     still: u64,
     first: u64,
     last: u64,
-    looks: u32,
+    checks: u32,
 }
 
 impl Growth {
-    /// How much `grows` has grown since `still` last changed, if that is a sign.
-    fn look(&mut self, still: u64, grows: u64) -> Option<u64> {
+    /// Returns the growth of `grows` since `still` last changed, if that shows a fault.
+    fn check(&mut self, still: u64, grows: u64) -> Option<u64> {
         if still != self.still || grows < self.last {
-            *self = Growth { still, first: grows, last: grows, looks: 0 };
+            *self = Growth { still, first: grows, last: grows, checks: 0 };
         } else if grows > self.last {
-            (self.last, self.looks) = (grows, self.looks + 1);
+            (self.last, self.checks) = (grows, self.checks + 1);
         }
         let grown = self.last - self.first;
-        (self.looks >= LOOKS && grown >= FRAMES).then_some(grown)
+        (self.checks >= MIN_CHECKS && grown >= MIN_FRAMES).then_some(grown)
     }
 }
 
-impl Trouble {
-    pub fn new(active: &Effective) -> Trouble {
-        let devices = active.devices.iter().map(|device| (device.clone(), Seen::default()));
-        Trouble { devices: devices.collect(), partial: false }
+impl InterfaceMonitor {
+    pub fn new(active: &Effective) -> InterfaceMonitor {
+        let devices = active.devices.iter().map(|device| (device.clone(), DeviceState::default()));
+        InterfaceMonitor { devices: devices.collect(), partial: false }
     }
 
-    /// What is new. `counted` is asked for an interface's own counts.
-    pub fn look(&mut self, snapshot: &Snapshot, counted: impl Fn(&str) -> Counted) -> Vec<String> {
+    /// Returns new faults. `counted` returns an interface's own counters.
+    pub fn check(&mut self, snapshot: &Snapshot, counted: impl Fn(&str) -> InterfaceCounters) -> Vec<String> {
         let total = snapshot.total();
         let drivers: Vec<&str> = self.devices.iter().map(|(device, _)| device.driver.as_str()).collect();
         let partial = partial_checksums(&total, &drivers).filter(|_| !self.partial);
@@ -91,17 +91,17 @@ impl Trouble {
                 None => vec![("split", split(device, pieces))],
                 Some(verdicts) => vec![
                     ("split", split(device, pieces + verdicts.named("drop_split"))),
-                    ("deaf", seen.deaf(device, verdicts, &queues, counted.frames)),
-                    ("unheard", seen.unheard(device, verdicts, &queues)),
+                    ("no-frames", seen.no_frames(device, verdicts, &queues, counted.frames)),
+                    ("not-received", seen.not_received(device, verdicts, &queues)),
                     ("tags", counted.hides_tags.then(|| tags(device, verdicts)).flatten()),
                 ],
             };
             let found = found.into_iter().chain([
                 ("large", large(device, &queues)),
-                ("silent", silent(device, &queues, total.established)),
+                ("idle-queues", idle_queues(device, &queues, total.established)),
             ]);
             for (name, text) in found {
-                let first = text.is_some() && seen.said.insert(name);
+                let first = text.is_some() && seen.reported.insert(name);
                 new.extend(text.filter(|_| first));
             }
         }
@@ -109,21 +109,21 @@ impl Trouble {
     }
 }
 
-impl Seen {
-    /// The interface counts frames, and the program, which sees each of them, sees none.
-    fn deaf(
+impl DeviceState {
+    /// The interface counts frames, but the eBPF program, which sees every frame, sees none.
+    fn no_frames(
         &mut self,
         device: &EffectiveDevice,
         verdicts: &Named,
         queues: &[&QueueSnapshot],
         counted: Option<u64>,
     ) -> Option<String> {
-        let missed = self.program.look(verdicts.sum(), counted?)?;
+        let missed = self.program.check(verdicts.sum(), counted?)?;
         let name = &device.name;
         let queues: Vec<String> =
             queues.iter().map(|queue| format!("queue {}: {}", queue.queue, queue.received)).collect();
         Some(format!(
-            "{name} counts frames ({missed} of late) and its driver ({}) hands over none (received by {}); try: \
+            "{name} counts frames ({missed} recently) and its driver ({}) delivers none (received by {}); try: \
              ip link set {name} down; ip link set {name} up. If that helps, start with {}",
             device.driver,
             queues.join(", "),
@@ -131,8 +131,8 @@ impl Seen {
         ))
     }
 
-    /// The program redirects, and no socket receives nor counts a drop.
-    fn unheard(
+    /// The eBPF program redirects frames, but no socket receives or drops any.
+    fn not_received(
         &mut self,
         device: &EffectiveDevice,
         verdicts: &Named,
@@ -145,7 +145,7 @@ impl Seen {
             let dropped = kernel.rx_dropped + kernel.rx_ring_full + kernel.rx_invalid_descs;
             queue.received + queue.split + queue.bad_descriptors + dropped
         });
-        let lost = self.sockets.look(taken.sum(), redirected)?;
+        let lost = self.sockets.check(taken.sum(), redirected)?;
         Some(format!(
             "{}: {lost} frames were redirected to its sockets and none arrived; start with {}",
             device.name,
@@ -154,19 +154,19 @@ impl Seen {
     }
 }
 
-/// What leaves out the part of the driver that is at fault.
+/// The option that avoids the faulty part of the driver.
 fn without(device: &EffectiveDevice) -> &'static str {
     match (device.zero_copy_queues.is_empty(), device.mode) {
         (false, _) => "--copy",
         (true, Mode::Native) => "--mode generic",
-        (true, Mode::Generic) => "another interface: `handfast doctor` looks at this one",
+        (true, Mode::Generic) => "another interface: `handfast doctor` checks at this one",
     }
 }
 
 fn split(device: &EffectiveDevice, pieces: u64) -> Option<String> {
     let name = &device.name;
     let [small, large] = sizing::FRAME_SIZES;
-    let cure = match (device.zero_copy_queues.is_empty(), device.frame_size == small) {
+    let fix = match (device.zero_copy_queues.is_empty(), device.frame_size == small) {
         (false, true) => format!("--frame-size {large}, or --copy"),
         (false, false) => {
             format!("ip link set {name} mtu {}, or --copy", sizing::zero_copy_mtu(device.frame_size))
@@ -175,20 +175,20 @@ fn split(device: &EffectiveDevice, pieces: u64) -> Option<String> {
     };
     (pieces > 0).then(|| {
         format!(
-            "{name}: {pieces} frames were longer than the buffers of its driver ({}) and came in pieces, which \
-             are dropped (drop_split): large segments never arrive; cure: {cure}",
+            "{name}: {pieces} frames were longer than the buffers of its driver ({}) and were split; the parts \
+             are dropped (drop_split), so large segments never arrive; fix: {fix}",
             device.driver
         )
     })
 }
 
-/// Packets that a socket refused, since none of its frames holds them: data that the sender left to a
-/// device to cut.
+/// Packets that a socket dropped because they do not fit a frame: data that the sender left to a device to
+/// segment.
 fn large(device: &EffectiveDevice, queues: &[&QueueSnapshot]) -> Option<String> {
     let kernel = queues.iter().filter_map(|queue| queue.kernel.as_ref());
     let dropped: u64 = kernel.map(KernelSnapshot::dropped_otherwise).sum();
     let name = &device.name;
-    let cure = match device.driver.as_str() {
+    let fix = match device.driver.as_str() {
         "veth" => "at the peer: ethtool -K PEER tso off gso off".to_owned(),
         "virtio_net" => format!(
             "ethtool -K {name} gro off lro off here, or at a sender on the same host: ethtool -K PEER tso off gso off"
@@ -198,53 +198,51 @@ fn large(device: &EffectiveDevice, queues: &[&QueueSnapshot]) -> Option<String> 
     (dropped > 0).then(|| {
         format!(
             "{name}: {dropped} packets were larger than a frame of {} bytes and were dropped (rx dropped): uploads \
-             stall; cure: {cure}",
+             stall; fix: {fix}",
             device.frame_size
         )
     })
 }
 
-/// A queue that gets nothing of many connections, while the others do.
-fn silent(device: &EffectiveDevice, queues: &[&QueueSnapshot], connections: u64) -> Option<String> {
+/// Queues that receive nothing, with many connections on the others.
+fn idle_queues(device: &EffectiveDevice, queues: &[&QueueSnapshot], connections: u64) -> Option<String> {
     let received: u64 = queues.iter().map(|queue| queue.received).sum();
-    let silent: Vec<&&QueueSnapshot> = queues.iter().filter(|queue| queue.received == 0).collect();
-    let many = u64::from(device.queues) * CONNECTIONS;
-    if silent.is_empty() || received < many || connections < many {
+    let idle: Vec<&&QueueSnapshot> = queues.iter().filter(|queue| queue.received == 0).collect();
+    let many = u64::from(device.queues) * CONNECTIONS_PER_QUEUE;
+    if idle.is_empty() || received < many || connections < many {
         return None;
     }
     let (name, count) = (&device.name, device.queues);
-    let cure = match (device.driver.as_str(), device.mode) {
+    let fix = match (device.driver.as_str(), device.mode) {
         ("veth", Mode::Generic) => {
-            "generic mode on veth brings every frame to queue 0: --mode native".to_owned()
+            "generic mode on veth delivers every frame to queue 0: --mode native".to_owned()
         }
-        ("veth", Mode::Native) => {
-            "a veth's peer sends on as many queues as it has: ethtool -L PEER tx N".to_owned()
-        }
+        ("veth", Mode::Native) => "a veth's peer sends on all of its queues: ethtool -L PEER tx N".to_owned(),
         _ => format!(
-            "ethtool -x {name} shows how it spreads; ethtool -X {name} equal {count}, and by ports: ethtool -N \
+            "ethtool -x {name} shows the distribution; ethtool -X {name} equal {count}, and by ports: ethtool -N \
              {name} rx-flow-hash tcp4 sdfn"
         ),
     };
-    let numbers: Vec<String> = silent.iter().map(|queue| queue.queue.to_string()).collect();
+    let numbers: Vec<String> = idle.iter().map(|queue| queue.queue.to_string()).collect();
     let queue = if numbers.len() == 1 { "queue" } else { "queues" };
     Some(format!(
         "{name}: nothing arrives on {queue} {}, and {received} frames of {connections} connections on the others: \
-         the cores there have nothing to do; {cure}",
+         the cores there are idle; {fix}",
         numbers.join(" ")
     ))
 }
 
-/// The MAC is asked for again and again: the answer does not arrive.
+/// Repeated requests for the MAC: the replies do not arrive.
 fn tags(device: &EffectiveDevice, verdicts: &Named) -> Option<String> {
     let asked = verdicts.named("socket_arp") + verdicts.named("socket_neighbour");
     let follows =
         verdicts.named("socket_tcp") + verdicts.named("socket_port") + verdicts.named("socket_echo");
     let name = &device.name;
-    (asked >= QUESTIONS && follows == 0).then(|| {
+    (asked >= MIN_REQUESTS && follows == 0).then(|| {
         format!(
-            "{name} was asked {asked} times for a MAC of ours, and nothing follows the answer. If this is a VLAN: \
-             the NIC takes the tag out of what it receives, and the answer leaves without one; cure: ethtool -K \
-             {name} rxvlan off"
+            "{name} received {asked} requests for a MAC, and no segments after the replies. If this is a VLAN: the \
+             NIC removes the tag from received frames, and the reply is sent without one; fix: ethtool -K {name} \
+             rxvlan off"
         )
     })
 }

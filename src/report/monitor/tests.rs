@@ -40,31 +40,31 @@ fn snapshot(verdicts: &[(&'static str, u64)], received: u64) -> Snapshot {
     }
 }
 
-fn frames(frames: u64) -> Counted {
-    Counted { frames: Some(frames), hides_tags: false }
+fn frames(frames: u64) -> InterfaceCounters {
+    InterfaceCounters { frames: Some(frames), hides_tags: false }
 }
 
-/// Each look's program total and interface count, and whether it speaks at the last.
+/// The program's and the interface's counter at each check, and whether the last one warns.
 #[test]
-fn a_driver_that_hands_over_nothing_is_named_and_others_traffic_is_no_sign() {
-    for (looks, speaks) in [
+fn a_driver_that_delivers_nothing_is_named_and_other_traffic_is_no_sign() {
+    for (checks, warns) in [
         (&[(0, 0), (0, 500), (0, 900), (0, 1382)][..], true),
         (&[(9, 100), (9, 120), (9, 140), (9, 160)], true), // it worked before
         (&[(0, 0), (0, 500), (0, 900)], false),            // not yet
-        (&[(0, 0), (100, 100), (200, 200), (300, 300), (400, 400)], false), // none of it ours, all of it seen
+        (&[(0, 0), (100, 100), (200, 200), (300, 300), (400, 400)], false), // other traffic, all of it seen
         (&[(0, 0), (0, 0), (0, 0), (0, 0), (0, 0)], false), // nothing comes
         (&[(0, 0), (0, 2), (0, 4), (0, 6)], false),        // a few frames before the program was there
         (&[(800, 0), (800, 700), (800, 800), (800, 800), (800, 800), (800, 800)], false), // it lags
         (&[(0, 0), (0, 500), (1, 900), (1, 1000), (1, 1100)], false), // it has begun to
     ] {
-        let mut trouble = Trouble::new(&igb(true, 4096));
-        let mut said = Vec::new();
-        for (program, counted) in looks {
-            said.extend(trouble.look(&snapshot(&[("pass_other", *program)], 0), |_| frames(*counted)));
+        let mut monitor = InterfaceMonitor::new(&igb(true, 4096));
+        let mut reported = Vec::new();
+        for (program, counted) in checks {
+            reported.extend(monitor.check(&snapshot(&[("pass_other", *program)], 0), |_| frames(*counted)));
         }
-        assert_eq!(said.len(), usize::from(speaks), "{looks:?}: {said:?}");
-        if speaks {
-            let text = &said[0];
+        assert_eq!(reported.len(), usize::from(warns), "{checks:?}: {reported:?}");
+        if warns {
+            let text = &reported[0];
             assert!(text.contains("eth0") && text.contains("igb") && text.contains("--copy"), "{text}");
             assert!(text.contains("ip link set eth0 down; ip link set eth0 up"), "{text}");
         }
@@ -73,85 +73,88 @@ fn a_driver_that_hands_over_nothing_is_named_and_others_traffic_is_no_sign() {
 
 #[test]
 fn it_says_nothing_of_the_program_where_the_verdicts_cannot_be_read() {
-    let mut trouble = Trouble::new(&igb(true, 4096));
+    let mut monitor = InterfaceMonitor::new(&igb(true, 4096));
     for counted in [0, 500, 900, 1382, 2000] {
         let mut snapshot = snapshot(&[], 7);
         snapshot.steering[0].unreadable = Some("not permitted".into());
-        assert_eq!(trouble.look(&snapshot, |_| frames(counted)), Vec::<String>::new());
+        assert_eq!(monitor.check(&snapshot, |_| frames(counted)), Vec::<String>::new());
     }
 }
 
 #[test]
 fn what_is_redirected_must_arrive_or_be_counted() {
-    let look = |received: fn(u64) -> u64, dropped: fn(u64) -> u64| {
-        let mut trouble = Trouble::new(&igb(false, 2048));
-        let said = (0..6).flat_map(|at| {
+    let check = |received: fn(u64) -> u64, dropped: fn(u64) -> u64| {
+        let mut monitor = InterfaceMonitor::new(&igb(false, 2048));
+        let reported = (0..6).flat_map(|at| {
             let mut snapshot = snapshot(&[("socket_tcp", at * 10)], received(at));
             snapshot.queues[0].kernel =
                 Some(KernelSnapshot { rx_ring_full: dropped(at), ..Default::default() });
-            trouble.look(&snapshot, |_| Counted::default())
+            monitor.check(&snapshot, |_| InterfaceCounters::default())
         });
-        said.collect::<Vec<_>>()
+        reported.collect::<Vec<_>>()
     };
-    assert!(look(|at| at * 10, |_| 0).is_empty());
-    assert!(look(|_| 0, |at| at * 10).is_empty(), "it is counted already");
-    let said = look(|_| 0, |_| 0);
-    assert!(said.len() == 1 && said[0].contains("--mode generic"), "{said:?}");
+    assert!(check(|at| at * 10, |_| 0).is_empty());
+    assert!(check(|_| 0, |at| at * 10).is_empty(), "it is counted already");
+    let reported = check(|_| 0, |_| 0);
+    assert!(reported.len() == 1 && reported[0].contains("--mode generic"), "{reported:?}");
 }
 
 #[test]
-fn a_piece_of_a_packet_is_said_at_once_with_what_cures_it() {
-    for (zero_copy, frame_size, cure) in [
+fn a_split_packet_is_reported_at_once_with_its_fix() {
+    for (zero_copy, frame_size, fix) in [
         (true, 2048, "--frame-size 4096, or --copy"),
         (true, 4096, "ip link set eth0 mtu 3046, or --copy"),
         (false, 2048, "--mode generic"),
     ] {
-        let mut trouble = Trouble::new(&igb(zero_copy, frame_size));
-        assert!(trouble.look(&snapshot(&[("socket_tcp", 5)], 5), |_| frames(5)).is_empty());
-        let said = trouble.look(&snapshot(&[("drop_split", 1)], 5), |_| frames(6));
-        assert!(said.len() == 1 && said[0].contains(cure), "{said:?}");
-        assert!(trouble.look(&snapshot(&[("drop_split", 2)], 5), |_| frames(7)).is_empty(), "said once");
+        let mut monitor = InterfaceMonitor::new(&igb(zero_copy, frame_size));
+        assert!(monitor.check(&snapshot(&[("socket_tcp", 5)], 5), |_| frames(5)).is_empty());
+        let reported = monitor.check(&snapshot(&[("drop_split", 1)], 5), |_| frames(6));
+        assert!(reported.len() == 1 && reported[0].contains(fix), "{reported:?}");
+        assert!(monitor.check(&snapshot(&[("drop_split", 2)], 5), |_| frames(7)).is_empty(), "reported once");
     }
     let mut continued = snapshot(&[], 5);
     continued.queues[0].split = 3;
-    assert_eq!(Trouble::new(&igb(true, 4096)).look(&continued, |_| frames(8)).len(), 1);
+    assert_eq!(InterfaceMonitor::new(&igb(true, 4096)).check(&continued, |_| frames(8)).len(), 1);
 }
 
 #[test]
 fn questions_that_are_never_followed_point_to_a_hidden_tag() {
-    let look = |verdicts: &[(&'static str, u64)], hides_tags| {
-        let counted = Counted { frames: None, hides_tags };
-        Trouble::new(&igb(false, 2048)).look(&snapshot(verdicts, 9), |_| counted)
+    let check = |verdicts: &[(&'static str, u64)], hides_tags| {
+        let counted = InterfaceCounters { frames: None, hides_tags };
+        InterfaceMonitor::new(&igb(false, 2048)).check(&snapshot(verdicts, 9), |_| counted)
     };
-    let said = look(&[("socket_arp", 6)], true);
-    assert!(said.len() == 1 && said[0].contains("ethtool -K eth0 rxvlan off"), "{said:?}");
-    assert!(look(&[("socket_arp", 6)], false).is_empty());
-    assert!(look(&[("socket_arp", 3)], true).is_empty());
-    assert!(look(&[("socket_arp", 6), ("socket_tcp", 1)], true).is_empty());
+    let reported = check(&[("socket_arp", 6)], true);
+    assert!(reported.len() == 1 && reported[0].contains("ethtool -K eth0 rxvlan off"), "{reported:?}");
+    assert!(check(&[("socket_arp", 6)], false).is_empty());
+    assert!(check(&[("socket_arp", 3)], true).is_empty());
+    assert!(check(&[("socket_arp", 6), ("socket_tcp", 1)], true).is_empty());
 }
 
-/// One look at a device whose counts are these; what is said, and again at the next look.
-fn said(active: &Effective, snapshot: &Snapshot) -> Vec<String> {
-    let mut trouble = Trouble::new(active);
-    let said = trouble.look(snapshot, |_| Counted::default());
-    assert!(trouble.look(snapshot, |_| Counted::default()).is_empty(), "said once");
-    said
+/// The warnings of one check; the next one repeats none.
+fn reported(active: &Effective, snapshot: &Snapshot) -> Vec<String> {
+    let mut monitor = InterfaceMonitor::new(active);
+    let reported = monitor.check(snapshot, |_| InterfaceCounters::default());
+    assert!(monitor.check(snapshot, |_| InterfaceCounters::default()).is_empty(), "reported once");
+    reported
 }
 
 #[test]
 fn partial_checksums_are_said_at_the_first_one() {
     let mut snapshot = snapshot(&[("socket_tcp", 5)], 5);
     let active = igb(false, 2048);
-    assert!(said(&active, &snapshot).is_empty());
+    assert!(reported(&active, &snapshot).is_empty());
     let drops = Named(vec![("tcp_partial_checksum".into(), 1)]);
     snapshot.cores = vec![CoreSnapshot { drops, ..CoreSnapshot::default() }];
-    let said = said(&active, &snapshot);
-    assert!(said.len() == 1 && said[0].starts_with("1 TCP segments had only a partial checksum"), "{said:?}");
+    let reported = reported(&active, &snapshot);
+    assert!(
+        reported.len() == 1 && reported[0].starts_with("1 TCP segments had only a partial checksum"),
+        "{reported:?}"
+    );
 }
 
 #[test]
 fn packets_that_no_frame_holds_are_said_at_the_first_one() {
-    for (driver, cure) in [
+    for (driver, fix) in [
         ("veth", "at the peer: ethtool -K PEER tso off gso off"),
         ("virtio_net", "ethtool -K eth0 gro off lro off"),
         ("igb", "ethtool -K eth0 lro off"),
@@ -162,21 +165,21 @@ fn packets_that_no_frame_holds_are_said_at_the_first_one() {
         let mut dropped = |rx_dropped, rx_fill_ring_empty| {
             let kernel = KernelSnapshot { rx_dropped, rx_fill_ring_empty, ..KernelSnapshot::default() };
             snapshot.queues[0].kernel = Some(kernel);
-            said(&active, &snapshot)
+            reported(&active, &snapshot)
         };
         assert!(dropped(7, 7).is_empty(), "for want of a frame, not of its size");
-        let said = dropped(8, 7);
+        let reported = dropped(8, 7);
         assert!(
-            said.len() == 1 && said[0].contains("1 packets were larger than a frame of 2048"),
-            "{said:?}"
+            reported.len() == 1 && reported[0].contains("1 packets were larger than a frame of 2048"),
+            "{reported:?}"
         );
-        assert!(said[0].contains(cure), "{said:?}");
+        assert!(reported[0].contains(fix), "{reported:?}");
     }
 }
 
 #[test]
 fn a_queue_that_stays_silent_beside_many_connections_is_named() {
-    let look = |driver: &str, mode, received: &[u64], established| {
+    let check = |driver: &str, mode, received: &[u64], established| {
         let mut active = igb(false, 2048);
         let device = &mut active.devices[0];
         (device.driver, device.mode, device.queues) = (driver.into(), mode, received.len() as u32);
@@ -191,16 +194,16 @@ fn a_queue_that_stays_silent_beside_many_connections_is_named() {
             cores: vec![CoreSnapshot { established, ..CoreSnapshot::default() }],
             ..snapshot(&[("socket_tcp", 5000)], 0)
         };
-        said(&active, &snapshot)
+        reported(&active, &snapshot)
     };
-    let said = look("igb", Mode::Native, &[900, 0, 800, 0], 1000);
-    assert!(said.len() == 1 && said[0].contains("nothing arrives on queues 1 3"), "{said:?}");
-    assert!(said[0].contains("ethtool -X eth0 equal 4"), "{said:?}");
-    let said = look("veth", Mode::Generic, &[900, 0], 1000);
-    assert!(said.len() == 1 && said[0].contains("--mode native"), "{said:?}");
+    let reported = check("igb", Mode::Native, &[900, 0, 800, 0], 1000);
+    assert!(reported.len() == 1 && reported[0].contains("nothing arrives on queues 1 3"), "{reported:?}");
+    assert!(reported[0].contains("ethtool -X eth0 equal 4"), "{reported:?}");
+    let reported = check("veth", Mode::Generic, &[900, 0], 1000);
+    assert!(reported.len() == 1 && reported[0].contains("--mode native"), "{reported:?}");
     // Few connections may all fall on one queue; one queue is all there is; all have something.
     for (received, established) in [(&[5000, 0][..], 100), (&[900], 1000), (&[900, 1], 1000), (&[0, 0], 1000)]
     {
-        assert!(look("igb", Mode::Native, received, established).is_empty(), "{received:?}");
+        assert!(check("igb", Mode::Native, received, established).is_empty(), "{received:?}");
     }
 }
