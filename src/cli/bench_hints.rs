@@ -69,7 +69,7 @@ impl Hints {
         step.last = *now;
         let path = self.path.between(&step.first, &snapshot());
         let silent = now.attempted > 0 && now.established == 0 && step.began.elapsed() >= SILENCE;
-        let silent = silent && path.heard.map_or(now.failed == 0, |heard| heard == 0);
+        let silent = silent && path.received.map_or(now.failed == 0, |received| received == 0);
         let stuck = step.stuck >= 2 && now.in_flight > 0 && !silent;
         let starved = waited >= MUCH_US;
         let found = [

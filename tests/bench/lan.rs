@@ -251,7 +251,7 @@ fn a_large_prefix_on_the_link_uses_few_addresses() {
     let _kernel = lan.serve("10.91.0.50:7000");
     let results = lan.bench("--source 10.91.16.0/20 10.91.0.50:7000 --connections 4000 --quiet");
     results.assert_flawless();
-    let asked = results.number("path.macs_asked");
+    let asked = results.number("path.mac_requests");
     assert!((1.0..=300.0).contains(&asked), "{asked}: {}", results.text);
 }
 

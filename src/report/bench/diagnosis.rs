@@ -142,7 +142,7 @@ fn unanswered(results: &Results) -> Option<Bottleneck> {
     let connections = &results.connections;
     let silent = failed_by(results, "connect-timeout").saturating_add(connections.in_flight);
     let all = connections.established == 0 && silent == connections.attempted;
-    let all = all && results.path.heard.is_none_or(|heard| heard == 0);
+    let all = all && results.path.received.is_none_or(|received| received == 0);
     (all && results.workload != "flood").then_some(())?;
     Bottleneck::target(format!(
         "not one of {} SYNs was answered{}",

@@ -1,22 +1,23 @@
-//! The way between the client and the target, as far as the client knows it: why nothing may come back.
+//! The network path between client and target, as far as the client knows it, and why replies may be
+//! missing.
 
 use serde::{Deserialize, Serialize};
 
 use super::format::count;
 use handfast_stack::engine::{Snapshot, SteeringSnapshot};
 
-/// What a Linux kernel's neighbour table holds unless `gc_thresh3` says otherwise.
+/// The default size of a Linux kernel's neighbour table (`gc_thresh3`).
 pub const NEIGHBOURS: u64 = 1024;
-/// With so many sources a target's table may be full: other neighbours are in it too.
+/// With this many sources a target's table may be full: it has other neighbours too.
 const MANY_SOURCES: u64 = NEIGHBOURS / 2;
-/// So many questions for a MAC show that the target has no gateway for the sources.
-const MANY_ASKED: u64 = NEIGHBOURS / 8;
+/// This many requests for a MAC show that the target has no gateway for the sources.
+const MANY_REQUESTS: u64 = NEIGHBOURS / 8;
 
-/// The way to the target and back.
+/// The path to the target and back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Path {
-    /// The address that this machine's kernel would call from.
+    /// The source address that this host's kernel would use.
     pub local: Option<String>,
     /// The router; `None`: the target is on the link.
     pub router: Option<String>,
@@ -26,53 +27,56 @@ pub struct Path {
     pub off_link: Vec<String>,
     /// Source addresses.
     pub sources: u64,
-    /// How often a MAC of a source was asked for, and answered.
-    pub macs_asked: u64,
-    /// TCP segments and ICMP errors that came for the sources; `None`: not known.
-    pub heard: Option<u64>,
+    /// Requests for the MAC of a source that were answered.
+    pub mac_requests: u64,
+    /// TCP segments and ICMP errors received for the sources; `None`: not known.
+    pub received: Option<u64>,
 }
 
 impl Path {
-    /// With what was seen from one snapshot to a later one.
+    /// This path with the counts between two snapshots.
     pub fn between(&self, before: &Snapshot, after: &Snapshot) -> Path {
-        let heard = heard(after).zip(heard(before)).map(|(is, was)| is.saturating_sub(was));
-        Path { macs_asked: asked(after).saturating_sub(asked(before)), heard, ..self.clone() }
+        let received = received(after).zip(received(before)).map(|(is, was)| is.saturating_sub(was));
+        Path {
+            mac_requests: mac_requests(after).saturating_sub(mac_requests(before)),
+            received,
+            ..self.clone()
+        }
     }
 
-    /// Who has to know the way to the sources.
-    fn answerer(&self, target: &str) -> String {
+    /// The host that needs a route to the sources: the router, or the target.
+    fn hop(&self, target: &str) -> String {
         self.router.as_ref().map_or_else(|| target.to_owned(), |router| format!("the router {router}"))
     }
 
-    /// Nothing has come back, not even a question for a MAC, and the sources are off the link: why, and
-    /// what helps. `target`: its address.
+    /// The cause and the fix, if nothing was received, not even a request for a MAC, and the sources are off
+    /// the link. `target`: its address.
     pub fn no_way_back(&self, target: &str) -> Option<String> {
-        if self.heard.unwrap_or(0) > 0 || self.macs_asked > 0 || self.off_link.is_empty() {
+        if self.received.unwrap_or(0) > 0 || self.mac_requests > 0 || self.off_link.is_empty() {
             return None;
         }
         let sources = self.off_link.join(", ");
         Some(format!(
-            "{sources} is in no network of the interface, so {} needs a route back to it; there: {}",
-            self.answerer(target),
+            "{sources} is not in a network of the interface, so {} needs a route back to it; there: {}",
+            self.hop(target),
             self.routes(&self.off_link)
         ))
     }
 
-    /// The target has asked for the MACs of so many sources that its table may be full: that, and
-    /// what helps.
+    /// The cause and the fix, if the target's neighbour table is likely to be full.
     pub fn neighbour_table_full(&self, target: &str) -> Option<String> {
-        let silent = self.macs_asked == 0 && self.heard == Some(0) && !self.on_link.is_empty();
-        let who = self.answerer(target);
+        let silent = self.mac_requests == 0 && self.received == Some(0) && !self.on_link.is_empty();
+        let who = self.hop(target);
         let what = match () {
             _ if self.sources < MANY_SOURCES => return None,
             () if silent => format!(
-                "{who} asks for the MAC of no source: SYNs do not arrive there, or a firewall drops them, or \
-                 its neighbour table is full, of an earlier run's sources perhaps"
+                "{who} requests no MAC of a source: SYNs do not arrive there, or a firewall drops them, or its \
+                 neighbour table is full, perhaps of the sources of an earlier run"
             ),
-            () if self.macs_asked >= MANY_ASKED => format!(
-                "{who} asked {} times for the MAC of a source, and leaves others unanswered: its neighbour \
-                 table is most likely full",
-                count(self.macs_asked)
+            () if self.mac_requests >= MANY_REQUESTS => format!(
+                "{who} sent {} requests for the MAC of a source, and does not answer other sources: its \
+                 neighbour table is most likely full",
+                count(self.mac_requests)
             ),
             () => return None,
         };
@@ -81,22 +85,22 @@ impl Path {
         Some(format!("{what} (Linux: {} entries); there: {routes}, or {threshold}", count(NEIGHBOURS)))
     }
 
-    /// More sources on the link than a neighbour table holds: said before.
+    /// A warning before the run, if there are more sources on the link than a neighbour table holds.
     pub fn too_many_neighbours(&self, target: &str, on_link: u64) -> Option<String> {
         (on_link > NEIGHBOURS).then(|| {
             format!(
                 "{} sources are on the link, and the neighbour table of a Linux target holds {}: they are \
-                 used a few at a time; should some stay unanswered, on {}: {}, or {}",
+                 used a few at a time; if some get no reply, on {}: {}, or {}",
                 count(on_link),
                 count(NEIGHBOURS),
-                self.answerer(target),
+                self.hop(target),
                 self.routes(&self.on_link),
                 self.threshold()
             )
         })
     }
 
-    /// The commands that make this machine the one gateway of these sources.
+    /// The commands that make this host the gateway for these sources.
     fn routes(&self, sources: &[String]) -> String {
         let by = self.local.as_ref().map_or_else(|| "dev IF".to_owned(), |local| format!("via {local}"));
         let commands = sources.iter().map(|source| format!("ip route add {source} {by}"));
@@ -112,8 +116,8 @@ impl Path {
     }
 }
 
-/// What came for the sources, by the steering program's count.
-fn heard(of: &Snapshot) -> Option<u64> {
+/// Packets received for the sources, as counted by the steering program.
+fn received(of: &Snapshot) -> Option<u64> {
     const KINDS: [&str; 9] = [
         "socket_tcp",
         "socket_port",
@@ -130,7 +134,7 @@ fn heard(of: &Snapshot) -> Option<u64> {
     verdicts.map(|verdicts| KINDS.iter().map(|kind| verdicts.named(kind)).sum::<u64>()).reduce(|a, b| a + b)
 }
 
-/// Questions for a MAC that were answered.
-fn asked(of: &Snapshot) -> u64 {
+/// Requests for a MAC that were answered.
+fn mac_requests(of: &Snapshot) -> u64 {
     of.cores.iter().map(|core| core.arp_replies + core.neighbour_adverts).sum()
 }

@@ -110,8 +110,8 @@ pub(crate) fn path() -> Path {
         on_link: Vec::new(),
         off_link: vec!["10.78.0.0/16".into()],
         sources: 65_536,
-        macs_asked: 0,
-        heard: Some(1000),
+        mac_requests: 0,
+        received: Some(1000),
     }
 }
 

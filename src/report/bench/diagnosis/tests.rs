@@ -222,7 +222,7 @@ fn the_tail_of_a_number_of_connections_is_no_slow_target() {
 fn unanswered(change: impl Fn(&mut Path)) -> Measured {
     let mut measured = Measured { completed: 0, established: 0, in_flight: 0, ..quiet() };
     measured.failed = BTreeMap::from([("connect-timeout".to_owned(), measured.attempted)]);
-    measured.path.heard = Some(0);
+    measured.path.received = Some(0);
     change(&mut measured.path);
     measured
 }
@@ -246,8 +246,8 @@ fn sources_without_a_way_back_are_named_with_the_command() {
             (path.on_link, path.off_link) = (path.off_link.clone(), Vec::new());
             path.sources = 1;
         }),
-        unanswered(|path| path.macs_asked = 3),
-        unanswered(|path| path.heard = Some(8)),
+        unanswered(|path| path.mac_requests = 3),
+        unanswered(|path| path.received = Some(8)),
     ] {
         let found = verdict(&run(), &known);
         assert!(found.sentence.contains("address, route, next hop and firewall"), "{found:?}");
@@ -258,16 +258,16 @@ fn sources_without_a_way_back_are_named_with_the_command() {
 fn a_full_neighbour_table_is_named_with_its_cures() {
     let mut full = failed("connect-timeout", 8900);
     full.path.on_link = vec!["198.18.16.0/20".into()];
-    (full.path.off_link, full.path.sources, full.path.macs_asked) = (Vec::new(), 4096, 1130);
+    (full.path.off_link, full.path.sources, full.path.mac_requests) = (Vec::new(), 4096, 1130);
     let found = verdict(&run(), &full);
     for part in [
-        "asked 1,130 times for the MAC of a source",
+        "sent 1,130 requests for the MAC of a source",
         "ip route add 198.18.16.0/20 via 198.18.0.1",
         "sysctl -w net.ipv4.neigh.default.gc_thresh3=8192",
     ] {
         assert!(found.sentence.contains(part), "{part}: {}", found.sentence);
     }
-    full.path.macs_asked = 100;
+    full.path.mac_requests = 100;
     assert!(verdict(&run(), &full).sentence.contains("address, route, next hop and firewall"));
     // All of it is full already.
     let full = unanswered(|path| (path.on_link, path.off_link) = (path.off_link.clone(), Vec::new()));
@@ -276,7 +276,7 @@ fn a_full_neighbour_table_is_named_with_its_cures() {
 
 #[test]
 fn answers_that_were_dropped_for_their_checksum_are_no_silence() {
-    let mut partial = unanswered(|path| path.heard = Some(30_000));
+    let mut partial = unanswered(|path| path.received = Some(30_000));
     partial.traffic.drops = BTreeMap::from([("tcp_partial_checksum".to_owned(), 30_000)]);
     let found = verdict(&run(), &partial);
     assert_eq!(found.verdict, Verdict::Client, "{}", found.sentence);

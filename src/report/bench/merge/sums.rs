@@ -31,8 +31,8 @@ impl Path {
             on_link: both_of(&self.on_link, &other.on_link),
             off_link: both_of(&self.off_link, &other.off_link),
             sources: self.sources.saturating_add(other.sources),
-            macs_asked: self.macs_asked.saturating_add(other.macs_asked),
-            heard: both(self.heard, other.heard, u64::saturating_add),
+            mac_requests: self.mac_requests.saturating_add(other.mac_requests),
+            received: both(self.received, other.received, u64::saturating_add),
             ..self.clone()
         }
     }
