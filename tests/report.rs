@@ -241,8 +241,8 @@ fn bad_files_are_named_with_what_is_wrong() {
     for (path, part) in [
         (folder.path().join("none.json"), "cannot read"),
         (folder.path().to_owned(), "cannot read"),
-        (write("empty.json", ""), "no JSON"),
-        (write("half.json", &whole[..whole.len() / 2]), "no JSON"),
+        (write("empty.json", ""), "invalid JSON"),
+        (write("half.json", &whole[..whole.len() / 2]), "invalid JSON"),
         (write("list.json", "[]"), "no field `schema`"),
         (write("summary.json", "{\"schema\": 1, \"version\": \"0.1.0\"}"), "its schema is 1"),
         (changed(&folder, "later.json", "/schema", json!("handfast-bench/2")), "reads handfast-bench/1"),

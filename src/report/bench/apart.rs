@@ -1,17 +1,16 @@
-//! Segments that could have been one.
+//! Detects servers that send as several segments what would fit one.
 
 use super::results::Results;
 
-/// Packets received for each request: with one that could have gone with another, and so many that no
-/// server's habits explain them.
+/// Packets received per request: with one separate segment, and more than separate segments explain.
 const ONE_APART: f64 = 3.8;
 const TOO_MANY: f64 = 5.5;
-/// Segments sent again for each request, below which they explain nothing.
+/// Retransmissions per request below which they are not the cause.
 const FEW_AGAIN: f64 = 0.1;
 
 impl Results {
-    /// Why a request takes more packets than it could: most servers send what could be one segment as
-    /// three. Only where next to nothing was sent again, which would be the reason.
+    /// Why a request takes more packets than necessary: many servers send three segments that would fit one.
+    /// `None` if retransmissions may be the cause.
     pub(super) fn separate_segments(&self) -> Option<String> {
         let completed = self.connections.completed;
         let per = |packets: u64| packets as f64 / completed.max(1) as f64;

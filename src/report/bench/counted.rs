@@ -4,9 +4,9 @@ use super::figures::{Connections, Second};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
     Completed,
-    /// Connections to hold complete all at the end, when their probes are answered.
+    /// For held connections, which all complete at the end.
     Established,
-    /// Of a flood, which opens nothing.
+    /// For a flood, which opens no connections.
     Sent,
 }
 
@@ -27,7 +27,7 @@ impl Counted {
         }
     }
 
-    /// One word for what was done to the connections.
+    /// The verb for the connections counted.
     pub fn word(self) -> &'static str {
         match self {
             Counted::Completed => "completed",
@@ -36,7 +36,7 @@ impl Counted {
         }
     }
 
-    /// What the second latency is of: of held connections, not of their end.
+    /// The name of the second latency.
     pub fn completion(self) -> &'static str {
         match self {
             Counted::Established => "probe round trip",
@@ -58,8 +58,7 @@ impl Counted {
         }
     }
 
-    /// The whole seconds that the rate is about: those in which connections were opened, not those in
-    /// which the last ones end, or are held. `opening_s`: 0 where it is not known.
+    /// The whole seconds of the rate: those in which connections were opened. `opening_s`: 0 if not known.
     pub fn seconds(self, series: &[Second], opening_s: f64) -> &[Second] {
         let whole = match self {
             _ if opening_s > 0.0 => opening_s as usize,

@@ -1,4 +1,4 @@
-//! What the cores did, by the kernel's accounting in `/proc/stat`.
+//! Processor time of the cores, by the kernel's accounting in `/proc/stat`.
 
 use std::collections::BTreeMap;
 use std::{fs, io};
@@ -6,9 +6,9 @@ use std::{fs, io};
 use nix::unistd::{SysconfVar, sysconf};
 use serde::{Deserialize, Serialize};
 
-/// Where the kernel keeps it.
+/// The kernel's file.
 const PROC_STAT: &str = "/proc/stat";
-/// Ticks per second where `sysconf` does not say: what every Linux of today has.
+/// Ticks per second if `sysconf` fails: the value of all current kernels.
 const USUAL_HZ: f64 = 100.0;
 
 /// One core's ticks since boot.
@@ -28,37 +28,37 @@ pub struct Ticks {
 /// at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// By the kernel's number of the core.
+    /// By the kernel's core number.
     pub cores: BTreeMap<usize, Ticks>,
 }
 
-/// What one core did over the measured time. Shares, from 0 to 1.
+/// One core's time in the measured time, as shares from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Core {
-    /// Which machine; empty if there is only one.
+    /// The host; empty if there is only one.
     pub source: String,
     pub core: usize,
-    /// One of the client's loops was pinned to it.
+    /// Whether one of the client's loops was pinned to it.
     pub client: bool,
     pub user: f64,
     pub system: f64,
     pub softirq: f64,
     pub irq: f64,
-    /// What the hypervisor gave to others.
+    /// Time that the hypervisor gave to other guests.
     pub steal: f64,
     pub idle: f64,
     /// Busy (user, system, softirq, irq) share of each second.
     pub busy_by_second: Vec<f64>,
 }
 
-/// What the cores did.
+/// The time of all cores.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cpu {
     pub per_core: Vec<Core>,
-    /// Seconds that the client's cores were busy, added up.
+    /// Checksum of the client's cores' busy time, seconds.
     pub client_busy_core_seconds: f64,
-    /// Least share of the time that one of the client's loops had nothing to do while nobody
-    /// else wanted its core; `None` if it was not measured.
+    /// Idle share of the client's loops, without time that other threads used the core: the minimum of the
+    /// cores. `None` if it was not measured.
     pub client_idle: Option<f64>,
     /// Completed connections per busy second of the client's cores; `None` without such seconds.
     pub connections_per_core_second: Option<f64>,
@@ -73,7 +73,7 @@ impl Sample {
         fs::read_to_string(PROC_STAT).map(|text| Sample::parse(&text))
     }
 
-    /// Of the text of `/proc/stat` (proc_stat(5)). Other lines than cores' are passed over.
+    /// Parses `/proc/stat` (proc_stat(5)); lines other than those of cores are ignored.
     pub fn parse(text: &str) -> Sample {
         Sample { cores: text.lines().filter_map(core_line).collect() }
     }
@@ -97,7 +97,7 @@ pub fn ticks_per_second() -> f64 {
 }
 
 impl Ticks {
-    /// Since `earlier`. The kernel's idle count may step back a little (proc_stat(5)).
+    /// The difference to `earlier`. The kernel's idle counter may decrease a little (proc_stat(5)).
     pub fn since(&self, earlier: &Ticks) -> Ticks {
         Ticks {
             user: self.user.saturating_sub(earlier.user),
@@ -109,7 +109,7 @@ impl Ticks {
         }
     }
 
-    /// Work of this machine: steal is none.
+    /// Time used by this host, without steal.
     pub fn busy(&self) -> u64 {
         self.user + self.system + self.softirq + self.irq
     }
@@ -131,8 +131,8 @@ impl Core {
 }
 
 impl Cpu {
-    /// Over the time from the first sample to the last. `client`: the numbers of the client's
-    /// cores; `hz`: [`ticks_per_second`].
+    /// The time from the first sample to the last. `client`: the numbers of the client's cores; `hz`:
+    /// [`ticks_per_second`].
     pub fn over(samples: &[Sample], client: &[usize], hz: f64) -> Cpu {
         let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Cpu::default() };
         let mut cpu = Cpu::default();
@@ -147,7 +147,7 @@ impl Cpu {
         cpu
     }
 
-    /// With the number of connections that were completed in that time.
+    /// Adds the efficiency for this number of completed connections.
     pub fn completing(self, completed: u64) -> Cpu {
         let seconds = self.client_busy_core_seconds;
         Cpu { connections_per_core_second: (seconds > 0.0).then(|| completed as f64 / seconds), ..self }

@@ -1,17 +1,17 @@
-//! Who was the limit: the client, the target, or neither. Decided from what was measured, in this
-//! order; the first that holds is the verdict:
+//! Finds the bottleneck: the client, the target, or neither. The rules are tried in this order; the first
+//! that holds gives the verdict:
 //!
-//! 1. for a part of the time the client had no 4-tuple or slot to open the next connection with: the
-//!    client (in a closed loop no connection fails by that, and all else looks like a slow target);
-//! 2. nothing was attempted: unknown;
+//! 1. for a part of the time the client had no 4-tuple or slot for the next connection: the client (in a
+//!    closed loop no connection fails by that, and it would look like a slow target);
+//! 2. no connection was attempted: unknown;
 //! 3. the client had no 4-tuple, slot, frame, buffer or time for some connections: the client;
 //! 4. answers were dropped for partial checksums: the client; not one SYN was answered: the target;
 //! 5. its receive rings overflowed: the client;
 //! 6. most connections failed: the target (a client that is late still gets its answers);
-//! 7. open loop, and connections were opened too few or too late: the client;
+//! 7. open loop, and too few connections were opened, or too late: the client;
 //! 8. many connections failed: the target (whatever the client's cores did meanwhile);
-//! 9. closed loop, and the client's cores had no time left: the client. (In an open loop that was
-//!    kept to the schedule, a core that spins between two connections is no limit.)
+//! 9. closed loop, and the client's cores had no idle time: the client. (In an open loop on schedule, a core
+//!    that spins between two connections is not a limit.)
 //! 10. some failed, too few were completed in time, or the target became slower: the target;
 //! 11. neither.
 
@@ -24,7 +24,7 @@ use super::format::{count, rate, share, spoken, whole};
 use super::results::Results;
 use words::{cores, loss, meaning, same, shared_cores, tuples};
 
-/// Failures for want of something of the client's own, and what helps.
+/// Failures caused by the client: the reason, what was missing, and the fix.
 const LOCAL: [(&str, &str, &str); 5] = [
     ("no-tuple", "free 4-tuple", "give more source addresses or ports (--source)"),
     ("no-slot", "free connection slot", "raise --max-connections"),
@@ -32,34 +32,34 @@ const LOCAL: [(&str, &str, &str); 5] = [
     ("no-buffer", "buffer for a request", "lower the load, or give it more cores"),
     ("client-late", "time left to open them", "lower the load, or give it more cores"),
 ];
-/// Drops that tell that the client took frames too slowly.
+/// Drops that show that the client received too slowly.
 const OVERFLOWS: [&str; 3] = ["kernel_rx_ring_full", "kernel_fill_ring_empty", "kernel_rx_dropped"];
 /// Shares of connections or frames below this are noise.
 const NOTICEABLE: f64 = 0.001;
-/// A closed loop that waits for less than this share of the time is not held back by it.
+/// In a closed loop, waiting for less than this share of the time is not a limit.
 const WAITED: f64 = 0.05;
-/// A share of failures that no figure can be taken seriously beside.
+/// With a larger share of failures, the other figures are not meaningful.
 const MANY: f64 = 0.1;
-/// A share of failures that no want of speed explains.
+/// A share of failures that a slow client does not explain.
 const MOST: f64 = 0.5;
-/// A rate below this part of the asked one has not reached it.
+/// A rate below this part of the requested one has not reached it.
 const REACHED: f64 = 0.99;
-/// The same for what was completed while it was measured: a pause of the machine at the end shifts
-/// connections beyond it.
+/// The same for connections completed within the measured time: a pause of the host at the end moves
+/// connections out of it.
 const LATELY: f64 = 0.95;
-/// Microseconds by which half of the connections may be late: a turn of the loop is far shorter. The
-/// mean would not do: one pause of the machine makes it large, and is no want of speed.
+/// Median lag that is acceptable, microseconds: an iteration of the loop is much shorter. The mean is not
+/// used, since a single pause of the host makes it large.
 const LATE_US: u64 = 1000;
 /// A core with a smaller idle share is busy.
 const MIN_IDLE: f64 = 0.05;
-/// By how much the last quarter of the run must differ from the first.
+/// By which factor the last quarter of the run must differ from the first.
 const GREW: f64 = 1.5;
 const FELL: f64 = 0.8;
-/// Fewer connections in flight than this say nothing when they grow.
+/// Growth below this number of connections in flight is ignored.
 const FEW: f64 = 10.0;
 
 impl Bottleneck {
-    /// From everything else in `results`.
+    /// Finds the bottleneck from everything else in `results`.
     pub fn find(results: &Results) -> Bottleneck {
         let rules: [fn(&Results) -> Option<Bottleneck>; 12] = [
             waited,
@@ -125,7 +125,7 @@ fn out_of_something(results: &Results) -> Option<Bottleneck> {
     ))
 }
 
-/// Answers came, and were dropped for checksums that are left to hardware which is not there.
+/// Replies arrived and were dropped for partial checksums.
 fn partial_checksums(results: &Results) -> Option<Bottleneck> {
     let dropped = *results.drops.get("tcp_partial_checksum")?;
     (dropped > 0 && dropped as f64 >= NOTICEABLE * results.packets.received as f64).then_some(())?;
@@ -137,7 +137,7 @@ fn partial_checksums(results: &Results) -> Option<Bottleneck> {
     ))
 }
 
-/// Not one SYN was answered, though the run may have been ended before they had failed.
+/// No SYN was answered; the run may have ended before the connections failed.
 fn unanswered(results: &Results) -> Option<Bottleneck> {
     let connections = &results.connections;
     let silent = failed_by(results, "connect-timeout").saturating_add(connections.in_flight);
@@ -155,7 +155,7 @@ fn behind_the_schedule(results: &Results) -> Option<Bottleneck> {
     let (asked, lag) = (asked_rate(results)?, results.load.lag_us.unwrap_or_default());
     let opened = per_second(results, results.connections.attempted);
     let late = lag.p50 > LATE_US;
-    // Connections to hold are opened for a part of the time only, and chance has its own number.
+    // Held connections are opened in a part of the time only, and Poisson arrivals vary in number.
     let chance = is_held(results) || results.load.arrivals.as_deref() == Some("poisson");
     let too_few = opened < REACHED * asked && !chance;
     let delay = format!("{:.1} ms late or more", lag.p50 as f64 / 1e3);
@@ -170,7 +170,7 @@ fn behind_the_schedule(results: &Results) -> Option<Bottleneck> {
 }
 
 fn overflow(results: &Results) -> Option<Bottleneck> {
-    // Nobody waits for what answers a flood.
+    // The replies to a flood are not needed.
     if results.workload == "flood" {
         return None;
     }
@@ -208,7 +208,7 @@ fn failures(results: &Results) -> Option<Bottleneck> {
     failed_at_target(results, NOTICEABLE)
 }
 
-/// A failure for want of something of the client's own.
+/// Whether a failure was caused by the client.
 pub(super) fn is_local(reason: &str) -> bool {
     LOCAL.iter().any(|(local, ..)| same(local, reason))
 }
@@ -246,7 +246,7 @@ fn slow_target(results: &Results) -> Option<Bottleneck> {
             whole(last)
         ));
     }
-    // Where chance opened fewer, no more can be completed.
+    // With Poisson arrivals fewer may have been opened.
     let opened = per_second(results, results.connections.attempted);
     if let Some(asked) = asked.filter(|asked| completed < REACHED * asked.min(opened)) {
         return Bottleneck::target(format!(
@@ -292,7 +292,7 @@ fn neither(results: &Results) -> Bottleneck {
     Bottleneck { verdict: Verdict::Neither, sentence }
 }
 
-/// Connections that are kept complete all at the end: their rate says nothing.
+/// Held connections all complete at the end: their rate is meaningless.
 fn is_held(results: &Results) -> bool {
     results.workload == "hold"
 }
@@ -301,7 +301,7 @@ fn asked_rate(results: &Results) -> Option<f64> {
     results.load.rate.filter(|_| results.load.kind == Loop::Open)
 }
 
-/// Over the time in which connections were opened: what the last of them took is no rate.
+/// Over the time in which connections were opened, without the time that the last ones took.
 fn per_second(results: &Results, number: u64) -> f64 {
     if results.opening() > 0.0 { number as f64 / results.opening() } else { 0.0 }
 }

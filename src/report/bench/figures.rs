@@ -1,4 +1,4 @@
-//! What results are made of: counts, times, and what was asked for. Data alone.
+//! The parts of results: counts, times and the requested load.
 
 use std::collections::BTreeMap;
 
@@ -7,42 +7,42 @@ use serde::{Deserialize, Serialize};
 use super::format::count;
 use super::latency::{Encoded, Latency};
 
-/// How much was asked for.
+/// The requested load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     #[serde(rename = "loop")]
     pub kind: Loop,
-    /// Connections at a time; of a closed loop.
+    /// Connections in flight, of a closed loop.
     pub concurrency: Option<u64>,
-    /// Asked rate, connections per second; of an open loop.
+    /// Requested rate, connections per second, of an open loop.
     pub rate: Option<f64>,
-    /// `steady` or `poisson`; of an open loop.
+    /// `steady` or `poisson`, of an open loop.
     pub arrivals: Option<String>,
     pub ramp_s: f64,
     pub warmup_s: f64,
     pub lag_us: Option<Lag>,
-    /// 4-tuples to open connections from.
+    /// The number of 4-tuples.
     #[serde(default)]
     pub tuples: u64,
-    /// Connections per second that these allow, each resting behind its connection's end.
+    /// Connections per second that they allow, each resting after its connection's end.
     #[serde(default)]
     pub tuples_per_second: Option<f64>,
     #[serde(default)]
     pub waited_s: Waited,
 }
 
-/// What decides when the next connection is opened.
+/// What triggers the next connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Loop {
-    /// The end of one before it.
+    /// The end of an earlier one.
     #[default]
     Closed,
     /// A schedule.
     Open,
 }
 
-/// By how much connections were opened later than intended, microseconds.
+/// The delay of connections after their intended start, microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lag {
     pub mean: f64,
@@ -50,8 +50,8 @@ pub struct Lag {
     pub max: u64,
 }
 
-/// How long a connection was due and could not be opened for want of something of the client's own,
-/// seconds of the measured time.
+/// The part of the measured time in which a connection was due and the client lacked something to open it,
+/// seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Waited {
     pub tuple: f64,
@@ -66,12 +66,12 @@ pub struct Connections {
     pub completed: u64,
     pub in_flight: u64,
     pub failed: BTreeMap<String, u64>,
-    /// Of those that failed by `http-status`: by status, the first few.
+    /// Those that failed by `http-status`, by status: the first few.
     #[serde(default)]
     pub http_statuses: BTreeMap<String, u64>,
 }
 
-/// How many connections per second were completed, or what else the workload counts.
+/// Connections completed per second, or what else the workload counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
     /// Count over time.
@@ -79,18 +79,18 @@ pub struct Rate {
     /// The time, seconds.
     #[serde(default)]
     pub over_s: f64,
-    /// Of the whole seconds in which connections were opened; `None`: of too few.
+    /// Of the whole seconds in which connections were opened; `None` for too few seconds.
     pub median: Option<f64>,
     pub min: Option<f64>,
     pub max: Option<f64>,
     pub stddev: Option<f64>,
     pub ci95: Option<[f64; 2]>,
     pub unit: String,
-    /// How many whole seconds.
+    /// The number of whole seconds.
     pub seconds: usize,
 }
 
-/// Microseconds from the intended start; of held connections, `completion` is from a probe to its answer.
+/// Microseconds from the intended start; for held connections, `completion` is the round trip of a probe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latencies {
     pub connect: Latency,
@@ -133,26 +133,26 @@ impl Connections {
         self.failed.values().sum()
     }
 
-    /// Attempts that are in none of the counts: a fault of whoever counted, if not 0.
+    /// Attempts that are missing in the counts: 0, or the counts are wrong.
     pub fn unaccounted(&self) -> u64 {
         let known = self.completed.saturating_add(self.in_flight).saturating_add(self.failures());
         self.attempted.abs_diff(known)
     }
 
-    /// Of those that failed by their HTTP status: `404: 98, 503: 2`.
+    /// The HTTP statuses of failed connections: `404: 98, 503: 2`.
     pub(super) fn statuses(&self) -> String {
         let each = self.http_statuses.iter().map(|(status, number)| format!("{status}: {}", count(*number)));
         each.collect::<Vec<_>>().join(", ")
     }
 
-    /// `part` of those attempted, from 0 to 1.
+    /// `part` as a share of the attempted connections, 0 to 1.
     pub fn share(&self, part: u64) -> f64 {
         if self.attempted == 0 { 0.0 } else { part as f64 / self.attempted as f64 }
     }
 }
 
 impl Packets {
-    /// For each completed connection.
+    /// Packets per completed connection.
     pub fn per(&self, completed: u64) -> Option<f64> {
         (completed > 0).then(|| (self.received + self.sent) as f64 / completed as f64)
     }

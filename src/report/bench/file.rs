@@ -1,4 +1,4 @@
-//! Results read back. Every error says what is wrong with the text; its reader knows the file.
+//! Reads results. Errors state what is wrong with the text; the caller adds the file.
 
 use std::collections::BTreeMap;
 
@@ -11,35 +11,35 @@ use super::latency::{Encoded, HistogramError, Latency};
 use super::results::{Results, SCHEMA};
 use handfast_text::printable;
 
-/// Why a text is no result of a benchmark.
+/// A text is not the result of a benchmark.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    #[error("it is no JSON: {0}")]
+    #[error("invalid JSON: {0}")]
     NoJson(serde_json::Error),
-    #[error("it has no field `schema`: it is no result of `handfast bench`")]
+    #[error("no field `schema`: not a result of `handfast bench`")]
     NoSchema,
     #[error("its schema is {0}; this is handfast {version}, which reads {SCHEMA}", version = env!("CARGO_PKG_VERSION"))]
     Schema(String),
-    #[error("it is not as {SCHEMA} wants it: {0}")]
+    #[error("invalid {SCHEMA}: {0}")]
     Fields(serde_json::Error),
-    #[error("its histogram of {name} times is none: {error}")]
+    #[error("invalid histogram of {name} times: {error}")]
     Histogram { name: &'static str, error: HistogramError },
-    #[error("its histogram of {name} times has {counted} measurements, its latencies {said}")]
-    Count { name: &'static str, counted: u64, said: u64 },
-    #[error("its {0} is no number that a run can have")]
+    #[error("the histogram of {name} times has {counted} measurements, the latencies have {stated}")]
+    Count { name: &'static str, counted: u64, stated: u64 },
+    #[error("invalid value of {0}")]
     Number(&'static str),
 }
 
-/// What every version has.
+/// The field of every version.
 #[derive(Deserialize)]
 struct Header {
     schema: Option<Value>,
 }
 
-/// The schema that a text names.
+/// Returns the schema of a text.
 ///
 /// # Errors
-/// [`ReadError`]: it is no JSON, or names none.
+/// [`ReadError`]: it is not JSON, or has no schema.
 pub fn schema_of(text: &str) -> Result<String, ReadError> {
     let value = read(text)?;
     let header: Header = serde_json::from_value(value).map_err(|_| ReadError::NoSchema)?;
@@ -50,15 +50,15 @@ pub fn schema_of(text: &str) -> Result<String, ReadError> {
     }
 }
 
-/// A text as JSON whose every string may be shown: files come from other machines.
+/// Parses JSON and makes every string printable: files may come from other hosts.
 fn read(text: &str) -> Result<Value, ReadError> {
     serde_json::from_str(text).map(shown).map_err(ReadError::NoJson)
 }
 
-/// The same with the fields of a type.
+/// Parses a text as a type.
 pub(super) fn fields<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
     serde_json::from_value(read(text)?).map_err(|error| {
-        // What the text itself says has its line as well.
+        // The error for the text itself has a line number.
         let placed = serde_json::from_str::<T>(text).err();
         ReadError::Fields(placed.unwrap_or(error))
     })
@@ -108,7 +108,7 @@ impl Results {
     }
 }
 
-/// Whoever shows them adds them up.
+/// The counts are added up for display: their sum must not overflow.
 fn addable(counts: &BTreeMap<String, u64>, name: &'static str) -> Result<(), ReadError> {
     let sum = counts.values().try_fold(0u64, |sum, count| sum.checked_add(*count));
     sum.map(|_| ()).ok_or(ReadError::Number(name))
@@ -118,7 +118,7 @@ fn check_histogram(name: &'static str, cells: &Encoded, latency: &Latency) -> Re
     let histogram = cells.decode().map_err(|error| ReadError::Histogram { name, error })?;
     match histogram.len() == latency.count {
         true => Ok(()),
-        false => Err(ReadError::Count { name, counted: histogram.len(), said: latency.count }),
+        false => Err(ReadError::Count { name, counted: histogram.len(), stated: latency.count }),
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
         };
         let cut = written(&sample::results());
         let cases = [
-            (String::new(), "no JSON"),
+            (String::new(), "invalid JSON"),
             (cut[..cut.len() / 2].to_owned(), "line"),
             ("[1, 2]".to_owned(), "no field `schema`"),
             ("{}".to_owned(), "no field `schema`"),
@@ -171,7 +171,7 @@ mod tests {
             (changed("/packets/sent", json!(u64::MAX)), "packets"),
             (changed("/histograms/connect/significant_digits", json!(9)), "9 digits"),
             (changed("/histograms/completion/counts", json!([[5, 1]])), "has 1 measurements"),
-            (changed("/latency_us/connect/count", json!(3)), "its latencies 3"),
+            (changed("/latency_us/connect/count", json!(3)), "the latencies have 3"),
         ];
         for (text, part) in cases {
             let error = Results::parse(&text).unwrap_err().to_string();

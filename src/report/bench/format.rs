@@ -1,4 +1,4 @@
-//! Numbers for people.
+//! Formats of numbers in reports.
 
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ pub(super) fn maybe_micros(value: Option<u64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| micros(value as f64))
 }
 
-/// An option's value, alike whether a file has it as a number or as text.
+/// An option's value: the same whether a file has it as a number or as text.
 pub(super) fn option(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! Results as one page: figures, plots, and everything that a reader needs to believe them.
+//! Results as one HTML page: figures, plots, and the setting of the run.
 
 use super::bottleneck::Verdict;
 use super::counted::Counted;
@@ -15,7 +15,7 @@ impl Results {
     /// The page.
     ///
     /// # Errors
-    /// [`HistogramError`]: the histograms are none. Those that were read or measured are some.
+    /// [`HistogramError`]: a histogram is invalid; those that were read or measured are valid.
     pub fn html(&self) -> Result<String, HistogramError> {
         let title = format!("{} against {}", self.workload, self.target);
         let mut body = self.head(&title);

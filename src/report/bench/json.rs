@@ -1,4 +1,4 @@
-//! JSON that people can look into: one line a field, a second or a core, not one a number.
+//! Readable JSON: one line per field, second or core, not one per number.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ const OPEN_DEPTH: usize = 2;
 /// Writes `value`, with a line feed at the end.
 ///
 /// # Errors
-/// What `writer` says.
+/// Those of `writer`.
 pub fn write_json<T: Serialize>(mut writer: impl Write, value: &T) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut writer, Layout::default()))?;
     writer.write_all(b"\n")?;
@@ -26,7 +26,7 @@ struct Layout {
     compact: CompactFormatter,
 }
 
-/// Passes a call on to the formatter of the present depth.
+/// Calls the formatter of the current depth.
 macro_rules! pass {
     ($($method:ident($($argument:ident: $kind:ty),*);)*) => {$(
         fn $method<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $kind)*) -> io::Result<()> {

@@ -11,28 +11,28 @@ pub struct Latency {
     pub p999: Option<u64>,
     pub max: Option<u64>,
     pub mean: Option<f64>,
-    /// How many were measured.
+    /// The number of measurements.
     pub count: u64,
 }
 
-/// A whole histogram, such that several can be added without loss.
+/// A complete histogram: several can be added without loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Encoded {
-    /// Values below it are counted as it, microseconds.
+    /// Smaller values count as this one, microseconds.
     pub lowest: u64,
-    /// Values above it are counted as it, microseconds.
+    /// Larger values count as this one, microseconds.
     pub highest: u64,
-    /// Decimal digits of a value that are kept.
+    /// Significant decimal digits.
     pub significant_digits: u8,
-    /// `[value, count]`: so many were at most this value, and more than the value before it
-    /// (microseconds, the highest that its cell holds). Cells without counts are left out.
+    /// `[value, count]`: the number of values up to this one and above the value before (microseconds, the
+    /// highest of its cell). Empty cells are left out.
     pub counts: Vec<(u64, u64)>,
 }
 
-/// Why a histogram cannot be read, or two not be added.
+/// A histogram is invalid, or two cannot be added.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum HistogramError {
-    #[error("a histogram from {0} to {1} µs with {2} digits cannot be")]
+    #[error("invalid histogram: from {0} to {1} µs with {2} digits")]
     Shape(u64, u64, u8),
     #[error("a value of {value} µs in a histogram that ends at {highest} µs")]
     Value { value: u64, highest: u64 },
@@ -70,10 +70,10 @@ impl Encoded {
         }
     }
 
-    /// The same histogram again.
+    /// Decodes the histogram.
     ///
     /// # Errors
-    /// [`HistogramError`]: the numbers are no histogram's.
+    /// [`HistogramError`]: it is invalid.
     pub fn decode(&self) -> Result<Histogram<u64>, HistogramError> {
         let shape = HistogramError::Shape(self.lowest, self.highest, self.significant_digits);
         let mut histogram = Histogram::new_with_bounds(self.lowest, self.highest, self.significant_digits)
@@ -86,7 +86,7 @@ impl Encoded {
         Ok(histogram)
     }
 
-    /// How many were measured.
+    /// Returns the number of measurements.
     ///
     /// # Errors
     /// [`HistogramError::Count`]: more than 64 bits hold.
@@ -95,7 +95,7 @@ impl Encoded {
         self.counts.iter().try_fold(0, add).ok_or(HistogramError::Count)
     }
 
-    /// Both together, exactly.
+    /// Adds two histograms without loss.
     ///
     /// # Errors
     /// [`HistogramError`]: they have different cells.

@@ -1,4 +1,4 @@
-//! What a benchmark hands over: plain numbers, whoever counted them.
+//! The input of a report: the setting of a run and its counts.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -11,12 +11,12 @@ use super::cpu::Sample;
 use super::figures::{Lag, Load, Second, Waited};
 use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, QueueSnapshot, Snapshot};
 
-/// What was asked for, in words that a reader of the report understands.
+/// The setting of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Its name: `lifecycle`, `handshake`, …
+    /// The name: `lifecycle`, `handshake`, …
     pub workload: String,
-    /// What else decides the figures, by name: the closer, the MSL, the seed, the sources, …
+    /// Other settings by name: the closer, the MSL, the seed, the sources, …
     pub options: BTreeMap<String, Value>,
     pub load: Load,
     /// Address and port.
@@ -25,37 +25,37 @@ pub struct Run {
     pub command: String,
     /// When the measured time began.
     pub started_at: SystemTime,
-    /// What a reader must know beside the figures, one sentence each.
+    /// Notes for the reader, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// What was counted over the measured time: after warm-up and ramp-up, before ramp-down and drain.
+/// The counts of the measured time: after warm-up and ramp-up, before ramp-down and drain.
 #[derive(Clone, Debug)]
 pub struct Measured {
     pub duration_s: f64,
-    /// Of this: how long connections were opened; of held ones, until the last was established.
+    /// The part in which connections were opened; for held ones, until the last was established.
     pub opening_s: f64,
-    /// One for each whole second of `duration_s`; what is beyond is left out of the rates.
+    /// One entry for each whole second of `duration_s`; the rest is left out of the rates.
     pub series: Vec<Second>,
     pub attempted: u64,
-    /// Of the attempted: those whose handshake was completed.
+    /// Attempted connections whose handshake completed.
     pub established: u64,
-    /// Of the attempted: those that went to their end as the workload wants it.
+    /// Attempted connections that completed the workload.
     pub completed: u64,
-    /// Of the attempted: those that were neither completed nor failed when the run ended.
+    /// Attempted connections that had neither completed nor failed when the run ended.
     pub in_flight: u64,
-    /// Of the attempted, by reason: those that failed.
+    /// Attempted connections that failed, by reason.
     pub failed: BTreeMap<String, u64>,
-    /// Of those that failed by a wrong HTTP status: by status.
+    /// Those that failed by a wrong HTTP status, by status.
     pub http_statuses: BTreeMap<String, u64>,
     /// Microseconds from the intended start to ESTABLISHED.
     pub connect_us: Histogram<u64>,
     /// Microseconds from the intended start to the end.
     pub completion_us: Histogram<u64>,
     pub traffic: Traffic,
-    /// With what came back over it in the whole run.
+    /// With the packets received over it in the whole run.
     pub path: Path,
-    /// How late connections were opened; of an open loop.
+    /// The lag of an open loop.
     pub lag: Option<Lag>,
     pub waited: Waited,
     /// At the start, each second, and at the end.
@@ -65,21 +65,21 @@ pub struct Measured {
     pub idle: Option<f64>,
 }
 
-/// What went over the wire, both ways, and what did not come through.
+/// Packets and drops in both directions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     pub packets_received: u64,
     pub packets_sent: u64,
-    /// Segments sent again: SYN, data, FIN.
+    /// Segments retransmitted: SYN, data, FIN.
     pub retransmissions: u64,
     /// Of these: data and FIN.
     pub data_retransmissions: u64,
-    /// By name; those that did not happen are left out.
+    /// By name, without zeros.
     pub drops: BTreeMap<String, u64>,
 }
 
 impl Traffic {
-    /// From one snapshot to a later one.
+    /// The traffic between two snapshots.
     pub fn between(before: &Snapshot, after: &Snapshot) -> Traffic {
         let (was, is) = (before.total(), after.total());
         let mut drops = BTreeMap::new();
@@ -106,7 +106,7 @@ impl Traffic {
     }
 }
 
-/// What queues did not take or send, by name, since they were opened.
+/// The drops of queues by name, since they were opened.
 fn queue_drops(of: &Snapshot) -> [(&'static str, u64); 8] {
     let sum = |count: fn(&QueueSnapshot) -> u64| of.queues.iter().map(count).sum();
     let kernel = |count: fn(&KernelSnapshot) -> u64| {
@@ -124,7 +124,7 @@ fn queue_drops(of: &Snapshot) -> [(&'static str, u64); 8] {
     ]
 }
 
-/// SYN, SYN-ACK, data and FIN sent again.
+/// Retransmitted SYNs, SYN-ACKs, data and FINs.
 fn resent(of: &CoreSnapshot) -> u64 {
     of.syn_retransmissions + of.syn_ack_retransmissions + of.retransmissions
 }
@@ -154,7 +154,8 @@ mod tests {
         Snapshot { cores: vec![core.clone(), core], ..Snapshot::default() }
     }
 
-    /// With a queue whose rings were full and empty so often. A frame for want of a free one counts twice.
+    /// With a queue whose rings were full and empty this often. A frame dropped for an empty fill ring counts
+    /// twice.
     fn with_queue(snapshot: Snapshot, rx_ring_full: u64, rx_fill_ring_empty: u64) -> Snapshot {
         let rx_dropped = rx_fill_ring_empty;
         let kernel =

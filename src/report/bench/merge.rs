@@ -1,4 +1,4 @@
-//! Several results made one: runs of several machines against one target at the same time.
+//! Merges results: runs of several hosts against one target at the same time.
 
 mod differences;
 mod sums;
@@ -20,7 +20,7 @@ use sums::{added, joined, series};
 pub enum MergeError {
     #[error("there is nothing to merge")]
     Nothing,
-    #[error("they are not of one benchmark: {}", .0.join("; "))]
+    #[error("they are of different benchmarks: {}", .0.join("; "))]
     Different(Vec<String>),
     #[error("{source_name}: {error}")]
     Histogram { source_name: String, error: HistogramError },
@@ -28,9 +28,9 @@ pub enum MergeError {
     Count(String),
 }
 
-/// Adds results up. Each comes with its name, by which the sum tells its parts and cores apart.
-/// Their seconds are taken to be the same seconds, from the start of each. `force`: differences
-/// between the runs become notes.
+/// Merges results. Each has a name, which identifies its part and cores in the sum. The seconds of all runs
+/// are assumed to be the same ones, from the start of each. `force`: differences between the runs become
+/// notes.
 ///
 /// # Errors
 /// [`MergeError`]: they differ in what they measured, or cannot be added.
@@ -54,11 +54,11 @@ pub fn merge(inputs: &[(String, Results)], force: bool) -> Result<Results, Merge
     sum.workload = joined(all().map(|results| &results.workload));
     sum.mode = joined(all().map(|results| &results.mode));
     sum.started_at = all().map(|results| results.started_at.clone()).min().unwrap_or_default();
-    // Seconds in which one did not run any more say nothing about all together.
+    // Seconds in which one run had ended are not seconds of all.
     let common = all().map(|results| results.series.len()).min().unwrap_or(0);
     sum.opening_s = all().map(|results| results.opening_s).fold(f64::INFINITY, f64::min);
     sum.rate = Rate {
-        // Each over a time of its own.
+        // Each over its own time.
         mean: sum.parts.iter().map(|part| part.mean_rate).sum(),
         ..Rate::of(&sum, sum.series.get(..common).unwrap_or_default())
     };
@@ -71,7 +71,7 @@ pub fn merge(inputs: &[(String, Results)], force: bool) -> Result<Results, Merge
     Ok(sum)
 }
 
-/// Everything that adds up.
+/// Adds everything that can be added.
 fn add(sum: &mut Results, name: &str, other: &Results) -> Result<(), MergeError> {
     let too_large = || MergeError::Count(name.to_owned());
     let histogram = |error| histogram(name, error);
@@ -113,12 +113,12 @@ fn named_cpu(name: &str, cpu: &Cpu) -> Cpu {
     cpu
 }
 
-/// A part's name within what it was merged into.
+/// A part's name within the merged results.
 fn below(name: &str, part: &str) -> String {
     if part.is_empty() { name.to_owned() } else { format!("{name}: {part}") }
 }
 
-/// A single run is its own part; a sum has those it was made of.
+/// The parts of results: a single run is its own part.
 fn parts(name: &str, results: &Results) -> Vec<Part> {
     if results.parts.is_empty() {
         return vec![Part {
@@ -136,7 +136,7 @@ fn parts(name: &str, results: &Results) -> Vec<Part> {
     results.parts.iter().map(renamed).collect()
 }
 
-/// The client if one of the clients was, else the target, else neither.
+/// The client if it was one of the clients, else the target, else neither.
 fn bottleneck(parts: &[Part]) -> Bottleneck {
     for verdict in [Verdict::Client, Verdict::Target, Verdict::Neither] {
         let mut such = parts.iter().filter(|part| part.bottleneck.verdict == verdict);

@@ -1,14 +1,14 @@
-//! What a benchmark came to: results that can be believed, joined and looked at.
+//! Results of benchmarks: as JSON, text and page, merged and compared.
 //!
-//! - `measured`: what the command hands over; `cpu` what the cores did meanwhile.
+//! - `measured`: the input; `cpu`: processor time.
 //! - `results`: the JSON, its fields in `docs/bench-schema.md`; of `figures`, `latency` distributions,
 //!   `path` to the target and back, `bottleneck` and `outcome`; `stats` its statistics, `json` how it is
 //!   written.
-//! - `diagnosis`: who was the limit; `requirements`: whether the run met them; `assemble`: results from
-//!   what was measured.
-//! - `file`: results read back; `merge`: several made one.
-//! - `text`, `html` with `page` and `plots`: for people.
-//! - `comparison`: servers side by side; `diff`: what changed between two runs or sets of runs.
+//! - `diagnosis`: finds the bottleneck; `requirements`: checks the required figures; `assemble`: makes
+//!   results from the input.
+//! - `file`: reads results; `merge`: merges several.
+//! - `text`, `html` with `page` and `plots`: the output for people.
+//! - `comparison`: several servers side by side; `diff`: changes between two runs or sets of runs.
 
 mod apart;
 mod assemble;

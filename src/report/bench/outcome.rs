@@ -1,38 +1,38 @@
-//! Whether a run did what was required of it: for scripts, which read it off the exit code.
+//! The outcome of a run, for scripts: it decides the exit code.
 
 use serde::{Deserialize, Serialize};
 
 use super::format::{micros, rate, share};
 
-/// How a run ended, by the first of these that holds: ended early, unreachable, requirements.
+/// The status of a run: the first that holds of ended early, unreachable, requirements failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     #[default]
     Ok,
     RequirementsFailed,
-    /// Before its time was over, or its connections were done.
+    /// Before its time or its connections were complete.
     EndedEarly,
-    /// Connections were attempted, and none was established, for no want of the client's own.
+    /// Connections were attempted, none was established, and the client was not the cause.
     Unreachable,
 }
 
-/// What came of a run, beside its figures.
+/// The outcome of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     pub status: Status,
-    /// Empty where there is nothing to say.
+    /// May be empty.
     pub sentence: String,
     pub requirements: Vec<Requirement>,
 }
 
-/// One figure that was required.
+/// One required figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Requirement {
     pub figure: Figure,
-    /// At least; of a time, at most.
+    /// The minimum; for a time, the maximum.
     pub required: f64,
-    /// `None`: nothing was measured, which meets nothing.
+    /// `None` if nothing was measured: the requirement is then not met.
     pub measured: Option<f64>,
     pub met: bool,
 }
@@ -44,12 +44,12 @@ pub enum Figure {
     Rate,
     /// Completed of attempted, 0 to 1.
     Success,
-    /// The 99th percentile until completion, microseconds; of `hold`, until ESTABLISHED.
+    /// The 99th percentile of the completion latency, microseconds; for `hold`, of the connect latency.
     P99Us,
 }
 
 impl Status {
-    /// Of the program.
+    /// The exit code of the program.
     pub fn exit_code(self) -> u8 {
         match self {
             Status::Ok => 0,
@@ -61,7 +61,7 @@ impl Status {
 }
 
 impl Outcome {
-    /// Of several runs: of the one that came off worst.
+    /// The worst outcome of several runs.
     pub fn of_parts<'a>(parts: impl Iterator<Item = (&'a str, &'a Outcome)>) -> Outcome {
         let mut worst = Outcome::default();
         for (name, part) in parts {

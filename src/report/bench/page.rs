@@ -1,4 +1,4 @@
-//! One HTML page that needs nothing from elsewhere: no script, no font, no picture of a server.
+//! A self-contained HTML page: no scripts, fonts or pictures from servers.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use handfast_text::escape;
 use handfast_text::palette::page::{AMBER, CARD, GREEN, INK, LINE, MUTED, PAPER, PLOT, RED};
 use handfast_text::palette::{Colour, hex};
 
-/// What comes after the colours.
+/// The style sheet after the colours.
 const STYLE: &str = "\
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem 1rem 3rem;max-width:62rem;background:var(--paper);color:var(--ink);\
@@ -56,7 +56,7 @@ fn colours() -> String {
         + "\n"
 }
 
-/// Plots are drawn in the colours for light; a style sheet goes before an SVG's attributes.
+/// Plots are drawn in the colours for light pages; a style sheet overrides the attributes of an SVG.
 fn plot_style() -> String {
     let mut style = "@media(prefers-color-scheme:dark){\n".to_owned();
     for colour in &PLOT {
@@ -67,7 +67,7 @@ fn plot_style() -> String {
     style + "}\n"
 }
 
-/// A table of text; every column but the first `words` holds numbers. No rows, no header: as is.
+/// A table of text; all columns after the first `words` hold numbers. The header may be empty.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>], words: usize) -> String {
     let cell = |tag: &str, index: usize, text: &str| {
         let class = if index >= words { " class=\"n\"" } else { "" };

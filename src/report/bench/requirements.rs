@@ -6,7 +6,7 @@ use super::format::{count, spoken};
 use super::outcome::{Figure, Outcome, Requirement, Status};
 use super::results::Results;
 
-/// What a run has to come to.
+/// The required figures of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Requirements {
     pub rate: Option<f64>,
@@ -15,8 +15,8 @@ pub struct Requirements {
 }
 
 impl Outcome {
-    /// `early`: why the run ended before its time. `held`: false for a search that found no rate, whose
-    /// figures are then those of a rate that did not hold.
+    /// `early`: why the run ended early. `held`: false for a search that found no rate: its figures are of a
+    /// rate that did not hold.
     pub fn of(results: &Results, required: &Requirements, early: Option<&str>, held: bool) -> Outcome {
         let requirements = required.of(results, held);
         let unmet: Vec<String> = requirements.iter().filter(|one| !one.met).map(Requirement::text).collect();
@@ -62,7 +62,7 @@ impl Requirements {
     }
 }
 
-/// Why, if none was established that the client could open.
+/// The reason, if no connection was established although the client could open them.
 fn unreachable(results: &Results) -> Option<String> {
     let connections = &results.connections;
     let counted = Counted::of(&results.workload);
@@ -157,7 +157,7 @@ mod tests {
         assert!(outcome.sentence.contains("none of 987,685") && outcome.sentence.contains("connect timeout"));
         let outcome = Outcome::of(&gone, &none, Some("by a signal"), true);
         assert_eq!((outcome.status.exit_code(), outcome.sentence.as_str()), (4, "ended early: by a signal"));
-        // The client's own want says nothing of the target, and a flood establishes nothing.
+        // A lack on the client's side does not mean unreachable, and a flood establishes no connections.
         assert_eq!(Outcome::of(&failed(sample::results(), "no-tuple"), &none, None, true).status, Status::Ok);
         let flood = Results { workload: "flood".into(), ..gone };
         assert_eq!(Outcome::of(&flood, &none, None, true).status, Status::Ok);

@@ -1,4 +1,4 @@
-//! The JSON of a benchmark: `docs/bench-schema.md` says what each field means.
+//! The JSON of a benchmark; `docs/bench-schema.md` documents its fields.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use super::outcome::Outcome;
 use super::stats::Stats;
 use crate::ActiveReport;
 
-/// Of this layout: fields are added under the same name, never changed or removed.
+/// The name of this layout. Fields may be added to it, but not changed or removed.
 pub const SCHEMA: &str = "handfast-bench/1";
 
-/// What a benchmark came to.
+/// The results of a benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     pub schema: String,
@@ -52,7 +52,7 @@ pub struct Results {
     /// Of these: data and FIN.
     #[serde(default)]
     pub data_retransmissions: u64,
-    /// Segments that the target sent again, though they had arrived.
+    /// Segments that the target retransmitted although they had arrived.
     #[serde(default)]
     pub target_retransmissions: u64,
     pub drops: BTreeMap<String, u64>,
@@ -61,19 +61,19 @@ pub struct Results {
     #[serde(default)]
     pub outcome: Outcome,
     pub notes: Vec<String>,
-    /// The runs that this is the sum of; empty for a single one.
+    /// The merged runs; empty for a single run.
     pub parts: Vec<Part>,
     pub series: Vec<Second>,
     pub histograms: Histograms,
 }
 
-/// The drop that shows a segment which had arrived before.
+/// The drop reason of a segment that had arrived before.
 pub const SENT_TWICE: &str = "out_of_window";
 
 /// One of several runs that were merged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
-    /// The file it came from.
+    /// Its file.
     pub source: String,
     pub host: String,
     pub started_at: String,
@@ -84,25 +84,24 @@ pub struct Part {
     pub bottleneck: Bottleneck,
 }
 
-/// Fewer whole seconds say nothing about how steady a rate is.
+/// The minimum number of whole seconds for statistics of a rate.
 const ENOUGH_SECONDS: usize = 5;
 
 impl Results {
-    /// For how long connections were opened, seconds.
+    /// The time in which connections were opened, seconds.
     pub fn opening(&self) -> f64 {
         if self.opening_s > 0.0 { self.opening_s } else { self.duration_s }
     }
 
-    /// Connections completed per second while they were opened, whenever they were due; `None`: for less
-    /// than a second.
+    /// Connections completed per second while connections were opened. `None` for less than a second.
     pub fn meanwhile(&self) -> Option<f64> {
         let seconds = Counted::of(&self.workload).seconds(&self.series, self.opening_s);
         let completed = seconds.iter().fold(0, |sum: u64, second| sum.saturating_add(second.completed));
         (!seconds.is_empty()).then(|| completed as f64 / seconds.len() as f64)
     }
 
-    /// Of the asked rate of an open loop, what was completed of what was due, and in time: the smaller
-    /// one. `None`: none was asked for.
+    /// The completed share of the requested rate of an open loop: of the connections due, or of those completed
+    /// in time, whichever is smaller. `None` without a requested rate.
     pub fn reached(&self) -> Option<f64> {
         let asked = self.load.rate.filter(|_| self.workload != "hold")?;
         let due = if self.opening() > 0.0 { self.connections.completed as f64 / self.opening() } else { 0.0 };
@@ -111,13 +110,13 @@ impl Results {
 }
 
 impl Rate {
-    /// Of the connections of `results`; `series` has the seconds to look at.
+    /// The rate of `results`; `series` has the seconds to use.
     pub fn of(results: &Results, series: &[Second]) -> Rate {
         let counted = Counted::of(&results.workload);
         let within = |second| counted.within(second) as f64;
         let seconds: Vec<f64> = counted.seconds(series, results.opening_s).iter().map(within).collect();
         let over_s = match counted {
-            // The time for which they are held is not one of opening.
+            // Without the time in which connections are held.
             Counted::Established => results.opening(),
             Counted::Completed | Counted::Sent => results.duration_s,
         };
@@ -156,7 +155,7 @@ mod tests {
         let rate = Rate::of(&results, &seconds);
         assert_eq!((rate.median, rate.min, rate.max, rate.seconds), (Some(20.0), Some(10.0), Some(30.0), 5));
         assert!((rate.mean - 120.0 / 5.5).abs() < 1e-9 && rate.ci95.is_some());
-        // Nothing is opened in the last two any more.
+        // No connections are opened in the last two.
         results.opening_s = 3.9;
         assert_eq!((Rate::of(&results, &seconds).seconds, Rate::of(&results, &seconds).min), (3, None));
         results.duration_s = 0.0;

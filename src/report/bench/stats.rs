@@ -5,10 +5,10 @@ const STUDENT: [f64; 10] = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3
 /// The 0.975 quantile of the normal distribution: Student's t for very many.
 const NORMAL: f64 = 1.959_964;
 
-/// Values that an interval is worth giving for.
+/// The minimum number of values for an interval.
 const ENOUGH: usize = 5;
 
-/// What some values come to.
+/// Statistics of some values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     pub mean: f64,
@@ -17,8 +17,8 @@ pub struct Stats {
     pub max: f64,
     /// Of a sample (n - 1); `None` for one value.
     pub stddev: Option<f64>,
-    /// The 95 % confidence interval of the mean (Student's t); `None` for fewer than five values, of which
-    /// it would say next to nothing.
+    /// The 95 % confidence interval of the mean (Student's t); `None` for fewer than five values, for
+    /// which it would be meaningless.
     pub ci95: Option<[f64; 2]>,
 }
 
@@ -36,7 +36,7 @@ impl Stats {
         });
         let ci95 = stddev.filter(|_| n >= ENOUGH).map(|stddev| {
             let half = student_975(n - 1) * stddev / (n as f64).sqrt();
-            // A rate or a time: below 0 there is none.
+            // Rates and times are not negative.
             [(mean - half).max(0.0), mean + half]
         });
         Some(Stats { mean, median: median_of_sorted(&sorted), min, max, stddev, ci95 })
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(Stats::of(&[]), None);
     }
 
-    /// Two seconds once came to an interval from below zero to a multiple of the rate.
+    /// The interval of two seconds would reach from below zero to a multiple of the rate.
     #[test]
     fn an_interval_is_given_where_it_says_something() {
         assert_eq!(Stats::of(&[20_000.0, 36_000.0]).unwrap().ci95, None);

@@ -1,4 +1,4 @@
-//! For a terminal: at most 80 columns, what was named first in front.
+//! The summary for a terminal, at most 80 columns wide.
 
 use std::fmt::Write;
 
@@ -12,12 +12,12 @@ use handfast_text::columns;
 
 /// Columns of a line.
 pub(super) const WIDTH: usize = 80;
-/// The failure that has statuses.
+/// The failure with HTTP statuses.
 pub(super) const HTTP_STATUS: &str = "http-status";
 /// Columns of a line's name, the margin included.
 const NAMES: usize = 22;
 
-/// One line a second while a benchmark runs. `second`: since its start; `rate`: in this second
+/// The progress line, once per second. `second`: since its start; `rate`: in this second
 /// completed, or opened to be held; `established`, `failed`: so far; `in_flight`: now.
 pub fn progress(second: u64, rate: u64, established: u64, in_flight: u64, failed: u64) -> String {
     format!(
@@ -206,7 +206,7 @@ pub(super) fn uncounted(connections: &Connections) -> Option<String> {
         .then(|| format!("{} attempts are in none of the counts (a bug: please report it)", count(lost)))
 }
 
-/// A name and what belongs to it, broken into lines that fit.
+/// Adds a name and its content, broken into lines that fit.
 fn row(text: &mut String, name: &str, content: &str) {
     *text += &columns::labelled(&format!("  {name}"), content, NAMES, WIDTH);
 }
@@ -270,7 +270,8 @@ mod tests {
         assert!(!results.text().contains("completion"), "{}", results.text());
     }
 
-    /// nginx acknowledges the request, answers, and closes, in a segment each: nine packets, not seven.
+    /// nginx sends the ACK of the request, the response and the FIN in separate segments: nine packets, not
+    /// seven.
     #[test]
     fn a_server_that_sends_ack_answer_and_fin_apart_explains_the_packets() {
         let mut run = results();

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::bench::file::{ReadError, fields, schema_of};
 use crate::bench::stats::median;
 
-/// Who is compared with the others.
+/// The subject of the comparison.
 pub(super) const SUBJECT: &str = "handfast";
-/// What the kernel's stacks are called like.
+/// The prefix of the kernel's names.
 const KERNEL: &str = "kernel";
 
 /// Whether a server is no TCP, but what the link can do.
@@ -15,7 +15,7 @@ pub(super) fn is_ceiling(server: &str) -> bool {
     server != SUBJECT && !server.starts_with(KERNEL)
 }
 
-/// Of this layout.
+/// The name of this layout.
 pub const SCHEMA: &str = "handfast-comparison/1";
 
 /// One run of one server.
@@ -27,22 +27,22 @@ pub struct Run {
     pub workload: String,
     /// `native` or `generic`.
     pub mode: String,
-    /// Completed per second.
+    /// Connections completed per second.
     pub rate: f64,
     pub failures: u64,
     /// What other programs took of the comparison's two cores, 0 to 1.
     #[serde(default)]
     pub others: Option<f64>,
-    /// The program that took most.
+    /// The program that used the most.
     #[serde(default)]
     pub busiest: Option<String>,
-    /// What the hypervisor took, from the core that lost most, 0 to 1.
+    /// Steal of the core with the highest, 0 to 1.
     #[serde(default)]
     pub steal: Option<f64>,
-    /// Either was too much.
+    /// Whether either was too high.
     #[serde(default)]
     pub spoilt: bool,
-    /// How often it was run until it was not spoilt, or no more.
+    /// The number of attempts until it was not spoilt, or the limit was reached.
     #[serde(default = "once")]
     pub attempts: u32,
     /// Far from the median of its row.
@@ -50,12 +50,12 @@ pub struct Run {
     pub outlier: bool,
 }
 
-/// What files of an older version do not say.
+/// The default for files of older versions.
 fn once() -> u32 {
     1
 }
 
-/// What the figures were measured on, and with what.
+/// The setting of the measurement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
     /// The command line.
@@ -64,7 +64,7 @@ pub struct Setting {
     pub started_at: String,
     /// Processor, cores, kernel.
     pub machine: String,
-    /// What a reader must know beside the figures, one sentence each.
+    /// Notes for the reader, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -78,10 +78,10 @@ pub struct Comparison {
     pub setting: Setting,
     /// Servers that the others are measured against.
     pub references: Vec<String>,
-    /// What came of it, in one sentence.
+    /// The result in one sentence.
     #[serde(default)]
     pub verdict: String,
-    /// Why it is not to be relied on; empty if it is.
+    /// Why the comparison is not reliable; empty if it is.
     #[serde(default)]
     pub doubts: Vec<String>,
     /// One for each workload, mode and server, in the order of the first runs.
@@ -100,14 +100,14 @@ pub struct Row {
     /// Runs far from the median.
     #[serde(default)]
     pub outliers: usize,
-    /// Of the rates.
+    /// The rates.
     pub rate: Spread,
     /// By reference: this rate divided by the reference's of the same round. Without those that
     /// have no run in a round of ours.
     pub ratios: BTreeMap<String, Spread>,
 }
 
-/// Some values.
+/// The median and the range of some values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     pub median: f64,
@@ -116,7 +116,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// How far apart the least and the most are, in medians.
+    /// The range relative to the median.
     pub fn width(&self) -> f64 {
         if self.median > 0.0 { (self.max - self.min) / self.median } else { 0.0 }
     }

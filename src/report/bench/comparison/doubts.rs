@@ -1,11 +1,11 @@
-//! Why a comparison is not to be relied on.
+//! Reasons why a comparison is not reliable.
 
 use super::data::{Comparison, Row, Run, is_ceiling};
 use crate::bench::format::percent;
 
-/// Beyond its ceiling by more than this, one of the two was held up.
+/// Above its ceiling by more than this factor, one of the two was disturbed.
 const ABOVE: f64 = 1.1;
-/// Runs farther apart than this, in medians, say little.
+/// The maximum range of runs, relative to the median.
 const WIDE: f64 = 0.5;
 
 /// One sentence each.
@@ -31,7 +31,7 @@ fn some(what: &str, found: Vec<String>) -> Option<String> {
     (!shown.is_empty()).then(|| format!("{what}{shown}{rest}"))
 }
 
-/// By other programs, or by the hypervisor. A run that is shown under several names is one.
+/// Runs disturbed by other programs or the hypervisor. A run that is shown under several names counts once.
 fn disturbed(runs: &[Run]) -> Vec<String> {
     let measured: Vec<&Run> = runs.iter().filter(|run| !run.server.contains('/')).collect();
     let spoilt: Vec<&&Run> = measured.iter().filter(|run| run.spoilt).collect();

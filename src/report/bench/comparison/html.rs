@@ -4,7 +4,7 @@ use crate::bench::page::{figure, page, table};
 use crate::bench::plots::{Bar, Kind, bars};
 use handfast_text::escape;
 
-/// What the colours mean.
+/// The legend of the colours.
 const LEGEND: [(&str, Kind); 3] =
     [(SUBJECT, Kind::Subject), ("kernel", Kind::Rival), ("ceiling", Kind::Plain)];
 
@@ -38,7 +38,7 @@ impl Comparison {
         page("handfast lab bench", &body)
     }
 
-    /// In red where it is not to be relied on.
+    /// In red if the comparison is not reliable.
     fn verdict_box(&self) -> String {
         let class = if self.doubts.is_empty() { "neither" } else { "target" };
         let lines: String =

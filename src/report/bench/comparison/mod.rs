@@ -1,8 +1,7 @@
 //! Servers side by side: medians, ratios to named references, spreads.
 //!
-//! A ratio is that of one round's runs, which were made one after the other on the same machine;
-//! the table has the median over the rounds. So what changes from round to round cancels out, and what
-//! changes within one does not: `doubts` says when that was so.
+//! A ratio compares runs of one round, made one after the other on the same host; the table has the median
+//! over the rounds. Changes between rounds cancel out, changes within a round do not: `doubts` reports them.
 
 mod assemble;
 mod data;

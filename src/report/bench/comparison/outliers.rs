@@ -1,12 +1,13 @@
 use super::data::Run;
 use crate::bench::stats::median;
 
-/// Runs of which one may be told to be far out.
+/// The minimum number of runs to detect an outlier.
 const ENOUGH: usize = 5;
-/// Farther than this many deviations (by the median of the distances), and than this part of the median.
+/// An outlier is farther from the median than this many deviations (by the median of the distances) and than
+/// this part of the median.
 const DEVIATIONS: f64 = 5.0;
 const PART: f64 = 0.2;
-/// What makes a median of distances a standard deviation, of a normal distribution.
+/// The standard deviation of a normal distribution, in medians of the distances.
 const NORMAL: f64 = 1.4826;
 
 /// Marks the runs that are far from the median of their server, workload and mode.

@@ -23,7 +23,7 @@ impl Comparison {
             table.extend(self.cells(rows));
             let mut runs = String::new();
             if rows.iter().all(|row| row.runs == first.runs) {
-                // Said once, so that the table fits 80 columns.
+                // Once for the table, so that it fits 80 columns.
                 runs = format!(", {} each", counted(first.runs as u64, "run"));
                 table.iter_mut().for_each(|line| drop(line.remove(line.len() - 2)));
             }
@@ -61,7 +61,7 @@ impl Comparison {
         text
     }
 
-    /// The verdict, or why there is none to rely on, and then what it would be.
+    /// The reasons why the comparison is not reliable, if any, and the verdict.
     pub(super) fn sentences(&self) -> Vec<String> {
         let doubts = self.doubts.iter().map(|doubt| format!("Not to be relied on: {doubt}."));
         doubts.chain([self.verdict.clone()]).collect()
@@ -86,13 +86,13 @@ impl Comparison {
         rows.iter().enumerate().map(cells).collect()
     }
 
-    /// Those that something in this table is measured against.
+    /// The references of this table.
     fn references_of(&self, rows: &[Row]) -> impl Iterator<Item = &String> {
         self.references.iter().filter(|name| rows.iter().any(|row| row.ratios.contains_key(*name)))
     }
 }
 
-/// A column of ratios: beside the kernel as factors, beside a ceiling as shares, whatever they are.
+/// A column of ratios: factors for the kernel, shares for a ceiling.
 fn ratios(rows: &[Row], reference: &str) -> Vec<String> {
     let text = |ratio: f64| match is_ceiling(reference) {
         true => format!("{:.1} %", 100.0 * ratio),
@@ -102,7 +102,7 @@ fn ratios(rows: &[Row], reference: &str) -> Vec<String> {
     rows.iter().map(|row| ratio(row).map_or_else(|| NONE.to_owned(), text)).collect()
 }
 
-/// What Markdown would take for its own.
+/// Escapes the characters with a meaning in Markdown.
 fn marked(text: &str) -> String {
     text.replace('\\', "\\\\").replace('|', "\\|").replace('*', "\\*").replace('<', "&lt;")
 }

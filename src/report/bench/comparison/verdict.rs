@@ -1,10 +1,9 @@
-//! What came of a comparison, in one sentence.
+//! The result of a comparison in one sentence.
 
 use super::data::{Comparison, Row, SUBJECT, is_ceiling};
 use crate::bench::format::percent;
 
-/// Of what handfast reached: against the kernel, and of its first ceiling. Medians, over all workloads and
-/// modes.
+/// handfast's rate relative to the kernel and to the first ceiling: medians, over all workloads and modes.
 pub(super) fn sentence(comparison: &Comparison) -> String {
     let own: Vec<&Row> = comparison.rows.iter().filter(|row| row.server == SUBJECT).collect();
     if own.is_empty() {

@@ -126,9 +126,9 @@ fn completed_too_late_is_the_targets_fault() {
     assert!(found.sentence.contains("900 of the asked 1,000"), "{}", found.sentence);
 }
 
-/// 1,003 where 1,020 a second were expected is no want of anything.
+/// 1,003 instead of the expected 1,020 per second is random variation.
 #[test]
-fn chance_is_nobodys_limit() {
+fn random_variation_is_not_a_limit() {
     let found = verdict(&poisson(1020.0), &quiet());
     assert_eq!(found.verdict, Verdict::Neither, "{}", found.sentence);
     let late = verdict(&poisson(1020.0), &Measured { lag: lag(2500.0), ..quiet() });
@@ -299,7 +299,7 @@ fn what_is_known_of_a_failure_is_said() {
     queue.traffic.drops.insert("out_of_window".into(), 9000);
     let found = verdict(&run(), &queue);
     assert!(
-        found.sentence.contains("behind the handshake: most likely its accept queue is full"),
+        found.sentence.contains("after the handshake: most likely its accept queue is full"),
         "{found:?}"
     );
 }

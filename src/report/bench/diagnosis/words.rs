@@ -1,21 +1,21 @@
-//! What is said beside a verdict.
+//! Hints and notes added to a verdict.
 
 use crate::bench::format::{count, percent, whole};
 use crate::bench::results::Results;
 
-/// A share of steal that deserves mention.
+/// The minimum share of steal to report.
 const STOLEN: f64 = 0.05;
-/// A share of softirq that deserves mention on veth.
+/// The minimum share of softirq on veth to report.
 const SHARED_SOFTIRQ: f64 = 0.1;
 
-/// A share of segments sent again that deserves mention.
+/// The minimum share of retransmitted segments to report.
 const LOSSY: f64 = 0.001;
-/// With a larger share of failures, what was sent again is their SYNs.
+/// With a larger share of failures, the retransmitted segments are their SYNs.
 const FAILING: f64 = 0.5;
 
-/// What the commonest failures usually mean.
+/// The usual cause of a failure.
 pub(super) fn meaning(reason: &str, results: &Results) -> String {
-    // What answers a SYN with an ACK has a connection of these ports and addresses (RFC 5961 4).
+    // A target that answers a SYN with an ACK has a connection with this 4-tuple (RFC 5961 4).
     let old = results.drops.get("ack_unacceptable").is_some_and(|count| *count > 0);
     if old && same(reason, "connect-timeout") {
         return String::from(
@@ -36,7 +36,7 @@ pub(super) fn meaning(reason: &str, results: &Results) -> String {
     }
     if (same(reason, "timeout") || same(reason, "connect-timeout")) && unacknowledged(results) {
         return String::from(
-            ": it took connections and acknowledged nothing behind the handshake: most likely its accept \
+            ": it took connections and acknowledged nothing after the handshake: most likely its accept \
              queue is full (there: nstat -az TcpExtListenOverflows; raise the backlog of its program and \
              net.core.somaxconn)",
         );
@@ -56,27 +56,27 @@ pub(super) fn meaning(reason: &str, results: &Results) -> String {
     MEANINGS.iter().find(|(known, _)| same(known, reason)).map_or("", |(_, meaning)| meaning).to_owned()
 }
 
-/// Whether time-outs behind the handshake are of connections that the target's kernel did not keep: what
-/// was sent to it went again and again, or its SYN-ACK did. (What a program leaves unread is acknowledged.)
+/// Whether the target's kernel dropped the connections that timed out after the handshake: the data sent to
+/// them, or its SYN-ACK, was retransmitted. (Data that a program does not read is acknowledged.)
 fn unacknowledged(results: &Results) -> bool {
     let timeouts = results.connections.failed.iter().find(|(name, _)| same(name, "timeout"));
     let timeouts = timeouts.map_or(0, |(_, number)| *number);
     timeouts > 0 && results.data_retransmissions.max(results.target_retransmissions) >= timeouts
 }
 
-/// Of a target, without its ports.
+/// The address of a target, without its ports.
 fn address(target: &str) -> &str {
     let address = target.rsplit_once(':').map_or(target, |(address, _)| address);
     address.trim_start_matches('[').trim_end_matches(']')
 }
 
-/// How many connections the 4-tuples allow, and what gives more.
+/// The rate that the 4-tuples allow, and how to increase it.
 pub(super) fn tuples(results: &Results) -> String {
     let load = &results.load;
     let allow = load.tuples_per_second.map_or_else(String::new, |allow| {
         let rest = load.tuples as f64 / allow;
         format!(
-            ": there are {}, each rests {rest:.0} s behind its connection's end, which allows {} \
+            ": there are {}, each rests {rest:.0} s after its connection's end, which allows {} \
              connections/s",
             count(load.tuples),
             whole(allow)
@@ -88,7 +88,7 @@ pub(super) fn tuples(results: &Results) -> String {
     )
 }
 
-/// What the busiest of the client's cores did.
+/// The time of the client's busiest core.
 pub(super) fn cores(results: &Results) -> String {
     let busiest = results.cpu.client_cores().min_by(|a, b| a.idle.total_cmp(&b.idle));
     let Some(core) = busiest else { return String::new() };
@@ -106,7 +106,7 @@ pub(super) fn cores(results: &Results) -> String {
     text
 }
 
-/// veth has no hardware: whoever sends does the other end's work as well.
+/// On veth the sender's core also does the work of the other end.
 pub(super) fn shared_cores(results: &Results) -> Option<String> {
     let veth = results.active.devices.iter().any(|device| device.driver == "veth");
     let most = results.cpu.client_cores().map(|core| core.softirq).fold(0.0, f64::max);
@@ -119,7 +119,7 @@ pub(super) fn shared_cores(results: &Results) -> Option<String> {
     })
 }
 
-/// Segments that had to be sent again, where it is no failing target that they were sent to.
+/// Retransmitted segments, unless most connections failed.
 pub(super) fn loss(results: &Results) -> Option<String> {
     let again = results.retransmissions.saturating_add(results.target_retransmissions);
     let connections = &results.connections;
@@ -135,7 +135,7 @@ pub(super) fn loss(results: &Results) -> Option<String> {
     })
 }
 
-/// Names with dashes or underscores.
+/// Compares names, with dashes or underscores.
 pub(super) fn same(a: &str, b: &str) -> bool {
     a.replace('_', "-") == b.replace('_', "-")
 }

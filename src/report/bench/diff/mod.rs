@@ -1,8 +1,8 @@
-//! What changed from one run to another, or from one set of runs to another, beside the noise.
+//! Changes from one run or set of runs to another, compared with the noise.
 //!
-//! With several runs the noise is that between runs: the 95 % interval of the difference of the means
-//! (Welch). With one run on one side, the other side's deviation is taken for both. With one each, only the
-//! seconds within the runs are known, which says less: runs differ by more than their seconds do.
+//! With several runs the noise is the variation between runs: the 95 % interval of the difference of the means
+//! (Welch). With one run on one side, the other side's deviation is taken for both. With one run on each
+//! side, only the variation between its seconds is known, which is smaller than that between runs.
 
 mod noise;
 mod text;
@@ -16,13 +16,13 @@ use super::results::Results;
 use super::stats::Stats;
 use noise::half_width;
 
-/// Of this layout.
+/// The name of this layout.
 pub const SCHEMA: &str = "handfast-diff/1";
 
-/// Whole seconds of a run that say something of its noise.
+/// The minimum number of whole seconds for the noise of a run.
 const ENOUGH_SECONDS: usize = 5;
 
-/// What changed from A to B.
+/// The changes from A to B.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Diff {
     pub schema: String,
@@ -30,17 +30,17 @@ pub struct Diff {
     pub handfast: String,
     pub a: Set,
     pub b: Set,
-    /// What was measured differently: the figures are then of different things.
+    /// Settings that differ: the figures are then not comparable.
     pub differences: Vec<String>,
     pub rows: Vec<Row>,
-    /// What a reader must know beside the figures, one sentence each.
+    /// Notes for the reader, one sentence each.
     pub notes: Vec<String>,
 }
 
 /// One side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Set {
-    /// As it was given: a file, or a folder.
+    /// The file or folder.
     pub source: String,
     pub runs: usize,
 }
@@ -53,11 +53,11 @@ pub struct Row {
     pub unit: String,
     pub a: Sample,
     pub b: Sample,
-    /// B against A: 0.05 is five percent more. `None` where A is 0.
+    /// B relative to A: 0.05 is five percent more. `None` if A is 0.
     pub change: Option<f64>,
-    /// Half of the 95 % interval of `change`; `None` where it is not known.
+    /// Half of the 95 % interval of `change`; `None` if it is not known.
     pub noise: Option<f64>,
-    /// `runs`, `seconds` or `unknown`: what the noise was taken from.
+    /// The source of the noise: `runs`, `seconds` or `unknown`.
     pub noise_of: NoiseOf,
     pub verdict: Verdict,
 }
@@ -75,7 +75,7 @@ pub struct Sample {
 #[serde(rename_all = "lowercase")]
 pub enum NoiseOf {
     Runs,
-    /// Of one run each: less than that between runs.
+    /// Within one run each: smaller than between runs.
     Seconds,
     Unknown,
 }
@@ -85,13 +85,13 @@ pub enum NoiseOf {
 pub enum Verdict {
     Better,
     Worse,
-    /// Beyond the noise, of a figure that is neither good nor bad.
+    /// Beyond the noise, for a figure that is neither good nor bad.
     Changed,
     WithinNoise,
     NoiseUnknown,
 }
 
-/// Which way is good.
+/// Which direction is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Good {
     More,
@@ -99,7 +99,7 @@ enum Good {
     Neither,
 }
 
-/// A figure of a run; `None` where it was not measured.
+/// A figure of a run; `None` if it was not measured.
 type Figure = fn(&Results) -> Option<f64>;
 
 /// Named as in `docs/bench-schema.md`.
@@ -121,7 +121,7 @@ const FIGURES: [(&str, &str, Good, Figure); 9] = [
 ];
 
 impl Diff {
-    /// Of results of `bench`, by the names of their files. Neither side is empty.
+    /// The changes between results of `bench`, with the names of their files. No side is empty.
     pub fn of_runs(a: (&str, &[(String, Results)]), b: (&str, &[(String, Results)])) -> Diff {
         let ((a_source, a), (b_source, b)) = (a, b);
         let values = |runs: &[(String, Results)], figure: Figure| {
@@ -196,7 +196,7 @@ impl Diff {
     }
 }
 
-/// What each whole second of a run counted.
+/// The count of each whole second of a run.
 fn whole_seconds(run: &Results) -> Vec<f64> {
     let counted = super::counted::Counted::of(&run.workload);
     let within = |second: &Second| counted.within(second) as f64;
@@ -204,7 +204,7 @@ fn whole_seconds(run: &Results) -> Vec<f64> {
 }
 
 impl Row {
-    /// `None` where one side has no value.
+    /// `None` if one side has no value.
     fn new((name, unit): (&str, &str), good: Good, a: &[f64], b: &[f64]) -> Option<Row> {
         let sample = |values: &[f64]| {
             let stats = Stats::of(values)?;
@@ -227,7 +227,7 @@ impl Row {
         Some(row)
     }
 
-    /// One run each: by the seconds within them, if there are enough.
+    /// For one run each: from their seconds, if there are enough.
     fn by_seconds(&mut self, a: &[f64], b: &[f64], good: Good) {
         if a.len().min(b.len()) >= ENOUGH_SECONDS
             && let Some(half) = half_width(a, b)

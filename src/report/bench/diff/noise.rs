@@ -9,7 +9,7 @@ pub(super) fn half_width(a: &[f64], b: &[f64]) -> Option<f64> {
     let ((n, a), (m, b)) = (of(a)?, of(b)?);
     let (square, freedom) = match (a, b) {
         (Some(a), Some(b)) => welch((n, a / n), (m, b / m)),
-        // What one run comes to is one more draw from runs like those of the other side.
+        // One run is one more sample of runs like those of the other side.
         (Some(variance), None) => (variance * (1.0 / n + 1.0), n - 1.0),
         (None, Some(variance)) => (variance * (1.0 / m + 1.0), m - 1.0),
         (None, None) => return None,

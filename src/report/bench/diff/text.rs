@@ -30,7 +30,7 @@ impl Diff {
         text
     }
 
-    /// The same as a page.
+    /// The difference as an HTML page.
     pub fn html(&self) -> String {
         let mut body = format!("<h1>Two sets of runs</h1>\n<p>{}</p>\n", escape(&self.sentence()));
         body += &format!("<p>A: {}</p>\n<p>B: {}</p>\n", escape(&self.side(true)), escape(&self.side(false)));
@@ -41,7 +41,7 @@ impl Diff {
         page("handfast report diff", &body)
     }
 
-    /// What became of the first figure, which is the rate.
+    /// The change of the first figure, the rate.
     pub fn sentence(&self) -> String {
         let Some(row) = self.rows.first() else {
             return "A and B have no figure in common.".to_owned();
@@ -80,7 +80,7 @@ impl Row {
             _ => rate(value),
         };
         let dash = || "-".to_owned();
-        // What the paths share tells nothing here.
+        // Without the common part of the paths.
         let name = self.figure.trim_start_matches("latency_us.").trim_start_matches("cpu.").replace('_', " ");
         vec![
             name,

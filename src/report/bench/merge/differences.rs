@@ -1,16 +1,16 @@
-//! What a reader of a sum must know of its parts.
+//! Differences between merged runs, and notes on them.
 
 use std::time::SystemTime;
 
 use crate::bench::format::option as text;
 use crate::bench::results::Results;
 
-/// Options that machines of one benchmark may have of their own.
+/// Options that may differ between the hosts of one benchmark.
 const OWN_OPTIONS: [&str; 4] = ["seed", "source", "cores", "dev"];
-/// Seconds by which runs may begin or end apart before the report says so.
+/// Runs may begin or end this many seconds apart without a note.
 const APART_S: f64 = 1.0;
 
-/// What the runs measured differently, with the names of those that differ from the first.
+/// The settings of runs that differ from those of the first run.
 pub(in crate::bench) fn differences(inputs: &[(String, Results)]) -> Vec<String> {
     let Some(((first_name, first), others)) = inputs.split_first() else { return Vec::new() };
     let mut found = Vec::new();
@@ -34,7 +34,7 @@ pub(in crate::bench) fn differences(inputs: &[(String, Results)]) -> Vec<String>
     found
 }
 
-/// What a reader of the sum must know, and what was noted of its parts.
+/// Notes on the merged runs, with those of the parts.
 pub(super) fn notes(inputs: &[(String, Results)]) -> Vec<String> {
     let mut notes = Vec::new();
     let mut spread = |what: &str, times: Vec<f64>| {

@@ -1,4 +1,4 @@
-//! How the pieces of results add up.
+//! Sums of the parts of results.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ impl Packets {
 }
 
 impl Load {
-    /// Of the lags the larger: a mean over both would hide who was late.
+    /// The larger lag: a mean would hide which client was late.
     pub(super) fn plus(&self, other: &Load) -> Load {
         let lag = match (self.lag_us, other.lag_us) {
             (Some(a), Some(b)) => {
@@ -115,7 +115,7 @@ pub(super) fn added(a: &BTreeMap<String, u64>, b: &BTreeMap<String, u64>) -> Opt
     Some(sum)
 }
 
-/// Second by second, as long as the longer one.
+/// Adds series second by second; the result is as long as the longer one.
 pub(super) fn series(a: &[Second], b: &[Second]) -> Option<Vec<Second>> {
     let at = |seconds: &[Second], index: usize| seconds.get(index).copied().unwrap_or_default();
     let sum = |index| {
@@ -130,7 +130,7 @@ pub(super) fn series(a: &[Second], b: &[Second]) -> Option<Vec<Second>> {
     (0..a.len().max(b.len())).map(sum).collect()
 }
 
-/// Each once, in order.
+/// The different texts, in order.
 pub(super) fn joined<'a>(texts: impl Iterator<Item = &'a String>) -> String {
     let mut seen: Vec<&str> = Vec::new();
     for text in texts {

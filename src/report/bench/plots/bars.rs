@@ -14,20 +14,20 @@ use handfast_text::palette::page::{BLUE, GREEN, INK, ORANGE, PALE, RED};
 /// Of a bar and the space below, pixels.
 const BAR: i32 = 20;
 const BAR_STEP: i32 = 30;
-/// Where bars begin and end, pixels: names before, numbers behind.
+/// Where bars begin and end, pixels: names are left of them, numbers right.
 const BARS_FROM: i32 = 235;
 const BARS_TO: i32 = 760;
-/// One bar: its name, its length, and what is written behind it.
+/// One bar: its name, its length, and the text after it.
 pub(in crate::bench) struct Bar {
     pub(in crate::bench) name: String,
     pub(in crate::bench) value: f64,
     pub(in crate::bench) text: String,
     pub(in crate::bench) kind: Kind,
-    /// From the least to the most that the value was seen to be.
+    /// The range of the value.
     pub(in crate::bench) whisker: Option<(f64, f64)>,
 }
 
-/// Whose bar it is: each has a colour of its own.
+/// The kind of a bar, which decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::bench) enum Kind {
     Plain,
@@ -126,7 +126,7 @@ fn core_name(core: &Core) -> String {
     }
 }
 
-/// Pixels for so many bars.
+/// The height of this number of bars, pixels.
 fn height(bars: usize) -> u32 {
     10 + BAR_STEP.unsigned_abs() * u32::try_from(bars).unwrap_or(1).max(1)
 }

@@ -32,7 +32,7 @@ pub(super) fn label(colour: &Colour) -> TextStyle<'static> {
     TextStyle { color: rgb(colour).to_backend_color(), ..style }
 }
 
-/// An SVG of this height, drawn by `paint`. What cannot be drawn is said in its place.
+/// An SVG of this height, drawn by `paint`; an error is shown in its place.
 pub(super) fn draw(height: u32, paint: impl FnOnce(&Drawing<'_>) -> Drawn) -> String {
     let mut svg = String::new();
     let drawn = {

@@ -109,7 +109,7 @@ pub(in crate::bench) fn latency(connect: Named<'_>, completion: Named<'_>) -> St
     })
 }
 
-/// Times that begin with 1, 2 or 5: between them there is no room.
+/// Labels for times that begin with 1, 2 or 5; there is no room for others.
 fn logarithmic(time: f64) -> String {
     let digit = time / 10f64.powf(time.log10().floor());
     match [1.0, 2.0, 5.0, 10.0].iter().any(|named| (digit - named).abs() < 1e-6) {
