@@ -80,7 +80,7 @@ impl Sizing {
             return Ok(Sizing { frame_size, copy, note: None });
         }
         let fits = match frame_size == large {
-            true => format!("an MTU of {most} fits"),
+            true => format!("an MTU of {max} fits"),
             false => format!("frames of {large} bytes have room"),
         };
         let why = format!(
