@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use handfast_lab::load::{self, Dialogue, Plan, Progress, Tally};
 use handfast_lab::{
-    CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, Lose, SERVER_DEVICE, SegmentKinds, Spec,
+    CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, Loss, SERVER_DEVICE, SegmentKinds, Spec,
     client_addresses,
 };
 use handfast_trace::{Capture, Diagram, Knowledge, Picture, Record, State, Text, What};
@@ -152,8 +152,8 @@ fn a_tagged_lab_carries_tagged_frames_and_nothing_else() {
 #[test]
 fn a_lossy_link_loses_each_data_segment_once_and_the_kernels_send_it_again() {
     let Some(spec) = spec() else { return };
-    let lose = Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::DATA, ..Lose::NOTHING };
-    let lab = Lab::up(&Spec { lose, ..spec }).expect("up");
+    let loss = Loss { to_server: SegmentKinds::NONE, to_client: SegmentKinds::DATA, ..Loss::NONE };
+    let lab = Lab::up(&Spec { loss, ..spec }).expect("up");
     let target = serve(&lab, SocketAddr::from((KERNEL_V4, 7)), echo);
     let before = retransmitted(&lab);
     let tally = load(&lab, &Plan::parallel(target, 20, 20).dialogue(Dialogue::Echo(b"once more".into())));

@@ -19,7 +19,9 @@ pub mod bench;
 pub mod engine;
 mod error;
 mod link_program;
+mod links;
 pub mod load;
+mod loss;
 mod mark;
 mod namespace;
 mod spec;
@@ -28,7 +30,7 @@ mod topology;
 pub mod trace;
 
 pub use error::LabError;
-pub use link_program::{Lose, SegmentKinds};
+pub use loss::{Loss, SegmentKinds};
 pub use mark::{WhyNot, is_lab_interface};
 pub use namespace::Namespace;
 pub use spec::{

@@ -5,67 +5,36 @@ use std::os::fd::AsFd;
 use libbpf_rs::{ObjectBuilder, Program, TC_EGRESS, TC_INGRESS, TcAttachPoint, TcHookBuilder};
 use nix::net::if_::if_nametoindex;
 
-use super::{LabError, Spec};
+use super::error::LabError;
+use super::loss::Loss;
+use super::spec::Spec;
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lab_link.bpf.o"));
-
-/// Kinds of TCP segment, as a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct SegmentKinds(u8);
-
-impl SegmentKinds {
-    pub const NONE: SegmentKinds = SegmentKinds(0);
-    /// SYN and SYN-ACK.
-    pub const SYN: SegmentKinds = SegmentKinds(1);
-    /// Any with payload.
-    pub const DATA: SegmentKinds = SegmentKinds(2);
-    pub const FIN: SegmentKinds = SegmentKinds(4);
-    /// A RST is sent once, so this loses all of them.
-    pub const RST: SegmentKinds = SegmentKinds(8);
-
-    pub const fn with(self, other: SegmentKinds) -> SegmentKinds {
-        SegmentKinds(self.0 | other.0)
-    }
-}
-
-/// The first copy of each segment of these kinds is lost; every later copy arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Lose {
-    pub to_server: SegmentKinds,
-    pub to_client: SegmentKinds,
-    /// Of so many TCP segments, whichever they are, one is lost by chance, each way; 0: none.
-    pub one_in: u16,
-}
-
-impl Lose {
-    pub const NOTHING: Lose =
-        Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::NONE, one_in: 0 };
-}
 
 /// Attaches to the client's end. To be called inside its namespace.
 pub(super) fn attach_client(device: &str, spec: &Spec) -> Result<(), LabError> {
     let queues = if spec.scatter { spec.queues as u16 } else { 0 };
-    let config = Config { vlan: spec.vlan.unwrap_or(0), queues, lose: spec.lose };
+    let config = Config { vlan: spec.vlan.unwrap_or(0), queues, loss: spec.loss };
     attach(device, &config)
 }
 
 /// Attaches to the server's end, for its kernel's sake. To be called inside its namespace.
 pub(super) fn attach_server(device: &str, vlan: u16) -> Result<(), LabError> {
-    attach(device, &Config { vlan, queues: 0, lose: Lose::NOTHING })
+    attach(device, &Config { vlan, queues: 0, loss: Loss::NONE })
 }
 
 /// `struct config` of the C program.
 struct Config {
     vlan: u16,
     queues: u16,
-    lose: Lose,
+    loss: Loss,
 }
 
 impl Config {
     fn bytes(&self) -> [u8; 8] {
         let ([v0, v1], [q0, q1]) = (self.vlan.to_ne_bytes(), self.queues.to_ne_bytes());
-        let [n0, n1] = self.lose.one_in.to_ne_bytes();
-        [v0, v1, q0, q1, self.lose.to_server.0, self.lose.to_client.0, n0, n1]
+        let [n0, n1] = self.loss.one_in.to_ne_bytes();
+        [v0, v1, q0, q1, self.loss.to_server.bits(), self.loss.to_client.bits(), n0, n1]
     }
 }
 

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::namespace::run;
+use super::links::{Link, json, links};
+use super::namespace::Namespace;
 use super::spec::{BRIDGE_DEVICE, MARK};
-use super::{Lab, Namespace};
+use super::topology::Lab;
 
 /// Why an interface is not taken for a lab's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +52,7 @@ pub fn is_lab_interface(name: &str) -> Result<(), WhyNot> {
     let lab = mark[MARK.len()..].to_string();
     let outside = || WhyNot::Outside { interface: name.into(), lab: lab.clone() };
     let lab_there = Lab::open(&lab).map_err(|_| outside())?;
-    let namespaces = namespaces(&lab_there);
+    let namespaces = lab_there.namespaces();
     if !namespaces.iter().any(|namespace| is_ours(namespace)) {
         return Err(outside());
     }
@@ -70,14 +71,6 @@ pub fn is_lab_interface(name: &str) -> Result<(), WhyNot> {
     }
 }
 
-/// Whether a namespace of this lab carries its mark: one that another program made under that name does not.
-pub(super) fn is_marked(lab: &Lab) -> bool {
-    let mark = format!("{MARK}{}", lab.name());
-    let there = namespaces(lab).into_iter().filter(|namespace| namespace.exists());
-    let mut links = there.flat_map(|namespace| links(Some(namespace), None).unwrap_or_default());
-    links.any(|link| link.ifalias.as_ref() == Some(&mark))
-}
-
 /// A bridge forwards by itself: no port of it may lead elsewhere. `Err(None)`: it cannot be told.
 fn whole_bridge(bridge: &Namespace, lab: &str, mark: &str) -> Result<(), Option<WhyNot>> {
     let links = links(Some(bridge), None).map_err(|_| None)?;
@@ -88,10 +81,6 @@ fn whole_bridge(bridge: &Namespace, lab: &str, mark: &str) -> Result<(), Option<
         Some(link) => Err(Some(WhyNot::StrangePort { lab: lab.into(), port: link.ifname.clone() })),
         None => Ok(()),
     }
-}
-
-fn namespaces(lab: &Lab) -> Vec<&Namespace> {
-    [lab.client(), lab.server()].into_iter().chain(lab.bridge()).collect()
 }
 
 /// Whether this thread is inside.
@@ -115,54 +104,4 @@ fn peer_namespace<'a>(link: &Link, namespaces: &[&'a Namespace]) -> Result<Optio
     let known: Vec<Known> = json(&["-j", "netns", "list-id"])?;
     let name = known.into_iter().find(|known| known.nsid == id).and_then(|known| known.name);
     Ok(namespaces.iter().copied().find(|namespace| Some(namespace.name()) == name.as_deref()))
-}
-
-/// What `ip -json link` says of an interface.
-#[derive(Clone, Debug, Deserialize)]
-struct Link {
-    ifindex: u32,
-    ifname: String,
-    ifalias: Option<String>,
-    /// Of a veth: its peer's, in the peer's namespace.
-    link_index: Option<u32>,
-    /// The peer's namespace, if it is another.
-    link_netnsid: Option<i32>,
-    #[serde(default)]
-    linkinfo: Kind,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct Kind {
-    info_kind: Option<String>,
-}
-
-impl Link {
-    fn is_veth(&self) -> bool {
-        self.linkinfo.info_kind.as_deref() == Some("veth")
-    }
-
-    fn is_veth_or(&self, name: &str) -> bool {
-        self.is_veth() || self.ifname == name
-    }
-}
-
-/// The interfaces of a namespace, or of the calling thread's.
-fn links(namespace: Option<&Namespace>, name: Option<&str>) -> Result<Vec<Link>, String> {
-    let mut arguments = vec!["-j", "-d"];
-    if let Some(namespace) = namespace {
-        arguments.extend(["-n", namespace.name()]);
-    }
-    arguments.extend(["link", "show"]);
-    if let Some(name) = name {
-        arguments.extend(["dev", name]);
-    }
-    // Where a field of the kernel's has no name, `ip` leaves an empty object.
-    let all: Vec<serde_json::Value> = json(&arguments)?;
-    Ok(all.into_iter().filter_map(|link| serde_json::from_value(link).ok()).collect())
-}
-
-fn json<T: for<'de> Deserialize<'de>>(arguments: &[&str]) -> Result<T, String> {
-    let text = run("ip", arguments).map_err(|error| error.to_string())?;
-    let text = if text.trim().is_empty() { "[]" } else { text.trim() };
-    serde_json::from_str(text).map_err(|error| format!("`ip {}` said {text:?}: {error}", arguments.join(" ")))
 }

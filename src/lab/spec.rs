@@ -1,6 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{LabError, Lose};
+use super::error::LabError;
+use super::loss::Loss;
 
 /// The client's end of the veth pair.
 pub const CLIENT_DEVICE: &str = "hf-c";
@@ -48,7 +49,7 @@ pub struct Spec {
     /// The client's frames take the queues in turn: one flow's segments arrive on all of them.
     pub scatter: bool,
     /// What the link loses, once each.
-    pub lose: Lose,
+    pub loss: Loss,
     /// A bridge in a namespace of its own, `hf-NAME-bridge`, between two veth pairs: a capture there
     /// sees every frame, also those that AF_XDP sends to an end with XDP. For captures, not rates.
     pub bridge: bool,
@@ -63,7 +64,7 @@ impl Spec {
             ipv6: false,
             vlan: None,
             scatter: false,
-            lose: Lose::NOTHING,
+            loss: Loss::NONE,
             bridge: false,
         }
     }
@@ -86,7 +87,7 @@ impl Spec {
     }
 
     pub(super) fn needs_link_program(&self) -> bool {
-        self.vlan.is_some() || self.scatter || self.lose != Lose::NOTHING
+        self.vlan.is_some() || self.scatter || self.loss != Loss::NONE
     }
 }
 

@@ -12,7 +12,7 @@ use super::spec::{
     BRIDGE_DEVICE, BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, SERVER_DEVICE, SERVER_MAC,
     Spec, check_name,
 };
-use super::{LabError, Namespace, link_program, mark, sysctl};
+use super::{LabError, Namespace, link_program, links, sysctl};
 
 /// So long may a process that is inside at removal take to end before it is killed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -110,7 +110,7 @@ impl Lab {
         };
         let names: BTreeSet<String> =
             Namespace::all().iter().filter_map(|namespace| named(namespace)).collect();
-        names.into_iter().filter(|name| mark::is_marked(&Lab::at(name))).collect()
+        names.into_iter().filter(|name| links::is_marked(name, &Lab::at(name).namespaces())).collect()
     }
 
     /// Removes this lab and says what that was.
@@ -126,6 +126,11 @@ impl Lab {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The namespaces of client and server, and the bridge's if it exists.
+    pub(super) fn namespaces(&self) -> Vec<&Namespace> {
+        [&self.client, &self.server].into_iter().chain(self.bridge()).collect()
     }
 
     pub fn client(&self) -> &Namespace {

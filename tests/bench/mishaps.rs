@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use handfast_lab::{KERNEL_V4, Lose, SERVER_DEVICE, SegmentKinds, Spec};
+use handfast_lab::{KERNEL_V4, Loss, SERVER_DEVICE, SegmentKinds, Spec};
 use nix::sys::signal::Signal;
 
 use crate::stage::{SERVED, stage};
@@ -13,8 +13,8 @@ use crate::stage::{SERVED, stage};
 /// client's side, and the bench calls from the server's.
 #[test]
 fn half_of_the_syn_acks_lost_cost_time_and_no_connection() {
-    let lose = Lose { to_server: SegmentKinds::SYN, ..Lose::NOTHING };
-    let Some(stage) = stage(|spec| Spec { lose, ..spec }) else { return };
+    let loss = Loss { to_server: SegmentKinds::SYN, ..Loss::NONE };
+    let Some(stage) = stage(|spec| Spec { loss, ..spec }) else { return };
     let at: SocketAddr = ([198, 18, 0, 1], 7000).into();
     let _kernel = stage.serve_kernel_at(stage.client(), at, "--workload lifecycle");
     let bench = stage.start_at(

@@ -6,21 +6,21 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use handfast_lab::load::{Dialogue, Plan};
-use handfast_lab::{Lab, Lose, SegmentKinds, Spec};
+use handfast_lab::{Lab, Loss, SegmentKinds, Spec};
 
 use crate::responder::Responder;
 use crate::stage::{at, clients, lab, owned, tool};
 
 /// What the client and the responder each lose once.
-const LOSSES: [Lose; 2] = [
-    Lose { to_server: SegmentKinds::DATA, to_client: SegmentKinds::NONE, ..Lose::NOTHING },
-    Lose { to_server: SegmentKinds::NONE, to_client: SegmentKinds::DATA, ..Lose::NOTHING },
+const LOSSES: [Loss; 2] = [
+    Loss { to_server: SegmentKinds::DATA, to_client: SegmentKinds::NONE, ..Loss::NONE },
+    Loss { to_server: SegmentKinds::NONE, to_client: SegmentKinds::DATA, ..Loss::NONE },
 ];
 
 #[test]
 fn an_echo_is_whole_though_a_segment_is_lost_either_way() {
-    for lose in LOSSES {
-        let Some(lab) = lab(|spec| Spec { lose, ..spec }) else { return };
+    for loss in LOSSES {
+        let Some(lab) = lab(|spec| Spec { loss, ..spec }) else { return };
         let mut responder = start(&lab);
         let answer = lab.in_client(converse).expect("the namespace");
         assert_eq!(answer, "a message that must arrive whole");
@@ -29,14 +29,14 @@ fn an_echo_is_whole_though_a_segment_is_lost_either_way() {
         assert_eq!(summary.total("established"), 1, "{}", summary.text);
         assert_eq!(summary.closed("passive"), 1, "{}", summary.text);
         let sent_again = summary.total("retransmissions");
-        assert_eq!(sent_again > 0, lose.to_client != SegmentKinds::NONE, "{lose:?}: {}", summary.text);
+        assert_eq!(sent_again > 0, loss.to_client != SegmentKinds::NONE, "{loss:?}: {}", summary.text);
     }
 }
 
 #[test]
 fn a_page_is_whole_though_a_segment_is_lost_either_way() {
-    for lose in LOSSES {
-        let Some(lab) = lab(|spec| Spec { lose, ..spec }) else { return };
+    for loss in LOSSES {
+        let Some(lab) = lab(|spec| Spec { loss, ..spec }) else { return };
         let responder = start(&lab);
         let request = b"GET / HTTP/1.1\r\nHost: handfast\r\n\r\n".to_vec();
         let answer_starts = b"HTTP/1.1 200 OK\r\n".to_vec();
@@ -44,7 +44,7 @@ fn a_page_is_whole_though_a_segment_is_lost_either_way() {
         clients(&lab, &Plan::parallel(at(false, 80), 20, 20).dialogue(dialogue));
         let summary = responder.stop();
         let sent_again = summary.total("retransmissions");
-        match lose.to_client {
+        match loss.to_client {
             SegmentKinds::NONE => assert_eq!(sent_again, 0, "{}", summary.text),
             _ => assert!(sent_again >= 20, "each page twice: {}", summary.text),
         }
@@ -53,17 +53,17 @@ fn a_page_is_whole_though_a_segment_is_lost_either_way() {
 
 #[test]
 fn curl_gets_the_same_page_with_and_without_loss() {
-    let both = Lose { to_server: SegmentKinds::DATA, to_client: SegmentKinds::DATA, ..Lose::NOTHING };
-    let pages: Vec<String> = [Lose::NOTHING, both]
+    let both = Loss { to_server: SegmentKinds::DATA, to_client: SegmentKinds::DATA, ..Loss::NONE };
+    let pages: Vec<String> = [Loss::NONE, both]
         .into_iter()
-        .filter_map(|lose| {
+        .filter_map(|loss| {
             tool("curl")?;
-            let lab = lab(|spec| Spec { lose, ..spec })?;
+            let lab = lab(|spec| Spec { loss, ..spec })?;
             let responder = start(&lab);
             let url = format!("http://{}/", at(false, 80));
             let page = lab.client().run(&["curl", "-sS", "-i", "--max-time", "10", &url]).expect("curl");
             let summary = responder.stop();
-            assert_eq!(summary.total("retransmissions") > 0, lose == both, "{}", summary.text);
+            assert_eq!(summary.total("retransmissions") > 0, loss == both, "{}", summary.text);
             Some(page)
         })
         .collect();

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast_lab::{Lose, SegmentKinds, Spec};
+use handfast_lab::{Loss, SegmentKinds, Spec};
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 
 use crate::memory::optimized::optimized;
@@ -27,8 +27,8 @@ const GROWTH: u64 = 4 << 20;
 #[ignore = "minutes: make soak"]
 fn nothing_is_left_and_memory_is_flat() {
     let minutes = std::env::var("HF_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(20.0);
-    let lose = Lose { to_server: SegmentKinds::RST, to_client: SegmentKinds::NONE, one_in: 50 };
-    let Some(lab) = lab(|spec| Spec { lose, ..spec }) else { return };
+    let loss = Loss { to_server: SegmentKinds::RST, to_client: SegmentKinds::NONE, one_in: 50 };
+    let Some(lab) = lab(|spec| Spec { loss, ..spec }) else { return };
     let listeners = SERVICES.map(|(service, port)| owned(false, &format!("{port}={service}")));
     let fixed = ["--interval", "1", "--keepalive", "20", "--msl", "5"];
     let listen = listeners.iter().flat_map(|listener| ["--listen", listener]);

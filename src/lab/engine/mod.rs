@@ -6,10 +6,9 @@
 mod clock;
 mod peer;
 mod work;
+mod workload;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,22 +17,9 @@ use handfast_stack::engine::CoreConfig;
 use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{Config, CookieMode};
-use work::{Share, Work};
+use work::{CHUNK, Share, Work};
 
-/// What each connection does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EngineWorkload {
-    /// SYN to SYN-ACK from a slot.
-    SynAck,
-    /// SYN to SYN-ACK by cookie.
-    Cookie,
-    /// SYN, SYN-ACK, ACK: it stays established.
-    Handshake,
-    /// The same, and for each one added the oldest one goes, by a RST.
-    Replace,
-    /// Three-way handshake and four-way close, the peer closing first.
-    Lifecycle,
-}
+pub use workload::EngineWorkload;
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -62,8 +48,6 @@ pub struct EngineReport {
     pub bytes_per_connection: Option<f64>,
 }
 
-/// Connections added between two clearings of what was added.
-const CHUNK: u32 = 1 << 15;
 /// Fewer connections than this say nothing of the memory that one takes.
 const FEW: u32 = 1 << 16;
 
@@ -131,39 +115,13 @@ impl EngineRun {
     }
 }
 
-const NAMES: [(EngineWorkload, &str); 5] = [
-    (EngineWorkload::SynAck, "synack"),
-    (EngineWorkload::Cookie, "cookie"),
-    (EngineWorkload::Handshake, "handshake"),
-    (EngineWorkload::Replace, "replace"),
-    (EngineWorkload::Lifecycle, "lifecycle"),
-];
-
-impl fmt::Display for EngineWorkload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(NAMES.iter().find(|(workload, _)| workload == self).map_or("?", |(_, name)| name))
-    }
-}
-
-impl FromStr for EngineWorkload {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<EngineWorkload, String> {
-        let found = NAMES.iter().find(|(_, name)| *name == text).map(|(workload, _)| *workload);
-        found.ok_or_else(|| {
-            let names: Vec<&str> = NAMES.iter().map(|(_, name)| *name).collect();
-            format!("there is no workload `{text}`; there are {}", names.join(", "))
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_workload_goes_to_its_end() {
-        for (workload, name) in NAMES {
+        for (workload, name) in workload::NAMES {
             assert_eq!(name.parse(), Ok(workload));
             let run = EngineRun { workload, live: 1000, cores: vec![0], time: Duration::from_millis(5) };
             let report = run.measure().expect(name);

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::clock::{Clock, processor_time};
 use super::peer::{Step, isn_of, write};
-use super::{CHUNK, EngineWorkload};
+use super::workload::EngineWorkload;
 use handfast_stack::engine::simulation::Simulation;
 use handfast_stack::observe::STAGES;
 use handfast_stack::wire::{Flags, Seq};
@@ -11,6 +11,8 @@ use handfast_stack::wire::{Flags, Seq};
 /// Connections that take each step together: as many as a batch has segments.
 const BATCH: u32 = 64;
 
+/// Connections opened before they are reset again.
+pub(super) const CHUNK: u32 = 1 << 15;
 /// Connections that have a number: many times what is in the table.
 const NUMBERS: u32 = 1 << 27;
 

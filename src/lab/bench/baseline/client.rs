@@ -1,45 +1,20 @@
-use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
-
-use ipnet::IpNet;
 
 use super::script::{ClientState, ClientStep, TemplateKind, Templates, client_step};
 use super::segment::ParsedSegment;
 use super::sources::Sources;
 use super::template::Numbers;
 use super::tracker::ConnTracker;
-use super::{BaselineError, Port, PortOptions, ReplayClientReport, RunTimer};
-use crate::bench::workload::Pattern;
-use handfast_stack::wire::{EndpointRange, Flags, Mac, ethernet};
+use super::{BaselineError, Port, ReplayClientOptions, ReplayClientReport, RunTimer};
+use handfast_stack::wire::{EndpointRange, Flags, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
 
 /// The longest that SYNs are held back to fill a batch.
 const MAX_HOLD: Duration = Duration::from_micros(50);
 /// After the end of the run, the time for connections in progress to complete.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// TcpOptions of a [`ReplayClient`].
-#[derive(Clone, Debug)]
-pub struct ReplayClientOptions {
-    pub port: PortOptions,
-    pub peer: SocketAddr,
-    pub peer_mac: Mac,
-    /// Sources: all hosts of this prefix, all ports from 1024.
-    pub source: IpNet,
-    pub pattern: Pattern,
-    /// The maximum number of connections in progress.
-    pub window: u32,
-    /// Connections begun per second, instead of a window.
-    pub rate: Option<f64>,
-    /// Time without progress of any connection after which all in progress count as lost.
-    pub timeout: Duration,
-    /// `None`: no limit.
-    pub count: Option<u64>,
-    /// `None`: until the count is reached or the program is stopped.
-    pub duration: Option<Duration>,
-}
 
 /// Opens each connection from a new 4-tuple and sends the client's segments of the pattern, without a TCP.
 ///

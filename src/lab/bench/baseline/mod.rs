@@ -8,6 +8,7 @@
 //!   frame back.
 
 mod client;
+mod client_options;
 mod client_report;
 mod port;
 mod reflector;
@@ -19,7 +20,8 @@ mod sources;
 mod template;
 mod tracker;
 
-pub use client::{ReplayClient, ReplayClientOptions};
+pub use client::ReplayClient;
+pub use client_options::ReplayClientOptions;
 pub use client_report::ReplayClientReport;
 pub(super) use port::pin;
 pub use port::{BaselineError, Port, PortOptions, PortReport};
