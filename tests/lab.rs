@@ -15,7 +15,7 @@ use handfast_lab::{
     CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, Loss, SERVER_DEVICE, SegmentKinds, Spec,
     client_addresses,
 };
-use handfast_trace::{Capture, Diagram, Knowledge, Picture, Record, State, Text, What};
+use handfast_trace::{Capture, Diagram, Knowledge, Picture, Record, RowKind, State, Text};
 use socket2::SockRef;
 
 #[test]
@@ -200,11 +200,11 @@ fn a_connection_is_read_off_the_wire_with_the_states_of_both_sides() {
             syn < syn_ack && rest.iter().all(|time| time > syn_ack),
             "frames are stamped as they pass: {drawn}"
         );
-        let payload = |what: &What| match what {
-            What::Segment(arrow) => arrow.payload_len,
-            What::Told(..) => 0,
+        let payload = |what: &RowKind| match what {
+            RowKind::Segment(arrow) => arrow.payload_len,
+            RowKind::Local(..) => 0,
         };
-        assert_eq!(diagram.rows.iter().map(|row| payload(&row.what)).sum::<u32>(), 10, "{drawn}");
+        assert_eq!(diagram.rows.iter().map(|row| payload(&row.kind)).sum::<u32>(), 10, "{drawn}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Direction, Record, Side, Silent, State};
+use super::{Direction, LocalEvent, Record, Side, State};
 use drawing::{Drawing, joins};
 use handfast_stack::wire::Flags;
 
@@ -27,7 +27,7 @@ pub struct Row {
     pub at: Duration,
     /// How long nothing came before it, where that is part of the story.
     pub wait: Option<Duration>,
-    pub what: What,
+    pub kind: RowKind,
     /// After this row.
     pub client: State,
     /// After this row.
@@ -39,9 +39,9 @@ pub struct Row {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum RowKind {
     Segment(Arrow),
-    Told(Side, Silent),
+    Local(Side, LocalEvent),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,14 +78,15 @@ pub struct Window {
 /// How much of a segment's way a row shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
-    Whole,
+    /// Sent and received in this row.
+    Delivered,
     Lost,
-    /// It leaves; another row shows the arrival.
-    Leaves,
-    /// It arrives; another row showed it leaving.
-    Arrives,
-    /// It arrives, and came from neither end.
-    Appears,
+    /// Sent; another row shows the arrival.
+    Pending,
+    /// Received; an earlier row shows it sent.
+    Received,
+    /// Received, but sent by neither end.
+    Injected,
 }
 
 /// What the segments do not say.
@@ -154,7 +155,7 @@ impl Diagram {
     /// The same, had a handshake two segments: the server is ESTABLISHED by the SYN alone, and what
     /// the client would say in a third is never said.
     pub fn in_two_ways(mut self) -> Diagram {
-        let objects = |row: &Row| matches!(&row.what, What::Segment(arrow) if arrow.flags.has(Flags::RST));
+        let objects = |row: &Row| matches!(&row.kind, RowKind::Segment(arrow) if arrow.flags.has(Flags::RST));
         let end = self.rows.iter().position(objects).unwrap_or(self.rows.len());
         self.rows.truncate(end);
         for row in self.rows.iter_mut().filter(|row| row.server == State::SynReceived) {

@@ -28,11 +28,11 @@ mod text;
 mod why;
 
 pub use capture::{Capture, Frame};
-pub use diagram::{Arrow, Diagram, Knowledge, Note, Path, Row, What, Window};
+pub use diagram::{Arrow, Diagram, Knowledge, Note, Path, Row, RowKind, Window};
 pub use frames::segment_of;
 pub use mirror::{Direction, Mirror};
 pub use picture::Picture;
-pub use record::{Event, Moment, Record, Side, Silent};
+pub use record::{Event, LocalEvent, Moment, Record, Side};
 pub use segment::{Sack, Segment};
 pub use state::State;
 pub use text::Text;

@@ -1,6 +1,6 @@
 use self::side::Side;
 use super::evidence::{Answer, Connection, Outlook};
-use super::{Segment, Side as End, Silent, State};
+use super::{LocalEvent, Segment, Side as End, State};
 use handfast_stack::wire::{Flags, Seq};
 
 mod side;
@@ -31,7 +31,7 @@ impl Direction {
 /// What the states of both sides must be, judged by the segments alone (RFC 9293 3.10).
 ///
 /// [`Mirror::observe`] takes every segment to arrive; where one did not, the next acknowledgement
-/// puts it right. Who knows more says [`Mirror::departs`] and [`Mirror::arrives`]. What no segment
+/// puts it right. Who knows more says [`Mirror::on_sent`] and [`Mirror::on_received`]. What no segment
 /// shows, the end of TIME-WAIT above all, is not seen, only told.
 #[derive(Clone, Debug)]
 pub struct Mirror {
@@ -124,12 +124,12 @@ impl Mirror {
 
     /// Takes the next segment into account.
     pub fn observe(&mut self, direction: Direction, segment: &Segment) {
-        self.departs(direction, segment, None);
-        self.arrives(direction, segment, None);
+        self.on_sent(direction, segment, None);
+        self.on_received(direction, segment, None);
     }
 
     /// A segment leaves its sender. With an outlook it is one of a capture.
-    pub(super) fn departs(&mut self, direction: Direction, segment: &Segment, outlook: Option<&Outlook>) {
+    pub(super) fn on_sent(&mut self, direction: Direction, segment: &Segment, outlook: Option<&Outlook>) {
         if outlook.is_none() && direction == Direction::ToServer && self.begins_anew(segment) {
             let stateless = self.server.stateless;
             *self = Mirror::default();
@@ -161,7 +161,7 @@ impl Mirror {
     }
 
     /// A segment reaches its receiver.
-    pub(super) fn arrives(&mut self, direction: Direction, segment: &Segment, outlook: Option<&Outlook>) {
+    pub(super) fn on_received(&mut self, direction: Direction, segment: &Segment, outlook: Option<&Outlook>) {
         let hidden = outlook.is_some_and(|outlook| !outlook.receiver.seen);
         if !hidden {
             self.ends(direction).1.receives(segment, outlook);
@@ -169,15 +169,15 @@ impl Mirror {
     }
 
     /// Something that no segment shows.
-    pub fn told(&mut self, end: End, what: Silent) {
+    pub fn on_local(&mut self, end: End, event: LocalEvent) {
         let side = match end {
             End::Client => &mut self.client,
             End::Server => &mut self.server,
         };
-        side.state = match (what, side.state) {
+        side.state = match (event, side.state) {
             // Elsewhere the FIN tells of it (RFC 9293 3.10.4).
-            (Silent::Close, State::SynSent | State::Listen) => State::Closed,
-            (Silent::TwoMsl, State::TimeWait) => State::Closed,
+            (LocalEvent::Close, State::SynSent | State::Listen) => State::Closed,
+            (LocalEvent::TwoMsl, State::TimeWait) => State::Closed,
             (_, state) => state,
         };
     }

@@ -11,19 +11,19 @@ pub enum Side {
 
 /// What changes a state, and no segment shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Silent {
+pub enum LocalEvent {
     /// The user has called CLOSE (RFC 9293 3.10.4).
     Close,
     /// Twice the maximum segment lifetime has passed (RFC 9293 3.4.2).
     TwoMsl,
 }
 
-impl Silent {
+impl LocalEvent {
     /// As the RFC's figures write it.
     pub(super) const fn label(self) -> &'static str {
         match self {
-            Silent::Close => "(CLOSE)",
-            Silent::TwoMsl => "(2 MSL)",
+            LocalEvent::Close => "(CLOSE)",
+            LocalEvent::TwoMsl => "(2 MSL)",
         }
     }
 }
@@ -45,11 +45,11 @@ pub struct Moment {
 /// The number is that of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    Left(usize),
-    /// Without [`Event::Left`] before: out of the network, from nobody we watch.
-    Arrived(usize),
+    Sent(usize),
+    /// Without [`Event::Sent`] before: out of the network, from nobody we watch.
+    Received(usize),
     Lost(usize),
-    Told(Side, Silent),
+    Local(Side, LocalEvent),
 }
 
 impl Record {
@@ -66,13 +66,13 @@ impl Record {
     /// A segment that nobody held up: as one point of the wire sees it.
     pub fn passes(&mut self, at: Duration, direction: Direction, segment: Segment) {
         let number = self.add(direction, segment);
-        self.happens(at, Event::Left(number));
-        self.happens(at, Event::Arrived(number));
+        self.happens(at, Event::Sent(number));
+        self.happens(at, Event::Received(number));
     }
 
     /// Segments that have come to their end, one way or the other.
     pub fn settled(&self) -> usize {
-        let settles = |moment: &&Moment| matches!(moment.event, Event::Arrived(_) | Event::Lost(_));
+        let settles = |moment: &&Moment| matches!(moment.event, Event::Received(_) | Event::Lost(_));
         self.moments.iter().filter(settles).count()
     }
 }

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use self::palette::{arrow_colour, bar_colour, text_colour};
-use super::diagram::{Arrow, Path, Row, What};
+use super::diagram::{Arrow, Path, Row, RowKind};
 use super::picture::{IMAGINED, Picture, flag_names, rounded};
-use super::{Direction, Side, Silent, State};
+use super::{Direction, LocalEvent, Side, State};
 use handfast_text::palette::ladder::{BAR_GREY, INK, LABEL, MUTED, PAPER, RED};
 use handfast_text::{escape, grouped, noun, svg_text, wrapped};
 
@@ -146,11 +146,11 @@ impl Canvas {
         if let Some(wait) = row.wait {
             self.silence(&rounded(wait));
         }
-        match &row.what {
-            What::Told(side, what) => self.told(row, *side, *what, states),
-            What::Segment(arrow) => self.segment(row, arrow, states),
+        match &row.kind {
+            RowKind::Local(side, event) => self.told(row, *side, *event, states),
+            RowKind::Segment(arrow) => self.segment(row, arrow, states),
         }
-        if let What::Segment(Arrow { labels, .. }) = &row.what {
+        if let RowKind::Segment(Arrow { labels, .. }) = &row.kind {
             for line in wrapped(&labels.join(" · "), SENTENCE) {
                 self.backed(&line);
                 self.text(
@@ -205,7 +205,7 @@ impl Canvas {
         self.y += 26;
     }
 
-    fn told(&mut self, row: &Row, side: Side, what: Silent, states: &mut States) {
+    fn told(&mut self, row: &Row, side: Side, event: LocalEvent, states: &mut States) {
         let (x, anchor) = match side {
             Side::Client => (LEFT + 14, "start"),
             Side::Server => (RIGHT - 14, "end"),
@@ -213,7 +213,7 @@ impl Canvas {
         states.becomes(Side::Client, row.client, self.y);
         states.becomes(Side::Server, row.server, self.y);
         self.y += 4;
-        self.text(x, anchor, "font-style=\"italic\"", what.label());
+        self.text(x, anchor, "font-style=\"italic\"", event.label());
         self.y += LINE;
     }
 
@@ -224,7 +224,7 @@ impl Canvas {
             states.becomes(
                 side,
                 state,
-                if side == sender && arrow.path != Path::Arrives { left } else { arrives },
+                if side == sender && arrow.path != Path::Received { left } else { arrives },
             );
         }
         let (from, to) = match arrow.direction {
@@ -233,14 +233,14 @@ impl Canvas {
         };
         let colour = arrow_colour(arrow.flags);
         match arrow.path {
-            Path::Whole => self.arrow((from, left), (to, arrives), colour, ""),
+            Path::Delivered => self.arrow((from, left), (to, arrives), colour, ""),
             Path::Lost => self.lost((from, left), colour),
-            Path::Leaves => drop(self.leaves.insert(arrow.number, left)),
-            Path::Arrives => {
+            Path::Pending => drop(self.leaves.insert(arrow.number, left)),
+            Path::Received => {
                 let start = self.leaves.remove(&arrow.number).unwrap_or(left);
                 self.arrow((from, start), (to, arrives), colour, " stroke-dasharray=\"7 3\"");
             }
-            Path::Appears => {
+            Path::Injected => {
                 let _ = writeln!(
                     self.arrows,
                     "<circle cx=\"{MIDDLE}\" cy=\"{}\" r=\"5\" fill=\"{colour}\"/>",
@@ -249,7 +249,7 @@ impl Canvas {
                 self.arrow((MIDDLE, left + FALL / 2), (to, arrives), colour, "");
             }
         }
-        if arrow.path != Path::Arrives {
+        if arrow.path != Path::Received {
             self.label(arrow, from, left, colour);
         }
         self.y = arrives + 20;

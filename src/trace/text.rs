@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::diagram::{Arrow, Path, Row, What};
+use super::diagram::{Arrow, Path, Row, RowKind};
 use super::picture::{IMAGINED, Picture, flag_names, rounded};
 use super::{Direction, Side, State};
 use handfast_stack::wire::Flags;
@@ -52,7 +52,7 @@ impl fmt::Display for Text<'_> {
             let states = ((row.client, client != Some(row.client)), (row.server, server != Some(row.server)));
             self.line(f, &time(row.at), states.0, &self.middle(row), states.1)?;
             (client, server) = (Some(row.client), Some(row.server));
-            if let What::Segment(Arrow { labels, .. }) = &row.what
+            if let RowKind::Segment(Arrow { labels, .. }) = &row.kind
                 && !labels.is_empty()
             {
                 let separator = if self.ascii { ", " } else { " · " };
@@ -124,9 +124,9 @@ impl Text<'_> {
 
     /// What lies between the two columns of states.
     fn middle(&self, row: &Row) -> String {
-        match &row.what {
-            What::Told(side, what) => {
-                let (text, width) = (what.label(), self.between());
+        match &row.kind {
+            RowKind::Local(side, event) => {
+                let (text, width) = (event.label(), self.between());
                 self.paint(
                     "2",
                     &match side {
@@ -135,7 +135,7 @@ impl Text<'_> {
                     },
                 )
             }
-            What::Segment(arrow) => {
+            RowKind::Segment(arrow) => {
                 let width = self.text();
                 let text = self.paint(colour_of(arrow.flags), &format!("{:<width$}", self.detail(arrow)));
                 let (left, right) = self.ends(arrow);
@@ -167,14 +167,14 @@ impl Text<'_> {
             true => (["--- ", " ---"], " -->", "<-- ", [" -X ", " X- "], ["... ", " ..."]),
         };
         match (arrow.direction, arrow.path) {
-            (Direction::ToServer, Path::Whole) => (line[0], right),
+            (Direction::ToServer, Path::Delivered) => (line[0], right),
             (Direction::ToServer, Path::Lost) => (line[0], cross[0]),
-            (Direction::ToServer, Path::Leaves) => (line[0], dots[1]),
-            (Direction::ToServer, Path::Arrives | Path::Appears) => (dots[0], right),
-            (Direction::ToClient, Path::Whole) => (left, line[1]),
+            (Direction::ToServer, Path::Pending) => (line[0], dots[1]),
+            (Direction::ToServer, Path::Received | Path::Injected) => (dots[0], right),
+            (Direction::ToClient, Path::Delivered) => (left, line[1]),
             (Direction::ToClient, Path::Lost) => (cross[1], line[1]),
-            (Direction::ToClient, Path::Leaves) => (dots[0], line[1]),
-            (Direction::ToClient, Path::Arrives | Path::Appears) => (left, dots[1]),
+            (Direction::ToClient, Path::Pending) => (dots[0], line[1]),
+            (Direction::ToClient, Path::Received | Path::Injected) => (left, dots[1]),
         }
     }
 
@@ -184,7 +184,7 @@ impl Text<'_> {
 
     /// Where there are windows to show, and room for them.
     fn has_window(&self) -> bool {
-        let shown = |row: &Row| matches!(&row.what, What::Segment(arrow) if arrow.window.is_some());
+        let shown = |row: &Row| matches!(&row.kind, RowKind::Segment(arrow) if arrow.window.is_some());
         self.width >= 2 * (STATE + 1 + ARROW) + TEXT + WINDOW && self.picture.diagram.rows.iter().any(shown)
     }
 

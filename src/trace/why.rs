@@ -2,9 +2,9 @@
 
 use super::diagram::order::Order;
 use super::diagram::window::Remark;
-use super::diagram::{Arrow, Path, Row, What};
+use super::diagram::{Arrow, Path, Row, RowKind};
 use super::evidence::Numbers;
-use super::{Side, Silent, State};
+use super::{LocalEvent, Side, State};
 use handfast_stack::wire::Flags;
 
 /// What stands around a row.
@@ -25,9 +25,9 @@ pub(super) struct View<'a> {
 /// What is said of a row, if anything: it depends on what the segment does to both sides.
 pub(super) fn sentence(row: &Row, view: &View<'_>) -> Option<String> {
     let View { before, previous, order, .. } = *view;
-    let arrow = match &row.what {
-        What::Told(side, what) => return told(*side, *what, before),
-        What::Segment(arrow) => arrow,
+    let arrow = match &row.kind {
+        RowKind::Local(side, event) => return told(*side, *event, before),
+        RowKind::Segment(arrow) => arrow,
     };
     let step = Step::new(arrow, row, before);
     if arrow.older {
@@ -38,7 +38,7 @@ pub(super) fn sentence(row: &Row, view: &View<'_>) -> Option<String> {
     }
     let text = match arrow.path {
         Path::Lost => lost(arrow, &step),
-        Path::Appears if arrow.flags.has(Flags::RST) && step.receiver_stays() => Some(
+        Path::Injected if arrow.flags.has(Flags::RST) && step.receiver_stays() => Some(
             "A RST from a stranger, inside the window but not exactly at the next number: perhaps a \
              blind attack, so it resets nothing (RFC 5961 3.2)."
                 .into(),
@@ -123,11 +123,13 @@ impl Step {
     }
 }
 
-fn told(side: Side, what: Silent, before: (State, State)) -> Option<String> {
+fn told(side: Side, event: LocalEvent, before: (State, State)) -> Option<String> {
     let state = if side == Side::Client { before.0 } else { before.1 };
-    match (what, state) {
-        (Silent::Close, State::SynSent) => Some("Its user gives up: nothing is left of the attempt.".into()),
-        (Silent::TwoMsl, _) => Some(
+    match (event, state) {
+        (LocalEvent::Close, State::SynSent) => {
+            Some("Its user gives up: nothing is left of the attempt.".into())
+        }
+        (LocalEvent::TwoMsl, _) => Some(
             "Twice the longest life of a segment: the peer had time to send its FIN again, and whatever \
              of this connection was still under way is gone."
                 .into(),
@@ -198,14 +200,14 @@ fn again(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
 }
 
 fn is_older(row: &Row) -> bool {
-    matches!(&row.what, What::Segment(arrow) if arrow.older)
+    matches!(&row.kind, RowKind::Segment(arrow) if arrow.older)
 }
 
 fn first(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
     use State::*;
     let cookies = view.cookies;
     let (flags, from, to) = (arrow.flags, step.from, step.to);
-    let whole = arrow.path != Path::Leaves;
+    let whole = arrow.path != Path::Pending;
     let text = match (step.sender, step.receiver) {
         _ if flags.has(Flags::RST) => return reset(arrow, step, view),
         (_, (TimeWait, SynReceived)) => {
@@ -301,15 +303,15 @@ fn reset(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
 
 /// A RST without ACK answers a segment by the number that this acknowledges.
 fn draws(row: &Row, reset: &Arrow) -> bool {
-    match &row.what {
-        What::Segment(cause) => cause.direction != reset.direction && cause.ack == Some(reset.seq),
-        What::Told(..) => false,
+    match &row.kind {
+        RowKind::Segment(cause) => cause.direction != reset.direction && cause.ack == Some(reset.seq),
+        RowKind::Local(..) => false,
     }
 }
 
 /// An ACK that answers what was not believed.
 fn challenge(arrow: &Arrow, step: &Step, previous: Option<&Row>) -> Option<String> {
-    let What::Segment(cause) = &previous?.what else { return None };
+    let RowKind::Segment(cause) = &previous?.kind else { return None };
     let doubted = cause.direction != arrow.direction
         && (cause.flags.has(Flags::RST) || cause.flags.has(Flags::SYN) && !cause.flags.has(Flags::ACK));
     (doubted && step.sender.1 == State::Established && arrow.flags == Flags::ACK).then(|| {
@@ -332,7 +334,7 @@ fn out_of_order(step: &Step, order: Order) -> Option<String> {
         Order::Seen => {
             "These numbers have come past before: sent again in other pieces, or captured twice.".into()
         }
-        Order::Late => "What was missing: sent again, or overtaken on the way.".into(),
+        Order::Late => "RowKind was missing: sent again, or overtaken on the way.".into(),
         Order::Repeats => format!(
             "The same ACK again: something has come to the {from}, but not what follows there. The {to} may send that again at once."
         ),

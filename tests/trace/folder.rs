@@ -8,7 +8,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use handfast_trace::pcap::{Flows, Packets, Selection};
-use handfast_trace::{Diagram, Knowledge, Row, What};
+use handfast_trace::{Diagram, Knowledge, Row, RowKind};
 
 use crate::generated::check_steps;
 
@@ -45,7 +45,7 @@ fn count(path: &Path) -> Option<Counted> {
         let checked = catch_unwind(|| check_steps(&diagram));
         assert!(checked.is_ok(), "{} {flow}", path.display());
         let arrows = |fits: fn(&handfast_trace::Arrow) -> bool| {
-            let fits = |row: &&Row| matches!(&row.what, What::Segment(arrow) if fits(arrow));
+            let fits = |row: &&Row| matches!(&row.kind, RowKind::Segment(arrow) if fits(arrow));
             diagram.rows.iter().filter(fits).count()
         };
         counted.again += arrows(|arrow| arrow.again);

@@ -4,7 +4,7 @@
 
 use etherparse::PacketBuilder;
 use handfast_trace::pcap::{Flows, Packets};
-use handfast_trace::{Diagram, Direction, Knowledge, Picture, Row, State, Text, What, svg};
+use handfast_trace::{Diagram, Direction, Knowledge, Picture, Row, RowKind, State, Text, svg};
 use proptest::prelude::*;
 
 use State::*;
@@ -200,12 +200,12 @@ fn may(from: State, to: State) -> bool {
 
 fn opens(row: &Row) -> bool {
     use handfast_stack::wire::Flags;
-    matches!(&row.what, What::Segment(arrow) if arrow.flags.has(Flags::SYN))
+    matches!(&row.kind, RowKind::Segment(arrow) if arrow.flags.has(Flags::SYN))
 }
 
 fn resets_older(row: &Row) -> bool {
     use handfast_stack::wire::Flags;
-    matches!(&row.what, What::Segment(arrow) if arrow.older && arrow.flags.has(Flags::RST))
+    matches!(&row.kind, RowKind::Segment(arrow) if arrow.older && arrow.flags.has(Flags::RST))
 }
 
 pub fn check_steps(diagram: &Diagram) {
@@ -220,7 +220,7 @@ pub fn check_steps(diagram: &Diagram) {
         }
     }
     for row in &diagram.rows {
-        let What::Segment(arrow) = &row.what else { continue };
+        let RowKind::Segment(arrow) = &row.kind else { continue };
         let sane = |number: u32| number < 1 << 24;
         let sane = arrow.older || sane(arrow.seq) && arrow.ack.is_none_or(sane);
         assert!(sane, "{arrow:?}\n{}", told(diagram));
@@ -231,7 +231,7 @@ pub fn check_steps(diagram: &Diagram) {
 fn check_truth(diagram: &Diagram, packets: &[Sent], unknown: bool) {
     assert_eq!(diagram.rows.len(), packets.len());
     for (row, sent) in diagram.rows.iter().zip(packets) {
-        let What::Segment(arrow) = &row.what else { panic!("a segment") };
+        let RowKind::Segment(arrow) = &row.kind else { panic!("a segment") };
         assert_eq!(arrow.payload_len as usize, sent.payload);
         for (drawn, truth) in [(row.client, sent.truth.0), (row.server, sent.truth.1)] {
             let fits = drawn == truth || unknown && drawn == Unknown;
@@ -340,7 +340,9 @@ proptest! {
 fn the_client_is_on_the_left() {
     let packets = Player::play(&[Story { isns: (1, 2), data: Vec::new(), end: End::Forgotten }], true);
     let (diagram, _) = drawn(&packets);
-    assert!(matches!(&diagram.rows[0].what, What::Segment(arrow) if arrow.direction == Direction::ToServer));
+    assert!(
+        matches!(&diagram.rows[0].kind, RowKind::Segment(arrow) if arrow.direction == Direction::ToServer)
+    );
 }
 
 /// What was kept of the stories, by number, admits other states than the likely ones.

@@ -6,28 +6,28 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use handfast_lab::trace::{Choice, Peer, SCENARIOS, Scenario, play_all};
-use handfast_trace::{Direction, Picture, Row, Side, What, svg};
+use handfast_trace::{Direction, Picture, Row, RowKind, Side, svg};
 
 use crate::expected::EXPECTED;
 use crate::stage::lab;
 
 /// A row as the tables in `expected` write it.
 fn row(row: &Row) -> String {
-    let what = match &row.what {
-        What::Told(Side::Client, what) => format!("client {what:?}"),
-        What::Told(Side::Server, what) => format!("server {what:?}"),
-        What::Segment(arrow) => {
+    let what = match &row.kind {
+        RowKind::Local(Side::Client, what) => format!("client {what:?}"),
+        RowKind::Local(Side::Server, what) => format!("server {what:?}"),
+        RowKind::Segment(arrow) => {
             let way = match (arrow.direction, arrow.path) {
-                (Direction::ToServer, handfast_trace::Path::Whole) => "-->",
+                (Direction::ToServer, handfast_trace::Path::Delivered) => "-->",
                 (Direction::ToServer, handfast_trace::Path::Lost) => "-X ",
-                (Direction::ToServer, handfast_trace::Path::Leaves) => "--.",
-                (Direction::ToServer, handfast_trace::Path::Arrives) => ".->",
-                (Direction::ToServer, handfast_trace::Path::Appears) => " *>",
-                (Direction::ToClient, handfast_trace::Path::Whole) => "<--",
+                (Direction::ToServer, handfast_trace::Path::Pending) => "--.",
+                (Direction::ToServer, handfast_trace::Path::Received) => ".->",
+                (Direction::ToServer, handfast_trace::Path::Injected) => " *>",
+                (Direction::ToClient, handfast_trace::Path::Delivered) => "<--",
                 (Direction::ToClient, handfast_trace::Path::Lost) => " X-",
-                (Direction::ToClient, handfast_trace::Path::Leaves) => ".--",
-                (Direction::ToClient, handfast_trace::Path::Arrives) => "<-.",
-                (Direction::ToClient, handfast_trace::Path::Appears) => "<* ",
+                (Direction::ToClient, handfast_trace::Path::Pending) => ".--",
+                (Direction::ToClient, handfast_trace::Path::Received) => "<-.",
+                (Direction::ToClient, handfast_trace::Path::Injected) => "<* ",
             };
             let ack = arrow.ack.map(|ack| format!("/{ack}")).unwrap_or_default();
             format!("{way} {:?} {}{ack}", arrow.flags, arrow.seq)

@@ -21,7 +21,7 @@ use nix::sys::socket::{
 use super::mac;
 use crate::{BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_MAC, SERVER_MAC};
 use handfast_stack::wire::{Mac, ParseConfig, SegmentInfo};
-use handfast_trace::{Direction, Event, Record, Side, Silent, segment_of};
+use handfast_trace::{Direction, Event, LocalEvent, Record, Side, segment_of};
 
 /// The longest sleep, so that delayed frames and commands are seen, milliseconds.
 const NAP_MS: u8 = 1;
@@ -106,8 +106,8 @@ impl Relay {
         let _ = self.commands.send(Command::Inject(direction, frame));
     }
 
-    pub fn told(&self, side: Side, what: Silent) {
-        self.shared.happens(Event::Told(side, what));
+    pub fn local_event(&self, side: Side, what: LocalEvent) {
+        self.shared.happens(Event::Local(side, what));
     }
 
     /// What happened so far.
@@ -250,12 +250,12 @@ impl Wire {
 
     fn leaves(&self, direction: Direction, segment: SegmentInfo, frame: Vec<u8>) -> Flying {
         let one = Flying { direction, number: Some(self.add(direction, segment)), frame };
-        self.happens(&one, Event::Left);
+        self.happens(&one, Event::Sent);
         one
     }
 
     fn deliver(&self, one: &Flying) {
-        self.happens(one, Event::Arrived);
+        self.happens(one, Event::Received);
         let to = if one.direction == Direction::ToServer { 1 } else { 0 };
         if let Some(port) = self.ports.get(to) {
             // A frame that cannot be sent is missed by whoever waits for the answer.

@@ -11,7 +11,7 @@ use super::{PATIENCE, TraceError};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{Connection, ConnectionHandler};
 use handfast_stack::wire::{Flags, SegmentInfo};
-use handfast_trace::{Direction, Record, Side, Silent};
+use handfast_trace::{Direction, LocalEvent, Record, Side};
 
 type Outcome = Result<Record, TraceError>;
 
@@ -112,7 +112,7 @@ pub(super) fn close(play: &Play) -> Outcome {
     play.settled(7)?;
     if let super::play::Client::Ours(puppet) = &client {
         puppet.engine.await_forgotten(PATIENCE)?;
-        play.relay.told(Side::Client, Silent::TwoMsl);
+        play.relay.local_event(Side::Client, LocalEvent::TwoMsl);
     }
     Ok(play.record())
 }
@@ -125,7 +125,7 @@ pub(super) fn close_by_server(play: &Play) -> Outcome {
     client.shutdown()?;
     play.settled(7)?;
     server.await_forgotten(PATIENCE)?;
-    play.relay.told(Side::Server, Silent::TwoMsl);
+    play.relay.local_event(Side::Server, LocalEvent::TwoMsl);
     Ok(play.record())
 }
 
@@ -190,7 +190,7 @@ pub(super) fn old_duplicate_syn(play: &Play) -> Outcome {
     let client = play.call()?;
     play.until("SYN", |record| !record.moments.is_empty())?;
     drop(client);
-    play.relay.told(Side::Client, Silent::Close);
+    play.relay.local_event(Side::Client, LocalEvent::Close);
     thread::sleep(THINKS);
     play.relay.release();
     play.settled(3)?;

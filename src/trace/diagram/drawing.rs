@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::order::{Order, Sequence};
 use super::window::{Remark, Windows};
-use super::{Arrow, Knowledge, Path, Row, What};
+use super::{Arrow, Knowledge, Path, Row, RowKind};
 use crate::evidence::{Evidence, Numbers, Place};
 use crate::{Direction, Event, Mirror, Moment, Record, Segment, State, why};
 use handfast_stack::wire::{Flags, Seq};
@@ -31,7 +31,7 @@ pub(super) struct Drawing<'a> {
 /// Whether both are one row: a segment leaves, and comes to its end at once.
 pub(super) fn joins(event: Event, next: Event) -> bool {
     match (event, next) {
-        (Event::Left(number), Event::Arrived(same) | Event::Lost(same)) => number == same,
+        (Event::Sent(number), Event::Received(same) | Event::Lost(same)) => number == same,
         _ => false,
     }
 }
@@ -75,16 +75,16 @@ impl<'a> Drawing<'a> {
         previous: Option<&Row>,
         first: Duration,
     ) -> Row {
-        let mut what = self.what(moment.event, next);
+        let mut kind = self.kind(moment.event, next);
         let before = self.states();
-        let begins = self.begins(&what);
-        let since = self.leaves(&what, moment.at);
+        let begins = self.begins(&kind);
+        let since = self.leaves(&kind, moment.at);
         let silent = moment.at.saturating_sub(last);
         let wait = (silent >= self.knowledge.least_wait).then(|| since.unwrap_or(silent));
-        let order = self.order(&what);
-        let remark = self.take(&mut what);
+        let order = self.order(&kind);
+        let remark = self.take(&mut kind);
         let (client, server) = self.states();
-        let row = Row { at: moment.at.saturating_sub(first), wait, what, client, server, begins, why: None };
+        let row = Row { at: moment.at.saturating_sub(first), wait, kind, client, server, begins, why: None };
         let view = why::View {
             before,
             previous,
@@ -100,20 +100,20 @@ impl<'a> Drawing<'a> {
     }
 
     /// What this row shows.
-    fn what(&mut self, event: Event, next: Option<Event>) -> What {
+    fn kind(&mut self, event: Event, next: Option<Event>) -> RowKind {
         let (number, path) = match (event, next) {
-            (Event::Told(side, what), _) => return What::Told(side, what),
-            (Event::Left(number), Some(Event::Arrived(same))) if number == same => (number, Path::Whole),
-            (Event::Left(number), Some(Event::Lost(same))) if number == same => (number, Path::Lost),
-            (Event::Left(number), _) => (number, Path::Leaves),
+            (Event::Local(side, kind), _) => return RowKind::Local(side, kind),
+            (Event::Sent(number), Some(Event::Received(same))) if number == same => (number, Path::Delivered),
+            (Event::Sent(number), Some(Event::Lost(same))) if number == same => (number, Path::Lost),
+            (Event::Sent(number), _) => (number, Path::Pending),
             (Event::Lost(number), _) => (number, Path::Lost),
-            (Event::Arrived(number), _) if self.left.contains(&number) => (number, Path::Arrives),
-            (Event::Arrived(number), _) => (number, Path::Appears),
+            (Event::Received(number), _) if self.left.contains(&number) => (number, Path::Received),
+            (Event::Received(number), _) => (number, Path::Injected),
         };
-        if matches!(event, Event::Left(_)) {
+        if matches!(event, Event::Sent(_)) {
             self.left.insert(number);
         }
-        What::Segment(self.arrow(number, path))
+        RowKind::Segment(self.arrow(number, path))
     }
 
     fn segment(&self, number: usize) -> Option<&'a (Direction, Segment)> {
@@ -131,7 +131,7 @@ impl<'a> Drawing<'a> {
             seq: 0,
             ack: None,
             payload_len: segment.payload_len,
-            again: path != Path::Arrives && self.copies.contains_key(&copy(direction, &segment)),
+            again: path != Path::Received && self.copies.contains_key(&copy(direction, &segment)),
             older: self.place(number).numbers != Numbers::Own,
             window: None,
             labels: Vec::new(),
@@ -143,10 +143,10 @@ impl<'a> Drawing<'a> {
     }
 
     /// Another connection begins in this row.
-    fn begins(&mut self, what: &What) -> bool {
-        match what {
-            What::Segment(arrow) => self.begin(arrow.number),
-            What::Told(..) => false,
+    fn begins(&mut self, kind: &RowKind) -> bool {
+        match kind {
+            RowKind::Segment(arrow) => self.begin(arrow.number),
+            RowKind::Local(..) => false,
         }
     }
 
@@ -168,8 +168,9 @@ impl<'a> Drawing<'a> {
     }
 
     /// The time since the last copy of a segment that leaves, if there was one.
-    fn leaves(&mut self, what: &What, at: Duration) -> Option<Duration> {
-        let What::Segment(Arrow { number, path: Path::Whole | Path::Lost | Path::Leaves, .. }) = what else {
+    fn leaves(&mut self, kind: &RowKind, at: Duration) -> Option<Duration> {
+        let RowKind::Segment(Arrow { number, path: Path::Delivered | Path::Lost | Path::Pending, .. }) = kind
+        else {
             return None;
         };
         let (direction, segment) = self.segment(*number).copied()?;
@@ -179,25 +180,30 @@ impl<'a> Drawing<'a> {
     }
 
     fn numbers(&self, row: &Row) -> Numbers {
-        match &row.what {
-            What::Segment(arrow) => self.place(arrow.number).numbers,
-            What::Told(..) => Numbers::Own,
+        match &row.kind {
+            RowKind::Segment(arrow) => self.place(arrow.number).numbers,
+            RowKind::Local(..) => Numbers::Own,
         }
     }
 
     /// Of a capture that has nothing of the receiver's.
     fn is_one_sided(&self, row: &Row) -> bool {
-        let What::Segment(arrow) = &row.what else { return false };
+        let RowKind::Segment(arrow) = &row.kind else { return false };
         let place = self.place(arrow.number).connection;
         let connection = self.evidence.as_ref().and_then(|evidence| evidence.connection(place));
         connection.is_some_and(|connection| !connection.end(arrow.direction.opposite()).seen)
     }
 
     /// How a segment that leaves stands to those before it.
-    fn order(&mut self, what: &What) -> Order {
-        match what {
-            What::Segment(Arrow { older: true, .. }) => Order::Next,
-            What::Segment(Arrow { number, path: Path::Whole | Path::Lost | Path::Leaves, again, .. }) => {
+    fn order(&mut self, kind: &RowKind) -> Order {
+        match kind {
+            RowKind::Segment(Arrow { older: true, .. }) => Order::Next,
+            RowKind::Segment(Arrow {
+                number,
+                path: Path::Delivered | Path::Lost | Path::Pending,
+                again,
+                ..
+            }) => {
                 let Some((direction, segment)) = self.segment(*number).copied() else { return Order::Next };
                 self.sequence.place(direction, &segment, *again)
             }
@@ -206,22 +212,22 @@ impl<'a> Drawing<'a> {
     }
 
     /// Lets the mirror see it, and counts its numbers as the mirror does then.
-    fn take(&mut self, what: &mut What) -> Option<Remark> {
-        let arrow = match what {
-            What::Told(side, what) => {
-                self.mirror.told(*side, *what);
+    fn take(&mut self, kind: &mut RowKind) -> Option<Remark> {
+        let arrow = match kind {
+            RowKind::Local(side, kind) => {
+                self.mirror.on_local(*side, *kind);
                 return None;
             }
-            What::Segment(arrow) => arrow,
+            RowKind::Segment(arrow) => arrow,
         };
         let (direction, segment) = self.segment(arrow.number).copied()?;
         match self.evidence.take() {
             None => {
-                if matches!(arrow.path, Path::Whole | Path::Lost | Path::Leaves) {
-                    self.mirror.departs(direction, &segment, None);
+                if matches!(arrow.path, Path::Delivered | Path::Lost | Path::Pending) {
+                    self.mirror.on_sent(direction, &segment, None);
                 }
-                if matches!(arrow.path, Path::Whole | Path::Arrives | Path::Appears) {
-                    self.mirror.arrives(direction, &segment, None);
+                if matches!(arrow.path, Path::Delivered | Path::Received | Path::Injected) {
+                    self.mirror.on_received(direction, &segment, None);
                 }
                 (arrow.seq, arrow.ack) = self.mirror.relative(direction, &segment);
                 None
@@ -255,9 +261,9 @@ impl<'a> Drawing<'a> {
         if segment.is_syn_ack() && connection.accepts_late(number) {
             self.mirror.forgets(direction, true);
         }
-        self.mirror.departs(direction, segment, outlook.as_ref());
+        self.mirror.on_sent(direction, segment, outlook.as_ref());
         if arrow.path != Path::Lost {
-            self.mirror.arrives(direction, segment, outlook.as_ref());
+            self.mirror.on_received(direction, segment, outlook.as_ref());
         }
     }
 
@@ -290,15 +296,15 @@ impl<'a> Drawing<'a> {
 
     /// A sentence that was not said yet.
     fn why(&mut self, row: &Row, view: &why::View<'_>) -> Option<String> {
-        let note = match &row.what {
-            What::Segment(arrow) => {
-                let arrives = arrow.path == Path::Arrives;
+        let note = match &row.kind {
+            RowKind::Segment(arrow) => {
+                let arrives = arrow.path == Path::Received;
                 self.knowledge
                     .notes
                     .iter()
                     .find(|note| note.segment == arrow.number && note.arrives == arrives)
             }
-            What::Told(..) => None,
+            RowKind::Local(..) => None,
         };
         let text = match note {
             Some(note) => note.text.to_owned(),

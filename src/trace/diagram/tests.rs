@@ -1,4 +1,3 @@
-use super::Path::*;
 use super::*;
 use crate::{Event, Picture, Segment, Text, svg};
 use handfast_stack::wire::Seq;
@@ -39,9 +38,9 @@ fn handshake(at: [u64; 3]) -> Record {
 }
 
 fn paths(diagram: &Diagram) -> Vec<Path> {
-    let path = |row: &Row| match &row.what {
-        What::Segment(arrow) => Some(arrow.path),
-        What::Told(..) => None,
+    let path = |row: &Row| match &row.kind {
+        RowKind::Segment(arrow) => Some(arrow.path),
+        RowKind::Local(..) => None,
     };
     diagram.rows.iter().filter_map(path).collect()
 }
@@ -71,14 +70,14 @@ fn a_retransmission_waits_since_its_last_copy() {
     record.passes(ms(0), syn.0, syn.1);
     let (direction, answer) = segment(Direction::ToClient, SYN_ACK, 0, 1);
     let lost = record.add(direction, answer);
-    record.happens(ms(300), Event::Left(lost));
+    record.happens(ms(300), Event::Sent(lost));
     record.happens(ms(300), Event::Lost(lost));
     record.passes(ms(1_000), syn.0, syn.1);
     let diagram = of(&record);
-    assert_eq!(paths(&diagram), [Whole, Lost, Whole]);
+    assert_eq!(paths(&diagram), [Path::Delivered, Path::Lost, Path::Delivered]);
     assert_eq!(diagram.rows[2].wait, Some(ms(1_000)));
     let again: Vec<bool> =
-        diagram.rows.iter().map(|row| matches!(&row.what, What::Segment(arrow) if arrow.again)).collect();
+        diagram.rows.iter().map(|row| matches!(&row.kind, RowKind::Segment(arrow) if arrow.again)).collect();
     assert_eq!(again, [false, false, true]);
     assert_eq!((diagram.rows[1].client, diagram.rows[1].server), (State::SynSent, State::SynReceived));
 }
@@ -90,12 +89,12 @@ fn segments_that_cross_have_two_rows() {
     let up = segment(Direction::ToServer, Flags::SYN, 0, 0);
     let down = segment(Direction::ToClient, Flags::SYN, 0, 0);
     let (up, down) = (record.add(up.0, up.1), record.add(down.0, down.1));
-    for event in [Event::Left(up), Event::Left(down), Event::Arrived(down), Event::Arrived(up)] {
+    for event in [Event::Sent(up), Event::Sent(down), Event::Received(down), Event::Received(up)] {
         record.happens(ms(0), event);
     }
     let diagram = of(&record);
     assert_eq!((diagram.client, diagram.server), (Some(State::Closed), Some(State::Closed)));
-    assert_eq!(paths(&diagram), [Leaves, Whole, Arrives]);
+    assert_eq!(paths(&diagram), [Path::Pending, Path::Delivered, Path::Received]);
     let states: Vec<_> = diagram.rows.iter().map(|row| (row.client, row.server)).collect();
     let (sent, received) = (State::SynSent, State::SynReceived);
     assert_eq!(states, [(sent, State::Closed), (received, sent), (received, received)]);
@@ -123,8 +122,8 @@ fn two_msl_and_close_are_told() {
     }
     assert_eq!(of(&record).rows.last().map(|row| row.client), Some(State::TimeWait));
     // Where nobody is in TIME-WAIT it means nothing.
-    record.happens(ms(4), Event::Told(Side::Server, Silent::TwoMsl));
-    record.happens(ms(5), Event::Told(Side::Client, Silent::TwoMsl));
+    record.happens(ms(4), Event::Local(Side::Server, LocalEvent::TwoMsl));
+    record.happens(ms(5), Event::Local(Side::Client, LocalEvent::TwoMsl));
     let diagram = of(&record);
     let [.., before, last] = diagram.rows.as_slice() else { panic!("rows") };
     assert_eq!((before.client, before.server), (State::TimeWait, State::Closed));
@@ -198,7 +197,7 @@ fn what_is_out_of_order_is_told() {
         "The 100 octets before it",
         "",
         "The same ACK again",
-        "What was missing",
+        "RowKind was missing",
         "The server has said",
         "",
         "",

@@ -25,12 +25,12 @@ pub(super) fn infer(record: &mut Record) -> usize {
     }
     let mut search = Search { lost: vec![false; record.segments.len()], ..Search::default() };
     for moment in &record.moments {
-        if let Event::Left(number) = moment.event {
+        if let Event::Sent(number) = moment.event {
             search.see(record, number, moment.at);
         }
     }
     for moment in &mut record.moments {
-        if let Event::Arrived(number) = moment.event
+        if let Event::Received(number) = moment.event
             && search.lost.get(number) == Some(&true)
         {
             moment.event = Event::Lost(number);
