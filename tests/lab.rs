@@ -15,7 +15,7 @@ use handfast_lab::{
     CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, Loss, SERVER_DEVICE, SegmentKinds, Spec,
     client_addresses,
 };
-use handfast_trace::{Capture, Diagram, Knowledge, Picture, Record, RowKind, State, Text};
+use handfast_trace::{Capture, Diagram, DiagramOptions, Picture, Record, RowKind, State, Text};
 use socket2::SockRef;
 
 #[test]
@@ -291,7 +291,7 @@ fn echo_exchange(target: SocketAddr) -> Diagram {
     wait_until("the last acknowledgement is captured", || {
         frames.extend(capture.drain().expect("drain"));
         let record = Record::between(&frames, client, target);
-        diagram = Diagram::of(&record, &Knowledge::default()).without_sentences();
+        diagram = Diagram::of(&record, &DiagramOptions::default()).without_annotations();
         diagram.rows.last().is_some_and(|row| row.server == State::Closed)
     });
     diagram

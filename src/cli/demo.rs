@@ -21,7 +21,7 @@ use super::{Failure, demo_comparison, out, signals};
 use handfast_lab::load::{self, Dialogue, Plan, Progress, Tally};
 use handfast_lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
 use handfast_text::{ansi, counted, grouped};
-use handfast_trace::{Capture, Diagram, Knowledge, Picture, Record, State, Text};
+use handfast_trace::{Capture, Diagram, DiagramOptions, Picture, Record, State, Text};
 
 /// So long may the responder take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -300,7 +300,7 @@ fn echo_exchange(target: SocketAddr) -> io::Result<Picture> {
     loop {
         frames.extend(capture.drain()?);
         let record = Record::between(&frames, client, target);
-        let diagram = Diagram::of(&record, &Knowledge::default()).without_sentences();
+        let diagram = Diagram::of(&record, &DiagramOptions::default()).without_annotations();
         let closed = diagram.rows.last().is_some_and(|row| row.server == State::Closed);
         if closed || Instant::now() > deadline {
             let (client, server) = (client.to_string(), target.to_string());

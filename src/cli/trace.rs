@@ -8,7 +8,7 @@ use super::Failure;
 use super::trace_output::Drawing;
 use handfast_text::{counted, grouped, noun, printable};
 use handfast_trace::pcap::{Flow, Flows, Other, Packets, PcapError, Recorded, Selection, open};
-use handfast_trace::{Diagram, Direction, Knowledge, Picture, State};
+use handfast_trace::{Diagram, DiagramOptions, Direction, Picture, State};
 
 /// Draw a connection out of a capture, as a textbook would.
 ///
@@ -35,7 +35,7 @@ pub struct TraceArgs {
     flow: Option<Selection>,
     /// Draw at most so many segments, and count the rest
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    most: u32,
+    max_segments: u32,
     #[command(flatten)]
     drawing: Drawing,
 }
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &TraceArgs) -> Result<ExitCode, Failure> {
     let source =
         open(&arguments.pcap).map_err(|error| Failure::new(format!("cannot open {name}: {error}")))?;
     let mut packets = Packets::open(source).map_err(|error| unreadable(&name, &error))?;
-    let mut found = Flows::of(&mut packets, arguments.flow, arguments.most as usize);
+    let mut found = Flows::of(&mut packets, arguments.flow, arguments.max_segments as usize);
     let trouble = found.trouble.take();
     let flow = match choose(arguments, &name, &found) {
         Ok(flow) => flow,
@@ -175,14 +175,14 @@ fn listing(name: &str, found: &Flows) -> String {
 }
 
 fn picture(name: &str, flow: &Flow, recorded: &Recorded, found: &Flows) -> Picture {
-    let knowledge = Knowledge { capture: true, ..Knowledge::default() };
-    let diagram = Diagram::of(&recorded.record, &knowledge);
+    let options = DiagramOptions { capture: true, ..DiagramOptions::default() };
+    let diagram = Diagram::of(&recorded.record, &options);
     let file = name.rsplit('/').next().unwrap_or(name);
-    let lesson =
+    let summary =
         format!("{} in {file}{}", counted(flow.segments, "segment"), remarks(recorded, &diagram, found));
     Picture {
         title: format!("{} to {}", flow.client, flow.server),
-        lesson,
+        summary,
         client: flow.client.to_string(),
         server: flow.server.to_string(),
         diagram,

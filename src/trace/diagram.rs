@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{Direction, LocalEvent, Record, Side, State};
-use drawing::{Drawing, joins};
+use builder::{DiagramBuilder, joins};
 use handfast_stack::wire::Flags;
 
-mod drawing;
+mod builder;
 pub(super) mod order;
 pub(super) mod window;
 
@@ -35,7 +35,7 @@ pub struct Row {
     /// Another connection between the same ports begins with it.
     pub begins: bool,
     /// One sentence, where it matters.
-    pub why: Option<String>,
+    pub annotation: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct Arrow {
     /// Octets of payload.
     pub payload_len: u32,
     /// Not the first copy.
-    pub again: bool,
+    pub retransmitted: bool,
     /// Its numbers are those of an older connection, so that they do not count from this one's.
     pub older: bool,
     /// Of a capture.
@@ -91,9 +91,9 @@ pub enum Path {
 
 /// What the segments do not say.
 #[derive(Clone, Debug)]
-pub struct Knowledge {
+pub struct DiagramOptions {
     /// Shorter silences are no part of the story.
-    pub least_wait: Duration,
+    pub min_wait: Duration,
     /// The record is a capture: what was taken at one place, perhaps not all of it.
     pub capture: bool,
     /// The server answers SYNs by cookie.
@@ -103,11 +103,11 @@ pub struct Knowledge {
     pub notes: Vec<Note>,
 }
 
-impl Default for Knowledge {
+impl Default for DiagramOptions {
     /// The shortest time-out in use, that of Linux, is 0.2 s.
-    fn default() -> Knowledge {
-        Knowledge {
-            least_wait: Duration::from_millis(150),
+    fn default() -> DiagramOptions {
+        DiagramOptions {
+            min_wait: Duration::from_millis(150),
             capture: false,
             cookies: false,
             notes: Vec::new(),
@@ -123,20 +123,20 @@ pub struct Note {
 }
 
 impl Diagram {
-    pub fn of(record: &Record, knowledge: &Knowledge) -> Diagram {
-        let mut drawing = Drawing::new(record, knowledge);
-        let (client, server) = drawing.states();
+    pub fn of(record: &Record, knowledge: &DiagramOptions) -> Diagram {
+        let mut builder = DiagramBuilder::new(record, knowledge);
+        let (client, server) = builder.states();
         let mut rows: Vec<Row> = Vec::new();
         let mut moments = record.moments.iter().peekable();
         let first = record.moments.first().map_or(Duration::ZERO, |moment| moment.at);
         let mut last = first;
         while let Some(moment) = moments.next() {
             let next = moments.peek().map(|next| next.event);
-            rows.push(drawing.row(moment, next, last, rows.last(), first));
+            rows.push(builder.row(moment, next, last, rows.last(), first));
             let both = next.is_some_and(|next| joins(moment.event, next));
             last = if both { moments.next().map_or(moment.at, |end| end.at) } else { moment.at };
         }
-        Diagram { client: Some(client), server: Some(server), rows, connections: drawing.connections() }
+        Diagram { client: Some(client), server: Some(server), rows, connections: builder.connections() }
     }
 }
 
@@ -147,8 +147,8 @@ impl Diagram {
     }
 
     /// Its rows alone, without an explanation of any.
-    pub fn without_sentences(mut self) -> Diagram {
-        self.rows.iter_mut().for_each(|row| row.why = None);
+    pub fn without_annotations(mut self) -> Diagram {
+        self.rows.iter_mut().for_each(|row| row.annotation = None);
         self
     }
 

@@ -5,12 +5,13 @@
 //!   frames; `mirror`: the states that follow from it.
 //! - `segment`: what a diagram needs of one; `split`, `evidence`: the connections of a capture, and what
 //!   all of their segments prove together.
-//! - `diagram`: a row for each thing that a textbook would draw; `why`: a sentence for it.
+//! - `diagram`: a row for each thing that a textbook would draw; `annotate`: a sentence for it.
 //! - `picture`: the diagram and its heading; `text`, `svg`, `html`: drawn.
 //! - `pcap`: the captures of others.
 //!
 //! May use `wire`. Deliberately not `tcp`: what judges the engine shares no code with it.
 
+mod annotate;
 mod capture;
 mod diagram;
 mod evidence;
@@ -25,10 +26,9 @@ mod split;
 mod state;
 pub mod svg;
 mod text;
-mod why;
 
 pub use capture::{Capture, Frame};
-pub use diagram::{Arrow, Diagram, Knowledge, Note, Path, Row, RowKind, Window};
+pub use diagram::{Arrow, Diagram, DiagramOptions, Note, Path, Row, RowKind, Window};
 pub use frames::segment_of;
 pub use mirror::{Direction, Mirror};
 pub use picture::Picture;

@@ -5,7 +5,7 @@ use super::Diagram;
 pub struct Picture {
     pub title: String,
     /// What it shows, in a sentence or two.
-    pub lesson: String,
+    pub summary: String,
     /// Who is on the left, and on the right: below the words "client" and "server".
     pub client: String,
     pub server: String,

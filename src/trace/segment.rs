@@ -1,9 +1,9 @@
 use handfast_stack::wire::{Flags, SegmentInfo, Seq};
 
 /// Blocks of one SACK option at most (RFC 2018 3).
-const MOST_BLOCKS: usize = 4;
+const MAX_SACK_BLOCKS: usize = 4;
 /// The largest shift count (RFC 7323 2.3).
-const MOST_SHIFT: u8 = 14;
+const MAX_SHIFT: u8 = 14;
 
 /// A segment as an observer of the wire reads it: unchecked, and with what a diagram shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Segment {
 /// The blocks of a SACK option: left and right edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sack {
-    blocks: [(Seq, Seq); MOST_BLOCKS],
+    blocks: [(Seq, Seq); MAX_SACK_BLOCKS],
     count: usize,
 }
 
@@ -77,7 +77,7 @@ impl Segment {
     fn read_option(&mut self, kind: u8, body: &[u8]) {
         match (kind, body) {
             (WINDOW_SCALE, [shift]) if self.flags.has(Flags::SYN) => {
-                self.window_scale = Some((*shift).min(MOST_SHIFT));
+                self.window_scale = Some((*shift).min(MAX_SHIFT));
             }
             (TIMESTAMPS, [a, b, c, d, ..]) => self.timestamp = Some(u32::from_be_bytes([*a, *b, *c, *d])),
             (SACK, body) => {
@@ -123,7 +123,7 @@ impl From<SegmentInfo> for Segment {
             flags: info.flags,
             window: Some(info.window),
             payload_len: info.payload_len.into(),
-            window_scale: info.options.window_scale.map(|shift| shift.min(MOST_SHIFT)),
+            window_scale: info.options.window_scale.map(|shift| shift.min(MAX_SHIFT)),
             timestamp: info.options.timestamps.map(|stamps| stamps.value),
             sack: Sack::default(),
         }

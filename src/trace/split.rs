@@ -20,7 +20,7 @@ pub(super) struct Way {
     /// The initial sequence number, by the SYN or by what acknowledges it.
     pub isn: Option<Seq>,
     /// The first number behind it that was seen, by a segment or by what acknowledges one.
-    pub least: Option<Seq>,
+    pub lowest: Option<Seq>,
     /// The last number that was seen.
     latest: Option<Seq>,
     /// Of the connection before: its initial sequence number, and the last one that was seen.
@@ -117,16 +117,16 @@ impl Splitter {
         if [own.isn, own.previous].contains(&Some(segment.seq)) {
             return false;
         }
-        let follows = own.least == Some(segment.seq + 1);
+        let follows = own.lowest == Some(segment.seq + 1);
         // After resets alone.
         if [own, peer].iter().all(|way| way.base().is_none()) {
             return true;
         }
         if segment.opens() {
-            return own.isn.is_some() || own.least.is_some() && !follows;
+            return own.isn.is_some() || own.lowest.is_some() && !follows;
         }
-        let fits = self.answers(direction, segment) || follows || peer.least == Some(segment.ack);
-        !fits && (own.isn.is_some() || own.least.is_some() || peer.isn.is_some())
+        let fits = self.answers(direction, segment) || follows || peer.lowest == Some(segment.ack);
+        !fits && (own.isn.is_some() || own.lowest.is_some() || peer.isn.is_some())
     }
 
     /// A SYN-ACK answers the SYN of the present connection.
@@ -165,14 +165,14 @@ pub(super) fn far(one: Seq, other: Seq) -> bool {
 impl Way {
     fn saw(&mut self, number: Seq) {
         self.latest = Some(number);
-        match self.least {
-            Some(least) if least.since(number) > BEFORE => {}
-            _ => self.least = Some(number),
+        match self.lowest {
+            Some(lowest) if lowest.since(number) > BEFORE => {}
+            _ => self.lowest = Some(number),
         }
     }
 
     /// Where relative numbers count from.
     pub fn base(&self) -> Option<Seq> {
-        self.isn.or(self.least)
+        self.isn.or(self.lowest)
     }
 }

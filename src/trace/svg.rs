@@ -131,7 +131,7 @@ impl Canvas {
         }
         self.text(MIDDLE, "middle", "font-size=\"17\" font-weight=\"bold\"", &picture.title);
         self.y += 22;
-        for line in wrapped(&picture.lesson, LESSON) {
+        for line in wrapped(&picture.summary, LESSON) {
             self.text(MIDDLE, "middle", &format!("fill=\"{MUTED}\""), &line);
             self.y += LINE + 2;
         }
@@ -162,7 +162,7 @@ impl Canvas {
                 self.y += LINE;
             }
         }
-        for line in wrapped(row.why.as_deref().unwrap_or_default(), SENTENCE) {
+        for line in wrapped(row.annotation.as_deref().unwrap_or_default(), SENTENCE) {
             self.backed(&line);
             self.text(MIDDLE, "middle", &format!("font-size=\"12\" fill=\"{MUTED}\" stroke=\"{PAPER}\" stroke-width=\"4\" paint-order=\"stroke\""), &line);
             self.y += LINE;

@@ -30,7 +30,7 @@ const GAP: usize = 2;
 const ARROW: usize = 4;
 /// The columns of flags and numbers, at most and at least.
 const TEXT: usize = 44;
-const LEAST_TEXT: usize = 24;
+const MIN_TEXT: usize = 24;
 /// The columns of a window, and the space before it.
 const WINDOW: usize = 14;
 
@@ -60,7 +60,7 @@ impl fmt::Display for Text<'_> {
                     self.indented(f, &self.paint(ansi::BOLD, &line))?;
                 }
             }
-            for line in wrapped(row.why.as_deref().unwrap_or_default(), self.text()) {
+            for line in wrapped(row.annotation.as_deref().unwrap_or_default(), self.text()) {
                 self.indented(f, &self.paint(ansi::DIM, &self.plain(&line)))?;
             }
         }
@@ -79,7 +79,7 @@ impl Text<'_> {
         if !self.picture.title.is_empty() {
             writeln!(f, "{}", self.paint(ansi::BOLD, &self.plain(&self.picture.title)))?;
         }
-        for line in wrapped(&self.picture.lesson, self.columns()) {
+        for line in wrapped(&self.picture.summary, self.columns()) {
             writeln!(f, "{}", self.plain(&line))?;
         }
         if self.picture.title.is_empty() { Ok(()) } else { writeln!(f) }
@@ -191,7 +191,7 @@ impl Text<'_> {
     fn text(&self) -> usize {
         match self.has_window() {
             true => TEXT + WINDOW,
-            false => self.width.saturating_sub(2 * (STATE + 1 + ARROW)).clamp(LEAST_TEXT, TEXT),
+            false => self.width.saturating_sub(2 * (STATE + 1 + ARROW)).clamp(MIN_TEXT, TEXT),
         }
     }
 

@@ -408,7 +408,7 @@ fn long_connections_are_drawn_in_part_and_counted_whole() {
     let mut packets = conversation();
     let ack = packets[5].clone();
     packets.extend(std::iter::repeat_n(ack, 5_000));
-    let text = save(&pcap(101, &packets, 65_535)).trace(printed, &["--most", "12"]);
+    let text = save(&pcap(101, &packets, 65_535)).trace(printed, &["--max-segments", "12"]);
     assert_eq!(rows(&text).lines().filter(|line| line.contains("seq")).count(), 12, "{text}");
     assert!(text.contains("5,010 segments in capture") && text.contains("and 4,998 more segments"), "{text}");
 }
@@ -463,14 +463,14 @@ fn a_cut_capture_shows_what_it_has() {
 /// More connections than are told apart, and the wanted one behind them.
 #[test]
 fn beyond_the_limit_connections_are_counted_and_the_wanted_one_is_found() {
-    use handfast_trace::pcap::MOST_FLOWS;
+    use handfast_trace::pcap::MAX_FLOWS;
     let syn = |port: usize| {
         let mut packet = Vec::new();
         let tcp = PacketBuilder::ipv4([10, 0, 0, 9], SERVER.0, 64).tcp(port as u16, 80, 1, 1_000).syn();
         tcp.write(&mut packet, b"").expect("a packet");
         packet
     };
-    let mut packets: Vec<Vec<u8>> = (0..MOST_FLOWS).map(|flow| syn(1_000 + flow)).collect();
+    let mut packets: Vec<Vec<u8>> = (0..MAX_FLOWS).map(|flow| syn(1_000 + flow)).collect();
     packets.extend(conversation());
     let saved = save(&pcap(101, &packets, 65_535));
     let listing = saved.trace(printed, &[]);

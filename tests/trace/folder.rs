@@ -8,7 +8,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use handfast_trace::pcap::{Flows, Packets, Selection};
-use handfast_trace::{Diagram, Knowledge, Row, RowKind};
+use handfast_trace::{Diagram, DiagramOptions, Row, RowKind};
 
 use crate::generated::check_steps;
 
@@ -41,14 +41,15 @@ fn count(path: &Path) -> Option<Counted> {
             (counted.connections + flow.connections, counted.segments + flow.segments);
         let recorded =
             read(path, Some(flow.selection())).and_then(|found| found.recorded).expect("it is listed");
-        let diagram = Diagram::of(&recorded.record, &Knowledge { capture: true, ..Knowledge::default() });
+        let diagram =
+            Diagram::of(&recorded.record, &DiagramOptions { capture: true, ..DiagramOptions::default() });
         let checked = catch_unwind(|| check_steps(&diagram));
         assert!(checked.is_ok(), "{} {flow}", path.display());
         let arrows = |fits: fn(&handfast_trace::Arrow) -> bool| {
             let fits = |row: &&Row| matches!(&row.kind, RowKind::Segment(arrow) if fits(arrow));
             diagram.rows.iter().filter(fits).count()
         };
-        counted.again += arrows(|arrow| arrow.again);
+        counted.again += arrows(|arrow| arrow.retransmitted);
         counted.zero_windows +=
             arrows(|arrow| arrow.labels.iter().any(|label| label.contains("zero window")));
     }

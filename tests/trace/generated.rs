@@ -4,7 +4,7 @@
 
 use etherparse::PacketBuilder;
 use handfast_trace::pcap::{Flows, Packets};
-use handfast_trace::{Diagram, Direction, Knowledge, Picture, Row, RowKind, State, Text, svg};
+use handfast_trace::{Diagram, DiagramOptions, Direction, Picture, Row, RowKind, State, Text, svg};
 use proptest::prelude::*;
 
 use State::*;
@@ -152,7 +152,8 @@ fn drawn(packets: &[Sent]) -> (Diagram, u64) {
     let found = Flows::of(&mut open, None, 10_000);
     assert_eq!((found.flows.len(), found.trouble.is_none(), found.packets), (1, true, packets.len() as u64));
     let recorded = found.recorded.expect("the only connection");
-    let mut diagram = Diagram::of(&recorded.record, &Knowledge { capture: true, ..Knowledge::default() });
+    let mut diagram =
+        Diagram::of(&recorded.record, &DiagramOptions { capture: true, ..DiagramOptions::default() });
     assert!(recorded.lost <= diagram.rows.len());
     assert_eq!(
         diagram.rows.len() as u64 + recorded.doubled,

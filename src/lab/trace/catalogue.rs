@@ -9,7 +9,7 @@ pub struct Scenario {
     pub name: &'static str,
     pub title: &'static str,
     /// What it shows.
-    pub lesson: &'static str,
+    pub summary: &'static str,
     /// Who is there, unless told otherwise.
     pub client: Peer,
     pub server: Peer,
@@ -27,7 +27,7 @@ pub struct Scenario {
 const USUAL: Scenario = Scenario {
     name: "",
     title: "",
-    lesson: "",
+    summary: "",
     client: Peer::Kernel,
     server: Peer::Handfast,
     either: true,
@@ -54,13 +54,13 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "handshake",
         title: "Opening: three segments",
-        lesson: "Each side says its own first sequence number and hears that it has arrived (RFC 9293 figure 6).",
+        summary: "Each side says its own first sequence number and hears that it has arrived (RFC 9293 figure 6).",
         ..USUAL
     },
     Scenario {
         name: "lost-syn",
         title: "The SYN is lost",
-        lesson: "The server never heard of it: the client repairs it.",
+        summary: "The server never heard of it: the client repairs it.",
         wire: scripts::lose_syn,
         script: scripts::lost_syn,
         ..USUAL
@@ -68,7 +68,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "lost-synack",
         title: "The SYN-ACK is lost",
-        lesson: "Both sides have sent something without an answer, so either may repair it. Here the client's time-out comes first.",
+        summary: "Both sides have sent something without an answer, so either may repair it. Here the client's time-out comes first.",
         wire: scripts::lose_syn_ack,
         script: scripts::lost_answer,
         ..USUAL
@@ -76,7 +76,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "lost-final-ack",
         title: "The final ACK of the handshake is lost",
-        lesson: "The client is ESTABLISHED and says nothing, the server is not: its SYN-ACK comes again. With data, the client's next segment would have done it.",
+        summary: "The client is ESTABLISHED and says nothing, the server is not: its SYN-ACK comes again. With data, the client's next segment would have done it.",
         wire: scripts::lose_final_ack,
         script: scripts::lost_answer,
         ..USUAL
@@ -84,7 +84,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "old-duplicate-syn",
         title: "An old SYN arrives: why three segments",
-        lesson: "A SYN can be late by minutes. The third segment is the client's chance to say no (as in RFC 9293 figure 8).",
+        summary: "A SYN can be late by minutes. The third segment is the client's chance to say no (as in RFC 9293 figure 8).",
         either: false,
         notes: &[
             leaving(0, HELD_UP),
@@ -98,7 +98,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "two-way-would-fail",
         title: "The same old SYN, if two segments were enough",
-        lesson: "The segments are those of the real run, without the RST. The server is left with a connection that nobody has, and would send into it.",
+        summary: "The segments are those of the real run, without the RST. The server is left with a connection that nobody has, and would send into it.",
         either: false,
         imagined: true,
         notes: &[
@@ -113,7 +113,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "simultaneous-open",
         title: "Both open at once: one connection, not two",
-        lesson: "Neither side listens: each calls the port that the other calls from, and the SYNs cross (RFC 9293 figure 7).",
+        summary: "Neither side listens: each calls the port that the other calls from, and the SYNs cross (RFC 9293 figure 7).",
         client: Peer::Handfast,
         notes: &[leaving(0, "Both users open at the same moment.")],
         wire: scripts::cross_opening,
@@ -123,7 +123,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "syn-cookie",
         title: "Opening without keeping state: a SYN cookie",
-        lesson: "The same three segments on the wire, but the server remembers nothing before the third: a flood of SYNs finds nothing to fill.",
+        summary: "The same three segments on the wire, but the server remembers nothing before the third: a flood of SYNs finds nothing to fill.",
         cookies: true,
         script: scripts::syn_cookie,
         ..USUAL
@@ -131,14 +131,14 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "refused",
         title: "Nobody listens",
-        lesson: "A closed port answers a SYN with a RST.",
+        summary: "A closed port answers a SYN with a RST.",
         script: scripts::refused,
         ..USUAL
     },
     Scenario {
         name: "close",
         title: "Closing: four segments, the client first",
-        lesson: "Each direction is closed for itself, and each FIN has its ACK (RFC 9293 figure 12).",
+        summary: "Each direction is closed for itself, and each FIN has its ACK (RFC 9293 figure 12).",
         client: Peer::Handfast,
         server: Peer::Kernel,
         either: false,
@@ -148,28 +148,28 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "close-server",
         title: "Closing: four segments, the server first",
-        lesson: "Who closes first waits in TIME-WAIT: here it is the server.",
+        summary: "Who closes first waits in TIME-WAIT: here it is the server.",
         script: scripts::close_by_server,
         ..USUAL
     },
     Scenario {
         name: "half-close",
         title: "Half-close: data after the peer's FIN",
-        lesson: "A FIN says that no more will be sent, not that no more is read: the other direction goes on.",
+        summary: "A FIN says that no more will be sent, not that no more is read: the other direction goes on.",
         script: scripts::half_close,
         ..USUAL
     },
     Scenario {
         name: "fin-ack-merged",
         title: "Closing in three segments",
-        lesson: "Where the second side has nothing left to say, its ACK and its FIN are one segment.",
+        summary: "Where the second side has nothing left to say, its ACK and its FIN are one segment.",
         script: scripts::fin_ack_merged,
         ..USUAL
     },
     Scenario {
         name: "simultaneous-close",
         title: "Both close at once",
-        lesson: "The FINs cross: each side goes by CLOSING, and both wait in TIME-WAIT (RFC 9293 figure 13).",
+        summary: "The FINs cross: each side goes by CLOSING, and both wait in TIME-WAIT (RFC 9293 figure 13).",
         wire: scripts::cross_closing,
         script: scripts::simultaneous_close,
         ..USUAL
@@ -177,7 +177,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "lost-last-ack",
         title: "The last ACK is lost: why TIME-WAIT",
-        lesson: "Somebody must be there to answer when the FIN comes again. That is whoever closed first, for 2 MSL.",
+        summary: "Somebody must be there to answer when the FIN comes again. That is whoever closed first, for 2 MSL.",
         wire: scripts::lose_last_ack,
         script: scripts::lost_last_ack,
         ..USUAL
@@ -185,7 +185,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "time-wait-reuse",
         title: "A new connection on the same four numbers, out of TIME-WAIT",
-        lesson: "TIME-WAIT keeps old segments out of a new connection. A SYN that is surely newer needs no protection.",
+        summary: "TIME-WAIT keeps old segments out of a new connection. A SYN that is surely newer needs no protection.",
         notes: &[
             leaving(0, ""),
             leaving(1, ""),
@@ -201,7 +201,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "reset",
         title: "A reset ends it at once",
-        lesson: "ABORT instead of CLOSE: one segment, and both sides have forgotten.",
+        summary: "ABORT instead of CLOSE: one segment, and both sides have forgotten.",
         notes: &[leaving(0, ""), leaving(1, ""), leaving(2, "")],
         script: scripts::reset,
         ..USUAL
@@ -209,7 +209,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "challenge-ack",
         title: "A forged reset draws a challenge",
-        lesson: "A stranger who guesses a number inside the window, but not the exact one, breaks nothing (RFC 5961).",
+        summary: "A stranger who guesses a number inside the window, but not the exact one, breaks nothing (RFC 5961).",
         notes: &[
             leaving(0, ""),
             leaving(1, ""),

@@ -24,13 +24,13 @@ pub use catalogue::{SCENARIOS, Scenario};
 pub use error::TraceError;
 
 use handfast_stack::wire::Mac;
-use handfast_trace::{Diagram, Knowledge, Picture};
+use handfast_trace::{Diagram, DiagramOptions, Picture};
 
 /// The longest wait for what must come. Time-outs of TCP in the scenarios take a second.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits in the scenarios take a second; what is shorter is this machine's mood.
-const LEAST_WAIT: Duration = Duration::from_millis(750);
+const MIN_WAIT: Duration = Duration::from_millis(750);
 
 /// Behind a title.
 const OVER_IPV6: &str = " (IPv6)";
@@ -84,17 +84,17 @@ impl Scenario {
         }
         let play = play::Play::new(lab, choice.ipv6, client, self.server, (self.wire)())?;
         let record = (self.script)(&play)?;
-        let knowledge = Knowledge {
-            least_wait: LEAST_WAIT,
+        let options = DiagramOptions {
+            min_wait: MIN_WAIT,
             capture: false,
             cookies: self.cookies,
             notes: self.notes.to_vec(),
         };
-        let diagram = Diagram::of(&record, &knowledge);
+        let diagram = Diagram::of(&record, &options);
         Ok(Picture {
             // The relay saw nothing but what passed between these addresses.
             title: format!("{}{}", self.title, if play.client.is_ipv6() { OVER_IPV6 } else { "" }),
-            lesson: self.lesson.into(),
+            summary: self.summary.into(),
             client: format!("client ({})", client.name()),
             server: format!("server ({})", self.server.name()),
             diagram: if self.imagined { diagram.in_two_ways() } else { diagram },

@@ -9,18 +9,18 @@ use handfast_stack::wire::{Flags, Seq};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Nothing is to be said of it.
-    Next,
+    InOrder,
     /// So many octets before it have not been seen.
-    Ahead { missing: u32 },
+    Gap { missing: u32 },
     /// It begins before what has been seen, and is no copy.
-    Late,
+    FillsGap,
     /// It begins before what has been seen, none of it was missing, and it is no copy.
-    Seen,
+    Overlap,
     /// A duplicate acknowledgement: nothing but the number of the last one, while more is under way (RFC
     /// 5681 2).
-    Repeats,
+    DuplicateAck,
     /// A copy that duplicate acknowledgements have asked for.
-    Asked,
+    FastRetransmit,
 }
 
 /// What has been seen of both directions.
@@ -31,7 +31,7 @@ pub(super) struct Sequence {
 }
 
 /// Holes that are remembered: so many are not filled at once.
-const MOST_HOLES: usize = 64;
+const MAX_HOLES: usize = 64;
 
 #[derive(Default)]
 struct Way {
@@ -47,56 +47,56 @@ struct Way {
 
 impl Sequence {
     /// Of the next segment. `again`: it is a copy.
-    pub(super) fn place(&mut self, direction: Direction, segment: &Segment, again: bool) -> Order {
+    pub(super) fn place(&mut self, direction: Direction, segment: &Segment, retransmitted: bool) -> Order {
         let (own, peer) = match direction {
             Direction::ToServer => (&mut self.up, &mut self.down),
             Direction::ToClient => (&mut self.down, &mut self.up),
         };
         let flags = segment.flags;
         if flags.has(Flags::RST) {
-            return Order::Next;
+            return Order::InOrder;
         }
-        if flags.has(Flags::SYN) && !again {
+        if flags.has(Flags::SYN) && !retransmitted {
             // A new connection on the same 4-tuple counts anew.
             *own = Way::default();
         }
         let repeats = flags.has(Flags::ACK) && peer.acknowledge(segment);
         if segment.seq_len() == 0 {
-            return if repeats { Order::Repeats } else { Order::Next };
+            return if repeats { Order::DuplicateAck } else { Order::InOrder };
         }
-        own.send(segment, again)
+        own.send(segment, retransmitted)
     }
 }
 
 impl Way {
-    fn send(&mut self, segment: &Segment, again: bool) -> Order {
+    fn send(&mut self, segment: &Segment, retransmitted: bool) -> Order {
         let behind = segment.seq + segment.seq_len();
         let Some(end) = self.end else {
             self.end = Some(behind);
-            return Order::Next;
+            return Order::InOrder;
         };
         if end.before(behind) {
             self.end = Some(behind);
         }
         let asked =
             self.repeats > 0 && self.acknowledged.is_some_and(|(ack, _)| ack.at_or_before(segment.seq));
-        match again {
-            true if asked => Order::Asked,
-            true => Order::Next,
+        match retransmitted {
+            true if asked => Order::FastRetransmit,
+            true => Order::InOrder,
             false if end.before(segment.seq) => {
-                if self.holes.len() == MOST_HOLES {
+                if self.holes.len() == MAX_HOLES {
                     self.holes.pop_front();
                 }
                 self.holes.push_back((end, segment.seq));
-                Order::Ahead { missing: segment.seq.since(end) }
+                Order::Gap { missing: segment.seq.since(end) }
             }
             // What has been acknowledged is not missing: a keep-alive, for one (RFC 9293 3.8.4).
-            false if self.acknowledged.is_some_and(|(ack, _)| behind.at_or_before(ack)) => Order::Next,
+            false if self.acknowledged.is_some_and(|(ack, _)| behind.at_or_before(ack)) => Order::InOrder,
             false if segment.seq.before(end) => {
                 let missing = |(from, to): &(Seq, Seq)| from.before(behind) && segment.seq.before(*to);
-                if self.holes.iter().any(missing) { Order::Late } else { Order::Seen }
+                if self.holes.iter().any(missing) { Order::FillsGap } else { Order::Overlap }
             }
-            false => Order::Next,
+            false => Order::InOrder,
         }
     }
 

@@ -46,7 +46,7 @@ fn paths(diagram: &Diagram) -> Vec<Path> {
 }
 
 fn of(record: &Record) -> Diagram {
-    Diagram::of(record, &Knowledge::default())
+    Diagram::of(record, &DiagramOptions::default())
 }
 
 #[test]
@@ -76,8 +76,11 @@ fn a_retransmission_waits_since_its_last_copy() {
     let diagram = of(&record);
     assert_eq!(paths(&diagram), [Path::Delivered, Path::Lost, Path::Delivered]);
     assert_eq!(diagram.rows[2].wait, Some(ms(1_000)));
-    let again: Vec<bool> =
-        diagram.rows.iter().map(|row| matches!(&row.kind, RowKind::Segment(arrow) if arrow.again)).collect();
+    let again: Vec<bool> = diagram
+        .rows
+        .iter()
+        .map(|row| matches!(&row.kind, RowKind::Segment(arrow) if arrow.retransmitted))
+        .collect();
     assert_eq!(again, [false, false, true]);
     assert_eq!((diagram.rows[1].client, diagram.rows[1].server), (State::SynSent, State::SynReceived));
 }
@@ -102,7 +105,7 @@ fn segments_that_cross_have_two_rows() {
 
 #[test]
 fn a_cookie_keeps_the_server_in_listen() {
-    let knowledge = Knowledge { cookies: true, ..Knowledge::default() };
+    let knowledge = DiagramOptions { cookies: true, ..DiagramOptions::default() };
     let diagram = Diagram::of(&handshake([0, 1, 2]), &knowledge);
     let server: Vec<_> = diagram.rows.iter().map(|row| row.server).collect();
     assert_eq!(server, [State::Listen, State::Listen, State::Established]);
@@ -143,12 +146,12 @@ fn two_ways_end_before_anybody_objects() {
 
 #[test]
 fn a_sentence_is_said_once_and_notes_go_before() {
-    let mut knowledge = Knowledge::default();
+    let mut knowledge = DiagramOptions::default();
     knowledge.notes.push(Note { segment: 0, arrives: false, text: "first" });
     knowledge.notes.push(Note { segment: 1, arrives: false, text: "first" });
     knowledge.notes.push(Note { segment: 2, arrives: false, text: "" });
     let diagram = Diagram::of(&handshake([0, 1, 2]), &knowledge);
-    let said: Vec<_> = diagram.rows.iter().map(|row| row.why.as_deref()).collect();
+    let said: Vec<_> = diagram.rows.iter().map(|row| row.annotation.as_deref()).collect();
     assert_eq!(said, [Some("first"), None, None]);
 }
 
@@ -191,7 +194,7 @@ fn what_is_out_of_order_is_told() {
     }
     let diagram = of(&record);
     let said: Vec<&str> =
-        diagram.rows.iter().skip(3).map(|row| row.why.as_deref().unwrap_or_default()).collect();
+        diagram.rows.iter().skip(3).map(|row| row.annotation.as_deref().unwrap_or_default()).collect();
     let begins = [
         "",
         "The 100 octets before it",

@@ -18,7 +18,7 @@ const LITTLE: [u8; 4] = [0x4d, 0x3c, 0x2b, 0x1a];
 /// Option of an interface: the unit of its time stamps.
 const TIME_UNIT: u16 = 9;
 /// More than any machine has: a file that describes more is damaged.
-const MOST_INTERFACES: usize = 1 << 16;
+const MAX_INTERFACES: usize = 1 << 16;
 
 /// What a section has said of its interfaces so far.
 pub(super) struct Interfaces {
@@ -80,7 +80,7 @@ impl Interfaces {
     }
 
     fn describe<R>(&mut self, octets: &[u8], input: &Input<R>) -> Result<(), PcapError> {
-        if self.known.len() == MOST_INTERFACES || octets.len() < 8 {
+        if self.known.len() == MAX_INTERFACES || octets.len() < 8 {
             let length = octets.len() as u32;
             return Err(PcapError::Length { packet: input.packet, octet: input.octet, length });
         }

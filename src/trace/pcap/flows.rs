@@ -14,7 +14,7 @@ use crate::split::{Splitter, Step};
 use handfast_stack::wire::Flags;
 
 /// Connections that are told apart; segments of more are counted.
-pub const MOST_FLOWS: usize = 10_000;
+pub const MAX_FLOWS: usize = 10_000;
 
 /// One connection of a capture; several one after another, if they had the same addresses and ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub struct Flows {
     pub packets: u64,
     /// Packets without a segment that could be read.
     pub others: Others,
-    /// Segments of connections beyond [`MOST_FLOWS`].
+    /// Segments of connections beyond [`MAX_FLOWS`].
     pub unlisted: u64,
     /// The segments of the one that is wanted, or of the first.
     pub recorded: Option<Recorded>,
@@ -98,10 +98,10 @@ struct Known {
 impl Flows {
     /// Reads all of it. The connection that is `wanted`, or else the first, is told apart in any case, and at
     /// most so many segments of it are kept.
-    pub fn of<R: Read>(packets: &mut Packets<R>, wanted: Option<Selection>, most: usize) -> Flows {
+    pub fn of<R: Read>(packets: &mut Packets<R>, wanted: Option<Selection>, max_segments: usize) -> Flows {
         let mut found = Flows::default();
         let mut known: HashMap<Selection, Known> = HashMap::new();
-        let mut recording = Recording::new(most);
+        let mut recording = Recording::new(max_segments);
         let mut recorded = wanted;
         loop {
             let packet = match packets.next_packet() {
@@ -135,7 +135,7 @@ impl Flows {
         recording: &mut Recording,
     ) {
         let key = tcp.selection();
-        if !known.contains_key(&key) && self.flows.len() >= MOST_FLOWS && drawn != key {
+        if !known.contains_key(&key) && self.flows.len() >= MAX_FLOWS && drawn != key {
             self.unlisted += 1;
             return;
         }

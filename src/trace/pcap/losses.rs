@@ -8,7 +8,7 @@ use handfast_stack::wire::{Flags, Seq};
 
 /// A copy that comes later was sent after a time-out: Linux waits 0.2 s at least. One that comes sooner
 /// may be the same packet, captured twice.
-const TIME_OUT: Duration = Duration::from_millis(150);
+const MIN_RTO: Duration = Duration::from_millis(150);
 
 /// Marks as lost what has not arrived, and says how many segments that is:
 ///
@@ -127,8 +127,8 @@ impl Search {
         let since =
             |number: usize| self.times.get(number).map_or(Duration::ZERO, |then| at.saturating_sub(*then));
         match acknowledged {
-            None if asked || since(first) >= TIME_OUT => self.lose(first),
-            Some(ack) if since(ack) >= TIME_OUT && segment.flags.0 & END.0 != 0 => {
+            None if asked || since(first) >= MIN_RTO => self.lose(first),
+            Some(ack) if since(ack) >= MIN_RTO && segment.flags.0 & END.0 != 0 => {
                 self.lose_acks(record, ack, segment);
             }
             _ => {}

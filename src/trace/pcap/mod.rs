@@ -21,7 +21,7 @@ mod source;
 mod tunnel;
 
 pub use file::{Packet, Packets, PcapError};
-pub use flows::{Flow, Flows, MOST_FLOWS, Selection};
+pub use flows::{Flow, Flows, MAX_FLOWS, Selection};
 pub use other::{Other, Others};
 pub use packet::{Tcp, tcp};
 pub use recording::Recorded;

@@ -94,12 +94,12 @@ fn name<N: PartialEq>(names: &[(N, &'static str)], number: &N) -> Option<&'stati
 pub struct Others(BTreeMap<Other, u64>);
 
 /// Kinds that are told apart, and those of them that are listed.
-const MOST_KINDS: usize = 1_000;
+const MAX_KINDS: usize = 1_000;
 const LISTED: usize = 6;
 
 impl Others {
     pub(super) fn count(&mut self, other: Other) {
-        if self.0.contains_key(&other) || self.0.len() < MOST_KINDS {
+        if self.0.contains_key(&other) || self.0.len() < MAX_KINDS {
             *self.0.entry(other).or_default() += 1;
         } else {
             *self.0.entry(Other::Invalid).or_default() += 1;

@@ -16,7 +16,7 @@ pub struct Tcp {
 }
 
 /// Headers inside one another at most: a tunnel in a tunnel has a dozen.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// What a header says that follows it.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ pub(super) enum Layer<'a> {
 pub fn tcp(packet: &Packet) -> Result<Tcp, Other> {
     let rest = Rest { bytes: &packet.octets, wire: packet.octets.len() + packet.missing as usize };
     let mut layer = link::first(packet.link, rest)?;
-    for _ in 0..DEEPEST {
+    for _ in 0..MAX_DEPTH {
         layer = match layer {
             Layer::Inside(TCP, header, rest) => return segment(&header, rest),
             Layer::Inside(protocol, _, rest) => super::tunnel::inside(protocol, rest)?,

@@ -19,14 +19,14 @@ pub struct Recorded {
 
 /// A copy that comes so soon may be the same packet at another interface; a sender waits longer: Linux
 /// for 0.2 s at least before it sends again.
-const SOON: Duration = Duration::from_millis(150);
+const MAX_DUPLICATE_DELAY: Duration = Duration::from_millis(150);
 /// Segments among which a copy is looked for.
-const LOOKED_AT: usize = 256;
+const DUPLICATE_WINDOW: usize = 256;
 
 /// Takes the segments of one pair of ends as they come.
 #[derive(Debug)]
 pub(super) struct Recording {
-    most: usize,
+    max_segments: usize,
     record: Record,
     more: u64,
     doubled: u64,
@@ -48,13 +48,13 @@ struct Recent {
 }
 
 impl Recording {
-    pub fn new(most: usize) -> Recording {
+    pub fn new(max_segments: usize) -> Recording {
         let (record, recent) = (Record::default(), VecDeque::new());
-        Recording { most, record, more: 0, doubled: 0, recent, ids: [(None, false); 2], times: 1 }
+        Recording { max_segments, record, more: 0, doubled: 0, recent, ids: [(None, false); 2], times: 1 }
     }
 
     pub fn take(&mut self, at: Duration, direction: Direction, tcp: &Tcp) {
-        if self.record.segments.len() >= self.most {
+        if self.record.segments.len() >= self.max_segments {
             self.more += 1;
             return;
         }
@@ -63,7 +63,7 @@ impl Recording {
             self.doubled += 1;
             return;
         }
-        if self.recent.len() == LOOKED_AT {
+        if self.recent.len() == DUPLICATE_WINDOW {
             self.recent.pop_front();
         }
         let Tcp { segment, id, .. } = *tcp;
@@ -88,15 +88,15 @@ impl Recording {
             recent.direction == direction
                 && recent.segment == tcp.segment
                 && recent.id == tcp.id
-                && at.abs_diff(recent.at) < SOON
+                && at.abs_diff(recent.at) < MAX_DUPLICATE_DELAY
         };
         let Some(place) = self.recent.iter().rposition(alike) else { return false };
         let certain = differ && tcp.id.is_some_and(|id| id != 0);
         let bare = tcp.segment.seq_len() == 0;
         let asked = self.times == 1 && !bare && self.asked(place, direction, &tcp.segment);
-        let most = if bare { self.times } else { u32::MAX };
+        let max = if bare { self.times } else { u32::MAX };
         let Some(recent) = self.recent.get_mut(place) else { return false };
-        let double = certain || !asked && recent.times < most;
+        let double = certain || !asked && recent.times < max;
         if double {
             recent.times += 1;
             if !bare {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{Diagram, Direction, Knowledge, Record, Segment};
+use crate::{Diagram, DiagramOptions, Direction, Record, Segment};
 use handfast_stack::wire::Seq;
 
 /// A handshake without sentences, its last segment with this payload, this far into both streams.
@@ -18,7 +18,7 @@ fn handshake(payload_len: u32, offset: u32) -> Picture {
         Direction::ToServer,
         Segment { payload_len, ..segment(Flags::ACK, next + offset, peer_next + offset) },
     );
-    let diagram = Diagram::of(&record, &Knowledge::default()).without_sentences();
+    let diagram = Diagram::of(&record, &DiagramOptions::default()).without_annotations();
     Picture {
         client: "198.18.0.1:40312".into(),
         server: "198.18.1.1:80".into(),

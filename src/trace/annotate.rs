@@ -1,4 +1,4 @@
-//! One sentence for each row where something happens that is worth a reason.
+//! One annotation for each row where something happens that is worth a reason.
 
 use super::diagram::order::Order;
 use super::diagram::window::Remark;
@@ -8,7 +8,7 @@ use super::{LocalEvent, Side, State};
 use handfast_stack::wire::Flags;
 
 /// What stands around a row.
-pub(super) struct View<'a> {
+pub(super) struct Context<'a> {
     /// The states of client and server.
     pub before: (State, State),
     pub previous: Option<&'a Row>,
@@ -23,17 +23,17 @@ pub(super) struct View<'a> {
 }
 
 /// What is said of a row, if anything: it depends on what the segment does to both sides.
-pub(super) fn sentence(row: &Row, view: &View<'_>) -> Option<String> {
-    let View { before, previous, order, .. } = *view;
+pub(super) fn annotation(row: &Row, context: &Context<'_>) -> Option<String> {
+    let Context { before, previous, order, .. } = *context;
     let arrow = match &row.kind {
-        RowKind::Local(side, event) => return told(*side, *event, before),
+        RowKind::Local(side, event) => return local_event(*side, *event, before),
         RowKind::Segment(arrow) => arrow,
     };
     let step = Step::new(arrow, row, before);
     if arrow.older {
-        return Some(older(view.numbers, &step));
+        return Some(older(context.numbers, &step));
     }
-    if let Some(remark) = view.remark {
+    if let Some(remark) = context.remark {
         return Some(remarked(remark, &step));
     }
     let text = match arrow.path {
@@ -43,9 +43,9 @@ pub(super) fn sentence(row: &Row, view: &View<'_>) -> Option<String> {
              blind attack, so it resets nothing (RFC 5961 3.2)."
                 .into(),
         ),
-        _ if row.begins => another(&step),
-        _ if arrow.again => again(arrow, &step, view),
-        _ => first(arrow, &step, view),
+        _ if row.begins => new_connection(&step),
+        _ if arrow.retransmitted => retransmission(arrow, &step, context),
+        _ => first(arrow, &step, context),
     };
     text.or_else(|| challenge(arrow, &step, previous)).or_else(|| out_of_order(&step, order))
 }
@@ -65,19 +65,19 @@ fn older(numbers: Numbers, step: &Step) -> String {
 }
 
 /// A SYN on a 4-tuple that was used before.
-fn another(step: &Step) -> Option<String> {
+fn new_connection(step: &Step) -> Option<String> {
     let end = match step.receiver {
         (State::TimeWait, State::SynReceived) => {
             return Some(
                 "A SYN that is surely newer than everything of the old connection, by its timestamp or \
-                 its sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 again."
+                 its sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 retransmission."
                     .into(),
             );
         }
         (State::Closed | State::Listen | State::TimeWait, _) => "",
         _ => " How the last one ended was not captured.",
     };
-    Some(format!("Another connection between the same ports: numbers count from 0 again.{end}"))
+    Some(format!("Another connection between the same ports: numbers count from 0 retransmission.{end}"))
 }
 
 /// Flow control, and signs of life.
@@ -85,9 +85,9 @@ fn remarked(remark: Remark, step: &Step) -> String {
     let Step { from, to, .. } = step;
     match remark {
         Remark::ZeroWindow => format!(
-            "Zero window: the {from} has no room for more. The {to} may only ask whether there is some again (RFC 9293 3.8.6.1)."
+            "Zero window: the {from} has no room for more. The {to} may only ask whether there is some retransmission (RFC 9293 3.8.6.1)."
         ),
-        Remark::WindowUpdate => format!("The {from} has room again: the {to} may go on."),
+        Remark::WindowUpdate => format!("The {from} has room retransmission: the {to} may go on."),
         Remark::WindowFull => {
             format!("This fills the window of the {to}: the {from} must wait until it opens.")
         }
@@ -123,14 +123,14 @@ impl Step {
     }
 }
 
-fn told(side: Side, event: LocalEvent, before: (State, State)) -> Option<String> {
+fn local_event(side: Side, event: LocalEvent, before: (State, State)) -> Option<String> {
     let state = if side == Side::Client { before.0 } else { before.1 };
     match (event, state) {
         (LocalEvent::Close, State::SynSent) => {
             Some("Its user gives up: nothing is left of the attempt.".into())
         }
         (LocalEvent::TwoMsl, _) => Some(
-            "Twice the longest life of a segment: the peer had time to send its FIN again, and whatever \
+            "Twice the longest life of a segment: the peer had time to send its FIN retransmission, and whatever \
              of this connection was still under way is gone."
                 .into(),
         ),
@@ -144,7 +144,7 @@ fn lost(arrow: &Arrow, step: &Step) -> Option<String> {
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
         (true, false) => format!("Lost. The {to} knows of nothing: only the {from} can repair it."),
         (true, true) => format!("Lost. Both sides wait now: the {to} for an answer, the {from} for an ACK."),
-        _ if flags.has(Flags::FIN) => format!("Lost. The {from} will send its FIN again."),
+        _ if flags.has(Flags::FIN) => format!("Lost. The {from} will send its FIN retransmission."),
         _ if arrow.payload_len > 0 => format!("Lost. The {from} keeps the data until it is acknowledged."),
         _ if sender.1 == State::Established && receiver.1 == State::SynReceived => format!(
             "Lost. The {from} believes in the connection, the {to} does not yet. An ACK is not \
@@ -152,47 +152,47 @@ fn lost(arrow: &Arrow, step: &Step) -> Option<String> {
         ),
         _ if sender.1 == State::TimeWait => format!(
             "Lost. The {to} stays in LAST-ACK: it cannot know that its FIN arrived. Had the {from} \
-             forgotten the connection now, the FIN that comes again would draw a RST."
+             forgotten the connection now, the FIN that comes retransmission would draw a RST."
         ),
         _ => return None,
     };
     Some(text)
 }
 
-fn again(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
+fn retransmission(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
     let Step { from, to, sender, receiver } = step;
     let (flags, from, to) = (arrow.flags, *from, *to);
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
-        _ if view.order == Order::Asked && !view.late => format!(
-            "The {to} has said by the same ACK again what it misses, so the {from} sends it before any time-out (fast retransmit, RFC 5681 3.2)."
+        _ if context.order == Order::FastRetransmit && !context.late => format!(
+            "The {to} has said by the same ACK retransmission what it misses, so the {from} sends it before any time-out (fast retransmit, RFC 5681 3.2)."
         ),
-        _ if !view.late => "The same once more, before any time-out: sent again, or captured twice.".into(),
-        _ if view.one_sided => {
-            format!("The {from} sends it again. Nothing that the {to} may have said was captured.")
+        _ if !context.late => "The same once more, before any time-out: sent retransmission, or captured twice.".into(),
+        _ if context.one_sided => {
+            format!("The {from} sends it retransmission. Nothing that the {to} may have said was captured.")
         }
         (true, false) if sender.0 == State::Closed => {
-            format!("The {from} was refused, and tries the same SYN again.")
+            format!("The {from} was refused, and tries the same SYN retransmission.")
         }
-        (true, false) if view.previous.is_some_and(is_older) => {
-            "The same SYN again: no older connection is in its way any more.".into()
+        (true, false) if context.previous.is_some_and(is_older) => {
+            "The same SYN retransmission: no older connection is in its way any more.".into()
         }
         (true, false) if receiver.0 == State::SynReceived => {
-            format!("The same SYN again. The {to} knows it and says its SYN-ACK again.")
+            format!("The same SYN retransmission. The {to} knows it and says its SYN-ACK retransmission.")
         }
         (true, false) => {
-            format!("No answer within the time-out: the {from} sends the same SYN again (RFC 6298).")
+            format!("No answer within the time-out: the {from} sends the same SYN retransmission (RFC 6298).")
         }
         (true, true) if receiver.0 == State::Established => format!(
-            "No ACK within the time-out: the {from} sends its SYN-ACK again, and the {to} learns that its ACK was lost."
+            "No ACK within the time-out: the {from} sends its SYN-ACK retransmission, and the {to} learns that its ACK was lost."
         ),
         (true, true) => "The same SYN-ACK, with the same sequence number.".into(),
         _ if flags.has(Flags::FIN) && receiver.0 == State::TimeWait => {
-            "The FIN comes again, and somebody is still there to answer: this is what TIME-WAIT is for. \
+            "The FIN comes retransmission, and somebody is still there to answer: this is what TIME-WAIT is for. \
              2 MSL start anew."
                 .into()
         }
         _ if arrow.payload_len > 0 || flags.has(Flags::FIN) => {
-            format!("Not acknowledged within the time-out: the {from} sends it again (RFC 6298).")
+            format!("Not acknowledged within the time-out: the {from} sends it retransmission (RFC 6298).")
         }
         _ => return None,
     };
@@ -203,16 +203,16 @@ fn is_older(row: &Row) -> bool {
     matches!(&row.kind, RowKind::Segment(arrow) if arrow.older)
 }
 
-fn first(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
+fn first(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
     use State::*;
-    let cookies = view.cookies;
+    let cookies = context.cookies;
     let (flags, from, to) = (arrow.flags, step.from, step.to);
     let whole = arrow.path != Path::Pending;
     let text = match (step.sender, step.receiver) {
-        _ if flags.has(Flags::RST) => return reset(arrow, step, view),
+        _ if flags.has(Flags::RST) => return reset(arrow, step, context),
         (_, (TimeWait, SynReceived)) => {
             "A SYN that is surely newer than everything of the old connection, by its timestamp or its \
-             sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 again."
+             sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 retransmission."
                 .into()
         }
         (_, (SynReceived, Established)) if flags.has(Flags::SYN) => {
@@ -268,7 +268,7 @@ fn first(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
     Some(text)
 }
 
-fn reset(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
+fn reset(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
     use State::*;
     let flags = arrow.flags;
     let Step { from, to, receiver, .. } = step;
@@ -282,7 +282,7 @@ fn reset(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
             "The {from} asked for nothing. Its RST has the number that the SYN-ACK acknowledged, so the {to} believes it and forgets: no connection appears."
         ),
         (Listen | Closed, _) => return None,
-        (_, Closed) if !flags.has(Flags::ACK) && view.previous.is_some_and(|row| draws(row, arrow)) => {
+        (_, Closed) if !flags.has(Flags::ACK) && context.previous.is_some_and(|row| provoked(row, arrow)) => {
             format!(
                 "The {from} knows nothing of this connection (any more): half-open. Its RST takes its number from the segment that it answers (RFC 9293 3.5.2)."
             )
@@ -302,7 +302,7 @@ fn reset(arrow: &Arrow, step: &Step, view: &View<'_>) -> Option<String> {
 }
 
 /// A RST without ACK answers a segment by the number that this acknowledges.
-fn draws(row: &Row, reset: &Arrow) -> bool {
+fn provoked(row: &Row, reset: &Arrow) -> bool {
     match &row.kind {
         RowKind::Segment(cause) => cause.direction != reset.direction && cause.ack == Some(reset.seq),
         RowKind::Local(..) => false,
@@ -327,16 +327,17 @@ fn challenge(arrow: &Arrow, step: &Step, previous: Option<&Row>) -> Option<Strin
 fn out_of_order(step: &Step, order: Order) -> Option<String> {
     let Step { from, to, .. } = step;
     let text = match order {
-        Order::Next | Order::Asked => return None,
-        Order::Ahead { missing } => format!(
+        Order::InOrder | Order::FastRetransmit => return None,
+        Order::Gap { missing } => format!(
             "The {missing} octets before it have not come past: lost on the way, overtaken, or not captured."
         ),
-        Order::Seen => {
-            "These numbers have come past before: sent again in other pieces, or captured twice.".into()
+        Order::Overlap => {
+            "These numbers have come past before: sent retransmission in other pieces, or captured twice."
+                .into()
         }
-        Order::Late => "RowKind was missing: sent again, or overtaken on the way.".into(),
-        Order::Repeats => format!(
-            "The same ACK again: something has come to the {from}, but not what follows there. The {to} may send that again at once."
+        Order::FillsGap => "RowKind was missing: sent retransmission, or overtaken on the way.".into(),
+        Order::DuplicateAck => format!(
+            "The same ACK retransmission: something has come to the {from}, but not what follows there. The {to} may send that retransmission at once."
         ),
     };
     Some(text)

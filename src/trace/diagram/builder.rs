@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::order::{Order, Sequence};
 use super::window::{Remark, Windows};
-use super::{Arrow, Knowledge, Path, Row, RowKind};
+use super::{Arrow, DiagramOptions, Path, Row, RowKind};
 use crate::evidence::{Evidence, Numbers, Place};
-use crate::{Direction, Event, Mirror, Moment, Record, Segment, State, why};
+use crate::{Direction, Event, Mirror, Moment, Record, Segment, State, annotate};
 use handfast_stack::wire::{Flags, Seq};
 
-pub(super) struct Drawing<'a> {
+pub(super) struct DiagramBuilder<'a> {
     record: &'a Record,
-    knowledge: &'a Knowledge,
+    options: &'a DiagramOptions,
     mirror: Mirror,
     /// Of a capture.
     evidence: Option<Evidence>,
@@ -36,17 +36,17 @@ pub(super) fn joins(event: Event, next: Event) -> bool {
     }
 }
 
-impl<'a> Drawing<'a> {
-    pub fn new(record: &'a Record, knowledge: &'a Knowledge) -> Drawing<'a> {
-        let evidence = knowledge.capture.then(|| Evidence::of(&record.segments));
+impl<'a> DiagramBuilder<'a> {
+    pub fn new(record: &'a Record, options: &'a DiagramOptions) -> DiagramBuilder<'a> {
+        let evidence = options.capture.then(|| Evidence::of(&record.segments));
         let mirror = match &evidence {
             Some(_) => Mirror::starting(State::Unknown, State::Unknown),
             None => start(record),
         };
-        let mut drawing = Drawing {
+        let mut builder = DiagramBuilder {
             record,
-            knowledge,
-            mirror: if knowledge.cookies { mirror.with_cookies() } else { mirror },
+            options,
+            mirror: if options.cookies { mirror.with_cookies() } else { mirror },
             evidence,
             connection: None,
             copies: HashMap::new(),
@@ -55,8 +55,8 @@ impl<'a> Drawing<'a> {
             left: HashSet::new(),
             said: HashSet::new(),
         };
-        drawing.begin(0);
-        drawing
+        builder.begin(0);
+        builder
     }
 
     pub fn states(&self) -> (State, State) {
@@ -80,23 +80,24 @@ impl<'a> Drawing<'a> {
         let begins = self.begins(&kind);
         let since = self.leaves(&kind, moment.at);
         let silent = moment.at.saturating_sub(last);
-        let wait = (silent >= self.knowledge.least_wait).then(|| since.unwrap_or(silent));
+        let wait = (silent >= self.options.min_wait).then(|| since.unwrap_or(silent));
         let order = self.order(&kind);
         let remark = self.take(&mut kind);
         let (client, server) = self.states();
-        let row = Row { at: moment.at.saturating_sub(first), wait, kind, client, server, begins, why: None };
-        let view = why::View {
+        let row =
+            Row { at: moment.at.saturating_sub(first), wait, kind, client, server, begins, annotation: None };
+        let context = annotate::Context {
             before,
             previous,
             order,
             remark,
-            late: since.is_some_and(|since| since >= self.knowledge.least_wait),
+            late: since.is_some_and(|since| since >= self.options.min_wait),
             numbers: self.numbers(&row),
             one_sided: self.is_one_sided(&row),
-            cookies: self.knowledge.cookies,
+            cookies: self.options.cookies,
         };
-        let why = self.why(&row, &view);
-        Row { why, ..row }
+        let annotation = self.annotate(&row, &context);
+        Row { annotation, ..row }
     }
 
     /// What this row shows.
@@ -131,7 +132,7 @@ impl<'a> Drawing<'a> {
             seq: 0,
             ack: None,
             payload_len: segment.payload_len,
-            again: path != Path::Received && self.copies.contains_key(&copy(direction, &segment)),
+            retransmitted: path != Path::Received && self.copies.contains_key(&copy(direction, &segment)),
             older: self.place(number).numbers != Numbers::Own,
             window: None,
             labels: Vec::new(),
@@ -197,17 +198,19 @@ impl<'a> Drawing<'a> {
     /// How a segment that leaves stands to those before it.
     fn order(&mut self, kind: &RowKind) -> Order {
         match kind {
-            RowKind::Segment(Arrow { older: true, .. }) => Order::Next,
+            RowKind::Segment(Arrow { older: true, .. }) => Order::InOrder,
             RowKind::Segment(Arrow {
                 number,
                 path: Path::Delivered | Path::Lost | Path::Pending,
-                again,
+                retransmitted,
                 ..
             }) => {
-                let Some((direction, segment)) = self.segment(*number).copied() else { return Order::Next };
-                self.sequence.place(direction, &segment, *again)
+                let Some((direction, segment)) = self.segment(*number).copied() else {
+                    return Order::InOrder;
+                };
+                self.sequence.place(direction, &segment, *retransmitted)
             }
-            _ => Order::Next,
+            _ => Order::InOrder,
         }
     }
 
@@ -295,20 +298,17 @@ impl<'a> Drawing<'a> {
     }
 
     /// A sentence that was not said yet.
-    fn why(&mut self, row: &Row, view: &why::View<'_>) -> Option<String> {
+    fn annotate(&mut self, row: &Row, context: &annotate::Context<'_>) -> Option<String> {
         let note = match &row.kind {
             RowKind::Segment(arrow) => {
                 let arrives = arrow.path == Path::Received;
-                self.knowledge
-                    .notes
-                    .iter()
-                    .find(|note| note.segment == arrow.number && note.arrives == arrives)
+                self.options.notes.iter().find(|note| note.segment == arrow.number && note.arrives == arrives)
             }
             RowKind::Local(..) => None,
         };
         let text = match note {
             Some(note) => note.text.to_owned(),
-            None => why::sentence(row, view)?,
+            None => annotate::annotation(row, context)?,
         };
         (!text.is_empty() && self.said.insert(text.clone())).then_some(text)
     }
