@@ -7,7 +7,7 @@ use handfast_stack::tcp::{Config, IdleLimits};
 
 /// Time limits for silent peers.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "LocalEvent peers")]
+#[command(next_help_heading = "Silent peers")]
 pub struct IdleArgs {
     /// Send a keep-alive after this time without a segment from the peer (RFC 9293 3.8.4); 0 = never
     ///

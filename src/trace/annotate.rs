@@ -54,10 +54,10 @@ pub(super) fn annotation(row: &Row, context: &Context<'_>) -> Option<String> {
 fn older(numbers: Numbers, step: &Step) -> String {
     let Step { from, to, .. } = step;
     match numbers {
-        Numbers::Forgets => format!(
+        Numbers::ChallengeReset => format!(
             "The {from} knows of no such connection: its RST has exactly the number acknowledged, so the {to} forgets the older one (RFC 9293 3.5.2). The {from} still waits for a SYN-ACK."
         ),
-        Numbers::Doubts => format!(
+        Numbers::Challenge => format!(
             "The {from} has an older connection between these ports, whose numbers these are, and doubts the SYN: a challenge ACK (RFC 5961 4.2)."
         ),
         _ => "Its numbers are not those of this connection.".into(),
@@ -70,14 +70,14 @@ fn new_connection(step: &Step) -> Option<String> {
         (State::TimeWait, State::SynReceived) => {
             return Some(
                 "A SYN that is surely newer than everything of the old connection, by its timestamp or \
-                 its sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 retransmission."
+                 its sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 again."
                     .into(),
             );
         }
         (State::Closed | State::Listen | State::TimeWait, _) => "",
         _ => " How the last one ended was not captured.",
     };
-    Some(format!("Another connection between the same ports: numbers count from 0 retransmission.{end}"))
+    Some(format!("Another connection between the same ports: numbers count from 0 again.{end}"))
 }
 
 /// Flow control, and signs of life.
@@ -85,9 +85,9 @@ fn remarked(remark: Remark, step: &Step) -> String {
     let Step { from, to, .. } = step;
     match remark {
         Remark::ZeroWindow => format!(
-            "Zero window: the {from} has no room for more. The {to} may only ask whether there is some retransmission (RFC 9293 3.8.6.1)."
+            "Zero window: the {from} has no room for more. The {to} may only ask whether there is some again (RFC 9293 3.8.6.1)."
         ),
-        Remark::WindowUpdate => format!("The {from} has room retransmission: the {to} may go on."),
+        Remark::WindowUpdate => format!("The {from} has room again: the {to} may go on."),
         Remark::WindowFull => {
             format!("This fills the window of the {to}: the {from} must wait until it opens.")
         }
@@ -130,7 +130,7 @@ fn local_event(side: Side, event: LocalEvent, before: (State, State)) -> Option<
             Some("Its user gives up: nothing is left of the attempt.".into())
         }
         (LocalEvent::TwoMsl, _) => Some(
-            "Twice the longest life of a segment: the peer had time to send its FIN retransmission, and whatever \
+            "Twice the longest life of a segment: the peer had time to send its FIN again, and whatever \
              of this connection was still under way is gone."
                 .into(),
         ),
@@ -144,7 +144,7 @@ fn lost(arrow: &Arrow, step: &Step) -> Option<String> {
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
         (true, false) => format!("Lost. The {to} knows of nothing: only the {from} can repair it."),
         (true, true) => format!("Lost. Both sides wait now: the {to} for an answer, the {from} for an ACK."),
-        _ if flags.has(Flags::FIN) => format!("Lost. The {from} will send its FIN retransmission."),
+        _ if flags.has(Flags::FIN) => format!("Lost. The {from} will send its FIN again."),
         _ if arrow.payload_len > 0 => format!("Lost. The {from} keeps the data until it is acknowledged."),
         _ if sender.1 == State::Established && receiver.1 == State::SynReceived => format!(
             "Lost. The {from} believes in the connection, the {to} does not yet. An ACK is not \
@@ -152,7 +152,7 @@ fn lost(arrow: &Arrow, step: &Step) -> Option<String> {
         ),
         _ if sender.1 == State::TimeWait => format!(
             "Lost. The {to} stays in LAST-ACK: it cannot know that its FIN arrived. Had the {from} \
-             forgotten the connection now, the FIN that comes retransmission would draw a RST."
+             forgotten the connection now, the FIN that comes again would draw a RST."
         ),
         _ => return None,
     };
@@ -164,35 +164,37 @@ fn retransmission(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<S
     let (flags, from, to) = (arrow.flags, *from, *to);
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
         _ if context.order == Order::FastRetransmit && !context.late => format!(
-            "The {to} has said by the same ACK retransmission what it misses, so the {from} sends it before any time-out (fast retransmit, RFC 5681 3.2)."
+            "The {to} has said by the same ACK again what it misses, so the {from} sends it before any time-out (fast retransmit, RFC 5681 3.2)."
         ),
-        _ if !context.late => "The same once more, before any time-out: sent retransmission, or captured twice.".into(),
+        _ if !context.late => {
+            "The same once more, before any time-out: sent again, or captured twice.".into()
+        }
         _ if context.one_sided => {
-            format!("The {from} sends it retransmission. Nothing that the {to} may have said was captured.")
+            format!("The {from} sends it again. Nothing that the {to} may have said was captured.")
         }
         (true, false) if sender.0 == State::Closed => {
-            format!("The {from} was refused, and tries the same SYN retransmission.")
+            format!("The {from} was refused, and tries the same SYN again.")
         }
         (true, false) if context.previous.is_some_and(is_older) => {
-            "The same SYN retransmission: no older connection is in its way any more.".into()
+            "The same SYN again: no older connection is in its way any more.".into()
         }
         (true, false) if receiver.0 == State::SynReceived => {
-            format!("The same SYN retransmission. The {to} knows it and says its SYN-ACK retransmission.")
+            format!("The same SYN again. The {to} knows it and says its SYN-ACK again.")
         }
         (true, false) => {
-            format!("No answer within the time-out: the {from} sends the same SYN retransmission (RFC 6298).")
+            format!("No answer within the time-out: the {from} sends the same SYN again (RFC 6298).")
         }
         (true, true) if receiver.0 == State::Established => format!(
-            "No ACK within the time-out: the {from} sends its SYN-ACK retransmission, and the {to} learns that its ACK was lost."
+            "No ACK within the time-out: the {from} sends its SYN-ACK again, and the {to} learns that its ACK was lost."
         ),
         (true, true) => "The same SYN-ACK, with the same sequence number.".into(),
         _ if flags.has(Flags::FIN) && receiver.0 == State::TimeWait => {
-            "The FIN comes retransmission, and somebody is still there to answer: this is what TIME-WAIT is for. \
+            "The FIN comes again, and somebody is still there to answer: this is what TIME-WAIT is for. \
              2 MSL start anew."
                 .into()
         }
         _ if arrow.payload_len > 0 || flags.has(Flags::FIN) => {
-            format!("Not acknowledged within the time-out: the {from} sends it retransmission (RFC 6298).")
+            format!("Not acknowledged within the time-out: the {from} sends it again (RFC 6298).")
         }
         _ => return None,
     };
@@ -212,7 +214,7 @@ fn first(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
         _ if flags.has(Flags::RST) => return reset(arrow, step, context),
         (_, (TimeWait, SynReceived)) => {
             "A SYN that is surely newer than everything of the old connection, by its timestamp or its \
-             sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 retransmission."
+             sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 again."
                 .into()
         }
         (_, (SynReceived, Established)) if flags.has(Flags::SYN) => {
@@ -332,12 +334,11 @@ fn out_of_order(step: &Step, order: Order) -> Option<String> {
             "The {missing} octets before it have not come past: lost on the way, overtaken, or not captured."
         ),
         Order::Overlap => {
-            "These numbers have come past before: sent retransmission in other pieces, or captured twice."
-                .into()
+            "These numbers have come past before: sent again in other pieces, or captured twice.".into()
         }
-        Order::FillsGap => "RowKind was missing: sent retransmission, or overtaken on the way.".into(),
+        Order::FillsGap => "What was missing: sent again, or overtaken on the way.".into(),
         Order::DuplicateAck => format!(
-            "The same ACK retransmission: something has come to the {from}, but not what follows there. The {to} may send that retransmission at once."
+            "The same ACK again: something has come to the {from}, but not what follows there. The {to} may send that again at once."
         ),
     };
     Some(text)

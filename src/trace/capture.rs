@@ -11,24 +11,24 @@ use nix::sys::socket::{
     setsockopt, socket, sockopt,
 };
 
-/// Room for what arrives between two calls of [`Capture::drain`], octets: some 200,000 small frames,
-/// each of which the kernel counts with its own bookkeeping. Taken as frames come.
+/// Buffer for frames between two calls of [`Capture::drain`], bytes: some 200,000 small frames, including the
+/// kernel's overhead for each. Allocated as frames arrive.
 const BUFFER: usize = 256 << 20;
-/// The longest wait for the kernel to begin stamping frames.
-const STAMPS: Duration = Duration::from_secs(1);
+/// Maximum wait until the kernel timestamps frames.
+const TIMESTAMP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A frame and when the kernel saw it.
+/// A captured frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Since the epoch, by the kernel's clock.
+    /// The kernel's timestamp, since the epoch.
     pub at: Duration,
-    /// From the Ethernet header on. A VLAN tag may have been taken out by the kernel.
+    /// From the Ethernet header on. The kernel may have removed a VLAN tag.
     pub bytes: Vec<u8>,
 }
 
-/// Listens on one interface of the network namespace in which it was opened, in both directions.
+/// Captures both directions of one interface of the network namespace in which it was opened.
 ///
-/// An interface with an XDP program on it shows less than the whole truth: capture at its peer.
+/// Frames that an XDP program handles are not captured: capture at the interface's peer.
 #[derive(Debug)]
 pub struct Capture {
     socket: OwnedFd,
@@ -36,7 +36,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// From now on every frame is kept until [`Capture::drain`] takes it.
+    /// Starts the capture; frames are kept until [`Capture::drain`] returns them.
     ///
     /// # Errors
     /// No such interface, or no CAP_NET_RAW.
@@ -51,18 +51,18 @@ impl Capture {
         Ok(capture)
     }
 
-    /// What was captured since the last call, oldest first.
+    /// Returns the frames captured since the last call, oldest first.
     pub fn drain(&self) -> Result<Vec<Frame>, Errno> {
         let mut frames = self.drain_all()?;
         frames.retain(|(interface, _)| *interface == self.interface);
         Ok(frames.into_iter().map(|(_, frame)| frame).collect())
     }
 
-    /// The kernel begins to stamp frames some time after the first socket asks for it; until then
-    /// a frame has the time of its reading, or none. Sends datagrams to itself until one comes
-    /// with the time at which it was sent. Without a loopback that is up, the limit ends it.
+    /// Waits until frames are timestamped: the kernel begins some time after the first socket requests it; until
+    /// then a frame has the time of its reading, or none. Sends datagrams to itself until one has a plausible
+    /// timestamp. Without loopback the timeout ends the wait.
     fn await_timestamps(&self) -> Result<(), Errno> {
-        let deadline = Instant::now() + STAMPS;
+        let deadline = Instant::now() + TIMESTAMP_TIMEOUT;
         while Instant::now() < deadline {
             let sent = since_epoch();
             if UdpSocket::bind("127.0.0.1:0")
@@ -81,7 +81,7 @@ impl Capture {
         Ok(())
     }
 
-    /// With the index of the interface of each: the socket hears all of the namespace.
+    /// Returns the frames with their interfaces: the socket receives those of the whole namespace.
     fn drain_all(&self) -> Result<Vec<(usize, Frame)>, Errno> {
         let mut frames = Vec::new();
         let mut bytes = vec![0; 65_536];

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Direction, LocalEvent, Record, Side, State};
-use builder::{DiagramBuilder, joins};
+use super::{Direction, LocalEvent, Side, State};
 use handfast_stack::wire::Flags;
 
 mod builder;
@@ -120,24 +119,6 @@ pub struct Note {
     pub segment: usize,
     pub arrives: bool,
     pub text: &'static str,
-}
-
-impl Diagram {
-    pub fn of(record: &Record, knowledge: &DiagramOptions) -> Diagram {
-        let mut builder = DiagramBuilder::new(record, knowledge);
-        let (client, server) = builder.states();
-        let mut rows: Vec<Row> = Vec::new();
-        let mut moments = record.moments.iter().peekable();
-        let first = record.moments.first().map_or(Duration::ZERO, |moment| moment.at);
-        let mut last = first;
-        while let Some(moment) = moments.next() {
-            let next = moments.peek().map(|next| next.event);
-            rows.push(builder.row(moment, next, last, rows.last(), first));
-            let both = next.is_some_and(|next| joins(moment.event, next));
-            last = if both { moments.next().map_or(moment.at, |end| end.at) } else { moment.at };
-        }
-        Diagram { client: Some(client), server: Some(server), rows, connections: builder.connections() }
-    }
 }
 
 impl Diagram {

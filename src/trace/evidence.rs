@@ -1,88 +1,88 @@
-//! What a whole capture says of the connections in it, before any of it is drawn: a state that only
-//! later segments prove is not guessed.
+//! Evidence of all segments of a capture about its connections, collected before drawing: some states are proved
+//! by later segments only.
 
 use self::following::{Following, following};
-use super::split::{Splitter, Step, far};
+use super::split::{Splitter, Step, is_foreign};
 use super::{Direction, Segment};
 use handfast_stack::wire::{Flags, Seq};
 
 mod following;
 
-/// Of each segment, which connection it belongs to; and the connections.
+/// The connections, and the connection of each segment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidence {
     places: Vec<Place>,
     connections: Vec<Connection>,
 }
 
-/// Where a segment belongs.
+/// The connection of a segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
     pub connection: usize,
     pub numbers: Numbers,
 }
 
-/// Whose numbers a segment has.
+/// The connection that a segment's numbers belong to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Numbers {
     #[default]
     Own,
-    /// Those of a connection before that comes late.
+    /// A previous one: a late segment.
     Older,
-    /// Those of none that was seen: it may end one that was not captured, after this one's end.
+    /// An unknown one: a RST that may end a connection that was not captured, after this one.
     Foreign,
-    /// Those of a connection before that its sender still has, so that it doubts the SYN (RFC 5961 4.2).
-    Doubts,
-    /// Those that its sender was asked for so: it has no such connection (RFC 9293 3.5.2).
-    Forgets,
+    /// A previous one that its sender still has: a challenge ACK to the SYN (RFC 5961 4.2).
+    Challenge,
+    /// The RST to such a challenge ACK: the sender has no such connection (RFC 9293 3.5.2).
+    ChallengeReset,
 }
 
 /// One connection, as all of its segments show it.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
-    /// Who opens it. `None`: its beginning was not captured.
+    /// The direction of its first SYN. `None`: not captured.
     pub opener: Option<Direction>,
     /// The first segment is the opener's SYN.
     pub whole: bool,
-    /// What the other side says to the SYN.
+    /// The reply to the SYN.
     pub answer: Answer,
-    /// A SYN-ACK comes somewhere in it.
+    /// It contains a SYN-ACK.
     pub accepted: bool,
     ends: [End; 2],
-    /// The opener has acknowledged something, so that its SYN was answered.
+    /// The opener has sent an acknowledgement, so its SYN was answered.
     answered: bool,
-    /// The last acknowledgement of an older connection.
-    doubt: Option<Seq>,
-    /// The first SYN-ACK, where something of an older connection came before it.
+    /// The last acknowledgement number of a challenge ACK.
+    challenge: Option<Seq>,
+    /// The first SYN-ACK, if segments of an older connection precede it.
     late: Option<usize>,
 }
 
-/// What is said to a SYN first.
+/// The first reply to a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     None,
     SynAck,
     Reset,
-    /// Another SYN: both open.
+    /// Another SYN: simultaneous open.
     Syn,
-    /// Something of an older connection.
+    /// A segment of an older connection.
     Older,
 }
 
-/// One side of it, named by the direction in which it sends.
+/// One side of a connection, by the direction in which it sends.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct End {
     pub seen: bool,
     pub base: Option<Seq>,
-    /// The first number that was seen of it.
+    /// Its first number seen.
     start: Option<Seq>,
-    /// Behind the last one.
+    /// The number after its last one.
     pub top: Option<Seq>,
-    /// The number of its last segment that is no RST.
+    /// Its last segment other than a RST.
     last: Option<usize>,
 }
 
-/// What the rest of the connection says, at one of its segments.
+/// The rest of the connection after one of its segments.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outlook {
     pub sender: End,
@@ -97,7 +97,7 @@ impl Evidence {
         for (number, (direction, segment)) in segments.iter().enumerate() {
             let later = following.get(number).copied().unwrap_or_default();
             if evidence.connections.last().is_some_and(|last| last.is_left(*direction, segment, &later)) {
-                splitter.leave();
+                splitter.end_connection();
             }
             let step = splitter.step(*direction, segment);
             if step == Step::Begins {
@@ -105,7 +105,7 @@ impl Evidence {
             }
             let place = evidence.connections.len().saturating_sub(1);
             if let Some(connection) = evidence.connections.last_mut() {
-                let waits = connection.waits(*direction, segment, &later);
+                let waits = connection.awaits_syn_ack(*direction, segment, &later);
                 let numbers = match step {
                     Step::Stray if !waits => Numbers::Older,
                     Step::Foreign if !waits => Numbers::Foreign,
@@ -124,7 +124,7 @@ impl Evidence {
         self.connections.len()
     }
 
-    /// Of a segment.
+    /// Returns the connection of a segment.
     pub fn place(&self, number: usize) -> Place {
         self.places.get(number).copied().unwrap_or_default()
     }
@@ -141,11 +141,11 @@ impl Evidence {
 }
 
 impl Outlook {
-    pub fn sender_goes_on(&self) -> bool {
+    pub fn sender_continues(&self) -> bool {
         self.sender.last > Some(self.number)
     }
 
-    pub fn receiver_goes_on(&self) -> bool {
+    pub fn receiver_continues(&self) -> bool {
         self.receiver.last > Some(self.number)
     }
 }
@@ -167,7 +167,7 @@ impl Connection {
             accepted: false,
             ends: [End::default(); 2],
             answered: false,
-            doubt: None,
+            challenge: None,
             late: None,
         }
     }
@@ -177,7 +177,7 @@ impl Connection {
         if direction == Direction::ToServer { up } else { down }
     }
 
-    /// With this SYN-ACK the side that had an older connection has forgotten it.
+    /// Whether with this SYN-ACK the older connection has been given up.
     pub fn accepts_late(&self, number: usize) -> bool {
         self.late == Some(number)
     }
@@ -187,7 +187,7 @@ impl Connection {
         if direction == Direction::ToServer { up } else { down }
     }
 
-    /// Established, and neither side has sent its FIN, when the capture begins: both send more later.
+    /// Established, and without a FIN of either side, at the beginning of the capture: both send more later.
     pub fn is_open(&self) -> bool {
         self.ends.iter().all(|end| end.start.zip(end.top).is_some_and(|(start, top)| start.before(top)))
     }
@@ -208,8 +208,8 @@ impl Connection {
             self.answer = self.answer_of(direction, segment, numbers);
         }
         self.end_mut(direction).seen = true;
-        if numbers == Numbers::Doubts {
-            self.doubt = Some(segment.ack);
+        if numbers == Numbers::Challenge {
+            self.challenge = Some(segment.ack);
         }
         if numbers != Numbers::Own || resets {
             return numbers;
@@ -231,14 +231,14 @@ impl Connection {
         numbers
     }
 
-    /// Something of an older connection, while the opener waits for its SYN-ACK.
-    fn waits(&self, direction: Direction, segment: &Segment, later: &Following<'_>) -> bool {
+    /// Whether it belongs to an older connection, while the opener waits for its SYN-ACK.
+    fn awaits_syn_ack(&self, direction: Direction, segment: &Segment, later: &Following<'_>) -> bool {
         let answers = self.opener == Some(direction.opposite());
         self.whole && !self.answered && self.numbers(answers, segment, later) != Numbers::Own
     }
 
-    /// Before the opener has acknowledged anything. What acknowledges something that it never sent doubts its
-    /// SYN, and draws a RST (RFC 9293 3.5.2, group 2); what comes before the SYN-ACK otherwise is late.
+    /// Classifies segments before the opener's first acknowledgement. One that acknowledges data that was never sent
+    /// is a challenge ACK, answered by a RST (RFC 9293 3.5.2, group 2); others before the SYN-ACK are late.
     fn numbers(&self, answers: bool, segment: &Segment, later: &Following<'_>) -> Numbers {
         let flags = segment.flags;
         let opener = self.opener.map(|opener| *self.end(opener)).unwrap_or_default();
@@ -249,22 +249,22 @@ impl Connection {
         let accepted = later.syn_acks.contains(&Some(isn + 1));
         if !answers {
             return match segment.seq {
-                seq if flags.has(Flags::RST) && self.doubt == Some(seq) => Numbers::Forgets,
+                seq if flags.has(Flags::RST) && self.challenge == Some(seq) => Numbers::ChallengeReset,
                 seq if accepted && seq != isn + 1 => Numbers::Older,
                 _ => Numbers::Own,
             };
         }
         match flags.has(Flags::RST) {
             _ if isn.before(segment.ack) && segment.ack.at_or_before(top) => Numbers::Own,
-            false if later.waits_on(isn, segment) => Numbers::Doubts,
+            false if later.awaits_reply(isn, segment) => Numbers::Challenge,
             _ if accepted => Numbers::Older,
-            // It is an answer, and what came before it was not captured.
+            // A reply; earlier segments were not captured.
             _ => Numbers::Own,
         }
     }
 
-    /// While the opener's SYN is all that was seen: a segment of another connection, whose beginning was not
-    /// captured. Nothing that comes later shows that the SYN still stands.
+    /// Whether, after nothing but the opener's SYN, this is a segment of another connection whose SYN was not
+    /// captured, and no later segment belongs to the SYN.
     fn is_left(&self, direction: Direction, segment: &Segment, later: &Following<'_>) -> bool {
         let Some(opener) = self.opener.filter(|_| self.whole && !self.answered && !self.accepted) else {
             return false;
@@ -273,7 +273,7 @@ impl Connection {
         let flags = segment.flags;
         let plain = flags.has(Flags::ACK) && !flags.has(Flags::SYN) && !flags.has(Flags::RST);
         let number = if direction == opener { segment.seq } else { segment.ack };
-        let stands = later.syn_acks.contains(&Some(isn + 1)) || later.waits_on(isn, segment);
+        let stands = later.syn_acks.contains(&Some(isn + 1)) || later.awaits_reply(isn, segment);
         plain && is_foreign(isn, number) && !stands
     }
 
@@ -283,12 +283,12 @@ impl Connection {
         match (segment.flags.has(Flags::RST), segment.flags.has(Flags::SYN)) {
             // RFC 9293 3.5.2, group 1: a closed port has no number of its own.
             (true, _) if fits && segment.flags.has(Flags::ACK) && segment.seq == Seq(0) => Answer::Reset,
-            // Of an older connection.
+            // A RST of an older connection.
             (true, _) => Answer::None,
             (false, true) if segment.flags.has(Flags::ACK) => Answer::SynAck,
             (false, true) => Answer::Syn,
             (false, false) if numbers != Numbers::Own => Answer::Older,
-            // What came before it was not captured.
+            // Earlier segments were not captured.
             (false, false) => Answer::SynAck,
         }
     }
@@ -300,9 +300,4 @@ impl End {
             self.top = Some(end);
         }
     }
-}
-
-/// No number of a connection with that ISN, unless much was not captured.
-fn is_foreign(isn: Seq, number: Seq) -> bool {
-    far(isn, number) || number.at_or_before(isn)
 }

@@ -19,13 +19,13 @@ impl Record {
                 ends if ends == (server, client) => Direction::ToClient,
                 _ => continue,
             };
-            record.passes(frame.at, direction, segment.into());
+            record.push_delivered(frame.at, direction, segment.into());
         }
         record
     }
 }
 
-/// Source, destination, and the checked segment.
+/// Returns source, destination and the validated segment of a frame.
 pub fn segment_of(frame: &[u8], policy: &ParseConfig) -> Option<(SocketAddr, SocketAddr, SegmentInfo)> {
     match parse(frame, policy).ok()? {
         Packet::Tcp4(segment) => Some(ends(&segment)),

@@ -1,19 +1,20 @@
-//! One connection as the wire saw it: captured, its two state machines mirrored, drawn.
+//! TCP connections read from captures, with both state machines inferred, and drawn as ladder diagrams.
 //!
 //! - `capture`: frames off an interface.
-//! - `record`: what left, arrived and was lost of one connection, in order; `frames`: one from captured
-//!   frames; `mirror`: the states that follow from it.
-//! - `segment`: what a diagram needs of one; `split`, `evidence`: the connections of a capture, and what
-//!   all of their segments prove together.
-//! - `diagram`: a row for each thing that a textbook would draw; `annotate`: a sentence for it.
-//! - `picture`: the diagram and its heading; `text`, `svg`, `html`: drawn.
-//! - `pcap`: the captures of others.
+//! - `record`: the segments of one connection and when each was sent, received or lost; `frames`: the record of
+//!   captured frames; `mirror`: the states that follow from it.
+//! - `segment`: the fields of a segment that are drawn; `split`, `evidence`: the connections of a capture, and
+//!   what all of their segments prove together.
+//! - `diagram`: one row for each segment or local event; `annotate`: its explanation.
+//! - `picture`: the diagram with its heading; `text`, `svg`, `html`: its formats.
+//! - `pcap`: capture files.
 //!
-//! May use `wire`. Deliberately not `tcp`: what judges the engine shares no code with it.
+//! Uses `wire` of the stack, and deliberately not `tcp`: the check shares no code with the engine.
 
 mod annotate;
 mod capture;
 mod diagram;
+mod direction;
 mod evidence;
 mod frames;
 pub mod html;
@@ -29,10 +30,11 @@ mod text;
 
 pub use capture::{Capture, Frame};
 pub use diagram::{Arrow, Diagram, DiagramOptions, Note, Path, Row, RowKind, Window};
+pub use direction::{Direction, Side};
 pub use frames::segment_of;
-pub use mirror::{Direction, Mirror};
+pub use mirror::Mirror;
 pub use picture::Picture;
-pub use record::{Event, LocalEvent, Moment, Record, Side};
+pub use record::{Event, LocalEvent, Moment, Record};
 pub use segment::{Sack, Segment};
 pub use state::State;
 pub use text::Text;

@@ -1,32 +1,12 @@
 use self::side::Side;
+use super::direction::{Direction, Side as End};
 use super::evidence::{Answer, Connection, Outlook};
-use super::{LocalEvent, Segment, Side as End, State};
+use super::record::LocalEvent;
+use super::segment::Segment;
+use super::state::State;
 use handfast_stack::wire::{Flags, Seq};
 
 mod side;
-
-/// Which way a segment goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    ToServer,
-    ToClient,
-}
-
-impl Direction {
-    pub const fn sender(self) -> End {
-        match self {
-            Direction::ToServer => End::Client,
-            Direction::ToClient => End::Server,
-        }
-    }
-
-    pub const fn opposite(self) -> Direction {
-        match self {
-            Direction::ToServer => Direction::ToClient,
-            Direction::ToClient => Direction::ToServer,
-        }
-    }
-}
 
 /// What the states of both sides must be, judged by the segments alone (RFC 9293 3.10).
 ///
@@ -114,10 +94,10 @@ impl Mirror {
     /// Another connection may have followed that was not captured: only what speaks on is sure.
     pub(super) fn goes_on(&mut self, direction: Direction, outlook: Option<&Outlook>) {
         let (sender, receiver) = self.ends(direction);
-        if !outlook.is_some_and(Outlook::sender_goes_on) {
+        if !outlook.is_some_and(Outlook::sender_continues) {
             sender.state = State::Unknown;
         }
-        if !outlook.is_some_and(Outlook::receiver_goes_on) {
+        if !outlook.is_some_and(Outlook::receiver_continues) {
             receiver.state = State::Unknown;
         }
     }

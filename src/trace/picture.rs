@@ -1,26 +1,25 @@
 use super::Diagram;
 
-/// A diagram and what stands around it.
+/// A diagram with title and summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Picture {
     pub title: String,
-    /// What it shows, in a sentence or two.
+    /// One or two sentences below the title.
     pub summary: String,
-    /// Who is on the left, and on the right: below the words "client" and "server".
+    /// Names of the left and the right end.
     pub client: String,
     pub server: String,
     pub diagram: Diagram,
-    /// Not what happened, but what would: said in every drawing.
+    /// Hypothetical: every format says so.
     pub imagined: bool,
-    /// Segments that come after the last row and are not drawn.
+    /// Segments after the last row, which are not drawn.
     pub more: u64,
 }
 
-/// Said of an imagined picture.
+/// Label of a hypothetical picture.
 pub(super) const IMAGINED: &str = "IMAGINED: this TCP does not exist";
 
-/// A silence, as people say it: to the tenth below a second, then to the second. What a machine's mood
-/// adds to a time-out is no part of the story.
+/// Formats a pause: in tenths below a second, then in seconds, so that scheduling delays do not show.
 pub(super) fn rounded(wait: std::time::Duration) -> String {
     match wait.as_millis() {
         millis @ 0..750 => format!("0.{} s", (millis + 50) / 100),
@@ -28,7 +27,7 @@ pub(super) fn rounded(wait: std::time::Duration) -> String {
     }
 }
 
-/// As a textbook names them, in the order of reading: what it does, then ACK.
+/// Returns the flags as textbooks name them, ACK last.
 pub(super) fn flag_names(flags: handfast_stack::wire::Flags) -> String {
     use handfast_stack::wire::Flags;
     const NAMES: [(Flags, &str); 8] = [

@@ -1,25 +1,19 @@
 use std::time::Duration;
 
-use super::{Direction, Segment};
+use super::direction::{Direction, Side};
+use super::segment::Segment;
 
-/// One of the two ends of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    Client,
-    Server,
-}
-
-/// What changes a state, and no segment shows.
+/// A change of state without a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalEvent {
-    /// The user has called CLOSE (RFC 9293 3.10.4).
+    /// The user called CLOSE (RFC 9293 3.10.4).
     Close,
-    /// Twice the maximum segment lifetime has passed (RFC 9293 3.4.2).
+    /// TIME-WAIT ended after twice the maximum segment lifetime (RFC 9293 3.4.2).
     TwoMsl,
 }
 
 impl LocalEvent {
-    /// As the RFC's figures write it.
+    /// The name in the RFC's figures.
     pub(super) const fn label(self) -> &'static str {
         match self {
             LocalEvent::Close => "(CLOSE)",
@@ -28,7 +22,7 @@ impl LocalEvent {
     }
 }
 
-/// One connection as it happened: what left, what arrived, what was lost, in order.
+/// The segments of one connection, and when each was sent, received or lost.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     pub segments: Vec<(Direction, Segment)>,
@@ -37,42 +31,43 @@ pub struct Record {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// Since any fixed point.
+    /// Since an arbitrary fixed point.
     pub at: Duration,
     pub event: Event,
 }
 
-/// The number is that of a segment.
+/// An event; the number is that of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     Sent(usize),
-    /// Without [`Event::Sent`] before: out of the network, from nobody we watch.
+    /// Without [`Event::Sent`] before: not sent by either end.
     Received(usize),
     Lost(usize),
     Local(Side, LocalEvent),
 }
 
 impl Record {
-    /// A segment that nothing has happened to yet; its number.
+    /// Adds a segment without an event. Returns its number.
     pub fn add(&mut self, direction: Direction, segment: Segment) -> usize {
         self.segments.push((direction, segment));
         self.segments.len() - 1
     }
 
-    pub fn happens(&mut self, at: Duration, event: Event) {
+    /// Adds an event.
+    pub fn push(&mut self, at: Duration, event: Event) {
         self.moments.push(Moment { at, event });
     }
 
-    /// A segment that nobody held up: as one point of the wire sees it.
-    pub fn passes(&mut self, at: Duration, direction: Direction, segment: Segment) {
+    /// Adds a segment that is sent and received at once, as seen at one point of the wire.
+    pub fn push_delivered(&mut self, at: Duration, direction: Direction, segment: Segment) {
         let number = self.add(direction, segment);
-        self.happens(at, Event::Sent(number));
-        self.happens(at, Event::Received(number));
+        self.push(at, Event::Sent(number));
+        self.push(at, Event::Received(number));
     }
 
-    /// Segments that have come to their end, one way or the other.
-    pub fn settled(&self) -> usize {
-        let settles = |moment: &&Moment| matches!(moment.event, Event::Received(_) | Event::Lost(_));
-        self.moments.iter().filter(settles).count()
+    /// Returns the number of segments that were received or lost.
+    pub fn completed(&self) -> usize {
+        let completes = |moment: &&Moment| matches!(moment.event, Event::Received(_) | Event::Lost(_));
+        self.moments.iter().filter(completes).count()
     }
 }

@@ -1,11 +1,11 @@
 use handfast_stack::wire::{Flags, SegmentInfo, Seq};
 
-/// Blocks of one SACK option at most (RFC 2018 3).
+/// Maximum blocks of one SACK option (RFC 2018 3).
 const MAX_SACK_BLOCKS: usize = 4;
 /// The largest shift count (RFC 7323 2.3).
 const MAX_SHIFT: u8 = 14;
 
-/// A segment as an observer of the wire reads it: unchecked, and with what a diagram shows.
+/// A captured segment: not validated, with the fields that a diagram shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     pub seq: Seq,
@@ -14,10 +14,9 @@ pub struct Segment {
     pub flags: Flags,
     /// As sent: not scaled. `None`: not captured.
     pub window: Option<u16>,
-    /// Bytes on the wire, also those that were not captured. Before segmentation offload these are
-    /// more than a packet may have.
+    /// Bytes on the wire, captured or not. Before segmentation offload more than a packet may contain.
     pub payload_len: u32,
-    /// The shift count of a SYN.
+    /// Shift count of a SYN.
     pub window_scale: Option<u8>,
     /// TSval (RFC 7323 3.2).
     pub timestamp: Option<u32>,
@@ -37,7 +36,7 @@ impl Segment {
         self.payload_len + u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN))
     }
 
-    /// Behind its last number.
+    /// The sequence number after its last one.
     pub fn end(&self) -> Seq {
         self.seq + self.seq_len()
     }
@@ -51,12 +50,12 @@ impl Segment {
         self.flags.has(Flags::SYN) && self.flags.has(Flags::ACK)
     }
 
-    /// What it acknowledges.
+    /// Returns its acknowledgement number, if it has one.
     pub fn acknowledges(&self) -> Option<Seq> {
         self.flags.has(Flags::ACK).then_some(self.ack)
     }
 
-    /// Reads the options that a diagram shows, as far as they were captured.
+    /// Parses the options that a diagram shows, as far as they were captured.
     pub fn read_options(&mut self, mut bytes: &[u8]) {
         while let [kind, rest @ ..] = bytes {
             let (kind, length) = match (*kind, rest.first()) {
@@ -106,7 +105,7 @@ impl Sack {
         self.blocks.get(..self.count).unwrap_or_default()
     }
 
-    /// More than there may be are left out.
+    /// Ignores more blocks than an option can contain.
     pub fn add(&mut self, left: Seq, right: Seq) {
         if let Some(block) = self.blocks.get_mut(self.count) {
             *block = (left, right);
@@ -134,7 +133,7 @@ impl From<SegmentInfo> for Segment {
 mod tests {
     use super::*;
 
-    /// SACK, timestamps and a scale between fillers; cut at every place, nothing is made up.
+    /// SACK, timestamps and a scale between NOPs, truncated at every byte.
     #[test]
     fn options_are_read_as_far_as_they_were_captured() {
         let sack = [5, 18, 0, 0, 0, 10, 0, 0, 0, 20, 0, 0, 0, 30, 0, 0, 0, 40];

@@ -1,49 +1,48 @@
 use super::{Direction, Segment};
 use handfast_stack::wire::{Flags, Seq};
 
-/// Sequence numbers this far from those that were seen belong to the same connection. Bytes.
-const BEFORE: u32 = 1 << 24;
-/// Data that a SYN may carry, bytes: a SYN-ACK may acknowledge it as well (RFC 7413 4.1.3).
-const WITH_SYN: u32 = 1 << 16;
+/// Maximum distance of a sequence number of the same connection from those seen, bytes.
+const MAX_DISTANCE: u32 = 1 << 24;
+/// Maximum data in a SYN, bytes: a SYN-ACK may acknowledge it (RFC 7413 4.1.3).
+const MAX_SYN_DATA: u32 = 1 << 16;
 
-/// Splits the segments between two ports into connections: each has an initial sequence number of its
-/// own on either side.
+/// Splits the segments between two ports into connections, by their initial sequence numbers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Splitter {
     ways: [Way; 2],
     any: bool,
 }
 
-/// What is known of the numbers of one direction.
+/// Sequence numbers of one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Way {
-    /// The initial sequence number, by the SYN or by what acknowledges it.
+    /// The initial sequence number, from the SYN or its acknowledgement.
     pub isn: Option<Seq>,
-    /// The first number behind it that was seen, by a segment or by what acknowledges one.
+    /// The lowest number seen after it, in a segment or an acknowledgement.
     pub lowest: Option<Seq>,
-    /// The last number that was seen.
+    /// The last number seen.
     latest: Option<Seq>,
-    /// Of the connection before: its initial sequence number, and the last one that was seen.
+    /// The initial and the last sequence number of the previous connection.
     previous: Option<Seq>,
     before: Option<Seq>,
 }
 
-/// How a segment stands to the connection of those before it.
+/// Relation of a segment to the current connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Same,
-    /// Another connection begins with it.
+    /// The first segment of another connection.
     Begins,
-    /// It comes late, and is of the connection before.
+    /// A late segment of the previous connection.
     Stray,
-    /// A RST of none that was seen.
+    /// A RST of an unknown connection.
     Foreign,
 }
 
 impl Splitter {
-    /// The next segment.
+    /// Takes the next segment.
     pub fn step(&mut self, direction: Direction, segment: &Segment) -> Step {
-        // A SYN-ACK of the last connection that comes behind the next SYN.
+        // A SYN-ACK of the previous connection, after the next SYN.
         let previous = self.way(direction.opposite()).previous;
         if segment.is_syn_ack()
             && previous.is_some_and(|isn| segment.ack == isn + 1)
@@ -59,52 +58,52 @@ impl Splitter {
             if segment.flags.has(Flags::RST) {
                 return Step::Foreign;
             }
-            // Its SYN was not captured.
-            self.anew();
+            // The SYN was not captured.
+            self.reset();
             self.learn(direction, segment);
             return Step::Begins;
         }
         let begins = !self.any || self.is_other(direction, segment);
         if begins && self.any {
-            self.anew();
+            self.reset();
         }
         self.any = true;
         self.learn(direction, segment);
         if begins { Step::Begins } else { Step::Same }
     }
 
-    /// The next segment begins another connection.
-    pub fn leave(&mut self) {
-        self.anew();
+    /// Ends the connection: the next segment begins another one.
+    pub fn end_connection(&mut self) {
+        self.reset();
         self.any = false;
     }
 
-    fn anew(&mut self) {
+    fn reset(&mut self) {
         self.ways = self.ways.map(|way| Way { previous: way.isn, before: way.latest, ..Way::default() });
     }
 
-    /// False: both of its numbers are far from those that were seen. One alone may be: then much was not
-    /// captured. `None`: that cannot be said.
+    /// False: both of its numbers are far from those seen. If only one is, much was not captured. `None`:
+    /// undecided.
     fn is_near(&self, direction: Direction, segment: &Segment, of: fn(&Way) -> Option<Seq>) -> Option<bool> {
         let (own, peer) = (of(self.way(direction))?, of(self.way(direction.opposite()))?);
         let plain = segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN);
         plain.then(|| !(far(own, segment.seq) && far(peer, segment.ack)))
     }
 
-    /// One of its numbers is near to those of the present connection.
+    /// Whether one of its numbers is near those of the current connection.
     fn fits(&self, direction: Direction, segment: &Segment) -> bool {
         let (own, peer) = (self.way(direction).latest, self.way(direction.opposite()).latest);
         own.is_some_and(|own| !far(own, segment.seq)) || peer.is_some_and(|peer| !far(peer, segment.ack))
     }
 
-    /// The numbers of that direction in the present connection.
+    /// Returns the numbers of that direction in the current connection.
     pub fn way(&self, direction: Direction) -> &Way {
         let [up, down] = &self.ways;
         if direction == Direction::ToServer { up } else { down }
     }
 
-    /// What looked like the client is the server.
-    pub fn turn(&mut self) {
+    /// Exchanges client and server.
+    pub fn swap_ends(&mut self) {
         self.ways.swap(0, 1);
     }
 
@@ -113,7 +112,7 @@ impl Splitter {
             return false;
         }
         let (own, peer) = (self.way(direction), self.way(direction.opposite()));
-        // A copy of the present connection's, or of the last one's that comes late.
+        // A retransmission of the current SYN, or a late one of the previous.
         if [own.isn, own.previous].contains(&Some(segment.seq)) {
             return false;
         }
@@ -129,10 +128,10 @@ impl Splitter {
         !fits && (own.isn.is_some() || own.lowest.is_some() || peer.isn.is_some())
     }
 
-    /// A SYN-ACK answers the SYN of the present connection.
+    /// Whether a SYN-ACK answers the SYN of the current connection.
     fn answers(&self, direction: Direction, segment: &Segment) -> bool {
         let isn = self.way(direction.opposite()).isn;
-        isn.is_some_and(|isn| segment.ack.since(isn + 1) <= WITH_SYN)
+        isn.is_some_and(|isn| segment.ack.since(isn + 1) <= MAX_SYN_DATA)
     }
 
     fn learn(&mut self, direction: Direction, segment: &Segment) {
@@ -158,20 +157,25 @@ impl Splitter {
     }
 }
 
-pub(super) fn far(one: Seq, other: Seq) -> bool {
-    one.since(other).min(other.since(one)) > BEFORE
+fn far(one: Seq, other: Seq) -> bool {
+    one.since(other).min(other.since(one)) > MAX_DISTANCE
+}
+
+/// Whether this cannot be a number of a connection with that ISN, unless much was not captured.
+pub(super) fn is_foreign(isn: Seq, number: Seq) -> bool {
+    far(isn, number) || number.at_or_before(isn)
 }
 
 impl Way {
     fn saw(&mut self, number: Seq) {
         self.latest = Some(number);
         match self.lowest {
-            Some(lowest) if lowest.since(number) > BEFORE => {}
+            Some(lowest) if lowest.since(number) > MAX_DISTANCE => {}
             _ => self.lowest = Some(number),
         }
     }
 
-    /// Where relative numbers count from.
+    /// Returns the base of relative numbers.
     pub fn base(&self) -> Option<Seq> {
         self.isn.or(self.lowest)
     }

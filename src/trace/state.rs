@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// The states of RFC 9293 3.3.2, and none of them.
+/// The states of RFC 9293 3.3.2, and unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Closed,
@@ -14,12 +14,12 @@ pub enum State {
     Closing,
     LastAck,
     TimeWait,
-    /// What was captured does not show it.
+    /// The captured segments do not show it.
     Unknown,
 }
 
 impl State {
-    /// As the RFC writes it.
+    /// The name in the RFC.
     pub const fn name(self) -> &'static str {
         match self {
             State::Closed => "CLOSED",

@@ -1,4 +1,4 @@
-//! `handfast trace` on captures of every kind, whole and broken. They are written here, octet by octet:
+//! `handfast trace` on captures of every kind, whole and broken. They are written here, byte by byte:
 //! what reads them shares nothing with what made them.
 
 use std::path::PathBuf;
@@ -135,10 +135,10 @@ pub struct Saved {
     pub path: PathBuf,
 }
 
-pub fn save(octets: &[u8]) -> Saved {
+pub fn save(bytes: &[u8]) -> Saved {
     let directory = TempDir::new().expect("a directory");
     let path = directory.path().join("capture");
-    std::fs::write(&path, octets).expect("written");
+    std::fs::write(&path, bytes).expect("written");
     Saved { _directory: directory, path }
 }
 
@@ -197,7 +197,7 @@ fn cut_packets_count_whole() {
     }
     let text = save(&pcap(1, &packets, 47)).trace(complaint, &[]);
     assert!(
-        text.contains("10 cut before the TCP flags") && text.contains("fix: capture with a larger"),
+        text.contains("10 truncated before the TCP flags") && text.contains("fix: capture with a larger"),
         "{text}"
     );
 }
@@ -317,7 +317,7 @@ fn other_links_are_passed_over_and_the_old_packet_block_is_read() {
     packets.insert(2, (6, 0, vec![0; 40]));
     let text = save(&little_pcapng(&[127, 1], &packets)).trace(printed, &[]);
     assert_eq!(rows(&text), DRAWN, "{text}");
-    assert!(text.contains("1 packet of link types that cannot be read"), "{text}");
+    assert!(text.contains("1 packet of unsupported link types"), "{text}");
 }
 
 /// From standard input and from a FIFO, packed or not.
@@ -330,11 +330,11 @@ fn what_comes_from_a_pipe_is_drawn() {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     packer.write_all(&plain).expect("packed");
     let packed = packer.finish().expect("packed");
-    for octets in [&plain, &packed] {
+    for bytes in [&plain, &packed] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
         command.args(["trace", "--pcap", "-", "--ascii", "--width", "80"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
-        child.stdin.take().expect("a pipe").write_all(octets).expect("written");
+        child.stdin.take().expect("a pipe").write_all(bytes).expect("written");
         let output = child.wait_with_output().expect("a child of ours");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         assert_eq!(rows(&text), DRAWN, "{text}");
@@ -343,14 +343,14 @@ fn what_comes_from_a_pipe_is_drawn() {
         let directory = TempDir::new().expect("a directory");
         let path = directory.path().join("fifo");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
-        let (writer, octets) = (path.clone(), octets.clone());
-        let thread = std::thread::spawn(move || std::fs::write(writer, octets));
+        let (writer, bytes) = (path.clone(), bytes.clone());
+        let thread = std::thread::spawn(move || std::fs::write(writer, bytes));
         let text = printed(&["trace", "--pcap", path.to_str().expect("UTF-8"), "--ascii", "--width", "80"]);
         thread.join().expect("no panic").expect("written");
         assert_eq!(rows(&text), DRAWN, "{text}");
     }
     let cut = save(&packed[..packed.len() / 2]).trace(complaint, &[]);
-    assert!(cut.contains("cannot be read") || cut.contains("ends in the middle"), "{cut}");
+    assert!(cut.contains("read error") || cut.contains("incomplete"), "{cut}");
 }
 
 /// A file's name may be anything.
@@ -421,21 +421,27 @@ fn what_is_broken_is_named_with_its_place() {
     // The captured length of the first packet.
     absurd[32..36].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
     let mut nobody = modern.clone();
-    // Section 28 octets, interface 32, the unknown block 20: then the first packet's interface.
+    // Section 28 bytes, interface 32, the unknown block 20: then the first packet's interface.
     nobody[88..92].copy_from_slice(&7_u32.to_be_bytes());
     let first_two = 24 + 2 * 16 + packets[0].len() + packets[1].len();
-    for (octets, says) in [
-        (&classic[..first_two + 30], format!("ends in the middle of packet 3, at octet {}", first_two + 30)),
-        (&classic[..first_two + 3], format!("ends in the middle of packet 3, at octet {}", first_two + 3)),
-        (&modern[..modern.len() - 6], format!("in the middle of packet 10, at octet {}", modern.len() - 6)),
-        (&absurd, "packet 1, at octet 40, claims 2147483647 octets".into()),
-        (&nobody, "packet 1, at octet 80, names interface 7, which it never described".into()),
-        (b"GET / HTTP/1.1\r\n", "it begins with [47, 45, 54, 20]".into()),
-        (b"", "empty: there is not one octet in it".into()),
-        (&classic[..7], "in the middle of its header, at octet 7".into()),
+    for (bytes, says) in [
+        (
+            &classic[..first_two + 30],
+            format!("packet 3 incomplete, the file ends at byte {}", first_two + 30),
+        ),
+        (&classic[..first_two + 3], format!("packet 3 incomplete, the file ends at byte {}", first_two + 3)),
+        (
+            &modern[..modern.len() - 6],
+            format!("packet 10 incomplete, the file ends at byte {}", modern.len() - 6),
+        ),
+        (&absurd, "packet 1, at byte 40, claims 2147483647 bytes".into()),
+        (&nobody, "packet 1, at byte 80, refers to interface 7, which is not described".into()),
+        (b"GET / HTTP/1.1\r\n", "starts with [47, 45, 54, 20]".into()),
+        (b"", "empty file".into()),
+        (&classic[..7], "header incomplete, the file ends at byte 7".into()),
         (
             &pcap(147, &packets, 65_535),
-            "no TCP segment among its 10 packets: 10 link type 147, which cannot be read".into(),
+            "no TCP segment among its 10 packets: 10 unsupported link type 147".into(),
         ),
         (&pcap(1, &[], 65_535), "no TCP segment among its 0 packets".into()),
         (
@@ -443,7 +449,7 @@ fn what_is_broken_is_named_with_its_place() {
             "no TCP segment among its 1 packet: 1 EtherType 0xffff\n".into(),
         ),
     ] {
-        let text = save(octets).trace(complaint, &[]);
+        let text = save(bytes).trace(complaint, &[]);
         assert!(text.starts_with("handfast: ") && text.contains(&says), "{says}: {text}");
     }
 }
@@ -451,8 +457,8 @@ fn what_is_broken_is_named_with_its_place() {
 /// What came before the cut is drawn.
 #[test]
 fn a_cut_capture_shows_what_it_has() {
-    let octets = pcap(101, &conversation(), 65_535);
-    let saved = save(&octets[..octets.len() - 1]);
+    let bytes = pcap(101, &conversation(), 65_535);
+    let saved = save(&bytes[..bytes.len() - 1]);
     let output = saved.trace(crate::stage::handfast, &[]);
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let last = DRAWN.lines().last().expect("a line");
@@ -476,14 +482,14 @@ fn beyond_the_limit_connections_are_counted_and_the_wanted_one_is_found() {
     let listing = saved.trace(printed, &[]);
     assert!(
         listing.contains("more than 10,000 connections")
-            && listing.contains("and 10 segments of still others"),
+            && listing.contains("and 10 segments of further connections"),
         "{listing}"
     );
     let text = saved.trace(printed, &["--flow", "10.0.0.7:41022-10.0.0.50:80"]);
     assert_eq!(rows(&text), DRAWN, "{text}");
 }
 
-/// Whatever the octets, there is an end and no panic.
+/// Whatever the bytes, there is an end and no panic.
 #[test]
 fn damaged_at_any_place() {
     use handfast_trace::pcap::{Flows, Packets};
@@ -491,9 +497,9 @@ fn damaged_at_any_place() {
     for file in [pcap(1, &packets, 65_535), pcapng(1, &packets)] {
         for place in 0..file.len() {
             for value in [0, 1, 0x7f, 0xff] {
-                let mut octets = file.clone();
-                octets[place] = value;
-                if let Ok(mut packets) = Packets::open(&octets[..]) {
+                let mut bytes = file.clone();
+                bytes[place] = value;
+                if let Ok(mut packets) = Packets::open(&bytes[..]) {
                     assert!(Flows::of(&mut packets, None, 100).packets <= 20);
                 }
             }

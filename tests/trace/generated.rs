@@ -150,13 +150,13 @@ fn drawn(packets: &[Sent]) -> (Diagram, u64) {
     let file = file(packets);
     let mut open = Packets::open(&file[..]).expect("a capture");
     let found = Flows::of(&mut open, None, 10_000);
-    assert_eq!((found.flows.len(), found.trouble.is_none(), found.packets), (1, true, packets.len() as u64));
+    assert_eq!((found.flows.len(), found.error.is_none(), found.packets), (1, true, packets.len() as u64));
     let recorded = found.recorded.expect("the only connection");
     let mut diagram =
         Diagram::of(&recorded.record, &DiagramOptions { capture: true, ..DiagramOptions::default() });
     assert!(recorded.lost <= diagram.rows.len());
     assert_eq!(
-        diagram.rows.len() as u64 + recorded.doubled,
+        diagram.rows.len() as u64 + recorded.duplicates,
         packets.len() as u64,
         "as many as were captured"
     );
@@ -169,7 +169,7 @@ fn drawn(packets: &[Sent]) -> (Diagram, u64) {
             (row.client, row.server) = (row.server, row.client);
         }
     }
-    (diagram, recorded.doubled)
+    (diagram, recorded.duplicates)
 }
 
 /// As `handfast trace` prints it.

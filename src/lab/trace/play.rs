@@ -121,7 +121,7 @@ impl Play {
 
     /// Waits until so many segments have arrived or are lost.
     pub fn settled(&self, segments: usize) -> Result<(), TraceError> {
-        self.until("segment that was expected", |record| record.settled() >= segments)
+        self.until("segment that was expected", |record| record.completed() >= segments)
     }
 
     pub fn until(&self, what: &'static str, done: impl Fn(&Record) -> bool) -> Result<(), TraceError> {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::order::{Order, Sequence};
 use super::window::{Remark, Windows};
-use super::{Arrow, DiagramOptions, Path, Row, RowKind};
+use super::{Arrow, Diagram, DiagramOptions, Path, Row, RowKind};
 use crate::evidence::{Evidence, Numbers, Place};
 use crate::{Direction, Event, Mirror, Moment, Record, Segment, State, annotate};
 use handfast_stack::wire::{Flags, Seq};
 
-pub(super) struct DiagramBuilder<'a> {
+struct DiagramBuilder<'a> {
     record: &'a Record,
     options: &'a DiagramOptions,
     mirror: Mirror,
@@ -28,8 +28,26 @@ pub(super) struct DiagramBuilder<'a> {
     said: HashSet<String>,
 }
 
+impl Diagram {
+    pub fn of(record: &Record, knowledge: &DiagramOptions) -> Diagram {
+        let mut builder = DiagramBuilder::new(record, knowledge);
+        let (client, server) = builder.states();
+        let mut rows: Vec<Row> = Vec::new();
+        let mut moments = record.moments.iter().peekable();
+        let first = record.moments.first().map_or(Duration::ZERO, |moment| moment.at);
+        let mut last = first;
+        while let Some(moment) = moments.next() {
+            let next = moments.peek().map(|next| next.event);
+            rows.push(builder.row(moment, next, last, rows.last(), first));
+            let both = next.is_some_and(|next| joins(moment.event, next));
+            last = if both { moments.next().map_or(moment.at, |end| end.at) } else { moment.at };
+        }
+        Diagram { client: Some(client), server: Some(server), rows, connections: builder.connections() }
+    }
+}
+
 /// Whether both are one row: a segment leaves, and comes to its end at once.
-pub(super) fn joins(event: Event, next: Event) -> bool {
+fn joins(event: Event, next: Event) -> bool {
     match (event, next) {
         (Event::Sent(number), Event::Received(same) | Event::Lost(same)) => number == same,
         _ => false,
@@ -253,7 +271,7 @@ impl<'a> DiagramBuilder<'a> {
         let outlook = evidence.outlook(number, direction);
         if arrow.older {
             match evidence.place(number).numbers {
-                Numbers::Forgets if arrow.path != Path::Lost => {
+                Numbers::ChallengeReset if arrow.path != Path::Lost => {
                     self.mirror.forgets(direction.opposite(), connection.accepted);
                 }
                 Numbers::Foreign => self.mirror.goes_on(direction, outlook.as_ref()),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Event, Picture, Segment, Text, svg};
+use crate::{Event, Picture, Record, Segment, Text, svg};
 use handfast_stack::wire::Seq;
 
 const C: u32 = 100;
@@ -32,7 +32,7 @@ fn handshake(at: [u64; 3]) -> Record {
         segment(Direction::ToClient, SYN_ACK, 0, 1),
         segment(Direction::ToServer, Flags::ACK, 1, 1),
     ]) {
-        record.passes(ms(at), direction, segment);
+        record.push_delivered(ms(at), direction, segment);
     }
     record
 }
@@ -67,12 +67,12 @@ fn only_long_silences_are_rows_of_the_story() {
 fn a_retransmission_waits_since_its_last_copy() {
     let mut record = Record::default();
     let syn = segment(Direction::ToServer, Flags::SYN, 0, 0);
-    record.passes(ms(0), syn.0, syn.1);
+    record.push_delivered(ms(0), syn.0, syn.1);
     let (direction, answer) = segment(Direction::ToClient, SYN_ACK, 0, 1);
     let lost = record.add(direction, answer);
-    record.happens(ms(300), Event::Sent(lost));
-    record.happens(ms(300), Event::Lost(lost));
-    record.passes(ms(1_000), syn.0, syn.1);
+    record.push(ms(300), Event::Sent(lost));
+    record.push(ms(300), Event::Lost(lost));
+    record.push_delivered(ms(1_000), syn.0, syn.1);
     let diagram = of(&record);
     assert_eq!(paths(&diagram), [Path::Delivered, Path::Lost, Path::Delivered]);
     assert_eq!(diagram.rows[2].wait, Some(ms(1_000)));
@@ -93,7 +93,7 @@ fn segments_that_cross_have_two_rows() {
     let down = segment(Direction::ToClient, Flags::SYN, 0, 0);
     let (up, down) = (record.add(up.0, up.1), record.add(down.0, down.1));
     for event in [Event::Sent(up), Event::Sent(down), Event::Received(down), Event::Received(up)] {
-        record.happens(ms(0), event);
+        record.push(ms(0), event);
     }
     let diagram = of(&record);
     assert_eq!((diagram.client, diagram.server), (Some(State::Closed), Some(State::Closed)));
@@ -121,12 +121,12 @@ fn two_msl_and_close_are_told() {
         (Direction::ToServer, Flags::ACK, 2, 2),
     ] {
         let (direction, segment) = segment(direction, flags, seq, ack);
-        record.passes(ms(3), direction, segment);
+        record.push_delivered(ms(3), direction, segment);
     }
     assert_eq!(of(&record).rows.last().map(|row| row.client), Some(State::TimeWait));
     // Where nobody is in TIME-WAIT it means nothing.
-    record.happens(ms(4), Event::Local(Side::Server, LocalEvent::TwoMsl));
-    record.happens(ms(5), Event::Local(Side::Client, LocalEvent::TwoMsl));
+    record.push(ms(4), Event::Local(Side::Server, LocalEvent::TwoMsl));
+    record.push(ms(5), Event::Local(Side::Client, LocalEvent::TwoMsl));
     let diagram = of(&record);
     let [.., before, last] = diagram.rows.as_slice() else { panic!("rows") };
     assert_eq!((before.client, before.server), (State::TimeWait, State::Closed));
@@ -190,7 +190,7 @@ fn what_is_out_of_order_is_told() {
         // A keep-alive.
         (Direction::ToServer, data(300, 1)),
     ] {
-        record.passes(ms(3), direction, segment);
+        record.push_delivered(ms(3), direction, segment);
     }
     let diagram = of(&record);
     let said: Vec<&str> =
@@ -200,7 +200,7 @@ fn what_is_out_of_order_is_told() {
         "The 100 octets before it",
         "",
         "The same ACK again",
-        "RowKind was missing",
+        "What was missing",
         "The server has said",
         "",
         "",

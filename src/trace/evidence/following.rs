@@ -1,17 +1,17 @@
-//! What comes after each segment of a capture.
+//! The segments that follow each segment of a capture.
 
-use super::is_foreign;
+use crate::split::is_foreign;
 use crate::{Direction, Segment};
 use handfast_stack::wire::{Flags, Seq};
 
-/// What comes after a segment.
+/// The segments after a segment.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Following<'a> {
-    /// The next one of the other direction.
+    /// The next one in the other direction.
     pub next: Option<&'a Segment>,
-    /// The number of the next SYN of either direction.
+    /// Sequence numbers of the next SYN in each direction.
     pub syns: [Option<Seq>; 2],
-    /// What the next SYN-ACK of either direction acknowledges.
+    /// Acknowledgement numbers of the next SYN-ACK in each direction.
     pub syn_acks: [Option<Seq>; 2],
 }
 
@@ -38,12 +38,13 @@ pub(super) fn following(segments: &[(Direction, Segment)]) -> Vec<Following<'_>>
 }
 
 impl Following<'_> {
-    /// Who sent the SYN sends it again, or answers this with a RST, so that no connection has come of it.
-    pub fn waits_on(&self, isn: Seq, segment: &Segment) -> bool {
-        let asks = |next: &Segment| {
+    /// Whether the SYN is retransmitted, or its sender answers this segment with a RST: no connection was
+    /// established by it.
+    pub fn awaits_reply(&self, isn: Seq, segment: &Segment) -> bool {
+        let is_reset = |next: &Segment| {
             let resets = next.flags.has(Flags::RST) && !next.flags.has(Flags::ACK);
             resets && next.seq == segment.ack && is_foreign(isn, segment.ack)
         };
-        self.syns.contains(&Some(isn)) || self.next.is_some_and(asks)
+        self.syns.contains(&Some(isn)) || self.next.is_some_and(is_reset)
     }
 }

@@ -55,7 +55,7 @@ impl Side {
     pub fn sends(&mut self, segment: &Segment, outlook: Option<&Outlook>) {
         if segment.flags.has(Flags::RST) {
             // What speaks on afterwards has not ended.
-            let ends = outlook.is_none_or(|outlook| !outlook.sender_goes_on());
+            let ends = outlook.is_none_or(|outlook| !outlook.sender_continues());
             self.state = if ends { State::Closed } else { State::Unknown };
             return;
         }
@@ -217,7 +217,7 @@ impl Side {
         };
         let Some(outlook) = outlook else { return };
         let exact = [self.next, self.acknowledged].contains(&Some(segment.seq));
-        self.state = match (before, outlook.receiver_goes_on()) {
+        self.state = match (before, outlook.receiver_continues()) {
             // What would explain its number was not captured.
             (State::SynSent, false) if self.state == State::SynSent => State::Unknown,
             (State::SynSent | State::Listen | State::Closed, _) => self.state,

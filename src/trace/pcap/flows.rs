@@ -1,4 +1,4 @@
-//! The connections of a capture, in one pass: what comes from a pipe cannot be read again.
+//! The connections of a capture, found in one pass: a pipe cannot be read twice.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,16 +13,16 @@ use crate::Direction;
 use crate::split::{Splitter, Step};
 use handfast_stack::wire::Flags;
 
-/// Connections that are told apart; segments of more are counted.
+/// Maximum number of connections listed; segments of further ones are counted.
 pub const MAX_FLOWS: usize = 10_000;
 
-/// One connection of a capture; several one after another, if they had the same addresses and ports.
+/// One connection of a capture, or several consecutive ones with the same addresses and ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
     pub client: SocketAddr,
     pub server: SocketAddr,
     pub segments: u64,
-    /// One after the other between these ends.
+    /// Consecutive connections between these ends.
     pub connections: u64,
 }
 
@@ -70,45 +70,45 @@ impl Flow {
     }
 }
 
-/// What a capture has.
+/// Contents of a capture.
 #[derive(Debug, Default)]
 pub struct Flows {
     /// In the order of their first segments.
     pub flows: Vec<Flow>,
     /// Packets of any kind.
     pub packets: u64,
-    /// Packets without a segment that could be read.
+    /// Packets without a readable segment.
     pub others: Others,
     /// Segments of connections beyond [`MAX_FLOWS`].
     pub unlisted: u64,
-    /// The segments of the one that is wanted, or of the first.
+    /// The segments of the selected connection, or of the first.
     pub recorded: Option<Recorded>,
     /// Why it was not read to its end.
-    pub trouble: Option<PcapError>,
+    pub error: Option<PcapError>,
 }
 
-/// What is known of a flow while it is read.
-struct Known {
+/// State of a flow while the capture is read.
+struct FlowState {
     place: usize,
     splitter: Splitter,
-    /// A SYN has shown who the client is.
+    /// A SYN has identified the client.
     sure: bool,
 }
 
 impl Flows {
-    /// Reads all of it. The connection that is `wanted`, or else the first, is told apart in any case, and at
-    /// most so many segments of it are kept.
-    pub fn of<R: Read>(packets: &mut Packets<R>, wanted: Option<Selection>, max_segments: usize) -> Flows {
+    /// Reads the whole capture, and records up to `max_segments` of the selected connection, or else of the
+    /// first.
+    pub fn of<R: Read>(packets: &mut Packets<R>, selected: Option<Selection>, max_segments: usize) -> Flows {
         let mut found = Flows::default();
-        let mut known: HashMap<Selection, Known> = HashMap::new();
+        let mut known: HashMap<Selection, FlowState> = HashMap::new();
         let mut recording = Recording::new(max_segments);
-        let mut recorded = wanted;
+        let mut recorded = selected;
         loop {
             let packet = match packets.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => break,
-                Err(trouble) => {
-                    found.trouble = Some(trouble);
+                Err(error) => {
+                    found.error = Some(error);
                     break;
                 }
             };
@@ -116,7 +116,7 @@ impl Flows {
             match tcp(&packet) {
                 Ok(segment) => {
                     let drawn = *recorded.get_or_insert(segment.selection());
-                    found.take(&mut known, &segment, drawn, packet.at, &mut recording);
+                    found.add(&mut known, &segment, drawn, packet.at, &mut recording);
                 }
                 Err(other) => found.others.count(other),
             }
@@ -125,10 +125,10 @@ impl Flows {
         Flows { recorded: drawn.then(|| recording.finish()), ..found }
     }
 
-    /// The next segment of any connection; that of `drawn` is recorded.
-    fn take(
+    /// Adds the next segment; those of `drawn` are recorded.
+    fn add(
         &mut self,
-        known: &mut HashMap<Selection, Known>,
+        known: &mut HashMap<Selection, FlowState>,
         tcp: &Tcp,
         drawn: Selection,
         at: Duration,
@@ -142,7 +142,7 @@ impl Flows {
         let one = known.entry(key).or_insert_with(|| {
             let (client, server) = ends(tcp);
             self.flows.push(Flow { client, server, segments: 0, connections: 0 });
-            Known { place: self.flows.len() - 1, splitter: Splitter::default(), sure: false }
+            FlowState { place: self.flows.len() - 1, splitter: Splitter::default(), sure: false }
         });
         let Some(flow) = self.flows.get_mut(one.place) else { return };
         if !one.sure && tcp.segment.flags.has(Flags::SYN) {
@@ -150,9 +150,9 @@ impl Flows {
             let (client, server) = ends(tcp);
             if (client, server) != (flow.client, flow.server) {
                 (flow.client, flow.server) = (client, server);
-                one.splitter.turn();
+                one.splitter.swap_ends();
                 if drawn == key {
-                    recording.turn();
+                    recording.swap_ends();
                 }
             }
         }
@@ -161,13 +161,13 @@ impl Flows {
         flow.segments += 1;
         flow.connections += u64::from(one.splitter.step(direction, &tcp.segment) == Step::Begins);
         if drawn == key {
-            recording.take(at, direction, tcp);
+            recording.add(at, direction, tcp);
         }
     }
 }
 
-/// Who has called, by the first segment that was seen: the sender of a SYN, the receiver of a SYN-ACK,
-/// else whoever has the higher port.
+/// Returns client and server by the first captured segment: the client sends a SYN, receives a SYN-ACK, or else
+/// has the higher port.
 fn ends(first: &Tcp) -> (SocketAddr, SocketAddr) {
     let Tcp { source, destination, segment, .. } = *first;
     let from_client = match (segment.flags.has(Flags::SYN), segment.flags.has(Flags::ACK)) {

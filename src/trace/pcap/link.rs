@@ -1,22 +1,22 @@
-//! What is below IP: the link types of captures, Ethernet, PPP, PPPoE and MPLS.
+//! The layers below IP: link types of captures, Ethernet, PPP, PPPoE and MPLS.
 
 use super::Other;
-use super::packet::Layer;
+use super::layer::Layer;
 use super::rest::Rest;
 
 type Next<'a> = Result<Layer<'a>, Other>;
 
-/// What the link type of a capture begins with (<https://www.tcpdump.org/linktypes.html>).
+/// Returns the first layer of a link type (<https://www.tcpdump.org/linktypes.html>).
 pub(super) fn first(link: u32, rest: Rest<'_>) -> Next<'_> {
     match link {
         ETHERNET => Ok(Layer::Ethernet(rest)),
-        LOOPBACK | OPENBSD_LOOPBACK => behind(rest, 4).map(Layer::Ip),
+        LOOPBACK | OPENBSD_LOOPBACK => after(rest, 4).map(Layer::Ip),
         link if RAW.contains(&link) => Ok(Layer::Ip(rest)),
         COOKED => by_type(rest, 14, 16),
         COOKED_2 => by_type(rest, 0, 20),
         CISCO_HDLC => by_type(rest, 2, 4),
         PPP | PPP_HDLC => framed_ppp(rest),
-        PPP_WITH_DIRECTION => framed_ppp(behind(rest, 1)?),
+        PPP_WITH_DIRECTION => framed_ppp(after(rest, 1)?),
         PPP_ETHER => Ok(Layer::PppOe(rest)),
         link => Err(Other::Link(link)),
     }
@@ -39,21 +39,21 @@ pub(super) fn ethernet(rest: Rest<'_>) -> Next<'_> {
     by_type(rest, 12, 14)
 }
 
-/// An EtherType somewhere in a header of fixed length.
+/// An EtherType at this offset in a header of fixed length.
 fn by_type(rest: Rest<'_>, at: usize, header: usize) -> Next<'_> {
-    let kind = rest.half(at).ok_or(Other::Cut)?;
-    Ok(Layer::Typed(kind, behind(rest, header)?))
+    let kind = rest.half(at).ok_or(Other::Truncated)?;
+    Ok(Layer::Typed(kind, after(rest, header)?))
 }
 
-fn behind(rest: Rest<'_>, length: usize) -> Result<Rest<'_>, Other> {
-    rest.skip(length).ok_or(Other::Cut)
+fn after(rest: Rest<'_>, length: usize) -> Result<Rest<'_>, Other> {
+    rest.skip(length).ok_or(Other::Truncated)
 }
 
 pub(super) fn typed(kind: u16, rest: Rest<'_>) -> Next<'_> {
     match kind {
-        // The same header also of IPv6 over a link that knows the one number only.
+        // IPv6 also has the number of IPv4 on links that know only that.
         0x0800 | 0x86dd => Ok(Layer::Ip(rest)),
-        // VLAN tags: 802.1Q, 802.1ad, and what was before it.
+        // VLAN tags: 802.1Q, 802.1ad, and its predecessors.
         0x8100 | 0x88a8 | 0x9100 | 0x9200 => by_type(rest, 2, 4),
         0x8847 | 0x8848 => Ok(Layer::Mpls(rest)),
         0x8864 => Ok(Layer::PppOe(rest)),
@@ -66,20 +66,20 @@ pub(super) fn typed(kind: u16, rest: Rest<'_>) -> Next<'_> {
     }
 }
 
-/// SNAP has an EtherType in the end (RFC 1042).
+/// SNAP ends with an EtherType (RFC 1042).
 fn llc(rest: Rest<'_>) -> Next<'_> {
-    match rest.array(0).ok_or(Other::Cut)? {
+    match rest.array(0).ok_or(Other::Truncated)? {
         [0xaa, 0xaa, 3, 0, 0, 0] => by_type(rest, 6, 8),
         _ => Err(Other::Llc),
     }
 }
 
-/// Address and control may be left out (RFC 1661 6.6), and the first byte of the protocol (6.5).
+/// Address and control may be omitted (RFC 1661 6.6), and the first byte of the protocol (6.5).
 fn framed_ppp(rest: Rest<'_>) -> Next<'_> {
-    let rest = if rest.half(0) == Some(0xff03) { behind(rest, 2)? } else { rest };
-    match rest.byte(0).ok_or(Other::Cut)? {
-        short if short & 1 == 1 => Ok(Layer::Ppp(short.into(), behind(rest, 1)?)),
-        _ => Ok(Layer::Ppp(rest.half(0).ok_or(Other::Cut)?, behind(rest, 2)?)),
+    let rest = if rest.half(0) == Some(0xff03) { after(rest, 2)? } else { rest };
+    match rest.byte(0).ok_or(Other::Truncated)? {
+        short if short & 1 == 1 => Ok(Layer::Ppp(short.into(), after(rest, 1)?)),
+        _ => Ok(Layer::Ppp(rest.half(0).ok_or(Other::Truncated)?, after(rest, 2)?)),
     }
 }
 
@@ -93,27 +93,28 @@ pub(super) fn ppp(protocol: u16, rest: Rest<'_>) -> Next<'_> {
 
 /// A session's packet (RFC 2516 4): version and type, code, session, length.
 pub(super) fn pppoe(rest: Rest<'_>) -> Next<'_> {
-    let ([kind, code], length) = (rest.array(0).ok_or(Other::Cut)?, rest.half(4).ok_or(Other::Cut)?);
+    let ([kind, code], length) =
+        (rest.array(0).ok_or(Other::Truncated)?, rest.half(4).ok_or(Other::Truncated)?);
     match (kind, code) {
-        (0x11, 0) => framed_ppp(behind(rest, 6)?.limit(length.into())),
+        (0x11, 0) => framed_ppp(after(rest, 6)?.limit(length.into())),
         (0x11, _) => Err(Other::EtherType(0x8863)),
         _ => Err(Other::Invalid),
     }
 }
 
-/// Labels down to the bottom of the stack (RFC 3032 2.1); then IP, as its first four bits say, or Ethernet,
-/// perhaps behind a control word (RFC 4448 4.6).
+/// Labels down to the bottom of the stack (RFC 3032 2.1); then IP, by its first four bits, or Ethernet,
+/// perhaps after a control word (RFC 4448 4.6).
 pub(super) fn mpls(mut rest: Rest<'_>) -> Next<'_> {
     loop {
-        let label = rest.word(0).ok_or(Other::Cut)?;
-        rest = behind(rest, 4)?;
+        let label = rest.word(0).ok_or(Other::Truncated)?;
+        rest = after(rest, 4)?;
         if label & 0x100 != 0 {
             break;
         }
     }
-    match rest.byte(0).ok_or(Other::Cut)? >> 4 {
+    match rest.byte(0).ok_or(Other::Truncated)? >> 4 {
         4 | 6 => Ok(Layer::Ip(rest)),
-        0 => behind(rest, 4).map(Layer::Ethernet),
+        0 => after(rest, 4).map(Layer::Ethernet),
         _ => Ok(Layer::Ethernet(rest)),
     }
 }

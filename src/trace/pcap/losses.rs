@@ -1,4 +1,4 @@
-//! What was lost behind the place of the capture, as far as what was sent again tells.
+//! Losses after the point of capture, inferred from retransmissions.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use crate::{Direction, Event, Record, Segment};
 use handfast_stack::wire::{Flags, Seq};
 
-/// A copy that comes later was sent after a time-out: Linux waits 0.2 s at least. One that comes sooner
-/// may be the same packet, captured twice.
+/// A later copy was sent after a timeout: Linux waits at least 0.2 s. An earlier one may be the same packet,
+/// captured twice.
 const MIN_RTO: Duration = Duration::from_millis(150);
 
-/// Marks as lost what has not arrived, and says how many segments that is:
+/// Marks lost segments, and returns their number:
 ///
-/// - one that was sent again before anything acknowledged it, after a time-out or because the peer said
-///   its last acknowledgement again meanwhile (RFC 5681 3.2), perhaps with what it has (RFC 2018);
-/// - the ACK of a SYN or FIN that was sent again long after the ACK had come past.
+/// - a segment retransmitted before it was acknowledged, after a timeout or after a duplicate ACK (RFC 5681 3.2),
+///   perhaps with SACK blocks (RFC 2018);
+/// - the ACK of a SYN or FIN that was retransmitted long after that ACK.
 ///
-/// The time-out may have been too short, and the first copy late. No capture tells. Where nothing of the peer
-/// was captured, nothing is known of what arrived; where it had no room, what it did not take was not lost.
+/// A spurious timeout of a delayed segment cannot be told from a loss. Without captured segments of the peer nothing
+/// is marked; neither is data that the peer did not take because its window was closed.
 pub(super) fn infer(record: &mut Record) -> usize {
     let seen = |way| record.segments.iter().any(|(direction, _)| *direction == way);
     if !(seen(Direction::ToServer) && seen(Direction::ToClient)) {
@@ -45,27 +45,27 @@ struct Search {
     lost: Vec<bool>,
     /// By direction.
     ways: [Way; 2],
-    /// When each segment came past.
+    /// Time of each segment.
     times: Vec<Duration>,
 }
 
-/// What was sent in one direction.
+/// The segments of one direction.
 #[derive(Default)]
 struct Way {
     sent: Vec<Sent>,
-    /// Places in `sent` of what nothing has acknowledged, in the order in which it was sent.
+    /// Indices in `sent` of unacknowledged segments, in order.
     open: VecDeque<usize>,
-    /// Where the last copy is.
+    /// Index of the last copy.
     copies: HashMap<(Seq, Seq), usize>,
-    /// The peer has no room.
+    /// The peer's window is closed.
     full: bool,
     /// The number of the peer's last segment.
-    heard: Option<usize>,
-    /// The last acknowledgement, and the segment that said it again while something was open.
-    asked: Option<(Seq, Option<usize>)>,
+    last_of_peer: Option<usize>,
+    /// The last acknowledgement, and the segment that repeated it while data was unacknowledged.
+    duplicate_ack: Option<(Seq, Option<usize>)>,
 }
 
-/// A segment with a sequence number of its own.
+/// A segment that occupies sequence numbers.
 struct Sent {
     number: usize,
     end: Seq,
@@ -78,7 +78,7 @@ impl Search {
         let Some((direction, segment)) = record.segments.get(number) else { return };
         self.times.resize(number + 1, at);
         let (own, peer) = self.ways(*direction);
-        peer.heard = Some(number);
+        peer.last_of_peer = Some(number);
         if segment.flags.has(Flags::ACK) {
             peer.acknowledge(segment, number);
             if !segment.flags.has(Flags::RST) {
@@ -91,15 +91,16 @@ impl Search {
         let end = segment.seq + segment.seq_len();
         if let Some(sent) = own.copies.get(&(segment.seq, end)).and_then(|place| own.sent.get(*place)) {
             let (number, acknowledged) = (sent.number, sent.acknowledged);
-            let asked = own.asked.is_some_and(|(ack, by)| ack.at_or_before(segment.seq) && by > Some(number));
+            let requested =
+                own.duplicate_ack.is_some_and(|(ack, by)| ack.at_or_before(segment.seq) && by > Some(number));
             // A side that doubts a SYN has received it (RFC 5961 4.2).
-            let doubted = segment.opens() && own.heard > Some(number);
+            let doubted = segment.opens() && own.last_of_peer > Some(number);
             if !own.full && !doubted {
-                self.came_again(record, (number, segment), acknowledged, at, asked);
+                self.retransmitted(record, (number, segment), acknowledged, at, requested);
             }
         } else if segment.flags.has(Flags::SYN) {
             // Another connection between the same ports: what the last one left open stays so.
-            (own.open, own.asked) = (VecDeque::new(), None);
+            (own.open, own.duplicate_ack) = (VecDeque::new(), None);
         }
         let (own, _) = self.ways(*direction);
         own.copies.insert((segment.seq, end), own.sent.len());
@@ -116,18 +117,18 @@ impl Search {
         }
     }
 
-    fn came_again(
+    fn retransmitted(
         &mut self,
         record: &Record,
         (first, segment): (usize, &Segment),
         acknowledged: Option<usize>,
         at: Duration,
-        asked: bool,
+        requested: bool,
     ) {
         let since =
             |number: usize| self.times.get(number).map_or(Duration::ZERO, |then| at.saturating_sub(*then));
         match acknowledged {
-            None if asked || since(first) >= MIN_RTO => self.lose(first),
+            None if requested || since(first) >= MIN_RTO => self.lose(first),
             Some(ack) if since(ack) >= MIN_RTO && segment.flags.0 & END.0 != 0 => {
                 self.lose_acks(record, ack, segment);
             }
@@ -135,7 +136,7 @@ impl Search {
         }
     }
 
-    /// From `first` on: all that acknowledge the segment, unless one of them surely arrived.
+    /// Marks all ACKs of the segment from `first` on, unless one of them certainly arrived.
     fn lose_acks(&mut self, record: &Record, first: usize, segment: &Segment) {
         let end = segment.seq + segment.seq_len();
         let Some((way, _)) = record.segments.get(first) else { return };
@@ -147,8 +148,8 @@ impl Search {
                 })
             })
             .collect();
-        let bare = |number: &usize| record.segments.get(*number).is_some_and(|(_, it)| it.seq_len() == 0);
-        if acks.iter().all(|number| bare(number) || self.lost.get(*number) == Some(&true)) {
+        let pure_ack = |number: &usize| record.segments.get(*number).is_some_and(|(_, it)| it.seq_len() == 0);
+        if acks.iter().all(|number| pure_ack(number) || self.lost.get(*number) == Some(&true)) {
             acks.into_iter().for_each(|number| self.lose(number));
         }
     }
@@ -160,13 +161,13 @@ impl Search {
     }
 }
 
-/// What changes a state, so that the loss of its ACK does.
+/// Segments whose ACK changes a state.
 const END: Flags = Flags::SYN.with(Flags::FIN);
 
 impl Way {
-    /// By this segment of the peer's.
+    /// Takes the acknowledgement of this segment of the peer.
     fn acknowledge(&mut self, by: &Segment, number: usize) {
-        self.asked = match self.asked {
+        self.duplicate_ack = match self.duplicate_ack {
             Some((ack, _)) if ack == by.ack && by.seq_len() == 0 && !self.open.is_empty() => {
                 Some((ack, Some(number)))
             }

@@ -1,16 +1,17 @@
-//! Captures of others, from a file: pcap and pcapng, of any size, a packet at a time.
+//! Capture files of any size: pcap and pcapng, read packet by packet.
 //!
-//! - `source`: a file, standard input or a FIFO, compressed or not; `file`: packets out of it, with their
-//!   place; `block`: pcapng's blocks.
-//! - `packet`: a segment out of a packet, whatever the link and the tunnels: `link` is below IP, `ip`, and
-//!   `tunnel` above it; `rest`: what is left of a packet; `other`: what a packet is that has no segment.
-//! - `flows`: which connections there are; `recording`: the segments of one, what was captured twice left
-//!   out; `losses`: what of it must have been lost.
+//! - `source`: a file, standard input or a FIFO, compressed or not; `input`: bounded reads; `file`: its packets;
+//!   `block`: the blocks of pcapng.
+//! - `packet`: the TCP segment of a packet, through `link` (below IP), `ip` and `tunnel` (above it), which name the
+//!   next `layer`; `rest`: the unparsed bytes; `other`: packets without a segment.
+//! - `flows`: the connections; `recording`: the segments of one, without duplicates; `losses`: those that were lost.
 
 mod block;
 mod file;
 mod flows;
+mod input;
 mod ip;
+mod layer;
 mod link;
 mod losses;
 mod other;
@@ -20,8 +21,9 @@ mod rest;
 mod source;
 mod tunnel;
 
-pub use file::{Packet, Packets, PcapError};
+pub use file::Packets;
 pub use flows::{Flow, Flows, MAX_FLOWS, Selection};
+pub use input::{Packet, PcapError};
 pub use other::{Other, Others};
 pub use packet::{Tcp, tcp};
 pub use recording::Recorded;

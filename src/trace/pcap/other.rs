@@ -3,27 +3,27 @@ use std::fmt;
 
 use handfast_text::counted;
 
-/// What a packet is that has no TCP segment to draw.
+/// What a packet without a readable TCP segment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Other {
-    /// A link type that cannot be read (<https://www.tcpdump.org/linktypes.html>).
+    /// An unsupported link type (<https://www.tcpdump.org/linktypes.html>).
     Link(u32),
     EtherType(u16),
     /// IEEE 802.2 without SNAP.
     Llc,
-    /// Of a point-to-point link.
+    /// A PPP protocol.
     Ppp(u16),
     /// An IP protocol.
     Protocol(u8),
     /// A fragment of an IP packet: the segment is in several packets.
     Fragment,
-    /// The capture ends before the segment's control bits.
-    Cut,
+    /// Captured only up to before the TCP flags.
+    Truncated,
     /// A header contradicts itself.
     Invalid,
 }
 
-/// The names that people know. All others go by their number.
+/// Well-known names. All others are shown as numbers.
 const LINKS: [(u32, &str); 8] = [
     (105, "IEEE 802.11"),
     (119, "IEEE 802.11 with Prism header"),
@@ -65,8 +65,8 @@ impl fmt::Display for Other {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Other::Link(link) => match name(&LINKS, link) {
-                Some(name) => write!(f, "{name}, link type {link}, which cannot be read"),
-                None => write!(f, "link type {link}, which cannot be read"),
+                Some(name) => write!(f, "{name}, unsupported link type {link}"),
+                None => write!(f, "unsupported link type {link}"),
             },
             Other::EtherType(kind) => match name(&ETHER_TYPES, kind) {
                 Some(name) => f.write_str(name),
@@ -79,7 +79,7 @@ impl fmt::Display for Other {
                 None => write!(f, "IP protocol {number}"),
             },
             Other::Fragment => f.write_str("fragment of an IP packet"),
-            Other::Cut => f.write_str("cut before the TCP flags (snap length)"),
+            Other::Truncated => f.write_str("truncated before the TCP flags (snap length)"),
             Other::Invalid => f.write_str("with an invalid header"),
         }
     }
@@ -89,11 +89,11 @@ fn name<N: PartialEq>(names: &[(N, &'static str)], number: &N) -> Option<&'stati
     names.iter().find(|(known, _)| known == number).map(|(_, name)| *name)
 }
 
-/// How many packets of each kind.
+/// Number of packets of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Others(BTreeMap<Other, u64>);
 
-/// Kinds that are told apart, and those of them that are listed.
+/// Kinds that are counted separately, and kinds that are listed.
 const MAX_KINDS: usize = 1_000;
 const LISTED: usize = 6;
 
@@ -114,8 +114,8 @@ impl Others {
         self.0.get(&other).copied().unwrap_or_default()
     }
 
-    /// Packets of link types that cannot be read.
-    pub fn unread(&self) -> u64 {
+    /// Packets of unsupported link types.
+    pub fn unsupported(&self) -> u64 {
         self.0.iter().filter(|(other, _)| matches!(other, Other::Link(_))).map(|(_, count)| count).sum()
     }
 }

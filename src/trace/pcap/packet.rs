@@ -1,11 +1,12 @@
 use std::net::{IpAddr, SocketAddr};
 
+use super::layer::{IpHeader, Layer};
 use super::rest::Rest;
 use super::{Other, Packet, ip, link};
 use crate::Segment;
 use handfast_stack::wire::{Flags, Seq};
 
-/// A segment of anybody's, unchecked: a capture is taken as it is, checksums offloaded and all.
+/// A captured segment. Checksums are not verified: the sender may have offloaded them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tcp {
     pub source: SocketAddr,
@@ -15,28 +16,12 @@ pub struct Tcp {
     pub segment: Segment,
 }
 
-/// Headers inside one another at most: a tunnel in a tunnel has a dozen.
+/// Maximum number of nested headers: a tunnel in a tunnel has a dozen.
 const MAX_DEPTH: usize = 32;
 
-/// What a header says that follows it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Layer<'a> {
-    Ethernet(Rest<'a>),
-    /// By EtherType.
-    Typed(u16, Rest<'a>),
-    /// By the number of a point-to-point protocol.
-    Ppp(u16, Rest<'a>),
-    PppOe(Rest<'a>),
-    Mpls(Rest<'a>),
-    /// IPv4 or IPv6, as its first four bits say.
-    Ip(Rest<'a>),
-    /// By IP protocol, behind a header with these addresses.
-    Inside(u8, ip::Header, Rest<'a>),
-}
-
-/// The segment in a packet, inside whatever tunnels; else what it is.
+/// Returns the TCP segment in a packet, also inside tunnels; otherwise what the packet is.
 pub fn tcp(packet: &Packet) -> Result<Tcp, Other> {
-    let rest = Rest { bytes: &packet.octets, wire: packet.octets.len() + packet.missing as usize };
+    let rest = Rest { bytes: &packet.data, wire: packet.data.len() + packet.missing as usize };
     let mut layer = link::first(packet.link, rest)?;
     for _ in 0..MAX_DEPTH {
         layer = match layer {
@@ -55,8 +40,8 @@ pub fn tcp(packet: &Packet) -> Result<Tcp, Other> {
 
 const TCP: u8 = 6;
 
-/// Down to the control bits must be there; the window and the options may have been cut off.
-fn segment(header: &ip::Header, rest: Rest<'_>) -> Result<Tcp, Other> {
+/// The header must be captured up to the control bits; window and options may be missing.
+fn segment(header: &IpHeader, rest: Rest<'_>) -> Result<Tcp, Other> {
     let read = || {
         let [offset, flags] = rest.array(12)?;
         Some((
@@ -68,7 +53,7 @@ fn segment(header: &ip::Header, rest: Rest<'_>) -> Result<Tcp, Other> {
             flags,
         ))
     };
-    let (from, to, seq, ack, length, flags) = read().ok_or(Other::Cut)?;
+    let (from, to, seq, ack, length, flags) = read().ok_or(Other::Truncated)?;
     if length < 20 || length > rest.wire {
         return Err(Other::Invalid);
     }
@@ -81,10 +66,10 @@ fn segment(header: &ip::Header, rest: Rest<'_>) -> Result<Tcp, Other> {
         ..Segment::default()
     };
     segment.read_options(rest.bytes.get(20..length.min(rest.bytes.len())).unwrap_or_default());
-    let ends = |address: IpAddr, port| SocketAddr::new(address, port);
+    let end = |address: IpAddr, port| SocketAddr::new(address, port);
     Ok(Tcp {
-        source: ends(header.source, from),
-        destination: ends(header.destination, to),
+        source: end(header.source, from),
+        destination: end(header.destination, to),
         id: header.id,
         segment,
     })

@@ -5,35 +5,35 @@ use super::Tcp;
 use super::losses::infer;
 use crate::{Direction, Record, Segment};
 
-/// The beginning of what passed between two ends.
+/// The first segments of a connection.
 #[derive(Debug)]
 pub struct Recorded {
     pub record: Record,
-    /// Segments in it that did not arrive, as far as the others tell.
+    /// Segments in it that were lost, inferred from the others.
     pub lost: usize,
-    /// Segments that come after it.
+    /// Segments after it.
     pub more: u64,
-    /// Segments that were captured twice, and are in the record once.
-    pub doubled: u64,
+    /// Segments captured twice; the record has them once.
+    pub duplicates: u64,
 }
 
-/// A copy that comes so soon may be the same packet at another interface; a sender waits longer: Linux
-/// for 0.2 s at least before it sends again.
+/// A copy within this time may be the same packet at another interface; a sender retransmits later: Linux after
+/// at least 0.2 s.
 const MAX_DUPLICATE_DELAY: Duration = Duration::from_millis(150);
-/// Segments among which a copy is looked for.
+/// Recent segments that are searched for a duplicate.
 const DUPLICATE_WINDOW: usize = 256;
 
-/// Takes the segments of one pair of ends as they come.
+/// Records the segments between two ends.
 #[derive(Debug)]
 pub(super) struct Recording {
     max_segments: usize,
     record: Record,
     more: u64,
-    doubled: u64,
+    duplicates: u64,
     recent: VecDeque<Recent>,
-    /// Of each direction, the identification of the last packet, and whether they differ.
+    /// For each direction, the IPv4 identification of the last packet, and whether it changes.
     ids: [(Option<u16>, bool); 2],
-    /// How often each packet was captured, as far as those show that cannot have been sent so often.
+    /// How often each packet was captured, known from packets that were certainly sent once.
     times: u32,
 }
 
@@ -50,17 +50,17 @@ struct Recent {
 impl Recording {
     pub fn new(max_segments: usize) -> Recording {
         let (record, recent) = (Record::default(), VecDeque::new());
-        Recording { max_segments, record, more: 0, doubled: 0, recent, ids: [(None, false); 2], times: 1 }
+        Recording { max_segments, record, more: 0, duplicates: 0, recent, ids: [(None, false); 2], times: 1 }
     }
 
-    pub fn take(&mut self, at: Duration, direction: Direction, tcp: &Tcp) {
+    pub fn add(&mut self, at: Duration, direction: Direction, tcp: &Tcp) {
         if self.record.segments.len() >= self.max_segments {
             self.more += 1;
             return;
         }
         self.note_id(direction, tcp.id);
-        if self.is_double(at, direction, tcp) {
-            self.doubled += 1;
+        if self.is_duplicate(at, direction, tcp) {
+            self.duplicates += 1;
             return;
         }
         if self.recent.len() == DUPLICATE_WINDOW {
@@ -68,7 +68,7 @@ impl Recording {
         }
         let Tcp { segment, id, .. } = *tcp;
         self.recent.push_back(Recent { at, direction, segment, id, times: 1 });
-        self.record.passes(at, direction, segment);
+        self.record.push_delivered(at, direction, segment);
     }
 
     fn note_id(&mut self, direction: Direction, id: Option<u16>) {
@@ -78,36 +78,36 @@ impl Recording {
         }
     }
 
-    /// The same packet again, from another interface or a mirror port: alike in every field, soon, and with
-    /// the same identification. Where that says nothing (IPv6, or always the same), what acknowledges only
-    /// may as well be a duplicate ACK (RFC 5681 2), unless other segments are doubled, too; and data that was
-    /// asked for by such may have been sent again at once.
-    fn is_double(&mut self, at: Duration, direction: Direction, tcp: &Tcp) -> bool {
-        let differ = self.ids.get(direction as usize).is_some_and(|(_, differ)| *differ);
-        let alike = |recent: &Recent| {
+    /// Whether it is the same packet, captured at another interface or a mirror port: all fields equal, within
+    /// [`MAX_DUPLICATE_DELAY`], and the same IPv4 identification. If that proves nothing (IPv6, or constant), a
+    /// pure ACK may be a duplicate ACK (RFC 5681 2), unless other segments are duplicates too; and data requested
+    /// by duplicate ACKs may be a retransmission.
+    fn is_duplicate(&mut self, at: Duration, direction: Direction, tcp: &Tcp) -> bool {
+        let changes = self.ids.get(direction as usize).is_some_and(|(_, changes)| *changes);
+        let equal = |recent: &Recent| {
             recent.direction == direction
                 && recent.segment == tcp.segment
                 && recent.id == tcp.id
                 && at.abs_diff(recent.at) < MAX_DUPLICATE_DELAY
         };
-        let Some(place) = self.recent.iter().rposition(alike) else { return false };
-        let certain = differ && tcp.id.is_some_and(|id| id != 0);
-        let bare = tcp.segment.seq_len() == 0;
-        let asked = self.times == 1 && !bare && self.asked(place, direction, &tcp.segment);
-        let max = if bare { self.times } else { u32::MAX };
+        let Some(place) = self.recent.iter().rposition(equal) else { return false };
+        let certain = changes && tcp.id.is_some_and(|id| id != 0);
+        let pure_ack = tcp.segment.seq_len() == 0;
+        let requested = self.times == 1 && !pure_ack && self.is_requested(place, direction, &tcp.segment);
+        let max = if pure_ack { self.times } else { u32::MAX };
         let Some(recent) = self.recent.get_mut(place) else { return false };
-        let double = certain || !asked && recent.times < max;
-        if double {
+        let duplicate = certain || !requested && recent.times < max;
+        if duplicate {
             recent.times += 1;
-            if !bare {
+            if !pure_ack {
                 self.times = self.times.max(recent.times);
             }
         }
-        double
+        duplicate
     }
 
-    /// Since then the peer has asked for it by a duplicate ACK, or by a block behind it (RFC 2018).
-    fn asked(&self, place: usize, direction: Direction, segment: &Segment) -> bool {
+    /// Whether the peer has requested it since then, by a duplicate ACK or by a SACK block after it (RFC 2018).
+    fn is_requested(&self, place: usize, direction: Direction, segment: &Segment) -> bool {
         let mut last = None;
         self.recent.iter().skip(place + 1).filter(|recent| recent.direction != direction).any(|recent| {
             let ack = recent.segment.acknowledges();
@@ -117,8 +117,8 @@ impl Recording {
         })
     }
 
-    /// The other way round: what looked like the client is the server.
-    pub fn turn(&mut self) {
+    /// Exchanges client and server.
+    pub fn swap_ends(&mut self) {
         for (direction, _) in &mut self.record.segments {
             *direction = direction.opposite();
         }
@@ -130,6 +130,6 @@ impl Recording {
 
     pub fn finish(mut self) -> Recorded {
         let lost = infer(&mut self.record);
-        Recorded { record: self.record, lost, more: self.more, doubled: self.doubled }
+        Recorded { record: self.record, lost, more: self.more, duplicates: self.duplicates }
     }
 }

@@ -1,5 +1,4 @@
-/// What is left of a packet behind the headers that were read: the bytes that were captured, and how many
-/// there were on the wire.
+/// The rest of a packet after the parsed headers: the captured bytes, and the length on the wire.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rest<'a> {
     pub bytes: &'a [u8],
@@ -24,12 +23,12 @@ impl<'a> Rest<'a> {
         self.array(at).map(u32::from_be_bytes)
     }
 
-    /// Behind a header of that length. `None`: it was not captured whole, so nothing behind it was.
+    /// Skips a header of that length. `None`: it was not captured completely.
     pub fn skip(self, length: usize) -> Option<Rest<'a>> {
         Some(Rest { bytes: self.bytes.get(length..)?, wire: self.wire.saturating_sub(length) })
     }
 
-    /// As long as a header says that it is: what follows is padding, or was not captured.
+    /// Limits the length to the one in a header: the rest is padding, or was not captured.
     pub fn limit(self, length: usize) -> Rest<'a> {
         Rest { bytes: self.bytes.get(..length).unwrap_or(self.bytes), wire: length }
     }

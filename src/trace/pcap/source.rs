@@ -4,14 +4,13 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-/// What a gzip file begins with (RFC 1952 2.3.1).
+/// Magic of a gzip file (RFC 1952 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// A capture to read from its beginning to its end: a file, a FIFO, or for `-` standard input; gzip is
-/// unpacked on the way.
+/// Opens a capture: a file, a FIFO, or for `-` standard input. gzip is decompressed.
 ///
 /// # Errors
-/// It cannot be opened, or not be read.
+/// It cannot be opened or read.
 pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     match path.to_str() {
         Some("-") => unpacked(io::stdin()),

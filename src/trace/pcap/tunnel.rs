@@ -1,7 +1,7 @@
-//! What is above IP and has packets in it again.
+//! Tunnels over IP: layers that contain packets.
 
 use super::Other;
-use super::packet::Layer;
+use super::layer::Layer;
 use super::rest::Rest;
 
 const IPV4: u8 = 4;
@@ -37,22 +37,22 @@ fn gre(rest: Rest<'_>) -> Option<Layer<'_>> {
     };
     let inner = rest.skip(length)?;
     match kind {
-        // ERSPAN: type I has no header of its own, type II has a number in GRE's.
+        // ERSPAN: type I has no header, type II has a sequence number in the GRE header.
         0x88be => inner.skip(if has(0x1000) == 1 { 8 } else { 0 }).map(Layer::Ethernet),
-        // Type III, with a subheader if the last bit says so.
+        // Type III, with a subheader if the last bit is set.
         0x22eb => inner.skip(12 + 8 * usize::from(inner.byte(11)? & 1)).map(Layer::Ethernet),
         kind => Some(Layer::Typed(kind, inner)),
     }
 }
 
-/// By the port that it goes to, if what is inside looks like it.
+/// By destination port, if the payload matches the protocol.
 fn udp(rest: Rest<'_>) -> Option<Layer<'_>> {
     let (to, length, inner) = (rest.half(2)?, usize::from(rest.half(4)?), rest.skip(8)?);
     let inner = if length >= 8 { inner.limit(length - 8) } else { inner };
     match to {
-        // VXLAN (RFC 7348 5), at Linux' own port as well.
+        // VXLAN (RFC 7348 5), also on Linux's default port.
         4789 | 8472 if inner.byte(0)? & 0x08 != 0 => inner.skip(8).map(Layer::Ethernet),
-        // VXLAN with the protocol named.
+        // VXLAN-GPE, which names the protocol.
         4790 if inner.byte(0)? & 0x0c == 0x0c => match inner.byte(3)? {
             1 | 2 => inner.skip(8).map(Layer::Ip),
             3 => inner.skip(8).map(Layer::Ethernet),
@@ -68,7 +68,7 @@ fn udp(rest: Rest<'_>) -> Option<Layer<'_>> {
     }
 }
 
-/// GTP-U (3GPP TS 29.281 5.1): a packet of a user's, behind extension headers.
+/// GTP-U (3GPP TS 29.281 5.1): a user packet, after extension headers.
 fn gtp(rest: Rest<'_>) -> Option<Layer<'_>> {
     let [flags, kind] = rest.array(0)?;
     if flags & 0xf0 != 0x30 || kind != 0xff {

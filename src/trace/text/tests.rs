@@ -11,9 +11,13 @@ fn handshake(payload_len: u32, offset: u32) -> Picture {
     let segment = |flags, seq, ack| Segment { flags, seq, ack, ..Segment::default() };
     let mut record = Record::default();
     let micros = Duration::from_micros;
-    record.passes(micros(0), Direction::ToServer, segment(Flags::SYN, client_isn, Seq(0)));
-    record.passes(micros(41), Direction::ToClient, segment(Flags::SYN.with(Flags::ACK), server_isn, next));
-    record.passes(
+    record.push_delivered(micros(0), Direction::ToServer, segment(Flags::SYN, client_isn, Seq(0)));
+    record.push_delivered(
+        micros(41),
+        Direction::ToClient,
+        segment(Flags::SYN.with(Flags::ACK), server_isn, next),
+    );
+    record.push_delivered(
         micros(12_340),
         Direction::ToServer,
         Segment { payload_len, ..segment(Flags::ACK, next + offset, peer_next + offset) },

@@ -32,7 +32,7 @@ impl Story {
             payload_len: payload,
             ..Segment::default()
         };
-        self.0.passes(Duration::from_millis(ms), direction, segment);
+        self.0.push_delivered(Duration::from_millis(ms), direction, segment);
         self
     }
 
