@@ -122,7 +122,7 @@ impl Shared {
     }
 
     fn happens(&self, event: Event) {
-        self.record().happens(self.began.elapsed(), event);
+        self.record().push(self.began.elapsed(), event);
     }
 }
 
