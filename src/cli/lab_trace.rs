@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::trace_output::Drawing;
 use super::{Failure, signals};
-use handfast_lab::trace::{Choice, Peer, SCENARIOS, Scenario, TraceError, play_all};
+use handfast_lab::trace::{Peer, PlayOptions, SCENARIOS, Scenario, TraceError, play_all};
 
 /// Play a scenario of TCP for real, and draw it as a textbook would.
 ///
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
     let scenario = find(name, arguments.closer)?;
     // A scenario takes seconds: it plays to its end, and its lab is taken down, whatever signals come.
     let stop = signals::stop()?;
-    let played = scenario.play(&arguments.name, arguments.choice());
+    let played = scenario.play(&arguments.name, arguments.options());
     if stop.load(Ordering::Relaxed) {
         return Ok(ExitCode::from(signals::INTERRUPTED));
     }
@@ -90,12 +90,12 @@ pub(super) fn run(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
 }
 
 impl LabTraceArgs {
-    fn choice(&self) -> Choice {
+    fn options(&self) -> PlayOptions {
         let client = self.peer.map(|peer| match peer {
             PeerName::Kernel => Peer::Kernel,
             PeerName::Handfast => Peer::Handfast,
         });
-        Choice { client, ipv6: self.ipv6 }
+        PlayOptions { client, ipv6: self.ipv6 }
     }
 }
 
@@ -135,7 +135,7 @@ fn all(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
         fs::create_dir_all(directory).map_err(|error| Failure::cannot_write(directory, &error))?;
     }
     let stop = signals::stop()?;
-    let all = play_all(&arguments.name, arguments.choice(), &stop);
+    let all = play_all(&arguments.name, arguments.options(), &stop);
     if stop.load(Ordering::Relaxed) {
         return Ok(ExitCode::from(signals::INTERRUPTED));
     }

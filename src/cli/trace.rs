@@ -212,7 +212,7 @@ fn remarks(recorded: &Recorded, diagram: &Diagram, found: &Flows) -> String {
         }
     }
     if diagram.has(|row| row.client == State::Unknown || row.server == State::Unknown) {
-        text.push_str(". ? is a state that these segments do not prove");
+        text.push_str(". A state drawn as ? is not proved by these segments");
     }
     if found.others.unsupported() > 0 {
         let _ = write!(

@@ -2,6 +2,7 @@
 //! the drawings' forms, and captures of every kind. Each test that needs a network makes its own
 //! (`hf-t…`) and removes it; what cannot run says `SKIPPED` and why, and in CI is a failure.
 
+mod annotations;
 mod captures;
 mod command;
 mod expected;
@@ -9,4 +10,3 @@ mod folder;
 mod generated;
 mod scenarios;
 mod stage;
-mod told;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use handfast_lab::trace::{Choice, Peer, SCENARIOS, Scenario, play_all};
+use handfast_lab::trace::{Peer, PlayOptions, SCENARIOS, Scenario, play_all};
 use handfast_trace::{Direction, Picture, Row, RowKind, Side, svg};
 
 use crate::expected::EXPECTED;
@@ -65,7 +65,7 @@ fn look(scenario: &Scenario, picture: &Picture, committed: bool) -> Result<(), S
 }
 
 /// Plays all; what was spoilt, perhaps by others who use this machine, is played again up to twice.
-fn play(choice: Choice, check: impl Fn(&Scenario, &Picture) -> Result<(), String>) {
+fn play(choice: PlayOptions, check: impl Fn(&Scenario, &Picture) -> Result<(), String>) {
     let Some(lab) = lab() else { return };
     for (scenario, mut played) in play_all(&lab, choice, &AtomicBool::new(false)) {
         let mut spoilt = Vec::new();
@@ -83,20 +83,20 @@ fn play(choice: Choice, check: impl Fn(&Scenario, &Picture) -> Result<(), String
 
 #[test]
 fn every_scenario_is_what_the_rfc_says_and_what_the_committed_picture_shows() {
-    play(Choice::default(), |scenario, picture| look(scenario, picture, true));
+    play(PlayOptions::default(), |scenario, picture| look(scenario, picture, true));
 }
 
 /// The engine at both ends: the same segments, for one whose ACKs are its own.
 #[test]
 fn the_same_with_our_engine_at_both_ends() {
-    let choice = Choice { client: Some(Peer::Handfast), ipv6: false };
+    let choice = PlayOptions { client: Some(Peer::Handfast), ipv6: false };
     play(choice, |scenario, picture| look(scenario, picture, false));
 }
 
 #[test]
 fn the_same_over_ipv6() {
     for client in [None, Some(Peer::Handfast)] {
-        play(Choice { client, ipv6: true }, |scenario, picture| {
+        play(PlayOptions { client, ipv6: true }, |scenario, picture| {
             let title = picture.title.strip_suffix(" (IPv6)").ok_or("not over IPv6")?.into();
             look(scenario, &Picture { title, ..picture.clone() }, client.is_none())
         });

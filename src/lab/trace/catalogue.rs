@@ -3,22 +3,22 @@ use super::relay::Rule;
 use super::{Peer, TraceError, scripts};
 use handfast_trace::{Note, Record};
 
-/// One story of TCP.
+/// One scenario of TCP.
 pub struct Scenario {
-    /// As on the command line.
+    /// Its name on the command line.
     pub name: &'static str,
     pub title: &'static str,
-    /// What it shows.
+    /// One or two sentences about it.
     pub summary: &'static str,
-    /// Who is there, unless told otherwise.
+    /// The default ends.
     pub client: Peer,
     pub server: Peer,
-    /// The client may be the other one as well.
+    /// Whether the client may be either peer.
     pub either: bool,
-    /// Drawn as it would be with a two-way handshake, which is not what happened.
+    /// Drawn as it would be with a two-way handshake.
     pub imagined: bool,
     pub(super) cookies: bool,
-    /// Sentences that the segments alone do not tell.
+    /// Explanations that do not follow from the segments.
     pub(super) notes: &'static [Note],
     pub(super) wire: fn() -> Vec<Rule>,
     pub(super) script: fn(&Play) -> Result<Record, TraceError>,
@@ -38,7 +38,7 @@ const USUAL: Scenario = Scenario {
     script: scripts::handshake,
 };
 
-/// Of the segment with this number, as it leaves.
+/// An explanation of this segment when it is sent.
 const fn leaving(segment: usize, text: &'static str) -> Note {
     Note { segment, arrives: false, text }
 }
@@ -49,7 +49,7 @@ const fn arriving(segment: usize, text: &'static str) -> Note {
 
 const HELD_UP: &str = "The client asks for a connection, but the network holds the SYN up in some queue.";
 
-/// All of them, in the order in which they explain each other.
+/// All scenarios, in the order in which they explain each other.
 pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "handshake",

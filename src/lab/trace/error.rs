@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use crate::LabError;
 use handfast_stack::engine::stack::StartError;
 
-/// Why a scenario could not be played.
+/// Why a scenario cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     #[error(transparent)]
@@ -16,10 +16,10 @@ pub enum TraceError {
     Socket(#[from] Errno),
     #[error("a socket of the kernel: {0}")]
     Io(#[from] io::Error),
-    #[error("{text} is no address and port")]
+    #[error("invalid address and port: {text}")]
     Address { text: String },
-    #[error("within {seconds} s there was no {what}: the machine is too busy, or this is a bug", seconds = super::PATIENCE.as_secs())]
+    #[error("no {what} within {seconds} s: the host is overloaded, or this is a bug", seconds = super::TIMEOUT.as_secs())]
     Late { what: &'static str },
-    #[error("{scenario} cannot be played with {peer} on the other side")]
+    #[error("{scenario} cannot be played with {peer} as the client")]
     Peer { scenario: &'static str, peer: &'static str },
 }

@@ -10,41 +10,40 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
 };
 
-/// A client's socket from SYN on.
-pub(super) struct Opening(OwnedFd);
+/// A client's socket in the handshake.
+pub(super) struct KernelClient(OwnedFd);
 
-impl Opening {
-    /// Calls `to`, from an address and port of its own, and does not wait. To be called inside the
-    /// client's namespace.
-    pub fn start(from: SocketAddr, to: SocketAddr) -> Result<Opening, Errno> {
+impl KernelClient {
+    /// Starts to connect from `from` to `to`. Call it inside the client's namespace.
+    pub fn start(from: SocketAddr, to: SocketAddr) -> Result<KernelClient, Errno> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let family = if to.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
         let socket = socket(family, SockType::Stream, flags, None)?;
         setsockopt(&socket, sockopt::ReuseAddr, &true)?;
         bind(socket.as_raw_fd(), &SockaddrStorage::from(from))?;
         match connect(socket.as_raw_fd(), &SockaddrStorage::from(to)) {
-            Ok(()) | Err(Errno::EINPROGRESS) => Ok(Opening(socket)),
+            Ok(()) | Err(Errno::EINPROGRESS) => Ok(KernelClient(socket)),
             Err(errno) => Err(errno),
         }
     }
 
-    /// Whether the handshake ended well, within that time.
-    pub fn ends(self, patience: Duration) -> Option<TcpStream> {
-        let patience = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    /// Waits for the handshake. `None`: it failed, or timed out.
+    pub fn connected(self, timeout: Duration) -> Option<TcpStream> {
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
-        let _ = poll(&mut ready, patience);
+        let _ = poll(&mut ready, timeout);
         let stream = TcpStream::from(self.0);
         let well = stream.peer_addr().is_ok() && stream.set_nonblocking(false).is_ok();
         well.then_some(stream)
     }
 }
 
-/// A RST goes out, and the socket is gone (SO_LINGER with no time).
+/// Sends a RST and closes the socket (SO_LINGER with time 0).
 pub(super) fn abort(stream: TcpStream) -> Result<(), Errno> {
     setsockopt(&stream, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })
 }
 
-/// To be called inside the server's namespace.
+/// Listens. Call it inside the server's namespace.
 pub(super) fn listen(at: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(at)
 }

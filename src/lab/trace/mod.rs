@@ -1,16 +1,15 @@
-//! Scenarios of TCP, played for real and written down: one end is our engine, the other the Linux
-//! kernel or our engine as well, and the wire between them is in our hands (`relay`), so that what is
-//! lost, late or crossing is no accident.
+//! Scenarios of TCP, played by real stacks and recorded: one end is the engine, the other the Linux kernel or the
+//! engine too. The link between them is a relay in user space, so loss, delay and crossing are deterministic.
 //!
-//! - `catalogue`: the scenarios, and what is said of them; `scripts`: what happens in each.
-//! - `play`: what a script stands on; `ours`, `kernel`: the ends; `relay`: the wire.
+//! - `catalogue`: the scenarios and their explanations; `scripts`: their steps.
+//! - `play`: the environment of a script; `engine_end`, `kernel`: the ends; `relay`: the link.
 //!
 //! May use `engine`, `service` and `trace`.
 
 mod catalogue;
+mod engine_end;
 mod error;
 mod kernel;
-mod ours;
 mod play;
 mod relay;
 mod scripts;
@@ -26,16 +25,16 @@ pub use error::TraceError;
 use handfast_stack::wire::Mac;
 use handfast_trace::{Diagram, DiagramOptions, Picture};
 
-/// The longest wait for what must come. Time-outs of TCP in the scenarios take a second.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout of each wait. Timeouts of TCP in the scenarios are a second.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Waits in the scenarios take a second; what is shorter is this machine's mood.
+/// Pauses in the scenarios take a second; shorter ones are scheduling delays.
 const MIN_WAIT: Duration = Duration::from_millis(750);
 
-/// Behind a title.
+/// Suffix of a title.
 const OVER_IPV6: &str = " (IPv6)";
 
-/// Who is at an end.
+/// An end of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     Kernel,
@@ -51,38 +50,38 @@ impl Peer {
     }
 }
 
-/// How a scenario is played.
+/// Options of a play.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Choice {
-    /// The client, instead of the usual one.
+pub struct PlayOptions {
+    /// The client, instead of the default one.
     pub client: Option<Peer>,
     /// Over IPv6.
     pub ipv6: bool,
 }
 
-impl Choice {
-    /// As far as the scenario allows it.
-    pub fn allowed(self, scenario: &Scenario) -> Choice {
-        Choice { client: self.client.filter(|_| scenario.either), ..self }
+impl PlayOptions {
+    /// Removes what the scenario does not allow.
+    pub fn allowed(self, scenario: &Scenario) -> PlayOptions {
+        PlayOptions { client: self.client.filter(|_| scenario.either), ..self }
     }
 }
 
 impl Scenario {
-    /// The scenario of that name.
+    /// Returns the scenario of that name.
     pub fn named(name: &str) -> Option<&'static Scenario> {
         SCENARIOS.iter().find(|scenario| scenario.name == name)
     }
 
-    /// Plays it in a lab of that name, which is made and removed.
+    /// Plays it in a lab of that name, which is created and removed.
     ///
     /// # Errors
     /// [`TraceError`]; nothing is left then.
-    pub fn play(&self, lab: &str, choice: Choice) -> Result<Picture, TraceError> {
-        let client = choice.client.unwrap_or(self.client);
+    pub fn play(&self, lab: &str, options: PlayOptions) -> Result<Picture, TraceError> {
+        let client = options.client.unwrap_or(self.client);
         if client != self.client && !self.either {
             return Err(TraceError::Peer { scenario: self.name, peer: client.name() });
         }
-        let play = play::Play::new(lab, choice.ipv6, client, self.server, (self.wire)())?;
+        let play = play::Play::new(lab, options.ipv6, client, self.server, (self.wire)())?;
         let record = (self.script)(&play)?;
         let options = DiagramOptions {
             min_wait: MIN_WAIT,
@@ -92,7 +91,7 @@ impl Scenario {
         };
         let diagram = Diagram::of(&record, &options);
         Ok(Picture {
-            // The relay saw nothing but what passed between these addresses.
+            // The relay records the segments between these addresses only.
             title: format!("{}{}", self.title, if play.client.is_ipv6() { OVER_IPV6 } else { "" }),
             summary: self.summary.into(),
             client: format!("client ({})", client.name()),
@@ -104,24 +103,23 @@ impl Scenario {
     }
 }
 
-/// Labs at a time: most of a scenario's time is waiting.
-const TOGETHER: usize = 4;
+/// Labs at a time: a scenario mostly waits.
+const PARALLEL_LABS: usize = 4;
 
-/// Plays all scenarios, a few at a time, in labs whose names begin with `lab`; in the order of the
-/// list. A client that a scenario does not allow is left out there. Those that play when `stop`
-/// becomes true are the last.
+/// Plays all scenarios, a few at a time, in labs whose names begin with `lab`. Returns them in the order of the list.
+/// A client that a scenario does not allow is ignored there. Once `stop` is set, no further one begins.
 pub fn play_all(
     lab: &str,
-    choice: Choice,
+    options: PlayOptions,
     stop: &AtomicBool,
 ) -> Vec<(&'static Scenario, Result<Picture, TraceError>)> {
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
-        for lane in 0..TOGETHER {
+        for lane in 0..PARALLEL_LABS {
             let (next, done) = (&next, &done);
             scope.spawn(move || {
                 while let Some((index, scenario)) = take(next).filter(|_| !stop.load(Ordering::Relaxed)) {
-                    let played = scenario.play(&format!("{lab}-{lane}"), choice.allowed(scenario));
+                    let played = scenario.play(&format!("{lab}-{lane}"), options.allowed(scenario));
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((index, scenario, played));
                 }
             });
@@ -137,8 +135,8 @@ fn take(next: &AtomicUsize) -> Option<(usize, &'static Scenario)> {
     SCENARIOS.get(index).map(|scenario| (index, scenario))
 }
 
-/// Of one of the lab's own addresses.
+/// Parses one of the lab's MAC addresses.
 fn mac(text: &str) -> Mac {
-    let mut octets = text.split(':').map(|octet| u8::from_str_radix(octet, 16).unwrap_or_default());
-    std::array::from_fn(|_| octets.next().unwrap_or_default())
+    let mut bytes = text.split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap_or_default());
+    std::array::from_fn(|_| bytes.next().unwrap_or_default())
 }

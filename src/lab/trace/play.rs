@@ -1,13 +1,13 @@
-//! What the scripts of the scenarios stand on: the lab, the relay in its middle, and the two ends.
+//! The environment of a scenario: the lab, the relay in its middle, and the two ends.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::kernel::{Opening, abort};
-use super::ours::{Ours, Puppet};
+use super::engine_end::{EngineEnd, ScriptedClient};
+use super::kernel::{KernelClient, abort};
 use super::relay::{Relay, Rule};
-use super::{PATIENCE, Peer, TraceError, mac};
+use super::{Peer, TIMEOUT, TraceError, mac};
 use crate::{
     BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_DEVICE, CLIENT_MAC, KERNEL_V4, KERNEL_V6, Lab, SERVER_DEVICE,
     SERVER_MAC, Spec,
@@ -16,43 +16,43 @@ use handfast_stack::tcp::ConnectionHandler;
 use handfast_stack::wire::{Flags, FlowKey4, FlowKey6, LinkHeader, PacketKey, Seq, TxSegment, write_segment};
 use handfast_trace::{Direction, Record};
 
-/// Who has which address in a family.
+/// The addresses of one family.
 struct Addresses {
     kernel_client: IpAddr,
-    our_client: IpAddr,
+    engine_client: IpAddr,
     kernel_server: IpAddr,
-    our_server: IpAddr,
+    engine_server: IpAddr,
 }
 
 const V4: Addresses = Addresses {
     kernel_client: IpAddr::V4(Ipv4Addr::new(198, 18, 0, 1)),
-    our_client: IpAddr::V4(Ipv4Addr::new(10, 78, 0, 1)),
+    engine_client: IpAddr::V4(Ipv4Addr::new(10, 78, 0, 1)),
     kernel_server: IpAddr::V4(KERNEL_V4),
-    our_server: IpAddr::V4(Ipv4Addr::new(198, 18, 1, 1)),
+    engine_server: IpAddr::V4(Ipv4Addr::new(198, 18, 1, 1)),
 };
 const V6: Addresses = Addresses {
     kernel_client: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x18, 0, 0, 0, 0, 1)),
-    our_client: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x78, 0, 0, 0, 0, 1)),
+    engine_client: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x78, 0, 0, 0, 0, 1)),
     kernel_server: IpAddr::V6(KERNEL_V6),
-    our_server: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x18, 0, 0, 0, 1, 1)),
+    engine_server: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x18, 0, 0, 0, 1, 1)),
 };
 const CLIENT_PORT: u16 = 40_000;
 pub(super) const SERVER_PORT: u16 = 80;
-/// After the last segment that is expected: one that is not would come by then.
-const AFTERWARDS: Duration = Duration::from_millis(80);
+/// Wait after the last expected segment, for unexpected ones.
+const QUIET_PERIOD: Duration = Duration::from_millis(80);
 
-/// One scenario's stage.
+/// A scenario being played.
 pub(super) struct Play {
     pub relay: Relay,
     pub client: SocketAddr,
     pub server: SocketAddr,
     peer: Peer,
-    // Last: everything above lives inside.
+    // Dropped last: everything above runs inside.
     lab: Lab,
 }
 
 impl Play {
-    /// A lab whose bridge is [`Relay`].
+    /// Creates a lab with a [`Relay`] as its bridge.
     pub fn new(
         lab: &str,
         ipv6: bool,
@@ -64,68 +64,69 @@ impl Play {
         let addresses = if ipv6 { V6 } else { V4 };
         let client = match peer {
             Peer::Kernel => addresses.kernel_client,
-            Peer::Handfast => addresses.our_client,
+            Peer::Handfast => addresses.engine_client,
         };
         let server = match server {
             Peer::Kernel => addresses.kernel_server,
-            Peer::Handfast => addresses.our_server,
+            Peer::Handfast => addresses.engine_server,
         };
         let (client, server) = (SocketAddr::new(client, CLIENT_PORT), SocketAddr::new(server, SERVER_PORT));
-        let relay = take_wire(&lab, (client, server), rules)?;
+        let relay = start_relay(&lab, (client, server), rules)?;
         Ok(Play { relay, client, server, peer, lab })
     }
 
-    /// Our engine as the server, on the scenario's port or beside it.
+    /// Starts the engine as the server, on the scenario's port or another.
     pub fn serve(
         &self,
         port: u16,
         cookies: bool,
         service: impl Fn() -> Box<dyn ConnectionHandler> + Send + 'static,
-    ) -> Result<Ours, TraceError> {
+    ) -> Result<EngineEnd, TraceError> {
         let at = SocketAddr::new(self.server.ip(), port);
-        self.lab.in_server(|| Ours::listen(SERVER_DEVICE, at, cookies, service))?
+        self.lab.in_server(|| EngineEnd::listen(SERVER_DEVICE, at, cookies, service))?
     }
 
-    /// The kernel as the server: the connection that it accepts, when it is there.
+    /// Starts the kernel as the server.
     pub fn serve_kernel(&self) -> Result<std::net::TcpListener, TraceError> {
         Ok(self.lab.in_server(|| super::kernel::listen(self.server))??)
     }
 
-    /// Our engine on the server's side, as the one who calls.
-    pub fn calling_server(&self) -> Result<Puppet, TraceError> {
-        self.lab.in_server(|| Puppet::ready(SERVER_DEVICE, self.server, mac(CLIENT_MAC)))?
+    /// Starts the engine on the server's side, as an opener.
+    pub fn opening_server(&self) -> Result<ScriptedClient, TraceError> {
+        self.lab.in_server(|| ScriptedClient::ready(SERVER_DEVICE, self.server, mac(CLIENT_MAC)))?
     }
 
-    /// The client, which has called and does not wait.
-    pub fn call(&self) -> Result<Client, TraceError> {
+    /// Starts the client's connection attempt.
+    pub fn open(&self) -> Result<Client, TraceError> {
         match self.peer {
             Peer::Kernel => {
-                let opening = self.lab.in_client(|| Opening::start(self.client, self.server))??;
-                Ok(Client::Opening(opening))
+                let opening = self.lab.in_client(|| KernelClient::start(self.client, self.server))??;
+                Ok(Client::Connecting(opening))
             }
             Peer::Handfast => {
                 let at = self.client;
-                let puppet = self.lab.in_client(|| Puppet::ready(CLIENT_DEVICE, at, mac(SERVER_MAC)))??;
-                puppet.open(at, self.server);
-                Ok(Client::Ours(Box::new(puppet)))
+                let client =
+                    self.lab.in_client(|| ScriptedClient::ready(CLIENT_DEVICE, at, mac(SERVER_MAC)))??;
+                client.open(at, self.server);
+                Ok(Client::Engine(Box::new(client)))
             }
         }
     }
 
-    /// The client, ESTABLISHED, with both sides at rest.
+    /// Connects the client, and waits for the whole handshake.
     pub fn connect(&self) -> Result<Client, TraceError> {
-        let client = self.call()?.opened()?;
-        self.settled(3)?;
+        let client = self.open()?.opened()?;
+        self.await_segments(3)?;
         Ok(client)
     }
 
-    /// Waits until so many segments have arrived or are lost.
-    pub fn settled(&self, segments: usize) -> Result<(), TraceError> {
-        self.until("segment that was expected", |record| record.completed() >= segments)
+    /// Waits until this number of segments is received or lost.
+    pub fn await_segments(&self, segments: usize) -> Result<(), TraceError> {
+        self.until("expected segment", |record| record.completed() >= segments)
     }
 
     pub fn until(&self, what: &'static str, done: impl Fn(&Record) -> bool) -> Result<(), TraceError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !done(&self.relay.record()) {
             if Instant::now() > deadline {
                 return Err(TraceError::Late { what });
@@ -135,13 +136,13 @@ impl Play {
         Ok(())
     }
 
-    /// What happened, and nothing that comes when the ends are taken down.
+    /// Returns the record up to now, after a quiet period.
     pub fn record(&self) -> Record {
-        thread::sleep(AFTERWARDS);
+        thread::sleep(QUIET_PERIOD);
         self.relay.record()
     }
 
-    /// A RST that looks as if it came from the client, so far ahead of what it sends next.
+    /// Injects a RST with the client's addresses, this far after its next sequence number.
     pub fn forge_reset(&self, ahead: u32) -> Result<(), TraceError> {
         let record = self.relay.record();
         let last = record.segments.iter().rfind(|(direction, _)| *direction == Direction::ToServer);
@@ -157,7 +158,7 @@ impl Play {
                 let (local, remote) = (local.octets(), remote.octets());
                 frame(&FlowKey6 { local, local_port, remote, remote_port }, &emit)
             }
-            // Both are of one family.
+            // Both have the same family.
             _ => return Ok(()),
         };
         self.relay.inject(Direction::ToServer, frame);
@@ -175,8 +176,8 @@ fn frame<K: PacketKey>(key: &K, emit: &TxSegment) -> Vec<u8> {
     frame
 }
 
-/// Takes the two ports out of the bridge, and puts the relay in its place.
-fn take_wire(lab: &Lab, ends: (SocketAddr, SocketAddr), rules: Vec<Rule>) -> Result<Relay, TraceError> {
+/// Replaces the bridge by the relay.
+fn start_relay(lab: &Lab, ends: (SocketAddr, SocketAddr), rules: Vec<Rule>) -> Result<Relay, TraceError> {
     let name = format!("hf-{}-bridge", lab.name());
     let bridge = lab.bridge().ok_or(crate::LabError::Absent { name })?;
     for port in [BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER] {
@@ -185,11 +186,11 @@ fn take_wire(lab: &Lab, ends: (SocketAddr, SocketAddr), rules: Vec<Rule>) -> Res
     Ok(bridge.enter(|| Relay::start(ends, rules))??)
 }
 
-/// The end that opens.
+/// The opening end.
 pub(super) enum Client {
-    Opening(Opening),
-    Kernel(TcpStream),
-    Ours(Box<Puppet>),
+    Connecting(KernelClient),
+    Connected(TcpStream),
+    Engine(Box<ScriptedClient>),
 }
 
 impl Client {
@@ -197,16 +198,16 @@ impl Client {
     pub fn opened(self) -> Result<Client, TraceError> {
         let late = TraceError::Late { what: "connection" };
         match self {
-            Client::Opening(opening) => Ok(Client::Kernel(opening.ends(PATIENCE).ok_or(late)?)),
-            Client::Ours(puppet) => {
-                let deadline = Instant::now() + PATIENCE;
-                while !puppet.is_open() {
+            Client::Connecting(opening) => Ok(Client::Connected(opening.connected(TIMEOUT).ok_or(late)?)),
+            Client::Engine(client) => {
+                let deadline = Instant::now() + TIMEOUT;
+                while !client.is_open() {
                     if Instant::now() > deadline {
                         return Err(late);
                     }
                     thread::sleep(Duration::from_millis(1));
                 }
-                Ok(Client::Ours(puppet))
+                Ok(Client::Engine(client))
             }
             open => Ok(open),
         }
@@ -214,32 +215,32 @@ impl Client {
 
     pub fn send(&mut self, data: &'static [u8]) -> Result<(), TraceError> {
         match self {
-            Client::Kernel(stream) => std::io::Write::write_all(stream, data)?,
-            Client::Ours(puppet) => puppet.send(data),
-            Client::Opening(_) => {}
+            Client::Connected(stream) => std::io::Write::write_all(stream, data)?,
+            Client::Engine(client) => client.send(data),
+            Client::Connecting(_) => {}
         }
         Ok(())
     }
 
-    /// FIN; what comes may still be read.
+    /// Sends a FIN; the peer may still send data.
     pub fn shutdown(&self) -> Result<(), TraceError> {
         match self {
-            Client::Kernel(stream) => stream.shutdown(std::net::Shutdown::Write)?,
-            Client::Ours(puppet) => puppet.shutdown(),
-            Client::Opening(_) => {}
+            Client::Connected(stream) => stream.shutdown(std::net::Shutdown::Write)?,
+            Client::Engine(client) => client.shutdown(),
+            Client::Connecting(_) => {}
         }
         Ok(())
     }
 
-    /// RST. What is returned keeps our engine alive until it is out.
-    pub fn abort(self) -> Result<Option<Puppet>, TraceError> {
+    /// Sends a RST. The returned engine must live until then.
+    pub fn abort(self) -> Result<Option<ScriptedClient>, TraceError> {
         match self {
-            Client::Kernel(stream) => abort(stream)?,
-            Client::Ours(puppet) => {
-                puppet.abort();
-                return Ok(Some(*puppet));
+            Client::Connected(stream) => abort(stream)?,
+            Client::Engine(client) => {
+                client.abort();
+                return Ok(Some(*client));
             }
-            Client::Opening(_) => {}
+            Client::Connecting(_) => {}
         }
         Ok(None)
     }

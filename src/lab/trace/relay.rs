@@ -1,6 +1,6 @@
-//! The wire between the two ends, in the hands of this process: it carries every frame from one port
-//! of the bridge's namespace to the other, and may lose, delay or hold one, or let two cross. What it
-//! did is the record that is drawn, so nothing needs to be guessed from captures.
+//! The link between the two ends, in user space: it forwards every frame from one port of the bridge's namespace to
+//! the other, and can drop, delay or hold one, or let two cross. It keeps the record that is drawn, so nothing is
+//! inferred from captures.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -23,30 +23,30 @@ use crate::{BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER, CLIENT_MAC, SERVER_MAC};
 use handfast_stack::wire::{Mac, ParseConfig, SegmentInfo};
 use handfast_trace::{Direction, Event, LocalEvent, Record, Side, segment_of};
 
-/// The longest sleep, so that delayed frames and commands are seen, milliseconds.
-const NAP_MS: u8 = 1;
+/// Maximum sleep, milliseconds: delayed frames and commands are due meanwhile.
+const POLL_INTERVAL_MS: u8 = 1;
 
-/// What happens to the first segment that fits, once. The next rule counts from then on.
+/// An action on the first segment that matches, once. Then the next rule applies.
 #[derive(Clone, Copy)]
 pub(super) struct Rule {
-    pub fits: fn(Direction, &SegmentInfo) -> bool,
-    pub then: Then,
+    pub matches: fn(Direction, &SegmentInfo) -> bool,
+    pub action: Action,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Then {
-    /// Nothing: the next rule begins to count here.
+pub(super) enum Action {
+    /// Forward it: the next rule applies from here.
     Pass,
-    Lose,
-    /// It takes so long.
+    Drop,
+    /// Forward it after this time.
     Delay(Duration),
-    /// It stays in the network until [`Relay::release`].
+    /// Hold it until [`Relay::release`].
     Hold,
-    /// One of each direction: neither arrives before the other has left.
+    /// Let one of each direction cross: neither arrives before the other is sent.
     Cross,
 }
 
-/// Stops when dropped.
+/// A running relay. Dropping it stops it.
 pub(super) struct Relay {
     shared: Arc<Shared>,
     commands: Sender<Command>,
@@ -61,19 +61,19 @@ struct Shared {
 
 enum Command {
     Release,
-    /// A frame of nobody's, to the end that this direction names.
+    /// A forged frame in this direction.
     Inject(Direction, Vec<u8>),
 }
 
-/// A segment on its way.
-struct Flying {
+/// A frame in flight.
+struct InFlight {
     direction: Direction,
     number: Option<usize>,
     frame: Vec<u8>,
 }
 
 impl Relay {
-    /// To be called inside the bridge's namespace. `ends`: the client and the server that are watched.
+    /// Starts the relay. Call it inside the bridge's namespace. `ends`: the recorded client and server.
     pub fn start(ends: (SocketAddr, SocketAddr), rules: Vec<Rule>) -> Result<Relay, Errno> {
         let ports = [port(BRIDGE_TO_CLIENT)?, port(BRIDGE_TO_SERVER)?];
         let (commands, receiver) = mpsc::channel();
@@ -82,7 +82,7 @@ impl Relay {
             stop: AtomicBool::new(false),
             record: Mutex::default(),
         });
-        let wire = Wire {
+        let wire = RelayThread {
             shared: shared.clone(),
             commands: receiver,
             ports,
@@ -96,9 +96,9 @@ impl Relay {
         Ok(Relay { shared, commands, thread: Some(thread.map_err(|_| Errno::EAGAIN)?) })
     }
 
-    /// Lets go what is held.
+    /// Forwards the held frames.
     pub fn release(&self) {
-        // Its end would be seen by whoever waits for what arrives.
+        // Fails if the relay has ended: then the wait for a segment times out.
         let _ = self.commands.send(Command::Release);
     }
 
@@ -106,11 +106,11 @@ impl Relay {
         let _ = self.commands.send(Command::Inject(direction, frame));
     }
 
-    pub fn local_event(&self, side: Side, what: LocalEvent) {
-        self.shared.happens(Event::Local(side, what));
+    pub fn local_event(&self, side: Side, event: LocalEvent) {
+        self.shared.record_event(Event::Local(side, event));
     }
 
-    /// What happened so far.
+    /// Returns the record so far.
     pub fn record(&self) -> Record {
         self.shared.record().clone()
     }
@@ -121,7 +121,7 @@ impl Shared {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn happens(&self, event: Event) {
+    fn record_event(&self, event: Event) {
         self.record().push(self.began.elapsed(), event);
     }
 }
@@ -130,17 +130,17 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // Its panic would have been a missing arrival.
+            // A panic of it shows as a missing segment.
             let _ = thread.join();
         }
     }
 }
 
-/// A socket that hears and speaks on one interface of this namespace.
+/// Opens a packet socket on one interface of this namespace.
 fn port(interface: &str) -> Result<OwnedFd, Errno> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let port = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?;
-    // The list of interfaces has the link-layer address that bind wants, index and all.
+    // The interface list contains the link-layer address with the index, as bind needs it.
     let link = getifaddrs()?.find(|one| {
         let family = one.address.as_ref().and_then(SockaddrLike::family);
         one.interface_name == interface && family == Some(AddressFamily::Packet)
@@ -151,42 +151,42 @@ fn port(interface: &str) -> Result<OwnedFd, Errno> {
 }
 
 /// The relay's thread.
-struct Wire {
+struct RelayThread {
     shared: Arc<Shared>,
     commands: Receiver<Command>,
-    /// Towards the client, and towards the server.
+    /// The ports to client and server.
     ports: [OwnedFd; 2],
     ends: (SocketAddr, SocketAddr),
     rules: VecDeque<Rule>,
-    /// The first of two that are to cross.
+    /// The first of two segments that cross.
     crossing: Option<(Direction, SegmentInfo, Vec<u8>)>,
-    held: Vec<Flying>,
-    delayed: Vec<(Instant, Flying)>,
+    held: Vec<InFlight>,
+    delayed: Vec<(Instant, InFlight)>,
 }
 
-impl Wire {
+impl RelayThread {
     fn run(mut self) {
         let mut frame = vec![0; 65_536];
         let macs = [mac(CLIENT_MAC), mac(SERVER_MAC)];
         while !self.shared.stop.load(Ordering::Relaxed) {
-            self.carry_out();
+            self.run_commands();
             self.deliver_due();
             for (from, direction) in [(0, Direction::ToServer), (1, Direction::ToClient)] {
                 while let Some(Ok(length)) =
                     self.ports.get(from).map(|port| recv(port.as_raw_fd(), &mut frame, MsgFlags::empty()))
                 {
-                    let octets = frame.get(..length).unwrap_or_default();
-                    if !from_the_other_side(octets, direction, macs) {
-                        self.take(direction, octets.to_vec());
+                    let bytes = frame.get(..length).unwrap_or_default();
+                    if !is_own_frame(bytes, direction, macs) {
+                        self.handle(direction, bytes.to_vec());
                     }
                 }
             }
             let mut ready = self.ports.each_ref().map(|port| PollFd::new(port.as_fd(), PollFlags::POLLIN));
-            let _ = poll(&mut ready, PollTimeout::from(NAP_MS));
+            let _ = poll(&mut ready, PollTimeout::from(POLL_INTERVAL_MS));
         }
     }
 
-    fn carry_out(&mut self) {
+    fn run_commands(&mut self) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Release => {
@@ -194,7 +194,7 @@ impl Wire {
                 }
                 Command::Inject(direction, frame) => {
                     let number = self.watched(direction, &frame).map(|segment| self.add(direction, segment));
-                    self.deliver(&Flying { direction, number, frame });
+                    self.deliver(&InFlight { direction, number, frame });
                 }
             }
         }
@@ -207,30 +207,30 @@ impl Wire {
         due.iter().for_each(|(_, one)| self.deliver(one));
     }
 
-    /// A frame comes from one of the ends.
-    fn take(&mut self, direction: Direction, frame: Vec<u8>) {
+    /// Handles a frame of one end.
+    fn handle(&mut self, direction: Direction, frame: Vec<u8>) {
         let Some(segment) = self.watched(direction, &frame) else {
-            return self.deliver(&Flying { direction, number: None, frame });
+            return self.deliver(&InFlight { direction, number: None, frame });
         };
         let waits_already = self.crossing.as_ref().is_some_and(|(waiting, ..)| *waiting == direction);
-        let rule = self.rules.front().filter(|rule| (rule.fits)(direction, &segment) && !waits_already);
-        let then = rule.map(|rule| rule.then);
-        if let Some(Then::Cross) = then {
+        let rule = self.rules.front().filter(|rule| (rule.matches)(direction, &segment) && !waits_already);
+        let action = rule.map(|rule| rule.action);
+        if let Some(Action::Cross) = action {
             return self.cross(direction, segment, frame);
         }
-        if then.is_some() {
+        if action.is_some() {
             self.rules.pop_front();
         }
-        let one = self.leaves(direction, segment, frame);
-        match then {
-            Some(Then::Lose) => self.happens(&one, Event::Lost),
-            Some(Then::Delay(time)) => self.delayed.push((Instant::now() + time, one)),
-            Some(Then::Hold) => self.held.push(one),
-            Some(Then::Pass | Then::Cross) | None => self.deliver(&one),
+        let one = self.send(direction, segment, frame);
+        match action {
+            Some(Action::Drop) => self.record_event(&one, Event::Lost),
+            Some(Action::Delay(time)) => self.delayed.push((Instant::now() + time, one)),
+            Some(Action::Hold) => self.held.push(one),
+            Some(Action::Pass | Action::Cross) | None => self.deliver(&one),
         }
     }
 
-    /// The first of two waits for the other. Neither knew of the other, so the order is ours to
+    /// The first of two waits for the other. Neither knew of the other, so the order is engine_end to
     /// choose, and is always the same.
     fn cross(&mut self, direction: Direction, segment: SegmentInfo, frame: Vec<u8>) {
         let Some((_, first, first_frame)) = self.crossing.take() else {
@@ -242,28 +242,28 @@ impl Wire {
             Direction::ToServer => ((segment, frame), (first, first_frame)),
             Direction::ToClient => ((first, first_frame), (segment, frame)),
         };
-        let up = self.leaves(Direction::ToServer, up, up_frame);
-        let down = self.leaves(Direction::ToClient, down, down_frame);
+        let up = self.send(Direction::ToServer, up, up_frame);
+        let down = self.send(Direction::ToClient, down, down_frame);
         self.deliver(&down);
         self.deliver(&up);
     }
 
-    fn leaves(&self, direction: Direction, segment: SegmentInfo, frame: Vec<u8>) -> Flying {
-        let one = Flying { direction, number: Some(self.add(direction, segment)), frame };
-        self.happens(&one, Event::Sent);
+    fn send(&self, direction: Direction, segment: SegmentInfo, frame: Vec<u8>) -> InFlight {
+        let one = InFlight { direction, number: Some(self.add(direction, segment)), frame };
+        self.record_event(&one, Event::Sent);
         one
     }
 
-    fn deliver(&self, one: &Flying) {
-        self.happens(one, Event::Received);
+    fn deliver(&self, one: &InFlight) {
+        self.record_event(one, Event::Received);
         let to = if one.direction == Direction::ToServer { 1 } else { 0 };
         if let Some(port) = self.ports.get(to) {
-            // A frame that cannot be sent is missed by whoever waits for the answer.
+            // If it fails, the wait for the reply times out.
             let _ = send(port.as_raw_fd(), &one.frame, MsgFlags::empty());
         }
     }
 
-    /// The segment in a frame, if it belongs to the connection that is watched.
+    /// Returns the segment of a frame, if it belongs to the recorded connection.
     fn watched(&self, direction: Direction, frame: &[u8]) -> Option<SegmentInfo> {
         let policy = ParseConfig { accept_partial_checksum: true, ..ParseConfig::default() };
         let (source, destination, segment) = segment_of(frame, &policy)?;
@@ -278,15 +278,15 @@ impl Wire {
         self.shared.record().add(direction, segment.into())
     }
 
-    fn happens(&self, one: &Flying, event: fn(usize) -> Event) {
+    fn record_event(&self, one: &InFlight, event: fn(usize) -> Event) {
         if let Some(number) = one.number {
-            self.shared.happens(event(number));
+            self.shared.record_event(event(number));
         }
     }
 }
 
-/// A socket hears its own frames as well, and those have the other end's source.
-fn from_the_other_side(frame: &[u8], direction: Direction, macs: [Mac; 2]) -> bool {
+/// Whether the socket received a frame that this relay sent: its source is the other end's.
+fn is_own_frame(frame: &[u8], direction: Direction, macs: [Mac; 2]) -> bool {
     let own = if direction == Direction::ToServer { macs[0] } else { macs[1] };
     frame.get(6..12).is_some_and(|source| source != own)
 }

@@ -1,13 +1,13 @@
-//! What the ends do in each scenario, step by step, and what the wire does to them. Each returns what
-//! happened. The numbers are those of segments: a script waits for what must come.
+//! The scripts of the scenarios: the steps of both ends, and the rules of the relay. Each script waits for the
+//! expected number of segments and returns the record.
 
 use std::thread;
 use std::time::Duration;
 
-use super::ours::LastWord;
+use super::engine_end::SendAfterFin;
 use super::play::{Play, SERVER_PORT};
-use super::relay::{Rule, Then};
-use super::{PATIENCE, TraceError};
+use super::relay::{Action, Rule};
+use super::{TIMEOUT, TraceError};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{Connection, ConnectionHandler};
 use handfast_stack::wire::{Flags, SegmentInfo};
@@ -15,9 +15,9 @@ use handfast_trace::{Direction, LocalEvent, Record, Side};
 
 type Outcome = Result<Record, TraceError>;
 
-/// A user takes its time, long enough to be drawn.
-const THINKS: Duration = Duration::from_secs(1);
-/// In front of what is next, and inside the window.
+/// A pause of a user, long enough to be drawn.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Offset after the next sequence number, inside the window.
 const AHEAD: u32 = 1_000;
 
 fn is_syn(_: Direction, segment: &SegmentInfo) -> bool {
@@ -45,41 +45,43 @@ pub(super) fn undisturbed() -> Vec<Rule> {
 }
 
 pub(super) fn lose_syn() -> Vec<Rule> {
-    vec![Rule { fits: is_syn, then: Then::Lose }]
+    vec![Rule { matches: is_syn, action: Action::Drop }]
 }
 
-/// The SYN takes its time, so that the client's time-out comes before the server's: they would be the
-/// same, and either could be first.
+/// The SYN is delayed, so that the client's timeout expires before the server's. Otherwise either could be first.
 pub(super) fn lose_syn_ack() -> Vec<Rule> {
-    let slow = Then::Delay(Duration::from_millis(200));
-    vec![Rule { fits: is_syn, then: slow }, Rule { fits: is_syn_ack, then: Then::Lose }]
+    let slow = Action::Delay(Duration::from_millis(200));
+    vec![Rule { matches: is_syn, action: slow }, Rule { matches: is_syn_ack, action: Action::Drop }]
 }
 
 pub(super) fn lose_final_ack() -> Vec<Rule> {
-    vec![Rule { fits: is_ack_to_server, then: Then::Lose }]
+    vec![Rule { matches: is_ack_to_server, action: Action::Drop }]
 }
 
 pub(super) fn lose_last_ack() -> Vec<Rule> {
-    vec![Rule { fits: is_fin, then: Then::Pass }, Rule { fits: is_ack_to_server, then: Then::Lose }]
+    vec![
+        Rule { matches: is_fin, action: Action::Pass },
+        Rule { matches: is_ack_to_server, action: Action::Drop },
+    ]
 }
 
 pub(super) fn cross_opening() -> Vec<Rule> {
-    vec![Rule { fits: is_syn, then: Then::Cross }, Rule { fits: is_syn_ack, then: Then::Cross }]
+    vec![Rule { matches: is_syn, action: Action::Cross }, Rule { matches: is_syn_ack, action: Action::Cross }]
 }
 
 pub(super) fn cross_closing() -> Vec<Rule> {
-    vec![Rule { fits: is_fin, then: Then::Cross }, Rule { fits: is_ack, then: Then::Cross }]
+    vec![Rule { matches: is_fin, action: Action::Cross }, Rule { matches: is_ack, action: Action::Cross }]
 }
 
 pub(super) fn hold_syn() -> Vec<Rule> {
-    vec![Rule { fits: is_syn, then: Then::Hold }]
+    vec![Rule { matches: is_syn, action: Action::Hold }]
 }
 
-/// Also where the wire loses something: `segments` is what it takes then.
+/// `segments`: of the whole handshake, retransmissions included.
 fn opens(play: &Play, cookies: bool, segments: usize) -> Outcome {
     let _server = play.serve(SERVER_PORT, cookies, || Service::Hold.user())?;
-    let _client = play.call()?.opened()?;
-    play.settled(segments)?;
+    let _client = play.open()?.opened()?;
+    play.await_segments(segments)?;
     Ok(play.record())
 }
 
@@ -95,23 +97,23 @@ pub(super) fn lost_syn(play: &Play) -> Outcome {
     opens(play, false, 4)
 }
 
-/// One of the two is lost, and with it the other comes again.
+/// One of the two is lost, and both are retransmitted.
 pub(super) fn lost_answer(play: &Play) -> Outcome {
     opens(play, false, 5)
 }
 
-/// Our client, the kernel's server: only a server that thinks before it closes sends its ACK alone.
+/// Engine as the client, kernel as the server: a server that pauses before it closes sends a separate ACK.
 pub(super) fn close(play: &Play) -> Outcome {
     let listener = play.serve_kernel()?;
     let client = play.connect()?;
     let (server, _) = listener.accept()?;
     client.shutdown()?;
-    play.settled(5)?;
-    thread::sleep(THINKS);
+    play.await_segments(5)?;
+    thread::sleep(PAUSE);
     server.shutdown(std::net::Shutdown::Write)?;
-    play.settled(7)?;
-    if let super::play::Client::Ours(puppet) = &client {
-        puppet.engine.await_forgotten(PATIENCE)?;
+    play.await_segments(7)?;
+    if let super::play::Client::Engine(client) = &client {
+        client.engine.await_time_wait_end(TIMEOUT)?;
         play.relay.local_event(Side::Client, LocalEvent::TwoMsl);
     }
     Ok(play.record())
@@ -120,20 +122,20 @@ pub(super) fn close(play: &Play) -> Outcome {
 pub(super) fn close_by_server(play: &Play) -> Outcome {
     let server = play.serve(SERVER_PORT, false, || Service::Close.user())?;
     let client = play.connect()?;
-    play.settled(5)?;
-    thread::sleep(THINKS);
+    play.await_segments(5)?;
+    thread::sleep(PAUSE);
     client.shutdown()?;
-    play.settled(7)?;
-    server.await_forgotten(PATIENCE)?;
+    play.await_segments(7)?;
+    server.await_time_wait_end(TIMEOUT)?;
     play.relay.local_event(Side::Server, LocalEvent::TwoMsl);
     Ok(play.record())
 }
 
 pub(super) fn half_close(play: &Play) -> Outcome {
-    let _server = play.serve(SERVER_PORT, false, || Box::new(LastWord(b"one last word")))?;
+    let _server = play.serve(SERVER_PORT, false, || Box::new(SendAfterFin(b"one last word")))?;
     let client = play.connect()?;
     client.shutdown()?;
-    play.settled(8)?;
+    play.await_segments(8)?;
     Ok(play.record())
 }
 
@@ -141,7 +143,7 @@ fn client_closes(play: &Play, segments: usize) -> Outcome {
     let _server = play.serve(SERVER_PORT, false, || Service::Discard.user())?;
     let client = play.connect()?;
     client.shutdown()?;
-    play.settled(segments)?;
+    play.await_segments(segments)?;
     Ok(play.record())
 }
 
@@ -154,11 +156,11 @@ pub(super) fn lost_last_ack(play: &Play) -> Outcome {
 }
 
 pub(super) fn simultaneous_open(play: &Play) -> Outcome {
-    let server = play.calling_server()?;
-    let client = play.call()?;
+    let server = play.opening_server()?;
+    let client = play.open()?;
     server.open(play.server, play.client);
     let _client = client.opened()?;
-    play.settled(4)?;
+    play.await_segments(4)?;
     Ok(play.record())
 }
 
@@ -166,38 +168,38 @@ pub(super) fn simultaneous_close(play: &Play) -> Outcome {
     let _server = play.serve(SERVER_PORT, false, || Service::Close.user())?;
     let client = play.connect()?;
     client.shutdown()?;
-    play.settled(7)?;
+    play.await_segments(7)?;
     Ok(play.record())
 }
 
 pub(super) fn reset(play: &Play) -> Outcome {
     let _server = play.serve(SERVER_PORT, false, || Service::Hold.user())?;
     let _client = play.connect()?.abort()?;
-    play.settled(4)?;
+    play.await_segments(4)?;
     Ok(play.record())
 }
 
 pub(super) fn refused(play: &Play) -> Outcome {
     let _server = play.serve(SERVER_PORT + 1, false, || Service::Hold.user())?;
-    let _client = play.call()?;
-    play.settled(2)?;
+    let _client = play.open()?;
+    play.await_segments(2)?;
     Ok(play.record())
 }
 
-/// The SYN is under way until nobody waits for its answer any more.
+/// The SYN is held until the client has given up.
 pub(super) fn old_duplicate_syn(play: &Play) -> Outcome {
     let _server = play.serve(SERVER_PORT, false, || Service::Hold.user())?;
-    let client = play.call()?;
+    let client = play.open()?;
     play.until("SYN", |record| !record.moments.is_empty())?;
     drop(client);
     play.relay.local_event(Side::Client, LocalEvent::Close);
-    thread::sleep(THINKS);
+    thread::sleep(PAUSE);
     play.relay.release();
-    play.settled(3)?;
+    play.await_segments(3)?;
     Ok(play.record())
 }
 
-/// Closes its first connection, and holds the next.
+/// A service that closes its first connection and holds the next.
 struct ClosesFirst {
     closed: bool,
 }
@@ -213,12 +215,12 @@ impl ConnectionHandler for ClosesFirst {
 pub(super) fn time_wait_reuse(play: &Play) -> Outcome {
     let _server = play.serve(SERVER_PORT, false, || Box::new(ClosesFirst { closed: false }))?;
     let client = play.connect()?;
-    play.settled(5)?;
+    play.await_segments(5)?;
     client.shutdown()?;
-    play.settled(7)?;
+    play.await_segments(7)?;
     drop(client);
-    let _client = play.call()?.opened()?;
-    play.settled(10)?;
+    let _client = play.open()?.opened()?;
+    play.await_segments(10)?;
     Ok(play.record())
 }
 
@@ -226,8 +228,8 @@ pub(super) fn challenge_ack(play: &Play) -> Outcome {
     let _server = play.serve(SERVER_PORT, false, || Service::Discard.user())?;
     let mut client = play.connect()?;
     play.forge_reset(AHEAD)?;
-    play.settled(5)?;
+    play.await_segments(5)?;
     client.send(b"still here")?;
-    play.settled(7)?;
+    play.await_segments(7)?;
     Ok(play.record())
 }

@@ -1,4 +1,4 @@
-//! An end that is our engine: a listener's services, or a caller that does what it is told.
+//! An end that is the engine: a listener with its services, or an opener controlled by the script.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,40 +14,40 @@ use handfast_stack::engine::{FourTuple, OnStop, OpenContext, Opener, StopNotice}
 use handfast_stack::tcp::{Config, Connection, ConnectionHandler, CookieMode, DataResult, Time};
 use handfast_stack::wire::{EndpointRange, Mac};
 
-/// So often a caller looks whether it was told something, milliseconds.
-const LOOK_MS: u32 = 2;
-/// Connections that an end has room for.
-const ROOM: u32 = 64;
+/// Interval at which the opener polls for commands, milliseconds.
+const POLL_INTERVAL_MS: u32 = 2;
+/// Maximum connections of an end.
+const MAX_CONNECTIONS: u32 = 64;
 
-/// Twice this is TIME-WAIT: longer than the time-out, 1 s, of a FIN that is to be answered from it.
+/// TIME-WAIT lasts twice as long: longer than the retransmission timeout, 1 s, of a FIN that it must answer.
 const MSL_MS: u32 = 1_000;
 
-/// Our engine at work on one interface. Stops when dropped.
-pub(super) struct Ours {
+/// The engine running on one interface. Dropping it stops it.
+pub(super) struct EngineEnd {
     running: Option<Running>,
 }
 
-impl Ours {
-    /// Listens at `at`. To be called inside the namespace of `device`.
+impl EngineEnd {
+    /// Listens at `at`. Call it inside the namespace of `device`.
     pub fn listen(
         device: &str,
         at: SocketAddr,
         cookies: bool,
         service: impl Fn() -> Box<dyn ConnectionHandler> + Send + 'static,
-    ) -> Result<Ours, TraceError> {
+    ) -> Result<EngineEnd, TraceError> {
         let cookies = if cookies { CookieMode::Always } else { CookieMode::Never };
         let options = Options { listen: vec![(owned(at)?, Box::new(service))], ..options(device, cookies) };
-        Ours::start(options)
+        EngineEnd::start(options)
     }
 
-    fn start(options: Options) -> Result<Ours, TraceError> {
+    fn start(options: Options) -> Result<EngineEnd, TraceError> {
         let running = Stack::open(options).and_then(Stack::run).map_err(Box::new)?;
-        Ok(Ours { running: Some(running) })
+        Ok(EngineEnd { running: Some(running) })
     }
 
-    /// Waits until no connection is left, not even in TIME-WAIT.
-    pub fn await_forgotten(&self, patience: Duration) -> Result<(), TraceError> {
-        let deadline = Instant::now() + patience;
+    /// Waits until no connection is left, those in TIME-WAIT included.
+    pub fn await_time_wait_end(&self, timeout: Duration) -> Result<(), TraceError> {
+        let deadline = Instant::now() + timeout;
         let left = || {
             self.running.as_ref().map_or(0, |running| {
                 let total = running.snapshot().total();
@@ -56,7 +56,7 @@ impl Ours {
         };
         while left() > 0 {
             if Instant::now() > deadline {
-                return Err(TraceError::Late { what: "the end of TIME-WAIT" });
+                return Err(TraceError::Late { what: "end of TIME-WAIT" });
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -64,7 +64,7 @@ impl Ours {
     }
 }
 
-impl Drop for Ours {
+impl Drop for EngineEnd {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop();
@@ -76,57 +76,58 @@ fn options(device: &str, cookies: CookieMode) -> Options {
     Options {
         devices: vec![device.into()],
         config: Config { cookies, msl_ms: MSL_MS, ..Config::default() },
-        max_connections: ROOM,
+        max_connections: MAX_CONNECTIONS,
         ring: 256,
-        // A scenario shows what it is about, and not the end of the stack.
+        // The end of the stack is not part of a scenario.
         on_stop: OnStop { notice: StopNotice::Nothing, ..OnStop::default() },
         ..Options::default()
     }
 }
 
-/// Exactly this address and port.
+/// Returns the endpoint range of exactly this address and port.
 fn owned(at: SocketAddr) -> Result<EndpointRange, TraceError> {
     let text = at.to_string();
     text.parse().map_err(|_| TraceError::Address { text })
 }
 
-/// What a [`Puppet`] can be told.
+/// A command to the opener of a [`ScriptedClient`].
 #[derive(Clone, Debug)]
-enum Order {
+enum ClientCommand {
     Open(FourTuple),
     Send(&'static [u8]),
     Shutdown,
     Abort,
 }
 
-/// A connection that our engine opens, and what becomes of it as its user sees it.
-pub(super) struct Puppet {
-    pub engine: Ours,
-    orders: Sender<Order>,
+/// A connection that the engine opens, controlled by the script.
+pub(super) struct ScriptedClient {
+    pub engine: EngineEnd,
+    commands: Sender<ClientCommand>,
     opened: Arc<AtomicBool>,
 }
 
-impl Puppet {
-    /// A caller at `local`, whose next hop is `gateway`. To be called inside the namespace of `device`.
-    pub fn ready(device: &str, local: SocketAddr, gateway: Mac) -> Result<Puppet, TraceError> {
-        let (orders, receiver) = mpsc::channel();
+impl ScriptedClient {
+    /// Starts an opener at `local` with the next hop `gateway`. Call it inside the namespace of `device`.
+    pub fn ready(device: &str, local: SocketAddr, gateway: Mac) -> Result<ScriptedClient, TraceError> {
+        let (commands, receiver) = mpsc::channel();
         let opened = Arc::<AtomicBool>::default();
-        let strings = Mutex::new(Some(Strings { orders: receiver, number: None, opened: opened.clone() }));
+        let opener =
+            Mutex::new(Some(ScriptedOpener { commands: receiver, number: None, opened: opened.clone() }));
         let options = Options {
             owned: vec![owned(local)?],
             gateway: Some(Gateway::Mac(gateway)),
             cores: vec![0],
-            caller: Some(Box::new(move |_, _| match strings.lock().ok().and_then(|mut one| one.take()) {
-                Some(strings) => Box::new(strings),
+            caller: Some(Box::new(move |_, _| match opener.lock().ok().and_then(|mut one| one.take()) {
+                Some(opener) => Box::new(opener),
                 None => Box::new(Idle),
             })),
             ..options(device, CookieMode::Never)
         };
-        Ok(Puppet { engine: Ours::start(options)?, orders, opened })
+        Ok(ScriptedClient { engine: EngineEnd::start(options)?, commands, opened })
     }
 
     pub fn open(&self, local: SocketAddr, remote: SocketAddr) {
-        self.order(Order::Open(FourTuple { local, remote }));
+        self.command(ClientCommand::Open(FourTuple { local, remote }));
     }
 
     pub fn is_open(&self) -> bool {
@@ -134,33 +135,33 @@ impl Puppet {
     }
 
     pub fn send(&self, data: &'static [u8]) {
-        self.order(Order::Send(data));
+        self.command(ClientCommand::Send(data));
     }
 
     /// FIN.
     pub fn shutdown(&self) {
-        self.order(Order::Shutdown);
+        self.command(ClientCommand::Shutdown);
     }
 
     /// RST.
     pub fn abort(&self) {
-        self.order(Order::Abort);
+        self.command(ClientCommand::Abort);
     }
 
-    fn order(&self, order: Order) {
-        // An engine that has gone is missed by whoever waits for the segment.
-        let _ = self.orders.send(order);
+    fn command(&self, command: ClientCommand) {
+        // Fails if the engine has ended: then the wait for the segment times out.
+        let _ = self.commands.send(command);
     }
 }
 
-/// The caller's side of a [`Puppet`]. It never does a thing of its own accord, not even close.
-struct Strings {
-    orders: Receiver<Order>,
+/// The opener of a [`ScriptedClient`]. It acts on commands only, and does not even close by itself.
+struct ScriptedOpener {
+    commands: Receiver<ClientCommand>,
     number: Option<u32>,
     opened: Arc<AtomicBool>,
 }
 
-impl ConnectionHandler for Strings {
+impl ConnectionHandler for ScriptedOpener {
     fn on_established(&mut self, _: &mut Connection<'_>) {
         self.opened.store(true, Ordering::Relaxed);
     }
@@ -168,29 +169,29 @@ impl ConnectionHandler for Strings {
     fn on_fin(&mut self, _: &mut Connection<'_>) {}
 }
 
-impl Opener for Strings {
+impl Opener for ScriptedOpener {
     fn poll_open(&mut self, line: &mut dyn OpenContext) {
-        while let Ok(order) = self.orders.try_recv() {
-            if let Order::Open(ends) = order {
+        while let Ok(command) = self.commands.try_recv() {
+            if let ClientCommand::Open(ends) = command {
                 self.number = line.open(ends).ok();
                 continue;
             }
             let Some(number) = self.number else { continue };
-            line.with_connection(number, &mut |handle| match order {
-                Order::Send(data) => drop(handle.send(data)),
-                Order::Shutdown => handle.shutdown(),
-                Order::Abort => handle.abort(),
-                Order::Open(_) => {}
+            line.with_connection(number, &mut |handle| match command {
+                ClientCommand::Send(data) => drop(handle.send(data)),
+                ClientCommand::Shutdown => handle.shutdown(),
+                ClientCommand::Abort => handle.abort(),
+                ClientCommand::Open(_) => {}
             });
         }
     }
 
     fn next_deadline_ms(&self, _: Time, most: u32) -> u32 {
-        most.min(LOOK_MS)
+        most.min(POLL_INTERVAL_MS)
     }
 }
 
-/// For cores beyond the first, of which there are none.
+/// For cores after the first, of which there are none.
 struct Idle;
 
 impl ConnectionHandler for Idle {}
@@ -203,10 +204,10 @@ impl Opener for Idle {
     }
 }
 
-/// A service that has something to say after the peer's FIN, and closes when that is acknowledged.
-pub(super) struct LastWord(pub &'static [u8]);
+/// A service that sends data after the peer's FIN, and closes when it is acknowledged.
+pub(super) struct SendAfterFin(pub &'static [u8]);
 
-impl ConnectionHandler for LastWord {
+impl ConnectionHandler for SendAfterFin {
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         connection.consume(data.len());
         DataResult::Taken

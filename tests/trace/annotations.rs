@@ -131,7 +131,7 @@ fn a_side_that_was_not_captured_has_no_state() {
         step(290, false, "F.", S + 101, C + 11, 0),
         step(390, false, ".", S + 102, C + 12, 0),
     ]);
-    assert!(all(&text).contains("Nothing that the client sent was captured"), "{text}");
+    assert!(all(&text).contains("No segment of the client was captured"), "{text}");
     let rows: Vec<String> = lines(&text).into_iter().filter(|line| line.contains("<--")).collect();
     let ends: Vec<&str> = rows.iter().filter_map(|line| line.split("--- ").nth(1)).collect();
     assert_eq!(ends, ["SYN-RECEIVED", "ESTABLISHED", "ESTABLISHED", "FIN-WAIT-1", "?"], "{text}");
