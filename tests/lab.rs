@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use handfast_lab::load::{self, Dialogue, Plan, Progress, Tally};
+use handfast_lab::load::{self, ClientScript, Plan, Progress, Tally};
 use handfast_lab::{
     CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, Loss, SERVER_DEVICE, SegmentKinds, Spec,
     client_addresses,
@@ -102,7 +102,7 @@ fn a_thousand_connections_at_a_time_over_both_families() {
         let target = serve(&lab, address, echo);
         let plan = Plan::parallel(target, 3_000, 1_000)
             .sources(client_addresses(target.is_ipv6()))
-            .dialogue(Dialogue::Echo(b"one segment".into()));
+            .script(ClientScript::Echo(b"one segment".into()));
         let tally = load(&lab, &plan);
         assert_eq!((tally.completed, tally.failed()), (3_000, 0), "{target}: {tally}");
     }
@@ -118,7 +118,8 @@ fn a_tagged_lab_carries_tagged_frames_and_nothing_else() {
     }
 
     let short = Duration::from_millis(300);
-    let untagged = Plan { timeout: short, ..Plan::sequential(targets[0], 1) }.dialogue(Dialogue::CloseFirst);
+    let untagged =
+        Plan { timeout: short, ..Plan::sequential(targets[0], 1) }.script(ClientScript::CloseFirst);
     assert_eq!(load(&lab, &untagged).completed, 0, "a server without the tag is not heard");
 
     lab.tag_server(42).expect("tag");
@@ -141,7 +142,7 @@ fn a_tagged_lab_carries_tagged_frames_and_nothing_else() {
         .map(drop)
         .expect("tcpdump says that it listens");
     for target in targets {
-        let tally = load(&lab, &Plan::sequential(target, 20).dialogue(Dialogue::Echo(b"tagged".into())));
+        let tally = load(&lab, &Plan::sequential(target, 20).script(ClientScript::Echo(b"tagged".into())));
         assert_eq!((tally.completed, tally.failed()), (20, 0), "{target}: {tally}");
     }
     let mut lines = String::new();
@@ -156,7 +157,7 @@ fn a_lossy_link_loses_each_data_segment_once_and_the_kernels_send_it_again() {
     let lab = Lab::up(&Spec { loss, ..spec }).expect("up");
     let target = serve(&lab, SocketAddr::from((KERNEL_V4, 7)), echo);
     let before = retransmitted(&lab);
-    let tally = load(&lab, &Plan::parallel(target, 20, 20).dialogue(Dialogue::Echo(b"once more".into())));
+    let tally = load(&lab, &Plan::parallel(target, 20, 20).script(ClientScript::Echo(b"once more".into())));
     assert_eq!((tally.completed, tally.failed()), (20, 0), "{tally}");
     assert!(retransmitted(&lab) - before >= 20, "every answer was sent twice");
 }

@@ -18,7 +18,7 @@ use super::responder_process::ResponderProcess;
 use super::stage::{Stage, bar};
 use super::trace_output::columns;
 use super::{Failure, demo_comparison, out, signals};
-use handfast_lab::load::{self, Dialogue, Plan, Progress, Tally};
+use handfast_lab::load::{self, ClientScript, Plan, Progress, Tally};
 use handfast_lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, client_addresses};
 use handfast_text::{ansi, counted, grouped};
 use handfast_trace::{Capture, Diagram, DiagramOptions, Picture, Record, State, Text};
@@ -205,7 +205,7 @@ impl Demo {
         Plan {
             targets: (1..=8).map(|host| SocketAddr::new(self.address(host), CLOSE_PORT)).collect(),
             sources: client_addresses(self.spec.ipv6).collect(),
-            dialogue: Dialogue::PeerCloses,
+            script: ClientScript::PeerCloses,
             count: None,
             duration: Some(self.duration),
             parallel: 256,

@@ -11,7 +11,7 @@ fn a_filter_keeps_one_port_and_the_file_says_so() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond("--filter 81 --pcap-share 100");
     stage.clients(&Plan::sequential(at(81), 20));
-    stage.clients(&Plan::sequential(at(80), 20).dialogue(handfast_lab::load::Dialogue::CloseFirst));
+    stage.clients(&Plan::sequential(at(80), 20).script(handfast_lab::load::ClientScript::CloseFirst));
     let run = responder.stop();
     let capture = run.capture();
     let connections = capture.connections();

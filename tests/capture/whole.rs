@@ -5,16 +5,16 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{CLIENT_DEVICE, SOURCES_V4, Spec, client_addresses};
 
 use crate::process::Process;
 use crate::reader::{Capture, assert_clean, tshark};
 use crate::stage::{PROGRAM, SERVED, at, stage};
 
-fn request() -> Dialogue {
-    let answer_starts = b"HTTP/1.1 200 ".to_vec();
-    Dialogue::Request { request: b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), answer_starts }
+fn request() -> ClientScript {
+    let response_prefix = b"HTTP/1.1 200 ".to_vec();
+    ClientScript::Request { request: b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), response_prefix }
 }
 
 /// All of the core's time may be used: a busy machine must not make a frame miss.
@@ -24,7 +24,7 @@ const ALL: &str = "--pcap-share 100";
 fn every_frame_is_there_once_in_order_and_with_its_direction() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(ALL);
-    stage.clients(&Plan::parallel(at(80), 200, 10).dialogue(request()));
+    stage.clients(&Plan::parallel(at(80), 200, 10).script(request()));
     stage.clients(&Plan::sequential(at(81), 100));
     let run = responder.stop();
     assert_eq!((run.dropped(), run.number("capture.left_out")), (0, 0), "{}", run.text);
@@ -51,7 +51,7 @@ fn two_queues_are_two_interfaces_in_one_order() {
     let Some(stage) = stage(|spec| Spec { queues: 2, scatter: true, ..spec }) else { return };
     let responder = stage.respond(&format!("{ALL} --mode native"));
     let sources = client_addresses(false);
-    stage.clients(&Plan::parallel(at(80), 500, 20).sources(sources).dialogue(request()));
+    stage.clients(&Plan::parallel(at(80), 500, 20).sources(sources).script(request()));
     let run = responder.stop();
     assert_eq!(run.dropped(), 0, "{}", run.text);
     let capture = run.capture();
@@ -69,7 +69,7 @@ fn two_queues_are_two_interfaces_in_one_order() {
 fn trace_draws_a_connection_from_it() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(ALL);
-    stage.clients(&Plan::sequential(at(80), 3).dialogue(request()));
+    stage.clients(&Plan::sequential(at(80), 3).script(request()));
     let run = responder.stop();
     let ((address, port, _), _) = run.capture().connections().pop_first().expect("a connection");
     let flow = format!("{address}:{port}-{SERVED}:80");

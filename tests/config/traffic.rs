@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{available_parallelism, scope, sleep};
 use std::time::Duration;
 
-use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{Lab, Spec, client_addresses};
 use nix::sys::signal::Signal;
 
@@ -20,9 +20,9 @@ const RELOADS: usize = 20;
 fn traffic(lab: &Lab, over: &AtomicBool) -> u64 {
     let mut rounds = 0;
     while rounds == 0 || !over.load(Ordering::Relaxed) {
-        let echo = Dialogue::Echo(b"still here".into());
+        let echo = ClientScript::Echo(b"still here".into());
         let plan = Plan::parallel(at(false, 7), CONNECTIONS, 100).sources(client_addresses(false));
-        clients(lab, &plan.dialogue(echo));
+        clients(lab, &plan.script(echo));
         rounds += 1;
     }
     rounds
@@ -111,7 +111,7 @@ fn a_storm_of_hangups_is_weathered() {
     responder.signal(Signal::SIGHUP);
     let removed = format!("-{stays}");
     responder.await_line(|line| line.starts_with("reloaded") && line.contains(&removed));
-    clients(&lab, &Plan::sequential(at(false, 9), 10).dialogue(Dialogue::Echo(b"new".into())));
+    clients(&lab, &Plan::sequential(at(false, 9), 10).script(ClientScript::Echo(b"new".into())));
     let summary = responder.stop();
     assert_no_resets(&lab, &summary);
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use handfast_lab::load::{self, Dialogue, Plan, Progress};
+use handfast_lab::load::{self, ClientScript, Plan, Progress};
 use handfast_lab::{KERNEL_V4, KERNEL_V6, Spec, client_addresses};
 
 use crate::stage::{self, Server, counts, replay_client};
@@ -12,23 +12,22 @@ const COUNT: u64 = 500;
 #[test]
 fn kernel_clients_see_every_workload_to_its_end_over_both_families() {
     let Some(lab) = stage::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
-    let request = Dialogue::Request {
+    let request = ClientScript::Request {
         request: b"GET / HTTP/1.1\r\n\r\n".into(),
-        answer_starts: b"HTTP/1.1 200".into(),
+        response_prefix: b"HTTP/1.1 200".into(),
     };
     for target in [SocketAddr::from((KERNEL_V4, 7000)), SocketAddr::from((KERNEL_V6, 7000))] {
-        for (workload, closer, dialogue) in [
-            ("lifecycle", "client", Dialogue::CloseFirst),
-            ("lifecycle", "server", Dialogue::PeerCloses),
-            ("handshake", "client", Dialogue::PeerCloses),
+        for (workload, closer, script) in [
+            ("lifecycle", "client", ClientScript::CloseFirst),
+            ("lifecycle", "server", ClientScript::PeerCloses),
+            ("handshake", "client", ClientScript::PeerCloses),
             ("request", "server", request.clone()),
         ] {
             let listen = target.to_string();
             let arguments = ["lab", "serve-kernel", "--listen", &listen, "--workload", workload];
             let server = Server::start(lab.server(), &[&arguments[..], &["--closer", closer]].concat());
-            let plan = Plan::parallel(target, COUNT, 50)
-                .sources(client_addresses(target.is_ipv6()))
-                .dialogue(dialogue);
+            let plan =
+                Plan::parallel(target, COUNT, 50).sources(client_addresses(target.is_ipv6())).script(script);
             let tally =
                 lab.in_client(|| load::run(&plan, &Progress::default())).expect("inside").expect("epoll");
             assert_eq!(

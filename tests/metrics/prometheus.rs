@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use handfast_lab::Lab;
-use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::load::{ClientScript, Plan};
 use serde_json::Value;
 
 use crate::programs::{Prometheus, Responder};
@@ -57,7 +57,7 @@ const QUIET: Duration = Duration::from_millis(1500);
 
 fn traffic(lab: &Lab) {
     clients(lab, &Plan::parallel(at(false, 7001), CONNECTIONS, 64));
-    let first = Plan::parallel(at(false, 9), CONNECTIONS / 2, 64).dialogue(Dialogue::CloseFirst);
+    let first = Plan::parallel(at(false, 9), CONNECTIONS / 2, 64).script(ClientScript::CloseFirst);
     clients(lab, &first);
     // Nobody listens there: refused, with a RST each.
     assert_eq!(attempts(lab, &Plan::sequential(at(false, 4444), 50)).failed(), 50);

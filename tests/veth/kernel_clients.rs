@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{Lab, Spec};
 
 use crate::responder::Responder;
@@ -51,7 +51,7 @@ const SWAPPED: [&str; 3] = ["out_of_window", "paws", "rst_time_wait"];
 fn one_after_another(lab: &Lab, ipv6: bool) {
     let mut responder = start(lab, ipv6);
     let server_first = attempts(lab, &Plan::sequential(at(ipv6, CLOSE), SEQUENTIAL));
-    let plan = Plan::sequential(at(ipv6, DISCARD), SEQUENTIAL).dialogue(Dialogue::CloseFirst);
+    let plan = Plan::sequential(at(ipv6, DISCARD), SEQUENTIAL).script(ClientScript::CloseFirst);
     let client_first = attempts(lab, &plan);
     responder.await_open(0);
     let summary = responder.stop();
@@ -68,8 +68,8 @@ fn one_after_another(lab: &Lab, ipv6: bool) {
 fn many_at_once(lab: &Lab, ipv6: bool) {
     let mut responder = start(lab, ipv6);
     clients(lab, &Plan::parallel(at(ipv6, CLOSE), AT_ONCE, AT_ONCE as usize));
-    let send = Dialogue::Send(b"thrown away".into());
-    clients(lab, &Plan::parallel(at(ipv6, DISCARD), AT_ONCE, AT_ONCE as usize).dialogue(send));
+    let send = ClientScript::Send(b"thrown away".into());
+    clients(lab, &Plan::parallel(at(ipv6, DISCARD), AT_ONCE, AT_ONCE as usize).script(send));
     lab.in_client(|| all_open_at_once(at(ipv6, ECHO))).expect("the namespace");
     responder.await_open(0);
     let summary = responder.stop();

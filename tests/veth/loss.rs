@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{Lab, Loss, SegmentKinds, Spec};
 
 use crate::responder::Responder;
@@ -39,9 +39,9 @@ fn a_page_is_whole_though_a_segment_is_lost_either_way() {
         let Some(lab) = lab(|spec| Spec { loss, ..spec }) else { return };
         let responder = start(&lab);
         let request = b"GET / HTTP/1.1\r\nHost: handfast\r\n\r\n".to_vec();
-        let answer_starts = b"HTTP/1.1 200 OK\r\n".to_vec();
-        let dialogue = Dialogue::Request { request, answer_starts };
-        clients(&lab, &Plan::parallel(at(false, 80), 20, 20).dialogue(dialogue));
+        let response_prefix = b"HTTP/1.1 200 OK\r\n".to_vec();
+        let script = ClientScript::Request { request, response_prefix };
+        clients(&lab, &Plan::parallel(at(false, 80), 20, 20).script(script));
         let summary = responder.stop();
         let sent_again = summary.total("retransmissions");
         match loss.to_client {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, Spec};
 
 use crate::bad_input::assert_untouched;
@@ -102,7 +102,7 @@ fn start(lab: &Lab, arguments: &[&str]) -> Responder {
 /// A few connections that echo, one after another.
 fn ping_pong() -> Plan {
     let target: SocketAddr = at(false, 7);
-    Plan::sequential(target, 10).dialogue(Dialogue::Echo(b"still there?".into()))
+    Plan::sequential(target, 10).script(ClientScript::Echo(b"still there?".into()))
 }
 
 fn set(namespace: &Namespace, device: &str, state: &str) {

@@ -3,7 +3,7 @@
 
 use std::thread::available_parallelism;
 
-use handfast_lab::load::{Dialogue, Plan};
+use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{Spec, client_addresses};
 
 use crate::responder::Responder;
@@ -34,8 +34,8 @@ fn run(scatter: bool) {
         ["--mode", "native", "--cores", "0,1", "--listen", &listeners[0], "--listen", &listeners[1]];
     let mut responder = Responder::start(&lab, &arguments);
     let sources = || client_addresses(false);
-    let echo = Dialogue::Echo(b"there and back".into());
-    clients(&lab, &Plan::parallel(at(false, 7), CONNECTIONS / 2, 50).sources(sources()).dialogue(echo));
+    let echo = ClientScript::Echo(b"there and back".into());
+    clients(&lab, &Plan::parallel(at(false, 7), CONNECTIONS / 2, 50).sources(sources()).script(echo));
     clients(&lab, &Plan::parallel(at(false, 7001), CONNECTIONS / 2, 50).sources(sources()));
     responder.await_open(0);
 

@@ -7,32 +7,32 @@ use nix::sys::socket::{
     send, setsockopt, shutdown, socket, sockopt,
 };
 
-use super::{Dialogue, Failure, Step};
+use super::{ClientScript, Failure, Step};
 
-/// What a connection is doing.
+/// Phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Connecting,
-    /// So many bytes are sent.
+    /// This number of bytes is sent.
     Sending(usize),
-    /// So many bytes were good.
+    /// This number of bytes was received as expected.
     Receiving(usize),
-    /// Our FIN is sent, or the peer's is awaited: no more data is due.
+    /// Waits for the peer's FIN; no more data is expected.
     AwaitingEnd,
 }
 
-/// What [`Connection::advance`] reached.
+/// Result of [`Connection::advance`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reached {
+pub(super) enum AdvanceResult {
     /// Waits for the socket to become readable.
-    Reading,
+    NeedsRead,
     /// Waits for the socket to become writable.
-    Writing,
-    /// The dialogue went to its end.
-    End,
+    NeedsWrite,
+    /// The script is complete.
+    Done,
 }
 
-/// One non-blocking connection and how far its dialogue is.
+/// One non-blocking connection and the position in its script.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: OwnedFd,
@@ -40,14 +40,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Begins to connect.
+    /// Starts to connect.
     pub fn open(target: SocketAddr, source: Option<IpAddr>) -> Result<Connection, Failure> {
         let open = |errno| Failure::Errno(Step::Open, errno);
         let family = if target.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let socket = socket(family, SockType::Stream, flags, None).map_err(open)?;
         if let Some(source) = source {
-            // The port is chosen by `connect`, which knows the whole 4-tuple.
+            // `connect` chooses the port, as it knows the whole 4-tuple.
             setsockopt(&socket, sockopt::IpBindAddressNoPort, &true).map_err(open)?;
             let address = SockaddrStorage::from(SocketAddr::new(source, 0));
             bind(socket.as_raw_fd(), &address).map_err(open)?;
@@ -63,7 +63,7 @@ impl Connection {
         self.phase != Phase::Connecting
     }
 
-    /// Where it would fail if it failed now.
+    /// The step in which an error would occur now.
     pub fn step(&self) -> Step {
         match self.phase {
             Phase::Connecting => Step::Connect,
@@ -73,52 +73,52 @@ impl Connection {
         }
     }
 
-    /// Goes as far as the socket allows. To be called when it became readable or writable.
-    pub fn advance(&mut self, dialogue: &Dialogue) -> Result<Reached, Failure> {
-        match self.advance_to_errno(dialogue) {
+    /// Advances as far as the socket allows. Call it when the socket becomes readable or writable.
+    pub fn advance(&mut self, script: &ClientScript) -> Result<AdvanceResult, Failure> {
+        match self.advance_to_errno(script) {
             Ok(reached) => reached,
-            Err(errno) => self.refused(errno, dialogue),
+            Err(errno) => self.on_error(errno, script),
         }
     }
 
-    fn advance_to_errno(&mut self, dialogue: &Dialogue) -> nix::Result<Result<Reached, Failure>> {
+    fn advance_to_errno(&mut self, script: &ClientScript) -> nix::Result<Result<AdvanceResult, Failure>> {
         loop {
             match self.phase {
                 Phase::Connecting => {
                     match getsockopt(&self.socket, sockopt::SocketError)? {
-                        0 => self.begin(dialogue)?,
+                        0 => self.begin(script)?,
                         errno => return Err(Errno::from_raw(errno)),
                     }
-                    if *dialogue == Dialogue::Reset {
-                        return Ok(Ok(Reached::End));
+                    if *script == ClientScript::Reset {
+                        return Ok(Ok(AdvanceResult::Done));
                     }
                 }
                 Phase::Sending(sent) => {
-                    let message = dialogue.message();
+                    let message = script.message();
                     let Some(rest) = message.get(sent..).filter(|rest| !rest.is_empty()) else {
-                        self.sent_all(dialogue)?;
+                        self.sent_all(script)?;
                         continue;
                     };
                     match send(self.socket.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL) {
-                        Err(Errno::EAGAIN) => return Ok(Ok(Reached::Writing)),
+                        Err(Errno::EAGAIN) => return Ok(Ok(AdvanceResult::NeedsWrite)),
                         more => self.phase = Phase::Sending(sent + more?),
                     }
                 }
-                Phase::Receiving(_) | Phase::AwaitingEnd => return self.receive(dialogue),
+                Phase::Receiving(_) | Phase::AwaitingEnd => return self.receive(script),
             }
         }
     }
 
-    /// Established: what comes first.
-    fn begin(&mut self, dialogue: &Dialogue) -> nix::Result<()> {
-        self.phase = match dialogue {
-            Dialogue::PeerCloses | Dialogue::PeerResets => Phase::AwaitingEnd,
-            Dialogue::CloseFirst => {
+    /// The first step after the handshake.
+    fn begin(&mut self, script: &ClientScript) -> nix::Result<()> {
+        self.phase = match script {
+            ClientScript::PeerCloses | ClientScript::PeerResets => Phase::AwaitingEnd,
+            ClientScript::CloseFirst => {
                 shutdown(self.socket.as_raw_fd(), Shutdown::Write)?;
                 Phase::AwaitingEnd
             }
-            Dialogue::Echo(_) | Dialogue::Request { .. } | Dialogue::Send(_) => Phase::Sending(0),
-            Dialogue::Reset => {
+            ClientScript::Echo(_) | ClientScript::Request { .. } | ClientScript::Send(_) => Phase::Sending(0),
+            ClientScript::Reset => {
                 let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
                 setsockopt(&self.socket, sockopt::Linger, &at_once)?;
                 Phase::AwaitingEnd
@@ -127,9 +127,9 @@ impl Connection {
         Ok(())
     }
 
-    fn sent_all(&mut self, dialogue: &Dialogue) -> nix::Result<()> {
-        self.phase = match dialogue {
-            Dialogue::Send(_) => {
+    fn sent_all(&mut self, script: &ClientScript) -> nix::Result<()> {
+        self.phase = match script {
+            ClientScript::Send(_) => {
                 shutdown(self.socket.as_raw_fd(), Shutdown::Write)?;
                 Phase::AwaitingEnd
             }
@@ -138,53 +138,54 @@ impl Connection {
         Ok(())
     }
 
-    fn receive(&mut self, dialogue: &Dialogue) -> nix::Result<Result<Reached, Failure>> {
+    fn receive(&mut self, script: &ClientScript) -> nix::Result<Result<AdvanceResult, Failure>> {
         let mut buffer = [0; 4096];
         loop {
             let bytes = match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Err(Errno::EAGAIN) => return Ok(Ok(Reached::Reading)),
+                Err(Errno::EAGAIN) => return Ok(Ok(AdvanceResult::NeedsRead)),
                 Err(Errno::EINTR) => continue,
                 length => &buffer[..length?],
             };
             if bytes.is_empty() {
-                return Ok(self.end_of_stream(dialogue));
+                return Ok(self.end_of_stream(script));
             }
-            if !self.accept(bytes, dialogue)? {
-                return Ok(Err(Failure::WrongAnswer));
+            if !self.accept(bytes, script)? {
+                return Ok(Err(Failure::WrongResponse));
             }
         }
     }
 
-    /// Compares what came with what should; closes first once an echo is whole.
-    fn accept(&mut self, bytes: &[u8], dialogue: &Dialogue) -> nix::Result<bool> {
+    /// Compares received with expected bytes; closes once an echo is complete.
+    fn accept(&mut self, bytes: &[u8], script: &ClientScript) -> nix::Result<bool> {
         let Phase::Receiving(before) = self.phase else { return Ok(false) };
-        let expected = dialogue.expected().get(before..).unwrap_or_default();
+        let expected = script.expected().get(before..).unwrap_or_default();
         let compared = bytes.len().min(expected.len());
         let surplus = bytes.len() > compared;
-        if bytes[..compared] != expected[..compared] || (surplus && matches!(dialogue, Dialogue::Echo(_))) {
+        if bytes[..compared] != expected[..compared] || (surplus && matches!(script, ClientScript::Echo(_))) {
             return Ok(false);
         }
         self.phase = Phase::Receiving(before + compared);
-        if matches!(dialogue, Dialogue::Echo(message) if message.len() == before + compared) {
+        if matches!(script, ClientScript::Echo(message) if message.len() == before + compared) {
             shutdown(self.socket.as_raw_fd(), Shutdown::Write)?;
             self.phase = Phase::AwaitingEnd;
         }
         Ok(true)
     }
 
-    fn end_of_stream(&self, dialogue: &Dialogue) -> Result<Reached, Failure> {
+    fn end_of_stream(&self, script: &ClientScript) -> Result<AdvanceResult, Failure> {
         let whole = match self.phase {
             Phase::Receiving(good) => {
-                matches!(dialogue, Dialogue::Request { .. }) && good == dialogue.expected().len()
+                matches!(script, ClientScript::Request { .. }) && good == script.expected().len()
             }
-            _ => *dialogue != Dialogue::PeerResets,
+            _ => *script != ClientScript::PeerResets,
         };
-        if whole { Ok(Reached::End) } else { Err(Failure::WrongAnswer) }
+        if whole { Ok(AdvanceResult::Done) } else { Err(Failure::WrongResponse) }
     }
 
-    fn refused(&self, errno: Errno, dialogue: &Dialogue) -> Result<Reached, Failure> {
-        let wanted = *dialogue == Dialogue::PeerResets && self.is_established() && errno == Errno::ECONNRESET;
-        if wanted { Ok(Reached::End) } else { Err(Failure::Errno(self.step(), errno)) }
+    fn on_error(&self, errno: Errno, script: &ClientScript) -> Result<AdvanceResult, Failure> {
+        let wanted =
+            *script == ClientScript::PeerResets && self.is_established() && errno == Errno::ECONNRESET;
+        if wanted { Ok(AdvanceResult::Done) } else { Err(Failure::Errno(self.step(), errno)) }
     }
 }
 
@@ -194,19 +195,19 @@ impl AsFd for Connection {
     }
 }
 
-impl Dialogue {
+impl ClientScript {
     fn message(&self) -> &[u8] {
         match self {
-            Dialogue::Echo(message) | Dialogue::Send(message) => message,
-            Dialogue::Request { request, .. } => request,
+            ClientScript::Echo(message) | ClientScript::Send(message) => message,
+            ClientScript::Request { request, .. } => request,
             _ => &[],
         }
     }
 
     fn expected(&self) -> &[u8] {
         match self {
-            Dialogue::Echo(message) => message,
-            Dialogue::Request { answer_starts, .. } => answer_starts,
+            ClientScript::Echo(message) => message,
+            ClientScript::Request { response_prefix, .. } => response_prefix,
             _ => &[],
         }
     }

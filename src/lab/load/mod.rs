@@ -1,6 +1,6 @@
-//! Real connections of this machine's kernel: opened in numbers, watched to their end, counted.
+//! A load generator with kernel sockets: opens many connections, runs a script on each, and counts the results.
 //!
-//! Works in whatever network namespace the calling thread is in: call it through
+//! Works in the calling thread's network namespace: call it through
 //! [`Lab::in_client`](super::Lab::in_client).
 
 mod connection;
@@ -8,6 +8,6 @@ mod plan;
 mod tally;
 mod worker;
 
-pub use plan::{Dialogue, Plan, Progress};
+pub use plan::{ClientScript, Plan, Progress};
 pub use tally::{Failure, Step, Tally};
 pub use worker::run;

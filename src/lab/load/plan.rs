@@ -2,18 +2,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What each connection does once it is established.
+/// The steps of each connection after the handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dialogue {
+pub enum ClientScript {
     /// Waits for the peer's FIN, then closes.
     PeerCloses,
-    /// Closes first, and waits for the peer's FIN.
+    /// Closes, then waits for the peer's FIN.
     CloseFirst,
-    /// Sends this, wants the same back, then closes first.
+    /// Sends this, expects the same back, then closes.
     Echo(Vec<u8>),
-    /// Sends `request`, reads until the peer closes, and wants an answer that starts so.
-    Request { request: Vec<u8>, answer_starts: Vec<u8> },
-    /// Sends this, wants no answer, closes first.
+    /// Sends `request`, reads until the peer closes, and expects a response with this prefix.
+    Request { request: Vec<u8>, response_prefix: Vec<u8> },
+    /// Sends this, then closes.
     Send(Vec<u8>),
     /// Waits for the peer's RST.
     PeerResets,
@@ -21,22 +21,22 @@ pub enum Dialogue {
     Reset,
 }
 
-/// A number of connections, or a time full of them.
+/// A load: a number of connections, or as many as possible in a time.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Taken in turn.
+    /// Used in turn.
     pub targets: Vec<SocketAddr>,
-    /// Local addresses, taken in turn. Empty: the kernel's choice.
+    /// Local addresses, used in turn. Empty: the kernel chooses.
     pub sources: Vec<IpAddr>,
-    pub dialogue: Dialogue,
-    /// Connections in all. `None`: as many as the duration allows.
+    pub script: ClientScript,
+    /// Total connections. `None`: as many as possible in the duration.
     pub count: Option<u64>,
-    /// No connection is begun after this. `None`: until the count is reached.
+    /// No connection is opened after this time. `None`: until the count is reached.
     pub duration: Option<Duration>,
     /// Connections in flight at a time, over all threads.
     pub parallel: usize,
     pub threads: usize,
-    /// A connection that takes longer, whole, has failed.
+    /// Timeout of a whole connection.
     pub timeout: Duration,
 }
 
@@ -46,7 +46,7 @@ impl Plan {
         Plan {
             targets: vec![target],
             sources: Vec::new(),
-            dialogue: Dialogue::PeerCloses,
+            script: ClientScript::PeerCloses,
             count: Some(count),
             duration: None,
             parallel: 1,
@@ -55,13 +55,13 @@ impl Plan {
         }
     }
 
-    /// `count` connections to `target`, so many of them at a time; the peer closes.
+    /// `count` connections to `target`, `parallel` at a time; the peer closes.
     pub fn parallel(target: SocketAddr, count: u64, parallel: usize) -> Plan {
         Plan { parallel, threads: 2, ..Plan::sequential(target, count) }
     }
 
-    pub fn dialogue(self, dialogue: Dialogue) -> Plan {
-        Plan { dialogue, ..self }
+    pub fn script(self, script: ClientScript) -> Plan {
+        Plan { script, ..self }
     }
 
     pub fn sources(self, sources: impl IntoIterator<Item = IpAddr>) -> Plan {
@@ -69,7 +69,7 @@ impl Plan {
     }
 }
 
-/// Watches a run from another thread, and stops it.
+/// Observes a run from another thread, and can stop it.
 #[derive(Debug, Default)]
 pub struct Progress {
     completed: AtomicU64,
@@ -82,7 +82,7 @@ impl Progress {
         self.completed.load(Ordering::Relaxed)
     }
 
-    /// No connection is begun from now on.
+    /// Stops opening connections.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }

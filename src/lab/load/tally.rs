@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-/// Where a connection failed.
+/// The step in which a connection failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Before anything was sent: out of descriptors or ports, no such address.
+    /// Before the SYN: out of descriptors or ports, or invalid address.
     Open,
     Connect,
     Send,
@@ -18,18 +18,18 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     Errno(Step, Errno),
-    /// The plan's time limit passed.
+    /// Timed out.
     Timeout(Step),
-    /// Other bytes, or fewer, than the dialogue wants.
-    WrongAnswer,
+    /// Other bytes, or fewer, than the script expects.
+    WrongResponse,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Errno(step, errno) => write!(f, "{}: {}", step.name(), errno.desc()),
-            Failure::Timeout(step) => write!(f, "{}: not done within the time limit", step.name()),
-            Failure::WrongAnswer => f.write_str("answered with other bytes than expected"),
+            Failure::Timeout(step) => write!(f, "{}: timed out", step.name()),
+            Failure::WrongResponse => f.write_str("unexpected response"),
         }
     }
 }
@@ -46,17 +46,17 @@ impl Step {
     }
 }
 
-/// What became of a plan.
+/// Results of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     pub started: u64,
-    /// Handshakes completed, as the kernel's `connect` tells.
+    /// Completed handshakes.
     pub established: u64,
-    /// Dialogues that went to their end.
+    /// Completed scripts.
     pub completed: u64,
-    /// Each kind once, with its number.
+    /// Failures and their counts.
     pub failures: Vec<(Failure, u64)>,
-    /// From the first `connect` to the last end.
+    /// From the first `connect` to the end of the last connection.
     pub elapsed: Duration,
 }
 
@@ -71,7 +71,7 @@ impl Tally {
         if seconds > 0.0 { self.completed as f64 / seconds } else { 0.0 }
     }
 
-    /// How often that happened.
+    /// Returns the count of this failure.
     pub fn failed_by(&self, failure: Failure) -> u64 {
         self.failures.iter().find(|(kind, _)| *kind == failure).map_or(0, |(_, count)| *count)
     }
@@ -80,7 +80,7 @@ impl Tally {
         self.add(failure, 1);
     }
 
-    /// Adds what another thread counted over the same time.
+    /// Adds the results of another thread over the same time.
     pub(super) fn merge(mut self, other: Tally) -> Tally {
         self.started += other.started;
         self.established += other.established;

@@ -6,17 +6,16 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::connection::{Connection, Reached};
+use super::connection::{AdvanceResult, Connection};
 use super::{Failure, Plan, Progress, Step, Tally};
 
-/// Time limits are looked at least so often.
+/// Maximum interval between checks of timeouts.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Carries out the plan in the calling thread's network namespace, and returns when its last
-/// connection has ended.
+/// Runs the plan in the calling thread's network namespace, and returns after the last connection has ended.
 ///
 /// # Errors
-/// The kernel gives no epoll descriptor. Connections that fail are counted, not errors.
+/// No epoll descriptor. Failed connections are counted, not errors.
 pub fn run(plan: &Plan, progress: &Progress) -> Result<Tally, Errno> {
     allow_descriptors(plan.parallel as u64 + 64);
     let threads = plan.threads.clamp(1, plan.parallel.max(1));
@@ -32,24 +31,24 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Tally, Errno> {
     parts.into_iter().try_fold(Tally::default(), |sum, part| Ok(sum.merge(part?)))
 }
 
-/// One thread's share: a slot for each connection in flight, named by its epoll token.
+/// One thread: a slot for each connection in flight, identified by its epoll token.
 struct Worker<'a> {
     plan: &'a Plan,
     progress: &'a Progress,
     epoll: Epoll,
     slots: Vec<Slot>,
     free: Vec<usize>,
-    /// Slots in the order in which their connections began, so the first to run out of time.
+    /// Slots in the order in which their connections were opened: the first times out first.
     begun: VecDeque<(Instant, usize, u64)>,
-    /// Which target and source are next.
-    turn: usize,
+    /// Index of the next target and source.
+    next: usize,
     left: Option<u64>,
     tally: Tally,
 }
 
 struct Slot {
     connection: Option<Connection>,
-    /// Which of the slot's connections this is.
+    /// Counts the slot's connections.
     generation: u64,
     waits_for: EpollFlags,
 }
@@ -76,7 +75,7 @@ impl<'a> Worker<'a> {
             slots: (0..slots).map(|_| Slot::empty()).collect(),
             free: (0..slots).rev().collect(),
             begun: VecDeque::new(),
-            turn: index,
+            next: index,
             left: plan.count.map(share),
             tally: Tally::default(),
         })
@@ -101,18 +100,18 @@ impl<'a> Worker<'a> {
             for event in &events[..ready] {
                 self.advance(event.data() as usize);
             }
-            self.give_up(Instant::now());
+            self.expire(Instant::now());
         }
     }
 
-    /// No connection is to be begun any more.
+    /// Whether no further connection is opened.
     fn finished(&self, start: Instant) -> bool {
         self.left == Some(0)
             || self.progress.stopped()
             || self.plan.duration.is_some_and(|limit| start.elapsed() >= limit)
     }
 
-    /// Begins a connection in every free slot, once: a failure does not spin here.
+    /// Opens a connection in every free slot, once: a failure is not retried here.
     fn fill(&mut self) {
         for _ in 0..self.free.len() {
             if self.left == Some(0) {
@@ -130,10 +129,10 @@ impl<'a> Worker<'a> {
 
     fn begin(&mut self, index: usize) -> Result<(), Failure> {
         let Plan { targets, sources, .. } = self.plan;
-        let target = targets[self.turn % targets.len()];
-        // The sources go on by one each time the targets have all had their turn.
-        let source = sources.get((self.turn / targets.len() + self.turn) % sources.len().max(1)).copied();
-        self.turn += self.plan.threads.max(1);
+        let target = targets[self.next % targets.len()];
+        // The sources advance by one after each round of targets.
+        let source = sources.get((self.next / targets.len() + self.next) % sources.len().max(1)).copied();
+        self.next += self.plan.threads.max(1);
         let connection = Connection::open(target, source)?;
         let slot = &mut self.slots[index];
         slot.waits_for = EpollFlags::EPOLLOUT;
@@ -149,12 +148,12 @@ impl<'a> Worker<'a> {
         let slot = &mut self.slots[index];
         let Some(connection) = slot.connection.as_mut() else { return };
         let was_established = connection.is_established();
-        let outcome = connection.advance(&self.plan.dialogue);
+        let outcome = connection.advance(&self.plan.script);
         self.tally.established += u64::from(!was_established && connection.is_established());
         let waits_for = match outcome {
-            Ok(Reached::Reading) => EpollFlags::EPOLLIN,
-            Ok(Reached::Writing) => EpollFlags::EPOLLOUT,
-            Ok(Reached::End) => return self.release(index, None),
+            Ok(AdvanceResult::NeedsRead) => EpollFlags::EPOLLIN,
+            Ok(AdvanceResult::NeedsWrite) => EpollFlags::EPOLLOUT,
+            Ok(AdvanceResult::Done) => return self.release(index, None),
             Err(failure) => return self.release(index, Some(failure)),
         };
         if waits_for != slot.waits_for {
@@ -167,12 +166,12 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Closes the slot's connection and counts it. Closing alone would take it out of the epoll
-    /// set only once no copy is left, and while another thread starts a process there is one: its
-    /// events would then count as the next connection's.
+    /// Closes the slot's connection and counts it. Closing alone removes it from the epoll set only when no
+    /// duplicate descriptor is left, and a fork of another thread has one for a moment: its events would
+    /// count as the next connection's.
     fn release(&mut self, index: usize, failure: Option<Failure>) {
         if let Some(connection) = self.slots[index].connection.take() {
-            // It fails only for what is not in the set.
+            // It fails only if it is not in the set.
             let _ = self.epoll.delete(&connection);
         }
         self.free.push(index);
@@ -185,8 +184,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Ends the connections whose time is up, oldest first.
-    fn give_up(&mut self, now: Instant) {
+    /// Ends the connections that have timed out, oldest first.
+    fn expire(&mut self, now: Instant) {
         while let Some(&(begun, index, generation)) = self.begun.front() {
             let slot = &self.slots[index];
             let current = slot.connection.as_ref().filter(|_| slot.generation == generation);
@@ -203,8 +202,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Raises the soft limit on open files where the hard one allows it. If not, connections fail
-/// with EMFILE and are counted so.
+/// Raises the soft limit on open files as far as the hard limit allows. Beyond it connections fail with EMFILE.
 fn allow_descriptors(wanted: u64) {
     match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, hard)) if soft < wanted => {
@@ -217,11 +215,11 @@ fn allow_descriptors(wanted: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Dialogue;
+    use crate::load::ClientScript;
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener, TcpStream};
 
-    /// A kernel server on loopback that treats every connection so.
+    /// A kernel server on loopback that handles every connection with `treat`.
     fn server(treat: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
         let address = listener.local_addr().expect("bound");
@@ -246,36 +244,37 @@ mod tests {
     }
 
     #[test]
-    fn every_dialogue_completes_with_a_server_that_plays_along() {
+    fn every_script_completes_with_a_matching_server() {
         let request =
-            Dialogue::Request { request: b"GET /\r\n".into(), answer_starts: b"HTTP/1.1 200".into() };
-        for (dialogue, target) in [
-            (Dialogue::PeerCloses, server(drop)),
-            (Dialogue::CloseFirst, server(echo)),
-            (Dialogue::Echo(b"hello".into()), server(echo)),
+            ClientScript::Request { request: b"GET /\r\n".into(), response_prefix: b"HTTP/1.1 200".into() };
+        for (script, target) in [
+            (ClientScript::PeerCloses, server(drop)),
+            (ClientScript::CloseFirst, server(echo)),
+            (ClientScript::Echo(b"hello".into()), server(echo)),
             (request, server(answer)),
-            (Dialogue::Send(b"hello".into()), server(|mut s| drop(s.read_to_end(&mut Vec::new())))),
-            (Dialogue::Reset, server(echo)),
+            (ClientScript::Send(b"hello".into()), server(|mut s| drop(s.read_to_end(&mut Vec::new())))),
+            (ClientScript::Reset, server(echo)),
         ] {
-            let tally = tally(&Plan::parallel(target, 50, 8).dialogue(dialogue.clone()));
+            let tally = tally(&Plan::parallel(target, 50, 8).script(script.clone()));
             assert_eq!(
                 (tally.completed, tally.established, tally.failed()),
                 (50, 50, 0),
-                "{dialogue:?}: {tally}"
+                "{script:?}: {tally}"
             );
         }
     }
 
     #[test]
     fn a_wrong_answer_and_a_missing_one_are_failures() {
-        let wanted = Dialogue::Request { request: b"x".into(), answer_starts: b"HTTP/1.1 404".into() };
-        for (dialogue, target) in [
-            (wanted.clone(), server(answer)),
-            (Dialogue::Echo(b"hello".into()), server(answer)),
-            (Dialogue::PeerResets, server(drop)),
+        let expected =
+            ClientScript::Request { request: b"x".into(), response_prefix: b"HTTP/1.1 404".into() };
+        for (script, target) in [
+            (expected.clone(), server(answer)),
+            (ClientScript::Echo(b"hello".into()), server(answer)),
+            (ClientScript::PeerResets, server(drop)),
         ] {
-            let tally = tally(&Plan::sequential(target, 3).dialogue(dialogue.clone()));
-            assert_eq!(tally.failed_by(Failure::WrongAnswer), 3, "{dialogue:?}: {tally}");
+            let tally = tally(&Plan::sequential(target, 3).script(script.clone()));
+            assert_eq!(tally.failed_by(Failure::WrongResponse), 3, "{script:?}: {tally}");
         }
     }
 

@@ -230,8 +230,8 @@ impl RelayThread {
         }
     }
 
-    /// The first of two waits for the other. Neither knew of the other, so the order is engine_end to
-    /// choose, and is always the same.
+    /// Holds the first of two segments until the other is sent. The ends do not determine their order, so the relay
+    /// uses a fixed one.
     fn cross(&mut self, direction: Direction, segment: SegmentInfo, frame: Vec<u8>) {
         let Some((_, first, first_frame)) = self.crossing.take() else {
             self.crossing = Some((direction, segment, frame));
