@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         ["run", rest @ ..] => host::run(rest, host::Lines::OfGuests),
         ["judge", rest @ ..] => host::run(rest, host::Lines::OfLastRun),
         ["guest", nics, cells] => guest::run(nics, cells).map(|()| true),
-        ["client", target, count, script] => guest::client::run(target, count, script).map(|()| true),
+        ["client", target, count, dialogue] => guest::client::run(target, count, dialogue).map(|()| true),
         ["server", listen] => guest::server::run(listen).map(|()| true),
         _ => Err("usage: nic-test run|judge KERNEL... [--nics LIST] [--cells LIST]".to_owned()),
     };

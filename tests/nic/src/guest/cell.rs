@@ -271,10 +271,10 @@ impl Tried {
         Ok(words.join(" "))
     }
 
-    fn client(&self, target: &str, count: u64, script: &str) -> Result<String, String> {
+    fn client(&self, target: &str, count: u64, dialogue: &str) -> Result<String, String> {
         let count = count.to_string();
-        let output = self.pair.on(End::Client, &["nic-test", "client", target, &count, script])?;
-        println!("{target} {script}: {}", output.trim_end());
+        let output = self.pair.on(End::Client, &["nic-test", "client", target, &count, dialogue])?;
+        println!("{target} {dialogue}: {}", output.trim_end());
         Ok(output.lines().next().unwrap_or_default().to_owned())
     }
 }

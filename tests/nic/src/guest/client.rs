@@ -17,7 +17,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: nic-test\r\nConnection: close\r
 const ANSWER: &[u8] = b"HTTP/1.1 200";
 
 /// What a connection does.
-enum ClientScript {
+enum Dialogue {
     /// Requests a page, and reads until the server closes.
     Http,
     /// Sends so many bytes, wants the same back, and closes.
@@ -25,16 +25,16 @@ enum ClientScript {
 }
 
 /// Prints `COMPLETED of TRIED`, and below it why the others failed.
-/// The script is `http`, or `echo:BYTES`.
-pub fn run(target: &str, count: &str, script: &str) -> Result<(), String> {
+/// The dialogue is `http`, or `echo:BYTES`.
+pub fn run(target: &str, count: &str, dialogue: &str) -> Result<(), String> {
     let target: SocketAddr = target.parse().map_err(|_| format!("{target} is no address with a port"))?;
     let count: u64 = count.parse().map_err(|_| format!("{count} is no number"))?;
-    let script = ClientScript::parse(script).ok_or_else(|| format!("there is no script {script}"))?;
+    let dialogue = Dialogue::parse(dialogue).ok_or_else(|| format!("there is no dialogue {dialogue}"))?;
     let failures = Mutex::new(BTreeMap::new());
     let first = count.min(PARALLEL);
-    let (mut completed, mut tried) = (connect(target, first, &script, &failures), first);
+    let (mut completed, mut tried) = (connect(target, first, &dialogue, &failures), first);
     if completed > 0 && count > first {
-        completed += connect(target, count - first, &script, &failures);
+        completed += connect(target, count - first, &dialogue, &failures);
         tried = count;
     }
     println!("{completed} of {tried}");
@@ -48,7 +48,7 @@ pub fn run(target: &str, count: &str, script: &str) -> Result<(), String> {
 fn connect(
     target: SocketAddr,
     count: u64,
-    script: &ClientScript,
+    dialogue: &Dialogue,
     failures: &Mutex<BTreeMap<String, u64>>,
 ) -> u64 {
     let (begun, completed) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -56,7 +56,7 @@ fn connect(
         for _ in 0..PARALLEL.min(count) {
             scope.spawn(|| {
                 while begun.fetch_add(1, Ordering::Relaxed) < count {
-                    match script.hold(target) {
+                    match dialogue.hold(target) {
                         Ok(()) => _ = completed.fetch_add(1, Ordering::Relaxed),
                         Err(error) => {
                             if let Ok(mut failures) = failures.lock() {
@@ -71,11 +71,11 @@ fn connect(
     completed.into_inner()
 }
 
-impl ClientScript {
-    fn parse(text: &str) -> Option<ClientScript> {
+impl Dialogue {
+    fn parse(text: &str) -> Option<Dialogue> {
         match text.strip_prefix("echo:") {
-            Some(size) => size.parse().ok().map(ClientScript::Echo),
-            None => (text == "http").then_some(ClientScript::Http),
+            Some(size) => size.parse().ok().map(Dialogue::Echo),
+            None => (text == "http").then_some(Dialogue::Http),
         }
     }
 
@@ -85,12 +85,12 @@ impl ClientScript {
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut answer = Vec::new();
         match self {
-            ClientScript::Http => {
+            Dialogue::Http => {
                 stream.write_all(REQUEST)?;
                 stream.read_to_end(&mut answer)?;
                 wanted(answer.starts_with(ANSWER))
             }
-            ClientScript::Echo(size) => {
+            Dialogue::Echo(size) => {
                 let sent: Vec<u8> = (0..*size).map(|n| n as u8).collect();
                 stream.write_all(&sent)?;
                 answer.resize(*size, 0);
@@ -118,7 +118,7 @@ mod tests {
         let target = listener.local_addr().unwrap();
         thread::spawn(move || server::serve(&listener));
         let failures = Mutex::new(BTreeMap::new());
-        assert_eq!(connect(target, 40, &ClientScript::Http, &failures), 40);
+        assert_eq!(connect(target, 40, &Dialogue::Http, &failures), 40);
         assert!(failures.into_inner().unwrap().is_empty());
     }
 
@@ -132,7 +132,7 @@ mod tests {
             let _ = stream.read(&mut [0; 8]);
         });
         let failures = Mutex::new(BTreeMap::new());
-        assert_eq!(connect(target, 1, &ClientScript::Echo(2), &failures), 0);
+        assert_eq!(connect(target, 1, &Dialogue::Echo(2), &failures), 0);
         assert_eq!(failures.into_inner().unwrap()["answered with other bytes"], 1);
     }
 }
