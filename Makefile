@@ -55,7 +55,7 @@ pictures:
 	cargo test --release --locked --test pictures $(TEST_AS_ROOT) demo:: -- --ignored
 	cargo test --release --locked --test top $(TEST_AS_ROOT) picture:: -- --ignored
 	tools/screenshot target/bench/comparison.html docs/comparison.png
-	$(if $(PLOTS),cargo run --release --locked --example table_contest -- --rounds 3 --plots docs/plots)
+	$(if $(PLOTS),cargo run --release --locked --package handfast-comparisons --bin maps -- --rounds 3 --plots docs/plots)
 	cargo test --release --locked --test pictures
 
 test: setup lint

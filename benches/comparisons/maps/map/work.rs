@@ -8,21 +8,21 @@ use handfast_stack::wire::FlowKey4;
 use nix::time::{ClockId, clock_gettime};
 
 use super::key::{key, value};
-use super::{BATCH, Contestant, Seat, Size, State};
+use super::{BATCH, FilledMap, MapHandle, Size, State};
 
-/// What is done, with keys in random order.
+/// An operation, on keys in random order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// A lookup of a key that is there.
+    /// Lookup of a present key.
     Hit,
-    /// A lookup of one that is not.
+    /// Lookup of an absent key.
     Miss,
-    /// A key that was never there, in the room that the oldest keys have just left.
+    /// Insertion of a new key, after removal of the oldest.
     Insert,
-    /// The oldest keys.
+    /// Removal of the oldest keys.
     Remove,
-    /// What connections do: of 48 operations 8 lookups of new keys, their insertions, 24 lookups of
-    /// keys that are there, and 8 removals.
+    /// A connection load: of 48 operations, 8 lookups of new keys, 8 insertions, 24 lookups of present keys and 8
+    /// removals.
     Mixed,
 }
 
@@ -44,25 +44,25 @@ impl Operation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task {
     pub operation: Operation,
-    /// Through the interface for [`BATCH`] keys.
+    /// Uses the batched interface.
     pub batched: bool,
-    /// That work at the same time, each on keys of its own.
+    /// Active threads, each with its own keys.
     pub threads: usize,
 }
 
-/// When a measurement ends: each thread has done so many operations, or has spent so much time.
+/// End of a measurement: operations or time of each thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Until {
     pub operations: u64,
     pub time: Duration,
 }
 
-/// What a measurement looks at before and after.
+/// The clock of a measurement.
 #[derive(Clone, Copy)]
 enum Clock {
-    /// Processor time of this thread: what a neighbour takes of the wall clock's time is left out.
+    /// Processor time of this thread, without time of other programs.
     Processor,
-    /// For contestants of several threads: waiting for another one costs them no processor time.
+    /// For several threads: waiting for another one takes no processor time.
     Wall,
 }
 
@@ -97,13 +97,13 @@ fn processor_time() -> Duration {
 
 /// Keys of one thread, as a power of two; as many again are never inserted.
 const NUMBER_BITS: u32 = 29;
-/// Operations between two looks at the clock. Their keys are drawn before the first.
+/// Operations between two readings of the clock. Their keys are drawn before.
 const CHUNK: u32 = 1024;
-/// Of each batch of mixed lookups one in so many is a new key.
+/// One in so many mixed lookups is of a new key.
 const NEW: usize = 4;
 
-/// Which keys one thread has put into a contestant: numbers `oldest..next`.
-pub struct Walker {
+/// The keys of one thread in a map: numbers `oldest..next`.
+pub struct KeyWalker {
     /// The thread's first number.
     base: u32,
     oldest: u64,
@@ -114,11 +114,11 @@ pub struct Walker {
     keys: Vec<FlowKey4>,
 }
 
-impl Walker {
-    /// Fills a contestant with a thread's share of the keys, and looks whether it finds them.
-    pub fn fill(thread: u32, size: &Size, seat: &mut impl Seat) -> Walker {
+impl KeyWalker {
+    /// Fills a map with a thread's share of the keys, and checks it.
+    pub fn fill(thread: u32, size: &Size, handle: &mut impl MapHandle) -> KeyWalker {
         let share = size.entries / size.threads as u32;
-        let mut walker = Walker {
+        let mut walker = KeyWalker {
             base: thread << (NUMBER_BITS + 1),
             oldest: 0,
             next: 0,
@@ -129,13 +129,13 @@ impl Walker {
         };
         assert!(walker.chunk > 0, "{share} keys are too few");
         for _ in 0..share {
-            let key = walker.arrive();
-            assert!(seat.insert(key, value(&key)), "{key:?} was not there yet");
+            let key = walker.add();
+            assert!(handle.insert(key, value(&key)), "{key:?} was not there yet");
         }
         for _ in 0..2 * CHUNK {
-            let (there, not) = (walker.member(), walker.stranger());
-            assert_eq!(seat.find(&there), Some(value(&there)), "{there:?}");
-            assert_eq!(seat.find(&not), None, "{not:?}");
+            let (there, not) = (walker.present(), walker.absent());
+            assert_eq!(handle.find(&there), Some(value(&there)), "{there:?}");
+            assert_eq!(handle.find(&not), None, "{not:?}");
         }
         walker
     }
@@ -153,65 +153,65 @@ impl Walker {
         (high * bound) >> 32
     }
 
-    fn arrive(&mut self) -> FlowKey4 {
+    fn add(&mut self) -> FlowKey4 {
         self.next += 1;
         self.number(self.next - 1)
     }
 
-    fn leave(&mut self) -> FlowKey4 {
+    fn remove_oldest(&mut self) -> FlowKey4 {
         self.oldest += 1;
         self.number(self.oldest - 1)
     }
 
-    fn member(&mut self) -> FlowKey4 {
+    fn present(&mut self) -> FlowKey4 {
         let number = self.oldest + self.draw(self.next - self.oldest);
         self.number(number)
     }
 
-    fn stranger(&mut self) -> FlowKey4 {
+    fn absent(&mut self) -> FlowKey4 {
         let number = self.draw(1 << NUMBER_BITS) as u32;
         key(self.base + (1 << NUMBER_BITS) + number)
     }
 
-    fn keys(&mut self, each: fn(&mut Walker) -> FlowKey4) -> Vec<FlowKey4> {
+    fn keys(&mut self, each: fn(&mut KeyWalker) -> FlowKey4) -> Vec<FlowKey4> {
         let mut keys = std::mem::take(&mut self.keys);
         keys.clear();
         keys.extend((0..self.chunk).map(|_| each(self)));
         keys
     }
 
-    /// As often as until says: how many operations, how long they took.
-    fn run(&mut self, seat: &mut impl Seat, task: Task, until: Until) -> (u64, Duration) {
+    /// Runs until the end. Returns the operations and their time.
+    fn run(&mut self, handle: &mut impl MapHandle, task: Task, until: Until) -> (u64, Duration) {
         let (mut done, mut spent) = (0, Duration::ZERO);
         while done < until.operations && spent < until.time {
-            let (operations, time) = self.chunk(seat, task);
+            let (operations, time) = self.chunk(handle, task);
             done += operations;
             spent += time;
         }
         (done, spent)
     }
 
-    fn chunk(&mut self, seat: &mut impl Seat, task: Task) -> (u64, Duration) {
+    fn chunk(&mut self, handle: &mut impl MapHandle, task: Task) -> (u64, Duration) {
         let Task { operation, batched, .. } = task;
         if operation == Operation::Mixed {
-            return self.mixed(seat, batched);
+            return self.mixed(handle, batched);
         }
         let keys = match operation {
-            Operation::Hit => self.keys(Walker::member),
-            Operation::Miss => self.keys(Walker::stranger),
+            Operation::Hit => self.keys(KeyWalker::present),
+            Operation::Miss => self.keys(KeyWalker::absent),
             Operation::Insert => {
-                let gone = self.keys(Walker::leave);
-                assert_eq!(seat.remove_batch(&gone), gone.len());
+                let gone = self.keys(KeyWalker::remove_oldest);
+                assert_eq!(handle.remove_batch(&gone), gone.len());
                 self.keys = gone;
-                self.keys(Walker::arrive)
+                self.keys(KeyWalker::add)
             }
-            _ => self.keys(Walker::leave),
+            _ => self.keys(KeyWalker::remove_oldest),
         };
         let start = self.clock.start();
         let changed = match operation {
-            Operation::Insert => insert(seat, &keys, batched),
-            Operation::Remove => remove(seat, &keys, batched),
-            _ => look(seat, &keys, batched),
+            Operation::Insert => insert(handle, &keys, batched),
+            Operation::Remove => remove(handle, &keys, batched),
+            _ => look(handle, &keys, batched),
         };
         let time = start.elapsed();
         let expected = if operation == Operation::Miss { 0 } else { keys.len() };
@@ -219,28 +219,28 @@ impl Walker {
         let operations = keys.len() as u64;
         self.keys = keys;
         if operation == Operation::Remove {
-            let come = self.keys(Walker::arrive);
-            assert_eq!(seat.insert_batch(&come), come.len());
+            let come = self.keys(KeyWalker::add);
+            assert_eq!(handle.insert_batch(&come), come.len());
             self.keys = come;
         }
         (operations, time)
     }
 
-    fn mixed(&mut self, seat: &mut impl Seat, batched: bool) -> (u64, Duration) {
+    fn mixed(&mut self, handle: &mut impl MapHandle, batched: bool) -> (u64, Duration) {
         let count = self.chunk as usize;
-        let gone: Vec<_> = (0..count / NEW).map(|_| self.leave()).collect();
-        // Looked up before it comes: drawn from those that stay meanwhile.
-        let mut looked: Vec<_> = (0..count).map(|_| self.member()).collect();
-        let come: Vec<_> = (0..count / NEW).map(|_| self.arrive()).collect();
+        let gone: Vec<_> = (0..count / NEW).map(|_| self.remove_oldest()).collect();
+        // Looked up before the insertion: drawn from keys that stay present.
+        let mut looked: Vec<_> = (0..count).map(|_| self.present()).collect();
+        let come: Vec<_> = (0..count / NEW).map(|_| self.add()).collect();
         looked.iter_mut().step_by(NEW).zip(&come).for_each(|(key, new)| *key = *new);
         let start = self.clock.start();
         let mut done = 0;
         for (batch, looked) in looked.chunks(BATCH).enumerate() {
             let of = |keys: Range<usize>| keys.start * BATCH / NEW..keys.end * BATCH / NEW;
             let own = of(batch..batch + 1);
-            done += look(seat, looked, batched);
-            done += remove(seat, &gone[own.clone()], batched);
-            done += insert(seat, &come[own], batched);
+            done += look(handle, looked, batched);
+            done += remove(handle, &gone[own.clone()], batched);
+            done += insert(handle, &come[own], batched);
         }
         let time = start.elapsed();
         assert_eq!(done, count + count / NEW, "a quarter of the lookups finds nothing");
@@ -249,49 +249,49 @@ impl Walker {
 }
 
 #[inline]
-fn look(seat: &mut impl Seat, keys: &[FlowKey4], batched: bool) -> usize {
+fn look(handle: &mut impl MapHandle, keys: &[FlowKey4], batched: bool) -> usize {
     let mut found = 0;
     let mut each = |value: Option<State>| found += usize::from(black_box(value).is_some());
     match batched {
-        true => keys.chunks(BATCH).for_each(|keys| seat.find_batch(keys, &mut each)),
-        false => keys.iter().for_each(|key| each(seat.find(key))),
+        true => keys.chunks(BATCH).for_each(|keys| handle.find_batch(keys, &mut each)),
+        false => keys.iter().for_each(|key| each(handle.find(key))),
     }
     found
 }
 
 #[inline]
-fn insert(seat: &mut impl Seat, keys: &[FlowKey4], batched: bool) -> usize {
+fn insert(handle: &mut impl MapHandle, keys: &[FlowKey4], batched: bool) -> usize {
     match batched {
-        true => keys.chunks(BATCH).map(|keys| seat.insert_batch(keys)).sum(),
-        false => keys.iter().filter(|key| seat.insert(**key, value(key))).count(),
+        true => keys.chunks(BATCH).map(|keys| handle.insert_batch(keys)).sum(),
+        false => keys.iter().filter(|key| handle.insert(**key, value(key))).count(),
     }
 }
 
 #[inline]
-fn remove(seat: &mut impl Seat, keys: &[FlowKey4], batched: bool) -> usize {
+fn remove(handle: &mut impl MapHandle, keys: &[FlowKey4], batched: bool) -> usize {
     match batched {
-        true => keys.chunks(BATCH).map(|keys| seat.remove_batch(keys)).sum(),
-        false => keys.iter().filter(|key| seat.remove(key)).count(),
+        true => keys.chunks(BATCH).map(|keys| handle.remove_batch(keys)).sum(),
+        false => keys.iter().filter(|key| handle.remove(key)).count(),
     }
 }
 
-/// A contestant's seats, one per thread.
-pub struct Seated<S>(pub Vec<(S, Walker)>);
+/// A map's handles, one per thread.
+pub struct Handles<S>(pub Vec<(S, KeyWalker)>);
 
-impl<S: Seat> Contestant for Seated<S> {
+impl<S: MapHandle> FilledMap for Handles<S> {
     fn measure(&mut self, task: Task, until: Until) -> f64 {
         let start = Barrier::new(task.threads);
         let of = |(operations, time): (u64, Duration)| operations as f64 / time.as_nanos().max(1) as f64;
-        let seats = self.0.iter_mut().take(task.threads);
+        let handles = self.0.iter_mut().take(task.threads);
         let rate: f64 = thread::scope(|scope| {
-            let work = |((seat, walker), core): (&'_ mut (S, Walker), usize)| {
+            let work = |((handle, walker), core): (&'_ mut (S, KeyWalker), usize)| {
                 let start = &start;
-                // Where there are fewer cores the kernel places it.
+                // With fewer cores the kernel schedules it.
                 core_affinity::set_for_current(core_affinity::CoreId { id: core });
                 start.wait();
-                of(walker.run(seat, task, until))
+                of(walker.run(handle, task, until))
             };
-            let threads: Vec<_> = seats.zip(0..).map(|pair| scope.spawn(move || work(pair))).collect();
+            let threads: Vec<_> = handles.zip(0..).map(|pair| scope.spawn(move || work(pair))).collect();
             threads.into_iter().map(|thread| thread.join().expect("a thread that measures")).sum()
         });
         1.0 / rate

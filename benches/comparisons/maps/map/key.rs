@@ -20,7 +20,7 @@ pub fn key(n: u32) -> FlowKey4 {
     }
 }
 
-/// What is stored under a key: its number, thirteen times.
+/// The value of a key: its number, thirteen times.
 #[inline]
 pub fn value(key: &FlowKey4) -> State {
     [u32::from_be_bytes(key.remote) << PORT_BITS | u32::from(key.remote_port - FIRST_PORT); 13]
@@ -32,13 +32,13 @@ pub fn hash(key: &FlowKey4) -> u32 {
     FlowKey::hash(key, &SECRET)
 }
 
-/// The same hash for those who want 64 bits of it and look at the highest as well as the lowest.
+/// The same hash in 64 bits, for maps that use the highest bits as well as the lowest.
 #[inline]
 pub fn wide(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// A key for maps that take a hasher: it gives it [`hash`] instead of its octets.
+/// A key for maps that take a hasher: it passes [`hash`] instead of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Keyed(pub FlowKey4);
 
@@ -49,7 +49,7 @@ impl Hash for Keyed {
     }
 }
 
-/// Makes hashers for [`Keyed`].
+/// Builds hashers for [`Keyed`].
 #[derive(Clone, Copy, Default)]
 pub struct Passing;
 
@@ -62,7 +62,7 @@ impl BuildHasher for Passing {
     }
 }
 
-/// Hands on the hash that it is given.
+/// Returns the hash that it is given.
 pub struct Passed(u64);
 
 impl Hasher for Passed {

@@ -1,4 +1,4 @@
-//! Two kinds of plots: lookups against entries, a line per contestant, and rates of one and of two
+//! Two kinds of plots: lookups against entries, a line per map, and rates of one and of two
 //! threads, bars.
 
 use std::path::Path;
@@ -8,8 +8,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::Result;
+use crate::map::{HANDFAST, Operation};
 use crate::report::{Case, Results, short};
-use crate::rivals::{OURS, Operation};
 
 /// Of the lines and of the bars.
 const SIZE: (u32, u32) = (968, 440);
@@ -23,7 +23,7 @@ const INK: RGBColor = RGBColor(0x1C, 0x21, 0x26);
 const MUTED: RGBColor = RGBColor(0x5B, 0x65, 0x70);
 const GRID: RGBColor = RGBColor(0xD5, 0xDB, 0xE1);
 const COLOURS: [(&str, RGBColor); 9] = [
-    (OURS, RGBColor(0x1F, 0x6F, 0xB4)),
+    (HANDFAST, RGBColor(0x1F, 0x6F, 0xB4)),
     ("handfast per core", RGBColor(0x12, 0x8C, 0x9E)),
     ("HashTable per core", RGBColor(0x2E, 0x8B, 0x57)),
     ("hashbrown", RGBColor(0x7D, 0x86, 0x10)),
@@ -36,11 +36,11 @@ const COLOURS: [(&str, RGBColor); 9] = [
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A contestant at one operation: its name, and nanoseconds by number of entries.
+/// A map at one operation: its name, and nanoseconds by number of entries.
 struct Curve {
     name: String,
     colour: RGBColor,
-    ours: bool,
+    is_handfast: bool,
     batched: bool,
     points: Vec<(f64, f64)>,
 }
@@ -75,20 +75,20 @@ fn text(size: u32) -> TextStyle<'static> {
 }
 
 /// The same in all plots.
-fn colour(contestant: &str) -> RGBColor {
-    COLOURS.iter().find(|(name, _)| *name == contestant).map_or(MUTED, |(_, colour)| *colour)
+fn colour(map: &str) -> RGBColor {
+    COLOURS.iter().find(|(name, _)| *name == map).map_or(MUTED, |(_, colour)| *colour)
 }
 
 fn curves(results: &Results, operation: Operation) -> Vec<Curve> {
     let mut curves = Vec::new();
-    for name in results.contestants(1) {
+    for name in results.maps(1) {
         for batched in [true, false] {
             let point = |entries: u32| {
                 let case = Case { entries, made_for: 1, threads: 1, operation, batched };
                 Some((f64::from(entries), results.find(name, case)?.median))
             };
             let points: Vec<_> = results.sizes(1).into_iter().filter_map(point).collect();
-            // Of the rivals the better way alone: nine lines are enough.
+            // Only the faster interface of the other maps: nine lines are enough.
             let better = |case: bool| {
                 let of = |batched| {
                     let last = results.sizes(1).last().copied().unwrap_or(0);
@@ -97,11 +97,17 @@ fn curves(results: &Results, operation: Operation) -> Vec<Curve> {
                 };
                 of(case) <= of(!case)
             };
-            if points.is_empty() || (name != OURS && (!better(batched) || (batched && better(false)))) {
+            if points.is_empty() || (name != HANDFAST && (!better(batched) || (batched && better(false)))) {
                 continue;
             }
             let label = if batched { format!("{name}, batched") } else { name.to_owned() };
-            curves.push(Curve { name: label, colour: colour(name), ours: name == OURS, batched, points });
+            curves.push(Curve {
+                name: label,
+                colour: colour(name),
+                is_handfast: name == HANDFAST,
+                batched,
+                points,
+            });
         }
     }
     curves
@@ -147,10 +153,10 @@ fn lines(area: &Area<'_>, operation: Operation, curves: &[Curve]) -> Result<()> 
         area.draw_text(&short(entries as u32), &centred, (x, bottom + 6))?;
     }
     for curve in curves {
-        let width = if curve.ours { 4 } else { 2 };
+        let width = if curve.is_handfast { 4 } else { 2 };
         let line = curve.colour.stroke_width(width);
         let points = curve.points.iter().copied();
-        match curve.batched && curve.ours {
+        match curve.batched && curve.is_handfast {
             true => chart.draw_series(DashedLineSeries::new(points.clone(), 8, 5, line)).map(drop)?,
             false => chart.draw_series(LineSeries::new(points.clone(), line)).map(drop)?,
         }
@@ -165,8 +171,8 @@ fn legend(area: &Area<'_>, curves: &[Curve]) -> Result<()> {
         curves.iter().filter_map(|curve| Some((curve, curve.points.last()?.1))).collect();
     ends.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     for ((curve, ns), y) in ends.into_iter().zip((20..).step_by(30)) {
-        let width = if curve.ours { 4 } else { 2 };
-        let dashed = curve.batched && curve.ours;
+        let width = if curve.is_handfast { 4 } else { 2 };
+        let dashed = curve.batched && curve.is_handfast;
         let strokes = if dashed { vec![(0, 8), (13, 21)] } else { vec![(0, 21)] };
         for (from, to) in strokes {
             area.draw(&PathElement::new([(from, y), (to, y)], curve.colour.stroke_width(width)))?;
@@ -188,7 +194,7 @@ fn named(ns: f64) -> String {
 
 /// A rate in millions per second.
 struct Bar {
-    /// On the first bar of a contestant.
+    /// On the first bar of a map.
     name: Option<String>,
     rate: f64,
     text: String,
@@ -197,7 +203,7 @@ struct Bar {
 
 fn bars(results: &Results, entries: u32) -> Vec<Bar> {
     let mut bars = Vec::new();
-    for name in results.contestants(2) {
+    for name in results.maps(2) {
         for batched in [true, false] {
             let case = |threads| Case { entries, made_for: 2, threads, operation: Operation::Hit, batched };
             let [Some(one), Some(two)] = [1, 2].map(|threads| results.find(name, case(threads))) else {

@@ -1,15 +1,15 @@
-//! SYN → SYN-ACK on one veth pair, beside its ceiling: the same client, the same frames, one core
-//! each side, runs interleaved. Ratios first.
+//! SYN to SYN-ACK on one veth pair, against its ceiling: the same client and frames, one core for each side, runs
+//! interleaved.
 //!
 //! ```sh
-//! cargo build --release --bins --examples
-//! target/release/examples/synack --rounds 5 --mode generic
+//! cargo build --release -p handfast -p handfast-comparisons --bins
+//! target/release/syn-ack --rounds 5 --mode generic
 //! ```
 //!
-//! Per round: a bare AF_XDP reflector behind the same steering program (the ceiling), the
+//! Each round runs an AF_XDP reflector with the same steering program (the ceiling), the
 //! responder with `--cookies always`, the responder with `--cookies never` (one slot per SYN, all
-//! 4-tuples distinct), and the kernel's own listener with SYN cookies. Each answers `--count`
-//! SYNs of `handfast lab ceiling replay-client`, from 4-tuples that are never used twice.
+//! 4-tuples distinct), and the kernel's listener with SYN cookies. Each answers `--count` SYNs of
+//! `handfast lab ceiling replay-client`, all from distinct 4-tuples.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};
@@ -24,7 +24,7 @@ use serde_json::Value;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Until the kernel has cleared up behind the run before.
+/// Pause in which the kernel releases the resources of the previous run.
 const SETTLE: Duration = Duration::from_secs(1);
 const PEER: &str = "198.18.1.1:7000";
 const SOURCES: &str = "10.77.0.0/16";
@@ -34,13 +34,13 @@ struct Arguments {
     /// Interleaved rounds
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// SYNs per run: fewer than a second's worth, so that no SYN-ACK is sent twice
+    /// SYNs per run: less than a second of them, so that no SYN-ACK is retransmitted
     #[arg(long, default_value_t = 200_000)]
     count: u64,
-    /// Where the programs run: generic or native
+    /// Attach mode of the programs: generic or native
     #[arg(long, default_value = "generic")]
     mode: String,
-    /// SYNs without an answer at any moment
+    /// SYNs in flight
     #[arg(long, default_value_t = 1024)]
     window: u32,
     /// Frames per batch of the reflector and of the client
@@ -68,7 +68,7 @@ fn main() -> Result<()> {
     let lab = Lab::up(&Spec::new(format!("b{}", std::process::id())))?;
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); DEVICES.len()];
     for round in 0..arguments.rounds {
-        // Each round in another order: what a run leaves behind meets a different one each time.
+        // In another order each round: the aftermath of a run affects a different one.
         for at in (0..DEVICES.len()).map(|place| (place + round) % DEVICES.len()) {
             let (device, name) = &DEVICES[at];
             let rate = run(&lab, &arguments, *device)?;
@@ -81,7 +81,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// One run: start what answers, send to it, stop it.
+/// One run: starts the server, sends SYNs, stops the server.
 fn run(lab: &Lab, arguments: &Arguments, device: Device) -> Result<f64> {
     if device == Device::Kernel {
         return kernel(lab, arguments);
@@ -104,14 +104,22 @@ fn run(lab: &Lab, arguments: &Arguments, device: Device) -> Result<f64> {
 fn start(lab: &Lab, arguments: &Arguments, device: Device) -> Result<Child> {
     let mut command = match device {
         Device::Reflector => {
-            let mut command = lab.server().command(beside("examples/reflector")?);
-            command.args(["--own", PEER, "--batch", &arguments.batch.to_string()]);
+            let mut command = lab.server().command(sibling("handfast")?);
+            command.args([
+                "lab",
+                "ceiling",
+                "reflector",
+                "--own",
+                PEER,
+                "--batch",
+                &arguments.batch.to_string(),
+            ]);
             command.args(["--core", "0"]);
             command
         }
         _ => {
             let cookies = if device == Device::Cookies { "always" } else { "never" };
-            let mut command = lab.server().command(beside("handfast")?);
+            let mut command = lab.server().command(sibling("handfast")?);
             command.args(["respond", "--listen", &format!("{PEER}=hold"), "--cores", "0", "--poll", "busy"]);
             command.args([
                 "--cookies",
@@ -134,7 +142,7 @@ fn start(lab: &Lab, arguments: &Arguments, device: Device) -> Result<Child> {
 }
 
 fn first_line(from: &mut dyn std::io::Read, with: &str) -> bool {
-    // The pipe stays open behind the reader: what is left is small and never fills it.
+    // The pipe stays open after the reader: the remaining output is small and does not fill it.
     BufReader::with_capacity(1, from).lines().map_while(std::io::Result::ok).any(|line| line.contains(with))
 }
 
@@ -147,10 +155,10 @@ fn stop(child: &mut Child) -> Result<Option<Value>> {
 }
 
 fn json_path() -> PathBuf {
-    std::env::temp_dir().join(format!("hf-synack-{}.json", std::process::id()))
+    std::env::temp_dir().join(format!("hf-syn-ack-{}.json", std::process::id()))
 }
 
-/// The kernel's listener, SYN cookies always, and a way back to the client's made-up addresses.
+/// The kernel's listener, with SYN cookies for every SYN and a route to the client's addresses.
 fn kernel(lab: &Lab, arguments: &Arguments) -> Result<f64> {
     let server = lab.server();
     server.run(&["sysctl", "-qw", "net.ipv4.tcp_syncookies=2"])?;
@@ -175,11 +183,11 @@ fn kernel(lab: &Lab, arguments: &Arguments) -> Result<f64> {
     rate
 }
 
-/// The client's answers per second.
+/// Returns the client's replies per second.
 fn replay(lab: &Lab, arguments: &Arguments) -> Result<f64> {
     let output = lab
         .client()
-        .command(beside("handfast")?)
+        .command(sibling("handfast")?)
         .args(["lab", "ceiling", "replay-client", "--workload", "syn"])
         .args(["--dev", CLIENT_DEVICE, "--mode", &arguments.mode, "--core", "1"])
         .args(["--peer", PEER, "--peer-mac", SERVER_MAC, "--source", SOURCES])
@@ -192,15 +200,13 @@ fn replay(lab: &Lab, arguments: &Arguments) -> Result<f64> {
     report["rate"].as_f64().ok_or_else(|| format!("no rate in {line}").into())
 }
 
-/// A program built beside this one.
-fn beside(name: &str) -> Result<PathBuf> {
-    let release = std::env::current_exe()?;
-    let release = release.parent().and_then(|examples| examples.parent()).ok_or("not in target/")?;
-    let path = release.join(name);
+/// A program in the same directory as this one.
+fn sibling(name: &str) -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
     match path.exists() {
         true => Ok(path),
         false => {
-            Err(format!("{} is not built: cargo build --release --bins --examples", path.display()).into())
+            Err(format!("{} is not built: cargo build --release -p handfast --bins", path.display()).into())
         }
     }
 }
@@ -210,7 +216,7 @@ fn table(arguments: &Arguments, rates: &[Vec<f64>]) {
         "SYN to SYN-ACK, {} mode, {} rounds of {} SYNs, window {}, batch {}: medians",
         arguments.mode, arguments.rounds, arguments.count, arguments.window, arguments.batch
     );
-    println!("| answers | of the reflector | per second | least to most |\n|---|---|---|---|");
+    println!("| server | of the reflector | per second | minimum to maximum |\n|---|---|---|---|");
     for (at, (_, name)) in DEVICES.iter().enumerate() {
         let ratios: Vec<f64> =
             rates[at].iter().zip(&rates[0]).map(|(rate, ceiling)| rate / ceiling).collect();

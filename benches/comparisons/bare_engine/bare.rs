@@ -1,8 +1,8 @@
-//! The least that any engine does for a handshake: nothing here makes it TCP. No timers, no clock, no
-//! states but two, no options but the MSS, no statistics, no second listener, no second core.
+//! The minimum that an engine does for a handshake, without being a TCP: no timers, no clock, two states, no option
+//! except the MSS, no statistics, one listener, one core.
 //!
-//! Per batch of frames three passes, each asking for the cache lines of the next: parse, hash, ask for
-//! the bucket; look at the tags, ask for the entry; answer or establish.
+//! Three passes over a batch of frames, each prefetching for the next: parse, hash, prefetch the bucket; compare tags,
+//! prefetch the entry; reply or establish.
 
 use crate::prefetch::prefetch;
 use crate::table::{Key, Table};
@@ -11,19 +11,19 @@ use crate::words::{Checksum, at, fold, halves, octets};
 /// Frames of a batch.
 pub const BATCH: usize = 64;
 
-/// Octets of a frame, as on a port in memory.
+/// A frame buffer, as on a port in memory.
 pub type Frame = [u8; 1792];
 
-/// Where a frame lies, and its octets, as a ring would say.
+/// Index and length of a frame, as in a ring.
 #[derive(Clone, Copy)]
 pub struct Descriptor {
     pub index: u32,
     pub len: u32,
 }
 
-/// What the answers say of our window, octets.
+/// The window in replies, bytes.
 const WINDOW: u16 = 64_240;
-/// What a peer that names none can take (RFC 9293 3.7.1).
+/// The MSS of a peer without the option (RFC 9293 3.7.1).
 const DEFAULT_MSS: u16 = 536;
 const MSS: u16 = 1460;
 
@@ -35,7 +35,7 @@ const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
-/// Octets of Ethernet, IPv4 and TCP without options.
+/// Length of the Ethernet, IPv4 and TCP headers without options.
 const HEADERS: usize = 14 + 20 + 20;
 const ANSWER: usize = HEADERS + 4;
 
@@ -47,7 +47,7 @@ struct Segment {
     seq: u32,
     ack: u32,
     frame: u32,
-    /// Of the entry that is probably the connection's.
+    /// Slot of the probable entry.
     slot: u32,
     mss: u16,
     flags: u8,
@@ -56,26 +56,26 @@ struct Segment {
 pub struct Bare {
     table: Table,
     place: Place,
-    /// Of a batch: reused.
+    /// The segments of a batch, reused.
     segments: Box<[Segment; BATCH]>,
 }
 
-/// What frames are checked against.
+/// The values that frames are checked against.
 #[derive(Clone, Copy)]
 struct Place {
-    /// Address and port that we listen at, as they lie in a frame.
+    /// The listener's address and port, as in a frame.
     listen: (u32, u16),
     secret: [u64; 4],
 }
 
 impl Bare {
-    /// Room for `capacity` connections to one listener.
+    /// Allocates `capacity` connections to one listener.
     pub fn new(capacity: u32, address: [u8; 4], port: u16, secret: [u64; 4]) -> Bare {
         let place = Place { listen: (octets(address), port.to_be()), secret };
         Bare { table: Table::new(capacity), place, segments: Box::new([Segment::default(); BATCH]) }
     }
 
-    /// Takes up to a batch of frames and leaves the answers in them; `sent` says where.
+    /// Handles up to a batch of frames and writes replies into them; `sent` lists those.
     #[inline(never)] // what callgrind collects
     pub fn batch(&mut self, frames: &mut [Frame], arrived: &[Descriptor], sent: &mut Vec<Descriptor>) {
         let Bare { table, place, segments } = self;
@@ -104,14 +104,14 @@ impl Bare {
                     sent.push(Descriptor { index: segment.frame, len: ANSWER as u32 });
                 }
                 ACK => establish(table, segment),
-                // How the generator clears away.
+                // The generator removes connections by RST.
                 RST => reset(table, segment),
                 _ => {}
             }
         }
     }
 
-    /// Whether the connection of a frame is established: to check by.
+    /// Whether the connection of a frame is established, for checks.
     pub fn is_established(&mut self, frame: &Frame, descriptor: &Descriptor) -> bool {
         let mut segment = Segment::default();
         let parsed = self.place.parse(frame, descriptor, &mut segment);
@@ -121,19 +121,19 @@ impl Bare {
 }
 
 impl Place {
-    /// Checks lengths, both checksums and who is meant: IPv4 without options, TCP without payload.
+    /// Checks lengths, both checksums and the destination: IPv4 without options, TCP without payload.
     #[inline(always)]
     fn parse(&self, frame: &Frame, descriptor: &Descriptor, segment: &mut Segment) -> bool {
         const MASK: u64 = u64::from_ne_bytes([0xff, 0, 0, 0, 0, 0, 0x3f, 0xff]);
         const IPV4: u64 = u64::from_ne_bytes([0x45, 0, 0, 0, 0, 0, 0, 0]);
         let Some(head) = frame.first_chunk() else { return false };
-        // Both headers whole: these words are what the checksums cover.
+        // Both headers: the words covered by the checksums.
         let start = u64::from_ne_bytes(at(head, 14));
         let middle: [u8; 4] = at(head, 22);
         let addresses = u64::from_ne_bytes(at(head, 26));
         let (ports_seq, ack_flags) = (u64::from_ne_bytes(at(head, 34)), u64::from_ne_bytes(at(head, 42)));
         let end = octets(at(head, 50));
-        // 20 octets of header, and no fragment.
+        // A header of 20 bytes, not a fragment.
         if start & MASK != IPV4 || at(head, 12) != [8, 0] || middle[1] != TCP {
             return false;
         }
@@ -168,8 +168,7 @@ impl Place {
         true
     }
 
-    /// Bucket and tag from its lower half, the ISN is its upper one: 64 bits that nobody can tell in
-    /// advance who does not know the secret.
+    /// A keyed hash of 64 bits: the lower half selects bucket and tag, the upper half is the ISN.
     #[inline(always)]
     fn hash(&self, key: Key) -> u64 {
         let [a, b, c, d] = self.secret;
@@ -177,7 +176,7 @@ impl Place {
     }
 }
 
-/// Adds the options to a sum, and reads the MSS: nearly always there are none, or that one alone.
+/// Adds the options to a sum, and reads the MSS: usually none, or the MSS alone.
 #[inline(always)]
 fn options(frame: &Frame, header: usize, sum: Checksum) -> Option<(Checksum, u16)> {
     if header == 20 {
@@ -198,7 +197,7 @@ fn other_options(options: &[u8], sum: Checksum) -> Option<(Checksum, u16)> {
     Some((words.fold(sum, Checksum::add_u32), mss(options)))
 }
 
-/// Our ISN, if the connection is new and there is room.
+/// Returns the ISN, if the connection is new and there is a free entry.
 #[inline(always)]
 fn open(table: &mut Table, segment: &Segment) -> Option<u32> {
     let isn = (segment.hash >> 32) as u32;
@@ -238,7 +237,7 @@ fn mss(mut options: &[u8]) -> u16 {
     }
 }
 
-/// Makes the SYN a SYN-ACK. Headers are written anew: what is constant in them is summed beforehand.
+/// Rewrites the SYN as a SYN-ACK. The constant fields are summed in advance.
 #[inline(always)]
 fn syn_ack(frame: &mut [u8; ANSWER], segment: &Segment, isn: u32) {
     const IP: [u8; 8] = [0x45, 0, 0, 44, 0, 0, 0x40, 0];
@@ -266,7 +265,7 @@ fn syn_ack(frame: &mut [u8; ANSWER], segment: &Segment, isn: u32) {
     frame[54..58].copy_from_slice(&OPTION);
 }
 
-/// In two words: octets that were just stored one way and are loaded another way take longer.
+/// In two words: loading bytes with another width than they were stored takes longer.
 #[inline(always)]
 fn swap_macs(frame: &mut [u8; ANSWER]) {
     let Some(head) = frame.first_chunk() else { return };

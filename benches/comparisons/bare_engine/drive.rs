@@ -1,5 +1,5 @@
-//! Takes the bare engine through what `handfast lab engine` takes handfast through: the same frames of
-//! the same connections in the same order, and the same parts of it measured.
+//! Runs the bare engine through the workloads of `handfast lab engine`: the same frames of the same connections in the
+//! same order, with the same parts measured.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::bare::{BATCH, Bare, Descriptor, Frame};
 use crate::clock::{Clock, processor_time};
 use crate::peer::{self, Step};
 
-/// Connections added between two clearings of what was added.
+/// Connections added before they are removed again.
 pub const CHUNK: u32 = 1 << 15;
 const STEP: u32 = BATCH as u32;
 
@@ -29,13 +29,13 @@ pub struct Drive {
     ours: [Seq; BATCH],
     clock: Clock,
     spent: Duration,
-    /// Whether each answer is looked at as a whole, and not for its ISN alone.
+    /// Whether each reply is checked completely, not only read for its ISN.
     checking: bool,
 }
 
 impl Drive {
     /// # Errors
-    /// When there is no randomness for the secret.
+    /// No random bytes for the secret.
     pub fn new(live: u32) -> Result<Drive, String> {
         let mut octets = [0; 32];
         getrandom::fill(&mut octets).map_err(|error| format!("no randomness: {error}"))?;
@@ -58,7 +58,7 @@ impl Drive {
     /// `time` is spent: nanoseconds per connection.
     ///
     /// # Errors
-    /// What the engine did wrong.
+    /// The engine's fault.
     pub fn measure(mut self, live: u32, steps: &[Step], time: Duration) -> Result<f64, String> {
         for first in (0..live).step_by(BATCH) {
             self.take(first..first + STEP, &[SYN, ACK])?;
@@ -76,15 +76,15 @@ impl Drive {
         Ok(self.spent.as_nanos() as f64 / f64::from(connections))
     }
 
-    /// Takes so many connections through some steps, for callgrind to look at.
+    /// Runs this number of connections through some steps, for callgrind.
     ///
     /// # Errors
-    /// What the engine did wrong.
+    /// The engine's fault.
     pub fn count(mut self, connections: u32, steps: &[Step]) -> Result<(), String> {
         (0..connections).step_by(BATCH).try_for_each(|first| self.take(first..first + STEP, steps))
     }
 
-    /// Connections that are added, and then cleared away unmeasured; how many.
+    /// Adds connections, then removes them unmeasured. Returns their number.
     fn chunk(&mut self, first: u32, steps: &[Step], time: Duration) -> Result<u32, String> {
         let mut next = first;
         while next - first < CHUNK && self.spent < time {
@@ -134,7 +134,7 @@ impl Drive {
         if self.checking { self.check(numbers, step) } else { Ok(()) }
     }
 
-    /// What handfast's own parser says of the answers, and whether who acknowledged is established.
+    /// Checks the replies with handfast's parser, and that acknowledged connections are established.
     fn check(&mut self, numbers: &Range<u32>, step: &Step) -> Result<(), String> {
         let mut asked = [0; 128];
         for ((answer, number), ours) in self.sent.iter().zip(numbers.clone()).zip(&self.ours) {
@@ -153,8 +153,7 @@ impl Drive {
         Ok(())
     }
 
-    /// Frames with an octet changed get no answer, and acknowledgements of something else establish
-    /// nothing.
+    /// Frames with a changed byte must get no reply, and wrong acknowledgements must not establish.
     fn damaged(&mut self, free: u32) -> Result<(), String> {
         for at in 14..58 {
             self.write(free..free + STEP, &SYN);
@@ -175,7 +174,7 @@ impl Drive {
         self.take(free..free + STEP, &[ACK, RST])
     }
 
-    /// SYNs without options, and with those of a kernel, get their answer as well.
+    /// SYNs without options, and with those of Linux, must get a reply too.
     fn other_options(&mut self, free: u32) -> Result<(), String> {
         let timestamps = Some(Timestamps { value: 1, echo: 0 });
         let kernels = TcpOptions { mss: Some(1400), window_scale: Some(7), sack_permitted: true, timestamps };
@@ -203,7 +202,7 @@ impl Drive {
     }
 }
 
-/// Both checksums, the ends, the numbers, and the one option.
+/// Checks both checksums, the ends, the numbers and the option.
 fn is_syn_ack(answer: &[u8], syn: &[u8]) -> bool {
     let policy = ParseConfig::default();
     let (Ok(Packet::Tcp4(answer)), Ok(Packet::Tcp4(syn))) = (parse(answer, &policy), parse(syn, &policy))

@@ -1,17 +1,16 @@
-//! The connection table beside its rivals (`benches/rivals`), interleaved: in each round every
-//! contestant has its turn, so that a machine that drifts drifts for all. Medians of the rounds.
+//! The connection table against other maps (`map`), interleaved: every round measures each of them, so that drift of
+//! the host affects all alike. Medians over the rounds.
 //!
 //! ```sh
-//! cargo run --release --example table_contest                        # about 3 minutes, on an idle machine
-//! cargo run --release --example table_contest -- --plots docs/plots  # and draw the committed plots
-//! cargo run --release --example table_contest -- --entries 16M --rounds 3
+//! cargo run --release -p handfast-comparisons --bin maps                        # 3 minutes, on an idle host
+//! cargo run --release -p handfast-comparisons --bin maps -- --plots docs/plots  # and draw the committed plots
+//! cargo run --release -p handfast-comparisons --bin maps -- --entries 16M --rounds 3
 //! ```
 //!
-//! Writes `target/table-contest/results.json` beside the plots. The table asks for huge pages; the
-//! program starts itself again with glibc told to do the same, so that the rivals have them too.
+//! Writes `target/maps/results.json` and the plots. The table uses huge pages; the program re-executes itself with
+//! glibc's setting for the same, so that the other maps have them too.
 
-#[path = "../rivals/mod.rs"]
-mod rivals;
+mod map;
 
 mod measure;
 mod plot;
@@ -27,42 +26,42 @@ use clap::Parser;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Measure the connection table beside other hash maps, interleaved, and draw what came out
+/// Measure the connection table against other hash maps, interleaved, and plot the results
 #[derive(Parser)]
 struct Arguments {
     /// Entries, as 1k, 64k, 8M (powers of 1024)
     #[arg(long, value_delimiter = ',', default_value = "1k,64k,1M,8M", value_parser = entries)]
     entries: Vec<u32>,
-    /// Entries where two threads are compared with one; 0: no threads
+    /// Entries in the comparison of two threads with one; 0: none
     #[arg(long, default_value = "8M", value_parser = entries)]
     threaded: u32,
-    /// How full each table is, of the capacity that it was asked to have
+    /// Load factor, of the requested capacity
     #[arg(long, default_value_t = 0.75)]
     load: f64,
-    /// Turns of each contestant
+    /// Rounds
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Milliseconds of each measurement
     #[arg(long, default_value_t = 30)]
     slice: u64,
-    /// Where the results go, as JSON
-    #[arg(long, default_value = "target/table-contest/results.json")]
+    /// Write the results to this file, as JSON
+    #[arg(long, default_value = "target/maps/results.json")]
     json: PathBuf,
-    /// The folder that the plots go to
-    #[arg(long, default_value = "target/table-contest")]
+    /// Write the plots to this directory
+    #[arg(long, default_value = "target/maps")]
     plots: PathBuf,
-    /// Only these contestants
+    /// Only these maps
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Leave the rivals' memory in small pages, as their users would who set nothing
+    /// Leave the other maps' memory in small pages, as without any setting
     #[arg(long)]
     small_pages: bool,
-    /// Measure nothing: draw what an earlier run wrote to --json
+    /// Measure nothing: plot the results of an earlier run from --json
     #[arg(long)]
     redraw: bool,
 }
 
-/// glibc's switch, and what it takes for it to ask for huge pages.
+/// glibc's setting for huge pages.
 const TUNABLES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
 
 fn main() -> Result<()> {
@@ -102,5 +101,5 @@ fn entries(text: &str) -> std::result::Result<u32, String> {
     let number = digits.parse::<u32>().ok().and_then(|number| number.checked_mul(unit));
     number
         .filter(|entries| *entries == 0 || *entries >= 1 << 10)
-        .ok_or_else(|| format!("{text}: a number from 1k on, as 64k or 8M"))
+        .ok_or_else(|| format!("invalid number {text}: at least 1k, as 64k or 8M"))
 }

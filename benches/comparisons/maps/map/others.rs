@@ -6,7 +6,7 @@ use dashmap::DashMap;
 use handfast_stack::wire::FlowKey4;
 
 use super::key::{Keyed, Passing, value};
-use super::{Seat, Size, State};
+use super::{MapHandle, Size, State};
 
 type Plain = hashbrown::HashMap<Keyed, State, Passing>;
 
@@ -43,7 +43,7 @@ pub fn scc_index(size: &Size) -> Vec<SccIndex> {
     for_each_thread(size, SccIndex(Arc::new(map)))
 }
 
-impl Seat for Plain {
+impl MapHandle for Plain {
     #[inline]
     fn find(&mut self, key: &FlowKey4) -> Option<State> {
         self.get(&Keyed(*key)).copied()
@@ -67,11 +67,11 @@ pub struct Locked(Arc<Mutex<Plain>>);
 impl Locked {
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Plain> {
-        self.0.lock().expect("nobody panics while holding it")
+        self.0.lock().expect("not poisoned")
     }
 }
 
-impl Seat for Locked {
+impl MapHandle for Locked {
     #[inline]
     fn find(&mut self, key: &FlowKey4) -> Option<State> {
         self.lock().find(key)
@@ -79,12 +79,12 @@ impl Seat for Locked {
 
     #[inline]
     fn insert(&mut self, key: FlowKey4, value: State) -> bool {
-        Seat::insert(&mut *self.lock(), key, value)
+        MapHandle::insert(&mut *self.lock(), key, value)
     }
 
     #[inline]
     fn remove(&mut self, key: &FlowKey4) -> bool {
-        Seat::remove(&mut *self.lock(), key)
+        MapHandle::remove(&mut *self.lock(), key)
     }
 
     #[inline]
@@ -107,7 +107,7 @@ impl Seat for Locked {
 #[derive(Clone)]
 pub struct Papaya(Arc<papaya::HashMap<Keyed, State, Passing>>);
 
-impl Seat for Papaya {
+impl MapHandle for Papaya {
     #[inline]
     fn find(&mut self, key: &FlowKey4) -> Option<State> {
         self.0.pin().get(&Keyed(*key)).copied()
@@ -145,7 +145,7 @@ impl Seat for Papaya {
 #[derive(Clone)]
 pub struct Dash(Arc<DashMap<Keyed, State, Passing>>);
 
-impl Seat for Dash {
+impl MapHandle for Dash {
     #[inline]
     fn find(&mut self, key: &FlowKey4) -> Option<State> {
         self.0.get(&Keyed(*key)).map(|found| *found)
@@ -165,7 +165,7 @@ impl Seat for Dash {
 #[derive(Clone)]
 pub struct Scc(Arc<scc::HashMap<Keyed, State, Passing>>);
 
-impl Seat for Scc {
+impl MapHandle for Scc {
     #[inline]
     fn find(&mut self, key: &FlowKey4) -> Option<State> {
         self.0.read_sync(&Keyed(*key), |_, value| *value)
@@ -186,7 +186,7 @@ impl Seat for Scc {
 #[derive(Clone)]
 pub struct SccIndex(Arc<scc::HashIndex<Keyed, State, Passing>>);
 
-impl Seat for SccIndex {
+impl MapHandle for SccIndex {
     #[inline]
     fn find(&mut self, key: &FlowKey4) -> Option<State> {
         self.0.peek_with(&Keyed(*key), |_, value| *value)

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::rivals::{OURS, Operation, Size, Task};
+use crate::map::{HANDFAST, Operation, Size, Task};
 
 #[derive(Serialize, Deserialize)]
 pub struct Results {
@@ -15,45 +15,45 @@ pub struct Results {
     pub figures: Vec<Figure>,
 }
 
-/// One contestant at one task. Times are nanoseconds per operation, of all threads together.
+/// One map and task. Times are nanoseconds per operation, of all threads together.
 #[derive(Serialize, Deserialize)]
 pub struct Figure {
-    pub contestant: String,
+    pub map: String,
     pub entries: u32,
-    /// Threads that the contestant was made for, each with its share of the entries.
+    /// Threads that the map was created for, each with its share of the entries.
     pub made_for: usize,
-    /// Threads that worked.
+    /// Threads in the measurement.
     pub threads: usize,
     pub operation: String,
     pub batched: bool,
     pub median: f64,
-    pub least: f64,
-    pub most: f64,
-    /// In the order of the rounds.
+    pub min: f64,
+    pub max: f64,
+    /// By round.
     pub samples: Vec<f64>,
 }
 
 impl Figure {
-    pub fn new(contestant: &str, size: &Size, task: Task, samples: Vec<f64>) -> Figure {
+    pub fn new(map: &str, size: &Size, task: Task, samples: Vec<f64>) -> Figure {
         let mut sorted = samples.clone();
         sorted.sort_by(f64::total_cmp);
         let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
         Figure {
-            contestant: contestant.to_owned(),
+            map: map.to_owned(),
             entries: size.entries,
             made_for: size.threads,
             threads: task.threads,
             operation: task.operation.name().to_owned(),
             batched: task.batched,
             median: (low + high) / 2.0,
-            least: sorted[0],
-            most: sorted[sorted.len() - 1],
+            min: sorted[0],
+            max: sorted[sorted.len() - 1],
             samples,
         }
     }
 }
 
-/// What a figure is about, beside its contestant.
+/// A case of a figure, without the map.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Case {
     pub entries: u32,
@@ -64,16 +64,16 @@ pub struct Case {
 }
 
 impl Results {
-    pub fn find(&self, contestant: &str, case: Case) -> Option<&Figure> {
+    pub fn find(&self, map: &str, case: Case) -> Option<&Figure> {
         self.figures.iter().find(|figure| {
-            figure.contestant == contestant
+            figure.map == map
                 && (figure.entries, figure.made_for) == (case.entries, case.made_for)
                 && (figure.threads, figure.batched) == (case.threads, case.batched)
                 && figure.operation == case.operation.name()
         })
     }
 
-    /// Sizes of the contestants made for so many threads, smallest first.
+    /// Returns the sizes of maps for that number of threads, in ascending order.
     pub fn sizes(&self, made_for: usize) -> Vec<u32> {
         let of = self.figures.iter().filter(|figure| figure.made_for == made_for);
         let mut sizes: Vec<u32> = of.map(|figure| figure.entries).collect();
@@ -82,12 +82,12 @@ impl Results {
         sizes
     }
 
-    /// Contestants made for so many threads, in their own order.
-    pub fn contestants(&self, made_for: usize) -> Vec<&str> {
+    /// Returns the maps for that number of threads.
+    pub fn maps(&self, made_for: usize) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for figure in self.figures.iter().filter(|figure| figure.made_for == made_for) {
-            if !names.contains(&figure.contestant.as_str()) {
-                names.push(&figure.contestant);
+            if !names.contains(&figure.map.as_str()) {
+                names.push(&figure.map);
             }
         }
         names
@@ -117,8 +117,8 @@ pub fn short(entries: u32) -> String {
 pub fn text(results: &Results) -> String {
     let pages = if results.huge_pages { "huge pages for all" } else { "huge pages for handfast alone" };
     let mut text = format!(
-        "ns per operation, median of {} rounds (least to most); filled to {:.0} % of the capacity asked \
-         for; {pages}\n",
+        "ns per operation, median of {} rounds (minimum to maximum); load {:.0} % of the requested \
+         capacity; {pages}\n",
         results.rounds,
         results.load * 100.0
     );
@@ -131,8 +131,7 @@ pub fn text(results: &Results) -> String {
     }
     for entries in results.sizes(2) {
         for threads in [1, 2] {
-            let heading =
-                format!("{} entries shared by 2 threads, {threads} of them at work", short(entries));
+            let heading = format!("{} entries shared by 2 threads, {threads} active", short(entries));
             table(&mut text, results, &heading, Case { entries, made_for: 2, threads, ..CASE });
         }
         scaling(&mut text, results, Case { entries, made_for: 2, ..CASE });
@@ -144,9 +143,9 @@ const CASE: Case = Case { entries: 0, made_for: 1, threads: 1, operation: Operat
 
 fn table(text: &mut String, results: &Results, heading: &str, case: Case) {
     let operations = Operation::ALL.into_iter().filter(|operation| {
-        results.find(OURS, Case { operation: *operation, ..case }).is_some()
+        results.find(HANDFAST, Case { operation: *operation, ..case }).is_some()
             || results
-                .contestants(case.made_for)
+                .maps(case.made_for)
                 .iter()
                 .any(|name| results.find(name, Case { operation: *operation, ..case }).is_some())
     });
@@ -156,7 +155,7 @@ fn table(text: &mut String, results: &Results, heading: &str, case: Case) {
         let _ = write!(text, "{:>22}", operation.name());
     }
     text.push('\n');
-    for name in results.contestants(case.made_for) {
+    for name in results.maps(case.made_for) {
         for batched in [false, true] {
             let figures = operations
                 .iter()
@@ -169,7 +168,7 @@ fn table(text: &mut String, results: &Results, heading: &str, case: Case) {
             let _ = write!(text, "  {name:27}");
             for figure in figures {
                 let cell = figure.map_or(String::new(), |figure| {
-                    format!("{:.1} ({:.0} to {:.0})", figure.median, figure.least, figure.most)
+                    format!("{:.1} ({:.0} to {:.0})", figure.median, figure.min, figure.max)
                 });
                 let _ = write!(text, "{cell:>22}");
             }
@@ -178,7 +177,7 @@ fn table(text: &mut String, results: &Results, heading: &str, case: Case) {
     }
 }
 
-/// How often one goes into the other, round by round: the median.
+/// Returns the median over the rounds of the ratio of two figures.
 fn ratio(over: &Figure, under: &Figure) -> Option<f64> {
     let pairs = over.samples.iter().zip(&under.samples);
     let mut ratios: Vec<f64> = pairs.map(|(over, under)| over / under).collect();
@@ -186,18 +185,18 @@ fn ratio(over: &Figure, under: &Figure) -> Option<f64> {
     ratios.get(ratios.len() / 2).copied()
 }
 
-/// How many times as long as the table others take.
+/// Prints the times of the other maps relative to the table's.
 fn times(text: &mut String, results: &Results, case: Case) {
-    let _ = writeln!(text, "\n{} entries: time in times of {OURS}'s, like with like", short(case.entries));
-    for name in results.contestants(1).into_iter().filter(|name| *name != OURS) {
+    let _ = writeln!(text, "\n{} entries: time relative to {HANDFAST}'s", short(case.entries));
+    for name in results.maps(1).into_iter().filter(|name| *name != HANDFAST) {
         let _ = write!(text, "  {name:27}");
         for operation in Operation::ALL {
             for batched in [false, true] {
-                // Whoever has nothing better for a batch goes through it one by one.
+                // A map without a batched interface handles a batch one by one.
                 let theirs = results
                     .find(name, Case { operation, batched, ..case })
                     .or_else(|| results.find(name, Case { operation, ..case }));
-                let ours = results.find(OURS, Case { operation, batched, ..case });
+                let ours = results.find(HANDFAST, Case { operation, batched, ..case });
                 let Some(times) = theirs.zip(ours).and_then(|(theirs, ours)| ratio(theirs, ours)) else {
                     continue;
                 };
@@ -209,16 +208,16 @@ fn times(text: &mut String, results: &Results, case: Case) {
     }
 }
 
-/// How many times the rate of one thread two have.
-pub fn scale(results: &Results, contestant: &str, case: Case) -> Option<f64> {
-    let one = results.find(contestant, Case { threads: 1, ..case })?;
-    let two = results.find(contestant, Case { threads: 2, ..case })?;
+/// Returns the rate of two threads relative to one.
+pub fn scale(results: &Results, map: &str, case: Case) -> Option<f64> {
+    let one = results.find(map, Case { threads: 1, ..case })?;
+    let two = results.find(map, Case { threads: 2, ..case })?;
     ratio(one, two)
 }
 
 fn scaling(text: &mut String, results: &Results, case: Case) {
-    let _ = writeln!(text, "\n{} entries: rate of 2 threads in rates of 1", short(case.entries));
-    for name in results.contestants(case.made_for) {
+    let _ = writeln!(text, "\n{} entries: rate of 2 threads relative to 1", short(case.entries));
+    for name in results.maps(case.made_for) {
         for batched in [false, true] {
             let ratio = |operation| scale(results, name, Case { operation, batched, ..case });
             let [Some(hit), Some(miss), Some(mixed)] =

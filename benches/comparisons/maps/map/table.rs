@@ -1,32 +1,36 @@
-//! The table as it is, and what it could be instead: an index for each core alone.
+//! The table as it is, and the alternative: one index per core.
 
 use handfast_stack::table::{Shard, Slot, table};
 use handfast_stack::wire::FlowKey4;
 use hashbrown::HashTable;
 
 use super::key::{hash, value, wide};
-use super::{BATCH, Seat, Size, State};
+use super::{BATCH, MapHandle, Size, State};
 
-/// One index for all threads, each with a part of the connections.
-pub fn shared(size: &Size) -> Vec<Ours> {
-    table(size.threads, size.per_thread()).expect("address space for a table").into_iter().map(Ours).collect()
+/// One index for all threads, each with its part of the connections.
+pub fn shared(size: &Size) -> Vec<HandfastTable> {
+    table(size.threads, size.per_thread())
+        .expect("address space for a table")
+        .into_iter()
+        .map(HandfastTable)
+        .collect()
 }
 
-/// A table for each thread, which no other may look into.
-pub fn per_core(size: &Size) -> Vec<Ours> {
+/// One table per thread.
+pub fn per_core(size: &Size) -> Vec<HandfastTable> {
     let alone = Size { capacity: size.per_thread(), threads: 1, ..*size };
     (0..size.threads).flat_map(|_| shared(&alone)).collect()
 }
 
-/// As [`per_core`], with a well-known hash table as the index.
-pub fn hashed(size: &Size) -> Vec<Hashed> {
-    (0..size.threads).map(|_| Hashed::new(size.per_thread() as usize)).collect()
+/// As [`per_core`], with hashbrown's hash table as the index.
+pub fn hashed(size: &Size) -> Vec<HashTablePerCore> {
+    (0..size.threads).map(|_| HashTablePerCore::new(size.per_thread() as usize)).collect()
 }
 
-pub struct Ours(Shard<FlowKey4, State>);
+pub struct HandfastTable(Shard<FlowKey4, State>);
 
-impl Ours {
-    /// Up to [`BATCH`] hashes; their buckets are on the way.
+impl HandfastTable {
+    /// Hashes up to [`BATCH`] keys and prefetches their buckets.
     #[inline]
     fn hashes(&self, keys: &[FlowKey4]) -> [u32; BATCH] {
         let mut hashes = [0; BATCH];
@@ -37,9 +41,9 @@ impl Ours {
         hashes
     }
 
-    /// The same, and the lines of what is probably there are on the way.
+    /// Also prefetches the lines of probable matches.
     #[inline]
-    fn looked_ahead(&self, keys: &[FlowKey4]) -> [u32; BATCH] {
+    fn prefetched(&self, keys: &[FlowKey4]) -> [u32; BATCH] {
         let hashes = self.hashes(keys);
         for hash in &hashes[..keys.len()] {
             if let Some(slot) = self.0.candidate(*hash) {
@@ -62,7 +66,7 @@ impl Ours {
     }
 }
 
-impl Seat for Ours {
+impl MapHandle for HandfastTable {
     #[inline]
     fn find(&mut self, key: &FlowKey4) -> Option<State> {
         self.find_hashed(key, hash(key))
@@ -81,7 +85,7 @@ impl Seat for Ours {
     #[inline]
     fn find_batch(&mut self, keys: &[FlowKey4], mut each: impl FnMut(Option<State>)) {
         for keys in keys.chunks(BATCH) {
-            let hashes = self.looked_ahead(keys);
+            let hashes = self.prefetched(keys);
             keys.iter().zip(hashes).for_each(|(key, hash)| each(self.find_hashed(key, hash)));
         }
     }
@@ -101,7 +105,7 @@ impl Seat for Ours {
     fn remove_batch(&mut self, keys: &[FlowKey4]) -> usize {
         let mut removed = 0;
         for keys in keys.chunks(BATCH) {
-            for (key, hash) in keys.iter().zip(self.looked_ahead(keys)) {
+            for (key, hash) in keys.iter().zip(self.prefetched(keys)) {
                 removed += usize::from(self.remove_hashed(key, hash));
             }
         }
@@ -109,8 +113,8 @@ impl Seat for Ours {
     }
 }
 
-/// Connections stay where they are, as in the table: timers and services know them by slot.
-pub struct Hashed {
+/// Connections keep their slot, as in the table: timers and services refer to it.
+pub struct HashTablePerCore {
     index: HashTable<u32>,
     lines: Vec<Line>,
     free: Vec<u32>,
@@ -123,9 +127,9 @@ struct Line {
     value: State,
 }
 
-impl Hashed {
-    fn new(capacity: usize) -> Hashed {
-        Hashed {
+impl HashTablePerCore {
+    fn new(capacity: usize) -> HashTablePerCore {
+        HashTablePerCore {
             index: HashTable::with_capacity(capacity),
             lines: Vec::with_capacity(capacity),
             free: Vec::with_capacity(capacity),
@@ -133,7 +137,7 @@ impl Hashed {
     }
 }
 
-impl Seat for Hashed {
+impl MapHandle for HashTablePerCore {
     #[inline]
     fn find(&mut self, key: &FlowKey4) -> Option<State> {
         let slot = self.index.find(wide(hash(key)), |slot| self.lines[*slot as usize].key == *key)?;
@@ -142,7 +146,7 @@ impl Seat for Hashed {
 
     #[inline]
     fn insert(&mut self, key: FlowKey4, value: State) -> bool {
-        let Hashed { index, lines, free } = self;
+        let HashTablePerCore { index, lines, free } = self;
         let hashed = wide(hash(&key));
         if index.find(hashed, |slot| lines[*slot as usize].key == key).is_some() {
             return false;
@@ -164,7 +168,7 @@ impl Seat for Hashed {
 
     #[inline]
     fn remove(&mut self, key: &FlowKey4) -> bool {
-        let Hashed { index, lines, free } = self;
+        let HashTablePerCore { index, lines, free } = self;
         match index.find_entry(wide(hash(key)), |slot| lines[*slot as usize].key == *key) {
             Ok(entry) => {
                 free.push(entry.remove().0);

@@ -1,17 +1,16 @@
-//! The engine alone beside its ceiling: a bare engine that does what no engine can leave out for a
-//! handshake, and nothing that makes it TCP (`bare.rs`). Both in one process, on one core, on frames in
-//! memory, in turn. Ratios are of the same round. Refuses to measure before every answer of a chunk has
-//! passed handfast's own parser, and damaged frames have got none.
+//! The engine against its ceiling: a bare engine that does the minimum for a handshake, without being a TCP
+//! (`bare.rs`). Both run in one process, on one core, on frames in memory, in turn. Ratios are within a round.
+//! Before measuring, every reply of a chunk is checked by handfast's parser, and damaged frames must get none.
 //!
 //! ```sh
-//! cargo run --release --example bare_engine      # a minute and a half, on an idle machine
+//! cargo run --release -p handfast-comparisons --bin bare-engine      # 90 seconds, on an idle host
 //! ```
 //!
-//! Instructions of the bare engine, per SYN and per handshake: what callgrind collects, by 65,536.
+//! Instructions of the bare engine, per SYN and per handshake: callgrind's total divided by 65,536.
 //!
 //! ```sh
 //! valgrind --tool=callgrind --toggle-collect='*Bare*batch*' --callgrind-out-file=/dev/null \
-//!     target/release/examples/bare_engine --count synack
+//!     target/release/bare-engine --count synack
 //! ```
 
 mod bare;
@@ -19,33 +18,31 @@ mod drive;
 mod table;
 mod words;
 
-#[path = "../../src/lab/engine/clock.rs"]
+#[path = "../../../src/lab/engine/clock.rs"]
 mod clock;
-#[path = "../../src/lab/engine/peer.rs"]
+#[path = "../../../src/lab/engine/peer.rs"]
 mod peer;
-#[path = "../../src/stack/table/prefetch.rs"]
+#[path = "../../../src/stack/table/prefetch.rs"]
 mod prefetch;
 
 use std::time::Duration;
 
 use clap::Parser;
+use drive::{ACK, Drive, SYN};
 use handfast_lab::engine::{EngineRun, EngineWorkload};
 use handfast_report::bench::median;
-// As `peer` names it.
-
-use drive::{ACK, Drive, SYN};
 use peer::Step;
 
 /// Connections of `--count`.
 const COUNTED: u32 = 1 << 16;
 
-/// Measure the engine alone beside a bare one that does only what cannot be left out
+/// Measure the engine against a bare one that does the minimum
 #[derive(Parser)]
 struct Arguments {
     /// Established connections before anything is measured, as 64k, 1M (powers of 1024)
     #[arg(long, value_delimiter = ',', default_value = "64k,1M", value_parser = connections)]
     live: Vec<u32>,
-    /// Turns of each engine at each workload
+    /// Rounds
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Seconds of processor time of each measurement
@@ -66,8 +63,8 @@ enum Engine {
     Handfast,
 }
 
-/// A turn is each of these; the next round begins with the next one.
-const TURNS: [(EngineWorkload, Engine); 4] = [
+/// The runs of a round; each round begins with the next one.
+const RUNS: [(EngineWorkload, Engine); 4] = [
     (EngineWorkload::SynAck, Engine::Bare),
     (EngineWorkload::SynAck, Engine::Handfast),
     (EngineWorkload::Handshake, Engine::Bare),
@@ -93,7 +90,7 @@ fn main() -> Result<(), String> {
     for live in &arguments.live {
         let samples = rounds(&arguments, *live, time)?;
         for pair in [0, 2] {
-            row(TURNS[pair].0, *live, &samples[pair], &samples[pair + 1]);
+            row(RUNS[pair].0, *live, &samples[pair], &samples[pair + 1]);
         }
     }
     Ok(())
@@ -103,9 +100,9 @@ fn main() -> Result<(), String> {
 fn rounds(arguments: &Arguments, live: u32, time: Duration) -> Result<[Vec<f64>; 4], String> {
     let mut samples: [Vec<f64>; 4] = Default::default();
     for round in 0..arguments.rounds as usize {
-        // Each round in another order: what a turn leaves behind meets a different one each time.
-        for at in (0..TURNS.len()).map(|place| (place + round) % TURNS.len()) {
-            let (workload, engine) = TURNS[at];
+        // In another order each round: the aftermath of a run affects a different one.
+        for at in (0..RUNS.len()).map(|place| (place + round) % RUNS.len()) {
+            let (workload, engine) = RUNS[at];
             let ns = match engine {
                 Engine::Bare => Drive::new(live)?.measure(live, steps(workload)?, time)?,
                 Engine::Handfast => {
@@ -119,12 +116,12 @@ fn rounds(arguments: &Arguments, live: u32, time: Duration) -> Result<[Vec<f64>;
     Ok(samples)
 }
 
-/// What a connection goes through.
+/// The steps of a connection.
 fn steps(workload: EngineWorkload) -> Result<&'static [Step], String> {
     match workload {
         EngineWorkload::SynAck => Ok(&[SYN]),
         EngineWorkload::Handshake => Ok(&[SYN, ACK]),
-        other => Err(format!("the bare engine knows synack and handshake, not {other}")),
+        other => Err(format!("the bare engine supports synack and handshake, not {other}")),
     }
 }
 
