@@ -2,7 +2,7 @@
 //! interleaved.
 //!
 //! ```sh
-//! cargo build --release -p handfast -p handfast-comparisons --bins
+//! cargo build --release --workspace --bins
 //! target/release/syn-ack --rounds 5 --mode generic
 //! ```
 //!
@@ -206,7 +206,7 @@ fn sibling(name: &str) -> Result<PathBuf> {
     match path.exists() {
         true => Ok(path),
         false => {
-            Err(format!("{} is not built: cargo build --release -p handfast --bins", path.display()).into())
+            Err(format!("{} is not built: cargo build --release --workspace --bins", path.display()).into())
         }
     }
 }
