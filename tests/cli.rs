@@ -87,21 +87,21 @@ fn wrong_values_are_named_with_what_would_be_right() {
         (&["--listen", "10.0.0.1:80=telnet"], &["no service", "hold, discard, close, reset, echo and http"]),
         (&["--dev", long.as_str()], &["127 bytes"]),
         (&["--subnet", "10.0.0.0"], &["10.0.0.0"]),
-        (&["--cores", "1,x"], &["`x` is no core"]),
-        (&["--cores", "0-"], &["`0-` is no core"]),
-        (&["--cores", "1,1"], &["core 1 is named twice"]),
+        (&["--cores", "1,x"], &["invalid core `x`"]),
+        (&["--cores", "0-"], &["invalid core `0-`"]),
+        (&["--cores", "1,1"], &["core 1 is given twice"]),
         (&["--mode", "fast"], &["auto, native, generic"]),
         (&["--poll", "sometimes"], &["busy, adaptive"]),
         (&["--cookies", "maybe"], &["auto, always, never"]),
         (&["--copy", "--zerocopy"], &["--copy", "cannot be used with", "--zerocopy"]),
         (&["--mss", "10"], &["10", "64..=1730"]),
         (&["--msl", "0"], &["write more"]),
-        (&["--msl", "7200"], &["more than an hour"]),
+        (&["--msl", "7200"], &["at most one hour"]),
         (&["--max-connections", "0"], &["from 1 to"]),
         (&["--synack-retries", "11"], &["0..=10"]),
         (&["--fault", "drop=5"], &["write a percentage"]),
         (&["--fault", "drop=60%,reset=60%"], &["more than 100%"]),
-        (&["--fault", "loss=1%"], &["no fault `loss`", "drop, reset and delay"]),
+        (&["--fault", "loss=1%"], &["unknown fault `loss`", "drop, reset and delay"]),
         (&["--duration", "soon"], &["invalid duration `soon`", "500ms"]),
         (&["--duration", "0"], &["write more"]),
         (&["--interval=-1"], &["invalid duration `-1`"]),
@@ -150,7 +150,7 @@ fn durations_and_shares_are_written_alike_in_every_option() {
             }
         }
     });
-    assert!(times >= 20 && shares >= 5, "{times} {shares}");
+    assert!(times >= 20 && shares >= 4, "{times} {shares}");
 }
 
 fn for_each_command(mut command: clap::Command, look: &mut dyn FnMut(&clap::Command)) {

@@ -1,4 +1,4 @@
-//! From arguments to what the engine is opened with.
+//! From the arguments to the options of the stack.
 
 use std::fs;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ use handfast_stack::xdp::{Device, Network};
 /// The kernel's ephemeral ports, for both families.
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
-/// What contradicts itself, and what must not be sent here.
+/// Refuses contradictions between the arguments.
 pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
     let kind = arguments.kind();
     if let Some(path) = &arguments.target.path {
@@ -30,13 +30,13 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
         let given = [(arguments.http.is_some(), "--http"), (arguments.payload.is_some(), "--payload")];
         if let Some((_, option)) = given.iter().find(|(given, _)| *given) {
             return Err(Failure::new(format!(
-                "the target is a URL and says what to request; so does {option}"
+                "{option} conflicts with the target, a URL that already names the request"
             ))
             .fix(format!("leave out {option}, or write the target as {plain}")));
         }
         if kind != WorkloadKind::Request {
             return Err(Failure::new(format!(
-                "a URL is requested: {path} says nothing to --workload {}",
+                "--workload {} does not request a URL, but the target names the path {path}",
                 kind.name()
             ))
             .fix(format!("--workload request, or write the target as {plain}")));
@@ -49,37 +49,37 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
     ] {
         if given && kind != only {
             let (kind, only) = (kind.name(), only.name());
-            return Err(Failure::new(format!("{name} says nothing to --workload {kind}"))
+            return Err(Failure::new(format!("{name} does not apply to --workload {kind}"))
                 .fix(format!("--workload {only}, or leave {name} out")));
         }
     }
     if arguments.concurrency.is_some() && kind == WorkloadKind::Flood {
-        return Err(Failure::new("--concurrency says nothing to --workload flood: nothing is in flight")
-            .fix("--rate R, or leave it out to send as fast as it goes"));
+        return Err(Failure::new(
+            "--concurrency does not apply to --workload flood: it has no connections in flight",
+        )
+        .fix("--rate R, or leave --concurrency out to send as fast as possible"));
     }
     if arguments.find_max && matches!(kind, WorkloadKind::Hold | WorkloadKind::Flood) {
-        return Err(Failure::new(format!(
-            "--find-max has nothing to look for with --workload {}",
-            kind.name()
-        ))
-        .fix("--workload handshake, lifecycle or request"));
+        return Err(Failure::new(format!("--find-max does not apply to --workload {}", kind.name()))
+            .fix("--workload handshake, lifecycle or request"));
     }
     arguments.requirements.check(kind)
 }
 
-/// SYNs without end are for a lab.
+/// A flood is allowed in a lab only.
 pub(super) fn check_flood(arguments: &BenchArgs, device: &str) -> Result<(), Failure> {
     if arguments.kind() == WorkloadKind::Flood {
-        is_lab_interface(device)
-            .map_err(|why| Failure::new(format!("a flood stays inside a lab: {why}")).fix(why.fix()))?;
+        is_lab_interface(device).map_err(|why| {
+            Failure::new(format!("--workload flood runs in a lab only: {why}")).fix(why.fix())
+        })?;
     }
     Ok(())
 }
 
-/// Where the target is, and what it is sent to through.
+/// The target, and the interface and route to it.
 pub(super) struct Place {
     pub(super) target: Target,
-    /// The name that it was looked up by.
+    /// The name that was looked up.
     pub(super) name: Option<String>,
     pub(super) device: String,
     /// `None`: the kernel has none, and `--gateway` needs none.
@@ -92,14 +92,14 @@ impl Place {
         let Resolved { target, zone, name } = arguments.target.target.resolve(family)?;
         let device = match (&arguments.device, &zone) {
             (Some(device), Some(zone)) if device != zone => {
-                return Err(Failure::new(format!("the target is on {zone}, and --dev says {device}"))
+                return Err(Failure::new(format!("the target is on {zone}, but --dev names {device}"))
                     .fix(format!("--dev {zone}, or leave it out")));
             }
             (device, zone) => device.clone().or_else(|| zone.clone()),
         };
         let address = target.address;
         if device.is_none() && matches!(address, IpAddr::V6(address) if address.is_unicast_link_local()) {
-            return Err(Failure::new(format!("{address} is link-local, and may be on any interface"))
+            return Err(Failure::new(format!("{address} is link-local: its interface is not known"))
                 .fix(format!("name the interface: [{address}%IF]:PORT, or --dev IF")));
         }
         let route = match (next_hop::route(device.as_deref(), address), &device) {

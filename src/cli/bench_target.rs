@@ -27,9 +27,9 @@ enum Host {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Resolved {
     pub(super) target: Target,
-    /// The interface that a link-local address is to be looked for on.
+    /// The interface of a link-local address.
     pub(super) zone: Option<String>,
-    /// Where it was looked up by name.
+    /// The name that was looked up.
     pub(super) name: Option<String>,
 }
 
@@ -63,7 +63,7 @@ fn zoned(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn not_zoned(text: &str) -> String {
-    format!("\"{text}\": a zone belongs to a link-local address, as in [fe80::1%eth0]:80")
+    format!("invalid target \"{text}\": only a link-local address has a zone, as in [fe80::1%eth0]:80")
 }
 
 /// Name and ports of `example.org:80`. The last label of a name is no number (RFC 1123 2.1).
@@ -112,8 +112,8 @@ impl TargetArg {
         let found: Vec<SocketAddr> = found.collect();
         let of_family = |at: &&SocketAddr| family.is_none_or(|ipv4| at.is_ipv4() == ipv4);
         let Some(at) = found.iter().find(of_family) else {
-            return Err(Failure::new(format!("{name} has no address of the family of --source"))
-                .fix("give sources of the other family, or none"));
+            return Err(Failure::new(format!("{name} has no address of the same family as --source"))
+                .fix("give sources of the other address family, or none"));
         };
         let zone = match at {
             SocketAddr::V6(at) if at.scope_id() > 0 => interface(at.scope_id()),
@@ -159,8 +159,8 @@ mod tests {
             ("10.8.0.0/24:80", "a whole network"),
             ("example.org:0", "port 0"),
             ("example.org:http", "no port"),
-            ("[2001:db8::1%eth0]:80", "belongs to a link-local address"),
-            ("[fe80::1%]:80", "belongs to a link-local address"),
+            ("[2001:db8::1%eth0]:80", "only a link-local address has a zone"),
+            ("[fe80::1%]:80", "only a link-local address has a zone"),
             ("[10.8.0.1%eth0]:80", "IPv"),
             ("fe80::1%eth0:80", "brackets"),
             (":80", "no address"),

@@ -1,4 +1,4 @@
-//! What `--listen` takes: addresses and ports, what answers there, and how long it may be silent.
+//! The value of `--listen`: addresses and ports, their service, and its time limits for silence.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,23 +11,23 @@ use handfast_stack::tcp::{ConnectionHandler, IdleLimits};
 use handfast_stack::wire::EndpointRange;
 use handfast_stack::wire::endpoint_range::EndpointRangeError;
 
-/// What answers where there is no `=SERVICE`.
+/// The service without `=SERVICE`.
 const DEFAULT_SERVICE: Service = Service::Discard;
 
-/// `ADDR[/PREFIX]:PORT[-PORT][=SERVICE][,keepalive=TIME][,idle-timeout=TIME]`: what is owned, what
-/// answers there, and its own limits of silence.
+/// `ADDR[/PREFIX]:PORT[-PORT][=SERVICE][,keepalive=TIME][,idle-timeout=TIME]`: addresses and ports,
+/// their service, and its own time limits for silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     pub owned: EndpointRange,
     pub service: Service,
-    /// `None`: as `--keepalive` says; zero: none.
+    /// `None`: that of `--keepalive`; zero: no keep-alives.
     pub keepalive: Option<Duration>,
-    /// `None`: as `--idle-timeout` says; zero: none.
+    /// `None`: that of `--idle-timeout`; zero: no limit.
     pub idle_timeout: Option<Duration>,
 }
 
 impl Listen {
-    /// One core's part of the service. `limits` are those of listeners that say nothing else.
+    /// The handler of one core. `limits`: those of listeners without their own.
     pub(super) fn user(&self, limits: IdleLimits) -> Box<dyn ConnectionHandler> {
         let user = self.service.user();
         if self.keepalive.is_none() && self.idle_timeout.is_none() {
@@ -41,14 +41,14 @@ impl Listen {
     }
 
     fn set(&mut self, option: &str) -> Result<(), String> {
-        let (name, value) = option
-            .split_once('=')
-            .ok_or_else(|| format!("`{option}` is no setting: write keepalive=TIME or idle-timeout=TIME"))?;
+        let (name, value) = option.split_once('=').ok_or_else(|| {
+            format!("invalid setting `{option}`: write keepalive=TIME or idle-timeout=TIME")
+        })?;
         let place = match name {
             "keepalive" => &mut self.keepalive,
             "idle-timeout" => &mut self.idle_timeout,
             _ => {
-                return Err(format!("there is no setting `{name}`; there are keepalive and idle-timeout"));
+                return Err(format!("unknown setting `{name}`; the settings are keepalive and idle-timeout"));
             }
         };
         match place.replace(values::silence(value)?) {
@@ -75,12 +75,12 @@ impl FromStr for Listen {
     }
 }
 
-/// With the form that works. `owned` is the part of `text` in front of the service.
+/// The error with a valid form. `owned`: the part of `text` before the service.
 fn refused(error: &EndpointRangeError, owned: &str, text: &str) -> String {
-    // What stands behind the address, its prefix length included.
+    // The text after the address and its prefix length.
     let (_, ports) = text.split_at(owned.rfind(':').unwrap_or(owned.len()));
     match error {
-        EndpointRangeError::MissingAddress(_) => format!("{error}; every one is 0.0.0.0/0{text}"),
+        EndpointRangeError::MissingAddress(_) => format!("{error}; every address is 0.0.0.0/0{text}"),
         EndpointRangeError::Unspecified(IpAddr::V4(_)) => format!("{error}: write 0.0.0.0/0{ports}"),
         EndpointRangeError::Unspecified(IpAddr::V6(_)) => format!("{error}: write [::]/0{ports}"),
         EndpointRangeError::Loopback(net) if net.addr().is_ipv4() => {
@@ -134,18 +134,18 @@ mod tests {
             ("10.0.0.1=http", "has no port"),
             (":80", "\":80\" has no address: write ADDR:80"),
             ("10.0.0.1:99999", "is no port"),
-            (":80=echo", "every one is 0.0.0.0/0:80=echo"),
+            (":80=echo", "every address is 0.0.0.0/0:80=echo"),
             ("0.0.0.0:80=http,keepalive=9", "write 0.0.0.0/0:80=http,keepalive=9"),
             ("[::]:1-9=echo", "write [::]/0:1-9=echo"),
             ("127.0.0.1:80=http", "or 0.0.0.0/0:80=http"),
             ("127.8.0.0/16:80", "127.8.0.0/16 is loopback"),
             ("[::1]:80=http", "as in [2001:db8::5]:80=http, or [::]/0:80=http"),
-            ("10.0.0.1:80=http,", "`` is no setting"),
+            ("10.0.0.1:80=http,", "invalid setting ``"),
             ("10.0.0.1:80=http,idle-timeout", "write keepalive=TIME"),
-            ("10.0.0.1:80=http,idle=3", "there is no setting `idle`"),
+            ("10.0.0.1:80=http,idle=3", "unknown setting `idle`"),
             ("10.0.0.1:80=http,keepalive=1,keepalive=2", "given twice"),
             ("10.0.0.1:80=http,keepalive=never", "invalid duration `never`"),
-            ("10.0.0.1:80=http,keepalive=9999999", "more than 14 days"),
+            ("10.0.0.1:80=http,keepalive=9999999", "at most 14 days"),
         ] {
             let error = text.parse::<Listen>().expect_err(text);
             assert!(error.contains(part), "{text}: {error}");

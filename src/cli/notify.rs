@@ -59,7 +59,7 @@ impl Notifier {
             return;
         }
         if let Err(error) = sd_notify::notify(states) {
-            eprintln!("note: the service manager at NOTIFY_SOCKET cannot be told anything: {error}");
+            eprintln!("note: cannot notify the service manager at NOTIFY_SOCKET: {error}");
             self.there = false;
         }
     }

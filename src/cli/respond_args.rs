@@ -292,10 +292,10 @@ impl RespondArgs {
     }
 }
 
-/// Up to 4 GiB of them.
+/// A number of send buffers: up to 4 GiB in all.
 fn send_buffers(text: &str) -> Result<u32, String> {
     match values::count(text)? {
-        many if many > 1 << 20 => Err(format!("`{text}` is more than 1048576")),
+        many if many > 1 << 20 => Err(format!("invalid number `{text}`: at most 1048576 (4 GiB)")),
         count => Ok(count),
     }
 }
@@ -324,7 +324,7 @@ fn notice(text: &str) -> StopNotice {
 fn on_stop_within(text: &str) -> Result<Duration, String> {
     let limit = Duration::from_secs(300);
     match values::seconds(text)? {
-        long if long > limit => Err(format!("`{text}` is more than five minutes")),
+        long if long > limit => Err(format!("invalid duration `{text}`: at most five minutes")),
         within => Ok(within),
     }
 }

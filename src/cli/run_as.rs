@@ -38,15 +38,13 @@ impl FromStr for RunAs {
     fn from_str(text: &str) -> Result<RunAs, String> {
         let (user, number) = match text.parse::<u32>() {
             // All ones is no user: to setresuid(2) it means no change.
-            Ok(u32::MAX) => return Err(format!("`{text}` is no user's number")),
+            Ok(u32::MAX) => return Err(format!("invalid user ID `{text}`")),
             Ok(number) => (User::from_uid(Uid::from_raw(number)), Some(number)),
             Err(_) => (User::from_name(text), None),
         };
         let known = user.ok().flatten();
         let known = known.map(|user| RunAs { name: user.name, uid: user.uid, gid: user.gid });
-        known
-            .or(number.map(RunAs::numbered))
-            .ok_or_else(|| format!("there is no user `{text}` on this machine"))
+        known.or(number.map(RunAs::numbered)).ok_or_else(|| format!("unknown user `{text}` on this host"))
     }
 }
 

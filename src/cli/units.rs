@@ -1,8 +1,8 @@
-//! Shares and durations, written alike in every option.
+//! Shares and durations: every option uses the same forms.
 
 use std::time::Duration;
 
-/// From nothing to all of it: `1%` or `0.01`.
+/// A share from 0 to 1: `1%` or `0.01`.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     let (number, whole) = match text.strip_suffix('%') {
         Some(percent) => (percent, 100.0),
@@ -16,20 +16,18 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     })
 }
 
-/// A share below all of it: of what may fail.
+/// A share below 1.
 pub(super) fn part(text: &str) -> Result<f64, String> {
     match share(text)? {
         part if part < 1.0 => Ok(part),
-        _ => Err(format!("invalid share `{text}`: write less than all of it, as in 0.1% or 0.001")),
+        _ => Err(format!("invalid share `{text}`: write less than 100%, as in 0.1% or 0.001")),
     }
 }
 
 /// Above 0: `20` and `20s` are seconds, `500ms` is less.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     match seconds_or_none(text) {
-        Ok(duration) if duration.is_zero() => {
-            Err(format!("invalid duration `{text}`: it is nothing, write more"))
-        }
+        Ok(duration) if duration.is_zero() => Err(format!("invalid duration `{text}`: write more than 0")),
         other => other,
     }
 }
@@ -37,25 +35,27 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 /// As [`seconds`], 0 allowed.
 pub(super) fn seconds_or_none(text: &str) -> Result<Duration, String> {
     duration(text, 1.0).ok_or_else(|| {
-        format!("invalid duration `{text}`: write seconds, or a unit, as in 20, 0.5, 500ms or 2m")
-    })
-}
-
-/// Where a number without a unit is of milliseconds.
-pub(super) fn milliseconds(text: &str, most: u32) -> Result<u32, String> {
-    let millis = duration(text, 1e-3).and_then(|time| u32::try_from(time.as_millis()).ok());
-    millis.filter(|millis| *millis <= most).ok_or_else(|| {
         format!(
-            "invalid duration `{text}`: write milliseconds up to {most}, or a unit, as in 20, 20ms or 0.5s"
+            "invalid duration `{text}`: write seconds or a number with a unit, as in 20, 0.5, 500ms or 2m"
         )
     })
 }
 
-/// `bare`: seconds in the unit of a number that has none.
+/// As [`seconds_or_none`], but a number without a unit is in milliseconds.
+pub(super) fn milliseconds(text: &str, max: u32) -> Result<u32, String> {
+    let millis = duration(text, 1e-3).and_then(|time| u32::try_from(time.as_millis()).ok());
+    millis.filter(|millis| *millis <= max).ok_or_else(|| {
+        format!(
+            "invalid duration `{text}`: write milliseconds up to {max}, or a number with a unit, as in 20, 20ms or 0.5s"
+        )
+    })
+}
+
+/// `bare`: the unit, in seconds, of a number without one.
 fn duration(text: &str, bare: f64) -> Option<Duration> {
-    // Longer than a century is a slip of the pen, and would not fit the timers.
+    // More than a century is a typing error, and would not fit the timers.
     const MAX: f64 = 3.0e9;
-    // TOML writes 1e3 as well: that has no unit.
+    // TOML allows 1e3, which has no unit.
     let unit_at = match text.parse::<f64>() {
         Ok(_) => text.len(),
         Err(_) => text.find(|c: char| c.is_ascii_alphabetic() || !c.is_ascii()).unwrap_or(text.len()),

@@ -1,4 +1,4 @@
-//! Readers of single argument values. Each error says what was wrong and what would be right.
+//! Parsers of single argument values. Each error names the invalid value and a valid form.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ pub(super) fn closer() -> impl TypedValueParser<Value = Closer> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cores(pub Vec<usize>);
 
-/// No machine has more: a range beyond it is a slip of the pen.
+/// No host has more; a range beyond it is a typing error.
 const MAX_CORE: usize = 4095;
 
 impl FromStr for Cores {
@@ -35,22 +35,22 @@ impl FromStr for Cores {
     fn from_str(text: &str) -> Result<Cores, String> {
         let number = |word: &str| {
             let number = word.parse::<usize>().ok().filter(|core| *core <= MAX_CORE);
-            // What was typed, where a number is missing.
+            // The whole text, where a number is missing.
             let shown = if word.is_empty() { text } else { word };
-            number.ok_or_else(|| format!("`{shown}` is no core: write numbers and ranges, as in 0,2-3"))
+            number.ok_or_else(|| format!("invalid core `{shown}`: write numbers and ranges, as in 0,2-3"))
         };
         let mut cores = Vec::new();
         for part in text.split(',') {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             let (first, last) = (number(first)?, number(last)?);
             if first > last {
-                return Err(format!("the cores {first}-{last} run backwards: write {last}-{first}"));
+                return Err(format!("invalid range of cores `{first}-{last}`: write {last}-{first}"));
             }
             cores.extend(first..=last);
         }
         let mut seen = BTreeSet::new();
         match cores.iter().find(|core| !seen.insert(**core)) {
-            Some(twice) => Err(format!("core {twice} is named twice")),
+            Some(twice) => Err(format!("core {twice} is given twice")),
             None => Ok(Cores(cores)),
         }
     }
@@ -63,7 +63,7 @@ pub(super) fn fault(text: &str) -> Result<FaultInjection, String> {
     for part in text.split(',') {
         let (name, value) = part
             .split_once('=')
-            .ok_or_else(|| format!("`{part}` is no fault: write drop=1%, reset=1% or delay=20ms"))?;
+            .ok_or_else(|| format!("invalid fault `{part}`: write drop=1%, reset=1% or delay=20ms"))?;
         if !seen.insert(name) {
             return Err(format!("`{name}` is given twice"));
         }
@@ -71,21 +71,21 @@ pub(super) fn fault(text: &str) -> Result<FaultInjection, String> {
             "drop" => fault.drop = share(value)?,
             "reset" => fault.reset = share(value)?,
             "delay" => fault.delay_ms = milliseconds(value, 60_000)?,
-            _ => return Err(format!("there is no fault `{name}`; there are drop, reset and delay")),
+            _ => return Err(format!("unknown fault `{name}`; the faults are drop, reset and delay")),
         }
     }
     if fault.drop + fault.reset > 1.0 {
-        return Err("drop and reset together are more than 100% of the SYNs".into());
+        return Err("drop and reset add up to more than 100% of the SYNs".into());
     }
     Ok(fault)
 }
 
-/// How long something may be silent: seconds, with a fraction if need be; 0 is for ever.
+/// A time limit for silence: seconds, with an optional fraction; 0 is no limit.
 pub(super) fn silence(text: &str) -> Result<Duration, String> {
     // Timers compare milliseconds modulo 2^32.
     let limit = Duration::from_secs(14 * 86_400);
     match seconds_or_none(text)? {
-        long if long > limit => Err(format!("`{text}` is more than 14 days")),
+        long if long > limit => Err(format!("invalid duration `{text}`: at most 14 days")),
         silence => Ok(silence),
     }
 }
@@ -99,7 +99,7 @@ pub(super) fn msl(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// For the timers, milliseconds: at least one, if there is any.
+/// Milliseconds for the timers; at least one unless the time is 0.
 pub(super) fn timer_ms(time: Duration) -> u32 {
     let millis = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
     if time.is_zero() { 0 } else { millis.max(1) }
@@ -113,47 +113,49 @@ pub(super) fn count(text: &str) -> Result<u32, String> {
         _ => (text, 1),
     };
     let number = digits.replace('_', "").parse::<u32>().ok();
-    number
-        .and_then(|number| number.checked_mul(factor))
-        .filter(|number| *number > 0)
-        .ok_or_else(|| format!("`{text}` is no number from 1 to {}: write 262144, 100k or 1M", u32::MAX))
+    number.and_then(|number| number.checked_mul(factor)).filter(|number| *number > 0).ok_or_else(|| {
+        format!("invalid number `{text}`: write a number from 1 to {}, as in 262144, 100k or 1M", u32::MAX)
+    })
 }
 
 /// Frames of a ring.
 pub(super) fn ring(text: &str) -> Result<u32, String> {
     let fits = |frames: &u32| frames.is_power_of_two() && (64..=65_536).contains(frames);
-    count(text)
-        .ok()
-        .filter(fits)
-        .ok_or_else(|| format!("`{text}` is no power of two from 64 to 65536: write 2048, 4096 or 8192"))
+    count(text).ok().filter(fits).ok_or_else(|| {
+        format!("invalid ring size `{text}`: write a power of two from 64 to 65536, as in 2048")
+    })
 }
 
-/// A MAC address: six octets in hexadecimal, with colons.
+/// A MAC address: six bytes in hexadecimal, separated by colons.
 pub(super) fn mac(text: &str) -> Result<Mac, String> {
-    let mut octets = text.split(':').map(|part| {
+    let mut bytes = text.split(':').map(|part| {
         u8::from_str_radix(part, 16).ok().filter(|_| (1..=2).contains(&part.len()) && !part.starts_with('+'))
     });
-    let mac: Option<Vec<u8>> = octets.by_ref().collect();
-    mac.and_then(|octets| octets.try_into().ok())
-        .ok_or_else(|| format!("`{text}` is no MAC address: write it as in 02:00:00:00:00:01"))
+    let mac: Option<Vec<u8>> = bytes.by_ref().collect();
+    mac.and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| format!("invalid MAC address `{text}`: write it as in 02:00:00:00:00:01"))
 }
 
 /// An interface's name, as the kernel allows it.
 pub(super) fn device(text: &str) -> Result<String, String> {
     let odd = |c: char| c == '/' || c == ':' || c.is_whitespace();
     // An alternative name may be longer than the name (ALTIFNAMSIZ of linux/if.h).
-    const LONGEST: usize = 127;
+    const MAX_LEN: usize = 127;
     match text {
-        "" => Err("an interface has a name".into()),
-        _ if text.len() > LONGEST => {
-            Err(format!("`{text}` is longer than the {LONGEST} bytes of an interface's alternative name"))
+        "" => Err("invalid interface name: it is empty".into()),
+        _ if text.len() > MAX_LEN => {
+            Err(format!("invalid interface name `{text}`: an alternative name has at most {MAX_LEN} bytes"))
         }
         // A label of addresses (`ip address add ... label eth0:1`) begins with its interface's name.
         _ if text.split_once(':').is_some_and(|(device, _)| !device.is_empty() && !device.contains(odd)) => {
             let (device, _) = text.split_once(':').unwrap_or_default();
-            Err(format!("`{text}` may be the label of an address: the interface is `{device}`"))
+            Err(format!(
+                "invalid interface name `{text}`: if it is the label of an address, write `{device}`"
+            ))
         }
-        _ if text.contains(odd) => Err(format!("`{text}` is no interface's name")),
+        _ if text.contains(odd) => {
+            Err(format!("invalid interface name `{text}`: a name has no /, : or space"))
+        }
         _ => Ok(text.into()),
     }
 }
@@ -170,13 +172,13 @@ mod tests {
             assert_eq!(text.parse::<Cores>().map(|cores| cores.0), cores.map_err(String::from), "{text}");
         }
         for (text, part) in [
-            ("", "is no core"),
-            ("0,", "`0,` is no core"),
-            ("0-", "`0-` is no core"),
-            ("a", "`a` is no core"),
-            ("3-1", "run backwards: write 1-3"),
-            ("0-2,1", "core 1 is named twice"),
-            ("0-99999999999", "is no core"),
+            ("", "invalid core"),
+            ("0,", "invalid core `0,`"),
+            ("0-", "invalid core `0-`"),
+            ("a", "invalid core `a`"),
+            ("3-1", "write 1-3"),
+            ("0-2,1", "core 1 is given twice"),
+            ("0-99999999999", "invalid core"),
         ] {
             let error = text.parse::<Cores>().expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
@@ -190,8 +192,8 @@ mod tests {
         assert_eq!(fault("drop=0.5,reset=0.025,delay=0.03s"), Ok(all));
         assert_eq!(fault("delay=30ms"), Ok(FaultInjection { delay_ms: 30, ..FaultInjection::default() }));
         for (text, part) in [
-            ("", "`` is no fault"),
-            ("drop", "`drop` is no fault"),
+            ("", "invalid fault ``"),
+            ("drop", "invalid fault `drop`"),
             ("drop=5", "write a percentage"),
             ("drop=101%", "write a percentage"),
             ("drop=NaN%", "write a percentage"),
@@ -199,7 +201,7 @@ mod tests {
             ("drop=60%,reset=60%", "more than 100%"),
             ("delay=-1", "write milliseconds"),
             ("delay=61s", "up to 60000"),
-            ("lose=1%", "there is no fault `lose`"),
+            ("lose=1%", "unknown fault `lose`"),
         ] {
             let error = fault(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");

@@ -45,7 +45,7 @@ impl FromStr for StateName {
         let found = STATES.iter().find(|(_, name)| *name == wanted);
         found.map(|(state, _)| StateName(*state)).ok_or_else(|| {
             let names: Vec<&str> = STATES.iter().map(|(_, name)| *name).collect();
-            format!("`{text}` is no state: there are {}", names.join(", "))
+            format!("invalid state `{text}`: the states are {}", names.join(", "))
         })
     }
 }
@@ -69,7 +69,9 @@ impl FromStr for Place {
 
     fn from_str(text: &str) -> Result<Place, String> {
         let wrong = || {
-            format!("`{text}` is no place: write 10.0.0.1, 10.0.0.0/24, 10.0.0.1:80, [2001:db8::1]:80 or :80")
+            format!(
+                "invalid address `{text}`: write 10.0.0.1, 10.0.0.0/24, 10.0.0.1:80, [2001:db8::1]:80 or :80"
+            )
         };
         let (addresses, port) = split(text);
         let port = port.map(|port| port.parse::<u16>().map_err(|_| wrong())).transpose()?;
@@ -179,7 +181,7 @@ mod tests {
     fn what_is_no_place_is_named() {
         for text in ["", ":", ":x", ":70000", "10.0.0.300", "10.0.0.1/33", "[::1", "10.0.0.1:80:80", "host"] {
             let error = text.parse::<Place>().expect_err(text);
-            assert!(error.contains(&format!("`{text}` is no place")), "{error}");
+            assert!(error.contains(&format!("invalid address `{text}`")), "{error}");
         }
     }
 

@@ -60,12 +60,12 @@ fn what_says_nothing_to_the_workload_is_refused() {
     for (wrong, parts) in [
         (
             &["--http", "/", "--workload", "lifecycle"][..],
-            &["--http says nothing to --workload lifecycle", "fix: --workload request"][..],
+            &["--http does not apply to --workload lifecycle", "fix: --workload request"][..],
         ),
-        (&["--workload", "hold", "--payload", "x"], &["--payload says nothing to --workload hold"]),
+        (&["--workload", "hold", "--payload", "x"], &["--payload does not apply to --workload hold"]),
         (&["--workload", "request", "--closer", "server"], &["--closer", "fix: --workload lifecycle"]),
-        (&["--http", "/", "--closer", "server"], &["--closer says nothing to --workload request"]),
-        (&["--workload", "hold", "--find-max"], &["--find-max has nothing to look for"]),
+        (&["--http", "/", "--closer", "server"], &["--closer does not apply to --workload request"]),
+        (&["--workload", "hold", "--find-max"], &["--find-max does not apply to --workload hold"]),
         (&["--workload", "flood"], &["lo is no veth", "fix: handfast lab up"]),
     ] {
         says(&[&RIGHT[..], wrong].concat(), 1, parts);
@@ -78,10 +78,10 @@ fn a_url_says_itself_what_to_request() {
     for (wrong, parts) in [
         (
             &["--http", "/b"][..],
-            &["the target is a URL", "so does --http", "write the target as 10.8.0.1:8080"][..],
+            &["--http conflicts with the target, a URL", "write the target as 10.8.0.1:8080"][..],
         ),
-        (&["--payload", "b"], &["so does --payload"]),
-        (&["--workload", "hold"], &["/a says nothing to --workload hold", "fix: --workload request"]),
+        (&["--payload", "b"], &["--payload conflicts with"]),
+        (&["--workload", "hold"], &["--workload hold does not request a URL", "fix: --workload request"]),
         // What is left to complain about is the interface: the URL is taken, and is a request by itself.
         (&["--gateway", "02:00:00:00:00:01"], &["lo is the loopback"]),
         (&["--gateway", "02:00:00:00:00:01", "--workload", "request"], &["lo is the loopback"]),

@@ -10,7 +10,7 @@ use crate::stage::{PROGRAM, SERVED, Stage, stage};
 fn refused(command: Command, parts: &[&str]) {
     let ended = Process::start(command).ended();
     assert_eq!(ended.code, Some(1), "{}", ended.text);
-    for part in parts.iter().chain(&["a flood stays inside a lab", "fix: handfast lab up"]) {
+    for part in parts.iter().chain(&["--workload flood runs in a lab only", "fix: handfast lab up"]) {
         assert!(ended.text.contains(part), "no {part:?} in\n{}", ended.text);
     }
 }

@@ -104,7 +104,7 @@ fn a_bad_file_changes_nothing_and_a_good_one_is_taken_after_it() {
     let path = file.path();
     for (text, place) in [
         (listening("", &[&seven, &owned(false, "7=http")]), ":3:35: port 7 of"),
-        (listening("rings = 5", &[&nine]), ":2:1: there is no key"),
+        (listening("rings = 5", &[&nine]), ":2:1: unknown key"),
         (listening("", &[]), ": nothing to listen to"),
         (String::from("dev = "), ":1:"),
     ] {

@@ -146,9 +146,12 @@ fn a_half_open_connection_shows_what_it_waits_for() {
 #[test]
 fn wrong_filters_are_named() {
     for (arguments, part) in [
-        (&["--state", "open"][..], "`open` is no state: there are SYN-SENT, SYN-RECEIVED, ESTABLISHED"),
-        (&["--local", "here"], "`here` is no place: write 10.0.0.1"),
-        (&["--peer", "10.0.0.1:99999"], "`10.0.0.1:99999` is no place"),
+        (
+            &["--state", "open"][..],
+            "invalid state `open`: the states are SYN-SENT, SYN-RECEIVED, ESTABLISHED",
+        ),
+        (&["--local", "here"], "invalid address `here`: write 10.0.0.1"),
+        (&["--peer", "10.0.0.1:99999"], "invalid address `10.0.0.1:99999`"),
         (&["--count", "--limit", "1"], "cannot be used with"),
         (&["--pid", "1", "--socket", "/tmp/x"], "cannot be used with"),
     ] {

@@ -62,8 +62,8 @@ fn nonsense_is_named_and_disturbs_nobody() {
         ("\n", "not a request"),
         ("{}\n", "missing field"),
         ("{\"ask\":\"password\"}\n", "unknown variant"),
-        ("{\"ask\":\"connections\",\"state\":[\"open\"]}\n", "`open` is no state"),
-        ("{\"ask\":\"connections\",\"local\":\"here\"}\n", "`here` is no place"),
+        ("{\"ask\":\"connections\",\"state\":[\"open\"]}\n", "invalid state `open`"),
+        ("{\"ask\":\"connections\",\"local\":\"here\"}\n", "invalid address `here`"),
         ("{\"ask\":\"connections\",\"limit\":-1}\n", "not a request"),
     ] {
         stream.write_all(request.as_bytes()).expect("sent");

@@ -89,7 +89,7 @@ fn the_user_can_be_chosen() {
     }
     let wrong = Responder::run(&lab, &["--dev", "hf-s", "--listen", &listener, "--user", "hf-nobody"]);
     assert_eq!(wrong.code, Some(2), "{}", wrong.text);
-    assert!(wrong.text.contains("there is no user `hf-nobody` on this machine"), "{}", wrong.text);
+    assert!(wrong.text.contains("unknown user `hf-nobody` on this host"), "{}", wrong.text);
 }
 
 /// As `--cap-drop` of a container leaves it: root, and no right to become somebody else.

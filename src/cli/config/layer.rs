@@ -160,11 +160,11 @@ fn reason(setting: &Setting, value: &Value, error: &clap::Error) -> String {
     if let (ErrorKind::InvalidValue, Some(ContextValue::Strings(allowed))) =
         (error.kind(), error.get(ContextKind::ValidValue))
     {
-        return format!("`{key}` cannot be `{text}`; it is one of {}", allowed.join(", "));
+        return format!("invalid value `{text}` of `{key}`: write one of {}", allowed.join(", "));
     }
     match error.source().map(ToString::to_string) {
         Some(reason) if reason.contains(text.as_str()) => format!("`{key}`: {reason}"),
-        Some(reason) => format!("`{key}` cannot be `{text}`: {reason}"),
+        Some(reason) => format!("invalid value `{text}` of `{key}`: {reason}"),
         None => format!("`{key}`: {}", first_line(error)),
     }
 }
@@ -174,7 +174,7 @@ fn together(settings: &[Setting], error: &clap::Error) -> Mistake {
     // The command line has what is alone, if nothing in the file has.
     let message = match missing(error).as_slice() {
         [] => first_line(error),
-        keys => format!("{} is missing: other keys mean nothing without it", keys.join(", ")),
+        keys => format!("{} is missing, but other keys require it", keys.join(", ")),
     };
     let named = |setting: &&Setting| {
         let option = format!("--{}", setting.key);
@@ -196,7 +196,7 @@ fn alone(command: &mut Command, path: &OsString, settings: &[Setting], error: &c
     let needs = |setting: &Setting| {
         let error = by_itself(command, path, setting, &setting.values).err()?;
         let needed = missing(&error).into_iter().find(|key| wanted.contains(key))?;
-        let message = format!("`{}` means nothing without {needed}", setting.key);
+        let message = format!("`{}` requires {needed}", setting.key);
         Some(Mistake::at(setting.key_at.clone(), message))
     };
     settings.iter().filter_map(needs).collect()

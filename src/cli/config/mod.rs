@@ -49,7 +49,7 @@ impl BadConfig {
         let mut shown: Vec<String> =
             mistakes.iter().take(SHOWN).map(|mistake| source.show(mistake).to_string()).collect();
         if mistakes.len() > SHOWN {
-            shown.push(format!("and {} mistakes more", mistakes.len() - SHOWN));
+            shown.push(format!("and {} more errors", mistakes.len() - SHOWN));
         }
         BadConfig { text: shown.join("\n") }
     }
@@ -114,7 +114,7 @@ fn check(layered: &Layered) -> Option<Mistake> {
     }
     if arguments.listeners.is_empty() {
         return Some(Mistake::nowhere(
-            "nothing to listen to: write listen = [\"10.0.0.50:80=http\"], or give --listen",
+            "no listener: write listen = [\"10.0.0.50:80=http\"], or give --listen",
         ));
     }
     device_twice(settings).or_else(|| collision(arguments, settings)).or_else(|| {
@@ -127,8 +127,8 @@ fn device_twice(settings: &[Setting]) -> Option<Mistake> {
     let devices = &settings.iter().find(|setting| setting.key == "dev")?.values;
     let before = |place: usize| devices[..place].iter().find(|device| device.text == devices[place].text);
     let (twice, first) = (0..devices.len()).find_map(|place| Some((&devices[place], before(place)?)))?;
-    let mistake = Mistake::at(twice.at.clone(), format!("interface {} is named twice", twice.text));
-    Some(mistake.also(first.at.clone(), "here for the first time"))
+    let mistake = Mistake::at(twice.at.clone(), format!("interface {} is given twice", twice.text));
+    Some(mistake.also(first.at.clone(), "first given here"))
 }
 
 /// Two listeners of which neither is the narrower one.

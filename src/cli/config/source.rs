@@ -65,7 +65,7 @@ impl Source {
         let text = String::from_utf8(bytes).map_err(|error| {
             let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
             let (line, column) = (good.split('\n').count(), good.rsplit('\n').next().map_or(0, count) + 1);
-            format!("{name}:{line}:{column}: this is no UTF-8")
+            format!("{name}:{line}:{column}: invalid UTF-8")
         })?;
         Ok(Source { name, text })
     }
@@ -99,7 +99,9 @@ impl Source {
 pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     // Asked before it is opened: opening a pipe would wait for a writer.
     if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file, and is read again at each SIGHUP"));
+        return Err(io::Error::other(
+            "not a regular file; it must be one, since it is read again at each SIGHUP",
+        ));
     }
     let mut bytes = Vec::new();
     File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;

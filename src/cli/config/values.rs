@@ -54,7 +54,7 @@ pub(super) fn settings(source: &Source, options: &[&Arg]) -> Result<Vec<Setting>
 /// What the parser says; of a key that is there twice, where it was before.
 fn syntax(source: &Source, table: &DeTable<'_>, error: &toml::de::Error) -> Mistake {
     let Some(span) = error.span() else { return Mistake::nowhere(error.message()) };
-    let message = error.message().lines().next().unwrap_or("this is no TOML");
+    let message = error.message().lines().next().unwrap_or("invalid TOML");
     if !message.contains("duplicate key") {
         return Mistake::at(span, message);
     }
@@ -86,10 +86,10 @@ fn unknown(name: &str, options: &[&Arg]) -> String {
     let alike = |known: &&str| strsim::jaro_winkler(name, known);
     let names = options.iter().filter_map(|option| option.get_long());
     match names.max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|nearest| alike(nearest) > ALIKE) {
-        Some(nearest) => format!("there is no key `{name}`; there is `{nearest}`"),
+        Some(nearest) => format!("unknown key `{name}`; did you mean `{nearest}`?"),
         None => format!(
-            "there is no key `{name}`: the keys are the options of `handfast respond`, without dashes in \
-             front, outside of any table"
+            "unknown key `{name}`: the keys are the options of `handfast respond` without the leading dashes, \
+             outside of any table"
         ),
     }
 }
@@ -164,8 +164,8 @@ fn what(option: &Arg, takes: Takes) -> String {
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "such a number",
-        DeValue::Float(_) => "a fraction",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a number with a fraction",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "several values",
