@@ -189,7 +189,7 @@ fn no_source(error: &SourceError, target: IpAddr) -> Failure {
     let free = if target.is_ipv4() { SOURCES_V4 } else { SOURCES_V6 };
     match error {
         SourceError::NoPortLeft(..) => failure.fix(format!(
-            "--source CIDR, a prefix that the target routes to this machine; in a lab: --source {free}"
+            "--source CIDR, a prefix that the target routes to this host; in a lab: --source {free}"
         )),
         _ => failure,
     }

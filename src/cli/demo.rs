@@ -33,7 +33,7 @@ const MESSAGE: &[u8] = b"handfast";
 pub(super) fn run(arguments: &LabDemo) -> Result<ExitCode, Failure> {
     let demo = Demo::new(arguments)?;
     let began = Instant::now();
-    demo.stage.heading("A network of two namespaces, in this machine only");
+    demo.stage.heading("A network of two namespaces, on this host only");
     let lab = Lab::up(&demo.spec)?;
     demo.network(&lab);
     let outcome = demo.acts(&lab).and_then(|ending| demo.comparison(&lab, ending));
@@ -119,7 +119,7 @@ impl Demo {
         ));
         let prefix = self.prefix();
         self.stage.body(&format!(
-            "{server:<width$}  {SERVER_DEVICE}  {prefix:<column$}  nobody's addresses: handfast will answer"
+            "{server:<width$}  {SERVER_DEVICE}  {prefix:<column$}  unassigned addresses: handfast answers them"
         ));
         let tag = self.spec.vlan.map(|id| format!(", VLAN {id}")).unwrap_or_default();
         self.stage.body(&format!(

@@ -75,8 +75,8 @@ fn show(stage: &Stage, plan: &ComparisonPlan, finished: &FinishedRuns) {
     blank();
     stage.body(
         "kernel: Linux's own stack, accept and close in a tight loop. replay: the same\n\
-         packets from templates, without a TCP: the ceiling. Both ends share this\n\
-         machine, and figures from veth are not NIC figures.",
+         packets from templates, without a TCP stack: the ceiling. Both ends share this\n\
+         host, and figures from veth are not NIC figures.",
     );
     stage.body(&stage.paint(ansi::BOLD, "More of this, in 5 minutes: handfast lab bench"));
 }

@@ -90,7 +90,7 @@ impl Reloader {
         }
     }
 
-    /// What the listeners that are new take from this machine's kernel is said, or refused.
+    /// Prints what new listeners take from the kernel of this host, or refuses them.
     fn taken(&self, again: Reread) -> Result<Reread, Failure> {
         let is_new = |listen: &&Listen| !self.listeners.contains(listen);
         let added: Vec<Listen> = again.arguments.listeners.iter().filter(is_new).cloned().collect();
@@ -146,7 +146,7 @@ impl Reloader {
     fn give_back(&mut self, running: &Running) {
         let began = Instant::now();
         if let Err(error) = running.release() {
-            eprintln!("handfast: {error}; what was given up stays with handfast meanwhile");
+            eprintln!("handfast: {error}; handfast keeps the removed addresses and ports meanwhile");
         }
         self.release = Instant::now() + RELEASE.max(began.elapsed() * SHARE);
     }

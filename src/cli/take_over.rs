@@ -1,4 +1,4 @@
-//! What listeners take from this machine's own kernel: ports that programs listen on, which is said,
+//! What listeners take from the kernel of this host: ports that programs listen on, which are noted,
 //! and established connections, which they would cut off.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,10 +82,10 @@ fn no_broadcast(
         let address = listen.owned.prefix.addr();
         if let Some(link) = links.iter().find(|link| is_broadcast(address, link)) {
             return Err(Failure::new(format!(
-                "{address} is the broadcast address of {}: TCP has no connections there",
+                "{address} is the broadcast address of {}: TCP has no connections to it",
                 link.trunc()
             ))
-            .fix("--listen with the address of one host"));
+            .fix("give the address of one host with --listen"));
         }
     }
     Ok(())
@@ -125,7 +125,7 @@ struct Taken {
     places: Vec<SocketAddr>,
 }
 
-/// The listening sockets of the kernel that lose an address and port of this machine.
+/// The listening sockets of the kernel that lose an address and port of this host.
 fn programs(sockets: &[KernelSocket], shared: &[IpAddr], lookup: &Listeners<()>) -> Vec<Taken> {
     let listening = || sockets.iter().filter(|socket| socket.peer.is_none());
     let at: BTreeSet<SocketAddr> = listening().map(|socket| socket.local).collect();
@@ -168,7 +168,7 @@ fn taken(taken: &[Taken], devices: &[String]) -> Vec<String> {
         let places: Vec<SocketAddr> = sockets.iter().flat_map(|taken| taken.places.clone()).collect();
         let listens: Vec<SocketAddr> = sockets.iter().map(|taken| taken.socket).collect();
         notes.push(format!(
-            "taken from {}, which listens on {}: {}; handfast answers there what arrives on {}",
+            "taken from {}, which listens on {}: {}; handfast answers what arrives there on {}",
             owner(sockets.first().and_then(|taken| owners.get(&taken.inode))),
             some(listens.iter()),
             some(places.iter()),
@@ -183,7 +183,7 @@ fn taken(taken: &[Taken], devices: &[String]) -> Vec<String> {
 
 fn owner(owner: Option<&Process>) -> String {
     owner.map_or_else(
-        || "a program that this user may not see (as root: ss -ltnp)".to_owned(),
+        || "a program that this user cannot see (as root: ss -ltnp)".to_owned(),
         |owner| format!("{} (pid {})", printable(&owner.name), owner.pid),
     )
 }
@@ -206,7 +206,7 @@ fn cut_off(cut: &[Cut<'_>], take_over: bool) -> Result<Option<String>, Failure> 
     if let Some(first) = cut.iter().find(|cut| !is_meant(cut)) {
         let of_rule: Vec<&Cut<'_>> = cut.iter().filter(|cut| cut.rule == first.rule).collect();
         let would = format!(
-            "{} would cut off {} of this machine: {}",
+            "{} would cut off {} of this host: {}",
             first.rule,
             counted(of_rule.len() as u64, "established connection"),
             named(&of_rule)
@@ -217,7 +217,7 @@ fn cut_off(cut: &[Cut<'_>], take_over: bool) -> Result<Option<String>, Failure> 
     let all: Vec<&Cut<'_>> = cut.iter().collect();
     Ok((!cut.is_empty()).then(|| {
         let count = counted(cut.len() as u64, "established connection");
-        format!("{count} of this machine cut off: {}", named(&all))
+        format!("{count} of this host cut off: {}", named(&all))
     }))
 }
 
@@ -309,7 +309,7 @@ mod tests {
         };
         let note = cut_off(&[cut(&rules[0])], false).expect("written so").expect("said");
         assert!(
-            note.starts_with("1 established connection of this machine cut off: 10.0.0.5:22 with"),
+            note.starts_with("1 established connection of this host cut off: 10.0.0.5:22 with"),
             "{note}"
         );
         for rule in &rules[1..] {

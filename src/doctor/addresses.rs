@@ -1,4 +1,4 @@
-//! The machine's own addresses, on whichever interface and under whichever label: there the kernel
+//! The host's own addresses, on any interface and under any label: there the kernel
 //! keeps the ports that handfast is not given.
 
 use std::net::IpAddr;
@@ -31,7 +31,7 @@ pub(super) fn check() -> Check {
     let name = "addresses";
     match output(&["ip", "-json", "address", "show"]) {
         Ok(said) => serde_json::from_str::<Vec<Held>>(&said).map_or_else(
-            |_| Check::unknown(name, "ip says nothing that is understood"),
+            |_| Check::unknown(name, "the output of ip could not be read"),
             |held| shared(&held),
         ),
         Err(error) => Check::unknown(name, error.to_string()),
@@ -42,13 +42,16 @@ fn shared(held: &[Held]) -> Check {
     let all = held.iter().flat_map(|held| held.addr_info.iter().map(move |address| (&held.ifname, address)));
     let names: Vec<String> = all.filter_map(|(ifname, address)| named(ifname, address)).collect();
     if names.is_empty() {
-        return Check::ok("addresses", "this machine has none: what handfast is given is its alone");
+        return Check::ok(
+            "addresses",
+            "this host has none: every address given to handfast belongs to it alone",
+        );
     }
     let mut shown: Vec<String> = names.iter().take(NAMED).cloned().collect();
     if names.len() > NAMED {
         shown.push(format!("and {} more", names.len() - NAMED));
     }
-    let found = format!("{}; handfast takes only the ports it is given there", shown.join(", "));
+    let found = format!("{}; handfast takes only the listed ports there", shown.join(", "));
     Check::ok("addresses", found)
 }
 
@@ -77,6 +80,6 @@ mod tests {
             ),
             "{check:?}"
         );
-        assert!(shared(&[]).found.contains("this machine has none"));
+        assert!(shared(&[]).found.contains("this host has none"));
     }
 }

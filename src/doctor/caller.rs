@@ -1,4 +1,4 @@
-//! What the process that runs doctor may do: the same user's `handfast respond` may do no more.
+//! Permissions of the process that runs doctor: `handfast respond` of the same user has no others.
 
 use caps::{CapSet, Capability};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
@@ -11,15 +11,15 @@ use handfast_stack::xdp::{QueueConfig, missing_capabilities};
 
 const NEEDED: [Capability; 4] =
     [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
-/// With the one that lifts the limit of locked memory.
+/// Including the one that lifts the limit of locked memory.
 const GRANT: &str = "cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw,cap_ipc_lock+ep";
 
-/// `queues`: of the interface, if there is one; `frame_size`: bytes of a frame of theirs.
+/// `queues`: those of the interface; `frame_size`: bytes of a frame.
 pub(super) fn checks(queues: u32, frame_size: u32) -> Vec<Check> {
     vec![capabilities(), locked_memory(queues, frame_size), unprivileged_bpf()]
 }
 
-/// Whether everything that is needed to start is there.
+/// Whether no capability is missing to start.
 pub(super) fn may_start() -> bool {
     missing().is_empty()
 }
@@ -40,19 +40,18 @@ fn capabilities() -> Check {
         return Check::ok("capabilities", named(&NEEDED));
     }
     let check = Check::error("capabilities", format!("missing: {}", named(&missing)));
-    let why =
-        "handfast needs them to load, attach and bind; it gives all of them up before the first packet.";
-    // What the bounding set lacks, no file can give.
+    let why = "handfast needs them to load, attach and bind; it drops all of them before the first packet.";
+    // A file capability cannot exceed the bounding set.
     match missing.iter().all(|capability| has(CapSet::Bounding, *capability)) {
         true => check.why(why).fix(grant()),
         false => check.why(format!(
-            "{why} Whoever started this process withholds them: a container wants --cap-add for each, a systemd \
-             unit AmbientCapabilities= and CapabilityBoundingSet=."
+            "{why} They are not in the bounding set of this process: a container needs --cap-add for each, a \
+             systemd unit AmbientCapabilities= and CapabilityBoundingSet=."
         )),
     }
 }
 
-/// Gives this binary what it needs, whoever starts it.
+/// Gives this binary its capabilities, for every user.
 fn grant() -> Option<Fix> {
     let path = std::env::current_exe().ok()?.display().to_string();
     let undo = Action::run(["setcap", "-r", &path]);
@@ -75,7 +74,7 @@ fn locked_memory(queues: u32, frame_size: u32) -> Check {
     match hard {
         RLIM_INFINITY => Check::ok(name, "no limit"),
         _ => {
-            let found = format!("up to {} KiB, {} KiB are needed", hard >> 10, needed >> 10);
+            let found = format!("up to {} KiB; {} KiB are needed", hard >> 10, needed >> 10);
             if hard >= needed {
                 return Check::ok(name, found);
             }
@@ -85,7 +84,7 @@ fn locked_memory(queues: u32, frame_size: u32) -> Check {
     }
 }
 
-/// For the shell that doctor was started from.
+/// Raises the limit of the shell that started doctor.
 fn raise() -> Option<Fix> {
     let shell = nix::unistd::getppid().to_string();
     Some(Fix::by_hand(Action::run(["prlimit", "--memlock=unlimited:unlimited", "--pid", &shell])))
@@ -94,8 +93,10 @@ fn raise() -> Option<Fix> {
 fn unprivileged_bpf() -> Check {
     let name = "unprivileged-bpf";
     match line("/proc/sys/kernel/unprivileged_bpf_disabled").as_deref() {
-        Some("0") => Check::ok(name, "everybody may load some programs; of the kind needed here, nobody may"),
-        Some(_) => Check::ok(name, "off: loading takes CAP_BPF"),
-        None => Check::unknown(name, "the kernel does not say"),
+        Some("0") => {
+            Check::ok(name, "on: some programs load without capabilities, but not those of handfast")
+        }
+        Some(_) => Check::ok(name, "off: loading needs CAP_BPF"),
+        None => Check::unknown(name, "the kernel does not report it"),
     }
 }

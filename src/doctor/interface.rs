@@ -26,14 +26,14 @@ pub(super) fn absent(name: &str, error: &XdpError) -> Check {
             check.why(why).fix(Fix::by_hand(place.action([program.as_str(), "doctor", "--dev", name])))
         }
         None => check
-            .why("Nothing can be said of an interface that is not there.")
+            .why("The interface does not exist, so it cannot be checked.")
             .fix(Fix::by_hand(Action::run(["ip", "-brief", "link"]))),
     }
 }
 
 pub(super) fn no_tools(error: &CommandError) -> Check {
-    let check = Check::error("interface", error.to_string())
-        .why("Most of what doctor looks at is asked of ip (iproute2) and ethtool.");
+    let check =
+        Check::error("interface", error.to_string()).why("Most checks use ip (iproute2) and ethtool.");
     match error {
         CommandError::Missing { .. } => {
             check.fix(Fix::by_hand(Action::run(["apt-get", "install", "-y", "iproute2", "ethtool"])))
@@ -54,14 +54,14 @@ pub(super) fn checks(host: &Host) -> Vec<Check> {
         false if !host.device.is_ethernet() => {
             let found = format!("no Ethernet: hardware type {}", host.device.hardware);
             Check::error("interface", found).why(
-                "Its frames have no Ethernet header, as of tun devices, WireGuard and PPP. Name the Ethernet \
-                 interface that its packets come in on.",
+                "Its frames have no Ethernet header, as with tun devices, WireGuard and PPP. Use the Ethernet \
+                 interface on which its packets arrive.",
             )
         }
         false => Check::ok("interface", found),
         true => Check::error("interface", "the loopback").why(
-            "It carries this machine's talk with itself and no frames to answer. Name another interface; \
-             `handfast lab up` makes a pair to try things on.",
+            "It receives no frames from a network. Use another interface; `handfast lab up` creates a pair for \
+             tests.",
         ),
     };
     vec![
@@ -82,7 +82,7 @@ fn link(host: &Host) -> Check {
     match host.device.up {
         true => Check::ok("link", "up"),
         false => Check::error("link", "down")
-            .why("Nothing arrives, and an AF_XDP socket cannot be bound.")
+            .why("No frames arrive, and an AF_XDP socket cannot be bound.")
             .fix(Fix::safe(set("up"), set("down"))),
     }
 }
@@ -91,14 +91,14 @@ fn carrier(host: &Host) -> Check {
     // Known also while our own end is down, so that both can be cured at once.
     if let Some(end) = host.peer.end().filter(|end| !end.link.has("UP")) {
         return Check::error("carrier", format!("none: {} is down", end.link.ifname))
-            .why("Nothing arrives while the other end of the pair is down.")
+            .why("No frames arrive while the other end of the pair is down.")
             .fix(end.up());
     }
     match (host.device.up, host.link.has("LOWER_UP")) {
         (false, _) => Check::unknown("carrier", "the interface is down"),
         (true, true) => Check::ok("carrier", "yes"),
         (true, false) => Check::error("carrier", "none")
-            .why("No cable, or the other end is off.")
+            .why("No cable, or the other end is down.")
             .fix(Fix::by_hand(Action::run(["ethtool", host.name()]))),
     }
 }
@@ -119,19 +119,19 @@ fn size_of_packets(mtu: u32, frame_size: u32, zero_copy: bool) -> Check {
     let (most, whole) = (sizing::largest_mtu(frame_size), sizing::zero_copy_mtu(frame_size));
     if mtu > most {
         return Check::error("mtu", format!("{mtu} bytes, {most} fit")).why(
-            "A packet must fit one frame of the UMEM: 4,096 bytes, less 256 of the kernel's and 22 of a link \
-             header with two VLAN tags. Up to 3,046 every driver takes them in native mode and zero-copy.",
+            "A packet must fit into one frame of the UMEM: 4,096 bytes, less 256 for the kernel and 22 for a link \
+             header with two VLAN tags. All drivers support up to 3,046 in native mode and zero-copy.",
         );
     }
     if zero_copy && mtu > whole {
         return Check::warning("mtu", format!("{mtu} bytes, {whole} with zero-copy")).why(
-            "Drivers whose buffers are whole KiB would split longer packets: frames are copied instead.",
+            "Drivers whose buffers are whole KiB would split longer packets, so frames are copied instead.",
         );
     }
     if mtu > whole {
         return Check::warning("mtu", format!("{mtu} bytes, {whole} fit in native mode")).why(
-            "Drivers receive a native mode's packet into a part of one page, and refuse the mode at an MTU that \
-             does not fit it; generic mode is taken then.",
+            "In native mode drivers receive a packet into a part of one page, and refuse the mode if the MTU does \
+             not fit; generic mode is used then.",
         );
     }
     Check::ok("mtu", format!("{mtu} bytes, {whole} fit"))
@@ -139,8 +139,10 @@ fn size_of_packets(mtu: u32, frame_size: u32, zero_copy: bool) -> Check {
 
 fn driver(host: &Host) -> Check {
     match host.device.driver.as_deref() {
-        Some("") | None => Check::unknown("driver", "the kernel does not say"),
-        Some("veth") => Check::ok("driver", "veth: a pair inside this machine, its rates are no NIC's"),
+        Some("") | None => Check::unknown("driver", "the kernel does not report it"),
+        Some("veth") => {
+            Check::ok("driver", "veth: a pair inside this host; its rates are not those of a NIC")
+        }
         Some(name) => Check::ok("driver", name),
     }
 }
@@ -151,15 +153,16 @@ fn modes(host: &Host) -> Check {
 
 fn modes_of(driver: Option<XdpFeatures>, preference: Preference) -> Check {
     let Some(features) = driver else {
-        return Check::unknown("xdp-modes", "generic; of native the kernel says nothing")
-            .why("Kernels before 6.3 do not tell. `handfast respond --mode native` says whether it works.");
+        return Check::unknown("xdp-modes", "generic; the kernel does not report native").why(
+            "Kernels before 6.3 do not report it. `handfast respond --mode native` shows whether it works.",
+        );
     };
     let preferred = match preference {
         Preference::Native => "native",
         Preference::Generic => "generic",
     };
     match (features.native(), features.redirect()) {
-        (true, true) => Check::ok("xdp-modes", format!("native and generic; auto takes {preferred}")),
+        (true, true) => Check::ok("xdp-modes", format!("native and generic; auto uses {preferred}")),
         (true, false) => Check::warning("xdp-modes", "native without redirect, and generic")
             .why("AF_XDP needs XDP_REDIRECT: only generic mode will work."),
         (false, _) => Check::ok("xdp-modes", "generic only: the driver has no native mode"),
@@ -174,22 +177,25 @@ fn zero_copy_of(driver: Option<XdpFeatures>) -> Check {
     match driver {
         Some(features) if features.zero_copy() => Check::ok(
             "zero-copy",
-            "the driver says it has it; whether the kernel takes it for this device shows at start",
+            "the driver announces it; whether the kernel accepts it for this device shows at start",
         ),
         Some(_) => Check::ok("zero-copy", "the driver has none: frames are copied"),
-        None => Check::unknown("zero-copy", "the kernel does not say; `handfast respond --zerocopy` tries"),
+        None => Check::unknown(
+            "zero-copy",
+            "the kernel does not report it; `handfast respond --zerocopy` shows whether it works",
+        ),
     }
 }
 
 fn queues(host: &Host) -> Check {
     let (receive, paired) = (host.device.rx_queues, host.device.paired_queues);
     if paired >= receive {
-        return Check::ok("queues", format!("{}, to receive and to send", counted(receive.into(), "queue")));
+        return Check::ok("queues", format!("{}, both receive and send", counted(receive.into(), "queue")));
     }
-    let found = format!("{} to receive, {paired} to send too", counted(receive.into(), "queue"));
+    let found = format!("{} to receive, of which {paired} also send", counted(receive.into(), "queue"));
     let set = |queues: u32| Action::run(["ethtool", "-L", host.name(), "rx", &queues.to_string()]);
     Check::error("queues", found)
-        .why("Each receive queue needs a socket, which must be able to send on the queue of the same number.")
+        .why("Each receive queue needs a socket, which sends on the transmit queue of the same number.")
         .fix(Fix::by_hand(set(paired)).undone_by(set(receive)))
 }
 
@@ -197,10 +203,10 @@ fn queues(host: &Host) -> Check {
 fn rss(host: &Host) -> Check {
     let queues = host.device.rx_queues;
     if queues <= 1 {
-        return Check::ok("rss", "one queue: nothing to spread");
+        return Check::ok("rss", "one queue: no distribution");
     }
     if let Peer::Found(_) | Peer::Hidden(_) = host.peer {
-        return Check::ok("rss", "veth: the queue it is sent on is the queue it arrives on");
+        return Check::ok("rss", "veth: a frame arrives on the queue number on which it was sent");
     }
     let Ok(table) = output(&["ethtool", "-x", host.name()]) else {
         return Check::unknown("rss", "the driver does not show its table");
@@ -212,13 +218,13 @@ fn rss(host: &Host) -> Check {
     if used < queues as usize {
         let spread = ["ethtool", "-X", host.name(), "equal", &queues.to_string()];
         return Check::warning("rss", format!("{used} of {queues} queues get traffic"))
-            .why("The cores of the other queues have nothing to do.")
+            .why("The cores of the other queues are idle.")
             .fix(Fix::by_hand(Action::run(spread)));
     }
     match output(&["ethtool", "-n", host.name(), "rx-flow-hash", "tcp4"]) {
         Ok(fields) if !fields.contains("L4 bytes") => {
-            Check::warning("rss", "the hash of TCP leaves the ports out")
-                .why("All connections between two addresses arrive on one queue, and so on one core.")
+            Check::warning("rss", "the hash of TCP does not include the ports")
+                .why("All connections between two addresses arrive on one queue, hence on one core.")
                 .fix(Fix::by_hand(Action::run([
                     "ethtool",
                     "-N",
@@ -229,7 +235,7 @@ fn rss(host: &Host) -> Check {
                 ])))
         }
         Ok(_) => Check::ok("rss", format!("all {queues} queues, by addresses and ports")),
-        Err(_) => Check::ok("rss", format!("all {queues} queues; by which fields is not told")),
+        Err(_) => Check::ok("rss", format!("all {queues} queues; the hashed fields are not known")),
     }
 }
 
@@ -276,7 +282,7 @@ mod tests {
     fn what_the_driver_says_is_told_as_that() {
         let ok = |check: &Check, part: &str| check.level == Level::Ok && check.found.contains(part);
         let zero_copy = zero_copy_of(Some(XdpFeatures::from_bits(0b1011)));
-        assert!(ok(&zero_copy, "the driver says it has it"), "{zero_copy:?}");
+        assert!(ok(&zero_copy, "the driver announces it"), "{zero_copy:?}");
         let none = modes_of(Some(XdpFeatures::from_bits(0)), Preference::Native);
         assert!(ok(&none, "generic only"), "{none:?}");
         assert_eq!(modes_of(None, Preference::Native).level, Level::Unknown);

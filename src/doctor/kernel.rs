@@ -23,17 +23,17 @@ pub(super) fn checks(host: &Host) -> Vec<Check> {
 fn release() -> Check {
     match uname() {
         Ok(names) => release_is(&names.release().to_string_lossy()),
-        Err(_) => Check::unknown("release", "the kernel does not say"),
+        Err(_) => Check::unknown("release", "the kernel does not report it"),
     }
 }
 
 fn release_is(release: &str) -> Check {
     match inspect::version(release) {
         Some(version) if version < OLDEST => Check::warning("release", release)
-            .why("handfast takes Linux 5.10 or newer: what this one lacks is told below."),
+            .why("handfast needs Linux 5.10 or newer; the checks below show what is missing."),
         Some(version) if version < WHOLE => Check::warning("release", release).why(
-            "It answers and measures. Other listeners at SIGHUP and the steering counters take Linux 5.19: \
-             before, they cannot be had without the capabilities that are given up at start.",
+            "handfast works. Reloading listeners at SIGHUP and the steering counters need Linux 5.19: before, \
+             they require capabilities that are dropped at start.",
         ),
         Some(_) => Check::ok("release", release),
         None => Check::unknown("release", release),
@@ -46,38 +46,39 @@ fn sockets(host: &Host) -> Vec<Check> {
     let Some(opened) = &host.probe.opened else {
         let has = inspect::kernel_has_type("xdp_sock");
         let first = match (has, host.probe.taken.is_empty()) {
-            (_, false) => Check::ok("af-xdp", "yes: somebody uses it"),
+            (_, false) => Check::ok("af-xdp", "yes: a socket is in use"),
             (Some(true), _) => Check::ok("af-xdp", "the kernel has it"),
             (Some(false), _) => Check::error("af-xdp", "the kernel has none")
-                .why("It takes a kernel built with CONFIG_XDP_SOCKETS."),
-            (None, _) => Check::unknown("af-xdp", "no socket could be bound to see"),
+                .why("It needs a kernel built with CONFIG_XDP_SOCKETS."),
+            (None, _) => Check::unknown("af-xdp", "no socket could be bound for the check"),
         };
-        let others = names[1..].iter().map(|name| Check::unknown(name, "no socket could be bound to see"));
+        let others =
+            names[1..].iter().map(|name| Check::unknown(name, "no socket could be bound for the check"));
         return std::iter::once(first).chain(others).collect();
     };
-    let budget = format!("{} frames a wake-up", opened.tx_budget);
+    let budget = format!("{} frames per wake-up", opened.tx_budget);
     vec![
-        Check::ok("af-xdp", "a socket was bound, and released"),
+        Check::ok("af-xdp", "a socket was bound and released"),
         Check::ok("need-wakeup", "accepted"),
         match opened.tx_budget > SMALL_BUDGET {
             true => Check::ok("transmit-budget", budget),
             false => Check::warning("transmit-budget", budget)
-                .why("XDP_MAX_TX_SKB_BUDGET (Linux 6.17) sends more with one call: some 10 % more frames a second."),
+                .why("XDP_MAX_TX_SKB_BUDGET (Linux 6.17) sends more frames with one call: about 10 % more per second."),
         },
     ]
 }
 
-/// Whether the verifier takes it. It is attached to nothing.
+/// Whether the verifier accepts it. It is not attached.
 fn steering_program() -> Check {
     let name = "steering-program";
     match Program::load(&[], &[]) {
-        Ok(_) => Check::ok(name, "the kernel's verifier takes it"),
+        Ok(_) => Check::ok(name, "the kernel's verifier accepts it"),
         Err(ProgramError::LoadPermission { .. }) if may_start() => not_permitted(bpf_refusal()),
         Err(ProgramError::LoadPermission { .. }) => {
             Check::unknown(name, "not tried: loading it is not permitted")
         }
         Err(error) if !may_start() => Check::unknown(name, first_line(&error)),
-        Err(error) => Check::error(name, first_line(&error)).why("Nothing works without it."),
+        Err(error) => Check::error(name, first_line(&error)).why("handfast cannot work without it."),
     }
 }
 
@@ -86,18 +87,18 @@ fn not_permitted(bpf_refusal: BpfRefusal) -> Check {
     let (found, why) = match bpf_refusal {
         BpfRefusal::Seccomp => (
             "a seccomp filter refuses bpf(2)",
-            "It is on this process (Seccomp: 2 in /proc/self/status), as a container's is. Docker's default lets \
-             bpf(2) through for --cap-add BPF from 23.0 on; before, or with another profile: docker run \
-             --security-opt seccomp=unconfined, or a profile with bpf in it; systemd: SystemCallFilter=bpf.",
+            "It applies to this process (Seccomp: 2 in /proc/self/status), as in a container. Docker's default \
+             profile allows bpf(2) with --cap-add BPF from 23.0 on; before, or with another profile: docker run \
+             --security-opt seccomp=unconfined, or a profile that allows bpf; systemd: SystemCallFilter=bpf.",
         ),
         BpfRefusal::UserNamespace => (
             "bpf(2) is refused in this user namespace",
-            "The capabilities are those of a user namespace, as of a rootless container; loading takes those of \
-             the host. Run it as the host's root.",
+            "The capabilities belong to a user namespace, as in a rootless container; loading needs those of the \
+             host. Run it as root of the host.",
         ),
         BpfRefusal::Unknown => (
             "bpf(2) is refused, although no capability is missing",
-            "A security module may do that (lockdown, SELinux, AppArmor): `dmesg | tail` may say which.",
+            "A security module may refuse it (lockdown, SELinux, AppArmor): `dmesg | tail` may show which.",
         ),
     };
     Check::error("steering-program", found).why(why)
@@ -109,17 +110,17 @@ fn first_line(error: &ProgramError) -> String {
 
 fn link() -> Check {
     match inspect::kernel_has_type("bpf_xdp_link") {
-        Some(true) => Check::ok("xdp-link", "programs leave the interface with their process"),
-        Some(false) => Check::error("xdp-link", "the kernel has no links for XDP")
-            .why("They came with Linux 5.9: handfast attaches by one, so that a killed process leaves nothing behind."),
-        None => Check::unknown("xdp-link", "the kernel has no BTF to look it up in"),
+        Some(true) => Check::ok("xdp-link", "programs are detached when their process ends"),
+        Some(false) => Check::error("xdp-link", "the kernel has no XDP links")
+            .why("They exist since Linux 5.9: handfast attaches through one, so that a killed process leaves no program behind."),
+        None => Check::unknown("xdp-link", "not known: the kernel has no BTF"),
     }
 }
 
 fn btf() -> Check {
     match std::path::Path::new("/sys/kernel/btf/vmlinux").exists() {
-        true => Check::ok("btf", "the kernel describes its types"),
-        false => Check::unknown("btf", "none (CONFIG_DEBUG_INFO_BTF); handfast works without"),
+        true => Check::ok("btf", "available"),
+        false => Check::unknown("btf", "none (CONFIG_DEBUG_INFO_BTF); handfast works without it"),
     }
 }
 

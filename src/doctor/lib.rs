@@ -1,9 +1,9 @@
-//! What is wrong with an interface, a kernel or a machine before handfast runs on it, and the
-//! command that cures it.
+//! Checks of an interface, the kernel and the host before handfast runs, and the commands that fix
+//! their findings.
 //!
-//! A check is a value: what was looked at, what was found, how much it matters, what changes it and
-//! what takes that change back. Nothing is changed by looking. Settings are asked of `ip` and
-//! `ethtool` (decision 0010), everything else of the kernel.
+//! A check is a value: its name, what was found, its level, the command that fixes it and the one that
+//! undoes the fix. Checks change nothing. Settings are read with `ip` and `ethtool` (decision 0010),
+//! everything else from the kernel.
 //!
 //! - `check`: what a check is; `catalogue` lists all of them; `report` is their sum, `table` its text.
 //! - `host`: what the checks of an interface are made from: `link` as `ip` and `ethtool` describe it,
@@ -51,7 +51,7 @@ use host::Host;
 /// Looks at an interface of the calling thread's network namespace, and at what is around it.
 pub fn examine(interface: &str) -> Report {
     let mut checks = look(interface);
-    // In the order of the catalogue, whoever made them.
+    // In the order of the catalogue.
     let place = |name: &str| {
         CATALOGUE.iter().flat_map(|group| group.checks).position(|known| *known == name).unwrap_or(usize::MAX)
     };
@@ -88,7 +88,7 @@ fn look(name: &str) -> Vec<Check> {
     ];
     let mut checks: Vec<Check> = groups.iter().flat_map(|group| group(&host)).collect();
     if host.device.loopback {
-        // Nothing would come of them, and all that this machine runs depends on it.
+        // They would change nothing, and all of this host depends on the loopback.
         checks.iter_mut().for_each(|check| check.fix = None);
     }
     checks.extend(caller::checks(queues, host.frame_size_by_default()));

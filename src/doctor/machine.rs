@@ -1,4 +1,4 @@
-//! The machine around it: cores, memory pages, who moves interrupts.
+//! The host: cores, memory pages, interrupt balancing.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,11 +31,11 @@ fn available() -> Vec<usize> {
 fn processors(cpus: &[usize], queues: u32) -> Check {
     let found = format!("{} for {queues} receive queues", cpus.len());
     match cpus.len() {
-        0 => Check::unknown("processors", "the kernel does not say"),
+        0 => Check::unknown("processors", "the kernel does not report it"),
         1 => Check::warning("processors", "1: handfast shares it with everything else")
-            .why("Its loop and the kernel's half of the work take turns."),
+            .why("handfast and the kernel share the core."),
         count if count < queues as usize => {
-            Check::ok("processors", found).why("A core serves several queues then.")
+            Check::ok("processors", found).why("Some cores serve several queues.")
         }
         _ => Check::ok("processors", found),
     }
@@ -46,10 +46,10 @@ fn governor(cpus: &[usize]) -> Check {
     let governors: BTreeSet<String> = cpus.iter().filter_map(of).collect();
     let found = governors.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     match found.as_str() {
-        "" => Check::unknown("governor", "the kernel does not say, as in most virtual machines"),
+        "" => Check::unknown("governor", "the kernel does not report it, as in most virtual machines"),
         "performance" => Check::ok("governor", found),
         _ => Check::warning("governor", found)
-            .why("Cores that slow down when idle answer the first frames late, and make rates vary.")
+            .why("Cores that reduce their clock when idle answer the first frames late, and rates vary.")
             .fix(Fix::by_hand(Action::run(["cpupower", "frequency-set", "-g", "performance"]))),
     }
 }
@@ -57,11 +57,11 @@ fn governor(cpus: &[usize]) -> Check {
 fn isolation() -> Check {
     let said = |file: &str| line(format!("{CPU}/{file}")).filter(|list| list != "(null)");
     match (said("isolated"), said("nohz_full")) {
-        (None, None) => Check::ok("isolation", "no core is kept free of other work"),
+        (None, None) => Check::ok("isolation", "no core is isolated from other work"),
         (isolated, nohz) => {
             let list = |list: Option<String>| list.unwrap_or_else(|| "none".into());
             Check::ok("isolation", format!("isolcpus {}, nohz_full {}", list(isolated), list(nohz)))
-                .why("Name the isolated ones with --cores.")
+                .why("Give the isolated cores with --cores.")
         }
     }
 }
@@ -72,10 +72,11 @@ fn smt(cpus: &[usize]) -> Check {
     let shared: Vec<&str> =
         siblings.iter().map(String::as_str).filter(|list| list.contains([',', '-'])).collect();
     match (siblings.is_empty(), shared.as_slice()) {
-        (true, _) => Check::unknown("smt", "the kernel does not say"),
-        (false, []) => Check::ok("smt", "every CPU is a core of its own"),
-        (false, shared) => Check::ok("smt", format!("CPUs that share a core: {}", shared.join("; ")))
-            .why("Two busy loops on one core halve each other: name one CPU of each with --cores."),
+        (true, _) => Check::unknown("smt", "the kernel does not report it"),
+        (false, []) => Check::ok("smt", "each CPU is a separate core"),
+        (false, shared) => Check::ok("smt", format!("CPUs that share a core: {}", shared.join("; "))).why(
+            "Two busy loops on one core halve the speed of each: give one CPU of each core with --cores.",
+        ),
     }
 }
 
@@ -88,7 +89,7 @@ fn numa(host: &Host) -> Check {
         (true, Some(node)) => {
             let cpus = line(format!("/sys/devices/system/node/node{node}/cpulist")).unwrap_or_default();
             Check::ok("numa", format!("nodes {nodes}; the interface is at node {node}, with CPUs {cpus}"))
-                .why("Cores of another node reach the NIC's memory more slowly: name some of these with --cores.")
+                .why("Cores of another node access the NIC's memory more slowly: give some of these with --cores.")
         }
     }
 }
@@ -96,10 +97,10 @@ fn numa(host: &Host) -> Check {
 fn irqbalance(host: &Host) -> Check {
     let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     match processes().any(|pid| name(pid).trim() == "irqbalance") {
-        false => Check::ok("irqbalance", "does not run"),
-        true if host.device.is_veth() => Check::ok("irqbalance", "runs; a veth has no interrupts"),
-        true => Check::warning("irqbalance", "runs")
-            .why("It moves the NIC's interrupts from core to core while a loop is bound to one.")
+        false => Check::ok("irqbalance", "not running"),
+        true if host.device.is_veth() => Check::ok("irqbalance", "running; a veth has no interrupts"),
+        true => Check::warning("irqbalance", "running")
+            .why("It moves the NIC's interrupts between cores, while each loop is bound to one.")
             .fix(Fix::by_hand(Action::run(["systemctl", "stop", "irqbalance"])).undone_by(Action::run([
                 "systemctl",
                 "start",
@@ -115,10 +116,8 @@ fn hugepages() -> Check {
         value.and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok())
     };
     match (field("HugePages_Free"), field("Hugepagesize")) {
-        (Some(0), _) => {
-            Check::ok("hugepages", "none free: who asks the library for them gets pages of 4 KiB")
-        }
+        (Some(0), _) => Check::ok("hugepages", "none free: a program that requests them gets pages of 4 KiB"),
         (Some(free), Some(size)) => Check::ok("hugepages", format!("{free} free, of {size} KiB")),
-        _ => Check::unknown("hugepages", "the kernel does not say"),
+        _ => Check::unknown("hugepages", "the kernel does not report it"),
     }
 }

@@ -124,7 +124,7 @@ pub fn measure(plan: &Plan, stop: &AtomicBool, mut tell: impl FnMut(&str)) -> Re
         pair: if plan.pair.is_some() {
             format!("{client} and {server}")
         } else {
-            "a veth pair of its own".into()
+            "a temporary veth pair".into()
         },
         seconds: plan.duration.as_secs_f64(),
         ceilings: ceilings.collect(),

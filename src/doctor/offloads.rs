@@ -1,4 +1,4 @@
-//! What the interface does to frames before or beside XDP.
+//! Offloads of the interface that change frames before XDP sees them.
 
 use super::Action;
 use super::check::{Check, Fix};
@@ -8,17 +8,17 @@ use handfast_stack::xdp::inspect::XdpFeatures;
 use handfast_stack::xdp::vlan;
 
 pub(super) fn checks(host: &Host) -> Vec<Check> {
-    let merging = "Frames are merged into packets that no frame of the UMEM holds. Some drivers switch it off for native XDP, \
+    let merging = "Frames are merged into packets larger than a frame of the UMEM. Some drivers switch it off for native XDP, \
          others refuse.";
     let tags = match vlan::devices(host.name()).as_slice() {
         [] => {
-            "The NIC takes the VLAN tag out of the frame, where XDP cannot see it, and answers leave without one. \
-             Without VLANs it does not matter."
+            "The NIC removes the VLAN tag from the frame, so XDP cannot see it, and answers are sent without one. \
+             This does not matter without VLANs."
                 .to_owned()
         }
         some => format!(
-            "The NIC takes the VLAN tag out of the frame, where XDP cannot see it: what comes for {} would be \
-             answered without a tag, and arrive nowhere.",
+            "The NIC removes the VLAN tag from the frame, so XDP cannot see it: answers to frames for {} would be \
+             sent without a tag and lost.",
             some.join(" ")
         ),
     };
@@ -46,21 +46,21 @@ fn should_be_off(host: &Host, name: &'static str, long: &str, short: &str, why: 
             Check::warning(name, "on").why(why).fix(Fix::safe(switch("off"), switch("on")))
         }
         Some(_) => Check::ok(name, "off"),
-        None => Check::unknown(name, "ethtool does not say"),
+        None => Check::unknown(name, "ethtool does not report it"),
     }
 }
 
 fn transmit_checksum(host: &Host) -> Check {
     let found = match host.device.tx_checksum {
-        Some(true) => "by the device for the kernel, by handfast for itself",
+        Some(true) => "by the device for the kernel; handfast computes its own",
         Some(false) => "in software",
-        None => return Check::unknown("tx-checksum", "the driver does not say"),
+        None => return Check::unknown("tx-checksum", "the driver does not report it"),
     };
     Check::ok("tx-checksum", found)
 }
 
-/// virtio-net takes segments from machines on the same host before their checksum is finished, as
-/// long as its driver says that it verifies them. Native mode switches that off.
+/// virtio-net delivers segments from virtual machines on the same host before their checksum is
+/// complete, as long as its driver announces that it verifies them. Native mode switches that off.
 fn of_virtio(host: &Host, heard: &Heard) -> Option<Check> {
     let is_virtio = host.device.driver.as_deref() == Some("virtio_net");
     if !is_virtio || host.device.rx_checksum == Some(false) {
@@ -69,19 +69,22 @@ fn of_virtio(host: &Host, heard: &Heard) -> Option<Check> {
     Some(virtio(host.driver.is_none_or(XdpFeatures::redirect), heard))
 }
 
-/// `native`: that is what auto takes.
+/// `native`: auto uses native mode.
 fn virtio(native: bool, heard: &Heard) -> Check {
     let name = "partial-checksums";
     let found = format!("virtio-net; {} of {} TCP segments seen", heard.partial, heard.segments);
-    let why = "Generic mode would drop what machines on the same host send, as tcp_partial_checksum: it takes \
-               --accept-partial-checksums, and at the sender ethtool -K PEER tso off gso off. Native mode does not.";
+    let why = "Generic mode would drop segments from virtual machines on the same host, as tcp_partial_checksum: it \
+               needs --accept-partial-checksums, and at the sender ethtool -K PEER tso off gso off. Native mode \
+               needs neither.";
     match native {
-        true => Check::ok(name, format!("{found}; native mode, which auto takes, has whole ones")).why(why),
+        true => {
+            Check::ok(name, format!("{found}; native mode, which auto uses, receives complete ones")).why(why)
+        }
         false => Check::warning(name, found).why(why),
     }
 }
 
-/// By listening for a moment to what arrives.
+/// Captures for a moment what arrives.
 fn partial_checksums(host: &Host) -> Option<Check> {
     let name = "partial-checksums";
     if !host.device.up {
@@ -97,12 +100,12 @@ fn partial_checksums(host: &Host) -> Option<Check> {
     let Heard { segments, partial, milliseconds } = heard;
     let found = format!("{partial} of {segments} TCP segments seen in {milliseconds} ms");
     Some(match (segments, partial) {
-        (0, _) => Check::unknown(name, found).why("What XDP takes cannot be seen like this."),
+        (0, _) => Check::unknown(name, found).why("This check cannot see frames that XDP takes."),
         (_, 0) => Check::ok(name, found),
         _ => Check::error(name, found)
             .why(
-                "Their checksum covers the pseudo-header alone, which is what a sender on this machine with \
-                 transmit offload sends. They are dropped as tcp_partial_checksum.",
+                "Their checksum covers the pseudo-header only, as sent by a sender on this host with transmit \
+                 checksum offload. They are dropped as tcp_partial_checksum.",
             )
             .fix(host.peer.end().map(|end| end.offload_off("tx"))),
     })
@@ -114,7 +117,7 @@ mod tests {
     use crate::check::Level;
 
     #[test]
-    fn virtio_is_told_what_generic_mode_takes() {
+    fn virtio_names_what_generic_mode_needs() {
         let heard = Heard { segments: 0, partial: 0, milliseconds: 300 };
         for (native, level) in [(true, Level::Ok), (false, Level::Warning)] {
             let check = virtio(native, &heard);

@@ -1,4 +1,4 @@
-//! What others have on the interface: programs, AF_XDP sockets, tc filters, listeners.
+//! Other users of the interface: XDP programs, AF_XDP sockets, tc filters, listeners.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,16 +13,16 @@ use super::link::AttachedProgram;
 use handfast_stack::xdp::inspect;
 use handfast_stack::xdp::kernel_tcp::{self, KernelSocket};
 
-/// What handfast's own program is called (`bpf/steer.bpf.c`).
+/// The name of handfast's own program (`bpf/steer.bpf.c`).
 const OURS: &str = "steer";
-/// Listeners that are named; the others are counted.
+/// Listeners that are listed; the others are counted.
 const NAMED: usize = 12;
 
 pub(super) fn checks(host: &Host) -> Vec<Check> {
     vec![programs(host), queue_sockets(host), traffic_control(host), addresses::check(), listeners()]
 }
 
-/// Whether a handfast is at work here.
+/// Whether a handfast is running on the interface.
 fn ours(host: &Host) -> bool {
     host.link.programs().iter().any(is_ours) && !host.probe.taken.is_empty()
 }
@@ -34,7 +34,7 @@ fn is_ours(program: &AttachedProgram) -> bool {
 fn programs(host: &Host) -> Check {
     let attached = host.link.programs();
     let named = |program: &AttachedProgram| {
-        let name = program.prog.name.as_deref().unwrap_or("of a name that only root may know");
+        let name = program.prog.name.as_deref().unwrap_or("whose name only root can see");
         format!("program {} \"{name}\" in {} mode", program.prog.id, program.mode())
     };
     let mut found = attached.iter().map(named).collect::<Vec<_>>().join(", ");
@@ -43,14 +43,14 @@ fn programs(host: &Host) -> Check {
     }
     match attached {
         [] => Check::ok("programs", "no XDP program"),
-        _ if ours(host) => Check::ok("programs", format!("a handfast is at work: {found}")),
+        _ if ours(host) => Check::ok("programs", format!("a handfast is running: {found}")),
         [first, ..] => Check::error("programs", found)
-            .why("An interface has one XDP program. Somebody else's is never replaced: its owner has to go first.")
+            .why("An interface has one XDP program. handfast never replaces another one: its owner has to be stopped first.")
             .fix(Fix::by_hand(removal(host, first))),
     }
 }
 
-/// The command that takes a program off the interface: it depends on how it got there.
+/// The command that detaches a program; it depends on how the program was attached.
 fn removal(host: &Host, program: &AttachedProgram) -> Action {
     if let Some(end) = holders::end(&host.holders.programs) {
         return end;
@@ -73,20 +73,20 @@ fn queue_sockets(host: &Host) -> Check {
     let holders = &host.holders.sockets;
     match (probe.taken.is_empty(), probe.free.is_empty(), &probe.trouble) {
         (true, true, Some(error)) => Check::unknown(name, error.to_string()),
-        (true, true, None) => Check::unknown(name, "the interface is down: nothing can be bound"),
+        (true, true, None) => Check::unknown(name, "the interface is down: no socket can be bound"),
         (true, false, _) => Check::ok(name, found),
         (false, true, _) if ours(host) => Check::ok(name, format!("{found}, by {}", listed(holders))),
         (false, false, _) if ours(host) => Check::error(
             name,
-            format!("{found}; a handfast is at work ({})", listed(holders)),
+            format!("{found}; a handfast is running ({})", listed(holders)),
         )
-        .why("What arrives on a queue without a socket is dropped: the kernel would answer it with a RST.")
+        .why("Frames that arrive on a queue without a socket are dropped, since the kernel would answer them with a RST.")
         .fix(fewer_queues(host)),
         _ => {
             let who = match holders.as_slice() {
                 [] => String::new(),
                 [_] => format!(", by {}", listed(holders)),
-                // Whose sockets are on this very interface is not told in /proc.
+                // /proc does not show on which interface a socket is.
                 _ => format!(", by one of {}", listed(holders)),
             };
             let look = || Action::run(["ss", "--xdp", "-p"]);
@@ -97,8 +97,8 @@ fn queue_sockets(host: &Host) -> Check {
     }
 }
 
-/// Back to the queues that have sockets, if those are the first ones; else the program has to start
-/// anew.
+/// Reduces the queues to those that have sockets, if those are the first ones; otherwise the program
+/// has to be restarted.
 fn fewer_queues(host: &Host) -> Option<Fix> {
     let taken = &host.probe.taken;
     if !taken.iter().copied().eq(0..taken.len() as u32) {
@@ -123,22 +123,22 @@ fn traffic_control(host: &Host) -> Check {
     let name = "traffic-control";
     match output(&["tc", "qdisc", "show", "dev", host.name()]) {
         Ok(said) if said.contains("clsact") || said.contains("ingress") => {
-            Check::ok(name, "filters on the way in: they see only what XDP leaves to the kernel")
+            Check::ok(name, "ingress filters: they see only the frames that XDP passes to the kernel")
         }
-        Ok(_) => Check::ok(name, "no filters on the way in"),
+        Ok(_) => Check::ok(name, "no ingress filters"),
         Err(error) => Check::unknown(name, error.to_string()),
     }
 }
 
-/// Listeners of this machine's kernel, with their programs: what handfast takes of their addresses and
-/// ports goes past them.
+/// Listeners of this host's kernel, with their programs: they do not see what handfast takes of their
+/// addresses and ports.
 fn listeners() -> Check {
     let name = "listeners";
     let sockets = match kernel_tcp::sockets() {
         Ok(sockets) => sockets,
         Err(error) => return Check::unknown(name, error.to_string()),
     };
-    // Nothing from an interface gets to those at the loopback.
+    // Frames of an interface do not reach listeners on the loopback.
     let open = sockets.iter().filter(|socket| socket.peer.is_none() && !socket.local.ip().is_loopback());
     let inodes = open.clone().map(|socket| socket.inode).collect();
     let owners = kernel_tcp::owners(&inodes);
@@ -155,6 +155,6 @@ fn listeners() -> Check {
     if places.len() > NAMED {
         shown.push(format!("and {} more", places.len() - NAMED));
     }
-    let what = "--listen ADDR:PORT says what one of handfast's would take from them";
+    let what = "--listen ADDR:PORT shows what a listener of handfast would take from them";
     Check::ok(name, format!("the kernel listens on {}; {what}", shown.join(", ")))
 }

@@ -111,10 +111,10 @@ mod tests {
         let set = |mtu| Action::run(["ip", "link", "set", "dev", "hf-s", "mtu", mtu]);
         let checks = vec![
             Check::ok("link", "up").why("never shown"),
-            Check::error("mtu", "9000 octets, 1770 fit")
+            Check::error("mtu", "9000 bytes, 1770 fit")
                 .why("A packet must fit one frame of the UMEM, whatever its size on the wire.")
                 .fix(Fix::safe(set("1770"), set("9000"))),
-            Check::unknown("governor", "the kernel does not say, as in most virtual machines"),
+            Check::unknown("governor", "the kernel does not report it, as in most virtual machines"),
         ];
         Report::new("hf-s", checks)
     }
@@ -126,12 +126,12 @@ mod tests {
         let expected = "\
 interface
   ok       link               up
-  error    mtu                9000 octets, 1770 fit
+  error    mtu                9000 bytes, 1770 fit
                               A packet must fit one frame of the UMEM, whatever its size on the wire.
                               fix:  ip link set dev hf-s mtu 1770
                               undo: ip link set dev hf-s mtu 9000
 machine
-  unknown  governor           the kernel does not say, as in most virtual machines
+  unknown  governor           the kernel does not report it, as in most virtual machines
 
 hf-s: 1 error, 0 warnings, 1 ok, 1 unknown; `handfast doctor --dev hf-s --fix` sees to 1
 ";
@@ -144,7 +144,7 @@ hf-s: 1 error, 0 warnings, 1 ok, 1 unknown; `handfast doctor --dev hf-s --fix` s
         let text = Table { report: &report, width: 40, colour: false }.to_string();
         assert!(
             text.contains(
-                "link               up\n  error    mtu\n      9000 octets, 1770 fit\n      A packet must fit"
+                "link               up\n  error    mtu\n      9000 bytes, 1770 fit\n      A packet must fit"
             ),
             "{text}"
         );

@@ -59,5 +59,5 @@ undo: ip link set dev hf-s mtu 9000
         text.lines().last().is_some_and(|line| line.starts_with("hf-s: 0 errors, 0 warnings, ")),
         "{text}"
     );
-    assert!(fix().starts_with("nothing that is safe to fix\n"), "a second time there is nothing to do");
+    assert!(fix().starts_with("no safe fix to apply\n"), "a second time there is nothing to do");
 }

@@ -55,7 +55,9 @@ fn a_queue_that_appeared_under_a_running_responder() {
     let _responder = Background::start(command);
     let found = examine(&lab);
     found.assert_content();
-    assert!(found.check("programs")["found"].as_str().is_some_and(|said| said.contains("at work")));
+    assert!(
+        found.check("programs")["found"].as_str().is_some_and(|said| said.contains("a handfast is running"))
+    );
 
     type_into(lab.server(), "ethtool -L hf-s rx 2 tx 2");
     assert!(examine(&lab).check("queue-sockets")["why"].as_str().is_some_and(|why| why.contains("dropped")));

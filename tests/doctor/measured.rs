@@ -39,7 +39,7 @@ fn on_a_pair_of_its_own_which_is_gone_afterwards() {
     let Some(()) = stage::root() else { return };
     assert_rates(&measure(&["--rounds", "2", "--json"]), 2);
     let text = String::from_utf8_lossy(&measure(&["--rounds", "1"]).stdout).into_owned();
-    for part in ["native     generic", "AF_XDP reflector", "XDP_TX reflector", "no NIC"] {
+    for part in ["native     generic", "AF_XDP reflector", "XDP_TX reflector", "not a NIC"] {
         assert!(text.contains(part), "{text}");
     }
 }

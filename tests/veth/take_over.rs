@@ -71,7 +71,7 @@ fn a_range_with_connections_of_the_kernel_in_it_is_refused() {
         let refused = Responder::run(&lab, &["--dev", "hf-s", "--listen", listener]);
         assert_eq!(refused.code, Some(1), "{listener}: {}", refused.text);
         let named = format!(
-            "would cut off 1 established connection of this machine: {OWN}:22 with {client} ({}, pid {})",
+            "would cut off 1 established connection of this host: {OWN}:22 with {client} ({}, pid {})",
             std::fs::read_to_string("/proc/self/comm").expect("/proc").trim(),
             std::process::id()
         );
@@ -84,10 +84,10 @@ fn a_range_with_connections_of_the_kernel_in_it_is_refused() {
     assert!(split.contains(&format!("--listen '{OWN}:1-21=echo' --listen '{OWN}:23-65535=echo'")), "{split}");
 
     let meant = Responder::start(&lab, &["--listen", &range, "--take-over"]).stop();
-    assert!(meant.text.contains("1 established connection of this machine cut off"), "{}", meant.text);
+    assert!(meant.text.contains("1 established connection of this host cut off"), "{}", meant.text);
     // One port of one address is meant as it is written.
     let one = Responder::start(&lab, &["--listen", &format!("{OWN}:22")]).stop();
-    assert!(one.text.contains("1 established connection of this machine cut off"), "{}", one.text);
+    assert!(one.text.contains("1 established connection of this host cut off"), "{}", one.text);
 }
 
 /// What the machine sends itself arrives on no interface.

@@ -50,7 +50,7 @@ impl fmt::Display for Measured {
             1 => "One run".into(),
             several => format!("Medians of {several} runs"),
         };
-        writeln!(f, "  {runs} of {} s, one core each side. A veth is no NIC.", self.seconds)
+        writeln!(f, "  {runs} of {} s, one core each side. A veth is not a NIC.", self.seconds)
     }
 }
 

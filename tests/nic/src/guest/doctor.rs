@@ -164,7 +164,7 @@ mod tests {
     fn doctor(zero_copy: &str, rss: &str) -> Doctor {
         Doctor(Ok(serde_json::json!({ "checks": [
             { "name": "mtu", "level": "ok", "found": "1500 bytes, 1770 fit" },
-            { "name": "xdp-modes", "level": "ok", "found": "native and generic; auto takes native" },
+            { "name": "xdp-modes", "level": "ok", "found": "native and generic; auto uses native" },
             { "name": "zero-copy", "level": "ok", "found": zero_copy },
             { "name": "rss", "level": "warning", "found": rss },
         ]})))
@@ -177,8 +177,10 @@ mod tests {
         let cells = [("native".to_owned(), ran("native copy", 2)), ("zerocopy".to_owned(), Became::Refused)];
         let wrong = "native yes, zero-copy yes: not so: zero-copy: yes, but it was refused";
         assert_eq!(doctor.compare(&cells).unwrap(), wrong);
-        let hedged =
-            self::doctor("the driver says it has it; whether the kernel takes it shows at start", "");
+        let hedged = self::doctor(
+            "the driver announces it; whether the kernel accepts it for this device shows at start",
+            "",
+        );
         assert_eq!(hedged.compare(&cells).unwrap(), "native yes, zero-copy perhaps: as it was");
         assert_eq!(doctor.compare(&cells[..1]).unwrap(), "native yes, zero-copy yes: as it was");
     }
