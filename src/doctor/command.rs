@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 
 use super::Action;
 
-/// No command that is run here takes longer, unless something is stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
-const FIRST_PAUSE: Duration = Duration::from_micros(500);
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+/// Commands that are run here end earlier, unless something is stuck.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+const MIN_POLL_INTERVAL: Duration = Duration::from_micros(500);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Why a command told nothing.
+/// Why a command has no output.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error("{program} is not installed (apt-get install {})", package_of(program))]
     Missing { program: String },
     #[error("{program}: {source}")]
     Start { program: String, source: io::Error },
-    #[error("{program} did not end within {} s", PATIENCE.as_secs())]
+    #[error("{program} did not end within {} s", COMMAND_TIMEOUT.as_secs())]
     Stuck { program: String },
     #[error("{program}: {message}")]
     Failed { program: String, message: String },
@@ -26,7 +26,7 @@ pub enum CommandError {
     Write { path: String, source: io::Error },
 }
 
-/// Does it.
+/// Carries out the action.
 pub fn act(action: &Action) -> Result<(), CommandError> {
     match action {
         Action::Run(words) => output(words).map(drop),
@@ -36,8 +36,7 @@ pub fn act(action: &Action) -> Result<(), CommandError> {
     }
 }
 
-/// Runs a command to its end, and returns what it says on standard output. One that does not end is
-/// killed.
+/// Runs a command and returns its standard output. A command that does not end in time is killed.
 pub(super) fn output<S: AsRef<str>>(words: &[S]) -> Result<String, CommandError> {
     let (program, arguments) = match words {
         [program, arguments @ ..] => (program.as_ref(), arguments),
@@ -55,29 +54,29 @@ pub(super) fn output<S: AsRef<str>>(words: &[S]) -> Result<String, CommandError>
             io::ErrorKind::NotFound => CommandError::Missing { program: owned() },
             _ => CommandError::Start { program: owned(), source },
         })?;
-    let said = listen(child.stdout.take());
-    let complained = listen(child.stderr.take());
-    let deadline = Instant::now() + PATIENCE;
-    let mut pause = FIRST_PAUSE;
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+    let deadline = Instant::now() + COMMAND_TIMEOUT;
+    let mut pause = MIN_POLL_INTERVAL;
     let status: ExitStatus = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
             Ok(None) if Instant::now() < deadline => thread::sleep(pause),
             _ => {
-                // It may just have ended: either way there is nothing left to do.
+                // Either call fails if the command has just ended.
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(CommandError::Stuck { program: owned() });
             }
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(MAX_POLL_INTERVAL);
     };
-    // What it has started may live on with its pipe: that is not waited for.
-    let heard = |text: Receiver<String>| text.recv_timeout(Duration::from_millis(500)).unwrap_or_default();
-    match (status.success(), heard(said), heard(complained)) {
-        (true, said, _) => Ok(said),
-        (false, _, complaint) => {
-            let message = match complaint.trim() {
+    // A process that it started may keep its pipe open: do not wait for that.
+    let received = |text: Receiver<String>| text.recv_timeout(Duration::from_millis(500)).unwrap_or_default();
+    match (status.success(), received(stdout), received(stderr)) {
+        (true, stdout, _) => Ok(stdout),
+        (false, _, stderr) => {
+            let message = match stderr.trim() {
                 "" => status.to_string(),
                 text => text.to_owned(),
             };
@@ -86,15 +85,15 @@ pub(super) fn output<S: AsRef<str>>(words: &[S]) -> Result<String, CommandError>
     }
 }
 
-/// Reads to the end in a thread of its own, so that a full pipe stops nobody.
-fn listen(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
+/// Reads to the end in a separate thread, so that a full pipe does not block the command.
+fn collect(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         // Half a message is better than none.
-        let _ = stream.map(|mut stream| stream.read_to_end(&mut octets));
-        // The receiver may have given up.
-        let _ = sender.send(String::from_utf8_lossy(&octets).into_owned());
+        let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
+        // The receiver may have stopped waiting.
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     receiver
 }
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_command_says_comes_back_whatever_its_length() {
+    fn output_of_any_length_is_returned() {
         assert_eq!(output(&["echo", "a b"]).expect("echo"), "a b\n");
         let long = output(&["seq", "100000"]).expect("seq");
         assert_eq!(long.lines().count(), 100_000);

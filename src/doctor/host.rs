@@ -2,15 +2,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::command::CommandError;
-use super::holders::{Holders, find};
 use super::link::{Features, Link};
-use super::peer::Peer;
-use super::place::Place;
+use super::netns::Netns;
 use super::probe::Probe;
+use super::program_owners::{Owners, find};
+use super::veth::Peer;
 use handfast_stack::xdp::sizing::{self, Sizing};
 use handfast_stack::xdp::{CopyMode, Device, Mode, Preference, inspect};
 
-/// What all checks of one interface are made from, looked up once.
+/// The facts that all checks of one interface use, looked up once.
 #[derive(Debug)]
 pub(super) struct Host {
     pub device: Device,
@@ -18,21 +18,21 @@ pub(super) struct Host {
     pub features: Result<Features, CommandError>,
     pub peer: Peer,
     pub probe: Probe,
-    /// Processes that have a part in the interface.
-    pub holders: Holders,
-    /// What the driver says of itself; `None`: the kernel does not tell.
+    /// Processes that use the interface.
+    pub owners: Owners,
+    /// The XDP features that the driver announces; `None`: the kernel does not report them.
     pub driver: Option<inspect::XdpFeatures>,
 }
 
 impl Host {
     pub(super) fn look(device: Device) -> Result<Host, CommandError> {
-        let link = Link::ask(&Place::Here, &device.name)?;
+        let link = Link::ask(&Netns::Here, &device.name)?;
         let programs: Vec<u32> = link.programs().iter().map(|program| program.prog.id).collect();
         Ok(Host {
-            features: Features::ask(&Place::Here, &device.name),
+            features: Features::ask(&Netns::Here, &device.name),
             peer: Peer::of(&link),
             probe: Probe::of(&device),
-            holders: find(&programs),
+            owners: find(&programs),
             driver: inspect::features(device.index),
             link,
             device,
@@ -43,13 +43,13 @@ impl Host {
         &self.device.name
     }
 
-    /// Bytes of the frames that the UMEM of a queue has at most.
+    /// Maximum size of a UMEM frame, in bytes.
     pub(super) fn frame_size() -> u32 {
         let [.., largest] = sizing::FRAME_SIZES;
         largest
     }
 
-    /// Bytes of the frames that `respond` takes if it is not told.
+    /// Bytes of the frames that `respond` uses by default.
     pub(super) fn frame_size_by_default(&self) -> u32 {
         let mode = match self.device.preference() {
             Preference::Native => Mode::Native,
@@ -59,7 +59,7 @@ impl Host {
         sizing.map_or(Host::frame_size(), |sizing| sizing.frame_size)
     }
 
-    /// The MTU, or the one to take instead of it.
+    /// The MTU, or the advised one if it does not fit.
     pub(super) fn fitting_mtu(&self) -> u32 {
         let size = Host::frame_size();
         match self.device.mtu {
@@ -73,8 +73,8 @@ impl Host {
         let path = PathBuf::from(format!("/sys/class/net/{}", self.name()));
         let read = |file: &str| fs::read_to_string(path.join(file)).ok();
         let index = read("ifindex")?.trim().parse() == Ok(self.device.index);
-        let octets = self.device.mac.unwrap_or_default().map(|octet| format!("{octet:02x}")).join(":");
-        (index && read("address")?.trim() == octets).then_some(path)
+        let mac = self.device.mac.unwrap_or_default().map(|byte| format!("{byte:02x}")).join(":");
+        (index && read("address")?.trim() == mac).then_some(path)
     }
 }
 

@@ -4,8 +4,8 @@ use super::check::{Check, Fix, Level};
 use super::command::output;
 use super::host::Host;
 use super::link::Link;
-use super::peer::Peer;
-use super::place::{self, Place};
+use super::netns::{self, Netns};
+use super::veth::Peer;
 use super::{Action, CommandError};
 use handfast_stack::xdp::inspect::XdpFeatures;
 use handfast_stack::xdp::{Preference, XdpError, sizing};
@@ -16,14 +16,14 @@ const SEARCHED: usize = 64;
 
 pub(super) fn absent(name: &str, error: &XdpError) -> Check {
     let check = Check::error("interface", error.to_string());
-    let has_it = |place: &Place| Link::ask(place, name).is_ok();
-    let elsewhere = place::names().into_iter().take(SEARCHED).map(Place::Named).find(has_it);
+    let has_it = |netns: &Netns| Link::ask(netns, name).is_ok();
+    let elsewhere = netns::names().into_iter().take(SEARCHED).map(Netns::Named).find(has_it);
     match elsewhere {
-        Some(place) => {
-            let why = format!("There is an interface of that name in {}.", place.described());
+        Some(netns) => {
+            let why = format!("There is an interface of that name in {}.", netns.described());
             let program =
                 std::env::current_exe().map_or("handfast".into(), |path| path.display().to_string());
-            check.why(why).fix(Fix::by_hand(place.action([program.as_str(), "doctor", "--dev", name])))
+            check.why(why).fix(Fix::by_hand(netns.action([program.as_str(), "doctor", "--dev", name])))
         }
         None => check
             .why("The interface does not exist, so it cannot be checked.")
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_driver_says_is_told_as_that() {
+    fn what_the_driver_announces_is_reported_as_that() {
         let ok = |check: &Check, part: &str| check.level == Level::Ok && check.found.contains(part);
         let zero_copy = zero_copy_of(Some(XdpFeatures::from_bits(0b1011)));
         assert!(ok(&zero_copy, "the driver announces it"), "{zero_copy:?}");

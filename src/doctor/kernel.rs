@@ -2,9 +2,9 @@
 
 use nix::sys::utsname::uname;
 
-use super::caller::may_start;
 use super::check::Check;
 use super::host::Host;
+use super::permissions::may_start;
 use handfast_stack::xdp::{BpfRefusal, Program, ProgramError, bpf_refusal, inspect};
 
 /// The first release that answers and measures, and the first in which that is all (README).

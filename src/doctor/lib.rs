@@ -5,22 +5,23 @@
 //! undoes the fix. Checks change nothing. Settings are read with `ip` and `ethtool` (decision 0010),
 //! everything else from the kernel.
 //!
-//! - `check`: what a check is; `catalogue` lists all of them; `report` is their sum, `table` its text.
-//! - `host`: what the checks of an interface are made from: `link` as `ip` and `ethtool` describe it,
-//!   `peer` the other end of a veth and `place` its namespace, `probe` what could be bound, `holders`
-//!   who is there already, `sniff` what arrives.
-//! - `interface`, `sharing`, `addresses`, `peer`, `offloads`, `napi`, `caller`, `kernel`, `machine`: the checks.
-//! - `remedy`: carries out the safe fixes; `command` runs what is run, with an end in time.
-//! - `measure`: the bare ceilings of a veth pair.
+//! - `check`: a check; `catalogue` lists all of them; `report` is their sum, `table` its text.
+//! - `host`: the facts about an interface that the checks use: `link` as `ip` and `ethtool` describe
+//!   it, `veth` the other end of a veth, `netns` its namespace, `probe` the queues that could be
+//!   bound, `program_owners` the processes that use it, `sniff` what arrives.
+//! - `interface`, `conflicts`, `addresses`, `peer`, `offloads`, `napi`, `permissions`, `kernel`,
+//!   `machine`: the checks.
+//! - `fix`: applies the safe fixes; `command` runs programs, with a timeout.
+//! - `measure`: the maximum rates of a veth pair.
 //!
 //! May use `lab` and what is below.
 
 mod addresses;
-mod caller;
 mod catalogue;
 mod check;
 mod command;
-mod holders;
+mod conflicts;
+mod fix;
 mod host;
 mod interface;
 mod kernel;
@@ -28,20 +29,21 @@ mod link;
 mod machine;
 pub mod measure;
 mod napi;
+mod netns;
 mod offloads;
 mod peer;
-mod place;
+mod permissions;
 mod probe;
-mod remedy;
+mod program_owners;
 mod report;
-mod sharing;
 mod sniff;
 mod table;
+mod veth;
 
 pub use catalogue::{CATALOGUE, Group};
 pub use check::{Action, Check, Fix, Level};
 pub use command::CommandError;
-pub use remedy::{Applied, apply};
+pub use fix::{Applied, apply};
 pub use report::{Counts, Report, SCHEMA};
 pub use table::Table;
 
@@ -64,7 +66,7 @@ fn look(name: &str) -> Vec<Check> {
         Ok(device) => device,
         Err(error) => {
             let mut checks = vec![interface::absent(name, &error)];
-            checks.extend(caller::checks(1, Host::frame_size()));
+            checks.extend(permissions::checks(1, Host::frame_size()));
             return checks;
         }
     };
@@ -73,13 +75,13 @@ fn look(name: &str) -> Vec<Check> {
         Ok(host) => host,
         Err(error) => {
             let mut checks = vec![interface::no_tools(&error)];
-            checks.extend(caller::checks(queues, Host::frame_size()));
+            checks.extend(permissions::checks(queues, Host::frame_size()));
             return checks;
         }
     };
     let groups: [fn(&Host) -> Vec<Check>; 7] = [
         interface::checks,
-        sharing::checks,
+        conflicts::checks,
         peer::checks,
         offloads::checks,
         napi::checks,
@@ -91,7 +93,7 @@ fn look(name: &str) -> Vec<Check> {
         // They would change nothing, and all of this host depends on the loopback.
         checks.iter_mut().for_each(|check| check.fix = None);
     }
-    checks.extend(caller::checks(queues, host.frame_size_by_default()));
+    checks.extend(permissions::checks(queues, host.frame_size_by_default()));
     checks
 }
 

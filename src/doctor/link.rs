@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::command::{CommandError, output};
-use super::place::Place;
+use super::netns::Netns;
 
 /// What `ip -json -details link show` says of one interface, as far as it is used.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -75,20 +75,20 @@ impl AttachedProgram {
 }
 
 impl Link {
-    pub(super) fn ask(place: &Place, name: &str) -> Result<Link, CommandError> {
-        Link::listed(place, &["show", "dev", name])
+    pub(super) fn ask(netns: &Netns, name: &str) -> Result<Link, CommandError> {
+        Link::listed(netns, &["show", "dev", name])
     }
 
     /// The one with this index.
-    pub(super) fn by_index(place: &Place, index: u32) -> Result<Link, CommandError> {
-        let said = output(&place.words(["ip", "-json", "-details", "link", "show"]))?;
+    pub(super) fn by_index(netns: &Netns, index: u32) -> Result<Link, CommandError> {
+        let said = output(&netns.words(["ip", "-json", "-details", "link", "show"]))?;
         let links: Vec<Link> = parsed(&said)?;
         links.into_iter().find(|link| link.ifindex == index).ok_or_else(|| nothing(&said))
     }
 
-    fn listed(place: &Place, which: &[&str]) -> Result<Link, CommandError> {
+    fn listed(netns: &Netns, which: &[&str]) -> Result<Link, CommandError> {
         let command = ["ip", "-json", "-details", "link"].iter().chain(which).copied();
-        let said = output(&place.words(command))?;
+        let said = output(&netns.words(command))?;
         parsed(&said)?.into_iter().next().ok_or_else(|| nothing(&said))
     }
 
@@ -127,8 +127,8 @@ pub(super) struct Feature {
 }
 
 impl Features {
-    pub(super) fn ask(place: &Place, name: &str) -> Result<Features, CommandError> {
-        output(&place.words(["ethtool", "-k", name])).map(|said| Features::parse(&said))
+    pub(super) fn ask(netns: &Netns, name: &str) -> Result<Features, CommandError> {
+        output(&netns.words(["ethtool", "-k", name])).map(|said| Features::parse(&said))
     }
 
     fn parse(said: &str) -> Features {
@@ -159,8 +159,8 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    pub(super) fn ask(place: &Place, name: &str) -> Result<Channels, CommandError> {
-        output(&place.words(["ethtool", "-l", name])).map(|said| Channels::parse(&said))
+    pub(super) fn ask(netns: &Netns, name: &str) -> Result<Channels, CommandError> {
+        output(&netns.words(["ethtool", "-l", name])).map(|said| Channels::parse(&said))
     }
 
     fn parse(said: &str) -> Channels {

@@ -6,7 +6,7 @@ use std::fs;
 use super::Action;
 use super::check::{Check, Fix};
 use super::host::{Host, line};
-use super::place::processes;
+use super::netns::processes;
 
 const CPU: &str = "/sys/devices/system/cpu";
 

@@ -1,10 +1,11 @@
-//! The bare ceilings of a veth pair: how many frames a second go there and back when nothing is
-//! done to them. What any TCP on this machine can reach lies below.
+//! The maximum rates of a veth pair: frames per second there and back, without any processing. No
+//! TCP stack on this host can exceed them.
 
 mod end;
+mod error;
 mod measured;
+mod program;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
@@ -14,8 +15,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use end::End;
+pub use error::MeasureError;
 use measured::median;
 pub use measured::{Ceiling, Measured};
+use program::Program;
 
 use super::link::Link;
 use handfast_lab::bench::baseline::{
@@ -23,9 +26,9 @@ use handfast_lab::bench::baseline::{
 };
 use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_lab::bench::xdp_tx::{XdpTx, XdpTxOptions};
-use handfast_lab::{CLIENT_DEVICE, Lab, LabError, SERVER_DEVICE, SOURCES_V4, Spec};
+use handfast_lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE, SOURCES_V4, Spec};
 use handfast_stack::wire::{EndpointRange, Mac};
-use handfast_stack::xdp::{Device, Mode, XdpError};
+use handfast_stack::xdp::{Device, Mode};
 
 /// Where frames are sent to: from the range for benchmarks (RFC 2544), on the pair alone.
 const TARGET: SocketAddr =
@@ -35,40 +38,14 @@ const WINDOW: u32 = 1024;
 /// After this another frame takes its place.
 const LOST: Duration = Duration::from_millis(20);
 
-/// What is measured, and for how long.
+/// The pair to measure, and for how long.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// `None`: a pair is made in two namespaces, and removed.
+    /// `None`: a temporary pair in two namespaces.
     pub pair: Option<(End, End)>,
-    /// Of each run.
+    /// Duration of each run.
     pub duration: Duration,
     pub rounds: u32,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum MeasureError {
-    #[error(transparent)]
-    Lab(#[from] LabError),
-    #[error("{end}: {source}")]
-    Bare { end: String, source: BaselineError },
-    #[error("{end}: {source}")]
-    Device { end: String, source: XdpError },
-    #[error("cannot enter namespace {namespace}: {source}")]
-    Enter { namespace: String, source: io::Error },
-    #[error(
-        "{0} and {1} are not the two ends of a veth pair: `ip -details link show` names the peer of each"
-    )]
-    NotAPair(String, String),
-    #[error("{0}: no frame came back")]
-    Silent(String),
-    #[error("stopped before the end")]
-    Stopped,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Program {
-    AfXdp,
-    XdpTx,
 }
 
 const RUNS: [(Program, Mode); 4] = [
@@ -78,20 +55,15 @@ const RUNS: [(Program, Mode); 4] = [
     (Program::XdpTx, Mode::Generic),
 ];
 
-impl Program {
-    fn name(self) -> &'static str {
-        match self {
-            Program::AfXdp => "AF_XDP reflector",
-            Program::XdpTx => "XDP_TX reflector",
-        }
-    }
-}
-
-/// Measures; each program in each mode in turn, round after round. `tell` hears what comes next.
+/// Measures each program in each mode, round after round. `progress` is called before each run.
 ///
 /// # Errors
 /// No root, a pair that is none or is in use, or a program that cannot start.
-pub fn measure(plan: &Plan, stop: &AtomicBool, mut tell: impl FnMut(&str)) -> Result<Measured, MeasureError> {
+pub fn measure(
+    plan: &Plan,
+    stop: &AtomicBool,
+    mut progress: impl FnMut(&str),
+) -> Result<Measured, MeasureError> {
     let (lab, (client, server)) = match &plan.pair {
         Some(pair) => (None, pair.clone()),
         None => {
@@ -105,7 +77,7 @@ pub fn measure(plan: &Plan, stop: &AtomicBool, mut tell: impl FnMut(&str)) -> Re
     let mut rates = RUNS.map(|_| Vec::new());
     for round in 0..plan.rounds {
         for ((program, mode), rates) in RUNS.iter().zip(&mut rates) {
-            tell(&format!("round {} of {}: {} {mode}", round + 1, plan.rounds, program.name()));
+            progress(&format!("round {} of {}: {} {mode}", round + 1, plan.rounds, program.name()));
             let rate = bench.run(*program, *mode, stop);
             if stop.load(Relaxed) {
                 return Err(MeasureError::Stopped);
@@ -131,12 +103,12 @@ pub fn measure(plan: &Plan, stop: &AtomicBool, mut tell: impl FnMut(&str)) -> Re
     })
 }
 
-/// The server's MAC, if the two are one pair.
+/// The server's MAC address, if the two ends are a pair.
 fn check_pair(client: &End, server: &End) -> Result<Mac, MeasureError> {
     let look = |end: &End| {
         let device = end.inside(|| Device::open(&end.interface))?;
         let device = device.map_err(|source| MeasureError::Device { end: end.to_string(), source })?;
-        Ok::<_, MeasureError>((device, Link::ask(&end.place(), &end.interface).unwrap_or_default()))
+        Ok::<_, MeasureError>((device, Link::ask(&end.netns(), &end.interface).unwrap_or_default()))
     };
     let ((one, one_link), (other, other_link)) = (look(client)?, look(server)?);
     let joined = one_link.link_index == Some(other.index) && other_link.link_index == Some(one.index);
@@ -146,7 +118,7 @@ fn check_pair(client: &End, server: &End) -> Result<Mac, MeasureError> {
     }
 }
 
-/// A pair that is one, and how long each run takes.
+/// A veth pair, and the duration of each run.
 struct Bench<'a> {
     client: &'a End,
     server: &'a End,
@@ -156,19 +128,19 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// One program answers on one end, and is called from the other. Frames there and back per second.
+    /// Runs a program on one end and a client on the other. Returns frames there and back per second.
     fn run(&self, program: Program, mode: Mode, stop: &AtomicBool) -> Result<f64, MeasureError> {
         let over = AtomicBool::new(false);
         let (ready, is_ready) = mpsc::channel();
         let rate = thread::scope(|scope| {
             let answering = scope.spawn(|| {
-                // Moved in here, so that it is dropped, and nobody waits, if this ends early.
+                // Moved in here, so that it is dropped and the receiver returns if this thread ends early.
                 let ready = ready;
-                let tell = || {
-                    // Whoever no longer waits has failed, and says so.
+                let started = || {
+                    // The receiver is gone only if it has failed.
                     let _ = ready.send(());
                 };
-                self.server.bare(|| answer(program, port(self.server, mode, 0), &over, tell))
+                self.server.bare(|| answer(program, port(self.server, mode, 0), &over, started))
             });
             let called = is_ready.recv().map(|()| self.call(mode, stop));
             over.store(true, Relaxed);
@@ -177,7 +149,7 @@ impl Bench<'_> {
         })?;
         match rate > 0.0 {
             true => Ok(rate),
-            false => Err(MeasureError::Silent(format!("{} {mode} on {}", program.name(), self.server))),
+            false => Err(MeasureError::NoAnswer(format!("{} {mode} on {}", program.name(), self.server))),
         }
     }
 

@@ -14,8 +14,8 @@ pub(super) fn checks(host: &Host) -> Vec<Check> {
     ]
 }
 
-/// Both let the driver wait instead of taking an interrupt, for an application that polls. handfast
-/// does not ask the kernel to poll, so that frames would lie there until the time is over.
+/// Both make the driver defer interrupts for an application that polls. handfast does not make the
+/// kernel poll, so frames would wait until the timeout.
 fn setting(host: &Host, name: &'static str, file: &str, unit: &str) -> Check {
     let Some(folder) = host.sys() else {
         return Check::unknown(name, "/sys shows another network namespace")
@@ -25,13 +25,13 @@ fn setting(host: &Host, name: &'static str, file: &str, unit: &str) -> Check {
     let value = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u64>().ok());
     match value {
         None => Check::unknown(name, "this kernel has no such setting"),
-        Some(0) => Check::ok(name, "0: frames are delivered as they come"),
+        Some(0) => Check::ok(name, "0: frames are delivered at once"),
         Some(value) => {
             let write = |value: u64| Action::Write { value: value.to_string(), path: path.clone() };
             Check::warning(name, format!("{value} {unit}"))
                 .why(
-                    "The driver waits for an application that polls it. Frames lie there meanwhile: on a veth it \
-                     made answers seven times slower.",
+                    "The driver waits for an application that polls it, and frames are delayed meanwhile: on a veth, \
+                     answers were seven times slower.",
                 )
                 .fix(Fix::safe(write(0), write(value)))
         }
@@ -42,6 +42,6 @@ fn busy_poll() -> Check {
     match line("/proc/sys/net/core/busy_poll") {
         None => Check::unknown("busy-poll", "not shown in this network namespace"),
         Some(value) if value == "0" => Check::ok("busy-poll", "off"),
-        Some(value) => Check::ok("busy-poll", format!("{value} µs, which handfast makes no use of")),
+        Some(value) => Check::ok("busy-poll", format!("{value} µs, which handfast does not use")),
     }
 }

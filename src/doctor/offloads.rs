@@ -3,7 +3,7 @@
 use super::Action;
 use super::check::{Check, Fix};
 use super::host::Host;
-use super::sniff::{Heard, listen};
+use super::sniff::{Captured, capture};
 use handfast_stack::xdp::inspect::XdpFeatures;
 use handfast_stack::xdp::vlan;
 
@@ -61,18 +61,18 @@ fn transmit_checksum(host: &Host) -> Check {
 
 /// virtio-net delivers segments from virtual machines on the same host before their checksum is
 /// complete, as long as its driver announces that it verifies them. Native mode switches that off.
-fn of_virtio(host: &Host, heard: &Heard) -> Option<Check> {
+fn of_virtio(host: &Host, captured: &Captured) -> Option<Check> {
     let is_virtio = host.device.driver.as_deref() == Some("virtio_net");
     if !is_virtio || host.device.rx_checksum == Some(false) {
         return None;
     }
-    Some(virtio(host.driver.is_none_or(XdpFeatures::redirect), heard))
+    Some(virtio(host.driver.is_none_or(XdpFeatures::redirect), captured))
 }
 
 /// `native`: auto uses native mode.
-fn virtio(native: bool, heard: &Heard) -> Check {
+fn virtio(native: bool, captured: &Captured) -> Check {
     let name = "partial-checksums";
-    let found = format!("virtio-net; {} of {} TCP segments seen", heard.partial, heard.segments);
+    let found = format!("virtio-net; {} of {} TCP segments seen", captured.partial, captured.segments);
     let why = "Generic mode would drop segments from virtual machines on the same host, as tcp_partial_checksum: it \
                needs --accept-partial-checksums, and at the sender ethtool -K PEER tso off gso off. Native mode \
                needs neither.";
@@ -90,14 +90,16 @@ fn partial_checksums(host: &Host) -> Option<Check> {
     if !host.device.up {
         return Some(Check::unknown(name, "the interface is down"));
     }
-    let heard = match listen(host.device.index) {
-        Ok(heard) => heard,
-        Err(error) => return Some(Check::unknown(name, format!("cannot listen to the interface: {error}"))),
+    let captured = match capture(host.device.index) {
+        Ok(captured) => captured,
+        Err(error) => {
+            return Some(Check::unknown(name, format!("cannot capture from the interface: {error}")));
+        }
     };
-    if let Some(check) = of_virtio(host, &heard) {
+    if let Some(check) = of_virtio(host, &captured) {
         return Some(check);
     }
-    let Heard { segments, partial, milliseconds } = heard;
+    let Captured { segments, partial, milliseconds } = captured;
     let found = format!("{partial} of {segments} TCP segments seen in {milliseconds} ms");
     Some(match (segments, partial) {
         (0, _) => Check::unknown(name, found).why("This check cannot see frames that XDP takes."),
@@ -118,9 +120,9 @@ mod tests {
 
     #[test]
     fn virtio_names_what_generic_mode_needs() {
-        let heard = Heard { segments: 0, partial: 0, milliseconds: 300 };
+        let captured = Captured { segments: 0, partial: 0, milliseconds: 300 };
         for (native, level) in [(true, Level::Ok), (false, Level::Warning)] {
-            let check = virtio(native, &heard);
+            let check = virtio(native, &captured);
             assert_eq!(check.level, level, "{check:?}");
             assert!(check.why.contains("--accept-partial-checksums"), "{check:?}");
             assert!(!check.why.contains("veth") && !check.found.contains("veth"), "{check:?}");

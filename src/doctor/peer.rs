@@ -1,78 +1,8 @@
-//! The other end of a veth pair: it sends what this interface receives.
+//! The checks of the other end of a veth pair: it sends what this interface receives.
 
 use super::check::{Check, Fix};
 use super::host::Host;
-use super::link::{Channels, Features, Link};
-use super::place::Place;
-
-/// The other end, as far as it can be found.
-#[derive(Clone, Debug)]
-pub(super) enum Peer {
-    /// The interface is not a veth.
-    None,
-    /// It exists, but could not be found: the reason.
-    Hidden(String),
-    Found(Box<PeerEnd>),
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct PeerEnd {
-    pub place: Place,
-    pub link: Link,
-    features: Features,
-    channels: Channels,
-}
-
-impl Peer {
-    pub(super) fn of(link: &Link) -> Peer {
-        let Some(index) = link.link_index.filter(|_| link.is_veth()) else { return Peer::None };
-        let place = match link.link_netnsid {
-            None => Some(Place::Here),
-            Some(nsid) => Place::of_nsid(nsid),
-        };
-        let Some(place) = place else {
-            return Peer::Hidden(format!("interface {index} of a namespace that this process cannot find"));
-        };
-        match PeerEnd::ask(place.clone(), index) {
-            Ok(end) => Peer::Found(Box::new(end)),
-            Err(error) => Peer::Hidden(format!("interface {index} of {}: {error}", place.described())),
-        }
-    }
-
-    pub(super) fn end(&self) -> Option<&PeerEnd> {
-        match self {
-            Peer::Found(end) => Some(end),
-            Peer::None | Peer::Hidden(_) => None,
-        }
-    }
-}
-
-impl PeerEnd {
-    fn ask(place: Place, index: u32) -> Result<PeerEnd, super::CommandError> {
-        let link = Link::by_index(&place, index)?;
-        let features = Features::ask(&place, &link.ifname)?;
-        // A driver without channels has one queue: nothing follows from that.
-        let channels = Channels::ask(&place, &link.ifname).unwrap_or_default();
-        Ok(PeerEnd { place, link, features, channels })
-    }
-
-    /// A command about this end; `IF` in it stands for its name.
-    fn command(&self, words: &[&str]) -> super::Action {
-        let name = self.link.ifname.as_str();
-        self.place.action(words.iter().map(|word| if *word == "IF" { name } else { word }))
-    }
-
-    /// Switches an offload off.
-    pub(super) fn offload_off(&self, offload: &str) -> Fix {
-        let switch = |to| self.command(&["ethtool", "-K", "IF", offload, to]);
-        Fix::safe(switch("off"), switch("on"))
-    }
-
-    pub(super) fn up(&self) -> Fix {
-        let set = |to| self.command(&["ip", "link", "set", "dev", "IF", to]);
-        Fix::safe(set("up"), set("down"))
-    }
-}
+use super::veth::{Peer, PeerEnd};
 
 pub(super) fn checks(host: &Host) -> Vec<Check> {
     match &host.peer {
@@ -82,7 +12,7 @@ pub(super) fn checks(host: &Host) -> Vec<Check> {
              tx-checksumming off. Run doctor as root to check it.",
         )],
         Peer::Found(end) => {
-            let found = format!("{} in {}", end.link.ifname, end.place.described());
+            let found = format!("{} in {}", end.link.ifname, end.netns.described());
             let mut checks = vec![Check::ok("peer", found), checksum(end), segmentation(end), vlan(end)];
             checks.extend([mtu(host, end), queues(host, end)]);
             checks

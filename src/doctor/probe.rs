@@ -1,25 +1,25 @@
-//! What the kernel takes, found by asking for it: an AF_XDP socket on each queue, released at once.
+//! Tries what the kernel accepts: an AF_XDP socket on each queue, released at once.
 
 use std::thread;
 
 use handfast_stack::xdp::{CopyMode, Device, EffectiveConfig, Queue, QueueConfig, XdpError};
 
-/// Queues that are tried: as many as the steering program knows.
-const MOST: u32 = 64;
+/// Queues that are tried: as many as the steering program supports.
+const MAX_QUEUES: u32 = 64;
 /// Frames of the rings of a socket that moves nothing.
 const RING: u32 = 64;
 /// Frames of the two rings for sending: a wake-up may send no more than the ring holds.
 const SEND_RING: u32 = 512;
 
-/// What came of binding to every queue.
+/// The results of binding to every queue.
 #[derive(Debug, Default)]
 pub(super) struct Probe {
-    /// Somebody has a socket there.
+    /// Queues that already have a socket.
     pub taken: Vec<u32>,
     pub free: Vec<u32>,
-    /// What a socket has here, by the first one that could be had.
+    /// The settings of the first socket that was bound.
     pub opened: Option<EffectiveConfig>,
-    /// Why nothing is known of a queue: the first such reason.
+    /// The first error of a queue that is neither taken nor free.
     pub trouble: Option<XdpError>,
 }
 
@@ -31,7 +31,7 @@ impl Probe {
         }
         // All at once: a taken one is tried for a second, since a closed one is released late.
         let results: Vec<(u32, Result<EffectiveConfig, XdpError>)> = thread::scope(|scope| {
-            let tries: Vec<_> = (0..device.rx_queues.min(MOST))
+            let tries: Vec<_> = (0..device.rx_queues.min(MAX_QUEUES))
                 .map(|queue| (queue, scope.spawn(move || bind(device, queue))))
                 .collect();
             tries.into_iter().filter_map(|(queue, thread)| Some((queue, thread.join().ok()?))).collect()

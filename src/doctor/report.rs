@@ -2,10 +2,10 @@ use serde::Serialize;
 
 use super::check::{Check, Level};
 
-/// Of the JSON. It grows when a field changes its meaning or goes; new ones may come with it as it is.
+/// Version of the JSON. It changes if a field is removed or changes its meaning, not for new fields.
 pub const SCHEMA: &str = "handfast-doctor/1";
 
-/// What an examination came to.
+/// The results of all checks.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub interface: String,
@@ -34,7 +34,7 @@ impl Report {
         Report { interface: interface.to_owned(), counts, checks }
     }
 
-    /// With another finding in the place of the one of the same name.
+    /// Replaces the check of the same name.
     pub fn with(self, check: Check) -> Report {
         let checks = self.checks.into_iter();
         let checks = checks.map(|old| if old.name == check.name { check.clone() } else { old });

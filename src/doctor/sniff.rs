@@ -1,4 +1,4 @@
-//! Listening to an interface for a moment, as a packet socket does: nothing is taken from anybody.
+//! Captures from an interface for a moment with a packet socket, which takes frames from no other program.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -11,30 +11,30 @@ use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType
 use handfast_stack::observe::DropReason;
 use handfast_stack::wire::{Packet, ParseConfig, parse};
 
-const MOMENT: Duration = Duration::from_millis(150);
-/// Frames after which enough is known, so that a busy interface costs no more than this.
-const ENOUGH: u64 = 4_096;
-/// `PACKET_OUTGOING`: sent by this machine.
+const DURATION: Duration = Duration::from_millis(150);
+/// Maximum number of frames, which limits the cost on a busy interface.
+const MAX_FRAMES: u64 = 4_096;
+/// `PACKET_OUTGOING`: sent by this host.
 const OUTGOING: u8 = 4;
 
 /// TCP segments that arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct Captured {
     pub segments: u64,
-    /// Of these, those whose checksum covers the pseudo-header alone.
+    /// Those of them whose checksum covers the pseudo-header only.
     pub partial: u64,
     pub milliseconds: u128,
 }
 
-pub(super) fn listen(ifindex: u32) -> io::Result<Heard> {
+pub(super) fn capture(ifindex: u32) -> io::Result<Captured> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?;
-    let mut heard = Heard::default();
+    let mut captured = Captured::default();
     let mut frame = vec![0; 1 << 16];
     let began = Instant::now();
     let mut frames = 0;
-    while frames < ENOUGH {
-        let left = MOMENT.saturating_sub(began.elapsed());
+    while frames < MAX_FRAMES {
+        let left = DURATION.saturating_sub(began.elapsed());
         if left.is_zero() {
             break;
         }
@@ -44,17 +44,17 @@ pub(super) fn listen(ifindex: u32) -> io::Result<Heard> {
         match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut frame) {
             Ok((len, Some(from))) if from.ifindex() == ifindex as usize && from.pkttype() != OUTGOING => {
                 frames += 1;
-                heard.count(frame.get(..len).unwrap_or_default());
+                captured.count(frame.get(..len).unwrap_or_default());
             }
             Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
-    heard.milliseconds = began.elapsed().as_millis();
-    Ok(heard)
+    captured.milliseconds = began.elapsed().as_millis();
+    Ok(captured)
 }
 
-impl Heard {
+impl Captured {
     fn count(&mut self, frame: &[u8]) {
         match parse(frame, &ParseConfig::default()) {
             Ok(Packet::Tcp4(_) | Packet::Tcp6(_)) | Err(DropReason::TcpChecksum) => self.segments += 1,

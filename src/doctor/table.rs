@@ -9,12 +9,12 @@ use handfast_text::{ansi, counted, wrapped};
 const LEVEL: usize = 9;
 const NAME: usize = 19;
 const INDENT: usize = 2;
-/// Columns that the text must have beside level and name; with fewer it goes below them.
-const LEAST: usize = 40;
-/// Where text goes that stands below.
+/// Minimum columns for text next to level and name; with fewer it goes below them.
+const MIN_TEXT: usize = 40;
+/// Indentation of text below.
 const BELOW: usize = 6;
 
-/// A report for a terminal. Commands are never broken: they are to be copied.
+/// A report for a terminal. Commands are never wrapped, so that they can be copied.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a> {
     pub report: &'a Report,
@@ -40,9 +40,9 @@ impl Table<'_> {
         let level = self.paint(colour_of(check.level), &format!("{:<LEVEL$}", check.level));
         let beside = INDENT + LEVEL + NAME;
         let columns = self.width.saturating_sub(beside);
-        let indent = if columns >= LEAST { beside } else { BELOW };
+        let indent = if columns >= MIN_TEXT { beside } else { BELOW };
         // Beside its name, if there is room for text at all, or for all of this one.
-        let starts_beside = columns >= LEAST || check.found.chars().count() <= columns;
+        let starts_beside = columns >= MIN_TEXT || check.found.chars().count() <= columns;
         let width = if starts_beside { columns } else { self.width.saturating_sub(indent) };
         let mut found = wrapped(&check.found, width).into_iter();
         let first = if starts_beside { found.next().unwrap_or_default() } else { String::new() };

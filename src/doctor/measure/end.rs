@@ -6,8 +6,8 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-use super::MeasureError;
-use crate::place::Place;
+use super::error::MeasureError;
+use crate::netns::Netns;
 use handfast_lab::Namespace;
 use handfast_lab::bench::baseline::BaselineError;
 
@@ -25,8 +25,8 @@ impl End {
     }
 
     /// The namespace, for commands.
-    pub(super) fn place(&self) -> Place {
-        self.namespace.clone().map_or(Place::Here, Place::Named)
+    pub(super) fn netns(&self) -> Netns {
+        self.namespace.clone().map_or(Netns::Here, Netns::Named)
     }
 
     /// Calls `work` in a thread that is in the end's namespace.

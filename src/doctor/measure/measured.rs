@@ -2,11 +2,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Program;
+use super::program::Program;
 use handfast_stack::xdp::Mode;
 use handfast_text::grouped;
 
-/// What came of it.
+/// The results.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     pub pair: String,

@@ -1,4 +1,4 @@
-//! Network namespaces as seen from this one: where a veth's peer is.
+//! Network namespaces as seen from this one, to find the peer of a veth.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ const NAMES: &str = "/run/netns";
 
 /// A network namespace, as far as a command can name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Netns {
     Here,
     /// By its name for `ip netns`.
     Named(String),
@@ -26,20 +26,20 @@ pub(super) enum Place {
     Process(u32),
 }
 
-impl Place {
-    /// The namespace that this one knows by that number.
-    pub(super) fn of_nsid(nsid: i32) -> Option<Place> {
+impl Netns {
+    /// The namespace with this ID in the current one.
+    pub(super) fn of_nsid(nsid: i32) -> Option<Netns> {
         let is_it = |path: &Path| nsid_of(path).is_ok_and(|found| found == Some(nsid));
         let name = names().into_iter().find(|name| is_it(&Path::new(NAMES).join(name)));
-        name.map(Place::Named).or_else(|| process_with(is_it).map(Place::Process))
+        name.map(Netns::Named).or_else(|| process_with(is_it).map(Netns::Process))
     }
 
-    /// The command that does the same there.
+    /// The command with the prefix that runs it in the namespace.
     pub(super) fn words<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         let prefix = match self {
-            Place::Here => Vec::new(),
-            Place::Named(name) => ["ip", "netns", "exec", name].map(String::from).to_vec(),
-            Place::Process(pid) => vec!["nsenter".to_owned(), format!("--net=/proc/{pid}/ns/net")],
+            Netns::Here => Vec::new(),
+            Netns::Named(name) => ["ip", "netns", "exec", name].map(String::from).to_vec(),
+            Netns::Process(pid) => vec!["nsenter".to_owned(), format!("--net=/proc/{pid}/ns/net")],
         };
         prefix.into_iter().chain(words.into_iter().map(String::from)).collect()
     }
@@ -48,12 +48,12 @@ impl Place {
         Action::Run(self.words(words))
     }
 
-    /// As in "hf-c IN THIS".
+    /// The namespace in a sentence.
     pub(super) fn described(&self) -> String {
         match self {
-            Place::Here => "this namespace".into(),
-            Place::Named(name) => format!("namespace {name}"),
-            Place::Process(pid) => format!("the namespace of process {pid}"),
+            Netns::Here => "this namespace".into(),
+            Netns::Named(name) => format!("namespace {name}"),
+            Netns::Process(pid) => format!("the namespace of process {pid}"),
         }
     }
 }
@@ -76,7 +76,7 @@ pub(super) fn processes() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// A process of the first namespace that is the one; each namespace is asked once.
+/// A process in the first namespace that matches; each namespace is checked once.
 fn process_with(is_it: impl Fn(&Path) -> bool) -> Option<u32> {
     let mut seen = HashSet::new();
     processes().find(|pid| {
@@ -102,7 +102,7 @@ const NETNSA_FD: u16 = 3;
 /// `struct nlmsghdr` and `struct rtgenmsg`, padded: where attributes begin.
 const ATTRIBUTES: usize = 20;
 
-/// The number by which this namespace knows the one at `path`. `None`: it has none for it.
+/// The ID that this namespace has for the one at `path`, if any.
 fn nsid_of(path: &Path) -> io::Result<Option<i32>> {
     let namespace = File::open(path)?;
     let route = SockProtocol::NetlinkRoute;
@@ -115,21 +115,21 @@ fn nsid_of(path: &Path) -> io::Result<Option<i32>> {
 }
 
 fn request(descriptor: u32) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(ATTRIBUTES + 8);
-    octets.extend((ATTRIBUTES as u32 + 8).to_ne_bytes());
-    octets.extend(RTM_GETNSID.to_ne_bytes());
-    octets.extend(NLM_F_REQUEST.to_ne_bytes());
-    // Sequence number, port and family are the kernel's to fill in, or of no matter.
-    octets.resize(ATTRIBUTES, 0);
-    octets.extend(8u16.to_ne_bytes());
-    octets.extend(NETNSA_FD.to_ne_bytes());
-    octets.extend(descriptor.to_ne_bytes());
-    octets
+    let mut bytes = Vec::with_capacity(ATTRIBUTES + 8);
+    bytes.extend((ATTRIBUTES as u32 + 8).to_ne_bytes());
+    bytes.extend(RTM_GETNSID.to_ne_bytes());
+    bytes.extend(NLM_F_REQUEST.to_ne_bytes());
+    // Sequence number, port and family are filled in by the kernel or not used.
+    bytes.resize(ATTRIBUTES, 0);
+    bytes.extend(8u16.to_ne_bytes());
+    bytes.extend(NETNSA_FD.to_ne_bytes());
+    bytes.extend(descriptor.to_ne_bytes());
+    bytes
 }
 
 /// -1 in an answer means that there is no number.
 fn nsid_in(answer: &[u8]) -> Option<i32> {
-    let number = |at: usize| answer.get(at..)?.first_chunk::<2>().map(|octets| u16::from_ne_bytes(*octets));
+    let number = |at: usize| answer.get(at..)?.first_chunk::<2>().map(|bytes| u16::from_ne_bytes(*bytes));
     if number(4)? != RTM_NEWNSID {
         return None;
     }
@@ -140,7 +140,7 @@ fn nsid_in(answer: &[u8]) -> Option<i32> {
             let value = answer.get(at + 4..)?.first_chunk::<4>()?;
             return Some(i32::from_ne_bytes(*value)).filter(|nsid| *nsid >= 0);
         }
-        // Attributes are padded to four octets; one of no length would never end.
+        // Attributes are padded to four bytes; a length of 0 must not loop forever.
         at += len.max(4).next_multiple_of(4);
     }
 }
@@ -150,15 +150,15 @@ mod tests {
     use super::*;
 
     fn answer(kind: u16, attributes: &[(u16, i32)]) -> Vec<u8> {
-        let mut octets = request(0);
-        octets.truncate(ATTRIBUTES);
-        octets[4..6].copy_from_slice(&kind.to_ne_bytes());
+        let mut bytes = request(0);
+        bytes.truncate(ATTRIBUTES);
+        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
         for (kind, value) in attributes {
-            octets.extend(8u16.to_ne_bytes());
-            octets.extend(kind.to_ne_bytes());
-            octets.extend(value.to_ne_bytes());
+            bytes.extend(8u16.to_ne_bytes());
+            bytes.extend(kind.to_ne_bytes());
+            bytes.extend(value.to_ne_bytes());
         }
-        octets
+        bytes
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_kernel_answers() {
-        // It has no number for itself, unless somebody gave it one.
+        // A namespace usually has no ID for itself.
         assert!(nsid_of(Path::new("/proc/thread-self/ns/net")).is_ok());
         assert!(is_here(std::process::id()));
     }
@@ -187,9 +187,9 @@ mod tests {
     #[test]
     fn a_command_goes_where_it_is_meant() {
         let words = ["ethtool", "-k", "hf-c"];
-        let said = |place: Place| place.action(words).to_string();
-        assert_eq!(said(Place::Here), "ethtool -k hf-c");
-        assert_eq!(said(Place::Named("lab".into())), "ip netns exec lab ethtool -k hf-c");
-        assert_eq!(said(Place::Process(9)), "nsenter --net=/proc/9/ns/net ethtool -k hf-c");
+        let said = |netns: Netns| netns.action(words).to_string();
+        assert_eq!(said(Netns::Here), "ethtool -k hf-c");
+        assert_eq!(said(Netns::Named("lab".into())), "ip netns exec lab ethtool -k hf-c");
+        assert_eq!(said(Netns::Process(9)), "nsenter --net=/proc/9/ns/net ethtool -k hf-c");
     }
 }

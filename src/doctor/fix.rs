@@ -50,7 +50,7 @@ mod tests {
             Check::ok("link", "").fix(safe("hf-never")),
         ];
         let applied = apply(&Report::new("eth0", checks));
-        let told: Vec<_> = applied.iter().map(|one| (one.check, one.error.is_some())).collect();
-        assert_eq!(told, [("mtu", false), ("lro", true)]);
+        let results: Vec<_> = applied.iter().map(|one| (one.check, one.error.is_some())).collect();
+        assert_eq!(results, [("mtu", false), ("lro", true)]);
     }
 }

@@ -1,9 +1,9 @@
-//! Who uses an interface: looked up in /proc, since not every kernel lists AF_XDP sockets.
+//! The processes that use an interface, from /proc, since not every kernel lists AF_XDP sockets.
 
 use std::fs;
 
 use super::Action;
-use super::place::{is_here, processes};
+use super::netns::{is_here, processes};
 use handfast_stack::xdp::holds_link;
 
 /// A process, by id and name.
@@ -13,18 +13,18 @@ pub(super) struct Process {
     pub name: String,
 }
 
-/// Processes that have a part in an interface, as far as this one may look.
+/// Processes that use an interface, as far as this process may see.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Holders {
-    /// Have an AF_XDP socket in this network namespace, on whichever interface.
+pub(super) struct Owners {
+    /// Those with an AF_XDP socket in this network namespace, on any interface.
     pub sockets: Vec<Process>,
-    /// Keep a program of the interface attached.
+    /// Those that keep a program of the interface attached.
     pub programs: Vec<Process>,
 }
 
-/// `programs`: the ids of those attached to the interface.
-pub(super) fn find(programs: &[u32]) -> Holders {
-    let mut found = Holders::default();
+/// `programs`: the IDs of the programs attached to the interface.
+pub(super) fn find(programs: &[u32]) -> Owners {
+    let mut found = Owners::default();
     let own = std::process::id();
     for id in processes().filter(|id| *id != own) {
         let named = || {
@@ -46,7 +46,7 @@ pub(super) fn listed(processes: &[Process]) -> String {
     processes.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
-/// Ends the one. `None`: there is none, or which of several it is cannot be said.
+/// The command that ends the only process. `None`: there is none, or there are several.
 pub(super) fn end(processes: &[Process]) -> Option<Action> {
     match processes {
         [only] => Some(Action::run(["kill", &only.id.to_string()])),
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_ended_who_may_be_innocent() {
+    fn only_a_single_process_is_ended() {
         let process = |id| Process { id, name: "capture".into() };
         assert_eq!(end(&[process(7)]).map(|action| action.to_string()), Some("kill 7".into()));
         assert_eq!(end(&[process(7), process(8)]), None);
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn rings_are_told_from_other_mappings() {
+    fn fill_rings_are_distinguished_from_other_mappings() {
         for (mapping, expected) in [
             ("7f6e-7f6f rw-s 100000000 00:09 46168700                  socket:[46168700]", true),
             ("7f6e-7f6f rw-s 00000000 00:09 46168700                   socket:[46168700]", false),

@@ -7,9 +7,9 @@ use super::Action;
 use super::addresses;
 use super::check::{Check, Fix};
 use super::command::output;
-use super::holders::{self, listed};
 use super::host::Host;
 use super::link::AttachedProgram;
+use super::program_owners::{self, listed};
 use handfast_stack::xdp::inspect;
 use handfast_stack::xdp::kernel_tcp::{self, KernelSocket};
 
@@ -38,8 +38,8 @@ fn programs(host: &Host) -> Check {
         format!("program {} \"{name}\" in {} mode", program.prog.id, program.mode())
     };
     let mut found = attached.iter().map(named).collect::<Vec<_>>().join(", ");
-    if !host.holders.programs.is_empty() {
-        found = format!("{found}, kept by {}", listed(&host.holders.programs));
+    if !host.owners.programs.is_empty() {
+        found = format!("{found}, kept by {}", listed(&host.owners.programs));
     }
     match attached {
         [] => Check::ok("programs", "no XDP program"),
@@ -52,7 +52,7 @@ fn programs(host: &Host) -> Check {
 
 /// The command that detaches a program; it depends on how the program was attached.
 fn removal(host: &Host, program: &AttachedProgram) -> Action {
-    if let Some(end) = holders::end(&host.holders.programs) {
+    if let Some(end) = program_owners::end(&host.owners.programs) {
         return end;
     }
     match inspect::link_of(program.prog.id) {
@@ -70,29 +70,29 @@ fn queue_sockets(host: &Host) -> Check {
         (_, true) => format!("taken: {taken}"),
         _ => format!("taken: {taken}; free: {free}"),
     };
-    let holders = &host.holders.sockets;
+    let owners = &host.owners.sockets;
     match (probe.taken.is_empty(), probe.free.is_empty(), &probe.trouble) {
         (true, true, Some(error)) => Check::unknown(name, error.to_string()),
         (true, true, None) => Check::unknown(name, "the interface is down: no socket can be bound"),
         (true, false, _) => Check::ok(name, found),
-        (false, true, _) if ours(host) => Check::ok(name, format!("{found}, by {}", listed(holders))),
+        (false, true, _) if ours(host) => Check::ok(name, format!("{found}, by {}", listed(owners))),
         (false, false, _) if ours(host) => Check::error(
             name,
-            format!("{found}; a handfast is running ({})", listed(holders)),
+            format!("{found}; a handfast is running ({})", listed(owners)),
         )
         .why("Frames that arrive on a queue without a socket are dropped, since the kernel would answer them with a RST.")
         .fix(fewer_queues(host)),
         _ => {
-            let who = match holders.as_slice() {
+            let who = match owners.as_slice() {
                 [] => String::new(),
-                [_] => format!(", by {}", listed(holders)),
+                [_] => format!(", by {}", listed(owners)),
                 // /proc does not show on which interface a socket is.
-                _ => format!(", by one of {}", listed(holders)),
+                _ => format!(", by one of {}", listed(owners)),
             };
             let look = || Action::run(["ss", "--xdp", "-p"]);
             Check::error(name, format!("{found}{who}"))
                 .why("A queue has one AF_XDP socket, and handfast needs one on every queue of the interface.")
-                .fix(Fix::by_hand(holders::end(holders).unwrap_or_else(look)))
+                .fix(Fix::by_hand(program_owners::end(owners).unwrap_or_else(look)))
         }
     }
 }
@@ -102,7 +102,7 @@ fn queue_sockets(host: &Host) -> Check {
 fn fewer_queues(host: &Host) -> Option<Fix> {
     let taken = &host.probe.taken;
     if !taken.iter().copied().eq(0..taken.len() as u32) {
-        return holders::end(&host.holders.sockets).map(Fix::by_hand);
+        return program_owners::end(&host.owners.sockets).map(Fix::by_hand);
     }
     let set = |queues: usize| {
         let count = queues.to_string();
