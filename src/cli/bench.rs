@@ -13,7 +13,7 @@ use super::bench_watch::{Observed, Watcher, step};
 use super::notify::Notifier;
 use super::result_file::{ResultFile, json};
 use super::{Failure, metrics_args, out, signals, standard_output};
-use handfast_control::Subject;
+use handfast_control::StatusSource;
 use handfast_load::{Control, FindMax, Limit, Load, Outcome, Search, Tally, Verdict, Workload};
 use handfast_report::bench::Results;
 use handfast_report::{active_line, capture_notes, capture_text};
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let metrics = arguments.metrics.bind()?;
     let socket = arguments.control.open()?;
     let options = Options { capture, ..options(arguments, &control, (&device.name, gateway)) };
-    let failed = |error| Failure::to_start(error, &[]);
+    let failed = |error| Failure::to_start(error, std::slice::from_ref(&device.name), &[]);
     let stack = Stack::open(options).map_err(failed)?;
     let active = stack.active.clone();
     let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
@@ -72,9 +72,9 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let _metrics = metrics_args::serve(metrics, &active, &running, Some(&control))?;
     let mut notifier = Notifier::new();
     notifier.ready();
-    let subject = Subject::bench(&active, &control);
+    let source = StatusSource::bench(&active, &control);
     let (load, observed) = thread::scope(|scope| {
-        let _serving = socket.serve(scope, &subject, &running)?;
+        let _serving = socket.serve(scope, &source, &running)?;
         let mut watcher = Watcher {
             running: &running,
             stop: &stop,

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Failure;
-use super::control_args::{WhomArgs, unanswered};
-use handfast_control::{Client, Connection, Filter, Place, Reply, Request, StateName};
+use super::control_args::{TargetProcess, unanswered};
+use handfast_control::{AddressFilter, Client, Connection, Filter, Reply, Request, StateName};
 use handfast_text::columns::Align::{Left, Right};
 use handfast_text::columns::Growing;
 use handfast_text::{grouped, printable, printable_json};
@@ -28,12 +28,12 @@ pub struct ConnectionsArgs {
     states: Vec<StateName>,
 
     /// List only connections with this local address: ADDR[/PREFIX][:PORT] or :PORT
-    #[arg(long, value_name = "PLACE")]
-    local: Option<Place>,
+    #[arg(long, value_name = "ADDR:PORT")]
+    local: Option<AddressFilter>,
 
     /// List only connections with this peer address, in the same form
-    #[arg(long, value_name = "PLACE")]
-    peer: Option<Place>,
+    #[arg(long, value_name = "ADDR:PORT")]
+    peer: Option<AddressFilter>,
 
     /// List at most this many
     #[arg(long, value_name = "N", conflicts_with = "count")]
@@ -48,7 +48,7 @@ pub struct ConnectionsArgs {
     json: bool,
 
     #[command(flatten)]
-    whom: WhomArgs,
+    process: TargetProcess,
 }
 
 const EXAMPLES: &str = "\
@@ -66,7 +66,7 @@ Examples:
     handfast connections --state established --local :80 --json";
 
 pub(super) fn run(arguments: &ConnectionsArgs) -> Result<ExitCode, Failure> {
-    let mut client = arguments.whom.connect("connections")?;
+    let mut client = arguments.process.connect("connections")?;
     let filter = Filter {
         state: arguments.states.clone(),
         local: arguments.local,
@@ -93,8 +93,8 @@ fn count(
     json: bool,
     mut out: impl Write,
 ) -> Result<io::Result<()>, Failure> {
-    client.ask(&Request::Count(filter)).map_err(|error| unanswered(&error))?;
-    match client.answer().map_err(|error| unanswered(&error))? {
+    client.send(&Request::Count(filter)).map_err(|error| unanswered(&error))?;
+    match client.receive().map_err(|error| unanswered(&error))? {
         Reply::States(states) if json => Ok(write_json(&mut out, &states)),
         Reply::States(states) => Ok(table(&states, &mut out)),
         _ => Err(unexpected_answer()),
@@ -116,10 +116,10 @@ fn list(
     json: bool,
     mut out: impl Write,
 ) -> Result<io::Result<()>, Failure> {
-    client.ask(&Request::Connections(filter)).map_err(|error| unanswered(&error))?;
+    client.send(&Request::Connections(filter)).map_err(|error| unanswered(&error))?;
     let mut listing = Listing::new();
     loop {
-        let written = match client.answer().map_err(|error| unanswered(&error))? {
+        let written = match client.receive().map_err(|error| unanswered(&error))? {
             Reply::Connection(connection) if json => write_json(&mut out, &connection),
             Reply::Connection(connection) => listing.line(&connection, &mut out),
             Reply::End(end) => {

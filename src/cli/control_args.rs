@@ -4,7 +4,7 @@ use std::thread::Scope;
 use clap::Args;
 
 use super::Failure;
-use handfast_control::{AskError, Client, Serving, Socket, SocketError, Subject, find};
+use handfast_control::{Client, ClientError, Serving, Socket, SocketError, StatusSource, find};
 use handfast_stack::engine::stack::Running;
 
 /// The control socket of `respond` and `bench`.
@@ -63,11 +63,11 @@ impl ControlSocket {
     pub(super) fn serve<'scope>(
         self,
         scope: &'scope Scope<'scope, '_>,
-        subject: &'scope Subject,
+        source: &'scope StatusSource,
         running: &'scope Running,
     ) -> Result<Option<Serving>, Failure> {
         match self {
-            ControlSocket::Open(socket) => socket.serve(scope, subject, running).map(Some).map_err(|error| {
+            ControlSocket::Open(socket) => socket.serve(scope, source, running).map(Some).map_err(|error| {
                 Failure::new(format!("cannot serve the control socket: {error}")).fix("--control none")
             }),
             ControlSocket::None(_) => Ok(None),
@@ -81,7 +81,7 @@ fn failure(error: &SocketError) -> Failure {
 
 /// The running program to query.
 #[derive(Clone, Debug, Args)]
-pub struct WhomArgs {
+pub struct TargetProcess {
     /// Process ID of the program [default: the only one that is running]
     #[arg(long, value_name = "N")]
     pid: Option<u32>,
@@ -91,7 +91,7 @@ pub struct WhomArgs {
     socket: Option<PathBuf>,
 }
 
-impl WhomArgs {
+impl TargetProcess {
     /// `command`: the command that connects.
     pub(super) fn connect(&self, command: &str) -> Result<Client, Failure> {
         let client = match &self.socket {
@@ -99,7 +99,7 @@ impl WhomArgs {
             None => find(self.pid).and_then(|found| Client::connect(&found.socket)),
         };
         client.map_err(|error| match &error {
-            AskError::Several(several) => unanswered(&error).fix(choices(command, several)),
+            ClientError::Ambiguous(several) => unanswered(&error).fix(choices(command, several)),
             error => unanswered(error),
         })
     }
@@ -112,7 +112,7 @@ fn choices(command: &str, several: &[(u32, String)]) -> String {
 }
 
 /// The failure for a program that does not answer.
-pub(super) fn unanswered(error: &AskError) -> Failure {
+pub(super) fn unanswered(error: &ClientError) -> Failure {
     let failure = Failure::new(error.to_string());
     match error.fix() {
         Some(fix) => failure.fix(fix),

@@ -28,9 +28,9 @@ impl Failure {
         Failure::new(error.to_string())
     }
 
-    /// A stack that could not start. `listeners`: what it was to answer, if anything.
-    pub(super) fn to_start(error: StartError, listeners: &[Listen]) -> Failure {
-        Failure::of(&error).maybe_fix(stack_fix::start(&error, listeners))
+    /// A stack that could not start on `devices`. `listeners`: what it was to answer, if anything.
+    pub(super) fn to_start(error: StartError, devices: &[String], listeners: &[Listen]) -> Failure {
+        Failure::of(&error).maybe_fix(stack_fix::start(&error, devices, listeners))
     }
 
     /// An interface or a queue that cannot be used.

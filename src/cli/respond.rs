@@ -16,7 +16,7 @@ use super::run_as::Identity;
 use super::signals::Signals;
 use super::take_over::Place;
 use super::{Failure, RespondArgs, metrics_args, out, standard_output, take_over};
-use handfast_control::Subject;
+use handfast_control::StatusSource;
 use handfast_report::{Summary, active_line, capture_notes, partial_checksums};
 use handfast_stack::engine::stack::{Effective, Options, Running, Stack};
 use handfast_stack::engine::{CoreSnapshot, StopNotice};
@@ -74,10 +74,10 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         files.remove_at_end(path);
     }
     let (mut captured, capture) = arguments.capture.create()?.unzip();
-    let failed = |error| Failure::to_start(error, &arguments.listeners);
+    let failed = |error| Failure::to_start(error, &arguments.devices, &arguments.listeners);
     let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(failed)?;
     let active = responder.active.clone();
-    let subject = Subject::responder(&active);
+    let source = StatusSource::responder(&active);
     file.iter_mut().chain(&mut captured).try_for_each(ResultFile::hold)?;
     // Bound and attached: who calls now is answered as soon as the cores run.
     let _ready = ready.map(ReadyFile::tell).transpose()?;
@@ -93,10 +93,10 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
     let _metrics = metrics_args::serve(metrics, &active, &running, None)?;
     let mut notifier = Notifier::new();
     thread::scope(|scope| {
-        let _serving = control.serve(scope, &subject, &running)?;
+        let _serving = control.serve(scope, &source, &running)?;
         println!("ready: {}", listeners(arguments));
         notifier.ready();
-        let watch = Watch::new(&running, &active, &subject, reloader);
+        let watch = Watch::new(&running, &active, &source, reloader);
         watch.until_the_end(arguments, &signals.stop, &mut notifier);
         Ok::<_, Failure>(())
     })?;

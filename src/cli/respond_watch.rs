@@ -9,7 +9,7 @@ use super::alarm::Alarm;
 use super::notify::Notifier;
 use super::reload::Reloader;
 use super::{Listen, RespondArgs, out};
-use handfast_control::Subject;
+use handfast_control::StatusSource;
 use handfast_report::Rates;
 use handfast_stack::engine::ListenerInfo;
 use handfast_stack::engine::stack::{Effective, Running};
@@ -22,7 +22,7 @@ const UNASKED: Duration = Duration::from_secs(1);
 /// Whom it tells, and what it may be told.
 pub(super) struct Watch<'a> {
     running: &'a Running,
-    subject: &'a Subject,
+    source: &'a StatusSource,
     reloader: Option<Reloader>,
     names: BTreeMap<u16, String>,
     alarm: Alarm,
@@ -32,10 +32,10 @@ impl<'a> Watch<'a> {
     pub(super) fn new(
         running: &'a Running,
         active: &Effective,
-        subject: &'a Subject,
+        source: &'a StatusSource,
         reloader: Option<Reloader>,
     ) -> Watch<'a> {
-        Watch { running, subject, reloader, names: BTreeMap::new(), alarm: Alarm::new(active) }
+        Watch { running, source, reloader, names: BTreeMap::new(), alarm: Alarm::new(active) }
     }
 
     /// Until a signal, the duration, or a fault; a line of rates at each interval.
@@ -95,7 +95,7 @@ impl<'a> Watch<'a> {
     /// Connections know their listener by number: its name for those who ask.
     fn name(&mut self, listeners: &[Listen]) {
         self.names = names(&self.names, self.running.listeners(), listeners);
-        self.subject.set_listeners(self.names.clone());
+        self.source.set_listeners(self.names.clone());
     }
 }
 

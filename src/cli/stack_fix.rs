@@ -11,8 +11,27 @@ use handfast_stack::xdp::{
 /// The capabilities that handfast needs to start, as `setcap` writes them.
 const CAPABILITIES: &str = "cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw+ep";
 
-/// The fix for a stack that could not start. `listeners`: what it was to answer, if anything.
-pub(super) fn start(error: &StartError, listeners: &[Listen]) -> Option<String> {
+/// The fix for a stack that could not start on `devices`. `listeners`: what it was to answer, if
+/// anything. Errors of an interface also refer to `handfast doctor`.
+pub(super) fn start(error: &StartError, devices: &[String], listeners: &[Listen]) -> Option<String> {
+    let fix = cause(error, listeners);
+    let checked = match error {
+        StartError::Xdp(XdpError::Loopback { .. }) => false,
+        StartError::Program(ProgramError::Attach(AttachError::Busy { holder, .. })) => !holder.is_handfast(),
+        StartError::Xdp(_) | StartError::Program(_) => true,
+        _ => false,
+    };
+    let message = error.to_string();
+    let named = devices.iter().find(|device| message.contains(device.as_str()));
+    let doctor = named.or(devices.first()).filter(|_| checked);
+    let doctor = doctor.map(|device| format!("`handfast doctor --dev {device}` shows more"));
+    match (fix, doctor) {
+        (Some(fix), Some(doctor)) => Some(format!("{fix}; {doctor}")),
+        (fix, doctor) => fix.or(doctor),
+    }
+}
+
+fn cause(error: &StartError, listeners: &[Listen]) -> Option<String> {
     let fix = match error {
         StartError::NoDevice => "--dev IF",
         StartError::Twice { .. } => "give --dev once for each interface",
@@ -57,16 +76,13 @@ pub(super) fn xdp(error: &XdpError) -> Option<String> {
         XdpError::NoQueue { ifname, .. } => {
             format!("for more queues: ethtool -L {ifname} combined N (veth: rx N tx N)")
         }
-        XdpError::NoZeroCopy { ifname, .. } => {
-            format!("leave out --zerocopy, or give --copy; `handfast doctor --dev {ifname}` shows more")
-        }
+        XdpError::NoZeroCopy { .. } => "leave out --zerocopy, or give --copy".into(),
         XdpError::ZeroCopyInGeneric { .. } => "--mode native, or leave out --zerocopy".into(),
         XdpError::Memlock { .. } => {
             "ulimit -l unlimited, or systemd's LimitMEMLOCK=infinity, or CAP_IPC_LOCK; or a smaller --ring"
                 .into()
         }
-        XdpError::Config { ifname, .. } | XdpError::Call { ifname, .. } => doctor(ifname),
-        XdpError::List(_) => return None,
+        XdpError::Config { .. } | XdpError::Call { .. } | XdpError::List(_) => return None,
     })
 }
 
@@ -109,9 +125,7 @@ fn attach(error: &AttachError, listeners: &[Listen]) -> String {
         AttachError::Invalid { interface, .. } => {
             format!("`ethtool -K {interface} lro off`, or Linux 5.10 or newer")
         }
-        AttachError::Other { interface, .. } => {
-            format!("the kernel's log may have the cause: `dmesg | tail`; {}", doctor(interface))
-        }
+        AttachError::Other { .. } => "`dmesg | tail` may show the cause".into(),
     }
 }
 
@@ -143,10 +157,6 @@ fn privileges() -> String {
     .into()
 }
 
-fn doctor(interface: &str) -> String {
-    format!("`handfast doctor --dev {interface}` shows more")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +176,7 @@ mod tests {
             (XdpError::ZeroCopyInGeneric { ifname: ifname() }.into(), "--mode native"),
             (ProgramError::TooManyRules { entries: 9, max: 8 }.into(), "wider prefixes"),
         ] {
-            let fix = start(&error, &[]).unwrap_or_default();
+            let fix = start(&error, &[], &[]).unwrap_or_default();
             assert!(fix.contains(part), "{error}: {fix}");
         }
     }

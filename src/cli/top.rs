@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use super::control_args::{WhomArgs, unanswered};
+use super::control_args::{TargetProcess, unanswered};
 use super::result_file::ResultFile;
 use super::values::seconds;
 use super::{Failure, charset};
@@ -29,7 +29,7 @@ use handfast_top::{Interactive, Once, TopError, View, once, run, svg, text};
 #[command(after_long_help = EXAMPLES)]
 pub struct TopArgs {
     #[command(flatten)]
-    whom: WhomArgs,
+    process: TargetProcess,
 
     /// Refresh interval, from 0.1 to 30 seconds
     #[arg(long, value_name = "TIME", default_value = "1", value_parser = interval)]
@@ -73,7 +73,7 @@ pub(super) fn run_top(arguments: &TopArgs) -> Result<ExitCode, Failure> {
     if !io::stdout().is_terminal() {
         return Err(Failure::new("standard output is not a terminal").fix("handfast top --once"));
     }
-    let client = arguments.whom.connect("top")?;
+    let client = arguments.process.connect("top")?;
     let stop = Arc::new(AtomicBool::new(false));
     // A second signal does the same: the terminal is always restored first.
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
@@ -98,7 +98,7 @@ fn print(arguments: &TopArgs) -> Result<ExitCode, Failure> {
             None => View { ascii: !charset::is_utf8(), ..View::printed() },
         },
     };
-    let picture = once(arguments.whom.connect("top")?, &wanted).map_err(failure)?;
+    let picture = once(arguments.process.connect("top")?, &wanted).map_err(failure)?;
     if let Some(path) = &arguments.svg {
         let drawn = svg(&picture, "handfast top");
         ResultFile::check(path)?.write(drawn.as_bytes())?;

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::trust::{Distrust, name, reach};
+use super::trust::{ConnectError, connect_trusted, name};
 use super::{Reply, Request, Status, socket};
 use handfast_text::printable;
 
-/// So long may a program take to let us in, and for each line.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time for a program to accept the connection, and for each line.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Octets of a line at most: root may be answered by a program of somebody else's.
-const MOST_ANSWER: usize = 16 << 20;
+/// Maximum size of a line in bytes: the program that answers root may belong to another user.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// A running program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,87 +22,89 @@ pub struct Found {
     pub socket: PathBuf,
 }
 
-/// Why there is no answer.
+/// Why a program could not be queried.
 #[derive(Debug, Error)]
-pub enum AskError {
-    #[error("no handfast of yours is running")]
+pub enum ClientError {
+    #[error("no handfast of this user is running")]
     NoneRunning,
-    #[error("several are running:\n{}", listed(.0))]
-    Several(Vec<(u32, String)>),
-    #[error("there is no handfast with process number {0} that answers you")]
-    NoSuch(u32),
-    #[error("no handfast of root's is running; {} runs one (process {pid})", printable(user))]
-    OnlyOfOther { pid: u32, user: String, runtime: PathBuf },
-    #[error("{} is no socket: a link to one is not followed", .0.display())]
-    NoSocket(PathBuf),
-    #[error("{}: it is a program of {}, which is not believed here", path.display(), printable(user))]
-    OfOther { path: PathBuf, user: String },
-    #[error("nobody answers at {}: {source}", path.display())]
+    #[error("several programs are running:\n{}", listed(.0))]
+    Ambiguous(Vec<(u32, String)>),
+    #[error("no handfast with process ID {0} answers this user")]
+    NotFound(u32),
+    #[error("root runs no handfast; {} runs one (process {pid})", printable(user))]
+    OnlyOfOtherUser { pid: u32, user: String, runtime: PathBuf },
+    #[error("{} is not a socket (links are not followed)", .0.display())]
+    NotASocket(PathBuf),
+    #[error("{}: the program belongs to {}, which is not trusted here", path.display(), printable(user))]
+    OfOtherUser { path: PathBuf, user: String },
+    #[error("no program answers at {}: {source}", path.display())]
     NoAnswer { path: PathBuf, source: io::Error },
-    #[error("{}: the program went away before it had answered: {source}", path.display())]
-    Broken { path: PathBuf, source: io::Error },
-    #[error("{}: an answer that this version does not understand: {source}", path.display())]
-    Strange { path: PathBuf, source: serde_json::Error },
+    #[error("{}: the program disconnected before it answered: {source}", path.display())]
+    Disconnected { path: PathBuf, source: io::Error },
+    #[error("{}: this version does not understand the answer: {source}", path.display())]
+    UnexpectedReply { path: PathBuf, source: serde_json::Error },
     #[error("{0}")]
     Refused(String),
 }
 
-impl AskError {
-    /// What to do about it.
+impl ClientError {
+    /// The fix, if there is one.
     pub fn fix(&self) -> Option<String> {
-        if let AskError::OnlyOfOther { user, runtime, .. } = self {
+        if let ClientError::OnlyOfOtherUser { user, runtime, .. } = self {
             let (user, runtime) = (printable(user), printable(&runtime.display().to_string()));
             return Some(format!(
-                "ask as that user: runuser -u {user} -- env XDG_RUNTIME_DIR={runtime} handfast top"
+                "run it as that user: runuser -u {user} -- env XDG_RUNTIME_DIR={runtime} handfast top"
             ));
         }
         let fix = match self {
-            AskError::NoneRunning => Some(
-                "start one: handfast respond or handfast bench; ask as root, or as the user who started it; \
-                 --socket PATH for one with --control PATH",
+            ClientError::NoneRunning => Some(
+                "start one: handfast respond or handfast bench; or run this as root, or as the user who started \
+                 it; --socket PATH for one with --control PATH",
             ),
-            AskError::Several(_) => Some("--pid N"),
-            AskError::NoSuch(_) => {
-                Some("leave --pid out to see those there are; --socket PATH for one with --control PATH")
+            ClientError::Ambiguous(_) => Some("--pid N"),
+            ClientError::NotFound(_) => Some(
+                "leave --pid out to list the running programs; --socket PATH for one with --control PATH",
+            ),
+            ClientError::NoAnswer { .. } => {
+                Some("start the program with --control PATH; run this as root, or as the user who started it")
             }
-            AskError::NoAnswer { .. } => {
-                Some("start the program with --control PATH; ask as root, or as the user who started it")
+            ClientError::UnexpectedReply { .. } => Some("use the same version of handfast as the program"),
+            ClientError::NotASocket(_) => Some("give the path of the program's --control PATH with --socket"),
+            ClientError::OfOtherUser { .. } => {
+                Some("run it as that user: runuser -u USER -- handfast top --socket PATH")
             }
-            AskError::Strange { .. } => Some("use the program's own version of handfast"),
-            AskError::NoSocket(_) => Some("--socket with the path that the program was started with"),
-            AskError::OfOther { .. } => {
-                Some("ask as that user: runuser -u USER -- handfast top --socket PATH")
-            }
-            AskError::OnlyOfOther { .. } | AskError::Broken { .. } | AskError::Refused(_) => None,
+            ClientError::OnlyOfOtherUser { .. }
+            | ClientError::Disconnected { .. }
+            | ClientError::Refused(_) => None,
         };
         fix.map(str::to_owned)
     }
 }
 
 fn too_slow() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", PATIENCE.as_secs()))
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
 }
 
-/// The only running program, or the one with this process number.
+/// The only running program, or the one with this process ID.
 ///
 /// # Errors
-/// None, or several and no number.
-pub fn find(pid: Option<u32>) -> Result<Found, AskError> {
+/// No program, or several without a process ID.
+pub fn find(pid: Option<u32>) -> Result<Found, ClientError> {
     let mut found: Vec<Found> =
         socket::all().into_iter().map(|(pid, socket)| Found { pid, socket }).collect();
     if let Some(pid) = pid {
         let one = found.into_iter().find(|found| found.pid == pid);
-        return one.ok_or(AskError::NoSuch(pid));
+        return one.ok_or(ClientError::NotFound(pid));
     }
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
-        (None, _) => Err(socket::of_others().into_iter().next().map_or(AskError::NoneRunning, |other| {
+        (None, _) => Err(socket::of_others().into_iter().next().map_or(ClientError::NoneRunning, |other| {
             let (pid, runtime, uid) = other;
-            AskError::OnlyOfOther { pid, user: name(uid), runtime }
+            ClientError::OnlyOfOtherUser { pid, user: name(uid), runtime }
         })),
         (Some(last), false) => {
             found.push(last);
-            Err(AskError::Several(found.iter().map(|found| (found.pid, described(found))).collect()))
+            Err(ClientError::Ambiguous(found.iter().map(|found| (found.pid, described(found))).collect()))
         }
     }
 }
@@ -112,7 +114,7 @@ fn listed(several: &[(u32, String)]) -> String {
     lines.join("\n")
 }
 
-/// As an operator tells them apart.
+/// A description by which an operator can distinguish programs.
 fn described(found: &Found) -> String {
     match Client::connect(&found.socket).and_then(|mut client| client.status()) {
         Ok(status) => {
@@ -130,7 +132,7 @@ fn described(found: &Found) -> String {
     }
 }
 
-/// A talk with a running program.
+/// A connection to a running program.
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
@@ -139,67 +141,67 @@ pub struct Client {
 
 impl Client {
     /// # Errors
-    /// [`AskError::NoAnswer`], or a socket that is not to be believed.
-    pub fn connect(path: &Path) -> Result<Client, AskError> {
-        let no_answer = |source| AskError::NoAnswer { path: path.to_owned(), source };
-        let stream = reach(path, PATIENCE).map_err(|distrust| match distrust {
-            Distrust::Cannot(source) => no_answer(source),
-            Distrust::NoSocket => AskError::NoSocket(path.to_owned()),
-            Distrust::Other(user) => AskError::OfOther { path: path.to_owned(), user },
+    /// [`ClientError::NoAnswer`], or an untrusted socket.
+    pub fn connect(path: &Path) -> Result<Client, ClientError> {
+        let no_answer = |source| ClientError::NoAnswer { path: path.to_owned(), source };
+        let stream = connect_trusted(path, ANSWER_TIMEOUT).map_err(|error| match error {
+            ConnectError::Io(source) => no_answer(source),
+            ConnectError::NotASocket => ClientError::NotASocket(path.to_owned()),
+            ConnectError::OtherUser(user) => ClientError::OfOtherUser { path: path.to_owned(), user },
         })?;
-        stream.set_write_timeout(Some(PATIENCE)).map_err(no_answer)?;
+        stream.set_write_timeout(Some(ANSWER_TIMEOUT)).map_err(no_answer)?;
         Ok(Client { stream: BufReader::with_capacity(64 * 1024, stream), path: path.to_owned() })
     }
 
-    /// Another talk with the same program.
+    /// Another connection to the same program.
     ///
     /// # Errors
-    /// [`AskError::NoAnswer`].
-    pub fn again(&self) -> Result<Client, AskError> {
+    /// [`ClientError::NoAnswer`].
+    pub fn reconnect(&self) -> Result<Client, ClientError> {
         Client::connect(&self.path)
     }
 
-    /// Everything but what takes looking at every connection.
+    /// The status, without connections by state.
     ///
     /// # Errors
-    /// [`AskError`].
-    pub fn status(&mut self) -> Result<Status, AskError> {
-        self.ask(&Request::Status { states: false })?;
-        match self.answer()? {
+    /// [`ClientError`].
+    pub fn status(&mut self) -> Result<Status, ClientError> {
+        self.send(&Request::Status { states: false })?;
+        match self.receive()? {
             Reply::Status(status) => Ok(*status),
-            other => Err(AskError::Refused(format!("no status: {other:?}"))),
+            other => Err(ClientError::Refused(format!("unexpected answer: {other:?}"))),
         }
     }
 
-    /// Sends a request; [`Client::answer`] has what is answered.
+    /// Sends a request; [`Client::receive`] reads the answer.
     ///
     /// # Errors
-    /// [`AskError::Broken`].
-    pub fn ask(&mut self, request: &Request) -> Result<(), AskError> {
-        let mut line = serde_json::to_vec(request).map_err(|source| self.strange(source))?;
+    /// [`ClientError::Disconnected`].
+    pub fn send(&mut self, request: &Request) -> Result<(), ClientError> {
+        let mut line = serde_json::to_vec(request).map_err(|source| self.unexpected(source))?;
         line.push(b'\n');
         match self.stream.get_mut().write_all(&line) {
-            // It has refused us: why is left to read.
+            // It has refused the client: the reason can still be read.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|source| self.broken(source)),
+            other => other.map_err(|source| self.disconnected(source)),
         }
     }
 
     /// The next line.
     ///
     /// # Errors
-    /// [`AskError`], what the program refuses among them.
-    pub fn answer(&mut self) -> Result<Reply, AskError> {
-        let line = self.line().map_err(|source| self.broken(source))?;
-        match serde_json::from_slice(&line).map_err(|source| self.strange(source))? {
-            Reply::Error(why) => Err(AskError::Refused(printable(&why))),
+    /// [`ClientError`], including a refusal by the program.
+    pub fn receive(&mut self) -> Result<Reply, ClientError> {
+        let line = self.line().map_err(|source| self.disconnected(source))?;
+        match serde_json::from_slice(&line).map_err(|source| self.unexpected(source))? {
+            Reply::Error(why) => Err(ClientError::Refused(printable(&why))),
             reply => Ok(reply),
         }
     }
 
-    /// Within [`PATIENCE`] as a whole, however it comes in pieces.
+    /// Reads a whole line within [`ANSWER_TIMEOUT`].
     fn line(&mut self) -> io::Result<Vec<u8>> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         let mut line = Vec::new();
         while !line.ends_with(b"\n") {
             if self.stream.buffer().is_empty() {
@@ -215,7 +217,7 @@ impl Client {
                 piece => piece?,
             };
             let end = piece.iter().position(|byte| *byte == b'\n').map_or(piece.len(), |at| at + 1);
-            if end == 0 || line.len() + end > MOST_ANSWER {
+            if end == 0 || line.len() + end > MAX_ANSWER {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             line.extend(&piece[..end]);
@@ -224,11 +226,11 @@ impl Client {
         Ok(line)
     }
 
-    fn broken(&self, source: io::Error) -> AskError {
-        AskError::Broken { path: self.path.clone(), source }
+    fn disconnected(&self, source: io::Error) -> ClientError {
+        ClientError::Disconnected { path: self.path.clone(), source }
     }
 
-    fn strange(&self, source: serde_json::Error) -> AskError {
-        AskError::Strange { path: self.path.clone(), source }
+    fn unexpected(&self, source: serde_json::Error) -> ClientError {
+        ClientError::UnexpectedReply { path: self.path.clone(), source }
     }
 }

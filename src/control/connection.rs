@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::listing::Seen;
+use super::listing::Entry;
 use handfast_stack::engine::{ConnInfo, state_name};
 use handfast_stack::tcp::Timer;
 
@@ -14,17 +14,17 @@ pub struct Connection {
     pub state: String,
     pub local: SocketAddr,
     pub peer: SocketAddr,
-    /// What it was opened to; `None`: it was opened from this side.
+    /// The listener that accepted it; `None`: it was opened from this side.
     pub listener: Option<String>,
-    /// The core that has it.
+    /// The core that owns it.
     pub core: usize,
-    /// What it waits for, if it does so with a limit.
+    /// The running timer, if any.
     pub timer: Option<TimerLeft>,
-    /// Smoothed round trip, milliseconds, if one was measured: of data, not of the handshake.
+    /// Smoothed round-trip time in milliseconds, if one was measured (on data, not on the handshake).
     pub rtt_ms: Option<u16>,
 }
 
-/// A timer at work.
+/// A running timer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimerLeft {
     /// `syn`, `syn_ack`, `syn_ack_delay`, `retransmit`, `persist`, `fin_wait_2`, `time_wait` or `frame`.
@@ -36,8 +36,8 @@ pub struct TimerLeft {
 }
 
 impl Connection {
-    pub(super) fn new(seen: &Seen, listeners: &BTreeMap<u16, String>) -> Connection {
-        let Seen { local, peer, core, facts } = *seen;
+    pub(super) fn new(entry: &Entry, listeners: &BTreeMap<u16, String>) -> Connection {
+        let Entry { local, peer, core, facts } = *entry;
         let listener = facts.listener.map(|number| {
             let text = listeners.get(&number);
             text.map_or_else(|| format!("listener {number}"), String::clone)

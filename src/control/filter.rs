@@ -8,22 +8,23 @@ use serde::{Deserialize, Serialize};
 use handfast_stack::engine::{STATES, state_name};
 use handfast_stack::tcp::State;
 
-/// Which connections; all that a filter does not mention.
+/// A filter for connections; an unset field matches all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
-    /// In one of these states; empty: in any.
+    /// States to match; empty: any.
     pub state: Vec<StateName>,
-    pub local: Option<Place>,
-    pub peer: Option<Place>,
-    /// At most so many, of a listing.
+    pub local: Option<AddressFilter>,
+    pub peer: Option<AddressFilter>,
+    /// Maximum number of listed connections.
     pub limit: Option<u64>,
 }
 
 impl Filter {
-    /// What can be told from the key alone.
+    /// Whether the addresses match.
     pub(super) fn passes(&self, local: SocketAddr, peer: SocketAddr) -> bool {
-        let contains = |place: &Option<Place>, end| place.as_ref().is_none_or(|place| place.contains(end));
+        let contains =
+            |filter: &Option<AddressFilter>, end| filter.as_ref().is_none_or(|filter| filter.contains(end));
         contains(&self.local, local) && contains(&self.peer, peer)
     }
 
@@ -32,7 +33,7 @@ impl Filter {
     }
 }
 
-/// A state by its name, as RFC 9293 writes it or in small letters.
+/// A state by its name in RFC 9293, in upper or lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StateName(pub State);
@@ -50,24 +51,24 @@ impl FromStr for StateName {
     }
 }
 
-/// `ADDR`, `ADDR/PREFIX`, `ADDR[/PREFIX]:PORT` or `:PORT`; IPv6 in brackets where a port follows.
+/// An address filter: `ADDR`, `ADDR/PREFIX`, `ADDR[/PREFIX]:PORT` or `:PORT`; IPv6 in brackets if a port follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Place {
+pub struct AddressFilter {
     net: Option<IpNet>,
     port: Option<u16>,
 }
 
-impl Place {
+impl AddressFilter {
     fn contains(&self, end: SocketAddr) -> bool {
         self.net.is_none_or(|net| net.contains(&end.ip())) && self.port.is_none_or(|port| port == end.port())
     }
 }
 
-impl FromStr for Place {
+impl FromStr for AddressFilter {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Place, String> {
+    fn from_str(text: &str) -> Result<AddressFilter, String> {
         let wrong = || {
             format!(
                 "invalid address `{text}`: write 10.0.0.1, 10.0.0.0/24, 10.0.0.1:80, [2001:db8::1]:80 or :80"
@@ -79,12 +80,12 @@ impl FromStr for Place {
             "" if port.is_some() => None,
             addresses => Some(net(addresses).ok_or_else(wrong)?),
         };
-        Ok(Place { net, port })
+        Ok(AddressFilter { net, port })
     }
 }
 
-/// The addresses, and what follows the colon behind them. In an IPv6 address without brackets every
-/// colon is the address's own.
+/// The addresses, and the port after the colon. In an IPv6 address without brackets every colon
+/// belongs to the address.
 fn split(text: &str) -> (&str, Option<&str>) {
     let bare = text.split('/').next().unwrap_or(text).parse::<Ipv6Addr>().is_ok();
     let whole = bare || text.ends_with(']');
@@ -110,7 +111,7 @@ fn net(text: &str) -> Option<IpNet> {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for AddressFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.net {
             Some(net) if net.addr().is_ipv6() => write!(f, "[{}]/{}", net.addr(), net.prefix_len())?,
@@ -121,17 +122,17 @@ impl fmt::Display for Place {
     }
 }
 
-impl TryFrom<String> for Place {
+impl TryFrom<String> for AddressFilter {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Place, String> {
+    fn try_from(text: String) -> Result<AddressFilter, String> {
         text.parse()
     }
 }
 
-impl From<Place> for String {
-    fn from(place: Place) -> String {
-        place.to_string()
+impl From<AddressFilter> for String {
+    fn from(filter: AddressFilter) -> String {
+        filter.to_string()
     }
 }
 
@@ -153,12 +154,12 @@ impl From<StateName> for String {
 mod tests {
     use super::*;
 
-    fn place(text: &str) -> Place {
+    fn place(text: &str) -> AddressFilter {
         text.parse().unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]
-    fn places_hold_what_they_say() {
+    fn filters_match_addresses_and_ports() {
         let ends = ["10.0.0.1:80", "10.0.0.2:443", "[2001:db8::1]:80", "[2001:db8:1::1]:443"];
         for (text, held) in [
             ("10.0.0.1", [true, false, false, false]),
@@ -178,9 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_is_named() {
+    fn an_invalid_filter_is_named() {
         for text in ["", ":", ":x", ":70000", "10.0.0.300", "10.0.0.1/33", "[::1", "10.0.0.1:80:80", "host"] {
-            let error = text.parse::<Place>().expect_err(text);
+            let error = text.parse::<AddressFilter>().expect_err(text);
             assert!(error.contains(&format!("invalid address `{text}`")), "{error}");
         }
     }

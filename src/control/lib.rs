@@ -1,37 +1,37 @@
-//! The control socket: what a running program tells those who ask.
+//! The control socket: queries to a running program.
 //!
-//! A Unix socket, one JSON request per line, JSON lines back. Root and the user who started the
-//! program are answered, nobody else. A client that is slow, silent or wrong costs its own thread
-//! some time and a core nothing: counts are read as the reporter reads them, and what belongs to a
-//! core it tells itself, between two turns ([`handfast_stack::engine::ConnQuery`]).
+//! A Unix socket with one JSON request per line and JSON lines as answers. It accepts root and the
+//! user who started the program only. A slow, silent or invalid client costs time of its own thread
+//! and none of a core: counters are read without locks, and a core reports its connections between two
+//! iterations of its loop ([`handfast_stack::engine::ConnQuery`]).
 //!
-//! - `request`: what can be asked, and the lines that answer.
-//! - `status`: everything that is counted, and by whom; `subject`: where it comes from.
-//! - `connection`: a connection as it is listed; `filter` which ones; `listing` how they are read,
-//!   over `ask`: a core fills a form in.
-//! - `socket`: the socket's file: made, found, removed. `server` answers, over a `talk` with each
-//!   client; `client` asks, whom `trust` lets it believe.
+//! - `request`: requests and replies.
+//! - `status`: the status of a program; `status_source`: its source.
+//! - `connection`: a listed connection; `filter`: the filter of a listing; `listing`: reads connections
+//!   with `core_query`, which queries one core.
+//! - `socket`: creates, finds and removes the socket's file. `server` serves it, with a `session` for
+//!   each client; `client` connects to sockets that `trust` accepts.
 //!
 //! May use `report`, `load`, `engine` and what is below.
 
-mod ask;
 mod client;
 mod connection;
+mod core_query;
 mod filter;
 mod listing;
 mod request;
 mod server;
+mod session;
 mod socket;
 mod status;
-mod subject;
-mod talk;
+mod status_source;
 mod trust;
 
-pub use client::{AskError, Client, Found, find};
+pub use client::{Client, ClientError, Found, find};
 pub use connection::{Connection, TimerLeft};
-pub use filter::{Filter, Place, StateName};
+pub use filter::{AddressFilter, Filter, StateName};
 pub use request::{End, Reply, Request};
 pub use server::Serving;
 pub use socket::{Socket, SocketError};
 pub use status::{BenchStatus, ControlStatus, LatencyStatus, Status};
-pub use subject::Subject;
+pub use status_source::StatusSource;

@@ -1,13 +1,13 @@
-//! How connections are read while the cores go on. The keys of a table are walked without a lock;
-//! each that passes the filter is put to the core that owns it, [`QUERY_BATCH`] at a time. Memory is
-//! bounded by that, however many there are.
+//! Reads connections while the cores run. The keys of a table are read without locks; the core that
+//! owns a key is queried about those that pass the filter, [`QUERY_BATCH`] at a time, which bounds the
+//! memory.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 
 use super::Filter;
-use super::ask::{Silent, ask};
+use super::core_query::{CoreTimeout, query};
 use handfast_stack::engine::stack::Running;
 use handfast_stack::engine::{ConnInfo, ConnQuery, QUERY_BATCH, Tables, Worker, state_name};
 use handfast_stack::table::TableReader;
@@ -15,43 +15,43 @@ use handfast_stack::tcp::Tcb;
 use handfast_stack::wire::{FlowKey4, FlowKey6, PacketKey};
 use handfast_stack::xdp::Queue;
 
-/// A connection, and what its core says of it.
+/// A connection, and what its core reports about it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct Entry {
     pub local: SocketAddr,
     pub peer: SocketAddr,
     pub core: usize,
     pub facts: ConnInfo,
 }
 
-/// Calls `each` for every connection that passes, until it has enough. What comes or goes meanwhile
-/// is listed or not; what is listed was so at a moment of the listing.
+/// Calls `each` for every connection that passes, until it breaks. Connections that open or close
+/// during the listing may or may not appear.
 pub(super) fn list(
     running: &Running,
     filter: &Filter,
-    each: &mut dyn FnMut(&Seen) -> ControlFlow<()>,
-) -> Result<(), Silent> {
+    each: &mut dyn FnMut(&Entry) -> ControlFlow<()>,
+) -> Result<(), CoreTimeout> {
     let Some(tables) = running.tables() else { return Ok(()) };
     let mut listing = Listing { running, filter, each, end: None };
     listing.family::<FlowKey4>(tables);
     listing.family::<FlowKey6>(tables);
     match listing.end {
-        Some(End::Silent(silent)) => Err(silent),
+        Some(End::Timeout(timeout)) => Err(timeout),
         _ => Ok(()),
     }
 }
 
-/// Connections by state. Every one is looked at.
-pub(super) fn count(running: &Running, filter: &Filter) -> Result<BTreeMap<String, u64>, Silent> {
+/// Counts connections by state. It reads every connection.
+pub(super) fn count(running: &Running, filter: &Filter) -> Result<BTreeMap<String, u64>, CoreTimeout> {
     let mut states = BTreeMap::new();
-    let listed = list(running, filter, &mut |seen| {
-        *states.entry(state_name(seen.facts.state)).or_insert(0) += 1;
+    let listed = list(running, filter, &mut |entry| {
+        *states.entry(state_name(entry.facts.state)).or_insert(0) += 1;
         ControlFlow::Continue(())
     });
     listed.map(|()| states.into_iter().map(|(name, count)| (name.to_owned(), count)).collect())
 }
 
-/// An address family: its table, and its part of a core.
+/// An address family: its table, and its queries to a core.
 trait Family: PacketKey {
     fn view(tables: &Tables) -> &TableReader<Self, Tcb>;
     fn describe(worker: &Worker<Queue>, asked: &mut [ConnQuery<Self>]);
@@ -77,16 +77,16 @@ impl Family for FlowKey6 {
     }
 }
 
-/// Why a listing is over before its time.
+/// Why a listing ends early.
 enum End {
     Enough,
-    Silent(Silent),
+    Timeout(CoreTimeout),
 }
 
 struct Listing<'a> {
     running: &'a Running,
     filter: &'a Filter,
-    each: &'a mut dyn FnMut(&Seen) -> ControlFlow<()>,
+    each: &'a mut dyn FnMut(&Entry) -> ControlFlow<()>,
     end: Option<End>,
 }
 
@@ -101,29 +101,29 @@ impl Listing<'_> {
             let Some(chunk) = chunks.get_mut(found.owner) else { return };
             chunk.push(ConnQuery { key, slot: found.slot, facts: None });
             if chunk.len() == QUERY_BATCH {
-                self.put(found.owner, chunk);
+                self.query_chunk(found.owner, chunk);
             }
         });
         for (core, chunk) in chunks.iter_mut().enumerate() {
             if !chunk.is_empty() {
-                self.put(core, chunk);
+                self.query_chunk(core, chunk);
             }
         }
     }
 
-    /// Puts the questions to the core, and passes its answers on.
-    fn put<K: Family>(&mut self, core: usize, chunk: &mut Vec<ConnQuery<K>>) {
+    /// Queries the core about a chunk, and passes its answers on.
+    fn query_chunk<K: Family>(&mut self, core: usize, chunk: &mut Vec<ConnQuery<K>>) {
         if self.end.is_some() {
             return;
         }
-        match ask(self.running, core, std::mem::take(chunk), |worker, asked| K::describe(worker, asked)) {
+        match query(self.running, core, std::mem::take(chunk), |worker, asked| K::describe(worker, asked)) {
             Ok(answers) => *chunk = answers,
-            Err(silent) => self.end = Some(End::Silent(silent)),
+            Err(timeout) => self.end = Some(End::Timeout(timeout)),
         }
         for ConnQuery { key, facts, .. } in chunk.drain(..) {
             let Some(facts) = facts.filter(|facts| self.filter.passes_state(facts.state)) else { continue };
-            let seen = Seen { local: key.local(), peer: key.remote(), core, facts };
-            if (self.each)(&seen).is_break() {
+            let entry = Entry { local: key.local(), peer: key.remote(), core, facts };
+            if (self.each)(&entry).is_break() {
                 self.end = Some(End::Enough);
                 return;
             }

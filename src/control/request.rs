@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{Connection, Filter, Status};
 
-/// One line to the program. In JSON: `{"ask":"status"}`.
+/// One line to the program, in JSON: `{"ask":"status"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Request {
     /// Answered by one [`Reply::Status`].
     Status {
-        /// Count connections by state, too: every one is looked at.
+        /// Also count connections by state, which reads every connection.
         #[serde(default)]
         states: bool,
     },
-    /// Answered by a [`Reply::Connection`] for each, in no order, and a [`Reply::End`].
+    /// Answered by a [`Reply::Connection`] for each, in no particular order, and a [`Reply::End`].
     Connections(Filter),
     /// Answered by one [`Reply::States`].
     Count(Filter),
@@ -29,7 +29,7 @@ pub enum Reply {
     /// Connections by state.
     States(BTreeMap<String, u64>),
     End(End),
-    /// Nothing was done; why, in a sentence.
+    /// Nothing was done: the reason.
     Error(String),
 }
 

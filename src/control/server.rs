@@ -11,14 +11,14 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::Uid;
 
-use super::talk::{MOST_REQUEST, Over, Talk};
-use super::{Connection, End, Filter, Reply, Request, Socket, Subject, listing};
+use super::session::{MAX_REQUEST, Session, SessionEnd};
+use super::{Connection, End, Filter, Reply, Request, Socket, StatusSource, listing};
 use handfast_stack::engine::stack::Running;
 
-/// Clients at a time.
-const CLIENTS: usize = 8;
+/// Maximum number of clients at a time.
+const MAX_CLIENTS: usize = 8;
 
-/// A control socket that is answered for as long as this lives; then its threads end and its file
+/// A control socket that is served as long as this value lives; then its threads end and its file
 /// is removed.
 pub struct Serving {
     stop: Arc<EventFd>,
@@ -28,75 +28,74 @@ pub struct Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // It fails only when the count is at its limit: then it is readable anyway.
+        // It fails only if the count is at its limit; then it is readable anyway.
         let _ = self.stop.write(1);
     }
 }
 
-/// What every thread of a server has.
+/// What all threads of a server share.
 #[derive(Clone, Copy)]
-struct Desk<'a> {
-    subject: &'a Subject,
-    /// Who started the program.
+struct ServerContext<'a> {
+    source: &'a StatusSource,
+    /// The user who started the program.
     owner: Uid,
     running: &'a Running,
     clients: &'a AtomicUsize,
 }
 
 impl Socket {
-    /// Answers on threads of the scope: one that lets clients in, and one for each of them. `clients`
-    /// counts them.
+    /// Serves on threads of the scope: one that accepts clients, and one for each of them.
     ///
     /// # Errors
     /// No descriptor or no thread is left.
     pub fn serve<'scope>(
         self,
         scope: &'scope Scope<'scope, '_>,
-        subject: &'scope Subject,
+        source: &'scope StatusSource,
         running: &'scope Running,
     ) -> std::io::Result<Serving> {
         let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let socket = Arc::new(self);
         let serving = Serving { stop: stop.clone(), _socket: socket.clone() };
-        let desk = Desk { subject, owner: socket.owner(), running, clients: &subject.counts.present };
+        let ctx = ServerContext { source, owner: socket.owner(), running, clients: &source.counts.present };
         Builder::new()
             .name("hf-control".to_owned())
-            .spawn_scoped(scope, move || let_in(&socket, &stop, scope, desk))?;
+            .spawn_scoped(scope, move || accept_loop(&socket, &stop, scope, ctx))?;
         Ok(serving)
     }
 }
 
-fn let_in<'scope>(
+fn accept_loop<'scope>(
     socket: &Socket,
     stop: &Arc<EventFd>,
     scope: &'scope Scope<'scope, '_>,
-    desk: Desk<'scope>,
+    ctx: ServerContext<'scope>,
 ) {
-    while waits(socket.as_fd(), stop.as_fd()) {
-        // Gone again, or no descriptor is left: the next one may fare better.
+    while wait_for_client(socket.as_fd(), stop.as_fd()) {
+        // The client is gone, or no descriptor is left: try the next one.
         let Some(stream) = socket.accept() else { continue };
-        let Some(stream) = admitted(stream, stop, desk) else { continue };
-        desk.clients.fetch_add(1, SeqCst);
-        desk.subject.counts.clients.fetch_add(1, Relaxed);
+        let Some(stream) = authorize(stream, stop, ctx) else { continue };
+        ctx.clients.fetch_add(1, SeqCst);
+        ctx.source.counts.clients.fetch_add(1, Relaxed);
         let stop = stop.clone();
-        let talk = move || {
-            if let Ok(talk) = Talk::new(stream, stop.as_fd()) {
-                answer(talk, desk);
+        let session = move || {
+            if let Ok(session) = Session::new(stream, stop.as_fd()) {
+                answer(session, ctx);
             }
-            desk.clients.fetch_sub(1, SeqCst);
+            ctx.clients.fetch_sub(1, SeqCst);
         };
-        let thread = Builder::new().name("hf-control-talk".to_owned()).spawn_scoped(scope, talk);
+        let thread = Builder::new().name("hf-control-conn".to_owned()).spawn_scoped(scope, session);
         if thread.is_err() {
-            desk.clients.fetch_sub(1, SeqCst);
+            ctx.clients.fetch_sub(1, SeqCst);
         }
     }
 }
 
-/// True: there is a client. False: the end.
-fn waits(socket: BorrowedFd<'_>, stop: BorrowedFd<'_>) -> bool {
+/// Returns false at the end of the server.
+fn wait_for_client(socket: BorrowedFd<'_>, stop: BorrowedFd<'_>) -> bool {
     loop {
         let mut fds = [PollFd::new(socket, PollFlags::POLLIN), PollFd::new(stop, PollFlags::POLLIN)];
-        // Without an end; EINTR changes nothing.
+        // No timeout; EINTR changes nothing.
         let _ = poll(&mut fds, PollTimeout::NONE);
         match fds.map(|fd| fd.any() == Some(true)) {
             [_, true] => return false,
@@ -106,89 +105,91 @@ fn waits(socket: BorrowedFd<'_>, stop: BorrowedFd<'_>) -> bool {
     }
 }
 
-/// Root and the user who started the program, and not too many at a time. The others are told.
-fn admitted(stream: UnixStream, stop: &EventFd, desk: Desk<'_>) -> Option<UnixStream> {
-    let counts = &desk.subject.counts;
+/// Accepts root and the user who started the program, up to [`MAX_CLIENTS`]. Others get an error.
+fn authorize(stream: UnixStream, stop: &EventFd, ctx: ServerContext<'_>) -> Option<UnixStream> {
+    let counts = &ctx.source.counts;
     let uid = getsockopt(&stream, PeerCredentials).ok().map(|who| who.uid());
-    let why = if uid.is_none_or(|uid| uid != 0 && uid != desk.owner.as_raw()) {
-        counts.strangers.fetch_add(1, Relaxed);
-        format!("only root and {} are answered here", desk.subject.user())
-    } else if desk.clients.load(SeqCst) >= CLIENTS {
+    let why = if uid.is_none_or(|uid| uid != 0 && uid != ctx.owner.as_raw()) {
+        counts.unauthorized.fetch_add(1, Relaxed);
+        format!("only root and {} may use this socket", ctx.source.user())
+    } else if ctx.clients.load(SeqCst) >= MAX_CLIENTS {
         counts.too_many.fetch_add(1, Relaxed);
-        format!("{CLIENTS} clients are being answered already: try again when one of them has gone")
+        format!("{MAX_CLIENTS} clients are connected already: try again when one of them has disconnected")
     } else {
         return Some(stream);
     };
-    // One line fits what the kernel keeps for a reader: nobody is waited for.
-    if let Ok(mut talk) = Talk::new(stream, stop.as_fd()) {
-        let _ = talk.say(&Reply::Error(why)).and_then(|()| talk.flush());
+    // One line fits the socket buffer, so this does not wait.
+    if let Ok(mut session) = Session::new(stream, stop.as_fd()) {
+        let _ = session.send(&Reply::Error(why)).and_then(|()| session.flush());
     }
     None
 }
 
 /// Answers one request after another.
-fn answer(mut talk: Talk<'_>, desk: Desk<'_>) {
-    let bad = &desk.subject.counts.bad_requests;
+fn answer(mut session: Session<'_>, ctx: ServerContext<'_>) {
+    let bad = &ctx.source.counts.bad_requests;
     loop {
-        let done = match talk.request() {
+        let done = match session.request() {
             Ok(line) => match serde_json::from_slice(&line) {
-                Ok(request) => fulfil(&request, &mut talk, desk),
+                Ok(request) => handle(&request, &mut session, ctx),
                 Err(error) => {
                     bad.fetch_add(1, Relaxed);
-                    talk.say(&Reply::Error(format!("not a request: {error}; write {{\"ask\":\"status\"}}")))
+                    session.send(&Reply::Error(format!(
+                        "invalid request: {error}; write {{\"ask\":\"status\"}}"
+                    )))
                 }
             },
-            Err(Over::TooLong) => {
+            Err(SessionEnd::TooLong) => {
                 bad.fetch_add(1, Relaxed);
-                let why = format!("a request has at most {MOST_REQUEST} octets");
-                let _ = talk.say(&Reply::Error(why)).and_then(|()| talk.flush());
-                Err(Over::TooLong)
+                let why = format!("a request has at most {MAX_REQUEST} bytes");
+                let _ = session.send(&Reply::Error(why)).and_then(|()| session.flush());
+                Err(SessionEnd::TooLong)
             }
             Err(over) => Err(over),
         };
-        if done.and_then(|()| talk.flush()).is_err() {
+        if done.and_then(|()| session.flush()).is_err() {
             return;
         }
     }
 }
 
-fn fulfil(request: &Request, talk: &mut Talk<'_>, desk: Desk<'_>) -> Result<(), Over> {
-    let Desk { subject, running, .. } = desk;
+fn handle(request: &Request, session: &mut Session<'_>, ctx: ServerContext<'_>) -> Result<(), SessionEnd> {
+    let ServerContext { source, running, .. } = ctx;
     match request {
         Request::Status { states } => {
-            let mut status = subject.status(running);
+            let mut status = source.status(running);
             if *states {
                 match listing::count(running, &Filter::default()) {
                     Ok(states) => status.states = Some(states),
-                    Err(silent) => return talk.say(&Reply::Error(silent.to_string())),
+                    Err(timeout) => return session.send(&Reply::Error(timeout.to_string())),
                 }
             }
-            talk.say(&Reply::Status(Box::new(status)))
+            session.send(&Reply::Status(Box::new(status)))
         }
         Request::Count(filter) => match listing::count(running, filter) {
-            Ok(states) => talk.say(&Reply::States(states)),
-            Err(silent) => talk.say(&Reply::Error(silent.to_string())),
+            Ok(states) => session.send(&Reply::States(states)),
+            Err(timeout) => session.send(&Reply::Error(timeout.to_string())),
         },
-        Request::Connections(filter) => list(filter, talk, desk),
+        Request::Connections(filter) => list(filter, session, ctx),
     }
 }
 
-fn list(filter: &Filter, talk: &mut Talk<'_>, desk: Desk<'_>) -> Result<(), Over> {
-    let listeners = desk.subject.listeners();
+fn list(filter: &Filter, session: &mut Session<'_>, ctx: ServerContext<'_>) -> Result<(), SessionEnd> {
+    let listeners = ctx.source.listeners();
     let mut end = End::default();
-    let mut told = Ok(());
-    let listed = listing::list(desk.running, filter, &mut |seen| {
+    let mut sent = Ok(());
+    let listed = listing::list(ctx.running, filter, &mut |entry| {
         if filter.limit == Some(end.listed) {
             end.limited = true;
             return ControlFlow::Break(());
         }
-        told = talk.say(&Reply::Connection(Box::new(Connection::new(seen, &listeners))));
+        sent = session.send(&Reply::Connection(Box::new(Connection::new(entry, &listeners))));
         end.listed += 1;
-        if told.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
-    told?;
+    sent?;
     match listed {
-        Ok(()) => talk.say(&Reply::End(end)),
-        Err(silent) => talk.say(&Reply::Error(silent.to_string())),
+        Ok(()) => session.send(&Reply::End(end)),
+        Err(timeout) => session.send(&Reply::Error(timeout.to_string())),
     }
 }

@@ -11,20 +11,20 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, Uid, geteuid};
 use thiserror::Error;
 
-use super::trust::is_deserted;
+use super::trust::has_no_listener;
 
-/// Where root's programs have theirs.
+/// The folder of the sockets of root's programs.
 const OF_ROOT: &str = "/run/handfast";
-/// Where the service has its own: packaging/handfast.service runs it as a user that is gone afterwards.
+/// The folder of the service: packaging/handfast.service runs it as a dynamic user.
 pub(super) const OF_SERVICE: &str = "/run/handfast-respond/handfast";
-/// Where each other user's run-time folder is.
+/// The folder of the other users' run-time folders.
 const OF_USERS: &str = "/run/user";
 
 /// The socket of this program, listening. Dropping it removes its file.
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
-    /// Whose program it is. Root's may become another user's, which is not answered.
+    /// The user who started the program. A program of root may run as another user, which is not accepted.
     owner: Uid,
     path: PathBuf,
 }
@@ -32,29 +32,29 @@ pub struct Socket {
 /// Why there is no control socket.
 #[derive(Debug, Error)]
 pub enum SocketError {
-    #[error("there is no folder for a control socket: XDG_RUNTIME_DIR is not set")]
+    #[error("no folder for a control socket: XDG_RUNTIME_DIR is not set")]
     NoFolder,
-    #[error("{} is not a folder that belongs to this user alone", .0.display())]
+    #[error("{} is not a folder that only this user can access", .0.display())]
     FolderOpen(PathBuf),
     #[error("another program answers at {}", .0.display())]
     InUse(PathBuf),
-    #[error("{} is there, and is no socket", .0.display())]
-    NoSocket(PathBuf),
-    #[error("cannot make the control socket {}: {source}", path.display())]
-    Cannot { path: PathBuf, source: io::Error },
+    #[error("{} exists and is not a socket", .0.display())]
+    NotASocket(PathBuf),
+    #[error("cannot create the control socket {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
 }
 
 impl SocketError {
-    /// What to do about it.
+    /// The fix.
     pub fn fix(&self) -> String {
         match self {
-            SocketError::NoFolder => "--control PATH names a place for it".to_owned(),
+            SocketError::NoFolder => "give a path with --control PATH".to_owned(),
             SocketError::FolderOpen(folder) => {
-                format!("rm -r {}, or --control PATH for another place", folder.display())
+                format!("rm -r {}, or give another path with --control PATH", folder.display())
             }
-            SocketError::InUse(_) => "--control PATH for another place".to_owned(),
-            SocketError::NoSocket(path) => format!("rm {}, or --control PATH", path.display()),
-            SocketError::Cannot { .. } => {
+            SocketError::InUse(_) => "give another path with --control PATH".to_owned(),
+            SocketError::NotASocket(path) => format!("rm {}, or --control PATH", path.display()),
+            SocketError::Io { .. } => {
                 "--control PATH in a folder that you may write to, or --control none".to_owned()
             }
         }
@@ -62,36 +62,36 @@ impl SocketError {
 }
 
 impl Socket {
-    /// Where clients look: `PID.sock` in [`folder`]. What programs left there that were killed is
-    /// removed.
+    /// The default path, where clients search: `PID.sock` in [`folder`]. Sockets of killed programs in
+    /// that folder are removed.
     ///
     /// # Errors
     /// [`SocketError`].
     pub fn at_default() -> Result<Socket, SocketError> {
         let folder = folder().ok_or(SocketError::NoFolder)?;
-        make(&folder)?;
+        create(&folder)?;
         left_behind(&folder).iter().for_each(|path| {
-            // Another program that starts now may be faster.
+            // Another program may have removed it.
             let _ = fs::remove_file(path);
         });
         Socket::at(&folder.join(format!("{}.sock", std::process::id())))
     }
 
-    /// Here. A socket that nobody answers any more is replaced.
+    /// Creates the socket at this path. A socket without a listener is replaced.
     ///
     /// # Errors
     /// [`SocketError`].
     pub fn at(path: &Path) -> Result<Socket, SocketError> {
-        let cannot = |source| SocketError::Cannot { path: path.to_owned(), source };
+        let cannot = |source| SocketError::Io { path: path.to_owned(), source };
         match fs::symlink_metadata(path) {
             Ok(there) if !there.file_type().is_socket() => {
-                return Err(SocketError::NoSocket(path.to_owned()));
+                return Err(SocketError::NotASocket(path.to_owned()));
             }
-            Ok(_) if !is_deserted(path) => return Err(SocketError::InUse(path.to_owned())),
+            Ok(_) if !has_no_listener(path) => return Err(SocketError::InUse(path.to_owned())),
             Ok(_) => fs::remove_file(path).map_err(cannot)?,
             Err(_) => {}
         }
-        // Of the whole process, but it has one thread yet.
+        // The umask applies to the whole process, which has one thread at this point.
         let before = umask(Mode::from_bits_truncate(0o177));
         let bound = UnixListener::bind(path);
         umask(before);
@@ -135,7 +135,7 @@ pub(super) fn folder() -> Option<PathBuf> {
     Some(PathBuf::from(runtime).join("handfast"))
 }
 
-/// Programs of other users, which root does not believe, with the folder of each and its user.
+/// Programs of other users, which root does not trust, with the folder and the user of each.
 pub(super) fn of_others() -> Vec<(u32, PathBuf, Uid)> {
     if !geteuid().is_root() {
         return Vec::new();
@@ -151,14 +151,14 @@ pub(super) fn of_others() -> Vec<(u32, PathBuf, Uid)> {
     users.flat_map(of_user).collect()
 }
 
-/// Every socket that this user believes, with its program's number.
+/// Every socket that this user trusts, with the process ID of its program.
 pub(super) fn all() -> Vec<(u32, PathBuf)> {
     let mut folders: Vec<PathBuf> = folder().into_iter().collect();
     if geteuid().is_root() {
         folders.push(OF_SERVICE.into());
     }
     let mut found: Vec<(u32, PathBuf)> = folders.iter().flat_map(|folder| sockets(folder)).collect();
-    found.retain(|(_, path)| !is_deserted(path));
+    found.retain(|(_, path)| !has_no_listener(path));
     found.sort();
     found
 }
@@ -174,17 +174,17 @@ fn sockets(folder: &Path) -> Vec<(u32, PathBuf)> {
     numbered.collect()
 }
 
-/// Sockets whose program is gone. Both are looked at: one that has bound and does not listen yet is
-/// deserted for a moment, and numbers are used again.
+/// Sockets whose program is gone. Both conditions are checked: a program that has bound but does not
+/// listen yet has no listener for a moment, and process IDs are reused.
 fn left_behind(folder: &Path) -> Vec<PathBuf> {
     let gone = |number: u32| kill(Pid::from_raw(number as i32), None) == Err(Errno::ESRCH);
-    let dead = sockets(folder).into_iter().filter(|(number, path)| gone(*number) && is_deserted(path));
+    let dead = sockets(folder).into_iter().filter(|(number, path)| gone(*number) && has_no_listener(path));
     dead.map(|(_, path)| path).collect()
 }
 
-/// A folder of this user's own, that nobody else may enter.
-fn make(folder: &Path) -> Result<(), SocketError> {
-    let cannot = |source| SocketError::Cannot { path: folder.to_owned(), source };
+/// Creates a folder that only this user can access.
+fn create(folder: &Path) -> Result<(), SocketError> {
+    let cannot = |source| SocketError::Io { path: folder.to_owned(), source };
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(cannot(error)),
         _ => {}
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_is_its_users_alone_and_goes_with_its_value() {
+    fn a_socket_is_private_and_removed_with_its_value() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("here.sock");
         let socket = Socket::at(&path).unwrap();
@@ -212,21 +212,21 @@ mod tests {
     }
 
     #[test]
-    fn a_deserted_socket_is_replaced_and_anything_else_is_left_alone() {
+    fn a_socket_without_a_listener_is_replaced_and_anything_else_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("here.sock");
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         drop(Socket::at(&path).unwrap());
         fs::write(&path, "a file").unwrap();
-        assert!(matches!(Socket::at(&path), Err(SocketError::NoSocket(_))));
+        assert!(matches!(Socket::at(&path), Err(SocketError::NotASocket(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "a file");
     }
 
     #[test]
     fn sockets_of_programs_that_are_gone_are_found_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
-        // No process has this number: it is beyond the kernel's largest.
+        // No process has this ID: it is above the kernel's maximum.
         let gone = folder.path().join("1073741823.sock");
         let alive = folder.path().join(format!("{}.sock", std::process::id()));
         let named = folder.path().join("other.sock");
@@ -240,9 +240,9 @@ mod tests {
     fn a_folder_that_others_may_enter_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("handfast");
-        make(&folder).unwrap();
-        make(&folder).unwrap();
+        create(&folder).unwrap();
+        create(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(matches!(make(&folder), Err(SocketError::FolderOpen(_))));
+        assert!(matches!(create(&folder), Err(SocketError::FolderOpen(_))));
     }
 }

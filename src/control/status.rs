@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use handfast_report::ActiveReport;
 use handfast_stack::engine::{CoreSnapshot, Snapshot};
 
-/// Of this layout: fields are added under the same name, never changed or removed.
+/// Version of this layout: fields may be added, but are never changed or removed.
 pub const SCHEMA: &str = "handfast-status/1";
 
-/// A running program at one moment. What a later version adds, an earlier one's client leaves out.
+/// A running program at one moment. A client ignores fields that it does not know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// [`SCHEMA`].
@@ -18,19 +18,19 @@ pub struct Status {
     /// The program's version.
     pub handfast: String,
     pub pid: u32,
-    /// Who started it: the name, or the number of one that has no name.
+    /// The user who started it: the name, or the ID of a user without a name.
     pub user: String,
     /// RFC 3339.
     pub started_at: String,
     pub uptime_s: f64,
     pub active: ActiveReport,
-    /// By number: what is answered, as it was asked for.
+    /// The listeners as they were given, in the order of their IDs.
     pub listeners: Vec<String>,
     /// All cores together.
     pub total: CoreSnapshot,
     #[serde(flatten)]
     pub detail: Snapshot,
-    /// Connections by state (RFC 9293's names), if they were asked for.
+    /// Connections by state (names of RFC 9293), if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub states: Option<BTreeMap<String, u64>>,
     /// Of `bench`.
@@ -39,20 +39,20 @@ pub struct Status {
     pub control: ControlStatus,
 }
 
-/// The control socket's own counts.
+/// Counters of the control socket.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ControlStatus {
-    /// Clients that were let in.
+    /// Clients that were accepted.
     pub clients: u64,
-    /// Clients that are neither root nor the user who started the program.
-    pub strangers: u64,
-    /// Clients that found too many others.
+    /// Clients that were refused: neither root nor the user who started the program.
+    pub unauthorized: u64,
+    /// Clients that were refused because too many were connected.
     pub too_many: u64,
-    /// Requests that could not be read, or were too long.
+    /// Requests that were invalid or too long.
     pub bad_requests: u64,
 }
 
-/// What a benchmark is at. Counts are of the step at work, measured or not.
+/// The progress of a benchmark. Counts are those of the current step, measured or not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchStatus {
     pub workload: String,
@@ -65,7 +65,7 @@ pub struct BenchStatus {
     pub completed: u64,
     pub failed: u64,
     pub in_flight: u64,
-    /// Microseconds from the intended start to ESTABLISHED, of what was measured so far.
+    /// Microseconds from the intended start to ESTABLISHED, measured so far.
     pub connect_us: Option<LatencyStatus>,
     /// To the end.
     pub completion_us: Option<LatencyStatus>,

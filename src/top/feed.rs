@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
-use handfast_control::{AskError, Client, Filter, Reply, Request, Status};
+use handfast_control::{Client, ClientError, Filter, Reply, Request, Status};
 
 /// States are counted no oftener.
 const STATES_AT_LEAST: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ pub enum Told {
     /// Connections by state.
     States(BTreeMap<String, u64>),
     /// There is nothing more to come.
-    ClosedConnection(AskError),
+    ClosedConnection(ClientError),
 }
 
 /// Asks a program on threads of its own: one that does not answer keeps nobody from leaving, and a
@@ -56,7 +56,7 @@ impl Feed {
     pub fn start(client: Client, interval: Duration) -> io::Result<Feed> {
         let ((say, told), (_stop, stopped)) = (unbounded(), bounded(0));
         // Without a second talk there are rates all the same.
-        if let Ok(client) = client.again() {
+        if let Ok(client) = client.reconnect() {
             let (say, stopped) = (say.clone(), stopped.clone());
             let thread = move || count(client, &say, &stopped);
             Builder::new().name("hf-top-count".to_owned()).spawn(thread)?;
@@ -101,14 +101,14 @@ fn count(mut client: Client, say: &Sender<Told>, stopped: &Receiver<()>) {
     let (start, mut pace) = (Instant::now(), Pace::default());
     loop {
         let began = start.elapsed();
-        match client.ask(&Request::Count(Filter::default())).and_then(|()| client.answer()) {
+        match client.send(&Request::Count(Filter::default())).and_then(|()| client.receive()) {
             Ok(Reply::States(states)) => {
                 if say.send(Told::States(states)).is_err() {
                     return;
                 }
             }
             // A core that is busy with something longer may answer the next time.
-            Ok(_) | Err(AskError::Refused(_)) => {}
+            Ok(_) | Err(ClientError::Refused(_)) => {}
             // The other talk says why.
             Err(_) => return,
         }

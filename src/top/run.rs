@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::draw::rows;
 use super::{Feed, Model, Told, View, draw};
-use handfast_control::{AskError, Client};
+use handfast_control::{Client, ClientError};
 
 /// How often is looked whether something was told, or a signal came. A key comes at once.
 const LOOK: Duration = Duration::from_millis(100);
@@ -31,7 +31,7 @@ pub struct Interactive {
 #[derive(Debug, Error)]
 pub enum TopError {
     #[error(transparent)]
-    Ask(#[from] AskError),
+    Ask(#[from] ClientError),
     #[error("the terminal: {0}")]
     Terminal(#[from] io::Error),
     #[error("no thread to ask the program on: {0}")]
@@ -84,9 +84,9 @@ pub(super) fn first(feed: &Feed) -> Result<Model, TopError> {
 }
 
 /// What an operator reads when a program tells nothing more.
-pub(super) fn ended(error: &AskError) -> String {
+pub(super) fn ended(error: &ClientError) -> String {
     match error {
-        AskError::Broken { .. } => "the program has ended".to_owned(),
+        ClientError::Disconnected { .. } => "the program has ended".to_owned(),
         other => other.to_string(),
     }
 }

@@ -59,10 +59,13 @@ fn another_users_program_is_not_believed() {
     chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root");
     let path = folder.path().join("1.sock");
     let _liar = Liar::at(&path);
-    assert_refused(&path, "it is a program of nobody, which is not believed here\nfix: ask as that user");
+    assert_refused(
+        &path,
+        "the program belongs to nobody, which is not trusted here\nfix: run it as that user",
+    );
     // Nor with a file that looks like root's: who listens counts.
     chown(&path, Some(0), Some(0)).expect("root");
-    assert_refused(&path, "it is a program of nobody");
+    assert_refused(&path, "the program belongs to nobody");
     // Where root alone can have put it, it is meant.
     chown(folder.path(), Some(0), Some(0)).expect("root");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("root");
@@ -77,7 +80,7 @@ fn a_link_is_not_followed() {
     let folder = TempDir::new().expect("a directory");
     let link = folder.path().join("link.sock");
     symlink(&asked.socket, &link).expect("a link");
-    assert_refused(&link, "is no socket: a link to one is not followed");
+    assert_refused(&link, "is not a socket (links are not followed)");
     let [counted, _] = asks(&asked.socket);
     assert_eq!(counted.code, Some(0), "{counted:?}");
     asked.responder.stop();

@@ -68,8 +68,8 @@ fn a_million_connections_are_listed_while_others_come_and_go() {
     assert!(more < MOST_MORE, "{more} octets");
     // A reader that wants no more ends it for both sides.
     let mut reader = asked.client();
-    reader.ask(&handfast_control::Request::Connections(Default::default())).expect("sent");
-    reader.answer().expect("a first line");
+    reader.send(&handfast_control::Request::Connections(Default::default())).expect("sent");
+    reader.receive().expect("a first line");
     drop(reader);
     crate::stage::wait_until("it is answered again", Duration::from_secs(10), || asked.status().pid > 0);
     let summary = asked.responder.stop();

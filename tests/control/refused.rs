@@ -30,16 +30,16 @@ fn another_user_is_told_that_he_is_not_answered() {
     };
     let shut = connections();
     assert_eq!(shut.code, Some(1), "{shut:?}");
-    assert!(shut.err.contains("nobody answers at") && shut.err.contains("ask as root"), "{shut:?}");
+    assert!(shut.err.contains("no program answers at") && shut.err.contains("run this as root"), "{shut:?}");
 
     open(asked.socket.parent().expect("a folder"), 0o755);
     open(&asked.socket, 0o666);
     let stranger = connections();
     assert_eq!(stranger.code, Some(1), "{stranger:?}");
-    assert_eq!(stranger.err, "handfast: only root and root are answered here\n");
+    assert_eq!(stranger.err, "handfast: only root and root may use this socket\n");
     assert!(stranger.out.is_empty(), "{stranger:?}");
     let control = asked.status().control;
-    assert_eq!((control.strangers, control.clients), (1, 1), "{control:?}");
+    assert_eq!((control.unauthorized, control.clients), (1, 1), "{control:?}");
     asked.responder.stop();
 }
 
@@ -59,12 +59,12 @@ fn nonsense_is_named_and_disturbs_nobody() {
     };
     let mut stream = open();
     for (request, part) in [
-        ("\n", "not a request"),
+        ("\n", "invalid request"),
         ("{}\n", "missing field"),
         ("{\"ask\":\"password\"}\n", "unknown variant"),
         ("{\"ask\":\"connections\",\"state\":[\"open\"]}\n", "invalid state `open`"),
         ("{\"ask\":\"connections\",\"local\":\"here\"}\n", "invalid address `here`"),
-        ("{\"ask\":\"connections\",\"limit\":-1}\n", "not a request"),
+        ("{\"ask\":\"connections\",\"limit\":-1}\n", "invalid request"),
     ] {
         stream.write_all(request.as_bytes()).expect("sent");
         let answer = line(&stream);
@@ -73,7 +73,7 @@ fn nonsense_is_named_and_disturbs_nobody() {
     // Huge: told, and shut out.
     let mut huge = open();
     let _ = huge.write_all(&vec![b'x'; 1 << 20]);
-    assert!(line(&huge).contains("at most 4096 octets"));
+    assert!(line(&huge).contains("at most 4096 bytes"));
     assert_eq!(asked.status().control.bad_requests, 7);
     asked.responder.stop();
 }
@@ -85,7 +85,7 @@ fn a_crowd_is_bounded_and_the_silent_do_not_hold_up_the_end() {
     let mut crowd: Vec<_> = (0..8).map(|_| asked.client()).collect();
     crowd.iter_mut().for_each(|client| assert!(client.status().is_ok()));
     let refused = asked.client().status().expect_err("one too many").to_string();
-    assert!(refused.contains("8 clients are being answered already"), "{refused}");
+    assert!(refused.contains("8 clients are connected already"), "{refused}");
     crowd.pop();
     wait_until("there is room again", Duration::from_secs(5), || asked.client().status().is_ok());
     assert!(crowd[0].status().expect("still answered").control.too_many >= 1);

@@ -74,7 +74,7 @@ fn of_two_programs_one_is_chosen_by_its_number() {
     let second = Responder::start(&two, &["--listen", &owned(false, "80=http")]);
     let several = handfast(&["connections"]);
     assert_eq!(several.code, Some(1), "{several:?}");
-    assert!(several.err.contains("several are running"), "{several:?}");
+    assert!(several.err.contains("several programs are running"), "{several:?}");
     let choices = several.err.split_once("\nfix: ").expect("what to do").1;
     for responder in [&first, &second] {
         let pid = responder.pid().to_string();
@@ -95,10 +95,10 @@ fn of_two_programs_one_is_chosen_by_its_number() {
 fn who_is_not_there_is_named() {
     let nobody = handfast(&["connections", "--pid", "1073741823"]);
     assert_eq!(nobody.code, Some(1), "{nobody:?}");
-    assert!(nobody.err.contains("process number 1073741823"), "{nobody:?}");
+    assert!(nobody.err.contains("process ID 1073741823"), "{nobody:?}");
     let nowhere = handfast(&["connections", "--socket", "/nonexistent/control.sock"]);
     assert_eq!(nowhere.code, Some(1), "{nowhere:?}");
-    assert!(nowhere.err.contains("nobody answers at /nonexistent/control.sock"), "{nowhere:?}");
+    assert!(nowhere.err.contains("no program answers at /nonexistent/control.sock"), "{nowhere:?}");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_socket_that_was_asked_for_must_be_made_and_none_is_none() {
     let ended = Responder::run(&lab, &wrong);
     assert_eq!(ended.code, Some(1), "{}", ended.text);
     assert!(
-        ended.text.contains("cannot make the control socket /nonexistent/control.sock"),
+        ended.text.contains("cannot create the control socket /nonexistent/control.sock"),
         "{}",
         ended.text
     );

@@ -142,7 +142,7 @@ fn it_prints_what_both_sides_do() {
 fn what_cannot_be_shown_is_said_with_the_way_out() {
     for (arguments, says) in [
         (&["top"][..], "fix: handfast top --once"),
-        (&["top", "--once", "--socket", "/nonexistent"], "nobody answers at /nonexistent"),
+        (&["top", "--once", "--socket", "/nonexistent"], "no program answers at /nonexistent"),
         (&["top", "--once", "--interval", "0.01"], "write seconds from 0.1 to 30"),
     ] {
         let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().expect("it runs");

@@ -4,16 +4,16 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
-use nix::unistd::{User, getuid};
+use nix::unistd::{ConnectionHandler, getuid};
 
-use super::ask::ask;
+use super::core_query::query;
 use super::status::{BenchStatus, ControlStatus, LatencyStatus, SCHEMA, Status};
 use handfast_load::{Control, Latencies, Latency, Progress, Stage};
 use handfast_report::ActiveReport;
 use handfast_stack::engine::stack::{Effective, Running};
 
-/// Who is asked: a program, and what it has beside its stack.
-pub struct Subject {
+/// The source of [`Status`]: a program, and what it has in addition to its stack.
+pub struct StatusSource {
     program: &'static str,
     user: String,
     started: SystemTime,
@@ -28,28 +28,29 @@ pub struct Subject {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) clients: AtomicU64,
-    pub(super) strangers: AtomicU64,
+    pub(super) unauthorized: AtomicU64,
     pub(super) too_many: AtomicU64,
     pub(super) bad_requests: AtomicU64,
-    /// Clients that are being answered.
+    /// Clients that are connected.
     pub(super) present: AtomicUsize,
 }
 
-impl Subject {
+impl StatusSource {
     /// `handfast respond`.
-    pub fn responder(active: &Effective) -> Subject {
-        Subject::new("respond", active, None)
+    pub fn responder(active: &Effective) -> StatusSource {
+        StatusSource::new("respond", active, None)
     }
 
     /// `handfast bench`.
-    pub fn bench(active: &Effective, load: &Arc<Control>) -> Subject {
-        Subject::new("bench", active, Some(load.clone()))
+    pub fn bench(active: &Effective, load: &Arc<Control>) -> StatusSource {
+        StatusSource::new("bench", active, Some(load.clone()))
     }
 
-    fn new(program: &'static str, active: &Effective, load: Option<Arc<Control>>) -> Subject {
+    fn new(program: &'static str, active: &Effective, load: Option<Arc<Control>>) -> StatusSource {
         let uid = getuid();
-        let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
-        Subject {
+        let user =
+            ConnectionHandler::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+        StatusSource {
             program,
             user,
             started: SystemTime::now(),
@@ -61,12 +62,12 @@ impl Subject {
         }
     }
 
-    /// From now on it answers here; by the number that connections have.
+    /// Sets the listeners, by the ID that connections refer to.
     pub fn set_listeners(&self, listeners: impl IntoIterator<Item = (u16, String)>) {
         *self.listeners.write().unwrap_or_else(PoisonError::into_inner) = listeners.into_iter().collect();
     }
 
-    /// Who started the program.
+    /// The user who started the program.
     pub(super) fn user(&self) -> &str {
         &self.user
     }
@@ -76,7 +77,7 @@ impl Subject {
     }
 
     pub(super) fn status(&self, running: &Running) -> Status {
-        // First: a core that sleeps counts how long it did when it wakes.
+        // First: a core counts its time asleep when it wakes.
         wake(running);
         let detail = running.snapshot();
         let mut active = self.active.clone();
@@ -104,17 +105,17 @@ impl Counts {
     fn read(&self) -> ControlStatus {
         ControlStatus {
             clients: self.clients.load(Relaxed),
-            strangers: self.strangers.load(Relaxed),
+            unauthorized: self.unauthorized.load(Relaxed),
             too_many: self.too_many.load(Relaxed),
             bad_requests: self.bad_requests.load(Relaxed),
         }
     }
 }
 
-/// Has every core take a turn. One that does not is told of as it stands.
+/// Wakes every core for one iteration. The counters of a core that does not respond stay as they are.
 fn wake(running: &Running) {
     for core in 0..running.cores() {
-        let _ = ask(running, core, (), |_, ()| ());
+        let _ = query(running, core, (), |_, ()| ());
     }
 }
 
@@ -134,10 +135,10 @@ fn bench(load: &Control, running: &Running) -> BenchStatus {
     }
 }
 
-/// Every core adds its own. `None`: nothing was measured yet, or a core does not answer.
+/// The sum over all cores. `None`: nothing was measured yet, or a core does not respond.
 fn latency(running: &Running, of: Latency) -> Option<LatencyStatus> {
     let all = (0..running.cores()).try_fold(Latencies::new(of), |form, core| {
-        ask(running, core, form, |worker, form| worker.report_opener(form)).ok()
+        query(running, core, form, |worker, form| worker.report_opener(form)).ok()
     })?;
     let us = all.histogram;
     (!us.is_empty()).then(|| LatencyStatus {
