@@ -115,7 +115,7 @@ fn colour() -> bool {
 
 fn failure(error: TopError) -> Failure {
     match error {
-        TopError::Ask(error) => unanswered(&error),
+        TopError::Client(error) => unanswered(&error),
         TopError::Terminal(_) => Failure::new(error.to_string()).fix("handfast top --once"),
         other => Failure::of(other),
     }

@@ -3,49 +3,49 @@ use std::time::{Duration, Instant};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::run::{PATIENCE, TopError, ended, first};
-use super::{Feed, Told, View, draw};
+use super::run::{STATUS_TIMEOUT, TopError, ended, first};
+use super::{Poller, Update, View, draw};
 use handfast_control::Client;
 
-/// So long are states waited for, when everything else is there.
-const STATES: Duration = Duration::from_secs(5);
+/// Maximum time to wait for the states after everything else.
+const STATES_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One picture.
+/// Settings of one printed display.
 #[derive(Clone, Debug)]
 pub struct Once {
-    /// Between two statuses: rates are over the last of them.
+    /// Time between two statuses; rates are those of the last interval.
     pub interval: Duration,
-    /// Statuses; at least two, for there to be rates.
+    /// Number of statuses; rates need at least two.
     pub statuses: u32,
     pub width: u16,
-    /// `None`: what shows everything.
+    /// `None`: enough to show everything.
     pub height: Option<u16>,
     pub view: View,
 }
 
-/// Asks as often as is wanted, and draws what that came to. A program that ends meanwhile is drawn as
-/// it was at last.
+/// Reads as many statuses as requested, and draws the result. If the program ends meanwhile, the last
+/// status is drawn.
 ///
 /// # Errors
-/// Nothing was told at all.
+/// There was no status at all.
 pub fn once(client: Client, wanted: &Once) -> Result<Buffer, TopError> {
-    let feed = Feed::start(client, wanted.interval).map_err(TopError::Thread)?;
+    let poller = Poller::start(client, wanted.interval).map_err(TopError::Thread)?;
     let mut view = wanted.view.clone();
-    let mut model = first(&feed)?;
+    let mut model = first(&poller)?;
     let mut left = wanted.statuses.saturating_sub(1);
     let mut deadline = None;
-    // Then the states, if they take longer: but not for ever.
+    // Then wait for the states, with a timeout.
     while left > 0 || model.states().is_none() {
-        let end = (left == 0).then(|| *deadline.get_or_insert_with(|| Instant::now() + STATES));
-        let patience = end.map_or(PATIENCE, |end| end.saturating_duration_since(Instant::now()));
-        match feed.next(patience) {
-            Some(Told::Status(status)) if left > 0 => {
+        let end = (left == 0).then(|| *deadline.get_or_insert_with(|| Instant::now() + STATES_TIMEOUT));
+        let timeout = end.map_or(STATUS_TIMEOUT, |end| end.saturating_duration_since(Instant::now()));
+        match poller.next(timeout) {
+            Some(Update::Status(status)) if left > 0 => {
                 model.take(*status);
                 left -= 1;
             }
-            Some(Told::Status(_)) => {}
-            Some(Told::States(states)) => model.count(states),
-            Some(Told::ClosedConnection(error)) => {
+            Some(Update::Status(_)) => {}
+            Some(Update::States(states)) => model.count(states),
+            Some(Update::ClosedConnection(error)) => {
                 view.ended = Some(ended(&error));
                 break;
             }

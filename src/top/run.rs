@@ -8,59 +8,59 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use thiserror::Error;
 
 use super::draw::rows;
-use super::{Feed, Model, Told, View, draw};
+use super::{Model, Poller, Update, View, draw};
 use handfast_control::{Client, ClientError};
 
-/// How often is looked whether something was told, or a signal came. A key comes at once.
-const LOOK: Duration = Duration::from_millis(100);
+/// Interval between two checks for updates and signals. Keys are handled at once.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// So long may a status take: longer than the talk itself waits.
-pub(super) const PATIENCE: Duration = Duration::from_secs(45);
+/// Maximum time for a status: longer than the timeout of the client.
+pub(super) const STATUS_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// A view that is watched.
+/// Settings of the interactive view.
 pub struct Interactive {
     pub interval: Duration,
     pub colour: bool,
-    /// Nothing but ASCII.
+    /// Draw ASCII only.
     pub ascii: bool,
-    /// True: leave. Signals set it.
+    /// True: quit. Signals set it.
     pub stop: Arc<AtomicBool>,
 }
 
-/// Why there is no view.
+/// Why the program cannot be shown.
 #[derive(Debug, Error)]
 pub enum TopError {
     #[error(transparent)]
-    Ask(#[from] ClientError),
-    #[error("the terminal: {0}")]
+    Client(#[from] ClientError),
+    #[error("cannot use the terminal: {0}")]
     Terminal(#[from] io::Error),
-    #[error("no thread to ask the program on: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
-    #[error("the program told nothing")]
-    Silent,
+    #[error("the program did not send a status in time")]
+    Timeout,
 }
 
-/// Shows the program until somebody leaves. The terminal is as before, however this ends.
+/// Shows the program until the user quits. The terminal is restored in any case.
 ///
 /// # Errors
-/// [`TopError`]; a program that ends is none, if it has told anything before.
+/// [`TopError`]; a program that ends after its first status is no error.
 pub fn run(client: Client, how: &Interactive) -> Result<(), TopError> {
-    let feed = Feed::start(client, how.interval).map_err(TopError::Thread)?;
-    // An error of the first answer belongs on the screen that was there before.
+    let poller = Poller::start(client, how.interval).map_err(TopError::Thread)?;
+    // An error of the first answer is printed on the normal screen.
     let view = View { ascii: how.ascii, ..View::watched(how.colour) };
-    let mut watch = Watch { model: first(&feed)?, frozen: None, view, width: 0 };
+    let mut watch = Watch { model: first(&poller)?, frozen: None, view, width: 0 };
     let mut screen = Screen::open()?;
     let mut changed = true;
     while !how.stop.load(Relaxed) {
-        while let Some(told) = feed.poll() {
-            watch.told(told);
+        while let Some(update) = poller.poll() {
+            watch.update(update);
             changed = true;
         }
         if changed {
             watch.show(&mut screen)?;
         }
-        changed = event::poll(LOOK)?;
-        if changed && watch.heard(&event::read()?) == Next::Leave {
+        changed = event::poll(POLL_INTERVAL)?;
+        if changed && watch.handle(&event::read()?) == Next::Quit {
             break;
         }
     }
@@ -68,22 +68,22 @@ pub fn run(client: Client, how: &Interactive) -> Result<(), TopError> {
 }
 
 /// A model of the first status.
-pub(super) fn first(feed: &Feed) -> Result<Model, TopError> {
+pub(super) fn first(poller: &Poller) -> Result<Model, TopError> {
     let mut early = None;
     loop {
-        match feed.next(PATIENCE).ok_or(TopError::Silent)? {
-            Told::Status(status) => {
+        match poller.next(STATUS_TIMEOUT).ok_or(TopError::Timeout)? {
+            Update::Status(status) => {
                 let mut model = Model::new(*status);
                 early.into_iter().for_each(|states| model.count(states));
                 return Ok(model);
             }
-            Told::States(states) => early = Some(states),
-            Told::ClosedConnection(error) => return Err(error.into()),
+            Update::States(states) => early = Some(states),
+            Update::ClosedConnection(error) => return Err(error.into()),
         }
     }
 }
 
-/// What an operator reads when a program tells nothing more.
+/// The message for the end of the updates.
 pub(super) fn ended(error: &ClientError) -> String {
     match error {
         ClientError::Disconnected { .. } => "the program has ended".to_owned(),
@@ -91,7 +91,7 @@ pub(super) fn ended(error: &ClientError) -> String {
     }
 }
 
-/// The terminal, and the one who gives it back: also when a panic unwinds, and before its message.
+/// The terminal. Dropping it restores the terminal, also when a panic unwinds.
 struct Screen(DefaultTerminal);
 
 impl Screen {
@@ -109,25 +109,25 @@ impl Drop for Screen {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    Stay,
-    Leave,
+    Continue,
+    Quit,
 }
 
 struct Watch {
     model: Model,
-    /// What is shown while paused; the model goes on.
+    /// The model that is shown while paused; `model` is updated meanwhile.
     frozen: Option<Model>,
     view: View,
-    /// Columns of the last picture.
+    /// Columns of the last frame.
     width: u16,
 }
 
 impl Watch {
-    fn told(&mut self, told: Told) {
-        match told {
-            Told::Status(status) => self.model.take(*status),
-            Told::States(states) => self.model.count(states),
-            Told::ClosedConnection(error) => self.view.ended = Some(ended(&error)),
+    fn update(&mut self, update: Update) {
+        match update {
+            Update::Status(status) => self.model.take(*status),
+            Update::States(states) => self.model.count(states),
+            Update::ClosedConnection(error) => self.view.ended = Some(ended(&error)),
         }
     }
 
@@ -141,33 +141,33 @@ impl Watch {
         Ok(())
     }
 
-    fn heard(&mut self, event: &Event) -> Next {
+    fn handle(&mut self, event: &Event) -> Next {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(*key),
-            // A new size is drawn like everything else.
-            _ => Next::Stay,
+            // A resize only needs a redraw.
+            _ => Next::Continue,
         }
     }
 
     fn key(&mut self, key: KeyEvent) -> Next {
         let interrupted = key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c');
         if interrupted || self.view.ended.is_some() {
-            return Next::Leave;
+            return Next::Quit;
         }
         if std::mem::take(&mut self.view.help) {
-            return Next::Stay;
+            return Next::Continue;
         }
         match key.code {
-            KeyCode::Char('q') | KeyCode::Esc => return Next::Leave,
+            KeyCode::Char('q') | KeyCode::Esc => return Next::Quit,
             KeyCode::Char('p' | ' ') => self.pause(),
             KeyCode::Char('?' | 'h') => self.view.help = true,
-            KeyCode::Tab | KeyCode::Right => self.view.turn(true),
-            KeyCode::BackTab | KeyCode::Left => self.view.turn(false),
+            KeyCode::Tab | KeyCode::Right => self.view.select_pane(true),
+            KeyCode::BackTab | KeyCode::Left => self.view.select_pane(false),
             KeyCode::Down | KeyCode::Char('j') => self.step(true),
             KeyCode::Up | KeyCode::Char('k') => self.step(false),
             _ => {}
         }
-        Next::Stay
+        Next::Continue
     }
 
     fn pause(&mut self) {

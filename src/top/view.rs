@@ -1,4 +1,4 @@
-/// A part of the picture that can be chosen.
+/// A part of the display that can be selected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pane {
     Connections,
@@ -11,31 +11,31 @@ pub enum Pane {
 
 const PANES: [Pane; 5] = [Pane::Connections, Pane::Drops, Pane::Cores, Pane::Queues, Pane::Steering];
 
-/// What the person at the keys has chosen.
+/// The state of the user interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
     pub pane: Pane,
-    /// The row that is chosen in each pane; the picture takes the last one if there are fewer.
+    /// The selected row of each pane; the last one if there are fewer.
     pub rows: [usize; 5],
     pub help: bool,
     pub paused: bool,
-    /// `false`: nothing but bold and reverse.
+    /// `false`: only bold and reverse.
     pub colour: bool,
-    /// Nothing but ASCII.
+    /// Draw ASCII only.
     pub ascii: bool,
-    /// Printed, not watched: no keys, nothing chosen.
+    /// Printed, not interactive: no keys, no selection.
     pub still: bool,
-    /// Why nothing more is told.
+    /// Why there are no further updates.
     pub ended: Option<String>,
 }
 
 impl View {
-    /// On a terminal.
+    /// Interactive, on a terminal.
     pub fn watched(colour: bool) -> View {
         View { colour, ..View::default() }
     }
 
-    /// As text.
+    /// Printed as text.
     pub fn printed() -> View {
         View { still: true, ..View::default() }
     }
@@ -44,18 +44,18 @@ impl View {
         self.rows.get(pane as usize).copied().unwrap_or(0)
     }
 
-    pub fn is_chosen(&self, pane: Pane) -> bool {
+    pub fn is_selected(&self, pane: Pane) -> bool {
         self.pane == pane && !self.still
     }
 
-    /// The next pane, or the one before.
-    pub fn turn(&mut self, forward: bool) {
+    /// Selects the next pane, or the previous one.
+    pub fn select_pane(&mut self, forward: bool) {
         let step = if forward { 1 } else { PANES.len() - 1 };
         let at = (self.pane as usize + step) % PANES.len();
         self.pane = PANES.get(at).copied().unwrap_or_default();
     }
 
-    /// The next row of the chosen pane, or the one before; `rows` there are.
+    /// Selects the next of `rows` rows of the pane, or the previous one.
     pub fn step(&mut self, down: bool, rows: usize) {
         if let Some(row) = self.rows.get_mut(self.pane as usize) {
             let last = rows.saturating_sub(1);
@@ -69,16 +69,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn panes_go_round_both_ways() {
+    fn panes_cycle_in_both_directions() {
         let mut view = View::default();
         let forward: Vec<Pane> = std::iter::repeat_with(|| {
-            view.turn(true);
+            view.select_pane(true);
             view.pane
         })
         .take(5)
         .collect();
         assert_eq!(forward, [Pane::Cores, Pane::Queues, Pane::Steering, Pane::Connections, Pane::Drops]);
-        view.turn(false);
+        view.select_pane(false);
         assert_eq!(view.pane, Pane::Connections);
     }
 

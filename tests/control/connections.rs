@@ -109,7 +109,7 @@ fn text(asked: &Asked) {
     assert!(lines.len() == 5 && lines[0].starts_with("STATE "), "{}", said.out);
     assert!(said.out.contains("time-wait ") && said.out.contains("=hold"), "{}", said.out);
     let limited = asked.connections(&["--limit", "1"]);
-    assert!(limited.err.contains("1 listed, and there are more"), "{limited:?}");
+    assert!(limited.err.contains("1 listed; there are more"), "{limited:?}");
     let counted = asked.connections(&["--count"]);
     assert!(counted.out.ends_with("total                   4\n"), "{}", counted.out);
 }

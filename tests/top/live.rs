@@ -126,7 +126,7 @@ fn it_prints_what_both_sides_do() {
     }
 
     let picture = printed(&pair.sockets[1], &["--width", "120"]);
-    for part in ["handfast bench on hf-c", "calls 198.18.1.1:80", "p99.9", "SYN sent"] {
+    for part in ["handfast bench on hf-c", "target 198.18.1.1:80", "p99.9", "SYN sent"] {
         assert!(picture.contains(part), "{part}\n{picture}");
     }
     assert!(picture.lines().any(|line| line.chars().count() > 100), "{picture}");

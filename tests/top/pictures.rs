@@ -1,4 +1,4 @@
-//! Pictures beside those that somebody has looked at. `UPDATE=1` writes them anew: look at them.
+//! Pictures compared with reviewed ones. `UPDATE=1` writes them: review the changes.
 
 use std::fs;
 use std::path::Path;
@@ -75,8 +75,7 @@ fn nothing_is_missing_from_80x24_on() {
         let model = watched(60, program);
         for size in [(80, 24), (81, 25), (100, 30), (119, 40), (120, 24), (160, 50), (300, 100)] {
             let picture = picture(&model, &View::watched(true), size);
-            for part in
-                ["rates", "connections", "drops", "cores", "queues", "steering", "q leave", "pid 4711"]
+            for part in ["rates", "connections", "drops", "cores", "queues", "steering", "q quit", "pid 4711"]
             {
                 assert!(picture.contains(part), "{part} at {size:?} in\n{picture}");
             }
@@ -115,7 +114,7 @@ fn the_end_is_said() {
     let model = watched(60, |second| responder(1, second));
     let view = View { ended: Some("the program has ended".into()), ..View::watched(true) };
     let picture = picture(&model, &view, (80, 24));
-    assert!(picture.ends_with(" the program has ended: the last figures; any key leaves\n"), "{picture}");
+    assert!(picture.ends_with(" the program has ended: last figures; any key quits\n"), "{picture}");
 }
 
 #[test]
@@ -142,7 +141,7 @@ fn a_shortage_of_send_buffers_takes_the_place_of_the_listeners() {
     };
     let wanted = " send buffers are short for 1:01: 60,000 of 65,536 in use, ";
     assert!(short(61_000).contains(wanted), "{}", short(61_000));
-    assert!(!short(0).contains("short") && short(0).contains("listens at"), "{}", short(0));
+    assert!(!short(0).contains("short") && short(0).contains("listens on"), "{}", short(0));
 }
 
 /// A program with more cores, queues and drops than lines: what is not seen is counted.

@@ -147,16 +147,16 @@ fn it_is_watched_in_a_terminal_and_leaves_it_as_it_was() {
         watched.sees(part);
     }
     watched.press("?");
-    watched.sees("anything");
+    watched.sees("explains");
     watched.press("x");
     watched.forget();
     watched.press("p");
-    watched.sees("paused: p goes on");
+    watched.sees("paused: p resumes");
     watched.press("p\t");
     watched.sees("? help");
     watched.forget();
     watched.resize(160, 50);
-    watched.sees("frames a wake-up");
+    watched.sees("frames/wake-up");
     watched.forget();
     watched.resize(80, 24);
     watched.press("q");
@@ -176,7 +176,7 @@ fn it_is_watched_in_a_terminal_and_leaves_it_as_it_was() {
     let running = handfast_pid(&pair);
     kill(running, Signal::SIGTERM).expect("it runs");
     pair.bench.wait().expect("a child of ours");
-    watched.sees("the program has ended: the last figures; any key leaves");
+    watched.sees("the program has ended: last figures; any key quits");
     watched.press("x");
     watched.left();
 }
@@ -194,7 +194,7 @@ fn a_key_in_the_instant_of_a_new_size_is_heard() {
     let mut watched = Watched::start(&pair.sockets[0], &[]);
     watched.sees("? help");
     watched.resize_and_press(120, 24, "?");
-    watched.sees("anything");
+    watched.sees("explains");
     watched.resize_and_press(80, 24, "x");
     watched.resize_and_press(160, 50, "q");
     watched.left();
@@ -202,14 +202,14 @@ fn a_key_in_the_instant_of_a_new_size_is_heard() {
 
 /// It answers nothing but takes keys: whoever asked can leave.
 #[test]
-fn a_program_that_hangs_keeps_nobody() {
+fn quitting_does_not_wait_for_a_program_that_hangs() {
     let Some(pair) = Pair::start(&["--rate", "500"]) else { return };
     let mut watched = Watched::start(&pair.sockets[1], &[]);
     watched.sees("? help");
     let running = handfast_pid(&pair);
     kill(running, Signal::SIGSTOP).expect("it runs");
     watched.press("?");
-    watched.sees("anything");
+    watched.sees("explains");
     watched.press("xq");
     watched.left();
     kill(running, Signal::SIGCONT).expect("it runs");

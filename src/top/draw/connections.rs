@@ -18,7 +18,7 @@ pub(super) fn split(area: Rect) -> (Rect, Rect) {
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &View) {
     let all = count(model.status().total.connections);
     let rows = rows(model, canvas.buffer().area.width);
-    let chosen = view.is_chosen(Pane::Connections);
+    let chosen = view.is_selected(Pane::Connections);
     let list = List { rows: &rows, row: view.row(Pane::Connections), chosen };
     canvas.pane(area, "connections", &format!("{all:>31}"), &list);
 }
@@ -56,5 +56,5 @@ pub(super) fn ended(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let rows: Vec<String> = model.closed().into_iter().map(row).collect();
     let none = [" none".to_owned()];
     let list = List { rows: if rows.is_empty() { &none } else { &rows }, row: 0, chosen: false };
-    canvas.pane(area, "ended", &format!("{:>31}{:>13}", "a second", "total"), &list);
+    canvas.pane(area, "ended", &format!("{:>31}{:>13}", "per second", "total"), &list);
 }

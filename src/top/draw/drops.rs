@@ -22,8 +22,8 @@ pub(super) fn split(area: Rect) -> (Rect, Rect) {
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &View) {
     let drops = model.drops();
-    let chosen = view.is_chosen(Pane::Drops);
-    let columns = format!("{:>32}{:>15}", "a second", "total");
+    let chosen = view.is_selected(Pane::Drops);
+    let columns = format!("{:>32}{:>15}", "per second", "total");
     let row = |drop: &crate::model::Rated| {
         format!(" {:<20}{:>11}{:>15}", drop.name, rate(drop.per_second), count(drop.total))
     };
@@ -58,5 +58,5 @@ pub(super) fn rows(model: &Model, width: u16) -> usize {
 
 fn describe(name: &str) -> &'static str {
     let reason = DROP_REASONS.iter().find(|reason| reason.name() == name);
-    reason.map_or("A reason that this version does not know.", |reason| reason.describe())
+    reason.map_or("Unknown to this version.", |reason| reason.describe())
 }

@@ -5,18 +5,18 @@ use ratatui::widgets::{Clear, Widget};
 use super::canvas::Canvas;
 
 const LINES: &[&str] = &[
-    "q, Esc       leave",
-    "Tab, ← →     next pane, the one before",
-    "↑ ↓          row: a drop says what it means",
-    "p, space     pause, go on",
+    "q, Esc       quit",
+    "Tab, ← →     next or previous pane",
+    "↑ ↓          select a row: explains a drop",
+    "p, space     pause, resume",
     "?, h         this help; any key closes it",
     "",
-    "busy         share of time with something to do",
-    "batches, of  turns with frames, frames in each",
-    "dropped      by the kernel, for lack of anything",
-    "rx full      by the kernel: our ring was full",
-    "no frame     the kernel found the fill ring empty",
-    "steering     what the eBPF program decided",
+    "busy         share of time with work",
+    "batches, of  loops with frames, frames in each",
+    "dropped      by the kernel, all reasons",
+    "rx full      by the kernel: receive ring full",
+    "no frame     by the kernel: fill ring empty",
+    "steering     decisions of the eBPF program",
 ];
 const WIDTH: u16 = 54;
 

@@ -4,7 +4,7 @@ use super::canvas::{Canvas, count};
 use handfast_control::{BenchStatus, LatencyStatus};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, bench: &BenchStatus) {
-    let heads = ["p50", "p99", "p99.9", "most", "of"].map(str::to_owned);
+    let heads = ["p50", "p99", "p99.9", "max", "of"].map(str::to_owned);
     canvas.heading(area, "latency, µs", &row("", &heads), false);
     // Of held connections it is the round trip of their probe.
     let end = if bench.workload == "hold" { "probe" } else { "to the end" };

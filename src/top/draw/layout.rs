@@ -4,15 +4,15 @@ use ratatui::layout::Rect;
 pub(super) const RATES: u16 = 6;
 /// Latencies of a benchmark, with their heading.
 const LATENCY: u16 = 3;
-/// The least of the connections and drops, with their heading.
-const MIDDLE: u16 = 5;
-/// What they get before the others get more than their least.
+/// Minimum height of connections and drops, including the heading.
+const MIN_MIDDLE: u16 = 5;
+/// Their height before the other panes get more than their minimum.
 const MIDDLE_FIRST: u16 = 6;
-/// The least of cores, queues and steering: a heading and a line.
-const LEAST: u16 = 2;
+/// Minimum height of cores, queues and steering: a heading and a line.
+const MIN_PANE: u16 = 2;
 
-/// Lines that would show everything, headings included.
-pub(super) struct Wants {
+/// Heights that would show everything, including headings.
+pub(super) struct Preferred {
     pub latency: bool,
     pub middle: u16,
     pub cores: u16,
@@ -20,7 +20,7 @@ pub(super) struct Wants {
     pub steering: u16,
 }
 
-/// Who gets which lines.
+/// The lines of each pane.
 pub(super) struct Layout {
     pub title: Rect,
     pub rates: Rect,
@@ -32,16 +32,17 @@ pub(super) struct Layout {
     pub footer: Rect,
 }
 
-/// Of a picture that has room for all.
-pub(super) fn height(wants: &Wants) -> u16 {
-    let latency = if wants.latency { LATENCY } else { 0 };
-    let parts = [wants.middle.max(MIDDLE), wants.cores, wants.queues, wants.steering];
-    parts.iter().fold(3 + 1 + RATES + latency, |sum, part| sum.saturating_add((*part).max(LEAST)))
+/// The height of a display that shows everything.
+pub(super) fn height(preferred: &Preferred) -> u16 {
+    let latency = if preferred.latency { LATENCY } else { 0 };
+    let parts = [preferred.middle.max(MIN_MIDDLE), preferred.cores, preferred.queues, preferred.steering];
+    parts.iter().fold(3 + 1 + RATES + latency, |sum, part| sum.saturating_add((*part).max(MIN_PANE)))
 }
 
 impl Layout {
-    /// Everybody the least, then more in an order; where not even that fits, the last panes go first.
-    pub(super) fn new(area: Rect, wants: &Wants) -> Layout {
+    /// Gives each pane its minimum, then more in a fixed order. If the minimum does not fit, the last panes
+    /// are left out first.
+    pub(super) fn new(area: Rect, preferred: &Preferred) -> Layout {
         let mut left = area.height.saturating_sub(3);
         let mut grant = |lines: u16| {
             let granted = lines.min(left);
@@ -49,15 +50,15 @@ impl Layout {
             granted
         };
         let mut rates = grant(1 + RATES);
-        let latency = grant(if wants.latency { LATENCY } else { 0 });
-        let mut middle = grant(MIDDLE);
-        let (mut cores, mut queues, mut steering) = (grant(LEAST), grant(LEAST), grant(LEAST));
-        middle += grant(MIDDLE_FIRST - MIDDLE);
-        cores += grant(wants.cores.saturating_sub(cores));
-        queues += grant(wants.queues.saturating_sub(queues));
-        steering += grant(wants.steering.saturating_sub(steering));
-        middle += grant(wants.middle.saturating_sub(middle));
-        // A bar of three lines tells three times as much.
+        let latency = grant(if preferred.latency { LATENCY } else { 0 });
+        let mut middle = grant(MIN_MIDDLE);
+        let (mut cores, mut queues, mut steering) = (grant(MIN_PANE), grant(MIN_PANE), grant(MIN_PANE));
+        middle += grant(MIDDLE_FIRST - MIN_MIDDLE);
+        cores += grant(preferred.cores.saturating_sub(cores));
+        queues += grant(preferred.queues.saturating_sub(queues));
+        steering += grant(preferred.steering.saturating_sub(steering));
+        middle += grant(preferred.middle.saturating_sub(middle));
+        // A bar of three lines has three times the resolution.
         rates += RATES * (left / RATES).min(2);
         let mut from = area.y;
         let mut take = |height: u16| {
@@ -82,14 +83,14 @@ impl Layout {
 mod tests {
     use super::*;
 
-    fn wants() -> Wants {
-        Wants { latency: true, middle: 12, cores: 9, queues: 9, steering: 4 }
+    fn preferred() -> Preferred {
+        Preferred { latency: true, middle: 12, cores: 9, queues: 9, steering: 4 }
     }
 
     #[test]
     fn parts_follow_one_another_and_end_above_the_footer() {
         for height in 12..70 {
-            let layout = Layout::new(Rect::new(0, 0, 80, height), &wants());
+            let layout = Layout::new(Rect::new(0, 0, 80, height), &preferred());
             let parts = [
                 layout.title,
                 layout.rates,
@@ -108,14 +109,14 @@ mod tests {
 
     #[test]
     fn the_height_that_it_asks_for_shows_everything() {
-        let layout = Layout::new(Rect::new(0, 0, 80, height(&wants())), &wants());
+        let layout = Layout::new(Rect::new(0, 0, 80, height(&preferred())), &preferred());
         let got = (layout.middle.height, layout.cores.height, layout.queues.height, layout.steering.height);
         assert_eq!(got, (12, 9, 9, 4));
     }
 
     #[test]
     fn in_24_lines_every_part_has_a_line() {
-        let layout = Layout::new(Rect::new(0, 0, 80, 24), &wants());
+        let layout = Layout::new(Rect::new(0, 0, 80, 24), &preferred());
         for part in [layout.cores, layout.queues, layout.steering] {
             assert!(part.height >= 2);
         }

@@ -13,7 +13,7 @@ const VERDICT: usize = 40;
 
 pub(super) fn cores(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &View) {
     let heads = ["busy", "frames in", "frames out", "batches", "of", "connections"].map(str::to_owned);
-    let chosen = view.is_chosen(Pane::Cores);
+    let chosen = view.is_selected(Pane::Cores);
     let rows: Vec<String> =
         model.cores().iter().enumerate().map(|(number, core)| core_row(number, core)).collect();
     let list = List { rows: &rows, row: view.row(Pane::Cores), chosen };
@@ -53,11 +53,11 @@ pub(super) fn queues(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &
         "rx full",
         "no frame",
         "tx full",
-        "frames a wake-up",
+        "frames/wake-up",
     ];
-    let chosen = view.is_chosen(Pane::Queues);
+    let chosen = view.is_selected(Pane::Queues);
     let rows: Vec<String> = model.queues().iter().map(|queue| queue_row(queue, wide)).collect();
-    let none = [" not told: the program is older than this".to_owned()];
+    let none = [" not available: the program is older".to_owned()];
     let rows = if rows.is_empty() { &none[..] } else { &rows };
     let columns = queue_line("", &heads.map(str::to_owned), wide);
     canvas.pane(area, "queues", &columns, &List { rows, row: view.row(Pane::Queues), chosen });
@@ -90,12 +90,12 @@ fn queue_line(name: &str, cells: &[String; 9], wide: bool) -> String {
 
 pub(super) fn steering(canvas: &mut Canvas<'_>, area: Rect, model: &Model, view: &View) {
     let columns = columns(area.width);
-    let head = format!("{:>26}{:>13}", "a second", "total");
+    let head = format!("{:>26}{:>13}", "per second", "total");
     let heads = if columns == 1 { head.clone() } else { format!("{head:<VERDICT$}").repeat(columns) };
-    let chosen = view.is_chosen(Pane::Steering);
+    let chosen = view.is_selected(Pane::Steering);
     let verdicts = model.verdicts();
     let rows: Vec<String> = verdicts.chunks(columns).map(|verdicts| verdict_row(verdicts, columns)).collect();
-    let none = [" no frame came".to_owned()];
+    let none = [" no frames".to_owned()];
     let rows = if rows.is_empty() { &none[..] } else { &rows };
     let list = List { rows, row: view.row(Pane::Steering), chosen };
     canvas.pane(area, "steering", heads.trim_end(), &list);

@@ -16,7 +16,7 @@ use ratatui::layout::Rect;
 use super::{Model, Pane, View};
 use canvas::Canvas;
 use handfast_text::ascii;
-use layout::{Layout, Wants};
+use layout::{Layout, Preferred};
 
 /// Columns from which on there is room for explanations beside what they explain.
 const WIDE: u16 = 120;
@@ -37,7 +37,7 @@ fn paint(model: &Model, view: &View, area: Rect, buffer: &mut Buffer) {
         canvas.line(area, 0, &format!("{} columns and {} lines are needed", LEAST.0, LEAST.1));
         return;
     }
-    let layout = Layout::new(area, &wants(model, area.width));
+    let layout = Layout::new(area, &preferred(model, area.width));
     title::draw(&mut canvas, layout.title, model);
     rates::draw(&mut canvas, layout.rates, model);
     if let Some(bench) = &model.status().bench {
@@ -59,7 +59,7 @@ fn paint(model: &Model, view: &View, area: Rect, buffer: &mut Buffer) {
 
 /// How many lines show everything there is, in so many columns.
 pub(super) fn height(model: &Model, width: u16) -> u16 {
-    layout::height(&wants(model, width))
+    layout::height(&preferred(model, width))
 }
 
 /// The rows of a pane, for keys to move among.
@@ -73,11 +73,11 @@ pub(super) fn rows(model: &Model, pane: Pane, width: u16) -> usize {
     }
 }
 
-fn wants(model: &Model, width: u16) -> Wants {
+fn preferred(model: &Model, width: u16) -> Preferred {
     let lines = |rows: usize| u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(1);
     let middle = rows(model, Pane::Connections, width).max(drops::rows(model, width));
     let middle = if width >= WIDE { middle.max(model.closed().len()) } else { middle };
-    Wants {
+    Preferred {
         latency: model.status().bench.is_some(),
         middle: lines(middle),
         cores: lines(rows(model, Pane::Cores, width)),

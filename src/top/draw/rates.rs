@@ -14,9 +14,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     // With one column there is nothing to compare.
     let columns = model.series().map(|(_, history)| history.len()).max().unwrap_or(0);
     let span = model.seconds_each().filter(|_| columns > 1).map_or_else(String::new, |seconds| {
-        format!("the last {:.0} s, each by its most", seconds * f64::from(bars))
+        format!("the last {:.0} s, each relative to its maximum", seconds * f64::from(bars))
     });
-    canvas.heading(area, "rates", &format!("{:>24}{:>15}  {span}", "a second", "total"), false);
+    canvas.heading(area, "rates", &format!("{:>24}{:>15}  {span}", "per second", "total"), false);
     let tall = area.height.saturating_sub(1) / RATES;
     for (number, (rated, history)) in (0..).zip(model.series()) {
         let line = 1 + number * tall.max(1) + tall.saturating_sub(1);

@@ -30,7 +30,7 @@ fn shortage(status: &Status) -> Option<String> {
     let since = status.detail.cores.iter().map(|core| core.send_buffers_short_ms).max();
     let since = since.filter(|ms| *ms > 0)?;
     Some(format!(
-        " send buffers are short for {}: {} of {} in use, {} connections without progress gave way",
+        " send buffers are short for {}: {} of {} in use, {} connections without progress evicted",
         clock(since as f64 / 1000.0),
         count(total.send_buffers),
         count(total.send_buffers_limit),
@@ -58,14 +58,14 @@ fn devices(status: &Status) -> String {
 
 fn listeners(status: &Status) -> String {
     match status.listeners.as_slice() {
-        [] => " listens at nothing".to_owned(),
-        listeners => format!(" listens at {}", listeners.join(", ")),
+        [] => " no listeners".to_owned(),
+        listeners => format!(" listens on {}", listeners.join(", ")),
     }
 }
 
 fn progress(bench: &BenchStatus) -> String {
     format!(
-        " calls {}: {}, {}; {} failed, {} in flight",
+        " target {}: {}, {}; {} failed, {} in flight",
         bench.target,
         bench.workload,
         bench.stage.replace('_', " "),
@@ -88,10 +88,10 @@ fn clock(seconds: f64) -> String {
 pub(super) fn footer(canvas: &mut Canvas<'_>, area: Rect, view: &View) {
     let reversed = Style::new().add_modifier(Modifier::REVERSED);
     let (text, style) = match (&view.ended, view.paused) {
-        (Some(why), _) => (format!(" {why}: the last figures; any key leaves "), reversed),
-        (None, true) => (" paused: p goes on   q leaves ".to_owned(), reversed),
+        (Some(why), _) => (format!(" {why}: last figures; any key quits "), reversed),
+        (None, true) => (" paused: p resumes   q quits ".to_owned(), reversed),
         _ if view.still => return,
-        _ => (" q leave   tab pane   ↑↓ row   p pause   ? help".to_owned(), canvas.ink(Color::DarkGray)),
+        _ => (" q quit   tab pane   ↑↓ row   p pause   ? help".to_owned(), canvas.ink(Color::DarkGray)),
     };
     canvas.styled(area, 0, &text, style);
 }
