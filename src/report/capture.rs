@@ -4,7 +4,7 @@ use handfast_text::grouped;
 /// One line.
 pub fn capture_text(report: &Report) -> String {
     let mut text = format!(
-        "{} of {} frames in {} ({} octets)",
+        "{} of {} frames in {} ({} bytes)",
         grouped(report.captured),
         grouped(report.seen),
         report.file,
@@ -31,17 +31,17 @@ pub fn capture_notes(report: &Report) -> Vec<String> {
             report.file
         ));
     }
-    if dropped.over_share > 0 {
+    if dropped.over_budget > 0 {
         notes.push(format!(
-            "{} frames were not captured because copying had used up its share of the core's time: \
-             --sample 1/N, --snaplen N or --filter PORT take less, --pcap-share SHARE gives more",
-            grouped(dropped.over_share)
+            "{} frames were not captured because the CPU budget of copying was used up: --sample 1/N, \
+             --snaplen N or --filter PORT need less, --pcap-cpu-percent N raises it",
+            grouped(dropped.over_budget)
         ));
     }
     if dropped.ring_full > 0 {
         notes.push(format!(
             "{} frames were not captured because the file was written too slowly: --sample 1/N, --snaplen N \
-             or --filter PORT write less; a file in memory (/dev/shm) or a core to spare is faster",
+             or --filter PORT write less; a file in memory (/dev/shm) or a free core is faster",
             grouped(dropped.ring_full)
         ));
     }
@@ -63,17 +63,23 @@ mod tests {
     fn a_whole_capture_needs_no_note() {
         let whole = report(Dropped::default(), None);
         let text = capture_text(&whole);
-        assert_eq!(text, "1,234 of 12,345 frames in run.pcapng (98,765 octets), 0 dropped");
+        assert_eq!(text, "1,234 of 12,345 frames in run.pcapng (98,765 bytes), 0 dropped");
         assert_eq!(capture_notes(&whole), Vec::<String>::new());
     }
 
     #[test]
     fn each_way_to_drop_has_a_note_with_its_count_and_cure() {
-        let dropped = Dropped { ring_full: 1_001, over_share: 1_002, unwritten: 1_003 };
+        let dropped = Dropped { ring_full: 1_001, over_budget: 1_002, unwritten: 1_003 };
         let notes = capture_notes(&report(dropped, Some("No space left on device"))).join("\n");
-        for part in
-            ["1,001", "1,002", "1,003", "No space left on device", "run.pcapng", "--sample", "--pcap-share"]
-        {
+        for part in [
+            "1,001",
+            "1,002",
+            "1,003",
+            "No space left on device",
+            "run.pcapng",
+            "--sample",
+            "--pcap-cpu-percent",
+        ] {
             assert!(notes.contains(part), "no {part} in {notes}");
         }
     }

@@ -51,7 +51,7 @@ fn run(stage: &Stage, capture: &str, read_it: bool) -> (f64, String) {
         "captured {}, ring full {}, over its share {}, left out {}",
         share(&counts["captured"]),
         share(&dropped["ring_full"]),
-        share(&dropped["over_share"]),
+        share(&dropped["over_budget"]),
         share(&counts["left_out"])
     );
     (answered / seconds, what)
@@ -61,7 +61,7 @@ fn run(stage: &Stage, capture: &str, read_it: bool) -> (f64, String) {
 #[ignore = "figures: a quiet machine and a release build"]
 fn what_a_capture_costs_at_full_rate() {
     let Some(stage) = stage(|spec| spec) else { return };
-    let ways = ["", "--snaplen 96", "--snaplen 96 --pcap-share 1", "--snaplen 96 --sample 1/100"];
+    let ways = ["", "--snaplen 96", "--snaplen 96 --pcap-cpu-percent 1", "--snaplen 96 --sample 1/100"];
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); ways.len()];
     let mut last: Vec<String> = vec![String::new(); ways.len()];
     for round in 1..=ROUNDS {

@@ -24,7 +24,7 @@ fn a_full_disk_ends_the_capture_and_nothing_else() {
     let responder: Vec<String> =
         respond.get_args().skip(3).map(|argument| argument.to_string_lossy().into_owned()).collect();
     let script = "disk=$1 kept=$2; shift 2; mount -t tmpfs -o size=64k none $disk &&
-        \"$@\" --pcap $disk/run.pcapng --pcap-share 100 --duration 4; code=$?
+        \"$@\" --pcap $disk/run.pcapng --pcap-cpu-percent 100 --duration 4; code=$?
         cp $disk/run.pcapng $kept; exit $code";
     let mut command = stage.server().command("sh");
     command.args(["-c", script, "sh"]).arg(&disk).arg(&kept).args(&responder);
@@ -37,7 +37,7 @@ fn a_full_disk_ends_the_capture_and_nothing_else() {
         assert!(run.text.contains(part), "no {part:?} in\n{}", run.text);
     }
     assert!(run.number("capture.dropped.unwritten") > 500, "{}", run.text);
-    assert!(run.number("capture.octets") <= 65_536 && run.number("capture.captured") > 300, "{}", run.text);
+    assert!(run.number("capture.bytes") <= 65_536 && run.number("capture.captured") > 300, "{}", run.text);
     // Whole blocks to the end.
     run.capture().assert_in_order();
     assert_eq!(tshark(&run.pcap, &["-Y", "_ws.malformed"]), "");
@@ -73,7 +73,7 @@ fn a_pipe_is_read_while_it_goes_on() {
     // Opened for reading and writing, so that it neither waits for a writer nor ends before it.
     let mut cat = reader("exec 3<>\"$1\"; echo >\"$2\".there; exec head -c 60000 <&3 >\"$2\"");
     wait_until(|| kept.with_extension("pcapng.there").exists());
-    let mut responder = stage.respond_to(fifo.clone(), "--pcap-share 100");
+    let mut responder = stage.respond_to(fifo.clone(), "--pcap-cpu-percent 100");
     stage.clients(&Plan::sequential(at(81), 300));
     wait_until(|| cat.try_wait().expect("a child").is_some());
     stage.clients(&Plan::sequential(at(81), 300));
@@ -82,8 +82,8 @@ fn a_pipe_is_read_while_it_goes_on() {
     let run = responder.stop();
     assert_eq!(run.number("total.established"), 600);
     assert!(run.text.contains("Broken pipe"), "{}", run.text);
-    let octets = fs::read(&kept).expect("what was read");
-    assert_eq!(octets.len(), 60_000);
+    let bytes = fs::read(&kept).expect("what was read");
+    assert_eq!(bytes.len(), 60_000);
     let ours = Command::new(PROGRAM).args(["trace", "--pcap"]).arg(&kept).output().expect("runs");
     let text = String::from_utf8_lossy(&ours.stdout);
     assert!(text.contains("connections in"), "{text}");
@@ -96,7 +96,7 @@ fn a_pipe_that_nobody_empties_is_given_up_at_the_end() {
     let fifo = stage.file("fifo");
     nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).expect("a pipe");
     let _reader = fs::File::options().read(true).write(true).open(&fifo).expect("both ends");
-    let responder = stage.respond_to(fifo, "--pcap-share 100");
+    let responder = stage.respond_to(fifo, "--pcap-cpu-percent 100");
     stage.clients(&Plan::parallel(at(81), 300, 10));
     let run = responder.stop();
     assert_eq!(run.number("total.established"), 300);
@@ -114,18 +114,18 @@ fn whoever_is_killed_leaves_whole_packets() {
     let Some(stage) = stage(|spec| spec) else { return };
     let pcap = stage.file("run.pcapng");
     let mut command = stage.command();
-    command.args(["--pcap-share", "100", "--pcap"]).arg(&pcap);
+    command.args(["--pcap-cpu-percent", "100", "--pcap"]).arg(&pcap);
     let mut process = Process::start(command);
     process.await_line("ready");
     stage.clients(&Plan::sequential(at(81), 50));
-    // So many octets are so many packets, whichever they are. Then until the file has come to rest: a
+    // So many bytes are so many packets, whichever they are. Then until the file has come to rest: a
     // signal that kills may end a write between two pages.
-    let octets = || fs::metadata(&pcap).map_or(0, |file| file.len());
-    wait_until(|| octets() > PACKETS as u64 * LARGEST);
+    let bytes = || fs::metadata(&pcap).map_or(0, |file| file.len());
+    wait_until(|| bytes() > PACKETS as u64 * LARGEST);
     let mut before = 0;
     wait_until(|| {
         thread::sleep(Duration::from_millis(100));
-        octets() == mem::replace(&mut before, octets())
+        bytes() == mem::replace(&mut before, bytes())
     });
     process.signal(Signal::SIGKILL);
     assert_eq!(process.ended().code, None);
@@ -137,7 +137,7 @@ fn whoever_is_killed_leaves_whole_packets() {
 #[test]
 fn copying_keeps_to_its_share_and_says_what_it_left_out() {
     let Some(stage) = stage(|spec| spec) else { return };
-    let responder = stage.respond("--pcap-share 1 --cookies always --cores 0");
+    let responder = stage.respond("--pcap-cpu-percent 1 --cookies always --cores 0");
     let mut command = stage.client().command(PROGRAM);
     command.args(["bench", "--dev", handfast_lab::CLIENT_DEVICE, "--source", handfast_lab::SOURCES_V4]);
     command.args(["198.18.1.1:81", "--workload", "flood", "--connections", "100000", "--quiet"]);
@@ -148,8 +148,8 @@ fn copying_keeps_to_its_share_and_says_what_it_left_out() {
     thread::sleep(Duration::from_millis(1_500));
     stage.clients(&Plan::sequential(at(81), 1));
     let run = responder.stop();
-    let over = run.number("capture.dropped.over_share");
-    assert!(over > 0 && run.text.contains("had used up its share"), "{}", run.text);
+    let over = run.number("capture.dropped.over_budget");
+    assert!(over > 0 && run.text.contains("budget of copying was used up"), "{}", run.text);
     assert!(run.number("capture.captured") > 0, "{}", run.text);
     let capture: Capture = run.capture();
     capture.assert_in_order();

@@ -9,7 +9,7 @@ use crate::stage::{at, stage};
 #[test]
 fn a_filter_keeps_one_port_and_the_file_says_so() {
     let Some(stage) = stage(|spec| spec) else { return };
-    let responder = stage.respond("--filter 81 --pcap-share 100");
+    let responder = stage.respond("--filter 81 --pcap-cpu-percent 100");
     stage.clients(&Plan::sequential(at(81), 20));
     stage.clients(&Plan::sequential(at(80), 20).script(handfast_lab::load::ClientScript::CloseFirst));
     let run = responder.stop();
@@ -27,7 +27,7 @@ fn a_filter_keeps_one_port_and_the_file_says_so() {
 #[test]
 fn a_sample_keeps_conversations_whole() {
     let Some(stage) = stage(|spec| spec) else { return };
-    let responder = stage.respond("--sample 1/4 --pcap-share 100");
+    let responder = stage.respond("--sample 1/4 --pcap-cpu-percent 100");
     stage.clients(&Plan::parallel(at(81), 400, 10));
     let run = responder.stop();
     assert_eq!(run.dropped(), 0, "{}", run.text);
@@ -42,7 +42,7 @@ fn a_sample_keeps_conversations_whole() {
 #[test]
 fn a_snap_length_cuts_frames_and_not_their_lengths() {
     let Some(stage) = stage(|spec| spec) else { return };
-    let responder = stage.respond("--snaplen 60 --pcap-share 100");
+    let responder = stage.respond("--snaplen 60 --pcap-cpu-percent 100");
     stage.clients(&Plan::sequential(at(81), 5));
     let run = responder.stop();
     let capture = run.capture();
@@ -59,7 +59,7 @@ fn wrong_arguments_end_with_code_2() {
         ("--pcap x --sample 8", "write 1/100 or 1%"),
         ("--pcap x --snaplen 10", "from 54"),
         ("--pcap x --filter 0", "0"),
-        ("--pcap x --pcap-share 101", "101"),
+        ("--pcap x --pcap-cpu-percent 101", "101"),
     ] {
         let mut command = stage.command();
         command.args(arguments.split_whitespace());

@@ -127,7 +127,7 @@ impl Responder<'_> {
         assert_eq!(code, Some(0), "{text}");
         let json = std::fs::read(self.stage.file("respond.json")).expect("--json writes its file");
         let run = Run { json: serde_json::from_slice(&json).expect("JSON"), text, pcap: self.pcap };
-        let parts = ["captured", "left_out", "dropped.ring_full", "dropped.over_share", "dropped.unwritten"];
+        let parts = ["captured", "left_out", "dropped.ring_full", "dropped.over_budget", "dropped.unwritten"];
         let parts: u64 = parts.iter().map(|part| run.number(&format!("capture.{part}"))).sum();
         assert_eq!(run.number("capture.seen"), parts, "{}", run.json["capture"]);
         let queues = run.json["queues"].as_array().expect("queues").iter();
@@ -147,7 +147,7 @@ impl Run {
     }
 
     pub fn dropped(&self) -> u64 {
-        ["ring_full", "over_share", "unwritten"]
+        ["ring_full", "over_budget", "unwritten"]
             .iter()
             .map(|why| self.number(&format!("capture.dropped.{why}")))
             .sum()
@@ -157,8 +157,8 @@ impl Run {
     pub fn capture(&self) -> Capture {
         let capture = Capture::read(&self.pcap);
         assert_eq!(capture.packets.len() as u64, self.number("capture.captured"), "{}", self.text);
-        let octets = std::fs::metadata(&self.pcap).expect("a file").len();
-        assert_eq!(octets, self.number("capture.octets"));
+        let bytes = std::fs::metadata(&self.pcap).expect("a file").len();
+        assert_eq!(bytes, self.number("capture.bytes"));
         capture
     }
 }

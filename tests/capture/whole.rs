@@ -18,7 +18,7 @@ fn request() -> ClientScript {
 }
 
 /// All of the core's time may be used: a busy machine must not make a frame miss.
-const ALL: &str = "--pcap-share 100";
+const ALL: &str = "--pcap-cpu-percent 100";
 
 #[test]
 fn every_frame_is_there_once_in_order_and_with_its_direction() {
@@ -92,7 +92,7 @@ fn the_bench_captures_too_and_says_so() {
     let mut command = stage.client().command(PROGRAM);
     command.args(["bench", "--dev", CLIENT_DEVICE, "--source", SOURCES_V4, "198.18.1.1:81"]);
     command.args(["--connections", "100", "--concurrency", "5", "--quiet", "--poll", "adaptive"]);
-    command.args(["--pcap-share", "100", "--pcap"]).arg(&pcap);
+    command.args(["--pcap-cpu-percent", "100", "--pcap"]).arg(&pcap);
     let ended = Process::start(command).ended();
     assert_eq!(ended.code, Some(0), "{}", ended.text);
     let capture = Capture::read(&pcap);

@@ -51,7 +51,7 @@ fn the_example_is_taken_and_has_every_key() {
 }
 
 /// Keys that mean nothing without `pcap`.
-const WITH_PCAP: [&str; 4] = ["snaplen", "sample", "filter", "pcap-share"];
+const WITH_PCAP: [&str; 4] = ["snaplen", "sample", "filter", "pcap-cpu-percent"];
 
 /// What is commented out in the example is right as well, one by one.
 #[test]

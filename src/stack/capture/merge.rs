@@ -1,17 +1,17 @@
-//! Frames of several rings in the order of their time stamps.
+//! Merges the frames of several rings in the order of their timestamps.
 //!
-//! A connection may come in on one queue and be answered on another: side by side in the file, an
-//! answer would stand before its question. Every ring is in order by itself, so that the oldest first
-//! is the order, once every queue has put in what it saw until then.
+//! The frames of a connection may be received on one queue and sent on another; without merging, an
+//! answer could precede its request in the file. Each ring is ordered, so taking the oldest head first
+//! gives the order, once every queue has written its frames up to that time.
 
 use rtrb::Consumer;
 
 use super::pcapng::{self, STAMPED};
 
-/// The writer's end of a ring.
+/// The reading end of a ring.
 pub(super) struct Source {
     ring: Consumer<u8>,
-    /// Time and length of the block that is next, if it was looked at.
+    /// Time and length of the next block, if it was read.
     next: Option<(u64, usize)>,
 }
 
@@ -34,15 +34,15 @@ impl Source {
         self.next
     }
 
-    /// Little time is left until frames are dropped.
+    /// Whether the ring is more than half full.
     pub(super) fn is_crowded(&self) -> bool {
         2 * self.ring.slots() > self.ring.buffer().capacity()
     }
 
-    /// Moves the next block behind what is in `to`.
+    /// Appends the next block to `to`.
     fn pop(&mut self, length: usize, to: &mut Vec<u8>) {
         self.next = None;
-        // A block is put in as a whole.
+        // A block is written as a whole.
         if let Ok(chunk) = self.ring.read_chunk(length) {
             let (one, other) = chunk.as_slices();
             to.extend_from_slice(one);
@@ -52,8 +52,8 @@ impl Source {
     }
 }
 
-/// Moves blocks with time stamps up to `until` into a buffer, until it is full. False: there are no
-/// more.
+/// Moves blocks with timestamps up to `until` into a buffer until it is full. Returns false if there
+/// are no more.
 pub(super) fn merge(sources: &mut [Source], until: u64, buffer: &mut impl Buffer) -> bool {
     while !buffer.is_full() {
         let heads = sources.iter_mut().enumerate();
@@ -71,14 +71,14 @@ pub(super) fn merge(sources: &mut [Source], until: u64, buffer: &mut impl Buffer
     true
 }
 
-/// Where blocks go.
+/// The destination of blocks.
 pub(super) trait Buffer {
     fn room(&mut self) -> &mut Vec<u8>;
 
-    /// A block of this interface is behind the others.
+    /// A block of this interface was appended.
     fn added(&mut self, interface: usize);
 
-    /// Whether it wants to be emptied first.
+    /// Whether it must be flushed first.
     fn is_full(&self) -> bool;
 }
 
@@ -120,7 +120,7 @@ mod tests {
         block
     }
 
-    /// One queue saw the question, the other sent the answer; what is younger waits.
+    /// One queue received the request, the other sent the answer; later frames wait.
     #[test]
     fn the_oldest_comes_first_whatever_its_queue() {
         let (mut one, first) = ring(1024);

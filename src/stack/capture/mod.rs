@@ -1,31 +1,30 @@
-//! What the sockets see and send, written to a pcapng file beside the packet path.
+//! Capture of the frames that the sockets receive and send, to a pcapng file, outside of the packet path.
 //!
-//! A capture on the interface is blind to what AF_XDP takes, or sees half of it. So the queues look
-//! themselves: a [`Tap`] copies frames into a ring that one thread of low priority writes from. The
-//! tap never waits: a frame that finds no room, and every frame once copying has had its share of
-//! the core's time, is counted instead.
+//! A capture on the interface does not see what AF_XDP takes, or sees one direction only. Therefore a
+//! [`Tap`] at each queue copies frames into a ring, which a thread of low priority writes to the file.
+//! The tap never waits: a frame without room in the ring, or beyond the CPU budget, is counted instead.
 //!
-//! - `settings`: what can be chosen; `choose` which frames that means.
-//! - `tap`: the packet path's end; `share` how long it may copy.
+//! - `settings`: the settings; `filter`: the filter.
+//! - `tap`: the part in the packet path; `cpu_budget`: its CPU budget.
 //! - `pcapng`: the blocks of the file.
-//! - `start`: [`Capture`], [`Begun`] and [`Writing`], a capture from its file to its report.
-//! - `merge`: one order out of the rings, as far as `progress` allows; `sink` where it goes, and what if that is full.
-//! - `report`: what it came to.
+//! - `start`: [`Capture`], [`Begun`] and [`CaptureWriter`], a capture from its file to its report.
+//! - `merge`: merges the rings in order, as far as `progress` allows; `sink`: writes the file.
+//! - `report`: the counts.
 //!
 //! May use `wire` and `observe`.
 
-mod choose;
+mod cpu_budget;
+mod filter;
 mod merge;
 mod pcapng;
 mod progress;
 mod report;
 mod settings;
-mod share;
 mod sink;
 mod start;
 mod tap;
 
 pub use report::{Dropped, Report};
 pub use settings::Settings;
-pub use start::{Begun, Capture, Writing};
+pub use start::{Begun, Capture, CaptureWriter};
 pub use tap::{Direction, Tap};

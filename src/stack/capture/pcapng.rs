@@ -1,4 +1,4 @@
-//! The blocks of a pcapng file, in this machine's order of bytes
+//! The blocks of a pcapng file, in native byte order
 //! (<https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html>).
 
 use super::Direction;
@@ -12,12 +12,12 @@ const ETHERNET: u16 = 1;
 const TIME_UNIT: u8 = 9;
 const UNKNOWN_LENGTH: u64 = u64::MAX;
 
-/// Bytes of a packet's block beside its data, padding and all, at most.
+/// Maximum size of a packet block without its data, including padding.
 pub(super) const OVERHEAD: usize = 60;
-/// Bytes of a packet's block up to and with its time stamp.
+/// Bytes of a packet block up to and including its timestamp.
 pub(super) const STAMPED: usize = 20;
 
-/// What one interface of the file was.
+/// An interface of the file.
 pub(super) struct Interface<'a> {
     pub name: &'a str,
     pub description: &'a str,
@@ -25,7 +25,7 @@ pub(super) struct Interface<'a> {
     pub filter: Option<&'a str>,
 }
 
-/// What became of the frames of an interface.
+/// The counts of an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Statistics {
     /// Nanoseconds since 1970, as all times here.
@@ -37,19 +37,19 @@ pub(super) struct Statistics {
     pub captured: u64,
 }
 
-/// One frame as it is written.
+/// One frame to write.
 pub(super) struct Packet<'a> {
     pub interface: u32,
     pub at: u64,
     pub direction: Direction,
-    /// Bytes on the wire; there may be fewer in `data`.
+    /// Bytes on the wire; `data` may be shorter.
     pub length: u32,
     pub data: &'a [u8],
-    /// Frames that were dropped since the last one that was not.
+    /// Frames dropped since the last captured one.
     pub lost_before: u64,
 }
 
-/// Who wrote it, and what it lacks.
+/// The section header: the program that wrote the file, and its settings.
 pub(super) fn section(program: &str, system: &str, comment: &str) -> Vec<u8> {
     let mut block = Block::new(SECTION);
     block.word(0x1a2b_3c4d);
@@ -69,7 +69,7 @@ pub(super) fn interface(interface: &Interface<'_>) -> Vec<u8> {
     block.option(3, interface.description.as_bytes());
     block.option(9, &[TIME_UNIT]);
     if let Some(filter) = interface.filter {
-        // The first byte: a filter of libpcap, as text.
+        // The first byte: a libpcap filter, as text.
         block.option(11, &[&[0], filter.as_bytes()].concat());
     }
     block.end()
@@ -88,8 +88,7 @@ pub(super) fn statistics(interface: u32, counts: &Statistics) -> Vec<u8> {
     block.end()
 }
 
-/// Writes a packet's block over what was in `into`, which must have room for it: then nothing is
-/// allocated.
+/// Replaces the content of `into` by a packet block. If it has the capacity, nothing is allocated.
 #[inline]
 pub(super) fn packet(into: &mut Vec<u8>, packet: &Packet<'_>) {
     into.clear();
@@ -115,7 +114,7 @@ pub(super) fn packet(into: &mut Vec<u8>, packet: &Packet<'_>) {
     into.extend_from_slice(&length.to_ne_bytes());
 }
 
-/// The upper half first, each in this machine's order.
+/// The upper half first, both in native byte order.
 fn stamp(nanos: u64) -> [u8; 8] {
     let (high, low) = ((nanos >> 32) as u32, nanos as u32);
     let ([a, b, c, d], [e, f, g, h]) = (high.to_ne_bytes(), low.to_ne_bytes());
@@ -128,7 +127,7 @@ fn header(code: u16, length: u16) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// Type, length and time of a packet's block, from its first bytes.
+/// Type, length and time of a packet block, from its first bytes.
 pub(super) fn begin(bytes: &[u8; STAMPED]) -> (u32, usize, u64) {
     let [kind, length, _, high, low] = *bytes.as_chunks().0 else { return (0, 0, 0) };
     let [kind, length, high, low] = [kind, length, high, low].map(u32::from_ne_bytes);
@@ -141,7 +140,7 @@ pub(super) fn interface_of(bytes: &[u8; STAMPED]) -> usize {
     u32::from_ne_bytes(interface) as usize
 }
 
-/// A block in the making: its length is known at the end.
+/// A block under construction; its length is filled in at the end.
 struct Block(Vec<u8>);
 
 impl Block {

@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering::{Release, SeqCst};
 /// Between two batches.
 const NONE: u64 = u64::MAX;
 
-/// Which time stamps a tap may still put in: told by the tap, asked by the writer.
+/// The timestamps that a tap may still write, published by the tap and read by the writer.
 ///
-/// A core can be taken away in the middle of a batch, for as long as the machine likes. Its frames have
-/// an older stamp then than what other queues have put in meanwhile.
+/// A core can be preempted in the middle of a batch for any time. Its frames then have an older
+/// timestamp than those that other queues have written meanwhile.
 #[derive(Debug)]
 pub(super) struct Progress(AtomicU64);
 
@@ -18,22 +18,22 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// To be called before the batch's time stamp is read from the clock: it will not be before `least`.
+    /// To be called before the timestamp of the batch is read from the clock; it will not be before `min`.
     #[inline]
-    pub(super) fn begin(&self, least: u64) {
-        // SeqCst: not after the clock is read, which a writer that sees no batch relies on.
-        self.0.store(least, SeqCst);
+    pub(super) fn begin(&self, min: u64) {
+        // SeqCst: not after the clock is read; a writer that sees no batch relies on it.
+        self.0.store(min, SeqCst);
     }
 
-    /// All of the batch is put in.
+    /// The batch is written completely.
     #[inline]
     pub(super) fn end(&self) {
         self.0.store(NONE, Release);
     }
 
-    /// Everything with an older stamp than this has been put in, or than the clock showed before this
-    /// call if that is less.
-    pub(super) fn least(&self) -> u64 {
+    /// All frames with an older timestamp than this have been written; the bound is the clock before this
+    /// call, if that is lower.
+    pub(super) fn complete_until(&self) -> u64 {
         self.0.load(SeqCst)
     }
 }

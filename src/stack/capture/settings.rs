@@ -1,43 +1,43 @@
 use std::num::NonZeroU32;
 
-/// What to capture, and at what cost.
+/// What to capture, and the limit of its cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes of each frame; `None`: all of them.
+    /// Bytes of each frame; `None`: all.
     pub snaplen: Option<NonZeroU32>,
-    /// One connection of so many, with all its segments; 1: all.
+    /// One connection in this many, with all its segments; 1: all.
     pub sample: NonZeroU32,
-    /// Segments from or to this port alone.
+    /// Only segments from or to this port.
     pub port: Option<u16>,
-    /// Of each core's time, what copying may take.
-    pub share_percent: u8,
+    /// Limit for the CPU time that copying may take on each core, in percent.
+    pub cpu_percent: u8,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { snaplen: None, sample: NonZeroU32::MIN, port: None, share_percent: 10 }
+        Settings { snaplen: None, sample: NonZeroU32::MIN, port: None, cpu_percent: 10 }
     }
 }
 
 impl Settings {
-    /// As a filter of libpcap, for the file's own description of itself.
+    /// The filter in the syntax of libpcap, for the header of the file.
     pub(super) fn filter(&self) -> Option<String> {
         self.port.map(|port| format!("tcp port {port}"))
     }
 
-    /// Everything that makes the file less than what was on the wire.
+    /// The settings that reduce the content of the file.
     pub(super) fn describe(&self) -> String {
         let mut parts = Vec::new();
         if let Some(bytes) = self.snaplen {
             parts.push(format!("the first {bytes} bytes of each frame"));
         }
         if let Some(port) = self.port {
-            parts.push(format!("port {port} alone"));
+            parts.push(format!("port {port} only"));
         }
         if self.sample.get() > 1 {
             parts.push(format!("1 connection in {}", self.sample));
         }
-        parts.push(format!("at most {} % of each core's time", self.share_percent));
+        parts.push(format!("at most {} % of each core's time", self.cpu_percent));
         parts.join(", ")
     }
 }

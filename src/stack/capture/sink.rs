@@ -1,4 +1,4 @@
-//! The file's end: whole blocks in it, whatever happens.
+//! Writes blocks to the file, and keeps it at whole blocks if that fails.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
@@ -12,18 +12,18 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::merge::Buffer;
 use super::pcapng::{self, STAMPED};
 
-/// Bytes that are worth a call to write them.
-const WRITE: usize = 256 << 10;
-/// A pipe's reader that takes nothing is waited for so long once the run is over.
-const PATIENCE: Duration = Duration::from_secs(1);
-const LOOK_MS: u16 = 50;
+/// Bytes that are buffered before a write.
+const WRITE_SIZE: usize = 256 << 10;
+/// Maximum time to wait for the reader of a pipe after the end of the run.
+const READER_TIMEOUT: Duration = Duration::from_secs(1);
+const POLL_INTERVAL_MS: u16 = 50;
 
-/// What a capture is written to.
+/// The destination of a capture.
 pub(super) trait Target: Send {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Takes back what was written behind the first `length` bytes.
-    fn cut(&mut self, length: u64) -> io::Result<()>;
+    /// Removes everything after the first `length` bytes.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
 }
 
 /// A file, or a pipe that must not hold up the end of the run.
@@ -41,23 +41,23 @@ impl Target for FileTarget {
                 result => return result,
             }
             let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
-            // Interrupted or not: it is tried again.
-            let _ = poll(&mut fds, PollTimeout::from(LOOK_MS));
+            // The write is retried in any case.
+            let _ = poll(&mut fds, PollTimeout::from(POLL_INTERVAL_MS));
             if self.stopping.load(Relaxed)
-                && stopping_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE
+                && stopping_since.get_or_insert_with(Instant::now).elapsed() > READER_TIMEOUT
             {
-                return Err(io::Error::new(ErrorKind::TimedOut, "the pipe's reader takes nothing"));
+                return Err(io::Error::new(ErrorKind::TimedOut, "the reader of the pipe does not read"));
             }
         }
     }
 
-    fn cut(&mut self, length: u64) -> io::Result<()> {
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.file.set_len(length)?;
         self.file.seek(SeekFrom::Start(length)).map(drop)
     }
 }
 
-/// Blocks on their way into the file.
+/// Buffered blocks and the file.
 pub(super) struct Sink<T> {
     target: T,
     buffer: Vec<u8>,
@@ -67,7 +67,7 @@ pub(super) struct Sink<T> {
     written: Vec<u64>,
     bytes: u64,
     failure: Option<io::Error>,
-    /// It has failed, and what there is was left in order.
+    /// It has failed, and the file was truncated to whole blocks.
     is_closed: bool,
 }
 
@@ -75,7 +75,7 @@ impl<T: Target> Sink<T> {
     pub(super) fn new(target: T, interfaces: usize) -> Sink<T> {
         Sink {
             target,
-            buffer: Vec::with_capacity(WRITE + (8 << 10)),
+            buffer: Vec::with_capacity(WRITE_SIZE + (8 << 10)),
             waiting: vec![0; interfaces],
             written: vec![0; interfaces],
             bytes: 0,
@@ -92,17 +92,17 @@ impl<T: Target> Sink<T> {
         &self.written
     }
 
-    /// Why nothing is written any more.
+    /// The error that ended the writing.
     pub(super) fn failure(&self) -> Option<&io::Error> {
         self.failure.as_ref()
     }
 
-    /// A block that is no packet.
+    /// Adds a block that is not a packet.
     pub(super) fn put(&mut self, block: &[u8]) {
         self.buffer.extend_from_slice(block);
     }
 
-    /// Writes what is waiting. `last`: what the file ends with if that fails, in its stead.
+    /// Writes the buffer. `last`: the blocks at the end of the file if that fails.
     pub(super) fn flush(&mut self, last: impl Fn(&[u64]) -> Vec<u8>) {
         let mut done = 0;
         while self.failure.is_none() && done < self.buffer.len() {
@@ -114,7 +114,7 @@ impl<T: Target> Sink<T> {
         }
         if self.failure.is_some() && !self.is_closed {
             self.is_closed = true;
-            self.salvage(done, last);
+            self.truncate_to_block(done, last);
         }
         if self.failure.is_none() {
             self.bytes += done as u64;
@@ -124,13 +124,13 @@ impl<T: Target> Sink<T> {
         self.waiting.fill(0);
     }
 
-    /// The first `done` bytes were written and there is room for no more: leaves whole blocks, and the
-    /// statistics in the place of the last ones.
-    fn salvage(&mut self, done: usize, last: impl Fn(&[u64]) -> Vec<u8>) {
+    /// Truncates the file to whole blocks after `done` bytes were written and there is no more room. The
+    /// statistics replace the last blocks.
+    fn truncate_to_block(&mut self, done: usize, last: impl Fn(&[u64]) -> Vec<u8>) {
         let room = done.saturating_sub(last(&self.written).len());
         let kept = self.whole_blocks(room);
-        // Of a pipe nothing can be taken back.
-        if self.target.cut(self.bytes + kept as u64).is_err() {
+        // A pipe cannot be truncated.
+        if self.target.truncate(self.bytes + kept as u64).is_err() {
             return;
         }
         self.bytes += kept as u64;
@@ -138,11 +138,11 @@ impl<T: Target> Sink<T> {
         if self.target.write(&last).is_ok_and(|bytes| bytes == last.len()) {
             self.bytes += last.len() as u64;
         } else {
-            let _ = self.target.cut(self.bytes);
+            let _ = self.target.truncate(self.bytes);
         }
     }
 
-    /// Counts the whole blocks within the first `room` bytes as written, and says where they end.
+    /// Counts the whole blocks within the first `room` bytes as written. Returns their end.
     fn whole_blocks(&mut self, room: usize) -> usize {
         let mut end = 0;
         while let Some(head) = self.buffer.get(end..).and_then(|rest| rest.first_chunk::<STAMPED>()) {
@@ -172,7 +172,7 @@ impl<T: Target> Buffer for Sink<T> {
     }
 
     fn is_full(&self) -> bool {
-        self.buffer.len() >= WRITE
+        self.buffer.len() >= WRITE_SIZE
     }
 }
 
@@ -182,7 +182,7 @@ mod tests {
     use crate::capture::Direction;
     use crate::capture::pcapng::Packet;
 
-    /// A disk with so much room, that takes at most 100 bytes at a time.
+    /// A disk with limited room that accepts at most 100 bytes at a time.
     #[derive(Default)]
     struct Disk {
         bytes: Arc<std::sync::Mutex<Vec<u8>>>,
@@ -201,7 +201,7 @@ mod tests {
             Ok(length)
         }
 
-        fn cut(&mut self, length: u64) -> io::Result<()> {
+        fn truncate(&mut self, length: u64) -> io::Result<()> {
             if self.is_pipe {
                 return Err(ErrorKind::InvalidInput.into());
             }
@@ -210,7 +210,7 @@ mod tests {
         }
     }
 
-    /// Two interfaces in turn; 60 bytes each.
+    /// Alternates between two interfaces; 60 bytes each.
     fn packets(sink: &mut Sink<Disk>, number: u32) {
         for index in 0..number {
             let mut block = Vec::new();
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(bytes.lock().unwrap().len(), 300);
     }
 
-    /// Whatever the room: whole blocks, the statistics behind them if they fit, and true counts.
+    /// With any room: whole blocks, then the statistics if they fit, and correct counts.
     #[test]
     fn a_full_disk_keeps_whole_blocks_and_their_counts() {
         for room in 300..620 {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_pipe_nothing_is_taken_back_but_it_is_counted_right() {
+    fn a_pipe_is_not_truncated_but_counted_correctly() {
         let mut sink = Sink::new(Disk { room: 130, is_pipe: true, ..Disk::default() }, 2);
         packets(&mut sink, 5);
         sink.flush(|_| Vec::new());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rtrb::{Producer, RingBuffer};
 
-use super::choose::Choice;
+use super::filter::CaptureFilter;
 use super::merge::{Source, merge};
 use super::pcapng::{self, Interface, Statistics};
 use super::report::{Dropped, Report};
@@ -16,17 +16,17 @@ use super::sink::{FileTarget, Sink, Target};
 use super::tap::{Clock, Counts, Parts, RING, Tap};
 use crate::observe::Counter;
 
-/// Between two looks at the rings: at 2 M frames a second they are a sixth full by then.
-const NAP: Duration = Duration::from_millis(5);
-/// Between two looks while nothing is captured.
-const IDLE_NAP: Duration = Duration::from_millis(20);
-/// Nanoseconds that a frame waits for older ones of other queues, whatever their taps say: more than a
-/// core takes to show another what it has written.
-const HOLD: u64 = 2_000_000;
-/// The lowest priority that still gets some time beside a core that spins.
+/// Interval between two reads of the rings: at 2 M frames per second they are a sixth full by then.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// The interval while nothing is captured.
+const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Nanoseconds for which a frame waits for older ones of other queues in any case: more than a write of
+/// one core takes to become visible to another.
+const MERGE_DELAY: u64 = 2_000_000;
+/// The lowest priority that still gets some time on the CPU of a spinning core.
 const NICE: i32 = 19;
 
-/// A capture whose taps are being handed out.
+/// A capture that still creates taps.
 pub struct Capture {
     target: FileTarget,
     settings: Settings,
@@ -44,28 +44,28 @@ pub struct Begun {
     clock: Clock,
 }
 
-/// A capture at work.
-pub struct Writing {
+/// A running capture.
+pub struct CaptureWriter {
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
 }
 
-/// What the writer and those who ask have in common.
+/// State shared by the writer thread and its users.
 struct Shared {
     file: String,
     counts: Mutex<Vec<Arc<Counts>>>,
     captured: Counter,
     bytes: Counter,
     failure: Mutex<Option<String>>,
-    /// Nothing can be written any more.
+    /// The file cannot be written any more.
     ended: Arc<AtomicBool>,
-    /// No tap puts in anything any more.
+    /// The taps are no longer used.
     stopping: Arc<AtomicBool>,
 }
 
 impl Capture {
-    /// Into this file, which is empty, or a pipe: that of O_NONBLOCK, so that a reader that has stopped
-    /// reading is not waited for. `name`: for people.
+    /// Captures to this file, which is empty, or a pipe with O_NONBLOCK, so that a reader that stopped
+    /// reading does not block the end. `name`: the name in messages.
     pub fn to(name: String, file: File, settings: Settings) -> Capture {
         let stopping = Arc::<AtomicBool>::default();
         let target = FileTarget { file, stopping: stopping.clone() };
@@ -89,12 +89,12 @@ impl Capture {
         }
     }
 
-    /// The file's name and what the settings make of it, for people.
+    /// The file name and the settings, for messages.
     pub fn describe(&self) -> String {
         format!("{}: {}", self.shared.file, self.settings.describe())
     }
 
-    /// A tap for one queue of a device. Sets aside and touches its memory.
+    /// Creates a tap for one queue of a device, with resident memory.
     pub fn tap(&mut self, device: &str, queue: u32) -> Tap {
         let description = format!("AF_XDP socket on receive queue {queue} of {device}");
         let interface = self.sources.len() as u32;
@@ -110,9 +110,9 @@ impl Capture {
         locked(&self.shared.counts).push(counts.clone());
         Tap::new(Parts {
             interface,
-            choice: Choice::new(&self.settings),
+            filter: CaptureFilter::new(&self.settings),
             snaplen: self.settings.snaplen.map(|bytes| bytes.get() as usize),
-            share_percent: self.settings.share_percent,
+            cpu_percent: self.settings.cpu_percent,
             clock: self.clock,
             ring,
             counts,
@@ -120,10 +120,10 @@ impl Capture {
         })
     }
 
-    /// Writes the header. No tap can be had from here on.
+    /// Writes the header. After that no tap can be created.
     ///
     /// # Errors
-    /// The file does not take it.
+    /// The file cannot be written.
     pub fn begin(self) -> io::Result<Begun> {
         let Capture { target, header, sources, shared, clock, .. } = self;
         let mut sink = Sink::new(target, sources.len());
@@ -137,42 +137,42 @@ impl Capture {
 }
 
 impl Begun {
-    /// Starts the writer, and waits until its priority is the lowest. Whatever privileges the calling
-    /// thread has, that has too.
+    /// Starts the writer thread, and waits until its priority is the lowest. The thread inherits the
+    /// privileges of the calling thread.
     ///
     /// # Errors
-    /// There is no thread.
-    pub fn start(self) -> io::Result<Writing> {
+    /// The thread cannot be started.
+    pub fn start(self) -> io::Result<CaptureWriter> {
         let Begun { sink, sources, shared, clock } = self;
         let counts = locked(&shared.counts).clone();
         let writer = Writer { sink, sources, shared: shared.clone(), clock, began: clock.now(), counts };
-        let (settled, awaited) = mpsc::channel::<()>();
+        let (priority_set, is_set) = mpsc::channel::<()>();
         let body = move || {
-            // Refused only where it is lower already.
+            // Refused only if it is lower already.
             let _ = rustix::process::setpriority_process(None, NICE);
-            drop(settled);
+            drop(priority_set);
             writer.run();
         };
         let thread = thread::Builder::new().name("hf-capture".to_owned()).spawn(body)?;
-        // Nothing is sent: the end of the channel is the word.
-        let _ = awaited.recv();
-        Ok(Writing { shared, thread })
+        // Nothing is sent: the closed channel is the signal.
+        let _ = is_set.recv();
+        Ok(CaptureWriter { shared, thread })
     }
 }
 
-impl Writing {
-    /// What it has come to so far.
+impl CaptureWriter {
+    /// The counts so far.
     pub fn report(&self) -> Report {
         self.shared.report()
     }
 
-    /// Why nothing is written any more, if so. Cheap: look as often as you like.
+    /// The error that ended the capture, if any. Cheap enough to call often.
     pub fn failure(&self) -> Option<String> {
         let ended = self.shared.ended.load(Relaxed);
         ended.then(|| locked(&self.shared.failure).clone()).flatten()
     }
 
-    /// Ends it, once nothing uses a tap any more: what is in the rings is written first.
+    /// Ends the capture after the last use of its taps. The content of the rings is written first.
     pub fn finish(self) -> Report {
         self.shared.stopping.store(true, Relaxed);
         if self.thread.join().is_err() {
@@ -188,7 +188,7 @@ impl Shared {
         let counts = locked(&self.counts);
         let sum = |count: fn(&Counts) -> &Counter| counts.iter().map(|each| count(each).value()).sum::<u64>();
         let captured = self.captured.value();
-        // While it goes on, these are only on their way.
+        // During the capture the difference is still in the rings.
         let ended = self.ended.load(Relaxed);
         let lost = if ended { sum(|counts| &counts.copied).saturating_sub(captured) } else { 0 };
         Report {
@@ -199,7 +199,7 @@ impl Shared {
             left_out: sum(|counts| &counts.left_out),
             dropped: Dropped {
                 ring_full: sum(|counts| &counts.ring_full),
-                over_share: sum(|counts| &counts.over_share),
+                over_budget: sum(|counts| &counts.over_budget),
                 unwritten: lost + sum(|counts| &counts.after_end),
             },
             error: locked(&self.failure).clone(),
@@ -230,7 +230,7 @@ impl<T: Target> Writer<T> {
             if stopping {
                 break;
             }
-            thread::sleep(if self.sink.bytes() > before { NAP } else { IDLE_NAP });
+            thread::sleep(if self.sink.bytes() > before { POLL_INTERVAL } else { IDLE_POLL_INTERVAL });
         }
         if self.sink.failure().is_none() {
             let last = statistics(&self.counts, self.began, self.clock.now(), self.sink.written());
@@ -239,17 +239,17 @@ impl<T: Target> Writer<T> {
         }
     }
 
-    /// Up to which time stamp every queue has put in what it saw. While a ring fills up, a tap in the
-    /// middle of a batch is not waited for: then order is worth less than a frame.
+    /// The timestamp up to which every queue has written its frames. While a ring is filling up, the writer
+    /// does not wait for a tap in the middle of a batch: a frame is worth more than its order.
     fn complete_until(&self) -> u64 {
-        // Before the taps are asked: see `Progress`.
+        // Read before the taps: see `Progress`.
         let now = self.clock.now();
         if self.sources.len() < 2 {
             return now;
         }
-        let all = self.counts.iter().map(|counts| counts.progress.least()).min();
-        let least = all.filter(|_| !self.sources.iter().any(Source::is_crowded));
-        now.saturating_sub(HOLD).min(least.unwrap_or(u64::MAX))
+        let all = self.counts.iter().map(|counts| counts.progress.complete_until()).min();
+        let complete = all.filter(|_| !self.sources.iter().any(Source::is_crowded));
+        now.saturating_sub(MERGE_DELAY).min(complete.unwrap_or(u64::MAX))
     }
 
     fn flush(&mut self) {
@@ -264,7 +264,7 @@ impl<T: Target> Writer<T> {
     }
 }
 
-/// The blocks that a file ends with, one of each interface.
+/// The blocks at the end of a file, one per interface.
 fn statistics(counts: &[Arc<Counts>], began: u64, ended: u64, written: &[u64]) -> Vec<u8> {
     let each = counts.iter().zip(written).enumerate().map(|(interface, (counts, captured))| {
         let unwritten = counts.copied.value().saturating_sub(*captured) + counts.after_end.value();
@@ -272,7 +272,7 @@ fn statistics(counts: &[Arc<Counts>], began: u64, ended: u64, written: &[u64]) -
             began,
             ended,
             seen: counts.seen.value(),
-            dropped: counts.ring_full.value() + counts.over_share.value() + unwritten,
+            dropped: counts.ring_full.value() + counts.over_budget.value() + unwritten,
             chosen: counts.seen.value().saturating_sub(counts.left_out.value()),
             captured: *captured,
         };
@@ -281,7 +281,7 @@ fn statistics(counts: &[Arc<Counts>], began: u64, ended: u64, written: &[u64]) -
     each.collect::<Vec<_>>().concat()
 }
 
-/// A ring all of whose memory has been touched: no page fault later.
+/// A ring with resident memory, so that there is no page fault later.
 pub(super) fn ring(bytes: usize) -> (Producer<u8>, Source) {
     let (mut producer, mut consumer) = RingBuffer::new(bytes);
     if let Ok(mut chunk) = producer.write_chunk(bytes) {

@@ -4,25 +4,25 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rtrb::Producer;
 
-use super::choose::Choice;
+use super::cpu_budget::CpuBudget;
+use super::filter::CaptureFilter;
 use super::pcapng::{self, OVERHEAD, Packet};
 use super::progress::Progress;
-use super::share::Share;
 use crate::observe::Counter;
 
-/// Bytes of the largest frame there is: a 4 KiB buffer.
-const MOST_BYTES: usize = 4096;
-/// Bytes of a ring: some 60,000 frames of a handshake.
+/// Bytes of the largest frame: a 4 KiB buffer.
+const MAX_FRAME: usize = 4096;
+/// Bytes of a ring: about 60,000 frames of a handshake.
 pub(super) const RING: usize = 8 << 20;
 
-/// Which way a frame went; the numbers are those of pcapng's `epb_flags`.
+/// Direction of a frame, with the values of `epb_flags` in pcapng.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     In = 1,
     Out = 2,
 }
 
-/// Monotonic time, set to the system's at the start of the capture: all queues share one.
+/// A monotonic clock, set to the system time at the start of the capture and shared by all queues.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     started: Instant,
@@ -42,53 +42,53 @@ impl Clock {
     }
 }
 
-/// What one tap counts. `seen` is the sum of all others.
+/// The counters of one tap. `seen` is the sum of all others.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub seen: Counter,
-    /// Put into the ring.
+    /// Written to the ring.
     pub copied: Counter,
-    /// By `--filter` or `--sample`.
+    /// Left out by the filter.
     pub left_out: Counter,
     /// No room in the ring.
     pub ring_full: Counter,
-    /// Not looked at: copying had used up its share of time.
-    pub over_share: Counter,
-    /// Not looked at: nothing can be written any more.
+    /// Not examined: the CPU budget of copying was used up.
+    pub over_budget: Counter,
+    /// Not examined: the file cannot be written any more.
     pub after_end: Counter,
-    /// No count, but of this tap as well.
+    /// Not a counter: the progress of this tap.
     pub progress: Progress,
 }
 
-/// A queue's end of a capture.
+/// The part of a capture at one queue.
 ///
 /// Reads the clock when a batch begins and when it ends, and never blocks, allocates or panics.
 #[derive(Debug)]
 pub struct Tap {
     pub(super) interface: u32,
-    pub(super) choice: Choice,
+    pub(super) filter: CaptureFilter,
     /// Bytes of each frame.
     pub(super) snaplen: usize,
-    pub(super) share: Share,
+    pub(super) budget: CpuBudget,
     pub(super) clock: Clock,
     pub(super) ring: Producer<u8>,
     pub(super) counts: Arc<Counts>,
-    /// Set when nothing can be written any more.
+    /// Set when the file cannot be written any more.
     pub(super) ended: Arc<AtomicBool>,
-    /// Dropped since the last frame that was not.
+    /// Frames dropped since the last captured one.
     lost: u64,
-    /// When the last batch ended.
+    /// The end of the last batch.
     last: u64,
     /// Room for the block of one frame.
     block: Vec<u8>,
 }
 
-/// What a tap is made of beside its own state.
+/// The parameters of a tap.
 pub(super) struct Parts {
     pub interface: u32,
-    pub choice: Choice,
+    pub filter: CaptureFilter,
     pub snaplen: Option<usize>,
-    pub share_percent: u8,
+    pub cpu_percent: u8,
     pub clock: Clock,
     pub ring: Producer<u8>,
     pub counts: Arc<Counts>,
@@ -99,20 +99,20 @@ impl Tap {
     pub(super) fn new(parts: Parts) -> Tap {
         Tap {
             interface: parts.interface,
-            choice: parts.choice,
-            snaplen: parts.snaplen.unwrap_or(MOST_BYTES).min(MOST_BYTES),
-            share: Share::new(parts.share_percent, parts.clock.now()),
+            filter: parts.filter,
+            snaplen: parts.snaplen.unwrap_or(MAX_FRAME).min(MAX_FRAME),
+            budget: CpuBudget::new(parts.cpu_percent, parts.clock.now()),
             clock: parts.clock,
             ring: parts.ring,
             counts: parts.counts,
             ended: parts.ended,
             lost: 0,
             last: 0,
-            block: Vec::with_capacity(MOST_BYTES + OVERHEAD),
+            block: Vec::with_capacity(MAX_FRAME + OVERHEAD),
         }
     }
 
-    /// The frames of a batch, as they are on the wire, Ethernet header first.
+    /// Captures the frames of a batch as they are on the wire, beginning with the Ethernet header.
     #[cold]
     #[inline(never)]
     pub fn take<'a>(&mut self, direction: Direction, frames: impl ExactSizeIterator<Item = &'a [u8]>) {
@@ -134,21 +134,21 @@ impl Tap {
         self.counts.progress.begin(self.last);
         let began = clock();
         self.last = began;
-        if self.share.allows(began) {
+        if self.budget.allows(began) {
             for frame in frames {
                 self.copy(direction, began, frame);
             }
             self.last = clock();
-            self.share.spend(self.last.saturating_sub(began));
+            self.budget.spend(self.last.saturating_sub(began));
         } else {
             self.lost += number;
-            self.counts.over_share.add(number);
+            self.counts.over_budget.add(number);
         }
         self.counts.progress.end();
     }
 
     fn copy(&mut self, direction: Direction, at: u64, frame: &[u8]) {
-        if !self.choice.takes(frame) {
+        if !self.filter.takes(frame) {
             return self.counts.left_out.bump();
         }
         let packet = Packet {

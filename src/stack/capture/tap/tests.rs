@@ -36,16 +36,16 @@ fn bench(room: usize, snaplen: Option<usize>) -> Bench {
     let clock = Clock::new();
     let mut tap = Tap::new(Parts {
         interface: 3,
-        choice: Choice::new(&Settings::default()),
+        filter: CaptureFilter::new(&Settings::default()),
         snaplen,
-        share_percent: 10,
+        cpu_percent: 10,
         clock,
         ring,
         counts: Arc::default(),
         ended: Arc::default(),
     });
     // In virtual time.
-    tap.share = Share::new(10, 0);
+    tap.budget = CpuBudget::new(10, 0);
     Bench { tap, sources: vec![source], now: Cell::new(0) }
 }
 
@@ -65,10 +65,10 @@ impl Bench {
         blocks
     }
 
-    /// seen, copied, left out, ring full, over its share, after the end.
+    /// seen, copied, left out, ring full, over budget, after the end.
     fn counts(&self) -> [u64; 6] {
-        let Counts { seen, copied, left_out, ring_full, over_share, after_end, .. } = &*self.tap.counts;
-        let counts = [seen, copied, left_out, ring_full, over_share, after_end].map(Counter::value);
+        let Counts { seen, copied, left_out, ring_full, over_budget, after_end, .. } = &*self.tap.counts;
+        let counts = [seen, copied, left_out, ring_full, over_budget, after_end].map(Counter::value);
         assert_eq!(counts[0], counts[1..].iter().sum::<u64>(), "{counts:?}");
         counts
     }
@@ -82,7 +82,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 fn a_frame_is_written_with_its_interface_time_and_direction() {
     let mut bench = bench(4096, None);
     bench.now.set(0x0001_0000_0002);
-    bench.batch(Direction::Out, &[b"a frame of 21 letters"], 1);
+    bench.batch(Direction::Out, &[b"a frame of 21 bytes.."], 1);
     let Blocks(block, number) = bench.written();
     assert_eq!((block.len(), number), (44 + 24, 1));
     let words = [6, 68, 3, 1, 0x0000_0002, 21, 21].map(u32::to_ne_bytes).concat();
@@ -91,7 +91,7 @@ fn a_frame_is_written_with_its_interface_time_and_direction() {
         &block[..28],
         [&words[..12], &[0x1_u32, 0x2].map(u32::to_ne_bytes).concat(), &words[20..]].concat()
     );
-    assert_eq!(&block[28..52], b"a frame of 21 letters\0\0\0");
+    assert_eq!(&block[28..52], b"a frame of 21 bytes..\0\0\0");
     assert_eq!((word(&block, 56), word(&block, 60), word(&block, 64)), (2, 0, 68), "flags, end, length");
 }
 
@@ -126,7 +126,7 @@ fn what_finds_no_room_is_counted_and_the_file_says_where() {
 
 /// 4 ms of each batch: after the third, 10 ms of 100 are used up.
 #[test]
-fn once_its_share_is_used_up_nothing_is_copied_until_the_next_period() {
+fn once_the_budget_is_used_up_nothing_is_copied_until_the_next_period() {
     let mut bench = bench(1 << 16, None);
     let frame: &[u8] = &[7; 60];
     for _ in 0..10 {
@@ -172,7 +172,7 @@ fn the_largest_frame_fits_the_room_of_a_block() {
     let mut bench = bench(1 << 16, None);
     let room = bench.tap.block.capacity();
     bench.tap.lost = 1;
-    bench.batch(Direction::In, &[&[7; 2 * MOST_BYTES]], 1);
+    bench.batch(Direction::In, &[&[7; 2 * MAX_FRAME]], 1);
     assert_eq!((bench.tap.block.capacity(), bench.written().1), (room, 1));
-    assert_eq!(bench.tap.block.len(), MOST_BYTES + OVERHEAD - 4);
+    assert_eq!(bench.tap.block.len(), MAX_FRAME + OVERHEAD - 4);
 }

@@ -11,7 +11,7 @@ use super::devices::OpenDevice;
 use super::follow::Follower;
 use super::launch::CoreThread;
 use super::listening::Listening;
-use crate::capture::Writing;
+use crate::capture::CaptureWriter;
 use crate::engine::inspect::Tables;
 use crate::engine::runner::waker;
 use crate::engine::{Command, CommandQueueFull, Snapshot};
@@ -25,7 +25,7 @@ pub struct Running {
     pub(super) devices: Arc<[OpenDevice]>,
     pub(super) threads: Vec<CoreThread>,
     pub(super) state: State,
-    pub(super) capture: Option<Writing>,
+    pub(super) capture: Option<CaptureWriter>,
     pub(super) listening: Arc<Listening>,
     pub(super) follower: Follower,
     pub(super) started: Instant,
@@ -65,7 +65,7 @@ fn without(others: &[String]) -> String {
 impl Running {
     /// The counts so far. The cores are not disturbed.
     pub fn snapshot(&self) -> Snapshot {
-        let capture = self.capture.as_ref().map(Writing::report);
+        let capture = self.capture.as_ref().map(CaptureWriter::report);
         Snapshot { capture, ..self.state.watch.snapshot() }
     }
 
@@ -76,7 +76,7 @@ impl Running {
 
     /// Why nothing is captured any more, if so. Cheap: look as often as you like.
     pub fn capture_failure(&self) -> Option<String> {
-        self.capture.as_ref().and_then(Writing::failure)
+        self.capture.as_ref().and_then(CaptureWriter::failure)
     }
 
     /// Has a core do something between two polls; soon, but not before this returns.
@@ -162,7 +162,7 @@ impl Running {
         let mut snapshot = self.state.watch.snapshot();
         drop(workers);
         // The queues are gone, and their taps with them.
-        snapshot.capture = self.capture.map(Writing::finish);
+        snapshot.capture = self.capture.map(CaptureWriter::finish);
         let fault = match gone {
             Some(gone @ RunError::InterfaceGone { .. }) => Some(gone),
             other => fault.or(other),

@@ -1,14 +1,13 @@
-//! Which frames a capture takes.
+//! The filter of a capture.
 //!
-//! Looked at as they are, unchecked: a segment with a bad checksum is what somebody may be looking
-//! for.
+//! It does not verify frames: a segment with an invalid checksum may be what the capture is for.
 
 use super::Settings;
 use crate::wire::{ethernet, ipv4, ipv6};
 
-/// `--filter` and `--sample`.
+/// A port and a sample of the connections.
 #[derive(Debug)]
-pub(super) struct Choice {
+pub(super) struct CaptureFilter {
     port: Option<u16>,
     sample: u64,
 }
@@ -20,12 +19,12 @@ struct Ends {
     other: (u128, u16),
 }
 
-impl Choice {
-    pub(super) fn new(settings: &Settings) -> Choice {
-        Choice { port: settings.port, sample: settings.sample.get().into() }
+impl CaptureFilter {
+    pub(super) fn new(settings: &Settings) -> CaptureFilter {
+        CaptureFilter { port: settings.port, sample: settings.sample.get().into() }
     }
 
-    /// What belongs to no connection (ARP, pings) is sampled whole, and passes no filter.
+    /// Frames that belong to no connection (ARP, pings) pass every sample, and no port filter.
     #[inline]
     pub(super) fn takes(&self, frame: &[u8]) -> bool {
         if self.port.is_none() && self.sample == 1 {
@@ -42,8 +41,8 @@ impl Choice {
 }
 
 impl Ends {
-    /// The same in both directions, and without a secret: captures at the two ends of a wire sample the
-    /// same connections.
+    /// The same in both directions, and without a secret: captures at both ends sample the same
+    /// connections.
     fn hash(&self) -> u64 {
         let end = |(address, port): (u128, u16)| {
             mix(mix(address as u64 ^ u64::from(port) << 48) ^ (address >> 64) as u64)
@@ -69,7 +68,7 @@ fn ends(frame: &[u8]) -> Option<Ends> {
     }
 }
 
-/// `outer`: an ICMP error may quote another packet (RFC 792), and that one none.
+/// `outer`: an ICMP error may quote another packet (RFC 792); the quoted one is not searched again.
 fn ends4(packet: &[u8], outer: bool) -> Option<Ends> {
     let header: &[u8; 20] = packet.first_chunk()?;
     let rest = packet.get(usize::from(header[0] & 0xf) * 4..)?;
@@ -88,7 +87,7 @@ fn ends6(packet: &[u8], outer: bool) -> Option<Ends> {
     let header: &[u8; 40] = packet.first_chunk()?;
     let address = |at: usize| packet.get(at..)?.first_chunk().map(|bytes| u128::from_be_bytes(*bytes));
     let (mut next, mut rest) = (header[6], &packet[40..]);
-    // More extension headers than that are somebody's joke.
+    // More extension headers do not occur in practice.
     for _ in 0..8 {
         match next {
             ipv6::TCP => return between(address(8)?, address(24)?, rest),
@@ -145,14 +144,14 @@ mod tests {
         frame
     }
 
-    fn choice(port: Option<u16>, sample: u32) -> Choice {
+    fn filter(port: Option<u16>, sample: u32) -> CaptureFilter {
         let sample = NonZeroU32::new(sample).expect("a sample");
-        Choice::new(&Settings { port, sample, ..Settings::default() })
+        CaptureFilter::new(&Settings { port, sample, ..Settings::default() })
     }
 
     #[test]
-    fn a_port_s_segments_pass_in_both_directions_and_with_what_is_said_of_them() {
-        let filter = choice(Some(80), 1);
+    fn the_segments_of_a_port_pass_in_both_directions_and_the_icmp_errors_about_them() {
+        let filter = filter(Some(80), 1);
         let out = segment((CLIENT, 4_000), (SERVER, 80));
         for frame in [&out, &segment((SERVER, 80), (CLIENT, 4_000)), &error(&out)] {
             assert!(filter.takes(frame), "{frame:?}");
@@ -164,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn tags_options_and_extension_headers_are_in_nobody_s_way() {
-        let filter = choice(Some(80), 1);
+    fn tags_options_and_extension_headers_are_skipped() {
+        let filter = filter(Some(80), 1);
         let link = || PacketBuilder::ethernet2([2; 6], [4; 6]);
         let tagged = link().double_vlan(1.try_into().unwrap(), 2.try_into().unwrap());
         assert!(filter.takes(&built(tagged.ipv4(CLIENT, SERVER, 64).tcp(1, 80, 1, 1))));
@@ -182,30 +181,30 @@ mod tests {
         assert!(filter.takes(&optioned));
     }
 
-    /// Wherever a frame ends or whatever it says, there is an answer.
+    /// Any truncated or invalid frame is handled.
     #[test]
     fn broken_frames_are_left_out_by_a_filter_and_kept_by_a_sample() {
         let whole = error(&segment((CLIENT, 80), (SERVER, 80)));
         // The link, two IP headers, 8 bytes of ICMP, and the ports.
         for end in 0..14 + 20 + 8 + 20 + 4 {
-            assert!(!choice(Some(80), 1).takes(&whole[..end]), "{end}");
-            assert!(choice(None, 1_000).takes(&whole[..end]), "{end}");
+            assert!(!filter(Some(80), 1).takes(&whole[..end]), "{end}");
+            assert!(filter(None, 1_000).takes(&whole[..end]), "{end}");
         }
         let mut fragment = segment((CLIENT, 80), (SERVER, 80));
         fragment[21] = 1;
-        assert!(!choice(Some(80), 1).takes(&fragment));
+        assert!(!filter(Some(80), 1).takes(&fragment));
     }
 
     #[test]
     fn a_sample_takes_its_share_of_connections_and_both_directions_of_each() {
         for sample in [2, 10, 100] {
-            let choice = choice(None, sample);
+            let filter = filter(None, sample);
             let mut taken = 0;
             for number in 0..20_000_u32 {
                 let client = ([10, 78, (number >> 12) as u8, number as u8], 1_024 + (number >> 8) as u16);
                 let (there, back) = (segment(client, (SERVER, 80)), segment((SERVER, 80), client));
-                assert_eq!(choice.takes(&there), choice.takes(&back));
-                taken += u32::from(choice.takes(&there));
+                assert_eq!(filter.takes(&there), filter.takes(&back));
+                taken += u32::from(filter.takes(&there));
             }
             let share = f64::from(taken) * f64::from(sample) / 20_000.0;
             assert!((0.75..1.25).contains(&share), "1/{sample}: {share}");
