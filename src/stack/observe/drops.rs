@@ -19,7 +19,7 @@ named_enum! {
     TcpHeader, "tcp_header", "The TCP data offset is below 5 or past the end of the segment.";
     TcpOptions, "tcp_options", "A TCP option's length is illegal (RFC 9293 MUST-7).";
     TcpChecksum, "tcp_checksum", "The TCP checksum is wrong (RFC 9293 MUST-3).";
-    TcpPartialChecksum, "tcp_partial_checksum", "The TCP checksum covers only the pseudo-header: the sender left the rest to hardware (virtio-net in generic mode; a veth peer with transmit checksum offload on).";
+    TcpPartialChecksum, "tcp_partial_checksum", "The TCP checksum covers only the pseudo-header: the sender left the rest to hardware (virtio-net: use native mode; veth: ethtool -K PEER tx off).";
     IcmpChecksum, "icmp_checksum", "The ICMP checksum is wrong.";
     IcmpOther, "icmp_other", "An ICMP message that this stack neither answers nor acts on.";
     IcmpForeign, "icmp_foreign", "An ICMP error whose quoted packet is no segment of this stack, or no longer in flight (RFC 5927 4.1).";
