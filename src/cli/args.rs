@@ -2,6 +2,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::report_args::ReportArgs;
 use super::{BenchArgs, RespondArgs};
+use handfast_lab::Spec;
 
 /// A kernel-bypass TCP stack on AF_XDP, built for handshakes.
 #[derive(Debug, Parser)]
@@ -104,18 +105,32 @@ pub struct LabSpec {
     /// Name of the lab: letters, digits and dashes
     #[arg(long, default_value = "lab")]
     pub name: String,
+    #[command(flatten)]
+    pub link: LinkArgs,
+    /// Add a bridge in the middle, in hf-NAME-bridge, where a capture sees every frame
+    #[arg(long)]
+    pub bridge: bool,
+}
+
+/// The link between the two ends of a lab.
+#[derive(Clone, Debug, Args)]
+pub struct LinkArgs {
     /// Number of receive and transmit queues of each end
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub queues: u32,
-    /// Add IPv6 addresses; otherwise IPv6 is disabled
+    /// Enable IPv6; otherwise it is disabled in the lab
     #[arg(long)]
     pub ipv6: bool,
     /// Tag all frames on the link with this 802.1Q VLAN
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
     pub vlan: Option<u16>,
-    /// Add a bridge in the middle, in hf-NAME-bridge, where a capture sees every frame
-    #[arg(long)]
-    pub bridge: bool,
+}
+
+impl LinkArgs {
+    /// A lab of this name with such a link.
+    pub(super) fn spec(&self, name: &str) -> Spec {
+        Spec { queues: self.queues, ipv6: self.ipv6, vlan: self.vlan, ..Spec::new(name) }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -143,15 +158,8 @@ pub struct LabDemo {
     /// Name of the lab; an existing lab of that name is replaced
     #[arg(long, default_value = "demo")]
     pub name: String,
-    /// Number of receive and transmit queues of each end
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub queues: u32,
-    /// Use IPv6
-    #[arg(long)]
-    pub ipv6: bool,
-    /// Tag all frames on the link with this 802.1Q VLAN
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
-    pub vlan: Option<u16>,
+    #[command(flatten)]
+    pub link: LinkArgs,
     /// Time for which the kernel client opens connections
     #[arg(long, value_name = "TIME", default_value = "8", value_parser = super::values::seconds)]
     pub duration: std::time::Duration,

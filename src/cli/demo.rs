@@ -1,5 +1,4 @@
-//! The whole story in half a minute: a network, a responder, one connection looked at
-//! closely, then very many, then as many as two cores do.
+//! The demonstration: a network, a responder, one connection in detail, then many, then a comparison.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -15,7 +14,7 @@ use nix::sys::time::TimeValLike;
 
 use super::args::LabDemo;
 use super::responder_process::ResponderProcess;
-use super::stage::{Stage, bar};
+use super::styled_text::{StyledText, bar};
 use super::trace_output::columns;
 use super::{Failure, demo_comparison, out, signals};
 use handfast_lab::load::{self, ClientScript, Plan, Progress, Tally};
@@ -23,8 +22,8 @@ use handfast_lab::{CLIENT_DEVICE, Lab, LabError, Removed, SERVER_DEVICE, Spec, c
 use handfast_text::{ansi, counted, grouped};
 use handfast_trace::{Capture, Diagram, DiagramOptions, Picture, Record, State, Text};
 
-/// So long may the responder take to start or to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time for the responder to start or to end.
+const RESPONDER_TIMEOUT: Duration = Duration::from_secs(10);
 const ECHO_PORT: u16 = 7;
 const HTTP_PORT: u16 = 80;
 const CLOSE_PORT: u16 = 7001;
@@ -33,25 +32,25 @@ const MESSAGE: &[u8] = b"handfast";
 pub(super) fn run(arguments: &LabDemo) -> Result<ExitCode, Failure> {
     let demo = Demo::new(arguments)?;
     let began = Instant::now();
-    demo.stage.heading("A network of two namespaces, on this host only");
+    demo.output.heading("A network of two namespaces, on this host only");
     let lab = Lab::up(&demo.spec)?;
     demo.network(&lab);
-    let outcome = demo.acts(&lab).and_then(|ending| demo.comparison(&lab, ending));
+    let outcome = demo.run_acts(&lab).and_then(|outcome| demo.comparison(&lab, outcome));
 
-    demo.stage.heading("Cleaning up");
+    demo.output.heading("Cleaning up");
     let removed: Removed = lab.remove()?;
-    demo.stage.body(&removed.to_string());
+    demo.output.body(&removed.to_string());
     match outcome? {
-        Ending::Interrupted => Ok(ExitCode::from(signals::INTERRUPTED)),
-        Ending::Complete => {
-            demo.stage.body(&format!("\nThat took {:.0} s.", began.elapsed().as_secs_f64()));
+        Outcome::Interrupted => Ok(ExitCode::from(signals::INTERRUPTED)),
+        Outcome::Complete => {
+            demo.output.body(&format!("\nThat took {:.0} s.", began.elapsed().as_secs_f64()));
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-/// How the acts ended.
-enum Ending {
+/// How the demonstration ended.
+enum Outcome {
     Complete,
     Interrupted,
 }
@@ -59,28 +58,28 @@ enum Ending {
 struct Demo {
     spec: Spec,
     duration: Duration,
-    /// Of the comparison; 0: none.
+    /// Rounds of the comparison; 0: none.
     rounds: u32,
-    /// Ctrl-C or SIGTERM came.
+    /// Set by Ctrl-C or SIGTERM.
     interrupted: Arc<AtomicBool>,
-    stage: Stage,
+    output: StyledText,
 }
 
 impl Demo {
     fn new(arguments: &LabDemo) -> Result<Demo, Failure> {
         let interrupted = signals::stop()?;
-        let LabDemo { name, queues, ipv6, vlan, duration, rounds } = arguments;
+        let LabDemo { name, link, duration, rounds } = arguments;
         Ok(Demo {
-            spec: Spec { queues: *queues, ipv6: *ipv6, vlan: *vlan, ..Spec::new(name) },
+            spec: link.spec(name),
             duration: *duration,
             rounds: *rounds,
             interrupted,
-            stage: Stage::of_stdout(),
+            output: StyledText::of_stdout(),
         })
     }
 
-    /// Everything that needs the responder. It is gone when this returns.
-    fn acts(&self, lab: &Lab) -> Result<Ending, Failure> {
+    /// The acts that need the responder, which has ended when this returns.
+    fn run_acts(&self, lab: &Lab) -> Result<Outcome, Failure> {
         let responder = self.start(lab)?;
         if !self.is_interrupted() {
             self.fetch_page(lab)?;
@@ -91,21 +90,21 @@ impl Demo {
         if !self.is_interrupted() {
             self.many_connections(lab)?;
         }
-        self.stage.heading("The responder's own account");
+        self.output.heading("The summary of the responder");
         responder.printed();
-        for line in responder.stop(PATIENCE)? {
-            self.stage.body(&line);
+        for line in responder.stop(RESPONDER_TIMEOUT)? {
+            self.output.body(&line);
         }
-        Ok(if self.is_interrupted() { Ending::Interrupted } else { Ending::Complete })
+        Ok(if self.is_interrupted() { Outcome::Interrupted } else { Outcome::Complete })
     }
 
-    /// The responder has gone: the link is free.
-    fn comparison(&self, lab: &Lab, ending: Ending) -> Result<Ending, Failure> {
+    /// Runs after the responder has ended, when the link is free.
+    fn comparison(&self, lab: &Lab, outcome: Outcome) -> Result<Outcome, Failure> {
         if self.rounds == 0 || self.is_interrupted() {
-            return Ok(ending);
+            return Ok(outcome);
         }
-        demo_comparison::run(&self.stage, lab, &self.spec, self.rounds, &self.interrupted)?;
-        Ok(if self.is_interrupted() { Ending::Interrupted } else { ending })
+        demo_comparison::run(&self.output, lab, &self.spec, self.rounds, &self.interrupted)?;
+        Ok(if self.is_interrupted() { Outcome::Interrupted } else { outcome })
     }
 
     fn network(&self, lab: &Lab) {
@@ -114,22 +113,22 @@ impl Demo {
         let first = first.unwrap_or_default();
         let width = client.len().max(server.len());
         let column = first.len().max(self.prefix().len());
-        self.stage.body(&format!(
+        self.output.body(&format!(
             "{client:<width$}  {CLIENT_DEVICE}  {first:<column$}  and more: the Linux kernel, our client"
         ));
         let prefix = self.prefix();
-        self.stage.body(&format!(
+        self.output.body(&format!(
             "{server:<width$}  {SERVER_DEVICE}  {prefix:<column$}  unassigned addresses: handfast answers them"
         ));
         let tag = self.spec.vlan.map(|id| format!(", VLAN {id}")).unwrap_or_default();
-        self.stage.body(&format!(
+        self.output.body(&format!(
             "one veth pair between them, {} each way{tag}",
             counted(self.spec.queues.into(), "queue")
         ));
     }
 
     fn start(&self, lab: &Lab) -> Result<ResponderProcess, Failure> {
-        self.stage.heading("The responder, on the server's end");
+        self.output.heading("The responder, on the server's end");
         let services = [(HTTP_PORT, "http"), (ECHO_PORT, "echo"), (CLOSE_PORT, "close")];
         let mut arguments = vec!["respond".to_string(), "--dev".into(), SERVER_DEVICE.into()];
         let mut shown = format!("$ handfast {}", arguments.join(" "));
@@ -138,13 +137,13 @@ impl Demo {
             shown += &format!(" \\\n    --listen {listener}");
             arguments.extend(["--listen".into(), listener]);
         }
-        shown.lines().for_each(|line| self.stage.body(&self.stage.paint(ansi::BOLD, line)));
-        let program =
-            env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))?;
+        shown.lines().for_each(|line| self.output.body(&self.output.paint(ansi::BOLD, line)));
+        let program = env::current_exe()
+            .map_err(|error| Failure::new(format!("cannot find the program's own file: {error}")))?;
         let mut command = lab.server().command(program);
         command.args(arguments);
-        let (responder, lines) = ResponderProcess::start(command, PATIENCE)?;
-        lines.iter().for_each(|line| self.stage.prose(line));
+        let (responder, lines) = ResponderProcess::start(command, RESPONDER_TIMEOUT)?;
+        lines.iter().for_each(|line| self.output.prose(line));
         Ok(responder)
     }
 
@@ -153,38 +152,39 @@ impl Demo {
         let mut command = lab.client().command("curl");
         let Ok(output) = command.args(["-sS", "-i", "--max-time", "5", &url]).output() else { return Ok(()) };
         let (page, complaint) = (text(&output.stdout), text(&output.stderr));
-        // What `ip netns exec` says when there is no curl.
+        // The message of `ip netns exec` without curl.
         if complaint.contains("exec of \"curl\" failed") {
             return Ok(());
         }
-        self.stage.heading("A page, fetched by curl");
-        self.stage.body(&self.stage.paint(ansi::BOLD, &format!("$ curl -i {url}")));
-        self.stage.body(page.trim_end());
+        self.output.heading("A page, fetched by curl");
+        self.output.body(&self.output.paint(ansi::BOLD, &format!("$ curl -i {url}")));
+        self.output.body(page.trim_end());
         match output.status.success() {
             true => Ok(()),
-            false => Err(Failure::new(format!("curl was not answered: {}", complaint.trim()))),
+            false => Err(Failure::new(format!("curl got no answer: {}", complaint.trim()))),
         }
     }
 
     fn one_connection(&self, lab: &Lab) -> Result<(), Failure> {
-        self.stage.heading("One connection, read off the wire at the client's end");
+        self.output.heading("One connection, captured at the client's end");
         let target = SocketAddr::new(self.target(), ECHO_PORT);
         let picture = lab
             .in_client(|| echo_exchange(target))?
             .map_err(|error| Failure::new(format!("the connection to {target} failed: {error}")))?;
         // Not indented: it takes 80 columns.
-        let drawn = Text { picture: &picture, width: columns(None), ascii: false, colour: self.stage.colour };
+        let drawn =
+            Text { picture: &picture, width: columns(None), ascii: false, colour: self.output.colour };
         out::say(out::Kind::Painted, format_args!("{drawn}"));
-        self.stage.body("The states follow from the segments; the message is 8 bytes, echoed.");
+        self.output.body("The states follow from the segments; the message is 8 bytes, echoed.");
         Ok(())
     }
 
     fn many_connections(&self, lab: &Lab) -> Result<(), Failure> {
         let seconds = self.duration.as_secs_f64();
-        self.stage.heading(&format!("Kernel clients, as fast as they can, for {seconds:.0} s"));
+        self.output.heading(&format!("Kernel clients, as fast as they can, for {seconds:.0} s"));
         let plan = self.plan();
-        self.stage.body(&format!(
-            "{} connections at a time, on {}; each opened, and closed by the responder",
+        self.output.body(&format!(
+            "{} connections at a time, on {}; opened by the client, closed by the responder",
             plan.parallel,
             counted(plan.threads as u64, "thread")
         ));
@@ -214,7 +214,7 @@ impl Demo {
         }
     }
 
-    /// A line each second until the load has ended; passes Ctrl-C on to it.
+    /// Prints a line each second until the load has ended, and passes Ctrl-C on to it.
     fn watch(&self, progress: &Progress, ended: impl Fn() -> bool) {
         const TICK: Duration = Duration::from_millis(20);
         let (mut second, mut last) = (0, 0);
@@ -227,7 +227,7 @@ impl Demo {
             if began.elapsed().as_secs() > second {
                 let completed = progress.completed();
                 second = began.elapsed().as_secs();
-                self.stage.body(&format!(
+                self.output.body(&format!(
                     "{second:>4} s  {:>9}/s  {}",
                     grouped(completed - last),
                     bar(completed - last)
@@ -239,26 +239,26 @@ impl Demo {
 
     fn result(&self, tally: &Tally, client: Option<Duration>) {
         let rate =
-            self.stage.paint(ansi::BOLD_GREEN, &format!("{} connections/s", grouped(tally.rate() as u64)));
-        self.stage.body(&format!(
+            self.output.paint(ansi::BOLD_GREEN, &format!("{} connections/s", grouped(tally.rate() as u64)));
+        self.output.body(&format!(
             "\n{rate}: {} opened and closed, {} failed",
             grouped(tally.completed),
             grouped(tally.failed())
         ));
         for (failure, count) in &tally.failures {
-            self.stage.body(&format!("  {count} × {failure}"));
+            self.output.body(&format!("  {count} × {failure}"));
         }
         if let Some(client) = client {
             let micros = client.as_secs_f64() * 1e6 / tally.completed.max(1) as f64;
-            self.stage.body(&format!("Each takes {micros:.0} µs of the kernel client's processor time."));
+            self.output.body(&format!("CPU time of the kernel client per connection: {micros:.0} µs."));
         }
-        self.stage.body(
-            "The kernel client is the limit here: it makes a socket, finds a port and closes\n\
-             again for each connection, on cores that it shares with the responder.",
+        self.output.body(
+            "The kernel client is the bottleneck: for each connection it creates a socket, finds\n\
+             a port and closes again, on cores that it shares with the responder.",
         );
     }
 
-    /// What the responder owns.
+    /// The prefix of the responder.
     fn prefix(&self) -> &'static str {
         if self.spec.ipv6 { "[2001:db8:18::1:0]/112" } else { "198.18.1.0/24" }
     }
@@ -267,7 +267,7 @@ impl Demo {
         self.address(1)
     }
 
-    /// One of the addresses that the responder owns.
+    /// An address of the responder.
     fn address(&self, host: u8) -> IpAddr {
         match self.spec.ipv6 {
             false => IpAddr::from([198, 18, 1, host]),
@@ -290,7 +290,7 @@ fn echo_exchange(target: SocketAddr) -> io::Result<Picture> {
     let mut answer = [0; MESSAGE.len()];
     stream.read_exact(&mut answer)?;
     if answer != MESSAGE {
-        return Err(io::Error::other("the echo is not what was sent"));
+        return Err(io::Error::other("the echo differs from what was sent"));
     }
     stream.shutdown(Shutdown::Write)?;
     stream.read_to_end(&mut Vec::new())?;
@@ -311,10 +311,10 @@ fn echo_exchange(target: SocketAddr) -> io::Result<Picture> {
 }
 
 fn flatten(tally: Result<nix::Result<Tally>, LabError>) -> Result<Tally, Failure> {
-    tally?.map_err(|errno| Failure::new(format!("the client could not run: {errno}")))
+    tally?.map_err(|errno| Failure::new(format!("cannot run the client: {errno}")))
 }
 
-/// What this process, the kernel client, has used so far.
+/// CPU time of this process, the kernel client, so far.
 fn processor_time() -> Option<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
     let micros = (usage.user_time() + usage.system_time()).num_microseconds();

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::lab_bench::{program, two_cores};
-use super::stage::{Stage, blank};
+use super::styled_text::{StyledText, blank};
 use super::{Failure, lab_comparison};
 use handfast_lab::bench::comparison::{BenchClient, ComparisonPlan, FinishedRuns, RunEvent, ServerKind};
 use handfast_lab::bench::workload::{Pattern, Workload};
@@ -20,19 +20,19 @@ const SETTLE: Duration = Duration::from_millis(300);
 
 /// Runs in this lab, while nothing else does.
 pub(super) fn run(
-    stage: &Stage,
+    output: &StyledText,
     lab: &Lab,
     spec: &Spec,
     rounds: u32,
     stop: &AtomicBool,
 ) -> Result<(), Failure> {
-    stage.heading("Side by side: lifecycles, six packets each, one core on either end");
+    output.heading("Side by side: lifecycles, six packets each, one core on either end");
     if spec.queues > 1 || spec.vlan.is_some() {
-        stage.body("Left out: the ceiling is one queue without a tag.");
+        output.body("Left out: the ceiling is one queue without a tag.");
         return Ok(());
     }
     let Some(cores) = two_cores() else {
-        stage.body("Left out: this process may use one core only.");
+        output.body("Left out: this process may use one core only.");
         return Ok(());
     };
     let plan = ComparisonPlan {
@@ -47,9 +47,9 @@ pub(super) fn run(
         ipv6: spec.ipv6,
         ..ComparisonPlan::new(lab.name(), program()?)
     };
-    stage.body("The client is handfast bench: it opens and closes each, 256 at a time.");
-    let finished = plan.run_in(lab, &BenchClient, stop, &mut |news| stage.body(&line(news)))?;
-    show(stage, &plan, &finished);
+    output.body("The client is handfast bench: it opens and closes each, 256 at a time.");
+    let finished = plan.run_in(lab, &BenchClient, stop, &mut |news| output.body(&line(news)))?;
+    show(output, &plan, &finished);
     Ok(())
 }
 
@@ -63,20 +63,20 @@ fn line(news: RunEvent<'_>) -> String {
     }
 }
 
-fn show(stage: &Stage, plan: &ComparisonPlan, finished: &FinishedRuns) {
+fn show(output: &StyledText, plan: &ComparisonPlan, finished: &FinishedRuns) {
     let whole = lab_comparison::comparison(plan, finished, String::new(), String::new());
     // Its notes are for a report.
     let comparison = Comparison { setting: Setting::default(), ..whole };
     blank();
     for line in comparison.text().lines().filter(|line| !line.is_empty()) {
         let ours = line.trim_start().starts_with(ServerKind::Handfast.name());
-        stage.body(&if ours { stage.paint(ansi::BOLD_GREEN, line) } else { line.to_owned() });
+        output.body(&if ours { output.paint(ansi::BOLD_GREEN, line) } else { line.to_owned() });
     }
     blank();
-    stage.body(
+    output.body(
         "kernel: Linux's own stack, accept and close in a tight loop. replay: the same\n\
          packets from templates, without a TCP stack: the ceiling. Both ends share this\n\
          host, and figures from veth are not NIC figures.",
     );
-    stage.body(&stage.paint(ansi::BOLD, "More of this, in 5 minutes: handfast lab bench"));
+    output.body(&output.paint(ansi::BOLD, "More of this, in 5 minutes: handfast lab bench"));
 }

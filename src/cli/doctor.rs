@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use terminal_size::{Width, terminal_size};
 
-use super::stage::Stage;
+use super::styled_text::StyledText;
 use super::take_over::{self, Place};
 use super::{Failure, Listen, out, signals, values};
 use handfast_doctor::measure::{End, MeasureError, Measured, Plan, measure};
@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
     }
     if let Some(report) = report.as_ref().filter(|_| !arguments.json) {
         let width = terminal_size().map_or(COLUMNS, |(Width(columns), _)| columns.into());
-        let table = Table { report, width, colour: Stage::of_stdout().colour };
+        let table = Table { report, width, colour: StyledText::of_stdout().colour };
         out::say(out::Kind::Painted, format_args!("{table}"));
     }
     let measured = arguments.measure.then(|| measured(arguments)).transpose()?;

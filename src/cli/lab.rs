@@ -30,14 +30,13 @@ pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
 
 impl LabSpec {
     pub(super) fn spec(&self) -> Spec {
-        let LabSpec { name, queues, ipv6, vlan, bridge } = self.clone();
-        Spec { queues, ipv6, vlan, bridge, ..Spec::new(name) }
+        Spec { bridge: self.bridge, ..self.link.spec(&self.name) }
     }
 }
 
 fn up(arguments: &LabSpec) -> Result<ExitCode, Failure> {
     let spec = arguments.spec();
-    // Interrupted, it is taken down again.
+    // On an interrupt the lab is removed again.
     let stop = signals::stop()?;
     let lab = Lab::up(&spec)?;
     if stop.load(Ordering::Relaxed) {
@@ -48,7 +47,7 @@ fn up(arguments: &LabSpec) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What there is now, and what to do with it.
+/// The description of the lab, and the next commands.
 fn description(lab: &Lab, spec: &Spec) -> String {
     let (client, server) = (lab.client().name(), lab.server().name());
     let width = client.len().max(server.len());
@@ -84,13 +83,13 @@ fn description(lab: &Lab, spec: &Spec) -> String {
 }
 
 fn down(name: &str) -> Result<ExitCode, Failure> {
-    // Interrupted, it is done all the same: it takes seconds.
+    // It is finished despite an interrupt: it takes seconds.
     let _stop = signals::stop()?;
     println!("{}", Lab::down(name)?);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every lab, whatever becomes of the others.
+/// Removes every lab, even if some cannot be removed.
 fn down_all() -> Result<ExitCode, Failure> {
     if !geteuid().is_root() {
         return Err(LabError::NotRoot.into());

@@ -1,4 +1,4 @@
-//! `handfast respond` as a child process: started, listened to, ended.
+//! `handfast respond` as a child process.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use super::Failure;
 
-/// What it prints, line by line. Dropping this ends it.
+/// A responder and its output. Dropping it ends the process.
 #[derive(Debug)]
 pub(super) struct ResponderProcess {
     child: Child,
@@ -20,16 +20,16 @@ pub(super) struct ResponderProcess {
 }
 
 impl ResponderProcess {
-    /// Starts it and returns the lines up to the one that says `ready`.
+    /// Starts it and returns its output up to the line `ready`.
     pub fn start(
         mut command: Command,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<(ResponderProcess, Vec<String>), Failure> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C on the terminal is for us: we end it in our own order.
+            // Ctrl-C on the terminal must reach this process only, which ends the responder itself.
             .process_group(0)
             .spawn()
             .map_err(|error| Failure::new(format!("cannot start the responder: {error}")))?;
@@ -37,19 +37,19 @@ impl ResponderProcess {
         forward(child.stdout.take(), sender.clone());
         forward(child.stderr.take(), sender);
         let mut responder = ResponderProcess { child, lines };
-        let before = responder.lines_until_ready(patience)?;
+        let before = responder.lines_until_ready(timeout)?;
         Ok((responder, before))
     }
 
-    /// What it printed since the last call.
+    /// The output since the last call.
     pub fn printed(&self) -> Vec<String> {
         self.lines.try_iter().collect()
     }
 
-    /// Asks it to end, and returns what it printed on its way out.
-    pub fn stop(mut self, patience: Duration) -> Result<Vec<String>, Failure> {
+    /// Ends it, and returns the output until its end.
+    pub fn stop(mut self, timeout: Duration) -> Result<Vec<String>, Failure> {
         self.signal(Signal::SIGTERM);
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         let mut printed = Vec::new();
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -58,7 +58,7 @@ impl ResponderProcess {
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(Failure::new(format!(
                         "the responder did not end within {} s",
-                        patience.as_secs()
+                        timeout.as_secs()
                     )));
                 }
             }
@@ -72,8 +72,8 @@ impl ResponderProcess {
         }
     }
 
-    fn lines_until_ready(&mut self, patience: Duration) -> Result<Vec<String>, Failure> {
-        let deadline = Instant::now() + patience;
+    fn lines_until_ready(&mut self, timeout: Duration) -> Result<Vec<String>, Failure> {
+        let deadline = Instant::now() + timeout;
         let mut printed = Vec::new();
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -87,7 +87,7 @@ impl ResponderProcess {
                 Err(cause) => {
                     let what = match cause {
                         RecvTimeoutError::Disconnected => "ended before it was ready".to_string(),
-                        RecvTimeoutError::Timeout => format!("was not ready within {} s", patience.as_secs()),
+                        RecvTimeoutError::Timeout => format!("was not ready within {} s", timeout.as_secs()),
                     };
                     return Err(Failure::new(format!("the responder {what}:\n{}", printed.join("\n"))));
                 }
@@ -97,7 +97,7 @@ impl ResponderProcess {
 
     fn signal(&self, signal: Signal) {
         if let Ok(id) = i32::try_from(self.child.id()) {
-            // Ended already: just what is wanted.
+            // It fails if the process has ended already.
             let _ = kill(Pid::from_raw(id), signal);
         }
     }
@@ -111,7 +111,7 @@ impl Drop for ResponderProcess {
     }
 }
 
-/// Sends each line of the stream on, until it ends.
+/// Forwards each line of the stream until it ends.
 fn forward(stream: Option<impl Read + Send + 'static>, lines: Sender<String>) {
     let Some(stream) = stream else { return };
     thread::spawn(move || {

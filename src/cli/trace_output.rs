@@ -6,7 +6,7 @@ use clap::Args;
 use terminal_size::{Width, terminal_size};
 
 use super::result_file::ResultFile;
-use super::stage::Stage;
+use super::styled_text::StyledText;
 use super::{Failure, charset, out};
 use handfast_trace::{Picture, Text, html, svg};
 
@@ -57,7 +57,7 @@ impl Drawing {
     fn text(&self, picture: &Picture) -> String {
         let width = columns(self.width);
         let ascii = self.ascii || !charset::is_utf8();
-        Text { picture, width, ascii, colour: Stage::of_stdout().colour }.to_string()
+        Text { picture, width, ascii, colour: StyledText::of_stdout().colour }.to_string()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
-use nix::unistd::{ConnectionHandler, getuid};
+use nix::unistd::{User, getuid};
 
 use super::core_query::query;
 use super::status::{BenchStatus, ControlStatus, LatencyStatus, SCHEMA, Status};
@@ -48,8 +48,7 @@ impl StatusSource {
 
     fn new(program: &'static str, active: &Effective, load: Option<Arc<Control>>) -> StatusSource {
         let uid = getuid();
-        let user =
-            ConnectionHandler::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+        let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
         StatusSource {
             program,
             user,

@@ -36,7 +36,7 @@ fn drawn(output: &str) -> String {
         let (part, _) = rest.split_once(&format!("\n{to}")).unwrap_or_else(|| panic!("no {to}: {output}"));
         format!("{from}{part}")
     };
-    let connections = part("One connection", "The responder's own account");
+    let connections = part("One connection", "The summary of the responder");
     let mut lines: Vec<&str> = connections.lines().collect();
     let is_second = |line: &&str| line.ends_with('█');
     let seconds = lines.iter().filter(|line| is_second(line)).count();
@@ -73,8 +73,8 @@ fn the_picture_keeps_every_column() {
     let second = |number: u32| format!("  {number:>4} s     29,454/s  ██");
     let seconds: Vec<String> = (1..=8).map(second).collect();
     let output = format!(
-        "\nfirst\n\nOne connection, read off the wire ───\n       0 µs  SYN-SENT      ─── SYN         seq 0\n\n\
-         Kernel clients ──\n{}\n\nThe responder's own account ──\n  x\n\nSide by side ──\n    handfast  2.73 x  10 %\n\nCleaning up ──\n",
+        "\nfirst\n\nOne connection, captured ───\n       0 µs  SYN-SENT      ─── SYN         seq 0\n\n\
+         Kernel clients ──\n{}\n\nThe summary of the responder ──\n  x\n\nSide by side ──\n    handfast  2.73 x  10 %\n\nCleaning up ──\n",
         seconds.join("\n")
     );
     let picture = drawn(&output);

@@ -1,4 +1,4 @@
-//! What a command that tells a story prints: headings, indented text, numbers that people read.
+//! Headings, indented text and colours on standard output.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -6,20 +6,20 @@ use std::io::{self, IsTerminal};
 use super::out;
 use handfast_text::{ansi, wrapped};
 
-/// Columns that a heading with its rule takes.
+/// Columns of a heading with its rule.
 const WIDTH: usize = 80;
-/// Columns before the text below it.
+/// Indentation of the text below a heading.
 const INDENT: usize = 2;
 
-/// Standard output, in colour where it is a terminal and `NO_COLOR` is not set.
+/// Standard output, with colours on a terminal unless `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stage {
+pub(super) struct StyledText {
     pub colour: bool,
 }
 
-impl Stage {
-    pub fn of_stdout() -> Stage {
-        Stage { colour: io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none() }
+impl StyledText {
+    pub fn of_stdout() -> StyledText {
+        StyledText { colour: io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none() }
     }
 
     pub fn heading(&self, title: &str) {
@@ -28,19 +28,19 @@ impl Stage {
         out::say(out::Kind::Painted, format_args!("\n{title} {rule}\n"));
     }
 
-    /// Text below the heading, line by line.
+    /// Prints text below the heading, line by line.
     pub fn body(&self, text: &str) {
         for line in text.lines() {
             out::say(out::Kind::Painted, format_args!("{:INDENT$}{line}\n", ""));
         }
     }
 
-    /// The same, of sentences that may be longer than the columns there are.
+    /// Prints text below the heading, wrapped.
     pub fn prose(&self, text: &str) {
         wrapped(text, WIDTH - INDENT).iter().for_each(|line| self.body(line));
     }
 
-    /// With an ANSI code around it, in colour.
+    /// The text in an ANSI colour, if colours are used.
     pub fn paint(&self, code: &str, text: &str) -> String {
         ansi::paint(self.colour, code, text)
     }
@@ -51,7 +51,7 @@ pub(super) fn blank() {
     println!();
 }
 
-/// One block for each 2,000.
+/// A bar with one block per 2,000.
 pub(super) fn bar(rate: u64) -> String {
     "█".repeat((rate / 2_000).min(60) as usize)
 }
