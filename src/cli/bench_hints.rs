@@ -1,4 +1,4 @@
-//! Why a run that is under way comes to nothing: said once, while there is time to mend it.
+//! Hints during a run that has no results, each printed once.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use handfast_report::bench::Path;
 use handfast_stack::engine::Snapshot;
 use handfast_text::grouped;
 
-const EVERY: Duration = Duration::from_secs(1);
-/// A SYN is sent again after a second (RFC 6298 2.1): what has not been answered twice is silence.
-const SILENCE: Duration = Duration::from_secs(2);
-/// Of a second without a free 4-tuple.
-const MUCH_US: u64 = 500_000;
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// A SYN is retransmitted after a second (RFC 6298 2.1): no answer to two SYNs is silence.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum time of a second without a free 4-tuple.
+const MAX_STARVED_US: u64 = 500_000;
 
-/// Looks once a second.
+/// Checks once a second.
 pub(super) struct Hints {
     path: Path,
     target: String,
@@ -29,7 +29,7 @@ struct Step {
     began: Instant,
     first: Snapshot,
     last: Progress,
-    /// Looks since the last connection was established.
+    /// Checks since the last connection was established.
     stuck: u32,
 }
 
@@ -38,7 +38,7 @@ impl Hints {
         let sources: Vec<String> = path.on_link.iter().chain(&path.off_link).cloned().collect();
         let rest = plan.reuse_after.as_secs_f64();
         let allow = plan.tuples_per_second().map_or_else(String::new, |allow| {
-            format!(", each rests {rest:.0} s after its end, which allows {allow:.0} connections/s")
+            format!(", each is reused {rest:.0} s after its end, which allows {allow:.0} connections/s")
         });
         Hints {
             path,
@@ -54,24 +54,24 @@ impl Hints {
     /// A step begins.
     pub(super) fn begin(&mut self, control: &Control, first: Snapshot) {
         let now = Instant::now();
-        self.next = now + EVERY;
+        self.next = now + CHECK_INTERVAL;
         self.step = Some(Step { began: now, first, last: control.progress(), stuck: 0 });
     }
 
-    /// What is new.
+    /// New hints.
     pub(super) fn look(&mut self, now: &Progress, snapshot: impl FnOnce() -> Snapshot) -> Vec<String> {
         let Some(step) = self.step.as_mut().filter(|_| Instant::now() >= self.next) else {
             return Vec::new();
         };
-        self.next = Instant::now() + EVERY;
+        self.next = Instant::now() + CHECK_INTERVAL;
         let waited = now.waited_for_tuple_us.saturating_sub(step.last.waited_for_tuple_us);
         step.stuck = if now.established > step.last.established { 0 } else { step.stuck + 1 };
         step.last = *now;
         let path = self.path.between(&step.first, &snapshot());
-        let silent = now.attempted > 0 && now.established == 0 && step.began.elapsed() >= SILENCE;
+        let silent = now.attempted > 0 && now.established == 0 && step.began.elapsed() >= SILENCE_TIMEOUT;
         let silent = silent && path.received.map_or(now.failed == 0, |received| received == 0);
         let stuck = step.stuck >= 2 && now.in_flight > 0 && !silent;
-        let starved = waited >= MUCH_US;
+        let starved = waited >= MAX_STARVED_US;
         let found = [
             silent.then(|| self.silence(&path, now.attempted)),
             stuck.then(|| path.neighbour_table_full(&self.target)).flatten(),
@@ -88,8 +88,9 @@ impl Hints {
     fn silence(&self, path: &Path, attempted: u64) -> String {
         let known = path.no_way_back(&self.target).or_else(|| path.neighbour_table_full(&self.target));
         let why = known.unwrap_or_else(|| {
-            "address, port, route and firewall decide that; `ping` and `tcpdump` there tell more".to_owned()
+            "check its address, port, route and firewall, with `ping` and with `tcpdump` at the target"
+                .to_owned()
         });
-        format!("nothing answers {} SYNs from {}: {why}", grouped(attempted), self.sources)
+        format!("no answer to {} SYNs from {}: {why}", grouped(attempted), self.sources)
     }
 }

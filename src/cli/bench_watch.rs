@@ -15,7 +15,7 @@ use handfast_report::bench::progress as progress_line;
 use handfast_stack::engine::Snapshot;
 use handfast_stack::engine::stack::Running;
 
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What was seen of a step.
@@ -85,7 +85,7 @@ pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> 
         if let Some(tally) = control.take() {
             break tally;
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     };
     let last = running.snapshot();
     // Shorter than a look: all of it is the measured time.

@@ -14,7 +14,7 @@ use handfast_report::bench::{MergeError, ReadError, Results, merge, schema_of};
 use handfast_text::printable;
 
 /// Bytes. A week of seconds has fewer.
-const MOST: u64 = 64 << 20;
+const MAX_SIZE: u64 = 64 << 20;
 
 pub(super) fn run(arguments: &ReportArgs) -> Result<ExitCode, Failure> {
     let output = match &arguments.action {
@@ -64,11 +64,11 @@ fn print_results(results: &Results, output: &ReportOutput) -> Result<ExitCode, F
 pub(super) fn text(path: &Path) -> Result<String, Failure> {
     let name = shown(path);
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text));
+    let read = File::open(path).and_then(|file| file.take(MAX_SIZE + 1).read_to_string(&mut text));
     match read {
         Err(error) => Err(Failure::new(format!("cannot read {name}: {error}"))),
-        Ok(_) if text.len() as u64 > MOST => {
-            let failure = Failure::new(format!("{name} is longer than {} MiB", MOST >> 20));
+        Ok(_) if text.len() as u64 > MAX_SIZE => {
+            let failure = Failure::new(format!("{name} is longer than {} MiB", MAX_SIZE >> 20));
             Err(failure.fix("give a file that `handfast bench --json FILE` wrote"))
         }
         Ok(_) => Ok(text),

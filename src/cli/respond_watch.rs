@@ -15,7 +15,7 @@ use handfast_stack::engine::ListenerInfo;
 use handfast_stack::engine::stack::{Effective, Running};
 
 /// How often signals, the duration and the interfaces are looked after.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How often a line of rates is printed by default, on a terminal.
 const UNASKED: Duration = Duration::from_secs(1);
 
@@ -80,7 +80,7 @@ impl<'a> Watch<'a> {
             }
             notifier.tick(|| told.line(&running.snapshot(), elapsed));
             self.reload();
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 

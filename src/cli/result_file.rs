@@ -1,5 +1,5 @@
-//! Files that results go to. Checked before there are results, and changed by nothing but these: what is
-//! there stays until something better takes its place.
+//! Files for results. They are checked before the run, and changed only by results: an existing file
+//! stays until new results replace it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
@@ -18,11 +18,11 @@ use tempfile::NamedTempFile;
 use super::{Failure, out, standard_output};
 use handfast_report::bench::write_json;
 
-/// A pipe's reader that takes nothing is waited for so long.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// One of standard output, as a pager, for so long.
-const PAGER_PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_MS: u16 = 50;
+/// Maximum time to wait for the reader of a pipe.
+const READER_TIMEOUT: Duration = Duration::from_secs(1);
+/// The same for standard output, whose reader may be a pager.
+const PAGER_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL_MS: u16 = 50;
 
 /// One of them.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl ResultFile {
         };
         grow().map_err(|error| match error.raw_os_error() {
             Some(code) if code == Errno::ENXIO as i32 => Failure::cannot_write(path, &error)
-                .fix(format!("start what reads the pipe first, as in: tshark -i {}", path.display())),
+                .fix(format!("start the reader of the pipe first, as in: tshark -i {}", path.display())),
             _ => refused(path, &error),
         })
     }
@@ -123,13 +123,13 @@ impl ResultFile {
     fn put(&mut self, content: &[u8]) -> io::Result<()> {
         match &mut self.place {
             Place::Stream(file) if standard_output::is_meant(&self.path) => {
-                match stream(file, content, PAGER_PATIENCE) {
+                match stream(file, content, PAGER_TIMEOUT) {
                     // `| head` had what it wanted.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
                     other => other,
                 }
             }
-            Place::Stream(file) => stream(file, content, PATIENCE),
+            Place::Stream(file) => stream(file, content, READER_TIMEOUT),
             Place::Growing(_) => Ok(()),
             Place::Whole(held) => match (replace(&self.path, held.as_ref(), content), held) {
                 // Privileges are gone, and with them the right to rename in this folder, or to give the
@@ -241,12 +241,12 @@ fn overwrite(file: &mut File, content: &[u8]) -> io::Result<()> {
 }
 
 /// Into a pipe or a device, that may take a little at a time.
-fn stream(file: &mut File, mut content: &[u8], patience: Duration) -> io::Result<()> {
+fn stream(file: &mut File, mut content: &[u8], timeout: Duration) -> io::Result<()> {
     let mut taken = Instant::now();
     while !content.is_empty() {
         let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
         // Interrupted or not: it is tried again.
-        let ready = poll(&mut fds, PollTimeout::from(LOOK_MS)).is_ok_and(|ready| ready > 0);
+        let ready = poll(&mut fds, PollTimeout::from(POLL_INTERVAL_MS)).is_ok_and(|ready| ready > 0);
         let chunk = &content[..content.len().min(out::CHUNK)];
         match if ready { file.write(chunk) } else { Err(ErrorKind::WouldBlock.into()) } {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -254,8 +254,8 @@ fn stream(file: &mut File, mut content: &[u8], patience: Duration) -> io::Result
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error),
         }
-        if taken.elapsed() > patience {
-            return Err(io::Error::new(ErrorKind::TimedOut, "its reader takes nothing"));
+        if taken.elapsed() > timeout {
+            return Err(io::Error::new(ErrorKind::TimedOut, "its reader does not read"));
         }
     }
     Ok(())
@@ -271,12 +271,12 @@ pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
     Ok(text)
 }
 
-/// With what to do instead.
+/// The failure with its fix.
 fn refused(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::cannot_write(path, error);
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ELOOP) => Failure::new(format!(
-            "cannot write {}: it is a symbolic link, and root follows none",
+            "cannot write {}: it is a symbolic link, which is not followed as root",
             path.display()
         ))
         .fix(match fs::canonicalize(path) {
@@ -284,9 +284,9 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
             Err(_) => format!("rm {}", path.display()),
         }),
         Some(Errno::ENXIO) => {
-            failure.fix(format!("start what reads the pipe first, as in: cat {} &", path.display()))
+            failure.fix(format!("start the reader of the pipe first, as in: cat {} &", path.display()))
         }
-        Some(Errno::ENOSPC) => failure.fix("make room there, or name a file on another disk"),
+        Some(Errno::ENOSPC) => failure.fix("free space on the disk, or name a file on another one"),
         Some(Errno::ENOTSUP) => {
             Failure::new(format!("cannot write {}: it is a block device", path.display()))
                 .fix("name a file, or a pipe")

@@ -25,10 +25,10 @@ use super::Failure;
 use super::config::source;
 use handfast_stack::engine::drop_privileges;
 
-/// Bytes of a file or path at most.
-const MOST: u32 = 32 << 20;
-/// So long may an answer take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum size of a file or path in bytes.
+const MAX_SIZE: u32 = 32 << 20;
+/// Maximum time for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What it is asked for, by one byte.
 const REMOVE: u8 = b'r';
@@ -55,7 +55,7 @@ impl RootFiles {
                 std::process::exit(0);
             }
             ForkResult::Parent { child } => {
-                near.set_read_timeout(Some(PATIENCE)).map_err(cannot)?;
+                near.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(cannot)?;
                 Ok(RootFiles { child, stream: Mutex::new(near) })
             }
         }
@@ -198,7 +198,7 @@ fn take(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = u32::from_ne_bytes(length);
-    if length > MOST {
+    if length > MAX_SIZE {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let mut content = vec![0; length as usize];

@@ -15,8 +15,8 @@ use super::Failure;
 
 /// Exit code of what was ended before it was done, as a shell reports SIGINT.
 pub(super) const INTERRUPTED: u8 = 130;
-/// What is left of a run's end at its second signal.
-const CUT: Duration = Duration::from_millis(500);
+/// Time left for the end of a run after the second signal.
+const SECOND_SIGNAL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Becomes true on Ctrl-C, SIGTERM or the end of the terminal, however often they come.
 pub(super) fn stop() -> Result<Arc<AtomicBool>, Failure> {
@@ -64,7 +64,7 @@ impl Signals {
         if count >= 2 && self.second.is_none() {
             self.second = Some(Instant::now());
         }
-        count >= 3 || self.second.is_some_and(|second| second.elapsed() >= CUT)
+        count >= 3 || self.second.is_some_and(|second| second.elapsed() >= SECOND_SIGNAL_TIMEOUT)
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
         assert!(!signals.cut_short(false));
         raise();
         assert!(!signals.cut_short(false));
-        thread::sleep(CUT);
+        thread::sleep(SECOND_SIGNAL_TIMEOUT);
         assert!(signals.cut_short(false));
         signals.second = Some(Instant::now() + Duration::from_secs(60));
         assert!(!signals.cut_short(false) && signals.cut_short(true));

@@ -3,7 +3,7 @@ use std::io;
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use handfast_control::{Client, ClientError, Filter, Reply, Request, Status};
 

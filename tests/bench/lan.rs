@@ -172,7 +172,7 @@ fn sources_without_a_way_back_are_told_within_three_seconds() {
     let results = lan.bench(bench);
     let cure = "ip route add 10.92.1.0/24 via 10.91.0.9";
     let lines: Vec<&str> = results.text.lines().collect();
-    let warning = lines.iter().position(|line| line.starts_with("warning: nothing answers"));
+    let warning = lines.iter().position(|line| line.starts_with("warning: no answer to"));
     let warning = warning.unwrap_or_else(|| panic!("no warning: {}", results.text));
     assert!(lines[warning].contains(cure), "{}", results.text);
     // Lines of progress begin with the second.

@@ -85,7 +85,7 @@ fn a_port_range_too_small_for_the_rate_is_said_before_and_after() {
         "note: 1000 4-tuples last 1.0 s at 1000 connections per second",
         "Add addresses or ports to --source",
         "no tuple",
-        "warning: no 4-tuple is free: there are 1,000, each rests 2 s after its end, which allows 500",
+        "warning: no 4-tuple is free: there are 1,000, each is reused 2 s after its end, which allows 500",
         "the client was the limit",
         "give more source addresses or ports",
     ]);

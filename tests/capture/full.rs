@@ -50,7 +50,7 @@ fn what_cannot_be_written_at_all_ends_it_before_it_starts() {
     nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).expect("a pipe");
     for (path, part) in [
         (stage.file("nowhere/run.pcapng"), "fix: name a file in a directory"),
-        (fifo, "fix: start what reads the pipe first, as in: tshark -i "),
+        (fifo, "fix: start the reader of the pipe first, as in: tshark -i "),
     ] {
         let mut command = stage.command();
         command.arg("--pcap").arg(&path);
@@ -101,7 +101,7 @@ fn a_pipe_that_nobody_empties_is_given_up_at_the_end() {
     let run = responder.stop();
     assert_eq!(run.number("total.established"), 300);
     assert!(run.number("capture.dropped.unwritten") > 300, "{}", run.text);
-    assert!(run.text.contains("the pipe's reader takes nothing"), "{}", run.text);
+    assert!(run.text.contains("the reader of the pipe does not read"), "{}", run.text);
 }
 
 /// What a killed responder leaves can be read.

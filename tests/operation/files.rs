@@ -166,7 +166,7 @@ fn what_is_no_regular_file_is_said_before_anything_is_touched() {
     fs::write(&target, "of another user").expect("a file");
     symlink(&target, &link).expect("a link");
     for (path, part) in [
-        (fifo, "start what reads the pipe first"),
+        (fifo, "start the reader of the pipe first"),
         (link, "name the file itself: "),
         (stage.file("no/such/folder"), "name a file in a directory that you may write to"),
         (stage.folder().to_owned(), "Is a directory"),

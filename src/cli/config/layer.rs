@@ -1,7 +1,7 @@
-//! The command line above, the file below: together what `handfast respond` is told.
+//! Combines the command line and the file to the arguments of `handfast respond`.
 //!
-//! The keys of a file are the options' own names, and its values go through the options' own
-//! parsers: an option that is added is in the file by itself.
+//! The keys of a file are the names of the options, and its values go through the parsers of the
+//! options, so a new option is available in the file without further code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
@@ -11,39 +11,39 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use super::source::{Mistake, Source};
+use super::source::{ConfigError, Source};
 use super::values::{Setting, Value, settings};
 use crate::RespondArgs;
 
-/// Options that make no sense in the file.
+/// Options that are not allowed in the file.
 const NOT_KEYS: [&str; 3] = ["config", "check", "help"];
 
-/// What each option was given, by its name: `true` for a switch.
-pub(super) type Given = BTreeMap<String, Vec<OsString>>;
+/// The values of each option, by its name; `true` for a switch.
+pub(super) type CliValues = BTreeMap<String, Vec<OsString>>;
 
-/// The file's part of what came together.
+/// The combined arguments.
 pub(super) struct Layered {
     pub arguments: RespondArgs,
-    pub given: Given,
-    /// What of the file is in force: the command line says nothing of it.
+    pub given: CliValues,
+    /// The settings of the file that the command line does not override.
     pub settings: Vec<Setting>,
 }
 
-/// `handfast respond`, alone.
+/// The command `handfast respond`.
 pub(super) fn command() -> Command {
     let mut command = RespondArgs::augment_args(Command::new("respond"));
     command.build();
     command
 }
 
-/// The options that a file may set.
+/// The options that are allowed in a file.
 pub(super) fn options(command: &Command) -> Vec<&Arg> {
     let named = |option: &&Arg| option.get_long().is_some_and(|name| !NOT_KEYS.contains(&name));
     command.get_arguments().filter(named).collect()
 }
 
-/// What the command line gives; defaults are nothing given.
-pub(super) fn given(matches: &ArgMatches) -> Given {
+/// The values of the command line, without defaults.
+pub(super) fn given(matches: &ArgMatches) -> CliValues {
     let command = command();
     let by_hand =
         |option: &&Arg| matches.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine);
@@ -54,16 +54,20 @@ pub(super) fn given(matches: &ArgMatches) -> Given {
     options(&command).into_iter().filter(by_hand).filter_map(texts).collect()
 }
 
-/// Lays the command line over the file. `path` is the file's, as it was given.
-pub(super) fn layer(source: &Source, path: &OsString, above: &Given) -> Result<Layered, Vec<Mistake>> {
+/// Overrides the settings of the file by the command line. `path`: the path of the file as given.
+pub(super) fn layer(
+    source: &Source,
+    path: &OsString,
+    above: &CliValues,
+) -> Result<Layered, Vec<ConfigError>> {
     let mut command = command();
     let settings = settings(source, &options(&command))?;
-    let mistakes: Vec<Mistake> =
+    let errors: Vec<ConfigError> =
         settings.iter().flat_map(|setting| refused(&mut command, path, setting)).collect();
-    if !mistakes.is_empty() {
-        return Err(mistakes);
+    if !errors.is_empty() {
+        return Err(errors);
     }
-    let settled: BTreeSet<String> = above.keys().flat_map(|name| rivals(&command, name)).collect();
+    let settled: BTreeSet<String> = above.keys().flat_map(|name| conflicting(&command, name)).collect();
     let settings: Vec<Setting> =
         settings.into_iter().filter(|setting| !settled.contains(&setting.key)).collect();
     let mut given = above.clone();
@@ -77,28 +81,28 @@ pub(super) fn layer(source: &Source, path: &OsString, above: &Given) -> Result<L
     match arguments {
         Ok(arguments) => Ok(Layered { arguments, given, settings }),
         Err(error) => {
-            let alone = alone(&mut command, path, &settings, &error);
-            Err(if alone.is_empty() { vec![together(&settings, &error)] } else { alone })
+            let alone = missing_companion(&mut command, path, &settings, &error);
+            Err(if alone.is_empty() { vec![cross_field_error(&settings, &error)] } else { alone })
         }
     }
 }
 
-/// An option, and all that cannot stand beside it: what the file says of them is not heard.
-fn rivals(command: &Command, name: &str) -> Vec<String> {
+/// An option and those that conflict with it: their settings in the file are overridden.
+fn conflicting(command: &Command, name: &str) -> Vec<String> {
     let named = |option: &&Arg| option.get_long() == Some(name);
     let Some(option) = command.get_arguments().find(named) else { return Vec::new() };
     let conflicts = |one: &Arg, other: &Arg| {
-        command.get_arg_conflicts_with(one).iter().any(|rival| rival.get_id() == other.get_id())
+        command.get_arg_conflicts_with(one).iter().any(|conflict| conflict.get_id() == other.get_id())
     };
-    let rival = |other: &&Arg| {
+    let conflict = |other: &&Arg| {
         other.get_id() == option.get_id() || conflicts(option, other) || conflicts(other, option)
     };
-    let names = command.get_arguments().filter(rival).filter_map(Arg::get_long);
+    let names = command.get_arguments().filter(conflict).filter_map(Arg::get_long);
     names.map(str::to_owned).collect()
 }
 
-/// A command line that says the same.
-fn line(command: &Command, path: &OsString, given: &Given) -> Vec<OsString> {
+/// The equivalent command line.
+fn line(command: &Command, path: &OsString, given: &CliValues) -> Vec<OsString> {
     let is_switch = |name: &str| {
         let option = command.get_arguments().find(|option| option.get_long() == Some(name));
         option.is_some_and(|option| matches!(option.get_action(), ArgAction::SetTrue))
@@ -119,15 +123,16 @@ fn with_value(name: &str, value: &OsString) -> OsString {
     word
 }
 
-/// What the option's own parser says of each value: all at once first, for there may be thousands.
-fn refused(command: &mut Command, path: &OsString, setting: &Setting) -> Vec<Mistake> {
+/// The errors of the option's parser, by value. All values are parsed at once first, since there may
+/// be thousands.
+fn refused(command: &mut Command, path: &OsString, setting: &Setting) -> Vec<ConfigError> {
     let is_switch = setting.values.iter().all(|value| value.text == "true");
     if is_switch || parse(command, path, setting, &setting.values).is_ok() {
         return Vec::new();
     }
     let said = |value: &Value| {
         let error = parse(command, path, setting, std::slice::from_ref(value)).err()?;
-        Some(Mistake::at(value.at.clone(), reason(setting, value, &error)))
+        Some(ConfigError::at(value.at.clone(), reason(setting, value, &error)))
     };
     setting.values.iter().filter_map(said).collect()
 }
@@ -138,7 +143,7 @@ fn parse(
     setting: &Setting,
     values: &[Value],
 ) -> Result<(), clap::Error> {
-    // What else it needs may stand elsewhere in the file: `alone` sees.
+    // A required option may be elsewhere in the file: `missing_companion` checks that.
     by_itself(command, path, setting, values)
         .or_else(|error| if missing(&error).is_empty() { Err(error) } else { Ok(()) })
 }
@@ -154,7 +159,7 @@ fn by_itself(
     command.try_get_matches_from_mut(line).map(drop)
 }
 
-/// Why a value is refused, and what is allowed.
+/// Why a value is refused, and which are allowed.
 fn reason(setting: &Setting, value: &Value, error: &clap::Error) -> String {
     let (key, text) = (&setting.key, &value.text);
     if let (ErrorKind::InvalidValue, Some(ContextValue::Strings(allowed))) =
@@ -169,9 +174,9 @@ fn reason(setting: &Setting, value: &Value, error: &clap::Error) -> String {
     }
 }
 
-/// What is wrong with values that are right each by itself.
-fn together(settings: &[Setting], error: &clap::Error) -> Mistake {
-    // The command line has what is alone, if nothing in the file has.
+/// The error of several values that are valid each by itself.
+fn cross_field_error(settings: &[Setting], error: &clap::Error) -> ConfigError {
+    // If the file has no such key, it is on the command line.
     let message = match missing(error).as_slice() {
         [] => first_line(error),
         keys => format!("{} is missing, but other keys require it", keys.join(", ")),
@@ -183,26 +188,31 @@ fn together(settings: &[Setting], error: &clap::Error) -> Mistake {
     let mut places = settings.iter().filter(named);
     match (places.next(), places.next()) {
         (Some(first), Some(second)) => {
-            Mistake::at(second.key_at.clone(), &message).also(first.key_at.clone(), "the other one")
+            ConfigError::at(second.key_at.clone(), &message).also(first.key_at.clone(), "the other one")
         }
-        (Some(only), None) => Mistake::at(only.key_at.clone(), &message),
-        _ => Mistake::nowhere(&message),
+        (Some(only), None) => ConfigError::at(only.key_at.clone(), &message),
+        _ => ConfigError::nowhere(&message),
     }
 }
 
-/// The keys that need another one beside them, which nobody gives.
-fn alone(command: &mut Command, path: &OsString, settings: &[Setting], error: &clap::Error) -> Vec<Mistake> {
+/// The keys that require another one, which was not given.
+fn missing_companion(
+    command: &mut Command,
+    path: &OsString,
+    settings: &[Setting],
+    error: &clap::Error,
+) -> Vec<ConfigError> {
     let wanted = missing(error);
     let needs = |setting: &Setting| {
         let error = by_itself(command, path, setting, &setting.values).err()?;
         let needed = missing(&error).into_iter().find(|key| wanted.contains(key))?;
         let message = format!("`{}` requires {needed}", setting.key);
-        Some(Mistake::at(setting.key_at.clone(), message))
+        Some(ConfigError::at(setting.key_at.clone(), message))
     };
     settings.iter().filter_map(needs).collect()
 }
 
-/// The keys that others need beside them.
+/// The keys that others require.
 fn missing(error: &clap::Error) -> Vec<String> {
     let (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(options))) =
         (error.kind(), error.get(ContextKind::InvalidArg))

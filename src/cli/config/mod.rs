@@ -1,7 +1,7 @@
 //! `handfast respond --config FILE`: a TOML file with the names of the options.
 //!
-//! - `source`: the text, and mistakes shown where they are; `values`: from TOML to what would stand
-//!   on the command line; `layer`: the command line laid over the file, by the options' own parsers.
+//! - `source`: the text, and the display of errors; `values`: from TOML to the text of options;
+//!   `layer`: combines the file with the command line, with the parsers of the options.
 
 mod layer;
 pub(super) mod source;
@@ -16,20 +16,20 @@ use clap::ArgMatches;
 use super::RespondArgs;
 use super::root_files::RootFiles;
 use handfast_stack::engine::listeners::{ListenerError, Listeners};
-use layer::{Given, Layered, layer};
-use source::{Mistake, Source};
+use layer::{CliValues, Layered, layer};
+use source::{ConfigError, Source};
 use values::Setting;
 
-/// Where the settings of a run come from: read again at each SIGHUP.
+/// The sources of the settings of a run, read again at each SIGHUP.
 pub struct Config {
     path: PathBuf,
-    /// The command line, which wins.
-    above: Given,
-    /// What the run began with.
-    begun: Given,
+    /// The command line, which overrides the file.
+    above: CliValues,
+    /// The settings at the start of the run.
+    begun: CliValues,
 }
 
-/// Why a file is not taken: every mistake that was found, each with its place.
+/// Why a file is invalid: all errors, each with its place.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BadConfig {
     text: String,
@@ -41,15 +41,15 @@ impl fmt::Display for BadConfig {
     }
 }
 
-/// Mistakes shown at most.
+/// Errors shown at most.
 const SHOWN: usize = 10;
 
 impl BadConfig {
-    fn new(source: &Source, mistakes: &[Mistake]) -> BadConfig {
+    fn new(source: &Source, errors: &[ConfigError]) -> BadConfig {
         let mut shown: Vec<String> =
-            mistakes.iter().take(SHOWN).map(|mistake| source.show(mistake).to_string()).collect();
-        if mistakes.len() > SHOWN {
-            shown.push(format!("and {} more errors", mistakes.len() - SHOWN));
+            errors.iter().take(SHOWN).map(|error| source.show(error).to_string()).collect();
+        if errors.len() > SHOWN {
+            shown.push(format!("and {} more errors", errors.len() - SHOWN));
         }
         BadConfig { text: shown.join("\n") }
     }
@@ -86,60 +86,60 @@ impl Config {
     }
 }
 
-/// What a running stack can take.
+/// The keys that can change while the stack runs.
 const LIVE: [&str; 3] = ["listen", "fault", "take-over"];
 
-/// A file that was read again.
+/// The result of reading the file again.
 pub struct Reread {
     pub arguments: RespondArgs,
     /// Keys that differ from what the run began with, and cannot change while it runs.
     pub restart: Vec<String>,
 }
 
-fn read(path: &Path, above: &Given, files: Option<&RootFiles>) -> Result<Layered, BadConfig> {
+fn read(path: &Path, above: &CliValues, files: Option<&RootFiles>) -> Result<Layered, BadConfig> {
     let source = Source::read(path, files).map_err(|text| BadConfig { text })?;
     let layered = layer(&source, &OsString::from(path), above);
-    let layered = layered.map_err(|mistakes| BadConfig::new(&source, &mistakes))?;
+    let layered = layered.map_err(|errors| BadConfig::new(&source, &errors))?;
     match check(&layered) {
-        Some(mistake) => Err(BadConfig::new(&source, &[mistake])),
+        Some(error) => Err(BadConfig::new(&source, &[error])),
         None => Ok(layered),
     }
 }
 
-/// What no single value shows.
-fn check(layered: &Layered) -> Option<Mistake> {
+/// The checks that concern several values.
+fn check(layered: &Layered) -> Option<ConfigError> {
     let Layered { arguments, settings, .. } = layered;
     if arguments.devices.is_empty() {
-        return Some(Mistake::nowhere("no interface: write dev = [\"eth0\"], or give --dev IF"));
+        return Some(ConfigError::nowhere("no interface: write dev = [\"eth0\"], or give --dev IF"));
     }
     if arguments.listeners.is_empty() {
-        return Some(Mistake::nowhere(
+        return Some(ConfigError::nowhere(
             "no listener: write listen = [\"10.0.0.50:80=http\"], or give --listen",
         ));
     }
     device_twice(settings).or_else(|| collision(arguments, settings)).or_else(|| {
         let failure = arguments.check().err()?;
-        Some(Mistake::nowhere(failure.to_string().trim_start_matches("handfast: ")))
+        Some(ConfigError::nowhere(failure.to_string().trim_start_matches("handfast: ")))
     })
 }
 
-fn device_twice(settings: &[Setting]) -> Option<Mistake> {
+fn device_twice(settings: &[Setting]) -> Option<ConfigError> {
     let devices = &settings.iter().find(|setting| setting.key == "dev")?.values;
     let before = |place: usize| devices[..place].iter().find(|device| device.text == devices[place].text);
     let (twice, first) = (0..devices.len()).find_map(|place| Some((&devices[place], before(place)?)))?;
-    let mistake = Mistake::at(twice.at.clone(), format!("interface {} is given twice", twice.text));
-    Some(mistake.also(first.at.clone(), "first given here"))
+    let error = ConfigError::at(twice.at.clone(), format!("interface {} is given twice", twice.text));
+    Some(error.also(first.at.clone(), "first given here"))
 }
 
-/// Two listeners of which neither is the narrower one.
-fn collision(arguments: &RespondArgs, settings: &[Setting]) -> Option<Mistake> {
+/// Two listeners that conflict.
+fn collision(arguments: &RespondArgs, settings: &[Setting]) -> Option<ConfigError> {
     let rule = |listen: &super::Listen| (listen.owned.prefix, listen.owned.ports.clone(), ());
     let error = Listeners::new(arguments.listeners.iter().map(rule)).err()?;
     let setting = settings.iter().find(|setting| setting.key == "listen");
     let place = |place: usize| setting?.values.get(place - 1).map(|value| value.at.clone());
     let ListenerError::Ambiguous { first, second, port } = &error else {
         let at = setting.map(|setting| setting.key_at.clone());
-        return Some(Mistake { message: error.to_string(), at, also: None });
+        return Some(ConfigError { message: error.to_string(), at, also: None });
     };
     let message = format!(
         "port {port} of {} is claimed twice, and neither listener has the longer prefix or fewer ports: \
@@ -147,7 +147,7 @@ fn collision(arguments: &RespondArgs, settings: &[Setting]) -> Option<Mistake> {
         second.net
     );
     match (place(first.place), place(second.place)) {
-        (Some(first), Some(second)) => Some(Mistake::at(second, message).also(first, "the other one")),
-        _ => Some(Mistake::nowhere(error.to_string())),
+        (Some(first), Some(second)) => Some(ConfigError::at(second, message).also(first, "the other one")),
+        _ => Some(ConfigError::nowhere(error.to_string())),
     }
 }

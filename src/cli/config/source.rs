@@ -1,4 +1,4 @@
-//! The text of a configuration file, and mistakes shown where they are.
+//! The text of a configuration file, and the display of errors in it.
 
 use std::fmt;
 use std::fs::File;
@@ -9,12 +9,12 @@ use std::path::Path;
 use crate::root_files::RootFiles;
 use handfast_text::printable;
 
-/// Octets. A file of 65,535 listeners has fewer.
-const MOST: u64 = 16 << 20;
+/// Maximum size in bytes; more than a file with 65,535 listeners.
+const MAX_SIZE: u64 = 16 << 20;
 /// Characters of a line that are shown.
 const WIDTH: usize = 120;
 
-/// Octets of the text, from and to.
+/// A range of bytes of the text.
 pub(super) type Span = Range<usize>;
 
 /// A file's text and its name.
@@ -23,34 +23,34 @@ pub(super) struct Source {
     pub text: String,
 }
 
-/// What is wrong, and where.
+/// An error and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(super) struct ConfigError {
     pub message: String,
-    /// Nowhere: something is missing, or it is in the arguments.
+    /// `None`: something is missing, or the error is in the arguments.
     pub at: Option<Span>,
-    /// Another place that has to do with it, and what it is.
+    /// A related place, and its description.
     pub also: Option<(Span, String)>,
 }
 
-impl Mistake {
-    pub fn at(span: Span, message: impl Into<String>) -> Mistake {
-        // What the file says is part of it.
-        Mistake { message: printable(&message.into()), at: Some(span), also: None }
+impl ConfigError {
+    pub fn at(span: Span, message: impl Into<String>) -> ConfigError {
+        // The message contains text of the file.
+        ConfigError { message: printable(&message.into()), at: Some(span), also: None }
     }
 
-    pub fn nowhere(message: impl Into<String>) -> Mistake {
-        Mistake { message: message.into(), at: None, also: None }
+    pub fn nowhere(message: impl Into<String>) -> ConfigError {
+        ConfigError { message: message.into(), at: None, also: None }
     }
 
-    pub fn also(self, span: Span, what: impl Into<String>) -> Mistake {
-        Mistake { also: Some((span, printable(&what.into()))), ..self }
+    pub fn also(self, span: Span, what: impl Into<String>) -> ConfigError {
+        ConfigError { also: Some((span, printable(&what.into()))), ..self }
     }
 }
 
 impl Source {
     /// # Errors
-    /// One sentence: it cannot be read, is too long, or is no text.
+    /// One sentence: it cannot be read, is too long, or is not text.
     pub fn read(path: &Path, files: Option<&RootFiles>) -> Result<Source, String> {
         let name = printable(&path.to_string_lossy());
         let cannot = |error: io::Error| format!("cannot read {name}: {error}");
@@ -59,8 +59,8 @@ impl Source {
             (read, _) => read,
         };
         let bytes = bytes.map_err(cannot)?;
-        if bytes.len() as u64 > MOST {
-            return Err(format!("{name} is longer than {} MiB", MOST >> 20));
+        if bytes.len() as u64 > MAX_SIZE {
+            return Err(format!("{name} is longer than {} MiB", MAX_SIZE >> 20));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
@@ -70,9 +70,9 @@ impl Source {
         Ok(Source { name, text })
     }
 
-    /// The mistake with its line, for people.
-    pub fn show<'a>(&'a self, mistake: &'a Mistake) -> impl fmt::Display + 'a {
-        Shown { source: self, mistake }
+    /// The error with its line, for people.
+    pub fn show<'a>(&'a self, error: &'a ConfigError) -> impl fmt::Display + 'a {
+        Shown { source: self, error }
     }
 
     fn place(&self, span: &Span) -> Place<'_> {
@@ -89,22 +89,22 @@ impl Source {
         }
     }
 
-    /// The nearest octet from which a character begins, not behind the end.
+    /// The nearest byte at which a character begins, not after the end.
     fn boundary(&self, at: usize) -> usize {
         (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
     }
 }
 
-/// Of a regular file, and no more than tells that it is too long.
+/// Reads a regular file, up to one byte more than the maximum.
 pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    // Asked before it is opened: opening a pipe would wait for a writer.
+    // Checked before it is opened: opening a pipe would wait for a writer.
     if !path.metadata()?.is_file() {
         return Err(io::Error::other(
             "not a regular file; it must be one, since it is read again at each SIGHUP",
         ));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -112,7 +112,7 @@ fn count(text: &str) -> usize {
     text.chars().count()
 }
 
-/// A line, and what of it is meant.
+/// A line, and the marked part of it.
 struct Place<'a> {
     /// From 1, as `column`; in characters, as `width`.
     number: usize,
@@ -124,7 +124,7 @@ struct Place<'a> {
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let margin = self.number.to_string().len();
-        // A long line is cut in front of what is meant; a tab is as wide as any character.
+        // A long line is cut before the marked part; a tab is as wide as any character.
         let before = self.column - 1;
         let cut = before.saturating_sub(WIDTH / 2);
         let one_wide = |c: char| if c.is_control() { ' ' } else { c };
@@ -138,18 +138,18 @@ impl fmt::Display for Place<'_> {
 
 struct Shown<'a> {
     source: &'a Source,
-    mistake: &'a Mistake,
+    error: &'a ConfigError,
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shown { source, mistake } = self;
-        let Some(span) = &mistake.at else {
-            return write!(f, "{}: {}", source.name, mistake.message);
+        let Shown { source, error } = self;
+        let Some(span) = &error.at else {
+            return write!(f, "{}: {}", source.name, error.message);
         };
         let place = source.place(span);
-        write!(f, "{}:{}:{}: {}\n{place}", source.name, place.number, place.column, mistake.message)?;
-        match &mistake.also {
+        write!(f, "{}:{}:{}: {}\n{place}", source.name, place.number, place.column, error.message)?;
+        match &error.also {
             Some((span, what)) => {
                 let place = source.place(span);
                 write!(f, "\n{}:{}:{}: {what}\n{place}", source.name, place.number, place.column)
@@ -165,7 +165,7 @@ mod tests {
 
     fn shown(text: &str, span: Span) -> String {
         let source = Source { name: "f".into(), text: text.into() };
-        source.show(&Mistake::at(span, "wrong")).to_string()
+        source.show(&ConfigError::at(span, "wrong")).to_string()
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_line_the_part_that_is_meant_is_shown() {
+    fn of_a_long_line_the_marked_part_is_shown() {
         let text = format!("{}X{}", "a".repeat(1000), "b".repeat(1000));
         let shown = shown(&text, 1000..1001);
         let lines: Vec<&str> = shown.lines().collect();

@@ -1,10 +1,10 @@
-//! From TOML to what would stand behind an option on the command line.
+//! From TOML to the text of options on the command line.
 
 use clap::{Arg, ArgAction};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::source::{Mistake, Source, Span};
+use super::source::{ConfigError, Source, Span};
 
 /// One key of the file.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub(super) struct Setting {
     /// The option's name.
     pub key: String,
     pub key_at: Span,
-    /// None for a switch that is off.
+    /// Empty for a switch that is off.
     pub values: Vec<Value>,
 }
 
@@ -23,47 +23,47 @@ pub(super) struct Value {
     pub at: Span,
 }
 
-/// What an option takes.
+/// The kind of values of an option.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Takes {
     Switch,
     One,
-    /// One, which is a list with commas.
+    /// One value, a list separated by commas.
     List,
     Many,
 }
 
-/// The file's keys in the order of their places, and what is wrong with any.
-pub(super) fn settings(source: &Source, options: &[&Arg]) -> Result<Vec<Setting>, Vec<Mistake>> {
+/// The keys of the file in order, or all errors.
+pub(super) fn settings(source: &Source, options: &[&Arg]) -> Result<Vec<Setting>, Vec<ConfigError>> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     if let Some(error) = errors.first() {
         return Err(vec![syntax(source, table.get_ref(), error)]);
     }
-    let (mut settings, mut mistakes) = (Vec::new(), Vec::new());
+    let (mut settings, mut errors) = (Vec::new(), Vec::new());
     for (key, value) in table.get_ref() {
         match setting(source, options, key, value) {
             Ok(setting) => settings.push(setting),
-            Err(mistake) => mistakes.push(mistake),
+            Err(error) => errors.push(error),
         }
     }
     settings.sort_by_key(|setting| setting.key_at.start);
-    mistakes.sort_by_key(|mistake| mistake.at.as_ref().map(|at| at.start));
-    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    errors.sort_by_key(|error| error.at.as_ref().map(|at| at.start));
+    if errors.is_empty() { Ok(settings) } else { Err(errors) }
 }
 
-/// What the parser says; of a key that is there twice, where it was before.
-fn syntax(source: &Source, table: &DeTable<'_>, error: &toml::de::Error) -> Mistake {
-    let Some(span) = error.span() else { return Mistake::nowhere(error.message()) };
+/// An error of the parser; for a duplicate key with the first place.
+fn syntax(source: &Source, table: &DeTable<'_>, error: &toml::de::Error) -> ConfigError {
+    let Some(span) = error.span() else { return ConfigError::nowhere(error.message()) };
     let message = error.message().lines().next().unwrap_or("invalid TOML");
     if !message.contains("duplicate key") {
-        return Mistake::at(span, message);
+        return ConfigError::at(span, message);
     }
     let name = source.text.get(span.clone()).unwrap_or("").trim_matches(['"', '\'']);
     let first = table.iter().map(|(key, _)| key).find(|key| key.get_ref() == name && key.span() != span);
-    let mistake = Mistake::at(span, format!("`{name}` is there twice"));
+    let error = ConfigError::at(span, format!("`{name}` is there twice"));
     match first {
-        Some(first) => mistake.also(first.span(), "here for the first time"),
-        None => mistake,
+        Some(first) => error.also(first.span(), "here for the first time"),
+        None => error,
     }
 }
 
@@ -72,16 +72,16 @@ fn setting(
     options: &[&Arg],
     key: &Spanned<impl AsRef<str>>,
     value: &Spanned<DeValue<'_>>,
-) -> Result<Setting, Mistake> {
+) -> Result<Setting, ConfigError> {
     let name = key.get_ref().as_ref();
     let option = options.iter().find(|option| option.get_long() == Some(name));
-    let option = option.ok_or_else(|| Mistake::at(key.span(), unknown(name, options)))?;
+    let option = option.ok_or_else(|| ConfigError::at(key.span(), unknown(name, options)))?;
     let values = values(source, option, name, value)?;
     Ok(Setting { key: name.to_owned(), key_at: key.span(), values })
 }
 
 fn unknown(name: &str, options: &[&Arg]) -> String {
-    /// Below it, two names have little in common (Jaro-Winkler, 0 to 1).
+    /// Minimum similarity for a suggestion (Jaro-Winkler, 0 to 1).
     const ALIKE: f64 = 0.8;
     let alike = |known: &&str| strsim::jaro_winkler(name, known);
     let names = options.iter().filter_map(|option| option.get_long());
@@ -99,11 +99,11 @@ fn values(
     option: &Arg,
     name: &str,
     value: &Spanned<DeValue<'_>>,
-) -> Result<Vec<Value>, Mistake> {
+) -> Result<Vec<Value>, ConfigError> {
     let takes = takes(option);
     let wrong = |value: &Spanned<DeValue<'_>>| {
         let is = kind(value.get_ref());
-        Mistake::at(value.span(), format!("`{name}` takes {}, not {is}", what(option, takes)))
+        ConfigError::at(value.span(), format!("`{name}` takes {}, not {is}", what(option, takes)))
     };
     let one = |value| scalar(source, value).ok_or_else(|| wrong(value));
     match (takes, value.get_ref()) {
@@ -120,7 +120,7 @@ fn values(
     }
 }
 
-/// As on the command line; `None`: it is no string and no number.
+/// The text on the command line; `None`: neither a string nor a number.
 fn scalar(source: &Source, value: &Spanned<DeValue<'_>>) -> Option<Value> {
     let at = value.span();
     let text = match value.get_ref() {
@@ -135,7 +135,7 @@ fn scalar(source: &Source, value: &Spanned<DeValue<'_>>) -> Option<Value> {
     Some(Value { text, at })
 }
 
-/// A number without TOML's adornments.
+/// A number without the sign and underscores of TOML.
 fn plain(number: &str) -> String {
     number.trim_start_matches('+').replace('_', "")
 }

@@ -74,13 +74,13 @@ fn what_is_no_file_is_written_to_as_it_is_and_never_waited_for() {
     let fifo = folder.path().join("fifo");
     mkfifo(&fifo, Mode::S_IRWXU).unwrap();
     let failure = ResultFile::check(&fifo).unwrap_err().to_string();
-    assert!(failure.contains("start what reads the pipe first"), "{failure}");
+    assert!(failure.contains("start the reader of the pipe first"), "{failure}");
 
     let reader = File::options().read(true).write(true).open(&fifo).unwrap();
     ResultFile::check(&fifo).unwrap().write(b"read me").unwrap();
     let more = vec![0; 1 << 20];
     let failure = ResultFile::check(&fifo).unwrap().write(&more).unwrap_err().to_string();
-    assert!(failure.contains("its reader takes nothing"), "{failure}");
+    assert!(failure.contains("its reader does not read"), "{failure}");
     drop(reader);
 
     ResultFile::check(Path::new("/dev/null")).unwrap().write(&more).unwrap();
