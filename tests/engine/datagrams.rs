@@ -67,6 +67,27 @@ pub fn datagram(data: usize) -> Vec<u8> {
     header.into_iter().chain((0..data).map(|at| at as u8)).collect()
 }
 
+/// An ICMP message with its checksum over IPv4.
+pub fn icmp(kind: u8, code: u8, body: &[u8]) -> Vec<u8> {
+    let mut message = [&[kind, code, 0, 0, 0, 0, 0, 0][..], body].concat();
+    let sum = Sum16BitWords::new().add_slice(&message).ones_complement();
+    message[2..4].copy_from_slice(&sum.to_ne_bytes());
+    message
+}
+
+pub fn icmpv6(source: [u8; 16], kind: u8, code: u8, body: &[u8]) -> Vec<u8> {
+    let mut message = [&[kind, code, 0, 0, 0, 0, 0, 0][..], body].concat();
+    let sum = Sum16BitWords::new()
+        .add_16bytes(source)
+        .add_16bytes(SERVER6.octets())
+        .add_4bytes((message.len() as u32).to_be_bytes())
+        .add_2bytes([0, 58])
+        .add_slice(&message)
+        .ones_complement();
+    message[2..4].copy_from_slice(&sum.to_ne_bytes());
+    message
+}
+
 impl Packet {
     /// In a frame to `destination` with these VLAN tags, in front of Ethernet padding.
     pub fn frame_to(&self, destination: [u8; 6], tags: &[[u8; 4]]) -> Vec<u8> {
@@ -80,6 +101,16 @@ impl Packet {
 
     pub fn frame(&self) -> Vec<u8> {
         self.frame_to(SERVER_MAC, &[])
+    }
+
+    /// As changed, with an IPv4 header checksum that is right again.
+    pub fn with(mut self, change: impl FnOnce(&mut [u8])) -> Packet {
+        change(&mut self.bytes);
+        self.bytes[10..12].fill(0);
+        let header = 4 * usize::from(self.bytes[0] & 0xf);
+        let sum = Sum16BitWords::new().add_slice(&self.bytes[..header]).ones_complement();
+        self.bytes[10..12].copy_from_slice(&sum.to_ne_bytes());
+        self
     }
 }
 

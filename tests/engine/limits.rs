@@ -65,20 +65,20 @@ fn frame(destination: Mac, ethertype: u16, body: &[u8]) -> Vec<u8> {
     [LinkHeader::untagged(destination, CLIENT_MAC, ethertype).as_bytes(), body].concat()
 }
 
-fn arp(target: [u8; 4]) -> Vec<u8> {
+pub fn arp(target: [u8; 4]) -> Vec<u8> {
     let body = [&[0, 1, 8, 0, 6, 4, 0, 1][..], &CLIENT_MAC, &[192, 0, 2, 9], &[0; 6], &target].concat();
     frame([0xff; 6], ARP, &body)
 }
 
-/// The Internet checksum of some octets (RFC 1071).
-fn checksum(octets: &[u8]) -> [u8; 2] {
-    let words = octets.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
+/// The Internet checksum of some bytes (RFC 1071).
+fn checksum(bytes: &[u8]) -> [u8; 2] {
+    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
     let sum: u32 = words.sum();
     let sum = (sum & 0xffff) + (sum >> 16);
     (!(((sum & 0xffff) + (sum >> 16)) as u16)).to_be_bytes()
 }
 
-fn ping(target: [u8; 4]) -> Vec<u8> {
+pub fn ping(target: [u8; 4]) -> Vec<u8> {
     ping_from([192, 0, 2, 9], target)
 }
 

@@ -24,6 +24,7 @@ mod cookies;
 mod cores;
 mod data;
 mod describe;
+mod drops;
 mod ending;
 mod fair;
 mod faults;

@@ -107,27 +107,6 @@ fn options_and_extensions_are_quoted() {
     lab.over();
 }
 
-/// An ICMP message with its checksum over IPv4.
-fn icmp(kind: u8, code: u8, body: &[u8]) -> Vec<u8> {
-    let mut message = [&[kind, code, 0, 0, 0, 0, 0, 0][..], body].concat();
-    let sum = etherparse::checksum::Sum16BitWords::new().add_slice(&message).ones_complement();
-    message[2..4].copy_from_slice(&sum.to_ne_bytes());
-    message
-}
-
-fn icmpv6(source: [u8; 16], kind: u8, code: u8, body: &[u8]) -> Vec<u8> {
-    let mut message = [&[kind, code, 0, 0, 0, 0, 0, 0][..], body].concat();
-    let sum = etherparse::checksum::Sum16BitWords::new()
-        .add_16bytes(source)
-        .add_16bytes(crate::client::SERVER6.octets())
-        .add_4bytes((message.len() as u32).to_be_bytes())
-        .add_2bytes([0, 58])
-        .add_slice(&message)
-        .ones_complement();
-    message[2..4].copy_from_slice(&sum.to_ne_bytes());
-    message
-}
-
 #[test]
 fn what_no_error_may_answer() {
     let v4 = |source| ipv4_from(source, UDP, &[], &datagram(4)).frame();

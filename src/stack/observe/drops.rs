@@ -53,7 +53,6 @@ named_enum! {
     ForwardQueueFull, "forward_queue_full", "The forward queue to the owning core, or to the core that sends on another interface, was full.";
     NoFrame, "no_frame", "No free frame to hold an answer.";
     NoHop, "no_hop", "The link header for the peer is not known: the link-header table of a core was full, and memory for more could not be allocated at start.";
-    TransmitFull, "transmit_full", "The transmit ring had no room.";
     FloodAnswer, "flood_answer", "An answer to a stateless SYN: of a SYN flood no state is kept.";
     FaultDrop, "fault_drop", "A SYN dropped by fault injection.";
 }
