@@ -126,6 +126,42 @@ fn no_two_scripts_show_the_same() {
     assert!(twice.is_empty(), "{twice:?}");
 }
 
+/// A script cites sections of RFCs, requirements that `docs/conformance.md` judges, and files that exist.
+#[test]
+fn every_citation_is_of_something_that_exists() {
+    let document = include_str!("../docs/conformance.md");
+    let is_section = |word: &str| word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let wrong = |citation: &str| {
+        let mut words = citation.split_whitespace().peekable();
+        match words.next() {
+            Some("RFC") => {
+                if !words.next().is_some_and(|number| number.parse::<u16>().is_ok()) {
+                    return true;
+                }
+            }
+            Some("IEEE") => return false,
+            Some(path) if path.starts_with("docs/") => return !top::top(path).exists(),
+            // A section of the RFC before it, or a requirement.
+            Some(_) => words = citation.split_whitespace().peekable(),
+            None => return true,
+        }
+        words.any(|word| match word.split_once('-') {
+            Some((kind, _)) => {
+                !["MUST", "SHLD", "REC", "MAY"].contains(&kind) || !document.contains(&format!("| {word} |"))
+            }
+            None => !is_section(word) && word != "case" && !ORDINALS.contains(&word),
+        })
+    };
+    for script in all_scripts() {
+        let dead: Vec<&str> =
+            script.cites.split([';', ',']).map(str::trim).filter(|citation| wrong(citation)).collect();
+        assert!(dead.is_empty(), "{} cites {dead:?}", script.name);
+    }
+}
+
+/// The steps of RFC 9293 3.10.7.
+const ORDINALS: [&str; 8] = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"];
+
 /// What the runner sends without modifiers is what another parser reads, checksums included.
 #[test]
 fn frames_are_what_another_parser_reads() {
