@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
-use assert_cmd::Command;
 use clap::error::ErrorKind;
+use std::process::Command;
 use tempfile::TempDir;
 
 struct Ended {
@@ -13,7 +13,7 @@ struct Ended {
 }
 
 fn handfast(arguments: &[&str]) -> Ended {
-    let output = Command::cargo_bin("handfast").expect("built").args(arguments).output().expect("runs");
+    let output = Command::new(support::program()).args(arguments).output().expect("runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     Ended {
         code: output.status.code().expect("not killed"),
@@ -54,7 +54,7 @@ fn help_explains_each_command_with_examples() {
 #[test]
 fn help_fits_the_terminal() {
     for arguments in [&["respond", "--help"][..], &["lab", "--help"], &["lab", "demo", "--help"]] {
-        let mut command = Command::cargo_bin("handfast").expect("built");
+        let mut command = Command::new(support::program());
         let output = command.args(arguments).env("COLUMNS", "100").output().expect("runs");
         let help = String::from_utf8(output.stdout).expect("UTF-8");
         let long = help.lines().find(|line| line.chars().count() > 100);
@@ -234,7 +234,7 @@ fn a_reader_that_has_gone_is_no_failure() {
     ] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_handfast"));
+        let mut command = std::process::Command::new(support::program());
         let output = command.args(arguments).stdout(writer).stderr(Stdio::piped()).spawn().expect("runs");
         let output = output.wait_with_output().expect("ends");
         let complaint = String::from_utf8_lossy(&output.stderr);

@@ -1,12 +1,13 @@
 //! `examples/responder.rs` as its reader would run it: in a lab, against a kernel client.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use handfast_lab::{Lab, SERVER_DEVICE, Spec};
+use handfast_lab::SERVER_DEVICE;
+use support::{Process, lab};
 
 /// Builds it, or finds it built: with the features of the whole workspace, as the tests have them.
 fn example() -> PathBuf {
@@ -21,32 +22,16 @@ fn example() -> PathBuf {
 
 #[test]
 fn the_example_greets_and_echoes_in_capitals() {
-    if !nix::unistd::geteuid().is_root() {
-        assert!(std::env::var_os("CI").is_none(), "CI must run as root");
-        println!("SKIPPED: the example needs root for namespaces and XDP");
-        return;
-    }
-    let lab = Lab::up(&Spec::new(format!("ex{}", std::process::id()))).unwrap();
-    let mut child = lab
-        .server()
-        .command(example())
-        .args([SERVER_DEVICE, "198.18.1.1:4000", "3"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    output.read_line(&mut line).unwrap();
-    assert_eq!(line, "ready\n");
+    let Some(lab) = lab(|spec| spec) else { return };
+    let mut command = lab.server().command(example());
+    command.args([SERVER_DEVICE, "198.18.1.1:4000", "3"]);
+    let process = Process::ready(command);
 
     let said = lab.in_client(converse).unwrap();
     assert_eq!(said, "hello 198.18.0.1\nWELL SAID");
 
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "1 connections\n");
-    assert!(child.wait().unwrap().success());
-    lab.remove().unwrap();
+    let ended = process.ended();
+    assert_eq!((ended.code, ended.out.as_str()), (Some(0), "ready\n1 connections\n"), "{}", ended.err);
 }
 
 fn converse() -> String {

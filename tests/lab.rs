@@ -5,8 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Stdio;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use handfast_lab::{
 };
 use handfast_trace::{Capture, Diagram, DiagramOptions, Picture, Record, RowKind, State, Text};
 use socket2::SockRef;
+use support::{ChildGuard, lab_name, program, root, wait_until};
 
 #[test]
 fn up_makes_both_ends_and_down_takes_them_away_once() {
@@ -131,7 +131,7 @@ fn a_tagged_lab_carries_tagged_frames_and_nothing_else() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("tcpdump");
-    let mut capture = Guard(capture);
+    let mut capture = ChildGuard(capture);
     let mut ready = [0; 256];
     capture
         .0
@@ -215,7 +215,7 @@ fn the_command_makes_enters_and_removes_a_lab() {
     let _guard = Removal(name.clone());
     let handfast = |arguments: &[&str]| {
         let (action, rest) = arguments.split_first().expect("an action");
-        let mut command = assert_cmd::Command::cargo_bin("handfast").expect("built");
+        let mut command = Command::new(program());
         command.args(["lab", action, "--name", &name]).args(rest).output().expect("runs")
     };
     let up = handfast(&["up", "--queues", "2", "--ipv6"]);
@@ -242,15 +242,9 @@ fn the_device_names_fit_the_kernel() {
     assert!([CLIENT_DEVICE, SERVER_DEVICE].iter().all(|name| name.len() <= 15));
 }
 
-/// A specification with a name of its own. `None`, said loudly, where the tests cannot run.
+/// A specification with a name of its own. `None` without root.
 fn spec() -> Option<Spec> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    if !nix::unistd::geteuid().is_root() {
-        assert!(std::env::var_os("CI").is_none(), "in CI no privileged test is skipped: run as root");
-        eprintln!("SKIPPED: network namespaces need root");
-        return None;
-    }
-    Some(Spec::new(format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))))
+    root().map(|()| Spec::new(lab_name()))
 }
 
 /// Connections that wait to be accepted: more than any plan has in flight. std's 128 overflow when the
@@ -319,30 +313,11 @@ fn received(lab: &Lab, queue: u32) -> u64 {
     value.unwrap_or_else(|| panic!("{name} in\n{statistics}")).trim().parse().expect("number")
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if holds() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    panic!("not within 5 s: {what}");
-}
-
 /// Removes the lab of that name, whoever made it.
 struct Removal(String);
 
 impl Drop for Removal {
     fn drop(&mut self) {
         let _ = Lab::down(&self.0);
-    }
-}
-
-struct Guard(std::process::Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

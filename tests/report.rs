@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
 use serde_json::{Value, json};
+use std::process::Command;
 use tempfile::TempDir;
 
 struct Ended {
@@ -14,7 +14,7 @@ struct Ended {
 }
 
 fn report(arguments: &[&str]) -> Ended {
-    let mut command = Command::cargo_bin("handfast").expect("built");
+    let mut command = Command::new(support::program());
     let output = command.arg("report").args(arguments).output().expect("runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     Ended {
@@ -53,7 +53,7 @@ fn help_explains_with_examples_and_fits_the_terminal() {
         (&["show", "--help"], "--html <FILE>"),
         (&["diff", "--help"], "95 % interval"),
     ] {
-        let mut command = Command::cargo_bin("handfast").expect("built");
+        let mut command = Command::new(support::program());
         let output = command.arg("report").args(arguments).env("COLUMNS", "100").output().expect("runs");
         let help = String::from_utf8(output.stdout).expect("UTF-8");
         assert!(help.contains(part), "{help}");

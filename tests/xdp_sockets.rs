@@ -79,11 +79,7 @@ fn ip(arguments: &[&str]) {
 
 /// Runs a test on a thread of its own: the namespace a thread has entered ends with it.
 fn privileged(test: fn()) {
-    if !nix::unistd::geteuid().is_root() {
-        assert!(std::env::var_os("CI").is_none(), "privileged tests must run in CI");
-        eprintln!("SKIPPED: needs root for network namespaces and AF_XDP");
-        return;
-    }
+    let Some(()) = support::root() else { return };
     if let Err(panic) = thread::spawn(test).join() {
         std::panic::resume_unwind(panic);
     }

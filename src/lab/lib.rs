@@ -24,6 +24,7 @@ pub mod load;
 mod loss;
 mod mark;
 mod namespace;
+pub mod process;
 mod spec;
 mod sysctl;
 mod topology;

@@ -1,11 +1,11 @@
 //! What the command line says of wrong arguments. Needs no rights.
 
-use assert_cmd::Command;
+use std::process::Command;
 
 const RIGHT: [&str; 6] = ["bench", "--dev", "lo", "--source", "10.9.0.0/24", "10.8.0.1:80"];
 
 fn bench(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::cargo_bin("handfast").expect("built").args(arguments).output().expect("runs");
+    let output = Command::new(support::program()).args(arguments).output().expect("runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
@@ -93,7 +93,7 @@ fn a_url_says_itself_what_to_request() {
 #[test]
 fn help_explains_with_examples_and_fits_the_terminal() {
     for help in ["--help", "-h"] {
-        let mut command = Command::cargo_bin("handfast").expect("built");
+        let mut command = Command::new(support::program());
         let output = command.args(["bench", help]).env("COLUMNS", "100").output().expect("runs");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         for part in ["--source", "--workload", "flood", "--rate", "--find-max", "--json"] {

@@ -2,9 +2,9 @@
 //! that says what it was, and the interface is left as it was found.
 
 use handfast_lab::{CLIENT_DEVICE, KERNEL_V4};
+use support::{Ended, OWNED_V4};
 
-use crate::process::Ended;
-use crate::stage::{SERVED, Stage, stage};
+use crate::programs::{Stage, stage};
 
 /// The default's retransmissions would take longer than a test may.
 const SHORT: &str = "--connections 200 --timeout 1";
@@ -14,7 +14,7 @@ const UNUSED_MAC: &str = "02:00:00:99:00:99";
 fn a_target_that_does_not_answer_is_a_time_out() {
     let Some(stage) = stage(|spec| spec) else { return };
     // Nobody owns it, so nobody answers ARP for it: without a next hop there is nothing to try.
-    let nobody = stage.start(&format!("{SERVED}:80 {SHORT}")).ended();
+    let nobody = stage.start(&format!("{OWNED_V4}:80 {SHORT}")).ended();
     ended_with(5, &nobody, &["the next hop 198.18.1.1 does not answer on hf-c", "--gateway"]);
 
     stage.server().run(&["ip", "route", "add", "blackhole", "198.18.77.0/24"]).expect("ip");

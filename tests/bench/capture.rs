@@ -8,9 +8,11 @@ use std::time::Duration;
 use handfast_lab::{BRIDGE_TO_CLIENT, Spec};
 use handfast_stack::wire::{Flags, FlowKey, Packet, ParseConfig, parse};
 use handfast_trace::{Capture, Direction, Frame, Record};
+use support::OWNED_V4;
 
 use crate::results::Results;
-use crate::stage::{SERVED, Stage, stage};
+
+use crate::programs::{Stage, stage};
 
 /// The frames of a bench, as they passed the bridge on the client's side.
 pub fn captured(stage: &Stage, arguments: &str) -> (Results, Vec<Frame>) {
@@ -64,7 +66,7 @@ impl Seen {
 fn a_lifecycle_is_the_six_packets_of_the_rfc() {
     let Some(stage) = stage(|spec| Spec { bridge: true, ..spec }) else { return };
     let _responder = stage.respond(&["9=discard"], "");
-    let (results, frames) = captured(&stage, &format!("{SERVED}:9 --connections 50 --concurrency 1"));
+    let (results, frames) = captured(&stage, &format!("{OWNED_V4}:9 --connections 50 --concurrency 1"));
     results.assert_flawless();
     let clients = syns(&frames, Flags::SYN);
     assert_eq!(clients.len(), 50);
@@ -74,7 +76,7 @@ fn a_lifecycle_is_the_six_packets_of_the_rfc() {
     let expected =
         [(to, syn), (back, syn.with(ack)), (to, ack), (to, fin.with(ack)), (back, fin.with(ack)), (to, ack)];
     for (client, _) in clients {
-        let Record { segments, .. } = Record::between(&frames, client, (SERVED, 9).into());
+        let Record { segments, .. } = Record::between(&frames, client, (OWNED_V4, 9).into());
         let flags: Vec<_> = segments.iter().map(|(direction, segment)| (*direction, segment.flags)).collect();
         assert_eq!(flags, expected, "{client}");
         assert!(segments.iter().all(|(_, segment)| segment.payload_len == 0), "{client}");
@@ -83,7 +85,7 @@ fn a_lifecycle_is_the_six_packets_of_the_rfc() {
 
 /// What the bench says, and the median of what passed the bridge, microseconds.
 fn said_and_seen(stage: &Stage) -> (Results, f64) {
-    let (results, frames) = captured(stage, &format!("{SERVED}:9 --rate 1000 --duration 3"));
+    let (results, frames) = captured(stage, &format!("{OWNED_V4}:9 --rate 1000 --duration 3"));
     results.assert_flawless();
     let Seen { syns, mut times } = Seen::of(&frames);
     assert_eq!((syns, times.len()), (3000, 3000), "every SYN once");

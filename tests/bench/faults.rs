@@ -1,6 +1,8 @@
 //! What the server did on purpose is what the bench counts, one for one.
 
-use crate::stage::{SERVED, stage};
+use support::OWNED_V4;
+
+use crate::programs::stage;
 
 /// Without a second SYN each connection meets one fault or none.
 #[test]
@@ -8,7 +10,7 @@ fn faults_are_counted_one_for_one() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(&["9=discard"], "--fault drop=10%,reset=10%,delay=20");
     // Each drop holds its place for the second that a SYN is waited for.
-    let results = stage.bench(&format!("{SERVED}:9 --rate 2000 --duration 2 --syn-retries 0"));
+    let results = stage.bench(&format!("{OWNED_V4}:9 --rate 2000 --duration 2 --syn-retries 0"));
     let report = responder.report();
     let server = &report["total"];
     let count = |value: &serde_json::Value| value.as_u64().expect("a count");

@@ -4,7 +4,9 @@
 
 use crate::capture::{Seen, captured};
 use crate::results::Results;
-use crate::stage::{SERVED, Stage, stage};
+use support::OWNED_V4;
+
+use crate::programs::{Stage, stage};
 
 fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
@@ -24,7 +26,8 @@ fn an_open_loop_keeps_its_rate_up_to_80_percent_of_the_maximum() {
     let Some(stage) = stage(|spec| spec) else { return };
     let _responder = stage.respond(&["9=discard"], "--max-connections 1M --prefault");
     let run = |load: &str| {
-        let results = stage.bench(&format!("{SERVED}:9 --max-connections 1M --prefault --duration 3 {load}"));
+        let results =
+            stage.bench(&format!("{OWNED_V4}:9 --max-connections 1M --prefault --duration 3 {load}"));
         results.assert_flawless();
         results
     };
@@ -67,7 +70,7 @@ fn latency_at_10k_agrees_with_the_capture() {
 
 /// What the bench says, and what was seen: microseconds.
 fn medians(stage: &Stage, name: &str) -> (f64, f64) {
-    let (results, frames) = captured(stage, &format!("{SERVED}:9 --rate 10000 --duration 2"));
+    let (results, frames) = captured(stage, &format!("{OWNED_V4}:9 --rate 10000 --duration 2"));
     results.assert_flawless();
     let seen = Seen::of(&frames);
     assert_eq!((seen.syns, seen.times.len()), (20_000, 20_000), "every SYN once, and its answer");
@@ -102,7 +105,7 @@ fn hold(stage: &Stage, arguments: &str) -> (Results, [f64; 2]) {
         stage.respond(&["82=hold"], &format!("--max-connections {held} --cookies never {arguments}"));
     let before = responder.process.resident();
     let bench = stage.start(&format!(
-        "{SERVED}:82 --workload hold --connections {held} --concurrency 256 --max-connections {held} \
+        "{OWNED_V4}:82 --workload hold --connections {held} --concurrency 256 --max-connections {held} \
          --duration 1 --timeout 10 {arguments}"
     ));
     let (results, most) = stage.report_and_resident(bench);

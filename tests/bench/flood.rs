@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use handfast_lab::CLIENT_DEVICE;
+use support::{OWNED_V4, Process, program};
 
-use crate::process::Process;
-use crate::stage::{PROGRAM, SERVED, Stage, stage};
+use crate::programs::{Stage, stage};
 
 fn refused(command: Command, parts: &[&str]) {
     let ended = Process::start(command).ended();
@@ -23,14 +23,14 @@ fn flood(mut command: Command, device: &str) -> Command {
 
 #[test]
 fn only_a_lab_is_flooded() {
-    refused(flood(Command::new(PROGRAM), "lo"), &["lo is no veth"]);
+    refused(flood(Command::new(program()), "lo"), &["lo is no veth"]);
     let Some(stage) = stage(|spec| spec) else { return };
-    refused(flood(stage.client().command(PROGRAM), "lo"), &["lo is no veth"]);
+    refused(flood(stage.client().command(program()), "lo"), &["lo is no veth"]);
     // A veth pair beside the lab's, and the lab's own without its mark.
     stage.client().run(&["ip", "link", "add", "hf-o", "type", "veth", "peer", "name", "hf-p"]).expect("ip");
-    refused(flood(stage.client().command(PROGRAM), "hf-o"), &["hf-o does not carry the mark"]);
+    refused(flood(stage.client().command(program()), "hf-o"), &["hf-o does not carry the mark"]);
     stage.client().run(&["ip", "link", "set", CLIENT_DEVICE, "alias", ""]).expect("ip");
-    refused(flood(stage.client().command(PROGRAM), CLIENT_DEVICE), &["does not carry the mark"]);
+    refused(flood(stage.client().command(program()), CLIENT_DEVICE), &["does not carry the mark"]);
     untouched(&stage);
 }
 
@@ -43,7 +43,7 @@ fn untouched(stage: &Stage) {
 fn a_flood_sends_what_was_asked_for_and_nothing_else() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(&["9=discard"], "");
-    let results = stage.bench(&format!("{SERVED}:9 --workload flood --rate 4000 --duration 2"));
+    let results = stage.bench(&format!("{OWNED_V4}:9 --workload flood --rate 4000 --duration 2"));
     let report = responder.report();
     let server = &report["total"];
     let (sent, established) = (results.connections("attempted"), results.connections("established"));
@@ -68,7 +68,7 @@ fn a_flood_sends_what_was_asked_for_and_nothing_else() {
 fn without_a_rate_a_flood_goes_as_fast_as_it_can() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(&["9=discard"], "");
-    let results = stage.bench(&format!("{SERVED}:9 --workload flood --connections 50000"));
+    let results = stage.bench(&format!("{OWNED_V4}:9 --workload flood --connections 50000"));
     let _server = responder.stop();
     let sent = (results.connections("attempted"), results.connections("completed"));
     assert_eq!(sent, (50_000, 50_000), "{}", results.text);

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::Signal;
+use support::{Ended, Process, program, root, skipped};
 use tempfile::TempDir;
 
-use crate::process::{Ended, Process};
 use crate::results::Results;
-use crate::stage::{PROGRAM, root, skipped, turn};
+
+use crate::programs::turn;
 
 /// The two ends of the link; removed when dropped.
 struct Lan {
@@ -92,7 +93,7 @@ impl Lan {
 
     /// The server's kernel, once it listens there.
     fn serve(&self, listen: &str) -> Process {
-        let mut command = Lan::inside(&self.server, PROGRAM);
+        let mut command = Lan::inside(&self.server, program());
         command.args(["lab", "serve-kernel", "--core", "0", "--workload", "lifecycle", "--listen", listen]);
         let mut process = Process::start(command);
         process.await_line("ready");
@@ -105,20 +106,20 @@ impl Lan {
 
     /// As it is typed, with `--json`.
     fn start(&self, arguments: &str) -> Process {
-        let mut command = Lan::inside(&self.client, PROGRAM);
+        let mut command = Lan::inside(&self.client, program());
         command.args(["bench", "--json"]).arg(self.json()).args(arguments.split_whitespace());
         Process::start(command)
     }
 
     fn bench(&self, arguments: &str) -> Results {
-        let Ended { code, text } = self.start(arguments).ended();
+        let Ended { code, text, .. } = self.start(arguments).ended();
         // 5: nothing was established.
         assert!(matches!(code, Some(0 | 5)), "{text}");
         Results::read(&self.json(), text)
     }
 
     fn refused(&self, arguments: &str) -> String {
-        let Ended { code, text } = self.start(arguments).ended();
+        let Ended { code, text, .. } = self.start(arguments).ended();
         assert_eq!(code, Some(1), "{text}");
         text
     }

@@ -1,6 +1,6 @@
 //! `handfast bench`, the program as it is shipped: against the Linux kernel, nginx and `handfast
 //! respond`, against targets that misbehave, and against a capture of its own packets. Each test makes
-//! a lab of its own (`hf-n…`) and removes it even when it fails; only one runs at a time, since what
+//! a lab of its own (`hf-t…`) and removes it even when it fails; only one runs at a time, since what
 //! they look at are rates and latencies. Needs root; what cannot run says `SKIPPED` and why, and in
 //! CI is a failure.
 
@@ -13,8 +13,7 @@ mod flood;
 mod lan;
 mod mishaps;
 mod open_loop;
-mod process;
+mod programs;
 mod requirements;
 mod results;
 mod servers;
-mod stage;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use handfast_lab::{KERNEL_V4, Loss, SERVER_DEVICE, SegmentKinds, Spec};
 use nix::sys::signal::Signal;
+use support::OWNED_V4;
 
-use crate::stage::{SERVED, stage};
+use crate::programs::stage;
 
 /// The link program sees what the client's kernel sends: so the kernel is the server here, on the
 /// client's side, and the bench calls from the server's.
@@ -40,7 +41,7 @@ fn a_server_that_dies_is_a_report_and_bounded_memory() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(&["9=discard"], "");
     let mut bench =
-        stage.start(&format!("{SERVED}:9 --rate 4000 --duration 3 --timeout 1 --connections 100000"));
+        stage.start(&format!("{OWNED_V4}:9 --rate 4000 --duration 3 --timeout 1 --connections 100000"));
     bench.await_line("active");
     thread::sleep(Duration::from_millis(1000));
     let before = bench.resident();
@@ -63,7 +64,7 @@ fn the_index_of_the_table_is_resident_before_the_first_connection() {
     let Some(stage) = stage(|spec| spec) else { return };
     let _responder = stage.respond(&["9=discard"], "");
     let resident = |connections: &str| {
-        let run = format!("{SERVED}:9 --rate 1 --connections 3 --max-connections {connections}");
+        let run = format!("{OWNED_V4}:9 --rate 1 --connections 3 --max-connections {connections}");
         let mut bench = stage.start(&run);
         bench.await_line("active");
         let resident = bench.resident();
@@ -80,7 +81,7 @@ fn a_port_range_too_small_for_the_rate_is_said_before_and_after() {
     let Some(stage) = stage(|spec| spec) else { return };
     let _responder = stage.respond(&["9=discard"], "");
     let few = (stage.client(), "hf-c", "10.78.0.1:5000-5999");
-    let results = stage.report(stage.start_at(few, &format!("{SERVED}:9 --rate 1000 --duration 3")));
+    let results = stage.report(stage.start_at(few, &format!("{OWNED_V4}:9 --rate 1000 --duration 3")));
     results.assert_says(&[
         "note: 1000 4-tuples last 1.0 s at 1000 connections per second",
         "Add addresses or ports to --source",
@@ -108,7 +109,7 @@ fn a_closed_loop_without_4_tuples_is_the_clients_limit() {
             &[
                 &["--source"][..],
                 &few.split(' ').collect::<Vec<_>>(),
-                &[&format!("{SERVED}:9"), "--duration", "4", "--json"],
+                &[&format!("{OWNED_V4}:9"), "--duration", "4", "--json"],
                 &[stage.file("bench.json").to_str().expect("UTF-8")],
             ]
             .concat(),
@@ -127,12 +128,12 @@ fn in_a_lab_the_target_alone_is_enough() {
     let Some(stage) = stage(|spec| Spec { ipv6: true, ..spec }) else { return };
     let _responder = stage.respond(&["9=discard", "[2001:db8:18::1:1]:9=discard"], "");
     for (target, sources) in [
-        (format!("{SERVED}:9"), "10.78.0.0/16:1024-65535"),
+        (format!("{OWNED_V4}:9"), "10.78.0.0/16:1024-65535"),
         ("[2001:db8:18::1:1]:9".to_owned(), "[2001:db8:78::]/64:1024-65535"),
     ] {
-        let mut command = stage.client().command(crate::stage::PROGRAM);
+        let mut command = stage.client().command(support::program());
         command.args(["bench", &target, "--connections", "1000", "--json"]).arg(stage.file("bench.json"));
-        let results = stage.report(crate::process::Process::start(command));
+        let results = stage.report(support::Process::start(command));
         results.assert_flawless();
         assert_eq!(results.at("options.source"), sources);
     }

@@ -1,9 +1,11 @@
 //! An open loop opens what it was asked for; what is held stays.
 
 use serde_json::Value;
+use support::OWNED_V4;
 
 use crate::results::Results;
-use crate::stage::{SERVED, Stage, stage};
+
+use crate::programs::{Stage, stage};
 
 #[test]
 fn the_rate_asked_for_is_the_rate_achieved() {
@@ -24,7 +26,7 @@ fn slowest(results: &Results) -> f64 {
 }
 
 fn keeps_its_rate(stage: &Stage, arrivals: &str) {
-    let results = stage.bench(&format!("{SERVED}:9 --rate 5000 --duration 3{arrivals}"));
+    let results = stage.bench(&format!("{OWNED_V4}:9 --rate 5000 --duration 3{arrivals}"));
     results.assert_flawless();
     let attempted = results.connections("attempted") as f64;
     // The schedule is exact; at random, the deviation of 15,000 is 122.
@@ -46,7 +48,7 @@ fn twenty_thousand_connections_stay_and_answer() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(&["82=hold"], "");
     let results =
-        stage.bench(&format!("{SERVED}:82 --workload hold --connections 20000 --rate 4000 --duration 0.5"));
+        stage.bench(&format!("{OWNED_V4}:82 --workload hold --connections 20000 --rate 4000 --duration 0.5"));
     results.assert_flawless();
     assert_eq!(results.connections("completed"), 20_000);
     assert_eq!(results.number("latency_us.completion.count"), 20_000.0, "every probe's answer");
@@ -69,7 +71,8 @@ fn twenty_thousand_connections_stay_and_answer() {
 fn a_search_ends_with_what_it_found() {
     let Some(stage) = stage(|spec| spec) else { return };
     let _responder = stage.respond(&["9=discard"], "--fault reset=100%");
-    let results = stage
-        .unreachable(&format!("{SERVED}:9 --find-max --loss 0.001 --duration 0.1 --ramp 0.02 --timeout 0.5"));
+    let results = stage.unreachable(&format!(
+        "{OWNED_V4}:9 --find-max --loss 0.001 --duration 0.1 --ramp 0.02 --timeout 0.5"
+    ));
     results.assert_says(&["does not hold", "not even one connection per second holds"]);
 }

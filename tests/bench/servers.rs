@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use handfast_lab::{CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, SOURCES_V6, Spec};
 use nix::sys::signal::Signal;
 use nix::unistd::{User, geteuid};
+use support::{OWNED_V4, skipped};
 
-use crate::stage::{SERVED, Stage, skipped, stage};
+use crate::programs::{Stage, stage};
 
 /// One of the addresses that belong to the responder alone.
 const SERVED_6: &str = "2001:db8:18::1:1";
@@ -25,7 +26,7 @@ fn handfast_respond_completes_every_workload() {
         (7, "--workload request", 8.0),
         (80, "--workload request --http /", 8.0),
     ] {
-        let results = stage.bench(&format!("{SERVED}:{port} {workload} {RUN}"));
+        let results = stage.bench(&format!("{OWNED_V4}:{port} {workload} {RUN}"));
         results.assert_flawless();
         // Whatever was not sent again is what the workload is made of, and nothing besides.
         assert_eq!(results.number("retransmissions"), 0.0, "{}", results.text);
@@ -38,7 +39,7 @@ fn handfast_respond_completes_every_workload() {
         let (p50, max) = (results.number("latency_us.connect.p50"), results.number("latency_us.connect.max"));
         assert!(p50 > 0.0 && p50 <= max, "{}", results.text);
     }
-    held(&stage, &format!("{SERVED}:82"));
+    held(&stage, &format!("{OWNED_V4}:82"));
     let total = responder.stop();
     assert_eq!((&total["frames_lost"], &total["closed"]["handshake_timeout"]), (&0.into(), &0.into()));
 }
@@ -51,7 +52,7 @@ fn a_second_run_does_not_meet_what_the_first_left_behind() {
     let _responder = stage.respond(&["81=close"], "--msl 60");
     let run = |arguments: &str| {
         let common = "--closer server --concurrency 64 --timeout 2 --syn-retries 0";
-        stage.bench(&format!("{SERVED}:81 {common} {arguments}"))
+        stage.bench(&format!("{OWNED_V4}:81 {common} {arguments}"))
     };
     let passes = |arguments: &str| {
         let results = run(&format!("--connections 2000 {arguments}"));

@@ -3,10 +3,11 @@
 
 use handfast_lab::{CLIENT_DEVICE, SOURCES_V4};
 use serde_json::Value;
+use support::{Process, program};
 
-use crate::process::Process;
 use crate::reader::tshark;
-use crate::stage::{PROGRAM, Stage, stage};
+
+use crate::capturing::{Stage, stage};
 
 const ROUNDS: usize = 5;
 /// Some seconds' worth; a debug build shows only that the test works.
@@ -22,7 +23,7 @@ fn run(stage: &Stage, capture: &str, read_it: bool) -> (f64, String) {
     }
     let mut responder = Process::start(command);
     responder.await_line("ready");
-    let mut flood = stage.client().command(PROGRAM);
+    let mut flood = stage.client().command(program());
     flood.args(["bench", "--dev", CLIENT_DEVICE, "--source", SOURCES_V4, "198.18.1.1:81", "--cores", "1"]);
     flood
         .args(["--workload", "flood", "--connections", &SYNS.to_string(), "--quiet", "--json"])

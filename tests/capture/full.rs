@@ -7,10 +7,11 @@ use std::{fs, mem, thread};
 use handfast_lab::load::Plan;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
+use support::{ChildGuard, Process, at, program, wait_until};
 
-use crate::process::Process;
 use crate::reader::{Capture, tshark};
-use crate::stage::{PROGRAM, at, stage, wait_until};
+
+use crate::capturing::stage;
 
 /// On a disk of 64 KiB, in a mount namespace of the process's own: the capture ends with whole packets
 /// and true counts, connections go on.
@@ -29,7 +30,7 @@ fn a_full_disk_ends_the_capture_and_nothing_else() {
     let mut command = stage.server().command("sh");
     command.args(["-c", script, "sh"]).arg(&disk).arg(&kept).args(&responder);
     let responder = stage.started(command, kept);
-    stage.clients(&Plan::parallel(at(81), 300, 10));
+    stage.clients(&Plan::parallel(at(false, 81), 300, 10));
     let run = responder.ended();
     assert!(!pcap.exists(), "the disk was this process's alone");
     assert_eq!(run.number("total.established"), 300);
@@ -68,15 +69,15 @@ fn a_pipe_is_read_while_it_goes_on() {
     nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).expect("a pipe");
     let reader = |command: &str| {
         let mut shell = Command::new("sh");
-        shell.args(["-c", command, "sh"]).arg(&fifo).arg(&kept).spawn().expect("sh")
+        ChildGuard::spawn(shell.args(["-c", command, "sh"]).arg(&fifo).arg(&kept))
     };
     // Opened for reading and writing, so that it neither waits for a writer nor ends before it.
     let mut cat = reader("exec 3<>\"$1\"; echo >\"$2\".there; exec head -c 60000 <&3 >\"$2\"");
-    wait_until(|| kept.with_extension("pcapng.there").exists());
+    wait_until("the reader reads", || kept.with_extension("pcapng.there").exists());
     let mut responder = stage.respond_to(fifo.clone(), "--pcap-cpu-percent 100");
-    stage.clients(&Plan::sequential(at(81), 300));
-    wait_until(|| cat.try_wait().expect("a child").is_some());
-    stage.clients(&Plan::sequential(at(81), 300));
+    stage.clients(&Plan::sequential(at(false, 81), 300));
+    cat.code();
+    stage.clients(&Plan::sequential(at(false, 81), 300));
     // The writer has the lowest priority: on a busy machine it finds out later than the end is.
     responder.process.await_line("warning: the capture has ended");
     let run = responder.stop();
@@ -84,7 +85,7 @@ fn a_pipe_is_read_while_it_goes_on() {
     assert!(run.text.contains("Broken pipe"), "{}", run.text);
     let bytes = fs::read(&kept).expect("what was read");
     assert_eq!(bytes.len(), 60_000);
-    let ours = Command::new(PROGRAM).args(["trace", "--pcap"]).arg(&kept).output().expect("runs");
+    let ours = Command::new(program()).args(["trace", "--pcap"]).arg(&kept).output().expect("runs");
     let text = String::from_utf8_lossy(&ours.stdout);
     assert!(text.contains("connections in"), "{text}");
 }
@@ -97,7 +98,7 @@ fn a_pipe_that_nobody_empties_is_given_up_at_the_end() {
     nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).expect("a pipe");
     let _reader = fs::File::options().read(true).write(true).open(&fifo).expect("both ends");
     let responder = stage.respond_to(fifo, "--pcap-cpu-percent 100");
-    stage.clients(&Plan::parallel(at(81), 300, 10));
+    stage.clients(&Plan::parallel(at(false, 81), 300, 10));
     let run = responder.stop();
     assert_eq!(run.number("total.established"), 300);
     assert!(run.number("capture.dropped.unwritten") > 300, "{}", run.text);
@@ -109,21 +110,20 @@ fn a_pipe_that_nobody_empties_is_given_up_at_the_end() {
 fn whoever_is_killed_leaves_whole_packets() {
     /// Of 50 connections with five segments (the client's ACK and FIN in one) or six.
     const PACKETS: usize = 200;
-    /// Octets of a block: its head and end, and the largest frame, Linux's SYN with its options.
+    /// Bytes of a block: its head and end, and the largest frame, Linux's SYN with its options.
     const LARGEST: u64 = 44 + 80;
     let Some(stage) = stage(|spec| spec) else { return };
     let pcap = stage.file("run.pcapng");
     let mut command = stage.command();
     command.args(["--pcap-cpu-percent", "100", "--pcap"]).arg(&pcap);
-    let mut process = Process::start(command);
-    process.await_line("ready");
-    stage.clients(&Plan::sequential(at(81), 50));
+    let process = Process::ready(command);
+    stage.clients(&Plan::sequential(at(false, 81), 50));
     // So many bytes are so many packets, whichever they are. Then until the file has come to rest: a
     // signal that kills may end a write between two pages.
     let bytes = || fs::metadata(&pcap).map_or(0, |file| file.len());
-    wait_until(|| bytes() > PACKETS as u64 * LARGEST);
+    wait_until("packets are written", || bytes() > PACKETS as u64 * LARGEST);
     let mut before = 0;
-    wait_until(|| {
+    wait_until("the file rests", || {
         thread::sleep(Duration::from_millis(100));
         bytes() == mem::replace(&mut before, bytes())
     });
@@ -138,7 +138,7 @@ fn whoever_is_killed_leaves_whole_packets() {
 fn copying_keeps_to_its_share_and_says_what_it_left_out() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond("--pcap-cpu-percent 1 --cookies always --cores 0");
-    let mut command = stage.client().command(PROGRAM);
+    let mut command = stage.client().command(program());
     command.args(["bench", "--dev", handfast_lab::CLIENT_DEVICE, "--source", handfast_lab::SOURCES_V4]);
     command.args(["198.18.1.1:81", "--workload", "flood", "--connections", "100000", "--quiet"]);
     let ended = Process::start(command).ended();
@@ -146,7 +146,7 @@ fn copying_keeps_to_its_share_and_says_what_it_left_out() {
     // A batch in which the core was taken away is paid for by nothing for a second: which may have been
     // the rest of the flood. Behind it there is a frame that says what was left out before it.
     thread::sleep(Duration::from_millis(1_500));
-    stage.clients(&Plan::sequential(at(81), 1));
+    stage.clients(&Plan::sequential(at(false, 81), 1));
     let run = responder.stop();
     let over = run.number("capture.dropped.over_budget");
     assert!(over > 0 && run.text.contains("budget of copying was used up"), "{}", run.text);

@@ -1,17 +1,18 @@
 //! Captures that leave something out on purpose.
 
 use handfast_lab::load::Plan;
+use support::{Process, at};
 
-use crate::process::Process;
 use crate::reader::{assert_clean, tshark};
-use crate::stage::{at, stage};
+
+use crate::capturing::stage;
 
 #[test]
 fn a_filter_keeps_one_port_and_the_file_says_so() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond("--filter 81 --pcap-cpu-percent 100");
-    stage.clients(&Plan::sequential(at(81), 20));
-    stage.clients(&Plan::sequential(at(80), 20).script(handfast_lab::load::ClientScript::CloseFirst));
+    stage.clients(&Plan::sequential(at(false, 81), 20));
+    stage.clients(&Plan::sequential(at(false, 80), 20).script(handfast_lab::load::ClientScript::CloseFirst));
     let run = responder.stop();
     let capture = run.capture();
     let connections = capture.connections();
@@ -28,7 +29,7 @@ fn a_filter_keeps_one_port_and_the_file_says_so() {
 fn a_sample_keeps_conversations_whole() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond("--sample 1/4 --pcap-cpu-percent 100");
-    stage.clients(&Plan::parallel(at(81), 400, 10));
+    stage.clients(&Plan::parallel(at(false, 81), 400, 10));
     let run = responder.stop();
     assert_eq!(run.dropped(), 0, "{}", run.text);
     let connections = run.capture().connections();
@@ -43,7 +44,7 @@ fn a_sample_keeps_conversations_whole() {
 fn a_snap_length_cuts_frames_and_not_their_lengths() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond("--snaplen 60 --pcap-cpu-percent 100");
-    stage.clients(&Plan::sequential(at(81), 5));
+    stage.clients(&Plan::sequential(at(false, 81), 5));
     let run = responder.stop();
     let capture = run.capture();
     assert!(capture.packets.iter().all(|packet| packet.captured == packet.length.min(60)));

@@ -7,10 +7,11 @@ use std::process::Command;
 
 use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{CLIENT_DEVICE, SOURCES_V4, Spec, client_addresses};
+use support::{OWNED_V4, Process, at, program};
 
-use crate::process::Process;
 use crate::reader::{Capture, assert_clean, tshark};
-use crate::stage::{PROGRAM, SERVED, at, stage};
+
+use crate::capturing::stage;
 
 fn request() -> ClientScript {
     let response_prefix = b"HTTP/1.1 200 ".to_vec();
@@ -24,8 +25,8 @@ const ALL: &str = "--pcap-cpu-percent 100";
 fn every_frame_is_there_once_in_order_and_with_its_direction() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(ALL);
-    stage.clients(&Plan::parallel(at(80), 200, 10).script(request()));
-    stage.clients(&Plan::sequential(at(81), 100));
+    stage.clients(&Plan::parallel(at(false, 80), 200, 10).script(request()));
+    stage.clients(&Plan::sequential(at(false, 81), 100));
     let run = responder.stop();
     assert_eq!((run.dropped(), run.number("capture.left_out")), (0, 0), "{}", run.text);
     let capture = run.capture();
@@ -51,7 +52,7 @@ fn two_queues_are_two_interfaces_in_one_order() {
     let Some(stage) = stage(|spec| Spec { queues: 2, scatter: true, ..spec }) else { return };
     let responder = stage.respond(&format!("{ALL} --mode native"));
     let sources = client_addresses(false);
-    stage.clients(&Plan::parallel(at(80), 500, 20).sources(sources).script(request()));
+    stage.clients(&Plan::parallel(at(false, 80), 500, 20).sources(sources).script(request()));
     let run = responder.stop();
     assert_eq!(run.dropped(), 0, "{}", run.text);
     let capture = run.capture();
@@ -69,11 +70,11 @@ fn two_queues_are_two_interfaces_in_one_order() {
 fn trace_draws_a_connection_from_it() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(ALL);
-    stage.clients(&Plan::sequential(at(80), 3).script(request()));
+    stage.clients(&Plan::sequential(at(false, 80), 3).script(request()));
     let run = responder.stop();
     let ((address, port, _), _) = run.capture().connections().pop_first().expect("a connection");
-    let flow = format!("{address}:{port}-{SERVED}:80");
-    let mut command = Command::new(PROGRAM);
+    let flow = format!("{address}:{port}-{OWNED_V4}:80");
+    let mut command = Command::new(program());
     command.args(["trace", "--ascii", "--flow", &flow, "--pcap"]).arg(&run.pcap);
     let output = command.output().expect("runs");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -89,7 +90,7 @@ fn the_bench_captures_too_and_says_so() {
     let Some(stage) = stage(|spec| spec) else { return };
     let responder = stage.respond(ALL);
     let pcap = stage.file("bench.pcapng");
-    let mut command = stage.client().command(PROGRAM);
+    let mut command = stage.client().command(program());
     command.args(["bench", "--dev", CLIENT_DEVICE, "--source", SOURCES_V4, "198.18.1.1:81"]);
     command.args(["--connections", "100", "--concurrency", "5", "--quiet", "--poll", "adaptive"]);
     command.args(["--pcap-cpu-percent", "100", "--pcap"]).arg(&pcap);

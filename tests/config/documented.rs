@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use assert_cmd::Command;
 use clap::{Args, Command as Described};
 use handfast_cli::RespondArgs;
+use std::process::Command;
 
 fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).expect(name)
@@ -37,7 +37,7 @@ fn every_key_is_documented_and_no_other() {
 #[test]
 fn the_example_is_taken_and_has_every_key() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/handfast.toml");
-    let mut command = Command::cargo_bin("handfast").expect("built");
+    let mut command = Command::new(support::program());
     let output = command.args(["respond", "--check", "--config"]).arg(&path).output().expect("runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = document("handfast.toml");
@@ -72,7 +72,7 @@ fn the_example_is_right_where_it_is_commented_out() {
         let beside = if with_pcap { "pcap = \"x.pcapng\"\n" } else { "" };
         let whole = format!("{beside}{}", text.replace(line, line.trim_start_matches("# ")));
         fs::write(&path, whole).expect("written");
-        let mut command = Command::cargo_bin("handfast").expect("built");
+        let mut command = Command::new(support::program());
         let output = command.args(["respond", "--check", "--config"]).arg(&path).output().expect("runs");
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }

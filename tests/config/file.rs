@@ -4,9 +4,8 @@ use std::fs;
 
 use handfast_lab::Lab;
 use nix::sys::signal::Signal;
+use support::Responder;
 use tempfile::TempDir;
-
-use crate::responder::Responder;
 
 pub struct File {
     directory: TempDir,
@@ -45,5 +44,5 @@ pub fn respond(lab: &Lab, file: &File, more: &[&str]) -> Responder {
 pub fn reload(responder: &mut Responder, file: &File, text: &str, answer: &str) -> String {
     file.write(text);
     responder.signal(Signal::SIGHUP);
-    responder.await_line(|line| line.starts_with(answer))
+    responder.await_line_where(|line| line.starts_with(answer))
 }

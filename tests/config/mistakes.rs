@@ -1,12 +1,12 @@
 //! Every mistake is named with file, line and column, its line and a caret, and what is allowed.
 
-use assert_cmd::Command;
+use std::process::Command;
 
 use crate::file::File;
 
 /// Exit code and what is said, the file's name as `F`.
 fn check(file: &str, more: &[&str]) -> (i32, String) {
-    let mut command = Command::cargo_bin("handfast").expect("built");
+    let mut command = Command::new(support::program());
     command.args(["respond", "--check", "--config", file]).args(more);
     let output = command.output().expect("runs");
     let text = [output.stdout, output.stderr].concat();
@@ -193,7 +193,7 @@ fn check_wants_a_file_and_no_file_wants_the_rest() {
         (&["respond", "--dev", "a"], "--listen"),
         (&["respond", "--listen", "10.0.0.1:80"], "--dev"),
     ] {
-        let output = Command::cargo_bin("handfast").expect("built").args(arguments).output().expect("runs");
+        let output = Command::new(support::program()).args(arguments).output().expect("runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && said.contains(part), "{arguments:?}: {said}");
     }

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use handfast_lab::{Lab, Spec};
 use nix::sys::signal::Signal;
+use support::{Responder, at, lab, owned, wait_until_within};
 
 use crate::file::{File, listening, reload, respond};
-use crate::responder::Responder;
-use crate::stage::{at, lab, owned, wait_until};
 
 /// The interface's own address: a segment that went to the kernel would be answered by a RST.
 const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 18, 255, 1)), 7);
@@ -89,7 +88,7 @@ fn what_was_given_up_goes_back_to_the_kernel_when_its_last_connection_ends() {
     refused(&lab, OWN);
     drop(stream);
     // The more a look has cost, the later is the next one: on a busy machine it costs a pause.
-    wait_until("the kernel answers", Duration::from_secs(120), || connect(&lab, OWN).is_ok());
+    wait_until_within(Duration::from_secs(120), "the kernel answers", || connect(&lab, OWN).is_ok());
     drop(server);
     responder.stop();
 }
@@ -109,14 +108,14 @@ fn a_bad_file_changes_nothing_and_a_good_one_is_taken_after_it() {
         (String::from("dev = "), ":1:"),
     ] {
         reload(&mut responder, &file, &text, &format!("handfast: {path}{place}"));
-        responder.await_line(|line| line == "nothing was changed: what ran before goes on");
+        responder.await_line_where(|line| line == "nothing was changed: what ran before goes on");
         echoes(&mut stream);
         answers(&lab, at(false, 7));
         refused(&lab, at(false, 9));
     }
     std::fs::remove_file(&path).expect("there");
     responder.signal(Signal::SIGHUP);
-    responder.await_line(|line| line.contains("cannot read"));
+    responder.await_line_where(|line| line.contains("cannot read"));
     reload(&mut responder, &file, &listening("", &[&nine]), "reloaded");
     echoes(&mut stream);
     answers(&lab, at(false, 9));
@@ -135,7 +134,7 @@ fn what_needs_a_restart_is_named_and_the_rest_goes_on() {
     // The command line's wins as before, so that it differs in nothing.
     for key in ["prefault", "ring"] {
         let wanted = format!("note: `{key}` differs from what runs: it needs a restart");
-        assert_eq!(responder.await_line(|line| line.starts_with("note:")), wanted);
+        assert_eq!(responder.await_line_where(|line| line.starts_with("note:")), wanted);
     }
     answers(&lab, at(false, 9));
     let all = listening("ring = 1024\nfault = 'drop=100%'", &[&seven, &nine]);
@@ -185,7 +184,7 @@ fn a_new_listener_that_would_cut_off_the_kernels_connections_is_refused() {
     let range = "198.18.255.1:1-99=echo";
     let line = reload(&mut responder, &file, &listening("", &[&ours, range]), "handfast: ");
     assert!(line.contains("would cut off 1 established connection"), "{line}");
-    responder.await_line(|line| line == "nothing was changed: what ran before goes on");
+    responder.await_line_where(|line| line == "nothing was changed: what ran before goes on");
     drop((stream, server));
 
     let server =
@@ -193,7 +192,7 @@ fn a_new_listener_that_would_cut_off_the_kernels_connections_is_refused() {
     let one = "198.18.255.1:80=echo";
     let line = reload(&mut responder, &file, &listening("", &[&ours, one]), "note: taken from ");
     assert!(line.contains("198.18.255.1:80"), "{line}");
-    responder.await_line(|line| line.contains("reloaded"));
+    responder.await_line_where(|line| line.contains("reloaded"));
     drop(server);
     responder.stop();
 }

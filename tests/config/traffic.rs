@@ -8,10 +8,9 @@ use std::time::Duration;
 use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{Lab, Spec, client_addresses};
 use nix::sys::signal::Signal;
+use support::{Summary, at, clients, lab, owned, skipped};
 
 use crate::file::{File, listening, reload, respond};
-use crate::stage::{at, clients, lab, owned, skipped};
-use crate::summary::Summary;
 
 const CONNECTIONS: u64 = 10_000;
 const RELOADS: usize = 20;
@@ -110,7 +109,7 @@ fn a_storm_of_hangups_is_weathered() {
     file.write(listening("", &[&comes]));
     responder.signal(Signal::SIGHUP);
     let removed = format!("-{stays}");
-    responder.await_line(|line| line.starts_with("reloaded") && line.contains(&removed));
+    responder.await_line_where(|line| line.starts_with("reloaded") && line.contains(&removed));
     clients(&lab, &Plan::sequential(at(false, 9), 10).script(ClientScript::Echo(b"new".into())));
     let summary = responder.stop();
     assert_no_resets(&lab, &summary);

@@ -5,9 +5,8 @@ use std::process::Command;
 
 use handfast_control::{Client, Status};
 use handfast_lab::Lab;
+use support::{Ended, Responder, program, run};
 use tempfile::TempDir;
-
-use crate::responder::{PROGRAM, Responder};
 
 /// A responder that answers at a place only this test knows.
 pub struct Asked {
@@ -16,18 +15,10 @@ pub struct Asked {
     _folder: TempDir,
 }
 
-/// What a command came to.
-#[derive(Debug)]
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
-
 impl Asked {
     pub fn start(lab: &Lab, arguments: &[&str]) -> Asked {
         // A small table: a program that is not optimized takes a second to look through a large one.
-        Asked::start_program(PROGRAM, lab, &[arguments, &["--max-connections", "20000"]].concat())
+        Asked::start_program(program(), lab, &[arguments, &["--max-connections", "20000"]].concat())
     }
 
     pub fn start_program(program: impl AsRef<std::ffi::OsStr>, lab: &Lab, arguments: &[&str]) -> Asked {
@@ -47,7 +38,7 @@ impl Asked {
     }
 
     /// `handfast connections` with these arguments.
-    pub fn connections(&self, arguments: &[&str]) -> Said {
+    pub fn connections(&self, arguments: &[&str]) -> Ended {
         let place = self.socket.to_str().expect("UTF-8");
         handfast(&[&["connections", "--socket", place], arguments].concat())
     }
@@ -66,12 +57,6 @@ impl Asked {
     }
 }
 
-pub fn handfast(arguments: &[&str]) -> Said {
-    said(Command::new(PROGRAM).args(arguments))
-}
-
-pub fn said(command: &mut Command) -> Said {
-    let output = command.output().expect("it runs");
-    let text = |octets: Vec<u8>| String::from_utf8(octets).expect("UTF-8");
-    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+pub fn handfast(arguments: &[&str]) -> Ended {
+    run(Command::new(program()).args(arguments))
 }

@@ -1,13 +1,9 @@
-use std::time::Duration;
-
 use handfast_control::Client;
 use handfast_lab::{CLIENT_DEVICE, SOURCES_V4};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
+use support::{Process, lab, owned, program, wait_until};
 
 use crate::asked::Asked;
-use crate::responder::PROGRAM;
-use crate::stage::{lab, owned, wait_until};
 
 /// A benchmark tells how far it is, and lists the connections that it opened.
 #[test]
@@ -15,14 +11,14 @@ fn a_benchmark_tells_its_progress() {
     let Some(lab) = lab(|spec| spec) else { return };
     let asked = Asked::start(&lab, &["--cores", "0", "--listen", &owned(false, "80=hold")]);
     let socket = asked.socket.with_file_name("bench.sock");
-    let mut command = lab.client().command(PROGRAM);
+    let mut command = lab.client().command(program());
     command.args(["bench", "--dev", CLIENT_DEVICE, "--source", SOURCES_V4, "198.18.1.1:80", "--quiet"]);
     command.args(["--workload", "hold", "--connections", "50", "--duration", "600", "--poll", "adaptive"]);
-    command.arg("--control").arg(&socket).stdout(std::process::Stdio::null());
-    let mut bench = command.spawn().expect("ip netns exec");
+    command.arg("--control").arg(&socket);
+    let bench = Process::start(command);
 
     let status = || Client::connect(&socket).ok()?.status().ok();
-    wait_until("all are open", Duration::from_secs(30), || {
+    wait_until("all are open", || {
         status().and_then(|status| status.bench).is_some_and(|bench| bench.established == 50)
     });
     let status = status().expect("it answers");
@@ -35,10 +31,10 @@ fn a_benchmark_tells_its_progress() {
     assert!(connect.p50 > 0 && connect.p50 <= connect.p99 && connect.p999 <= connect.max, "{connect:?}");
     // The last ACK may still be on its way to the responder.
     let all = serde_json::json!({"ESTABLISHED": 50});
-    wait_until("the responder has them too", Duration::from_secs(30), || asked.counted(&[]) == all);
-    kill(Pid::from_raw(bench.id() as i32), Signal::SIGTERM).expect("it runs");
+    wait_until("the responder has them too", || asked.counted(&[]) == all);
+    bench.signal(Signal::SIGTERM);
     // Ended early, by a signal.
-    assert_eq!(bench.wait().expect("a child of ours").code(), Some(4));
+    assert_eq!(bench.ended().code, Some(4));
     assert!(!socket.exists());
     asked.responder.stop();
 }

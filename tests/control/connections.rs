@@ -2,13 +2,12 @@
 
 use std::io::Read;
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
 
 use handfast_lab::{Lab, Spec};
 use serde_json::{Value, json};
+use support::{OWNED_V4, OWNED_V6, at, lab, owned, wait_until};
 
 use crate::asked::Asked;
-use crate::stage::{OWNED_V4, OWNED_V6, at, lab, owned, wait_until};
 
 const HOLD: u16 = 7;
 const CLOSE: u16 = 9;
@@ -54,7 +53,7 @@ fn each_state(lab: &Lab, ipv6: bool) {
     let gone = time_wait.local_addr().expect("bound");
     drop(time_wait);
     let all = json!({"ESTABLISHED": 1, "CLOSE-WAIT": 1, "FIN-WAIT-2": 1, "TIME-WAIT": 1});
-    wait_until("each is in its state", Duration::from_secs(5), || asked.counted(&[]) == all);
+    wait_until("each is in its state", || asked.counted(&[]) == all);
 
     for (stream, state, port) in [
         (&established, "established", HOLD),
@@ -119,7 +118,7 @@ fn text(asked: &Asked) {
 fn a_half_open_connection_shows_what_it_waits_for() {
     let Some(lab) = lab(|spec| spec) else { return };
     let asked = start(&lab, false);
-    let mut command = lab.client().command(crate::responder::PROGRAM);
+    let mut command = lab.client().command(support::program());
     command.args(["bench", "--dev", handfast_lab::CLIENT_DEVICE, "--source", handfast_lab::SOURCES_V4]);
     command.args([
         "--workload",
@@ -133,10 +132,10 @@ fn a_half_open_connection_shows_what_it_waits_for() {
         "none",
         "--quiet",
     ]);
-    let flood = crate::asked::said(&mut command);
+    let flood = support::run(&mut command);
     assert_eq!(flood.code, Some(0), "{flood:?}");
     let all = json!({"SYN-RECEIVED": 5});
-    wait_until("each SYN is taken", Duration::from_secs(10), || asked.counted(&[]) == all);
+    wait_until("each SYN is taken", || asked.counted(&[]) == all);
     let half_open = asked.listed(&["--state", "syn-received"]);
     assert_eq!(half_open.len(), 5, "{half_open:?}");
     assert!(half_open.iter().all(|one| one["timer"]["name"] == "syn_ack"), "{half_open:?}");

@@ -6,40 +6,29 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use support::{ChildGuard, Ended, lab, owned, root, wait_until};
 use tempfile::TempDir;
 
-use crate::asked::{Asked, Said, handfast};
-use crate::stage::{lab, owned, root, wait_until};
+use crate::asked::{Asked, handfast};
 
 const NOBODY: u32 = 65_534;
 
-/// Another user's program at a place, which answers whatever it is asked: it is ended with its value.
-struct Liar(Child);
-
-impl Liar {
-    fn at(path: &Path) -> Liar {
-        let listens = "use IO::Socket::UNIX; $SIG{PIPE} = 'IGNORE'; my $s = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die; \
-                       while (my $c = $s->accept) { <$c>; print $c qq({\"states\":{\"ESTABLISHED\":7}}\\n); }";
-        let mut command = Command::new("perl");
-        command.args(["-e", listens]).arg(path).uid(NOBODY).gid(NOBODY).stdin(Stdio::null());
-        let liar = Liar(command.spawn().expect("perl"));
-        wait_until("it listens", Duration::from_secs(20), || UnixStream::connect(path).is_ok());
-        liar
-    }
+/// Another user's program that listens at a place and gives every request the same false answer.
+fn liar_at(path: &Path) -> ChildGuard {
+    let listens = "use IO::Socket::UNIX; $SIG{PIPE} = 'IGNORE'; my $s = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die; \
+                   while (my $c = $s->accept) { <$c>; print $c qq({\"states\":{\"ESTABLISHED\":7}}\\n); }";
+    let mut command = Command::new("perl");
+    command.args(["-e", listens]).arg(path).uid(NOBODY).gid(NOBODY).stdin(Stdio::null());
+    let liar = ChildGuard::spawn(command);
+    wait_until("it listens", || UnixStream::connect(path).is_ok());
+    liar
 }
 
-impl Drop for Liar {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn asks(path: &Path) -> [Said; 2] {
+fn asks(path: &Path) -> [Ended; 2] {
     let path = path.to_str().expect("UTF-8");
     [&["connections", "--count", "--socket", path][..], &["top", "--once", "--socket", path]].map(handfast)
 }
@@ -58,7 +47,7 @@ fn another_users_program_is_not_believed() {
     let folder = TempDir::new().expect("a directory");
     chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root");
     let path = folder.path().join("1.sock");
-    let _liar = Liar::at(&path);
+    let _liar = liar_at(&path);
     assert_refused(
         &path,
         "the program belongs to nobody, which is not trusted here\nfix: run it as that user",

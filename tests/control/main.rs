@@ -11,17 +11,3 @@ mod million;
 mod refused;
 mod socket;
 mod status;
-
-#[path = "../support/copied.rs"]
-mod copied;
-
-// As in tests/veth, where everything of them is used.
-#[allow(dead_code)]
-#[path = "../veth/responder.rs"]
-mod responder;
-#[allow(dead_code)]
-#[path = "../veth/stage.rs"]
-mod stage;
-#[allow(dead_code)]
-#[path = "../veth/summary.rs"]
-mod summary;

@@ -1,21 +1,17 @@
 //! A million connections are listed while others come and go: all of them, none lost, in bounded
 //! memory.
 
-#[path = "../support/optimized.rs"]
-mod optimized;
-
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use handfast_lab::load::Plan;
 use handfast_lab::{CLIENT_DEVICE, Lab};
 use serde_json::json;
 
 use crate::asked::Asked;
-use crate::stage::{at, clients, lab, owned};
 
-use optimized::optimized;
+use support::{at, clients, lab, optimized, owned};
 
 const HELD: u64 = 1_000_000;
 const MEANWHILE: u64 = 5_000;
@@ -44,7 +40,7 @@ fn a_million_connections_are_listed_while_others_come_and_go() {
     fill(&lab);
     // The last ACKs may still be on their way.
     let all = json!({"ESTABLISHED": HELD});
-    crate::stage::wait_until("all are established", Duration::from_secs(30), || asked.counted(&[]) == all);
+    support::wait_until("all are established", || asked.counted(&[]) == all);
     let before = asked.responder.resident();
     thread::scope(|scope| {
         let traffic = scope.spawn(|| {
@@ -60,8 +56,7 @@ fn a_million_connections_are_listed_while_others_come_and_go() {
     });
     let began = Instant::now();
     let mut command = Command::new(&program);
-    let said =
-        crate::asked::said(command.args(["connections", "--local", ":80", "--socket"]).arg(&asked.socket));
+    let said = support::run(command.args(["connections", "--local", ":80", "--socket"]).arg(&asked.socket));
     eprintln!("listed as {} MiB of text in {:?}", said.out.len() >> 20, began.elapsed());
     assert_eq!(said.out.lines().count() as u64, HELD + 1);
     let more = asked.responder.resident().saturating_sub(before);
@@ -71,7 +66,7 @@ fn a_million_connections_are_listed_while_others_come_and_go() {
     reader.send(&handfast_control::Request::Connections(Default::default())).expect("sent");
     reader.receive().expect("a first line");
     drop(reader);
-    crate::stage::wait_until("it is answered again", Duration::from_secs(10), || asked.status().pid > 0);
+    support::wait_until("it is answered again", || asked.status().pid > 0);
     let summary = asked.responder.stop();
     assert_eq!(summary.total("established"), HELD + MEANWHILE, "{}", summary.text);
     assert_eq!(summary.closed("active"), MEANWHILE, "{}", summary.text);

@@ -8,11 +8,10 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
+use support::{copy_into, lab, owned, run, wait_until};
 use tempfile::TempDir;
 
-use crate::asked::{Asked, said};
-use crate::copied::copy_into;
-use crate::stage::{lab, owned, wait_until};
+use crate::asked::Asked;
 
 const NOBODY: u32 = 65_534;
 
@@ -26,7 +25,7 @@ fn another_user_is_told_that_he_is_not_answered() {
     let open = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
     let connections = || {
         let mut command = Command::new(&program);
-        said(command.args(["connections", "--socket"]).arg(&asked.socket).uid(NOBODY).gid(NOBODY))
+        run(command.args(["connections", "--socket"]).arg(&asked.socket).uid(NOBODY).gid(NOBODY))
     };
     let shut = connections();
     assert_eq!(shut.code, Some(1), "{shut:?}");
@@ -87,7 +86,7 @@ fn a_crowd_is_bounded_and_the_silent_do_not_hold_up_the_end() {
     let refused = asked.client().status().expect_err("one too many").to_string();
     assert!(refused.contains("8 clients are connected already"), "{refused}");
     crowd.pop();
-    wait_until("there is room again", Duration::from_secs(5), || asked.client().status().is_ok());
+    wait_until("there is room again", || asked.client().status().is_ok());
     assert!(crowd[0].status().expect("still answered").control.too_many >= 1);
     // Seven are connected and silent, for which they have a minute; `stop` waits a quarter of it.
     asked.responder.stop();

@@ -3,10 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use support::{Responder, lab, owned, wait_until};
 
 use crate::asked::{Asked, handfast};
-use crate::responder::Responder;
-use crate::stage::{lab, owned, wait_until};
 
 const FOLDER: &str = "/run/handfast";
 
@@ -18,7 +17,7 @@ fn of(pid: u32) -> PathBuf {
 fn it_is_roots_alone_and_goes_with_the_program() {
     let Some(lab) = lab(|spec| spec) else { return };
     let responder = Responder::start(&lab, &["--listen", &owned(false, "80=http")]);
-    let path = of(responder.pid());
+    let path = of(responder.id());
     let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert!(fs::metadata(&path).expect("it is there").file_type().is_socket());
     assert_eq!((mode(&path), mode(Path::new(FOLDER))), (0o600, 0o700));
@@ -41,7 +40,7 @@ fn it_goes_from_a_place_of_roots_however_the_program_ends() {
     let responder = Responder::start(&lab, &arguments);
     assert!(path.exists());
     responder.kill();
-    wait_until("it is removed", std::time::Duration::from_secs(20), || !path.exists());
+    wait_until("it is removed", || !path.exists());
 
     // A start that fails removes nothing of another's.
     let asked = Responder::start(&lab, &arguments);
@@ -57,13 +56,13 @@ fn the_next_program_removes_what_a_killed_one_left() {
     let listener = owned(false, "80=http");
     // Root without another process that would remove it.
     let killed = Responder::start(&lab, &["--listen", &listener, "--user", "root"]);
-    let left = of(killed.pid());
+    let left = of(killed.id());
     assert!(left.exists());
     // SIGKILL leaves it; whichever program starts first from now on may remove it.
     killed.kill();
     let next = Responder::start(&lab, &["--listen", &listener]);
     assert!(!left.exists());
-    assert!(of(next.pid()).exists());
+    assert!(of(next.id()).exists());
     next.stop();
 }
 
@@ -77,7 +76,7 @@ fn of_two_programs_one_is_chosen_by_its_number() {
     assert!(several.err.contains("several programs are running"), "{several:?}");
     let choices = several.err.split_once("\nfix: ").expect("what to do").1;
     for responder in [&first, &second] {
-        let pid = responder.pid().to_string();
+        let pid = responder.id().to_string();
         assert!(several.err.contains(&format!("  {pid}: respond on hf-s, for ")), "{several:?}");
         assert!(choices.contains(&format!("handfast connections --pid {pid}\n")), "{several:?}");
         let counted = handfast(&["connections", "--count", "--pid", &pid]);
@@ -116,13 +115,13 @@ fn a_socket_that_was_asked_for_must_be_made_and_none_is_none() {
     assert!(ended.text.contains("fix: --control PATH"), "{}", ended.text);
 
     let asked = Asked::start(&lab, &["--listen", &listener]);
-    assert!(!of(asked.responder.pid()).exists());
+    assert!(!of(asked.responder.id()).exists());
     let place = asked.socket.to_str().expect("UTF-8");
     let second = Responder::run(&lab, &["--dev", "hf-s", "--listen", &listener, "--control", place]);
     assert!(second.text.contains("another program answers at"), "{}", second.text);
     asked.responder.stop();
 
     let mute = Responder::start(&lab, &["--listen", &listener, "--control", "none"]);
-    assert!(!of(mute.pid()).exists());
+    assert!(!of(mute.id()).exists());
     mute.stop();
 }

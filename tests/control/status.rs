@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use handfast_lab::load::Plan;
 use handfast_lab::{Spec, client_addresses};
+use support::{at, clients, lab, owned, wait_until};
 
 use crate::asked::Asked;
-use crate::stage::{at, clients, lab, owned, wait_until};
 
 /// Once traffic has stopped, the socket tells what the summary will.
 #[test]
@@ -16,21 +16,19 @@ fn the_status_is_the_summary_when_nothing_moves() {
     clients(&lab, &Plan::parallel(at(false, 7001), 1_000, 50).sources(client_addresses(false)));
 
     // The clients are done before their last ACKs have arrived, and a turn counts one thing after another.
-    wait_until("every connection has closed", Duration::from_secs(10), || {
-        asked.status().total.closed.named("active") == 1_000
-    });
+    wait_until("every connection has closed", || asked.status().total.closed.named("active") == 1_000);
     let frames = || {
         let total = asked.status().total;
         (total.frames_in, total.frames_out)
     };
-    wait_until("nothing moves", Duration::from_secs(10), || {
+    wait_until("nothing moves", || {
         let before = frames();
         thread::sleep(Duration::from_millis(300));
         before == frames()
     });
     let status = asked.status();
     assert_eq!((status.schema.as_str(), status.program.as_str()), ("handfast-status/1", "respond"));
-    assert_eq!((status.pid, status.user.as_str()), (asked.responder.pid(), "root"));
+    assert_eq!((status.pid, status.user.as_str()), (asked.responder.id(), "root"));
     assert_eq!(status.listeners, [listener]);
     assert_eq!(status.active.cpus, [0, 1]);
     assert!(status.bench.is_none() && status.states.is_none());

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use handfast_doctor::{CATALOGUE, SCHEMA};
+use support::program;
 
-use crate::stage::{Examination, PROGRAM};
+use crate::examination::Examination;
 
 #[test]
 fn every_check_is_explained() {
@@ -55,7 +56,7 @@ fn the_guide_for_a_nic_names_the_checks() {
 
 #[test]
 fn the_json_has_the_fields_of_its_schema() {
-    let output = Command::new(PROGRAM).args(["doctor", "--dev", "lo", "--json"]).output().expect("it runs");
+    let output = Command::new(program()).args(["doctor", "--dev", "lo", "--json"]).output().expect("it runs");
     let found = Examination::read(&output);
     assert_eq!(found.json["schema"], SCHEMA);
     assert_eq!(found.json["interface"], "lo");
@@ -93,7 +94,7 @@ fn wrong_arguments_end_with_code_2() {
         &["doctor", "--measure", "--pair", "lo"],
         &["doctor", "--measure", "--rounds", "0"],
     ] {
-        let output = Command::new(PROGRAM).args(arguments).output().expect("it runs");
+        let output = Command::new(program()).args(arguments).output().expect("it runs");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     }
 }

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use handfast_lab::{CLIENT_DEVICE, KERNEL_V4, Lab, SERVER_DEVICE};
+use support::{Process, program};
 
-use crate::stage::{self, Background, Examination, PROGRAM, assert_responds, examine, type_into};
+use crate::examination::{Examination, assert_responds, examine, type_into};
 
 /// Where a command is typed.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,7 @@ pub fn spoil(lab: &Lab, side: Side, line: &str) {
 
 #[test]
 fn a_good_lab_is_content() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let found = examine(&lab);
     found.assert_content();
     assert_eq!(found.json["counts"]["warning"], 0, "{:#}", found.json);
@@ -52,7 +53,7 @@ fn a_good_lab_is_content() {
 
 #[test]
 fn what_is_spoilt_is_named_and_cured_by_what_is_printed() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     for (side, line, name, level) in SPOILT {
         spoil(&lab, side, line);
         let found = examine(&lab);
@@ -69,20 +70,21 @@ fn what_is_spoilt_is_named_and_cured_by_what_is_printed() {
 
 #[test]
 fn a_start_that_fails_points_to_doctor() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     spoil(&lab, Side::Server, "ip link set dev hf-s mtu 9000");
-    let output = lab.server().command(PROGRAM).args(stage::respond()).output().expect("ip netns exec");
+    let output =
+        lab.server().command(program()).args(crate::examination::respond()).output().expect("ip netns exec");
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(complaint.contains("handfast doctor --dev hf-s"), "{complaint}");
 }
 
 #[test]
 fn a_peer_in_a_namespace_without_a_name_is_found_by_its_process() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     // As a container is: a process in a namespace that `ip netns` does not know.
     let mut command = Command::new("unshare");
     command.args(["--net", "sh", "-c", "echo ready; exec sleep 60"]);
-    let container = Background::start(command);
+    let container = Process::ready(command);
     let id = container.id();
     type_into(lab.client(), &format!("ip link set dev {CLIENT_DEVICE} netns {id}"));
     type_into(lab.server(), &format!("nsenter --net=/proc/{id}/ns/net ethtool -K {CLIENT_DEVICE} tx on"));
@@ -98,12 +100,12 @@ fn a_peer_in_a_namespace_without_a_name_is_found_by_its_process() {
 
 #[test]
 fn an_interface_of_another_namespace_is_found_there() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     // A name that no other lab has.
     let name = format!("hfd{}", std::process::id());
     type_into(lab.server(), &format!("ip link add {name} up type veth peer name {name}p"));
     type_into(lab.server(), &format!("ip link set dev {name}p up && ethtool -K {name}p tx off txvlan off"));
-    let mut command = lab.client().command(PROGRAM);
+    let mut command = lab.client().command(program());
     let output = command.args(["doctor", "--json", "--dev", &name]).output().expect("ip netns exec");
     let found = Examination::read(&output);
     assert_eq!((found.errors(), found.code), (vec!["interface"], Some(1)));
@@ -115,8 +117,8 @@ fn an_interface_of_another_namespace_is_found_there() {
 
 #[test]
 fn an_interface_that_is_nowhere_is_an_error_with_those_that_are() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
-    let mut command = lab.server().command(PROGRAM);
+    let Some(lab) = support::lab(|spec| spec) else { return };
+    let mut command = lab.server().command(program());
     let output = command.args(["doctor", "--json", "--dev", "hf-nowhere"]).output().expect("ip netns exec");
     let found = Examination::read(&output);
     assert_eq!((found.errors(), found.code), (vec!["interface"], Some(1)));
@@ -126,7 +128,7 @@ fn an_interface_that_is_nowhere_is_an_error_with_those_that_are() {
 
 #[test]
 fn partial_checksums_are_seen_as_they_arrive() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let address = SocketAddr::new(KERNEL_V4.into(), 7100);
     let listener = lab.in_server(|| TcpListener::bind(address)).expect("inside").expect("a listener");
     for (switch, level) in [("on", "error"), ("off", "ok")] {
@@ -157,7 +159,7 @@ fn partial_checksums_are_seen_as_they_arrive() {
 
 #[test]
 fn every_offload_of_a_peer_is_named() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     spoil(&lab, Side::Client, "ethtool -K hf-c tx on tso on gso on");
     let found = examine(&lab);
     assert_eq!(found.level("peer-checksum"), "error", "{:#}", found.json);
@@ -170,7 +172,7 @@ fn every_offload_of_a_peer_is_named() {
 
 #[test]
 fn labelled_and_foreign_addresses_are_named() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     type_into(lab.server(), "ip address add 198.18.5.1/32 dev hf-s label hf-s:1");
     type_into(lab.server(), "ip address add 198.18.5.2/32 dev lo");
     let found = examine(&lab);
@@ -179,14 +181,14 @@ fn labelled_and_foreign_addresses_are_named() {
         assert!(said.contains(part), "{said}");
     }
     // A label is no interface.
-    let output = lab.server().command(PROGRAM).args(["doctor", "--dev", "hf-s:1"]).output();
+    let output = lab.server().command(program()).args(["doctor", "--dev", "hf-s:1"]).output();
     let said = String::from_utf8_lossy(&output.expect("ip netns exec").stderr).into_owned();
     assert!(said.contains("if it is the label of an address, write `hf-s`"), "{said}");
 }
 
 #[test]
 fn a_listener_over_a_running_server_is_named() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let server = lab.in_server(|| TcpListener::bind("0.0.0.0:80")).expect("the namespace").expect("free");
     let this = format!("pid {})", std::process::id());
     let found = examine(&lab);
@@ -195,7 +197,7 @@ fn a_listener_over_a_running_server_is_named() {
 
     let ask = |listener: &str| {
         let arguments = ["doctor", "--dev", SERVER_DEVICE, "--json", "--listen", listener];
-        Examination::read(&lab.server().command(PROGRAM).args(arguments).output().expect("ip netns exec"))
+        Examination::read(&lab.server().command(program()).args(arguments).output().expect("ip netns exec"))
     };
     let taken = ask("198.18.255.1:80=http");
     let check = taken.check("listeners");

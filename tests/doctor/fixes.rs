@@ -2,13 +2,15 @@
 
 use handfast_lab::SERVER_DEVICE;
 use serde_json::Value;
+use support::program;
 
 use crate::findings::{SPOILT, spoil};
-use crate::stage::{self, PROGRAM, assert_responds, examine, examine_with, type_into};
+
+use crate::examination::{assert_responds, examine, examine_with, type_into};
 
 #[test]
 fn everything_safe_is_cured_at_once_and_can_be_taken_back() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     for (side, line, ..) in SPOILT {
         spoil(&lab, side, line);
     }
@@ -28,7 +30,7 @@ fn everything_safe_is_cured_at_once_and_can_be_taken_back() {
         type_into(lab.server(), one["undo"].as_str().expect("a way back"));
     }
     let after = examine(&lab);
-    let found = |examination: &stage::Examination| -> Vec<(Value, Value)> {
+    let found = |examination: &crate::examination::Examination| -> Vec<(Value, Value)> {
         let checks = examination.json["checks"].as_array().expect("checks");
         checks.iter().map(|check| (check["name"].clone(), check["level"].clone())).collect()
     };
@@ -37,10 +39,10 @@ fn everything_safe_is_cured_at_once_and_can_be_taken_back() {
 
 #[test]
 fn the_text_names_each_command_and_its_undo_in_reverse() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     type_into(lab.server(), "ip link set dev hf-s mtu 9000 && ethtool -K hf-s rxvlan on");
     let fix = || {
-        let mut command = lab.server().command(PROGRAM);
+        let mut command = lab.server().command(program());
         let output =
             command.args(["doctor", "--dev", SERVER_DEVICE, "--fix"]).output().expect("ip netns exec");
         assert!(output.status.success());

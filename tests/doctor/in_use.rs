@@ -5,8 +5,9 @@ use std::os::fd::AsFd;
 use handfast_lab::{Lab, SERVER_DEVICE};
 use handfast_stack::xdp::{Device, Program, Queue, QueueConfig};
 use libbpf_rs::{Xdp, XdpFlags};
+use support::{Process, program};
 
-use crate::stage::{self, Background, PROGRAM, assert_responds, examine, examine_with, respond, type_into};
+use crate::examination::{assert_responds, examine, examine_with, respond, type_into};
 
 /// Names the queue to take, in the program that [`holder`] is.
 const QUEUE: &str = "HF_DOCTOR_QUEUE";
@@ -34,25 +35,25 @@ fn holder() {
 
 #[test]
 fn a_queue_that_another_program_has_taken() {
-    let Some(lab) = stage::lab(|spec| handfast_lab::Spec { queues: 2, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| handfast_lab::Spec { queues: 2, ..spec }) else { return };
     let mut command = lab.server().command(std::env::current_exe().expect("this program"));
     command.args(["--exact", "in_use::holder", "--ignored", "--nocapture"]).env(QUEUE, "1");
-    let mut holder = Background::start(command);
+    let holder = Process::ready(command);
     let found = examine(&lab);
     let said = found.check("queue-sockets")["found"].as_str().expect("text").to_owned();
     assert!(said.contains("taken: 1; free: 0") && said.contains(&holder.id().to_string()), "{said}");
-    cured_by_hand(&lab, "queue-sockets", || holder.ended());
+    cured_by_hand(&lab, "queue-sockets", || drop(holder.ended()));
     assert_responds(&lab);
 }
 
 #[test]
 fn a_queue_that_appeared_under_a_running_responder() {
-    let Some(lab) = stage::lab(|spec| handfast_lab::Spec { queues: 2, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| handfast_lab::Spec { queues: 2, ..spec }) else { return };
     type_into(lab.server(), "ethtool -L hf-s rx 1 tx 1");
     type_into(lab.client(), "ethtool -L hf-c rx 1 tx 1");
-    let mut command = lab.server().command(PROGRAM);
+    let mut command = lab.server().command(program());
     command.args(respond()).args(["--mode", "generic"]);
-    let _responder = Background::start(command);
+    let _responder = Process::ready(command);
     let found = examine(&lab);
     found.assert_content();
     assert!(
@@ -66,20 +67,20 @@ fn a_queue_that_appeared_under_a_running_responder() {
 
 #[test]
 fn a_program_that_a_process_keeps_attached() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
-    let mut command = lab.server().command(PROGRAM);
+    let Some(lab) = support::lab(|spec| spec) else { return };
+    let mut command = lab.server().command(program());
     command.args(["lab", "ceiling", "xdp-tx", "--dev", SERVER_DEVICE, "--tcp-port", "7000"]);
-    let mut other = Background::start(command);
+    let other = Process::ready(command);
     let found = examine(&lab);
     let said = found.check("programs")["found"].as_str().expect("text").to_owned();
     assert!(said.contains("generic mode") && said.contains(&other.id().to_string()), "{said}");
-    cured_by_hand(&lab, "programs", || other.ended());
+    cured_by_hand(&lab, "programs", || drop(other.ended()));
     assert_responds(&lab);
 }
 
 #[test]
 fn a_program_that_somebody_left_attached() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     for (flags, mode) in [(XdpFlags::SKB_MODE, "generic"), (XdpFlags::DRV_MODE, "native")] {
         let attach = || {
             let device = Device::open(SERVER_DEVICE).expect("the device");

@@ -5,11 +5,10 @@ use std::process::{Command, Output, Stdio};
 
 use handfast_lab::{CLIENT_DEVICE, SERVER_DEVICE};
 use serde_json::Value;
-
-use crate::stage::{self, PROGRAM};
+use support::program;
 
 fn measure(options: &[&str]) -> Output {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.args(["doctor", "--measure", "--seconds", "0.5"]).args(options);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     let namespaces = format!("hf-dr{}-", child.id());
@@ -36,7 +35,7 @@ fn assert_rates(output: &Output, rounds: usize) {
 
 #[test]
 fn on_a_pair_of_its_own_which_is_gone_afterwards() {
-    let Some(()) = stage::root() else { return };
+    let Some(()) = support::root() else { return };
     assert_rates(&measure(&["--rounds", "2", "--json"]), 2);
     let text = String::from_utf8_lossy(&measure(&["--rounds", "1"]).stdout).into_owned();
     for part in ["native     generic", "AF_XDP reflector", "XDP_TX reflector", "not a NIC"] {
@@ -46,7 +45,7 @@ fn on_a_pair_of_its_own_which_is_gone_afterwards() {
 
 #[test]
 fn on_a_pair_that_is_named_and_on_nothing_else() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let (client, server) = (lab.client().name(), lab.server().name());
     let pair = format!("{client}:{CLIENT_DEVICE},{server}:{SERVER_DEVICE}");
     assert_rates(&measure(&["--rounds", "1", "--json", "--pair", &pair]), 1);

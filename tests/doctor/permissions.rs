@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use handfast_lab::{Lab, SERVER_DEVICE};
+use support::{copy_into, program};
 use tempfile::TempDir;
 
-use crate::copied::copy_into;
-use crate::stage::{self, Examination, PROGRAM, respond, type_into};
+use crate::examination::{Examination, respond, type_into};
 
 /// In the server's namespace, without the rights of root.
 fn as_nobody(lab: &Lab, program: &Path) -> Command {
@@ -24,7 +24,7 @@ fn examine(command: &mut Command) -> Examination {
 
 #[test]
 fn a_user_is_told_how_to_give_the_program_what_it_needs() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let directory = TempDir::new().expect("a directory");
     let copy = copy_into(&directory);
 
@@ -51,7 +51,7 @@ fn a_user_is_told_how_to_give_the_program_what_it_needs() {
 /// What is typed again with sudo is what was typed.
 #[test]
 fn a_user_is_told_of_root_where_it_takes_root() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let directory = TempDir::new().expect("a directory");
     let copy = copy_into(&directory);
     for arguments in [&["doctor", "--measure"][..], &["lab", "exec", "--name", lab.name(), "--", "true"]] {
@@ -66,9 +66,9 @@ fn a_user_is_told_of_root_where_it_takes_root() {
 
 #[test]
 fn what_a_container_withholds_is_named_and_no_file_can_give_it() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let mut command = lab.server().command("setpriv");
-    command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin", PROGRAM]);
+    command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin", program()]);
     let found = examine(&mut command);
     let check = found.check("capabilities");
     assert_eq!(check["found"], "missing: CAP_NET_ADMIN", "{:#}", found.json);
@@ -87,10 +87,10 @@ const WITHOUT_BPF: &str = r#"
 
 #[test]
 fn seccomp_is_named_where_it_refuses_bpf() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let filtered = || {
         let mut command = lab.server().command("perl");
-        command.args(["-e", WITHOUT_BPF, PROGRAM]);
+        command.args(["-e", WITHOUT_BPF, program()]);
         command
     };
     let found = examine(&mut filtered());
@@ -111,9 +111,9 @@ fn seccomp_is_named_where_it_refuses_bpf() {
 
 #[test]
 fn a_rootless_container_is_told_of_its_user_namespace() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let mut command = lab.server().command("unshare");
-    command.args(["--user", "--map-root-user", "--net", PROGRAM, "doctor", "--dev", "lo", "--json"]);
+    command.args(["--user", "--map-root-user", "--net", program(), "doctor", "--dev", "lo", "--json"]);
     let found = Examination::read(&command.output().expect("unshare"));
     let check = found.check("steering-program");
     assert_eq!(check["found"], "bpf(2) is refused in this user namespace", "{:#}", found.json);

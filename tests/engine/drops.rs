@@ -6,7 +6,7 @@ use handfast_stack::engine::simulation::Setup;
 use handfast_stack::observe::{DROP_REASONS, DropReason};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{CookieMode, WhenFull};
-use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret, Options, Timestamps};
+use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret, TcpOptions, Timestamps};
 
 use crate::active_errors::complaint;
 use crate::caller::{Order, calling, ends};
@@ -164,8 +164,8 @@ fn shown(reason: DropReason) -> Shown {
 /// Where TCP begins in a frame over IPv4.
 const TCP: usize = 34;
 
-fn stamped(value: u32) -> Options {
-    Options { mss: Some(1460), timestamps: Some(Timestamps { value, echo: 0 }), ..Options::default() }
+fn stamped(value: u32) -> TcpOptions {
+    TcpOptions { mss: Some(1460), timestamps: Some(Timestamps { value, echo: 0 }), ..TcpOptions::default() }
 }
 
 fn changed_syn(change: impl FnOnce(&mut [u8])) -> Vec<u8> {
@@ -237,7 +237,7 @@ fn table_full() -> Shown {
 #[test]
 fn every_reason_is_raised() {
     let top = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    for &reason in DROP_REASONS {
+    for reason in DROP_REASONS {
         match shown(reason) {
             Here(lab) => {
                 let cores = if reason == DropReason::ForwardQueueFull { 4 } else { 1 };

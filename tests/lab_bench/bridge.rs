@@ -1,17 +1,18 @@
 //! A capture in the bridge's namespace sees what AF_XDP sends to AF_XDP.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use handfast_lab::{BRIDGE_DEVICE, BRIDGE_TO_CLIENT, CLIENT_DEVICE, Lab, SERVER_DEVICE, SERVER_MAC, Spec};
+use support::ChildGuard;
 
-use crate::stage::{self, Server, counts, replay_client};
+use crate::server::{Server, counts, replay_client};
 
 #[test]
 fn tcpdump_on_the_bridge_sees_the_six_packets_between_two_af_xdp_ends() {
     for mode in ["generic", "native"] {
-        let Some(lab) = stage::lab(|spec| Spec { bridge: true, ..spec }) else { return };
+        let Some(lab) = support::lab(|spec| Spec { bridge: true, ..spec }) else { return };
         let arguments = ["lab", "ceiling", "replay-server", "--dev", SERVER_DEVICE, "--mode", mode];
         let server = Server::start(lab.server(), &[&arguments[..], &["--own", "198.18.1.1:7000"]].concat());
         let capture = Tcpdump::start(&lab, 6);
@@ -26,7 +27,7 @@ fn tcpdump_on_the_bridge_sees_the_six_packets_between_two_af_xdp_ends() {
 /// What the ceiling moves is what the TCPs move: frame by frame, and each as long.
 #[test]
 fn a_connection_and_its_replay_are_the_same_frames() {
-    let Some(lab) = stage::lab(|spec| Spec { bridge: true, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| Spec { bridge: true, ..spec }) else { return };
     let target = "198.18.1.1:7000";
     for (options, timestamps) in [("mss", &[][..]), ("full", &["--timestamps"])] {
         for (workload, service, count) in
@@ -45,7 +46,7 @@ fn a_connection_and_its_replay_are_the_same_frames() {
             let server =
                 Server::start(lab.server(), &["respond", "--dev", SERVER_DEVICE, "--listen", &listen]);
             let capture = Tcpdump::start(&lab, count);
-            let mut bench = lab.client().command(stage::PROGRAM);
+            let mut bench = lab.client().command(support::program());
             bench.args(["bench", target, "--dev", CLIENT_DEVICE, "--source", "10.78.0.0/24", "--quiet"]);
             bench.args(["--gateway", SERVER_MAC, "--connections", "1", "--concurrency", "1"]);
             bench.args(["--workload", workload, "--syn-options", options]);
@@ -63,7 +64,7 @@ fn a_connection_and_its_replay_are_the_same_frames() {
 #[test]
 fn kernel_clients_reach_the_kernel_across_the_bridge() {
     use handfast_lab::load::{self, Plan, Progress};
-    let Some(lab) = stage::lab(|spec| Spec { bridge: true, ipv6: true, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| Spec { bridge: true, ipv6: true, ..spec }) else { return };
     for address in [handfast_lab::KERNEL_V4.into(), handfast_lab::KERNEL_V6.into()] {
         let target = std::net::SocketAddr::new(address, 7001);
         let listener = lab.in_server(|| std::net::TcpListener::bind(target)).expect("inside").expect("bind");
@@ -77,7 +78,7 @@ fn kernel_clients_reach_the_kernel_across_the_bridge() {
 }
 
 /// A capture of so many TCP segments on the bridge's port towards the client.
-struct Tcpdump(Child);
+struct Tcpdump(ChildGuard);
 
 impl Tcpdump {
     /// Returns once it listens.
@@ -96,8 +97,8 @@ impl Tcpdump {
             &count.to_string(),
         ]);
         let command = command.arg("tcp").stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut capture = Tcpdump(command.spawn().expect("ip netns exec"));
-        let said = BufReader::new(capture.0.stderr.take().expect("piped"));
+        let mut capture = Tcpdump(ChildGuard::spawn(command));
+        let said = BufReader::new(capture.0.0.stderr.take().expect("piped"));
         let ready = said.lines().map_while(Result::ok).any(|line| line.contains("listening on"));
         assert!(ready, "tcpdump listens (apt-get install tcpdump)");
         capture
@@ -108,9 +109,9 @@ impl Tcpdump {
         self.frames().into_iter().map(|(flags, _)| flags).collect()
     }
 
-    /// Flags, and octets of the frame.
+    /// Flags, and bytes of the frame.
     fn frames(mut self) -> Vec<(String, u32)> {
-        let lines = BufReader::new(self.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        let lines = BufReader::new(self.0.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
         let between = |line: &str, start, end| -> Option<String> {
             Some(line.split_once(start)?.1.split_once(end)?.0.to_string())
         };
@@ -118,12 +119,5 @@ impl Tcpdump {
             Some((between(&line, "Flags [", ']')?, between(&line, ", length ", ':')?.parse().ok()?))
         };
         lines.filter_map(frame).collect()
-    }
-}
-
-impl Drop for Tcpdump {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

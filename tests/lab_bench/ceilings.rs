@@ -5,14 +5,14 @@ use std::process::Command;
 
 use handfast_lab::{Lab, SERVER_DEVICE, Spec};
 
-use crate::stage::{self, Server, counts, replay_client};
+use crate::server::{Server, counts, replay_client};
 
 const V4: &str = "198.18.1.1:7000";
 const V6: &str = "[2001:db8:18::1:1]:7000";
 
 #[test]
 fn every_pattern_is_replayed_to_its_end() {
-    let Some(lab) = stage::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
     for (workload, closer, out, back) in [
         ("establish", "client", 2, 1),
         ("handshake", "client", 3, 1),
@@ -36,7 +36,7 @@ fn every_pattern_is_replayed_to_its_end() {
 
 #[test]
 fn native_mode_replays_as_well() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let server = replay_server(&lab, V4, "native", &["--workload", "lifecycle"]);
     let report = replay_client(&lab, V4, &["--count", "2000", "--window", "128", "--mode", "native"]);
     assert_eq!(counts(&report, ["completed", "lost"]), [2000, 0], "{report}");
@@ -45,7 +45,7 @@ fn native_mode_replays_as_well() {
 
 #[test]
 fn our_own_responder_takes_the_bare_client_for_a_tcp() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     for (workload, closer, service) in [
         ("handshake", "client", "hold"),
         ("lifecycle", "client", "discard"),
@@ -74,7 +74,7 @@ fn our_own_responder_takes_the_bare_client_for_a_tcp() {
 
 #[test]
 fn the_links_ceilings_answer_every_syn() {
-    let Some(lab) = stage::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
     for mode in ["generic", "native"] {
         for (program, peer, own, counter) in [
             ("reflector", V4, &["--own", V4][..], "reflected"),
@@ -98,7 +98,7 @@ fn the_links_ceilings_answer_every_syn() {
 
 #[test]
 fn the_syn_acks_of_the_driver_are_taken_for_real_by_a_tcp() {
-    let Some(lab) = stage::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
     // In generic mode its frames reach a client that has no XDP.
     let arguments =
         ["lab", "ceiling", "xdp-tx", "--dev", SERVER_DEVICE, "--mode", "generic", "--tcp-port", "7000"];
@@ -114,14 +114,14 @@ fn the_syn_acks_of_the_driver_are_taken_for_real_by_a_tcp() {
 
 #[test]
 fn a_real_network_is_refused() {
-    let Some(()) = stage::root() else { return };
+    let Some(()) = support::root() else { return };
     for arguments in [
         &["reflector", "--own", "10.9.9.9:7000"][..],
         &["xdp-tx", "--tcp-port", "7000"],
         &["replay-server", "--own", "10.9.9.9:7000"],
         &["replay-client", "--peer", "10.9.9.9:7000", "--peer-mac", "02:00:00:12:00:02", "--count", "1"],
     ] {
-        let mut command = Command::new(stage::PROGRAM);
+        let mut command = Command::new(support::program());
         let output =
             command.args(["lab", "ceiling"]).args(arguments).args(["--dev", "lo"]).output().expect("runs");
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();

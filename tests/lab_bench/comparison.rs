@@ -14,11 +14,9 @@ use handfast_report::bench::comparison::Comparison;
 use handfast_stack::xdp::Mode;
 use serde_json::Value;
 
-use crate::stage;
-
 #[test]
 fn every_server_gets_its_run_and_none_fails() {
-    let Some(()) = stage::root() else { return };
+    let Some(()) = support::root() else { return };
     let plan = ComparisonPlan { modes: vec![Mode::Generic, Mode::Native], ..short() };
     let mut seen = 0;
     let each = &mut |news: RunEvent<'_>| seen += u32::from(matches!(news, RunEvent::Done(_)));
@@ -50,7 +48,7 @@ fn served_what_was_called(row: &RunResult) {
 
 #[test]
 fn over_ipv6_as_well() {
-    let Some(()) = stage::root() else { return };
+    let Some(()) = support::root() else { return };
     let servers = vec![ServerKind::Kernel, ServerKind::Handfast, ServerKind::Replay, ServerKind::XdpTx];
     let patterns = vec![Pattern::new(Workload::Lifecycle)];
     let plan = ComparisonPlan { ipv6: true, servers, patterns, ..short() };
@@ -82,7 +80,7 @@ fn the_order_changes_from_round_to_round_and_every_round_is_whole() {
 
 #[test]
 fn an_interruption_keeps_the_rows_and_removes_the_lab() {
-    let Some(()) = stage::root() else { return };
+    let Some(()) = support::root() else { return };
     let plan = ComparisonPlan { rounds: 100, ..short() };
     let stop = AtomicBool::new(false);
     let first = &mut |news: RunEvent<'_>| {
@@ -98,7 +96,7 @@ fn an_interruption_keeps_the_rows_and_removes_the_lab() {
 
 #[test]
 fn what_cannot_run_is_told_and_the_others_go_on() {
-    let Some(()) = stage::root() else { return };
+    let Some(()) = support::root() else { return };
     struct Broken;
     impl ClientCommand for Broken {
         fn command(&self, _run: &Run<'_>, lab: &Lab) -> Command {
@@ -142,7 +140,7 @@ fn runs_are_numbered_through() {
 /// With the client that is a TCP: what `handfast bench` opens, both servers close.
 #[test]
 fn the_real_client_completes_what_it_opens_with_every_server_that_is_a_tcp() {
-    let Some(()) = stage::root() else { return };
+    let Some(()) = support::root() else { return };
     for timestamps in [true, false] {
         let patterns = Workload::COMPARED.map(|workload| Pattern { timestamps, ..Pattern::new(workload) });
         let servers = vec![ServerKind::Kernel, ServerKind::KernelRps, ServerKind::Handfast];
@@ -162,12 +160,12 @@ fn the_real_client_completes_what_it_opens_with_every_server_that_is_a_tcp() {
 /// The command itself: everybody's table, the reason for what could not run, every file.
 #[test]
 fn the_command_reports_what_it_ran() {
-    let Some(()) = stage::root() else { return };
+    let Some(()) = support::root() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     let (json, html, raw) = (file("c.json"), file("c.html"), file("raw.json"));
-    let name = stage::name();
-    let output = Command::new(stage::PROGRAM)
+    let name = support::lab_name();
+    let output = Command::new(support::program())
         .args(["lab", "bench", "--name", &name, "--rounds", "1", "--seconds", "1", "--mode", "generic"])
         .args(["--servers", "kernel,handfast,replay,reflector", "--workloads", "lifecycle"])
         .args(["--json", &json, "--html", &html, "--raw", &raw])
@@ -211,7 +209,7 @@ fn short() -> ComparisonPlan {
         duration: Duration::from_millis(200),
         settle: Duration::ZERO,
         window: 32,
-        ..ComparisonPlan::new(stage::name(), stage::PROGRAM)
+        ..ComparisonPlan::new(support::lab_name(), support::program())
     }
 }
 

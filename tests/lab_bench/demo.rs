@@ -2,13 +2,11 @@
 
 use std::process::Command;
 
-use crate::stage;
-
 #[test]
 fn the_demo_ends_with_a_table_that_fits_80_columns_and_leaves_nothing() {
-    let Some(()) = stage::root() else { return };
-    let name = stage::name();
-    let output = Command::new(stage::PROGRAM)
+    let Some(()) = support::root() else { return };
+    let name = support::lab_name();
+    let output = Command::new(support::program())
         .args(["lab", "demo", "--name", &name, "--duration", "1", "--rounds", "1"])
         .output()
         .expect("runs");

@@ -1,12 +1,11 @@
 //! What the command line says of these programs. Needs no rights.
 
 use std::process::Command;
-
-use crate::stage::PROGRAM;
+use support::program;
 
 fn help(arguments: &[&str]) -> String {
     let output =
-        Command::new(PROGRAM).args(arguments).arg("--help").env("COLUMNS", "100").output().expect("runs");
+        Command::new(program()).args(arguments).arg("--help").env("COLUMNS", "100").output().expect("runs");
     assert!(output.status.success(), "{arguments:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
@@ -69,7 +68,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
         (&["bench", "--rounds", "0"], "1..=1000"),
         (&["bench", "--json", "/nowhere/x.json"], "directory that you may write to"),
     ] {
-        let output = Command::new(PROGRAM).arg("lab").args(arguments).output().expect("runs");
+        let output = Command::new(program()).arg("lab").args(arguments).output().expect("runs");
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && complaint.contains(part), "{arguments:?}: {complaint}");
     }

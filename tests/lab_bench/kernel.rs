@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use handfast_lab::load::{self, ClientScript, Plan, Progress};
 use handfast_lab::{KERNEL_V4, KERNEL_V6, Spec, client_addresses};
 
-use crate::stage::{self, Server, counts, replay_client};
+use crate::server::{Server, counts, replay_client};
 
 const COUNT: u64 = 500;
 
 #[test]
 fn kernel_clients_see_every_workload_to_its_end_over_both_families() {
-    let Some(lab) = stage::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
     let request = ClientScript::Request {
         request: b"GET / HTTP/1.1\r\n\r\n".into(),
         response_prefix: b"HTTP/1.1 200".into(),
@@ -44,7 +44,7 @@ fn kernel_clients_see_every_workload_to_its_end_over_both_families() {
 
 #[test]
 fn the_bare_client_calls_the_kernel_from_routed_sources() {
-    let Some(lab) = stage::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| Spec { ipv6: true, ..spec }) else { return };
     for peer in ["198.18.255.1:7000", "[2001:db8:18::ff:1]:7000"] {
         for (workload, closer) in [
             ("handshake", "client"),
@@ -71,9 +71,9 @@ fn the_bare_client_calls_the_kernel_from_routed_sources() {
 
 #[test]
 fn an_address_that_is_not_the_kernels_is_named() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let listen = "198.18.255.77:7000";
-    let mut command = lab.server().command(stage::PROGRAM);
+    let mut command = lab.server().command(support::program());
     let output = command.args(["lab", "serve-kernel", "--listen", listen]).output().expect("runs");
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && complaint.contains(listen), "{complaint}");

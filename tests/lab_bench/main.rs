@@ -1,4 +1,4 @@
-//! The parts of a comparison, as they are shipped, in labs of this test's own (`hf-b…`), removed
+//! The parts of a comparison, as they are shipped, in labs of this test's own (`hf-t…`), removed
 //! even when it fails: the mark that says what may be flooded, the bridge that shows what crosses
 //! the link, the kernel's server, the ceilings, and the harness around them. Needs root; what cannot
 //! run says `SKIPPED` and why, and in CI is a failure.
@@ -11,4 +11,4 @@ mod help;
 mod kernel;
 mod mark;
 mod noise;
-mod stage;
+mod server;

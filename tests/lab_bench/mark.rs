@@ -6,12 +6,10 @@ use handfast_lab::{
     BRIDGE_TO_CLIENT, CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, Spec, WhyNot, is_lab_interface,
 };
 
-use crate::stage;
-
 #[test]
 fn both_ends_of_a_lab_are_its_own() {
     for bridge in [false, true] {
-        let Some(lab) = stage::lab(|spec| Spec { bridge, ..spec }) else { return };
+        let Some(lab) = support::lab(|spec| Spec { bridge, ..spec }) else { return };
         assert_eq!(lab.in_client(|| is_lab_interface(CLIENT_DEVICE)).expect("inside"), Ok(()));
         assert_eq!(lab.in_server(|| is_lab_interface(SERVER_DEVICE)).expect("inside"), Ok(()));
     }
@@ -19,7 +17,7 @@ fn both_ends_of_a_lab_are_its_own() {
 
 #[test]
 fn another_lab_is_no_hindrance() {
-    let (Some(one), Some(other)) = (stage::lab(|spec| spec), stage::lab(|spec| spec)) else { return };
+    let (Some(one), Some(other)) = (support::lab(|spec| spec), support::lab(|spec| spec)) else { return };
     for lab in [one, other] {
         assert_eq!(lab.in_client(|| is_lab_interface(CLIENT_DEVICE)).expect("inside"), Ok(()));
     }
@@ -27,7 +25,7 @@ fn another_lab_is_no_hindrance() {
 
 #[test]
 fn loopback_and_what_is_not_there_are_refused() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let ask = |name| lab.in_client(|| is_lab_interface(name)).expect("inside").expect_err(name);
     assert_eq!(ask("lo"), WhyNot::NotVeth { interface: "lo".into() });
     assert!(matches!(ask("hf-nowhere"), WhyNot::Unknown { .. }));
@@ -35,7 +33,7 @@ fn loopback_and_what_is_not_there_are_refused() {
 
 #[test]
 fn a_veth_without_the_mark_is_refused() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     let unmarked = Err(WhyNot::NoMark { interface: CLIENT_DEVICE.into() });
     for alias in ["", "something else", "handfast-la"] {
         ip(lab.client(), &["link", "set", CLIENT_DEVICE, "alias", alias]);
@@ -48,7 +46,7 @@ fn a_veth_without_the_mark_is_refused() {
 
 #[test]
 fn the_mark_of_a_lab_that_is_not_there_is_refused() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     for (alias, named) in
         [("handfast-lab:gone", "gone"), ("handfast-lab:", ""), ("handfast-lab:../x", "../x")]
     {
@@ -60,8 +58,8 @@ fn the_mark_of_a_lab_that_is_not_there_is_refused() {
 
 #[test]
 fn an_end_that_was_moved_out_is_refused_on_both_sides() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
-    let Some(elsewhere) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
+    let Some(elsewhere) = support::lab(|spec| spec) else { return };
     // The other lab's namespace stands for any other place; its own end makes room.
     ip(elsewhere.server(), &["link", "set", SERVER_DEVICE, "name", "hf-own"]);
     ip(lab.server(), &["link", "set", SERVER_DEVICE, "netns", elsewhere.server().name()]);
@@ -75,9 +73,9 @@ fn an_end_that_was_moved_out_is_refused_on_both_sides() {
 
 #[test]
 fn a_copied_mark_does_not_make_a_lab() {
-    let Some(lab) = stage::lab(|spec| spec) else { return };
+    let Some(lab) = support::lab(|spec| spec) else { return };
     // A second pair inside, marked at our end: its other end is in another namespace, unmarked.
-    let Some(elsewhere) = stage::lab(|spec| spec) else { return };
+    let Some(elsewhere) = support::lab(|spec| spec) else { return };
     let (ours, theirs) = (lab.client().name(), elsewhere.client().name());
     ip(lab.client(), &["link", "add", "hf-x", "type", "veth", "peer", "name", "hf-y", "netns", theirs]);
     let mark = format!("handfast-lab:{}", lab.name());
@@ -94,7 +92,7 @@ fn a_copied_mark_does_not_make_a_lab() {
 
 #[test]
 fn a_bridge_with_a_port_to_elsewhere_is_refused() {
-    let Some(lab) = stage::lab(|spec| Spec { bridge: true, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| Spec { bridge: true, ..spec }) else { return };
     let bridge = lab.bridge().expect("a bridge");
     ip(bridge, &["link", "add", "hf-out", "type", "veth", "peer", "name", "hf-far"]);
     let refused = lab.in_client(|| is_lab_interface(CLIENT_DEVICE)).expect("inside").expect_err("refused");
@@ -108,7 +106,7 @@ fn a_bridge_with_a_port_to_elsewhere_is_refused() {
 
 #[test]
 fn a_lab_with_a_bridge_is_removed_whole() {
-    let Some(lab) = stage::lab(|spec| Spec { bridge: true, ..spec }) else { return };
+    let Some(lab) = support::lab(|spec| Spec { bridge: true, ..spec }) else { return };
     let name = lab.name().to_string();
     let removed = lab.remove().expect("down");
     let expected = ["client", "server", "bridge"].map(|side| format!("hf-{name}-{side}"));

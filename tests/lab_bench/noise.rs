@@ -1,37 +1,23 @@
 //! Figures of a machine that was busy with something else say so.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use assert_cmd::cargo::CommandCargoExt;
 use serde_json::Value;
+use support::ChildGuard;
 
-use crate::stage;
-
-/// A loop that never ends, until it is dropped.
-struct Busy(Child);
-
-impl Busy {
-    fn start() -> Busy {
-        let mut command = Command::new("sh");
-        Busy(command.args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn().expect("sh"))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// A loop that never ends.
+fn busy() -> ChildGuard {
+    ChildGuard::spawn(Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()))
 }
 
 #[test]
 fn other_programs_are_measured_and_said_and_their_runs_made_again() {
-    let Some(()) = stage::root() else { return };
+    let Some(()) = support::root() else { return };
     // Two for each core of the machine: none is left for the comparison alone.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let _busy: Vec<Busy> = (0..2 * cores).map(|_| Busy::start()).collect();
+    let _busy: Vec<_> = (0..2 * cores).map(|_| busy()).collect();
     let name = format!("hf-b-{}", std::process::id());
-    let mut command = Command::cargo_bin("handfast").expect("built");
+    let mut command = Command::new(support::program());
     command.args([
         "lab",
         "bench",

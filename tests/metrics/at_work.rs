@@ -7,13 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use handfast_lab::load::Plan;
+use support::{Ended, Process, at, clients, lab, owned};
 use tempfile::TempDir;
 
 use crate::http::{self, connect};
-use crate::process::{Ended, Process};
 use crate::programs::{METRICS, Responder, bench, json, respond};
 use crate::scraped::Scraped;
-use crate::stage::{at, clients, lab, owned};
 
 #[test]
 fn a_benchmark_shows_what_it_does_and_never_more_than_it_did() {
@@ -32,7 +31,7 @@ fn a_benchmark_shows_what_it_does_and_never_more_than_it_did() {
         scrapes.push(Scraped::read(&response.body));
         thread::sleep(Duration::from_millis(100));
     }
-    let Ended { code, text } = process.ended();
+    let Ended { code, text, .. } = process.ended();
     assert_eq!(code, Some(0), "{text}");
     let connections = &json(&report)["connections"];
     assert!(scrapes.len() > 5, "{}", scrapes.len());

@@ -6,9 +6,8 @@ use std::process::Command;
 
 use handfast_metrics::{all, documentation};
 use serde_json::Value;
+use support::tool;
 use tempfile::TempDir;
-
-use crate::stage::tool;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
 const DASHBOARD: &str = include_str!("../../docs/grafana.json");

@@ -2,9 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
-
-const PATIENCE: Duration = Duration::from_secs(15);
+use support::TIMEOUT;
 
 pub struct Response {
     pub status: u16,
@@ -13,9 +11,9 @@ pub struct Response {
 }
 
 pub fn connect(at: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&at, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let stream = TcpStream::connect_timeout(&at, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     Ok(stream)
 }
 

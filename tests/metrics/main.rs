@@ -1,21 +1,15 @@
 //! `--metrics` and sd_notify: the text is Prometheus', the page and the dashboard name what is served,
 //! the server stands what clients do to it, and a real Prometheus that scrapes a responder has what
-//! the summary has. Those with a network make a lab of their own (`hf-v…`) and need root; what
+//! the summary has. Those with a network make a lab of their own (`hf-t…`) and need root; what
 //! cannot run says `SKIPPED` and why, and in CI is a failure.
 
 mod at_work;
 mod documentation;
 mod http;
-#[path = "../bench/process.rs"]
-#[allow(dead_code, reason = "shared")]
-mod process;
 mod programs;
 mod prometheus;
 mod sample;
 mod scraped;
 mod server;
 mod service_manager;
-#[path = "../veth/stage.rs"]
-#[allow(dead_code, reason = "shared")]
-mod stage;
 mod text;

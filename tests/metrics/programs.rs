@@ -8,13 +8,12 @@ use std::{fs, io};
 use handfast_lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE, SOURCES_V4};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use support::{Ended, Process, program};
 use tempfile::TempDir;
 
 use crate::http::{self, Response};
-use crate::process::{Ended, Process};
 use crate::scraped::Scraped;
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_handfast");
 /// Of each namespace: nobody else is there.
 pub const METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
@@ -57,10 +56,10 @@ impl<'a> Responder<'a> {
         self.lab.in_server(|| http::get(METRICS, path)).expect("the namespace")
     }
 
-    /// Ends it. Its summary.
+    /// ChildGuard it. Its summary.
     pub fn stop(self) -> Value {
         self.process.signal(Signal::SIGTERM);
-        let Ended { code, text } = self.process.ended();
+        let Ended { code, text, .. } = self.process.ended();
         assert_eq!(code, Some(0), "{text}");
         json(&self.directory.path().join("summary.json"))
     }
@@ -68,14 +67,14 @@ impl<'a> Responder<'a> {
 
 /// With the metrics' address, not started.
 pub fn respond(lab: &Lab, arguments: &[&str]) -> Command {
-    let mut command = lab.server().command(PROGRAM);
+    let mut command = lab.server().command(program());
     command.args(["respond", "--dev", SERVER_DEVICE, "--metrics", &METRICS.to_string()]).args(arguments);
     command
 }
 
 /// `handfast bench` from the lab's client, with the metrics' address, not started.
 pub fn bench(lab: &Lab, arguments: &str, report: &Path) -> Command {
-    let mut command = lab.client().command(PROGRAM);
+    let mut command = lab.client().command(program());
     command.args(["bench", "--dev", CLIENT_DEVICE, "--source", SOURCES_V4, "--msl", "1", "--quiet"]);
     command.args(["--metrics", &METRICS.to_string(), "--json"]).arg(report);
     command.args(arguments.split_whitespace());
@@ -136,7 +135,7 @@ impl<'a> Prometheus<'a> {
 
     pub fn stop(self) {
         self.process.signal(Signal::SIGTERM);
-        let Ended { code, text } = self.process.ended();
+        let Ended { code, text, .. } = self.process.ended();
         assert_eq!(code, Some(0), "{text}");
     }
 }

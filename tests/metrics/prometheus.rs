@@ -6,9 +6,9 @@ use std::time::Duration;
 use handfast_lab::Lab;
 use handfast_lab::load::{ClientScript, Plan};
 use serde_json::Value;
+use support::{at, attempts, clients, lab, owned, tool, wait_until_within};
 
 use crate::programs::{Prometheus, Responder};
-use crate::stage::{at, attempts, clients, lab, owned, tool, wait_until};
 
 /// A count of the summary's total, and its metric.
 const TOTALS: &[(&str, &str)] = &[
@@ -72,7 +72,7 @@ fn what_it_scraped_equals_the_summary_to_the_packet() {
     let prometheus = Prometheus::start(&lab);
     let (close, discard) = (owned(false, "7001=close"), owned(false, "9=discard"));
     let responder = Responder::start(&lab, &["--listen", &close, "--listen", &discard, "--msl", "1"]);
-    wait_until("Prometheus scrapes", Duration::from_secs(60), || {
+    wait_until_within(Duration::from_secs(60), "Prometheus scrapes", || {
         prometheus.query("up").is_some_and(|up| up.iter().any(|(_, value)| *value == 1.0))
     });
     traffic(&lab);
@@ -82,7 +82,7 @@ fn what_it_scraped_equals_the_summary_to_the_packet() {
         let mut connections = series.iter().filter(|(at, _)| at["__name__"] == "handfast_connections");
         connections.clone().count() > 0 && connections.all(|(_, value)| *value == 0.0)
     };
-    wait_until("nothing changes any more", Duration::from_secs(60), || {
+    wait_until_within(Duration::from_secs(60), "nothing changes any more", || {
         let before = settled();
         thread::sleep(QUIET);
         before.as_deref().is_some_and(is_over) && before == settled()

@@ -33,7 +33,7 @@ fn each_path_has_its_answer() {
 #[test]
 fn ipv6_too() {
     let Ok(bound) = Bound::bind("[::1]:0".parse().expect("an address")) else {
-        let _: Option<()> = crate::stage::skipped("this machine has no IPv6 loopback");
+        let _: Option<()> = support::skipped("this machine has no IPv6 loopback");
         return;
     };
     let at = bound.address();

@@ -4,15 +4,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use support::{Process, TIMEOUT, lab};
 use tempfile::TempDir;
 
-use crate::process::Process;
 use crate::programs::{Responder, bench, json};
-use crate::stage::lab;
-
-const PATIENCE: Duration = Duration::from_secs(15);
 
 struct Manager {
     socket: UnixDatagram,
@@ -27,7 +24,7 @@ impl Manager {
         let path = directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("a socket");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("its own");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("a socket");
         Manager { socket, directory }
     }
 
@@ -49,7 +46,7 @@ impl Manager {
 
     /// Everything up to a message that has such a line; that one is last.
     fn until(&self, start: &str) -> Vec<String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut told: Vec<String> = Vec::new();
         while !told.last().is_some_and(|last| last.lines().any(|line| line.starts_with(start))) {
             assert!(Instant::now() < deadline, "no {start}: {told:#?}");

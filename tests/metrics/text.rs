@@ -3,10 +3,10 @@ use std::process::{Command, Stdio};
 
 use handfast_metrics::{Kind, all};
 use handfast_stack::engine::Snapshot;
+use support::tool;
 
 use crate::sample::{LARGEST, page, snapshot};
 use crate::scraped::Scraped;
-use crate::stage::tool;
 
 #[test]
 fn every_metric_is_served_as_the_catalogue_has_it_and_no_other() {

@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use support::{Ended, Process, json, program, run};
 
-use crate::process::Process;
-use crate::stage::{Ended, PROGRAM, Stage, json, run, stage};
+use crate::commands::{Stage, stage};
 
 /// With each of the files that it may write.
 fn to_files(mut command: Command, stage: &Stage, names: &[(&str, &str)]) -> Command {
@@ -31,11 +31,11 @@ fn a_start_that_fails_changes_no_file() {
     let fails = |stage: &Stage| {
         let mut mistyped = stage.respond("--dev no-such");
         mistyped = to_files(mistyped, stage, &RESPOND);
-        let mut gone = stage.client().command(PROGRAM);
+        let mut gone = stage.client().command(program());
         gone.args(["bench", "--dev", "no-such", "198.18.1.1:81"]);
         let unanswered = stage.bench("--mode native --zerocopy");
         let no_next_hop = {
-            let mut command = stage.client().command(PROGRAM);
+            let mut command = stage.client().command(program());
             command.args(["bench", "--dev", "hf-c", "--source", "10.78.0.0/16", "198.18.255.99:81"]);
             command
         };
@@ -44,7 +44,7 @@ fn a_start_that_fails_changes_no_file() {
             .chain([gone, unanswered, no_next_hop].map(|command| to_files(command, stage, &BENCH)))
         {
             let arguments = format!("{command:?}");
-            let Ended { code, out, err } = run(command);
+            let Ended { code, out, err, .. } = run(command);
             // 5: a next hop that does not answer.
             assert!(matches!(code, Some(1 | 5)), "{arguments}: {code:?} {out}{err}");
         }
@@ -175,7 +175,7 @@ fn what_is_no_regular_file_is_said_before_anything_is_touched() {
         for option in ["--json", "--pcap", "--ready-file"] {
             let mut respond = stage.respond("--duration 30");
             respond.arg(option).arg(&path);
-            let Ended { code, out, err } = run(respond);
+            let Ended { code, out, err, .. } = run(respond);
             assert_eq!(code, Some(1), "{option} {}: {out}{err}", path.display());
             assert!(err.contains(part), "{option} {}: no {part:?} in {err}", path.display());
             assert!(!out.contains("active"), "{option} {}: {out}", path.display());

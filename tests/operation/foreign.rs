@@ -6,15 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use support::{Ended, program, run};
 use tempfile::TempDir;
-
-use crate::stage::{Ended, PROGRAM, run};
 
 /// Moves the cursor, sets the title, colours, rings, fakes a line; also in one character (C1).
 const EVIL: &str = "\x1b[2J\x1b]0;t\x07\x1b[31mA\r\nfix: rm -rf /\u{9b}1m\u{202e}\u{7f}";
 
 fn handfast(arguments: &[&OsStr]) -> Ended {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.args(arguments);
     run(command)
 }

@@ -2,8 +2,7 @@
 //! of its own.
 
 use std::process::Command;
-
-use crate::stage::{Ended, PROGRAM, root, run};
+use support::{Ended, program, root, run};
 
 const SCRIPT: &str = r#"
 set -e
@@ -32,8 +31,8 @@ for foreign in $(ls /run/netns); do ip netns delete "$foreign"; done
 fn every_lab_goes_and_nothing_else() {
     let Some(()) = root() else { return };
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", SCRIPT, "sh", PROGRAM]);
-    let Ended { code, out, err } = run(command);
+    command.args(["--mount", "sh", "-c", SCRIPT, "sh", program()]);
+    let Ended { code, out, err, .. } = run(command);
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(out.contains("left: hf--server hf-foreign-client hf-x mine\n"), "{out}{err}");
     assert!(out.ends_with("nothing to remove\n"), "{out}");
@@ -44,7 +43,7 @@ fn every_lab_goes_and_nothing_else() {
 
 #[test]
 fn all_and_a_name_are_one_too_many() {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.args(["lab", "down", "--all", "--name", "one"]);
     let Ended { code, err, .. } = run(command);
     assert_eq!(code, Some(2));

@@ -1,8 +1,9 @@
 //! Limits of the process: each is named, with what raises it.
 
 use std::process::Command;
+use support::{Ended, run};
 
-use crate::stage::{Ended, run, stage};
+use crate::commands::stage;
 
 /// Under `ulimit` with these arguments, and with the capabilities that a service has.
 fn limited(command: &Command, limit: &str) -> Ended {
@@ -29,7 +30,7 @@ fn every_limit_is_named_with_what_raises_it() {
         for (number, command) in
             [stage.respond("--duration 0.1"), stage.bench("--duration 0.1")].iter().enumerate()
         {
-            let Ended { code, out, err } = limited(command, &limit);
+            let Ended { code, out, err, .. } = limited(command, &limit);
             if out.contains("active: ") || err.contains("error while loading shared libraries") {
                 continue;
             }

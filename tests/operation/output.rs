@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::process::{Command, Stdio};
+use support::{ChildGuard, json, program};
 
-use crate::stage::{Ends, PROGRAM, json, stage};
+use crate::commands::stage;
 
 /// A pipe whose reader has gone.
 fn closed() -> Stdio {
@@ -18,11 +19,11 @@ fn full() -> Stdio {
 
 fn code(mut command: Command, out: Stdio, err: Stdio) -> Option<i32> {
     let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
-    Ends(child.expect("it runs")).code()
+    ChildGuard(child.expect("it runs")).code()
 }
 
 fn handfast(arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.args(arguments);
     command
 }
@@ -43,8 +44,8 @@ fn what_takes_nothing_ends_no_run_and_loses_no_result() {
         let mut respond = stage.respond("--duration 3 --interval 0.1");
         respond.arg("--json").arg(&served).arg("--ready-file").arg(&ready);
         let mut responder =
-            Ends(respond.stdin(Stdio::null()).stdout(out()).stderr(err()).spawn().expect("it runs"));
-        crate::stage::wait_until("it is ready", || ready.exists());
+            ChildGuard(respond.stdin(Stdio::null()).stdout(out()).stderr(err()).spawn().expect("it runs"));
+        support::wait_until("it is ready", || ready.exists());
         let mut bench = stage.bench("--connections 200 --concurrency 4 --interval 0.01 --json");
         bench.arg(&called);
         assert_eq!(code(bench, out(), err()), Some(expected), "bench, {what}");
@@ -108,8 +109,8 @@ fn a_reader_that_takes_nothing_is_not_waited_for() {
     let mut respond = stage.respond("--interval 0.1 --json");
     respond.arg(&served).arg("--ready-file").arg(&ready);
     respond.stdout(writer.try_clone().expect("a descriptor")).stderr(Stdio::null());
-    let mut responder = Ends(respond.spawn().expect("it runs"));
-    crate::stage::wait_until("it is ready", || ready.exists());
+    let mut responder = ChildGuard(respond.spawn().expect("it runs"));
+    support::wait_until("it is ready", || ready.exists());
     let bench = stage.bench("--connections 20 --concurrency 2");
     assert_eq!(code(bench, Stdio::null(), Stdio::null()), Some(0));
     let number = nix::unistd::Pid::from_raw(responder.0.id() as i32);
@@ -132,8 +133,8 @@ fn a_reader_that_has_gone_ends_what_has_no_end_of_its_own() {
     let ready = stage.file("ready");
     let mut respond = stage.respond("--duration 30 --ready-file");
     let respond = respond.arg(&ready).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let _respond = Ends(respond.expect("it runs"));
-    crate::stage::wait_until("it is ready", || ready.exists());
+    let _respond = ChildGuard(respond.expect("it runs"));
+    support::wait_until("it is ready", || ready.exists());
     let mut bench = stage.bench("--connections 100 --concurrency 4 --json");
     bench.arg(&called);
     assert_eq!(code(bench, closed(), Stdio::null()), Some(0));

@@ -9,9 +9,9 @@ use std::thread;
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use support::{ChildGuard, Ended, Process, run, wait_until};
 
-use crate::process::Process;
-use crate::stage::{Ended, Ends, Stage, run, stage, wait_until};
+use crate::commands::{Stage, stage};
 
 fn lines(text: &str, with: &str) -> usize {
     text.lines().filter(|line| line.contains(with)).count()
@@ -45,7 +45,7 @@ fn no_line_of_rates_goes_to_a_file_unless_asked() {
 
 /// What a program prints to a terminal of 80 columns, as far as it has.
 struct Terminal {
-    child: Ends,
+    child: ChildGuard,
     seen: Arc<Mutex<String>>,
 }
 
@@ -70,7 +70,7 @@ impl Terminal {
                 shown.lock().expect("no panic").push_str(&String::from_utf8_lossy(&octets[..count]));
             }
         });
-        Terminal { child: Ends(child), seen }
+        Terminal { child: ChildGuard(child), seen }
     }
 
     fn text(&self) -> String {
@@ -135,7 +135,7 @@ fn in_the_background_of_a_terminal_it_leaves_the_prompt_alone() {
 fn what_bench_doctor_and_mistakes_print_fits_the_terminal() {
     let Some(stage) = stage() else { return };
     let _responder = responder(&stage);
-    let mut doctor = stage.server().command(crate::stage::PROGRAM);
+    let mut doctor = stage.server().command(support::program());
     doctor.args(["doctor", "--dev", handfast_lab::SERVER_DEVICE]);
     let mistake = stage.respond("--dev a-name-that-no-interface-has-not-even-by-far-with-so-many-letters");
     for command in [stage.bench("--duration 2.5 --rate 50"), doctor, mistake] {
@@ -154,11 +154,11 @@ fn a_script_knows_when_it_answers() {
     let ready = stage.file("ready");
     let mut command = stage.respond("--quiet --ready-file");
     let child = command.arg(&ready).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut child = Ends(child.expect("it runs"));
+    let mut child = ChildGuard(child.expect("it runs"));
     wait_until("it is ready", || ready.exists());
     let number: i32 = std::fs::read_to_string(&ready).expect("a file").trim().parse().expect("a number");
     assert_eq!(number, child.0.id() as i32);
-    let Ended { code, out, err } = run(stage.bench("--connections 10 --concurrency 1"));
+    let Ended { code, out, err, .. } = run(stage.bench("--connections 10 --concurrency 1"));
     assert_eq!(code, Some(0), "{out}{err}");
     kill(Pid::from_raw(number), Signal::SIGTERM).expect("it runs");
     assert_eq!(child.code(), Some(0));

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use support::{ChildGuard, Ended, Process, json, program, root, run, wait_until};
 
-use crate::process::{Ended, Process};
-use crate::stage::{Ends, PROGRAM, Stage, json, root, run, stage, wait_until};
+use crate::commands::{Stage, stage};
 
 /// As timeout(1) sends it: to the program, and to its process group.
 #[test]
@@ -27,7 +27,7 @@ fn two_signals_at_once_leave_the_summary() {
     for signal in [Signal::SIGTERM, Signal::SIGTERM] {
         responder.signal(signal);
     }
-    let Ended { code, text } = responder.ended();
+    let Ended { code, text, .. } = responder.ended();
     assert_eq!(code, Some(0), "{text}");
     assert!(json(&stage.file("respond.json"))["total"]["established"].as_u64() > Some(0), "{text}");
 }
@@ -64,7 +64,7 @@ fn a_storm_of_signals_cuts_the_end_short_and_the_summary_stays() {
             let _ = kill(Pid::from_raw(responder.id() as i32), signal);
             thread::sleep(Duration::from_millis(20));
         }
-        let Ended { code, text } = responder.ended();
+        let Ended { code, text, .. } = responder.ended();
         assert_eq!(code, Some(0), "{storm}: {text}");
         let summary = json(&stage.file("respond.json"));
         let total = |name: &str| summary["total"][name].as_u64().expect("a count");
@@ -114,7 +114,7 @@ fn a_hangup_leaves_the_summary_and_nohup_the_run() {
             assert_eq!(bench.code, Some(0), "{bench:?}");
             responder.signal(Signal::SIGTERM);
         }
-        let Ended { code, text } = responder.ended();
+        let Ended { code, text, .. } = responder.ended();
         assert_eq!(code, Some(0), "{text}");
         let established = if ends { 0 } else { 10 };
         assert_eq!(json(&stage.file("respond.json"))["total"]["established"], established, "{text}");
@@ -131,12 +131,12 @@ fn namespaces(of: &str) -> Vec<String> {
 #[test]
 fn what_plays_in_labs_leaves_none_whenever_it_is_interrupted() {
     let Some(()) = root() else { return };
-    let name = format!("t{}", std::process::id());
+    let name = format!("i{}", std::process::id());
     for (signal, after) in [(Signal::SIGINT, 1), (Signal::SIGTERM, 300), (Signal::SIGHUP, 700)] {
         let mut command = Command::new("env");
-        command.args(["--default-signal=HUP", PROGRAM, "lab", "trace", "--all", "--name", &name]);
+        command.args(["--default-signal=HUP", program(), "lab", "trace", "--all", "--name", &name]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-        let mut playing = Ends(command.spawn().expect("it runs"));
+        let mut playing = ChildGuard(command.spawn().expect("it runs"));
         wait_until("a lab is there", || !namespaces(&name).is_empty());
         thread::sleep(Duration::from_millis(after));
         for _ in 0..5 {
@@ -153,9 +153,9 @@ fn what_plays_in_labs_leaves_none_whenever_it_is_interrupted() {
 fn a_lab_that_is_interrupted_while_it_is_made_is_taken_down() {
     let Some(()) = root() else { return };
     let name = format!("u{}", std::process::id());
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.args(["lab", "up", "--bridge", "--name", &name]).stdout(Stdio::null()).process_group(0);
-    let mut making = Ends(command.spawn().expect("it runs"));
+    let mut making = ChildGuard(command.spawn().expect("it runs"));
     wait_until("a namespace is there", || !namespaces(&name).is_empty());
     let _ = kill(Pid::from_raw(-(making.0.id() as i32)), Signal::SIGINT);
     assert_eq!(making.code(), Some(130));

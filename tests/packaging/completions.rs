@@ -29,8 +29,12 @@ fn fish_takes_its_script() {
 fn offered(shell: &str, ask: &str) -> Option<Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("script");
-    let program = assert_cmd::cargo::cargo_bin("handfast");
-    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let program = support::program();
+    let path = format!(
+        "{}:{}",
+        std::path::Path::new(program).parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
     let text = String::from_utf8(handfast(&["completions", shell])).unwrap();
     std::fs::write(&script, format!("{text}\n{ask}")).unwrap();
     let wrapped = folder.path().join("wrapped");

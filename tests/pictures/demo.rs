@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::{collapsing, docs, skip};
+use crate::{collapsing, docs};
 
 /// Seconds of the load that are shown: the others are like them.
 const SECONDS: usize = 4;
@@ -16,9 +16,8 @@ const SECONDS: usize = 4;
 #[test]
 #[ignore = "half a minute, and it writes docs/demo.svg"]
 fn the_demo_is_drawn_for_the_readme() {
-    let Some(()) = skip::root() else { return };
-    let program = env!("CARGO_BIN_EXE_handfast");
-    let output = Command::new(program)
+    let Some(()) = support::root() else { return };
+    let output = Command::new(support::program())
         .args(["lab", "demo", "--name", "picture"])
         .env("LC_ALL", "C.UTF-8")
         .output()

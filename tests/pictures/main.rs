@@ -7,9 +7,6 @@ mod demo;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[path = "../support/skip.rs"]
-mod skip;
-
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
 }

@@ -1,31 +1,22 @@
 //! The command beside programs that run.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use handfast_control::{Client, Status};
 use handfast_lab::{CLIENT_DEVICE, Lab, SOURCES_V4, Spec};
+use support::{ChildGuard, Responder, lab, owned, program, wait_until_within};
 use tempfile::TempDir;
-
-use crate::responder::{PROGRAM, Responder};
-use crate::stage::{lab, owned, wait_until};
 
 /// A responder, and a benchmark that calls it until it is dropped.
 pub struct Pair {
     _responder: Responder,
-    pub bench: Child,
+    pub bench: ChildGuard,
     /// Of the responder, of the benchmark.
     pub sockets: [PathBuf; 2],
     _folder: TempDir,
     _lab: Lab,
-}
-
-impl Drop for Pair {
-    fn drop(&mut self) {
-        let _ = self.bench.kill();
-        let _ = self.bench.wait();
-    }
 }
 
 impl Pair {
@@ -43,14 +34,14 @@ impl Pair {
         let place = sockets[0].to_str().expect("UTF-8");
         let answers = [answers, &["--listen", &listener, "--max-connections", "20000", "--control", place]];
         let responder = Responder::start(&lab, &answers.concat());
-        let mut command = lab.client().command(PROGRAM);
+        let mut command = lab.client().command(program());
         command.args(["bench", "--dev", CLIENT_DEVICE, "--source", SOURCES_V4, "198.18.1.1:80", "--quiet"]);
         command.args(["--duration", "600", "--poll", "adaptive", "--cores", "1"]).args(workload);
         command.arg("--control").arg(&sockets[1]).stdout(Stdio::null());
-        let bench = command.spawn().expect("ip netns exec");
+        let bench = ChildGuard::spawn(command);
         let pair = Pair { _responder: responder, bench, sockets, _folder: folder, _lab: lab };
         // Where everything else on the machine is at work too, the first ones take long.
-        wait_until("connections", Duration::from_secs(90), || {
+        wait_until_within(Duration::from_secs(90), "connections", || {
             std::thread::sleep(Duration::from_millis(100));
             status(&pair.sockets[1]).is_some_and(|status| status.total.established > 20)
         });
@@ -64,7 +55,7 @@ pub fn status(socket: &Path) -> Option<Status> {
 
 /// What `top` prints with these arguments.
 pub fn printed(socket: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(PROGRAM)
+    let output = Command::new(program())
         .args(["top", "--once", "--socket"])
         .arg(socket)
         .args(arguments)
@@ -90,7 +81,7 @@ fn figure(picture: &str, name: &str, place: usize) -> f64 {
 fn a_locale_without_utf8_gets_ascii() {
     let Some(pair) = Pair::start(&["--rate", "500"]) else { return };
     for (locale, is_ascii) in [("C", true), ("C.UTF-8", false)] {
-        let mut top = Command::new(PROGRAM);
+        let mut top = Command::new(program());
         let top = top.args(["top", "--once", "--socket"]).arg(&pair.sockets[0]).env("LC_ALL", locale);
         let output = top.stdin(Stdio::null()).output().expect("it runs");
         assert!(output.status.success() && output.stdout.len() > 500, "{output:?}");
@@ -145,7 +136,7 @@ fn what_cannot_be_shown_is_said_with_the_way_out() {
         (&["top", "--once", "--socket", "/nonexistent"], "no program answers at /nonexistent"),
         (&["top", "--once", "--interval", "0.01"], "write seconds from 0.1 to 30"),
     ] {
-        let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().expect("it runs");
+        let output = Command::new(program()).args(arguments).stdin(Stdio::null()).output().expect("it runs");
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && text.contains(says), "{arguments:?}: {text}");
         assert!(output.stdout.is_empty());

@@ -9,14 +9,3 @@ mod model;
 mod picture;
 mod pictures;
 mod pty;
-
-// As in tests/veth, where everything of them is used.
-#[allow(dead_code)]
-#[path = "../veth/responder.rs"]
-mod responder;
-#[allow(dead_code)]
-#[path = "../veth/stage.rs"]
-mod stage;
-#[allow(dead_code)]
-#[path = "../veth/summary.rs"]
-mod summary;

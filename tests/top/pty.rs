@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,12 +13,10 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{FlowArg, Termios, tcflow, tcgetattr};
 use nix::unistd::Pid;
+use support::{ChildGuard, TIMEOUT, program};
 
 use crate::live::Pair;
-use crate::responder::PROGRAM;
 
-/// So long may anything take: drawing, leaving.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// Between two pictures.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// What a terminal is told on the way in and out: other screen, own screen, cursor.
@@ -28,19 +26,12 @@ const CURSOR: &str = "\x1b[?25h";
 
 /// `handfast top` in 80 columns and 24 lines. Killed when dropped.
 struct Watched {
-    child: Child,
+    child: ChildGuard,
     terminal: OwnedFd,
     keys: File,
     output: Receiver<Vec<u8>>,
     seen: String,
     before: Termios,
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Watched {
@@ -50,25 +41,19 @@ impl Watched {
         let before = tcgetattr(&slave).expect("a terminal");
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
         // With the terminal as its own: a size is asked of that, and told to it.
-        let child = Command::new("setsid")
-            .args(["--ctty", PROGRAM, "top", "--socket"])
-            .arg(socket)
-            .args(["--interval", &INTERVAL.as_secs_f64().to_string()])
-            .env("TERM", "xterm-256color")
-            .env_remove("NO_COLOR")
-            .envs(environment.iter().copied())
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .expect("it runs");
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", program(), "top", "--socket"]).arg(socket);
+        command.args(["--interval", &INTERVAL.as_secs_f64().to_string()]);
+        command.env("TERM", "xterm-256color").env_remove("NO_COLOR").envs(environment.iter().copied());
+        command.stdin(end()).stdout(end()).stderr(end());
+        let child = ChildGuard::spawn(command);
         let keys = File::from(master.try_clone().expect("a descriptor"));
         let mut reader = File::from(master);
         let (say, output) = channel();
         thread::spawn(move || {
-            let mut octets = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut octets) {
-                if say.send(octets[..count].to_vec()).is_err() {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut bytes) {
+                if say.send(bytes[..count].to_vec()).is_err() {
                     return;
                 }
             }
@@ -78,13 +63,13 @@ impl Watched {
 
     /// Reads until it is there, behind what was read before.
     fn sees(&mut self, what: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !self.seen.contains(what) {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(octets) = self.output.recv_timeout(left) else {
+            let Ok(bytes) = self.output.recv_timeout(left) else {
                 panic!("no {what:?} in the end of it, {:?}", self.end())
             };
-            self.seen += &String::from_utf8_lossy(&octets);
+            self.seen += &String::from_utf8_lossy(&bytes);
         }
     }
 
@@ -106,15 +91,8 @@ impl Watched {
 
     /// It has left by itself, and the terminal is as it was.
     fn left(mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        let code = loop {
-            if let Some(code) = self.child.try_wait().expect("a child of ours") {
-                break code;
-            }
-            assert!(Instant::now() < deadline, "it does not leave: {:?}", self.end());
-            thread::sleep(Duration::from_millis(5));
-        };
-        assert!(code.success(), "{code}: {:?}", self.end());
+        let code = self.child.code();
+        assert_eq!(code, Some(0), "{:?}", self.end());
         self.sees(LEFT);
         self.sees(CURSOR);
         assert_eq!(tcgetattr(&self.terminal).expect("a terminal"), self.before);
@@ -175,7 +153,7 @@ fn it_is_watched_in_a_terminal_and_leaves_it_as_it_was() {
     watched.forget();
     let running = handfast_pid(&pair);
     kill(running, Signal::SIGTERM).expect("it runs");
-    pair.bench.wait().expect("a child of ours");
+    pair.bench.code();
     watched.sees("the program has ended: last figures; any key quits");
     watched.press("x");
     watched.left();

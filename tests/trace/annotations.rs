@@ -3,7 +3,7 @@
 use etherparse::{PacketBuilder, TcpOptionElement as Option_};
 
 use crate::captures::{pcap_at, save};
-use crate::stage::printed;
+use crate::output::printed;
 
 /// Milliseconds, from the client, flags, sequence and acknowledgement number, payload, window, options.
 struct Step(u64, bool, &'static str, u32, u32, usize, u16, Vec<Option_>);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use etherparse::PacketBuilder;
 use tempfile::TempDir;
 
-use crate::stage::{complaint, printed};
+use crate::output::{complaint, printed};
 
 const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 7], 41_022);
 const SERVER: ([u8; 4], u16) = ([10, 0, 0, 50], 80);
@@ -331,7 +331,7 @@ fn what_comes_from_a_pipe_is_drawn() {
     packer.write_all(&plain).expect("packed");
     let packed = packer.finish().expect("packed");
     for bytes in [&plain, &packed] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
+        let mut command = Command::new(support::program());
         command.args(["trace", "--pcap", "-", "--ascii", "--width", "80"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
         child.stdin.take().expect("a pipe").write_all(bytes).expect("written");
@@ -459,7 +459,7 @@ fn what_is_broken_is_named_with_its_place() {
 fn a_cut_capture_shows_what_it_has() {
     let bytes = pcap(101, &conversation(), 65_535);
     let saved = save(&bytes[..bytes.len() - 1]);
-    let output = saved.trace(crate::stage::handfast, &[]);
+    let output = saved.trace(crate::output::handfast, &[]);
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let last = DRAWN.lines().last().expect("a line");
     assert_eq!(format!("{}{last}\n", rows(&text)), DRAWN, "{text}");

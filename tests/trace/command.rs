@@ -7,9 +7,10 @@ use std::{fs, thread};
 use handfast_lab::trace::SCENARIOS;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use support::{lab_name, root};
 use tempfile::TempDir;
 
-use crate::stage::{complaint, lab, printed};
+use crate::output::{complaint, printed};
 
 #[test]
 fn without_a_name_it_lists_every_scenario() {
@@ -35,7 +36,7 @@ fn what_there_is_not_is_said_with_the_way_out() {
 /// At 60 columns, at 80, and with times.
 #[test]
 fn a_drawing_fits_its_columns() {
-    let Some(lab) = lab() else { return };
+    let Some(lab) = root().map(|()| lab_name()) else { return };
     for width in ["62", "80", "120"] {
         let text = printed(&["lab", "trace", "close", "--name", &lab, "--width", width]);
         let widest = text.lines().map(|line| line.chars().count()).max();
@@ -49,7 +50,7 @@ fn a_drawing_fits_its_columns() {
 
 #[test]
 fn ascii_is_nothing_but_ascii() {
-    let Some(lab) = lab() else { return };
+    let Some(lab) = root().map(|()| lab_name()) else { return };
     let text = printed(&["lab", "trace", "lost-syn", "--name", &lab, "--ascii", "--width", "100"]);
     assert!(text.is_ascii(), "{text}");
     assert!(text.contains(" -X ") && text.contains(" -->") && text.contains("<-- "), "{text}");
@@ -58,14 +59,14 @@ fn ascii_is_nothing_but_ascii() {
 /// By the first of the locale's variables that is set.
 #[test]
 fn a_locale_without_utf8_gets_ascii() {
-    let Some(lab) = lab() else { return };
+    let Some(lab) = root().map(|()| lab_name()) else { return };
     for (all, ctype, lang, is_ascii) in [
         ("C", "", "C.UTF-8", true),
         ("", "C", "C.UTF-8", true),
         ("", "", "C", true),
         ("C.UTF-8", "C", "C", false),
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_handfast"))
+        let output = Command::new(support::program())
             .args(["lab", "trace", "reset", "--name", &lab, "--width", "100"])
             .envs([("LC_ALL", all), ("LC_CTYPE", ctype), ("LANG", lang)])
             .output()
@@ -78,7 +79,7 @@ fn a_locale_without_utf8_gets_ascii() {
 
 #[test]
 fn the_closer_is_chosen_and_both_files_are_written() {
-    let Some(lab) = lab() else { return };
+    let Some(lab) = root().map(|()| lab_name()) else { return };
     let directory = TempDir::new().expect("a directory");
     let [svg, html] = ["close.svg", "close.html"].map(|name| directory.path().join(name));
     let paths = [svg.to_str().expect("UTF-8"), html.to_str().expect("UTF-8")];
@@ -94,13 +95,13 @@ fn the_closer_is_chosen_and_both_files_are_written() {
 /// Ctrl-C while a scenario plays: nothing is drawn, and its network is gone.
 #[test]
 fn an_interrupted_scenario_leaves_no_network_behind() {
-    let Some(lab) = lab() else { return };
+    let Some(lab) = root().map(|()| lab_name()) else { return };
     let namespaces = || {
         let entries = fs::read_dir("/run/netns").into_iter().flatten().flatten();
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
         names.filter(|name| name.starts_with(&format!("hf-{lab}-"))).count()
     };
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_handfast"));
+    let mut command = std::process::Command::new(support::program());
     // The one that takes longest: a second in CLOSE-WAIT, and two in TIME-WAIT.
     let child = command.args(["lab", "trace", "close", "--name", &lab]).stdout(Stdio::piped()).spawn();
     let child = child.expect("runs");

@@ -8,5 +8,5 @@ mod command;
 mod expected;
 mod folder;
 mod generated;
+mod output;
 mod scenarios;
-mod stage;

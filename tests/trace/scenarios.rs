@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use handfast_lab::trace::{Peer, PlayOptions, SCENARIOS, Scenario, play_all};
 use handfast_trace::{Direction, Picture, Row, RowKind, Side, svg};
+use support::{lab_name, root};
 
 use crate::expected::EXPECTED;
-use crate::stage::lab;
 
 /// A row as the tables in `expected` write it.
 fn row(row: &Row) -> String {
@@ -66,7 +66,7 @@ fn look(scenario: &Scenario, picture: &Picture, committed: bool) -> Result<(), S
 
 /// Plays all; what was spoilt, perhaps by others who use this machine, is played again up to twice.
 fn play(choice: PlayOptions, check: impl Fn(&Scenario, &Picture) -> Result<(), String>) {
-    let Some(lab) = lab() else { return };
+    let Some(lab) = root().map(|()| lab_name()) else { return };
     for (scenario, mut played) in play_all(&lab, choice, &AtomicBool::new(false)) {
         let mut spoilt = Vec::new();
         loop {

@@ -6,9 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use handfast_lab::{Lab, SERVER_DEVICE};
-
-use crate::responder::Responder;
-use crate::stage::lab;
+use support::{Responder, lab};
 
 /// The kernel of the server listens here, on all its addresses.
 const KERNEL: u16 = 22;
@@ -90,12 +88,13 @@ fn addresses_that_come_and_go_are_followed() {
     assert!(refused(&lab));
 
     ip(&lab, "address add 198.18.5.1/32 dev lo");
-    let line = responder.await_line(|line| line.contains("198.18.5.1 is an address of this machine now"));
+    let line =
+        responder.await_line_where(|line| line.contains("198.18.5.1 is an address of this machine now"));
     assert!(line.starts_with("note: ") && line.contains("(lo)"), "{line}");
     assert!(connects(&lab, "198.18.5.1", KERNEL) && connects(&lab, "198.18.5.1", OURS));
 
     ip(&lab, "address del 198.18.5.1/32 dev lo");
-    responder.await_line(|line| line.contains("198.18.5.1 is on no interface any more"));
+    responder.await_line_where(|line| line.contains("198.18.5.1 is on no interface any more"));
     assert!(refused(&lab) && connects(&lab, "198.18.5.1", OURS));
     // What was there from the start still is.
     held.set_nonblocking(true).expect("a socket");

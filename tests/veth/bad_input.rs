@@ -4,9 +4,7 @@
 use handfast_lab::{Lab, SERVER_DEVICE};
 use handfast_stack::wire::EndpointRange;
 use handfast_stack::xdp::{Device, Mode, Program, Queue, QueueConfig};
-
-use crate::responder::{Ended, PROGRAM, Responder};
-use crate::stage::{lab, owned, tool};
+use support::{Ended, Responder, lab, owned, program, tool};
 
 /// No responder of ours is on the interface, nor any other program.
 pub fn assert_untouched(lab: &Lab) {
@@ -79,7 +77,7 @@ fn without_capabilities_it_says_which_are_needed() {
         .server()
         .command("setpriv")
         .args(nobody)
-        .args([PROGRAM, "respond", "--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http")])
+        .args([program(), "respond", "--dev", SERVER_DEVICE, "--listen", &owned(false, "80=http")])
         .output()
         .expect("setpriv");
     let text = String::from_utf8_lossy(&output.stderr);
@@ -96,7 +94,7 @@ fn a_second_responder_is_refused_and_the_first_goes_on() {
     let listener = owned(false, "80=http");
     let first = Responder::start(&lab, &["--listen", &listener]);
     let arguments = ["--dev", SERVER_DEVICE, "--listen", &listener];
-    let (pid, program) = (first.pid(), crate::responder::PROGRAM);
+    let (pid, program) = (first.id(), support::program());
     let said = [
         "cannot attach to hf-s in generic mode (Device or resource busy (os error 16))".to_owned(),
         format!("A handfast is running there, process {pid}, and an interface has one program\nfix: "),
@@ -121,7 +119,7 @@ fn a_second_responder_is_refused_and_the_first_goes_on() {
     std::fs::write(&file, settings).expect("a file");
     let file = file.to_str().expect("UTF-8");
     let first = Responder::start_alone(&lab, &["--config", file]);
-    let fix = format!("fix: add \"{listener}\" to `listen` in {file}, then: kill -HUP {}\n", first.pid());
+    let fix = format!("fix: add \"{listener}\" to `listen` in {file}, then: kill -HUP {}\n", first.id());
     refused(&lab, &arguments, 1, &[&fix, "control socket"]);
     first.stop();
 }

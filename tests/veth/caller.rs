@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use handfast::{Options, Stack};
 use handfast_lab::{Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE};
@@ -13,11 +12,9 @@ use handfast_stack::engine::stack::Gateway;
 use handfast_stack::engine::{FourTuple, OpenContext, Opener};
 use handfast_stack::observe::Closed;
 use handfast_stack::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, Time};
-
-use crate::stage::{OWNED_V4, OWNED_V6, lab, wait_until};
+use support::{OWNED_V4, OWNED_V6, lab, wait_until};
 
 const MANY: u16 = 200;
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the caller was told, in all.
 #[derive(Default)]
@@ -91,7 +88,7 @@ fn call(lab: &Lab, to: SocketAddr, done: impl Fn(&Tally) -> bool + Sync) -> Tall
     lab.in_server(|| {
         let running = Stack::open(options).unwrap().run().unwrap();
         // All are opened before what is told of the first ones ends it.
-        wait_until("every connection opened, and every end told", PATIENCE, || {
+        wait_until("every connection opened, and every end told", || {
             running.snapshot().total().opens == u64::from(MANY) && done(&tally.lock().unwrap())
         });
         let finished = running.stop();

@@ -13,9 +13,7 @@ use handfast_stack::service::Service;
 use handfast_stack::xdp::{Device, Queue, QueueConfig};
 
 use nix::sys::signal::Signal;
-
-use crate::responder::Responder;
-use crate::stage::{at, lab, owned};
+use support::{Responder, at, lab, owned};
 
 /// More than a turn takes, less than a ring holds.
 const FRAMES: u64 = 1000;
@@ -128,7 +126,7 @@ fn a_second_signal_cuts_the_end_short_and_what_is_left_is_counted() {
     let streams = connected(&lab, Duration::from_secs(1));
     responder.await_open(PEERS as u64);
     responder.signal(Signal::SIGTERM);
-    let line = responder.await_line(|line| line.starts_with("ending"));
+    let line = responder.await_line_where(|line| line.starts_with("ending"));
     assert!(line.contains(&format!("{PEERS} open")), "{line}");
     // Signals once more, waits, and reads the summary.
     let summary = responder.stop();

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{Lab, Spec};
-
-use crate::responder::Responder;
-use crate::stage::{at, attempts, clients, lab, owned};
+use support::{Responder, at, attempts, clients, lab, owned};
 
 const SEQUENTIAL: u64 = 10_000;
 const AT_ONCE: u64 = 1_000;

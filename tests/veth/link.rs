@@ -8,9 +8,7 @@ use handfast_lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE};
 use handfast_stack::wire::{Mac, arp, icmp};
 use handfast_stack::xdp::{Device, Queue, QueueConfig};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, socket};
-
-use crate::responder::Responder;
-use crate::stage::{OWNED_V4, OWNED_V6, at, lab, owned, wait_until};
+use support::{OWNED_V4, OWNED_V6, Responder, at, lab, owned, wait_until};
 
 const CLIENT: Mac = [2, 0, 0, 0x12, 0, 1];
 const SERVER: Mac = [2, 0, 0, 0x12, 0, 2];
@@ -59,17 +57,17 @@ fn exclusive_addresses_are_announced_at_start_and_from_another_mac() {
     let listeners = [format!("{OWNED_V4}:7001=hold"), format!("[{OWNED_V6}]:7001=hold")];
     let mut responder = Responder::start(&lab, &["--listen", &listeners[0], "--listen", &listeners[1]]);
     let mut first = (0, 0);
-    wait_until("two of each", Duration::from_secs(20), || {
+    wait_until("two of each", || {
         plus(&mut first, announced(&socket, SERVER));
         first.0 >= 2 && first.1 >= 2
     });
     // The client's kernel learns the MAC, old and new, from the announcements.
     assert!(connects(&lab, 7001));
     ip(&lab, &["link", "set", SERVER_DEVICE, "address", OTHER_TEXT]);
-    let line = responder.await_line(|line| line.contains("the MAC of hf-s"));
+    let line = responder.await_line_where(|line| line.contains("the MAC of hf-s"));
     assert!(line.contains(OTHER_TEXT), "{line}");
     let mut then = (0, 0);
-    wait_until("one of each", Duration::from_secs(20), || {
+    wait_until("one of each", || {
         plus(&mut then, announced(&socket, OTHER));
         then.0 >= 1 && then.1 >= 1
     });
@@ -122,7 +120,7 @@ fn a_conflict_is_named() {
         }
     };
     lab.in_client(claim).expect("the namespace");
-    let line = responder.await_line(|line| line.contains("conflict"));
+    let line = responder.await_line_where(|line| line.contains("conflict"));
     assert!(line.contains("02:00:00:12:00:01") && line.contains("198.18.1.1"), "{line}");
     let summary = responder.stop();
     assert_eq!(summary.steered("pass_conflict"), (3, vec!["hf-s"]), "{}", summary.text);
@@ -145,7 +143,8 @@ fn an_interface_goes_by_all_its_names() {
         let before = lab.server().run(&["ip", "-br", "link"]).expect("ip");
         let real = if before.contains("hf-enp0") { "hf-enp0" } else { SERVER_DEVICE };
         ip(&lab, &["link", "set", real, "name", &renamed]);
-        responder.await_line(|line| line.contains(&format!("interface {real} is called {renamed} now")));
+        responder
+            .await_line_where(|line| line.contains(&format!("interface {real} is called {renamed} now")));
         assert!(connects(&lab, 7001), "{renamed}");
         let summary = responder.stop();
         assert_eq!(summary.steered("socket_tcp").1, [renamed], "{}", summary.text);

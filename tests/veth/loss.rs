@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{Lab, Loss, SegmentKinds, Spec};
-
-use crate::responder::Responder;
-use crate::stage::{at, clients, lab, owned, tool};
+use support::{Responder, at, clients, lab, owned, tool};
 
 /// What the client and the responder each lose once.
 const LOSSES: [Loss; 2] = [

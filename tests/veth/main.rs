@@ -1,5 +1,5 @@
 //! `handfast respond`, the program as it is shipped, against the Linux kernel, curl, nmap and
-//! hping3 on a veth pair. Each test makes a lab of its own (`hf-v…`) and removes it even when it
+//! hping3 on a veth pair. Each test makes a lab of its own (`hf-t…`) and removes it even when it
 //! fails. Needs root; what cannot run says `SKIPPED` and why, and in CI is a failure.
 
 mod addresses;
@@ -13,12 +13,9 @@ mod memory;
 mod other_protocols;
 mod partial_checksums;
 mod privileges;
-mod responder;
 mod robustness;
 mod scanners;
 mod soak;
-mod stage;
-mod summary;
 mod take_over;
 mod two_links;
 mod two_queues;

@@ -1,15 +1,8 @@
 //! A million real connections, and what each costs: one cache line, or two over IPv6 (held at
 //! compile time in `src/stack/engine/flows.rs`), and its share of the index.
 
-#[path = "../support/optimized.rs"]
-pub mod optimized;
-
 use handfast_lab::{CLIENT_DEVICE, Lab};
-
-use crate::responder::Responder;
-use crate::stage::{lab, owned};
-
-use optimized::optimized;
+use support::{Responder, lab, optimized, owned};
 
 const CONNECTIONS: u64 = 1_000_000;
 /// Octets: a line of 64 and 16 of the index make 80; the rest is for pages and queues of timers.
@@ -31,7 +24,7 @@ fn an_idle_established_connection_takes_at_most_96_octets() {
 }
 
 /// Opens the connections, and holds their memory to its bound while they are there.
-fn fill(lab: &Lab, arguments: &[&str], workload: &str) -> crate::summary::Summary {
+fn fill(lab: &Lab, arguments: &[&str], workload: &str) -> support::Summary {
     let listener = owned(false, "80=hold");
     // No peer answers for them, and a slow machine takes its time.
     let fixed =

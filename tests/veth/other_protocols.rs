@@ -10,9 +10,7 @@ use handfast_lab::{Lab, Spec};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, sendto, socket,
 };
-
-use crate::responder::Responder;
-use crate::stage::{OWNED_V4, OWNED_V6, at, lab, owned, tool};
+use support::{OWNED_V4, OWNED_V6, Responder, at, lab, owned, tool};
 
 const PORT: u16 = 53;
 

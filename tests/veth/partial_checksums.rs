@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use handfast_lab::CLIENT_DEVICE;
 use handfast_lab::load::Plan;
-
-use crate::responder::Responder;
-use crate::stage::{at, attempts, clients, lab, owned};
+use support::{Responder, at, attempts, clients, lab, owned};
 
 #[test]
 fn are_refused_and_explained_and_taken_if_asked() {
@@ -31,7 +29,8 @@ fn are_refused_and_explained_and_taken_if_asked() {
     // While it runs, not only at its end.
     let mut responder = Responder::start(&lab, &["--listen", &listener]);
     attempts(&lab, &short);
-    responder.await_line(|line| line.starts_with("warning: ") && line.contains("only a partial checksum"));
+    responder
+        .await_line_where(|line| line.starts_with("warning: ") && line.contains("only a partial checksum"));
     responder.stop();
 
     let responder = Responder::start(&lab, &["--listen", &listener, "--accept-partial-checksums"]);
@@ -60,7 +59,7 @@ fn packets_larger_than_a_frame_are_said_when_they_come() {
         Ok(stream)
     });
     let stream = upload.expect("the namespace").expect("it listens");
-    let line = responder.await_line(|line| line.contains("larger than a frame"));
+    let line = responder.await_line_where(|line| line.contains("larger than a frame"));
     assert!(line.contains("at the peer: ethtool -K PEER tso off gso off"), "{line}");
     drop(stream);
     responder.stop();

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use handfast_lab::Spec;
 use handfast_lab::load::Plan;
-
-use crate::responder::Responder;
-use crate::stage::{at, clients, lab, owned, tool, wait_until};
+use support::{Responder, at, clients, lab, owned, tool, wait_until};
 
 /// What `/proc/PID/status` says of each thread of a process, without the spaces around it.
 fn threads(pid: u32, field: &str) -> Vec<String> {
@@ -44,16 +42,16 @@ fn no_thread_of_a_running_responder_has_a_capability_nor_root() {
     let arguments = ["--cores", "0", "--priority", "nice:-1", "--metrics", "127.0.0.1:9464"];
     let listener = owned(false, "80=close");
     let responder = Responder::start(&lab, &[&arguments[..], &["--listen", &listener]].concat());
-    let users = threads(responder.pid(), "Uid:");
+    let users = threads(responder.id(), "Uid:");
     assert!(users.len() >= 2, "the main thread and a core's: {users:?}");
-    assert_powerless(responder.pid());
+    assert_powerless(responder.id());
     let nobody = "65534 65534 65534 65534";
     assert!(users.iter().all(|user| user == nobody), "{users:?}");
-    assert!(threads(responder.pid(), "Gid:").iter().all(|group| group == nobody));
-    assert!(threads(responder.pid(), "Groups:").iter().all(String::is_empty));
+    assert!(threads(responder.id(), "Gid:").iter().all(|group| group == nobody));
+    assert!(threads(responder.id(), "Groups:").iter().all(String::is_empty));
 
     // What reads and removes files of root's is a process without anything else of the responder's.
-    let [other] = children(responder.pid())[..] else { panic!("one other process") };
+    let [other] = children(responder.id())[..] else { panic!("one other process") };
     assert_powerless(other);
     assert_eq!(threads(other, "Uid:"), ["0 0 0 0"]);
     let open = fs::read_dir(format!("/proc/{other}/fd")).expect("it runs").flatten();
@@ -80,9 +78,9 @@ fn the_user_can_be_chosen() {
     {
         let responder = Responder::start(&lab, &["--listen", &listener, "--user", user]);
         let wanted = [uid; 4].map(|id: u32| id.to_string()).join(" ");
-        assert!(threads(responder.pid(), "Uid:").iter().all(|uid| *uid == wanted), "{user}");
-        assert_eq!(children(responder.pid()).len(), usize::from(uid != 0), "{user}");
-        assert_powerless(responder.pid());
+        assert!(threads(responder.id(), "Uid:").iter().all(|uid| *uid == wanted), "{user}");
+        assert_eq!(children(responder.id()).len(), usize::from(uid != 0), "{user}");
+        assert_powerless(responder.id());
         clients(&lab, &Plan::sequential(at(false, 80), 4));
         let text = responder.stop().text;
         assert!(text.contains(&format!("; {named}, no capabilities")), "{text}");
@@ -101,7 +99,7 @@ fn root_that_cannot_become_another_user_says_so() {
         let mut command = lab.server().command("capsh");
         let shell = format!(
             "exec {} respond --dev hf-s --listen {} --duration 1 {user}",
-            crate::responder::PROGRAM,
+            support::program(),
             owned(false, "80=http")
         );
         let output = command.args(["--drop=cap_setuid", "--", "-c", &shell]).output().expect("capsh");
@@ -148,10 +146,8 @@ fn the_threads_of_the_cores_are_scheduled_as_asked() {
         let arguments = [&["--cores", "0", "--listen", listener.as_str()], priority].concat();
         let responder = Responder::start(&lab, &arguments);
         // The thread takes its priority when it has begun to run.
-        wait_until("the core's scheduling", Duration::from_secs(10), || {
-            scheduling(responder.pid(), "hf-core") == [wanted]
-        });
-        let main = scheduling(responder.pid(), "handfast");
+        wait_until("the core's scheduling", || scheduling(responder.id(), "hf-core") == [wanted]);
+        let main = scheduling(responder.id(), "handfast");
         assert!(main.iter().all(|thread| *thread == (OTHER, 0, 0)), "{priority:?}: {main:?}");
         clients(&lab, &Plan::sequential(at(false, 80), 4));
         responder.stop();

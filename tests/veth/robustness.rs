@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, Spec};
+use support::{Responder, at, attempts, clients, lab, owned, program, wait_until, wait_until_within};
 
 use crate::bad_input::assert_untouched;
-use crate::responder::{PROGRAM, Responder};
-use crate::stage::{at, attempts, clients, lab, owned, wait_until};
 
 /// The looks of the responder at its interfaces are 50 ms apart, its longest sleep is 1 s; the rest is
 /// the kernel's, which takes devices and programs apart one after another, other tests' as well.
@@ -47,7 +46,7 @@ fn goes_on_after_the_link_of_either_end_was_down() {
             assert_eq!(attempts(&lab, &short).completed, 0, "{device} is down");
             set(namespace, device, "up");
             // The carrier, and after it the neighbour entry, come back in the kernel's own time.
-            wait_until("it answers again", Duration::from_secs(10), || attempts(&lab, &short).failed() == 0);
+            wait_until("it answers again", || attempts(&lab, &short).failed() == 0);
             clients(&lab, &ping_pong());
         }
         responder.stop();
@@ -63,7 +62,7 @@ fn killed_it_leaves_nothing_and_a_new_one_starts_at_once() {
         clients(&lab, &ping_pong());
         responder.kill();
         // The kernel drops a dead process's links a moment after it was waited for.
-        wait_until("the program is gone", SOON, || {
+        wait_until_within(SOON, "the program is gone", || {
             let shown = lab.server().run(&["ip", "-d", "link", "show", SERVER_DEVICE]).expect("ip");
             !shown.contains("prog/")
         });
@@ -82,7 +81,7 @@ fn a_reader_of_its_output_that_has_gone_is_no_reason_to_end() {
     let summary = folder.path().join("summary.json");
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let mut command = lab.server().command(PROGRAM);
+    let mut command = lab.server().command(program());
     command.args(["respond", "--dev", SERVER_DEVICE, "--listen", &owned(false, "7=echo")]);
     command.args(["--duration", "0.3", "--interval", "0.1", "--json"]).arg(&summary);
     let output = command.stdout(writer).stderr(Stdio::piped()).spawn().expect("runs");

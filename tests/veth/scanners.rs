@@ -4,9 +4,7 @@
 use std::net::{IpAddr, TcpListener};
 
 use handfast_lab::{KERNEL_V4, Lab};
-
-use crate::responder::Responder;
-use crate::stage::{OWNED_V4, lab, owned, tool};
+use support::{OWNED_V4, Responder, lab, owned, tool};
 
 /// The responder's, on its own address and on the interface's.
 const OPEN: u16 = 80;

@@ -8,10 +8,7 @@ use std::time::{Duration, Instant};
 
 use handfast_lab::{Loss, SegmentKinds, Spec};
 use nix::sys::socket::{setsockopt, sockopt::Linger};
-
-use crate::memory::optimized::optimized;
-use crate::responder::Responder;
-use crate::stage::{at, lab, owned};
+use support::{Responder, at, lab, optimized, owned};
 
 /// Clients at work at once.
 const CLIENTS: u16 = 48;
@@ -19,7 +16,7 @@ const SERVICES: [(&str, u16); 5] = [("echo", 7), ("discard", 9), ("http", 80), (
 /// From the last client's end until nothing may be left: the last keep-alive, and R2 of data and FIN.
 const AFTERWARDS: Duration = Duration::from_secs(180);
 /// Between two looks at the memory.
-const LOOK: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Bytes by which the last quarter's most may be above the second's: an allocator's own changes.
 const GROWTH: u64 = 4 << 20;
 
@@ -42,7 +39,7 @@ fn nothing_is_left_and_memory_is_flat() {
         }
         let mut resident = Vec::new();
         while Instant::now() < end {
-            thread::sleep(LOOK.min(end.saturating_duration_since(Instant::now())));
+            thread::sleep(POLL_INTERVAL.min(end.saturating_duration_since(Instant::now())));
             resident.push(responder.resident());
         }
         resident

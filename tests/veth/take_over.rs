@@ -4,9 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use handfast_lab::Lab;
-
-use crate::responder::Responder;
-use crate::stage::lab;
+use support::{Responder, lab};
 
 /// The server's own address, on the interface that is taken.
 const OWN: &str = "198.18.255.1";

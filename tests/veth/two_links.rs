@@ -4,18 +4,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use handfast_lab::{CLIENT_DEVICE, Lab, SERVED_V4, SERVER_DEVICE, Spec};
-
-use crate::responder::Responder;
-use crate::stage::{at, lab, owned, skipped, wait_until};
+use support::{Responder, TIMEOUT, at, lab, owned, skipped, wait_until};
 
 const CONNECTIONS: usize = 20;
 const SECOND_CLIENT: &str = "hf-c2";
 const SECOND_SERVER: &str = "hf-s2";
-/// So long may an answer take: several of the client's retransmissions.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 #[test]
 fn connections_move_between_links_and_survive_the_loss_of_one() {
@@ -45,8 +40,8 @@ fn connections_move_between_links_and_survive_the_loss_of_one() {
 fn moves(lab: &Lab) {
     let mut streams: Vec<TcpStream> = (0..CONNECTIONS)
         .map(|_| {
-            let stream = TcpStream::connect_timeout(&at(false, 7), PATIENCE).expect("the handshake");
-            stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+            let stream = TcpStream::connect_timeout(&at(false, 7), TIMEOUT).expect("the handshake");
+            stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out");
             stream
         })
         .collect();
@@ -84,7 +79,7 @@ fn second_link(lab: &Lab) {
         namespace.run(&["ethtool", "-K", device, "tx", "off", "rx", "off"]).expect("ethtool");
         namespace.run(&["ip", "link", "set", device, "up"]).expect("ip");
     }
-    wait_until("the second link is up", PATIENCE, || {
+    wait_until("the second link is up", || {
         let shown = client.run(&["ip", "-br", "link", "show", SECOND_CLIENT]);
         shown.is_ok_and(|line| line.contains(" UP "))
     });

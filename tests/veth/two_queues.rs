@@ -5,9 +5,7 @@ use std::thread::available_parallelism;
 
 use handfast_lab::load::{ClientScript, Plan};
 use handfast_lab::{Spec, client_addresses};
-
-use crate::responder::Responder;
-use crate::stage::{at, clients, lab, owned, skipped};
+use support::{Responder, at, clients, lab, owned, skipped};
 
 const CONNECTIONS: u64 = 2_000;
 

@@ -1,26 +1,10 @@
-//! The network of one test, and doctor in it.
+//! Doctor in the network of one test, and what it finds.
 
-#[path = "../support/skip.rs"]
-mod skip;
+use std::process::Output;
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use handfast_lab::{Lab, Namespace, SERVED_V4, SERVER_DEVICE, Spec};
+use handfast_lab::{Lab, Namespace, SERVED_V4, SERVER_DEVICE};
 use serde_json::Value;
-
-pub use skip::root;
-
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_handfast");
-
-/// A lab of this test's own. `None`, said loudly, where it cannot be made.
-pub fn lab(change: impl FnOnce(Spec) -> Spec) -> Option<Lab> {
-    root()?;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("d{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    Some(Lab::up(&change(Spec::new(name))).expect("the lab"))
-}
+use support::program;
 
 /// What doctor says in JSON, and how it ended.
 pub struct Examination {
@@ -70,7 +54,7 @@ pub fn examine(lab: &Lab) -> Examination {
 }
 
 pub fn examine_with(lab: &Lab, options: &[&str]) -> Examination {
-    let mut command = lab.server().command(PROGRAM);
+    let mut command = lab.server().command(program());
     command.args(["doctor", "--dev", SERVER_DEVICE, "--json"]).args(options);
     Examination::read(&command.output().expect("ip netns exec"))
 }
@@ -83,7 +67,7 @@ pub fn type_into(namespace: &Namespace, line: &str) {
 
 /// Whether the responder becomes ready on the lab's device, and ends well.
 pub fn assert_responds(lab: &Lab) {
-    let mut command = lab.server().command(PROGRAM);
+    let mut command = lab.server().command(program());
     let output = command.args(respond()).args(["--duration", "0.2"]).output().expect("ip netns exec");
     let (said, complaint) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -94,43 +78,4 @@ pub fn respond() -> Vec<String> {
     ["respond", "--dev", SERVER_DEVICE, "--listen", &format!("{SERVED_V4}:80=http")]
         .map(str::to_owned)
         .to_vec()
-}
-
-/// A program that has said a line that begins with `ready`. Killed when dropped.
-pub struct Background(Child);
-
-impl Background {
-    pub fn start(mut command: Command) -> Background {
-        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().expect("a program");
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        let mut line = String::new();
-        while !line.contains("ready") {
-            line.clear();
-            assert!(out.read_line(&mut line).expect("text") > 0, "{command:?} ended before it was ready");
-        }
-        // What follows must not fill the pipe.
-        std::thread::spawn(move || out.read_to_end(&mut Vec::new()));
-        Background(child)
-    }
-
-    pub fn id(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// Waits for it to end by itself: it was told to by somebody else.
-    pub fn ended(&mut self) {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while self.0.try_wait().expect("a child of ours").is_none() {
-            assert!(std::time::Instant::now() < deadline, "it does not end");
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        // Both fail once it has ended and was waited for.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -1,20 +1,12 @@
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
+//! What the program prints.
 
-/// A name for this test's labs, and no other's. `None`, said loudly, where there can be none.
-pub fn lab() -> Option<String> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    if nix::unistd::geteuid().is_root() {
-        return Some(format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-    }
-    assert!(std::env::var_os("CI").is_none(), "in CI no privileged test is skipped: it needs root");
-    eprintln!("SKIPPED: network namespaces need root");
-    None
-}
+use std::process::{Command, Output};
+
+use support::program;
 
 /// The program as it is shipped, to its end.
 pub fn handfast(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_handfast")).args(arguments).output().expect("runs")
+    Command::new(program()).args(arguments).output().expect("runs")
 }
 
 /// What it printed, after it ended well.

@@ -4,6 +4,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
+/// What a program's `--json` wrote.
+#[track_caller]
+pub fn json(path: &Path) -> Value {
+    let text = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 #[derive(Debug)]
 pub struct Summary {
     json: Value,
@@ -13,8 +20,7 @@ pub struct Summary {
 
 impl Summary {
     pub fn read(path: &Path, text: String) -> Summary {
-        let file = std::fs::read(path).expect("--json writes its file");
-        Summary { json: serde_json::from_slice(&file).expect("JSON"), text }
+        Summary { json: json(path), text }
     }
 
     /// A count over all cores.
@@ -36,7 +42,6 @@ impl Summary {
     }
 
     /// Frames of the first device that the steering program gave this verdict.
-    #[allow(dead_code, reason = "for tests/veth")]
     pub fn steering(&self, verdict: &str) -> u64 {
         let verdicts = &self.json["steering"][0]["verdicts"];
         verdicts[verdict].as_u64().unwrap_or_else(|| panic!("no verdict {verdict} in {verdicts}"))

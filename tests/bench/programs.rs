@@ -1,56 +1,38 @@
-//! The network of one test, the bench in it, and its targets.
+//! The bench and its targets, in the network of one test.
 
-#[path = "../support/skip.rs"]
-mod skip;
-
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use handfast_lab::{CLIENT_DEVICE, Lab, Namespace, SERVER_DEVICE, SOURCES_V4, Spec};
-use nix::sys::signal::Signal;
+use handfast_lab::{CLIENT_DEVICE, Namespace, SERVER_DEVICE, SOURCES_V4, Spec};
 use serde_json::Value;
-use tempfile::TempDir;
+use support::{Ended, OWNED_V4, Process, json, program, wait_until};
 
-use crate::process::{Ended, Process};
 use crate::results::Results;
-
-pub use skip::{root, skipped};
-
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_handfast");
-
-/// One of the addresses that belong to the responder alone.
-pub const SERVED: Ipv4Addr = Ipv4Addr::new(198, 18, 1, 1);
 
 /// A lab of this test's own, and the turn to use the machine.
 pub struct Stage {
-    lab: Lab,
-    directory: TempDir,
+    stage: support::Stage,
     // Last: the next test's turn begins when the lab is gone.
-    _turn: Option<MutexGuard<'static, ()>>,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Deref for Stage {
-    type Target = Lab;
+    type Target = support::Stage;
 
-    fn deref(&self) -> &Lab {
-        &self.lab
+    fn deref(&self) -> &support::Stage {
+        &self.stage
     }
 }
 
-/// `None`, said loudly, where there can be no lab.
+/// `None` without root.
 pub fn stage(change: impl FnOnce(Spec) -> Spec) -> Option<Stage> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    root()?;
     let turn = turn();
-    let name = format!("n{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let lab = Lab::up(&change(Spec::new(name))).expect("the lab");
-    Some(Stage { lab, directory: TempDir::new().expect("a directory"), _turn: Some(turn) })
+    Some(Stage { stage: support::stage(change)?, _turn: turn })
 }
 
 /// The turn to use the machine.
@@ -61,19 +43,14 @@ pub fn turn() -> MutexGuard<'static, ()> {
 
 /// The core of the bench, and the one of its target: two, where there are two.
 fn cores() -> (String, String) {
-    let most = thread::available_parallelism().map_or(0, |number| number.get() - 1);
-    (most.to_string(), "0".to_owned())
+    let last = thread::available_parallelism().map_or(0, |number| number.get() - 1);
+    (last.to_string(), "0".to_owned())
 }
 
 impl Stage {
-    /// A file for a program of this test to write.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
     /// The bench on the client's device with these arguments and no other, as it starts.
     pub fn bare(&self, arguments: &[&str]) -> Process {
-        let mut command = self.client().command(PROGRAM);
+        let mut command = self.client().command(program());
         command.args(["bench", "--dev", CLIENT_DEVICE]).args(arguments);
         Process::start(command)
     }
@@ -85,7 +62,7 @@ impl Stage {
 
     /// As [`Stage::start`], from another place.
     pub fn start_at(&self, (at, device, source): (&Namespace, &str, &str), arguments: &str) -> Process {
-        let mut command = at.command(PROGRAM);
+        let mut command = at.command(program());
         command.args(["bench", "--dev", device, "--source", source, "--cores", &cores().0]);
         command.args(["--msl", "1", "--quiet", "--json"]).arg(self.file("bench.json"));
         command.args(arguments.split_whitespace());
@@ -102,14 +79,14 @@ impl Stage {
         self.report_of(self.start(arguments), 5)
     }
 
-    /// To its end; with the most resident memory that it was seen to have, octets.
+    /// To its end; with the most resident memory that it was seen to have, bytes.
     pub fn report_and_resident(&self, mut bench: Process) -> (Results, u64) {
-        let mut most = 0;
+        let mut max = 0;
         while let Some(resident) = bench.resident_if_running() {
-            most = most.max(resident);
+            max = max.max(resident);
             thread::sleep(Duration::from_millis(50));
         }
-        (self.report(bench), most)
+        (self.report(bench), max)
     }
 
     pub fn report(&self, bench: Process) -> Results {
@@ -118,14 +95,14 @@ impl Stage {
 
     /// As [`Stage::report`], of a bench that ends with this code.
     pub fn report_of(&self, bench: Process, wanted: i32) -> Results {
-        let Ended { code, text } = bench.ended();
+        let Ended { code, text, .. } = bench.ended();
         assert_eq!(code, Some(wanted), "{text}");
         Results::read(&self.file("bench.json"), text)
     }
 
-    /// `handfast respond` with these services on [`SERVED`], as in `80=http`.
+    /// `handfast respond` with these services on [`OWNED_V4`], as in `80=http`.
     pub fn respond(&self, listeners: &[&str], arguments: &str) -> Responder {
-        let mut command = self.server().command(PROGRAM);
+        let mut command = self.server().command(program());
         command.args(["respond", "--dev", SERVER_DEVICE, "--cores", &cores().1]);
         if !arguments.contains("--msl") {
             command.args(["--msl", "1"]);
@@ -133,12 +110,11 @@ impl Stage {
         command.args(["--interval", "0", "--json"]).arg(self.file("respond.json"));
         for listener in listeners {
             // An IPv6 address is given with it.
-            let at = if listener.starts_with('[') { String::new() } else { format!("{SERVED}:") };
+            let at = if listener.starts_with('[') { String::new() } else { format!("{OWNED_V4}:") };
             command.args(["--listen", &format!("{at}{listener}")]);
         }
         command.args(arguments.split_whitespace());
-        let mut process = Process::start(command);
-        process.await_line("ready");
+        let process = Process::ready(command);
         Responder { process, json: self.file("respond.json") }
     }
 
@@ -165,24 +141,18 @@ impl Stage {
     }
 
     pub fn serve_kernel_at(&self, at: &Namespace, listen: SocketAddr, arguments: &str) -> Process {
-        let mut command = at.command(PROGRAM);
+        let mut command = at.command(program());
         command.args(["lab", "serve-kernel", "--core", &cores().1, "--listen", &listen.to_string()]);
-        let mut process = Process::start({
-            command.args(arguments.split_whitespace());
-            command
-        });
-        process.await_line("ready");
-        process
+        command.args(arguments.split_whitespace());
+        Process::ready(command)
     }
 
     /// A program in the server's namespace, once it accepts connections at `at`.
     pub fn serve(&self, command: Command, at: SocketAddr) -> Process {
         let process = Process::start(command);
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while self.in_server(|| TcpStream::connect(at).is_err()).expect("the namespace") {
-            assert!(Instant::now() < deadline, "nothing listens at {at}");
-            thread::sleep(Duration::from_millis(10));
-        }
+        wait_until(&format!("a listener at {at}"), || {
+            self.in_server(|| TcpStream::connect(at).is_ok()).expect("the namespace")
+        });
         process
     }
 }
@@ -200,17 +170,14 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Ends it. What it counted, all cores together.
+    /// ChildGuard it. What it counted, all cores together.
     pub fn stop(self) -> Value {
         self.report()["total"].clone()
     }
 
-    /// Ends it. All that it says.
+    /// ChildGuard it. All that it says.
     pub fn report(self) -> Value {
-        self.process.signal(Signal::SIGTERM);
-        let Ended { code, text } = self.process.ended();
-        assert_eq!(code, Some(0), "{text}");
-        let json = std::fs::read(&self.json).expect("--json writes its file");
-        serde_json::from_slice(&json).expect("JSON")
+        self.process.stop();
+        json(&self.json)
     }
 }
