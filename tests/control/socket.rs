@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
 use support::{Responder, lab, owned, wait_until};
 
 use crate::asked::{Asked, handfast};

@@ -1,6 +1,7 @@
 //! What the command line says of these programs. Needs no rights.
 
 use std::process::Command;
+
 use support::program;
 
 fn help(arguments: &[&str]) -> String {

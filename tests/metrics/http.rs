@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+
 use support::TIMEOUT;
 
 pub struct Response {

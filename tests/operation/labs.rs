@@ -2,6 +2,7 @@
 //! of its own.
 
 use std::process::Command;
+
 use support::{Ended, program, root, run};
 
 const SCRIPT: &str = r#"

@@ -1,6 +1,7 @@
 //! Limits of the process: each is named, with what raises it.
 
 use std::process::Command;
+
 use support::{Ended, run};
 
 use crate::commands::stage;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::process::{Command, Stdio};
+
 use support::{ChildGuard, json, program};
 
 use crate::commands::stage;
