@@ -3,6 +3,8 @@
 //! Everything that a test starts or makes ends with it, also when it fails.
 
 mod clients;
+#[cfg(test)]
+mod map;
 mod process;
 mod program;
 mod requirements;
