@@ -135,7 +135,7 @@ fn every_citation_is_of_something_that_exists() {
         let mut words = citation.split_whitespace().peekable();
         match words.next() {
             Some("RFC") => {
-                if !words.next().is_some_and(|number| number.parse::<u16>().is_ok()) {
+                if words.next().is_none_or(|number| number.parse::<u16>().is_err()) {
                     return true;
                 }
             }

@@ -313,7 +313,7 @@ fn received(lab: &Lab, queue: u32) -> u64 {
     value.unwrap_or_else(|| panic!("{name} in\n{statistics}")).trim().parse().expect("number")
 }
 
-/// Removes the lab of that name, whoever made it.
+/// Removes the lab of that name.
 struct Removal(String);
 
 impl Drop for Removal {

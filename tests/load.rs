@@ -51,7 +51,7 @@ impl Pair {
         Pair { control, near, far, frames: 0, cores }
     }
 
-    /// Carries frames until nobody sends any, or for as many legs as fit into a millisecond: in a
+    /// Carries frames until neither side sends any, or for as many legs as fit into a millisecond: in a
     /// closed loop on a wire that takes no time, one connection's end is the next one's beginning.
     fn exchange(&mut self) {
         for _ in 0..20 {

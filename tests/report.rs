@@ -200,7 +200,7 @@ fn results_on_standard_output_have_it_for_themselves() {
         let ended = report(&[&arguments[..], &["--csv", "-"]].concat());
         let columns = |line: &str| line.matches(',').count();
         let header = ended.out.lines().next().map(columns).expect("a header");
-        // A line for each second, not for each number, whoever writes it.
+        // A line for each second, not for each number.
         let json = report(&[&arguments[..], &["--json", "-"]].concat()).out;
         assert!(json.lines().count() < 400, "{} lines", json.lines().count());
         assert!(header >= 4 && ended.out.lines().count() > 1, "{}", ended.out);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use handfast_lab::engine::{EngineRun, EngineWorkload};
 
 /// Of twice one core's connections.
-const LEAST: f64 = 1.9 / 2.0;
+const MIN_SHARE: f64 = 1.9 / 2.0;
 const ROUNDS: usize = 7;
 
 /// Connections per second and core. Processor time: what other programs take is left out.
@@ -37,6 +37,6 @@ fn share(workload: EngineWorkload) -> f64 {
 fn figures_of_two_cores_nearly_double_those_of_one() {
     let workloads = [EngineWorkload::SynAck, EngineWorkload::Cookie, EngineWorkload::Lifecycle];
     let short = workloads.map(|workload| (workload, share(workload)));
-    let short: Vec<_> = short.into_iter().filter(|(_, share)| *share < LEAST).collect();
+    let short: Vec<_> = short.into_iter().filter(|(_, share)| *share < MIN_SHARE).collect();
     assert!(short.is_empty(), "less than 1.9 times: {short:?}");
 }

@@ -13,13 +13,13 @@ const UNUSED_MAC: &str = "02:00:00:99:00:99";
 #[test]
 fn a_target_that_does_not_answer_is_a_time_out() {
     let Some(stage) = stage(|spec| spec) else { return };
-    // Nobody owns it, so nobody answers ARP for it: without a next hop there is nothing to try.
-    let nobody = stage.start(&format!("{OWNED_V4}:80 {SHORT}")).ended();
-    ended_with(5, &nobody, &["the next hop 198.18.1.1 does not answer on hf-c", "--gateway"]);
+    // No interface has it, so there is no ARP answer: without a next hop there is nothing to try.
+    let absent = stage.start(&format!("{OWNED_V4}:80 {SHORT}")).ended();
+    ended_with(5, &absent, &["the next hop 198.18.1.1 does not answer on hf-c", "--gateway"]);
 
     stage.server().run(&["ip", "route", "add", "blackhole", "198.18.77.0/24"]).expect("ip");
     for target in ["198.18.77.1:80", "198.18.255.1:80"] {
-        // To a MAC that is nobody's, whoever would answer.
+        // To a MAC that no interface has.
         let results = stage.unreachable(&format!("{target} {SHORT} --gateway {UNUSED_MAC}"));
         assert_eq!((results.failed("connect-timeout"), results.failures()), (200, 200), "{}", results.text);
         assert_eq!((results.number("packets.received"), results.connections("established")), (0.0, 0));

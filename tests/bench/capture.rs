@@ -20,7 +20,7 @@ pub fn captured(stage: &Stage, arguments: &str) -> (Results, Vec<Frame>) {
     let capture =
         bridge.enter(|| Capture::open(BRIDGE_TO_CLIENT)).expect("the namespace").expect("a capture");
     let results = stage.report(stage.start(arguments));
-    // Not meanwhile: whoever reads takes time from those that are measured.
+    // Not meanwhile: reading takes time from what is measured.
     let frames = capture.drain().expect("frames");
     (results, frames)
 }

@@ -113,10 +113,10 @@ fn hold(stage: &Stage, arguments: &str) -> (Results, [f64; 2]) {
     results.assert_flawless();
     assert_eq!(results.connections("completed"), u64::from(held), "a connection was lost: {}", results.text);
     drop(responder);
-    (results, [grown, most].map(|octets| octets as f64 / f64::from(held)))
+    (results, [grown, most].map(|bytes| bytes as f64 / f64::from(held)))
 }
 
-/// A million and more: each answers its probe at the end, at few octets, and the last are opened as
+/// A million and more: each answers its probe at the end, at few bytes, and the last are opened as
 /// fast as the first.
 #[test]
 #[ignore = "figures: make bench"]
@@ -124,7 +124,7 @@ fn a_million_held_leave_room_and_speed_for_more() {
     let Some(stage) = stage(|spec| spec) else { return };
     let (_, [responder, bench]) = hold(&stage, "");
     println!(
-        "{} held, octets of resident memory each: {responder:.0} at the responder, {bench:.0} at the bench (start included)",
+        "{} held, bytes of resident memory each: {responder:.0} at the responder, {bench:.0} at the bench (start included)",
         held()
     );
     assert!(responder < 256.0 && bench < 256.0);

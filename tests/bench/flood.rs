@@ -49,7 +49,7 @@ fn a_flood_sends_what_was_asked_for_and_nothing_else() {
     let (sent, established) = (results.connections("attempted"), results.connections("established"));
     assert_eq!((sent, established, results.failures()), (8000, 0, 0), "{}", results.text);
     assert_eq!(server["established"], 0);
-    // Nobody sends a SYN of a flood again.
+    // A SYN of a flood is not sent again.
     let (seen, unseen) = (server["syns"].as_u64().expect("a count"), stage.unseen(&report));
     assert!(seen <= 8000 && seen + unseen >= 8000, "{seen}, and {unseen} had no room");
     // Not one RST: each SYN-ACK, first or again, was dropped by name.

@@ -188,7 +188,7 @@ fn sources_without_a_way_back_are_told_within_three_seconds() {
     lan.bench(&format!("--source 10.92.1.0/24 10.91.0.50:7000 {SHORT}")).assert_flawless();
 }
 
-/// As a router, the server forwards to nobody here; it has the address itself.
+/// As a router, the server forwards nothing here; it has the address itself.
 #[test]
 fn behind_a_router_the_router_is_named() {
     let Some(lan) = lan() else { return };
@@ -315,7 +315,7 @@ fn an_ipv4_route_may_have_an_ipv6_next_hop() {
     lan.ip("server address add 10.95.0.1/32 dev lo\n\
              server address add fe80::50/64 dev s0 nodad\n\
             client route add 10.95.0.0/16 via inet6 fe80::50 dev c0");
-    // Nobody answers for the target itself.
+    // No ARP answer for the target itself.
     run(&["ip", "netns", "exec", &lan.server, "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1"]);
     let _kernel = lan.serve("10.95.0.1:7000");
     let results = lan.bench(&format!("10.95.0.1:7000 {SHORT}"));

@@ -53,8 +53,8 @@ fn a_server_that_dies_is_a_report_and_bounded_memory() {
     // The kernel behind the dead responder knows nothing of its addresses, nor answers for them.
     assert_eq!(silence + ours + results.failed("unreachable"), results.failures(), "{}", results.text);
     assert_eq!(results.at("bottleneck.verdict"), "target", "{}", results.text);
-    // At most a second's connections live at a time, 4000 of a few hundred octets.
-    assert!(most < before + (8 << 20), "{before} octets before, {most} after");
+    // At most a second's connections live at a time, 4000 of a few hundred bytes.
+    assert!(most < before + (8 << 20), "{before} bytes before, {most} after");
 }
 
 /// The first connections of a run each touch another page of the table's index. On a core that other
@@ -71,9 +71,9 @@ fn the_index_of_the_table_is_resident_before_the_first_connection() {
         stage.report(bench);
         resident
     };
-    // 16 octets for each: 64 MiB, and one.
+    // 16 bytes for each: 64 MiB, and one.
     let (large, small) = (resident("4M"), resident("64k"));
-    assert!(large > small + (48 << 20), "{large} octets, {small} with a small table");
+    assert!(large > small + (48 << 20), "{large} bytes, {small} with a small table");
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn twenty_thousand_connections_stay_and_answer() {
     results.assert_says(&[limit[usize::from(late)]]);
     let report = responder.report();
     assert_eq!(report["total"]["established"], 20_000);
-    // Each was ended by the RST that follows the answer. Nobody sends a RST again: what the server's
+    // Each was ended by the RST that follows the answer. A RST is not sent again: what the server's
     // kernel had no room for, while others took the machine, it says itself.
     let ended = count(&report["total"]["closed"]["reset_by_peer"]);
     let no_room = stage.unseen(&report);

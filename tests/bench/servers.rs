@@ -1,4 +1,4 @@
-//! Every workload against every kind of server: nothing fails that nobody can explain.
+//! Every workload against every kind of server: every failure has its reason.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -70,7 +70,7 @@ fn a_second_run_does_not_meet_what_the_first_left_behind() {
     met.assert_says(&["TIME-WAIT", "--seed"]);
 }
 
-/// Who waits for a next hop of IPv6, and who counts 20 octets more per packet.
+/// A next hop of IPv6 is waited for, and a packet has 20 bytes more.
 #[test]
 fn everything_goes_over_ipv6_too() {
     let Some(stage) = stage(|spec| Spec { ipv6: true, ..spec }) else { return };

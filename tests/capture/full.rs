@@ -92,7 +92,7 @@ fn a_pipe_is_read_while_it_goes_on() {
 
 /// A reader that stops reading holds up neither the responder nor its end.
 #[test]
-fn a_pipe_that_nobody_empties_is_given_up_at_the_end() {
+fn a_pipe_that_is_not_emptied_is_given_up_at_the_end() {
     let Some(stage) = stage(|spec| spec) else { return };
     let fifo = stage.file("fifo");
     nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).expect("a pipe");
@@ -107,7 +107,7 @@ fn a_pipe_that_nobody_empties_is_given_up_at_the_end() {
 
 /// What a killed responder leaves can be read.
 #[test]
-fn whoever_is_killed_leaves_whole_packets() {
+fn a_killed_responder_leaves_whole_packets() {
     /// Of 50 connections with five segments (the client's ACK and FIN in one) or six.
     const PACKETS: usize = 200;
     /// Bytes of a block: its head and end, and the largest frame, Linux's SYN with its options.

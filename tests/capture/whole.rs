@@ -61,7 +61,7 @@ fn two_queues_are_two_interfaces_in_one_order() {
         let there = capture.packets.iter().filter(|packet| packet.interface == interface).count();
         assert!(there > 500, "{interface}: {there}");
     }
-    // An answer before its question would be an ACK of what nobody saw.
+    // An answer before its question would be an ACK of what was never captured.
     let unseen = tshark(&run.pcap, &["-Y", "tcp.analysis.ack_lost_segment"]);
     assert_eq!(unseen.lines().count(), 0, "{unseen}");
 }
@@ -133,7 +133,7 @@ fn threads_of(argument: &str) -> Vec<PathBuf> {
     let programs = fs::read_dir("/proc").expect("/proc").filter_map(|entry| Some(entry.ok()?.path()));
     let ours = programs.filter(|program| {
         let line = fs::read(program.join("cmdline")).unwrap_or_default();
-        let mut words = line.split(|octet| *octet == 0);
+        let mut words = line.split(|byte| *byte == 0);
         words.any(|word| word == argument.as_bytes())
     });
     let tasks = ours.filter_map(|program| fs::read_dir(program.join("task")).ok()).flatten();

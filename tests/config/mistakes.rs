@@ -155,7 +155,7 @@ fn the_command_line_wins() {
     // What the file says and is not heard is still to be right.
     let file = File::new(format!("{GOOD}ring = 65\n"));
     assert_eq!(check(&file.path(), &["--ring", "128"]).0, 2);
-    // It may also have what the file's keys need, or a key that needs what nobody gives.
+    // It may also have what the file's keys need, or a key that needs what is missing.
     let file = File::new(format!("{GOOD}snaplen = 96\n"));
     assert_eq!(check(&file.path(), &["--pcap", "/tmp/f"]).0, 0);
     // A collision among the arguments has no place in the file.

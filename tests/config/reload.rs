@@ -69,7 +69,7 @@ fn a_removed_listeners_connections_go_on_and_a_new_listener_answers() {
     }
 }
 
-/// Once nobody is connected any more, what was given up is the kernel's again.
+/// Once no connection is left, an address that was given up is the kernel's again.
 #[test]
 fn what_was_given_up_goes_back_to_the_kernel_when_its_last_connection_ends() {
     let Some(lab) = lab(|spec| spec) else { return };

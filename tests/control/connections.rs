@@ -113,7 +113,7 @@ fn text(asked: &Asked) {
     assert!(counted.out.ends_with("total                   4\n"), "{}", counted.out);
 }
 
-/// A handshake that nobody completes: the client's kernel knows nothing of it.
+/// A handshake that is never completed: the client's kernel has no socket for it.
 #[test]
 fn a_half_open_connection_shows_what_it_waits_for() {
     let Some(lab) = lab(|spec| spec) else { return };

@@ -1,5 +1,5 @@
-//! The control socket and `handfast connections`, of the program as it is shipped: what they tell
-//! about the kernel's connections, whom they tell nothing, and what they cost. Each test makes a lab of
+//! The control socket and `handfast connections`, of the program as it is shipped: what they answer
+//! about the stack's connections, which users they refuse, and what they cost. Each test makes a lab of
 //! its own and removes it even when it fails. Needs root; what cannot run says `SKIPPED` and why, and
 //! in CI is a failure.
 

@@ -15,8 +15,8 @@ use support::{at, clients, lab, optimized, owned};
 
 const HELD: u64 = 1_000_000;
 const MEANWHILE: u64 = 5_000;
-/// Octets: some chunks of questions and a client's buffers; a million lines would be 200 MB.
-const MOST_MORE: u64 = 32 << 20;
+/// Bytes: some chunks of questions and a client's buffers; a million lines would be 200 MB.
+const MAX_GROWTH: u64 = 32 << 20;
 
 #[test]
 fn a_million_connections_are_listed_while_others_come_and_go() {
@@ -60,7 +60,7 @@ fn a_million_connections_are_listed_while_others_come_and_go() {
     eprintln!("listed as {} MiB of text in {:?}", said.out.len() >> 20, began.elapsed());
     assert_eq!(said.out.lines().count() as u64, HELD + 1);
     let more = asked.responder.resident().saturating_sub(before);
-    assert!(more < MOST_MORE, "{more} octets");
+    assert!(more < MAX_GROWTH, "{more} bytes");
     // A reader that wants no more ends it for both sides.
     let mut reader = asked.client();
     reader.send(&handfast_control::Request::Connections(Default::default())).expect("sent");

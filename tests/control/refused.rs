@@ -1,4 +1,4 @@
-//! Strangers, nonsense, crowds and the silent: none of them disturbs those who may ask.
+//! Other users, invalid requests, many clients and silent ones: none of them disturbs those who may ask.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -1,4 +1,4 @@
-//! An interface that somebody else uses: who, and what has to end. Nothing of it is done unasked.
+//! An interface that another program uses: which one, and what has to end. Doctor ends nothing by itself.
 
 use std::os::fd::AsFd;
 
@@ -79,7 +79,7 @@ fn a_program_that_a_process_keeps_attached() {
 }
 
 #[test]
-fn a_program_that_somebody_left_attached() {
+fn a_program_that_was_left_attached() {
     let Some(lab) = support::lab(|spec| spec) else { return };
     for (flags, mode) in [(XdpFlags::SKB_MODE, "generic"), (XdpFlags::DRV_MODE, "native")] {
         let attach = || {

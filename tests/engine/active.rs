@@ -2,7 +2,7 @@
 
 use handfast_stack::observe::{Closed::*, DropReason};
 
-use crate::caller::{Act, Told, calling};
+use crate::caller::{Act, Callback, calling};
 use crate::client::FAMILIES;
 use crate::trace::{Row, calls, plain, play_with};
 
@@ -259,9 +259,9 @@ fn what_a_user_does_of_its_own_accord() {
     calls(&rows);
 }
 
-/// What is told, in its order, and only of acceptable segments; TIME-WAIT is no user's matter.
+/// The callbacks in their order, and only for acceptable segments; none in TIME-WAIT.
 #[test]
-fn what_the_caller_is_told() {
+fn the_callbacks_of_a_connection() {
     for family in FAMILIES {
         let (mut lab, script) = calling(|_| {});
         let text = format!(
@@ -269,17 +269,18 @@ fn what_the_caller_is_told() {
         );
         play_with(&mut lab, Some(&script), family, &text);
         let number = script.board().opens[0].unwrap();
-        let heard = script.board().told.iter().filter(|told| **told == Told::Heard(number)).count();
+        let heard =
+            script.board().callbacks.iter().filter(|callback| **callback == Callback::Heard(number)).count();
         assert_eq!(heard, 2, "not the ACK of what was never sent");
         let expected = [
-            Told::Opened(number),
-            Told::Data(number, 3),
-            Told::Acknowledged(number, 2),
-            Told::PeerClosed(number),
+            Callback::Opened(number),
+            Callback::Data(number, 3),
+            Callback::Acknowledged(number, 2),
+            Callback::PeerClosed(number),
         ];
-        assert_eq!(script.told(), expected);
+        assert_eq!(script.callbacks(), expected);
         play_with(&mut lab, Some(&script), family, "< R. 5 ack 4");
-        assert_eq!(script.told(), [Told::Closed(number, ResetByPeer)]);
+        assert_eq!(script.callbacks(), [Callback::Closed(number, ResetByPeer)]);
         play_with(&mut lab, Some(&script), family, "! abort");
         assert_eq!(script.board().found, [true, false]);
         lab.over();
@@ -295,9 +296,12 @@ fn a_connection_in_time_wait_is_over_for_its_caller() {
             format!("{OPEN}> F. 1 ack 1\n< F. 1 ack 2\n> . 2 ack 2\n! abort\n< F. 1 ack 2\n> . 2 ack 2");
         play_with(&mut lab, Some(&script), family, &text);
         assert_eq!(script.board().found, [false]);
-        assert_eq!(script.told().last(), Some(&Told::Closed(script.board().opens[0].unwrap(), Active)));
+        assert_eq!(
+            script.callbacks().last(),
+            Some(&Callback::Closed(script.board().opens[0].unwrap(), Active))
+        );
         lab.wait(60_000);
-        assert_eq!(script.told(), []);
+        assert_eq!(script.callbacks(), []);
         lab.over();
     }
 }

@@ -6,18 +6,18 @@ use handfast_stack::tcp::IcmpError::{self, *};
 use handfast_stack::wire::checksum::Checksum;
 use handfast_stack::wire::{ipv4, ipv6};
 
-use crate::caller::{Act, Order, Script, Told, calling, ends};
+use crate::caller::{Act, Callback, Order, Script, calling, ends};
 use crate::client::{CLIENT_MAC, Client, FAMILIES, Family, Lab, SERVER_MAC, SERVER4, SERVER6};
 use crate::trace::PORT;
 
 const ROUTER4: [u8; 4] = [192, 0, 2, 254];
 const ROUTER6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe];
 
-/// A router's complaint about a frame that we sent, of which it quotes `octets` behind the network
+/// A router's complaint about a frame that we sent, of which it quotes `bytes` behind the network
 /// header.
-pub fn complaint(family: Family, kind: (u8, u8), sent: &[u8], octets: usize) -> Vec<u8> {
+pub fn complaint(family: Family, kind: (u8, u8), sent: &[u8], bytes: usize) -> Vec<u8> {
     let network_len = if family == Family::V4 { 20 } else { 40 };
-    let quoted = &sent[14..14 + network_len + octets];
+    let quoted = &sent[14..14 + network_len + bytes];
     let mut message = [&[kind.0, kind.1, 0, 0, 0, 0, 0, 0][..], quoted].concat();
     let len = message.len() as u16;
     let mut header = vec![0; network_len];
@@ -81,7 +81,7 @@ fn open(lab: &mut Lab, script: &Script, family: Family) -> (u32, Vec<u8>) {
     (number, lab.sim.collect().unwrap())
 }
 
-/// Unreachables end the attempt, as in Linux; others are told and end nothing.
+/// Unreachables end the attempt, as in Linux; others are reported and end nothing.
 #[test]
 fn errors_about_a_syn() {
     for family in FAMILIES {
@@ -92,15 +92,15 @@ fn errors_about_a_syn() {
             lab.silent();
             assert_eq!(lab.sim.counters(0).icmp_errors.value(), 1);
             if !matches!(error, TimeExceeded | ParameterProblem) {
-                assert_eq!(script.told(), [Told::Closed(number, Closed::Unreachable)], "{error:?}");
+                assert_eq!(script.callbacks(), [Callback::Closed(number, Closed::Unreachable)], "{error:?}");
                 lab.assert_closed(&[(Closed::Unreachable, 1)]);
                 lab.over();
                 continue;
             }
-            assert_eq!(script.told(), [Told::Unreachable(number, error)]);
+            assert_eq!(script.callbacks(), [Callback::Unreachable(number, error)]);
             lab.wait(63_000);
             assert_eq!(lab.all().len(), 5, "the SYN goes on");
-            assert_eq!(script.told(), [Told::Closed(number, Closed::ConnectTimeout)]);
+            assert_eq!(script.callbacks(), [Callback::Closed(number, Closed::ConnectTimeout)]);
             lab.over();
         }
     }
@@ -113,7 +113,7 @@ fn errors_that_ask_for_smaller_packets_are_dropped_by_name() {
         let (_, syn) = open(&mut lab, &script, family);
         lab.send(&complaint(family, kind, &syn, 8));
         lab.assert_dropped(&[(DropReason::IcmpTooBig, 1)]);
-        assert_eq!(script.told(), []);
+        assert_eq!(script.callbacks(), []);
         assert_eq!(lab.sim.connections(), 1);
         lab.sound();
     }
@@ -137,7 +137,7 @@ fn errors_about_what_was_never_sent() {
         elsewhere[seq_at - 1] ^= 1;
         lab.send(&complaint(family, port, &elsewhere, 8));
         lab.assert_dropped(&[(DropReason::IcmpForeign, 4)]);
-        assert_eq!(script.told(), []);
+        assert_eq!(script.callbacks(), []);
         assert_eq!(lab.sim.connections(), 1);
         lab.sound();
     }
@@ -164,11 +164,11 @@ fn errors_about_data() {
             lab.sim.run();
             let data = lab.sim.collect().unwrap();
             lab.send(&complaint(family, kind, &data, 8));
-            assert_eq!(script.told(), [Told::Opened(number), Told::Unreachable(number, error)]);
+            assert_eq!(script.callbacks(), [Callback::Opened(number), Callback::Unreachable(number, error)]);
             script.board().when_unreachable = vec![Act::Abort];
             lab.send(&complaint(family, kind, &data, 20));
             lab.expect("R.");
-            assert_eq!(script.told()[1..], [Told::Closed(number, Closed::Aborted)]);
+            assert_eq!(script.callbacks()[1..], [Callback::Closed(number, Closed::Aborted)]);
             lab.send(&complaint(family, kind, &data, 20));
             lab.assert_dropped(&[(DropReason::IcmpForeign, 1)]);
             lab.over();
@@ -176,7 +176,7 @@ fn errors_about_data() {
     }
 }
 
-/// A half-open connection from outside is nobody's yet, and lives on.
+/// A half-open connection from outside belongs to no user yet, and stays.
 #[test]
 fn errors_about_a_syn_ack() {
     for family in FAMILIES {
@@ -207,7 +207,7 @@ fn errors_find_the_core_that_called() {
         let port = if family == Family::V4 { (3, 3) } else { (1, 4) };
         assert!(lab.sim.inject_at(1, &complaint(family, port, &syn, 8)));
         lab.run();
-        assert_eq!(script.told(), [Told::Closed(number, Closed::Unreachable)]);
+        assert_eq!(script.callbacks(), [Callback::Closed(number, Closed::Unreachable)]);
         assert_eq!(lab.sim.counters(1).forwarded_out.value(), 1);
         lab.over();
     }

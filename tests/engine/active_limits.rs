@@ -6,7 +6,7 @@ use handfast_stack::engine::{FourTuple, OpenError};
 use handfast_stack::observe::{Closed, DropReason};
 use handfast_stack::wire::{LinkHeader, Mac, TxSegment};
 
-use crate::caller::{Act, Order, Script, Told, calling, ends};
+use crate::caller::{Act, Callback, Order, Script, calling, ends};
 use crate::client::{CLIENT_ISN, CLIENT_MAC, FAMILIES, Family, Lab, SERVER_MAC};
 use crate::frames::{build, flags_of};
 use crate::trace::{PORT, play_with};
@@ -25,8 +25,8 @@ fn syn_ack(lab: &mut Lab, family: Family, port: u16) -> Vec<u8> {
 }
 
 fn told_closed(script: &Script) -> Vec<Closed> {
-    let closed = script.told().into_iter().filter_map(|told| match told {
-        Told::Closed(_, how) => Some(how),
+    let closed = script.callbacks().into_iter().filter_map(|callback| match callback {
+        Callback::Closed(_, how) => Some(how),
         _ => None,
     });
     closed.collect()
@@ -51,7 +51,7 @@ fn without_a_frame_it_waits_and_is_not_forgotten() {
     }
 }
 
-/// The frame is gone for good while the peer speaks: what was owed goes with the answer.
+/// The only frame is in use until the peer sends: the pending segment goes with the answer.
 #[test]
 fn what_waits_for_a_frame_goes_with_the_next_answer() {
     for family in FAMILIES {
@@ -105,7 +105,7 @@ fn every_slot_taken() {
     }
 }
 
-/// A TIME-WAIT makes room, and its end is told to nobody: the caller knows it as over.
+/// A TIME-WAIT makes room. Its end calls no user: for the caller the connection has ended before.
 #[test]
 fn a_time_wait_makes_room() {
     for family in FAMILIES {
@@ -160,19 +160,19 @@ fn numbers_name_connections() {
     }
     lab.run();
     assert_eq!(script.board().found, [false, false, false, true]);
-    assert_eq!(script.told(), [Told::Closed(sixth, Closed::Aborted)]);
+    assert_eq!(script.callbacks(), [Callback::Closed(sixth, Closed::Aborted)]);
     assert_eq!(lab.sim.connections(), 15);
 }
 
-/// More than the list of debts holds, in one poll: the others wait a moment.
+/// More than the list of pending output holds, in one poll: the others wait.
 #[test]
 fn five_thousand_probes_in_one_turn() {
-    const MANY: u16 = 5000;
+    const CONNECTIONS: u16 = 5000;
     let (mut lab, script) = calling(|setup| {
         setup.capacity = 8192;
         setup.frames = 8192;
     });
-    for port in 1..=MANY {
+    for port in 1..=CONNECTIONS {
         script.order(Order::Open(ends(Family::V4, port)));
         lab.run();
         let answer = syn_ack(&mut lab, Family::V4, port);
@@ -185,7 +185,7 @@ fn five_thousand_probes_in_one_turn() {
     lab.run();
     assert_eq!(lab.all().len(), 4096);
     lab.wait(20);
-    assert_eq!(lab.all().len(), usize::from(MANY) - 4096);
+    assert_eq!(lab.all().len(), usize::from(CONNECTIONS) - 4096);
     lab.sound();
 }
 
@@ -241,7 +241,7 @@ fn answers_find_the_core_that_called() {
     }
 }
 
-/// Nobody else would answer for a source: ARP for it is ours, for its neighbour is not.
+/// ARP for a source is answered, for its neighbour it is not.
 #[test]
 fn sources_answer_arp() {
     let (mut lab, _) = calling(|_| {});

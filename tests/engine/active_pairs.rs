@@ -9,7 +9,7 @@ use handfast_stack::service::Service;
 use handfast_stack::tcp::{ConnectionHandler, OfferedOptions};
 use handfast_stack::wire::{Flags, Mac, Packet, ParseConfig, parse};
 
-use crate::caller::{Act, Order, Script, Told, ends};
+use crate::caller::{Act, Callback, Order, Script, ends};
 use crate::client::{CLIENT_MAC, FAMILIES, Family, SERVER_MAC};
 
 /// The port of the far side's end.
@@ -44,7 +44,7 @@ impl Pair {
         Pair { near: near_side(near, |_| {}), far, seen: Vec::new(), lose: Vec::new(), passed: 0 }
     }
 
-    /// Carries frames until nobody sends any.
+    /// Carries frames until neither side sends any.
     fn exchange(&mut self) {
         loop {
             self.near.run();
@@ -145,12 +145,15 @@ fn the_packets_of_the_rfc_s_figures() {
             assert_eq!(pair.seen, *expected, "{far}");
             pair.wait(60_000);
             pair.over();
-            assert_eq!(script.told().iter().filter(|told| matches!(told, Told::Closed(..))).count(), 1);
+            assert_eq!(
+                script.callbacks().iter().filter(|callback| matches!(callback, Callback::Closed(..))).count(),
+                1
+            );
         }
     }
 }
 
-/// Whichever packet is lost, both ends close as they should, and each end is told once.
+/// Whichever packet is lost, both ends close as they should, and each user gets its end once.
 #[test]
 fn any_packet_may_be_lost() {
     for family in FAMILIES {
@@ -159,7 +162,11 @@ fn any_packet_may_be_lost() {
                 for second in first..8 {
                     let (mut pair, script) = talk(near, far, family, &[first, second]);
                     pair.wait(300_000);
-                    let ends = script.told().iter().filter(|told| matches!(told, Told::Closed(..))).count();
+                    let ends = script
+                        .callbacks()
+                        .iter()
+                        .filter(|callback| matches!(callback, Callback::Closed(..)))
+                        .count();
                     assert_eq!(ends, 1, "{:?}", pair.seen);
                     let orderly = |side| {
                         closed(side, Closed::Active)
@@ -191,8 +198,8 @@ fn both_open_at_once() {
             }
             pair.wait(20_000);
             let number = near.board().opens[0].unwrap();
-            assert_eq!(near.told(), [Told::Opened(number)], "{:?}", pair.seen);
-            assert_eq!(far.told(), [Told::Opened(far.board().opens[0].unwrap())], "{:?}", pair.seen);
+            assert_eq!(near.callbacks(), [Callback::Opened(number)], "{:?}", pair.seen);
+            assert_eq!(far.callbacks(), [Callback::Opened(far.board().opens[0].unwrap())], "{:?}", pair.seen);
             assert_eq!((pair.near.connections(), pair.far.connections()), (1, 1));
             for side in [&pair.near, &pair.far] {
                 assert_eq!(side.counters(0).half_open.value(), 0, "{:?}", pair.seen);
@@ -200,7 +207,7 @@ fn both_open_at_once() {
             near.order(Order::Act(number, Act::Send(100)));
             near.order(Order::Act(number, Act::Close));
             pair.wait(70_000);
-            assert!(far.told().iter().any(|told| matches!(told, Told::Data(_, 100))));
+            assert!(far.callbacks().iter().any(|callback| matches!(callback, Callback::Data(_, 100))));
             pair.over();
         }
     }
@@ -225,7 +232,7 @@ fn a_half_open_connection_is_found_and_ended() {
     }
 }
 
-/// What a SYN offers is what it is told to, and nothing is used that only one side offers.
+/// A SYN offers what is configured, and nothing is used that only one side offers.
 #[test]
 fn options_that_both_offer_and_no_others() {
     for bits in 0..8 {
@@ -261,7 +268,7 @@ fn options_that_both_offer_and_no_others() {
     }
 }
 
-/// A thousand connections over a wire that loses one packet in eight: each is told its end once,
+/// A thousand connections over a wire that loses one packet in eight: each user gets its end once,
 /// and each side comes out empty.
 #[test]
 fn many_over_a_bad_wire() {
@@ -289,11 +296,12 @@ fn many_over_a_bad_wire() {
     }
     pair.wait(300_000);
     assert!(script.board().opens.iter().all(Result::is_ok));
-    let told = script.told();
-    let ends: Vec<_> = told.iter().filter(|told| matches!(told, Told::Closed(..))).collect();
+    let callbacks = script.callbacks();
+    let ends: Vec<_> = callbacks.iter().filter(|callback| matches!(callback, Callback::Closed(..))).collect();
     assert_eq!(ends.len(), opened);
-    let orderly =
-        ends.iter().filter(|told| matches!(told, Told::Closed(_, Closed::Active | Closed::Simultaneous)));
+    let orderly = ends
+        .iter()
+        .filter(|callback| matches!(callback, Callback::Closed(_, Closed::Active | Closed::Simultaneous)));
     // The echo may meet a closed reader (SHLD-3), or seven losses in a row.
     assert!(
         orderly.count() + usize::try_from(closed(&pair.near, Closed::DataAfterClose)).unwrap() >= opened - 5

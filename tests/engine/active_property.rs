@@ -1,5 +1,5 @@
 //! Whatever arrives for connections that we opened, and whatever their user does meanwhile: no
-//! panic, no lost frame, no amplification, and every end is told once.
+//! panic, no lost frame, no amplification, and every end is reported once.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use handfast_stack::wire::{Flags, Seq, TcpOptions, Timestamps, TxSegment};
 use proptest::prelude::*;
 
 use crate::active_errors::complaint;
-use crate::caller::{Act, Order, Script, Told, calling, ends};
+use crate::caller::{Act, Callback, Order, Script, calling, ends};
 use crate::client::{CLIENT_ISN, FAMILIES, Lab};
 use crate::frames::{build, read};
 
@@ -30,7 +30,7 @@ enum Event {
     },
     /// An ICMP error about the last frame that the stack sent, this far beside it.
     Error(u8, u8, u32),
-    Octets(Vec<u8>),
+    Bytes(Vec<u8>),
     /// Milliseconds pass.
     Wait(u32),
 }
@@ -66,7 +66,7 @@ fn event() -> impl Strategy<Value = Event> {
             family, port, seq, ack, flags, window, len, ts,
         }),
         2 => (1..13u8, 0..6u8, near()).prop_map(|(kind, code, beside)| Event::Error(kind, code, beside)),
-        1 => prop::collection::vec(any::<u8>(), 0..200).prop_map(Event::Octets),
+        1 => prop::collection::vec(any::<u8>(), 0..200).prop_map(Event::Bytes),
         2 => prop_oneof![0..50u32, 0..5_000u32, 0..200_000u32].prop_map(Event::Wait),
     ]
 }
@@ -109,7 +109,7 @@ fn happens(lab: &mut Lab, script: &Script, places: &Places, last: &[u8], event: 
             assert!(lab.sim.inject(&error(last, (*kind, *code), *beside)));
         }
         Event::Error(..) => {}
-        Event::Octets(octets) => assert!(lab.sim.inject(octets)),
+        Event::Bytes(bytes) => assert!(lab.sim.inject(bytes)),
         Event::Wait(millis) => lab.sim.advance_ms(*millis),
     }
     lab.sim.run();
@@ -118,9 +118,9 @@ fn happens(lab: &mut Lab, script: &Script, places: &Places, last: &[u8], event: 
 /// Every connection is opened at most once, and ended once.
 fn account(script: &Script, live: &mut HashSet<u32>) {
     let mut board = script.board();
-    // Opened in the same poll in which another has freed its slot: the end was told first.
-    for told in std::mem::take(&mut board.told) {
-        if let Told::Closed(number, how) = told {
+    // Opened in the same poll in which another has freed its slot: the end was reported first.
+    for callback in std::mem::take(&mut board.callbacks) {
+        if let Callback::Closed(number, how) = callback {
             assert!(live.remove(&number), "{number} ended twice: {how:?}");
         }
     }
@@ -170,7 +170,7 @@ fn run(frames: u32, start: u64, when_opened: &[Act], events: &[Event]) {
     account(&script, &mut live);
     let counters = lab.sim.counters(0);
     assert_eq!(lab.sim.lost_frames() + counters.half_open.value() + counters.time_wait.value(), 0);
-    assert_eq!(live.len(), lab.sim.connections(), "every end was told");
+    assert_eq!(live.len(), lab.sim.connections(), "every end was reported");
 }
 
 proptest! {

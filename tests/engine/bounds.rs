@@ -1,4 +1,4 @@
-//! Full tables and floods: bounded, counted by name, and nobody established is lost.
+//! Full tables and floods: bounded, counted by name, and no established connection is lost.
 
 use handfast_stack::observe::Closed;
 use handfast_stack::service::Service;

@@ -1,4 +1,4 @@
-//! A caller that does what a test says, and notes what it is told.
+//! A caller that does what a test says, and records its callbacks.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -30,9 +30,9 @@ pub enum Order {
     Act(u32, Act),
 }
 
-/// What the caller was told, and of which connection.
+/// A call of the user, and the connection that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Callback {
     Opened(u32),
     Data(u32, usize),
     Acknowledged(u32, usize),
@@ -45,7 +45,7 @@ pub enum Told {
 #[derive(Default)]
 pub struct Board {
     pub orders: VecDeque<Order>,
-    pub told: Vec<Told>,
+    pub callbacks: Vec<Callback>,
     /// What [`OpenContext::open`] said.
     pub opens: Vec<Result<u32, OpenError>>,
     /// What [`OpenContext::send_stateless_syn`] said.
@@ -75,10 +75,10 @@ impl Script {
         self.board().orders.push_back(order);
     }
 
-    /// Since the last time, without [`Told::Heard`].
-    pub fn told(&self) -> Vec<Told> {
-        let told = std::mem::take(&mut self.board().told);
-        told.into_iter().filter(|told| !matches!(told, Told::Heard(_))).collect()
+    /// Since the last time, without [`Callback::Heard`].
+    pub fn callbacks(&self) -> Vec<Callback> {
+        let callbacks = std::mem::take(&mut self.board().callbacks);
+        callbacks.into_iter().filter(|callback| !matches!(callback, Callback::Heard(_))).collect()
     }
 
     pub fn factory(&self) -> handfast_stack::engine::OpenerFactory {
@@ -90,7 +90,7 @@ impl Script {
 fn act(connection: &mut Connection<'_>, act: &Act) {
     match act {
         // Refused where the direction is closed or there is no buffer.
-        Act::Send(octets) => drop(connection.send(&vec![b'x'; *octets])),
+        Act::Send(bytes) => drop(connection.send(&vec![b'x'; *bytes])),
         Act::Shutdown => connection.shutdown(),
         Act::Close => connection.close(),
         Act::Abort => connection.abort(),
@@ -101,39 +101,39 @@ fn act(connection: &mut Connection<'_>, act: &Act) {
 impl ConnectionHandler for Script {
     fn on_established(&mut self, connection: &mut Connection<'_>) {
         let mut board = self.board();
-        board.told.push(Told::Opened(connection.id()));
+        board.callbacks.push(Callback::Opened(connection.id()));
         board.when_opened.iter().for_each(|what| act(connection, what));
     }
 
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         connection.consume(data.len());
-        self.board().told.push(Told::Data(connection.id(), data.len()));
+        self.board().callbacks.push(Callback::Data(connection.id(), data.len()));
         DataResult::Taken
     }
 
-    fn on_acked(&mut self, connection: &mut Connection<'_>, octets: usize) {
-        self.board().told.push(Told::Acknowledged(connection.id(), octets));
+    fn on_acked(&mut self, connection: &mut Connection<'_>, bytes: usize) {
+        self.board().callbacks.push(Callback::Acknowledged(connection.id(), bytes));
     }
 
     fn on_fin(&mut self, connection: &mut Connection<'_>) {
-        self.board().told.push(Told::PeerClosed(connection.id()));
+        self.board().callbacks.push(Callback::PeerClosed(connection.id()));
         connection.close();
     }
 
     fn on_alive(&mut self, connection: &mut Connection<'_>) {
         let mut board = self.board();
-        board.told.push(Told::Heard(connection.id()));
+        board.callbacks.push(Callback::Heard(connection.id()));
         board.when_heard.iter().for_each(|what| act(connection, what));
     }
 
     fn on_icmp_error(&mut self, connection: &mut Connection<'_>, error: IcmpError) {
         let mut board = self.board();
-        board.told.push(Told::Unreachable(connection.id(), error));
+        board.callbacks.push(Callback::Unreachable(connection.id(), error));
         board.when_unreachable.iter().for_each(|what| act(connection, what));
     }
 
     fn on_closed(&mut self, ended: &ClosedConnection<'_>, how: Closed) {
-        self.board().told.push(Told::Closed(ended.id, how));
+        self.board().callbacks.push(Callback::Closed(ended.id, how));
     }
 }
 

@@ -159,7 +159,7 @@ fn no_ack_is_a_cookie_where_none_was_issued() {
         });
         lab.send(&client.segment(".", &[]));
         lab.expect("R");
-        // Nobody guessed at a cookie: that there is none is no news.
+        // No cookie was tried: there is nothing to count.
         lab.assert_dropped(&[]);
         lab.over();
     }
@@ -230,7 +230,7 @@ fn twins_at_the_bound_get_one_isn() {
 }
 
 /// With one slot: the reset of its connection, and a cookie's ACK that takes the slot at once.
-/// What the first owed is not said with the second's state.
+/// The pending output of the first is not sent with the state of the second.
 #[test]
 fn a_slot_that_changes_hands_within_a_batch_keeps_its_secrets() {
     let mut lab = Lab::with(Service::Echo, |setup| {

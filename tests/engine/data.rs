@@ -30,15 +30,15 @@ fn old_early_and_overlapping_text() {
             &over,
             &[],
         ),
-        opened("one octet before", "< P. 0:1(1) ack 1\n> . 1 ack 1\n< R 1", &over, &[(OutOfWindow, 1)]),
+        opened("one byte before", "< P. 0:1(1) ack 1\n> . 1 ack 1\n< R 1", &over, &[(OutOfWindow, 1)]),
         opened(
-            "one octet past the window",
+            "one byte past the window",
             "< P. 65536:65537(1) ack 1\n> . 1 ack 1\n< R 1",
             &over,
             &[(OutOfWindow, 1)],
         ),
         opened(
-            "window's last octet",
+            "window's last byte",
             "< P. 65535:65536(1) ack 1\n> . 1 ack 1\n< R 1",
             &over,
             &[(OutOfOrder, 1)],
@@ -51,12 +51,7 @@ fn old_early_and_overlapping_text() {
             &[(AckUnacceptable, 1)],
         ),
         opened("keep-alive", "< . 0 ack 1\n> . 1 ack 1\n< R 1", &over, &[(OutOfWindow, 1)]),
-        opened(
-            "keep-alive with an octet",
-            "< . 0:1(1) ack 1\n> . 1 ack 1\n< R 1",
-            &over,
-            &[(OutOfWindow, 1)],
-        ),
+        opened("keep-alive with a byte", "< . 0:1(1) ack 1\n> . 1 ack 1\n< R 1", &over, &[(OutOfWindow, 1)]),
     ];
     table(Service::Discard, &rows);
 }
@@ -105,7 +100,7 @@ fn a_full_window_refuses_and_answers_probes() {
     }
 }
 
-/// An echo service's window follows its buffer: all octets come back, in order.
+/// An echo service's window follows its buffer: all bytes come back, in order.
 #[test]
 fn a_long_echo_across_the_wrap() {
     for family in FAMILIES {
@@ -133,7 +128,7 @@ fn a_long_echo_across_the_wrap() {
             }
         }
         assert_eq!(sent, text.len());
-        assert!(heard == text, "{} of {} octets came back", heard.len(), text.len());
+        assert!(heard == text, "{} of {} bytes came back", heard.len(), text.len());
         assert_eq!(lab.sim.counters(0).retransmissions.value(), 0);
         client.abort(&mut lab);
         lab.over();

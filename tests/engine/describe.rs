@@ -19,7 +19,7 @@ const SLOTS: u32 = 64;
 /// What the core says of the client's connection, whichever slot it has; it has at most one.
 fn facts(lab: &Lab, client: &Client) -> Option<ConnInfo> {
     let worker = lab.sim.worker(0);
-    let told: Vec<ConnInfo> = match client.family {
+    let found: Vec<ConnInfo> = match client.family {
         Family::V4 => {
             let key = FlowKey4 { remote: CLIENT4, local: SERVER4, remote_port: client.port, local_port: 80 };
             let mut asked: Vec<_> =
@@ -36,12 +36,12 @@ fn facts(lab: &Lab, client: &Client) -> Option<ConnInfo> {
             asked.iter().filter_map(|question| question.facts).collect()
         }
     };
-    assert!(told.len() <= 1, "{told:?}");
-    told.first().copied()
+    assert!(found.len() <= 1, "{found:?}");
+    found.first().copied()
 }
 
 #[test]
-fn a_connection_is_told_of_from_its_syn_to_its_end() {
+fn a_connection_is_described_from_its_syn_to_its_end() {
     for family in FAMILIES {
         let mut lab = Lab::new(Service::Close);
         let client = Client::new(family, 4000);
@@ -74,7 +74,7 @@ fn a_connection_is_told_of_from_its_syn_to_its_end() {
 }
 
 #[test]
-fn what_was_seen_before_its_slot_was_used_again_is_not_told_of() {
+fn what_was_seen_before_its_slot_was_used_again_is_not_described() {
     for family in FAMILIES {
         let mut lab = Lab::new(Service::Hold);
         let first = Client::open(family, 4000, &mut lab);

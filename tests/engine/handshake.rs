@@ -101,7 +101,7 @@ fn a_closed_port_resets() {
                 None => lab.silent(),
                 Some((seq, ack)) => {
                     let reset = lab.reply().expect("a RST").info;
-                    assert_eq!((reset.seq, reset.ack), (Seq(seq), Seq(ack)), "{flags} of {len} octets");
+                    assert_eq!((reset.seq, reset.ack), (Seq(seq), Seq(ack)), "{flags} of {len} bytes");
                 }
             }
         }

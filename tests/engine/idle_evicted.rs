@@ -123,7 +123,7 @@ fn fin_wait_2_gives_way_first() {
     lab.assert_closed(&[(Closed::IdleEvicted, 1)]);
 }
 
-/// A table that is larger than what is looked at: always one of the idle ones, whoever it is.
+/// A table that is larger than what is looked at: always one of the idle ones.
 #[test]
 fn in_a_large_table_an_idle_one_gives_way() {
     let mut lab = lab(3000, CookieMode::Never, Service::Echo);

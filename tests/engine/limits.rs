@@ -26,7 +26,7 @@ fn resets_are_limited() {
     lab.over();
 }
 
-/// A service's own RST is part of its connection, not an answer to a stranger.
+/// A service's own RST is part of its connection, not an answer to an unknown segment.
 #[test]
 fn a_service_s_resets_are_not_limited() {
     let mut lab = Lab::with(Service::Reset, |setup| setup.bounds.rst_rate = 1);

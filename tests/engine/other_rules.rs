@@ -183,12 +183,12 @@ fn cores_need_not_change_at_the_same_moment() {
         let mut lab = Lab::with(Service::Echo, |setup| setup.cores = 2);
         let mut client = Client::open(family, 4000, &mut lab);
         let late = client.say(b"on the way");
-        let stranger = Client::new(family, 4001).syn();
+        let newcomer = Client::new(family, 4001).syn();
         lab.sim
             .listen(&[], FaultInjection::default(), |changed, sim| {
                 // The first is answered by RST already, the second not yet.
                 if changed == 1 {
-                    assert!(sim.inject_at(0, &stranger));
+                    assert!(sim.inject_at(0, &newcomer));
                     assert!(sim.inject_at(1, &late));
                     sim.run();
                 }

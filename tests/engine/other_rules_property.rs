@@ -137,7 +137,7 @@ impl World {
     fn forget(&mut self) {
         let ports: Vec<u16> = self.open.values().map(|open| 80 + open.port).collect();
         let left = self.lab.sim.forget(|owned| ports.iter().any(|port| owned.ports.contains(port)));
-        assert!(left == 0 || !ports.is_empty(), "{left} rules are kept for nobody");
+        assert!(left == 0 || !ports.is_empty(), "{left} rules are kept without a connection");
     }
 }
 

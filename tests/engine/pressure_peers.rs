@@ -17,7 +17,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 const ROUND_TRIP: u32 = 20;
 /// An honest client asks again after so long, and has failed after so long.
 const AGAIN: u32 = 300;
-const PATIENCE: u32 = 5000;
+const GIVE_UP_MS: u32 = 5000;
 
 /// What a peer does once it is connected and has asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +152,7 @@ impl Crowd {
 
     fn ask_again(&mut self) {
         let now = self.now;
-        let gone = |(_, honest): &(&Ends, &Honest)| now.saturating_sub(honest.started) > PATIENCE;
+        let gone = |(_, honest): &(&Ends, &Honest)| now.saturating_sub(honest.started) > GIVE_UP_MS;
         let gone: Vec<Ends> = self.honest.iter().filter(gone).map(|(ends, _)| *ends).collect();
         for ends in gone {
             let honest = self.honest.remove(&ends).unwrap();

@@ -24,9 +24,9 @@ enum Event {
         ts: Option<u32>,
         mss: u16,
     },
-    /// A segment with some octets changed: mostly refused, never worse.
+    /// A segment with some bytes changed: mostly refused, never worse.
     Broken(Box<Event>, Vec<(usize, u8)>),
-    Octets(Vec<u8>),
+    Bytes(Vec<u8>),
     /// Milliseconds pass.
     Wait(u32),
 }
@@ -67,7 +67,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         12 => segment(),
         1 => broken.prop_map(|(event, changes)| Event::Broken(Box::new(event), changes)),
-        1 => prop::collection::vec(any::<u8>(), 0..200).prop_map(Event::Octets),
+        1 => prop::collection::vec(any::<u8>(), 0..200).prop_map(Event::Bytes),
         2 => prop_oneof![0..50u32, 0..5_000u32, 0..200_000u32].prop_map(Event::Wait),
     ]
 }
@@ -98,13 +98,13 @@ fn frame(event: &Event, places: &[Place]) -> Vec<u8> {
         }
         Event::Broken(event, changes) => {
             let mut frame = frame(event, places);
-            for (at, octet) in changes {
+            for (at, byte) in changes {
                 let at = at % frame.len();
-                frame[at] = *octet;
+                frame[at] = *byte;
             }
             frame
         }
-        Event::Octets(octets) => octets.clone(),
+        Event::Bytes(bytes) => bytes.clone(),
         Event::Wait(_) => Vec::new(),
     }
 }

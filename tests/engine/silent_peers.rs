@@ -106,7 +106,7 @@ impl Line {
         self.send(&client.syn());
     }
 
-    /// A request, an abort, a close that nobody waits for, or no more current.
+    /// A request, an abort, a close that no peer waits for, or no more current.
     fn act(&mut self, port: u16) {
         let what = self.dice.below(8);
         let Some(peer) = self.peers.get_mut(&port).filter(|peer| peer.open) else { return };

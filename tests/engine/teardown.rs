@@ -209,9 +209,9 @@ fn half_closed_by_us() {
     table(Service::Http, &[row]);
 }
 
-/// The peer's reset and the debt of its data in one batch: nothing is said to the dead.
+/// Data and the peer's reset in one batch: the data is not acknowledged.
 #[test]
-fn a_connection_that_ends_within_its_batch_owes_nothing() {
+fn a_connection_that_ends_within_its_batch_sends_nothing() {
     for family in FAMILIES {
         let mut lab = Lab::new(Service::Echo);
         let mut client = Client::open(family, 4000, &mut lab);

@@ -14,7 +14,7 @@
 use handfast_stack::observe::Closed;
 use handfast_stack::wire::{Flags, Seq, TcpOptions, TxSegment};
 
-use crate::caller::{Act, Order, Script, Told, calling, ends};
+use crate::caller::{Act, Callback, Order, Script, calling, ends};
 use crate::client::{CLIENT_ISN, Family, Lab, Reply};
 use crate::frames::build;
 use crate::script::number::{self, Number};
@@ -205,8 +205,8 @@ pub fn table(service: handfast_stack::service::Service, rows: &[Row]) {
     }
 }
 
-/// As [`table`], of a stack that calls: its caller is told the end of every connection that it
-/// opened, once, and in the same way as it is counted.
+/// As [`table`], of a stack that calls: its caller gets the end of every connection that it opened, once,
+/// with the reason that is counted.
 #[track_caller]
 pub fn calls(rows: &[Row]) {
     for row in rows {
@@ -217,15 +217,15 @@ pub fn calls(rows: &[Row]) {
             lab.assert_closed(&row.closed);
             lab.assert_dropped(&row.dropped);
             let opened = script.board().opens.iter().flatten().count();
-            let ends = script.told().into_iter().filter_map(|told| match told {
-                Told::Closed(_, how) => Some(how),
+            let ends = script.callbacks().into_iter().filter_map(|callback| match callback {
+                Callback::Closed(_, how) => Some(how),
                 _ => None,
             });
             let ends: Vec<_> = ends.collect();
             assert_eq!(ends.len(), opened, "{}: {ends:?}", row.what);
             for (how, count) in row.closed.iter().filter(|(how, _)| *how != Closed::TimeWaitEnded) {
-                let told = ends.iter().filter(|end| *end == how).count() as u64;
-                assert_eq!(told, *count, "{}: {how:?}", row.what);
+                let reported = ends.iter().filter(|end| *end == how).count() as u64;
+                assert_eq!(reported, *count, "{}: {how:?}", row.what);
             }
             lab.over();
             assert_eq!(lab.sim.counters(0).half_open.value(), 0, "{}", row.what);

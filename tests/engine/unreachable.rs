@@ -13,7 +13,7 @@ const OTHERS4: [u8; 9] = [0, 4, 41, 47, 50, 51, 58, 132, 255];
 /// Next headers that are neither TCP, ICMPv6, extension headers nor none (59).
 const OTHERS6: [u8; 7] = [1, 2, 4, 41, 47, 132, 255];
 /// Bytes of the longest errors: RFC 1812 4.3.2.3, RFC 4443 2.4 (c).
-const MOST: [usize; 2] = [576, 1280];
+const MAX_LEN: [usize; 2] = [576, 1280];
 /// Bytes in front of the quoted packet.
 const HEADERS: [usize; 2] = [28, 48];
 
@@ -32,7 +32,7 @@ fn refused(lab: &mut Lab, packet: &Packet, kind: (u8, u8), pointer: u32) {
     for tags in [&[][..], &[[0x81, 0, 0x60, 7]], &[[0x88, 0xa8, 0, 5], [0x81, 0, 0, 6]]] {
         let answer = answer_to(lab, &packet.frame_to(SERVER_MAC, tags));
         let answer = icmp_answer(&answer.unwrap_or_else(|| panic!("no answer to {packet:02x?}")));
-        let quoted = packet.bytes.len().min(MOST[family] - HEADERS[family]);
+        let quoted = packet.bytes.len().min(MAX_LEN[family] - HEADERS[family]);
         let expected = IcmpAnswer {
             kind,
             pointer,
@@ -223,9 +223,9 @@ proptest! {
                 && !is_icmp_or_tcp
             {
                 let answer = icmp_answer(&frame);
-                prop_assert!(answer.len <= MOST[family]);
+                prop_assert!(answer.len <= MAX_LEN[family]);
                 prop_assert!(packet.bytes.starts_with(&answer.quoted));
-                prop_assert!(answer.quoted.len() >= packet.bytes.len().min(MOST[family] - HEADERS[family]));
+                prop_assert!(answer.quoted.len() >= packet.bytes.len().min(MAX_LEN[family] - HEADERS[family]));
             }
         }
     }

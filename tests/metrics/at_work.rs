@@ -21,7 +21,7 @@ fn a_benchmark_shows_what_it_does_and_never_more_than_it_did() {
     let report = directory.path().join("bench.json");
     let listen = owned(false, "80=discard");
     let responder = Responder::start(&lab, &["--listen", &listen, "--msl", "1"]);
-    // A port that nobody listens at is in it: a ninth is refused.
+    // One port has no listener: a ninth is refused.
     let arguments = "198.18.1.1:80-88 --rate 900 --duration 3";
     let mut process = Process::start(bench(&lab, arguments, &report));
     process.await_line("metrics: ");
@@ -58,11 +58,11 @@ fn rude_clients_disturb_neither_scrapes_nor_packets() {
     let listen = owned(false, "7001=close");
     let responder = Responder::start(&lab, &["--listen", &listen, "--msl", "1"]);
     let over = AtomicBool::new(false);
-    let rude = |octets: &'static [u8], pause: Duration| {
+    let rude = |bytes: &'static [u8], pause: Duration| {
         let mut held = Vec::new();
         while !over.load(Ordering::Relaxed) {
             if let Ok(mut stream) = connect(METRICS) {
-                let _ = stream.write_all(octets);
+                let _ = stream.write_all(bytes);
                 held.push(stream);
             }
             // Most of them stay, and are thrown out.
@@ -72,15 +72,15 @@ fn rude_clients_disturb_neither_scrapes_nor_packets() {
         held.len()
     };
     let served = thread::scope(|scope| {
-        for octets in [&b"\x00\xff\x00garbage\r\n\r\n"[..], b"GET /me", b"GET /metrics HTTP/1.1\r\n\r\n"] {
+        for bytes in [&b"\x00\xff\x00garbage\r\n\r\n"[..], b"GET /me", b"GET /metrics HTTP/1.1\r\n\r\n"] {
             let lab = &lab;
             let rude = &rude;
             scope.spawn(move || {
-                lab.in_server(|| rude(octets, Duration::from_millis(5))).expect("the namespace")
+                lab.in_server(|| rude(bytes, Duration::from_millis(5))).expect("the namespace")
             });
         }
         clients(&lab, &Plan::parallel(at(false, 7001), 3000, 64));
-        // Whoever connects and does not get to ask before sixteen others have come is thrown out, too.
+        // A client that has not asked before sixteen others have come is disconnected, too.
         let is_served = || responder.try_get("/metrics").is_ok_and(|answer| answer.status == 200);
         let served = (0..20).take_while(|_| (0..5).any(|_| is_served())).count();
         over.store(true, Ordering::Relaxed);

@@ -62,7 +62,7 @@ fn the_dashboard_asks_for_what_is_served() {
         assert!(!names.is_empty(), "{query}");
         for name in names {
             let metric = known.iter().find(|metric| metric.name == name);
-            let metric = metric.unwrap_or_else(|| panic!("nobody serves {name}, which is asked for"));
+            let metric = metric.unwrap_or_else(|| panic!("no metric {name}, which is asked for"));
             shown.insert(name.to_owned());
             for label in used_labels(query, legend) {
                 let served = label == "instance" || metric.labels.contains(&label.as_str());

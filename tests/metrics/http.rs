@@ -18,10 +18,10 @@ pub fn connect(at: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends these octets and reads until the other side closes.
-pub fn say(at: SocketAddr, octets: &[u8]) -> io::Result<Response> {
+/// Sends these bytes and reads until the other side closes.
+pub fn say(at: SocketAddr, bytes: &[u8]) -> io::Result<Response> {
     let mut stream = connect(at)?;
-    stream.write_all(octets)?;
+    stream.write_all(bytes)?;
     read(&mut stream)
 }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::http::{self, Response};
 use crate::scraped::Scraped;
 
-/// Of each namespace: nobody else is there.
+/// Of each namespace, which no other program uses.
 pub const METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 /// A `handfast respond` that is ready.

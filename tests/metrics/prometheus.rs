@@ -59,7 +59,7 @@ fn traffic(lab: &Lab) {
     clients(lab, &Plan::parallel(at(false, 7001), CONNECTIONS, 64));
     let first = Plan::parallel(at(false, 9), CONNECTIONS / 2, 64).script(ClientScript::CloseFirst);
     clients(lab, &first);
-    // Nobody listens there: refused, with a RST each.
+    // No listener there: refused, with a RST each.
     assert_eq!(attempts(lab, &Plan::sequential(at(false, 4444), 50)).failed(), 50);
 }
 

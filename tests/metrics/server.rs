@@ -48,7 +48,7 @@ fn an_address_that_cannot_be_had_is_an_error_with_its_fix() {
     assert!(error.to_string().contains(&taken.to_string()), "{error}");
     assert!(error.fix().contains(&format!("sport = :{}", taken.port())), "{}", error.fix());
     // A documentation address (RFC 5737).
-    let error = Bound::bind("192.0.2.1:9464".parse().expect("an address")).expect_err("nobody has it");
+    let error = Bound::bind("192.0.2.1:9464".parse().expect("an address")).expect_err("no interface has it");
     assert!(error.fix().contains("ip -brief address"), "{}", error.fix());
 }
 
@@ -67,10 +67,10 @@ fn garbage_is_answered_as_such_and_disturbs_nobody() {
         assert_eq!(say(at, &garbage).expect("an answer").status, status, "{shown:?}");
         assert_eq!(get(at, "/metrics").expect("an answer").body, "xxx");
     }
-    // The head in single octets.
+    // The head in single bytes.
     let mut slow = connect(at).expect("a connection");
-    for octet in b"GET /metrics HTTP/1.1\r\n\r\n" {
-        slow.write_all(&[*octet]).expect("room");
+    for byte in b"GET /metrics HTTP/1.1\r\n\r\n" {
+        slow.write_all(&[*byte]).expect("room");
         thread::sleep(Duration::from_millis(2));
     }
     assert_eq!(read(&mut slow).expect("an answer").body, "xxx");
@@ -111,6 +111,6 @@ fn its_end_frees_the_address() {
     let (at, serving) = serve(3);
     let idle = connect(at).expect("a connection");
     drop(serving);
-    assert!(connect(at).is_err(), "nobody listens");
+    assert!(connect(at).is_err(), "no listener");
     drop(idle);
 }

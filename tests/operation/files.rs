@@ -78,8 +78,8 @@ fn a_second_responder_leaves_the_first_ones_files_alone() {
     assert_eq!(json(&stage.file("run.json"))["total"]["established"], 10);
     let captured = json(&stage.file("run.json"))["capture"]["captured"].as_u64().expect("a count");
     assert!(captured > 50, "{captured}");
-    let octets = fs::metadata(stage.file("run.pcapng")).expect("the capture").len();
-    assert_eq!(json(&stage.file("run.json"))["capture"]["octets"], octets);
+    let bytes = fs::metadata(stage.file("run.pcapng")).expect("the capture").len();
+    assert_eq!(json(&stage.file("run.json"))["capture"]["octets"], bytes);
     let names: Vec<String> = stage.files().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["run.json", "run.pcapng"], "and no ready-file any more");
 }
@@ -113,7 +113,7 @@ fn the_old_result_is_there_until_the_new_one_is() {
 fn what_was_opened_with_privileges_is_written_without_them() {
     const OTHER: u32 = 65_534;
     let Some(stage) = stage() else { return };
-    let folder = stage.file("of-nobody");
+    let folder = stage.file("of-another-user");
     fs::create_dir(&folder).expect("a folder");
     let old = folder.join("old.json");
     fs::write(&old, "x".repeat(1 << 20)).expect("a file");

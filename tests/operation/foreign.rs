@@ -94,7 +94,7 @@ fn files_are_named_as_text() {
     ] {
         let ended = handfast(arguments);
         assert!(matches!(ended.code, Some(1 | 2)), "{arguments:?}: {ended:?}");
-        // Whoever types an argument may type lines.
+        // An argument may have lines.
         let typed = ["lab", "respond"].map(OsStr::new).contains(&arguments[0]) || arguments.len() == 1;
         let ended = if typed { Ended { err: ended.err.replace("\nfix: rm", ""), ..ended } } else { ended };
         assert_plain(&format!("{arguments:?}"), &ended);

@@ -1,5 +1,5 @@
 //! What an operator counts on: output that goes wrong, files that stay whole, signals, foreign text, limits,
-//! and quiet where nobody looks. Tests that need a network make labs of their own (`hf-t…`) and remove them
+//! and quiet where no terminal is. Tests that need a network make labs of their own (`hf-t…`) and remove them
 //! even when they fail. Those need root; what cannot run says `SKIPPED` and why, and in CI is a failure.
 
 mod commands;

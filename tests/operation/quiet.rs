@@ -1,4 +1,4 @@
-//! What is printed while nobody looks, and what somebody sees who does.
+//! What is printed without a terminal, and what is printed on one.
 
 use std::fs::File;
 use std::io::Read;
@@ -65,9 +65,9 @@ impl Terminal {
         let seen = Arc::<Mutex<String>>::default();
         let (mut master, shown) = (File::from(master), seen.clone());
         thread::spawn(move || {
-            let mut octets = [0; 4096];
-            while let Ok(count @ 1..) = master.read(&mut octets) {
-                shown.lock().expect("no panic").push_str(&String::from_utf8_lossy(&octets[..count]));
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = master.read(&mut bytes) {
+                shown.lock().expect("no panic").push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
         Terminal { child: ChildGuard(child), seen }

@@ -49,7 +49,7 @@ fn systemd_knows_every_key_of_the_unit() {
     assert!(output.status.success() && ours.is_empty(), "{ours:#?}");
 }
 
-/// An address that nobody reads is worse than none.
+/// An address that is not read is worse than none.
 #[test]
 fn nobody_is_named_who_is_not_there() {
     for (name, text) in [
@@ -76,7 +76,7 @@ fn who_builds_the_package_maintains_it() {
     };
     assert_eq!(maintainer("Ada Byron", "ada@host.net"), "Ada Byron <ada@host.net>\n");
     assert_eq!(maintainer("", "Ada Byron <ada@host.net>"), "Ada Byron <ada@host.net>\n");
-    // Of git, or of this host: somebody all the same.
+    // Of git, or of this host.
     let found = maintainer("", "");
     let (name, address) = found.trim().split_once(" <").unwrap();
     assert!(!name.is_empty() && address.contains('@') && address.ends_with('>'), "{found}");

@@ -20,7 +20,7 @@ const OPTIONS: &[&str] = &[
 
 /// Of each picture, standing in the page: a text that lost characters, or that is cut off at the
 /// picture's edge; and, as an image of its own, that it can be read at all.
-const LOOK: &str = r#"
+const INSPECT: &str = r#"
 const faults = [];
 let texts = 0;
 for (const figure of document.getElementsByTagName("figure")) {
@@ -62,7 +62,7 @@ fn look(pictures: &[(String, String)], files: bool) -> Option<(usize, Vec<String
         );
     }
     page += "<pre id=\"result\"></pre>\n<script><![CDATA[\nonload = () => {";
-    page += &format!("{LOOK}}};\n]]></script></body></html>\n");
+    page += &format!("{INSPECT}}};\n]]></script></body></html>\n");
     // As XHTML: an SVG that is no XML is none.
     let path = folder.path().join("pictures.xhtml");
     fs::write(&path, page).expect("the page");

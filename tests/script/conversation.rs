@@ -13,8 +13,8 @@ pub struct Dice(u64);
 
 impl Dice {
     pub fn new(name: &str) -> Self {
-        Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, octet| {
-            (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3)
+        Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         }))
     }
 
@@ -51,7 +51,7 @@ pub struct Conversation {
     previous: Option<(u32, u32)>,
     /// The device's last timestamp.
     pub timestamp: u32,
-    /// The device's last acknowledgement and window, in octets.
+    /// The device's last acknowledgement and window, in bytes.
     pub acknowledged: u32,
     pub window: u32,
     scale: u8,
@@ -84,17 +84,17 @@ impl Conversation {
         }
     }
 
-    /// A number that counts our octets: a sequence number of ours, or the device's acknowledgement.
+    /// A number that counts our bytes: a sequence number of ours, or the device's acknowledgement.
     pub fn ours(&self, number: Number) -> Result<u32, String> {
         match number {
             Number::Relative(offset) => Ok(self.isn.wrapping_add(offset as u32)),
             Number::Next(offset) => Ok(self.isn.wrapping_add((self.next + offset) as u32)),
             Number::Absolute(value) => Ok(value),
-            _ => Err(format!("{number:?} does not count our octets")),
+            _ => Err(format!("{number:?} does not count our bytes")),
         }
     }
 
-    /// A number that counts the device's octets, as we would acknowledge it now.
+    /// A number that counts the device's bytes, as we would acknowledge it now.
     pub fn of_device(&self, number: Number) -> Result<u32, String> {
         self.counted_by_device(number, self.end)
     }
@@ -110,7 +110,7 @@ impl Conversation {
             Number::Relative(offset) => isn().map(|isn| isn.wrapping_add(offset as u32)),
             Number::End(offset) => isn().map(|_| end.wrapping_add(offset as u32)),
             Number::Absolute(value) => Ok(value),
-            _ => Err(format!("{number:?} does not count the device's octets")),
+            _ => Err(format!("{number:?} does not count the device's bytes")),
         }
     }
 
@@ -203,14 +203,14 @@ impl Conversation {
             _ => true,
         };
         if wrong {
-            Err(format!("{} octets of data that make no sense", segment.payload.len()))
+            Err(format!("{} bytes of data that make no sense", segment.payload.len()))
         } else {
             Ok(())
         }
     }
 }
 
-/// What we send at a place of the stream (1 is the first octet). It depends on the place alone, so that
+/// What we send at a place of the stream (1 is the first byte). It depends on the place alone, so that
 /// overlapping segments agree.
 pub fn payload(role: Role, at: i64, length: usize) -> Vec<u8> {
     (at..at + length as i64)
@@ -221,7 +221,7 @@ pub fn payload(role: Role, at: i64, length: usize) -> Vec<u8> {
         .collect()
 }
 
-/// The octets of an option list, filled up with zeros to whole words.
+/// The bytes of an option list, filled up with zeros to whole words.
 pub fn encode(options: &[Opt], conversation: &Conversation) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     for option in options {
@@ -246,7 +246,7 @@ pub fn encode(options: &[Opt], conversation: &Conversation) -> Result<Vec<u8>, S
                     bytes.extend(conversation.of_device(Number::Relative(*right))?.to_be_bytes());
                 }
             }
-            Opt::Raw(octets) => bytes.extend(octets),
+            Opt::Raw(raw) => bytes.extend(raw),
         }
     }
     bytes.resize(bytes.len().next_multiple_of(4), 0);

@@ -10,8 +10,8 @@ use super::runner::Runner;
 
 const HANDSHAKE: Duration = Duration::from_millis(600);
 /// How long a device may take to open its window again before it counts as closed.
-const PATIENCE: Duration = Duration::from_millis(400);
-/// Octets after which a window is taken to have no end.
+const REOPEN_TIMEOUT: Duration = Duration::from_millis(400);
+/// Bytes after which a window is taken to have no end.
 const ENDLESS: u64 = 8 << 20;
 
 impl Runner<'_> {
@@ -58,7 +58,7 @@ impl Runner<'_> {
                 self.send(&piece(size.min(room as u32)))?;
                 sent += u64::from(size);
                 self.next_segment(self.backend.now())?;
-            } else if self.next_segment(self.backend.now() + PATIENCE)?.is_none() {
+            } else if self.next_segment(self.backend.now() + REOPEN_TIMEOUT)?.is_none() {
                 let all = self.conversation.acknowledged == self.conversation.ours(Number::Next(0))?;
                 self.last = self.backend.now();
                 return if all && self.conversation.window == 0 {
@@ -68,7 +68,7 @@ impl Runner<'_> {
                 };
             }
         }
-        Err(format!("the window is still open after {sent} octets"))
+        Err(format!("the window is still open after {sent} bytes"))
     }
 
     /// Leaves nothing behind: resets the connection, wherever it stands.

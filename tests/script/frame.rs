@@ -35,7 +35,7 @@ pub struct Segment {
     pub flags: u8,
     pub window: u16,
     pub urgent: u16,
-    /// A multiple of four octets.
+    /// A multiple of four bytes.
     pub options: Vec<u8>,
     pub payload: Vec<u8>,
 }
@@ -57,7 +57,7 @@ pub fn build(place: &Place, segment: &Segment, modifiers: &[Modifier]) -> Vec<u8
     for modifier in modifiers {
         match modifier {
             Modifier::Cut(length) => packet.truncate(*length),
-            Modifier::Trailer(octets) => packet.resize(packet.len() + octets, 0xa5),
+            Modifier::Trailer(bytes) => packet.resize(packet.len() + bytes, 0xa5),
             Modifier::Version(version) => packet[0] = packet[0] & 0x0f | version << 4,
             _ => {}
         }
@@ -78,7 +78,7 @@ pub fn icmp_error(place: &Place, kind: u8, code: u8, quoted: &Segment) -> Vec<u8
     let mut message = vec![kind, code, 0, 0, 0, 0, 0, 0];
     let (ethertype, packet) = match (place.client, place.device) {
         (IpAddr::V4(client), IpAddr::V4(device)) => {
-            // The header and eight octets.
+            // The header and eight bytes.
             message.extend(&ipv4_packet(device.octets(), client.octets(), PROTOCOL_TCP, &tcp, &[])[..28]);
             let sum = !sum_words(&[&message]);
             message[2..4].copy_from_slice(&sum.to_be_bytes());
@@ -149,7 +149,7 @@ fn ipv4_packet(
     for modifier in modifiers {
         match modifier {
             Modifier::IpOptions(bytes) => options = bytes,
-            Modifier::IpLength(octets) => length = Some(*octets),
+            Modifier::IpLength(bytes) => length = Some(*bytes),
             Modifier::HeaderLength(words) => header_words = Some(*words),
             Modifier::HopLimit(hops) => hop_limit = *hops,
             Modifier::Fragment => fragment = 0x2000,
@@ -195,7 +195,7 @@ fn ipv6_packet(
                 next_header = 0;
                 extension = [&[protocol, (bytes.len() / 8) as u8], bytes.as_slice()].concat();
             }
-            Modifier::IpLength(octets) => length = Some(*octets),
+            Modifier::IpLength(bytes) => length = Some(*bytes),
             Modifier::HopLimit(hops) => hop_limit = *hops,
             _ => {}
         }

@@ -7,9 +7,9 @@ use super::frame::{Place, sum_words, tcp_checksum};
 use super::pattern::{ACK, FIN, RST, SYN, flag_letters};
 
 /// Hops that a fresh packet has left at least.
-const LEAST_HOP_LIMIT: u8 = 32;
+const MIN_HOP_LIMIT: u8 = 32;
 /// The shortest Ethernet frame; shorter packets may be padded up to it.
-const SHORTEST_FRAME: usize = 64;
+const MIN_FRAME: usize = 64;
 
 /// A segment from the device.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +106,7 @@ fn ipv4(packet: &[u8]) -> Result<usize, String> {
     }
     let total = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
     if total < 40 || total > packet.len() {
-        return Err(format!("IPv4 total length {total} in {} octets", packet.len()));
+        return Err(format!("IPv4 total length {total} in {} bytes", packet.len()));
     }
     if sum_words(&[&packet[..20]]) != 0xffff {
         return Err("wrong IPv4 header checksum".into());
@@ -124,22 +124,22 @@ fn ipv6(packet: &[u8]) -> Result<usize, String> {
     }
     let total = 40 + usize::from(u16::from_be_bytes([packet[4], packet[5]]));
     if total < 60 || total > packet.len() {
-        return Err(format!("IPv6 packet of {total} in {} octets", packet.len()));
+        return Err(format!("IPv6 packet of {total} in {} bytes", packet.len()));
     }
     hop_limit(packet[7]).map(|()| total)
 }
 
 fn hop_limit(hops: u8) -> Result<(), String> {
-    if hops < LEAST_HOP_LIMIT { Err(format!("hop limit {hops}")) } else { Ok(()) }
+    if hops < MIN_HOP_LIMIT { Err(format!("hop limit {hops}")) } else { Ok(()) }
 }
 
-/// Octets after the packet may only fill a short frame, and are zero.
+/// Bytes after the packet may only fill a short frame, and are zero.
 fn padding(frame: &[u8], end: usize) -> Result<(), String> {
     let rest = &frame[end..];
-    if rest.is_empty() || frame.len() <= SHORTEST_FRAME && rest.iter().all(|octet| *octet == 0) {
+    if rest.is_empty() || frame.len() <= MIN_FRAME && rest.iter().all(|byte| *byte == 0) {
         return Ok(());
     }
-    Err(format!("{} stray octets after the packet", rest.len()))
+    Err(format!("{} stray bytes after the packet", rest.len()))
 }
 
 fn tcp(source: IpAddr, destination: IpAddr, bytes: &[u8]) -> Result<Received, String> {
@@ -148,7 +148,7 @@ fn tcp(source: IpAddr, destination: IpAddr, bytes: &[u8]) -> Result<Received, St
     }
     let header = usize::from(bytes[12] >> 4) * 4;
     if header < 20 || header > bytes.len() {
-        return Err(format!("TCP header of {header} octets in a segment of {}", bytes.len()));
+        return Err(format!("TCP header of {header} bytes in a segment of {}", bytes.len()));
     }
     if bytes[12] & 0x0f != 0 {
         return Err("reserved bits are set".into());
@@ -192,7 +192,7 @@ fn options(mut bytes: &[u8]) -> Result<Options, String> {
     let mut seen = Vec::new();
     while let Some((&kind, rest)) = bytes.split_first() {
         match kind {
-            0 if rest.iter().all(|octet| *octet == 0) => return Ok(options),
+            0 if rest.iter().all(|byte| *byte == 0) => return Ok(options),
             0 => return Err("padding after the end of options is not zero (MUST-69)".into()),
             1 => bytes = rest,
             _ => {
@@ -220,7 +220,7 @@ fn option(kind: u8, value: &[u8], options: &mut Options) -> Result<(), String> {
             options.sack = Some((0..value.len()).step_by(8).map(|at| (long(at), long(at + 4))).collect());
         }
         (8, 8) => options.timestamps = Some((long(0), long(4))),
-        (2..=5 | 8, length) => return Err(format!("option {kind} with {length} octets of value")),
+        (2..=5 | 8, length) => return Err(format!("option {kind} with {length} bytes of value")),
         _ => options.unknown.push(kind),
     }
     Ok(())

@@ -17,7 +17,7 @@ pub enum Role {
     Discard,
     Http,
     Reset,
-    /// Nobody listens.
+    /// No listener.
     Closed,
 }
 
@@ -100,7 +100,7 @@ pub enum Action {
     },
     Nothing(Duration),
     Anything(Duration),
-    /// Sends data in segments of `size` octets until the device's window is closed.
+    /// Sends data in segments of `size` bytes until the device's window is closed.
     Fill {
         size: u32,
     },

@@ -67,7 +67,7 @@ impl Wire {
         let device = &self.device;
         run(&format!("ip -n {device} addr add {DEVICE_V4}/24 dev {DEVICE_LINK}"))?;
         run(&format!("ip -n {device} addr add {DEVICE_V6}/64 dev {DEVICE_LINK} nodad"))?;
-        // Answers to addresses that nobody has must not fail for want of a route.
+        // Answers to addresses that no interface has must not fail for want of a route.
         for family in [Family::V4, Family::V6] {
             let gateway = client_address(family, 0);
             run(&format!("ip -n {device} route add default via {gateway} dev {DEVICE_LINK}"))?;
@@ -133,5 +133,5 @@ fn run(command: &str) -> Result<(), String> {
 }
 
 fn mac_text(mac: Mac) -> String {
-    mac.map(|octet| format!("{octet:02x}")).join(":")
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }

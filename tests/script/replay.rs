@@ -7,7 +7,7 @@ use super::frame::{Place, sum_words, tcp_checksum};
 use super::inspect::inspect;
 use super::pattern::{ACK, RST};
 
-/// A frame from the device: after which of our frames it came, how long after, and its octets.
+/// A frame from the device: after which of our frames it came, how long after, and its bytes.
 #[derive(Clone, Debug)]
 struct Answer {
     after: usize,

@@ -33,7 +33,7 @@ pub fn play(script: &Script, place: &Place, backend: &mut dyn Backend) -> Result
         arrived: started,
         last: started,
         last_wait: Duration::ZERO,
-        disguises: Vec::new(),
+        spoofed: Vec::new(),
         trace: Vec::new(),
         started,
     };
@@ -55,7 +55,7 @@ pub(super) struct Runner<'a> {
     pub(super) last: Duration,
     last_wait: Duration,
     /// Addresses we sent from that are not ours: nothing may come back to them.
-    disguises: Vec<IpAddr>,
+    spoofed: Vec<IpAddr>,
     /// When, what, and how many times in a row.
     trace: Vec<(f64, String, u32)>,
     started: Duration,
@@ -134,7 +134,7 @@ impl Runner<'_> {
             options: encode(packet.options.as_deref().unwrap_or_default(), &self.conversation)?,
             payload: payload(self.script.role, first, length as usize),
         };
-        let copies = self.disguise(&mut segment, &packet.modifiers)?;
+        let copies = self.readdress(&mut segment, &packet.modifiers)?;
         self.note("<", &self.describe_sent(&segment, packet));
         for copy in 0..copies.0.max(copies.1) {
             if copies.1 > 1 {
@@ -156,13 +156,13 @@ impl Runner<'_> {
     }
 
     /// Applies addresses and ports that differ; returns how many copies and how many source ports.
-    fn disguise(&mut self, segment: &mut Segment, modifiers: &[Modifier]) -> Result<(u32, u32), String> {
+    fn readdress(&mut self, segment: &mut Segment, modifiers: &[Modifier]) -> Result<(u32, u32), String> {
         let mut copies = (1, 1);
         for modifier in modifiers {
             match modifier {
                 Modifier::Source(name) => {
                     segment.source.0 = address(name, self.place)?;
-                    self.disguises.push(segment.source.0);
+                    self.spoofed.push(segment.source.0);
                 }
                 Modifier::Destination(name) => segment.destination.0 = address(name, self.place)?,
                 Modifier::SourcePort(port) => segment.source.1 = *port,
@@ -240,7 +240,7 @@ impl Runner<'_> {
         while let Some(frame) = self.backend.receive(deadline.saturating_sub(self.backend.now())) {
             let Some(tcp) = inspect(&frame, self.place) else { continue };
             let to_us = tcp.ports.1 == self.conversation.port;
-            if self.disguises.contains(&tcp.destination) && to_us {
+            if self.spoofed.contains(&tcp.destination) && to_us {
                 return Err(format!("an answer went to {}", tcp.destination));
             }
             let from_port = tcp.ports.0 == self.script.role.port();
@@ -257,7 +257,7 @@ impl Runner<'_> {
         Ok(None)
     }
 
-    /// Whoever looks late finds more than had come by the deadline: that is kept for what follows.
+    /// A late look finds more than had come by the deadline: that is kept for what follows.
     fn in_time(&mut self, got: Received, arrived: Duration, deadline: Duration) -> Option<Received> {
         if arrived > deadline {
             self.held = Some((got, arrived));

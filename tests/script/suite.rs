@@ -144,7 +144,7 @@ pub fn assert_all_passed(outcomes: &[Outcome]) {
 const SPOILT_ANSWERS: usize = 24;
 /// The share of faults that must be noticed, in percent. The rest hit packets that a script rightly
 /// leaves open: those that may be missing, and floods of which some may be lost.
-const LEAST_NOTICED: usize = 80;
+const MIN_NOTICED: usize = 80;
 
 /// Plays each recording again with one fault in one answer, and with one answer too many: every script
 /// must fail on some of them, and most of them must make a script fail.
@@ -177,5 +177,5 @@ pub fn assert_scripts_can_fail(outcomes: &[Outcome]) {
     println!("faults noticed of those tried: {tally:?}");
     assert!(unfailing.is_empty(), "no fault makes these fail: {unfailing:?}");
     let (found, tried) = tally.values().fold((0, 0), |sum, (found, tried)| (sum.0 + found, sum.1 + tried));
-    assert!(found * 100 >= tried * LEAST_NOTICED, "only {found} of {tried} faults are noticed");
+    assert!(found * 100 >= tried * MIN_NOTICED, "only {found} of {tried} faults are noticed");
 }

@@ -1,5 +1,5 @@
 //! Frames by their headers. Addresses: `OURS` is exclusive, `SHARED` also the interface's,
-//! `FOREIGN` nobody's.
+//! `FOREIGN` no one's.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

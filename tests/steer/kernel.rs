@@ -91,7 +91,7 @@ pub fn run(program: &Program, frame: &[u8], repeat: i32) -> (u32, u32) {
 
 /// A socket that is bound to nothing: enough for a redirect to find it.
 pub fn xdp_socket() -> OwnedFd {
-    // SAFETY: no pointers; the result is checked, and a descriptor that nobody else has.
+    // SAFETY: no pointers; the result is checked, and a descriptor that is ours alone.
     unsafe {
         let fd = libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0);
         assert!(fd >= 0, "AF_XDP socket: {}", io::Error::last_os_error());
@@ -101,7 +101,7 @@ pub fn xdp_socket() -> OwnedFd {
 
 /// One more descriptor for what this number stands for, if it still does.
 pub fn copy(number: i32) -> Option<OwnedFd> {
-    // SAFETY: no pointers; the result is checked, and a descriptor that nobody else has.
+    // SAFETY: no pointers; the result is checked, and a descriptor that is ours alone.
     unsafe {
         let fd = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0);
         (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))

@@ -37,7 +37,7 @@ fn split_rows() -> Vec<(&'static str, Packet, Verdict)> {
     vec![
         ("full size", ipv4(OURS4, TCP, &full(80)), SocketTcp),
         ("first piece", cut(ipv4(OURS4, TCP, &full(80)), 1010), DropSplit),
-        ("all but an byte", cut(ipv4(OURS4, TCP, &full(80)), 1439), DropSplit),
+        ("all but a byte", cut(ipv4(OURS4, TCP, &full(80)), 1439), DropSplit),
         ("first piece, port that is not owned", cut(ipv4(OURS4, TCP, &full(22)), 1010), DropSplit),
         ("first piece, shared address", cut(ipv4(SHARED4, TCP, &full(80)), 1010), DropSplit),
         ("first piece for the kernel", cut(ipv4(SHARED4, TCP, &full(22)), 1010), PassPort),

@@ -1,5 +1,5 @@
 //! `handfast top`: what two statuses come to, in virtual time; pictures on a terminal that is none,
-//! beside those in `*.txt` that somebody has looked at; and the command beside a responder and a
+//! compared with those in `*.txt`; and the command beside a responder and a
 //! benchmark in a lab of its own, printed and in a pseudo-terminal. The last needs root; what cannot
 //! run says `SKIPPED` and why, and in CI is a failure.
 

@@ -18,5 +18,5 @@ fn the_live_view_is_drawn_for_the_readme() {
     let path = path.to_str().expect("UTF-8");
     let size = ["--width", "100", "--height", "27", "--intervals", SECONDS, "--svg", path];
     printed(&pair.sockets[0], &size);
-    assert!(pair.bench.0.try_wait().expect("a child of ours").is_none(), "drawn of a program nobody calls");
+    assert!(pair.bench.0.try_wait().expect("a child of ours").is_none(), "drawn without traffic");
 }

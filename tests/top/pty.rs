@@ -81,8 +81,8 @@ impl Watched {
 
     /// Enough of what came last.
     fn end(&self) -> String {
-        let letters: Vec<char> = self.seen.chars().rev().take(1_500).collect();
-        letters.into_iter().rev().collect()
+        let characters: Vec<char> = self.seen.chars().rev().take(1_500).collect();
+        characters.into_iter().rev().collect()
     }
 
     fn press(&mut self, keys: &str) {
@@ -178,7 +178,7 @@ fn a_key_in_the_instant_of_a_new_size_is_heard() {
     watched.left();
 }
 
-/// It answers nothing but takes keys: whoever asked can leave.
+/// The program answers nothing, the view takes keys: one can leave it.
 #[test]
 fn quitting_does_not_wait_for_a_program_that_hangs() {
     let Some(pair) = Pair::start(&["--rate", "500"]) else { return };

@@ -106,7 +106,7 @@ pub fn pcap_at(link: u32, packets: &[(u64, Vec<u8>)], snap: usize) -> Vec<u8> {
     file
 }
 
-/// Big-endian throughout, nanoseconds, with a block that nobody knows.
+/// Big-endian throughout, nanoseconds, with an unknown block.
 fn pcapng(link: u16, packets: &[Vec<u8>]) -> Vec<u8> {
     let block = |kind: u32, body: &[u8]| {
         let mut body = body.to_vec();
@@ -388,7 +388,7 @@ fn of_several_connections_one_is_chosen() {
 
 /// A capture that begins in the middle of a connection: nothing is made up of its beginning.
 #[test]
-fn a_beginning_that_nobody_saw() {
+fn a_beginning_that_unnamed_saw() {
     let packets: Vec<Vec<u8>> = conversation().into_iter().skip(3).collect();
     let text = save(&pcap(101, &packets, 65_535)).trace(printed, &[]);
     let drawn = rows(&text);

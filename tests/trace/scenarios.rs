@@ -117,6 +117,9 @@ fn every_picture_and_every_table_has_its_scenario() {
         fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/trace")).expect("docs/trace");
     for picture in pictures {
         let file = picture.expect("an entry").file_name().into_string().expect("UTF-8");
-        assert!(names.iter().any(|name| file == format!("{name}.svg")), "docs/trace/{file} is nobody's");
+        assert!(
+            names.iter().any(|name| file == format!("{name}.svg")),
+            "docs/trace/{file} belongs to no scenario"
+        );
     }
 }

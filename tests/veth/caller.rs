@@ -14,17 +14,17 @@ use handfast_stack::observe::Closed;
 use handfast_stack::tcp::{ClosedConnection, Connection, ConnectionHandler, DataResult, Time};
 use support::{OWNED_V4, OWNED_V6, lab, wait_until};
 
-const MANY: u16 = 200;
+const CONNECTIONS: u16 = 200;
 
 /// What the caller was told, in all.
 #[derive(Default)]
 struct Tally {
     opened: usize,
-    octets: usize,
+    bytes: usize,
     closed: Vec<Closed>,
 }
 
-/// Opens [`MANY`] connections to `to` as fast as it may, says five octets on each, and closes it
+/// Opens [`CONNECTIONS`] connections to `to` as fast as it may, says five bytes on each, and closes it
 /// when the answer is there.
 struct Greeter {
     to: SocketAddr,
@@ -41,7 +41,7 @@ impl ConnectionHandler for Greeter {
     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
         connection.consume(data.len());
         connection.close();
-        self.tally.lock().unwrap().octets += data.len();
+        self.tally.lock().unwrap().bytes += data.len();
         DataResult::Taken
     }
 
@@ -52,7 +52,7 @@ impl ConnectionHandler for Greeter {
 
 impl Opener for Greeter {
     fn poll_open(&mut self, line: &mut dyn OpenContext) {
-        while self.next < MANY {
+        while self.next < CONNECTIONS {
             let source: IpAddr = if self.to.is_ipv4() { OWNED_V4 } else { OWNED_V6 };
             let local = SocketAddr::new(source, 20_000 + self.next);
             if line.open(FourTuple { local, remote: self.to }).is_err() {
@@ -63,7 +63,7 @@ impl Opener for Greeter {
     }
 
     fn next_deadline_ms(&self, _: Time, most: u32) -> u32 {
-        if self.next < MANY { 0 } else { most }
+        if self.next < CONNECTIONS { 0 } else { most }
     }
 }
 
@@ -89,18 +89,18 @@ fn call(lab: &Lab, to: SocketAddr, done: impl Fn(&Tally) -> bool + Sync) -> Tall
         let running = Stack::open(options).unwrap().run().unwrap();
         // All are opened before what is told of the first ones ends it.
         wait_until("every connection opened, and every end told", || {
-            running.snapshot().total().opens == u64::from(MANY) && done(&tally.lock().unwrap())
+            running.snapshot().total().opens == u64::from(CONNECTIONS) && done(&tally.lock().unwrap())
         });
         let finished = running.stop();
         assert!(finished.fault.is_none(), "{:?}", finished.fault);
         let total = finished.snapshot.total();
-        assert_eq!((total.opens, total.frames_lost), (u64::from(MANY), 0), "{:?}", total.drops);
+        assert_eq!((total.opens, total.frames_lost), (u64::from(CONNECTIONS), 0), "{:?}", total.drops);
     })
     .unwrap();
     Arc::into_inner(tally).map(|tally| tally.into_inner().unwrap()).expect("the stack is gone")
 }
 
-/// A kernel's echo for `MANY` connections.
+/// A kernel's echo for `CONNECTIONS` connections.
 fn listener(lab: &Lab, ipv6: bool) -> (SocketAddr, thread::JoinHandle<usize>) {
     let address: IpAddr = handfast_lab::client_addresses(ipv6).next().unwrap();
     let listener = lab.in_client(|| TcpListener::bind((address, 0)).unwrap()).unwrap();
@@ -115,7 +115,7 @@ fn listener(lab: &Lab, ipv6: bool) -> (SocketAddr, thread::JoinHandle<usize>) {
             assert_eq!(stream.read(&mut said).unwrap(), 0);
             said.len()
         };
-        listener.incoming().take(usize::from(MANY)).map(serve).sum()
+        listener.incoming().take(usize::from(CONNECTIONS)).map(serve).sum()
     });
     (at, echo)
 }
@@ -125,9 +125,9 @@ fn a_kernel_s_listener_is_greeted_two_hundred_times() {
     for ipv6 in [false, true] {
         let Some(lab) = lab(|spec| handfast_lab::Spec { ipv6, ..spec }) else { return };
         let (at, echo) = listener(&lab, ipv6);
-        let tally = call(&lab, at, |tally| tally.closed.len() == usize::from(MANY));
-        assert_eq!(echo.join().unwrap(), 5 * usize::from(MANY));
-        assert_eq!((tally.opened, tally.octets), (usize::from(MANY), 5 * usize::from(MANY)));
+        let tally = call(&lab, at, |tally| tally.closed.len() == usize::from(CONNECTIONS));
+        assert_eq!(echo.join().unwrap(), 5 * usize::from(CONNECTIONS));
+        assert_eq!((tally.opened, tally.bytes), (usize::from(CONNECTIONS), 5 * usize::from(CONNECTIONS)));
         assert!(tally.closed.iter().all(|how| *how == Closed::Active), "{:?}", tally.closed);
     }
 }
@@ -137,7 +137,7 @@ fn a_kernel_s_closed_port_refuses() {
     for ipv6 in [false, true] {
         let Some(lab) = lab(|spec| handfast_lab::Spec { ipv6, ..spec }) else { return };
         let address = handfast_lab::client_addresses(ipv6).next().unwrap();
-        let closed = |tally: &Tally| tally.closed.len() == usize::from(MANY);
+        let closed = |tally: &Tally| tally.closed.len() == usize::from(CONNECTIONS);
         let tally = call(&lab, SocketAddr::new(address, 9), closed);
         assert!(tally.closed.iter().all(|how| *how == Closed::ConnectRefused), "{:?}", tally.closed);
         assert_eq!(tally.opened, 0);

@@ -5,11 +5,11 @@ use handfast_lab::{CLIENT_DEVICE, Lab};
 use support::{Responder, lab, optimized, owned};
 
 const CONNECTIONS: u64 = 1_000_000;
-/// Octets: a line of 64 and 16 of the index make 80; the rest is for pages and queues of timers.
-const MOST_EACH: u64 = 96;
+/// Bytes: a line of 64 and 16 of the index make 80; the rest is for pages and queues of timers.
+const MAX_EACH: u64 = 96;
 
 #[test]
-fn a_half_open_connection_takes_at_most_96_octets() {
+fn a_half_open_connection_takes_at_most_96_bytes() {
     let Some(lab) = lab(|spec| spec) else { return };
     let summary = fill(&lab, &["--synack-retries", "10"], "syn");
     assert_eq!(summary.total("established"), 0, "{}", summary.text);
@@ -17,7 +17,7 @@ fn a_half_open_connection_takes_at_most_96_octets() {
 }
 
 #[test]
-fn an_idle_established_connection_takes_at_most_96_octets() {
+fn an_idle_established_connection_takes_at_most_96_bytes() {
     let Some(lab) = lab(|spec| spec) else { return };
     let summary = fill(&lab, &[], "establish");
     assert_eq!(summary.total("established"), CONNECTIONS, "{}", summary.text);
@@ -39,8 +39,8 @@ fn fill(lab: &Lab, arguments: &[&str], workload: &str) -> support::Summary {
     // Some are reset at the end, as many as its time allows.
     let ended = summary.closed("stopped");
     assert_eq!(summary.total("connections") + ended, CONNECTIONS, "{}", summary.text);
-    eprintln!("{each} octets for each of {CONNECTIONS} connections ({workload})");
-    assert!(each <= MOST_EACH, "{each} octets for each connection");
+    eprintln!("{each} bytes for each of {CONNECTIONS} connections ({workload})");
+    assert!(each <= MAX_EACH, "{each} bytes for each connection");
     summary
 }
 
