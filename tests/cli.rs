@@ -1,4 +1,4 @@
-//! What the command line says of itself, and what it says of wrong arguments. Needs no rights.
+//! Help of the command line, and its errors about wrong arguments. Needs no rights.
 
 use std::process::Stdio;
 

@@ -14,7 +14,7 @@ use script::netns::{DEVICE_LINK, DEVICE_V4, DEVICE_V6, Stack, Wire};
 use script::suite::{Outcome, assert_all_passed, assert_scripts_can_fail, chosen, play_all};
 use support::{Process, program, skipped};
 
-/// One device at a time: what a clock shows depends on who else wants the cores.
+/// One device at a time: times depend on what else runs on the cores.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Scripts that Linux passes, and that fail when what it answered is spoilt.

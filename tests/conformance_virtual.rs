@@ -205,7 +205,7 @@ fn frames_are_what_another_parser_reads() {
     }
 }
 
-/// Each script gets an engine of its own; afterwards no frame may be missing.
+/// Each script gets its own engine; afterwards no frame may be missing.
 fn play(script: Script, vlan: Option<u16>) -> Outcome {
     let place = place(script.family, vlan);
     let mut memory = Memory::new(script.setup);

@@ -242,7 +242,7 @@ fn the_device_names_fit_the_kernel() {
     assert!([CLIENT_DEVICE, SERVER_DEVICE].iter().all(|name| name.len() <= 15));
 }
 
-/// A specification with a name of its own. `None` without root.
+/// A specification with a unique name. `None` without root.
 fn spec() -> Option<Spec> {
     root().map(|()| Spec::new(lab_name()))
 }
@@ -251,8 +251,8 @@ fn spec() -> Option<Spec> {
 /// accepting thread waits for a core, and what is dropped then comes again after a second, or three.
 const BACKLOG: i32 = 4096;
 
-/// A kernel server inside the server's namespace that treats every connection so, each in a
-/// thread of its own. It ends with the test's process.
+/// A kernel server inside the server's namespace with one thread for each connection. It ends with the
+/// test's process.
 fn serve(lab: &Lab, address: SocketAddr, treat: fn(TcpStream)) -> SocketAddr {
     let listener = lab.in_server(|| TcpListener::bind(address)).expect("enter").expect("bind");
     SockRef::from(&listener).listen(BACKLOG).expect("listen again");

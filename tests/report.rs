@@ -152,7 +152,7 @@ fn two_runs_or_sets_are_compared_with_their_noise() {
     assert_eq!((&rate["verdict"], &rate["noise_of"]), (&json!("better"), &json!("runs")));
     assert!(fs::read_to_string(&page).expect("a page").contains("20.0 %"));
 
-    // A list is a set, too; one run on a side says so, and so do different targets.
+    // A list is a set, too; one run on a side is noted, and so are different targets.
     let list = format!("{},{}", text(&old.join("0.json")), text(&old.join("1.json")));
     let other = changed(&folder, "other.json", "/target", json!("198.18.255.2:80"));
     let ended = report(&["diff", &list, text(&other)]);

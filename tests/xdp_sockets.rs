@@ -1,5 +1,5 @@
 //! AF_XDP queues against the kernel: opening, refusals, the ledger under traffic, and a device
-//! that vanishes. Each test has network namespaces of its own, prefix `hf-`, and removes them.
+//! that vanishes. Each test makes network namespaces, prefix `hf-`, and removes them.
 
 use std::{
     fs::File,
@@ -77,7 +77,7 @@ fn ip(arguments: &[&str]) {
     assert!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Runs a test on a thread of its own: the namespace a thread has entered ends with it.
+/// Runs a test on a new thread: the namespace a thread has entered ends with it.
 fn privileged(test: fn()) {
     let Some(()) = support::root() else { return };
     if let Err(panic) = thread::spawn(test).join() {
@@ -413,7 +413,7 @@ fn a_device_that_vanishes_is_a_fault_and_not_a_crash() {
         send(&mut far, &segment(), 8);
         pair.ip(&["link", "delete", NEAR]);
         let gone = |queue: &str| DeviceError::DeviceGone { ifname: queue.to_owned(), queue: 0 };
-        // Idle: the check finds out. Sending: the flush does. Both for good.
+        // Idle: the check finds out. Sending: the flush does. Both finally.
         assert_eq!(near.check(), Err(gone(NEAR)));
         assert_eq!(near.flush(), Err(gone(NEAR)));
         let mut frame = far.allocate().expect("free");

@@ -1,4 +1,4 @@
-//! What the command line says of wrong arguments. Needs no rights.
+//! Errors about wrong arguments. Needs no rights.
 
 use std::process::Command;
 

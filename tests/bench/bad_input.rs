@@ -1,5 +1,5 @@
 //! Targets that are not there, and arguments that cannot be had: each ends with a report or an error
-//! that says what it was, and the interface is left as it was found.
+//! that names it, and the interface is left as it was found.
 
 use handfast_lab::{CLIENT_DEVICE, KERNEL_V4};
 use support::{Ended, OWNED_V4};

@@ -1,4 +1,4 @@
-//! What the bench says of its packets and latencies, beside what a capture on a bridge between the
+//! The bench's counts and latencies, compared with a capture on a bridge between the
 //! two ends saw of the same run.
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub fn captured(stage: &Stage, arguments: &str) -> (Results, Vec<Frame>) {
     (results, frames)
 }
 
-/// Each SYN of the bench: who sent it, and when.
+/// Each SYN of the bench: its source, and its time.
 fn syns(frames: &[Frame], wanted: Flags) -> Vec<(SocketAddr, Duration)> {
     let policy = ParseConfig::default();
     let syn = |frame: &Frame| match parse(&frame.bytes, &policy) {
@@ -83,7 +83,7 @@ fn a_lifecycle_is_the_six_packets_of_the_rfc() {
     }
 }
 
-/// What the bench says, and the median of what passed the bridge, microseconds.
+/// The bench's median, and the median on the bridge, microseconds.
 fn said_and_seen(stage: &Stage) -> (Results, f64) {
     let (results, frames) = captured(stage, &format!("{OWNED_V4}:9 --rate 1000 --duration 3"));
     results.assert_flawless();
@@ -94,10 +94,10 @@ fn said_and_seen(stage: &Stage) -> (Results, f64) {
     (results, seen)
 }
 
-/// The server takes 10 ms, beside which the way to the bridge and back is small. What others do on this
+/// The server takes 10 ms, compared with which the way to the bridge and back is short. What others do on this
 /// machine meanwhile can only make the bench's figure larger, since it counts from the intended start:
 /// so one run of three without them is enough. Where there is none, both cores are others' most of the
-/// time: then half as much again is allowed, and said.
+/// time: then half as much again is allowed, and printed.
 #[test]
 fn latency_agrees_with_the_capture() {
     let Some(stage) = stage(|spec| Spec { bridge: true, ..spec }) else { return };

@@ -17,7 +17,7 @@ fn faults_are_counted_one_for_one() {
     let (resets, drops) = (count(&server["closed"]["fault_reset"]), count(&server["drops"]["fault_drop"]));
     assert_eq!(results.connections("attempted"), 4000, "{}", results.text);
     // Nobody sends these SYNs again, nor a RST ever. What either kernel had no room for, while others took
-    // the machine, it says itself; most often that is nothing.
+    // the cores, it counts itself; most often none.
     let (unseen, unheard) = (stage.unseen(&report), stage.unheard(&results));
     let missing = 4000 - count(&server["syns"]);
     assert!(missing <= unseen, "{missing} SYNs, of which {unseen} had no room");
@@ -31,7 +31,7 @@ fn faults_are_counted_one_for_one() {
     for (what, faults) in [("resets", resets), ("drops", drops)] {
         assert!((300..500).contains(&faults), "{faults} {what}");
     }
-    // A client that is starved of its core by others says that first.
+    // A client that other programs starve of its core reports that first.
     if results.number("load.lag_us.mean") < 1000.0 {
         assert_eq!(results.at("bottleneck.verdict"), "target", "{}", results.text);
     }

@@ -1,5 +1,5 @@
 //! Figures of a quiet machine and a release build: `make bench` runs these. Each prints what it
-//! measured and fails where it is not what docs/benchmarks.md says of it: ratios and differences
+//! measured and fails where it is not what docs/benchmarks.md states: ratios and differences
 //! within one run, since absolute figures are this machine's affair.
 
 use crate::capture::{Seen, captured};
@@ -48,7 +48,7 @@ fn an_open_loop_keeps_its_rate_up_to_80_percent_of_the_maximum() {
 const SHARES: [(f64, &str); 3] = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99")];
 
 /// 10,000 connections a second through a bridge on which every frame is captured: the connect time
-/// that the bench tells, beside that from SYN to SYN-ACK on the bridge. The bench's has the way to
+/// that the bench reports, compared with that from SYN to SYN-ACK on the bridge. The bench's has the way to
 /// the bridge and back in it, and whatever else used this machine meanwhile, since it counts from the
 /// intended start. So of three runs the one that was disturbed least counts.
 #[test]
@@ -68,7 +68,7 @@ fn latency_at_10k_agrees_with_the_capture() {
     }
 }
 
-/// What the bench says, and what was seen: microseconds.
+/// The bench's figures, and the captured ones: microseconds.
 fn medians(stage: &Stage, name: &str) -> (f64, f64) {
     let (results, frames) = captured(stage, &format!("{OWNED_V4}:9 --rate 10000 --duration 2"));
     results.assert_flawless();
@@ -83,7 +83,7 @@ fn medians(stage: &Stage, name: &str) -> (f64, f64) {
     (said[0], seen[0])
 }
 
-/// Connections per second while the table fills: the last two whole seconds beside the first three.
+/// Connections per second while the table fills: the last two whole seconds compared with the first three.
 fn slowdown(results: &Results) -> (f64, f64) {
     let series = results.json["series"].as_array().expect("seconds");
     let opened: Vec<f64> =

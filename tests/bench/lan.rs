@@ -69,7 +69,7 @@ fn lan() -> Option<Lan> {
 }
 
 impl Lan {
-    /// `ip` commands, one a line, behind the end that they are for.
+    /// `ip` commands, one a line, after the end that they are for.
     fn ip(&self, lines: &str) {
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (end, command) = line.split_once(' ').expect("an end");
@@ -183,7 +183,7 @@ fn sources_without_a_way_back_are_told_within_three_seconds() {
     assert!(third.is_some_and(|third| warning < third), "{}", results.text);
     assert_eq!(results.at("bottleneck.verdict"), "target");
     results.assert_says(&["not one of", "10.91.0.50 needs a route back to it", cure]);
-    // What it says is the cure.
+    // The command that it prints is the cure.
     lan.ip(&format!("server {}", cure.strip_prefix("ip ").expect("a command")));
     lan.bench(&format!("--source 10.92.1.0/24 10.91.0.50:7000 {SHORT}")).assert_flawless();
 }

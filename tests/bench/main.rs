@@ -1,8 +1,7 @@
-//! `handfast bench`, the program as it is shipped: against the Linux kernel, nginx and `handfast
-//! respond`, against targets that misbehave, and against a capture of its own packets. Each test makes
-//! a lab of its own (`hf-t…`) and removes it even when it fails; only one runs at a time, since what
-//! they look at are rates and latencies. Needs root; what cannot run says `SKIPPED` and why, and in
-//! CI is a failure.
+//! `handfast bench`, the program as it is shipped: against the Linux kernel, nginx and `handfast respond`,
+//! against targets that misbehave, and against a capture of its own packets. Each test makes a lab
+//! (`hf-t…`), removed also when it fails; only one runs at a time, since what they look at are rates and
+//! latencies. Needs root; a test that cannot run prints `SKIPPED` and why, and fails in CI.
 
 mod arguments;
 mod bad_input;

@@ -50,7 +50,7 @@ fn a_server_that_dies_is_a_report_and_bounded_memory() {
     assert!(results.connections("completed") > 0, "{}", results.text);
     assert!(results.failures() > 1000, "{}", results.text);
     let (silence, ours) = (results.failed("connect-timeout"), results.failed("timeout"));
-    // The kernel behind the dead responder knows nothing of its addresses, nor answers for them.
+    // The kernel of the dead responder does not have its addresses, and does not answer for them.
     assert_eq!(silence + ours + results.failed("unreachable"), results.failures(), "{}", results.text);
     assert_eq!(results.at("bottleneck.verdict"), "target", "{}", results.text);
     // At most a second's connections live at a time, 4000 of a few hundred bytes.

@@ -52,7 +52,7 @@ fn twenty_thousand_connections_stay_and_answer() {
     results.assert_flawless();
     assert_eq!(results.connections("completed"), 20_000);
     assert_eq!(results.number("latency_us.completion.count"), 20_000.0, "every probe's answer");
-    // What a machine that is busy with others keeps it from is told as its own slowness.
+    // The time that other programs take counts as the bench's own slowness.
     let late = results.number("load.lag_us.p50") > 1000.0;
     let limit =
         ["neither: all connections were opened, and answered their probe", "the client was the limit"];
@@ -60,13 +60,13 @@ fn twenty_thousand_connections_stay_and_answer() {
     let report = responder.report();
     assert_eq!(report["total"]["established"], 20_000);
     // Each was ended by the RST that follows the answer. A RST is not sent again: what the server's
-    // kernel had no room for, while others took the machine, it says itself.
+    // kernel had no room for, while others took the cores, it counts itself.
     let ended = count(&report["total"]["closed"]["reset_by_peer"]);
     let no_room = stage.unseen(&report);
     assert!(ended <= 20_000 && ended + no_room >= 20_000, "{ended} and {no_room}");
 }
 
-/// Against a server that refuses everybody no rate holds, and that is what it says.
+/// Against a server that refuses every connection no rate holds, and the report has none.
 #[test]
 fn a_search_ends_with_what_it_found() {
     let Some(stage) = stage(|spec| spec) else { return };

@@ -118,7 +118,7 @@ impl Stage {
         Responder { process, json: self.file("respond.json") }
     }
 
-    /// Frames that the server's kernel had no room for, as it says itself: in the responder's rings (its
+    /// Frames that the server's kernel had no room for, by its own counters: in the responder's rings (its
     /// report has those), or before them. None, unless others take the machine.
     pub fn unseen(&self, report: &Value) -> u64 {
         let queues = report["queues"].as_array().unwrap_or_else(|| panic!("no queues: {report}"));
@@ -170,12 +170,12 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// ChildGuard it. What it counted, all cores together.
+    /// Ends it. What it counted, all cores together.
     pub fn stop(self) -> Value {
         self.report()["total"].clone()
     }
 
-    /// ChildGuard it. All that it says.
+    /// Ends it. Its report.
     pub fn report(self) -> Value {
         self.process.stop();
         json(&self.json)

@@ -1,4 +1,4 @@
-//! The JSON that a bench leaves behind.
+//! The JSON that a bench writes.
 
 use std::path::Path;
 
@@ -58,7 +58,7 @@ impl Results {
         self
     }
 
-    /// The text says all of these.
+    /// The text has all of these.
     pub fn assert_says(&self, parts: &[&str]) {
         // Lines are wrapped.
         let text = self.text.split_whitespace().collect::<Vec<_>>().join(" ");

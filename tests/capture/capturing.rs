@@ -80,7 +80,7 @@ pub struct Run {
 }
 
 impl Responder<'_> {
-    /// ChildGuard it.
+    /// Ends it.
     pub fn stop(self) -> Run {
         self.process.signal(Signal::SIGTERM);
         self.ended()
@@ -117,7 +117,7 @@ impl Run {
             .sum()
     }
 
-    /// What tshark makes of the file: as many packets as the summary says.
+    /// What tshark reads from the file: as many packets as the summary counts.
     pub fn capture(&self) -> Capture {
         let capture = Capture::read(&self.pcap);
         assert_eq!(capture.packets.len() as u64, self.number("capture.captured"), "{}", self.text);

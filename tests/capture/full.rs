@@ -118,7 +118,7 @@ fn a_killed_responder_leaves_whole_packets() {
     command.args(["--pcap-cpu-percent", "100", "--pcap"]).arg(&pcap);
     let process = Process::ready(command);
     stage.clients(&Plan::sequential(at(false, 81), 50));
-    // So many bytes are so many packets, whichever they are. Then until the file has come to rest: a
+    // Of that length it has at least these packets. Then until the file has come to rest: a
     // signal that kills may end a write between two pages.
     let bytes = || fs::metadata(&pcap).map_or(0, |file| file.len());
     wait_until("packets are written", || bytes() > PACKETS as u64 * LARGEST);
@@ -132,7 +132,7 @@ fn a_killed_responder_leaves_whole_packets() {
     assert!(Capture::read(&pcap).packets.len() >= PACKETS);
 }
 
-/// One percent of a core's time is too little for a flood: what is left out is counted, the file says
+/// One percent of a core's time is too little for a flood: what is left out is counted, the file notes
 /// where, and every SYN is answered all the same.
 #[test]
 fn copying_keeps_to_its_share_and_says_what_it_left_out() {
@@ -144,7 +144,7 @@ fn copying_keeps_to_its_share_and_says_what_it_left_out() {
     let ended = Process::start(command).ended();
     assert_eq!(ended.code, Some(0), "{}", ended.text);
     // A batch in which the core was taken away is paid for by nothing for a second: which may have been
-    // the rest of the flood. Behind it there is a frame that says what was left out before it.
+    // the rest of the flood. After it a frame notes what was left out before it.
     thread::sleep(Duration::from_millis(1_500));
     stage.clients(&Plan::sequential(at(false, 81), 1));
     let run = responder.stop();

@@ -1,6 +1,6 @@
-//! `--pcap`: what the stack captures of itself, read by programs that are not ours. Each test that
-//! needs a network makes a lab of its own (`hf-t…`) and removes it even when it fails. Needs root;
-//! what cannot run says `SKIPPED` and why, and in CI is a failure.
+//! `--pcap`: what the stack captures of itself, read by programs that are not ours. Each test that needs a
+//! network makes a lab (`hf-t…`), removed also when it fails. Needs root; a test that cannot run prints
+//! `SKIPPED` and why, and fails in CI.
 
 mod capturing;
 mod figures;

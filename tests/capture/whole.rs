@@ -99,7 +99,7 @@ fn the_bench_captures_too_and_says_so() {
     let capture = Capture::read(&pcap);
     assert_clean(&pcap);
     assert!(ended.text.contains(&format!("captured {} of", capture.packets.len())), "{}", ended.text);
-    // Neither side sent what the other did not get. The client closes in a segment behind its ACK: the
+    // Neither side sent what the other did not get. The client closes in a segment after its ACK: the
     // server's FIN acknowledges that, or has gone before it, which takes one segment more.
     let server = responder.stop().capture();
     let connections = server.connections();
@@ -121,7 +121,7 @@ fn the_writer_has_no_privileges_and_the_lowest_priority() {
     assert_eq!(writer.len(), 1, "{threads:?}");
     let status = read(writer[0], "status");
     assert!(status.contains("CapEff:\t0000000000000000") && status.contains("CapPrm:\t0000000000000000"));
-    // The 19th field, counted behind the name: 17 others are before it.
+    // The 19th field, counted after the name: 17 others are before it.
     let stat = read(writer[0], "stat");
     let nice = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(16));
     assert_eq!(nice, Some("19"), "{stat}");

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::file::File;
 
-/// Exit code and what is said, the file's name as `F`.
+/// Exit code and message, with the file's name as `F`.
 fn check(file: &str, more: &[&str]) -> (i32, String) {
     let mut command = Command::new(support::program());
     command.args(["respond", "--check", "--config", file]).args(more);
@@ -152,7 +152,7 @@ fn the_command_line_wins() {
         let (code, said) = check(&file.path(), more);
         assert!(code == 0 && said.contains(part), "{more:?}: {said}");
     }
-    // What the file says and is not heard is still to be right.
+    // A value that the command line overrides must be valid all the same.
     let file = File::new(format!("{GOOD}ring = 65\n"));
     assert_eq!(check(&file.path(), &["--ring", "128"]).0, 2);
     // It may also have what the file's keys need, or a key that needs what is missing.

@@ -15,7 +15,7 @@ use crate::file::{File, listening, reload, respond};
 const CONNECTIONS: u64 = 10_000;
 const RELOADS: usize = 20;
 
-/// Rounds of connections to the listener that stays, until told to stop; at least one round.
+/// Rounds of connections to the listener that stays, until the flag is set; at least one round.
 fn traffic(lab: &Lab, over: &AtomicBool) -> u64 {
     let mut rounds = 0;
     while rounds == 0 || !over.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! A responder with a control socket of its own, and `handfast connections` to ask it.
+//! A responder with its own control socket, and `handfast connections` to ask it.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -5,9 +5,9 @@ use support::{Process, lab, owned, program, wait_until};
 
 use crate::asked::Asked;
 
-/// A benchmark tells how far it is, and lists the connections that it opened.
+/// A benchmark reports its progress, and lists the connections that it opened.
 #[test]
-fn a_benchmark_tells_its_progress() {
+fn a_benchmark_reports_its_progress() {
     let Some(lab) = lab(|spec| spec) else { return };
     let asked = Asked::start(&lab, &["--cores", "0", "--listen", &owned(false, "80=hold")]);
     let socket = asked.socket.with_file_name("bench.sock");

@@ -16,10 +16,10 @@ use crate::asked::Asked;
 const NOBODY: u32 = 65_534;
 
 #[test]
-fn another_user_is_told_that_he_is_not_answered() {
+fn another_user_gets_a_refusal() {
     let Some(lab) = lab(|spec| spec) else { return };
     let asked = Asked::start(&lab, &["--listen", &owned(false, "80=http")]);
-    // Where everybody gets to it; the file's own mode would be enough.
+    // Where every user gets to it; the file's own mode would be enough.
     let public = TempDir::new().expect("a directory");
     let program = copy_into(&public);
     let open = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
@@ -43,7 +43,7 @@ fn another_user_is_told_that_he_is_not_answered() {
 }
 
 #[test]
-fn nonsense_is_named_and_disturbs_nobody() {
+fn an_invalid_request_is_named_and_disturbs_no_other() {
     let Some(lab) = lab(|spec| spec) else { return };
     let asked = Asked::start(&lab, &["--listen", &owned(false, "80=http")]);
     let open = || {
@@ -69,7 +69,7 @@ fn nonsense_is_named_and_disturbs_nobody() {
         let answer = line(&stream);
         assert!(answer.starts_with("{\"error\":") && answer.contains(part), "{request}: {answer}");
     }
-    // Huge: told, and shut out.
+    // Too long: an error, and the end of the connection.
     let mut huge = open();
     let _ = huge.write_all(&vec![b'x'; 1 << 20]);
     assert!(line(&huge).contains("at most 4096 bytes"));

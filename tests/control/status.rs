@@ -7,7 +7,7 @@ use support::{at, clients, lab, owned, wait_until};
 
 use crate::asked::Asked;
 
-/// Once traffic has stopped, the socket tells what the summary will.
+/// Once traffic has stopped, the socket reports the figures of the summary.
 #[test]
 fn the_status_is_the_summary_when_nothing_moves() {
     let Some(lab) = lab(|spec| Spec { queues: 2, ..spec }) else { return };

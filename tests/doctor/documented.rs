@@ -1,4 +1,4 @@
-//! docs/doctor.md explains every check, and no other; the JSON is as it says.
+//! docs/doctor.md explains every check and no other, and describes the JSON.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -70,7 +70,7 @@ fn the_json_has_the_fields_of_its_schema() {
         let fixed = check["fix"].is_null()
             || (check["fix"]["command"].is_string() && check["fix"]["safe"].is_boolean());
         assert!(fixed && ["ok", "unknown", "warning", "error"].contains(&level), "{check}");
-        // The loopback is none to answer on, on every machine, and nothing is to be done to it.
+        // The loopback is unusable on every machine, and there is no command for it.
         let name = check["name"].as_str().expect("a name");
         assert!(name != "interface" || level == "error" && check["why"].to_string().contains("lab up"));
         let of_caller = ["capabilities", "locked-memory"].contains(&name);

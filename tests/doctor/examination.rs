@@ -6,7 +6,7 @@ use handfast_lab::{Lab, Namespace, SERVED_V4, SERVER_DEVICE};
 use serde_json::Value;
 use support::program;
 
-/// What doctor says in JSON, and how it ended.
+/// Doctor's JSON, and its exit code.
 pub struct Examination {
     pub json: Value,
     pub code: Option<i32>,
@@ -31,7 +31,7 @@ impl Examination {
         self.check(name)["level"].as_str().expect("a level")
     }
 
-    /// The command that changes it, as it is to be typed.
+    /// The command that changes it, for a shell.
     pub fn fix(&self, name: &str) -> String {
         let command = self.check(name)["fix"]["command"].as_str();
         command.unwrap_or_else(|| panic!("no fix: {}", self.check(name))).to_owned()

@@ -17,7 +17,7 @@ pub enum Side {
     Server,
 }
 
-/// What is spoilt: on which side, how, the check that says so, and as what.
+/// A fault: its side, its command, the check that finds it, and its level.
 pub const SPOILT: [(Side, &str, &str, &str); 8] = [
     (Side::Client, "ethtool -K hf-c tx on", "peer-checksum", "error"),
     (Side::Server, "ip link set dev hf-s mtu 9000", "mtu", "error"),

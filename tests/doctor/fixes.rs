@@ -1,4 +1,4 @@
-//! `--fix` cures what is safe, tells how to take it back, and leaves the rest alone.
+//! `--fix` applies the safe changes, prints how to undo them, and leaves the rest.
 
 use handfast_lab::SERVER_DEVICE;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! An interface that another program uses: which one, and what has to end. Doctor ends nothing by itself.
+//! An interface that another program uses: which one, and which command ends it. Doctor ends nothing by itself.
 
 use std::os::fd::AsFd;
 

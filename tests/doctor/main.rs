@@ -1,6 +1,6 @@
 //! `handfast doctor`, the program as it is shipped: what it finds on spoilt veth pairs, and that the
-//! commands it names cure them. Each test makes a lab of its own (`hf-t…`) and removes it even when
-//! it fails. Needs root; what cannot run says `SKIPPED` and why, and in CI is a failure.
+//! commands it names cure them. Each test makes a lab (`hf-t…`), removed also when it fails. Needs root; a
+//! test that cannot run prints `SKIPPED` and why, and fails in CI.
 
 mod documented;
 mod examination;

@@ -1,4 +1,4 @@
-//! `--measure`: all ceilings have a rate, and nothing is left behind.
+//! `--measure`: all ceilings have a rate, and nothing is left.
 
 use std::fs;
 use std::process::{Command, Output, Stdio};

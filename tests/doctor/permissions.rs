@@ -23,7 +23,7 @@ fn examine(command: &mut Command) -> Examination {
 }
 
 #[test]
-fn a_user_is_told_how_to_give_the_program_what_it_needs() {
+fn a_user_gets_the_command_that_gives_the_program_what_it_needs() {
     let Some(lab) = support::lab(|spec| spec) else { return };
     let directory = TempDir::new().expect("a directory");
     let copy = copy_into(&directory);
@@ -50,7 +50,7 @@ fn a_user_is_told_how_to_give_the_program_what_it_needs() {
 
 /// What is typed again with sudo is what was typed.
 #[test]
-fn a_user_is_told_of_root_where_it_takes_root() {
+fn a_user_gets_sudo_where_it_takes_root() {
     let Some(lab) = support::lab(|spec| spec) else { return };
     let directory = TempDir::new().expect("a directory");
     let copy = copy_into(&directory);
@@ -75,7 +75,7 @@ fn what_a_container_withholds_is_named_and_no_file_can_give_it() {
     assert!(check["fix"].is_null() && check["why"].as_str().is_some_and(|why| why.contains("--cap-add")));
 }
 
-/// A filter that answers bpf(2) with EPERM, as Docker's does, around what is behind it.
+/// A filter that answers bpf(2) with EPERM, as Docker's does, around the command after it.
 const WITHOUT_BPF: &str = r#"
     # Load the number of the call; 321 is bpf on x86-64: EPERM; else allow.
     my $code = pack("SCCL" x 4, 0x20, 0, 0, 0, 0x15, 0, 1, 321, 0x06, 0, 0, 0x00050001, 0x06, 0, 0, 0x7fff0000);
@@ -110,7 +110,7 @@ fn seccomp_is_named_where_it_refuses_bpf() {
 }
 
 #[test]
-fn a_rootless_container_is_told_of_its_user_namespace() {
+fn a_rootless_container_gets_the_fact_of_its_user_namespace() {
     let Some(lab) = support::lab(|spec| spec) else { return };
     let mut command = lab.server().command("unshare");
     command.args(["--user", "--map-root-user", "--net", program(), "doctor", "--dev", "lo", "--json"]);

@@ -72,7 +72,7 @@ fn syn_sent_meets_everything() {
     calls(&rows);
 }
 
-/// A peer in TIME-WAIT or half-open answers by a challenge ACK (RFC 5961 4.2). The SYN goes again behind
+/// A peer in TIME-WAIT or half-open answers by a challenge ACK (RFC 5961 4.2). The SYN goes again after
 /// the RST, once; its time-out goes on from there.
 #[test]
 fn a_challenged_syn_goes_again_at_once() {

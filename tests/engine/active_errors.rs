@@ -13,7 +13,7 @@ use crate::trace::PORT;
 const ROUTER4: [u8; 4] = [192, 0, 2, 254];
 const ROUTER6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe];
 
-/// A router's complaint about a frame that we sent, of which it quotes `bytes` behind the network
+/// A router's ICMP error about a frame that we sent, of which it quotes `bytes` after the network
 /// header.
 pub fn complaint(family: Family, kind: (u8, u8), sent: &[u8], bytes: usize) -> Vec<u8> {
     let network_len = if family == Family::V4 { 20 } else { 40 };

@@ -28,7 +28,7 @@ enum Event {
         len: usize,
         ts: Option<u32>,
     },
-    /// An ICMP error about the last frame that the stack sent, this far beside it.
+    /// An ICMP error about the last frame that the stack sent, this far from it.
     Error(u8, u8, u32),
     Bytes(Vec<u8>),
     /// Milliseconds pass.
@@ -65,25 +65,25 @@ fn event() -> impl Strategy<Value = Event> {
         12 => segment.prop_map(|(family, port, seq, ack, flags, window, len, ts)| Event::Segment {
             family, port, seq, ack, flags, window, len, ts,
         }),
-        2 => (1..13u8, 0..6u8, near()).prop_map(|(kind, code, beside)| Event::Error(kind, code, beside)),
+        2 => (1..13u8, 0..6u8, near()).prop_map(|(kind, code, offset)| Event::Error(kind, code, offset)),
         1 => prop::collection::vec(any::<u8>(), 0..200).prop_map(Event::Bytes),
         2 => prop_oneof![0..50u32, 0..5_000u32, 0..200_000u32].prop_map(Event::Wait),
     ]
 }
 
-/// What the stack said last to one peer: its RCV.NXT and SND.NXT.
+/// The stack's RCV.NXT and SND.NXT, from its last segment to one peer.
 type Places = [(Seq, Seq); 8];
 
 fn place(family: usize, port: u16) -> usize {
     usize::from(port) * 2 + family
 }
 
-/// What a router says of a frame that we sent, its sequence number changed by `beside`.
-fn error(sent: &[u8], kind: (u8, u8), beside: u32) -> Vec<u8> {
+/// A router's ICMP error about a frame that we sent, its sequence number changed by `offset`.
+fn error(sent: &[u8], kind: (u8, u8), offset: u32) -> Vec<u8> {
     let family = FAMILIES[usize::from(sent[12] == 0x86)];
     let at = 14 + if sent[12] == 0x86 { 40 } else { 20 } + 4;
     let mut sent = sent.to_vec();
-    let seq = u32::from_be_bytes(sent[at..at + 4].try_into().unwrap()).wrapping_add(beside);
+    let seq = u32::from_be_bytes(sent[at..at + 4].try_into().unwrap()).wrapping_add(offset);
     sent[at..at + 4].copy_from_slice(&seq.to_be_bytes());
     complaint(family, kind, &sent, 8)
 }
@@ -105,8 +105,8 @@ fn happens(lab: &mut Lab, script: &Script, places: &Places, last: &[u8], event: 
             let emit = TxSegment { seq, ack, flags: Flags(*flags), window: *window, options };
             assert!(lab.sim.inject(&build(FAMILIES[*family], *port, 80, &emit, &vec![7; *len])));
         }
-        Event::Error(kind, code, beside) if !last.is_empty() => {
-            assert!(lab.sim.inject(&error(last, (*kind, *code), *beside)));
+        Event::Error(kind, code, offset) if !last.is_empty() => {
+            assert!(lab.sim.inject(&error(last, (*kind, *code), *offset)));
         }
         Event::Error(..) => {}
         Event::Bytes(bytes) => assert!(lab.sim.inject(bytes)),

@@ -22,7 +22,7 @@ pub enum Act {
     Probe,
 }
 
-/// What the caller is to do at its next turn.
+/// An action of the caller at its next turn.
 #[derive(Clone, Debug)]
 pub enum Order {
     Open(FourTuple),
@@ -46,13 +46,13 @@ pub enum Callback {
 pub struct Board {
     pub orders: VecDeque<Order>,
     pub callbacks: Vec<Callback>,
-    /// What [`OpenContext::open`] said.
+    /// Results of [`OpenContext::open`].
     pub opens: Vec<Result<u32, OpenError>>,
-    /// What [`OpenContext::send_stateless_syn`] said.
+    /// Results of [`OpenContext::send_stateless_syn`].
     pub syns: Vec<Result<(), OpenError>>,
     /// Whether it floods.
     pub floods: bool,
-    /// What [`OpenContext::with_connection`] said.
+    /// Results of [`OpenContext::with_connection`].
     pub found: Vec<bool>,
     /// Done in `opened`.
     pub when_opened: Vec<Act>,

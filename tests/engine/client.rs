@@ -162,7 +162,7 @@ impl Lab {
         }
     }
 
-    /// Nothing is left behind: no connection, no frame, no unread segment.
+    /// Nothing is left: no connection, no frame, no unread segment.
     #[track_caller]
     pub fn over(&mut self) {
         self.silent();

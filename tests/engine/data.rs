@@ -166,7 +166,7 @@ fn partial_acknowledgements_leave_the_rest() {
     table(Service::Echo, &[opened("partial ACK", text, &[(Closed::ResetByPeer, 1)], &[])]);
 }
 
-/// What is queued goes out as soon as the ACK makes room, also when it rides on text that has to
+/// What is queued goes out as soon as the ACK makes room, also when it comes with text that has to
 /// be dropped.
 #[test]
 fn an_ack_counts_although_its_text_is_dropped() {

@@ -1,4 +1,4 @@
-//! What a core tells of its connections: what is there, and nothing of what is not there any more.
+//! What a core reports of its connections: those that there are, and none that has ended.
 
 use std::net::Ipv6Addr;
 
@@ -16,7 +16,7 @@ const CLIENT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9);
 /// Slots of a core of [`Lab`].
 const SLOTS: u32 = 64;
 
-/// What the core says of the client's connection, whichever slot it has; it has at most one.
+/// The core's report of the client's connection, in any slot; there is at most one.
 fn facts(lab: &Lab, client: &Client) -> Option<ConnInfo> {
     let worker = lab.sim.worker(0);
     let found: Vec<ConnInfo> = match client.family {

@@ -186,7 +186,7 @@ fn a_fin_goes_behind_the_data() {
     assert_eq!((took, counted(&lab)), (1000, (0, 0, 1)));
 }
 
-/// The RST stands behind data that was lost, so the peer challenges it (RFC 5961 3.2) and is answered.
+/// The RST's number lies after data that was lost, so the peer challenges it (RFC 5961 3.2) and is answered.
 #[test]
 fn a_challenge_of_the_reset_is_answered_where_data_was_in_flight() {
     let mut lab = Lab::new(Service::Echo);

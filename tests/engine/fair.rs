@@ -1,4 +1,4 @@
-//! Rate limits beside floods: what those are answered who ask for little.
+//! Rate limits during floods: clients that need few answers get them.
 
 use handfast_stack::service::Service;
 use handfast_stack::wire::{Seq, TcpOptions, TxSegment};
@@ -7,7 +7,7 @@ use crate::client::Lab;
 use crate::frames::{build_from, flags_of};
 
 /// The essential figures of decision 0024, in the engine: a host whose connection was forgotten, and one
-/// that knocks at a closed port, hear of it beside a flood of ACKs.
+/// that knocks at a closed port, get their RST during a flood of ACKs.
 #[test]
 fn resets_of_others_are_sent_beside_a_flood_of_acks() {
     // (the flood's sources, the least percent of honest ACKs answered, and of SYNs)

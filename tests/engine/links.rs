@@ -192,7 +192,7 @@ fn what_is_sent_unasked_leaves_by_the_device_of_the_last_segment() {
     });
 }
 
-/// The link on which the handshake began goes down for good, before its SYN-ACK got through.
+/// The link on which the handshake began goes down and stays down, before its SYN-ACK got through.
 #[test]
 fn the_handshake_goes_on_over_the_other_link() {
     everywhere(Service::Echo, |links, family| {

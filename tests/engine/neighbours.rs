@@ -1,4 +1,4 @@
-//! Neighbours on the link: what is sent unasked goes to the right MAC, however many others there are.
+//! Neighbours on the link: unsolicited segments go to the right MAC, for any number of neighbours.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ struct Link {
     lab: Lab,
     /// To ports of honest clients, each with the MAC that it went to.
     sent: Vec<(Mac, Reply)>,
-    /// SYNs in each step of time, from a MAC of its own each.
+    /// SYNs in each step of time, each from another MAC.
     flood: u32,
     /// Neighbours invented so far, and the last one that used a port.
     invented: u32,
@@ -55,7 +55,7 @@ impl Link {
         self.collect();
     }
 
-    /// At least so long, while the flood goes on.
+    /// At least this time, while the flood goes on.
     fn wait(&mut self, millis: u32) {
         for _ in 0..millis.div_ceil(STEP) {
             for _ in 0..self.flood {
@@ -137,7 +137,7 @@ fn loses_everything_once(link: &mut Link, number: u32, family: Family, port: u16
     assert!(link.sent_to(number, port).is_empty());
 }
 
-/// 700 SYNs a second for two minutes, each from a MAC of its own: more half-open connections than the
+/// 700 SYNs a second for two minutes, each from another MAC: more half-open connections than the
 /// table of link headers has entries.
 #[test]
 fn a_flood_of_invented_neighbours_costs_the_honest_nothing() {

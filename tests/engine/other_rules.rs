@@ -1,4 +1,4 @@
-//! Listeners change under way: connections stay with who answered them, new ones meet the new
+//! Listeners change at run time: connections stay with the listener that accepted them, new ones meet the new
 //! rules.
 
 use handfast_stack::engine::FaultInjection;

@@ -1,5 +1,5 @@
-//! Whatever order rules change in, beside whatever conversations: each connection is answered by
-//! who listened when it began, each SYN by who listens now.
+//! Rules change in any order, during any conversations: a connection stays with the listener of its
+//! beginning, a SYN meets the listener of now.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Peers that ask and take nothing take no send buffer for good: honest ones are answered meanwhile,
+//! Peers that ask and take nothing do not keep the send buffers: honest ones are answered meanwhile,
 //! and all of them afterwards.
 
 use handfast_stack::observe::{Closed, DropReason};

@@ -1,4 +1,4 @@
-//! Peers of many addresses: those that ask and take nothing, and honest ones beside them.
+//! Peers with many addresses: those that ask and take nothing, and honest ones.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -15,14 +15,14 @@ use crate::frames::flags_of;
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 /// Milliseconds between a segment's arrival at an honest client and that of its answer here.
 const ROUND_TRIP: u32 = 20;
-/// An honest client asks again after so long, and has failed after so long.
+/// Milliseconds after which an honest client asks again, and after which it has failed.
 const AGAIN: u32 = 300;
 const GIVE_UP_MS: u32 = 5000;
 
 /// What a peer does once it is connected and has asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Its window is closed, and it says nothing more.
+    /// Its window is closed, and it sends nothing more.
     Silent,
     /// Its window is closed, and it answers each probe.
     Probed,

@@ -72,7 +72,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What the server said last to one client: its RCV.NXT and SND.NXT.
+/// The server's RCV.NXT and SND.NXT, from its last segment to one client.
 type Place = (Seq, Seq);
 
 fn place(family: usize, port: u16) -> usize {

@@ -49,7 +49,7 @@ fn old_timestamps_are_refused() {
     }
 }
 
-/// RFC 7323 5.5: after 24 days TS.Recent tells nothing.
+/// RFC 7323 5.5: after 24 days TS.Recent is invalid.
 #[test]
 fn a_connection_idle_for_a_month_is_not_cut_off() {
     let mut lab = Lab::new(Service::Discard);

@@ -9,7 +9,7 @@ use handfast_stack::wire::{Flags, Seq};
 
 use crate::client::{Client, Family, Lab, Reply};
 
-/// One of so many segments is lost, either way.
+/// One in this number of segments is lost, either way.
 const LOSS: u32 = 5;
 
 /// xorshift32.
@@ -24,7 +24,7 @@ impl Dice {
     }
 }
 
-/// What a client still knows of its connection. Of one that ended it knows nothing, and says so.
+/// A client's state of its connection. For one that has ended it answers with a RST.
 struct Peer {
     client: Client,
     open: bool,

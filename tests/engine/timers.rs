@@ -239,7 +239,7 @@ fn timers_live_through_the_clock_s_wrap() {
     }
 }
 
-/// A core that sleeps as long as it says misses nothing.
+/// A core that sleeps for the time that it computes misses nothing.
 #[test]
 fn idle_time_is_never_too_long() {
     let mut lab = Lab::new(Service::Echo);

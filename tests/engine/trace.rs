@@ -191,7 +191,7 @@ pub struct Row {
     pub dropped: Vec<(handfast_stack::observe::DropReason, u64)>,
 }
 
-/// Plays every row over IPv4 and IPv6; each must leave nothing behind.
+/// Plays every row over IPv4 and IPv6; each must leave nothing.
 pub fn table(service: handfast_stack::service::Service, rows: &[Row]) {
     for row in rows {
         for family in crate::client::FAMILIES {

@@ -56,7 +56,7 @@ impl<'a> Responder<'a> {
         self.lab.in_server(|| http::get(METRICS, path)).expect("the namespace")
     }
 
-    /// ChildGuard it. Its summary.
+    /// Ends it. Its summary.
     pub fn stop(self) -> Value {
         self.process.signal(Signal::SIGTERM);
         let Ended { code, text, .. } = self.process.ended();

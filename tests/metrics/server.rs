@@ -76,8 +76,8 @@ fn garbage_is_answered_as_such_and_disturbs_nobody() {
     assert_eq!(read(&mut slow).expect("an answer").body, "xxx");
 }
 
-/// More of them than are served at a time, of each kind: those who say nothing, those who begin to
-/// say something, and those who ask and do not read.
+/// More clients than are served at a time, of each kind: silent, with half a request, and with a request
+/// whose answer they do not read.
 #[test]
 fn clients_that_do_not_go_on_keep_nobody_out() {
     let (at, _serving) = serve(LONG);

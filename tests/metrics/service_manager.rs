@@ -38,7 +38,7 @@ impl Manager {
         let length = loop {
             match self.socket.recv(&mut buffer) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                told => break told.expect("the program tells something"),
+                messages => break messages.expect("the program sends something"),
             }
         };
         String::from_utf8_lossy(&buffer[..length]).into_owned()
@@ -47,17 +47,17 @@ impl Manager {
     /// Everything up to a message that has such a line; that one is last.
     fn until(&self, start: &str) -> Vec<String> {
         let deadline = Instant::now() + TIMEOUT;
-        let mut told: Vec<String> = Vec::new();
-        while !told.last().is_some_and(|last| last.lines().any(|line| line.starts_with(start))) {
-            assert!(Instant::now() < deadline, "no {start}: {told:#?}");
-            told.push(self.next());
+        let mut messages: Vec<String> = Vec::new();
+        while !messages.last().is_some_and(|last| last.lines().any(|line| line.starts_with(start))) {
+            assert!(Instant::now() < deadline, "no {start}: {messages:#?}");
+            messages.push(self.next());
         }
-        told
+        messages
     }
 }
 
 #[test]
-fn a_responder_tells_when_it_is_ready_how_it_goes_and_that_it_ends() {
+fn a_responder_reports_that_it_is_ready_its_status_and_its_end() {
     let Some(lab) = lab(|spec| spec) else { return };
     let manager = Manager::new();
     let responder =
@@ -69,14 +69,14 @@ fn a_responder_tells_when_it_is_ready_how_it_goes_and_that_it_ends() {
     assert_eq!(responder.get("/healthz").body, "ok\n");
     // A sign of life each 200 ms, and a line of rates each second.
     let began = Instant::now();
-    let told = manager.until("STATUS=");
-    let signs = told.iter().filter(|told| told.trim() == "WATCHDOG=1").count();
-    assert!((2..=6).contains(&signs), "{:?}: {told:#?}", began.elapsed());
-    assert!(told.last().is_some_and(|status| status.contains(" established/s ")), "{told:#?}");
+    let messages = manager.until("STATUS=");
+    let signs = messages.iter().filter(|messages| messages.trim() == "WATCHDOG=1").count();
+    assert!((2..=6).contains(&signs), "{:?}: {messages:#?}", began.elapsed());
+    assert!(messages.last().is_some_and(|status| status.contains(" established/s ")), "{messages:#?}");
     let summary = std::thread::scope(|scope| {
         let stopped = scope.spawn(|| responder.stop());
-        let told = manager.until("STOPPING=1");
-        assert!(!told.iter().any(|told| told.contains("READY=1")), "{told:#?}");
+        let messages = manager.until("STOPPING=1");
+        assert!(!messages.iter().any(|messages| messages.contains("READY=1")), "{messages:#?}");
         stopped.join().expect("it ends")
     });
     assert_eq!(summary["fault"], serde_json::Value::Null);
@@ -92,8 +92,8 @@ fn so_does_a_benchmark() {
     command.env("NOTIFY_SOCKET", manager.path());
     let bench = Process::start(command);
     assert!(manager.next().contains("READY=1\n"));
-    let told = manager.until("STATUS=");
-    assert!(told.last().is_some_and(|status| status.contains(" completed, ")), "{told:#?}");
+    let messages = manager.until("STATUS=");
+    assert!(messages.last().is_some_and(|status| status.contains(" completed, ")), "{messages:#?}");
     manager.until("STOPPING=1");
     let ended = bench.ended();
     assert_eq!(ended.code, Some(0), "{}", ended.text);
@@ -101,7 +101,7 @@ fn so_does_a_benchmark() {
     responder.stop();
 }
 
-/// A socket that is not there is said once, and is no reason not to work.
+/// A socket that is missing is reported once, and the program works without it.
 #[test]
 fn a_service_manager_that_is_gone_is_no_fault() {
     let Some(lab) = lab(|spec| spec) else { return };

@@ -1,4 +1,4 @@
-//! Text from files and names: nothing of it moves the cursor, colours, or makes up a line of its own.
+//! Text from files and names: nothing of it moves the cursor, sets colours, or adds a line.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -26,7 +26,7 @@ fn assert_plain(what: &str, ended: &Ended) {
     }
 }
 
-/// With that behind every string and name of it, but what its reader needs.
+/// With that after every string and name of it, except those that its reader needs.
 fn poisoned(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(text + EVIL),
@@ -61,7 +61,7 @@ fn results_of_other_machines_are_shown_as_text() {
         assert_plain(&entry.path().display().to_string(), &ended);
     }
     assert!(shown > 0, "none could be read any more");
-    // Why it cannot be read says what is there.
+    // The error quotes what is there.
     for text in [r#"{"schema": "EVIL"}"#, r#"{"schema": "handfast-bench/1", "mode": 1, "EVIL": 2}"#, "[EVIL"]
     {
         let evil = serde_json::to_string(EVIL).expect("JSON");

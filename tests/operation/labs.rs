@@ -1,5 +1,4 @@
-//! `handfast lab down --all`, where no lab of anybody else is to be seen: in a mount namespace with namespaces
-//! of its own.
+//! `handfast lab down --all`, in a mount namespace with its own network namespaces: other labs are not seen.
 
 use std::process::Command;
 

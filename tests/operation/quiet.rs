@@ -50,7 +50,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// In its foreground, or beside it, as a shell's `&` has it.
+    /// In its foreground, or in its background, as with a shell's `&`.
     fn show(command: &Command, foreground: bool) -> Terminal {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(&size, None).expect("a pseudo-terminal");
@@ -113,7 +113,7 @@ fn on_a_terminal_a_line_says_what_happened_and_none_that_nothing_did() {
     let rates: Vec<&str> = text.lines().filter(|line| line.contains(" SYN/s ")).collect();
     let idle = rates.iter().filter(|line| line.contains("    0 frames/s")).count();
     assert!(!rates.is_empty() && rates.len() < 8, "{text}");
-    // Such a line says that connections have left TIME-WAIT.
+    // Such a line reports connections that have left TIME-WAIT.
     assert!(idle <= 1, "{text}");
     seen.assert_fits();
 }

@@ -1,4 +1,4 @@
-//! Signals: however many come, what was measured is told and what was made is taken down.
+//! Signals: after any number of them the results are printed and the labs are removed.
 
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
@@ -96,7 +96,7 @@ fn a_storm_of_signals_leaves_a_bench_its_results() {
     }
 }
 
-/// The end of the terminal is an end like any other, unless nohup(1) says that it is none.
+/// The end of the terminal ends the program like any other signal, unless nohup(1) ignores it.
 #[test]
 fn a_hangup_leaves_the_summary_and_nohup_the_run() {
     let Some(stage) = stage() else { return };

@@ -24,7 +24,7 @@ fn fish_takes_its_script() {
     parses("fish");
 }
 
-/// What a shell offers behind each of these lines, when it has read its script. `ask` does it, in the
+/// The completions that a shell offers for each of these lines, after it has read its script. `ask` does it, in the
 /// shell's language: the words in `words`, the last of them the one to complete.
 fn offered(shell: &str, ask: &str) -> Option<Vec<String>> {
     let folder = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ fn handfast(arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// Runs a program that may not be there: then it says so, and CI fails.
+/// Runs a program that may not be installed: then the test is skipped, and fails in CI.
 fn other(program: &str, package: &str, arguments: &[&str], file: &Path) -> Option<Output> {
     match Command::new(program).args(arguments).arg(file).output() {
         Ok(output) => Some(output),

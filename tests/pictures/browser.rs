@@ -1,4 +1,4 @@
-//! One call of Chromium draws all of them, and says what is wrong with each.
+//! One call of Chromium draws all of them and reports the faults of each.
 
 use std::fs;
 use std::process::Command;
@@ -19,7 +19,7 @@ const OPTIONS: &[&str] = &[
 ];
 
 /// Of each picture, standing in the page: a text that lost characters, or that is cut off at the
-/// picture's edge; and, as an image of its own, that it can be read at all.
+/// picture's edge; and, as an image, that it can be read at all.
 const INSPECT: &str = r#"
 const faults = [];
 let texts = 0;
@@ -48,8 +48,8 @@ for (const figure of document.getElementsByTagName("figure")) {
 document.getElementById("result").textContent = "texts " + texts + "\n" + faults.join("\n");
 "#;
 
-/// The page with every picture, and what the browser says of them: how many texts, and each fault.
-/// `None`, said loudly, where there is no browser.
+/// The page with every picture, and the browser's report: the number of texts, and each fault.
+/// `None` without a browser.
 fn look(pictures: &[(String, String)], files: bool) -> Option<(usize, Vec<String>)> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut page = String::from("<html xmlns=\"http://www.w3.org/1999/xhtml\"><body>\n");

@@ -8,7 +8,7 @@ pub trait Backend {
     fn send(&mut self, frame: &[u8]);
 
     /// The next frame from the device, or `None` once `timeout` has passed. A frame that is already
-    /// there is returned even when `timeout` is zero. A backend with a clock of its own moves it to
+    /// there is returned even when `timeout` is zero. A backend with a virtual clock moves it to
     /// the moment of the frame, or by `timeout`.
     fn receive(&mut self, timeout: Duration) -> Option<Vec<u8>>;
 

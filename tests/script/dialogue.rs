@@ -1,4 +1,4 @@
-//! What a script says in one word: opening a connection, filling a window, leaving nothing behind.
+//! Steps of one word: opening a connection, filling a window, cleaning up.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ impl Runner<'_> {
         Err(format!("the window is still open after {sent} bytes"))
     }
 
-    /// Leaves nothing behind: resets the connection, wherever it stands.
+    /// Cleans up: resets the connection in whatever state it is.
     pub(super) fn clean_up(&mut self) -> Result<(), String> {
         if self.conversation.theirs.is_none() {
             return Ok(());

@@ -14,7 +14,7 @@ const PROTOCOL_ICMP: u8 = 1;
 const PROTOCOL_ICMPV6: u8 = 58;
 const PROTOCOL_FRAGMENT: u8 = 44;
 
-/// Where a runner sits and whom it talks to.
+/// Addresses of the runner and of the device.
 #[derive(Clone, Debug)]
 pub struct Place {
     pub client_mac: Mac,

@@ -132,7 +132,7 @@ pub struct Script {
     pub role: Role,
     pub family: Family,
     pub setup: Setup,
-    /// Waits for minutes: only for a clock that can be turned, or for those who ask.
+    /// Waits for minutes: only for a virtual clock, or on request.
     pub slow: bool,
     /// Why Linux rightly differs.
     pub kernel_skip: Option<String>,

@@ -116,7 +116,7 @@ pub fn device_address(family: Family) -> IpAddr {
     }
 }
 
-/// Moves this thread into a namespace; it never comes back, so give it a thread of its own.
+/// Moves this thread into a namespace, from which it does not return: call it on a new thread.
 pub fn enter(namespace: &str) {
     let handle = File::open(format!("/var/run/netns/{namespace}")).expect("the namespace exists");
     setns(handle, CloneFlags::CLONE_NEWNET).expect("root may enter a namespace");

@@ -11,7 +11,7 @@ pub const URG: u8 = 0x20;
 pub const ECE: u8 = 0x40;
 pub const CWR: u8 = 0x80;
 
-/// What a failure says that a turned arrow may have caused.
+/// The reminder in a failure that a turned arrow may have caused.
 pub const ARROWS: &str = "`<` is what the stack receives, `>` what it sends";
 
 /// In the order in which they are written.
@@ -91,7 +91,7 @@ pub enum Modifier {
     OtherMac,
     /// N copies, back to back.
     Copies(u32),
-    /// N packets, each from a source port of its own.
+    /// N packets, each from another source port.
     Sources(u32),
     /// Not part of the connection: `next` does not move.
     Aside,
@@ -105,7 +105,7 @@ pub struct Packet {
     pub acknowledgement: Option<Number>,
     pub window: Option<Value>,
     pub urgent: u16,
-    /// `None` where the script says nothing about options.
+    /// `None` where the script leaves the options open.
     pub options: Option<Vec<Opt>>,
     pub modifiers: Vec<Modifier>,
 }

@@ -160,7 +160,7 @@ impl Recording {
         }
     }
 
-    /// A device that answers our frame number `after` with a RST of its own on top.
+    /// A device that answers our frame number `after` with a RST in addition.
     pub fn replay_with_intruder(&self, after: usize) -> Replay<'_> {
         Replay { intrusion: Some(Intrusion::After(after)), ..self.replay() }
     }

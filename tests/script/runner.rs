@@ -17,7 +17,7 @@ const QUIET_END: Duration = Duration::from_millis(40);
 /// A failure shows this many packets before it.
 const TRACE_LINES: usize = 40;
 
-/// Plays `script` against the device behind `backend`. The error tells the line, what was wrong, and
+/// Plays `script` against the device behind `backend`. The error has the line, what was wrong, and
 /// every packet that went before.
 pub fn play(script: &Script, place: &Place, backend: &mut dyn Backend) -> Result<(), String> {
     let mut dice = Dice::new(&format!("{}/{:?}/{:?}", script.name, script.family, script.setup));

@@ -15,7 +15,7 @@ use super::number::Family;
 use super::replay::{Fault, Recorder, Recording};
 use super::runner::play;
 
-/// Scripts wait more than they work, so many can be played at once; each has a client of its own.
+/// Scripts wait more than they work, so many can be played at once; each has its own client.
 const PLAYERS: u8 = 40;
 /// How often one that failed is played again.
 const ALONE: u32 = 3;
@@ -54,7 +54,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     }
 }
 
-/// A script, how it went, and what the device said.
+/// A script, its result, and the device's answers.
 pub struct Outcome {
     pub script: Script,
     pub place: Place,
@@ -121,7 +121,7 @@ fn alone(failed: &Outcome, wire: &Wire) -> Outcome {
     })
 }
 
-/// A packet socket for client number `index`, for a thread of its own.
+/// A packet socket for client number `index`, for one thread.
 fn open(wire: &Wire, index: u8) -> Veth {
     enter(&wire.tester);
     Veth::open([Family::V4, Family::V6].map(|family| client_address(family, index)).to_vec())

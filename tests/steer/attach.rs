@@ -16,7 +16,7 @@ use crate::kernel::{copy, privileged, rules};
 pub const INTERFACE: &str = "hf-a";
 const CHILD_MODE: &str = "HANDFAST_TEST_ATTACH";
 
-/// Runs `work` beside a veth pair hf-a, hf-b.
+/// Runs `work` with a veth pair hf-a, hf-b.
 pub fn beside_veth(work: impl FnOnce() + Send) {
     if !privileged() {
         return;
@@ -108,7 +108,7 @@ fn three_capabilities_are_enough() {
     });
 }
 
-/// A process of its own that holds a link until it is killed.
+/// A process that holds a link until it is killed.
 struct Other(Child);
 
 impl Other {
@@ -150,7 +150,7 @@ fn the_other_process() {
     let mut program = program();
     attach(&mut program, mode).unwrap();
     println!("attached");
-    // Until it is killed, or the one who started it is gone.
+    // Until it is killed, or its parent has ended.
     let _ = std::io::stdin().read_line(&mut String::new());
 }
 

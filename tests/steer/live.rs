@@ -1,4 +1,4 @@
-//! What a peer sees: a kernel client beside an interface that has the program.
+//! What a peer sees: a kernel client of an interface that has the program.
 
 use std::io::ErrorKind::{ConnectionRefused, TimedOut};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use nix::sched::{CloneFlags, unshare};
 use crate::attach::{INTERFACE, beside_veth, ip};
 use crate::kernel::{addresses, rules};
 
-/// Moves hf-b into a namespace of its own, and runs `work` there on a thread while `meanwhile` has
+/// Moves hf-b into another namespace, and runs `work` there on a thread while `meanwhile` has
 /// returned here.
 fn with_peer<T: Send>(meanwhile: impl FnOnce(), work: impl FnOnce() -> T + Send) -> T {
     let (tid_out, tid_in) = mpsc::channel();

@@ -11,7 +11,7 @@ use handfast_stack::xdp::{Program, ProgramError};
 use crate::frames::*;
 use crate::kernel::{Bench, addresses, privileged, rules, run, xdp_socket};
 
-/// Half of the rules IPv4, half IPv6; each with an address and a port of its own.
+/// Half of the rules IPv4, half IPv6; each with its own address and port.
 fn many(count: u16) -> Vec<String> {
     let ipv4 = (0..count / 2).map(|n| format!("10.{}.{}.0/24:{}", n >> 8, n & 255, 1000 + n));
     let ipv6 = (0..count / 2).map(|n| format!("[2001:db8:{n:x}::]/48:{}", 1000 + n));
@@ -140,7 +140,7 @@ fn counters_add_up() {
     assert_eq!(counts.per_cpu(SocketTcp).sum::<u64>(), 500);
 }
 
-/// Runs on a thread of its own: capabilities belong to threads.
+/// Runs on a new thread: capabilities belong to threads.
 fn on_a_thread(work: impl FnOnce() + Send) {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap());
 }

@@ -28,7 +28,7 @@ pub fn table() -> Vec<(&'static str, Packet, Verdict)> {
 }
 
 /// What a driver whose buffers are too small shows: the first piece of a packet as a frame, and
-/// beside it the whole packet, shorter ones, and padding behind the packet.
+/// next to it the whole packet, shorter ones, and padding after the packet.
 fn split_rows() -> Vec<(&'static str, Packet, Verdict)> {
     let full = |port| [syn(port), vec![0; 1400]].concat();
     let cut = |packet: Packet, len: usize| Packet(packet.0, packet.1[..len].to_vec());
@@ -181,7 +181,7 @@ fn neighbour_rows() -> Vec<(&'static str, Packet, Verdict)> {
 
 /// Nothing of an exclusive address is for the kernel. A shared address keeps its fragments, but not
 /// the one that names an owned port: the kernel would reset the reassembled segment.
-/// Another host says that it has an exclusive address (RFC 5227 2.4).
+/// Another host announces an exclusive address (RFC 5227 2.4).
 fn conflict_rows() -> Vec<(&'static str, Packet, Verdict)> {
     let other = Ipv4Addr::new(10, 0, 0, 8);
     let ask = |sender, target| arp_from(ArpOperation::REQUEST, sender, target);

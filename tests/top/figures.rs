@@ -12,7 +12,7 @@ use handfast_top::Model;
 /// Connections a second and core, at its steadiest.
 const RATE: u64 = 15_000;
 
-/// Counts of a core that has worked for so many seconds: it rises, and rests every eighth second.
+/// Counts of a core after some seconds: they rise, and rest every eighth second.
 pub fn core(seconds: u64) -> CoreSnapshot {
     let done: u64 =
         (0..seconds).map(|second| if second % 8 == 7 { RATE / 3 } else { RATE + 200 * second }).sum();
@@ -75,7 +75,7 @@ fn steering(frames: u64) -> SteeringSnapshot {
     SteeringSnapshot { device: "enp3s0f0".into(), verdicts: named(&verdicts), unreadable: None }
 }
 
-/// A responder of so many cores after so many seconds.
+/// A responder with these cores after some seconds.
 pub fn responder(cores: u32, seconds: u64) -> Status {
     let each: Vec<CoreSnapshot> = (0..cores).map(|_| core(seconds)).collect();
     let queues = each.iter().zip(0..).map(|(core, number)| queue(number, core)).collect();
@@ -119,7 +119,7 @@ pub fn responder(cores: u32, seconds: u64) -> Status {
     }
 }
 
-/// A benchmark of one core after so many seconds.
+/// A benchmark with one core after some seconds.
 pub fn bench(seconds: u64) -> Status {
     let status = responder(1, seconds);
     let latency = |p50| LatencyStatus { count: 120_000, p50, p99: 4 * p50, p999: 9 * p50, max: 1_003_000 };
@@ -143,7 +143,7 @@ pub fn states() -> BTreeMap<String, u64> {
     states.map(|(name, count)| (name.to_owned(), count)).into()
 }
 
-/// What is known after so many seconds of being told each second.
+/// The view after some seconds, with one status a second.
 pub fn watched(seconds: u64, status: impl Fn(u64) -> Status) -> Model {
     let mut model = Model::new(status(1));
     model.count(states());

@@ -1,4 +1,4 @@
-//! The command beside programs that run.
+//! The command with programs that run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -25,7 +25,7 @@ impl Pair {
         Pair::on(2, &["--cores", "0,1"], workload)
     }
 
-    /// With so many queues, and these arguments to either side.
+    /// With this number of queues, and these arguments to either side.
     pub fn on(queues: u32, answers: &[&str], workload: &[&str]) -> Option<Pair> {
         let lab = lab(|spec| Spec { queues, ..spec })?;
         let folder = TempDir::new().expect("a directory");
@@ -67,7 +67,7 @@ pub fn printed(socket: &Path, arguments: &[&str]) -> String {
     out.into_owned()
 }
 
-/// The figure in the line that begins so, at this place behind the name.
+/// The figure in the line with this name, at this place after it.
 fn figure(picture: &str, name: &str, place: usize) -> f64 {
     let line = picture.lines().find_map(|line| line.trim_start().strip_prefix(name));
     let words: Vec<&str> = line.unwrap_or_else(|| panic!("{name}\n{picture}")).split_whitespace().collect();

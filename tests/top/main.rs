@@ -1,7 +1,6 @@
-//! `handfast top`: what two statuses come to, in virtual time; pictures on a terminal that is none,
-//! compared with those in `*.txt`; and the command beside a responder and a
-//! benchmark in a lab of its own, printed and in a pseudo-terminal. The last needs root; what cannot
-//! run says `SKIPPED` and why, and in CI is a failure.
+//! `handfast top`: what two statuses come to, in virtual time; pictures without a terminal, compared
+//! with those in `*.txt`; and the command with a responder and a benchmark in a lab, printed and in a
+//! pseudo-terminal. The last needs root; a test that cannot run prints `SKIPPED` and why, and fails in CI.
 
 mod figures;
 mod live;

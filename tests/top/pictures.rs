@@ -87,7 +87,7 @@ fn nothing_is_missing_from_80x24_on() {
     }
 }
 
-/// Any size is drawn, and one that is too small says so.
+/// Every size is drawn; one that is too small shows a message.
 #[test]
 fn no_size_is_a_failure() {
     let model = watched(60, bench);

@@ -19,7 +19,7 @@ use crate::live::Pair;
 
 /// Between two pictures.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// What a terminal is told on the way in and out: other screen, own screen, cursor.
+/// Sequences at start and end: the alternate screen, the normal screen, the cursor.
 const ENTERED: &str = "\x1b[?1049h";
 const LEFT: &str = "\x1b[?1049l";
 const CURSOR: &str = "\x1b[?25h";
@@ -40,7 +40,7 @@ impl Watched {
         let OpenptyResult { master, slave } = openpty(&size, None).expect("a pseudo-terminal");
         let before = tcgetattr(&slave).expect("a terminal");
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
-        // With the terminal as its own: a size is asked of that, and told to it.
+        // With its controlling terminal: that has the size, and signals a new one.
         let mut command = Command::new("setsid");
         command.args(["--ctty", program(), "top", "--socket"]).arg(socket);
         command.args(["--interval", &INTERVAL.as_secs_f64().to_string()]);
@@ -61,7 +61,7 @@ impl Watched {
         Watched { child, terminal: slave, keys, output, seen: String::new(), before }
     }
 
-    /// Reads until it is there, behind what was read before.
+    /// Reads until the output contains it.
     fn sees(&mut self, what: &str) {
         let deadline = Instant::now() + TIMEOUT;
         while !self.seen.contains(what) {
@@ -147,7 +147,7 @@ fn it_is_watched_in_a_terminal_and_leaves_it_as_it_was() {
     kill(Pid::from_raw(watched.child.id() as i32), Signal::SIGTERM).expect("it runs");
     watched.left();
 
-    // A program that ends is said to have, with its figures; then any key leaves.
+    // After the end of the program the view shows that and the last figures; any key leaves.
     let mut watched = Watched::start(&pair.sockets[1], &[]);
     watched.sees("p99.9");
     watched.forget();
@@ -165,9 +165,9 @@ fn handfast_pid(pair: &Pair) -> Pid {
     Pid::from_raw(status.pid as i32)
 }
 
-/// One of two events must not wait for a third: who presses a key while a window grows is heard.
+/// One of two events must not wait for a third: a key counts while the window changes its size.
 #[test]
-fn a_key_in_the_instant_of_a_new_size_is_heard() {
+fn a_key_in_the_instant_of_a_new_size_counts() {
     let Some(pair) = Pair::start(&["--rate", "500"]) else { return };
     let mut watched = Watched::start(&pair.sockets[0], &[]);
     watched.sees("? help");

@@ -182,7 +182,7 @@ fn every_link_and_both_formats_come_to_the_same() {
 }
 
 /// As `tcpdump -s 54` leaves them, with options or without: lengths are those of the wire. Down to the
-/// flags is enough; less is said.
+/// flags is enough; less is reported.
 #[test]
 fn cut_packets_count_whole() {
     let packets: Vec<Vec<u8>> = conversation().into_iter().map(link(ETHERNET)).collect();
@@ -266,7 +266,7 @@ fn what_is_in_a_tunnel_is_drawn() {
     }
 }
 
-/// Packets of other links are passed over, and said; so is what else there is.
+/// Packets of other links are skipped and counted, as is everything that is not TCP.
 #[test]
 fn what_is_not_tcp_is_counted_by_name() {
     let mut packets: Vec<Vec<u8>> = Vec::new();
@@ -466,7 +466,7 @@ fn a_cut_capture_shows_what_it_has() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// More connections than are told apart, and the wanted one behind them.
+/// More connections than are distinguished, and the wanted one after them.
 #[test]
 fn beyond_the_limit_connections_are_counted_and_the_wanted_one_is_found() {
     use handfast_trace::pcap::MAX_FLOWS;

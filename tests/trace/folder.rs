@@ -1,6 +1,6 @@
 //! Captures that others have made: `HF_CAPTURES=FOLDER cargo test --test trace folder -- --ignored
 //! --nocapture`. No state and no number of theirs is one that cannot be, and a line each says what was
-//! counted, to be held beside tshark's `tcp.stream` and `tcp.analysis`.
+//! counted, to compare with tshark's `tcp.stream` and `tcp.analysis`.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};

@@ -228,7 +228,7 @@ pub fn check_steps(diagram: &Diagram) {
     }
 }
 
-/// Each row says what is true of its packet, or `?`.
+/// Each row is true of its packet, or `?`.
 fn check_truth(diagram: &Diagram, packets: &[Sent], unknown: bool) {
     assert_eq!(diagram.rows.len(), packets.len());
     for (row, sent) in diagram.rows.iter().zip(packets) {

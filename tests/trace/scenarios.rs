@@ -1,4 +1,4 @@
-//! Every scenario as it is played here and now, beside what the RFC says and what the committed
+//! Every scenario as it is played here, compared with the RFC and with what the committed
 //! pictures show.
 
 use std::fs;
@@ -64,7 +64,7 @@ fn look(scenario: &Scenario, picture: &Picture, committed: bool) -> Result<(), S
     Ok(())
 }
 
-/// Plays all; what was spoilt, perhaps by others who use this machine, is played again up to twice.
+/// Plays all. A scenario that fails is played again up to twice: other programs may have disturbed it.
 fn play(choice: PlayOptions, check: impl Fn(&Scenario, &Picture) -> Result<(), String>) {
     let Some(lab) = root().map(|()| lab_name()) else { return };
     for (scenario, mut played) in play_all(&lab, choice, &AtomicBool::new(false)) {

@@ -61,7 +61,7 @@ fn every_interface_s_addresses_keep_their_other_ports() {
     }
 }
 
-/// The bridge has the address, and a MAC of its own; handfast is on its port.
+/// The bridge has the address, and its own MAC; handfast is on its port.
 #[test]
 fn a_bridge_s_address_keeps_its_other_ports() {
     let Some((lab, _listener)) = with_kernel_listener() else { return };

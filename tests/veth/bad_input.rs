@@ -1,4 +1,4 @@
-//! What cannot start says why and how to cure it, ends with the right code, and leaves the
+//! A start that fails prints the cause and the cure, ends with the right code, and leaves the
 //! interface as it was found.
 
 use handfast_lab::{Lab, SERVER_DEVICE};
@@ -156,7 +156,7 @@ fn a_queue_in_use_is_named() {
     drop(taken);
 }
 
-/// Were the program attached first, its refusal would be what is said (veth, ERANGE), and frames
+/// Were the program attached first, its refusal would be the error (veth, ERANGE), and frames
 /// that come meanwhile would meet no socket.
 #[test]
 fn the_sockets_are_bound_before_the_program_is_attached() {

@@ -16,7 +16,7 @@ use support::{OWNED_V4, OWNED_V6, lab, wait_until};
 
 const CONNECTIONS: u16 = 200;
 
-/// What the caller was told, in all.
+/// The callbacks, counted.
 #[derive(Default)]
 struct Tally {
     opened: usize,
@@ -24,7 +24,7 @@ struct Tally {
     closed: Vec<Closed>,
 }
 
-/// Opens [`CONNECTIONS`] connections to `to` as fast as it may, says five bytes on each, and closes it
+/// Opens [`CONNECTIONS`] connections to `to` as fast as it may, sends five bytes on each, and closes it
 /// when the answer is there.
 struct Greeter {
     to: SocketAddr,
@@ -87,7 +87,7 @@ fn call(lab: &Lab, to: SocketAddr, done: impl Fn(&Tally) -> bool + Sync) -> Tall
     };
     lab.in_server(|| {
         let running = Stack::open(options).unwrap().run().unwrap();
-        // All are opened before what is told of the first ones ends it.
+        // All are opened before the callbacks of the first ones end it.
         wait_until("every connection opened, and every end told", || {
             running.snapshot().total().opens == u64::from(CONNECTIONS) && done(&tally.lock().unwrap())
         });

@@ -1,4 +1,4 @@
-//! What an interface is called, its MAC, and what is said on its link about addresses.
+//! The name of an interface, its MAC, and the announcements of addresses on its link.
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -32,7 +32,7 @@ fn listen(lab: &Lab) -> OwnedFd {
     lab.in_client(open).expect("the namespace").expect("root may open a packet socket")
 }
 
-/// Announcements from this MAC among what has been heard: of IPv4, of IPv6.
+/// Announcements from this MAC among the captured frames: of IPv4, of IPv6.
 fn announced(socket: &OwnedFd, from: Mac) -> (usize, usize) {
     let (mut v4, mut v6, mut frame) = ([0; 64], [0; 96], [0; 2048]);
     let (IpAddr::V4(four), IpAddr::V6(six)) = (OWNED_V4, OWNED_V6) else { unreachable!("one of each") };

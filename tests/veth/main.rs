@@ -1,6 +1,6 @@
-//! `handfast respond`, the program as it is shipped, against the Linux kernel, curl, nmap and
-//! hping3 on a veth pair. Each test makes a lab of its own (`hf-t…`) and removes it even when it
-//! fails. Needs root; what cannot run says `SKIPPED` and why, and in CI is a failure.
+//! `handfast respond`, the program as it is shipped, against the Linux kernel, curl, nmap and hping3 on a
+//! veth pair. Each test makes a lab (`hf-t…`), removed also when it fails. Needs root; a test that cannot
+//! run prints `SKIPPED` and why, and fails in CI.
 
 mod addresses;
 mod bad_input;

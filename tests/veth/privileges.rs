@@ -8,7 +8,7 @@ use handfast_lab::Spec;
 use handfast_lab::load::Plan;
 use support::{Responder, at, clients, lab, owned, tool, wait_until};
 
-/// What `/proc/PID/status` says of each thread of a process, without the spaces around it.
+/// A line of `/proc/PID/status` for each thread of a process, without the spaces around it.
 fn threads(pid: u32, field: &str) -> Vec<String> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
     let statuses = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
@@ -123,7 +123,7 @@ fn scheduling(pid: u32, name: &str) -> Vec<Scheduling> {
     let of = stats.filter(|stat| stat.contains(&format!("({name}")));
     let fields = of.map(|stat| {
         let rest = stat.rsplit(')').next().expect("fields").to_owned();
-        // The first field behind the name is number 3.
+        // The first field after the name is number 3.
         let field = |number: usize| rest.split_whitespace().nth(number - 3).expect("a field").to_owned();
         let number = |at: usize| field(at).parse().expect("a number");
         (number(41), number(40), field(19).parse().expect("a nice value"))
@@ -165,7 +165,7 @@ fn an_idle_responder_takes_under_two_percent_of_a_core() {
         thread::sleep(WATCHED);
         responder.processor_time() - before
     };
-    // A core that the machine takes away counts as used by who had it. Not three times, though.
+    // Time that the hypervisor takes from a core counts as used by its process. Not three times, though.
     let mut used = Vec::new();
     let is_idle = (0..3).any(|_| {
         used.push(watch());

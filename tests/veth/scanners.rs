@@ -1,5 +1,5 @@
 //! What nmap and hping3 see: open ports open and closed ports closed where the responder owns the
-//! whole address, and beside its ports the kernel's own on an address of the interface.
+//! whole address, and next to its ports the kernel's own on an address of the interface.
 
 use std::net::{IpAddr, TcpListener};
 

@@ -1,4 +1,4 @@
-//! What a listener takes from the server's own kernel is said, and what it would cut off is refused.
+//! What a listener takes from the server's own kernel is printed, and what it would cut off is refused.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;

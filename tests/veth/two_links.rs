@@ -36,7 +36,7 @@ fn connections_move_between_links_and_survive_the_loss_of_one() {
     }
 }
 
-/// The client's side. Every echo has to come, whichever way the route leads.
+/// The client's side. Every echo must come, over either link.
 fn moves(lab: &Lab) {
     let mut streams: Vec<TcpStream> = (0..CONNECTIONS)
         .map(|_| {

@@ -25,7 +25,7 @@ fn run(scatter: bool) {
         return;
     }
     let Some(lab) = lab(|spec| Spec { queues: 2, scatter, ..spec }) else { return };
-    // Native: in generic mode veth tells nobody on which queue a frame came, so that all count as
+    // Native: in generic mode veth does not report on which queue a frame came, so that all count as
     // the first queue's.
     let listeners = [owned(false, "7=echo"), owned(false, "7001=close")];
     let arguments =
