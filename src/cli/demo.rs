@@ -80,7 +80,7 @@ impl Demo {
 
     /// The acts that need the responder, which has ended when this returns.
     fn run_acts(&self, lab: &Lab) -> Result<Outcome, Failure> {
-        let responder = self.start(lab)?;
+        let mut responder = self.start(lab)?;
         if !self.is_interrupted() {
             self.fetch_page(lab)?;
         }

@@ -1,22 +1,20 @@
 //! `handfast respond` as a child process.
 
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use handfast_lab::process::{Process, Reading};
+use nix::sys::signal::Signal;
 
 use super::Failure;
 
 /// A responder and its output. Dropping it ends the process.
 #[derive(Debug)]
 pub(super) struct ResponderProcess {
-    child: Child,
-    lines: Receiver<String>,
+    process: Process,
+    /// The lines that were handed out.
+    taken: usize,
 }
 
 impl ResponderProcess {
@@ -25,45 +23,39 @@ impl ResponderProcess {
         mut command: Command,
         timeout: Duration,
     ) -> Result<(ResponderProcess, Vec<String>), Failure> {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Ctrl-C on the terminal must reach this process only, which ends the responder itself.
-            .process_group(0)
-            .spawn()
+        // Ctrl-C on the terminal must reach this process only, which ends the responder itself.
+        command.process_group(0);
+        let process = Process::start(command)
             .map_err(|error| Failure::new(format!("cannot start the responder: {error}")))?;
-        let (sender, lines) = mpsc::channel();
-        forward(child.stdout.take(), sender.clone());
-        forward(child.stderr.take(), sender);
-        let mut responder = ResponderProcess { child, lines };
-        let before = responder.lines_until_ready(timeout)?;
-        Ok((responder, before))
-    }
-
-    /// The output since the last call.
-    pub fn printed(&self) -> Vec<String> {
-        self.lines.try_iter().collect()
-    }
-
-    /// Ends it, and returns the output until its end.
-    pub fn stop(mut self, timeout: Duration) -> Result<Vec<String>, Failure> {
-        self.signal(Signal::SIGTERM);
-        let deadline = Instant::now() + timeout;
-        let mut printed = Vec::new();
-        loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => printed.push(line),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(Failure::new(format!(
-                        "the responder did not end within {} s",
-                        timeout.as_secs()
-                    )));
-                }
+        let mut responder = ResponderProcess { process, taken: 0 };
+        let what = match responder.process.read_until_ready(Instant::now() + timeout, None) {
+            Reading::Found => {
+                let before = responder.take();
+                return Ok((responder, before));
             }
+            Reading::Closed => "ended before it was ready".to_owned(),
+            Reading::TimedOut | Reading::Interrupted => {
+                format!("was not ready within {} s", timeout.as_secs())
+            }
+        };
+        Err(Failure::new(format!("the responder {what}:\n{}", responder.process.text())))
+    }
+
+    /// What it printed since the last call.
+    pub fn printed(&mut self) -> Vec<String> {
+        self.process.read_now();
+        self.take()
+    }
+
+    /// Asks it to end, and returns what it printed on its way out.
+    pub fn stop(mut self, timeout: Duration) -> Result<Vec<String>, Failure> {
+        // Ended already: just what is wanted.
+        let _ = self.process.signal(Signal::SIGTERM);
+        if self.process.read_to_end(Instant::now() + timeout, None) != Reading::Closed {
+            return Err(Failure::new(format!("the responder did not end within {} s", timeout.as_secs())));
         }
-        match self.child.wait() {
+        let printed = self.take();
+        match self.process.wait() {
             Ok(status) if status.success() => Ok(printed),
             Ok(status) => {
                 Err(Failure::new(format!("the responder ended with {status}\n{}", printed.join("\n"))))
@@ -72,53 +64,9 @@ impl ResponderProcess {
         }
     }
 
-    fn lines_until_ready(&mut self, timeout: Duration) -> Result<Vec<String>, Failure> {
-        let deadline = Instant::now() + timeout;
-        let mut printed = Vec::new();
-        loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => {
-                    let ready = line.starts_with("ready");
-                    printed.push(line);
-                    if ready {
-                        return Ok(printed);
-                    }
-                }
-                Err(cause) => {
-                    let what = match cause {
-                        RecvTimeoutError::Disconnected => "ended before it was ready".to_string(),
-                        RecvTimeoutError::Timeout => format!("was not ready within {} s", timeout.as_secs()),
-                    };
-                    return Err(Failure::new(format!("the responder {what}:\n{}", printed.join("\n"))));
-                }
-            }
-        }
+    fn take(&mut self) -> Vec<String> {
+        let lines = self.process.printed()[self.taken..].iter().map(|line| line.text.clone()).collect();
+        self.taken = self.process.printed().len();
+        lines
     }
-
-    fn signal(&self, signal: Signal) {
-        if let Ok(id) = i32::try_from(self.child.id()) {
-            // It fails if the process has ended already.
-            let _ = kill(Pid::from_raw(id), signal);
-        }
-    }
-}
-
-impl Drop for ResponderProcess {
-    fn drop(&mut self) {
-        // Both fail once it has ended and was waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Forwards each line of the stream until it ends.
-fn forward(stream: Option<impl Read + Send + 'static>, lines: Sender<String>) {
-    let Some(stream) = stream else { return };
-    thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            if lines.send(line).is_err() {
-                return;
-            }
-        }
-    });
 }

@@ -1,19 +1,16 @@
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{self, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
+use std::process::{Command, ExitStatus};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::error::ComparisonError;
+use crate::process::{Process, Reading};
 
-/// Timeout for a program to start or to end.
+/// The time that a program may take to start, or to end.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval at which waits check for signals.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -22,99 +19,62 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Child {
     who: &'static str,
-    child: process::Child,
-    lines: Receiver<Line>,
-    printed: Vec<Line>,
-}
-
-#[derive(Clone, Debug)]
-struct Line {
-    text: String,
-    is_error: bool,
+    process: Process,
 }
 
 impl Child {
     pub fn start(who: &'static str, mut command: Command) -> Result<Child, ComparisonError> {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Ctrl-C reaches this process alone, which ends its children in order.
-            .process_group(0)
-            .spawn()
-            .map_err(|source| ComparisonError::Start { who, source })?;
-        let (sender, lines) = mpsc::channel();
-        forward(child.stdout.take(), false, sender.clone());
-        forward(child.stderr.take(), true, sender);
-        Ok(Child { who, child, lines, printed: Vec::new() })
+        // Ctrl-C reaches this process alone, which ends its children in order.
+        command.process_group(0);
+        let process = Process::start(command).map_err(|source| ComparisonError::Start { who, source })?;
+        Ok(Child { who, process })
     }
 
     /// Waits for the line that begins with `ready`.
     pub fn wait_ready(&mut self, stop: &AtomicBool) -> Result<(), ComparisonError> {
-        let late = |child: &Child| child.late("was not ready", TIMEOUT);
-        match self.read(Instant::now() + TIMEOUT, Some(stop), |line| line.text.starts_with("ready"))? {
+        match self.process.read_until_ready(Instant::now() + TIMEOUT, Some(stop)) {
             Reading::Found => Ok(()),
-            Reading::End => Err(ComparisonError::Early { who: self.who, text: self.text() }),
-            Reading::Late => Err(late(self)),
+            Reading::Closed => Err(ComparisonError::Early { who: self.who, text: self.process.text() }),
+            Reading::TimedOut => Err(self.late("was not ready", TIMEOUT)),
+            Reading::Interrupted => Err(ComparisonError::Interrupted),
         }
     }
 
-    /// Waits for its end, due after `duration`, and returns its report: from the file, or else from its output.
+    /// Waits for its end, which is due after `duration`, and returns its report: from that file, or
+    /// from what it printed.
     pub fn finish(
         mut self,
         duration: Duration,
         file: Option<&Path>,
         stop: &AtomicBool,
     ) -> Result<Value, ComparisonError> {
-        let timeout = duration + TIMEOUT;
-        match self.read(Instant::now() + timeout, Some(stop), |_| false)? {
-            Reading::Late => Err(self.late("did not end", timeout)),
-            _ => self.report(file),
-        }
+        self.report_within(duration + TIMEOUT, file, Some(stop))
     }
 
-    /// Terminates it, and returns its report as [`Child::finish`] does.
+    /// Asks it to end, and returns its report: as [`Child::finish`].
     pub fn stop(mut self, file: Option<&Path>) -> Result<Value, ComparisonError> {
-        if let Ok(id) = i32::try_from(self.child.id()) {
-            // Fails if it has ended already: the report shows that.
-            let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
-        }
-        match self.read(Instant::now() + TIMEOUT, None, |_| false)? {
-            Reading::Late => Err(self.late("did not end", TIMEOUT)),
-            _ => self.report(file),
-        }
+        // Fails if it has ended already: the report shows that.
+        let _ = self.process.signal(Signal::SIGTERM);
+        self.report_within(TIMEOUT, file, None)
     }
 
-    /// Reads lines up to the first that `wanted` accepts.
-    fn read(
+    fn report_within(
         &mut self,
-        until: Instant,
+        limit: Duration,
+        file: Option<&Path>,
         stop: Option<&AtomicBool>,
-        wanted: impl Fn(&Line) -> bool,
-    ) -> Result<Reading, ComparisonError> {
-        loop {
-            if stop.is_some_and(|stop| stop.load(Relaxed)) {
-                return Err(ComparisonError::Interrupted);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left.min(POLL_INTERVAL)) {
-                Ok(line) => {
-                    let found = wanted(&line);
-                    self.printed.push(line);
-                    if found {
-                        return Ok(Reading::Found);
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(Reading::End),
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Ok(Reading::Late),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
+    ) -> Result<Value, ComparisonError> {
+        match self.process.read_to_end(Instant::now() + limit, stop) {
+            Reading::TimedOut => Err(self.late("did not end", limit)),
+            Reading::Interrupted => Err(ComparisonError::Interrupted),
+            Reading::Found | Reading::Closed => self.report(file),
         }
     }
 
-    /// Returns its report, after the end of its output.
+    /// Once its output has ended.
     fn report(&mut self, file: Option<&Path>) -> Result<Value, ComparisonError> {
-        let status = self.child.wait().map_err(|source| ComparisonError::Start { who: self.who, source })?;
+        let status =
+            self.process.wait().map_err(|source| ComparisonError::Start { who: self.who, source })?;
         let written = file.and_then(|file| {
             let text = std::fs::read_to_string(file).ok();
             // No longer needed.
@@ -125,42 +85,24 @@ impl Child {
             return Err(ComparisonError::Failed {
                 who: self.who,
                 status: status.to_string(),
-                text: self.text(),
+                text: self.process.text(),
             });
         }
-        let printed = self.printed.iter().filter(|line| !line.is_error).map(|line| line.text.as_str());
+        let printed =
+            self.process.printed().iter().filter(|line| !line.is_error).map(|line| line.text.as_str());
         let report = match written {
             Some(text) => serde_json::from_str(&text).ok(),
             None => last_json(&printed.collect::<Vec<_>>()),
         };
-        report.ok_or_else(|| ComparisonError::Report { who: self.who, text: self.text() })
+        report.ok_or_else(|| ComparisonError::Report { who: self.who, text: self.process.text() })
     }
 
-    fn late(&self, what: &'static str, timeout: Duration) -> ComparisonError {
-        ComparisonError::Late { who: self.who, what, seconds: timeout.as_secs(), text: self.text() }
-    }
-
-    fn text(&self) -> String {
-        self.printed.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
+    fn late(&self, what: &'static str, limit: Duration) -> ComparisonError {
+        ComparisonError::Late { who: self.who, what, seconds: limit.as_secs(), text: self.process.text() }
     }
 }
 
-impl Drop for Child {
-    fn drop(&mut self) {
-        // Both fail if it has already been waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Why reading stopped.
-enum Reading {
-    Found,
-    End,
-    Late,
-}
-
-/// Finds the report in the output: one line, or pretty-printed from a line `{` to the end.
+/// The report among what was printed: one line, or, written for people, from a line `{` to the end.
 fn last_json(lines: &[&str]) -> Option<Value> {
     let object = |text: &str| serde_json::from_str::<Value>(text).ok().filter(Value::is_object);
     let one_line = lines.iter().rev().find_map(|line| object(line));
@@ -170,20 +112,10 @@ fn last_json(lines: &[&str]) -> Option<Value> {
     })
 }
 
-/// Sends each line of the stream to the channel, until the stream ends.
-fn forward(stream: Option<impl Read + Send + 'static>, is_error: bool, lines: Sender<Line>) {
-    let Some(stream) = stream else { return };
-    thread::spawn(move || {
-        for text in BufReader::new(stream).lines().map_while(Result::ok) {
-            if lines.send(Line { text, is_error }).is_err() {
-                return;
-            }
-        }
-    });
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
     use super::*;
 
     #[test]
@@ -201,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_contain_the_output() {
+    fn what_fails_says_what_it_printed() {
         let shell = |script: &str| {
             let mut command = Command::new("sh");
             command.args(["-c", script]);
