@@ -8,7 +8,7 @@ use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::observe::{DROP_REASONS, DropReason};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{ConnectionHandler, CookieMode, WhenFull};
-use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret, Options, Timestamps};
+use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret, TcpOptions, Timestamps};
 
 use crate::active_errors::complaint;
 use crate::caller::{Order, calling, ends};
