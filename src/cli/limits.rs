@@ -11,7 +11,15 @@ const AMPLE: u64 = 1024;
 /// system's own words for it.
 pub(super) fn fix(message: &str) -> Option<String> {
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if says(&["os error 24)", "Too many open files", "EMFILE", "duplicate map file descriptor"]) {
+    // The last is libbpf's for an object whose maps got no descriptors; it keeps the cause to itself.
+    let descriptors = [
+        "os error 24)",
+        "Too many open files",
+        "EMFILE",
+        "duplicate map file descriptor",
+        "failed to open object from memory",
+    ];
+    if says(&descriptors) {
         let limit = limit(Resource::RLIMIT_NOFILE).filter(|limit| *limit < AMPLE)?;
         return Some(format!(
             "raise the limit of {limit} open files: ulimit -n {AMPLE}, or systemd's LimitNOFILE={AMPLE}"
