@@ -122,7 +122,7 @@ fn wired(mode: Mode) -> (Queue, Queue, Program) {
 }
 
 #[test]
-fn opens_says_what_is_active_and_opens_again_after_closing() {
+fn a_queue_reports_its_active_settings_and_opens_again_after_closing() {
     privileged(|| {
         let _pair = Pair::enter(1);
         for _ in 0..3 {
@@ -139,14 +139,14 @@ fn opens_says_what_is_active_and_opens_again_after_closing() {
 
 /// The kernel releases a closed queue late: a busy one is tried again for a while.
 #[test]
-fn a_queue_that_is_about_to_be_released_is_waited_for() {
+fn a_bind_waits_for_a_queue_that_is_released_soon() {
     privileged(|| {
         let _pair = Pair::enter(1);
         let held = open(NEAR);
         let released = &AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(move || {
-                thread::sleep(Duration::from_millis(150)); // the delay is what is tested
+                thread::sleep(Duration::from_millis(150)); // the delay under test
                 released.store(true, Relaxed);
                 drop(held);
             });
@@ -274,8 +274,8 @@ fn the_ledger_balances_under_traffic() {
     });
 }
 
-/// Until everything sent has come back. Most often the kernel is done with it before the call that sent
-/// it returns; when a core is busy, some time later.
+/// Flushes until all sent frames are completed. That is mostly so when the sending call returns, but may take
+/// longer on a busy core.
 fn await_completions(queue: &mut Queue) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while queue.ledger().transmitting > 0 {
@@ -366,10 +366,10 @@ fn one_flush_sends_many_budgets() {
     });
 }
 
-/// Who looks on from another thread reads what the queue counts, the kernel's counts as well, and
-/// does not keep the socket: another one has the queue at once.
+/// Another thread reads the queue's counters and the kernel's, and does not keep the socket open: the queue
+/// is free at once after it is dropped.
 #[test]
-fn a_watch_reads_along_and_keeps_nothing() {
+fn a_watch_reads_counters_and_does_not_keep_the_socket() {
     privileged(|| {
         let _pair = Pair::enter(1);
         let _far = open(FAR);
@@ -428,7 +428,7 @@ fn a_device_that_vanishes_is_a_fault_and_not_a_crash() {
 }
 
 #[test]
-fn routes_are_the_kernels() {
+fn routes_are_those_of_the_kernel() {
     privileged(|| {
         let pair = Pair::enter(1);
         pair.ip(&["address", "add", "fd00::1/64", "dev", NEAR, "nodad"]);
@@ -490,7 +490,7 @@ fn routes_are_the_kernels() {
 }
 
 #[test]
-fn the_next_hops_address_is_the_neighbours_or_a_router_s() {
+fn the_next_hop_is_a_neighbour_or_a_router() {
     privileged(|| {
         let pair = Pair::enter(1);
         for line in [

@@ -1,5 +1,5 @@
 //! Attachment to one end of a veth pair. Each test has a network namespace of its thread's own,
-//! which ends with the thread: there is no name to clean up.
+//! which ends with the thread: no name is left to clean up.
 
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
@@ -16,8 +16,8 @@ use crate::kernel::{copy, privileged, rules};
 pub const INTERFACE: &str = "hf-a";
 const CHILD_MODE: &str = "HANDFAST_TEST_ATTACH";
 
-/// Runs `work` with a veth pair hf-a, hf-b.
-pub fn beside_veth(work: impl FnOnce() + Send) {
+/// Runs `work` in a namespace with a veth pair hf-a, hf-b.
+pub fn with_veth(work: impl FnOnce() + Send) {
     if !privileged() {
         return;
     }
@@ -40,8 +40,8 @@ pub fn ip(arguments: &str) -> String {
 /// The id of the program that `ip link` sees, whatever its mode.
 fn program_on_interface() -> Option<String> {
     let shown = ip("-details link show dev hf-a");
-    let (_, behind) = shown.split_once("prog/xdp id ")?;
-    behind.split_whitespace().next().map(str::to_owned)
+    let (_, rest) = shown.split_once("prog/xdp id ")?;
+    rest.split_whitespace().next().map(str::to_owned)
 }
 
 fn program() -> Program {
@@ -55,7 +55,7 @@ fn attach(program: &mut Program, mode: Mode) -> Result<(), ProgramError> {
 #[test]
 fn both_modes_attach_and_leave() {
     for mode in [Mode::Native, Mode::Generic] {
-        beside_veth(|| {
+        with_veth(|| {
             let mut program = program();
             attach(&mut program, mode).unwrap();
             assert!(program_on_interface().is_some());
@@ -70,8 +70,8 @@ fn both_modes_attach_and_leave() {
     }
 }
 
-/// Another descriptor for each link of this process: what a process has that another thread is just
-/// starting.
+/// A duplicate of each link's descriptor: a child process that another thread starts has them for a
+/// moment.
 fn copies_of_links() -> Vec<OwnedFd> {
     let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten().filter_map(|entry| {
         let what = std::fs::read_link(entry.path()).ok()?;
@@ -83,7 +83,7 @@ fn copies_of_links() -> Vec<OwnedFd> {
 
 #[test]
 fn a_process_that_is_being_started_keeps_nothing_attached() {
-    beside_veth(|| {
+    with_veth(|| {
         let mut program = program();
         attach(&mut program, Mode::Native).unwrap();
         let copies = copies_of_links();
@@ -98,7 +98,7 @@ fn a_process_that_is_being_started_keeps_nothing_attached() {
 
 #[test]
 fn three_capabilities_are_enough() {
-    beside_veth(|| {
+    with_veth(|| {
         let enough = [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN];
         let enough = enough.into_iter().collect();
         caps::set(None, CapSet::Effective, &enough).unwrap();
@@ -157,7 +157,7 @@ fn the_other_process() {
 #[test]
 fn a_killed_process_leaves_nothing_attached() {
     for mode in [Mode::Native, Mode::Generic] {
-        beside_veth(|| {
+        with_veth(|| {
             let mut other = Other::attached(mode);
             assert!(program_on_interface().is_some());
             let error = attach(&mut program(), mode).unwrap_err().to_string();
@@ -172,7 +172,7 @@ fn a_killed_process_leaves_nothing_attached() {
 
 #[test]
 fn the_other_mode_is_in_the_way_as_well() {
-    beside_veth(|| {
+    with_veth(|| {
         let mut first = program();
         attach(&mut first, Mode::Generic).unwrap();
         let error = attach(&mut program(), Mode::Native).unwrap_err();
@@ -185,7 +185,7 @@ fn the_other_mode_is_in_the_way_as_well() {
 /// What only CAP_SYS_ADMIN may see is left out, and both ways to remove it are named.
 #[test]
 fn the_holder_without_sys_admin() {
-    beside_veth(|| {
+    with_veth(|| {
         let mut first = program();
         attach(&mut first, Mode::Native).unwrap();
         let mut second = program();
@@ -200,7 +200,7 @@ fn the_holder_without_sys_admin() {
 
 #[test]
 fn an_mtu_above_one_page_is_explained() {
-    beside_veth(|| {
+    with_veth(|| {
         ip("link set dev hf-a mtu 9000");
         ip("link set dev hf-b mtu 9000");
         let mut program = program();
@@ -215,7 +215,7 @@ fn an_mtu_above_one_page_is_explained() {
 
 #[test]
 fn a_driver_without_native_mode_is_named() {
-    beside_veth(|| {
+    with_veth(|| {
         let index = if_nametoindex("lo").unwrap();
         let mut program = program();
         let error = program.attach(index, "lo", Mode::Native).unwrap_err();
@@ -226,7 +226,7 @@ fn a_driver_without_native_mode_is_named() {
 
 #[test]
 fn an_interface_that_is_gone_is_named() {
-    beside_veth(|| {
+    with_veth(|| {
         let index = if_nametoindex(INTERFACE).unwrap();
         let mut program = program();
         ip("link del hf-a");

@@ -1,5 +1,5 @@
 //! Frames by their headers. Addresses: `OURS` is exclusive, `SHARED` also the interface's,
-//! `FOREIGN` no one's.
+//! `FOREIGN` is not owned.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -25,7 +25,7 @@ pub const UDP: u8 = 17;
 pub const ICMP: u8 = 1;
 pub const ICMPV6: u8 = 58;
 
-/// Behind the link header: what the packet is, and its bytes.
+/// After the link header: the packet's EtherType, and its bytes.
 #[derive(Clone, Debug)]
 pub struct Packet(pub EtherType, pub Vec<u8>);
 

@@ -1,4 +1,4 @@
-//! What the tests ask of the kernel: a program with or without a socket, and test runs of it.
+//! The kernel's side of the tests: a program with or without a socket, and test runs of it.
 
 #![allow(unsafe_code, reason = "BPF_PROG_TEST_RUN and AF_XDP sockets by their C interface")]
 
@@ -15,7 +15,7 @@ const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 const XDP_REDIRECT: u32 = 4;
 
-/// Whether this process may do what the tests do. Says so when not; in CI that is a failure.
+/// Whether this process has the privileges that the tests need. If not, prints it; in CI that is a failure.
 pub fn privileged() -> bool {
     let missing = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_SYS_ADMIN]
         .into_iter()
@@ -91,7 +91,7 @@ pub fn run(program: &Program, frame: &[u8], repeat: i32) -> (u32, u32) {
 
 /// A socket that is bound to nothing: enough for a redirect to find it.
 pub fn xdp_socket() -> OwnedFd {
-    // SAFETY: no pointers; the result is checked, and a descriptor that is ours alone.
+    // SAFETY: no pointers; the result is checked, and the descriptor is new.
     unsafe {
         let fd = libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0);
         assert!(fd >= 0, "AF_XDP socket: {}", io::Error::last_os_error());
@@ -101,7 +101,7 @@ pub fn xdp_socket() -> OwnedFd {
 
 /// One more descriptor for what this number stands for, if it still does.
 pub fn copy(number: i32) -> Option<OwnedFd> {
-    // SAFETY: no pointers; the result is checked, and a descriptor that is ours alone.
+    // SAFETY: no pointers; the result is checked, and the descriptor is new.
     unsafe {
         let fd = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0);
         (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))

@@ -1,4 +1,4 @@
-//! What a peer sees: a kernel client of an interface that has the program.
+//! A peer's view: a kernel client at the other end of an interface with the program.
 
 use std::io::ErrorKind::{ConnectionRefused, TimedOut};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use handfast_stack::xdp::{Mode, Program};
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
 
-use crate::attach::{INTERFACE, beside_veth, ip};
+use crate::attach::{INTERFACE, ip, with_veth};
 use crate::kernel::{addresses, rules};
 
 /// Moves hf-b into another namespace, and runs `work` there on a thread while `meanwhile` has
@@ -37,7 +37,7 @@ fn with_peer<T: Send>(meanwhile: impl FnOnce(), work: impl FnOnce() -> T + Send)
 #[test]
 fn the_kernel_answers_what_is_not_owned_and_only_that() {
     for mode in [Mode::Native, Mode::Generic] {
-        beside_veth(|| {
+        with_veth(|| {
             let mut program = Program::load(&rules(["10.0.0.1:80"]), &addresses(&["10.0.0.1"])).unwrap();
             let attach = || {
                 ip("address add 10.0.0.1/24 dev hf-a");

@@ -91,8 +91,8 @@ fn nothing_of_an_exclusive_address_is_passed() {
     }
 }
 
-/// No error may answer a broadcast frame, and the kernel does not forward it: sockets of the machine
-/// may want a datagram to the broadcast address of a network.
+/// No error may answer a broadcast frame, and the kernel does not forward it: the host's
+/// sockets may expect a datagram to the broadcast address of a network.
 #[test]
 fn broadcast_frames_are_the_kernels() {
     if !privileged() {

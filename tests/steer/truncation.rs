@@ -19,8 +19,8 @@ fn bytes_to_destination(packet: &Packet, link: usize) -> usize {
     link + network
 }
 
-/// A cut frame never reaches a socket unless the whole one does, and the kernel never sees what is
-/// ours once its destination can be read.
+/// A cut frame never reaches a socket unless the whole one does, and the kernel never receives a frame to
+/// an owned address once its destination can be read.
 #[test]
 fn every_frame_cut_at_every_length() {
     if !privileged() {

@@ -27,8 +27,8 @@ pub fn table() -> Vec<(&'static str, Packet, Verdict)> {
     .concat()
 }
 
-/// What a driver whose buffers are too small shows: the first piece of a packet as a frame, and
-/// next to it the whole packet, shorter ones, and padding after the packet.
+/// Frames of a driver whose buffers are too small: the first piece of a packet as a frame; and for
+/// comparison the whole packet, shorter ones, and padding after the packet.
 fn split_rows() -> Vec<(&'static str, Packet, Verdict)> {
     let full = |port| [syn(port), vec![0; 1400]].concat();
     let cut = |packet: Packet, len: usize| Packet(packet.0, packet.1[..len].to_vec());
@@ -49,7 +49,7 @@ fn split_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("first piece 6", cut(ipv6(OURS6, TCP, &full(80)), 1010), DropSplit),
         ("first piece 6 for the kernel", cut(ipv6(SHARED6, TCP, &full(22)), 1010), PassPort),
         (
-            "first piece behind an extension",
+            "first piece after an extension",
             cut(ipv6_with(OURS6, &[(60, 8)], TCP, &full(80)), 1010),
             DropSplit,
         ),
@@ -162,7 +162,7 @@ fn neighbour_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("solicitation to the group", ipv6(solicited_node(OURS6), ICMPV6, &solicit(OURS6)), SocketNeighbour),
         ("solicitation to the address", ipv6(OURS6, ICMPV6, &solicit(OURS6)), SocketNeighbour),
         ("solicitation to us, foreign target", ipv6(OURS6, ICMPV6, &solicit(FOREIGN6)), DropProtocol),
-        ("solicitation to the machine", ipv6(SHARED6, ICMPV6, &solicit(SHARED6)), PassNotOwned),
+        ("solicitation to the host", ipv6(SHARED6, ICMPV6, &solicit(SHARED6)), PassNotOwned),
         (
             "solicitation, shared address",
             ipv6(solicited_node(SHARED6), ICMPV6, &solicit(SHARED6)),
@@ -181,7 +181,7 @@ fn neighbour_rows() -> Vec<(&'static str, Packet, Verdict)> {
 
 /// Nothing of an exclusive address is for the kernel. A shared address keeps its fragments, but not
 /// the one that names an owned port: the kernel would reset the reassembled segment.
-/// Another host announces an exclusive address (RFC 5227 2.4).
+/// Another host claims an exclusive address (RFC 5227 2.4).
 fn conflict_rows() -> Vec<(&'static str, Packet, Verdict)> {
     let other = Ipv4Addr::new(10, 0, 0, 8);
     let ask = |sender, target| arp_from(ArpOperation::REQUEST, sender, target);
@@ -261,7 +261,7 @@ fn fragment_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("UDP fragment 6", fragment6(OURS6, UDP, 1), DropFragment),
         ("ICMPv6 fragment", fragment6(OURS6, ICMPV6, 8), DropFragment),
         ("fragmented extension", fragment6(OURS6, 60, 1), DropFragment),
-        ("fragment behind an extension", ipv6_with(OURS6, &[(60, 8), (44, 8)], TCP, &syn(80)), DropFragment),
+        ("fragment after an extension", ipv6_with(OURS6, &[(60, 8), (44, 8)], TCP, &syn(80)), DropFragment),
         ("fragment, foreign address 6", fragment6(FOREIGN6, TCP, 1), PassNotOwned),
         ("first fragment, shared 6", fragment6(SHARED6, TCP, 1), DropFragment),
         ("atomic fragment, shared 6", fragment6(SHARED6, TCP, 0), DropFragment),
@@ -311,18 +311,18 @@ fn extension_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("hop-by-hop twice", chain(&[(0, 8), (0, 8)]), DropExtension),
         ("seven extensions, shared", shared(&[(60, 8); 7]), PassProtocol),
         ("hop-by-hop, not first, shared", shared(&[(60, 8), (0, 8)]), PassProtocol),
-        ("echo behind an extension", ipv6_with(OURS6, &[(60, 8)], ICMPV6, &icmp_type(128)), SocketEcho),
-        ("UDP behind an extension", ipv6_with(OURS6, &[(60, 8)], UDP, &udp(80)), SocketProtocol),
-        ("UDP behind an extension, shared", ipv6_with(SHARED6, &[(60, 8)], UDP, &udp(80)), PassProtocol),
-        ("other port behind an extension", ipv6_with(OURS6, &[(60, 8)], TCP, &syn(22)), SocketPort),
-        ("shared, behind an extension", ipv6_with(SHARED6, &[(60, 8)], TCP, &syn(22)), PassPort),
+        ("echo after an extension", ipv6_with(OURS6, &[(60, 8)], ICMPV6, &icmp_type(128)), SocketEcho),
+        ("UDP after an extension", ipv6_with(OURS6, &[(60, 8)], UDP, &udp(80)), SocketProtocol),
+        ("UDP after an extension, shared", ipv6_with(SHARED6, &[(60, 8)], UDP, &udp(80)), PassProtocol),
+        ("other port after an extension", ipv6_with(OURS6, &[(60, 8)], TCP, &syn(22)), SocketPort),
+        ("shared, after an extension", ipv6_with(SHARED6, &[(60, 8)], TCP, &syn(22)), PassPort),
         ("unknown, foreign", ipv6_with(FOREIGN6, &[(253, 8)], TCP, &syn(80)), PassNotOwned),
     ];
     for number in [50, 51, 135, 139, 140, 253, 254] {
         rows.push(("unknown extension", chain(&[(number, 8)]), DropExtension));
-        rows.push(("unknown behind a known one", chain(&[(60, 8), (number, 8)]), DropExtension));
+        rows.push(("unknown after a known one", chain(&[(60, 8), (number, 8)]), DropExtension));
         rows.push(("unknown extension, shared", shared(&[(number, 8)]), PassProtocol));
-        rows.push(("unknown behind a known one, shared", shared(&[(60, 8), (number, 8)]), PassProtocol));
+        rows.push(("unknown after a known one, shared", shared(&[(60, 8), (number, 8)]), PassProtocol));
     }
     rows
 }
@@ -338,8 +338,8 @@ fn malformed_rows() -> Vec<(&'static str, Packet, Verdict)> {
         ("IHL 0", patched(ipv4(OURS4, TCP, &syn(80)), 0, 0x40), DropHeader),
         ("IHL 4, shared address", patched(ipv4(SHARED4, TCP, &syn(80)), 0, 0x44), DropHeader),
         ("IHL past the end", patched(ipv4(OURS4, TCP, &[]), 0, 0x4f), DropTruncated),
-        ("IPv4 that says 6", patched(ipv4(OURS4, TCP, &syn(80)), 0, 0x65), PassOther),
-        ("IPv6 that says 4", patched(ipv6(OURS6, TCP, &syn(80)), 0, 0x40), PassOther),
+        ("IPv4 with version 6", patched(ipv4(OURS4, TCP, &syn(80)), 0, 0x65), PassOther),
+        ("IPv6 with version 4", patched(ipv6(OURS6, TCP, &syn(80)), 0, 0x40), PassOther),
         ("extension past the end", past_the_end, DropTruncated),
     ]
 }

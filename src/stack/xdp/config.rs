@@ -154,11 +154,11 @@ mod tests {
             (|c| c.frames = 1, "1 frames"),
             (|c| c.frames = u32::MAX, "frames; from 2"),
         ];
-        for (change, said) in rows {
+        for (change, part) in rows {
             let mut config = QueueConfig::new("eth0", 2, 3);
             change(&mut config);
-            let text = config.check().expect_err(said).to_string();
-            assert!(text.contains(said) && text.contains("eth0") && text.contains("queue 3"), "{text}");
+            let text = config.check().expect_err(part).to_string();
+            assert!(text.contains(part) && text.contains("eth0") && text.contains("queue 3"), "{text}");
         }
     }
 }

@@ -1,6 +1,5 @@
-//! Where frames for a target go, by the kernel's own tables: its route, and the MAC address of the next
-//! hop. To be looked up before a steering program takes the replies, since the kernel resolves the MAC as
-//! it would for itself.
+//! The kernel's route to a target, and the MAC address of the next hop. To be looked up before a steering
+//! program is attached, which could take the replies: the kernel resolves the MAC address as for itself.
 
 use std::ffi::OsString;
 use std::io;
@@ -20,7 +19,7 @@ use crate::wire::Mac;
 /// How long a neighbour may take to answer, retries by the kernel included.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// RFC 863: its server throws away what it receives.
+/// The discard service (RFC 863).
 const DISCARD_PORT: u16 = 9;
 /// States in which the kernel's entry has an address to send to. NOARP is not one of them: such an entry
 /// has the address of a group, or of the interface itself.
@@ -38,7 +37,7 @@ pub struct Route {
     pub source: Option<IpAddr>,
 }
 
-/// Why there is no way to a target, or no MAC address of its next hop.
+/// A target without a route, or without a MAC address of its next hop.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RouteError {
@@ -63,7 +62,7 @@ pub enum RouteError {
         hop: IpAddr,
         /// The interface's name.
         device: String,
-        /// What the kernel says.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The next hop answers neither ARP nor neighbour discovery.
@@ -133,8 +132,8 @@ pub fn route_device(address: IpAddr) -> io::Result<u32> {
     get(libc::RTM_GETROUTE, &request, |reply| RouteEntry::parse(reply)?.device)
 }
 
-/// The MAC address that frames for `target` go to by `route`: the router's, or the target's own. If the
-/// kernel does not know it, it is made to resolve it, for up to three seconds.
+/// The MAC address of the next hop to `target` by `route`: the router's, or the target's own. If the
+/// kernel does not know it, an empty datagram makes it resolve the address, for up to three seconds.
 ///
 /// # Errors
 /// The next hop does not answer.
@@ -195,7 +194,7 @@ struct NeighbourMessage {
     kind: u8,
 }
 
-/// What the kernel says of a route.
+/// A route as the kernel reports it.
 #[derive(Debug, PartialEq, Eq)]
 struct RouteEntry {
     /// `RTN_*`.

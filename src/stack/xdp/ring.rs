@@ -52,7 +52,7 @@ pub(super) struct Consumer<T> {
 /// kernel's.
 ///
 /// # Errors
-/// EINVAL: `size` is no power of two. Or there is no memory.
+/// EINVAL: `size` is not a power of two. Or there is no memory.
 pub(super) fn in_memory<T: FromBytes + Copy>(size: u32) -> io::Result<(Producer<T>, Consumer<T>)> {
     let mapping = Arc::new(Mapping::anonymous(length::<T>(&IN_MEMORY, size)?, false)?);
     let producer = Ring::new(Arc::clone(&mapping), &IN_MEMORY, size)?;
@@ -198,7 +198,7 @@ impl<T: FromBytes + Copy> Ring<T> {
     }
 
     /// # Errors
-    /// EINVAL: a part lies outside of the mapping, or is not aligned; `size` is no power of two.
+    /// EINVAL: a part lies outside of the mapping, or is not aligned; `size` is not a power of two.
     fn new(mapping: Arc<Mapping>, offsets: &Offsets, size: u32) -> io::Result<Self> {
         length::<T>(offsets, size)?;
         Ok(Ring {
@@ -264,8 +264,8 @@ mod tests {
         (producer, consumer)
     }
 
-    fn take(consumer: &mut Consumer<u64>, most: usize) -> Vec<u64> {
-        let mut into = vec![0; most];
+    fn take(consumer: &mut Consumer<u64>, max: usize) -> Vec<u64> {
+        let mut into = vec![0; max];
         let count = consumer.consume(&mut into, |entry| entry);
         into.truncate(count);
         into

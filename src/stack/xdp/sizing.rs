@@ -130,7 +130,7 @@ mod tests {
         use Mode::{Generic, Native};
         let with = Some(XdpFeatures::from_bits(0b1011));
         let without = Some(XdpFeatures::from_bits(0b11));
-        for (driver, says, mtu, mode, copy, asked, size, then, note) in [
+        for (driver, features, mtu, mode, copy, asked, size, then, note) in [
             ("igb", with, 1500, Native, Auto, None, 4096, Auto, ""),
             ("igb", with, 1500, Native, ZeroCopy, None, 4096, ZeroCopy, ""),
             ("igb", with, 1500, Native, Copied, None, 2048, Copied, ""),
@@ -155,12 +155,12 @@ mod tests {
             ("veth", without, 1771, Native, Auto, None, 4096, Auto, ""),
             ("veth", without, 1500, Generic, Auto, Some(4096), 4096, Copied, ""),
         ] {
-            let row = format!("{driver} {says:?} {mtu} {mode} {copy:?} {asked:?}");
-            let sizing = Sizing::choose(&device(driver, mtu), mode, copy, asked, says).expect("possible");
+            let row = format!("{driver} {features:?} {mtu} {mode} {copy:?} {asked:?}");
+            let sizing = Sizing::choose(&device(driver, mtu), mode, copy, asked, features).expect("possible");
             assert_eq!((sizing.frame_size, sizing.copy), (size, then), "{row}");
-            let said = sizing.note.unwrap_or_default();
-            assert_eq!(said.is_empty(), note.is_empty(), "{row}: {said}");
-            assert!(said.contains(note), "{row}: {said}");
+            let text = sizing.note.unwrap_or_default();
+            assert_eq!(text.is_empty(), note.is_empty(), "{row}: {text}");
+            assert!(text.contains(note), "{row}: {text}");
         }
     }
 

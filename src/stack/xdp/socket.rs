@@ -77,7 +77,7 @@ pub(super) fn raise_tx_budget(fd: RawFd, frames: u32) -> io::Result<u32> {
     Ok(frames)
 }
 
-/// What the kernel has counted for the socket (`XDP_STATISTICS`). Needs no privileges.
+/// The kernel's counters of the socket (`XDP_STATISTICS`). Needs no privileges.
 pub(super) fn statistics(fd: RawFd) -> io::Result<Statistics> {
     let mut counts = libc::xdp_statistics {
         rx_dropped: 0,

@@ -33,7 +33,7 @@ impl Queue {
     /// [`Queue::statistics`] fails.
     ///
     /// # Errors
-    /// An impossible configuration, or there is no memory.
+    /// An invalid configuration, or there is no memory.
     pub fn in_memory(config: &QueueConfig) -> Result<(Queue, KernelEnd), XdpError> {
         config.check()?;
         let failed = |source| open::call(config, "making a queue in memory", source);
