@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Each folder of src/stack and what it uses, no more and no less. Between packages Cargo holds the same:
 /// `packages_use_what_they_declare`.
@@ -51,6 +52,9 @@ const UNSAFE: &[(&str, &str)] = &[
 
 /// Lines. Beyond it a file hardly fits the head; tests at its end count.
 const MOST_LINES: usize = 420;
+
+/// Crates that a program with the stack compiles, itself and build dependencies included.
+const MAX_CRATES: usize = 40;
 
 /// A file or folder below the top.
 fn top(path: &str) -> PathBuf {
@@ -146,6 +150,19 @@ fn each_package_uses_what_is_said_here() {
             "src/{package}/Cargo.toml"
         );
         assert!(uses.iter().all(|package| !above.contains(package)), "{package} uses a package above it");
+    }
+}
+
+#[test]
+fn a_program_with_the_stack_compiles_few_crates() {
+    let arguments = ["tree", "--offline", "-p", "handfast-stack", "-e", "normal,build", "--prefix", "none"];
+    let tree = Command::new(env!("CARGO")).args(arguments).current_dir(top("")).output().unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let text = String::from_utf8(tree.stdout).unwrap();
+    let crates: BTreeSet<&str> = text.lines().filter_map(|line| line.split(" (").next()).collect();
+    assert!(crates.len() <= MAX_CRATES, "{}: {crates:#?}", crates.len());
+    for of_a_tool in ["clap", "ratatui", "plotters", "prometheus", "bindgen"] {
+        assert!(!crates.iter().any(|line| line.starts_with(of_a_tool)), "{of_a_tool} in {crates:#?}");
     }
 }
 

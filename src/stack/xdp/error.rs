@@ -5,6 +5,7 @@ use thiserror::Error;
 /// Why an interface or a queue cannot be used.
 #[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum XdpError {
     /// The interfaces cannot be listed.
     #[error("cannot list the interfaces (rtnetlink): {0}")]
@@ -69,6 +70,7 @@ fn hardware_name(hardware: u16) -> &'static str {
 /// cannot be created again.
 #[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeviceError {
     /// The interface no longer exists in this network namespace.
     #[error(

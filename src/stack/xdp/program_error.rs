@@ -11,6 +11,7 @@ use super::mode::Mode;
 /// Why the steering program could not be loaded, configured or attached.
 #[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ProgramError {
     /// Loading is not permitted.
     #[error("cannot load the steering program: {source}; {}", refusal())]
@@ -44,6 +45,7 @@ pub enum ProgramError {
 /// Why the program could not be attached to an interface.
 #[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum AttachError {
     /// Another program is attached.
     #[error("cannot attach to {interface} in {mode} mode ({source}): {holder}")]
