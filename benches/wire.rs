@@ -30,12 +30,7 @@ fn mss_only() -> TcpOptions {
 
 /// What Linux sends on a SYN.
 fn linux() -> TcpOptions {
-    TcpOptions {
-        mss: Some(1460),
-        window_scale: Some(7),
-        sack_permitted: true,
-        timestamps: Some(Timestamps { value: 1, echo: 0 }),
-    }
+    TcpOptions::of_syn(Some(1460), Some(7), true, Some(Timestamps { value: 1, echo: 0 }))
 }
 
 fn syn(options: TcpOptions) -> TxSegment {

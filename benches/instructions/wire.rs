@@ -37,12 +37,7 @@ fn times<R>(mut operation: impl FnMut() -> R) -> u64 {
 
 /// With the options of a Linux SYN.
 fn syn(flags: Flags) -> TxSegment {
-    let options = TcpOptions {
-        mss: Some(1460),
-        window_scale: Some(7),
-        sack_permitted: true,
-        timestamps: Some(Timestamps { value: 1, echo: 0 }),
-    };
+    let options = TcpOptions::of_syn(Some(1460), Some(7), true, Some(Timestamps { value: 1, echo: 0 }));
     TxSegment { seq: Seq(0x1234_5678), ack: Seq(9), flags, window: 64_240, options }
 }
 

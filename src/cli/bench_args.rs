@@ -239,8 +239,7 @@ impl fmt::Display for SynOptions {
 
 impl SynOptions {
     pub fn offer(self) -> OfferedOptions {
-        let full = self == SynOptions::Full;
-        OfferedOptions { window_scale: full, sack: full, timestamps: full }
+        if self == SynOptions::Full { OfferedOptions::default() } else { OfferedOptions::NONE }
     }
 }
 

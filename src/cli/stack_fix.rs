@@ -83,6 +83,7 @@ pub(super) fn xdp(error: &XdpError) -> Option<String> {
                 .into()
         }
         XdpError::Config { .. } | XdpError::Call { .. } | XdpError::List(_) => return None,
+        _ => return None,
     })
 }
 
@@ -125,7 +126,7 @@ fn attach(error: &AttachError, listeners: &[Listen]) -> String {
         AttachError::Invalid { interface, .. } => {
             format!("`ethtool -K {interface} lro off`, or Linux 5.10 or newer")
         }
-        AttachError::Other { .. } => "`dmesg | tail` may show the cause".into(),
+        _ => "`dmesg | tail` may show the cause".into(),
     }
 }
 

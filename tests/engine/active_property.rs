@@ -94,12 +94,12 @@ fn happens(lab: &mut Lab, script: &Script, places: &Places, last: &[u8], event: 
         Event::Act(number, act) => script.order(Order::Act(*number, act.clone())),
         Event::Segment { family, port, seq, ack, flags, window, len, ts } => {
             let syn = flags & Flags::SYN.0 != 0;
-            let options = TcpOptions {
-                mss: syn.then_some(*window),
-                window_scale: syn.then_some((*window % 20) as u8),
-                sack_permitted: syn,
-                timestamps: ts.map(|value| Timestamps { value, echo: 0 }),
-            };
+            let options = TcpOptions::of_syn(
+                syn.then_some(*window),
+                syn.then_some((*window % 20) as u8),
+                syn,
+                ts.map(|value| Timestamps { value, echo: 0 }),
+            );
             let (expected, sent) = places[place(*family, *port)];
             let (seq, ack) = (expected + *seq, sent + *ack);
             let emit = TxSegment { seq, ack, flags: Flags(*flags), window: *window, options };

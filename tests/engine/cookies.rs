@@ -27,7 +27,7 @@ fn cookie(lab: &mut Lab, family: Family, port: u16) -> Client {
 #[test]
 fn the_offer_travels_in_the_cookie() {
     let stamp = Some(Timestamps { value: 7777, echo: 0 });
-    let all = TcpOptions { mss: Some(1460), window_scale: Some(9), sack_permitted: true, timestamps: stamp };
+    let all = TcpOptions::of_syn(Some(1460), Some(9), true, stamp);
     let rows = [
         ("all of it", all, 1448, 60 << 9),
         ("no timestamp: no scale", TcpOptions { timestamps: None, ..all }, 1460, 60),

@@ -85,12 +85,8 @@ fn frame(event: &Event, places: &[Place]) -> Vec<u8> {
         Event::Segment { family, port, seq, ack, flags, window, len, ts, mss } => {
             let syn = flags & Flags::SYN.0 != 0;
             let timestamps = ts.map(|value| Timestamps { value, echo: 0 });
-            let options = TcpOptions {
-                mss: syn.then_some(*mss),
-                window_scale: syn.then_some((*mss % 20) as u8),
-                sack_permitted: syn,
-                timestamps,
-            };
+            let options =
+                TcpOptions::of_syn(syn.then_some(*mss), syn.then_some((*mss % 20) as u8), syn, timestamps);
             let (expected, sent) = places[place(*family, *port)];
             let (seq, ack) = (expected + *seq, sent + *ack);
             let emit = TxSegment { seq, ack, flags: Flags(*flags), window: *window, options };

@@ -10,7 +10,7 @@ use crate::client::{Client, FAMILIES, Family, Lab};
 
 fn stamped() -> TcpOptions {
     let timestamps = Some(Timestamps { value: 1000, echo: 0 });
-    TcpOptions { mss: Some(1460), window_scale: Some(7), sack_permitted: true, timestamps }
+    TcpOptions::of_syn(Some(1460), Some(7), true, timestamps)
 }
 
 fn taken(lab: &Lab) -> u64 {

@@ -177,7 +177,7 @@ impl Drive {
     /// SYNs without options, and with those of Linux, must get a reply too.
     fn other_options(&mut self, free: u32) -> Result<(), String> {
         let timestamps = Some(Timestamps { value: 1, echo: 0 });
-        let kernels = TcpOptions { mss: Some(1400), window_scale: Some(7), sack_permitted: true, timestamps };
+        let kernels = TcpOptions::of_syn(Some(1400), Some(7), true, timestamps);
         for options in [TcpOptions::default(), kernels] {
             self.write(free..free + STEP, &SYN);
             let frame = &mut self.frames[0];

@@ -86,13 +86,13 @@ impl Cookies {
             .find(|index| *index <= INDEX_MASK)?;
         let kept = segment.options.timestamps.map(|ts| (ts.value, ts.echo.wrapping_sub(timestamp_offset)));
         Some(SynOptions {
-            mss: MSS_TABLE[index as usize],
             window_scale: kept
                 .map(|(_, bits)| bits & NO_SCALE)
                 .filter(|shift| *shift != NO_SCALE)
                 .map(|shift| shift as u8),
             sack: kept.is_some_and(|(_, bits)| bits & SACK_BIT != 0),
             timestamp: kept.map(|(value, _)| value),
+            ..SynOptions::mss_only(MSS_TABLE[index as usize])
         })
     }
 
@@ -140,7 +140,7 @@ pub(super) fn syn_ack_options(
 ) -> TcpOptions {
     let carried = match offer.timestamp {
         Some(_) => *offer,
-        None => SynOptions { window_scale: None, sack: false, ..*offer },
+        None => SynOptions::mss_only(offer.mss),
     };
     carried.syn_ack(our_mss, || timestamp_with(offer, millis).wrapping_add(offset()))
 }

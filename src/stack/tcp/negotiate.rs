@@ -31,6 +31,9 @@ impl Default for OfferedOptions {
 }
 
 impl OfferedOptions {
+    /// No option but the MSS.
+    pub const NONE: OfferedOptions = OfferedOptions { window_scale: false, sack: false, timestamps: false };
+
     /// The options of our SYN.
     #[inline(always)]
     pub(super) fn syn(self, our_mss: u16, timestamp: impl FnOnce() -> u32) -> TcpOptions {
@@ -55,6 +58,11 @@ pub struct SynOptions {
 }
 
 impl SynOptions {
+    /// No option but the MSS.
+    pub const fn mss_only(mss: u16) -> SynOptions {
+        SynOptions { mss, window_scale: None, sack: false, timestamp: None }
+    }
+
     /// Reads a SYN's options.
     pub fn from_syn(options: &TcpOptions, ipv6: bool) -> SynOptions {
         let default = if ipv6 { DEFAULT_MSS6 } else { DEFAULT_MSS4 };

@@ -45,6 +45,16 @@ pub(super) enum Words {
 }
 
 impl TcpOptions {
+    /// The options of the usual SYNs.
+    pub const fn of_syn(
+        mss: Option<u16>,
+        window_scale: Option<u8>,
+        sack_permitted: bool,
+        timestamps: Option<Timestamps>,
+    ) -> TcpOptions {
+        TcpOptions { mss, window_scale, sack_permitted, timestamps }
+    }
+
     /// Reads the options between header and payload. Needs no alignment (RFC 9293 MUST-64). What
     /// belongs on a SYN is ignored elsewhere; a known option of the wrong length is unknown; an
     /// MSS of 0 is none. Of two alike, the last counts.

@@ -39,12 +39,12 @@ impl Template {
     /// `link`: destination and source of frames that are not replies in place.
     pub fn new(link: (Mac, Mac), ipv6: bool, flags: Flags, timestamps: bool, payload: &[u8]) -> Template {
         let syn = flags.has(Flags::SYN);
-        let options = TcpOptions {
-            mss: syn.then_some(if ipv6 { 1440 } else { 1460 }),
-            sack_permitted: syn && timestamps,
-            window_scale: (syn && timestamps).then_some(7),
-            timestamps: timestamps.then_some(Timestamps { value: TSVAL, echo: 0 }),
-        };
+        let options = TcpOptions::of_syn(
+            syn.then_some(if ipv6 { 1440 } else { 1460 }),
+            (syn && timestamps).then_some(7),
+            syn && timestamps,
+            timestamps.then_some(Timestamps { value: TSVAL, echo: 0 }),
+        );
         let emit = TxSegment { seq: Seq(0), ack: Seq(0), flags, window: 64_240, options };
         let mut frame = [0; MAX_FRAME];
         frame[..6].copy_from_slice(&link.0);

@@ -91,7 +91,7 @@ proptest! {
         stamps: Option<(u32, u32)>,
     ) {
         let timestamps = stamps.map(|(value, echo)| Timestamps { value, echo });
-        let options = TcpOptions { mss, window_scale, sack_permitted, timestamps };
+        let options = TcpOptions::of_syn(mss, window_scale, sack_permitted, timestamps);
         prop_assert_eq!(TcpOptions::parse(&bytes(options), true), Ok(options));
     }
 
@@ -99,7 +99,7 @@ proptest! {
     fn shortcut_for_syns_agrees(mss: u16, value: u32, echo: u32, shift: u8, at in 0usize..20, byte in 0u8..12, syn: bool) {
         let timestamps = Some(Timestamps { value, echo });
         let options =
-            TcpOptions { mss: Some(mss), window_scale: Some(shift), sack_permitted: true, timestamps };
+            TcpOptions::of_syn(Some(mss), Some(shift), true, timestamps);
         let mut bytes = bytes(options);
         prop_assert_eq!(TcpOptions::parse(&bytes, syn), TcpOptions::walk(&bytes, syn));
         bytes[at] = byte;

@@ -91,12 +91,7 @@ fn key6() -> FlowKey6 {
 
 /// What Linux sends to open a connection.
 fn syn() -> TxSegment {
-    let options = TcpOptions {
-        mss: Some(1460),
-        window_scale: Some(7),
-        sack_permitted: true,
-        timestamps: Some(Timestamps { value: 1, echo: 0 }),
-    };
+    let options = TcpOptions::of_syn(Some(1460), Some(7), true, Some(Timestamps { value: 1, echo: 0 }));
     TxSegment { seq: Seq(0x1234_5678), flags: Flags::SYN, window: 64_240, options, ..TxSegment::default() }
 }
 
@@ -140,7 +135,7 @@ fn any_emit() -> impl Strategy<Value = TxSegment> {
             let flags = Flags(flags);
             let timestamps = timestamps.map(|(value, echo)| Timestamps { value, echo });
             let options = if flags.has(Flags::SYN) {
-                TcpOptions { mss, window_scale, sack_permitted, timestamps }
+                TcpOptions::of_syn(mss, window_scale, sack_permitted, timestamps)
             } else {
                 TcpOptions { timestamps, ..TcpOptions::default() }
             };
