@@ -3,8 +3,7 @@
 //! Why four segments: each direction closes by itself, with a FIN and its ACK. Where the second
 //! FIN rides on the first one's ACK, three segments do.
 
-use super::finish::{finish_dropped_input, finish_input};
-use super::synchronized::{common, enter_time_wait, text_and_fin};
+use super::synchronized::{enter_time_wait, process_ack_field, process_text_and_fin};
 use crate::observe::Closed;
 use crate::tcp::{Action, ConnectionHandler, Context, State, Tcb, Timer};
 use crate::wire::SegmentInfo;
@@ -16,7 +15,7 @@ pub(super) fn on_segment(
     cx: &mut Context<'_>,
     user: &mut dyn ConnectionHandler,
 ) -> Action {
-    if let Err(action) = common(tcb, segment, cx, user) {
+    if let Err(action) = process_ack_field(tcb, segment, cx, user) {
         return action;
     }
     if tcb.fin_acked() {
@@ -25,10 +24,7 @@ pub(super) fn on_segment(
     if tcb.state == State::Closed {
         return Action::None;
     }
-    match text_and_fin(tcb, segment, payload, cx, user) {
-        Ok(()) => finish_input(tcb, cx),
-        Err(action) => finish_dropped_input(action, tcb, cx),
-    }
+    process_text_and_fin(tcb, segment, payload, cx, user)
 }
 
 /// RFC 9293 3.10.7.4, fifth.

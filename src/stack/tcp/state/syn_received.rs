@@ -4,8 +4,8 @@
 //! our ISN shows that the peer lives and means this connection. Where two SYNs crossed, each side's
 //! SYN-ACK is that ACK for the other (RFC 9293 3.5, figure 7).
 
-use super::finish::{finish_dropped_input, finish_input};
-use super::synchronized::text_and_fin;
+use super::finish::finish_input;
+use super::synchronized::process_text_and_fin;
 use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{challenge, in_window, paws, remember_timestamp};
 use crate::tcp::output::syn_ack;
@@ -28,10 +28,7 @@ pub(super) fn on_segment(
     if segment.flags.has(Flags::SYN) {
         return finish_input(tcb, cx);
     }
-    match text_and_fin(tcb, segment, payload, cx, user) {
-        Ok(()) => finish_input(tcb, cx),
-        Err(action) => finish_dropped_input(action, tcb, cx),
-    }
+    process_text_and_fin(tcb, segment, payload, cx, user)
 }
 
 /// Everything that is not the ACK we wait for.
@@ -40,10 +37,10 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(
     let flags = segment.flags;
     let only_syn = flags.has(Flags::SYN) && !flags.has(Flags::ACK) && !flags.has(Flags::RST);
     if only_syn && segment.seq + 1 == tcb.rcv_nxt {
-        return Err(syn_again(tcb, segment, cx));
+        return Err(resend_syn_ack(tcb, segment, cx));
     }
     paws(tcb, segment, cx)?;
-    if !in_window(tcb, segment) && !crosses(tcb, segment) {
+    if !in_window(tcb, segment) && !is_crossed_syn_ack(tcb, segment) {
         return Err(match flags.has(Flags::RST) {
             true => Action::Drop(DropReason::RstOutOfWindow),
             false => challenge(tcb, cx, DropReason::OutOfWindow),
@@ -53,7 +50,7 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(
         return Err(challenge(tcb, cx, DropReason::RstOutOfWindow));
     }
     if flags.has(Flags::RST) || flags.has(Flags::SYN) {
-        back(tcb, segment, cx)?;
+        return_to_listen(tcb, segment, cx)?;
     }
     if !flags.has(Flags::ACK) {
         return Err(Action::Drop(DropReason::AckMissing));
@@ -68,25 +65,25 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(
 /// A RST at its place, or a SYN. After a passive open back to LISTEN: the peer does not know our
 /// SYN-ACK, so the SYN was an old duplicate. After an active one the RST refuses, and the SYN is
 /// the peer's half of two that crossed, or is challenged as in every later state.
-fn back(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
+fn return_to_listen(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
     match (tcb.is_active(), segment.flags.has(Flags::RST)) {
         (false, _) => cx.close(tcb, Closed::HandshakeReset),
         (true, true) => cx.close(tcb, Closed::ConnectRefused),
-        (true, false) if crosses(tcb, segment) => return Ok(()),
+        (true, false) if is_crossed_syn_ack(tcb, segment) => return Ok(()),
         (true, false) => return Err(challenge(tcb, cx, DropReason::OutOfWindow)),
     }
     Err(Action::None)
 }
 
 /// The SYN-ACK of a peer whose SYN crossed ours: it starts before RCV.NXT, as its SYN did.
-fn crosses(tcb: &Tcb, segment: &SegmentInfo) -> bool {
+fn is_crossed_syn_ack(tcb: &Tcb, segment: &SegmentInfo) -> bool {
     let flags = segment.flags;
     let syn_ack = flags.has(Flags::SYN) && flags.has(Flags::ACK) && !flags.has(Flags::RST);
     tcb.is_active() && syn_ack && segment.seq + 1 == tcb.rcv_nxt
 }
 
 /// The peer has not seen our SYN-ACK: the same again, its timer untouched.
-fn syn_again(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
+fn resend_syn_ack(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     if tcb.timer == Timer::SynAckDelay {
         return Action::None;
     }

@@ -62,7 +62,7 @@ pub(super) fn on_segment(
         (true, _, false) => Action::Drop(DropReason::RstUnproven),
         (false, true, true) => establish(tcb, segment, cx, user),
         (false, true, false) if flags.has(Flags::FIN) => Action::Drop(DropReason::SynWithFin),
-        (false, true, false) => cross(tcb, segment, cx),
+        (false, true, false) => simultaneous_open(tcb, segment, cx),
         (false, false, _) => Action::Drop(DropReason::SynSentOther),
     }
 }
@@ -110,7 +110,7 @@ fn establish(
 }
 
 /// A SYN that acknowledges nothing: the peer opens, too. SYN-RECEIVED.
-fn cross(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
+fn simultaneous_open(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     accept_options(tcb, segment, cx);
     tcb.state = State::SynReceived;
     tcb.set_retries(0);

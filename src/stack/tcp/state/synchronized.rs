@@ -1,6 +1,6 @@
 //! What the synchronized states share: ACK, text and FIN (RFC 9293 3.10.7.4, fifth to eighth).
 
-use super::finish::data_after_close;
+use super::finish::{data_after_close, finish_dropped_input, finish_input};
 use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{check, check_ack, remember_timestamp};
 use crate::tcp::output::bare_ack;
@@ -12,7 +12,7 @@ use crate::wire::{Flags, SegmentInfo, Seq};
 
 /// First to fifth: what every synchronized state but TIME-WAIT does.
 #[inline]
-pub(super) fn common(
+pub(super) fn process_ack_field(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     cx: &mut Context<'_>,
@@ -60,9 +60,23 @@ fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user:
     }
 }
 
-/// Seventh and eighth. `Err` is final.
+/// Seventh and eighth: the segment's text and FIN, and the end of its processing.
 #[inline]
-pub(super) fn text_and_fin(
+pub(super) fn process_text_and_fin(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    payload: &[u8],
+    cx: &mut Context<'_>,
+    user: &mut dyn ConnectionHandler,
+) -> Action {
+    match text_and_fin(tcb, segment, payload, cx, user) {
+        Ok(()) => finish_input(tcb, cx),
+        Err(action) => finish_dropped_input(action, tcb, cx),
+    }
+}
+
+#[inline]
+fn text_and_fin(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     payload: &[u8],
