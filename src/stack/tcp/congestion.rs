@@ -4,17 +4,9 @@
 //! and starts with a new one afterwards. A controller to add is a file in `congestion/` and a line in
 //! `controllers!`, at the end of this file; [`Config::congestion`](super::Config) selects it.
 
-/// One connection's congestion control. Counts are bytes; `mss` is the largest segment's.
-pub(super) trait Controller: Copy + Default {
-    /// Bytes that may be in flight, of which `in_flight` are. No data is sent unless the result is larger.
-    fn window(&self, in_flight: u32, mss: u32) -> u32;
+mod controller;
 
-    /// An ACK covers `acked` bytes of data that none before it covered.
-    fn on_ack(&mut self, acked: u32, mss: u32);
-
-    /// The retransmission timer has expired with `in_flight` bytes unacknowledged (RFC 6298 5.4).
-    fn on_timeout(&mut self, in_flight: u32, mss: u32);
-}
+use controller::Controller;
 
 /// Declares the modules, the public list of algorithms and the enum that dispatches to them. The first
 /// is the default.

@@ -15,7 +15,7 @@ pub fn icmp_error(
     error: IcmpError,
     seq: Seq,
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Action {
     if seq.before(tcb.snd_una) || !seq.before(tcb.snd_nxt) {
         return Action::Drop(DropReason::IcmpForeign);
@@ -29,7 +29,7 @@ pub fn icmp_error(
     if tcb.state == State::SynReceived && !tcb.is_active() {
         return Action::None;
     }
-    match with_connection(tcb, cx, &mut |connection| user.on_icmp_error(connection, error)) {
+    match with_connection(tcb, cx, &mut |connection| handler.on_icmp_error(connection, error)) {
         true => Action::Output,
         false => Action::None,
     }

@@ -1,4 +1,4 @@
-use super::Controller;
+use super::controller::Controller;
 
 /// One segment in flight: the next one follows when all of it is acknowledged.
 #[derive(Clone, Copy, Debug, Default)]

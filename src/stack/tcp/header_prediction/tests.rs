@@ -84,7 +84,7 @@ struct After {
     out: Option<Transmit>,
     timer: TimerOp,
     ended: Option<Closed>,
-    user: Vec<String>,
+    handler: Vec<String>,
     established: u64,
     closed: Vec<u64>,
     dropped: u64,
@@ -99,7 +99,7 @@ fn after(
     let key = FlowKey4 { remote: [10, 0, 0, 1], local: [10, 0, 0, 2], remote_port: 1, local_port: 80 };
     let (config, counters) = (Config::default(), CoreCounters::default());
     let mut buffers = SendBuffers::new(1, [1, 2], config.congestion);
-    let mut user = Actor(does, Vec::new());
+    let mut handler = Actor(does, Vec::new());
     let mut cx = Context {
         now: Time::from_millis(5000),
         config: &config,
@@ -112,7 +112,7 @@ fn after(
         timer: TimerOp::Keep,
         ended: None,
     };
-    let action = run(&mut tcb, &mut cx, &mut user);
+    let action = run(&mut tcb, &mut cx, &mut handler);
     // As the engine does at the end of the batch.
     let out = if action == Action::Output { poll_output(&mut tcb, &mut cx) } else { None };
     let (timer, ended) = (cx.timer, cx.ended);
@@ -123,7 +123,7 @@ fn after(
         out,
         timer,
         ended,
-        user: user.1,
+        handler: handler.1,
         established: counters.established.value(),
         closed: counters.closed.iter().map(|count| count.value()).collect(),
         dropped: counters.drops.iter().map(|drops| drops.value()).sum(),
@@ -132,16 +132,16 @@ fn after(
 }
 
 fn quickly(predicted: Predicted, tcb: Tcb, segment: &SegmentInfo, does: Does) -> After {
-    after(tcb, does, |tcb, cx, user| match predicted {
+    after(tcb, does, |tcb, cx, handler| match predicted {
         Predicted::AckOfSyn => {
-            establish(tcb, segment, cx, user);
+            establish(tcb, segment, cx, handler);
             let silent = has_no_output(tcb);
             let action = finish_input(tcb, cx);
             assert!(!silent || action == Action::None, "{action:?}");
             action
         }
         Predicted::Fin => {
-            on_predicted_fin(tcb, segment, cx, user);
+            on_predicted_fin(tcb, segment, cx, handler);
             finish_input(tcb, cx)
         }
         Predicted::AckOfFin => {
@@ -219,7 +219,7 @@ fn it_fares_as_any_segment() {
     let outcome = runner.run(&cases, |((tcb, segment), does)| {
         let Some(predicted) = predict(&tcb, &segment) else { return Ok(()) };
         *found.borrow_mut().entry(format!("{predicted:?}, {does:?}")).or_default() += 1;
-        let slowly = after(tcb, does, |tcb, cx, user| on_segment(tcb, &segment, &[], cx, user));
+        let slowly = after(tcb, does, |tcb, cx, handler| on_segment(tcb, &segment, &[], cx, handler));
         prop_assert_eq!(slowly, quickly(predicted, tcb, &segment, does), "{:?}", predicted);
         Ok(())
     });

@@ -13,9 +13,9 @@ pub(super) fn on_segment(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Action {
-    if let Err(action) = process_ack_field(tcb, segment, cx, user) {
+    if let Err(action) = process_ack_field(tcb, segment, cx, handler) {
         return action;
     }
     if tcb.fin_acked() {
@@ -24,7 +24,7 @@ pub(super) fn on_segment(
     if tcb.state == State::Closed {
         return Action::None;
     }
-    process_text_and_fin(tcb, segment, payload, cx, user)
+    process_text_and_fin(tcb, segment, payload, cx, handler)
 }
 
 /// RFC 9293 3.10.7.4, fifth.

@@ -10,10 +10,10 @@ pub(super) fn on_segment(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Action {
-    if let Err(action) = process_ack_field(tcb, segment, cx, user) {
+    if let Err(action) = process_ack_field(tcb, segment, cx, handler) {
         return action;
     }
-    process_text_and_fin(tcb, segment, payload, cx, user)
+    process_text_and_fin(tcb, segment, payload, cx, handler)
 }

@@ -27,14 +27,14 @@ pub fn on_segment(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Action {
     match tcb.state {
-        State::SynSent => syn_sent::on_segment(tcb, segment, cx, user),
-        State::SynReceived => syn_received::on_segment(tcb, segment, payload, cx, user),
-        State::Established | State::CloseWait => established::on_segment(tcb, segment, payload, cx, user),
+        State::SynSent => syn_sent::on_segment(tcb, segment, cx, handler),
+        State::SynReceived => syn_received::on_segment(tcb, segment, payload, cx, handler),
+        State::Established | State::CloseWait => established::on_segment(tcb, segment, payload, cx, handler),
         State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck => {
-            closing::on_segment(tcb, segment, payload, cx, user)
+            closing::on_segment(tcb, segment, payload, cx, handler)
         }
         State::TimeWait => time_wait::on_segment(tcb, segment, cx),
         State::Closed => match on_segment_closed(segment) {

@@ -19,16 +19,16 @@ pub(super) fn on_segment(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Action {
     if let Err(action) = check(tcb, segment, cx) {
         return action;
     }
-    establish(tcb, segment, cx, user);
+    establish(tcb, segment, cx, handler);
     if segment.flags.has(Flags::SYN) {
         return finish_input(tcb, cx);
     }
-    process_text_and_fin(tcb, segment, payload, cx, user)
+    process_text_and_fin(tcb, segment, payload, cx, handler)
 }
 
 /// Everything that is not the ACK we wait for.
@@ -99,7 +99,7 @@ pub fn establish(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) {
     tcb.state = State::Established;
     tcb.snd_una = segment.ack;
@@ -114,5 +114,5 @@ pub fn establish(
     tcb.set_retries(0);
     cx.timer = TimerOp::Stop;
     cx.counters.established.bump();
-    user.on_established(&mut Connection::new(tcb, cx));
+    handler.on_established(&mut Connection::new(tcb, cx));
 }

@@ -43,7 +43,7 @@ pub(super) fn on_segment(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Action {
     let flags = segment.flags;
     let (ack, rst) = (flags.has(Flags::ACK), flags.has(Flags::RST));
@@ -60,7 +60,7 @@ pub(super) fn on_segment(
         }
         // Whoever has not seen our SYN cannot refuse it.
         (true, _, false) => Action::Drop(DropReason::RstUnproven),
-        (false, true, true) => establish(tcb, segment, cx, user),
+        (false, true, true) => establish(tcb, segment, cx, handler),
         (false, true, false) if flags.has(Flags::FIN) => Action::Drop(DropReason::SynWithFin),
         (false, true, false) => simultaneous_open(tcb, segment, cx),
         (false, false, _) => Action::Drop(DropReason::SynSentOther),
@@ -89,7 +89,7 @@ fn establish(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Action {
     if tcb.timer == Timer::Syn && !tcb.has(TcbFlags::SYN_LOST) {
         // Karn: of a SYN sent twice nobody knows which one was answered.
@@ -102,7 +102,7 @@ fn establish(
     tcb.set_retries(0);
     cx.timer = TimerOp::Stop;
     cx.counters.established.bump();
-    user.on_established(&mut Connection::new(tcb, cx));
+    handler.on_established(&mut Connection::new(tcb, cx));
     tcb.clear(TcbFlags::ACK_NOW);
     let ack = bare_ack(tcb, cx);
     let more = tcb.has(TcbFlags::ABORT) || has_output(tcb, cx);

@@ -16,14 +16,14 @@ pub(super) fn process_ack_field(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Result<(), Action> {
     check(tcb, segment, cx)?;
     check_ack(tcb, segment, cx)?;
     remember_timestamp(tcb, segment, cx.now);
-    acknowledge(tcb, segment, cx, user);
+    acknowledge(tcb, segment, cx, handler);
     if tcb.is_active() {
-        user.on_alive(&mut Connection::new(tcb, cx));
+        handler.on_alive(&mut Connection::new(tcb, cx));
     }
     Ok(())
 }
@@ -31,7 +31,12 @@ pub(super) fn process_ack_field(
 /// SND.UNA and SND.WND follow the segment; the retransmission timer follows them (RFC 6298 5.2,
 /// 5.3).
 #[inline]
-fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user: &mut dyn ConnectionHandler) {
+fn acknowledge(
+    tcb: &mut Tcb,
+    segment: &SegmentInfo,
+    cx: &mut Context<'_>,
+    handler: &mut dyn ConnectionHandler,
+) {
     if segment.ack.before(tcb.snd_una) {
         return;
     }
@@ -56,7 +61,7 @@ fn acknowledge(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>, user:
         cx.start(Timer::Retransmit, timeout);
     }
     if data > 0 {
-        user.on_acked(&mut Connection::new(tcb, cx), usize::from(data));
+        handler.on_acked(&mut Connection::new(tcb, cx), usize::from(data));
     }
 }
 
@@ -67,9 +72,9 @@ pub(super) fn process_text_and_fin(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Action {
-    match text_and_fin(tcb, segment, payload, cx, user) {
+    match text_and_fin(tcb, segment, payload, cx, handler) {
         Ok(()) => finish_input(tcb, cx),
         Err(action) => finish_dropped_input(action, tcb, cx),
     }
@@ -81,17 +86,17 @@ fn text_and_fin(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Result<(), Action> {
     if !payload.is_empty() {
-        text(tcb, segment, payload, cx, user)?;
+        text(tcb, segment, payload, cx, handler)?;
     }
     if !segment.flags.has(Flags::FIN) {
         return Ok(());
     }
     let fin_at = segment.seq + u32::from(segment.payload_len);
     if fin_at == tcb.rcv_nxt {
-        fin(tcb, cx, user);
+        fin(tcb, cx, handler);
     } else if fin_at.after(tcb.rcv_nxt) {
         // Beyond a gap, or behind text there was no room for: it comes again.
         return Err(Action::DropReply(DropReason::OutOfOrder, bare_ack(tcb, cx)));
@@ -105,7 +110,7 @@ fn text(
     segment: &SegmentInfo,
     payload: &[u8],
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) -> Result<(), Action> {
     if segment.seq.after(tcb.rcv_nxt) {
         return Err(Action::DropReply(DropReason::OutOfOrder, bare_ack(tcb, cx)));
@@ -128,7 +133,7 @@ fn text(
     }
     tcb.rcv_nxt += taken as u32;
     tcb.rcv_wnd -= taken as u16;
-    match user.on_data(&mut Connection::new(tcb, cx), &new[..taken]) {
+    match handler.on_data(&mut Connection::new(tcb, cx), &new[..taken]) {
         DataResult::Taken => {
             tcb.set(TcbFlags::ACK_NOW);
             if tcb.state == State::FinWait2 {
@@ -151,21 +156,21 @@ pub fn on_predicted_fin(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     cx: &mut Context<'_>,
-    user: &mut dyn ConnectionHandler,
+    handler: &mut dyn ConnectionHandler,
 ) {
     remember_timestamp(tcb, segment, cx.now);
     tcb.snd_wnd = segment.window;
-    fin(tcb, cx, user);
+    fin(tcb, cx, handler);
 }
 
 /// The peer closes its direction.
 #[inline]
-fn fin(tcb: &mut Tcb, cx: &mut Context<'_>, user: &mut dyn ConnectionHandler) {
+fn fin(tcb: &mut Tcb, cx: &mut Context<'_>, handler: &mut dyn ConnectionHandler) {
     match tcb.state {
         State::Established => {
             accept_fin(tcb);
             tcb.state = State::CloseWait;
-            user.on_fin(&mut Connection::new(tcb, cx));
+            handler.on_fin(&mut Connection::new(tcb, cx));
         }
         State::FinWait1 | State::FinWait2 => {
             accept_fin(tcb);
