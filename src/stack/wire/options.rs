@@ -40,8 +40,8 @@ pub(super) enum Words {
     Three([u32; 3]),
     /// MSS, SACK-permitted with timestamps, window scale: a SYN's, from any kernel.
     Five([u32; 5]),
-    /// Any others: the first of these words.
-    Some([u32; MAX_WORDS], usize),
+    /// Any others: see [`TcpOptions::any_words`].
+    Other,
 }
 
 impl TcpOptions {
@@ -157,12 +157,13 @@ impl TcpOptions {
                 let Timestamps { value, echo } = stamps;
                 Words::Five([mss_word(mss), SACK | STAMPS, value, echo, scale_word(shift)])
             }
-            _ => self.any_words(),
+            _ => Words::Other,
         }
     }
 
+    /// The words of any options, and their number.
     #[cold]
-    fn any_words(&self) -> Words {
+    pub(super) fn any_words(&self) -> ([u32; MAX_WORDS], usize) {
         // SACK-permitted takes the place of the padding in front of the timestamps.
         let front = if self.sack_permitted { SACK } else { NOPS };
         let alone = (self.sack_permitted && self.timestamps.is_none()).then_some(NOPS | SACK >> 16);
@@ -176,7 +177,7 @@ impl TcpOptions {
             *place = word;
             count += 1;
         }
-        Words::Some(words, count)
+        (words, count)
     }
 }
 

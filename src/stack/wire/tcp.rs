@@ -115,7 +115,7 @@ pub fn write_segment<K: PacketKey>(
         Words::One(options) => out.write(frame, link_len, options),
         Words::Three(options) => out.write(frame, link_len, options),
         Words::Five(options) => out.write(frame, link_len, options),
-        Words::Some(options, count) => out.write_any(frame, link_len, options.get(..count)?),
+        Words::Other => out.write_any(frame, link_len),
     }
 }
 
@@ -145,12 +145,14 @@ impl<K: PacketKey> Outgoing<'_, K> {
         Some(link_len + K::NETWORK_LEN + usize::from(segment_len))
     }
 
-    /// As [`Outgoing::write`], for a number of words that is known only now.
+    /// As [`Outgoing::write`], for options of any number of words.
     #[cold]
-    fn write_any(&self, frame: &mut [u8], link_len: usize, words: &[u32]) -> Option<usize> {
+    #[inline(never)]
+    fn write_any(&self, frame: &mut [u8], link_len: usize) -> Option<usize> {
+        let (words, count) = self.emit.options.any_words();
         macro_rules! by_count {
             ($($count:literal)*) => {
-                match words.len() {
+                match count {
                     $($count => self.write(frame, link_len, *words.first_chunk::<$count>()?),)*
                     _ => None,
                 }

@@ -66,7 +66,10 @@ fn bytes(options: TcpOptions) -> Vec<u8> {
         Words::One(words) => words.to_vec(),
         Words::Three(words) => words.to_vec(),
         Words::Five(words) => words.to_vec(),
-        Words::Some(words, count) => words[..count].to_vec(),
+        Words::Other => {
+            let (words, count) = options.any_words();
+            words[..count].to_vec()
+        }
     };
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
