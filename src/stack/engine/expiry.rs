@@ -8,7 +8,7 @@ use super::pending::PendingTx;
 use super::port::Port;
 use super::reply::send_new;
 use crate::table::Slot;
-use crate::tcp::{self, Action, ClosedConnection, Payload, Timer};
+use crate::tcp::{self, Action, ClosedConnection, Timer, Transmit};
 use crate::wire::PacketKey;
 
 /// Timers that one poll serves at most, so that a wave of them does not starve the queues.
@@ -36,27 +36,23 @@ impl<K: PacketKey> Flows<K> {
         let Some(tcb) = self.shard.value_mut(slot) else { return };
         let (before, link, listener) = (tcb.state, tcb.next_hop, tcb.listener);
         let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let (segment, payload, more) = match tcp::on_timer(timer, tcb, &mut cx) {
+        let out = match tcp::on_timer(timer, tcb, &mut cx) {
             Action::Reply(emit)
             | Action::DropReply(_, emit)
             | Action::ReplyThenOutput(emit)
-            | Action::DropReplyThenOutput(_, emit) => (Some(emit), Payload::EMPTY, false),
-            Action::Output => match tcp::poll_output(tcb, &mut cx) {
-                Some(out) => (Some(out.segment), out.payload, out.more),
-                None => (None, Payload::EMPTY, false),
-            },
-            Action::None | Action::Drop(_) | Action::Reopen { .. } => (None, Payload::EMPTY, false),
+            | Action::DropReplyThenOutput(_, emit) => Some(Transmit::without_data(emit)),
+            Action::Output => tcp::poll_output(tcb, &mut cx),
+            Action::None | Action::Drop(_) | Action::Reopen { .. } => None,
         };
         let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
         if let Some(how) = ended {
             notify_closed(core, listener, &ClosedConnection { id: of, now: core.now, endpoints: &key }, how);
         }
         self.apply_state(core, slot, hash, states, timer);
-        if let Some(segment) = segment {
-            let payload = core.buffers.payload(payload);
-            send_new(&core.counters, &core.link_cache, ports, (link, of), &key, (&segment, payload));
-        }
-        if more {
+        let Some(out) = out else { return };
+        let payload = core.buffers.payload(out.payload);
+        send_new(&core.counters, &core.link_cache, ports, (link, of), &key, (&out.segment, payload));
+        if out.more {
             self.requeue_tx(core.now, PendingTx { slot, key, hash });
         }
     }

@@ -1,4 +1,4 @@
-//! Composes what a connection sends.
+//! Composes the segments of a connection.
 
 use super::rto::syn_timeout;
 use super::{Context, Payload, Tcb, TcbFlags, Timer};
@@ -27,7 +27,7 @@ pub fn poll_output(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
     }
     if tcb.has(TcbFlags::ABORT.with(TcbFlags::RETRANSMIT)) {
         return match tcb.take(TcbFlags::ABORT) {
-            true => Some(without_data(abort(tcb, Closed::Aborted, cx))),
+            true => Some(Transmit::without_data(abort(tcb, Closed::Aborted, cx))),
             false => retransmit(tcb, cx),
         };
     }
@@ -38,8 +38,8 @@ pub fn poll_output(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
     if data == 0 && !fin {
         wait_for_window(tcb, cx);
         return match (probe, ack) {
-            (true, _) => Some(without_data(probe_of(tcb, cx))),
-            (false, true) => Some(without_data(bare_ack(tcb, cx))),
+            (true, _) => Some(Transmit::without_data(probe_of(tcb, cx))),
+            (false, true) => Some(Transmit::without_data(bare_ack(tcb, cx))),
             (false, false) => None,
         };
     }
@@ -68,7 +68,7 @@ fn poll_syn_sent(tcb: &mut Tcb, cx: &mut Context<'_>) -> Option<Transmit> {
         cx.close(tcb, Closed::Aborted);
         return None;
     }
-    tcb.take(TcbFlags::RETRANSMIT).then(|| without_data(retransmit_syn(tcb, cx)))
+    tcb.take(TcbFlags::RETRANSMIT).then(|| Transmit::without_data(retransmit_syn(tcb, cx)))
 }
 
 /// Whether more data, or the FIN, may go after a segment with data.
@@ -133,7 +133,7 @@ fn send_fin(tcb: &mut Tcb) {
     tcb.state = if tcb.state == State::CloseWait { State::LastAck } else { State::FinWait1 };
 }
 
-/// Data is queued that the peer's window does not let out: ask from time to time (MUST-36).
+/// Data is queued that the peer's window does not allow: starts the persist timer (MUST-36).
 fn wait_for_window(tcb: &mut Tcb, cx: &mut Context<'_>) {
     let waiting = cx.buffers.unsent(tcb.buffer) > 0 && tcb.snd_una == tcb.snd_nxt;
     if waiting && tcb.timer != Timer::Persist {
@@ -142,7 +142,7 @@ fn wait_for_window(tcb: &mut Tcb, cx: &mut Context<'_>) {
     }
 }
 
-/// An ACK for something acknowledged long ago: any receiver answers it with its window.
+/// A probe: an ACK with a sequence number below SND.UNA, which any peer answers with its window.
 pub(super) fn probe_of(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
     TxSegment { seq: tcb.snd_una - 1, ..bare_ack(tcb, cx) }
 }
@@ -152,15 +152,19 @@ pub(super) fn bare_ack(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
     segment(tcb, cx, tcb.snd_nxt, false, false)
 }
 
-fn without_data(segment: TxSegment) -> Transmit {
-    Transmit { segment, payload: Payload::EMPTY, more: false }
+impl Transmit {
+    /// A segment without data.
+    #[inline]
+    pub fn without_data(segment: TxSegment) -> Transmit {
+        Transmit { segment, payload: Payload::EMPTY, more: false }
+    }
 }
 
 #[inline]
 fn segment(tcb: &Tcb, cx: &Context<'_>, seq: Seq, push: bool, fin: bool) -> TxSegment {
     let mut flags = Flags::ACK;
     if push {
-        // All there is goes out: the last of a user's data (MUST-61).
+        // The data that is queued goes out at once (MUST-61).
         flags = flags.with(Flags::PSH);
     }
     if fin {
@@ -181,7 +185,7 @@ pub(super) fn syn(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
     TxSegment { seq: tcb.snd_una, flags: Flags::SYN, window: tcb.rcv_wnd, options, ..TxSegment::default() }
 }
 
-/// The SYN once more, and its timer with it.
+/// Retransmits the SYN and restarts its timer.
 pub(super) fn retransmit_syn(tcb: &mut Tcb, cx: &mut Context<'_>) -> TxSegment {
     let retries = tcb.retries() + 1;
     tcb.set_retries(retries);
