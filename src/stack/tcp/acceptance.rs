@@ -1,4 +1,4 @@
-//! The checks that every state after SYN-RECEIVED makes of a segment, in the order of RFC 9293
+//! The checks of a segment in every state after SYN-RECEIVED, in the order of RFC 9293
 //! 3.10.7.4: sequence number (with PAWS before it, RFC 7323 5.3), RST, SYN, ACK.
 
 use super::{Action, Context, Negotiated, Tcb, TcbFlags, Time};
@@ -26,8 +26,8 @@ pub(super) fn check(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) 
     Ok(())
 }
 
-/// R1 of RFC 7323 5.3. A segment without the timestamps that were agreed on has nothing to be compared:
-/// it is taken, unless [`Config::strict_timestamps`](super::Config) says otherwise.
+/// R1 of RFC 7323 5.3. A segment without the negotiated timestamps has nothing to compare: it is
+/// accepted, unless [`Config::strict_timestamps`](super::Config) is set.
 #[inline]
 pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
     if !tcb.negotiated.has(Negotiated::TIMESTAMPS) || segment.flags.has(Flags::RST) {
@@ -43,10 +43,10 @@ pub(super) fn paws(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -
     Ok(())
 }
 
-/// RFC 7323 3.2: such a segment SHOULD be dropped. Decision 0007 has who sends them.
+/// RFC 7323 3.2: such a segment SHOULD be dropped. Decision 0007 lists the peers that send them.
 #[cold]
 fn without_timestamps(segment: &SegmentInfo, cx: &Context<'_>) -> Result<(), Action> {
-    // A SYN may come from a peer that has forgotten us: it has its own answer in each state.
+    // The SYN of a peer that has lost the connection: each state has its own answer.
     if segment.flags.has(Flags::SYN) {
         return Ok(());
     }
@@ -57,7 +57,7 @@ fn without_timestamps(segment: &SegmentInfo, cx: &Context<'_>) -> Result<(), Act
     Ok(())
 }
 
-/// The four cases of RFC 9293 3.10.7.4, table 6. With a closed window, what starts at RCV.NXT
+/// The four cases of RFC 9293 3.10.7.4, table 6. With a closed window, a segment at RCV.NXT
 /// passes for its ACK, URG and RST (MUST-66); its text is refused later.
 #[inline]
 pub(super) fn in_window(tcb: &Tcb, segment: &SegmentInfo) -> bool {
@@ -78,7 +78,7 @@ fn outside(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action
     challenge_unless_data(tcb, segment, cx, DropReason::OutOfWindow)
 }
 
-/// RFC 5961 3.2: exactly RCV.NXT resets; elsewhere in the window it is challenged.
+/// RFC 5961 3.2: a RST at RCV.NXT resets; elsewhere in the window it draws a challenge ACK.
 fn reset(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     if segment.seq != tcb.rcv_nxt {
         return challenge(tcb, cx, DropReason::RstOutOfWindow);
@@ -87,7 +87,7 @@ fn reset(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     Action::None
 }
 
-/// An ACK that asks the peer to prove itself, at most one per interval and connection.
+/// A challenge ACK (RFC 5961), at most one per interval and connection.
 pub(super) fn challenge(tcb: &mut Tcb, cx: &mut Context<'_>, reason: DropReason) -> Action {
     if !tcb.may_challenge(cx.now.millis(), cx.config.challenge_ms) {
         return Action::Drop(DropReason::ChallengeLimited);
@@ -96,8 +96,8 @@ pub(super) fn challenge(tcb: &mut Tcb, cx: &mut Context<'_>, reason: DropReason)
     Action::DropReply(reason, bare_ack(tcb, cx))
 }
 
-/// A sender of data repeats it until it hears an ACK, so each gets one. Without data an answer
-/// could feed an endless exchange of ACKs: those are limited.
+/// A sender of data retransmits until it gets an ACK, so each segment with data is answered. Answers to
+/// segments without data could start an endless exchange of ACKs: those are limited.
 fn challenge_unless_data(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
@@ -115,7 +115,7 @@ fn challenge_unless_data(
 /// SND.NXT. Below SND.UNA the segment's text still counts, its ACK and window do not.
 #[inline]
 pub(super) fn check_ack(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
-    // Nothing but our SYN was ever acknowledged: no older ACK can be honest.
+    // Nothing but our SYN was ever acknowledged: an older ACK is invalid.
     let oldest = if tcb.has(TcbFlags::SENT_DATA) { tcb.send_window().max(u32::from(u16::MAX)) } else { 1 };
     let span = oldest + tcb.snd_nxt.since(tcb.snd_una);
     if segment.ack.since(tcb.snd_una - oldest) > span {
@@ -124,8 +124,8 @@ pub(super) fn check_ack(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'
     Ok(())
 }
 
-/// Whether segments that nothing asks for go from now on where this one came from: it was acceptable, or
-/// is the repetition of one that was, most often since our answer to that was lost with its link.
+/// Whether unsolicited segments use this segment's link header from now on: it was acceptable, or repeats
+/// one that was, most often because our answer to that was lost with its link.
 #[inline]
 pub fn shows_the_way(action: &Action, tcb: &Tcb, segment: &SegmentInfo) -> bool {
     match action {
@@ -139,7 +139,7 @@ pub fn shows_the_way(action: &Action, tcb: &Tcb, segment: &SegmentInfo) -> bool 
 #[cold]
 fn dropped_but_shows(reason: DropReason, tcb: &Tcb, segment: &SegmentInfo) -> bool {
     match reason {
-        // Its text was not taken; everything before that was checked.
+        // Only its text was refused; everything before that was checked.
         DropReason::OutOfOrder
         | DropReason::WindowClosed
         | DropReason::AfterFin
@@ -149,8 +149,8 @@ fn dropped_but_shows(reason: DropReason, tcb: &Tcb, segment: &SegmentInfo) -> bo
     }
 }
 
-/// Text, a FIN or a keep-alive from before RCV.NXT, with an ACK that is neither old nor of what was
-/// never sent. As hard to guess as an acceptable segment.
+/// Text, a FIN or a keep-alive from before RCV.NXT, with an ACK within what is in flight. As hard to guess
+/// as an acceptable segment.
 fn is_repetition(tcb: &Tcb, segment: &SegmentInfo) -> bool {
     let behind = tcb.rcv_nxt.since(segment.seq);
     let plain = segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN.with(Flags::RST));
@@ -158,7 +158,7 @@ fn is_repetition(tcb: &Tcb, segment: &SegmentInfo) -> bool {
     plain && (1..=u32::from(u16::MAX)).contains(&behind) && current
 }
 
-/// R3 of RFC 7323 4.3: a segment that is not newer than what is expected next sets TS.Recent.
+/// R3 of RFC 7323 4.3: a segment at or before RCV.NXT sets TS.Recent.
 #[inline]
 pub(super) fn remember_timestamp(tcb: &mut Tcb, segment: &SegmentInfo, now: Time) {
     if let Some(timestamps) = segment.options.timestamps {

@@ -1,5 +1,5 @@
-/// A moment: microseconds of a monotonic clock that starts at an arbitrary value. Read once per
-/// batch by the engine, or invented by a simulation.
+/// An instant: microseconds of a monotonic clock with an arbitrary start. The engine reads it once per
+/// batch; a simulation sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Time {
     pub micros: u64,

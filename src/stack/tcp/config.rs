@@ -3,31 +3,31 @@ use super::{CongestionAlgorithm, OfferedOptions};
 /// When SYNs are answered without keeping state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieMode {
-    /// When half-open connections pass their bound, or no slot is free.
+    /// When half-open connections exceed their bound, or no slot is free.
     Auto,
     Always,
     Never,
 }
 
-/// What a peer gets that there is no slot for.
+/// The answer to a peer when no slot is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
     /// A RST, at the ACK of a cookie, or at the SYN without cookies.
     Reset,
-    /// Nothing, from the SYN on: the peer sends it again.
+    /// None, from the SYN on: the peer retransmits it.
     Drop,
 }
 
-/// How long a connection that was opened by the peer may be silent; 0: for ever.
+/// How long a connection opened by the peer may be idle; 0: without limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IdleLimits {
-    /// The peer is not heard for so long: keep-alives go out (RFC 9293 3.8.4), milliseconds.
+    /// Milliseconds without a segment from the peer until keep-alives are sent (RFC 9293 3.8.4).
     pub keepalive_ms: u32,
-    /// No data goes either way for so long: the connection is reset, milliseconds.
+    /// Milliseconds without data in either direction until the connection is reset.
     pub timeout_ms: u32,
 }
 
-/// What the protocol needs to know, fixed while running.
+/// The settings of the protocol, fixed while running.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The MSS announced, bytes: the largest IP payload we receive less 20, options not
@@ -36,34 +36,34 @@ pub struct Config {
     pub mss6: u16,
     /// Maximum segment lifetime, milliseconds. TIME-WAIT lasts twice this (MUST-13).
     pub msl_ms: u32,
-    /// SYN retransmissions before a connection that we open is given up; at most 15. With back-off
-    /// from 1 s, 5 make 63 s.
+    /// SYN retransmissions before an active open fails; at most 15. With back-off from 1 s, 5 take
+    /// 63 s.
     pub syn_retries: u8,
-    /// What a SYN of ours offers beside its MSS.
+    /// Options that our SYNs offer in addition to the MSS.
     pub syn_offer: OfferedOptions,
-    /// SYN-ACK retransmissions before a half-open connection is forgotten.
+    /// SYN-ACK retransmissions before a half-open connection is removed.
     pub syn_ack_retries: u8,
-    /// Retransmissions of data or FIN before the connection is given up (R2). With back-off
-    /// from 1 s and a ceiling of 60 s, 7 make 123 s (SHLD-11 asks for at least 100 s).
+    /// Retransmissions of data or FIN before the connection is aborted (R2). With back-off from 1 s
+    /// and a ceiling of 60 s, 7 take 123 s (SHLD-11 asks for at least 100 s).
     pub retries: u8,
-    /// How long FIN-WAIT-2 waits for the peer's FIN, milliseconds. RFC 9293 has no limit; a
-    /// peer that vanished would stay for ever.
+    /// How long FIN-WAIT-2 waits for the peer's FIN, milliseconds. RFC 9293 has no limit, so
+    /// the connection of a peer that is gone would stay without end.
     pub fin_wait_2_ms: u32,
-    /// The least interval between challenge ACKs of one connection, milliseconds (RFC 5961 7).
+    /// The minimum interval between challenge ACKs of one connection, milliseconds (RFC 5961 7).
     pub challenge_ms: u32,
     pub congestion: CongestionAlgorithm,
     pub cookies: CookieMode,
     pub when_full: WhenFull,
-    /// Drop segments without the timestamps that were agreed on (RFC 7323 3.2), RSTs and SYNs excepted.
+    /// Drop segments without the negotiated timestamps (RFC 7323 3.2), except RSTs and SYNs.
     pub strict_timestamps: bool,
-    /// Of connections whose user says nothing else ([`super::ConnectionHandler::idle_limits`]).
+    /// Of connections whose handler sets no limits ([`super::ConnectionHandler::idle_limits`]).
     pub idle: IdleLimits,
-    /// Keep-alives without an answer before the connection is given up; at most 15 (MUST-29).
+    /// Keep-alives without an answer before the connection is aborted; at most 15 (MUST-29).
     pub keepalive_probes: u8,
-    /// Between two of them, milliseconds.
+    /// Milliseconds between two keep-alives.
     pub keepalive_interval_ms: u32,
-    /// A connection that was opened by the peer ends when its window has held data back for so long
-    /// without any progress, also if it answers probes, milliseconds; 0: never (MUST-37).
+    /// Milliseconds after which a connection opened by the peer ends because the peer's window lets no
+    /// data go, even if the peer answers probes; 0: never (MUST-37).
     pub persist_timeout_ms: u32,
 }
 

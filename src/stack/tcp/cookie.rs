@@ -3,9 +3,9 @@
 //!
 //! The sequence number is SipHash-2-4(period's key; 4-tuple, the client's ISN) with a 3-bit index
 //! into a table of MSS values under its low bits: 29 bits of proof. Keys rotate: each period has
-//! its own, derived from one secret so that all cores agree without talking; the current one and
-//! the one before it are valid. Window scale and SACK go into the low bits of the timestamp where
-//! the client offers one; without a timestamp they are given up.
+//! its own, derived from one secret, so that all cores have the same without communication; the current
+//! one and the one before it are valid. Window scale and SACK go into the low bits of the timestamp if
+//! the client offers one; without a timestamp they are not negotiated.
 
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub const SYN_TIMESTAMP_MASK: u32 = 0x1f;
 const NO_SCALE: u32 = 0xf;
 const SACK_BIT: u32 = 0x10;
 
-/// One core's view of the process's cookies: an ACK may arrive on another core than its SYN did.
+/// One core's cookies; all cores share a secret, since an ACK may arrive on another core than its SYN.
 #[derive(Clone)]
 pub struct Cookies {
     secret: (u64, u64),
@@ -57,8 +57,8 @@ impl Cookies {
     pub fn issue<K: FlowKey>(&mut self, key: &K, irs: Seq, mss: u16, now: Time) -> Seq {
         self.rotate(now);
         let mark = self.current.period + 1;
-        // Written once a period, not once a SYN: the line stays shared between cores. Never back: a
-        // core whose batch began in the period before may come late.
+        // Written once a period, not once a SYN: the line stays shared between cores. Only upwards: a
+        // core whose batch began in the period before may be late.
         if self.issued.load(Relaxed) < mark {
             self.issued.fetch_max(mark, Relaxed);
         }
@@ -66,8 +66,8 @@ impl Cookies {
         Seq(self.current.mac(key, irs) ^ index)
     }
 
-    /// What the SYN offered, from the ACK that answers its cookie; `None` if the cookie is
-    /// wrong, too old, or none was issued recently. `timestamp_offset` as it was added to ours.
+    /// Returns the options of the SYN, from the ACK that answers its cookie; `None` if the cookie is
+    /// invalid or too old, or none was issued recently. `timestamp_offset` is what was added to our TSval.
     pub fn verify<K: FlowKey>(
         &mut self,
         key: &K,
@@ -123,7 +123,7 @@ impl PeriodKey {
         PeriodKey { period, key: (half(0), half(1)) }
     }
 
-    /// 32 bits that only we can compute.
+    /// The MAC of a SYN: 32 bits that cannot be computed without the key.
     fn mac<K: FlowKey>(&self, key: &K, irs: Seq) -> u32 {
         keyed(self.key.0, self.key.1, key, irs.0) as u32
     }
@@ -145,7 +145,7 @@ pub(super) fn syn_ack_options(
     carried.syn_ack(our_mss, || timestamp_with(offer, millis).wrapping_add(offset()))
 }
 
-/// Our clock with the offer in its low bits, never ahead of the clock itself.
+/// The clock with the options in its low bits, never ahead of the clock itself.
 fn timestamp_with(offer: &SynOptions, millis: u32) -> u32 {
     let shift = offer.window_scale.map_or(NO_SCALE, u32::from);
     let bits = shift | if offer.sack { SACK_BIT } else { 0 };

@@ -1,5 +1,5 @@
 //! Header prediction (RFC 7323 5.6): most segments are the one that their connection waits for. A few
-//! comparisons tell, and the checks of RFC 9293 3.10.7.4 need not be made: it passes all of them.
+//! comparisons recognize it; it passes all checks of RFC 9293 3.10.7.4, so they are skipped.
 
 use super::{BufferId, Negotiated, State, Tcb, TcbFlags};
 use crate::wire::{Flags, SegmentInfo};
@@ -16,7 +16,7 @@ pub enum Predicted {
     AckOfFin,
 }
 
-/// The predicted segment that this is; `None`: take the general path.
+/// Which predicted segment this is; `None`: take the general path.
 #[inline(always)]
 pub fn predict(tcb: &Tcb, segment: &SegmentInfo) -> Option<Predicted> {
     let (predicted, flags) = match tcb.state {
@@ -31,7 +31,7 @@ pub fn predict(tcb: &Tcb, segment: &SegmentInfo) -> Option<Predicted> {
     (plain && exact && simple && in_time(tcb, segment)).then_some(predicted)
 }
 
-/// Passes PAWS (RFC 7323 5.3) without a look at how old TS.Recent is.
+/// Whether it passes PAWS (RFC 7323 5.3) whatever the age of TS.Recent.
 #[inline(always)]
 fn in_time(tcb: &Tcb, segment: &SegmentInfo) -> bool {
     match segment.options.timestamps {

@@ -6,10 +6,10 @@ use crate::observe::{Closed, DropReason};
 use crate::tcp::State;
 use crate::wire::{IcmpError, Seq};
 
-/// An ICMP error quotes a segment that starts at `seq`. Whoever has not seen our segments hits
-/// what is in flight only by luck (RFC 5927 4.1). An unreachable ends an attempt to connect; nothing
-/// ends a connection that is established (RFC 5927 5.2, MUST-56): the user is told, so that it can
-/// name the cause if the connection times out.
+/// An ICMP error that quotes a segment starting at `seq`. An off-path sender matches the data in flight only
+/// by chance (RFC 5927 4.1). An unreachable error ends an active open. No error ends an established
+/// connection (RFC 5927 5.2, MUST-56): it is reported to the handler, which can name the cause if the
+/// connection times out.
 pub fn icmp_error(
     tcb: &mut Tcb,
     error: IcmpError,
@@ -25,7 +25,7 @@ pub fn icmp_error(
         cx.close(tcb, Closed::Unreachable);
         return Action::None;
     }
-    // Of a half-open connection from outside no user knows yet.
+    // A half-open connection of a passive open has no handler yet.
     if tcb.state == State::SynReceived && !tcb.is_active() {
         return Action::None;
     }

@@ -1,20 +1,20 @@
-//! Connections on which nothing happens: keep-alives (RFC 9293 3.8.4), and an end for those whose peer
-//! is gone. The engine looks at each connection from time to time; what a segment costs is one store.
+//! Idle connections: keep-alives (RFC 9293 3.8.4), and the end of those whose peer is gone. The engine checks
+//! each connection from time to time; a segment costs one store.
 
 use super::output::probe_of;
 use super::{Config, Context, IdleLimits, State, Tcb, Time, Timer};
 use crate::observe::Closed;
 use crate::wire::TxSegment;
 
-/// Milliseconds, modulo 2^32, in which the core was at work. A machine that was suspended finds its
-/// connections as idle as they were, so that none ends before it was asked.
+/// Milliseconds, modulo 2^32, in which the core ran. After a suspension of the host, connections are as idle
+/// as before, so that none ends before a keep-alive was sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IdleClock {
     seen: Time,
     ms: u32,
 }
 
-/// A core that runs takes a turn a second, so a longer gap is none of its peers' silence.
+/// A running core polls at least once a second, so a longer gap is not idle time of its peers.
 const MAX_GAP_MS: u64 = 5000;
 
 impl IdleClock {
@@ -22,7 +22,7 @@ impl IdleClock {
         IdleClock { seen: now, ms: 0 }
     }
 
-    /// Once a turn.
+    /// Advances the clock, once a poll.
     #[inline]
     pub fn turn(&mut self, now: Time) -> u32 {
         let passed = now.micros.wrapping_sub(self.seen.micros) / 1000;
@@ -32,18 +32,18 @@ impl IdleClock {
     }
 }
 
-/// What an idle connection's silence calls for.
+/// What to do about an idle connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    /// A keep-alive: [`keep_alive`].
+    /// Send a keep-alive: [`keep_alive`].
     Ask,
-    /// Its end: [`super::abort`].
+    /// End it: [`super::abort`].
     End(Closed),
 }
 
 impl Tcb {
-    /// An acceptable segment has come; `busy`: with data, or one that acknowledged some. Without a
-    /// timer the line has room for when.
+    /// Notes when an acceptable segment arrived; `busy`: with data, or with an ACK of data. Without a timer
+    /// its fields hold the time.
     #[inline(always)]
     pub fn heard(&mut self, idle_ms: u32, busy: bool) {
         if self.timer == Timer::None {
@@ -56,14 +56,14 @@ impl Tcb {
     }
 }
 
-/// When data went last, by the idle clock; `None`: something is under way, or it is our own call.
+/// When data was last sent or received, by the idle clock; `None`: a timer runs, or it was opened actively.
 #[inline]
 pub fn idle_since(tcb: &Tcb) -> Option<u32> {
     let open = !matches!(tcb.state, State::Closed | State::SynSent | State::SynReceived | State::TimeWait);
     (tcb.timer == Timer::None && open && !tcb.is_active()).then_some(tcb.timer_links.next)
 }
 
-/// What is to be done at `idle_ms`, of a connection that is idle.
+/// What to do at `idle_ms` about a connection that is idle.
 pub fn silence(tcb: &Tcb, idle_ms: u32, limits: IdleLimits, config: &Config) -> Option<Silence> {
     let since_data = idle_ms.wrapping_sub(idle_since(tcb)?);
     if limits.timeout_ms > 0 && since_data >= limits.timeout_ms {
@@ -81,7 +81,7 @@ pub fn silence(tcb: &Tcb, idle_ms: u32, limits: IdleLimits, config: &Config) -> 
     }
 }
 
-/// An empty segment below SND.UNA, which any peer that has the connection answers (SHLD-12).
+/// A keep-alive: an empty segment below SND.UNA, which any peer that has the connection answers (SHLD-12).
 pub fn keep_alive(tcb: &mut Tcb, idle_ms: u32, cx: &mut Context<'_>) -> TxSegment {
     tcb.set_retries(tcb.retries() + 1);
     tcb.deadline_ms = idle_ms;

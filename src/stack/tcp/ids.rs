@@ -1,6 +1,6 @@
-//! By what a connection names its send buffer, its timer and its neighbours in the list of that timer.
+//! How a connection refers to its send buffer, its timer and its neighbours in the list of that timer.
 
-/// A send buffer, or none. Zero is none, so that a fresh connection has none.
+/// A send buffer, or none. Zero is none, so that a new connection has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(transparent)]
 pub struct BufferId(pub(super) u32);
@@ -14,7 +14,7 @@ impl BufferId {
     }
 }
 
-/// What is awaited.
+/// What a connection's timer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(u8)]
 pub enum Timer {
@@ -24,7 +24,7 @@ pub enum Timer {
     Syn,
     /// The ACK of our SYN-ACK.
     SynAck,
-    /// The moment to send the first SYN-ACK, delayed on purpose.
+    /// The time to send the first SYN-ACK, delayed by fault injection.
     SynAckDelay,
     /// The ACK of data or FIN (RFC 6298).
     Retransmit,
@@ -34,14 +34,14 @@ pub enum Timer {
     FinWait2,
     /// The end of 2 MSL.
     TimeWait,
-    /// A frame for what is owed: there was none.
+    /// A free frame for pending output.
     Frame,
 }
 
 /// No neighbour in a list of timers.
 pub const NO_LINK: u32 = u32::MAX;
 
-/// A place in the engine's list of timers: slots, or a list's own mark.
+/// Neighbours in the engine's lists of timers: slots, or the mark of a list's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, zerocopy::FromZeros)]
 #[repr(C)]
 pub struct TimerLinks {

@@ -7,8 +7,8 @@ use crate::wire::{FlowKey, Seq};
 pub struct IsnSecret(pub u64, pub u64);
 
 impl IsnSecret {
-    /// SipHash-2-4 of the 4-tuple: a pseudo-random function, of which an outsider who sees it for
-    /// its own connections learns nothing of another 4-tuple's.
+    /// SipHash-2-4 of the 4-tuple: a pseudo-random function, whose values for some 4-tuples reveal nothing of
+    /// those for others.
     #[inline(always)]
     pub fn prf<K: FlowKey>(&self, key: &K) -> TuplePrf {
         TuplePrf(siphash24((self.0, self.1), key.to_words().as_ref()))
@@ -26,7 +26,7 @@ impl TuplePrf {
         Seq(now.isn_tick()) + self.0 as u32
     }
 
-    /// Added to the timestamp clock (RFC 7323 5.4). The other half: neither tells of the other.
+    /// Added to the timestamp clock (RFC 7323 5.4): the other half, independent of the ISN's.
     #[inline]
     pub fn timestamp_offset(self) -> u32 {
         (self.0 >> 32) as u32
@@ -36,7 +36,7 @@ impl TuplePrf {
 /// Words of the longest 4-tuple.
 const MAX_KEY_WORDS: usize = 9;
 
-/// SipHash-2-4 of a 4-tuple and one more word, in one go.
+/// SipHash-2-4 of a 4-tuple and one more word.
 #[inline(always)]
 pub(super) fn keyed<K: FlowKey>(k0: u64, k1: u64, key: &K, extra: u32) -> u64 {
     let mut words = [extra; MAX_KEY_WORDS + 1];

@@ -1,13 +1,13 @@
 use super::Time;
 
-/// Tokens are counted in millionths: slow rates lose nothing to rounding.
+/// Tokens are counted in millionths, so that slow rates are exact.
 const TOKEN: u64 = 1_000_000;
 
-/// A token bucket: at most so many a second, with bursts of up to a second's worth.
+/// A token bucket: a rate per second, with bursts of up to one second's tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
     /// Millionths of a token per second, which is also a full bucket; at least one token, unless
-    /// nothing ever passes.
+    /// nothing passes.
     rate: u64,
     burst: u64,
     level: u64,
@@ -15,7 +15,7 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// `rate` per second; 0 means nothing ever passes. Starts full.
+    /// `rate` per second; 0 passes nothing. Starts full.
     pub fn new(rate: u32) -> TokenBucket {
         TokenBucket::share(rate, 1)
     }
@@ -27,14 +27,14 @@ impl TokenBucket {
         TokenBucket { rate, burst, level: burst, filled_at: Time::default() }
     }
 
-    /// Takes a token, if there is one.
+    /// Takes a token. Returns false if there is none.
     #[inline]
     pub fn take(&mut self, now: Time) -> bool {
         self.refill(now);
         self.spend()
     }
 
-    /// What has been earned since the last time.
+    /// Adds the tokens of the time since the last refill.
     pub fn refill(&mut self, now: Time) {
         let elapsed = now.micros.saturating_sub(self.filled_at.micros);
         let earned = u128::from(elapsed) * u128::from(self.rate) / 1_000_000;
@@ -42,7 +42,7 @@ impl TokenBucket {
         self.filled_at = now;
     }
 
-    /// A token of those that there were at the last refill. False: none.
+    /// Takes a token without a refill. Returns false if there is none.
     pub fn spend(&mut self) -> bool {
         let left = self.level.checked_sub(TOKEN);
         self.level = left.unwrap_or(self.level);
@@ -54,7 +54,7 @@ impl TokenBucket {
         self.level / TOKEN
     }
 
-    /// The tokens of a full bucket, whole ones.
+    /// Whole tokens of a full bucket.
     pub fn capacity(&self) -> u64 {
         self.burst / TOKEN
     }

@@ -1,18 +1,21 @@
-//! The protocol (RFC 9293), without I/O: (connection, segment, now) → what to send.
+//! The protocol (RFC 9293), without I/O: a connection, a segment and the time give what to send.
 //!
-//! Time, randomness and bytes are arguments. Nothing here blocks, allocates per segment, or
-//! panics on what a peer sends. May use `wire` and `observe`, nothing else of this crate.
+//! Time, randomness and bytes are arguments. Nothing here blocks, allocates per segment, or panics on
+//! received input. May use `wire` and `observe`, nothing else of this crate.
 //!
 //! - [`on_segment`] takes a segment for an existing connection and returns an [`Action`]. [`on_syn`] takes
 //!   a SYN at a listener: it writes the connection, requests its timer and returns the SYN-ACK;
 //!   [`on_segment_listen`] and [`on_segment_closed`] take the other segments without a connection.
-//! - [`icmp_error`] takes an error about a segment of ours.
-//! - [`open`] makes a connection from this side, [`first_syn`] its SYN.
+//! - [`icmp_error`] takes an ICMP error about a segment that this host sent.
+//! - [`open`] makes a connection for an active open, [`first_syn`] its SYN.
 //! - [`on_timer`] takes an expired timer; [`with_connection`] lets the handler act at any time.
-//! - [`output`] composes the one segment a connection has to send, after a whole batch has arrived
-//!   (MUST-58, MUST-59); [`unasked`] does so where no frame came to answer in.
+//! - [`poll_output`] composes the next segment that a connection has to send, after a whole batch has
+//!   arrived (MUST-58, MUST-59); the engine calls it again while [`Transmit::more`].
 //!
-//! One file per group of states under `state/`; the checks they share are in `acceptance.rs`.
+//! `state/` has one file per group of states, and the steps they share; the checks of a segment are in
+//! `acceptance.rs`. No two files use one another: `ids`, `clock`, `endpoints` and `tcb` at the bottom,
+//! `send`,
+//! `context`, `handler` and `negotiate` above them, then `output`, `timers`, `acceptance`, `state` on top.
 
 mod acceptance;
 mod clock;

@@ -1,7 +1,7 @@
 use crate::wire::{Flags, SegmentInfo, Seq, TxSegment};
 
-/// The RST that answers a segment of no connection (RFC 9293 3.10.7.1): SEG.ACK if it has one,
-/// else 0 with an acknowledgement of all it carries. Never called for a RST.
+/// The RST that answers a segment without a connection (RFC 9293 3.10.7.1): its sequence number is SEG.ACK,
+/// or 0 with an acknowledgement of the whole segment. Not called for a RST.
 #[inline]
 pub(super) fn stateless(segment: &SegmentInfo) -> TxSegment {
     if segment.flags.has(Flags::ACK) {

@@ -8,13 +8,13 @@ pub(super) struct Rto {
 
 /// RFC 6298 2.1 and 2.4.
 const INITIAL_MS: u32 = 1000;
-/// RFC 6298 5.7: when the SYN-ACK had to be sent again.
+/// RFC 6298 5.7: when the SYN or SYN-ACK was retransmitted.
 const AFTER_SYN_LOSS_MS: u32 = 3000;
 /// RFC 6298 2.5.
 const MAX_MS: u32 = 60_000;
 
 impl Rto {
-    /// `srtt_ms` 0: nothing measured yet.
+    /// `srtt_ms` 0: no round trip was measured yet.
     pub(super) fn new(srtt_ms: u16, syn_was_lost: bool) -> Rto {
         if syn_was_lost && srtt_ms == 0 {
             return Rto { srtt: 0, rttvar: 0, rto: AFTER_SYN_LOSS_MS };

@@ -1,22 +1,22 @@
-//! Send buffers: attached to a connection only while it has data to send or to have acknowledged, and
-//! given up by the connection longest without progress when they run out (docs/decisions/0025).
+//! Send buffers: attached to a connection only while it has data queued or in flight, and taken from the
+//! connection longest without progress when they run out (docs/decisions/0025).
 
 use super::congestion::CongestionControl;
 use super::shares::{Share, Shares};
 use super::{BufferId, CongestionAlgorithm, Endpoints, Tcb, TcbFlags, rto::Rto};
 
-/// What a connection with data in flight needs beyond its line.
+/// The state of a connection with data queued, beyond its line in the table.
 #[derive(Clone, Copy)]
 struct SendState {
-    /// Bytes held, from SND.UNA on.
+    /// Bytes in the buffer, from SND.UNA on.
     queued: u16,
     /// Of these, bytes sent and not acknowledged.
     in_flight: u16,
-    /// When the segment in flight went out first; `None` once it was sent again (Karn).
+    /// When the last segment in flight was sent; `None` after a retransmission (Karn).
     sent_at_ms: Option<u32>,
     rto: Rto,
     congestion: CongestionControl,
-    /// The number of the connection that has the buffer.
+    /// The connection that has the buffer.
     holder: u32,
     /// In a share: opened by the peer.
     shared: bool,
@@ -29,9 +29,9 @@ impl SendState {
     }
 }
 
-/// Who wants a buffer, and when.
+/// The connection that a buffer is attached to, and the time.
 pub(super) struct BufferOwner<'a> {
-    /// The connection's number on its core.
+    /// The connection's index on its core.
     pub number: u32,
     pub endpoints: &'a dyn Endpoints,
     pub now_ms: u32,
@@ -56,32 +56,32 @@ impl Payload {
     }
 }
 
-/// One core's send buffers: a fixed number. Memory is touched when first used.
+/// One core's send buffers, a fixed number. Their memory is touched when first used.
 pub struct SendBuffers {
     bytes: Vec<u8>,
     states: Vec<SendState>,
     free: Vec<u32>,
-    /// Buffers never used so far start here.
+    /// Buffers from here on were never used.
     next_unused: u32,
     shares: Shares,
     /// Of connections that attach a buffer.
     algorithm: CongestionAlgorithm,
-    /// Buffers that are to be free again, since a connection found few or none; 0: enough are.
+    /// Buffers to free, after a connection found few or none; 0: enough are free.
     wanted: usize,
-    /// The share in which it did.
+    /// That connection's share.
     crowded: Option<Share>,
 }
 
-/// A connection without progress for this long, milliseconds, has lost a segment or its peer takes
-/// nothing: the least RTO of RFC 6298.
+/// After this time without progress, milliseconds, a segment was lost or the peer accepts no data: the
+/// minimum RTO of RFC 6298.
 const STALL_MS: u32 = 1000;
 /// The same when no buffer is left and data is in flight: a round trip of most peers.
 const STALL_IN_FLIGHT_MS: u32 = 200;
-/// The same when the peer's window holds all of it back.
+/// The same when the peer's window lets no data go.
 const STALL_CLOSED_MS: u32 = 20;
-/// One of so many buffers is to be free, for all and for each share: what a few turns bring.
+/// One of this many buffers is kept free, in all and in each share: enough for a few polls.
 const RESERVE: usize = 16;
-/// Bytes of options that a full segment may hold in the place of data.
+/// Bytes of options that a full segment may have in place of data.
 const MAX_OPTIONS: u32 = 12;
 
 impl SendBuffers {
@@ -121,8 +121,8 @@ impl SendBuffers {
         self.wanted > 0
     }
 
-    /// The number of the connection that is to give its buffer up; `None`: enough are free, or all
-    /// others make progress. How long it has to be without progress falls with what is free.
+    /// The connection whose buffer is to be taken; `None`: enough are free, or all others make progress.
+    /// The fewer are free, the shorter is the time without progress after which one is taken.
     pub fn gives_way(&self, now_ms: u32) -> Option<u32> {
         let room = self.tightest();
         if room >= self.wanted {
@@ -137,14 +137,14 @@ impl SendBuffers {
         self.crowded.and_then(stalled).or_else(|| stalled(fullest()?))
     }
 
-    /// The engine has done what can be done now.
+    /// Called after the engine has freed the buffers that it can.
     pub fn relieved(&mut self) {
         if self.tightest() >= self.wanted {
             (self.wanted, self.crowded) = (0, None);
         }
     }
 
-    /// How long the connection has been without progress, milliseconds; 0 without a buffer.
+    /// Milliseconds since the connection last made progress; 0 without a buffer.
     pub(super) fn stalled_ms(&self, buffer: BufferId, now_ms: u32) -> u32 {
         let shared = buffer.index().filter(|index| self.states[*index].shared);
         shared.map_or(0, |index| now_ms.wrapping_sub(self.shares.progress_ms(index)))
@@ -155,7 +155,7 @@ impl SendBuffers {
         now_ms.wrapping_sub(self.shares.progress_ms(buffer)) >= age_ms.max(least)
     }
 
-    /// Room of the share that found little, or of all.
+    /// Room of the crowded share, or of all.
     fn tightest(&self) -> usize {
         let free = self.count() - self.in_use();
         self.crowded.map_or(free, |share| self.shares.room(share, free))
@@ -165,7 +165,7 @@ impl SendBuffers {
         Self::CAPACITY - self.state(buffer).map_or(0, |state| usize::from(state.queued))
     }
 
-    /// Queues all of `data`, or nothing.
+    /// Queues all of `data`, or nothing. Returns whether it did.
     pub(super) fn append(&mut self, tcb: &mut Tcb, data: &[u8], holder: &BufferOwner<'_>) -> bool {
         if data.is_empty() {
             return true;
@@ -182,7 +182,7 @@ impl SendBuffers {
         true
     }
 
-    /// Gives the buffer back.
+    /// Releases the buffer.
     pub fn release(&mut self, buffer: &mut BufferId) {
         if let Some(index) = std::mem::take(buffer).index() {
             if self.states[index].shared {
@@ -233,8 +233,8 @@ impl SendBuffers {
         Payload { buffer, start: 0, len: state.in_flight.min(limit) }
     }
 
-    /// Drops what an ACK for `bytes` beyond SND.UNA covers, and returns how many of them were
-    /// data. An empty buffer is given back; its round trip stays with the connection.
+    /// Drops the bytes that an ACK for `bytes` beyond SND.UNA covers, and returns how many of them were
+    /// data. Releases an empty buffer; its round trip stays with the connection.
     pub(super) fn acknowledged(&mut self, tcb: &mut Tcb, bytes: u32, now_ms: u32) -> u16 {
         let Some(index) = tcb.buffer.index() else {
             return 0;
@@ -257,7 +257,7 @@ impl SendBuffers {
         } else {
             let rest = start + usize::from(data);
             self.bytes.copy_within(rest..rest + queued, start);
-            // What a silly window takes, a byte at a time, is none.
+            // Less than a full segment, as a silly window takes it, is not progress.
             if shared && u32::from(data) + MAX_OPTIONS >= u32::from(tcb.mss) {
                 let share = self.shares.remove(index);
                 self.shares.add(index, share, now_ms);
@@ -285,7 +285,7 @@ impl SendBuffers {
     }
 
     fn attach(&mut self, tcb: &mut Tcb, holder: &BufferOwner<'_>) -> Option<usize> {
-        // Our own calls are no peer's doing: they have no share, and never give way.
+        // Active opens are not caused by a peer: they have no share, and keep their buffers.
         let share = (!tcb.is_active()).then(|| self.shares.of(tcb.listener, holder.endpoints.remote().ip()));
         if share.is_some_and(|share| !self.admits(share)) {
             return None;
@@ -307,7 +307,7 @@ impl SendBuffers {
         Some(index)
     }
 
-    /// Whether the share may have one more; notes that it has little room, or none.
+    /// Whether the share may have one more buffer. Notes when it has little room, or none.
     fn admits(&mut self, share: Share) -> bool {
         let (free, reserve) = (self.count() - self.in_use(), self.count() / RESERVE);
         let room = self.shares.room(share, free);

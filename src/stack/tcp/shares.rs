@@ -1,21 +1,21 @@
-//! Which send buffers are in use, by listener and source prefix, each list ordered by last progress.
+//! The send buffers in use, by listener and source prefix, each list ordered by last progress.
 //!
 //! Sources are hashed under a secret into a fixed number of shares (stochastic fairness queueing), so
-//! memory is bounded and a peer cannot choose its share. A share may grow while it is small beside what
-//! is free (a dynamic threshold): one source can hold two thirds of all buffers, one listener eight
-//! ninths, and a connection of another one still finds some.
+//! memory is bounded and a peer cannot choose its share. A share may grow while it is small compared
+//! to what is free (a dynamic threshold): one source can hold two thirds of all buffers, one listener
+//! eight ninths, and a connection of another one still finds some.
 
 use std::net::IpAddr;
 
 use crate::wire::source_prefix;
 
-/// Listeners are told apart modulo this.
+/// Listeners are distinguished modulo this.
 const LISTENERS: usize = 16;
 /// Shares of each listener.
 const SOURCES: usize = 256;
-/// A source holds at most so many times what is free.
+/// A source holds at most this many times what is free.
 const SOURCE_FACTOR: usize = 2;
-/// A listener holds at most so many times what is free.
+/// A listener holds at most this many times what is free.
 const LISTENER_FACTOR: usize = 8;
 
 /// No buffer.
@@ -89,7 +89,7 @@ impl Shares {
         free.min(below(SOURCE_FACTOR, source)).min(below(LISTENER_FACTOR, listener))
     }
 
-    /// Puts a buffer at the end of its share's list: it makes progress now.
+    /// Adds a buffer at the end of its share's list: it makes progress now.
     pub fn add(&mut self, buffer: usize, share: Share, now_ms: u32) {
         let list = &mut self.lists[usize::from(share.0)];
         let prev = std::mem::replace(&mut list.tail, buffer as u32);
@@ -105,7 +105,7 @@ impl Shares {
         }
     }
 
-    /// Takes a buffer out.
+    /// Removes a buffer.
     pub fn remove(&mut self, buffer: usize) -> Share {
         let Place { prev, next, share, .. } = self.places[buffer];
         let list = &mut self.lists[usize::from(share.0)];

@@ -8,7 +8,7 @@ use crate::wire::Seq;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(u8)]
 pub enum State {
-    /// Not a connection: the slot is to be given back.
+    /// Not a connection: the slot is to be freed.
     #[default]
     Closed = 0,
     SynSent,
@@ -101,17 +101,16 @@ impl TcbFlags {
 /// Rcv.Wind.Shift, which the stack announces: a receive window of at most 65,535 needs none.
 pub(super) const OUR_SHIFT: u8 = 0;
 
-/// In the place of a listener: the connection was opened from this side.
+/// In place of a listener: the connection was opened actively.
 pub const ACTIVE_OPEN: u16 = u16::MAX;
 
 /// The state of one connection without its 4-tuple: 52 bytes, so that with an IPv4 key it is
 /// one cache line, with an IPv6 key two.
 ///
-/// What RFC 9293's TCB has and this has not: SND.WL1 and SND.WL2 (a window is taken only from
-/// segments with SEG.ACK >= SND.UNA and text in order, so the segment at hand is never older
-/// than the one that set it), ISS and IRS (SND.UNA and RCV.NXT - 1 in SYN-RECEIVED, not needed
-/// after), the urgent pointers, and everything of data in flight (in the send buffer, attached
-/// only while there is some).
+/// Fields of RFC 9293's TCB that it lacks: SND.WL1 and SND.WL2 (a window is accepted only from segments with
+/// SEG.ACK >= SND.UNA and text in order, so a segment is never older than the one that set it), ISS and
+/// IRS (SND.UNA and RCV.NXT - 1 in SYN-RECEIVED, not needed after), the urgent pointers, and the state of
+/// data in flight (in the send buffer, attached only while there is some).
 #[derive(Clone, Copy, Debug, zerocopy::FromZeros)]
 #[repr(C)]
 pub struct Tcb {
@@ -120,26 +119,26 @@ pub struct Tcb {
     pub rcv_nxt: Seq,
     /// TS.Recent (RFC 7323 4.3).
     pub ts_recent: u32,
-    /// When `timer` expires, milliseconds modulo 2^32. Without a timer: when the peer was heard last
-    /// or a keep-alive was sent, by the idle clock ([`super::IdleClock`]).
+    /// When `timer` expires, milliseconds modulo 2^32. Without a timer: when the last segment arrived or
+    /// keep-alive was sent, by the idle clock ([`super::IdleClock`]).
     pub deadline_ms: u32,
-    /// In the list of a timer. Without a timer: `next` is when data or a FIN went either way last,
-    /// by the idle clock.
+    /// Neighbours in a list of timers. Without a timer: `next` is when data or a FIN was last sent or
+    /// received, by the idle clock.
     pub timer_links: TimerLinks,
     pub buffer: BufferId,
     /// SND.WND as on the wire: shift by [`Negotiated::send_shift`].
     pub snd_wnd: u16,
-    /// RCV.WND: bytes the peer may still send. The right edge never moves left (SHLD-14).
+    /// RCV.WND: bytes that the peer may still send. The right edge never moves left (SHLD-14).
     pub rcv_wnd: u16,
-    /// Bytes of text and options we send at most in a segment: the peer's MSS or ours.
+    /// The maximum of text and options in a segment that we send, bytes: the smaller MSS of both.
     pub mss: u16,
     /// Smoothed round trip, milliseconds; 0: none. Seeds the send buffer's estimator.
     pub srtt_ms: u16,
-    /// The way back: an entry of the engine's table of link headers.
+    /// The return path: an entry of the engine's table of link headers.
     pub next_hop: u16,
-    /// Which listener, and so which service; or [`ACTIVE_OPEN`].
+    /// The listener, which determines the service; or [`ACTIVE_OPEN`].
     pub listener: u16,
-    /// When the last challenge ACK went out, units of 8 ms modulo 2^16.
+    /// When the last challenge ACK was sent, units of 8 ms modulo 2^16.
     pub challenge: u16,
     pub flags: TcbFlags,
     pub state: State,
@@ -151,7 +150,7 @@ pub struct Tcb {
     retries_epoch: u8,
 }
 
-// The whole point of the layout.
+// With the key, one cache line.
 const _: () = assert!(size_of::<Tcb>() == 52 && align_of::<Tcb>() == 4);
 
 /// Units of 2^29 ms, modulo 16.
@@ -186,7 +185,7 @@ impl Tcb {
         }
     }
 
-    /// Whether it was opened from this side (active OPEN).
+    /// Whether it was opened actively.
     #[inline]
     pub fn is_active(&self) -> bool {
         self.listener == ACTIVE_OPEN
@@ -197,7 +196,7 @@ impl Tcb {
         matches!(self.state, State::SynSent | State::SynReceived)
     }
 
-    /// Whether the peer knows a connection that it may wait on: synchronized, and not only TIME-WAIT.
+    /// Whether it is synchronized and not in TIME-WAIT: a peer may wait for its segments.
     pub fn is_open(&self) -> bool {
         use State::*;
         matches!(self.state, Established | FinWait1 | FinWait2 | Closing | CloseWait | LastAck)
@@ -219,7 +218,7 @@ impl Tcb {
         self.flags.0 &= !flag.0;
     }
 
-    /// Clears a flag and says whether it was set.
+    /// Clears a flag and returns whether it was set.
     #[inline]
     pub fn take(&mut self, flag: TcbFlags) -> bool {
         let was = self.has(flag);
@@ -233,13 +232,13 @@ impl Tcb {
         u32::from(self.snd_wnd) << self.negotiated.send_shift()
     }
 
-    /// SEG.WND of what we send now. Rounded down to the shift: the edge stays honest.
+    /// SEG.WND of a segment sent now, rounded down to the shift.
     #[inline]
     pub(super) fn window_field(&self) -> u16 {
         self.rcv_wnd >> OUR_SHIFT
     }
 
-    /// Retransmissions so far of what the timer guards.
+    /// Retransmissions so far of what `timer` waits for.
     #[inline]
     pub fn retries(&self) -> u8 {
         self.retries_epoch & 0x0f
@@ -256,8 +255,8 @@ impl Tcb {
         self.retries_epoch = self.retries_epoch & 0x0f | epoch(now) << 4;
     }
 
-    /// TS.Recent is so old that it tells nothing (RFC 7323 5.5): 18 to 24 days. A connection
-    /// silent for 99 days or more may be taken for a fresh one; half of a byte knows no better.
+    /// Whether TS.Recent is too old for a comparison (RFC 7323 5.5): after 18 to 24 days. After 99 days
+    /// without a segment the four bits may wrap, and it counts as recent.
     #[inline]
     pub(super) fn ts_recent_outdated(&self, now: Time) -> bool {
         (epoch(now).wrapping_sub(self.retries_epoch >> 4) & 0x0f) >= 4
@@ -269,13 +268,13 @@ impl Tcb {
         self.snd_nxt.since(self.snd_una)
     }
 
-    /// Our FIN has been sent and acknowledged.
+    /// Whether our FIN has been sent and acknowledged.
     #[inline]
     pub(super) fn fin_acked(&self) -> bool {
         self.has(TcbFlags::FIN_SENT) && self.snd_una == self.snd_nxt
     }
 
-    /// Whether a challenge ACK may go out at `now_ms`; if so, it is noted (RFC 5961 7).
+    /// Whether a challenge ACK may be sent at `now_ms`; if so, notes it (RFC 5961 7).
     pub(super) fn may_challenge(&mut self, now_ms: u32, interval_ms: u32) -> bool {
         let now = (now_ms / 8) as u16;
         let since = u32::from(now.wrapping_sub(self.challenge)) * 8;

@@ -1,12 +1,12 @@
-//! What a connection waits for, and what happens when it has waited long enough. A connection
-//! has at max_retries one timer: what it waits for next. The engine keeps them in queues by time-out.
+//! Expired timers. A connection has at most one timer, for what it waits for next. The engine keeps them
+//! in queues by time-out.
 
 use super::rto::syn_timeout;
 use super::{Action, Context, Tcb, TcbFlags, Timer};
 use crate::observe::Closed;
 use crate::tcp::output::{abort, retransmit_syn, syn_ack};
 
-/// What [`Tcb::retries`] can count to.
+/// The maximum of [`Tcb::retries`].
 const MAX_RETRIES: u8 = 15;
 
 /// `timer` has expired; the connection has none now.
@@ -34,7 +34,7 @@ pub fn on_timer(timer: Timer, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     }
 }
 
-/// At R2 for SYNs the connection is given up (RFC 9293 3.8.3, MUST-23).
+/// The active open fails at R2 for SYNs (RFC 9293 3.8.3, MUST-23).
 fn syn_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
     if retries >= cx.config.syn_retries.min(MAX_RETRIES) {
@@ -61,7 +61,7 @@ fn syn_ack_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     Action::Reply(syn_ack(tcb, cx))
 }
 
-/// RFC 6298 5.4 to 5.6; at R2 the connection is given up (MUST-20).
+/// RFC 6298 5.4 to 5.6; the connection ends at R2 (MUST-20).
 fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
     if tcb.snd_wnd == 0 && takes_nothing(tcb, cx) {
@@ -77,14 +77,14 @@ fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     Action::Output
 }
 
-/// Whether the peer has taken nothing for longer than it may.
+/// Whether the peer has accepted no data for longer than [`Config::persist_timeout_ms`](super::Config).
 pub(super) fn takes_nothing(tcb: &Tcb, cx: &Context<'_>) -> bool {
     let limit = cx.config.persist_timeout_ms;
     limit > 0 && cx.buffers.stalled_ms(tcb.buffer, cx.now.millis()) >= limit
 }
 
-/// Probes go on for as long as the peer answers them (MUST-37), an answer resets the count; but no
-/// longer than `persist_timeout_ms` where that is set (RFC 6429).
+/// Probes continue as long as the peer answers them (MUST-37), since an answer resets the count; but no
+/// longer than `persist_timeout_ms`, if set (RFC 6429).
 fn probe(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     let retries = tcb.retries();
     if takes_nothing(tcb, cx) {
@@ -95,7 +95,7 @@ fn probe(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
         return Action::None;
     }
     tcb.set_retries(retries + 1);
-    // A small window is used after one time-out (MUST-38's override), a closed one is probed.
+    // A small window is used after one time-out (the override of MUST-38), a closed one is probed.
     if tcb.snd_wnd > 0 {
         tcb.set(TcbFlags::SWS_OVERRIDE);
     } else {

@@ -35,7 +35,7 @@ fn our_fin_acked(tcb: &mut Tcb, cx: &mut Context<'_>) {
             cx.start(Timer::FinWait2, cx.config.fin_wait_2_ms);
         }
         State::Closing => enter_time_wait(tcb, cx, Closed::Simultaneous),
-        // The peer has acknowledged our FIN after sending its own: both know all is said.
+        // The peer has acknowledged our FIN after sending its own: both directions are closed.
         State::LastAck => cx.close(tcb, Closed::Passive),
         _ => {}
     }

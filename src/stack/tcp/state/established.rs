@@ -1,4 +1,4 @@
-//! ESTABLISHED and CLOSE-WAIT: nothing but what all synchronized states share.
+//! ESTABLISHED and CLOSE-WAIT: the steps that all synchronized states share, no others.
 
 use super::synchronized::{process_ack_field, process_text_and_fin};
 use crate::tcp::{Action, ConnectionHandler, Context, Tcb};

@@ -4,7 +4,7 @@ use crate::observe::{Closed, DropReason};
 use crate::tcp::output::abort;
 use crate::tcp::{Action, BufferId, Connection, Context, State, Tcb, TcbFlags};
 
-/// Finishes an event that may have called the user.
+/// Finishes an event that may have called the handler.
 pub fn finish_input(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     if tcb.take(TcbFlags::ABORT) {
         return Action::Reply(abort(tcb, Closed::Aborted, cx));
@@ -12,10 +12,10 @@ pub fn finish_input(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     if has_output(tcb, cx) { Action::Output } else { Action::None }
 }
 
-/// Finishes a segment whose text was dropped. The segment's ACK has counted all the same: what it
-/// lets out, or what the user said meanwhile, is not left until the next one.
+/// Finishes processing of a segment whose text was dropped. Its ACK was still accepted, so newly allowed or
+/// queued data is sent now.
 pub(super) fn finish_dropped_input(action: Action, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
-    // An ACK without data was sent with the reply, one per segment, so that the peer sees its loss soon.
+    // The reply carries an ACK per segment, so that the peer detects its loss soon.
     let sendable =
         cx.buffers.unsent(tcb.buffer) > 0 || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);
     let more = tcb.has(TcbFlags::ABORT)
@@ -32,8 +32,8 @@ pub(super) fn finish_dropped_input(action: Action, tcb: &mut Tcb, cx: &mut Conte
     }
 }
 
-/// Lets the handler act on the connection at any time. True: [`super::poll_output`] may have something to send,
-/// or the connection's end is due.
+/// Lets the handler act on the connection outside an event of its own. Returns whether
+/// [`super::poll_output`] may have a segment to send, or is to end the connection.
 pub fn with_connection(
     tcb: &mut Tcb,
     cx: &mut Context<'_>,
@@ -51,14 +51,14 @@ pub fn has_output(tcb: &Tcb, cx: &Context<'_>) -> bool {
         || cx.buffers.unsent(tcb.buffer) > 0
 }
 
-/// Whether [`finish_input`] would find nothing to do, as far as the connection's line tells.
+/// Whether [`finish_input`] has nothing to do, judged by the connection's line alone.
 #[inline]
 pub fn has_no_output(tcb: &Tcb) -> bool {
     let speaks = TcbFlags::ABORT.with(TcbFlags::ACK_NOW).with(TcbFlags::PROBE).with(TcbFlags::SEND_CLOSED);
     tcb.buffer == BufferId::NONE && !tcb.has(speaks)
 }
 
-/// New data after the user has closed for good (SHLD-3).
+/// New data after the handler has closed both directions (SHLD-3).
 pub(super) fn data_after_close(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     Action::DropReply(DropReason::DataAfterClose, abort(tcb, Closed::DataAfterClose, cx))
 }

@@ -1,4 +1,4 @@
-//! What each group of states does with a segment (RFC 9293 3.10.7). One file per group.
+//! The processing of a segment by state (RFC 9293 3.10.7). One file per group of states.
 
 mod closing;
 mod established;
@@ -20,7 +20,7 @@ pub use synchronized::on_predicted_fin;
 use super::{Action, ConnectionHandler, Context, State, Tcb};
 use crate::wire::SegmentInfo;
 
-/// A segment arrives for an existing connection.
+/// Processes a segment of an existing connection.
 #[inline]
 pub fn on_segment(
     tcb: &mut Tcb,

@@ -1,8 +1,8 @@
 //! SYN-RECEIVED, from a passive open or from two active ones that crossed (RFC 9293 3.10.7.4).
 //!
-//! Why three segments: the SYN alone proves nothing, it may be an old duplicate. Only the ACK of
-//! our ISN shows that the peer lives and means this connection. Where two SYNs crossed, each side's
-//! SYN-ACK is that ACK for the other (RFC 9293 3.5, figure 7).
+//! Why three segments: the SYN alone proves nothing, it may be an old duplicate. Only the ACK of our ISN
+//! shows that the peer is alive and wants this connection. After two crossed SYNs, each side's SYN-ACK is
+//! that ACK for the other (RFC 9293 3.5, figure 7).
 
 use super::finish::finish_input;
 use super::synchronized::process_text_and_fin;
@@ -31,7 +31,7 @@ pub(super) fn on_segment(
     process_text_and_fin(tcb, segment, payload, cx, handler)
 }
 
-/// Everything that is not the ACK we wait for.
+/// Every segment but the ACK of our SYN. `Err` is final.
 #[inline]
 fn check(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
     let flags = segment.flags;
@@ -62,9 +62,9 @@ fn check(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(
     Ok(())
 }
 
-/// A RST at its place, or a SYN. After a passive open back to LISTEN: the peer does not know our
-/// SYN-ACK, so the SYN was an old duplicate. After an active one the RST refuses, and the SYN is
-/// the peer's half of two that crossed, or is challenged as in every later state.
+/// A RST at RCV.NXT, or a SYN. A passive open returns to LISTEN: the peer does not have our SYN-ACK's
+/// connection, so the SYN was an old duplicate. For an active open the RST refuses, and the SYN is the
+/// peer's SYN-ACK of a simultaneous open, or is challenged as in every later state.
 fn return_to_listen(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Result<(), Action> {
     match (tcb.is_active(), segment.flags.has(Flags::RST)) {
         (false, _) => cx.close(tcb, Closed::HandshakeReset),
@@ -82,7 +82,7 @@ fn is_crossed_syn_ack(tcb: &Tcb, segment: &SegmentInfo) -> bool {
     tcb.is_active() && syn_ack && segment.seq + 1 == tcb.rcv_nxt
 }
 
-/// The peer has not seen our SYN-ACK: the same again, its timer untouched.
+/// The peer has not received our SYN-ACK: sends it again and leaves its timer.
 fn resend_syn_ack(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     if tcb.timer == Timer::SynAckDelay {
         return Action::None;

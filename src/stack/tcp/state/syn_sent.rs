@@ -1,14 +1,14 @@
-//! SYN-SENT: opened from this side (RFC 9293 3.10.1, 3.10.7.3).
+//! SYN-SENT: active open (RFC 9293 3.10.1, 3.10.7.3).
 //!
-//! Why three segments: the SYN-ACK shows us that the peer lives and has read our ISN. The peer
-//! knows as much of us only when our ACK has arrived: until then its SYN-ACK may be the answer to
-//! an old duplicate of a SYN, and we would refuse it with a RST.
+//! Why three segments: the SYN-ACK shows that the peer is alive and has received our ISN. The peer knows the
+//! same of us only when our ACK has arrived: until then its SYN-ACK may answer an old duplicate SYN, which we
+//! would refuse with a RST.
 //!
-//! Where both sides open at once, two SYNs cross and no SYN-ACK comes: each side answers the SYN
-//! from SYN-RECEIVED, and there is one connection, not two (RFC 9293 3.5, figure 7).
+//! In a simultaneous open two SYNs cross and no SYN-ACK arrives: each side answers the SYN from SYN-RECEIVED,
+//! and there is one connection, not two (RFC 9293 3.5, figure 7).
 //!
-//! Neither data nor FIN is taken from a segment that carries a SYN: our ACK covers the SYN alone,
-//! and the peer sends the rest again.
+//! Neither data nor FIN is accepted from a segment with a SYN: our ACK covers the SYN alone, and the peer
+//! retransmits the rest.
 
 use super::finish::has_output;
 use crate::observe::{Closed, DropReason};
@@ -22,7 +22,7 @@ use crate::tcp::{
 };
 use crate::wire::{Flags, SegmentInfo, Seq, TxSegment};
 
-/// OPEN, active: a connection in SYN-SENT that gives the peer a credit of `window`.
+/// OPEN, active: a connection in SYN-SENT with a receive window of `window`.
 pub fn open(iss: Seq, window: u16, cx: &Context<'_>) -> Tcb {
     let mut tcb = Tcb::new(State::SynSent, iss, iss + 1, Seq(0));
     tcb.listener = ACTIVE_OPEN;
@@ -58,7 +58,7 @@ pub(super) fn on_segment(
             cx.close(tcb, Closed::ConnectRefused);
             Action::None
         }
-        // Whoever has not seen our SYN cannot refuse it.
+        // A sender that has not received our SYN cannot refuse it.
         (true, _, false) => Action::Drop(DropReason::RstUnproven),
         (false, true, true) => establish(tcb, segment, cx, handler),
         (false, true, false) if flags.has(Flags::FIN) => Action::Drop(DropReason::SynWithFin),
@@ -67,9 +67,9 @@ pub(super) fn on_segment(
     }
 }
 
-/// An answer to something old: the peer has a connection of these ports still, and the RST ends it. The
-/// SYN is welcome then, so it goes again at once instead of after its time-out (as Linux does); the first
-/// time alone, since an attacker who guesses ports could ask for more.
+/// An ACK of an old connection: the peer still has one with these ports, and our RST ends it. A SYN is
+/// accepted after that, so it is retransmitted at once instead of after its time-out (as in Linux); only
+/// the first time, since an attacker that guesses ports could trigger more.
 fn challenged(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     let reset = stateless(segment);
     if tcb.retries() > 0 || cx.config.syn_retries == 0 {
@@ -84,7 +84,7 @@ fn acknowledges(tcb: &Tcb, segment: &SegmentInfo) -> bool {
     segment.ack.after(tcb.snd_una) && segment.ack.at_or_before(tcb.snd_nxt)
 }
 
-/// The SYN-ACK: ESTABLISHED. Its ACK goes at once; what the user has to say goes behind it.
+/// The SYN-ACK: ESTABLISHED. Its ACK is sent at once, the handler's data after it.
 fn establish(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
@@ -92,7 +92,7 @@ fn establish(
     handler: &mut dyn ConnectionHandler,
 ) -> Action {
     if tcb.timer == Timer::Syn && !tcb.has(TcbFlags::SYN_LOST) {
-        // Karn: of a SYN sent twice nobody knows which one was answered.
+        // Karn: for a SYN sent twice it is unknown which one was answered.
         let rtt = tcb.timer_age(cx.now.millis(), syn_timeout(0));
         tcb.srtt_ms = rtt.clamp(1, u32::from(u16::MAX)) as u16;
     }
@@ -109,7 +109,7 @@ fn establish(
     if more { Action::ReplyThenOutput(ack) } else { Action::Reply(ack) }
 }
 
-/// A SYN that acknowledges nothing: the peer opens, too. SYN-RECEIVED.
+/// A SYN without an ACK: the peer opens actively, too. SYN-RECEIVED.
 fn simultaneous_open(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     accept_options(tcb, segment, cx);
     tcb.state = State::SynReceived;
@@ -118,8 +118,8 @@ fn simultaneous_open(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>)
     Action::Reply(syn_ack(tcb, cx))
 }
 
-/// Takes the peer's initial sequence number, window and options. Its window is not scaled yet
-/// (RFC 7323 2.2): kept rounded down to what a scaled one can say.
+/// Takes the peer's initial sequence number, window and options. Its window is not scaled yet (RFC 7323 2.2):
+/// it is rounded down to a multiple of the scale.
 fn accept_options(tcb: &mut Tcb, segment: &SegmentInfo, cx: &Context<'_>) {
     let ipv6 = cx.endpoints.local().is_ipv6();
     let ours = tcb.mss;

@@ -1,4 +1,4 @@
-//! What the synchronized states share: ACK, text and FIN (RFC 9293 3.10.7.4, fifth to eighth).
+//! The steps that the synchronized states share: ACK, text and FIN (RFC 9293 3.10.7.4).
 
 use super::finish::{data_after_close, finish_dropped_input, finish_input};
 use crate::observe::{Closed, DropReason};
@@ -10,7 +10,7 @@ use crate::tcp::{
 };
 use crate::wire::{Flags, SegmentInfo, Seq};
 
-/// First to fifth: what every synchronized state but TIME-WAIT does.
+/// First to fifth step, of every synchronized state but TIME-WAIT. `Err` is final.
 #[inline]
 pub(super) fn process_ack_field(
     tcb: &mut Tcb,
@@ -43,8 +43,7 @@ fn acknowledge(
     tcb.snd_wnd = segment.window;
     let closed_over_data = tcb.snd_wnd == 0 && cx.buffers.in_flight(tcb.buffer) > 0;
     if (tcb.timer == Timer::Persist || closed_over_data) && !takes_nothing(tcb, cx) {
-        // The peer answers probes, so it is not given up; the interval stays long (MUST-35,
-        // MUST-37).
+        // The peer answers probes, so the connection stays; the interval stays long (MUST-35, MUST-37).
         tcb.set_retries(tcb.retries().min(cx.config.retries.saturating_sub(2)));
     }
     let bytes = segment.ack.since(tcb.snd_una);
@@ -98,13 +97,13 @@ fn text_and_fin(
     if fin_at == tcb.rcv_nxt {
         fin(tcb, cx, handler);
     } else if fin_at.after(tcb.rcv_nxt) {
-        // Beyond a gap, or behind text there was no room for: it comes again.
+        // After a gap, or after text beyond the window: the peer retransmits it.
         return Err(Action::DropReply(DropReason::OutOfOrder, bare_ack(tcb, cx)));
     }
     Ok(())
 }
 
-/// The part of the text that is new, in order and within the window goes to the user.
+/// The part of the text that is new, in order and within the window goes to the handler.
 fn text(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
@@ -117,7 +116,7 @@ fn text(
     }
     let known = tcb.rcv_nxt.since(segment.seq) as usize;
     let Some(new) = payload.get(known..).filter(|new| !new.is_empty()) else {
-        // Nothing but old text, in a segment that reaches RCV.NXT with its FIN.
+        // Only old text, in a segment that reaches RCV.NXT with its FIN.
         tcb.set(TcbFlags::ACK_NOW);
         return Ok(());
     };
@@ -137,7 +136,7 @@ fn text(
         DataResult::Taken => {
             tcb.set(TcbFlags::ACK_NOW);
             if tcb.state == State::FinWait2 {
-                // Half-closed by us, and the peer is at work: it is not gone.
+                // The peer is still sending: it is not gone.
                 cx.start(Timer::FinWait2, cx.config.fin_wait_2_ms);
             }
             Ok(())
@@ -150,7 +149,7 @@ fn text(
     }
 }
 
-/// The FIN of a peer that has acknowledged all it was sent, without text.
+/// The FIN of header prediction: without text, with everything acknowledged.
 #[inline]
 pub fn on_predicted_fin(
     tcb: &mut Tcb,
@@ -176,7 +175,7 @@ fn fin(tcb: &mut Tcb, cx: &mut Context<'_>, handler: &mut dyn ConnectionHandler)
             accept_fin(tcb);
             peer_closed(tcb, cx);
         }
-        // RCV.NXT is beyond the FIN in all others: a FIN at RCV.NXT would be a second one.
+        // In all other states RCV.NXT is beyond the FIN: a FIN at RCV.NXT would be a second one.
         _ => {}
     }
 }
@@ -186,7 +185,7 @@ fn accept_fin(tcb: &mut Tcb) {
     tcb.set(TcbFlags::ACK_NOW);
 }
 
-/// The peer's FIN after ours (RFC 9293 3.10.7.4, eighth). From FIN-WAIT-1 it came before the
+/// The peer's FIN after ours (RFC 9293 3.10.7.4, eighth). In FIN-WAIT-1 it precedes the
 /// ACK of ours: both FINs crossed.
 fn peer_closed(tcb: &mut Tcb, cx: &mut Context<'_>) {
     match tcb.state {
@@ -196,8 +195,8 @@ fn peer_closed(tcb: &mut Tcb, cx: &mut Context<'_>) {
     }
 }
 
-/// TIME-WAIT lasts 2 MSL: long enough for the last ACK to be repeated if the peer's FIN comes
-/// again, and for every segment of this connection to die before its 4-tuple is used anew.
+/// TIME-WAIT lasts 2 MSL: long enough to repeat the last ACK if the peer retransmits its FIN, and for every
+/// segment of this connection to expire before its 4-tuple is reused.
 pub(super) fn enter_time_wait(tcb: &mut Tcb, cx: &mut Context<'_>, how: Closed) {
     tcb.state = State::TimeWait;
     cx.buffers.release(&mut tcb.buffer);

@@ -1,4 +1,4 @@
-//! TIME-WAIT: both directions are closed, we closed first, and stay 2 MSL to answer for it.
+//! TIME-WAIT: both directions are closed. The side that closed first stays for 2 MSL.
 
 use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{challenge, in_window};
@@ -22,7 +22,7 @@ pub(super) fn on_segment(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<
     }
     let end = segment.seq + segment.seq_len();
     if flags.has(Flags::FIN) && end == tcb.rcv_nxt {
-        // The peer has not seen our ACK of its FIN: again, and 2 MSL from now.
+        // The peer has not received our ACK of its FIN: again, and 2 MSL from now.
         cx.start(Timer::TimeWait, 2 * cx.config.msl_ms);
         return Action::Reply(bare_ack(tcb, cx));
     }
@@ -32,9 +32,9 @@ pub(super) fn on_segment(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<
     challenge(tcb, cx, DropReason::OutOfWindow)
 }
 
-/// RFC 9293 3.10.7.4, second, with the exactness of RFC 5961 3.2: a RST at RCV.NXT is what a peer answers
-/// our challenge with, when it has forgotten the connection and opens another one. Any other RST is old
-/// and does not cut 2 MSL short (RFC 1337).
+/// RFC 9293 3.10.7.4, second, with the exactness of RFC 5961 3.2: a peer that has lost the connection and
+/// opens another one answers our challenge ACK with a RST at RCV.NXT. Any other RST is old and does not
+/// shorten 2 MSL (RFC 1337).
 fn reset(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     if segment.seq != tcb.rcv_nxt {
         return Action::Drop(DropReason::RstTimeWait);
@@ -43,9 +43,9 @@ fn reset(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) -> Action {
     Action::None
 }
 
-/// Whether this SYN is surely newer than everything of the old connection (RFC 6191 2, RFC 1122
-/// 4.2.2.13): by its timestamp where both have one, else by its sequence number. Where only the
-/// SYN has one, PAWS keeps the old connection's segments, which have none, out of the new one.
+/// Whether this SYN is newer than every segment of the old connection (RFC 6191 2, RFC 1122 4.2.2.13): by its
+/// timestamp if both have one, else by its sequence number. If only the SYN has one, PAWS rejects the old
+/// connection's segments, which have none.
 fn may_reopen(tcb: &Tcb, segment: &SegmentInfo) -> bool {
     let higher = segment.seq.after(tcb.rcv_nxt);
     match segment.options.timestamps {
