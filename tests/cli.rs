@@ -78,7 +78,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
     for (wrong, parts) in [
         (&["--listen", "10.0.0.1"][..], &["10.0.0.1", "has no port"][..]),
         (&["--listen", ":80"], &["\":80\" has no address", "ADDR:80"]),
-        (&["--listen", "10.0.0.1:0"], &["port 0 cannot be owned"]),
+        (&["--listen", "10.0.0.1:0"], &["invalid port 0"]),
         (&["--listen", "10.0.0.1:70000"], &["70000", "1 to 65535"]),
         (&["--listen", "10.0.0.1:90-80"], &["run backwards", "80-90"]),
         (&["--listen", "10.0.0.300:80"], &["neither an IPv4 nor an IPv6 address"]),

@@ -133,7 +133,7 @@ mod tests {
             ("10.0.0.1:80=", "there is no service \"\""),
             ("10.0.0.1=http", "has no port"),
             (":80", "\":80\" has no address: write ADDR:80"),
-            ("10.0.0.1:99999", "is no port"),
+            ("10.0.0.1:99999", "invalid port"),
             (":80=echo", "every address is 0.0.0.0/0:80=echo"),
             ("0.0.0.0:80=http,keepalive=9", "write 0.0.0.0/0:80=http,keepalive=9"),
             ("[::]:1-9=echo", "write [::]/0:1-9=echo"),

@@ -167,9 +167,9 @@ mod tests {
     fn mistakes_have_names() {
         for (text, part) in [
             ("", "neither an IPv4 nor an IPv6"),
-            ("10.0.0.1/24", "has bits behind its prefix"),
-            ("2001:db8::1/64", "has bits behind its prefix"),
-            ("10.0.0.0/33", "is no prefix length"),
+            ("10.0.0.1/24", "has host bits set"),
+            ("2001:db8::1/64", "has host bits set"),
+            ("10.0.0.0/33", "invalid prefix length"),
             ("10.0.0.1:0", "port 0"),
             ("10.0.0.1:9-1", "run backwards"),
             ("[2001:db8::1", "never closed"),

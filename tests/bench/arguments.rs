@@ -30,7 +30,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
         (&["--poisson"], &["--rate"]),
         (&["--loss", "0.1"], &["--find-max"]),
         (&["--find-max", "--loss", "1"], &["invalid share `1`"]),
-        (&["--source", "10.9.1.1/24"], &["has bits behind its prefix", "10.9.1.0/24"]),
+        (&["--source", "10.9.1.1/24"], &["has host bits set", "10.9.1.0/24"]),
         (&["--source", "example.org"], &["neither an IPv4 nor an IPv6"]),
         (&["--source", "10.9.1.0/24:90-80"], &["run backwards"]),
         (&["--workload", "sleep"], &["handshake, lifecycle, request, hold, flood"]),

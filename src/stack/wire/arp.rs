@@ -6,7 +6,7 @@ use super::{
 };
 use crate::observe::DropReason;
 
-/// "Who has `target`?", asked by `sender`.
+/// A request: `sender` asks for the MAC address of `target`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArpRequest {
     /// Zero for a probe (RFC 5227 2.1.1).
@@ -38,8 +38,8 @@ impl ArpRequest {
     /// `bytes` reach from the ARP message to the end of the frame.
     ///
     /// # Errors
-    /// `FrameTruncated`; `ArpOther` for anything but a question that an address of ours could
-    /// answer: replies, announcements, impossible senders.
+    /// `FrameTruncated`; `ArpOther` for anything but a request that could be for an address of
+    /// ours: replies, announcements, invalid senders.
     pub(super) fn parse(bytes: &[u8], link_len: u8) -> Result<ArpRequest, DropReason> {
         let (message, _) = Message::ref_from_prefix(bytes).map_err(|_| DropReason::FrameTruncated)?;
         let Message { sender_mac, sender, target, .. } = *message;
@@ -78,7 +78,7 @@ pub fn reply(frame: &mut [u8], link_len: u8, our_mac: Mac) -> Option<usize> {
     Some(start + size_of::<Message>())
 }
 
-/// Writes "`address` is at `mac`", said to the whole link unasked (an announcement, RFC 5227 2.3).
+/// Writes a broadcast announcement, "`address` is at `mac`" (RFC 5227 2.3).
 /// Returns the frame's length without padding, bytes; `None` if there is no room.
 pub fn announce(frame: &mut [u8], address: [u8; 4], mac: Mac) -> Option<usize> {
     let link = ethernet::LinkHeader::untagged(ethernet::BROADCAST, mac, ethernet::ARP);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use thiserror::Error;
 
-/// Addresses and TCP ports that belong to this stack and not to the kernel.
+/// A range of addresses and TCP ports that the stack serves instead of the kernel.
 ///
 /// Written `ADDR[/PREFIX]:PORT[-PORT]`, IPv6 in brackets: `10.0.0.0/24:80`, `[2001:db8::]/64:80-90`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ pub struct EndpointRange {
 }
 
 impl EndpointRange {
-    /// Whether this rule gives `port` at `address` to us.
+    /// Whether the range includes `port` at `address`.
     pub fn covers(&self, address: IpAddr, port: u16) -> bool {
         self.prefix.contains(&address) && self.ports.contains(&port)
     }
@@ -50,7 +50,7 @@ impl FromStr for EndpointRange {
     }
 }
 
-/// Why a text is no [`EndpointRange`].
+/// Why a text is not an [`EndpointRange`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EndpointRangeError {
     #[error(
@@ -59,9 +59,9 @@ pub enum EndpointRangeError {
     MissingPort(String),
     #[error("\"{0}\" has no address: write ADDR{0} or ADDR/PREFIX{0}")]
     MissingAddress(String),
-    #[error("\"{0}\": an IPv6 address stands in brackets, for example [2001:db8::1]:80")]
+    #[error("\"{0}\": write an IPv6 address in brackets, for example [2001:db8::1]:80")]
     MissingBrackets(String),
-    #[error("\"{0}\": the bracket is never closed, write [ADDR]:PORT")]
+    #[error("\"{0}\": the bracket is not closed: write [ADDR]:PORT")]
     UnclosedBracket(String),
     #[error("\"{0}\" is neither an IPv4 nor an IPv6 address")]
     Address(String),
@@ -69,27 +69,27 @@ pub enum EndpointRangeError {
     Mapped(Ipv6Addr, Ipv4Addr),
     #[error("{0} alone is the unspecified address, which no packet is sent to; every address is {0}/0")]
     Unspecified(IpAddr),
-    #[error("{0} is loopback: what is sent there stays in the kernel and reaches no interface")]
+    #[error("{0} is loopback: packets to it stay in the kernel and reach no interface")]
     Loopback(IpNet),
     #[error("no packet has a destination in {0}")]
     NoDestination(IpNet),
     #[error("\"{0}\" is a multicast address: TCP has none")]
     Multicast(IpAddr),
-    #[error("\"{text}\" is no prefix length of {address}: write a number from 0 to {max}")]
+    #[error("invalid prefix length \"{text}\" for {address}: write a number from 0 to {max}")]
     Prefix { text: String, address: IpAddr, max: u8 },
     #[error("the prefix length of \"{0}\" is written twice")]
     TwoPrefixes(String),
-    #[error("\"{address}/{prefix_len}\" has bits behind its prefix: write {address} or {network}")]
+    #[error("\"{address}/{prefix_len}\" has host bits set: write {address} or {network}")]
     HostBits { address: IpAddr, prefix_len: u8, network: IpNet },
-    #[error("\"{0}\" is no port: write a number from 1 to 65535")]
+    #[error("invalid port \"{0}\": write a number from 1 to 65535")]
     Port(String),
-    #[error("port 0 cannot be owned: write a number from 1 to 65535")]
+    #[error("invalid port 0: write a number from 1 to 65535")]
     PortZero,
     #[error("the ports {0}-{1} run backwards: write {1}-{0}")]
     Reversed(u16, u16),
 }
 
-/// The text in front of the port's colon, and behind it.
+/// The text before the colon of the port, and after it.
 fn split_ports(text: &str) -> Result<(&str, &str), EndpointRangeError> {
     let missing = || EndpointRangeError::MissingPort(text.to_owned());
     if text.starts_with('[') {
@@ -158,8 +158,8 @@ fn network(address: IpAddr, prefix_len: Option<&str>) -> Result<IpNet, EndpointR
     deliverable(net)
 }
 
-/// Refuses a prefix without any address that can be one end of a connection: a listener there would
-/// never be asked ([`super::ipv4::is_endpoint`], [`super::ipv6::is_endpoint`]).
+/// Refuses a prefix without any address that can be an endpoint of a connection: its listener would never
+/// be used ([`super::ipv4::is_endpoint`], [`super::ipv6::is_endpoint`]).
 fn deliverable(net: IpNet) -> Result<IpNet, EndpointRangeError> {
     let address = net.addr();
     let inside = |base: IpAddr, prefix_len| {
@@ -197,7 +197,7 @@ fn parse_port(text: &str) -> Result<u16, EndpointRangeError> {
     }
 }
 
-/// Digits only: `parse` alone would take a plus sign.
+/// Digits only: `parse` alone would accept a plus sign.
 fn decimal<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

@@ -1,7 +1,7 @@
 /// An Ethernet hardware address.
 pub type Mac = [u8; 6];
 
-/// EtherTypes that this stack takes.
+/// EtherTypes that the stack processes.
 pub const IPV4: u16 = 0x0800;
 pub const ARP: u16 = 0x0806;
 pub const IPV6: u16 = 0x86dd;
@@ -16,13 +16,13 @@ pub const TAG_LEN: usize = 4;
 /// Bytes of the longest link header: two VLAN tags.
 pub const MAX_HEADER_LEN: usize = HEADER_LEN + 2 * TAG_LEN;
 
-/// What lies behind a frame's VLAN tags, and whether it went to many.
+/// What follows a frame's VLAN tags, and whether it was sent to a group.
 ///
-/// The addresses stay in the frame: copied out in pieces and compared as a whole, they would cost
-/// more than all other checks of the link.
+/// The addresses stay in the frame: to copy them in pieces and compare them as a whole costs more than all
+/// other checks of the link header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The EtherType behind the tags.
+    /// The EtherType after the tags.
     pub ethertype: u16,
     /// Bytes, tags included: 14, 18 or 22.
     pub len: u8,
@@ -34,7 +34,7 @@ impl Link {
     /// Reads the link header, with up to two VLAN tags. `None` if the frame ends inside it.
     #[inline(always)]
     pub fn parse(frame: &[u8]) -> Option<Link> {
-        let (len, ethertype) = behind_tags(frame)?;
+        let (len, ethertype) = after_tags(frame)?;
         let to_group = frame.first().is_some_and(|first| first & 1 != 0);
         Some(Link { ethertype, len, to_group })
     }
@@ -58,8 +58,8 @@ pub fn is_group(mac: &Mac) -> bool {
     mac[0] & 1 != 0
 }
 
-/// Swaps the two addresses in place, so that the frame goes back where it came from; VLAN tags
-/// stay. A frame too short to hold both is left as it is.
+/// Swaps the two addresses in place, so that the frame returns to its sender; VLAN tags stay. A frame too
+/// short for both is left unchanged.
 #[inline]
 pub fn swap_addresses(frame: &mut [u8]) {
     if let Some((eight, rest)) = frame.split_first_chunk_mut::<8>()
@@ -94,10 +94,10 @@ pub fn write_link(frame: &mut [u8], header: &[u8]) -> Option<usize> {
     Some(header.len())
 }
 
-/// The header length and the EtherType behind at most two tags. A third tag is left as an
-/// EtherType, which nobody takes.
+/// The header length and the EtherType after at most two tags. A third tag is returned as the EtherType,
+/// which is not processed.
 #[inline(always)]
-fn behind_tags(frame: &[u8]) -> Option<(u8, u16)> {
+fn after_tags(frame: &[u8]) -> Option<(u8, u16)> {
     for len in [HEADER_LEN, HEADER_LEN + TAG_LEN] {
         let ethertype = ethertype_before(frame, len)?;
         if !is_tag(ethertype) {
@@ -134,8 +134,7 @@ impl Words {
     }
 }
 
-/// A link header kept apart from any frame: how to reach a peer when there is no frame of theirs
-/// to turn around.
+/// A link header without a frame: for segments to a peer when none of its frames is at hand.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, zerocopy::FromZeros)]
 pub struct LinkHeader {
     bytes: [u8; MAX_HEADER_LEN],
@@ -152,8 +151,8 @@ impl LinkHeader {
         LinkHeader { bytes, len: HEADER_LEN as u8 }
     }
 
-    /// The way back to the sender of a frame, through the same VLANs. `link_len` is the parsed
-    /// header's; `None` if the frame or that length is not one of a parsed frame.
+    /// The header of replies to the sender of a frame, through the same VLANs. `link_len` is that of the
+    /// parsed header; `None` if the frame is shorter, or the length is not one of a parsed frame.
     #[inline]
     pub fn reply_to(frame: &[u8], link_len: u8) -> Option<LinkHeader> {
         let received = frame.get(..usize::from(link_len))?;
@@ -170,7 +169,7 @@ impl LinkHeader {
         self
     }
 
-    /// Whether this is the way back to the sender of a frame whose link header has `link_len` bytes.
+    /// Whether this is the header of replies to a frame whose link header has `link_len` bytes.
     #[inline]
     pub fn is_reply_to(&self, frame: &[u8], link_len: u8) -> bool {
         let (Some(received), Some(ours)) = (Words::of(frame), Words::of(&self.bytes)) else {

@@ -1,6 +1,6 @@
-//! The segment that nearly all are: untagged Ethernet to our own address, IPv4 without options,
-//! TCP, nothing wrong with it. Each check that [`super::parse`] makes is made here too, but none
-//! is named: whatever fails one of them goes there, to be parsed in full or refused by name.
+//! The usual segment: untagged Ethernet to our own address, IPv4 without options, TCP, without errors. It
+//! passes the same checks as in [`super::parse`], but without a drop reason: a frame that fails one is parsed
+//! in full there, or dropped with its reason.
 //!
 //! The headers are read twice: by field, and in words of eight bytes, of which one comparison
 //! checks several fields and one addition sums four.
@@ -93,8 +93,8 @@ impl FastParse<'_> {
 
 /// As [`super::parse`], for the usual frame; `None`: parse the frame with [`super::parse`].
 #[inline(always)]
-pub fn parse_fast(frame: &[u8], policy: &ParseConfig) -> Option<Segment<FlowKey4>> {
-    let fast = FastParse::parse(frame, policy)?;
+pub fn parse_fast(frame: &[u8], config: &ParseConfig) -> Option<Segment<FlowKey4>> {
+    let fast = FastParse::parse(frame, config)?;
     let mut segment = fast.without_options();
     fast.parse_options(&mut segment).then_some(segment)
 }
@@ -102,7 +102,7 @@ pub fn parse_fast(frame: &[u8], policy: &ParseConfig) -> Option<Segment<FlowKey4
 impl<'a> FastParse<'a> {
     /// Everything but the options.
     #[inline(always)]
-    pub fn parse(frame: &'a [u8], policy: &ParseConfig) -> Option<FastParse<'a>> {
+    pub fn parse(frame: &'a [u8], config: &ParseConfig) -> Option<FastParse<'a>> {
         let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
         let (words, _) = Words::ref_from_prefix(frame).ok()?;
         let Headers { ip, tcp: head, .. } = headers;
@@ -112,10 +112,10 @@ impl<'a> FastParse<'a> {
         if !is_plain(words) || !checksums_ok(words, ip, behind) {
             return None;
         }
-        if policy.mac.is_some_and(|mac| mac != headers.destination_mac) {
+        if config.mac.is_some_and(|mac| mac != headers.destination_mac) {
             return None;
         }
-        if !both_endpoints(ip, policy) {
+        if !both_endpoints(ip, config) {
             return None;
         }
         let segment = Segment {
@@ -164,13 +164,13 @@ static ORDINARY: [bool; 256] = {
 
 /// As [`ipv4::check_endpoints`], but for what is left to the full parser.
 #[inline(always)]
-fn both_endpoints(ip: &ipv4::Header, policy: &ParseConfig) -> bool {
+fn both_endpoints(ip: &ipv4::Header, config: &ParseConfig) -> bool {
     let ([from, ..], [to, ..]) = (ip.source, ip.destination);
     ORDINARY[usize::from(from)]
         && ORDINARY[usize::from(to)]
         && ip.source != ip.destination
-        && !ipv4::is_broadcast(ip.source, &policy.subnets)
-        && !ipv4::is_broadcast(ip.destination, &policy.subnets)
+        && !ipv4::is_broadcast(ip.source, &config.subnets)
+        && !ipv4::is_broadcast(ip.destination, &config.subnets)
 }
 
 /// Both checksums. `behind`: what follows the fixed TCP header.

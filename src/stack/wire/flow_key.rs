@@ -32,8 +32,8 @@ impl HashSecret {
     /// Multilinear hashing: strongly universal in its upper half, whatever the words are (Lemire
     /// and Kaser, "Strongly universal string hashing is fast", 2014). That is: of any two 4-tuples
     /// an outsider may choose, only one pair in 2^32 collides, as long as nothing of the secret
-    /// is seen; so nothing made of this hash may leave the machine. Words that count up, as ports
-    /// do, stay evenly spaced under it; the mixing behind scatters them and loses nothing.
+    /// is known; so nothing derived from this hash may leave the host. Words that count up, as ports
+    /// do, stay evenly spaced under it; the mixing after it scatters them and is reversible.
     #[inline(always)]
     fn hash(&self, words: &[u32]) -> u32 {
         let [first, rest @ ..] = &self.0;
@@ -48,7 +48,7 @@ impl HashSecret {
     }
 }
 
-/// A 4-tuple from our point of view, and the words it is stored as.
+/// A 4-tuple seen from the local end, and the words that store it.
 pub trait FlowKey: Copy + Eq + Debug + Send + Sync + 'static {
     /// `[u32; 3]` or `[u32; 9]`: what a slot's atomic words hold.
     type Words: Copy + AsRef<[u32]> + AsMut<[u32]> + Default + Send + Sync;
@@ -62,11 +62,11 @@ pub trait FlowKey: Copy + Eq + Debug + Send + Sync + 'static {
     fn hash(&self, secret: &HashSecret) -> u32;
 }
 
-/// A 4-tuple of an address family that we speak: what it takes to send to it.
+/// A 4-tuple of a supported address family: what is needed to send to its remote end.
 pub trait PacketKey: FlowKey {
     /// The EtherType of the family's packets.
     const ETHERTYPE: u16;
-    /// Bytes of the network header that we send: no options, no extensions.
+    /// Bytes of the network header of sent packets: no options, no extensions.
     const NETWORK_LEN: usize;
 
     /// Host order: remote, local.
@@ -108,7 +108,7 @@ pub struct FlowKey6 {
 
 const _: () = assert!(size_of::<FlowKey4>() == 12 && size_of::<FlowKey6>() == 36);
 
-/// What one sender of packets can choose freely lies behind it: an IPv4 /24, an IPv6 /64.
+/// The prefix of a source that one sender cannot choose freely: an IPv4 /24, an IPv6 /64.
 pub fn source_prefix(source: IpAddr) -> u64 {
     match source {
         IpAddr::V4(address) => u64::from(address.to_bits() >> 8),

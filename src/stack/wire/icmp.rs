@@ -63,8 +63,8 @@ impl EchoRequest {
         EchoRequest::at(remote, local, link, packet.header_len, packet.upper)
     }
 
-    /// What was sent to a group of hosts gets no answer: many answers to one request would hit
-    /// whoever's address it carries.
+    /// A request sent to a group gets no reply: many replies to one request would flood the owner of its
+    /// source address.
     fn at(
         remote: IpAddr,
         local: IpAddr,
@@ -82,7 +82,7 @@ impl EchoRequest {
     }
 }
 
-/// The ICMPv6 messages that get an answer or are acted on.
+/// The ICMPv6 messages that are answered or processed.
 pub(super) enum Message6 {
     Error(ErrorMessage<FlowKey6>),
     Echo(EchoRequest),
@@ -152,7 +152,7 @@ pub fn echo_reply(frame: &mut [u8], request: &EchoRequest) -> Option<usize> {
         frame.copy_within(received, at);
     }
     write_echo_network_header(frame.get_mut(start..at)?, request)?;
-    turn_echo_around(frame.get_mut(at..end)?)?;
+    make_echo_reply(frame.get_mut(at..end)?)?;
     ethernet::swap_addresses(frame);
     Some(end)
 }
@@ -171,7 +171,7 @@ fn write_echo_network_header(at: &mut [u8], request: &EchoRequest) -> Option<()>
 }
 
 /// The checksum follows the type (RFC 1624); swapped addresses leave a pseudo-header's sum alone.
-fn turn_echo_around(message: &mut [u8]) -> Option<()> {
+fn make_echo_reply(message: &mut [u8]) -> Option<()> {
     let [kind, code, c0, c1, ..] = message else { return None };
     let reply = match *kind {
         ECHO_V4 => ECHO_REPLY_V4,
@@ -185,7 +185,7 @@ fn turn_echo_around(message: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Writes "`address` is at `mac`", said to all nodes of the link unasked (RFC 4861 7.2.6). Returns
+/// Writes an unsolicited advertisement to all nodes, "`address` is at `mac`" (RFC 4861 7.2.6). Returns
 /// the frame's length, bytes; `None` if there is no room.
 pub fn announce(frame: &mut [u8], address: [u8; 16], mac: Mac) -> Option<usize> {
     let link = ethernet::LinkHeader::untagged(ALL_NODES_MAC, mac, ethernet::IPV6);
@@ -195,8 +195,8 @@ pub fn announce(frame: &mut [u8], address: [u8; 16], mac: Mac) -> Option<usize> 
 
 /// Turns the frame of a solicitation into the advertisement "the target is at `our_mac`"
 /// (RFC 4861 7.2.4): solicited to the sender, or unsolicited to all nodes if it gave no address.
-/// Returns the frame's length, bytes; `None` if `frame` has no room. The answer may be longer
-/// than the question: `frame` is to be the whole buffer, not just what was received.
+/// Returns the frame's length, bytes; `None` if `frame` has no room. The advertisement may be
+/// longer than the solicitation: `frame` must be the whole buffer, not only the received part.
 pub fn advertise(frame: &mut [u8], request: &NeighbourSolicitation, our_mac: Mac) -> Option<usize> {
     const SOLICITED: u8 = 0x40;
     const OVERRIDE: u8 = 0x20;

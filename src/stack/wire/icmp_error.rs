@@ -1,12 +1,12 @@
-//! ICMP errors about segments that we sent: RFC 792, and RFC 4443 for IPv6. They quote the start of
-//! our packet, and whoever saw none of our packets cannot quote one: the caller compares the
-//! sequence number with what is in flight (RFC 5927 4.1).
+//! ICMP errors about segments that we sent: RFC 792, and RFC 4443 for IPv6. They quote the start of our
+//! packet, which an off-path sender has not seen: the caller compares the sequence number with the data in
+//! flight (RFC 5927 4.1).
 
 use super::{FlowKey4, FlowKey6, Seq, ethernet::Link, icmp_header::check, ipv4, ipv6};
 use crate::observe::DropReason;
 use crate::wire::checksum::Checksum;
 
-/// What is wrong on the way to a peer.
+/// An error on the path to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IcmpError {
     NetUnreachable,
@@ -20,13 +20,13 @@ pub enum IcmpError {
 }
 
 impl IcmpError {
-    /// Whether it ends an attempt to connect: every unreachable does, as in Linux (decision 0051). It ends
-    /// nothing else (RFC 5927 5.2).
+    /// Whether it ends an active open: every unreachable error does, as in Linux (decision 0051). It does not
+    /// end established connections (RFC 5927 5.2).
     pub fn is_hard(self) -> bool {
         !matches!(self, IcmpError::TimeExceeded | IcmpError::ParameterProblem)
     }
 
-    /// As people say it.
+    /// The name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             IcmpError::NetUnreachable => "network unreachable",
@@ -40,7 +40,7 @@ impl IcmpError {
     }
 }
 
-/// An error, and the segment of ours that it is about.
+/// An error, and the segment of ours that it quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorMessage<K> {
     pub error: IcmpError,
@@ -49,7 +49,7 @@ pub struct ErrorMessage<K> {
     pub seq: Seq,
 }
 
-/// Bytes of TCP that an error quotes at least: ports and sequence number.
+/// The bytes of TCP that every error quotes: ports and sequence number.
 type Quoted = [u8; 8];
 
 impl ErrorMessage<FlowKey4> {

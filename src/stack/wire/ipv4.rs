@@ -7,14 +7,14 @@ use zerocopy::{
 use super::checksum::Checksum;
 use crate::observe::DropReason;
 
-/// Protocol numbers that this stack takes.
+/// Protocol numbers that the stack processes.
 pub const ICMP: u8 = 1;
 pub const TCP: u8 = 6;
 
-/// Bytes of the header without options: the only one we send.
+/// Bytes of the header without options, as in all sent packets.
 pub const HEADER_LEN: usize = 20;
 
-/// TTL of what we send.
+/// TTL of sent packets.
 const TTL: u8 = 64;
 const DONT_FRAGMENT: u16 = 0x4000;
 pub(super) const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
@@ -44,7 +44,7 @@ pub struct Packet<'a> {
     pub protocol: u8,
     /// Bytes, options included: the upper layer starts here.
     pub header_len: usize,
-    /// What the header's total length covers; Ethernet padding does not belong to it.
+    /// The payload by the header's total length, without Ethernet padding.
     pub upper: &'a [u8],
 }
 
@@ -120,7 +120,7 @@ pub fn is_endpoint(address: [u8; 4], subnets: &[Ipv4Net]) -> bool {
     !never && !is_broadcast(address, subnets)
 }
 
-/// The last two bits of every broadcast address are ones: most addresses are done there.
+/// The last two bits of every broadcast address are ones: most addresses need no other check.
 #[inline(always)]
 pub(super) fn is_broadcast(address: [u8; 4], subnets: &[Ipv4Net]) -> bool {
     address[3] & 3 == 3 && subnets.iter().any(|subnet| is_broadcast_of(subnet, address))
@@ -132,7 +132,7 @@ fn is_broadcast_of(subnet: &Ipv4Net, address: [u8; 4]) -> bool {
     subnet.prefix_len() < 31 && subnet.broadcast().octets() == address
 }
 
-/// Writes a header without options in front of `upper_len` bytes: DF set, and so an
+/// Writes a header without options for `upper_len` bytes: DF set, and so an
 /// identification of zero (RFC 6864 4.1). `None` if there is no room, or the packet's length does
 /// not fit in 16 bits.
 #[inline(always)]
@@ -168,7 +168,7 @@ mod tests {
     const SOURCE: [u8; 4] = [192, 0, 2, 1];
     const DESTINATION: [u8; 4] = [192, 0, 2, 2];
 
-    /// A packet of ten bytes behind a header with these options, after `change` and with a
+    /// A packet of ten bytes after a header with these options, after `change` and with a
     /// checksum that fits.
     fn packet(options: &[u8], change: impl Fn(&mut [u8])) -> Vec<u8> {
         let mut packet = vec![0; HEADER_LEN];
@@ -212,7 +212,7 @@ mod tests {
         let mut broken = packet(&[], |_| {});
         broken[8] ^= 1;
         assert_eq!(Packet::parse(&broken).err(), Some(IpChecksum));
-        // The reserved bit and a missing DF say nothing.
+        // The reserved bit and a missing DF do not matter.
         assert!(Packet::parse(&packet(&[], |p| p[6] = 0x80)).is_ok());
     }
 

@@ -5,15 +5,15 @@ use zerocopy::{
 
 use crate::observe::DropReason;
 
-/// Next-header values that this stack takes.
+/// Next-header values that the stack processes.
 pub const TCP: u8 = 6;
 pub const ICMPV6: u8 = 58;
 
-/// Bytes of the header without extensions: the only one we send.
+/// Bytes of the header without extensions, as in all sent packets.
 pub const HEADER_LEN: usize = 40;
-/// Hop limit of what we send, neighbour discovery excepted.
+/// Hop limit of sent packets, except neighbour discovery.
 pub const HOP_LIMIT: u8 = 64;
-/// More extension headers than this are an attack on the parser, not a packet.
+/// The maximum of extension headers: more would be an attack on the parser.
 const MAX_EXTENSIONS: usize = 6;
 
 const HOP_BY_HOP: u8 = 0;
@@ -40,11 +40,11 @@ pub struct Packet<'a> {
     pub source: [u8; 16],
     pub destination: [u8; 16],
     pub hop_limit: u8,
-    /// What lies behind the extension headers.
+    /// The protocol after the extension headers.
     pub protocol: u8,
     /// Bytes, extension headers included: the upper layer starts here.
     pub header_len: usize,
-    /// What the payload length covers behind the extension headers; no Ethernet padding.
+    /// The payload after the extension headers, by the payload length, without Ethernet padding.
     pub upper: &'a [u8],
 }
 
@@ -80,7 +80,7 @@ pub(super) fn is_skipped(protocol: u8) -> bool {
 fn behind_extensions(mut next: u8, mut rest: &[u8]) -> Result<(u8, &[u8]), DropReason> {
     for depth in 0..=MAX_EXTENSIONS {
         match next {
-            // Only right behind the fixed header (RFC 8200 4.1).
+            // Only directly after the fixed header (RFC 8200 4.1).
             HOP_BY_HOP if depth == 0 => {}
             ROUTING | DESTINATION_OPTIONS => {}
             FRAGMENT => return Err(DropReason::IpFragment),
@@ -107,8 +107,8 @@ fn check_extension(kind: u8, extension: &[u8]) -> Result<(), DropReason> {
     }
 }
 
-/// Skips options whose type allows it: the two highest bits say what to do with an unknown one
-/// (RFC 8200 4.2), and we know none but padding.
+/// Skips options whose type allows it: the two highest bits specify the handling of an unknown option
+/// (RFC 8200 4.2), and only padding is known here.
 fn check_options(mut rest: &[u8]) -> Result<(), DropReason> {
     const PAD1: u8 = 0;
     loop {
@@ -152,7 +152,7 @@ pub(super) fn is_multicast(address: &[u8; 16]) -> bool {
     address[0] == 0xff
 }
 
-/// Writes a header without extensions in front of `upper_len` bytes. `None` if there is no room.
+/// Writes a header without extensions for `upper_len` bytes. `None` if there is no room.
 #[inline]
 pub fn write_header(
     at: &mut [u8],

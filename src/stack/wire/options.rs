@@ -30,15 +30,15 @@ const TIMESTAMPS: u8 = 8;
 /// Words of options that a header has room for.
 const MAX_WORDS: usize = 10;
 
-/// Options as 32-bit words in host order: every option we write fills whole words. The shapes that
-/// nearly all segments have are told apart, so that each is written without a loop.
+/// Options as 32-bit words in host order: every option is written in whole words. The usual combinations are
+/// variants of their own, so that each is written without a loop.
 pub(super) enum Words {
     None,
-    /// MSS: of a SYN to or from a generator.
+    /// MSS: the SYN of a load generator.
     One([u32; 1]),
     /// Timestamps.
     Three([u32; 3]),
-    /// MSS, SACK-permitted with timestamps, window scale: a SYN's, from any kernel.
+    /// MSS, SACK-permitted with timestamps, window scale: the SYN of a kernel.
     Five([u32; 5]),
     /// Any others: see [`TcpOptions::any_words`].
     Other,
@@ -55,9 +55,9 @@ impl TcpOptions {
         TcpOptions { mss, window_scale, sack_permitted, timestamps }
     }
 
-    /// Reads the options between header and payload. Needs no alignment (RFC 9293 MUST-64). What
-    /// belongs on a SYN is ignored elsewhere; a known option of the wrong length is unknown; an
-    /// MSS of 0 is none. Of two alike, the last counts.
+    /// Reads the options between header and payload, at any alignment (RFC 9293 MUST-64). Options of SYNs are
+    /// ignored on other segments, known options of the wrong length and an MSS of 0 everywhere. Of two of
+    /// the same kind the last counts.
     ///
     /// # Errors
     /// `TcpOptions` if an option's length is below 2, past the end, or missing (RFC 9293 MUST-7).
@@ -68,22 +68,22 @@ impl TcpOptions {
         Ok(options)
     }
 
-    /// As [`TcpOptions::parse`], into options that are none as yet. Where they lie in memory they are
-    /// written there: returned in pieces and copied whole, they would be waited for.
+    /// As [`TcpOptions::parse`], into an empty value in its final place: a copy of a value that was just
+    /// written in pieces would stall.
     ///
     /// # Errors
     /// As [`TcpOptions::parse`].
     #[inline(always)]
     pub(super) fn read(&mut self, bytes: &[u8], syn: bool) -> Result<(), DropReason> {
-        // Nearly every segment has one of these shapes.
+        // Nearly every segment has one of these combinations.
         match *bytes {
             [] => {}
             [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
                 self.timestamps = some_timestamps([v0, v1, v2, v3], [e0, e1, e2, e3]);
             }
-            // The bare one of a generator.
+            // A load generator's.
             [MSS, 4, high, low] if syn => self.mss = some_mss(high, low),
-            // What the Linux kernel offers.
+            // The Linux kernel's.
             #[rustfmt::skip]
             [MSS, 4, high, low, SACK_PERMITTED, 2, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3,
                 NO_OPERATION, WINDOW_SCALE, 3, shift] if syn =>
@@ -98,7 +98,7 @@ impl TcpOptions {
         Ok(())
     }
 
-    /// Out of line: its variables would take the registers of the loop over a batch.
+    /// Not inlined: its variables would take registers from the loop over a batch.
     #[inline(never)]
     fn walk(mut rest: &[u8], syn: bool) -> Result<TcpOptions, DropReason> {
         let mut options = TcpOptions::default();
@@ -135,7 +135,7 @@ impl TcpOptions {
         self.mss.is_some() || self.window_scale.is_some() || self.sack_permitted
     }
 
-    /// The options to write, in the order that the Linux kernel uses.
+    /// The words to write, in the order of the Linux kernel.
     #[inline(always)]
     pub(super) fn words(&self) -> Words {
         match *self {

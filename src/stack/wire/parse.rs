@@ -15,47 +15,47 @@ use crate::observe::DropReason;
 pub enum Packet {
     Tcp4(Segment<FlowKey4>),
     Tcp6(Segment<FlowKey6>),
-    /// "Who has": the engine answers for addresses that only we own.
+    /// A request: the engine answers for addresses that the kernel does not have.
     Arp(ArpRequest),
     Neighbour(NeighbourSolicitation),
     Echo(EchoRequest),
-    /// About a segment of ours, if its sequence number is in flight.
+    /// It quotes a segment of ours if the sequence number is in flight.
     Error4(ErrorMessage<FlowKey4>),
     Error6(ErrorMessage<FlowKey6>),
-    /// Neither TCP nor ICMP: the engine refuses it for addresses that only we own.
+    /// Neither TCP nor ICMP: the engine refuses it for addresses that the kernel does not have.
     Undeliverable(Undeliverable),
 }
 
 /// Checks every length, checksum and address of a frame, Ethernet header first.
 ///
 /// Within each layer lengths come before the checksum, and the checksum before what it covers:
-/// addresses, then options. Whatever lies behind the IP packet is Ethernet padding and ignored.
+/// addresses, then options. Bytes after the IP packet are Ethernet padding and ignored.
 ///
-/// The steps of the IPv4 TCP path are inlined by force: returned through memory, each small struct
-/// is stored in pieces and loaded whole, and waiting for those stores took longer than the checks.
+/// The steps of the IPv4 TCP path are always inlined: a small struct returned through memory is stored in
+/// pieces and loaded whole, and that stall took longer than the checks.
 ///
 /// # Errors
-/// The first reason found.
+/// The reason of the first failed check.
 #[inline]
-pub fn parse(frame: &[u8], policy: &ParseConfig) -> Result<Packet, DropReason> {
+pub fn parse(frame: &[u8], config: &ParseConfig) -> Result<Packet, DropReason> {
     let link = Link::parse(frame).ok_or(DropReason::FrameTruncated)?;
-    check_addresses(frame, link, policy)?;
+    check_addresses(frame, link, config)?;
     let bytes = frame.get(usize::from(link.len)..).ok_or(DropReason::FrameTruncated)?;
     match link.ethertype {
-        ethernet::IPV4 => parse_v4(&ipv4::Packet::parse(bytes)?, link, policy),
-        ethernet::IPV6 => parse_v6(&ipv6::Packet::parse(bytes)?, link, policy),
+        ethernet::IPV4 => parse_v4(&ipv4::Packet::parse(bytes)?, link, config),
+        ethernet::IPV6 => parse_v6(&ipv6::Packet::parse(bytes)?, link, config),
         ethernet::ARP => ArpRequest::parse(bytes, link.len).map(Packet::Arp),
         _ => Err(DropReason::NotForUs),
     }
 }
 
-/// A group address is nobody's source (IEEE 802.3 3.2.3): an answer would go to all of it.
+/// A group address is not a valid source (IEEE 802.3 3.2.3): a reply would go to the whole group.
 #[inline(always)]
-fn check_addresses(frame: &[u8], link: Link, policy: &ParseConfig) -> Result<(), DropReason> {
+fn check_addresses(frame: &[u8], link: Link, config: &ParseConfig) -> Result<(), DropReason> {
     if ethernet::source(frame).is_none_or(ethernet::is_group) {
         return Err(DropReason::LinkGroup);
     }
-    match &policy.mac {
+    match &config.mac {
         Some(ours) if !link.to_group && ethernet::destination(frame) != Some(ours) => {
             Err(DropReason::NotForUs)
         }
@@ -64,29 +64,29 @@ fn check_addresses(frame: &[u8], link: Link, policy: &ParseConfig) -> Result<(),
 }
 
 #[inline(always)]
-fn parse_v4(packet: &ipv4::Packet<'_>, link: Link, policy: &ParseConfig) -> Result<Packet, DropReason> {
+fn parse_v4(packet: &ipv4::Packet<'_>, link: Link, config: &ParseConfig) -> Result<Packet, DropReason> {
     let &ipv4::Packet { source, destination, protocol, header_len, upper } = packet;
     match protocol {
         ipv4::TCP => {
             // An IPv4 packet's length has 16 bits.
             let pseudo = Checksum::pseudo_v4(source, destination, ipv4::TCP, upper.len() as u16);
-            let tcp = tcp::Checked::parse(upper, pseudo, policy.accept_partial_checksum)?;
+            let tcp = tcp::Checked::parse(upper, pseudo, config.accept_partial_checksum)?;
             check_group(link)?;
-            ipv4::check_endpoints(source, destination, &policy.subnets)?;
+            ipv4::check_endpoints(source, destination, &config.subnets)?;
             let (remote_port, local_port) = tcp.ports();
             let key = FlowKey4 { remote: source, local: destination, remote_port, local_port };
             segment(key, &tcp, link, header_len).map(Packet::Tcp4)
         }
         ipv4::ICMP => {
             let message = parse_icmp(packet, &link)?;
-            ipv4::check_endpoints(source, destination, &policy.subnets)?;
+            ipv4::check_endpoints(source, destination, &config.subnets)?;
             Ok(message)
         }
-        _ => Undeliverable::parse_v4(packet, &link, &policy.subnets).map(Packet::Undeliverable),
+        _ => Undeliverable::parse_v4(packet, &link, &config.subnets).map(Packet::Undeliverable),
     }
 }
 
-/// An echo request, or an error: told apart by the type, which is there when the rest is.
+/// An echo request or an error, by the type.
 fn parse_icmp(packet: &ipv4::Packet<'_>, link: &Link) -> Result<Packet, DropReason> {
     match packet.upper.first() {
         Some(3 | 11 | 12) => ErrorMessage::<FlowKey4>::parse(packet, link).map(Packet::Error4),
@@ -95,13 +95,13 @@ fn parse_icmp(packet: &ipv4::Packet<'_>, link: &Link) -> Result<Packet, DropReas
 }
 
 #[inline]
-fn parse_v6(packet: &ipv6::Packet<'_>, link: Link, policy: &ParseConfig) -> Result<Packet, DropReason> {
+fn parse_v6(packet: &ipv6::Packet<'_>, link: Link, config: &ParseConfig) -> Result<Packet, DropReason> {
     let &ipv6::Packet { source, destination, protocol, header_len, upper, .. } = packet;
     match protocol {
         ipv6::TCP => {
             // An IPv6 payload's length has 16 bits: jumbograms are refused with their option.
             let pseudo = Checksum::pseudo_v6(&source, &destination, ipv6::TCP, upper.len() as u16);
-            let tcp = tcp::Checked::parse(upper, pseudo, policy.accept_partial_checksum)?;
+            let tcp = tcp::Checked::parse(upper, pseudo, config.accept_partial_checksum)?;
             check_group(link)?;
             ipv6::check_endpoints(&source, &destination)?;
             let (remote_port, local_port) = tcp.ports();

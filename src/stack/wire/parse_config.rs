@@ -1,9 +1,9 @@
 use ipnet::Ipv4Net;
 
-/// What the parser needs to know of the place it stands in. Replaced as a whole when the interface changes.
+/// The settings of the parser for one interface. Replaced as a whole when the interface changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParseConfig {
-    /// The interface's MAC. A unicast frame for another one is not for us. `None`: any.
+    /// The interface's MAC. Unicast frames for another one are dropped. `None`: any.
     pub mac: Option<[u8; 6]>,
     /// On-link IPv4 prefixes: their broadcast addresses are never an endpoint (RFC 9293
     /// MUST-57, MUST-63).

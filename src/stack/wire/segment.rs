@@ -26,8 +26,7 @@ impl Flags {
     }
 }
 
-/// What the TCP layer reads of an arriving segment: checked, independent of the address family
-/// and of where its bytes lie.
+/// A received segment as TCP reads it: checked, without addresses and payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentInfo {
     pub seq: Seq,
@@ -54,7 +53,7 @@ impl SegmentInfo {
 /// A parsed, checked TCP segment and where its parts lie in the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<K> {
-    /// From our point of view: remote is the frame's source.
+    /// Seen from the local end: remote is the frame's source.
     pub key: K,
     pub info: SegmentInfo,
     /// Bytes of link header, VLAN tags included: the network header starts here. 14, 18 or 22.
@@ -64,7 +63,7 @@ pub struct Segment<K> {
 }
 
 impl<K> Segment<K> {
-    /// The payload, out of the frame that was parsed. Empty if it is not that frame.
+    /// The payload in `frame`, the frame that was parsed. Empty if the frame is another one.
     #[inline]
     pub fn payload<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
         let start = usize::from(self.payload_at);
@@ -72,20 +71,20 @@ impl<K> Segment<K> {
     }
 }
 
-/// A segment to send: everything but the addresses.
+/// A segment to send, without addresses and payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct TxSegment {
     pub seq: Seq,
     /// Written only with ACK in `flags`; zero otherwise.
     pub ack: Seq,
     pub flags: Flags,
-    /// As it goes on the wire: already scaled.
+    /// As on the wire: scaled already.
     pub window: u16,
     pub options: TcpOptions,
 }
 
 impl std::fmt::Debug for Flags {
-    /// The letters people know from tcpdump: `S.` is SYN, ACK; `-` is none.
+    /// The letters of tcpdump: `S.` is SYN, ACK; `-` is none.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const LETTERS: [(Flags, char); 8] = [
             (Flags::SYN, 'S'),

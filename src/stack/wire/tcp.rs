@@ -24,8 +24,8 @@ pub(super) struct Header {
     pub urgent: U16,
 }
 
-/// A TCP segment whose lengths and checksum hold. Its options are still unread: what is wrong
-/// with the addresses is to be said first.
+/// A TCP segment whose lengths and checksum are valid. Its options are not parsed yet: the addresses are
+/// checked first.
 #[derive(Clone, Copy)]
 pub(super) struct Checked<'a> {
     header: &'a Header,
@@ -65,7 +65,7 @@ impl<'a> Checked<'a> {
         HEADER_LEN + self.options.len()
     }
 
-    /// Reads the rest.
+    /// Parses the rest.
     ///
     /// # Errors
     /// `TcpOptions`.
@@ -84,8 +84,8 @@ impl<'a> Checked<'a> {
     }
 }
 
-/// A sender that leaves the checksum to its device writes the sum of the pseudo-header, not
-/// complemented, for the device to go on from.
+/// A sender with checksum offload writes the sum of the pseudo-header, not complemented, which the device
+/// continues.
 #[cold]
 fn check_partial(header: &Header, pseudo: Checksum, accept: bool) -> Result<(), DropReason> {
     match header.checksum.get() == pseudo.fold() {
@@ -95,8 +95,8 @@ fn check_partial(header: &Header, pseudo: Checksum, accept: bool) -> Result<(), 
     }
 }
 
-/// Writes network header, TCP header and payload behind a link header of `link_len` bytes, which
-/// is left as it is, and both checksums. The packet goes from `key`'s local end to its remote end.
+/// Writes network header, TCP header and payload after a link header of `link_len` bytes, which stays
+/// unchanged, and both checksums. The packet goes from `key`'s local end to its remote end.
 ///
 /// Returns the length of the whole frame, bytes; `None` if `frame` has no room for it, or one IP
 /// packet cannot hold it.
@@ -119,7 +119,7 @@ pub fn write_segment<K: PacketKey>(
     }
 }
 
-/// A segment on its way into a frame.
+/// A segment to write into a frame.
 struct Outgoing<'a, K> {
     key: &'a K,
     emit: &'a TxSegment,
@@ -127,7 +127,7 @@ struct Outgoing<'a, K> {
 }
 
 impl<K: PacketKey> Outgoing<'_, K> {
-    /// One copy for each number of options: lengths are constants, and no store waits for a loop.
+    /// One copy of the code for each number of words: lengths are constants, without loops.
     #[inline(always)]
     fn write<const N: usize>(&self, frame: &mut [u8], link_len: usize, options: [u32; N]) -> Option<usize> {
         let header_len = HEADER_LEN + 4 * N;
@@ -161,8 +161,8 @@ impl<K: PacketKey> Outgoing<'_, K> {
         by_count!(0 1 2 3 4 5 6 7 8 9 10)
     }
 
-    /// `sum` covers pseudo-header and payload. The header is summed as numbers rather than read
-    /// back: a load right behind narrower stores to the same bytes would wait for them.
+    /// `sum` covers pseudo-header and payload. The header is summed from its numbers, not read
+    /// back: a load directly after narrower stores to the same bytes would stall.
     #[inline(always)]
     fn write_header<const N: usize>(&self, at: &mut [u8], options: [u32; N], sum: Checksum) -> Option<()> {
         let TxSegment { seq, ack, flags, window, .. } = *self.emit;

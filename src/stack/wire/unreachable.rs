@@ -1,4 +1,4 @@
-//! Packets of a protocol that nothing here speaks, and the ICMP errors that say so to the sender:
+//! Packets of unsupported protocols, and the ICMP errors that answer them:
 //! port unreachable for UDP and UDP-Lite (RFC 1122 3.2.2.1, RFC 4443 3.1), for all others protocol
 //! unreachable (RFC 792) or the parameter problem "unrecognized next header" (RFC 4443 3.4).
 
@@ -41,7 +41,7 @@ const UDP_HEADER_LEN: usize = 8;
 
 /// Type, code, checksum, and four bytes: unused, or the pointer of a parameter problem.
 const ICMP_HEADER_LEN: usize = 8;
-/// The longest IPv4 error: what every host takes in one piece (RFC 1812 4.3.2.3).
+/// The longest IPv4 error: the size that every host accepts (RFC 1812 4.3.2.3).
 const MAX_ERROR_V4: usize = 576;
 /// The longest IPv6 error: the minimum MTU (RFC 4443 2.4 (c)).
 const MAX_ERROR_V6: usize = 1280;
@@ -101,7 +101,7 @@ fn check_answerable(link: &Link, silent: bool) -> Result<(), DropReason> {
     }
 }
 
-/// A datagram without ports is none.
+/// A datagram too short for ports is truncated.
 fn missing(protocol: u8, upper: &[u8]) -> Result<Missing, DropReason> {
     match protocol {
         UDP | UDP_LITE if upper.len() < UDP_HEADER_LEN => Err(DropReason::FrameTruncated),
@@ -110,15 +110,15 @@ fn missing(protocol: u8, upper: &[u8]) -> Result<Missing, DropReason> {
     }
 }
 
-/// As much of the packet as fits behind an ICMP header in `room` bytes.
+/// The part of the packet that fits after an ICMP header in `room` bytes.
 fn quoted(header_len: usize, upper: &[u8], room: usize) -> u16 {
     (header_len + upper.len()).min(room - ICMP_HEADER_LEN) as u16
 }
 
-/// Turns the frame of a packet into the error about it, in place: the packet moves back, and behind
-/// the link header come a network header without options and the ICMP header. Returns the frame's
+/// Turns the frame of a packet into the error about it, in place: the packet moves back, and a
+/// network header without options and the ICMP header follow the link header. Returns the frame's
 /// length, bytes; `None` if `frame` has no room. The error may be longer than the packet: `frame`
-/// is to be the whole buffer, not just what was received.
+/// must be the whole buffer, not only the received part.
 pub fn refuse(frame: &mut [u8], packet: &Undeliverable) -> Option<usize> {
     let start = usize::from(packet.link_len);
     let network_len = if packet.local.is_ipv4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
@@ -152,7 +152,7 @@ fn icmp_header(packet: &Undeliverable, received: &[u8]) -> Option<[u8; ICMP_HEAD
     })
 }
 
-/// Writes the header, and returns the sum of the pseudo-header, which ICMP over IPv4 has not.
+/// Writes the header and returns the sum of the pseudo-header; ICMP over IPv4 has none.
 fn write_network_header(at: &mut [u8], packet: &Undeliverable, length: u16) -> Option<Checksum> {
     match (packet.local, packet.remote) {
         (IpAddr::V4(local), IpAddr::V4(remote)) => {

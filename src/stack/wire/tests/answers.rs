@@ -48,14 +48,14 @@ pub(super) fn frame6(
 }
 
 fn echo(frame: &[u8]) -> EchoRequest {
-    match parse(frame, &policy()) {
+    match parse(frame, &config()) {
         Ok(Packet::Echo(echo)) => echo,
         other => panic!("{other:?}"),
     }
 }
 
 fn reason(frame: &[u8]) -> Option<DropReason> {
-    parse(frame, &policy()).err()
+    parse(frame, &config()).err()
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn solicitations_and_what_is_wrong_with_others() {
 /// Link destination, IPv6 destination, flags of the advertisement in a frame, checked otherwise.
 fn advertised(sender: [u8; 16], options: &[u8]) -> (Mac, [u8; 16], u8) {
     let received = frame6(sender, SOLICITED_NODE, 255, (135, 0), &solicitation(options));
-    let Ok(Packet::Neighbour(request)) = parse(&received, &policy()) else { panic!("not a solicitation") };
+    let Ok(Packet::Neighbour(request)) = parse(&received, &config()) else { panic!("not a solicitation") };
     assert_eq!(request, NeighbourSolicitation { sender, target: LOCAL6, link_len: 18 });
     let mut frame = vec![0; 256];
     frame[..received.len()].copy_from_slice(&received);
@@ -194,9 +194,9 @@ fn who_has() {
     let body = [&[0, 1, 8, 0, 6, 4, 0, 1][..], &THEIRS, &REMOTE4, &[0; 6], &LOCAL4].concat();
     let mut frame = [link(&TAG, ethernet::ARP), body].concat();
     frame[..6].fill(0xff);
-    let Ok(Packet::Arp(request)) = parse(&frame, &policy()) else { panic!("not a request") };
+    let Ok(Packet::Arp(request)) = parse(&frame, &config()) else { panic!("not a request") };
     assert_eq!((request.sender, request.target, request.link_len), (REMOTE4, LOCAL4, 18));
     assert_eq!(arp::reply(&mut frame, request.link_len, OURS), Some(18 + 28));
     // Our own reply is nobody's question.
-    assert_eq!(parse(&frame, &ParseConfig { mac: Some(THEIRS), ..policy() }).err(), Some(ArpOther));
+    assert_eq!(parse(&frame, &ParseConfig { mac: Some(THEIRS), ..config() }).err(), Some(ArpOther));
 }

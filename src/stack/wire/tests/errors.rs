@@ -20,14 +20,14 @@ fn about6(kind: (u8, u8), body: &[u8]) -> Vec<u8> {
 }
 
 fn read4(frame: &[u8]) -> Result<ErrorMessage<FlowKey4>, DropReason> {
-    parse(frame, &policy()).map(|packet| match packet {
+    parse(frame, &config()).map(|packet| match packet {
         Packet::Error4(error) => error,
         other => panic!("{other:?}"),
     })
 }
 
 fn read6(frame: &[u8]) -> Result<ErrorMessage<FlowKey6>, DropReason> {
-    parse(frame, &policy()).map(|packet| match packet {
+    parse(frame, &config()).map(|packet| match packet {
         Packet::Error6(error) => error,
         other => panic!("{other:?}"),
     })

@@ -25,7 +25,7 @@ const REMOTE6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 const TAGS: [&[[u8; 4]]; 4] =
     [&[], &[[0x81, 0, 0, 7]], &[[0x88, 0xa8, 0x20, 9], [0x81, 0, 0, 7]], &[[0x91, 0, 0, 9], [0x81, 0, 0, 7]]];
 
-fn policy() -> ParseConfig {
+fn config() -> ParseConfig {
     let subnets = vec!["192.0.2.0/24".parse().unwrap()];
     ParseConfig { mac: Some(OURS), subnets, accept_partial_checksum: false }
 }

@@ -62,7 +62,7 @@ fn theirs(tags: &[[u8; 4]], ip: IpHeaders, tcp: TcpHeader, payload: &[u8]) -> Ve
 }
 
 fn check_read<K: Reverse>(frame: &[u8], key: K, emit: &TxSegment, payload: &[u8]) {
-    let packet = parse(frame, &policy()).unwrap();
+    let packet = parse(frame, &config()).unwrap();
     let (parsed, info, _, payload_at) = K::of(&packet).unwrap();
     assert_eq!(parsed, key);
     assert_eq!((info.seq, info.ack, info.flags, info.window), (emit.seq, emit.ack, emit.flags, emit.window));

@@ -7,7 +7,7 @@ fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payl
     let mut frame = frame_to_us(tags, key, emit, payload);
     let whole = frame.len();
     frame.resize(whole + padding, 0xaa);
-    let packet = parse(&frame, &policy()).unwrap();
+    let packet = parse(&frame, &config()).unwrap();
     let (parsed, info, link_len, payload_at) = K::of(&packet).unwrap();
     let expected = SegmentInfo {
         seq: emit.seq,
@@ -24,9 +24,9 @@ fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payl
     if let Packet::Tcp4(segment) = packet {
         assert_eq!(segment.payload(&frame), payload);
         // The short way takes just what it is made for, and reads the same.
-        assert_eq!(parse_fast(&frame, &policy()), tags.is_empty().then_some(segment));
+        assert_eq!(parse_fast(&frame, &config()), tags.is_empty().then_some(segment));
     } else {
-        assert_eq!(parse_fast(&frame, &policy()), None);
+        assert_eq!(parse_fast(&frame, &config()), None);
     }
 }
 
@@ -41,9 +41,9 @@ fn check_every_bit<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, paylo
         for bit in 0..8 {
             let mut flipped = frame.clone();
             flipped[byte] ^= 1 << bit;
-            let read = parse(&flipped, &policy());
+            let read = parse(&flipped, &config());
             assert!(read.is_err(), "byte {byte} bit {bit}: {read:?}");
-            assert_eq!(parse_fast(&flipped, &policy()), None, "byte {byte} bit {bit}");
+            assert_eq!(parse_fast(&flipped, &config()), None, "byte {byte} bit {bit}");
         }
     }
 }
@@ -51,8 +51,8 @@ fn check_every_bit<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, paylo
 fn check_every_cut<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payload: &[u8]) {
     let frame = frame_to_us(tags, key, emit, payload);
     for end in 0..frame.len() {
-        let reason = parse(&frame[..end], &policy()).err();
-        assert_eq!(parse_fast(&frame[..end], &policy()), None, "{end}");
+        let reason = parse(&frame[..end], &config()).err();
+        assert_eq!(parse_fast(&frame[..end], &config()), None, "{end}");
         assert!(
             matches!(reason, Some(DropReason::FrameTruncated | DropReason::IpHeader)),
             "{end}: {reason:?}"
@@ -80,9 +80,9 @@ fn repair_tcp_v4(frame: &mut [u8]) {
 }
 
 /// Whatever the short way takes, the long way reads just so.
-fn check_both_ways(frame: &[u8], policy: &ParseConfig) {
-    let long = parse(frame, policy);
-    if let Some(segment) = parse_fast(frame, policy) {
+fn check_both_ways(frame: &[u8], config: &ParseConfig) {
+    let long = parse(frame, config);
+    if let Some(segment) = parse_fast(frame, config) {
         assert!(matches!(long, Ok(Packet::Tcp4(other)) if other == segment), "{long:?}, not {segment:?}");
     }
 }
@@ -109,7 +109,7 @@ proptest! {
             0x86dd => (frame[at], frame[at + 4], frame[at + 6]) = (0x60, 0, protocol),
             _ => {}
         }
-        check_both_ways(&frame, &policy());
+        check_both_ways(&frame, &config());
     }
 
     #[test]
@@ -120,12 +120,12 @@ proptest! {
         let mut frame = [link(&[], 0x0800), bytes].concat();
         frame[23] = if tcp { 6 } else { 1 };
         repair_v4(&mut frame);
-        prop_assert_ne!(parse(&frame, &policy()).err(), Some(DropReason::IpChecksum));
-        check_both_ways(&frame, &policy());
+        prop_assert_ne!(parse(&frame, &config()).err(), Some(DropReason::IpChecksum));
+        check_both_ways(&frame, &config());
         if tcp && frame.len() >= 54 {
             repair_tcp_v4(&mut frame);
-            prop_assert_ne!(parse(&frame, &policy()).err(), Some(DropReason::TcpChecksum));
-            check_both_ways(&frame, &policy());
+            prop_assert_ne!(parse(&frame, &config()).err(), Some(DropReason::TcpChecksum));
+            check_both_ways(&frame, &config());
         }
     }
 

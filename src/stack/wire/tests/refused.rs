@@ -3,8 +3,8 @@ use crate::observe::DropReason::{self, *};
 use crate::wire::{ethernet, parse, parse_fast};
 
 fn reason(frame: &[u8]) -> Option<DropReason> {
-    let reason = parse(frame, &policy()).err();
-    let short = parse_fast(frame, &policy());
+    let reason = parse(frame, &config()).err();
+    let short = parse_fast(frame, &config());
     assert!(reason.is_none() || short.is_none(), "{reason:?}, but read as {short:?}");
     reason
 }
@@ -43,7 +43,7 @@ fn by_link_addresses() {
     }
     let mut frame = from_to4(REMOTE4, LOCAL4);
     frame[5] = 2;
-    assert!(parse(&frame, &ParseConfig { mac: None, ..policy() }).is_ok());
+    assert!(parse(&frame, &ParseConfig { mac: None, ..config() }).is_ok());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn partial_checksums_by_their_own_name() {
     ] {
         frame[at..at + 2].copy_from_slice(&pseudo.fold().to_be_bytes());
         assert_eq!(reason(&frame), Some(TcpPartialChecksum));
-        let accepting = ParseConfig { accept_partial_checksum: true, ..policy() };
+        let accepting = ParseConfig { accept_partial_checksum: true, ..config() };
         assert!(parse(&frame, &accepting).is_ok());
         frame[at] ^= 1;
         assert_eq!(parse(&frame, &accepting).err(), Some(TcpChecksum));
