@@ -11,9 +11,9 @@ use controller::Controller;
 /// Declares the modules, the public list of algorithms and the enum that dispatches to them. The first
 /// is the default.
 macro_rules! controllers {
-    ($first_module:ident::$first:ident $(, $module:ident::$name:ident)* $(,)?) => {
+    ($first_module:ident::$first:ident $(, $(#[$test:meta])? $module:ident::$name:ident)* $(,)?) => {
         mod $first_module;
-        $(mod $module;)*
+        $($(#[$test])? mod $module;)*
 
         /// Algorithms of congestion control.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,20 +21,20 @@ macro_rules! controllers {
         pub enum CongestionAlgorithm {
             #[default]
             $first,
-            $($name,)*
+            $($(#[$test])? $name,)*
         }
 
         impl CongestionAlgorithm {
             /// All of them.
             pub const ALL: &[CongestionAlgorithm] =
-                &[CongestionAlgorithm::$first $(, CongestionAlgorithm::$name)*];
+                &[CongestionAlgorithm::$first $(, $(#[$test])? CongestionAlgorithm::$name)*];
         }
 
         /// A controller of one of the algorithms.
         #[derive(Clone, Copy, Debug)]
         pub(super) enum CongestionControl {
             $first($first_module::$first),
-            $($name($module::$name),)*
+            $($(#[$test])? $name($module::$name),)*
         }
 
         impl CongestionControl {
@@ -42,7 +42,7 @@ macro_rules! controllers {
             pub(super) fn new(algorithm: CongestionAlgorithm) -> CongestionControl {
                 match algorithm {
                     CongestionAlgorithm::$first => CongestionControl::$first(Default::default()),
-                    $(CongestionAlgorithm::$name => CongestionControl::$name(Default::default()),)*
+                    $($(#[$test])? CongestionAlgorithm::$name => CongestionControl::$name(Default::default()),)*
                 }
             }
 
@@ -51,7 +51,7 @@ macro_rules! controllers {
             pub(super) fn window(&self, in_flight: u32, mss: u32) -> u32 {
                 match self {
                     CongestionControl::$first(controller) => controller.window(in_flight, mss),
-                    $(CongestionControl::$name(controller) => controller.window(in_flight, mss),)*
+                    $($(#[$test])? CongestionControl::$name(controller) => controller.window(in_flight, mss),)*
                 }
             }
 
@@ -60,7 +60,7 @@ macro_rules! controllers {
             pub(super) fn on_ack(&mut self, acked: u32, mss: u32) {
                 match self {
                     CongestionControl::$first(controller) => controller.on_ack(acked, mss),
-                    $(CongestionControl::$name(controller) => controller.on_ack(acked, mss),)*
+                    $($(#[$test])? CongestionControl::$name(controller) => controller.on_ack(acked, mss),)*
                 }
             }
 
@@ -68,7 +68,7 @@ macro_rules! controllers {
             pub(super) fn on_timeout(&mut self, in_flight: u32, mss: u32) {
                 match self {
                     CongestionControl::$first(controller) => controller.on_timeout(in_flight, mss),
-                    $(CongestionControl::$name(controller) => controller.on_timeout(in_flight, mss),)*
+                    $($(#[$test])? CongestionControl::$name(controller) => controller.on_timeout(in_flight, mss),)*
                 }
             }
         }
@@ -77,6 +77,7 @@ macro_rules! controllers {
 
 controllers! {
     stop_and_wait::StopAndWait,
+    #[cfg(test)] two_segments::TwoSegments,
 }
 
 #[cfg(test)]

@@ -212,3 +212,6 @@ pub(super) fn syn_ack(tcb: &Tcb, cx: &Context<'_>) -> TxSegment {
 pub(super) fn our_mss(config: &Config, ipv6: bool) -> u16 {
     if ipv6 { config.mss6 } else { config.mss4 }
 }
+
+#[cfg(test)]
+mod tests;
