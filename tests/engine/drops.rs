@@ -154,7 +154,7 @@ fn shown(reason: DropReason) -> Shown {
             lab.sim.advance_ms(1000);
             Here(lab)
         }
-        NoHop => By("src/stack/engine/hops/tests.rs", "without_memory_for_lines_there_is_no_way"),
+        NoHop => By("src/stack/engine/link_cache/tests.rs", "without_memory_for_lines_there_is_no_way"),
         FloodAnswer => {
             let (mut lab, script) = calling(|_| {});
             script.board().floods = true;

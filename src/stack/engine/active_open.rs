@@ -1,27 +1,27 @@
-//! An opener's line into the tables of its core, for one poll.
+//! Active open: what an opener may do with the connections of its core, during one poll.
 
 use std::net::SocketAddr;
 
+use super::batch::ConnRef;
 use super::core::Core;
 use super::far::Ports;
-use super::flows::{Flows, context};
+use super::flows::Flows;
 use super::opener::{FourTuple, OpenContext, OpenError};
-use super::pending::PendingTx;
 use super::port::{BATCH, Port};
-use super::reply::alloc_tx;
+use super::tx::alloc_tx;
 use crate::table::{InsertError, Slot};
-use crate::tcp::{self, Connection, State, Tcb, TcbFlags, Time};
-use crate::wire::{FlowKey4, FlowKey6, PacketKey};
+use crate::tcp::{self, Connection, State, Tcb, TcbFlags, Time, TimerOp, TuplePrf};
+use crate::wire::{FlowKey4, FlowKey6, PacketKey, TxSegment};
 
-/// Connections that one poll opens at most, so that an opener in a hurry does not starve the queues.
-const OPENS: usize = 2 * BATCH;
+/// Connections that one poll opens at most, so that an eager opener does not starve the queues.
+const MAX_OPENS: usize = 2 * BATCH;
 
 pub(super) struct CoreOpenContext<'a, P: Port> {
     core: &'a mut Core,
     ports: &'a mut Ports<P>,
     v4: &'a mut Flows<FlowKey4>,
     v6: &'a mut Flows<FlowKey6>,
-    /// The opener's: the credit that its SYNs announce.
+    /// The window that the opener's SYNs announce.
     window: u16,
     opened: usize,
     acted: usize,
@@ -46,11 +46,11 @@ impl<'a, P: Port> CoreOpenContext<'a, P> {
 
 impl<P: Port> OpenContext for CoreOpenContext<'_, P> {
     fn now(&self) -> Time {
-        self.core.now
+        self.core.tcp.now
     }
 
     fn open(&mut self, tuple: FourTuple) -> Result<u32, OpenError> {
-        if self.opened == OPENS {
+        if self.opened == MAX_OPENS {
             return Err(OpenError::NoFrame);
         }
         let CoreOpenContext { core, ports, v4, v6, window, .. } = self;
@@ -63,7 +63,7 @@ impl<P: Port> OpenContext for CoreOpenContext<'_, P> {
     }
 
     fn send_stateless_syn(&mut self, tuple: FourTuple) -> Result<(), OpenError> {
-        if self.opened == OPENS {
+        if self.opened == MAX_OPENS {
             return Err(OpenError::NoFrame);
         }
         let CoreOpenContext { core, ports, v4, v6, window, .. } = self;
@@ -122,12 +122,10 @@ impl<K: PacketKey> Flows<K> {
         window: u16,
     ) -> Result<u32, OpenError> {
         let hash = key.hash(&core.shared.secrets.hash);
-        let frame = alloc_tx(&core.link_cache, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
+        let frame = alloc_tx(&core.link_cache, ports, self.next_hop, 0).map_err(|_| OpenError::NoFrame)?;
         let prf = core.shared.secrets.isn.prf(&key);
-        let iss = prf.isn(core.now);
-        let made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(prf), core.now);
-        let mut tcb = tcp::open(iss, window, &made);
-        tcb.next_hop = self.gateway;
+        let mut tcb = tcp::open(prf.isn(core.tcp.now), window, &core.tcp.context(&key, 0));
+        tcb.next_hop = self.next_hop;
         let slot = match self.insert_active(core, key, hash, tcb) {
             Ok(slot) => slot,
             Err(error) => {
@@ -135,16 +133,14 @@ impl<K: PacketKey> Flows<K> {
                 return Err(error);
             }
         };
-        core.link_cache.acquire(self.gateway);
-        let mut made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(prf), core.now);
-        let emit = tcp::first_syn(&tcb, &mut made);
-        let timer = made.timer;
+        core.link_cache.acquire(self.next_hop);
+        let (syn, timer) = first_syn(core, &key, &tcb, prf);
         self.apply_state(core, slot, hash, (State::SynSent, State::SynSent), timer);
-        frame.send(&core.counters, &key, &emit, &[]);
+        frame.send(&core.counters, &key, &syn, &[]);
         Ok(self.number(slot))
     }
 
-    /// The SYN of a connection that there will never be.
+    /// A SYN of which nothing is kept.
     fn send_stateless_syn<P: Port>(
         &mut self,
         core: &mut Core,
@@ -152,23 +148,21 @@ impl<K: PacketKey> Flows<K> {
         key: K,
         window: u16,
     ) -> Result<(), OpenError> {
-        let frame = alloc_tx(&core.link_cache, ports, self.gateway, 0).map_err(|_| OpenError::NoFrame)?;
+        let frame = alloc_tx(&core.link_cache, ports, self.next_hop, 0).map_err(|_| OpenError::NoFrame)?;
         let prf = core.shared.secrets.isn.prf(&key);
-        let iss = prf.isn(core.now);
-        let mut made = context(&core.shared, &core.counters, &mut core.buffers, &key, Some(prf), core.now);
-        let tcb = tcp::open(iss, window, &made);
-        let emit = tcp::first_syn(&tcb, &mut made);
-        frame.send(&core.counters, &key, &emit, &[]);
+        let tcb = tcp::open(prf.isn(core.tcp.now), window, &core.tcp.context(&key, 0));
+        let (syn, _) = first_syn(core, &key, &tcb, prf);
+        frame.send(&core.counters, &key, &syn, &[]);
         Ok(())
     }
 
-    /// Where no slot is free, the oldest TIME-WAIT makes room, as it does for a SYN from outside.
+    /// Where no slot is free, the oldest TIME-WAIT makes room, as it does for a received SYN.
     fn insert_active(&mut self, core: &mut Core, key: K, hash: u32, tcb: Tcb) -> Result<Slot, OpenError> {
-        let mut placed = self.shard.insert(key, hash, tcb);
-        if matches!(placed, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
-            placed = self.shard.insert(key, hash, tcb);
+        let mut inserted = self.shard.insert(key, hash, tcb);
+        if matches!(inserted, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
+            inserted = self.shard.insert(key, hash, tcb);
         }
-        placed.map_err(|error| match error {
+        inserted.map_err(|error| match error {
             InsertError::Exists(_) | InsertError::Raced => OpenError::InUse,
             InsertError::TableFull | InsertError::SlotsFull => OpenError::Full,
         })
@@ -176,19 +170,33 @@ impl<K: PacketKey> Flows<K> {
 
     /// False: no such connection of the opener's, or only its TIME-WAIT.
     fn with(&mut self, core: &mut Core, number: u32, act: &mut dyn FnMut(&mut Connection<'_>)) -> bool {
-        let slot = Slot(number.wrapping_sub(self.id_offset));
-        let Some(key) = self.shard.key(slot) else { return false };
-        let Some(tcb) = self.shard.value_mut(slot) else { return false };
+        let slot = self.slot(number);
+        let Some(tcb) = self.shard.value(slot) else { return false };
         if !tcb.is_active() || matches!(tcb.state, State::Closed | State::TimeWait) {
             return false;
         }
-        let hash = key.hash(&core.shared.secrets.hash);
-        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        cx.number = number;
-        if tcp::with_connection(tcb, &mut cx, act) && !tcb.has(TcbFlags::QUEUED) {
-            tcb.set(TcbFlags::QUEUED);
-            self.queue_tx(core.now, PendingTx { slot, key, hash });
-        }
+        self.act(core, slot, act);
         true
     }
+
+    /// Lets `act` change a connection, and queues what it then has to send.
+    pub(super) fn act(&mut self, core: &mut Core, slot: Slot, act: &mut dyn FnMut(&mut Connection<'_>)) {
+        let number = self.number(slot);
+        let Some(key) = self.shard.key(slot) else { return };
+        let Some(tcb) = self.shard.value_mut(slot) else { return };
+        let mut cx = core.tcp.context(&key, number);
+        if tcp::with_connection(tcb, &mut cx, act) && !tcb.has(TcbFlags::QUEUED) {
+            tcb.set(TcbFlags::QUEUED);
+            let hash = key.hash(&core.shared.secrets.hash);
+            self.queue_tx(core.tcp.now, ConnRef { slot, key, hash });
+        }
+    }
+}
+
+/// The SYN of a connection in SYN-SENT, and its timer.
+fn first_syn<K: PacketKey>(core: &mut Core, key: &K, tcb: &Tcb, prf: TuplePrf) -> (TxSegment, TimerOp) {
+    let mut cx = core.tcp.context(key, 0);
+    cx.prf = Some(prf);
+    let syn = tcp::first_syn(tcb, &mut cx);
+    (syn, cx.timer)
 }

@@ -19,15 +19,15 @@ pub(super) fn arp<P: Port>(
     port: &mut P,
     mut frame: P::Frame,
     mac: [u8; 6],
-    ask: &ArpRequest,
+    request: &ArpRequest,
 ) {
-    if !owned(core, IpAddr::V4(Ipv4Addr::from(ask.target))) {
+    if !owned(core, IpAddr::V4(Ipv4Addr::from(request.target))) {
         return drop(core, port, frame, DropReason::ArpOther);
     }
     if core.shared.core.no_arp {
         return drop(core, port, frame, DropReason::NoArp);
     }
-    let len = arp::reply(port.bytes_mut(&mut frame), ask.link_len, mac);
+    let len = arp::reply(port.bytes_mut(&mut frame), request.link_len, mac);
     finish(core, port, frame, len, |core| &core.counters.arp_replies);
 }
 
@@ -36,26 +36,26 @@ pub(super) fn neighbour<P: Port>(
     port: &mut P,
     mut frame: P::Frame,
     mac: [u8; 6],
-    ask: &NeighbourSolicitation,
+    request: &NeighbourSolicitation,
 ) {
-    if !owned(core, IpAddr::V6(Ipv6Addr::from(ask.target))) {
+    if !owned(core, IpAddr::V6(Ipv6Addr::from(request.target))) {
         return drop(core, port, frame, DropReason::IcmpOther);
     }
     if core.shared.core.no_arp {
         return drop(core, port, frame, DropReason::NoArp);
     }
-    let len = icmp::advertise(port.bytes_mut(&mut frame), ask, mac);
+    let len = icmp::advertise(port.bytes_mut(&mut frame), request, mac);
     finish(core, port, frame, len, |core| &core.counters.neighbour_adverts);
 }
 
-pub(super) fn echo<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame, ask: &EchoRequest) {
-    if !owned(core, ask.local) {
+pub(super) fn echo<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame, request: &EchoRequest) {
+    if !owned(core, request.local) {
         return drop(core, port, frame, DropReason::IcmpOther);
     }
-    if !core.icmp_limit.take(ECHO, ask.remote, core.now) {
+    if !core.icmp_limit.take(ECHO, request.remote, core.tcp.now) {
         return drop(core, port, frame, DropReason::IcmpLimited);
     }
-    let len = icmp::echo_reply(port.bytes_mut(&mut frame), ask);
+    let len = icmp::echo_reply(port.bytes_mut(&mut frame), request);
     finish(core, port, frame, len, |core| &core.counters.echo_replies);
 }
 
@@ -64,7 +64,7 @@ pub(super) fn refuse<P: Port>(core: &mut Core, port: &mut P, mut frame: P::Frame
     if !owned(core, packet.local) {
         return drop(core, port, frame, DropReason::NotForUs);
     }
-    if !core.icmp_limit.take(UNREACHABLE, packet.remote, core.now) {
+    if !core.icmp_limit.take(UNREACHABLE, packet.remote, core.tcp.now) {
         return drop(core, port, frame, DropReason::IcmpLimited);
     }
     let len = unreachable::refuse(port.bytes_mut(&mut frame), packet);

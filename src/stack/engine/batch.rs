@@ -1,25 +1,69 @@
-use super::core::Core;
-use super::flows::Flows;
-use super::port::BATCH;
-use crate::table::{Shard, Slot};
-use crate::tcp::Tcb;
-use crate::wire::{FastParse, Flags, FlowKey, FlowKey4, HashSecret, PacketKey, ParseConfig, Segment};
+//! What the phases of a poll hand on to one another: arrays of received segments, and of connections with
+//! output; and what came of an event.
 
-/// One address family's share of a batch, between the phases of a poll. Room is made once.
+use super::link_cache::LinkEntry;
+use super::port::BATCH;
+use crate::observe::Closed;
+use crate::table::Slot;
+use crate::tcp::{State, TimerOp};
+use crate::wire::{Flags, Segment, TxSegment};
+
+/// One address family's share of a batch. Room is made once.
 pub(super) struct Batch<K, F> {
     /// Parsed segments on their way through look-up and TCP.
     pub segments: Vec<RxSegment<K>>,
     /// By segment: the frame it lies in.
     pub frames: Vec<F>,
     /// Connections with a segment to send once the whole batch has been processed (MUST-58, MUST-59).
-    pub replies: Vec<PendingReply<K, F>>,
+    pub replies: Replies<K, F>,
 }
+
+pub(super) type Replies<K, F> = Vec<PendingTx<K, ReplyFrame<F>>>;
 
 pub(super) struct RxSegment<K> {
     pub segment: Segment<K>,
     pub hash: u32,
     /// Where its connection most likely is.
     pub candidate: Option<Slot>,
+}
+
+/// A connection of this core, and the hash of its key.
+#[derive(Clone, Copy)]
+pub(super) struct ConnRef<K> {
+    pub slot: Slot,
+    pub key: K,
+    pub hash: u32,
+}
+
+/// A connection with output: in the received frame that it replies to, or in a new one (`()`).
+#[derive(Clone, Copy)]
+pub(super) struct PendingTx<K, F = ()> {
+    pub conn: ConnRef<K>,
+    pub frame: F,
+}
+
+/// The received frame that a reply is sent in.
+pub(super) struct ReplyFrame<F> {
+    pub frame: F,
+    pub link_len: u8,
+}
+
+/// The RST to a peer whose connection gave way, and its link header: the entry may be another
+/// neighbour's by the time it is sent.
+pub(super) struct PendingReset<K> {
+    pub key: K,
+    pub link: Option<LinkEntry>,
+    pub reset: TxSegment,
+}
+
+/// What came of an event other than a received segment.
+pub(super) struct EventEffects {
+    pub before: State,
+    pub listener: u16,
+    /// The state in which the connection is.
+    pub state: State,
+    pub timer: TimerOp,
+    pub ended: Option<Closed>,
 }
 
 impl<K> RxSegment<K> {
@@ -31,15 +75,6 @@ impl<K> RxSegment<K> {
     }
 }
 
-/// A connection with output, and the received frame its segment is sent in.
-pub(super) struct PendingReply<K, F> {
-    pub slot: Slot,
-    pub key: K,
-    pub hash: u32,
-    pub frame: F,
-    pub link_len: u8,
-}
-
 impl<K, F> Batch<K, F> {
     pub(super) fn new() -> Batch<K, F> {
         Batch {
@@ -48,40 +83,4 @@ impl<K, F> Batch<K, F> {
             replies: Vec::with_capacity(2 * BATCH),
         }
     }
-}
-
-/// Parses and queues the common segment; false: it is another. Out of line, so that its numbers
-/// stay in registers.
-#[inline(never)]
-pub(super) fn queue_common(
-    bytes: &[u8],
-    policy: &ParseConfig,
-    secret: &HashSecret,
-    shard: &Shard<FlowKey4, Tcb>,
-    segments: &mut Vec<RxSegment<FlowKey4>>,
-) -> bool {
-    let Some(common) = FastParse::parse(bytes, policy) else { return false };
-    let hash = FlowKey::hash(common.key(), secret);
-    shard.prefetch(hash);
-    segments.push(RxSegment { segment: common.without_options(), hash, candidate: None });
-    if !segments.last_mut().is_some_and(|rx| common.parse_options(&mut rx.segment)) {
-        segments.pop();
-        return false;
-    }
-    true
-}
-
-/// Queues any other segment.
-#[inline]
-pub(super) fn queue<K: PacketKey, F>(
-    core: &Core,
-    flows: &Flows<K>,
-    batch: &mut Batch<K, F>,
-    frame: F,
-    segment: Segment<K>,
-) {
-    let hash = FlowKey::hash(&segment.key, &core.shared.secrets.hash);
-    flows.shard.prefetch(hash);
-    batch.segments.push(RxSegment { segment, hash, candidate: None });
-    batch.frames.push(frame);
 }

@@ -1,13 +1,18 @@
 use std::sync::Arc;
 
-use super::ForwardQueue;
 use super::fair::FairLimit;
-use super::idle::sweep_ms;
+use super::fault::{FaultInjection, FaultRng};
+use super::forward::ForwardQueue;
 use super::link_cache::LinkCache;
-use super::listener_registry::{CoreUpdate, ListenerSet};
+use super::listener_registry::CoreUpdate;
+use super::listeners::ListenerSet;
 use super::opener::Opener;
-use crate::observe::CoreCounters;
-use crate::tcp::{Config, ConnectionHandler, Cookies, IdleClock, IdleLimits, IsnSecret, SendBuffers, Time};
+use super::sweep::sweep_ms;
+use crate::observe::{Closed, CoreCounters};
+use crate::tcp::{
+    ClosedConnection, Config, ConnectionHandler, Context, Cookies, Endpoints, IdleClock, IdleLimits,
+    IsnSecret, SendBuffers, Time, TimerOp,
+};
 use crate::wire::{EndpointRange, Flags, HashSecret, Mac, ParseConfig, TxSegment};
 
 /// What all cores share. Read only while running, but for the forward_queues.
@@ -70,7 +75,7 @@ pub struct Secrets {
     pub fault: u64,
 }
 
-/// What a RST answers. Each kind has a limit of its own, so that a flood of one leaves the other alone.
+/// What a RST replies to. Each kind has a limit of its own, so that a flood of one leaves the other alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResetKind {
     /// A segment with an ACK, of no connection.
@@ -87,43 +92,28 @@ impl ResetKind {
     }
 }
 
-/// How to mistreat SYNs on purpose, for people who test clients.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct FaultInjection {
-    /// Share of SYNs not answered, 0 to 1.
-    pub drop: f64,
-    /// Share of SYNs answered with a RST, 0 to 1.
-    pub reset: f64,
-    /// How late every other SYN is answered, milliseconds.
-    pub delay_ms: u32,
-}
-
 /// What one core has beside its connections.
 pub struct Core {
     pub(super) id: usize,
     pub(super) shared: Arc<Shared>,
-    /// Who answers for what: its own, so that it can be given others.
+    /// The listeners: the core's own, so that it can be given others.
     pub(super) rules: Arc<ListenerSet>,
     pub(super) counters: Arc<CoreCounters>,
-    pub(super) buffers: SendBuffers,
+    pub(super) tcp: TcpEnv,
     pub(super) cookies: Cookies,
     pub(super) link_cache: LinkCache,
-    /// By listener's number: one value serves all its connections on this core.
-    pub(super) users: Vec<Box<dyn ConnectionHandler>>,
-    /// Who opens connections from here; not there while it is doing so.
-    pub(super) opener: Option<Box<dyn Opener>>,
-    /// Where its SYNs go.
-    pub(super) gateway: Option<Mac>,
+    pub(super) services: Services,
+    /// The next hop of the opener's SYNs.
+    pub(super) next_hop: Option<Mac>,
     /// By [`ResetKind`].
     pub(super) rst_limit: FairLimit<2>,
-    /// By the kinds of [`answers`](super::arp_icmp).
+    /// By the kinds of [`arp_icmp`](super::arp_icmp).
     pub(super) icmp_limit: FairLimit<2>,
     pub(super) fault_rng: FaultRng,
-    /// Whether `--fault` mistreats any SYN, or the core is stopping: SYNs are looked at more closely.
+    /// Faults are injected, or the core is stopping: SYNs are looked at more closely.
     pub(super) faults_enabled: bool,
     /// No new connections: the program ends.
     pub(super) stopping: bool,
-    pub(super) now: Time,
     /// How long idle connections have been so.
     pub(super) idle: IdleClock,
     /// How long a look at every connection may take, milliseconds; 0: none may be idle for too long.
@@ -136,37 +126,103 @@ pub struct Core {
     pub(super) wakers: Vec<Waker>,
 }
 
+/// The services of the listeners, and the active opener.
+pub(super) struct Services {
+    /// By listener: one value serves all its connections on this core.
+    pub handlers: Vec<Box<dyn ConnectionHandler>>,
+    /// What opens connections from here; not there while it is doing so.
+    pub opener: Option<Box<dyn Opener>>,
+}
+
+impl Services {
+    /// The service of a listener's connections; the active opener for those that it opened.
+    #[inline]
+    pub(super) fn of(&mut self, listener: u16) -> Option<&mut dyn ConnectionHandler> {
+        match self.handlers.get_mut(usize::from(listener)) {
+            Some(handler) => Some(&mut **handler),
+            None => self.opener.as_deref_mut().map(|opener| opener as &mut dyn ConnectionHandler),
+        }
+    }
+
+    /// The window that a listener's service gives a new connection.
+    #[inline]
+    pub(super) fn window(&self, listener: u16) -> u16 {
+        self.handlers.get(usize::from(listener)).map_or(0, |handler| handler.window())
+    }
+
+    /// Reports the end of a connection to its service.
+    pub(super) fn notify_closed(&mut self, listener: u16, ended: &ClosedConnection<'_>, how: Closed) {
+        if let Some(handler) = self.of(listener) {
+            handler.on_closed(ended, how);
+        }
+    }
+}
+
+/// What the events of connections are given. A field of its own, so that services and connections can be
+/// borrowed beside it.
+pub(super) struct TcpEnv {
+    /// As [`Core::shared`] and [`Core::counters`].
+    shared: Arc<Shared>,
+    counters: Arc<CoreCounters>,
+    pub buffers: SendBuffers,
+    /// The time of this poll.
+    pub now: Time,
+}
+
+impl TcpEnv {
+    /// The context of one event of connection `number`.
+    #[inline(always)]
+    pub(super) fn context<'a>(&'a mut self, endpoints: &'a dyn Endpoints, number: u32) -> Context<'a> {
+        Context {
+            now: self.now,
+            config: &self.shared.config,
+            buffers: &mut self.buffers,
+            counters: &self.counters,
+            prf: None,
+            secret: &self.shared.secrets.isn,
+            endpoints,
+            number,
+            timer: TimerOp::Keep,
+            ended: None,
+        }
+    }
+}
+
 /// Wakes a sleeping core.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
 impl Core {
-    /// Core number `id` of those that share `shared`; `users` by the numbers of `rules`. All cores'
+    /// Core number `id` of those that share `shared`; `handlers` by the listeners of `rules`. All cores'
     /// `cookies` are clones of one.
     pub fn new(
         id: usize,
         shared: Arc<Shared>,
         counters: Arc<CoreCounters>,
         cookies: Cookies,
-        (rules, users): (Arc<ListenerSet>, Vec<Box<dyn ConnectionHandler>>),
+        (rules, handlers): (Arc<ListenerSet>, Vec<Box<dyn ConnectionHandler>>),
     ) -> Core {
         let bounds = &shared.core;
         counters.send_buffers_limit.set(u64::from(bounds.send_buffers));
-        let sweep_ms = sweep_ms(&users, &shared.config);
+        let sweep_ms = sweep_ms(&handlers, &shared.config);
+        let tcp = TcpEnv {
+            shared: shared.clone(),
+            counters: counters.clone(),
+            buffers: SendBuffers::new(bounds.send_buffers, shared.secrets.sources, shared.config.congestion),
+            now: Time::default(),
+        };
         Core {
             id,
             counters,
-            buffers: SendBuffers::new(bounds.send_buffers, shared.secrets.sources, shared.config.congestion),
+            tcp,
             cookies,
             link_cache: LinkCache::new(),
-            users,
-            opener: None,
-            gateway: None,
+            services: Services { handlers, opener: None },
+            next_hop: None,
             rst_limit: FairLimit::new(bounds.rst_rate, shared.secrets.sources),
             icmp_limit: FairLimit::new(bounds.icmp_rate, shared.secrets.sources),
             fault_rng: FaultRng(shared.secrets.fault | 1),
             faults_enabled: rules.fault != FaultInjection::default(),
             stopping: false,
-            now: Time::default(),
             idle: IdleClock::default(),
             sweep_ms,
             short: None,
@@ -176,19 +232,17 @@ impl Core {
             rules,
         }
     }
-}
 
-impl Core {
-    /// How to wake each core, by number. Without, nobody sleeps.
+    /// How to wake each core, by number. Without, no core sleeps.
     pub fn set_wakers(&mut self, wakers: Vec<Waker>) {
         self.wakers = wakers;
     }
 
-    /// Other rules, from now on; what they replace is in their place then.
+    /// Other rules, from now on; `change` holds those before afterwards.
     pub(super) fn apply(&mut self, change: &mut CoreUpdate) {
-        change.swap(&mut self.rules, &mut self.users);
+        change.swap(&mut self.rules, &mut self.services.handlers);
         self.faults_enabled = self.stopping || self.rules.fault != FaultInjection::default();
-        self.sweep_ms = sweep_ms(&self.users, &self.shared.config);
+        self.sweep_ms = sweep_ms(&self.services.handlers, &self.shared.config);
     }
 
     /// No new connections from now on.
@@ -198,21 +252,15 @@ impl Core {
 
     /// How long a listener's connections may be silent.
     pub(super) fn idle_limits(&self, listener: u16) -> IdleLimits {
-        let user = self.users.get(usize::from(listener));
-        user.and_then(|user| user.idle_limits()).unwrap_or(self.shared.config.idle)
+        let handler = self.services.handlers.get(usize::from(listener));
+        handler.and_then(|handler| handler.idle_limits()).unwrap_or(self.shared.config.idle)
     }
 
-    /// The window that a listener's service gives a new connection.
-    #[inline]
-    pub(super) fn window(&self, listener: u16) -> u16 {
-        self.users.get(usize::from(listener)).map_or(0, |user| user.window())
-    }
-
-    /// Who opens connections from this core, and the next hop of their SYNs on the core's first
+    /// What opens connections from this core, and the next hop of their SYNs on the core's first
     /// port. Before the core is given to its worker.
-    pub fn set_opener(&mut self, opener: Box<dyn Opener>, gateway: Mac) {
-        self.opener = Some(opener);
-        self.gateway = Some(gateway);
+    pub fn set_opener(&mut self, opener: Box<dyn Opener>, next_hop: Mac) {
+        self.services.opener = Some(opener);
+        self.next_hop = Some(next_hop);
     }
 
     pub(super) fn device_of(&self, port: u8) -> usize {
@@ -279,18 +327,5 @@ impl Secrets {
             sources: [seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 4, !seed.rotate_left(17)],
             fault: seed ^ 3,
         }
-    }
-}
-
-/// xorshift64: decides which SYNs are mistreated; nothing secret hangs on it.
-pub(super) struct FaultRng(u64);
-
-impl FaultRng {
-    /// Uniform in 0 to 1.
-    pub(super) fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 }

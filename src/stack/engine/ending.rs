@@ -3,17 +3,15 @@
 //! or in TIME-WAIT needs nothing.
 
 use super::Worker;
+use super::batch::ConnRef;
 use super::core::Core;
 use super::far::Ports;
-use super::flows::{Flows, context};
-use super::notify::notify_closed;
-use super::pending::PendingTx;
+use super::flows::Flows;
 use super::port::Port;
-use super::reply::alloc_tx;
-use crate::observe::Closed;
-use crate::observe::DropReason;
+use super::tx::alloc_tx;
+use crate::observe::{Closed, DropReason};
 use crate::table::Slot;
-use crate::tcp::{self, ClosedConnection, TcbFlags, Time};
+use crate::tcp::{self, TcbFlags, Time};
 use crate::wire::PacketKey;
 
 /// Slots that one step looks at, and connections that it ends, at most.
@@ -100,9 +98,9 @@ impl<P: Port> Worker<P> {
         Ending { plan, began: now, sent: 0, places: [0; 2], established, lingers_to: 0 }
     }
 
-    /// FourTuple some connections; a [`Worker::poll`] has to follow, which sends what they are sent.
+    /// Ends some connections; a [`Worker::poll`] has to follow, which sends what they are sent.
     pub fn end_some(&mut self, ending: &mut Ending, now: Time) -> Progress {
-        self.core.now = now;
+        self.core.tcp.now = now;
         let elapsed = now.micros.saturating_sub(ending.began.micros);
         let late = elapsed >= u64::from(ending.plan.within_ms) * 1000;
         if late || ending.plan.notice == StopNotice::Nothing {
@@ -152,7 +150,7 @@ impl<P: Port> Worker<P> {
             counters.stop_notices.set(counters.stop_notices.value().saturating_sub(left.asked));
         }
         // A poll without work leaves them as they were.
-        self.gauges();
+        self.set_gauges();
     }
 
     /// Connections that are neither half-open nor in TIME-WAIT.
@@ -185,7 +183,7 @@ impl<K: PacketKey> Flows<K> {
                     StopNotice::Fin => Ok(self.close(core, slot)),
                 };
                 if in_flight && ending.plan.notice == StopNotice::Reset {
-                    ending.lingers_to = core.now.micros + LINGER_US;
+                    ending.lingers_to = core.tcp.now.micros + LINGER_US;
                 }
                 match said {
                     Ok(said) => sent += u32::from(said),
@@ -206,42 +204,24 @@ impl<K: PacketKey> Flows<K> {
         ports: &mut Ports<P>,
         slot: Slot,
     ) -> Result<bool, DropReason> {
-        let Some(key) = self.shard.key(slot) else { return Ok(false) };
-        let number = self.number(slot);
-        let Some(tcb) = self.shard.value_mut(slot) else { return Ok(false) };
-        let frame = alloc_tx(&core.link_cache, ports, tcb.next_hop, number)?;
-        let (before, listener) = (tcb.state, tcb.listener);
-        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let emit = tcp::abort(tcb, Closed::Stopped, &mut cx);
-        let (timer, ended, states) = (cx.timer, cx.ended, (before, tcb.state));
-        if let Some(how) = ended {
-            notify_closed(
-                core,
-                listener,
-                &ClosedConnection { id: number, now: core.now, endpoints: &key },
-                how,
-            );
+        let (Some(key), Some(tcb)) = (self.shard.key(slot), self.shard.value(slot)) else {
+            return Ok(false);
+        };
+        let frame = alloc_tx(&core.link_cache, ports, tcb.next_hop, self.number(slot))?;
+        let conn = ConnRef { slot, key, hash: key.hash(&core.shared.secrets.hash) };
+        match self.event(core, &conn, |tcb, cx, _| tcp::abort(tcb, Closed::Stopped, cx)) {
+            Some(reset) => frame.send(&core.counters, &key, &reset, &[]),
+            None => frame.release(),
         }
-        let hash = key.hash(&core.shared.secrets.hash);
-        self.apply_state(core, slot, hash, states, timer);
-        frame.send(&core.counters, &key, &emit, &[]);
         Ok(true)
     }
 
     /// CLOSE (RFC 9293 3.10.4). False: it was closed before.
     fn close(&mut self, core: &mut Core, slot: Slot) -> bool {
-        let Some(key) = self.shard.key(slot) else { return false };
-        let Some(tcb) = self.shard.value_mut(slot) else { return false };
-        if tcb.has(TcbFlags::FIN_SENT) {
+        if self.shard.value(slot).is_none_or(|tcb| tcb.has(TcbFlags::FIN_SENT)) {
             return false;
         }
-        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &key, None, core.now);
-        let has_output = tcp::with_connection(tcb, &mut cx, &mut |connection| connection.close());
-        if has_output && !tcb.has(TcbFlags::QUEUED) {
-            tcb.set(TcbFlags::QUEUED);
-            let hash = key.hash(&core.shared.secrets.hash);
-            self.queue_tx(core.now, PendingTx { slot, key, hash });
-        }
+        self.act(core, slot, &mut |connection| connection.close());
         true
     }
 

@@ -5,15 +5,12 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, queue};
+use super::batch::Batch;
 use super::core::{Core, Shared, Waker, wake_owner};
-use super::errors::icmp_error;
-use super::flows::Flows;
 use super::forward::{FRAME_LEN, Task};
 use super::port::{BATCH, Port};
-use super::reply::ReplyContext;
 use crate::observe::{CoreCounters, DropReason};
-use crate::wire::{FlowKey4, FlowKey6, Packet, ParseConfig, parse};
+use crate::wire::{FlowKey4, FlowKey6, ParseConfig};
 
 /// Frames of one device: a batch under way, and one for each segment that it leaves to be sent.
 const FRAMES: usize = 2 * BATCH;
@@ -36,13 +33,12 @@ impl<P: Port> Ports<P> {
 pub(super) struct Far {
     pub port: FarPort,
     pub device: usize,
-    /// The port's.
-    number: u8,
-    policy: ParseConfig,
+    pub port_index: u8,
+    pub policy: ParseConfig,
     /// Segments that were handed over and not parsed yet.
     pub rx_frames: Vec<FarFrame>,
-    batch4: Batch<FlowKey4, FarFrame>,
-    batch6: Batch<FlowKey6, FarFrame>,
+    pub batch4: Batch<FlowKey4, FarFrame>,
+    pub batch6: Batch<FlowKey6, FarFrame>,
 }
 
 /// Sends through another core. It has frames of its own, and so works while the core's queues have
@@ -79,8 +75,8 @@ impl Far {
         all
     }
 
-    /// Port `number` of this core; `None`: no core has a queue of the device.
-    fn new(core: &Core, device: usize, number: u8) -> Option<Far> {
+    /// Port `port_index` of this core; `None`: no core has a queue of the device.
+    fn new(core: &Core, device: usize, port_index: u8) -> Option<Far> {
         let servers = core.shared.servers.get(device)?;
         // Cores with many connections are spread over those that send for them.
         let server = *servers.get(core.id.checked_rem(servers.len())?)?;
@@ -95,7 +91,7 @@ impl Far {
                 wakers: core.wakers.clone(),
             },
             device,
-            number,
+            port_index,
             policy: core.shared.policies.get(device).cloned().unwrap_or_default(),
             rx_frames: Vec::with_capacity(BATCH),
             batch4: Batch::new(),
@@ -103,43 +99,15 @@ impl Far {
         })
     }
 
-    /// What the parser needs to know of the device from now on; the number of its port.
+    /// What the parser needs to know of the device from now on; the index of its port.
     pub(super) fn set_policy(&mut self, policy: &ParseConfig) -> u8 {
         self.policy = policy.clone();
-        self.number
-    }
-
-    /// The phases of a poll for the received frames, as for the core's own queues.
-    pub(super) fn serve(&mut self, core: &mut Core, v4: &mut Flows<FlowKey4>, v6: &mut Flows<FlowKey6>) {
-        let Far { port, number, policy, rx_frames, batch4, batch6, .. } = self;
-        core.counters.frames_in.add(rx_frames.len() as u64);
-        for frame in rx_frames.drain(..) {
-            match parse(port.bytes(&frame), policy) {
-                Ok(Packet::Tcp4(segment)) => queue(core, v4, batch4, frame, segment),
-                Ok(Packet::Tcp6(segment)) => queue(core, v6, batch6, frame, segment),
-                Ok(Packet::Error4(error)) => icmp_error(core, v4, port, *number, frame, &error),
-                Ok(Packet::Error6(error)) => icmp_error(core, v6, port, *number, frame, &error),
-                // Nothing else is handed over: the core that it came to answers it.
-                Ok(_) => port.drop_frame(frame, DropReason::NotForUs),
-                Err(reason) => port.drop_frame(frame, reason),
-            }
-        }
-        v4.look_up(batch4);
-        v6.look_up(batch6);
-        let mut ctx = ReplyContext { core, port, number: *number };
-        v4.segments(&mut ctx, batch4);
-        v6.segments(&mut ctx, batch6);
-        for pending in batch4.replies.drain(..) {
-            v4.flush_reply(&mut ctx, pending);
-        }
-        for pending in batch6.replies.drain(..) {
-            v6.flush_reply(&mut ctx, pending);
-        }
+        self.port_index
     }
 }
 
 impl FarPort {
-    fn drop_frame(&mut self, frame: FarFrame, reason: DropReason) {
+    pub(super) fn drop_frame(&mut self, frame: FarFrame, reason: DropReason) {
         self.counters.dropped(reason);
         self.release(frame);
     }

@@ -1,9 +1,16 @@
 //! Frames that other cores have forwarded to this one.
 
+use super::core::Core;
+use super::errors::icmp_error;
+use super::far::Far;
+use super::flows::Flows;
 use super::forward::Task;
 use super::port::{BATCH, Port};
+use super::rx::queue;
+use super::tx::ReplyContext;
 use super::worker::Worker;
 use crate::observe::DropReason;
+use crate::wire::{FlowKey4, FlowKey6, Packet, parse};
 
 impl<P: Port> Worker<P> {
     /// Takes up to a batch of forwarded frames: segments join the received ones of their device, finished
@@ -19,8 +26,8 @@ impl<P: Port> Worker<P> {
         while taken < BATCH
             && let Some(item) = queue.pop()
         {
-            let own = devices.iter().position(|device| device.number == item.device);
-            let own = own.and_then(|number| Some((ports.own.get_mut(number)?, &mut rx_frames[number])));
+            let own = devices.iter().position(|device| device.index == item.device);
+            let own = own.and_then(|index| Some((ports.own.get_mut(index)?, &mut rx_frames[index])));
             let done = match (item.task, own) {
                 (Task::Receive, Some((port, rx_frames))) => receive(port, rx_frames, item.bytes()),
                 (Task::Receive, None) => {
@@ -47,9 +54,33 @@ impl<P: Port> Worker<P> {
     fn serve_far(&mut self) {
         let Worker { core, ports, v4, v6, .. } = self;
         for far in ports.far.iter_mut().filter(|far| !far.rx_frames.is_empty()) {
-            far.serve(core, v4, v6);
+            serve(far, core, v4, v6);
         }
     }
+}
+
+/// The phases of a poll for the received frames, as for the core's own queues.
+fn serve(far: &mut Far, core: &mut Core, v4: &mut Flows<FlowKey4>, v6: &mut Flows<FlowKey6>) {
+    let Far { port, port_index, policy, rx_frames, batch4, batch6, .. } = far;
+    core.counters.frames_in.add(rx_frames.len() as u64);
+    for frame in rx_frames.drain(..) {
+        match parse(port.bytes(&frame), policy) {
+            Ok(Packet::Tcp4(segment)) => queue(core, &v4.shard, batch4, frame, segment),
+            Ok(Packet::Tcp6(segment)) => queue(core, &v6.shard, batch6, frame, segment),
+            Ok(Packet::Error4(error)) => icmp_error(core, v4, port, *port_index, frame, &error),
+            Ok(Packet::Error6(error)) => icmp_error(core, v6, port, *port_index, frame, &error),
+            // Nothing else is handed over: the core that it came to answers it.
+            Ok(_) => port.drop_frame(frame, DropReason::NotForUs),
+            Err(reason) => port.drop_frame(frame, reason),
+        }
+    }
+    v4.look_up(batch4);
+    v6.look_up(batch6);
+    let mut ctx = ReplyContext { core, port, port_index: *port_index };
+    v4.process(&mut ctx, batch4);
+    v6.process(&mut ctx, batch6);
+    v4.transmit_replies(&mut ctx, batch4);
+    v6.transmit_replies(&mut ctx, batch6);
 }
 
 /// A frame that another core's queue received.

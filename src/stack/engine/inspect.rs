@@ -75,19 +75,19 @@ impl<P: Port> Worker<P> {
     /// Answers each query about a connection of this core, at most [`QUERY_BATCH`]. Takes
     /// no memory.
     pub fn inspect4(&self, asked: &mut [ConnQuery<FlowKey4>]) {
-        self.v4.inspect(asked, self.core.now.millis());
+        self.v4.inspect(asked, self.core.tcp.now.millis());
     }
 
     /// Lets the opener, if there is one, fill in a report that only it understands.
     pub fn report_opener(&self, report: &mut dyn Any) {
-        if let Some(opener) = &self.core.opener {
+        if let Some(opener) = &self.core.services.opener {
             opener.report_into(report);
         }
     }
 
     /// As [`Worker::inspect4`].
     pub fn inspect6(&self, asked: &mut [ConnQuery<FlowKey6>]) {
-        self.v6.inspect(asked, self.core.now.millis());
+        self.v6.inspect(asked, self.core.tcp.now.millis());
     }
 }
 

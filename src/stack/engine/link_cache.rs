@@ -1,9 +1,9 @@
-//! Ways back: the link headers of peers and routers, and the port behind which they are. A connection
-//! keeps the link of its way, two bytes, for the segments it sends unasked.
+//! The link headers of peers and routers, each with the port that leads there. A connection keeps the
+//! index of its entry, two bytes, for the segments it sends in new frames.
 //!
-//! Connections share the entries of a table. An entry counts its connections; without any it stays
-//! until its place is needed. A connection that finds no place keeps its link header itself, in a line
-//! of its own beside its slot: then each of its segments costs one cache line more, and nothing is lost.
+//! Connections share the entries. An entry counts its connections; one without connections stays until
+//! its place is needed. A connection for which there is no entry keeps its link header itself, in a line
+//! of its own: each of its segments then costs one cache line more, and nothing is lost.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -11,9 +11,9 @@ use zerocopy::FromZeros;
 
 use crate::wire::{LinkHeader, Mac};
 
-/// No way is known: nothing was set, or there was no memory for lines at start.
+/// No link header is known: nothing was set, or there was no memory for lines at start.
 pub(super) const NO_NEXT_HOP: u16 = u16::MAX;
-/// The way lies in the connection's own line.
+/// The link header is in the connection's own line.
 const OWN_LINE: u16 = NO_NEXT_HOP - 1;
 /// Entries of the table: neighbours on all links of one core.
 const ENTRIES: usize = 4096;
@@ -45,7 +45,7 @@ pub(super) struct LinkCache {
     /// allocates now and then.
     chains: Box<[u16]>,
     hasher: RandomState,
-    /// The entry found or made last: most SYNs come the way the last one came.
+    /// The entry found or added last: most SYNs come from the same neighbour as the last one.
     last: u16,
     /// The next entry to look at for one without connections.
     next_scan: usize,
@@ -68,7 +68,7 @@ impl LinkCache {
         }
     }
 
-    /// Room for so many connections with a line of their own. Without memory they have no way.
+    /// Room for so many connections with a line of their own. Without memory they have no link header.
     pub(super) fn reserve(&mut self, connections: usize) {
         self.lines = LinkEntry::new_vec_zeroed(connections).unwrap_or_default();
     }
@@ -82,7 +82,7 @@ impl LinkCache {
         self.macs[port] = mac;
     }
 
-    /// The way with this link, of connection `conn`.
+    /// The entry of this index, for connection `conn`.
     #[inline]
     pub(super) fn get(&self, link: u16, conn: u32) -> Option<LinkEntry> {
         let entry = match self.shared.get(usize::from(link)) {
@@ -94,8 +94,8 @@ impl LinkCache {
         Some(mac.map_or(entry, |mac| LinkEntry { link: entry.link.with_source(mac), ..entry }))
     }
 
-    /// The way back for a frame, for one connection more. If [`LinkCache::is_own_line`] says so of the link,
-    /// [`LinkCache::store_own`] follows as soon as the connection has a slot.
+    /// The index of the link header back to a frame's sender, for one connection more. Where
+    /// [`LinkCache::is_own_line`] holds for it, [`LinkCache::store_own`] follows as soon as the connection has a slot.
     #[inline]
     pub(super) fn intern(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
         let last = self.last;
@@ -116,7 +116,7 @@ impl LinkCache {
         }
     }
 
-    /// As [`LinkCache::intern`], for a way that is known otherwise.
+    /// As [`LinkCache::intern`], for a link header that is known otherwise.
     pub(super) fn insert(&mut self, entry: LinkEntry) -> u16 {
         let chain = self.chain(&entry);
         let Some(link) = self.find(chain, &entry).or_else(|| self.add(chain, entry)) else {
@@ -127,7 +127,7 @@ impl LinkCache {
         link
     }
 
-    /// One connection more goes the way with this link.
+    /// One connection more has this index.
     #[inline]
     pub(super) fn acquire(&mut self, link: u16) {
         if let Some(shared) = self.shared.get_mut(usize::from(link)) {
@@ -135,7 +135,7 @@ impl LinkCache {
         }
     }
 
-    /// A connection that went this way has ended, or goes another.
+    /// A connection with this index has ended, or has another one now.
     #[inline]
     pub(super) fn release(&mut self, link: u16) {
         if let Some(shared) = self.shared.get_mut(usize::from(link)) {
@@ -143,13 +143,13 @@ impl LinkCache {
         }
     }
 
-    /// Whether a connection with this link keeps its way in a line of its own.
+    /// Whether a connection with this index keeps its link header in a line of its own.
     #[inline]
     pub(super) fn is_own_line(link: u16) -> bool {
         link == OWN_LINE
     }
 
-    /// Writes the way back for a frame into the line of connection `conn`; the link of that way.
+    /// Writes the link header back to a frame's sender into the line of connection `conn`; its index.
     #[cold]
     pub(super) fn store_own(&mut self, frame: &[u8], link_len: u8, port: u8, conn: u32) -> u16 {
         let line = self.lines.get_mut(conn as usize);
@@ -162,7 +162,7 @@ impl LinkCache {
         }
     }
 
-    /// The link of the way back for a frame of connection `conn`, which had `current`.
+    /// The index of the link header back to the sender of a frame of connection `conn`, which had `current`.
     #[inline]
     pub(super) fn update(&mut self, frame: &[u8], link_len: u8, port: u8, current: u16, conn: u32) -> u16 {
         match self.shared.get(usize::from(current)) {

@@ -1,12 +1,12 @@
 //! Segments without a connection: LISTEN and CLOSED, cookies, injected faults.
 
-use super::batch::{PendingReply, RxSegment};
+use super::batch::{Replies, RxSegment};
 use super::core::Core;
-use super::flows::{Flows, context};
+use super::flows::Flows;
 use super::link_cache::LinkCache;
 use super::listeners::ListenerId;
 use super::port::Port;
-use super::reply::ReplyContext;
+use super::tx::ReplyContext;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
 use crate::tcp::{self, CookieMode, PassiveOpen, SynOptions, Timer, TimerOp, WhenFull};
@@ -29,11 +29,11 @@ impl<K: PacketKey> Flows<K> {
         rx: &RxSegment<K>,
         frame: P::Frame,
         above: Option<Seq>,
-        replies: &mut Vec<PendingReply<K, P::Frame>>,
+        replies: &mut Replies<K, P::Frame>,
     ) {
         let Segment { key, info, .. } = &rx.segment;
         let Some(listener) = self.listener(ctx.core, key) else {
-            if ctx.core.opener.as_ref().is_some_and(|opener| opener.is_flood()) {
+            if ctx.core.services.opener.as_ref().is_some_and(|opener| opener.is_flood()) {
                 return ctx.drop_frame(frame, DropReason::FloodAnswer);
             }
             return reply_closed(ctx, rx, frame);
@@ -56,7 +56,7 @@ impl<K: PacketKey> Flows<K> {
         frame: P::Frame,
         listener: u16,
         above: Option<Seq>,
-        replies: &mut Vec<PendingReply<K, P::Frame>>,
+        replies: &mut Replies<K, P::Frame>,
     ) {
         ctx.core.counters.syns.bump();
         if ctx.core.faults_enabled {
@@ -76,7 +76,7 @@ impl<K: PacketKey> Flows<K> {
         }
         match self.insert(ctx, rx, &frame) {
             Inserted::New(slot, link) => {
-                let open = PassiveOpen { listener, window: ctx.core.window(listener), link, above };
+                let open = PassiveOpen { listener, window: ctx.core.services.window(listener), link, above };
                 self.send_syn_ack(ctx, rx, frame, slot, open);
             }
             Inserted::Exists(found) => self.on_matched(ctx, rx, frame, found, replies),
@@ -102,16 +102,16 @@ impl<K: PacketKey> Flows<K> {
         let RxSegment { segment, .. } = rx;
         let ReplyContext { core, port, .. } = ctx;
         let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
-        let mut cx = context(&core.shared, &core.counters, &mut core.buffers, &segment.key, None, core.now);
+        let mut cx = core.tcp.context(&segment.key, 0);
         let syn_ack = tcp::on_syn(tcb, &segment.info, open, &mut cx);
         let timer = cx.timer;
         if core.faults_enabled && core.rules.fault.delay_ms > 0 {
             let after_ms = core.rules.fault.delay_ms;
-            self.timers.start(&mut self.shard, slot, Timer::SynAckDelay, after_ms, core.now);
+            self.timers.start(&mut self.shard, slot, Timer::SynAckDelay, after_ms, core.tcp.now);
             return port.release(frame);
         }
         if let TimerOp::Start { timer, after_ms } = timer {
-            self.timers.start_idle(&mut self.shard, slot, timer, after_ms, core.now);
+            self.timers.start_idle(&mut self.shard, slot, timer, after_ms, core.tcp.now);
         }
         core.counters.syn_acks.bump();
         ctx.reply_syn_ack(frame, segment.link_len, &segment.key, &syn_ack);
@@ -125,7 +125,7 @@ impl<K: PacketKey> Flows<K> {
         frame: P::Frame,
         listener: u16,
         reset: TxSegment,
-        replies: &mut Vec<PendingReply<K, P::Frame>>,
+        replies: &mut Replies<K, P::Frame>,
     ) {
         let segment = &rx.segment;
         let offer = if ctx.core.stopping { None } else { cookie_offer(ctx.core, segment) };
@@ -135,10 +135,10 @@ impl<K: PacketKey> Flows<K> {
         match self.insert(ctx, rx, &frame) {
             Inserted::New(slot, link) => {
                 let core = &mut *ctx.core;
-                let open = PassiveOpen { listener, window: core.window(listener), link, above: None };
+                let open =
+                    PassiveOpen { listener, window: core.services.window(listener), link, above: None };
                 if let Some(tcb) = self.shard.value_mut(slot) {
-                    let (shared, key) = (&core.shared, &segment.key);
-                    let cx = context(shared, &core.counters, &mut core.buffers, key, None, core.now);
+                    let cx = core.tcp.context(&segment.key, 0);
                     tcp::on_cookie_ack(tcb, &offer, &segment.info, open, &cx);
                 }
                 core.counters.established_by_cookie.bump();
@@ -150,10 +150,8 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
-    /// Takes a slot of the table for a half-open connection. Where none is free, the oldest TIME-WAIT
-    /// makes room: it is worth least. Then, for a peer that has proved its address, or where nothing
-    /// else answers it, the connection that is idle for longest.
-    #[inline]
+    /// Takes a slot of the table for a half-open connection.
+    #[inline(always)]
     fn insert<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
@@ -162,16 +160,11 @@ impl<K: PacketKey> Flows<K> {
     ) -> Inserted {
         let &RxSegment { ref segment, hash, .. } = rx;
         let core = &mut *ctx.core;
-        let link = core.link_cache.intern(ctx.port.bytes(frame), segment.link_len, ctx.number);
-        let mut inserted = self.shard.insert_key(segment.key, hash);
-        if matches!(inserted, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
-            inserted = self.shard.insert_key(segment.key, hash);
-        }
-        let proved = segment.info.flags.has(Flags::ACK);
-        let or_never = proved || core.shared.config.cookies == CookieMode::Never;
-        if matches!(inserted, Err(InsertError::SlotsFull)) && or_never && self.evict_idle(core) {
-            inserted = self.shard.insert_key(segment.key, hash);
-        }
+        let link = core.link_cache.intern(ctx.port.bytes(frame), segment.link_len, ctx.port_index);
+        let inserted = match self.shard.insert_key(segment.key, hash) {
+            Err(InsertError::SlotsFull) => self.insert_evicting(core, segment, hash),
+            other => other,
+        };
         match inserted {
             Ok(slot) => {
                 self.half_open += 1;
@@ -193,6 +186,27 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
+    /// No slot is free: the oldest TIME-WAIT makes room, as it is worth least. Then, for a peer that has
+    /// proved its address, or where nothing else answers it, the connection that is idle for longest.
+    #[cold]
+    fn insert_evicting(
+        &mut self,
+        core: &mut Core,
+        segment: &Segment<K>,
+        hash: u32,
+    ) -> Result<Slot, InsertError> {
+        let mut inserted = Err(InsertError::SlotsFull);
+        if self.evict_time_wait(core) {
+            inserted = self.shard.insert_key(segment.key, hash);
+        }
+        let proved = segment.info.flags.has(Flags::ACK);
+        let or_never = proved || core.shared.config.cookies == CookieMode::Never;
+        if matches!(inserted, Err(InsertError::SlotsFull)) && or_never && self.evict_idle(core) {
+            inserted = self.shard.insert_key(segment.key, hash);
+        }
+        inserted
+    }
+
     /// The link cache has no room for the link header of a new connection.
     #[cold]
     fn store_own_link<P: Port>(
@@ -203,7 +217,7 @@ impl<K: PacketKey> Flows<K> {
         slot: Slot,
     ) -> u16 {
         let conn = self.number(slot);
-        ctx.core.link_cache.store_own(ctx.port.bytes(frame), segment.link_len, ctx.number, conn)
+        ctx.core.link_cache.store_own(ctx.port.bytes(frame), segment.link_len, ctx.port_index, conn)
     }
 
     /// The listener for the local end. Most segments are for the same one as the last.
@@ -243,8 +257,8 @@ fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>) -> Option<S
         Some(_) => core.shared.secrets.isn.prf(&segment.key).timestamp_offset(),
         None => 0,
     };
-    let offer = core.cookies.verify(&segment.key, &segment.info, offset, core.now);
-    if offer.is_none() && core.cookies.recently_issued(core.now) {
+    let offer = core.cookies.verify(&segment.key, &segment.info, offset, core.tcp.now);
+    if offer.is_none() && core.cookies.recently_issued(core.tcp.now) {
         core.counters.dropped(DropReason::CookieInvalid);
     }
     offer
@@ -259,9 +273,9 @@ fn send_cookie<K: PacketKey, P: Port>(
 ) {
     let Segment { key, info, link_len, .. } = &rx.segment;
     let core = &mut *ctx.core;
-    let window = core.window(listener);
+    let window = core.services.window(listener);
     core.counters.syn_acks_cookie.bump();
-    let cx = context(&core.shared, &core.counters, &mut core.buffers, key, None, core.now);
+    let cx = core.tcp.context(key, 0);
     let syn_ack = tcp::on_syn_with_cookie(key, info, window, &mut core.cookies, &cx);
     ctx.reply_syn_ack(frame, *link_len, key, &syn_ack);
 }
@@ -290,8 +304,8 @@ fn refuse_syn<K: PacketKey, P: Port>(
     }
 }
 
-/// The ACK of a cookie that there is no slot for. Its sender takes itself for connected, and has shown
-/// that the address is its own: so it gets its RST beside the limit, which is for those who have not.
+/// The ACK of a cookie that there is no slot for. Its sender has proved its
+/// address, so the RST does not count against the limit.
 #[cold]
 fn refuse_connected<K: PacketKey, P: Port>(
     ctx: &mut ReplyContext<'_, P>,

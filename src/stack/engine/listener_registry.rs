@@ -1,43 +1,20 @@
-//! Who answers for what, as a core has it: replaced as a whole while the core runs.
+//! The listeners of a core: replaced as a whole while the core runs.
 //!
 //! A connection knows its listener by number alone. So a rule that stays keeps its number through
-//! every change, and one that is removed keeps number and user until no connection is left that
+//! every change, and one that is removed keeps number and service until no connection is left that
 //! may be its own (docs/decisions/0021).
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem::swap;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use thiserror::Error;
 
-use super::core::FaultInjection;
-use super::listeners::{ListenerError, ListenerId, Listeners};
+use super::fault::FaultInjection;
+use super::listeners::{ListenerError, ListenerSet, Listeners};
 use crate::tcp::{ACTIVE_OPEN, ConnectionHandler};
 use crate::wire::EndpointRange;
-
-/// What the cores look up. Never changed: a core is given another one.
-pub struct ListenerSet {
-    listeners: Listeners<u16>,
-    /// The prefixes of removed rules, whose connections go on: their peers still ask who has the
-    /// address.
-    draining: Listeners<()>,
-    pub(super) fault: FaultInjection,
-}
-
-impl ListenerSet {
-    /// The listener of a local address and port, by its number.
-    #[inline]
-    pub(super) fn lookup(&self, local: SocketAddr) -> Option<ListenerId> {
-        self.listeners.lookup(local.ip(), local.port())
-    }
-
-    /// Whether ARP, neighbour discovery and ICMP answer for the address.
-    pub(super) fn owns_address(&self, address: IpAddr) -> bool {
-        self.listeners.owns_address(address) || self.draining.owns_address(address)
-    }
-}
 
 /// Why other rules are not taken. The ones before stay in force.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -90,11 +67,11 @@ pub(super) struct ListenerUpdate {
 pub struct CoreUpdate {
     pub(super) rules: Arc<ListenerSet>,
     /// By number.
-    pub(super) users: Vec<Box<dyn ConnectionHandler>>,
+    pub(super) handlers: Vec<Box<dyn ConnectionHandler>>,
     keep: Arc<[u16]>,
 }
 
-/// In the place of a number that nobody has.
+/// In the place of an unused number.
 struct NoService;
 
 impl ConnectionHandler for NoService {}
@@ -135,7 +112,7 @@ impl ListenerRegistry {
         self.draining.iter().map(|rule| &rule.owned)
     }
 
-    /// Other rules: each with whether it is one of those in force, with its user.
+    /// Other rules: each with whether it is one of those in force, with its service.
     ///
     /// # Errors
     /// [`RulesError`]; nothing has changed.
@@ -194,7 +171,7 @@ impl ListenerRegistry {
         }))
     }
 
-    /// Room for the users of all numbers.
+    /// Room for the handlers of all numbers.
     fn numbers(&self) -> usize {
         let highest = self.rules.iter().chain(&self.draining).map(|rule| rule.number).max();
         highest.map_or(0, |highest| usize::from(highest) + 1)
@@ -202,30 +179,34 @@ impl ListenerRegistry {
 }
 
 impl ListenerUpdate {
-    /// What one core is given. `make` makes the user of a rule that begins, by its place in what
+    /// What one core is given. `make` makes the handler of a rule that begins, by its place in what
     /// was asked for.
     pub(super) fn for_core(&self, make: impl Fn(usize) -> Box<dyn ConnectionHandler>) -> CoreUpdate {
         // No allocation: NoService has no size.
-        let mut users: Vec<Box<dyn ConnectionHandler>> =
+        let mut handlers: Vec<Box<dyn ConnectionHandler>> =
             (0..self.registry.numbers()).map(|_| Box::new(NoService) as Box<dyn ConnectionHandler>).collect();
         for (place, number) in &self.added {
-            if let Some(user) = users.get_mut(usize::from(*number)) {
-                *user = make(*place);
+            if let Some(handler) = handlers.get_mut(usize::from(*number)) {
+                *handler = make(*place);
             }
         }
-        CoreUpdate { rules: Arc::clone(&self.rules), users, keep: Arc::clone(&self.keep) }
+        CoreUpdate { rules: Arc::clone(&self.rules), handlers, keep: Arc::clone(&self.keep) }
     }
 }
 
 impl CoreUpdate {
-    /// Trades places with what the core has; users that stay go over.
-    pub(super) fn swap(&mut self, rules: &mut Arc<ListenerSet>, users: &mut Vec<Box<dyn ConnectionHandler>>) {
+    /// Swaps with what the core has; handlers that stay go over.
+    pub(super) fn swap(
+        &mut self,
+        rules: &mut Arc<ListenerSet>,
+        handlers: &mut Vec<Box<dyn ConnectionHandler>>,
+    ) {
         for number in self.keep.iter().map(|number| usize::from(*number)) {
-            if let (Some(new), Some(old)) = (self.users.get_mut(number), users.get_mut(number)) {
+            if let (Some(new), Some(old)) = (self.handlers.get_mut(number), handlers.get_mut(number)) {
                 swap(new, old);
             }
         }
-        swap(&mut self.users, users);
+        swap(&mut self.handlers, handlers);
         swap(&mut self.rules, rules);
     }
 }

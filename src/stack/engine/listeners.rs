@@ -1,14 +1,15 @@
-//! Which service answers for a local address and port.
+//! The look-up of a listener by local address and port.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::{BitAnd, RangeInclusive};
 
 use ipnet::IpNet;
 use thiserror::Error;
 
+use super::fault::FaultInjection;
 use crate::tcp::ACTIVE_OPEN;
 
 /// The rule that answers, by its place in the list given to [`Listeners::new`], or by the number
@@ -156,6 +157,28 @@ impl Listeners<u16> {
     }
 }
 
+/// The listeners that a core looks up. Never changed: a core is given another set.
+pub struct ListenerSet {
+    pub(super) listeners: Listeners<u16>,
+    /// The prefixes of removed rules, whose connections go on: their peers still send ARP requests for the
+    /// address.
+    pub(super) draining: Listeners<()>,
+    pub(super) fault: FaultInjection,
+}
+
+impl ListenerSet {
+    /// The listener of a local address and port, by its number.
+    #[inline]
+    pub(super) fn lookup(&self, local: SocketAddr) -> Option<ListenerId> {
+        self.listeners.lookup(local.ip(), local.port())
+    }
+
+    /// Whether ARP, neighbour discovery and ICMP answer for the address.
+    pub(super) fn owns_address(&self, address: IpAddr) -> bool {
+        self.listeners.owns_address(address) || self.draining.owns_address(address)
+    }
+}
+
 /// The rules of one address family by prefix length, longest first.
 struct FamilyTable<A>(Vec<PrefixLevel<A>>);
 
@@ -271,7 +294,7 @@ fn partition_ports(claims: &[PortClaim]) -> Result<Box<[PortSpan]>, Conflict> {
     Ok(spans.into())
 }
 
-/// Hashes one address. The map's keys come from the configuration, so nobody outside can make
+/// Hashes one address. The map's keys come from the configuration, so no peer can make
 /// them collide, and a keyed hash would be paid for on every SYN.
 #[derive(Default)]
 struct FastHasher(u64);

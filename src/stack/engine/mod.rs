@@ -1,26 +1,34 @@
-//! One core's loop: frames in, segments through table and TCP, answers out.
+//! One core's loop: frames in, segments through table and TCP, replies out.
 //!
+//! The packet path, in the order of a segment (docs/architecture.md has a SYN's walk):
+//!
+//! - `worker`: one iteration of the loop, its phases in order.
+//! - `rx`: received frames parsed, hashed and looked up; `batch`: the arrays that the phases share.
+//! - `input`: segments through TCP; `fast_path`: those predicted by their headers; `listen`: those without
+//!   a connection: listeners, cookies, injected faults, resets.
+//! - `transition`: applies the effects of an event: timer, counts, slot, report to the service.
+//! - `tx`: replies in place, drops, forwarding, pending output in new frames.
+//! - `expiry`: expired timers; `idle`: idle connections; `errors`: ICMP errors about segments of ours.
+//! - `active_open`: connections opened from this side, for an `opener`.
+//!
+//! What it works on:
+//!
+//! - `flows`: the connections of one address family; `timers` their queues, `sweep` the search for idle
+//!   ones, `oldest` those found.
+//! - `core`: what a core has besides connections: services, `link_cache` (link headers of peers), `fair`
+//!   (rate limits), `fault` (injected faults).
+//! - `listeners`: rules by prefix and port; `listener_registry`: their numbers, and how running cores get
+//!   other ones.
+//! - `port`: where frames come from and go to; `memory` is one in memory, `far` one of a device that the
+//!   core has no queue of; `forward`: the queues of frames between cores, `forwarded` their consumer.
+//!
+//! Besides packets:
+//!
+//! - `arp_icmp`: ARP, neighbour discovery and echo for addresses that only this process has.
+//! - `relief`: connections that give way when buffers or slots run out; `ending`: the end of a core.
+//! - `command_queue`: what other threads have a core do between two polls; `inspect`: reports on its
+//!   connections.
 //! - `simulation`: a whole core on a `memory` port with a virtual clock.
-//! - `port`: where frames come from and go to; `memory` is one in memory, for tests and benchmarks.
-//! - `worker`: the loop's one iteration, its phases in order; `batch` the arrays they share.
-//! - `flows`: the connections of one address family: table, timers, input of a segment; `fast_path`:
-//!   input of a predicted segment; `expiry`: an expired timer; `transition`: applies the effects of
-//!   each; `notify`: reports the end of a connection to its service.
-//! - `listen`: segments without a connection: listeners, cookies, injected faults, resets.
-//! - `reply`: the ways a received frame leaves: replied to, dropped, forwarded; and segments in new frames.
-//! - `core`: what a core has beside its connections; `hops` the ways back; `timers` the queues.
-//! - `fair`: rate limits that no sender uses up for the others.
-//! - `answers`: ARP, neighbour discovery and echo for addresses that only we own.
-//! - `listeners`: rules, looked up; `rules`: their numbers, and giving a running core other ones.
-//! - `errors`: ICMP errors about segments of ours.
-//! - `forward`: the queues of frames between cores: segments for the core that owns their connection,
-//!   finished frames for a core that can send them; `forwarded` takes them out; `far`: devices that a
-//!   core has no queue of.
-//! - `opener`: what opens connections from this side; `calls` its line into the tables of a core;
-//!   `pending`: output without a received frame to send it in.
-//! - `ending`: what the peers of open connections are sent when the program ends.
-//! - `orders`: what other threads have a core do between two polls; `describe`: what a core tells of
-//!   its connections that way.
 //! - `stack`: devices, queues and threads around it all; `runner` one thread, `priority` its scheduling.
 //!
 //! May use `service`, `tcp`, `table`, `xdp`, `capture`, `wire`, `observe`.
@@ -36,39 +44,44 @@ mod expiry;
 mod fair;
 mod far;
 mod fast_path;
+mod fault;
 mod flows;
 mod forward;
 mod forwarded;
 mod idle;
+mod input;
 mod inspect;
 mod link_cache;
 mod listen;
 mod listener_registry;
 pub mod listeners;
 pub mod memory;
-mod notify;
+mod oldest;
 mod opener;
-mod pending;
 mod port;
 mod priority;
 mod privileges;
 mod relief;
-mod reply;
 mod runner;
+mod rx;
 pub mod simulation;
 mod snapshot;
 pub mod stack;
 mod stopwatch;
+mod sweep;
 mod timers;
 mod transition;
+mod tx;
 mod worker;
 
-pub use self::core::{Core, CoreConfig, FaultInjection, Secrets, Shared, Waker};
+pub use self::core::{Core, CoreConfig, Secrets, Shared, Waker};
 pub use command_queue::{Command, CommandQueueFull};
 pub use ending::{Ending, OnStop, Progress, StopNotice};
+pub use fault::FaultInjection;
 pub use forward::ForwardQueue;
 pub use inspect::{ConnInfo, ConnQuery, QUERY_BATCH, STATES, Tables, state_name};
-pub use listener_registry::{CoreUpdate, ListenerInfo, ListenerSet, RulesError};
+pub use listener_registry::{CoreUpdate, ListenerInfo, RulesError};
+pub use listeners::ListenerSet;
 pub use opener::{FourTuple, OpenContext, OpenError, Opener, OpenerFactory};
 pub use port::Port;
 pub use priority::Priority;

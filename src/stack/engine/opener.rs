@@ -39,7 +39,7 @@ pub struct FourTuple {
     pub remote: SocketAddr,
 }
 
-/// A core's way to the active side of TCP, during [`Opener::poll_open`].
+/// The active side of TCP as a core offers it, during [`Opener::poll_open`].
 pub trait OpenContext {
     /// Time stands still within a poll.
     fn now(&self) -> Time;

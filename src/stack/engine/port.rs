@@ -33,7 +33,7 @@ pub trait Port {
     /// False: the device is gone.
     fn flush(&mut self) -> bool;
 
-    /// Frames that nobody owns: must be 0 between batches.
+    /// Frames without an owner: must be 0 between batches.
     fn lost(&self) -> u64;
 }
 

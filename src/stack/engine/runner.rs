@@ -24,14 +24,14 @@ pub enum Polling {
 }
 
 /// How long `adaptive` spins without work before it sleeps: longer than the gap between two
-/// batches of a busy peer, shorter than what anybody would call load.
+/// batches of a busy peer, shorter than what counts as load.
 const SPIN: Duration = Duration::from_micros(200);
 /// The longest sleep, milliseconds; stopping and timers cut it short.
 const MAX_SLEEP_MS: u32 = 1000;
 /// How long frames wait that the kernel has not taken, milliseconds.
 const UNSENT_SLEEP_MS: u32 = 1;
-/// Turns that a core takes once it is told to stop, at most: a full ring several times over.
-const LAST_TURNS: usize = 256;
+/// Polls of a core that is to stop, at most: a full ring several times over.
+const LAST_POLLS: usize = 256;
 /// How long a core that ends waits for frames, peers, or the kernel, before it looks again; and how often
 /// it looks after what it has sent.
 const END_SLEEP: Duration = Duration::from_millis(1);
@@ -93,7 +93,7 @@ fn at(epoch: Instant, moment: Instant) -> Time {
 }
 
 impl Runner {
-    /// Runs until told to stop or until a device is gone, and gives the worker back.
+    /// Runs until it is to stop or a device is gone; returns the worker.
     pub(super) fn run(mut self) -> (Worker<Queue>, Option<DeviceError>) {
         core_affinity::set_for_current(core_affinity::CoreId { id: self.cpu });
         // At a real-time priority a wake-up is immediate, and a spinning thread keeps ksoftirqd from the CPU.
@@ -105,7 +105,7 @@ impl Runner {
         while !self.asked.stop.load(Relaxed) {
             if let Some(command) = self.commands.next() {
                 // It may have slept since its last poll, and a command may look at timers.
-                self.worker.core.now = now(self.epoch);
+                self.worker.core.tcp.now = now(self.epoch);
                 command(&mut self.worker);
             }
             let began = Instant::now();
@@ -128,7 +128,7 @@ impl Runner {
                 }
             }
             // Frames may wait for the kernel's own thread on this very core (ksoftirqd, on veth):
-            // whoever spins without yielding spins in front of its own packets. And no PAUSE: in
+            // a thread that spins without yielding delays its own packets. And no PAUSE: in
             // a virtual machine a run of them makes the hypervisor take the core away.
             std::thread::yield_now();
             let unused = began.elapsed();
@@ -147,7 +147,7 @@ impl Runner {
     /// What arrived before the end is answered and counted like everything else, also by a core that was
     /// kept from it for a while. Not for ever: some peers never stop sending.
     fn finish(&mut self) {
-        for _ in 0..LAST_TURNS {
+        for _ in 0..LAST_POLLS {
             let polled = self.worker.poll(now(self.epoch));
             if polled.gone {
                 return;
@@ -188,7 +188,7 @@ impl Runner {
 
     /// Sleeps until a received or forwarded frame, a timer or the end.
     fn sleep(&mut self) -> Sleep {
-        // NoService would tell us that the kernel takes frames again.
+        // No event says that the kernel takes frames again.
         let unsent = self.worker.ports_mut().iter_mut().any(Queue::unsent);
         let idle = self.worker.idle_ms(if unsent { UNSENT_SLEEP_MS } else { MAX_SLEEP_MS });
         if idle == 0 || !self.forward_queue().prepare_sleep() {

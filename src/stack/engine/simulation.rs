@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::core::{Core, CoreConfig, FaultInjection, Secrets, Shared, servers};
+use super::core::{Core, CoreConfig, Secrets, Shared, servers};
+use super::fault::FaultInjection;
 use super::listener_registry::{ListenerRegistry, RulesError};
 use super::memory::MemoryPort;
 use super::opener::OpenerFactory;

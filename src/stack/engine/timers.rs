@@ -1,7 +1,7 @@
 //! One core's timers: lists of slots threaded through the connections themselves, so that arming,
 //! moving and cancelling are O(1) and cost no memory.
 //!
-//! A fixed time-out is a queue: who starts later ends later, so only its head is looked at. A
+//! A fixed time-out is a queue: what starts later ends later, so only its head is looked at. A
 //! variable one (retransmission, persist) goes into a wheel.
 
 use crate::table::{Shard, Slot};
@@ -16,7 +16,7 @@ const FIN_WAIT_2: usize = DELAY + 2;
 /// Queues come first in `lists`, the wheel's spokes after them.
 const QUEUES: usize = DELAY + 3;
 
-/// One turn of the wheel is `SPOKES * TICK_MS` = 4 s; longer time-outs go round.
+/// One revolution of the wheel is `SPOKES * TICK_MS` = 4 s; longer time-outs go round.
 const SPOKES: usize = 512;
 const TICK_MS: u32 = 8;
 
@@ -97,15 +97,24 @@ impl Timers {
         self.point_prev(shard, next, prev);
     }
 
-    /// Takes the next connection whose timer has expired, and which timer it was.
+    /// Takes the next connection whose timer has expired, and which timer it was. `queue`, 0 at first, is
+    /// the queue to go on with: those before it had nothing due at `now`.
+    #[inline(always)]
     pub(super) fn expired<K: FlowKey>(
         &mut self,
         shard: &mut Shard<K, Tcb>,
         now: Time,
+        queue: &mut usize,
     ) -> Option<(Slot, Timer)> {
-        let due = (0..QUEUES)
-            .find_map(|list| self.due_head(shard, list, now))
-            .or_else(|| self.turn_wheel(shard, now))?;
+        let mut due = None;
+        while *queue < QUEUES {
+            due = self.due_head(shard, *queue, now);
+            if due.is_some() {
+                break;
+            }
+            *queue += 1;
+        }
+        let due = due.or_else(|| self.turn_wheel(shard, now))?;
         let timer = shard.value(due)?.timer;
         self.stop(shard, due);
         Some((due, timer))

@@ -1,16 +1,14 @@
 //! Applies the effects of one event of a connection: its timer, the counts by state, its slot, the
 //! report to its service, and what happens to the segment's frame.
 
-use super::batch::{PendingReply, RxSegment};
-use super::core::Core;
+use super::batch::{ConnRef, EventEffects, PendingTx, Replies, ReplyFrame, RxSegment};
+use super::core::{Core, Services};
 use super::flows::Flows;
-use super::notify::notify_closed;
-use super::pending::PendingTx;
 use super::port::Port;
-use super::reply::ReplyContext;
+use super::tx::ReplyContext;
 use crate::observe::Closed;
 use crate::table::Slot;
-use crate::tcp::{self, Action, ClosedConnection, State, TcbFlags, TimerOp};
+use crate::tcp::{self, Action, ClosedConnection, Context, State, Tcb, TcbFlags, TimerOp};
 use crate::wire::PacketKey;
 
 /// What came of a segment.
@@ -32,28 +30,25 @@ impl<K: PacketKey> Flows<K> {
         frame: P::Frame,
         slot: Slot,
         Effects { before, action, timer, ended }: Effects,
-        replies: &mut Vec<PendingReply<K, P::Frame>>,
+        replies: &mut Replies<K, P::Frame>,
     ) {
-        let ReplyContext { core, port, number } = ctx;
-        let of = self.number(slot);
+        let ReplyContext { core, port, port_index } = ctx;
+        let number = self.number(slot);
         let &RxSegment { ref segment, hash, .. } = rx;
+        let conn = || ConnRef { slot, key: segment.key, hash };
         let Some(tcb) = self.shard.value_mut(slot) else {
             return port.release(frame);
         };
         if let Some(how) = ended {
-            notify_closed(
-                core,
-                tcb.listener,
-                &ClosedConnection { id: of, now: core.now, endpoints: &segment.key },
-                how,
-            );
+            let ended = ClosedConnection { id: number, now: core.tcp.now, endpoints: &segment.key };
+            core.services.notify_closed(tcb.listener, &ended, how);
         }
         let bytes = port.bytes(&frame);
         if !matches!(action, Action::Drop(_) | Action::DropReply(..) | Action::DropReplyThenOutput(..)) {
             tcb.heard(self.timers.idle_ms, segment.info.payload_len > 0);
         }
         if tcp::shows_the_way(&action, tcb, &segment.info) {
-            tcb.next_hop = core.link_cache.update(bytes, segment.link_len, *number, tcb.next_hop, of);
+            tcb.next_hop = core.link_cache.update(bytes, segment.link_len, *port_index, tcb.next_hop, number);
         }
         let states = (before, tcb.state);
         let listed = tcb.has(TcbFlags::QUEUED);
@@ -66,14 +61,14 @@ impl<K: PacketKey> Flows<K> {
         let link_len = segment.link_len;
         match action {
             Action::Output if !listed => {
-                replies.push(PendingReply { slot, key: segment.key, hash, frame, link_len })
+                replies.push(PendingTx { conn: conn(), frame: ReplyFrame { frame, link_len } })
             }
             Action::Output | Action::None => port.release(frame),
-            // A RST of the connection's own is its end, once: not an answer that anybody can ask for.
+            // A RST that aborts the connection is sent once: no segment of a peer can provoke more.
             Action::Reply(emit) => ctx.reply_unlimited(frame, link_len, &segment.key, &emit),
             Action::ReplyThenOutput(emit) => {
                 if !listed {
-                    self.queue_tx(core.now, PendingTx { slot, key: segment.key, hash });
+                    self.queue_tx(core.tcp.now, conn());
                 }
                 ctx.reply_unlimited(frame, link_len, &segment.key, &emit);
             }
@@ -84,7 +79,7 @@ impl<K: PacketKey> Flows<K> {
             Action::DropReplyThenOutput(reason, emit) => {
                 core.counters.dropped(reason);
                 if !listed {
-                    self.queue_tx(core.now, PendingTx { slot, key: segment.key, hash });
+                    self.queue_tx(core.tcp.now, conn());
                 }
                 ctx.reply(frame, link_len, &segment.key, &emit);
             }
@@ -94,6 +89,38 @@ impl<K: PacketKey> Flows<K> {
                 self.on_unmatched(ctx, rx, frame, Some(above), replies);
             }
         }
+    }
+
+    /// Runs an event other than a received segment, and applies its effects: the end is reported, the
+    /// timer set, the state counted, the slot of a closed connection freed. `None`: there is no such slot.
+    #[inline(always)]
+    pub(super) fn event<R>(
+        &mut self,
+        core: &mut Core,
+        conn: &ConnRef<K>,
+        run: impl FnOnce(&mut Tcb, &mut Context<'_>, &mut Services) -> R,
+    ) -> Option<R> {
+        let &ConnRef { slot, ref key, .. } = conn;
+        let number = self.number(slot);
+        let tcb = self.shard.value_mut(slot)?;
+        let (before, listener) = (tcb.state, tcb.listener);
+        let mut cx = core.tcp.context(key, number);
+        let result = run(tcb, &mut cx, &mut core.services);
+        let effects = EventEffects { before, listener, state: tcb.state, timer: cx.timer, ended: cx.ended };
+        self.apply_event(core, conn, effects);
+        Some(result)
+    }
+
+    /// Applies the effects of an event other than a received segment.
+    #[inline(always)]
+    pub(super) fn apply_event(&mut self, core: &mut Core, conn: &ConnRef<K>, effects: EventEffects) {
+        let EventEffects { before, listener, state, timer, ended } = effects;
+        if let Some(how) = ended {
+            let number = self.number(conn.slot);
+            let ended = ClosedConnection { id: number, now: core.tcp.now, endpoints: &conn.key };
+            core.services.notify_closed(listener, &ended, how);
+        }
+        self.apply_state(core, conn.slot, conn.hash, (before, state), timer);
     }
 
     /// Applies the effects of an event that left the connection in `state`: the timer, the counts by
@@ -111,7 +138,7 @@ impl<K: PacketKey> Flows<K> {
             TimerOp::Keep => {}
             TimerOp::Stop => self.timers.stop(&mut self.shard, slot),
             TimerOp::Start { timer, after_ms } => {
-                self.timers.start(&mut self.shard, slot, timer, after_ms, core.now);
+                self.timers.start(&mut self.shard, slot, timer, after_ms, core.tcp.now);
             }
         }
         if state != before {
@@ -147,5 +174,29 @@ impl<K: PacketKey> Flows<K> {
             State::TimeWait => self.time_wait -= 1,
             _ => {}
         }
+    }
+
+    /// Ends a connection in TIME-WAIT from outside of TCP: the end was reported to its service before.
+    fn end(&mut self, core: &mut Core, slot: Slot, hash: u32, how: Closed) {
+        self.timers.stop(&mut self.shard, slot);
+        let Some(tcb) = self.shard.value_mut(slot) else { return };
+        core.tcp.buffers.release(&mut tcb.buffer);
+        let before = std::mem::replace(&mut tcb.state, State::Closed);
+        core.counters.closed[how as usize].bump();
+        core.link_cache.release(tcb.next_hop);
+        self.uncount_state(before);
+        self.shard.remove(slot, hash);
+    }
+
+    /// Gives up the oldest TIME-WAIT. False: there is none.
+    pub(super) fn evict_time_wait(&mut self, core: &mut Core) -> bool {
+        let Some(slot) = self.timers.oldest_time_wait() else {
+            return false;
+        };
+        let Some(key) = self.shard.key(slot) else {
+            return false;
+        };
+        self.end(core, slot, key.hash(&core.shared.secrets.hash), Closed::TimeWaitEvicted);
+        true
     }
 }

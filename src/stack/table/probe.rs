@@ -68,7 +68,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Makes `entry`, a tentative one whose slot holds the key already, a member.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&self, entry: Entry, same: impl Fn(u32) -> bool) -> Result<(), Refusal> {
         let place = self.publish_at_home(entry).or_else(|| self.publish(entry)).ok_or(Refusal::Full)?;
         published();

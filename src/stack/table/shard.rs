@@ -102,7 +102,7 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
     ///
     /// # Errors
     /// [`InsertError`]; the table is then as before.
-    #[inline]
+    #[inline(always)]
     pub fn insert_key(&mut self, key: K, hash: u32) -> Result<Slot, InsertError> {
         let words = key.to_words();
         let probe = self.reader.index().probe(hash);

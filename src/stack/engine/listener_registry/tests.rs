@@ -93,19 +93,20 @@ fn marked(mark: u16) -> Box<dyn ConnectionHandler> {
 #[test]
 fn users_that_stay_go_over_and_the_others_come_back_to_be_freed() {
     let (first, mut rules) = registry(&["10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82"]);
-    let mut users = vec![marked(10), marked(11), marked(12)];
+    let mut handlers = vec![marked(10), marked(11), marked(12)];
     let plan = change(&first, &[("10.0.0.1:82", true), ("10.0.0.1:83", false)]).unwrap();
     let mut given = plan.for_core(|place| marked(100 + place as u16));
-    given.swap(&mut rules, &mut users);
-    let marks =
-        |users: &[Box<dyn ConnectionHandler>]| users.iter().map(|user| user.window()).collect::<Vec<_>>();
-    assert_eq!(marks(&users), [10, 11, 12, 101]);
+    given.swap(&mut rules, &mut handlers);
+    let marks = |handlers: &[Box<dyn ConnectionHandler>]| {
+        handlers.iter().map(|handler| handler.window()).collect::<Vec<_>>()
+    };
+    assert_eq!(marks(&handlers), [10, 11, 12, 101]);
     assert_eq!(number(&rules, "10.0.0.1:83"), Some(3));
     assert_eq!(number(&given.rules, "10.0.0.1:80"), Some(0), "the old rules");
 
     let plan = plan.registry.forget(&[false, true]).unwrap();
     let mut given = plan.for_core(|_| panic!("none begins"));
-    given.swap(&mut rules, &mut users);
-    assert_eq!(marks(&users)[1..], [11, 12, 101]);
-    assert_eq!(marks(&given.users)[0], 10, "whose rule is forgotten");
+    given.swap(&mut rules, &mut handlers);
+    assert_eq!(marks(&handlers)[1..], [11, 12, 101]);
+    assert_eq!(marks(&given.handlers)[0], 10, "whose rule is forgotten");
 }

@@ -8,7 +8,7 @@ use super::{Effective, Options, StartError, Watch};
 use crate::engine::command_queue::CommandQueue;
 use crate::engine::core::{Core, Secrets, Shared, servers};
 use crate::engine::inspect::Tables;
-use crate::engine::listener_registry::ListenerSet;
+use crate::engine::listeners::ListenerSet;
 use crate::engine::runner::{Asked, Runner, now, wake_event, waker};
 use crate::engine::{ForwardQueue, Worker};
 use crate::observe::CoreCounters;

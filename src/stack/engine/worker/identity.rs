@@ -1,4 +1,4 @@
-//! Who a core is on its links: other MACs and subnets while it runs, and saying so to the peers.
+//! The addresses of a core on its links: other MACs and subnets while it runs, and their announcement.
 
 use std::net::IpAddr;
 
@@ -12,17 +12,18 @@ impl<P: Port> Worker<P> {
     /// What the parser needs to know of a device, from the next poll on. Segments of connections
     /// that are there leave with the new MAC, too.
     pub fn set_policy(&mut self, device: usize, policy: &ParseConfig) {
-        for (number, known) in self.devices.iter_mut().enumerate().filter(|(_, known)| known.number == device)
+        for (port_index, known) in
+            self.devices.iter_mut().enumerate().filter(|(_, known)| known.index == device)
         {
             let mac = policy.mac.unwrap_or_default();
             if mac != known.mac {
-                self.core.link_cache.set_mac(number as u8, policy.mac);
+                self.core.link_cache.set_mac(port_index as u8, policy.mac);
             }
-            *known = Device { number: device, mac, policy: policy.clone() };
+            *known = Device { index: device, mac, policy: policy.clone() };
         }
         for far in self.ports.far.iter_mut().filter(|far| far.device == device) {
-            let number = far.set_policy(policy);
-            self.core.link_cache.set_mac(number, policy.mac);
+            let port_index = far.set_policy(policy);
+            self.core.link_cache.set_mac(port_index, policy.mac);
         }
     }
 
@@ -30,10 +31,10 @@ impl<P: Port> Worker<P> {
     /// announcement of RFC 5227 2.3) and by unsolicited neighbour advertisements (RFC 4861 7.2.6).
     /// Untagged; nothing if the core has no queue of the device. For a few addresses at a time.
     pub fn announce(&mut self, device: usize, addresses: &[IpAddr]) {
-        let Some(number) = self.devices.iter().position(|known| known.number == device) else {
+        let Some(index) = self.devices.iter().position(|known| known.index == device) else {
             return;
         };
-        let (mac, port) = (self.devices[number].mac, &mut self.ports.own[number]);
+        let (mac, port) = (self.devices[index].mac, &mut self.ports.own[index]);
         let counters = &self.core.counters;
         for address in addresses {
             let Some(mut frame) = port.allocate() else {
