@@ -107,7 +107,7 @@ fn names(
     rules: Vec<ListenerInfo>,
     listeners: &[Listen],
 ) -> BTreeMap<u16, String> {
-    let name = |rule: &ListenerInfo| match (rule.draining, before.get(&rule.number)) {
+    let name = |rule: &ListenerInfo| match (rule.draining, before.get(&rule.id)) {
         (true, Some(name)) if name.ends_with(GIVEN_UP) => name.clone(),
         (true, Some(name)) => format!("{name}{GIVEN_UP}"),
         (true, None) => format!("{}{GIVEN_UP}", rule.owned),
@@ -116,7 +116,7 @@ fn names(
             listen.map_or_else(|| rule.owned.to_string(), ToString::to_string)
         }
     };
-    rules.iter().map(|rule| (rule.number, name(rule))).collect()
+    rules.iter().map(|rule| (rule.id, name(rule))).collect()
 }
 
 #[cfg(test)]
@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn rule(number: u16, owned: &str, draining: bool) -> ListenerInfo {
-        ListenerInfo { number, owned: owned.parse().unwrap(), draining }
+        ListenerInfo { id: number, owned: owned.parse().unwrap(), draining }
     }
 
     #[test]

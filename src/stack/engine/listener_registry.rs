@@ -1,7 +1,7 @@
 //! The listeners of a core: replaced as a whole while the core runs.
 //!
-//! A connection knows its listener by number alone. So a rule that stays keeps its number through
-//! every change, and one that is removed keeps number and service until no connection is left that
+//! A connection knows its listener by its id alone. So a rule that stays keeps its id through
+//! every change, and one that is removed keeps id and service until no connection is left that
 //! may be its own (docs/decisions/0021).
 
 use std::collections::{BTreeSet, HashMap};
@@ -30,7 +30,7 @@ pub enum RulesError {
     NoNumber { draining: usize },
 }
 
-/// The rules in force and those removed, with their numbers. Cores never see it.
+/// The rules in force and those removed, with their ids. Cores never see it.
 #[derive(Clone)]
 pub(super) struct ListenerRegistry {
     rules: Vec<Rule>,
@@ -41,13 +41,13 @@ pub(super) struct ListenerRegistry {
 #[derive(Clone)]
 struct Rule {
     owned: EndpointRange,
-    number: u16,
+    id: u16,
 }
 
-/// A rule, and the number that its connections know it by.
+/// A rule, and the id that its connections know it by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerInfo {
-    pub number: u16,
+    pub id: u16,
     pub owned: EndpointRange,
     /// Removed; connections of it may go on.
     pub draining: bool,
@@ -57,7 +57,7 @@ pub struct ListenerInfo {
 pub(super) struct ListenerUpdate {
     pub(super) registry: ListenerRegistry,
     pub(super) rules: Arc<ListenerSet>,
-    /// Of the rules that begin: the place in what was asked for, and the number.
+    /// Of the rules that begin: the place in what was asked for, and the id.
     added: Vec<(usize, u16)>,
     keep: Arc<[u16]>,
 }
@@ -66,18 +66,18 @@ pub(super) struct ListenerUpdate {
 /// large: the thread that submitted it frees it.
 pub struct CoreUpdate {
     pub(super) rules: Arc<ListenerSet>,
-    /// By number.
+    /// By listener id.
     pub(super) handlers: Vec<Box<dyn ConnectionHandler>>,
     keep: Arc<[u16]>,
 }
 
-/// In the place of an unused number.
+/// In the place of an unused id.
 struct NoService;
 
 impl ConnectionHandler for NoService {}
 
 impl ListenerRegistry {
-    /// The first rules, numbered in the order given.
+    /// The first rules, with ids in the order given.
     ///
     /// # Errors
     /// [`ListenerError`]: they contradict each other, or are too many.
@@ -85,7 +85,7 @@ impl ListenerRegistry {
         owned: impl IntoIterator<Item = EndpointRange>,
         fault: FaultInjection,
     ) -> Result<(ListenerRegistry, Arc<ListenerSet>), ListenerError> {
-        let rule = |(place, owned)| Rule { owned, number: place as u16 };
+        let rule = |(place, owned)| Rule { owned, id: place as u16 };
         let rules = owned.into_iter().enumerate().map(rule).collect();
         let registry = ListenerRegistry { rules, draining: Vec::new(), fault };
         let rules = registry.compile()?;
@@ -97,11 +97,11 @@ impl ListenerRegistry {
         self.rules.iter().chain(&self.draining).map(|rule| &rule.owned)
     }
 
-    pub(super) fn numbered(&self) -> impl Iterator<Item = ListenerInfo> {
+    pub(super) fn infos(&self) -> impl Iterator<Item = ListenerInfo> {
         let of = |rules: &'_ [Rule], draining| -> Vec<ListenerInfo> {
             rules
                 .iter()
-                .map(|rule| ListenerInfo { number: rule.number, owned: rule.owned.clone(), draining })
+                .map(|rule| ListenerInfo { id: rule.id, owned: rule.owned.clone(), draining })
                 .collect()
         };
         of(&self.rules, false).into_iter().chain(of(&self.draining, true))
@@ -122,22 +122,22 @@ impl ListenerRegistry {
         fault: FaultInjection,
     ) -> Result<ListenerUpdate, RulesError> {
         let before: HashMap<&EndpointRange, u16> =
-            self.rules.iter().map(|rule| (&rule.owned, rule.number)).collect();
-        let taken: BTreeSet<u16> = self.rules.iter().chain(&self.draining).map(|rule| rule.number).collect();
-        let mut free = (0..ACTIVE_OPEN).filter(|number| !taken.contains(number));
+            self.rules.iter().map(|rule| (&rule.owned, rule.id)).collect();
+        let taken: BTreeSet<u16> = self.rules.iter().chain(&self.draining).map(|rule| rule.id).collect();
+        let mut free = (0..ACTIVE_OPEN).filter(|id| !taken.contains(id));
         let (mut rules, mut added) = (Vec::with_capacity(wanted.len()), Vec::new());
         for (place, (owned, as_before)) in wanted.iter().enumerate() {
-            let number = if *as_before {
+            let id = if *as_before {
                 *before.get(owned).ok_or_else(|| RulesError::NotThere(owned.clone()))?
             } else {
-                let number = free.next().ok_or(RulesError::NoNumber { draining: self.draining.len() })?;
-                added.push((place, number));
-                number
+                let id = free.next().ok_or(RulesError::NoNumber { draining: self.draining.len() })?;
+                added.push((place, id));
+                id
             };
-            rules.push(Rule { owned: owned.clone(), number });
+            rules.push(Rule { owned: owned.clone(), id });
         }
-        let kept: BTreeSet<u16> = rules.iter().map(|rule| rule.number).collect();
-        let removed = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
+        let kept: BTreeSet<u16> = rules.iter().map(|rule| rule.id).collect();
+        let removed = self.rules.iter().filter(|rule| !kept.contains(&rule.id));
         let draining = self.draining.iter().chain(removed).cloned().collect();
         Ok(ListenerRegistry { rules, draining, fault }.plan(added)?)
     }
@@ -154,26 +154,26 @@ impl ListenerRegistry {
 
     fn plan(self, added: Vec<(usize, u16)>) -> Result<ListenerUpdate, ListenerError> {
         let rules = self.compile()?;
-        let begins: BTreeSet<u16> = added.iter().map(|(_, number)| *number).collect();
-        let all = self.rules.iter().chain(&self.draining).map(|rule| rule.number);
-        let keep = all.filter(|number| !begins.contains(number)).collect();
+        let begins: BTreeSet<u16> = added.iter().map(|(_, id)| *id).collect();
+        let all = self.rules.iter().chain(&self.draining).map(|rule| rule.id);
+        let keep = all.filter(|id| !begins.contains(id)).collect();
         Ok(ListenerUpdate { registry: self, rules, added, keep })
     }
 
     fn compile(&self) -> Result<Arc<ListenerSet>, ListenerError> {
-        let rules = self.rules.iter().map(|rule| (rule.owned.prefix, rule.owned.ports.clone(), rule.number));
+        let rules = self.rules.iter().map(|rule| (rule.owned.prefix, rule.owned.ports.clone(), rule.id));
         // Each prefix once, so that no two of them contradict each other.
         let draining: BTreeSet<IpNet> = self.draining.iter().map(|rule| rule.owned.prefix).collect();
         Ok(Arc::new(ListenerSet {
-            listeners: Listeners::new(rules)?.numbered(),
+            listeners: Listeners::new(rules)?.with_ids(),
             draining: Listeners::new(draining.into_iter().map(|net| (net, 1..=u16::MAX, ())))?,
             fault: self.fault,
         }))
     }
 
-    /// Room for the handlers of all numbers.
-    fn numbers(&self) -> usize {
-        let highest = self.rules.iter().chain(&self.draining).map(|rule| rule.number).max();
+    /// Room for the handlers of all ids.
+    fn max_ids(&self) -> usize {
+        let highest = self.rules.iter().chain(&self.draining).map(|rule| rule.id).max();
         highest.map_or(0, |highest| usize::from(highest) + 1)
     }
 }
@@ -184,9 +184,9 @@ impl ListenerUpdate {
     pub(super) fn for_core(&self, make: impl Fn(usize) -> Box<dyn ConnectionHandler>) -> CoreUpdate {
         // No allocation: NoService has no size.
         let mut handlers: Vec<Box<dyn ConnectionHandler>> =
-            (0..self.registry.numbers()).map(|_| Box::new(NoService) as Box<dyn ConnectionHandler>).collect();
-        for (place, number) in &self.added {
-            if let Some(handler) = handlers.get_mut(usize::from(*number)) {
+            (0..self.registry.max_ids()).map(|_| Box::new(NoService) as Box<dyn ConnectionHandler>).collect();
+        for (place, id) in &self.added {
+            if let Some(handler) = handlers.get_mut(usize::from(*id)) {
                 *handler = make(*place);
             }
         }
@@ -201,8 +201,8 @@ impl CoreUpdate {
         rules: &mut Arc<ListenerSet>,
         handlers: &mut Vec<Box<dyn ConnectionHandler>>,
     ) {
-        for number in self.keep.iter().map(|number| usize::from(*number)) {
-            if let (Some(new), Some(old)) = (self.handlers.get_mut(number), handlers.get_mut(number)) {
+        for id in self.keep.iter().map(|id| usize::from(*id)) {
+            if let (Some(new), Some(old)) = (self.handlers.get_mut(id), handlers.get_mut(id)) {
                 swap(new, old);
             }
         }

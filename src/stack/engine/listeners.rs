@@ -12,8 +12,8 @@ use thiserror::Error;
 use super::fault::FaultInjection;
 use crate::tcp::ACTIVE_OPEN;
 
-/// The rule that answers, by its place in the list given to [`Listeners::new`], or by the number
-/// that [`Listeners::numbered`] took instead.
+/// The rule that answers, by its place in the list given to [`Listeners::new`], or by the id
+/// that [`Listeners::with_ids`] took instead.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(pub u16);
 
@@ -147,12 +147,12 @@ impl<T> Listeners<T> {
 }
 
 impl Listeners<u16> {
-    /// Where the services are numbers: these become the ids, in the place of the places, for
-    /// numbers that outlive a list.
-    pub(super) fn numbered(mut self) -> Self {
-        let numbers: Vec<u16> = self.rules.iter().map(|rule| rule.service).collect();
-        self.v4.number(&numbers);
-        self.v6.number(&numbers);
+    /// Where the services are ids: these replace the places in the list, for
+    /// ids that outlive a list.
+    pub(super) fn with_ids(mut self) -> Self {
+        let ids: Vec<u16> = self.rules.iter().map(|rule| rule.service).collect();
+        self.v4.set_ids(&ids);
+        self.v6.set_ids(&ids);
         self
     }
 }
@@ -167,7 +167,7 @@ pub struct ListenerSet {
 }
 
 impl ListenerSet {
-    /// The listener of a local address and port, by its number.
+    /// The listener of a local address and port.
     #[inline]
     pub(super) fn lookup(&self, local: SocketAddr) -> Option<ListenerId> {
         self.listeners.lookup(local.ip(), local.port())
@@ -222,10 +222,10 @@ impl<A: Copy + Eq + Hash + BitAnd<Output = A>> FamilyTable<A> {
         })
     }
 
-    fn number(&mut self, numbers: &[u16]) {
+    fn set_ids(&mut self, ids: &[u16]) {
         let ports = self.0.iter_mut().flat_map(|level| level.nets.values_mut());
         for span in ports.flat_map(|spans| spans.iter_mut()) {
-            span.id = ListenerId(numbers[usize::from(span.id.0)]);
+            span.id = ListenerId(ids[usize::from(span.id.0)]);
         }
     }
 

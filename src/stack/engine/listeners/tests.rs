@@ -52,7 +52,7 @@ fn the_longest_prefix_then_the_fewest_ports_answer() {
 fn numbers_take_the_place_of_places() {
     let rule = |net: &str, ports, number| (net.parse().unwrap(), ports, number);
     let rules = [rule("10.0.0.0/24", 1..=9, 700), rule("10.0.0.0/24", 3..=4, 5), rule("::/0", 1..=9, 0)];
-    let listeners = Listeners::new(rules).unwrap().numbered();
+    let listeners = Listeners::new(rules).unwrap().with_ids();
     for (addr, port, number) in
         [("10.0.0.1", 1, 700), ("10.0.0.1", 4, 5), ("10.0.0.1", 5, 700), ("::1", 9, 0)]
     {

@@ -190,7 +190,7 @@ impl Running {
     /// What is owned, by the number that its connections have: also what was given up and may still
     /// have some.
     pub fn listeners(&self) -> Vec<ListenerInfo> {
-        self.listening.book().numbered().collect()
+        self.listening.book().infos().collect()
     }
 
     /// ListenerSet that were given up and may still have connections.
