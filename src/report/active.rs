@@ -1,7 +1,7 @@
 use handfast_stack::engine::stack::{Effective, EffectiveDevice};
 use handfast_stack::engine::{Polling, Priority};
 
-/// One line: what is really active, after all fall-backs.
+/// The effective configuration, after all fall-backs, in one line.
 pub fn active_line(active: &Effective) -> String {
     let devices: Vec<String> = active.devices.iter().map(device).collect();
     let cpus: Vec<String> = active.cpus.iter().map(ToString::to_string).collect();

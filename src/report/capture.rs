@@ -1,7 +1,7 @@
 use handfast_stack::capture::Report;
 use handfast_text::grouped;
 
-/// One line.
+/// The result of a capture in one line.
 pub fn capture_text(report: &Report) -> String {
     let mut text = format!(
         "{} of {} frames in {} ({} bytes)",
@@ -20,7 +20,7 @@ pub fn capture_text(report: &Report) -> String {
     text
 }
 
-/// What to tell the operator of frames that the file should have and has not.
+/// Notes on frames that are missing in the file.
 pub fn capture_notes(report: &Report) -> Vec<String> {
     let dropped = &report.dropped;
     let mut notes = Vec::new();

@@ -1,7 +1,6 @@
-//! What a run came to, for people and for programs: the line that says what is active, the line
-//! of rates, the summary as text and as JSON; and in `bench` the results of a benchmark.
-//!
-//! May use `engine` and `capture`. Writes nothing itself: everything here is text for the caller to print.
+//! Reports of runs, for people and programs: the effective configuration, the line of rates, the summary as
+//! text and JSON, warnings about interfaces, and in `bench` the results of benchmarks. It returns text; the
+//! caller prints it.
 
 mod active;
 pub mod bench;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use handfast_stack::engine::{CoreSnapshot, Snapshot};
 
-/// Turns snapshots into lines of rates.
+/// Makes lines of rates from snapshots.
 #[derive(Default)]
 pub struct Rates {
     last: CoreSnapshot,
@@ -17,8 +17,7 @@ impl Rates {
         counts(&now) != counts(last)
     }
 
-    /// The rates since the last line, over the time since then, in 80 columns. Frames are those that came.
-    /// `elapsed` is since the start.
+    /// The rates since the last line, in 80 columns. `elapsed`: since the start.
     pub fn line(&mut self, snapshot: &Snapshot, elapsed: Duration) -> String {
         let now = snapshot.total();
         let seconds = elapsed.saturating_sub(self.elapsed).as_secs_f64().max(1e-9);

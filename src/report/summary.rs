@@ -8,10 +8,10 @@ use handfast_stack::engine::stack::{Effective, Finished};
 use handfast_stack::engine::{CoreSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot};
 use handfast_stack::observe::DROP_REASONS;
 
-/// Of this layout: fields are added under the same name, never changed or removed.
+/// The name of this layout. Fields may be added to it, but not changed or removed.
 pub const SCHEMA: &str = "handfast-respond/1";
 
-/// What a run came to. `Display` is the text, `Serialize` the JSON.
+/// The summary of a run. `Display` is the text, `Serialize` the JSON.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     /// [`SCHEMA`].
@@ -28,11 +28,11 @@ pub struct Summary {
     pub total: CoreSnapshot,
     #[serde(flatten)]
     pub detail: Snapshot,
-    /// Why the run ended by itself, if it did.
+    /// The fault that ended the run, if any.
     pub fault: Option<String>,
 }
 
-/// [`Effective`] for programs.
+/// [`Effective`] as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActiveReport {
     pub devices: Vec<DeviceReport>,
@@ -47,7 +47,7 @@ pub struct ActiveReport {
     pub notes: Vec<String>,
 }
 
-/// What a report of an older version does not say.
+/// The default for reports of older versions.
 fn inherited() -> String {
     Priority::Inherited.to_string()
 }
@@ -60,7 +60,7 @@ pub struct DeviceReport {
     pub mode: String,
     /// Whether every queue is in zero-copy mode.
     pub zero_copy: bool,
-    /// The queues that are.
+    /// The queues in zero-copy mode.
     #[serde(default)]
     pub zero_copy_queues: Vec<u32>,
     pub queues: u32,
@@ -131,7 +131,7 @@ impl Display for Summary {
             f,
             "SYN-ACKs",
             &format!(
-                "{} from state, {} by cookie, {} sent again",
+                "{} with state, {} with cookie, {} retransmitted",
                 total.syn_acks, total.syn_acks_cookie, total.syn_ack_retransmissions
             ),
         )?;
@@ -139,13 +139,13 @@ impl Display for Summary {
         row(
             f,
             "established",
-            &format!("{} ({} by cookie), {open} still there", total.established, total.established_by_cookie),
+            &format!("{} ({} by cookie), {open} still open", total.established, total.established_by_cookie),
         )?;
         row(f, "closed", &list(&total.closed))?;
-        row(f, "sent again", &format!("{} segments of data or FIN", total.retransmissions))?;
+        row(f, "retransmitted", &format!("{} segments with data or FIN", total.retransmissions))?;
         row(
             f,
-            "answers",
+            "replies",
             &format!(
                 "{} RST, {} challenge ACK, {} ARP, {} neighbour, {} ping, {} ICMP unreachable; {} announcements",
                 total.resets_sent,
@@ -161,17 +161,20 @@ impl Display for Summary {
             f,
             "between cores",
             &format!(
-                "{} forwarded, {} received; {} relayed to another interface, {} sent for others",
+                "{} forwarded out, {} in; {} relayed to another interface, {} for other cores",
                 total.forwarded_out, total.forwarded_in, total.relayed_out, total.relayed_in
             ),
         )?;
         if total.timestamps_missing > 0 {
-            let text = format!("{} segments, taken without those agreed on", total.timestamps_missing);
+            let text =
+                format!("{} segments accepted without the negotiated timestamps", total.timestamps_missing);
             row(f, "no timestamps", &text)?;
         }
         if total.stop_notices + total.left_open > 0 {
-            let text =
-                format!("{} peers sent a RST or FIN, {} left open", total.stop_notices, total.left_open);
+            let text = format!(
+                "{} connections ended with a RST or FIN, {} left open",
+                total.stop_notices, total.left_open
+            );
             row(f, "at the end", &text)?;
         }
         row(f, "silent peers", &silent_peers(total))?;
@@ -198,7 +201,7 @@ impl Display for Summary {
 }
 
 impl Summary {
-    /// A line per reason: here the explanation is worth its room.
+    /// One line per reason, with its meaning.
     fn drops(&self, f: &mut Formatter<'_>) -> fmt::Result {
         row(f, "dropped", &self.total.drops.sum().to_string())?;
         let width = self.total.drops.seen().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -211,11 +214,11 @@ impl Summary {
     }
 }
 
-/// What stands in place of the verdicts.
+/// The text without verdicts.
 const UNREADABLE: &str =
     "counters not readable on this kernel (without capabilities it takes Linux 5.19 or newer)";
 
-/// What to tell the operator of segments that arrive with half a checksum. `drivers`: of the interfaces.
+/// A note on segments that arrive with a partial checksum. `drivers`: of the interfaces.
 pub fn partial_checksums(total: &CoreSnapshot, drivers: &[&str]) -> Option<String> {
     let partial = total.drops.named("tcp_partial_checksum");
     let why = match drivers.contains(&"virtio_net") {
@@ -235,18 +238,18 @@ pub fn partial_checksums(total: &CoreSnapshot, drivers: &[&str]) -> Option<Strin
 
 fn silent_peers(total: &CoreSnapshot) -> String {
     format!(
-        "{} keep-alives sent, {} connections ended; {} idle ones gave way to new ones",
+        "{} keep-alives sent, {} connections ended; {} idle ones evicted for new ones",
         total.keepalives,
         total.closed.named("keepalive_timeout") + total.closed.named("idle_timeout"),
         total.closed.named("idle_evicted"),
     )
 }
 
-/// How full they were; if they ever were short, how often, for how long, and what gave way.
+/// The use of send buffers; if they were short: how often, for how long, and the consequences.
 pub fn send_buffers(total: &CoreSnapshot) -> String {
-    let most = format!("at most {} of {} in use", total.send_buffers_max, total.send_buffers_limit);
+    let used = format!("at most {} of {} in use", total.send_buffers_max, total.send_buffers_limit);
     if total.send_buffer_shortages == 0 {
-        return most;
+        return used;
     }
     let short_ms = total.send_buffer_shortage_ms + total.send_buffers_short_ms;
     let often = match total.send_buffer_shortages {
@@ -254,8 +257,8 @@ pub fn send_buffers(total: &CoreSnapshot) -> String {
         many => format!("{many} times"),
     };
     format!(
-        "{most}; short {often}, {:.1} s in all: {} connections without progress gave way, {} segments were \
-         left for later",
+        "{used}; short {often}, {:.1} s in all: {} connections without progress evicted, {} segments \
+         deferred",
         short_ms as f64 / 1000.0,
         total.closed.named("stall_evicted"),
         total.drops.named("no_send_buffer"),

@@ -182,7 +182,7 @@ fn sources_without_a_way_back_are_told_within_three_seconds() {
     let third = lines.iter().position(|line| second(line).is_some_and(|second| second >= 3));
     assert!(third.is_some_and(|third| warning < third), "{}", results.text);
     assert_eq!(results.at("bottleneck.verdict"), "target");
-    results.assert_says(&["not one of", "10.91.0.50 needs a route back to it", cure]);
+    results.assert_says(&["none of", "10.91.0.50 needs a route back to it", cure]);
     // The command that it prints is the cure.
     lan.ip(&format!("server {}", cure.strip_prefix("ip ").expect("a command")));
     lan.bench(&format!("--source 10.92.1.0/24 10.91.0.50:7000 {SHORT}")).assert_flawless();

@@ -32,7 +32,7 @@ fn half_of_the_syn_acks_lost_cost_time_and_no_connection() {
     // but a bench that does not get its core finds the kernel's SYN-ACK there when it does.
     if results.number("load.lag_us.p50") < 1000.0 {
         assert!(results.number("retransmissions") >= 20.0, "{}", results.text);
-        results.assert_says(&["were sent again", "packets were lost on the way, or late"]);
+        results.assert_says(&["were retransmitted", "packets were lost or delayed on the way"]);
     }
 }
 

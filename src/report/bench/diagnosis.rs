@@ -26,11 +26,11 @@ use words::{cores, loss, meaning, same, shared_cores, tuples};
 
 /// Failures caused by the client: the reason, what was missing, and the fix.
 const LOCAL: [(&str, &str, &str); 5] = [
-    ("no-tuple", "free 4-tuple", "give more source addresses or ports (--source)"),
+    ("no-tuple", "free 4-tuple", "use more source addresses or ports (--source)"),
     ("no-slot", "free connection slot", "raise --max-connections"),
-    ("no-frame", "free frame to send in", "lower the load, or give it more cores"),
-    ("no-buffer", "buffer for a request", "lower the load, or give it more cores"),
-    ("client-late", "time left to open them", "lower the load, or give it more cores"),
+    ("no-frame", "free frame to send", "lower the load, or use more cores"),
+    ("no-buffer", "free buffer for a request", "lower the load, or use more cores"),
+    ("client-late", "time to open them", "lower the load, or use more cores"),
 ];
 /// Drops that show that the client received too slowly.
 const OVERFLOWS: [&str; 3] = ["kernel_rx_ring_full", "kernel_fill_ring_empty", "kernel_rx_dropped"];
@@ -41,7 +41,7 @@ const WAITED: f64 = 0.05;
 /// With a larger share of failures, the other figures are not meaningful.
 const MANY: f64 = 0.1;
 /// A share of failures that a slow client does not explain.
-const MOST: f64 = 0.5;
+const MAJORITY: f64 = 0.5;
 /// A rate below this part of the requested one has not reached it.
 const REACHED: f64 = 0.99;
 /// The same for connections completed within the measured time: a pause of the host at the end moves
@@ -62,14 +62,14 @@ impl Bottleneck {
     /// Finds the bottleneck from everything else in `results`.
     pub fn find(results: &Results) -> Bottleneck {
         let rules: [fn(&Results) -> Option<Bottleneck>; 12] = [
-            waited,
-            nothing,
-            out_of_something,
+            blocked,
+            no_attempts,
+            client_shortage,
             partial_checksums,
             unanswered,
             overflow,
             most_failures,
-            behind_the_schedule,
+            behind_schedule,
             many_failures,
             busy_client,
             failures,
@@ -92,7 +92,7 @@ impl Bottleneck {
     }
 }
 
-fn waited(results: &Results) -> Option<Bottleneck> {
+fn blocked(results: &Results) -> Option<Bottleneck> {
     let waited = results.load.waited_s;
     if results.load.kind == Loop::Open || waited.tuple.max(waited.slot) < WAITED * results.duration_s {
         return None;
@@ -104,14 +104,14 @@ fn waited(results: &Results) -> Option<Bottleneck> {
     Bottleneck::client(format!("for {seconds:.1} of {:.1} s no {why}", results.duration_s))
 }
 
-fn nothing(results: &Results) -> Option<Bottleneck> {
+fn no_attempts(results: &Results) -> Option<Bottleneck> {
     (results.connections.attempted == 0).then(|| Bottleneck {
         verdict: Verdict::Unknown,
         sentence: "unknown: no connection was attempted in the measured time".to_owned(),
     })
 }
 
-fn out_of_something(results: &Results) -> Option<Bottleneck> {
+fn client_shortage(results: &Results) -> Option<Bottleneck> {
     let short = |&(reason, what, fix): &(&str, &'static str, &'static str)| {
         let failed = failed_by(results, reason);
         (results.connections.share(failed) >= NOTICEABLE).then_some((failed, what, fix))
@@ -130,8 +130,8 @@ fn partial_checksums(results: &Results) -> Option<Bottleneck> {
     let dropped = *results.drops.get("tcp_partial_checksum")?;
     (dropped > 0 && dropped as f64 >= NOTICEABLE * results.packets.received as f64).then_some(())?;
     Bottleneck::client(format!(
-        "it dropped {} of the {} packets that came, as their checksum was left to hardware; on veth: ethtool \
-         -K PEER tx off at the target's end, or --accept-partial-checksums here",
+        "it dropped {} of {} received packets because of partial checksums, which are left to hardware; on veth: \
+         ethtool -K PEER tx off at the target's end, or --accept-partial-checksums here",
         count(dropped),
         count(results.packets.received)
     ))
@@ -145,13 +145,13 @@ fn unanswered(results: &Results) -> Option<Bottleneck> {
     let all = all && results.path.received.is_none_or(|received| received == 0);
     (all && results.workload != "flood").then_some(())?;
     Bottleneck::target(format!(
-        "not one of {} SYNs was answered{}",
+        "none of {} SYNs was answered{}",
         count(connections.attempted),
         meaning("connect-timeout", results)
     ))
 }
 
-fn behind_the_schedule(results: &Results) -> Option<Bottleneck> {
+fn behind_schedule(results: &Results) -> Option<Bottleneck> {
     let (asked, lag) = (asked_rate(results)?, results.load.lag_us.unwrap_or_default());
     let opened = per_second(results, results.connections.attempted);
     let late = lag.p50 > LATE_US;
@@ -178,7 +178,7 @@ fn overflow(results: &Results) -> Option<Bottleneck> {
     let all = results.packets.received.saturating_add(lost);
     (lost > 0 && lost as f64 >= NOTICEABLE * all as f64).then_some(())?;
     Bottleneck::client(format!(
-        "it lost {} of the {} packets that came, as its receive ring was full{}",
+        "it lost {} of {} packets because its receive ring was full{}",
         count(lost),
         count(all),
         cores(results)
@@ -186,7 +186,7 @@ fn overflow(results: &Results) -> Option<Bottleneck> {
 }
 
 fn most_failures(results: &Results) -> Option<Bottleneck> {
-    failed_at_target(results, MOST)
+    failed_at_target(results, MAJORITY)
 }
 
 fn many_failures(results: &Results) -> Option<Bottleneck> {
@@ -201,7 +201,7 @@ fn busy_client(results: &Results) -> Option<Bottleneck> {
         Some(idle) => idle < MIN_IDLE,
         None => results.cpu.client_cores().any(|core| core.busy() + core.steal > 1.0 - MIN_IDLE),
     };
-    busy.then(|| Bottleneck::client(format!("it had no time left{}", cores(results)))).flatten()
+    busy.then(|| Bottleneck::client(format!("it had no idle time{}", cores(results)))).flatten()
 }
 
 fn failures(results: &Results) -> Option<Bottleneck> {
@@ -213,17 +213,17 @@ pub(super) fn is_local(reason: &str) -> bool {
     LOCAL.iter().any(|(local, ..)| same(local, reason))
 }
 
-fn failed_at_target(results: &Results, least: f64) -> Option<Bottleneck> {
+fn failed_at_target(results: &Results, min: f64) -> Option<Bottleneck> {
     let connections = &results.connections;
     let mut reasons: Vec<_> = connections.failed.iter().filter(|(name, _)| !is_local(name)).collect();
     reasons.sort_by_key(|(_, failed)| std::cmp::Reverse(**failed));
     let all = reasons.iter().fold(0u64, |sum, (_, failed)| sum.saturating_add(**failed));
-    (connections.share(all) >= least).then_some(())?;
-    let (name, most) = reasons.first()?;
+    (connections.share(all) >= min).then_some(())?;
+    let (name, first) = reasons.first()?;
     Bottleneck::target(format!(
         "{} of the connections failed, most of them ({}) by {}{}",
         share(connections.share(all)),
-        count(**most),
+        count(**first),
         spoken(name),
         meaning(name, results)
     ))
@@ -250,7 +250,7 @@ fn slow_target(results: &Results) -> Option<Bottleneck> {
     let opened = per_second(results, results.connections.attempted);
     if let Some(asked) = asked.filter(|asked| completed < REACHED * asked.min(opened)) {
         return Bottleneck::target(format!(
-            "{} of the asked {} connections/s were completed, though all were opened in time",
+            "{} of the asked {} connections/s were completed, although all were opened in time",
             rate(completed),
             rate(asked)
         ));
@@ -259,7 +259,7 @@ fn slow_target(results: &Results) -> Option<Bottleneck> {
         && meanwhile < LATELY * asked.min(opened)
     {
         return Bottleneck::target(format!(
-            "{} of the asked {} connections/s were completed while it was measured, the others later",
+            "{} of the asked {} connections/s were completed in the measured time, the others later",
             rate(meanwhile),
             rate(asked)
         ));
@@ -267,7 +267,7 @@ fn slow_target(results: &Results) -> Option<Bottleneck> {
     let (first, last) = quarters(results, |second| second.completed)?;
     (asked.is_none() && last < FELL * first).then_some(())?;
     Bottleneck::target(format!(
-        "the rate fell from {} to {} connections/s while the client had time left",
+        "the rate fell from {} to {} connections/s while the client had idle time",
         whole(first),
         whole(last)
     ))
@@ -276,15 +276,15 @@ fn slow_target(results: &Results) -> Option<Bottleneck> {
 fn neither(results: &Results) -> Bottleneck {
     let completed = per_second(results, results.connections.completed);
     let sentence = match (results.load.rate, results.load.concurrency) {
-        _ if is_held(results) => "neither: all connections were opened, and answered their probe".to_owned(),
+        _ if is_held(results) => "neither: all connections were opened and answered their probe".to_owned(),
         (Some(asked), _) => format!(
             "neither: the load asked for was reached, {} of {} connections/s",
             rate(completed),
             rate(asked)
         ),
         (None, Some(concurrency)) => format!(
-            "neither: the load asked for was reached, {} at a time, and the client had time \
-             left; more at a time (--concurrency) may give more",
+            "neither: the load asked for was reached, {} at a time, and the client had idle \
+             time; a higher --concurrency may give more",
             count(concurrency)
         ),
         (None, None) => "neither: the load asked for was reached".to_owned(),

@@ -194,8 +194,8 @@ impl Results {
                 count(self.packets.received),
                 self.separate_segments().unwrap_or_default(),
             ],
-            vec!["sent again".to_owned(), count(self.retransmissions), String::new()],
-            vec!["sent again by the target".to_owned(), count(self.target_retransmissions), String::new()],
+            vec!["retransmitted".to_owned(), count(self.retransmissions), String::new()],
+            vec!["retransmitted by the target".to_owned(), count(self.target_retransmissions), String::new()],
         ];
         for (name, &dropped) in self.drops.iter().filter(|(name, _)| *name != SENT_TWICE) {
             let reason = DROP_REASONS.iter().find(|reason| reason.name() == name);

@@ -146,14 +146,14 @@ impl Results {
             0 => format!("{} segments", count(self.retransmissions)),
             theirs => format!("{} segments; by the target: {}", count(self.retransmissions), count(theirs)),
         };
-        row(text, "sent again", &again);
+        row(text, "retransmitted", &again);
         row(text, "dropped", &count(self.drops.values().sum()));
         for (name, dropped) in &self.drops {
             if name == SENT_TWICE {
                 row(
                     text,
-                    "  sent twice",
-                    &format!("{}: the target sent again what had arrived", count(*dropped)),
+                    "  duplicates",
+                    &format!("{}: the target retransmitted segments that had arrived", count(*dropped)),
                 );
                 continue;
             }
@@ -203,7 +203,7 @@ pub(super) fn latency_cells(latency: &Latency) -> [String; 6] {
 pub(super) fn uncounted(connections: &Connections) -> Option<String> {
     let lost = connections.unaccounted();
     (lost > 0)
-        .then(|| format!("{} attempts are in none of the counts (a bug: please report it)", count(lost)))
+        .then(|| format!("{} attempts are missing in the counts (a bug: please report it)", count(lost)))
 }
 
 /// Adds a name and its content, broken into lines that fit.
@@ -240,7 +240,7 @@ mod tests {
             "  connect timeout   <0.01 %: 2",
             "p99.9",
             "6.00 per connection; 2,962,955 sent, 2,962,944 received",
-            "sent again          13 segments",
+            "retransmitted       13 segments",
             "  paws              17: An old timestamp",
             "core 0 (client)     user 16 %, system 24 %, softirq 40 %, irq 0 %, idle 20 %",
             "connections per busy second",
@@ -260,7 +260,8 @@ mod tests {
         let mut results = Results::new(&open_loop(1000.0), &active(), &run);
         let text = results.text();
         fits(&text);
-        for part in ["404: 7, 503: 2", "13 segments; by the target: 21", "21: the target sent again what had"]
+        for part in
+            ["404: 7, 503: 2", "13 segments; by the target: 21", "21: the target retransmitted segments"]
         {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
@@ -316,7 +317,7 @@ mod tests {
         let text = Results::new(&open_loop(0.0), &active(), &empty).text();
         fits(&text);
         assert!(text.contains("    connect                   -"), "{text}");
-        assert!(text.contains("2 attempts are in none"), "{text}");
+        assert!(text.contains("2 attempts are missing"), "{text}");
         assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
     }
 

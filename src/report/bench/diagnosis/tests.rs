@@ -53,15 +53,15 @@ fn each_limit_is_known_by_what_was_measured() {
             &closed,
             waited(0.6, 0.0),
             Verdict::Client,
-            "allows 605 connections/s; give more source",
+            "allows 605 connections/s; use more source",
         ),
         ("no slot left", &closed, waited(0.0, 8.5), Verdict::Client, "raise --max-connections"),
-        ("a short wait", &closed, waited(0.4, 0.0), Verdict::Client, "had no time left"),
+        ("a short wait", &closed, waited(0.4, 0.0), Verdict::Client, "had no idle time"),
         ("nothing", &closed, Measured { attempted: 0, ..quiet() }, Verdict::Unknown, "no connection"),
         ("no tuple", &closed, failed("no-tuple", 100), Verdict::Client, "--source"),
         ("no slot", &asked, failed("no_slot", 100), Verdict::Client, "--max-connections"),
-        ("no buffer", &closed, failed("no-buffer", 100), Verdict::Client, "no buffer for a request"),
-        ("no time", &asked, failed("client-late", 9000), Verdict::Client, "no time left to open them"),
+        ("no buffer", &closed, failed("no-buffer", 100), Verdict::Client, "no free buffer for a request"),
+        ("no time", &asked, failed("client-late", 9000), Verdict::Client, "no time to open them"),
         ("too few opened", &open_loop(1020.0), quiet(), Verdict::Client, "1,003 of the asked 1,020"),
         ("opened late", &asked, Measured { lag: lag(2500.0), ..quiet() }, Verdict::Client, "2.5 ms late"),
         (
@@ -92,11 +92,11 @@ fn each_limit_is_known_by_what_was_measured() {
             Verdict::Client,
             "2.5 ms late",
         ),
-        ("ring full", &closed, ring_full, Verdict::Client, "400 of the 30,400 packets"),
+        ("ring full", &closed, ring_full, Verdict::Client, "400 of 30,400 packets"),
         ("busy", &closed, busy.clone(), Verdict::Client, "core 0 was busy for 99 %"),
         ("busy, on schedule", &asked, busy.clone(), Verdict::Neither, "was reached"),
         ("spins", &closed, Measured { idle: Some(0.4), ..busy.clone() }, Verdict::Neither, "512"),
-        ("works", &closed, Measured { idle: Some(0.04), ..quiet() }, Verdict::Client, "no time left"),
+        ("works", &closed, Measured { idle: Some(0.04), ..quiet() }, Verdict::Client, "no idle time"),
         ("unanswered", &closed, failed("connect-timeout", 9000), Verdict::Target, "89.73 %"),
         (
             "unanswered and spins",
@@ -169,7 +169,7 @@ fn shared_cores_and_steal_are_told() {
         sample.cores.values_mut().for_each(|ticks| ticks.steal = 50 * second as u64);
     }
     let found = verdict(&run(), &stolen);
-    assert!(found.sentence.contains("hypervisor took 33 %"), "{found:?}");
+    assert!(found.sentence.contains("hypervisor used 33 %"), "{found:?}");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn sources_without_a_way_back_are_named_with_the_command() {
         let found = verdict(&run(), &measured);
         assert_eq!(found.verdict, Verdict::Target, "{}", found.sentence);
         assert!(
-            found.sentence.contains("not one of 10,030 SYNs") && found.sentence.contains(command),
+            found.sentence.contains("none of 10,030 SYNs") && found.sentence.contains(command),
             "{found:?}"
         );
     }
@@ -311,9 +311,10 @@ fn loss_is_said_beside_every_verdict() {
     lossy.traffic.drops.insert("out_of_window".into(), 200);
     let found = verdict(&run(), &lossy);
     assert_eq!(found.verdict, Verdict::Neither);
-    let said = "segments 500 were sent again (200 by the target): packets were lost on the way, or late";
-    assert!(found.sentence.contains(said), "{}", found.sentence);
-    assert!(!verdict(&run(), &quiet()).sentence.contains("sent again"), "13 of 60,000 are none");
+    let wanted =
+        "segments 500 were retransmitted (200 by the target): packets were lost or delayed on the way";
+    assert!(found.sentence.contains(wanted), "{}", found.sentence);
+    assert!(!verdict(&run(), &quiet()).sentence.contains("retransmitted"), "13 of 60,000 are too few");
     // None of these was lost.
     let silent = Measured { traffic: lossy.traffic.clone(), ..failed("connect-timeout", 9000) };
     assert!(!verdict(&run(), &silent).sentence.contains("packets were lost"));

@@ -19,9 +19,9 @@ pub(super) fn meaning(reason: &str, results: &Results) -> String {
     let old = results.drops.get("ack_unacceptable").is_some_and(|count| *count > 0);
     if old && same(reason, "connect-timeout") {
         return String::from(
-            ": SYNs were answered by ACKs of earlier connections, which the target still keeps, in \
-                TIME-WAIT most likely; more sources or ports (--source), another --seed, or waiting \
-                for twice its MSL helps",
+            ": SYNs were answered by ACKs of earlier connections that the target still has, most likely \
+                in TIME-WAIT; use more sources or ports (--source) or another --seed, or wait for \
+                twice its MSL",
         );
     }
     let target = address(&results.target);
@@ -36,20 +36,20 @@ pub(super) fn meaning(reason: &str, results: &Results) -> String {
     }
     if (same(reason, "timeout") || same(reason, "connect-timeout")) && unacknowledged(results) {
         return String::from(
-            ": it took connections and acknowledged nothing after the handshake: most likely its accept \
+            ": it accepted connections and acknowledged nothing after the handshake: most likely its accept \
              queue is full (there: nstat -az TcpExtListenOverflows; raise the backlog of its program and \
              net.core.somaxconn)",
         );
     }
     const MEANINGS: [(&str, &str); 6] = [
-        ("connect-timeout", ": SYNs stay unanswered; address, route, next hop and firewall decide that"),
+        ("connect-timeout", ": SYNs were not answered; check address, route, next hop and firewall"),
         ("refused", ": nothing listens there, or its backlog was full"),
         ("connect-refused", ": nothing listens there, or its backlog was full"),
         ("unreachable", ": ICMP errors say that the target cannot be reached"),
-        ("reset", ": it resets connections that it had taken"),
+        ("reset", ": it reset connections that it had accepted"),
         (
             "timeout",
-            ": it took connections and then did not go on with them: its program is slow or stuck, or its \
+            ": it accepted connections and then stopped answering: its program is slow or stuck, or its \
              accept queue is full (there: nstat -az TcpExtListenOverflows)",
         ),
     ];
@@ -83,7 +83,7 @@ pub(super) fn tuples(results: &Results) -> String {
         )
     });
     format!(
-        "{allow}; give more source addresses or ports (--source), or a shorter --reuse-after if the \
+        "{allow}; use more source addresses or ports (--source), or a shorter --reuse-after if the \
          target's TIME-WAIT is shorter"
     )
 }
@@ -101,7 +101,7 @@ pub(super) fn cores(results: &Results) -> String {
         percent(core.softirq)
     );
     if core.steal >= STOLEN {
-        text += &format!(", and the hypervisor took {} of it away", percent(core.steal));
+        text += &format!(", and the hypervisor used {} of it", percent(core.steal));
     }
     text
 }
@@ -127,7 +127,7 @@ pub(super) fn loss(results: &Results) -> Option<String> {
     let shown = again > 0 && again as f64 >= LOSSY * all as f64;
     (shown && connections.share(connections.failures()) < FAILING).then(|| {
         format!(
-            ". Of {} segments {} were sent again ({} by the target): packets were lost on the way, or late",
+            ". Of {} segments {} were retransmitted ({} by the target): packets were lost or delayed on the way",
             count(all),
             count(again),
             count(results.target_retransmissions)
