@@ -72,7 +72,7 @@ fn what_cannot_be_had_ends_with_code_1_and_its_cure() {
     refused(&from("198.18.0.1:2000-3000", ""), &["overlap with the kernel's ephemeral ports", "sysctl -w"]);
     refused(
         &from("198.18.0.1", ""),
-        &["none is left", "address that no interface has", "fix: --source ", "--source 10.78.0.0/16"],
+        &["leaves none", "address that no interface has", "fix: --source ", "--source 10.78.0.0/16"],
     );
     refused(&from("10.78.0.0/16", "--html /nowhere/x.html"), &["cannot write /nowhere/x.html"]);
 

@@ -234,7 +234,7 @@ fn more_sources_on_the_link_than_a_neighbour_table_holds() {
         "neighbour table is most likely full",
         cure,
     ]);
-    assert!(results.text.contains("warning: 10.91.0.50 asked"), "{}", results.text);
+    assert!(results.text.contains("warning: 10.91.0.50 sent"), "{}", results.text);
     assert!(
         results.failed("connect-timeout") > 0 && results.connections("completed") > 0,
         "{}",
