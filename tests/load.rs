@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use handfast_load::{
-    Answer, Arrivals, Closer, Control, Failure, Load, Plan, Probes, SourceArg, Stage, Tally, Workload,
+    Arrivals, Closer, Control, Failure, Load, Plan, Probes, ResponseKind, SourceArg, Stage, Tally, Workload,
 };
 use handfast_stack::engine::FaultInjection;
 use handfast_stack::engine::simulation::{Setup, Simulation};
@@ -118,7 +118,7 @@ const NO_FAULT: FaultInjection = FaultInjection { drop: 0.0, reset: 0.0, delay_m
 // closes sends its FIN along with the answer.
 #[test]
 fn every_workload_completes_in_as_many_packets_as_it_should() {
-    let ping = Workload::Request { request: b"ping".to_vec(), answer: Answer::Segment };
+    let ping = Workload::Request { request: b"ping".to_vec(), response: ResponseKind::Segment };
     for (workload, service, packets, far_end) in [
         (Workload::Handshake, Service::Discard, 4, Closed::ResetByPeer),
         (Workload::Lifecycle { closer: Closer::Client }, Service::Discard, 6, Closed::Passive),

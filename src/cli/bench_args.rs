@@ -10,7 +10,7 @@ use super::packet_path_args::{PacketPathArgs, TableArgs};
 use super::requirement_args::RequirementArgs;
 use super::{CaptureArgs, MetricsArgs, out, values};
 use handfast_load::{
-    Answer, Arrivals, Closer, Load, Plan, Search, Source, SourceArg, Target, Workload, WorkloadKind,
+    Arrivals, Closer, Load, Plan, ResponseKind, Search, Source, SourceArg, Target, Workload, WorkloadKind,
 };
 use handfast_stack::tcp::OfferedOptions;
 use handfast_stack::wire::Mac;
@@ -313,7 +313,7 @@ impl BenchArgs {
             (WorkloadKind::Request, Some(path)) => Workload::http(&self.target.host(), path),
             (WorkloadKind::Request, None) => {
                 let request = self.payload.as_deref().unwrap_or(PAYLOAD).into();
-                Workload::Request { request, answer: Answer::Segment }
+                Workload::Request { request, response: ResponseKind::Segment }
             }
             (WorkloadKind::Hold, _) => Workload::Hold,
             (WorkloadKind::Flood, _) => Workload::Flood,

@@ -21,7 +21,7 @@ pub enum Failure {
     /// Closed by the peer before its response had arrived, or before this side closed.
     ClosedEarly,
     /// The data is not a response to the request.
-    WrongAnswer,
+    WrongResponse,
     /// An HTTP status other than 2xx and 3xx.
     HttpStatus,
     /// A held connection without a reply to its probes.
@@ -64,7 +64,7 @@ impl Failure {
         match how {
             Closed::ResetByPeer | Closed::HandshakeReset | Closed::FaultReset => Failure::Reset,
             Closed::Unreachable => Failure::Unreachable,
-            Closed::DataAfterClose => Failure::WrongAnswer,
+            Closed::DataAfterClose => Failure::WrongResponse,
             Closed::Passive | Closed::Active | Closed::Simultaneous => Failure::ClosedEarly,
             _ => Failure::Timeout,
         }

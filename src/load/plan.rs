@@ -232,7 +232,7 @@ pub enum PlanError {
 #[cfg(test)]
 mod tests {
     use super::super::source::SourceArg;
-    use super::super::{Answer, Arrivals};
+    use super::super::{Arrivals, ResponseKind};
     use super::*;
 
     fn sources(texts: &[&str]) -> Vec<Source> {
@@ -248,7 +248,8 @@ mod tests {
         let good = plan(&["10.0.0.0/24"]);
         assert_eq!(good.check(4), Ok(vec![]));
         let rate = |per_second| Load::Rate { per_second, arrivals: Arrivals::Steady };
-        let request = |length| Workload::Request { request: vec![0; length], answer: Answer::Segment };
+        let request =
+            |length| Workload::Request { request: vec![0; length], response: ResponseKind::Segment };
         let few = plan(&["10.0.0.1:1-3"]);
         for (plan, part) in [
             (plan(&[]), "--source"),

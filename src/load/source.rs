@@ -10,13 +10,13 @@ use handfast_stack::wire::EndpointRange;
 use handfast_stack::wire::endpoint_range::EndpointRangeError;
 
 /// The default ports: all but the well-known ones, which a peer may treat as privileged.
-pub const DEFAULT_PORTS: RangeInclusive<u16> = 1024..=u16::MAX;
+const DEFAULT_PORTS: RangeInclusive<u16> = 1024..=u16::MAX;
 
 /// A source as the user writes it: `CIDR[:PORT[-PORT]]`, an IPv6 prefix with ports in brackets: `10.0.0.0/24`, `10.0.0.9:2000-2999`, `[2001:db8::]/64:1024-65535`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceArg {
     pub net: IpNet,
-    /// `None`: [`DEFAULT_PORTS`], without those that the kernel needs.
+    /// `None`: all ports from 1024 on, without those that the kernel needs.
     pub ports: Option<RangeInclusive<u16>>,
 }
 

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::timeline::{NEVER, Timeline};
 
 /// The maximum latency, microseconds: five minutes. Longer ones count as this.
-pub const MAX_LATENCY_US: u64 = 300_000_000;
+const MAX_LATENCY_US: u64 = 300_000_000;
 /// The maximum number of seconds with an entry of their own: a week. Later ones are in the totals only.
 const MAX_SECONDS: u64 = 7 * 86_400;
 

@@ -14,12 +14,12 @@ pub(super) const NEVER: u64 = u64::MAX;
 /// A connection counts if its *intended* start lies in `measured_from..measured_to`, whenever it
 /// ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timeline {
-    pub ramped_up: u64,
-    pub measured_from: u64,
-    pub measured_to: u64,
+pub(super) struct Timeline {
+    pub(super) ramped_up: u64,
+    pub(super) measured_from: u64,
+    pub(super) measured_to: u64,
     /// No connections are opened from here on.
-    pub opens_to: u64,
+    pub(super) opens_to: u64,
 }
 
 /// Where a core is in its step.

@@ -29,7 +29,7 @@ const NONE: u32 = u32::MAX;
 /// blocks come first, then a queue of those whose connections have all ended, the longest ended first: its
 /// head is the next to be free.
 #[derive(Debug)]
-pub struct TupleAllocator {
+pub(super) struct TupleAllocator {
     space: TupleSpace,
     order: Permutation,
     /// This core's range of the permutation.
@@ -68,18 +68,23 @@ struct Block {
 
 /// A 4-tuple in use, to be released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TupleLease(pub(super) u32);
+pub(super) struct TupleLease(pub(super) u32);
 
 /// No 4-tuple is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exhausted {
+pub(super) struct Exhausted {
     /// When the next one will be free. `None`: after a connection has ended.
-    pub free_at: Option<Time>,
+    pub(super) free_at: Option<Time>,
 }
 
 impl TupleAllocator {
     /// `share`: core and number of cores. All cores must use the same space, seed and number of cores.
-    pub fn new(space: TupleSpace, share: (u32, u32), seed: u64, reuse_after_us: u64) -> TupleAllocator {
+    pub(super) fn new(
+        space: TupleSpace,
+        share: (u32, u32),
+        seed: u64,
+        reuse_after_us: u64,
+    ) -> TupleAllocator {
         TupleAllocator::with_blocks(space, share, seed, reuse_after_us, MAX_BLOCKS)
     }
 
@@ -113,12 +118,9 @@ impl TupleAllocator {
     }
 
     /// The number of 4-tuples of this core.
-    pub fn len(&self) -> u64 {
+    #[cfg(test)]
+    fn len(&self) -> u64 {
         self.end - self.begin
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Returns the next 4-tuple, which stays the next one until it is taken or skipped.
@@ -126,7 +128,7 @@ impl TupleAllocator {
     /// # Errors
     /// [`Exhausted`]; calling again is cheap.
     #[inline]
-    pub fn peek(&mut self, now: Time) -> Result<FourTuple, Exhausted> {
+    pub(super) fn peek(&mut self, now: Time) -> Result<FourTuple, Exhausted> {
         if self.current.left == 0 {
             self.advance(now)?;
         }
@@ -135,7 +137,7 @@ impl TupleAllocator {
 
     /// Takes the 4-tuple that [`TupleAllocator::peek`] returned.
     #[inline]
-    pub fn take(&mut self) -> TupleLease {
+    pub(super) fn take(&mut self) -> TupleLease {
         let Some(block) = self.blocks.get_mut(self.current.block as usize) else { return TupleLease(NONE) };
         block.live += 1;
         self.current.left = self.current.left.saturating_sub(1);
@@ -144,14 +146,14 @@ impl TupleAllocator {
     }
 
     /// Skips the 4-tuple that [`TupleAllocator::peek`] returned.
-    pub fn skip(&mut self, now: Time) {
+    pub(super) fn skip(&mut self, now: Time) {
         let lease = self.take();
         self.release(lease, now);
     }
 
     /// The connection of a 4-tuple has ended.
     #[inline]
-    pub fn release(&mut self, lease: TupleLease, now: Time) {
+    pub(super) fn release(&mut self, lease: TupleLease, now: Time) {
         let Some(block) = self.blocks.get_mut(lease.0 as usize) else { return };
         block.live = block.live.saturating_sub(1);
         block.ended_us = now.micros;

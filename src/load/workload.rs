@@ -16,7 +16,7 @@ pub enum Workload {
     Lifecycle { closer: Closer },
     /// A request in one segment, the response, close: complete when both FINs are acknowledged; completion
     /// latency ends with the response.
-    Request { request: Vec<u8>, answer: Answer },
+    Request { request: Vec<u8>, response: ResponseKind },
     /// Opened, held, probed at the end, reset: complete with the reply to the probe, whose latency is the
     /// completion latency.
     Hold,
@@ -77,7 +77,7 @@ impl Closer {
 
 /// The expected response to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum ResponseKind {
     /// The first segment with data.
     Segment,
     /// An HTTP/1 response with status 2xx or 3xx, to Content-Length or the peer's FIN.
@@ -127,7 +127,7 @@ impl Workload {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: handfast\r\nConnection: close\r\n\r\n"
         );
-        Workload::Request { request: request.into_bytes(), answer: Answer::Http }
+        Workload::Request { request: request.into_bytes(), response: ResponseKind::Http }
     }
 
     pub fn kind(&self) -> WorkloadKind {
@@ -168,12 +168,14 @@ impl Workload {
     #[inline]
     pub(super) fn on_data(&self, response: &mut Response, data: &[u8]) -> Reaction {
         match self {
-            Workload::Request { answer: Answer::Segment, .. } => (Actions::SHUTDOWN, ConnStatus::Done),
-            Workload::Request { answer: Answer::Http, .. } => match response.data(data) {
+            Workload::Request { response: ResponseKind::Segment, .. } => {
+                (Actions::SHUTDOWN, ConnStatus::Done)
+            }
+            Workload::Request { response: ResponseKind::Http, .. } => match response.data(data) {
                 Parsed::Incomplete => CONTINUE,
                 Parsed::Complete => (Actions::SHUTDOWN, ConnStatus::Done),
                 Parsed::ErrorStatus => (Actions::ABORT, ConnStatus::Failed(Failure::HttpStatus)),
-                Parsed::Invalid => (Actions::ABORT, ConnStatus::Failed(Failure::WrongAnswer)),
+                Parsed::Invalid => (Actions::ABORT, ConnStatus::Failed(Failure::WrongResponse)),
             },
             // Data from the server is ignored.
             Workload::Handshake | Workload::Lifecycle { .. } | Workload::Hold | Workload::Flood => CONTINUE,
@@ -185,7 +187,7 @@ impl Workload {
     pub(super) fn on_fin(&self, response: &Response) -> Reaction {
         match self {
             Workload::Handshake | Workload::Lifecycle { .. } => (Actions::CLOSE, ConnStatus::Pending),
-            Workload::Request { answer: Answer::Http, .. } if response.end() == Parsed::Complete => {
+            Workload::Request { response: ResponseKind::Http, .. } if response.end() == Parsed::Complete => {
                 (Actions::CLOSE, ConnStatus::Done)
             }
             Workload::Request { .. } | Workload::Hold | Workload::Flood => {
@@ -255,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_request_is_done_with_its_answer() {
-        let segment = Workload::Request { request: b"ping".to_vec(), answer: Answer::Segment };
+        let segment = Workload::Request { request: b"ping".to_vec(), response: ResponseKind::Segment };
         let mut response = Response::default();
         assert_eq!(
             (segment.on_established(), segment.request()),
@@ -292,7 +294,7 @@ mod tests {
         assert_eq!(feed(&["HTTP/1.1 200 OK\r\n\r\n", "hi"]), (CONTINUE, (Actions::CLOSE, ConnStatus::Done)));
         assert_eq!(feed(&["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"]), (CONTINUE, early));
         assert_eq!(feed(&["HTTP/1.1 500 No\r\n"]).0.1, ConnStatus::Failed(Failure::HttpStatus));
-        assert_eq!(feed(&["SSH-2.0-x\r\n"]).0.1, ConnStatus::Failed(Failure::WrongAnswer));
+        assert_eq!(feed(&["SSH-2.0-x\r\n"]).0.1, ConnStatus::Failed(Failure::WrongResponse));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::source::SourceArg;
-use super::super::{Answer, Arrivals, Closer, Failure, Load, Plan, Probes, Stage, Workload};
+use super::super::{Arrivals, Closer, Failure, Load, Plan, Probes, ResponseKind, Stage, Workload};
 use super::script::{Bench, Peer, Script};
 use handfast_stack::engine::OpenError;
 
@@ -66,7 +66,7 @@ fn a_closed_loop_keeps_its_number_in_flight() {
 
 #[test]
 fn every_workload_completes_with_a_peer_that_plays_along() {
-    let segment = Workload::Request { request: b"ping".to_vec(), answer: Answer::Segment };
+    let segment = Workload::Request { request: b"ping".to_vec(), response: ResponseKind::Segment };
     for workload in [
         Workload::Handshake,
         LIFECYCLE,
@@ -90,7 +90,7 @@ fn every_failure_is_counted_under_its_name() {
         (Peer::Silent, LIFECYCLE, Failure::ConnectTimeout),
         (Peer::Dies, LIFECYCLE, Failure::Timeout),
         (Peer::Resets, LIFECYCLE, Failure::Reset),
-        (Peer::Answers, Workload::http("x", "/"), Failure::WrongAnswer),
+        (Peer::Answers, Workload::http("x", "/"), Failure::WrongResponse),
     ] {
         let plan = Plan { timeout: Duration::from_millis(800), ..plan(workload, steady(100)) };
         let mut bench =
