@@ -15,14 +15,14 @@
 //! 10. some failed, too few were completed in time, or the target became slower: the target;
 //! 11. neither.
 
-mod words;
+mod hints;
 
 use super::bottleneck::{Bottleneck, Verdict};
 use super::counted::Counted;
 use super::figures::{Loop, Second};
 use super::format::{count, rate, share, spoken, whole};
 use super::results::Results;
-use words::{cores, loss, meaning, same, shared_cores, tuples};
+use hints::{cores, loss, meaning, same, shared_cores, tuples};
 
 /// Failures caused by the client: the reason, what was missing, and the fix.
 const LOCAL: [(&str, &str, &str); 5] = [

@@ -10,7 +10,6 @@
 //! - `text`, `html` with `page` and `plots`: the output for people.
 //! - `comparison`: several servers side by side; `diff`: changes between two runs or sets of runs.
 
-mod apart;
 mod assemble;
 mod bottleneck;
 pub mod comparison;
@@ -37,6 +36,7 @@ mod requirements;
 mod results;
 #[cfg(test)]
 pub(crate) mod sample;
+mod separate_segments;
 mod stats;
 mod text;
 
