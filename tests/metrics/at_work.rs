@@ -106,7 +106,7 @@ fn it_serves_without_privileges_and_refuses_an_address_that_is_taken() {
     assert_eq!(second.code, Some(1), "{}", second.text);
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(second.text.contains("cannot serve metrics at 127.0.0.1:9464"), "{}", second.text);
-    assert!(second.text.contains("fix: name another port"), "{}", second.text);
+    assert!(second.text.contains("fix: use another port"), "{}", second.text);
     // Who answers has a name: a thread gives it to itself.
     assert_eq!(responder.get("/metrics").status, 200);
     let mut seen = Vec::new();
