@@ -8,7 +8,7 @@ use super::bench_args::BenchArgs;
 use super::bench_hints::Hints;
 use super::bench_path::{path, warning};
 use super::bench_results::{Ending, Ran, results};
-use super::bench_setup::{Place, check, check_flood, options, sources};
+use super::bench_setup::{Place, check, check_flood, options, sources, unplanned};
 use super::bench_watch::{Observed, Watcher, step};
 use super::notify::Notifier;
 use super::result_file::{ResultFile, json};
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     }
     let plan = arguments.plan(&place.target, sources(arguments, &place, &device, &network)?);
     // What cannot run at all says so before anything is touched.
-    plan.check(1).map_err(Failure::of)?;
+    plan.check(1).map_err(unplanned)?;
     let gateway = place.gateway(arguments)?;
     let path = path(&plan, &device, place.route.as_ref());
     let crowded = warning(&plan, &device, &path);
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let failed = |error| Failure::to_start(error, std::slice::from_ref(&device.name), &[]);
     let stack = Stack::open(options).map_err(failed)?;
     let active = stack.active.clone();
-    let mut notes = control.plan().check(active.cpus.len() as u32).map_err(Failure::of)?;
+    let mut notes = control.plan().check(active.cpus.len() as u32).map_err(unplanned)?;
     notes.extend(place.note().into_iter().chain(crowded));
     files.hold()?;
     captured.iter_mut().try_for_each(ResultFile::hold)?;

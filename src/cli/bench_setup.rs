@@ -12,7 +12,7 @@ use super::bench_args::BenchArgs;
 use super::bench_target::Resolved;
 use super::next_hop::{self, Route};
 use handfast_lab::{CLIENT_DEVICE, SOURCES_V4, SOURCES_V6, is_lab_interface};
-use handfast_load::{Control, Source, SourceArg, SourceError, Target, WorkloadKind};
+use handfast_load::{Control, PlanError, Source, SourceArg, SourceError, Target, WorkloadKind};
 use handfast_stack::engine::CoreConfig;
 use handfast_stack::engine::stack::{Gateway, Options};
 use handfast_stack::tcp::Config;
@@ -126,6 +126,24 @@ impl Place {
     pub(super) fn note(&self) -> Option<String> {
         let name = self.name.as_ref()?;
         Some(format!("{name} is {}", self.target.address))
+    }
+}
+
+/// A plan that cannot run, with its fix.
+pub(super) fn unplanned(error: PlanError) -> Failure {
+    let failure = Failure::of(&error);
+    match error {
+        PlanError::NoSource => failure.fix("name addresses with --source CIDR[:PORTS]"),
+        PlanError::Family(..) => failure.fix("use one address family for --source and the target"),
+        PlanError::TargetAmongSources(..) => failure.fix("choose other source addresses"),
+        PlanError::Overlap(..) => failure.fix("choose sources that do not overlap"),
+        PlanError::FewerThanCores { .. } | PlanError::Concurrency { .. } | PlanError::Hold { .. } => {
+            failure.fix("add addresses or ports to --source")
+        }
+        PlanError::NoConnections => failure.fix("--connections N, 1 or more"),
+        PlanError::NoRequest => failure.fix("give --payload or --http"),
+        PlanError::RequestTooLong { .. } => failure.fix("send a shorter --payload"),
+        PlanError::NoConcurrency | PlanError::Rate(_) | PlanError::Timeout => failure,
     }
 }
 

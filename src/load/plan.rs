@@ -197,33 +197,29 @@ const MAX_RATE: u64 = 1_000_000_000;
 /// Why a plan cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PlanError {
-    #[error("no source addresses: give some with --source CIDR[:PORTS]")]
+    #[error("there are no source addresses")]
     NoSource,
-    #[error("source {0} and target {1} are of different address families: use one family for both")]
+    #[error("source {0} and target {1} are of different address families")]
     Family(Source, Target),
-    #[error("the target {1} lies within the source {0}: choose other source addresses")]
+    #[error("the target {1} lies within the source {0}")]
     TargetAmongSources(Source, Target),
     #[error("the sources {0} and {1} overlap: a 4-tuple would be used twice at the same time")]
     Overlap(Source, Source),
-    #[error("{tuples} 4-tuples are too few for {cores} cores: add addresses or ports to --source")]
+    #[error("{tuples} 4-tuples are too few for {cores} cores")]
     FewerThanCores { tuples: u64, cores: u32 },
     #[error("invalid concurrency 0: the minimum is 1")]
     NoConcurrency,
     #[error("invalid rate: it must be from 1 to {0} connections per second")]
     Rate(u64),
-    #[error(
-        "{asked} connections at a time need {asked} 4-tuples, and there are {tuples}: add addresses or ports to --source"
-    )]
+    #[error("{asked} connections at a time need {asked} 4-tuples, and there are {tuples}")]
     Concurrency { asked: u32, tuples: u64 },
-    #[error("the number of connections is missing: give it with --connections N, 1 or more")]
+    #[error("the number of connections is missing or 0")]
     NoConnections,
-    #[error(
-        "{asked} connections to hold need {asked} 4-tuples, and there are {tuples}: add addresses or ports to --source"
-    )]
+    #[error("{asked} connections to hold need {asked} 4-tuples, and there are {tuples}")]
     Hold { asked: u64, tuples: u64 },
-    #[error("the request is empty: give --payload or --http")]
+    #[error("the request is empty")]
     NoRequest,
-    #[error("the request has {bytes} bytes, and a send buffer holds {max}: send a shorter one")]
+    #[error("the request has {bytes} bytes, and a send buffer holds {max}")]
     RequestTooLong { bytes: usize, max: usize },
     #[error("invalid timeout: it must be longer than 0 and at most an hour")]
     Timeout,
@@ -252,7 +248,7 @@ mod tests {
             |length| Workload::Request { request: vec![0; length], response: ResponseKind::Segment };
         let few = plan(&["10.0.0.1:1-3"]);
         for (plan, part) in [
-            (plan(&[]), "--source"),
+            (plan(&[]), "no source addresses"),
             (plan(&["2001:db8::/64"]), "different address families"),
             (plan(&["10.9.0.0/24"]), "lies within the source"),
             (plan(&["10.0.0.0/24", "10.0.0.7"]), "overlap"),
@@ -261,8 +257,8 @@ mod tests {
             (Plan { load: Load::Concurrency(u32::MAX), ..good.clone() }, "at a time need"),
             (Plan { load: rate(0), ..good.clone() }, "invalid rate"),
             (Plan { load: rate(u64::MAX), ..good.clone() }, "invalid rate"),
-            (Plan { connections: Some(0), ..good.clone() }, "--connections"),
-            (Plan { workload: Workload::Hold, ..good.clone() }, "--connections"),
+            (Plan { connections: Some(0), ..good.clone() }, "number of connections"),
+            (Plan { workload: Workload::Hold, ..good.clone() }, "number of connections"),
             (Plan { workload: Workload::Hold, connections: Some(1 << 40), ..good.clone() }, "to hold need"),
             (Plan { workload: request(0), ..good.clone() }, "request is empty"),
             (Plan { workload: request(5000), ..good.clone() }, "5000 bytes"),
