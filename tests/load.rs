@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use handfast_load::{
-    Arrivals, Closer, Control, Failure, Load, Plan, Probes, ResponseKind, SourceArg, Stage, Tally, Workload,
+    Arrivals, Closer, Control, Failure, Load, Plan, Probes, ResponseKind, RunStage, SourceArg, Tally,
+    Workload,
 };
 use handfast_stack::engine::FaultInjection;
 use handfast_stack::engine::simulation::{Setup, Simulation};
@@ -194,7 +195,10 @@ fn hold() -> Plan {
 fn held_connections_answer_their_probes() {
     let mut pair = Pair::new(hold(), 1, far(Service::Hold, NO_FAULT));
     pair.pass(900);
-    assert_eq!((pair.control.progress().in_flight, pair.control.progress().stage), (2000, Stage::Measured));
+    assert_eq!(
+        (pair.control.progress().in_flight, pair.control.progress().stage),
+        (2000, RunStage::Measured)
+    );
     let tally = pair.run();
     assert_eq!((tally.established, tally.completed), (2000, 2000));
     assert_eq!(pair.ended(Closed::ResetByPeer), 2000, "and end by a RST");

@@ -14,7 +14,9 @@ use super::notify::Notifier;
 use super::result_file::{ResultFile, json};
 use super::{Failure, metrics_args, out, signals, standard_output};
 use handfast_control::StatusSource;
-use handfast_load::{Control, FindMax, Limit, Load, Outcome, Search, Tally, Verdict, Workload};
+use handfast_load::{
+    Control, FindMax, Limit, Load, SearchConfig, SearchVerdict, StepOutcome, Tally, Workload,
+};
 use handfast_report::bench::Results;
 use handfast_report::{active_line, capture_notes, capture_text};
 use handfast_stack::engine::drop_privileges;
@@ -116,7 +118,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Whether this step of a search is one whose rate holds.
-fn holds(search: Search, load: Load, tally: &Tally) -> bool {
+fn holds(search: SearchConfig, load: Load, tally: &Tally) -> bool {
     let asked = match load {
         Load::Rate { per_second, .. } => per_second,
         Load::Concurrency(_) => 0,
@@ -160,19 +162,19 @@ fn find_max(
     }
 }
 
-fn outcome(asked: u64, tally: &Tally) -> Outcome {
-    Outcome { asked, achieved: tally.rate(), meanwhile: tally.rate_meanwhile(), loss: tally.loss() }
+fn outcome(asked: u64, tally: &Tally) -> StepOutcome {
+    StepOutcome { asked, achieved: tally.rate(), meanwhile: tally.rate_meanwhile(), loss: tally.loss() }
 }
 
-fn found(verdict: Option<Verdict>) -> String {
+fn found(verdict: Option<SearchVerdict>) -> String {
     match verdict {
-        Some(Verdict::Found { held, failed_at, by: limit }) => format!(
+        Some(SearchVerdict::Found { held, failed_at, by: limit }) => format!(
             "the highest rate that holds is {} per second; {failed_at} twice did not{}",
             held.asked,
             because(limit)
         ),
-        Some(Verdict::AboveMax(held)) => format!("{} per second hold: the limit is beyond", held.asked),
-        Some(Verdict::Nothing(_, limit)) => {
+        Some(SearchVerdict::AboveMax(held)) => format!("{} per second hold: the limit is beyond", held.asked),
+        Some(SearchVerdict::Nothing(_, limit)) => {
             format!("not even one connection per second holds{}", because(limit))
         }
         None => "the search was ended before its end".to_owned(),

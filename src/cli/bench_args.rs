@@ -10,7 +10,8 @@ use super::packet_path_args::{PacketPathArgs, TableArgs};
 use super::requirement_args::RequirementArgs;
 use super::{CaptureArgs, MetricsArgs, out, values};
 use handfast_load::{
-    Arrivals, Closer, Load, Plan, ResponseKind, Search, Source, SourceArg, Target, Workload, WorkloadKind,
+    Arrivals, Closer, Load, Plan, ResponseKind, SearchConfig, Source, SourceArg, Target, Workload,
+    WorkloadKind,
 };
 use handfast_stack::tcp::OfferedOptions;
 use handfast_stack::wire::Mac;
@@ -291,8 +292,8 @@ impl BenchArgs {
         plan
     }
 
-    pub fn search(&self) -> Option<Search> {
-        self.find_max.then(|| Search { loss: self.loss, ..Search::default() })
+    pub fn search(&self) -> Option<SearchConfig> {
+        self.find_max.then(|| SearchConfig { loss: self.loss, ..SearchConfig::default() })
     }
 
     /// What a connection does: as given, or as the other options imply.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use handfast_load::{Control, Plan, Progress, Workload};
+use handfast_load::{Control, Plan, StepProgress, Workload};
 use handfast_report::bench::Path;
 use handfast_stack::engine::Snapshot;
 use handfast_text::grouped;
@@ -28,7 +28,7 @@ pub(super) struct Hints {
 struct Step {
     began: Instant,
     first: Snapshot,
-    last: Progress,
+    last: StepProgress,
     /// Checks since the last connection was established.
     stuck: u32,
 }
@@ -59,7 +59,7 @@ impl Hints {
     }
 
     /// New hints.
-    pub(super) fn look(&mut self, now: &Progress, snapshot: impl FnOnce() -> Snapshot) -> Vec<String> {
+    pub(super) fn look(&mut self, now: &StepProgress, snapshot: impl FnOnce() -> Snapshot) -> Vec<String> {
         let Some(step) = self.step.as_mut().filter(|_| Instant::now() >= self.next) else {
             return Vec::new();
         };

@@ -136,7 +136,7 @@ fn seconds_of(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
-fn series(second: &handfast_load::Second, in_flight: u64) -> Second {
+fn series(second: &handfast_load::SecondCounts, in_flight: u64) -> Second {
     Second {
         completed: u64::from(second.completed),
         established: u64::from(second.established),

@@ -9,7 +9,7 @@ use super::alarm::Alarm;
 use super::bench_hints::Hints;
 use super::notify::Notifier;
 use super::{Failure, out};
-use handfast_load::{Control, Load, Progress, Stage, Tally, Workload};
+use handfast_load::{Control, Load, RunStage, StepProgress, Tally, Workload};
 use handfast_report::bench::cpu::Sample;
 use handfast_report::bench::progress as progress_line;
 use handfast_stack::engine::Snapshot;
@@ -77,7 +77,7 @@ pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> 
             ticker.tick(interval, began.elapsed(), &progress);
         }
         notifier.tick(|| {
-            let Progress { established, completed, in_flight, failed, .. } = progress;
+            let StepProgress { established, completed, in_flight, failed, .. } = progress;
             format!(
                 "{completed} completed, {established} established, {failed} failed, {in_flight} in flight"
             )
@@ -106,17 +106,17 @@ pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> 
 }
 
 impl Watch {
-    fn look(&mut self, progress: &Progress, running: &Running) -> io::Result<()> {
+    fn look(&mut self, progress: &StepProgress, running: &Running) -> io::Result<()> {
         match (&self.begun, progress.stage) {
-            (None, Stage::Measured) => {
+            (None, RunStage::Measured) => {
                 self.begun = Some((Instant::now(), SystemTime::now(), running.snapshot()));
                 self.cpu.push(Sample::read()?);
             }
-            (Some((begun, ..)), Stage::Measured) if begun.elapsed() >= SECOND * self.cpu.len() as u32 => {
+            (Some((begun, ..)), RunStage::Measured) if begun.elapsed() >= SECOND * self.cpu.len() as u32 => {
                 self.cpu.push(Sample::read()?);
                 self.in_flight.push(progress.in_flight);
             }
-            (Some((begun, ..)), Stage::Drain | Stage::Finished) if self.ended.is_none() => {
+            (Some((begun, ..)), RunStage::Drain | RunStage::Finished) if self.ended.is_none() => {
                 self.ended = Some((begun.elapsed(), running.snapshot()));
                 self.cpu.push(Sample::read()?);
                 self.in_flight.push(progress.in_flight);
@@ -136,7 +136,7 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn tick(&mut self, interval: Duration, elapsed: Duration, progress: &Progress) {
+    fn tick(&mut self, interval: Duration, elapsed: Duration, progress: &StepProgress) {
         let since = elapsed.saturating_sub(self.told);
         if since < interval {
             return;
@@ -144,7 +144,7 @@ impl Ticker {
         let counted = if self.holds { progress.established } else { progress.completed };
         let rate = counted.saturating_sub(self.counted) as f64 / since.as_secs_f64();
         (self.told, self.counted) = (elapsed, counted);
-        let Progress { established, in_flight, failed, .. } = *progress;
+        let StepProgress { established, in_flight, failed, .. } = *progress;
         eprintln!("{}", progress_line(elapsed.as_secs(), rate as u64, established, in_flight, failed));
     }
 }

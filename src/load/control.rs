@@ -8,9 +8,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::core_slot::{CoreSlot, StepJob};
-use super::live::{Progress, Totals};
+use super::live::{StepProgress, Totals};
 use super::pace::{Pacer, split};
-use super::timeline::{Stage, Timeline};
+use super::timeline::{RunStage, Timeline};
 use super::{Load, Plan, Tally, TupleSpace, Workload};
 use handfast_stack::tcp::Time;
 
@@ -112,9 +112,9 @@ impl Control {
     }
 
     /// The progress of the step.
-    pub fn progress(&self) -> Progress {
-        let stage = if self.slots().is_empty() { Stage::Idle } else { Stage::Finished };
-        let mut sum = Progress { stage, ..Progress::default() };
+    pub fn progress(&self) -> StepProgress {
+        let stage = if self.slots().is_empty() { RunStage::Idle } else { RunStage::Finished };
+        let mut sum = StepProgress { stage, ..StepProgress::default() };
         self.slots().iter().for_each(|slot| slot.live.add_to(&mut sum));
         sum
     }

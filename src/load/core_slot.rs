@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use super::Tally;
 use super::live::LiveCore;
 use super::pace::Pacer;
-use super::timeline::{Stage, Timeline};
+use super::timeline::{RunStage, Timeline};
 
 /// One core's slot: the step assigned to it, its result, and its live counters.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl CoreSlot {
     }
 
     pub(super) fn assign(&self, job: Box<StepJob>) {
-        self.live.stage.set(Stage::Idle as u64);
+        self.live.stage.set(RunStage::Idle as u64);
         *self.lock() = SlotState { job: Some(job), result: None, busy: true };
         self.assigned.store(true, Ordering::Release);
     }
@@ -101,6 +101,6 @@ impl CoreSlot {
             state.result = job;
         }
         state.busy = false;
-        self.live.stage.set(Stage::Finished as u64);
+        self.live.stage.set(RunStage::Finished as u64);
     }
 }

@@ -9,7 +9,7 @@ use zerocopy::FromZeros;
 pub(super) struct Response {
     /// The status while it is read, then Content-Length or [`NO_LENGTH`], then what is left of it.
     value: u32,
-    state: State,
+    state: ParserState,
     /// Bytes of the current word that matched.
     matched: u8,
 }
@@ -17,7 +17,7 @@ pub(super) struct Response {
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromZeros)]
 #[repr(u8)]
-enum State {
+enum ParserState {
     #[default]
     Status,
     /// The rest of a line that is ignored.
@@ -68,17 +68,17 @@ impl Response {
     pub(super) fn data(&mut self, mut data: &[u8]) -> Parsed {
         while let [byte, rest @ ..] = data {
             match self.state {
-                State::Rest => {
+                ParserState::Rest => {
                     let Some(end) = data.iter().position(|byte| *byte == b'\n') else {
                         return Parsed::Incomplete;
                     };
-                    (self.state, data) = (State::LineStart, &data[end + 1..]);
+                    (self.state, data) = (ParserState::LineStart, &data[end + 1..]);
                     continue;
                 }
-                State::Body => return self.body(data.len()),
-                State::UntilClose => return Parsed::Incomplete,
-                State::Done => return Parsed::Complete,
-                State::Bad => return Parsed::Invalid,
+                ParserState::Body => return self.body(data.len()),
+                ParserState::UntilClose => return Parsed::Incomplete,
+                ParserState::Done => return Parsed::Complete,
+                ParserState::Bad => return Parsed::Invalid,
                 _ => {}
             }
             if let Some(end) = self.byte(*byte) {
@@ -86,13 +86,13 @@ impl Response {
             }
             data = rest;
         }
-        if self.state == State::Body { self.body(0) } else { Parsed::Incomplete }
+        if self.state == ParserState::Body { self.body(0) } else { Parsed::Incomplete }
     }
 
     /// The peer has closed: there is no more data.
     pub(super) fn end(&self) -> Parsed {
         match self.state {
-            State::UntilClose | State::Done => Parsed::Complete,
+            ParserState::UntilClose | ParserState::Done => Parsed::Complete,
             _ => Parsed::Invalid,
         }
     }
@@ -100,28 +100,32 @@ impl Response {
     /// One byte of the head.
     fn byte(&mut self, byte: u8) -> Option<Parsed> {
         match self.state {
-            State::Status => return self.status_line(byte),
-            State::LineStart => match byte {
-                b'\r' => self.state = State::EmptyLine,
+            ParserState::Status => return self.status_line(byte),
+            ParserState::LineStart => match byte {
+                b'\r' => self.state = ParserState::EmptyLine,
                 b'\n' => self.head_ends(),
                 _ => {
-                    (self.state, self.matched) = (State::Name, 0);
+                    (self.state, self.matched) = (ParserState::Name, 0);
                     self.name(byte);
                 }
             },
-            State::Name => self.name(byte),
-            State::Length => match byte {
+            ParserState::Name => self.name(byte),
+            ParserState::Length => match byte {
                 b'0'..=b'9' => {
                     let before = if self.value == NO_LENGTH { 0 } else { self.value };
                     self.value = before.saturating_mul(10).saturating_add(u32::from(byte - b'0'));
                 }
-                b'\n' => self.state = State::LineStart,
+                b'\n' => self.state = ParserState::LineStart,
                 b' ' | b'\t' | b'\r' => {}
                 _ => return Some(self.bad(Parsed::Invalid)),
             },
-            State::EmptyLine if byte == b'\n' => self.head_ends(),
-            State::EmptyLine => return Some(self.bad(Parsed::Invalid)),
-            State::Rest | State::Body | State::UntilClose | State::Done | State::Bad => {}
+            ParserState::EmptyLine if byte == b'\n' => self.head_ends(),
+            ParserState::EmptyLine => return Some(self.bad(Parsed::Invalid)),
+            ParserState::Rest
+            | ParserState::Body
+            | ParserState::UntilClose
+            | ParserState::Done
+            | ParserState::Bad => {}
         }
         None
     }
@@ -145,24 +149,24 @@ impl Response {
             if !(200..400).contains(&status) {
                 return Some(self.bad(Parsed::ErrorStatus));
             }
-            (self.state, self.value) = (State::Rest, NO_LENGTH);
+            (self.state, self.value) = (ParserState::Rest, NO_LENGTH);
         }
         None
     }
 
     fn name(&mut self, byte: u8) {
         if Some(&byte.to_ascii_lowercase()) != NAME.get(usize::from(self.matched)) {
-            self.state = if byte == b'\n' { State::LineStart } else { State::Rest };
+            self.state = if byte == b'\n' { ParserState::LineStart } else { ParserState::Rest };
             return;
         }
         self.matched += 1;
         if usize::from(self.matched) == NAME.len() {
-            (self.state, self.value) = (State::Length, NO_LENGTH);
+            (self.state, self.value) = (ParserState::Length, NO_LENGTH);
         }
     }
 
     fn head_ends(&mut self) {
-        self.state = if self.value == NO_LENGTH { State::UntilClose } else { State::Body };
+        self.state = if self.value == NO_LENGTH { ParserState::UntilClose } else { ParserState::Body };
     }
 
     fn body(&mut self, bytes: usize) -> Parsed {
@@ -170,12 +174,12 @@ impl Response {
         if self.value > 0 {
             return Parsed::Incomplete;
         }
-        self.state = State::Done;
+        self.state = ParserState::Done;
         Parsed::Complete
     }
 
     fn bad(&mut self, why: Parsed) -> Parsed {
-        self.state = State::Bad;
+        self.state = ParserState::Bad;
         why
     }
 }

@@ -4,7 +4,7 @@ use super::Tally;
 use strum::EnumCount;
 
 use super::failure::Failure;
-use super::timeline::Stage;
+use super::timeline::RunStage;
 use handfast_stack::observe::Counter;
 
 /// Live counters of one core, on cache lines of their own. They count events of all connections, measured
@@ -25,35 +25,35 @@ pub(super) struct LiveCore {
     before: [Counter; 4],
 }
 
-/// Latencies of one kind in the current step so far. Each core's generator adds its own
+/// LatencyQuery of one kind in the current step so far. Each core's generator adds its own
 /// ([`handfast_stack::engine::Opener::fill_in`]). One kind per query: adding both would take a core too
 /// long.
 #[derive(Clone, Debug)]
-pub struct Latencies {
-    of: Latency,
+pub struct LatencyQuery {
+    of: LatencyKind,
     /// Microseconds.
     pub histogram: Histogram<u64>,
 }
 
 /// Which latency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Latency {
+pub enum LatencyKind {
     /// Intended start to ESTABLISHED.
     Connect,
     /// Intended start to completion.
     Completion,
 }
 
-impl Latencies {
+impl LatencyQuery {
     /// Empty, with all memory that it will need.
-    pub fn new(of: Latency) -> Latencies {
-        Latencies { of, histogram: Tally::histogram() }
+    pub fn new(of: LatencyKind) -> LatencyQuery {
+        LatencyQuery { of, histogram: Tally::histogram() }
     }
 
     pub(super) fn add(&mut self, tally: &Tally) {
         let more = match self.of {
-            Latency::Connect => &tally.connect,
-            Latency::Completion => &tally.completion,
+            LatencyKind::Connect => &tally.connect,
+            LatencyKind::Completion => &tally.completion,
         };
         // Fails only for histograms of different bounds.
         let _ = self.histogram.add(more);
@@ -62,9 +62,9 @@ impl Latencies {
 
 /// The events of a step so far on all cores, measured or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct StepProgress {
     /// The earliest stage of all cores.
-    pub stage: Stage,
+    pub stage: RunStage,
     pub attempted: u64,
     pub established: u64,
     pub completed: u64,
@@ -105,10 +105,10 @@ impl LiveCore {
         [self.attempted.value(), self.established.value(), self.completed.value(), failed]
     }
 
-    pub(super) fn add_to(&self, sum: &mut Progress) {
+    pub(super) fn add_to(&self, sum: &mut StepProgress) {
         let [attempted, established, completed, failed] = self.sums();
         let since = |now: u64, before: usize| now.saturating_sub(self.before[before].value());
-        sum.stage = sum.stage.min(Stage::of(self.stage.value()));
+        sum.stage = sum.stage.min(RunStage::of(self.stage.value()));
         sum.attempted += since(attempted, 0);
         sum.established += since(established, 1);
         sum.completed += since(completed, 2);
@@ -140,10 +140,10 @@ mod tests {
             live.completed.add(3);
             live.fail(Failure::Refused);
             live.fail(Failure::ClientLate);
-            let (mut progress, mut totals) = (Progress::default(), Totals::default());
+            let (mut progress, mut totals) = (StepProgress::default(), Totals::default());
             live.add_to(&mut progress);
             live.add_to_totals(&mut totals);
-            let Progress { attempted, established, completed, failed, .. } = progress;
+            let StepProgress { attempted, established, completed, failed, .. } = progress;
             assert_eq!((attempted, established, completed, failed), (5, 4, 3, 2));
             assert_eq!((totals.attempted, totals.completed), (5 * step, 3 * step));
             assert_eq!(totals.failed[Failure::Refused as usize], step);

@@ -1,6 +1,6 @@
 //! When to open the next connection.
 
-use super::schedule::{Arrivals, Schedule};
+use super::schedule::{ArrivalSchedule, Arrivals};
 use super::timeline::{NEVER, Timeline};
 
 /// The load of a run or step.
@@ -19,7 +19,7 @@ pub enum Load {
 #[derive(Clone, Debug)]
 pub(super) enum Pacer {
     Closed { limit: u32, ramp_up_us: u64 },
-    Open(Schedule),
+    Open(ArrivalSchedule),
 }
 
 impl Pacer {
@@ -30,7 +30,7 @@ impl Pacer {
                 Pacer::Closed { limit: split(u64::from(all), share) as u32, ramp_up_us: line.ramped_up }
             }
             Load::Rate { per_second, arrivals } => {
-                Pacer::Open(Schedule::new(per_second, arrivals, line, share, seed))
+                Pacer::Open(ArrivalSchedule::new(per_second, arrivals, line, share, seed))
             }
         }
     }

@@ -21,15 +21,15 @@ const MICROS: f64 = 1e6;
 /// remainder carried along, so they stay exact for days. Poisson: each core is a
 /// process of its own with 1/n of the rate, and together they are one with all of it.
 #[derive(Clone, Debug)]
-pub(super) struct Schedule {
+pub(super) struct ArrivalSchedule {
     next_us: u64,
-    kind: Kind,
+    kind: ScheduleKind,
     cores: u64,
     shape: Shape,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum ScheduleKind {
     Steady { number: u64, plateau: Option<Plateau> },
     Poisson { reached: f64, random: Random },
 }
@@ -50,14 +50,14 @@ struct Plateau {
     rest: u64,
 }
 
-impl Schedule {
+impl ArrivalSchedule {
     pub(super) fn new(
         per_second: u64,
         arrivals: Arrivals,
         line: &Timeline,
         (core, cores): (u32, u32),
         seed: u64,
-    ) -> Schedule {
+    ) -> ArrivalSchedule {
         let per_second = per_second.max(1);
         let shape = Shape {
             per_second,
@@ -67,13 +67,13 @@ impl Schedule {
         };
         let cores = u64::from(cores.max(1));
         let kind = match arrivals {
-            Arrivals::Steady => Kind::Steady { number: u64::from(core), plateau: None },
+            Arrivals::Steady => ScheduleKind::Steady { number: u64::from(core), plateau: None },
             Arrivals::Poisson => {
                 let mut random = Random::new(seed, u64::from(core));
-                Kind::Poisson { reached: random.exponential() * cores as f64, random }
+                ScheduleKind::Poisson { reached: random.exponential() * cores as f64, random }
             }
         };
-        let mut schedule = Schedule { next_us: 0, kind, cores, shape };
+        let mut schedule = ArrivalSchedule { next_us: 0, kind, cores, shape };
         schedule.update();
         schedule
     }
@@ -87,15 +87,15 @@ impl Schedule {
     /// Advances to the one after it.
     #[inline]
     pub(super) fn advance(&mut self) {
-        let Schedule { kind, cores, shape, .. } = self;
+        let ArrivalSchedule { kind, cores, shape, .. } = self;
         match kind {
-            Kind::Steady { number, plateau } => {
+            ScheduleKind::Steady { number, plateau } => {
                 *number += *cores;
                 if let Some(plateau) = plateau {
                     plateau.advance(*cores, shape.per_second);
                 }
             }
-            Kind::Poisson { reached, random } => *reached += random.exponential() * *cores as f64,
+            ScheduleKind::Poisson { reached, random } => *reached += random.exponential() * *cores as f64,
         }
         self.update();
     }
@@ -104,8 +104,8 @@ impl Schedule {
     fn update(&mut self) {
         let shape = &self.shape;
         self.next_us = match &mut self.kind {
-            Kind::Poisson { reached, .. } => shape.curve(*reached),
-            Kind::Steady { number, plateau } => {
+            ScheduleKind::Poisson { reached, .. } => shape.curve(*reached),
+            ScheduleKind::Steady { number, plateau } => {
                 if plateau.is_none() && shape.on_plateau(*number) {
                     *plateau = Some(shape.plateau(*number));
                 }
@@ -184,7 +184,7 @@ mod tests {
     fn starts(rate: u64, arrivals: Arrivals, line: &Timeline, cores: u32, end: u64) -> Vec<u64> {
         let mut all: Vec<u64> = (0..cores)
             .flat_map(|core| {
-                let mut schedule = Schedule::new(rate, arrivals, line, (core, cores), 5);
+                let mut schedule = ArrivalSchedule::new(rate, arrivals, line, (core, cores), 5);
                 std::iter::from_fn(move || {
                     let at = schedule.next_us();
                     schedule.advance();
@@ -201,7 +201,7 @@ mod tests {
         let (rate, ramp_up) = (7, 1_500_001);
         for (core, cores) in [(0, 1), (2, 3)] {
             let line = Timeline { ramped_up: ramp_up, ..ENDLESS };
-            let mut schedule = Schedule::new(rate, Arrivals::Steady, &line, (core, cores), 0);
+            let mut schedule = ArrivalSchedule::new(rate, Arrivals::Steady, &line, (core, cores), 0);
             let mut number = u128::from(core);
             while number < 86_400 * u128::from(rate) {
                 schedule.advance();
@@ -263,7 +263,7 @@ mod tests {
                                      down in 0u64..900) {
             let arrivals = if poisson { Arrivals::Poisson } else { Arrivals::Steady };
             for core in 0..cores {
-                let mut schedule = Schedule::new(rate, arrivals, &line(up, 500, down), (core, cores), 1);
+                let mut schedule = ArrivalSchedule::new(rate, arrivals, &line(up, 500, down), (core, cores), 1);
                 let mut last = 0;
                 while schedule.next_us() < (up + 500 + down) * 1000 {
                     prop_assert!(schedule.next_us() >= last);

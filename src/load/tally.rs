@@ -32,21 +32,21 @@ pub struct Tally {
     pub lag: Histogram<u64>,
     /// HTTP statuses that count as failures, with their counts; the first few different ones.
     pub statuses: Statuses,
-    pub refused: Refused,
-    pub waited: Waited,
+    pub refused: OpenRefusals,
+    pub waited: OpenWaits,
     /// Whole seconds of the measured time.
-    pub seconds: Vec<Second>,
+    pub seconds: Vec<SecondCounts>,
     /// The part of the measured time in which connections were opened. For held ones: until the last was
     /// established.
     pub opening_us: u64,
     /// The measured time. If a number of connections ended the run: until the last of them had ended.
     pub measured_us: u64,
-    clock: Clock,
+    clock: SecondClock,
 }
 
 /// The events in one second of the measured time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Second {
+pub struct SecondCounts {
     pub attempted: u32,
     pub established: u32,
     pub completed: u32,
@@ -73,7 +73,7 @@ impl Statuses {
 /// How often a connection that was due could not be opened at once. The connections themselves were opened
 /// later, or count as failed: these are the attempts, also outside of the measured time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Refused {
+pub struct OpenRefusals {
     pub no_tuple: u64,
     pub no_slot: u64,
     pub no_frame: u64,
@@ -84,7 +84,7 @@ pub struct Refused {
 /// The part of the measured time in which a connection was due and could not be opened, microseconds. For
 /// several cores: the longest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waited {
+pub struct OpenWaits {
     /// No 4-tuple was free, or all that were next were still in use by this stack.
     pub tuple_us: u64,
     /// The table had no room.
@@ -93,7 +93,7 @@ pub struct Waited {
 
 /// The current entry of the seconds, without a division per event.
 #[derive(Clone, Copy, Debug)]
-struct Clock {
+struct SecondClock {
     from_us: u64,
     to_us: u64,
     index: usize,
@@ -122,12 +122,12 @@ impl Tally {
             completion: histogram(),
             lag: histogram(),
             statuses: Statuses::default(),
-            refused: Refused::default(),
-            waited: Waited::default(),
-            seconds: vec![Second::default(); seconds],
+            refused: OpenRefusals::default(),
+            waited: OpenWaits::default(),
+            seconds: vec![SecondCounts::default(); seconds],
             opening_us: 0,
             measured_us: if line.measured_to == NEVER { 0 } else { measured },
-            clock: Clock {
+            clock: SecondClock {
                 from_us: line.measured_from,
                 to_us: line.measured_to,
                 index: 0,
@@ -188,7 +188,7 @@ impl Tally {
         self.refused.in_use += other.refused.in_use;
         self.waited.tuple_us = self.waited.tuple_us.max(other.waited.tuple_us);
         self.waited.slot_us = self.waited.slot_us.max(other.waited.slot_us);
-        self.seconds.resize(self.seconds.len().max(other.seconds.len()), Second::default());
+        self.seconds.resize(self.seconds.len().max(other.seconds.len()), SecondCounts::default());
         for (all, more) in self.seconds.iter_mut().zip(&other.seconds) {
             all.attempted += more.attempted;
             all.established += more.established;
@@ -201,7 +201,7 @@ impl Tally {
 
     /// The entry of the second of `elapsed_us`.
     #[inline]
-    pub(super) fn second(&mut self, elapsed_us: u64) -> Option<&mut Second> {
+    pub(super) fn second(&mut self, elapsed_us: u64) -> Option<&mut SecondCounts> {
         let clock = &mut self.clock;
         if elapsed_us < clock.from_us || elapsed_us >= clock.to_us {
             return None;

@@ -25,7 +25,7 @@ pub(super) struct Timeline {
 /// Where a core is in its step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 #[repr(u8)]
-pub enum Stage {
+pub enum RunStage {
     /// Waits for a step.
     #[default]
     Idle,
@@ -38,10 +38,10 @@ pub enum Stage {
     Finished,
 }
 
-impl Stage {
+impl RunStage {
     /// The stage with this number.
-    pub(super) fn of(number: u64) -> Stage {
-        Stage::VARIANTS.get(number as usize).copied().unwrap_or_default()
+    pub(super) fn of(number: u64) -> RunStage {
+        RunStage::VARIANTS.get(number as usize).copied().unwrap_or_default()
     }
 }
 
@@ -81,11 +81,11 @@ impl Timeline {
     }
 
     /// The stage at this time.
-    pub(super) fn stage(&self, elapsed_us: u64) -> Stage {
+    pub(super) fn stage(&self, elapsed_us: u64) -> RunStage {
         match elapsed_us {
-            _ if elapsed_us >= self.measured_to => Stage::Drain,
-            _ if elapsed_us >= self.measured_from => Stage::Measured,
-            _ => Stage::WarmUp,
+            _ if elapsed_us >= self.measured_to => RunStage::Drain,
+            _ if elapsed_us >= self.measured_from => RunStage::Measured,
+            _ => RunStage::WarmUp,
         }
     }
 }
@@ -100,17 +100,17 @@ mod tests {
         let mut line = Timeline::new(second, 2 * second, Some(10 * second), second);
         assert_eq!(line.opens_to, 14_000_000);
         for (at, counts, stage) in [
-            (0, false, Stage::WarmUp),
-            (2_999_999, false, Stage::WarmUp),
-            (3_000_000, true, Stage::Measured),
-            (12_999_999, true, Stage::Measured),
-            (13_000_000, false, Stage::Drain),
+            (0, false, RunStage::WarmUp),
+            (2_999_999, false, RunStage::WarmUp),
+            (3_000_000, true, RunStage::Measured),
+            (12_999_999, true, RunStage::Measured),
+            (13_000_000, false, RunStage::Drain),
         ] {
             assert_eq!((line.counts(at), line.stage(at)), (counts, stage), "{at}");
         }
         line.cut(5_000_000);
         assert!(line.counts(4_999_999) && !line.counts(5_000_000));
-        assert_eq!((line.opens_to, line.stage(5_000_000)), (5_000_000, Stage::Drain));
+        assert_eq!((line.opens_to, line.stage(5_000_000)), (5_000_000, RunStage::Drain));
     }
 
     #[test]

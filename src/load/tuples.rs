@@ -36,7 +36,7 @@ pub(super) struct TupleAllocator {
     begin: u64,
     end: u64,
     block_len: u64,
-    blocks: Vec<Block>,
+    blocks: Vec<TupleBlock>,
     /// The first block that was never used.
     next_unused: u32,
     /// The queue of blocks whose connections have all ended.
@@ -57,7 +57,7 @@ struct Current {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Block {
+struct TupleBlock {
     /// When the last one of its connections ended, microseconds.
     ended_us: u64,
     /// Connections that have not ended.
@@ -101,7 +101,7 @@ impl TupleAllocator {
             |core: u32| (u128::from(space.len()) * u128::from(core) / u128::from(cores.max(1))) as u64;
         let (begin, end) = (share(core), share(core + 1));
         let block_len = (end - begin).div_ceil(max_blocks).next_power_of_two();
-        let unused = Block { ended_us: 0, live: 0, next: NONE };
+        let unused = TupleBlock { ended_us: 0, live: 0, next: NONE };
         TupleAllocator {
             order,
             begin,

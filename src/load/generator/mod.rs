@@ -24,7 +24,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::control::Control;
-use super::live::Latencies;
+use super::live::LatencyQuery;
 use super::workload::{Actions, Workload};
 use engine_api::EngineApi;
 use handfast_stack::engine::{FourTuple, OpenContext, OpenError, Opener};
@@ -118,9 +118,9 @@ impl Opener for Generator {
         *self.core.workload() == Workload::Flood
     }
 
-    /// Supports [`Latencies`].
+    /// Supports [`LatencyQuery`].
     fn report_into(&self, form: &mut dyn Any) {
-        if let (Some(form), Some(job)) = (form.downcast_mut::<Latencies>(), &self.core.job) {
+        if let (Some(form), Some(job)) = (form.downcast_mut::<LatencyQuery>(), &self.core.job) {
             form.add(&job.tally);
         }
     }

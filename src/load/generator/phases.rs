@@ -1,7 +1,7 @@
 //! What a core does in each poll, with or without events: it opens the connections that are due, ends
 //! those that exceed their timeout, and goes from one phase to the next.
 
-use super::super::timeline::{NEVER, Stage, micros};
+use super::super::timeline::{NEVER, RunStage, micros};
 use super::super::tuples::Exhausted;
 use super::super::workload::Workload;
 use super::engine_api::EngineApi;
@@ -217,8 +217,10 @@ impl GeneratorCore {
     /// Publishes the progress for other threads.
     fn publish(&self, elapsed: u64) {
         let stage = match (&self.job, self.run.phase) {
-            (None, _) => Stage::Finished,
-            (Some(_), RunPhase::Draining { .. } | RunPhase::Closing { .. } | RunPhase::Over) => Stage::Drain,
+            (None, _) => RunStage::Finished,
+            (Some(_), RunPhase::Draining { .. } | RunPhase::Closing { .. } | RunPhase::Over) => {
+                RunStage::Drain
+            }
             (Some(job), _) => job.line.stage(elapsed),
         };
         self.slot.live.stage.set(stage as u64);

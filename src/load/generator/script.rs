@@ -15,7 +15,7 @@ use handfast_stack::tcp::Time;
 
 /// The behaviour of the peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Peer {
+pub(super) enum ScriptedPeer {
     /// Answers: SYN-ACK after `connect_us`, everything else after the same time.
     Answers,
     Silent,
@@ -29,7 +29,7 @@ pub(super) enum Peer {
 /// The script: an engine and a peer in one.
 pub(super) struct Script {
     pub(super) now: Time,
-    pub(super) peer: Box<dyn Fn(u32) -> Peer>,
+    pub(super) peer: Box<dyn Fn(u32) -> ScriptedPeer>,
     pub(super) connect_us: u64,
     pub(super) answer: &'static [u8],
     /// The error that [`EngineApi::open`] returns.
@@ -37,8 +37,8 @@ pub(super) struct Script {
     pub(super) capacity: u32,
     pub(super) opened: u32,
     /// Events by time and connection number.
-    pub(super) events: BTreeMap<(u64, u32), Event>,
-    pub(super) alive: BTreeMap<u32, Peer>,
+    pub(super) events: BTreeMap<(u64, u32), ScriptEvent>,
+    pub(super) alive: BTreeMap<u32, ScriptedPeer>,
     pub(super) probes: Vec<u32>,
     pub(super) deaf: Box<dyn Fn(u32) -> bool>,
     pub(super) aborts_per_poll: Vec<u32>,
@@ -46,7 +46,7 @@ pub(super) struct Script {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum ScriptEvent {
     Opened,
     Data,
     PeerClosed,
@@ -55,7 +55,7 @@ pub(super) enum Event {
 }
 
 impl Script {
-    pub(super) fn new(peer: impl Fn(u32) -> Peer + 'static) -> Script {
+    pub(super) fn new(peer: impl Fn(u32) -> ScriptedPeer + 'static) -> Script {
         Script {
             now: Time::from_millis(3_600_000),
             peer: Box::new(peer),
@@ -73,7 +73,7 @@ impl Script {
         }
     }
 
-    fn after(&mut self, number: u32, times: u64, event: Event) {
+    fn after(&mut self, number: u32, times: u64, event: ScriptEvent) {
         self.events.insert((self.now.micros + times * self.connect_us, number), event);
     }
 }
@@ -94,9 +94,9 @@ impl EngineApi for Script {
         *self.opens_per_poll.last_mut().unwrap() += 1;
         self.alive.insert(number, peer);
         match peer {
-            Peer::Silent => {}
-            Peer::Refuses => self.after(number, 1, Event::Closed(Closed::ConnectRefused)),
-            _ => self.after(number, 1, Event::Opened),
+            ScriptedPeer::Silent => {}
+            ScriptedPeer::Refuses => self.after(number, 1, ScriptEvent::Closed(Closed::ConnectRefused)),
+            _ => self.after(number, 1, ScriptEvent::Opened),
         }
         Ok(number)
     }
@@ -120,20 +120,20 @@ impl EngineApi for Script {
         match (actions, peer) {
             (Actions { abort: true, .. }, _) => {
                 *self.aborts_per_poll.last_mut().unwrap() += 1;
-                self.events.insert((self.now.micros, number), Event::Closed(Closed::Aborted));
+                self.events.insert((self.now.micros, number), ScriptEvent::Closed(Closed::Aborted));
             }
-            (_, Peer::Resets) => self.after(number, 1, Event::Closed(Closed::ResetByPeer)),
-            (_, Peer::Dies) => {}
+            (_, ScriptedPeer::Resets) => self.after(number, 1, ScriptEvent::Closed(Closed::ResetByPeer)),
+            (_, ScriptedPeer::Dies) => {}
             (Actions { probe: true, .. }, _) => {
                 self.probes.push(number);
                 if !(self.deaf)(number) {
-                    self.after(number, 1, Event::Alive);
+                    self.after(number, 1, ScriptEvent::Alive);
                 }
             }
-            (Actions { send: true, .. }, _) => self.after(number, 1, Event::Data),
-            (Actions { shutdown: true, .. }, _) => self.after(number, 1, Event::Closed(Closed::Active)),
-            (Actions { close: true, .. }, _) => self.after(number, 1, Event::Closed(Closed::Passive)),
-            (_, _) => self.after(number, 1, Event::PeerClosed),
+            (Actions { send: true, .. }, _) => self.after(number, 1, ScriptEvent::Data),
+            (Actions { shutdown: true, .. }, _) => self.after(number, 1, ScriptEvent::Closed(Closed::Active)),
+            (Actions { close: true, .. }, _) => self.after(number, 1, ScriptEvent::Closed(Closed::Passive)),
+            (_, _) => self.after(number, 1, ScriptEvent::PeerClosed),
         }
         true
     }
@@ -144,21 +144,21 @@ impl EngineApi for Script {
 }
 
 /// One core with a script as its engine.
-pub(super) struct Bench {
+pub(super) struct ScriptedRun {
     pub(super) control: Arc<Control>,
     pub(super) core: GeneratorCore,
     pub(super) script: Script,
     pub(super) polls: u64,
 }
 
-impl Bench {
-    pub(super) fn new(plan: Plan, script: Script) -> Bench {
+impl ScriptedRun {
+    pub(super) fn new(plan: Plan, script: Script) -> ScriptedRun {
         let warnings = plan.check(1);
         assert!(warnings.is_ok(), "{warnings:?}");
         let control = Control::new(plan);
         let slot: Arc<CoreSlot> = control.slot_of(0, 1);
         control.begin().unwrap();
-        Bench { core: GeneratorCore::new(control.clone(), slot, (0, 1)), control, script, polls: 0 }
+        ScriptedRun { core: GeneratorCore::new(control.clone(), slot, (0, 1)), control, script, polls: 0 }
     }
 
     /// One poll, then the events that are due.
@@ -181,15 +181,15 @@ impl Bench {
                 continue;
             }
             let (core, now) = (&mut self.core, self.script.now);
-            if self.script.alive[&number] != Peer::Silent {
+            if self.script.alive[&number] != ScriptedPeer::Silent {
                 core.on_alive(number, now);
             }
             let actions = match event {
-                Event::Opened => core.on_established(number, now),
-                Event::Data => core.on_data(number, now, self.script.answer),
-                Event::PeerClosed => core.on_fin(number, now),
-                Event::Alive => continue,
-                Event::Closed(how) => {
+                ScriptEvent::Opened => core.on_established(number, now),
+                ScriptEvent::Data => core.on_data(number, now, self.script.answer),
+                ScriptEvent::PeerClosed => core.on_fin(number, now),
+                ScriptEvent::Alive => continue,
+                ScriptEvent::Closed(how) => {
                     self.script.alive.remove(&number);
                     self.script.events.retain(|(_, other), _| *other != number);
                     core.on_closed(number, now, how);
@@ -220,7 +220,7 @@ impl Bench {
     }
 
     /// Runs to the end, or stops when `stop` returns true.
-    pub(super) fn run_until(&mut self, stop: impl Fn(&Bench) -> bool) -> Tally {
+    pub(super) fn run_until(&mut self, stop: impl Fn(&ScriptedRun) -> bool) -> Tally {
         for _ in 0..3_000_000 {
             self.poll();
             if let Some(tally) = self.control.take() {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::source::SourceArg;
-use super::super::{Arrivals, Closer, Failure, Load, Plan, Probes, ResponseKind, Stage, Workload};
-use super::script::{Bench, Peer, Script};
+use super::super::{Arrivals, Closer, Failure, Load, Plan, Probes, ResponseKind, RunStage, Workload};
+use super::script::{Script, ScriptedPeer, ScriptedRun};
 use handfast_stack::engine::OpenError;
 
 fn plan(workload: Workload, load: Load) -> Plan {
@@ -24,7 +24,7 @@ fn steady(per_second: u64) -> Load {
 
 #[test]
 fn an_open_loop_opens_exactly_what_it_should() {
-    let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| ScriptedPeer::Answers));
     let tally = bench.run();
     assert_eq!((tally.attempted, tally.established, tally.completed), (2000, 2000, 2000));
     assert_eq!((tally.measured_us, tally.seconds.len()), (2_000_000, 2));
@@ -39,7 +39,7 @@ fn an_open_loop_opens_exactly_what_it_should() {
 fn what_is_opened_while_warming_up_does_not_count() {
     let second = Duration::from_secs(1);
     let plan = Plan { ramp_up: second, warm_up: second, ramp_down: second, ..plan(LIFECYCLE, steady(500)) };
-    let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(plan, Script::new(|_| ScriptedPeer::Answers));
     let tally = bench.run();
     assert_eq!((tally.attempted, tally.completed), (1000, 1000));
     assert_eq!(bench.script.opened, 250 + 500 + 1000 + 250);
@@ -48,7 +48,8 @@ fn what_is_opened_while_warming_up_does_not_count() {
 
 #[test]
 fn a_closed_loop_keeps_its_number_in_flight() {
-    let mut bench = Bench::new(plan(LIFECYCLE, Load::Concurrency(300)), Script::new(|_| Peer::Answers));
+    let mut bench =
+        ScriptedRun::new(plan(LIFECYCLE, Load::Concurrency(300)), Script::new(|_| ScriptedPeer::Answers));
     bench.script.connect_us = 5_000;
     let mut max = 0;
     for _ in 0..2000 {
@@ -75,7 +76,8 @@ fn every_workload_completes_with_a_peer_that_plays_along() {
         Workload::http("x", "/"),
     ] {
         let name = workload.name();
-        let mut bench = Bench::new(plan(workload, Load::Concurrency(4)), Script::new(|_| Peer::Answers));
+        let mut bench =
+            ScriptedRun::new(plan(workload, Load::Concurrency(4)), Script::new(|_| ScriptedPeer::Answers));
         bench.script.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
         let tally = bench.run();
         assert!(tally.completed > 1000 && tally.failed() == 0, "{name}: {tally:?}");
@@ -86,15 +88,17 @@ fn every_workload_completes_with_a_peer_that_plays_along() {
 #[test]
 fn every_failure_is_counted_under_its_name() {
     for (peer, workload, failure) in [
-        (Peer::Refuses, LIFECYCLE, Failure::Refused),
-        (Peer::Silent, LIFECYCLE, Failure::ConnectTimeout),
-        (Peer::Dies, LIFECYCLE, Failure::Timeout),
-        (Peer::Resets, LIFECYCLE, Failure::Reset),
-        (Peer::Answers, Workload::http("x", "/"), Failure::WrongResponse),
+        (ScriptedPeer::Refuses, LIFECYCLE, Failure::Refused),
+        (ScriptedPeer::Silent, LIFECYCLE, Failure::ConnectTimeout),
+        (ScriptedPeer::Dies, LIFECYCLE, Failure::Timeout),
+        (ScriptedPeer::Resets, LIFECYCLE, Failure::Reset),
+        (ScriptedPeer::Answers, Workload::http("x", "/"), Failure::WrongResponse),
     ] {
         let plan = Plan { timeout: Duration::from_millis(800), ..plan(workload, steady(100)) };
-        let mut bench =
-            Bench::new(plan, Script::new(move |count| if count % 2 == 0 { peer } else { Peer::Silent }));
+        let mut bench = ScriptedRun::new(
+            plan,
+            Script::new(move |count| if count % 2 == 0 { peer } else { ScriptedPeer::Silent }),
+        );
         let tally = bench.run();
         let silent = if failure == Failure::ConnectTimeout { 0 } else { 100 };
         assert_eq!(tally.failed_by(failure), 200 - silent, "{:?}", tally.failures().collect::<Vec<_>>());
@@ -105,7 +109,7 @@ fn every_failure_is_counted_under_its_name() {
 #[test]
 fn an_icmp_error_names_the_time_out() {
     let plan = Plan { connections: Some(1), ..plan(LIFECYCLE, Load::Concurrency(1)) };
-    let mut bench = Bench::new(plan, Script::new(|_| Peer::Silent));
+    let mut bench = ScriptedRun::new(plan, Script::new(|_| ScriptedPeer::Silent));
     while bench.script.opened == 0 {
         bench.poll();
         bench.pass();
@@ -117,7 +121,7 @@ fn an_icmp_error_names_the_time_out() {
 #[test]
 fn a_number_of_connections_ends_the_run() {
     let plan = Plan { connections: Some(777), duration: None, ..plan(LIFECYCLE, Load::Concurrency(10)) };
-    let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(plan, Script::new(|_| ScriptedPeer::Answers));
     let tally = bench.run();
     assert_eq!((tally.attempted, tally.completed, bench.script.opened), (777, 777, 777));
     // 78 rounds of ten, 200 µs each.
@@ -131,8 +135,10 @@ fn what_is_in_flight_after_the_drain_is_neither_completed_nor_failed() {
         connections: Some(500),
         ..plan(LIFECYCLE, Load::Concurrency(500))
     };
-    let mut bench =
-        Bench::new(plan, Script::new(|count| if count < 300 { Peer::Dies } else { Peer::Answers }));
+    let mut bench = ScriptedRun::new(
+        plan,
+        Script::new(|count| if count < 300 { ScriptedPeer::Dies } else { ScriptedPeer::Answers }),
+    );
     let tally = bench.run();
     assert_eq!((tally.completed, tally.in_flight, tally.failed()), (200, 300, 0));
     assert!(bench.script.aborts_per_poll.iter().all(|aborts| *aborts <= 128), "in portions");
@@ -140,7 +146,7 @@ fn what_is_in_flight_after_the_drain_is_neither_completed_nor_failed() {
 
 #[test]
 fn a_stop_ends_the_run_with_what_there_is() {
-    let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| ScriptedPeer::Answers));
     let start = bench.script.now.micros;
     let tally = bench.run_until(|bench| bench.script.now.micros > start + 1_520_000);
     assert!((1495..=1560).contains(&tally.attempted), "{}", tally.attempted);
@@ -152,13 +158,13 @@ fn a_stop_ends_the_run_with_what_there_is() {
 fn too_few_4_tuples_are_said_by_name_and_never_spun_on() {
     let sources = "10.0.0.1:1000-1099".parse::<SourceArg>().unwrap().resolve(None).unwrap();
     let open = Plan { sources: sources.clone(), ..plan(LIFECYCLE, steady(1000)) };
-    let mut bench = Bench::new(open, Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(open, Script::new(|_| ScriptedPeer::Answers));
     let tally = bench.run();
     assert_eq!((tally.completed, tally.failed_by(Failure::NoTuple)), (100, 1900));
     // A closed loop waits for them to be free again.
     let reuse_after = Duration::from_millis(500);
     let closed = Plan { sources, reuse_after, ..plan(LIFECYCLE, Load::Concurrency(10)) };
-    let mut bench = Bench::new(closed, Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(closed, Script::new(|_| ScriptedPeer::Answers));
     let tally = bench.run();
     assert!((400..=500).contains(&tally.completed) && tally.failed() == 0, "{}", tally.completed);
     assert!(tally.refused.no_tuple > 0 && bench.polls < 20_000, "{} polls", bench.polls);
@@ -168,7 +174,7 @@ fn too_few_4_tuples_are_said_by_name_and_never_spun_on() {
 fn a_line_that_refuses_makes_connections_late_and_then_fail() {
     for (refusal, failure) in [(OpenError::NoFrame, Failure::NoFrame), (OpenError::Full, Failure::NoSlot)] {
         let plan = Plan { timeout: Duration::from_millis(300), ..plan(LIFECYCLE, steady(100)) };
-        let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+        let mut bench = ScriptedRun::new(plan, Script::new(|_| ScriptedPeer::Answers));
         bench.script.refusal = Some(refusal);
         let start = bench.script.now.micros;
         while bench.script.now.micros < start + 1_020_000 {
@@ -190,7 +196,7 @@ fn a_line_that_refuses_makes_connections_late_and_then_fail() {
 
 #[test]
 fn a_4_tuple_in_use_is_passed_over() {
-    let mut bench = Bench::new(plan(LIFECYCLE, steady(100)), Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(plan(LIFECYCLE, steady(100)), Script::new(|_| ScriptedPeer::Answers));
     bench.script.refusal = Some(OpenError::InUse);
     let start = bench.script.now.micros;
     while bench.script.now.micros < start + 50_000 {
@@ -206,7 +212,7 @@ fn a_4_tuple_in_use_is_passed_over() {
 #[test]
 fn a_client_that_is_too_slow_says_so() {
     let plan = Plan { timeout: Duration::from_millis(100), ..plan(LIFECYCLE, steady(1000)) };
-    let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(plan, Script::new(|_| ScriptedPeer::Answers));
     let mut tally = None;
     while tally.is_none() {
         bench.poll();
@@ -223,7 +229,7 @@ fn a_client_that_is_too_slow_says_so() {
 /// A pause does not make the client too slow, also at the end of the run.
 #[test]
 fn what_a_pause_at_the_end_has_put_off_is_still_opened() {
-    let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| ScriptedPeer::Answers));
     let start = bench.script.now.micros;
     while bench.script.now.micros < start + 1_800_000 {
         bench.poll();
@@ -251,7 +257,7 @@ fn hold(connections: u64) -> Plan {
 
 #[test]
 fn held_connections_are_all_kept_and_probed() {
-    let mut bench = Bench::new(hold(3000), Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(hold(3000), Script::new(|_| ScriptedPeer::Answers));
     let start = bench.script.now.micros;
     let mut max = 0;
     while bench.script.probes.is_empty() {
@@ -270,7 +276,7 @@ fn held_connections_are_all_kept_and_probed() {
 
 #[test]
 fn the_silent_are_asked_again_and_then_lost() {
-    let mut bench = Bench::new(hold(100), Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(hold(100), Script::new(|_| ScriptedPeer::Answers));
     bench.script.deaf = Box::new(|number| number < 10);
     let tally = bench.run();
     assert_eq!((tally.completed, tally.failed_by(Failure::ProbeLost)), (90, 10), "{tally:?}");
@@ -281,7 +287,7 @@ fn the_silent_are_asked_again_and_then_lost() {
 fn a_peer_that_is_slow_to_answer_probes_is_not_asked_faster() {
     // 20 ms each: a window of 1024 is some 50,000 a second, and the rate for probes is ten times that.
     let probes = Probes { per_second: 500_000, ..Probes::default() };
-    let mut bench = Bench::new(Plan { probes, ..hold(3000) }, Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(Plan { probes, ..hold(3000) }, Script::new(|_| ScriptedPeer::Answers));
     bench.script.connect_us = 20_000;
     while bench.script.probes.is_empty() {
         bench.poll();
@@ -297,7 +303,7 @@ fn a_peer_that_is_slow_to_answer_probes_is_not_asked_faster() {
 
 #[test]
 fn a_peer_that_answers_no_probe_at_all_is_not_asked_twice() {
-    let mut bench = Bench::new(hold(5000), Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(hold(5000), Script::new(|_| ScriptedPeer::Answers));
     bench.script.deaf = Box::new(|_| true);
     let tally = bench.run();
     assert_eq!((tally.completed, tally.failed_by(Failure::ProbeLost)), (0, 5000));
@@ -306,7 +312,8 @@ fn a_peer_that_answers_no_probe_at_all_is_not_asked_twice() {
 
 #[test]
 fn a_flood_sends_at_its_rate_and_waits_for_nothing() {
-    let mut bench = Bench::new(plan(Workload::Flood, steady(10_000)), Script::new(|_| Peer::Silent));
+    let mut bench =
+        ScriptedRun::new(plan(Workload::Flood, steady(10_000)), Script::new(|_| ScriptedPeer::Silent));
     let tally = bench.run();
     assert_eq!((tally.attempted, tally.completed, tally.established), (20_000, 20_000, 0));
     assert!(tally.seconds.iter().all(|second| second.completed.abs_diff(10_000) <= 1), "{:?}", tally.seconds);
@@ -316,7 +323,7 @@ fn a_flood_sends_at_its_rate_and_waits_for_nothing() {
 #[test]
 fn without_a_rate_a_flood_is_as_fast_as_the_line() {
     let plan = Plan { connections: Some(5000), ..plan(Workload::Flood, Load::Concurrency(1)) };
-    let mut bench = Bench::new(plan, Script::new(|_| Peer::Silent));
+    let mut bench = ScriptedRun::new(plan, Script::new(|_| ScriptedPeer::Silent));
     let tally = bench.run();
     assert_eq!((tally.completed, bench.script.opened), (5000, 5000));
     assert!(bench.script.opens_per_poll.iter().all(|opens| *opens <= 64));
@@ -328,10 +335,10 @@ fn without_a_rate_a_flood_is_as_fast_as_the_line() {
 fn steps_follow_one_another_and_4_tuples_rest_between_them() {
     let sources = "10.0.0.1:1000-1999".parse::<SourceArg>().unwrap().resolve(None).unwrap();
     let plan = Plan { sources, ..plan(LIFECYCLE, steady(300)) };
-    let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+    let mut bench = ScriptedRun::new(plan, Script::new(|_| ScriptedPeer::Answers));
     assert_eq!(bench.control.begin(), Err(crate::BeginError::Busy));
     assert_eq!(bench.run().completed, 600);
-    assert_eq!(bench.control.progress().stage, Stage::Finished);
+    assert_eq!(bench.control.progress().stage, RunStage::Finished);
     bench.control.step(steady(400)).unwrap();
     let tally = bench.run();
     assert_eq!((tally.completed, tally.failed_by(Failure::NoTuple)), (400, 400));
@@ -339,14 +346,14 @@ fn steps_follow_one_another_and_4_tuples_rest_between_them() {
 
 #[test]
 fn a_core_that_ends_in_the_middle_hands_in_what_it_has() {
-    let mut bench = Bench::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| Peer::Dies));
+    let mut bench = ScriptedRun::new(plan(LIFECYCLE, steady(1000)), Script::new(|_| ScriptedPeer::Dies));
     let start = bench.script.now.micros;
     while bench.script.now.micros < start + 1_000_000 {
         bench.poll();
         bench.pass();
     }
     assert!(bench.control.take().is_none());
-    let Bench { core, control, .. } = bench;
+    let ScriptedRun { core, control, .. } = bench;
     drop(core);
     let tally = control.take().unwrap();
     assert!(tally.in_flight > 900 && tally.attempted == tally.in_flight, "{tally:?}");
@@ -361,7 +368,7 @@ fn a_closed_loop_tells_how_long_it_waited_for_something_of_its_own() {
         ..plan(LIFECYCLE, Load::Concurrency(4))
     };
     let wait = |plan: Plan, refusal| {
-        let mut bench = Bench::new(plan, Script::new(|_| Peer::Answers));
+        let mut bench = ScriptedRun::new(plan, Script::new(|_| ScriptedPeer::Answers));
         bench.script.refusal = refusal;
         let waited = bench.run().waited;
         (waited.tuple_us, waited.slot_us, bench.control.progress().waited_for_tuple_us)
