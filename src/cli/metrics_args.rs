@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::Failure;
 use handfast_load::Control;
-use handfast_metrics::{Bound, MetricsSource, Serving};
+use handfast_metrics::{BoundServer, MetricsServing, MetricsSource};
 use handfast_stack::engine::stack::{Effective, Running};
 
 /// The metrics server.
@@ -27,20 +27,21 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 impl MetricsArgs {
     /// Binds the socket, if an address was given. To be called before privileges are dropped.
-    pub(super) fn bind(&self) -> Result<Option<Bound>, Failure> {
-        let bind =
-            |address| Bound::bind(address).map_err(|error| Failure::new(error.to_string()).fix(error.fix()));
+    pub(super) fn bind(&self) -> Result<Option<BoundServer>, Failure> {
+        let bind = |address| {
+            BoundServer::bind(address).map_err(|error| Failure::new(error.to_string()).fix(error.fix()))
+        };
         self.address.map(bind).transpose()
     }
 }
 
 /// Starts to answer, without privileges, until the value is dropped.
 pub(super) fn serve(
-    bound: Option<Bound>,
+    bound: Option<BoundServer>,
     active: &Effective,
     running: &Running,
     bench: Option<&Arc<Control>>,
-) -> Result<Option<Serving>, Failure> {
+) -> Result<Option<MetricsServing>, Failure> {
     let Some(bound) = bound else { return Ok(None) };
     println!("metrics: http://{}/metrics", bound.address());
     let source = MetricsSource::new(active.clone(), running.watch(), bench.cloned());

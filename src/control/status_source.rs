@@ -8,7 +8,7 @@ use nix::unistd::{User, getuid};
 
 use super::core_query::query;
 use super::status::{BenchStatus, ControlStatus, LatencyStatus, SCHEMA, Status};
-use handfast_load::{Control, Latencies, Latency, Progress, Stage};
+use handfast_load::{Control, LatencyKind, LatencyQuery, RunStage, StepProgress};
 use handfast_report::ActiveReport;
 use handfast_stack::engine::stack::{Effective, Running};
 
@@ -119,7 +119,7 @@ fn wake(running: &Running) {
 }
 
 fn bench(load: &Control, running: &Running) -> BenchStatus {
-    let Progress { stage, attempted, established, completed, failed, in_flight, .. } = load.progress();
+    let StepProgress { stage, attempted, established, completed, failed, in_flight, .. } = load.progress();
     BenchStatus {
         workload: load.plan().workload.name().to_owned(),
         target: load.plan().target.to_string(),
@@ -129,14 +129,14 @@ fn bench(load: &Control, running: &Running) -> BenchStatus {
         completed,
         failed,
         in_flight,
-        connect_us: latency(running, Latency::Connect),
-        completion_us: latency(running, Latency::Completion),
+        connect_us: latency(running, LatencyKind::Connect),
+        completion_us: latency(running, LatencyKind::Completion),
     }
 }
 
 /// The sum over all cores. `None`: nothing was measured yet, or a core does not respond.
-fn latency(running: &Running, of: Latency) -> Option<LatencyStatus> {
-    let all = (0..running.cores()).try_fold(Latencies::new(of), |form, core| {
+fn latency(running: &Running, of: LatencyKind) -> Option<LatencyStatus> {
+    let all = (0..running.cores()).try_fold(LatencyQuery::new(of), |form, core| {
         query(running, core, form, |worker, form| worker.report_opener(form)).ok()
     })?;
     let us = all.histogram;
@@ -149,12 +149,12 @@ fn latency(running: &Running, of: Latency) -> Option<LatencyStatus> {
     })
 }
 
-fn stage_name(stage: Stage) -> &'static str {
+fn stage_name(stage: RunStage) -> &'static str {
     match stage {
-        Stage::Idle => "idle",
-        Stage::WarmUp => "warm_up",
-        Stage::Measured => "measured",
-        Stage::Drain => "drain",
-        Stage::Finished => "finished",
+        RunStage::Idle => "idle",
+        RunStage::WarmUp => "warm_up",
+        RunStage::Measured => "measured",
+        RunStage::Drain => "drain",
+        RunStage::Finished => "finished",
     }
 }

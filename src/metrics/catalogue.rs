@@ -5,7 +5,7 @@ use handfast_stack::observe::{CORE_COUNTERS, CounterInfo, CounterKind};
 
 /// The type of a metric in Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows, from 0 at the program's start.
     Counter,
     Gauge,
@@ -15,18 +15,18 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: MetricKind,
     pub labels: &'static [&'static str],
     /// One sentence.
     pub help: &'static str,
 }
 
 const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, labels, help }
+    Metric { name, kind: MetricKind::Counter, labels, help }
 }
 
 const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, labels, help }
+    Metric { name, kind: MetricKind::Gauge, labels, help }
 }
 
 const CORE: &[&str] = &["core"];
@@ -154,9 +154,9 @@ pub(super) const KERNEL: Metric = counter(
     &["device", "queue", "core", "event"],
     "The kernel's counters for the queue's socket (XDP_STATISTICS).",
 );
-type Event = (&'static str, &'static str, fn(&KernelSnapshot) -> u64);
+type KernelEvent = (&'static str, &'static str, fn(&KernelSnapshot) -> u64);
 /// Each event, with its meaning.
-pub(super) const EVENTS: &[Event] = &[
+pub(super) const EVENTS: &[KernelEvent] = &[
     (
         "rx_dropped",
         "Frames dropped for other reasons, such as no room in the fill ring or a frame too long.",
@@ -237,7 +237,7 @@ mod tests {
         for Metric { name, kind, labels, help } in all() {
             assert!(name.starts_with("handfast_"), "{name}");
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
-            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+            assert_eq!(name.ends_with("_total"), kind == MetricKind::Counter, "{name}");
             assert!(help.ends_with('.') && !labels.contains(&"le"), "{name}: {help}");
         }
     }

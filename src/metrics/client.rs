@@ -18,13 +18,13 @@ const MAX_REQUEST: usize = 8 << 10;
 const READ: usize = 2048;
 
 /// One connection: one request, one response.
-pub(super) struct Client {
+pub(super) struct HttpClient {
     stream: TcpStream,
-    state: State,
+    state: ClientState,
     pub(super) deadline: Instant,
 }
 
-enum State {
+enum ClientState {
     Reading(Vec<u8>),
     /// The response, and how much of it is sent.
     Writing(Vec<u8>, usize),
@@ -32,23 +32,23 @@ enum State {
 }
 
 /// What follows a step.
-enum Next {
+enum ClientStep {
     /// Wait for poll.
     Wait,
     Close,
-    Enter(State),
+    Enter(ClientState),
 }
 
-impl Client {
-    pub(super) fn new(stream: TcpStream, now: Instant) -> std::io::Result<Client> {
+impl HttpClient {
+    pub(super) fn new(stream: TcpStream, now: Instant) -> std::io::Result<HttpClient> {
         stream.set_nonblocking(true)?;
-        Ok(Client { stream, state: State::Reading(Vec::new()), deadline: now + REQUEST_TIMEOUT })
+        Ok(HttpClient { stream, state: ClientState::Reading(Vec::new()), deadline: now + REQUEST_TIMEOUT })
     }
 
     /// The events it waits for.
     pub(super) fn interest(&self) -> PollFlags {
         match self.state {
-            State::Writing(..) => PollFlags::POLLOUT,
+            ClientState::Writing(..) => PollFlags::POLLOUT,
             _ => PollFlags::POLLIN,
         }
     }
@@ -60,15 +60,15 @@ impl Client {
         }
         loop {
             let next = match &mut self.state {
-                State::Reading(request) => read(&mut self.stream, request, metrics),
-                State::Writing(response, sent) => write(&mut self.stream, response, sent),
-                State::Draining => drain(&mut self.stream),
+                ClientState::Reading(request) => read(&mut self.stream, request, metrics),
+                ClientState::Writing(response, sent) => write(&mut self.stream, response, sent),
+                ClientState::Draining => drain(&mut self.stream),
             };
             match next {
-                Next::Wait => return true,
-                Next::Close => return false,
-                Next::Enter(state) => {
-                    if matches!(state, State::Draining) {
+                ClientStep::Wait => return true,
+                ClientStep::Close => return false,
+                ClientStep::Enter(state) => {
+                    if matches!(state, ClientState::Draining) {
                         self.deadline = self.deadline.min(now + CLOSE_TIMEOUT);
                     }
                     self.state = state;
@@ -78,53 +78,53 @@ impl Client {
     }
 }
 
-impl AsFd for Client {
+impl AsFd for HttpClient {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
 }
 
-fn read(stream: &mut TcpStream, request: &mut Vec<u8>, metrics: &MetricsText) -> Next {
+fn read(stream: &mut TcpStream, request: &mut Vec<u8>, metrics: &MetricsText) -> ClientStep {
     let mut chunk = [0; READ];
     let got = match stream.read(&mut chunk) {
-        Ok(0) => return Next::Close,
+        Ok(0) => return ClientStep::Close,
         Ok(got) => got,
         Err(error) => return on_error(error.kind()),
     };
     request.extend_from_slice(chunk.get(..got).unwrap_or_default());
     match respond(request, metrics) {
-        Some(response) => Next::Enter(State::Writing(response, 0)),
-        None if request.len() > MAX_REQUEST => Next::Enter(State::Writing(too_large(), 0)),
-        None => Next::Enter(State::Reading(std::mem::take(request))),
+        Some(response) => ClientStep::Enter(ClientState::Writing(response, 0)),
+        None if request.len() > MAX_REQUEST => ClientStep::Enter(ClientState::Writing(too_large(), 0)),
+        None => ClientStep::Enter(ClientState::Reading(std::mem::take(request))),
     }
 }
 
-fn write(stream: &mut TcpStream, response: &[u8], sent: &mut usize) -> Next {
+fn write(stream: &mut TcpStream, response: &[u8], sent: &mut usize) -> ClientStep {
     while let Some(rest) = response.get(*sent..).filter(|rest| !rest.is_empty()) {
         match stream.write(rest) {
-            Ok(0) => return Next::Close,
+            Ok(0) => return ClientStep::Close,
             Ok(written) => *sent += written,
             Err(error) => return on_error(error.kind()),
         }
     }
     match stream.shutdown(Shutdown::Write) {
-        Ok(()) => Next::Enter(State::Draining),
-        Err(_) => Next::Close,
+        Ok(()) => ClientStep::Enter(ClientState::Draining),
+        Err(_) => ClientStep::Close,
     }
 }
 
 /// Discards data after the request; a little at a time, since other clients wait.
-fn drain(stream: &mut TcpStream) -> Next {
+fn drain(stream: &mut TcpStream) -> ClientStep {
     match stream.read(&mut [0; READ]) {
-        Ok(0) => Next::Close,
-        Ok(_) => Next::Wait,
+        Ok(0) => ClientStep::Close,
+        Ok(_) => ClientStep::Wait,
         Err(error) => on_error(error.kind()),
     }
 }
 
-fn on_error(kind: ErrorKind) -> Next {
+fn on_error(kind: ErrorKind) -> ClientStep {
     match kind {
-        ErrorKind::WouldBlock | ErrorKind::Interrupted => Next::Wait,
-        _ => Next::Close,
+        ErrorKind::WouldBlock | ErrorKind::Interrupted => ClientStep::Wait,
+        _ => ClientStep::Close,
     }
 }

@@ -1,6 +1,6 @@
 //! The tables of `docs/metrics.md`; a test compares the page with them.
 
-use super::catalogue::{EVENTS, Kind, Metric, groups};
+use super::catalogue::{EVENTS, Metric, MetricKind, groups};
 use handfast_load::Failure;
 use handfast_stack::observe::{CLOSED, DROP_REASONS, STAGES};
 use handfast_stack::xdp::VERDICTS;
@@ -11,7 +11,7 @@ pub fn documentation() -> String {
     for (title, metrics) in groups() {
         text += &format!("### {title}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n");
         for Metric { name, kind, labels, help } in metrics {
-            let kind = if kind == Kind::Counter { "counter" } else { "gauge" };
+            let kind = if kind == MetricKind::Counter { "counter" } else { "gauge" };
             text += &format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", "));
         }
         text.push('\n');

@@ -17,8 +17,8 @@ mod response;
 mod server;
 mod text;
 
-pub use catalogue::{Kind, Metric, all};
+pub use catalogue::{Metric, MetricKind, all};
 pub use documentation::documentation;
 pub use response::MetricsText;
-pub use server::{BindError, Bound, Serving};
+pub use server::{BindError, BoundServer, MetricsServing};
 pub use text::{MetricsSource, text};

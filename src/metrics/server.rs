@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::client::Client;
+use super::client::HttpClient;
 use super::response::MetricsText;
 
 /// The maximum number of clients; with more, the oldest connection is closed.
@@ -29,14 +29,14 @@ pub struct BindError {
 
 /// A listening socket that does not serve yet.
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundServer {
     listener: TcpListener,
     address: SocketAddr,
 }
 
 /// A running server; stops when it is dropped.
 #[derive(Debug)]
-pub struct Serving {
+pub struct MetricsServing {
     thread: Option<JoinHandle<()>>,
     stop: Arc<EventFd>,
 }
@@ -62,17 +62,17 @@ impl BindError {
     }
 }
 
-impl Bound {
-    /// Listens. Connections wait until [`Bound::serve`] is called.
+impl BoundServer {
+    /// Listens. Connections wait until [`BoundServer::serve`] is called.
     ///
     /// # Errors
     /// [`BindError`].
-    pub fn bind(address: SocketAddr) -> Result<Bound, BindError> {
+    pub fn bind(address: SocketAddr) -> Result<BoundServer, BindError> {
         let bind = || {
             let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
             let address = listener.local_addr()?;
-            Ok(Bound { listener, address })
+            Ok(BoundServer { listener, address })
         };
         bind().map_err(|source| BindError { address, source })
     }
@@ -86,16 +86,17 @@ impl Bound {
     ///
     /// # Errors
     /// The thread cannot be created.
-    pub fn serve(self, metrics: MetricsText) -> io::Result<Serving> {
+    pub fn serve(self, metrics: MetricsText) -> io::Result<MetricsServing> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let stop = Arc::new(EventFd::from_value_and_flags(0, flags)?);
-        let server = Server { listener: self.listener, stop: stop.clone(), metrics, clients: Vec::new() };
+        let server =
+            MetricsServer { listener: self.listener, stop: stop.clone(), metrics, clients: Vec::new() };
         let thread = std::thread::Builder::new().name("hf-metrics".to_owned()).spawn(|| server.run())?;
-        Ok(Serving { thread: Some(thread), stop })
+        Ok(MetricsServing { thread: Some(thread), stop })
     }
 }
 
-impl Drop for Serving {
+impl Drop for MetricsServing {
     fn drop(&mut self) {
         // Fails only when the count is at its limit: then it is readable anyway.
         let _ = self.stop.write(1);
@@ -106,15 +107,15 @@ impl Drop for Serving {
     }
 }
 
-struct Server {
+struct MetricsServer {
     listener: TcpListener,
     stop: Arc<EventFd>,
     metrics: MetricsText,
     /// The oldest first.
-    clients: Vec<Client>,
+    clients: Vec<HttpClient>,
 }
 
-impl Server {
+impl MetricsServer {
     fn run(mut self) {
         while self.wait() {
             self.accept();
@@ -149,7 +150,7 @@ impl Server {
                     if self.clients.len() >= MAX_CLIENTS {
                         self.clients.remove(0);
                     }
-                    self.clients.extend(Client::new(stream, Instant::now()));
+                    self.clients.extend(HttpClient::new(stream, Instant::now()));
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,

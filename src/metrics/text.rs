@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric as Sample, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 
-use super::catalogue::{self as names, Kind, Metric};
+use super::catalogue::{self as names, Metric, MetricKind};
 use handfast_load::{Control, Failure, Totals};
 use handfast_stack::engine::stack::{Effective, Watch};
 use handfast_stack::engine::{CoreSnapshot, QueueSnapshot, Snapshot};
@@ -65,8 +65,8 @@ impl Families {
         family.set_name(metric.name.to_owned());
         family.set_help(metric.help.to_owned());
         family.set_field_type(match metric.kind {
-            Kind::Counter => MetricType::COUNTER,
-            Kind::Gauge => MetricType::GAUGE,
+            MetricKind::Counter => MetricType::COUNTER,
+            MetricKind::Gauge => MetricType::GAUGE,
         });
         family.set_metric(samples);
         self.0.push(family);
@@ -167,12 +167,12 @@ fn sample(metric: &Metric, values: Vec<String>, value: f64) -> Sample {
     });
     let mut sample = Sample::from_label(labels.collect());
     match metric.kind {
-        Kind::Counter => {
+        MetricKind::Counter => {
             let mut counter = Counter::default();
             counter.set_value(value);
             sample.set_counter(counter);
         }
-        Kind::Gauge => {
+        MetricKind::Gauge => {
             let mut gauge = Gauge::default();
             gauge.set_value(value);
             sample.set_gauge(gauge);

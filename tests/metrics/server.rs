@@ -5,15 +5,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast_metrics::{Bound, Serving};
+use handfast_metrics::{BoundServer, MetricsServing};
 
 use crate::http::{connect, get, read, say};
 
 /// Long enough for kernel and clients to have no room for all of it.
 const LONG: usize = 8 << 20;
 
-fn serve(length: usize) -> (SocketAddr, Serving) {
-    let bound = Bound::bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+fn serve(length: usize) -> (SocketAddr, MetricsServing) {
+    let bound = BoundServer::bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
     let address = bound.address();
     (address, bound.serve(Box::new(move || vec![b'x'; length])).expect("a thread"))
 }
@@ -32,7 +32,7 @@ fn each_path_has_its_answer() {
 
 #[test]
 fn ipv6_too() {
-    let Ok(bound) = Bound::bind("[::1]:0".parse().expect("an address")) else {
+    let Ok(bound) = BoundServer::bind("[::1]:0".parse().expect("an address")) else {
         let _: Option<()> = support::skipped("this machine has no IPv6 loopback");
         return;
     };
@@ -44,11 +44,12 @@ fn ipv6_too() {
 #[test]
 fn an_address_that_cannot_be_had_is_an_error_with_its_fix() {
     let (taken, _serving) = serve(1);
-    let error = Bound::bind(taken).expect_err("it is taken");
+    let error = BoundServer::bind(taken).expect_err("it is taken");
     assert!(error.to_string().contains(&taken.to_string()), "{error}");
     assert!(error.fix().contains(&format!("sport = :{}", taken.port())), "{}", error.fix());
     // A documentation address (RFC 5737).
-    let error = Bound::bind("192.0.2.1:9464".parse().expect("an address")).expect_err("no interface has it");
+    let error =
+        BoundServer::bind("192.0.2.1:9464".parse().expect("an address")).expect_err("no interface has it");
     assert!(error.fix().contains("ip -brief address"), "{}", error.fix());
 }
 

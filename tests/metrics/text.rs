@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use handfast_metrics::{Kind, all};
+use handfast_metrics::{MetricKind, all};
 use handfast_stack::engine::Snapshot;
 use support::tool;
 
@@ -16,7 +16,7 @@ fn every_metric_is_served_as_the_catalogue_has_it_and_no_other() {
     let known: Vec<_> = all();
     assert_eq!(names.len(), known.len(), "{names:?}");
     for metric in known {
-        let kind = if metric.kind == Kind::Counter { "counter" } else { "gauge" };
+        let kind = if metric.kind == MetricKind::Counter { "counter" } else { "gauge" };
         assert_eq!(names.get(metric.name).map(Vec::as_slice), Some(metric.labels), "{}", metric.name);
         assert!(text.contains(&format!("# HELP {} {}\n", metric.name, metric.help)), "{}", metric.name);
         assert!(text.contains(&format!("# TYPE {} {kind}\n", metric.name)), "{}", metric.name);
