@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use handfast_load::{Control, Plan, StepProgress, Workload};
-use handfast_report::bench::Path;
+use handfast_report::bench::NetworkPath;
 use handfast_stack::engine::Snapshot;
 use handfast_text::grouped;
 
@@ -15,7 +15,7 @@ const MAX_STARVED_US: u64 = 500_000;
 
 /// Checks once a second.
 pub(super) struct Hints {
-    path: Path,
+    path: NetworkPath,
     target: String,
     sources: String,
     tuples: String,
@@ -34,7 +34,7 @@ struct Step {
 }
 
 impl Hints {
-    pub(super) fn new(plan: &Plan, path: Path) -> Hints {
+    pub(super) fn new(plan: &Plan, path: NetworkPath) -> Hints {
         let sources: Vec<String> = path.on_link.iter().chain(&path.off_link).cloned().collect();
         let rest = plan.reuse_after.as_secs_f64();
         let allow = plan.tuples_per_second().map_or_else(String::new, |allow| {
@@ -85,7 +85,7 @@ impl Hints {
         .collect()
     }
 
-    fn silence(&self, path: &Path, attempted: u64) -> String {
+    fn silence(&self, path: &NetworkPath, attempted: u64) -> String {
         let known = path.no_way_back(&self.target).or_else(|| path.neighbour_table_full(&self.target));
         let why = known.unwrap_or_else(|| {
             "check its address, port, route and firewall, with `ping` and with `tcpdump` at the target"

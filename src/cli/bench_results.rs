@@ -9,7 +9,7 @@ use super::bench_setup::Place;
 use super::bench_watch::Observed;
 use handfast_load::{self, Arrivals, Closer, Load, Plan, Source, Workload};
 use handfast_report::bench::{
-    self, Lag, Loop, Measured, Outcome, Path, Results, Run, Second, Traffic, Waited,
+    self, Lag, Loop, Measured, NetworkPath, Outcome, Results, Run, Second, Traffic, Waited,
 };
 use handfast_stack::engine::stack::Effective;
 
@@ -20,7 +20,7 @@ pub(super) struct Ran<'a> {
     pub(super) plan: &'a Plan,
     /// Of the step that is reported.
     pub(super) load: Load,
-    pub(super) path: &'a Path,
+    pub(super) path: &'a NetworkPath,
 }
 
 /// How it came to its end.

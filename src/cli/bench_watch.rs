@@ -10,7 +10,7 @@ use super::bench_hints::Hints;
 use super::notify::Notifier;
 use super::{Failure, out};
 use handfast_load::{Control, Load, RunStage, StepProgress, Tally, Workload};
-use handfast_report::bench::cpu::Sample;
+use handfast_report::bench::cpu::CpuSample;
 use handfast_report::bench::progress as progress_line;
 use handfast_stack::engine::Snapshot;
 use handfast_stack::engine::stack::Running;
@@ -26,7 +26,7 @@ pub(super) struct Observed {
     pub(super) whole: (Snapshot, Snapshot),
     pub(super) measured: (Snapshot, Snapshot),
     pub(super) measured_for: Duration,
-    pub(super) cpu: Vec<Sample>,
+    pub(super) cpu: Vec<CpuSample>,
     /// Connections in flight at the end of each second of the measured time.
     pub(super) in_flight: Vec<u64>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Observed {
 struct Watch {
     begun: Option<(Instant, SystemTime, Snapshot)>,
     ended: Option<(Duration, Snapshot)>,
-    cpu: Vec<Sample>,
+    cpu: Vec<CpuSample>,
     in_flight: Vec<u64>,
 }
 
@@ -92,7 +92,7 @@ pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> 
     let (begun, started_at, before) = watch.begun.unwrap_or((began, started_at, first.clone()));
     let (measured_for, after) = watch.ended.unwrap_or_else(|| (begun.elapsed(), last.clone()));
     if watch.cpu.len() < 2 {
-        watch.cpu.push(Sample::read().map_err(unreadable)?);
+        watch.cpu.push(CpuSample::read().map_err(unreadable)?);
     }
     Ok(Observed {
         tally,
@@ -110,15 +110,15 @@ impl Watch {
         match (&self.begun, progress.stage) {
             (None, RunStage::Measured) => {
                 self.begun = Some((Instant::now(), SystemTime::now(), running.snapshot()));
-                self.cpu.push(Sample::read()?);
+                self.cpu.push(CpuSample::read()?);
             }
             (Some((begun, ..)), RunStage::Measured) if begun.elapsed() >= SECOND * self.cpu.len() as u32 => {
-                self.cpu.push(Sample::read()?);
+                self.cpu.push(CpuSample::read()?);
                 self.in_flight.push(progress.in_flight);
             }
             (Some((begun, ..)), RunStage::Drain | RunStage::Finished) if self.ended.is_none() => {
                 self.ended = Some((begun.elapsed(), running.snapshot()));
-                self.cpu.push(Sample::read()?);
+                self.cpu.push(CpuSample::read()?);
                 self.in_flight.push(progress.in_flight);
             }
             _ => {}

@@ -27,14 +27,14 @@ pub struct Ticks {
 /// All cores at one moment. Take one at the start of the measured time, one each second, and one
 /// at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sample {
+pub struct CpuSample {
     /// By the kernel's core number.
     pub cores: BTreeMap<usize, Ticks>,
 }
 
 /// One core's time in the measured time, as shares from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Core {
+pub struct CoreTime {
     /// The host; empty if there is only one.
     pub source: String,
     pub core: usize,
@@ -54,7 +54,7 @@ pub struct Core {
 /// The time of all cores.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cpu {
-    pub per_core: Vec<Core>,
+    pub per_core: Vec<CoreTime>,
     /// Checksum of the client's cores' busy time, seconds.
     pub client_busy_core_seconds: f64,
     /// Idle share of the client's loops, without time that other threads used the core: the minimum of the
@@ -64,18 +64,18 @@ pub struct Cpu {
     pub connections_per_core_second: Option<f64>,
 }
 
-impl Sample {
+impl CpuSample {
     /// Reads the kernel's counts.
     ///
     /// # Errors
     /// `/proc` is not mounted.
-    pub fn read() -> io::Result<Sample> {
-        fs::read_to_string(PROC_STAT).map(|text| Sample::parse(&text))
+    pub fn read() -> io::Result<CpuSample> {
+        fs::read_to_string(PROC_STAT).map(|text| CpuSample::parse(&text))
     }
 
     /// Parses `/proc/stat` (proc_stat(5)); lines other than those of cores are ignored.
-    pub fn parse(text: &str) -> Sample {
-        Sample { cores: text.lines().filter_map(core_line).collect() }
+    pub fn parse(text: &str) -> CpuSample {
+        CpuSample { cores: text.lines().filter_map(core_line).collect() }
     }
 }
 
@@ -123,7 +123,7 @@ impl Ticks {
     }
 }
 
-impl Core {
+impl CoreTime {
     /// Neither idle nor stolen.
     pub fn busy(&self) -> f64 {
         self.user + self.system + self.softirq + self.irq
@@ -133,7 +133,7 @@ impl Core {
 impl Cpu {
     /// The time from the first sample to the last. `client`: the numbers of the client's cores; `hz`:
     /// [`ticks_per_second`].
-    pub fn over(samples: &[Sample], client: &[usize], hz: f64) -> Cpu {
+    pub fn over(samples: &[CpuSample], client: &[usize], hz: f64) -> Cpu {
         let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Cpu::default() };
         let mut cpu = Cpu::default();
         for (&core, now) in &last.cores {
@@ -153,20 +153,20 @@ impl Cpu {
         Cpu { connections_per_core_second: (seconds > 0.0).then(|| completed as f64 / seconds), ..self }
     }
 
-    pub fn client_cores(&self) -> impl Iterator<Item = &Core> {
+    pub fn client_cores(&self) -> impl Iterator<Item = &CoreTime> {
         self.per_core.iter().filter(|core| core.client)
     }
 }
 
-fn core_over(core: usize, client: bool, ticks: &Ticks, samples: &[Sample]) -> Core {
-    let between = |pair: &[Sample]| match pair {
+fn core_over(core: usize, client: bool, ticks: &Ticks, samples: &[CpuSample]) -> CoreTime {
+    let between = |pair: &[CpuSample]| match pair {
         [before, after] => {
             let ticks = after.cores.get(&core)?.since(before.cores.get(&core)?);
             Some(ticks.share(ticks.busy()))
         }
         _ => None,
     };
-    Core {
+    CoreTime {
         source: String::new(),
         core,
         client,
@@ -191,16 +191,17 @@ mod tests {
 
     #[test]
     fn lines_of_cores_are_read_and_no_others() {
-        let sample = Sample::parse(BEFORE);
+        let sample = CpuSample::parse(BEFORE);
         assert_eq!(sample.cores.keys().copied().collect::<Vec<_>>(), [0, 1]);
         let expected = Ticks { user: 11, system: 20, softirq: 50, irq: 0, steal: 10, idle: 505 };
         assert_eq!(sample.cores.get(&0), Some(&expected));
-        assert_eq!(Sample::parse("cpu0 x 1 2\ncpu1"), Sample::parse("cpu1 0 0 0 0"));
+        assert_eq!(CpuSample::parse("cpu0 x 1 2\ncpu1"), CpuSample::parse("cpu1 0 0 0 0"));
     }
 
     #[test]
     fn shares_are_of_the_time_between() {
-        let cpu = Cpu::over(&[Sample::parse(BEFORE), Sample::parse(AFTER)], &[0], 100.0).completing(2200);
+        let cpu =
+            Cpu::over(&[CpuSample::parse(BEFORE), CpuSample::parse(AFTER)], &[0], 100.0).completing(2200);
         let core = cpu.per_core.first().unwrap();
         // 130 ticks: user 30, system 40, irq 2, softirq 38, steal 10, idle 10.
         assert!((core.user - 30.0 / 130.0).abs() < 1e-12 && (core.softirq - 38.0 / 130.0).abs() < 1e-12);
@@ -214,7 +215,7 @@ mod tests {
 
     #[test]
     fn counts_that_step_back_are_no_time_and_nothing_is_divided_by_zero() {
-        let cpu = Cpu::over(&[Sample::parse(AFTER), Sample::parse(BEFORE)], &[0], 100.0).completing(1);
+        let cpu = Cpu::over(&[CpuSample::parse(AFTER), CpuSample::parse(BEFORE)], &[0], 100.0).completing(1);
         assert!(cpu.per_core.iter().all(|core| core.busy() == 0.0));
         assert_eq!(cpu.connections_per_core_second, None);
         assert_eq!(Cpu::over(&[], &[0], 100.0), Cpu::default());
@@ -223,7 +224,7 @@ mod tests {
     #[test]
     fn this_machines_cores_are_read() {
         let cores = std::thread::available_parallelism().unwrap().get();
-        assert!(Sample::read().unwrap().cores.len() >= cores);
+        assert!(CpuSample::read().unwrap().cores.len() >= cores);
         assert!(ticks_per_second() >= 1.0);
     }
 }

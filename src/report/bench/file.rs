@@ -32,7 +32,7 @@ pub enum ReadError {
 
 /// The field of every version.
 #[derive(Deserialize)]
-struct Header {
+struct SchemaHeader {
     schema: Option<Value>,
 }
 
@@ -42,7 +42,7 @@ struct Header {
 /// [`ReadError`]: it is not JSON, or has no schema.
 pub fn schema_of(text: &str) -> Result<String, ReadError> {
     let value = read(text)?;
-    let header: Header = serde_json::from_value(value).map_err(|_| ReadError::NoSchema)?;
+    let header: SchemaHeader = serde_json::from_value(value).map_err(|_| ReadError::NoSchema)?;
     match header.schema {
         Some(Value::String(name)) => Ok(name),
         Some(other) => Ok(other.to_string()),

@@ -152,7 +152,7 @@ impl Results {
                 },
                 value: failed as f64,
                 text: format!("{} ({})", count(failed), share(connections.share(failed))),
-                kind: plots::Kind::Plain,
+                kind: plots::BarKind::Plain,
                 whisker: None,
             })
             .collect();

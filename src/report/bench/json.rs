@@ -13,14 +13,14 @@ const OPEN_DEPTH: usize = 2;
 /// # Errors
 /// Those of `writer`.
 pub fn write_json<T: Serialize>(mut writer: impl Write, value: &T) -> io::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(&mut writer, Layout::default()))?;
+    value.serialize(&mut Serializer::with_formatter(&mut writer, JsonLayout::default()))?;
     writer.write_all(b"\n")?;
     writer.flush()
 }
 
 /// Pretty outside, compact inside.
 #[derive(Default)]
-struct Layout {
+struct JsonLayout {
     depth: usize,
     pretty: PrettyFormatter<'static>,
     compact: CompactFormatter,
@@ -66,7 +66,7 @@ macro_rules! end {
     )*};
 }
 
-impl Formatter for Layout {
+impl Formatter for JsonLayout {
     begin! { begin_array begin_object }
     end! { end_array end_object }
     pass! {

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
-use super::Path;
-use super::cpu::Sample;
+use super::NetworkPath;
+use super::cpu::CpuSample;
 use super::figures::{Lag, Load, Second, Waited};
 use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, QueueSnapshot, Snapshot};
 
@@ -54,12 +54,12 @@ pub struct Measured {
     pub completion_us: Histogram<u64>,
     pub traffic: Traffic,
     /// With the packets received over it in the whole run.
-    pub path: Path,
+    pub path: NetworkPath,
     /// The lag of an open loop.
     pub lag: Option<Lag>,
     pub waited: Waited,
     /// At the start, each second, and at the end.
-    pub cpu: Vec<Sample>,
+    pub cpu: Vec<CpuSample>,
     /// Idle share of the client's loops, without time that other threads used the core: the minimum of the
     /// cores. `None` if it was not measured.
     pub idle: Option<f64>,

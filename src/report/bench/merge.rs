@@ -10,7 +10,7 @@ use super::cpu::Cpu;
 use super::figures::{Histograms, Latencies, Rate};
 use super::latency::{HistogramError, Latency};
 use super::outcome::Outcome;
-use super::results::{Part, Results};
+use super::results::{MergedRun, Results};
 pub(super) use differences::differences;
 use differences::notes;
 use sums::{added, joined, series};
@@ -119,9 +119,9 @@ fn below(name: &str, part: &str) -> String {
 }
 
 /// The parts of results: a single run is its own part.
-fn parts(name: &str, results: &Results) -> Vec<Part> {
+fn parts(name: &str, results: &Results) -> Vec<MergedRun> {
     if results.parts.is_empty() {
-        return vec![Part {
+        return vec![MergedRun {
             source: name.to_owned(),
             host: results.host.clone(),
             started_at: results.started_at.clone(),
@@ -132,12 +132,12 @@ fn parts(name: &str, results: &Results) -> Vec<Part> {
             bottleneck: results.bottleneck.clone(),
         }];
     }
-    let renamed = |part: &Part| Part { source: below(name, &part.source), ..part.clone() };
+    let renamed = |part: &MergedRun| MergedRun { source: below(name, &part.source), ..part.clone() };
     results.parts.iter().map(renamed).collect()
 }
 
 /// The client if it was one of the clients, else the target, else neither.
-fn bottleneck(parts: &[Part]) -> Bottleneck {
+fn bottleneck(parts: &[MergedRun]) -> Bottleneck {
     for verdict in [Verdict::Client, Verdict::Target, Verdict::Neither] {
         let mut such = parts.iter().filter(|part| part.bottleneck.verdict == verdict);
         if let Some(part) = such.next() {

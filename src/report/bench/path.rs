@@ -16,7 +16,7 @@ const MANY_REQUESTS: u64 = NEIGHBOURS / 8;
 /// The path to the target and back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Path {
+pub struct NetworkPath {
     /// The source address that this host's kernel would use.
     pub local: Option<String>,
     /// The router; `None`: the target is on the link.
@@ -33,11 +33,11 @@ pub struct Path {
     pub received: Option<u64>,
 }
 
-impl Path {
+impl NetworkPath {
     /// This path with the counts between two snapshots.
-    pub fn between(&self, before: &Snapshot, after: &Snapshot) -> Path {
+    pub fn between(&self, before: &Snapshot, after: &Snapshot) -> NetworkPath {
         let received = received(after).zip(received(before)).map(|(is, was)| is.saturating_sub(was));
-        Path {
+        NetworkPath {
             mac_requests: mac_requests(after).saturating_sub(mac_requests(before)),
             received,
             ..self.clone()

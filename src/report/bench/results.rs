@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Path;
+use super::NetworkPath;
 use super::bottleneck::Bottleneck;
 use super::counted::Counted;
 use super::cpu::Cpu;
@@ -41,7 +41,7 @@ pub struct Results {
     #[serde(default)]
     pub opening_s: f64,
     #[serde(default)]
-    pub path: Path,
+    pub path: NetworkPath,
     pub connections: Connections,
     pub rate: Rate,
     pub latency_us: Latencies,
@@ -62,7 +62,7 @@ pub struct Results {
     pub outcome: Outcome,
     pub notes: Vec<String>,
     /// The merged runs; empty for a single run.
-    pub parts: Vec<Part>,
+    pub parts: Vec<MergedRun>,
     pub series: Vec<Second>,
     pub histograms: Histograms,
 }
@@ -72,7 +72,7 @@ pub const SENT_TWICE: &str = "out_of_window";
 
 /// One of several runs that were merged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub struct MergedRun {
     /// Its file.
     pub source: String,
     pub host: String,

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
 
-use super::cpu::{Sample, Ticks};
-use super::{Lag, Load, Loop, Measured, Path, Results, Run, Second, Traffic, Waited};
+use super::cpu::{CpuSample, Ticks};
+use super::{Lag, Load, Loop, Measured, NetworkPath, Results, Run, Second, Traffic, Waited};
 use handfast_stack::engine::stack::{Effective, EffectiveDevice};
 use handfast_stack::engine::{Polling, Priority};
 use handfast_stack::xdp::Mode;
@@ -103,8 +103,8 @@ pub(crate) fn measured(seconds: u64, per_second: u64) -> Measured {
 }
 
 /// The target is on the link, and the sources are routed.
-pub(crate) fn path() -> Path {
-    Path {
+pub(crate) fn path() -> NetworkPath {
+    NetworkPath {
         local: Some("198.18.0.1".into()),
         router: None,
         on_link: Vec::new(),
@@ -116,7 +116,7 @@ pub(crate) fn path() -> Path {
 }
 
 /// Two cores, `idle` of 100 ticks a second idle on the first.
-pub(crate) fn samples(seconds: u64, idle: u64) -> Vec<Sample> {
+pub(crate) fn samples(seconds: u64, idle: u64) -> Vec<CpuSample> {
     let at = |second: u64| {
         let busy = 100 - idle;
         let (user, softirq) = (busy * second / 5, busy * second / 2);
@@ -128,7 +128,7 @@ pub(crate) fn samples(seconds: u64, idle: u64) -> Vec<Sample> {
             ..Ticks::default()
         };
         let second = Ticks { system: 7 * second, idle: 93 * second, ..Ticks::default() };
-        Sample { cores: BTreeMap::from([(0, first), (1, second)]) }
+        CpuSample { cores: BTreeMap::from([(0, first), (1, second)]) }
     };
     (0..=seconds).map(at).collect()
 }

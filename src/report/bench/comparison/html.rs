@@ -1,12 +1,12 @@
 use super::data::{Comparison, Row, SUBJECT, is_ceiling};
 use crate::bench::format::rate;
 use crate::bench::page::{figure, page, table};
-use crate::bench::plots::{Bar, Kind, bars};
+use crate::bench::plots::{Bar, BarKind, bars};
 use handfast_text::escape;
 
 /// The legend of the colours.
-const LEGEND: [(&str, Kind); 3] =
-    [(SUBJECT, Kind::Subject), ("kernel", Kind::Rival), ("ceiling", Kind::Plain)];
+const LEGEND: [(&str, BarKind); 3] =
+    [(SUBJECT, BarKind::Subject), ("kernel", BarKind::Rival), ("ceiling", BarKind::Plain)];
 
 impl Comparison {
     /// One page: the verdict, then for each workload and mode bars and a table, then notes.
@@ -52,9 +52,9 @@ impl Comparison {
             value: row.rate.median,
             text: format!("{}/s", rate(row.rate.median)),
             kind: match row.server.as_str() {
-                SUBJECT => Kind::Subject,
-                ceiling if is_ceiling(ceiling) => Kind::Plain,
-                _ => Kind::Rival,
+                SUBJECT => BarKind::Subject,
+                ceiling if is_ceiling(ceiling) => BarKind::Plain,
+                _ => BarKind::Rival,
             },
             whisker: (row.runs > 1).then_some((row.rate.min, row.rate.max)),
         }

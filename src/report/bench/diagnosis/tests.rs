@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::super::figures::{Lag, Waited};
 use super::super::sample::{active, lag, measured, open_loop as poisson, run, samples};
-use super::super::{Measured, Path, Results, Run};
+use super::super::{Measured, NetworkPath, Results, Run};
 use super::*;
 
 /// A run that shows no limit: 10 s, 1,000/s.
@@ -219,7 +219,7 @@ fn the_tail_of_a_number_of_connections_is_no_slow_target() {
 }
 
 /// `none` of the SYNs is answered.
-fn unanswered(change: impl Fn(&mut Path)) -> Measured {
+fn unanswered(change: impl Fn(&mut NetworkPath)) -> Measured {
     let mut measured = Measured { completed: 0, established: 0, in_flight: 0, ..quiet() };
     measured.failed = BTreeMap::from([("connect-timeout".to_owned(), measured.attempted)]);
     measured.path.received = Some(0);

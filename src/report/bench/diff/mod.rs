@@ -28,18 +28,18 @@ pub struct Diff {
     pub schema: String,
     /// The program's version.
     pub handfast: String,
-    pub a: Set,
-    pub b: Set,
+    pub a: RunSet,
+    pub b: RunSet,
     /// Settings that differ: the figures are then not comparable.
     pub differences: Vec<String>,
-    pub rows: Vec<Row>,
+    pub rows: Vec<FigureChange>,
     /// Notes for the reader, one sentence each.
     pub notes: Vec<String>,
 }
 
 /// One side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Set {
+pub struct RunSet {
     /// The file or folder.
     pub source: String,
     pub runs: usize,
@@ -47,24 +47,24 @@ pub struct Set {
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
+pub struct FigureChange {
     /// The field of the results, or a server's name with workload and mode.
     pub figure: String,
     pub unit: String,
-    pub a: Sample,
-    pub b: Sample,
+    pub a: FigureSample,
+    pub b: FigureSample,
     /// B relative to A: 0.05 is five percent more. `None` if A is 0.
     pub change: Option<f64>,
     /// Half of the 95 % interval of `change`; `None` if it is not known.
     pub noise: Option<f64>,
     /// The source of the noise: `runs`, `seconds` or `unknown`.
     pub noise_of: NoiseOf,
-    pub verdict: Verdict,
+    pub verdict: ChangeVerdict,
 }
 
 /// A figure over the runs of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Sample {
+pub struct FigureSample {
     pub mean: f64,
     /// Of a sample (n - 1); `None` for one run.
     pub stddev: Option<f64>,
@@ -82,7 +82,7 @@ pub enum NoiseOf {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum ChangeVerdict {
     Better,
     Worse,
     /// Beyond the noise, for a figure that is neither good nor bad.
@@ -100,10 +100,10 @@ enum Good {
 }
 
 /// A figure of a run; `None` if it was not measured.
-type Figure = fn(&Results) -> Option<f64>;
+type FigureDef = fn(&Results) -> Option<f64>;
 
 /// Named as in `docs/bench-schema.md`.
-const FIGURES: [(&str, &str, Good, Figure); 9] = [
+const FIGURES: [(&str, &str, Good, FigureDef); 9] = [
     ("rate.mean", "connections/s", Good::More, |run| Some(run.rate.mean)),
     ("success", "share", Good::More, |run| {
         let connections = &run.connections;
@@ -124,13 +124,13 @@ impl Diff {
     /// The changes between results of `bench`, with the names of their files. No side is empty.
     pub fn of_runs(a: (&str, &[(String, Results)]), b: (&str, &[(String, Results)])) -> Diff {
         let ((a_source, a), (b_source, b)) = (a, b);
-        let values = |runs: &[(String, Results)], figure: Figure| {
+        let values = |runs: &[(String, Results)], figure: FigureDef| {
             runs.iter().filter_map(|(_, run)| figure(run)).collect::<Vec<f64>>()
         };
-        let mut rows: Vec<Row> = FIGURES
+        let mut rows: Vec<FigureChange> = FIGURES
             .iter()
             .filter_map(|(name, unit, good, of)| {
-                Row::new((name, unit), *good, &values(a, *of), &values(b, *of))
+                FigureChange::new((name, unit), *good, &values(a, *of), &values(b, *of))
             })
             .collect();
         if let ([(_, a)], [(_, b)], Some(rate)) = (a, b, rows.first_mut()) {
@@ -151,7 +151,7 @@ impl Diff {
         };
         let row = |row: &super::comparison::Row| {
             let name = format!("{} {} {}", row.workload, row.mode, row.server);
-            Row::new((&name, "connections/s"), Good::More, &rates(a, row), &rates(b, row))
+            FigureChange::new((&name, "connections/s"), Good::More, &rates(a, row), &rates(b, row))
         };
         let rows = a.rows.iter().filter_map(row).collect();
         let mut differences = Vec::new();
@@ -163,8 +163,8 @@ impl Diff {
         Diff::new((a_source, rounds(a)), (b_source, rounds(b)), differences, rows)
     }
 
-    fn new(a: (&str, usize), b: (&str, usize), differences: Vec<String>, rows: Vec<Row>) -> Diff {
-        let set = |(source, runs): (&str, usize)| Set { source: source.to_owned(), runs };
+    fn new(a: (&str, usize), b: (&str, usize), differences: Vec<String>, rows: Vec<FigureChange>) -> Diff {
+        let set = |(source, runs): (&str, usize)| RunSet { source: source.to_owned(), runs };
         let (a, b) = (set(a), set(b));
         let mut notes = Vec::new();
         match (a.runs, b.runs) {
@@ -203,14 +203,14 @@ fn whole_seconds(run: &Results) -> Vec<f64> {
     counted.seconds(&run.series, run.opening_s).iter().map(within).collect()
 }
 
-impl Row {
+impl FigureChange {
     /// `None` if one side has no value.
-    fn new((name, unit): (&str, &str), good: Good, a: &[f64], b: &[f64]) -> Option<Row> {
+    fn new((name, unit): (&str, &str), good: Good, a: &[f64], b: &[f64]) -> Option<FigureChange> {
         let sample = |values: &[f64]| {
             let stats = Stats::of(values)?;
-            Some(Sample { mean: stats.mean, stddev: stats.stddev, runs: values.len() })
+            Some(FigureSample { mean: stats.mean, stddev: stats.stddev, runs: values.len() })
         };
-        let mut row = Row {
+        let mut row = FigureChange {
             figure: name.to_owned(),
             unit: unit.to_owned(),
             a: sample(a)?,
@@ -218,7 +218,7 @@ impl Row {
             change: None,
             noise: None,
             noise_of: NoiseOf::Unknown,
-            verdict: Verdict::NoiseUnknown,
+            verdict: ChangeVerdict::NoiseUnknown,
         };
         row.change = row.relative(row.b.mean - row.a.mean);
         if let Some(half) = half_width(a, b) {
@@ -240,11 +240,11 @@ impl Row {
         let change = self.b.mean - self.a.mean;
         (self.noise, self.noise_of) = (self.relative(half), of);
         self.verdict = match good {
-            _ if change.abs() <= half => Verdict::WithinNoise,
-            Good::Neither => Verdict::Changed,
-            Good::More if change > 0.0 => Verdict::Better,
-            Good::Less if change < 0.0 => Verdict::Better,
-            Good::More | Good::Less => Verdict::Worse,
+            _ if change.abs() <= half => ChangeVerdict::WithinNoise,
+            Good::Neither => ChangeVerdict::Changed,
+            Good::More if change > 0.0 => ChangeVerdict::Better,
+            Good::Less if change < 0.0 => ChangeVerdict::Better,
+            Good::More | Good::Less => ChangeVerdict::Worse,
         };
     }
 

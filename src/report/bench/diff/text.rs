@@ -1,4 +1,4 @@
-use super::{Diff, NoiseOf, Row, Verdict};
+use super::{ChangeVerdict, Diff, FigureChange, NoiseOf};
 use crate::bench::format::{count, micros, rate, share, wrapped};
 use crate::bench::page::{page, table};
 use crate::bench::text::WIDTH;
@@ -17,7 +17,7 @@ impl Diff {
         lines(&self.sentence());
         lines(&format!("A: {}; B: {}", self.side(true), self.side(false)));
         let mut table = vec![HEADER.map(str::to_owned).to_vec()];
-        table.extend(self.rows.iter().map(Row::cells));
+        table.extend(self.rows.iter().map(FigureChange::cells));
         text += &columns::table(&table);
         let mut lines = |name: &str, sentences: &[String]| {
             for line in sentences.iter().flat_map(|sentence| wrapped(&format!("{name}{sentence}"), WIDTH)) {
@@ -34,7 +34,7 @@ impl Diff {
     pub fn html(&self) -> String {
         let mut body = format!("<h1>Two sets of runs</h1>\n<p>{}</p>\n", escape(&self.sentence()));
         body += &format!("<p>A: {}</p>\n<p>B: {}</p>\n", escape(&self.side(true)), escape(&self.side(false)));
-        body += &table(&HEADER, &self.rows.iter().map(Row::cells).collect::<Vec<_>>(), 1);
+        body += &table(&HEADER, &self.rows.iter().map(FigureChange::cells).collect::<Vec<_>>(), 1);
         for line in self.differences.iter().chain(&self.notes) {
             body += &format!("<p>Note: {}</p>\n", escape(line));
         }
@@ -48,10 +48,10 @@ impl Diff {
         };
         let change = row.change.map_or_else(|| "not to be compared with 0".to_owned(), spoken_change);
         let beside = match (row.verdict, row.noise, row.noise_of) {
-            (Verdict::NoiseUnknown, ..) | (_, None, _) => {
+            (ChangeVerdict::NoiseUnknown, ..) | (_, None, _) => {
                 "whether that is more than noise is not known".to_owned()
             }
-            (Verdict::WithinNoise, Some(noise), _) => {
+            (ChangeVerdict::WithinNoise, Some(noise), _) => {
                 format!("which is within the noise of {}", percent(noise))
             }
             (_, Some(noise), NoiseOf::Seconds) => {
@@ -71,7 +71,7 @@ impl Diff {
 
 const HEADER: [&str; 6] = ["figure", "A", "B", "change", "noise", "verdict"];
 
-impl Row {
+impl FigureChange {
     fn cells(&self) -> Vec<String> {
         let value = |value: f64| match self.unit.as_str() {
             "µs" => micros(value),
@@ -89,11 +89,11 @@ impl Row {
             self.change.map_or_else(dash, |change| format!("{:+.1} %", 100.0 * change)),
             self.noise.map_or_else(dash, |noise| format!("±{}", percent(noise))),
             match self.verdict {
-                Verdict::Better => "better",
-                Verdict::Worse => "worse",
-                Verdict::Changed => "changed",
-                Verdict::WithinNoise => "within noise",
-                Verdict::NoiseUnknown => "not known",
+                ChangeVerdict::Better => "better",
+                ChangeVerdict::Worse => "worse",
+                ChangeVerdict::Changed => "changed",
+                ChangeVerdict::WithinNoise => "within noise",
+                ChangeVerdict::NoiseUnknown => "not known",
             }
             .to_owned(),
         ]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ActiveReport;
-use crate::bench::Path;
+use crate::bench::NetworkPath;
 use crate::bench::cpu::Cpu;
 use crate::bench::figures::{Connections, Lag, Load, Packets, Second, Waited};
 
@@ -20,14 +20,14 @@ impl Connections {
     }
 }
 
-impl Path {
+impl NetworkPath {
     /// The local address and the router are those of the first.
-    pub(super) fn plus(&self, other: &Path) -> Path {
+    pub(super) fn plus(&self, other: &NetworkPath) -> NetworkPath {
         let both_of = |a: &[String], b: &[String]| {
             let more = b.iter().filter(|net| !a.contains(net));
             a.iter().chain(more).cloned().collect()
         };
-        Path {
+        NetworkPath {
             on_link: both_of(&self.on_link, &other.on_link),
             off_link: both_of(&self.off_link, &other.off_link),
             sources: self.sources.saturating_add(other.sources),

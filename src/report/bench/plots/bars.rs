@@ -5,8 +5,8 @@ use std::error::Error;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{Drawing, Drawn, draw, label, nothing, rgb};
-use crate::bench::cpu::Core;
+use super::canvas::{Drawn, PlotArea, draw, label, nothing, rgb};
+use crate::bench::cpu::CoreTime;
 use crate::bench::format::percent;
 use handfast_text::palette::Colour;
 use handfast_text::palette::page::{BLUE, GREEN, INK, ORANGE, PALE, RED};
@@ -22,31 +22,31 @@ pub(in crate::bench) struct Bar {
     pub(in crate::bench) name: String,
     pub(in crate::bench) value: f64,
     pub(in crate::bench) text: String,
-    pub(in crate::bench) kind: Kind,
+    pub(in crate::bench) kind: BarKind,
     /// The range of the value.
     pub(in crate::bench) whisker: Option<(f64, f64)>,
 }
 
 /// The kind of a bar, which decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::bench) enum Kind {
+pub(in crate::bench) enum BarKind {
     Plain,
     Subject,
     Rival,
 }
 
-impl Kind {
+impl BarKind {
     fn colour(self) -> &'static Colour {
         match self {
-            Kind::Plain => &BLUE,
-            Kind::Subject => &ORANGE,
-            Kind::Rival => &GREEN,
+            BarKind::Plain => &BLUE,
+            BarKind::Subject => &ORANGE,
+            BarKind::Rival => &GREEN,
         }
     }
 }
 
 /// Bars; with a legend above, if there is one.
-pub(in crate::bench) fn bars(bars: &[Bar], legend: &[(&str, Kind)]) -> String {
+pub(in crate::bench) fn bars(bars: &[Bar], legend: &[(&str, BarKind)]) -> String {
     let reach = |bar: &Bar| bar.whisker.map_or(bar.value, |(_, max)| max.max(bar.value));
     let max = bars.iter().map(reach).fold(0.0, f64::max);
     let part = |value: f64| if max > 0.0 { value / max } else { 0.0 };
@@ -75,7 +75,7 @@ pub(in crate::bench) fn bars(bars: &[Bar], legend: &[(&str, Kind)]) -> String {
 }
 
 /// A line with two ends, over the middle of a bar.
-fn whisker(area: &Drawing<'_>, (left, top): (i32, i32), (min, max): (i32, i32)) -> Drawn {
+fn whisker(area: &PlotArea<'_>, (left, top): (i32, i32), (min, max): (i32, i32)) -> Drawn {
     let (middle, half) = (top + BAR / 2, BAR / 4);
     let line = |from: (i32, i32), to: (i32, i32)| {
         area.draw(&PathElement::new([from, to], rgb(&INK).stroke_width(1)))
@@ -88,14 +88,14 @@ fn whisker(area: &Drawing<'_>, (left, top): (i32, i32), (min, max): (i32, i32)) 
 }
 
 /// A colour of the legend and what it means; returns where the next one begins.
-fn key(area: &Drawing<'_>, text: &str, colour: &Colour, left: i32) -> Result<i32, Box<dyn Error>> {
+fn key(area: &PlotArea<'_>, text: &str, colour: &Colour, left: i32) -> Result<i32, Box<dyn Error>> {
     area.draw(&Rectangle::new([(left, 8), (left + 14, 22)], rgb(colour).filled()))?;
     write(area, text, (left + 20, 5), HPos::Left, &INK)?;
     Ok(left + 20 + 9 * i32::try_from(text.chars().count()).unwrap_or(0) + 20)
 }
 
 /// What each core did, as shares of the time: user, system, softirq with irq, steal, idle.
-pub(in crate::bench) fn cpu(cores: &[Core]) -> String {
+pub(in crate::bench) fn cpu(cores: &[CoreTime]) -> String {
     if cores.is_empty() {
         return nothing("nothing was measured");
     }
@@ -118,7 +118,7 @@ pub(in crate::bench) fn cpu(cores: &[Core]) -> String {
     })
 }
 
-fn core_name(core: &Core) -> String {
+fn core_name(core: &CoreTime) -> String {
     let whose = if core.client { " (client)" } else { "" };
     match core.source.as_str() {
         "" => format!("core {}{whose}", core.core),
@@ -137,7 +137,7 @@ fn tops() -> impl Iterator<Item = i32> {
 }
 
 /// The name before a bar, cut at its front where it is too long.
-fn name(area: &Drawing<'_>, name: &str, top: i32) -> Drawn {
+fn name(area: &PlotArea<'_>, name: &str, top: i32) -> Drawn {
     const MAX_NAME: usize = 32;
     let characters = name.chars().count();
     let shown: String = match characters > MAX_NAME {
@@ -154,7 +154,7 @@ fn length(share: f64) -> i32 {
 
 /// A bar's piece for a share of its full length; returns where it ends.
 fn rectangle(
-    area: &Drawing<'_>,
+    area: &PlotArea<'_>,
     (left, top): (i32, i32),
     share: f64,
     colour: &Colour,
@@ -167,7 +167,7 @@ fn rectangle(
 }
 
 /// Text in the middle of a bar's height.
-fn write(area: &Drawing<'_>, text: &str, (x, top): (i32, i32), side: HPos, colour: &Colour) -> Drawn {
+fn write(area: &PlotArea<'_>, text: &str, (x, top): (i32, i32), side: HPos, colour: &Colour) -> Drawn {
     let style = label(colour).pos(Pos::new(side, VPos::Center));
     Ok(area.draw(&Text::new(text, (x, top + BAR / 2), style))?)
 }

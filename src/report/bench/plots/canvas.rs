@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use handfast_text::escape;
 use handfast_text::palette::Colour;
 
-pub(super) type Drawing<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type PlotArea<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Drawn = Result<(), Box<dyn Error>>;
 
 const WIDTH: u32 = 900;
@@ -33,7 +33,7 @@ pub(super) fn label(colour: &Colour) -> TextStyle<'static> {
 }
 
 /// An SVG of this height, drawn by `paint`; an error is shown in its place.
-pub(super) fn draw(height: u32, paint: impl FnOnce(&Drawing<'_>) -> Drawn) -> String {
+pub(super) fn draw(height: u32, paint: impl FnOnce(&PlotArea<'_>) -> Drawn) -> String {
     let mut svg = String::new();
     let drawn = {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();

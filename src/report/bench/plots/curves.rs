@@ -51,10 +51,10 @@ pub(in crate::bench) fn rate(series: &[Second], counted: Counted, mean: f64) -> 
 }
 
 /// Times, and of what.
-type Named<'a> = (&'static str, &'a Histogram<u64>);
+type NamedHistogram<'a> = (&'static str, &'a Histogram<u64>);
 
 /// Latency by percentile, as far as there are measurements for: each nine takes the same room.
-pub(in crate::bench) fn latency(connect: Named<'_>, completion: Named<'_>) -> String {
+pub(in crate::bench) fn latency(connect: NamedHistogram<'_>, completion: NamedHistogram<'_>) -> String {
     let curves = [(connect.0, connect.1, &BLUE), (completion.0, completion.1, &ORANGE)];
     let from = if completion.0 == "completion" { "time from the intended start" } else { "time" };
     if curves.iter().all(|(_, histogram, _)| histogram.is_empty()) {

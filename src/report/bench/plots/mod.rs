@@ -4,7 +4,7 @@ mod bars;
 mod canvas;
 mod curves;
 
-pub(super) use bars::{Bar, Kind, bars, cpu};
+pub(super) use bars::{Bar, BarKind, bars, cpu};
 pub(super) use canvas::attribute;
 pub(super) use curves::{latency, rate};
 
@@ -26,11 +26,11 @@ mod tests {
             kind,
             whisker,
         };
-        let legend = [("<b>", Kind::Rival)];
+        let legend = [("<b>", BarKind::Rival)];
         [
             rate(&results.series, Counted::Completed, 1000.0),
             latency(("connect", &measured.connect_us), ("completion", &measured.completion_us)),
-            bars(&[bar("<b>", Kind::Plain, None), bar("b", Kind::Subject, Some((1.0, 3.0)))], &legend),
+            bars(&[bar("<b>", BarKind::Plain, None), bar("b", BarKind::Subject, Some((1.0, 3.0)))], &legend),
             cpu(&results.cpu.per_core),
         ]
     }
