@@ -65,7 +65,7 @@ impl Pair {
             }
             while let Some(frame) = self.far.collect() {
                 self.frames += 1;
-                // Whichever core's queue: the others are handed what is theirs.
+                // Any core: it forwards segments to the core that owns the connection.
                 let core = self.frames as usize % self.cores;
                 assert!(self.near.inject_at(core, &frame));
             }
