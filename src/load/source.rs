@@ -172,7 +172,7 @@ mod tests {
             ("10.0.0.0/33", "invalid prefix length"),
             ("10.0.0.1:0", "port 0"),
             ("10.0.0.1:9-1", "run backwards"),
-            ("[2001:db8::1", "never closed"),
+            ("[2001:db8::1", "not closed"),
             ("example.org:80", "neither an IPv4 nor an IPv6"),
             ("224.0.0.1", "multicast"),
             ("::ffff:10.0.0.1", "write 10.0.0.1"),
