@@ -51,7 +51,7 @@ impl<K: PacketKey> Flows<K> {
             return true;
         }
         let limits = core.idle_limits(tcb.listener);
-        match tcp::silence(tcb, self.timers.idle_ms, limits, &core.shared.config) {
+        match tcp::idle_action(tcb, self.timers.idle_ms, limits, &core.shared.config) {
             None => true,
             Some(Silence::Ask) => self.send_keep_alive(core, ports, slot),
             Some(Silence::End(how)) => {

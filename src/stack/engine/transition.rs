@@ -45,7 +45,7 @@ impl<K: PacketKey> Flows<K> {
         }
         let bytes = port.bytes(&frame);
         if !matches!(action, Action::Drop(_) | Action::DropReply(..) | Action::DropReplyThenOutput(..)) {
-            tcb.heard(self.timers.idle_ms, segment.info.payload_len > 0);
+            tcb.note_arrival(self.timers.idle_ms, segment.info.payload_len > 0);
         }
         if tcp::shows_the_way(&action, tcb, &segment.info) {
             tcb.next_hop = core.link_cache.update(bytes, segment.link_len, *port_index, tcb.next_hop, number);

@@ -24,7 +24,7 @@ impl IdleClock {
 
     /// Advances the clock, once a poll.
     #[inline]
-    pub fn turn(&mut self, now: Time) -> u32 {
+    pub fn advance(&mut self, now: Time) -> u32 {
         let passed = now.micros.wrapping_sub(self.seen.micros) / 1000;
         self.seen.micros += passed * 1000;
         self.ms = self.ms.wrapping_add(passed.min(MAX_GAP_MS) as u32);
@@ -34,9 +34,9 @@ impl IdleClock {
 
 /// What to do about an idle connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Silence {
+pub enum IdleAction {
     /// Send a keep-alive: [`keep_alive`].
-    Ask,
+    KeepAlive,
     /// End it: [`super::abort`].
     End(Closed),
 }
@@ -45,7 +45,7 @@ impl Tcb {
     /// Notes when an acceptable segment arrived; `busy`: with data, or with an ACK of data. Without a timer
     /// its fields hold the time.
     #[inline(always)]
-    pub fn heard(&mut self, idle_ms: u32, busy: bool) {
+    pub fn note_arrival(&mut self, idle_ms: u32, busy: bool) {
         if self.timer == Timer::None {
             self.deadline_ms = idle_ms;
             self.set_retries(0);
@@ -64,20 +64,20 @@ pub fn idle_since(tcb: &Tcb) -> Option<u32> {
 }
 
 /// What to do at `idle_ms` about a connection that is idle.
-pub fn silence(tcb: &Tcb, idle_ms: u32, limits: IdleLimits, config: &Config) -> Option<Silence> {
+pub fn idle_action(tcb: &Tcb, idle_ms: u32, limits: IdleLimits, config: &Config) -> Option<IdleAction> {
     let since_data = idle_ms.wrapping_sub(idle_since(tcb)?);
     if limits.timeout_ms > 0 && since_data >= limits.timeout_ms {
-        return Some(Silence::End(Closed::IdleTimeout));
+        return Some(IdleAction::End(Closed::IdleTimeout));
     }
     let (asked, quiet) = (tcb.retries(), idle_ms.wrapping_sub(tcb.deadline_ms));
     match asked {
         _ if limits.keepalive_ms == 0 => None,
-        0 => (quiet >= limits.keepalive_ms).then_some(Silence::Ask),
+        0 => (quiet >= limits.keepalive_ms).then_some(IdleAction::KeepAlive),
         _ if quiet < config.keepalive_interval_ms => None,
         asked if asked >= config.keepalive_probes.clamp(1, 15) => {
-            Some(Silence::End(Closed::KeepaliveTimeout))
+            Some(IdleAction::End(Closed::KeepaliveTimeout))
         }
-        _ => Some(Silence::Ask),
+        _ => Some(IdleAction::KeepAlive),
     }
 }
 
@@ -98,18 +98,18 @@ mod tests {
 
     fn tcb(idle_since: u32) -> Tcb {
         let mut tcb = Tcb::new(State::Established, Seq(0), Seq(0), Seq(0));
-        tcb.heard(idle_since, true);
+        tcb.note_arrival(idle_since, true);
         tcb
     }
 
     #[test]
     fn a_suspended_machine_is_not_a_silent_peer() {
         let mut clock = IdleClock::new(Time::from_millis(1));
-        assert_eq!(clock.turn(Time { micros: 2_999 }), 1);
-        assert_eq!(clock.turn(Time { micros: 3_000 }), 2, "fractions add up");
-        assert_eq!(clock.turn(Time::from_millis(1003)), 1002);
-        assert_eq!(clock.turn(Time::from_millis(86_400_000)), 6002);
-        assert_eq!(clock.turn(Time::from_millis(86_400_001)), 6003);
+        assert_eq!(clock.advance(Time { micros: 2_999 }), 1);
+        assert_eq!(clock.advance(Time { micros: 3_000 }), 2, "fractions add up");
+        assert_eq!(clock.advance(Time::from_millis(1003)), 1002);
+        assert_eq!(clock.advance(Time::from_millis(86_400_000)), 6002);
+        assert_eq!(clock.advance(Time::from_millis(86_400_001)), 6003);
     }
 
     #[test]
@@ -119,15 +119,16 @@ mod tests {
             let mut tcb = tcb(start);
             let at = |ms: u32| start.wrapping_add(ms);
             for (asked, due) in [(0, 60), (1, 70), (2, 80), (3, 90)] {
-                assert_eq!(silence(&tcb, at(due - 1), limits, &CONFIG()), None, "{asked}");
-                let wanted = if asked < 3 { Silence::Ask } else { Silence::End(Closed::KeepaliveTimeout) };
-                assert_eq!(silence(&tcb, at(due), limits, &CONFIG()), Some(wanted), "{asked}");
+                assert_eq!(idle_action(&tcb, at(due - 1), limits, &CONFIG()), None, "{asked}");
+                let wanted =
+                    if asked < 3 { IdleAction::KeepAlive } else { IdleAction::End(Closed::KeepaliveTimeout) };
+                assert_eq!(idle_action(&tcb, at(due), limits, &CONFIG()), Some(wanted), "{asked}");
                 tcb.set_retries(asked + 1);
                 tcb.deadline_ms = at(due);
             }
-            tcb.heard(at(95), false);
-            assert_eq!(silence(&tcb, at(154), limits, &CONFIG()), None, "it lives: from the beginning");
-            assert_eq!(silence(&tcb, at(155), limits, &CONFIG()), Some(Silence::Ask));
+            tcb.note_arrival(at(95), false);
+            assert_eq!(idle_action(&tcb, at(154), limits, &CONFIG()), None, "it lives: from the beginning");
+            assert_eq!(idle_action(&tcb, at(155), limits, &CONFIG()), Some(IdleAction::KeepAlive));
         }
     }
 
@@ -136,13 +137,13 @@ mod tests {
     fn idle_means_without_data() {
         let limits = IdleLimits { keepalive_ms: 0, timeout_ms: 100 };
         let mut tcb = tcb(0);
-        tcb.heard(90, false);
-        assert_eq!(silence(&tcb, 99, limits, &CONFIG()), None);
-        assert_eq!(silence(&tcb, 100, limits, &CONFIG()), Some(Silence::End(Closed::IdleTimeout)));
-        tcb.heard(90, true);
-        assert_eq!(silence(&tcb, 189, limits, &CONFIG()), None);
+        tcb.note_arrival(90, false);
+        assert_eq!(idle_action(&tcb, 99, limits, &CONFIG()), None);
+        assert_eq!(idle_action(&tcb, 100, limits, &CONFIG()), Some(IdleAction::End(Closed::IdleTimeout)));
+        tcb.note_arrival(90, true);
+        assert_eq!(idle_action(&tcb, 189, limits, &CONFIG()), None);
         tcb.timer = Timer::Retransmit;
-        assert_eq!(silence(&tcb, 1000, limits, &CONFIG()), None, "something is under way");
-        assert_eq!(silence(&tcb, 1000, IdleLimits::default(), &CONFIG()), None);
+        assert_eq!(idle_action(&tcb, 1000, limits, &CONFIG()), None, "something is under way");
+        assert_eq!(idle_action(&tcb, 1000, IdleLimits::default(), &CONFIG()), None);
     }
 }

@@ -53,7 +53,7 @@ pub use endpoints::Endpoints;
 pub use handler::{ClosedConnection, Connection, ConnectionHandler, DataResult};
 pub use header_prediction::{Predicted, predict};
 pub use icmp::icmp_error;
-pub use idle::{IdleClock, Silence, idle_since, keep_alive, silence};
+pub use idle::{IdleAction, IdleClock, idle_action, idle_since, keep_alive};
 pub use ids::{BufferId, NO_LINK, Timer, TimerLinks};
 pub use isn::{IsnSecret, TuplePrf};
 pub use limit::TokenBucket;

@@ -107,9 +107,9 @@ impl<'a> FastParse<'a> {
         let (words, _) = Words::ref_from_prefix(frame).ok()?;
         let Headers { ip, tcp: head, .. } = headers;
         let end = LINK_LEN + usize::from(ip.total_length.get());
-        let behind = frame.get(OPTIONS_AT..end)?;
-        let options = behind.get(..(usize::from(head.data_offset >> 4) * 4).wrapping_sub(tcp::HEADER_LEN))?;
-        if !is_plain(words) || !checksums_ok(words, ip, behind) {
+        let rest = frame.get(OPTIONS_AT..end)?;
+        let options = rest.get(..(usize::from(head.data_offset >> 4) * 4).wrapping_sub(tcp::HEADER_LEN))?;
+        if !is_plain(words) || !checksums_ok(words, ip, rest) {
             return None;
         }
         if config.mac.is_some_and(|mac| mac != headers.destination_mac) {
@@ -130,7 +130,7 @@ impl<'a> FastParse<'a> {
                 ack: Seq(head.ack.get()),
                 flags: Flags(head.flags),
                 window: head.window.get(),
-                payload_len: (behind.len() - options.len()) as u16,
+                payload_len: (rest.len() - options.len()) as u16,
                 options: TcpOptions::default(),
             },
             link_len: LINK_LEN as u8,
@@ -173,18 +173,18 @@ fn both_endpoints(ip: &ipv4::Header, config: &ParseConfig) -> bool {
         && !ipv4::is_broadcast(ip.destination, &config.subnets)
 }
 
-/// Both checksums. `behind`: what follows the fixed TCP header.
+/// Both checksums. `rest`: what follows the fixed TCP header.
 #[inline(always)]
-fn checksums_ok(words: &Words, ip: &ipv4::Header, behind: &[u8]) -> bool {
+fn checksums_ok(words: &Words, ip: &ipv4::Header, rest: &[u8]) -> bool {
     let (ip0, ip1, ip2) = (words.ip0.get(), words.ip1.get(), words.ip2.get());
     let (tcp0, tcp1, tcp2) = (words.tcp0.get(), words.tcp1.get(), words.tcp2.get());
-    let segment_len = (tcp::HEADER_LEN + behind.len()) as u16;
+    let segment_len = (tcp::HEADER_LEN + rest.len()) as u16;
     let sum = Checksum::pseudo_v4(ip.source, ip.destination, ipv4::TCP, segment_len);
-    let sum = match *behind {
+    let sum = match *rest {
         [] => sum,
         // A bare MSS.
         [a, b, c, d] => sum.add_u32(u32::from_be_bytes([a, b, c, d])),
-        _ => sum.add_bytes(behind),
+        _ => sum.add_bytes(rest),
     };
     Checksum::default().is_intact_with([ip0, ip1, u64::from(ip2)])
         & sum.is_intact_with([tcp0, tcp1, u64::from(tcp2)])

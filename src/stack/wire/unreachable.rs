@@ -170,10 +170,10 @@ fn write_network_header(at: &mut [u8], packet: &Undeliverable, length: u16) -> O
 
 /// Where an accepted packet names its upper layer: in the fixed header, or in the last extension.
 fn upper_number_at(packet: &[u8]) -> Option<usize> {
-    let (mut at, mut behind) = (NEXT_HEADER_AT, ipv6::HEADER_LEN);
+    let (mut at, mut end) = (NEXT_HEADER_AT, ipv6::HEADER_LEN);
     while ipv6::is_skipped(*packet.get(at)?) {
-        at = behind;
-        behind += (usize::from(*packet.get(at + 1)?) + 1) * 8;
+        at = end;
+        end += (usize::from(*packet.get(at + 1)?) + 1) * 8;
     }
     Some(at)
 }
