@@ -88,7 +88,7 @@ impl<K: PacketKey> Flows<K> {
         }
         tcb.next_hop =
             core.link_cache.update(port.bytes(&frame), link_len, *port_index, tcb.next_hop, number);
-        tcb.heard(self.timers.idle_ms, true);
+        tcb.note_arrival(self.timers.idle_ms, true);
         tcb.set(TcbFlags::QUEUED);
         let conn = ConnRef { slot, key, hash };
         replies.push(PendingTx { conn, frame: ReplyFrame { frame, link_len } });

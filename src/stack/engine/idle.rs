@@ -9,7 +9,7 @@ use super::port::Port;
 use super::tx::alloc_tx;
 use crate::observe::DropReason;
 use crate::table::Slot;
-use crate::tcp::{self, Silence};
+use crate::tcp::{self, IdleAction};
 use crate::wire::PacketKey;
 
 /// Lines that one poll looks at, at most.
@@ -53,8 +53,8 @@ impl<K: PacketKey> Flows<K> {
         let limits = core.idle_limits(tcb.listener);
         match tcp::idle_action(tcb, self.timers.idle_ms, limits, &core.shared.config) {
             None => true,
-            Some(Silence::Ask) => self.send_keep_alive(core, ports, slot),
-            Some(Silence::End(how)) => {
+            Some(IdleAction::KeepAlive) => self.send_keep_alive(core, ports, slot),
+            Some(IdleAction::End(how)) => {
                 self.give_up(core, slot, how);
                 true
             }

@@ -190,7 +190,7 @@ impl<P: Port> Worker<P> {
 
     fn begin_poll(&mut self, now: Time) {
         self.core.tcp.now = now;
-        let idle_ms = self.core.idle.turn(now);
+        let idle_ms = self.core.idle.advance(now);
         (self.v4.timers.idle_ms, self.v6.timers.idle_ms) = (idle_ms, idle_ms);
         self.watch.start();
     }
