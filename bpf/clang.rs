@@ -11,7 +11,7 @@ const PACKAGES: &str = "On Debian: apt-get install clang libelf-dev zlib1g-dev p
 ///
 /// # Errors
 /// clang or a header is missing, or clang refuses a source.
-pub fn compile(names: &[&str]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn compile(names: &[&str]) -> Result<(), Box<dyn Error>> {
     let sources = sources()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo:rerun-if-changed={}", sources.display());
@@ -39,7 +39,7 @@ pub fn compile(names: &[&str]) -> Result<(), Box<dyn Error>> {
 }
 
 /// The folder `bpf`, relative to a package two folders below the top.
-pub fn sources() -> Result<PathBuf, Box<dyn Error>> {
+pub(crate) fn sources() -> Result<PathBuf, Box<dyn Error>> {
     Ok(PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../bpf"))
 }
 

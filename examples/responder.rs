@@ -9,8 +9,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use handfast::{Connection, ConnectionHandler, DataResult, EndpointRange, Options, Stack};
-use handfast_stack::observe::DropReason;
+use handfast::{Connection, ConnectionHandler, DataResult, DropReason, EndpointRange, Stack, StackConfig};
 
 struct Shout;
 
@@ -46,12 +45,12 @@ fn run() -> Result<(), Box<dyn Error>> {
     let owned: EndpointRange = arguments.next().ok_or("which address and port?")?.parse()?;
     let seconds = arguments.next().map_or(Ok(60), |text| text.parse())?;
 
-    let responder = Stack::open(Options {
+    let responder = Stack::open(StackConfig {
         devices: vec![device],
         listen: vec![(owned, Box::new(|| Box::new(Shout)))],
-        ..Options::default()
+        ..StackConfig::default()
     })?;
-    handfast_stack::engine::drop_privileges()?;
+    handfast::drop_privileges()?;
     let running = responder.run()?;
     println!("ready");
     std::thread::sleep(Duration::from_secs(seconds));

@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 
 use handfast_cli::out_of_memory;
 
-pub struct Allocator;
+pub(crate) struct Allocator;
 
 /// The program cannot go on: none of its allocations may fail.
 fn checked(memory: *mut u8, layout: Layout) -> *mut u8 {

@@ -1,26 +1,125 @@
-//! handfast: a TCP stack that bypasses the kernel through AF_XDP, built for handshakes.
+//! handfast: a TCP stack in user space for Linux, over AF_XDP, built for high connection rates.
 //!
-//! Three nouns carry the whole design:
+//! An eBPF program on the interface redirects the addresses and ports that a program names to AF_XDP
+//! sockets. One pinned loop per core runs TCP and replies; all other traffic goes to the kernel as before.
+//! This crate re-exports [`handfast_stack`], the stack alone. Depend on it with
+//! `default-features = false`: the feature `cli` is the command line.
 //!
-//! - a **frame** is one buffer of the UMEM. It has exactly one owner at any moment.
-//! - a **segment** is a parsed, checked view of a frame. Nothing unchecked passes this point.
-//! - a **connection** is the state of one flow: one cache line for IPv4, two for IPv6.
+//! # A server
 //!
-//! ```text
-//!  wire ─► bpf/steer.bpf.c ── not ours ──► kernel
-//!               │ ours: redirect to this queue's socket
-//!               ▼
-//!    rx ring ─► engine: parse ─► hash + prefetch ─► look up ─► tcp ─► reply in place ─► tx ring ─► one wake-up
-//!                                      │                         │
-//!                                    table               timers, services
+//! A service is a [`ConnectionHandler`], whose methods are called on connection events. Each core makes its
+//! own value, so it needs no lock:
+//!
+//! ```no_run
+//! use handfast::{Connection, ConnectionHandler, DataResult, DropReason, Stack, StackConfig};
+//!
+//! struct Echo;
+//!
+//! impl ConnectionHandler for Echo {
+//!     fn on_data(&mut self, connection: &mut Connection<'_>, data: &[u8]) -> DataResult {
+//!         if !connection.send(data) {
+//!             return DataResult::Refused(DropReason::NoSendBuffer);
+//!         }
+//!         connection.consume(data.len());
+//!         DataResult::Taken
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let stack = Stack::open(StackConfig {
+//!     devices: vec!["eth0".to_owned()],
+//!     listen: vec![("10.0.0.50:7".parse()?, Box::new(|| Box::new(Echo)))],
+//!     ..StackConfig::default()
+//! })?;
+//! handfast::drop_privileges()?;
+//! let running = stack.run()?;
+//! std::thread::sleep(std::time::Duration::from_secs(60));
+//! println!("{} connections", running.stop().snapshot.total().established);
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! Imports go down only:
-//! `cli → {doctor → lab → trace, top → control → report, metrics} → load → engine → {service → tcp, table,
-//! xdp → capture} → wire`; `observe` is a leaf that all may use, `text` one for what people read.
-//! `tests/layers.rs` holds this.
+//! # A client
+//!
+//! An [`Opener`] is polled once per iteration of the loop, opens connections, and is the handler of all of
+//! them. The stack looks up the MAC address of the next hop in the kernel's tables:
+//!
+//! ```no_run
+//! use std::net::SocketAddr;
+//!
+//! use handfast::{Connection, ConnectionHandler, FourTuple, Gateway, OpenContext, Opener};
+//! use handfast::{Stack, StackConfig, Time};
+//!
+//! struct OneRequest {
+//!     to: SocketAddr,
+//!     is_open: bool,
+//! }
+//!
+//! impl ConnectionHandler for OneRequest {
+//!     fn on_established(&mut self, connection: &mut Connection<'_>) {
+//!         connection.send(b"hello\n");
+//!         connection.close();
+//!     }
+//! }
+//!
+//! impl Opener for OneRequest {
+//!     fn poll_open(&mut self, cx: &mut dyn OpenContext) {
+//!         let tuple = FourTuple { local: ([10, 0, 0, 50], 40_000).into(), remote: self.to };
+//!         self.is_open = self.is_open || cx.open(tuple).is_ok();
+//!     }
+//!
+//!     fn next_deadline_ms(&self, _now: Time, max: u32) -> u32 {
+//!         if self.is_open { max } else { 0 }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let to: SocketAddr = "10.0.0.7:80".parse()?;
+//! let running = Stack::open(StackConfig {
+//!     devices: vec!["eth0".to_owned()],
+//!     owned: vec!["10.0.0.50:40000".parse()?],
+//!     gateway: Some(Gateway::Toward(to.ip())),
+//!     opener: Some(Box::new(move |_core, _cores| Box::new(OneRequest { to, is_open: false }))),
+//!     ..StackConfig::default()
+//! })?
+//! .run()?;
+//! # drop(running);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The engine on a virtual clock
+//!
+//! The engine takes frames, time and randomness as arguments. A [`Simulation`](engine::simulation::Simulation)
+//! runs it in memory, without privileges; hours pass in a moment:
+//!
+//! ```
+//! use handfast::Service;
+//! use handfast::engine::simulation::{MakeHandler, Setup, Simulation};
+//! use handfast::wire::{Flags, FlowKey4, LinkHeader, Seq, TcpOptions, TxSegment, write_segment};
+//!
+//! let echo: MakeHandler = Box::new(|| Service::Echo.user());
+//! let mut simulation = Simulation::new(Setup::default(), &[("192.0.2.1:80".parse().unwrap(), echo)]);
+//! let syn = TxSegment {
+//!     seq: Seq(1000),
+//!     ack: Seq(0),
+//!     flags: Flags::SYN,
+//!     window: 65_535,
+//!     options: TcpOptions::default(),
+//! };
+//! // The key of a frame to send: `local` is its source.
+//! let key = FlowKey4 { local: [192, 0, 2, 9], remote: [192, 0, 2, 1], local_port: 40_000, remote_port: 80 };
+//! let link = LinkHeader::untagged([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 9], 0x0800);
+//! let mut frame = vec![0; 128];
+//! frame[..14].copy_from_slice(link.as_bytes());
+//! let len = write_segment(&mut frame, 14, &key, &syn, &[]).expect("a SYN fits");
+//! simulation.inject(&frame[..len]);
+//! simulation.run();
+//! assert!(simulation.collect().is_some(), "the SYN-ACK");
+//! simulation.advance_ms(1_000);
+//! assert!(simulation.collect().is_some(), "the SYN-ACK again, after a second without an ACK (RFC 6298)");
+//! ```
 
-pub use handfast_stack::engine::stack::{Gateway, Options, Running, Stack};
-pub use handfast_stack::service::Service;
-pub use handfast_stack::tcp::{Connection, ConnectionHandler, DataResult};
-pub use handfast_stack::wire::EndpointRange;
+#![deny(missing_docs)]
+
+pub use handfast_stack::*;

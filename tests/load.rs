@@ -46,7 +46,7 @@ impl Pair {
         let made = control.clone();
         let caller: handfast_stack::engine::OpenerFactory =
             Box::new(move |core, cores| Box::new(made.generator(core, cores)));
-        let setup = Setup { caller: Some(caller), sources, ..side(NEAR, FAR, cores) };
+        let setup = Setup { opener: Some(caller), sources, ..side(NEAR, FAR, cores) };
         let near = Simulation::new(setup, &[]);
         control.begin().unwrap();
         Pair { control, near, far, frames: 0, cores }

@@ -12,13 +12,13 @@ use handfast_lab::Spec;
 network of this host:
 
     sudo handfast lab demo")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     // Boxed: an order of magnitude larger than the others.
     Respond(Box<RespondArgs>),
     Bench(Box<BenchArgs>),
@@ -45,7 +45,7 @@ pub enum Command {
 /// Nothing outside of the namespaces is changed.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_long_help = LAB_EXAMPLES)]
-pub struct LabArgs {
+pub(crate) struct LabArgs {
     #[command(subcommand)]
     pub action: LabAction,
 }
@@ -74,7 +74,7 @@ Examples:
     handfast lab demo";
 
 #[derive(Debug, Subcommand)]
-pub enum LabAction {
+pub(crate) enum LabAction {
     /// Create a lab. Remains of an earlier lab of this name are removed first.
     Up(LabSpec),
     /// Remove a lab and end the processes in it. Prints what was removed; no lab is no error.
@@ -101,7 +101,7 @@ pub enum LabAction {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct LabSpec {
+pub(crate) struct LabSpec {
     /// Name of the lab: letters, digits and dashes
     #[arg(long, default_value = "lab")]
     pub name: String,
@@ -114,7 +114,7 @@ pub struct LabSpec {
 
 /// The link between the two ends of a lab.
 #[derive(Clone, Debug, Args)]
-pub struct LinkArgs {
+pub(crate) struct LinkArgs {
     /// Number of receive and transmit queues of each end
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub queues: u32,
@@ -134,7 +134,7 @@ impl LinkArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct LabExec {
+pub(crate) struct LabExec {
     /// Name of the lab
     #[arg(long, default_value = "lab")]
     pub name: String,
@@ -147,14 +147,14 @@ pub struct LabExec {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Side {
+pub(crate) enum Side {
     Client,
     Server,
     Bridge,
 }
 
 #[derive(Debug, Args)]
-pub struct LabDemo {
+pub(crate) struct LabDemo {
     /// Name of the lab; an existing lab of that name is replaced
     #[arg(long, default_value = "demo")]
     pub name: String,

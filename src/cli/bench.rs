@@ -20,7 +20,7 @@ use handfast_load::{
 use handfast_report::bench::Results;
 use handfast_report::{active_line, capture_notes, capture_text};
 use handfast_stack::engine::drop_privileges;
-use handfast_stack::engine::stack::{Options, Stack};
+use handfast_stack::engine::stack::{Stack, StackConfig};
 use handfast_stack::xdp::{Device, Network, XdpError};
 
 /// Sets up, gives up privileges, runs, reports.
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     let control = Control::new(plan);
     let metrics = arguments.metrics.bind()?;
     let socket = arguments.control.open()?;
-    let options = Options { capture, ..options(arguments, &control, (&device.name, gateway)) };
+    let options = StackConfig { capture, ..options(arguments, &control, (&device.name, gateway)) };
     let failed = |error| Failure::to_start(error, std::slice::from_ref(&device.name), &[]);
     let stack = Stack::open(options).map_err(failed)?;
     let active = stack.active.clone();

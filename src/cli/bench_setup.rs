@@ -14,7 +14,7 @@ use super::next_hop::{self, Route};
 use handfast_lab::{CLIENT_DEVICE, SOURCES_V4, SOURCES_V6, is_lab_interface};
 use handfast_load::{Control, PlanError, Source, SourceArg, SourceError, Target, WorkloadKind};
 use handfast_stack::engine::CoreConfig;
-use handfast_stack::engine::stack::{Gateway, Options};
+use handfast_stack::engine::stack::{Gateway, StackConfig};
 use handfast_stack::tcp::Config;
 use handfast_stack::wire::Mac;
 use handfast_stack::xdp::{Device, Network};
@@ -226,13 +226,13 @@ pub(super) fn options(
     arguments: &BenchArgs,
     control: &Arc<Control>,
     (device, gateway): (&str, Mac),
-) -> Options {
-    let defaults = Options::default();
+) -> StackConfig {
+    let defaults = StackConfig::default();
     let generators = control.clone();
-    let options = Options {
+    let options = StackConfig {
         devices: vec![device.to_owned()],
         owned: control.plan().sources.iter().map(Source::owned).collect(),
-        caller: Some(Box::new(move |core, cores| Box::new(generators.generator(core, cores)))),
+        opener: Some(Box::new(move |core, cores| Box::new(generators.generator(core, cores)))),
         gateway: Some(Gateway::Mac(gateway)),
         config: Config {
             msl_ms: arguments.msl.as_millis() as u32,
@@ -242,7 +242,7 @@ pub(super) fn options(
         },
         // TIME-WAIT may take all the room that is left.
         bounds: CoreConfig { time_wait_budget: arguments.table.max_connections, ..defaults.bounds },
-        ..Options::default()
+        ..StackConfig::default()
     };
     arguments.table.apply(arguments.path.apply(options))
 }

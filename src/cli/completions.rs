@@ -19,7 +19,7 @@ const ASKS: &str = "HANDFAST_COMPLETE";
 /// installs these scripts.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_long_help = EXAMPLES)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell
     shell: Shell,
 }

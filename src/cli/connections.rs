@@ -22,7 +22,7 @@ use handfast_text::{grouped, printable, printable_json};
 /// SERVICE is the listener that accepted the connection, or `(opened here)`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-pub struct ConnectionsArgs {
+pub(crate) struct ConnectionsArgs {
     /// List only connections in this state, as in time-wait; repeat for more states
     #[arg(long = "state", value_name = "STATE")]
     states: Vec<StateName>,

@@ -81,7 +81,7 @@ fn failure(error: &SocketError) -> Failure {
 
 /// The running program to query.
 #[derive(Clone, Debug, Args)]
-pub struct TargetProcess {
+pub(crate) struct TargetProcess {
     /// Process ID of the program [default: the only one that is running]
     #[arg(long, value_name = "N")]
     pid: Option<u32>,

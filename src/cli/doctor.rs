@@ -24,7 +24,7 @@ const COLUMNS: usize = 100;
 /// The exit status is 1 if there is an error, and 0 otherwise, even with warnings.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// Interface to check
     #[arg(long, value_name = "IF", value_parser = values::device, required_unless_present = "measure")]
     dev: Option<String>,

@@ -40,7 +40,7 @@ use handfast_text::{counted, grouped};
 Exit status:
   0 everything was run; 1 something could not be: the table is of the rest; 130 interrupted."
 )]
-pub struct LabBenchArgs {
+pub(crate) struct LabBenchArgs {
     /// The lab's name; a lab of that name is replaced
     #[arg(long, default_value = "bench")]
     name: String,

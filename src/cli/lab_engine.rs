@@ -15,7 +15,7 @@ use handfast_stack::observe::STAGES;
 /// frames that lie in memory. What the generator of the frames costs is outside of the measured
 /// time, which is processor time of the engine's thread. Needs no privilege and no network.
 #[derive(Debug, Args)]
-pub struct LabEngineArgs {
+pub(crate) struct LabEngineArgs {
     /// synack, cookie, handshake, replace (a handshake, and the oldest connection goes) or lifecycle
     #[arg(long, default_value = "handshake")]
     workload: EngineWorkload,

@@ -19,7 +19,7 @@ use handfast_stack::wire::EndpointRange;
 /// SO_REUSEPORT and a backlog as long as net.core.somaxconn allows (65535 in a lab). On SIGTERM or
 /// Ctrl-C it prints what it counted as one line of JSON.
 #[derive(Debug, Args)]
-pub struct ServeKernelArgs {
+pub(crate) struct ServeKernelArgs {
     /// Where to listen, as in 198.18.255.1:7000 or [2001:db8:18::ff:1]:7000
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: SocketAddr,
@@ -34,13 +34,13 @@ pub struct ServeKernelArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct CeilingArgs {
+pub(crate) struct CeilingArgs {
     #[command(subcommand)]
     pub program: Ceiling,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Ceiling {
+pub(crate) enum Ceiling {
     /// Answers each segment from a template, in the frame that came
     ReplayServer(ReplayServerArgs),
     /// Opens connections and plays its part from templates
@@ -52,7 +52,7 @@ pub enum Ceiling {
 }
 
 #[derive(Debug, Args)]
-pub struct PatternArgs {
+pub(crate) struct PatternArgs {
     /// What each connection does: syn, establish, handshake, lifecycle or request
     #[arg(long, default_value = "lifecycle")]
     pub workload: Workload,
@@ -71,7 +71,7 @@ pub struct PatternArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct PortArgs {
+pub(crate) struct PortArgs {
     /// The interface
     #[arg(long, value_parser = values::device)]
     pub dev: String,
@@ -96,7 +96,7 @@ pub struct PortArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ReplayServerArgs {
+pub(crate) struct ReplayServerArgs {
     #[command(flatten)]
     pub port: PortArgs,
     /// What to answer: ADDR[/PREFIX]:PORT[-PORT]
@@ -107,7 +107,7 @@ pub struct ReplayServerArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ReplayClientArgs {
+pub(crate) struct ReplayClientArgs {
     #[command(flatten)]
     pub port: PortArgs,
     /// Where to: ADDR:PORT
@@ -136,7 +136,7 @@ pub struct ReplayClientArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ReflectorArgs {
+pub(crate) struct ReflectorArgs {
     #[command(flatten)]
     pub port: PortArgs,
     /// What to reflect: ADDR[/PREFIX]:PORT[-PORT]
@@ -151,7 +151,7 @@ pub struct ReflectorArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct XdpTxArgs {
+pub(crate) struct XdpTxArgs {
     #[command(flatten)]
     pub port: PortArgs,
     /// The TCP port to answer
@@ -167,7 +167,7 @@ fn mode_parser() -> impl TypedValueParser<Value = ModeChoice> {
 }
 
 impl PatternArgs {
-    pub fn pattern(&self) -> Pattern {
+    pub(crate) fn pattern(&self) -> Pattern {
         let usual = Pattern::new(self.workload);
         Pattern {
             closer: self.closer.unwrap_or(usual.closer),
@@ -180,7 +180,7 @@ impl PatternArgs {
 }
 
 impl PortArgs {
-    pub fn options(&self) -> PortOptions {
+    pub(crate) fn options(&self) -> PortOptions {
         PortOptions {
             dev: self.dev.clone(),
             mode: self.mode,

@@ -17,7 +17,7 @@ use handfast_lab::trace::{Peer, PlayOptions, SCENARIOS, Scenario, TraceError, pl
 /// Without a name it lists the scenarios.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-pub struct LabTraceArgs {
+pub(crate) struct LabTraceArgs {
     /// The scenario
     scenario: Option<String>,
     /// All scenarios; --svg and --html then name directories

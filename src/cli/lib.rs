@@ -6,6 +6,8 @@
 //! | 1 | failed: `handfast: …` on standard error, and `fix: …` where a fix is known |
 //! | 2 | the arguments are wrong |
 
+#![deny(unreachable_pub)]
+
 // First: its macros are for all below.
 #[macro_use]
 mod out;

@@ -14,7 +14,7 @@ use super::{Failure, out};
 /// The pages contain the text of --help. The Debian package installs them: man handfast-respond.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// Write handfast.1, handfast-respond.1 and so on to this directory; it is created if missing
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,

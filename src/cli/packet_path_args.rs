@@ -3,7 +3,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::UmemArgs;
 use super::values::{self, Cores};
-use handfast_stack::engine::stack::Options;
+use handfast_stack::engine::stack::StackConfig;
 use handfast_stack::engine::{Polling, Priority};
 use handfast_stack::xdp::Mode;
 
@@ -57,12 +57,12 @@ pub struct PacketPathArgs {
 }
 
 /// `--mode`; `None` is auto.
-pub type ModeChoice = Option<Mode>;
+pub(crate) type ModeChoice = Option<Mode>;
 
 impl PacketPathArgs {
     /// `options` with these.
-    pub(super) fn apply(&self, options: Options) -> Options {
-        Options {
+    pub(super) fn apply(&self, options: StackConfig) -> StackConfig {
+        StackConfig {
             cores: self.cores.clone().map_or(options.cores, |cores| cores.0),
             mode: self.mode,
             copy: self.umem.copy(),
@@ -106,7 +106,7 @@ pub struct TableArgs {
 
 impl TableArgs {
     /// `options` with these.
-    pub(super) fn apply(&self, options: Options) -> Options {
-        Options { max_connections: self.max_connections, prefault: self.prefault, ..options }
+    pub(super) fn apply(&self, options: StackConfig) -> StackConfig {
+        StackConfig { max_connections: self.max_connections, prefault: self.prefault, ..options }
     }
 }

@@ -28,7 +28,7 @@ impl ReadyFile {
     ///
     /// # Errors
     /// It could not be written.
-    pub fn check(path: &Path) -> Result<ReadyFile, Failure> {
+    pub(crate) fn check(path: &Path) -> Result<ReadyFile, Failure> {
         let file = ResultFile::check(path)?;
         let number = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file);
         let number = number.and_then(|_| fs::read_to_string(path).ok()?.trim_end().parse::<i32>().ok());
@@ -44,7 +44,7 @@ impl ReadyFile {
     ///
     /// # Errors
     /// The file cannot be written any more.
-    pub fn tell(self) -> Result<Told, Failure> {
+    pub(crate) fn tell(self) -> Result<Told, Failure> {
         let whole = self.file.is_whole();
         self.file.write(format!("{}\n", std::process::id()).as_bytes())?;
         let open = || File::options().write(true).open(&self.path);

@@ -36,7 +36,7 @@ pub(super) struct Reloader {
 
 impl Reloader {
     /// From here on SIGHUP does not end the process.
-    pub fn new(
+    pub(crate) fn new(
         config: Config,
         arguments: &RespondArgs,
         files: Option<Arc<RootFiles>>,
@@ -54,7 +54,7 @@ impl Reloader {
 
     /// Does what is due; whether there was anything. Returns soon; several signals since the last
     /// look are one.
-    pub fn look(&mut self, running: &Running) -> bool {
+    pub(crate) fn look(&mut self, running: &Running) -> bool {
         let (hangup, release) = (self.hangup.swap(false, Ordering::Relaxed), Instant::now() >= self.release);
         if hangup {
             self.reload(running);
@@ -66,7 +66,7 @@ impl Reloader {
     }
 
     /// Those in force.
-    pub fn listeners(&self) -> &[Listen] {
+    pub(crate) fn listeners(&self) -> &[Listen] {
         &self.listeners
     }
 

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 /// Reads files written by `handfast bench --json FILE` and `handfast lab bench --json FILE`.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_long_help = EXAMPLES)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     #[command(subcommand)]
     pub action: ReportAction,
 }
@@ -28,7 +28,7 @@ Examples:
     handfast report diff old new";
 
 #[derive(Debug, Subcommand)]
-pub enum ReportAction {
+pub(crate) enum ReportAction {
     /// Merge runs of one benchmark: counts are added, histograms merged without loss, and rates added
     /// second by second from the start of each run.
     Merge(MergeArgs),
@@ -44,7 +44,7 @@ pub enum ReportAction {
 }
 
 #[derive(Debug, Args)]
-pub struct DiffArgs {
+pub(crate) struct DiffArgs {
     /// File of results, several separated by commas, or a directory (its *.json)
     #[arg(value_name = "A")]
     pub a: PathBuf,
@@ -56,7 +56,7 @@ pub struct DiffArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct MergeArgs {
+pub(crate) struct MergeArgs {
     /// Files of results
     #[arg(required = true, num_args = 2.., value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -68,7 +68,7 @@ pub struct MergeArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// A file of results
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -77,7 +77,7 @@ pub struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ReportOutput {
+pub(crate) struct ReportOutput {
     /// Write the results to this file as JSON; `-` = to standard output, and the text to standard error
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -18,7 +18,7 @@ use super::take_over::Place;
 use super::{Failure, RespondArgs, metrics_args, out, standard_output, take_over};
 use handfast_control::StatusSource;
 use handfast_report::{Summary, active_line, capture_notes, partial_checksums};
-use handfast_stack::engine::stack::{Effective, Options, Running, Stack};
+use handfast_stack::engine::stack::{Effective, Running, Stack, StackConfig};
 use handfast_stack::engine::{CoreSnapshot, StopNotice};
 use handfast_stack::tcp::SendBuffers;
 
@@ -75,7 +75,7 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
     }
     let (mut captured, capture) = arguments.capture.create()?.unzip();
     let failed = |error| Failure::to_start(error, &arguments.devices, &arguments.listeners);
-    let responder = Stack::open(Options { capture, ..arguments.options() }).map_err(failed)?;
+    let responder = Stack::open(StackConfig { capture, ..arguments.options() }).map_err(failed)?;
     let active = responder.active.clone();
     let source = StatusSource::responder(&active);
     file.iter_mut().chain(&mut captured).try_for_each(ResultFile::hold)?;

@@ -12,7 +12,7 @@ use super::respond_examples::EXAMPLES;
 use super::values;
 use super::{CaptureArgs, Failure, IdleArgs, Listen, MetricsArgs, RunAs};
 use handfast_stack::engine::listeners::Listeners;
-use handfast_stack::engine::stack::{Options, ServiceFactory};
+use handfast_stack::engine::stack::{ServiceFactory, StackConfig};
 use handfast_stack::engine::{CoreConfig, FaultInjection, OnStop, StopNotice};
 use handfast_stack::tcp::{Config, CookieMode, WhenFull};
 use handfast_stack::wire::EndpointRange;
@@ -240,9 +240,9 @@ pub struct RespondArgs {
 
 impl RespondArgs {
     /// The options of the stack. Those that were not given keep the stack's own defaults.
-    pub fn options(&self) -> Options {
-        let defaults = Options::default();
-        let options = Options {
+    pub fn options(&self) -> StackConfig {
+        let defaults = StackConfig::default();
+        let options = StackConfig {
             devices: self.devices.clone(),
             listen: self.listeners.iter().map(|listen| self.listener(listen)).collect(),
             subnets: self.subnets.clone(),
@@ -270,7 +270,7 @@ impl RespondArgs {
                 within_ms: self.on_stop_within.as_millis() as u32,
                 per_second: self.on_stop_rate,
             },
-            ..Options::default()
+            ..StackConfig::default()
         };
         self.table.apply(self.path.apply(options))
     }

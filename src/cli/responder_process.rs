@@ -19,7 +19,7 @@ pub(super) struct ResponderProcess {
 
 impl ResponderProcess {
     /// Starts it and returns its output up to the line `ready`.
-    pub fn start(
+    pub(crate) fn start(
         mut command: Command,
         timeout: Duration,
     ) -> Result<(ResponderProcess, Vec<String>), Failure> {
@@ -42,13 +42,13 @@ impl ResponderProcess {
     }
 
     /// What it printed since the last call.
-    pub fn printed(&mut self) -> Vec<String> {
+    pub(crate) fn printed(&mut self) -> Vec<String> {
         self.process.read_now();
         self.take()
     }
 
     /// Asks it to end, and returns what it printed on its way out.
-    pub fn stop(mut self, timeout: Duration) -> Result<Vec<String>, Failure> {
+    pub(crate) fn stop(mut self, timeout: Duration) -> Result<Vec<String>, Failure> {
         // Ended already: just what is wanted.
         let _ = self.process.signal(Signal::SIGTERM);
         if self.process.read_to_end(Instant::now() + timeout, None) != Reading::Closed {

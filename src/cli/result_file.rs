@@ -48,7 +48,7 @@ impl ResultFile {
     ///
     /// # Errors
     /// It could not be written.
-    pub fn check(path: &Path) -> Result<ResultFile, Failure> {
+    pub(crate) fn check(path: &Path) -> Result<ResultFile, Failure> {
         let (path, found) = find(path).map_err(|error| refused(path, &error))?;
         let place = match found {
             Found::Stream(file) => Place::Stream(file),
@@ -66,7 +66,7 @@ impl ResultFile {
     ///
     /// # Errors
     /// It could not be written.
-    pub fn growing(path: &Path) -> Result<(ResultFile, File), Failure> {
+    pub(crate) fn growing(path: &Path) -> Result<(ResultFile, File), Failure> {
         let grow = || -> io::Result<(ResultFile, File)> {
             let (path, found) = find(path)?;
             let (place, file) = match found {
@@ -84,7 +84,7 @@ impl ResultFile {
     }
 
     /// A regular file that is written at once, or will be one.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         matches!(self.place, Place::Whole(_))
     }
 
@@ -92,7 +92,7 @@ impl ResultFile {
     ///
     /// # Errors
     /// It cannot be written any more.
-    pub fn hold(&mut self) -> Result<(), Failure> {
+    pub(crate) fn hold(&mut self) -> Result<(), Failure> {
         let path = &self.path;
         let cannot = |error: io::Error| refused(path, &error);
         match &mut self.place {
@@ -114,7 +114,7 @@ impl ResultFile {
     ///
     /// # Errors
     /// It could not be written.
-    pub fn write(mut self, content: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn write(mut self, content: &[u8]) -> Result<(), Failure> {
         self.put(content).map_err(|error| refused(&self.path, &error))?;
         self.made = false;
         Ok(())

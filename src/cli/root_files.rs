@@ -43,7 +43,7 @@ pub(super) struct RootFiles {
 
 impl RootFiles {
     /// Before anything else is opened, so that it keeps nothing open, and before there are threads.
-    pub fn start(config: Option<&Path>) -> Result<RootFiles, Failure> {
+    pub(crate) fn start(config: Option<&Path>) -> Result<RootFiles, Failure> {
         let cannot =
             |error: io::Error| Failure::new(format!("cannot start a process: {error}")).fix("--user root");
         let (near, far) = UnixStream::pair().map_err(cannot)?;
@@ -62,7 +62,7 @@ impl RootFiles {
     }
 
     /// This file of ours goes with the program.
-    pub fn remove_at_end(&self, path: &Path) {
+    pub(crate) fn remove_at_end(&self, path: &Path) {
         let path = path.as_os_str().as_bytes();
         // Without the other process it stays, and the next start replaces it.
         let _ = self.ask(|stream| {
@@ -72,7 +72,7 @@ impl RootFiles {
     }
 
     /// No other path from now on.
-    pub fn seal(&self) {
+    pub(crate) fn seal(&self) {
         let _ = self.ask(|stream| stream.write_all(&[SEAL]));
     }
 
@@ -80,7 +80,7 @@ impl RootFiles {
     ///
     /// # Errors
     /// Root cannot read it either.
-    pub fn config(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn config(&self) -> io::Result<Vec<u8>> {
         self.ask(|stream| {
             stream.write_all(&[CONFIG])?;
             match (byte(stream)?, take(stream)?) {

@@ -58,7 +58,7 @@ pub(super) struct Identity {
 
 impl Identity {
     /// What is asked for, or the default: root's programs become `nobody`, all others stay as they are.
-    pub fn choose(asked: Option<&RunAs>) -> Result<Identity, Failure> {
+    pub(crate) fn choose(asked: Option<&RunAs>) -> Result<Identity, Failure> {
         let own = geteuid();
         let user = match asked {
             None => own.is_root().then(RunAs::nobody),
@@ -73,12 +73,12 @@ impl Identity {
     }
 
     /// Whether it becomes another user, which may open nothing of root's.
-    pub fn changes(&self) -> bool {
+    pub(crate) fn changes(&self) -> bool {
         self.user.is_some()
     }
 
     /// Becomes the user, without a capability. What to say of it.
-    pub fn assume(&self) -> Result<String, Failure> {
+    pub(crate) fn assume(&self) -> Result<String, Failure> {
         let became = self.become_user();
         drop_privileges().map_err(Failure::of)?;
         became.map(|who| format!("{who}, no capabilities"))

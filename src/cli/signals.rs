@@ -38,7 +38,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// `reloads`: SIGHUP means something else.
-    pub fn new(reloads: bool) -> Result<Signals, Failure> {
+    pub(crate) fn new(reloads: bool) -> Result<Signals, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let (told, tells) = UnixStream::pair().map_err(cannot)?;
         told.set_nonblocking(true).map_err(cannot)?;
@@ -51,7 +51,7 @@ impl Signals {
 
     /// Whether the end, that has begun, is to be over: soon after the second signal, at the third. Cheap:
     /// look as often as you like. `unasked`: no signal began it.
-    pub fn cut_short(&mut self, unasked: bool) -> bool {
+    pub(crate) fn cut_short(&mut self, unasked: bool) -> bool {
         let mut bytes = [0; 64];
         loop {
             match self.told.read(&mut bytes) {

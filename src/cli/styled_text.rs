@@ -18,30 +18,30 @@ pub(super) struct StyledText {
 }
 
 impl StyledText {
-    pub fn of_stdout() -> StyledText {
+    pub(crate) fn of_stdout() -> StyledText {
         StyledText { colour: io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none() }
     }
 
-    pub fn heading(&self, title: &str) {
+    pub(crate) fn heading(&self, title: &str) {
         let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 1));
         let (title, rule) = (self.paint(ansi::BOLD_CYAN, title), self.paint(ansi::DIM, &rule));
         out::say(out::Kind::Painted, format_args!("\n{title} {rule}\n"));
     }
 
     /// Prints text below the heading, line by line.
-    pub fn body(&self, text: &str) {
+    pub(crate) fn body(&self, text: &str) {
         for line in text.lines() {
             out::say(out::Kind::Painted, format_args!("{:INDENT$}{line}\n", ""));
         }
     }
 
     /// Prints text below the heading, wrapped.
-    pub fn prose(&self, text: &str) {
+    pub(crate) fn prose(&self, text: &str) {
         wrapped(text, WIDTH - INDENT).iter().for_each(|line| self.body(line));
     }
 
     /// The text in an ANSI colour, if colours are used.
-    pub fn paint(&self, code: &str, text: &str) -> String {
+    pub(crate) fn paint(&self, code: &str, text: &str) -> String {
         ansi::paint(self.colour, code, text)
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub fn of(arguments: &'a RespondArgs) -> Place<'a> {
+    pub(crate) fn of(arguments: &'a RespondArgs) -> Place<'a> {
         let RespondArgs { devices, subnets, take_over, .. } = arguments;
         Place { devices, subnets, take_over: *take_over }
     }

@@ -27,7 +27,7 @@ use handfast_top::{Interactive, Once, TopError, View, once, run, svg, text};
 /// only ASCII is drawn.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-pub struct TopArgs {
+pub(crate) struct TopArgs {
     #[command(flatten)]
     process: TargetProcess,
 

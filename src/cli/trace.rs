@@ -25,7 +25,7 @@ use handfast_trace::{Diagram, DiagramOptions, Direction, Picture, State};
 /// captured. Checksums are not verified.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-pub struct TraceArgs {
+pub(crate) struct TraceArgs {
     /// The capture: a file, a FIFO, or - for standard input
     #[arg(long, value_name = "FILE")]
     pcap: PathBuf,

@@ -30,7 +30,7 @@ pub(super) struct Drawing {
 }
 
 impl Drawing {
-    pub fn draw(&self, picture: &Picture) -> Result<(), Failure> {
+    pub(crate) fn draw(&self, picture: &Picture) -> Result<(), Failure> {
         if self.svg.is_none() && self.html.is_none() {
             out::say(out::Kind::Painted, format_args!("{}", self.text(picture)));
         }
@@ -43,14 +43,14 @@ impl Drawing {
     }
 
     /// The same for one of several: its files have its name, in the directories that are given.
-    pub fn of_several(&self, name: &str) -> Drawing {
+    pub(crate) fn of_several(&self, name: &str) -> Drawing {
         let file = |directory: &Option<PathBuf>, ending| {
             directory.as_ref().map(|directory| directory.join(format!("{name}.{ending}")))
         };
         Drawing { svg: file(&self.svg, "svg"), html: file(&self.html, "html"), ..*self }
     }
 
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.svg.iter().chain(&self.html)
     }
 

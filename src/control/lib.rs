@@ -14,6 +14,8 @@
 //!
 //! May use `report`, `load`, `engine` and what is below.
 
+#![deny(unreachable_pub)]
+
 mod client;
 mod connection;
 mod core_query;

@@ -6,7 +6,7 @@ use handfast_report::ActiveReport;
 use handfast_stack::engine::{CoreSnapshot, Snapshot};
 
 /// Version of this layout: fields may be added, but are never changed or removed.
-pub const SCHEMA: &str = "handfast-status/1";
+pub(crate) const SCHEMA: &str = "handfast-status/1";
 
 /// A running program at one moment. A client ignores fields that it does not know.
 #[derive(Clone, Debug, Serialize, Deserialize)]

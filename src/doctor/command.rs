@@ -27,7 +27,7 @@ pub enum CommandError {
 }
 
 /// Carries out the action.
-pub fn act(action: &Action) -> Result<(), CommandError> {
+pub(crate) fn act(action: &Action) -> Result<(), CommandError> {
     match action {
         Action::Run(words) => output(words).map(drop),
         Action::Write { value, path } => {

@@ -16,6 +16,8 @@
 //!
 //! May use `lab` and what is below.
 
+#![deny(unreachable_pub)]
+
 mod addresses;
 mod catalogue;
 mod check;

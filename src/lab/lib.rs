@@ -14,6 +14,8 @@
 //! programs that are its ceilings. `trace` plays scenarios of TCP between the two. The rest is the
 //! kernel's alone. May use `trace`, `engine` and what is below.
 
+#![deny(unreachable_pub)]
+
 mod addressing;
 pub mod bench;
 pub mod engine;

@@ -34,11 +34,11 @@ struct Kind {
 }
 
 impl Link {
-    pub fn is_veth(&self) -> bool {
+    pub(crate) fn is_veth(&self) -> bool {
         self.linkinfo.info_kind.as_deref() == Some("veth")
     }
 
-    pub fn is_veth_or(&self, name: &str) -> bool {
+    pub(crate) fn is_veth_or(&self, name: &str) -> bool {
         self.is_veth() || self.ifname == name
     }
 }

@@ -10,6 +10,8 @@
 //!   `core_slot`: the hand-over between the two.
 //! - `search`: the search for the highest rate that holds.
 
+#![deny(unreachable_pub)]
+
 mod control;
 mod core_slot;
 mod failure;

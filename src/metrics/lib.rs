@@ -10,6 +10,8 @@
 //!
 //! May use `load`, `engine`, `xdp`, `observe` and what these use.
 
+#![deny(unreachable_pub)]
+
 mod catalogue;
 mod client;
 mod documentation;

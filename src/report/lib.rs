@@ -2,6 +2,8 @@
 //! text and JSON, warnings about interfaces, and in `bench` the results of benchmarks. It returns text; the
 //! caller prints it.
 
+#![deny(unreachable_pub)]
+
 mod active;
 pub mod bench;
 mod capture;

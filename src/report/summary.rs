@@ -9,7 +9,7 @@ use handfast_stack::engine::{CoreSnapshot, Named, Polling, Priority, QueueSnapsh
 use handfast_stack::observe::DROP_REASONS;
 
 /// The name of this layout. Fields may be added to it, but not changed or removed.
-pub const SCHEMA: &str = "handfast-respond/1";
+pub(crate) const SCHEMA: &str = "handfast-respond/1";
 
 /// The summary of a run. `Display` is the text, `Serialize` the JSON.
 #[derive(Debug, Serialize)]
@@ -246,7 +246,7 @@ fn silent_peers(total: &CoreSnapshot) -> String {
 }
 
 /// The use of send buffers; if they were short: how often, for how long, and the consequences.
-pub fn send_buffers(total: &CoreSnapshot) -> String {
+pub(crate) fn send_buffers(total: &CoreSnapshot) -> String {
     let used = format!("at most {} of {} in use", total.send_buffers_max, total.send_buffers_limit);
     if total.send_buffer_shortages == 0 {
         return used;

@@ -1,6 +1,8 @@
 //! What all output for people shares: numbers with commas, lines of a width, columns, markup, colours.
 //! Everything above the packet path may use it; it uses no other package.
 
+#![deny(unreachable_pub)]
+
 pub mod ansi;
 mod ascii;
 pub mod columns;

@@ -9,6 +9,8 @@
 //!
 //! May use `control`, `report` and what is below.
 
+#![deny(unreachable_pub)]
+
 mod draw;
 mod model;
 mod once;

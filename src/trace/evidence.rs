@@ -91,7 +91,7 @@ pub(super) struct Outlook {
 }
 
 impl Evidence {
-    pub fn of(segments: &[(Direction, Segment)]) -> Evidence {
+    pub(crate) fn of(segments: &[(Direction, Segment)]) -> Evidence {
         let (mut splitter, mut evidence) = (Splitter::default(), Evidence::default());
         let following = following(segments);
         for (number, (direction, segment)) in segments.iter().enumerate() {
@@ -120,20 +120,20 @@ impl Evidence {
         evidence
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.len()
     }
 
     /// Returns the connection of a segment.
-    pub fn place(&self, number: usize) -> Place {
+    pub(crate) fn place(&self, number: usize) -> Place {
         self.places.get(number).copied().unwrap_or_default()
     }
 
-    pub fn connection(&self, place: usize) -> Option<&Connection> {
+    pub(crate) fn connection(&self, place: usize) -> Option<&Connection> {
         self.connections.get(place)
     }
 
-    pub fn outlook(&self, number: usize, direction: Direction) -> Option<Outlook> {
+    pub(crate) fn outlook(&self, number: usize, direction: Direction) -> Option<Outlook> {
         let connection = self.connection(self.place(number).connection)?;
         let (sender, receiver) = (*connection.end(direction), *connection.end(direction.opposite()));
         Some(Outlook { sender, receiver, number })
@@ -141,11 +141,11 @@ impl Evidence {
 }
 
 impl Outlook {
-    pub fn sender_continues(&self) -> bool {
+    pub(crate) fn sender_continues(&self) -> bool {
         self.sender.last > Some(self.number)
     }
 
-    pub fn receiver_continues(&self) -> bool {
+    pub(crate) fn receiver_continues(&self) -> bool {
         self.receiver.last > Some(self.number)
     }
 }
@@ -172,13 +172,13 @@ impl Connection {
         }
     }
 
-    pub fn end(&self, direction: Direction) -> &End {
+    pub(crate) fn end(&self, direction: Direction) -> &End {
         let [up, down] = &self.ends;
         if direction == Direction::ToServer { up } else { down }
     }
 
     /// Whether with this SYN-ACK the older connection has been given up.
-    pub fn accepts_late(&self, number: usize) -> bool {
+    pub(crate) fn accepts_late(&self, number: usize) -> bool {
         self.late == Some(number)
     }
 
@@ -188,7 +188,7 @@ impl Connection {
     }
 
     /// Established, and without a FIN of either side, at the beginning of the capture: both send more later.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.ends.iter().all(|end| end.start.zip(end.top).is_some_and(|(start, top)| start.before(top)))
     }
 

@@ -11,6 +11,8 @@
 //!
 //! Uses `wire` of the stack, and deliberately not `tcp`: the check shares no code with the engine.
 
+#![deny(unreachable_pub)]
+
 mod annotate;
 mod capture;
 mod diagram;

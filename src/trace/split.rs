@@ -41,7 +41,7 @@ pub(super) enum Step {
 
 impl Splitter {
     /// Takes the next segment.
-    pub fn step(&mut self, direction: Direction, segment: &Segment) -> Step {
+    pub(crate) fn step(&mut self, direction: Direction, segment: &Segment) -> Step {
         // A SYN-ACK of the previous connection, after the next SYN.
         let previous = self.way(direction.opposite()).previous;
         if segment.is_syn_ack()
@@ -73,7 +73,7 @@ impl Splitter {
     }
 
     /// Ends the connection: the next segment begins another one.
-    pub fn end_connection(&mut self) {
+    pub(crate) fn end_connection(&mut self) {
         self.reset();
         self.any = false;
     }
@@ -97,13 +97,13 @@ impl Splitter {
     }
 
     /// Returns the numbers of that direction in the current connection.
-    pub fn way(&self, direction: Direction) -> &Way {
+    pub(crate) fn way(&self, direction: Direction) -> &Way {
         let [up, down] = &self.ways;
         if direction == Direction::ToServer { up } else { down }
     }
 
     /// Exchanges client and server.
-    pub fn swap_ends(&mut self) {
+    pub(crate) fn swap_ends(&mut self) {
         self.ways.swap(0, 1);
     }
 
@@ -176,7 +176,7 @@ impl Way {
     }
 
     /// Returns the base of relative numbers.
-    pub fn base(&self) -> Option<Seq> {
+    pub(crate) fn base(&self) -> Option<Seq> {
         self.isn.or(self.lowest)
     }
 }

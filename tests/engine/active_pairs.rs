@@ -31,7 +31,7 @@ impl Pair {
         let there = side(CLIENT_MAC, SERVER_MAC);
         let far = match far {
             Far::Calls(script) => {
-                Simulation::new(Setup { caller: Some(script.factory()), seed: 7, ..there }, &[])
+                Simulation::new(Setup { opener: Some(script.factory()), seed: 7, ..there }, &[])
             }
             Far::Listens(service) => {
                 let user =
@@ -100,7 +100,7 @@ fn side(mac: Mac, gateway: Mac) -> Setup {
 }
 
 fn near_side(script: &Script, change: impl FnOnce(&mut Setup)) -> Simulation {
-    let mut setup = Setup { caller: Some(script.factory()), ..side(SERVER_MAC, CLIENT_MAC) };
+    let mut setup = Setup { opener: Some(script.factory()), ..side(SERVER_MAC, CLIENT_MAC) };
     change(&mut setup);
     Simulation::new(setup, &[])
 }

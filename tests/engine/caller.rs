@@ -185,7 +185,7 @@ pub fn ends(family: Family, port: u16) -> FourTuple {
 pub fn calling(change: impl FnOnce(&mut Setup)) -> (Lab, Script) {
     let script = Script::default();
     let policy = ParseConfig { mac: Some(SERVER_MAC), ..ParseConfig::default() };
-    let mut setup = Setup { policy, capacity: 64, caller: Some(script.factory()), ..Setup::default() };
+    let mut setup = Setup { policy, capacity: 64, opener: Some(script.factory()), ..Setup::default() };
     setup.sources = vec!["192.0.2.1:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap()];
     setup.bounds.send_buffers = 64;
     change(&mut setup);

@@ -2,7 +2,7 @@
 //! rules.
 
 use handfast_stack::engine::FaultInjection;
-use handfast_stack::engine::simulation::{MakeUser, Setup};
+use handfast_stack::engine::simulation::{MakeHandler, Setup};
 use handfast_stack::observe::{Closed, DropReason};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::CookieMode;
@@ -13,8 +13,8 @@ use crate::client::{Client, FAMILIES, Family, Lab};
 const BOTH: [&str; 2] = ["192.0.2.1:80", "[2001:db8::1]:80"];
 
 /// Rules for both families' port 80: `None` as before, or another service.
-pub fn rules(rules: &[(&str, Option<Service>)]) -> Vec<(EndpointRange, Option<MakeUser>)> {
-    let make = |service: Service| Box::new(move || service.user()) as MakeUser;
+pub fn rules(rules: &[(&str, Option<Service>)]) -> Vec<(EndpointRange, Option<MakeHandler>)> {
+    let make = |service: Service| Box::new(move || service.user()) as MakeHandler;
     rules.iter().map(|(owned, service)| (owned.parse().unwrap(), service.map(make))).collect()
 }
 

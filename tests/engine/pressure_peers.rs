@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use handfast_stack::engine::simulation::{MakeUser, Setup, Simulation};
+use handfast_stack::engine::simulation::{MakeHandler, Setup, Simulation};
 use handfast_stack::service::Service;
 use handfast_stack::wire::{
     Flags, FlowKey4, LinkHeader, Packet, ParseConfig, SegmentInfo, Seq, TcpOptions, TxSegment, parse,
@@ -62,7 +62,7 @@ impl Crowd {
         setup.bounds.send_buffers = send_buffers;
         setup.config.persist_timeout_ms = 60_000;
         let user = |text: &str| {
-            let make: MakeUser = Box::new(|| Service::Http.user());
+            let make: MakeHandler = Box::new(|| Service::Http.user());
             (text.parse().unwrap(), make)
         };
         let sim = Simulation::new(setup, &[user("192.0.2.1:80"), user("192.0.2.1:81")]);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use handfast::{Options, Stack};
+use handfast::{Stack, StackConfig};
 use handfast_lab::{Lab, SERVED_V4, SERVED_V6, SERVER_DEVICE};
 use handfast_stack::engine::stack::Gateway;
 use handfast_stack::engine::{FourTuple, OpenContext, Opener};
@@ -76,14 +76,14 @@ fn call(lab: &Lab, to: SocketAddr, done: impl Fn(&Tally) -> bool + Sync) -> Tall
     let source = format!("{}{address}{}/{len}:20000-29999", brackets.0, brackets.1);
     // The target itself, or its router.
     let client = handfast_lab::client_addresses(to.is_ipv6()).next().unwrap();
-    let options = Options {
+    let options = StackConfig {
         devices: vec![SERVER_DEVICE.to_owned()],
         owned: vec![source.parse().unwrap()],
         gateway: Some(Gateway::Toward(client)),
-        caller: Some(Box::new(move |_, _| Box::new(Greeter { to, next: 0, tally: shared.clone() }))),
+        opener: Some(Box::new(move |_, _| Box::new(Greeter { to, next: 0, tally: shared.clone() }))),
         cores: vec![0],
         max_connections: 1 << 12,
-        ..Options::default()
+        ..StackConfig::default()
     };
     lab.in_server(|| {
         let running = Stack::open(options).unwrap().run().unwrap();

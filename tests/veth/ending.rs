@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use handfast::{Options, Stack};
+use handfast::{Stack, StackConfig};
 use handfast_lab::{CLIENT_DEVICE, Lab, SERVER_DEVICE};
 use handfast_stack::service::Service;
 use handfast_stack::xdp::{Device, Queue, QueueConfig};
@@ -47,12 +47,12 @@ fn send_all() {
 #[test]
 fn what_arrived_before_the_end_is_counted() {
     let Some(lab) = lab(|spec| spec) else { return };
-    let options = Options {
+    let options = StackConfig {
         devices: vec![SERVER_DEVICE.to_owned()],
         listen: vec![("198.18.1.1:80".parse().expect("a rule"), Box::new(|| Service::Hold.user()))],
         cores: vec![0],
         max_connections: 1 << 12,
-        ..Options::default()
+        ..StackConfig::default()
     };
     let finished = lab.in_server(|| {
         let running = Stack::open(options).expect("a stack").run().expect("its core");

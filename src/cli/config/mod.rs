@@ -21,7 +21,7 @@ use source::{ConfigError, Source};
 use values::Setting;
 
 /// The sources of the settings of a run, read again at each SIGHUP.
-pub struct Config {
+pub(crate) struct Config {
     path: PathBuf,
     /// The command line, which overrides the file.
     above: CliValues,
@@ -31,7 +31,7 @@ pub struct Config {
 
 /// Why a file is invalid: all errors, each with its place.
 #[derive(Debug, PartialEq, Eq)]
-pub struct BadConfig {
+pub(crate) struct BadConfig {
     text: String,
 }
 
@@ -60,7 +60,7 @@ impl Config {
     ///
     /// # Errors
     /// [`BadConfig`].
-    pub fn open(path: &Path, matches: &ArgMatches) -> Result<(Config, RespondArgs), BadConfig> {
+    pub(crate) fn open(path: &Path, matches: &ArgMatches) -> Result<(Config, RespondArgs), BadConfig> {
         let above = layer::given(matches);
         let Layered { arguments, given, .. } = read(path, &above, None)?;
         Ok((Config { path: path.to_owned(), above, begun: given }, arguments))
@@ -70,7 +70,7 @@ impl Config {
     ///
     /// # Errors
     /// [`BadConfig`].
-    pub fn again(&self, files: Option<&RootFiles>) -> Result<Reread, BadConfig> {
+    pub(crate) fn again(&self, files: Option<&RootFiles>) -> Result<Reread, BadConfig> {
         let Layered { arguments, given, .. } = read(&self.path, &self.above, files)?;
         let names = self.begun.keys().chain(given.keys());
         let differs = |name: &&String| self.begun.get(*name) != given.get(*name);
@@ -81,7 +81,7 @@ impl Config {
         Ok(Reread { arguments, restart })
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -90,7 +90,7 @@ impl Config {
 const LIVE: [&str; 3] = ["listen", "fault", "take-over"];
 
 /// The result of reading the file again.
-pub struct Reread {
+pub(crate) struct Reread {
     pub arguments: RespondArgs,
     /// Keys that differ from what the run began with, and cannot change while it runs.
     pub restart: Vec<String>,

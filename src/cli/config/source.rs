@@ -34,16 +34,16 @@ pub(super) struct ConfigError {
 }
 
 impl ConfigError {
-    pub fn at(span: Span, message: impl Into<String>) -> ConfigError {
+    pub(super) fn at(span: Span, message: impl Into<String>) -> ConfigError {
         // The message contains text of the file.
         ConfigError { message: printable(&message.into()), at: Some(span), also: None }
     }
 
-    pub fn nowhere(message: impl Into<String>) -> ConfigError {
+    pub(super) fn nowhere(message: impl Into<String>) -> ConfigError {
         ConfigError { message: message.into(), at: None, also: None }
     }
 
-    pub fn also(self, span: Span, what: impl Into<String>) -> ConfigError {
+    pub(super) fn also(self, span: Span, what: impl Into<String>) -> ConfigError {
         ConfigError { also: Some((span, printable(&what.into()))), ..self }
     }
 }
@@ -51,7 +51,7 @@ impl ConfigError {
 impl Source {
     /// # Errors
     /// One sentence: it cannot be read, is too long, or is not text.
-    pub fn read(path: &Path, files: Option<&RootFiles>) -> Result<Source, String> {
+    pub(super) fn read(path: &Path, files: Option<&RootFiles>) -> Result<Source, String> {
         let name = printable(&path.to_string_lossy());
         let cannot = |error: io::Error| format!("cannot read {name}: {error}");
         let bytes = match (read_bounded(path), files) {
@@ -71,7 +71,7 @@ impl Source {
     }
 
     /// The error with its line, for people.
-    pub fn show<'a>(&'a self, error: &'a ConfigError) -> impl fmt::Display + 'a {
+    pub(super) fn show<'a>(&'a self, error: &'a ConfigError) -> impl fmt::Display + 'a {
         Shown { source: self, error }
     }
 

@@ -41,7 +41,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Starts to connect.
-    pub fn open(target: SocketAddr, source: Option<IpAddr>) -> Result<Connection, Failure> {
+    pub(super) fn open(target: SocketAddr, source: Option<IpAddr>) -> Result<Connection, Failure> {
         let open = |errno| Failure::Errno(Step::Open, errno);
         let family = if target.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
@@ -59,12 +59,12 @@ impl Connection {
         }
     }
 
-    pub fn is_established(&self) -> bool {
+    pub(super) fn is_established(&self) -> bool {
         self.phase != Phase::Connecting
     }
 
     /// The step in which an error would occur now.
-    pub fn step(&self) -> Step {
+    pub(super) fn step(&self) -> Step {
         match self.phase {
             Phase::Connecting => Step::Connect,
             Phase::Sending(_) => Step::Send,
@@ -74,7 +74,7 @@ impl Connection {
     }
 
     /// Advances as far as the socket allows. Call it when the socket becomes readable or writable.
-    pub fn advance(&mut self, script: &ClientScript) -> Result<AdvanceResult, Failure> {
+    pub(super) fn advance(&mut self, script: &ClientScript) -> Result<AdvanceResult, Failure> {
         match self.advance_to_errno(script) {
             Ok(reached) => reached,
             Err(errno) => self.on_error(errno, script),

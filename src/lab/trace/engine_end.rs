@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::TraceError;
-use handfast_stack::engine::stack::{Gateway, Options, Running, Stack};
+use handfast_stack::engine::stack::{Gateway, Running, Stack, StackConfig};
 use handfast_stack::engine::{FourTuple, OnStop, OpenContext, Opener, StopNotice};
 use handfast_stack::tcp::{Config, Connection, ConnectionHandler, CookieMode, DataResult, Time};
 use handfast_stack::wire::{EndpointRange, Mac};
@@ -29,24 +29,25 @@ pub(super) struct EngineEnd {
 
 impl EngineEnd {
     /// Listens at `at`. Call it inside the namespace of `device`.
-    pub fn listen(
+    pub(super) fn listen(
         device: &str,
         at: SocketAddr,
         cookies: bool,
         service: impl Fn() -> Box<dyn ConnectionHandler> + Send + 'static,
     ) -> Result<EngineEnd, TraceError> {
         let cookies = if cookies { CookieMode::Always } else { CookieMode::Never };
-        let options = Options { listen: vec![(owned(at)?, Box::new(service))], ..options(device, cookies) };
+        let options =
+            StackConfig { listen: vec![(owned(at)?, Box::new(service))], ..options(device, cookies) };
         EngineEnd::start(options)
     }
 
-    fn start(options: Options) -> Result<EngineEnd, TraceError> {
+    fn start(options: StackConfig) -> Result<EngineEnd, TraceError> {
         let running = Stack::open(options).and_then(Stack::run).map_err(Box::new)?;
         Ok(EngineEnd { running: Some(running) })
     }
 
     /// Waits until no connection is left, those in TIME-WAIT included.
-    pub fn await_time_wait_end(&self, timeout: Duration) -> Result<(), TraceError> {
+    pub(super) fn await_time_wait_end(&self, timeout: Duration) -> Result<(), TraceError> {
         let deadline = Instant::now() + timeout;
         let left = || {
             self.running.as_ref().map_or(0, |running| {
@@ -72,15 +73,15 @@ impl Drop for EngineEnd {
     }
 }
 
-fn options(device: &str, cookies: CookieMode) -> Options {
-    Options {
+fn options(device: &str, cookies: CookieMode) -> StackConfig {
+    StackConfig {
         devices: vec![device.into()],
         config: Config { cookies, msl_ms: MSL_MS, ..Config::default() },
         max_connections: MAX_CONNECTIONS,
         ring: 256,
         // The end of the stack is not part of a scenario.
         on_stop: OnStop { notice: StopNotice::Nothing, ..OnStop::default() },
-        ..Options::default()
+        ..StackConfig::default()
     }
 }
 
@@ -108,16 +109,16 @@ pub(super) struct ScriptedClient {
 
 impl ScriptedClient {
     /// Starts an opener at `local` with the next hop `gateway`. Call it inside the namespace of `device`.
-    pub fn ready(device: &str, local: SocketAddr, gateway: Mac) -> Result<ScriptedClient, TraceError> {
+    pub(super) fn ready(device: &str, local: SocketAddr, gateway: Mac) -> Result<ScriptedClient, TraceError> {
         let (commands, receiver) = mpsc::channel();
         let opened = Arc::<AtomicBool>::default();
         let opener =
             Mutex::new(Some(ScriptedOpener { commands: receiver, number: None, opened: opened.clone() }));
-        let options = Options {
+        let options = StackConfig {
             owned: vec![owned(local)?],
             gateway: Some(Gateway::Mac(gateway)),
             cores: vec![0],
-            caller: Some(Box::new(move |_, _| match opener.lock().ok().and_then(|mut one| one.take()) {
+            opener: Some(Box::new(move |_, _| match opener.lock().ok().and_then(|mut one| one.take()) {
                 Some(opener) => Box::new(opener),
                 None => Box::new(Idle),
             })),
@@ -126,25 +127,25 @@ impl ScriptedClient {
         Ok(ScriptedClient { engine: EngineEnd::start(options)?, commands, opened })
     }
 
-    pub fn open(&self, local: SocketAddr, remote: SocketAddr) {
+    pub(super) fn open(&self, local: SocketAddr, remote: SocketAddr) {
         self.command(ClientCommand::Open(FourTuple { local, remote }));
     }
 
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.opened.load(Ordering::Relaxed)
     }
 
-    pub fn send(&self, data: &'static [u8]) {
+    pub(super) fn send(&self, data: &'static [u8]) {
         self.command(ClientCommand::Send(data));
     }
 
     /// FIN.
-    pub fn shutdown(&self) {
+    pub(super) fn shutdown(&self) {
         self.command(ClientCommand::Shutdown);
     }
 
     /// RST.
-    pub fn abort(&self) {
+    pub(super) fn abort(&self) {
         self.command(ClientCommand::Abort);
     }
 

@@ -15,7 +15,7 @@ pub(super) struct KernelClient(OwnedFd);
 
 impl KernelClient {
     /// Starts to connect from `from` to `to`. Call it inside the client's namespace.
-    pub fn start(from: SocketAddr, to: SocketAddr) -> Result<KernelClient, Errno> {
+    pub(super) fn start(from: SocketAddr, to: SocketAddr) -> Result<KernelClient, Errno> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let family = if to.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
         let socket = socket(family, SockType::Stream, flags, None)?;
@@ -28,7 +28,7 @@ impl KernelClient {
     }
 
     /// Waits for the handshake. `None`: it failed, or timed out.
-    pub fn connected(self, timeout: Duration) -> Option<TcpStream> {
+    pub(super) fn connected(self, timeout: Duration) -> Option<TcpStream> {
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
         let _ = poll(&mut ready, timeout);

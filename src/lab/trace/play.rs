@@ -53,7 +53,7 @@ pub(super) struct Play {
 
 impl Play {
     /// Creates a lab with a [`Relay`] as its bridge.
-    pub fn new(
+    pub(super) fn new(
         lab: &str,
         ipv6: bool,
         peer: Peer,
@@ -76,7 +76,7 @@ impl Play {
     }
 
     /// Starts the engine as the server, on the scenario's port or another.
-    pub fn serve(
+    pub(super) fn serve(
         &self,
         port: u16,
         cookies: bool,
@@ -87,17 +87,17 @@ impl Play {
     }
 
     /// Starts the kernel as the server.
-    pub fn serve_kernel(&self) -> Result<std::net::TcpListener, TraceError> {
+    pub(super) fn serve_kernel(&self) -> Result<std::net::TcpListener, TraceError> {
         Ok(self.lab.in_server(|| super::kernel::listen(self.server))??)
     }
 
     /// Starts the engine on the server's side, as an opener.
-    pub fn opening_server(&self) -> Result<ScriptedClient, TraceError> {
+    pub(super) fn opening_server(&self) -> Result<ScriptedClient, TraceError> {
         self.lab.in_server(|| ScriptedClient::ready(SERVER_DEVICE, self.server, mac(CLIENT_MAC)))?
     }
 
     /// Starts the client's connection attempt.
-    pub fn open(&self) -> Result<Client, TraceError> {
+    pub(super) fn open(&self) -> Result<Client, TraceError> {
         match self.peer {
             Peer::Kernel => {
                 let opening = self.lab.in_client(|| KernelClient::start(self.client, self.server))??;
@@ -114,18 +114,18 @@ impl Play {
     }
 
     /// Connects the client, and waits for the whole handshake.
-    pub fn connect(&self) -> Result<Client, TraceError> {
+    pub(super) fn connect(&self) -> Result<Client, TraceError> {
         let client = self.open()?.opened()?;
         self.await_segments(3)?;
         Ok(client)
     }
 
     /// Waits until this number of segments is received or lost.
-    pub fn await_segments(&self, segments: usize) -> Result<(), TraceError> {
+    pub(super) fn await_segments(&self, segments: usize) -> Result<(), TraceError> {
         self.until("expected segment", |record| record.completed() >= segments)
     }
 
-    pub fn until(&self, what: &'static str, done: impl Fn(&Record) -> bool) -> Result<(), TraceError> {
+    pub(super) fn until(&self, what: &'static str, done: impl Fn(&Record) -> bool) -> Result<(), TraceError> {
         let deadline = Instant::now() + TIMEOUT;
         while !done(&self.relay.record()) {
             if Instant::now() > deadline {
@@ -137,13 +137,13 @@ impl Play {
     }
 
     /// Returns the record up to now, after a quiet period.
-    pub fn record(&self) -> Record {
+    pub(super) fn record(&self) -> Record {
         thread::sleep(QUIET_PERIOD);
         self.relay.record()
     }
 
     /// Injects a RST with the client's addresses, this far after its next sequence number.
-    pub fn forge_reset(&self, ahead: u32) -> Result<(), TraceError> {
+    pub(super) fn forge_reset(&self, ahead: u32) -> Result<(), TraceError> {
         let record = self.relay.record();
         let last = record.segments.iter().rfind(|(direction, _)| *direction == Direction::ToServer);
         let next = last.map_or(Seq(0), |(_, segment)| segment.seq + segment.seq_len());
@@ -195,7 +195,7 @@ pub(super) enum Client {
 
 impl Client {
     /// Waits for ESTABLISHED.
-    pub fn opened(self) -> Result<Client, TraceError> {
+    pub(super) fn opened(self) -> Result<Client, TraceError> {
         let late = TraceError::Late { what: "connection" };
         match self {
             Client::Connecting(opening) => Ok(Client::Connected(opening.connected(TIMEOUT).ok_or(late)?)),
@@ -213,7 +213,7 @@ impl Client {
         }
     }
 
-    pub fn send(&mut self, data: &'static [u8]) -> Result<(), TraceError> {
+    pub(super) fn send(&mut self, data: &'static [u8]) -> Result<(), TraceError> {
         match self {
             Client::Connected(stream) => std::io::Write::write_all(stream, data)?,
             Client::Engine(client) => client.send(data),
@@ -223,7 +223,7 @@ impl Client {
     }
 
     /// Sends a FIN; the peer may still send data.
-    pub fn shutdown(&self) -> Result<(), TraceError> {
+    pub(super) fn shutdown(&self) -> Result<(), TraceError> {
         match self {
             Client::Connected(stream) => stream.shutdown(std::net::Shutdown::Write)?,
             Client::Engine(client) => client.shutdown(),
@@ -233,7 +233,7 @@ impl Client {
     }
 
     /// Sends a RST. The returned engine must live until then.
-    pub fn abort(self) -> Result<Option<ScriptedClient>, TraceError> {
+    pub(super) fn abort(self) -> Result<Option<ScriptedClient>, TraceError> {
         match self {
             Client::Connected(stream) => abort(stream)?,
             Client::Engine(client) => {

@@ -74,7 +74,7 @@ struct InFlight {
 
 impl Relay {
     /// Starts the relay. Call it inside the bridge's namespace. `ends`: the recorded client and server.
-    pub fn start(ends: (SocketAddr, SocketAddr), rules: Vec<Rule>) -> Result<Relay, Errno> {
+    pub(super) fn start(ends: (SocketAddr, SocketAddr), rules: Vec<Rule>) -> Result<Relay, Errno> {
         let ports = [port(BRIDGE_TO_CLIENT)?, port(BRIDGE_TO_SERVER)?];
         let (commands, receiver) = mpsc::channel();
         let shared = Arc::new(Shared {
@@ -97,21 +97,21 @@ impl Relay {
     }
 
     /// Forwards the held frames.
-    pub fn release(&self) {
+    pub(super) fn release(&self) {
         // Fails if the relay has ended: then the wait for a segment times out.
         let _ = self.commands.send(Command::Release);
     }
 
-    pub fn inject(&self, direction: Direction, frame: Vec<u8>) {
+    pub(super) fn inject(&self, direction: Direction, frame: Vec<u8>) {
         let _ = self.commands.send(Command::Inject(direction, frame));
     }
 
-    pub fn local_event(&self, side: Side, event: LocalEvent) {
+    pub(super) fn local_event(&self, side: Side, event: LocalEvent) {
         self.shared.record_event(Event::Local(side, event));
     }
 
     /// Returns the record so far.
-    pub fn record(&self) -> Record {
+    pub(super) fn record(&self) -> Record {
         self.shared.record().clone()
     }
 }

@@ -11,7 +11,7 @@ pub(super) enum Counted {
 }
 
 impl Counted {
-    pub fn of(workload: &str) -> Counted {
+    pub(super) fn of(workload: &str) -> Counted {
         match workload {
             "hold" => Counted::Established,
             "flood" => Counted::Sent,
@@ -19,7 +19,7 @@ impl Counted {
         }
     }
 
-    pub fn unit(self) -> &'static str {
+    pub(super) fn unit(self) -> &'static str {
         match self {
             Counted::Completed => "completed connections per second",
             Counted::Established => "established connections per second",
@@ -28,7 +28,7 @@ impl Counted {
     }
 
     /// The verb for the connections counted.
-    pub fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Counted::Completed => "completed",
             Counted::Established => "established",
@@ -37,21 +37,21 @@ impl Counted {
     }
 
     /// The name of the second latency.
-    pub fn completion(self) -> &'static str {
+    pub(super) fn completion(self) -> &'static str {
         match self {
             Counted::Established => "probe round trip",
             Counted::Completed | Counted::Sent => "completion",
         }
     }
 
-    pub fn within(self, second: &Second) -> u64 {
+    pub(super) fn within(self, second: &Second) -> u64 {
         match self {
             Counted::Established => second.established,
             Counted::Completed | Counted::Sent => second.completed,
         }
     }
 
-    pub fn total(self, connections: &Connections) -> u64 {
+    pub(super) fn total(self, connections: &Connections) -> u64 {
         match self {
             Counted::Established => connections.established,
             Counted::Completed | Counted::Sent => connections.completed,
@@ -59,7 +59,7 @@ impl Counted {
     }
 
     /// The whole seconds of the rate: those in which connections were opened. `opening_s`: 0 if not known.
-    pub fn seconds(self, series: &[Second], opening_s: f64) -> &[Second] {
+    pub(super) fn seconds(self, series: &[Second], opening_s: f64) -> &[Second] {
         let whole = match self {
             _ if opening_s > 0.0 => opening_s as usize,
             Counted::Established => {

@@ -68,7 +68,7 @@ pub struct Results {
 }
 
 /// The drop reason of a segment that had arrived before.
-pub const SENT_TWICE: &str = "out_of_window";
+pub(super) const SENT_TWICE: &str = "out_of_window";
 
 /// One of several runs that were merged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@ use crate::xdp;
 
 /// Frames a batch takes at most: enough to hide memory latency behind prefetches and to share a
 /// wake-up, few enough to stay in the first-level cache.
-pub const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// Where frames come from and go to. A frame has one owner: it ends in `release` or `transmit`.
 pub trait Port {

@@ -15,10 +15,10 @@ use crate::tcp::{Config, ConnectionHandler, Cookies, Tcb, Time};
 use crate::wire::{EndpointRange, FlowKey4, Mac, ParseConfig};
 
 /// Who answers for what: built once, for every core.
-pub type Service = (EndpointRange, MakeUser);
+pub type Service = (EndpointRange, MakeHandler);
 
 /// Makes one core's part of a service.
-pub type MakeUser = Box<dyn Fn() -> Box<dyn ConnectionHandler>>;
+pub type MakeHandler = Box<dyn Fn() -> Box<dyn ConnectionHandler>>;
 
 /// What a simulation is made of.
 pub struct Setup {
@@ -40,7 +40,7 @@ pub struct Setup {
     /// Touch the IPv4 table's memory at start.
     pub prefault: bool,
     /// Who opens connections, from where, and the MAC that they go to.
-    pub caller: Option<OpenerFactory>,
+    pub opener: Option<OpenerFactory>,
     pub sources: Vec<EndpointRange>,
     pub gateway: Mac,
 }
@@ -60,7 +60,7 @@ impl Default for Setup {
             seed: 1,
             start: Time::from_millis(1_000_000),
             prefault: false,
-            caller: None,
+            opener: None,
             sources: Vec::new(),
             gateway: [2, 0, 0, 0, 0, 9],
         }
@@ -105,7 +105,7 @@ impl Simulation {
             let users = services.iter().map(|(_, user)| user()).collect();
             let answers = (rules.clone(), users);
             let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), answers);
-            if let Some(caller) = &setup.caller {
+            if let Some(caller) = &setup.opener {
                 core.set_opener(caller(id, setup.cores), setup.gateway);
             }
             let ports = ports[id].iter().map(|device| (MemoryPort::new(setup.frames), *device));
@@ -122,7 +122,7 @@ impl Simulation {
     /// [`RulesError`]; nothing has changed.
     pub fn listen(
         &mut self,
-        wanted: &[(EndpointRange, Option<MakeUser>)],
+        wanted: &[(EndpointRange, Option<MakeHandler>)],
         fault: FaultInjection,
         mut between: impl FnMut(usize, &mut Simulation),
     ) -> Result<(), RulesError> {

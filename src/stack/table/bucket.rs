@@ -15,7 +15,7 @@ impl Bucket {
     /// The places whose entry satisfies `wanted`. All are loaded before any is used: seven loads and
     /// compares without a branch.
     #[inline(always)]
-    pub fn select(&self, order: Ordering, wanted: impl Fn(Entry) -> bool) -> Ways {
+    pub(super) fn select(&self, order: Ordering, wanted: impl Fn(Entry) -> bool) -> Ways {
         let mut ways = 0;
         for (way, place) in self.entries.iter().enumerate() {
             ways |= u32::from(wanted(Entry::from_bits(place.load(order)))) << way;
@@ -25,12 +25,12 @@ impl Bucket {
 
     /// The entry in a place that [`Bucket::select`] returned.
     #[inline]
-    pub fn load(&self, way: usize, order: Ordering) -> Entry {
+    pub(super) fn load(&self, way: usize, order: Ordering) -> Entry {
         self.entries.get(way).map_or(Entry::EMPTY, |place| Entry::from_bits(place.load(order)))
     }
 
     #[inline]
-    pub fn store(&self, way: usize, word: Entry, order: Ordering) {
+    pub(super) fn store(&self, way: usize, word: Entry, order: Ordering) {
         if let Some(place) = self.entries.get(way) {
             place.store(word.bits(), order);
         }
@@ -38,7 +38,7 @@ impl Bucket {
 
     /// Replaces `old` by `new`. Returns false if the place holds another entry.
     #[inline]
-    pub fn swap(&self, way: usize, old: Entry, new: Entry, order: Ordering) -> bool {
+    pub(super) fn swap(&self, way: usize, old: Entry, new: Entry, order: Ordering) -> bool {
         self.entries.get(way).is_some_and(|place| {
             place.compare_exchange(old.bits(), new.bits(), order, Ordering::Relaxed).is_ok()
         })
@@ -46,19 +46,19 @@ impl Bucket {
 
     /// The distances at which entries of this home are.
     #[inline]
-    pub fn overflow(&self, order: Ordering) -> Distances {
+    pub(super) fn overflow(&self, order: Ordering) -> Distances {
         Distances(self.overflow.load(order))
     }
 
     /// Counts one entry more at `distance` (1 and up), before it is published.
     #[inline]
-    pub fn inc_overflow(&self, distance: usize, order: Ordering) {
+    pub(super) fn inc_overflow(&self, distance: usize, order: Ordering) {
         self.overflow.fetch_add(one_at(distance), order);
     }
 
     /// Counts one entry less.
     #[inline]
-    pub fn dec_overflow(&self, distance: usize, order: Ordering) {
+    pub(super) fn dec_overflow(&self, distance: usize, order: Ordering) {
         self.overflow.fetch_sub(one_at(distance), order);
     }
 }
@@ -75,7 +75,7 @@ pub(super) struct Ways(u32);
 impl Ways {
     /// Whether it is this place, and no other.
     #[inline]
-    pub fn is_only(self, way: usize) -> bool {
+    pub(super) fn is_only(self, way: usize) -> bool {
         self.0 == 1 << way
     }
 }
@@ -99,7 +99,7 @@ pub(super) struct Distances(u64);
 
 impl Distances {
     #[inline]
-    pub fn is_empty(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         self.0 == 0
     }
 }

@@ -26,7 +26,7 @@ impl Tag {
     /// buckets (16 M connections) 10 bits of the tag are independent of it, and one miss in 250 reads
     /// another key's line.
     #[inline]
-    pub fn of(hash: u32) -> Self {
+    pub(super) fn of(hash: u32) -> Self {
         Tag(u64::from(hash) & TAG_MASK)
     }
 }
@@ -36,20 +36,20 @@ impl Tag {
 pub(super) struct Generation(u32);
 
 impl Generation {
-    pub const FIRST: Self = Generation(0);
+    pub(super) const FIRST: Self = Generation(0);
 
     #[inline]
-    pub fn from_bits(bits: u32) -> Self {
+    pub(super) fn from_bits(bits: u32) -> Self {
         Generation(bits & GENERATION_MASK as u32)
     }
 
     #[inline]
-    pub fn bits(self) -> u32 {
+    pub(super) fn bits(self) -> u32 {
         self.0
     }
 
     #[inline]
-    pub fn next(self) -> Self {
+    pub(super) fn next(self) -> Self {
         Generation::from_bits(self.0.wrapping_add(1))
     }
 }
@@ -59,67 +59,67 @@ impl Generation {
 pub(super) struct Entry(u64);
 
 impl Entry {
-    pub const EMPTY: Self = Entry(0);
+    pub(super) const EMPTY: Self = Entry(0);
 
     #[inline]
-    pub fn from_bits(bits: u64) -> Self {
+    pub(super) fn from_bits(bits: u64) -> Self {
         Entry(bits)
     }
 
     #[inline]
-    pub fn bits(self) -> u64 {
+    pub(super) fn bits(self) -> u64 {
         self.0
     }
 
     /// An entry that wants to become a member.
     #[inline]
-    pub fn tentative(tag: Tag, generation: Generation, slot: u32) -> Self {
+    pub(super) fn tentative(tag: Tag, generation: Generation, slot: u32) -> Self {
         let generation = u64::from(generation.0) << SLOT_BITS;
         Entry(TENTATIVE << STATE_SHIFT | tag.0 << TAG_SHIFT | generation | u64::from(slot) & SLOT_MASK)
     }
 
     /// The same entry as a member.
     #[inline]
-    pub fn member(self) -> Self {
+    pub(super) fn member(self) -> Self {
         Entry(self.0 & !(3 << STATE_SHIFT) | MEMBER << STATE_SHIFT)
     }
 
     #[inline]
-    pub fn is_member(self) -> bool {
+    pub(super) fn is_member(self) -> bool {
         self.0 >> STATE_SHIFT == MEMBER
     }
 
     /// Whether it is a member with this tag.
     #[inline]
-    pub fn is_member_tagged(self, tag: Tag) -> bool {
+    pub(super) fn is_member_tagged(self, tag: Tag) -> bool {
         self.0 >> TAG_SHIFT == MEMBER << TAG_BITS | tag.0
     }
 
     /// Whether it is an entry, of either state, with this tag.
     #[inline]
-    pub fn is_tagged(self, tag: Tag) -> bool {
+    pub(super) fn is_tagged(self, tag: Tag) -> bool {
         self != Entry::EMPTY && self.has_tag(tag)
     }
 
     /// Whether its tag is this one; an empty place has the tag 0.
     #[inline]
-    pub fn has_tag(self, tag: Tag) -> bool {
+    pub(super) fn has_tag(self, tag: Tag) -> bool {
         (self.0 >> TAG_SHIFT) & TAG_MASK == tag.0
     }
 
     /// Whether it is the member that lives in this slot.
     #[inline]
-    pub fn is_member_of(self, slot: u32) -> bool {
+    pub(super) fn is_member_of(self, slot: u32) -> bool {
         self.0 & (3 << STATE_SHIFT | SLOT_MASK) == MEMBER << STATE_SHIFT | u64::from(slot)
     }
 
     #[inline]
-    pub fn slot(self) -> u32 {
+    pub(super) fn slot(self) -> u32 {
         (self.0 & SLOT_MASK) as u32
     }
 
     #[inline]
-    pub fn generation(self) -> Generation {
+    pub(super) fn generation(self) -> Generation {
         Generation::from_bits((self.0 >> SLOT_BITS) as u32)
     }
 }

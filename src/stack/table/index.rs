@@ -19,7 +19,7 @@ pub(super) struct Index {
 
 impl Index {
     /// Makes every page present.
-    pub fn populate(&self) -> std::io::Result<()> {
+    pub(super) fn populate(&self) -> std::io::Result<()> {
         self.buckets.populate()
     }
 
@@ -27,7 +27,7 @@ impl Index {
     ///
     /// # Errors
     /// What mmap(2) says.
-    pub fn new(slots: u64) -> io::Result<Self> {
+    pub(super) fn new(slots: u64) -> io::Result<Self> {
         let homes = slots.div_ceil(SLOTS_PER_HOME).max(1);
         Ok(Index { buckets: Region::zeroed(homes as usize + SPAN - 1)?, homes })
     }
@@ -44,21 +44,21 @@ impl Index {
     }
 
     #[inline]
-    pub fn home_bucket(&self, hash: u32) -> Option<&Bucket> {
+    pub(super) fn home_bucket(&self, hash: u32) -> Option<&Bucket> {
         self.buckets.get(self.home(hash))
     }
 
     #[inline]
-    pub fn probe(&self, hash: u32) -> Probe<'_> {
+    pub(super) fn probe(&self, hash: u32) -> Probe<'_> {
         let home = self.home(hash);
         Probe::new(self.buckets.get(home..home + SPAN).unwrap_or_default(), Tag::of(hash))
     }
 
-    pub fn buckets(&self) -> &[Bucket] {
+    pub(super) fn buckets(&self) -> &[Bucket] {
         &self.buckets
     }
 
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.buckets.bytes()
     }
 }

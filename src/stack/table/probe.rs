@@ -35,7 +35,7 @@ struct Place {
 
 impl<'a> Probe<'a> {
     #[inline]
-    pub fn new(buckets: &'a [Bucket], tag: Tag) -> Self {
+    pub(super) fn new(buckets: &'a [Bucket], tag: Tag) -> Self {
         Probe { buckets, tag }
     }
 
@@ -45,7 +45,7 @@ impl<'a> Probe<'a> {
     /// An entry that changes between the two loads is skipped: if the key had been a member all the
     /// time, it would have stayed in one place, and its entry would not have changed.
     #[inline]
-    pub fn find(&self, same: impl Fn(u32) -> bool) -> Option<Entry> {
+    pub(super) fn find(&self, same: impl Fn(u32) -> bool) -> Option<Entry> {
         self.search(|bucket| {
             bucket.select(Relaxed, |word| word.is_member_tagged(self.tag)).find_map(|way| {
                 let word = bucket.load(way, Acquire); // E
@@ -60,7 +60,7 @@ impl<'a> Probe<'a> {
 
     /// The first member with the key's tag: most likely the key's, but the key is not compared.
     #[inline]
-    pub fn candidate(&self) -> Option<Entry> {
+    pub(super) fn candidate(&self) -> Option<Entry> {
         self.search(|bucket| {
             let way = bucket.select(Relaxed, |word| word.is_member_tagged(self.tag)).next()?;
             Some(bucket.load(way, Relaxed)).filter(|word| word.is_member())
@@ -69,7 +69,7 @@ impl<'a> Probe<'a> {
 
     /// Makes `entry`, a tentative one whose slot holds the key already, a member.
     #[inline(always)]
-    pub fn insert(&self, entry: Entry, same: impl Fn(u32) -> bool) -> Result<(), Refusal> {
+    pub(super) fn insert(&self, entry: Entry, same: impl Fn(u32) -> bool) -> Result<(), Refusal> {
         let place = self.publish_at_home(entry).or_else(|| self.publish(entry)).ok_or(Refusal::Full)?;
         published();
         let met = if self.no_duplicate_possible(place) { Ok(()) } else { self.scan_duplicates(place, &same) };
@@ -83,7 +83,7 @@ impl<'a> Probe<'a> {
     /// As [`Probe::insert`] without concurrent inserters: the caller has looked for the key, and an
     /// empty place stays empty until it is written.
     #[inline]
-    pub fn insert_exclusive(&self, entry: Entry) -> Result<(), Refusal> {
+    pub(super) fn insert_exclusive(&self, entry: Entry) -> Result<(), Refusal> {
         let published = (0..OFFSETS.len()).find_map(|distance| {
             let bucket = self.bucket(distance)?;
             let way = bucket.select(Relaxed, |word| word == Entry::EMPTY).next()?;
@@ -96,7 +96,7 @@ impl<'a> Probe<'a> {
 
     /// Removes the member in `slot`, which the caller owns: no other core changes a member's word.
     #[inline]
-    pub fn remove(&self, slot: u32) -> Option<Entry> {
+    pub(super) fn remove(&self, slot: u32) -> Option<Entry> {
         let near = self.remove_at(0, slot);
         near.or_else(|| self.home()?.overflow(Acquire).find_map(|distance| self.remove_at(distance, slot)))
     }

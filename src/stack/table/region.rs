@@ -22,7 +22,7 @@ impl<T: FromZeros> Region<T> {
     ///
     /// # Errors
     /// What mmap(2) says; `ENOMEM` when `len` is zero or passes the address space.
-    pub fn zeroed(len: usize) -> io::Result<Self> {
+    pub(super) fn zeroed(len: usize) -> io::Result<Self> {
         const { Self::FITS };
         let bytes = len.checked_mul(size_of::<T>()).and_then(NonZeroUsize::new);
         let bytes = bytes.ok_or(io::ErrorKind::OutOfMemory)?;
@@ -43,7 +43,7 @@ impl<T> Region<T> {
     ///
     /// # Errors
     /// What madvise(2) says: `ENOMEM` or `EFAULT` when memory runs out, `EINVAL` on older kernels.
-    pub fn populate(&self) -> io::Result<()> {
+    pub(super) fn populate(&self) -> io::Result<()> {
         // SAFETY: the range is the mapping, whole. Populating writes nothing: it only makes pages
         // present that a later access would have made present.
         let done = unsafe {
@@ -53,7 +53,7 @@ impl<T> Region<T> {
     }
 
     /// Bytes of address space.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.len * size_of::<T>()
     }
 }

@@ -21,13 +21,13 @@ pub(super) struct Slab<K: FlowKey, V> {
 }
 
 impl<K: FlowKey, V> Slab<K, V> {
-    pub fn new(slots: OwnedSlots<K, V>) -> Self {
+    pub(super) fn new(slots: OwnedSlots<K, V>) -> Self {
         Slab { slots, freed: NONE, next_unused: 0, live: 0 }
     }
 
     /// Takes a slot, and the generation to publish it with.
     #[inline]
-    pub fn take(&mut self) -> Option<(u32, Generation)> {
+    pub(super) fn take(&mut self) -> Option<(u32, Generation)> {
         let taken = match self.slots.free_link(self.freed) {
             Some([next, generation]) => {
                 let slot = std::mem::replace(&mut self.freed, next);
@@ -52,7 +52,7 @@ impl<K: FlowKey, V> Slab<K, V> {
 
     /// Takes back a slot whose entry, of this generation, is out of the index.
     #[inline]
-    pub fn give(&mut self, slot: u32, generation: Generation) {
+    pub(super) fn give(&mut self, slot: u32, generation: Generation) {
         self.slots.store_free_link(slot, [self.freed, generation.next().bits()]);
         self.freed = slot;
         self.live -= 1;
@@ -60,12 +60,12 @@ impl<K: FlowKey, V> Slab<K, V> {
 
     /// The number of slots that were ever in use: the first ones.
     #[inline]
-    pub fn used(&self) -> u32 {
+    pub(super) fn used(&self) -> u32 {
         self.next_unused
     }
 
     #[inline]
-    pub fn live(&self) -> usize {
+    pub(super) fn live(&self) -> usize {
         self.live as usize
     }
 }

@@ -58,7 +58,7 @@ impl<K: FlowKey, V: FromZeros + Copy + Send> Slots<K, V> {
     ///
     /// # Errors
     /// What mmap(2) says.
-    pub fn split(cores: usize, per_core: u32) -> io::Result<Split<K, V>> {
+    pub(super) fn split(cores: usize, per_core: u32) -> io::Result<Split<K, V>> {
         let len = cores.checked_mul(per_core as usize).filter(|&len| u32::try_from(len).is_ok());
         let all = Arc::new(Slots(Region::zeroed(len.ok_or(io::ErrorKind::OutOfMemory)?)?));
         let own = |core: usize| OwnedSlots {
@@ -74,23 +74,23 @@ impl<K: FlowKey, V: FromZeros + Copy + Send> Slots<K, V> {
 
 impl<K: FlowKey, V> Slots<K, V> {
     /// Makes every page present.
-    pub fn populate(&self) -> io::Result<()> {
+    pub(super) fn populate(&self) -> io::Result<()> {
         self.0.populate()
     }
 
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.0.bytes()
     }
 
     /// Any core's line, to prefetch it.
     #[inline]
-    pub fn line(&self, slot: u32) -> Option<&impl Sized> {
+    pub(super) fn line(&self, slot: u32) -> Option<&impl Sized> {
         self.0.get(slot as usize)
     }
 
     /// Whether the key words of `slot` are `key` (relaxed loads).
     #[inline]
-    pub fn key_is(&self, slot: u32, key: &K::Words) -> bool {
+    pub(super) fn key_is(&self, slot: u32, key: &K::Words) -> bool {
         self.0.get(slot as usize).is_some_and(|line| {
             line.words().iter().zip(key.as_ref()).all(|(word, wanted)| word.load(Relaxed) == *wanted)
         })
@@ -98,7 +98,7 @@ impl<K: FlowKey, V> Slots<K, V> {
 
     /// The key words of `slot` (relaxed loads): torn while the owner rewrites them.
     #[inline]
-    pub fn key(&self, slot: u32) -> K::Words {
+    pub(super) fn key(&self, slot: u32) -> K::Words {
         let mut key = K::Words::default();
         if let Some(line) = self.0.get(slot as usize) {
             line.words().iter().zip(key.as_mut()).for_each(|(word, out)| *out = word.load(Relaxed));
@@ -119,22 +119,22 @@ pub(super) struct OwnedSlots<K: FlowKey, V> {
 impl<K: FlowKey, V> OwnedSlots<K, V> {
     /// Any line, to prefetch it.
     #[inline]
-    pub fn of_any_core(&self, slot: u32) -> Option<&impl Sized> {
+    pub(super) fn of_any_core(&self, slot: u32) -> Option<&impl Sized> {
         self.all.line(slot)
     }
 
     #[inline]
-    pub fn first(&self) -> u32 {
+    pub(super) fn first(&self) -> u32 {
         self.first
     }
 
     #[inline]
-    pub fn count(&self) -> u32 {
+    pub(super) fn count(&self) -> u32 {
         self.count
     }
 
     #[inline]
-    pub fn contains(&self, slot: u32) -> bool {
+    pub(super) fn contains(&self, slot: u32) -> bool {
         slot.wrapping_sub(self.first) < self.count
     }
 
@@ -146,7 +146,7 @@ impl<K: FlowKey, V> OwnedSlots<K, V> {
     /// A slot's value; none when the slot is not this core's. Zeros or the last value when the
     /// slot is not in use.
     #[inline]
-    pub fn value(&self, slot: u32) -> Option<&V> {
+    pub(super) fn value(&self, slot: u32) -> Option<&V> {
         // SAFETY: the line is one of ours, so no other reference to its value exists, and
         // `value_mut` needs `self` alone. It was zeroed, which is a valid `V` (FromZeros).
         self.line(slot).map(|line| unsafe { &*line.value.get() })
@@ -154,14 +154,14 @@ impl<K: FlowKey, V> OwnedSlots<K, V> {
 
     /// As [`OwnedSlots::value`], to change it.
     #[inline]
-    pub fn value_mut(&mut self, slot: u32) -> Option<&mut V> {
+    pub(super) fn value_mut(&mut self, slot: u32) -> Option<&mut V> {
         // SAFETY: as above; `self` is borrowed alone for as long as the reference lives.
         self.line(slot).map(|line| unsafe { &mut *line.value.get() })
     }
 
     /// The first two key words, which hold the free list's link while the slot is not in use.
     #[inline]
-    pub fn free_link(&self, slot: u32) -> Option<[u32; 2]> {
+    pub(super) fn free_link(&self, slot: u32) -> Option<[u32; 2]> {
         match self.line(slot)?.words() {
             [first, second, ..] => Some([first.load(Relaxed), second.load(Relaxed)]),
             _ => None,
@@ -169,13 +169,13 @@ impl<K: FlowKey, V> OwnedSlots<K, V> {
     }
 
     #[inline]
-    pub fn store_free_link(&mut self, slot: u32, link: [u32; 2]) {
+    pub(super) fn store_free_link(&mut self, slot: u32, link: [u32; 2]) {
         self.store(slot, &link);
     }
 
     /// Writes the key of a slot that is not in the index (A of the module's table).
     #[inline]
-    pub fn store_key(&mut self, slot: u32, key: &K::Words) {
+    pub(super) fn store_key(&mut self, slot: u32, key: &K::Words) {
         self.store(slot, key.as_ref());
     }
 

@@ -60,7 +60,7 @@ pub(super) struct Shares {
 
 impl Shares {
     /// For `count` buffers.
-    pub fn new(count: usize, secret: [u64; 2]) -> Shares {
+    pub(super) fn new(count: usize, secret: [u64; 2]) -> Shares {
         let empty = List { head: NONE, tail: NONE, oldest_ms: 0, count: 0 };
         let place = Place { prev: NONE, next: NONE, progress_ms: 0, share: Share(0) };
         Shares {
@@ -72,7 +72,7 @@ impl Shares {
     }
 
     /// The share of a listener's connections from this address: from its /24, or its /64.
-    pub fn of(&self, listener: u16, source: IpAddr) -> Share {
+    pub(super) fn of(&self, listener: u16, source: IpAddr) -> Share {
         let prefix = source_prefix(source);
         let [low, high] = [prefix & 0xffff_ffff, prefix >> 32];
         // Multilinear hashing, as of the table's keys: the upper half is universal.
@@ -82,7 +82,7 @@ impl Shares {
     }
 
     /// How many more buffers the share may take while `free` are free, at most `free`.
-    pub fn room(&self, share: Share, free: usize) -> usize {
+    pub(super) fn room(&self, share: Share, free: usize) -> usize {
         let source = self.lists[usize::from(share.0)].count as usize;
         let listener = self.by_listener[share.listener()] as usize;
         let below = |factor: usize, held: usize| (factor * free + 1).saturating_sub(held);
@@ -90,7 +90,7 @@ impl Shares {
     }
 
     /// Adds a buffer at the end of its share's list: it makes progress now.
-    pub fn add(&mut self, buffer: usize, share: Share, now_ms: u32) {
+    pub(super) fn add(&mut self, buffer: usize, share: Share, now_ms: u32) {
         let list = &mut self.lists[usize::from(share.0)];
         let prev = std::mem::replace(&mut list.tail, buffer as u32);
         list.count += 1;
@@ -106,7 +106,7 @@ impl Shares {
     }
 
     /// Removes a buffer.
-    pub fn remove(&mut self, buffer: usize) -> Share {
+    pub(super) fn remove(&mut self, buffer: usize) -> Share {
         let Place { prev, next, share, .. } = self.places[buffer];
         let list = &mut self.lists[usize::from(share.0)];
         list.count -= 1;
@@ -126,19 +126,19 @@ impl Shares {
     }
 
     /// When the buffer's connection last made progress.
-    pub fn progress_ms(&self, buffer: usize) -> u32 {
+    pub(super) fn progress_ms(&self, buffer: usize) -> u32 {
         self.places[buffer].progress_ms
     }
 
     /// The buffer of this share that is longest without progress.
-    pub fn oldest(&self, share: Share) -> Option<usize> {
+    pub(super) fn oldest(&self, share: Share) -> Option<usize> {
         let head = self.lists[usize::from(share.0)].head;
         (head != NONE).then_some(head as usize)
     }
 
     /// Of the shares that hold a buffer without progress for `age_ms`, the one with the most buffers
     /// at the listener with the most.
-    pub fn fullest(&self, now_ms: u32, age_ms: u32) -> Option<Share> {
+    pub(super) fn fullest(&self, now_ms: u32, age_ms: u32) -> Option<Share> {
         let mut listeners: [usize; LISTENERS] = std::array::from_fn(|listener| listener);
         listeners.sort_unstable_by_key(|listener| std::cmp::Reverse(self.by_listener[*listener]));
         listeners.into_iter().filter(|listener| self.by_listener[*listener] > 0).find_map(|listener| {

@@ -55,7 +55,7 @@ fn joins(event: Event, next: Event) -> bool {
 }
 
 impl<'a> DiagramBuilder<'a> {
-    pub fn new(record: &'a Record, options: &'a DiagramOptions) -> DiagramBuilder<'a> {
+    pub(crate) fn new(record: &'a Record, options: &'a DiagramOptions) -> DiagramBuilder<'a> {
         let evidence = options.capture.then(|| Evidence::of(&record.segments));
         let mirror = match &evidence {
             Some(_) => Mirror::starting(State::Unknown, State::Unknown),
@@ -77,15 +77,15 @@ impl<'a> DiagramBuilder<'a> {
         builder
     }
 
-    pub fn states(&self) -> (State, State) {
+    pub(crate) fn states(&self) -> (State, State) {
         (self.mirror.client(), self.mirror.server())
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.evidence.as_ref().map_or(1, Evidence::connections)
     }
 
-    pub fn row(
+    pub(crate) fn row(
         &mut self,
         moment: &Moment,
         next: Option<Event>,

@@ -22,7 +22,7 @@ pub(crate) enum Remark {
 }
 
 impl Remark {
-    pub const fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Remark::ZeroWindow => "zero window",
             Remark::WindowUpdate => "window update",
@@ -57,7 +57,12 @@ struct Way {
 
 impl Windows {
     /// Of the next segment, whose window it notes.
-    pub fn see(&mut self, direction: Direction, segment: &Segment, arrow: &mut Arrow) -> Option<Remark> {
+    pub(super) fn see(
+        &mut self,
+        direction: Direction,
+        segment: &Segment,
+        arrow: &mut Arrow,
+    ) -> Option<Remark> {
         if segment.flags.has(Flags::RST) || arrow.older {
             return None;
         }

@@ -40,7 +40,7 @@ pub(super) fn following(segments: &[(Direction, Segment)]) -> Vec<Following<'_>>
 impl Following<'_> {
     /// Whether the SYN is retransmitted, or its sender answers this segment with a RST: no connection was
     /// established by it.
-    pub fn awaits_reply(&self, isn: Seq, segment: &Segment) -> bool {
+    pub(super) fn awaits_reply(&self, isn: Seq, segment: &Segment) -> bool {
         let is_reset = |next: &Segment| {
             let resets = next.flags.has(Flags::RST) && !next.flags.has(Flags::ACK);
             resets && next.seq == segment.ack && is_foreign(isn, segment.ack)

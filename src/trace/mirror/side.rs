@@ -28,7 +28,7 @@ pub(super) struct Side {
 }
 
 impl Side {
-    pub fn new(state: State) -> Side {
+    pub(super) fn new(state: State) -> Side {
         Side {
             state,
             first: None,
@@ -43,16 +43,16 @@ impl Side {
     }
 
     /// It has sent its SYN, which was not seen.
-    pub fn opening(isn: Seq) -> Side {
+    pub(super) fn opening(isn: Seq) -> Side {
         Side { first: Some(isn), opens: true, ..Side::new(State::SynSent) }
     }
 
     /// In the middle of a connection: where its numbers begin, and those of its peer.
-    pub fn midway(own: Option<Seq>, peer: Option<Seq>) -> Side {
+    pub(super) fn midway(own: Option<Seq>, peer: Option<Seq>) -> Side {
         Side { first: own, next: peer, ..Side::new(State::Established) }
     }
 
-    pub fn sends(&mut self, segment: &Segment, outlook: Option<&Outlook>) {
+    pub(super) fn sends(&mut self, segment: &Segment, outlook: Option<&Outlook>) {
         if segment.flags.has(Flags::RST) {
             // What speaks on afterwards has not ended.
             let ends = outlook.is_none_or(|outlook| !outlook.sender_continues());
@@ -143,7 +143,7 @@ impl Side {
 
     /// The peer acknowledges more than was seen to be sent: true if that may include a FIN. `top`: behind
     /// the last number that is seen of this side.
-    pub fn misses(&mut self, ack: Seq, top: Option<Seq>) -> Option<bool> {
+    pub(super) fn misses(&mut self, ack: Seq, top: Option<Seq>) -> Option<bool> {
         let Some(sent) = self.sent else {
             self.sent = Some(ack);
             // Its SYN-ACK was not captured, nor what else.
@@ -158,25 +158,25 @@ impl Side {
     }
 
     /// It goes on behind what was seen to be sent: as [`Side::misses`].
-    pub fn skips(&mut self, segment: &Segment, top: Option<Seq>) -> Option<bool> {
+    pub(super) fn skips(&mut self, segment: &Segment, top: Option<Seq>) -> Option<bool> {
         self.sent.and_then(|_| self.misses(segment.seq, top))
     }
 
     /// Something was sent either way that was not captured, perhaps a FIN.
-    pub fn doubt(&mut self) {
+    pub(super) fn doubt(&mut self) {
         if !matches!(self.state, State::Closed | State::TimeWait) {
             self.state = State::Unknown;
         }
     }
 
     /// Something has arrived that was not captured, perhaps what it waits for.
-    pub fn hears(&mut self) {
+    pub(super) fn hears(&mut self) {
         if matches!(self.state, State::FinWait1 | State::Closing | State::LastAck) {
             self.state = State::Unknown;
         }
     }
 
-    pub fn receives(&mut self, segment: &Segment, outlook: Option<&Outlook>) {
+    pub(super) fn receives(&mut self, segment: &Segment, outlook: Option<&Outlook>) {
         if segment.flags.has(Flags::RST) {
             return self.receives_reset(segment, outlook);
         }

@@ -36,7 +36,7 @@ struct Interface {
 
 impl Interfaces {
     /// Reads a section header, after its type.
-    pub fn section<R: Read>(input: &mut Input<R>) -> Result<Interfaces, PcapError> {
+    pub(super) fn section<R: Read>(input: &mut Input<R>) -> Result<Interfaces, PcapError> {
         let length: [u8; 4] = input.array()?;
         let magic: [u8; 4] = input.array()?;
         let big = match magic {
@@ -51,7 +51,7 @@ impl Interfaces {
     }
 
     /// Returns the next packet, and skips other blocks.
-    pub fn next_packet<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Packet>, PcapError> {
+    pub(super) fn next_packet<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Packet>, PcapError> {
         loop {
             let offset = input.offset;
             let Some(kind) = input.array_or_end::<4>()? else { return Ok(None) };

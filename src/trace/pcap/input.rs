@@ -61,13 +61,13 @@ pub(super) fn word(data: &[u8], at: usize, big: bool) -> u32 {
 }
 
 impl<R: Read> Input<R> {
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], PcapError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], PcapError> {
         let truncated = self.truncated();
         self.array_or_end()?.ok_or(truncated)
     }
 
     /// `None`: end of file.
-    pub fn array_or_end<const N: usize>(&mut self) -> Result<Option<[u8; N]>, PcapError> {
+    pub(super) fn array_or_end<const N: usize>(&mut self) -> Result<Option<[u8; N]>, PcapError> {
         let mut array = [0; N];
         match self.fill(&mut array)? {
             0 => Ok(None),
@@ -77,7 +77,7 @@ impl<R: Read> Input<R> {
     }
 
     /// Reads `length` bytes, at most [`MAX_LENGTH`].
-    pub fn bytes(&mut self, length: u32) -> Result<Vec<u8>, PcapError> {
+    pub(super) fn bytes(&mut self, length: u32) -> Result<Vec<u8>, PcapError> {
         if length > MAX_LENGTH {
             return Err(PcapError::Length { packet: self.packet, offset: self.offset, length });
         }
@@ -90,7 +90,7 @@ impl<R: Read> Input<R> {
     }
 
     /// Skips `length` bytes.
-    pub fn skip(&mut self, length: u64) -> Result<(), PcapError> {
+    pub(super) fn skip(&mut self, length: u64) -> Result<(), PcapError> {
         let passed = io::copy(&mut self.reader.by_ref().take(length), &mut io::sink());
         let passed = passed.map_err(|source| PcapError::Read { offset: self.offset, source })?;
         self.offset += passed;

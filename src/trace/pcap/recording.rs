@@ -48,12 +48,12 @@ struct Recent {
 }
 
 impl Recording {
-    pub fn new(max_segments: usize) -> Recording {
+    pub(super) fn new(max_segments: usize) -> Recording {
         let (record, recent) = (Record::default(), VecDeque::new());
         Recording { max_segments, record, more: 0, duplicates: 0, recent, ids: [(None, false); 2], times: 1 }
     }
 
-    pub fn add(&mut self, at: Duration, direction: Direction, tcp: &Tcp) {
+    pub(super) fn add(&mut self, at: Duration, direction: Direction, tcp: &Tcp) {
         if self.record.segments.len() >= self.max_segments {
             self.more += 1;
             return;
@@ -118,7 +118,7 @@ impl Recording {
     }
 
     /// Exchanges client and server.
-    pub fn swap_ends(&mut self) {
+    pub(super) fn swap_ends(&mut self) {
         for (direction, _) in &mut self.record.segments {
             *direction = direction.opposite();
         }
@@ -128,7 +128,7 @@ impl Recording {
         self.ids.swap(0, 1);
     }
 
-    pub fn finish(mut self) -> Recorded {
+    pub(super) fn finish(mut self) -> Recorded {
         let lost = infer(&mut self.record);
         Recorded { record: self.record, lost, more: self.more, duplicates: self.duplicates }
     }

@@ -7,29 +7,29 @@ pub(super) struct Rest<'a> {
 
 impl<'a> Rest<'a> {
     /// `None`: not captured.
-    pub fn array<const N: usize>(self, at: usize) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(self, at: usize) -> Option<[u8; N]> {
         self.bytes.get(at..at.checked_add(N)?)?.try_into().ok()
     }
 
-    pub fn byte(self, at: usize) -> Option<u8> {
+    pub(super) fn byte(self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
     }
 
-    pub fn half(self, at: usize) -> Option<u16> {
+    pub(super) fn half(self, at: usize) -> Option<u16> {
         self.array(at).map(u16::from_be_bytes)
     }
 
-    pub fn word(self, at: usize) -> Option<u32> {
+    pub(super) fn word(self, at: usize) -> Option<u32> {
         self.array(at).map(u32::from_be_bytes)
     }
 
     /// Skips a header of that length. `None`: it was not captured completely.
-    pub fn skip(self, length: usize) -> Option<Rest<'a>> {
+    pub(super) fn skip(self, length: usize) -> Option<Rest<'a>> {
         Some(Rest { bytes: self.bytes.get(length..)?, wire: self.wire.saturating_sub(length) })
     }
 
     /// Limits the length to the one in a header: the rest is padding, or was not captured.
-    pub fn limit(self, length: usize) -> Rest<'a> {
+    pub(super) fn limit(self, length: usize) -> Rest<'a> {
         Rest { bytes: self.bytes.get(..length).unwrap_or(self.bytes), wire: length }
     }
 }

@@ -63,7 +63,7 @@ pub(super) struct Templates(Vec<Template>);
 
 impl Templates {
     /// `link`: destination and source of frames that are not replies in place.
-    pub fn new(pattern: &Pattern, link: (Mac, Mac), ipv6: bool) -> Templates {
+    pub(super) fn new(pattern: &Pattern, link: (Mac, Mac), ipv6: bool) -> Templates {
         let template = |kind: TemplateKind| {
             // A reset has no options, as in the stacks compared.
             let timestamps = pattern.timestamps && kind != TemplateKind::RstAck;
@@ -73,7 +73,7 @@ impl Templates {
     }
 
     #[inline]
-    pub fn of(&self, kind: TemplateKind) -> &Template {
+    pub(super) fn of(&self, kind: TemplateKind) -> &Template {
         &self.0[kind as usize]
     }
 }

@@ -23,7 +23,7 @@ const TIMESTAMPS: [u8; 2] = [8, 10];
 impl ParsedSegment {
     /// `None`: not TCP of this family, or truncated.
     #[inline]
-    pub fn parse(frame: &[u8], ipv6: bool) -> Option<ParsedSegment> {
+    pub(super) fn parse(frame: &[u8], ipv6: bool) -> Option<ParsedSegment> {
         let tcp = tcp_at(ipv6);
         let (network, segment) = frame.split_at_checked(tcp)?;
         let header = segment.first_chunk::<20>()?;
@@ -48,7 +48,7 @@ impl ParsedSegment {
 
     /// Returns the numbers of the reply, which acknowledges this whole segment.
     #[inline]
-    pub fn reply_numbers(&self) -> Numbers {
+    pub(super) fn reply_numbers(&self) -> Numbers {
         let end = u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN));
         Numbers { seq: self.ack, ack: self.seq.wrapping_add(self.payload + end), echo: self.stamp }
     }

@@ -22,7 +22,7 @@ pub(super) struct Sources {
 
 impl Sources {
     /// All hosts of `prefix`, all ports from 1024, to `peer`. `None`: different address families.
-    pub fn new(prefix: IpNet, peer: SocketAddr) -> Option<Sources> {
+    pub(super) fn new(prefix: IpNet, peer: SocketAddr) -> Option<Sources> {
         let mut first = Flow::default();
         let size = match (prefix.network(), peer.ip()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
@@ -47,7 +47,7 @@ impl Sources {
 
     /// Returns the 4-tuple of this number, from the source to the peer.
     #[inline]
-    pub fn flow(&self, number: u32) -> Flow {
+    pub(super) fn flow(&self, number: u32) -> Flow {
         let mut flow = self.first;
         let host = self.base + (u64::from(number) / PORTS) as u32;
         let port = FIRST_PORT + (u64::from(number) % PORTS) as u32;
@@ -58,7 +58,7 @@ impl Sources {
 
     /// Returns the number of a 4-tuple; `None`: not from these sources.
     #[inline]
-    pub fn number(&self, flow: &Flow) -> Option<u32> {
+    pub(super) fn number(&self, flow: &Flow) -> Option<u32> {
         let host = self.last_word(flow).wrapping_sub(self.base);
         let port = u32::from(u16::from_be_bytes([flow.ports[0], flow.ports[1]]));
         let port = u64::from(port.checked_sub(FIRST_PORT)?);
@@ -67,13 +67,13 @@ impl Sources {
 
     /// Returns the next number.
     #[inline]
-    pub fn next(&self, number: u32) -> u32 {
+    pub(super) fn next(&self, number: u32) -> u32 {
         ((u64::from(number) + 1) % (u64::from(self.hosts) * PORTS)) as u32
     }
 
     /// Returns a start that earlier runs have not reached, unless they opened more than a million connections
     /// a second: a server may hold the 4-tuples of an earlier run in TIME-WAIT.
-    pub fn by_clock(&self) -> u32 {
+    pub(super) fn by_clock(&self) -> u32 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         (since.as_micros() % u128::from(u64::from(self.hosts) * PORTS)) as u32
     }

@@ -37,7 +37,13 @@ pub(super) struct Template {
 
 impl Template {
     /// `link`: destination and source of frames that are not replies in place.
-    pub fn new(link: (Mac, Mac), ipv6: bool, flags: Flags, timestamps: bool, payload: &[u8]) -> Template {
+    pub(super) fn new(
+        link: (Mac, Mac),
+        ipv6: bool,
+        flags: Flags,
+        timestamps: bool,
+        payload: &[u8],
+    ) -> Template {
         let syn = flags.has(Flags::SYN);
         let options = TcpOptions::of_syn(
             syn.then_some(if ipv6 { 1440 } else { 1460 }),
@@ -68,7 +74,7 @@ impl Template {
 
     /// Writes everything after the link header, which stays. Returns the frame's length; 0: no room.
     #[inline]
-    pub fn write(&self, frame: &mut [u8], flow: &Flow, numbers: &Numbers) -> usize {
+    pub(super) fn write(&self, frame: &mut [u8], flow: &Flow, numbers: &Numbers) -> usize {
         let Some(frame) = frame.get_mut(..self.frame.len()) else { return 0 };
         frame[LINK..].copy_from_slice(&self.frame[LINK..]);
         self.patch(frame, flow, numbers);
@@ -77,7 +83,7 @@ impl Template {
 
     /// As [`Template::write`], with the link header.
     #[inline]
-    pub fn write_whole(&self, frame: &mut [u8], flow: &Flow, numbers: &Numbers) -> usize {
+    pub(super) fn write_whole(&self, frame: &mut [u8], flow: &Flow, numbers: &Numbers) -> usize {
         let Some(frame) = frame.get_mut(..self.frame.len()) else { return 0 };
         frame.copy_from_slice(&self.frame);
         self.patch(frame, flow, numbers);

@@ -25,7 +25,7 @@ pub(super) struct ConnTracker {
 }
 
 impl ConnTracker {
-    pub fn new() -> ConnTracker {
+    pub(super) fn new() -> ConnTracker {
         ConnTracker {
             states: vec![ClientState::Free; CAPACITY as usize].into(),
             last_progress: Duration::ZERO,
@@ -43,11 +43,11 @@ impl ConnTracker {
     }
 
     /// Connections that have ended, completed or not.
-    pub fn ended(&self) -> u64 {
+    pub(super) fn ended(&self) -> u64 {
         self.completed + self.rst + self.reflected
     }
 
-    pub fn begin(&mut self, number: u32, now: Duration) {
+    pub(super) fn begin(&mut self, number: u32, now: Duration) {
         let state = &mut self.states[slot(number)];
         // The slot's previous connection is still in progress: its segments are no longer told apart.
         if *state != ClientState::Free {
@@ -63,20 +63,20 @@ impl ConnTracker {
     }
 
     #[inline]
-    pub fn state(&self, number: u32) -> ClientState {
+    pub(super) fn state(&self, number: u32) -> ClientState {
         self.states[slot(number)]
     }
 
     /// Changes to the next state; [`ClientState::Free`] ends the connection.
     #[inline]
-    pub fn advance(&mut self, number: u32, next: ClientState, now: Duration) {
+    pub(super) fn advance(&mut self, number: u32, next: ClientState, now: Duration) {
         self.states[slot(number)] = next;
         self.last_progress = now;
         self.outstanding -= u32::from(next == ClientState::Free);
     }
 
     /// Counts all connections in progress as lost once none has progressed for `timeout`.
-    pub fn expire(&mut self, now: Duration, timeout: Duration) {
+    pub(super) fn expire(&mut self, now: Duration, timeout: Duration) {
         if self.outstanding > 0 && now > self.last_progress + timeout {
             self.lost += u64::from(self.outstanding);
             self.outstanding = 0;

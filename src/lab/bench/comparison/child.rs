@@ -23,7 +23,7 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub fn start(who: &'static str, mut command: Command) -> Result<Child, ComparisonError> {
+    pub(super) fn start(who: &'static str, mut command: Command) -> Result<Child, ComparisonError> {
         // Ctrl-C reaches this process alone, which ends its children in order.
         command.process_group(0);
         let process = Process::start(command).map_err(|source| ComparisonError::Start { who, source })?;
@@ -31,7 +31,7 @@ impl Child {
     }
 
     /// Waits for the line that begins with `ready`.
-    pub fn wait_ready(&mut self, stop: &AtomicBool) -> Result<(), ComparisonError> {
+    pub(super) fn wait_ready(&mut self, stop: &AtomicBool) -> Result<(), ComparisonError> {
         match self.process.read_until_ready(Instant::now() + TIMEOUT, Some(stop)) {
             Reading::Found => Ok(()),
             Reading::Closed => Err(ComparisonError::Early { who: self.who, text: self.process.text() }),
@@ -42,7 +42,7 @@ impl Child {
 
     /// Waits for its end, which is due after `duration`, and returns its report: from that file, or
     /// from what it printed.
-    pub fn finish(
+    pub(super) fn finish(
         mut self,
         duration: Duration,
         file: Option<&Path>,
@@ -52,7 +52,7 @@ impl Child {
     }
 
     /// Asks it to end, and returns its report: as [`Child::finish`].
-    pub fn stop(mut self, file: Option<&Path>) -> Result<Value, ComparisonError> {
+    pub(super) fn stop(mut self, file: Option<&Path>) -> Result<Value, ComparisonError> {
         // Fails if it has ended already: the report shows that.
         let _ = self.process.signal(Signal::SIGTERM);
         self.report_within(TIMEOUT, file, None)

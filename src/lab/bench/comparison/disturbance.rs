@@ -55,7 +55,7 @@ struct Program {
 }
 
 impl CpuSnapshot {
-    pub fn now() -> CpuSnapshot {
+    pub(super) fn now() -> CpuSnapshot {
         let steal = KernelStats::current()
             .ok()
             .map(|stats| stats.cpu_time.iter().map(|core| core.steal.unwrap_or(0)).collect());
@@ -63,7 +63,7 @@ impl CpuSnapshot {
     }
 
     /// Returns the disturbance between `self` and `later`.
-    pub fn until(&self, later: &CpuSnapshot, cores: Cores) -> Disturbance {
+    pub(super) fn until(&self, later: &CpuSnapshot, cores: Cores) -> Disturbance {
         let ticks = later.at.duration_since(self.at).as_secs_f64() * ticks_per_second() as f64;
         let machine = later.steal.as_ref().map_or(2, Vec::len);
         let taken = self.programs.as_ref().zip(later.programs.as_ref()).map(|(a, b)| taken(a, b));

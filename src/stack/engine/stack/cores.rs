@@ -4,7 +4,7 @@ use std::time::Instant;
 use nix::sys::eventfd::EventFd;
 
 use super::devices::OpenDevice;
-use super::{Effective, Options, StartError, Watch};
+use super::{Effective, StackConfig, StartError, Watch};
 use crate::engine::command_queue::CommandQueue;
 use crate::engine::core::{Core, Secrets, Shared, servers};
 use crate::engine::inspect::Tables;
@@ -39,7 +39,7 @@ pub(super) fn choose_cpus(asked: &[usize], queues: u32) -> Result<Vec<usize>, St
 }
 
 /// The largest MSS that fits the MTU of every device: the packet less the two headers (MUST-67).
-fn announce(options: &Options, devices: &[OpenDevice]) -> Config {
+fn announce(options: &StackConfig, devices: &[OpenDevice]) -> Config {
     let mtu = devices.iter().map(|open| open.device.mtu).min().unwrap_or(1500);
     let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
     let asked = options.mss.unwrap_or(u16::MAX);
@@ -52,7 +52,7 @@ fn announce(options: &Options, devices: &[OpenDevice]) -> Config {
 
 /// One runner per core, around its queues; they share one table, one set of secrets.
 pub(super) fn start_cores(
-    options: Options,
+    options: StackConfig,
     gateway: Option<Mac>,
     rules: Arc<ListenerSet>,
     policies: Vec<ParseConfig>,
@@ -68,7 +68,7 @@ pub(super) fn start_cores(
     if options.prefault {
         v4.first().map_or(Ok(()), |part| part.populate()).map_err(StartError::Prefault)?;
         v6.first().map_or(Ok(()), |part| part.populate()).map_err(StartError::Prefault)?;
-    } else if options.caller.is_some() {
+    } else if options.opener.is_some() {
         // What opens connections measures from the first one on, and on a core that others use as well
         // the page faults of the first few hundred last for a second. Without it (Linux before 5.14) all
         // works as well.
@@ -102,7 +102,7 @@ pub(super) fn start_cores(
         let users = options.listen.iter().map(|(_, factory)| factory()).collect();
         let answers = (rules.clone(), users);
         let mut core = Core::new(id, shared.clone(), counters[id].clone(), cookies.clone(), answers);
-        if let (Some(factory), Some(gateway)) = (&options.caller, gateway) {
+        if let (Some(factory), Some(gateway)) = (&options.opener, gateway) {
             core.set_opener(factory(id, cores), gateway);
         }
         core.set_wakers(wakes.iter().cloned().map(waker).collect());

@@ -3,7 +3,7 @@ use std::os::fd::AsFd;
 
 use ipnet::IpNet;
 
-use super::{Effective, EffectiveDevice, Options, StartError, notes};
+use super::{Effective, EffectiveDevice, StackConfig, StartError, notes};
 use crate::wire::{EndpointRange, ParseConfig};
 use crate::xdp::sizing::{FRAME_SIZES, Sizing};
 use crate::xdp::{
@@ -19,7 +19,7 @@ pub(super) struct OpenDevice {
 /// Opens every queue of a device behind its steering program. A queue without a socket would
 /// drop what we own, so it is all of them or none.
 pub(super) fn open_device(
-    options: &Options,
+    options: &StackConfig,
     device: Device,
     local: &[IpAddr],
     active: &mut Effective,
@@ -66,7 +66,7 @@ struct Started {
 
 /// In the mode asked for; or in the one that suits the driver, and if that fails in the other.
 fn start(
-    options: &Options,
+    options: &StackConfig,
     program: &mut Program,
     device: &Device,
     active: &mut Effective,
@@ -95,7 +95,7 @@ fn start(
 /// The sockets first, the program last. From its first frame on every queue has a socket; and a
 /// driver that starts its queues anew for the program finds the sockets' memory, and frames in it.
 fn in_mode(
-    options: &Options,
+    options: &StackConfig,
     program: &mut Program,
     device: &Device,
     mode: Mode,
@@ -129,7 +129,7 @@ pub(super) struct Given {
 }
 
 impl Given {
-    pub(super) fn of(options: &Options) -> Given {
+    pub(super) fn of(options: &StackConfig) -> Given {
         let accept_partial_checksum = options.accept_partial_checksum;
         Given { subnets: options.subnets.clone(), accept_partial_checksum }
     }

@@ -25,7 +25,7 @@ use std::time::Instant;
 
 pub use active::{Effective, EffectiveDevice};
 pub use listening::{ListenChange, ListenError};
-pub use options::{Gateway, Options, ServiceFactory, StartError};
+pub use options::{Gateway, ServiceFactory, StackConfig, StartError};
 pub use running::{Finished, RunError, Running};
 pub use watch::Watch;
 
@@ -58,11 +58,11 @@ impl Stack {
     ///
     /// # Errors
     /// [`StartError`]; every interface is then as it was found.
-    pub fn open(mut options: Options) -> Result<Stack, StartError> {
+    pub fn open(mut options: StackConfig) -> Result<Stack, StartError> {
         if options.devices.is_empty() {
             return Err(StartError::NoDevice);
         }
-        match (&options.caller, options.gateway) {
+        match (&options.opener, options.gateway) {
             (None, _) if options.listen.is_empty() => return Err(StartError::NoListener),
             (Some(_), None) => return Err(StartError::NoGateway),
             _ => {}

@@ -14,7 +14,7 @@ use crate::xdp::{self, Mode, ProgramError, RouteError, XdpError};
 pub type ServiceFactory = Box<dyn Fn() -> Box<dyn ConnectionHandler> + Send>;
 
 /// Everything that can be chosen. [`Stack::open`] takes it.
-pub struct Options {
+pub struct StackConfig {
     /// Interfaces, by name or alternative name.
     pub devices: Vec<String>,
     /// What is ours, and who answers for it. Of several that contain a segment, the longest
@@ -23,7 +23,7 @@ pub struct Options {
     /// Ours without a listener: addresses and ports that a caller's connections come from.
     pub owned: Vec<EndpointRange>,
     /// Who opens connections from this side.
-    pub caller: Option<OpenerFactory>,
+    pub opener: Option<OpenerFactory>,
     /// The next hop of its SYNs, on the first interface. Required with a caller.
     pub gateway: Option<Gateway>,
     /// On-link prefixes; empty: those of the interfaces.
@@ -81,13 +81,13 @@ impl Gateway {
     }
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options {
+impl Default for StackConfig {
+    fn default() -> StackConfig {
+        StackConfig {
             devices: Vec::new(),
             listen: Vec::new(),
             owned: Vec::new(),
-            caller: None,
+            opener: None,
             gateway: None,
             subnets: Vec::new(),
             cores: Vec::new(),

@@ -129,7 +129,7 @@ impl Running {
     }
 
     /// FourTuple all connections and threads, then detaches the program from every interface. How, and how
-    /// long it may take, [`Options::on_stop`](super::Options) says.
+    /// long it may take, [`StackConfig::on_stop`](super::StackConfig) says.
     pub fn stop(self) -> Finished {
         self.stop_unless(|| false)
     }

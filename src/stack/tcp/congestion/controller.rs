@@ -1,5 +1,5 @@
 /// One connection's congestion control. Counts are bytes; `mss` is the largest segment's.
-pub trait Controller: Copy + Default {
+pub(super) trait Controller: Copy + Default {
     /// Bytes that may be in flight, of which `in_flight` are. No data is sent unless the result is larger.
     fn window(&self, in_flight: u32, mss: u32) -> u32;
 
