@@ -171,7 +171,7 @@ fn two_runs_or_sets_are_compared_with_their_noise() {
     fs::create_dir(&empty).expect("a folder");
     for (a, part) in [
         (text(&comparison), "compare runs with runs"),
-        (text(&empty), "has no file of results"),
+        (text(&empty), "contains no file of results"),
         ("none.json,nor.json", "cannot read none.json"),
     ] {
         let ended = report(&["diff", a, text(&old)]);

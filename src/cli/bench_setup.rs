@@ -63,7 +63,7 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Failure> {
         return Err(Failure::new(format!("--find-max does not apply to --workload {}", kind.name()))
             .fix("--workload handshake, lifecycle or request"));
     }
-    arguments.requirements.check(kind)
+    arguments.requirements.check(kind == WorkloadKind::Flood)
 }
 
 /// A flood is allowed in a lab only.

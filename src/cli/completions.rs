@@ -1,17 +1,16 @@
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{self, CompleteEnv, EnvCompleter};
 use nix::net::if_::if_nameindex;
 
-use super::args::Arguments;
 use super::{Failure, out};
 use handfast_lab::trace::{SCENARIOS, Scenario};
 
 const NAME: &str = "handfast";
 /// The variable by which a shell requests completions; its value names the shell.
-const ASKS: &str = "HANDFAST_COMPLETE";
+const REQUEST: &str = "HANDFAST_COMPLETE";
 
 /// Print a shell script that completes commands, options, interfaces and scenarios.
 ///
@@ -53,7 +52,7 @@ fn script(shell: Shell) -> Result<Vec<u8>, Failure> {
         Shell::Fish => &env::Fish,
     };
     let mut script = Vec::new();
-    completer.write_registration(ASKS, NAME, NAME, NAME, &mut script).map_err(Failure::of)?;
+    completer.write_registration(REQUEST, NAME, NAME, NAME, &mut script).map_err(Failure::of)?;
     if matches!(shell, Shell::Zsh) {
         // As _handfast in fpath it is loaded by the first completion, and must answer that one as well.
         script.extend_from_slice(
@@ -64,16 +63,13 @@ fn script(shell: Shell) -> Result<Vec<u8>, Failure> {
 }
 
 /// Answers a shell that requests completions, and then ends the process.
-pub(super) fn answer() {
-    CompleteEnv::with_factory(command).var(ASKS).bin(NAME).complete();
+/// `command`: the program with all its commands.
+pub(super) fn answer(command: fn() -> Command) {
+    CompleteEnv::with_factory(|| with_values(command())).var(REQUEST).bin(NAME).complete();
 }
 
-/// The commands and options, with the values of this host.
-fn command() -> clap::Command {
-    with_values(Arguments::command())
-}
-
-fn with_values(command: clap::Command) -> clap::Command {
+/// Adds the values of this host.
+fn with_values(command: Command) -> Command {
     let known = command.mut_args(|argument| match (argument.get_long(), argument.get_id().as_str()) {
         (Some("dev"), _) => argument.add(ArgValueCandidates::new(interfaces)),
         (None, "scenario") => argument.add(ArgValueCandidates::new(scenarios)),

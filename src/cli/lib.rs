@@ -12,6 +12,7 @@
 #[macro_use]
 mod out;
 
+mod abbreviated;
 mod alarm;
 mod args;
 mod at_work;
@@ -55,6 +56,7 @@ mod reload;
 mod report;
 mod report_args;
 mod report_diff;
+mod report_files;
 mod requirement_args;
 mod respond;
 mod respond_args;
@@ -119,7 +121,7 @@ fn with_the_other_way(mut error: clap::Error) -> clap::Error {
 
 /// Parses the process's arguments and does what they say.
 pub fn run() -> ExitCode {
-    completions::answer();
+    completions::answer(command);
     run_with(std::env::args_os())
 }
 
@@ -142,7 +144,7 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
-        Command::Man(arguments) => man::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments, command()),
     };
     ended(outcome.unwrap_or_else(|failure| {
         let failure = failure.or_limit();

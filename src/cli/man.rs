@@ -2,9 +2,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 
-use super::args::Arguments;
 use super::man_page::pages;
 use super::result_file::ResultFile;
 use super::{Failure, out};
@@ -30,8 +29,9 @@ Examples:
 
     handfast man ~/.local/share/man/man1";
 
-pub(super) fn run(arguments: &ManArgs) -> Result<ExitCode, Failure> {
-    let pages = pages(Arguments::command());
+/// `command`: the program with all its commands.
+pub(super) fn run(arguments: &ManArgs, command: Command) -> Result<ExitCode, Failure> {
+    let pages = pages(command);
     let Some(directory) = &arguments.directory else {
         out::data(pages.first().map_or(&[], |page| page.text.as_bytes()));
         return Ok(ExitCode::SUCCESS);

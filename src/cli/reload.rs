@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::abbreviated::abbreviated;
 use super::config::{Config, Reread};
-use super::respond::some;
 use super::root_files::RootFiles;
 use super::take_over::Place;
 use super::{Failure, Listen, RespondArgs, signals, take_over};
@@ -131,7 +131,7 @@ impl Reloader {
         let same = arguments.listeners.len() - added.len();
         let mut parts = Vec::new();
         for changed in [added, removed].into_iter().filter(|changed| !changed.is_empty()) {
-            parts.push(some(changed.into_iter()));
+            parts.push(abbreviated(changed.into_iter()));
         }
         parts.push(format!("{same} as before"));
         if fault != self.fault {

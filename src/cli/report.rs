@@ -1,20 +1,12 @@
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde::Serialize;
-
 use super::report_args::{DiffArgs, MergeArgs, ReportAction, ReportArgs, ReportOutput, ShowArgs};
-use super::result_file::{ResultFile, json};
+use super::report_files::{results, shown, text, unreadable, write};
 use super::{Failure, report_diff, standard_output};
 use handfast_report::bench::comparison::{self, Comparison};
-use handfast_report::bench::{MergeError, ReadError, Results, merge, schema_of};
-use handfast_text::printable;
-
-/// Bytes. A week of seconds has fewer.
-const MAX_SIZE: u64 = 64 << 20;
+use handfast_report::bench::{MergeError, Results, merge, schema_of};
 
 pub(super) fn run(arguments: &ReportArgs) -> Result<ExitCode, Failure> {
     let output = match &arguments.action {
@@ -37,7 +29,9 @@ fn merged(arguments: &MergeArgs) -> Result<ExitCode, Failure> {
     let sum = merge(&inputs?, arguments.force).map_err(|error| {
         let failure = Failure::new(format!("cannot merge: {error}"));
         match error {
-            MergeError::Different(_) => failure.fix("leave out what does not belong, or add --force"),
+            MergeError::Different(_) => {
+                failure.fix("leave out the files that do not belong to the run, or add --force")
+            }
             _ => failure,
         }
     })?;
@@ -61,42 +55,11 @@ fn print_results(results: &Results, output: &ReportOutput) -> Result<ExitCode, F
     write(output, results, || results.csv(), || page)
 }
 
-pub(super) fn text(path: &Path) -> Result<String, Failure> {
-    let name = shown(path);
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_SIZE + 1).read_to_string(&mut text));
-    match read {
-        Err(error) => Err(Failure::new(format!("cannot read {name}: {error}"))),
-        Ok(_) if text.len() as u64 > MAX_SIZE => {
-            let failure = Failure::new(format!("{name} is longer than {} MiB", MAX_SIZE >> 20));
-            Err(failure.fix("give a file that `handfast bench --json FILE` wrote"))
-        }
-        Ok(_) => Ok(text),
-    }
-}
-
-pub(super) fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
-}
-
-pub(super) fn results(path: &Path, text: &str) -> Result<Results, Failure> {
-    Results::parse(text).map_err(|error| unreadable(path, &error))
-}
-
-pub(super) fn unreadable(path: &Path, error: &ReadError) -> Failure {
-    let failure = Failure::new(format!("cannot use {}: {}", shown(path), printable(&error.to_string())));
-    match error {
-        ReadError::Schema(_) => failure.fix("read it with the version of handfast that wrote it"),
-        _ => failure.fix("give a file that `handfast bench --json FILE` wrote, whole and unchanged"),
-    }
-}
-
-/// What the parts of a sum are called: by the files' own names, or the whole paths where those are
-/// the same.
+/// The names of the merged runs: the file names, or the whole paths if two file names are the same.
 fn names(files: &[PathBuf]) -> Result<Vec<String>, Failure> {
     let paths: Vec<String> = files.iter().map(|path| shown(path)).collect();
     if let Some(twice) = first_twice(&paths) {
-        return Err(Failure::new(format!("{twice} is given twice")).fix("name each file once"));
+        return Err(Failure::new(format!("{twice} is given twice")).fix("give each file once"));
     }
     let own = |path: &PathBuf| path.file_name().map(|name| shown(name.as_ref()));
     let short: Option<Vec<String>> = files.iter().map(own).collect();
@@ -106,23 +69,4 @@ fn names(files: &[PathBuf]) -> Result<Vec<String>, Failure> {
 fn first_twice(names: &[String]) -> Option<&String> {
     let mut seen = HashSet::new();
     names.iter().find(|name| !seen.insert(*name))
-}
-
-/// Writes what was asked for.
-pub(super) fn write<T: Serialize>(
-    output: &ReportOutput,
-    value: &T,
-    csv: impl FnOnce() -> String,
-    page: impl FnOnce() -> String,
-) -> Result<ExitCode, Failure> {
-    if let Some(path) = &output.json {
-        ResultFile::check(path)?.write(&json(value)?)?;
-    }
-    if let Some(path) = &output.csv {
-        ResultFile::check(path)?.write(csv().as_bytes())?;
-    }
-    if let Some(path) = &output.html {
-        ResultFile::check(path)?.write(page().as_bytes())?;
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::Failure;
-use super::report::{results, text, unreadable, write};
 use super::report_args::DiffArgs;
+use super::report_files::{results, text, unreadable, write};
 use handfast_report::bench::comparison::{self, Comparison};
 use handfast_report::bench::diff::Diff;
 use handfast_report::bench::{Results, schema_of};
@@ -18,8 +18,8 @@ pub(super) fn run(arguments: &DiffArgs) -> Result<ExitCode, Failure> {
         (Side::Runs(a), Side::Runs(b)) => Diff::of_runs((&names[0], a), (&names[1], b)),
         (Side::Comparison(a), Side::Comparison(b)) => Diff::of_comparisons((&names[0], a), (&names[1], b)),
         _ => {
-            return Err(Failure::new("one side has runs of `handfast bench`, the other a comparison")
-                .fix("compare runs with runs, or a comparison with a comparison"));
+            return Err(Failure::new("A and B are of different kinds: runs of `handfast bench` and a result of `handfast lab bench`")
+                .fix("compare runs with runs, or results of `handfast lab bench` with each other"));
         }
     };
     print!("{}", diff.text());
@@ -47,7 +47,7 @@ impl Side {
     }
 }
 
-/// One, those of a folder, or those of a list.
+/// One file, those of a directory, or those of a list.
 fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(match path.to_str() {
@@ -62,8 +62,8 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
     match files.is_empty() {
-        true => Err(Failure::new(format!("{} has no file of results (*.json)", path.display()))
-            .fix("name the folder that `handfast bench --json FOLDER/1.json` wrote to")),
+        true => Err(Failure::new(format!("{} contains no file of results (*.json)", path.display()))
+            .fix("name a directory with files of `handfast bench --json DIRECTORY/1.json`")),
         false => Ok(files),
     }
 }

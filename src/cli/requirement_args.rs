@@ -33,14 +33,14 @@ impl RequirementArgs {
         }
     }
 
-    /// A flood has no answers to measure.
-    pub(super) fn check(&self, kind: WorkloadKind) -> Result<(), Failure> {
+    /// `flood`: the workload is a flood, which has no answers to measure.
+    pub(super) fn check(&self, flood: bool) -> Result<(), Failure> {
         let options = [
             (self.require_success.is_some(), "--require-success"),
             (self.require_p99.is_some(), "--require-p99"),
         ];
         match options.iter().find(|(given, _)| *given) {
-            Some((_, option)) if kind == WorkloadKind::Flood => Err(Failure::new(format!(
+            Some((_, option)) if flood => Err(Failure::new(format!(
                 "{option} does not apply to --workload flood: a flood waits for no answers"
             ))
             .fix(format!("--require-rate, or leave {option} out"))),

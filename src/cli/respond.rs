@@ -5,6 +5,7 @@ use std::thread;
 
 use clap::ArgMatches;
 
+use super::abbreviated::abbreviated;
 use super::config::Config;
 use super::notify::Notifier;
 use super::ready_file::ReadyFile;
@@ -155,16 +156,5 @@ fn ending(arguments: &RespondArgs, total: &CoreSnapshot) -> Option<String> {
 }
 
 fn listeners(arguments: &RespondArgs) -> String {
-    some(arguments.listeners.iter())
-}
-
-/// The first few, and how many more there are.
-pub(super) fn some<T: ToString>(items: impl ExactSizeIterator<Item = T>) -> String {
-    const SHOWN: usize = 8;
-    let more = items.len().saturating_sub(SHOWN);
-    let mut names: Vec<String> = items.take(SHOWN).map(|item| item.to_string()).collect();
-    if more > 0 {
-        names.push(format!("and {more} more"));
-    }
-    names.join(" ")
+    abbreviated(arguments.listeners.iter())
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use super::respond::some;
+use super::abbreviated::abbreviated;
 use super::{Failure, Listen, RespondArgs};
 use handfast_stack::engine::listeners::Listeners;
 use handfast_stack::xdp::kernel_tcp::{KernelSocket, Process, owners, sockets};
@@ -170,8 +170,8 @@ fn taken(taken: &[Taken], devices: &[String]) -> Vec<String> {
         notes.push(format!(
             "taken from {}, which listens on {}: {}; handfast answers what arrives there on {}",
             owner(sockets.first().and_then(|taken| owners.get(&taken.inode))),
-            some(listens.iter()),
-            some(places.iter()),
+            abbreviated(listens.iter()),
+            abbreviated(places.iter()),
             devices.join(" ")
         ));
     }

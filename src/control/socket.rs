@@ -11,12 +11,10 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, Uid, geteuid};
 use thiserror::Error;
 
-use super::trust::has_no_listener;
+use super::trust::{OF_SERVICE, has_no_listener};
 
 /// The folder of the sockets of root's programs.
 const OF_ROOT: &str = "/run/handfast";
-/// The folder of the service: packaging/handfast.service runs it as a dynamic user.
-pub(super) const OF_SERVICE: &str = "/run/handfast-respond/handfast";
 /// The folder of the other users' run-time folders.
 const OF_USERS: &str = "/run/user";
 

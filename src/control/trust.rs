@@ -16,7 +16,8 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 use nix::unistd::{Uid, User, geteuid};
 
-use super::socket::OF_SERVICE;
+/// The folder of the service: packaging/handfast.service runs it as a dynamic user.
+pub(super) const OF_SERVICE: &str = "/run/handfast-respond/handfast";
 
 /// Why a socket is not trusted, or cannot be connected.
 #[derive(Debug)]
