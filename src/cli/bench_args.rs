@@ -89,7 +89,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Workload", value_parser = clap::value_parser!(u8).range(0..=10))]
     pub syn_retries: u8,
 
-    /// TCP options of a SYN: mss alone, or full: MSS, window scale, SACK and timestamps, as usual clients send
+    /// TCP options of a SYN: mss only, or full: MSS, window scale, SACK and timestamps
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = SynOptions::Full, help_heading = "Workload")]
     pub syn_options: SynOptions,
 
@@ -213,6 +213,11 @@ Examples:
 
     handfast bench http://10.0.0.50/health --rate 2k --quiet \\
         --require-success 99.9% --require-p99 20ms
+
+Values:
+  TIME   seconds, or a number with a unit: 20, 0.5, 500ms, 2m
+  SHARE  a percentage or a number from 0 to 1: 2.5%, 0.025
+  N      counts may have a suffix: 100k, 4M
 
 Exit status:
   0 ended normally, and every requirement was met; 1 could not start, or the interface vanished;

@@ -26,7 +26,7 @@ pub struct IdleArgs {
 
     /// Reset a connection after this time without data in either direction (idle_timeout); 0 = never
     ///
-    /// Answers to keep-alives are no data. A listener can have its own value:
+    /// Answers to keep-alives do not count as data. A listener can have its own value:
     /// --listen 10.0.0.50:80=http,idle-timeout=30
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::silence)]
     pub idle_timeout: Duration,

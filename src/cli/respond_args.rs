@@ -44,9 +44,9 @@ pub struct RespondArgs {
 
     /// ADDR[/PREFIX]:PORT[-PORT][=SERVICE][,SETTING=VALUE]: addresses, ports and their service
     ///
-    /// Write IPv6 addresses in brackets: [2001:db8::1]:80. Where several listeners match a segment,
-    /// the longest prefix decides, then the narrowest port range; two equal ones are an error. There
-    /// may be thousands.
+    /// Write IPv6 addresses in brackets: [2001:db8::1]:80. If several listeners match,
+    /// the longest prefix decides, then the narrowest port range; two equal ones are
+    /// an error. There may be thousands.
     ///
     /// SERVICE is one of
     ///   discard  reads and discards data; closes after the peer (the default)
@@ -56,8 +56,8 @@ pub struct RespondArgs {
     ///   reset    resets, right after the handshake
     ///   hold     accepts, never reads, never closes
     ///
-    /// SETTING is `keepalive` or `idle-timeout`, in seconds. It overrides --keepalive or
-    /// --idle-timeout for this listener, as in 10.0.0.50:80=http,idle-timeout=30
+    /// SETTING is `keepalive` or `idle-timeout`, in seconds. It overrides --keepalive
+    /// or --idle-timeout for this listener: 10.0.0.50:80=http,idle-timeout=30
     #[arg(
         long = "listen",
         value_name = "ADDR:PORT=SERVICE",

@@ -25,5 +25,10 @@ Examples:
 
   Without a real interface: handfast lab --help
 
+Values:
+  TIME   seconds, or a number with a unit: 20, 0.5, 500ms, 2m
+  SHARE  a percentage or a number from 0 to 1: 2.5%, 0.025
+  N      counts may have a suffix: 100k, 4M
+
 Exit status:
   0 ended normally; 1 could not start, or the interface vanished; 2 invalid arguments, or an invalid file.";
