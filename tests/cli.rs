@@ -164,7 +164,7 @@ fn required_arguments_are_asked_for() {
     for (arguments, part) in [
         (&["respond", "--dev", "lo"][..], "--listen"),
         (&["respond", "--listen", "10.0.0.1:80"], "--dev"),
-        (&["respond"], "a file may say it instead: --config <FILE>"),
+        (&["respond"], "a file may set it instead: --config <FILE>"),
         (&["respond", "--check"], "--config"),
         (&["lab", "exec"], "<CMD>"),
     ] {

@@ -1,4 +1,4 @@
-//! What to do where a handfast is at work on the interface already: never to take it off.
+//! The fix for an interface on which a handfast is running already. It never detaches that program.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,18 +8,17 @@ use super::Listen;
 use handfast_stack::xdp::kernel_tcp::Process;
 use handfast_text::printable;
 
-/// How the listeners get there. `process`: the one at work, if this one may see it.
+/// How to get the listeners there. `process`: the running one, if this process may see it.
 pub(super) fn fix(process: Option<&Process>, listeners: &[Listen]) -> String {
     let Some(process) = process else {
-        return "ask who runs it: its process is another user's, or in another container (sudo bpftool link)"
-            .into();
+        return "its process belongs to another user or container: `sudo bpftool link` shows it".into();
     };
     let command = Command::of(process.pid);
-    let known = format!("it runs `{}`; {}", command.text(), command.asked(process.pid));
+    let known = format!("it runs `{}`; {}", command.text(), command.control(process.pid));
     format!("{}\n{known}", command.change(process.pid, listeners))
 }
 
-/// The words it was started with.
+/// The command line of the running process.
 struct Command(Vec<String>);
 
 impl Command {
@@ -33,7 +32,7 @@ impl Command {
         self.0.iter().map(|word| quoted(&printable(word))).collect::<Vec<_>>().join(" ")
     }
 
-    /// What follows an option, as the next word or behind a `=`.
+    /// The value of an option: the next word, or the text after `=`.
     fn value(&self, option: &str) -> Option<&str> {
         let words = self.0.iter().enumerate();
         words
@@ -48,11 +47,11 @@ impl Command {
         self.0.get(1).is_some_and(|word| word == subcommand)
     }
 
-    /// Where it tells what it does.
-    fn asked(&self, pid: i32) -> String {
+    /// Its control socket.
+    fn control(&self, pid: i32) -> String {
         let socket = match self.value("--control") {
             Some("none") => None,
-            // As it was for that process, if it is relative.
+            // A relative path is relative to the directory of that process.
             Some(path) => Some(fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default().join(path)),
             None => handfast_control::find(Some(pid.unsigned_abs())).ok().map(|found| found.socket),
         };
@@ -67,7 +66,7 @@ impl Command {
 
     fn change(&self, pid: i32, listeners: &[Listen]) -> String {
         if self.runs("bench") || listeners.is_empty() {
-            return format!("wait until it has ended, or end it: kill {pid}; or use another interface");
+            return format!("wait until it ends, or end it: kill {pid}; or use another interface");
         }
         let file = self.value("--config").filter(|_| self.value("--listen").is_none());
         if let Some(file) = file {
@@ -78,15 +77,15 @@ impl Command {
         let more: Vec<String> =
             listeners.iter().map(|listen| format!("--listen {}", quoted(&listen.to_string()))).collect();
         format!(
-            "one program with the listeners of both: kill {pid}; {} {} (with --config FILE, listeners can be added \
-             while it runs)",
+            "start one program with the listeners of both: kill {pid}; {} {} (with --config FILE, listeners can be \
+             added while it runs)",
             self.text(),
             more.join(" ")
         )
     }
 }
 
-/// As a shell wants it.
+/// Quoted for a shell.
 fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%".contains(letter);
     match !word.is_empty() && word.chars().all(plain) {
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn listeners_go_to_the_file_or_beside_the_others() {
+    fn listeners_are_added_to_the_file_or_the_command_line() {
         let more = ["10.0.0.2:80=http"];
         for command in ["handfast respond --config h.toml --dev eth0", "handfast respond --config=h.toml"] {
             assert_eq!(
@@ -113,7 +112,7 @@ mod tests {
                 "add \"10.0.0.2:80=http\" to `listen` in h.toml, then: kill -HUP 7"
             );
         }
-        // The command line's listeners win over the file's.
+        // Listeners on the command line override those of the file.
         for command in [
             "handfast respond --dev eth0 --listen 10.0.0.1:80",
             "handfast respond --config h.toml --listen=10.0.0.1:80",
@@ -126,12 +125,12 @@ mod tests {
             change("handfast bench --dev eth0 10.0.0.1:80", &more),
             change("handfast respond --dev eth0", &[]),
         ] {
-            assert!(fix.starts_with("wait until it has ended, or end it: kill 7"), "{fix}");
+            assert!(fix.starts_with("wait until it ends, or end it: kill 7"), "{fix}");
         }
     }
 
     #[test]
-    fn a_word_is_as_a_shell_wants_it() {
+    fn words_are_quoted_for_a_shell() {
         let command =
             Command(["handfast", "respond", "--listen", "[2001:db8::1]:80"].map(str::to_owned).into());
         assert_eq!(command.text(), "handfast respond --listen '[2001:db8::1]:80'");

@@ -64,9 +64,7 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<ExitCode, Failure> {
     drop_privileges().map_err(Failure::of)?;
     println!("{}", active_line(&active));
     if control.plan().workload == Workload::Flood {
-        notes.push(
-            "a flood counts every SYN that it sent as completed; what answers them is dropped".to_owned(),
-        );
+        notes.push("a flood counts every sent SYN as completed, and drops the answers".to_owned());
     }
     let said = notes.iter().chain(&active.notes).map(String::as_str).chain(socket.note());
     said.for_each(|note| println!("note: {note}"));
@@ -143,7 +141,7 @@ fn find_max(
         let limit = search.limit(&outcome);
         let held = limit.is_none();
         println!(
-            "{per_second:>10}/s asked, {:>10.0}/s completed, {:>7.3} % failed: {}",
+            "{per_second:>10}/s offered, {:>10.0}/s completed, {:>7.3} % failed: {}",
             outcome.achieved.min(outcome.meanwhile),
             outcome.loss * 100.0,
             limit.map_or_else(|| "holds".to_owned(), |limit| format!("does not hold: {}", by(limit)))
@@ -173,11 +171,13 @@ fn found(verdict: Option<SearchVerdict>) -> String {
             held.asked,
             because(limit)
         ),
-        Some(SearchVerdict::AboveMax(held)) => format!("{} per second hold: the limit is beyond", held.asked),
+        Some(SearchVerdict::AboveMax(held)) => {
+            format!("{} per second hold, the highest rate tried: the limit is higher", held.asked)
+        }
         Some(SearchVerdict::Nothing(_, limit)) => {
             format!("not even one connection per second holds{}", because(limit))
         }
-        None => "the search was ended before its end".to_owned(),
+        None => "the search ended early".to_owned(),
     }
 }
 
@@ -185,26 +185,26 @@ fn because(limit: Option<Limit>) -> String {
     limit.map_or_else(String::new, |limit| format!(": {}", by(limit)))
 }
 
-/// What a step was stopped by, with its number.
+/// The limit that a step missed, with its value.
 fn by(limit: Limit) -> String {
     let percent =
         |share: f64| format!("{:.4}", 100.0 * share).trim_end_matches('0').trim_end_matches('.').to_owned();
     match limit {
         Limit::Loss { failed, max } => {
-            format!("{} % failed, of which --loss allows {} %", percent(failed), percent(max))
+            format!("{} % failed; --loss allows {} %", percent(failed), percent(max))
         }
         Limit::Shortfall { completed, min } => {
-            format!("{} % of it was completed, of {} % that are needed", percent(completed), percent(min))
+            format!("{} % of it was completed; {} % are required", percent(completed), percent(min))
         }
         Limit::Late { completed, min } => format!(
-            "{} % of it was completed while it was asked for, of {} % that are needed",
+            "{} % of it was completed during the load; {} % are required",
             percent(completed),
             percent(min)
         ),
     }
 }
 
-/// Where results go beside the terminal.
+/// The files of results.
 struct Files {
     json: Option<ResultFile>,
     csv: Option<ResultFile>,
@@ -226,7 +226,7 @@ impl Files {
         self.json.is_none() && self.csv.is_none() && self.html.is_none()
     }
 
-    /// Each of them, whatever becomes of the others.
+    /// Writes all files, even if one of them fails.
     fn write(self, results: &Results) -> Result<(), Failure> {
         let json = self.json.map_or(Ok(()), |file| file.write(&json(results)?));
         let csv = self.csv.map_or(Ok(()), |file| file.write(results.csv().as_bytes()));
@@ -243,14 +243,11 @@ mod tests {
     #[test]
     fn a_limit_has_its_number() {
         for (limit, text) in [
-            (Limit::Loss { failed: 0.0251, max: 0.001 }, "2.51 % failed, of which --loss allows 0.1 %"),
-            (
-                Limit::Shortfall { completed: 0.9, min: 0.99 },
-                "90 % of it was completed, of 99 % that are needed",
-            ),
+            (Limit::Loss { failed: 0.0251, max: 0.001 }, "2.51 % failed; --loss allows 0.1 %"),
+            (Limit::Shortfall { completed: 0.9, min: 0.99 }, "90 % of it was completed; 99 % are required"),
             (
                 Limit::Late { completed: 0.52, min: 0.95 },
-                "52 % of it was completed while it was asked for, of 95 % that are needed",
+                "52 % of it was completed during the load; 95 % are required",
             ),
         ] {
             assert_eq!(by(limit), text);

@@ -112,7 +112,7 @@ impl Place {
         Ok(Place { device: device.unwrap_or_else(by_route), target, name, route })
     }
 
-    /// Where SYNs go.
+    /// The MAC address of the next hop.
     pub(super) fn gateway(&self, arguments: &BenchArgs) -> Result<Mac, Failure> {
         let address = self.target.address;
         match (arguments.gateway, &self.route) {
@@ -122,7 +122,7 @@ impl Place {
         }
     }
 
-    /// What was not typed.
+    /// The address of a target that was given by name.
     pub(super) fn note(&self) -> Option<String> {
         let name = self.name.as_ref()?;
         Some(format!("{name} is {}", self.target.address))
@@ -147,7 +147,7 @@ pub(super) fn unplanned(error: PlanError) -> Failure {
     }
 }
 
-/// The sources asked for, without the ports that the kernel gives out on addresses of its own.
+/// The sources, without the ephemeral ports of the kernel on its own addresses.
 pub(super) fn sources(
     arguments: &BenchArgs,
     place: &Place,
@@ -168,9 +168,9 @@ pub(super) fn sources(
     Ok(sources)
 }
 
-/// The address that the kernel would call from, and the interface's others in the same network: a target that
-/// can answer the one can answer them. On a lab's client, whose kernel needs all ports, the prefix that
-/// the lab routes back.
+/// The address that the kernel would choose, and the others of the interface in the same network, which
+/// the target can answer as well. On a lab's client, whose kernel needs all ports, the prefix that the
+/// lab routes back.
 fn default_sources(place: &Place, device: &Device) -> Result<Vec<SourceArg>, Failure> {
     let target = place.target.address;
     let local = matches!(target, IpAddr::V6(address) if address.is_unicast_link_local());
@@ -191,7 +191,7 @@ fn default_sources(place: &Place, device: &Device) -> Result<Vec<SourceArg>, Fai
     Ok(all.map(|address| SourceArg { net: address.into(), ports: None }).collect())
 }
 
-/// Where the kernel says nothing: the first address of the target's family and scope.
+/// Without a route: the first address of the family and scope of the target.
 fn fitting(device: &Device, target: IpAddr) -> Option<IpAddr> {
     let scope = |address: &IpAddr| match address {
         IpAddr::V4(address) => (true, address.is_link_local()),
@@ -201,7 +201,7 @@ fn fitting(device: &Device, target: IpAddr) -> Option<IpAddr> {
     addresses.into_iter().find(|address| scope(address) == scope(&target))
 }
 
-/// With the one that every lab routes back, where an address of nobody is asked for.
+/// The error, with the prefix that every lab routes back.
 fn no_source(error: &SourceError, target: IpAddr) -> Failure {
     let failure = Failure::of(error);
     let free = if target.is_ipv4() { SOURCES_V4 } else { SOURCES_V6 };

@@ -84,16 +84,16 @@ struct Output<'a> {
 }
 
 pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
-    let mut report = looked(arguments);
+    let mut report = checked(arguments);
     let mut applied = None;
     if arguments.fix
         && let Some(before) = &report
     {
         let done = apply(before);
         if !arguments.json {
-            print!("{}", told(&done));
+            print!("{}", applied_text(&done));
         }
-        report = looked(arguments);
+        report = checked(arguments);
         applied = Some(done);
     }
     if let Some(report) = report.as_ref().filter(|_| !arguments.json) {
@@ -121,7 +121,7 @@ pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
 }
 
 /// The checks of the interface and of the listeners.
-fn looked(arguments: &DoctorArgs) -> Option<Report> {
+fn checked(arguments: &DoctorArgs) -> Option<Report> {
     let report = examine(arguments.dev.as_deref()?);
     let devices = arguments.dev.as_slice();
     let place = Place { devices, subnets: &[], take_over: false };
@@ -160,7 +160,7 @@ fn measured(arguments: &DoctorArgs) -> Result<Measured, Failure> {
 }
 
 /// The applied fixes, and how to undo them, in reverse order.
-fn told(applied: &[Applied]) -> String {
+fn applied_text(applied: &[Applied]) -> String {
     if applied.is_empty() {
         return "no safe fix to apply\n\n".into();
     }

@@ -99,13 +99,13 @@ pub use run_as::RunAs;
 pub use umem_args::UmemArgs;
 pub use values::Cores;
 
-/// Every command and option there is, for those who write about them. It runs nothing.
+/// The program with all its commands and options, for tests and documentation.
 pub fn command() -> clap::Command {
     Arguments::command()
 }
 
-/// What `respond` misses may also stand in a file.
-fn with_the_other_way(mut error: clap::Error) -> clap::Error {
+/// Adds the hint that a file may set required options of `respond`.
+fn with_config_hint(mut error: clap::Error) -> clap::Error {
     let of_respond = error.to_string().contains("Usage: handfast respond ");
     let (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) =
         (error.kind(), error.get(ContextKind::InvalidArg))
@@ -113,26 +113,26 @@ fn with_the_other_way(mut error: clap::Error) -> clap::Error {
         return error;
     };
     if of_respond && missing.iter().all(|option| !option.starts_with("--config")) {
-        let tip = "a file may say it instead: --config <FILE>";
+        let tip = "a file may set it instead: --config <FILE>";
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
 }
 
-/// Parses the process's arguments and does what they say.
+/// Parses the arguments of the process and runs the command.
 pub fn run() -> ExitCode {
     completions::answer(command);
     run_with(std::env::args_os())
 }
 
-/// The same with these arguments, the program's name first.
+/// Runs with these arguments, beginning with the name of the program.
 pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
     signals::survive_the_limit_of_files();
-    let parsed = Arguments::command().try_get_matches_from(arguments).map_err(with_the_other_way);
+    let parsed = Arguments::command().try_get_matches_from(arguments).map_err(with_config_hint);
     let parsed = parsed.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
     let (arguments, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return told(&error),
+        Err(error) => return usage(&error),
     };
     let outcome = match arguments.command {
         Command::Respond(arguments) => respond::start(*arguments, matches.subcommand_matches("respond")),
@@ -146,22 +146,22 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, command()),
     };
-    ended(outcome.unwrap_or_else(|failure| {
+    finish(outcome.unwrap_or_else(|failure| {
         let failure = failure.or_limit();
         eprintln!("{failure}");
         failure.exit_code()
     }))
 }
 
-/// Help, or what is wrong with the arguments.
-fn told(error: &clap::Error) -> ExitCode {
+/// Prints help, or the error of the arguments.
+fn usage(error: &clap::Error) -> ExitCode {
     let text = error.render();
     if error.use_stderr() {
         out::warn(out::Kind::Painted, format_args!("{}", styled(&text, io::stderr().is_terminal())));
         return ExitCode::from(error.exit_code() as u8);
     }
     out::say(out::Kind::Painted, format_args!("{}", styled(&text, io::stdout().is_terminal())));
-    ended(ExitCode::SUCCESS)
+    finish(ExitCode::SUCCESS)
 }
 
 fn styled(text: &StyledStr, terminal: bool) -> String {
@@ -171,8 +171,8 @@ fn styled(text: &StyledStr, terminal: bool) -> String {
     }
 }
 
-/// The exit code, if standard output has all that was written to it.
-fn ended(code: ExitCode) -> ExitCode {
+/// The exit code, unless standard output could not be written.
+fn finish(code: ExitCode) -> ExitCode {
     let Some(error) = out::failure() else { return code };
     eprintln!("handfast: cannot write to standard output: {error}");
     ExitCode::FAILURE

@@ -7,7 +7,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 /// For commands whose help does not say it: what `Failure` and clap do. See the table in `cli`.
 const EXIT_STATUS: &str = "\
-0 done; 1 failed: standard error says what, and how to fix it where that is known; 2 wrong arguments.";
+0 success; 1 failure: standard error has the cause, and the fix if it is known; 2 invalid arguments.";
 
 /// Of everything: user commands, although most of them need capabilities.
 const SECTION: &str = "1";
@@ -28,7 +28,7 @@ pub(super) fn pages(command: Command) -> Vec<Page> {
     pages
 }
 
-/// `others`: the names of pages beside and above this one.
+/// `others`: the names of the related pages.
 fn add(command: &Command, others: &[String], pages: &mut Vec<Page>) {
     pages.push(Page { file: format!("{}.{SECTION}", name(command)), text: text(command, others) });
     let below: Vec<String> = shown(command).map(name).collect();

@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-/// How often the state is told.
+/// Interval between two status messages.
 const STATUS: Duration = Duration::from_secs(1);
 
-/// Tells the service manager that NOTIFY_SOCKET names; without one, does nothing. It needs no
-/// privileges. What cannot be told is said once on standard error: it is no reason to end.
+/// Notifies the service manager named by NOTIFY_SOCKET, if any. It needs no privileges. If it fails,
+/// it prints one note on standard error, and the program continues.
 pub(super) struct Notifier {
     there: bool,
-    /// Between two signs of life: half of what WATCHDOG_USEC allows.
+    /// Interval between two keep-alives: half of WATCHDOG_USEC.
     watchdog: Option<Duration>,
     alive: Instant,
-    told: Instant,
+    sent: Instant,
 }
 
 impl Notifier {
@@ -23,15 +23,15 @@ impl Notifier {
         let there = std::env::var_os("NOTIFY_SOCKET").is_some_and(|name| !name.is_empty());
         let watchdog = sd_notify::watchdog_enabled().filter(|period| there && !period.is_zero());
         let now = Instant::now();
-        Notifier { there, watchdog: watchdog.map(|period| period / 2), alive: now, told: now }
+        Notifier { there, watchdog: watchdog.map(|period| period / 2), alive: now, sent: now }
     }
 
-    /// Connections are answered, or opened, from here on.
+    /// The program is ready.
     pub(super) fn ready(&mut self) {
-        self.tell(&[NotifyState::Ready, NotifyState::Status("ready")]);
+        self.send(&[NotifyState::Ready, NotifyState::Status("ready")]);
     }
 
-    /// To be called often: now and then there is something to tell.
+    /// To be called often; it sends a message when one is due.
     pub(super) fn tick(&mut self, status: impl FnOnce() -> String) {
         if !self.there {
             return;
@@ -39,22 +39,22 @@ impl Notifier {
         let now = Instant::now();
         if self.watchdog.is_some_and(|period| now.duration_since(self.alive) >= period) {
             self.alive = now;
-            self.tell(&[NotifyState::Watchdog]);
+            self.send(&[NotifyState::Watchdog]);
         }
-        if now.duration_since(self.told) >= STATUS {
-            self.told = now;
-            // One line, without what lines it up with others.
+        if now.duration_since(self.sent) >= STATUS {
+            self.sent = now;
+            // One line, without alignment.
             let status = status().split_whitespace().collect::<Vec<_>>().join(" ");
-            self.tell(&[NotifyState::Status(&status)]);
+            self.send(&[NotifyState::Status(&status)]);
         }
     }
 
-    /// The end begins.
+    /// The program is stopping.
     pub(super) fn stopping(&mut self) {
-        self.tell(&[NotifyState::Stopping]);
+        self.send(&[NotifyState::Stopping]);
     }
 
-    fn tell(&mut self, states: &[NotifyState<'_>]) {
+    fn send(&mut self, states: &[NotifyState<'_>]) {
         if !self.there {
             return;
         }

@@ -54,7 +54,7 @@ static HURRIED: AtomicBool = AtomicBool::new(false);
 /// The first error of standard output; 0: none.
 static FAILURE: AtomicI32 = AtomicI32::new(0);
 
-/// To standard output, unbuffered, for a reader behind a pipe.
+/// Writes to standard output, unbuffered, also to a pipe.
 pub(super) fn say(kind: Kind, text: Arguments<'_>) {
     let text = shown(kind, &text.to_string(), io::stdout().as_fd());
     data(text.as_bytes());
@@ -148,7 +148,7 @@ fn has_room(to: BorrowedFd<'_>, patience: PollTimeout) -> bool {
     loop {
         match poll(&mut fds, patience) {
             Err(Errno::EINTR) => {}
-            // What else fails the write tells.
+            // Other errors are reported by the write.
             other => return other.map_or(true, |ready| ready > 0),
         }
     }

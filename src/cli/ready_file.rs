@@ -1,4 +1,4 @@
-//! `--ready-file`: there while the responder answers, for scripts that wait for it.
+//! `--ready-file`: exists while the responder is ready, for scripts that wait for it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use nix::unistd::Pid;
 use super::Failure;
 use super::result_file::ResultFile;
 
-/// A file that could be written.
+/// A file that can be written.
 pub(super) struct ReadyFile {
     path: PathBuf,
     file: ResultFile,
 }
 
-/// The file, with the number of this process. Dropping it removes the file.
-pub(super) struct Told {
+/// The file, which contains the process ID. Dropping it removes the file.
+pub(super) struct Announced {
     path: PathBuf,
     /// Of a regular file.
     file: Option<File>,
 }
 
 impl ReadyFile {
-    /// What a run left there that was killed is removed: it is not so any more.
+    /// Removes the file of a killed process.
     ///
     /// # Errors
     /// It could not be written.
@@ -40,20 +40,20 @@ impl ReadyFile {
         Ok(ReadyFile { path: path.to_owned(), file })
     }
 
-    /// It answers from here on.
+    /// Writes the file: the program is ready.
     ///
     /// # Errors
     /// The file cannot be written any more.
-    pub(crate) fn tell(self) -> Result<Told, Failure> {
+    pub(crate) fn announce(self) -> Result<Announced, Failure> {
         let whole = self.file.is_whole();
         self.file.write(format!("{}\n", std::process::id()).as_bytes())?;
         let open = || File::options().write(true).open(&self.path);
         let file = whole.then(open).transpose().map_err(|error| Failure::cannot_write(&self.path, &error))?;
-        Ok(Told { path: self.path, file })
+        Ok(Announced { path: self.path, file })
     }
 }
 
-impl Drop for Told {
+impl Drop for Announced {
     fn drop(&mut self) {
         if let Some(file) = &self.file
             && fs::remove_file(&self.path).is_err()

@@ -81,7 +81,7 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
     let source = StatusSource::responder(&active);
     file.iter_mut().chain(&mut captured).try_for_each(ResultFile::hold)?;
     // Bound and attached: who calls now is answered as soon as the cores run.
-    let _ready = ready.map(ReadyFile::tell).transpose()?;
+    let _ready = ready.map(ReadyFile::announce).transpose()?;
     if let (Some(files), Some(path)) = (&files, &arguments.ready_file) {
         files.remove_at_end(path);
     }
@@ -121,13 +121,13 @@ fn send_buffers(arguments: &RespondArgs, active: &Effective) -> String {
 
 /// A signal that comes now leaves it little time, and the next one none.
 fn finish(arguments: &RespondArgs, active: &Effective, running: Running, signals: &mut Signals) -> Summary {
-    let unasked = !signals.stop.load(Ordering::Relaxed);
+    let without_signal = !signals.stop.load(Ordering::Relaxed);
     let mut active = active.clone();
     active.devices.iter_mut().for_each(|device| device.name = running.device_name(&device.name));
     if let Some(line) = ending(arguments, &running.snapshot().total()) {
         println!("{line}");
     }
-    let finished = running.stop_unless(|| signals.cut_short(unasked));
+    let finished = running.stop_unless(|| signals.cut_short(without_signal));
     let summary = Summary::new(&active, &finished);
     print!("{summary}");
     let drivers: Vec<&str> = summary.active.devices.iter().map(|device| device.driver.as_str()).collect();

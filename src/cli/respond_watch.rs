@@ -1,4 +1,4 @@
-//! A responder at work: what its main thread looks after until it ends.
+//! The main loop of a responder until it ends.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,12 @@ use handfast_report::Rates;
 use handfast_stack::engine::ListenerInfo;
 use handfast_stack::engine::stack::{Effective, Running};
 
-/// How often signals, the duration and the interfaces are looked after.
+/// Interval between two checks of signals, the duration and the interfaces.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How often a line of rates is printed by default, on a terminal.
-const UNASKED: Duration = Duration::from_secs(1);
+/// Default interval between two lines of rates, on a terminal.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whom it tells, and what it may be told.
+/// What the main loop watches and updates.
 pub(super) struct Watch<'a> {
     running: &'a Running,
     source: &'a StatusSource,
@@ -47,16 +47,16 @@ impl<'a> Watch<'a> {
     ) {
         let running = self.running;
         let began = Instant::now();
-        let (mut rates, mut told) = (Rates::default(), Rates::default());
-        let every = arguments.interval.unwrap_or(UNASKED);
+        let (mut rates, mut status) = (Rates::default(), Rates::default());
+        let every = arguments.interval.unwrap_or(DEFAULT_INTERVAL);
         let mut next = every;
         let mut captures = true;
         self.name(&arguments.listeners);
         loop {
             let elapsed = began.elapsed();
             let over = arguments.duration.is_some_and(|limit| elapsed >= limit);
-            let asked = stop.load(Ordering::Relaxed) || out::reader_has_gone();
-            if over || asked || running.fault().is_some() {
+            let stopped = stop.load(Ordering::Relaxed) || out::reader_has_gone();
+            if over || stopped || running.fault().is_some() {
                 return;
             }
             let news = running.news();
@@ -78,7 +78,7 @@ impl<'a> Watch<'a> {
                     println!("{}", rates.line(&snapshot, elapsed));
                 }
             }
-            notifier.tick(|| told.line(&running.snapshot(), elapsed));
+            notifier.tick(|| status.line(&running.snapshot(), elapsed));
             self.reload();
             thread::sleep(POLL_INTERVAL);
         }

@@ -39,12 +39,12 @@ enum Place {
     Stream(File),
     /// A regular file that is written at the end; `None`: there is none yet.
     Whole(Option<File>),
-    /// One that is written all along: beside its place until the start has succeeded.
+    /// A file that is written during the run: a temporary file until the start has succeeded.
     Growing(Option<NamedTempFile>),
 }
 
 impl ResultFile {
-    /// For what is written at once, at the end. Changes nothing.
+    /// For a file that is written once, at the end. Changes nothing.
     ///
     /// # Errors
     /// It could not be written.
@@ -61,7 +61,7 @@ impl ResultFile {
         Ok(ResultFile { path, place, made: false })
     }
 
-    /// For what is written all along, into the file that comes with it. Changes nothing until
+    /// For a file that is written during the run; returns the open file. Changes nothing until
     /// [`ResultFile::hold`].
     ///
     /// # Errors

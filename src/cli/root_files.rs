@@ -187,7 +187,7 @@ fn byte(stream: &mut UnixStream) -> io::Result<u8> {
     stream.read_exact(&mut one).map(|()| one[0])
 }
 
-/// Bytes behind their number.
+/// Writes the length, then the bytes.
 fn put(stream: &mut UnixStream, content: &[u8]) -> io::Result<()> {
     let length = u32::try_from(content.len()).map_err(io::Error::other)?;
     stream.write_all(&length.to_ne_bytes())?;

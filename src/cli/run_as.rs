@@ -1,4 +1,4 @@
-//! `--user`: the user that a program becomes once everything that takes root is done.
+//! `--user`: the user that the program runs as after everything that needs root.
 
 use std::str::FromStr;
 
@@ -57,7 +57,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// What is asked for, or the default: root's programs become `nobody`, all others stay as they are.
+    /// The given user, or the default: programs of root run as `nobody`, others keep their user.
     pub(crate) fn choose(asked: Option<&RunAs>) -> Result<Identity, Failure> {
         let own = geteuid();
         let user = match asked {
@@ -65,7 +65,7 @@ impl Identity {
             Some(user) if user.uid == own => None,
             Some(user) if !own.is_root() => {
                 return Err(Failure::new(format!("only root can become {}", printable(&user.name)))
-                    .fix("leave --user out, or start it as root"));
+                    .fix("leave --user out, or start handfast as root"));
             }
             Some(user) => Some(user.clone()),
         };
@@ -92,7 +92,7 @@ impl Identity {
             Ok(()) => Ok(format!("user {}", printable(&user.name))),
             Err(why) if self.by_default => Ok(format!("user root ({why})")),
             Err(why) => Err(Failure::new(format!("cannot run as {}: {why}", printable(&user.name)))
-                .fix("--user root, or let the container have CAP_SETUID and CAP_SETGID")),
+                .fix("--user root, or give the container CAP_SETUID and CAP_SETGID")),
         }
     }
 }

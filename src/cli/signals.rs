@@ -31,7 +31,7 @@ pub(super) fn stop() -> Result<Arc<AtomicBool>, Failure> {
 pub(super) struct Signals {
     pub stop: Arc<AtomicBool>,
     /// A byte for each.
-    told: UnixStream,
+    received: UnixStream,
     count: u32,
     second: Option<Instant>,
 }
@@ -40,27 +40,27 @@ impl Signals {
     /// `reloads`: SIGHUP means something else.
     pub(crate) fn new(reloads: bool) -> Result<Signals, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (told, tells) = UnixStream::pair().map_err(cannot)?;
-        told.set_nonblocking(true).map_err(cannot)?;
+        let (received, sender) = UnixStream::pair().map_err(cannot)?;
+        received.set_nonblocking(true).map_err(cannot)?;
         for signal in [SIGINT, SIGTERM].into_iter().chain(terminal().filter(|_| !reloads)) {
-            low_level::pipe::register(signal, tells.try_clone().map_err(cannot)?).map_err(cannot)?;
+            low_level::pipe::register(signal, sender.try_clone().map_err(cannot)?).map_err(cannot)?;
             flag::register(signal, stop.clone()).map_err(cannot)?;
         }
-        Ok(Signals { stop, told, count: 0, second: None })
+        Ok(Signals { stop, received, count: 0, second: None })
     }
 
-    /// Whether the end, that has begun, is to be over: soon after the second signal, at the third. Cheap:
-    /// look as often as you like. `unasked`: no signal began it.
-    pub(crate) fn cut_short(&mut self, unasked: bool) -> bool {
+    /// Whether to cut the end short: soon after the second signal, at once after the third. Cheap enough to
+    /// call often. `without_signal`: no signal began the end.
+    pub(crate) fn cut_short(&mut self, without_signal: bool) -> bool {
         let mut bytes = [0; 64];
         loop {
-            match self.told.read(&mut bytes) {
-                Ok(told) if told > 0 => self.count += told as u32,
+            match self.received.read(&mut bytes) {
+                Ok(count) if count > 0 => self.count += count as u32,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 _ => break,
             }
         }
-        let count = self.count + u32::from(unasked);
+        let count = self.count + u32::from(without_signal);
         if count >= 2 && self.second.is_none() {
             self.second = Some(Instant::now());
         }

@@ -1,5 +1,5 @@
-//! Results on standard output, as `--json -`: they have it for themselves, and the text for people goes to
-//! standard error. `jq` reads what is piped, whatever is said on the way.
+//! Results on standard output (`--json -`). They have standard output for themselves, so that `jq` can read
+//! it; text goes to standard error.
 
 use std::fs::File;
 use std::io;
@@ -22,7 +22,7 @@ pub(super) fn is_meant(path: &Path) -> bool {
 /// If one of these is meant for standard output, text goes to standard error from here on.
 ///
 /// # Errors
-/// Two are: no reader could tell them apart.
+/// Two of them are: a reader could not separate them.
 pub(super) fn reserve(paths: &[Option<&Path>]) -> Result<(), Failure> {
     match paths.iter().flatten().filter(|path| is_meant(path)).count() {
         0 => Ok(()),
@@ -31,8 +31,8 @@ pub(super) fn reserve(paths: &[Option<&Path>]) -> Result<(), Failure> {
             let _ = RESULTS.set(before);
             dup2_stdout(io::stderr()).map_err(Failure::of)
         }
-        _ => Err(Failure::new("two kinds of results cannot both go to standard output")
-            .fix("name a file for all but one of them")),
+        _ => Err(Failure::new("only one kind of results can go to standard output")
+            .fix("give files for the others")),
     }
 }
 

@@ -111,7 +111,7 @@ impl Routes<'_> {
             return true;
         }
         let through = |upper| self.devices.iter().any(|device| self.network.comes_through(upper, *device));
-        // Without a route it may still be heard from.
+        // Without a route its segments may still arrive.
         let leads = route_device(peer).map_or(true, through);
         self.known.insert(peer, leads);
         leads

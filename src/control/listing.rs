@@ -54,7 +54,7 @@ pub(super) fn count(running: &Running, filter: &Filter) -> Result<BTreeMap<Strin
 /// An address family: its table, and its queries to a core.
 trait Family: PacketKey {
     fn view(tables: &Tables) -> &TableReader<Self, Tcb>;
-    fn describe(worker: &Worker<Queue>, asked: &mut [ConnQuery<Self>]);
+    fn describe(worker: &Worker<Queue>, questions: &mut [ConnQuery<Self>]);
 }
 
 impl Family for FlowKey4 {
@@ -62,8 +62,8 @@ impl Family for FlowKey4 {
         &tables.v4
     }
 
-    fn describe(worker: &Worker<Queue>, asked: &mut [ConnQuery<FlowKey4>]) {
-        worker.inspect4(asked);
+    fn describe(worker: &Worker<Queue>, questions: &mut [ConnQuery<FlowKey4>]) {
+        worker.inspect4(questions);
     }
 }
 
@@ -72,8 +72,8 @@ impl Family for FlowKey6 {
         &tables.v6
     }
 
-    fn describe(worker: &Worker<Queue>, asked: &mut [ConnQuery<FlowKey6>]) {
-        worker.inspect6(asked);
+    fn describe(worker: &Worker<Queue>, questions: &mut [ConnQuery<FlowKey6>]) {
+        worker.inspect6(questions);
     }
 }
 
@@ -116,7 +116,9 @@ impl Listing<'_> {
         if self.end.is_some() {
             return;
         }
-        match query(self.running, core, std::mem::take(chunk), |worker, asked| K::describe(worker, asked)) {
+        match query(self.running, core, std::mem::take(chunk), |worker, questions| {
+            K::describe(worker, questions)
+        }) {
             Ok(answers) => *chunk = answers,
             Err(timeout) => self.end = Some(End::Timeout(timeout)),
         }

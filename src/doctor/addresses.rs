@@ -30,7 +30,7 @@ struct Address {
 pub(super) fn check() -> Check {
     let name = "addresses";
     match output(&["ip", "-json", "address", "show"]) {
-        Ok(said) => serde_json::from_str::<Vec<Held>>(&said).map_or_else(
+        Ok(stdout) => serde_json::from_str::<Vec<Held>>(&stdout).map_or_else(
             |_| Check::unknown(name, "the output of ip could not be read"),
             |held| shared(&held),
         ),
@@ -70,10 +70,10 @@ mod tests {
 
     #[test]
     fn addresses_of_all_interfaces_are_named_with_their_labels() {
-        let said = r#"[{"ifname":"lo","addr_info":[{"local":"127.0.0.1","label":"lo"},{"local":"10.9.9.9","label":"lo"}]},
+        let stdout = r#"[{"ifname":"lo","addr_info":[{"local":"127.0.0.1","label":"lo"},{"local":"10.9.9.9","label":"lo"}]},
             {"ifname":"eth0","addr_info":[{"local":"10.0.0.5","label":"eth0"},{"local":"10.0.0.6","label":"eth0:1"},
             {"local":"2001:db8::5"}]},{}]"#;
-        let check = shared(&serde_json::from_str::<Vec<Held>>(said).unwrap());
+        let check = shared(&serde_json::from_str::<Vec<Held>>(stdout).unwrap());
         assert!(
             check.found.starts_with(
                 "10.9.9.9 (lo), 10.0.0.5 (eth0), 10.0.0.6 (eth0, labelled eth0:1), 2001:db8::5 (eth0);"

@@ -122,7 +122,7 @@ fn numbers(queues: &[u32]) -> String {
 fn traffic_control(host: &Host) -> Check {
     let name = "traffic-control";
     match output(&["tc", "qdisc", "show", "dev", host.name()]) {
-        Ok(said) if said.contains("clsact") || said.contains("ingress") => {
+        Ok(stdout) if stdout.contains("clsact") || stdout.contains("ingress") => {
             Check::ok(name, "ingress filters: they see only the frames that XDP passes to the kernel")
         }
         Ok(_) => Check::ok(name, "no ingress filters"),

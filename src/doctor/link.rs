@@ -81,15 +81,15 @@ impl Link {
 
     /// The one with this index.
     pub(super) fn by_index(netns: &Netns, index: u32) -> Result<Link, CommandError> {
-        let said = output(&netns.words(["ip", "-json", "-details", "link", "show"]))?;
-        let links: Vec<Link> = parsed(&said)?;
-        links.into_iter().find(|link| link.ifindex == index).ok_or_else(|| nothing(&said))
+        let stdout = output(&netns.words(["ip", "-json", "-details", "link", "show"]))?;
+        let links: Vec<Link> = parsed(&stdout)?;
+        links.into_iter().find(|link| link.ifindex == index).ok_or_else(|| nothing(&stdout))
     }
 
     fn listed(netns: &Netns, which: &[&str]) -> Result<Link, CommandError> {
         let command = ["ip", "-json", "-details", "link"].iter().chain(which).copied();
-        let said = output(&netns.words(command))?;
-        parsed(&said)?.into_iter().next().ok_or_else(|| nothing(&said))
+        let stdout = output(&netns.words(command))?;
+        parsed(&stdout)?.into_iter().next().ok_or_else(|| nothing(&stdout))
     }
 
     pub(super) fn has(&self, flag: &str) -> bool {
@@ -105,14 +105,14 @@ impl Link {
     }
 }
 
-fn parsed(said: &str) -> Result<Vec<Link>, CommandError> {
-    serde_json::from_str(said)
+fn parsed(stdout: &str) -> Result<Vec<Link>, CommandError> {
+    serde_json::from_str(stdout)
         .map_err(|error| CommandError::Failed { program: "ip".into(), message: error.to_string() })
 }
 
-fn nothing(said: &str) -> CommandError {
-    let said: String = said.chars().take(200).collect();
-    CommandError::Failed { program: "ip".into(), message: format!("no such interface in {said:?}") }
+fn nothing(stdout: &str) -> CommandError {
+    let stdout: String = stdout.chars().take(200).collect();
+    CommandError::Failed { program: "ip".into(), message: format!("no such interface in {stdout:?}") }
 }
 
 /// What a driver's switches stand at: `ethtool -k`.
@@ -128,10 +128,10 @@ pub(super) struct Feature {
 
 impl Features {
     pub(super) fn ask(netns: &Netns, name: &str) -> Result<Features, CommandError> {
-        output(&netns.words(["ethtool", "-k", name])).map(|said| Features::parse(&said))
+        output(&netns.words(["ethtool", "-k", name])).map(|stdout| Features::parse(&stdout))
     }
 
-    fn parse(said: &str) -> Features {
+    fn parse(stdout: &str) -> Features {
         let feature = |line: &str| {
             let (name, state) = line.split_once(':')?;
             let mut words = state.split_whitespace();
@@ -142,7 +142,7 @@ impl Features {
             };
             Some((name.trim().to_owned(), Feature { on, fixed: words.any(|word| word == "[fixed]") }))
         };
-        Features(said.lines().filter_map(feature).collect())
+        Features(stdout.lines().filter_map(feature).collect())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Feature> {
@@ -160,11 +160,11 @@ pub(super) struct Channels {
 
 impl Channels {
     pub(super) fn ask(netns: &Netns, name: &str) -> Result<Channels, CommandError> {
-        output(&netns.words(["ethtool", "-l", name])).map(|said| Channels::parse(&said))
+        output(&netns.words(["ethtool", "-l", name])).map(|stdout| Channels::parse(&stdout))
     }
 
-    fn parse(said: &str) -> Channels {
-        let (_, now) = said.split_once("Current hardware settings:").unwrap_or_default();
+    fn parse(stdout: &str) -> Channels {
+        let (_, now) = stdout.split_once("Current hardware settings:").unwrap_or_default();
         let count = |name: &str| {
             let line = now.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
@@ -179,10 +179,10 @@ mod tests {
 
     #[test]
     fn an_interface_with_a_program_is_read() {
-        let said = r#"[{"ifindex":2,"link_index":3,"ifname":"hf-s","flags":["UP","LOWER_UP"],"mtu":1500,
+        let stdout = r#"[{"ifindex":2,"link_index":3,"ifname":"hf-s","flags":["UP","LOWER_UP"],"mtu":1500,
             "xdp":{"mode":2,"prog":{"id":7,"name":"steer"},"attached":[{"mode":2,"prog":{"id":7,"name":"steer"}}]},
             "link_netnsid":0,"linkinfo":{"info_kind":"veth"}}]"#;
-        let link = parsed(said).expect("JSON").remove(0);
+        let link = parsed(stdout).expect("JSON").remove(0);
         assert!(link.is_veth() && link.has("LOWER_UP") && !link.has("LOOPBACK"));
         assert_eq!((link.link_index, link.link_netnsid, link.mtu), (Some(3), Some(0), 1500));
         let program = &link.programs()[0];
@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn switches_are_read_with_those_that_cannot_be_moved() {
-        let said = "Features for hf-s:\nrx-checksumming: on\n\ttx-checksum-ipv4: off [fixed]\nlro: odd\n";
-        let features = Features::parse(said);
+        let stdout = "Features for hf-s:\nrx-checksumming: on\n\ttx-checksum-ipv4: off [fixed]\nlro: odd\n";
+        let features = Features::parse(stdout);
         assert_eq!(features.get("rx-checksumming"), Some(Feature { on: true, fixed: false }));
         assert_eq!(features.get("tx-checksum-ipv4"), Some(Feature { on: false, fixed: true }));
         assert_eq!((features.get("lro"), features.get("none")), (None, None));
@@ -201,9 +201,9 @@ mod tests {
 
     #[test]
     fn queues_are_those_of_now() {
-        let said = "Channel parameters for hf-s:\nPre-set maximums:\nRX:\t\t8\nTX:\t\t8\nCombined:\tn/a\n\
+        let stdout = "Channel parameters for hf-s:\nPre-set maximums:\nRX:\t\t8\nTX:\t\t8\nCombined:\tn/a\n\
             Current hardware settings:\nRX:\t\t2\nTX:\t\t3\nOther:\t\tn/a\nCombined:\tn/a\n";
-        assert_eq!(Channels::parse(said), Channels { rx: 2, tx: 3, combined: 0 });
+        assert_eq!(Channels::parse(stdout), Channels { rx: 2, tx: 3, combined: 0 });
         assert_eq!(Channels::parse("nonsense"), Channels::default());
     }
 }

@@ -55,8 +55,8 @@ fn governor(cpus: &[usize]) -> Check {
 }
 
 fn isolation() -> Check {
-    let said = |file: &str| line(format!("{CPU}/{file}")).filter(|list| list != "(null)");
-    match (said("isolated"), said("nohz_full")) {
+    let stdout = |file: &str| line(format!("{CPU}/{file}")).filter(|list| list != "(null)");
+    match (stdout("isolated"), stdout("nohz_full")) {
         (None, None) => Check::ok("isolation", "no core is isolated from other work"),
         (isolated, nohz) => {
             let list = |list: Option<String>| list.unwrap_or_else(|| "none".into());

@@ -187,9 +187,9 @@ mod tests {
     #[test]
     fn a_command_goes_where_it_is_meant() {
         let words = ["ethtool", "-k", "hf-c"];
-        let said = |netns: Netns| netns.action(words).to_string();
-        assert_eq!(said(Netns::Here), "ethtool -k hf-c");
-        assert_eq!(said(Netns::Named("lab".into())), "ip netns exec lab ethtool -k hf-c");
-        assert_eq!(said(Netns::Process(9)), "nsenter --net=/proc/9/ns/net ethtool -k hf-c");
+        let stdout = |netns: Netns| netns.action(words).to_string();
+        assert_eq!(stdout(Netns::Here), "ethtool -k hf-c");
+        assert_eq!(stdout(Netns::Named("lab".into())), "ip netns exec lab ethtool -k hf-c");
+        assert_eq!(stdout(Netns::Process(9)), "nsenter --net=/proc/9/ns/net ethtool -k hf-c");
     }
 }

@@ -7,13 +7,13 @@ use handfast_stack::engine::{CoreSnapshot, Named, QueueSnapshot};
 /// Rates that are kept for a picture: the widest terminal's.
 const KEPT: usize = 600;
 
-/// What was told so far.
+/// The statuses so far.
 #[derive(Clone, Debug)]
 pub struct Model {
     now: Status,
     before: Option<Status>,
     states: Option<BTreeMap<String, u64>>,
-    /// When the first was told, by the program's clock, and how many were since.
+    /// Time of the first status, by the program's clock, and the number of statuses since.
     begun: f64,
     taken: u32,
     /// Rates, the newest last.
@@ -69,7 +69,7 @@ impl Model {
 
     /// Connections by state, counted anew.
     pub fn count(&mut self, mut states: BTreeMap<String, u64>) {
-        // A state that nobody is in any more keeps its row: rows that come and go are hard to read.
+        // A state without connections keeps its row: rows that come and go are hard to read.
         for name in self.states.iter().flat_map(BTreeMap::keys) {
             states.entry(name.clone()).or_insert(0);
         }
@@ -116,7 +116,7 @@ impl Model {
         (seconds > 0.0).then_some(seconds)
     }
 
-    /// The same on the average of all that was told: what a column of a history stands for.
+    /// The mean of all intervals: the time that a column of a history stands for.
     pub fn seconds_each(&self) -> Option<f64> {
         (self.taken > 0).then(|| (self.now.uptime_s - self.begun) / f64::from(self.taken))
     }
@@ -172,7 +172,7 @@ impl Model {
         }
     }
 
-    /// In the program's order; none, if it does not tell of them.
+    /// In the program's order; empty if it does not report queues.
     pub fn queues(&self) -> Vec<QueueRow> {
         self.now.detail.queues.iter().map(|queue| self.queue(queue)).collect()
     }

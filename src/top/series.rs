@@ -26,7 +26,7 @@ const BENCH: [Series; 6] =
     [Series::Opens, Series::Established, Series::Closed, Series::Failed, Series::FramesIn, Series::FramesOut];
 
 impl Series {
-    /// Those that tell most of this program.
+    /// The series to show for this program.
     pub fn of(status: &Status) -> [Series; 6] {
         if status.bench.is_some() { BENCH } else { RESPONDER }
     }

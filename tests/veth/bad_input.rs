@@ -98,7 +98,9 @@ fn a_second_responder_is_refused_and_the_first_goes_on() {
     let said = [
         "cannot attach to hf-s in generic mode (Device or resource busy (os error 16))".to_owned(),
         format!("A handfast is running there, process {pid}, and an interface has one program\nfix: "),
-        format!("fix: one program with the listeners of both: kill {pid}; {program} respond --dev hf-s "),
+        format!(
+            "fix: start one program with the listeners of both: kill {pid}; {program} respond --dev hf-s "
+        ),
         format!(" --listen {listener} "),
         format!("its control socket is /run/handfast/{pid}.sock (handfast top --socket"),
     ];

@@ -7,7 +7,7 @@ use crate::{Model, Pane, View};
 use handfast_stack::observe::DROP_REASONS;
 use handfast_text::wrapped;
 
-/// Columns of the ends beside it, where there is room.
+/// Columns of the pane of ended connections next to it, if there is room.
 const ENDED: u16 = 45;
 /// Columns of name, rate and total.
 const FIGURES: u16 = 47;

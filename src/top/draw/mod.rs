@@ -18,7 +18,7 @@ use canvas::Canvas;
 use handfast_text::ascii;
 use layout::{Layout, Preferred};
 
-/// Columns from which on there is room for explanations beside what they explain.
+/// Minimum columns for explanations next to the values.
 const WIDE: u16 = 120;
 /// Columns and lines below which nothing useful can be shown.
 const LEAST: (u16, u16) = (60, 12);
@@ -57,7 +57,7 @@ fn paint(model: &Model, view: &View, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// How many lines show everything there is, in so many columns.
+/// The number of lines that show everything, with this width.
 pub(super) fn height(model: &Model, width: u16) -> u16 {
     layout::height(&preferred(model, width))
 }
