@@ -51,7 +51,7 @@ fn help_explains_with_examples_and_fits_the_terminal() {
         (&["--help"][..], "handfast report merge left.json right.json"),
         (&["merge", "--help"], "--force"),
         (&["show", "--help"], "--html <FILE>"),
-        (&["diff", "--help"], "95 % interval"),
+        (&["diff", "--help"], "95 % confidence interval"),
     ] {
         let mut command = Command::new(support::program());
         let output = command.arg("report").args(arguments).env("COLUMNS", "100").output().expect("runs");
@@ -208,7 +208,7 @@ fn results_on_standard_output_have_it_for_themselves() {
     }
     let ended = report(&["show", text(&left), "--json", "-", "--csv", "/dev/stdout"]);
     assert_eq!((ended.code, ended.out.as_str()), (1, ""));
-    assert!(ended.err.contains("cannot both go to standard output"), "{}", ended.err);
+    assert!(ended.err.contains("only one kind of results can go to standard output"), "{}", ended.err);
     assert!(!Path::new("-").exists());
 }
 

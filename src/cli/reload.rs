@@ -1,4 +1,4 @@
-//! SIGHUP: the file is read again, and the stack at work listens to what it says now.
+//! SIGHUP: the file is read again, and its listeners are applied to the running stack.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,28 +14,28 @@ use handfast_stack::engine::FaultInjection;
 use handfast_stack::engine::stack::{ListenChange, ListenError, Running};
 use handfast_stack::tcp::IdleLimits;
 
-/// How often it is looked whether what was given up has connections left, while there is any.
-const RELEASE: Duration = Duration::from_secs(5);
-/// A look reads the whole table: it may take this share of the time.
-const SHARE: u32 = 100;
+/// Interval between two checks whether removed listeners still have connections.
+const RELEASE_INTERVAL: Duration = Duration::from_secs(5);
+/// A check reads the whole table: it may take one part in this many of the time.
+const RELEASE_SHARE: u32 = 100;
 
-const UNCHANGED: &str = "nothing was changed: what ran before goes on";
+const UNCHANGED: &str = "nothing was changed: the previous configuration stays in force";
 
-/// Between the signal and the stack.
+/// Applies the file to the running stack.
 pub(super) struct Reloader {
     config: Config,
-    /// Where the file may be root's alone.
+    /// For files that only root can read.
     files: Option<Arc<RootFiles>>,
     hangup: Arc<AtomicBool>,
     listeners: Vec<Listen>,
     fault: FaultInjection,
     limits: IdleLimits,
-    /// When to look for what can be given back.
+    /// When to check the removed listeners next.
     release: Instant,
 }
 
 impl Reloader {
-    /// From here on SIGHUP does not end the process.
+    /// From now on SIGHUP does not end the process.
     pub(crate) fn new(
         config: Config,
         arguments: &RespondArgs,
@@ -48,24 +48,24 @@ impl Reloader {
             listeners: arguments.listeners.clone(),
             fault: arguments.fault.unwrap_or_default(),
             limits: arguments.idle.limits(),
-            release: Instant::now() + RELEASE,
+            release: Instant::now() + RELEASE_INTERVAL,
         })
     }
 
-    /// Does what is due; whether there was anything. Returns soon; several signals since the last
-    /// look are one.
+    /// Does what is due, and returns whether there was anything. Several signals since the last call count
+    /// as one.
     pub(crate) fn look(&mut self, running: &Running) -> bool {
         let (hangup, release) = (self.hangup.swap(false, Ordering::Relaxed), Instant::now() >= self.release);
         if hangup {
             self.reload(running);
         }
         if release {
-            self.give_back(running);
+            self.release_removed(running);
         }
         hangup || release
     }
 
-    /// Those in force.
+    /// The listeners in force.
     pub(crate) fn listeners(&self) -> &[Listen] {
         &self.listeners
     }
@@ -78,7 +78,7 @@ impl Reloader {
                 Ok(changes) => {
                     println!("reloaded {path}: {changes}");
                     restart.iter().for_each(|key| {
-                        println!("note: `{key}` differs from what runs: it needs a restart");
+                        println!("note: the new value of `{key}` takes effect after a restart");
                     });
                 }
                 Err(error @ (ListenError::Rules(_) | ListenError::Steering { .. })) => {
@@ -100,7 +100,7 @@ impl Reloader {
         Ok(again)
     }
 
-    /// What has changed, in one line.
+    /// Applies the listeners. Returns the changes, in one line.
     fn listen(&mut self, running: &Running, arguments: &RespondArgs) -> Result<String, ListenError> {
         let fault = arguments.fault.unwrap_or_default();
         let before: HashSet<String> = self.listeners.iter().map(ToString::to_string).collect();
@@ -114,7 +114,7 @@ impl Reloader {
         if added.is_empty() && removed.is_empty() && fault == self.fault {
             return Ok("the listeners are the same".into());
         }
-        // What stands in the file of silent peers needs a restart, but for what a listener says itself.
+        // Limits for silent peers need a restart, except those of a listener itself.
         let limits = self.limits;
         let answer = |listen: &Listen| {
             let own = listen.clone();
@@ -133,21 +133,21 @@ impl Reloader {
         for changed in [added, removed].into_iter().filter(|changed| !changed.is_empty()) {
             parts.push(abbreviated(changed.into_iter()));
         }
-        parts.push(format!("{same} as before"));
+        parts.push(format!("{same} unchanged"));
         if fault != self.fault {
-            parts.push("other faults".into());
+            parts.push("new faults".into());
         }
         self.listeners.clone_from(&arguments.listeners);
         self.fault = fault;
-        // A core that does not get to run takes it later.
+        // A core that is not scheduled applies them later.
         taken.map(|()| parts.join(", "))
     }
 
-    fn give_back(&mut self, running: &Running) {
+    fn release_removed(&mut self, running: &Running) {
         let began = Instant::now();
         if let Err(error) = running.release() {
             eprintln!("handfast: {error}; handfast keeps the removed addresses and ports meanwhile");
         }
-        self.release = Instant::now() + RELEASE.max(began.elapsed() * SHARE);
+        self.release = Instant::now() + RELEASE_INTERVAL.max(began.elapsed() * RELEASE_SHARE);
     }
 }

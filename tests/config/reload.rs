@@ -51,7 +51,7 @@ fn a_removed_listeners_connections_go_on_and_a_new_listener_answers() {
         refused(&lab, at(ipv6, 9));
 
         let line = reload(&mut responder, &file, &listening("", &[&new]), "reloaded");
-        assert!(line.contains(&format!("+{new}, -{old} -198.18.255.1:7=echo, 0 as before")), "{line}");
+        assert!(line.contains(&format!("+{new}, -{old} -198.18.255.1:7=echo, 0 unchanged")), "{line}");
         streams.iter_mut().for_each(echoes);
         refused(&lab, at(ipv6, 7));
         refused(&lab, OWN);
@@ -104,11 +104,13 @@ fn a_bad_file_changes_nothing_and_a_good_one_is_taken_after_it() {
     for (text, place) in [
         (listening("", &[&seven, &owned(false, "7=http")]), ":3:35: port 7 of"),
         (listening("rings = 5", &[&nine]), ":2:1: unknown key"),
-        (listening("", &[]), ": nothing to listen to"),
+        (listening("", &[]), ": no listener"),
         (String::from("dev = "), ":1:"),
     ] {
         reload(&mut responder, &file, &text, &format!("handfast: {path}{place}"));
-        responder.await_line_where(|line| line == "nothing was changed: what ran before goes on");
+        responder.await_line_where(|line| {
+            line == "nothing was changed: the previous configuration stays in force"
+        });
         echoes(&mut stream);
         answers(&lab, at(false, 7));
         refused(&lab, at(false, 9));
@@ -130,16 +132,16 @@ fn what_needs_a_restart_is_named_and_the_rest_goes_on() {
     let mut responder = respond(&lab, &file, &["--mss", "900"]);
     let text = listening("ring = 512\nmss = 1200\nprefault = true", &[&seven, &nine]);
     let line = reload(&mut responder, &file, &text, "reloaded");
-    assert!(line.ends_with(&format!("+{nine}, 1 as before")), "{line}");
+    assert!(line.ends_with(&format!("+{nine}, 1 unchanged")), "{line}");
     // The command line's wins as before, so that it differs in nothing.
     for key in ["prefault", "ring"] {
-        let wanted = format!("note: `{key}` differs from what runs: it needs a restart");
+        let wanted = format!("note: the new value of `{key}` takes effect after a restart");
         assert_eq!(responder.await_line_where(|line| line.starts_with("note:")), wanted);
     }
     answers(&lab, at(false, 9));
     let all = listening("ring = 1024\nfault = 'drop=100%'", &[&seven, &nine]);
     let line = reload(&mut responder, &file, &all, "reloaded");
-    assert!(line.ends_with("2 as before, other faults"), "{line}");
+    assert!(line.ends_with("2 unchanged, new faults"), "{line}");
     assert!(connect(&lab, at(false, 9)).is_err(), "every SYN is dropped");
     let summary = responder.stop();
     assert!(summary.dropped("fault_drop") > 0, "{}", summary.text);
@@ -184,7 +186,8 @@ fn a_new_listener_that_would_cut_off_the_kernels_connections_is_refused() {
     let range = "198.18.255.1:1-99=echo";
     let line = reload(&mut responder, &file, &listening("", &[&ours, range]), "handfast: ");
     assert!(line.contains("would cut off 1 established connection"), "{line}");
-    responder.await_line_where(|line| line == "nothing was changed: what ran before goes on");
+    responder
+        .await_line_where(|line| line == "nothing was changed: the previous configuration stays in force");
     drop((stream, server));
 
     let server =
