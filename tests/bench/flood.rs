@@ -57,7 +57,7 @@ fn a_flood_sends_what_was_asked_for_and_nothing_else() {
     assert!(results.dropped("flood_answer") + stage.unheard(&results) >= seen, "{}", results.text);
     assert_eq!(results.number("packets.sent"), 8000.0);
     assert_eq!(results.at("rate.unit"), "SYNs sent per second");
-    results.assert_says(&["counts every SYN that it sent as completed", "flood_answer"]);
+    results.assert_says(&["counts every sent SYN as completed", "flood_answer"]);
     // What was not sent in these two seconds was late: a busy machine.
     let (missing, late) =
         (8000.0 - 2.0 * results.number("rate.mean"), results.number("load.lag_us.max") / 1e6);

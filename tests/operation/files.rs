@@ -79,7 +79,7 @@ fn a_second_responder_leaves_the_first_ones_files_alone() {
     let captured = json(&stage.file("run.json"))["capture"]["captured"].as_u64().expect("a count");
     assert!(captured > 50, "{captured}");
     let bytes = fs::metadata(stage.file("run.pcapng")).expect("the capture").len();
-    assert_eq!(json(&stage.file("run.json"))["capture"]["octets"], bytes);
+    assert_eq!(json(&stage.file("run.json"))["capture"]["bytes"], bytes);
     let names: Vec<String> = stage.files().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["run.json", "run.pcapng"], "and no ready-file any more");
 }

@@ -48,7 +48,7 @@ fn the_program_whose_port_it_is_is_named() {
     ] {
         let note = taken(listeners);
         let wanted = format!(
-            "note: taken from {}, which listens on {listens}: {places}; handfast answers there what arrives on hf-s",
+            "note: taken from {}, which listens on {listens}: {places}; handfast answers what arrives there on hf-s",
             this_process()
         );
         assert_eq!(note, wanted, "{listeners:?}");
