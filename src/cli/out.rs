@@ -44,10 +44,10 @@ pub(super) enum Kind {
 
 /// Bytes that a pipe with any room takes at once (PIPE_BUF).
 pub(super) const CHUNK: usize = 4096;
-/// How long a reader may take nothing while a run waits, milliseconds.
-const PATIENCE_MS: u16 = 500;
+/// Maximum time to wait for a reader during a run, in milliseconds.
+const WRITE_TIMEOUT_MS: u16 = 500;
 /// Columns where the terminal does not say.
-const LEAST_WIDTH: usize = 40;
+const MIN_WIDTH: usize = 40;
 
 /// A run: its main thread has more to do than to wait for a reader.
 static HURRIED: AtomicBool = AtomicBool::new(false);
@@ -111,7 +111,7 @@ fn shown(kind: Kind, text: &str, to: BorrowedFd<'_>) -> String {
     match kind {
         Kind::Text => {
             let text = in_charset(printable_lines(text));
-            let width = terminal_size_of(to).map(|(Width(columns), _)| usize::from(columns).max(LEAST_WIDTH));
+            let width = terminal_size_of(to).map(|(Width(columns), _)| usize::from(columns).max(MIN_WIDTH));
             width.map_or_else(|| text.clone(), |width| folded(&text, width))
         }
         Kind::Painted => in_charset(painted_lines(text)),
@@ -126,7 +126,7 @@ fn in_charset(text: String) -> String {
 
 fn put(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
-        if HURRIED.load(Relaxed) && !has_room(to, PollTimeout::from(PATIENCE_MS)) {
+        if HURRIED.load(Relaxed) && !has_room(to, PollTimeout::from(WRITE_TIMEOUT_MS)) {
             return Err(Errno::ETIMEDOUT);
         }
         match write(to, &bytes[..bytes.len().min(CHUNK)]) {

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_and_prefixes_cut_nobody_off_unless_they_are_meant_to() {
+    fn ranges_and_prefixes_cut_no_connection_off_without_consent() {
         let rules = ["10.0.0.5:22", "10.0.0.5:1-65535=echo", "0.0.0.0/0:22"].map(listen);
         let cut = |rule| Cut {
             local: "10.0.0.5:22".parse().unwrap(),

@@ -21,7 +21,7 @@ use layout::{Layout, Preferred};
 /// Minimum columns for explanations next to the values.
 const WIDE: u16 = 120;
 /// Columns and lines below which nothing useful can be shown.
-const LEAST: (u16, u16) = (60, 12);
+const MIN_SIZE: (u16, u16) = (60, 12);
 
 /// Draws everything into `area`, which is empty.
 pub fn draw(model: &Model, view: &View, area: Rect, buffer: &mut Buffer) {
@@ -33,8 +33,8 @@ pub fn draw(model: &Model, view: &View, area: Rect, buffer: &mut Buffer) {
 
 fn paint(model: &Model, view: &View, area: Rect, buffer: &mut Buffer) {
     let mut canvas = Canvas::new(buffer, view);
-    if area.width < LEAST.0 || area.height < LEAST.1 {
-        canvas.line(area, 0, &format!("{} columns and {} lines are needed", LEAST.0, LEAST.1));
+    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
+        canvas.line(area, 0, &format!("needs {} columns and {} lines", MIN_SIZE.0, MIN_SIZE.1));
         return;
     }
     let layout = Layout::new(area, &preferred(model, area.width));

@@ -46,7 +46,7 @@ fn a_batch_that_is_interrupted_stands_where_it_began() {
     assert!(found.is_sorted_by_key(|(_, at)| *at), "{found:?}");
 }
 
-/// A tap that is between two batches, for good perhaps, holds up nobody.
+/// A tap between two batches does not delay the frames of others.
 #[test]
 fn what_the_others_saw_is_written_while_a_queue_is_silent() {
     let folder = tempfile::tempdir().expect("a folder");
