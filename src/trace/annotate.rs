@@ -1,4 +1,4 @@
-//! One annotation for each row where something happens that is worth a reason.
+//! The explanation of a row, where one is needed.
 
 use super::diagram::order::Order;
 use super::diagram::window::Remark;
@@ -7,22 +7,22 @@ use super::evidence::Numbers;
 use super::{LocalEvent, Side, State};
 use handfast_stack::wire::Flags;
 
-/// What stands around a row.
+/// The context of a row.
 pub(super) struct Context<'a> {
-    /// The states of client and server.
+    /// The states of client and server before it.
     pub before: (State, State),
     pub previous: Option<&'a Row>,
     pub order: Order,
     pub remark: Option<Remark>,
-    /// A copy, so long after the last one that a time-out has passed.
+    /// A retransmission after a timeout.
     pub late: bool,
     pub numbers: Numbers,
-    /// The other side sends nothing in this capture.
+    /// The other side's segments were not captured.
     pub one_sided: bool,
     pub cookies: bool,
 }
 
-/// What is said of a row, if anything: it depends on what the segment does to both sides.
+/// Returns the explanation of a row, if any. It depends on the states before and after on both sides.
 pub(super) fn annotation(row: &Row, context: &Context<'_>) -> Option<String> {
     let Context { before, previous, order, .. } = *context;
     let arrow = match &row.kind {
@@ -50,7 +50,7 @@ pub(super) fn annotation(row: &Row, context: &Context<'_>) -> Option<String> {
     text.or_else(|| challenge(arrow, &step, previous)).or_else(|| out_of_order(&step, order))
 }
 
-/// A segment with the numbers of a connection before.
+/// A segment with the numbers of a previous connection.
 fn older(numbers: Numbers, step: &Step) -> String {
     let Step { from, to, .. } = step;
     match numbers {
@@ -80,7 +80,7 @@ fn new_connection(step: &Step) -> Option<String> {
     Some(format!("Another connection between the same ports: numbers count from 0 again.{end}"))
 }
 
-/// Flow control, and signs of life.
+/// Flow control and keep-alives.
 fn remarked(remark: Remark, step: &Step) -> String {
     let Step { from, to, .. } = step;
     match remark {
@@ -303,7 +303,8 @@ fn reset(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
     Some(text)
 }
 
-/// A RST without ACK answers a segment by the number that this acknowledges.
+/// Whether this segment provoked the RST: one without ACK takes its sequence number from the segment's
+/// acknowledgement number.
 fn provoked(row: &Row, reset: &Arrow) -> bool {
     match &row.kind {
         RowKind::Segment(cause) => cause.direction != reset.direction && cause.ack == Some(reset.seq),
@@ -311,7 +312,7 @@ fn provoked(row: &Row, reset: &Arrow) -> bool {
     }
 }
 
-/// An ACK that answers what was not believed.
+/// A challenge ACK, to a RST or a SYN in the wrong place.
 fn challenge(arrow: &Arrow, step: &Step, previous: Option<&Row>) -> Option<String> {
     let RowKind::Segment(cause) = &previous?.kind else { return None };
     let doubted = cause.direction != arrow.direction
@@ -325,7 +326,7 @@ fn challenge(arrow: &Arrow, step: &Step, previous: Option<&Row>) -> Option<Strin
     })
 }
 
-/// Numbers that do not follow on those before.
+/// Sequence numbers out of order.
 fn out_of_order(step: &Step, order: Order) -> Option<String> {
     let Step { from, to, .. } = step;
     let text = match order {

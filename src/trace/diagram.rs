@@ -1,4 +1,4 @@
-//! From what happened to what is drawn: one row for each thing that a textbook would draw.
+//! The rows of a ladder diagram: one for each segment or local event, as in textbooks.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ mod builder;
 pub(super) mod order;
 pub(super) mod window;
 
-/// The rows of a sequence diagram, in the order of time.
+/// A ladder diagram: rows in chronological order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagram {
-    /// Before the first row.
+    /// The state before the first row.
     pub client: Option<State>,
     pub server: Option<State>,
     pub rows: Vec<Row>,
-    /// So many one after the other.
+    /// Number of consecutive connections.
     pub connections: usize,
 }
 
@@ -24,16 +24,16 @@ pub struct Diagram {
 pub struct Row {
     /// Since the first row.
     pub at: Duration,
-    /// How long nothing came before it, where that is part of the story.
+    /// The pause before it, if it is long enough to matter.
     pub wait: Option<Duration>,
     pub kind: RowKind,
-    /// After this row.
+    /// The state after this row.
     pub client: State,
-    /// After this row.
+    /// The state after this row.
     pub server: State,
-    /// Another connection between the same ports begins with it.
+    /// The first row of another connection between the same ports.
     pub begins: bool,
-    /// One sentence, where it matters.
+    /// An explanation, where one is needed.
     pub annotation: Option<String>,
 }
 
@@ -45,36 +45,36 @@ pub enum RowKind {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrow {
-    /// Of the segment: the row in which it leaves and the one in which it arrives have the same.
+    /// Number of the segment; its sending and its arrival have the same.
     pub number: usize,
     pub direction: Direction,
     pub path: Path,
     pub flags: Flags,
-    /// Counted from the sender's first sequence number.
+    /// Relative to the sender's first sequence number.
     pub seq: u32,
-    /// Counted from the receiver's first sequence number. `None` without ACK.
+    /// Relative to the receiver's first sequence number. `None` without ACK.
     pub ack: Option<u32>,
-    /// Octets of payload.
+    /// Bytes.
     pub payload_len: u32,
-    /// Not the first copy.
+    /// A retransmission.
     pub retransmitted: bool,
-    /// Its numbers are those of an older connection, so that they do not count from this one's.
+    /// Its numbers belong to an older connection, so they are not relative to this one's.
     pub older: bool,
-    /// Of a capture.
+    /// Only in captures.
     pub window: Option<Window>,
-    /// What is to be named of it, each time.
+    /// Labels of the segment, such as `zero window`.
     pub labels: Vec<String>,
 }
 
-/// How much its sender has room for, bytes.
+/// The receive window of the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub bytes: u32,
-    /// False: as sent, because the SYNs with the shift count were not captured.
+    /// False: unscaled, because the SYNs with the shift count were not captured.
     pub scaled: bool,
 }
 
-/// How much of a segment's way a row shows.
+/// The part of a segment's path that a row shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
     /// Sent and received in this row.
@@ -88,22 +88,22 @@ pub enum Path {
     Injected,
 }
 
-/// What the segments do not say.
+/// Options of a diagram.
 #[derive(Clone, Debug)]
 pub struct DiagramOptions {
-    /// Shorter silences are no part of the story.
+    /// Shorter pauses are not shown.
     pub min_wait: Duration,
-    /// The record is a capture: what was taken at one place, perhaps not all of it.
+    /// The record is from a capture at one point, and may be incomplete.
     pub capture: bool,
-    /// The server answers SYNs by cookie.
+    /// The server uses SYN cookies.
     pub cookies: bool,
-    /// Own sentences in place of the usual ones, by segment, for the row in which it leaves (or the
-    /// only one), or the row in which it arrives.
+    /// Explanations that replace the generated ones, by segment, for its only or its first row, or for the row of
+    /// its arrival.
     pub notes: Vec<Note>,
 }
 
 impl Default for DiagramOptions {
-    /// The shortest time-out in use, that of Linux, is 0.2 s.
+    /// Below the minimum retransmission timeout in use: 0.2 s on Linux.
     fn default() -> DiagramOptions {
         DiagramOptions {
             min_wait: Duration::from_millis(150),
@@ -122,22 +122,23 @@ pub struct Note {
 }
 
 impl Diagram {
-    /// Whether there is such a row.
-    pub fn has(&self, fits: impl Fn(&Row) -> bool) -> bool {
-        self.rows.iter().any(fits)
+    /// Whether a row matches.
+    pub fn has(&self, matches: impl Fn(&Row) -> bool) -> bool {
+        self.rows.iter().any(matches)
     }
 
-    /// Its rows alone, without an explanation of any.
+    /// Removes all explanations.
     pub fn without_annotations(mut self) -> Diagram {
         self.rows.iter_mut().for_each(|row| row.annotation = None);
         self
     }
 
-    /// The same, had a handshake two segments: the server is ESTABLISHED by the SYN alone, and what
-    /// the client would say in a third is never said.
+    /// The same as if a handshake had two segments: the server is ESTABLISHED after the SYN, and the client's third
+    /// segment is missing.
     pub fn in_two_ways(mut self) -> Diagram {
-        let objects = |row: &Row| matches!(&row.kind, RowKind::Segment(arrow) if arrow.flags.has(Flags::RST));
-        let end = self.rows.iter().position(objects).unwrap_or(self.rows.len());
+        let is_reset =
+            |row: &Row| matches!(&row.kind, RowKind::Segment(arrow) if arrow.flags.has(Flags::RST));
+        let end = self.rows.iter().position(is_reset).unwrap_or(self.rows.len());
         self.rows.truncate(end);
         for row in self.rows.iter_mut().filter(|row| row.server == State::SynReceived) {
             row.server = State::Established;

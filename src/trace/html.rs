@@ -1,14 +1,14 @@
-//! A picture as one page that needs nothing else: the drawing, and the same as text.
+//! A picture as a self-contained page: the drawing, and the same as text.
 
 use super::svg;
 use super::{Picture, Text};
 use handfast_text::escape;
 use handfast_text::palette::ladder::PAGE;
 
-/// Columns of the text: with times.
+/// Columns of the text, with times.
 const WIDTH: usize = 100;
 
-/// The page, whole.
+/// Returns the picture as an HTML page.
 pub fn page(picture: &Picture) -> String {
     let text = Text { picture, width: WIDTH, ascii: false, colour: false }.to_string();
     format!(

@@ -8,11 +8,11 @@ use handfast_stack::wire::{Flags, Seq};
 
 mod side;
 
-/// What the states of both sides must be, judged by the segments alone (RFC 9293 3.10).
+/// Infers the states of both sides from the segments (RFC 9293 3.10).
 ///
-/// [`Mirror::observe`] takes every segment to arrive; where one did not, the next acknowledgement
-/// puts it right. Who knows more says [`Mirror::on_sent`] and [`Mirror::on_received`]. What no segment
-/// shows, the end of TIME-WAIT above all, is not seen, only told.
+/// [`Mirror::observe`] assumes that every segment arrives; otherwise the next acknowledgement corrects it. With more
+/// knowledge use [`Mirror::on_sent`] and [`Mirror::on_received`]. Changes without a segment, such as the end of
+/// TIME-WAIT, come through [`Mirror::on_local`].
 #[derive(Clone, Debug)]
 pub struct Mirror {
     client: Side,
@@ -26,19 +26,18 @@ impl Default for Mirror {
 }
 
 impl Mirror {
-    /// Before the first segment, as somebody else knows it.
+    /// Known states before the first segment.
     pub fn starting(client: State, server: State) -> Mirror {
         Mirror { client: Side::new(client), server: Side::new(server) }
     }
 
-    /// The server answers by SYN cookie: it stays in LISTEN until the cookie comes back (RFC 4987
-    /// 3.6).
+    /// The server uses SYN cookies: it stays in LISTEN until the cookie returns (RFC 4987 3.6).
     pub fn with_cookies(mut self) -> Mirror {
         self.server.stateless = true;
         self
     }
 
-    /// A connection whose beginning was not recorded, established before this segment.
+    /// A connection established before this segment, without its beginning.
     pub fn midway(direction: Direction, segment: &Segment) -> Mirror {
         let mut mirror = Mirror::default();
         let (sender, receiver) = mirror.ends(direction);
@@ -47,7 +46,7 @@ impl Mirror {
         mirror
     }
 
-    /// A connection of a capture begins here, with this segment.
+    /// Begins a connection of a capture with its first segment.
     pub(super) fn begin(&mut self, connection: &Connection, direction: Direction, first: &Segment) {
         let (sender, receiver) = self.ends(direction);
         match connection.opener {
@@ -57,11 +56,11 @@ impl Mirror {
                     Answer::SynAck => *receiver = Side::new(State::Listen),
                     Answer::Reset | Answer::Syn => *receiver = Side::new(State::Closed),
                     Answer::None => *receiver = Side::new(State::Unknown),
-                    // It still has an older connection, whose state is known or not.
+                    // It still has an older connection, in a known or unknown state.
                     Answer::Older => {}
                 }
             }
-            // It begins at the SYN-ACK, which proves the SYN.
+            // It begins with the SYN-ACK, which proves the SYN.
             Some(_) => {
                 *sender = Side::new(State::SynReceived);
                 *receiver = Side::opening(first.ack - 1);
@@ -77,7 +76,7 @@ impl Mirror {
         self.hide_unseen(connection);
     }
 
-    /// Of a side that sends nothing in the capture nothing is known.
+    /// Sets the state of a side without captured segments to unknown.
     fn hide_unseen(&mut self, connection: &Connection) {
         for direction in [Direction::ToServer, Direction::ToClient] {
             if !connection.end(direction).seen {
@@ -86,13 +85,13 @@ impl Mirror {
         }
     }
 
-    /// A SYN-ACK at last, from a side that doubted the SYN, or the older connection is reset: it listens.
-    pub(super) fn forgets(&mut self, direction: Direction, listens: bool) {
+    /// The older connection is gone: a SYN-ACK follows the challenge ACK, or a RST ended it.
+    pub(super) fn end_older(&mut self, direction: Direction, listens: bool) {
         *self.ends(direction).0 = Side::new(if listens { State::Listen } else { State::Unknown });
     }
 
-    /// Another connection may have followed that was not captured: only what speaks on is sure.
-    pub(super) fn goes_on(&mut self, direction: Direction, outlook: Option<&Outlook>) {
+    /// Another connection may have followed that was not captured: only a side that sends more is certain.
+    pub(super) fn keep_continuing(&mut self, direction: Direction, outlook: Option<&Outlook>) {
         let (sender, receiver) = self.ends(direction);
         if !outlook.is_some_and(Outlook::sender_continues) {
             sender.state = State::Unknown;
@@ -102,15 +101,15 @@ impl Mirror {
         }
     }
 
-    /// Takes the next segment into account.
+    /// Takes the next segment, sent and received.
     pub fn observe(&mut self, direction: Direction, segment: &Segment) {
         self.on_sent(direction, segment, None);
         self.on_received(direction, segment, None);
     }
 
-    /// A segment leaves its sender. With an outlook it is one of a capture.
+    /// A segment is sent. With an outlook it is from a capture.
     pub(super) fn on_sent(&mut self, direction: Direction, segment: &Segment, outlook: Option<&Outlook>) {
-        if outlook.is_none() && direction == Direction::ToServer && self.begins_anew(segment) {
+        if outlook.is_none() && direction == Direction::ToServer && self.reopens(segment) {
             let stateless = self.server.stateless;
             *self = Mirror::default();
             self.server.stateless = stateless;
@@ -121,17 +120,17 @@ impl Mirror {
         {
             let missed = segment.acknowledges().and_then(|ack| receiver.misses(ack, outlook.receiver.top));
             let skipped = sender.skips(segment, outlook.sender.top);
-            // A SYN-ACK proves the SYN, and no more has been sent.
+            // A SYN-ACK proves the SYN, and that no more was sent.
             let syn = segment.flags.has(Flags::SYN);
             if !syn && (missed == Some(true) || skipped == Some(true)) {
                 sender.doubt();
                 receiver.doubt();
             }
             if !syn && missed.is_some() {
-                sender.hears();
+                sender.missed_arrival();
             }
             if !syn && skipped.is_some() {
-                receiver.hears();
+                receiver.missed_arrival();
                 if receiver.state == State::SynReceived {
                     receiver.doubt();
                 }
@@ -140,7 +139,7 @@ impl Mirror {
         sender.sends(segment, outlook);
     }
 
-    /// A segment reaches its receiver.
+    /// A segment is received.
     pub(super) fn on_received(&mut self, direction: Direction, segment: &Segment, outlook: Option<&Outlook>) {
         let hidden = outlook.is_some_and(|outlook| !outlook.receiver.seen);
         if !hidden {
@@ -148,21 +147,21 @@ impl Mirror {
         }
     }
 
-    /// Something that no segment shows.
+    /// A change of state without a segment.
     pub fn on_local(&mut self, end: End, event: LocalEvent) {
         let side = match end {
             End::Client => &mut self.client,
             End::Server => &mut self.server,
         };
         side.state = match (event, side.state) {
-            // Elsewhere the FIN tells of it (RFC 9293 3.10.4).
+            // In other states the FIN shows it (RFC 9293 3.10.4).
             (LocalEvent::Close, State::SynSent | State::Listen) => State::Closed,
             (LocalEvent::TwoMsl, State::TimeWait) => State::Closed,
             (_, state) => state,
         };
     }
 
-    /// Sender and receiver.
+    /// Returns sender and receiver.
     fn ends(&mut self, direction: Direction) -> (&mut Side, &mut Side) {
         match direction {
             Direction::ToServer => (&mut self.client, &mut self.server),
@@ -178,8 +177,8 @@ impl Mirror {
         self.server.state
     }
 
-    /// The first sequence number of the side that sends this way: where relative numbers count
-    /// from. `None` before it sent anything.
+    /// Returns the first sequence number of the sender in this direction, the base of relative numbers. `None` before
+    /// its first segment.
     pub fn base(&self, direction: Direction) -> Option<Seq> {
         match direction {
             Direction::ToServer => self.client.first,
@@ -187,16 +186,16 @@ impl Mirror {
         }
     }
 
-    /// A segment's sequence and acknowledgement number, counted from where its side began.
+    /// Returns the relative sequence and acknowledgement numbers of a segment.
     pub fn relative(&self, direction: Direction, segment: &Segment) -> (u32, Option<u32>) {
-        // A reset of a side that never sent anything else has nothing to count from.
+        // A RST of a side without other segments has no base.
         let relative = |seq: Seq, way| self.base(way).map_or(seq.0, |base| seq.since(base));
         let ack = segment.flags.has(Flags::ACK).then(|| relative(segment.ack, direction.opposite()));
         (relative(segment.seq, direction), ack)
     }
 
-    /// A new connection on the same 4-tuple, after the old one's end (RFC 6191).
-    fn begins_anew(&self, segment: &Segment) -> bool {
+    /// Whether it opens a new connection on the same 4-tuple, after the end of the old one (RFC 6191).
+    fn reopens(&self, segment: &Segment) -> bool {
         let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
         let over = matches!(self.client.state, State::Closed | State::TimeWait);
         opens && over && self.client.first.is_some()

@@ -1,5 +1,5 @@
-//! A picture as SVG: two life lines, time running down. Nothing in it depends on when or how fast it
-//! happened, so that the same story gives the same octets.
+//! A picture as SVG: two lifelines, with time running down. It does not depend on absolute or exact times, so that the
+//! same scenario produces the same bytes.
 
 mod palette;
 
@@ -18,17 +18,17 @@ const WIDTH: u32 = 860;
 const LEFT: u32 = 175;
 const RIGHT: u32 = 685;
 const MIDDLE: u32 = (LEFT + RIGHT) / 2;
-/// From the departure of a segment down to its arrival.
+/// Vertical distance from the sending of a segment to its arrival.
 const FALL: u32 = 14;
 const LINE: u32 = 16;
-/// A character's width on average, and the room beside a line that an arrow passes behind.
+/// Average width of a character, and the margin beside text in front of an arrow.
 const LETTER: u32 = 6;
 const PADDING: u32 = 8;
-/// Characters of a sentence, between the life lines and below the title.
+/// Characters of a line of text, between the lifelines and below the title.
 const SENTENCE: usize = 66;
 const LESSON: usize = 112;
 
-/// The picture, whole.
+/// Returns the picture as an SVG document.
 pub fn draw(picture: &Picture) -> String {
     let mut canvas = Canvas { arrows: String::new(), out: String::new(), y: 34, leaves: HashMap::new() };
     canvas.heading(picture);
@@ -54,9 +54,9 @@ pub fn draw(picture: &Picture) -> String {
     )
 }
 
-/// The states of both sides, as they change on the way down.
+/// The states of both sides along the lifelines.
 struct States {
-    /// Since which height, for the client and the server.
+    /// The height at which they began, for client and server.
     current: [(Option<State>, u32); 2],
     drawn: String,
 }
@@ -71,7 +71,7 @@ impl States {
         states
     }
 
-    /// Names a state beside its life line if it is a new one.
+    /// Labels a new state beside its lifeline.
     fn becomes(&mut self, side: Side, state: State, y: u32) {
         let (before, since) = self.current[side as usize];
         if before == Some(state) {
@@ -91,7 +91,7 @@ impl States {
         );
     }
 
-    /// The piece of the life line on which one state lasted.
+    /// Draws the part of the lifeline with one state.
     fn bar(&mut self, side: Side, state: Option<State>, from: u32, to: u32) {
         let x = if side == Side::Client { LEFT } else { RIGHT };
         let (colour, width) = match state {
@@ -114,12 +114,12 @@ impl States {
 }
 
 struct Canvas {
-    /// Below every text.
+    /// Drawn below every text.
     arrows: String,
     out: String,
-    /// Where the next thing goes.
+    /// Height of the next element.
     y: u32,
-    /// Segments under way: the height at which they left.
+    /// Segments in flight: the height at which they were sent.
     leaves: HashMap<usize, u32>,
 }
 
@@ -147,7 +147,7 @@ impl Canvas {
             self.silence(&rounded(wait));
         }
         match &row.kind {
-            RowKind::Local(side, event) => self.told(row, *side, *event, states),
+            RowKind::Local(side, event) => self.local_event(row, *side, *event, states),
             RowKind::Segment(arrow) => self.segment(row, arrow, states),
         }
         if let RowKind::Segment(Arrow { labels, .. }) = &row.kind {
@@ -170,8 +170,7 @@ impl Canvas {
         self.y += 18;
     }
 
-    /// Keeps the arrow of a segment that is still under way out of a line in the middle: one that
-    /// takes its time passes behind several.
+    /// Draws a background for text in the middle, so that the arrows of segments in flight pass behind it.
     fn backed(&mut self, line: &str) {
         if self.leaves.is_empty() {
             return;
@@ -186,7 +185,7 @@ impl Canvas {
         );
     }
 
-    /// A gap in both life lines' time.
+    /// Draws a pause on both lifelines.
     fn silence(&mut self, text: &str) {
         for x in [LEFT, RIGHT] {
             for y in [2, 8, 14].map(|down| self.y + down) {
@@ -205,7 +204,7 @@ impl Canvas {
         self.y += 26;
     }
 
-    fn told(&mut self, row: &Row, side: Side, event: LocalEvent, states: &mut States) {
+    fn local_event(&mut self, row: &Row, side: Side, event: LocalEvent, states: &mut States) {
         let (x, anchor) = match side {
             Side::Client => (LEFT + 14, "start"),
             Side::Server => (RIGHT - 14, "end"),
@@ -255,7 +254,7 @@ impl Canvas {
         self.y = arrives + 20;
     }
 
-    /// Above the arrow; at the sender's end while there is one that takes its time.
+    /// Above the arrow; at the sender's end if a segment is in flight.
     fn label(&mut self, arrow: &Arrow, from: u32, y: u32, colour: &str) {
         let (x, anchor) = match (arrow.path, arrow.direction) {
             (Path::Lost, _) => ((from + MIDDLE) / 2, "middle"),
@@ -279,7 +278,7 @@ impl Canvas {
         self.y = line;
     }
 
-    /// Half the way, and a cross.
+    /// Draws half of the arrow, and a cross.
     fn lost(&mut self, (x, y): (u32, u32), colour: &str) {
         let end = y + FALL / 2;
         let _ = writeln!(

@@ -7,31 +7,31 @@ use super::{Direction, Side, State};
 use handfast_stack::wire::Flags;
 use handfast_text::{ansi, grouped, noun, wrapped};
 
-/// A picture in characters: the client's states on the left, the server's on the right, one line for
-/// each segment between them, and what is to be said of it below.
+/// A picture as text: the client's states on the left, the server's on the right, one line for each segment between
+/// them, with its explanation below.
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'a> {
     pub picture: &'a Picture,
-    /// Columns. From 93 on there is the time of each segment, or of a capture its window, and from 107 on
-    /// both; below 80 the numbers stand closer.
+    /// Columns. From 93 on with the time of each segment, or in captures its window, from 107 on with both; below 80 the
+    /// numbers are closer together.
     pub width: usize,
-    /// Nothing but ASCII.
+    /// ASCII only.
     pub ascii: bool,
     /// With ANSI colours.
     pub colour: bool,
 }
 
-/// The columns of a state.
+/// Columns of a state.
 const STATE: usize = 13;
-/// The columns of a time, and the space behind it.
+/// Columns of a time, and the space after it.
 const TIME: usize = 11;
 const GAP: usize = 2;
-/// The columns of an arrow's end.
+/// Columns of an arrow's end.
 const ARROW: usize = 4;
-/// The columns of flags and numbers, at most and at least.
+/// Maximum and minimum columns of flags and numbers.
 const TEXT: usize = 44;
 const MIN_TEXT: usize = 24;
-/// The columns of a window, and the space before it.
+/// Columns of a window, and the space before it.
 const WINDOW: usize = 14;
 
 impl fmt::Display for Text<'_> {
@@ -88,7 +88,7 @@ impl Text<'_> {
     fn names(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Picture { client, server, .. } = self.picture;
         let time = if self.has_time() { format!("{:>TIME$}{:GAP$}", "time", "") } else { String::new() };
-        // Above the server's states, or further left where it is too long for them.
+        // Above the server's states, or further left if it is longer.
         let drawn = 2 * (STATE + 1) + self.between();
         let place = (STATE + 1 + self.between() + 1).min(drawn.saturating_sub(server.chars().count()));
         let between = place.max(client.chars().count() + 1);
@@ -116,13 +116,13 @@ impl Text<'_> {
         )
     }
 
-    /// Below the middle.
+    /// Writes a line below the arrow.
     fn indented(&self, f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         let time = if self.has_time() { TIME + GAP } else { 0 };
         writeln!(f, "{:indent$}{text}", "", indent = time + STATE + 1 + ARROW)
     }
 
-    /// What lies between the two columns of states.
+    /// Returns the text between the two columns of states.
     fn middle(&self, row: &Row) -> String {
         match &row.kind {
             RowKind::Local(side, event) => {
@@ -160,7 +160,7 @@ impl Text<'_> {
         parts.iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 
-    /// The arrow before and behind the text. What is still in the network has dots, as in the RFC.
+    /// Returns the arrow's ends before and after the text. Segments in flight have dots, as in the RFC.
     fn ends(&self, arrow: &Arrow) -> (&'static str, &'static str) {
         let (line, right, left, cross, dots) = match self.ascii {
             false => (["─── ", " ───"], " ──▶", "◀── ", [" ─✗ ", " ✗─ "], ["··· ", " ···"]),
@@ -182,7 +182,7 @@ impl Text<'_> {
         self.width >= TIME + GAP + STATE + 1 + ARROW + self.text() + ARROW + 1 + STATE && self.text() >= TEXT
     }
 
-    /// Where there are windows to show, and room for them.
+    /// Whether windows are shown: if there are any, and enough columns.
     fn has_window(&self) -> bool {
         let shown = |row: &Row| matches!(&row.kind, RowKind::Segment(arrow) if arrow.window.is_some());
         self.width >= 2 * (STATE + 1 + ARROW) + TEXT + WINDOW && self.picture.diagram.rows.iter().any(shown)
@@ -199,13 +199,13 @@ impl Text<'_> {
         ARROW + self.text() + ARROW
     }
 
-    /// Of the whole drawing.
+    /// Columns of the whole drawing.
     fn columns(&self) -> usize {
         let time = if self.has_time() { TIME + GAP } else { 0 };
         time + 2 * (STATE + 1) + self.between()
     }
 
-    /// A state that has changed stands out.
+    /// Highlights a changed state.
     fn state(&self, (state, changed): (State, bool)) -> String {
         self.paint(if changed { ansi::BOLD } else { ansi::DIM }, state.name())
     }
@@ -219,7 +219,7 @@ impl Text<'_> {
     }
 }
 
-/// `?` behind it: as sent, because the shift count was not captured.
+/// Formats the window; `?` means unscaled, because the shift count was not captured.
 fn window(arrow: &Arrow) -> String {
     arrow
         .window
@@ -227,7 +227,7 @@ fn window(arrow: &Arrow) -> String {
         .unwrap_or_default()
 }
 
-/// Green opens, yellow closes, red breaks, cyan carries.
+/// Green: SYN; yellow: FIN; red: RST; cyan: data.
 fn colour_of(flags: Flags) -> &'static str {
     match flags {
         flags if flags.has(Flags::RST) => ansi::RED,

@@ -198,5 +198,5 @@ fn blocks_that_arrived_are_named() {
     ]);
     let lines = lines(&drawn(steps));
     assert!(lines.iter().any(|line| line == "SACK 201-301"), "{lines:#?}");
-    assert!(lines.iter().any(|line| line == "D-SACK 101-201: has come twice"), "{lines:#?}");
+    assert!(lines.iter().any(|line| line == "D-SACK 101-201: received twice"), "{lines:#?}");
 }

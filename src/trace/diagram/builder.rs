@@ -1,4 +1,4 @@
-//! A row at a time: what it shows, the states after it, and what is to be said of it.
+//! Builds a diagram row by row: segment, states after it, explanation.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -14,18 +14,18 @@ struct DiagramBuilder<'a> {
     record: &'a Record,
     options: &'a DiagramOptions,
     mirror: Mirror,
-    /// Of a capture.
+    /// Only for captures.
     evidence: Option<Evidence>,
-    /// The connection that was drawn last.
+    /// The connection of the last row.
     connection: Option<usize>,
-    /// When a segment last left: by direction, sequence number, its flags and length.
+    /// Time of the last copy of a segment, by direction, sequence number, flags and length.
     copies: HashMap<(bool, u32, u8, u32), Duration>,
     sequence: Sequence,
     windows: Windows,
-    /// The segments that have left.
-    left: HashSet<usize>,
-    /// Every sentence is said once.
-    said: HashSet<String>,
+    /// The segments sent so far.
+    sent: HashSet<usize>,
+    /// Explanations given so far: each is given once.
+    given: HashSet<String>,
 }
 
 impl Diagram {
@@ -46,7 +46,7 @@ impl Diagram {
     }
 }
 
-/// Whether both are one row: a segment leaves, and comes to its end at once.
+/// Whether both events are one row: a segment is sent, and received or lost at once.
 fn joins(event: Event, next: Event) -> bool {
     match (event, next) {
         (Event::Sent(number), Event::Received(same) | Event::Lost(same)) => number == same,
@@ -70,8 +70,8 @@ impl<'a> DiagramBuilder<'a> {
             copies: HashMap::new(),
             sequence: Sequence::default(),
             windows: Windows::default(),
-            left: HashSet::new(),
-            said: HashSet::new(),
+            sent: HashSet::new(),
+            given: HashSet::new(),
         };
         builder.begin(0);
         builder
@@ -100,7 +100,7 @@ impl<'a> DiagramBuilder<'a> {
         let silent = moment.at.saturating_sub(last);
         let wait = (silent >= self.options.min_wait).then(|| since.unwrap_or(silent));
         let order = self.order(&kind);
-        let remark = self.take(&mut kind);
+        let remark = self.update(&mut kind);
         let (client, server) = self.states();
         let row =
             Row { at: moment.at.saturating_sub(first), wait, kind, client, server, begins, annotation: None };
@@ -118,7 +118,7 @@ impl<'a> DiagramBuilder<'a> {
         Row { annotation, ..row }
     }
 
-    /// What this row shows.
+    /// Returns the content of a row.
     fn kind(&mut self, event: Event, next: Option<Event>) -> RowKind {
         let (number, path) = match (event, next) {
             (Event::Local(side, kind), _) => return RowKind::Local(side, kind),
@@ -126,11 +126,11 @@ impl<'a> DiagramBuilder<'a> {
             (Event::Sent(number), Some(Event::Lost(same))) if number == same => (number, Path::Lost),
             (Event::Sent(number), _) => (number, Path::Pending),
             (Event::Lost(number), _) => (number, Path::Lost),
-            (Event::Received(number), _) if self.left.contains(&number) => (number, Path::Received),
+            (Event::Received(number), _) if self.sent.contains(&number) => (number, Path::Received),
             (Event::Received(number), _) => (number, Path::Injected),
         };
         if matches!(event, Event::Sent(_)) {
-            self.left.insert(number);
+            self.sent.insert(number);
         }
         RowKind::Segment(self.arrow(number, path))
     }
@@ -161,7 +161,7 @@ impl<'a> DiagramBuilder<'a> {
         self.evidence.as_ref().map(|evidence| evidence.place(number)).unwrap_or_default()
     }
 
-    /// Another connection begins in this row.
+    /// Whether another connection begins in this row.
     fn begins(&mut self, kind: &RowKind) -> bool {
         match kind {
             RowKind::Segment(arrow) => self.begin(arrow.number),
@@ -169,7 +169,7 @@ impl<'a> DiagramBuilder<'a> {
         }
     }
 
-    /// With this segment, if it is the first of one. True: of another than before.
+    /// Begins the segment's connection, if it is its first. Returns true if another one precedes it.
     fn begin(&mut self, number: usize) -> bool {
         let (Some(evidence), Some((direction, segment))) = (&self.evidence, self.segment(number)) else {
             return false;
@@ -205,7 +205,7 @@ impl<'a> DiagramBuilder<'a> {
         }
     }
 
-    /// Of a capture that has nothing of the receiver's.
+    /// Whether the receiver's segments were not captured.
     fn is_one_sided(&self, row: &Row) -> bool {
         let RowKind::Segment(arrow) = &row.kind else { return false };
         let place = self.place(arrow.number).connection;
@@ -213,7 +213,7 @@ impl<'a> DiagramBuilder<'a> {
         connection.is_some_and(|connection| !connection.end(arrow.direction.opposite()).seen)
     }
 
-    /// How a segment that leaves stands to those before it.
+    /// Returns the order of a sent segment relative to those before it.
     fn order(&mut self, kind: &RowKind) -> Order {
         match kind {
             RowKind::Segment(Arrow { older: true, .. }) => Order::InOrder,
@@ -232,8 +232,8 @@ impl<'a> DiagramBuilder<'a> {
         }
     }
 
-    /// Lets the mirror see it, and counts its numbers as the mirror does then.
-    fn take(&mut self, kind: &mut RowKind) -> Option<Remark> {
+    /// Updates the states, and sets the segment's relative numbers.
+    fn update(&mut self, kind: &mut RowKind) -> Option<Remark> {
         let arrow = match kind {
             RowKind::Local(side, kind) => {
                 self.mirror.on_local(*side, *kind);
@@ -264,7 +264,7 @@ impl<'a> DiagramBuilder<'a> {
         }
     }
 
-    /// A segment of a capture.
+    /// Updates the states for a segment of a capture.
     fn captured(&mut self, evidence: &Evidence, arrow: &Arrow, segment: &Segment) {
         let (direction, number) = (arrow.direction, arrow.number);
         let Some(connection) = evidence.connection(evidence.place(number).connection) else { return };
@@ -272,15 +272,15 @@ impl<'a> DiagramBuilder<'a> {
         if arrow.older {
             match evidence.place(number).numbers {
                 Numbers::ChallengeReset if arrow.path != Path::Lost => {
-                    self.mirror.forgets(direction.opposite(), connection.accepted);
+                    self.mirror.end_older(direction.opposite(), connection.accepted);
                 }
-                Numbers::Foreign => self.mirror.goes_on(direction, outlook.as_ref()),
+                Numbers::Foreign => self.mirror.keep_continuing(direction, outlook.as_ref()),
                 _ => {}
             }
             return;
         }
         if segment.is_syn_ack() && connection.accepts_late(number) {
-            self.mirror.forgets(direction, true);
+            self.mirror.end_older(direction, true);
         }
         self.mirror.on_sent(direction, segment, outlook.as_ref());
         if arrow.path != Path::Lost {
@@ -288,7 +288,7 @@ impl<'a> DiagramBuilder<'a> {
         }
     }
 
-    /// The numbers of a captured segment, counted from where the connection's begin.
+    /// Sets the relative numbers of a captured segment.
     fn number(&self, arrow: &mut Arrow, segment: &Segment) {
         let Some(connection) = self
             .evidence
@@ -302,20 +302,20 @@ impl<'a> DiagramBuilder<'a> {
         let (own, peer) = (base(arrow.direction), base(arrow.direction.opposite()));
         arrow.seq = relative(segment.seq, own);
         arrow.ack = segment.acknowledges().map(|ack| relative(ack, peer));
-        // A number before the first: nothing of this connection has it.
-        arrow.older |= arrow.seq > FARTHEST || arrow.ack.is_some_and(|ack| ack > FARTHEST);
+        // A number before the first one does not belong to this connection.
+        arrow.older |= arrow.seq > MAX_RELATIVE || arrow.ack.is_some_and(|ack| ack > MAX_RELATIVE);
         for (left, right) in segment.sack.blocks() {
             let (left, right) = (relative(*left, peer), relative(*right, peer));
-            let known = peer.is_some() && left < right && right <= FARTHEST;
+            let known = peer.is_some() && left < right && right <= MAX_RELATIVE;
             let twice = arrow.ack.is_some_and(|ack| right <= ack);
             arrow.labels.extend(known.then(|| match twice {
-                true => format!("D-SACK {left}-{right}: has come twice"),
+                true => format!("D-SACK {left}-{right}: received twice"),
                 false => format!("SACK {left}-{right}"),
             }));
         }
     }
 
-    /// A sentence that was not said yet.
+    /// Returns the explanation of a row, unless it was given before.
     fn annotate(&mut self, row: &Row, context: &annotate::Context<'_>) -> Option<String> {
         let note = match &row.kind {
             RowKind::Segment(arrow) => {
@@ -328,27 +328,27 @@ impl<'a> DiagramBuilder<'a> {
             Some(note) => note.text.to_owned(),
             None => annotate::annotation(row, context)?,
         };
-        (!text.is_empty() && self.said.insert(text.clone())).then_some(text)
+        (!text.is_empty() && self.given.insert(text.clone())).then_some(text)
     }
 }
 
-/// Relative numbers are below it: half of the space.
-const FARTHEST: u32 = u32::MAX / 2;
+/// Maximum relative number: half of the sequence space.
+const MAX_RELATIVE: u32 = u32::MAX / 2;
 
-/// The states at the beginning of what was played, as far as what follows tells.
+/// Returns the states at the beginning of a played record, inferred from its first segments.
 fn start(record: &Record) -> Mirror {
     let Some((direction, first)) = record.segments.first() else { return Mirror::default() };
     if !first.flags.has(Flags::SYN) && !first.flags.has(Flags::RST) {
         return Mirror::midway(*direction, first);
     }
     let answer = record.segments.iter().find(|(direction, _)| *direction == Direction::ToClient);
-    // Who listens answers with SYN and ACK; a closed port with a RST; and a SYN alone is no answer.
+    // A listener answers with a SYN-ACK, a closed port with a RST; a SYN alone is no answer.
     let listens = answer.is_none_or(|(_, segment)| segment.is_syn_ack());
     Mirror::starting(State::Closed, if listens { State::Listen } else { State::Closed })
 }
 
-/// What a retransmission has in common with the first copy. An ACK may join a FIN or data, but makes
-/// a SYN another segment.
+/// Identifies copies of a segment. A retransmission of a FIN or data may have an ACK in addition; with a SYN that is
+/// another segment.
 fn copy(direction: Direction, segment: &Segment) -> (bool, u32, u8, u32) {
     let mut kind = segment.flags.0 & Flags::SYN.with(Flags::FIN).with(Flags::RST).0;
     if segment.flags.has(Flags::SYN) {

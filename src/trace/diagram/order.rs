@@ -1,52 +1,51 @@
-//! Whether segments come in the order of their numbers, as one who stands by sees it.
+//! The order of segments by sequence number, at the point of capture.
 
 use std::collections::VecDeque;
 
 use crate::{Direction, Segment};
 use handfast_stack::wire::{Flags, Seq};
 
-/// How a segment stands to those before it in its direction.
+/// Order of a segment relative to those before it in its direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Nothing is to be said of it.
+    /// In order.
     InOrder,
-    /// So many octets before it have not been seen.
+    /// After a gap of `missing` bytes.
     Gap { missing: u32 },
-    /// It begins before what has been seen, and is no copy.
+    /// Fills a gap, and is not a copy.
     FillsGap,
-    /// It begins before what has been seen, none of it was missing, and it is no copy.
+    /// Overlaps earlier segments, fills no gap, and is not a copy.
     Overlap,
-    /// A duplicate acknowledgement: nothing but the number of the last one, while more is under way (RFC
-    /// 5681 2).
+    /// A duplicate ACK: the same number as the last one, while data is in flight (RFC 5681 2).
     DuplicateAck,
-    /// A copy that duplicate acknowledgements have asked for.
+    /// A retransmission requested by duplicate ACKs.
     FastRetransmit,
 }
 
-/// What has been seen of both directions.
+/// The sequence numbers seen in both directions.
 #[derive(Default)]
 pub(super) struct Sequence {
     up: Way,
     down: Way,
 }
 
-/// Holes that are remembered: so many are not filled at once.
+/// Maximum number of gaps tracked.
 const MAX_HOLES: usize = 64;
 
 #[derive(Default)]
 struct Way {
-    /// Behind all that was seen.
+    /// The number after the highest one seen.
     end: Option<Seq>,
-    /// What was not seen before the end: from, and behind. The last ones.
+    /// The last gaps before the end: first number, and number after the last.
     holes: VecDeque<(Seq, Seq)>,
-    /// The last acknowledgement of it, with its window.
+    /// The last acknowledgement, with its window.
     acknowledged: Option<(Seq, Option<u16>)>,
-    /// Duplicates of that.
+    /// Number of its duplicates.
     repeats: u32,
 }
 
 impl Sequence {
-    /// Of the next segment. `again`: it is a copy.
+    /// Classifies the next segment. `retransmitted`: it is a copy.
     pub(super) fn place(&mut self, direction: Direction, segment: &Segment, retransmitted: bool) -> Order {
         let (own, peer) = match direction {
             Direction::ToServer => (&mut self.up, &mut self.down),
@@ -57,7 +56,7 @@ impl Sequence {
             return Order::InOrder;
         }
         if flags.has(Flags::SYN) && !retransmitted {
-            // A new connection on the same 4-tuple counts anew.
+            // A new connection on the same 4-tuple.
             *own = Way::default();
         }
         let repeats = flags.has(Flags::ACK) && peer.acknowledge(segment);
@@ -90,7 +89,7 @@ impl Way {
                 self.holes.push_back((end, segment.seq));
                 Order::Gap { missing: segment.seq.since(end) }
             }
-            // What has been acknowledged is not missing: a keep-alive, for one (RFC 9293 3.8.4).
+            // Acknowledged data is not missing: a keep-alive, for instance (RFC 9293 3.8.4).
             false if self.acknowledged.is_some_and(|(ack, _)| behind.at_or_before(ack)) => Order::InOrder,
             false if segment.seq.before(end) => {
                 let missing = |(from, to): &(Seq, Seq)| from.before(behind) && segment.seq.before(*to);
@@ -100,7 +99,7 @@ impl Way {
         }
     }
 
-    /// By this segment of the peer's. True: by a duplicate.
+    /// Takes the acknowledgement of a segment of the peer. Returns true for a duplicate.
     fn acknowledge(&mut self, by: &Segment) -> bool {
         let under_way = self.end.is_some_and(|end| by.ack.before(end));
         let same = self.acknowledged == Some((by.ack, by.window));

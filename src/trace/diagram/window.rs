@@ -1,23 +1,23 @@
-//! The receive windows of both sides: what a capture shows of flow control.
+//! The receive windows of both sides: flow control in a capture.
 
 use super::{Arrow, Window};
 use crate::{Direction, Segment};
 use handfast_stack::wire::{Flags, Seq};
 
-/// What is named of a segment.
+/// A remark on a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remark {
-    /// Its sender has no room.
+    /// Its sender's window is closed.
     ZeroWindow,
-    /// It has room again.
+    /// The window is open again.
     WindowUpdate,
-    /// It fills what its receiver has room for.
+    /// It fills the receiver's window.
     WindowFull,
-    /// It asks whether its receiver has room again (RFC 9293 3.8.6.1).
+    /// A probe of the receiver's window (RFC 9293 3.8.6.1).
     WindowProbe,
-    /// It asks whether its receiver is still there (RFC 9293 3.8.4).
+    /// A keep-alive (RFC 9293 3.8.4).
     KeepAlive,
-    /// The answer to that.
+    /// The reply to a keep-alive.
     KeepAliveAck,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Windows {
     down: Way,
 }
 
-/// Of one sender.
+/// The window of one sender.
 #[derive(Clone, Copy, Default)]
 struct Way {
     syn: bool,
@@ -52,7 +52,7 @@ struct Way {
     /// Behind what it has sent.
     end: Option<Seq>,
     /// It has asked whether the peer is still there, and was not answered yet.
-    asks: bool,
+    probed: bool,
 }
 
 impl Windows {
@@ -75,8 +75,8 @@ impl Windows {
         }
         arrow.window = own.window_of(segment, peer);
         let remark = own.remark(segment, peer, arrow.window);
-        own.asks = remark == Some(Remark::KeepAlive);
-        peer.asks = false;
+        own.probed = remark == Some(Remark::KeepAlive);
+        peer.probed = false;
         own.window = arrow.window.or(own.window);
         own.acknowledged = segment.acknowledges().or(own.acknowledged);
         if own.end.is_none_or(|end| end.before(segment.end())) {
@@ -87,7 +87,8 @@ impl Windows {
 }
 
 impl Way {
-    /// A SYN's is never scaled; others are if both SYNs had the option (RFC 7323 2.2).
+    /// Returns the window of a segment. It is never scaled in a SYN, otherwise if both SYNs had the option (RFC 7323
+    /// 2.2).
     fn window_of(&self, segment: &Segment, peer: &Way) -> Option<Window> {
         let raw = u32::from(segment.window?);
         let scaled = self.syn && peer.syn;
@@ -95,17 +96,17 @@ impl Way {
             (Some(shift), Some(_)) if scaled && !segment.flags.has(Flags::SYN) => shift,
             _ => 0,
         };
-        // Without room there is nothing to scale.
+        // A window of 0 needs no scale.
         Some(Window { bytes: raw << shift, scaled: scaled || raw == 0 || segment.flags.has(Flags::SYN) })
     }
 
     fn remark(&self, segment: &Segment, peer: &Way, window: Option<Window>) -> Option<Remark> {
-        let bare = segment.seq_len() == 0;
+        let pure_ack = segment.seq_len() == 0;
         let opens_or_ends = segment.flags.has(Flags::SYN) || segment.flags.has(Flags::FIN);
         let asks = !opens_or_ends && segment.payload_len <= 1 && self.end == Some(segment.seq + 1);
         let peer_is_full = peer.window.is_some_and(|window| window.bytes == 0);
         let had_none = self.window.is_some_and(|window| window.bytes == 0);
-        // Nothing is under way, so that nothing is sent again.
+        // Nothing is in flight, so this is not a retransmission.
         let idle = self.end.is_some() && peer.acknowledged == self.end;
         let probes = peer_is_full && !opens_or_ends;
         match window.map(|window| window.bytes) {
@@ -115,13 +116,13 @@ impl Way {
             _ if asks && idle => Some(Remark::KeepAlive),
             Some(0) => Some(Remark::ZeroWindow),
             Some(_) if had_none => Some(Remark::WindowUpdate),
-            _ if bare && peer.asks => Some(Remark::KeepAliveAck),
+            _ if pure_ack && peer.probed => Some(Remark::KeepAliveAck),
             _ if segment.payload_len > 0 && self.fills(segment, peer) => Some(Remark::WindowFull),
             _ => None,
         }
     }
 
-    /// Exactly what the peer has room for.
+    /// Whether it fills the peer's window exactly.
     fn fills(&self, segment: &Segment, peer: &Way) -> bool {
         let room = peer.window.filter(|window| window.scaled && window.bytes > 0);
         peer.acknowledged.zip(room).is_some_and(|(ack, room)| ack + room.bytes == segment.end())

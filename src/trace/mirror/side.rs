@@ -2,28 +2,28 @@ use crate::evidence::Outlook;
 use crate::{Segment, State};
 use handfast_stack::wire::{Flags, Seq};
 
-/// One end of a connection, judged by what it sends and what reaches it.
+/// One end of a connection, inferred from the segments that it sends and receives.
 ///
-/// With an [`Outlook`] the segments are those of a capture, which may lack some: what no segment proves
-/// becomes [`State::Unknown`], and remains so until the side itself shows in which state it is.
+/// With an [`Outlook`] the segments are from a capture, which may be incomplete: a state that they do not prove becomes
+/// [`State::Unknown`], until a segment of this side proves one.
 #[derive(Clone, Debug)]
 pub(super) struct Side {
     pub state: State,
     /// The first sequence number sent.
     pub first: Option<Seq>,
-    /// Behind our FIN.
+    /// The number after its FIN.
     own_fin: Option<Seq>,
-    /// Behind the peer's FIN, as far as it was sent.
+    /// The number after the peer's FIN, if one was sent.
     peer_fin: Option<Seq>,
     /// RCV.NXT.
     next: Option<Seq>,
-    /// The last acknowledgement sent.
+    /// The last acknowledgement number sent.
     acknowledged: Option<Seq>,
-    /// Behind what was sent, as far as it was seen.
+    /// The number after the last one seen of it.
     sent: Option<Seq>,
-    /// It has sent a SYN of its own accord.
+    /// It has sent a SYN (active open).
     opens: bool,
-    /// Keeps no state before the handshake is complete.
+    /// Keeps no state before the handshake is complete (SYN cookies).
     pub stateless: bool,
 }
 
@@ -42,19 +42,19 @@ impl Side {
         }
     }
 
-    /// It has sent its SYN, which was not seen.
-    pub(super) fn opening(isn: Seq) -> Side {
+    /// It has sent a SYN that was not captured.
+    pub fn opening(isn: Seq) -> Side {
         Side { first: Some(isn), opens: true, ..Side::new(State::SynSent) }
     }
 
-    /// In the middle of a connection: where its numbers begin, and those of its peer.
-    pub(super) fn midway(own: Option<Seq>, peer: Option<Seq>) -> Side {
+    /// In an established connection: the bases of its numbers and its peer's.
+    pub fn midway(own: Option<Seq>, peer: Option<Seq>) -> Side {
         Side { first: own, next: peer, ..Side::new(State::Established) }
     }
 
     pub(super) fn sends(&mut self, segment: &Segment, outlook: Option<&Outlook>) {
         if segment.flags.has(Flags::RST) {
-            // What speaks on afterwards has not ended.
+            // A side that sends more has not ended.
             let ends = outlook.is_none_or(|outlook| !outlook.sender_continues());
             self.state = if ends { State::Closed } else { State::Unknown };
             return;
@@ -65,7 +65,7 @@ impl Side {
             self.sent = Some(segment.end());
         }
         if let Some(ack) = segment.acknowledges() {
-            // More than was seen to arrive in order: it has arrived all the same.
+            // It acknowledges more than the captured segments: those have arrived.
             self.arrived_up_to(ack);
             self.acknowledged = Some(ack);
         }
@@ -94,32 +94,32 @@ impl Side {
         self.opens |= !acknowledges;
     }
 
-    /// What a side must be that sends this, where the way there was not captured.
-    /// `said`: its last acknowledgement before.
+    /// Updates the state from a sent segment where earlier ones may not have been captured. `said`: its previous
+    /// acknowledgement number.
     fn shows_itself(&mut self, segment: &Segment, said: Option<Seq>, outlook: &Outlook) {
         let Some(ack) = segment.acknowledges() else { return };
-        // The peer sends more than this acknowledges: its FIN has not arrived yet.
+        // The peer sends more than this acknowledges: its FIN has not arrived.
         let peer_is_open = outlook.receiver.top.is_some_and(|top| ack.before(top));
         let has_fin = self.peer_fin.is_some_and(|fin| fin.at_or_before(ack));
         let says_more = segment.seq_len() > 0;
         self.state = match self.state {
-            // RFC 9293 3.10.7.3: nothing but a SYN-ACK makes it acknowledge anything.
-            // It may answer the SYN-ACK, or a FIN behind it, unless the peer sends more later.
+            // RFC 9293 3.10.7.3: only a SYN-ACK makes it acknowledge. This may acknowledge the SYN-ACK, or a FIN after
+            // it, unless the peer sends more later.
             State::SynSent if peer_is_open => State::Established,
             State::SynSent => State::Unknown,
-            // Its SYN-ACK was not captured, nor what came between.
+            // Its SYN-ACK and following segments were not captured.
             State::SynReceived if said.is_none() && !says_more => State::Unknown,
             State::SynReceived if says_more || said.is_some_and(|said| said.before(ack)) => {
                 State::Established
             }
             State::Closed | State::Listen => match self.own_fin {
-                // The ACK of its FIN did not arrive after all.
+                // The ACK of its FIN did not arrive.
                 Some(fin) if fin == segment.end() && says_more => State::LastAck,
                 _ => State::Unknown,
             },
-            // Behind its own FIN there is nothing to send.
+            // Nothing can be sent after its own FIN.
             _ if says_more && self.own_fin.is_some_and(|fin| fin.before(segment.end())) => State::Unknown,
-            // Its FIN is answered where it cannot be seen, or not.
+            // The ACK of its FIN, if any, cannot be seen.
             State::FinWait1 | State::Closing | State::LastAck
                 if !outlook.receiver.seen && !segment.flags.has(Flags::FIN) =>
             {
@@ -134,19 +134,19 @@ impl Side {
     fn after_own_fin(&self, segment: &Segment) -> State {
         match self.state {
             State::SynReceived | State::Established => State::FinWait1,
-            // Sent before the peer's FIN came in: the two crossed.
+            // Sent before the peer's FIN arrived: the two crossed.
             State::CloseWait if self.peer_fin.is_some_and(|fin| segment.ack.before(fin)) => State::Closing,
             State::CloseWait => State::LastAck,
             other => other,
         }
     }
 
-    /// The peer acknowledges more than was seen to be sent: true if that may include a FIN. `top`: behind
-    /// the last number that is seen of this side.
-    pub(super) fn misses(&mut self, ack: Seq, top: Option<Seq>) -> Option<bool> {
+    /// Whether the peer acknowledges more than was captured: `Some(true)` if that may include a FIN. `top`: the number
+    /// after the last one captured of this side.
+    pub fn misses(&mut self, ack: Seq, top: Option<Seq>) -> Option<bool> {
         let Some(sent) = self.sent else {
             self.sent = Some(ack);
-            // Its SYN-ACK was not captured, nor what else.
+            // Its SYN-ACK was not captured, perhaps more.
             let answered = matches!(self.state, State::Listen | State::SynReceived);
             return answered.then(|| top.is_none_or(|top| top.at_or_before(ack)));
         };
@@ -157,20 +157,20 @@ impl Side {
         Some(self.own_fin.is_none() && top.is_none_or(|top| top.at_or_before(ack)))
     }
 
-    /// It goes on behind what was seen to be sent: as [`Side::misses`].
-    pub(super) fn skips(&mut self, segment: &Segment, top: Option<Seq>) -> Option<bool> {
+    /// Whether it sends after a gap: as [`Side::misses`].
+    pub fn skips(&mut self, segment: &Segment, top: Option<Seq>) -> Option<bool> {
         self.sent.and_then(|_| self.misses(segment.seq, top))
     }
 
-    /// Something was sent either way that was not captured, perhaps a FIN.
-    pub(super) fn doubt(&mut self) {
+    /// A segment of either side was not captured, perhaps a FIN.
+    pub fn doubt(&mut self) {
         if !matches!(self.state, State::Closed | State::TimeWait) {
             self.state = State::Unknown;
         }
     }
 
-    /// Something has arrived that was not captured, perhaps what it waits for.
-    pub(super) fn hears(&mut self) {
+    /// A segment arrived that was not captured, perhaps the awaited one.
+    pub fn missed_arrival(&mut self) {
         if matches!(self.state, State::FinWait1 | State::Closing | State::LastAck) {
             self.state = State::Unknown;
         }
@@ -183,7 +183,7 @@ impl Side {
         if segment.flags.has(Flags::SYN) {
             self.receives_syn(segment);
         } else if self.state == State::SynSent && outlook.is_some() {
-            // The SYN-ACK was not captured, nor what it has said since.
+            // The SYN-ACK and later segments of this side were not captured.
             self.state = State::Unknown;
         }
         if segment.flags.has(Flags::ACK) {
@@ -198,12 +198,12 @@ impl Side {
         if self.next.is_some_and(|next| segment.seq.at_or_before(next)) {
             self.arrived_up_to(segment.end());
         } else if segment.flags.has(Flags::FIN) && outlook.is_some() {
-            // What lies before it has arrived, or not: it was not captured.
+            // Earlier data was not captured, and may not have arrived.
             self.doubt();
         }
     }
 
-    /// RFC 9293 3.5.3, and RFC 5961 3.2: only one that is exactly next resets.
+    /// RFC 9293 3.5.3, and RFC 5961 3.2: only a RST with exactly the next number resets.
     fn receives_reset(&mut self, segment: &Segment, outlook: Option<&Outlook>) {
         let acknowledges_syn =
             segment.flags.has(Flags::ACK) && self.first.is_some_and(|first| segment.ack == first + 1);
@@ -218,21 +218,21 @@ impl Side {
         let Some(outlook) = outlook else { return };
         let exact = [self.next, self.acknowledged].contains(&Some(segment.seq));
         self.state = match (before, outlook.receiver_continues()) {
-            // What would explain its number was not captured.
+            // The segment that explains its number was not captured.
             (State::SynSent, false) if self.state == State::SynSent => State::Unknown,
             (State::SynSent | State::Listen | State::Closed, _) => self.state,
             (_, true) if exact => State::Unknown,
             (_, true) => before,
-            // With an ACK, one that was not captured may have come before it.
+            // With an ACK, an earlier one may not have been captured.
             (State::SynReceived, false) if exact && !segment.flags.has(Flags::ACK) => self.refused(),
             (State::SynReceived, false) => State::Unknown,
             (_, false) if exact => State::Closed,
-            // Where its window is, and whether it heeds RFC 5961, no capture shows.
+            // Its window, and whether it implements RFC 5961, are not in a capture.
             (_, false) => State::Unknown,
         };
     }
 
-    /// Out of SYN-RECEIVED by a RST (RFC 9293 3.10.7.4): back to where it came from.
+    /// The state after a RST in SYN-RECEIVED (RFC 9293 3.10.7.4): the one before.
     fn refused(&self) -> State {
         if self.opens { State::Closed } else { State::Listen }
     }
@@ -241,7 +241,7 @@ impl Side {
         self.state = match self.state {
             State::Listen if self.stateless => State::Listen,
             State::Listen if !segment.flags.has(Flags::ACK) => State::SynReceived,
-            // Its acknowledgement, if it has one, is looked at next.
+            // Its acknowledgement, if any, is handled next.
             State::SynSent => State::SynReceived,
             other => return self.state = other,
         };
@@ -251,7 +251,7 @@ impl Side {
     fn receives_ack(&mut self, ack: Seq) {
         let covers = |end: Option<Seq>| end.is_some_and(|end| end.at_or_before(ack));
         let waits = self.state == State::SynReceived || self.stateless && self.state == State::Listen;
-        // Its SYN-ACK may not have been captured.
+        // The SYN-ACK may not have been captured.
         if waits && self.first.is_none_or(|first| first.before(ack)) {
             self.state = State::Established;
         }
@@ -265,7 +265,7 @@ impl Side {
         }
     }
 
-    /// Everything before `end` has come in, the peer's FIN perhaps with it.
+    /// Everything before `end` has arrived, perhaps including the peer's FIN.
     fn arrived_up_to(&mut self, end: Seq) {
         if self.next.is_some_and(|next| next.before(end)) {
             self.next = Some(end);

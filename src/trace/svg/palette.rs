@@ -2,7 +2,7 @@ use crate::State;
 use handfast_stack::wire::Flags;
 use handfast_text::palette::ladder;
 
-/// Green opens, orange closes, red breaks, blue carries.
+/// Green: SYN; orange: FIN; red: RST; blue: data.
 pub(super) fn arrow_colour(flags: Flags) -> &'static str {
     match flags {
         flags if flags.has(Flags::RST) => ladder::RED,
@@ -13,7 +13,7 @@ pub(super) fn arrow_colour(flags: Flags) -> &'static str {
     }
 }
 
-/// Of a life line: grey is nothing, yellow opens, green is open, orange closes, violet waits.
+/// Colour of a lifeline: grey closed, yellow opening, green established, orange closing, violet TIME-WAIT.
 pub(super) fn bar_colour(state: State) -> &'static str {
     match state {
         State::Unknown => ladder::BAR_UNKNOWN,
@@ -26,7 +26,7 @@ pub(super) fn bar_colour(state: State) -> &'static str {
     }
 }
 
-/// As [`bar_colour`], dark enough to read.
+/// As [`bar_colour`], dark enough for text.
 pub(super) fn text_colour(state: State) -> &'static str {
     match state {
         State::Closed | State::Unknown => ladder::TEXT_GREY,
