@@ -1,13 +1,13 @@
 use std::io;
 
-/// Why the lab could not be made, entered or removed.
+/// Why a lab cannot be created, entered or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
-    #[error("{reason}: a lab's name is 1 to 16 letters, digits or dashes")]
+    #[error("invalid lab name, {reason}: use 1 to 16 letters, digits or dashes")]
     Name { reason: String },
-    #[error("{queues} queues: a veth end has 1 to 64 of them")]
+    #[error("invalid number of queues {queues}: use 1 to 64")]
     Queues { queues: u32 },
-    #[error("VLAN {id}: an identifier is 1 to 4094")]
+    #[error("invalid VLAN {id}: use 1 to 4094")]
     Vlan { id: u16 },
     #[error("namespaces and veth pairs need root (CAP_SYS_ADMIN and CAP_NET_ADMIN)")]
     NotRoot,
@@ -26,7 +26,7 @@ pub enum LabError {
 }
 
 impl LabError {
-    /// The command or the change that cures it, where there is one.
+    /// The command or the change that fixes it, if there is one.
     pub fn fix(&self) -> Option<String> {
         match self {
             LabError::NotRoot => Some("run it as root, with sudo".into()),

@@ -1,18 +1,18 @@
-//! A network on one machine: two namespaces joined by a veth pair, and a Linux kernel client that
-//! opens real connections across it. The stage for `handfast lab`, the demo and the tests.
+//! A network on one host: two network namespaces joined by a veth pair, and a client with kernel sockets. Used by
+//! `handfast lab`, the demo and the tests.
 //!
 //! ```text
 //!   hf-NAME-client                                  hf-NAME-server
 //!     hf-c  198.18.0.1 .. .32   ══════ veth ══════   hf-s  198.18.255.1
-//!           (the kernel's own)                             198.18.1.0/24 belongs to nobody:
+//!           (addresses of the kernel)                      198.18.1.0/24 is on no interface:
 //!                                                          the responder may own it
 //! ```
 //!
 //! With `Spec::bridge` there are two veth pairs, and a bridge between them in `hf-NAME-bridge`.
 //!
-//! `bench` is the comparison: what is measured side by side on one veth pair, and the bare AF_XDP
-//! programs that are its ceilings. `trace` plays scenarios of TCP between the two. The rest is the
-//! kernel's alone. May use `trace`, `engine` and what is below.
+//! `bench` compares servers on one veth pair, and contains the AF_XDP programs that are their ceilings. `trace` plays
+//! scenarios of TCP between the two namespaces. `engine` measures the engine in memory. `load` is a client with kernel
+//! sockets.
 
 #![deny(unreachable_pub)]
 

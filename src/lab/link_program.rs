@@ -1,4 +1,4 @@
-//! What the link does to frames on their way: `bpf/lab_link.bpf.c`, loaded and attached.
+//! The eBPF program on the link, `bpf/lab_link.bpf.c`: tags, distribution over queues, losses.
 
 use std::os::fd::AsFd;
 
@@ -11,14 +11,14 @@ use super::spec::Spec;
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lab_link.bpf.o"));
 
-/// Attaches to the client's end. To be called inside its namespace.
+/// Attaches to the client's end. Call it inside its namespace.
 pub(super) fn attach_client(device: &str, spec: &Spec) -> Result<(), LabError> {
     let queues = if spec.scatter { spec.queues as u16 } else { 0 };
     let config = Config { vlan: spec.vlan.unwrap_or(0), queues, loss: spec.loss };
     attach(device, &config)
 }
 
-/// Attaches to the server's end, for its kernel's sake. To be called inside its namespace.
+/// Attaches to the server's end, for its kernel. Call it inside its namespace.
 pub(super) fn attach_server(device: &str, vlan: u16) -> Result<(), LabError> {
     attach(device, &Config { vlan, queues: 0, loss: Loss::NONE })
 }
@@ -56,11 +56,11 @@ fn attach(device: &str, config: &Config) -> Result<(), LabError> {
         };
         attach_one(&program, index as i32, point, turn == 0).map_err(fail(hook))?;
     }
-    // The interface holds the programs, and they hold the map: the object may go.
+    // The interface keeps the programs, and they the map: the object can be dropped.
     Ok(())
 }
 
-/// `first`: the clsact queueing discipline, which serves both directions, is not there yet.
+/// `first`: creates the clsact queueing discipline, which both directions use.
 fn attach_one(program: &Program<'_>, index: i32, point: TcAttachPoint, first: bool) -> libbpf_rs::Result<()> {
     let mut builder = TcHookBuilder::new(program.as_fd());
     let mut hook = builder.ifindex(index).replace(true).handle(1).priority(1).hook(point);

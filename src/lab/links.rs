@@ -14,15 +14,15 @@ pub(super) fn is_marked(lab: &str, namespaces: &[&Namespace]) -> bool {
     links.any(|link| link.ifalias.as_ref() == Some(&mark))
 }
 
-/// What `ip -json link` says of an interface.
+/// An interface in the output of `ip -json link`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Link {
     pub ifindex: u32,
     pub ifname: String,
     pub ifalias: Option<String>,
-    /// Of a veth: its peer's, in the peer's namespace.
+    /// Of a veth: the peer's index, in the peer's namespace.
     pub link_index: Option<u32>,
-    /// The peer's namespace, if it is another.
+    /// Id of the peer's namespace, if it is another.
     pub link_netnsid: Option<i32>,
     #[serde(default)]
     linkinfo: Kind,
@@ -43,7 +43,7 @@ impl Link {
     }
 }
 
-/// The interfaces of a namespace, or of the calling thread's.
+/// Returns the interfaces of a namespace, or of the calling thread's.
 pub(super) fn links(namespace: Option<&Namespace>, name: Option<&str>) -> Result<Vec<Link>, String> {
     let mut arguments = vec!["-j", "-d"];
     if let Some(namespace) = namespace {
@@ -53,7 +53,7 @@ pub(super) fn links(namespace: Option<&Namespace>, name: Option<&str>) -> Result
     if let Some(name) = name {
         arguments.extend(["dev", name]);
     }
-    // Where a field of the kernel's has no name, `ip` leaves an empty object.
+    // For a kernel field without a name `ip` prints an empty object.
     let all: Vec<serde_json::Value> = json(&arguments)?;
     Ok(all.into_iter().filter_map(|link| serde_json::from_value(link).ok()).collect())
 }
@@ -61,5 +61,6 @@ pub(super) fn links(namespace: Option<&Namespace>, name: Option<&str>) -> Result
 pub(super) fn json<T: for<'de> Deserialize<'de>>(arguments: &[&str]) -> Result<T, String> {
     let text = run("ip", arguments).map_err(|error| error.to_string())?;
     let text = if text.trim().is_empty() { "[]" } else { text.trim() };
-    serde_json::from_str(text).map_err(|error| format!("`ip {}` said {text:?}: {error}", arguments.join(" ")))
+    serde_json::from_str(text)
+        .map_err(|error| format!("`ip {}` printed {text:?}: {error}", arguments.join(" ")))
 }

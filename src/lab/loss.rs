@@ -22,7 +22,7 @@ impl SegmentKinds {
     }
 }
 
-/// The first copy of each segment of these kinds is lost; every later copy arrives.
+/// Losses on the link: the first copy of each segment of these kinds. Retransmissions arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Loss {
     pub to_server: SegmentKinds,

@@ -1,4 +1,4 @@
-//! Whether an interface is one of a lab's: what may be flooded, and what must not.
+//! Checks that an interface belongs to a lab, before it is flooded.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,12 +11,12 @@ use super::namespace::Namespace;
 use super::spec::{BRIDGE_DEVICE, MARK};
 use super::topology::Lab;
 
-/// Why an interface is not taken for a lab's.
+/// Why an interface does not count as part of a lab.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhyNot {
-    #[error("{interface}: cannot look it up: {what}")]
+    #[error("cannot look up {interface}: {what}")]
     Unknown { interface: String, what: String },
-    #[error("{interface} is no veth: it may lead to a real network")]
+    #[error("{interface} is not a veth: it may lead to a real network")]
     NotVeth { interface: String },
     #[error("{interface} does not carry the mark that `handfast lab up` leaves as its alias")]
     NoMark { interface: String },
@@ -24,23 +24,23 @@ pub enum WhyNot {
     Outside { interface: String, lab: String },
     #[error("the other end of {interface} is not in a namespace of lab {lab}")]
     PeerOutside { interface: String, lab: String },
-    #[error("the bridge of lab {lab} has a port {port} that is not the lab's")]
-    StrangePort { lab: String, port: String },
+    #[error("the bridge of lab {lab} has a foreign port {port}")]
+    ForeignPort { lab: String, port: String },
 }
 
 impl WhyNot {
-    /// What to do instead.
+    /// The fix.
     pub fn fix(&self) -> &'static str {
         "handfast lab up, then run it inside: handfast lab exec -- …"
     }
 }
 
-/// Whether an interface of the calling thread's network namespace is one end of a veth pair of a
-/// lab, with both ends, marked, in namespaces of that lab: what is sent there cannot leave this
-/// machine's lab. Needs the right to enter the lab's namespaces.
+/// Checks that an interface of the calling thread's network namespace is one end of a lab's veth pair, with both ends
+/// marked and in namespaces of that lab: then its frames cannot leave the lab. Needs permission to enter the lab's
+/// namespaces.
 ///
 /// # Errors
-/// It is not, or it cannot be told.
+/// It is not, or that cannot be determined.
 pub fn is_lab_interface(name: &str) -> Result<(), WhyNot> {
     let unknown = |what: String| WhyNot::Unknown { interface: name.into(), what };
     let link = links(None, Some(name)).map_err(unknown)?.pop().ok_or_else(|| unknown("no answer".into()))?;
@@ -57,9 +57,9 @@ pub fn is_lab_interface(name: &str) -> Result<(), WhyNot> {
         return Err(outside());
     }
     let peer_outside = || WhyNot::PeerOutside { interface: name.into(), lab: lab.clone() };
-    let beside = peer_namespace(&link, &namespaces).map_err(unknown)?.ok_or_else(peer_outside)?;
-    let there = links(Some(beside), None).map_err(unknown)?;
-    let peer = there.iter().find(|other| Some(other.ifindex) == link.link_index);
+    let peer_namespace = peer_namespace(&link, &namespaces).map_err(unknown)?.ok_or_else(peer_outside)?;
+    let peer_links = links(Some(peer_namespace), None).map_err(unknown)?;
+    let peer = peer_links.iter().find(|other| Some(other.ifindex) == link.link_index);
     let is_peer = |other: &&Link| other.is_veth() && other.link_index == Some(link.ifindex);
     let peer = peer.filter(is_peer).ok_or_else(peer_outside)?;
     if peer.ifalias.as_ref() != Some(&mark) {
@@ -71,27 +71,27 @@ pub fn is_lab_interface(name: &str) -> Result<(), WhyNot> {
     }
 }
 
-/// A bridge forwards by itself: no port of it may lead elsewhere. `Err(None)`: it cannot be told.
+/// Checks that every port of the bridge belongs to the lab. `Err(None)`: that cannot be determined.
 fn whole_bridge(bridge: &Namespace, lab: &str, mark: &str) -> Result<(), Option<WhyNot>> {
     let links = links(Some(bridge), None).map_err(|_| None)?;
-    let strange = links.iter().find(|link| {
+    let foreign = links.iter().find(|link| {
         link.ifname != "lo" && (link.ifalias.as_deref() != Some(mark) || !link.is_veth_or(BRIDGE_DEVICE))
     });
-    match strange {
-        Some(link) => Err(Some(WhyNot::StrangePort { lab: lab.into(), port: link.ifname.clone() })),
+    match foreign {
+        Some(link) => Err(Some(WhyNot::ForeignPort { lab: lab.into(), port: link.ifname.clone() })),
         None => Ok(()),
     }
 }
 
-/// Whether this thread is inside.
+/// Whether this thread is in the namespace.
 fn is_ours(namespace: &Namespace) -> bool {
     let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     let ours = identity(Path::new("/proc/thread-self/ns/net"));
     ours.is_some() && ours == identity(&namespace.path())
 }
 
-/// Which of these the other end is in. The kernel knows it by a number that holds in our namespace
-/// only; no number: it is in our own.
+/// Returns the namespace of the veth peer. The kernel gives an id that is valid in this namespace only; without one the
+/// peer is in this namespace.
 fn peer_namespace<'a>(link: &Link, namespaces: &[&'a Namespace]) -> Result<Option<&'a Namespace>, String> {
     #[derive(Deserialize)]
     struct Known {

@@ -10,10 +10,10 @@ use nix::sched::{CloneFlags, setns};
 
 use super::LabError;
 
-/// Where `ip netns` keeps them.
+/// The directory of `ip netns`.
 const FOLDER: &str = "/run/netns";
 
-/// A named network namespace, as `ip netns` keeps it.
+/// A named network namespace of `ip netns`.
 #[derive(Clone, Debug)]
 pub struct Namespace {
     name: String,
@@ -32,15 +32,15 @@ impl Namespace {
         self.path().exists()
     }
 
-    /// A command that will run inside, with the namespace's own `/sys`. The child is the program
-    /// itself, not a wrapper: its id and its signals are the program's.
+    /// Returns a command that runs inside, with the namespace's `/sys`. The child is the program itself, not a wrapper:
+    /// process id and signals are the program's.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]).arg(program);
         command
     }
 
-    /// Runs a command inside to its end and returns what it wrote to standard output.
+    /// Runs a command inside to its end. Returns its standard output.
     ///
     /// # Errors
     /// The program cannot be started, or ends with another status than 0.
@@ -50,11 +50,10 @@ impl Namespace {
         run("ip", &all)
     }
 
-    /// Calls `work` in a thread of its own that is inside the namespace. Sockets opened there
-    /// stay inside, whichever thread uses them later.
+    /// Calls `work` in a new thread inside the namespace. Sockets opened there stay inside, whichever thread uses them.
     ///
     /// # Errors
-    /// The namespace cannot be entered. A panic of `work` goes on in the caller.
+    /// The namespace cannot be entered. A panic of `work` is propagated.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
         let inside = || -> io::Result<T> {
             setns(File::open(self.path())?, CloneFlags::CLONE_NEWNET)?;
@@ -65,13 +64,13 @@ impl Namespace {
             .map_err(|source| LabError::Enter { namespace: self.name.clone(), source })
     }
 
-    /// Makes it, with the mark of its lab on its loopback: what else is called so is not ours.
+    /// Creates it, with the lab's mark on its loopback, which distinguishes it from others of that name.
     pub(super) fn add(&self, mark: &str) -> Result<(), LabError> {
         run("ip", &["netns", "add", &self.name])?;
         run("ip", &["-n", &self.name, "link", "set", "lo", "alias", mark]).map(drop)
     }
 
-    /// The names of all there are.
+    /// Returns the names of all namespaces.
     pub(super) fn all() -> Vec<String> {
         let entries = fs::read_dir(FOLDER).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
@@ -81,7 +80,7 @@ impl Namespace {
         run("ip", &["netns", "delete", &self.name]).map(drop)
     }
 
-    /// Runs `ip` commands inside, one a line.
+    /// Runs `ip` commands inside, one per line.
     pub(super) fn ip_batch(&self, lines: &str) -> Result<(), LabError> {
         let mut command = tool("ip");
         command.args(["-n", &self.name, "-batch", "-"]);
@@ -90,13 +89,13 @@ impl Namespace {
         let written = child.stdin.take().map(|mut stdin| stdin.write_all(lines.as_bytes()));
         let output = child.wait_with_output().map_err(|source| missing("ip", source))?;
         match written {
-            // `ip` says why it stopped reading: its message is the better one.
+            // If `ip` stopped reading, its error message is more precise.
             Some(Err(source)) if output.status.success() => Err(missing("ip", source)),
             _ => checked(&format!("ip -n {} -batch -", self.name), output).map(drop),
         }
     }
 
-    /// The processes inside: their ids and names.
+    /// Returns ids and names of the processes inside.
     pub(super) fn processes(&self) -> Vec<(i32, String)> {
         let Ok(listing) = run("ip", &["netns", "pids", &self.name]) else { return Vec::new() };
         listing
@@ -104,7 +103,7 @@ impl Namespace {
             .filter_map(|pid| {
                 let pid = pid.parse().ok()?;
                 let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-                // A program chooses its own name.
+                // A program can choose its name: control characters are replaced.
                 Some((pid, name.trim_end().replace(char::is_control, "?")))
             })
             .collect()
@@ -115,7 +114,7 @@ impl Namespace {
     }
 }
 
-/// Runs a program to its end and returns what it wrote to standard output.
+/// Runs a program to its end. Returns its standard output.
 pub(super) fn run(program: &str, arguments: &[&str]) -> Result<String, LabError> {
     let output = tool(program)
         .args(arguments)
@@ -125,7 +124,7 @@ pub(super) fn run(program: &str, arguments: &[&str]) -> Result<String, LabError>
     checked(&format!("{program} {}", arguments.join(" ")), output)
 }
 
-/// In a process group of its own: Ctrl-C on the terminal is for us, who take down what was made by halves.
+/// Returns a command in its own process group: Ctrl-C reaches this process alone, which removes an incomplete lab.
 fn tool(program: &str) -> Command {
     let mut command = Command::new(program);
     command.process_group(0);

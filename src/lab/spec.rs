@@ -5,53 +5,53 @@ use super::loss::Loss;
 
 /// The client's end of the veth pair.
 pub const CLIENT_DEVICE: &str = "hf-c";
-/// The server's end of the veth pair: what the responder is given with `--dev`.
+/// The server's end of the veth pair: the responder's `--dev`.
 pub const SERVER_DEVICE: &str = "hf-s";
-/// In the bridge's namespace, where there is one: the bridge, and its ports towards either side.
+/// The bridge, if there is one, and its ports to client and server.
 pub const BRIDGE_DEVICE: &str = "hf-b";
 pub const BRIDGE_TO_CLIENT: &str = "hf-bc";
 pub const BRIDGE_TO_SERVER: &str = "hf-bs";
 pub const CLIENT_MAC: &str = "02:00:00:12:00:01";
 pub const SERVER_MAC: &str = "02:00:00:12:00:02";
 
-/// On the client's link, and on no interface: the responder may own all of it. From the range
-/// that RFC 2544 sets aside for benchmarks.
+/// On the client's link, but on no interface: the responder may own all of it. From the range of RFC 2544 for
+/// benchmarks.
 pub const SERVED_V4: &str = "198.18.1.0/24";
 /// As [`SERVED_V4`], from the documentation range (RFC 3849).
 pub const SERVED_V6: &str = "2001:db8:18::1:0/112";
-/// The server's kernel answers here, so that the two stacks can be compared on one link.
+/// The address of the server's kernel, so that both stacks can be compared on one link.
 pub const KERNEL_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 255, 1);
 pub const KERNEL_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x18, 0, 0, 0, 0xff, 1);
 
-/// On no interface, and routed to the client's first address: where a load generator in user space
-/// may call from. One gateway, so that the server's neighbour table holds one entry for all.
+/// On no interface, and routed to the client's first address: the sources of a load generator in user space. With one
+/// gateway the server's neighbour table needs one entry for all.
 pub const SOURCES_V4: &str = "10.78.0.0/16";
 /// As [`SOURCES_V4`].
 pub const SOURCES_V6: &str = "2001:db8:78::/64";
 
-/// In front of the lab's name, in the alias of its interfaces.
+/// Prefix of the lab's name in the alias of its interfaces.
 pub(super) const MARK: &str = "handfast-lab:";
 
-/// So many addresses has the client: 32 times 64,512 ports for each address and port served.
+/// Number of client addresses: 32 times 64,512 ports for each address and port served.
 const CLIENT_ADDRESSES: u8 = 32;
 
-/// What the lab looks like.
+/// Specification of a lab.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// Names the namespaces: `hf-NAME-client`, `hf-NAME-server`.
     pub name: String,
     /// Receive and transmit queues of either end.
     pub queues: u32,
-    /// Addresses of both families; without it IPv6 is off in both namespaces.
+    /// Addresses of both families; otherwise IPv6 is disabled in both namespaces.
     pub ipv6: bool,
-    /// The client's frames cross the link with this 802.1Q tag, and so must the answers.
+    /// The 802.1Q tag of the client's frames; replies need it too.
     pub vlan: Option<u16>,
-    /// The client's frames take the queues in turn: one flow's segments arrive on all of them.
+    /// Distributes the client's frames over the queues in turn, so that a flow arrives on all of them.
     pub scatter: bool,
-    /// What the link loses, once each.
+    /// Losses on the link.
     pub loss: Loss,
-    /// A bridge in a namespace of its own, `hf-NAME-bridge`, between two veth pairs: a capture there
-    /// sees every frame, also those that AF_XDP sends to an end with XDP. For captures, not rates.
+    /// Adds a bridge in its own namespace, `hf-NAME-bridge`, between two veth pairs: a capture there sees every frame,
+    /// also those from AF_XDP to an end with XDP. For captures, not for rates.
     pub bridge: bool,
 }
 
@@ -80,8 +80,7 @@ impl Spec {
         }
     }
 
-    /// What [`is_lab_interface`](super::is_lab_interface) looks for: every interface of the lab
-    /// carries it as its alias.
+    /// Returns the alias of every interface of the lab, which [`is_lab_interface`](super::is_lab_interface) checks.
     pub(super) fn mark(&self) -> String {
         format!("{MARK}{}", self.name)
     }
@@ -91,7 +90,7 @@ impl Spec {
     }
 }
 
-/// The client's address that [`SOURCES_V4`] or [`SOURCES_V6`] is routed to.
+/// Returns the client's address that [`SOURCES_V4`] or [`SOURCES_V6`] is routed to.
 pub(super) fn gateway(ipv6: bool) -> IpAddr {
     match ipv6 {
         false => IpAddr::from([198, 18, 0, 1]),
@@ -99,7 +98,7 @@ pub(super) fn gateway(ipv6: bool) -> IpAddr {
     }
 }
 
-/// The addresses of the client, of one family.
+/// Returns the client's addresses of one family.
 pub fn client_addresses(ipv6: bool) -> impl Iterator<Item = IpAddr> {
     (1..=CLIENT_ADDRESSES).map(move |host| match ipv6 {
         false => IpAddr::from([198, 18, 0, host]),
@@ -111,7 +110,7 @@ pub(super) fn check_name(name: &str) -> Result<(), LabError> {
     let reason = if name.is_empty() {
         "an empty name".to_string()
     } else if name.len() > 16 {
-        format!("`{name}` is {} octets long", name.len())
+        format!("`{name}` has {} bytes", name.len())
     } else if let Some(odd) = name.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
         format!("`{name}` contains `{odd}`")
     } else {

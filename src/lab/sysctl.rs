@@ -1,5 +1,4 @@
-//! Kernel settings of the two namespaces. None of them reaches outside: every path is one that
-//! the kernel keeps for each network namespace.
+//! Kernel settings of the two namespaces. They have no effect outside: the kernel keeps each per network namespace.
 
 use std::fs;
 
@@ -7,21 +6,21 @@ use super::LabError;
 
 type Setting = (&'static str, &'static str);
 
-/// So that one kernel can open millions of connections and forget them again.
+/// For millions of connections of one kernel.
 pub(super) const CLIENT: &[Setting] = &[
     ("net/ipv4/ip_local_port_range", "1024 65535"),
-    // A port in TIME-WAIT is used again after a second (RFC 6191).
+    // A port in TIME-WAIT is reused after a second (RFC 6191).
     ("net/ipv4/tcp_tw_reuse", "1"),
     ("net/ipv4/tcp_timestamps", "1"),
     ("net/ipv4/tcp_max_tw_buckets", "2000000"),
     // Seconds in FIN-WAIT-2 after close().
     ("net/ipv4/tcp_fin_timeout", "5"),
-    // Every connection starts alike, whatever the one before it measured.
+    // No connection depends on measurements of previous ones.
     ("net/ipv4/tcp_no_metrics_save", "1"),
 ];
 
-/// So that the kernel's own stack, where it is compared, is not held back by its defaults; under
-/// `net/` in `/proc/sys`. There is no packet filter and no connection tracking in a lab.
+/// For comparisons with the kernel's stack, beyond its defaults; below `/proc/sys`. A lab has no packet filter and no
+/// connection tracking.
 pub const SERVER: &[(&str, &str)] = &[
     ("net/core/somaxconn", "65535"),
     ("net/ipv4/tcp_max_syn_backlog", "65535"),
@@ -31,13 +30,13 @@ pub const SERVER: &[(&str, &str)] = &[
 ];
 
 pub(super) const WITH_IPV6: &[Setting] = &[
-    // The same for the link-local address, which the kernel adds.
+    // Also for the link-local address that the kernel adds.
     ("net/ipv6/conf/default/accept_dad", "0"),
     ("net/ipv6/conf/default/accept_ra", "0"),
     ("net/ipv6/conf/default/router_solicitations", "0"),
 ];
 
-/// A quiet link: no multicast reports among the frames that tests count.
+/// No multicast reports among the frames that tests count.
 pub(super) const WITHOUT_IPV6: &[Setting] =
     &[("net/ipv6/conf/all/disable_ipv6", "1"), ("net/ipv6/conf/default/disable_ipv6", "1")];
 

@@ -14,11 +14,11 @@ use super::spec::{
 };
 use super::{LabError, Namespace, link_program, links, sysctl};
 
-/// So long may a process that is inside at removal take to end before it is killed.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout for processes inside to end at removal, before they are killed, and for the carrier.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the namespaces' names end with, behind that of their lab.
-const ENDS: [&str; 3] = ["-client", "-server", "-bridge"];
+/// Suffixes of the namespaces' names.
+const SUFFIXES: [&str; 3] = ["-client", "-server", "-bridge"];
 
 /// Two namespaces joined by a veth pair, or by two and a bridge. Dropping it removes them, unless [`Lab::keep`] was
 /// called.
@@ -32,10 +32,10 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Makes the lab. What an earlier one of the same name left behind is removed first.
+    /// Creates the lab, after removal of an earlier one of the same name.
     ///
     /// # Errors
-    /// Not root, `ip` or `ethtool` missing, or one of their calls refused; nothing is left then.
+    /// Not root, `ip` or `ethtool` missing, or a call of them failed; nothing is left then.
     pub fn up(spec: &Spec) -> Result<Lab, LabError> {
         spec.check()?;
         Lab::down(&spec.name)?;
@@ -56,7 +56,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// The lab of that name that is up already. Dropping this one does not remove it.
+    /// Opens an existing lab. Dropping this value does not remove it.
     pub fn open(name: &str) -> Result<Lab, LabError> {
         check_name(name)?;
         let lab = Lab::at(name);
@@ -66,8 +66,7 @@ impl Lab {
         }
     }
 
-    /// Removes the lab of that name, whole or in pieces, and ends the processes inside it. No
-    /// lab: nothing is done and nothing is reported.
+    /// Removes the lab of that name, complete or not, and ends the processes inside. Does nothing if there is none.
     pub fn down(name: &str) -> Result<Removed, LabError> {
         check_name(name)?;
         if !geteuid().is_root() {
@@ -85,12 +84,12 @@ impl Lab {
             (&lab.bridge, BRIDGE_DEVICE, ""),
         ];
         let there: Vec<_> = ends.into_iter().filter(|(namespace, ..)| namespace.exists()).collect();
-        // The processes first: one that loses its interface takes that for a failure.
+        // Processes first: one that loses its interface would report a failure.
         removed.processes =
             end_processes(&there.iter().map(|(namespace, ..)| *namespace).collect::<Vec<_>>());
         for (namespace, device, peer) in there {
-            // Then the link: a namespace outlives its name while a process is inside. It takes
-            // its peer along, so that only the first of the two is there to be deleted.
+            // Then the link: a namespace outlives its name while a process is inside. The peer is deleted with it,
+            // so only the first of the two exists here.
             let deleted = run("ip", &["-n", namespace.name(), "link", "delete", device]).is_ok();
             if deleted && !peer.is_empty() {
                 removed.links.push(format!("{device} = {peer}"));
@@ -101,11 +100,11 @@ impl Lab {
         Ok(removed)
     }
 
-    /// The names of all labs of this machine, whole or in pieces.
+    /// Returns the names of all labs on this host, complete or not.
     pub fn all() -> Vec<String> {
         let named = |namespace: &str| {
             let name = namespace.strip_prefix("hf-")?;
-            let name = ENDS.iter().find_map(|end| name.strip_suffix(end))?;
+            let name = SUFFIXES.iter().find_map(|end| name.strip_suffix(end))?;
             check_name(name).is_ok().then(|| name.to_owned())
         };
         let names: BTreeSet<String> =
@@ -113,13 +112,13 @@ impl Lab {
         names.into_iter().filter(|name| links::is_marked(name, &Lab::at(name).namespaces())).collect()
     }
 
-    /// Removes this lab and says what that was.
+    /// Removes this lab. Returns what was removed.
     pub fn remove(mut self) -> Result<Removed, LabError> {
         self.removes = false;
         Lab::down(&self.name)
     }
 
-    /// Leaves the lab standing when this value is dropped.
+    /// Keeps the lab when this value is dropped.
     pub fn keep(mut self) {
         self.removes = false;
     }
@@ -141,8 +140,7 @@ impl Lab {
         &self.server
     }
 
-    /// Where a lab with [`Spec::bridge`] can be watched: [`BRIDGE_DEVICE`] and its two ports.
-    /// `None`: this lab has no bridge.
+    /// The namespace of the bridge, with [`BRIDGE_DEVICE`] and its two ports. `None`: no [`Spec::bridge`].
     pub fn bridge(&self) -> Option<&Namespace> {
         Some(&self.bridge).filter(|bridge| bridge.exists())
     }
@@ -157,8 +155,8 @@ impl Lab {
         self.server.enter(work)
     }
 
-    /// Lets the server's own kernel speak with this tag, so that it can stand in for the
-    /// responder in a lab with [`Spec::vlan`]. The responder needs nothing of the kind.
+    /// Makes the server's kernel use this tag, so that it can replace the responder in a lab with [`Spec::vlan`]. The
+    /// responder does not need it.
     pub fn tag_server(&self, vlan: u16) -> Result<(), LabError> {
         self.server.enter(|| link_program::attach_server(SERVER_DEVICE, vlan))?
     }
@@ -166,9 +164,9 @@ impl Lab {
     pub(super) fn at(name: &str) -> Lab {
         Lab {
             name: name.into(),
-            client: Namespace::named(format!("hf-{name}{}", ENDS[0])),
-            server: Namespace::named(format!("hf-{name}{}", ENDS[1])),
-            bridge: Namespace::named(format!("hf-{name}{}", ENDS[2])),
+            client: Namespace::named(format!("hf-{name}{}", SUFFIXES[0])),
+            server: Namespace::named(format!("hf-{name}{}", SUFFIXES[1])),
+            bridge: Namespace::named(format!("hf-{name}{}", SUFFIXES[2])),
             removes: false,
         }
     }
@@ -186,7 +184,7 @@ impl Lab {
         pair(&["link", "add", BRIDGE_TO_SERVER, "netns", bridge], &server, spec.queues)
     }
 
-    /// Nothing of its own on the wire: no spanning tree, no multicast, no addresses.
+    /// The bridge sends no frames of its own: no spanning tree, no multicast, no addresses.
     fn configure_bridge(&self, spec: &Spec) -> Result<(), LabError> {
         self.bridge.enter(|| sysctl::apply(sysctl::WITHOUT_IPV6))??;
         let mark = spec.mark();
@@ -196,20 +194,19 @@ impl Lab {
         );
         for port in [BRIDGE_TO_CLIENT, BRIDGE_TO_SERVER] {
             offloads_off(&self.bridge, port)?;
-            // A String takes any write.
+            // Writing to a String cannot fail.
             let _ = writeln!(lines, "link set {port} master {BRIDGE_DEVICE} up alias {mark}");
         }
         self.bridge.ip_batch(&lines)
     }
 
-    /// Waits until both ends say that they are up, which the kernel settles in its own time. If
-    /// they never do, the first connection tells.
+    /// Waits until both ends are up. If the wait times out, the first connection will fail.
     fn await_carrier(&self) {
         let up = |namespace: &Namespace, device| {
             run("ip", &["-n", namespace.name(), "-br", "link", "show", device])
                 .is_ok_and(|line| line.contains(" UP "))
         };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while Instant::now() < deadline
             && !(up(&self.client, CLIENT_DEVICE) && up(&self.server, SERVER_DEVICE))
         {
@@ -229,7 +226,7 @@ impl Lab {
         offloads_off(namespace, device)?;
         if spec.queues > 1 {
             let queues = spec.queues.to_string();
-            // Already so: ethtool refuses a change that changes nothing.
+            // ethtool fails if the value is already set.
             let _ = namespace.run(&["ethtool", "-L", device, "rx", &queues, "tx", &queues]);
         }
         namespace.ip_batch(&addressing(device, spec))
@@ -239,18 +236,18 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if self.removes {
-            // Nothing can be done about a failure here; the next `up` tries again.
+            // A failure cannot be handled here; the next `up` tries again.
             let _ = Lab::down(&self.name);
         }
     }
 }
 
-/// What [`Lab::down`] took away.
+/// What [`Lab::down`] removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     pub links: Vec<String>,
     pub namespaces: Vec<String>,
-    /// Ended because they were inside: id and name.
+    /// Processes that were inside: id and name.
     pub processes: Vec<(i32, String)>,
 }
 
@@ -274,15 +271,14 @@ impl fmt::Display for Removed {
     }
 }
 
-/// One veth pair; what the ends have in common is said here.
+/// Creates a veth pair with the options of both ends.
 fn pair(one: &[&str], other: &[&str], queues: u32) -> Result<(), LabError> {
     let queues = queues.to_string();
     let queues = ["numrxqueues", queues.as_str(), "numtxqueues", queues.as_str()];
     run("ip", &[one, &queues, &["type", "veth", "peer"], other, &queues].concat()).map(drop)
 }
 
-/// A kernel peer must send whole frames with whole checksums, and leave VLAN tags where XDP
-/// sees them.
+/// Disables offloads, so that a kernel peer sends complete checksums, no larger frames, and VLAN tags in the frame.
 fn offloads_off(namespace: &Namespace, device: &str) -> Result<(), LabError> {
     let mut command = vec!["ethtool", "-K", device];
     for offload in ["tx", "rx", "gro", "gso", "tso", "txvlan", "rxvlan"] {
@@ -291,7 +287,7 @@ fn offloads_off(namespace: &Namespace, device: &str) -> Result<(), LabError> {
     namespace.run(&command).map(drop)
 }
 
-/// Asks every process inside to end, then makes it. Not this one, if it is inside itself.
+/// Terminates every process inside, except this one, and kills those that do not end.
 fn end_processes(namespaces: &[&Namespace]) -> Vec<(i32, String)> {
     let own = Pid::this().as_raw();
     let inside = || -> Vec<(i32, String)> {
@@ -301,12 +297,12 @@ fn end_processes(namespaces: &[&Namespace]) -> Vec<(i32, String)> {
     let found = inside();
     let signal_all = |processes: &[(i32, String)], signal| {
         for (pid, _) in processes {
-            // Gone already: just what is wanted.
+            // Fails if it has already ended.
             let _ = kill(Pid::from_raw(*pid), signal);
         }
     };
     signal_all(&found, Signal::SIGTERM);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !inside().is_empty() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(20));
     }

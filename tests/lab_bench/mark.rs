@@ -96,7 +96,7 @@ fn a_bridge_with_a_port_to_elsewhere_is_refused() {
     let bridge = lab.bridge().expect("a bridge");
     ip(bridge, &["link", "add", "hf-out", "type", "veth", "peer", "name", "hf-far"]);
     let refused = lab.in_client(|| is_lab_interface(CLIENT_DEVICE)).expect("inside").expect_err("refused");
-    assert!(matches!(&refused, WhyNot::StrangePort { .. }), "{refused}");
+    assert!(matches!(&refused, WhyNot::ForeignPort { .. }), "{refused}");
     assert!(!refused.fix().is_empty());
     ip(bridge, &["link", "delete", "hf-out"]);
     assert_eq!(lab.in_client(|| is_lab_interface(CLIENT_DEVICE)).expect("inside"), Ok(()));

@@ -1,6 +1,5 @@
-//! The kernel's own stack as a server, in one thread, written as tightly as is fair: accept what
-//! there is, look once whether the peer has done its part, close. Only connections whose peer has
-//! not cost an epoll registration.
+//! A server with kernel sockets, in one thread and a tight loop: accept, check once whether the peer has done its part,
+//! close. Only connections whose peer has not are registered with epoll.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,34 +19,34 @@ use serde::Serialize;
 use super::baseline::{BaselineError, RunTimer, pin};
 use super::workload::{Closer, Pattern, RESPONSE, Workload};
 
-/// Connections accepted before the waiting ones get their turn.
+/// Connections accepted before the waiting ones are checked.
 const BATCH: usize = 256;
-/// How long it looks again and again before it sleeps: as the engine's adaptive polling.
-const SPIN: Duration = Duration::from_micros(200);
-/// The longest sleep, so that signals are seen, milliseconds.
-const NAP_MS: u8 = 50;
+/// Time of busy polling before it sleeps, as in the engine's adaptive polling.
+const SPIN_TIME: Duration = Duration::from_micros(200);
+/// Maximum sleep, milliseconds: signals are checked meanwhile.
+const MAX_SLEEP_MS: u8 = 50;
 
-/// How long it goes on after its end if connections keep coming, seconds.
-const LAST: f64 = 1.0;
+/// Maximum time for remaining connections after the end, seconds.
+const DRAIN_TIMEOUT: f64 = 1.0;
 
-/// What a [`KernelServer`] does.
+/// Options of a [`KernelServer`].
 #[derive(Clone, Debug)]
 pub struct KernelOptions {
     pub listen: SocketAddr,
     pub pattern: Pattern,
     pub core: Option<usize>,
-    /// `None`: until told to stop.
+    /// `None`: until the program is stopped.
     pub duration: Option<Duration>,
 }
 
-/// A listener of this machine's kernel.
+/// A server with kernel sockets.
 #[derive(Debug)]
 pub struct KernelServer {
     options: KernelOptions,
     listener: TcpListener,
     epoll: Epoll,
     response: Vec<u8>,
-    /// By descriptor: connections whose peer is awaited, and whether they have answered it.
+    /// Waiting connections by descriptor, and whether the response was sent.
     waiting: Vec<Option<(TcpStream, bool)>>,
     counts: Counts,
 }
@@ -57,7 +56,7 @@ struct Counts {
     accepted: u64,
     closed: u64,
     failed: u64,
-    /// Of the accepted, those that had to be waited for.
+    /// Accepted connections that had to wait for the peer.
     waited: u64,
 }
 
@@ -71,15 +70,15 @@ pub struct KernelReport {
     pub accepted: u64,
     pub closed: u64,
     pub failed: u64,
-    /// Of the accepted, those whose peer was not done yet.
+    /// Accepted connections that had to wait for the peer.
     pub waited: u64,
 }
 
-/// Where one connection stands after a look.
-enum Look {
-    Over,
+/// Progress of one connection.
+enum ConnProgress {
+    Done,
     Failed,
-    /// The peer has not done its part.
+    /// Waits for the peer.
     Wait,
 }
 
@@ -89,7 +88,9 @@ impl KernelServer {
         let wrong =
             |what: &'static str| move |errno: Errno| BaselineError::Argument(format!("{what}: {errno}"));
         if matches!(options.pattern.workload, Workload::Syn | Workload::Establish) {
-            return Err(BaselineError::Argument("it serves handshake, lifecycle or request".into()));
+            return Err(BaselineError::Argument(
+                "this server supports handshake, lifecycle and request".into(),
+            ));
         }
         pin(options.core)?;
         allow_descriptors();
@@ -117,19 +118,19 @@ impl KernelServer {
         let mut busy_until = Instant::now();
         while timer.tick().is_some() {
             let mut work = self.accept();
-            // What must be waited for gets its look, and the listener its sleep.
+            // Check the waiting connections, or sleep.
             if work == 0 || self.counts.waited > 0 {
-                let nap = if work == 0 && Instant::now() >= busy_until { NAP_MS } else { 0 };
-                work += self.wait(&mut events, nap);
+                let sleep_ms = if work == 0 && Instant::now() >= busy_until { MAX_SLEEP_MS } else { 0 };
+                work += self.wait(&mut events, sleep_ms);
             }
             if work > 0 {
-                busy_until = Instant::now() + SPIN;
+                busy_until = Instant::now() + SPIN_TIME;
             }
         }
         let seconds = timer.elapsed().as_secs_f64();
-        // What the client has finished counts, though it still waits to be accepted.
+        // Connections that the client has completed count, also those not yet accepted.
         while self.accept() + self.wait(&mut events, 0) > 0 {
-            if timer.elapsed().as_secs_f64() > seconds + LAST {
+            if timer.elapsed().as_secs_f64() > seconds + DRAIN_TIMEOUT {
                 break;
             }
         }
@@ -147,7 +148,7 @@ impl KernelServer {
         })
     }
 
-    /// Takes what waits, a batch at most, and says how many those were.
+    /// Accepts up to a batch of connections. Returns their number.
     fn accept(&mut self) -> usize {
         for done in 0..BATCH {
             match self.listener.accept() {
@@ -160,12 +161,12 @@ impl KernelServer {
         BATCH
     }
 
-    /// Most peers have done their part by now: then this is all.
+    /// Handles a new connection, usually to its end: most peers have done their part by now.
     fn begin(&mut self, connection: TcpStream) {
         self.counts.accepted += 1;
         let mut answered = false;
-        match self.look(&connection, &mut answered) {
-            Look::Wait if self.watch(&connection).is_ok() => {
+        match self.advance(&connection, &mut answered) {
+            ConnProgress::Wait if self.watch(&connection).is_ok() => {
                 self.counts.waited += 1;
                 let slot = connection.as_raw_fd() as usize;
                 if self.waiting.len() <= slot {
@@ -173,52 +174,51 @@ impl KernelServer {
                 }
                 self.waiting[slot] = Some((connection, answered));
             }
-            look => self.counts.end(&look),
+            progress => self.counts.end(&progress),
         }
     }
 
-    /// Looks at those that had to be waited for, and says how many there were.
-    fn wait(&mut self, events: &mut [EpollEvent], nap_ms: u8) -> usize {
-        let ready = self.epoll.wait(events, EpollTimeout::from(nap_ms)).unwrap_or(0);
+    /// Advances the waiting connections that are ready. Returns the number of events.
+    fn wait(&mut self, events: &mut [EpollEvent], sleep_ms: u8) -> usize {
+        let ready = self.epoll.wait(events, EpollTimeout::from(sleep_ms)).unwrap_or(0);
         for event in &events[..ready] {
             let slot = event.data() as usize;
-            // The listener is none of them.
+            // Not the listener.
             let Some((connection, mut answered)) = self.waiting.get_mut(slot).and_then(Option::take) else {
                 continue;
             };
-            match self.look(&connection, &mut answered) {
-                Look::Wait => self.waiting[slot] = Some((connection, answered)),
-                look => self.counts.end(&look),
+            match self.advance(&connection, &mut answered) {
+                ConnProgress::Wait => self.waiting[slot] = Some((connection, answered)),
+                progress => self.counts.end(&progress),
             }
         }
         ready
     }
 
-    /// Does what can be done with a connection now.
-    fn look(&self, connection: &TcpStream, answered: &mut bool) -> Look {
+    /// Advances a connection as far as possible.
+    fn advance(&self, connection: &TcpStream, answered: &mut bool) -> ConnProgress {
         match (self.options.pattern.workload, self.options.pattern.closer) {
-            // Reset by the peer, or about to be; or ours to close first.
-            (Workload::Handshake, _) | (Workload::Lifecycle, Closer::Server) => Look::Over,
-            (Workload::Request, _) if !*answered => self.answer(connection, answered),
+            // The peer resets it, or this side closes first.
+            (Workload::Handshake, _) | (Workload::Lifecycle, Closer::Server) => ConnProgress::Done,
+            (Workload::Request, _) if !*answered => self.respond(connection, answered),
             _ => read_to_end(connection),
         }
     }
 
-    /// Reads once, writes one segment back. With the FIN in it, if closing comes next: the kernel
-    /// holds the segment back until then.
-    fn answer(&self, connection: &TcpStream, answered: &mut bool) -> Look {
+    /// Reads once, and writes one segment. If it closes next, MSG_MORE makes the kernel merge the FIN.
+    fn respond(&self, connection: &TcpStream, answered: &mut bool) -> ConnProgress {
         let closes = self.options.pattern.closer == Closer::Server;
         match recv(connection.as_raw_fd(), &mut [0; 2048], MsgFlags::MSG_DONTWAIT) {
             Ok(1..) => *answered = true,
-            Err(Errno::EAGAIN) => return Look::Wait,
-            Ok(_) | Err(_) => return Look::Failed,
+            Err(Errno::EAGAIN) => return ConnProgress::Wait,
+            Ok(_) | Err(_) => return ConnProgress::Failed,
         }
         let more = if closes { MsgFlags::from_bits_retain(libc::MSG_MORE) } else { MsgFlags::empty() };
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT | more;
         match send(connection.as_raw_fd(), &self.response, flags) {
-            Ok(sent) if sent == self.response.len() && closes => Look::Over,
+            Ok(sent) if sent == self.response.len() && closes => ConnProgress::Done,
             Ok(sent) if sent == self.response.len() => read_to_end(connection),
-            _ => Look::Failed,
+            _ => ConnProgress::Failed,
         }
     }
 
@@ -229,25 +229,25 @@ impl KernelServer {
 }
 
 impl Counts {
-    /// The connection closes right after this: its descriptor's last owner goes.
-    fn end(&mut self, look: &Look) {
-        self.closed += u64::from(matches!(look, Look::Over));
-        self.failed += u64::from(!matches!(look, Look::Over));
+    /// Counts the end. The connection closes when its descriptor is dropped.
+    fn end(&mut self, progress: &ConnProgress) {
+        self.closed += u64::from(matches!(progress, ConnProgress::Done));
+        self.failed += u64::from(!matches!(progress, ConnProgress::Done));
     }
 }
 
-fn read_to_end(connection: &TcpStream) -> Look {
+fn read_to_end(connection: &TcpStream) -> ConnProgress {
     loop {
         match recv(connection.as_raw_fd(), &mut [0; 2048], MsgFlags::MSG_DONTWAIT) {
-            Ok(0) => return Look::Over,
+            Ok(0) => return ConnProgress::Done,
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => return Look::Wait,
-            Err(_) => return Look::Failed,
+            Err(Errno::EAGAIN) => return ConnProgress::Wait,
+            Err(_) => return ConnProgress::Failed,
         }
     }
 }
 
-/// A backlog as long as net.core.somaxconn allows. Says which call failed.
+/// Opens a listener with the maximum backlog (net.core.somaxconn). The error names the failed call.
 fn listener(address: SocketAddr) -> Result<TcpListener, (&'static str, Errno)> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
@@ -259,10 +259,10 @@ fn listener(address: SocketAddr) -> Result<TcpListener, (&'static str, Errno)> {
     Ok(TcpListener::from(socket))
 }
 
-/// As many as this process may have: a whole backlog of connections can wait.
+/// Raises the limit of descriptors to the maximum: a whole backlog of connections can wait.
 fn allow_descriptors() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Refused: connections fail with EMFILE then, and are counted.
+        // If it fails, connections fail with EMFILE, and are counted.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }

@@ -1,10 +1,10 @@
-//! What `handfast lab bench` puts side by side on one veth pair, and the harness around it.
+//! The servers that `handfast lab bench` compares on one veth pair, and the comparison itself.
 //!
-//! - `workload`: what a connection does, in packets.
-//! - `kernel`: the kernel's own stack as a server, as tight as is fair.
-//! - `baseline`: the ceilings: AF_XDP programs that move the same packets without TCP.
-//! - `xdp_tx`: the ceiling of the link: an eBPF program that answers without user space.
-//! - `comparison`: starts, pins, times and stops them, run by run, in an order that changes.
+//! - `workload`: the packets of a connection.
+//! - `kernel`: a server with kernel sockets, in a tight loop.
+//! - `baseline`: the ceilings: AF_XDP programs that send the same packets without a TCP.
+//! - `xdp_tx`: the ceiling of the link: an eBPF program that replies without user space.
+//! - `comparison`: runs them in an order that changes from round to round.
 
 pub mod baseline;
 pub mod comparison;

@@ -1,12 +1,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What each connection does. The packets named are those of a side that merges what can be merged.
+/// The packets of each connection, with ACKs merged into other segments where possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Workload {
-    /// SYN; any answer ends it.
+    /// SYN; any reply ends it.
     Syn,
-    /// SYN, SYN-ACK, ACK: it stays established.
+    /// SYN, SYN-ACK, ACK; the connection stays established.
     Establish,
     /// SYN, SYN-ACK, ACK, RST-ACK.
     Handshake,
@@ -16,37 +16,37 @@ pub enum Workload {
     Request,
 }
 
-/// Who sends the first FIN.
+/// The side that sends the first FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closer {
     Client,
     Server,
 }
 
-/// Everything that decides which frames cross the link, and how long they are.
+/// The frames of a connection, and their lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pattern {
     pub workload: Workload,
     pub closer: Closer,
-    /// As Linux asks for by default: SYNs of 74 octets instead of 58, 12 more on what follows.
+    /// Linux's default options: SYNs of 74 bytes instead of 58, 12 more in other segments.
     pub timestamps: bool,
-    /// Octets of payload out, for `request`.
+    /// Bytes of a request, for `request`.
     pub request: u16,
-    /// Octets of payload back, for `request`.
+    /// Bytes of a response, for `request`.
     pub response: u16,
 }
 
 impl Pattern {
-    /// A small request, and an answer as long as that of `respond`'s http service.
+    /// The defaults: a small request, and a response as long as that of `respond`'s http service.
     pub fn new(workload: Workload) -> Pattern {
-        let closer = workload.usual_closer();
+        let closer = workload.default_closer();
         Pattern { workload, closer, timestamps: false, request: 64, response: RESPONSE.len() as u16 }
     }
 }
 
-/// What the clients send, cut off or filled up to the length asked for.
+/// The request, truncated or padded to the requested length.
 pub(super) const REQUEST: &str = "GET / HTTP/1.1\r\n\r\n";
-/// What the servers send back that send anything, cut off or filled up to the length asked for.
+/// The response, truncated or padded to the requested length.
 pub(super) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Server: bench-lab\r\n\
     Content-Type: text/plain\r\n\
@@ -73,7 +73,7 @@ impl Pattern {
 
     /// Returns its name in a comparison: the workload, and the closer if that is not the default.
     pub fn name(&self) -> String {
-        match self.closer == self.workload.usual_closer() {
+        match self.closer == self.workload.default_closer() {
             true => self.workload.to_string(),
             false => format!("{}-{}", self.workload, self.closer),
         }
@@ -81,7 +81,7 @@ impl Pattern {
 }
 
 impl Workload {
-    /// Frames that cross the link for each connection, of sides that merge what can be merged.
+    /// Returns the packets of a connection.
     pub fn packets(self) -> u32 {
         match self {
             Workload::Syn => 2,
@@ -92,11 +92,11 @@ impl Workload {
         }
     }
 
-    /// What a comparison runs.
+    /// The workloads of a comparison.
     pub const COMPARED: [Workload; 3] = [Workload::Handshake, Workload::Lifecycle, Workload::Request];
 
-    /// Who closes where nothing else is said.
-    pub fn usual_closer(self) -> Closer {
+    /// Returns the default closer.
+    pub fn default_closer(self) -> Closer {
         match self {
             Workload::Request => Closer::Server,
             _ => Closer::Client,
@@ -121,9 +121,7 @@ impl FromStr for Workload {
         use Workload::*;
         let found = [Syn, Establish, Handshake, Lifecycle, Request].into_iter().find(|w| w.name() == text);
         found.ok_or_else(|| {
-            format!(
-                "there is no workload `{text}`; there are syn, establish, handshake, lifecycle and request"
-            )
+            format!("unknown workload `{text}`: use syn, establish, handshake, lifecycle or request")
         })
     }
 }
@@ -135,7 +133,7 @@ impl FromStr for Closer {
         match text {
             "client" => Ok(Closer::Client),
             "server" => Ok(Closer::Server),
-            _ => Err(format!("`{text}` closes nothing: write client or server")),
+            _ => Err(format!("invalid closer `{text}`: use client or server")),
         }
     }
 }

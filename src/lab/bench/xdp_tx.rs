@@ -1,4 +1,4 @@
-//! The ceiling of the link: `bpf/reflect_tx.bpf.c`, loaded and attached.
+//! The ceiling of the link: the eBPF program `bpf/reflect_tx.bpf.c`.
 
 use std::os::fd::AsFd;
 use std::sync::atomic::AtomicBool;
@@ -13,24 +13,24 @@ use handfast_stack::xdp::{Link, Mode, ProgramError, attach};
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/reflect_tx.bpf.o"));
 
-/// How often the clock and the signals are looked at: nothing else happens in user space.
-const LOOK: Duration = Duration::from_millis(20);
+/// Interval at which clock and signals are checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What an [`XdpTx`] answers.
+/// Options of an [`XdpTx`].
 #[derive(Clone, Debug)]
 pub struct XdpTxOptions {
-    /// Only interface, mode and core count.
+    /// Only interface, mode and core are used.
     pub port: PortOptions,
-    /// Whatever the address.
+    /// The port, at any address.
     pub tcp_port: u16,
-    /// Send SYNs back as they are, ends swapped.
+    /// Reflect SYNs unchanged, with swapped addresses.
     pub reflect_syns: bool,
-    /// `None`: until told to stop.
+    /// `None`: until the program is stopped.
     pub duration: Option<Duration>,
 }
 
-/// Answers in the eBPF program itself (`XDP_TX`): SYN → SYN-ACK, and all else reflected. On veth in
-/// native mode its frames arrive only if the peer has an XDP program, too.
+/// Replies in the eBPF program (`XDP_TX`): SYN-ACK to SYN, everything else is reflected. On veth in native mode its
+/// frames arrive only if the peer has an XDP program too.
 #[derive(Debug)]
 pub struct XdpTx {
     options: XdpTxOptions,
@@ -64,7 +64,7 @@ impl XdpTx {
         }
         let object = object.load().map_err(fail("load"))?;
         let program = object.progs().next().ok_or_else(|| {
-            BaselineError::Argument("the answering program's object holds no program".to_string())
+            BaselineError::Argument("the object of the replying program contains no program".to_string())
         })?;
         let link = attach(program.as_fd(), device.index, &device.name, mode).map_err(ProgramError::from)?;
         Ok(XdpTx { options, mode, object, _link: link })
@@ -73,7 +73,7 @@ impl XdpTx {
     pub fn run(self, stop: &AtomicBool) -> Result<XdpTxReport, BaselineError> {
         let timer = RunTimer::start(self.options.duration, stop);
         while timer.tick().is_some() {
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
         let seconds = timer.elapsed().as_secs_f64();
         let answered = self.answered()?;
@@ -95,8 +95,8 @@ impl XdpTx {
             })
         });
         let counts = counts.transpose()?.flatten().unwrap_or_default();
-        let octets = counts.iter().filter_map(|count| count.first_chunk::<8>());
-        Ok(octets.map(|count| u64::from_ne_bytes(*count)).sum())
+        let bytes = counts.iter().filter_map(|count| count.first_chunk::<8>());
+        Ok(bytes.map(|count| u64::from_ne_bytes(*count)).sum())
     }
 }
 

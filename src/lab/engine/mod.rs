@@ -1,7 +1,7 @@
-//! The engine alone, on a port in memory: what this machine's cores can do without a wire.
+//! Measures the engine on a port in memory: the rate of this host's cores without a network.
 //!
-//! - `peer`: the other end: frames of many connections, made outside of the measured time.
-//! - `work`: one core's share of a workload; `clock` what it spends.
+//! - `peer`: frames of the other end, written outside of the measured time.
+//! - `workload`: the steps of a connection; `work`: one core's part; `clock`: its processor time.
 
 mod clock;
 mod peer;
@@ -21,18 +21,18 @@ use work::{CHUNK, Share, Work};
 
 pub use workload::EngineWorkload;
 
-/// What to measure.
+/// Options of a measurement.
 #[derive(Clone, Debug)]
 pub struct EngineRun {
     pub workload: EngineWorkload,
-    /// Established connections in the table before anything is measured, on each core.
+    /// Established connections in each core's part of the table, before the measurement.
     pub live: u32,
     pub cores: Vec<usize>,
     /// Processor time to measure, on each core.
     pub time: Duration,
 }
 
-/// What came of it. Processor time of the engine alone.
+/// Results. Times are processor time of the engine alone.
 #[derive(Clone, Debug, Serialize)]
 pub struct EngineReport {
     pub workload: String,
@@ -42,20 +42,20 @@ pub struct EngineReport {
     pub connections_per_s_per_core: f64,
     /// Per segment in or out.
     pub ns_per_segment: f64,
-    /// By stage, nanoseconds per segment in or out; of a second run, since looking costs time.
+    /// By stage, nanoseconds per segment in or out, from a second run, since reading clocks costs time.
     pub stages_ns: BTreeMap<String, f64>,
-    /// Octets of resident memory, index included; `None` with too few connections to tell.
+    /// Bytes of resident memory, index included; `None` with too few connections.
     pub bytes_per_connection: Option<f64>,
 }
 
-/// Fewer connections than this say nothing of the memory that one takes.
-const FEW: u32 = 1 << 16;
+/// Minimum connections for a figure of memory per connection.
+const MIN_FOR_MEMORY: u32 = 1 << 16;
 
 impl EngineRun {
-    /// Measures, on a pinned thread for each core; then again with the stages' clocks on.
+    /// Measures on a pinned thread for each core, then again with the clocks of the stages.
     ///
     /// # Errors
-    /// What went wrong, in words: no memory, or a core that is not there.
+    /// No memory, or an unavailable core.
     pub fn measure(&self) -> Result<EngineReport, String> {
         let plain = self.once(false, self.time)?;
         let staged = self.once(true, (self.time / 4).min(Duration::from_secs(1)))?;
@@ -76,12 +76,12 @@ impl EngineRun {
             connections_per_s_per_core: sum(Share::rate) / self.cores.len() as f64,
             ns_per_segment: sum(|share| share.spent.as_nanos() as f64) / segments.max(1) as f64,
             stages_ns,
-            bytes_per_connection: (self.fills() && self.live >= FEW && self.cores.len() == 1)
+            bytes_per_connection: (self.fills() && self.live >= MIN_FOR_MEMORY && self.cores.len() == 1)
                 .then(|| bytes / filled),
         })
     }
 
-    /// Whether connections are in the table before anything is measured.
+    /// Whether the table is filled before the measurement.
     fn fills(&self) -> bool {
         self.workload != EngineWorkload::Cookie
     }

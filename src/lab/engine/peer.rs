@@ -2,7 +2,7 @@ use handfast_stack::wire::{
     Flags, FlowKey4, LinkHeader, PacketKey, Seq, TcpOptions, TxSegment, write_segment,
 };
 
-/// Where the engine listens.
+/// The engine's listener.
 pub(super) const OURS: &str = "198.18.1.1:80";
 const OURS_ADDRESS: [u8; 4] = [198, 18, 1, 1];
 const OURS_PORT: u16 = 80;
@@ -14,21 +14,21 @@ const PORT_BITS: u32 = 10;
 const CORE_BITS: u32 = 28;
 const WINDOW: u16 = 64_240;
 
-/// What a peer sends next: its flags, and how far its sequence number and ours have come.
+/// The next segment of a peer: flags, and offsets of both sequence numbers from their ISNs.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
     pub flags: Flags,
     pub theirs: u32,
     pub acked: u32,
-    /// Whether we answer.
+    /// Whether the engine replies.
     pub answered: bool,
 }
 
-/// Connection `number` of a core's.
+/// The key of a core's connection `number`.
 fn key(core: u32, number: u32) -> FlowKey4 {
     let place = u64::from(core) << CORE_BITS | u64::from(number);
     let [.., high, middle, low] = ((place >> PORT_BITS) as u32).to_be_bytes();
-    // From the server's point of view the client is remote; here it is the other way round.
+    // Remote and local are the client's view, the reverse of the engine's.
     FlowKey4 {
         remote: OURS_ADDRESS,
         local: [10 + (place >> (PORT_BITS + 24)) as u8, high, middle, low],
@@ -42,18 +42,18 @@ fn isn(number: u32) -> Seq {
     Seq(number.wrapping_mul(0x9e37_79b1))
 }
 
-/// Writes a segment of connection `number`; `ours` is our ISN. Octets of the frame.
+/// Writes a segment of connection `number`; `ours` is the engine's ISN. Returns the frame's length.
 pub(super) fn write(frame: &mut [u8; 128], core: u32, number: u32, step: &Step, ours: Seq) -> usize {
     let link = LinkHeader::untagged(OUR_MAC, THEIR_MAC, FlowKey4::ETHERTYPE);
     frame[..14].copy_from_slice(link.as_bytes());
     let options = TcpOptions { mss: step.flags.has(Flags::SYN).then_some(1460), ..TcpOptions::default() };
     let seq = isn(number) + step.theirs;
     let emit = TxSegment { seq, ack: ours + step.acked, flags: step.flags, window: WINDOW, options };
-    // 14 + 20 + 24 octets fit.
+    // 14 + 20 + 24 bytes fit.
     write_segment(frame, 14, &key(core, number), &emit, &[]).unwrap_or(0)
 }
 
-/// Our ISN, out of a SYN-ACK.
+/// Returns the engine's ISN in a SYN-ACK.
 pub(super) fn isn_of(answer: &[u8]) -> Option<Seq> {
-    answer.get(38..42)?.first_chunk().map(|octets| Seq(u32::from_be_bytes(*octets)))
+    answer.get(38..42)?.first_chunk().map(|bytes| Seq(u32::from_be_bytes(*bytes)))
 }

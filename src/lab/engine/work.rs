@@ -8,12 +8,12 @@ use handfast_stack::engine::simulation::Simulation;
 use handfast_stack::observe::STAGES;
 use handfast_stack::wire::{Flags, Seq};
 
-/// Connections that take each step together: as many as a batch has segments.
+/// Connections that take each step together: the segments of a batch.
 const BATCH: u32 = 64;
 
 /// Connections opened before they are reset again.
 pub(super) const CHUNK: u32 = 1 << 15;
-/// Connections that have a number: many times what is in the table.
+/// Numbers of connections: many times the table's capacity.
 const NUMBERS: u32 = 1 << 27;
 
 const SYN: Step = Step { flags: Flags::SYN, theirs: 0, acked: 0, answered: true };
@@ -36,7 +36,7 @@ pub(super) struct Work {
     clock: Clock,
 }
 
-/// What one core came to.
+/// Results of one core.
 #[derive(Default)]
 pub(super) struct Share {
     pub spent: Duration,
@@ -44,7 +44,7 @@ pub(super) struct Share {
     /// In and out.
     pub segments: u64,
     pub stages_ns: Vec<(&'static str, u64)>,
-    /// Octets that the first connections took.
+    /// Bytes that the first connections took.
     pub resident: Option<f64>,
 }
 
@@ -70,7 +70,7 @@ impl Work {
         }
     }
 
-    /// Fills the table, goes through one chunk to warm up, and measures until `time` is spent.
+    /// Fills the table, runs one chunk to warm up, and measures until `time` is spent.
     pub(super) fn run(mut self, core: usize, time: Duration) -> Result<Share, String> {
         if !core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
             return Err(format!("CPU {core} is not available to this process: choose others with --cores"));
@@ -98,13 +98,13 @@ impl Work {
         let cookies = self.workload == EngineWorkload::Cookie;
         while !cookies && self.next < self.live {
             let numbers = self.next..self.next + BATCH;
-            self.take(numbers, &[SYN, ACK])?;
+            self.run_steps(numbers, &[SYN, ACK])?;
             self.next += BATCH;
         }
         Ok(())
     }
 
-    /// Connections that are added and, unless they end by themselves, cleared away unmeasured.
+    /// Adds connections, and removes those that do not end by themselves, unmeasured.
     fn chunk(&mut self, time: Duration) -> Result<(), String> {
         let steps: &[Step] = match self.workload {
             EngineWorkload::SynAck | EngineWorkload::Cookie => &[SYN],
@@ -113,10 +113,10 @@ impl Work {
         };
         let (first, mut added) = (self.next, 0);
         while added < CHUNK && self.share.spent < time {
-            self.take(self.next..self.next + BATCH, steps)?;
+            self.run_steps(self.next..self.next + BATCH, steps)?;
             self.next = after(self.next);
             if self.workload == EngineWorkload::Replace {
-                self.take(self.oldest..self.oldest + BATCH, &[RST])?;
+                self.run_steps(self.oldest..self.oldest + BATCH, &[RST])?;
                 self.oldest = after(self.oldest);
             }
             added += BATCH;
@@ -125,7 +125,7 @@ impl Work {
         if matches!(self.workload, EngineWorkload::SynAck | EngineWorkload::Handshake) {
             let kept = (self.share.spent, self.share.segments);
             for from in (first..first + added).step_by(BATCH as usize) {
-                self.take(from..from + BATCH, &[RST])?;
+                self.run_steps(from..from + BATCH, &[RST])?;
             }
             (self.share.spent, self.share.segments) = kept;
             self.next = first;
@@ -133,8 +133,8 @@ impl Work {
         Ok(())
     }
 
-    /// Takes connections through some steps.
-    fn take(&mut self, numbers: Range<u32>, steps: &[Step]) -> Result<(), String> {
+    /// Runs connections through some steps.
+    fn run_steps(&mut self, numbers: Range<u32>, steps: &[Step]) -> Result<(), String> {
         for step in steps {
             let mut frame = [0; 128];
             for (number, ours) in numbers.clone().zip(&self.ours) {
@@ -164,7 +164,7 @@ impl Work {
         share.segments += (numbers.len() + answers) as u64;
         if answers != expected {
             return Err(format!(
-                "{answers} answers instead of {expected} to {:?}: this is a bug",
+                "{answers} replies instead of {expected} to {:?}: this is a bug",
                 step.flags
             ));
         }
@@ -176,12 +176,12 @@ impl Work {
     }
 }
 
-/// The batch behind this one. Connections that are long gone come again.
+/// Returns the next batch. Numbers of ended connections are reused.
 fn after(number: u32) -> u32 {
     (number + BATCH) % NUMBERS
 }
 
-/// Octets of this process.
+/// Resident bytes of this process.
 fn resident() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: f64 = text.split_whitespace().nth(1)?.parse().ok()?;

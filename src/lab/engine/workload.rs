@@ -1,16 +1,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What each connection does.
+/// The steps of each connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineWorkload {
-    /// SYN to SYN-ACK from a slot.
+    /// SYN and SYN-ACK, with a slot in the table.
     SynAck,
-    /// SYN to SYN-ACK by cookie.
+    /// SYN and SYN-ACK, by cookie.
     Cookie,
-    /// SYN, SYN-ACK, ACK: it stays established.
+    /// SYN, SYN-ACK, ACK; the connection stays established.
     Handshake,
-    /// The same, and for each one added the oldest one goes, by a RST.
+    /// The same, and a RST removes the oldest connection for each one added.
     Replace,
     /// Three-way handshake and four-way close, the peer closing first.
     Lifecycle,
@@ -37,7 +37,7 @@ impl FromStr for EngineWorkload {
         let found = NAMES.iter().find(|(_, name)| *name == text).map(|(workload, _)| *workload);
         found.ok_or_else(|| {
             let names: Vec<&str> = NAMES.iter().map(|(_, name)| *name).collect();
-            format!("there is no workload `{text}`; there are {}", names.join(", "))
+            format!("unknown workload `{text}`: use {}", names.join(", "))
         })
     }
 }

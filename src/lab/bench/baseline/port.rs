@@ -28,7 +28,7 @@ pub enum BaselineError {
     Statistics(std::io::Error),
     #[error("{0}")]
     Argument(String),
-    #[error("cannot {step} the answering program on {dev}: {source}")]
+    #[error("cannot {step} the replying program on {dev}: {source}")]
     Object { dev: String, step: &'static str, source: libbpf_rs::Error },
 }
 
