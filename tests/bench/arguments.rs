@@ -66,7 +66,7 @@ fn what_says_nothing_to_the_workload_is_refused() {
         (&["--workload", "request", "--closer", "server"], &["--closer", "fix: --workload lifecycle"]),
         (&["--http", "/", "--closer", "server"], &["--closer does not apply to --workload request"]),
         (&["--workload", "hold", "--find-max"], &["--find-max does not apply to --workload hold"]),
-        (&["--workload", "flood"], &["lo is no veth", "fix: handfast lab up"]),
+        (&["--workload", "flood"], &["lo is not a veth", "fix: handfast lab up"]),
     ] {
         says(&[&RIGHT[..], wrong].concat(), 1, parts);
     }

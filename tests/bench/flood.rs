@@ -23,9 +23,9 @@ fn flood(mut command: Command, device: &str) -> Command {
 
 #[test]
 fn only_a_lab_is_flooded() {
-    refused(flood(Command::new(program()), "lo"), &["lo is no veth"]);
+    refused(flood(Command::new(program()), "lo"), &["lo is not a veth"]);
     let Some(stage) = stage(|spec| spec) else { return };
-    refused(flood(stage.client().command(program()), "lo"), &["lo is no veth"]);
+    refused(flood(stage.client().command(program()), "lo"), &["lo is not a veth"]);
     // A veth pair that is not the lab's, and the lab's own without its mark.
     stage.client().run(&["ip", "link", "add", "hf-o", "type", "veth", "peer", "name", "hf-p"]).expect("ip");
     refused(flood(stage.client().command(program()), "hf-o"), &["hf-o does not carry the mark"]);
