@@ -48,18 +48,18 @@ pub(super) fn run(
         ..ComparisonPlan::new(lab.name(), program()?)
     };
     output.body("The client is handfast bench: it opens and closes each, 256 at a time.");
-    let finished = plan.run_in(lab, &BenchClient, stop, &mut |news| output.body(&line(news)))?;
+    let finished = plan.run_in(lab, &BenchClient, stop, &mut |event| output.body(&line(event)))?;
     show(output, &plan, &finished);
     Ok(())
 }
 
-fn line(news: RunEvent<'_>) -> String {
-    match news {
+fn line(event: RunEvent<'_>) -> String {
+    match event {
         RunEvent::Done(row) => {
             format!("  round {}  {:8}  {:>9}/s", row.round + 1, row.server, grouped(row.rate as u64))
         }
-        RunEvent::Disturbed(row) => format!("  {}", lab_comparison::spoilt(row)),
-        RunEvent::Failed(lost) => lab_comparison::lost(lost),
+        RunEvent::Disturbed(result) => format!("  {}", lab_comparison::disturbed(result)),
+        RunEvent::Failed(failed) => lab_comparison::failed(failed),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `handfast lab bench`: the servers and their ceilings side by side.
+//! `handfast lab bench`: compares servers and their ceilings.
 
 use std::env;
 use std::path::PathBuf;
@@ -18,27 +18,26 @@ use handfast_report::bench::comparison::Comparison;
 use handfast_stack::xdp::Mode;
 use handfast_text::{counted, grouped};
 
-/// Compare handfast with the kernel's stack, and both with what the link can do.
+/// Compare handfast with the kernel's stack, and both with the ceilings of the link.
 ///
-/// Makes a lab of its own and removes it. Each round runs everything once, in another order each
-/// time. The servers that are a TCP are called by `handfast bench`, the ceilings by a program as bare
-/// as they are:
+/// Creates a lab, and removes it at the end. Each round runs everything once, in a different order.
+/// `handfast bench` connects to the servers that are a TCP, a client without a TCP to the ceilings:
 ///
 ///   kernel      the kernel's stack: accept and close in a tight loop
-///   kernel-rps  the same, its packets received on the server's core
+///   kernel-rps  the same, with packet reception on the server's core
 ///   handfast    handfast respond
 ///   replay      ceiling: the same packets from templates, without a TCP
-///   reflector   ceiling: every frame back, over AF_XDP, in round trips
-///   xdp-tx      ceiling: every frame back, without user space, in round trips
+///   reflector   ceiling: reflects every frame over AF_XDP, in round trips
+///   xdp-tx      ceiling: reflects every frame without user space, in round trips
 ///
-/// Ratios are those of one round's runs; the table has medians over the rounds. Figures from veth are
-/// not NIC figures. docs/benchmarking.md explains all of it.
+/// Ratios are of runs in the same round; the tables show medians over the rounds. Figures from veth are
+/// not NIC figures. See docs/benchmarking.md.
 #[derive(Clone, Debug, Args)]
 #[command(
     verbatim_doc_comment,
     after_help = "\
 Exit status:
-  0 everything was run; 1 something could not be: the table is of the rest; 130 interrupted."
+  0 all runs completed; 1 some runs failed, the tables are of the others; 130 interrupted."
 )]
 pub(crate) struct LabBenchArgs {
     /// The lab's name; a lab of that name is replaced
@@ -47,28 +46,28 @@ pub(crate) struct LabBenchArgs {
     /// Rounds
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
-    /// Seconds of each run
+    /// Duration of each run
     #[arg(long, value_name = "TIME", default_value = "2", value_parser = values::seconds)]
     seconds: Duration,
-    /// Who takes part, as in kernel,handfast [default: all]
+    /// Servers to compare, as in kernel,handfast [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     servers: Vec<ServerKind>,
-    /// What each connection does, as in lifecycle,request [default: all]
+    /// Workloads, as in lifecycle,request [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
     workloads: Vec<Compared>,
-    /// Where the eBPF programs run: generic, native or both
+    /// Attach mode of the eBPF programs: generic, native or both
     #[arg(long, default_value = "both", value_parser = ["generic", "native", "both"])]
     mode: String,
-    /// Over IPv6
+    /// Use IPv6
     #[arg(long)]
     ipv6: bool,
-    /// What a SYN offers: its MSS alone, or window scale, SACK and timestamps too
+    /// TCP options of SYNs: MSS only, or also window scale, SACK and timestamps
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = SynOptions::Full)]
     syn_options: SynOptions,
     /// Connections in flight
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65536))]
     concurrency: u32,
-    /// The client's core and the server's [default: the first two that this process may use]
+    /// Cores of client and server [default: the first two available]
     #[arg(long, value_name = "CLIENT,SERVER")]
     cores: Option<values::Cores>,
     /// Print the tables as Markdown
@@ -84,10 +83,10 @@ pub(crate) struct LabBenchArgs {
     /// Write the comparison to this file, as one page with plots
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write what either side of every run reported to this file, as JSON
+    /// Write the reports of client and server of every run to this file, as JSON
     #[arg(long, value_name = "FILE")]
     raw: Option<PathBuf>,
-    /// No line for each run, only the tables
+    /// Print only the tables, no line for each run
     #[arg(long, short)]
     quiet: bool,
 }
@@ -147,11 +146,12 @@ impl LabBenchArgs {
 
     fn cores(&self) -> Result<Cores, Failure> {
         match &self.cores {
-            None => two_cores()
-                .ok_or_else(|| Failure::new("this process may use one core, and each side needs its own")),
+            None => two_cores().ok_or_else(|| {
+                Failure::new("this process may use one core, but client and server need one each")
+            }),
             Some(values::Cores(cores)) => match cores[..] {
                 [client, server] => Ok(Cores { client, server }),
-                _ => Err(Failure::new("--cores names two cores").fix("--cores 0,1")),
+                _ => Err(Failure::new("--cores takes two cores").fix("--cores 0,1")),
             },
         }
     }
@@ -166,12 +166,12 @@ impl LabBenchArgs {
     }
 }
 
-/// What every server is a subcommand of.
+/// The program of which every server is a subcommand.
 pub(super) fn program() -> Result<PathBuf, Failure> {
-    env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))
+    env::current_exe().map_err(|error| Failure::new(format!("cannot find this program's file: {error}")))
 }
 
-/// The first two that this process may use.
+/// Returns the first two cores that this process may use.
 pub(super) fn two_cores() -> Option<Cores> {
     match core_affinity::get_core_ids()?[..] {
         [client, server, ..] => Some(Cores { client: client.id, server: server.id }),
@@ -181,7 +181,7 @@ pub(super) fn two_cores() -> Option<Cores> {
 
 pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
     let plan = arguments.plan()?;
-    // Before minutes have gone into them.
+    // Output files are checked before the runs, which take minutes.
     let LabBenchArgs { json: json_path, csv, html, raw, .. } = arguments;
     standard_output::reserve(&[json_path, csv, html, raw].map(Option::as_deref))?;
     let check = |path: &Option<PathBuf>| path.as_deref().map(ResultFile::check).transpose();
@@ -189,7 +189,7 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
     let (html_file, raw_file) = (check(html)?, check(raw)?);
     let stop = signals::stop()?;
     let started_at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let tell = |line: &str| {
+    let report_line = |line: &str| {
         if !arguments.quiet {
             eprintln!("{line}");
         }
@@ -199,8 +199,8 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
         1 => "one round".into(),
         several => format!("each of {several} rounds"),
     };
-    tell(&format!("{runs} in {rounds}: about {}", spoken(plan.expected())));
-    let finished = plan.run(&BenchClient, &stop, &mut |news| tell(&line(news)))?;
+    report_line(&format!("{runs} in {rounds}: about {}", rounded(plan.expected())));
+    let finished = plan.run(&BenchClient, &stop, &mut |event| report_line(&line(event)))?;
     let command = env::args().collect::<Vec<_>>().join(" ");
     let comparison = lab_comparison::comparison(&plan, &finished, command, started_at);
     print!("{}", arguments.report(&comparison));
@@ -223,8 +223,8 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-fn line(news: RunEvent<'_>) -> String {
-    match news {
+fn line(event: RunEvent<'_>) -> String {
+    match event {
         RunEvent::Done(row) => format!(
             "round {}  {:7}  {:9}  {:10}  {:>9}/s  {} failed",
             row.round + 1,
@@ -234,13 +234,13 @@ fn line(news: RunEvent<'_>) -> String {
             grouped(row.rate as u64),
             grouped(row.failures)
         ),
-        RunEvent::Disturbed(row) => lab_comparison::spoilt(row),
-        RunEvent::Failed(lost) => lab_comparison::lost(lost),
+        RunEvent::Disturbed(result) => lab_comparison::disturbed(result),
+        RunEvent::Failed(failed) => lab_comparison::failed(failed),
     }
 }
 
-/// `4 minutes`, or seconds below two.
-fn spoken(time: Duration) -> String {
+/// Formats a duration as `4 minutes`, or in seconds below two minutes.
+fn rounded(time: Duration) -> String {
     match time.as_secs_f64() {
         seconds if seconds < 120.0 => format!("{seconds:.0} seconds"),
         seconds => format!("{:.0} minutes", seconds / 60.0),

@@ -1,4 +1,4 @@
-//! From the rows of a plan to the comparison that is reported.
+//! Converts the results of a comparison's runs to the report.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use handfast_report::bench::comparison::{Comparison, Run, Setting};
 use handfast_report::bench::median;
 use handfast_text::counted;
 
-/// The ceiling in round trips that is a reference.
+/// The reference among the ceilings in round trips.
 const REFLECTOR: &str = ServerKind::Reflector.name();
 
 /// `command`: the command line; `started_at`: RFC 3339.
@@ -26,7 +26,7 @@ pub(super) fn comparison(
 ) -> Comparison {
     let mut references = vec![ServerKind::Replay.name().to_owned(), ServerKind::Kernel.name().to_owned()];
     let shares = plan.patterns.iter().map(|pattern| share_name(REFLECTOR, pattern));
-    // Two workloads of as many packets share one.
+    // Workloads with the same number of packets share one.
     for share in shares {
         if !references.contains(&share) {
             references.push(share);
@@ -38,7 +38,7 @@ pub(super) fn comparison(
     Comparison::new(setting, &references, runs(plan, &finished.results))
 }
 
-/// The rows, and what the ceilings in round trips come to in connections.
+/// Returns the runs, and those of the ceilings in round trips converted to connections.
 fn runs(plan: &ComparisonPlan, rows: &[RunResult]) -> Vec<Run> {
     let run = |row: &RunResult| Run {
         round: row.round + 1,
@@ -67,12 +67,12 @@ fn runs(plan: &ComparisonPlan, rows: &[RunResult]) -> Vec<Run> {
     runs
 }
 
-/// `reflector/3`: its round trips in connections of three each.
+/// Returns a name such as `reflector/3`: round trips converted to connections of three each.
 fn share_name(server: &str, pattern: &Pattern) -> String {
     format!("{server}/{}", round_trips_of(pattern))
 }
 
-/// So many frames go out and come back for a connection, at least.
+/// Returns the minimum round trips of a connection.
 fn round_trips_of(pattern: &Pattern) -> f64 {
     f64::from(pattern.workload.packets()) / 2.0
 }
@@ -82,34 +82,34 @@ fn notes(plan: &ComparisonPlan, finished: &FinishedRuns) -> Vec<String> {
     let full = plan.patterns.iter().any(|pattern| pattern.timestamps);
     let mut notes = vec![
         format!(
-            "{} of {} s each, everything once a round and in another order each time. Ratios are of runs \
-             of the same round; the tables have medians.",
+            "{}; each run takes {} s; the order differs from round to round. Ratios are of runs in the same \
+             round; the tables show medians.",
             counted((*rounds).into(), "round"),
             duration.as_secs_f64()
         ),
         format!(
             "One veth pair, IPv{}; client on core {}, server on core {}; {} in flight; SYNs offer {}. The mode \
-             is that of every eBPF program on either end; the kernel's server has none.",
+             applies to every eBPF program on both ends; the kernel's server has none.",
             if *ipv6 { 6 } else { 4 },
             cores.client,
             cores.server,
             counted((*window).into(), "connection"),
-            if full { "MSS, window scale, SACK and timestamps" } else { "their MSS alone" },
+            if full { "MSS, window scale, SACK and timestamps" } else { "MSS only" },
         ),
         format!(
             "The MSL of handfast is {MSL_S} s on either side, so its TIME-WAIT lasts {} s; the kernel's lasts \
-             {KERNEL_TIME_WAIT_S} s. No 4-tuple meets one: each run calls from addresses that the \
-             {} before it did not use.",
+             {KERNEL_TIME_WAIT_S} s. No SYN meets a 4-tuple in TIME-WAIT: each run uses \
+             addresses that the {} runs before it did not use.",
             2 * MSL_S,
             SOURCE_ROTATION - 1,
         ),
-        "handfast has the memory of its tables before a run begins (--prefault).".to_owned(),
+        "handfast allocates its tables before a run begins (--prefault).".to_owned(),
     ];
     notes.extend(divided(plan, &finished.results));
     notes.extend(packets(&finished.results));
-    notes.extend(finished.failed.iter().map(lost));
+    notes.extend(finished.failed.iter().map(failed));
     if finished.interrupted {
-        notes.push("It was interrupted: rounds are missing.".into());
+        notes.push("Interrupted: rounds are missing.".into());
     }
     notes.push("Figures from veth are not NIC figures.".into());
     notes
@@ -119,15 +119,15 @@ fn divided(plan: &ComparisonPlan, rows: &[RunResult]) -> Option<String> {
     let row = rows.iter().find(|row| row.workload == Workload::Syn.to_string())?;
     let example = plan.patterns.first()?;
     Some(format!(
-        "{} is the rate of round trips of the ceiling in `syn`, divided by half of the {} packets of a \
-         {} connection; the others likewise.",
+        "{} is the ceiling's rate of round trips in `syn`, divided by half of the {} packets of a {} \
+         connection; the others likewise.",
         share_name(row.server, example),
         example.workload.packets(),
         example.workload,
     ))
 }
 
-/// How many packets a connection took, as `handfast bench` counted them: medians.
+/// Returns the median packets of a connection, as counted by `handfast bench`.
 fn packets(rows: &[RunResult]) -> Vec<String> {
     let mut found: BTreeMap<&str, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
     for row in rows {
@@ -146,11 +146,11 @@ fn packets(rows: &[RunResult]) -> Vec<String> {
         .collect()
 }
 
-/// A run that is made again, on one line.
-pub(super) fn spoilt(row: &RunResult) -> String {
+/// Formats a disturbed run, which is repeated, on one line.
+pub(super) fn disturbed(row: &RunResult) -> String {
     let Disturbance { others, busiest, steal } = &row.disturbance;
     let by = busiest.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
-    // Short enough for 80 columns in the demo.
+    // At most 80 columns in the demo.
     format!(
         "round {}  {} again: others took {:.0} %{by}, steal {:.0} %",
         row.round + 1,
@@ -160,20 +160,20 @@ pub(super) fn spoilt(row: &RunResult) -> String {
     )
 }
 
-/// On one line.
-pub(super) fn lost(lost: &FailedRun) -> String {
-    let reason: Vec<&str> = lost.reason.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+/// Formats a failed run on one line.
+pub(super) fn failed(run: &FailedRun) -> String {
+    let reason: Vec<&str> = run.reason.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     format!(
         "No run of {} ({}, {} mode, round {}): {}",
-        lost.server,
-        lost.workload,
-        lost.mode,
-        lost.round + 1,
+        run.server,
+        run.workload,
+        run.mode,
+        run.round + 1,
         reason.join("; ")
     )
 }
 
-/// Processor, cores, kernel.
+/// Returns processor, cores and kernel.
 pub(super) fn machine() -> String {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -253,9 +253,9 @@ mod tests {
             "No run of kernel (lifecycle, generic mode, round 1): the kernel ended with 1:; no port; fix: another",
             "Packets for each lifecycle: handfast 6.00.",
             "The MSL of handfast is 1 s",
-            "10 rounds of 3 s each",
+            "10 rounds; each run takes 3 s",
             "client on core 0, server on core 1; 256 connections in flight",
-            "It was interrupted",
+            "Interrupted",
             "not NIC figures",
         ] {
             assert!(text.contains(part), "{part:?} in {text}");

@@ -1,6 +1,5 @@
-//! The parts of a comparison, each a program of its own: `handfast lab serve-kernel` and
-//! `handfast lab ceiling …`. Servers say `ready` once they answer; each prints one line of JSON when
-//! it ends.
+//! The programs of a comparison, each a process: `handfast lab serve-kernel` and `handfast lab ceiling …`. Servers
+//! print `ready` once they reply; each prints one line of JSON when it ends.
 
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -56,9 +55,9 @@ pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
                 reflect_syns: *reflect_syns,
                 duration: port.seconds,
             };
-            let answering = XdpTx::open(options)?;
+            let xdp_tx = XdpTx::open(options)?;
             println!("ready: {}", port.dev);
-            finish(answering.run(&stop))
+            finish(xdp_tx.run(&stop))
         }
     }
 }
@@ -79,7 +78,7 @@ fn replay_server(arguments: &ReplayServerArgs, stop: &AtomicBool) -> Result<Exit
 fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<ExitCode, Failure> {
     let ReplayClientArgs { port, peer, peer_mac, source, window, rate, timeout_ms, count, pattern } =
         arguments;
-    // The default is of the one family that needs no brackets.
+    // The default source is IPv4.
     let source = match (peer.ip(), source) {
         (IpAddr::V6(_), IpNet::V4(_)) => handfast_lab::SOURCES_V6.parse().unwrap_or(*source),
         _ => *source,
@@ -98,7 +97,7 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
         duration: port.seconds,
     };
     if count.is_none() && port.seconds.is_none() {
-        return Err(Failure::new("it would never end").fix("give --count or --seconds"));
+        return Err(Failure::new("the client would never end").fix("give --count or --seconds"));
     }
     finish(ReplayClient::open(options)?.run(stop))
 }

@@ -8,28 +8,27 @@ use super::trace_output::Drawing;
 use super::{Failure, signals};
 use handfast_lab::trace::{Peer, PlayOptions, SCENARIOS, Scenario, TraceError, play_all};
 
-/// Play a scenario of TCP for real, and draw it as a textbook would.
+/// Play a scenario of TCP between two stacks, and draw it as a ladder diagram.
 ///
-/// Makes a lab with a wire in the middle that can lose, delay and cross segments, puts this engine at
-/// one end and the Linux kernel (or this engine as well) at the other, and draws what passed: a line
-/// for each segment with its numbers, counted from 0, the state of each side as it follows from the
-/// segments (RFC 9293 3.3.2), what was lost, how long nothing came, and a sentence where it matters.
-/// Without a name it lists the scenarios.
+/// Creates a lab whose link can drop, delay and cross segments, with handfast's engine at one end and the Linux
+/// kernel or the engine at the other, and draws the segments: relative sequence numbers, the state of each
+/// side as inferred from the segments (RFC 9293 3.3.2), losses, pauses, and explanations. Without a name it lists
+/// the scenarios.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct LabTraceArgs {
     /// The scenario
     scenario: Option<String>,
-    /// All scenarios; --svg and --html then name directories
+    /// Play all scenarios; --svg and --html then name directories
     #[arg(long, conflicts_with_all = ["scenario", "closer"])]
     all: bool,
-    /// Who closes first, in `close`
+    /// The side that closes first, in `close`
     #[arg(long, value_enum)]
     closer: Option<End>,
-    /// Who the client is; each scenario has its own default, and some allow no other
+    /// The client; each scenario has a default, and some allow no other
     #[arg(long, value_enum)]
     peer: Option<PeerName>,
-    /// Play it over IPv6; the segments are the same
+    /// Use IPv6; the segments are the same
     #[arg(long)]
     ipv6: bool,
     #[command(flatten)]
@@ -49,11 +48,11 @@ Examples:
 
     handfast lab trace challenge-ack --ipv6
 
-  How the server closes, as a picture:
+  The server closes first, as an SVG:
 
     handfast lab trace close --closer server --svg close.svg
 
-  Every picture there is:
+  All scenarios, as SVG files:
 
     handfast lab trace --all --svg pictures/";
 
@@ -78,7 +77,7 @@ pub(super) fn run(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     let scenario = find(name, arguments.closer)?;
-    // A scenario takes seconds: it plays to its end, and its lab is taken down, whatever signals come.
+    // A scenario takes seconds: it is completed, and its lab removed, also after a signal.
     let stop = signals::stop()?;
     let played = scenario.play(&arguments.name, arguments.options());
     if stop.load(Ordering::Relaxed) {
@@ -104,13 +103,12 @@ fn find(name: &str, closer: Option<End>) -> Result<&'static Scenario, Failure> {
         ("close", Some(End::Server)) | ("close-server", None | Some(End::Server)) => "close-server",
         ("close", _) | (_, None) => name,
         _ => {
-            return Err(Failure::new(format!("--closer belongs to the scenario close, not to {name}"))
+            return Err(Failure::new(format!("--closer applies to the scenario close, not to {name}"))
                 .fix("handfast lab trace close --closer server"));
         }
     };
-    Scenario::named(name).ok_or_else(|| {
-        Failure::new(format!("there is no scenario {name}")).fix("handfast lab trace lists them")
-    })
+    Scenario::named(name)
+        .ok_or_else(|| Failure::new(format!("unknown scenario {name}")).fix("handfast lab trace lists them"))
 }
 
 fn listing() -> String {
@@ -122,14 +120,12 @@ fn listing() -> String {
 fn failure(error: TraceError) -> Failure {
     match error {
         TraceError::Lab(error) => error.into(),
-        error @ TraceError::Peer { .. } => {
-            Failure::of(error).fix("leave --peer out: the scenario has its own")
-        }
+        error @ TraceError::Peer { .. } => Failure::of(error).fix("omit --peer: the scenario has a default"),
         error => Failure::of(error),
     }
 }
 
-/// Plays everything, a few at a time; draws it in the order of the list.
+/// Plays all scenarios, a few at a time, and draws them in the order of the list.
 fn all(arguments: &LabTraceArgs) -> Result<ExitCode, Failure> {
     for directory in arguments.drawing.files() {
         fs::create_dir_all(directory).map_err(|error| Failure::cannot_write(directory, &error))?;

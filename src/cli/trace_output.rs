@@ -1,4 +1,4 @@
-//! Where a drawn connection goes: the terminal, or a file.
+//! The output of a drawn connection: terminal or files.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::styled_text::StyledText;
 use super::{Failure, charset, out};
 use handfast_trace::{Picture, Text, html, svg};
 
-/// Columns where there is no terminal to ask.
+/// Columns without a terminal.
 const COLUMNS: usize = 100;
 
 #[derive(Debug, Args)]
@@ -18,13 +18,13 @@ pub(super) struct Drawing {
     /// Write an SVG drawing to this file, instead of drawing in the terminal
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
-    /// Write a page with the drawing, and the same as text, to this file
+    /// Write an HTML page with the drawing, and the same as text, to this file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Nothing but ASCII in the terminal; the default where the locale (LC_ALL, LC_CTYPE, LANG) has no UTF-8
+    /// Use ASCII only in the terminal; the default if the locale (LC_ALL, LC_CTYPE, LANG) is not UTF-8
     #[arg(long)]
     pub ascii: bool,
-    /// Columns to draw in; from 93 on with the time of each segment [default: the terminal's]
+    /// Columns; from 93 on with the time of each segment [default: the terminal's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(60..=1000))]
     pub width: Option<u16>,
 }
@@ -42,7 +42,7 @@ impl Drawing {
         Ok(())
     }
 
-    /// The same for one of several: its files have its name, in the directories that are given.
+    /// Returns the output of one scenario of several: files with its name in the given directories.
     pub(crate) fn of_several(&self, name: &str) -> Drawing {
         let file = |directory: &Option<PathBuf>, ending| {
             directory.as_ref().map(|directory| directory.join(format!("{name}.{ending}")))
@@ -61,7 +61,7 @@ impl Drawing {
     }
 }
 
-/// What was asked for, or the terminal's.
+/// Returns the requested columns, or the terminal's.
 pub(super) fn columns(asked: Option<u16>) -> usize {
     let found = || terminal_size().map_or(COLUMNS, |(Width(columns), _)| columns.into());
     asked.map_or_else(found, usize::from)
