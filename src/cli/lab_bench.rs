@@ -18,7 +18,7 @@ use handfast_report::bench::comparison::Comparison;
 use handfast_stack::xdp::Mode;
 use handfast_text::{counted, grouped};
 
-/// Compare handfast with the kernel's stack, and both with the ceilings of the link.
+/// Compare handfast with the kernel's stack, and both with the limits of the link.
 ///
 /// Creates a lab, and removes it at the end. Each round runs everything once, in a different order.
 /// `handfast bench` connects to the servers that are a TCP, a client without a TCP to the ceilings:

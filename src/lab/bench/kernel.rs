@@ -89,7 +89,7 @@ impl KernelServer {
             |what: &'static str| move |errno: Errno| BaselineError::Argument(format!("{what}: {errno}"));
         if matches!(options.pattern.workload, Workload::Syn | Workload::Establish) {
             return Err(BaselineError::Argument(
-                "this server supports handshake, lifecycle and request".into(),
+                "unsupported workload: use handshake, lifecycle or request".into(),
             ));
         }
         pin(options.core)?;
