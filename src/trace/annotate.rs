@@ -39,7 +39,7 @@ pub(super) fn annotation(row: &Row, context: &Context<'_>) -> Option<String> {
     let text = match arrow.path {
         Path::Lost => lost(arrow, &step),
         Path::Injected if arrow.flags.has(Flags::RST) && step.receiver_stays() => Some(
-            "A RST from a stranger, inside the window but not exactly at the next number: perhaps a \
+            "A forged RST, inside the window but not exactly at the next number: perhaps a \
              blind attack, so it resets nothing (RFC 5961 3.2)."
                 .into(),
         ),
@@ -164,13 +164,13 @@ fn retransmission(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<S
     let (flags, from, to) = (arrow.flags, *from, *to);
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
         _ if context.order == Order::FastRetransmit && !context.late => format!(
-            "The {to} has said by the same ACK again what it misses, so the {from} sends it before any time-out (fast retransmit, RFC 5681 3.2)."
+            "The {to} has repeated its ACK, which shows what it misses, so the {from} sends that again before any time-out (fast retransmit, RFC 5681 3.2)."
         ),
         _ if !context.late => {
             "The same once more, before any time-out: sent again, or captured twice.".into()
         }
         _ if context.one_sided => {
-            format!("The {from} sends it again. Nothing that the {to} may have said was captured.")
+            format!("The {from} sends it again. No reply of the {to} was captured.")
         }
         (true, false) if sender.0 == State::Closed => {
             format!("The {from} was refused, and tries the same SYN again.")
@@ -179,7 +179,7 @@ fn retransmission(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<S
             "The same SYN again: no older connection is in its way any more.".into()
         }
         (true, false) if receiver.0 == State::SynReceived => {
-            format!("The same SYN again. The {to} knows it and says its SYN-ACK again.")
+            format!("The same SYN again. The {to} knows it and repeats its SYN-ACK.")
         }
         (true, false) => {
             format!("No answer within the time-out: the {from} sends the same SYN again (RFC 6298).")
@@ -189,9 +189,9 @@ fn retransmission(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<S
         ),
         (true, true) => "The same SYN-ACK, with the same sequence number.".into(),
         _ if flags.has(Flags::FIN) && receiver.0 == State::TimeWait => {
-            "The FIN comes again, and somebody is still there to answer: this is what TIME-WAIT is for. \
-             2 MSL start anew."
-                .into()
+            format!(
+                "The FIN comes again, and the {to} can still answer it: this is what TIME-WAIT is for. 2 MSL start anew."
+            )
         }
         _ if arrow.payload_len > 0 || flags.has(Flags::FIN) => {
             format!("Not acknowledged within the time-out: the {from} sends it again (RFC 6298).")
@@ -224,13 +224,13 @@ fn first(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
             format!("A SYN where a SYN-ACK was expected: the {from} opens as well. No harm: both answer.")
         }
         ((Closed, SynSent), (Listen | SynReceived, _)) if whole => format!(
-            "The {from} asks for a connection, and says with which sequence number it begins: its ISN, here 0."
+            "The {from} asks for a connection, and announces its initial sequence number: its ISN, here 0."
         ),
         ((Listen, Listen), _) if flags.has(Flags::SYN) && cookies => format!(
             "The {from} keeps nothing: what it must remember is coded in the sequence number of its answer, a cookie (RFC 4987 3.6)."
         ),
         (_, (SynSent, Established)) => {
-            format!("Two in one: it acknowledges the {to}'s number and says the {from}'s own.")
+            format!("Two in one: it acknowledges the {to}'s number and announces the {from}'s own.")
         }
         (_, (Listen, Established)) => format!(
             "The number acknowledged is the cookie: it proves that the {from} got the SYN-ACK, and the connection begins to exist here."
@@ -239,12 +239,10 @@ fn first(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
             "Only now does the {to} know that its number has arrived, and that the SYN was no old duplicate: why three."
         ),
         ((Established, FinWait1), _) if flags.has(Flags::FIN) => format!(
-            "The {from} has nothing more to send. FIN counts as one octet, so that it can be acknowledged."
+            "The {from} has nothing more to send. A FIN takes one sequence number, so that it can be acknowledged."
         ),
         (_, (FinWait1, FinWait2)) if arrow.payload_len > 0 => {
-            format!(
-                "The FIN is acknowledged, and data comes with it: only the {to} has promised to be silent."
-            )
+            format!("The FIN is acknowledged, and data comes with it: only the {to} has finished sending.")
         }
         (_, (FinWait1, FinWait2)) => {
             format!("One direction is closed. The other stays open for as long as the {from} likes.")
@@ -263,7 +261,7 @@ fn first(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
             "The {to} is done. The {from} stays in TIME-WAIT: it cannot know whether this ACK arrives."
         ),
         (_, (FinWait2, FinWait2)) if arrow.payload_len > 0 => {
-            format!("Data after the {to}'s FIN: only the {to} has promised to be silent.")
+            format!("Data after the {to}'s FIN: only the {to} has finished sending.")
         }
         _ => return None,
     };
@@ -276,7 +274,7 @@ fn reset(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
     let Step { from, to, receiver, .. } = step;
     let text = match receiver {
         (SynSent, Closed) if flags.has(Flags::ACK) => {
-            "Nobody listens. The RST acknowledges the SYN, which only somebody who saw it can (RFC 9293 \
+            "No listener. The RST acknowledges the SYN, which proves that its sender has seen it (RFC 9293 \
              3.5.2)."
                 .into()
         }
@@ -332,7 +330,7 @@ fn out_of_order(step: &Step, order: Order) -> Option<String> {
     let text = match order {
         Order::InOrder | Order::FastRetransmit => return None,
         Order::Gap { missing } => format!(
-            "The {missing} octets before it have not come past: lost on the way, overtaken, or not captured."
+            "The {missing} bytes before it have not come past: lost on the way, overtaken, or not captured."
         ),
         Order::Overlap => {
             "These numbers have come past before: sent again in other pieces, or captured twice.".into()

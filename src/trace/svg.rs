@@ -266,7 +266,7 @@ impl Canvas {
         let mut text = format!("{}   seq {}", flag_names(arrow.flags), number(arrow.seq));
         arrow.ack.into_iter().for_each(|ack| text += &format!("   ack {}", number(ack)));
         if arrow.payload_len > 0 {
-            text += &format!("   {} octets", arrow.payload_len);
+            text += &format!("   {} bytes", arrow.payload_len);
         }
         if let Some(window) = arrow.window {
             text += &format!("   win {}{}", window.bytes, if window.scaled { "" } else { "?" });

@@ -26,7 +26,7 @@ fn what_there_is_not_is_said_with_the_way_out() {
     for (arguments, says) in [
         (&["lab", "trace", "handshak"][..], "fix: handfast lab trace lists them"),
         (&["lab", "trace", "reset", "--closer", "server"], "fix: handfast lab trace close --closer server"),
-        (&["lab", "trace", "old-duplicate-syn", "--peer", "handfast"], "fix: leave --peer out"),
+        (&["lab", "trace", "old-duplicate-syn", "--peer", "handfast"], "fix: omit --peer"),
     ] {
         let text = complaint(arguments);
         assert!(text.contains(says), "{arguments:?}: {text}");

@@ -1,7 +1,7 @@
 //! What passes in each scenario, and the states of client and server after it, by RFC 9293. The figures
 //! are those of its sections 3.3.2, 3.5 and 3.6.
 //!
-//! `-->` passes, `-X` is lost, `--.` leaves and `.->` arrives later, `*>` comes from outside. Then the
+//! `-->` is delivered, `-X` lost, `--.` sent and `.->` received later, `*>` forged. Then the
 //! flags as tcpdump writes them, the sequence number, and the acknowledgement.
 
 /// By name of the scenario.

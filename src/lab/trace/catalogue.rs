@@ -54,13 +54,13 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "handshake",
         title: "Opening: three segments",
-        summary: "Each side says its own first sequence number and hears that it has arrived (RFC 9293 figure 6).",
+        summary: "Each side announces its first sequence number and gets it acknowledged (RFC 9293 figure 6).",
         ..USUAL
     },
     Scenario {
         name: "lost-syn",
         title: "The SYN is lost",
-        summary: "The server never heard of it: the client repairs it.",
+        summary: "The server never received it: the client repairs it.",
         wire: scripts::lose_syn,
         script: scripts::lost_syn,
         ..USUAL
@@ -76,7 +76,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "lost-final-ack",
         title: "The final ACK of the handshake is lost",
-        summary: "The client is ESTABLISHED and says nothing, the server is not: its SYN-ACK comes again. With data, the client's next segment would have done it.",
+        summary: "The client is ESTABLISHED and sends nothing, the server is not: its SYN-ACK comes again. With data, the client's next segment would have done it.",
         wire: scripts::lose_final_ack,
         script: scripts::lost_answer,
         ..USUAL
@@ -98,7 +98,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "two-way-would-fail",
         title: "The same old SYN, if two segments were enough",
-        summary: "The segments are those of the real run, without the RST. The server is left with a connection that nobody has, and would send into it.",
+        summary: "The segments are those of the real run, without the RST. The server is left with a connection that no client has, and would send into it.",
         either: false,
         imagined: true,
         notes: &[
@@ -113,7 +113,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "simultaneous-open",
         title: "Both open at once: one connection, not two",
-        summary: "Neither side listens: each calls the port that the other calls from, and the SYNs cross (RFC 9293 figure 7).",
+        summary: "Neither side listens: each connects to the port that the other connects from, and the SYNs cross (RFC 9293 figure 7).",
         client: Peer::Handfast,
         notes: &[leaving(0, "Both users open at the same moment.")],
         wire: scripts::cross_opening,
@@ -130,7 +130,7 @@ pub static SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "refused",
-        title: "Nobody listens",
+        title: "No listener",
         summary: "A closed port answers a SYN with a RST.",
         script: scripts::refused,
         ..USUAL
@@ -148,14 +148,14 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "close-server",
         title: "Closing: four segments, the server first",
-        summary: "Who closes first waits in TIME-WAIT: here it is the server.",
+        summary: "The side that closes first waits in TIME-WAIT: here it is the server.",
         script: scripts::close_by_server,
         ..USUAL
     },
     Scenario {
         name: "half-close",
         title: "Half-close: data after the peer's FIN",
-        summary: "A FIN says that no more will be sent, not that no more is read: the other direction goes on.",
+        summary: "A FIN means that no more will be sent, not that no more is read: the other direction goes on.",
         script: scripts::half_close,
         ..USUAL
     },
@@ -177,7 +177,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "lost-last-ack",
         title: "The last ACK is lost: why TIME-WAIT",
-        summary: "Somebody must be there to answer when the FIN comes again. That is whoever closed first, for 2 MSL.",
+        summary: "The side that closed first must be able to answer when the FIN comes again: for 2 MSL.",
         wire: scripts::lose_last_ack,
         script: scripts::lost_last_ack,
         ..USUAL
@@ -209,7 +209,7 @@ pub static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "challenge-ack",
         title: "A forged reset draws a challenge",
-        summary: "A stranger who guesses a number inside the window, but not the exact one, breaks nothing (RFC 5961).",
+        summary: "An attacker who guesses a number inside the window, but not the exact one, breaks nothing (RFC 5961).",
         notes: &[
             leaving(0, ""),
             leaving(1, ""),

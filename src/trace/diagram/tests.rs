@@ -112,7 +112,7 @@ fn a_cookie_keeps_the_server_in_listen() {
 }
 
 #[test]
-fn two_msl_and_close_are_told() {
+fn two_msl_and_close_are_explained() {
     let mut record = handshake([0, 1, 2]);
     let fin = Flags::FIN.with(Flags::ACK);
     for (direction, flags, seq, ack) in [
@@ -124,7 +124,7 @@ fn two_msl_and_close_are_told() {
         record.push_delivered(ms(3), direction, segment);
     }
     assert_eq!(of(&record).rows.last().map(|row| row.client), Some(State::TimeWait));
-    // Where nobody is in TIME-WAIT it means nothing.
+    // Without a side in TIME-WAIT it means nothing.
     record.push(ms(4), Event::Local(Side::Server, LocalEvent::TwoMsl));
     record.push(ms(5), Event::Local(Side::Client, LocalEvent::TwoMsl));
     let diagram = of(&record);
@@ -176,7 +176,7 @@ fn data(seq: u32, payload_len: u32) -> Segment {
 
 /// Numbers that do not follow on one another are explained, each way once.
 #[test]
-fn what_is_out_of_order_is_told() {
+fn segments_out_of_order_are_explained() {
     let ack = |ack| segment(Direction::ToClient, Flags::ACK, 1, ack).1;
     let mut record = handshake([0, 1, 2]);
     for (direction, segment) in [
@@ -197,11 +197,11 @@ fn what_is_out_of_order_is_told() {
         diagram.rows.iter().skip(3).map(|row| row.annotation.as_deref().unwrap_or_default()).collect();
     let begins = [
         "",
-        "The 100 octets before it",
+        "The 100 bytes before it",
         "",
         "The same ACK again",
         "What was missing",
-        "The server has said",
+        "The server has repeated",
         "",
         "",
     ];
