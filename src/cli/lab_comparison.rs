@@ -50,7 +50,7 @@ fn runs(plan: &ComparisonPlan, rows: &[RunResult]) -> Vec<Run> {
         others: row.disturbance.others,
         busiest: row.disturbance.busiest.clone(),
         steal: row.disturbance.steal,
-        spoilt: row.disturbance.is_excessive(),
+        disturbed: row.disturbance.is_excessive(),
         attempts: row.attempts,
         outlier: false,
     };

@@ -39,7 +39,7 @@ fn other_programs_are_measured_and_said_and_their_runs_made_again() {
     assert_eq!(runs.len(), 2, "{text}");
     for run in runs {
         let others = run["others"].as_f64().expect("measured");
-        assert!(others > 0.1 && run["spoilt"] == true && run["busiest"].is_string(), "{run}");
+        assert!(others > 0.1 && run["disturbed"] == true && run["busiest"].is_string(), "{run}");
     }
     // Twice, for all runs together, since there are but two.
     let attempts: u64 = runs.iter().map(|run| run["attempts"].as_u64().expect("a count")).sum();

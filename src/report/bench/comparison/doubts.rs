@@ -34,8 +34,8 @@ fn some(what: &str, found: Vec<String>) -> Option<String> {
 /// Runs disturbed by other programs or the hypervisor. A run that is shown under several names counts once.
 fn disturbed(runs: &[Run]) -> Vec<String> {
     let measured: Vec<&Run> = runs.iter().filter(|run| !run.server.contains('/')).collect();
-    let spoilt: Vec<&&Run> = measured.iter().filter(|run| run.spoilt).collect();
-    if spoilt.is_empty() {
+    let disturbed: Vec<&&Run> = measured.iter().filter(|run| run.disturbed).collect();
+    if disturbed.is_empty() {
         return Vec::new();
     }
     let max = |share: fn(&Run) -> Option<f64>| spoilt.iter().filter_map(|run| share(run)).fold(0.0, f64::max);
@@ -46,7 +46,7 @@ fn disturbed(runs: &[Run]) -> Vec<String> {
     vec![format!(
         "{} of {} runs were disturbed, also when they were made again: other programs took up to {} of their \
          cores{by}, the hypervisor up to {} (steal)",
-        spoilt.len(),
+        disturbed.len(),
         measured.len(),
         percent(others),
         percent(steal)

@@ -14,7 +14,7 @@ fn run(round: u32, server: &str, workload: &str, rate: f64) -> Run {
         others: Some(0.0),
         busiest: None,
         steal: Some(0.0),
-        spoilt: false,
+        disturbed: false,
         attempts: 1,
         outlier: false,
     }
@@ -161,9 +161,14 @@ fn what_contradicts_itself_or_was_disturbed_is_not_to_be_relied_on() {
     assert!(doubts.contains("far apart: handfast") && doubts.contains("far from the others: 1"), "{doubts}");
     // Other programs and the hypervisor. What is shown under two names is counted once.
     let mut runs = quiet(&STEADY);
-    runs[2] =
-        Run { others: Some(0.43), busiest: Some("cc1".into()), spoilt: true, attempts: 3, ..runs[2].clone() };
-    runs[7] = Run { steal: Some(0.08), spoilt: true, ..runs[7].clone() };
+    runs[2] = Run {
+        others: Some(0.43),
+        busiest: Some("cc1".into()),
+        disturbed: true,
+        attempts: 3,
+        ..runs[2].clone()
+    };
+    runs[7] = Run { steal: Some(0.08), disturbed: true, ..runs[7].clone() };
     runs.push(Run { server: "reflector/3".into(), ..runs[2].clone() });
     let comparison = compared(runs);
     let doubt = "2 of 15 runs were disturbed, also when they were made again: other programs took up to 43 % of \
