@@ -17,7 +17,7 @@ use support::{Process, program, skipped};
 /// One device at a time: times depend on what else runs on the cores.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Scripts that Linux passes, and that fail when what it answered is spoilt.
+/// Scripts that Linux passes, and that fail when what it answered is disturbed.
 #[test]
 fn kernel_passes_the_scripts() {
     let _turn = TURN.lock();

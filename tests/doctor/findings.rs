@@ -1,4 +1,4 @@
-//! One thing is spoilt at a time: doctor names it, and its command, typed as printed, cures it.
+//! One thing is disturbed at a time: doctor names it, and its command, typed as printed, cures it.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;

@@ -138,15 +138,15 @@ impl Recording {
         self.sent
     }
 
-    /// The recording with one answer spoilt.
+    /// The recording with one answer disturbed.
     pub fn with_fault(&self, index: usize, fault: Fault) -> Self {
-        let mut spoilt = self.clone();
+        let mut disturbed = self.clone();
         match fault {
-            Fault::Silence => drop(spoilt.answers.remove(index)),
-            Fault::Twice => spoilt.answers.insert(index, self.answers[index].clone()),
-            _ => fault.apply(&mut spoilt.answers[index].frame),
+            Fault::Silence => drop(disturbed.answers.remove(index)),
+            Fault::Twice => disturbed.answers.insert(index, self.answers[index].clone()),
+            _ => fault.apply(&mut disturbed.answers[index].frame),
         }
-        spoilt
+        disturbed
     }
 
     pub fn replay(&self) -> Replay<'_> {

@@ -140,7 +140,7 @@ pub fn assert_all_passed(outcomes: &[Outcome]) {
     );
 }
 
-/// How many answers of one recording are spoilt, one at a time.
+/// How many answers of one recording are disturbed, one at a time.
 const SPOILT_ANSWERS: usize = 24;
 /// The share of faults that must be noticed, in percent. The rest hit packets that a script rightly
 /// leaves open: those that may be missing, and floods of which some may be lost.

@@ -1,4 +1,4 @@
-//! Captures of connections whose true states are known, spoilt in every way in which captures are: cut,
+//! Captures of connections whose true states are known, disturbed in every way in which captures are: cut,
 //! one-sided, doubled, with holes, reordered, and with 4-tuples used again. What is drawn of them is true or
 //! `?`, and of what is whole nothing is `?`.
 

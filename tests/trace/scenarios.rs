@@ -68,14 +68,14 @@ fn look(scenario: &Scenario, picture: &Picture, committed: bool) -> Result<(), S
 fn play(choice: PlayOptions, check: impl Fn(&Scenario, &Picture) -> Result<(), String>) {
     let Some(lab) = root().map(|()| lab_name()) else { return };
     for (scenario, mut played) in play_all(&lab, choice, &AtomicBool::new(false)) {
-        let mut spoilt = Vec::new();
+        let mut disturbed = Vec::new();
         loop {
             let outcome = played.map_err(|error| error.to_string());
             match outcome.and_then(|picture| check(scenario, &picture)) {
                 Ok(()) => break,
-                Err(why) => spoilt.push(why),
+                Err(why) => disturbed.push(why),
             }
-            assert!(spoilt.len() < 3, "{}, three times: {}", scenario.name, spoilt.join("\n"));
+            assert!(disturbed.len() < 3, "{}, three times: {}", scenario.name, disturbed.join("\n"));
             played = scenario.play(&lab, choice.allowed(scenario));
         }
     }

@@ -41,8 +41,8 @@ pub struct Run {
     pub steal: Option<f64>,
     /// Whether either was too high.
     #[serde(default)]
-    pub spoilt: bool,
-    /// The number of attempts until it was not spoilt, or the limit was reached.
+    pub disturbed: bool,
+    /// The number of attempts until it was not disturbed, or the limit was reached.
     #[serde(default = "once")]
     pub attempts: u32,
     /// Far from the median of its row.

@@ -38,9 +38,11 @@ fn disturbed(runs: &[Run]) -> Vec<String> {
     if disturbed.is_empty() {
         return Vec::new();
     }
-    let max = |share: fn(&Run) -> Option<f64>| spoilt.iter().filter_map(|run| share(run)).fold(0.0, f64::max);
+    let max =
+        |share: fn(&Run) -> Option<f64>| disturbed.iter().filter_map(|run| share(run)).fold(0.0, f64::max);
     let (others, steal) = (max(|run| run.others), max(|run| run.steal));
-    let heaviest = spoilt.iter().max_by(|a, b| a.others.unwrap_or(0.0).total_cmp(&b.others.unwrap_or(0.0)));
+    let heaviest =
+        disturbed.iter().max_by(|a, b| a.others.unwrap_or(0.0).total_cmp(&b.others.unwrap_or(0.0)));
     let by = heaviest.and_then(|run| run.busiest.as_ref());
     let by = by.map_or_else(String::new, |name| format!(", most of it `{name}`"));
     vec![format!(
