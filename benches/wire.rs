@@ -1,7 +1,7 @@
-//! What one frame costs in the wire layer: parse (both checksums verified), hash, write, and a
-//! checksum alone. `common` is the parser for what nearly all frames are, which the engine tries first.
+//! Cost of a frame in the wire layer: parse (both checksums verified), hash, write, and a checksum alone. `common` is the
+//! parser of the most common frames, which the engine tries first.
 //!
-//! Frames lie in the first-level cache: this is the floor, not what a receive ring sees.
+//! Frames are in the first-level cache: a lower bound, not the cost in a receive ring.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -68,7 +68,7 @@ fn parsing(criterion: &mut Criterion) {
         ("v4/syn, MSS only", frame(&KEY4, &syn(mss_only()), &[])),
         ("v4/syn, as Linux", frame(&KEY4, &syn(linux()), &[])),
         ("v4/ack with timestamps", frame(&KEY4, &ack(), &[])),
-        ("v4/1,448 octets", frame(&KEY4, &ack(), &[0xaa; 1_448])),
+        ("v4/1,448 bytes", frame(&KEY4, &ack(), &[0xaa; 1_448])),
         ("v4/syn, as Linux, VLAN", tagged(&frame(&KEY4, &syn(linux()), &[]))),
         ("v6/syn, as Linux", frame(&KEY6, &syn(linux()), &[])),
         ("v6/ack with timestamps", frame(&KEY6, &ack(), &[])),
@@ -103,7 +103,7 @@ fn writing(criterion: &mut Criterion) {
     group.bench_function("v4/ack with timestamps", |bencher| {
         bencher.iter(|| write_segment(black_box(&mut frame), 14, black_box(&KEY4), black_box(&ack()), &[]))
     });
-    group.bench_function("v4/1,448 octets", |bencher| {
+    group.bench_function("v4/1,448 bytes", |bencher| {
         let payload = black_box(&data[..]);
         bencher
             .iter(|| write_segment(black_box(&mut frame), 14, black_box(&KEY4), black_box(&ack()), payload))
@@ -113,10 +113,10 @@ fn writing(criterion: &mut Criterion) {
 fn summing(criterion: &mut Criterion) {
     let data: Vec<u8> = (0..=255).cycle().take(1500).collect();
     let mut group = criterion.benchmark_group("checksum");
-    for octets in [64, 128, 256, 512, 1024, 1500] {
-        group.throughput(Throughput::Bytes(octets as u64));
-        group.bench_function(octets.to_string(), |bencher| {
-            bencher.iter(|| Checksum::default().add_bytes(black_box(&data[..octets])).finish())
+    for length in [64, 128, 256, 512, 1024, 1500] {
+        group.throughput(Throughput::Bytes(length as u64));
+        group.bench_function(length.to_string(), |bencher| {
+            bencher.iter(|| Checksum::default().add_bytes(black_box(&data[..length])).finish())
         });
     }
 }

@@ -1,7 +1,7 @@
-//! The lab and its kernel client, with the kernel's own stack in the responder's place: what the
-//! link does to frames is shown before anything of ours is attached to it.
+//! The lab and its kernel client, with the kernel's stack in place of the responder: the link is tested before handfast
+//! is attached to it.
 //!
-//! Needs root. Everything happens in namespaces of this test's own, removed even when it fails.
+//! Needs root. Each test uses its own namespaces, which are removed even after a failure.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -67,7 +67,7 @@ fn processes_inside_are_ended_and_named() {
 }
 
 #[test]
-fn a_process_is_told_to_end_while_its_interface_is_there() {
+fn a_process_is_terminated_while_its_interface_exists() {
     let Some(spec) = spec() else { return };
     let lab = Lab::up(&spec).expect("up");
     let script = format!(
@@ -133,14 +133,7 @@ fn a_tagged_lab_carries_tagged_frames_and_nothing_else() {
         .expect("tcpdump");
     let mut capture = ChildGuard(capture);
     let mut ready = [0; 256];
-    capture
-        .0
-        .stderr
-        .as_mut()
-        .expect("piped")
-        .read(&mut ready)
-        .map(drop)
-        .expect("tcpdump says that it listens");
+    capture.0.stderr.as_mut().expect("piped").read(&mut ready).map(drop).expect("tcpdump is ready");
     for target in targets {
         let tally = load(&lab, &Plan::sequential(target, 20).script(ClientScript::Echo(b"tagged".into())));
         assert_eq!((tally.completed, tally.failed()), (20, 0), "{target}: {tally}");
@@ -247,8 +240,8 @@ fn spec() -> Option<Spec> {
     root().map(|()| Spec::new(lab_name()))
 }
 
-/// Connections that wait to be accepted: more than any plan has in flight. std's 128 overflow when the
-/// accepting thread waits for a core, and what is dropped then comes again after a second, or three.
+/// Backlog of the listener: more than any plan has in flight. std's 128 overflow while the accepting thread waits for a
+/// core, and dropped SYNs are retransmitted after a second, or three.
 const BACKLOG: i32 = 4096;
 
 /// A kernel server inside the server's namespace with one thread for each connection. It ends with the
@@ -296,7 +289,7 @@ fn load(lab: &Lab, plan: &Plan) -> Tally {
     lab.in_client(|| load::run(plan, &Progress::default())).expect("enter").expect("epoll")
 }
 
-/// Segments that the server's kernel sent again.
+/// Returns the segments that the server's kernel retransmitted.
 fn retransmitted(lab: &Lab) -> u64 {
     let table = lab.server().run(&["cat", "/proc/net/snmp"]).expect("counters");
     let mut rows = table.lines().filter(|line| line.starts_with("Tcp:"));
@@ -305,7 +298,7 @@ fn retransmitted(lab: &Lab) -> u64 {
     values.split_whitespace().nth(column).expect("value").parse().expect("number")
 }
 
-/// Frames that a queue of the server's end received.
+/// Returns the frames that a queue of the server's end received.
 fn received(lab: &Lab, queue: u32) -> u64 {
     let statistics = lab.server().run(&["ethtool", "-S", SERVER_DEVICE]).expect("statistics");
     let name = format!("rx_queue_{queue}_xdp_packets:");

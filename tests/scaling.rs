@@ -1,7 +1,7 @@
-//! What a second core brings, on ports in memory: a figure, for a quiet machine of two cores.
+//! The gain of a second core, on ports in memory: a figure for an idle host with two cores.
 //!
-//! `cargo test --release --test scaling -- --ignored --nocapture`: a minute. Other programs take away
-//! caches as well as time, and under their load the rounds spread by a third.
+//! `cargo test --release --test scaling -- --ignored --nocapture`: a minute. Other programs take
+//! caches as well as time, and with such load the rounds differ by a third.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use handfast_lab::engine::{EngineRun, EngineWorkload};
 const MIN_SHARE: f64 = 1.9 / 2.0;
 const ROUNDS: usize = 7;
 
-/// Connections per second and core. Processor time: what other programs take is left out.
+/// Returns connections per second of processor time and core.
 fn rate(workload: EngineWorkload, cores: &[usize]) -> f64 {
     let run = EngineRun { workload, live: 1 << 16, cores: cores.to_vec(), time: Duration::from_secs(1) };
     run.measure().expect("both cores are there").connections_per_s_per_core
 }
 
-/// The median of the rounds; in each, one core runs right before both do.
+/// Returns the median over the rounds; each measures one core, then both.
 fn share(workload: EngineWorkload) -> f64 {
     let round = |_| {
         let alone = rate(workload, &[0]);
@@ -33,7 +33,7 @@ fn share(workload: EngineWorkload) -> f64 {
 }
 
 #[test]
-#[ignore = "a figure of a quiet machine"]
+#[ignore = "a figure of an idle host"]
 fn figures_of_two_cores_nearly_double_those_of_one() {
     let workloads = [EngineWorkload::SynAck, EngineWorkload::Cookie, EngineWorkload::Lifecycle];
     let short = workloads.map(|workload| (workload, share(workload)));

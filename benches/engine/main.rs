@@ -1,21 +1,21 @@
-//! The engine on its port in memory: what a connection costs with that many others live. Processor
-//! time of the engine alone for what `handfast lab engine` has too, what the generator of the frames
-//! takes being outside of it; time on the wall for `mixed` and `timers`.
+//! The engine on its port in memory: cost of a connection at a number of live ones. Processor time of the engine alone,
+//! without the generator of the frames, for the workloads of `handfast lab engine`; wall-clock time for `mixed` and
+//! `timers`.
 //!
 //! ```sh
 //! cargo bench --bench engine                                # 1 k, 64 k and 1 M live
 //! HANDFAST_BENCH_LIVE=8M cargo bench --bench engine         # minutes, and 1.4 GB
 //! ```
 //!
-//! - SYN to SYN-ACK, cookies, handshakes, replacement and lifecycles are those of
-//!   `handfast lab engine`, which also tells the stages.
+//! - SYN to SYN-ACK, cookies, handshakes, replacement and lifecycles are those of `handfast lab engine`, which also
+//!   measures the stages.
 //! - `mixed`: batches in which every step of a connection's life occurs, cookies' ACKs among them.
-//! - `timers`: arming, cancelling and expiry with that many armed, through the engine: there is no
-//!   other way to them. A timer's own share is the difference to the same step elsewhere.
+//! - `timers`: arming, cancelling and expiry at a number of armed timers, through the engine. A timer's share is the
+//!   difference to the same step in another benchmark.
 
 mod mixed;
 #[path = "../../src/lab/engine/peer.rs"]
-#[allow(dead_code)] // its tests' share
+#[allow(dead_code)] // used by `lab engine` alone
 mod peer;
 mod scene;
 mod timers;
@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use handfast_lab::engine::{EngineRun, EngineWorkload};
-// Where `peer` looks for it.
 
 /// Processor time of one sample.
 const SAMPLE: Duration = Duration::from_millis(25);
@@ -37,7 +36,7 @@ const WORKLOADS: [EngineWorkload; 5] = [
     EngineWorkload::Lifecycle,
 ];
 
-/// How many are live, and what that is called: powers of 1024.
+/// Numbers of live connections and their names, in powers of 1024.
 pub fn live() -> Vec<(String, u32)> {
     let list = std::env::var("HANDFAST_BENCH_LIVE").unwrap_or_else(|_| "1k,64k,1M".to_owned());
     let number = |text: &str| {
@@ -55,7 +54,7 @@ fn workloads(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("engine/{name} live"));
         group.throughput(Throughput::Elements(1));
         for workload in WORKLOADS {
-            // Every sample fills a table of its own, so there is no use in more of them.
+            // Each sample fills a new table, so more samples add nothing.
             let run = EngineRun { workload, live, cores: vec![0], time: SAMPLE };
             group.bench_function(workload.to_string(), |bencher| {
                 bencher.iter_custom(|iterations| {

@@ -5,14 +5,13 @@ use handfast_stack::tcp::CookieMode;
 
 use crate::scene::{ACK, BATCH, FIN, LAST_ACK, SYN, Scene};
 
-/// Connections that a batch takes one of four steps further.
+/// Connections that a batch advances by one of four steps.
 const ROUND: u32 = BATCH / 4;
-/// So many batches lie between a connection's steps: it is out of the caches meanwhile.
+/// Batches between two steps of a connection: it leaves the caches meanwhile.
 const APART: u32 = 256;
 
-/// Lifecycles whose steps mingle: of 64 segments of a batch 16 open a connection, 16 establish
-/// others, 16 close others again and 16 acknowledge the close. The live ones stand by; with cookies
-/// those that open have no state until the ACK.
+/// Interleaved lifecycles: of 64 segments of a batch, 16 open a connection, 16 establish others, 16 close others and
+/// 16 acknowledge the close. The live connections are idle; with cookies a connection has no state until the ACK.
 pub fn mixed(criterion: &mut Criterion) {
     for (name, live) in crate::live() {
         let mut group = criterion.benchmark_group(format!("engine/{name} live"));
@@ -42,14 +41,14 @@ impl Mixed {
             scene.step(batch, &ACK);
         }
         let mut mixed = Mixed { scene, next: live };
-        // The first have nobody before them.
+        // The first have no predecessors.
         for batch in 0..3 * APART {
             mixed.batch(batch / APART);
         }
         mixed
     }
 
-    /// Engine time of so many lifecycles.
+    /// Returns the engine's time for this number of lifecycles.
     fn lifecycles(&mut self, wanted: u64) -> Duration {
         let (mut done, mut spent) = (0, Duration::ZERO);
         while done < wanted {
@@ -59,7 +58,7 @@ impl Mixed {
         spent.mul_f64(wanted as f64 / done as f64)
     }
 
-    /// `before`: how many steps older connections there are.
+    /// `before`: age of the connections, in steps.
     fn batch(&mut self, before: u32) -> Duration {
         let first = self.next;
         self.next += ROUND;

@@ -15,10 +15,10 @@ pub const FIN: Step = Step { flags: Flags::ACK.with(Flags::FIN), theirs: 1, acke
 pub const LAST_ACK: Step = Step { flags: Flags::ACK, theirs: 2, acked: 2, answered: false };
 pub const RST: Step = Step { flags: Flags::RST, theirs: 1, acked: 0, answered: false };
 
-/// Connections that take a step together: as many as a batch has segments.
+/// Connections that take a step together: the segments of a batch.
 pub const BATCH: u32 = 64;
 
-/// A core that answers, and our initial sequence numbers as its peers learned them.
+/// A core, and its ISNs as its peers know them.
 pub struct Scene {
     pub simulation: Simulation,
     /// By connection, modulo their number.
@@ -26,12 +26,12 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Room for `capacity` connections, any number of which may be half open.
+    /// Allocates `capacity` connections, any number of which may be half open.
     pub fn new(capacity: u32, cookies: CookieMode) -> Scene {
         Scene::with_frames(capacity, cookies, Setup::default().frames)
     }
 
-    /// As [`Scene::new`], with another number of frames than usual.
+    /// As [`Scene::new`], with this number of frames.
     pub fn with_frames(capacity: u32, cookies: CookieMode, frames: u32) -> Scene {
         let bounds = CoreConfig { half_open_bound: u32::MAX, ..CoreConfig::default() };
         let config = Config { cookies, ..Config::default() };
@@ -41,7 +41,7 @@ impl Scene {
         Scene { simulation, ours: vec![Seq(0); capacity as usize] }
     }
 
-    /// Puts a connection's segment on the wire.
+    /// Sends a segment of a connection.
     pub fn send(&mut self, number: u32, step: &Step) {
         let mut frame = [0; 128];
         let ours = self.ours[number as usize % self.ours.len()];
@@ -49,8 +49,8 @@ impl Scene {
         assert!(self.simulation.inject(&frame[..len]), "a free frame");
     }
 
-    /// Lets the engine work; for how long. `opened` are the connections whose SYNs it finds, in
-    /// their order; it is to give `expected` answers.
+    /// Runs the engine, and returns its time. `opened`: the connections whose SYNs were sent, in order; `expected`: the
+    /// number of replies.
     pub fn run(&mut self, opened: Range<u32>, expected: usize) -> Duration {
         let start = Instant::now();
         self.simulation.run();
@@ -69,7 +69,7 @@ impl Scene {
         spent
     }
 
-    /// One step for many connections, a batch at a time.
+    /// Advances many connections by one step, batch by batch.
     pub fn step(&mut self, numbers: Range<u32>, step: &Step) -> Duration {
         let mut spent = Duration::ZERO;
         for first in numbers.clone().step_by(BATCH as usize) {

@@ -5,12 +5,12 @@ use handfast_stack::tcp::CookieMode;
 
 use crate::scene::{ACK, BATCH, RST, SYN, Scene};
 
-/// Connections that are armed or cancelled between two clearings.
+/// Connections armed or cancelled before they are removed.
 const CHUNK: u32 = 1 << 13;
-/// Those that expire are armed in so many waves, a millisecond or more apart.
+/// Number of waves in which expiring timers are armed, at least a millisecond apart.
 const WAVES: u32 = 1 << 9;
 
-/// Half-open connections: each has a timer for its SYN-ACK.
+/// Half-open connections: each has a retransmission timer for its SYN-ACK.
 pub fn timers(criterion: &mut Criterion) {
     for (name, armed) in crate::live() {
         let mut group = criterion.benchmark_group(format!("timers/{name} armed"));
@@ -76,12 +76,12 @@ impl Armed {
     }
 }
 
-/// Arms so many, spread over most of a second, and lets the first expire: how many did, and the
-/// time of the engine.
+/// Arms this number of timers, spread over most of a second, and lets the first expire. Returns the number of expired
+/// ones and the engine's time.
 fn expiries(armed: u32) -> (u32, Duration) {
     let waves = WAVES.min(armed / BATCH);
     let wave = armed / waves;
-    // A wave's answers are all on the wire before anybody takes one.
+    // All replies of a wave are sent before any is received.
     let mut scene = Scene::with_frames(armed, CookieMode::Never, (2 * wave).max(1024));
     let apart_ms = 900 / waves;
     for number in 0..waves {

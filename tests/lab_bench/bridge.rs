@@ -24,7 +24,7 @@ fn tcpdump_on_the_bridge_sees_the_six_packets_between_two_af_xdp_ends() {
     }
 }
 
-/// What the ceiling moves is what the TCPs move: frame by frame, and each as long.
+/// The ceiling sends the same frames as a TCP, with the same lengths.
 #[test]
 fn a_connection_and_its_replay_are_the_same_frames() {
     let Some(lab) = support::lab(|spec| Spec { bridge: true, ..spec }) else { return };
@@ -104,7 +104,7 @@ impl Tcpdump {
         capture
     }
 
-    /// The flags of the segments, in order, once all have come.
+    /// Returns the flags of all segments, in order.
     fn flags(self) -> Vec<String> {
         self.frames().into_iter().map(|(flags, _)| flags).collect()
     }

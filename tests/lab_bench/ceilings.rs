@@ -1,5 +1,4 @@
-//! The bare programs: each pattern comes to its end against its counterpart and against our own
-//! stack, and nothing is lost on the way.
+//! The ceilings: each pattern completes with its counterpart and with handfast, without losses.
 
 use std::process::Command;
 

@@ -112,14 +112,14 @@ fn what_cannot_run_is_told_and_the_others_go_on() {
     let servers = vec![ServerKind::Kernel, ServerKind::Replay];
     let patterns = vec![Pattern::new(Workload::Lifecycle)];
     let plan = ComparisonPlan { servers, patterns, rounds: 3, ..short() };
-    let mut told = 0;
-    let seen = &mut |news: RunEvent<'_>| told += u32::from(matches!(news, RunEvent::Failed(_)));
-    let finished = plan.run(&Broken, &AtomicBool::new(false), seen).expect("the others run");
+    let mut reported = 0;
+    let on_event = &mut |event: RunEvent<'_>| reported += u32::from(matches!(event, RunEvent::Failed(_)));
+    let finished = plan.run(&Broken, &AtomicBool::new(false), on_event).expect("the others run");
     // The ceiling has a client of its own.
     let ran: Vec<&str> = finished.results.iter().map(|row| row.server).collect();
     assert_eq!(ran, ["replay"; 3]);
     let lost: Vec<_> = finished.failed.iter().map(|lost| (lost.server, lost.round)).collect();
-    assert_eq!((lost, told), (vec![("kernel", 0), ("kernel", 1)], 2), "not tried a third time");
+    assert_eq!((lost, reported), (vec![("kernel", 0), ("kernel", 1)], 2), "not tried a third time");
     let reason = &finished.failed[0].reason;
     assert!(reason.contains("the client ended with") && reason.contains("cannot find the wire"), "{reason}");
     assert_gone(&plan);
@@ -137,14 +137,14 @@ fn runs_are_numbered_through() {
     assert_eq!(numbers, (0..84).collect::<Vec<_>>());
 }
 
-/// With the client that is a TCP: what `handfast bench` opens, both servers close.
+/// With `handfast bench` as the client: every server completes the connections.
 #[test]
 fn the_real_client_completes_what_it_opens_with_every_server_that_is_a_tcp() {
     let Some(()) = support::root() else { return };
     for timestamps in [true, false] {
         let patterns = Workload::COMPARED.map(|workload| Pattern { timestamps, ..Pattern::new(workload) });
         let servers = vec![ServerKind::Kernel, ServerKind::KernelRps, ServerKind::Handfast];
-        // Longer than a machine pauses: a bench that has no turn in all of it opens nothing.
+        // Longer than pauses of the host: a bench that is not scheduled in it opens nothing.
         let duration = Duration::from_millis(500);
         let plan = ComparisonPlan { servers, patterns: patterns.to_vec(), duration, ..short() };
         let finished = plan.run(&BenchClient, &AtomicBool::new(false), &mut |_| {}).expect("a comparison");
@@ -157,7 +157,7 @@ fn the_real_client_completes_what_it_opens_with_every_server_that_is_a_tcp() {
     }
 }
 
-/// The command itself: everybody's table, the reason for what could not run, every file.
+/// The command: the tables, the reason for a failed run, every file.
 #[test]
 fn the_command_reports_what_it_ran() {
     let Some(()) = support::root() else { return };
@@ -171,9 +171,9 @@ fn the_command_reports_what_it_ran() {
         .args(["--json", &json, "--html", &html, "--raw", &raw])
         .output()
         .expect("runs");
-    let (text, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{text}{told}");
-    assert!(told.starts_with("4 runs in one round: about"), "{told}");
+    let (text, messages) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}{messages}");
+    assert!(messages.starts_with("4 runs in one round: about"), "{messages}");
     let header = text.lines().find(|line| line.trim_start().starts_with("server ")).expect("a table");
     for column in ["of replay", "of kernel", "of reflector/3", "median/s"] {
         assert!(header.contains(column), "{column}: {text}");

@@ -1,4 +1,4 @@
-//! What the command line says of these programs. Needs no rights.
+//! The help and the errors of these programs. Needs no privileges.
 
 use std::process::Command;
 
@@ -63,7 +63,7 @@ fn wrong_values_are_named_with_what_would_be_right() {
             ],
             "--count or --seconds",
         ),
-        (&["bench", "--servers", "kernel,nobody"], "xdp-tx"),
+        (&["bench", "--servers", "kernel,other"], "xdp-tx"),
         (&["bench", "--cores", "1"], "two cores"),
         (&["bench", "--workloads", "syn"], "handshake, lifecycle, lifecycle-server, request"),
         (&["bench", "--rounds", "0"], "1..=1000"),

@@ -1,4 +1,4 @@
-//! `handfast lab serve-kernel`: the kernel's stack plays its part of every workload.
+//! `handfast lab serve-kernel`: the kernel's stack serves every workload.
 
 use std::net::SocketAddr;
 

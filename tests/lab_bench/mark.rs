@@ -1,4 +1,4 @@
-//! What may be flooded: a lab's own interface, with both ends in the lab, and nothing else.
+//! Interfaces that may be flooded: those of a lab, with both ends in it.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Figures of a machine that was busy with something else say so.
+//! Runs that other programs disturbed are reported as such.
 
 use std::process::{Command, Stdio};
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::{docs, pictures};
 
-/// Nothing of it reaches for the network, or for anybody's settings.
+/// Without network and user settings.
 const OPTIONS: &[&str] = &[
     "--headless",
     "--no-sandbox",
@@ -37,7 +37,7 @@ for (const figure of document.getElementsByTagName("figure")) {
         if (wanted == "") continue;
         texts += 1;
         if (text.getNumberOfChars() != wanted.length) complain("loses characters of '" + wanted + "'");
-        // Where it stands, turned or not.
+        // Its position, rotated or not.
         const box = text.getBoundingClientRect(), all = svg.getBoundingClientRect();
         const scale = all.width / width;
         const out = [all.left - box.left, all.top - box.top, box.right - all.right,

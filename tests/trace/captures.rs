@@ -1,5 +1,5 @@
-//! `handfast trace` on captures of every kind, whole and broken. They are written here, byte by byte:
-//! what reads them shares nothing with what made them.
+//! `handfast trace` on captures of every kind, valid and corrupt. They are written here, byte by byte, without code of
+//! the reader.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::output::{complaint, printed};
 
 const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 7], 41_022);
 const SERVER: ([u8; 4], u16) = ([10, 0, 0, 50], 80);
-/// The client's ISN: the numbers wrap at once.
+/// The client's ISN: the sequence numbers wrap soon.
 const C: u32 = u32::MAX;
 const S: u32 = 7_000;
 
@@ -32,7 +32,7 @@ fn segment(to_server: bool, flags: &str, seq: u32, ack: u32, payload: &[u8]) -> 
     packet
 }
 
-/// A request and its answer; the FIN comes twice: the first was lost.
+/// A request and its response; the FIN is retransmitted: the first was lost.
 fn conversation() -> Vec<Vec<u8>> {
     let (c, s) = (C.wrapping_add(1), S + 1);
     vec![
@@ -72,7 +72,7 @@ fn link(header: &[u8]) -> impl Fn(Vec<u8>) -> Vec<u8> {
 
 const ETHERNET: &[u8] = &[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
 
-/// When each packet was captured, in milliseconds: a copy of the last one comes after a time-out.
+/// Capture time of each packet, in milliseconds: the last one is retransmitted after a timeout.
 fn times(packets: &[Vec<u8>]) -> Vec<u64> {
     let mut now = 0;
     let gaps = packets.windows(2).map(|pair| if pair[0] == pair[1] { 300 } else { 10 });
@@ -150,7 +150,7 @@ impl Saved {
     }
 }
 
-/// Without heading, silences and sentences: they are indented, or come first.
+/// Returns the rows without heading, pauses and explanations.
 fn rows(text: &str) -> String {
     let rows = text.lines().skip_while(|line| !line.is_empty()).skip(1);
     let rows = rows.filter(|line| !line.starts_with("   "));
@@ -211,7 +211,7 @@ fn timestamped(mut packet: Vec<u8>) -> Vec<u8> {
     packet
 }
 
-/// Every tunnel, and two in one another.
+/// Every tunnel, and two nested ones.
 /// Wraps a packet.
 type Way<'a> = dyn Fn(Vec<u8>) -> Vec<u8> + 'a;
 
@@ -320,7 +320,7 @@ fn other_links_are_passed_over_and_the_old_packet_block_is_read() {
     assert!(text.contains("1 packet of unsupported link types"), "{text}");
 }
 
-/// From standard input and from a FIFO, packed or not.
+/// From standard input and from a FIFO, compressed or not.
 #[test]
 fn what_comes_from_a_pipe_is_drawn() {
     use std::io::Write;
@@ -353,7 +353,7 @@ fn what_comes_from_a_pipe_is_drawn() {
     assert!(cut.contains("read error") || cut.contains("incomplete"), "{cut}");
 }
 
-/// A file's name may be anything.
+/// Any file name.
 #[test]
 fn a_name_moves_no_cursor() {
     let directory = TempDir::new().expect("a directory");
@@ -386,7 +386,7 @@ fn of_several_connections_one_is_chosen() {
     assert!(text.contains("no segment of that connection") && text.contains("fix: handfast trace"), "{text}");
 }
 
-/// A capture that begins in the middle of a connection: nothing is made up of its beginning.
+/// A capture that begins in the middle of a connection: nothing is assumed about its beginning.
 #[test]
 fn a_beginning_that_unnamed_saw() {
     let packets: Vec<Vec<u8>> = conversation().into_iter().skip(3).collect();
@@ -420,9 +420,9 @@ fn what_is_broken_is_named_with_its_place() {
     let mut absurd = classic.clone();
     // The captured length of the first packet.
     absurd[32..36].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
-    let mut nobody = modern.clone();
+    let mut undescribed = modern.clone();
     // Section 28 bytes, interface 32, the unknown block 20: then the first packet's interface.
-    nobody[88..92].copy_from_slice(&7_u32.to_be_bytes());
+    undescribed[88..92].copy_from_slice(&7_u32.to_be_bytes());
     let first_two = 24 + 2 * 16 + packets[0].len() + packets[1].len();
     for (bytes, says) in [
         (
@@ -435,7 +435,7 @@ fn what_is_broken_is_named_with_its_place() {
             format!("packet 10 incomplete, the file ends at byte {}", modern.len() - 6),
         ),
         (&absurd, "packet 1, at byte 40, claims 2147483647 bytes".into()),
-        (&nobody, "packet 1, at byte 80, refers to interface 7, which is not described".into()),
+        (&undescribed, "packet 1, at byte 80, refers to interface 7, which is not described".into()),
         (b"GET / HTTP/1.1\r\n", "starts with [47, 45, 54, 20]".into()),
         (b"", "empty file".into()),
         (&classic[..7], "header incomplete, the file ends at byte 7".into()),
@@ -489,7 +489,7 @@ fn beyond_the_limit_connections_are_counted_and_the_wanted_one_is_found() {
     assert_eq!(rows(&text), DRAWN, "{text}");
 }
 
-/// Whatever the bytes, there is an end and no panic.
+/// Reading ends, without a panic, for any bytes.
 #[test]
 fn damaged_at_any_place() {
     use handfast_trace::pcap::{Flows, Packets};

@@ -22,14 +22,14 @@ fn without_a_name_it_lists_every_scenario() {
 }
 
 #[test]
-fn what_there_is_not_is_said_with_the_way_out() {
-    for (arguments, says) in [
+fn wrong_arguments_are_named_with_a_fix() {
+    for (arguments, expected) in [
         (&["lab", "trace", "handshak"][..], "fix: handfast lab trace lists them"),
         (&["lab", "trace", "reset", "--closer", "server"], "fix: handfast lab trace close --closer server"),
         (&["lab", "trace", "old-duplicate-syn", "--peer", "handfast"], "fix: omit --peer"),
     ] {
         let text = complaint(arguments);
-        assert!(text.contains(says), "{arguments:?}: {text}");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Captures that others have made: `HF_CAPTURES=FOLDER cargo test --test trace folder -- --ignored
+//! A folder of captures: `HF_CAPTURES=FOLDER cargo test --test trace folder -- --ignored
 //! --nocapture`. No state and no number of theirs is one that cannot be, and a line each says what was
 //! counted, to compare with tshark's `tcp.stream` and `tcp.analysis`.
 

@@ -12,7 +12,7 @@ use State::*;
 const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 7], 41_022);
 const SERVER: ([u8; 4], u16) = ([10, 0, 0, 50], 80);
 
-/// A packet as it passes, and the states after it.
+/// A packet, and the states after it.
 #[derive(Clone, Debug)]
 struct Sent {
     up: bool,
@@ -29,7 +29,7 @@ struct Sent {
 /// How a connection ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// Who closes first, whether the other sends data in between, and whether its ACK and FIN are one.
+    /// The side that closes first, whether the other sends data in between, and whether its ACK and FIN are merged.
     Close {
         client_first: bool,
         more: bool,
@@ -44,12 +44,12 @@ enum End {
 #[derive(Clone, Debug)]
 struct Story {
     isns: (u32, u32),
-    /// Payloads, up or down.
+    /// Payloads in either direction.
     data: Vec<(bool, usize)>,
     end: End,
 }
 
-/// Plays stories one after the other.
+/// Plays consecutive connections.
 struct Player {
     sent: Vec<Sent>,
     next: [u32; 2],
@@ -62,7 +62,7 @@ impl Player {
     fn play(stories: &[Story], ids: bool) -> Vec<Sent> {
         let mut player = Player { sent: Vec::new(), next: [0; 2], truth: [Closed, Listen], at: 0, ids };
         for (number, story) in stories.iter().enumerate() {
-            // No connection begins among the numbers of the one before.
+            // No ISN is among the numbers of the previous connection.
             let apart = (number as u32) << 28;
             let (client, server) = story.isns;
             let isns = (client.wrapping_add(apart), server.wrapping_add(apart));
@@ -163,7 +163,7 @@ fn drawn(packets: &[Sent]) -> (Diagram, u64) {
     let picture = Picture { diagram: diagram.clone(), ..Picture::default() };
     assert!(!svg::draw(&picture).is_empty());
     assert!(Text { picture: &picture, width: 80, ascii: true, colour: false }.to_string().is_ascii());
-    // Where only the server is seen first, it may be drawn on the left.
+    // If the server's segments come first, it may be drawn on the left.
     if found.flows[0].client.port() != CLIENT.1 {
         for row in &mut diagram.rows {
             (row.client, row.server) = (row.server, row.client);
@@ -172,13 +172,13 @@ fn drawn(packets: &[Sent]) -> (Diagram, u64) {
     (diagram, recorded.duplicates)
 }
 
-/// As `handfast trace` prints it.
-fn told(diagram: &Diagram) -> String {
+/// Formats the diagram as `handfast trace` does.
+fn printed(diagram: &Diagram) -> String {
     let picture = Picture { diagram: diagram.clone(), ..Picture::default() };
     Text { picture: &picture, width: 100, ascii: true, colour: false }.to_string()
 }
 
-/// A way of RFC 9293 3.3.2 leads there, by as many steps as were not captured.
+/// Whether RFC 9293 3.3.2 allows this change, with the steps that were not captured.
 fn may(from: State, to: State) -> bool {
     let after: &[State] = match from {
         Unknown => return true,
@@ -213,18 +213,18 @@ pub fn check_steps(diagram: &Diagram) {
     for pair in diagram.rows.windows(2) {
         let [one, next] = pair else { continue };
         if !next.begins && !opens(next) {
-            // By a RST it forgets an older connection, and listens.
+            // A RST ends an older connection, and it listens.
             let anew = |state| state == Listen && resets_older(next);
             let step = |from, to| may(from, to) || anew(to);
             let steps = step(one.client, next.client) && step(one.server, next.server);
-            assert!(steps, "{one:?}\n{next:?}\n{}", told(diagram));
+            assert!(steps, "{one:?}\n{next:?}\n{}", printed(diagram));
         }
     }
     for row in &diagram.rows {
         let RowKind::Segment(arrow) = &row.kind else { continue };
         let sane = |number: u32| number < 1 << 24;
         let sane = arrow.older || sane(arrow.seq) && arrow.ack.is_none_or(sane);
-        assert!(sane, "{arrow:?}\n{}", told(diagram));
+        assert!(sane, "{arrow:?}\n{}", printed(diagram));
     }
 }
 
@@ -236,12 +236,12 @@ fn check_truth(diagram: &Diagram, packets: &[Sent], unknown: bool) {
         assert_eq!(arrow.payload_len as usize, sent.payload);
         for (drawn, truth) in [(row.client, sent.truth.0), (row.server, sent.truth.1)] {
             let fits = drawn == truth || unknown && drawn == Unknown;
-            assert!(fits, "{drawn} drawn, {truth} true: {sent:?}\n{}", told(diagram));
+            assert!(fits, "{drawn} drawn, {truth} true: {sent:?}\n{}", printed(diagram));
         }
     }
 }
 
-/// The numbers of some wrap.
+/// Some sequence numbers wrap.
 const ISNS: [u32; 9] =
     [0, 1, 1_000, 0x7fff_fff0, 0x8000_0000, 0xc000_0000, u32::MAX - 2_000, u32::MAX - 1, u32::MAX];
 
@@ -258,7 +258,7 @@ fn story() -> impl Strategy<Value = Story> {
         .prop_map(|(isns, data, end)| Story { isns, data, end })
 }
 
-/// With an identification that counts, as IPv4 has it, or none, as IPv6.
+/// With a counting identification (IPv4), or without (IPv6).
 fn packets(most: usize) -> impl Strategy<Value = Vec<Sent>> {
     (prop::collection::vec(story(), 1..=most), any::<bool>())
         .prop_map(|(stories, ids)| Player::play(&stories, ids))
@@ -267,7 +267,7 @@ fn packets(most: usize) -> impl Strategy<Value = Vec<Sent>> {
         })
 }
 
-fn doubled(packets: &[Sent]) -> Vec<Sent> {
+fn duplicated(packets: &[Sent]) -> Vec<Sent> {
     packets.iter().flat_map(|sent| [sent.clone(), Sent { at: sent.at + 20, ..sent.clone() }]).collect()
 }
 
@@ -284,14 +284,14 @@ proptest! {
     }
 
     #[test]
-    fn a_doubled_capture_is_drawn_once(packets in packets(2)) {
-        let (diagram, twice) = drawn(&doubled(&packets));
+    fn a_duplicated_capture_is_drawn_once(packets in packets(2)) {
+        let (diagram, twice) = drawn(&duplicated(&packets));
         prop_assert_eq!(twice, packets.len() as u64);
         check_truth(&diagram, &packets, false);
     }
 
     #[test]
-    fn a_cut_capture_says_what_is_true(packets in packets(2), cut in any::<prop::sample::Index>()) {
+    fn a_cut_capture_shows_true_states(packets in packets(2), cut in any::<prop::sample::Index>()) {
         let packets = &packets[cut.index(packets.len())..];
         let (diagram, _) = drawn(packets);
         check_truth(&diagram, packets, true);
@@ -299,7 +299,7 @@ proptest! {
     }
 
     #[test]
-    fn one_direction_says_what_is_true(packets in packets(2), up in any::<bool>(), cut in any::<prop::sample::Index>()) {
+    fn one_direction_shows_true_states(packets in packets(2), up in any::<bool>(), cut in any::<prop::sample::Index>()) {
         let cut = cut.index(packets.len());
         let packets: Vec<Sent> = packets[cut..].iter().filter(|sent| sent.up == up).cloned().collect();
         if !packets.is_empty() {
@@ -310,7 +310,7 @@ proptest! {
     }
 
     #[test]
-    fn a_capture_with_holes_says_what_is_true(packets in packets(2), kept in prop::collection::vec(0..4, 80)) {
+    fn a_capture_with_gaps_shows_true_states(packets in packets(2), kept in prop::collection::vec(0..4, 80)) {
         let kept = packets.iter().zip(kept).filter(|(_, kept)| *kept > 0);
         let packets: Vec<Sent> = kept.map(|(sent, _)| sent.clone()).collect();
         if !packets.is_empty() {
@@ -320,14 +320,14 @@ proptest! {
         }
     }
 
-    /// And doubled, and with holes: what can be is drawn, whatever it is.
+    /// Duplicated too, and with gaps: the drawn states are possible.
     #[test]
     fn a_reordered_capture_has_no_impossible_step(
         packets in packets(3),
         swaps in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
         double in any::<bool>(),
     ) {
-        let mut packets = if double { doubled(&packets) } else { packets };
+        let mut packets = if double { duplicated(&packets) } else { packets };
         for swap in swaps {
             let (place, last) = (swap.index(packets.len()), packets.len() - 1);
             packets.swap(place, (place + 1).min(last));
@@ -336,7 +336,7 @@ proptest! {
     }
 }
 
-/// The directions have names that this test relies on.
+/// This test relies on the order of the directions.
 #[test]
 fn the_client_is_on_the_left() {
     let packets = Player::play(&[Story { isns: (1, 2), data: Vec::new(), end: End::Forgotten }], true);

@@ -11,7 +11,7 @@ use support::{lab_name, root};
 
 use crate::expected::EXPECTED;
 
-/// A row as the tables in `expected` write it.
+/// Formats a row as in the tables of `expected`.
 fn row(row: &Row) -> String {
     let what = match &row.kind {
         RowKind::Local(Side::Client, what) => format!("client {what:?}"),

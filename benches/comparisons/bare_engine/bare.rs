@@ -6,7 +6,7 @@
 
 use crate::prefetch::prefetch;
 use crate::table::{Key, Table};
-use crate::words::{Checksum, at, fold, halves, octets};
+use crate::words::{Checksum, at, fold, halves, word_of};
 
 /// Frames of a batch.
 pub const BATCH: usize = 64;
@@ -71,7 +71,7 @@ struct Place {
 impl Bare {
     /// Allocates `capacity` connections to one listener.
     pub fn new(capacity: u32, address: [u8; 4], port: u16, secret: [u64; 4]) -> Bare {
-        let place = Place { listen: (octets(address), port.to_be()), secret };
+        let place = Place { listen: (word_of(address), port.to_be()), secret };
         Bare { table: Table::new(capacity), place, segments: Box::new([Segment::default(); BATCH]) }
     }
 
@@ -132,7 +132,7 @@ impl Place {
         let middle: [u8; 4] = at(head, 22);
         let addresses = u64::from_ne_bytes(at(head, 26));
         let (ports_seq, ack_flags) = (u64::from_ne_bytes(at(head, 34)), u64::from_ne_bytes(at(head, 42)));
-        let end = octets(at(head, 50));
+        let end = word_of(at(head, 50));
         // A header of 20 bytes, not a fragment.
         if start & MASK != IPV4 || at(head, 12) != [8, 0] || middle[1] != TCP {
             return false;
@@ -144,7 +144,7 @@ impl Place {
         if header < 20 || total != 20 + header || (descriptor.len as usize) < 14 + total {
             return false;
         }
-        let ip = Checksum(addresses).add(start).add_u32(octets(middle));
+        let ip = Checksum(addresses).add(start).add_u32(word_of(middle));
         let tcp = Checksum(addresses).add(ports_seq).add(ack_flags).add_u32(end);
         let tcp = tcp.add_u32(u32::to_be(header as u32 + u32::from(TCP)));
         let Some((tcp, mss)) = options(frame, header, tcp) else { return false };
@@ -185,7 +185,7 @@ fn options(frame: &Frame, header: usize, sum: Checksum) -> Option<(Checksum, u16
     let word: [u8; 4] = *frame.get(HEADERS..)?.first_chunk()?;
     match word {
         [2, 4, high, low] if header == 24 => {
-            Some((sum.add_u32(octets(word)), u16::from_be_bytes([high, low])))
+            Some((sum.add_u32(word_of(word)), u16::from_be_bytes([high, low])))
         }
         _ => other_options(frame.get(HEADERS..HEADERS + header - 20)?, sum),
     }
@@ -193,7 +193,7 @@ fn options(frame: &Frame, header: usize, sum: Checksum) -> Option<(Checksum, u16
 
 #[inline(never)]
 fn other_options(options: &[u8], sum: Checksum) -> Option<(Checksum, u16)> {
-    let words = options.chunks_exact(4).map(|word| word.first_chunk().map_or(0, |word| octets(*word)));
+    let words = options.chunks_exact(4).map(|word| word.first_chunk().map_or(0, |word| word_of(*word)));
     Some((words.fold(sum, Checksum::add_u32), mss(options)))
 }
 
@@ -244,8 +244,8 @@ fn syn_ack(frame: &mut [u8; ANSWER], segment: &Segment, isn: u32) {
     const PROTOCOL: [u8; 4] = [64, 6, 0, 0];
     const WORDS: [u8; 4] = [0x60, SYN | ACK, (WINDOW >> 8) as u8, WINDOW as u8];
     const OPTION: [u8; 4] = [2, 4, (MSS >> 8) as u8, MSS as u8];
-    const IP_SUM: u64 = Checksum(u64::from_ne_bytes(IP)).in_33_bits() + octets(PROTOCOL) as u64;
-    const TCP_SUM: u64 = octets(WORDS) as u64 + octets(OPTION) as u64 + octets([0, 6, 0, 24]) as u64;
+    const IP_SUM: u64 = Checksum(u64::from_ne_bytes(IP)).in_33_bits() + word_of(PROTOCOL) as u64;
+    const TCP_SUM: u64 = word_of(WORDS) as u64 + word_of(OPTION) as u64 + word_of([0, 6, 0, 24]) as u64;
 
     let (addresses, ports) = (segment.key.addresses.rotate_left(32), segment.key.ports.rotate_left(16));
     let (seq, ack) = (isn.to_be(), segment.seq.wrapping_add(1).to_be());

@@ -37,9 +37,9 @@ impl Drive {
     /// # Errors
     /// No random bytes for the secret.
     pub fn new(live: u32) -> Result<Drive, String> {
-        let mut octets = [0; 32];
-        getrandom::fill(&mut octets).map_err(|error| format!("no randomness: {error}"))?;
-        let word = |at: usize| octets[at..].first_chunk().map_or(0, |word| u64::from_ne_bytes(*word));
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| format!("no randomness: {error}"))?;
+        let word = |at: usize| bytes[at..].first_chunk().map_or(0, |word| u64::from_ne_bytes(*word));
         let secret = [0, 8, 16, 24].map(word);
         let listen: std::net::SocketAddrV4 = peer::OURS.parse().map_err(|error| format!("{error}"))?;
         Ok(Drive {
@@ -128,8 +128,8 @@ impl Drive {
             return Err(format!("{answers} answers instead of {expected} to {:?}", step.flags));
         }
         for (answer, ours) in self.sent.iter().zip(&mut self.ours) {
-            let octets = &self.frames[answer.index as usize][..answer.len as usize];
-            *ours = peer::isn_of(octets).ok_or("an answer without an ISN")?;
+            let bytes = &self.frames[answer.index as usize][..answer.len as usize];
+            *ours = peer::isn_of(bytes).ok_or("an answer without an ISN")?;
         }
         if self.checking { self.check(numbers, step) } else { Ok(()) }
     }
@@ -139,9 +139,9 @@ impl Drive {
         let mut asked = [0; 128];
         for ((answer, number), ours) in self.sent.iter().zip(numbers.clone()).zip(&self.ours) {
             let len = peer::write(&mut asked, 0, number, step, *ours);
-            let octets = &self.frames[answer.index as usize][..answer.len as usize];
-            if !is_syn_ack(octets, &asked[..len]) {
-                return Err(format!("not the SYN-ACK of connection {number}: {octets:02x?}"));
+            let bytes = &self.frames[answer.index as usize][..answer.len as usize];
+            if !is_syn_ack(bytes, &asked[..len]) {
+                return Err(format!("not the SYN-ACK of connection {number}: {bytes:02x?}"));
             }
         }
         let Drive { bare, frames, arrived, .. } = self;
@@ -160,7 +160,7 @@ impl Drive {
             self.frames.iter_mut().for_each(|frame| frame[at] ^= 0x10);
             self.bare.batch(&mut self.frames, &self.arrived, &mut self.sent);
             if !self.sent.is_empty() {
-                return Err(format!("a SYN with octet {at} changed got an answer"));
+                return Err(format!("a SYN with byte {at} changed got a reply"));
             }
         }
         self.take(free..free + STEP, &[SYN])?;

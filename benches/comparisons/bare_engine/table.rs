@@ -180,7 +180,7 @@ impl Table {
     }
 }
 
-/// Seven of the bits that choose no bucket and are no octet of the ISN. The eighth says: not empty.
+/// Seven bits used neither for the bucket nor for the ISN. The eighth marks the place as used.
 #[inline(always)]
 fn tag(hash: u64) -> u8 {
     (hash >> 24) as u8 | 0x80
@@ -188,7 +188,7 @@ fn tag(hash: u64) -> u8 {
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// The high bit of each octet that is `tag`. Above the first there may be wrong ones, where an octet
+/// The high bit of each byte that is `tag`. Above the first there may be false ones, where a byte
 /// differs in the lowest bit alone: other entries, which have other keys, and no empty places.
 #[inline(always)]
 fn matches(tags: u64, tag: u8) -> u64 {
@@ -196,7 +196,7 @@ fn matches(tags: u64, tag: u8) -> u64 {
     differ.wrapping_sub(ONES) & !differ & (ONES << 7)
 }
 
-/// The high bit of each octet that is empty.
+/// The high bit of each empty byte.
 #[inline(always)]
 fn empty(tags: u64) -> u64 {
     !tags & (ONES << 7)
@@ -213,9 +213,9 @@ fn lines<T: Clone + Default>(len: usize) -> Vec<T> {
     const PAGE: usize = 4096;
     let mut lines: Vec<T> = Vec::with_capacity(len);
     let room = lines.spare_capacity_mut();
-    let (start, octets) = (room.as_mut_ptr().cast::<u8>(), size_of_val(room));
+    let (start, bytes) = (room.as_mut_ptr().cast::<u8>(), size_of_val(room));
     let skipped = start.align_offset(PAGE);
-    let whole = octets.saturating_sub(skipped) / PAGE * PAGE;
+    let whole = bytes.saturating_sub(skipped) / PAGE * PAGE;
     if let (Some(start), true) = (NonNull::new(start.wrapping_add(skipped).cast()), whole > 0) {
         // SAFETY: whole pages of memory that is ours; the advice changes their size, not what is in them.
         let _ = unsafe { madvise(start, whole, MmapAdvise::MADV_HUGEPAGE) };

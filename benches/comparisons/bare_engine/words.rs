@@ -1,21 +1,21 @@
 //! Words out of a frame, as they lie in memory, and their one's-complement sum, which does not depend on
-//! the order of octets (RFC 1071 2B).
+//! the byte order (RFC 1071 2B).
 
-/// Octets of a frame's headers. Where they lie is known when this is compiled.
+/// Bytes of a frame's headers, at a constant offset.
 #[inline(always)]
 pub fn at<const N: usize>(headers: &[u8; 54], at: usize) -> [u8; N] {
     headers.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
 }
 
-/// The words of four octets that lie in one of eight, in their order in memory.
+/// The two words of four bytes in one of eight, in memory order.
 #[inline(always)]
 pub fn halves(word: u64) -> (u32, u32) {
     let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
-    (octets([a, b, c, d]), octets([e, f, g, h]))
+    (word_of([a, b, c, d]), word_of([e, f, g, h]))
 }
 
-pub const fn octets(octets: [u8; 4]) -> u32 {
-    u32::from_ne_bytes(octets)
+pub const fn word_of(bytes: [u8; 4]) -> u32 {
+    u32::from_ne_bytes(bytes)
 }
 
 /// Both halves of a product of 128 bits: each bit of the result depends on all of both numbers.
@@ -48,7 +48,7 @@ impl Checksum {
         (self.0 & 0xffff_ffff) + (self.0 >> 32)
     }
 
-    /// To 16 bits, in the order of the octets. Added to itself with its halves swapped, the upper half
+    /// To 16 bits, in byte order. Added to itself with its halves swapped, the upper half
     /// of a number is the sum of both, carry included.
     #[inline(always)]
     pub fn fold(self) -> u16 {
