@@ -388,7 +388,7 @@ fn of_several_connections_one_is_chosen() {
 
 /// A capture that begins in the middle of a connection: nothing is assumed about its beginning.
 #[test]
-fn a_beginning_that_unnamed_saw() {
+fn a_beginning_that_was_not_captured() {
     let packets: Vec<Vec<u8>> = conversation().into_iter().skip(3).collect();
     let text = save(&pcap(101, &packets, 65_535)).trace(printed, &[]);
     let drawn = rows(&text);
