@@ -328,7 +328,7 @@ fn challenge(arrow: &Arrow, step: &Step, previous: Option<&Row>) -> Option<Strin
 fn out_of_order(step: &Step, order: Order) -> Option<String> {
     let Step { from, to, .. } = step;
     let text = match order {
-        Order::InOrder | Order::FastRetransmit => return None,
+        Order::Expected | Order::FastRetransmit => return None,
         Order::Gap { missing } => format!(
             "The {missing} bytes before it have not come past: lost on the way, overtaken, or not captured."
         ),

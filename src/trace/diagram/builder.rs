@@ -216,7 +216,7 @@ impl<'a> DiagramBuilder<'a> {
     /// Returns the order of a sent segment relative to those before it.
     fn order(&mut self, kind: &RowKind) -> Order {
         match kind {
-            RowKind::Segment(Arrow { older: true, .. }) => Order::InOrder,
+            RowKind::Segment(Arrow { older: true, .. }) => Order::Expected,
             RowKind::Segment(Arrow {
                 number,
                 path: Path::Delivered | Path::Lost | Path::Pending,
@@ -224,11 +224,11 @@ impl<'a> DiagramBuilder<'a> {
                 ..
             }) => {
                 let Some((direction, segment)) = self.segment(*number).copied() else {
-                    return Order::InOrder;
+                    return Order::Expected;
                 };
                 self.sequence.place(direction, &segment, *retransmitted)
             }
-            _ => Order::InOrder,
+            _ => Order::Expected,
         }
     }
 

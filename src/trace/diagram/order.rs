@@ -9,7 +9,7 @@ use handfast_stack::wire::{Flags, Seq};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// In order.
-    InOrder,
+    Expected,
     /// After a gap of `missing` bytes.
     Gap { missing: u32 },
     /// Fills a gap, and is not a copy.
@@ -53,7 +53,7 @@ impl Sequence {
         };
         let flags = segment.flags;
         if flags.has(Flags::RST) {
-            return Order::InOrder;
+            return Order::Expected;
         }
         if flags.has(Flags::SYN) && !retransmitted {
             // A new connection on the same 4-tuple.
@@ -61,7 +61,7 @@ impl Sequence {
         }
         let repeats = flags.has(Flags::ACK) && peer.acknowledge(segment);
         if segment.seq_len() == 0 {
-            return if repeats { Order::DuplicateAck } else { Order::InOrder };
+            return if repeats { Order::DuplicateAck } else { Order::Expected };
         }
         own.send(segment, retransmitted)
     }
@@ -72,7 +72,7 @@ impl Way {
         let behind = segment.seq + segment.seq_len();
         let Some(end) = self.end else {
             self.end = Some(behind);
-            return Order::InOrder;
+            return Order::Expected;
         };
         if end.before(behind) {
             self.end = Some(behind);
@@ -81,7 +81,7 @@ impl Way {
             self.repeats > 0 && self.acknowledged.is_some_and(|(ack, _)| ack.at_or_before(segment.seq));
         match retransmitted {
             true if asked => Order::FastRetransmit,
-            true => Order::InOrder,
+            true => Order::Expected,
             false if end.before(segment.seq) => {
                 if self.holes.len() == MAX_HOLES {
                     self.holes.pop_front();
@@ -90,12 +90,12 @@ impl Way {
                 Order::Gap { missing: segment.seq.since(end) }
             }
             // Acknowledged data is not missing: a keep-alive, for instance (RFC 9293 3.8.4).
-            false if self.acknowledged.is_some_and(|(ack, _)| behind.at_or_before(ack)) => Order::InOrder,
+            false if self.acknowledged.is_some_and(|(ack, _)| behind.at_or_before(ack)) => Order::Expected,
             false if segment.seq.before(end) => {
                 let missing = |(from, to): &(Seq, Seq)| from.before(behind) && segment.seq.before(*to);
                 if self.holes.iter().any(missing) { Order::FillsGap } else { Order::Overlap }
             }
-            false => Order::InOrder,
+            false => Order::Expected,
         }
     }
 
