@@ -34,12 +34,12 @@ pub(crate) struct LabEngineArgs {
 }
 
 /// A table has twice as many numbers for connections.
-const MOST_LIVE: u32 = 1 << 25;
+const MAX_LIVE: u32 = 1 << 25;
 
 pub(super) fn run(arguments: &LabEngineArgs) -> Result<ExitCode, Failure> {
-    if arguments.live > MOST_LIVE {
-        return Err(Failure::new(format!("--live {} is more than {MOST_LIVE}", arguments.live))
-            .fix(format!("--live {MOST_LIVE}")));
+    if arguments.live > MAX_LIVE {
+        return Err(Failure::new(format!("--live {} is more than {MAX_LIVE}", arguments.live))
+            .fix(format!("--live {MAX_LIVE}")));
     }
     let file = arguments.json.as_deref().map(ResultFile::check).transpose()?;
     let run = EngineRun {
@@ -67,7 +67,7 @@ fn text(report: &EngineReport) -> String {
         report.ns_per_segment
     );
     if let Some(bytes) = report.bytes_per_connection {
-        text += &format!("  {bytes:>12.1} octets per connection, index included\n");
+        text += &format!("  {bytes:>12.1} bytes per connection, index included\n");
     }
     text += "  of which, in a second run with clocks on:\n";
     for name in STAGES.map(|stage| stage.name()) {
