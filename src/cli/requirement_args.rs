@@ -3,7 +3,6 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Failure, values};
-use handfast_load::WorkloadKind;
 use handfast_report::bench::Requirements;
 
 /// Requirements for the results of a run, for scripts.

@@ -29,30 +29,30 @@ pub(super) fn annotation(row: &Row, context: &Context<'_>) -> Option<String> {
         RowKind::Local(side, event) => return local_event(*side, *event, before),
         RowKind::Segment(arrow) => arrow,
     };
-    let step = Step::new(arrow, row, before);
+    let change = StateChange::new(arrow, row, before);
     if arrow.older {
-        return Some(older(context.numbers, &step));
+        return Some(older(context.numbers, &change));
     }
     if let Some(remark) = context.remark {
-        return Some(remarked(remark, &step));
+        return Some(remarked(remark, &change));
     }
     let text = match arrow.path {
-        Path::Lost => lost(arrow, &step),
-        Path::Injected if arrow.flags.has(Flags::RST) && step.receiver_stays() => Some(
+        Path::Lost => lost(arrow, &change),
+        Path::Injected if arrow.flags.has(Flags::RST) && change.receiver_stays() => Some(
             "A forged RST, inside the window but not exactly at the next number: perhaps a \
              blind attack, so it resets nothing (RFC 5961 3.2)."
                 .into(),
         ),
-        _ if row.begins => new_connection(&step),
-        _ if arrow.retransmitted => retransmission(arrow, &step, context),
-        _ => first(arrow, &step, context),
+        _ if row.begins => new_connection(&change),
+        _ if arrow.retransmitted => retransmission(arrow, &change, context),
+        _ => first(arrow, &change, context),
     };
-    text.or_else(|| challenge(arrow, &step, previous)).or_else(|| out_of_order(&step, order))
+    text.or_else(|| challenge(arrow, &change, previous)).or_else(|| out_of_order(&change, order))
 }
 
 /// A segment with the numbers of a previous connection.
-fn older(numbers: Numbers, step: &Step) -> String {
-    let Step { from, to, .. } = step;
+fn older(numbers: Numbers, change: &StateChange) -> String {
+    let StateChange { from, to, .. } = change;
     match numbers {
         Numbers::ChallengeReset => format!(
             "The {from} knows of no such connection: its RST has exactly the number acknowledged, so the {to} forgets the older one (RFC 9293 3.5.2). The {from} still waits for a SYN-ACK."
@@ -65,8 +65,8 @@ fn older(numbers: Numbers, step: &Step) -> String {
 }
 
 /// A SYN on a 4-tuple that was used before.
-fn new_connection(step: &Step) -> Option<String> {
-    let end = match step.receiver {
+fn new_connection(change: &StateChange) -> Option<String> {
+    let end = match change.receiver {
         (State::TimeWait, State::SynReceived) => {
             return Some(
                 "A SYN that is surely newer than everything of the old connection, by its timestamp or \
@@ -81,8 +81,8 @@ fn new_connection(step: &Step) -> Option<String> {
 }
 
 /// Flow control and keep-alives.
-fn remarked(remark: Remark, step: &Step) -> String {
-    let Step { from, to, .. } = step;
+fn remarked(remark: Remark, change: &StateChange) -> String {
+    let StateChange { from, to, .. } = change;
     match remark {
         Remark::ZeroWindow => format!(
             "Zero window: the {from} has no room for more. The {to} may only ask whether there is some again (RFC 9293 3.8.6.1)."
@@ -102,19 +102,19 @@ fn remarked(remark: Remark, step: &Step) -> String {
 }
 
 /// A segment and its two ends.
-struct Step {
+struct StateChange {
     from: &'static str,
     to: &'static str,
     sender: (State, State),
     receiver: (State, State),
 }
 
-impl Step {
-    fn new(arrow: &Arrow, row: &Row, before: (State, State)) -> Step {
+impl StateChange {
+    fn new(arrow: &Arrow, row: &Row, before: (State, State)) -> StateChange {
         let (client, server) = ((before.0, row.client), (before.1, row.server));
         match arrow.direction.sender() {
-            Side::Client => Step { from: "client", to: "server", sender: client, receiver: server },
-            Side::Server => Step { from: "server", to: "client", sender: server, receiver: client },
+            Side::Client => StateChange { from: "client", to: "server", sender: client, receiver: server },
+            Side::Server => StateChange { from: "server", to: "client", sender: server, receiver: client },
         }
     }
 
@@ -138,8 +138,8 @@ fn local_event(side: Side, event: LocalEvent, before: (State, State)) -> Option<
     }
 }
 
-fn lost(arrow: &Arrow, step: &Step) -> Option<String> {
-    let Step { from, to, sender, receiver } = step;
+fn lost(arrow: &Arrow, change: &StateChange) -> Option<String> {
+    let StateChange { from, to, sender, receiver } = change;
     let (flags, from, to) = (arrow.flags, *from, *to);
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
         (true, false) => format!("Lost. The {to} knows of nothing: only the {from} can repair it."),
@@ -159,8 +159,8 @@ fn lost(arrow: &Arrow, step: &Step) -> Option<String> {
     Some(text)
 }
 
-fn retransmission(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
-    let Step { from, to, sender, receiver } = step;
+fn retransmission(arrow: &Arrow, change: &StateChange, context: &Context<'_>) -> Option<String> {
+    let StateChange { from, to, sender, receiver } = change;
     let (flags, from, to) = (arrow.flags, *from, *to);
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
         _ if context.order == Order::FastRetransmit && !context.late => format!(
@@ -205,13 +205,13 @@ fn is_older(row: &Row) -> bool {
     matches!(&row.kind, RowKind::Segment(arrow) if arrow.older)
 }
 
-fn first(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
+fn first(arrow: &Arrow, change: &StateChange, context: &Context<'_>) -> Option<String> {
     use State::*;
     let cookies = context.cookies;
-    let (flags, from, to) = (arrow.flags, step.from, step.to);
+    let (flags, from, to) = (arrow.flags, change.from, change.to);
     let whole = arrow.path != Path::Pending;
-    let text = match (step.sender, step.receiver) {
-        _ if flags.has(Flags::RST) => return reset(arrow, step, context),
+    let text = match (change.sender, change.receiver) {
+        _ if flags.has(Flags::RST) => return reset(arrow, change, context),
         (_, (TimeWait, SynReceived)) => {
             "A SYN that is surely newer than everything of the old connection, by its timestamp or its \
              sequence number: TIME-WAIT may end early (RFC 6191). Numbers count from 0 again."
@@ -268,10 +268,10 @@ fn first(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
     Some(text)
 }
 
-fn reset(arrow: &Arrow, step: &Step, context: &Context<'_>) -> Option<String> {
+fn reset(arrow: &Arrow, change: &StateChange, context: &Context<'_>) -> Option<String> {
     use State::*;
     let flags = arrow.flags;
-    let Step { from, to, receiver, .. } = step;
+    let StateChange { from, to, receiver, .. } = change;
     let text = match receiver {
         (SynSent, Closed) if flags.has(Flags::ACK) => {
             "No listener. The RST acknowledges the SYN, which proves that its sender has seen it (RFC 9293 \
@@ -311,22 +311,22 @@ fn provoked(row: &Row, reset: &Arrow) -> bool {
 }
 
 /// A challenge ACK, to a RST or a SYN in the wrong place.
-fn challenge(arrow: &Arrow, step: &Step, previous: Option<&Row>) -> Option<String> {
+fn challenge(arrow: &Arrow, change: &StateChange, previous: Option<&Row>) -> Option<String> {
     let RowKind::Segment(cause) = &previous?.kind else { return None };
     let doubted = cause.direction != arrow.direction
         && (cause.flags.has(Flags::RST) || cause.flags.has(Flags::SYN) && !cause.flags.has(Flags::ACK));
-    (doubted && step.sender.1 == State::Established && arrow.flags == Flags::ACK).then(|| {
+    (doubted && change.sender.1 == State::Established && arrow.flags == Flags::ACK).then(|| {
         format!(
             "A challenge ACK: if the {} really has no such connection, it answers with a RST that has \
              exactly the right number.",
-            step.to
+            change.to
         )
     })
 }
 
 /// Sequence numbers out of order.
-fn out_of_order(step: &Step, order: Order) -> Option<String> {
-    let Step { from, to, .. } = step;
+fn out_of_order(change: &StateChange, order: Order) -> Option<String> {
+    let StateChange { from, to, .. } = change;
     let text = match order {
         Order::Expected | Order::FastRetransmit => return None,
         Order::Gap { missing } => format!(

@@ -2,7 +2,7 @@
 //! by later segments only.
 
 use self::following::{Following, following};
-use super::split::{Splitter, Step, is_foreign};
+use super::split::{Relation, Splitter, is_foreign};
 use super::{Direction, Segment};
 use handfast_stack::wire::{Flags, Seq};
 
@@ -100,15 +100,15 @@ impl Evidence {
                 splitter.end_connection();
             }
             let step = splitter.step(*direction, segment);
-            if step == Step::Begins {
+            if step == Relation::Begins {
                 evidence.connections.push(Connection::new(*direction, segment));
             }
             let place = evidence.connections.len().saturating_sub(1);
             if let Some(connection) = evidence.connections.last_mut() {
                 let waits = connection.awaits_syn_ack(*direction, segment, &later);
                 let numbers = match step {
-                    Step::Stray if !waits => Numbers::Older,
-                    Step::Foreign if !waits => Numbers::Foreign,
+                    Relation::Stray if !waits => Numbers::Older,
+                    Relation::Foreign if !waits => Numbers::Foreign,
                     _ => connection.take(number, *direction, segment, &later),
                 };
                 evidence.places.push(Place { connection: place, numbers });

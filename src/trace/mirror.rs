@@ -1,5 +1,5 @@
-use self::side::Side;
-use super::direction::{Direction, Side as End};
+use self::side::SideState;
+use super::direction::{Direction, Side};
 use super::evidence::{Answer, Connection, Outlook};
 use super::record::LocalEvent;
 use super::segment::Segment;
@@ -15,20 +15,20 @@ mod side;
 /// TIME-WAIT, come through [`Mirror::on_local`].
 #[derive(Clone, Debug)]
 pub struct Mirror {
-    client: Side,
-    server: Side,
+    client: SideState,
+    server: SideState,
 }
 
 impl Default for Mirror {
     fn default() -> Mirror {
-        Mirror { client: Side::new(State::Closed), server: Side::new(State::Listen) }
+        Mirror { client: SideState::new(State::Closed), server: SideState::new(State::Listen) }
     }
 }
 
 impl Mirror {
     /// Known states before the first segment.
     pub fn starting(client: State, server: State) -> Mirror {
-        Mirror { client: Side::new(client), server: Side::new(server) }
+        Mirror { client: SideState::new(client), server: SideState::new(server) }
     }
 
     /// The server uses SYN cookies: it stays in LISTEN until the cookie returns (RFC 4987 3.6).
@@ -41,8 +41,8 @@ impl Mirror {
     pub fn midway(direction: Direction, segment: &Segment) -> Mirror {
         let mut mirror = Mirror::default();
         let (sender, receiver) = mirror.ends(direction);
-        *sender = Side::midway(Some(segment.seq), segment.acknowledges());
-        *receiver = Side::midway(segment.acknowledges(), Some(segment.seq));
+        *sender = SideState::midway(Some(segment.seq), segment.acknowledges());
+        *receiver = SideState::midway(segment.acknowledges(), Some(segment.seq));
         mirror
     }
 
@@ -51,23 +51,23 @@ impl Mirror {
         let (sender, receiver) = self.ends(direction);
         match connection.opener {
             Some(opener) if opener == direction => {
-                *sender = Side::new(State::Closed);
+                *sender = SideState::new(State::Closed);
                 match connection.answer {
-                    Answer::SynAck => *receiver = Side::new(State::Listen),
-                    Answer::Reset | Answer::Syn => *receiver = Side::new(State::Closed),
-                    Answer::None => *receiver = Side::new(State::Unknown),
+                    Answer::SynAck => *receiver = SideState::new(State::Listen),
+                    Answer::Reset | Answer::Syn => *receiver = SideState::new(State::Closed),
+                    Answer::None => *receiver = SideState::new(State::Unknown),
                     // It still has an older connection, in a known or unknown state.
                     Answer::Older => {}
                 }
             }
             // It begins with the SYN-ACK, which proves the SYN.
             Some(_) => {
-                *sender = Side::new(State::SynReceived);
-                *receiver = Side::opening(first.ack - 1);
+                *sender = SideState::new(State::SynReceived);
+                *receiver = SideState::opening(first.ack - 1);
             }
             None => {
-                *sender = Side::midway(Some(first.seq), first.acknowledges());
-                *receiver = Side::midway(first.acknowledges(), Some(first.seq));
+                *sender = SideState::midway(Some(first.seq), first.acknowledges());
+                *receiver = SideState::midway(first.acknowledges(), Some(first.seq));
                 if !connection.is_open() || first.flags.has(Flags::RST) {
                     (sender.state, receiver.state) = (State::Unknown, State::Unknown);
                 }
@@ -80,14 +80,14 @@ impl Mirror {
     fn hide_unseen(&mut self, connection: &Connection) {
         for direction in [Direction::ToServer, Direction::ToClient] {
             if !connection.end(direction).seen {
-                *self.ends(direction).0 = Side::new(State::Unknown);
+                *self.ends(direction).0 = SideState::new(State::Unknown);
             }
         }
     }
 
     /// The older connection is gone: a SYN-ACK follows the challenge ACK, or a RST ended it.
     pub(super) fn end_older(&mut self, direction: Direction, listens: bool) {
-        *self.ends(direction).0 = Side::new(if listens { State::Listen } else { State::Unknown });
+        *self.ends(direction).0 = SideState::new(if listens { State::Listen } else { State::Unknown });
     }
 
     /// Another connection may have followed that was not captured: only a side that sends more is certain.
@@ -148,10 +148,10 @@ impl Mirror {
     }
 
     /// A change of state without a segment.
-    pub fn on_local(&mut self, end: End, event: LocalEvent) {
+    pub fn on_local(&mut self, end: Side, event: LocalEvent) {
         let side = match end {
-            End::Client => &mut self.client,
-            End::Server => &mut self.server,
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
         };
         side.state = match (event, side.state) {
             // In other states the FIN shows it (RFC 9293 3.10.4).
@@ -162,7 +162,7 @@ impl Mirror {
     }
 
     /// Returns sender and receiver.
-    fn ends(&mut self, direction: Direction) -> (&mut Side, &mut Side) {
+    fn ends(&mut self, direction: Direction) -> (&mut SideState, &mut SideState) {
         match direction {
             Direction::ToServer => (&mut self.client, &mut self.server),
             Direction::ToClient => (&mut self.server, &mut self.client),

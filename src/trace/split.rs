@@ -9,13 +9,13 @@ const MAX_SYN_DATA: u32 = 1 << 16;
 /// Splits the segments between two ports into connections, by their initial sequence numbers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Splitter {
-    ways: [Way; 2],
+    ways: [DirectionNumbers; 2],
     any: bool,
 }
 
 /// Sequence numbers of one direction.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Way {
+pub(super) struct DirectionNumbers {
     /// The initial sequence number, from the SYN or its acknowledgement.
     pub isn: Option<Seq>,
     /// The lowest number seen after it, in a segment or an acknowledgement.
@@ -29,7 +29,7 @@ pub(super) struct Way {
 
 /// Relation of a segment to the current connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Relation {
     Same,
     /// The first segment of another connection.
     Begins,
@@ -41,27 +41,27 @@ pub(super) enum Step {
 
 impl Splitter {
     /// Takes the next segment.
-    pub(crate) fn step(&mut self, direction: Direction, segment: &Segment) -> Step {
+    pub(crate) fn step(&mut self, direction: Direction, segment: &Segment) -> Relation {
         // A SYN-ACK of the previous connection, after the next SYN.
         let previous = self.way(direction.opposite()).previous;
         if segment.is_syn_ack()
             && previous.is_some_and(|isn| segment.ack == isn + 1)
             && !self.answers(direction, segment)
         {
-            return Step::Stray;
+            return Relation::Stray;
         }
         let late = self.is_near(direction, segment, |way| way.before) == Some(true);
         if late && !self.fits(direction, segment) {
-            return Step::Stray;
+            return Relation::Stray;
         }
         if self.is_near(direction, segment, |way| way.latest) == Some(false) {
             if segment.flags.has(Flags::RST) {
-                return Step::Foreign;
+                return Relation::Foreign;
             }
             // The SYN was not captured.
             self.reset();
             self.learn(direction, segment);
-            return Step::Begins;
+            return Relation::Begins;
         }
         let begins = !self.any || self.is_other(direction, segment);
         if begins && self.any {
@@ -69,7 +69,7 @@ impl Splitter {
         }
         self.any = true;
         self.learn(direction, segment);
-        if begins { Step::Begins } else { Step::Same }
+        if begins { Relation::Begins } else { Relation::Same }
     }
 
     /// Ends the connection: the next segment begins another one.
@@ -79,12 +79,21 @@ impl Splitter {
     }
 
     fn reset(&mut self) {
-        self.ways = self.ways.map(|way| Way { previous: way.isn, before: way.latest, ..Way::default() });
+        self.ways = self.ways.map(|way| DirectionNumbers {
+            previous: way.isn,
+            before: way.latest,
+            ..DirectionNumbers::default()
+        });
     }
 
     /// False: both of its numbers are far from those seen. If only one is, much was not captured. `None`:
     /// undecided.
-    fn is_near(&self, direction: Direction, segment: &Segment, of: fn(&Way) -> Option<Seq>) -> Option<bool> {
+    fn is_near(
+        &self,
+        direction: Direction,
+        segment: &Segment,
+        of: fn(&DirectionNumbers) -> Option<Seq>,
+    ) -> Option<bool> {
         let (own, peer) = (of(self.way(direction))?, of(self.way(direction.opposite()))?);
         let plain = segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN);
         plain.then(|| !(far(own, segment.seq) && far(peer, segment.ack)))
@@ -97,7 +106,7 @@ impl Splitter {
     }
 
     /// Returns the numbers of that direction in the current connection.
-    pub(crate) fn way(&self, direction: Direction) -> &Way {
+    pub(crate) fn way(&self, direction: Direction) -> &DirectionNumbers {
         let [up, down] = &self.ways;
         if direction == Direction::ToServer { up } else { down }
     }
@@ -166,7 +175,7 @@ pub(super) fn is_foreign(isn: Seq, number: Seq) -> bool {
     far(isn, number) || number.at_or_before(isn)
 }
 
-impl Way {
+impl DirectionNumbers {
     fn saw(&mut self, number: Seq) {
         self.latest = Some(number);
         match self.lowest {

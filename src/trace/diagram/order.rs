@@ -25,15 +25,15 @@ pub(crate) enum Order {
 /// The sequence numbers seen in both directions.
 #[derive(Default)]
 pub(super) struct Sequence {
-    up: Way,
-    down: Way,
+    up: SeenNumbers,
+    down: SeenNumbers,
 }
 
 /// Maximum number of gaps tracked.
 const MAX_HOLES: usize = 64;
 
 #[derive(Default)]
-struct Way {
+struct SeenNumbers {
     /// The number after the highest one seen.
     end: Option<Seq>,
     /// The last gaps before the end: first number, and number after the last.
@@ -57,7 +57,7 @@ impl Sequence {
         }
         if flags.has(Flags::SYN) && !retransmitted {
             // A new connection on the same 4-tuple.
-            *own = Way::default();
+            *own = SeenNumbers::default();
         }
         let repeats = flags.has(Flags::ACK) && peer.acknowledge(segment);
         if segment.seq_len() == 0 {
@@ -67,7 +67,7 @@ impl Sequence {
     }
 }
 
-impl Way {
+impl SeenNumbers {
     fn send(&mut self, segment: &Segment, retransmitted: bool) -> Order {
         let behind = segment.seq + segment.seq_len();
         let Some(end) = self.end else {

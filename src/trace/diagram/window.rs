@@ -36,13 +36,13 @@ impl Remark {
 
 #[derive(Default)]
 pub(super) struct Windows {
-    up: Way,
-    down: Way,
+    up: SenderWindow,
+    down: SenderWindow,
 }
 
 /// The window of one sender.
 #[derive(Clone, Copy, Default)]
-struct Way {
+struct SenderWindow {
     syn: bool,
     scale: Option<u8>,
     /// Its last window.
@@ -86,10 +86,10 @@ impl Windows {
     }
 }
 
-impl Way {
+impl SenderWindow {
     /// Returns the window of a segment. It is never scaled in a SYN, otherwise if both SYNs had the option (RFC 7323
     /// 2.2).
-    fn window_of(&self, segment: &Segment, peer: &Way) -> Option<Window> {
+    fn window_of(&self, segment: &Segment, peer: &SenderWindow) -> Option<Window> {
         let raw = u32::from(segment.window?);
         let scaled = self.syn && peer.syn;
         let shift = match (self.scale, peer.scale) {
@@ -100,7 +100,7 @@ impl Way {
         Some(Window { bytes: raw << shift, scaled: scaled || raw == 0 || segment.flags.has(Flags::SYN) })
     }
 
-    fn remark(&self, segment: &Segment, peer: &Way, window: Option<Window>) -> Option<Remark> {
+    fn remark(&self, segment: &Segment, peer: &SenderWindow, window: Option<Window>) -> Option<Remark> {
         let pure_ack = segment.seq_len() == 0;
         let opens_or_ends = segment.flags.has(Flags::SYN) || segment.flags.has(Flags::FIN);
         let asks = !opens_or_ends && segment.payload_len <= 1 && self.end == Some(segment.seq + 1);
@@ -123,7 +123,7 @@ impl Way {
     }
 
     /// Whether it fills the peer's window exactly.
-    fn fills(&self, segment: &Segment, peer: &Way) -> bool {
+    fn fills(&self, segment: &Segment, peer: &SenderWindow) -> bool {
         let room = peer.window.filter(|window| window.scaled && window.bytes > 0);
         peer.acknowledged.zip(room).is_some_and(|(ack, room)| ack + room.bytes == segment.end())
     }

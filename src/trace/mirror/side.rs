@@ -7,7 +7,7 @@ use handfast_stack::wire::{Flags, Seq};
 /// With an [`Outlook`] the segments are from a capture, which may be incomplete: a state that they do not prove becomes
 /// [`State::Unknown`], until a segment of this side proves one.
 #[derive(Clone, Debug)]
-pub(super) struct Side {
+pub(super) struct SideState {
     pub state: State,
     /// The first sequence number sent.
     pub first: Option<Seq>,
@@ -27,9 +27,9 @@ pub(super) struct Side {
     pub stateless: bool,
 }
 
-impl Side {
-    pub(super) fn new(state: State) -> Side {
-        Side {
+impl SideState {
+    pub(super) fn new(state: State) -> SideState {
+        SideState {
             state,
             first: None,
             own_fin: None,
@@ -43,13 +43,13 @@ impl Side {
     }
 
     /// It has sent a SYN that was not captured.
-    pub fn opening(isn: Seq) -> Side {
-        Side { first: Some(isn), opens: true, ..Side::new(State::SynSent) }
+    pub(super) fn opening(isn: Seq) -> SideState {
+        SideState { first: Some(isn), opens: true, ..SideState::new(State::SynSent) }
     }
 
     /// In an established connection: the bases of its numbers and its peer's.
-    pub fn midway(own: Option<Seq>, peer: Option<Seq>) -> Side {
-        Side { first: own, next: peer, ..Side::new(State::Established) }
+    pub(super) fn midway(own: Option<Seq>, peer: Option<Seq>) -> SideState {
+        SideState { first: own, next: peer, ..SideState::new(State::Established) }
     }
 
     pub(super) fn sends(&mut self, segment: &Segment, outlook: Option<&Outlook>) {
@@ -143,7 +143,7 @@ impl Side {
 
     /// Whether the peer acknowledges more than was captured: `Some(true)` if that may include a FIN. `top`: the number
     /// after the last one captured of this side.
-    pub fn misses(&mut self, ack: Seq, top: Option<Seq>) -> Option<bool> {
+    pub(super) fn misses(&mut self, ack: Seq, top: Option<Seq>) -> Option<bool> {
         let Some(sent) = self.sent else {
             self.sent = Some(ack);
             // Its SYN-ACK was not captured, perhaps more.
@@ -157,20 +157,20 @@ impl Side {
         Some(self.own_fin.is_none() && top.is_none_or(|top| top.at_or_before(ack)))
     }
 
-    /// Whether it sends after a gap: as [`Side::misses`].
-    pub fn skips(&mut self, segment: &Segment, top: Option<Seq>) -> Option<bool> {
+    /// Whether it sends after a gap: as [`SideState::misses`].
+    pub(super) fn skips(&mut self, segment: &Segment, top: Option<Seq>) -> Option<bool> {
         self.sent.and_then(|_| self.misses(segment.seq, top))
     }
 
     /// A segment of either side was not captured, perhaps a FIN.
-    pub fn doubt(&mut self) {
+    pub(super) fn doubt(&mut self) {
         if !matches!(self.state, State::Closed | State::TimeWait) {
             self.state = State::Unknown;
         }
     }
 
     /// A segment arrived that was not captured, perhaps the awaited one.
-    pub fn missed_arrival(&mut self) {
+    pub(super) fn missed_arrival(&mut self) {
         if matches!(self.state, State::FinWait1 | State::Closing | State::LastAck) {
             self.state = State::Unknown;
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::recording::{Recorded, Recording};
 use super::{Others, Packets, PcapError, Tcp, tcp};
 use crate::Direction;
-use crate::split::{Splitter, Step};
+use crate::split::{Relation, Splitter};
 use handfast_stack::wire::Flags;
 
 /// Maximum number of connections listed; segments of further ones are counted.
@@ -159,7 +159,7 @@ impl Flows {
         let to_server = (tcp.source, tcp.destination) == (flow.client, flow.server);
         let direction = if to_server { Direction::ToServer } else { Direction::ToClient };
         flow.segments += 1;
-        flow.connections += u64::from(one.splitter.step(direction, &tcp.segment) == Step::Begins);
+        flow.connections += u64::from(one.splitter.step(direction, &tcp.segment) == Relation::Begins);
         if drawn == key {
             recording.add(at, direction, tcp);
         }

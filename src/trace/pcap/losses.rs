@@ -44,14 +44,14 @@ struct Search {
     /// By segment.
     lost: Vec<bool>,
     /// By direction.
-    ways: [Way; 2],
+    ways: [SentSegments; 2],
     /// Time of each segment.
     times: Vec<Duration>,
 }
 
 /// The segments of one direction.
 #[derive(Default)]
-struct Way {
+struct SentSegments {
     sent: Vec<Sent>,
     /// Indices in `sent` of unacknowledged segments, in order.
     open: VecDeque<usize>,
@@ -109,7 +109,7 @@ impl Search {
     }
 
     /// Of the sender, of the receiver.
-    fn ways(&mut self, direction: Direction) -> (&mut Way, &mut Way) {
+    fn ways(&mut self, direction: Direction) -> (&mut SentSegments, &mut SentSegments) {
         let [up, down] = &mut self.ways;
         match direction {
             Direction::ToServer => (up, down),
@@ -164,7 +164,7 @@ impl Search {
 /// Segments whose ACK changes a state.
 const END: Flags = Flags::SYN.with(Flags::FIN);
 
-impl Way {
+impl SentSegments {
     /// Takes the acknowledgement of this segment of the peer.
     fn acknowledge(&mut self, by: &Segment, number: usize) {
         self.duplicate_ack = match self.duplicate_ack {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::script::{ClientState, ClientStep, TemplateKind, Templates, client_step};
 use super::segment::ParsedSegment;
 use super::sources::Sources;
-use super::template::Numbers;
+use super::template::SegmentNumbers;
 use super::tracker::ConnTracker;
 use super::{BaselineError, Port, ReplayClientOptions, ReplayClientReport, RunTimer};
 use handfast_stack::wire::{EndpointRange, Flags, ethernet};
@@ -235,7 +235,7 @@ impl ClientLoop<'_> {
         for _ in 0..connections {
             let Some(mut frame) = queue.allocate() else { return };
             let number = self.next;
-            let numbers = Numbers { seq: number, ..Numbers::default() };
+            let numbers = SegmentNumbers { seq: number, ..SegmentNumbers::default() };
             let template = self.templates.of(TemplateKind::Syn);
             let len = template.write_whole(queue.bytes_mut(&mut frame), &self.sources.flow(number), &numbers);
             queue.transmit(frame, len);

@@ -164,16 +164,17 @@ fn established(pattern: &Pattern) -> ClientStep {
 
 #[cfg(test)]
 mod tests {
-    use super::super::template::{Flow, Numbers};
+    use super::super::template::{SegmentNumbers, TemplateFlow};
     use super::*;
 
     /// Runs one connection between client and server. Returns the segments that crossed the link, the client's
     /// with `>`, the server's with `<`, and the number of completions.
     fn played(pattern: &Pattern) -> (Vec<String>, u32) {
         let templates = Templates::new(pattern, ([2; 6], [4; 6]), false);
-        let flow = Flow { ports: [4, 0, 0, 80], ..Flow::default() };
+        let flow = TemplateFlow { ports: [4, 0, 0, 80], ..TemplateFlow::default() };
         let mut state = ClientState::SynSent;
-        let mut link = vec![(true, TemplateKind::Syn, flow, Numbers { seq: 9, ..Numbers::default() })];
+        let mut link =
+            vec![(true, TemplateKind::Syn, flow, SegmentNumbers { seq: 9, ..SegmentNumbers::default() })];
         let (mut seen, mut done, mut at) = (Vec::new(), 0, 0);
         while let Some(&(to_server, kind, flow, numbers)) = link.get(at) {
             at += 1;
@@ -239,8 +240,14 @@ mod tests {
     #[test]
     fn resets_and_reflections_are_told_apart_and_copies_ignored() {
         let pattern = Pattern::new(Workload::Lifecycle);
-        let segment =
-            |flags| ParsedSegment { flow: Flow::default(), flags, seq: 1, ack: 1, payload: 0, stamp: 0 };
+        let segment = |flags| ParsedSegment {
+            flow: TemplateFlow::default(),
+            flags,
+            seq: 1,
+            ack: 1,
+            payload: 0,
+            stamp: 0,
+        };
         for (state, flags, expected) in [
             (ClientState::SynSent, Flags::RST.with(Flags::ACK), ClientStep::Reset),
             (ClientState::SynSent, Flags::SYN, ClientStep::Reflected),

@@ -1,4 +1,4 @@
-use super::template::{Flow, Numbers, tcp_at};
+use super::template::{SegmentNumbers, TemplateFlow, tcp_at};
 use handfast_stack::wire::Flags;
 
 /// A received segment, as far as a baseline program parses it: no VLAN tags, no IP options, checksums not
@@ -6,7 +6,7 @@ use handfast_stack::wire::Flags;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ParsedSegment {
     /// Addresses and ports of the reply.
-    pub flow: Flow,
+    pub flow: TemplateFlow,
     pub flags: Flags,
     pub seq: u32,
     pub ack: u32,
@@ -48,15 +48,15 @@ impl ParsedSegment {
 
     /// Returns the numbers of the reply, which acknowledges this whole segment.
     #[inline]
-    pub(super) fn reply_numbers(&self) -> Numbers {
+    pub(super) fn reply_numbers(&self) -> SegmentNumbers {
         let end = u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN));
-        Numbers { seq: self.ack, ack: self.seq.wrapping_add(self.payload + end), echo: self.stamp }
+        SegmentNumbers { seq: self.ack, ack: self.seq.wrapping_add(self.payload + end), echo: self.stamp }
     }
 }
 
 #[inline]
-fn reply_flow(network: &[u8], header: &[u8; 20], ipv6: bool) -> Flow {
-    let mut flow = Flow::default();
+fn reply_flow(network: &[u8], header: &[u8; 20], ipv6: bool) -> TemplateFlow {
+    let mut flow = TemplateFlow::default();
     let size = if ipv6 { 16 } else { 4 };
     let (source, destination) = network[network.len() - 2 * size..].split_at(size);
     flow.addresses[..size].copy_from_slice(destination);

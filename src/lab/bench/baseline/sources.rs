@@ -3,7 +3,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
 
-use super::template::Flow;
+use super::template::TemplateFlow;
 
 const FIRST_PORT: u32 = 1024;
 const PORTS: u64 = 65_536 - FIRST_PORT as u64;
@@ -12,7 +12,7 @@ const PORTS: u64 = 65_536 - FIRST_PORT as u64;
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
     /// Address 0 of the prefix, port 0.
-    first: Flow,
+    first: TemplateFlow,
     /// Length of an address, bytes.
     size: usize,
     /// The last 32 bits of the first host's address.
@@ -23,7 +23,7 @@ pub(super) struct Sources {
 impl Sources {
     /// All hosts of `prefix`, all ports from 1024, to `peer`. `None`: different address families.
     pub(super) fn new(prefix: IpNet, peer: SocketAddr) -> Option<Sources> {
-        let mut first = Flow::default();
+        let mut first = TemplateFlow::default();
         let size = match (prefix.network(), peer.ip()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
                 first.addresses[..4].copy_from_slice(&from.octets());
@@ -47,7 +47,7 @@ impl Sources {
 
     /// Returns the 4-tuple of this number, from the source to the peer.
     #[inline]
-    pub(super) fn flow(&self, number: u32) -> Flow {
+    pub(super) fn flow(&self, number: u32) -> TemplateFlow {
         let mut flow = self.first;
         let host = self.base + (u64::from(number) / PORTS) as u32;
         let port = FIRST_PORT + (u64::from(number) % PORTS) as u32;
@@ -58,7 +58,7 @@ impl Sources {
 
     /// Returns the number of a 4-tuple; `None`: not from these sources.
     #[inline]
-    pub(super) fn number(&self, flow: &Flow) -> Option<u32> {
+    pub(super) fn number(&self, flow: &TemplateFlow) -> Option<u32> {
         let host = self.last_word(flow).wrapping_sub(self.base);
         let port = u32::from(u16::from_be_bytes([flow.ports[0], flow.ports[1]]));
         let port = u64::from(port.checked_sub(FIRST_PORT)?);
@@ -78,7 +78,7 @@ impl Sources {
         (since.as_micros() % u128::from(u64::from(self.hosts) * PORTS)) as u32
     }
 
-    fn last_word(&self, flow: &Flow) -> u32 {
+    fn last_word(&self, flow: &TemplateFlow) -> u32 {
         let mut word = [0; 4];
         word.copy_from_slice(&flow.addresses[self.size - 4..self.size]);
         u32::from_be_bytes(word)

@@ -9,7 +9,7 @@ const MAX_FRAME: usize = 1514;
 
 /// Addresses and ports of a segment, as in the packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Flow {
+pub(super) struct TemplateFlow {
     /// Source and destination: 8 bytes for IPv4, 32 for IPv6.
     pub addresses: [u8; 32],
     /// Source and destination.
@@ -18,7 +18,7 @@ pub(super) struct Flow {
 
 /// The other fields that differ between two segments of a kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Numbers {
+pub(super) struct SegmentNumbers {
     pub seq: u32,
     pub ack: u32,
     /// TSecr; TSval is constant.
@@ -74,7 +74,7 @@ impl Template {
 
     /// Writes everything after the link header, which stays. Returns the frame's length; 0: no room.
     #[inline]
-    pub(super) fn write(&self, frame: &mut [u8], flow: &Flow, numbers: &Numbers) -> usize {
+    pub(super) fn write(&self, frame: &mut [u8], flow: &TemplateFlow, numbers: &SegmentNumbers) -> usize {
         let Some(frame) = frame.get_mut(..self.frame.len()) else { return 0 };
         frame[LINK..].copy_from_slice(&self.frame[LINK..]);
         self.patch(frame, flow, numbers);
@@ -83,7 +83,12 @@ impl Template {
 
     /// As [`Template::write`], with the link header.
     #[inline]
-    pub(super) fn write_whole(&self, frame: &mut [u8], flow: &Flow, numbers: &Numbers) -> usize {
+    pub(super) fn write_whole(
+        &self,
+        frame: &mut [u8],
+        flow: &TemplateFlow,
+        numbers: &SegmentNumbers,
+    ) -> usize {
         let Some(frame) = frame.get_mut(..self.frame.len()) else { return 0 };
         frame.copy_from_slice(&self.frame);
         self.patch(frame, flow, numbers);
@@ -91,7 +96,7 @@ impl Template {
     }
 
     #[inline]
-    fn patch(&self, frame: &mut [u8], flow: &Flow, numbers: &Numbers) {
+    fn patch(&self, frame: &mut [u8], flow: &TemplateFlow, numbers: &SegmentNumbers) {
         let tcp = tcp_at(self.ipv6);
         let addresses = &flow.addresses[..if self.ipv6 { 32 } else { 8 }];
         frame[tcp - addresses.len()..tcp].copy_from_slice(addresses);
@@ -149,13 +154,13 @@ mod tests {
         ] {
             let template = Template::new(([2; 6], [4; 6]), ipv6, flags, timestamps, payload);
             for number in [0, 1, 0x7fff_ffff, u32::MAX] {
-                let mut flow = Flow { ports: [0x12, 0x34, 0, 80], ..Flow::default() };
+                let mut flow = TemplateFlow { ports: [0x12, 0x34, 0, 80], ..TemplateFlow::default() };
                 flow.addresses[..8].copy_from_slice(&[10, 78, 1, 2, 198, 18, 1, 1]);
                 if ipv6 {
                     flow.addresses = [0x20; 32];
                     flow.addresses[31] = 1;
                 }
-                let numbers = Numbers { seq: number, ack: !number, echo: number ^ 0xff };
+                let numbers = SegmentNumbers { seq: number, ack: !number, echo: number ^ 0xff };
                 let mut frame = [0xee; MAX_FRAME];
                 let written = template.write_whole(&mut frame, &flow, &numbers);
                 assert_eq!(written, len, "{flags:?}");
