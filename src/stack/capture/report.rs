@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 /// The counts of a capture so far. `seen` is the sum of all others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// Path of the file.
     pub file: String,
     /// Size of the file.
     pub bytes: u64,
@@ -12,6 +13,7 @@ pub struct Report {
     pub captured: u64,
     /// Frames that the filter left out.
     pub left_out: u64,
+    /// Frames that are missing in the file, by reason.
     pub dropped: Dropped,
     /// Why the capture ended before the run did.
     pub error: Option<String>,
@@ -30,6 +32,7 @@ pub struct Dropped {
 }
 
 impl Dropped {
+    /// Number of frames missing in the file, for any reason.
     pub fn sum(&self) -> u64 {
         self.ring_full + self.over_budget + self.unwritten
     }

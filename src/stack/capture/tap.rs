@@ -18,7 +18,9 @@ pub(super) const RING: usize = 8 << 20;
 /// Direction of a frame, with the values of `epb_flags` in pcapng.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
+    /// Received.
     In = 1,
+    /// Sent.
     Out = 2,
 }
 
