@@ -17,14 +17,17 @@ use crate::wire::{EndpointRange, Flags, HashSecret, Mac, ParseConfig, TxSegment}
 
 /// What all cores share. Read only while running, but for the forward_queues.
 pub struct Shared {
+    /// Settings of the protocol.
     pub config: Config,
     /// One per device.
     pub policies: Vec<ParseConfig>,
+    /// Secrets drawn at start, equal on all cores.
     pub secrets: Secrets,
     /// One per core.
     pub forward_queues: Vec<ForwardQueue>,
     /// By device: the cores that have a queue of it.
     pub servers: Vec<Vec<usize>>,
+    /// Bounds of each core.
     pub core: CoreConfig,
     /// Ours without a listener: where an opener's connections come from.
     pub sources: Vec<EndpointRange>,
@@ -67,11 +70,15 @@ impl Default for CoreConfig {
 /// Drawn from the system's randomness at start; a simulation may fix them.
 #[derive(Clone, Copy)]
 pub struct Secrets {
+    /// Key of the table's hash.
     pub hash: HashSecret,
+    /// Key of initial sequence numbers and timestamp offsets.
     pub isn: IsnSecret,
+    /// Secret from which the SipHash key of SYN cookies is derived for each period.
     pub cookie: (u64, u64),
     /// Under which sources are counted, for limits and shares.
     pub sources: [u64; 2],
+    /// Seed of the injected faults.
     pub fault: u64,
 }
 

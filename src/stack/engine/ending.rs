@@ -24,6 +24,7 @@ const LINGER_US: u64 = 100_000;
 /// What the peers of open connections are sent when the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopNotice {
+    /// No segment: the connection stays open at the peer.
     Nothing,
     /// A RST: the peer's next call fails at once.
     Reset,
@@ -35,6 +36,7 @@ pub enum StopNotice {
 /// How a core ends.
 #[derive(Clone, Copy, Debug)]
 pub struct OnStop {
+    /// Segment that ends each connection.
     pub notice: StopNotice,
     /// No longer than this, milliseconds.
     pub within_ms: u32,

@@ -36,7 +36,9 @@ pub fn state_name(state: State) -> &'static str {
 
 /// The tables of both address families, for any thread to list keys.
 pub struct Tables {
+    /// Connections over IPv4.
     pub v4: TableReader<FlowKey4, Tcb>,
+    /// Connections over IPv6.
     pub v6: TableReader<FlowKey6, Tcb>,
 }
 
@@ -50,7 +52,9 @@ impl Tables {
 /// A connection seen in a table, and what its core says of it.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnQuery<K> {
+    /// 4-tuple of the connection.
     pub key: K,
+    /// Slot that held the connection when it was seen.
     pub slot: Slot,
     /// `None`: not asked yet, or it has ended since it was seen.
     pub facts: Option<ConnInfo>,
@@ -59,9 +63,11 @@ pub struct ConnQuery<K> {
 /// What a core knows of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnInfo {
+    /// State of RFC 9293.
     pub state: State,
     /// The listener's number; `None`: it was opened from this side.
     pub listener: Option<u16>,
+    /// Purpose of the running timer.
     pub timer: Timer,
     /// Milliseconds until `timer` expires; 0 without one.
     pub timer_ms: u32,

@@ -17,12 +17,16 @@ use crate::tcp::{ACTIVE_OPEN, ConnectionHandler};
 use crate::wire::EndpointRange;
 
 /// Why other rules are not taken. The ones before stay in force.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RulesError {
+    /// The list itself is invalid.
     #[error(transparent)]
     Listeners(#[from] ListenerError),
+    /// A rule keeps the service of an earlier rule that does not exist.
     #[error("{0} is to be answered as before, but nothing answers there")]
     NotThere(EndpointRange),
+    /// No listener id is free.
     #[error(
         "the numbers of listeners are used up: {draining} given up ones still have connections; wait until \
          these have ended, or start again"
@@ -47,7 +51,9 @@ struct Rule {
 /// A rule, and the id that its connections know it by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerInfo {
+    /// Number of the listener, unique among the rules in force and the draining ones.
     pub id: u16,
+    /// Addresses and ports that the rule claims.
     pub owned: EndpointRange,
     /// Removed; connections of it may go on.
     pub draining: bool,

@@ -22,21 +22,27 @@ pub struct ListenerId(pub u16);
 pub struct Listener<T> {
     /// Without host bits: 10.0.0.1/24 means 10.0.0.0/24, all 256 addresses.
     pub net: IpNet,
+    /// TCP ports, both ends included.
     pub ports: RangeInclusive<u16>,
+    /// Value that belongs to the rule, such as its listener id.
     pub service: T,
 }
 
 /// Why a list of rules is refused.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum ListenerError {
+    /// The range of ports is empty.
     #[error("listener {0} has no port: write the lower port first")]
     NoPort(RuleName),
+    /// Two rules claim the same port, and neither is more specific.
     #[error(
         "listeners {first} and {second} both claim port {port} of {addresses}, and neither has the longer \
          prefix or fewer ports: narrow one of them",
         addresses = first.net
     )]
     Ambiguous { first: RuleName, second: RuleName, port: u16 },
+    /// The list has more rules than there are listener ids.
     #[error("{0} listeners are too many: at most 65535")]
     TooMany(usize),
 }
@@ -44,8 +50,11 @@ pub enum ListenerError {
 /// A rule as an operator knows it: its place in the list (from 1) and what it claims.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RuleName {
+    /// Position in the list, from 1.
     pub place: usize,
+    /// Prefix of the claimed addresses.
     pub net: IpNet,
+    /// Claimed TCP ports, both ends included.
     pub ports: RangeInclusive<u16>,
 }
 

@@ -35,7 +35,9 @@ pub type OpenerFactory = Box<dyn Fn(usize, usize) -> Box<dyn Opener> + Send>;
 /// Both ends of a connection to open, of one address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FourTuple {
+    /// Address and port of this side.
     pub local: SocketAddr,
+    /// Address and port of the peer.
     pub remote: SocketAddr,
 }
 
@@ -71,12 +73,16 @@ pub trait OpenContext {
 /// Why a connection was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OpenError {
+    /// A connection with this 4-tuple exists.
     #[error("the 4-tuple is in use")]
     InUse,
+    /// The core has no free slot for a connection.
     #[error("the table has no room")]
     Full,
+    /// The UMEM has no free frame for the SYN, or the limit of SYNs per poll is reached.
     #[error("no free frame to send the SYN in")]
     NoFrame,
+    /// One end is IPv4, the other IPv6.
     #[error("the two ends are of different address families")]
     Family,
 }

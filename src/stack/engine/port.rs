@@ -24,6 +24,7 @@ pub trait Port {
     /// A free frame.
     fn allocate(&mut self) -> Option<Self::Frame>;
 
+    /// Returns a frame to the free frames without sending it.
     fn release(&mut self, frame: Self::Frame);
 
     /// Queues the first `len` bytes for sending.

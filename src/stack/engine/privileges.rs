@@ -4,12 +4,16 @@ use nix::sys::prctl::set_no_new_privs;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 /// Giving up privileges failed.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Debug, thiserror::Error)]
 pub enum PrivilegeError {
+    /// The kernel refused to clear a set of capabilities.
     #[error("cannot give up the {set:?} capabilities: {source}")]
     Capabilities { set: CapSet, source: caps::errors::CapsError },
+    /// The kernel refused `PR_SET_NO_NEW_PRIVS`.
     #[error("cannot rule out new privileges (PR_SET_NO_NEW_PRIVS): {0}")]
     NewPrivileges(Errno),
+    /// The kernel refused the change of user or groups.
     #[error("cannot become uid {uid}: {call}: {errno}")]
     User { uid: Uid, call: &'static str, errno: Errno },
 }

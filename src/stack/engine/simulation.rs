@@ -22,26 +22,35 @@ pub type MakeHandler = Box<dyn Fn() -> Box<dyn ConnectionHandler>>;
 
 /// What a simulation is made of.
 pub struct Setup {
+    /// Settings of the protocol.
     pub config: Config,
+    /// Bounds of each core.
     pub bounds: CoreConfig,
+    /// Settings of the parser for the first device.
     pub policy: ParseConfig,
     /// Devices behind the first one.
     pub more_devices: Vec<ParseConfig>,
     /// By core: the device of each of its ports. Empty: one port of the first device each.
     pub ports: Vec<Vec<usize>>,
+    /// Faults injected into handshakes.
     pub fault: FaultInjection,
     /// Connections per core and address family.
     pub capacity: u32,
+    /// Number of cores.
     pub cores: usize,
     /// Frames of each port.
     pub frames: u32,
+    /// Seed of all secrets: equal seeds give equal runs.
     pub seed: u64,
+    /// Virtual time of the start.
     pub start: Time,
     /// Touch the IPv4 table's memory at start.
     pub prefault: bool,
     /// Who opens connections, from where, and the MAC that they go to.
     pub opener: Option<OpenerFactory>,
+    /// Local addresses and ports of active opens.
     pub sources: Vec<EndpointRange>,
+    /// Destination MAC of active opens.
     pub gateway: Mac,
 }
 
@@ -250,10 +259,12 @@ impl Simulation {
         }
     }
 
+    /// Current virtual time.
     pub fn now(&self) -> Time {
         self.now
     }
 
+    /// Counters of one core, by its index.
     pub fn counters(&self, core: usize) -> &CoreCounters {
         &self.counters[core]
     }

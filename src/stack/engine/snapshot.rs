@@ -12,9 +12,13 @@ use crate::xdp::{QueueWatch, VERDICTS, VerdictWatch};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Snapshot {
+    /// Counts of each core, by index.
     pub cores: Vec<CoreSnapshot>,
+    /// Counts of each queue of each device.
     pub queues: Vec<QueueSnapshot>,
+    /// Verdicts of the steering program, per device.
     pub steering: Vec<SteeringSnapshot>,
+    /// Counts of the capture; `None` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<Report>,
 }
@@ -71,16 +75,25 @@ pub struct Named(pub Vec<(Cow<'static, str>, u64)>);
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct QueueSnapshot {
+    /// Name of the interface.
     pub device: String,
+    /// Index of the queue on its device.
     pub queue: u32,
     /// Index of the core that serves it.
     pub core: usize,
+    /// Frames taken from the receive ring.
     pub received: u64,
+    /// Frames put into the transmit ring.
     pub transmitted: u64,
+    /// System calls made to send.
     pub wakeups: u64,
+    /// Wake-ups after which the kernel took no frame (EAGAIN, EBUSY, ENOBUFS).
     pub wakeup_stalls: u64,
+    /// Flushes that left frames queued because the transmit ring was full.
     pub tx_ring_full: u64,
+    /// Wake-ups while the interface was down.
     pub link_down: u64,
+    /// Invalid descriptors received from the kernel.
     pub bad_descriptors: u64,
     /// Descriptors of packets that lie in several frames, dropped.
     pub split: u64,
@@ -92,10 +105,15 @@ pub struct QueueSnapshot {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KernelSnapshot {
+    /// Frames dropped for other reasons than a full receive ring.
     pub rx_dropped: u64,
+    /// Frames dropped because the receive ring was full.
     pub rx_ring_full: u64,
+    /// Number of times the fill ring had no frame to receive into.
     pub rx_fill_ring_empty: u64,
+    /// Descriptors of the fill ring that the kernel rejected.
     pub rx_invalid_descs: u64,
+    /// Descriptors of the transmit ring that the kernel rejected.
     pub tx_invalid_descs: u64,
 }
 
@@ -103,7 +121,9 @@ pub struct KernelSnapshot {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SteeringSnapshot {
+    /// Name of the interface.
     pub device: String,
+    /// Frames by verdict.
     pub verdicts: Named,
     /// Why the verdicts cannot be read and stand at 0, if so.
     #[serde(skip_serializing_if = "Option::is_none")]

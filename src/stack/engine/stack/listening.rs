@@ -50,14 +50,19 @@ pub enum ListenChange {
 }
 
 /// Why there are no other listeners.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
+    /// The rules are invalid.
     #[error(transparent)]
     Rules(#[from] RulesError),
+    /// The steering program of an interface did not take the rules.
     #[error("{interface}: {source}")]
     Steering { interface: String, source: ProgramError },
+    /// The command queue of a core is full.
     #[error(transparent)]
     CommandQueueFull(#[from] CommandQueueFull),
+    /// Some cores did not confirm the rules in time.
     #[error("{missing} cores have not taken the listeners within {} s; they will when they get to run", PATIENCE.as_secs())]
     Slow { missing: usize },
 }

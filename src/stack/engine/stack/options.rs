@@ -32,14 +32,19 @@ pub struct StackConfig {
     pub cores: Vec<usize>,
     /// `None`: what is fastest on the driver.
     pub mode: Option<Mode>,
+    /// Whether frames are copied between the driver and the UMEM.
     pub copy: xdp::CopyMode,
+    /// Uses 2 MiB pages for the UMEM, or 4 KiB pages if none are reserved.
     pub hugepages: bool,
+    /// Behaviour of an idle core.
     pub polling: Polling,
     /// How the threads of the cores are scheduled.
     pub priority: Priority,
+    /// Settings of the protocol.
     pub config: Config,
     /// `None`: what the interface's MTU allows.
     pub mss: Option<u16>,
+    /// Bounds of each core.
     pub bounds: CoreConfig,
     /// Connections per address family, all cores together.
     pub max_connections: u32,
@@ -49,7 +54,9 @@ pub struct StackConfig {
     pub ring: u32,
     /// Bytes of a frame of the UMEM, 2048 or 4096; `None`: what the mode and the MTU need.
     pub frame_size: Option<u32>,
+    /// Faults injected into handshakes.
     pub fault: FaultInjection,
+    /// Accepts a TCP checksum that covers only the pseudo-header (a veth peer with transmit offload).
     pub accept_partial_checksum: bool,
     /// What the peers of open connections are sent at the end.
     pub on_stop: OnStop,
@@ -113,40 +120,58 @@ impl Default for StackConfig {
 }
 
 /// Why a stack cannot start.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The list of interfaces is empty.
     #[error("no interface was given")]
     NoDevice,
+    /// Two names denote the same interface.
     #[error("interface {name} is given twice, once by its other name {also}")]
     Twice { name: String, also: String },
+    /// The list of listeners is empty, and there is no opener.
     #[error("no listener was given, and nothing opens connections")]
     NoListener,
+    /// There is an opener, but no next hop.
     #[error("the next hop of active opens is not set: neither its MAC address nor a target's address")]
     NoGateway,
+    /// The route to the target or the MAC address of the next hop is unknown.
     #[error(transparent)]
     Route(#[from] RouteError),
+    /// The listeners are invalid.
     #[error(transparent)]
     Listeners(#[from] ListenerError),
+    /// A device or an AF_XDP socket cannot be opened.
     #[error(transparent)]
     Xdp(#[from] XdpError),
+    /// The steering program cannot be loaded, configured or attached.
     #[error("{0}")]
     Program(#[from] ProgramError),
+    /// A configured CPU is outside the process's affinity mask.
     #[error("CPU {cpu} is not available to this process; available: {available}")]
     NoCpu { cpu: usize, available: String },
+    /// The memory of the tables cannot be touched in advance.
     #[error("cannot make the tables' memory resident at start: {0}")]
     Prefault(std::io::Error),
+    /// A connection table cannot be created.
     #[error("{0}")]
     Table(#[from] TableError),
+    /// The kernel gives no random bytes for the secrets.
     #[error("the system's random number generator is not available: {0}")]
     Randomness(getrandom::Error),
+    /// The capture file or its writer cannot be started.
     #[error("cannot write the capture: {0}")]
     Capture(std::io::Error),
+    /// The kernel refuses the scheduling of the cores' threads.
     #[error("the kernel refuses priority {priority}: {source}")]
     Schedule { priority: Priority, source: std::io::Error },
+    /// Busy polling is combined with a real-time priority.
     #[error("busy polling at a real-time priority leaves the kernel no time to move packets on that CPU")]
     BusyRealtime,
+    /// The rtnetlink subscription failed.
     #[error("cannot subscribe to changes of addresses and interfaces (rtnetlink): {0}")]
     Changes(std::io::Error),
+    /// A thread or its eventfd cannot be created.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }

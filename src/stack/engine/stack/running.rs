@@ -33,23 +33,29 @@ pub struct Running {
 
 /// The end of a run.
 pub struct Finished {
+    /// Every count at the end of the run.
     pub snapshot: Snapshot,
+    /// Duration of the run.
     pub elapsed: Duration,
     /// Why it ended by itself, if it did.
     pub fault: Option<RunError>,
 }
 
 /// Why a running stack ended by itself. There is no way back without privileges.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RunError {
+    /// A device or a socket of it failed.
     #[error("{0}; start again when it is back")]
     Device(xdp::DeviceError),
+    /// An interface no longer exists in this network namespace.
     #[error(
         "interface {name} is gone: it was removed or moved to another namespace; start again when it is \
          back{}",
         without(others)
     )]
     InterfaceGone { name: String, others: Vec<String> },
+    /// The thread of a core panicked or returned early.
     #[error("a core's thread ended unexpectedly: this is a bug, please report it")]
     Thread,
 }
