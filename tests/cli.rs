@@ -84,7 +84,10 @@ fn wrong_values_are_named_with_what_would_be_right() {
         (&["--listen", "10.0.0.300:80"], &["neither an IPv4 nor an IPv6 address"]),
         (&["--listen", "10.0.0.1/24:80"], &["10.0.0.0/24"]),
         (&["--listen", "::1:80"], &["brackets"]),
-        (&["--listen", "10.0.0.1:80=telnet"], &["no service", "hold, discard, close, reset, echo and http"]),
+        (
+            &["--listen", "10.0.0.1:80=telnet"],
+            &["unknown service", "hold, discard, close, reset, echo, http"],
+        ),
         (&["--dev", long.as_str()], &["127 bytes"]),
         (&["--subnet", "10.0.0.0"], &["10.0.0.0"]),
         (&["--cores", "1,x"], &["invalid core `x`"]),

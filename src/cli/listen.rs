@@ -129,8 +129,8 @@ mod tests {
             assert_eq!(written.parse(), Ok(listen));
         }
         for (text, part) in [
-            ("10.0.0.1:80=telnet", "there is no service \"telnet\""),
-            ("10.0.0.1:80=", "there is no service \"\""),
+            ("10.0.0.1:80=telnet", "unknown service \"telnet\""),
+            ("10.0.0.1:80=", "unknown service \"\""),
             ("10.0.0.1=http", "has no port"),
             (":80", "\":80\" has no address: write ADDR:80"),
             ("10.0.0.1:99999", "invalid port"),

@@ -54,8 +54,7 @@ fn twenty_thousand_connections_stay_and_answer() {
     assert_eq!(results.number("latency_us.completion.count"), 20_000.0, "every probe's answer");
     // The time that other programs take counts as the bench's own slowness.
     let late = results.number("load.lag_us.p50") > 1000.0;
-    let limit =
-        ["neither: all connections were opened, and answered their probe", "the client was the limit"];
+    let limit = ["neither: all connections were opened and answered their probe", "the client was the limit"];
     results.assert_says(&[limit[usize::from(late)]]);
     let report = responder.report();
     assert_eq!(report["total"]["established"], 20_000);

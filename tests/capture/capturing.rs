@@ -91,7 +91,7 @@ impl Responder<'_> {
         let Ended { code, text, .. } = self.process.ended();
         assert_eq!(code, Some(0), "{text}");
         let run = Run { json: json(&self.stage.file("respond.json")), text, pcap: self.pcap };
-        let parts = ["captured", "left_out", "dropped.ring_full", "dropped.over_share", "dropped.unwritten"];
+        let parts = ["captured", "left_out", "dropped.ring_full", "dropped.over_budget", "dropped.unwritten"];
         let parts: u64 = parts.iter().map(|part| run.number(&format!("capture.{part}"))).sum();
         assert_eq!(run.number("capture.seen"), parts, "{}", run.json["capture"]);
         let queues = run.json["queues"].as_array().expect("queues").iter();

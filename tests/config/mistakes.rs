@@ -67,7 +67,7 @@ fn each_mistake_has_its_place() {
         (
             "listen = [\n  \"10.0.0.1:80\",\n  \"10.0.0.1:81=telnet\",\n]",
             "F:3:3:",
-            &["there is no service \"telnet\"; there are hold"],
+            &["unknown service \"telnet\"; known are hold"],
         ),
         ("listen = [80]", "F:1:11:", &["write ADDR[/PREFIX]:PORT"]),
         ("listen = \"\u{fc}\u{fc}:80\"", "F:1:10:", &["neither an IPv4 nor an IPv6"]),

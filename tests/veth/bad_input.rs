@@ -23,7 +23,7 @@ fn wrong_arguments_end_with_code_2() {
         ("198.18.1.1", &["has no port"][..]),
         ("198.18.1.1:0-99999", &["99999"]),
         ("198.18.1.300:80", &["198.18.1.300"]),
-        ("198.18.1.1:80=telnet", &["there is no service \"telnet\"", "http"]),
+        ("198.18.1.1:80=telnet", &["unknown service \"telnet\"", "http"]),
         ("198.18.1.1/33:80", &["33"]),
     ] {
         refused(&lab, &["--dev", SERVER_DEVICE, "--listen", listener], 2, parts);
