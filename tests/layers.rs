@@ -29,7 +29,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("doctor", &["lab", "report", "stack", "text"]),
     ("control", &["load", "report", "stack", "text"]),
     ("metrics", &["load", "stack"]),
-    ("top", &["control", "report", "stack", "text"]),
+    ("top", &["control", "stack", "text"]),
     ("cli", &["control", "doctor", "lab", "load", "metrics", "report", "stack", "text", "top", "trace"]),
 ];
 

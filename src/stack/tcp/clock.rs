@@ -2,10 +2,12 @@
 /// batch; a simulation sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Time {
+    /// Microseconds since the start of the clock.
     pub micros: u64,
 }
 
 impl Time {
+    /// The instant `millis` milliseconds after the start of the clock.
     pub const fn from_millis(millis: u64) -> Time {
         Time { micros: millis * 1000 }
     }

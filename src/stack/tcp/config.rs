@@ -5,7 +5,9 @@ use super::{CongestionAlgorithm, OfferedOptions};
 pub enum CookieMode {
     /// When half-open connections exceed their bound, or no slot is free.
     Auto,
+    /// At every SYN, except one that ends a TIME-WAIT.
     Always,
+    /// At no SYN.
     Never,
 }
 
@@ -33,6 +35,7 @@ pub struct Config {
     /// The MSS announced, bytes: the largest IP payload we receive less 20, options not
     /// subtracted (MUST-67). One each for IPv4 and IPv6.
     pub mss4: u16,
+    /// As `mss4`, for IPv6, bytes.
     pub mss6: u16,
     /// Maximum segment lifetime, milliseconds. TIME-WAIT lasts twice this (MUST-13).
     pub msl_ms: u32,
@@ -51,8 +54,11 @@ pub struct Config {
     pub fin_wait_2_ms: u32,
     /// The minimum interval between challenge ACKs of one connection, milliseconds (RFC 5961 7).
     pub challenge_ms: u32,
+    /// Congestion control of the connections (RFC 5681).
     pub congestion: CongestionAlgorithm,
+    /// Which SYNs are answered without keeping state (RFC 4987 3.6).
     pub cookies: CookieMode,
+    /// Whether a peer without a slot gets a RST.
     pub when_full: WhenFull,
     /// Drop segments without the negotiated timestamps (RFC 7323 3.2), except RSTs and SYNs.
     pub strict_timestamps: bool,

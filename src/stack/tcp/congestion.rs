@@ -19,6 +19,7 @@ macro_rules! controllers {
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum CongestionAlgorithm {
+            /// The default algorithm.
             #[default]
             $first,
             $($(#[$test])? $name,)*

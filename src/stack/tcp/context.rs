@@ -5,13 +5,19 @@ use crate::wire::{Seq, TxSegment};
 
 /// The context of one event of a connection: TCP's inputs, and the effects that the engine applies.
 pub struct Context<'a> {
+    /// The time of the event, microseconds.
     pub now: Time,
+    /// The settings of the protocol.
     pub config: &'a Config,
+    /// The core's send buffers.
     pub buffers: &'a mut SendBuffers,
+    /// The core's counters.
     pub counters: &'a CoreCounters,
     /// Computed already, or computed from `endpoints` and `secret` when a timestamp is sent.
     pub prf: Option<TuplePrf>,
+    /// The key of `prf` (RFC 6528 3).
     pub secret: &'a IsnSecret,
+    /// The connection's 4-tuple.
     pub endpoints: &'a dyn Endpoints,
     /// The connection's index on its core.
     pub number: u32,
@@ -24,9 +30,17 @@ pub struct Context<'a> {
 /// A request for the connection's timer. The last one of an event wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimerOp {
+    /// The timer goes on as it is.
     Keep,
+    /// The connection has no timer any more.
     Stop,
-    Start { timer: Timer, after_ms: u32 },
+    /// The timer starts anew, in place of any other.
+    Start {
+        /// What it waits for.
+        timer: Timer,
+        /// Milliseconds until it expires.
+        after_ms: u32,
+    },
 }
 
 /// What the engine does with a received segment, or after an expired timer.
@@ -50,7 +64,10 @@ pub enum Action {
     Drop(DropReason),
     /// A SYN ends this TIME-WAIT (RFC 9293 MAY-2, RFC 6191): remove the old connection and pass the SYN
     /// to the listener. The new ISN must be beyond `above`.
-    Reopen { above: Seq },
+    Reopen {
+        /// SND.NXT of the old connection.
+        above: Seq,
+    },
 }
 
 impl Context<'_> {

@@ -4,8 +4,11 @@ use super::{IsnSecret, TuplePrf};
 
 /// Both ends of a connection.
 pub trait Endpoints {
+    /// The address and port of this end.
     fn local(&self) -> SocketAddr;
+    /// The address and port of the peer.
     fn remote(&self) -> SocketAddr;
+    /// The keyed hash of the 4-tuple, which offsets its ISN and its timestamps (RFC 6528, RFC 7323 5.4).
     fn prf(&self, secret: &IsnSecret) -> TuplePrf;
 }
 

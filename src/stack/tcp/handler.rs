@@ -72,7 +72,9 @@ pub trait ConnectionHandler: Send {
 pub struct ClosedConnection<'a> {
     /// As [`Connection::id`].
     pub id: u32,
+    /// The time of the end, microseconds.
     pub now: Time,
+    /// The 4-tuple that the connection had.
     pub endpoints: &'a dyn Endpoints,
 }
 
@@ -155,10 +157,12 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// The address and port of this end.
     pub fn local(&self) -> SocketAddr {
         self.endpoints.local()
     }
 
+    /// The address and port of the peer.
     pub fn remote(&self) -> SocketAddr {
         self.endpoints.remote()
     }

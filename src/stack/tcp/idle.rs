@@ -18,6 +18,7 @@ pub struct IdleClock {
 const MAX_GAP_MS: u64 = 5000;
 
 impl IdleClock {
+    /// A clock at 0 ms, which counts from `now`.
     pub fn new(now: Time) -> IdleClock {
         IdleClock { seen: now, ms: 0 }
     }

@@ -6,6 +6,7 @@
 pub struct BufferId(pub(super) u32);
 
 impl BufferId {
+    /// No buffer, as a new connection has.
     pub const NONE: BufferId = BufferId(0);
 
     #[inline]
@@ -18,6 +19,7 @@ impl BufferId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, zerocopy::FromZeros)]
 #[repr(u8)]
 pub enum Timer {
+    /// Nothing: no timer runs.
     #[default]
     None = 0,
     /// The answer to our SYN.
@@ -45,6 +47,8 @@ pub const NO_LINK: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, zerocopy::FromZeros)]
 #[repr(C)]
 pub struct TimerLinks {
+    /// The slot before this one, or the mark of the list's end.
     pub prev: u32,
+    /// The slot after this one, or the mark of the list's end.
     pub next: u32,
 }

@@ -19,7 +19,9 @@ pub(super) const MIN_MSS: u16 = 48;
 pub struct OfferedOptions {
     /// With a shift of 0: a window of at most 65,535 needs no more, and the peer may scale its own.
     pub window_scale: bool,
+    /// SACK-permitted (RFC 2018 2).
     pub sack: bool,
+    /// Timestamps (RFC 7323 3.2).
     pub timestamps: bool,
 }
 
@@ -51,7 +53,9 @@ impl OfferedOptions {
 pub struct SynOptions {
     /// The peer's MSS; never 0.
     pub mss: u16,
+    /// The peer's shift, at most 14 (RFC 7323 2.3).
     pub window_scale: Option<u8>,
+    /// Whether SACK-permitted was among them (RFC 2018 2).
     pub sack: bool,
     /// TSval of the segment that the options were read from.
     pub timestamp: Option<u32>,

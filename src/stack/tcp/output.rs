@@ -12,6 +12,7 @@ const TIMESTAMPS_LEN: u16 = 12;
 /// A segment to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
+    /// Its header and options.
     pub segment: TxSegment,
     /// See [`super::SendBuffers::payload`].
     pub payload: Payload,

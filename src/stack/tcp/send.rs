@@ -47,6 +47,7 @@ pub struct Payload {
 }
 
 impl Payload {
+    /// No bytes, and no buffer.
     pub const EMPTY: Payload = Payload { buffer: BufferId::NONE, start: 0, len: 0 };
 
     /// Bytes.

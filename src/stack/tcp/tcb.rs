@@ -11,14 +11,23 @@ pub enum State {
     /// Not a connection: the slot is to be freed.
     #[default]
     Closed = 0,
+    /// The SYN of an active open has no answer yet.
     SynSent,
+    /// A SYN was received; the SYN of this end is not acknowledged yet.
     SynReceived,
+    /// Data may flow in both directions.
     Established,
+    /// This end has closed first; its FIN is not acknowledged yet.
     FinWait1,
+    /// The FIN of this end is acknowledged; the peer may still send.
     FinWait2,
+    /// Both ends have closed at once; the FIN of this end is not acknowledged yet.
     Closing,
+    /// Both ends have closed: for 2 MSL, late segments are answered here.
     TimeWait,
+    /// The peer has closed; this end may still send.
     CloseWait,
+    /// Both ends have closed, the peer first; the FIN of this end is not acknowledged yet.
     LastAck,
 }
 
@@ -43,6 +52,7 @@ impl Negotiated {
         self.0 & option.0 != 0
     }
 
+    /// Notes that an option is in use.
     #[inline]
     pub fn add(&mut self, option: Negotiated) {
         self.0 |= option.0;
@@ -114,8 +124,11 @@ pub const ACTIVE_OPEN: u16 = u16::MAX;
 #[derive(Clone, Copy, Debug, zerocopy::FromZeros)]
 #[repr(C)]
 pub struct Tcb {
+    /// SND.UNA: the oldest sequence number without an ACK (RFC 9293 3.3.1).
     pub snd_una: Seq,
+    /// SND.NXT: the sequence number after the last one sent (RFC 9293 3.3.1).
     pub snd_nxt: Seq,
+    /// RCV.NXT: the sequence number expected from the peer (RFC 9293 3.3.1).
     pub rcv_nxt: Seq,
     /// TS.Recent (RFC 7323 4.3).
     pub ts_recent: u32,
@@ -125,6 +138,7 @@ pub struct Tcb {
     /// Neighbours in a list of timers. Without a timer: `next` is when data or a FIN was last sent or
     /// received, by the idle clock.
     pub timer_links: TimerLinks,
+    /// The send buffer, while there is data to send or to be acknowledged.
     pub buffer: BufferId,
     /// SND.WND as on the wire: shift by [`Negotiated::send_shift`].
     pub snd_wnd: u16,
@@ -140,9 +154,13 @@ pub struct Tcb {
     pub listener: u16,
     /// When the last challenge ACK was sent, units of 8 ms modulo 2^16.
     pub challenge: u16,
+    /// Pending output and what has happened.
     pub flags: TcbFlags,
+    /// The state of RFC 9293 3.3.2.
     pub state: State,
+    /// The options in use.
     pub negotiated: Negotiated,
+    /// What the connection waits for until `deadline_ms`.
     pub timer: Timer,
     /// Low half: retransmissions so far of what `timer` guards; without a timer, keep-alives that are
     /// unanswered. High half: when TS.Recent was
@@ -208,11 +226,13 @@ impl Tcb {
         self.flags.0 & flag.0 != 0
     }
 
+    /// Sets these flags; the others stay.
     #[inline]
     pub fn set(&mut self, flag: TcbFlags) {
         self.flags.0 |= flag.0;
     }
 
+    /// Clears these flags; the others stay.
     #[inline]
     pub fn clear(&mut self, flag: TcbFlags) {
         self.flags.0 &= !flag.0;

@@ -12,6 +12,7 @@ use crate::wire::{Flags, FlowKey, SegmentInfo, Seq, TxSegment};
 /// What the listener of a segment gives a new connection.
 #[derive(Clone, Copy, Debug)]
 pub struct PassiveOpen {
+    /// The listener's number, which determines the service.
     pub listener: u16,
     /// The window that the listener's service gives at first.
     pub window: u16,
