@@ -11,6 +11,7 @@ use crate::observe::DropReason;
 pub struct ArpRequest {
     /// Zero for a probe (RFC 5227 2.1.1).
     pub sender: [u8; 4],
+    /// The IPv4 address whose owner is to answer.
     pub target: [u8; 4],
     /// Bytes of link header, VLAN tags included.
     pub link_len: u8,

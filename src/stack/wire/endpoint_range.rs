@@ -51,40 +51,57 @@ impl FromStr for EndpointRange {
 }
 
 /// Why a text is not an [`EndpointRange`].
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EndpointRangeError {
+    /// A text without a port.
     #[error(
         "\"{0}\" has no port: write ADDR[/PREFIX]:PORT[-PORT], for example 10.0.0.1:80 or [2001:db8::1]:80"
     )]
     MissingPort(String),
+    /// A text with nothing before the colon of the port.
     #[error("\"{0}\" has no address: write ADDR{0} or ADDR/PREFIX{0}")]
     MissingAddress(String),
+    /// A text with several colons and no brackets.
     #[error("\"{0}\": write an IPv6 address in brackets, for example [2001:db8::1]:80")]
     MissingBrackets(String),
+    /// An opening bracket without a closing one.
     #[error("\"{0}\": the bracket is not closed: write [ADDR]:PORT")]
     UnclosedBracket(String),
+    /// A text that is no address.
     #[error("\"{0}\" is neither an IPv4 nor an IPv6 address")]
     Address(String),
+    /// An IPv4-mapped IPv6 address (RFC 4291 2.5.5.2).
     #[error("\"{0}\" is an IPv4 address inside IPv6: write {1}")]
     Mapped(Ipv6Addr, Ipv4Addr),
+    /// The unspecified address alone (`0.0.0.0` or `::`).
     #[error("{0} alone is the unspecified address, which no packet is sent to; every address is {0}/0")]
     Unspecified(IpAddr),
+    /// A prefix inside 127.0.0.0/8 or `::1`.
     #[error("{0} is loopback: packets to it stay in the kernel and reach no interface")]
     Loopback(IpNet),
+    /// A prefix of addresses that are never a destination, such as 0.0.0.0/8 and the broadcast address.
     #[error("no packet has a destination in {0}")]
     NoDestination(IpNet),
+    /// An address of a group, not of a host.
     #[error("\"{0}\" is a multicast address: TCP has none")]
     Multicast(IpAddr),
+    /// A text that is no prefix length, or a length above `max` bits.
     #[error("invalid prefix length \"{text}\" for {address}: write a number from 0 to {max}")]
     Prefix { text: String, address: IpAddr, max: u8 },
+    /// A prefix length inside the brackets and one behind them.
     #[error("the prefix length of \"{0}\" is written twice")]
     TwoPrefixes(String),
+    /// An address with bits set behind its prefix; `network` is the address without them.
     #[error("\"{address}/{prefix_len}\" has host bits set: write {address} or {network}")]
     HostBits { address: IpAddr, prefix_len: u8, network: IpNet },
+    /// A text that is no number of 16 bits.
     #[error("invalid port \"{0}\": write a number from 1 to 65535")]
     Port(String),
+    /// Port 0, which no service can have.
     #[error("invalid port 0: write a number from 1 to 65535")]
     PortZero,
+    /// A first port above the last one.
     #[error("the ports {0}-{1} run backwards: write {1}-{0}")]
     Reversed(u16, u16),
 }

@@ -3,7 +3,9 @@ pub type Mac = [u8; 6];
 
 /// EtherTypes that the stack processes.
 pub const IPV4: u16 = 0x0800;
+/// The EtherType of ARP (RFC 826).
 pub const ARP: u16 = 0x0806;
+/// The EtherType of IPv6 (RFC 2464 3).
 pub const IPV6: u16 = 0x86dd;
 
 /// Every station on the link.

@@ -71,6 +71,7 @@ pub struct FastParse<'a> {
 }
 
 impl FastParse<'_> {
+    /// The segment's 4-tuple.
     pub fn key(&self) -> &FlowKey4 {
         &self.segment.key
     }

@@ -12,6 +12,7 @@ use super::{checksum::Checksum, ethernet, ipv4, ipv6};
 pub struct HashSecret(pub [u64; HashSecret::WORDS]);
 
 impl HashSecret {
+    /// Numbers in a secret, 64 bits each.
     pub const WORDS: usize = 10;
 
     /// Numbers that follow from `seed` (SplitMix64): for simulations and tests that must repeat.
@@ -53,9 +54,13 @@ pub trait FlowKey: Copy + Eq + Debug + Send + Sync + 'static {
     /// `[u32; 3]` or `[u32; 9]`: what a slot's atomic words hold.
     type Words: Copy + AsRef<[u32]> + AsMut<[u32]> + Default + Send + Sync;
 
+    /// The words that store it.
     fn to_words(self) -> Self::Words;
+    /// The 4-tuple that these words store.
     fn from_words(words: Self::Words) -> Self;
+    /// The address and port of this end.
     fn local(&self) -> SocketAddr;
+    /// The address and port of the peer.
     fn remote(&self) -> SocketAddr;
 
     /// A keyed, universal hash for the table, 32 bits. Not for the wire: see [`HashSecret`].
@@ -88,7 +93,9 @@ pub trait PacketKey: FlowKey {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct FlowKey4 {
+    /// The peer's address, network order.
     pub remote: [u8; 4],
+    /// This end's address, network order.
     pub local: [u8; 4],
     /// Host order.
     pub remote_port: u16,
@@ -100,9 +107,13 @@ pub struct FlowKey4 {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct FlowKey6 {
+    /// The peer's address, network order.
     pub remote: [u8; 16],
+    /// This end's address, network order.
     pub local: [u8; 16],
+    /// Host order.
     pub remote_port: u16,
+    /// Host order.
     pub local_port: u16,
 }
 

@@ -13,8 +13,11 @@ use crate::observe::DropReason;
 /// An echo request (ICMP type 8, ICMPv6 type 128) for `local`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EchoRequest {
+    /// The source, which the reply goes to.
     pub remote: IpAddr,
+    /// The destination.
     pub local: IpAddr,
+    /// Bytes of link header, VLAN tags included.
     pub link_len: u8,
     /// Where the ICMP message starts in the frame, bytes.
     pub message_at: u16,
@@ -27,7 +30,9 @@ pub struct EchoRequest {
 pub struct NeighbourSolicitation {
     /// Unspecified (`::`) for duplicate address detection: answered to all nodes, unsolicited.
     pub sender: [u8; 16],
+    /// The IPv6 address whose owner is to answer.
     pub target: [u8; 16],
+    /// Bytes of link header, VLAN tags included.
     pub link_len: u8,
 }
 

@@ -9,13 +9,19 @@ use crate::wire::checksum::Checksum;
 /// An error on the path to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IcmpError {
+    /// No route to the network of the peer.
     NetUnreachable,
+    /// No way to the host on its network.
     HostUnreachable,
     /// By an administrator's rule.
     Prohibited,
+    /// The host does not speak TCP.
     ProtocolUnreachable,
+    /// The host does not serve the port.
     PortUnreachable,
+    /// The hop limit or TTL ran out, or fragments were missing.
     TimeExceeded,
+    /// A field of a header was refused.
     ParameterProblem,
 }
 
@@ -43,7 +49,9 @@ impl IcmpError {
 /// An error, and the segment of ours that it quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorMessage<K> {
+    /// What went wrong.
     pub error: IcmpError,
+    /// The 4-tuple of the segment: local is its source.
     pub key: K,
     /// SEG.SEQ of the segment.
     pub seq: Seq,

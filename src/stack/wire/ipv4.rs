@@ -9,6 +9,7 @@ use crate::observe::DropReason;
 
 /// Protocol numbers that the stack processes.
 pub const ICMP: u8 = 1;
+/// The protocol number of TCP.
 pub const TCP: u8 = 6;
 
 /// Bytes of the header without options, as in all sent packets.
@@ -39,8 +40,11 @@ pub(super) struct Header {
 /// sent: see [`check_endpoints`].
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
+    /// The address of the sender, network order.
     pub source: [u8; 4],
+    /// The address of the receiver, network order.
     pub destination: [u8; 4],
+    /// The protocol number of the upper layer.
     pub protocol: u8,
     /// Bytes, options included: the upper layer starts here.
     pub header_len: usize,

@@ -7,6 +7,7 @@ use crate::observe::DropReason;
 
 /// Next-header values that the stack processes.
 pub const TCP: u8 = 6;
+/// The next-header value of ICMPv6 (RFC 4443 2.1).
 pub const ICMPV6: u8 = 58;
 
 /// Bytes of the header without extensions, as in all sent packets.
@@ -37,8 +38,11 @@ struct Header {
 /// [`check_endpoints`].
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
+    /// The address of the sender, network order.
     pub source: [u8; 16],
+    /// The address of the receiver, network order.
     pub destination: [u8; 16],
+    /// Hops left on arrival.
     pub hop_limit: u8,
     /// The protocol after the extension headers.
     pub protocol: u8,

@@ -3,22 +3,36 @@
 //! Pure: no state, no time, no allocation, no panic on any input. May use `observe` (drop
 //! reasons) and nothing else of this crate.
 
+/// ARP requests and their answers (RFC 826).
 pub mod arp;
+/// The checksum of IPv4, TCP and ICMP (RFC 1071).
 pub mod checksum;
+/// Addresses and ports that the stack serves, as text.
 pub mod endpoint_range;
+/// Link headers, VLAN tags included.
 pub mod ethernet;
 pub mod fast_parse;
+/// 4-tuples and their keyed hash.
 pub mod flow_key;
+/// Echo and neighbour discovery (RFC 792, RFC 4443, RFC 4861).
 pub mod icmp;
 pub mod icmp_error;
 mod icmp_header;
+/// IPv4 headers (RFC 791).
 pub mod ipv4;
+/// IPv6 headers and their extensions (RFC 8200).
 pub mod ipv6;
+/// TCP options (RFC 9293 3.1, RFC 7323, RFC 2018).
 pub mod options;
+/// The parser of any frame.
 pub mod parse;
+/// The parser's settings.
 pub mod parse_config;
+/// TCP segments, without their bytes.
 pub mod segment;
+/// Sequence numbers and their order (RFC 9293 3.4).
 pub mod seq;
+/// TCP headers (RFC 9293 3.1).
 pub mod tcp;
 pub mod unreachable;
 

@@ -3,7 +3,9 @@ use crate::observe::DropReason;
 /// TSval and TSecr (RFC 7323 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Timestamps {
+    /// TSval: the sender's clock, in ticks of its choice.
     pub value: u32,
+    /// TSecr: the TSval that the sender received from the other end.
     pub echo: u32,
 }
 
@@ -16,6 +18,7 @@ pub struct TcpOptions {
     pub window_scale: Option<u8>,
     /// From a SYN only.
     pub sack_permitted: bool,
+    /// From any segment (RFC 7323 3.2).
     pub timestamps: Option<Timestamps>,
 }
 

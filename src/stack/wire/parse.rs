@@ -13,14 +13,19 @@ use crate::observe::DropReason;
 /// A checked frame.
 #[derive(Clone, Copy, Debug)]
 pub enum Packet {
+    /// A TCP segment over IPv4.
     Tcp4(Segment<FlowKey4>),
+    /// A TCP segment over IPv6.
     Tcp6(Segment<FlowKey6>),
     /// A request: the engine answers for addresses that the kernel does not have.
     Arp(ArpRequest),
+    /// As `Arp`, for IPv6 (RFC 4861 4.3).
     Neighbour(NeighbourSolicitation),
+    /// A ping over IPv4 or IPv6 (RFC 792, RFC 4443 4.1).
     Echo(EchoRequest),
     /// It quotes a segment of ours if the sequence number is in flight.
     Error4(ErrorMessage<FlowKey4>),
+    /// As `Error4`, for IPv6.
     Error6(ErrorMessage<FlowKey6>),
     /// Neither TCP nor ICMP: the engine refuses it for addresses that the kernel does not have.
     Undeliverable(Undeliverable),

@@ -6,20 +6,30 @@ use super::{Seq, TcpOptions};
 pub struct Flags(pub u8);
 
 impl Flags {
+    /// The sender has no more data.
     pub const FIN: Flags = Flags(0x01);
+    /// The sequence number is the initial one.
     pub const SYN: Flags = Flags(0x02);
+    /// The connection is reset.
     pub const RST: Flags = Flags(0x04);
+    /// The receiver is to deliver the data at once.
     pub const PSH: Flags = Flags(0x08);
+    /// The acknowledgment number is valid.
     pub const ACK: Flags = Flags(0x10);
+    /// The urgent pointer is valid.
     pub const URG: Flags = Flags(0x20);
+    /// ECN echo (RFC 3168 6.1).
     pub const ECE: Flags = Flags(0x40);
+    /// Congestion window reduced (RFC 3168 6.1).
     pub const CWR: Flags = Flags(0x80);
 
+    /// Whether any bit of `other` is set.
     #[inline]
     pub const fn has(self, other: Flags) -> bool {
         self.0 & other.0 != 0
     }
 
+    /// The bits of both.
     #[inline]
     pub const fn with(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
@@ -29,14 +39,17 @@ impl Flags {
 /// A received segment as TCP reads it: checked, without addresses and payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentInfo {
+    /// SEG.SEQ: the first sequence number of the segment (RFC 9293 3.3.1).
     pub seq: Seq,
     /// Meaningless unless `flags` has ACK.
     pub ack: Seq,
+    /// The control bits.
     pub flags: Flags,
     /// As sent: not scaled.
     pub window: u16,
     /// Bytes of payload.
     pub payload_len: u16,
+    /// The options that the stack knows.
     pub options: TcpOptions,
 }
 
@@ -55,6 +68,7 @@ impl SegmentInfo {
 pub struct Segment<K> {
     /// Seen from the local end: remote is the frame's source.
     pub key: K,
+    /// The header as TCP reads it.
     pub info: SegmentInfo,
     /// Bytes of link header, VLAN tags included: the network header starts here. 14, 18 or 22.
     pub link_len: u8,
@@ -74,12 +88,15 @@ impl<K> Segment<K> {
 /// A segment to send, without addresses and payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct TxSegment {
+    /// SEG.SEQ: the first sequence number of the segment (RFC 9293 3.3.1).
     pub seq: Seq,
     /// Written only with ACK in `flags`; zero otherwise.
     pub ack: Seq,
+    /// The control bits.
     pub flags: Flags,
     /// As on the wire: scaled already.
     pub window: u16,
+    /// The options to write.
     pub options: TcpOptions,
 }
 

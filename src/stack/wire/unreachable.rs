@@ -16,9 +16,13 @@ use crate::observe::DropReason;
 /// A packet that an ICMP error may answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undeliverable {
+    /// The source, which the error goes to.
     pub remote: IpAddr,
+    /// The destination.
     pub local: IpAddr,
+    /// Bytes of link header, VLAN tags included.
     pub link_len: u8,
+    /// What the error reports.
     pub missing: Missing,
     /// Bytes of the packet, IP header first, that the error quotes.
     pub quoted: u16,
@@ -27,7 +31,9 @@ pub struct Undeliverable {
 /// What the destination does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
+    /// A socket at the port of UDP or UDP-Lite.
     Port,
+    /// The protocol of the upper layer.
     Protocol,
 }
 
