@@ -86,6 +86,7 @@ pub struct Slot(pub u32);
 /// A member of the index: its slot, and the core that owns it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Found {
+    /// Where the member is stored.
     pub slot: Slot,
     /// Index of the [`Shard`] whose slot this is.
     pub owner: usize,

@@ -17,15 +17,19 @@ use super::{Found, Slot};
 use crate::wire::FlowKey;
 
 /// Why there is no table.
+#[allow(missing_docs, reason = "the fields are those of the sentence")]
 #[derive(Debug, Error)]
 pub enum TableError {
+    /// No core, or more cores than can share a table.
     #[error("a connection table for {cores} cores: between 1 and {MAX_CORES} can share one")]
     Cores { cores: usize },
+    /// No slot for a core, or more slots in all than the index can name.
     #[error(
         "a connection table of {cores} cores times {per_core} connections: at least 1 and at most \
          {MAX_SLOTS} in all"
     )]
     Capacity { cores: usize, per_core: u32 },
+    /// The kernel gives no address space for the slots.
     #[error(
         "no address space for a connection table of {cores} cores times {per_core} connections: {source}"
     )]

@@ -32,10 +32,13 @@ where
 /// Why a key was not inserted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum InsertError {
+    /// A slot, of this core or another, holds the key already.
     #[error("the key is a member already: {0:?}")]
     Exists(Found),
+    /// The index has no free place for this key.
     #[error("every place of the index where this key may live is taken")]
     TableFull,
+    /// This core has no free slot.
     #[error("every slot of this core is in use")]
     SlotsFull,
     /// A later look-up, now or when the segment is retransmitted, finds the other core's entry.
@@ -175,6 +178,7 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
         self.slab.live()
     }
 
+    /// Whether this core has no connections.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
