@@ -58,7 +58,7 @@ fn one(program: &Path, path: &str, file: &Path) -> Result<f64, String> {
 }
 
 fn printed(run: &Output) -> Result<String, String> {
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if run.status.success() {
         Ok(text(&run.stdout))
     } else {

@@ -79,8 +79,8 @@ fn writing(emit: &TxSegment) -> u64 {
 }
 
 fn checksum() -> u64 {
-    let octets = [0xa5; 1460];
-    times(|| Checksum::default().add_bytes(black_box(&octets)).finish())
+    let payload = [0xa5; 1460];
+    times(|| Checksum::default().add_bytes(black_box(&payload)).finish())
 }
 
 fn hash() -> u64 {

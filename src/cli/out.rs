@@ -143,10 +143,10 @@ fn put(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
 }
 
 /// Whether there is room, or an error to be had, within that time; after a signal the time begins again.
-fn has_room(to: BorrowedFd<'_>, patience: PollTimeout) -> bool {
+fn has_room(to: BorrowedFd<'_>, timeout: PollTimeout) -> bool {
     let mut fds = [PollFd::new(to, PollFlags::POLLOUT)];
     loop {
-        match poll(&mut fds, patience) {
+        match poll(&mut fds, timeout) {
             Err(Errno::EINTR) => {}
             // Other errors are reported by the write.
             other => return other.map_or(true, |ready| ready > 0),

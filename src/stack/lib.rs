@@ -15,7 +15,7 @@
 //! A program needs the names of this page: [`Stack`] and [`StackConfig`] to start, [`ConnectionHandler`]
 //! for a service, [`Opener`] for active opens. The package `handfast` re-exports them, with examples.
 
-#![deny(unreachable_pub)]
+#![deny(missing_docs, unreachable_pub)]
 
 pub mod capture;
 pub mod engine;

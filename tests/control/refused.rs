@@ -33,10 +33,10 @@ fn another_user_gets_a_refusal() {
 
     open(asked.socket.parent().expect("a folder"), 0o755);
     open(&asked.socket, 0o666);
-    let stranger = connections();
-    assert_eq!(stranger.code, Some(1), "{stranger:?}");
-    assert_eq!(stranger.err, "handfast: only root and root may use this socket\n");
-    assert!(stranger.out.is_empty(), "{stranger:?}");
+    let unauthorized = connections();
+    assert_eq!(unauthorized.code, Some(1), "{unauthorized:?}");
+    assert_eq!(unauthorized.err, "handfast: only root and root may use this socket\n");
+    assert!(unauthorized.out.is_empty(), "{unauthorized:?}");
     let control = asked.status().control;
     assert_eq!((control.unauthorized, control.clients), (1, 1), "{control:?}");
     asked.responder.stop();

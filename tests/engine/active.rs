@@ -209,7 +209,7 @@ fn lifecycles() {
 }
 
 #[test]
-fn what_a_user_does_of_its_own_accord() {
+fn what_a_handler_does_between_segments() {
     let rows = [
         sent("abort before anything came", "! abort", &[(Aborted, 1)], &[]),
         sent("close before anything came", "! close", &[(Aborted, 1)], &[]),

@@ -39,8 +39,8 @@ fn check(run: impl Fn(Arc<Model>) + Send + Sync + 'static) {
 /// Two cores insert one key; `before` strangers are in the home bucket already.
 fn two_inserters(before: u32) {
     check(move |model| {
-        for stranger in 0..before {
-            model.insert(key(100 + stranger), 2 + stranger, Generation::FIRST).unwrap();
+        for other in 0..before {
+            model.insert(key(100 + other), 2 + other, Generation::FIRST).unwrap();
         }
         let other = Arc::clone(&model);
         let rival = thread::spawn(move || other.insert(key(7), 1, Generation::FIRST));

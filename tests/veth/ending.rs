@@ -96,10 +96,10 @@ fn read(mut stream: TcpStream) -> Result<usize, ErrorKind> {
 
 #[test]
 fn kernel_clients_hear_of_the_end() {
-    let patience = Duration::from_secs(20);
+    let timeout = Duration::from_secs(20);
     for (on_stop, timeout, wanted, closed) in [
-        ("reset", patience, Err(ErrorKind::ConnectionReset), "stopped"),
-        ("fin", patience, Ok(0), "active"),
+        ("reset", timeout, Err(ErrorKind::ConnectionReset), "stopped"),
+        ("fin", timeout, Ok(0), "active"),
         ("none", Duration::from_millis(300), Err(ErrorKind::WouldBlock), ""),
     ] {
         let Some(lab) = lab(|spec| spec) else { return };

@@ -25,7 +25,7 @@ use crate::wire::{EndpointRange, FlowKey};
 use crate::xdp::ProgramError;
 
 /// How long the cores may take: a poll is far shorter, but the machine may be busy with others.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a core that takes no more orders is left alone.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -63,7 +63,7 @@ pub enum ListenError {
     #[error(transparent)]
     CommandQueueFull(#[from] CommandQueueFull),
     /// Some cores did not confirm the rules in time.
-    #[error("{missing} cores have not taken the listeners within {} s; they will when they get to run", PATIENCE.as_secs())]
+    #[error("{missing} cores have not taken the listeners within {} s; they will when they get to run", TIMEOUT.as_secs())]
     Slow { missing: usize },
 }
 
@@ -210,7 +210,7 @@ impl Running {
         for core in 0..self.cores() {
             self.send_to(core, &change, &sender)?;
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         for taken in 0..self.cores() {
             // What comes back is freed here.
             if done.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_err() {
@@ -226,12 +226,12 @@ impl Running {
         change: impl Fn() -> CoreUpdate,
         done: &SyncSender<CoreUpdate>,
     ) -> Result<(), ListenError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let (mut change, done) = (change(), done.clone());
             let order = Box::new(move |worker: &mut crate::engine::Worker<_>| {
                 worker.apply(&mut change);
-                // There is room for every core's; nobody waits any more only after PATIENCE.
+                // There is room for every core's; nobody waits any more only after TIMEOUT.
                 let _ = done.try_send(change);
             });
             match self.order(core, order) {

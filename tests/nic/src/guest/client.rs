@@ -11,7 +11,7 @@ use std::time::Duration;
 /// In flight at a time, and how many of the first must all fail before the rest is not tried.
 const PARALLEL: u64 = 16;
 /// A connection whose next step takes longer has failed: many times what an emulated machine needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: nic-test\r\nConnection: close\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200";
@@ -80,9 +80,9 @@ impl Dialogue {
     }
 
     fn hold(&self, target: SocketAddr) -> io::Result<()> {
-        let mut stream = TcpStream::connect_timeout(&target, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         let mut answer = Vec::new();
         match self {
             Dialogue::Http => {
