@@ -22,7 +22,7 @@ macro_rules! controllers {
             /// The default algorithm.
             #[default]
             $first,
-            $($(#[$test])? $name,)*
+            $($(#[$test])? #[doc = concat!("The algorithm of `", stringify!($module), "`.")] $name,)*
         }
 
         impl CongestionAlgorithm {
