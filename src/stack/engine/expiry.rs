@@ -1,6 +1,6 @@
 //! Expired timers.
 
-use super::batch::ConnRef;
+use super::batch::{ConnRef, EventEffects};
 use super::core::Core;
 use super::far::Ports;
 use super::flows::Flows;
@@ -32,21 +32,24 @@ impl<K: PacketKey> Flows<K> {
         if timer == Timer::Frame {
             return self.requeue_tx(core.tcp.now, conn);
         }
-        let out = self.event(core, &conn, |tcb, cx, _| {
-            let link = tcb.next_hop;
-            let out = match tcp::on_timer(timer, tcb, cx) {
-                Action::Reply(emit)
-                | Action::DropReply(_, emit)
-                | Action::ReplyThenOutput(emit)
-                | Action::DropReplyThenOutput(_, emit) => Transmit::without_data(emit),
-                Action::Output => tcp::poll_output(tcb, cx)?,
-                Action::None | Action::Drop(_) | Action::Reopen { .. } => return None,
-            };
-            Some((link, out))
-        });
-        let Some((link, out)) = out.flatten() else { return };
+        let number = self.number(slot);
+        let Some(tcb) = self.shard.value_mut(slot) else { return };
+        let (before, listener, link) = (tcb.state, tcb.listener, tcb.next_hop);
+        // As `Flows::event`, without the closure, which would copy what it returns.
+        let mut cx = core.tcp.context(&conn.key, number);
+        let out = match tcp::on_timer(timer, tcb, &mut cx) {
+            Action::Reply(emit)
+            | Action::DropReply(_, emit)
+            | Action::ReplyThenOutput(emit)
+            | Action::DropReplyThenOutput(_, emit) => Some(Transmit::without_data(emit)),
+            Action::Output => tcp::poll_output(tcb, &mut cx),
+            Action::None | Action::Drop(_) | Action::Reopen { .. } => None,
+        };
+        let effects = EventEffects { before, listener, state: tcb.state, timer: cx.timer, ended: cx.ended };
+        self.apply_event(core, &conn, effects);
+        let Some(out) = out else { return };
         let payload = core.tcp.buffers.payload(out.payload);
-        match alloc_tx(&core.link_cache, ports, link, self.number(slot)) {
+        match alloc_tx(&core.link_cache, ports, link, number) {
             Ok(frame) => frame.send(&core.counters, &conn.key, &out.segment, payload),
             Err(reason) => core.counters.dropped(reason),
         }
