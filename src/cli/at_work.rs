@@ -13,19 +13,21 @@ pub(super) fn fix(process: Option<&Process>, listeners: &[Listen]) -> String {
     let Some(process) = process else {
         return "its process belongs to another user or container: `sudo bpftool link` shows it".into();
     };
-    let command = Command::of(process.pid);
+    let command = StopCommand::of(process.pid);
     let known = format!("it runs `{}`; {}", command.text(), command.control(process.pid));
     format!("{}\n{known}", command.change(process.pid, listeners))
 }
 
 /// The command line of the running process.
-struct Command(Vec<String>);
+struct StopCommand(Vec<String>);
 
-impl Command {
-    fn of(pid: i32) -> Command {
+impl StopCommand {
+    fn of(pid: i32) -> StopCommand {
         let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-        Command(words.map(|word| OsString::from_vec(word.to_vec()).to_string_lossy().into_owned()).collect())
+        StopCommand(
+            words.map(|word| OsString::from_vec(word.to_vec()).to_string_lossy().into_owned()).collect(),
+        )
     }
 
     fn text(&self) -> String {
@@ -99,7 +101,7 @@ mod tests {
     use super::*;
 
     fn change(command: &str, listeners: &[&str]) -> String {
-        let command = Command(command.split(' ').map(str::to_owned).collect());
+        let command = StopCommand(command.split(' ').map(str::to_owned).collect());
         command.change(7, &listeners.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>())
     }
 
@@ -132,7 +134,7 @@ mod tests {
     #[test]
     fn words_are_quoted_for_a_shell() {
         let command =
-            Command(["handfast", "respond", "--listen", "[2001:db8::1]:80"].map(str::to_owned).into());
+            StopCommand(["handfast", "respond", "--listen", "[2001:db8::1]:80"].map(str::to_owned).into());
         assert_eq!(command.text(), "handfast respond --listen '[2001:db8::1]:80'");
     }
 }

@@ -21,11 +21,11 @@ pub(super) struct Hints {
     tuples: String,
     next: Instant,
     /// Of the step under way.
-    step: Option<Step>,
+    step: Option<HintStep>,
     said: [bool; 3],
 }
 
-struct Step {
+struct HintStep {
     began: Instant,
     first: Snapshot,
     last: StepProgress,
@@ -55,7 +55,7 @@ impl Hints {
     pub(super) fn begin(&mut self, control: &Control, first: Snapshot) {
         let now = Instant::now();
         self.next = now + CHECK_INTERVAL;
-        self.step = Some(Step { began: now, first, last: control.progress(), stuck: 0 });
+        self.step = Some(HintStep { began: now, first, last: control.progress(), stuck: 0 });
     }
 
     /// New hints.

@@ -12,12 +12,12 @@ use handfast_load::Target;
 /// `ADDR:PORT[-PORT]`, `[ADDR6%ZONE]:PORT[-PORT]` (RFC 4007 11) or `NAME:PORT[-PORT]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetArg {
-    host: Host,
+    host: TargetHost,
     ports: RangeInclusive<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Host {
+enum TargetHost {
     Address(IpAddr),
     Zoned(Ipv6Addr, String),
     Name(String),
@@ -43,15 +43,15 @@ impl FromStr for TargetArg {
             if zone.is_empty() || !address.is_unicast_link_local() {
                 return Err(not_zoned(text));
             }
-            return Ok(TargetArg { host: Host::Zoned(address, zone.to_owned()), ports: target.ports });
+            return Ok(TargetArg { host: TargetHost::Zoned(address, zone.to_owned()), ports: target.ports });
         }
         if let Some((name, ports)) = named(text) {
             // The ports are read as those of any address are.
             let target: Target = format!("192.0.2.1:{ports}").parse()?;
-            return Ok(TargetArg { host: Host::Name(name.to_owned()), ports: target.ports });
+            return Ok(TargetArg { host: TargetHost::Name(name.to_owned()), ports: target.ports });
         }
         let Target { address, ports } = text.parse()?;
-        Ok(TargetArg { host: Host::Address(address), ports })
+        Ok(TargetArg { host: TargetHost::Address(address), ports })
     }
 }
 
@@ -79,12 +79,12 @@ impl TargetArg {
     /// As the Host field of a request names it (RFC 9110 7.2): without a zone.
     pub(super) fn authority(&self) -> String {
         match &self.host {
-            Host::Address(address) => self.at(*address).to_string(),
-            Host::Zoned(address, _) => self.at((*address).into()).to_string(),
-            Host::Name(name) if self.ports.start() == self.ports.end() => {
+            TargetHost::Address(address) => self.at(*address).to_string(),
+            TargetHost::Zoned(address, _) => self.at((*address).into()).to_string(),
+            TargetHost::Name(name) if self.ports.start() == self.ports.end() => {
                 format!("{name}:{}", self.ports.start())
             }
-            Host::Name(name) => format!("{name}:{}-{}", self.ports.start(), self.ports.end()),
+            TargetHost::Name(name) => format!("{name}:{}-{}", self.ports.start(), self.ports.end()),
         }
     }
 
@@ -97,13 +97,13 @@ impl TargetArg {
     pub(super) fn resolve(&self, family: Option<bool>) -> Result<Resolved, Failure> {
         let known = |address, zone| Resolved { target: self.at(address), zone, name: None };
         let name = match &self.host {
-            Host::Address(address) => return Ok(known(*address, None)),
-            Host::Zoned(address, zone) => {
+            TargetHost::Address(address) => return Ok(known(*address, None)),
+            TargetHost::Zoned(address, zone) => {
                 // An interface may be named by its index (RFC 4007 11.2).
                 let named = zone.parse().ok().and_then(interface).unwrap_or_else(|| zone.clone());
                 return Ok(known((*address).into(), Some(named)));
             }
-            Host::Name(name) => name,
+            TargetHost::Name(name) => name,
         };
         let found = (name.as_str(), *self.ports.start()).to_socket_addrs().map_err(|error| {
             Failure::new(format!("cannot look up {name}: {error}"))
@@ -135,14 +135,14 @@ mod tests {
     fn an_address_a_zone_or_a_name() {
         let fe80: Ipv6Addr = "fe80::1".parse().unwrap();
         for (text, host, ports, authority) in [
-            ("10.8.0.1:80", Host::Address([10, 8, 0, 1].into()), 80..=80, "10.8.0.1:80"),
-            ("[fe80::1%eth0]:80", Host::Zoned(fe80, "eth0".into()), 80..=80, "[fe80::1]:80"),
-            ("[fe80::1]:80-90", Host::Address(fe80.into()), 80..=90, "[fe80::1]:80-90"),
-            ("example.org:80", Host::Name("example.org".into()), 80..=80, "example.org:80"),
-            ("web-1:8080-8081", Host::Name("web-1".into()), 8080..=8081, "web-1:8080-8081"),
-            ("localhost:80", Host::Name("localhost".into()), 80..=80, "localhost:80"),
-            ("example.org.:80", Host::Name("example.org.".into()), 80..=80, "example.org.:80"),
-            ("1.example:80", Host::Name("1.example".into()), 80..=80, "1.example:80"),
+            ("10.8.0.1:80", TargetHost::Address([10, 8, 0, 1].into()), 80..=80, "10.8.0.1:80"),
+            ("[fe80::1%eth0]:80", TargetHost::Zoned(fe80, "eth0".into()), 80..=80, "[fe80::1]:80"),
+            ("[fe80::1]:80-90", TargetHost::Address(fe80.into()), 80..=90, "[fe80::1]:80-90"),
+            ("example.org:80", TargetHost::Name("example.org".into()), 80..=80, "example.org:80"),
+            ("web-1:8080-8081", TargetHost::Name("web-1".into()), 8080..=8081, "web-1:8080-8081"),
+            ("localhost:80", TargetHost::Name("localhost".into()), 80..=80, "localhost:80"),
+            ("example.org.:80", TargetHost::Name("example.org.".into()), 80..=80, "example.org.:80"),
+            ("1.example:80", TargetHost::Name("1.example".into()), 80..=80, "1.example:80"),
         ] {
             let target: TargetArg = text.parse().expect(text);
             assert_eq!(target.authority(), authority);

@@ -32,7 +32,7 @@ pub(super) struct Observed {
 }
 
 /// What is collected on the way.
-struct Watch {
+struct BenchWatch {
     begun: Option<(Instant, SystemTime, Snapshot)>,
     ended: Option<(Duration, Snapshot)>,
     cpu: Vec<CpuSample>,
@@ -56,7 +56,7 @@ pub(super) struct Watcher<'a> {
 pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> Result<Observed, Failure> {
     let Watcher { running, stop, interval, needs_reader, notifier, alarm, hints } = watcher;
     let running = *running;
-    let mut watch = Watch { begun: None, ended: None, cpu: Vec::new(), in_flight: Vec::new() };
+    let mut watch = BenchWatch { begun: None, ended: None, cpu: Vec::new(), in_flight: Vec::new() };
     let first = running.snapshot();
     let (began, started_at) = (Instant::now(), SystemTime::now());
     let holds = control.plan().workload == Workload::Hold;
@@ -105,7 +105,7 @@ pub(super) fn step(control: &Control, load: Load, watcher: &mut Watcher<'_>) -> 
     })
 }
 
-impl Watch {
+impl BenchWatch {
     fn look(&mut self, progress: &StepProgress, running: &Running) -> io::Result<()> {
         match (&self.begun, progress.stage) {
             (None, RunStage::Measured) => {

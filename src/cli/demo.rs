@@ -41,8 +41,8 @@ pub(super) fn run(arguments: &LabDemo) -> Result<ExitCode, Failure> {
     let removed: Removed = lab.remove()?;
     demo.output.body(&removed.to_string());
     match outcome? {
-        Outcome::Interrupted => Ok(ExitCode::from(signals::INTERRUPTED)),
-        Outcome::Complete => {
+        DemoOutcome::Interrupted => Ok(ExitCode::from(signals::INTERRUPTED)),
+        DemoOutcome::Complete => {
             demo.output.body(&format!("\nThat took {:.0} s.", began.elapsed().as_secs_f64()));
             Ok(ExitCode::SUCCESS)
         }
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &LabDemo) -> Result<ExitCode, Failure> {
 }
 
 /// How the demonstration ended.
-enum Outcome {
+enum DemoOutcome {
     Complete,
     Interrupted,
 }
@@ -79,7 +79,7 @@ impl Demo {
     }
 
     /// The acts that need the responder, which has ended when this returns.
-    fn run_acts(&self, lab: &Lab) -> Result<Outcome, Failure> {
+    fn run_acts(&self, lab: &Lab) -> Result<DemoOutcome, Failure> {
         let mut responder = self.start(lab)?;
         if !self.is_interrupted() {
             self.fetch_page(lab)?;
@@ -95,16 +95,16 @@ impl Demo {
         for line in responder.stop(RESPONDER_TIMEOUT)? {
             self.output.body(&line);
         }
-        Ok(if self.is_interrupted() { Outcome::Interrupted } else { Outcome::Complete })
+        Ok(if self.is_interrupted() { DemoOutcome::Interrupted } else { DemoOutcome::Complete })
     }
 
     /// Runs after the responder has ended, when the link is free.
-    fn comparison(&self, lab: &Lab, outcome: Outcome) -> Result<Outcome, Failure> {
+    fn comparison(&self, lab: &Lab, outcome: DemoOutcome) -> Result<DemoOutcome, Failure> {
         if self.rounds == 0 || self.is_interrupted() {
             return Ok(outcome);
         }
         demo_comparison::run(&self.output, lab, &self.spec, self.rounds, &self.interrupted)?;
-        Ok(if self.is_interrupted() { Outcome::Interrupted } else { outcome })
+        Ok(if self.is_interrupted() { DemoOutcome::Interrupted } else { outcome })
     }
 
     fn network(&self, lab: &Lab) {

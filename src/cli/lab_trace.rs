@@ -24,7 +24,7 @@ pub(crate) struct LabTraceArgs {
     all: bool,
     /// The side that closes first, in `close`
     #[arg(long, value_enum)]
-    closer: Option<End>,
+    closer: Option<TraceEnd>,
     /// The client; each scenario has a default, and some allow no other
     #[arg(long, value_enum)]
     peer: Option<PeerName>,
@@ -57,7 +57,7 @@ Examples:
     handfast lab trace --all --svg pictures/";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum End {
+enum TraceEnd {
     Client,
     Server,
 }
@@ -98,9 +98,9 @@ impl LabTraceArgs {
     }
 }
 
-fn find(name: &str, closer: Option<End>) -> Result<&'static Scenario, Failure> {
+fn find(name: &str, closer: Option<TraceEnd>) -> Result<&'static Scenario, Failure> {
     let name = match (name, closer) {
-        ("close", Some(End::Server)) | ("close-server", None | Some(End::Server)) => "close-server",
+        ("close", Some(TraceEnd::Server)) | ("close-server", None | Some(TraceEnd::Server)) => "close-server",
         ("close", _) | (_, None) => name,
         _ => {
             return Err(Failure::new(format!("--closer applies to the scenario close, not to {name}"))

@@ -12,11 +12,13 @@ use handfast_report::bench::diff::Diff;
 use handfast_report::bench::{Results, schema_of};
 
 pub(super) fn run(arguments: &DiffArgs) -> Result<ExitCode, Failure> {
-    let (a, b) = (Side::read(&arguments.a)?, Side::read(&arguments.b)?);
+    let (a, b) = (DiffSide::read(&arguments.a)?, DiffSide::read(&arguments.b)?);
     let names = [&arguments.a, &arguments.b].map(|path| path.display().to_string());
     let diff = match (&a, &b) {
-        (Side::Runs(a), Side::Runs(b)) => Diff::of_runs((&names[0], a), (&names[1], b)),
-        (Side::Comparison(a), Side::Comparison(b)) => Diff::of_comparisons((&names[0], a), (&names[1], b)),
+        (DiffSide::Runs(a), DiffSide::Runs(b)) => Diff::of_runs((&names[0], a), (&names[1], b)),
+        (DiffSide::Comparison(a), DiffSide::Comparison(b)) => {
+            Diff::of_comparisons((&names[0], a), (&names[1], b))
+        }
         _ => {
             return Err(Failure::new("A and B are of different kinds: runs of `handfast bench` and a result of `handfast lab bench`")
                 .fix("compare runs with runs, or results of `handfast lab bench` with each other"));
@@ -26,24 +28,24 @@ pub(super) fn run(arguments: &DiffArgs) -> Result<ExitCode, Failure> {
     write(&arguments.output, &diff, || diff.csv(), || diff.html())
 }
 
-enum Side {
+enum DiffSide {
     Runs(Vec<(String, Results)>),
     Comparison(Box<Comparison>),
 }
 
-impl Side {
-    fn read(path: &Path) -> Result<Side, Failure> {
+impl DiffSide {
+    fn read(path: &Path) -> Result<DiffSide, Failure> {
         let files = files(path)?;
         if let [file] = &files[..] {
             let text = text(file)?;
             let schema = schema_of(&text).map_err(|error| unreadable(file, &error))?;
             if schema == comparison::SCHEMA {
                 let comparison = Comparison::parse(&text).map_err(|error| unreadable(file, &error))?;
-                return Ok(Side::Comparison(Box::new(comparison)));
+                return Ok(DiffSide::Comparison(Box::new(comparison)));
             }
         }
         let run = |file: &PathBuf| Ok((file.display().to_string(), results(file, &text(file)?)?));
-        files.iter().map(run).collect::<Result<_, _>>().map(Side::Runs)
+        files.iter().map(run).collect::<Result<_, _>>().map(DiffSide::Runs)
     }
 }
 

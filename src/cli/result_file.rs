@@ -28,13 +28,13 @@ const POLL_INTERVAL_MS: u16 = 50;
 #[derive(Debug)]
 pub(super) struct ResultFile {
     path: PathBuf,
-    place: Place,
+    place: FilePlace,
     /// An empty file of ours, that goes again if nothing comes of the run.
     made: bool,
 }
 
 #[derive(Debug)]
-enum Place {
+enum FilePlace {
     /// Standard output or error, a pipe, a device: nothing to be replaced.
     Stream(File),
     /// A regular file that is written at the end; `None`: there is none yet.
@@ -51,11 +51,11 @@ impl ResultFile {
     pub(crate) fn check(path: &Path) -> Result<ResultFile, Failure> {
         let (path, found) = find(path).map_err(|error| refused(path, &error))?;
         let place = match found {
-            Found::Stream(file) => Place::Stream(file),
-            Found::Regular(file) => Place::Whole(Some(file)),
-            Found::Nothing => Place::Whole(None),
+            OpenedFile::Stream(file) => FilePlace::Stream(file),
+            OpenedFile::Regular(file) => FilePlace::Whole(Some(file)),
+            OpenedFile::Nothing => FilePlace::Whole(None),
         };
-        if let Place::Whole(None) = place {
+        if let FilePlace::Whole(None) = place {
             tempfile::tempfile_in(folder(&path)).map_err(|error| refused(&path, &error))?;
         }
         Ok(ResultFile { path, place, made: false })
@@ -70,9 +70,9 @@ impl ResultFile {
         let grow = || -> io::Result<(ResultFile, File)> {
             let (path, found) = find(path)?;
             let (place, file) = match found {
-                Found::Stream(file) => (Place::Stream(file.try_clone()?), file),
-                Found::Regular(old) => beside(&path, Some(&old))?,
-                Found::Nothing => beside(&path, None)?,
+                OpenedFile::Stream(file) => (FilePlace::Stream(file.try_clone()?), file),
+                OpenedFile::Regular(old) => beside(&path, Some(&old))?,
+                OpenedFile::Nothing => beside(&path, None)?,
             };
             Ok((ResultFile { path, place, made: false }, file))
         };
@@ -85,7 +85,7 @@ impl ResultFile {
 
     /// A regular file that is written at once, or will be one.
     pub(crate) fn is_whole(&self) -> bool {
-        matches!(self.place, Place::Whole(_))
+        matches!(self.place, FilePlace::Whole(_))
     }
 
     /// The start has succeeded: what needs a privilege is done while there are any.
@@ -96,12 +96,12 @@ impl ResultFile {
         let path = &self.path;
         let cannot = |error: io::Error| refused(path, &error);
         match &mut self.place {
-            Place::Whole(held @ None) => {
+            FilePlace::Whole(held @ None) => {
                 let new = temporary(path, None).map_err(cannot)?;
                 *held = Some(new.persist(path).map_err(|error| cannot(error.error))?);
                 self.made = true;
             }
-            Place::Growing(beside) => {
+            FilePlace::Growing(beside) => {
                 let replaced = beside.take().map(|file| file.persist(path)).transpose();
                 replaced.map_err(|error| cannot(error.error))?;
             }
@@ -122,16 +122,16 @@ impl ResultFile {
 
     fn put(&mut self, content: &[u8]) -> io::Result<()> {
         match &mut self.place {
-            Place::Stream(file) if standard_output::is_meant(&self.path) => {
+            FilePlace::Stream(file) if standard_output::is_meant(&self.path) => {
                 match stream(file, content, PAGER_TIMEOUT) {
                     // `| head` had what it wanted.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
                     other => other,
                 }
             }
-            Place::Stream(file) => stream(file, content, READER_TIMEOUT),
-            Place::Growing(_) => Ok(()),
-            Place::Whole(held) => match (replace(&self.path, held.as_ref(), content), held) {
+            FilePlace::Stream(file) => stream(file, content, READER_TIMEOUT),
+            FilePlace::Growing(_) => Ok(()),
+            FilePlace::Whole(held) => match (replace(&self.path, held.as_ref(), content), held) {
                 // Privileges are gone, and with them the right to rename in this folder, or to give the
                 // new file to the old one's owner.
                 (Err(error), Some(held)) if error.kind() == ErrorKind::PermissionDenied => {
@@ -153,30 +153,32 @@ impl Drop for ResultFile {
 }
 
 /// What is at a path, open.
-enum Found {
+enum OpenedFile {
     Stream(File),
     Regular(File),
     Nothing,
 }
 
 /// The path as it is written to, and what is there now.
-fn find(path: &Path) -> io::Result<(PathBuf, Found)> {
+fn find(path: &Path) -> io::Result<(PathBuf, OpenedFile)> {
     let text = path.to_string_lossy();
     if standard_output::is_meant(path) {
-        return Ok((path.to_owned(), Found::Stream(standard_output::open()?)));
+        return Ok((path.to_owned(), OpenedFile::Stream(standard_output::open()?)));
     }
     if text == "/dev/stderr" {
-        return Ok((path.to_owned(), Found::Stream(io::stderr().as_fd().try_clone_to_owned()?.into())));
+        return Ok((path.to_owned(), OpenedFile::Stream(io::stderr().as_fd().try_clone_to_owned()?.into())));
     }
     let mut options = OpenOptions::new();
     // Of a pipe: no waiting for a reader.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     options.write(true).custom_flags(flags);
     if text.starts_with("/dev/fd/") || text.starts_with("/proc/self/fd/") {
-        return Ok((path.to_owned(), Found::Stream(options.append(true).open(path)?)));
+        return Ok((path.to_owned(), OpenedFile::Stream(options.append(true).open(path)?)));
     }
     let path = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((path.to_owned(), Found::Nothing)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok((path.to_owned(), OpenedFile::Nothing));
+        }
         Err(error) => return Err(error),
         Ok(found) if !found.is_symlink() => path.to_owned(),
         // Another user may have put it there, for root to overwrite its target.
@@ -187,10 +189,10 @@ fn find(path: &Path) -> io::Result<(PathBuf, Found)> {
     let metadata = file.metadata()?;
     let found = match metadata.file_type() {
         kind if kind.is_block_device() => return Err(Errno::ENOTSUP.into()),
-        kind if !kind.is_file() => Found::Stream(file),
+        kind if !kind.is_file() => OpenedFile::Stream(file),
         // It has another name, which keeps what it has.
-        _ if metadata.nlink() > 1 => Found::Nothing,
-        _ => Found::Regular(file),
+        _ if metadata.nlink() > 1 => OpenedFile::Nothing,
+        _ => OpenedFile::Regular(file),
     };
     Ok((path, found))
 }
@@ -213,10 +215,10 @@ fn temporary(path: &Path, old: Option<&File>) -> io::Result<NamedTempFile> {
     Ok(new)
 }
 
-fn beside(path: &Path, old: Option<&File>) -> io::Result<(Place, File)> {
+fn beside(path: &Path, old: Option<&File>) -> io::Result<(FilePlace, File)> {
     let new = temporary(path, old)?;
     let file = new.as_file().try_clone()?;
-    Ok((Place::Growing(Some(new)), file))
+    Ok((FilePlace::Growing(Some(new)), file))
 }
 
 fn replace(path: &Path, old: Option<&File>, content: &[u8]) -> io::Result<()> {

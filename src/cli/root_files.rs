@@ -123,7 +123,7 @@ fn serve(mut stream: UnixStream, config: Option<&Path>) {
     let mut sealed = false;
     while let Ok(what) = byte(&mut stream) {
         let done = match what {
-            REMOVE if !sealed => take(&mut stream).map(|path| remove.extend(Removed::now(path))),
+            REMOVE if !sealed => take(&mut stream).map(|path| remove.extend(RemovedEntry::now(path))),
             SEAL => {
                 sealed = true;
                 Ok(())
@@ -135,7 +135,7 @@ fn serve(mut stream: UnixStream, config: Option<&Path>) {
             break;
         }
     }
-    remove.iter().for_each(Removed::remove);
+    remove.iter().for_each(RemovedEntry::remove);
 }
 
 /// Descriptors inherited from the parent process, so that no reader waits for their end in vain.
@@ -160,15 +160,15 @@ fn answer(stream: &mut UnixStream, config: Option<&Path>) -> io::Result<()> {
 }
 
 /// A file to be removed: this one, and none that has taken its name meanwhile.
-struct Removed {
+struct RemovedEntry {
     path: PathBuf,
     identity: (u64, u64),
 }
 
-impl Removed {
-    fn now(path: Vec<u8>) -> Option<Removed> {
+impl RemovedEntry {
+    fn now(path: Vec<u8>) -> Option<RemovedEntry> {
         let path = PathBuf::from(std::ffi::OsString::from_vec(path));
-        Some(Removed { identity: identity(&path)?, path })
+        Some(RemovedEntry { identity: identity(&path)?, path })
     }
 
     fn remove(&self) {

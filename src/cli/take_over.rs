@@ -119,14 +119,14 @@ impl Routes<'_> {
 }
 
 /// A socket that listens, and what of it is taken.
-struct Taken {
+struct TakenOver {
     socket: SocketAddr,
     inode: u64,
     places: Vec<SocketAddr>,
 }
 
 /// The listening sockets of the kernel that lose an address and port of this host.
-fn programs(sockets: &[KernelSocket], shared: &[IpAddr], lookup: &Listeners<()>) -> Vec<Taken> {
+fn programs(sockets: &[KernelSocket], shared: &[IpAddr], lookup: &Listeners<()>) -> Vec<TakenOver> {
     let listening = || sockets.iter().filter(|socket| socket.peer.is_none());
     let at: BTreeSet<SocketAddr> = listening().map(|socket| socket.local).collect();
     let reaches = |socket: SocketAddr, address: IpAddr| {
@@ -149,16 +149,16 @@ fn programs(sockets: &[KernelSocket], shared: &[IpAddr], lookup: &Listeners<()>)
             .iter()
             .filter(|address| reaches(socket.local, **address) && lookup.lookup(**address, port).is_some());
         let places = lost.map(|address| SocketAddr::new(*address, port)).collect();
-        Taken { socket: socket.local, inode: socket.inode, places }
+        TakenOver { socket: socket.local, inode: socket.inode, places }
     });
     taken.filter(|taken| !taken.places.is_empty()).collect()
 }
 
 /// One note for each program.
-fn taken(taken: &[Taken], devices: &[String]) -> Vec<String> {
+fn taken(taken: &[TakenOver], devices: &[String]) -> Vec<String> {
     let owners = owners(&taken.iter().map(|taken| taken.inode).collect());
-    let mut programs: BTreeMap<Option<i32>, Vec<&Taken>> = BTreeMap::new();
-    let mut taken: Vec<&Taken> = taken.iter().collect();
+    let mut programs: BTreeMap<Option<i32>, Vec<&TakenOver>> = BTreeMap::new();
+    let mut taken: Vec<&TakenOver> = taken.iter().collect();
     taken.sort_by_key(|taken| taken.socket);
     for each in taken {
         programs.entry(owners.get(&each.inode).map(|owner| owner.pid)).or_default().push(each);

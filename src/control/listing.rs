@@ -32,11 +32,11 @@ pub(super) fn list(
     each: &mut dyn FnMut(&Entry) -> ControlFlow<()>,
 ) -> Result<(), CoreTimeout> {
     let Some(tables) = running.tables() else { return Ok(()) };
-    let mut listing = Listing { running, filter, each, end: None };
+    let mut listing = TableListing { running, filter, each, end: None };
     listing.family::<FlowKey4>(tables);
     listing.family::<FlowKey6>(tables);
     match listing.end {
-        Some(End::Timeout(timeout)) => Err(timeout),
+        Some(ListingEnd::Timeout(timeout)) => Err(timeout),
         _ => Ok(()),
     }
 }
@@ -78,19 +78,19 @@ impl Family for FlowKey6 {
 }
 
 /// Why a listing ends early.
-enum End {
+enum ListingEnd {
     Enough,
     Timeout(CoreTimeout),
 }
 
-struct Listing<'a> {
+struct TableListing<'a> {
     running: &'a Running,
     filter: &'a Filter,
     each: &'a mut dyn FnMut(&Entry) -> ControlFlow<()>,
-    end: Option<End>,
+    end: Option<ListingEnd>,
 }
 
-impl Listing<'_> {
+impl TableListing<'_> {
     fn family<K: Family>(&mut self, tables: &Tables) {
         let chunk = || Vec::<ConnQuery<K>>::with_capacity(QUERY_BATCH);
         let mut chunks: Vec<_> = (0..self.running.cores()).map(|_| chunk()).collect();
@@ -120,13 +120,13 @@ impl Listing<'_> {
             K::describe(worker, questions)
         }) {
             Ok(answers) => *chunk = answers,
-            Err(timeout) => self.end = Some(End::Timeout(timeout)),
+            Err(timeout) => self.end = Some(ListingEnd::Timeout(timeout)),
         }
         for ConnQuery { key, facts, .. } in chunk.drain(..) {
             let Some(facts) = facts.filter(|facts| self.filter.passes_state(facts.state)) else { continue };
             let entry = Entry { local: key.local(), peer: key.remote(), core, facts };
             if (self.each)(&entry).is_break() {
-                self.end = Some(End::Enough);
+                self.end = Some(ListingEnd::Enough);
                 return;
             }
         }

@@ -17,11 +17,11 @@ struct Held {
     #[serde(default)]
     ifname: String,
     #[serde(default)]
-    addr_info: Vec<Address>,
+    addr_info: Vec<HostAddress>,
 }
 
 #[derive(Deserialize)]
-struct Address {
+struct HostAddress {
     local: Option<IpAddr>,
     #[serde(default)]
     label: String,
@@ -56,7 +56,7 @@ fn shared(held: &[Held]) -> Check {
 }
 
 /// With the interface, and the label where it is another name: that is no interface.
-fn named(ifname: &str, address: &Address) -> Option<String> {
+fn named(ifname: &str, address: &HostAddress) -> Option<String> {
     let local = address.local.filter(|local| !local.is_loopback())?;
     match address.label.as_str() {
         label if label.is_empty() || label == ifname => Some(format!("{local} ({ifname})")),

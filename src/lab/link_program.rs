@@ -14,23 +14,23 @@ static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lab_link.bpf.o"
 /// Attaches to the client's end. Call it inside its namespace.
 pub(super) fn attach_client(device: &str, spec: &Spec) -> Result<(), LabError> {
     let queues = if spec.scatter { spec.queues as u16 } else { 0 };
-    let config = Config { vlan: spec.vlan.unwrap_or(0), queues, loss: spec.loss };
+    let config = LinkConfig { vlan: spec.vlan.unwrap_or(0), queues, loss: spec.loss };
     attach(device, &config)
 }
 
 /// Attaches to the server's end, for its kernel. Call it inside its namespace.
 pub(super) fn attach_server(device: &str, vlan: u16) -> Result<(), LabError> {
-    attach(device, &Config { vlan, queues: 0, loss: Loss::NONE })
+    attach(device, &LinkConfig { vlan, queues: 0, loss: Loss::NONE })
 }
 
 /// `struct config` of the C program.
-struct Config {
+struct LinkConfig {
     vlan: u16,
     queues: u16,
     loss: Loss,
 }
 
-impl Config {
+impl LinkConfig {
     fn bytes(&self) -> [u8; 8] {
         let ([v0, v1], [q0, q1]) = (self.vlan.to_ne_bytes(), self.queues.to_ne_bytes());
         let [n0, n1] = self.loss.one_in.to_ne_bytes();
@@ -38,7 +38,7 @@ impl Config {
     }
 }
 
-fn attach(device: &str, config: &Config) -> Result<(), LabError> {
+fn attach(device: &str, config: &LinkConfig) -> Result<(), LabError> {
     let fail = |hook| move |source| LabError::LinkProgram { device: device.into(), hook, source };
     let index = if_nametoindex(device)
         .map_err(|errno| fail("interface")(libbpf_rs::Error::from_raw_os_error(errno as i32)))?;

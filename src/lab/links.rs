@@ -25,11 +25,11 @@ pub(super) struct Link {
     /// Id of the peer's namespace, if it is another.
     pub link_netnsid: Option<i32>,
     #[serde(default)]
-    linkinfo: Kind,
+    linkinfo: LinkKind,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-struct Kind {
+struct LinkKind {
     info_kind: Option<String>,
 }
 

@@ -4,10 +4,10 @@ use std::fs;
 
 use super::LabError;
 
-type Setting = (&'static str, &'static str);
+type SysctlSetting = (&'static str, &'static str);
 
 /// For millions of connections of one kernel.
-pub(super) const CLIENT: &[Setting] = &[
+pub(super) const CLIENT: &[SysctlSetting] = &[
     ("net/ipv4/ip_local_port_range", "1024 65535"),
     // A port in TIME-WAIT is reused after a second (RFC 6191).
     ("net/ipv4/tcp_tw_reuse", "1"),
@@ -29,7 +29,7 @@ pub const SERVER: &[(&str, &str)] = &[
     ("net/ipv4/tcp_max_tw_buckets", "2000000"),
 ];
 
-pub(super) const WITH_IPV6: &[Setting] = &[
+pub(super) const WITH_IPV6: &[SysctlSetting] = &[
     // Also for the link-local address that the kernel adds.
     ("net/ipv6/conf/default/accept_dad", "0"),
     ("net/ipv6/conf/default/accept_ra", "0"),
@@ -37,11 +37,11 @@ pub(super) const WITH_IPV6: &[Setting] = &[
 ];
 
 /// No multicast reports among the frames that tests count.
-pub(super) const WITHOUT_IPV6: &[Setting] =
+pub(super) const WITHOUT_IPV6: &[SysctlSetting] =
     &[("net/ipv6/conf/all/disable_ipv6", "1"), ("net/ipv6/conf/default/disable_ipv6", "1")];
 
 /// Writes the settings into the calling thread's network namespace.
-pub(super) fn apply(settings: &[Setting]) -> Result<(), LabError> {
+pub(super) fn apply(settings: &[SysctlSetting]) -> Result<(), LabError> {
     for (name, value) in settings {
         let path = format!("/proc/sys/{name}");
         fs::write(&path, value).map_err(|source| LabError::Sysctl {

@@ -20,11 +20,11 @@ const READ: usize = 2048;
 /// One connection: one request, one response.
 pub(super) struct HttpClient {
     stream: TcpStream,
-    state: ClientState,
+    state: ScrapeState,
     pub(super) deadline: Instant,
 }
 
-enum ClientState {
+enum ScrapeState {
     Reading(Vec<u8>),
     /// The response, and how much of it is sent.
     Writing(Vec<u8>, usize),
@@ -32,23 +32,23 @@ enum ClientState {
 }
 
 /// What follows a step.
-enum ClientStep {
+enum ScrapeStep {
     /// Wait for poll.
     Wait,
     Close,
-    Enter(ClientState),
+    Enter(ScrapeState),
 }
 
 impl HttpClient {
     pub(super) fn new(stream: TcpStream, now: Instant) -> std::io::Result<HttpClient> {
         stream.set_nonblocking(true)?;
-        Ok(HttpClient { stream, state: ClientState::Reading(Vec::new()), deadline: now + REQUEST_TIMEOUT })
+        Ok(HttpClient { stream, state: ScrapeState::Reading(Vec::new()), deadline: now + REQUEST_TIMEOUT })
     }
 
     /// The events it waits for.
     pub(super) fn interest(&self) -> PollFlags {
         match self.state {
-            ClientState::Writing(..) => PollFlags::POLLOUT,
+            ScrapeState::Writing(..) => PollFlags::POLLOUT,
             _ => PollFlags::POLLIN,
         }
     }
@@ -60,15 +60,15 @@ impl HttpClient {
         }
         loop {
             let next = match &mut self.state {
-                ClientState::Reading(request) => read(&mut self.stream, request, metrics),
-                ClientState::Writing(response, sent) => write(&mut self.stream, response, sent),
-                ClientState::Draining => drain(&mut self.stream),
+                ScrapeState::Reading(request) => read(&mut self.stream, request, metrics),
+                ScrapeState::Writing(response, sent) => write(&mut self.stream, response, sent),
+                ScrapeState::Draining => drain(&mut self.stream),
             };
             match next {
-                ClientStep::Wait => return true,
-                ClientStep::Close => return false,
-                ClientStep::Enter(state) => {
-                    if matches!(state, ClientState::Draining) {
+                ScrapeStep::Wait => return true,
+                ScrapeStep::Close => return false,
+                ScrapeStep::Enter(state) => {
+                    if matches!(state, ScrapeState::Draining) {
                         self.deadline = self.deadline.min(now + CLOSE_TIMEOUT);
                     }
                     self.state = state;
@@ -84,47 +84,47 @@ impl AsFd for HttpClient {
     }
 }
 
-fn read(stream: &mut TcpStream, request: &mut Vec<u8>, metrics: &MetricsText) -> ClientStep {
+fn read(stream: &mut TcpStream, request: &mut Vec<u8>, metrics: &MetricsText) -> ScrapeStep {
     let mut chunk = [0; READ];
     let got = match stream.read(&mut chunk) {
-        Ok(0) => return ClientStep::Close,
+        Ok(0) => return ScrapeStep::Close,
         Ok(got) => got,
         Err(error) => return on_error(error.kind()),
     };
     request.extend_from_slice(chunk.get(..got).unwrap_or_default());
     match respond(request, metrics) {
-        Some(response) => ClientStep::Enter(ClientState::Writing(response, 0)),
-        None if request.len() > MAX_REQUEST => ClientStep::Enter(ClientState::Writing(too_large(), 0)),
-        None => ClientStep::Enter(ClientState::Reading(std::mem::take(request))),
+        Some(response) => ScrapeStep::Enter(ScrapeState::Writing(response, 0)),
+        None if request.len() > MAX_REQUEST => ScrapeStep::Enter(ScrapeState::Writing(too_large(), 0)),
+        None => ScrapeStep::Enter(ScrapeState::Reading(std::mem::take(request))),
     }
 }
 
-fn write(stream: &mut TcpStream, response: &[u8], sent: &mut usize) -> ClientStep {
+fn write(stream: &mut TcpStream, response: &[u8], sent: &mut usize) -> ScrapeStep {
     while let Some(rest) = response.get(*sent..).filter(|rest| !rest.is_empty()) {
         match stream.write(rest) {
-            Ok(0) => return ClientStep::Close,
+            Ok(0) => return ScrapeStep::Close,
             Ok(written) => *sent += written,
             Err(error) => return on_error(error.kind()),
         }
     }
     match stream.shutdown(Shutdown::Write) {
-        Ok(()) => ClientStep::Enter(ClientState::Draining),
-        Err(_) => ClientStep::Close,
+        Ok(()) => ScrapeStep::Enter(ScrapeState::Draining),
+        Err(_) => ScrapeStep::Close,
     }
 }
 
 /// Discards data after the request; a little at a time, since other clients wait.
-fn drain(stream: &mut TcpStream) -> ClientStep {
+fn drain(stream: &mut TcpStream) -> ScrapeStep {
     match stream.read(&mut [0; READ]) {
-        Ok(0) => ClientStep::Close,
-        Ok(_) => ClientStep::Wait,
+        Ok(0) => ScrapeStep::Close,
+        Ok(_) => ScrapeStep::Wait,
         Err(error) => on_error(error.kind()),
     }
 }
 
-fn on_error(kind: ErrorKind) -> ClientStep {
+fn on_error(kind: ErrorKind) -> ScrapeStep {
     match kind {
-        ErrorKind::WouldBlock | ErrorKind::Interrupted => ClientStep::Wait,
-        _ => ClientStep::Close,
+        ErrorKind::WouldBlock | ErrorKind::Interrupted => ScrapeStep::Wait,
+        _ => ScrapeStep::Close,
     }
 }

@@ -48,7 +48,7 @@ pub fn run(client: Client, how: &Interactive) -> Result<(), TopError> {
     let poller = Poller::start(client, how.interval).map_err(TopError::Thread)?;
     // An error of the first answer is printed on the normal screen.
     let view = View { ascii: how.ascii, ..View::watched(how.colour) };
-    let mut watch = Watch { model: first(&poller)?, frozen: None, view, width: 0 };
+    let mut watch = TopWatch { model: first(&poller)?, frozen: None, view, width: 0 };
     let mut screen = Screen::open()?;
     let mut changed = true;
     while !how.stop.load(Relaxed) {
@@ -60,7 +60,7 @@ pub fn run(client: Client, how: &Interactive) -> Result<(), TopError> {
             watch.show(&mut screen)?;
         }
         changed = event::poll(POLL_INTERVAL)?;
-        if changed && watch.handle(&event::read()?) == Next::Quit {
+        if changed && watch.handle(&event::read()?) == NextEvent::Quit {
             break;
         }
     }
@@ -108,12 +108,12 @@ impl Drop for Screen {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+enum NextEvent {
     Continue,
     Quit,
 }
 
-struct Watch {
+struct TopWatch {
     model: Model,
     /// The model that is shown while paused; `model` is updated meanwhile.
     frozen: Option<Model>,
@@ -122,7 +122,7 @@ struct Watch {
     width: u16,
 }
 
-impl Watch {
+impl TopWatch {
     fn update(&mut self, update: Update) {
         match update {
             Update::Status(status) => self.model.take(*status),
@@ -141,24 +141,24 @@ impl Watch {
         Ok(())
     }
 
-    fn handle(&mut self, event: &Event) -> Next {
+    fn handle(&mut self, event: &Event) -> NextEvent {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(*key),
             // A resize only needs a redraw.
-            _ => Next::Continue,
+            _ => NextEvent::Continue,
         }
     }
 
-    fn key(&mut self, key: KeyEvent) -> Next {
+    fn key(&mut self, key: KeyEvent) -> NextEvent {
         let interrupted = key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c');
         if interrupted || self.view.ended.is_some() {
-            return Next::Quit;
+            return NextEvent::Quit;
         }
         if std::mem::take(&mut self.view.help) {
-            return Next::Continue;
+            return NextEvent::Continue;
         }
         match key.code {
-            KeyCode::Char('q') | KeyCode::Esc => return Next::Quit,
+            KeyCode::Char('q') | KeyCode::Esc => return NextEvent::Quit,
             KeyCode::Char('p' | ' ') => self.pause(),
             KeyCode::Char('?' | 'h') => self.view.help = true,
             KeyCode::Tab | KeyCode::Right => self.view.select_pane(true),
@@ -167,7 +167,7 @@ impl Watch {
             KeyCode::Up | KeyCode::Char('k') => self.step(false),
             _ => {}
         }
-        Next::Continue
+        NextEvent::Continue
     }
 
     fn pause(&mut self) {

@@ -30,7 +30,7 @@ const LESSON: usize = 112;
 
 /// Returns the picture as an SVG document.
 pub fn draw(picture: &Picture) -> String {
-    let mut canvas = Canvas { arrows: String::new(), out: String::new(), y: 34, leaves: HashMap::new() };
+    let mut canvas = SvgCanvas { arrows: String::new(), out: String::new(), y: 34, leaves: HashMap::new() };
     canvas.heading(picture);
     let top = canvas.y;
     canvas.y += 26;
@@ -113,7 +113,7 @@ impl States {
     }
 }
 
-struct Canvas {
+struct SvgCanvas {
     /// Drawn below every text.
     arrows: String,
     out: String,
@@ -123,7 +123,7 @@ struct Canvas {
     leaves: HashMap<usize, u32>,
 }
 
-impl Canvas {
+impl SvgCanvas {
     fn heading(&mut self, picture: &Picture) {
         if picture.imagined {
             self.text(MIDDLE, "middle", &format!("font-weight=\"bold\" fill=\"{RED}\""), IMAGINED);

@@ -75,13 +75,13 @@ impl Source {
         Shown { source: self, error }
     }
 
-    fn place(&self, span: &Span) -> Place<'_> {
+    fn place(&self, span: &Span) -> SourcePlace<'_> {
         let start = self.boundary(span.start);
         let begin = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
         let end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
         let line = self.text[begin..end].trim_end_matches('\r');
         let marked = self.boundary(span.end).clamp(start, end.max(start));
-        Place {
+        SourcePlace {
             number: self.text[..begin].matches('\n').count() + 1,
             column: count(&self.text[begin..start]) + 1,
             width: count(&self.text[start..marked]).max(1),
@@ -113,7 +113,7 @@ fn count(text: &str) -> usize {
 }
 
 /// A line, and the marked part of it.
-struct Place<'a> {
+struct SourcePlace<'a> {
     /// From 1, as `column`; in characters, as `width`.
     number: usize,
     column: usize,
@@ -121,7 +121,7 @@ struct Place<'a> {
     line: &'a str,
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for SourcePlace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let margin = self.number.to_string().len();
         // A long line is cut before the marked part; a tab is as wide as any character.

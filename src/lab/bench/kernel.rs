@@ -48,11 +48,11 @@ pub struct KernelServer {
     response: Vec<u8>,
     /// Waiting connections by descriptor, and whether the response was sent.
     waiting: Vec<Option<(TcpStream, bool)>>,
-    counts: Counts,
+    counts: ServedCounts,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
+struct ServedCounts {
     accepted: u64,
     closed: u64,
     failed: u64,
@@ -108,7 +108,7 @@ impl KernelServer {
             epoll,
             response,
             waiting: Vec::new(),
-            counts: Counts::default(),
+            counts: ServedCounts::default(),
         })
     }
 
@@ -134,7 +134,7 @@ impl KernelServer {
                 break;
             }
         }
-        let Counts { accepted, closed, failed, waited } = self.counts;
+        let ServedCounts { accepted, closed, failed, waited } = self.counts;
         Ok(KernelReport {
             program: "serve-kernel",
             listen: self.options.listen.to_string(),
@@ -228,7 +228,7 @@ impl KernelServer {
     }
 }
 
-impl Counts {
+impl ServedCounts {
     /// Counts the end. The connection closes when its descriptor is dropped.
     fn end(&mut self, progress: &ConnProgress) {
         self.closed += u64::from(matches!(progress, ConnProgress::Done));

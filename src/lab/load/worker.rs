@@ -21,7 +21,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Tally, Errno> {
     let threads = plan.threads.clamp(1, plan.parallel.max(1));
     let parts: Vec<Result<Tally, Errno>> = thread::scope(|scope| {
         let running: Vec<_> = (0..threads)
-            .map(|index| scope.spawn(move || Worker::new(plan, progress, index, threads)?.run()))
+            .map(|index| scope.spawn(move || LoadWorker::new(plan, progress, index, threads)?.run()))
             .collect();
         running
             .into_iter()
@@ -32,7 +32,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Tally, Errno> {
 }
 
 /// One thread: a slot for each connection in flight, identified by its epoll token.
-struct Worker<'a> {
+struct LoadWorker<'a> {
     plan: &'a Plan,
     progress: &'a Progress,
     epoll: Epoll,
@@ -59,16 +59,16 @@ impl Slot {
     }
 }
 
-impl<'a> Worker<'a> {
+impl<'a> LoadWorker<'a> {
     fn new(
         plan: &'a Plan,
         progress: &'a Progress,
         index: usize,
         threads: usize,
-    ) -> Result<Worker<'a>, Errno> {
+    ) -> Result<LoadWorker<'a>, Errno> {
         let share = |whole: u64| whole / threads as u64 + u64::from((index as u64) < whole % threads as u64);
         let slots = share(plan.parallel.max(1) as u64) as usize;
-        Ok(Worker {
+        Ok(LoadWorker {
             plan,
             progress,
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,

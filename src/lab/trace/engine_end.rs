@@ -93,7 +93,7 @@ fn owned(at: SocketAddr) -> Result<EndpointRange, TraceError> {
 
 /// A command to the opener of a [`ScriptedClient`].
 #[derive(Clone, Debug)]
-enum ClientCommand {
+enum OpenerCommand {
     Open(FourTuple),
     Send(&'static [u8]),
     Shutdown,
@@ -103,7 +103,7 @@ enum ClientCommand {
 /// A connection that the engine opens, controlled by the script.
 pub(super) struct ScriptedClient {
     pub engine: EngineEnd,
-    commands: Sender<ClientCommand>,
+    commands: Sender<OpenerCommand>,
     opened: Arc<AtomicBool>,
 }
 
@@ -128,7 +128,7 @@ impl ScriptedClient {
     }
 
     pub(super) fn open(&self, local: SocketAddr, remote: SocketAddr) {
-        self.command(ClientCommand::Open(FourTuple { local, remote }));
+        self.command(OpenerCommand::Open(FourTuple { local, remote }));
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -136,20 +136,20 @@ impl ScriptedClient {
     }
 
     pub(super) fn send(&self, data: &'static [u8]) {
-        self.command(ClientCommand::Send(data));
+        self.command(OpenerCommand::Send(data));
     }
 
     /// FIN.
     pub(super) fn shutdown(&self) {
-        self.command(ClientCommand::Shutdown);
+        self.command(OpenerCommand::Shutdown);
     }
 
     /// RST.
     pub(super) fn abort(&self) {
-        self.command(ClientCommand::Abort);
+        self.command(OpenerCommand::Abort);
     }
 
-    fn command(&self, command: ClientCommand) {
+    fn command(&self, command: OpenerCommand) {
         // Fails if the engine has ended: then the wait for the segment times out.
         let _ = self.commands.send(command);
     }
@@ -157,7 +157,7 @@ impl ScriptedClient {
 
 /// The opener of a [`ScriptedClient`]. It acts on commands only, and does not even close by itself.
 struct ScriptedOpener {
-    commands: Receiver<ClientCommand>,
+    commands: Receiver<OpenerCommand>,
     number: Option<u32>,
     opened: Arc<AtomicBool>,
 }
@@ -173,16 +173,16 @@ impl ConnectionHandler for ScriptedOpener {
 impl Opener for ScriptedOpener {
     fn poll_open(&mut self, line: &mut dyn OpenContext) {
         while let Ok(command) = self.commands.try_recv() {
-            if let ClientCommand::Open(ends) = command {
+            if let OpenerCommand::Open(ends) = command {
                 self.number = line.open(ends).ok();
                 continue;
             }
             let Some(number) = self.number else { continue };
             line.with_connection(number, &mut |handle| match command {
-                ClientCommand::Send(data) => drop(handle.send(data)),
-                ClientCommand::Shutdown => handle.shutdown(),
-                ClientCommand::Abort => handle.abort(),
-                ClientCommand::Open(_) => {}
+                OpenerCommand::Send(data) => drop(handle.send(data)),
+                OpenerCommand::Shutdown => handle.shutdown(),
+                OpenerCommand::Abort => handle.abort(),
+                OpenerCommand::Open(_) => {}
             });
         }
     }

@@ -48,18 +48,18 @@ pub(super) enum Action {
 
 /// A running relay. Dropping it stops it.
 pub(super) struct Relay {
-    shared: Arc<Shared>,
-    commands: Sender<Command>,
+    shared: Arc<RelayState>,
+    commands: Sender<RelayCommand>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+struct RelayState {
     began: Instant,
     stop: AtomicBool,
     record: Mutex<Record>,
 }
 
-enum Command {
+enum RelayCommand {
     Release,
     /// A forged frame in this direction.
     Inject(Direction, Vec<u8>),
@@ -77,7 +77,7 @@ impl Relay {
     pub(super) fn start(ends: (SocketAddr, SocketAddr), rules: Vec<Rule>) -> Result<Relay, Errno> {
         let ports = [port(BRIDGE_TO_CLIENT)?, port(BRIDGE_TO_SERVER)?];
         let (commands, receiver) = mpsc::channel();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(RelayState {
             began: Instant::now(),
             stop: AtomicBool::new(false),
             record: Mutex::default(),
@@ -99,11 +99,11 @@ impl Relay {
     /// Forwards the held frames.
     pub(super) fn release(&self) {
         // Fails if the relay has ended: then the wait for a segment times out.
-        let _ = self.commands.send(Command::Release);
+        let _ = self.commands.send(RelayCommand::Release);
     }
 
     pub(super) fn inject(&self, direction: Direction, frame: Vec<u8>) {
-        let _ = self.commands.send(Command::Inject(direction, frame));
+        let _ = self.commands.send(RelayCommand::Inject(direction, frame));
     }
 
     pub(super) fn local_event(&self, side: Side, event: LocalEvent) {
@@ -116,7 +116,7 @@ impl Relay {
     }
 }
 
-impl Shared {
+impl RelayState {
     fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,8 +152,8 @@ fn port(interface: &str) -> Result<OwnedFd, Errno> {
 
 /// The relay's thread.
 struct RelayThread {
-    shared: Arc<Shared>,
-    commands: Receiver<Command>,
+    shared: Arc<RelayState>,
+    commands: Receiver<RelayCommand>,
     /// The ports to client and server.
     ports: [OwnedFd; 2],
     ends: (SocketAddr, SocketAddr),
@@ -189,10 +189,10 @@ impl RelayThread {
     fn run_commands(&mut self) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Release => {
+                RelayCommand::Release => {
                     self.held.drain(..).collect::<Vec<_>>().iter().for_each(|one| self.deliver(one))
                 }
-                Command::Inject(direction, frame) => {
+                RelayCommand::Inject(direction, frame) => {
                     let number = self.watched(direction, &frame).map(|segment| self.add(direction, segment));
                     self.deliver(&InFlight { direction, number, frame });
                 }

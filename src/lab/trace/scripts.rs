@@ -13,7 +13,7 @@ use handfast_stack::tcp::{Connection, ConnectionHandler};
 use handfast_stack::wire::{Flags, SegmentInfo};
 use handfast_trace::{Direction, LocalEvent, Record, Side};
 
-type Outcome = Result<Record, TraceError>;
+type ScriptOutcome = Result<Record, TraceError>;
 
 /// A pause of a user, long enough to be drawn.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -78,32 +78,32 @@ pub(super) fn hold_syn() -> Vec<Rule> {
 }
 
 /// `segments`: of the whole handshake, retransmissions included.
-fn opens(play: &Play, cookies: bool, segments: usize) -> Outcome {
+fn opens(play: &Play, cookies: bool, segments: usize) -> ScriptOutcome {
     let _server = play.serve(SERVER_PORT, cookies, || Service::Hold.user())?;
     let _client = play.open()?.opened()?;
     play.await_segments(segments)?;
     Ok(play.record())
 }
 
-pub(super) fn handshake(play: &Play) -> Outcome {
+pub(super) fn handshake(play: &Play) -> ScriptOutcome {
     opens(play, false, 3)
 }
 
-pub(super) fn syn_cookie(play: &Play) -> Outcome {
+pub(super) fn syn_cookie(play: &Play) -> ScriptOutcome {
     opens(play, true, 3)
 }
 
-pub(super) fn lost_syn(play: &Play) -> Outcome {
+pub(super) fn lost_syn(play: &Play) -> ScriptOutcome {
     opens(play, false, 4)
 }
 
 /// One of the two is lost, and both are retransmitted.
-pub(super) fn lost_answer(play: &Play) -> Outcome {
+pub(super) fn lost_answer(play: &Play) -> ScriptOutcome {
     opens(play, false, 5)
 }
 
 /// Engine as the client, kernel as the server: a server that pauses before it closes sends a separate ACK.
-pub(super) fn close(play: &Play) -> Outcome {
+pub(super) fn close(play: &Play) -> ScriptOutcome {
     let listener = play.serve_kernel()?;
     let client = play.connect()?;
     let (server, _) = listener.accept()?;
@@ -119,7 +119,7 @@ pub(super) fn close(play: &Play) -> Outcome {
     Ok(play.record())
 }
 
-pub(super) fn close_by_server(play: &Play) -> Outcome {
+pub(super) fn close_by_server(play: &Play) -> ScriptOutcome {
     let server = play.serve(SERVER_PORT, false, || Service::Close.user())?;
     let client = play.connect()?;
     play.await_segments(5)?;
@@ -131,7 +131,7 @@ pub(super) fn close_by_server(play: &Play) -> Outcome {
     Ok(play.record())
 }
 
-pub(super) fn half_close(play: &Play) -> Outcome {
+pub(super) fn half_close(play: &Play) -> ScriptOutcome {
     let _server = play.serve(SERVER_PORT, false, || Box::new(SendAfterFin(b"one last word")))?;
     let client = play.connect()?;
     client.shutdown()?;
@@ -139,7 +139,7 @@ pub(super) fn half_close(play: &Play) -> Outcome {
     Ok(play.record())
 }
 
-fn client_closes(play: &Play, segments: usize) -> Outcome {
+fn client_closes(play: &Play, segments: usize) -> ScriptOutcome {
     let _server = play.serve(SERVER_PORT, false, || Service::Discard.user())?;
     let client = play.connect()?;
     client.shutdown()?;
@@ -147,15 +147,15 @@ fn client_closes(play: &Play, segments: usize) -> Outcome {
     Ok(play.record())
 }
 
-pub(super) fn fin_ack_merged(play: &Play) -> Outcome {
+pub(super) fn fin_ack_merged(play: &Play) -> ScriptOutcome {
     client_closes(play, 6)
 }
 
-pub(super) fn lost_last_ack(play: &Play) -> Outcome {
+pub(super) fn lost_last_ack(play: &Play) -> ScriptOutcome {
     client_closes(play, 8)
 }
 
-pub(super) fn simultaneous_open(play: &Play) -> Outcome {
+pub(super) fn simultaneous_open(play: &Play) -> ScriptOutcome {
     let server = play.opening_server()?;
     let client = play.open()?;
     server.open(play.server, play.client);
@@ -164,7 +164,7 @@ pub(super) fn simultaneous_open(play: &Play) -> Outcome {
     Ok(play.record())
 }
 
-pub(super) fn simultaneous_close(play: &Play) -> Outcome {
+pub(super) fn simultaneous_close(play: &Play) -> ScriptOutcome {
     let _server = play.serve(SERVER_PORT, false, || Service::Close.user())?;
     let client = play.connect()?;
     client.shutdown()?;
@@ -172,14 +172,14 @@ pub(super) fn simultaneous_close(play: &Play) -> Outcome {
     Ok(play.record())
 }
 
-pub(super) fn reset(play: &Play) -> Outcome {
+pub(super) fn reset(play: &Play) -> ScriptOutcome {
     let _server = play.serve(SERVER_PORT, false, || Service::Hold.user())?;
     let _client = play.connect()?.abort()?;
     play.await_segments(4)?;
     Ok(play.record())
 }
 
-pub(super) fn refused(play: &Play) -> Outcome {
+pub(super) fn refused(play: &Play) -> ScriptOutcome {
     let _server = play.serve(SERVER_PORT + 1, false, || Service::Hold.user())?;
     let _client = play.open()?;
     play.await_segments(2)?;
@@ -187,7 +187,7 @@ pub(super) fn refused(play: &Play) -> Outcome {
 }
 
 /// The SYN is held until the client has given up.
-pub(super) fn old_duplicate_syn(play: &Play) -> Outcome {
+pub(super) fn old_duplicate_syn(play: &Play) -> ScriptOutcome {
     let _server = play.serve(SERVER_PORT, false, || Service::Hold.user())?;
     let client = play.open()?;
     play.until("SYN", |record| !record.moments.is_empty())?;
@@ -212,7 +212,7 @@ impl ConnectionHandler for ClosesFirst {
     }
 }
 
-pub(super) fn time_wait_reuse(play: &Play) -> Outcome {
+pub(super) fn time_wait_reuse(play: &Play) -> ScriptOutcome {
     let _server = play.serve(SERVER_PORT, false, || Box::new(ClosesFirst { closed: false }))?;
     let client = play.connect()?;
     play.await_segments(5)?;
@@ -224,7 +224,7 @@ pub(super) fn time_wait_reuse(play: &Play) -> Outcome {
     Ok(play.record())
 }
 
-pub(super) fn challenge_ack(play: &Play) -> Outcome {
+pub(super) fn challenge_ack(play: &Play) -> ScriptOutcome {
     let _server = play.serve(SERVER_PORT, false, || Service::Discard.user())?;
     let mut client = play.connect()?;
     play.forge_reset(AHEAD)?;

@@ -33,25 +33,25 @@ pub struct Capture {
     clock: Clock,
     header: Vec<u8>,
     sources: Vec<Source>,
-    shared: Arc<Shared>,
+    shared: Arc<CaptureState>,
 }
 
 /// A capture with its header in the file.
 pub struct Begun {
     sink: Sink<FileTarget>,
     sources: Vec<Source>,
-    shared: Arc<Shared>,
+    shared: Arc<CaptureState>,
     clock: Clock,
 }
 
 /// A running capture.
 pub struct CaptureWriter {
-    shared: Arc<Shared>,
+    shared: Arc<CaptureState>,
     thread: JoinHandle<()>,
 }
 
 /// State shared by the writer thread and its users.
-struct Shared {
+struct CaptureState {
     file: String,
     counts: Mutex<Vec<Arc<Counts>>>,
     captured: Counter,
@@ -70,7 +70,7 @@ impl Capture {
         let stopping = Arc::<AtomicBool>::default();
         let target = FileTarget { file, stopping: stopping.clone() };
         let program = concat!("handfast ", env!("CARGO_PKG_VERSION"));
-        let shared = Shared {
+        let shared = CaptureState {
             file: name,
             counts: Mutex::default(),
             captured: Counter::default(),
@@ -183,7 +183,7 @@ impl CaptureWriter {
     }
 }
 
-impl Shared {
+impl CaptureState {
     fn report(&self) -> Report {
         let counts = locked(&self.counts);
         let sum = |count: fn(&Counts) -> &Counter| counts.iter().map(|each| count(each).value()).sum::<u64>();
@@ -211,7 +211,7 @@ impl Shared {
 struct Writer<T> {
     sink: Sink<T>,
     sources: Vec<Source>,
-    shared: Arc<Shared>,
+    shared: Arc<CaptureState>,
     clock: Clock,
     began: u64,
     counts: Vec<Arc<Counts>>,

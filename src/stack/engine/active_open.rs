@@ -55,8 +55,8 @@ impl<P: Port> OpenContext for CoreOpenContext<'_, P> {
         }
         let CoreOpenContext { core, ports, v4, v6, window, .. } = self;
         let number = match key(tuple)? {
-            Key::V4(key) => v4.open(core, ports, key, *window),
-            Key::V6(key) => v6.open(core, ports, key, *window),
+            TupleKey::V4(key) => v4.open(core, ports, key, *window),
+            TupleKey::V6(key) => v6.open(core, ports, key, *window),
         }?;
         self.opened += 1;
         Ok(number)
@@ -68,8 +68,8 @@ impl<P: Port> OpenContext for CoreOpenContext<'_, P> {
         }
         let CoreOpenContext { core, ports, v4, v6, window, .. } = self;
         match key(tuple)? {
-            Key::V4(key) => v4.send_stateless_syn(core, ports, key, *window),
-            Key::V6(key) => v6.send_stateless_syn(core, ports, key, *window),
+            TupleKey::V4(key) => v4.send_stateless_syn(core, ports, key, *window),
+            TupleKey::V6(key) => v6.send_stateless_syn(core, ports, key, *window),
         }?;
         self.opened += 1;
         Ok(())
@@ -91,22 +91,22 @@ impl<P: Port> OpenContext for CoreOpenContext<'_, P> {
 }
 
 /// A connection's key, of either family.
-enum Key {
+enum TupleKey {
     V4(FlowKey4),
     V6(FlowKey6),
 }
 
 #[inline]
-fn key(tuple: FourTuple) -> Result<Key, OpenError> {
+fn key(tuple: FourTuple) -> Result<TupleKey, OpenError> {
     let (remote_port, local_port) = (tuple.remote.port(), tuple.local.port());
     match (tuple.local, tuple.remote) {
         (SocketAddr::V4(local), SocketAddr::V4(remote)) => {
             let (remote, local) = (remote.ip().octets(), local.ip().octets());
-            Ok(Key::V4(FlowKey4 { remote, local, remote_port, local_port }))
+            Ok(TupleKey::V4(FlowKey4 { remote, local, remote_port, local_port }))
         }
         (SocketAddr::V6(local), SocketAddr::V6(remote)) => {
             let (remote, local) = (remote.ip().octets(), local.ip().octets());
-            Ok(Key::V6(FlowKey6 { remote, local, remote_port, local_port }))
+            Ok(TupleKey::V6(FlowKey6 { remote, local, remote_port, local_port }))
         }
         _ => Err(OpenError::Family),
     }

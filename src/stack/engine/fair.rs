@@ -23,11 +23,11 @@ const WINDOW_MS: u64 = 1000;
 
 /// A limit for `KINDS` kinds of requests.
 pub(super) struct FairLimit<const KINDS: usize> {
-    kinds: [Kind; KINDS],
+    kinds: [RateKind; KINDS],
     key: [u64; 2],
 }
 
-struct Kind {
+struct RateKind {
     budget: TokenBucket,
     rows: [Box<[Cell]>; 2],
 }
@@ -43,7 +43,7 @@ impl<const KINDS: usize> FairLimit<KINDS> {
     /// `rate` a second, all kinds together, with bursts of a second's worth.
     pub(super) fn new(rate: u32, key: [u64; 2]) -> FairLimit<KINDS> {
         let row = || vec![Cell::default(); CELLS].into_boxed_slice();
-        let kind = |_| Kind { budget: TokenBucket::share(rate, KINDS as u32), rows: [row(), row()] };
+        let kind = |_| RateKind { budget: TokenBucket::share(rate, KINDS as u32), rows: [row(), row()] };
         FairLimit { kinds: std::array::from_fn(kind), key }
     }
 
@@ -67,7 +67,7 @@ impl<const KINDS: usize> FairLimit<KINDS> {
 
     /// Tokens that a kind may use: its own, and what others have beyond the half of their bucket.
     fn room(&self, kind: usize) -> u64 {
-        let tokens = |(index, other): (usize, &Kind)| match index == kind {
+        let tokens = |(index, other): (usize, &RateKind)| match index == kind {
             true => other.budget.tokens(),
             false => other.budget.tokens().saturating_sub(other.budget.capacity() / 2),
         };
@@ -90,7 +90,7 @@ impl<const KINDS: usize> FairLimit<KINDS> {
     }
 }
 
-impl Kind {
+impl RateKind {
     /// What the sender got in this window, at most.
     fn got(&self, places: [usize; 2], now: Time) -> u16 {
         let cells = self.rows.iter().zip(places).map(|(row, place)| (row.get(place), window(place, now)));

@@ -37,13 +37,13 @@ pub enum RulesError {
 /// The rules in force and those removed, with their ids. Cores never see it.
 #[derive(Clone)]
 pub(super) struct ListenerRegistry {
-    rules: Vec<Rule>,
-    draining: Vec<Rule>,
+    rules: Vec<RegisteredRule>,
+    draining: Vec<RegisteredRule>,
     fault: FaultInjection,
 }
 
 #[derive(Clone)]
-struct Rule {
+struct RegisteredRule {
     owned: EndpointRange,
     id: u16,
 }
@@ -91,7 +91,7 @@ impl ListenerRegistry {
         owned: impl IntoIterator<Item = EndpointRange>,
         fault: FaultInjection,
     ) -> Result<(ListenerRegistry, Arc<ListenerSet>), ListenerError> {
-        let rule = |(place, owned)| Rule { owned, id: place as u16 };
+        let rule = |(place, owned)| RegisteredRule { owned, id: place as u16 };
         let rules = owned.into_iter().enumerate().map(rule).collect();
         let registry = ListenerRegistry { rules, draining: Vec::new(), fault };
         let rules = registry.compile()?;
@@ -104,7 +104,7 @@ impl ListenerRegistry {
     }
 
     pub(super) fn infos(&self) -> impl Iterator<Item = ListenerInfo> {
-        let of = |rules: &'_ [Rule], draining| -> Vec<ListenerInfo> {
+        let of = |rules: &'_ [RegisteredRule], draining| -> Vec<ListenerInfo> {
             rules
                 .iter()
                 .map(|rule| ListenerInfo { id: rule.id, owned: rule.owned.clone(), draining })
@@ -140,7 +140,7 @@ impl ListenerRegistry {
                 added.push((place, id));
                 id
             };
-            rules.push(Rule { owned: owned.clone(), id });
+            rules.push(RegisteredRule { owned: owned.clone(), id });
         }
         let kept: BTreeSet<u16> = rules.iter().map(|rule| rule.id).collect();
         let removed = self.rules.iter().filter(|rule| !kept.contains(&rule.id));

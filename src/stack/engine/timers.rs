@@ -27,13 +27,13 @@ const TICKS: u32 = (u32::MAX / TICK_MS) + 1;
 const LIST_MARK: u32 = 1 << 31;
 
 #[derive(Clone, Copy)]
-struct List {
+struct TimerList {
     head: u32,
     tail: u32,
 }
 
 pub(super) struct Timers {
-    lists: Box<[List]>,
+    lists: Box<[TimerList]>,
     /// The wheel's spoke that has been emptied last, modulo [`TICKS`].
     tick: u32,
     /// The idle clock as of this poll: a connection's last timer ends with what it waited for.
@@ -42,7 +42,7 @@ pub(super) struct Timers {
 
 impl Timers {
     pub(super) fn new(now: Time) -> Timers {
-        let empty = List { head: NO_LINK, tail: NO_LINK };
+        let empty = TimerList { head: NO_LINK, tail: NO_LINK };
         Timers { lists: vec![empty; QUEUES + SPOKES].into(), tick: now.millis() / TICK_MS, idle_ms: 0 }
     }
 

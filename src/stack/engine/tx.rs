@@ -123,11 +123,11 @@ pub(super) fn forward_frame<P: Port>(
 
 /// A frame to send one segment in, and its link header.
 pub(super) struct TxFrame<'a, P: Port> {
-    place: Place<'a, P>,
+    place: FramePlace<'a, P>,
     link: TxLink,
 }
 
-enum Place<'a, P: Port> {
+enum FramePlace<'a, P: Port> {
     Own(&'a mut P, P::Frame),
     Far(&'a mut FarPort, FarFrame),
 }
@@ -157,16 +157,16 @@ pub(super) fn alloc_tx<'a, P: Port>(
 fn alloc_tx_at<P: Port>(entry: LinkEntry, ports: &mut Ports<P>) -> Result<TxFrame<'_, P>, DropReason> {
     let (index, own) = (usize::from(entry.port), ports.own.len());
     let place = match ports.own.get_mut(index) {
-        Some(port) => port.allocate().map(|frame| Place::Own(port, frame)),
+        Some(port) => port.allocate().map(|frame| FramePlace::Own(port, frame)),
         None => far_place(&mut ports.far, index - own)?,
     };
     Ok(TxFrame { place: place.ok_or(DropReason::NoFrame)?, link: TxLink::New(entry.link) })
 }
 
 #[cold]
-fn far_place<P: Port>(far: &mut [Far], index: usize) -> Result<Option<Place<'_, P>>, DropReason> {
+fn far_place<P: Port>(far: &mut [Far], index: usize) -> Result<Option<FramePlace<'_, P>>, DropReason> {
     let port = &mut far.get_mut(index).ok_or(DropReason::NoHop)?.port;
-    Ok(port.allocate().map(|frame| Place::Far(port, frame)))
+    Ok(port.allocate().map(|frame| FramePlace::Far(port, frame)))
 }
 
 impl<P: Port> TxFrame<'_, P> {
@@ -182,17 +182,17 @@ impl<P: Port> TxFrame<'_, P> {
             counters.resets_sent.bump();
         }
         match (self.place, self.link) {
-            (Place::Own(port, frame), TxLink::Reply(link_len)) => {
+            (FramePlace::Own(port, frame), TxLink::Reply(link_len)) => {
                 reply_in_place(counters, port, frame, link_len, key, (emit, payload));
             }
-            (Place::Own(port, frame), TxLink::New(link)) => {
+            (FramePlace::Own(port, frame), TxLink::New(link)) => {
                 write(counters, port, frame, &link, key, (emit, payload));
             }
-            (Place::Far(port, frame), TxLink::New(link)) => {
+            (FramePlace::Far(port, frame), TxLink::New(link)) => {
                 write(counters, port, frame, &link, key, (emit, payload));
             }
             // No such frame is made.
-            (Place::Far(port, frame), TxLink::Reply(_)) => port.release(frame),
+            (FramePlace::Far(port, frame), TxLink::Reply(_)) => port.release(frame),
         }
     }
 
@@ -200,8 +200,8 @@ impl<P: Port> TxFrame<'_, P> {
     #[inline(always)]
     pub(super) fn release(self) {
         match self.place {
-            Place::Own(port, frame) => port.release(frame),
-            Place::Far(port, frame) => port.release(frame),
+            FramePlace::Own(port, frame) => port.release(frame),
+            FramePlace::Far(port, frame) => port.release(frame),
         }
     }
 }
@@ -273,7 +273,7 @@ impl<K: PacketKey> Flows<K> {
         batch: &mut Batch<K, P::Frame>,
     ) {
         for PendingTx { conn, frame: ReplyFrame { frame, link_len } } in batch.replies.drain(..) {
-            let frame = TxFrame { place: Place::Own(ctx.port, frame), link: TxLink::Reply(link_len) };
+            let frame = TxFrame { place: FramePlace::Own(ctx.port, frame), link: TxLink::Reply(link_len) };
             self.transmit(ctx.core, &conn, TxSource::Received(frame));
         }
     }

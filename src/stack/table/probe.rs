@@ -28,7 +28,7 @@ pub(super) struct Probe<'a> {
 
 /// A place as seen from the home; two inserters of one key agree on which is earlier.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct EntryPosition {
     distance: usize,
     way: usize,
 }
@@ -120,15 +120,15 @@ impl<'a> Probe<'a> {
 
     /// Puts the entry into the first empty place of the home, where nearly all go.
     #[inline(always)]
-    fn publish_at_home(&self, word: Entry) -> Option<Place> {
+    fn publish_at_home(&self, word: Entry) -> Option<EntryPosition> {
         let home = self.home()?;
         let way = home.select(Relaxed, |word| word == Entry::EMPTY).next()?;
-        home.swap(way, Entry::EMPTY, word, SeqCst).then_some(Place { distance: 0, way }) // C
+        home.swap(way, Entry::EMPTY, word, SeqCst).then_some(EntryPosition { distance: 0, way }) // C
     }
 
     /// Puts the entry into the first empty place. Outside the home its overflow is counted first.
     #[cold]
-    fn publish(&self, word: Entry) -> Option<Place> {
+    fn publish(&self, word: Entry) -> Option<EntryPosition> {
         (0..OFFSETS.len()).find_map(|distance| {
             let bucket = self.bucket(distance)?;
             let mut empty = bucket.select(Relaxed, |word| word == Entry::EMPTY).peekable();
@@ -138,14 +138,14 @@ impl<'a> Probe<'a> {
             if taken.is_none() {
                 self.dec_overflow(distance);
             }
-            taken.map(|way| Place { distance, way })
+            taken.map(|way| EntryPosition { distance, way })
         })
     }
 
     /// Whether no other entry can have the key: none at home has its tag, and none has overflowed.
     /// With the tag 0 every empty place looks like one that has it, and `scan_duplicates` decides.
     #[inline(always)]
-    fn no_duplicate_possible(&self, own: Place) -> bool {
+    fn no_duplicate_possible(&self, own: EntryPosition) -> bool {
         let Some(home) = self.home() else { return false };
         let tagged = home.select(SeqCst, |word| word.has_tag(self.tag)); // D
         own.distance == 0 && tagged.is_only(own.way) && home.overflow(SeqCst).is_empty() // D
@@ -153,7 +153,7 @@ impl<'a> Probe<'a> {
 
     /// Resolves every other entry that may have the key.
     #[cold]
-    fn scan_duplicates(&self, own: Place, same: &impl Fn(u32) -> bool) -> Result<(), Refusal> {
+    fn scan_duplicates(&self, own: EntryPosition, same: &impl Fn(u32) -> bool) -> Result<(), Refusal> {
         self.scan_bucket(0, own, same)?;
         let Some(home) = self.home() else { return Ok(()) };
         let mut distances = home.overflow(SeqCst); // D
@@ -161,11 +161,16 @@ impl<'a> Probe<'a> {
     }
 
     #[inline]
-    fn scan_bucket(&self, distance: usize, own: Place, same: &impl Fn(u32) -> bool) -> Result<(), Refusal> {
+    fn scan_bucket(
+        &self,
+        distance: usize,
+        own: EntryPosition,
+        same: &impl Fn(u32) -> bool,
+    ) -> Result<(), Refusal> {
         let Some(bucket) = self.bucket(distance) else { return Ok(()) };
         bucket
             .select(SeqCst, |word| word.is_tagged(self.tag)) // D
-            .map(|way| Place { distance, way })
+            .map(|way| EntryPosition { distance, way })
             .filter(|place| *place != own)
             .try_for_each(|place| self.resolve_duplicate(bucket, place, place < own, same))
     }
@@ -174,7 +179,7 @@ impl<'a> Probe<'a> {
     fn resolve_duplicate(
         &self,
         bucket: &Bucket,
-        place: Place,
+        place: EntryPosition,
         earlier: bool,
         same: &impl Fn(u32) -> bool,
     ) -> Result<(), Refusal> {
@@ -201,7 +206,7 @@ impl<'a> Probe<'a> {
     }
 
     #[inline]
-    fn promote(&self, place: Place, entry: Entry) -> Result<(), Refusal> {
+    fn promote(&self, place: EntryPosition, entry: Entry) -> Result<(), Refusal> {
         let promoted = self
             .bucket(place.distance)
             .is_some_and(|bucket| bucket.swap(place.way, entry, entry.member(), Release)); // G
@@ -210,7 +215,7 @@ impl<'a> Probe<'a> {
 
     /// Removes a tentative entry again, unless a rival has done so.
     #[cold]
-    fn withdraw(&self, place: Place, entry: Entry) {
+    fn withdraw(&self, place: EntryPosition, entry: Entry) {
         if let Some(bucket) = self.bucket(place.distance) {
             bucket.swap(place.way, entry, Entry::EMPTY, Release); // H
             fence(Release); // H

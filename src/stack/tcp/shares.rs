@@ -33,7 +33,7 @@ impl Share {
 
 /// A share's buffers, the one longest without progress first.
 #[derive(Clone, Copy)]
-struct List {
+struct EntryList {
     head: u32,
     tail: u32,
     /// When the head last made progress, milliseconds modulo 2^32.
@@ -43,7 +43,7 @@ struct List {
 
 /// A buffer's place in its list.
 #[derive(Clone, Copy)]
-struct Place {
+struct EntryPlace {
     prev: u32,
     next: u32,
     progress_ms: u32,
@@ -52,17 +52,17 @@ struct Place {
 
 pub(super) struct Shares {
     secret: [u64; 2],
-    lists: Box<[List]>,
+    lists: Box<[EntryList]>,
     by_listener: [u32; LISTENERS],
     /// By buffer.
-    places: Vec<Place>,
+    places: Vec<EntryPlace>,
 }
 
 impl Shares {
     /// For `count` buffers.
     pub(super) fn new(count: usize, secret: [u64; 2]) -> Shares {
-        let empty = List { head: NONE, tail: NONE, oldest_ms: 0, count: 0 };
-        let place = Place { prev: NONE, next: NONE, progress_ms: 0, share: Share(0) };
+        let empty = EntryList { head: NONE, tail: NONE, oldest_ms: 0, count: 0 };
+        let place = EntryPlace { prev: NONE, next: NONE, progress_ms: 0, share: Share(0) };
         Shares {
             secret: [secret[0] | 1, secret[1] | 1],
             lists: vec![empty; LISTENERS * SOURCES].into(),
@@ -95,7 +95,7 @@ impl Shares {
         let prev = std::mem::replace(&mut list.tail, buffer as u32);
         list.count += 1;
         self.by_listener[share.listener()] += 1;
-        self.places[buffer] = Place { prev, next: NONE, progress_ms: now_ms, share };
+        self.places[buffer] = EntryPlace { prev, next: NONE, progress_ms: now_ms, share };
         match self.places.get_mut(prev as usize) {
             Some(place) => place.next = buffer as u32,
             None => {
@@ -107,7 +107,7 @@ impl Shares {
 
     /// Removes a buffer.
     pub(super) fn remove(&mut self, buffer: usize) -> Share {
-        let Place { prev, next, share, .. } = self.places[buffer];
+        let EntryPlace { prev, next, share, .. } = self.places[buffer];
         let list = &mut self.lists[usize::from(share.0)];
         list.count -= 1;
         self.by_listener[share.listener()] -= 1;
@@ -144,8 +144,9 @@ impl Shares {
         listeners.into_iter().filter(|listener| self.by_listener[*listener] > 0).find_map(|listener| {
             let first = listener * SOURCES;
             let lists = self.lists[first..first + SOURCES].iter().enumerate();
-            let stalled =
-                |(_, list): &(usize, &List)| list.count > 0 && now_ms.wrapping_sub(list.oldest_ms) >= age_ms;
+            let stalled = |(_, list): &(usize, &EntryList)| {
+                list.count > 0 && now_ms.wrapping_sub(list.oldest_ms) >= age_ms
+            };
             let (source, _) = lists.filter(stalled).max_by_key(|(_, list)| list.count)?;
             Some(Share((first + source) as u16))
         })

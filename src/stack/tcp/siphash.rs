@@ -2,12 +2,12 @@
 //! 4-tuple. Its length is known when this is compiled, so that nothing is buffered, counted or
 //! branched on: 136 instructions for an IPv4 4-tuple, where a hasher for any bytes took 176.
 
-struct State([u64; 4]);
+struct SipState([u64; 4]);
 
-impl State {
+impl SipState {
     #[inline(always)]
-    fn new(k0: u64, k1: u64) -> State {
-        State([
+    fn new(k0: u64, k1: u64) -> SipState {
+        SipState([
             k0 ^ 0x736f_6d65_7073_6575,
             k1 ^ 0x646f_7261_6e64_6f6d,
             k0 ^ 0x6c79_6765_6e65_7261,
@@ -49,7 +49,7 @@ impl State {
 /// The hash of the words' bytes, little end first.
 #[inline(always)]
 pub(super) fn siphash24((k0, k1): (u64, u64), words: &[u32]) -> u64 {
-    let mut state = State::new(k0, k1);
+    let mut state = SipState::new(k0, k1);
     let (blocks, rest) = words.as_chunks();
     for [low, high] in blocks {
         state.absorb(u64::from(*low) | u64::from(*high) << 32);

@@ -121,18 +121,18 @@ fn is_tag(ethertype: u16) -> bool {
 }
 
 /// The first 14 bytes, in the pieces that [`swapped`] takes.
-struct Words {
+struct AddressWords {
     eight: [u8; 8],
     four: [u8; 4],
     ethertype: [u8; 2],
 }
 
-impl Words {
+impl AddressWords {
     #[inline(always)]
-    fn of(frame: &[u8]) -> Option<Words> {
+    fn of(frame: &[u8]) -> Option<AddressWords> {
         let (eight, rest) = frame.split_first_chunk()?;
         let (four, rest) = rest.split_first_chunk()?;
-        Some(Words { eight: *eight, four: *four, ethertype: *rest.first_chunk()? })
+        Some(AddressWords { eight: *eight, four: *four, ethertype: *rest.first_chunk()? })
     }
 }
 
@@ -174,7 +174,7 @@ impl LinkHeader {
     /// Whether this is the header of replies to a frame whose link header has `link_len` bytes.
     #[inline]
     pub fn is_reply_to(&self, frame: &[u8], link_len: u8) -> bool {
-        let (Some(received), Some(ours)) = (Words::of(frame), Words::of(&self.bytes)) else {
+        let (Some(received), Some(ours)) = (AddressWords::of(frame), AddressWords::of(&self.bytes)) else {
             return false;
         };
         let there = swapped(received.eight, received.four) == (ours.eight, ours.four);

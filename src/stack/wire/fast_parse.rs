@@ -32,7 +32,7 @@ struct Headers {
 /// The same bytes in words.
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-struct Words {
+struct HeaderWords {
     /// The destination's address, and two bytes of the source's.
     macs: Word64,
     source_mac: Word32,
@@ -47,13 +47,13 @@ struct Words {
     tcp2: Word32,
 }
 
-const _: () = assert!(size_of::<Headers>() == size_of::<Words>());
+const _: () = assert!(size_of::<Headers>() == size_of::<HeaderWords>());
 
 const LINK_LEN: usize = ethernet::HEADER_LEN;
 const TCP_AT: usize = LINK_LEN + ipv4::HEADER_LEN;
 const OPTIONS_AT: usize = TCP_AT + tcp::HEADER_LEN;
 
-/// Bits of [`Words::macs`] that group addresses have.
+/// Bits of [`HeaderWords::macs`] that group addresses have.
 const GROUP: u64 = u64::from_ne_bytes([1, 0, 0, 0, 0, 0, 1, 0]);
 const FRAGMENT: [u8; 2] = ipv4::MORE_FRAGMENTS_OR_OFFSET.to_be_bytes();
 /// Version 4 and five words of header; no fragment; TCP.
@@ -105,7 +105,7 @@ impl<'a> FastParse<'a> {
     #[inline(always)]
     pub fn parse(frame: &'a [u8], config: &ParseConfig) -> Option<FastParse<'a>> {
         let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
-        let (words, _) = Words::ref_from_prefix(frame).ok()?;
+        let (words, _) = HeaderWords::ref_from_prefix(frame).ok()?;
         let Headers { ip, tcp: head, .. } = headers;
         let end = LINK_LEN + usize::from(ip.total_length.get());
         let rest = frame.get(OPTIONS_AT..end)?;
@@ -143,7 +143,7 @@ impl<'a> FastParse<'a> {
 
 /// Whether it is IPv4 without options, not a fragment, TCP, and neither from nor to a group.
 #[inline(always)]
-fn is_plain(words: &Words) -> bool {
+fn is_plain(words: &HeaderWords) -> bool {
     let differing = (words.ip0.get() & IP_MASKS.0) ^ IP_WANTED.0
         | (words.ip1.get() & IP_MASKS.1) ^ IP_WANTED.1
         | words.macs.get() & GROUP
@@ -176,7 +176,7 @@ fn both_endpoints(ip: &ipv4::Header, config: &ParseConfig) -> bool {
 
 /// Both checksums. `rest`: what follows the fixed TCP header.
 #[inline(always)]
-fn checksums_ok(words: &Words, ip: &ipv4::Header, rest: &[u8]) -> bool {
+fn checksums_ok(words: &HeaderWords, ip: &ipv4::Header, rest: &[u8]) -> bool {
     let (ip0, ip1, ip2) = (words.ip0.get(), words.ip1.get(), words.ip2.get());
     let (tcp0, tcp1, tcp2) = (words.tcp0.get(), words.tcp1.get(), words.tcp2.get());
     let segment_len = (tcp::HEADER_LEN + rest.len()) as u16;

@@ -25,7 +25,7 @@ const DESTINATION_OPTIONS: u8 = 60;
 /// RFC 8200 3.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
 #[repr(C)]
-struct Header {
+struct FixedHeader {
     version_class_flow: U32,
     payload_length: U16,
     next_header: u8,
@@ -60,7 +60,7 @@ impl<'a> Packet<'a> {
     /// `IpSourceRoute`.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Packet<'a>, DropReason> {
-        let (header, rest) = Header::ref_from_prefix(bytes).map_err(|_| DropReason::FrameTruncated)?;
+        let (header, rest) = FixedHeader::ref_from_prefix(bytes).map_err(|_| DropReason::FrameTruncated)?;
         if header.version_class_flow.get() >> 28 != 6 {
             return Err(DropReason::IpHeader);
         }
@@ -70,7 +70,7 @@ impl<'a> Packet<'a> {
             next => behind_extensions(next, payload)?,
         };
         let header_len = HEADER_LEN + (payload.len() - upper.len());
-        let Header { source, destination, hop_limit, .. } = *header;
+        let FixedHeader { source, destination, hop_limit, .. } = *header;
         Ok(Packet { source, destination, hop_limit, protocol, header_len, upper })
     }
 }
@@ -166,7 +166,7 @@ pub fn write_header(
     hop_limit: u8,
     upper_len: u16,
 ) -> Option<()> {
-    let header = Header {
+    let header = FixedHeader {
         version_class_flow: U32::new(6 << 28),
         payload_length: U16::new(upper_len),
         next_header: protocol,

@@ -19,7 +19,7 @@ pub struct Claim {
 /// `struct claim` of `bpf/abi.h`.
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-struct Key {
+struct ClaimKey {
     family: u32,
     address: [u8; 16],
     mac: [u8; 6],
@@ -27,9 +27,9 @@ struct Key {
 }
 
 const _: () = {
-    assert!(size_of::<Key>() == abi::CLAIM_SIZE as usize);
-    assert!(offset_of!(Key, address) == abi::CLAIM_ADDRESS as usize);
-    assert!(offset_of!(Key, mac) == abi::CLAIM_MAC as usize);
+    assert!(size_of::<ClaimKey>() == abi::CLAIM_SIZE as usize);
+    assert!(offset_of!(ClaimKey, address) == abi::CLAIM_ADDRESS as usize);
+    assert!(offset_of!(ClaimKey, mac) == abi::CLAIM_MAC as usize);
 };
 
 /// The claims that the program remembers, with the number of frames of each so far.
@@ -44,7 +44,7 @@ pub(super) fn read(map: &MapHandle) -> Vec<(Claim, u64)> {
 }
 
 fn claim(key: &[u8]) -> Option<Claim> {
-    let Key { family, address, mac, .. } = Key::read_from_bytes(key).ok()?;
+    let ClaimKey { family, address, mac, .. } = ClaimKey::read_from_bytes(key).ok()?;
     let address = match family {
         abi::FAMILY_IPV4 => Ipv4Addr::from(*address.first_chunk::<4>()?).into(),
         _ => Ipv6Addr::from(address).into(),

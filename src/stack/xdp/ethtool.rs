@@ -66,7 +66,7 @@ const BUFFER: usize = 2 * MAX_STATISTICS as usize;
 /// `struct ethtool_value`.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
-struct Value {
+struct EthtoolValue {
     cmd: u32,
     data: u32,
 }
@@ -90,7 +90,7 @@ pub(super) fn driver(ifname: &str) -> io::Result<String> {
 /// Whether checksums are left to the device: (receive, transmit); `None` if unknown.
 pub(super) fn checksum_offload(ifname: &str) -> (Option<bool>, Option<bool>) {
     let ask = |cmd| {
-        let mut value = Value { cmd, data: 0 };
+        let mut value = EthtoolValue { cmd, data: 0 };
         ethtool(ifname, &mut value).ok().map(|()| value.data != 0)
     };
     (ask(ETHTOOL_GRXCSUM), ask(ETHTOOL_GTXCSUM))
@@ -131,7 +131,7 @@ fn pair(first: u32, second: u32) -> u64 {
 
 /// Whether the device removes VLAN tags of received frames.
 pub(super) fn strips_vlan_tag(ifname: &str) -> io::Result<bool> {
-    let mut flags = Value { cmd: ETHTOOL_GFLAGS, data: 0 };
+    let mut flags = EthtoolValue { cmd: ETHTOOL_GFLAGS, data: 0 };
     ethtool(ifname, &mut flags)?;
     Ok(flags.data & FLAG_RXVLAN != 0)
 }
@@ -146,12 +146,12 @@ pub(super) fn mtu(ifname: &str) -> io::Result<u32> {
 }
 
 /// The types of this file that SIOCETHTOOL fills in: `repr(C)`, and valid whatever their bits.
-trait Command {}
-impl Command for Channels {}
-impl Command for DriverInfo {}
-impl Command for Value {}
+trait EthtoolCommand {}
+impl EthtoolCommand for Channels {}
+impl EthtoolCommand for DriverInfo {}
+impl EthtoolCommand for EthtoolValue {}
 
-fn ethtool<T: Command>(ifname: &str, command: &mut T) -> io::Result<()> {
+fn ethtool<T: EthtoolCommand>(ifname: &str, command: &mut T) -> io::Result<()> {
     let mut request = request(ifname)?;
     request.ifr_ifru.ifru_data = (&raw mut *command).cast();
     ioctl(SIOCETHTOOL, &mut request)

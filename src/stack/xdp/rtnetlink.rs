@@ -13,7 +13,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// `struct nlmsghdr`.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
-struct Header {
+struct MessageHeader {
     /// Bytes, this header included.
     len: u32,
     kind: u16,
@@ -84,8 +84,8 @@ fn request(
     body: &[u8],
     mut each: impl FnMut(&[u8]),
 ) -> io::Result<bool> {
-    let len = (size_of::<Header>() + body.len()) as u32;
-    let header = Header { len, kind, flags: (libc::NLM_F_REQUEST | flags) as u16, sequence, port: 0 };
+    let len = (size_of::<MessageHeader>() + body.len()) as u32;
+    let header = MessageHeader { len, kind, flags: (libc::NLM_F_REQUEST | flags) as u16, sequence, port: 0 };
     send(socket.as_raw_fd(), &[header.as_bytes(), body].concat(), MsgFlags::empty())?;
     let (mut whole, mut buffer) = (true, vec![0; BUFFER]);
     loop {
@@ -113,10 +113,10 @@ fn refusal(body: &[u8]) -> io::Error {
     io::Error::from_raw_os_error(errno)
 }
 
-fn messages(mut rest: &[u8]) -> impl Iterator<Item = (Header, &[u8])> {
+fn messages(mut rest: &[u8]) -> impl Iterator<Item = (MessageHeader, &[u8])> {
     std::iter::from_fn(move || {
-        let (header, _) = Header::read_from_prefix(rest).ok()?;
-        let body = rest.get(size_of::<Header>()..header.len as usize)?;
+        let (header, _) = MessageHeader::read_from_prefix(rest).ok()?;
+        let body = rest.get(size_of::<MessageHeader>()..header.len as usize)?;
         rest = rest.get(aligned(header.len as usize)..).unwrap_or_default();
         Some((header, body))
     })
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn messages_are_cut_by_their_own_lengths() {
         let message = |len: u32, kind: u16| {
-            let header = Header { len, kind, flags: 0, sequence: 1, port: 0 };
+            let header = MessageHeader { len, kind, flags: 0, sequence: 1, port: 0 };
             [header.as_bytes(), &[7; 4]].concat()
         };
         let bytes = [message(18, 5), message(20, 6), message(40, 7)].concat();

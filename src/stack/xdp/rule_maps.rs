@@ -12,7 +12,7 @@ use super::program_error::ProgramError;
 /// `struct owned_key` of `bpf/abi.h`.
 #[derive(Clone, Copy, Debug, IntoBytes, Immutable)]
 #[repr(C)]
-struct Key {
+struct RuleKey {
     prefix_len: u32,
     family: u32,
     address: [u8; 16],
@@ -21,20 +21,20 @@ struct Key {
 /// `struct owned` of `bpf/abi.h`.
 #[derive(IntoBytes, Immutable)]
 #[repr(C)]
-struct Value {
+struct RuleValue {
     flags: u32,
     reserved: u32,
     ports: [u64; 1024],
 }
 
 const _: () = {
-    assert!(size_of::<Key>() == abi::OWNED_KEY_SIZE as usize);
-    assert!(offset_of!(Key, prefix_len) == 0);
-    assert!(offset_of!(Key, family) == abi::OWNED_KEY_FAMILY as usize);
-    assert!(offset_of!(Key, address) == abi::OWNED_KEY_ADDRESS as usize);
-    assert!(size_of::<Value>() == abi::OWNED_SIZE as usize);
-    assert!(offset_of!(Value, flags) == 0);
-    assert!(offset_of!(Value, ports) == abi::OWNED_PORTS as usize);
+    assert!(size_of::<RuleKey>() == abi::OWNED_KEY_SIZE as usize);
+    assert!(offset_of!(RuleKey, prefix_len) == 0);
+    assert!(offset_of!(RuleKey, family) == abi::OWNED_KEY_FAMILY as usize);
+    assert!(offset_of!(RuleKey, address) == abi::OWNED_KEY_ADDRESS as usize);
+    assert!(size_of::<RuleValue>() == abi::OWNED_SIZE as usize);
+    assert!(offset_of!(RuleValue, flags) == 0);
+    assert!(offset_of!(RuleValue, ports) == abi::OWNED_PORTS as usize);
 };
 
 /// Two maps of the rules' entries in the kernel, one of them active.
@@ -90,13 +90,13 @@ impl RuleMaps {
 #[derive(Debug)]
 struct RuleMap {
     trie: MapHandle,
-    keys: Vec<Key>,
+    keys: Vec<RuleKey>,
 }
 
 impl RuleMap {
     fn insert(&mut self, entry: &LpmEntry) -> libbpf_rs::Result<()> {
-        let key = Key::from(entry.prefix);
-        let value = Value {
+        let key = RuleKey::from(entry.prefix);
+        let value = RuleValue {
             flags: if entry.exclusive { abi::OWNED_EXCLUSIVE } else { 0 },
             reserved: 0,
             ports: *entry.ports.words(),
@@ -117,7 +117,7 @@ impl RuleMap {
     }
 }
 
-impl From<IpNet> for Key {
+impl From<IpNet> for RuleKey {
     fn from(prefix: IpNet) -> Self {
         let mut address = [0; 16];
         let family = match prefix {

@@ -23,11 +23,11 @@ const MAX_INTERFACES: usize = 1 << 16;
 /// The interfaces that a section has described so far.
 pub(super) struct Interfaces {
     big: bool,
-    known: Vec<Interface>,
+    known: Vec<BlockInterface>,
 }
 
 #[derive(Clone, Copy)]
-struct Interface {
+struct BlockInterface {
     link: u32,
     /// Timestamps per second.
     rate: u64,
@@ -87,7 +87,7 @@ impl Interfaces {
         // Two bytes, followed by two reserved bytes.
         let link = half(data, self.big);
         let rate = self.rate(data.get(8..).unwrap_or_default());
-        self.known.push(Interface { link, rate, snap: word(data, 4, self.big) });
+        self.known.push(BlockInterface { link, rate, snap: word(data, 4, self.big) });
         Ok(())
     }
 

@@ -7,11 +7,11 @@ use super::input::{Input, Packet, PcapError, word};
 /// The packets of a capture, in the order of the file. Holds one at a time.
 pub struct Packets<R> {
     pub(super) input: Input<R>,
-    kind: Kind,
+    kind: FileKind,
     number: u64,
 }
 
-enum Kind {
+enum FileKind {
     Pcap { big: bool, nanos: bool, link: u32 },
     Pcapng(Interfaces),
 }
@@ -31,14 +31,14 @@ impl<R: Read> Packets<R> {
             0x4d3c_b2a1 => (true, true),
             SECTION => {
                 let interfaces = Interfaces::section(&mut input)?;
-                return Ok(Packets { input, kind: Kind::Pcapng(interfaces), number: 0 });
+                return Ok(Packets { input, kind: FileKind::Pcapng(interfaces), number: 0 });
             }
             _ => return Err(PcapError::Format(magic)),
         };
         let rest: [u8; 20] = input.array()?;
         // The upper bits may contain the length of the frame check sequence.
         let link = word(&rest, 16, big) & 0x0fff_ffff;
-        Ok(Packets { input, kind: Kind::Pcap { big, nanos, link }, number: 0 })
+        Ok(Packets { input, kind: FileKind::Pcap { big, nanos, link }, number: 0 })
     }
 
     /// The next packet; `None` at the end.
@@ -48,8 +48,8 @@ impl<R: Read> Packets<R> {
     pub fn next_packet(&mut self) -> Result<Option<Packet>, PcapError> {
         self.input.packet = self.number + 1;
         let packet = match &mut self.kind {
-            Kind::Pcapng(interfaces) => interfaces.next_packet(&mut self.input)?,
-            &mut Kind::Pcap { big, nanos, link } => pcap_packet(&mut self.input, big, nanos, link)?,
+            FileKind::Pcapng(interfaces) => interfaces.next_packet(&mut self.input)?,
+            &mut FileKind::Pcap { big, nanos, link } => pcap_packet(&mut self.input, big, nanos, link)?,
         };
         self.number += u64::from(packet.is_some());
         Ok(packet)

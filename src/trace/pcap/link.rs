@@ -4,10 +4,10 @@ use super::Other;
 use super::layer::Layer;
 use super::rest::Rest;
 
-type Next<'a> = Result<Layer<'a>, Other>;
+type NextHeader<'a> = Result<Layer<'a>, Other>;
 
 /// Returns the first layer of a link type (<https://www.tcpdump.org/linktypes.html>).
-pub(super) fn first(link: u32, rest: Rest<'_>) -> Next<'_> {
+pub(super) fn first(link: u32, rest: Rest<'_>) -> NextHeader<'_> {
     match link {
         ETHERNET => Ok(Layer::Ethernet(rest)),
         LOOPBACK | OPENBSD_LOOPBACK => after(rest, 4).map(Layer::Ip),
@@ -35,12 +35,12 @@ const PPP_WITH_DIRECTION: u32 = 204;
 const COOKED_2: u32 = 276;
 
 /// Two MAC addresses, then an EtherType or a length.
-pub(super) fn ethernet(rest: Rest<'_>) -> Next<'_> {
+pub(super) fn ethernet(rest: Rest<'_>) -> NextHeader<'_> {
     by_type(rest, 12, 14)
 }
 
 /// An EtherType at this offset in a header of fixed length.
-fn by_type(rest: Rest<'_>, at: usize, header: usize) -> Next<'_> {
+fn by_type(rest: Rest<'_>, at: usize, header: usize) -> NextHeader<'_> {
     let kind = rest.half(at).ok_or(Other::Truncated)?;
     Ok(Layer::Typed(kind, after(rest, header)?))
 }
@@ -49,7 +49,7 @@ fn after(rest: Rest<'_>, length: usize) -> Result<Rest<'_>, Other> {
     rest.skip(length).ok_or(Other::Truncated)
 }
 
-pub(super) fn typed(kind: u16, rest: Rest<'_>) -> Next<'_> {
+pub(super) fn typed(kind: u16, rest: Rest<'_>) -> NextHeader<'_> {
     match kind {
         // IPv6 also has the number of IPv4 on links that know only that.
         0x0800 | 0x86dd => Ok(Layer::Ip(rest)),
@@ -67,7 +67,7 @@ pub(super) fn typed(kind: u16, rest: Rest<'_>) -> Next<'_> {
 }
 
 /// SNAP ends with an EtherType (RFC 1042).
-fn llc(rest: Rest<'_>) -> Next<'_> {
+fn llc(rest: Rest<'_>) -> NextHeader<'_> {
     match rest.array(0).ok_or(Other::Truncated)? {
         [0xaa, 0xaa, 3, 0, 0, 0] => by_type(rest, 6, 8),
         _ => Err(Other::Llc),
@@ -75,7 +75,7 @@ fn llc(rest: Rest<'_>) -> Next<'_> {
 }
 
 /// Address and control may be omitted (RFC 1661 6.6), and the first byte of the protocol (6.5).
-fn framed_ppp(rest: Rest<'_>) -> Next<'_> {
+fn framed_ppp(rest: Rest<'_>) -> NextHeader<'_> {
     let rest = if rest.half(0) == Some(0xff03) { after(rest, 2)? } else { rest };
     match rest.byte(0).ok_or(Other::Truncated)? {
         short if short & 1 == 1 => Ok(Layer::Ppp(short.into(), after(rest, 1)?)),
@@ -83,7 +83,7 @@ fn framed_ppp(rest: Rest<'_>) -> Next<'_> {
     }
 }
 
-pub(super) fn ppp(protocol: u16, rest: Rest<'_>) -> Next<'_> {
+pub(super) fn ppp(protocol: u16, rest: Rest<'_>) -> NextHeader<'_> {
     match protocol {
         0x0021 | 0x0057 => Ok(Layer::Ip(rest)),
         0x0281 | 0x0283 => Ok(Layer::Mpls(rest)),
@@ -92,7 +92,7 @@ pub(super) fn ppp(protocol: u16, rest: Rest<'_>) -> Next<'_> {
 }
 
 /// A session's packet (RFC 2516 4): version and type, code, session, length.
-pub(super) fn pppoe(rest: Rest<'_>) -> Next<'_> {
+pub(super) fn pppoe(rest: Rest<'_>) -> NextHeader<'_> {
     let ([kind, code], length) =
         (rest.array(0).ok_or(Other::Truncated)?, rest.half(4).ok_or(Other::Truncated)?);
     match (kind, code) {
@@ -104,7 +104,7 @@ pub(super) fn pppoe(rest: Rest<'_>) -> Next<'_> {
 
 /// Labels down to the bottom of the stack (RFC 3032 2.1); then IP, by its first four bits, or Ethernet,
 /// perhaps after a control word (RFC 4448 4.6).
-pub(super) fn mpls(mut rest: Rest<'_>) -> Next<'_> {
+pub(super) fn mpls(mut rest: Rest<'_>) -> NextHeader<'_> {
     loop {
         let label = rest.word(0).ok_or(Other::Truncated)?;
         rest = after(rest, 4)?;

@@ -44,11 +44,11 @@ pub(super) struct CpuSnapshot {
     at: Instant,
     /// Steal time of each core, ticks.
     steal: Option<Vec<u64>>,
-    programs: Option<HashMap<i32, Program>>,
+    programs: Option<HashMap<i32, OtherProgram>>,
 }
 
 #[derive(Clone, Debug)]
-struct Program {
+struct OtherProgram {
     name: String,
     /// With those of its terminated children.
     ticks: u64,
@@ -80,33 +80,34 @@ impl CpuSnapshot {
 }
 
 /// Every process except this one and kernel threads.
-fn programs() -> Option<HashMap<i32, Program>> {
+fn programs() -> Option<HashMap<i32, OtherProgram>> {
     let own = std::process::id() as i32;
     let found = all_processes().ok()?.filter_map(|process| {
         // The ticks of one that has just ended are its parent's.
         let stat = process.ok()?.stat().ok()?;
         let children = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
-        let program = Program { name: stat.comm, ticks: stat.utime + stat.stime + children };
+        let program = OtherProgram { name: stat.comm, ticks: stat.utime + stat.stime + children };
         (stat.pid != own && stat.flags & KERNEL_THREAD == 0).then_some((stat.pid, program))
     });
     Some(found.collect())
 }
 
 #[derive(Debug, Default, PartialEq)]
-struct Taken {
+struct TakenShare {
     ticks: u64,
     busiest: Option<String>,
 }
 
 /// Returns the ticks of all programs between two snapshots. Those of a terminated one are its parent's.
-fn taken(before: &HashMap<i32, Program>, after: &HashMap<i32, Program>) -> Taken {
-    let sum = |programs: &HashMap<i32, Program>| programs.values().map(|program| program.ticks).sum::<u64>();
-    let since = |(pid, program): (&i32, &Program)| {
+fn taken(before: &HashMap<i32, OtherProgram>, after: &HashMap<i32, OtherProgram>) -> TakenShare {
+    let sum =
+        |programs: &HashMap<i32, OtherProgram>| programs.values().map(|program| program.ticks).sum::<u64>();
+    let since = |(pid, program): (&i32, &OtherProgram)| {
         let earlier = before.get(pid).map_or(0, |program| program.ticks);
         (program.ticks.saturating_sub(earlier), program.name.clone())
     };
     let busiest = after.iter().map(since).max_by_key(|(ticks, _)| *ticks).filter(|(ticks, _)| *ticks > 0);
-    Taken { ticks: sum(after).saturating_sub(sum(before)), busiest: busiest.map(|(_, name)| name) }
+    TakenShare { ticks: sum(after).saturating_sub(sum(before)), busiest: busiest.map(|(_, name)| name) }
 }
 
 /// Returns the share of the comparison's two cores that this load takes; it fills the host's further cores first.
@@ -119,9 +120,10 @@ fn crowding(cores_taken: f64, machine: usize) -> f64 {
 mod tests {
     use super::*;
 
-    fn snapshot(programs: &[(i32, &str, u64)]) -> HashMap<i32, Program> {
-        let program =
-            |(pid, name, ticks): &(i32, &str, u64)| (*pid, Program { name: (*name).into(), ticks: *ticks });
+    fn snapshot(programs: &[(i32, &str, u64)]) -> HashMap<i32, OtherProgram> {
+        let program = |(pid, name, ticks): &(i32, &str, u64)| {
+            (*pid, OtherProgram { name: (*name).into(), ticks: *ticks })
+        };
         programs.iter().map(program).collect()
     }
 
@@ -130,8 +132,8 @@ mod tests {
         let before = snapshot(&[(1, "init", 100), (20, "make", 50), (21, "cc1", 400)]);
         // cc1 ran for 30 more and ended; another one came and went; the parent has all of both.
         let after = snapshot(&[(1, "init", 101), (20, "make", 50 + 430 + 60)]);
-        assert_eq!(taken(&before, &after), Taken { ticks: 91, busiest: Some("make".into()) });
-        assert_eq!(taken(&before, &before), Taken { ticks: 0, busiest: None });
+        assert_eq!(taken(&before, &after), TakenShare { ticks: 91, busiest: Some("make".into()) });
+        assert_eq!(taken(&before, &before), TakenShare { ticks: 0, busiest: None });
     }
 
     #[test]
