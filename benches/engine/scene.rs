@@ -7,13 +7,14 @@ use handfast_stack::service::Service;
 use handfast_stack::tcp::{Config, CookieMode};
 use handfast_stack::wire::{Flags, Seq};
 
-use crate::peer::{OURS, Step, isn_of, write};
+use crate::peer::{OURS, PeerStep, isn_of, write};
 
-pub const SYN: Step = Step { flags: Flags::SYN, theirs: 0, acked: 0, answered: true };
-pub const ACK: Step = Step { flags: Flags::ACK, theirs: 1, acked: 1, answered: false };
-pub const FIN: Step = Step { flags: Flags::ACK.with(Flags::FIN), theirs: 1, acked: 1, answered: true };
-pub const LAST_ACK: Step = Step { flags: Flags::ACK, theirs: 2, acked: 2, answered: false };
-pub const RST: Step = Step { flags: Flags::RST, theirs: 1, acked: 0, answered: false };
+pub const SYN: PeerStep = PeerStep { flags: Flags::SYN, theirs: 0, acked: 0, answered: true };
+pub const ACK: PeerStep = PeerStep { flags: Flags::ACK, theirs: 1, acked: 1, answered: false };
+pub const FIN: PeerStep =
+    PeerStep { flags: Flags::ACK.with(Flags::FIN), theirs: 1, acked: 1, answered: true };
+pub const LAST_ACK: PeerStep = PeerStep { flags: Flags::ACK, theirs: 2, acked: 2, answered: false };
+pub const RST: PeerStep = PeerStep { flags: Flags::RST, theirs: 1, acked: 0, answered: false };
 
 /// Connections that take a step together: the segments of a batch.
 pub const BATCH: u32 = 64;
@@ -42,7 +43,7 @@ impl Scene {
     }
 
     /// Sends a segment of a connection.
-    pub fn send(&mut self, number: u32, step: &Step) {
+    pub fn send(&mut self, number: u32, step: &PeerStep) {
         let mut frame = [0; 128];
         let ours = self.ours[number as usize % self.ours.len()];
         let len = write(&mut frame, 0, number, step, ours);
@@ -70,7 +71,7 @@ impl Scene {
     }
 
     /// Advances many connections by one step, batch by batch.
-    pub fn step(&mut self, numbers: Range<u32>, step: &Step) -> Duration {
+    pub fn step(&mut self, numbers: Range<u32>, step: &PeerStep) -> Duration {
         let mut spent = Duration::ZERO;
         for first in numbers.clone().step_by(BATCH as usize) {
             let batch = first..(first + BATCH).min(numbers.end);

@@ -14,11 +14,11 @@ network of this host:
     sudo handfast lab demo")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum CliCommand {
     // Boxed: an order of magnitude larger than the others.
     Respond(Box<RespondArgs>),
     Bench(Box<BenchArgs>),
@@ -139,15 +139,15 @@ pub(crate) struct LabExec {
     #[arg(long, default_value = "lab")]
     pub name: String,
     /// Namespace to run in
-    #[arg(long, value_enum, default_value_t = Side::Client)]
-    pub side: Side,
+    #[arg(long, value_enum, default_value_t = LabSide::Client)]
+    pub side: LabSide,
     /// Command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Side {
+pub(crate) enum LabSide {
     Client,
     Server,
     Bridge,

@@ -90,8 +90,8 @@ pub struct BenchArgs {
     pub syn_retries: u8,
 
     /// TCP options of a SYN: mss only, or full: MSS, window scale, SACK and timestamps
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = SynOptions::Full, help_heading = "Workload")]
-    pub syn_options: SynOptions,
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = SynOptionArgs::Full, help_heading = "Workload")]
+    pub syn_options: SynOptionArgs,
 
     /// Per-connection timeout, counted from the intended start
     #[arg(long, value_name = "TIME", default_value = "10", help_heading = "Workload", value_parser = values::seconds)]
@@ -232,20 +232,20 @@ const PAYLOAD: &str = "handfast\n";
 
 /// `--syn-options`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SynOptions {
+pub enum SynOptionArgs {
     Mss,
     Full,
 }
 
-impl fmt::Display for SynOptions {
+impl fmt::Display for SynOptionArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == SynOptions::Mss { "mss" } else { "full" })
+        f.write_str(if *self == SynOptionArgs::Mss { "mss" } else { "full" })
     }
 }
 
-impl SynOptions {
+impl SynOptionArgs {
     pub fn offer(self) -> OfferedOptions {
-        if self == SynOptions::Full { OfferedOptions::default() } else { OfferedOptions::NONE }
+        if self == SynOptionArgs::Full { OfferedOptions::default() } else { OfferedOptions::NONE }
     }
 }
 

@@ -9,7 +9,7 @@ use terminal_size::{Width, terminal_size};
 use super::styled_text::StyledText;
 use super::take_over::{self, Place};
 use super::{Failure, Listen, out, signals, values};
-use handfast_doctor::measure::{End, MeasureError, Measured, Plan, measure};
+use handfast_doctor::measure::{End, MeasureError, MeasurePlan, MeasuredRates, measure};
 use handfast_doctor::{Applied, Check, Report, SCHEMA, Table, apply, examine};
 
 /// Columns where there is no terminal to ask.
@@ -80,7 +80,7 @@ struct Output<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     applied: Option<&'a [Applied]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    measured: Option<&'a Measured>,
+    measured: Option<&'a MeasuredRates>,
 }
 
 pub(super) fn run(arguments: &DoctorArgs) -> Result<ExitCode, Failure> {
@@ -141,9 +141,9 @@ fn checked(arguments: &DoctorArgs) -> Option<Report> {
     Some(report.with(check))
 }
 
-fn measured(arguments: &DoctorArgs) -> Result<Measured, Failure> {
+fn measured(arguments: &DoctorArgs) -> Result<MeasuredRates, Failure> {
     let DoctorArgs { pair, seconds, rounds, .. } = arguments;
-    let plan = Plan { pair: pair.clone(), duration: *seconds, rounds: *rounds };
+    let plan = MeasurePlan { pair: pair.clone(), duration: *seconds, rounds: *rounds };
     let watched = io::stderr().is_terminal();
     // A signal ends the measurement, and the lab is still removed.
     let stop = signals::stop()?;

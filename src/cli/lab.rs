@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use caps::{CapSet, Capability};
 use nix::unistd::geteuid;
 
-use super::args::{LabAction, LabArgs, LabExec, LabSpec, Side};
+use super::args::{LabAction, LabArgs, LabExec, LabSide, LabSpec};
 use super::{Failure, demo, lab_bench, lab_engine, lab_programs, lab_trace, signals};
 use handfast_lab::{
     BRIDGE_DEVICE, CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, SERVED_V4, SERVED_V6, SERVER_DEVICE,
@@ -112,9 +112,9 @@ fn down_all() -> Result<ExitCode, Failure> {
 fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
     let lab = Lab::open(&arguments.name)?;
     let namespace = match arguments.side {
-        Side::Client => lab.client(),
-        Side::Server => lab.server(),
-        Side::Bridge => lab.bridge().ok_or_else(|| {
+        LabSide::Client => lab.client(),
+        LabSide::Server => lab.server(),
+        LabSide::Bridge => lab.bridge().ok_or_else(|| {
             Failure::new(format!("lab {} has no bridge", arguments.name))
                 .fix(format!("handfast lab up --bridge --name {}", arguments.name))
         })?,

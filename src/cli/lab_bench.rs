@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 
-use super::bench_args::SynOptions;
+use super::bench_args::SynOptionArgs;
 use super::result_file::{ResultFile, json};
 use super::{Failure, lab_comparison, signals, standard_output, values};
 use handfast_lab::bench::comparison::{
@@ -62,14 +62,14 @@ pub(crate) struct LabBenchArgs {
     #[arg(long)]
     ipv6: bool,
     /// TCP options of SYNs: MSS only, or also window scale, SACK and timestamps
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = SynOptions::Full)]
-    syn_options: SynOptions,
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = SynOptionArgs::Full)]
+    syn_options: SynOptionArgs,
     /// Connections in flight
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65536))]
     concurrency: u32,
     /// Cores of client and server [default: the first two available]
     #[arg(long, value_name = "CLIENT,SERVER")]
-    cores: Option<values::Cores>,
+    cores: Option<values::CoreList>,
     /// Print the tables as Markdown
     #[arg(long)]
     markdown: bool,
@@ -122,7 +122,7 @@ impl LabBenchArgs {
             [] => Compared::value_variants(),
             given => given,
         };
-        let timestamps = self.syn_options == SynOptions::Full;
+        let timestamps = self.syn_options == SynOptionArgs::Full;
         let pattern = |compared: &Compared| Pattern { timestamps, ..compared.pattern() };
         Ok(ComparisonPlan {
             servers: match &self.servers[..] {
@@ -149,7 +149,7 @@ impl LabBenchArgs {
             None => two_cores().ok_or_else(|| {
                 Failure::new("this process may use one core, but client and server need one each")
             }),
-            Some(values::Cores(cores)) => match cores[..] {
+            Some(values::CoreList(cores)) => match cores[..] {
                 [client, server] => Ok(Cores { client, server }),
                 _ => Err(Failure::new("--cores takes two cores").fix("--cores 0,1")),
             },

@@ -24,7 +24,7 @@ pub(crate) struct LabEngineArgs {
     live: u32,
     /// The cores to run on, as in 0,2-3, all around one table
     #[arg(long, value_name = "LIST", default_value = "0")]
-    cores: values::Cores,
+    cores: values::CoreList,
     /// Processor time to measure, seconds
     #[arg(long, value_name = "TIME", default_value = "3", value_parser = values::seconds)]
     seconds: Duration,

@@ -36,11 +36,11 @@ pub(crate) struct ServeKernelArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CeilingArgs {
     #[command(subcommand)]
-    pub program: Ceiling,
+    pub program: CeilingProgram,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Ceiling {
+pub(crate) enum CeilingProgram {
     /// Replies to each segment from a template, in the received frame
     ReplayServer(ReplayServerArgs),
     /// Opens connections and sends the client's segments from templates

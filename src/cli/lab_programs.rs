@@ -10,7 +10,8 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::lab_program_args::{
-    Ceiling, CeilingArgs, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs, XdpTxArgs,
+    CeilingArgs, CeilingProgram, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs,
+    XdpTxArgs,
 };
 use super::{Failure, out, signals};
 use handfast_lab::bench::baseline::{
@@ -34,9 +35,9 @@ pub(super) fn serve_kernel(arguments: &ServeKernelArgs) -> Result<ExitCode, Fail
 pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
     let stop = signals::stop()?;
     match &arguments.program {
-        Ceiling::ReplayServer(arguments) => replay_server(arguments, &stop),
-        Ceiling::ReplayClient(arguments) => replay_client(arguments, &stop),
-        Ceiling::Reflector(ReflectorArgs { port, own, swap_ip, drop }) => {
+        CeilingProgram::ReplayServer(arguments) => replay_server(arguments, &stop),
+        CeilingProgram::ReplayClient(arguments) => replay_client(arguments, &stop),
+        CeilingProgram::Reflector(ReflectorArgs { port, own, swap_ip, drop }) => {
             let options = ReflectorOptions {
                 port: port.options(),
                 own: own.clone(),
@@ -48,7 +49,7 @@ pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
             println!("ready: {}", port.dev);
             finish(reflector.run(&stop))
         }
-        Ceiling::XdpTx(XdpTxArgs { port, tcp_port, reflect_syns }) => {
+        CeilingProgram::XdpTx(XdpTxArgs { port, tcp_port, reflect_syns }) => {
             let options = XdpTxOptions {
                 port: port.options(),
                 tcp_port: *tcp_port,

@@ -86,7 +86,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
-use args::{Arguments, Command};
+use args::{Arguments, CliCommand};
 pub use bench_args::BenchArgs;
 pub use capture_args::CaptureArgs;
 pub use failure::Failure;
@@ -97,7 +97,7 @@ pub use metrics_args::MetricsArgs;
 pub use respond_args::RespondArgs;
 pub use run_as::RunAs;
 pub use umem_args::UmemArgs;
-pub use values::Cores;
+pub use values::CoreList;
 
 /// The program with all its commands and options, for tests and documentation.
 pub fn command() -> clap::Command {
@@ -135,16 +135,16 @@ pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>
         Err(error) => return usage(&error),
     };
     let outcome = match arguments.command {
-        Command::Respond(arguments) => respond::start(*arguments, matches.subcommand_matches("respond")),
-        Command::Bench(arguments) => bench::run(&arguments),
-        Command::Connections(arguments) => connections::run(&arguments),
-        Command::Lab(arguments) => lab::run(&arguments),
-        Command::Report(arguments) => report::run(&arguments),
-        Command::Top(arguments) => top::run_top(&arguments),
-        Command::Trace(arguments) => trace::run(&arguments),
-        Command::Doctor(arguments) => doctor::run(&arguments),
-        Command::Completions(arguments) => completions::run(&arguments),
-        Command::Man(arguments) => man::run(&arguments, command()),
+        CliCommand::Respond(arguments) => respond::start(*arguments, matches.subcommand_matches("respond")),
+        CliCommand::Bench(arguments) => bench::run(&arguments),
+        CliCommand::Connections(arguments) => connections::run(&arguments),
+        CliCommand::Lab(arguments) => lab::run(&arguments),
+        CliCommand::Report(arguments) => report::run(&arguments),
+        CliCommand::Top(arguments) => top::run_top(&arguments),
+        CliCommand::Trace(arguments) => trace::run(&arguments),
+        CliCommand::Doctor(arguments) => doctor::run(&arguments),
+        CliCommand::Completions(arguments) => completions::run(&arguments),
+        CliCommand::Man(arguments) => man::run(&arguments, command()),
     };
     finish(outcome.unwrap_or_else(|failure| {
         let failure = failure.or_limit();

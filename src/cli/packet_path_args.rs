@@ -2,7 +2,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::UmemArgs;
-use super::values::{self, Cores};
+use super::values::{self, CoreList};
 use handfast_stack::engine::stack::StackConfig;
 use handfast_stack::engine::{Polling, Priority};
 use handfast_stack::xdp::Mode;
@@ -14,7 +14,7 @@ use handfast_stack::xdp::Mode;
 pub struct PacketPathArgs {
     /// CPU cores to run on, as in 0,2-3 [default: as many as there are queues, from 0 on]
     #[arg(long, value_name = "LIST")]
-    cores: Option<Cores>,
+    cores: Option<CoreList>,
 
     /// Where the eBPF program runs: in the driver (native) or in the network stack (generic)
     ///

@@ -10,7 +10,7 @@ use super::config::Config;
 use super::notify::Notifier;
 use super::ready_file::ReadyFile;
 use super::reload::Reloader;
-use super::respond_watch::Watch;
+use super::respond_watch::RespondWatch;
 use super::result_file::{ResultFile, json};
 use super::root_files::RootFiles;
 use super::run_as::Identity;
@@ -97,7 +97,7 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
         let _serving = control.serve(scope, &source, &running)?;
         println!("ready: {}", listeners(arguments));
         notifier.ready();
-        let watch = Watch::new(&running, &active, &source, reloader);
+        let watch = RespondWatch::new(&running, &active, &source, reloader);
         watch.until_the_end(arguments, &signals.stop, &mut notifier);
         Ok::<_, Failure>(())
     })?;

@@ -20,7 +20,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the main loop watches and updates.
-pub(super) struct Watch<'a> {
+pub(super) struct RespondWatch<'a> {
     running: &'a Running,
     source: &'a StatusSource,
     reloader: Option<Reloader>,
@@ -28,14 +28,14 @@ pub(super) struct Watch<'a> {
     alarm: Alarm,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> RespondWatch<'a> {
     pub(super) fn new(
         running: &'a Running,
         active: &Effective,
         source: &'a StatusSource,
         reloader: Option<Reloader>,
-    ) -> Watch<'a> {
-        Watch { running, source, reloader, names: BTreeMap::new(), alarm: Alarm::new(active) }
+    ) -> RespondWatch<'a> {
+        RespondWatch { running, source, reloader, names: BTreeMap::new(), alarm: Alarm::new(active) }
     }
 
     /// Until a signal, the duration, or a fault; a line of rates at each interval.

@@ -58,7 +58,7 @@ pub(crate) struct TopArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  Watch the only running program:
+  RespondWatch the only running program:
 
     handfast top
 

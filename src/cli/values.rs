@@ -24,15 +24,15 @@ pub(super) fn closer() -> impl TypedValueParser<Value = Closer> {
 
 /// `0,2-3`: numbers of cores, each once, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cores(pub Vec<usize>);
+pub struct CoreList(pub Vec<usize>);
 
 /// No host has more; a range beyond it is a typing error.
 const MAX_CORE: usize = 4095;
 
-impl FromStr for Cores {
+impl FromStr for CoreList {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Cores, String> {
+    fn from_str(text: &str) -> Result<CoreList, String> {
         let number = |word: &str| {
             let number = word.parse::<usize>().ok().filter(|core| *core <= MAX_CORE);
             // The whole text, where a number is missing.
@@ -51,7 +51,7 @@ impl FromStr for Cores {
         let mut seen = BTreeSet::new();
         match cores.iter().find(|core| !seen.insert(**core)) {
             Some(twice) => Err(format!("core {twice} is given twice")),
-            None => Ok(Cores(cores)),
+            None => Ok(CoreList(cores)),
         }
     }
 }
@@ -169,7 +169,7 @@ mod tests {
         for (text, cores) in [("0", Ok(vec![0])), ("0,1", Ok(vec![0, 1])), ("2-4,0", Ok(vec![2, 3, 4, 0]))]
             as [(&str, Result<Vec<usize>, &str>); 3]
         {
-            assert_eq!(text.parse::<Cores>().map(|cores| cores.0), cores.map_err(String::from), "{text}");
+            assert_eq!(text.parse::<CoreList>().map(|cores| cores.0), cores.map_err(String::from), "{text}");
         }
         for (text, part) in [
             ("", "invalid core"),
@@ -180,7 +180,7 @@ mod tests {
             ("0-2,1", "core 1 is given twice"),
             ("0-99999999999", "invalid core"),
         ] {
-            let error = text.parse::<Cores>().expect_err(text);
+            let error = text.parse::<CoreList>().expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
         }
     }

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::listing::Entry;
+use super::listing::ListingEntry;
 use handfast_stack::engine::{ConnInfo, state_name};
 use handfast_stack::tcp::Timer;
 
@@ -36,8 +36,8 @@ pub struct TimerLeft {
 }
 
 impl Connection {
-    pub(super) fn new(entry: &Entry, listeners: &BTreeMap<u16, String>) -> Connection {
-        let Entry { local, peer, core, facts } = *entry;
+    pub(super) fn new(entry: &ListingEntry, listeners: &BTreeMap<u16, String>) -> Connection {
+        let ListingEntry { local, peer, core, facts } = *entry;
         let listener = facts.listener.map(|number| {
             let text = listeners.get(&number);
             text.map_or_else(|| format!("listener {number}"), String::clone)

@@ -17,7 +17,7 @@ use handfast_stack::xdp::Queue;
 
 /// A connection, and what its core reports about it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub(super) struct ListingEntry {
     pub local: SocketAddr,
     pub peer: SocketAddr,
     pub core: usize,
@@ -29,7 +29,7 @@ pub(super) struct Entry {
 pub(super) fn list(
     running: &Running,
     filter: &Filter,
-    each: &mut dyn FnMut(&Entry) -> ControlFlow<()>,
+    each: &mut dyn FnMut(&ListingEntry) -> ControlFlow<()>,
 ) -> Result<(), CoreTimeout> {
     let Some(tables) = running.tables() else { return Ok(()) };
     let mut listing = TableListing { running, filter, each, end: None };
@@ -86,7 +86,7 @@ enum ListingEnd {
 struct TableListing<'a> {
     running: &'a Running,
     filter: &'a Filter,
-    each: &'a mut dyn FnMut(&Entry) -> ControlFlow<()>,
+    each: &'a mut dyn FnMut(&ListingEntry) -> ControlFlow<()>,
     end: Option<ListingEnd>,
 }
 
@@ -124,7 +124,7 @@ impl TableListing<'_> {
         }
         for ConnQuery { key, facts, .. } in chunk.drain(..) {
             let Some(facts) = facts.filter(|facts| self.filter.passes_state(facts.state)) else { continue };
-            let entry = Entry { local: key.local(), peer: key.remote(), core, facts };
+            let entry = ListingEntry { local: key.local(), peer: key.remote(), core, facts };
             if (self.each)(&entry).is_break() {
                 self.end = Some(ListingEnd::Enough);
                 return;

@@ -21,12 +21,12 @@ pub struct StatusSource {
     active: ActiveReport,
     listeners: RwLock<BTreeMap<u16, String>>,
     load: Option<Arc<Control>>,
-    pub(super) counts: Counts,
+    pub(super) counts: ErrorCounts,
 }
 
 /// [`ControlStatus`], counted.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct ErrorCounts {
     pub(super) clients: AtomicU64,
     pub(super) unauthorized: AtomicU64,
     pub(super) too_many: AtomicU64,
@@ -57,7 +57,7 @@ impl StatusSource {
             active: ActiveReport::new(active),
             listeners: RwLock::default(),
             load,
-            counts: Counts::default(),
+            counts: ErrorCounts::default(),
         }
     }
 
@@ -100,7 +100,7 @@ impl StatusSource {
     }
 }
 
-impl Counts {
+impl ErrorCounts {
     fn read(&self) -> ControlStatus {
         ControlStatus {
             clients: self.clients.load(Relaxed),

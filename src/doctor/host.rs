@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use super::command::CommandError;
 use super::link::{Features, Link};
 use super::netns::Netns;
-use super::probe::Probe;
-use super::program_owners::{Owners, find};
-use super::veth::Peer;
+use super::probe::BindProbe;
+use super::program_owners::{ProgramOwners, find};
+use super::veth::VethPeer;
 use handfast_stack::xdp::sizing::{self, Sizing};
 use handfast_stack::xdp::{CopyMode, Device, Mode, Preference, inspect};
 
@@ -16,10 +16,10 @@ pub(super) struct Host {
     pub device: Device,
     pub link: Link,
     pub features: Result<Features, CommandError>,
-    pub peer: Peer,
-    pub probe: Probe,
+    pub peer: VethPeer,
+    pub probe: BindProbe,
     /// Processes that use the interface.
-    pub owners: Owners,
+    pub owners: ProgramOwners,
     /// The XDP features that the driver announces; `None`: the kernel does not report them.
     pub driver: Option<inspect::XdpFeatures>,
 }
@@ -30,8 +30,8 @@ impl Host {
         let programs: Vec<u32> = link.programs().iter().map(|program| program.prog.id).collect();
         Ok(Host {
             features: Features::ask(&Netns::Here, &device.name),
-            peer: Peer::of(&link),
-            probe: Probe::of(&device),
+            peer: VethPeer::of(&link),
+            probe: BindProbe::of(&device),
             owners: find(&programs),
             driver: inspect::features(device.index),
             link,

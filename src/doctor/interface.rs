@@ -5,7 +5,7 @@ use super::command::output;
 use super::host::Host;
 use super::link::Link;
 use super::netns::{self, Netns};
-use super::veth::Peer;
+use super::veth::VethPeer;
 use super::{Action, CommandError};
 use handfast_stack::xdp::inspect::XdpFeatures;
 use handfast_stack::xdp::{Preference, XdpError, sizing};
@@ -205,7 +205,7 @@ fn rss(host: &Host) -> Check {
     if queues <= 1 {
         return Check::ok("rss", "one queue: no distribution");
     }
-    if let Peer::Found(_) | Peer::Hidden(_) = host.peer {
+    if let VethPeer::Found(_) | VethPeer::Hidden(_) = host.peer {
         return Check::ok("rss", "veth: a frame arrives on the queue number on which it was sent");
     }
     let Ok(table) = output(&["ethtool", "-x", host.name()]) else {

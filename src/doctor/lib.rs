@@ -46,7 +46,7 @@ pub use catalogue::{CATALOGUE, Group};
 pub use check::{Action, Check, Fix, Level};
 pub use command::CommandError;
 pub use fix::{Applied, apply};
-pub use report::{Counts, Report, SCHEMA};
+pub use report::{CheckCounts, Report, SCHEMA};
 pub use table::Table;
 
 use handfast_stack::xdp::Device;

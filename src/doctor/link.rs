@@ -152,24 +152,24 @@ impl Features {
 
 /// Queues as `ethtool -l` counts them, now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Channels {
+pub(super) struct ChannelCounts {
     pub rx: u32,
     pub tx: u32,
     pub combined: u32,
 }
 
-impl Channels {
-    pub(super) fn ask(netns: &Netns, name: &str) -> Result<Channels, CommandError> {
-        output(&netns.words(["ethtool", "-l", name])).map(|stdout| Channels::parse(&stdout))
+impl ChannelCounts {
+    pub(super) fn ask(netns: &Netns, name: &str) -> Result<ChannelCounts, CommandError> {
+        output(&netns.words(["ethtool", "-l", name])).map(|stdout| ChannelCounts::parse(&stdout))
     }
 
-    fn parse(stdout: &str) -> Channels {
+    fn parse(stdout: &str) -> ChannelCounts {
         let (_, now) = stdout.split_once("Current hardware settings:").unwrap_or_default();
         let count = |name: &str| {
             let line = now.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
         };
-        Channels { rx: count("RX"), tx: count("TX"), combined: count("Combined") }
+        ChannelCounts { rx: count("RX"), tx: count("TX"), combined: count("Combined") }
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
     fn queues_are_those_of_now() {
         let stdout = "Channel parameters for hf-s:\nPre-set maximums:\nRX:\t\t8\nTX:\t\t8\nCombined:\tn/a\n\
             Current hardware settings:\nRX:\t\t2\nTX:\t\t3\nOther:\t\tn/a\nCombined:\tn/a\n";
-        assert_eq!(Channels::parse(stdout), Channels { rx: 2, tx: 3, combined: 0 });
-        assert_eq!(Channels::parse("nonsense"), Channels::default());
+        assert_eq!(ChannelCounts::parse(stdout), ChannelCounts { rx: 2, tx: 3, combined: 0 });
+        assert_eq!(ChannelCounts::parse("nonsense"), ChannelCounts::default());
     }
 }

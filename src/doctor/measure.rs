@@ -17,7 +17,7 @@ use ipnet::IpNet;
 pub use end::End;
 pub use error::MeasureError;
 use measured::median;
-pub use measured::{Ceiling, Measured};
+pub use measured::{Ceiling, MeasuredRates};
 use program::Program;
 
 use super::link::Link;
@@ -40,7 +40,7 @@ const LOST: Duration = Duration::from_millis(20);
 
 /// The pair to measure, and for how long.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct MeasurePlan {
     /// `None`: a temporary pair in two namespaces.
     pub pair: Option<(End, End)>,
     /// Duration of each run.
@@ -60,10 +60,10 @@ const RUNS: [(Program, Mode); 4] = [
 /// # Errors
 /// No root, a pair that is none or is in use, or a program that cannot start.
 pub fn measure(
-    plan: &Plan,
+    plan: &MeasurePlan,
     stop: &AtomicBool,
     mut progress: impl FnMut(&str),
-) -> Result<Measured, MeasureError> {
+) -> Result<MeasuredRates, MeasureError> {
     let (lab, (client, server)) = match &plan.pair {
         Some(pair) => (None, pair.clone()),
         None => {
@@ -92,7 +92,7 @@ pub fn measure(
         median: median(&rates),
         rates,
     });
-    Ok(Measured {
+    Ok(MeasuredRates {
         pair: if plan.pair.is_some() {
             format!("{client} and {server}")
         } else {

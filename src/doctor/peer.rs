@@ -2,16 +2,16 @@
 
 use super::check::{Check, Fix};
 use super::host::Host;
-use super::veth::{Peer, PeerEnd};
+use super::veth::{PeerEnd, VethPeer};
 
 pub(super) fn checks(host: &Host) -> Vec<Check> {
     match &host.peer {
-        Peer::None => Vec::new(),
-        Peer::Hidden(what) => vec![Check::unknown("peer", what).why(
+        VethPeer::None => Vec::new(),
+        VethPeer::Hidden(what) => vec![Check::unknown("peer", what).why(
             "The offloads of the peer decide what arrives: in its namespace, `ethtool -k PEER` should show \
              tx-checksumming off. Run doctor as root to check it.",
         )],
-        Peer::Found(end) => {
+        VethPeer::Found(end) => {
             let found = format!("{} in {}", end.link.ifname, end.netns.described());
             let mut checks = vec![Check::ok("peer", found), checksum(end), segmentation(end), vlan(end)];
             checks.extend([mtu(host, end), queues(host, end)]);

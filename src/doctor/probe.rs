@@ -13,7 +13,7 @@ const SEND_RING: u32 = 512;
 
 /// The results of binding to every queue.
 #[derive(Debug, Default)]
-pub(super) struct Probe {
+pub(super) struct BindProbe {
     /// Queues that already have a socket.
     pub taken: Vec<u32>,
     pub free: Vec<u32>,
@@ -23,9 +23,9 @@ pub(super) struct Probe {
     pub trouble: Option<XdpError>,
 }
 
-impl Probe {
-    pub(super) fn of(device: &Device) -> Probe {
-        let mut probe = Probe::default();
+impl BindProbe {
+    pub(super) fn of(device: &Device) -> BindProbe {
+        let mut probe = BindProbe::default();
         if !device.up {
             return probe;
         }

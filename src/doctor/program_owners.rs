@@ -15,7 +15,7 @@ pub(super) struct Process {
 
 /// Processes that use an interface, as far as this process may see.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Owners {
+pub(super) struct ProgramOwners {
     /// Those with an AF_XDP socket in this network namespace, on any interface.
     pub sockets: Vec<Process>,
     /// Those that keep a program of the interface attached.
@@ -23,8 +23,8 @@ pub(super) struct Owners {
 }
 
 /// `programs`: the IDs of the programs attached to the interface.
-pub(super) fn find(programs: &[u32]) -> Owners {
-    let mut found = Owners::default();
+pub(super) fn find(programs: &[u32]) -> ProgramOwners {
+    let mut found = ProgramOwners::default();
     let own = std::process::id();
     for id in processes().filter(|id| *id != own) {
         let named = || {

@@ -9,13 +9,13 @@ pub const SCHEMA: &str = "handfast-doctor/1";
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub interface: String,
-    pub counts: Counts,
+    pub counts: CheckCounts,
     pub checks: Vec<Check>,
 }
 
 /// Checks by level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct CheckCounts {
     pub ok: usize,
     pub unknown: usize,
     pub warning: usize,
@@ -25,7 +25,7 @@ pub struct Counts {
 impl Report {
     pub(super) fn new(interface: &str, checks: Vec<Check>) -> Report {
         let of = |level| checks.iter().filter(|check| check.level == level).count();
-        let counts = Counts {
+        let counts = CheckCounts {
             ok: of(Level::Ok),
             unknown: of(Level::Unknown),
             warning: of(Level::Warning),

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::catalogue::CATALOGUE;
 use super::check::{Check, Fix, Level};
-use super::report::{Counts, Report};
+use super::report::{CheckCounts, Report};
 use handfast_text::{ansi, counted, wrapped};
 
 /// Columns of the level, and of the name.
@@ -69,7 +69,7 @@ impl Table<'_> {
     }
 
     fn sum(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { ok, unknown, warning, error } = self.report.counts;
+        let CheckCounts { ok, unknown, warning, error } = self.report.counts;
         let interface = &self.report.interface;
         let worst = match (error, warning) {
             (0, 0) => Level::Ok,

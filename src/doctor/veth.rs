@@ -1,12 +1,12 @@
 //! The other end of a veth pair, as far as it can be found.
 
 use super::check::Fix;
-use super::link::{Channels, Features, Link};
+use super::link::{ChannelCounts, Features, Link};
 use super::netns::Netns;
 
 /// The other end, as far as it can be found.
 #[derive(Clone, Debug)]
-pub(super) enum Peer {
+pub(super) enum VethPeer {
     /// The interface is not a veth.
     None,
     /// It exists, but could not be found: the reason.
@@ -19,29 +19,31 @@ pub(super) struct PeerEnd {
     pub netns: Netns,
     pub link: Link,
     pub features: Features,
-    pub channels: Channels,
+    pub channels: ChannelCounts,
 }
 
-impl Peer {
-    pub(super) fn of(link: &Link) -> Peer {
-        let Some(index) = link.link_index.filter(|_| link.is_veth()) else { return Peer::None };
+impl VethPeer {
+    pub(super) fn of(link: &Link) -> VethPeer {
+        let Some(index) = link.link_index.filter(|_| link.is_veth()) else { return VethPeer::None };
         let netns = match link.link_netnsid {
             None => Some(Netns::Here),
             Some(nsid) => Netns::of_nsid(nsid),
         };
         let Some(netns) = netns else {
-            return Peer::Hidden(format!("interface {index} of a namespace that this process cannot find"));
+            return VethPeer::Hidden(format!(
+                "interface {index} of a namespace that this process cannot find"
+            ));
         };
         match PeerEnd::ask(netns.clone(), index) {
-            Ok(end) => Peer::Found(Box::new(end)),
-            Err(error) => Peer::Hidden(format!("interface {index} of {}: {error}", netns.described())),
+            Ok(end) => VethPeer::Found(Box::new(end)),
+            Err(error) => VethPeer::Hidden(format!("interface {index} of {}: {error}", netns.described())),
         }
     }
 
     pub(super) fn end(&self) -> Option<&PeerEnd> {
         match self {
-            Peer::Found(end) => Some(end),
-            Peer::None | Peer::Hidden(_) => None,
+            VethPeer::Found(end) => Some(end),
+            VethPeer::None | VethPeer::Hidden(_) => None,
         }
     }
 }
@@ -51,7 +53,7 @@ impl PeerEnd {
         let link = Link::by_index(&netns, index)?;
         let features = Features::ask(&netns, &link.ifname)?;
         // A driver without channels has one queue: nothing follows from that.
-        let channels = Channels::ask(&netns, &link.ifname).unwrap_or_default();
+        let channels = ChannelCounts::ask(&netns, &link.ifname).unwrap_or_default();
         Ok(PeerEnd { netns, link, features, channels })
     }
 

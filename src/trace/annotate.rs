@@ -8,7 +8,7 @@ use super::{LocalEvent, Side, State};
 use handfast_stack::wire::Flags;
 
 /// The context of a row.
-pub(super) struct Context<'a> {
+pub(super) struct AnnotateContext<'a> {
     /// The states of client and server before it.
     pub before: (State, State),
     pub previous: Option<&'a Row>,
@@ -23,8 +23,8 @@ pub(super) struct Context<'a> {
 }
 
 /// Returns the explanation of a row, if any. It depends on the states before and after on both sides.
-pub(super) fn annotation(row: &Row, context: &Context<'_>) -> Option<String> {
-    let Context { before, previous, order, .. } = *context;
+pub(super) fn annotation(row: &Row, context: &AnnotateContext<'_>) -> Option<String> {
+    let AnnotateContext { before, previous, order, .. } = *context;
     let arrow = match &row.kind {
         RowKind::Local(side, event) => return local_event(*side, *event, before),
         RowKind::Segment(arrow) => arrow,
@@ -159,7 +159,7 @@ fn lost(arrow: &Arrow, change: &StateChange) -> Option<String> {
     Some(text)
 }
 
-fn retransmission(arrow: &Arrow, change: &StateChange, context: &Context<'_>) -> Option<String> {
+fn retransmission(arrow: &Arrow, change: &StateChange, context: &AnnotateContext<'_>) -> Option<String> {
     let StateChange { from, to, sender, receiver } = change;
     let (flags, from, to) = (arrow.flags, *from, *to);
     let text = match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
@@ -205,7 +205,7 @@ fn is_older(row: &Row) -> bool {
     matches!(&row.kind, RowKind::Segment(arrow) if arrow.older)
 }
 
-fn first(arrow: &Arrow, change: &StateChange, context: &Context<'_>) -> Option<String> {
+fn first(arrow: &Arrow, change: &StateChange, context: &AnnotateContext<'_>) -> Option<String> {
     use State::*;
     let cookies = context.cookies;
     let (flags, from, to) = (arrow.flags, change.from, change.to);
@@ -268,7 +268,7 @@ fn first(arrow: &Arrow, change: &StateChange, context: &Context<'_>) -> Option<S
     Some(text)
 }
 
-fn reset(arrow: &Arrow, change: &StateChange, context: &Context<'_>) -> Option<String> {
+fn reset(arrow: &Arrow, change: &StateChange, context: &AnnotateContext<'_>) -> Option<String> {
     use State::*;
     let flags = arrow.flags;
     let StateChange { from, to, receiver, .. } = change;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use handfast_lab::bench::comparison::{
-    BenchClient, CeilingClient, ClientCommand, ComparisonPlan, Outcome, Run, RunEvent, RunResult, ServerKind,
+    BenchClient, CeilingClient, ClientCommand, ClientOutcome, ComparisonPlan, Run, RunEvent, RunResult,
+    ServerKind,
 };
 use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_lab::{Lab, LabError};
@@ -105,7 +106,7 @@ fn what_cannot_run_is_told_and_the_others_go_on() {
             command
         }
 
-        fn read(&self, _report: &Value) -> Option<Outcome> {
+        fn read(&self, _report: &Value) -> Option<ClientOutcome> {
             None
         }
     }

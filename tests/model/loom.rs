@@ -28,7 +28,7 @@ use loom::thread;
 
 use entry::{Entry, Generation};
 use model::{Model, key};
-use probe::Refusal;
+use probe::InsertRefusal;
 
 fn check(run: impl Fn(Arc<Model>) + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
@@ -51,7 +51,7 @@ fn two_inserters(before: u32) {
         assert_eq!(ours.is_ok(), members == [0], "{ours:?}");
         assert_eq!(theirs.is_ok(), members == [1], "{theirs:?}");
         for refused in [ours, theirs].into_iter().filter_map(Result::err) {
-            assert!(matches!(refused, Refusal::Raced | Refusal::Exists(_)), "{refused:?}");
+            assert!(matches!(refused, InsertRefusal::Raced | InsertRefusal::Exists(_)), "{refused:?}");
         }
         assert_eq!(model.leftovers().0, 1 + before as usize);
     });
@@ -137,7 +137,7 @@ fn an_inserter_meets_a_removal() {
         let owner = thread::spawn(move || other.remove(0).unwrap());
         let ours = model.insert(key(7), 1, Generation::FIRST);
         owner.join().unwrap();
-        assert!(matches!(ours, Ok(()) | Err(Refusal::Exists(0))), "{ours:?}");
+        assert!(matches!(ours, Ok(()) | Err(InsertRefusal::Exists(0))), "{ours:?}");
         assert_eq!(model.members(key(7)).len(), usize::from(ours.is_ok()));
         assert_eq!(model.leftovers(), (usize::from(ours.is_ok()), 0));
     });
@@ -157,7 +157,7 @@ fn a_member_that_stays_is_found() {
             other.remove(1).unwrap();
         });
         assert_eq!(model.find(key(7)).map(Entry::slot), Some(2));
-        assert_eq!(model.insert(key(7), 3, Generation::FIRST), Err(Refusal::Exists(2)));
+        assert_eq!(model.insert(key(7), 3, Generation::FIRST), Err(InsertRefusal::Exists(2)));
         owner.join().unwrap();
     });
 }

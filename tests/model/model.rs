@@ -3,7 +3,7 @@
 
 use crate::bucket::SPAN;
 use crate::entry::{Entry, Generation, Tag};
-use crate::probe::{Probe, Refusal};
+use crate::probe::{InsertRefusal, Probe};
 use crate::shape::{Bucket, WAYS};
 use crate::sync::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 
@@ -38,10 +38,10 @@ impl Model {
         self.keys[slot as usize].iter().zip(key).all(|(word, wanted)| word.load(Relaxed) == wanted)
     }
 
-    pub fn insert(&self, key: Key, slot: u32, generation: Generation) -> Result<(), Refusal> {
+    pub fn insert(&self, key: Key, slot: u32, generation: Generation) -> Result<(), InsertRefusal> {
         let same = |other| self.key_is(other, key);
         if let Some(word) = self.probe().find(same) {
-            return Err(Refusal::Exists(word.slot()));
+            return Err(InsertRefusal::Exists(word.slot()));
         }
         self.keys[slot as usize].iter().zip(key).for_each(|(word, new)| word.store(new, Relaxed));
         self.probe().insert(Entry::tentative(Tag::of(TAG), generation, slot), same)

@@ -28,7 +28,7 @@ use shuttle::{Config, Runner, thread};
 
 use entry::Generation;
 use model::{Model, key};
-use probe::Refusal;
+use probe::InsertRefusal;
 
 const CORES: u32 = 3;
 const SLOTS_PER_CORE: u32 = 2;
@@ -80,7 +80,7 @@ fn insert(model: &Model, own: &mut [Own], at: usize, n: u32) {
         }
         Err(refusal) => {
             let known = if n == STAYS { Some(STAYS_AT) } else { held };
-            assert!(known.is_none_or(|slot| refusal == Refusal::Exists(slot)), "{n}: {refusal:?}");
+            assert!(known.is_none_or(|slot| refusal == InsertRefusal::Exists(slot)), "{n}: {refusal:?}");
             // As the slab does when a slot comes back.
             own[at].generation = generation.next();
         }

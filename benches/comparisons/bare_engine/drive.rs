@@ -11,15 +11,15 @@ use handfast_stack::wire::{
 
 use crate::bare::{BATCH, Bare, Descriptor, Frame};
 use crate::clock::{Clock, processor_time};
-use crate::peer::{self, Step};
+use crate::peer::{self, PeerStep};
 
 /// Connections added before they are removed again.
 pub const CHUNK: u32 = 1 << 15;
 const STEP: u32 = BATCH as u32;
 
-pub const SYN: Step = Step { flags: Flags::SYN, theirs: 0, acked: 0, answered: true };
-pub const ACK: Step = Step { flags: Flags::ACK, theirs: 1, acked: 1, answered: false };
-const RST: Step = Step { flags: Flags::RST, theirs: 1, acked: 0, answered: false };
+pub const SYN: PeerStep = PeerStep { flags: Flags::SYN, theirs: 0, acked: 0, answered: true };
+pub const ACK: PeerStep = PeerStep { flags: Flags::ACK, theirs: 1, acked: 1, answered: false };
+const RST: PeerStep = PeerStep { flags: Flags::RST, theirs: 1, acked: 0, answered: false };
 
 pub struct Drive {
     bare: Bare,
@@ -59,7 +59,7 @@ impl Drive {
     ///
     /// # Errors
     /// The engine's fault.
-    pub fn measure(mut self, live: u32, steps: &[Step], time: Duration) -> Result<f64, String> {
+    pub fn measure(mut self, live: u32, steps: &[PeerStep], time: Duration) -> Result<f64, String> {
         for first in (0..live).step_by(BATCH) {
             self.take(first..first + STEP, &[SYN, ACK])?;
         }
@@ -80,12 +80,12 @@ impl Drive {
     ///
     /// # Errors
     /// The engine's fault.
-    pub fn count(mut self, connections: u32, steps: &[Step]) -> Result<(), String> {
+    pub fn count(mut self, connections: u32, steps: &[PeerStep]) -> Result<(), String> {
         (0..connections).step_by(BATCH).try_for_each(|first| self.take(first..first + STEP, steps))
     }
 
     /// Adds connections, then removes them unmeasured. Returns their number.
-    fn chunk(&mut self, first: u32, steps: &[Step], time: Duration) -> Result<u32, String> {
+    fn chunk(&mut self, first: u32, steps: &[PeerStep], time: Duration) -> Result<u32, String> {
         let mut next = first;
         while next - first < CHUNK && self.spent < time {
             self.take(next..next + STEP, steps)?;
@@ -99,7 +99,7 @@ impl Drive {
         Ok(next - first)
     }
 
-    fn take(&mut self, numbers: Range<u32>, steps: &[Step]) -> Result<(), String> {
+    fn take(&mut self, numbers: Range<u32>, steps: &[PeerStep]) -> Result<(), String> {
         for step in steps {
             self.write(numbers.clone(), step);
             let before = processor_time();
@@ -110,7 +110,7 @@ impl Drive {
         Ok(())
     }
 
-    fn write(&mut self, numbers: Range<u32>, step: &Step) {
+    fn write(&mut self, numbers: Range<u32>, step: &PeerStep) {
         self.arrived.clear();
         self.sent.clear();
         let mut written = [0; 128];
@@ -121,7 +121,7 @@ impl Drive {
         }
     }
 
-    fn answers(&mut self, numbers: &Range<u32>, step: &Step) -> Result<(), String> {
+    fn answers(&mut self, numbers: &Range<u32>, step: &PeerStep) -> Result<(), String> {
         let expected = if step.answered { numbers.len() } else { 0 };
         if self.sent.len() != expected {
             let answers = self.sent.len();
@@ -135,7 +135,7 @@ impl Drive {
     }
 
     /// Checks the replies with handfast's parser, and that acknowledged connections are established.
-    fn check(&mut self, numbers: &Range<u32>, step: &Step) -> Result<(), String> {
+    fn check(&mut self, numbers: &Range<u32>, step: &PeerStep) -> Result<(), String> {
         let mut asked = [0; 128];
         for ((answer, number), ours) in self.sent.iter().zip(numbers.clone()).zip(&self.ours) {
             let len = peer::write(&mut asked, 0, number, step, *ours);
@@ -164,7 +164,7 @@ impl Drive {
             }
         }
         self.take(free..free + STEP, &[SYN])?;
-        for wrong in [Step { acked: 2, ..ACK }, Step { theirs: 2, ..ACK }] {
+        for wrong in [PeerStep { acked: 2, ..ACK }, PeerStep { theirs: 2, ..ACK }] {
             self.write(free..free + STEP, &wrong);
             self.bare.batch(&mut self.frames, &self.arrived, &mut self.sent);
             if self.bare.is_established(&self.frames[0], &self.arrived[0]) {

@@ -31,7 +31,7 @@ use clap::Parser;
 use drive::{ACK, Drive, SYN};
 use handfast_lab::engine::{EngineRun, EngineWorkload};
 use handfast_report::bench::median;
-use peer::Step;
+use peer::PeerStep;
 
 /// Connections of `--count`.
 const COUNTED: u32 = 1 << 16;
@@ -117,7 +117,7 @@ fn rounds(arguments: &Arguments, live: u32, time: Duration) -> Result<[Vec<f64>;
 }
 
 /// The steps of a connection.
-fn steps(workload: EngineWorkload) -> Result<&'static [Step], String> {
+fn steps(workload: EngineWorkload) -> Result<&'static [PeerStep], String> {
     match workload {
         EngineWorkload::SynAck => Ok(&[SYN]),
         EngineWorkload::Handshake => Ok(&[SYN, ACK]),

@@ -12,7 +12,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::source::{ConfigError, Source};
-use super::values::{Setting, Value, settings};
+use super::values::{FileSetting, Value, settings};
 use crate::RespondArgs;
 
 /// Options that are not allowed in the file.
@@ -26,7 +26,7 @@ pub(super) struct Layered {
     pub arguments: RespondArgs,
     pub given: CliValues,
     /// The settings of the file that the command line does not override.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<FileSetting>,
 }
 
 /// The command `handfast respond`.
@@ -68,7 +68,7 @@ pub(super) fn layer(
         return Err(errors);
     }
     let settled: BTreeSet<String> = above.keys().flat_map(|name| conflicting(&command, name)).collect();
-    let settings: Vec<Setting> =
+    let settings: Vec<FileSetting> =
         settings.into_iter().filter(|setting| !settled.contains(&setting.key)).collect();
     let mut given = above.clone();
     for setting in settings.iter().filter(|setting| !setting.values.is_empty()) {
@@ -125,7 +125,7 @@ fn with_value(name: &str, value: &OsString) -> OsString {
 
 /// The errors of the option's parser, by value. All values are parsed at once first, since there may
 /// be thousands.
-fn refused(command: &mut Command, path: &OsString, setting: &Setting) -> Vec<ConfigError> {
+fn refused(command: &mut Command, path: &OsString, setting: &FileSetting) -> Vec<ConfigError> {
     let is_switch = setting.values.iter().all(|value| value.text == "true");
     if is_switch || parse(command, path, setting, &setting.values).is_ok() {
         return Vec::new();
@@ -140,7 +140,7 @@ fn refused(command: &mut Command, path: &OsString, setting: &Setting) -> Vec<Con
 fn parse(
     command: &mut Command,
     path: &OsString,
-    setting: &Setting,
+    setting: &FileSetting,
     values: &[Value],
 ) -> Result<(), clap::Error> {
     // A required option may be elsewhere in the file: `missing_companion` checks that.
@@ -151,7 +151,7 @@ fn parse(
 fn by_itself(
     command: &mut Command,
     path: &OsString,
-    setting: &Setting,
+    setting: &FileSetting,
     values: &[Value],
 ) -> Result<(), clap::Error> {
     let mut line = vec![OsString::from("respond"), with_value("config", path)];
@@ -160,7 +160,7 @@ fn by_itself(
 }
 
 /// Why a value is refused, and which are allowed.
-fn reason(setting: &Setting, value: &Value, error: &clap::Error) -> String {
+fn reason(setting: &FileSetting, value: &Value, error: &clap::Error) -> String {
     let (key, text) = (&setting.key, &value.text);
     if let (ErrorKind::InvalidValue, Some(ContextValue::Strings(allowed))) =
         (error.kind(), error.get(ContextKind::ValidValue))
@@ -175,13 +175,13 @@ fn reason(setting: &Setting, value: &Value, error: &clap::Error) -> String {
 }
 
 /// The error of several values that are valid each by itself.
-fn cross_field_error(settings: &[Setting], error: &clap::Error) -> ConfigError {
+fn cross_field_error(settings: &[FileSetting], error: &clap::Error) -> ConfigError {
     // If the file has no such key, it is on the command line.
     let message = match missing(error).as_slice() {
         [] => first_line(error),
         keys => format!("{} is missing, but other keys require it", keys.join(", ")),
     };
-    let named = |setting: &&Setting| {
+    let named = |setting: &&FileSetting| {
         let option = format!("--{}", setting.key);
         message.split(|c: char| c != '-' && !c.is_alphanumeric()).any(|word| word == option)
     };
@@ -199,11 +199,11 @@ fn cross_field_error(settings: &[Setting], error: &clap::Error) -> ConfigError {
 fn missing_companion(
     command: &mut Command,
     path: &OsString,
-    settings: &[Setting],
+    settings: &[FileSetting],
     error: &clap::Error,
 ) -> Vec<ConfigError> {
     let wanted = missing(error);
-    let needs = |setting: &Setting| {
+    let needs = |setting: &FileSetting| {
         let error = by_itself(command, path, setting, &setting.values).err()?;
         let needed = missing(&error).into_iter().find(|key| wanted.contains(key))?;
         let message = format!("`{}` requires {needed}", setting.key);

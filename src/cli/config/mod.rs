@@ -18,7 +18,7 @@ use super::root_files::RootFiles;
 use handfast_stack::engine::listeners::{ListenerError, Listeners};
 use layer::{CliValues, Layered, layer};
 use source::{ConfigError, Source};
-use values::Setting;
+use values::FileSetting;
 
 /// The sources of the settings of a run, read again at each SIGHUP.
 pub(crate) struct Config {
@@ -123,7 +123,7 @@ fn check(layered: &Layered) -> Option<ConfigError> {
     })
 }
 
-fn device_twice(settings: &[Setting]) -> Option<ConfigError> {
+fn device_twice(settings: &[FileSetting]) -> Option<ConfigError> {
     let devices = &settings.iter().find(|setting| setting.key == "dev")?.values;
     let before = |place: usize| devices[..place].iter().find(|device| device.text == devices[place].text);
     let (twice, first) = (0..devices.len()).find_map(|place| Some((&devices[place], before(place)?)))?;
@@ -132,7 +132,7 @@ fn device_twice(settings: &[Setting]) -> Option<ConfigError> {
 }
 
 /// Two listeners that conflict.
-fn collision(arguments: &RespondArgs, settings: &[Setting]) -> Option<ConfigError> {
+fn collision(arguments: &RespondArgs, settings: &[FileSetting]) -> Option<ConfigError> {
     let rule = |listen: &super::Listen| (listen.owned.prefix, listen.owned.ports.clone(), ());
     let error = Listeners::new(arguments.listeners.iter().map(rule)).err()?;
     let setting = settings.iter().find(|setting| setting.key == "listen");

@@ -8,7 +8,7 @@ use super::source::{ConfigError, Source, Span};
 
 /// One key of the file.
 #[derive(Clone, Debug)]
-pub(super) struct Setting {
+pub(super) struct FileSetting {
     /// The option's name.
     pub key: String,
     pub key_at: Span,
@@ -34,7 +34,7 @@ enum Takes {
 }
 
 /// The keys of the file in order, or all errors.
-pub(super) fn settings(source: &Source, options: &[&Arg]) -> Result<Vec<Setting>, Vec<ConfigError>> {
+pub(super) fn settings(source: &Source, options: &[&Arg]) -> Result<Vec<FileSetting>, Vec<ConfigError>> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     if let Some(error) = errors.first() {
         return Err(vec![syntax(source, table.get_ref(), error)]);
@@ -72,12 +72,12 @@ fn setting(
     options: &[&Arg],
     key: &Spanned<impl AsRef<str>>,
     value: &Spanned<DeValue<'_>>,
-) -> Result<Setting, ConfigError> {
+) -> Result<FileSetting, ConfigError> {
     let name = key.get_ref().as_ref();
     let option = options.iter().find(|option| option.get_long() == Some(name));
     let option = option.ok_or_else(|| ConfigError::at(key.span(), unknown(name, options)))?;
     let values = values(source, option, name, value)?;
-    Ok(Setting { key: name.to_owned(), key_at: key.span(), values })
+    Ok(FileSetting { key: name.to_owned(), key_at: key.span(), values })
 }
 
 fn unknown(name: &str, options: &[&Arg]) -> String {

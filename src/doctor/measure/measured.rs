@@ -8,7 +8,7 @@ use handfast_text::grouped;
 
 /// The results.
 #[derive(Clone, Debug, Serialize)]
-pub struct Measured {
+pub struct MeasuredRates {
     pub pair: String,
     /// Of each run.
     pub seconds: f64,
@@ -31,7 +31,7 @@ pub(super) fn median(rates: &[f64]) -> f64 {
 }
 
 /// The medians, beside each other.
-impl fmt::Display for Measured {
+impl fmt::Display for MeasuredRates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rounds = self.ceilings.first().map_or(0, |ceiling| ceiling.rates.len());
         writeln!(f, "ceilings of {}: frames there and back a second", self.pair)?;

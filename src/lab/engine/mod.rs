@@ -17,7 +17,7 @@ use handfast_stack::engine::CoreConfig;
 use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{Config, CookieMode};
-use work::{CHUNK, Share, Work};
+use work::{CHUNK, CoreShare, Work};
 
 pub use workload::EngineWorkload;
 
@@ -59,7 +59,7 @@ impl EngineRun {
     pub fn measure(&self) -> Result<EngineReport, String> {
         let plain = self.once(false, self.time)?;
         let staged = self.once(true, (self.time / 4).min(Duration::from_secs(1)))?;
-        let sum = |of: fn(&Share) -> f64| plain.iter().map(of).sum::<f64>();
+        let sum = |of: fn(&CoreShare) -> f64| plain.iter().map(of).sum::<f64>();
         let segments: u64 = plain.iter().map(|share| share.segments).sum();
         let staged_segments = staged.iter().map(|share| share.segments).sum::<u64>().max(1);
         let mut stages_ns = BTreeMap::new();
@@ -73,7 +73,7 @@ impl EngineRun {
             live: self.live,
             cores: self.cores.clone(),
             connections: plain.iter().map(|share| share.connections).sum(),
-            connections_per_s_per_core: sum(Share::rate) / self.cores.len() as f64,
+            connections_per_s_per_core: sum(CoreShare::rate) / self.cores.len() as f64,
             ns_per_segment: sum(|share| share.spent.as_nanos() as f64) / segments.max(1) as f64,
             stages_ns,
             bytes_per_connection: (self.fills() && self.live >= MIN_FOR_MEMORY && self.cores.len() == 1)
@@ -86,7 +86,7 @@ impl EngineRun {
         self.workload != EngineWorkload::Cookie
     }
 
-    fn once(&self, account_stages: bool, time: Duration) -> Result<Vec<Share>, String> {
+    fn once(&self, account_stages: bool, time: Duration) -> Result<Vec<CoreShare>, String> {
         let cookies = match self.workload {
             EngineWorkload::Cookie => CookieMode::Always,
             _ => CookieMode::Never,

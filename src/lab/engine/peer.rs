@@ -16,7 +16,7 @@ const WINDOW: u16 = 64_240;
 
 /// The next segment of a peer: flags, and offsets of both sequence numbers from their ISNs.
 #[derive(Clone, Copy)]
-pub(super) struct Step {
+pub(super) struct PeerStep {
     pub flags: Flags,
     pub theirs: u32,
     pub acked: u32,
@@ -43,7 +43,7 @@ fn isn(number: u32) -> Seq {
 }
 
 /// Writes a segment of connection `number`; `ours` is the engine's ISN. Returns the frame's length.
-pub(super) fn write(frame: &mut [u8; 128], core: u32, number: u32, step: &Step, ours: Seq) -> usize {
+pub(super) fn write(frame: &mut [u8; 128], core: u32, number: u32, step: &PeerStep, ours: Seq) -> usize {
     let link = LinkHeader::untagged(OUR_MAC, THEIR_MAC, FlowKey4::ETHERTYPE);
     frame[..14].copy_from_slice(link.as_bytes());
     let options = TcpOptions { mss: step.flags.has(Flags::SYN).then_some(1460), ..TcpOptions::default() };

@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::clock::{Clock, processor_time};
-use super::peer::{Step, isn_of, write};
+use super::peer::{PeerStep, isn_of, write};
 use super::workload::EngineWorkload;
 use handfast_stack::engine::simulation::Simulation;
 use handfast_stack::observe::STAGES;
@@ -16,11 +16,11 @@ pub(super) const CHUNK: u32 = 1 << 15;
 /// Numbers of connections: many times the table's capacity.
 const NUMBERS: u32 = 1 << 27;
 
-const SYN: Step = Step { flags: Flags::SYN, theirs: 0, acked: 0, answered: true };
-const ACK: Step = Step { flags: Flags::ACK, theirs: 1, acked: 1, answered: false };
-const FIN: Step = Step { flags: Flags::ACK.with(Flags::FIN), theirs: 1, acked: 1, answered: true };
-const LAST_ACK: Step = Step { flags: Flags::ACK, theirs: 2, acked: 2, answered: false };
-const RST: Step = Step { flags: Flags::RST, theirs: 1, acked: 0, answered: false };
+const SYN: PeerStep = PeerStep { flags: Flags::SYN, theirs: 0, acked: 0, answered: true };
+const ACK: PeerStep = PeerStep { flags: Flags::ACK, theirs: 1, acked: 1, answered: false };
+const FIN: PeerStep = PeerStep { flags: Flags::ACK.with(Flags::FIN), theirs: 1, acked: 1, answered: true };
+const LAST_ACK: PeerStep = PeerStep { flags: Flags::ACK, theirs: 2, acked: 2, answered: false };
+const RST: PeerStep = PeerStep { flags: Flags::RST, theirs: 1, acked: 0, answered: false };
 
 /// One core's part.
 pub(super) struct Work {
@@ -32,13 +32,13 @@ pub(super) struct Work {
     next: u32,
     oldest: u32,
     ours: Vec<Seq>,
-    share: Share,
+    share: CoreShare,
     clock: Clock,
 }
 
 /// Results of one core.
 #[derive(Default)]
-pub(super) struct Share {
+pub(super) struct CoreShare {
     pub spent: Duration,
     pub connections: u64,
     /// In and out.
@@ -48,7 +48,7 @@ pub(super) struct Share {
     pub resident: Option<f64>,
 }
 
-impl Share {
+impl CoreShare {
     pub(super) fn rate(&self) -> f64 {
         self.connections as f64 / self.spent.as_secs_f64().max(1e-9)
     }
@@ -65,13 +65,13 @@ impl Work {
             next: 0,
             oldest: 0,
             ours,
-            share: Share::default(),
+            share: CoreShare::default(),
             clock: Clock::default(),
         }
     }
 
     /// Fills the table, runs one chunk to warm up, and measures until `time` is spent.
-    pub(super) fn run(mut self, core: usize, time: Duration) -> Result<Share, String> {
+    pub(super) fn run(mut self, core: usize, time: Duration) -> Result<CoreShare, String> {
         if !core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
             return Err(format!("CPU {core} is not available to this process: choose others with --cores"));
         }
@@ -80,7 +80,7 @@ impl Work {
         self.fill()?;
         self.share.resident = before.and_then(|before| Some(resident()? - before));
         self.chunk(Duration::MAX)?;
-        self.share = Share { resident: self.share.resident, ..Share::default() };
+        self.share = CoreShare { resident: self.share.resident, ..CoreShare::default() };
         let stages = self.stages();
         while self.share.spent < time {
             self.chunk(time)?;
@@ -106,7 +106,7 @@ impl Work {
 
     /// Adds connections, and removes those that do not end by themselves, unmeasured.
     fn chunk(&mut self, time: Duration) -> Result<(), String> {
-        let steps: &[Step] = match self.workload {
+        let steps: &[PeerStep] = match self.workload {
             EngineWorkload::SynAck | EngineWorkload::Cookie => &[SYN],
             EngineWorkload::Handshake | EngineWorkload::Replace => &[SYN, ACK],
             EngineWorkload::Lifecycle => &[SYN, ACK, FIN, LAST_ACK],
@@ -134,7 +134,7 @@ impl Work {
     }
 
     /// Runs connections through some steps.
-    fn run_steps(&mut self, numbers: Range<u32>, steps: &[Step]) -> Result<(), String> {
+    fn run_steps(&mut self, numbers: Range<u32>, steps: &[PeerStep]) -> Result<(), String> {
         for step in steps {
             let mut frame = [0; 128];
             for (number, ours) in numbers.clone().zip(&self.ours) {
@@ -149,7 +149,7 @@ impl Work {
         Ok(())
     }
 
-    fn answers(&mut self, numbers: &Range<u32>, step: &Step) -> Result<(), String> {
+    fn answers(&mut self, numbers: &Range<u32>, step: &PeerStep) -> Result<(), String> {
         let Work { simulation, ours, share, .. } = self;
         let mut answers = 0;
         simulation.collect_all(|answer| {

@@ -9,15 +9,15 @@ use rtrb::Consumer;
 use super::pcapng::{self, STAMPED};
 
 /// The reading end of a ring.
-pub(super) struct Source {
+pub(super) struct MergeSource {
     ring: Consumer<u8>,
     /// Time and length of the next block, if it was read.
     next: Option<(u64, usize)>,
 }
 
-impl Source {
-    pub(super) fn new(ring: Consumer<u8>) -> Source {
-        Source { ring, next: None }
+impl MergeSource {
+    pub(super) fn new(ring: Consumer<u8>) -> MergeSource {
+        MergeSource { ring, next: None }
     }
 
     fn next(&mut self) -> Option<(u64, usize)> {
@@ -54,7 +54,7 @@ impl Source {
 
 /// Moves blocks with timestamps up to `until` into a buffer until it is full. Returns false if there
 /// are no more.
-pub(super) fn merge(sources: &mut [Source], until: u64, buffer: &mut impl Buffer) -> bool {
+pub(super) fn merge(sources: &mut [MergeSource], until: u64, buffer: &mut impl Buffer) -> bool {
     while !buffer.is_full() {
         let heads = sources.iter_mut().enumerate();
         let heads = heads.filter_map(|(index, source)| source.next().map(|(at, length)| (at, index, length)));

@@ -18,7 +18,7 @@ pub(super) const OVERHEAD: usize = 60;
 pub(super) const STAMPED: usize = 20;
 
 /// An interface of the file.
-pub(super) struct Interface<'a> {
+pub(super) struct PcapngInterface<'a> {
     pub name: &'a str,
     pub description: &'a str,
     pub snaplen: u32,
@@ -27,7 +27,7 @@ pub(super) struct Interface<'a> {
 
 /// The counts of an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Statistics {
+pub(super) struct PcapngStatistics {
     /// Nanoseconds since 1970, as all times here.
     pub began: u64,
     pub ended: u64,
@@ -61,7 +61,7 @@ pub(super) fn section(program: &str, system: &str, comment: &str) -> Vec<u8> {
     block.end()
 }
 
-pub(super) fn interface(interface: &Interface<'_>) -> Vec<u8> {
+pub(super) fn interface(interface: &PcapngInterface<'_>) -> Vec<u8> {
     let mut block = Block::new(INTERFACE);
     block.halves(ETHERNET, 0);
     block.word(interface.snaplen);
@@ -75,7 +75,7 @@ pub(super) fn interface(interface: &Interface<'_>) -> Vec<u8> {
     block.end()
 }
 
-pub(super) fn statistics(interface: u32, counts: &Statistics) -> Vec<u8> {
+pub(super) fn statistics(interface: u32, counts: &PcapngStatistics) -> Vec<u8> {
     let mut block = Block::new(STATISTICS);
     block.word(interface);
     block.stamp(counts.ended);

@@ -19,7 +19,7 @@ const READER_TIMEOUT: Duration = Duration::from_secs(1);
 const POLL_INTERVAL_MS: u16 = 50;
 
 /// The destination of a capture.
-pub(super) trait Target: Send {
+pub(super) trait SinkTarget: Send {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Removes everything after the first `length` bytes.
@@ -32,7 +32,7 @@ pub(super) struct FileTarget {
     pub stopping: Arc<AtomicBool>,
 }
 
-impl Target for FileTarget {
+impl SinkTarget for FileTarget {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut stopping_since = None;
         loop {
@@ -71,7 +71,7 @@ pub(super) struct Sink<T> {
     is_closed: bool,
 }
 
-impl<T: Target> Sink<T> {
+impl<T: SinkTarget> Sink<T> {
     pub(super) fn new(target: T, interfaces: usize) -> Sink<T> {
         Sink {
             target,
@@ -160,7 +160,7 @@ impl<T: Target> Sink<T> {
     }
 }
 
-impl<T: Target> Buffer for Sink<T> {
+impl<T: SinkTarget> Buffer for Sink<T> {
     fn room(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
@@ -190,7 +190,7 @@ mod tests {
         is_pipe: bool,
     }
 
-    impl Target for Disk {
+    impl SinkTarget for Disk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let mut disk = self.bytes.lock().expect("one thread");
             let length = bytes.len().min(100).min(self.room - disk.len());

@@ -8,12 +8,12 @@ use std::time::Duration;
 use rtrb::{Producer, RingBuffer};
 
 use super::filter::CaptureFilter;
-use super::merge::{Source, merge};
-use super::pcapng::{self, Interface, Statistics};
+use super::merge::{MergeSource, merge};
+use super::pcapng::{self, PcapngInterface, PcapngStatistics};
 use super::report::{Dropped, Report};
 use super::settings::Settings;
-use super::sink::{FileTarget, Sink, Target};
-use super::tap::{Clock, Counts, Parts, RING, Tap};
+use super::sink::{FileTarget, Sink, SinkTarget};
+use super::tap::{CaptureClock, Parts, RING, Tap, TapCounts};
 use crate::observe::Counter;
 
 /// Interval between two reads of the rings: at 2 M frames per second they are a sixth full by then.
@@ -30,18 +30,18 @@ const NICE: i32 = 19;
 pub struct Capture {
     target: FileTarget,
     settings: Settings,
-    clock: Clock,
+    clock: CaptureClock,
     header: Vec<u8>,
-    sources: Vec<Source>,
+    sources: Vec<MergeSource>,
     shared: Arc<CaptureState>,
 }
 
 /// A capture with its header in the file.
 pub struct Begun {
     sink: Sink<FileTarget>,
-    sources: Vec<Source>,
+    sources: Vec<MergeSource>,
     shared: Arc<CaptureState>,
-    clock: Clock,
+    clock: CaptureClock,
 }
 
 /// A running capture.
@@ -53,7 +53,7 @@ pub struct CaptureWriter {
 /// State shared by the writer thread and its users.
 struct CaptureState {
     file: String,
-    counts: Mutex<Vec<Arc<Counts>>>,
+    counts: Mutex<Vec<Arc<TapCounts>>>,
     captured: Counter,
     bytes: Counter,
     failure: Mutex<Option<String>>,
@@ -83,7 +83,7 @@ impl Capture {
             target,
             header: pcapng::section(program, &system(), &settings.describe()),
             settings,
-            clock: Clock::new(),
+            clock: CaptureClock::new(),
             sources: Vec::new(),
             shared: Arc::new(shared),
         }
@@ -98,7 +98,7 @@ impl Capture {
     pub fn tap(&mut self, device: &str, queue: u32) -> Tap {
         let description = format!("AF_XDP socket on receive queue {queue} of {device}");
         let interface = self.sources.len() as u32;
-        self.header.extend(pcapng::interface(&Interface {
+        self.header.extend(pcapng::interface(&PcapngInterface {
             name: &format!("{device}:{queue}"),
             description: &description,
             snaplen: self.settings.snaplen.map_or(0, Into::into),
@@ -106,7 +106,7 @@ impl Capture {
         }));
         let (ring, source) = ring(RING);
         self.sources.push(source);
-        let counts = Arc::<Counts>::default();
+        let counts = Arc::<TapCounts>::default();
         locked(&self.shared.counts).push(counts.clone());
         Tap::new(Parts {
             interface,
@@ -186,7 +186,8 @@ impl CaptureWriter {
 impl CaptureState {
     fn report(&self) -> Report {
         let counts = locked(&self.counts);
-        let sum = |count: fn(&Counts) -> &Counter| counts.iter().map(|each| count(each).value()).sum::<u64>();
+        let sum =
+            |count: fn(&TapCounts) -> &Counter| counts.iter().map(|each| count(each).value()).sum::<u64>();
         let captured = self.captured.value();
         // During the capture the difference is still in the rings.
         let ended = self.ended.load(Relaxed);
@@ -210,14 +211,14 @@ impl CaptureState {
 /// The thread of low priority.
 struct Writer<T> {
     sink: Sink<T>,
-    sources: Vec<Source>,
+    sources: Vec<MergeSource>,
     shared: Arc<CaptureState>,
-    clock: Clock,
+    clock: CaptureClock,
     began: u64,
-    counts: Vec<Arc<Counts>>,
+    counts: Vec<Arc<TapCounts>>,
 }
 
-impl<T: Target> Writer<T> {
+impl<T: SinkTarget> Writer<T> {
     fn run(mut self) {
         loop {
             let stopping = self.shared.stopping.load(Relaxed);
@@ -248,7 +249,7 @@ impl<T: Target> Writer<T> {
             return now;
         }
         let all = self.counts.iter().map(|counts| counts.progress.complete_until()).min();
-        let complete = all.filter(|_| !self.sources.iter().any(Source::is_crowded));
+        let complete = all.filter(|_| !self.sources.iter().any(MergeSource::is_crowded));
         now.saturating_sub(MERGE_DELAY).min(complete.unwrap_or(u64::MAX))
     }
 
@@ -265,10 +266,10 @@ impl<T: Target> Writer<T> {
 }
 
 /// The blocks at the end of a file, one per interface.
-fn statistics(counts: &[Arc<Counts>], began: u64, ended: u64, written: &[u64]) -> Vec<u8> {
+fn statistics(counts: &[Arc<TapCounts>], began: u64, ended: u64, written: &[u64]) -> Vec<u8> {
     let each = counts.iter().zip(written).enumerate().map(|(interface, (counts, captured))| {
         let unwritten = counts.copied.value().saturating_sub(*captured) + counts.after_end.value();
-        let statistics = Statistics {
+        let statistics = PcapngStatistics {
             began,
             ended,
             seen: counts.seen.value(),
@@ -282,7 +283,7 @@ fn statistics(counts: &[Arc<Counts>], began: u64, ended: u64, written: &[u64]) -
 }
 
 /// A ring with resident memory, so that there is no page fault later.
-pub(super) fn ring(bytes: usize) -> (Producer<u8>, Source) {
+pub(super) fn ring(bytes: usize) -> (Producer<u8>, MergeSource) {
     let (mut producer, mut consumer) = RingBuffer::new(bytes);
     if let Ok(mut chunk) = producer.write_chunk(bytes) {
         chunk.as_mut_slices().0.fill(1);
@@ -291,7 +292,7 @@ pub(super) fn ring(bytes: usize) -> (Producer<u8>, Source) {
     if let Ok(chunk) = consumer.read_chunk(bytes) {
         chunk.commit_all();
     }
-    (producer, Source::new(consumer))
+    (producer, MergeSource::new(consumer))
 }
 
 /// The kernel's name and release.

@@ -26,15 +26,15 @@ pub enum Direction {
 
 /// A monotonic clock, set to the system time at the start of the capture and shared by all queues.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(super) struct CaptureClock {
     started: Instant,
     unix_ns: u64,
 }
 
-impl Clock {
-    pub(super) fn new() -> Clock {
+impl CaptureClock {
+    pub(super) fn new() -> CaptureClock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { started: Instant::now(), unix_ns: unix.as_nanos() as u64 }
+        CaptureClock { started: Instant::now(), unix_ns: unix.as_nanos() as u64 }
     }
 
     /// Nanoseconds since 1970.
@@ -46,7 +46,7 @@ impl Clock {
 
 /// The counters of one tap. `seen` is the sum of all others.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct TapCounts {
     pub seen: Counter,
     /// Written to the ring.
     pub copied: Counter,
@@ -72,9 +72,9 @@ pub struct Tap {
     /// Bytes of each frame.
     pub(super) snaplen: usize,
     pub(super) budget: CpuBudget,
-    pub(super) clock: Clock,
+    pub(super) clock: CaptureClock,
     pub(super) ring: Producer<u8>,
-    pub(super) counts: Arc<Counts>,
+    pub(super) counts: Arc<TapCounts>,
     /// Set when the file cannot be written any more.
     pub(super) ended: Arc<AtomicBool>,
     /// Frames dropped since the last captured one.
@@ -91,9 +91,9 @@ pub(super) struct Parts {
     pub filter: CaptureFilter,
     pub snaplen: Option<usize>,
     pub cpu_percent: u8,
-    pub clock: Clock,
+    pub clock: CaptureClock,
     pub ring: Producer<u8>,
-    pub counts: Arc<Counts>,
+    pub counts: Arc<TapCounts>,
     pub ended: Arc<AtomicBool>,
 }
 

@@ -6,7 +6,7 @@ use super::core::Core;
 use super::errors::icmp_error;
 use super::flows::Flows;
 use super::port::Port;
-use super::worker::{Device, Worker};
+use super::worker::{CoreDevice, Worker};
 use crate::table::Shard;
 use crate::tcp::Tcb;
 use crate::wire::{FastParse, FlowKey, FlowKey4, HashSecret, Packet, PacketKey, ParseConfig, Segment, parse};
@@ -34,7 +34,7 @@ impl<P: Port> Worker<P> {
     #[inline(never)]
     fn parse_other(&mut self, port_index: usize, frame: P::Frame) {
         let Worker { core, ports, devices, v4, v6, batch4, batch6, .. } = self;
-        let (port, Device { mac, policy, .. }) = (&mut ports.own[port_index], &devices[port_index]);
+        let (port, CoreDevice { mac, policy, .. }) = (&mut ports.own[port_index], &devices[port_index]);
         match parse(port.bytes(&frame), policy) {
             Ok(Packet::Tcp4(segment)) => queue(core, &v4.shard, batch4, frame, segment),
             Ok(Packet::Tcp6(segment)) => queue(core, &v6.shard, batch6, frame, segment),

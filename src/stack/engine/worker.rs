@@ -20,7 +20,7 @@ pub struct Worker<P: Port> {
     pub(super) core: Core,
     pub(super) ports: Ports<P>,
     /// By own port.
-    pub(super) devices: Vec<Device>,
+    pub(super) devices: Vec<CoreDevice>,
     /// By own port: frames received and not parsed yet.
     pub(super) rx_frames: Vec<Vec<P::Frame>>,
     pub(super) v4: Flows<FlowKey4>,
@@ -31,7 +31,7 @@ pub struct Worker<P: Port> {
 }
 
 /// The device a port belongs to.
-pub(super) struct Device {
+pub(super) struct CoreDevice {
     /// The device's index, not the port's.
     pub(super) index: usize,
     pub(super) mac: [u8; 6],
@@ -60,7 +60,7 @@ impl<P: Port> Worker<P> {
         core.idle = IdleClock::new(now);
         let device = |index: usize| {
             let policy = core.shared.policies.get(index).cloned().unwrap_or_default();
-            Device { index, mac: policy.mac.unwrap_or_default(), policy }
+            CoreDevice { index, mac: policy.mac.unwrap_or_default(), policy }
         };
         let devices: Vec<_> = ports.iter().map(|(_, index)| device(*index)).collect();
         core.devices = devices.iter().map(|device| device.index).collect();
@@ -280,7 +280,7 @@ impl<P: Port> Worker<P> {
 }
 
 /// The link of our own SYNs.
-fn next_hop_link<K: PacketKey>(core: &mut Core, next_hop: Mac, device: &Device) -> u16 {
+fn next_hop_link<K: PacketKey>(core: &mut Core, next_hop: Mac, device: &CoreDevice) -> u16 {
     core.link_cache
         .insert(LinkEntry { link: LinkHeader::untagged(next_hop, device.mac, K::ETHERTYPE), port: 0 })
 }

@@ -10,7 +10,7 @@ const MAX_LOOKS: usize = 16;
 
 /// Why an entry did not become a member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Refusal {
+pub(super) enum InsertRefusal {
     /// The key is a member already, in this slot.
     Exists(u32),
     /// Another inserter of the same key wins.
@@ -69,8 +69,8 @@ impl<'a> Probe<'a> {
 
     /// Makes `entry`, a tentative one whose slot holds the key already, a member.
     #[inline(always)]
-    pub(super) fn insert(&self, entry: Entry, same: impl Fn(u32) -> bool) -> Result<(), Refusal> {
-        let place = self.publish_at_home(entry).or_else(|| self.publish(entry)).ok_or(Refusal::Full)?;
+    pub(super) fn insert(&self, entry: Entry, same: impl Fn(u32) -> bool) -> Result<(), InsertRefusal> {
+        let place = self.publish_at_home(entry).or_else(|| self.publish(entry)).ok_or(InsertRefusal::Full)?;
         published();
         let met = if self.no_duplicate_possible(place) { Ok(()) } else { self.scan_duplicates(place, &same) };
         let verdict = met.and_then(|()| self.promote(place, entry));
@@ -83,7 +83,7 @@ impl<'a> Probe<'a> {
     /// As [`Probe::insert`] without concurrent inserters: the caller has looked for the key, and an
     /// empty place stays empty until it is written.
     #[inline]
-    pub(super) fn insert_exclusive(&self, entry: Entry) -> Result<(), Refusal> {
+    pub(super) fn insert_exclusive(&self, entry: Entry) -> Result<(), InsertRefusal> {
         let published = (0..OFFSETS.len()).find_map(|distance| {
             let bucket = self.bucket(distance)?;
             let way = bucket.select(Relaxed, |word| word == Entry::EMPTY).next()?;
@@ -91,7 +91,7 @@ impl<'a> Probe<'a> {
             bucket.store(way, entry.member(), Release); // L
             Some(())
         });
-        published.ok_or(Refusal::Full)
+        published.ok_or(InsertRefusal::Full)
     }
 
     /// Removes the member in `slot`, which the caller owns: no other core changes a member's word.
@@ -153,7 +153,7 @@ impl<'a> Probe<'a> {
 
     /// Resolves every other entry that may have the key.
     #[cold]
-    fn scan_duplicates(&self, own: EntryPosition, same: &impl Fn(u32) -> bool) -> Result<(), Refusal> {
+    fn scan_duplicates(&self, own: EntryPosition, same: &impl Fn(u32) -> bool) -> Result<(), InsertRefusal> {
         self.scan_bucket(0, own, same)?;
         let Some(home) = self.home() else { return Ok(()) };
         let mut distances = home.overflow(SeqCst); // D
@@ -166,7 +166,7 @@ impl<'a> Probe<'a> {
         distance: usize,
         own: EntryPosition,
         same: &impl Fn(u32) -> bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), InsertRefusal> {
         let Some(bucket) = self.bucket(distance) else { return Ok(()) };
         bucket
             .select(SeqCst, |word| word.is_tagged(self.tag)) // D
@@ -182,7 +182,7 @@ impl<'a> Probe<'a> {
         place: EntryPosition,
         earlier: bool,
         same: &impl Fn(u32) -> bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), InsertRefusal> {
         for _ in 0..MAX_LOOKS {
             let word = bucket.load(place.way, SeqCst); // D
             if !word.is_tagged(self.tag) || !same(word.slot()) {
@@ -193,24 +193,24 @@ impl<'a> Probe<'a> {
                 continue;
             }
             if word.is_member() {
-                return Err(Refusal::Exists(word.slot()));
+                return Err(InsertRefusal::Exists(word.slot()));
             }
             if earlier {
-                return Err(Refusal::Raced);
+                return Err(InsertRefusal::Raced);
             }
             if bucket.swap(place.way, word, Entry::EMPTY, Relaxed) {
                 return Ok(()); // K
             }
         }
-        Err(Refusal::Raced)
+        Err(InsertRefusal::Raced)
     }
 
     #[inline]
-    fn promote(&self, place: EntryPosition, entry: Entry) -> Result<(), Refusal> {
+    fn promote(&self, place: EntryPosition, entry: Entry) -> Result<(), InsertRefusal> {
         let promoted = self
             .bucket(place.distance)
             .is_some_and(|bucket| bucket.swap(place.way, entry, entry.member(), Release)); // G
-        promoted.then_some(()).ok_or(Refusal::Raced)
+        promoted.then_some(()).ok_or(InsertRefusal::Raced)
     }
 
     /// Removes a tentative entry again, unless a rival has done so.

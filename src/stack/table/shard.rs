@@ -6,7 +6,7 @@ use thiserror::Error;
 use zerocopy::FromZeros;
 
 use super::entry::{Entry, Tag};
-use super::probe::Refusal;
+use super::probe::InsertRefusal;
 use super::reader::{TableError, TableReader};
 use super::slab::Slab;
 use super::{Found, Slot};
@@ -197,11 +197,11 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
     }
 
     #[cold]
-    fn error(&self, refusal: Refusal) -> InsertError {
+    fn error(&self, refusal: InsertRefusal) -> InsertError {
         match refusal {
-            Refusal::Exists(slot) => InsertError::Exists(self.reader.found(slot)),
-            Refusal::Raced => InsertError::Raced,
-            Refusal::Full => InsertError::TableFull,
+            InsertRefusal::Exists(slot) => InsertError::Exists(self.reader.found(slot)),
+            InsertRefusal::Raced => InsertError::Raced,
+            InsertRefusal::Full => InsertError::TableFull,
         }
     }
 }

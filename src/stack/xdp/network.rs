@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use zerocopy::FromBytes;
 
 use super::XdpError;
-use super::rtnetlink::{List, attributes, dump};
+use super::rtnetlink::{Dump, attributes, dump};
 use crate::wire::Mac;
 
 /// The interfaces and addresses of the calling thread's network namespace.
@@ -88,8 +88,8 @@ impl Network {
     /// [`XdpError::List`].
     pub fn read() -> Result<Network, XdpError> {
         Ok(Network {
-            interfaces: dump(List::Links, interface).map_err(XdpError::List)?,
-            addresses: dump(List::Addresses, address).map_err(XdpError::List)?,
+            interfaces: dump(Dump::Links, interface).map_err(XdpError::List)?,
+            addresses: dump(Dump::Addresses, address).map_err(XdpError::List)?,
         })
     }
 

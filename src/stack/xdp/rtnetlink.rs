@@ -43,14 +43,14 @@ const KIND: u16 = 0x3fff;
 /// What can be listed, by its request.
 #[derive(Clone, Copy)]
 #[repr(u16)]
-pub(super) enum List {
+pub(super) enum Dump {
     Links = libc::RTM_GETLINK,
     Addresses = libc::RTM_GETADDR,
 }
 
 /// A list of the calling thread's network namespace, read again if it changed meanwhile. `parse` gets
 /// the fixed header and the attributes of an entry.
-pub(super) fn dump<T>(list: List, parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
+pub(super) fn dump<T>(list: Dump, parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
     let socket = route_socket(0)?;
     for sequence in 1..=TRIES {
         let mut found = Vec::new();

@@ -104,7 +104,7 @@ impl<'a> DiagramBuilder<'a> {
         let (client, server) = self.states();
         let row =
             Row { at: moment.at.saturating_sub(first), wait, kind, client, server, begins, annotation: None };
-        let context = annotate::Context {
+        let context = annotate::AnnotateContext {
             before,
             previous,
             order,
@@ -316,7 +316,7 @@ impl<'a> DiagramBuilder<'a> {
     }
 
     /// Returns the explanation of a row, unless it was given before.
-    fn annotate(&mut self, row: &Row, context: &annotate::Context<'_>) -> Option<String> {
+    fn annotate(&mut self, row: &Row, context: &annotate::AnnotateContext<'_>) -> Option<String> {
         let note = match &row.kind {
             RowKind::Segment(arrow) => {
                 let arrives = arrow.path == Path::Received;

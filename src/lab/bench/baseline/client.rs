@@ -7,7 +7,7 @@ use super::segment::ParsedSegment;
 use super::sources::Sources;
 use super::template::SegmentNumbers;
 use super::tracker::ConnTracker;
-use super::{BaselineError, Port, ReplayClientOptions, ReplayClientReport, RunTimer};
+use super::{BaselineError, BaselinePort, ReplayClientOptions, ReplayClientReport, RunTimer};
 use handfast_stack::wire::{EndpointRange, Flags, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
 
@@ -23,7 +23,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct ReplayClient {
     options: ReplayClientOptions,
-    port: Port,
+    port: BaselinePort,
     templates: Templates,
     sources: Sources,
 }
@@ -42,7 +42,7 @@ impl ReplayClient {
             prefix: options.peer.ip().into(),
             ports: options.peer.port()..=options.peer.port(),
         };
-        let port = Port::open(&options.port, &[source, peer])?;
+        let port = BaselinePort::open(&options.port, &[source, peer])?;
         let from = port.device.mac.ok_or_else(|| {
             BaselineError::Argument(format!("{} has no MAC address to send from", port.device.name))
         })?;

@@ -24,7 +24,7 @@ pub use client::ReplayClient;
 pub use client_options::ReplayClientOptions;
 pub use client_report::ReplayClientReport;
 pub(super) use port::pin;
-pub use port::{BaselineError, Port, PortOptions, PortReport};
+pub use port::{BaselineError, BaselinePort, PortOptions, PortReport};
 pub use reflector::{Reflector, ReflectorOptions, ReflectorReport};
 pub use run_timer::RunTimer;
 pub use server::{ReplayServer, ReplayServerOptions, ReplayServerReport};

@@ -76,16 +76,16 @@ impl PortOptions {
 
 /// An interface with a socket on every queue, fed by the steering program.
 #[derive(Debug)]
-pub struct Port {
+pub struct BaselinePort {
     pub device: Device,
     pub mode: Mode,
     pub queues: Vec<Queue>,
     _program: Program,
 }
 
-impl Port {
+impl BaselinePort {
     /// Opens the sockets, attaches the program and pins this thread.
-    pub fn open(options: &PortOptions, rules: &[EndpointRange]) -> Result<Port, BaselineError> {
+    pub fn open(options: &PortOptions, rules: &[EndpointRange]) -> Result<BaselinePort, BaselineError> {
         let (device, mode) = options.device()?;
         let mut program = Program::load(rules, &Network::read()?.local())?;
         let mut queues = Vec::new();
@@ -100,7 +100,7 @@ impl Port {
             queues.push(queue);
         }
         program.attach(device.index, &device.name, mode)?;
-        Ok(Port { device, mode, queues, _program: program })
+        Ok(BaselinePort { device, mode, queues, _program: program })
     }
 
     pub(super) fn report(&self, batch: usize) -> Result<PortReport, BaselineError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{BaselineError, Port, PortOptions, PortReport, RunTimer};
+use super::{BaselineError, BaselinePort, PortOptions, PortReport, RunTimer};
 use handfast_stack::wire::{EndpointRange, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
 
@@ -26,7 +26,7 @@ pub struct ReflectorOptions {
 #[derive(Debug)]
 pub struct Reflector {
     options: ReflectorOptions,
-    port: Port,
+    port: BaselinePort,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,7 +43,7 @@ pub struct ReflectorReport {
 
 impl Reflector {
     pub fn open(options: ReflectorOptions) -> Result<Reflector, BaselineError> {
-        let port = Port::open(&options.port, &options.own)?;
+        let port = BaselinePort::open(&options.port, &options.own)?;
         Ok(Reflector { options, port })
     }
 

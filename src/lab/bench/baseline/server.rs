@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::script::{TemplateKind, Templates, server_step};
 use super::segment::ParsedSegment;
-use super::{BaselineError, Port, PortOptions, PortReport, RunTimer};
+use super::{BaselineError, BaselinePort, PortOptions, PortReport, RunTimer};
 use crate::bench::workload::Pattern;
 use handfast_stack::wire::{EndpointRange, Flags, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
@@ -26,7 +26,7 @@ pub struct ReplayServerOptions {
 #[derive(Debug)]
 pub struct ReplayServer {
     options: ReplayServerOptions,
-    port: Port,
+    port: BaselinePort,
     templates: Templates,
 }
 
@@ -47,7 +47,7 @@ pub struct ReplayServerReport {
 
 impl ReplayServer {
     pub fn open(options: ReplayServerOptions) -> Result<ReplayServer, BaselineError> {
-        let port = Port::open(&options.port, std::slice::from_ref(&options.own))?;
+        let port = BaselinePort::open(&options.port, std::slice::from_ref(&options.own))?;
         // Replies reuse the link header of the received frame.
         let templates = Templates::new(&options.pattern, Default::default(), options.is_ipv6());
         Ok(ReplayServer { options, port, templates })

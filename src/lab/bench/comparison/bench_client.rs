@@ -5,7 +5,7 @@ use std::process::{Command, id};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::client::{ClientCommand, Outcome};
+use super::client::{ClientCommand, ClientOutcome};
 use super::plan::{RESIDENT, Run};
 use crate::bench::workload::{REQUEST, Workload};
 use crate::{CLIENT_DEVICE, Lab, SERVER_MAC};
@@ -53,11 +53,11 @@ impl ClientCommand for BenchClient {
         Some(file(run))
     }
 
-    fn read(&self, report: &Value) -> Option<Outcome> {
+    fn read(&self, report: &Value) -> Option<ClientOutcome> {
         let connections = report.get("connections")?;
         let failed = connections.get("failed")?.as_object()?;
         let failed = failed.values().map(Value::as_u64).sum::<Option<u64>>()?;
-        Some(Outcome {
+        Some(ClientOutcome {
             rate: report.get("rate")?.get("mean")?.as_f64()?,
             completed: connections.get("completed")?.as_u64()?,
             failures: failed + connections.get("in_flight")?.as_u64()?,
@@ -109,7 +109,7 @@ mod tests {
             "rate": {"mean": 45.5, "median": 1.0},
         });
         let outcome = BenchClient.read(&report);
-        assert_eq!(outcome, Some(Outcome { rate: 45.5, completed: 90, failures: 10 }));
+        assert_eq!(outcome, Some(ClientOutcome { rate: 45.5, completed: 90, failures: 10 }));
         report["connections"]["failed"]["reset"] = "two".into();
         assert_eq!(BenchClient.read(&report), None);
         assert_eq!(BenchClient.read(&json!({"rate": 1})), None);

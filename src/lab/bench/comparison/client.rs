@@ -18,12 +18,12 @@ pub trait ClientCommand {
     }
 
     /// Reads the report. `None`: not a report of this program.
-    fn read(&self, report: &Value) -> Option<Outcome>;
+    fn read(&self, report: &Value) -> Option<ClientOutcome>;
 }
 
 /// Result of a run as the client reports it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome {
+pub struct ClientOutcome {
     /// Completed connections per second.
     pub rate: f64,
     pub completed: u64,
@@ -47,11 +47,11 @@ impl ClientCommand for CeilingClient {
         command
     }
 
-    fn read(&self, report: &Value) -> Option<Outcome> {
+    fn read(&self, report: &Value) -> Option<ClientOutcome> {
         let count = |name: &str| report.get(name).and_then(Value::as_u64);
         // A reflected SYN is the reflector's correct reply.
         let failures = count("rst")? + count("lost")? + count("no_frame")? + count("in_flight")?;
         let completed = count("completed")? + count("reflected")?;
-        Some(Outcome { rate: report.get("rate")?.as_f64()?, completed, failures })
+        Some(ClientOutcome { rate: report.get("rate")?.as_f64()?, completed, failures })
     }
 }

@@ -18,7 +18,7 @@ mod server;
 mod server_command;
 
 pub use bench_client::{BenchClient, KERNEL_TIME_WAIT_S, MSL_S, SOURCE_ROTATION};
-pub use client::{CeilingClient, ClientCommand, Outcome};
+pub use client::{CeilingClient, ClientCommand, ClientOutcome};
 pub use disturbance::Disturbance;
 pub use error::ComparisonError;
 pub use plan::{ComparisonPlan, Cores, Run};

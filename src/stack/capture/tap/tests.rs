@@ -2,14 +2,14 @@ use std::cell::Cell;
 
 use super::*;
 use crate::capture::Settings;
-use crate::capture::merge::{Buffer, Source, merge};
+use crate::capture::merge::{Buffer, MergeSource, merge};
 use crate::capture::start::ring;
 
 const MS: u64 = 1_000_000;
 
 struct Bench {
     tap: Tap,
-    sources: Vec<Source>,
+    sources: Vec<MergeSource>,
     now: Cell<u64>,
 }
 
@@ -33,7 +33,7 @@ impl Buffer for Blocks {
 
 fn bench(room: usize, snaplen: Option<usize>) -> Bench {
     let (ring, source) = ring(room);
-    let clock = Clock::new();
+    let clock = CaptureClock::new();
     let mut tap = Tap::new(Parts {
         interface: 3,
         filter: CaptureFilter::new(&Settings::default()),
@@ -67,7 +67,7 @@ impl Bench {
 
     /// seen, copied, left out, ring full, over budget, after the end.
     fn counts(&self) -> [u64; 6] {
-        let Counts { seen, copied, left_out, ring_full, over_budget, after_end, .. } = &*self.tap.counts;
+        let TapCounts { seen, copied, left_out, ring_full, over_budget, after_end, .. } = &*self.tap.counts;
         let counts = [seen, copied, left_out, ring_full, over_budget, after_end].map(Counter::value);
         assert_eq!(counts[0], counts[1..].iter().sum::<u64>(), "{counts:?}");
         counts

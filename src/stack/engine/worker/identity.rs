@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Device, Worker};
+use super::{CoreDevice, Worker};
 use crate::engine::port::Port;
 use crate::observe::DropReason;
 use crate::wire::icmp;
@@ -19,7 +19,7 @@ impl<P: Port> Worker<P> {
             if mac != known.mac {
                 self.core.link_cache.set_mac(port_index as u8, policy.mac);
             }
-            *known = Device { index: device, mac, policy: policy.clone() };
+            *known = CoreDevice { index: device, mac, policy: policy.clone() };
         }
         for far in self.ports.far.iter_mut().filter(|far| far.device == device) {
             let port_index = far.set_policy(policy);
