@@ -162,7 +162,6 @@ fn a_killed_process_leaves_nothing_attached() {
             assert!(program_on_interface().is_some());
             let error = attach(&mut program(), mode).unwrap_err().to_string();
             assert!(error.contains(&format!("\"steer\" is attached in {mode} mode by link")), "{error}");
-            assert!(error.contains("bpftool link detach id"), "{error}");
             other.kill();
             attach(&mut program(), mode).unwrap();
             assert_eq!(program_on_interface(), None);
@@ -182,7 +181,7 @@ fn the_other_mode_is_in_the_way_as_well() {
     });
 }
 
-/// What only CAP_SYS_ADMIN may see is left out, and both ways to remove it are named.
+/// Fields that only CAP_SYS_ADMIN may see are left out.
 #[test]
 fn the_holder_without_sys_admin() {
     with_veth(|| {
@@ -192,9 +191,7 @@ fn the_holder_without_sys_admin() {
         caps::drop(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap();
         let error = attach(&mut second, Mode::Native).unwrap_err().to_string();
         let id = program_on_interface().unwrap();
-        assert!(error.contains(&format!("program {id} is attached in native mode.")), "{error}");
-        assert!(error.contains("`ip link set dev hf-a xdpdrv off`"), "{error}");
-        assert!(error.contains("`bpftool link`"), "{error}");
+        assert!(error.ends_with(&format!("program {id} is attached in native mode")), "{error}");
     });
 }
 
@@ -206,7 +203,7 @@ fn an_mtu_above_one_page_is_explained() {
         let mut program = program();
         let error = attach(&mut program, Mode::Native).unwrap_err();
         assert!(matches!(error, ProgramError::Attach(AttachError::Mtu { .. })), "{error}");
-        assert!(error.to_string().contains("`ip link set dev hf-a mtu 3498`"), "{error}");
+        assert!(error.to_string().contains("is above 3506"), "{error}");
         ip("link set dev hf-a mtu 3498");
         ip("link set dev hf-b mtu 3498");
         attach(&mut program, Mode::Native).unwrap();

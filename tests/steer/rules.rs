@@ -185,7 +185,7 @@ fn a_queue_out_of_range_is_named() {
     }
     let bench = Bench::without_socket(&[], &[]);
     let error = bench.program.set_socket(1024, xdp_socket().as_fd()).unwrap_err();
-    assert_eq!(error.to_string(), "there is no queue 1024: the steering program knows queues 0 to 1023");
+    assert_eq!(error.to_string(), "invalid queue 1024: the steering program supports queues 0 to 1023");
 }
 
 /// `cargo test --release --test steer nanoseconds -- --ignored --nocapture`
