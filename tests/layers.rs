@@ -24,7 +24,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("trace", &["stack", "text"]),
     ("report", &["stack", "text"]),
     ("load", &["stack"]),
-    ("lab", &["stack", "trace"]),
+    ("lab", &["load", "stack", "trace"]),
     ("doctor", &["lab", "report", "stack", "text"]),
     ("control", &["load", "report", "stack", "text"]),
     ("metrics", &["load", "stack"]),

@@ -56,8 +56,8 @@ pub(crate) struct PatternArgs {
     /// Workload of each connection: syn, establish, handshake, lifecycle or request
     #[arg(long, default_value = "lifecycle")]
     pub workload: Workload,
-    /// Side that sends the first FIN: client or server [default: server for request, else client]
-    #[arg(long)]
+    /// Side that sends the first FIN [default: server for request, else client]
+    #[arg(long, value_name = "CLOSER", value_parser = values::closer())]
     pub closer: Option<Closer>,
     /// Use TCP timestamps and Linux's other options: SYNs of 74 bytes instead of 58
     #[arg(long)]

@@ -16,12 +16,7 @@ pub enum Workload {
     Request,
 }
 
-/// The side that sends the first FIN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Closer {
-    Client,
-    Server,
-}
+pub use handfast_load::Closer;
 
 /// The frames of a connection, and their lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,29 +121,8 @@ impl FromStr for Workload {
     }
 }
 
-impl FromStr for Closer {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Closer, String> {
-        match text {
-            "client" => Ok(Closer::Client),
-            "server" => Ok(Closer::Server),
-            _ => Err(format!("invalid closer `{text}`: use client or server")),
-        }
-    }
-}
-
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl fmt::Display for Closer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Closer::Client => "client",
-            Closer::Server => "server",
-        })
     }
 }

@@ -64,7 +64,7 @@ pub enum RunError {
 fn without(others: &[String]) -> String {
     match others {
         [] => String::new(),
-        _ => format!(", or without it now: --dev {}", others.join(" --dev ")),
+        _ => format!(", or now with the others alone: {}", others.join(", ")),
     }
 }
 
@@ -188,7 +188,7 @@ mod tests {
             RunError::InterfaceGone { name: "eth0".into(), others }.to_string()
         };
         assert!(gone(&[]).ends_with("start again when it is back"));
-        assert!(gone(&["eth1"]).ends_with("when it is back, or without it now: --dev eth1"));
-        assert!(gone(&["eth1", "eth2"]).ends_with("--dev eth1 --dev eth2"));
+        assert!(gone(&["eth1"]).ends_with("when it is back, or now with the others alone: eth1"));
+        assert!(gone(&["eth1", "eth2"]).ends_with("alone: eth1, eth2"));
     }
 }
