@@ -1,7 +1,7 @@
 //! A service of one's own on the engine: greets, then echoes in capitals.
 //!
 //! ```text
-//! cargo run --example responder -- INTERFACE ADDRESS:PORT [SECONDS]
+//! cargo run -p handfast-stack --example responder -- INTERFACE ADDRESS:PORT [SECONDS]
 //! ```
 //! Needs root, or the capabilities that the error names. Try it in a lab:
 //! `handfast lab up`, then run it with `handfast lab exec --side server -- …`.
@@ -9,7 +9,9 @@
 use std::error::Error;
 use std::time::Duration;
 
-use handfast::{Connection, ConnectionHandler, DataResult, DropReason, EndpointRange, Stack, StackConfig};
+use handfast_stack::{
+    Connection, ConnectionHandler, DataResult, DropReason, EndpointRange, Stack, StackConfig,
+};
 
 struct Shout;
 
@@ -50,7 +52,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         listen: vec![(owned, Box::new(|| Box::new(Shout)))],
         ..StackConfig::default()
     })?;
-    handfast::drop_privileges()?;
+    handfast_stack::drop_privileges()?;
     let running = responder.run()?;
     println!("ready");
     std::thread::sleep(Duration::from_secs(seconds));

@@ -45,7 +45,10 @@ fn wrong_values_are_named_with_what_would_be_right() {
             &["serve-kernel", "--listen", "198.18.255.1:7", "--workload", "syn"],
             "handshake, lifecycle or request",
         ),
-        (&["serve-kernel", "--listen", "198.18.255.1:7", "--closer", "both"], "possible values: client, server"),
+        (
+            &["serve-kernel", "--listen", "198.18.255.1:7", "--closer", "both"],
+            "possible values: client, server",
+        ),
         (
             &["ceiling", "replay-client", "--dev", "lo", "--peer", "10.0.0.1:7", "--peer-mac", "2:0:0"],
             "six pairs",
