@@ -38,10 +38,12 @@ fn up(arguments: &LabSpec) -> Result<ExitCode, Failure> {
     let spec = arguments.spec();
     // On an interrupt the lab is removed again.
     let stop = signals::stop()?;
-    let lab = Lab::up(&spec)?;
+    let made = Lab::up(&spec);
+    // The signal ends the commands that make it, too, so it may have failed for that.
     if stop.load(Ordering::Relaxed) {
         return Ok(ExitCode::from(signals::INTERRUPTED));
     }
+    let lab = made?;
     println!("{}", description(&lab, &spec));
     lab.keep();
     Ok(ExitCode::SUCCESS)
