@@ -46,7 +46,7 @@ pub struct PacketPathArgs {
     #[arg(long, value_name = "FRAMES", default_value = "2048", value_parser = values::ring)]
     ring: u32,
 
-    /// DataResult TCP segments whose checksum covers the pseudo-header only
+    /// Accept TCP segments whose checksum covers the pseudo-header only
     ///
     /// A veth peer sends such segments while its transmit checksum offload is on (`ethtool -K PEER tx
     /// off` is the better fix), and virtio-net delivers them in generic mode. The sender's segmentation

@@ -194,7 +194,7 @@ pub struct RespondArgs {
     #[arg(long, value_name = "FAULTS", help_heading = "Limits", value_parser = values::fault)]
     pub fault: Option<FaultInjection>,
 
-    /// ConnectionHandler to run as after start, by name or number [default: nobody, if started by root]
+    /// User to run as after start, by name or number [default: nobody, if started by root]
     ///
     /// Groups and capabilities are dropped as well. A second process, of root but without capabilities,
     /// reads the --config file again on SIGHUP and removes the control socket at the end. `root` keeps

@@ -49,7 +49,7 @@ impl ResponderProcess {
 
     /// Asks it to end, and returns what it printed on its way out.
     pub(crate) fn stop(mut self, timeout: Duration) -> Result<Vec<String>, Failure> {
-        // Ended already: just what is wanted.
+        // Fails if it has ended already, which is as wanted.
         let _ = self.process.signal(Signal::SIGTERM);
         if self.process.read_to_end(Instant::now() + timeout, None) != Reading::Closed {
             return Err(Failure::new(format!("the responder did not end within {} s", timeout.as_secs())));

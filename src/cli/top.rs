@@ -58,7 +58,7 @@ pub(crate) struct TopArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  RespondWatch the only running program:
+  Watch the only running program:
 
     handfast top
 

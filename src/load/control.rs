@@ -126,7 +126,7 @@ impl Control {
         sum
     }
 
-    /// FourTuple the step early, and every step after it: nothing more is opened, and what is in flight
+    /// Ends the step early, and every step after it: nothing more is opened, and what is in flight
     /// has a second at most to end.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);

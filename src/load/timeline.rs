@@ -69,7 +69,7 @@ impl Timeline {
         }
     }
 
-    /// FourTuple opening and measuring at `elapsed_us`.
+    /// Ends opening and measuring at `elapsed_us`.
     pub(super) fn cut(&mut self, elapsed_us: u64) {
         self.opens_to = self.opens_to.min(elapsed_us);
         self.measured_to = self.measured_to.min(elapsed_us);

@@ -210,7 +210,7 @@ impl Workload {
     #[inline]
     pub(super) fn on_end_when_done(&self, how: Closed) -> Option<Failure> {
         match self {
-            // ClosedConnection by our RST, or by one of the peer that crossed it.
+            // Ended by a RST of this side, or by one of the peer that crossed it.
             Workload::Handshake | Workload::Hold => None,
             _ if is_orderly(how) => None,
             _ => Some(Failure::of_connection(how)),

@@ -37,13 +37,13 @@ impl GeneratorCore {
         self.end(engine, now, number, Some(why));
     }
 
-    /// FourTuple a connection with a RST, for this reason.
+    /// Ends a connection with a RST, for this reason.
     fn end(&mut self, engine: &mut impl EngineApi, now: Time, number: u32, why: Option<Failure>) {
         self.mark_aborting(number, why);
         self.apply(engine, now, number, Actions::ABORT);
     }
 
-    /// FourTuple the connections from number `cursor` on, at most `max` and a batch. `lost`: those that did not
+    /// Ends the connections from number `cursor` on, at most `max` and a batch. `lost`: those that did not
     /// reply to their probe have failed. Returns where to continue.
     pub(super) fn abort_from(
         &mut self,

@@ -33,7 +33,7 @@ pub(super) enum ConnPhase {
     Probed,
     /// The workload is complete. Aux: after how many microseconds.
     Done,
-    /// ClosedConnection by our RST. Aux: why.
+    /// Ended by a RST of this side. Aux: why.
     Aborting,
 }
 

@@ -55,7 +55,7 @@ pub struct CoreTime {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cpu {
     pub per_core: Vec<CoreTime>,
-    /// Checksum of the client's cores' busy time, seconds.
+    /// Sum of the client's cores' busy time, seconds.
     pub client_busy_core_seconds: f64,
     /// Idle share of the client's loops, without time that other threads used the core: the minimum of the
     /// cores. `None` if it was not measured.

@@ -32,7 +32,7 @@ impl Disturbance {
         self.others.unwrap_or(0.0) > MAX_OTHERS || self.steal.unwrap_or(0.0) > MAX_STEAL
     }
 
-    /// Checksum of both, to compare attempts.
+    /// Sum of both, to compare attempts.
     pub(super) fn sum(&self) -> f64 {
         self.others.unwrap_or(0.0) + self.steal.unwrap_or(0.0)
     }

@@ -16,7 +16,7 @@ pub struct RunResult {
     /// Connections (or round trips, with the workload `syn`) per second.
     pub rate: f64,
     pub completed: u64,
-    /// Checksum of the failures that client and server count.
+    /// Sum of the failures that client and server count.
     pub failures: u64,
     /// The report that the client wrote.
     pub client_report: Value,

@@ -109,12 +109,12 @@ impl Schedule {
         }
     }
 
-    /// FourTuple what is still to come of a device.
+    /// Cancels the announcements left of a device.
     pub(super) fn forget(&mut self, device: usize) {
         self.rounds.retain(|round| round.device != device);
     }
 
-    /// FourTuple what is still to come of addresses that are not to be announced any more.
+    /// Cancels the announcements left of addresses that are no longer announced.
     pub(super) fn retain(&mut self, wanted: &BTreeSet<IpAddr>) {
         for round in &mut self.rounds {
             round.left.retain(|address| wanted.contains(address));

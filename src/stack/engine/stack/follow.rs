@@ -82,7 +82,7 @@ impl Follower {
         std::mem::take(&mut *self.news.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// FourTuple it: it holds the steering programs.
+    /// Ends it: it holds the steering programs.
     pub(super) fn stop(&mut self) {
         // It fails only when the count is at its limit: then it is readable anyway.
         let _ = self.stop.write(1);

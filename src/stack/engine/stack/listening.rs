@@ -198,7 +198,7 @@ impl Running {
         self.listening.book().infos().collect()
     }
 
-    /// ListenerSet that were given up and may still have connections.
+    /// Draining listeners: removed, perhaps with connections left.
     pub fn draining(&self) -> usize {
         self.listening.book().draining().count()
     }
@@ -253,7 +253,7 @@ fn in_use(rules: &[&EndpointRange], tables: Option<&Tables>) -> Vec<bool> {
     finder.in_use
 }
 
-/// ListenerSet by prefix: there may be thousands, and millions of connections.
+/// Listeners by prefix: there may be thousands, and millions of connections.
 struct Finder<'a> {
     rules: &'a [&'a EndpointRange],
     by_prefix: BTreeMap<IpNet, Vec<usize>>,

@@ -134,7 +134,7 @@ impl Running {
         self.follower.news()
     }
 
-    /// FourTuple all connections and threads, then detaches the program from every interface. How, and how
+    /// Ends all connections and threads, then detaches the program from every interface. How, and how
     /// long it may take, [`StackConfig::on_stop`](super::StackConfig) says.
     pub fn stop(self) -> Finished {
         self.stop_unless(|| false)
