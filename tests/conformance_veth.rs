@@ -1,9 +1,9 @@
 //! The packet scripts over a veth pair: against Linux, which shows that they are right, and against
 //! handfast. Needs root, iproute2 and ethtool.
 
+#[path = "support/repository.rs"]
+mod repository;
 mod script;
-#[path = "support/top.rs"]
-mod top;
 
 use std::process::Command;
 use std::sync::Mutex;

@@ -1,9 +1,9 @@
 //! The packet scripts against handfast's engine in memory, under a virtual clock: all of them, also
 //! those that wait for minutes, in a moment and without privileges.
 
+#[path = "support/repository.rs"]
+mod repository;
 mod script;
-#[path = "support/top.rs"]
-mod top;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -140,7 +140,7 @@ fn every_citation_is_of_something_that_exists() {
                 }
             }
             Some("IEEE") => return false,
-            Some(path) if path.starts_with("docs/") => return !top::top(path).exists(),
+            Some(path) if path.starts_with("docs/") => return !repository::top(path).exists(),
             // A section of the RFC before it, or a requirement.
             Some(_) => words = citation.split_whitespace().peekable(),
             None => return true,

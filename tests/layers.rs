@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
 use std::process::Command;
+use support::{files, top};
 
 /// Each folder of src/stack and what it uses, no more and no less.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -55,26 +57,8 @@ const MAX_LINES: usize = 420;
 /// Crates besides handfast's that an embedding program compiles, build dependencies included.
 const MAX_CRATES: usize = 40;
 
-/// A file or folder below the top.
-fn top(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
 fn sources() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![top("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false if path.extension().is_some_and(|ending| ending == "rs") => found.push(path),
-                false => {}
-            }
-        }
-    }
-    assert!(found.len() > 50, "the sources are where this test looks");
-    found
+    files(&["src"], &["rs"])
 }
 
 fn relative(path: &Path) -> String {

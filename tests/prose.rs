@@ -2,7 +2,8 @@
 //! go down. `UPDATE_PROSE=1 cargo test --test prose` records today's counts in this file.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use support::{files, top};
 
 /// A pattern: its name, the phrases (`|` between them), phrases that are fine, and the counts in [`AREAS`].
 type Pattern = (&'static str, &'static str, &'static str, [usize; 4]);
@@ -36,26 +37,9 @@ const PATTERNS: &[Pattern] = &[
 /// A line with this may quote an RFC, whose bytes are octets.
 const CITATION: &str = "RFC ";
 
-fn top(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-fn files(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        if path.is_dir() {
-            files(&path, endings, found);
-        } else if endings.contains(&ending) {
-            found.push(path);
-        }
-    }
-}
-
-/// All files with one of these endings below these folders.
+/// The texts of all files with one of these endings below these folders.
 fn texts(folders: &[&str], endings: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    folders.iter().for_each(|folder| files(&top(folder), endings, &mut found));
+    let mut found = files(folders, endings);
     found.retain(|path| !path.ends_with("docs/handshake.md"));
     found.into_iter().map(|path| fs::read_to_string(path).unwrap()).collect()
 }

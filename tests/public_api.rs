@@ -7,22 +7,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-fn top(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
-            found.push(path);
-        }
-    }
-}
+use support::{files, top};
 
 /// The public items of a formatted source file, one line each.
 fn items(text: &str) -> Vec<String> {
@@ -53,9 +39,8 @@ fn items(text: &str) -> Vec<String> {
 }
 
 fn interface() -> String {
-    let mut paths = Vec::new();
-    sources(&top("src/stack"), &mut paths);
-    paths.sort();
+    let mut paths = files(&["src/stack"], &["rs"]);
+    paths.retain(|path| !path.ends_with("tests.rs"));
     let mut text = String::new();
     for path in paths {
         let found = items(&fs::read_to_string(&path).unwrap());

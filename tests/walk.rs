@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use support::top;
 
 /// Files on the walk, and those of the engine among them, at most.
 const MAX_FILES: usize = 20;
@@ -15,10 +16,6 @@ struct Row {
     function: String,
     /// Below src/stack.
     file: String,
-}
-
-fn top(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// The rows of the table; a row names several functions of one file.

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use support::{files, top};
 
 /// Words of identifiers, in lower case, without their plurals. In parentheses: the word to use.
 #[rustfmt::skip]
@@ -25,17 +26,6 @@ const RETIRED: &[&str] = &[
     "awaited",    // (predicted)
     "farewell",   // (reset)
 ];
-
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// The words of the identifiers of a line of code: `TxFrame` and `tx_frame` are both `tx` and `frame`.
 fn words(line: &str) -> BTreeSet<String> {
@@ -61,11 +51,8 @@ fn words(line: &str) -> BTreeSet<String> {
 
 #[test]
 fn retired_words_stay_retired() {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths = Vec::new();
-    for folder in ["src", "tests", "benches", "examples"] {
-        sources(&top.join(folder), &mut paths);
-    }
+    let top = top("");
+    let mut paths = files(&["src", "tests", "benches", "examples"], &["rs"]);
     paths.retain(|path| !path.ends_with("tests/words.rs"));
     let mut found = Vec::new();
     for path in paths {
@@ -74,7 +61,7 @@ fn retired_words_stay_retired() {
                 if RETIRED.iter().any(|retired| word.strip_suffix('s').unwrap_or(&word) == *retired) {
                     found.push(format!(
                         "{}:{}: {word}",
-                        path.strip_prefix(top).unwrap().display(),
+                        path.strip_prefix(&top).unwrap().display(),
                         index + 1
                     ));
                 }

@@ -22,7 +22,7 @@ const ALONE: u32 = 3;
 
 /// Every script, once for each family that it is meant for, sorted by name.
 pub fn all_scripts() -> Vec<Script> {
-    let root = crate::top::top("tests/scripts");
+    let root = crate::repository::top("tests/scripts");
     let mut paths = Vec::new();
     collect(&root, &mut paths);
     paths.sort();

@@ -2,22 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Manifests below a folder.
-fn manifests(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() && name != "target" && !name.starts_with('.') {
-            found.extend(manifests(&path));
-        } else if name == "Cargo.toml" {
-            found.push(path);
-        }
-    }
-    found
-}
+use crate::{files, top};
 
 /// The names in the `[[test]]` tables of a manifest.
 fn test_targets(manifest: &Path) -> Vec<String> {
@@ -35,16 +22,18 @@ fn first_cells(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_map_names_every_target_and_a_command_for_every_package() {
-    let top = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let top = top("");
     let map = fs::read_to_string(top.join("tests/README.md")).expect("the map");
     let (_, map) = map.split_once("## Targets").expect("the targets");
     let (targets, packages) = map.split_once("## What concerns one package").expect("the packages");
-    let manifests = manifests(top);
+    let mut manifests = files(&["src", "tests", "benches"], &["toml"]);
+    manifests.push(top.join("Cargo.toml"));
+    manifests.retain(|path| path.ends_with("Cargo.toml"));
     let existing: BTreeSet<String> = manifests.iter().flat_map(|path| test_targets(path)).collect();
     assert!(existing.len() > 20, "{existing:?}");
     assert_eq!(first_cells(targets), existing, "tests/README.md and the targets that there are");
     let folders = first_cells(packages);
-    for folder in manifests.iter().filter_map(|path| path.parent()?.strip_prefix(top).ok()) {
+    for folder in manifests.iter().filter_map(|path| path.parent()?.strip_prefix(&top).ok()) {
         if folder.starts_with("src") {
             assert!(folders.contains(&*folder.to_string_lossy()), "no command for {}", folder.display());
         }
