@@ -123,3 +123,8 @@
 #![deny(missing_docs)]
 
 pub use handfast_stack::*;
+
+/// The Rust of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
