@@ -7,33 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::{files, top};
 
-/// Each folder of src/stack and what it uses, no more and no less.
-const LAYERS: &[(&str, &[&str])] = &[
-    ("observe", &[]),
-    ("wire", &["observe"]),
-    ("table", &["wire"]),
-    ("tcp", &["wire", "observe"]),
-    ("capture", &["wire", "observe"]),
-    ("xdp", &["capture", "wire", "observe"]),
-    ("service", &["tcp", "observe"]),
-    ("engine", &["tcp", "table", "xdp", "capture", "wire", "observe"]),
-];
-
-/// Each package of src/ and which others it uses, no more and no less.
-const PACKAGES: &[(&str, &[&str])] = &[
-    ("stack", &[]),
-    ("text", &[]),
-    ("trace", &["stack", "text"]),
-    ("report", &["stack", "text"]),
-    ("load", &["stack"]),
-    ("lab", &["load", "stack", "trace"]),
-    ("doctor", &["lab", "report", "stack", "text"]),
-    ("control", &["load", "report", "stack", "text"]),
-    ("metrics", &["load", "stack"]),
-    ("top", &["control", "stack", "text"]),
-    ("cli", &["control", "doctor", "lab", "load", "metrics", "report", "stack", "text", "top", "trace"]),
-];
-
 /// Every file with `unsafe` in it, and why it needs it.
 const UNSAFE: &[(&str, &str)] = &[
     ("allocator.rs", "a global allocator"),
@@ -93,46 +66,65 @@ fn first_word(text: &str) -> String {
     text.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
 }
 
-fn set(words: &[&str]) -> BTreeSet<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+/// The table "Packages and folders" of docs/architecture.md: each folder below `prefix` and what it uses,
+/// in the order of the rows.
+fn folders(prefix: &str) -> Vec<(String, BTreeSet<String>)> {
+    let page = fs::read_to_string(top("docs/architecture.md")).unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.strip_prefix("| `")?.trim_end_matches([' ', '|']).split('|').collect();
+        let name = cells.first()?.trim().strip_suffix("/`")?.strip_prefix(prefix)?;
+        let uses =
+            cells.get(2).into_iter().flat_map(|uses| uses.split(',')).map(|word| word.trim().to_owned());
+        (!name.contains('/')).then(|| (name.to_owned(), uses.filter(|word| !word.is_empty()).collect()))
+    };
+    page.lines().filter_map(row).collect()
+}
+
+fn layers() -> Vec<(String, BTreeSet<String>)> {
+    folders("src/stack/")
+}
+
+/// The stack is a row for each of its layers.
+fn packages() -> Vec<(String, BTreeSet<String>)> {
+    let mut packages = folders("src/");
+    packages.push(("stack".to_owned(), BTreeSet::new()));
+    packages
 }
 
 #[test]
-fn each_layer_of_the_stack_uses_what_is_said_here() {
-    let known: BTreeSet<&str> = LAYERS.iter().map(|(layer, _)| *layer).collect();
-    let mut above: BTreeSet<&str> = known.clone();
-    for (layer, uses) in LAYERS {
-        above.remove(layer);
+fn each_layer_of_the_stack_uses_what_is_said_there() {
+    let layers = layers();
+    assert!(layers.len() >= 8, "{layers:?}");
+    for (index, (layer, uses)) in layers.iter().enumerate() {
         let mut used = BTreeSet::new();
         for (_, code) in code(&format!("stack/{layer}")) {
-            used.extend(imports(&code).into_iter().filter(|word| known.contains(word.as_str())));
+            used.extend(
+                imports(&code).into_iter().filter(|word| layers.iter().any(|(layer, _)| layer == word)),
+            );
         }
-        used.remove(*layer);
-        assert_eq!(used, set(uses), "what src/stack/{layer} uses");
-        assert!(uses.iter().all(|layer| !above.contains(layer)), "{layer} uses a layer above it");
+        used.remove(layer);
+        assert_eq!(used, *uses, "what src/stack/{layer} uses");
+        let is_below = |used: &String| layers[..index].iter().any(|(below, _)| below == used);
+        assert!(uses.iter().all(is_below), "{layer} uses a layer above it");
     }
 }
 
+/// Cargo refuses a circle of packages.
 #[test]
-fn each_package_uses_what_is_said_here() {
-    let mut above: BTreeSet<&str> = PACKAGES.iter().map(|(package, _)| *package).collect();
-    for (package, uses) in PACKAGES {
-        above.remove(package);
+fn each_package_uses_what_is_said_there() {
+    let packages = packages();
+    let folders = fs::read_dir(top("src")).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+    assert_eq!(packages.len(), folders.count(), "a row for each folder of src");
+    for (package, uses) in &packages {
         let mut used = BTreeSet::new();
         for (_, code) in code(package) {
             used.extend(code.split("handfast_").skip(1).map(first_word));
         }
-        used.retain(|word| PACKAGES.iter().any(|(package, _)| package == word));
-        assert_eq!(used, set(uses), "what src/{package} uses");
-        let manifest = top("src").join(package).join("Cargo.toml");
-        let manifest = fs::read_to_string(&manifest).unwrap();
+        used.retain(|word| packages.iter().any(|(package, _)| package == word));
+        assert_eq!(used, *uses, "what src/{package} uses");
+        let manifest = fs::read_to_string(top("src").join(package).join("Cargo.toml")).unwrap();
         let declared = manifest.lines().filter_map(|line| line.strip_prefix("handfast-")?.split('.').next());
-        assert_eq!(
-            declared.map(str::to_owned).collect::<BTreeSet<_>>(),
-            set(uses),
-            "src/{package}/Cargo.toml"
-        );
-        assert!(uses.iter().all(|package| !above.contains(package)), "{package} uses a package above it");
+        assert_eq!(declared.map(str::to_owned).collect::<BTreeSet<_>>(), *uses, "src/{package}/Cargo.toml");
     }
 }
 
@@ -179,8 +171,8 @@ fn files_are_small() {
 
 #[test]
 fn every_folder_says_what_lives_there() {
-    let layers = LAYERS.iter().map(|(layer, _)| format!("src/stack/{layer}/mod.rs"));
-    let packages = PACKAGES.iter().map(|(package, _)| format!("src/{package}/lib.rs"));
+    let layers = layers().into_iter().map(|(layer, _)| format!("src/stack/{layer}/mod.rs"));
+    let packages = packages().into_iter().map(|(package, _)| format!("src/{package}/lib.rs"));
     for path in layers.chain(packages) {
         let text = fs::read_to_string(top(&path)).unwrap_or_else(|_| panic!("{path} is missing"));
         assert!(text.starts_with("//! "), "{path} must begin by saying what lives there");
@@ -190,13 +182,13 @@ fn every_folder_says_what_lives_there() {
 /// A `pub` that no other package can reach is `pub(crate)` or narrower: what is public is chosen.
 #[test]
 fn unreachable_public_items_are_errors() {
-    for (package, _) in PACKAGES {
+    for (package, _) in packages() {
         let text = fs::read_to_string(top(&format!("src/{package}/lib.rs"))).unwrap();
         let lints =
             text.lines().find(|line| line.starts_with("#![deny(") && line.contains("unreachable_pub"));
         assert!(lints.is_some(), "src/{package}/lib.rs denies unreachable_pub");
         assert!(
-            *package != "stack" || lints.unwrap().contains("missing_docs"),
+            package != "stack" || lints.unwrap().contains("missing_docs"),
             "the stack denies missing_docs"
         );
     }

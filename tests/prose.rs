@@ -26,7 +26,7 @@ const PATTERNS: &[Pattern] = &[
     ("behind", "behind", "behind a nat|behind the nat|behind the same nat|behind a firewall|behind a load balancer|behind a router", [5, 2, 34, 4]),
     ("beside", "beside", "", [0, 0, 16, 4]),
     ("What as a subject", "What", "", [2, 4, 292, 5]),
-    ("what as a noun", "what it|what is|what was|what the|what a", "", [6, 6, 422, 19]),
+    ("what as a noun", "what it|what is|what was|what the|what a", "", [6, 6, 419, 19]),
     ("is to", "is to|are to|has to be|have to be", "", [0, 1, 24, 3]),
     ("of its own", "of its own|of our own|of their own|of one's own", "", [1, 0, 54, 1]),
     ("the machine", "the machine|this machine|the machine's|this machine's", "", [8, 2, 33, 3]),

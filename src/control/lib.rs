@@ -12,7 +12,7 @@
 //! - `socket`: creates, finds and removes the socket's file. `server` serves it, with a `session` for
 //!   each client; `client` connects to sockets that `trust` accepts.
 //!
-//! May use `report`, `load`, `engine` and what is below.
+//! May use `report`, `load`, `text` and the stack.
 
 #![deny(unreachable_pub)]
 

@@ -14,7 +14,7 @@
 //! - `fix`: applies the safe fixes; `command` runs programs, with a timeout.
 //! - `measure`: the maximum rates of a veth pair.
 //!
-//! May use `lab` and what is below.
+//! May use `lab`, `report`, `text` and the stack.
 
 #![deny(unreachable_pub)]
 

@@ -8,7 +8,7 @@
 //! A scrape reads counters that the cores maintain anyway: it costs the packet path nothing, and slow,
 //! numerous or invalid clients do not affect it.
 //!
-//! May use `load`, `engine`, `xdp`, `observe` and what these use.
+//! May use `load` and the stack.
 
 #![deny(unreachable_pub)]
 

@@ -7,7 +7,7 @@
 //! - `poller`: polls the program on separate threads, and limits the cost of counting states.
 //! - `run`: terminal and keys; `once`: prints one display.
 //!
-//! May use `control`, `report` and what is below.
+//! May use `control`, `text` and the stack.
 
 #![deny(unreachable_pub)]
 

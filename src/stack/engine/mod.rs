@@ -31,7 +31,7 @@
 //! - `simulation`: a whole core on a `memory` port with a virtual clock.
 //! - `stack`: devices, queues and threads around it all; `runner` one thread, `priority` its scheduling.
 //!
-//! May use `service`, `tcp`, `table`, `xdp`, `capture`, `wire`, `observe`.
+//! May use `tcp`, `table`, `xdp`, `capture`, `wire`, `observe`.
 
 mod active_open;
 mod arp_icmp;
