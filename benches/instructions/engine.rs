@@ -1,10 +1,12 @@
-//! One core with 64 k established connections, on a port in memory. Per connection, the engine's
-//! turns alone: the other end's frames are made and looked at outside of what is counted.
+//! One core with 64 k established connections, on a port in memory. Per connection, or per
+//! segment of an established one, the engine's turns alone: the other end's frames are made and looked
+//! at outside of what is counted.
 
 use std::ops::Range;
 
 use handfast_stack::engine::CoreConfig;
 use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::observe::DROP_REASONS;
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{Config, ConnectionHandler, CookieMode};
 
@@ -126,6 +128,10 @@ impl Bench {
             uncounted.iter().for_each(|step| self.step(&mut peers, step, |turn| turn()));
             counted.iter().for_each(|step| self.step(&mut peers, step, only_this_is_counted));
         }
+        // What has no answer was not dropped either.
+        let drops = &self.simulation.counters(0).drops;
+        let dropped = DROP_REASONS.into_iter().find(|reason| drops[*reason as usize].value() > 0);
+        assert_eq!(dropped, None);
     }
 
     /// A segment of each peer, one turn, and its answers.
@@ -138,7 +144,7 @@ impl Bench {
         let mut answers = 0;
         self.simulation.collect_all(|answer| {
             let (number, info) = read(answer);
-            peers[(number % BATCH) as usize].receive(&info);
+            peers[(number % BATCH) as usize].receive(step, &info);
             answers += 1;
         });
         assert_eq!(answers, step.answers * BATCH, "answers to {:?}", step.flags);

@@ -113,9 +113,13 @@ impl Peer {
         }
     }
 
+    fn seq(&self, step: &Step) -> Seq {
+        Seq(self.number.wrapping_mul(0x9e37_79b1)) + step.theirs
+    }
+
     fn write<K: PacketKey>(&self, step: &Step, key: &K) -> Frame {
         let segment = TxSegment {
-            seq: Seq(self.number.wrapping_mul(0x9e37_79b1)) + step.theirs,
+            seq: self.seq(step),
             ack: self.ours + step.acked,
             flags: step.flags,
             window: self.client.window(step.flags),
@@ -129,12 +133,15 @@ impl Peer {
         (frame, len)
     }
 
-    /// Reads an answer to a segment. A Linux client takes timestamps in every one, or they would not
-    /// have been negotiated.
-    pub fn receive(&mut self, answer: &SegmentInfo) {
-        if answer.flags.has(Flags::SYN) {
+    /// Reads the answer to a segment, which acknowledges all of it.
+    pub fn receive(&mut self, step: &Step, answer: &SegmentInfo) {
+        let counts_as_one = step.flags.has(Flags::SYN.with(Flags::FIN));
+        let next = self.seq(step) + u32::from(counts_as_one) + step.payload as u32;
+        assert_eq!(answer.ack, next, "answer to {:?}", step.flags);
+        if step.flags.has(Flags::SYN) {
             self.ours = answer.seq;
         }
+        // Linux negotiated them.
         let timestamps = answer.options.timestamps;
         assert_eq!(timestamps.is_some(), self.client == Client::Linux, "timestamps of {answer:?}");
         if let Some(timestamps) = timestamps {
@@ -153,4 +160,43 @@ pub fn read(answer: &[u8]) -> (u32, SegmentInfo) {
         other => panic!("no TCP segment: {other:?}"),
     };
     (u32::from(port) - PORTS, info)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The options of a frame over IPv4.
+    fn options((frame, len): &Frame) -> &[u8] {
+        let header_len = usize::from(frame[LINK_LEN + 32] >> 4) * 4;
+        assert!(LINK_LEN + 20 + header_len <= *len);
+        &frame[LINK_LEN + 40..LINK_LEN + 20 + header_len]
+    }
+
+    #[test]
+    fn linux_options_byte_by_byte_with_an_echo_of_what_was_received() {
+        let mut peer = Peer::new(0, Client::Linux, 80);
+        let syn = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
+        assert_eq!(options(&peer.frame(&SYN)), syn);
+        peer.receive(
+            &SYN,
+            &SegmentInfo {
+                seq: Seq(7),
+                ack: Seq(1),
+                flags: Flags::SYN.with(Flags::ACK),
+                window: 0,
+                payload_len: 0,
+                options: TcpOptions::of_syn(None, None, false, Some(Timestamps { value: 9, echo: 1 })),
+            },
+        );
+        assert_eq!(options(&peer.frame(&ACK)), [1, 1, 8, 10, 0, 0, 0, 2, 0, 0, 0, 9]);
+        assert_eq!(options(&peer.frame(&DATA)), [1, 1, 8, 10, 0, 0, 0, 3, 0, 0, 0, 9]);
+    }
+
+    #[test]
+    fn load_generators_send_an_mss_alone() {
+        let mut peer = Peer::new(0, Client::MssOnly, 80);
+        assert_eq!(options(&peer.frame(&SYN)), [2, 4, 5, 180]);
+        assert_eq!(options(&peer.frame(&ACK)), []);
+    }
 }
