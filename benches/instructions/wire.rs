@@ -21,9 +21,7 @@ pub const PATHS: &[Path] = &[
     ("wire/tuple-prf-v6", || keyed(KEY6)),
     ("wire/tuple-prf-batch", || keyed_batch(KEY, 64)),
     ("wire/tuple-prf-batch-of-8", || keyed_batch(KEY, 8)),
-    ("wire/tuple-prf-batch-of-1", || keyed_batch(KEY, 1)),
     ("wire/tuple-prf-batch-v6", || keyed_batch(KEY6, 64)),
-    ("wire/tuple-prf-batch-of-8-v6", || keyed_batch(KEY6, 8)),
 ];
 
 const TIMES: u64 = 1 << 14;

@@ -11,7 +11,7 @@ use super::{checksum::Checksum, ethernet, ipv4, ipv6};
 pub trait FlowKey: Copy + Eq + Debug + Send + Sync + 'static {
     /// `[u32; 3]` or `[u32; 9]`: what a slot's atomic words hold.
     type Words: Copy + AsRef<[u32]> + AsMut<[u32]> + Default + Send + Sync;
-    /// `[Block; 1]` or `[Block; 3]`: what the keyed function is computed of.
+    /// `[Block; 1]` or `[Block; 3]`: the input of the keyed function.
     type Blocks: TupleBlocks;
 
     /// The words that store it.

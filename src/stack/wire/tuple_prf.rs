@@ -1,11 +1,11 @@
 //! One keyed function of the 4-tuple per segment: the table's hash, and the offsets of the initial
 //! sequence number (RFC 6528) and of the timestamps (RFC 7323 5.4).
 //!
-//! AES-128 of the 4-tuple: an IPv4 4-tuple is one block, an IPv6 4-tuple a CBC-MAC of three blocks under a
-//! key of its own, so that no message is a prefix of another. On processors without AES instructions it
-//! is SipHash-2-4 with 128 bits of output, because AES without them takes 1,050 to 4,200 instructions per
-//! block. Both are pseudo-random functions: the parts of a value reveal nothing of one another, so the ISN
-//! and the timestamps that a peer sees do not reveal the bucket.
+//! AES-128: an IPv4 4-tuple is one block; an IPv6 4-tuple is a CBC-MAC of three blocks under another key, so
+//! that no message is a prefix of another. A processor without AES instructions computes SipHash-2-4 with
+//! 128 bits of output, because AES without them takes 1,050 to 4,200 instructions per block. Both are
+//! pseudo-random functions: the parts of a value reveal nothing of one another, so the ISN and the
+//! timestamps that a peer sees do not reveal the bucket.
 
 use aes::Aes128Enc;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
@@ -62,7 +62,7 @@ impl TupleSecret {
     /// Bytes of randomness in a secret.
     pub const LEN: usize = 32;
 
-    /// A secret of random bytes, for the function that this processor is good at.
+    /// A secret of random bytes: SipHash where the processor has no AES instructions.
     pub fn new(random: &[u8; TupleSecret::LEN]) -> TupleSecret {
         let siphash = !aes::hardware_accelerated();
         TupleSecret { siphash: siphash.then(|| siphash_key(random)), ..TupleSecret::aes(random) }
