@@ -9,16 +9,17 @@
 //! `benches/comparisons/maps` measures it against other maps.
 
 use std::hint::black_box;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use handfast_stack::table::{Shard, table};
-use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret};
+use handfast_stack::wire::{FlowKey4, TupleSecret};
 
 /// A connection's state beside its key: together one cache line.
 type State = [u32; 13];
 
-static SECRET: HashSecret = HashSecret::fixed(1);
+static SECRET: LazyLock<TupleSecret> = LazyLock::new(|| TupleSecret::fixed(1));
 
 /// Keys of one batch, looked up or changed in one iteration.
 const BATCH: usize = 32;
@@ -62,13 +63,13 @@ impl Filled {
     }
 
     fn find(&self, keys: &[FlowKey4; BATCH]) -> usize {
-        keys.iter().filter(|key| self.value(key, FlowKey::hash(*key, &SECRET)).is_some()).count()
+        keys.iter().filter(|key| self.value(key, SECRET.prf(*key).hash).is_some()).count()
     }
 
     /// As the engine does: prefetches the buckets of all keys, then their lines.
     fn find_batched(&self, keys: &[FlowKey4; BATCH]) -> usize {
         let hashes = keys.map(|key| {
-            let hash = FlowKey::hash(&key, &SECRET);
+            let hash = SECRET.prf(&key).hash;
             self.table.prefetch(hash);
             hash
         });
@@ -87,13 +88,13 @@ impl Filled {
 
     fn insert(&mut self) {
         let key = key(self.next % ABSENT);
-        assert!(self.table.insert(key, FlowKey::hash(&key, &SECRET), [self.next; 13]).is_ok());
+        assert!(self.table.insert(key, SECRET.prf(&key).hash, [self.next; 13]).is_ok());
         self.next = self.next.wrapping_add(1);
     }
 
     fn remove_oldest(&mut self) {
         let key = key(self.oldest % ABSENT);
-        let hash = FlowKey::hash(&key, &SECRET);
+        let hash = SECRET.prf(&key).hash;
         let slot = self.table.find(&key, hash).map(|found| found.slot);
         assert!(slot.is_some_and(|slot| self.table.remove(slot, hash).is_some()));
         self.oldest = self.oldest.wrapping_add(1);

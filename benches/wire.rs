@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use handfast_stack::wire::{
-    Flags, FlowKey, FlowKey4, FlowKey6, HashSecret, LinkHeader, PacketKey, ParseConfig, Seq, TcpOptions,
-    Timestamps, TxSegment, checksum::Checksum, ethernet, parse, parse_fast, write_segment,
+    Flags, FlowKey4, FlowKey6, LinkHeader, PacketKey, ParseConfig, Seq, TcpOptions, Timestamps, TupleSecret,
+    TxSegment, checksum::Checksum, ethernet, parse, parse_fast, write_segment,
 };
 
 const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -122,12 +122,10 @@ fn summing(criterion: &mut Criterion) {
 }
 
 fn hashing(criterion: &mut Criterion) {
-    let secret = HashSecret::fixed(1);
-    let mut group = criterion.benchmark_group("hash");
-    group
-        .bench_function("v4", |bencher| bencher.iter(|| FlowKey::hash(black_box(&KEY4), black_box(&secret))));
-    group
-        .bench_function("v6", |bencher| bencher.iter(|| FlowKey::hash(black_box(&KEY6), black_box(&secret))));
+    let secret = TupleSecret::fixed(1);
+    let mut group = criterion.benchmark_group("tuple_prf");
+    group.bench_function("v4", |bencher| bencher.iter(|| black_box(&secret).prf(black_box(&KEY4))));
+    group.bench_function("v6", |bencher| bencher.iter(|| black_box(&secret).prf(black_box(&KEY6))));
 }
 
 criterion_group! {

@@ -1,9 +1,10 @@
 //! The connection table with 64 k members.
 
 use std::hint::black_box;
+use std::sync::LazyLock;
 
 use handfast_stack::table::{Shard, Slot, table};
-use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret};
+use handfast_stack::wire::{FlowKey4, TupleSecret};
 
 use super::{Path, only_this_is_counted};
 
@@ -21,11 +22,13 @@ const TIMES: u32 = 1 << 14;
 /// As large as a connection's state is.
 type State = [u32; 13];
 
+static SECRET: LazyLock<TupleSecret> = LazyLock::new(|| TupleSecret::fixed(1));
+
 /// Key number `n`, and its hash.
 fn key(n: u32) -> (FlowKey4, u32) {
     let scattered = n.wrapping_mul(0x9e37_79b1).to_be_bytes();
     let key = FlowKey4 { remote: scattered, local: [10, 0, 0, 1], remote_port: 443, local_port: 49_152 };
-    (key, key.hash(&HashSecret::fixed(1)))
+    (key, SECRET.prf(&key).hash)
 }
 
 fn keys(from: u32) -> Vec<(FlowKey4, u32)> {

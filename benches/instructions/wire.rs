@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use handfast_stack::wire::checksum::Checksum;
 use handfast_stack::wire::{
-    Flags, FlowKey, FlowKey4, HashSecret, LinkHeader, PacketKey, ParseConfig, Seq, TcpOptions, Timestamps,
-    TxSegment, ethernet, parse, parse_fast, write_segment,
+    Flags, FlowKey, FlowKey4, FlowKey6, LinkHeader, PacketKey, ParseConfig, Seq, TcpOptions, Timestamps,
+    TupleSecret, TxSegment, ethernet, parse, parse_fast, write_segment,
 };
 
 use super::{Path, only_this_is_counted};
@@ -17,7 +17,11 @@ pub const PATHS: &[Path] = &[
     ("wire/emit-syn-ack", || writing(&syn(Flags::SYN.with(Flags::ACK)))),
     ("wire/emit-ack", || writing(&ack())),
     ("wire/checksum-1460", checksum),
-    ("wire/hash", hash),
+    ("wire/tuple-prf", || keyed(KEY)),
+    ("wire/tuple-prf-v6", || keyed(KEY6)),
+    ("wire/tuple-prf-batch", || keyed_batch(KEY, 64)),
+    ("wire/tuple-prf-batch-of-8", || keyed_batch(KEY, 8)),
+    ("wire/tuple-prf-batch-v6", || keyed_batch(KEY6, 64)),
 ];
 
 const TIMES: u64 = 1 << 14;
@@ -25,6 +29,8 @@ const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const THEIRS: [u8; 6] = [2, 0, 0, 0, 0, 9];
 const KEY: FlowKey4 =
     FlowKey4 { remote: [192, 0, 2, 1], local: [192, 0, 2, 9], remote_port: 80, local_port: 40_000 };
+const KEY6: FlowKey6 =
+    FlowKey6 { remote: [0x20; 16], local: [0xfe; 16], remote_port: 80, local_port: 40_000 };
 
 fn times<R>(mut operation: impl FnMut() -> R) -> u64 {
     only_this_is_counted(&mut || {
@@ -83,7 +89,19 @@ fn checksum() -> u64 {
     times(|| Checksum::default().add_bytes(black_box(&payload)).finish())
 }
 
-fn hash() -> u64 {
-    let secret = HashSecret::fixed(1);
-    times(|| black_box(&KEY).hash(black_box(&secret)))
+fn keyed(key: impl FlowKey) -> u64 {
+    let secret = TupleSecret::fixed(1);
+    times(|| black_box(&secret).prf(black_box(&key)))
+}
+
+/// Per segment, in batches of `len`.
+fn keyed_batch<K: FlowKey>(key: K, len: usize) -> u64 {
+    let secret = TupleSecret::fixed(1);
+    let mut segments = vec![key.to_blocks(); len];
+    only_this_is_counted(&mut || {
+        for _ in 0..TIMES {
+            black_box(&secret).prf_batch::<K>(black_box(&mut segments));
+        }
+    });
+    TIMES * len as u64
 }

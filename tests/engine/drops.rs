@@ -8,7 +8,7 @@ use handfast_stack::engine::simulation::{Setup, Simulation};
 use handfast_stack::observe::{DROP_REASONS, DropReason};
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{ConnectionHandler, CookieMode, WhenFull};
-use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret, TcpOptions, Timestamps};
+use handfast_stack::wire::{FlowKey4, TcpOptions, Timestamps, TupleSecret};
 
 use crate::active_errors::complaint;
 use crate::caller::{Order, calling, ends};
@@ -233,10 +233,10 @@ fn table_full() -> Shown {
         setup.config.when_full = WhenFull::Drop;
         setup.config.cookies = CookieMode::Never;
     });
-    let secret = HashSecret::fixed(Setup::default().seed);
+    let secret = TupleSecret::fixed(Setup::default().seed);
     let key = |port| FlowKey4 { remote: CLIENT4, local: SERVER4, remote_port: port, local_port: 80 };
     // The first of 16 homes, for 64 slots.
-    let of_one_home = (1024..=u16::MAX).filter(|port| key(*port).hash(&secret) >> 28 == 0);
+    let of_one_home = (1024..=u16::MAX).filter(|port| secret.prf(&key(*port)).hash >> 28 == 0);
     of_one_home.take(PLACES + 1).for_each(|port| lab.send(&Client::new(Family::V4, port).syn()));
     Here(lab)
 }

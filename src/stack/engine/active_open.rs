@@ -10,8 +10,8 @@ use super::opener::{FourTuple, OpenContext, OpenError};
 use super::port::{BATCH, Port};
 use super::tx::alloc_tx;
 use crate::table::{InsertError, Slot};
-use crate::tcp::{self, Connection, State, Tcb, TcbFlags, Time, TimerOp, TuplePrf};
-use crate::wire::{FlowKey4, FlowKey6, PacketKey, TxSegment};
+use crate::tcp::{self, Connection, State, Tcb, TcbFlags, Time, TimerOp};
+use crate::wire::{FlowKey4, FlowKey6, PacketKey, TuplePrf, TxSegment};
 
 /// Connections that one poll opens at most, so that an eager opener does not starve the queues.
 const MAX_OPENS: usize = 2 * BATCH;
@@ -121,12 +121,11 @@ impl<K: PacketKey> Flows<K> {
         key: K,
         window: u16,
     ) -> Result<u32, OpenError> {
-        let hash = key.hash(&core.shared.secrets.hash);
         let frame = alloc_tx(&core.link_cache, ports, self.next_hop, 0).map_err(|_| OpenError::NoFrame)?;
-        let prf = core.shared.secrets.isn.prf(&key);
-        let mut tcb = tcp::open(prf.isn(core.tcp.now), window, &core.tcp.context(&key, 0));
+        let prf = core.shared.secrets.tuple.prf(&key);
+        let mut tcb = tcp::open(tcp::isn(prf, core.tcp.now), window, &core.tcp.context(&key, Some(prf), 0));
         tcb.next_hop = self.next_hop;
-        let slot = match self.insert_active(core, key, hash, tcb) {
+        let slot = match self.insert_active(core, key, prf.hash, tcb) {
             Ok(slot) => slot,
             Err(error) => {
                 frame.release();
@@ -135,7 +134,7 @@ impl<K: PacketKey> Flows<K> {
         };
         core.link_cache.acquire(self.next_hop);
         let (syn, timer) = first_syn(core, &key, &tcb, prf);
-        self.apply_state(core, slot, hash, (State::SynSent, State::SynSent), timer);
+        self.apply_state(core, slot, prf.hash, (State::SynSent, State::SynSent), timer);
         frame.send(&core.counters, &key, &syn, &[]);
         Ok(self.number(slot))
     }
@@ -149,8 +148,8 @@ impl<K: PacketKey> Flows<K> {
         window: u16,
     ) -> Result<(), OpenError> {
         let frame = alloc_tx(&core.link_cache, ports, self.next_hop, 0).map_err(|_| OpenError::NoFrame)?;
-        let prf = core.shared.secrets.isn.prf(&key);
-        let tcb = tcp::open(prf.isn(core.tcp.now), window, &core.tcp.context(&key, 0));
+        let prf = core.shared.secrets.tuple.prf(&key);
+        let tcb = tcp::open(tcp::isn(prf, core.tcp.now), window, &core.tcp.context(&key, Some(prf), 0));
         let (syn, _) = first_syn(core, &key, &tcb, prf);
         frame.send(&core.counters, &key, &syn, &[]);
         Ok(())
@@ -184,19 +183,18 @@ impl<K: PacketKey> Flows<K> {
         let number = self.number(slot);
         let Some(key) = self.shard.key(slot) else { return };
         let Some(tcb) = self.shard.value_mut(slot) else { return };
-        let mut cx = core.tcp.context(&key, number);
+        let mut cx = core.tcp.context(&key, None, number);
         if tcp::with_connection(tcb, &mut cx, act) && !tcb.has(TcbFlags::QUEUED) {
             tcb.set(TcbFlags::QUEUED);
-            let hash = key.hash(&core.shared.secrets.hash);
-            self.queue_tx(core.tcp.now, ConnRef { slot, key, hash });
+            let prf = core.shared.secrets.tuple.prf(&key);
+            self.queue_tx(core.tcp.now, ConnRef { slot, key, prf });
         }
     }
 }
 
 /// The SYN of a connection in SYN-SENT, and its timer.
 fn first_syn<K: PacketKey>(core: &mut Core, key: &K, tcb: &Tcb, prf: TuplePrf) -> (TxSegment, TimerOp) {
-    let mut cx = core.tcp.context(key, 0);
-    cx.prf = Some(prf);
+    let mut cx = core.tcp.context(key, Some(prf), 0);
     let syn = tcp::first_syn(tcb, &mut cx);
     (syn, cx.timer)
 }

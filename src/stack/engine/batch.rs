@@ -6,7 +6,7 @@ use super::port::BATCH;
 use crate::observe::Closed;
 use crate::table::Slot;
 use crate::tcp::{State, TimerOp};
-use crate::wire::{Flags, Segment, TxSegment};
+use crate::wire::{Flags, Segment, TuplePrf, TxSegment};
 
 /// One address family's share of a batch. Room is made once.
 pub(super) struct Batch<K, F> {
@@ -22,17 +22,17 @@ pub(super) type Replies<K, F> = Vec<PendingTx<K, ReplyFrame<F>>>;
 
 pub(super) struct RxSegment<K> {
     pub segment: Segment<K>,
-    pub hash: u32,
+    pub prf: TuplePrf,
     /// Where its connection most likely is.
     pub candidate: Option<Slot>,
 }
 
-/// A connection of this core, and the hash of its key.
+/// A connection of this core, and the keyed function of its 4-tuple.
 #[derive(Clone, Copy)]
 pub(super) struct ConnRef<K> {
     pub slot: Slot,
     pub key: K,
-    pub hash: u32,
+    pub prf: TuplePrf,
 }
 
 /// A connection with output: in the received frame that it replies to, or in a new one (`()`).

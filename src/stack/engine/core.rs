@@ -11,9 +11,9 @@ use super::sweep::sweep_ms;
 use crate::observe::{Closed, CoreCounters};
 use crate::tcp::{
     ClosedConnection, Config, ConnectionHandler, Context, Cookies, Endpoints, IdleClock, IdleLimits,
-    IsnSecret, SendBuffers, Time, TimerOp,
+    SendBuffers, Time, TimerOp,
 };
-use crate::wire::{EndpointRange, Flags, HashSecret, Mac, ParseConfig, TxSegment};
+use crate::wire::{EndpointRange, Flags, Mac, ParseConfig, TuplePrf, TupleSecret, TxSegment};
 
 /// What all cores share. Read only while running, but for the forward_queues.
 pub struct Shared {
@@ -68,12 +68,10 @@ impl Default for CoreConfig {
 }
 
 /// Drawn from the system's randomness at start; a simulation may fix them.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Secrets {
-    /// Key of the table's hash.
-    pub hash: HashSecret,
-    /// Key of initial sequence numbers and timestamp offsets.
-    pub isn: IsnSecret,
+    /// Key of the table's hash, initial sequence numbers and timestamp offsets.
+    pub tuple: TupleSecret,
     /// Secret from which the SipHash key of SYN cookies is derived for each period.
     pub cookie: (u64, u64),
     /// Under which sources are counted, for limits and shares.
@@ -177,16 +175,21 @@ pub(super) struct TcpEnv {
 }
 
 impl TcpEnv {
-    /// The context of one event of connection `number`.
+    /// The context of one event of connection `number`. `prf`: of the 4-tuple, if it was computed before.
     #[inline(always)]
-    pub(super) fn context<'a>(&'a mut self, endpoints: &'a dyn Endpoints, number: u32) -> Context<'a> {
+    pub(super) fn context<'a>(
+        &'a mut self,
+        endpoints: &'a dyn Endpoints,
+        prf: Option<TuplePrf>,
+        number: u32,
+    ) -> Context<'a> {
         Context {
             now: self.now,
             config: &self.shared.config,
             buffers: &mut self.buffers,
             counters: &self.counters,
-            prf: None,
-            secret: &self.shared.secrets.isn,
+            prf,
+            secret: &self.shared.secrets.tuple,
             endpoints,
             number,
             timer: TimerOp::Keep,
@@ -310,15 +313,15 @@ pub(super) fn servers(
 impl Secrets {
     /// From the system's randomness.
     pub fn random() -> Result<Secrets, getrandom::Error> {
-        let mut hash = [0; HashSecret::WORDS];
-        let mut others = [0; 7];
-        for word in hash.iter_mut().chain(&mut others) {
+        let mut tuple = [0; TupleSecret::LEN];
+        getrandom::fill(&mut tuple)?;
+        let mut others = [0; 5];
+        for word in &mut others {
             *word = getrandom::u64()?;
         }
-        let [isn0, isn1, cookie0, cookie1, source0, source1, fault] = others;
+        let [cookie0, cookie1, source0, source1, fault] = others;
         Ok(Secrets {
-            hash: HashSecret(hash),
-            isn: IsnSecret(isn0, isn1),
+            tuple: TupleSecret::new(&tuple),
             cookie: (cookie0, cookie1),
             sources: [source0, source1],
             fault,
@@ -326,10 +329,9 @@ impl Secrets {
     }
 
     /// Always the same: for simulations that must repeat.
-    pub const fn fixed(seed: u64) -> Secrets {
+    pub fn fixed(seed: u64) -> Secrets {
         Secrets {
-            hash: HashSecret::fixed(seed),
-            isn: IsnSecret(seed ^ 1, !seed),
+            tuple: TupleSecret::fixed(seed),
             cookie: (seed ^ 2, !seed),
             sources: [seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 4, !seed.rotate_left(17)],
             fault: seed ^ 3,

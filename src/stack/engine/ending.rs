@@ -210,7 +210,7 @@ impl<K: PacketKey> Flows<K> {
             return Ok(false);
         };
         let frame = alloc_tx(&core.link_cache, ports, tcb.next_hop, self.number(slot))?;
-        let conn = ConnRef { slot, key, hash: key.hash(&core.shared.secrets.hash) };
+        let conn = ConnRef { slot, key, prf: core.shared.secrets.tuple.prf(&key) };
         match self.event(core, &conn, |tcb, cx, _| tcp::abort(tcb, Closed::Stopped, cx)) {
             Some(reset) => frame.send(&core.counters, &key, &reset, &[]),
             None => frame.release(),

@@ -8,7 +8,7 @@ use super::tx::forward_frame;
 use crate::observe::DropReason;
 use crate::table::Slot;
 use crate::tcp::{self, Action, TcbFlags};
-use crate::wire::{ErrorMessage, PacketKey};
+use crate::wire::{ErrorMessage, PacketKey, TuplePrf};
 
 /// Rare, so without the batch's prefetches.
 #[cold]
@@ -20,21 +20,21 @@ pub(super) fn icmp_error<K: PacketKey, P: Port>(
     frame: P::Frame,
     message: &ErrorMessage<K>,
 ) {
-    let hash = message.key.hash(&core.shared.secrets.hash);
-    match flows.shard.find(&message.key, hash) {
+    let prf = core.shared.secrets.tuple.prf(&message.key);
+    match flows.shard.find(&message.key, prf.hash) {
         Some(found) if found.owner != core.id => {
             return forward_frame(core, port, port_index, frame, found.owner);
         }
-        Some(found) => flows.icmp_error(core, found.slot, hash, message),
+        Some(found) => flows.icmp_error(core, found.slot, prf, message),
         None => core.counters.dropped(DropReason::IcmpForeign),
     }
     port.release(frame);
 }
 
 impl<K: PacketKey> Flows<K> {
-    fn icmp_error(&mut self, core: &mut Core, slot: Slot, hash: u32, message: &ErrorMessage<K>) {
+    fn icmp_error(&mut self, core: &mut Core, slot: Slot, prf: TuplePrf, message: &ErrorMessage<K>) {
         let ErrorMessage { key, error, seq } = *message;
-        let conn = ConnRef { slot, key, hash };
+        let conn = ConnRef { slot, key, prf };
         let action = self.event(core, &conn, |tcb, cx, services| {
             let action = tcp::icmp_error(tcb, error, seq, cx, services.of(tcb.listener)?);
             let queue = action == Action::Output && !tcb.has(TcbFlags::QUEUED);

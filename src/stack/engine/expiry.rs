@@ -28,7 +28,7 @@ impl<K: PacketKey> Flows<K> {
 
     fn on_timer<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>, slot: Slot, timer: Timer) {
         let Some(key) = self.shard.key(slot) else { return };
-        let conn = ConnRef { slot, key, hash: key.hash(&core.shared.secrets.hash) };
+        let conn = ConnRef { slot, key, prf: core.shared.secrets.tuple.prf(&key) };
         if timer == Timer::Frame {
             return self.requeue_tx(core.tcp.now, conn);
         }
@@ -36,7 +36,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(tcb) = self.shard.value_mut(slot) else { return };
         let (before, listener, link) = (tcb.state, tcb.listener, tcb.next_hop);
         // As `Flows::event`, without the closure, which would copy what it returns.
-        let mut cx = core.tcp.context(&conn.key, number);
+        let mut cx = core.tcp.context(&conn.key, Some(conn.prf), number);
         let out = match tcp::on_timer(timer, tcb, &mut cx) {
             Action::Reply(emit)
             | Action::DropReply(_, emit)

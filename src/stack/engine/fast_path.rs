@@ -28,7 +28,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(service) = core.services.of(tcb.listener) else {
             return port.release(frame);
         };
-        let mut cx = core.tcp.context(&segment.key, number);
+        let mut cx = core.tcp.context(&segment.key, Some(rx.prf), number);
         tcp::establish(tcb, &segment.info, &mut cx, service);
         let quiet = tcp::has_no_output(tcb);
         tcb.next_hop =
@@ -57,7 +57,7 @@ impl<K: PacketKey> Flows<K> {
         let number = self.number(slot);
         let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
         let key = &rx.segment.key;
-        let mut cx = core.tcp.context(key, number);
+        let mut cx = core.tcp.context(key, Some(rx.prf), number);
         let action = tcp::finish_input(tcb, &mut cx);
         let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
         self.apply(ctx, rx, frame, slot, effects, replies);
@@ -74,14 +74,14 @@ impl<K: PacketKey> Flows<K> {
         replies: &mut Replies<K, P::Frame>,
     ) {
         let ReplyContext { core, port, port_index } = ctx;
-        let &RxSegment { ref segment, hash, .. } = rx;
+        let &RxSegment { ref segment, prf, .. } = rx;
         let (key, link_len) = (segment.key, segment.link_len);
         let number = self.number(slot);
         let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
         let Some(service) = core.services.of(tcb.listener) else {
             return port.release(frame);
         };
-        let mut cx = core.tcp.context(&segment.key, number);
+        let mut cx = core.tcp.context(&segment.key, Some(rx.prf), number);
         tcp::on_predicted_fin(tcb, &segment.info, &mut cx, service);
         if tcb.has(TcbFlags::ABORT) {
             return self.send_now(ctx, rx, frame, slot, State::CloseWait, replies);
@@ -90,7 +90,7 @@ impl<K: PacketKey> Flows<K> {
             core.link_cache.update(port.bytes(&frame), link_len, *port_index, tcb.next_hop, number);
         tcb.note_arrival(self.timers.idle_ms, true);
         tcb.set(TcbFlags::QUEUED);
-        let conn = ConnRef { slot, key, hash };
+        let conn = ConnRef { slot, key, prf };
         replies.push(PendingTx { conn, frame: ReplyFrame { frame, link_len } });
     }
 
@@ -107,14 +107,14 @@ impl<K: PacketKey> Flows<K> {
         let number = self.number(slot);
         let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
         let (listener, link) = (tcb.listener, tcb.next_hop);
-        let mut cx = core.tcp.context(key, number);
+        let mut cx = core.tcp.context(key, Some(rx.prf), number);
         cx.close(tcb, Closed::Passive);
         if let Some(how) = cx.ended {
             let ended = ClosedConnection { id: number, now: core.tcp.now, endpoints: key };
             core.services.notify_closed(listener, &ended, how);
         }
         self.timers.stop(&mut self.shard, slot);
-        self.shard.remove(slot, rx.hash);
+        self.shard.remove(slot, rx.prf.hash);
         core.link_cache.release(link);
         port.release(frame);
     }

@@ -70,7 +70,7 @@ impl<K: PacketKey> Flows<K> {
         if matches!(frame, Err(DropReason::NoFrame)) {
             return false;
         }
-        let mut cx = core.tcp.context(&key, number);
+        let mut cx = core.tcp.context(&key, None, number);
         let emit = tcp::keep_alive(tcb, self.timers.idle_ms, &mut cx);
         match frame {
             Ok(frame) => frame.send(&core.counters, &key, &emit, &[]),

@@ -29,7 +29,7 @@ impl<K: PacketKey> Flows<K> {
         let key = &rx.segment.key;
         match rx.candidate {
             Some(slot) if self.shard.is_at(slot, key) => Some(Found { slot, owner }),
-            _ => self.shard.find(key, rx.hash),
+            _ => self.shard.find(key, rx.prf.hash),
         }
     }
 
@@ -63,7 +63,7 @@ impl<K: PacketKey> Flows<K> {
             return port.release(frame);
         };
         let payload = segment.payload(port.bytes(&frame));
-        let mut cx = core.tcp.context(&segment.key, number);
+        let mut cx = core.tcp.context(&segment.key, Some(rx.prf), number);
         let action = tcp::on_segment(tcb, &segment.info, payload, &mut cx, service);
         let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
         self.apply(ctx, rx, frame, slot, effects, replies);

@@ -10,7 +10,7 @@ use super::tx::ReplyContext;
 use crate::observe::{Closed, DropReason};
 use crate::table::{Found, InsertError, Slot};
 use crate::tcp::{self, CookieMode, PassiveOpen, SynOptions, Timer, TimerOp, WhenFull};
-use crate::wire::{Flags, PacketKey, Segment, Seq, TxSegment};
+use crate::wire::{Flags, PacketKey, Segment, Seq, TuplePrf, TxSegment};
 
 /// The result of an insertion.
 enum Inserted {
@@ -102,7 +102,7 @@ impl<K: PacketKey> Flows<K> {
         let RxSegment { segment, .. } = rx;
         let ReplyContext { core, port, .. } = ctx;
         let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
-        let mut cx = core.tcp.context(&segment.key, 0);
+        let mut cx = core.tcp.context(&segment.key, Some(rx.prf), 0);
         let syn_ack = tcp::on_syn(tcb, &segment.info, open, &mut cx);
         let timer = cx.timer;
         if core.faults_enabled && core.rules.fault.delay_ms > 0 {
@@ -128,7 +128,7 @@ impl<K: PacketKey> Flows<K> {
         replies: &mut Replies<K, P::Frame>,
     ) {
         let segment = &rx.segment;
-        let offer = if ctx.core.stopping { None } else { cookie_offer(ctx.core, segment) };
+        let offer = if ctx.core.stopping { None } else { cookie_offer(ctx.core, rx) };
         let Some(offer) = offer else {
             return ctx.reply(frame, segment.link_len, &segment.key, &reset);
         };
@@ -138,7 +138,7 @@ impl<K: PacketKey> Flows<K> {
                 let open =
                     PassiveOpen { listener, window: core.services.window(listener), link, above: None };
                 if let Some(tcb) = self.shard.value_mut(slot) {
-                    let cx = core.tcp.context(&segment.key, 0);
+                    let cx = core.tcp.context(&segment.key, Some(rx.prf), 0);
                     tcp::on_cookie_ack(tcb, &offer, &segment.info, open, &cx);
                 }
                 core.counters.established_by_cookie.bump();
@@ -158,7 +158,7 @@ impl<K: PacketKey> Flows<K> {
         rx: &RxSegment<K>,
         frame: &P::Frame,
     ) -> Inserted {
-        let &RxSegment { ref segment, hash, .. } = rx;
+        let &RxSegment { ref segment, prf: TuplePrf { hash, .. }, .. } = rx;
         let core = &mut *ctx.core;
         let link = core.link_cache.intern(ctx.port.bytes(frame), segment.link_len, ctx.port_index);
         let inserted = match self.shard.find_or_insert(segment.key, hash).map(|(slot, _)| slot) {
@@ -249,14 +249,12 @@ impl<K: PacketKey> Flows<K> {
 }
 
 /// What the cookie in an ACK stands for, if it is one of ours.
-fn cookie_offer<K: PacketKey>(core: &mut Core, segment: &Segment<K>) -> Option<SynOptions> {
+fn cookie_offer<K: PacketKey>(core: &mut Core, rx: &RxSegment<K>) -> Option<SynOptions> {
+    let segment = &rx.segment;
     if core.shared.config.cookies == CookieMode::Never || segment.info.flags.has(Flags::SYN) {
         return None;
     }
-    let offset = match segment.info.options.timestamps {
-        Some(_) => core.shared.secrets.isn.prf(&segment.key).timestamp_offset(),
-        None => 0,
-    };
+    let offset = rx.prf.timestamp_offset;
     let offer = core.cookies.verify(&segment.key, &segment.info, offset, core.tcp.now);
     if offer.is_none() && core.cookies.recently_issued(core.tcp.now) {
         core.counters.dropped(DropReason::CookieInvalid);
@@ -275,7 +273,7 @@ fn send_cookie<K: PacketKey, P: Port>(
     let core = &mut *ctx.core;
     let window = core.services.window(listener);
     core.counters.syn_acks_cookie.bump();
-    let cx = core.tcp.context(key, 0);
+    let cx = core.tcp.context(key, Some(rx.prf), 0);
     let syn_ack = tcp::on_syn_with_cookie(key, info, window, &mut core.cookies, &cx);
     ctx.reply_syn_ack(frame, *link_len, key, &syn_ack);
 }

@@ -81,7 +81,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(key) = self.shard.key(slot) else { return };
         let Some(tcb) = self.shard.value(slot) else { return };
         let link = core.link_cache.get(tcb.next_hop, self.number(slot));
-        let conn = ConnRef { slot, key, hash: key.hash(&core.shared.secrets.hash) };
+        let conn = ConnRef { slot, key, prf: core.shared.secrets.tuple.prf(&key) };
         if let Some(reset) = self.event(core, &conn, |tcb, cx, _| tcp::abort(tcb, how, cx)) {
             self.queue_reset(core, PendingReset { key, link, reset });
         }

@@ -9,7 +9,7 @@ use super::port::Port;
 use super::worker::{CoreDevice, Worker};
 use crate::table::Shard;
 use crate::tcp::Tcb;
-use crate::wire::{FastParse, FlowKey, FlowKey4, HashSecret, Packet, PacketKey, ParseConfig, Segment, parse};
+use crate::wire::{FastParse, FlowKey4, Packet, PacketKey, ParseConfig, Segment, TupleSecret, parse};
 
 impl<P: Port> Worker<P> {
     /// Phase 1 and 2: parse, answer what is not TCP, hash, and ask for the bucket.
@@ -20,7 +20,7 @@ impl<P: Port> Worker<P> {
         for frame in rx_frames.drain(..) {
             let Worker { core, ports, devices, v4, batch4, .. } = self;
             let (bytes, policy) = (ports.own[port_index].bytes(&frame), &devices[port_index].policy);
-            if queue_fast(bytes, policy, &core.shared.secrets.hash, &v4.shard, &mut batch4.segments) {
+            if queue_fast(bytes, policy, &core.shared.secrets.tuple, &v4.shard, &mut batch4.segments) {
                 batch4.frames.push(frame);
             } else {
                 self.parse_other(port_index, frame);
@@ -60,7 +60,7 @@ impl<K: PacketKey> Flows<K> {
         // Most SYNs match no connection, and an earlier one of this batch may be the same: they are
         // looked up when it is their turn.
         for rx in batch.segments.iter_mut().filter(|rx| !rx.is_syn()) {
-            rx.candidate = self.shard.candidate(rx.hash);
+            rx.candidate = self.shard.candidate(rx.prf.hash);
             if let Some(slot) = rx.candidate {
                 self.shard.prefetch_slot(slot);
             }
@@ -74,14 +74,14 @@ impl<K: PacketKey> Flows<K> {
 pub(super) fn queue_fast(
     bytes: &[u8],
     policy: &ParseConfig,
-    secret: &HashSecret,
+    secret: &TupleSecret,
     shard: &Shard<FlowKey4, Tcb>,
     segments: &mut Vec<RxSegment<FlowKey4>>,
 ) -> bool {
     let Some(common) = FastParse::parse(bytes, policy) else { return false };
-    let hash = FlowKey::hash(common.key(), secret);
-    shard.prefetch(hash);
-    segments.push(RxSegment { segment: common.without_options(), hash, candidate: None });
+    let prf = secret.prf(common.key());
+    shard.prefetch(prf.hash);
+    segments.push(RxSegment { segment: common.without_options(), prf, candidate: None });
     if !segments.last_mut().is_some_and(|rx| common.parse_options(&mut rx.segment)) {
         segments.pop();
         return false;
@@ -98,8 +98,8 @@ pub(super) fn queue<K: PacketKey, F>(
     frame: F,
     segment: Segment<K>,
 ) {
-    let hash = FlowKey::hash(&segment.key, &core.shared.secrets.hash);
-    shard.prefetch(hash);
-    batch.segments.push(RxSegment { segment, hash, candidate: None });
+    let prf = core.shared.secrets.tuple.prf(&segment.key);
+    shard.prefetch(prf.hash);
+    batch.segments.push(RxSegment { segment, prf, candidate: None });
     batch.frames.push(frame);
 }

@@ -34,8 +34,8 @@ impl<K: PacketKey> Flows<K> {
     ) {
         let ReplyContext { core, port, port_index } = ctx;
         let number = self.number(slot);
-        let &RxSegment { ref segment, hash, .. } = rx;
-        let conn = || ConnRef { slot, key: segment.key, hash };
+        let &RxSegment { ref segment, prf, .. } = rx;
+        let conn = || ConnRef { slot, key: segment.key, prf };
         let Some(tcb) = self.shard.value_mut(slot) else {
             return port.release(frame);
         };
@@ -57,7 +57,7 @@ impl<K: PacketKey> Flows<K> {
         {
             tcb.set(TcbFlags::QUEUED);
         }
-        self.apply_state(core, slot, hash, states, timer);
+        self.apply_state(core, slot, prf.hash, states, timer);
         let link_len = segment.link_len;
         match action {
             Action::Output if !listed => {
@@ -85,7 +85,7 @@ impl<K: PacketKey> Flows<K> {
             }
             Action::Drop(reason) => ctx.drop_frame(frame, reason),
             Action::Reopen { above } => {
-                self.end(core, slot, hash, Closed::TimeWaitReused);
+                self.end(core, slot, prf.hash, Closed::TimeWaitReused);
                 self.on_unmatched(ctx, rx, frame, Some(above), replies);
             }
         }
@@ -100,11 +100,11 @@ impl<K: PacketKey> Flows<K> {
         conn: &ConnRef<K>,
         run: impl FnOnce(&mut Tcb, &mut Context<'_>, &mut Services) -> R,
     ) -> Option<R> {
-        let &ConnRef { slot, ref key, .. } = conn;
+        let &ConnRef { slot, ref key, prf } = conn;
         let number = self.number(slot);
         let tcb = self.shard.value_mut(slot)?;
         let (before, listener) = (tcb.state, tcb.listener);
-        let mut cx = core.tcp.context(key, number);
+        let mut cx = core.tcp.context(key, Some(prf), number);
         let result = run(tcb, &mut cx, &mut core.services);
         let effects = EventEffects { before, listener, state: tcb.state, timer: cx.timer, ended: cx.ended };
         self.apply_event(core, conn, effects);
@@ -120,7 +120,7 @@ impl<K: PacketKey> Flows<K> {
             let ended = ClosedConnection { id: number, now: core.tcp.now, endpoints: &conn.key };
             core.services.notify_closed(listener, &ended, how);
         }
-        self.apply_state(core, conn.slot, conn.hash, (before, state), timer);
+        self.apply_state(core, conn.slot, conn.prf.hash, (before, state), timer);
     }
 
     /// Applies the effects of an event that left the connection in `state`: the timer, the counts by
@@ -196,7 +196,8 @@ impl<K: PacketKey> Flows<K> {
         let Some(key) = self.shard.key(slot) else {
             return false;
         };
-        self.end(core, slot, key.hash(&core.shared.secrets.hash), Closed::TimeWaitEvicted);
+        let hash = core.shared.secrets.tuple.prf(&key).hash;
+        self.end(core, slot, hash, Closed::TimeWaitEvicted);
         true
     }
 }

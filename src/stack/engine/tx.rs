@@ -302,7 +302,7 @@ impl<K: PacketKey> Flows<K> {
         // As `Flows::event`, without the closure: that is a call, and copies what it returns.
         tcb.clear(TcbFlags::QUEUED);
         let (before, listener) = (tcb.state, tcb.listener);
-        let mut cx = core.tcp.context(&conn.key, number);
+        let mut cx = core.tcp.context(&conn.key, Some(conn.prf), number);
         let out = tcp::poll_output(tcb, &mut cx);
         let effects = EventEffects { before, listener, state: tcb.state, timer: cx.timer, ended: cx.ended };
         self.apply_event(core, conn, effects);

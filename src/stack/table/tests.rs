@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::shape::{OFFSETS, WAYS};
 use super::{Found, InsertError, Shard, Slot, line_size, table};
-use crate::wire::{FlowKey, HashSecret};
+use crate::wire::FlowKey;
 
 /// A key of `N` words that is told apart by its first word. Its hash is the test's to choose.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -16,6 +16,7 @@ macro_rules! flow_key {
     ($n:literal) => {
         impl FlowKey for Key<$n> {
             type Words = [u32; $n];
+            type Blocks = [[u8; 16]; 1];
 
             fn to_words(self) -> [u32; $n] {
                 std::array::from_fn(|i| self.0.wrapping_mul(i as u32 + 1))
@@ -25,16 +26,16 @@ macro_rules! flow_key {
                 Key(words[0])
             }
 
+            fn to_blocks(self) -> [[u8; 16]; 1] {
+                [u128::from(self.0).to_ne_bytes()]
+            }
+
             fn local(&self) -> SocketAddr {
                 SocketAddr::from(([0, 0, 0, 0], 0))
             }
 
             fn remote(&self) -> SocketAddr {
                 SocketAddr::from(([0, 0, 0, 0], 0))
-            }
-
-            fn hash(&self, secret: &HashSecret) -> u32 {
-                mix(u64::from(self.0) ^ secret.0[0]) as u32
             }
         }
     };

@@ -244,7 +244,7 @@ mod tests {
                 buffers: &mut SendBuffers::new(0, [1, 2], config.congestion),
                 counters: &counters,
                 prf: None,
-                secret: &crate::tcp::IsnSecret(1, 2),
+                secret: &crate::wire::TupleSecret::fixed(1),
                 endpoints: &key,
                 number: 0,
                 timer: TimerOp::Keep,

@@ -1,7 +1,7 @@
-use super::{Config, Endpoints, IsnSecret, SendBuffers, Tcb, Time, Timer, TuplePrf};
+use super::{Config, Endpoints, SendBuffers, Tcb, Time, Timer};
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::State;
-use crate::wire::{Seq, TxSegment};
+use crate::wire::{Seq, TuplePrf, TupleSecret, TxSegment};
 
 /// The context of one event of a connection: TCP's inputs, and the effects that the engine applies.
 pub struct Context<'a> {
@@ -13,10 +13,10 @@ pub struct Context<'a> {
     pub buffers: &'a mut SendBuffers,
     /// The core's counters.
     pub counters: &'a CoreCounters,
-    /// Computed already, or computed from `endpoints` and `secret` when a timestamp is sent.
+    /// Of a received segment; `None`: computed from `endpoints` and `secret` when a timestamp is sent.
     pub prf: Option<TuplePrf>,
     /// The key of `prf` (RFC 6528 3).
-    pub secret: &'a IsnSecret,
+    pub secret: &'a TupleSecret,
     /// The connection's 4-tuple.
     pub endpoints: &'a dyn Endpoints,
     /// The connection's index on its core.
@@ -80,7 +80,12 @@ impl Context<'_> {
     /// Differs by 4-tuple, so that it reveals nothing of others (RFC 7323 5.4).
     #[inline]
     pub(super) fn timestamp_offset(&self) -> u32 {
-        self.prf.unwrap_or_else(|| self.endpoints.prf(self.secret)).timestamp_offset()
+        self.prf().timestamp_offset
+    }
+
+    #[inline]
+    pub(super) fn prf(&self) -> TuplePrf {
+        self.prf.unwrap_or_else(|| self.endpoints.prf(self.secret))
     }
 
     #[inline]

@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use siphasher::sip::SipHasher24;
 
-use super::isn::keyed;
 use super::negotiate::MIN_MSS;
 use super::{SynOptions, Time};
+use crate::wire::siphash::siphash24;
 use crate::wire::{FlowKey, SegmentInfo, Seq, TcpOptions};
 
 /// A period, seconds. A cookie is valid for one to two of them.
@@ -24,6 +24,9 @@ const PERIOD_S: u64 = 64;
 /// Ethernet, jumbo frames.
 const MSS_TABLE: [u16; 8] = [MIN_MSS, 536, 1220, 1360, 1440, 1452, 1460, 8940];
 const INDEX_MASK: u32 = 7;
+
+/// Words of the longest 4-tuple.
+const MAX_KEY_WORDS: usize = 9;
 
 /// The low bits of a cookie's timestamp that carry options: 4 of shift, 1 of SACK.
 pub const SYN_TIMESTAMP_MASK: u32 = 0x1f;
@@ -125,8 +128,18 @@ impl PeriodKey {
 
     /// The MAC of a SYN: 32 bits that cannot be computed without the key.
     fn mac<K: FlowKey>(&self, key: &K, irs: Seq) -> u32 {
-        keyed(self.key.0, self.key.1, key, irs.0) as u32
+        keyed(self.key, key, irs.0) as u32
     }
+}
+
+/// SipHash-2-4 of a 4-tuple and one more word.
+#[inline(always)]
+fn keyed<K: FlowKey>(keys: (u64, u64), key: &K, extra: u32) -> u64 {
+    let mut words = [extra; MAX_KEY_WORDS + 1];
+    let key = key.to_words();
+    let len = key.as_ref().len().min(MAX_KEY_WORDS);
+    words[1..=len].copy_from_slice(&key.as_ref()[..len]);
+    siphash24(keys, &words[..=len])
 }
 
 /// The options of a SYN-ACK whose sequence number is a cookie. The timestamp carries window scale and SACK,

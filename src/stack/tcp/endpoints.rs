@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use super::{IsnSecret, TuplePrf};
+use crate::wire::{TuplePrf, TupleSecret};
 
 /// Both ends of a connection.
 pub trait Endpoints {
@@ -8,8 +8,8 @@ pub trait Endpoints {
     fn local(&self) -> SocketAddr;
     /// The address and port of the peer.
     fn remote(&self) -> SocketAddr;
-    /// The keyed hash of the 4-tuple, which offsets its ISN and its timestamps (RFC 6528, RFC 7323 5.4).
-    fn prf(&self, secret: &IsnSecret) -> TuplePrf;
+    /// The keyed function of the 4-tuple, which offsets its ISN and its timestamps (RFC 6528, RFC 7323 5.4).
+    fn prf(&self, secret: &TupleSecret) -> TuplePrf;
 }
 
 impl<K: crate::wire::FlowKey> Endpoints for K {
@@ -23,7 +23,7 @@ impl<K: crate::wire::FlowKey> Endpoints for K {
     }
 
     #[inline(always)]
-    fn prf(&self, secret: &IsnSecret) -> TuplePrf {
+    fn prf(&self, secret: &TupleSecret) -> TuplePrf {
         secret.prf(self)
     }
 }

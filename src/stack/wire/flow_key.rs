@@ -4,67 +4,26 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
+use super::tuple_prf::{Block, TupleBlocks};
 use super::{checksum::Checksum, ethernet, ipv4, ipv6};
-
-/// The secret that keys the table's hash, drawn at start: one random number per word of the
-/// longest 4-tuple, and one more. Without it an outsider could aim connections at one bucket.
-#[derive(Clone, Copy)]
-pub struct HashSecret(pub [u64; HashSecret::WORDS]);
-
-impl HashSecret {
-    /// Numbers in a secret, 64 bits each.
-    pub const WORDS: usize = 10;
-
-    /// Numbers that follow from `seed` (SplitMix64): for simulations and tests that must repeat.
-    pub const fn fixed(seed: u64) -> HashSecret {
-        let mut numbers = [0; HashSecret::WORDS];
-        let mut at = 0;
-        let mut state = seed;
-        while at < HashSecret::WORDS {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            numbers[at] = mixed ^ (mixed >> 31);
-            at += 1;
-        }
-        HashSecret(numbers)
-    }
-
-    /// Multilinear hashing: strongly universal in its upper half, whatever the words are (Lemire
-    /// and Kaser, "Strongly universal string hashing is fast", 2014). That is: of any two 4-tuples
-    /// an outsider may choose, only one pair in 2^32 collides, as long as nothing of the secret
-    /// is known; so nothing derived from this hash may leave the host. Words that count up, as ports
-    /// do, stay evenly spaced under it; the mixing after it scatters them and is reversible.
-    #[inline(always)]
-    fn hash(&self, words: &[u32]) -> u32 {
-        let [first, rest @ ..] = &self.0;
-        let sum = words
-            .iter()
-            .zip(rest)
-            .fold(*first, |sum, (word, factor)| sum.wrapping_add(u64::from(*word).wrapping_mul(*factor)));
-        let half = (sum >> 32) as u32;
-        let half = (half ^ (half >> 16)).wrapping_mul(0x85eb_ca6b);
-        let half = (half ^ (half >> 13)).wrapping_mul(0xc2b2_ae35);
-        half ^ (half >> 16)
-    }
-}
 
 /// A 4-tuple seen from the local end, and the words that store it.
 pub trait FlowKey: Copy + Eq + Debug + Send + Sync + 'static {
     /// `[u32; 3]` or `[u32; 9]`: what a slot's atomic words hold.
     type Words: Copy + AsRef<[u32]> + AsMut<[u32]> + Default + Send + Sync;
+    /// `[Block; 1]` or `[Block; 3]`: the input of the keyed function.
+    type Blocks: TupleBlocks;
 
     /// The words that store it.
     fn to_words(self) -> Self::Words;
     /// The 4-tuple that these words store.
     fn from_words(words: Self::Words) -> Self;
+    /// The words, and zeros up to a whole block.
+    fn to_blocks(self) -> Self::Blocks;
     /// The address and port of this end.
     fn local(&self) -> SocketAddr;
     /// The address and port of the peer.
     fn remote(&self) -> SocketAddr;
-
-    /// A keyed, universal hash for the table, 32 bits. Not for the wire: see [`HashSecret`].
-    fn hash(&self, secret: &HashSecret) -> u32;
 }
 
 /// A 4-tuple of a supported address family: what is needed to send to its remote end.
@@ -129,6 +88,7 @@ pub fn source_prefix(source: IpAddr) -> u64 {
 
 impl FlowKey for FlowKey4 {
     type Words = [u32; 3];
+    type Blocks = [Block; 1];
 
     #[inline]
     fn to_words(self) -> [u32; 3] {
@@ -141,6 +101,12 @@ impl FlowKey for FlowKey4 {
     }
 
     #[inline]
+    fn to_blocks(self) -> [Block; 1] {
+        let [a, b, c] = self.to_words();
+        transmute!([a, b, c, 0])
+    }
+
+    #[inline]
     fn local(&self) -> SocketAddr {
         SocketAddr::V4(SocketAddrV4::new(self.local.into(), self.local_port))
     }
@@ -148,11 +114,6 @@ impl FlowKey for FlowKey4 {
     #[inline]
     fn remote(&self) -> SocketAddr {
         SocketAddr::V4(SocketAddrV4::new(self.remote.into(), self.remote_port))
-    }
-
-    #[inline]
-    fn hash(&self, secret: &HashSecret) -> u32 {
-        secret.hash(&self.to_words())
     }
 }
 
@@ -183,6 +144,7 @@ impl PacketKey for FlowKey4 {
 
 impl FlowKey for FlowKey6 {
     type Words = [u32; 9];
+    type Blocks = [Block; 3];
 
     #[inline]
     fn to_words(self) -> [u32; 9] {
@@ -195,6 +157,13 @@ impl FlowKey for FlowKey6 {
     }
 
     #[inline]
+    fn to_blocks(self) -> [Block; 3] {
+        let mut words = [0; 12];
+        words[..9].copy_from_slice(&self.to_words());
+        transmute!(words)
+    }
+
+    #[inline]
     fn local(&self) -> SocketAddr {
         SocketAddr::V6(SocketAddrV6::new(self.local.into(), self.local_port, 0, 0))
     }
@@ -202,11 +171,6 @@ impl FlowKey for FlowKey6 {
     #[inline]
     fn remote(&self) -> SocketAddr {
         SocketAddr::V6(SocketAddrV6::new(self.remote.into(), self.remote_port, 0, 0))
-    }
-
-    #[inline]
-    fn hash(&self, secret: &HashSecret) -> u32 {
-        secret.hash(&self.to_words())
     }
 }
 
@@ -238,9 +202,7 @@ impl PacketKey for FlowKey6 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
 
-    const SECRET: HashSecret = HashSecret::fixed(7);
     const KEY4: FlowKey4 =
         FlowKey4 { remote: [192, 0, 2, 9], local: [192, 0, 2, 1], remote_port: 40_000, local_port: 80 };
     const KEY6: FlowKey6 = FlowKey6 {
@@ -264,43 +226,5 @@ mod tests {
         assert_eq!(KEY6.local().to_string(), "[2001:db8::1]:80");
         assert_eq!(KEY6.remote().to_string(), "[2001:db8::9]:40000");
         assert_eq!((KEY4.ports(), KEY6.ports()), ((40_000, 80), (40_000, 80)));
-    }
-
-    /// Ports and addresses that count up must not fill some buckets before others: with as many
-    /// keys as buckets, as many stay empty as if thrown at random (1/e of them).
-    #[test]
-    fn neighbours_scatter() {
-        const BUCKETS: usize = 1 << 14;
-        for seed in 0..64 {
-            let secret = HashSecret::fixed(seed);
-            for by_port in [true, false] {
-                let mut used = vec![false; BUCKETS];
-                for number in 0..BUCKETS as u32 {
-                    let [.., high, low] = number.to_be_bytes();
-                    let key = match by_port {
-                        true => FlowKey4 { remote_port: 1024 + number as u16, ..KEY4 },
-                        false => FlowKey4 { remote: [10, 0, high, low], ..KEY4 },
-                    };
-                    used[FlowKey::hash(&key, &secret) as usize % BUCKETS] = true;
-                }
-                let empty = used.iter().filter(|used| !**used).count() as f64 / BUCKETS as f64;
-                assert!((0.33..0.41).contains(&empty), "seed {seed}, by port {by_port}: {empty} empty");
-            }
-        }
-    }
-
-    #[test]
-    fn every_field_and_the_secret_matter() {
-        let keys = [
-            KEY4,
-            FlowKey4 { remote: [192, 0, 2, 8], ..KEY4 },
-            FlowKey4 { local: [192, 0, 2, 2], ..KEY4 },
-            FlowKey4 { remote_port: 40_001, ..KEY4 },
-            FlowKey4 { local_port: 81, ..KEY4 },
-            FlowKey4 { remote: KEY4.local, local: KEY4.remote, ..KEY4 },
-        ];
-        let mut hashes: HashSet<u32> = keys.iter().map(|key| FlowKey::hash(key, &SECRET)).collect();
-        hashes.insert(FlowKey::hash(&KEY4, &HashSecret::fixed(8)));
-        assert_eq!(hashes.len(), keys.len() + 1);
     }
 }

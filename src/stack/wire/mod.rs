@@ -12,7 +12,7 @@ pub mod endpoint_range;
 /// Link headers, VLAN tags included.
 pub mod ethernet;
 pub mod fast_parse;
-/// 4-tuples and their keyed hash.
+/// 4-tuples.
 pub mod flow_key;
 /// Echo and neighbour discovery (RFC 792, RFC 4443, RFC 4861).
 pub mod icmp;
@@ -32,15 +32,17 @@ pub mod parse_config;
 pub mod segment;
 /// Sequence numbers and their order (RFC 9293 3.4).
 pub mod seq;
+pub(crate) mod siphash;
 /// TCP headers (RFC 9293 3.1).
 pub mod tcp;
+pub mod tuple_prf;
 pub mod unreachable;
 
 pub use endpoint_range::EndpointRange;
 pub use ethernet::{LinkHeader, Mac};
 pub(crate) use fast_parse::FastParse;
 pub use fast_parse::parse_fast;
-pub use flow_key::{FlowKey, FlowKey4, FlowKey6, HashSecret, PacketKey, source_prefix};
+pub use flow_key::{FlowKey, FlowKey4, FlowKey6, PacketKey, source_prefix};
 pub use icmp_error::{ErrorMessage, IcmpError};
 pub use options::{TcpOptions, Timestamps};
 pub use parse::{Packet, parse};
@@ -48,6 +50,7 @@ pub use parse_config::ParseConfig;
 pub use segment::{Flags, Segment, SegmentInfo, TxSegment};
 pub use seq::Seq;
 pub use tcp::write_segment;
+pub use tuple_prf::{TupleBlocks, TuplePrf, TupleSecret};
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,11 @@
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::LazyLock;
 
-use handfast_stack::wire::{FlowKey, FlowKey4, HashSecret};
+use handfast_stack::wire::{FlowKey4, TupleSecret};
 
 use super::State;
 
-static SECRET: HashSecret = HashSecret::fixed(1);
+static SECRET: LazyLock<TupleSecret> = LazyLock::new(|| TupleSecret::fixed(1));
 
 /// Connections of one remote address, as a power of two.
 const PORT_BITS: u32 = 10;
@@ -29,7 +30,7 @@ pub fn value(key: &FlowKey4) -> State {
 /// The table's hash.
 #[inline]
 pub fn hash(key: &FlowKey4) -> u32 {
-    FlowKey::hash(key, &SECRET)
+    SECRET.prf(key).hash
 }
 
 /// The same hash in 64 bits, for maps that use the highest bits as well as the lowest.

@@ -89,7 +89,7 @@ pub(super) fn start_cores(
         core: options.bounds.clone(),
         sources: options.owned.clone(),
     });
-    let cookies = Cookies::new(secrets.cookie);
+    let cookies = Cookies::new(shared.secrets.cookie);
     let asked = Arc::<Asked>::default();
     let wakes = (0..cores).map(|_| wake_event().map(Arc::new)).collect::<nix::Result<Vec<_>>>();
     let wakes = wakes.map_err(|errno| StartError::Thread(errno.into()))?;

@@ -11,8 +11,8 @@ use super::*;
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::{
     ACTIVE_OPEN, Action, ClosedConnection, Config, Connection, ConnectionHandler, Context, DataResult,
-    IsnSecret, SendBuffers, Time, Timer, TimerOp, Transmit, establish, finish_input, has_no_output,
-    on_predicted_fin, on_segment, poll_output,
+    SendBuffers, Time, Timer, TimerOp, Transmit, establish, finish_input, has_no_output, on_predicted_fin,
+    on_segment, poll_output,
 };
 use crate::wire::{FlowKey4, Seq, TcpOptions, Timestamps};
 
@@ -106,7 +106,7 @@ fn after(
         buffers: &mut buffers,
         counters: &counters,
         prf: None,
-        secret: &IsnSecret(1, 2),
+        secret: &crate::wire::TupleSecret::fixed(1),
         endpoints: &key,
         number: 7,
         timer: TimerOp::Keep,

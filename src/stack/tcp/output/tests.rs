@@ -1,6 +1,6 @@
 use super::*;
 use crate::observe::CoreCounters;
-use crate::tcp::{CongestionAlgorithm, Connection, IsnSecret, SendBuffers, Time, TimerOp};
+use crate::tcp::{CongestionAlgorithm, Connection, SendBuffers, Time, TimerOp};
 use crate::wire::FlowKey4;
 
 const KEY: FlowKey4 =
@@ -26,7 +26,7 @@ fn queued(algorithm: CongestionAlgorithm, test: impl Fn(&mut Tcb, &mut Context<'
         buffers: &mut SendBuffers::new(1, [1, 2], algorithm),
         counters: &counters,
         prf: None,
-        secret: &IsnSecret(1, 2),
+        secret: &crate::wire::TupleSecret::fixed(1),
         endpoints: &KEY,
         number: 0,
         timer: TimerOp::Keep,

@@ -2,6 +2,7 @@
 
 use crate::observe::DropReason;
 use crate::tcp::cookie::syn_ack_options;
+use crate::tcp::isn::isn;
 use crate::tcp::negotiate::MIN_MSS;
 use crate::tcp::output::{our_mss, syn_ack};
 use crate::tcp::reset::stateless;
@@ -53,9 +54,9 @@ pub fn on_segment_closed(segment: &SegmentInfo) -> Result<TxSegment, DropReason>
 /// the SYN-ACK does not acknowledge it.
 #[inline(always)]
 pub fn on_syn(tcb: &mut Tcb, segment: &SegmentInfo, open: PassiveOpen, cx: &mut Context<'_>) -> TxSegment {
-    let prf = cx.endpoints.prf(cx.secret);
+    let prf = cx.prf();
     cx.prf = Some(prf);
-    let iss = isn_above(prf.isn(cx.now), open.above);
+    let iss = isn_above(isn(prf, cx.now), open.above);
     let offer = SynOptions::from_syn(&segment.options, cx.endpoints.local().is_ipv6());
     write_connection(tcb, &offer, (segment.seq, iss), open, cx);
     tcb.snd_wnd = segment.window;
