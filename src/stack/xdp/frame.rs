@@ -131,10 +131,10 @@ mod tests {
     #[test]
     fn a_descriptor_is_laid_out_as_the_kernel_does() {
         let kernel = libc::xdp_desc { addr: 256, len: 60, options: 1 };
-        let ours = Descriptor::new(kernel.addr, kernel.len, kernel.options);
+        let made = Descriptor::new(kernel.addr, kernel.len, kernel.options);
         let bytes = [256u64.to_ne_bytes().as_slice(), &60u32.to_ne_bytes(), &1u32.to_ne_bytes()].concat();
-        assert_eq!(Descriptor::read_from_bytes(&bytes), Ok(ours));
-        assert_eq!((ours.len(), ours.is_continued()), (60, true));
-        assert!(ours.len_and_options() > Descriptor::new(0, u32::MAX, 0).len_and_options());
+        assert_eq!(Descriptor::read_from_bytes(&bytes), Ok(made));
+        assert_eq!((made.len(), made.is_continued()), (60, true));
+        assert!(made.len_and_options() > Descriptor::new(0, u32::MAX, 0).len_and_options());
     }
 }

@@ -61,15 +61,9 @@ impl Marks<'_> {
     /// no such frame.
     #[inline]
     pub(super) fn take(&mut self, index: usize, from: Owner) -> bool {
-        self.pass(index, from, Owner::Queue)
-    }
-
-    /// Moves a frame from one owner to another, as `take` does.
-    #[inline]
-    pub(super) fn pass(&mut self, index: usize, from: Owner, to: Owner) -> bool {
         match self.0.get_mut(index) {
             Some(owner) if *owner == from => {
-                *owner = to;
+                *owner = Owner::Queue;
                 true
             }
             _ => false,

@@ -138,7 +138,7 @@ impl Queue {
     }
 
     /// Takes received frames, until a descriptor is anything but a whole packet in a frame that the kernel
-    /// had: that descriptor is returned. A call of its own: the loop needs the registers.
+    /// had: that descriptor is returned. Not inlined, because the loop needs the registers.
     #[inline(never)]
     fn take_whole(&mut self, out: &mut Vec<Frame>, limit: usize) -> Option<Descriptor> {
         let Queue { rings, memory, owners, counts, .. } = self;

@@ -184,9 +184,9 @@ impl<T: FromBytes + Copy> Consumer<T> {
         Consumer { position: ring.consumer().load(Relaxed), limit: ring.producer().load(Acquire), ring }
     }
 
-    /// Reads filled entries, at most `max` and what `out` has room for without growing, and appends to `out`
-    /// what `take` makes of each. The first one of which it makes nothing is the last one read, and is
-    /// returned. Reads the producer's position only if no entry is left by the last reading.
+    /// Reads filled entries, at most `max` and as many as `out` has room for without growing, and appends the
+    /// results of `take` to `out`. The first entry that it refuses is the last one read, and is returned.
+    /// Reads the producer's position only if no entry is left by the last reading.
     #[inline]
     pub(super) fn consume<U>(
         &mut self,

@@ -138,7 +138,7 @@ impl Queue {
     /// Frees frames that were sent.
     #[inline]
     fn reap(&mut self) {
-        // Limited, whatever a faulty kernel says; the others are taken by the next flush.
+        // A limit for a faulty kernel: the next flush takes the others.
         for _ in 0..MAX_BATCH {
             if self.take_sent().is_none() {
                 return;

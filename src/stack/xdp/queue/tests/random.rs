@@ -50,7 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A queue, and what is known of it without looking at its marks.
+/// A queue, its kernel, and the numbers that both must agree on.
 struct Run {
     queue: Queue,
     kernel: KernelEnd,
@@ -120,20 +120,20 @@ impl Run {
         let number = |addr: u64| addr / 2048;
         let free = queue.free.iter().map(|addr| number(*addr));
         let pending = queue.pending.iter().map(|(addr, _)| number(*addr));
-        let ours: Vec<u64> =
+        let here: Vec<u64> =
             held.iter().map(|frame| number(frame.addr())).chain(free).chain(pending).collect();
-        let distinct: BTreeSet<u64> = ours.iter().copied().collect();
-        assert_eq!(distinct.len(), ours.len(), "a frame twice: {ours:?}");
+        let distinct: BTreeSet<u64> = here.iter().copied().collect();
+        assert_eq!(distinct.len(), here.len(), "a frame twice: {here:?}");
         let ledger = queue.ledger();
         assert!(ledger.balanced(), "{ledger:?}");
         assert_eq!((ledger.held, queue.lost()), (held.len() as u32, held.len() as u32));
         let count = |owner| queue.owners.count(owner);
-        assert_eq!(count(Owner::Queue), ours.len() as u32, "{ledger:?}");
+        assert_eq!(count(Owner::Queue), here.len() as u32, "{ledger:?}");
         assert_eq!(count(Owner::Receive), ledger.receiving);
         assert_eq!(count(Owner::Transmit), ledger.transmitting - queue.pending.len() as u32);
     }
 
-    /// Every descriptor came to something: a frame, or a counter.
+    /// Every descriptor has become a frame or is counted.
     fn end(mut self) {
         for _ in 0..4 {
             while let Some(desc) = self.kernel.tx.next() {
