@@ -220,17 +220,13 @@ impl<T: FromBytes + Copy> Consumer<T> {
 
     /// Reads one filled entry.
     pub(super) fn next(&mut self) -> Option<T> {
-        let entry = (self.filled() > 0).then(|| self.entry(0))?;
+        if self.filled() == 0 {
+            return None;
+        }
+        // SAFETY: as in `consume`.
+        let entry = unsafe { self.ring.entry(self.position).read() };
         self.advance(1);
         Some(entry)
-    }
-
-    /// The filled entry of this number.
-    #[inline]
-    fn entry(&self, at: u32) -> T {
-        // SAFETY: `entry` points into the ring. The producer does not write it before `advance`. Any bits are
-        // a valid `T`.
-        unsafe { self.ring.entry(self.position.wrapping_add(at)).read() }
     }
 
     /// Leaves the room of entries that were read to the producer.
