@@ -102,7 +102,7 @@ impl Comparison {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = |count: Option<f64>| count.map_or_else(|| "-".to_owned(), |count| format!("{count:.1}"));
-        writeln!(f, "{:<30} {:>9} {:>9} {:>9}", "instructions", "before", "now", "change")?;
+        writeln!(f, "{:<32} {:>9} {:>9} {:>9}", "instructions", "before", "now", "change")?;
         for row in self.rows() {
             let change = row.change().map_or_else(String::new, percent);
             let said = match row.verdict(self.bound()) {
@@ -113,7 +113,7 @@ impl fmt::Display for Comparison {
                 Action::Gone => "  NOT COUNTED",
             };
             let (before, now) = (number(row.before), number(row.now));
-            writeln!(f, "{:<30} {before:>9} {now:>9} {change:>9}{said}", row.path)?;
+            writeln!(f, "{:<32} {before:>9} {now:>9} {change:>9}{said}", row.path)?;
         }
         if !self.differences.is_empty() {
             writeln!(f, "\nNOTE: counted elsewhere than the file, so within {:.0} %:", self.bound() * 100.0)?;

@@ -1,31 +1,47 @@
-//! One core with 64 k established connections, on a port in memory. Per connection, the engine's
-//! turns alone: the other end's frames are made and looked at outside of what is counted.
+//! One core with 64 k established connections, on a port in memory. Per connection, or per
+//! segment of an established one, the engine's turns alone: the other end's frames are made and looked
+//! at outside of what is counted.
 
 use std::ops::Range;
 
 use handfast_stack::engine::CoreConfig;
 use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::observe::DROP_REASONS;
 use handfast_stack::service::Service;
 use handfast_stack::tcp::{Config, ConnectionHandler, CookieMode};
-use handfast_stack::wire::{
-    Flags, FlowKey4, LinkHeader, PacketKey, Seq, TcpOptions, TxSegment, write_segment,
-};
 
+use super::peer::{ACK, ACK_GETS_FIN, Client, DATA, FIN, LAST_ACK, LAST_FIN, Peer, RST, SYN, Step, read};
 use super::{Path, only_this_is_counted};
 
 pub const PATHS: &[Path] = &[
-    ("engine/syn-ack", || one_core().count(&[SYN])),
-    ("engine/syn-ack-cookie", || Bench::new(cookies(), DISCARD).count(&[SYN])),
-    ("engine/handshake", || one_core().count(&[SYN, ACK])),
-    ("engine/handshake-2-cores", || Bench::new(two_cores(), DISCARD).count(&[SYN, ACK])),
-    ("engine/handshake-stages-on", || Bench::new(accounting(), DISCARD).count(&[SYN, ACK])),
-    ("engine/handshake-reset", || one_core().count(&[SYN, ACK, RST])),
-    ("engine/lifecycle", || one_core().count(&[SYN, ACK, FIN, LAST_ACK])),
-    ("engine/lifecycle-we-close", || {
-        Bench::new(Setup::default(), CLOSE).count(&[SYN, ACK_GETS_FIN, LAST_FIN])
-    }),
+    ("engine/syn-ack", || one_core(Client::MssOnly).count(&[SYN])),
+    ("engine/syn-ack-linux", || one_core(Client::Linux).count(&[SYN])),
+    ("engine/syn-ack-ipv6", || one_core(Client::Ipv6).count(&[SYN])),
+    ("engine/syn-ack-cookie", || Bench::new(cookies(), Client::MssOnly, DISCARD).count(&[SYN])),
+    ("engine/syn-ack-cookie-linux", || Bench::new(cookies(), Client::Linux, DISCARD).count(&[SYN])),
+    ("engine/handshake", || one_core(Client::MssOnly).count(HANDSHAKE)),
+    ("engine/handshake-linux", || one_core(Client::Linux).count(HANDSHAKE)),
+    ("engine/handshake-ipv6", || one_core(Client::Ipv6).count(HANDSHAKE)),
+    ("engine/handshake-2-cores", || Bench::new(two_cores(), Client::MssOnly, DISCARD).count(HANDSHAKE)),
+    ("engine/handshake-stages-on", || Bench::new(accounting(), Client::MssOnly, DISCARD).count(HANDSHAKE)),
+    ("engine/handshake-reset", || one_core(Client::MssOnly).count(&[SYN, ACK, RST])),
+    // In-order data with its ACK.
+    ("engine/data-segment", || one_core(Client::MssOnly).count_after(HANDSHAKE, &[DATA])),
+    ("engine/data-segment-linux", || one_core(Client::Linux).count_after(HANDSHAKE, &[DATA])),
+    // It acknowledges nothing new and has no answer.
+    ("engine/pure-ack", || one_core(Client::MssOnly).count_after(HANDSHAKE, &[ACK])),
+    ("engine/pure-ack-linux", || one_core(Client::Linux).count_after(HANDSHAKE, &[ACK])),
+    ("engine/lifecycle", || one_core(Client::MssOnly).count(LIFECYCLE)),
+    ("engine/lifecycle-linux", || one_core(Client::Linux).count(LIFECYCLE)),
+    ("engine/lifecycle-ipv6", || one_core(Client::Ipv6).count(LIFECYCLE)),
+    ("engine/lifecycle-we-close", || we_close(Client::MssOnly).count(WE_CLOSE)),
+    ("engine/lifecycle-we-close-linux", || we_close(Client::Linux).count(WE_CLOSE)),
     ("engine/expire-time-wait", expiring),
 ];
+
+const HANDSHAKE: &[Step] = &[SYN, ACK];
+const LIFECYCLE: &[Step] = &[SYN, ACK, FIN, LAST_ACK];
+const WE_CLOSE: &[Step] = &[SYN, ACK_GETS_FIN, LAST_FIN];
 
 /// Connections before anything is counted, and those that are counted.
 const LIVE: u32 = 1 << 16;
@@ -38,25 +54,12 @@ const CLOSE: u16 = 81;
 /// Milliseconds: longer than TIME-WAIT.
 const LONG: u32 = 300_000;
 
-/// What a peer sends: flags, how far its sequence number and ours have come, and whether we answer.
-struct Step {
-    flags: Flags,
-    theirs: u32,
-    acked: u32,
-    answers: u32,
+fn one_core(client: Client) -> Bench {
+    Bench::new(Setup::default(), client, DISCARD)
 }
 
-const SYN: Step = Step { flags: Flags::SYN, theirs: 0, acked: 0, answers: 1 };
-const ACK: Step = Step { flags: Flags::ACK, theirs: 1, acked: 1, answers: 0 };
-const FIN: Step = Step { flags: Flags::ACK.with(Flags::FIN), theirs: 1, acked: 1, answers: 1 };
-const LAST_ACK: Step = Step { flags: Flags::ACK, theirs: 2, acked: 2, answers: 0 };
-/// Of a connection that we close first.
-const ACK_GETS_FIN: Step = Step { flags: Flags::ACK, theirs: 1, acked: 1, answers: 1 };
-const LAST_FIN: Step = Step { flags: Flags::ACK.with(Flags::FIN), theirs: 1, acked: 2, answers: 1 };
-const RST: Step = Step { flags: Flags::RST, theirs: 1, acked: 0, answers: 0 };
-
-fn one_core() -> Bench {
-    Bench::new(Setup::default(), DISCARD)
+fn we_close(client: Client) -> Bench {
+    Bench::new(Setup::default(), client, CLOSE)
 }
 
 fn cookies() -> Setup {
@@ -74,8 +77,8 @@ fn accounting() -> Setup {
 
 /// TIME-WAITs that end: their timers, and taking the connections out.
 fn expiring() -> u64 {
-    let mut bench = Bench::new(Setup::default(), CLOSE);
-    bench.take(LIVE..LIVE + COUNTED, &[SYN, ACK_GETS_FIN, LAST_FIN], false);
+    let mut bench = we_close(Client::MssOnly);
+    bench.take(LIVE..LIVE + COUNTED, WE_CLOSE, &[]);
     assert_eq!(bench.simulation.connections(), (LIVE + COUNTED) as usize);
     only_this_is_counted(&mut || bench.simulation.advance_ms(LONG));
     assert_eq!(bench.simulation.connections(), LIVE as usize, "TIME-WAIT is over");
@@ -84,85 +87,66 @@ fn expiring() -> u64 {
 
 struct Bench {
     simulation: Simulation,
+    client: Client,
     /// Of the connections that are counted.
     port: u16,
 }
 
 impl Bench {
-    /// One core of `setup`, with connections that stay.
-    fn new(setup: Setup, port: u16) -> Bench {
+    /// One core of `setup`, with connections of the same kind of client that stay.
+    fn new(setup: Setup, client: Client, port: u16) -> Bench {
         let setup = Setup { capacity: LIVE + COUNTED, ..setup };
         let service = |port: u16, service: Service| {
-            let owned = format!("198.18.1.1:{port}").parse().expect("an address and a port");
+            let owned = format!("{}:{port}", client.server()).parse().expect("an address and a port");
             let user: Box<dyn Fn() -> Box<dyn ConnectionHandler>> = Box::new(move || service.user());
             (owned, user)
         };
         let services = [service(DISCARD, Service::Discard), service(CLOSE, Service::Close)];
         let simulation = Simulation::new(setup, &services).split().swap_remove(0);
-        let mut bench = Bench { simulation, port: DISCARD };
-        bench.take(0..LIVE, &[SYN, ACK], false);
+        let mut bench = Bench { simulation, client, port: DISCARD };
+        bench.take(0..LIVE, HANDSHAKE, &[]);
         assert_eq!(bench.simulation.connections(), LIVE as usize);
         bench.port = port;
         bench
     }
 
-    fn count(mut self, steps: &[Step]) -> u64 {
-        self.take(LIVE..LIVE + COUNTED, steps, true);
+    fn count(self, steps: &[Step]) -> u64 {
+        self.count_after(&[], steps)
+    }
+
+    /// Counts `steps` alone, of connections that have taken those `before`.
+    fn count_after(mut self, before: &[Step], steps: &[Step]) -> u64 {
+        self.take(LIVE..LIVE + COUNTED, before, steps);
         u64::from(COUNTED)
     }
 
     /// Takes connections through some steps, a batch at a time.
-    fn take(&mut self, numbers: Range<u32>, steps: &[Step], counted: bool) {
+    fn take(&mut self, numbers: Range<u32>, uncounted: &[Step], counted: &[Step]) {
         for first in numbers.step_by(BATCH as usize) {
-            let mut ours = [Seq(0); BATCH as usize];
-            for step in steps {
-                for (number, ours) in (first..).zip(&ours) {
-                    let (frame, len) = self.frame(number, step, *ours);
-                    assert!(self.simulation.inject(&frame[..len]), "a free frame");
-                }
-                self.turn(counted);
-                let answers = self.answers(step, &mut ours);
-                assert_eq!(answers, step.answers * BATCH, "answers to {:?}", step.flags);
-            }
+            let mut peers: [Peer; BATCH as usize] =
+                std::array::from_fn(|at| Peer::new(first + at as u32, self.client, self.port));
+            uncounted.iter().for_each(|step| self.step(&mut peers, step, |turn| turn()));
+            counted.iter().for_each(|step| self.step(&mut peers, step, only_this_is_counted));
         }
+        // What has no answer was not dropped either.
+        let drops = &self.simulation.counters(0).drops;
+        let dropped = DROP_REASONS.into_iter().find(|reason| drops[*reason as usize].value() > 0);
+        assert_eq!(dropped, None);
     }
 
-    fn turn(&mut self, counted: bool) {
-        let mut turn = || assert!(self.simulation.poll() > 0);
-        if counted { only_this_is_counted(&mut turn) } else { turn() }
-    }
-
-    /// How many answers there were. Our ISNs, out of the answers to SYNs, go into `ours`.
-    fn answers(&mut self, step: &Step, ours: &mut [Seq]) -> u32 {
+    /// A segment of each peer, one turn, and its answers.
+    fn step(&mut self, peers: &mut [Peer], step: &Step, run: fn(&mut dyn FnMut())) {
+        for peer in &mut *peers {
+            let (frame, len) = peer.frame(step);
+            assert!(self.simulation.inject(&frame[..len]), "a free frame");
+        }
+        run(&mut || assert!(self.simulation.poll() > 0));
         let mut answers = 0;
         self.simulation.collect_all(|answer| {
-            if step.flags.has(Flags::SYN) {
-                // The sequence number, behind 14 octets of link header, 20 of IPv4 and the ports.
-                let isn = answer[38..42].try_into().expect("four octets");
-                ours[answers as usize] = Seq(u32::from_be_bytes(isn));
-            }
+            let (number, info) = read(answer);
+            peers[(number % BATCH) as usize].receive(step, &info);
             answers += 1;
         });
-        answers
-    }
-
-    /// A segment of connection `number`, and its length.
-    fn frame(&self, number: u32, step: &Step, ours: Seq) -> ([u8; 128], usize) {
-        let [_, high, middle, low] = (number >> 10).to_be_bytes();
-        // From our point of view the client is remote; here it is the other way round.
-        let key = FlowKey4 {
-            remote: [198, 18, 1, 1],
-            local: [10, high, middle, low],
-            remote_port: self.port,
-            local_port: 1024 + (number & 0x3ff) as u16,
-        };
-        let options = TcpOptions { mss: step.flags.has(Flags::SYN).then_some(1460), ..TcpOptions::default() };
-        let seq = Seq(number.wrapping_mul(0x9e37_79b1)) + step.theirs;
-        let emit = TxSegment { seq, ack: ours + step.acked, flags: step.flags, window: 64_240, options };
-        let mut frame = [0; 128];
-        let link = LinkHeader::untagged([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], FlowKey4::ETHERTYPE);
-        frame[..14].copy_from_slice(link.as_bytes());
-        let len = write_segment(&mut frame, 14, &key, &emit, &[]).expect("room in the frame");
-        (frame, len)
+        assert_eq!(answers, step.answers * BATCH, "answers to {:?}", step.flags);
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! - `wire`, `table`, `xdp`, `engine`: the paths. Each makes ready first and calls [`only_this_is_counted`]
 //!   with the operations alone: the frames of the other end cost as much as the engine's.
+//! - `peer`: the other end of the connections of `engine`;
 //! - `callgrind`: one path, counted; `conditions`: what the counts hang on beside this code;
 //! - `record`: docs/instructions.txt; `comparison`: what to say of it.
 
@@ -15,6 +16,7 @@ mod callgrind;
 mod comparison;
 mod conditions;
 mod engine;
+mod peer;
 mod record;
 mod table;
 mod wire;

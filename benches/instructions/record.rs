@@ -12,7 +12,7 @@ pub struct Record {
 }
 
 const HEAD: &str = "\
-# Instructions per operation, or per connection (engine), counted by callgrind.
+# Instructions per operation (engine: per connection, or per segment), counted by callgrind.
 # `make counts` compares with this file and fails above +3 %; `make counts-update` writes it.
 ";
 
@@ -26,7 +26,7 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HEAD)?;
         self.conditions.0.iter().try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))?;
-        self.counts.iter().try_for_each(|(path, count)| writeln!(f, "{path:<30} {count:>9.1}"))
+        self.counts.iter().try_for_each(|(path, count)| writeln!(f, "{path:<32} {count:>9.1}"))
     }
 }
 

@@ -11,6 +11,8 @@ mod entry;
 mod model;
 #[path = "../../src/stack/table/probe.rs"]
 mod probe;
+#[path = "../../src/stack/table/select.rs"]
+mod select;
 mod shape;
 
 /// The atomics that the protocol is compiled with.
@@ -40,11 +42,11 @@ fn check(run: impl Fn(Arc<Model>) + Send + Sync + 'static) {
 fn two_inserters(before: u32) {
     check(move |model| {
         for other in 0..before {
-            model.insert(key(100 + other), 2 + other, Generation::FIRST).unwrap();
+            model.find_or_insert(key(100 + other), 2 + other, Generation::FIRST).unwrap();
         }
         let other = Arc::clone(&model);
-        let rival = thread::spawn(move || other.insert(key(7), 1, Generation::FIRST));
-        let ours = model.insert(key(7), 0, Generation::FIRST);
+        let rival = thread::spawn(move || other.find_or_insert(key(7), 1, Generation::FIRST));
+        let ours = model.find_or_insert(key(7), 0, Generation::FIRST);
         let theirs = rival.join().unwrap();
         let members = model.members(key(7));
         assert_eq!(members.len(), 1, "{ours:?} {theirs:?}");
@@ -76,16 +78,55 @@ fn of_two_inserters_elsewhere_one_succeeds() {
 #[test]
 fn an_inserter_in_a_place_just_freed_meets_one_elsewhere() {
     check(|model| {
-        model.insert(key(100), 2, Generation::FIRST).unwrap();
-        model.insert(key(101), 3, Generation::FIRST).unwrap();
+        model.find_or_insert(key(100), 2, Generation::FIRST).unwrap();
+        model.find_or_insert(key(101), 3, Generation::FIRST).unwrap();
         let other = Arc::clone(&model);
-        let rival = thread::spawn(move || other.insert(key(7), 1, Generation::FIRST));
+        let rival = thread::spawn(move || other.find_or_insert(key(7), 1, Generation::FIRST));
         model.remove(2).unwrap();
-        let ours = model.insert(key(7), 0, Generation::FIRST);
+        let ours = model.find_or_insert(key(7), 0, Generation::FIRST);
         let theirs = rival.join().unwrap();
         assert_eq!(model.members(key(7)).len(), 1, "{ours:?} {theirs:?}");
         assert_eq!([ours, theirs].into_iter().filter(Result::is_ok).count(), 1);
         assert_eq!(model.leftovers(), (2, model.away()));
+    });
+}
+
+/// Both see the same place empty; the one that comes second takes the other, or goes elsewhere.
+fn inserters_of_two_keys(before: u32) {
+    check(move |model| {
+        for other in 0..before {
+            model.find_or_insert(key(100 + other), 2 + other, Generation::FIRST).unwrap();
+        }
+        let other = Arc::clone(&model);
+        let neighbour = thread::spawn(move || other.find_or_insert(key(8), 1, Generation::FIRST));
+        assert_eq!(model.find_or_insert(key(7), 0, Generation::FIRST), Ok(()));
+        assert_eq!(neighbour.join().unwrap(), Ok(()));
+        assert_eq!((model.members(key(7)), model.members(key(8))), (vec![0], vec![1]));
+    });
+}
+
+#[test]
+fn inserters_of_two_keys_both_succeed_in_the_home() {
+    inserters_of_two_keys(0);
+}
+
+#[test]
+fn inserters_of_two_keys_both_succeed_where_one_goes_elsewhere() {
+    inserters_of_two_keys(1);
+}
+
+/// What a reader finds is the inserter's that succeeds; a withdrawn entry was never a member.
+#[test]
+fn a_reader_beside_two_inserters_finds_the_one_that_succeeds() {
+    check(|model| {
+        let inserters = [0, 1].map(|slot| {
+            let model = Arc::clone(&model);
+            thread::spawn(move || model.find_or_insert(key(7), slot, Generation::FIRST))
+        });
+        let found = model.find(key(7)).map(Entry::slot);
+        let inserted = inserters.map(|inserter| inserter.join().unwrap().is_ok());
+        assert_ne!(inserted[0], inserted[1]);
+        assert!(found.is_none_or(|slot| inserted[slot as usize]), "{found:?} {inserted:?}");
     });
 }
 
@@ -94,11 +135,11 @@ fn an_inserter_in_a_place_just_freed_meets_one_elsewhere() {
 #[test]
 fn a_reader_never_takes_a_reused_slot_for_the_old_key() {
     check(|model| {
-        model.insert(key(7), 0, Generation::FIRST).unwrap();
+        model.find_or_insert(key(7), 0, Generation::FIRST).unwrap();
         let other = Arc::clone(&model);
         let owner = thread::spawn(move || {
             let word = other.remove(0).unwrap();
-            other.insert(key(8), 0, word.generation().next()).unwrap();
+            other.find_or_insert(key(8), 0, word.generation().next()).unwrap();
         });
         for (n, generation) in [(7, Generation::FIRST), (8, Generation::FIRST.next())] {
             if let Some(word) = model.find(key(n)) {
@@ -116,11 +157,11 @@ fn a_reader_never_takes_a_reused_slot_for_the_old_key() {
 fn a_torn_key_is_never_found() {
     for torn in [[7, 8], [8, 7]] {
         check(move |model| {
-            model.insert(key(7), 0, Generation::FIRST).unwrap();
+            model.find_or_insert(key(7), 0, Generation::FIRST).unwrap();
             let other = Arc::clone(&model);
             let owner = thread::spawn(move || {
                 let word = other.remove(0).unwrap();
-                other.insert(key(8), 0, word.generation().next()).unwrap();
+                other.find_or_insert(key(8), 0, word.generation().next()).unwrap();
             });
             assert_eq!(model.find(torn), None);
             owner.join().unwrap();
@@ -132,10 +173,10 @@ fn a_torn_key_is_never_found() {
 #[test]
 fn an_inserter_meets_a_removal() {
     check(|model| {
-        model.insert(key(7), 0, Generation::FIRST).unwrap();
+        model.find_or_insert(key(7), 0, Generation::FIRST).unwrap();
         let other = Arc::clone(&model);
         let owner = thread::spawn(move || other.remove(0).unwrap());
-        let ours = model.insert(key(7), 1, Generation::FIRST);
+        let ours = model.find_or_insert(key(7), 1, Generation::FIRST);
         owner.join().unwrap();
         assert!(matches!(ours, Ok(()) | Err(InsertRefusal::Exists(0))), "{ours:?}");
         assert_eq!(model.members(key(7)).len(), usize::from(ours.is_ok()));
@@ -148,16 +189,16 @@ fn an_inserter_meets_a_removal() {
 fn a_member_that_stays_is_found() {
     check(|model| {
         for (n, slot) in [(100, 0), (101, 1), (7, 2)] {
-            model.insert(key(n), slot, Generation::FIRST).unwrap();
+            model.find_or_insert(key(n), slot, Generation::FIRST).unwrap();
         }
         let other = Arc::clone(&model);
         let owner = thread::spawn(move || {
             let word = other.remove(0).unwrap();
-            other.insert(key(102), 0, word.generation().next()).unwrap();
+            other.find_or_insert(key(102), 0, word.generation().next()).unwrap();
             other.remove(1).unwrap();
         });
         assert_eq!(model.find(key(7)).map(Entry::slot), Some(2));
-        assert_eq!(model.insert(key(7), 3, Generation::FIRST), Err(InsertRefusal::Exists(2)));
+        assert_eq!(model.find_or_insert(key(7), 3, Generation::FIRST), Err(InsertRefusal::Exists(2)));
         owner.join().unwrap();
     });
 }

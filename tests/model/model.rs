@@ -18,14 +18,14 @@ pub fn key(n: u32) -> Key {
 }
 
 pub struct Model {
-    buckets: Vec<Bucket>,
+    buckets: [Bucket; SPAN],
     keys: Vec<[AtomicU32; 2]>,
 }
 
 impl Model {
     pub fn new(slots: usize) -> Self {
         Model {
-            buckets: (0..SPAN).map(|_| Bucket::new()).collect(),
+            buckets: std::array::from_fn(|_| Bucket::new()),
             keys: (0..slots).map(|_| [AtomicU32::new(0), AtomicU32::new(0)]).collect(),
         }
     }
@@ -38,13 +38,12 @@ impl Model {
         self.keys[slot as usize].iter().zip(key).all(|(word, wanted)| word.load(Relaxed) == wanted)
     }
 
-    pub fn insert(&self, key: Key, slot: u32, generation: Generation) -> Result<(), InsertRefusal> {
+    /// As `Shard::find_or_insert` with several cores.
+    pub fn find_or_insert(&self, key: Key, slot: u32, generation: Generation) -> Result<(), InsertRefusal> {
         let same = |other| self.key_is(other, key);
-        if let Some(word) = self.probe().find(same) {
-            return Err(InsertRefusal::Exists(word.slot()));
-        }
+        let absent = self.probe().find_or_absent(&same).map_err(|word| InsertRefusal::Exists(word.slot()))?;
         self.keys[slot as usize].iter().zip(key).for_each(|(word, new)| word.store(new, Relaxed));
-        self.probe().insert(Entry::tentative(Tag::of(TAG), generation, slot), same)
+        self.probe().insert(absent, Entry::tentative(Tag::of(TAG), generation, slot), &same)
     }
 
     pub fn remove(&self, slot: u32) -> Option<Entry> {
@@ -57,25 +56,27 @@ impl Model {
 
     /// Slots of the members with this key, when nobody moves any more.
     pub fn members(&self, key: Key) -> Vec<u32> {
-        let places = self.buckets.iter().flat_map(|bucket| (0..WAYS).map(|way| bucket.load(way, SeqCst)));
-        let members = places.filter(|word| word.is_member()).map(Entry::slot);
+        let members = entries(&self.buckets).filter(|word| word.is_member()).map(Entry::slot);
         members.filter(|slot| self.key_is(*slot, key)).collect()
     }
 
     /// Members with any key.
     pub fn all_members(&self) -> usize {
-        self.buckets.iter().map(|bucket| bucket.select(SeqCst, Entry::is_member).count()).sum()
+        entries(&self.buckets).filter(|word| word.is_member()).count()
     }
 
     /// Members that do not live at home.
     pub fn away(&self) -> usize {
-        self.buckets[1..].iter().map(|bucket| bucket.select(SeqCst, Entry::is_member).count()).sum()
+        entries(&self.buckets[1..]).filter(|word| word.is_member()).count()
     }
 
     /// Entries of any state, and counts of entries elsewhere.
     pub fn leftovers(&self) -> (usize, usize) {
-        let entries =
-            self.buckets.iter().map(|bucket| bucket.select(SeqCst, |word| word != Entry::EMPTY).count());
-        (entries.sum(), self.buckets.iter().map(|bucket| bucket.overflow(SeqCst).count()).sum())
+        let entries = entries(&self.buckets).filter(|word| *word != Entry::EMPTY).count();
+        (entries, self.buckets.iter().map(|bucket| bucket.overflow(SeqCst).count()).sum())
     }
+}
+
+fn entries(buckets: &[Bucket]) -> impl Iterator<Item = Entry> {
+    buckets.iter().flat_map(|bucket| (0..WAYS).map(|way| bucket.load(way, SeqCst)))
 }

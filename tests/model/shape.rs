@@ -1,5 +1,6 @@
-//! In place of `src/stack/table/shape.rs`: two buckets of two places.
+//! In place of `src/stack/table/shape.rs`: two buckets of two places, looked at entry by entry.
 
+pub(crate) use crate::select::Look;
 pub use crate::sync::{AtomicU64, Ordering, fence, published};
 
 pub const WAYS: usize = 2;

@@ -12,6 +12,8 @@ mod entry;
 mod model;
 #[path = "../../src/stack/table/probe.rs"]
 mod probe;
+#[path = "../../src/stack/table/select.rs"]
+mod select;
 mod shape;
 
 /// The atomics that the protocol is compiled with.
@@ -72,7 +74,7 @@ fn remove(model: &Model, own: &mut Own) {
 fn insert(model: &Model, own: &mut [Own], at: usize, n: u32) {
     let held = own.iter().find(|own| own.key == Some(n)).map(|own| own.slot);
     let Own { slot, generation, .. } = own[at];
-    match model.insert(key(n), slot, generation) {
+    match model.find_or_insert(key(n), slot, generation) {
         Ok(()) => {
             assert_eq!((held, n == STAYS), (None, false), "{n} was a member already");
             own[at].key = Some(n);
@@ -90,7 +92,7 @@ fn insert(model: &Model, own: &mut [Own], at: usize, n: u32) {
 /// Of every key there is at most one member, its inserter's; nothing else is left behind.
 fn run() {
     let model = Arc::new(Model::new(STAYS_AT as usize + 1));
-    model.insert(key(STAYS), STAYS_AT, Generation::FIRST).expect("an empty table");
+    model.find_or_insert(key(STAYS), STAYS_AT, Generation::FIRST).expect("an empty table");
     let threads: Vec<_> = (0..CORES)
         .map(|number| {
             let model = Arc::clone(&model);

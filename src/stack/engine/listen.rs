@@ -161,7 +161,7 @@ impl<K: PacketKey> Flows<K> {
         let &RxSegment { ref segment, hash, .. } = rx;
         let core = &mut *ctx.core;
         let link = core.link_cache.intern(ctx.port.bytes(frame), segment.link_len, ctx.port_index);
-        let inserted = match self.shard.insert_key(segment.key, hash) {
+        let inserted = match self.shard.find_or_insert(segment.key, hash).map(|(slot, _)| slot) {
             Err(InsertError::SlotsFull) => self.insert_evicting(core, segment, hash),
             other => other,
         };
@@ -197,12 +197,12 @@ impl<K: PacketKey> Flows<K> {
     ) -> Result<Slot, InsertError> {
         let mut inserted = Err(InsertError::SlotsFull);
         if self.evict_time_wait(core) {
-            inserted = self.shard.insert_key(segment.key, hash);
+            inserted = self.shard.find_or_insert(segment.key, hash).map(|(slot, _)| slot);
         }
         let proved = segment.info.flags.has(Flags::ACK);
         let or_never = proved || core.shared.config.cookies == CookieMode::Never;
         if matches!(inserted, Err(InsertError::SlotsFull)) && or_never && self.evict_idle(core) {
-            inserted = self.shard.insert_key(segment.key, hash);
+            inserted = self.shard.find_or_insert(segment.key, hash).map(|(slot, _)| slot);
         }
         inserted
     }

@@ -12,18 +12,7 @@ pub(super) const MAX_CORES: usize = 128;
 
 const _: () = assert!(WAYS + MAX_CORES <= u8::MAX as usize && OFFSETS.len() <= 9);
 impl Bucket {
-    /// The places whose entry satisfies `wanted`. All are loaded before any is used: seven loads and
-    /// compares without a branch.
-    #[inline(always)]
-    pub(super) fn select(&self, order: Ordering, wanted: impl Fn(Entry) -> bool) -> Ways {
-        let mut ways = 0;
-        for (way, place) in self.entries.iter().enumerate() {
-            ways |= u32::from(wanted(Entry::from_bits(place.load(order)))) << way;
-        }
-        Ways(ways)
-    }
-
-    /// The entry in a place that [`Bucket::select`] returned.
+    /// The entry in a place that a `Look` at the bucket names.
     #[inline]
     pub(super) fn load(&self, way: usize, order: Ordering) -> Entry {
         self.entries.get(way).map_or(Entry::EMPTY, |place| Entry::from_bits(place.load(order)))
@@ -69,10 +58,27 @@ fn one_at(distance: usize) -> u64 {
 }
 
 /// A set of places of one bucket.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Ways(u32);
 
 impl Ways {
+    /// Place 0 is the lowest bit.
+    #[inline(always)]
+    pub(super) fn from_bits(bits: u32) -> Self {
+        Ways(bits)
+    }
+
+    #[inline(always)]
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The first of them.
+    #[inline(always)]
+    pub(super) fn first(mut self) -> Option<usize> {
+        self.next()
+    }
+
     /// Whether it is this place, and no other.
     #[inline]
     pub(super) fn is_only(self, way: usize) -> bool {

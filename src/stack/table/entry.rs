@@ -14,6 +14,11 @@ const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 const TENTATIVE: u64 = 1;
 const MEMBER: u64 = 2;
 
+/// The bits of the tag in the upper 16 of an entry; the state is above them.
+pub(super) const UPPER_TAG_MASK: u16 = TAG_MASK as u16;
+
+const _: () = assert!(STATE_SHIFT == 62 && TAG_SHIFT == 48);
+
 /// Slots that an entry can name.
 pub(super) const MAX_SLOTS: u64 = 1 << SLOT_BITS;
 
@@ -28,6 +33,17 @@ impl Tag {
     #[inline]
     pub(super) fn of(hash: u32) -> Self {
         Tag(u64::from(hash) & TAG_MASK)
+    }
+
+    #[inline(always)]
+    pub(super) fn bits(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// The upper 16 bits of a member with this tag.
+    #[inline(always)]
+    pub(super) fn member_upper(self) -> u16 {
+        (MEMBER << TAG_BITS | self.0) as u16
     }
 }
 
@@ -71,6 +87,12 @@ impl Entry {
         self.0
     }
 
+    /// State and tag, by which a bucket is searched.
+    #[inline(always)]
+    pub(super) fn upper(self) -> u16 {
+        (self.0 >> TAG_SHIFT) as u16
+    }
+
     /// An entry that wants to become a member.
     #[inline]
     pub(super) fn tentative(tag: Tag, generation: Generation, slot: u32) -> Self {
@@ -92,19 +114,13 @@ impl Entry {
     /// Whether it is a member with this tag.
     #[inline]
     pub(super) fn is_member_tagged(self, tag: Tag) -> bool {
-        self.0 >> TAG_SHIFT == MEMBER << TAG_BITS | tag.0
+        self.upper() == tag.member_upper()
     }
 
     /// Whether it is an entry, of either state, with this tag.
     #[inline]
     pub(super) fn is_tagged(self, tag: Tag) -> bool {
-        self != Entry::EMPTY && self.has_tag(tag)
-    }
-
-    /// Whether its tag is this one; an empty place has the tag 0.
-    #[inline]
-    pub(super) fn has_tag(self, tag: Tag) -> bool {
-        (self.0 >> TAG_SHIFT) & TAG_MASK == tag.0
+        self != Entry::EMPTY && self.upper() & UPPER_TAG_MASK == tag.bits()
     }
 
     /// Whether it is the member that lives in this slot.

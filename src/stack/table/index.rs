@@ -48,10 +48,12 @@ impl Index {
         self.buckets.get(self.home(hash))
     }
 
-    #[inline]
-    pub(super) fn probe(&self, hash: u32) -> Probe<'_> {
+    /// Where the key lives: always somewhere.
+    #[inline(always)]
+    pub(super) fn probe(&self, hash: u32) -> Option<Probe<'_>> {
         let home = self.home(hash);
-        Probe::new(self.buckets.get(home..home + SPAN).unwrap_or_default(), Tag::of(hash))
+        let buckets = self.buckets.get(home..home + SPAN)?;
+        Some(Probe::new(buckets.first_chunk()?, Tag::of(hash)))
     }
 
     pub(super) fn buckets(&self) -> &[Bucket] {

@@ -67,6 +67,10 @@ mod prefetch;
 mod probe;
 mod reader;
 mod region;
+#[cfg(target_arch = "x86_64")]
+mod scan;
+#[cfg_attr(target_arch = "x86_64", allow(dead_code, reason = "x86-64 has `scan`"))]
+mod select;
 mod shape;
 mod shard;
 mod slab;

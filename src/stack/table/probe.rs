@@ -1,9 +1,10 @@
 //! The protocol on bucket entries: find, insert, remove. The letters refer to the module's table of
 //! memory orders.
 
+use super::bucket::{Distances, SPAN, Ways};
 use super::entry::{Entry, Tag};
 use super::shape::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use super::shape::{Bucket, OFFSETS, fence, published};
+use super::shape::{Bucket, Look, OFFSETS, fence, published};
 
 /// Attempts at one place that keeps changing before an inserter withdraws its own entry.
 const MAX_LOOKS: usize = 16;
@@ -22,9 +23,13 @@ pub(super) enum InsertRefusal {
 /// The buckets that a key may live in.
 pub(super) struct Probe<'a> {
     /// From the key's home on.
-    buckets: &'a [Bucket],
+    buckets: &'a [Bucket; SPAN],
     tag: Tag,
 }
+
+/// No member had the key. The places of its home that were empty at the same look.
+#[derive(Clone, Copy)]
+pub(super) struct Absent(Ways);
 
 /// A place as seen from the home; two inserters of one key agree on which is earlier.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,75 +40,103 @@ struct EntryPosition {
 
 impl<'a> Probe<'a> {
     #[inline]
-    pub(super) fn new(buckets: &'a [Bucket], tag: Tag) -> Self {
+    pub(super) fn new(buckets: &'a [Bucket; SPAN], tag: Tag) -> Self {
         Probe { buckets, tag }
     }
 
     /// The member with this key. `same` compares the key of a slot with the one looked for, by
     /// relaxed loads of words that may be rewritten meanwhile.
-    ///
-    /// An entry that changes between the two loads is skipped: if the key had been a member all the
-    /// time, it would have stayed in one place, and its entry would not have changed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, same: impl Fn(u32) -> bool) -> Option<Entry> {
-        self.search(|bucket| {
-            bucket.select(Relaxed, |word| word.is_member_tagged(self.tag)).find_map(|way| {
-                let word = bucket.load(way, Acquire); // E
-                if !word.is_member_tagged(self.tag) || !same(word.slot()) {
-                    return None;
-                }
-                fence(Acquire); // F
-                (bucket.load(way, Relaxed) == word).then_some(word)
-            })
-        })
+        let home = self.home();
+        let found = self.find_among(home, Look::at(home, Relaxed).members(self.tag), &same);
+        if found.is_some() {
+            return found;
+        }
+        let distances = home.overflow(Acquire);
+        if distances.is_empty() { None } else { self.find_elsewhere(distances, &same) }
+    }
+
+    /// As [`Probe::find`], for a caller that inserts the key if no member has it.
+    #[inline(always)]
+    pub(super) fn find_or_absent(&self, same: &impl Fn(u32) -> bool) -> Result<Absent, Entry> {
+        let home = self.home();
+        let look = Look::at(home, Relaxed);
+        let (tagged, distances) = (look.members(self.tag), home.overflow(Acquire));
+        if (!tagged.is_empty() || !distances.is_empty())
+            && let Some(member) = self.find_everywhere(tagged, distances, same)
+        {
+            return Err(member);
+        }
+        Ok(Absent(look.empty()))
     }
 
     /// The first member with the key's tag: most likely the key's, but the key is not compared.
-    #[inline]
+    #[inline(always)]
     pub(super) fn candidate(&self) -> Option<Entry> {
-        self.search(|bucket| {
-            let way = bucket.select(Relaxed, |word| word.is_member_tagged(self.tag)).next()?;
-            Some(bucket.load(way, Relaxed)).filter(|word| word.is_member())
-        })
+        let home = self.home();
+        match Look::at(home, Relaxed).members(self.tag).first() {
+            Some(way) => Some(home.load(way, Relaxed)).filter(|word| word.is_member()),
+            None => {
+                let distances = home.overflow(Acquire);
+                if distances.is_empty() { None } else { self.candidate_elsewhere(distances) }
+            }
+        }
     }
 
     /// Makes `entry`, a tentative one whose slot holds the key already, a member.
     #[inline(always)]
-    pub(super) fn insert(&self, entry: Entry, same: impl Fn(u32) -> bool) -> Result<(), InsertRefusal> {
-        let place = self.publish_at_home(entry).or_else(|| self.publish(entry)).ok_or(InsertRefusal::Full)?;
+    pub(super) fn insert(
+        &self,
+        absent: Absent,
+        entry: Entry,
+        same: &impl Fn(u32) -> bool,
+    ) -> Result<(), InsertRefusal> {
+        let home = self.home();
+        let Some(way) = absent.0.first().filter(|&way| home.swap(way, Entry::EMPTY, entry, SeqCst))
+        // C
+        else {
+            return self.insert_anywhere(entry, same);
+        };
         published();
-        let met = if self.no_duplicate_possible(place) { Ok(()) } else { self.scan_duplicates(place, &same) };
-        let verdict = met.and_then(|()| self.promote(place, entry));
-        if verdict.is_err() {
-            self.withdraw(place, entry);
+        let place = EntryPosition { distance: 0, way };
+        if !self.no_duplicate_possible(way) {
+            return self.insert_among(place, entry, same);
         }
-        verdict
+        if home.swap(way, entry, entry.member(), Release) {
+            return Ok(()); // G
+        }
+        self.withdraw(place, entry);
+        Err(InsertRefusal::Raced)
     }
 
-    /// As [`Probe::insert`] without concurrent inserters: the caller has looked for the key, and an
-    /// empty place stays empty until it is written.
-    #[inline]
-    pub(super) fn insert_exclusive(&self, entry: Entry) -> Result<(), InsertRefusal> {
-        let published = (0..OFFSETS.len()).find_map(|distance| {
-            let bucket = self.bucket(distance)?;
-            let way = bucket.select(Relaxed, |word| word == Entry::EMPTY).next()?;
-            self.inc_overflow(distance);
-            bucket.store(way, entry.member(), Release); // L
-            Some(())
-        });
-        published.ok_or(InsertRefusal::Full)
+    /// As [`Probe::insert`] without concurrent inserters: an empty place stays empty until it is written.
+    #[inline(always)]
+    pub(super) fn insert_exclusive(&self, absent: Absent, entry: Entry) -> Result<(), InsertRefusal> {
+        match absent.0.first() {
+            Some(way) => {
+                self.home().store(way, entry.member(), Release); // L
+                Ok(())
+            }
+            None => self.insert_exclusive_elsewhere(entry),
+        }
     }
 
     /// Removes the member in `slot`, which the caller owns: no other core changes a member's word.
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove(&self, slot: u32) -> Option<Entry> {
-        let near = self.remove_at(0, slot);
-        near.or_else(|| self.home()?.overflow(Acquire).find_map(|distance| self.remove_at(distance, slot)))
+        let home = self.home();
+        let removed = self.remove_from(home, slot);
+        if removed.is_some() {
+            return removed;
+        }
+        let distances = home.overflow(Acquire);
+        if distances.is_empty() { None } else { self.remove_elsewhere(distances, slot) }
     }
 
-    #[inline]
-    fn home(&self) -> Option<&'a Bucket> {
-        self.buckets.first()
+    #[inline(always)]
+    fn home(&self) -> &'a Bucket {
+        &self.buckets[0]
     }
 
     #[inline]
@@ -111,28 +144,93 @@ impl<'a> Probe<'a> {
         self.buckets.get(*OFFSETS.get(distance)?)
     }
 
-    /// Searches the home, then the buckets where entries of this home live.
-    #[inline]
-    fn search(&self, look: impl Fn(&Bucket) -> Option<Entry>) -> Option<Entry> {
-        let home = self.home()?;
-        look(home).or_else(|| home.overflow(Acquire).find_map(|distance| look(self.bucket(distance)?)))
+    /// The member with this key in one of these places.
+    ///
+    /// An entry that changes between the two loads is skipped: if the key had been a member all the
+    /// time, it would have stayed in one place, and its entry would not have changed.
+    #[inline(always)]
+    fn find_among(&self, bucket: &Bucket, mut ways: Ways, same: &impl Fn(u32) -> bool) -> Option<Entry> {
+        ways.find_map(|way| {
+            let word = bucket.load(way, Acquire); // E
+            if !word.is_member_tagged(self.tag) || !same(word.slot()) {
+                return None;
+            }
+            fence(Acquire); // F
+            (bucket.load(way, Relaxed) == word).then_some(word)
+        })
     }
 
-    /// Puts the entry into the first empty place of the home, where nearly all go.
-    #[inline(always)]
-    fn publish_at_home(&self, word: Entry) -> Option<EntryPosition> {
-        let home = self.home()?;
-        let way = home.select(Relaxed, |word| word == Entry::EMPTY).next()?;
-        home.swap(way, Entry::EMPTY, word, SeqCst).then_some(EntryPosition { distance: 0, way }) // C
+    #[inline(never)]
+    fn find_elsewhere(&self, mut distances: Distances, same: &impl Fn(u32) -> bool) -> Option<Entry> {
+        distances.find_map(|distance| {
+            let bucket = self.bucket(distance)?;
+            self.find_among(bucket, Look::at(bucket, Relaxed).members(self.tag), same)
+        })
+    }
+
+    #[inline(never)]
+    fn find_everywhere(
+        &self,
+        tagged: Ways,
+        distances: Distances,
+        same: &impl Fn(u32) -> bool,
+    ) -> Option<Entry> {
+        self.find_among(self.home(), tagged, same).or_else(|| self.find_elsewhere(distances, same))
+    }
+
+    #[inline(never)]
+    fn candidate_elsewhere(&self, mut distances: Distances) -> Option<Entry> {
+        distances.find_map(|distance| {
+            let bucket = self.bucket(distance)?;
+            let way = Look::at(bucket, Relaxed).members(self.tag).first()?;
+            Some(bucket.load(way, Relaxed)).filter(|word| word.is_member())
+        })
+    }
+
+    /// [`Probe::insert_exclusive`] where the home is full.
+    #[inline(never)]
+    fn insert_exclusive_elsewhere(&self, entry: Entry) -> Result<(), InsertRefusal> {
+        let stored = (1..OFFSETS.len()).find_map(|distance| {
+            let bucket = self.bucket(distance)?;
+            let way = Look::at(bucket, Relaxed).empty().first()?;
+            self.inc_overflow(distance);
+            bucket.store(way, entry.member(), Release); // L
+            Some(())
+        });
+        stored.ok_or(InsertRefusal::Full)
+    }
+
+    /// [`Probe::insert`] where the home is full, or the place in it was taken meanwhile.
+    #[inline(never)]
+    fn insert_anywhere(&self, entry: Entry, same: &impl Fn(u32) -> bool) -> Result<(), InsertRefusal> {
+        let place = self.publish(entry).ok_or(InsertRefusal::Full)?;
+        published();
+        self.insert_among(place, entry, same)
+    }
+
+    /// [`Probe::insert`] from the entry's publication on, where others may have the key.
+    #[inline(never)]
+    fn insert_among(
+        &self,
+        place: EntryPosition,
+        entry: Entry,
+        same: &impl Fn(u32) -> bool,
+    ) -> Result<(), InsertRefusal> {
+        let verdict = self.scan_duplicates(place, same).and_then(|()| self.promote(place, entry));
+        if verdict.is_err() {
+            self.withdraw(place, entry);
+        }
+        verdict
     }
 
     /// Puts the entry into the first empty place. Outside the home its overflow is counted first.
-    #[cold]
     fn publish(&self, word: Entry) -> Option<EntryPosition> {
         (0..OFFSETS.len()).find_map(|distance| {
             let bucket = self.bucket(distance)?;
-            let mut empty = bucket.select(Relaxed, |word| word == Entry::EMPTY).peekable();
-            empty.peek()?;
+            let mut empty = Look::at(bucket, Relaxed).empty();
+            if empty.is_empty() {
+                return None;
+            }
             self.inc_overflow(distance);
             let taken = empty.find(|&way| bucket.swap(way, Entry::EMPTY, word, SeqCst)); // C
             if taken.is_none() {
@@ -142,21 +240,19 @@ impl<'a> Probe<'a> {
         })
     }
 
-    /// Whether no other entry can have the key: none at home has its tag, and none has overflowed.
-    /// With the tag 0 every empty place looks like one that has it, and `scan_duplicates` decides.
+    /// Whether no entry but the one in `way` of the home can have the key: none at home has its tag, and
+    /// none has overflowed.
     #[inline(always)]
-    fn no_duplicate_possible(&self, own: EntryPosition) -> bool {
-        let Some(home) = self.home() else { return false };
-        let tagged = home.select(SeqCst, |word| word.has_tag(self.tag)); // D
-        own.distance == 0 && tagged.is_only(own.way) && home.overflow(SeqCst).is_empty() // D
+    fn no_duplicate_possible(&self, way: usize) -> bool {
+        let home = self.home();
+        let tagged = Look::at(home, SeqCst).entries(self.tag); // D
+        tagged.is_only(way) && home.overflow(SeqCst).is_empty() // D
     }
 
     /// Resolves every other entry that may have the key.
-    #[cold]
     fn scan_duplicates(&self, own: EntryPosition, same: &impl Fn(u32) -> bool) -> Result<(), InsertRefusal> {
         self.scan_bucket(0, own, same)?;
-        let Some(home) = self.home() else { return Ok(()) };
-        let mut distances = home.overflow(SeqCst); // D
+        let mut distances = self.home().overflow(SeqCst); // D
         distances.try_for_each(|distance| self.scan_bucket(distance, own, same))
     }
 
@@ -168,8 +264,8 @@ impl<'a> Probe<'a> {
         same: &impl Fn(u32) -> bool,
     ) -> Result<(), InsertRefusal> {
         let Some(bucket) = self.bucket(distance) else { return Ok(()) };
-        bucket
-            .select(SeqCst, |word| word.is_tagged(self.tag)) // D
+        Look::at(bucket, SeqCst) // D
+            .entries(self.tag)
             .map(|way| EntryPosition { distance, way })
             .filter(|place| *place != own)
             .try_for_each(|place| self.resolve_duplicate(bucket, place, place < own, same))
@@ -223,28 +319,39 @@ impl<'a> Probe<'a> {
         }
     }
 
-    #[inline]
-    fn remove_at(&self, distance: usize, slot: u32) -> Option<Entry> {
-        let bucket = self.bucket(distance)?;
-        let way = bucket.select(Relaxed, |word| word.is_member_of(slot)).next()?;
-        let word = bucket.load(way, Relaxed);
+    #[inline(never)]
+    fn remove_elsewhere(&self, mut distances: Distances, slot: u32) -> Option<Entry> {
+        distances.find_map(|distance| {
+            let word = self.remove_from(self.bucket(distance)?, slot)?;
+            self.dec_overflow(distance);
+            Some(word)
+        })
+    }
+
+    /// Another core's member with the tag may have gone since the look: its place is empty then, which
+    /// is not slot 0.
+    #[inline(always)]
+    fn remove_from(&self, bucket: &Bucket, slot: u32) -> Option<Entry> {
+        let (way, word) = Look::at(bucket, Relaxed)
+            .members(self.tag)
+            .map(|way| (way, bucket.load(way, Relaxed)))
+            .find(|(_, word)| word.is_member_of(slot))?;
         bucket.store(way, Entry::EMPTY, Release); // H
         fence(Release); // H
-        self.dec_overflow(distance);
         Some(word)
     }
 
     #[inline]
     fn inc_overflow(&self, distance: usize) {
-        if let (1.., Some(home)) = (distance, self.home()) {
-            home.inc_overflow(distance, SeqCst); // B
+        if distance > 0 {
+            self.home().inc_overflow(distance, SeqCst); // B
         }
     }
 
     #[inline]
     fn dec_overflow(&self, distance: usize) {
-        if let (1.., Some(home)) = (distance, self.home()) {
-            home.dec_overflow(distance, Release); // I
+        if distance > 0 {
+            self.home().dec_overflow(distance, Release); // I
         }
     }
 }

@@ -78,7 +78,7 @@ impl<K: FlowKey, V> TableReader<K, V> {
     pub fn find(&self, key: &K, hash: u32) -> Option<Found> {
         let words = key.to_words();
         self.index
-            .probe(hash)
+            .probe(hash)?
             .find(|slot| self.slots.key_is(slot, &words))
             .map(|word| self.found(word.slot()))
     }
@@ -87,7 +87,7 @@ impl<K: FlowKey, V> TableReader<K, V> {
     /// [`super::Shard::is_at`]: the tag matches, the key was not compared.
     #[inline]
     pub fn candidate(&self, hash: u32) -> Option<Slot> {
-        self.index.probe(hash).candidate().map(|word| Slot(word.slot()))
+        self.index.probe(hash)?.candidate().map(|word| Slot(word.slot()))
     }
 
     /// Starts to load the home bucket.

@@ -1,10 +1,15 @@
-//! A bucket's memory, and the atomics it is made of. The model checks
+//! A bucket's memory, the atomics it is made of, and the look at all its entries. The model checks
 //! (`tests/model/`) run the protocol with a shape of their own: loom's or shuttle's atomics in small
-//! buckets.
+//! buckets, looked at entry by entry.
 
 pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use zerocopy::FromZeros;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use super::scan::Look;
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) use super::select::Look;
 
 /// Places in a bucket.
 pub(super) const WAYS: usize = 7;

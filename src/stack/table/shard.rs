@@ -74,64 +74,49 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
     /// [`InsertError`]; the table is then as before.
     #[inline]
     pub fn insert(&mut self, key: K, hash: u32, value: V) -> Result<Slot, InsertError> {
-        match self.reader.find(&key, hash) {
-            Some(found) => Err(InsertError::Exists(found)),
-            None => self.insert_absent(key, hash, || value),
-        }
-    }
-
-    /// As [`Shard::insert`], for a caller that has just looked for the key and not found it. Another
-    /// core may have inserted it since, which is detected; this core must not have. `value` is made in
-    /// place: a copy from a stack where it was just written in pieces would stall.
-    ///
-    /// # Errors
-    /// [`InsertError`]; the table is then as before.
-    #[inline]
-    pub fn insert_absent(
-        &mut self,
-        key: K,
-        hash: u32,
-        value: impl FnOnce() -> V,
-    ) -> Result<Slot, InsertError> {
-        let slot = self.insert_key(key, hash)?;
-        if let Some(place) = self.slab.slots.value_mut(slot.0) {
-            *place = value();
-        }
+        let (slot, place) = self.find_or_insert(key, hash)?;
+        *place = value;
         Ok(slot)
     }
 
-    /// As [`Shard::insert_absent`], for a caller that writes the value next, through
-    /// [`Shard::value_mut`]: until then it is that of the slot's last connection.
+    /// As [`Shard::insert`], for a caller that writes the value in place: until then it is that of the
+    /// slot's last connection. A copy from a stack where it was just written in pieces would stall.
     ///
     /// # Errors
     /// [`InsertError`]; the table is then as before.
     #[inline(always)]
-    pub fn insert_key(&mut self, key: K, hash: u32) -> Result<Slot, InsertError> {
+    pub fn find_or_insert(&mut self, key: K, hash: u32) -> Result<(Slot, &mut V), InsertError> {
+        let Shard { reader, slab, single_core } = self;
         let words = key.to_words();
-        let probe = self.reader.index().probe(hash);
-        let same = |slot| self.reader.slots().key_is(slot, &words);
-        let (slot, generation) = self.slab.take().ok_or(InsertError::SlotsFull)?;
-        self.slab.slots.store_key(slot, &words);
+        let same = |slot| reader.slots().key_is(slot, &words);
+        let probe = reader.index().probe(hash).ok_or(InsertError::TableFull)?;
+        let absent =
+            probe.find_or_absent(&same).map_err(|member| InsertError::Exists(reader.found(member.slot())))?;
+        let (slot, generation) = slab.take().ok_or(InsertError::SlotsFull)?;
+        slab.slots.store_key(slot, &words);
         let entry = Entry::tentative(Tag::of(hash), generation, slot);
-        let verdict =
-            if self.single_core { probe.insert_exclusive(entry) } else { probe.insert(entry, same) };
-        match verdict {
-            Ok(()) => Ok(Slot(slot)),
-            Err(refusal) => {
-                self.slab.give(slot, generation);
-                Err(self.error(refusal))
-            }
+        let inserted = match *single_core {
+            true => probe.insert_exclusive(absent, entry),
+            false => probe.insert(absent, entry, &same),
+        };
+        if let Err(refusal) = inserted {
+            slab.give(slot, generation);
+            return Err(error(reader, refusal));
         }
+        let value = slab.slots.value_mut(slot).ok_or(InsertError::SlotsFull)?;
+        Ok((Slot(slot), value))
     }
 
-    /// Takes the connection in `slot` out and returns its state. None when the slot is not this
-    /// core's, not in use, or not under this hash.
+    /// Takes the connection in `slot` out of the index. Returns its state, which stays until the slot is
+    /// used again. None when the slot is not this core's, not in use, or not under this hash.
     #[inline(always)]
-    pub fn remove(&mut self, slot: Slot, hash: u32) -> Option<V> {
-        let value = *self.slab.slots.value(slot.0)?;
-        let word = self.reader.index().probe(hash).remove(slot.0)?;
+    pub fn remove(&mut self, slot: Slot, hash: u32) -> Option<&V> {
+        if !self.contains(slot) {
+            return None;
+        }
+        let word = self.reader.index().probe(hash)?.remove(slot.0)?;
         self.slab.give(slot.0, word.generation());
-        Some(value)
+        self.slab.slots.value(slot.0)
     }
 
     /// The state of the connection in a slot of this core.
@@ -146,6 +131,13 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
         self.slab.slots.value_mut(slot.0)
     }
 
+    /// The state of the connection with this key, if it is in `slot`, one of this core's: as
+    /// [`Shard::is_at`] and [`Shard::value_mut`].
+    #[inline(always)]
+    pub fn value_at(&mut self, slot: Slot, key: &K) -> Option<&mut V> {
+        self.slab.slots.value_at(slot.0, &key.to_words())
+    }
+
     /// The key of the connection in a slot of this core. Without meaning when the slot is not in use.
     #[inline]
     pub fn key(&self, slot: Slot) -> Option<K> {
@@ -157,7 +149,7 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
     /// key's, the value is the last one's, which is marked as ended.
     #[inline]
     pub fn is_at(&self, slot: Slot, key: &K) -> bool {
-        self.contains(slot) && self.reader.slots().key_is(slot.0, &key.to_words())
+        self.slab.slots.key_is(slot.0, &key.to_words())
     }
 
     /// The first of this core's slots, which are contiguous.
@@ -195,13 +187,13 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
     pub fn capacity(&self) -> usize {
         self.slab.slots.count() as usize
     }
+}
 
-    #[cold]
-    fn error(&self, refusal: InsertRefusal) -> InsertError {
-        match refusal {
-            InsertRefusal::Exists(slot) => InsertError::Exists(self.reader.found(slot)),
-            InsertRefusal::Raced => InsertError::Raced,
-            InsertRefusal::Full => InsertError::TableFull,
-        }
+#[cold]
+fn error<K: FlowKey, V>(reader: &TableReader<K, V>, refusal: InsertRefusal) -> InsertError {
+    match refusal {
+        InsertRefusal::Exists(slot) => InsertError::Exists(reader.found(slot)),
+        InsertRefusal::Raced => InsertError::Raced,
+        InsertRefusal::Full => InsertError::TableFull,
     }
 }

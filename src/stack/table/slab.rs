@@ -42,7 +42,7 @@ impl<K: FlowKey, V> Slab<K, V> {
         };
         self.live += 1;
         // The line of a later insertion: it arrives meanwhile.
-        prefetch(self.slots.of_any_core(if self.freed == NONE {
+        prefetch(self.slots.of_core(if self.freed == NONE {
             self.slots.first() + self.next_unused + AHEAD
         } else {
             self.freed

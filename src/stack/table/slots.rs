@@ -5,6 +5,7 @@ use std::cell::{Cell, UnsafeCell};
 use std::io;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -40,6 +41,12 @@ impl<K: FlowKey, V> SlotLine<K, V> {
         // first and touched through this slice alone, so always as atomics.
         unsafe { std::slice::from_raw_parts(self.key.get().cast(), Self::KEY_WORDS) }
     }
+
+    /// Whether the key words are `key` (relaxed loads).
+    #[inline(always)]
+    fn key_is(&self, key: &K::Words) -> bool {
+        self.words().iter().zip(key.as_ref()).all(|(word, wanted)| word.load(Relaxed) == *wanted)
+    }
 }
 
 // SAFETY: `key` is accessed as atomics; `value` through `OwnedSlots` alone, of which there is one
@@ -62,7 +69,8 @@ impl<K: FlowKey, V: FromZeros + Copy + Send> Slots<K, V> {
         let len = cores.checked_mul(per_core as usize).filter(|&len| u32::try_from(len).is_ok());
         let all = Arc::new(Slots(Region::zeroed(len.ok_or(io::ErrorKind::OutOfMemory)?)?));
         let own = |core: usize| OwnedSlots {
-            all: Arc::clone(&all),
+            start: NonNull::from(&all.0[core * per_core as usize]),
+            _all: Arc::clone(&all),
             first: core as u32 * per_core,
             count: per_core,
             _not_sync: PhantomData,
@@ -91,9 +99,7 @@ impl<K: FlowKey, V> Slots<K, V> {
     /// Whether the key words of `slot` are `key` (relaxed loads).
     #[inline]
     pub(super) fn key_is(&self, slot: u32, key: &K::Words) -> bool {
-        self.0.get(slot as usize).is_some_and(|line| {
-            line.words().iter().zip(key.as_ref()).all(|(word, wanted)| word.load(Relaxed) == *wanted)
-        })
+        self.0.get(slot as usize).is_some_and(|line| line.key_is(key))
     }
 
     /// The key words of `slot` (relaxed loads): torn while the owner rewrites them.
@@ -109,20 +115,20 @@ impl<K: FlowKey, V> Slots<K, V> {
 
 /// The slots of one core: the only access to their values.
 pub(super) struct OwnedSlots<K: FlowKey, V> {
-    all: Arc<Slots<K, V>>,
+    /// The line of `first`; `count` of them follow one another.
+    start: NonNull<SlotLine<K, V>>,
+    /// Keeps the memory of the lines.
+    _all: Arc<Slots<K, V>>,
     first: u32,
     count: u32,
     /// A reference shared between threads would share the values.
     _not_sync: PhantomData<Cell<V>>,
 }
 
-impl<K: FlowKey, V> OwnedSlots<K, V> {
-    /// Any line, to prefetch it.
-    #[inline]
-    pub(super) fn of_any_core(&self, slot: u32) -> Option<&impl Sized> {
-        self.all.line(slot)
-    }
+// SAFETY: `start` points into the memory of `_all`, which is Send, as each of its lines is Sync.
+unsafe impl<K: FlowKey, V: Send> Send for OwnedSlots<K, V> {}
 
+impl<K: FlowKey, V> OwnedSlots<K, V> {
     #[inline]
     pub(super) fn first(&self) -> u32 {
         self.first
@@ -138,9 +144,25 @@ impl<K: FlowKey, V> OwnedSlots<K, V> {
         slot.wrapping_sub(self.first) < self.count
     }
 
-    #[inline]
+    /// A line of this core: one check, and the address follows from the first one's.
+    #[inline(always)]
     fn line(&self, slot: u32) -> Option<&SlotLine<K, V>> {
-        self.contains(slot).then(|| self.all.0.get(slot as usize)).flatten()
+        let place = slot.wrapping_sub(self.first);
+        // SAFETY: `count` lines follow one another from `start` on, in memory that `_all` keeps mapped
+        // for as long as `self` lives.
+        (place < self.count).then(|| unsafe { self.start.add(place as usize).as_ref() })
+    }
+
+    /// A line of this core, to prefetch it.
+    #[inline(always)]
+    pub(super) fn of_core(&self, slot: u32) -> Option<&impl Sized> {
+        self.line(slot)
+    }
+
+    /// Whether the slot is this core's, and its key words are `key`.
+    #[inline(always)]
+    pub(super) fn key_is(&self, slot: u32, key: &K::Words) -> bool {
+        self.line(slot).is_some_and(|line| line.key_is(key))
     }
 
     /// A slot's value; none when the slot is not this core's. Zeros or the last value when the
@@ -157,6 +179,14 @@ impl<K: FlowKey, V> OwnedSlots<K, V> {
     pub(super) fn value_mut(&mut self, slot: u32) -> Option<&mut V> {
         // SAFETY: as above; `self` is borrowed alone for as long as the reference lives.
         self.line(slot).map(|line| unsafe { &mut *line.value.get() })
+    }
+
+    /// As [`OwnedSlots::value_mut`], if the slot has this key.
+    #[inline(always)]
+    pub(super) fn value_at(&mut self, slot: u32, key: &K::Words) -> Option<&mut V> {
+        let line = self.line(slot).filter(|line| line.key_is(key))?;
+        // SAFETY: as above.
+        Some(unsafe { &mut *line.value.get() })
     }
 
     /// The first two key words, which hold the free list's link while the slot is not in use.

@@ -104,7 +104,7 @@ fn a_slot_is_removed_once_and_only_under_its_hash() {
         let mut parts = parts(cores, 8);
         let slot = parts[0].insert(Key(7), hash(7), 1).unwrap();
         assert_eq!(parts[0].remove(slot, !hash(7)), None);
-        assert_eq!(parts[0].remove(slot, hash(7)), Some(1));
+        assert_eq!(parts[0].remove(slot, hash(7)), Some(&1));
         assert_eq!(parts[0].remove(slot, hash(7)), None);
         assert_eq!(parts[0].find(&Key(7), hash(7)), None);
         assert!(parts[0].is_empty());
@@ -123,7 +123,7 @@ fn every_slot_can_be_used_and_the_one_freed_last_is_used_first() {
         assert_eq!(part.insert(Key(20_000), hash(20_000), 0), Err(InsertError::SlotsFull));
     }
     for key in [4000, 6000] {
-        assert_eq!(parts[0].remove(slots[key as usize], hash(key)), Some(key));
+        assert_eq!(parts[0].remove(slots[key as usize], hash(key)), Some(&key));
     }
     for (key, freed) in [(20_001, 6000), (20_002, 4000)] {
         assert_eq!(parts[0].insert(Key(key), hash(key), 0), Ok(slots[freed]));
@@ -144,7 +144,7 @@ fn keys_of_one_home_fill_its_buckets_and_leave_them_empty_again() {
                 assert_eq!(parts[0].find(&Key(key), 5), Some(Found { slot: *slot, owner: 0 }));
             }
             for (key, slot) in keys.zip(&slots) {
-                assert_eq!(parts[0].remove(*slot, 5), Some(key));
+                assert_eq!(parts[0].remove(*slot, 5), Some(&key));
                 assert_eq!(parts[0].find(&Key(key), 5), None);
             }
         }
@@ -254,7 +254,7 @@ proptest! {
                 }
                 Op::Remove { key } => {
                     if let Some(found) = map.remove(&key) {
-                        prop_assert_eq!(parts[found.owner].remove(found.slot, hash(key)), Some(key));
+                        prop_assert_eq!(parts[found.owner].remove(found.slot, hash(key)), Some(&key));
                     }
                 }
                 Op::Find { core, key } => {
@@ -291,7 +291,7 @@ fn two_cores_never_hold_the_same_key() {
                             assert_eq!(members[key as usize].fetch_add(1, SeqCst), 0, "key {key} twice");
                             assert_eq!(part.find(&Key(key), 5), Some(Found { slot, owner: core }));
                             assert_eq!(members[key as usize].fetch_sub(1, SeqCst), 1);
-                            assert_eq!(part.remove(slot, 5), Some(key));
+                            assert_eq!(part.remove(slot, 5), Some(&key));
                             inserted.fetch_add(1, SeqCst);
                         }
                         Err(InsertError::Exists(_) | InsertError::Raced) => _ = refused.fetch_add(1, SeqCst),
