@@ -6,7 +6,7 @@
 //! The program runs itself under callgrind once per path, as many at a time as there are processors.
 //! Fixed secrets, fixed keys and a virtual clock: what is counted is the same in every run.
 //!
-//! - `wire`, `table`, `engine`: the paths. Each makes ready first and calls [`only_this_is_counted`]
+//! - `wire`, `table`, `xdp`, `engine`: the paths. Each makes ready first and calls [`only_this_is_counted`]
 //!   with the operations alone: the frames of the other end cost as much as the engine's.
 //! - `peer`: the other end of the connections of `engine`;
 //! - `callgrind`: one path, counted; `conditions`: what the counts hang on beside this code;
@@ -20,6 +20,7 @@ mod peer;
 mod record;
 mod table;
 mod wire;
+mod xdp;
 
 use std::process::ExitCode;
 
@@ -33,7 +34,7 @@ const USAGE: &str = "usage: instructions check|update FILE\n       instructions 
 type Path = (&'static str, fn() -> u64);
 
 fn paths() -> impl Iterator<Item = &'static Path> {
-    wire::PATHS.iter().chain(table::PATHS).chain(engine::PATHS)
+    wire::PATHS.iter().chain(table::PATHS).chain(xdp::PATHS).chain(engine::PATHS)
 }
 
 /// callgrind collects within this function and nowhere else.

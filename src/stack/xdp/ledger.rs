@@ -1,18 +1,14 @@
-/// The owner of a frame.
+/// The owner of a frame, as far as the kernel's descriptors are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Owner {
-    /// On the free list.
-    Free,
+    /// On the free list, a `Frame` value, or waiting for room in the transmit ring.
+    Queue,
     /// In the fill ring, in the kernel, or in the receive ring.
     Receive,
-    /// A `Frame` value exists for it.
-    Held,
-    /// Waiting for the transmit ring, in it, in the kernel, or in the completion ring.
+    /// In the transmit ring, in the kernel, or in the completion ring.
     Transmit,
 }
-
-const OWNERS: usize = 4;
 
 /// The number of frames of each owner.
 ///
@@ -39,51 +35,73 @@ impl Ledger {
     }
 }
 
-/// The owner of every frame: one byte each, and a count per owner.
+/// The owner of every frame: one byte each.
 ///
 /// It makes descriptors trustworthy: whatever the shared memory contains, only a frame that was given to
-/// the kernel can come back from it, and only once.
+/// the kernel can come back from it, and only once. A frame is marked when it is put into a ring, and
+/// checked once when it comes out of one.
 #[derive(Debug)]
-pub(super) struct Owners {
-    owners: Box<[Owner]>,
-    counts: [u32; OWNERS],
-}
+pub(super) struct Owners(Box<[Owner]>);
 
-impl Owners {
-    /// All frames free.
-    pub(super) fn new(frames: u32) -> Owners {
-        Owners { owners: vec![Owner::Free; frames as usize].into(), counts: [frames, 0, 0, 0] }
+/// The owners, borrowed for a loop: a mark that is written cannot change where they are.
+#[derive(Debug)]
+pub(super) struct Marks<'a>(&'a mut [Owner]);
+
+impl Marks<'_> {
+    /// Marks a frame of the queue as the kernel's: before its descriptor is put into a ring.
+    #[inline]
+    pub(super) fn give(&mut self, index: usize, to: Owner) {
+        debug_assert_eq!(self.0.get(index), Some(&Owner::Queue), "frame {index}");
+        if let Some(owner) = self.0.get_mut(index) {
+            *owner = to;
+        }
     }
 
-    /// Moves a frame from one owner to another. Returns false, and changes nothing, if `from` does not own
-    /// it or there is no such frame.
+    /// Makes a frame the queue's. Returns false, and changes nothing, if `from` does not own it or there is
+    /// no such frame.
     #[inline]
-    pub(super) fn pass(&mut self, index: usize, from: Owner, to: Owner) -> bool {
-        match self.owners.get_mut(index) {
+    pub(super) fn take(&mut self, index: usize, from: Owner) -> bool {
+        match self.0.get_mut(index) {
             Some(owner) if *owner == from => {
-                *owner = to;
-                self.counts[from as usize] -= 1;
-                self.counts[to as usize] += 1;
+                *owner = Owner::Queue;
                 true
             }
             _ => false,
         }
     }
+}
+
+impl Owners {
+    /// All frames are the queue's.
+    pub(super) fn new(frames: u32) -> Owners {
+        Owners(vec![Owner::Queue; frames as usize].into())
+    }
+
+    pub(super) fn total(&self) -> u32 {
+        self.0.len() as u32
+    }
 
     #[inline]
-    pub(super) fn count(&self, owner: Owner) -> u32 {
-        self.counts[owner as usize]
+    pub(super) fn marks(&mut self) -> Marks<'_> {
+        Marks(&mut self.0)
     }
 
-    pub(super) fn ledger(&self) -> Ledger {
-        Ledger {
-            total: self.owners.len() as u32,
-            free: self.count(Owner::Free),
-            receiving: self.count(Owner::Receive),
-            held: self.count(Owner::Held),
-            transmitting: self.count(Owner::Transmit),
-        }
+    /// The number of frames of an owner.
+    #[cfg(test)]
+    pub(super) fn count(&self, of: Owner) -> u32 {
+        self.0.iter().filter(|owner| **owner == of).count() as u32
     }
+}
+
+/// Frames outside of the free list, counted once a batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// `Frame` values, and frames that were passed to `transmit` since the last flush.
+    pub(super) held: u32,
+    /// Marked `Owner::Receive`.
+    pub(super) receiving: u32,
+    /// Marked `Owner::Transmit`, and visible to the kernel.
+    pub(super) transmitting: u32,
 }
 
 #[cfg(test)]
@@ -94,31 +112,31 @@ mod tests {
     #[test]
     fn a_frame_goes_round() {
         let mut owners = Owners::new(2);
-        for (from, to) in
-            [(Free, Receive), (Receive, Held), (Held, Transmit), (Transmit, Free), (Free, Held), (Held, Free)]
-        {
-            assert!(owners.pass(1, from, to), "{from:?} -> {to:?}");
-            assert!(owners.ledger().balanced());
+        for to in [Receive, Transmit, Transmit, Receive] {
+            owners.marks().give(1, to);
+            assert_eq!((owners.count(to), owners.count(Queue)), (1, 1));
+            assert!(owners.marks().take(1, to), "{to:?}");
         }
-        assert_eq!(owners.ledger(), Ledger { total: 2, free: 2, receiving: 0, held: 0, transmitting: 0 });
+        assert_eq!((owners.count(Queue), owners.total()), (2, 2));
     }
 
     /// Descriptors that a faulty kernel could repeat or invent.
     #[test]
     fn only_the_owner_passes_a_frame_on() {
-        let mut owners = Owners::new(2);
-        assert!(owners.pass(0, Free, Receive));
-        assert!(owners.pass(0, Receive, Held));
-        let before = owners.ledger();
-        for (index, from, to) in [
-            (0, Receive, Held),  // received twice
-            (0, Transmit, Free), // completed but never sent
-            (1, Receive, Held),  // received but never given
-            (2, Receive, Held),  // no such frame
-            (usize::MAX, Transmit, Free),
+        let mut owners = Owners::new(3);
+        owners.marks().give(0, Receive);
+        assert!(owners.marks().take(0, Receive));
+        owners.marks().give(2, Transmit);
+        for (index, from) in [
+            (0, Receive),  // received twice
+            (0, Transmit), // completed but never sent
+            (1, Receive),  // received but never given
+            (2, Receive),  // received instead of completed
+            (3, Receive),  // no such frame
+            (usize::MAX, Transmit),
         ] {
-            assert!(!owners.pass(index, from, to), "{index} {from:?} -> {to:?}");
+            assert!(!owners.marks().take(index, from), "{index} {from:?}");
         }
-        assert_eq!(owners.ledger(), before);
+        assert_eq!([Queue, Receive, Transmit].map(|owner| owners.count(owner)), [2, 0, 1]);
     }
 }

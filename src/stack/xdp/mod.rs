@@ -10,7 +10,7 @@
 //! | `sizing.rs` | the size of frames; `refusal.rs` why zero-copy was refused |
 //! | `config.rs` | the configuration of a queue, and its active settings |
 //! | `frame.rs` | [`Frame`]: a buffer of the UMEM, as a value with one owner |
-//! | `ledger.rs` | the owner of each frame |
+//! | `ledger.rs` | the owner of each frame; `pool.rs` the numbers of UMEMs |
 //! | `mapping.rs`, `umem.rs` | memory shared with the kernel, and the frames in it (`unsafe`) |
 //! | `ring.rs`, `rings.rs` | one ring; the four of a socket, and their set-up (`unsafe`) |
 //! | `socket.rs` | the calls on an AF_XDP socket (`unsafe`) |
@@ -50,6 +50,7 @@ mod mode;
 mod network;
 mod next_hop;
 mod open;
+mod pool;
 mod program;
 mod program_error;
 mod queue;

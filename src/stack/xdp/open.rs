@@ -1,7 +1,6 @@
 use std::{
     io,
     os::fd::OwnedFd,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -13,9 +12,7 @@ use nix::{
 };
 
 use super::{
-    CopyMode, EffectiveConfig, QueueConfig, XdpError, device, ethtool,
-    frame::Descriptor,
-    inspect,
+    CopyMode, EffectiveConfig, QueueConfig, XdpError, device, ethtool, inspect, pool,
     refusal::Refusal,
     rings::{Rings, Unbound},
     socket,
@@ -34,8 +31,8 @@ pub(super) struct QueueParts {
     pub filled: usize,
     /// A duplicate of the socket's descriptor.
     pub watched: OwnedFd,
-    /// Distinct for every UMEM of this process.
-    pub pool: u32,
+    /// See [`pool`].
+    pub pool: u16,
     pub effective: EffectiveConfig,
 }
 
@@ -63,8 +60,7 @@ impl QueueParts {
         let watched = rings.as_fd().try_clone_to_owned();
         let watched =
             watched.map_err(|source| call(config, "duplicating the socket's descriptor", source))?;
-        static POOLS: AtomicU32 = AtomicU32::new(0);
-        let pool = POOLS.fetch_add(1, Relaxed); // only distinctness matters: no order to keep
+        let pool = pool::number().map_err(|source| call(config, "numbering the UMEM", source))?;
         Ok(QueueParts { memory, rings, filled, watched, pool, effective })
     }
 }
@@ -155,9 +151,9 @@ fn bind_with_retry(
     }
 }
 
-/// The frames that are given to the kernel to receive into, from the first on.
-pub(super) fn first_frames(config: &QueueConfig, memory: &Umem) -> Vec<Descriptor> {
-    memory.descriptors().take(config.fill_target() as usize).collect()
+/// The addresses of the frames that are given to the kernel to receive into, from the first on.
+pub(super) fn first_frames(config: &QueueConfig, memory: &Umem) -> Vec<u64> {
+    memory.addresses().take(config.fill_target() as usize).collect()
 }
 
 /// Maps and registers the UMEM. Falls back to 4 KiB pages, and raises the limit of locked memory if it

@@ -11,8 +11,9 @@ use std::{
 use super::{
     DeviceError, EffectiveConfig, Frame, Ledger, QueueConfig, XdpError,
     frame::Descriptor,
-    ledger::{Owner, Owners},
+    ledger::{Counts, Owner, Owners},
     open::{self, QueueParts},
+    pool,
     rings::Rings,
     socket,
     umem::Umem,
@@ -41,11 +42,12 @@ pub struct Queue {
     rings: Rings,
     memory: Umem,
     owners: Owners,
-    /// A stack: the frame that was used last is the one still in the cache.
-    free: Vec<Descriptor>,
-    /// Frames of `Owner::Transmit` that are not in the ring yet.
-    pending: Vec<Descriptor>,
-    scratch: Box<[Descriptor]>,
+    counts: Counts,
+    /// Addresses. A stack: the frame that was used last is the one still in the cache.
+    free: Vec<u64>,
+    /// Addresses and lengths of frames that found no room in the transmit ring: sent in this order, before
+    /// any other.
+    pending: Vec<(u64, u32)>,
     /// Written by this queue, read through a [`QueueWatch`].
     counters: Arc<LiveCounters>,
     /// A duplicate of the socket's descriptor, for the kernel's counts on another thread.
@@ -54,7 +56,7 @@ pub struct Queue {
     link_down: bool,
     /// The packet of the last received descriptor continues in the next one.
     continued: bool,
-    pool: u32,
+    pool: u16,
     fill_target: u32,
     tx_budget: u32,
     /// Copy mode sends only after a wake-up.
@@ -85,14 +87,15 @@ impl Queue {
     fn of(config: &QueueConfig, parts: QueueParts) -> (Queue, EffectiveConfig) {
         let QueueParts { memory, rings, filled, watched, pool, effective } = parts;
         let mut owners = Owners::new(config.frames);
-        for frame in 0..filled {
-            owners.pass(frame, Owner::Free, Owner::Receive);
-        }
+        (0..filled).for_each(|frame| owners.marks().give(frame, Owner::Receive));
+        // Room for a batch of completions, also if all frames are free.
+        let mut free = Vec::with_capacity(config.frames as usize + MAX_BATCH);
+        free.extend(memory.addresses().skip(filled).rev());
         let queue = Queue {
             owners,
-            free: memory.descriptors().skip(filled).rev().collect(),
+            counts: Counts { receiving: filled as u32, ..Counts::default() },
+            free,
             pending: Vec::with_capacity(config.frames as usize),
-            scratch: vec![Descriptor::default(); MAX_BATCH].into(),
             counters: Arc::default(),
             watched: Arc::new(watched),
             fault: None,
@@ -116,38 +119,65 @@ impl Queue {
     /// dropped and counted.
     #[inline]
     pub fn receive(&mut self, out: &mut Vec<Frame>, limit: usize) -> usize {
-        let limit = limit.min(out.capacity() - out.len()).min(MAX_BATCH);
-        let got = self.rings.receive(&mut self.scratch[..limit]);
-        let before = out.len();
-        for at in 0..got {
-            out.extend(self.take(self.scratch[at]));
+        let (before, limit) = (out.len(), limit.min(MAX_BATCH));
+        let mut refused = 0;
+        while let Some(desc) = self.take_whole(out, limit.saturating_sub(out.len() - before + refused)) {
+            match self.take_odd(desc) {
+                Some(frame) => out.push(frame), // in the room that it was refused
+                None => refused += 1,
+            }
         }
-        self.counters.received.add((out.len() - before) as u64);
-        if let (Some(tap), true) = (&mut self.tap, out.len() > before) {
+        let received = out.len() - before;
+        self.counters.received.add(received as u64);
+        if let (Some(tap), true) = (&mut self.tap, received > 0) {
             // Before a reply is written over the frame.
-            tap.take(Direction::In, out[before..].iter().map(|frame| self.memory.bytes(&frame.desc)));
+            let bytes = |frame: &Frame| self.memory.bytes(frame.addr(), frame.len());
+            tap.take(Direction::In, out[before..].iter().map(bytes));
         }
-        out.len() - before
+        received
     }
 
-    /// The frame of a descriptor from the kernel; `None`: the descriptor is invalid or part of a split
-    /// packet, which is counted.
-    #[inline]
-    fn take(&mut self, desc: Descriptor) -> Option<Frame> {
-        let index = self.memory.index(&desc);
-        let piece = desc.is_continued() | self.continued;
+    /// Takes received frames, until a descriptor is anything but a whole packet in a frame that the kernel
+    /// had: that descriptor is returned. Not inlined, because the loop needs the registers.
+    #[inline(never)]
+    fn take_whole(&mut self, out: &mut Vec<Frame>, limit: usize) -> Option<Descriptor> {
+        let Queue { rings, memory, owners, counts, .. } = self;
+        if self.continued && limit > 0 {
+            return rings.receive_one();
+        }
+        let (layout, pool, mut owners) = (memory.layout(), self.pool, owners.marks());
+        let before = out.len();
+        let odd = rings.receive(out, limit, |desc| {
+            // With options it exceeds every capacity.
+            let fits = desc.len_and_options() <= layout.capacity(desc.addr);
+            let whole = fits && owners.take(layout.index(desc.addr), Owner::Receive);
+            whole.then(|| Frame::new(pool, desc.addr, desc.len_and_options()))
+        });
+        let taken = (out.len() - before) as u32;
+        counts.receiving -= taken;
+        counts.held += taken;
+        odd
+    }
+
+    /// Counts a descriptor that is invalid or part of a split packet, and frees its frame if the kernel had
+    /// it. Returns the frame if there was nothing but an unknown option.
+    #[cold]
+    fn take_odd(&mut self, desc: Descriptor) -> Option<Frame> {
+        let layout = self.memory.layout();
+        let piece = desc.is_continued() || self.continued;
         self.continued = desc.is_continued();
-        if !self.owners.pass(index, Owner::Receive, Owner::Held) {
+        if !self.owners.marks().take(layout.index(desc.addr), Owner::Receive) {
             self.counters.bad_descriptors.bump();
             return None;
         }
-        if !piece && self.memory.holds(&desc) {
-            return Some(Frame { desc, pool: self.pool });
+        self.counts.receiving -= 1;
+        if !piece && u64::from(desc.len()) <= layout.capacity(desc.addr) {
+            self.counts.held += 1;
+            return Some(Frame::new(self.pool, desc.addr, u64::from(desc.len())));
         }
         let counter = if piece { &self.counters.split } else { &self.counters.bad_descriptors };
         counter.bump();
-        self.owners.pass(index, Owner::Held, Owner::Free);
-        self.free.push(self.memory.empty(index));
+        self.free.push(layout.empty(desc.addr));
         None
     }
 
@@ -159,28 +189,28 @@ impl Queue {
     /// The received bytes of a frame: Ethernet header first, without FCS.
     #[inline]
     pub fn bytes<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
-        if frame.pool != self.pool {
-            return &[];
+        if frame.pool() != self.pool {
+            return foreign();
         }
-        self.memory.bytes(&frame.desc)
+        self.memory.bytes(frame.addr(), frame.len())
     }
 
     /// The writable bytes of a frame, from the start of its data to the end of the buffer. Empty for a
     /// frame of another queue.
     #[inline]
     pub fn bytes_mut<'a>(&'a mut self, frame: &'a mut Frame) -> &'a mut [u8] {
-        if frame.pool != self.pool {
-            return &mut [];
+        if frame.pool() != self.pool {
+            return foreign();
         }
-        self.memory.bytes_mut(&frame.desc)
+        self.memory.bytes_mut(frame.addr())
     }
 
     /// A free frame with undefined contents; `None` if all are in use.
     #[inline]
     pub fn allocate(&mut self) -> Option<Frame> {
-        let index = self.memory.index(&self.free.pop()?);
-        self.owners.pass(index, Owner::Free, Owner::Held);
-        Some(Frame { desc: self.memory.empty(index), pool: self.pool })
+        let addr = self.free.pop()?;
+        self.counts.held += 1;
+        Some(Frame::new(self.pool, self.memory.layout().empty(addr), 0))
     }
 
     /// A free frame with a copy of `bytes` as its received bytes; `None` if all frames are in use, or the
@@ -192,29 +222,41 @@ impl Queue {
             return None;
         };
         room.copy_from_slice(bytes);
-        frame.desc.len = bytes.len() as u32; // at most a frame's capacity
-        Some(frame)
+        Some(Frame::new(self.pool, frame.addr(), bytes.len() as u64))
     }
 
     /// Frees a frame without sending it.
     #[inline]
     pub fn release(&mut self, frame: Frame) {
-        if self.transfer(&frame, Owner::Free) {
-            self.free.push(frame.desc);
+        if frame.pool() != self.pool {
+            return self.refuse(frame);
         }
+        self.counts.held -= 1;
+        self.free.push(frame.addr());
     }
 
     /// Queues the first `len` bytes of a frame for the next [`flush`](Queue::flush). A length below 14 or
     /// beyond the buffer releases the frame and is counted as misuse.
     #[inline]
     pub fn transmit(&mut self, frame: Frame, len: usize) {
-        if len < MIN_FRAME || len > self.memory.capacity(&frame.desc) {
-            self.counters.misused.bump();
-            return self.release(frame);
+        let (addr, layout) = (frame.addr(), self.memory.layout());
+        if frame.pool() != self.pool || len < MIN_FRAME || len as u64 > layout.capacity(addr) {
+            return self.refuse(frame);
         }
-        if self.transfer(&frame, Owner::Transmit) {
-            // Any other option is an invalid descriptor to the kernel.
-            self.pending.push(Descriptor { len: len as u32, options: 0, ..frame.desc });
+        if self.rings.transmit(addr, len as u32) {
+            self.owners.marks().give(layout.index(addr), Owner::Transmit);
+        } else {
+            self.postpone(addr, len as u32);
+        }
+    }
+
+    /// Counts a misuse, and releases the frame if it is this queue's. One of another queue stays lost to
+    /// that queue.
+    #[cold]
+    fn refuse(&mut self, frame: Frame) {
+        self.counters.misused.bump();
+        if frame.pool() == self.pool {
+            self.release(frame);
         }
     }
 
@@ -262,16 +304,30 @@ impl Queue {
         }
     }
 
-    /// The number of frames of each owner. Free ones are counted in the free list itself, so that a frame
-    /// that is marked free but missing there unbalances the ledger.
+    /// The number of frames of each owner. Each is counted by itself, so that a frame that is missing
+    /// somewhere unbalances the ledger.
     pub fn ledger(&self) -> Ledger {
-        Ledger { free: self.free.len() as u32, ..self.owners.ledger() }
+        let queued = self.queued();
+        Ledger {
+            total: self.owners.total(),
+            free: self.free.len() as u32,
+            receiving: self.counts.receiving,
+            held: self.counts.held - queued,
+            transmitting: self.counts.transmitting + queued,
+        }
     }
 
     /// Frames that are neither with the kernel nor free nor queued. An engine holds none between batches,
     /// so these are lost.
+    #[inline]
     pub fn lost(&self) -> u32 {
-        self.owners.count(Owner::Held)
+        self.counts.held - self.queued()
+    }
+
+    /// Frames passed to `transmit` and not submitted yet.
+    #[inline]
+    fn queued(&self) -> u32 {
+        self.rings.tx_written() + self.pending.len() as u32
     }
 
     /// The kernel's counters of the socket. Needs no privileges.
@@ -281,16 +337,21 @@ impl Queue {
     pub fn statistics(&self) -> io::Result<Statistics> {
         socket::statistics(self.fd())
     }
+}
 
-    /// Moves a held frame to another owner. False for a frame of another queue: it stays lost to that
-    /// queue, and is counted as misuse here.
-    #[inline]
-    fn transfer(&mut self, frame: &Frame, to: Owner) -> bool {
-        let ours =
-            frame.pool == self.pool && self.owners.pass(self.memory.index(&frame.desc), Owner::Held, to);
-        self.counters.misused.add(u64::from(!ours));
-        ours
+/// The number of the UMEM is used again only if no frame of it is left.
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if self.lost() == 0 {
+            pool::reuse(self.pool);
+        }
     }
+}
+
+/// The bytes of another queue's frame.
+#[cold]
+fn foreign<'a>() -> &'a mut [u8] {
+    &mut []
 }
 
 #[cfg(test)]

@@ -32,8 +32,10 @@ const IN_MEMORY: Offsets = Offsets { producer: 0, consumer: 64, flags: 128, desc
 #[derive(Debug)]
 pub(super) struct Producer<T> {
     ring: Ring<T>,
-    /// Entries written. Only this end writes it to the ring.
+    /// Entries written.
     position: u32,
+    /// Those of them that the consumer may read. Only this end writes it to the ring.
+    published: u32,
     /// The consumer's position as last read, plus the ring's size.
     limit: u32,
 }
@@ -77,7 +79,7 @@ impl<T: FromBytes + Copy> Producer<T> {
 
     fn new(ring: Ring<T>) -> Self {
         let (position, limit) = (ring.producer().load(Relaxed), ring.consumer().load(Acquire));
-        Producer { position, limit: limit.wrapping_add(ring.size()), ring }
+        Producer { position, published: position, limit: limit.wrapping_add(ring.size()), ring }
     }
 
     /// Free entries. Reads the consumer's position only if there are fewer than `wanted` by the last
@@ -92,31 +94,68 @@ impl<T: FromBytes + Copy> Producer<T> {
         self.limit.wrapping_sub(self.position)
     }
 
-    /// Entries that the consumer has not taken.
+    /// Published entries that the consumer has not taken.
     #[inline]
-    pub(super) fn waiting(&mut self) -> u32 {
+    pub(super) fn waiting(&self) -> u32 {
         let size = self.ring.size();
-        size.saturating_sub(self.free(size))
+        let limit = self.ring.consumer().load(Acquire).wrapping_add(size);
+        size.saturating_sub(limit.wrapping_sub(self.published))
     }
 
-    /// Writes all entries, or none if there is no room for all. Returns the number written.
+    /// Entries written that are not published.
     #[inline]
-    pub(super) fn produce(&mut self, entries: impl ExactSizeIterator<Item = T>) -> usize {
+    pub(super) fn unpublished(&self) -> u32 {
+        self.position.wrapping_sub(self.published)
+    }
+
+    /// The entries that are not published, as they are in the ring.
+    pub(super) fn written(&self) -> impl ExactSizeIterator<Item = T> {
+        // SAFETY: `entry` points into the ring, and any bits are a valid `T`.
+        (0..self.unpublished()).map(|at| unsafe { self.ring.entry(self.published.wrapping_add(at)).read() })
+    }
+
+    /// Writes an entry, for the consumer from the next [`publish`](Producer::publish) on. Returns false if
+    /// there was no room by the last reading of the consumer's position.
+    #[inline]
+    pub(super) fn push(&mut self, entry: T) -> bool {
+        if self.position == self.limit {
+            return false;
+        }
+        // SAFETY: `entry` points into the ring. The consumer does not read it before it is published.
+        unsafe { self.ring.entry(self.position).write(entry) };
+        self.position = self.position.wrapping_add(1);
+        true
+    }
+
+    /// Shows the consumer all entries written. Returns the number of those that it did not see before.
+    #[inline]
+    pub(super) fn publish(&mut self) -> u32 {
+        let count = self.unpublished();
+        self.published = self.position;
+        self.ring.producer().store(self.position, Release);
+        count
+    }
+
+    /// Writes and publishes all entries, or none if there is no room for all. Returns the number written.
+    #[inline]
+    pub(super) fn produce(&mut self, entries: &[T]) -> usize {
         let Ok(wanted @ 1..) = u32::try_from(entries.len()) else { return 0 };
-        if self.free(wanted) < wanted {
+        if wanted > self.ring.size() || self.free(wanted) < wanted {
             return 0;
         }
-        let mut position = self.position;
-        for entry in entries.take(wanted as usize) {
-            // SAFETY: `entry` points into the ring. The consumer does not read it before this end's position
-            // is stored below.
-            unsafe { self.ring.entry(position).write(entry) };
-            position = position.wrapping_add(1);
+        let to_the_end = self.ring.size() - (self.position & self.ring.mask);
+        let (entries, wrapped) = entries.split_at(entries.len().min(to_the_end as usize));
+        // SAFETY: not more entries than the ring has, up to its end and then from its start on. The consumer
+        // does not read them before they are published.
+        unsafe {
+            self.ring
+                .entry(self.position)
+                .copy_from_nonoverlapping(NonNull::from(entries).cast(), entries.len());
+            self.ring.entries.copy_from_nonoverlapping(NonNull::from(wrapped).cast(), wrapped.len());
         }
-        let written = position.wrapping_sub(self.position);
-        self.position = position;
-        self.ring.producer().store(position, Release);
-        written as usize
+        self.position = self.position.wrapping_add(wanted);
+        self.publish();
+        wanted as usize
     }
 
     /// Whether the consumer asks to be woken (`XDP_USE_NEED_WAKEUP`).
@@ -145,27 +184,67 @@ impl<T: FromBytes + Copy> Consumer<T> {
         Consumer { position: ring.consumer().load(Relaxed), limit: ring.producer().load(Acquire), ring }
     }
 
-    /// Reads the filled entries, at most `into.len()`, each through `read`. Returns their number. Reads
-    /// the producer's position only if no entry is left by the last reading.
+    /// Reads filled entries, at most `max` and as many as `out` has room for without growing, and appends the
+    /// results of `take` to `out`. The first entry that it refuses is the last one read, and is returned.
+    /// Reads the producer's position only if no entry is left by the last reading.
     #[inline]
-    pub(super) fn consume<U>(&mut self, into: &mut [U], read: impl Fn(T) -> U) -> usize {
+    pub(super) fn consume<U>(
+        &mut self,
+        out: &mut Vec<U>,
+        max: usize,
+        mut take: impl FnMut(T) -> Option<U>,
+    ) -> Option<T> {
+        let room = out.spare_capacity_mut();
+        let count = max.min(room.len()).min(self.filled() as usize);
+        let mut taken = 0;
+        for run in self.ring.runs(self.position, count) {
+            for (at, slot) in room[taken..taken + run.len()].iter_mut().enumerate() {
+                // SAFETY: `at` lies in the run, which lies in the ring. The producer does not write it before
+                // `advance`. Any bits are a valid `T`.
+                let entry = unsafe { run.cast::<T>().add(at).read() };
+                let Some(value) = take(entry) else {
+                    // SAFETY: that many slots after the last value were written.
+                    unsafe { out.set_len(out.len() + taken + at) };
+                    self.advance((taken + at + 1) as u32);
+                    return Some(entry);
+                };
+                slot.write(value);
+            }
+            taken += run.len();
+        }
+        // SAFETY: as above.
+        unsafe { out.set_len(out.len() + taken) };
+        self.advance(taken as u32);
+        None
+    }
+
+    /// Reads one filled entry.
+    pub(super) fn next(&mut self) -> Option<T> {
+        if self.filled() == 0 {
+            return None;
+        }
+        // SAFETY: as in `consume`.
+        let entry = unsafe { self.ring.entry(self.position).read() };
+        self.advance(1);
+        Some(entry)
+    }
+
+    /// Leaves the room of entries that were read to the producer.
+    #[inline]
+    fn advance(&mut self, count: u32) {
+        if count > 0 {
+            self.position = self.position.wrapping_add(count);
+            self.ring.consumer().store(self.position, Release);
+        }
+    }
+
+    /// Filled entries by the last reading, or by another one if none is left of that.
+    #[inline]
+    fn filled(&mut self) -> u32 {
         if self.limit == self.position {
             self.limit = self.ring.producer().load(Acquire);
         }
-        let count = into.len().min(self.limit.wrapping_sub(self.position) as usize);
-        if count == 0 {
-            return 0;
-        }
-        let mut position = self.position;
-        for slot in &mut into[..count] {
-            // SAFETY: `entry` points into the ring. The producer does not write it before this end's position
-            // is stored below. Any bits are a valid `T`.
-            *slot = read(unsafe { self.ring.entry(position).read() });
-            position = position.wrapping_add(1);
-        }
-        self.position = position;
-        self.ring.consumer().store(position, Release);
-        count
+        self.limit.wrapping_sub(self.position)
     }
 
     /// Sets or clears the flag by which the kernel, as the consumer, asks for wake-ups.
@@ -216,6 +295,18 @@ impl<T: FromBytes + Copy> Ring<T> {
         self.mask + 1
     }
 
+    /// `count` entries from a position on, at most all: up to the ring's end, and from its start on.
+    #[inline]
+    fn runs(&self, position: u32, count: usize) -> [NonNull<[T]>; 2] {
+        let to_the_end = (self.size() - (position & self.mask)) as usize;
+        let first = count.min(to_the_end);
+        let rest = (count - first).min(self.size() as usize);
+        [
+            NonNull::slice_from_raw_parts(self.entry(position), first),
+            NonNull::slice_from_raw_parts(self.entries, rest),
+        ]
+    }
+
     /// The entry of a position: the mask keeps it inside the ring.
     #[inline]
     fn entry(&self, position: u32) -> NonNull<T> {
@@ -250,120 +341,4 @@ fn length<T>(offsets: &Offsets, size: u32) -> io::Result<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use super::*;
-
-    /// A ring of four whose positions start just below their wrap at 2^32.
-    fn about_to_wrap() -> (Producer<u64>, Consumer<u64>) {
-        let (mut producer, mut consumer) = in_memory(4).expect("a page");
-        producer.ring.producer().store(u32::MAX - 1, Release);
-        producer.ring.consumer().store(u32::MAX - 1, Release);
-        (producer, consumer) = (Producer::new(producer.ring), Consumer::new(consumer.ring));
-        (producer, consumer)
-    }
-
-    fn take(consumer: &mut Consumer<u64>, max: usize) -> Vec<u64> {
-        let mut into = vec![0; max];
-        let count = consumer.consume(&mut into, |entry| entry);
-        into.truncate(count);
-        into
-    }
-
-    #[test]
-    fn entries_come_out_in_order_over_the_wrap_of_positions_and_of_the_ring() {
-        let (mut producer, mut consumer) = about_to_wrap();
-        for round in 0..6u64 {
-            let entries = [3 * round, 3 * round + 1, 3 * round + 2];
-            assert_eq!(producer.produce(entries.into_iter()), 3);
-            assert_eq!(producer.waiting(), 3);
-            assert_eq!(take(&mut consumer, 4), entries);
-            assert_eq!(producer.waiting(), 0);
-        }
-    }
-
-    #[test]
-    fn a_full_ring_takes_nothing_more() {
-        let (mut producer, mut consumer) = about_to_wrap();
-        assert_eq!(producer.produce([1, 2, 3, 4].into_iter()), 4);
-        assert_eq!((producer.free(1), producer.produce([5].into_iter())), (0, 0));
-        assert_eq!(take(&mut consumer, 1), [1]);
-        assert_eq!(producer.produce([5, 6].into_iter()), 0, "all or none");
-        assert_eq!(producer.produce([5].into_iter()), 1);
-        assert_eq!(take(&mut consumer, 9), [2, 3, 4], "filled by the last reading");
-        assert_eq!(take(&mut consumer, 9), [5]);
-    }
-
-    #[test]
-    fn more_than_the_ring_holds_is_never_written() {
-        let (mut producer, mut consumer) = in_memory(4).expect("a page");
-        assert_eq!(producer.produce([0; 5].into_iter()), 0);
-        assert_eq!(producer.free(u32::MAX), 4);
-        assert!(take(&mut consumer, 9).is_empty());
-    }
-
-    #[test]
-    fn an_empty_ring_gives_nothing_and_an_empty_slice_takes_nothing() {
-        let (mut producer, mut consumer) = about_to_wrap();
-        assert!(take(&mut consumer, 4).is_empty());
-        assert_eq!(producer.produce([].into_iter()), 0);
-        assert_eq!(producer.produce([7].into_iter()), 1);
-        assert!(take(&mut consumer, 0).is_empty());
-        assert_eq!(take(&mut consumer, 4), [7]);
-    }
-
-    #[test]
-    fn the_consumer_asks_for_wake_ups() {
-        let (producer, consumer) = in_memory::<u64>(4).expect("a page");
-        assert!(!producer.needs_wakeup());
-        consumer.set_needs_wakeup(true);
-        assert!(producer.needs_wakeup());
-        consumer.set_needs_wakeup(false);
-        assert!(!producer.needs_wakeup());
-    }
-
-    #[test]
-    fn a_ring_of_another_shape_is_refused() {
-        for size in [0, 3, 1000] {
-            assert!(in_memory::<u64>(size).is_err(), "{size}");
-        }
-        let mapping = || {
-            let (producer, _) = in_memory::<u64>(4).expect("a page");
-            Arc::clone(&producer.ring._mapping)
-        };
-        for offsets in [
-            Offsets { flags: 1 << 20, ..IN_MEMORY }, // outside
-            Offsets { consumer: u64::MAX, ..IN_MEMORY },
-            Offsets { producer: 2, ..IN_MEMORY }, // not aligned
-            Offsets { desc: 200 << 10, ..IN_MEMORY },
-        ] {
-            assert!(Ring::<u64>::new(mapping(), &offsets, 4).is_err(), "{offsets:?}");
-        }
-        assert!(Ring::<u64>::new(mapping(), &IN_MEMORY, 1 << 20).is_err(), "longer than the mapping");
-    }
-
-    #[test]
-    fn two_threads_pass_every_entry_once() {
-        const ENTRIES: u64 = 20_000;
-        let (mut producer, mut consumer) = in_memory(64).expect("a page");
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                let mut next = 0;
-                while next < ENTRIES {
-                    let batch = (ENTRIES - next).min(7);
-                    next += producer.produce((0..batch as usize).map(|entry| next + entry as u64)) as u64;
-                    thread::yield_now();
-                }
-            });
-            let mut expected = 0;
-            while expected < ENTRIES {
-                for entry in take(&mut consumer, 16) {
-                    assert_eq!(entry, expected);
-                    expected += 1;
-                }
-                thread::yield_now();
-            }
-        });
-    }
-}
+mod tests;

@@ -73,13 +73,13 @@ impl Unbound {
     }
 
     /// Puts frames into the fill ring: all or none. Returns their number.
-    pub(super) fn fill(&mut self, frames: &[Descriptor]) -> usize {
-        self.fill.produce(frames.iter().map(|desc| desc.addr))
+    pub(super) fn fill(&mut self, addresses: &[u64]) -> usize {
+        self.fill.produce(addresses)
     }
 
     /// Frames in the fill ring that the kernel has not taken.
     #[cfg(test)]
-    pub(super) fn filled(&mut self) -> u32 {
+    pub(super) fn filled(&self) -> u32 {
         self.fill.waiting()
     }
 
@@ -145,8 +145,8 @@ impl Rings {
 
     /// Puts frames into the fill ring: all or none. Returns their number.
     #[inline]
-    pub(super) fn fill(&mut self, frames: &[Descriptor]) -> usize {
-        self.fill.produce(frames.iter().map(|desc| desc.addr))
+    pub(super) fn fill(&mut self, addresses: &[u64]) -> usize {
+        self.fill.produce(addresses)
     }
 
     /// Wakes a driver that waits for frames, if it asks for that.
@@ -158,27 +158,56 @@ impl Rings {
         }
     }
 
-    /// Takes received frames: their descriptors are unchecked.
+    /// Takes up to `limit` received frames, as many as `out` has room for, each through `take`: their
+    /// descriptors are unchecked. Ends with the first that `take` refuses, which is returned.
     #[inline]
-    pub(super) fn receive(&mut self, into: &mut [Descriptor]) -> usize {
-        self.rx.consume(into, |desc| desc)
+    pub(super) fn receive<T>(
+        &mut self,
+        out: &mut Vec<T>,
+        limit: usize,
+        take: impl FnMut(Descriptor) -> Option<T>,
+    ) -> Option<Descriptor> {
+        self.rx.consume(out, limit, take)
     }
 
-    /// Free entries of the transmit ring, exact up to `wanted`.
-    #[inline]
-    pub(super) fn tx_room(&mut self, wanted: usize) -> usize {
-        self.tx.free(u32::try_from(wanted).unwrap_or(u32::MAX)) as usize
+    /// Takes one received frame: its descriptor is unchecked.
+    pub(super) fn receive_one(&mut self) -> Option<Descriptor> {
+        self.rx.next()
     }
 
-    /// Puts frames into the transmit ring: all or none. Returns their number.
+    /// Reads the kernel's position in the transmit ring. Returns the number of free entries.
+    pub(super) fn tx_room(&mut self) -> usize {
+        self.tx.free(u32::MAX) as usize
+    }
+
+    /// Writes a frame into the transmit ring, for the next [`submit`](Rings::submit). Returns false if there
+    /// was no room by the last reading of the kernel's position.
     #[inline]
-    pub(super) fn transmit(&mut self, frames: &[Descriptor]) -> usize {
-        self.tx.produce(frames.iter().copied())
+    pub(super) fn transmit(&mut self, addr: u64, len: u32) -> bool {
+        // Any other option is an invalid descriptor to the kernel.
+        self.tx.push(Descriptor::new(addr, len, 0))
+    }
+
+    /// Frames in the transmit ring that are not submitted.
+    #[inline]
+    pub(super) fn tx_written(&self) -> u32 {
+        self.tx.unpublished()
+    }
+
+    /// Their descriptors, read back: unchecked.
+    pub(super) fn tx_descriptors(&self) -> impl ExactSizeIterator<Item = Descriptor> {
+        self.tx.written()
+    }
+
+    /// Shows the kernel the frames written into the transmit ring. Returns their number.
+    #[inline]
+    pub(super) fn submit(&mut self) -> u32 {
+        self.tx.publish()
     }
 
     /// Frames in the transmit ring that the kernel has not taken.
     #[inline]
-    pub(super) fn tx_waiting(&mut self) -> u32 {
+    pub(super) fn tx_waiting(&self) -> u32 {
         self.tx.waiting()
     }
 
@@ -194,10 +223,14 @@ impl Rings {
         send(self.fd(), &[], MsgFlags::MSG_DONTWAIT).map(drop)
     }
 
-    /// Takes frames that were sent: their descriptors are unchecked.
+    /// Takes all frames that were sent, as [`receive`](Rings::receive) does: their addresses are unchecked.
     #[inline]
-    pub(super) fn completed(&mut self, into: &mut [Descriptor]) -> usize {
-        self.completion.consume(into, Descriptor::new)
+    pub(super) fn completed<T>(
+        &mut self,
+        out: &mut Vec<T>,
+        take: impl FnMut(u64) -> Option<T>,
+    ) -> Option<u64> {
+        self.completion.consume(out, usize::MAX, take)
     }
 
     /// Waits for a received frame, up to `timeout_ms`, or for a signal.

@@ -31,7 +31,7 @@ impl Queue {
 
     /// Whether frames are left for the next flush: the ring was full, or the kernel has not taken all.
     pub fn unsent(&mut self) -> bool {
-        !self.pending.is_empty() || self.rings.tx_waiting() > 0
+        self.queued() > 0 || self.rings.tx_waiting() > 0
     }
 
     /// Checks that the interface still exists, for a loop that sends nothing: one wake-up.
@@ -43,20 +43,43 @@ impl Queue {
         self.fault.clone().map_or(Ok(()), Err)
     }
 
-    /// Moves queued frames to the transmit ring, as many as fit.
+    /// Submits queued frames, as many as fit into the transmit ring.
     #[inline]
     fn submit(&mut self) {
-        if self.pending.is_empty() {
+        if !self.pending.is_empty() {
+            self.top_up();
+        }
+        if self.rings.tx_written() == 0 {
             return;
         }
-        let room = self.rings.tx_room(self.pending.len()).min(self.pending.len());
         if let Some(tap) = &mut self.tap {
-            // Before the kernel may reuse them.
-            tap.take(Direction::Out, self.pending[..room].iter().map(|desc| self.memory.bytes(desc)));
+            // Before the kernel may reuse them. The descriptors were in shared memory meanwhile.
+            let written = self.rings.tx_descriptors();
+            tap.take(Direction::Out, written.map(|desc| self.memory.bytes_of(&desc)));
         }
-        let sent = self.rings.transmit(&self.pending[..room]);
-        self.pending.drain(..sent);
-        self.counters.transmitted.add(sent as u64);
+        let sent = self.rings.submit();
+        self.counts.held -= sent;
+        self.counts.transmitting += sent;
+        self.counters.transmitted.add(u64::from(sent));
+    }
+
+    /// A frame that found no room in the transmit ring by the last reading of the kernel's position. Frames
+    /// stay in order: once one is pending, those after it are.
+    #[cold]
+    pub(super) fn postpone(&mut self, addr: u64, len: u32) {
+        self.pending.push((addr, len));
+        self.top_up();
+    }
+
+    /// Writes pending frames into the transmit ring, as many as fit.
+    #[cold]
+    fn top_up(&mut self) {
+        let room = self.rings.tx_room().min(self.pending.len());
+        for (addr, len) in self.pending.drain(..room) {
+            if self.rings.transmit(addr, len) {
+                self.owners.marks().give(self.memory.layout().index(addr), Owner::Transmit);
+            }
+        }
     }
 
     /// Wakes the kernel until the ring is empty or a call takes no frame. In copy mode one call sends at
@@ -115,32 +138,38 @@ impl Queue {
     /// Frees frames that were sent.
     #[inline]
     fn reap(&mut self) {
-        loop {
-            let got = self.rings.completed(&mut self.scratch);
-            for desc in &self.scratch[..got] {
-                if self.owners.pass(self.memory.index(desc), Owner::Transmit, Owner::Free) {
-                    self.free.push(*desc);
-                } else {
-                    self.counters.bad_descriptors.bump();
-                }
-            }
-            if got < MAX_BATCH {
+        // A limit for a faulty kernel: the next flush takes the others.
+        for _ in 0..MAX_BATCH {
+            if self.take_sent().is_none() {
                 return;
             }
+            self.counters.bad_descriptors.bump();
         }
+    }
+
+    /// Takes frames that were sent, until an address is not of a frame that the kernel had to send: that
+    /// address is returned.
+    #[inline]
+    fn take_sent(&mut self) -> Option<u64> {
+        let Queue { rings, memory, owners, counts, free, .. } = self;
+        let (layout, mut owners) = (memory.layout(), owners.marks());
+        let before = free.len();
+        let odd =
+            rings.completed(free, |addr| owners.take(layout.index(addr), Owner::Transmit).then_some(addr));
+        counts.transmitting -= (free.len() - before) as u32;
+        odd
     }
 
     /// Moves free frames to the fill ring, up to the target: the others are left for transmission.
     #[inline]
     pub(super) fn refill(&mut self) {
-        let wanted = self.fill_target.saturating_sub(self.owners.count(Owner::Receive)) as usize;
-        let give = wanted.min(self.free.len());
-        if give > 0 {
-            let start = self.free.len() - give;
-            let given = self.rings.fill(&self.free[start..]);
-            for desc in self.free.drain(self.free.len() - given..) {
-                self.owners.pass(self.memory.index(&desc), Owner::Free, Owner::Receive);
-            }
+        let wanted = self.fill_target.saturating_sub(self.counts.receiving) as usize;
+        let kept = self.free.len().saturating_sub(wanted);
+        let given = self.rings.fill(&self.free[kept..]);
+        if given > 0 {
+            let (layout, mut owners) = (self.memory.layout(), self.owners.marks());
+            self.free.drain(kept..).for_each(|addr| owners.give(layout.index(addr), Owner::Receive));
+            self.counts.receiving += given as u32;
         }
         self.rings.wake_fill();
     }

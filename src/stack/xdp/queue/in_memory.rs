@@ -62,25 +62,25 @@ impl KernelEnd {
     /// Receives a frame, Ethernet header first, into the next buffer of the fill ring. False: there is
     /// none, the receive ring is full, or the frame is longer than a buffer.
     pub fn deliver(&mut self, bytes: &[u8]) -> bool {
-        let mut desc = [Descriptor::default()];
-        if self.rx.free(1) == 0 || self.fill.consume(&mut desc, Descriptor::new) == 0 {
+        if self.rx.free(1) == 0 {
             return false;
         }
-        let index = self.memory.index(&desc[0]);
-        let desc = Descriptor { len: bytes.len() as u32, ..self.memory.empty(index) };
-        let Some(room) = self.memory.bytes_mut(&desc).get_mut(..bytes.len()) else { return false };
+        let Some(addr) = self.fill.next() else { return false };
+        let addr = self.memory.layout().empty(addr);
+        let Some(room) = self.memory.bytes_mut(addr).get_mut(..bytes.len()) else { return false };
         room.copy_from_slice(bytes);
-        self.rx.produce([desc].into_iter()) == 1
+        self.rx.produce(&[Descriptor::new(addr, bytes.len() as u32, 0)]) == 1
     }
 
     /// Takes the frames in the transmit ring, gives the bytes of each to `each`, and completes them.
     /// Returns their number.
     pub fn collect(&mut self, mut each: impl FnMut(&[u8])) -> usize {
         let mut count = 0;
-        let mut desc = [Descriptor::default()];
-        while self.completion.free(1) > 0 && self.tx.consume(&mut desc, |desc| desc) == 1 {
-            each(self.memory.bytes(&desc[0]));
-            count += self.completion.produce([desc[0].addr].into_iter());
+        while self.completion.free(1) > 0
+            && let Some(desc) = self.tx.next()
+        {
+            each(self.memory.bytes_of(&desc));
+            count += self.completion.produce(&[desc.addr]);
         }
         count
     }
