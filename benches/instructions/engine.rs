@@ -128,7 +128,7 @@ impl Bench {
             uncounted.iter().for_each(|step| self.step(&mut peers, step, |turn| turn()));
             counted.iter().for_each(|step| self.step(&mut peers, step, only_this_is_counted));
         }
-        // What has no answer was not dropped either.
+        // A segment without an answer was not dropped either.
         let drops = &self.simulation.counters(0).drops;
         let dropped = DROP_REASONS.into_iter().find(|reason| drops[*reason as usize].value() > 0);
         assert_eq!(dropped, None);

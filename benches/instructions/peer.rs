@@ -6,7 +6,7 @@ use handfast_stack::wire::{
     Timestamps, TxSegment, parse, write_segment,
 };
 
-/// What the clients are.
+/// The kinds of clients.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Client {
     /// IPv4, and no option but the MSS, on the SYN: a load generator.
