@@ -12,6 +12,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("allocator.rs", "a global allocator"),
     ("cli/root_files.rs", "fork"),
     ("stack/engine/priority.rs", "sched_setscheduler"),
+    ("stack/table/scan.rs", "a vector load of words that other cores write"),
     ("stack/table/slots.rs", "values have one owner, which the compiler cannot see"),
     ("stack/table/prefetch.rs", "the prefetch instruction"),
     ("stack/table/region.rs", "zeroed memory that is not touched: mmap"),

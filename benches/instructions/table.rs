@@ -11,6 +11,7 @@ use super::{Path, only_this_is_counted};
 pub const PATHS: &[Path] = &[
     ("table/hit", || looking(0)),
     ("table/miss", || looking(LIVE)),
+    ("table/candidate-value-at", reaching),
     ("table/find-or-insert", || inserting(1)),
     ("table/find-or-insert-2-cores", || inserting(2)),
     ("table/remove", removing),
@@ -56,6 +57,20 @@ fn looking(from: u32) -> u64 {
     u64::from(TIMES)
 }
 
+/// As the engine does for a segment of a connection of its core.
+fn reaching() -> u64 {
+    let (mut part, keys) = (filled(1), keys(0));
+    let mut found = 0;
+    only_this_is_counted(&mut || {
+        for (key, hash) in &keys {
+            let value = part.candidate(*hash).and_then(|slot| part.value_at(slot, key));
+            found += u32::from(black_box(value).is_some());
+        }
+    });
+    assert!(found > TIMES / 100 * 99, "few members share a tag with another: {found}");
+    u64::from(TIMES)
+}
+
 fn inserting(cores: usize) -> u64 {
     let (mut part, keys) = (filled(cores), keys(LIVE));
     only_this_is_counted(&mut || insert(&mut part, &keys, |slot| _ = black_box(slot)));
@@ -80,7 +95,7 @@ fn removing() -> u64 {
 #[inline(always)]
 fn insert(part: &mut Shard<FlowKey4, State>, keys: &[(FlowKey4, u32)], mut each: impl FnMut(Slot)) {
     for (key, hash) in keys {
-        let (slot, value) = part.find_or_insert(*key, *hash).expect("room for one more");
+        let (slot, value) = part.find_or_insert(key, *hash).expect("room for one more");
         *value = [7; 13];
         each(slot);
     }

@@ -91,6 +91,24 @@ fn an_inserter_in_a_place_just_freed_meets_one_elsewhere() {
     });
 }
 
+/// The whole home becomes free: no entry there but the inserter's own, and the rival's is elsewhere.
+#[test]
+fn an_inserter_in_an_emptied_home_meets_one_elsewhere() {
+    check(|model| {
+        model.find_or_insert(key(100), 2, Generation::FIRST).unwrap();
+        model.find_or_insert(key(101), 3, Generation::FIRST).unwrap();
+        let other = Arc::clone(&model);
+        let rival = thread::spawn(move || other.find_or_insert(key(7), 1, Generation::FIRST));
+        model.remove(2).unwrap();
+        model.remove(3).unwrap();
+        let ours = model.find_or_insert(key(7), 0, Generation::FIRST);
+        let theirs = rival.join().unwrap();
+        assert_eq!(model.members(key(7)).len(), 1, "{ours:?} {theirs:?}");
+        assert_eq!([ours, theirs].into_iter().filter(Result::is_ok).count(), 1);
+        assert_eq!(model.leftovers(), (1, model.away()));
+    });
+}
+
 /// Both see the same place empty; the one that comes second takes the other, or goes elsewhere.
 fn inserters_of_two_keys(before: u32) {
     check(move |model| {
@@ -115,9 +133,9 @@ fn inserters_of_two_keys_both_succeed_where_one_goes_elsewhere() {
     inserters_of_two_keys(1);
 }
 
-/// What a reader finds is the inserter's that succeeds; a withdrawn entry was never a member.
+/// A reader finds the entry of the inserter that succeeds; a withdrawn one was never a member.
 #[test]
-fn a_reader_beside_two_inserters_finds_the_one_that_succeeds() {
+fn a_reader_during_two_insertions_finds_the_one_that_succeeds() {
     check(|model| {
         let inserters = [0, 1].map(|slot| {
             let model = Arc::clone(&model);
@@ -181,6 +199,20 @@ fn an_inserter_meets_a_removal() {
         assert!(matches!(ours, Ok(()) | Err(InsertRefusal::Exists(0))), "{ours:?}");
         assert_eq!(model.members(key(7)).len(), usize::from(ours.is_ok()));
         assert_eq!(model.leftovers(), (usize::from(ours.is_ok()), 0));
+    });
+}
+
+/// Two cores remove members with one tag: each its own, also the one in slot 0, as which an empty place reads.
+#[test]
+fn a_removal_beside_another_takes_its_own() {
+    check(|model| {
+        model.find_or_insert(key(8), 1, Generation::FIRST).unwrap();
+        model.find_or_insert(key(7), 0, Generation::FIRST.next()).unwrap();
+        let other = Arc::clone(&model);
+        let neighbour = thread::spawn(move || other.remove(0).map(|word| (word.slot(), word.generation())));
+        assert_eq!(model.remove(1).map(Entry::slot), Some(1));
+        assert_eq!(neighbour.join().unwrap(), Some((0, Generation::FIRST.next())));
+        assert_eq!(model.leftovers(), (0, 0));
     });
 }
 

@@ -41,9 +41,9 @@ impl Model {
     /// As `Shard::find_or_insert` with several cores.
     pub fn find_or_insert(&self, key: Key, slot: u32, generation: Generation) -> Result<(), InsertRefusal> {
         let same = |other| self.key_is(other, key);
-        let absent = self.probe().find_or_absent(&same).map_err(|word| InsertRefusal::Exists(word.slot()))?;
+        let absent = self.probe().find_or_absent(same).map_err(|word| InsertRefusal::Exists(word.slot()))?;
         self.keys[slot as usize].iter().zip(key).for_each(|(word, new)| word.store(new, Relaxed));
-        self.probe().insert(absent, Entry::tentative(Tag::of(TAG), generation, slot), &same)
+        self.probe().insert(absent, Entry::tentative(Tag::of(TAG), generation, slot), same)
     }
 
     pub fn remove(&self, slot: u32) -> Option<Entry> {

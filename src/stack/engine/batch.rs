@@ -1,31 +1,106 @@
 //! What the phases of a poll hand on to one another: arrays of received segments, and of connections with
 //! output; and what came of an event.
 
+use super::core::Core;
 use super::link_cache::LinkEntry;
-use super::port::BATCH;
-use crate::observe::Closed;
+use super::port::{BATCH, Port};
+use crate::observe::{Closed, DropReason};
 use crate::table::Slot;
 use crate::tcp::{State, TimerOp};
-use crate::wire::{Flags, Segment, TuplePrf, TxSegment};
+use crate::wire::{
+    Flags, FlowKey, FlowKey4, FlowKey6, FrameFilter, PacketKey, RxHeader, Segment, TupleBlocks, TuplePrf,
+    TupleSecret, TxSegment,
+};
 
 /// One address family's share of a batch. Room is made once.
-pub(super) struct Batch<K, F> {
-    /// Parsed segments on their way through look-up and TCP.
-    pub segments: Vec<RxSegment<K>>,
-    /// By segment: the frame it lies in.
+pub(super) struct Batch<K: FlowKey, F> {
+    records: Box<[RxRecord<K>]>,
+    /// How many of these there are.
+    len: usize,
+    /// By record, where the keyed function is computed.
+    blocks: Box<[K::Blocks]>,
+    /// By record: the frame it lies in.
     pub frames: Vec<F>,
     /// Connections with a segment to send once the whole batch has been processed (MUST-58, MUST-59).
     pub replies: Replies<K, F>,
 }
 
-pub(super) type Replies<K, F> = Vec<PendingTx<K, ReplyFrame<F>>>;
+/// Segments that are still to be processed, in their order.
+pub(super) struct Segments<'a, K, F> {
+    records: std::slice::Iter<'a, RxRecord<K>>,
+    frames: std::vec::Drain<'a, F>,
+}
 
+impl<'a, K, F> Segments<'a, K, F> {
+    /// The control bits of the next one.
+    #[inline(always)]
+    pub(super) fn flags(&self) -> Option<Flags> {
+        self.records.as_slice().first().map(|rx| rx.header.flags)
+    }
+
+    /// The next one, if its control bits are such.
+    #[inline(always)]
+    pub(super) fn next_if(&mut self, wanted: impl Fn(Flags) -> bool) -> Option<(&'a RxRecord<K>, F)> {
+        if !wanted(self.flags()?) {
+            return None;
+        }
+        self.records.next().zip(self.frames.next())
+    }
+}
+
+/// Connections with output, and the received frames that it goes in.
+pub(super) struct Replies<K, F> {
+    conns: Vec<(ConnRef<K>, u8)>,
+    frames: Vec<F>,
+}
+
+impl<K, F> Replies<K, F> {
+    fn new() -> Replies<K, F> {
+        Replies { conns: Vec::with_capacity(2 * BATCH), frames: Vec::with_capacity(2 * BATCH) }
+    }
+
+    /// The output of a connection that was just marked as QUEUED goes in this frame, behind a link header of
+    /// `link_len` bytes.
+    #[inline(always)]
+    pub(super) fn push(&mut self, conn: ConnRef<K>, frame: F, link_len: u8) {
+        self.conns.push((conn, link_len));
+        self.frames.push(frame);
+    }
+
+    /// Each connection with its frame and the length of its link header.
+    #[inline(always)]
+    pub(super) fn iter(&mut self) -> impl Iterator<Item = (&ConnRef<K>, F, u8)> {
+        let pairs = self.conns.iter().zip(self.frames.drain(..));
+        pairs.map(|((conn, link_len), frame)| (conn, frame, *link_len))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.conns.clear();
+    }
+}
+
+/// A received segment: one cache line for IPv4, two for IPv6. Each phase adds what the next one reads.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct RxRecord<K> {
+    pub header: RxHeader<K>,
+    pub prf: TuplePrf,
+    /// Where its connection most likely is; of a SYN, which most likely has none, [`NO_SLOT`].
+    pub candidate: Slot,
+}
+
+const _: () = assert!(size_of::<RxRecord<FlowKey4>>() == 64 && size_of::<RxRecord<FlowKey6>>() == 128);
+
+/// A received segment as the general path reads it.
 pub(super) struct RxSegment<K> {
     pub segment: Segment<K>,
     pub prf: TuplePrf,
     /// Where its connection most likely is.
-    pub candidate: Option<Slot>,
+    pub candidate: Slot,
 }
+
+/// No slot of any core.
+pub(super) const NO_SLOT: Slot = Slot(u32::MAX);
 
 /// A connection of this core, and the keyed function of its 4-tuple.
 #[derive(Clone, Copy)]
@@ -33,19 +108,6 @@ pub(super) struct ConnRef<K> {
     pub slot: Slot,
     pub key: K,
     pub prf: TuplePrf,
-}
-
-/// A connection with output: in the received frame that it replies to, or in a new one (`()`).
-#[derive(Clone, Copy)]
-pub(super) struct PendingTx<K, F = ()> {
-    pub conn: ConnRef<K>,
-    pub frame: F,
-}
-
-/// The received frame that a reply is sent in.
-pub(super) struct ReplyFrame<F> {
-    pub frame: F,
-    pub link_len: u8,
 }
 
 /// The RST to a peer whose connection gave way, and its link header: the entry may be another
@@ -75,12 +137,121 @@ impl<K> RxSegment<K> {
     }
 }
 
-impl<K, F> Batch<K, F> {
+impl<K: PacketKey> RxRecord<K> {
+    fn of(segment: &Segment<K>) -> RxRecord<K> {
+        RxRecord { header: RxHeader::of(segment), prf: TuplePrf::default(), candidate: NO_SLOT }
+    }
+
+    /// The segment as the general path reads it.
+    #[inline]
+    pub(super) fn segment(&self) -> RxSegment<K> {
+        let &RxRecord { ref header, prf, candidate } = self;
+        RxSegment { segment: header.segment(), prf, candidate }
+    }
+
+    /// Its connection.
+    #[inline(always)]
+    pub(super) fn conn(&self) -> ConnRef<K> {
+        ConnRef { slot: self.candidate, key: self.header.key, prf: self.prf }
+    }
+}
+
+impl<K: PacketKey, F> Batch<K, F> {
+    /// Adds the segments of the usual frames that `frames` begins with; returns their number.
+    #[inline(never)]
+    pub(super) fn parse<P: Port<Frame = F>>(
+        &mut self,
+        port: &P,
+        frames: &mut Vec<F>,
+        filter: &FrameFilter,
+    ) -> usize {
+        let Some(records) = self.records.get_mut(self.len..) else { return 0 };
+        let mut usual = 0;
+        for (record, frame) in records.iter_mut().zip(frames.iter()) {
+            if !record.header.parse(port.bytes(frame), filter) {
+                break;
+            }
+            usual += 1;
+        }
+        self.len += usual;
+        if usual == frames.len() && self.frames.is_empty() {
+            std::mem::swap(&mut self.frames, frames);
+        } else {
+            self.frames.extend(frames.drain(..usual));
+        }
+        usual
+    }
+
+    /// Adds any other segment. False: there is no room.
+    pub(super) fn add(&mut self, segment: &Segment<K>) -> bool {
+        let Some(record) = self.records.get_mut(self.len) else { return false };
+        *record = RxRecord::of(segment);
+        self.len += 1;
+        true
+    }
+
+    /// Adds any other segment and its frame.
+    pub(super) fn queue<P: Port<Frame = F>>(
+        &mut self,
+        core: &Core,
+        port: &mut P,
+        frame: F,
+        segment: &Segment<K>,
+    ) {
+        if self.add(segment) {
+            self.frames.push(frame);
+        } else {
+            // No poll takes more than two batches.
+            core.counters.dropped(DropReason::NoFrame);
+            port.release(frame);
+        }
+    }
+
+    /// Computes the keyed function of every record's 4-tuple, all blocks together, and calls `each` for it.
+    #[inline(always)]
+    pub(super) fn hash(&mut self, secret: &TupleSecret, each: impl Fn(TuplePrf)) {
+        let Batch { records, len, blocks, .. } = self;
+        let (Some(records), Some(blocks)) = (records.get_mut(..*len), blocks.get_mut(..*len)) else { return };
+        for (record, blocks) in records.iter().zip(blocks.iter_mut()) {
+            *blocks = record.header.key.to_blocks();
+        }
+        secret.prf_batch::<K>(blocks);
+        for (record, blocks) in records.iter_mut().zip(blocks) {
+            record.prf = blocks.value();
+            record.candidate = NO_SLOT;
+            each(record.prf);
+        }
+    }
+
+    /// The records of this batch.
+    #[inline(always)]
+    pub(super) fn records(&mut self) -> &mut [RxRecord<K>] {
+        self.records.get_mut(..self.len).unwrap_or_default()
+    }
+
+    /// Takes all segments, each with its frame, out of the batch; and the list of replies.
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> (Segments<'_, K, F>, &mut Replies<K, F>) {
+        let Batch { records, len, frames, replies, .. } = self;
+        let records = records.get(..std::mem::take(len)).unwrap_or_default();
+        (Segments { records: records.iter(), frames: frames.drain(..) }, replies)
+    }
+
     pub(super) fn new() -> Batch<K, F> {
         Batch {
-            segments: Vec::with_capacity(2 * BATCH),
+            records: vec![
+                RxRecord {
+                    header: RxHeader::default(),
+                    prf: TuplePrf::default(),
+                    candidate: NO_SLOT
+                };
+                2 * BATCH
+            ]
+            .into(),
+            len: 0,
+            blocks: vec![K::default().to_blocks(); 2 * BATCH].into(),
             frames: Vec::with_capacity(2 * BATCH),
-            replies: Vec::with_capacity(2 * BATCH),
+            replies: Replies::new(),
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct CoreConfig {
     pub no_arp: bool,
     /// Count the nanoseconds of each stage: a clock reading per stage and batch.
     pub account_stages: bool,
+    /// Process the usual segments the fast path. False: all take the general path, for a comparison.
+    pub fast_path: bool,
 }
 
 impl Default for CoreConfig {
@@ -63,6 +65,7 @@ impl Default for CoreConfig {
             icmp_rate: 1000,
             no_arp: false,
             account_stages: false,
+            fast_path: true,
         }
     }
 }
@@ -172,9 +175,17 @@ pub(super) struct TcpEnv {
     pub buffers: SendBuffers,
     /// The time of this poll.
     pub now: Time,
+    /// Of `now`: [`Time::millis`] and [`Time::isn_tick`].
+    pub millis: u32,
+    pub isn_tick: u32,
 }
 
 impl TcpEnv {
+    /// The time of a poll that begins.
+    pub(super) fn set_now(&mut self, now: Time) {
+        (self.now, self.millis, self.isn_tick) = (now, now.millis(), now.isn_tick());
+    }
+
     /// The context of one event of connection `number`. `prf`: of the 4-tuple, if it was computed before.
     #[inline(always)]
     pub(super) fn context<'a>(
@@ -219,6 +230,8 @@ impl Core {
             counters: counters.clone(),
             buffers: SendBuffers::new(bounds.send_buffers, shared.secrets.sources, shared.config.congestion),
             now: Time::default(),
+            millis: 0,
+            isn_tick: 0,
         };
         Core {
             id,

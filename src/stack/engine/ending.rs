@@ -102,7 +102,7 @@ impl<P: Port> Worker<P> {
 
     /// Ends some connections; a [`Worker::poll`] has to follow, which sends what they are sent.
     pub fn end_some(&mut self, ending: &mut Ending, now: Time) -> Progress {
-        self.core.tcp.now = now;
+        self.core.tcp.set_now(now);
         let elapsed = now.micros.saturating_sub(ending.began.micros);
         let late = elapsed >= u64::from(ending.plan.within_ms) * 1000;
         if late || ending.plan.notice == StopNotice::Nothing {

@@ -1,121 +1,155 @@
-//! Input of the predicted segments (header prediction, RFC 7323 5.6): most segments are. The effects
-//! equal those of the general path in the same state; branches that cannot be taken are left out.
+//! The fast path: the segments that handshakes, data in order and closes are made of. Its effects equal those of the
+//! general path in the same state; `tests/engine/fast_path.rs` compares both, byte for byte.
+//!
+//! - Here: a loop for each kind of segment. A function returns the frame of a segment that it does not take, before
+//!   anything has changed.
+//! - `open`: SYN, cookie, and the ACK that ends a handshake; `data`: the next data, and ACKs of nothing new; `close`: FINs,
+//!   and the ACK of ours.
+//! - `replies`: the replies of all of them, from templates.
 
-use super::batch::{ConnRef, PendingTx, Replies, ReplyFrame, RxSegment};
+mod close;
+mod data;
+mod open;
+mod replies;
+
+use super::batch::{Replies, RxRecord, Segments};
 use super::flows::Flows;
+use super::input::{ACK, FIN_ACK, PSH_ACK, SYN};
 use super::port::Port;
-use super::transition::Effects;
 use super::tx::ReplyContext;
-use crate::observe::Closed;
-use crate::table::Slot;
-use crate::tcp::{self, ClosedConnection, State, TcbFlags};
+use crate::observe::{Closed, CoreCounters, DropReason};
+use crate::tcp::{self, State};
 use crate::wire::PacketKey;
 
+pub(super) use replies::FastPath;
+
+/// Of a batch: added to the core's counters once.
+#[derive(Default)]
+pub(super) struct BatchCounts {
+    syns: u64,
+    cookies: u64,
+    established: u64,
+    closed: u64,
+    frames_out: u64,
+}
+
+impl BatchCounts {
+    pub(super) fn add_to(&self, counters: &CoreCounters) {
+        counters.syns.add(self.syns);
+        counters.syn_acks.add(self.syns - self.cookies);
+        counters.syn_acks_cookie.add(self.cookies);
+        counters.established.add(self.established);
+        counters.closed[Closed::Passive as usize].add(self.closed);
+        counters.frames_out.add(self.frames_out);
+    }
+
+    /// Sends a reply that was written into its frame.
+    #[inline(always)]
+    fn send<P: Port>(&mut self, ctx: &mut ReplyContext<'_, P>, frame: P::Frame, len: Option<usize>) {
+        match len {
+            Some(len) => {
+                self.frames_out += 1;
+                ctx.port.transmit(frame, len);
+            }
+            None => ctx.drop_frame(frame, DropReason::NoFrame),
+        }
+    }
+}
+
 impl<K: PacketKey> Flows<K> {
-    /// SYN-RECEIVED, and our SYN is acknowledged: ESTABLISHED.
-    pub(super) fn fast_handshake_ack<P: Port>(
-        &mut self,
-        ctx: &mut ReplyContext<'_, P>,
-        rx: &RxSegment<K>,
-        frame: P::Frame,
-        slot: Slot,
-        replies: &mut Replies<K, P::Frame>,
-    ) {
-        let ReplyContext { core, port, port_index } = ctx;
-        let segment = &rx.segment;
-        let number = self.number(slot);
-        let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
-        let Some(service) = core.services.of(tcb.listener) else {
-            return port.release(frame);
-        };
-        let mut cx = core.tcp.context(&segment.key, Some(rx.prf), number);
-        tcp::establish(tcb, &segment.info, &mut cx, service);
-        let quiet = tcp::has_no_output(tcb);
-        tcb.next_hop =
-            core.link_cache.update(port.bytes(&frame), segment.link_len, *port_index, tcb.next_hop, number);
-        self.timers.stop(&mut self.shard, slot);
-        self.uncount_state(State::SynReceived);
-        if quiet {
-            port.release(frame)
-        } else {
-            self.send_now(ctx, rx, frame, slot, State::Established, replies)
-        }
-    }
-
-    /// The service has output at once, or aborts.
+    /// SYNs, up to one that is not taken: a loop of its own, with its numbers in registers.
     #[inline(never)]
-    fn send_now<P: Port>(
+    pub(super) fn fast_syns<'a, P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        rx: &RxSegment<K>,
-        frame: P::Frame,
-        slot: Slot,
-        before: State,
-        replies: &mut Replies<K, P::Frame>,
-    ) {
-        let ReplyContext { core, port, .. } = ctx;
-        let number = self.number(slot);
-        let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
-        let key = &rx.segment.key;
-        let mut cx = core.tcp.context(key, Some(rx.prf), number);
-        let action = tcp::finish_input(tcb, &mut cx);
-        let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
-        self.apply(ctx, rx, frame, slot, effects, replies);
+        segments: &mut Segments<'a, K, P::Frame>,
+        counts: &mut BatchCounts,
+    ) -> Option<(&'a RxRecord<K>, P::Frame)> {
+        while let Some((rx, frame)) = segments.next_if(|flags| flags == SYN) {
+            let left = match self.half_open >= self.fast.cookies_from {
+                true => self.fast_cookie(ctx, rx, frame, counts),
+                false => self.fast_syn(ctx, rx, frame, counts),
+            };
+            if let Some(frame) = left {
+                return Some((rx, frame));
+            }
+        }
+        None
     }
 
-    /// ESTABLISHED, and the peer closes its direction. What the service sends, most often its own
-    /// FIN, goes with the ACK at the end of the batch (MUST-59).
-    pub(super) fn fast_fin<P: Port>(
+    /// As [`Flows::fast_syns`], for ACKs with and without data.
+    #[inline(never)]
+    pub(super) fn fast_acks<'a, P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        rx: &RxSegment<K>,
-        frame: P::Frame,
-        slot: Slot,
+        segments: &mut Segments<'a, K, P::Frame>,
         replies: &mut Replies<K, P::Frame>,
-    ) {
-        let ReplyContext { core, port, port_index } = ctx;
-        let &RxSegment { ref segment, prf, .. } = rx;
-        let (key, link_len) = (segment.key, segment.link_len);
-        let number = self.number(slot);
-        let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
-        let Some(service) = core.services.of(tcb.listener) else {
-            return port.release(frame);
-        };
-        let mut cx = core.tcp.context(&segment.key, Some(rx.prf), number);
-        tcp::on_predicted_fin(tcb, &segment.info, &mut cx, service);
-        if tcb.has(TcbFlags::ABORT) {
-            return self.send_now(ctx, rx, frame, slot, State::CloseWait, replies);
+        counts: &mut BatchCounts,
+    ) -> Option<(&'a RxRecord<K>, P::Frame)> {
+        while let Some((rx, frame)) = segments.next_if(|flags| flags == ACK || flags == PSH_ACK) {
+            if let Some(frame) = self.fast_ack(ctx, rx, frame, replies, counts) {
+                return Some((rx, frame));
+            }
         }
-        tcb.next_hop =
-            core.link_cache.update(port.bytes(&frame), link_len, *port_index, tcb.next_hop, number);
-        tcb.note_arrival(self.timers.idle_ms, true);
-        tcb.set(TcbFlags::QUEUED);
-        let conn = ConnRef { slot, key, prf };
-        replies.push(PendingTx { conn, frame: ReplyFrame { frame, link_len } });
+        None
     }
 
-    /// LAST-ACK, and our FIN is acknowledged: the end.
-    pub(super) fn fast_last_ack<P: Port>(
+    /// As [`Flows::fast_syns`], for FINs.
+    #[inline(never)]
+    pub(super) fn fast_fins<'a, P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
-        rx: &RxSegment<K>,
-        frame: P::Frame,
-        slot: Slot,
-    ) {
-        let ReplyContext { core, port, .. } = ctx;
-        let key = &rx.segment.key;
-        let number = self.number(slot);
-        let Some(tcb) = self.shard.value_mut(slot) else { return port.release(frame) };
-        let (listener, link) = (tcb.listener, tcb.next_hop);
-        let mut cx = core.tcp.context(key, Some(rx.prf), number);
-        cx.close(tcb, Closed::Passive);
-        if let Some(how) = cx.ended {
-            let ended = ClosedConnection { id: number, now: core.tcp.now, endpoints: key };
-            core.services.notify_closed(listener, &ended, how);
+        segments: &mut Segments<'a, K, P::Frame>,
+        replies: &mut Replies<K, P::Frame>,
+    ) -> Option<(&'a RxRecord<K>, P::Frame)> {
+        while let Some((rx, frame)) = segments.next_if(|flags| flags == FIN_ACK) {
+            if let Some(frame) = self.fast_fin(ctx, rx, frame, replies) {
+                return Some((rx, frame));
+            }
         }
-        self.timers.stop(&mut self.shard, slot);
-        self.shard.remove(slot, rx.prf.hash);
-        core.link_cache.release(link);
-        port.release(frame);
+        None
+    }
+
+    /// An ACK, with or without data: the end of a handshake or of a close, or the next segment of a connection.
+    #[inline(always)]
+    fn fast_ack<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxRecord<K>,
+        frame: P::Frame,
+        replies: &mut Replies<K, P::Frame>,
+        counts: &mut BatchCounts,
+    ) -> Option<P::Frame> {
+        let Some(tcb) = self.shard.value_at(rx.candidate, &rx.header.key) else { return Some(frame) };
+        if !tcp::fast_path::is_next(tcb, &rx.header) {
+            return Some(frame);
+        }
+        let empty = rx.header.payload_len == 0;
+        match tcb.state {
+            State::SynReceived if empty => self.fast_establish(ctx, rx, frame, replies, counts),
+            State::LastAck if empty => self.fast_last_ack(ctx, rx, frame, counts),
+            State::Established => self.fast_data(ctx, rx, frame, replies),
+            _ => Some(frame),
+        }
+    }
+
+    /// A FIN without data, in ESTABLISHED or as the answer to ours.
+    #[inline(always)]
+    fn fast_fin<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxRecord<K>,
+        frame: P::Frame,
+        replies: &mut Replies<K, P::Frame>,
+    ) -> Option<P::Frame> {
+        let Some(tcb) = self.shard.value_at(rx.candidate, &rx.header.key) else { return Some(frame) };
+        if !tcp::fast_path::is_next(tcb, &rx.header) || rx.header.payload_len > 0 {
+            return Some(frame);
+        }
+        match tcb.state {
+            State::Established if tcb.snd_una == tcb.snd_nxt => self.fast_close_wait(ctx, rx, frame, replies),
+            State::FinWait1 => self.fast_time_wait(ctx, rx, frame, replies),
+            _ => Some(frame),
+        }
     }
 }

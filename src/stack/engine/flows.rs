@@ -1,8 +1,9 @@
 //! The connections of one address family on one core.
 
-use super::batch::{PendingReset, PendingTx};
+use super::batch::{ConnRef, PendingReset};
+use super::fast_path::FastPath;
 use super::link_cache::NO_NEXT_HOP;
-use super::listeners::ListenerId;
+use super::listener_cache::ListenerCache;
 use super::oldest::Oldest;
 use super::sweep::Sweep;
 use super::timers::Timers;
@@ -21,10 +22,10 @@ pub(super) struct Flows<K: PacketKey> {
     pub(super) timers: Timers,
     pub(super) half_open: u32,
     pub(super) time_wait: u32,
-    /// The local end looked up last, and its listener.
-    pub(super) listener_cache: Option<(K, ListenerId)>,
+    pub(super) listener_cache: ListenerCache<K>,
+    pub(super) fast: FastPath<K>,
     /// Connections with output and no received frame to send it in.
-    pub(super) pending: Vec<PendingTx<K>>,
+    pub(super) pending: Vec<ConnRef<K>>,
     /// RSTs to peers whose connections gave way, for the end of the poll.
     pub(super) resets: Vec<PendingReset<K>>,
     pub(super) sweep: Sweep,
@@ -40,12 +41,13 @@ const _: () = assert!(line_size::<FlowKey4, Tcb>() == 64 && line_size::<FlowKey6
 
 impl<K: PacketKey> Flows<K> {
     /// `first_number`: connections of this family are numbered from there on.
-    pub(super) fn new(shard: Shard<K, Tcb>, first_number: u32, now: Time) -> Flows<K> {
+    pub(super) fn new(shard: Shard<K, Tcb>, fast: FastPath<K>, first_number: u32, now: Time) -> Flows<K> {
         Flows {
             timers: Timers::new(now),
             half_open: 0,
             time_wait: 0,
-            listener_cache: None,
+            listener_cache: ListenerCache::new(),
+            fast,
             pending: Vec::with_capacity(MAX_PENDING),
             resets: Vec::with_capacity(MAX_RESETS),
             sweep: Sweep::default(),

@@ -6,7 +6,6 @@ use super::far::Far;
 use super::flows::Flows;
 use super::forward::Task;
 use super::port::{BATCH, Port};
-use super::rx::queue;
 use super::tx::ReplyContext;
 use super::worker::Worker;
 use crate::observe::DropReason;
@@ -65,8 +64,8 @@ fn serve(far: &mut Far, core: &mut Core, v4: &mut Flows<FlowKey4>, v6: &mut Flow
     core.counters.frames_in.add(rx_frames.len() as u64);
     for frame in rx_frames.drain(..) {
         match parse(port.bytes(&frame), policy) {
-            Ok(Packet::Tcp4(segment)) => queue(core, &v4.shard, batch4, frame, segment),
-            Ok(Packet::Tcp6(segment)) => queue(core, &v6.shard, batch6, frame, segment),
+            Ok(Packet::Tcp4(segment)) => batch4.queue(core, port, frame, &segment),
+            Ok(Packet::Tcp6(segment)) => batch6.queue(core, port, frame, &segment),
             Ok(Packet::Error4(error)) => icmp_error(core, v4, port, *port_index, frame, &error),
             Ok(Packet::Error6(error)) => icmp_error(core, v6, port, *port_index, frame, &error),
             // Nothing else is handed over: the core that it came to answers it.
@@ -74,6 +73,8 @@ fn serve(far: &mut Far, core: &mut Core, v4: &mut Flows<FlowKey4>, v6: &mut Flow
             Err(reason) => port.drop_frame(frame, reason),
         }
     }
+    v4.hash(&core.shared.secrets.tuple, batch4);
+    v6.hash(&core.shared.secrets.tuple, batch6);
     v4.look_up(batch4);
     v6.look_up(batch6);
     let mut ctx = ReplyContext { core, port, port_index: *port_index };

@@ -1,35 +1,59 @@
 //! Phase 4: the segments of a batch through TCP.
 
 use super::batch::{Batch, Replies, RxSegment};
+use super::fast_path::BatchCounts;
 use super::flows::Flows;
 use super::port::Port;
 use super::transition::Effects;
 use super::tx::ReplyContext;
 use crate::table::Found;
-use crate::tcp::{self, Predicted};
-use crate::wire::PacketKey;
+use crate::tcp;
+use crate::wire::{Flags, PacketKey};
+
+pub(super) const SYN: Flags = Flags::SYN;
+pub(super) const ACK: Flags = Flags::ACK;
+pub(super) const PSH_ACK: Flags = Flags::ACK.with(Flags::PSH);
+pub(super) const FIN_ACK: Flags = Flags::ACK.with(Flags::FIN);
 
 impl<K: PacketKey> Flows<K> {
-    /// Processes every segment of a batch, in order.
-    #[inline]
+    /// Processes every segment of a batch, in order: the fast path as far as segments of a kind are what their
+    /// listener or their connection waits for; any other one by the general path.
     pub(super) fn process<P: Port>(&mut self, ctx: &mut ReplyContext<'_, P>, batch: &mut Batch<K, P::Frame>) {
-        let Batch { segments, frames, replies } = batch;
-        for (rx, frame) in segments.iter().zip(frames.drain(..)) {
-            match self.find(rx, ctx.core.id) {
-                Some(found) => self.on_matched(ctx, rx, frame, found, replies),
-                None => self.on_unmatched(ctx, rx, frame, None, replies),
+        let mut counts = BatchCounts::default();
+        let (mut segments, replies) = batch.take();
+        while let Some(flags) = segments.flags() {
+            let left = match flags {
+                _ if !self.fast.enabled => segments.next_if(|_| true),
+                SYN => self.fast_syns(ctx, &mut segments, &mut counts),
+                ACK | PSH_ACK => self.fast_acks(ctx, &mut segments, replies, &mut counts),
+                FIN_ACK => self.fast_fins(ctx, &mut segments, replies),
+                _ => segments.next_if(|_| true),
+            };
+            if let Some((rx, frame)) = left {
+                self.process_any(ctx, &rx.segment(), frame, replies);
             }
         }
-        segments.clear();
+        counts.add_to(&ctx.core.counters);
     }
 
-    /// The connection of a segment, now that earlier segments of the batch have made and ended some.
-    #[inline]
-    fn find(&self, rx: &RxSegment<K>, owner: usize) -> Option<Found> {
+    /// Any segment.
+    #[inline(never)]
+    fn process_any<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxSegment<K>,
+        frame: P::Frame,
+        replies: &mut Replies<K, P::Frame>,
+    ) {
         let key = &rx.segment.key;
-        match rx.candidate {
-            Some(slot) if self.shard.is_at(slot, key) => Some(Found { slot, owner }),
-            _ => self.shard.find(key, rx.prf.hash),
+        // Earlier segments of the batch have made and ended connections.
+        let found = match self.shard.is_at(rx.candidate, key) {
+            true => Some(Found { slot: rx.candidate, owner: ctx.core.id }),
+            false => self.shard.find(key, rx.prf.hash),
+        };
+        match found {
+            Some(found) => self.on_matched(ctx, rx, frame, found, replies),
+            None => self.on_unmatched(ctx, rx, frame, None, replies),
         }
     }
 
@@ -48,22 +72,16 @@ impl<K: PacketKey> Flows<K> {
         let ReplyContext { core, port, .. } = ctx;
         let slot = found.slot;
         let number = self.number(slot);
-        let RxSegment { segment, .. } = rx;
+        let RxSegment { segment, prf, .. } = rx;
         let Some(tcb) = self.shard.value_mut(slot) else {
             return port.release(frame);
         };
         let before = tcb.state;
-        match tcp::predict(tcb, &segment.info) {
-            Some(Predicted::AckOfSyn) => return self.fast_handshake_ack(ctx, rx, frame, slot, replies),
-            Some(Predicted::Fin) => return self.fast_fin(ctx, rx, frame, slot, replies),
-            Some(Predicted::AckOfFin) => return self.fast_last_ack(ctx, rx, frame, slot),
-            None => {}
-        }
         let Some(service) = core.services.of(tcb.listener) else {
             return port.release(frame);
         };
         let payload = segment.payload(port.bytes(&frame));
-        let mut cx = core.tcp.context(&segment.key, Some(rx.prf), number);
+        let mut cx = core.tcp.context(&segment.key, Some(*prf), number);
         let action = tcp::on_segment(tcb, &segment.info, payload, &mut cx, service);
         let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
         self.apply(ctx, rx, frame, slot, effects, replies);

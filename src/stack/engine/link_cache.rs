@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use zerocopy::FromZeros;
 
+use crate::wire::ethernet::UntaggedWords;
 use crate::wire::{LinkHeader, Mac};
 
 /// No link header is known: nothing was set, or there was no memory for lines at start.
@@ -33,10 +34,37 @@ pub(super) struct LinkEntry {
 
 struct SharedEntry {
     entry: LinkEntry,
+    /// The link header of the frames that it replies to, if that is untagged.
+    received: UntaggedWords,
+    /// As words, if it is untagged.
+    reply: UntaggedWords,
     /// Connections that refer to it.
     connections: u32,
     /// In its chain.
     next: u16,
+}
+
+impl SharedEntry {
+    #[inline(always)]
+    fn is_reply_to_untagged(&self, frame: &[u8], port: u8) -> bool {
+        UntaggedWords::of(frame) == Some(self.received) && self.entry.port == port
+    }
+}
+
+/// See [`LinkCache::last_of`].
+pub(super) struct LastEntry<'a> {
+    index: u16,
+    shared: &'a mut SharedEntry,
+}
+
+impl LastEntry<'_> {
+    /// Turns the frame's link header round, for one connection more; the entry's index.
+    #[inline(always)]
+    pub(super) fn take(self, frame: &mut [u8]) -> u16 {
+        self.shared.connections += 1;
+        self.shared.reply.write(frame);
+        self.index
+    }
 }
 
 pub(super) struct LinkCache {
@@ -116,6 +144,14 @@ impl LinkCache {
         }
     }
 
+    /// The entry of the link header back to a frame's sender, if it is the one that was used last and has no
+    /// VLAN tag.
+    #[inline(always)]
+    pub(super) fn last_of(&mut self, frame: &[u8], port: u8) -> Option<LastEntry<'_>> {
+        let shared = self.shared.get_mut(usize::from(self.last))?;
+        shared.is_reply_to_untagged(frame, port).then_some(LastEntry { index: self.last, shared })
+    }
+
     /// As [`LinkCache::intern`], for a link header that is known otherwise.
     pub(super) fn insert(&mut self, entry: LinkEntry) -> u16 {
         let chain = self.chain(&entry);
@@ -163,8 +199,16 @@ impl LinkCache {
     }
 
     /// The index of the link header back to the sender of a frame of connection `conn`, which had `current`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn update(&mut self, frame: &[u8], link_len: u8, port: u8, current: u16, conn: u32) -> u16 {
+        match self.shared.get(usize::from(current)) {
+            Some(shared) if shared.is_reply_to_untagged(frame, port) => current,
+            _ => self.update_tagged(frame, link_len, port, current, conn),
+        }
+    }
+
+    #[inline(never)]
+    fn update_tagged(&mut self, frame: &[u8], link_len: u8, port: u8, current: u16, conn: u32) -> u16 {
         match self.shared.get(usize::from(current)) {
             Some(shared) if shared.entry.port == port && shared.entry.link.is_reply_to(frame, link_len) => {
                 current
@@ -209,7 +253,8 @@ impl LinkCache {
 
     /// A new entry, in the place of one without connections if the table is full.
     fn add(&mut self, chain: usize, entry: LinkEntry) -> Option<u16> {
-        let shared = SharedEntry { entry, connections: 0, next: self.chains[chain] };
+        let (reply, received) = entry.link.untagged_words();
+        let shared = SharedEntry { entry, received, reply, connections: 0, next: self.chains[chain] };
         let link = if self.shared.len() < ENTRIES {
             self.shared.push(shared);
             self.shared.len() - 1

@@ -161,7 +161,7 @@ impl<K: PacketKey> Flows<K> {
         let &RxSegment { ref segment, prf: TuplePrf { hash, .. }, .. } = rx;
         let core = &mut *ctx.core;
         let link = core.link_cache.intern(ctx.port.bytes(frame), segment.link_len, ctx.port_index);
-        let inserted = match self.shard.find_or_insert(segment.key, hash).map(|(slot, _)| slot) {
+        let inserted = match self.shard.find_or_insert(&segment.key, hash).map(|(slot, _)| slot) {
             Err(InsertError::SlotsFull) => self.insert_evicting(core, segment, hash),
             other => other,
         };
@@ -197,12 +197,12 @@ impl<K: PacketKey> Flows<K> {
     ) -> Result<Slot, InsertError> {
         let mut inserted = Err(InsertError::SlotsFull);
         if self.evict_time_wait(core) {
-            inserted = self.shard.find_or_insert(segment.key, hash).map(|(slot, _)| slot);
+            inserted = self.shard.find_or_insert(&segment.key, hash).map(|(slot, _)| slot);
         }
         let proved = segment.info.flags.has(Flags::ACK);
         let or_never = proved || core.shared.config.cookies == CookieMode::Never;
         if matches!(inserted, Err(InsertError::SlotsFull)) && or_never && self.evict_idle(core) {
-            inserted = self.shard.find_or_insert(segment.key, hash).map(|(slot, _)| slot);
+            inserted = self.shard.find_or_insert(&segment.key, hash).map(|(slot, _)| slot);
         }
         inserted
     }
@@ -223,18 +223,16 @@ impl<K: PacketKey> Flows<K> {
     /// The listener for the local end. Most segments are for the same one as the last.
     #[inline]
     fn listener(&mut self, core: &Core, key: &K) -> Option<ListenerId> {
-        if let Some((last, listener)) = self.listener_cache
-            && last.same_local(key)
-        {
-            return Some(listener);
+        if let Some(cached) = self.listener_cache.get(key) {
+            return Some(ListenerId(cached.id));
         }
         let listener = core.rules.lookup(key.local())?;
-        self.listener_cache = Some((*key, listener));
+        self.listener_cache.insert(key, listener, core.services.window(listener.0));
         Some(listener)
     }
 
     /// Every slot is taken, by connections that are worth more than a new one.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.shard.len() == self.shard.capacity() && self.time_wait == 0
     }
 

@@ -53,6 +53,7 @@ mod input;
 mod inspect;
 mod link_cache;
 mod listen;
+mod listener_cache;
 mod listener_registry;
 pub mod listeners;
 pub mod memory;

@@ -105,7 +105,7 @@ impl Runner {
         while !self.asked.stop.load(Relaxed) {
             if let Some(command) = self.commands.next() {
                 // It may have slept since its last poll, and a command may look at timers.
-                self.worker.core.tcp.now = now(self.epoch);
+                self.worker.core.tcp.set_now(now(self.epoch));
                 command(&mut self.worker);
             }
             let began = Instant::now();

@@ -10,6 +10,8 @@ use crate::wire::FlowKey;
 
 /// SYN and SYN-ACK time-outs by number of retransmissions, milliseconds.
 const SYN_ACK_MS: [u32; 7] = [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000];
+/// The queue of SYN-ACKs that were sent once.
+const SYN_ACK: usize = 0;
 const DELAY: usize = SYN_ACK_MS.len();
 const TIME_WAIT: usize = DELAY + 1;
 const FIN_WAIT_2: usize = DELAY + 2;
@@ -33,7 +35,7 @@ struct TimerList {
 }
 
 pub(super) struct Timers {
-    lists: Box<[TimerList]>,
+    lists: Box<[TimerList; QUEUES + SPOKES]>,
     /// The wheel's spoke that has been emptied last, modulo [`TICKS`].
     tick: u32,
     /// The idle clock as of this poll: a connection's last timer ends with what it waited for.
@@ -43,7 +45,7 @@ pub(super) struct Timers {
 impl Timers {
     pub(super) fn new(now: Time) -> Timers {
         let empty = TimerList { head: NO_LINK, tail: NO_LINK };
-        Timers { lists: vec![empty; QUEUES + SPOKES].into(), tick: now.millis() / TICK_MS, idle_ms: 0 }
+        Timers { lists: Box::new([empty; QUEUES + SPOKES]), tick: now.millis() / TICK_MS, idle_ms: 0 }
     }
 
     /// Arms the connection's timer, in place of any it has.
@@ -82,19 +84,49 @@ impl Timers {
         self.lists[list].tail = slot.0;
     }
 
+    /// The links of a connection that joins the queue of first SYN-ACKs: it writes them into its line, and
+    /// [`Timers::joined`] follows.
+    #[inline(always)]
+    pub(super) fn links_of_syn_ack(&self) -> TimerLinks {
+        let tail = self.lists[SYN_ACK].tail;
+        TimerLinks { prev: if tail == NO_LINK { mark(SYN_ACK) } else { tail }, next: mark(SYN_ACK) }
+    }
+
+    /// Completes [`Timers::links_of_syn_ack`].
+    #[inline(always)]
+    pub(super) fn joined<K: FlowKey>(&mut self, shard: &mut Shard<K, Tcb>, links: TimerLinks, slot: Slot) {
+        self.lists[SYN_ACK].tail = slot.0;
+        self.point_next(shard, links.prev, slot.0);
+    }
+
     /// Cancels the connection's timer, if it has one.
     #[inline]
     pub(super) fn stop<K: FlowKey>(&mut self, shard: &mut Shard<K, Tcb>, slot: Slot) {
         let Some(tcb) = shard.value_mut(slot) else { return };
-        let TimerLinks { prev, next } = tcb.timer_links;
+        let links = self.clear(tcb);
+        self.unlink(shard, links);
+    }
+
+    /// First half of [`Timers::stop`]: the connection has no timer any more. [`Timers::unlink`] takes what it
+    /// returns.
+    #[inline(always)]
+    pub(super) fn clear(&self, tcb: &mut Tcb) -> TimerLinks {
+        let links = tcb.timer_links;
         tcb.timer = Timer::None;
-        if prev == NO_LINK {
-            return;
+        if links.prev != NO_LINK {
+            tcb.timer_links = TimerLinks { prev: NO_LINK, next: self.idle_ms };
+            tcb.deadline_ms = self.idle_ms;
         }
-        tcb.timer_links = TimerLinks { prev: NO_LINK, next: self.idle_ms };
-        tcb.deadline_ms = self.idle_ms;
-        self.point_next(shard, prev, next);
-        self.point_prev(shard, next, prev);
+        links
+    }
+
+    /// Second half: joins the neighbours that a connection had in its list.
+    #[inline(always)]
+    pub(super) fn unlink<K: FlowKey>(&mut self, shard: &mut Shard<K, Tcb>, links: TimerLinks) {
+        if links.prev != NO_LINK {
+            self.point_next(shard, links.prev, links.next);
+            self.point_prev(shard, links.next, links.prev);
+        }
     }
 
     /// Takes the next connection whose timer has expired, and which timer it was. `queue`, 0 at first, is

@@ -1,7 +1,7 @@
 //! Applies the effects of one event of a connection: its timer, the counts by state, its slot, the
 //! report to its service, and what happens to the segment's frame.
 
-use super::batch::{ConnRef, EventEffects, PendingTx, Replies, ReplyFrame, RxSegment};
+use super::batch::{ConnRef, EventEffects, Replies, RxSegment};
 use super::core::{Core, Services};
 use super::flows::Flows;
 use super::port::Port;
@@ -60,9 +60,7 @@ impl<K: PacketKey> Flows<K> {
         self.apply_state(core, slot, prf.hash, states, timer);
         let link_len = segment.link_len;
         match action {
-            Action::Output if !listed => {
-                replies.push(PendingTx { conn: conn(), frame: ReplyFrame { frame, link_len } })
-            }
+            Action::Output if !listed => replies.push(conn(), frame, link_len),
             Action::Output | Action::None => port.release(frame),
             // A RST that aborts the connection is sent once: no segment of a peer can provoke more.
             Action::Reply(emit) => ctx.reply_unlimited(frame, link_len, &segment.key, &emit),

@@ -1,9 +1,10 @@
 //! Transmission. Every received frame ends here: a reply in place, dropped, or forwarded. Connections with
 //! output but no received frame wait on the pending list for a new one.
 
-use super::batch::{Batch, ConnRef, EventEffects, PendingReset, PendingTx, ReplyFrame};
+use super::batch::{Batch, ConnRef, EventEffects, PendingReset};
 use super::core::{Core, ResetKind};
 use super::far::{Far, FarFrame, FarPort, Ports};
+use super::fast_path::BatchCounts;
 use super::flows::{Flows, MAX_PENDING, MAX_RESETS};
 use super::forward::Task;
 use super::link_cache::{LinkCache, LinkEntry};
@@ -217,7 +218,7 @@ impl<K: PacketKey> Flows<K> {
     #[inline]
     pub(super) fn queue_tx(&mut self, now: Time, conn: ConnRef<K>) {
         if self.pending.len() < MAX_PENDING {
-            self.pending.push(PendingTx { conn, frame: () });
+            self.pending.push(conn);
         } else {
             self.retry_tx_later(now, conn.slot);
         }
@@ -246,7 +247,7 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn transmit_pending<P: Port>(&mut self, core: &mut Core, ports: &mut Ports<P>) -> usize {
         let count = self.pending.len();
         for index in 0..count {
-            let conn = self.pending[index].conn;
+            let conn = self.pending[index];
             self.transmit(core, &conn, TxSource::New(ports));
         }
         // Connections with more output were added after them.
@@ -266,16 +267,20 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// Phase 5: sends the output of a batch's connections, each in the received frame.
-    #[inline]
+    #[inline(never)]
     pub(super) fn transmit_replies<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         batch: &mut Batch<K, P::Frame>,
     ) {
-        for PendingTx { conn, frame: ReplyFrame { frame, link_len } } in batch.replies.drain(..) {
+        let mut counts = BatchCounts::default();
+        for (conn, frame, link_len) in batch.replies.iter() {
+            let Some(frame) = self.fast_reply(ctx, conn, frame, link_len, &mut counts) else { continue };
             let frame = TxFrame { place: FramePlace::Own(ctx.port, frame), link: TxLink::Reply(link_len) };
-            self.transmit(ctx.core, &conn, TxSource::Received(frame));
+            self.transmit(ctx.core, conn, TxSource::Received(frame));
         }
+        batch.replies.clear();
+        counts.add_to(&ctx.core.counters);
     }
 
     /// Sends the pending segment of one connection.

@@ -2,6 +2,7 @@ use super::active_open::CoreOpenContext;
 use super::batch::Batch;
 use super::core::Core;
 use super::far::{Far, Ports};
+use super::fast_path::FastPath;
 use super::flows::Flows;
 use super::link_cache::{LinkEntry, NO_NEXT_HOP};
 use super::listener_registry::CoreUpdate;
@@ -11,7 +12,7 @@ use super::tx::ReplyContext;
 use crate::observe::Stage;
 use crate::table::Shard;
 use crate::tcp::{IdleClock, Tcb, Time};
-use crate::wire::{FlowKey4, FlowKey6, LinkHeader, Mac, PacketKey, ParseConfig};
+use crate::wire::{FlowKey4, FlowKey6, FrameFilter, LinkHeader, Mac, PacketKey, ParseConfig};
 
 mod identity;
 
@@ -36,6 +37,15 @@ pub(super) struct CoreDevice {
     pub(super) index: usize,
     pub(super) mac: [u8; 6],
     pub(super) policy: ParseConfig,
+    /// Of `policy`.
+    pub(super) filter: FrameFilter,
+}
+
+impl CoreDevice {
+    pub(super) fn new(index: usize, policy: ParseConfig) -> CoreDevice {
+        let (mac, filter) = (policy.mac.unwrap_or_default(), FrameFilter::new(&policy));
+        CoreDevice { index, mac, policy, filter }
+    }
 }
 
 /// The result of a poll.
@@ -56,11 +66,11 @@ impl<P: Port> Worker<P> {
         v6: Shard<FlowKey6, Tcb>,
         now: Time,
     ) -> Worker<P> {
-        core.tcp.now = now;
+        core.tcp.set_now(now);
         core.idle = IdleClock::new(now);
         let device = |index: usize| {
             let policy = core.shared.policies.get(index).cloned().unwrap_or_default();
-            CoreDevice { index, mac: policy.mac.unwrap_or_default(), policy }
+            CoreDevice::new(index, policy)
         };
         let devices: Vec<_> = ports.iter().map(|(_, index)| device(*index)).collect();
         core.devices = devices.iter().map(|device| device.index).collect();
@@ -70,8 +80,9 @@ impl<P: Port> Worker<P> {
             core.link_cache
                 .set_mac(port as u8, core.shared.policies.get(*device).and_then(|policy| policy.mac));
         }
-        let mut v4 = Flows::new(v4, 0, now);
-        let mut v6 = Flows::new(v6, v4.shard.capacity() as u32, now);
+        let (config, bounds) = (&core.shared.config, &core.shared.core);
+        let mut v4 = Flows::new(v4, FastPath::new(config, bounds), 0, now);
+        let mut v6 = Flows::new(v6, FastPath::new(config, bounds), v4.shard.capacity() as u32, now);
         if let (Some(next_hop), Some(device)) = (core.next_hop, devices.first()) {
             v4.next_hop = next_hop_link::<FlowKey4>(&mut core, next_hop, device);
             v6.next_hop = next_hop_link::<FlowKey6>(&mut core, next_hop, device);
@@ -119,6 +130,7 @@ impl<P: Port> Worker<P> {
                 return taken;
             }
             self.parse(port_index);
+            self.hash();
             self.watch.lap(Stage::Parse);
             self.look_up();
             self.watch.lap(Stage::LookUp);
@@ -152,7 +164,8 @@ impl<P: Port> Worker<P> {
     /// `change` holds those before afterwards.
     pub fn apply(&mut self, change: &mut CoreUpdate) {
         self.core.apply(change);
-        (self.v4.listener_cache, self.v6.listener_cache) = (None, None);
+        self.v4.listener_cache.clear();
+        self.v6.listener_cache.clear();
     }
 
     /// The ports: to wait on them, or as the owner of their other end.
@@ -189,7 +202,7 @@ impl<P: Port> Worker<P> {
     }
 
     fn begin_poll(&mut self, now: Time) {
-        self.core.tcp.now = now;
+        self.core.tcp.set_now(now);
         let idle_ms = self.core.idle.advance(now);
         (self.v4.timers.idle_ms, self.v6.timers.idle_ms) = (idle_ms, idle_ms);
         self.watch.start();
@@ -197,6 +210,12 @@ impl<P: Port> Worker<P> {
 
     fn receive(&mut self, port_index: usize, limit: usize) -> usize {
         self.ports.own[port_index].receive(&mut self.rx_frames[port_index], limit)
+    }
+
+    fn hash(&mut self) {
+        let secret = &self.core.shared.secrets.tuple;
+        self.v4.hash(secret, &mut self.batch4);
+        self.v6.hash(secret, &mut self.batch6);
     }
 
     fn look_up(&mut self) {

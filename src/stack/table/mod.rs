@@ -6,13 +6,13 @@
 //!
 //! - `shard`: one core's share; `reader`: what every thread may do (find, list).
 //! - `probe`: the protocol on bucket entries; `bucket`, `shape`, `entry`: their layout; `index`: where
-//!   they lie.
+//!   they lie; `scan`, `select`: one look at all entries of a bucket, at once or one by one.
 //! - `slab`: slots in and out of use; `slots`: a slot's memory; `region`: zeroed, untouched memory.
 //!
 //! `tests/model/` tries all interleavings of the protocol, with loom and with shuttle.
 //!
 //! Imports `wire::flow_key` and nothing else of this crate. `unsafe` lives in `slots` (values have
-//! one owner), `region` (mmap) and `prefetch`.
+//! one owner), `scan` (SSE2), `region` (mmap) and `prefetch`.
 //!
 //! # Layout
 //!
@@ -26,14 +26,20 @@
 //! A miss reads the home bucket and, where its counts say so, the buckets counted: at full
 //! capacity 94.5 % of the misses end in one cache line. A hit reads the line as well.
 //!
+//! A look loads the upper 16 bits of all seven entries and compares them at once: which places hold a
+//! member with the tag, which are empty. One look at the home answers both questions of an insertion: no
+//! member has the key, and there is a place for it.
+//!
 //! # Insertion
 //!
-//! Publish the entry as tentative in an empty place; scan every place where the key may live; promote
-//! the entry to member. Of two entries with the same key a member wins, else the tentative one in the
-//! earlier place: its inserter empties the later one. (After Purcell and
+//! One core alone stores the entry as a member, in the empty place that this look saw.
+//!
+//! With other cores: publish the entry as tentative in an empty place; scan every place where the key
+//! may live; promote the entry to member. Of two entries with the same key a member wins, else the
+//! tentative one in the earlier place: its inserter empties the later one. (After Purcell and
 //! Harris, "Non-blocking hashtables with open addressing", 2005, with bounded places instead of
 //! bounded probe lengths.) Lookups see members only. Nearly always the home has an empty place and no
-//! other entry with the key's tag: then the scan is one pass over one line.
+//! other entry with the key's tag: then the scan is a second look at the home.
 //!
 //! Why at most one: of two inserters one publishes first in the order of sequentially consistent
 //! operations, so the other's scan, which follows its own publication, finds the first's
@@ -55,6 +61,9 @@
 //! | I | count for a distance, down: sub | Release | D, E: a reader that no longer sees the count sees the place emptied |
 //! | K | place, a rival's tentative to empty: CAS | Relaxed | carries nothing; the rival's G fails by coherence |
 //! | L | place, empty to member where one core inserts: store | Release | E: as G |
+//!
+//! A look that scans is D. Any other look is Relaxed and only names places: their entries are loaded
+//! again (E), replaced by comparing (C), or changed by no other core (L, H).
 //!
 //! An entry that was emptied and returns with the same slot carries the next generation. For one to
 //! be mistaken for another, a core has to stop between two loads while the same slot is

@@ -20,7 +20,14 @@ pub(super) enum InsertRefusal {
     Full,
 }
 
+/// Whether a slot has the key. Passed by value, also to functions that are not inlined: a reference
+/// would need it in memory on the hot path.
+pub(super) trait Same: Fn(u32) -> bool + Copy {}
+
+impl<F: Fn(u32) -> bool + Copy> Same for F {}
+
 /// The buckets that a key may live in.
+#[derive(Clone, Copy)]
 pub(super) struct Probe<'a> {
     /// From the key's home on.
     buckets: &'a [Bucket; SPAN],
@@ -47,19 +54,19 @@ impl<'a> Probe<'a> {
     /// The member with this key. `same` compares the key of a slot with the one looked for, by
     /// relaxed loads of words that may be rewritten meanwhile.
     #[inline(always)]
-    pub(super) fn find(&self, same: impl Fn(u32) -> bool) -> Option<Entry> {
+    pub(super) fn find(self, same: impl Same) -> Option<Entry> {
         let home = self.home();
-        let found = self.find_among(home, Look::at(home, Relaxed).members(self.tag), &same);
+        let found = self.find_among(home, Look::at(home, Relaxed).members(self.tag), same);
         if found.is_some() {
             return found;
         }
         let distances = home.overflow(Acquire);
-        if distances.is_empty() { None } else { self.find_elsewhere(distances, &same) }
+        if distances.is_empty() { None } else { self.find_elsewhere(distances, same) }
     }
 
     /// As [`Probe::find`], for a caller that inserts the key if no member has it.
     #[inline(always)]
-    pub(super) fn find_or_absent(&self, same: &impl Fn(u32) -> bool) -> Result<Absent, Entry> {
+    pub(super) fn find_or_absent(self, same: impl Same) -> Result<Absent, Entry> {
         let home = self.home();
         let look = Look::at(home, Relaxed);
         let (tagged, distances) = (look.members(self.tag), home.overflow(Acquire));
@@ -73,7 +80,7 @@ impl<'a> Probe<'a> {
 
     /// The first member with the key's tag: most likely the key's, but the key is not compared.
     #[inline(always)]
-    pub(super) fn candidate(&self) -> Option<Entry> {
+    pub(super) fn candidate(self) -> Option<Entry> {
         let home = self.home();
         match Look::at(home, Relaxed).members(self.tag).first() {
             Some(way) => Some(home.load(way, Relaxed)).filter(|word| word.is_member()),
@@ -86,12 +93,7 @@ impl<'a> Probe<'a> {
 
     /// Makes `entry`, a tentative one whose slot holds the key already, a member.
     #[inline(always)]
-    pub(super) fn insert(
-        &self,
-        absent: Absent,
-        entry: Entry,
-        same: &impl Fn(u32) -> bool,
-    ) -> Result<(), InsertRefusal> {
+    pub(super) fn insert(self, absent: Absent, entry: Entry, same: impl Same) -> Result<(), InsertRefusal> {
         let home = self.home();
         let Some(way) = absent.0.first().filter(|&way| home.swap(way, Entry::EMPTY, entry, SeqCst))
         // C
@@ -112,7 +114,7 @@ impl<'a> Probe<'a> {
 
     /// As [`Probe::insert`] without concurrent inserters: an empty place stays empty until it is written.
     #[inline(always)]
-    pub(super) fn insert_exclusive(&self, absent: Absent, entry: Entry) -> Result<(), InsertRefusal> {
+    pub(super) fn insert_exclusive(self, absent: Absent, entry: Entry) -> Result<(), InsertRefusal> {
         match absent.0.first() {
             Some(way) => {
                 self.home().store(way, entry.member(), Release); // L
@@ -124,7 +126,7 @@ impl<'a> Probe<'a> {
 
     /// Removes the member in `slot`, which the caller owns: no other core changes a member's word.
     #[inline(always)]
-    pub(super) fn remove(&self, slot: u32) -> Option<Entry> {
+    pub(super) fn remove(self, slot: u32) -> Option<Entry> {
         let home = self.home();
         let removed = self.remove_from(home, slot);
         if removed.is_some() {
@@ -135,12 +137,12 @@ impl<'a> Probe<'a> {
     }
 
     #[inline(always)]
-    fn home(&self) -> &'a Bucket {
+    fn home(self) -> &'a Bucket {
         &self.buckets[0]
     }
 
     #[inline]
-    fn bucket(&self, distance: usize) -> Option<&'a Bucket> {
+    fn bucket(self, distance: usize) -> Option<&'a Bucket> {
         self.buckets.get(*OFFSETS.get(distance)?)
     }
 
@@ -149,7 +151,7 @@ impl<'a> Probe<'a> {
     /// An entry that changes between the two loads is skipped: if the key had been a member all the
     /// time, it would have stayed in one place, and its entry would not have changed.
     #[inline(always)]
-    fn find_among(&self, bucket: &Bucket, mut ways: Ways, same: &impl Fn(u32) -> bool) -> Option<Entry> {
+    fn find_among(self, bucket: &Bucket, mut ways: Ways, same: impl Same) -> Option<Entry> {
         ways.find_map(|way| {
             let word = bucket.load(way, Acquire); // E
             if !word.is_member_tagged(self.tag) || !same(word.slot()) {
@@ -161,7 +163,7 @@ impl<'a> Probe<'a> {
     }
 
     #[inline(never)]
-    fn find_elsewhere(&self, mut distances: Distances, same: &impl Fn(u32) -> bool) -> Option<Entry> {
+    fn find_elsewhere(self, mut distances: Distances, same: impl Same) -> Option<Entry> {
         distances.find_map(|distance| {
             let bucket = self.bucket(distance)?;
             self.find_among(bucket, Look::at(bucket, Relaxed).members(self.tag), same)
@@ -169,17 +171,12 @@ impl<'a> Probe<'a> {
     }
 
     #[inline(never)]
-    fn find_everywhere(
-        &self,
-        tagged: Ways,
-        distances: Distances,
-        same: &impl Fn(u32) -> bool,
-    ) -> Option<Entry> {
+    fn find_everywhere(self, tagged: Ways, distances: Distances, same: impl Same) -> Option<Entry> {
         self.find_among(self.home(), tagged, same).or_else(|| self.find_elsewhere(distances, same))
     }
 
     #[inline(never)]
-    fn candidate_elsewhere(&self, mut distances: Distances) -> Option<Entry> {
+    fn candidate_elsewhere(self, mut distances: Distances) -> Option<Entry> {
         distances.find_map(|distance| {
             let bucket = self.bucket(distance)?;
             let way = Look::at(bucket, Relaxed).members(self.tag).first()?;
@@ -189,7 +186,7 @@ impl<'a> Probe<'a> {
 
     /// [`Probe::insert_exclusive`] where the home is full.
     #[inline(never)]
-    fn insert_exclusive_elsewhere(&self, entry: Entry) -> Result<(), InsertRefusal> {
+    fn insert_exclusive_elsewhere(self, entry: Entry) -> Result<(), InsertRefusal> {
         let stored = (1..OFFSETS.len()).find_map(|distance| {
             let bucket = self.bucket(distance)?;
             let way = Look::at(bucket, Relaxed).empty().first()?;
@@ -202,7 +199,7 @@ impl<'a> Probe<'a> {
 
     /// [`Probe::insert`] where the home is full, or the place in it was taken meanwhile.
     #[inline(never)]
-    fn insert_anywhere(&self, entry: Entry, same: &impl Fn(u32) -> bool) -> Result<(), InsertRefusal> {
+    fn insert_anywhere(self, entry: Entry, same: impl Same) -> Result<(), InsertRefusal> {
         let place = self.publish(entry).ok_or(InsertRefusal::Full)?;
         published();
         self.insert_among(place, entry, same)
@@ -210,12 +207,7 @@ impl<'a> Probe<'a> {
 
     /// [`Probe::insert`] from the entry's publication on, where others may have the key.
     #[inline(never)]
-    fn insert_among(
-        &self,
-        place: EntryPosition,
-        entry: Entry,
-        same: &impl Fn(u32) -> bool,
-    ) -> Result<(), InsertRefusal> {
+    fn insert_among(self, place: EntryPosition, entry: Entry, same: impl Same) -> Result<(), InsertRefusal> {
         let verdict = self.scan_duplicates(place, same).and_then(|()| self.promote(place, entry));
         if verdict.is_err() {
             self.withdraw(place, entry);
@@ -224,7 +216,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Puts the entry into the first empty place. Outside the home its overflow is counted first.
-    fn publish(&self, word: Entry) -> Option<EntryPosition> {
+    fn publish(self, word: Entry) -> Option<EntryPosition> {
         (0..OFFSETS.len()).find_map(|distance| {
             let bucket = self.bucket(distance)?;
             let mut empty = Look::at(bucket, Relaxed).empty();
@@ -243,26 +235,21 @@ impl<'a> Probe<'a> {
     /// Whether no entry but the one in `way` of the home can have the key: none at home has its tag, and
     /// none has overflowed.
     #[inline(always)]
-    fn no_duplicate_possible(&self, way: usize) -> bool {
+    fn no_duplicate_possible(self, way: usize) -> bool {
         let home = self.home();
         let tagged = Look::at(home, SeqCst).entries(self.tag); // D
         tagged.is_only(way) && home.overflow(SeqCst).is_empty() // D
     }
 
     /// Resolves every other entry that may have the key.
-    fn scan_duplicates(&self, own: EntryPosition, same: &impl Fn(u32) -> bool) -> Result<(), InsertRefusal> {
+    fn scan_duplicates(self, own: EntryPosition, same: impl Same) -> Result<(), InsertRefusal> {
         self.scan_bucket(0, own, same)?;
         let mut distances = self.home().overflow(SeqCst); // D
         distances.try_for_each(|distance| self.scan_bucket(distance, own, same))
     }
 
     #[inline]
-    fn scan_bucket(
-        &self,
-        distance: usize,
-        own: EntryPosition,
-        same: &impl Fn(u32) -> bool,
-    ) -> Result<(), InsertRefusal> {
+    fn scan_bucket(self, distance: usize, own: EntryPosition, same: impl Same) -> Result<(), InsertRefusal> {
         let Some(bucket) = self.bucket(distance) else { return Ok(()) };
         Look::at(bucket, SeqCst) // D
             .entries(self.tag)
@@ -273,11 +260,11 @@ impl<'a> Probe<'a> {
 
     /// Resolves a possible duplicate in another place. `Ok`: it has another key, or was emptied.
     fn resolve_duplicate(
-        &self,
+        self,
         bucket: &Bucket,
         place: EntryPosition,
         earlier: bool,
-        same: &impl Fn(u32) -> bool,
+        same: impl Same,
     ) -> Result<(), InsertRefusal> {
         for _ in 0..MAX_LOOKS {
             let word = bucket.load(place.way, SeqCst); // D
@@ -302,7 +289,7 @@ impl<'a> Probe<'a> {
     }
 
     #[inline]
-    fn promote(&self, place: EntryPosition, entry: Entry) -> Result<(), InsertRefusal> {
+    fn promote(self, place: EntryPosition, entry: Entry) -> Result<(), InsertRefusal> {
         let promoted = self
             .bucket(place.distance)
             .is_some_and(|bucket| bucket.swap(place.way, entry, entry.member(), Release)); // G
@@ -311,7 +298,7 @@ impl<'a> Probe<'a> {
 
     /// Removes a tentative entry again, unless a rival has done so.
     #[cold]
-    fn withdraw(&self, place: EntryPosition, entry: Entry) {
+    fn withdraw(self, place: EntryPosition, entry: Entry) {
         if let Some(bucket) = self.bucket(place.distance) {
             bucket.swap(place.way, entry, Entry::EMPTY, Release); // H
             fence(Release); // H
@@ -320,7 +307,7 @@ impl<'a> Probe<'a> {
     }
 
     #[inline(never)]
-    fn remove_elsewhere(&self, mut distances: Distances, slot: u32) -> Option<Entry> {
+    fn remove_elsewhere(self, mut distances: Distances, slot: u32) -> Option<Entry> {
         distances.find_map(|distance| {
             let word = self.remove_from(self.bucket(distance)?, slot)?;
             self.dec_overflow(distance);
@@ -328,10 +315,10 @@ impl<'a> Probe<'a> {
         })
     }
 
-    /// Another core's member with the tag may have gone since the look: its place is empty then, which
-    /// is not slot 0.
+    /// Another core's member with the tag may have been removed since the look, and an empty place reads
+    /// as slot 0: hence `is_member_of`.
     #[inline(always)]
-    fn remove_from(&self, bucket: &Bucket, slot: u32) -> Option<Entry> {
+    fn remove_from(self, bucket: &Bucket, slot: u32) -> Option<Entry> {
         let (way, word) = Look::at(bucket, Relaxed)
             .members(self.tag)
             .map(|way| (way, bucket.load(way, Relaxed)))
@@ -342,14 +329,14 @@ impl<'a> Probe<'a> {
     }
 
     #[inline]
-    fn inc_overflow(&self, distance: usize) {
+    fn inc_overflow(self, distance: usize) {
         if distance > 0 {
             self.home().inc_overflow(distance, SeqCst); // B
         }
     }
 
     #[inline]
-    fn dec_overflow(&self, distance: usize) {
+    fn dec_overflow(self, distance: usize) {
         if distance > 0 {
             self.home().dec_overflow(distance, Release); // I
         }

@@ -1,6 +1,7 @@
 //! What every thread may do with the table: find a key, list all keys.
 
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -40,7 +41,7 @@ pub enum TableError {
 pub struct TableReader<K: FlowKey, V> {
     index: Arc<Index>,
     slots: Arc<Slots<K, V>>,
-    per_core: u32,
+    per_core: NonZeroU32,
 }
 
 impl<K: FlowKey, V> Clone for TableReader<K, V> {
@@ -60,13 +61,13 @@ impl<K: FlowKey, V: FromZeros + Copy + Send> TableReader<K, V> {
             return Err(TableError::Cores { cores });
         }
         let slots = cores as u64 * u64::from(per_core);
-        if !(1..=MAX_SLOTS).contains(&slots) {
+        let Some(slots_per_core) = NonZeroU32::new(per_core).filter(|_| slots <= MAX_SLOTS) else {
             return Err(TableError::Capacity { cores, per_core });
-        }
+        };
         let memory = |source| TableError::Memory { cores, per_core, source };
         let index = Arc::new(Index::new(slots).map_err(memory)?);
         let (slots, own) = Slots::split(cores, per_core).map_err(memory)?;
-        Ok((TableReader { index, slots, per_core }, own))
+        Ok((TableReader { index, slots, per_core: slots_per_core }, own))
     }
 }
 
@@ -76,10 +77,10 @@ impl<K: FlowKey, V> TableReader<K, V> {
     /// `hash` is [`FlowKey::hash`] of the key, with the same secret in the whole process.
     #[inline]
     pub fn find(&self, key: &K, hash: u32) -> Option<Found> {
-        let words = key.to_words();
+        let slots = self.slots();
         self.index
             .probe(hash)?
-            .find(|slot| self.slots.key_is(slot, &words))
+            .find(move |slot| slots.key_is(slot, &key.to_words()))
             .map(|word| self.found(word.slot()))
     }
 

@@ -2,12 +2,12 @@
 //! SSE2. `select` is the same for other processors and for the model checks.
 //!
 //! The loads are inline assembly: other cores write the entries by atomic operations meanwhile, and a
-//! load of `std::arch` beside them would be a data race. The assembly stands for seven atomic loads of
-//! 64 bits, in no order among themselves. No caller needs one: entries stay where they were published.
+//! load of `std::arch` would race with them. The assembly stands for seven atomic loads of 64 bits, in
+//! no order among themselves. No caller needs one: entries stay where they were published.
 //!
-//! - Whole entries: the loads are aligned to 16 bytes. A processor with AVX reads the 16 bytes at once
-//!   (the manuals of Intel and AMD say so); one without may split the load, at 8 bytes. Either way an
-//!   entry is read whole. The words after it are read for the eighth lane, which no mask has.
+//! - Whole tags: the manuals allow a processor to split a load of 16 bytes. None splits an aligned one
+//!   into less than 8 bytes, and a look uses 2 bytes of each entry, its upper ones. The overflow word is
+//!   loaded for the eighth lane, which no mask contains.
 //! - Order: x86-64 keeps loads in program order, vector loads of ordinary memory too, so each of the
 //!   seven is an acquire load. A sequentially consistent load is a plain one: the locked operations
 //!   that publish entries (B, C of the module's table) wait until the stores before them are visible.

@@ -1,5 +1,5 @@
-//! One look at a bucket, entry by entry: what `scan` does at once, for processors other than x86-64 and
-//! for the model checks.
+//! One look at a bucket, entry by entry: the portable twin of `scan`, for processors other than x86-64
+//! and for the model checks.
 
 use super::bucket::Ways;
 use super::entry::{Entry, Tag, UPPER_TAG_MASK};

@@ -74,7 +74,7 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
     /// [`InsertError`]; the table is then as before.
     #[inline]
     pub fn insert(&mut self, key: K, hash: u32, value: V) -> Result<Slot, InsertError> {
-        let (slot, place) = self.find_or_insert(key, hash)?;
+        let (slot, place) = self.find_or_insert(&key, hash)?;
         *place = value;
         Ok(slot)
     }
@@ -85,38 +85,37 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
     /// # Errors
     /// [`InsertError`]; the table is then as before.
     #[inline(always)]
-    pub fn find_or_insert(&mut self, key: K, hash: u32) -> Result<(Slot, &mut V), InsertError> {
+    pub fn find_or_insert(&mut self, key: &K, hash: u32) -> Result<(Slot, &mut V), InsertError> {
         let Shard { reader, slab, single_core } = self;
-        let words = key.to_words();
-        let same = |slot| reader.slots().key_is(slot, &words);
+        let slots = reader.slots();
+        let same = move |slot| slots.key_is(slot, &key.to_words());
         let probe = reader.index().probe(hash).ok_or(InsertError::TableFull)?;
         let absent =
-            probe.find_or_absent(&same).map_err(|member| InsertError::Exists(reader.found(member.slot())))?;
-        let (slot, generation) = slab.take().ok_or(InsertError::SlotsFull)?;
-        slab.slots.store_key(slot, &words);
-        let entry = Entry::tentative(Tag::of(hash), generation, slot);
+            probe.find_or_absent(same).map_err(|member| InsertError::Exists(reader.found(member.slot())))?;
+        let (mut taken, generation) = slab.take().ok_or(InsertError::SlotsFull)?;
+        taken.store_key(&key.to_words());
+        let entry = Entry::tentative(Tag::of(hash), generation, taken.slot());
         let inserted = match *single_core {
             true => probe.insert_exclusive(absent, entry),
-            false => probe.insert(absent, entry, &same),
+            false => probe.insert(absent, entry, same),
         };
-        if let Err(refusal) = inserted {
-            slab.give(slot, generation);
-            return Err(error(reader, refusal));
+        match inserted {
+            Ok(()) => Ok((Slot(taken.slot()), taken.value())),
+            Err(refusal) => {
+                taken.give_back(generation);
+                Err(error(reader, refusal))
+            }
         }
-        let value = slab.slots.value_mut(slot).ok_or(InsertError::SlotsFull)?;
-        Ok((Slot(slot), value))
     }
 
     /// Takes the connection in `slot` out of the index. Returns its state, which stays until the slot is
     /// used again. None when the slot is not this core's, not in use, or not under this hash.
     #[inline(always)]
     pub fn remove(&mut self, slot: Slot, hash: u32) -> Option<&V> {
-        if !self.contains(slot) {
-            return None;
-        }
-        let word = self.reader.index().probe(hash)?.remove(slot.0)?;
-        self.slab.give(slot.0, word.generation());
-        self.slab.slots.value(slot.0)
+        let Shard { reader, slab, .. } = self;
+        let used = slab.used_slot(slot.0)?;
+        let word = reader.index().probe(hash)?.remove(slot.0)?;
+        Some(used.give_back(word.generation()))
     }
 
     /// The state of the connection in a slot of this core.

@@ -3,12 +3,12 @@
 
 use super::entry::Generation;
 use super::prefetch::prefetch;
-use super::slots::OwnedSlots;
+use super::slots::{OwnLine, OwnedSlots};
 use crate::wire::FlowKey;
 
 /// The end of the list of freed slots: not a slot, since slots have 28 bits.
 const NONE: u32 = u32::MAX;
-/// Lines of unused slots are prefetched this many insertions ahead.
+/// Lines of unused slots are prefetched this many insertions ahead: they arrive meanwhile.
 const AHEAD: u32 = 4;
 
 pub(super) struct Slab<K: FlowKey, V> {
@@ -26,36 +26,34 @@ impl<K: FlowKey, V> Slab<K, V> {
     }
 
     /// Takes a slot, and the generation to publish it with.
-    #[inline]
-    pub(super) fn take(&mut self) -> Option<(u32, Generation)> {
-        let taken = match self.slots.free_link(self.freed) {
-            Some([next, generation]) => {
-                let slot = std::mem::replace(&mut self.freed, next);
-                (slot, Generation::from_bits(generation))
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> Option<(UsedSlot<'_, K, V>, Generation)> {
+        let Slab { slots, freed, next_unused, live } = self;
+        let (slot, generation) = if *freed == NONE {
+            let slot = slots.first() + *next_unused;
+            prefetch(slots.of_core(slot + AHEAD));
+            if !slots.contains(slot) {
+                return None;
             }
-            None if self.next_unused < self.slots.count() => {
-                let slot = self.slots.first() + self.next_unused;
-                self.next_unused += 1;
-                (slot, Generation::FIRST)
-            }
-            None => return None,
-        };
-        self.live += 1;
-        // The line of a later insertion: it arrives meanwhile.
-        prefetch(self.slots.of_core(if self.freed == NONE {
-            self.slots.first() + self.next_unused + AHEAD
+            *next_unused += 1;
+            (slot, Generation::FIRST)
         } else {
-            self.freed
-        }));
-        Some(taken)
+            let slot = *freed;
+            let [next, generation] = slots.free_link(slot)?;
+            prefetch(slots.of_core(next));
+            *freed = next;
+            (slot, Generation::from_bits(generation))
+        };
+        let line = slots.line_mut(slot)?;
+        *live += 1;
+        Some((UsedSlot { slot, line, freed, live }, generation))
     }
 
-    /// Takes back a slot whose entry, of this generation, is out of the index.
-    #[inline]
-    pub(super) fn give(&mut self, slot: u32, generation: Generation) {
-        self.slots.store_free_link(slot, [self.freed, generation.next().bits()]);
-        self.freed = slot;
-        self.live -= 1;
+    /// A slot that [`Slab::take`] returned before; none when the slot is not this core's.
+    #[inline(always)]
+    pub(super) fn used_slot(&mut self, slot: u32) -> Option<UsedSlot<'_, K, V>> {
+        let Slab { slots, freed, live, .. } = self;
+        Some(UsedSlot { slot, line: slots.line_mut(slot)?, freed, live })
     }
 
     /// The number of slots that were ever in use: the first ones.
@@ -67,5 +65,41 @@ impl<K: FlowKey, V> Slab<K, V> {
     #[inline]
     pub(super) fn live(&self) -> usize {
         self.live as usize
+    }
+}
+
+/// A slot in use: its line, and the list that takes it back.
+pub(super) struct UsedSlot<'a, K: FlowKey, V> {
+    slot: u32,
+    line: OwnLine<'a, K, V>,
+    freed: &'a mut u32,
+    live: &'a mut u32,
+}
+
+impl<'a, K: FlowKey, V> UsedSlot<'a, K, V> {
+    #[inline(always)]
+    pub(super) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// Writes the key, before the entry is published.
+    #[inline(always)]
+    pub(super) fn store_key(&mut self, key: &K::Words) {
+        self.line.store_key(key);
+    }
+
+    /// The value, of the slot's last connection until it is written.
+    #[inline(always)]
+    pub(super) fn value(self) -> &'a mut V {
+        self.line.value
+    }
+
+    /// Gives the slot back, whose entry, of this generation, is out of the index. Returns its value.
+    #[inline(always)]
+    pub(super) fn give_back(mut self, generation: Generation) -> &'a V {
+        self.line.store_free_link([*self.freed, generation.next().bits()]);
+        *self.freed = self.slot;
+        *self.live -= 1;
+        self.line.value
     }
 }

@@ -68,14 +68,14 @@ impl<K: FlowKey, V: FromZeros + Copy + Send> Slots<K, V> {
     pub(super) fn split(cores: usize, per_core: u32) -> io::Result<Split<K, V>> {
         let len = cores.checked_mul(per_core as usize).filter(|&len| u32::try_from(len).is_ok());
         let all = Arc::new(Slots(Region::zeroed(len.ok_or(io::ErrorKind::OutOfMemory)?)?));
-        let own = |core: usize| OwnedSlots {
-            start: NonNull::from(&all.0[core * per_core as usize]),
+        let own = |(core, lines): (usize, &[SlotLine<K, V>])| OwnedSlots {
+            start: NonNull::from(lines).cast(),
             _all: Arc::clone(&all),
             first: core as u32 * per_core,
             count: per_core,
             _not_sync: PhantomData,
         };
-        let parts = (0..cores).map(own).collect();
+        let parts = all.0.chunks_exact(per_core as usize).enumerate().map(own).collect();
         Ok((all, parts))
     }
 }
@@ -159,6 +159,23 @@ impl<K: FlowKey, V> OwnedSlots<K, V> {
         self.line(slot)
     }
 
+    /// The first two key words, which hold the free list's link while the slot is not in use.
+    #[inline(always)]
+    pub(super) fn free_link(&self, slot: u32) -> Option<[u32; 2]> {
+        match self.line(slot)?.words() {
+            [first, second, ..] => Some([first.load(Relaxed), second.load(Relaxed)]),
+            _ => None,
+        }
+    }
+
+    /// A slot's line, to write its key and value.
+    #[inline(always)]
+    pub(super) fn line_mut(&mut self, slot: u32) -> Option<OwnLine<'_, K, V>> {
+        let line = self.line(slot)?;
+        // SAFETY: as `value_mut`; key words are atomics, which the borrow of the value does not touch.
+        Some(OwnLine { words: line.words(), value: unsafe { &mut *line.value.get() }, _key: PhantomData })
+    }
+
     /// Whether the slot is this core's, and its key words are `key`.
     #[inline(always)]
     pub(super) fn key_is(&self, slot: u32, key: &K::Words) -> bool {
@@ -188,31 +205,30 @@ impl<K: FlowKey, V> OwnedSlots<K, V> {
         // SAFETY: as above.
         Some(unsafe { &mut *line.value.get() })
     }
+}
 
-    /// The first two key words, which hold the free list's link while the slot is not in use.
-    #[inline]
-    pub(super) fn free_link(&self, slot: u32) -> Option<[u32; 2]> {
-        match self.line(slot)?.words() {
-            [first, second, ..] => Some([first.load(Relaxed), second.load(Relaxed)]),
-            _ => None,
-        }
-    }
+/// One line of a core's own.
+pub(super) struct OwnLine<'a, K: FlowKey, V> {
+    words: &'a [AtomicU32],
+    pub value: &'a mut V,
+    _key: PhantomData<K>,
+}
 
-    #[inline]
-    pub(super) fn store_free_link(&mut self, slot: u32, link: [u32; 2]) {
-        self.store(slot, &link);
+impl<K: FlowKey, V> OwnLine<'_, K, V> {
+    /// Writes the first two key words, which hold the free list's link while the slot is not in use.
+    #[inline(always)]
+    pub(super) fn store_free_link(&mut self, link: [u32; 2]) {
+        self.store(&link);
     }
 
     /// Writes the key of a slot that is not in the index (A of the module's table).
-    #[inline]
-    pub(super) fn store_key(&mut self, slot: u32, key: &K::Words) {
-        self.store(slot, key.as_ref());
+    #[inline(always)]
+    pub(super) fn store_key(&mut self, key: &K::Words) {
+        self.store(key.as_ref());
     }
 
-    #[inline]
-    fn store(&mut self, slot: u32, words: &[u32]) {
-        if let Some(line) = self.line(slot) {
-            line.words().iter().zip(words).for_each(|(word, new)| word.store(*new, Relaxed)); // A
-        }
+    #[inline(always)]
+    fn store(&mut self, words: &[u32]) {
+        self.words.iter().zip(words).for_each(|(word, new)| word.store(*new, Relaxed)); // A
     }
 }

@@ -87,6 +87,39 @@ fn a_key_is_inserted_once_whichever_core_comes_second() {
 }
 
 #[test]
+fn a_new_key_gets_the_value_of_the_last_connection_to_be_written() {
+    for cores in [1, 2] {
+        let mut parts = parts(cores, 8);
+        let slot = parts[0].insert(Key(7), hash(7), 70).unwrap();
+        assert_eq!(
+            parts[0].find_or_insert(&Key(7), hash(7)),
+            Err(InsertError::Exists(Found { slot, owner: 0 }))
+        );
+        assert_eq!(parts[0].value(slot), Some(&70));
+        parts[0].remove(slot, hash(7)).unwrap();
+        let (reused, value) = parts[0].find_or_insert(&Key(8), hash(8)).unwrap();
+        assert_eq!((reused, *value), (slot, 70));
+        *value = 80;
+        assert_eq!(parts[0].value(slot), Some(&80));
+        assert_eq!(parts[0].find(&Key(8), hash(8)), Some(Found { slot, owner: 0 }));
+    }
+}
+
+#[test]
+fn the_value_at_a_slot_is_that_of_the_key_alone() {
+    let mut parts = parts(2, 8);
+    let slot = parts[1].insert(Key(7), hash(7), 70).unwrap();
+    assert_eq!(parts[1].value_at(slot, &Key(7)), Some(&mut 70));
+    assert_eq!(parts[1].value_at(slot, &Key(8)), None);
+    assert_eq!(parts[1].value_at(Slot(slot.0 + 1), &Key(7)), None);
+    for foreign in [slot, Slot(16), Slot(u32::MAX)] {
+        assert_eq!(parts[0].value_at(foreign, &Key(7)), None);
+    }
+    parts[1].remove(slot, hash(7)).unwrap();
+    assert_eq!(parts[1].value_at(slot, &Key(7)), None);
+}
+
+#[test]
 fn a_slot_of_another_core_gives_nothing() {
     let mut parts = parts(2, 8);
     let slot = parts[0].insert(Key(7), hash(7), 1).unwrap();
@@ -232,16 +265,23 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 proptest! {
-    /// `spread` hashes for 130 keys: with one hash they overflow all their buckets.
+    /// `spread` hashes for 130 keys: with one hash they overflow all their buckets. One core alone
+    /// inserts otherwise than several.
     #[test]
-    fn the_table_does_what_a_map_does(ops in ops(), spread in prop_oneof![Just(1), Just(2), Just(7), Just(1000)]) {
-        let mut parts = parts(CORES, PER_CORE);
+    fn the_table_does_what_a_map_does(
+        ops in ops(),
+        cores in prop_oneof![Just(1), Just(CORES)],
+        spread in prop_oneof![Just(1), Just(2), Just(7), Just(1000)],
+    ) {
+        let per_core = PER_CORE * (CORES / cores) as u32;
+        let mut parts = parts(cores, per_core);
         let mut map: HashMap<u32, Found> = HashMap::new();
         let hash = |key: u32| hash(key % spread);
         for op in ops {
             match op {
                 Op::Insert { core, key } => {
-                    let full = map.values().filter(|found| found.owner == core).count() == PER_CORE as usize;
+                    let core = core % cores;
+                    let full = map.values().filter(|found| found.owner == core).count() == per_core as usize;
                     match parts[core].insert(Key(key), hash(key), key) {
                         Ok(slot) => {
                             prop_assert!(!full);
@@ -259,7 +299,7 @@ proptest! {
                     }
                 }
                 Op::Find { core, key } => {
-                    prop_assert_eq!(parts[core].find(&Key(key), hash(key)), map.get(&key).copied());
+                    prop_assert_eq!(parts[core % cores].find(&Key(key), hash(key)), map.get(&key).copied());
                 }
             }
         }

@@ -1,8 +1,10 @@
 //! SYN cookies (RFC 4987 3.6): the half-open connection travels in the SYN-ACK's sequence number
 //! and timestamp instead of a slot.
 //!
-//! The sequence number is SipHash-2-4(period's key; 4-tuple, the client's ISN) with a 3-bit index
-//! into a table of MSS values under its low bits: 29 bits of proof. Keys rotate: each period has
+//! The sequence number is SipHash-2-4(period's key; 4-tuple), with a 3-bit index into a table of MSS values under its
+//! low bits: 29 bits of proof. The client's ISN is added, multiplied by an odd constant so that the cookie of a
+//! neighbouring ISN is far away; it is not hashed, since who knows a cookie of a 4-tuple has received it at that address.
+//! Keys rotate: each period has
 //! its own, derived from one secret, so that all cores have the same without communication; the current
 //! one and the one before it are valid. Window scale and SACK go into the low bits of the timestamp if
 //! the client offers one; without a timestamp they are not negotiated.
@@ -13,20 +15,18 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use siphasher::sip::SipHasher24;
 
-use super::negotiate::MIN_MSS;
+use super::negotiate::{MAX_SHIFT, MIN_MSS};
 use super::{SynOptions, Time};
 use crate::wire::siphash::siphash24;
 use crate::wire::{FlowKey, SegmentInfo, Seq, TcpOptions};
 
 /// A period, seconds. A cookie is valid for one to two of them.
 const PERIOD_S: u64 = 64;
+const PERIOD_MICROS: u64 = PERIOD_S * 1_000_000;
 /// Bytes; the largest not above the client's is kept. Common paths: IPv6 minimum, PPPoE,
 /// Ethernet, jumbo frames.
 const MSS_TABLE: [u16; 8] = [MIN_MSS, 536, 1220, 1360, 1440, 1452, 1460, 8940];
 const INDEX_MASK: u32 = 7;
-
-/// Words of the longest 4-tuple.
-const MAX_KEY_WORDS: usize = 9;
 
 /// The low bits of a cookie's timestamp that carry options: 4 of shift, 1 of SACK.
 pub const SYN_TIMESTAMP_MASK: u32 = 0x1f;
@@ -57,6 +57,7 @@ impl Cookies {
     }
 
     /// The SYN-ACK's sequence number for a SYN.
+    #[inline(always)]
     pub fn issue<K: FlowKey>(&mut self, key: &K, irs: Seq, mss: u16, now: Time) -> Seq {
         self.rotate(now);
         let mark = self.current.period + 1;
@@ -66,7 +67,7 @@ impl Cookies {
             self.issued.fetch_max(mark, Relaxed);
         }
         let index = MSS_TABLE.iter().rposition(|entry| *entry <= mss).unwrap_or(0) as u32;
-        Seq(self.current.mac(key, irs) ^ index)
+        Seq(self.current.mac(key) ^ index) + spread(irs)
     }
 
     /// Returns the options of the SYN, from the ACK that answers its cookie; `None` if the cookie is
@@ -85,7 +86,7 @@ impl Cookies {
         let (irs, cookie) = (segment.seq - 1, (segment.ack - 1).0);
         let index = [self.current, self.previous]
             .iter()
-            .map(|period| cookie ^ period.mac(key, irs))
+            .map(|period| cookie.wrapping_sub(spread(irs)) ^ period.mac(key))
             .find(|index| *index <= INDEX_MASK)?;
         let kept = segment.options.timestamps.map(|ts| (ts.value, ts.echo.wrapping_sub(timestamp_offset)));
         Some(SynOptions {
@@ -106,13 +107,29 @@ impl Cookies {
         issued != 0 && now.seconds() / PERIOD_S <= issued
     }
 
+    #[inline(always)]
     fn rotate(&mut self, now: Time) {
+        // One comparison instead of divisions, for each SYN.
+        if now.micros.wrapping_sub(self.current.period * PERIOD_MICROS) < PERIOD_MICROS {
+            return;
+        }
+        self.derive(now);
+    }
+
+    #[cold]
+    fn derive(&mut self, now: Time) {
         let period = now.seconds() / PERIOD_S;
         if period != self.current.period {
             self.previous = PeriodKey::derive(self.secret, period.saturating_sub(1));
             self.current = PeriodKey::derive(self.secret, period);
         }
     }
+}
+
+/// Numbers that lie close together become distant ones.
+#[inline(always)]
+fn spread(irs: Seq) -> u32 {
+    irs.0.wrapping_mul(0x9e37_79b1)
 }
 
 impl PeriodKey {
@@ -126,20 +143,11 @@ impl PeriodKey {
         PeriodKey { period, key: (half(0), half(1)) }
     }
 
-    /// The MAC of a SYN: 32 bits that cannot be computed without the key.
-    fn mac<K: FlowKey>(&self, key: &K, irs: Seq) -> u32 {
-        keyed(self.key, key, irs.0) as u32
+    /// The MAC of a 4-tuple: 32 bits that cannot be computed without the key.
+    #[inline(always)]
+    fn mac<K: FlowKey>(&self, key: &K) -> u32 {
+        siphash24(self.key, key.to_words().as_ref()) as u32
     }
-}
-
-/// SipHash-2-4 of a 4-tuple and one more word.
-#[inline(always)]
-fn keyed<K: FlowKey>(keys: (u64, u64), key: &K, extra: u32) -> u64 {
-    let mut words = [extra; MAX_KEY_WORDS + 1];
-    let key = key.to_words();
-    let len = key.as_ref().len().min(MAX_KEY_WORDS);
-    words[1..=len].copy_from_slice(&key.as_ref()[..len]);
-    siphash24(keys, &words[..=len])
 }
 
 /// The options of a SYN-ACK whose sequence number is a cookie. The timestamp carries window scale and SACK,
@@ -158,10 +166,20 @@ pub(super) fn syn_ack_options(
     carried.syn_ack(our_mss, || timestamp_with(offer, millis).wrapping_add(offset()))
 }
 
-/// The clock with the options in its low bits, never ahead of the clock itself.
 fn timestamp_with(offer: &SynOptions, millis: u32) -> u32 {
     let shift = offer.window_scale.map_or(NO_SCALE, u32::from);
-    let bits = shift | if offer.sack { SACK_BIT } else { 0 };
+    clock_with(shift | if offer.sack { SACK_BIT } else { 0 }, millis)
+}
+
+/// The timestamp, without its offset, of the SYN-ACK to a SYN with all options; its window scale as received.
+#[inline(always)]
+pub fn cookie_timestamp(window_scale: u8, millis: u32) -> u32 {
+    clock_with(u32::from(window_scale.min(MAX_SHIFT)) | SACK_BIT, millis)
+}
+
+/// The clock with these low bits, never ahead of the clock itself.
+#[inline(always)]
+fn clock_with(bits: u32, millis: u32) -> u32 {
     let stamp = millis & !SYN_TIMESTAMP_MASK | bits;
     // "Ahead" modulo 2^32.
     if (stamp.wrapping_sub(millis) as i32) > 0 { stamp.wrapping_sub(SYN_TIMESTAMP_MASK + 1) } else { stamp }

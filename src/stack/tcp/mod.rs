@@ -24,8 +24,8 @@ mod congestion;
 mod context;
 mod cookie;
 mod endpoints;
+pub mod fast_path;
 mod handler;
-mod header_prediction;
 mod icmp;
 mod idle;
 mod ids;
@@ -47,22 +47,20 @@ pub use clock::Time;
 pub use config::{Config, CookieMode, IdleLimits, WhenFull};
 pub use congestion::CongestionAlgorithm;
 pub use context::{Action, Context, TimerOp};
-pub use cookie::{Cookies, SYN_TIMESTAMP_MASK};
+pub use cookie::{Cookies, SYN_TIMESTAMP_MASK, cookie_timestamp};
 pub use endpoints::Endpoints;
 pub use handler::{ClosedConnection, Connection, ConnectionHandler, DataResult};
-pub use header_prediction::{Predicted, predict};
 pub use icmp::icmp_error;
 pub use idle::{IdleAction, IdleClock, idle_action, idle_since, keep_alive};
 pub use ids::{BufferId, NO_LINK, Timer, TimerLinks};
 pub use isn::isn;
 pub use limit::TokenBucket;
-pub use negotiate::{OfferedOptions, SynOptions};
+pub use negotiate::{MIN_MSS, OfferedOptions, SynOptions};
 pub use output::{Transmit, abort, poll_output};
 pub use send::{Payload, SendBuffers};
 pub use state::{
-    PassiveOpen, establish, finish_input, first_syn, has_no_output, has_output, on_cookie_ack,
-    on_predicted_fin, on_segment, on_segment_closed, on_segment_listen, on_syn, on_syn_with_cookie, open,
-    with_connection,
+    PassiveOpen, finish_dropped_input, finish_input, first_syn, has_no_output, has_output, on_cookie_ack,
+    on_segment, on_segment_closed, on_segment_listen, on_syn, on_syn_with_cookie, open, with_connection,
 };
 pub use tcb::{ACTIVE_OPEN, Negotiated, State, Tcb, TcbFlags};
 pub use timers::on_timer;

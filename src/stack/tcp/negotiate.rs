@@ -6,13 +6,19 @@ use super::{Negotiated, State, Tcb, Time};
 use crate::wire::{Seq, TcpOptions, Timestamps};
 
 /// RFC 7323 2.3: a shift above 14 is taken as 14.
-const MAX_SHIFT: u8 = 14;
+pub(super) const MAX_SHIFT: u8 = 14;
 /// MUST-15: without an MSS option.
 const DEFAULT_MSS4: u16 = 536;
 const DEFAULT_MSS6: u16 = 1220;
 /// Below this a peer's MSS leaves no room for options and data (RFC 791's 68-byte datagram,
 /// less 40 of headers and options).
-pub(super) const MIN_MSS: u16 = 48;
+pub const MIN_MSS: u16 = 48;
+
+/// The MSS of a peer that does not say (MUST-15).
+#[inline(always)]
+pub(super) const fn default_mss(ipv6: bool) -> u16 {
+    if ipv6 { DEFAULT_MSS6 } else { DEFAULT_MSS4 }
+}
 
 /// Options of a SYN that opens a connection from this side. Only what both sides offer is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +75,8 @@ impl SynOptions {
 
     /// Reads a SYN's options.
     pub fn from_syn(options: &TcpOptions, ipv6: bool) -> SynOptions {
-        let default = if ipv6 { DEFAULT_MSS6 } else { DEFAULT_MSS4 };
         SynOptions {
-            mss: options.mss.unwrap_or(default).max(MIN_MSS),
+            mss: options.mss.unwrap_or(default_mss(ipv6)).max(MIN_MSS),
             window_scale: options.window_scale.map(|shift| shift.min(MAX_SHIFT)),
             sack: options.sack_permitted,
             timestamp: options.timestamps.map(|timestamps| timestamps.value),

@@ -129,7 +129,8 @@ fn fin_allowed(tcb: &Tcb, cx: &Context<'_>, data: u32) -> bool {
 }
 
 /// RFC 9293 3.10.4: CLOSE in ESTABLISHED leads to FIN-WAIT-1, in CLOSE-WAIT to LAST-ACK.
-fn send_fin(tcb: &mut Tcb) {
+#[inline]
+pub(super) fn send_fin(tcb: &mut Tcb) {
     tcb.set(TcbFlags::FIN_SENT);
     tcb.state = if tcb.state == State::CloseWait { State::LastAck } else { State::FinWait1 };
 }

@@ -50,13 +50,15 @@ impl Rto {
 }
 
 /// The time-out of SYN or SYN-ACK number `retries`, milliseconds (RFC 6298 2.1, 5.5).
-pub(super) fn syn_timeout(retries: u8) -> u32 {
+pub(super) const fn syn_timeout(retries: u8) -> u32 {
     backed_off(INITIAL_MS, retries)
 }
 
 /// `base` doubled `retries` times, at most [`MAX_MS`] (RFC 6298 5.5).
-fn backed_off(base: u32, retries: u8) -> u32 {
-    base.saturating_mul(1 << retries.min(16)).min(MAX_MS)
+const fn backed_off(base: u32, retries: u8) -> u32 {
+    let times = 1 << if retries < 16 { retries } else { 16 };
+    let timeout = base.saturating_mul(times);
+    if timeout < MAX_MS { timeout } else { MAX_MS }
 }
 
 #[cfg(test)]

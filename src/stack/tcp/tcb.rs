@@ -1,6 +1,7 @@
 use super::Time;
 use super::clock::millis_since;
 use super::ids::{BufferId, NO_LINK, Timer, TimerLinks};
+use super::rto::syn_timeout;
 use crate::wire::Seq;
 
 /// The states of RFC 9293 3.3.2 that a stored connection can be in. LISTEN is a listener, not a
@@ -45,6 +46,13 @@ impl Negotiated {
     pub const SACK: Negotiated = Negotiated(1 << 5);
     /// Window scale (RFC 7323 2.2), also with a shift of 0.
     pub const WINDOW_SCALE: Negotiated = Negotiated(1 << 6);
+
+    /// All options, with this shift of the peer's, at most 14.
+    #[inline(always)]
+    pub(super) const fn all(shift: u8) -> Negotiated {
+        let bits = Negotiated::TIMESTAMPS.0 | Negotiated::SACK.0 | Negotiated::WINDOW_SCALE.0;
+        Negotiated(bits | shift & Negotiated::SHIFT)
+    }
 
     /// Whether any of these is in use.
     #[inline]
@@ -165,11 +173,34 @@ pub struct Tcb {
     /// Low half: retransmissions so far of what `timer` guards; without a timer, keep-alives that are
     /// unanswered. High half: when TS.Recent was
     /// set, units of 2^29 ms (6.2 days) modulo 16.
-    retries_epoch: u8,
+    pub(super) retries_epoch: u8,
 }
 
 // With the key, one cache line.
 const _: () = assert!(size_of::<Tcb>() == 52 && align_of::<Tcb>() == 4);
+
+/// A connection in SYN-RECEIVED that nothing is known of.
+pub(super) const HALF_OPEN: Tcb = Tcb {
+    snd_una: Seq(0),
+    snd_nxt: Seq(0),
+    rcv_nxt: Seq(0),
+    ts_recent: 0,
+    deadline_ms: 0,
+    timer_links: TimerLinks { prev: NO_LINK, next: NO_LINK },
+    buffer: BufferId::NONE,
+    snd_wnd: 0,
+    rcv_wnd: 0,
+    mss: 0,
+    srtt_ms: 0,
+    next_hop: 0,
+    listener: 0,
+    challenge: 0,
+    flags: TcbFlags(0),
+    state: State::SynReceived,
+    negotiated: Negotiated(0),
+    timer: Timer::None,
+    retries_epoch: 0,
+};
 
 /// Units of 2^29 ms, modulo 16.
 #[inline]
@@ -180,27 +211,7 @@ fn epoch(now: Time) -> u8 {
 impl Tcb {
     /// A connection with no negotiated options and no pending output.
     pub(super) fn new(state: State, una: Seq, nxt: Seq, rcv_nxt: Seq) -> Tcb {
-        Tcb {
-            snd_una: una,
-            snd_nxt: nxt,
-            rcv_nxt,
-            ts_recent: 0,
-            deadline_ms: 0,
-            timer_links: TimerLinks { prev: NO_LINK, next: NO_LINK },
-            buffer: BufferId::NONE,
-            snd_wnd: 0,
-            rcv_wnd: 0,
-            mss: 0,
-            srtt_ms: 0,
-            next_hop: 0,
-            listener: 0,
-            challenge: 0,
-            flags: TcbFlags::default(),
-            state,
-            negotiated: Negotiated::default(),
-            timer: Timer::None,
-            retries_epoch: 0,
-        }
+        Tcb { snd_una: una, snd_nxt: nxt, rcv_nxt, state, ..HALF_OPEN }
     }
 
     /// Whether it was opened actively.
@@ -254,7 +265,7 @@ impl Tcb {
 
     /// SEG.WND of a segment sent now, rounded down to the shift.
     #[inline]
-    pub(super) fn window_field(&self) -> u16 {
+    pub fn window_field(&self) -> u16 {
         self.rcv_wnd >> OUR_SHIFT
     }
 
@@ -304,6 +315,15 @@ impl Tcb {
         self.set(TcbFlags::CHALLENGED);
         self.challenge = now;
         true
+    }
+
+    /// The round trip of a SYN-ACK that was sent once (Karn's rule, MUST-18).
+    #[inline(always)]
+    pub(super) fn measure_handshake(&mut self, now_ms: u32) {
+        if self.timer == Timer::SynAck && self.retries() == 0 && !self.has(TcbFlags::SYN_LOST) {
+            let rtt = self.timer_age(now_ms, syn_timeout(0)).max(1);
+            self.srtt_ms = u16::try_from(rtt).unwrap_or(u16::MAX);
+        }
     }
 
     /// Milliseconds since this timer of `length_ms` was started.

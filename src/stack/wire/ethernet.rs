@@ -136,6 +136,28 @@ impl AddressWords {
     }
 }
 
+/// A link header without VLAN tags in two overlapping words: to compare the headers of frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UntaggedWords([u64; 2]);
+
+impl UntaggedWords {
+    /// Those of a frame; `None` if it is too short.
+    #[inline(always)]
+    pub fn of(frame: &[u8]) -> Option<UntaggedWords> {
+        let (first, last) = (frame.first_chunk()?, frame.get(HEADER_LEN - 8..)?.first_chunk()?);
+        Some(UntaggedWords([u64::from_ne_bytes(*first), u64::from_ne_bytes(*last)]))
+    }
+
+    /// Writes them to the start of a frame, if that is long enough.
+    #[inline(always)]
+    pub fn write(&self, frame: &mut [u8]) {
+        if let Some(header) = frame.first_chunk_mut::<HEADER_LEN>() {
+            header[..8].copy_from_slice(&self.0[0].to_ne_bytes());
+            header[HEADER_LEN - 8..].copy_from_slice(&self.0[1].to_ne_bytes());
+        }
+    }
+}
+
 /// A link header without a frame: for segments to a peer when none of its frames is at hand.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, zerocopy::FromZeros)]
 pub struct LinkHeader {
@@ -181,6 +203,16 @@ impl LinkHeader {
         let untagged = there && received.ethertype == ours.ethertype && link_len == self.len;
         let tags = HEADER_LEN..usize::from(link_len);
         untagged && (tags.is_empty() || frame.get(tags.clone()) == self.bytes.get(tags))
+    }
+
+    /// The words of this header, and of the frames that it replies to. With tags: of no frame.
+    pub fn untagged_words(&self) -> (UntaggedWords, UntaggedWords) {
+        let mut received = self.bytes;
+        swap_addresses(&mut received);
+        let untagged = usize::from(self.len) == HEADER_LEN;
+        let words =
+            |bytes: &[u8]| UntaggedWords::of(bytes).filter(|_| untagged).unwrap_or(UntaggedWords([0; 2]));
+        (words(&self.bytes), words(&received))
     }
 
     /// The bytes to put in front of a packet; see [`write_link`].

@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
 use super::tuple_prf::{Block, TupleBlocks};
-use super::{checksum::Checksum, ethernet, ipv4, ipv6};
 
 /// A 4-tuple seen from the local end, and the words that store it.
 pub trait FlowKey: Copy + Eq + Debug + Send + Sync + 'static {
@@ -26,30 +25,8 @@ pub trait FlowKey: Copy + Eq + Debug + Send + Sync + 'static {
     fn remote(&self) -> SocketAddr;
 }
 
-/// A 4-tuple of a supported address family: what is needed to send to its remote end.
-pub trait PacketKey: FlowKey {
-    /// The EtherType of the family's packets.
-    const ETHERTYPE: u16;
-    /// Bytes of the network header of sent packets: no options, no extensions.
-    const NETWORK_LEN: usize;
-
-    /// Host order: remote, local.
-    fn ports(&self) -> (u16, u16);
-
-    /// Whether both have the same local address and port.
-    fn same_local(&self, other: &Self) -> bool;
-
-    /// The sum of the pseudo-header of a TCP segment of `segment_len` bytes, header included. The
-    /// same in both directions.
-    fn pseudo_header(&self, segment_len: u16) -> Checksum;
-
-    /// Writes the network header of a TCP segment of `segment_len` bytes from local to remote.
-    /// `None` if there is no room, or the packet's length cannot be expressed.
-    fn write_network_header(&self, at: &mut [u8], segment_len: u16) -> Option<()>;
-}
-
 /// An IPv4 4-tuple: 12 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, FromBytes, IntoBytes, Immutable)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct FlowKey4 {
     /// The peer's address, network order.
@@ -63,7 +40,7 @@ pub struct FlowKey4 {
 }
 
 /// An IPv6 4-tuple: 36 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, FromBytes, IntoBytes, Immutable)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct FlowKey6 {
     /// The peer's address, network order.
@@ -117,31 +94,6 @@ impl FlowKey for FlowKey4 {
     }
 }
 
-impl PacketKey for FlowKey4 {
-    const ETHERTYPE: u16 = ethernet::IPV4;
-    const NETWORK_LEN: usize = ipv4::HEADER_LEN;
-
-    #[inline]
-    fn ports(&self) -> (u16, u16) {
-        (self.remote_port, self.local_port)
-    }
-
-    #[inline]
-    fn same_local(&self, other: &Self) -> bool {
-        (self.local, self.local_port) == (other.local, other.local_port)
-    }
-
-    #[inline]
-    fn pseudo_header(&self, segment_len: u16) -> Checksum {
-        Checksum::pseudo_v4(self.local, self.remote, ipv4::TCP, segment_len)
-    }
-
-    #[inline]
-    fn write_network_header(&self, at: &mut [u8], segment_len: u16) -> Option<()> {
-        ipv4::write_header(at, self.local, self.remote, ipv4::TCP, segment_len)
-    }
-}
-
 impl FlowKey for FlowKey6 {
     type Words = [u32; 9];
     type Blocks = [Block; 3];
@@ -174,34 +126,10 @@ impl FlowKey for FlowKey6 {
     }
 }
 
-impl PacketKey for FlowKey6 {
-    const ETHERTYPE: u16 = ethernet::IPV6;
-    const NETWORK_LEN: usize = ipv6::HEADER_LEN;
-
-    #[inline]
-    fn ports(&self) -> (u16, u16) {
-        (self.remote_port, self.local_port)
-    }
-
-    #[inline]
-    fn same_local(&self, other: &Self) -> bool {
-        (self.local, self.local_port) == (other.local, other.local_port)
-    }
-
-    #[inline]
-    fn pseudo_header(&self, segment_len: u16) -> Checksum {
-        Checksum::pseudo_v6(&self.local, &self.remote, ipv6::TCP, segment_len)
-    }
-
-    #[inline]
-    fn write_network_header(&self, at: &mut [u8], segment_len: u16) -> Option<()> {
-        ipv6::write_header(at, &self.local, &self.remote, ipv6::TCP, ipv6::HOP_LIMIT, segment_len)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::PacketKey;
 
     const KEY4: FlowKey4 =
         FlowKey4 { remote: [192, 0, 2, 9], local: [192, 0, 2, 1], remote_port: 40_000, local_port: 80 };

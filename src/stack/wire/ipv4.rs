@@ -16,8 +16,8 @@ pub const TCP: u8 = 6;
 pub const HEADER_LEN: usize = 20;
 
 /// TTL of sent packets.
-const TTL: u8 = 64;
-const DONT_FRAGMENT: u16 = 0x4000;
+pub(super) const TTL: u8 = 64;
+pub(super) const DONT_FRAGMENT: u16 = 0x4000;
 pub(super) const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
 
 /// RFC 791 3.1.

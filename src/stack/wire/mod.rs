@@ -11,7 +11,6 @@ pub mod checksum;
 pub mod endpoint_range;
 /// Link headers, VLAN tags included.
 pub mod ethernet;
-pub mod fast_parse;
 /// 4-tuples.
 pub mod flow_key;
 /// Echo and neighbour discovery (RFC 792, RFC 4443, RFC 4861).
@@ -24,10 +23,14 @@ pub mod ipv4;
 pub mod ipv6;
 /// TCP options (RFC 9293 3.1, RFC 7323, RFC 2018).
 pub mod options;
+pub mod packet_key;
 /// The parser of any frame.
 pub mod parse;
 /// The parser's settings.
 pub mod parse_config;
+/// Replies from constant headers.
+pub mod reply_template;
+pub mod rx_header;
 /// TCP segments, without their bytes.
 pub mod segment;
 /// Sequence numbers and their order (RFC 9293 3.4).
@@ -37,20 +40,23 @@ pub(crate) mod siphash;
 pub mod tcp;
 pub mod tuple_prf;
 pub mod unreachable;
+pub mod usual;
 
 pub use endpoint_range::EndpointRange;
 pub use ethernet::{LinkHeader, Mac};
-pub(crate) use fast_parse::FastParse;
-pub use fast_parse::parse_fast;
-pub use flow_key::{FlowKey, FlowKey4, FlowKey6, PacketKey, source_prefix};
+pub use flow_key::{FlowKey, FlowKey4, FlowKey6, source_prefix};
 pub use icmp_error::{ErrorMessage, IcmpError};
 pub use options::{TcpOptions, Timestamps};
+pub use packet_key::PacketKey;
 pub use parse::{Packet, parse};
 pub use parse_config::ParseConfig;
+pub use reply_template::{ReplyNetwork, ReplyNumbers, ReplyTemplate};
+pub use rx_header::{OptionSet, RxHeader};
 pub use segment::{Flags, Segment, SegmentInfo, TxSegment};
 pub use seq::Seq;
 pub use tcp::write_segment;
 pub use tuple_prf::{TupleBlocks, TuplePrf, TupleSecret};
+pub use usual::{FrameFilter, UsualPacket};
 
 #[cfg(test)]
 mod tests;

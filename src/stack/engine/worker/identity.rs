@@ -15,11 +15,11 @@ impl<P: Port> Worker<P> {
         for (port_index, known) in
             self.devices.iter_mut().enumerate().filter(|(_, known)| known.index == device)
         {
-            let mac = policy.mac.unwrap_or_default();
-            if mac != known.mac {
+            let device = CoreDevice::new(device, policy.clone());
+            if device.mac != known.mac {
                 self.core.link_cache.set_mac(port_index as u8, policy.mac);
             }
-            *known = CoreDevice { index: device, mac, policy: policy.clone() };
+            *known = device;
         }
         for far in self.ports.far.iter_mut().filter(|far| far.device == device) {
             let port_index = far.set_policy(policy);

@@ -14,7 +14,7 @@ pub fn finish_input(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
 
 /// Finishes processing of a segment whose text was dropped. Its ACK was still accepted, so newly allowed or
 /// queued data is sent now.
-pub(super) fn finish_dropped_input(action: Action, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
+pub fn finish_dropped_input(action: Action, tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     // The reply carries an ACK per segment, so that the peer detects its loss soon.
     let sendable =
         cx.buffers.unsent(tcb.buffer) > 0 || tcb.has(TcbFlags::SEND_CLOSED) && !tcb.has(TcbFlags::FIN_SENT);

@@ -9,13 +9,12 @@ mod syn_sent;
 mod synchronized;
 mod time_wait;
 
-pub use finish::{finish_input, has_no_output, has_output, with_connection};
+pub use finish::{finish_dropped_input, finish_input, has_no_output, has_output, with_connection};
 pub use listen::{
     PassiveOpen, on_cookie_ack, on_segment_closed, on_segment_listen, on_syn, on_syn_with_cookie,
 };
-pub use syn_received::establish;
 pub use syn_sent::{first_syn, open};
-pub use synchronized::on_predicted_fin;
+pub(super) use synchronized::deliver;
 
 use super::{Action, ConnectionHandler, Context, State, Tcb};
 use crate::wire::SegmentInfo;

@@ -10,7 +10,6 @@ use crate::observe::{Closed, DropReason};
 use crate::tcp::acceptance::{challenge, in_window, paws, remember_timestamp};
 use crate::tcp::output::syn_ack;
 use crate::tcp::reset::stateless;
-use crate::tcp::rto::syn_timeout;
 use crate::tcp::{Action, Connection, ConnectionHandler, Context, State, Tcb, TcbFlags, Timer, TimerOp};
 use crate::wire::{Flags, SegmentInfo};
 
@@ -94,8 +93,7 @@ fn resend_syn_ack(tcb: &mut Tcb, segment: &SegmentInfo, cx: &mut Context<'_>) ->
 }
 
 /// RFC 9293 3.10.7.4, fifth: SND.UNA < SEG.ACK <= SND.NXT.
-#[inline(always)]
-pub fn establish(
+fn establish(
     tcb: &mut Tcb,
     segment: &SegmentInfo,
     cx: &mut Context<'_>,
@@ -107,10 +105,7 @@ pub fn establish(
     let shift = if segment.flags.has(Flags::SYN) { tcb.negotiated.send_shift() } else { 0 };
     tcb.snd_wnd = segment.window >> shift;
     remember_timestamp(tcb, segment, cx.now);
-    if tcb.timer == Timer::SynAck && tcb.retries() == 0 && !tcb.has(TcbFlags::SYN_LOST) {
-        let rtt = tcb.timer_age(cx.now.millis(), syn_timeout(0));
-        tcb.srtt_ms = rtt.clamp(1, u32::from(u16::MAX)) as u16;
-    }
+    tcb.measure_handshake(cx.now.millis());
     tcb.set_retries(0);
     cx.timer = TimerOp::Stop;
     cx.counters.established.bump();

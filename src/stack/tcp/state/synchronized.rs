@@ -130,9 +130,21 @@ fn text(
     if taken == 0 {
         return Err(Action::DropReply(DropReason::WindowClosed, bare_ack(tcb, cx)));
     }
+    deliver(tcb, &new[..taken], cx, handler)
+}
+
+/// Text in order and within the window.
+#[inline]
+pub(in crate::tcp) fn deliver(
+    tcb: &mut Tcb,
+    text: &[u8],
+    cx: &mut Context<'_>,
+    handler: &mut dyn ConnectionHandler,
+) -> Result<(), Action> {
+    let taken = text.len();
     tcb.rcv_nxt += taken as u32;
     tcb.rcv_wnd -= taken as u16;
-    match handler.on_data(&mut Connection::new(tcb, cx), &new[..taken]) {
+    match handler.on_data(&mut Connection::new(tcb, cx), text) {
         DataResult::Taken => {
             tcb.set(TcbFlags::ACK_NOW);
             if tcb.state == State::FinWait2 {
@@ -147,19 +159,6 @@ fn text(
             Err(Action::Drop(reason))
         }
     }
-}
-
-/// The FIN of header prediction: without text, with everything acknowledged.
-#[inline]
-pub fn on_predicted_fin(
-    tcb: &mut Tcb,
-    segment: &SegmentInfo,
-    cx: &mut Context<'_>,
-    handler: &mut dyn ConnectionHandler,
-) {
-    remember_timestamp(tcb, segment, cx.now);
-    tcb.snd_wnd = segment.window;
-    fin(tcb, cx, handler);
 }
 
 /// The peer closes its direction.

@@ -10,8 +10,8 @@ mod refused;
 use proptest::prelude::*;
 
 use super::{
-    Flags, FlowKey4, FlowKey6, LinkHeader, Mac, Packet, PacketKey, ParseConfig, SegmentInfo, Seq, TcpOptions,
-    Timestamps, TxSegment, write_segment,
+    Flags, FlowKey4, FlowKey6, FrameFilter, LinkHeader, Mac, Packet, PacketKey, ParseConfig, RxHeader,
+    Segment, SegmentInfo, Seq, TcpOptions, Timestamps, TxSegment, write_segment,
 };
 
 const OURS: Mac = [2, 0, 0, 0, 0, 1];
@@ -28,6 +28,40 @@ const TAGS: [&[[u8; 4]]; 4] =
 fn config() -> ParseConfig {
     let subnets = vec!["192.0.2.0/24".parse().unwrap()];
     ParseConfig { mac: Some(OURS), subnets, accept_partial_checksum: false }
+}
+
+/// A segment of either family.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Read {
+    V4(Segment<FlowKey4>),
+    V6(Segment<FlowKey6>),
+}
+
+/// The segment of a usual frame, without its way through the full parser.
+fn usual(frame: &[u8], config: &ParseConfig) -> Option<Read> {
+    let filter = FrameFilter::new(config);
+    let (mut v4, mut v6) = (RxHeader::<FlowKey4>::default(), RxHeader::<FlowKey6>::default());
+    match (v4.parse(frame, &filter), v6.parse(frame, &filter)) {
+        (true, false) => Some(Read::V4(v4.segment())),
+        (false, true) => Some(Read::V6(v6.segment())),
+        (false, false) => None,
+        (true, true) => panic!("IPv4 and IPv6: {frame:?}"),
+    }
+}
+
+/// The segment of a parsed packet, by way of its record.
+fn of(packet: &Packet) -> Option<Read> {
+    match packet {
+        Packet::Tcp4(segment) => {
+            assert_eq!(RxHeader::of(segment).segment(), *segment);
+            Some(Read::V4(*segment))
+        }
+        Packet::Tcp6(segment) => {
+            assert_eq!(RxHeader::of(segment).segment(), *segment);
+            Some(Read::V6(*segment))
+        }
+        _ => None,
+    }
 }
 
 /// A link header from them to us.

@@ -1,10 +1,10 @@
 use super::*;
 use crate::observe::DropReason::{self, *};
-use crate::wire::{ethernet, parse, parse_fast};
+use crate::wire::{ethernet, parse};
 
 fn reason(frame: &[u8]) -> Option<DropReason> {
     let reason = parse(frame, &config()).err();
-    let short = parse_fast(frame, &config());
+    let short = usual(frame, &config());
     assert!(reason.is_none() || short.is_none(), "{reason:?}, but read as {short:?}");
     reason
 }

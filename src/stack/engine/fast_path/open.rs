@@ -1,0 +1,137 @@
+//! The opening of a connection: SYN, SYN-ACK, ACK.
+
+use super::BatchCounts;
+use crate::engine::batch::{Replies, RxRecord};
+use crate::engine::flows::Flows;
+use crate::engine::listener_cache::CachedListener;
+use crate::engine::port::Port;
+use crate::engine::transition::Effects;
+use crate::engine::tx::ReplyContext;
+use crate::tcp::fast_path::HalfOpen;
+use crate::tcp::{self, State, TcbFlags};
+use crate::wire::ethernet::swap_addresses;
+use crate::wire::{OptionSet, PacketKey, ReplyNumbers, Seq};
+
+impl<K: PacketKey> Flows<K> {
+    /// A SYN: a half-open connection and its SYN-ACK.
+    #[inline(always)]
+    pub(super) fn fast_syn<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxRecord<K>,
+        mut frame: P::Frame,
+        counts: &mut BatchCounts,
+    ) -> Option<P::Frame> {
+        let ReplyContext { core, port, port_index } = ctx;
+        let syn = &rx.header;
+        let usual = syn.options <= OptionSet::MSS || syn.options == OptionSet::ALL;
+        let Some(listener) = self.listener_cache.get(&syn.key) else { return Some(frame) };
+        if !usual || core.faults_enabled {
+            return Some(frame);
+        }
+        let room = port.bytes_mut(&mut frame);
+        let Some(link_entry) = core.link_cache.last_of(room, *port_index) else { return Some(frame) };
+        let Ok((slot, tcb)) = self.shard.find_or_insert(&syn.key, rx.prf.hash) else { return Some(frame) };
+        let link = link_entry.take(room);
+        let CachedListener { id: listener, window } = listener;
+        let iss = Seq(core.tcp.isn_tick) + rx.prf.isn_offset;
+        let (max_mss, timer_links) = (self.fast.max_mss, self.timers.links_of_syn_ack());
+        let deadline_ms = core.tcp.millis.wrapping_add(tcp::fast_path::SYN_ACK_MS);
+        let open = HalfOpen { iss, listener, window, link, max_mss, deadline_ms, timer_links };
+        tcp::fast_path::open(tcb, syn, open, core.tcp.now);
+        self.timers.joined(&mut self.shard, timer_links, slot);
+        self.half_open += 1;
+        let numbers = ReplyNumbers { seq: iss, ack: syn.seq + 1, window };
+        let timestamp = || core.tcp.millis.wrapping_add(rx.prf.timestamp_offset);
+        let len = self.fast.write_syn_ack(room, syn, numbers, timestamp);
+        counts.syns += 1;
+        counts.send(ctx, frame, len);
+        None
+    }
+
+    /// A SYN that is answered without keeping anything of it.
+    #[inline(always)]
+    pub(super) fn fast_cookie<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxRecord<K>,
+        mut frame: P::Frame,
+        counts: &mut BatchCounts,
+    ) -> Option<P::Frame> {
+        let ReplyContext { core, port, .. } = ctx;
+        let syn = &rx.header;
+        let usual = syn.options <= OptionSet::MSS || syn.options == OptionSet::ALL;
+        let Some(listener) = self.listener_cache.get(&syn.key) else { return Some(frame) };
+        // A connection may have this key; a full table may have to drop the SYN.
+        if !usual || core.faults_enabled || self.is_full() || self.shard.candidate(rx.prf.hash).is_some() {
+            return Some(frame);
+        }
+        let mss = tcp::fast_path::peer_mss(syn);
+        let iss = core.cookies.issue(&syn.key, syn.seq, mss, core.tcp.now);
+        let numbers = ReplyNumbers { seq: iss, ack: syn.seq + 1, window: listener.window };
+        let timestamp =
+            || tcp::cookie_timestamp(syn.window_scale, core.tcp.millis).wrapping_add(rx.prf.timestamp_offset);
+        let room = port.bytes_mut(&mut frame);
+        swap_addresses(room);
+        let len = self.fast.write_syn_ack(room, syn, numbers, timestamp);
+        counts.syns += 1;
+        counts.cookies += 1;
+        counts.send(ctx, frame, len);
+        None
+    }
+
+    /// SYN-RECEIVED, and our SYN is acknowledged: ESTABLISHED.
+    #[inline(always)]
+    pub(super) fn fast_establish<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxRecord<K>,
+        frame: P::Frame,
+        replies: &mut Replies<K, P::Frame>,
+        counts: &mut BatchCounts,
+    ) -> Option<P::Frame> {
+        let ReplyContext { core, port, port_index } = ctx;
+        let RxRecord { header, candidate: slot, .. } = rx;
+        let number = self.number(*slot);
+        let Some(tcb) = self.shard.value_mut(*slot) else { return Some(frame) };
+        let Some(service) = core.services.of(tcb.listener) else { return Some(frame) };
+        let now_ms = core.tcp.millis;
+        let mut cx = core.tcp.context(&header.key, Some(rx.prf), number);
+        tcp::fast_path::establish(tcb, header, now_ms, &mut cx, service);
+        let quiet = tcp::has_no_output(tcb);
+        tcb.next_hop =
+            core.link_cache.update(port.bytes(&frame), header.link_len, *port_index, tcb.next_hop, number);
+        let links = self.timers.clear(tcb);
+        self.timers.unlink(&mut self.shard, links);
+        self.half_open -= 1;
+        counts.established += 1;
+        if quiet {
+            port.release(frame);
+        } else {
+            self.finish(ctx, rx, frame, State::Established, replies);
+        }
+        None
+    }
+
+    /// The service has output at once, or aborts.
+    #[inline(never)]
+    pub(super) fn finish<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxRecord<K>,
+        frame: P::Frame,
+        before: State,
+        replies: &mut Replies<K, P::Frame>,
+    ) {
+        let number = self.number(rx.candidate);
+        let Some(tcb) = self.shard.value_mut(rx.candidate) else { return ctx.port.release(frame) };
+        if !tcb.has(TcbFlags::ABORT) {
+            tcb.set(TcbFlags::QUEUED);
+            return replies.push(rx.conn(), frame, rx.header.link_len);
+        }
+        let mut cx = ctx.core.tcp.context(&rx.header.key, Some(rx.prf), number);
+        let action = tcp::finish_input(tcb, &mut cx);
+        let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
+        self.apply(ctx, &rx.segment(), frame, rx.candidate, effects, replies);
+    }
+}

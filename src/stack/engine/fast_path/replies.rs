@@ -1,0 +1,114 @@
+//! Replies from templates: SYN-ACKs, ACKs, FINs.
+
+use super::BatchCounts;
+use crate::engine::batch::ConnRef;
+use crate::engine::core::CoreConfig;
+use crate::engine::flows::Flows;
+use crate::engine::port::Port;
+use crate::engine::tx::ReplyContext;
+use crate::tcp::fast_path::PlainOutput;
+use crate::tcp::{self, Config, CookieMode, Negotiated, TcbFlags, Timer};
+use crate::wire::ethernet::swap_addresses;
+use crate::wire::{Flags, OptionSet, PacketKey, ReplyNumbers, ReplyTemplate, RxHeader};
+
+/// What the fast path needs, made once.
+pub(in crate::engine) struct FastPath<K: PacketKey> {
+    /// False: every segment takes the general path.
+    pub(in crate::engine) enabled: bool,
+    /// Half-open connections from which on SYNs are answered with cookies.
+    pub(super) cookies_from: u32,
+    /// The largest MSS that our link has room for.
+    pub(super) max_mss: u16,
+    syn_ack_mss: ReplyTemplate<K, 1>,
+    syn_ack_all: ReplyTemplate<K, 5>,
+    ack: ReplyTemplate<K, 0>,
+    ack_timestamps: ReplyTemplate<K, 3>,
+    fin: ReplyTemplate<K, 0>,
+    fin_timestamps: ReplyTemplate<K, 3>,
+}
+
+impl<K: PacketKey> FastPath<K> {
+    pub(in crate::engine) fn new(config: &Config, bounds: &CoreConfig) -> FastPath<K> {
+        let our_mss = if K::IS_IPV6 { config.mss6 } else { config.mss4 };
+        let mss = 0x0204_0000 | u32::from(our_mss);
+        let (syn_ack, fin) = (Flags::SYN.with(Flags::ACK), Flags::ACK.with(Flags::FIN));
+        // NOP, NOP, timestamps; SACK-permitted in place of the NOPs; NOP, window scale of 0.
+        let (timestamps, sack, scale) = (0x0101_080a, 0x0402_080a, 0x0103_0300);
+        FastPath {
+            enabled: bounds.fast_path,
+            cookies_from: match config.cookies {
+                CookieMode::Never => u32::MAX,
+                CookieMode::Auto => bounds.half_open_bound,
+                CookieMode::Always => 0,
+            },
+            max_mss: our_mss.max(tcp::MIN_MSS),
+            syn_ack_mss: ReplyTemplate::new(syn_ack, [mss]),
+            syn_ack_all: ReplyTemplate::new(syn_ack, [mss, sack, 0, 0, scale]),
+            ack: ReplyTemplate::new(Flags::ACK, []),
+            ack_timestamps: ReplyTemplate::new(Flags::ACK, [timestamps, 0, 0]),
+            fin: ReplyTemplate::new(fin, []),
+            fin_timestamps: ReplyTemplate::new(fin, [timestamps, 0, 0]),
+        }
+    }
+
+    /// Writes a SYN-ACK with the options that the SYN has: all of them, or an MSS at most.
+    #[inline(always)]
+    pub(super) fn write_syn_ack(
+        &self,
+        frame: &mut [u8],
+        syn: &RxHeader<K>,
+        numbers: ReplyNumbers,
+        timestamp: impl FnOnce() -> u32,
+    ) -> Option<usize> {
+        let to = (&syn.key, syn.link_len);
+        if syn.options == OptionSet::ALL {
+            self.syn_ack_all.write(frame, to, numbers, [(2, timestamp()), (3, syn.ts_value)])
+        } else {
+            self.syn_ack_mss.write(frame, to, numbers, [])
+        }
+    }
+}
+
+impl<K: PacketKey> Flows<K> {
+    /// A queued connection's ACK or FIN, in the frame of the segment that it answers.
+    #[inline(always)]
+    pub(in crate::engine) fn fast_reply<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        conn: &ConnRef<K>,
+        mut frame: P::Frame,
+        link_len: u8,
+        counts: &mut BatchCounts,
+    ) -> Option<P::Frame> {
+        let ReplyContext { core, port, .. } = ctx;
+        let Some(tcb) = self.shard.value_at(conn.slot, &conn.key) else { return Some(frame) };
+        let output =
+            tcp::fast_path::plain_output(tcb).filter(|_| self.fast.enabled && tcb.has(TcbFlags::QUEUED));
+        let (fin, (seq, timeout_ms)) = match output {
+            Some(PlainOutput::Ack) => (false, (tcp::fast_path::send_ack(tcb), 0)),
+            Some(PlainOutput::Fin) => (true, tcp::fast_path::send_fin(tcb)),
+            None => return Some(frame),
+        };
+        let numbers = ReplyNumbers { seq, ack: tcb.rcv_nxt, window: tcb.window_field() };
+        let timestamps = tcb.negotiated.has(Negotiated::TIMESTAMPS).then_some(tcb.ts_recent);
+        if fin {
+            if tcb.timer != Timer::None {
+                self.timers.stop(&mut self.shard, conn.slot);
+            }
+            self.timers.start_idle(&mut self.shard, conn.slot, Timer::Retransmit, timeout_ms, core.tcp.now);
+        }
+        let (room, to) = (port.bytes_mut(&mut frame), (&conn.key, link_len));
+        swap_addresses(room);
+        let len = match (timestamps, fin) {
+            (None, false) => self.fast.ack.write(room, to, numbers, []),
+            (None, true) => self.fast.fin.write(room, to, numbers, []),
+            (Some(echo), fin) => {
+                let template = if fin { &self.fast.fin_timestamps } else { &self.fast.ack_timestamps };
+                let value = core.tcp.millis.wrapping_add(conn.prf.timestamp_offset);
+                template.write(room, to, numbers, [(1, value), (2, echo)])
+            }
+        };
+        counts.send(ctx, frame, len);
+        None
+    }
+}

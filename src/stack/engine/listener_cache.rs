@@ -1,0 +1,52 @@
+//! The listeners that were asked for last, so that most SYNs need no look-up.
+
+use super::listeners::ListenerId;
+use crate::wire::PacketKey;
+
+/// Places; a power of two. Listeners on neighbouring ports do not displace one another.
+const PLACES: usize = 8;
+
+#[derive(Clone, Copy)]
+struct Place<K> {
+    /// Its local end is the listener's. That of an empty place is the unspecified address, which no segment is
+    /// sent to.
+    local: K,
+    listener: CachedListener,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct CachedListener {
+    /// The listener's number.
+    pub id: u16,
+    /// The first receive window of its connections.
+    pub window: u16,
+}
+
+pub(super) struct ListenerCache<K>([Place<K>; PLACES]);
+
+impl<K: PacketKey> ListenerCache<K> {
+    pub(super) fn new() -> ListenerCache<K> {
+        ListenerCache([Place { local: K::default(), listener: CachedListener::default() }; PLACES])
+    }
+
+    /// The listener of this key's local end, if it is here.
+    #[inline(always)]
+    pub(super) fn get(&self, key: &K) -> Option<CachedListener> {
+        let place = &self.0[place(key)];
+        place.local.same_local(key).then_some(place.listener)
+    }
+
+    pub(super) fn insert(&mut self, key: &K, id: ListenerId, window: u16) {
+        self.0[place(key)] = Place { local: *key, listener: CachedListener { id: id.0, window } };
+    }
+
+    /// Other listeners are in force.
+    pub(super) fn clear(&mut self) {
+        *self = ListenerCache::new();
+    }
+}
+
+#[inline(always)]
+fn place<K: PacketKey>(key: &K) -> usize {
+    usize::from(key.ports().1) % PLACES
+}
