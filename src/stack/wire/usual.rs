@@ -110,7 +110,7 @@ pub(super) fn halves(word: u64) -> u64 {
 /// is a multiple of that.
 #[inline(always)]
 pub(super) fn is_intact(sum: u64) -> bool {
-    sum % 0xffff == 0
+    sum.is_multiple_of(0xffff)
 }
 
 impl UsualPacket for FlowKey4 {
