@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use handfast_stack::wire::{
-    Flags, FlowKey, FlowKey4, FlowKey6, FrameFilter, LinkHeader, PacketKey, ParseConfig, RxHeader, Seq,
-    TcpOptions, Timestamps, TupleSecret, TxSegment, checksum::Checksum, ethernet, parse, write_segment,
+    Flags, FlowKey4, FlowKey6, FrameFilter, LinkHeader, PacketKey, ParseConfig, RxHeader, Seq, TcpOptions,
+    Timestamps, TupleSecret, TxSegment, checksum::Checksum, ethernet, parse, write_segment,
 };
 
 const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
