@@ -1,5 +1,5 @@
-//! What the phases of a poll hand on to one another: arrays of received segments, and of connections with
-//! output; and what came of an event.
+//! The data that the phases of a poll pass on: arrays of received segments, and of connections with output;
+//! and the effects of an event.
 
 use super::core::Core;
 use super::link_cache::LinkEntry;
@@ -12,14 +12,14 @@ use crate::wire::{
     TupleSecret, TxSegment,
 };
 
-/// One address family's share of a batch. Room is made once.
+/// The segments of one address family in a batch: at most two batches, for which memory is allocated once.
 pub(super) struct Batch<K: FlowKey, F> {
     records: Box<[RxRecord<K>]>,
-    /// How many of these there are.
+    /// The number of records in use.
     len: usize,
-    /// By record, where the keyed function is computed.
+    /// By record: its 4-tuple, then the keyed function's value for it.
     blocks: Box<[K::Blocks]>,
-    /// By record: the frame it lies in.
+    /// By record: its frame.
     pub frames: Vec<F>,
     /// Connections with a segment to send once the whole batch has been processed (MUST-58, MUST-59).
     pub replies: Replies<K, F>,
@@ -32,13 +32,13 @@ pub(super) struct Segments<'a, K, F> {
 }
 
 impl<'a, K, F> Segments<'a, K, F> {
-    /// The control bits of the next one.
+    /// The control bits of the next segment.
     #[inline(always)]
     pub(super) fn flags(&self) -> Option<Flags> {
         self.records.as_slice().first().map(|rx| rx.header.flags)
     }
 
-    /// The next one, if its control bits are such.
+    /// Takes the next segment if its control bits are wanted.
     #[inline(always)]
     pub(super) fn next_if(&mut self, wanted: impl Fn(Flags) -> bool) -> Option<(&'a RxRecord<K>, F)> {
         if !wanted(self.flags()?) {
@@ -48,7 +48,7 @@ impl<'a, K, F> Segments<'a, K, F> {
     }
 }
 
-/// Connections with output, and the received frames that it goes in.
+/// Connections with output, and the received frames in which it is sent.
 pub(super) struct Replies<K, F> {
     conns: Vec<(ConnRef<K>, u8)>,
     frames: Vec<F>,
@@ -59,15 +59,15 @@ impl<K, F> Replies<K, F> {
         Replies { conns: Vec::with_capacity(2 * BATCH), frames: Vec::with_capacity(2 * BATCH) }
     }
 
-    /// The output of a connection that was just marked as QUEUED goes in this frame, behind a link header of
-    /// `link_len` bytes.
+    /// Lists a connection that was just marked as QUEUED: its output is sent in this frame, after a link
+    /// header of `link_len` bytes.
     #[inline(always)]
     pub(super) fn push(&mut self, conn: ConnRef<K>, frame: F, link_len: u8) {
         self.conns.push((conn, link_len));
         self.frames.push(frame);
     }
 
-    /// Each connection with its frame and the length of its link header.
+    /// Each connection with its frame and the length of the frame's link header, bytes.
     #[inline(always)]
     pub(super) fn iter(&mut self) -> impl Iterator<Item = (&ConnRef<K>, F, u8)> {
         let pairs = self.conns.iter().zip(self.frames.drain(..));
@@ -79,13 +79,15 @@ impl<K, F> Replies<K, F> {
     }
 }
 
-/// A received segment: one cache line for IPv4, two for IPv6. Each phase adds what the next one reads.
+/// A received segment: one cache line for IPv4, two for IPv6. Parsing writes `header`, hashing `prf`, the
+/// look-up `candidate`; input and replies read all three.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct RxRecord<K> {
     pub header: RxHeader<K>,
     pub prf: TuplePrf,
-    /// Where its connection most likely is; of a SYN, which most likely has none, [`NO_SLOT`].
+    /// The slot that most likely holds its connection. [`NO_SLOT`] without one, and for a SYN, which is not
+    /// looked up before its turn.
     pub candidate: Slot,
 }
 
@@ -95,7 +97,7 @@ const _: () = assert!(size_of::<RxRecord<FlowKey4>>() == 64 && size_of::<RxRecor
 pub(super) struct RxSegment<K> {
     pub segment: Segment<K>,
     pub prf: TuplePrf,
-    /// Where its connection most likely is.
+    /// The slot that most likely holds its connection, or [`NO_SLOT`].
     pub candidate: Slot,
 }
 
@@ -118,7 +120,7 @@ pub(super) struct PendingReset<K> {
     pub reset: TxSegment,
 }
 
-/// What came of an event other than a received segment.
+/// The effects of an event other than a received segment.
 pub(super) struct EventEffects {
     pub before: State,
     pub listener: u16,
@@ -157,7 +159,8 @@ impl<K: PacketKey> RxRecord<K> {
 }
 
 impl<K: PacketKey, F> Batch<K, F> {
-    /// Adds the segments of the usual frames that `frames` begins with; returns their number.
+    /// Adds the segments of the usual frames at the start of `frames`, up to the first other frame. Returns
+    /// their number.
     #[inline(never)]
     pub(super) fn parse<P: Port<Frame = F>>(
         &mut self,
@@ -207,7 +210,8 @@ impl<K: PacketKey, F> Batch<K, F> {
         }
     }
 
-    /// Computes the keyed function of every record's 4-tuple, all blocks together, and calls `each` for it.
+    /// Computes the keyed function of every record's 4-tuple, all blocks together, and calls `each` with the
+    /// value.
     #[inline(always)]
     pub(super) fn hash(&mut self, secret: &TupleSecret, each: impl Fn(TuplePrf)) {
         let Batch { records, len, blocks, .. } = self;

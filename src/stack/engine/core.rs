@@ -51,7 +51,8 @@ pub struct CoreConfig {
     pub no_arp: bool,
     /// Count the nanoseconds of each stage: a clock reading per stage and batch.
     pub account_stages: bool,
-    /// Process the usual segments the fast path. False: all take the general path, for a comparison.
+    /// Process the segments of handshakes, data in order and closes on the fast path. False: every segment
+    /// takes the general path, with the same effects, for comparisons.
     pub fast_path: bool,
 }
 

@@ -1,11 +1,12 @@
-//! The fast path: the segments that handshakes, data in order and closes are made of. Its effects equal those of the
+//! The fast path: the segments of handshakes, of data in order and of closes. Its effects equal those of the
 //! general path in the same state; `tests/engine/fast_path.rs` compares both, byte for byte.
 //!
-//! - Here: a loop for each kind of segment. A function returns the frame of a segment that it does not take, before
-//!   anything has changed.
-//! - `open`: SYN, cookie, and the ACK that ends a handshake; `data`: the next data, and ACKs of nothing new; `close`: FINs,
-//!   and the ACK of ours.
-//! - `replies`: the replies of all of them, from templates.
+//! - Here: one loop for each kind of segment, and the choice of a function by the connection's state. A
+//!   function that does not take a segment returns its frame before anything has changed; the general path
+//!   takes it then.
+//! - `open`: SYN, cookie, and the ACK that ends a handshake; `data`: the next data, and ACKs of nothing new;
+//!   `close`: FINs, and the ACK of our FIN.
+//! - `replies`: their replies, from templates.
 
 mod close;
 mod data;
@@ -23,7 +24,7 @@ use crate::wire::PacketKey;
 
 pub(super) use replies::FastPath;
 
-/// Of a batch: added to the core's counters once.
+/// Events of one batch, added to the core's counters once.
 #[derive(Default)]
 pub(super) struct BatchCounts {
     syns: u64,
@@ -43,7 +44,7 @@ impl BatchCounts {
         counters.frames_out.add(self.frames_out);
     }
 
-    /// Sends a reply that was written into its frame.
+    /// Sends a reply that was written into its frame, of `len` bytes; `None`: the frame had no room for it.
     #[inline(always)]
     fn send<P: Port>(&mut self, ctx: &mut ReplyContext<'_, P>, frame: P::Frame, len: Option<usize>) {
         match len {
@@ -57,7 +58,8 @@ impl BatchCounts {
 }
 
 impl<K: PacketKey> Flows<K> {
-    /// SYNs, up to one that is not taken: a loop of its own, with its numbers in registers.
+    /// Takes SYNs, up to one that it does not take, which it returns, or up to a segment of another kind. One
+    /// loop for each kind keeps its variables in registers.
     #[inline(never)]
     pub(super) fn fast_syns<'a, P: Port>(
         &mut self,
@@ -110,7 +112,8 @@ impl<K: PacketKey> Flows<K> {
         None
     }
 
-    /// An ACK, with or without data: the end of a handshake or of a close, or the next segment of a connection.
+    /// An ACK, with or without data: the end of a handshake or of a close, or the next segment of a
+    /// connection.
     #[inline(always)]
     fn fast_ack<P: Port>(
         &mut self,

@@ -16,8 +16,9 @@ pub(super) const PSH_ACK: Flags = Flags::ACK.with(Flags::PSH);
 pub(super) const FIN_ACK: Flags = Flags::ACK.with(Flags::FIN);
 
 impl<K: PacketKey> Flows<K> {
-    /// Processes every segment of a batch, in order: the fast path as far as segments of a kind are what their
-    /// listener or their connection waits for; any other one by the general path.
+    /// Processes every segment of a batch, in order. The fast path takes consecutive segments of one kind, as
+    /// long as each is the next one of its connection, or a usual SYN to a cached listener. The general path
+    /// takes any other one.
     pub(super) fn process<P: Port>(&mut self, ctx: &mut ReplyContext<'_, P>, batch: &mut Batch<K, P::Frame>) {
         let mut counts = BatchCounts::default();
         let (mut segments, replies) = batch.take();
@@ -36,7 +37,7 @@ impl<K: PacketKey> Flows<K> {
         counts.add_to(&ctx.core.counters);
     }
 
-    /// Any segment.
+    /// The general path: any segment.
     #[inline(never)]
     fn process_any<P: Port>(
         &mut self,

@@ -34,9 +34,9 @@ pub(super) struct LinkEntry {
 
 struct SharedEntry {
     entry: LinkEntry,
-    /// The link header of the frames that it replies to, if that is untagged.
+    /// The link header of the frames that it replies to, as words; if tagged, words of no frame.
     received: UntaggedWords,
-    /// As words, if it is untagged.
+    /// The link header of the replies, as words, if it is untagged.
     reply: UntaggedWords,
     /// Connections that refer to it.
     connections: u32,
@@ -58,7 +58,8 @@ pub(super) struct LastEntry<'a> {
 }
 
 impl LastEntry<'_> {
-    /// Turns the frame's link header round, for one connection more; the entry's index.
+    /// Writes the link header of the reply over the frame's, and counts one connection more. Returns the
+    /// entry's index.
     #[inline(always)]
     pub(super) fn take(self, frame: &mut [u8]) -> u16 {
         self.shared.connections += 1;
@@ -123,7 +124,8 @@ impl LinkCache {
     }
 
     /// The index of the link header back to a frame's sender, for one connection more. Where
-    /// [`LinkCache::is_own_line`] holds for it, [`LinkCache::store_own`] follows as soon as the connection has a slot.
+    /// [`LinkCache::is_own_line`] holds for it, [`LinkCache::store_own`] follows as soon as the connection has
+    /// a slot.
     #[inline]
     pub(super) fn intern(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
         let last = self.last;

@@ -220,7 +220,7 @@ impl<K: PacketKey> Flows<K> {
         ctx.core.link_cache.store_own(ctx.port.bytes(frame), segment.link_len, ctx.port_index, conn)
     }
 
-    /// The listener for the local end. Most segments are for the same one as the last.
+    /// The listener for the local end, from the cache if it is there.
     #[inline]
     fn listener(&mut self, core: &Core, key: &K) -> Option<ListenerId> {
         if let Some(cached) = self.listener_cache.get(key) {

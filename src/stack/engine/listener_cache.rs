@@ -1,15 +1,15 @@
-//! The listeners that were asked for last, so that most SYNs need no look-up.
+//! The listeners of recent segments, by local port: most SYNs need no look-up in the rules.
 
 use super::listeners::ListenerId;
 use crate::wire::PacketKey;
 
-/// Places; a power of two. Listeners on neighbouring ports do not displace one another.
+/// A power of two. Listeners on consecutive ports do not displace one another.
 const PLACES: usize = 8;
 
 #[derive(Clone, Copy)]
 struct Place<K> {
-    /// Its local end is the listener's. That of an empty place is the unspecified address, which no segment is
-    /// sent to.
+    /// A 4-tuple whose local end is the listener's. In an empty place, the local address is unspecified: no
+    /// segment is sent to it.
     local: K,
     listener: CachedListener,
 }
@@ -18,7 +18,7 @@ struct Place<K> {
 pub(super) struct CachedListener {
     /// The listener's number.
     pub id: u16,
-    /// The first receive window of its connections.
+    /// The first receive window of its connections, bytes.
     pub window: u16,
 }
 
@@ -29,7 +29,7 @@ impl<K: PacketKey> ListenerCache<K> {
         ListenerCache([Place { local: K::default(), listener: CachedListener::default() }; PLACES])
     }
 
-    /// The listener of this key's local end, if it is here.
+    /// The listener of this key's local end, if it is cached.
     #[inline(always)]
     pub(super) fn get(&self, key: &K) -> Option<CachedListener> {
         let place = &self.0[place(key)];
@@ -40,7 +40,7 @@ impl<K: PacketKey> ListenerCache<K> {
         self.0[place(key)] = Place { local: *key, listener: CachedListener { id: id.0, window } };
     }
 
-    /// Other listeners are in force.
+    /// Forgets all: the core has other rules.
     pub(super) fn clear(&mut self) {
         *self = ListenerCache::new();
     }

@@ -4,8 +4,9 @@
 //!
 //! - `worker`: one iteration of the loop, its phases in order.
 //! - `rx`: received frames parsed, hashed and looked up; `batch`: the arrays that the phases share.
-//! - `input`: segments through TCP; `fast_path`: those predicted by their headers; `listen`: those without
-//!   a connection: listeners, cookies, injected faults, resets.
+//! - `input`: segments through TCP, on one of two paths. `fast_path/`: handshakes, data in order and closes,
+//!   with replies from templates. The general path, for any segment: TCP, then `transition`; without a
+//!   connection `listen`: listeners, cookies, injected faults, resets.
 //! - `transition`: applies the effects of an event: timer, counts, slot, report to the service.
 //! - `tx`: replies in place, drops, forwarding, pending output in new frames.
 //! - `expiry`: expired timers; `idle`: idle connections; `errors`: ICMP errors about segments of ours.
@@ -17,8 +18,8 @@
 //!   ones, `oldest` those found.
 //! - `core`: what a core has besides connections: services, `link_cache` (link headers of peers), `fair`
 //!   (rate limits), `fault` (injected faults).
-//! - `listeners`: rules by prefix and port; `listener_registry`: their numbers, and how running cores get
-//!   other ones.
+//! - `listeners`: rules by prefix and port; `listener_cache`: the listeners of recent segments;
+//!   `listener_registry`: their numbers, and how running cores get other ones.
 //! - `port`: where frames come from and go to; `memory` is one in memory, `far` one of a device that the
 //!   core has no queue of; `forward`: the queues of frames between cores, `forwarded` their consumer.
 //!

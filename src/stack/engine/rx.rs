@@ -12,7 +12,7 @@ impl<P: Port> Worker<P> {
     /// Phase 1: every frame becomes a record of its address family, or is answered if it is not TCP.
     #[inline(never)]
     pub(super) fn parse(&mut self, port_index: usize) {
-        // Taken out meanwhile, room and all: what else a frame may be wants the whole worker.
+        // The vector is moved out and back: `parse_other` borrows the whole worker.
         let mut rx_frames = std::mem::take(&mut self.rx_frames[port_index]);
         self.core.counters.frames_in.add(rx_frames.len() as u64);
         while !rx_frames.is_empty() {
@@ -26,7 +26,7 @@ impl<P: Port> Worker<P> {
         self.rx_frames[port_index] = rx_frames;
     }
 
-    /// What is not a usual segment: parsed in full.
+    /// Any frame but a usual segment: parsed in full.
     #[inline(never)]
     fn parse_other(&mut self, port_index: usize, frame: P::Frame) {
         let Worker { core, ports, devices, v4, v6, batch4, batch6, .. } = self;
@@ -49,19 +49,19 @@ impl<P: Port> Worker<P> {
 }
 
 impl<K: PacketKey> Flows<K> {
-    /// Phase 2: hash every 4-tuple, and ask for the buckets.
+    /// Phase 2: computes the keyed function of every 4-tuple, and prefetches the home buckets.
     #[inline(always)]
     pub(super) fn hash<F>(&self, secret: &TupleSecret, batch: &mut Batch<K, F>) {
         batch.hash(secret, |prf| self.shard.prefetch(prf.hash));
     }
 
-    /// Phase 3: look into the buckets, and prefetch the connections that they name. Keys are compared when
-    /// their lines have come.
+    /// Phase 3: reads the buckets, and prefetches the slots that they name. Phase 4 compares the keys, whose
+    /// lines have arrived by then.
     #[inline(always)]
     pub(super) fn look_up<F>(&self, batch: &mut Batch<K, F>) {
         for rx in batch.records() {
-            // Most SYNs match no connection, and an earlier one of this batch may be the same: they are
-            // looked up when it is their turn.
+            // Most SYNs match no connection, and an earlier one of this batch may have the same 4-tuple:
+            // the insertion looks them up.
             if rx.header.flags != Flags::SYN
                 && let Some(slot) = self.shard.candidate(rx.prf.hash)
             {

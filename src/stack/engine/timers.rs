@@ -84,8 +84,8 @@ impl Timers {
         self.lists[list].tail = slot.0;
     }
 
-    /// The links of a connection that joins the queue of first SYN-ACKs: it writes them into its line, and
-    /// [`Timers::joined`] follows.
+    /// The links of a connection that joins the queue of first SYN-ACKs. The caller writes them into the
+    /// connection's line, then calls [`Timers::joined`].
     #[inline(always)]
     pub(super) fn links_of_syn_ack(&self) -> TimerLinks {
         let tail = self.lists[SYN_ACK].tail;

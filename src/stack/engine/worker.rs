@@ -37,7 +37,7 @@ pub(super) struct CoreDevice {
     pub(super) index: usize,
     pub(super) mac: [u8; 6],
     pub(super) policy: ParseConfig,
-    /// Of `policy`.
+    /// The checks of `policy` on usual frames.
     pub(super) filter: FrameFilter,
 }
 

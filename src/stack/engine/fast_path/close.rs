@@ -10,8 +10,8 @@ use crate::tcp::{self, ClosedConnection, State, TcbFlags, Timer, TimerOp};
 use crate::wire::PacketKey;
 
 impl<K: PacketKey> Flows<K> {
-    /// ESTABLISHED, and the peer closes its direction. What the service sends, most often its own FIN, goes with
-    /// the ACK at the end of the batch (MUST-59).
+    /// In ESTABLISHED, the peer's FIN: CLOSE-WAIT. The service's output, most often a FIN, is sent with the
+    /// ACK at the end of the batch (MUST-59).
     #[inline(always)]
     pub(super) fn fast_close_wait<P: Port>(
         &mut self,
@@ -39,7 +39,7 @@ impl<K: PacketKey> Flows<K> {
         None
     }
 
-    /// FIN-WAIT-1, and the peer's FIN acknowledges ours: TIME-WAIT.
+    /// In FIN-WAIT-1, the peer's FIN, which acknowledges our FIN: TIME-WAIT.
     #[inline(always)]
     pub(super) fn fast_time_wait<P: Port>(
         &mut self,
@@ -67,7 +67,7 @@ impl<K: PacketKey> Flows<K> {
         None
     }
 
-    /// LAST-ACK, and our FIN is acknowledged: the end.
+    /// In LAST-ACK, the ACK of our FIN: the connection ends.
     #[inline(always)]
     pub(super) fn fast_last_ack<P: Port>(
         &mut self,

@@ -9,7 +9,8 @@ use crate::tcp::{self, State, TcbFlags};
 use crate::wire::PacketKey;
 
 impl<K: PacketKey> Flows<K> {
-    /// ESTABLISHED: an ACK of nothing new, or the next data.
+    /// An ACK of nothing new, whose frame is released, or the next data, which is acknowledged at the end of
+    /// the batch.
     #[inline(always)]
     pub(super) fn fast_data<P: Port>(
         &mut self,
@@ -49,7 +50,7 @@ impl<K: PacketKey> Flows<K> {
         None
     }
 
-    /// The service refused the data, or aborts.
+    /// The service refused the data, or aborts: the rest of the general path.
     #[inline(never)]
     pub(super) fn finish_data<P: Port>(
         &mut self,

@@ -49,7 +49,7 @@ impl<K: PacketKey> Flows<K> {
         None
     }
 
-    /// A SYN that is answered without keeping anything of it.
+    /// A SYN that is answered by a cookie: no state is kept.
     #[inline(always)]
     pub(super) fn fast_cookie<P: Port>(
         &mut self,
@@ -80,7 +80,7 @@ impl<K: PacketKey> Flows<K> {
         None
     }
 
-    /// SYN-RECEIVED, and our SYN is acknowledged: ESTABLISHED.
+    /// In SYN-RECEIVED, the ACK of our SYN: ESTABLISHED.
     #[inline(always)]
     pub(super) fn fast_establish<P: Port>(
         &mut self,
@@ -113,7 +113,8 @@ impl<K: PacketKey> Flows<K> {
         None
     }
 
-    /// The service has output at once, or aborts.
+    /// The service has output at once, or aborts: queues the connection, or sends the RST as the general path
+    /// does.
     #[inline(never)]
     pub(super) fn finish<P: Port>(
         &mut self,

@@ -1,4 +1,4 @@
-//! Replies from templates: SYN-ACKs, ACKs, FINs.
+//! Replies from templates: SYN-ACK, ACK, and FIN with ACK.
 
 use super::BatchCounts;
 use crate::engine::batch::ConnRef;
@@ -11,13 +11,13 @@ use crate::tcp::{self, Config, CookieMode, Negotiated, TcbFlags, Timer};
 use crate::wire::ethernet::swap_addresses;
 use crate::wire::{Flags, OptionSet, PacketKey, ReplyNumbers, ReplyTemplate, RxHeader};
 
-/// What the fast path needs, made once.
+/// The settings and templates of the fast path, made once per address family.
 pub(in crate::engine) struct FastPath<K: PacketKey> {
     /// False: every segment takes the general path.
     pub(in crate::engine) enabled: bool,
-    /// Half-open connections from which on SYNs are answered with cookies.
+    /// The number of half-open connections from which on SYNs are answered by cookies.
     pub(super) cookies_from: u32,
-    /// The largest MSS that our link has room for.
+    /// The largest MSS of our link, bytes.
     pub(super) max_mss: u16,
     syn_ack_mss: ReplyTemplate<K, 1>,
     syn_ack_all: ReplyTemplate<K, 5>,
@@ -51,7 +51,8 @@ impl<K: PacketKey> FastPath<K> {
         }
     }
 
-    /// Writes a SYN-ACK with the options that the SYN has: all of them, or an MSS at most.
+    /// Writes a SYN-ACK over the SYN, with all options if the SYN has all, else with the MSS alone. Returns
+    /// the frame's length, bytes. `timestamp` gives its TSval.
     #[inline(always)]
     pub(super) fn write_syn_ack(
         &self,
@@ -70,7 +71,8 @@ impl<K: PacketKey> FastPath<K> {
 }
 
 impl<K: PacketKey> Flows<K> {
-    /// A queued connection's ACK or FIN, in the frame of the segment that it answers.
+    /// Sends a queued connection's ACK or FIN in the frame of the segment that it answers. Returns the frame
+    /// if the connection has other output, or has ended.
     #[inline(always)]
     pub(in crate::engine) fn fast_reply<P: Port>(
         &mut self,
