@@ -1,5 +1,5 @@
-//! Cost of a frame in the wire layer: parse (both checksums verified), hash, write, and a checksum alone. `common` is the
-//! parser of the most common frames, which the engine tries first.
+//! Cost of a frame in the wire layer: parse (both checksums verified), hash, write, and a checksum alone.
+//! `common` is the parser of usual frames, which the engine tries first.
 //!
 //! Frames are in the first-level cache: a lower bound, not the cost in a receive ring.
 

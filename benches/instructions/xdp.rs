@@ -1,5 +1,6 @@
 //! A queue whose kernel is in memory, in batches of 64 frames. Per frame, the queue's calls alone: the
-//! kernel's end works outside of the counted function. No driver asks to be woken, so there are no system calls.
+//! kernel's end works outside of the counted function. No driver asks to be woken, so there are no system
+//! calls.
 
 use std::hint::black_box;
 

@@ -22,7 +22,7 @@ const _: () = assert!(STATE_SHIFT == 62 && TAG_SHIFT == 48);
 /// Slots that an entry can name.
 pub(super) const MAX_SLOTS: u64 = 1 << SLOT_BITS;
 
-/// 14 bits of the hash, which tell most other keys apart without reading a line.
+/// 14 bits of the hash, which distinguish most other keys without reading a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Tag(u64);
 

@@ -32,12 +32,11 @@ impl Index {
         Ok(Index { buckets: Region::zeroed(homes as usize + SPAN - 1)?, homes })
     }
 
-    /// The position of a key's home: the highest of the low 32 bits, by multiply and shift, so
-    /// that the number of homes need not be a power of two. The high 32 bits are not used:
-    /// timestamps on the wire reveal them.
+    /// The position of a key's home: the highest bits of the hash, by multiply and shift, so that the number
+    /// of homes need not be a power of two.
     ///
-    /// 32 bits are enough up to 2^28 slots: 2^26 homes leave 6 bits that tell keys of one home
-    /// apart, and comparing keys does the rest.
+    /// 32 bits are enough up to 2^28 slots: 2^26 homes leave 6 bits that distinguish keys of one home, and
+    /// comparing keys does the rest.
     #[inline]
     fn home(&self, hash: u32) -> usize {
         ((u64::from(hash) * self.homes) >> 32) as usize

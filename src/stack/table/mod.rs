@@ -6,7 +6,7 @@
 //!
 //! - `shard`: one core's share; `reader`: what every thread may do (find, list).
 //! - `probe`: the protocol on bucket entries; `bucket`, `shape`, `entry`: their layout; `index`: where
-//!   they lie; `scan`, `select`: one look at all entries of a bucket, at once or one by one.
+//!   they lie; `scan`, `select`: one look at all entries of a bucket, by SSE2 or one after another.
 //! - `slab`: slots in and out of use; `slots`: a slot's memory; `region`: zeroed, untouched memory.
 //!
 //! `tests/model/` tries all interleavings of the protocol, with loom and with shuttle.

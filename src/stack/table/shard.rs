@@ -48,8 +48,8 @@ pub enum InsertError {
 
 /// One core's slots, and a reader of the whole table. Send, neither Clone nor Sync.
 ///
-/// Every `hash` is [`FlowKey::hash`] of the key, with the same secret in the whole process. A slot that is
-/// not this core's gives `None`, never a panic.
+/// Every `hash` is [`TuplePrf::hash`](crate::wire::TuplePrf::hash) of the key, with the same secret in the whole
+/// process. A slot that is not this core's gives `None`, never a panic.
 pub struct Shard<K: FlowKey, V> {
     reader: TableReader<K, V>,
     slab: Slab<K, V>,
@@ -79,8 +79,8 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
         Ok(slot)
     }
 
-    /// As [`Shard::insert`], for a caller that writes the value in place: until then it is that of the
-    /// slot's last connection. A copy from a stack where it was just written in pieces would stall.
+    /// As [`Shard::insert`], for a caller that writes the value in place: the value returned is that of the
+    /// slot's last connection, or zeros. A copy of a value that was just written in pieces would stall.
     ///
     /// # Errors
     /// [`InsertError`]; the table is then as before.
@@ -108,8 +108,8 @@ impl<K: FlowKey, V: Copy> Shard<K, V> {
         }
     }
 
-    /// Takes the connection in `slot` out of the index. Returns its state, which stays until the slot is
-    /// used again. None when the slot is not this core's, not in use, or not under this hash.
+    /// Takes the connection in `slot` out of the index. Returns its value, which stays until the slot is
+    /// used again. `None`: the slot is not this core's, not in use, or not in the index under this hash.
     #[inline(always)]
     pub fn remove(&mut self, slot: Slot, hash: u32) -> Option<&V> {
         let Shard { reader, slab, .. } = self;

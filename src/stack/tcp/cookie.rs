@@ -1,13 +1,14 @@
-//! SYN cookies (RFC 4987 3.6): the half-open connection travels in the SYN-ACK's sequence number
-//! and timestamp instead of a slot.
+//! SYN cookies (RFC 4987 3.6): the SYN-ACK's sequence number and timestamp hold the state of the half-open
+//! connection, which takes no slot.
 //!
-//! The sequence number is SipHash-2-4(period's key; 4-tuple), with a 3-bit index into a table of MSS values under its
-//! low bits: 29 bits of proof. The client's ISN is added, multiplied by an odd constant so that the cookie of a
-//! neighbouring ISN is far away; it is not hashed, since who knows a cookie of a 4-tuple has received it at that address.
-//! Keys rotate: each period has
-//! its own, derived from one secret, so that all cores have the same without communication; the current
-//! one and the one before it are valid. Window scale and SACK go into the low bits of the timestamp if
-//! the client offers one; without a timestamp they are not negotiated.
+//! The sequence number is the sum of two numbers: SipHash-2-4 of the 4-tuple under the period's key, whose low
+//! 3 bits are combined by exclusive or with an index into a table of MSS values (29 bits of proof remain); and
+//! the client's ISN times an odd constant, so that similar ISNs have distant cookies. The ISN needs no hash: a
+//! client that knows a cookie of a 4-tuple has received a packet at its address.
+//!
+//! Each period has its own key, derived from one secret, so that all cores have the same keys without
+//! communication; the current one and the one before it are valid. Window scale and SACK are stored in the low
+//! bits of the timestamp if the client offers one; without a timestamp they are not negotiated.
 
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -126,7 +127,8 @@ impl Cookies {
     }
 }
 
-/// Numbers that lie close together become distant ones.
+/// The ISN's part of a cookie. The constant is odd, so different ISNs have different parts, and close to 2^32
+/// divided by the golden ratio, so similar ISNs have distant ones.
 #[inline(always)]
 fn spread(irs: Seq) -> u32 {
     irs.0.wrapping_mul(0x9e37_79b1)
@@ -171,7 +173,8 @@ fn timestamp_with(offer: &SynOptions, millis: u32) -> u32 {
     clock_with(shift | if offer.sack { SACK_BIT } else { 0 }, millis)
 }
 
-/// The timestamp, without its offset, of the SYN-ACK to a SYN with all options; its window scale as received.
+/// The timestamp, without its offset, of the SYN-ACK to a SYN with all options. `window_scale`: the shift as
+/// received.
 #[inline(always)]
 pub fn cookie_timestamp(window_scale: u8, millis: u32) -> u32 {
     clock_with(u32::from(window_scale.min(MAX_SHIFT)) | SACK_BIT, millis)

@@ -1,8 +1,8 @@
-//! The segments that nearly all are: a SYN with the usual options, and what a connection waits for next
-//! (header prediction, RFC 7323 5.6). A few comparisons recognize them; such a segment passes all checks of RFC 9293
-//! 3.10.7.4, so they are skipped, and so is everything that cannot follow.
+//! The most frequent segments: a SYN with usual options, and the next segment of a connection, in order and
+//! with everything acknowledged (header prediction, RFC 7323 5.6). A few comparisons recognize it. Such a
+//! segment passes all checks of RFC 9293 3.10.7.4, so they are skipped.
 //!
-//! What the functions do equals what the general path does in the same state.
+//! Each function has the effects of the general path in the same state.
 
 use super::negotiate::{MAX_SHIFT, default_mss};
 use super::rto::{Rto, syn_timeout};
@@ -23,27 +23,27 @@ pub fn peer_mss<K: PacketKey>(syn: &RxHeader<K>) -> u16 {
     if syn.options.has(OptionSet::MSS) { syn.mss.max(super::MIN_MSS) } else { default_mss(K::IS_IPV6) }
 }
 
-/// What a listener gives a new connection.
+/// The fields of a new connection that its SYN does not determine.
 #[derive(Clone, Copy, Debug)]
 pub struct HalfOpen {
-    /// ISS.
+    /// ISS: the sequence number of the SYN-ACK.
     pub iss: Seq,
     /// The listener's number.
     pub listener: u16,
-    /// The first receive window.
+    /// The first receive window, bytes.
     pub window: u16,
-    /// The engine's entry of the peer's link header.
+    /// The index of the peer's link header in the engine's table.
     pub link: u16,
-    /// The largest MSS that our link has room for.
+    /// The largest MSS of this end's link, bytes.
     pub max_mss: u16,
-    /// When the SYN-ACK is to be sent again.
+    /// When the SYN-ACK is retransmitted, milliseconds modulo 2^32.
     pub deadline_ms: u32,
-    /// Its neighbours in the queue of those.
+    /// The connection's neighbours in the queue of that timer.
     pub timer_links: TimerLinks,
 }
 
-/// A SYN without options, with an MSS, or with all options: writes the connection, in SYN-RECEIVED with its timer.
-/// As [`super::on_syn`].
+/// A SYN without options, with an MSS, or with all options: writes the connection, in SYN-RECEIVED and with its
+/// timer. As [`super::on_syn`].
 #[inline(always)]
 pub fn open<K: PacketKey>(tcb: &mut Tcb, syn: &RxHeader<K>, open: HalfOpen, now: Time) {
     let HalfOpen { iss, listener, window, link, max_mss, deadline_ms, timer_links } = open;
@@ -67,14 +67,15 @@ pub fn open<K: PacketKey>(tcb: &mut Tcb, syn: &RxHeader<K>, open: HalfOpen, now:
     }
 }
 
-/// Whether a segment is next in order and acknowledges all that was sent, of a connection opened by the peer,
-/// without a send buffer, and in time (PAWS, RFC 7323 5.3) whatever the age of TS.Recent.
+/// Whether a segment is the next one in order, acknowledges all that was sent, and passes PAWS (RFC 7323 5.3)
+/// whatever the age of TS.Recent; of a connection that the peer opened, without a send buffer and without
+/// queued output.
 #[inline(always)]
 pub fn is_next<K>(tcb: &Tcb, segment: &RxHeader<K>) -> bool {
     let in_time = !tcb.negotiated.has(Negotiated::TIMESTAMPS)
         || segment.options.has(OptionSet::TIMESTAMPS)
             && (segment.ts_value.wrapping_sub(tcb.ts_recent) as i32) >= 0;
-    // All in one comparison: nearly always each is so.
+    // One branch for all comparisons: nearly always each holds.
     let differing = (segment.seq.0 ^ tcb.rcv_nxt.0)
         | (segment.ack.0 ^ tcb.snd_nxt.0)
         | u32::from(tcb.buffer != BufferId::NONE)
@@ -82,7 +83,8 @@ pub fn is_next<K>(tcb: &Tcb, segment: &RxHeader<K>) -> bool {
     differing == 0 && !tcb.is_active() && in_time
 }
 
-/// Whether a connection without a send buffer waits for nothing but its peer.
+/// Whether a connection without a send buffer is in ESTABLISHED, with nothing in flight, no timer and no
+/// pending output.
 #[inline(always)]
 fn is_quiet(tcb: &Tcb) -> bool {
     const OUTPUT: TcbFlags =
@@ -101,7 +103,8 @@ fn take_numbers<K>(tcb: &mut Tcb, segment: &RxHeader<K>, now: Time) {
     }
 }
 
-/// The ACK of our SYN, which [`is_next`], in SYN-RECEIVED: ESTABLISHED. `now_ms`: of the context's time.
+/// In SYN-RECEIVED, the ACK of our SYN, for which [`is_next`] holds: ESTABLISHED. `now_ms`: the time of the
+/// context, milliseconds modulo 2^32.
 #[inline(always)]
 pub fn establish<K>(
     tcb: &mut Tcb,
@@ -119,8 +122,8 @@ pub fn establish<K>(
     handler.on_established(&mut Connection::new(tcb, cx));
 }
 
-/// The peer closes its direction, with a FIN without data, which [`is_next`]; in ESTABLISHED with nothing in
-/// flight: CLOSE-WAIT.
+/// In ESTABLISHED with nothing in flight, the peer's FIN without data, for which [`is_next`] holds:
+/// CLOSE-WAIT.
 #[inline(always)]
 pub fn on_fin<K>(
     tcb: &mut Tcb,
@@ -135,7 +138,8 @@ pub fn on_fin<K>(
     handler.on_fin(&mut Connection::new(tcb, cx));
 }
 
-/// The peer's FIN acknowledges ours; it has no data, and it [`is_next`]: TIME-WAIT.
+/// In FIN-WAIT-1, the peer's FIN without data, for which [`is_next`] holds, so that it acknowledges our FIN:
+/// TIME-WAIT.
 #[inline(always)]
 pub fn on_last_fin<K>(tcb: &mut Tcb, segment: &RxHeader<K>, now: Time) {
     take_numbers(tcb, segment, now);
@@ -147,22 +151,22 @@ pub fn on_last_fin<K>(tcb: &mut Tcb, segment: &RxHeader<K>, now: Time) {
     tcb.state = State::TimeWait;
 }
 
-/// Whether an ACK, or data of this length, which [`is_next`], is one that [`on_ack`] or [`on_data`] takes.
+/// Whether [`on_ack`] or [`on_data`] takes a segment with `payload_len` bytes, for which [`is_next`] holds.
 #[inline(always)]
 pub fn takes_data(tcb: &Tcb, payload_len: u16) -> bool {
     is_quiet(tcb) && !tcb.has(TcbFlags::RECEIVE_CLOSED) && payload_len <= tcb.rcv_wnd
 }
 
-/// An ACK of nothing new: its window and its timestamp.
+/// An ACK of nothing new: stores its window and its timestamp.
 #[inline(always)]
 pub fn on_ack<K>(tcb: &mut Tcb, segment: &RxHeader<K>, now: Time) {
     take_numbers(tcb, segment, now);
 }
 
-/// The next data in order, within the window. `Err`: the handler refused it.
+/// The next data in order, within the window: the handler receives it.
 ///
 /// # Errors
-/// [`Action::Drop`], as [`super::on_segment`] returns it.
+/// The handler refused the data: the action that [`super::on_segment`] returns then.
 #[inline(always)]
 pub fn on_data<K>(
     tcb: &mut Tcb,
@@ -175,7 +179,7 @@ pub fn on_data<K>(
     deliver(tcb, payload, cx, handler)
 }
 
-/// A segment to send that needs no more than the connection's line.
+/// A segment to send that is composed of the [`Tcb`] alone, without a send buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlainOutput {
     /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>.
@@ -184,7 +188,8 @@ pub enum PlainOutput {
     Fin,
 }
 
-/// The segment that a queued connection has to send; `None`: [`super::poll_output`] composes it.
+/// The segment that a queued connection has to send; `None`: another one, which [`super::poll_output`]
+/// composes.
 #[inline(always)]
 pub fn plain_output(tcb: &Tcb) -> Option<PlainOutput> {
     const OTHER: TcbFlags = TcbFlags::ABORT.with(TcbFlags::RETRANSMIT).with(TcbFlags::PROBE);
@@ -201,15 +206,15 @@ pub fn plain_output(tcb: &Tcb) -> Option<PlainOutput> {
     }
 }
 
-/// An ACK goes out.
+/// An ACK is sent. Returns its sequence number.
 #[inline(always)]
 pub fn send_ack(tcb: &mut Tcb) -> Seq {
     tcb.clear(TcbFlags::QUEUED.with(TcbFlags::ACK_NOW));
     tcb.snd_nxt
 }
 
-/// Our FIN goes out, with its ACK: LAST-ACK or FIN-WAIT-1. Returns its sequence number and the time-out of its
-/// retransmission, milliseconds.
+/// Our FIN is sent, with its ACK: LAST-ACK or FIN-WAIT-1. Returns its sequence number and its retransmission
+/// time-out, milliseconds.
 #[inline(always)]
 pub fn send_fin(tcb: &mut Tcb) -> (Seq, u32) {
     let seq = tcb.snd_nxt;

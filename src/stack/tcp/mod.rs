@@ -11,11 +11,13 @@
 //! - [`on_timer`] takes an expired timer; [`with_connection`] lets the handler act at any time.
 //! - [`poll_output`] composes the next segment that a connection has to send, after a whole batch has
 //!   arrived (MUST-58, MUST-59); the engine calls it again while [`Transmit::more`].
+//! - [`fast_path`] has the same steps for the segments of handshakes, data in order and closes, without the
+//!   checks that such segments pass anyway.
 //!
 //! `state/` has one file per group of states, and the steps they share; the checks of a segment are in
-//! `acceptance.rs`. No two files use one another: `ids`, `clock`, `endpoints` and `tcb` at the bottom,
-//! `send`,
-//! `context`, `handler` and `negotiate` above them, then `output`, `timers`, `acceptance`, `state` on top.
+//! `acceptance.rs`. No two files use one another: `ids`, `clock`, `endpoints` and `tcb` at the bottom, `send`,
+//! `context`, `handler` and `negotiate` above them, then `output`, `timers`, `acceptance`, `state`, and
+//! `fast_path` on top.
 
 mod acceptance;
 mod clock;

@@ -14,7 +14,7 @@ const DEFAULT_MSS6: u16 = 1220;
 /// less 40 of headers and options).
 pub const MIN_MSS: u16 = 48;
 
-/// The MSS of a peer that does not say (MUST-15).
+/// The MSS of a peer without the option, bytes (MUST-15).
 #[inline(always)]
 pub(super) const fn default_mss(ipv6: bool) -> u16 {
     if ipv6 { DEFAULT_MSS6 } else { DEFAULT_MSS4 }

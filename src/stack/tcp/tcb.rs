@@ -171,15 +171,14 @@ pub struct Tcb {
     /// What the connection waits for until `deadline_ms`.
     pub timer: Timer,
     /// Low half: retransmissions so far of what `timer` guards; without a timer, keep-alives that are
-    /// unanswered. High half: when TS.Recent was
-    /// set, units of 2^29 ms (6.2 days) modulo 16.
+    /// unanswered. High half: when TS.Recent was set, units of 2^29 ms (6.2 days) modulo 16.
     pub(super) retries_epoch: u8,
 }
 
 // With the key, one cache line.
 const _: () = assert!(size_of::<Tcb>() == 52 && align_of::<Tcb>() == 4);
 
-/// A connection in SYN-RECEIVED that nothing is known of.
+/// A connection in SYN-RECEIVED, for the fields that its opening does not set.
 pub(super) const HALF_OPEN: Tcb = Tcb {
     snd_una: Seq(0),
     snd_nxt: Seq(0),

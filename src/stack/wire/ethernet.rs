@@ -136,12 +136,12 @@ impl AddressWords {
     }
 }
 
-/// A link header without VLAN tags in two overlapping words: to compare the headers of frames.
+/// A link header without VLAN tags in two overlapping words: to compare and to write it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UntaggedWords([u64; 2]);
 
 impl UntaggedWords {
-    /// Those of a frame; `None` if it is too short.
+    /// The words of a frame's link header; `None` if the frame is too short.
     #[inline(always)]
     pub fn of(frame: &[u8]) -> Option<UntaggedWords> {
         let (first, last) = (frame.first_chunk()?, frame.get(HEADER_LEN - 8..)?.first_chunk()?);
@@ -205,7 +205,8 @@ impl LinkHeader {
         untagged && (tags.is_empty() || frame.get(tags.clone()) == self.bytes.get(tags))
     }
 
-    /// The words of this header, and of the frames that it replies to. With tags: of no frame.
+    /// The words of this header, and those of the frames that it replies to. Zeros if it has VLAN tags: no
+    /// frame's.
     pub fn untagged_words(&self) -> (UntaggedWords, UntaggedWords) {
         let mut received = self.bytes;
         swap_addresses(&mut received);

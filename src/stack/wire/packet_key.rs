@@ -1,4 +1,4 @@
-//! A 4-tuple of a supported address family: what is needed to read its packets, and to send to its remote end.
+//! A 4-tuple of a supported address family: reading its packets, and sending to its remote end.
 
 use super::{
     checksum::Checksum,

@@ -1,16 +1,18 @@
-//! Replies whose headers are mostly constant: words and their one's-complement sums that are made once.
+//! Replies whose headers are mostly constant: the constant words and their one's-complement sum are computed
+//! once, and a reply adds the words that differ.
 
 use super::{Flags, FlowKey, FlowKey4, FlowKey6, Seq, ipv4, ipv6, tcp};
 
-/// The headers of a reply with `N` words of options, without what differs from one connection to the next.
+/// The headers of a reply with `N` 32-bit words of options and no payload, without the words that differ from
+/// reply to reply.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplyTemplate<K: ReplyNetwork, const N: usize> {
     network: K::Header,
     /// Data offset and control bits, host order; the window is in the low half.
     control: u32,
-    /// As they lie in memory.
+    /// In the order of memory.
     options: [u32; N],
-    /// Of `control`, `options`, protocol and length.
+    /// The sum of `control`, `options`, protocol and length.
     sum: u64,
 }
 
@@ -21,7 +23,7 @@ pub struct ReplyNumbers {
     pub seq: Seq,
     /// SEG.ACK.
     pub ack: Seq,
-    /// As on the wire: scaled already.
+    /// SEG.WND as sent: scaled already.
     pub window: u16,
 }
 
@@ -33,23 +35,25 @@ pub trait ReplyNetwork: FlowKey {
     /// Bytes of the network header of replies.
     const REPLY_LEN: usize;
 
-    /// The header in front of `segment_len` bytes.
+    /// The constant words of a packet with a segment of `segment_len` bytes.
     fn reply_network(segment_len: u16) -> Self::Header;
 
-    /// Local and remote port, as they lie in a packet to the remote end.
+    /// Local and remote port in the order of memory, as in a packet to the remote end.
     fn reply_ports(&self) -> u32;
 
-    /// The sum of both addresses, as they lie in memory; it leaves room for carries.
+    /// The one's-complement sum of both addresses in the order of memory; it leaves room for carries.
     fn sum_of_addresses(&self) -> u64;
 
-    /// Writes the header of a packet from local to remote; `at` is as long as that.
+    /// Writes the header of a packet from local to remote. `addresses`: their sum; `at`: as long as the
+    /// header.
     fn write_reply_network(&self, header: &Self::Header, addresses: u64, at: &mut [u8]);
 }
 
 impl<K: ReplyNetwork, const N: usize> ReplyTemplate<K, N> {
     const SEGMENT_LEN: usize = tcp::HEADER_LEN + 4 * N;
 
-    /// `options`: their words in host order, zeros where they differ from reply to reply.
+    /// A template with these control bits. `options`: their words in host order, zero where they differ from
+    /// reply to reply.
     pub fn new(flags: Flags, options: [u32; N]) -> ReplyTemplate<K, N> {
         let control = ((Self::SEGMENT_LEN / 4) as u32) << 28 | u32::from(flags.0) << 16;
         let options = options.map(u32::to_be);
@@ -63,8 +67,9 @@ impl<K: ReplyNetwork, const N: usize> ReplyTemplate<K, N> {
         }
     }
 
-    /// Writes the reply over the frame that it replies to, behind its link header; `words` replace words of the options: each with
-    /// its place, host order. Returns the frame's length; `None`: there is no room.
+    /// Writes the reply over the frame that it replies to, after its link header of `link_len` bytes, which
+    /// stays. `words`: options that differ, host order, each with its index among the words of the options.
+    /// Returns the frame's length, bytes; `None`: the frame is too short.
     #[inline(always)]
     pub fn write<const W: usize>(
         &self,
@@ -100,7 +105,7 @@ impl<K: ReplyNetwork, const N: usize> ReplyTemplate<K, N> {
     }
 }
 
-/// The checksum, as it lies in memory, in front of an urgent pointer of 0.
+/// The checksum in the order of memory, then an urgent pointer of 0.
 #[inline(always)]
 fn checksum_word(checksum: u32) -> u32 {
     if cfg!(target_endian = "little") { checksum } else { checksum << 16 }

@@ -1,7 +1,7 @@
-//! The headers of a received segment as plain numbers: what the packet path reads, for IPv4 in 40 bytes.
+//! The headers of a received segment as numbers in host order: 40 bytes for IPv4, 64 for IPv6.
 //!
-//! [`RxHeader::parse`] reads the usual frame (see [`super::usual`]). A frame that fails a check is parsed in full by
-//! [`super::parse`], or dropped there with its reason; [`RxHeader::of`] takes what that has read.
+//! [`RxHeader::parse`] reads a usual frame (see [`super::usual`]). A frame that fails a check of it is parsed in
+//! full by [`super::parse`], which also has the drop reasons; [`RxHeader::of`] copies its result.
 
 use super::{
     Flags, FlowKey4, FlowKey6, Segment, SegmentInfo, Seq, TcpOptions, Timestamps,
@@ -21,7 +21,7 @@ impl OptionSet {
     pub const MSS: OptionSet = OptionSet(1);
     /// Timestamps.
     pub const TIMESTAMPS: OptionSet = OptionSet(2);
-    /// MSS, SACK-permitted, timestamps and window scale: the SYN of the usual kernels.
+    /// MSS, SACK-permitted, timestamps and window scale: the SYN of most kernels.
     pub const ALL: OptionSet = OptionSet(15);
     const SACK_PERMITTED: OptionSet = OptionSet(4);
     const WINDOW_SCALE: OptionSet = OptionSet(8);
@@ -43,11 +43,12 @@ impl OptionSet {
     }
 }
 
-/// The headers of a received segment, checked. A number of an option that is not in `options` has no meaning.
+/// The headers of a received segment, checked. The fields of an option that is not in `options` have no
+/// meaning.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct RxHeader<K> {
-    /// Seen from the local end: remote is the frame's source.
+    /// The 4-tuple, seen from the local end: remote is the frame's source.
     pub key: K,
     /// SEG.SEQ.
     pub seq: Seq,
@@ -57,19 +58,19 @@ pub struct RxHeader<K> {
     pub ts_value: u32,
     /// TSecr.
     pub ts_echo: u32,
-    /// As sent: not scaled.
+    /// SEG.WND as sent: not scaled.
     pub window: u16,
-    /// Bytes; not 0.
+    /// The MSS option, bytes; not 0.
     pub mss: u16,
     /// Bytes of payload.
     pub payload_len: u16,
-    /// Where the payload starts in the frame, bytes.
+    /// Bytes from the start of the frame to the payload.
     pub payload_at: u16,
     /// The control bits.
     pub flags: Flags,
-    /// Which options there are.
+    /// The options of the segment.
     pub options: OptionSet,
-    /// Shift count as received.
+    /// The shift of the window scale option as received, also above 14 (RFC 7323 2.3).
     pub window_scale: u8,
     /// Bytes of link header, VLAN tags included.
     pub link_len: u8,
@@ -78,7 +79,7 @@ pub struct RxHeader<K> {
 const _: () = assert!(size_of::<RxHeader<FlowKey4>>() == 40 && size_of::<RxHeader<FlowKey6>>() == 64);
 
 impl<K: UsualPacket> RxHeader<K> {
-    /// Reads a usual frame. False: it is another, and `self` has no meaning.
+    /// Reads a usual frame. Returns false for any other frame; `self` has no meaning then.
     #[inline(always)]
     #[must_use]
     pub fn parse(&mut self, frame: &[u8], filter: &FrameFilter) -> bool {
@@ -95,7 +96,7 @@ impl<K: UsualPacket> RxHeader<K> {
         let words = (numbers >> 28) as u32 & 0xf;
         let Some((options, payload)) = self.read_options(words, rest) else { return false };
         let pseudo = (u32::from(ipv4::TCP) + (network.end - tcp_at) as u32).to_be();
-        // Of 32 bits each, so that they need no carry yet.
+        // Three sums of 32-bit words: their sum fits 64 bits.
         let short = u64::from(half(head, 16)) + u64::from(pseudo) + options;
         let sum = add(add(add(network.sum, short), ports_seq), ack_to_window);
         let sum = if payload.is_empty() { sum } else { add(sum, sum_of(payload)) };
@@ -113,8 +114,8 @@ impl<K: UsualPacket> RxHeader<K> {
 }
 
 impl<K> RxHeader<K> {
-    /// Reads the options of a header of `words` 32-bit words; `rest` follows the fixed part. Returns their sum and
-    /// the payload; `None`: invalid.
+    /// Reads the options of a header of `words` 32-bit words; `rest` follows the fixed part. Returns their
+    /// one's-complement sum and the payload; `None`: invalid.
     #[inline(always)]
     fn read_options<'a>(&mut self, words: u32, rest: &'a [u8]) -> Option<(u64, &'a [u8])> {
         // Nearly every segment has one of these combinations.
@@ -156,7 +157,7 @@ impl<K> RxHeader<K> {
         self.read_other_options(words, rest)
     }
 
-    /// Not inlined: its variables would take registers from the loop over a batch.
+    /// Any other combination. Not inlined: its variables would take registers from the loop over a batch.
     #[inline(never)]
     fn read_other_options<'a>(&mut self, words: u32, rest: &'a [u8]) -> Option<(u64, &'a [u8])> {
         let len = (words as usize * 4).checked_sub(tcp::HEADER_LEN)?;
@@ -173,7 +174,7 @@ impl<K> RxHeader<K> {
         self.options = OptionSet::of(options);
     }
 
-    /// The headers of a segment that [`super::parse`] has read.
+    /// The headers of a segment from [`super::parse`].
     pub fn of(segment: &Segment<K>) -> RxHeader<K>
     where
         K: Copy,
@@ -199,7 +200,7 @@ impl<K> RxHeader<K> {
         header
     }
 
-    /// The segment as TCP reads it.
+    /// The same as a [`Segment`], for the general path.
     #[inline]
     pub fn segment(&self) -> Segment<K>
     where
@@ -218,7 +219,7 @@ impl<K> RxHeader<K> {
         Segment { key: self.key, info, link_len: self.link_len, payload_at: self.payload_at }
     }
 
-    /// The payload in `frame`, the frame that was parsed. Empty if the frame is another one.
+    /// The payload in `frame`, which must be the frame that was parsed. Empty if the frame is too short.
     #[inline]
     pub fn payload<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
         let start = usize::from(self.payload_at);
@@ -226,7 +227,7 @@ impl<K> RxHeader<K> {
     }
 }
 
-/// The sum of payload or options. Not inlined, as most segments have none.
+/// The sum of payload or options. Not inlined, as most segments have neither.
 #[inline(never)]
 fn sum_of(bytes: &[u8]) -> u64 {
     Checksum::default().add_bytes(bytes).unfolded()
@@ -241,9 +242,9 @@ const LINUX_SYN_MASK: u64 = u64::from_ne_bytes([255, 255, 0, 0, 255, 255, 255, 2
 const SCALE: u32 = u32::from_ne_bytes([1, 3, 3, 0]);
 const SCALE_MASK: u32 = u32::from_ne_bytes([255, 255, 255, 0]);
 
-/// Source and destination port out of the number that holds both.
+/// Source and destination port, host order, of a word that holds both.
 #[inline(always)]
 fn both_ports(ports: u32) -> [u16; 2] {
-    // As one store: of two, the compiler makes two.
+    // One store; the compiler does not merge two.
     zerocopy::transmute!(if cfg!(target_endian = "little") { ports.rotate_left(16) } else { ports })
 }

@@ -1,6 +1,6 @@
-//! SipHash-2-4 (Aumasson and Bernstein, 2012) of a SYN cookie's 4-tuple and ISN, and, on
-//! processors without AES instructions, of every segment's 4-tuple. Their length is known when this is compiled, so that nothing is buffered, counted or
-//! branched on: 136 instructions for an IPv4 4-tuple, where a hasher for any bytes took 176.
+//! SipHash-2-4 (Aumasson and Bernstein, 2012) of a SYN cookie's 4-tuple, and, on processors without AES
+//! instructions, of every segment's 4-tuple. The length is known at compile time, so nothing is buffered or
+//! counted: 136 instructions for an IPv4 4-tuple, where a hasher of any number of bytes took 176.
 
 use super::tuple_prf::Block;
 

@@ -1,27 +1,27 @@
-//! The link and network header of the usual frame: untagged Ethernet to our own address, IPv4 or IPv6 without
-//! options or extensions, TCP. Its checks are those of [`super::parse`], without a drop reason.
+//! The link and network header of a usual frame: untagged Ethernet to the interface's address, IPv4 or IPv6
+//! without options or extensions, TCP. Its checks are those of [`super::parse`], without drop reasons.
 //!
-//! Headers are read in words of eight bytes, of which one comparison checks several fields and one
-//! addition sums four.
+//! Headers are read in words of eight bytes: one comparison checks several fields, and one addition sums four
+//! words of the checksum.
 
 use ipnet::Ipv4Net;
 
 use super::{FlowKey, FlowKey4, FlowKey6, ParseConfig, ethernet, ipv4, ipv6, tcp};
 
-/// What the frames of an interface are compared with.
+/// The checks of an interface's frames, prepared from its [`ParseConfig`].
 #[derive(Clone, Debug)]
 pub struct FrameFilter {
-    /// Of the destination's address, and the first two bytes of the source's.
+    /// Bits of the destination address and of the first two bytes of the source address.
     mac_mask: u64,
     mac_wanted: u64,
-    /// Their broadcast addresses are never an endpoint.
+    /// A broadcast address of these is never an endpoint.
     subnets: Vec<Ipv4Net>,
 }
 
 impl FrameFilter {
-    /// The comparisons that `config` asks for.
+    /// The checks of `config`.
     pub fn new(config: &ParseConfig) -> FrameFilter {
-        // The bit of group addresses, in both.
+        // The group bit (IEEE 802: I/G) of both addresses.
         const GROUP: u64 = u64::from_ne_bytes([1, 0, 0, 0, 0, 0, 1, 0]);
         const DESTINATION: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]);
         let (mac_mask, mac_wanted) = match config.mac {
@@ -31,13 +31,13 @@ impl FrameFilter {
         FrameFilter { mac_mask, mac_wanted, subnets: config.subnets.clone() }
     }
 
-    /// Whether both addresses, first byte lowest, can be the ends of one connection. 255 as a first byte is left to the full
-    /// parser.
+    /// Whether both IPv4 addresses, first byte lowest, can be the ends of one connection. 255 as a first byte
+    /// is left to the full parser.
     #[inline(always)]
     fn are_endpoints(&self, addresses: u64) -> bool {
         let (remote, local) = (addresses as u32, (addresses >> 32) as u32);
         let usual = |address: u32| IS_USUAL[usize::from(address as u8)];
-        // All broadcast addresses end in two ones.
+        // The last two bits of every broadcast address are ones.
         let ones = addresses & (addresses >> 1) & (1 << 24 | 1 << 56);
         remote != local && usual(remote) & usual(local) && (ones == 0 || !self.has_broadcast(addresses))
     }
@@ -48,7 +48,7 @@ impl FrameFilter {
         [remote, local].into_iter().any(|address| ipv4::is_broadcast(address, &self.subnets))
     }
 
-    /// Zero: the frame is to us and not from a group.
+    /// Zero if the frame is to the interface's address, if that is known, and neither to nor from a group.
     #[inline(always)]
     fn difference(&self, macs: u64) -> u64 {
         (macs & self.mac_mask) ^ self.mac_wanted
@@ -68,26 +68,27 @@ pub struct UsualNetwork<A> {
 pub trait UsualPacket: FlowKey {
     /// Bytes of the network header of usual packets.
     const HEADER_LEN: usize;
-    /// Source and destination address, as they lie in memory.
+    /// Source and destination address as in the packet.
     type Addresses;
 
-    /// Checks link and network header, checksum included.
+    /// Checks link and network header, the IPv4 header's checksum included. `None`: the frame is not a usual
+    /// one. The end of the packet is not checked against that of the frame.
     fn read(frame: &[u8], filter: &FrameFilter) -> Option<UsualNetwork<Self::Addresses>>;
 
-    /// The key of these addresses and ports: remote, local; host order.
+    /// The key of these addresses and of both ports: remote, local; host order.
     fn with_ports(addresses: &Self::Addresses, ports: [u16; 2]) -> Self;
 }
 
 /// Bytes of the link header of usual frames.
 pub(super) const LINK_LEN: usize = ethernet::HEADER_LEN;
 
-/// Eight bytes, as they lie in memory.
+/// Eight bytes in the order of memory; 0 past the end.
 #[inline(always)]
 pub(super) fn word(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |word| u64::from_ne_bytes(*word))
 }
 
-/// Four bytes, as they lie in memory.
+/// Four bytes in the order of memory; 0 past the end.
 #[inline(always)]
 pub(super) fn half(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |half| u32::from_ne_bytes(*half))
@@ -106,8 +107,8 @@ pub(super) fn halves(word: u64) -> u64 {
     (word & 0xffff_ffff) + (word >> 32)
 }
 
-/// Whether a sum over bytes and their checksum is that of intact ones: 2^16 is 1 modulo 0xffff, so the whole sum
-/// is a multiple of that.
+/// Whether a sum over bytes and their checksum is correct: a multiple of 0xffff, because 2^16 is 1 modulo
+/// 0xffff.
 #[inline(always)]
 pub(super) fn is_intact(sum: u64) -> bool {
     sum.is_multiple_of(0xffff)
@@ -147,8 +148,8 @@ impl UsualPacket for FlowKey4 {
     }
 }
 
-/// First bytes that say all there is to say of an address but whether it is a subnet's broadcast
-/// address. 255 is left to the full parser.
+/// First bytes of addresses that are endpoints unless they are a subnet's broadcast address. 255 is left to
+/// the full parser.
 static IS_USUAL: [bool; 256] = {
     let mut usual = [true; 256];
     let mut byte = 0;
@@ -165,7 +166,7 @@ impl UsualPacket for FlowKey6 {
 
     #[inline(always)]
     fn read(frame: &[u8], filter: &FrameFilter) -> Option<UsualNetwork<[[u64; 2]; 2]>> {
-        /// Version 6, and TCP behind the fixed header.
+        /// Version 6, and TCP after the fixed header.
         const MASK: u64 = u64::from_ne_bytes([0xf0, 0, 0, 0, 0, 0, 0xff, 0]);
         const WANTED: u64 = u64::from_ne_bytes([0x60, 0, 0, 0, 0, 0, ipv6::TCP, 0]);
         let head: &[u8; LINK_LEN + ipv6::HEADER_LEN + tcp::HEADER_LEN] = frame.first_chunk()?;
