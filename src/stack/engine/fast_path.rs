@@ -136,7 +136,7 @@ impl<K: PacketKey> Flows<K> {
         }
     }
 
-    /// A FIN without data, in ESTABLISHED or as the answer to ours.
+    /// A FIN without data, in ESTABLISHED or FIN-WAIT-1.
     #[inline(always)]
     fn fast_fin<P: Port>(
         &mut self,

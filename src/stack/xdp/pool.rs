@@ -21,7 +21,7 @@ static NUMBERS: Mutex<Numbers> = Mutex::new(Numbers { next: Some(0), returned: V
 /// All 65,536 are in use, or were retired.
 pub(super) fn number() -> io::Result<u16> {
     NUMBERS.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| {
-        io::Error::other("65536 queues are open, or were closed while the program held frames of theirs")
+        io::Error::other("65536 queues are open, or were closed while the program held some of their frames")
     })
 }
 
