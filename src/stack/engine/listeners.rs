@@ -13,7 +13,7 @@ use super::fault::FaultInjection;
 use crate::tcp::ACTIVE_OPEN;
 
 /// The rule that answers, by its place in the list given to [`Listeners::new`], or by the id
-/// that [`Listeners::with_ids`] took instead.
+/// that a `ListenerSet` gave it instead.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(pub u16);
 

@@ -27,15 +27,12 @@ pub mod ipv4;
 pub mod ipv6;
 /// TCP options (RFC 9293 3.1, RFC 7323, RFC 2018).
 pub mod options;
-/// 4-tuples of IPv4 and IPv6, and the packets between their ends.
 pub mod packet_key;
 /// The parser of any frame.
 pub mod parse;
 /// The parser's settings.
 pub mod parse_config;
-/// Replies from templates of their headers.
 pub mod reply_template;
-/// The headers of a received segment, and the parser of usual frames.
 pub mod rx_header;
 /// TCP segments, without their bytes.
 pub mod segment;
@@ -44,10 +41,8 @@ pub mod seq;
 pub(crate) mod siphash;
 /// TCP headers (RFC 9293 3.1).
 pub mod tcp;
-/// The keyed function of a 4-tuple: hash, and offsets of ISN and timestamps.
 pub mod tuple_prf;
 pub mod unreachable;
-/// The link and network headers of usual frames.
 pub mod usual;
 
 pub use endpoint_range::EndpointRange;

@@ -1,7 +1,7 @@
 //! The headers of a received segment as numbers in host order: 40 bytes for IPv4, 64 for IPv6.
 //!
-//! [`RxHeader::parse`] reads a usual frame (see [`super::usual`]). A frame that fails a check of it is parsed in
-//! full by [`super::parse`], which also has the drop reasons; [`RxHeader::of`] copies its result.
+//! [`RxHeader::parse`] reads a usual frame (see [`super::usual`]). A frame that fails a check of it is parsed
+//! in full by [`super::parse()`], which also has the drop reasons; [`RxHeader::of`] copies its result.
 
 use super::{
     Flags, FlowKey4, FlowKey6, Segment, SegmentInfo, Seq, TcpOptions, Timestamps,
@@ -174,7 +174,7 @@ impl<K> RxHeader<K> {
         self.options = OptionSet::of(options);
     }
 
-    /// The headers of a segment from [`super::parse`].
+    /// The headers of a segment from [`super::parse()`].
     pub fn of(segment: &Segment<K>) -> RxHeader<K>
     where
         K: Copy,

@@ -1,5 +1,5 @@
 //! The link and network header of a usual frame: untagged Ethernet to the interface's address, IPv4 or IPv6
-//! without options or extensions, TCP. Its checks are those of [`super::parse`], without drop reasons.
+//! without options or extensions, TCP. Its checks are those of [`super::parse()`], without drop reasons.
 //!
 //! Headers are read in words of eight bytes: one comparison checks several fields, and one addition sums four
 //! words of the checksum.

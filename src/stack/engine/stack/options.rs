@@ -13,7 +13,7 @@ use crate::xdp::{self, Mode, ProgramError, RouteError, XdpError};
 /// Makes one core's part of a service.
 pub type ServiceFactory = Box<dyn Fn() -> Box<dyn ConnectionHandler> + Send>;
 
-/// Everything that can be chosen. [`Stack::open`] takes it.
+/// The settings of [`Stack::open`](super::Stack::open).
 pub struct StackConfig {
     /// Interfaces, by name or alternative name.
     pub devices: Vec<String>,

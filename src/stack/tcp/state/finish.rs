@@ -33,7 +33,7 @@ pub fn finish_dropped_input(action: Action, tcb: &mut Tcb, cx: &mut Context<'_>)
 }
 
 /// Lets the handler act on the connection outside an event of its own. Returns whether
-/// [`super::poll_output`] may have a segment to send, or is to end the connection.
+/// [`poll_output`](crate::tcp::poll_output) may have a segment to send, or is to end the connection.
 pub fn with_connection(
     tcb: &mut Tcb,
     cx: &mut Context<'_>,
