@@ -1,4 +1,4 @@
-//! For any segment in any state, the short way of the usual segments and the general path do the same, byte for
+//! For any segment in any state, the fast path and the general path do the same, byte for
 //! byte. Two simulations with the same secrets and services get the same frames, batch by batch; one takes the
 //! general path alone. After each batch the test compares all visible state: frames sent, in
 //! their order, all counters, calls of the services, connections, timers.
