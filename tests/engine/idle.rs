@@ -123,6 +123,26 @@ fn the_idle_time_out_counts_data_alone() {
     }
 }
 
+/// A FIN does not count as data on either path.
+#[test]
+fn a_fin_does_not_restart_the_idle_time_out() {
+    for fast_path in [false, true] {
+        let mut lab = Lab::with(Service::Hold, |setup| {
+            setup.config.idle = IdleLimits { keepalive_ms: 0, timeout_ms: 20_000 };
+            setup.bounds.fast_path = fast_path;
+        });
+        let client = Client::open(Family::V4, 4000, &mut lab);
+        lab.wait(15_000);
+        lab.send(&client.segment("F.", &[]));
+        lab.expect(".");
+        // A round takes a quarter of the time-out.
+        lab.wait(10_000);
+        lab.expect("R.");
+        lab.assert_closed(&[(Closed::IdleTimeout, 1)]);
+        lab.over();
+    }
+}
+
 /// CLOSE-WAIT with a service that never closes, and FIN-WAIT-2: no state stays when the peer is gone.
 #[test]
 fn no_state_outlasts_its_peer() {

@@ -27,6 +27,7 @@ mod describe;
 mod drops;
 mod ending;
 mod fair;
+mod fast_path;
 mod faults;
 mod flood;
 mod full;

@@ -143,8 +143,8 @@ pub struct Tcb {
     /// When `timer` expires, milliseconds modulo 2^32. Without a timer: when the last segment arrived or
     /// keep-alive was sent, by the idle clock ([`super::IdleClock`]).
     pub deadline_ms: u32,
-    /// Neighbours in a list of timers. Without a timer: `next` is when data or a FIN was last sent or
-    /// received, by the idle clock.
+    /// Neighbours in a list of timers. Without a timer: `next` is when data was last sent or
+    /// received or the timer of a FIN ended, by the idle clock.
     pub timer_links: TimerLinks,
     /// The send buffer, while there is data to send or to be acknowledged.
     pub buffer: BufferId,
